@@ -1,0 +1,74 @@
+/**
+ * The one error type of the program. Every error that crosses a module boundary carries a code from the
+ * table below; the code alone decides what happens next (the exit code of a command, the backoff of a dial).
+ */
+
+/** What a process exits with, from sysexits: 64 usage, 69 unavailable, 74 I/O, 78 configuration. */
+export type ExitCode = 0 | 1 | 64 | 69 | 74 | 78;
+
+const EXIT_CODES = {
+  // Commands and start-up.
+  usage: 64,
+  config_invalid: 78,
+  identity_unsafe: 78,
+  identity_invalid: 78,
+  data_dir_unwritable: 74,
+  database_newer: 78,
+  database_failed: 74,
+  port_taken: 69,
+  listen_failed: 69,
+  nats_server_missing: 69,
+  daemon_unreachable: 69,
+  nats_unavailable: 69,
+  check_failed: 1,
+  // Why an outbound partner stream could not be opened, or was lost.
+  address_unsupported: 69,
+  dial_failed: 69,
+  timeout: 69,
+  refused: 69,
+  identity_mismatch: 69,
+  protocol_unsupported: 69,
+  stream_lost: 69,
+  aborted: 1,
+  // Why an inbound partner stream was refused.
+  heartbeat_missing: 1,
+  heartbeat_malformed: 1,
+  heartbeat_too_long: 1,
+  peer_id_mismatch: 1,
+  challenge_failed: 1,
+  not_partner: 1,
+  blacklisted: 1,
+  // A bug here.
+  internal: 1,
+} as const satisfies Record<string, ExitCode>;
+
+/** Every error code; snake_case because it is also written to the log, to SQL and to metrics. */
+export type ErrorCode = keyof typeof EXIT_CODES;
+
+/** An error with a code, a message that names field and value, and (where there is one) the next step for the reader. */
+export class PartnerdError extends Error {
+  readonly code: ErrorCode;
+  readonly nextStep: string | null;
+
+  constructor(code: ErrorCode, message: string, options: { nextStep?: string; cause?: unknown } = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = "PartnerdError";
+    this.code = code;
+    this.nextStep = options.nextStep ?? null;
+  }
+
+  /** The exit code of a command that ends with this error (DESIGN: exit codes). */
+  get exitCode(): ExitCode {
+    return EXIT_CODES[this.code];
+  }
+}
+
+/** Any thrown value as a PartnerdError; foreign errors get `code` and stay reachable as the cause. */
+export function toPartnerdError(thrown: unknown, code: ErrorCode = "internal"): PartnerdError {
+  return thrown instanceof PartnerdError ? thrown : new PartnerdError(code, messageOf(thrown), { cause: thrown });
+}
+
+/** The message of any thrown value. */
+export function messageOf(thrown: unknown): string {
+  return thrown instanceof Error && thrown.message !== "" ? thrown.message : String(thrown);
+}

@@ -1,0 +1,125 @@
+/** What can stand in the event log. Desired events say what was asked; observed events say what happened. */
+import type { ErrorCode } from "../errors.ts";
+import type { Address, Did, PeerId, ResourceId } from "../ids.ts";
+
+/**
+ * What a relation means to us. `partner`: keep a stream. `revoked`: keep none. `blacklisted`: keep none and refuse
+ * connections. It is decided once, when the event is decoded, and logged: a later change of the vocabulary does not rewrite history.
+ */
+export type Standing = "partner" | "revoked" | "blacklisted";
+
+export type Direction = "outbound" | "inbound";
+
+/** Why a stream ended. */
+export type CloseReason =
+  | "revoked"
+  | "expired"
+  | "remote_closed"
+  | "reset"
+  | "connection_lost"
+  | "replaced"
+  | "protocol_violation"
+  | "shutdown"
+  | "daemon_restart";
+
+/** Why an event could not be used. */
+export type RejectionReason =
+  | "too_large"
+  | "too_deep"
+  | "not_json"
+  | "not_an_object"
+  | "field_missing"
+  | "field_invalid"
+  | "payload_not_json"
+  | "address_missing"
+  | "address_invalid"
+  | "peer_id_invalid"
+  | "peer_id_disagrees"
+  | "peer_unknown";
+
+/** An accepted CREATE_RESOURCE of a PEER, whatever its relation. */
+export interface PeerDesired {
+  readonly type: "PeerDesired";
+  readonly peerId: PeerId;
+  readonly resourceId: ResourceId | null;
+  readonly did: Did | null;
+  readonly name: string | null;
+  /** As the event spelled it, in capitals; `UNKNOWN(7)` for an integer without a name. */
+  readonly relation: string;
+  readonly standing: Standing;
+  readonly address: Address | null;
+}
+
+/** An accepted REMOVE_RESOURCE of a PEER. */
+export interface PeerRemoved {
+  readonly type: "PeerRemoved";
+  readonly peerId: PeerId;
+  readonly resourceId: ResourceId | null;
+  readonly did: Did | null;
+}
+
+/** What could not be decoded. The bytes are kept beside it: nothing is lost. */
+export interface EventRejected {
+  readonly type: "EventRejected";
+  readonly reason: RejectionReason;
+  readonly message: string;
+}
+
+/** A partner stream stands: outbound after its first proof of life, inbound after the challenge passed. */
+export interface StreamOpened {
+  readonly type: "StreamOpened";
+  readonly peerId: PeerId;
+  readonly did: Did | null;
+  readonly protocol: string;
+  readonly direction: Direction;
+}
+
+/** That stream ended. Its `cause_seq` in the log is the StreamOpened it ends. */
+export interface StreamClosed {
+  readonly type: "StreamClosed";
+  readonly peerId: PeerId;
+  readonly protocol: string;
+  readonly direction: Direction;
+  readonly reason: CloseReason;
+}
+
+/** An attempt to open failed, for another reason than the attempt before it. */
+export interface OpenFailed {
+  readonly type: "OpenFailed";
+  readonly peerId: PeerId;
+  readonly protocol: string;
+  readonly reason: ErrorCode;
+  readonly message: string;
+}
+
+/** Somebody's heartbeat stream was refused, for another reason than the refusal before it. */
+export interface InboundRefused {
+  readonly type: "InboundRefused";
+  readonly peerId: PeerId;
+  readonly protocol: string;
+  readonly reason: ErrorCode;
+  readonly message: string;
+}
+
+export type DesiredEvent = PeerDesired | PeerRemoved;
+export type ObservedEvent = StreamOpened | StreamClosed | OpenFailed | InboundRefused;
+export type LogEvent = DesiredEvent | EventRejected | ObservedEvent;
+
+/** Whether a desired event changed the desired state. */
+export type Effect = "changed" | "unchanged";
+
+/** One peer of the desired state: what the log says of it, all events folded. */
+export interface DesiredPeer {
+  readonly peerId: PeerId;
+  readonly resourceId: ResourceId | null;
+  readonly did: Did | null;
+  readonly name: string | null;
+  readonly relation: string;
+  readonly standing: Standing;
+  readonly address: Address | null;
+  /** The seq of the newest event about this peer that changed anything of it. */
+  readonly desiredSeq: number;
+  /** The seq of the newest event that changed its standing or address: what resets backoff and outdates work in flight. */
+  readonly generation: number;
+  readonly sinceMs: number;
+}

@@ -1,0 +1,50 @@
+/** What the reconciler needs from the world. The store is the desired side, p2p the actual side. All times are monotonic ms. */
+import type { CloseReason, DesiredPeer, Direction } from "../events/types.ts";
+import type { PeerId } from "../ids.ts";
+
+export interface DesiredPeers {
+  get(peerId: PeerId): DesiredPeer | undefined;
+  list(): readonly DesiredPeer[];
+}
+
+/** A stream of ours, or theirs, as it stands now. `expiresAtMs` is already stretched by local stalls. */
+export interface Lease {
+  readonly openedAtMs: number;
+  readonly expiresAtMs: number;
+}
+
+/** What is true of a peer on the wire right now. */
+export interface ActualPeer {
+  readonly peerId: PeerId;
+  /** `renewAtMs`: when the next heartbeat is due. */
+  readonly outbound: (Lease & { readonly renewAtMs: number }) | null;
+  readonly inbound: Lease | null;
+  /** Whether any connection to the peer is open. */
+  readonly connected: boolean;
+  /** When the peer last showed life of its own accord (a connection or inbound stream arrived, a late pong came); null if never. */
+  readonly lastSignOfLifeMs: number | null;
+}
+
+/** Why streams are closed, and how far: one direction, or all; for a blacklisted peer the connections too. */
+export interface CloseRequest {
+  readonly direction: Direction | "both";
+  readonly reason: CloseReason;
+  readonly dropConnections: boolean;
+}
+
+/** The actual side. Its fake and its libp2p adapter pass the same contract suite (test/contract/). */
+export interface PartnerStreams {
+  actual(peerId: PeerId): ActualPeer;
+  /** Every peer with a stream in the registry. */
+  peers(): readonly PeerId[];
+  /**
+   * Connects (or reuses a live connection), opens the heartbeat stream, sends the first heartbeat and takes a proof of life.
+   * Resolves once the stream is registered as established. Rejects with a PartnerdError whose code says why; settles promptly
+   * when `signal` aborts, and then registers nothing, ever.
+   */
+  open(peer: DesiredPeer, signal: AbortSignal): Promise<void>;
+  /** Sends a heartbeat on the established stream and takes a proof of life, which moves its expiry. Rejects as `open` does. */
+  renew(peerId: PeerId, signal: AbortSignal): Promise<void>;
+  /** Closes and deletes at once: when it returns, the registry no longer knows the streams and their resets are on their way. */
+  close(peerId: PeerId, request: CloseRequest): void;
+}
