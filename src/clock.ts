@@ -63,7 +63,12 @@ export function jittered(random: Random, valueMs: number, jitter: number): numbe
 }
 
 /** A signal that aborts with `reason` after `delayMs`, or with the reason of `parent` if that aborts first. Dispose it when the work has settled. */
-export function deadline(clock: Clock, delayMs: number, reason: () => Error, parent?: AbortSignal): { readonly signal: AbortSignal } & Disposable {
+export function deadline(
+  clock: Clock,
+  delayMs: number,
+  reason: () => Error,
+  parent?: AbortSignal,
+): { readonly signal: AbortSignal } & Disposable {
   const controller = new AbortController();
   const onParentAbort = () => controller.abort(parent?.reason);
   if (parent?.aborted === true) onParentAbort();

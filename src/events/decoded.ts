@@ -1,0 +1,43 @@
+/** What a received message turns out to be. */
+import type { Address, Did, PeerId, ResourceId } from "../ids.ts";
+import type { RejectionReason, Standing } from "./types.ts";
+
+/** Whom an event is about, as far as it says. At least one of the two ids is given. */
+export interface PeerReference {
+  readonly peerId: PeerId | null;
+  readonly resourceId: ResourceId | null;
+  readonly did: Did | null;
+}
+
+export interface Ignored {
+  readonly kind: "ignored";
+  readonly reason: "echo" | "other_datatype";
+  readonly source: string;
+  /** The datatype as the message spelled it. */
+  readonly datatype: string;
+}
+
+export interface Rejected {
+  readonly kind: "rejected";
+  readonly reason: RejectionReason;
+  /** Names the field and the value, for a person. */
+  readonly message: string;
+  /** The publishing app, where it could still be read. */
+  readonly source: string | null;
+}
+
+export interface Desired extends PeerReference {
+  readonly kind: "desired";
+  readonly source: string;
+  readonly name: string | null;
+  readonly relation: string;
+  readonly standing: Standing;
+  readonly address: Address | null;
+}
+
+export interface Removed extends PeerReference {
+  readonly kind: "removed";
+  readonly source: string;
+}
+
+export type Decoded = Ignored | Rejected | Desired | Removed;

@@ -1,0 +1,38 @@
+/** Which words of the wire mean what. All of it is configuration, with the defaults of docs/WIRE.md. */
+
+export interface Vocabulary {
+  /** Subjects whose messages create or update a resource. */
+  readonly createSubjects: readonly string[];
+  /** Subjects whose messages remove one. */
+  readonly removeSubjects: readonly string[];
+  /** Datatypes that mean a peer: names in any letter case, or integers of the publisher's enum. */
+  readonly peerDatatypes: readonly (string | number)[];
+  /** Relations that mean "partner", in any letter case. */
+  readonly partnerRelations: readonly string[];
+  /** Relations that also forbid connections, in any letter case. */
+  readonly blacklistRelations: readonly string[];
+  /** Names of the publisher's integer relations: the name at index n is the relation n. */
+  readonly relationNames: readonly string[];
+  /** Apps whose events are echoes of the discovery service's own writes. */
+  readonly ignoreApps: readonly string[];
+}
+
+/** OpenCloud's own words. Integer datatypes differ between versions of the publishers, so none is assumed. */
+export const DEFAULT_VOCABULARY: Vocabulary = {
+  createSubjects: ["CREATE_RESOURCE"],
+  removeSubjects: ["REMOVE_RESOURCE"],
+  peerDatatypes: ["PEER"],
+  partnerRelations: ["PARTNER"],
+  blacklistRelations: ["BLACKLIST"],
+  relationNames: ["NONE", "SELF", "PARTNER", "BLACKLIST", "PENDING_PARTNER"],
+  ignoreApps: ["oc-discovery"],
+};
+
+/** Bounds on one message. Nothing beyond them is parsed. */
+export interface Limits {
+  readonly maxMessageBytes: number;
+  readonly maxDepth: number;
+}
+
+/** 1 MiB is nats-server's own default for max_payload; no peer record comes near a depth of 32. */
+export const DEFAULT_LIMITS: Limits = { maxMessageBytes: 1_048_576, maxDepth: 32 };
