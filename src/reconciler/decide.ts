@@ -1,0 +1,109 @@
+/** The heart: what to do about one peer. Pure: desired, actual and the time in, actions out. */
+import type { CloseReason, DesiredPeer, Direction } from "../events/types.ts";
+import type { PeerId } from "../ids.ts";
+import { mayOpenAtMs, type Retry } from "./backoff.ts";
+import type { ActualPeer } from "./ports.ts";
+
+/** Whose heartbeat streams are accepted: everybody's of whom the log does not say otherwise, or desired partners' only. */
+export type InboundRule = "unless-revoked" | "partners";
+
+export interface DecideOptions {
+  readonly self: PeerId;
+  readonly inbound: InboundRule;
+}
+
+/** One thing to do. `why` is for the log and the decision trace. */
+export type Action =
+  | { readonly kind: "open"; readonly peer: DesiredPeer; readonly why: string }
+  | { readonly kind: "renew"; readonly why: string }
+  | {
+      readonly kind: "close";
+      readonly direction: Direction | "both";
+      readonly reason: CloseReason;
+      readonly dropConnections: boolean;
+      readonly why: string;
+    };
+
+/** What is to be done now to bring `actual` closer to `desired`. Empty when there is nothing, or nothing yet. */
+export function decide(
+  desired: DesiredPeer | undefined,
+  actual: ActualPeer,
+  retry: Retry,
+  nowMs: number,
+  options: DecideOptions,
+): readonly Action[] {
+  if (desired !== undefined && desired.standing !== "partner") return revoke(desired, actual);
+  const actions: Action[] = [];
+  if (actual.inbound !== null) actions.push(...onInbound(desired, actual.inbound.expiresAtMs, nowMs, options));
+  actions.push(...onOutbound(desired, actual, retry, nowMs, options));
+  return actions;
+}
+
+/** When `decide` could answer differently although nothing happens meanwhile; Infinity if never. */
+export function nextDueMs(desired: DesiredPeer | undefined, actual: ActualPeer, retry: Retry, options: DecideOptions): number {
+  const inboundMs = actual.inbound?.expiresAtMs ?? Number.POSITIVE_INFINITY;
+  const outboundMs =
+    actual.outbound === null
+      ? wantsOutbound(desired, options)
+        ? mayOpenAtMs(retry, actual.lastSignOfLifeMs)
+        : Number.POSITIVE_INFINITY
+      : Math.min(actual.outbound.renewAtMs, actual.outbound.expiresAtMs);
+  return Math.min(inboundMs, outboundMs);
+}
+
+/** Whether the log lets this peer keep, or open, an inbound stream. */
+export function inboundVerdict(desired: DesiredPeer | undefined, rule: InboundRule): "ok" | "not_partner" | "blacklisted" {
+  if (desired === undefined) return rule === "partners" ? "not_partner" : "ok";
+  switch (desired.standing) {
+    case "partner":
+      return "ok";
+    case "revoked":
+      return "not_partner";
+    case "blacklisted":
+      return "blacklisted";
+  }
+}
+
+/** Our own PeerID can be named by an event (a participant lists itself); it is never dialled. */
+function wantsOutbound(desired: DesiredPeer | undefined, options: DecideOptions): desired is DesiredPeer {
+  return desired?.standing === "partner" && desired.peerId !== options.self;
+}
+
+function revoke(desired: DesiredPeer, actual: ActualPeer): readonly Action[] {
+  const dropConnections = desired.standing === "blacklisted";
+  const streaming = actual.outbound !== null || actual.inbound !== null;
+  if (!streaming && !(dropConnections && actual.connected)) return [];
+  return [{ kind: "close", direction: "both", reason: "revoked", dropConnections, why: `relation is ${desired.relation}` }];
+}
+
+function onInbound(
+  desired: DesiredPeer | undefined,
+  expiresAtMs: number,
+  nowMs: number,
+  options: DecideOptions,
+): readonly Action[] {
+  const close = { kind: "close", direction: "inbound", dropConnections: false } as const;
+  if (inboundVerdict(desired, options.inbound) !== "ok")
+    return [{ ...close, reason: "revoked", why: "only desired partners may stream to us" }];
+  return expiresAtMs <= nowMs ? [{ ...close, reason: "expired", why: "no heartbeat arrived in time" }] : [];
+}
+
+function onOutbound(
+  desired: DesiredPeer | undefined,
+  actual: ActualPeer,
+  retry: Retry,
+  nowMs: number,
+  options: DecideOptions,
+): readonly Action[] {
+  const { outbound } = actual;
+  const close = { kind: "close", direction: "outbound", dropConnections: false } as const;
+  if (!wantsOutbound(desired, options)) {
+    return outbound === null ? [] : [{ ...close, reason: "revoked", why: "nobody desires this stream" }];
+  }
+  if (outbound === null) {
+    if (mayOpenAtMs(retry, actual.lastSignOfLifeMs) > nowMs) return [];
+    return [{ kind: "open", peer: desired, why: `relation is ${desired.relation} and no outbound stream stands` }];
+  }
+  if (outbound.expiresAtMs <= nowMs) return [{ ...close, reason: "expired", why: "no proof of life came in time" }];
+  return outbound.renewAtMs <= nowMs ? [{ kind: "renew", why: "the next heartbeat is due" }] : [];
+}

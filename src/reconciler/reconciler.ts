@@ -1,0 +1,308 @@
+/**
+ * The loop: keeps the actual streams equal to the desired peers. A wake carries nothing but a key; the work on it re-reads
+ * desired and actual, so that lost, late or duplicate events cannot mislead it (level-triggered, after Kubernetes).
+ */
+import PQueue from "p-queue";
+import { type Clock, deadline, type Random, repeat } from "../clock.ts";
+import { type ErrorCode, PartnerdError, toPartnerdError } from "../errors.ts";
+import type { DesiredPeer, ObservedEvent } from "../events/types.ts";
+import type { PeerId } from "../ids.ts";
+import { attemptsOf, established, type Failure, failed, type Retry, stopped } from "./backoff.ts";
+import { type Action, type DecideOptions, decide, nextDueMs } from "./decide.ts";
+import { KeyedQueue } from "./keyed-queue.ts";
+import type { Outcome } from "./outcome.ts";
+import type { DesiredPeers, PartnerStreams } from "./ports.ts";
+import { Retries } from "./retries.ts";
+
+export interface ReconcilerOptions extends DecideOptions {
+  /** How many opens may be under way at once. */
+  readonly concurrency: number;
+  /** How long one open may take, from when it starts, not from when it was queued. */
+  readonly openTimeoutMs: number;
+  /** How long one heartbeat may wait for its proof of life. */
+  readonly renewTimeoutMs: number;
+  /** The period of the full diff; each is scaled by up to ±20 %. */
+  readonly resyncMs: number;
+  /** The protocol that OpenFailed events name. */
+  readonly protocol: string;
+}
+
+export const DEFAULT_RECONCILER_OPTIONS = {
+  concurrency: 64,
+  openTimeoutMs: 5_000,
+  renewTimeoutMs: 3_000,
+  resyncMs: 5_000,
+} as const;
+
+/** What the loop tells of itself. None of these may throw. */
+export interface ReconcilerObserver {
+  /** An attempt to open failed. The log keeps transitions only; it is for the observer to see what is one. */
+  observed(event: ObservedEvent): void;
+  acted(peerId: PeerId, action: Action): void;
+  settled(peerId: PeerId, outcome: Outcome): void;
+  /** A full diff found work on a key that no wake had named; in a quiet daemon this stays 0. */
+  resyncFound(peerId: PeerId): void;
+}
+
+export interface ReconcilerDependencies {
+  readonly desired: DesiredPeers;
+  readonly streams: PartnerStreams;
+  readonly observer: ReconcilerObserver;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+/** How far a key has got, for status. Times are monotonic ms. */
+export interface Progress {
+  readonly opening: boolean;
+  readonly attempts: number;
+  readonly nextAttemptAtMs: number | null;
+  readonly lastFailure: Failure | null;
+}
+
+/** An in-flight operation: what it was started for, and how to end it. */
+interface InFlight {
+  readonly generation: number;
+  readonly controller: AbortController;
+  readonly sinceMs: number;
+  readonly settled: PromiseWithResolvers<void>;
+  opening: boolean;
+}
+
+/** A failed renewal is repeated no sooner than this, whatever its due time says. */
+const RENEW_AGAIN_MS = 500;
+
+/** Only a new address, which is a new generation, can mend these. */
+const TERMINAL: ReadonlySet<ErrorCode> = new Set<ErrorCode>(["address_unsupported"]);
+
+export class Reconciler {
+  readonly #deps: ReconcilerDependencies;
+  readonly #options: ReconcilerOptions;
+  readonly #queue: KeyedQueue<PeerId>;
+  readonly #openSlots: PQueue;
+  readonly #inFlight = new Map<PeerId, InFlight>();
+  readonly #retries = new Retries();
+  #resync: Disposable | undefined;
+  #lastSettledMs: number;
+  #stopping = false;
+
+  constructor(deps: ReconcilerDependencies, options: ReconcilerOptions) {
+    this.#deps = deps;
+    this.#options = options;
+    this.#queue = new KeyedQueue(deps.clock, (peerId) => this.#process(peerId));
+    this.#openSlots = new PQueue({ concurrency: options.concurrency });
+    this.#lastSettledMs = deps.clock.monotonicMs();
+  }
+
+  /** Runs the first full diff at once and then one every `resyncMs`. */
+  start(): void {
+    const { clock, random } = this.#deps;
+    this.#diff(() => {});
+    this.#resync = repeat(clock, random, this.#options.resyncMs, 0.2, () =>
+      this.#diff((peerId) => this.#deps.observer.resyncFound(peerId)),
+    );
+  }
+
+  /** Something about this peer may have changed: look at it now. An operation that its generation has outdated is aborted. */
+  wake(peerId: PeerId): void {
+    if (this.#stopping) return;
+    const inFlight = this.#inFlight.get(peerId);
+    if (inFlight !== undefined && inFlight.generation !== generationOf(this.#deps.desired.get(peerId))) {
+      inFlight.controller.abort(new PartnerdError("aborted", "the desired state of the peer changed meanwhile"));
+    }
+    this.#queue.schedule(peerId, this.#deps.clock.monotonicMs());
+  }
+
+  progress(peerId: PeerId): Progress {
+    const retry = this.#retries.get(peerId, generationOf(this.#deps.desired.get(peerId)));
+    return {
+      opening: this.#inFlight.get(peerId)?.opening === true,
+      attempts: attemptsOf(retry),
+      nextAttemptAtMs: retry.state === "waiting" ? (this.#queue.dueAtMs(peerId) ?? retry.notBeforeMs) : null,
+      lastFailure: retry.state === "waiting" || retry.state === "stopped" ? retry.failure : null,
+    };
+  }
+
+  /** For liveness: for how long work has been under way without any of it completing, in ms; 0 when nothing is under way. */
+  stuckForMs(): number {
+    if (this.#inFlight.size === 0) return 0;
+    let oldestMs = Number.POSITIVE_INFINITY;
+    for (const { sinceMs } of this.#inFlight.values()) oldestMs = Math.min(oldestMs, sinceMs);
+    return this.#deps.clock.monotonicMs() - Math.max(oldestMs, this.#lastSettledMs);
+  }
+
+  get inFlightCount(): number {
+    return this.#inFlight.size;
+  }
+
+  /** Takes no new work and aborts what is under way. Resolves when all of it has settled. */
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    this.#resync?.[Symbol.dispose]();
+    this.#queue[Symbol.dispose]();
+    const reason = new PartnerdError("aborted", "the daemon is stopping");
+    for (const { controller } of this.#inFlight.values()) controller.abort(reason);
+    await Promise.all([...this.#inFlight.values()].map(({ settled }) => settled.promise));
+  }
+
+  /** Level-triggered safety net: whatever an edge missed is found here, as are streams that nobody desires. */
+  #diff(found: (peerId: PeerId) => void): void {
+    const nowMs = this.#deps.clock.monotonicMs();
+    const keys = new Set(this.#deps.streams.peers());
+    for (const peer of this.#deps.desired.list()) keys.add(peer.peerId);
+    for (const peerId of keys) {
+      if (this.#queue.isBusy(peerId)) continue;
+      const { desired, actual, retry } = this.#look(peerId);
+      const overdue =
+        decide(desired, actual, retry, nowMs, this.#options).length > 0 && (this.#queue.dueAtMs(peerId) ?? Infinity) > nowMs;
+      if (overdue) found(peerId);
+      this.#queue.schedule(peerId, overdue ? nowMs : nextDueMs(desired, actual, retry, this.#options));
+    }
+    this.#retries.forgetAllBut(keys);
+  }
+
+  async #process(peerId: PeerId): Promise<void> {
+    if (this.#stopping) return;
+    const inFlight: InFlight = {
+      generation: generationOf(this.#deps.desired.get(peerId)),
+      controller: new AbortController(),
+      sinceMs: this.#deps.clock.monotonicMs(),
+      settled: Promise.withResolvers(),
+      opening: false,
+    };
+    this.#inFlight.set(peerId, inFlight);
+    let outcome: Outcome;
+    try {
+      outcome = await this.#reconcile(peerId, inFlight);
+    } catch (thrown) {
+      outcome = { kind: "retry", error: toPartnerdError(thrown) };
+    } finally {
+      this.#inFlight.delete(peerId);
+      this.#lastSettledMs = this.#deps.clock.monotonicMs();
+    }
+    this.#settle(peerId, inFlight.generation, outcome);
+    inFlight.settled.resolve();
+  }
+
+  /** One pass over one key. Every await is followed by a fresh look, never by trust in what was read before it. */
+  async #reconcile(peerId: PeerId, inFlight: InFlight): Promise<Outcome> {
+    const { desired, actual, retry } = this.#look(peerId);
+    for (const action of decide(desired, actual, retry, this.#deps.clock.monotonicMs(), this.#options)) {
+      this.#deps.observer.acted(peerId, action);
+      switch (action.kind) {
+        case "close":
+          this.#deps.streams.close(peerId, action);
+          break;
+        case "renew":
+          if (!(await this.#renew(peerId, inFlight))) return this.#lookAgain(peerId, RENEW_AGAIN_MS);
+          break;
+        case "open": {
+          const failure = await this.#open(action.peer, inFlight);
+          if (failure !== undefined) return failure;
+          break;
+        }
+      }
+    }
+    return this.#lookAgain(peerId, 0);
+  }
+
+  async #renew(peerId: PeerId, inFlight: InFlight): Promise<boolean> {
+    const expiresAtMs = this.#deps.streams.actual(peerId).outbound?.expiresAtMs ?? 0;
+    const leftMs = Math.max(0, expiresAtMs - this.#deps.clock.monotonicMs());
+    using limit = this.#deadline(Math.min(this.#options.renewTimeoutMs, leftMs), "no proof of life came", inFlight);
+    try {
+      await this.#deps.streams.renew(peerId, limit.signal);
+      return true;
+    } catch {
+      // Not a failure yet: the lease has time left, and what ends the stream is its expiry or its own event.
+      return false;
+    }
+  }
+
+  /** Undefined when the stream stands. */
+  async #open(peer: DesiredPeer, inFlight: InFlight): Promise<Outcome | undefined> {
+    try {
+      await this.#openSlots.add(async () => {
+        // The wait for a slot was an await like any other.
+        inFlight.controller.signal.throwIfAborted();
+        inFlight.opening = true;
+        using limit = this.#deadline(this.#options.openTimeoutMs, "the peer did not answer", inFlight);
+        await this.#deps.streams.open(peer, limit.signal);
+      });
+    } catch (thrown) {
+      const error = toPartnerdError(thrown, "dial_failed");
+      if (inFlight.controller.signal.aborted) return { kind: "after", atMs: this.#deps.clock.monotonicMs() };
+      return TERMINAL.has(error.code) ? { kind: "terminal", error } : { kind: "retry", error };
+    } finally {
+      inFlight.opening = false;
+    }
+    this.#retries.update(peer.peerId, inFlight.generation, (retry) => established(retry, this.#deps.clock.monotonicMs()));
+    return undefined;
+  }
+
+  #deadline(delayMs: number, what: string, inFlight: InFlight): { readonly signal: AbortSignal } & Disposable {
+    const reason = () => new PartnerdError("timeout", `${what} within ${Math.round(delayMs)} ms`);
+    return deadline(this.#deps.clock, delayMs, reason, inFlight.controller.signal);
+  }
+
+  #lookAgain(peerId: PeerId, leastMs: number): Outcome {
+    const { desired, actual, retry } = this.#look(peerId);
+    const dueMs = nextDueMs(desired, actual, retry, this.#options);
+    if (dueMs === Number.POSITIVE_INFINITY) return { kind: "done" };
+    return { kind: "after", atMs: Math.max(dueMs, this.#deps.clock.monotonicMs() + leastMs) };
+  }
+
+  #settle(peerId: PeerId, generation: number, outcome: Outcome): void {
+    const nowMs = this.#deps.clock.monotonicMs();
+    switch (outcome.kind) {
+      case "done":
+        break;
+      case "after":
+        this.#queue.schedule(peerId, outcome.atMs);
+        break;
+      case "retry":
+        this.#fail(peerId, generation, outcome.error, (retry, failure) => failed(retry, failure, this.#deps.random));
+        this.#queue.schedule(peerId, this.#dueMs(peerId));
+        break;
+      case "terminal":
+        this.#fail(peerId, generation, outcome.error, stopped);
+        break;
+    }
+    this.#deps.observer.settled(peerId, outcome);
+    // Something may have outdated the pass between its last look and now; the generation tells.
+    if (generationOf(this.#deps.desired.get(peerId)) !== generation) this.#queue.schedule(peerId, nowMs);
+  }
+
+  #fail(peerId: PeerId, generation: number, error: PartnerdError, next: (retry: Retry, failure: Failure) => Retry): void {
+    const { code, message } = error;
+    this.#retries.update(peerId, generation, (retry) =>
+      next(retry, { code, message, failedAtMs: this.#deps.clock.monotonicMs() }),
+    );
+    this.#deps.observer.observed({ type: "OpenFailed", peerId, protocol: this.#options.protocol, reason: code, message });
+  }
+
+  #dueMs(peerId: PeerId): number {
+    const { desired, actual, retry } = this.#look(peerId);
+    return nextDueMs(desired, actual, retry, this.#options);
+  }
+
+  /** Desired, actual and retry state as of now. A stream that stood and is gone counts as a failure from the first look on. */
+  #look(peerId: PeerId) {
+    const desired = this.#deps.desired.get(peerId);
+    const actual = this.#deps.streams.actual(peerId);
+    const generation = generationOf(desired);
+    if (actual.outbound === null) {
+      this.#retries.update(peerId, generation, (retry) => (retry.state === "standing" ? this.#lost(retry) : retry));
+    }
+    return { desired, actual, retry: this.#retries.get(peerId, generation) };
+  }
+
+  #lost(retry: Retry): Retry {
+    const failedAtMs = this.#deps.clock.monotonicMs();
+    return failed(retry, { code: "stream_lost", message: "the stream was lost", failedAtMs }, this.#deps.random);
+  }
+}
+
+function generationOf(desired: DesiredPeer | undefined): number {
+  return desired?.generation ?? 0;
+}

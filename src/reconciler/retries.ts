@@ -1,0 +1,24 @@
+/** The retry state of every key, bound to the generation it was learned in. */
+import type { PeerId } from "../ids.ts";
+import { FRESH, type Retry } from "./backoff.ts";
+
+export class Retries {
+  readonly #memory = new Map<PeerId, { readonly generation: number; readonly retry: Retry }>();
+
+  /** What was learned in an older generation does not count: a new address, say, is tried at once. */
+  get(peerId: PeerId, generation: number): Retry {
+    const memory = this.#memory.get(peerId);
+    return memory?.generation === generation ? memory.retry : FRESH;
+  }
+
+  update(peerId: PeerId, generation: number, next: (retry: Retry) => Retry): void {
+    const before = this.get(peerId, generation);
+    const after = next(before);
+    if (after !== before) this.#memory.set(peerId, { generation, retry: after });
+  }
+
+  /** Bounds the memory to the keys that exist. */
+  forgetAllBut(keys: ReadonlySet<PeerId>): void {
+    for (const peerId of this.#memory.keys()) if (!keys.has(peerId)) this.#memory.delete(peerId);
+  }
+}
