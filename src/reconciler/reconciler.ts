@@ -213,7 +213,8 @@ export class Reconciler {
     try {
       await this.#deps.streams.renew(peerId, limit.signal);
       return true;
-    } catch {
+    } catch (thrown) {
+      if (!(thrown instanceof PartnerdError)) throw thrown;
       // Not a failure yet: the lease has time left, and what ends the stream is its expiry or its own event.
       return false;
     }

@@ -1,0 +1,67 @@
+/** The settings of the schema one by one: their dotted path, their environment variable, and how text becomes a value. */
+import { z } from "zod";
+import { configSchema } from "./schema.ts";
+
+/** What text in the environment is turned into. */
+type LeafKind = "text" | "integer" | "texts";
+
+export interface Leaf {
+  /** Dotted, such as `nats.url`. */
+  readonly path: string;
+  /** Such as `OCPARTNERD_NATS_URL`. */
+  readonly env: string;
+  readonly kind: LeafKind;
+  readonly description: string;
+  /** JSON text of the default, or undefined where there is none. */
+  readonly preset: string | undefined;
+}
+
+export const ENV_PREFIX = "OCPARTNERD_";
+
+export const leaves: readonly Leaf[] = [...leavesOf(configSchema, [])];
+
+/** The value that `raw`, a text from the environment, means for `leaf`. Text that fits no number stays text, for the schema to refuse. */
+export function fromText(leaf: Leaf, raw: string): unknown {
+  switch (leaf.kind) {
+    case "text":
+      return raw;
+    case "integer":
+      return integerOr(raw);
+    case "texts":
+      return raw === ""
+        ? []
+        : raw.split(",").map((item) => (leaf.path === "events.peerDatatypes" ? integerOr(item.trim()) : item.trim()));
+  }
+}
+
+function* leavesOf(schema: z.core.$ZodType, path: readonly string[]): Generator<Leaf> {
+  const inner = unwrap(schema);
+  if (inner instanceof z.ZodObject) {
+    for (const [key, child] of Object.entries(inner.shape)) yield* leavesOf(child as z.core.$ZodType, [...path, key]);
+    return;
+  }
+  yield {
+    path: path.join("."),
+    env: ENV_PREFIX + path.map((part) => part.replace(/([A-Z])/g, "_$1").toUpperCase()).join("_"),
+    kind: inner instanceof z.ZodArray ? "texts" : inner instanceof z.ZodNumber ? "integer" : "text",
+    description: z.globalRegistry.get(schema)?.description ?? z.globalRegistry.get(inner)?.description ?? "",
+    preset: presetOf(schema, path),
+  };
+}
+
+function unwrap(schema: z.core.$ZodType): z.core.$ZodType {
+  if (schema instanceof z.ZodOptional || schema instanceof z.ZodDefault || schema instanceof z.ZodPrefault)
+    return unwrap(schema.def.innerType);
+  if (schema instanceof z.ZodPipe) return unwrap(schema.def.in);
+  return schema;
+}
+
+function presetOf(schema: z.core.$ZodType, path: readonly string[]): string | undefined {
+  if (path[0] === "name") return "the host's name";
+  if (schema instanceof z.ZodDefault || schema instanceof z.ZodPrefault) return JSON.stringify(schema.def.defaultValue);
+  return undefined;
+}
+
+function integerOr(raw: string): number | string {
+  return /^-?\d+$/.test(raw) ? Number(raw) : raw;
+}

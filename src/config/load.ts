@@ -1,0 +1,162 @@
+/**
+ * The one reader of configuration files and of the environment. Precedence: flags, environment, ./partnerd.json,
+ * /etc/oc/partnerd.json, defaults, as OpenCloud's own services do. All problems are reported at once.
+ */
+import { readFileSync } from "node:fs";
+import { messageOf, PartnerdError } from "../errors.ts";
+import { ENV_PREFIX, fromText, leaves } from "./leaves.ts";
+import { nearest } from "./nearest.ts";
+import { type Config, configSchema } from "./schema.ts";
+
+export interface ConfigSources {
+  /** Values of command-line flags, by dotted path; undefined where a flag was not given. */
+  readonly flags: Readonly<Record<string, unknown>>;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** The file of --config, read instead of the usual two. */
+  readonly file: string | undefined;
+}
+
+/** `--nats URL` says url without saying so; its variable may as well. */
+const ENV_ALIASES: Readonly<Record<string, string>> = { [`${ENV_PREFIX}NATS`]: "nats.url" };
+const USUAL_FILES = ["/etc/oc/partnerd.json", "./partnerd.json"];
+
+/** Never repeated in a message. */
+const SECRETS = new Set(["nats.password", "nats.token", "nats.url"]);
+
+type Tree = { [key: string]: unknown };
+
+/** A value and where it came from. Later layers win, leaf by leaf. */
+interface Layer {
+  readonly tree: Tree;
+  readonly origin: (path: string) => string;
+}
+
+/** Throws config_invalid with one line per problem: field, value, what is expected, where it was set. */
+export function loadConfig(sources: ConfigSources): Config {
+  const problems: string[] = [];
+  const layers = [...fileLayers(sources.file, problems), envLayer(sources.env, problems), flagLayer(sources.flags)];
+  const merged = layers.map((layer) => layer.tree).reduce(merge, {});
+  const parsed = configSchema.safeParse(merged, { reportInput: true });
+  if (!parsed.success) for (const issue of parsed.error.issues) problems.push(...describe(issue, layers));
+  if (problems.length > 0) {
+    const count = problems.length === 1 ? "1 problem" : `${problems.length} problems`;
+    throw new PartnerdError(
+      "config_invalid",
+      `${count} in the configuration\n${problems.map((line) => `  ${line}`).join("\n")}`,
+      {
+        nextStep: "correct what is listed; `oc-partnerd run --help` and the README list every setting",
+      },
+    );
+  }
+  return parsed.success ? parsed.data : configSchema.parse({});
+}
+
+function fileLayers(file: string | undefined, problems: string[]): Layer[] {
+  const names = file === undefined ? USUAL_FILES : [file];
+  return names.flatMap((name) => {
+    const tree = readTree(name, file !== undefined, problems);
+    return tree === undefined ? [] : [{ tree, origin: () => `file ${name}` }];
+  });
+}
+
+function readTree(name: string, required: boolean, problems: string[]): Tree | undefined {
+  let text: string;
+  try {
+    text = readFileSync(name, "utf8");
+  } catch (error) {
+    if (required || (error as NodeJS.ErrnoException).code !== "ENOENT")
+      problems.push(`file ${name}: cannot be read: ${messageOf(error)}`);
+    return undefined;
+  }
+  try {
+    const value: unknown = JSON.parse(text);
+    if (isTree(value)) return value;
+    problems.push(`file ${name}: is not a JSON object; example: {"name": "lyon-1"}`);
+  } catch (error) {
+    problems.push(`file ${name}: is not JSON: ${messageOf(error)}`);
+  }
+  return undefined;
+}
+
+function envLayer(env: ConfigSources["env"], problems: string[]): Layer {
+  const tree: Tree = {};
+  const names = new Map<string, string>();
+  for (const [name, raw] of Object.entries(env)) {
+    if (!name.startsWith(ENV_PREFIX) || raw === undefined) continue;
+    const leaf = leaves.find((candidate) => candidate.env === name || candidate.path === ENV_ALIASES[name]);
+    if (leaf === undefined) {
+      const meant = nearest(
+        name,
+        leaves.map((candidate) => candidate.env),
+      );
+      problems.push(`environment ${name}: unknown variable${meant === undefined ? "" : `; did you mean ${meant}?`}`);
+      continue;
+    }
+    names.set(leaf.path, name);
+    setAt(tree, leaf.path, fromText(leaf, raw));
+  }
+  return { tree, origin: (path) => `environment ${names.get(path) ?? ENV_PREFIX}` };
+}
+
+function flagLayer(flags: ConfigSources["flags"]): Layer {
+  const tree: Tree = {};
+  for (const [path, value] of Object.entries(flags)) if (value !== undefined) setAt(tree, path, value);
+  return { tree, origin: (path) => `flag --${path.split(".")[0] ?? path}` };
+}
+
+type Issue = NonNullable<ReturnType<typeof configSchema.safeParse>["error"]>["issues"][number];
+
+function describe(issue: Issue, layers: readonly Layer[]): string[] {
+  const path = issue.path.map(String);
+  if (issue.code === "unrecognized_keys") {
+    return issue.keys.map((key) => {
+      const full = [...path, key].join(".");
+      const meant = nearest(
+        full,
+        leaves.map((leaf) => leaf.path),
+      );
+      return `${full} (${originOf(full, layers)}): unknown key${meant === undefined ? "" : `; did you mean "${meant}"?`}`;
+    });
+  }
+  const setting = path.filter((part) => !/^\d+$/.test(part)).join(".");
+  const value = SECRETS.has(setting) ? "the value" : JSON.stringify(issue.input);
+  return [`${path.join(".")} (${originOf(setting, layers)}): ${value} ${expected(issue.message)}`];
+}
+
+function expected(message: string): string {
+  return message.startsWith("is ") ? message : `is not valid: ${message}`;
+}
+
+function originOf(path: string, layers: readonly Layer[]): string {
+  return layers.findLast((layer) => getAt(layer.tree, path) !== undefined)?.origin(path) ?? "default";
+}
+
+function merge(under: Tree, over: Tree): Tree {
+  const merged: Tree = { ...under };
+  for (const [key, value] of Object.entries(over)) {
+    const below = merged[key];
+    merged[key] = isTree(below) && isTree(value) ? merge(below, value) : value;
+  }
+  return merged;
+}
+
+function setAt(tree: Tree, path: string, value: unknown): void {
+  const parts = path.split(".");
+  const last = parts.pop();
+  let node = tree;
+  for (const part of parts) {
+    const child = node[part];
+    const next: Tree = isTree(child) ? child : {};
+    node[part] = next;
+    node = next;
+  }
+  if (last !== undefined) node[last] = value;
+}
+
+function getAt(tree: Tree, path: string): unknown {
+  return path.split(".").reduce<unknown>((node, part) => (isTree(node) ? node[part] : undefined), tree);
+}
+
+function isTree(value: unknown): value is Tree {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}

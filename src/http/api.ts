@@ -1,0 +1,79 @@
+/** The shapes of the HTTP API, which are also what the commands read. Times are ISO-8601 UTC with milliseconds (DESIGN: HTTP). */
+import type { Effect, Standing } from "../events/types.ts";
+
+export interface SelfView {
+  readonly peerId: string;
+  readonly addresses: readonly string[];
+  readonly name: string;
+  readonly did: string;
+  readonly version: string;
+  readonly startedAt: string;
+}
+
+export type Phase = "established" | "opening" | "backoff" | "closed";
+
+export interface StreamView {
+  readonly openedAt: string;
+  readonly expiresAt: string;
+}
+
+export interface PeerView {
+  readonly peerId: string;
+  readonly did: string | null;
+  readonly name: string | null;
+  /** As the newest event spelled it; null for a peer that is only seen. */
+  readonly relation: string | null;
+  readonly standing: Standing | null;
+  readonly address: string | null;
+  /** Of our outbound stream. */
+  readonly phase: Phase;
+  /** Since when the phase, or for a peer without streams its relation, holds; null for a peer that is only seen. */
+  readonly since: string | null;
+  readonly outbound: StreamView | null;
+  readonly inbound: StreamView | null;
+  readonly attempts: number;
+  readonly nextAttemptAt: string | null;
+  readonly lastError: { readonly code: string; readonly message: string } | null;
+  readonly desiredSeq: number | null;
+}
+
+export interface HistoryView {
+  readonly seq: number;
+  readonly at: string;
+  readonly type: string;
+  readonly source: string | null;
+  readonly effect: Effect | null;
+  readonly relation: string | null;
+  readonly direction: string | null;
+  readonly reason: string | null;
+  readonly message: string | null;
+  readonly causeSeq: number | null;
+}
+
+export interface PeersView {
+  readonly peers: readonly PeerView[];
+}
+
+export interface PeerDetailView extends PeerView {
+  readonly history: readonly HistoryView[];
+}
+
+/** One thing that health depends on. `message` is for people and says why it fails, or how it is. */
+export interface Check {
+  readonly name: string;
+  readonly ok: boolean;
+  readonly message: string;
+}
+
+export interface HealthView {
+  readonly status: "ok" | "failing";
+  readonly checks: readonly Check[];
+}
+
+export function healthOf(checks: readonly Check[]): HealthView {
+  return { status: checks.every((check) => check.ok) ? "ok" : "failing", checks };
+}
+
+export function isoTime(atMs: number): string {
+  return new Date(atMs).toISOString();
+}

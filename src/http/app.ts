@@ -1,0 +1,56 @@
+/** Routes to views. What they show is passed in as functions, so that the server knows nobody. */
+import { Hono } from "hono";
+import { parsePeerId } from "../ids.ts";
+import { type Check, type HealthView, healthOf, type PeerDetailView, type PeersView, type SelfView } from "./api.ts";
+
+export interface Views {
+  self(): SelfView;
+  peers(): PeersView;
+  /** Undefined for a peer that is neither desired nor seen. */
+  peer(peerId: ReturnType<typeof parsePeerId> & string): PeerDetailView | undefined;
+  startup(): readonly Check[];
+  liveness(): readonly Check[];
+  readiness(): readonly Check[];
+  metrics(): Promise<{ readonly contentType: string; readonly text: string }>;
+}
+
+export function createApp(views: Views): Hono {
+  const app = new Hono();
+  app.get("/", (c) =>
+    c.json({
+      service: "oc-partnerd",
+      paths: ["/startupz", "/livez", "/readyz", "/metrics", "/v1/self", "/v1/peers", "/v1/peers/:peerId"],
+    }),
+  );
+  app.get("/startupz", (c) => health(c, views.startup()));
+  app.get("/livez", (c) => health(c, views.liveness()));
+  app.get("/readyz", (c) => health(c, views.readiness()));
+  app.get("/metrics", async (c) => {
+    const { contentType, text } = await views.metrics();
+    return c.text(text, 200, { "content-type": contentType });
+  });
+  app.get("/v1/self", (c) => c.json(views.self()));
+  app.get("/v1/peers", (c) => c.json(views.peers()));
+  app.get("/v1/peers/:peerId", (c) => {
+    const text = c.req.param("peerId");
+    const peerId = parsePeerId(text);
+    if (peerId === undefined) return c.json(problem("peer_id_invalid", `"${text.slice(0, 80)}" is not a PeerID`), 400);
+    const peer = views.peer(peerId);
+    return peer === undefined ? c.json(problem("peer_unknown", `${peerId} is neither desired nor seen`), 404) : c.json(peer);
+  });
+  app.notFound((c) => c.json(problem("not_found", `${c.req.path} is not served; GET / lists what is`), 404));
+  return app;
+}
+
+interface JsonContext {
+  json(body: HealthView, status: 200 | 503): Response;
+}
+
+function health(c: JsonContext, checks: readonly Check[]): Response {
+  const view = healthOf(checks);
+  return c.json(view, view.status === "ok" ? 200 : 503);
+}
+
+function problem(code: string, message: string) {
+  return { error: { code, message } };
+}

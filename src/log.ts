@@ -1,0 +1,53 @@
+/** Logging: one JSON object a line, or human lines on a terminal. */
+import { Writable } from "node:stream";
+import { type Logger, pino, stdTimeFunctions } from "pino";
+import { printable } from "./printable.ts";
+
+export type { Logger } from "pino";
+
+export interface LogOptions {
+  readonly level: "debug" | "info" | "warn" | "error";
+  readonly format: "auto" | "json" | "human";
+}
+
+/** Logs to standard output; `auto` is human on a terminal. */
+export function createLogger(options: LogOptions): Logger {
+  const human = options.format === "human" || (options.format === "auto" && process.stdout.isTTY);
+  const settings = {
+    level: options.level,
+    base: null,
+    timestamp: stdTimeFunctions.isoTime,
+    formatters: { level: (label: string) => ({ level: label }) },
+  };
+  return human ? pino(settings, humanLines(process.stdout)) : pino(settings);
+}
+
+const COLOURS: Readonly<Record<string, string>> = { debug: "2", info: "36", warn: "33", error: "31" };
+
+function humanLines(out: NodeJS.WriteStream): Writable {
+  return new Writable({
+    write(chunk: Buffer, _encoding, done) {
+      out.write(`${humanLine(chunk.toString("utf8"), out.isTTY)}\n`, () => done());
+    },
+  });
+}
+
+/** `14:03:07.123 info  message  field=value …` of one JSON log line; a line that is no JSON stays as it is. */
+export function humanLine(line: string, coloured: boolean): string {
+  let fields: Record<string, unknown>;
+  try {
+    fields = JSON.parse(line) as Record<string, unknown>;
+  } catch {
+    return line.trimEnd();
+  }
+  const { level, time, msg, ...rest } = fields;
+  const label = String(level).padEnd(5);
+  const painted = coloured ? `\u001b[${COLOURS[String(level)] ?? "0"}m${label}\u001b[0m` : label;
+  const message = typeof msg === "string" ? printable(msg) : "";
+  const details = Object.entries(rest).map(([key, value]) => `${key}=${detail(value)}`);
+  return [String(time).slice(11, 23), painted, message, ...details].filter((part) => part !== "").join(" ");
+}
+
+function detail(value: unknown): string {
+  return typeof value === "string" && /^[^\s"]+$/.test(value) ? printable(value) : printable(JSON.stringify(value));
+}
