@@ -4,13 +4,13 @@ import type { Phase } from "./api.ts";
 
 /** Read at each scrape. */
 export interface Gauges {
-  peersByPhase(): Readonly<Record<Phase, number>>;
-  desiredPartners(): number;
-  inboundStreams(): number;
-  connections(): number;
-  operationsInFlight(): number;
-  natsConnected(): boolean;
-  logHeadSeq(): number;
+  readonly peersByPhase: () => Readonly<Record<Phase, number>>;
+  readonly desiredPartners: () => number;
+  readonly inboundStreams: () => number;
+  readonly connections: () => number;
+  readonly operationsInFlight: () => number;
+  readonly natsConnected: () => boolean;
+  readonly logHeadSeq: () => number;
 }
 
 export type ReceivedResult = "changed" | "unchanged" | "rejected" | "duplicate" | "echo" | "other_datatype" | "dropped";

@@ -1,0 +1,57 @@
+/** `oc-partnerd status`: one line per peer, then the daemon's health. */
+import type { Check, HealthView, PeerView, SelfView } from "../http/api.ts";
+import type { DaemonClient } from "./client.ts";
+import { duration, shortPeerId, table } from "./table.ts";
+
+export interface StatusOptions {
+  readonly json: boolean;
+  readonly nowMs: number;
+}
+
+/** The text to print, and whether the daemon is ready. */
+export async function status(client: DaemonClient, options: StatusOptions): Promise<{ text: string; ready: boolean }> {
+  const [self, { peers }, health] = await Promise.all([client.self(), client.peers(), client.readiness()]);
+  const ready = health.status === "ok";
+  const text = options.json
+    ? JSON.stringify({ self, peers, health }, null, 2)
+    : `${peerTable(peers, options.nowMs)}\n\n${footer(self, peers, health, options.nowMs)}`;
+  return { text, ready };
+}
+
+export function peerTable(peers: readonly PeerView[], nowMs: number): string {
+  if (peers.length === 0) return "No peer is desired or seen yet. `oc-partnerd publish --help` shows how to try one.";
+  return table(
+    ["PEER", "NAME", "DESIRED", "OUTBOUND", "INBOUND", "SINCE", "NEXT", "REASON"],
+    peers.map((peer) => [
+      shortPeerId(peer.peerId),
+      peer.name ?? "-",
+      peer.relation ?? "-",
+      peer.phase,
+      peer.inbound === null ? "-" : "established",
+      peer.since === null ? "-" : duration(nowMs - Date.parse(peer.since)),
+      next(peer, nowMs),
+      peer.lastError === null ? "-" : `${peer.lastError.code}: ${peer.lastError.message}`,
+    ]),
+  );
+}
+
+function next(peer: PeerView, nowMs: number): string {
+  if (peer.nextAttemptAt !== null)
+    return `attempt ${peer.attempts + 1} in ${duration(Math.max(0, Date.parse(peer.nextAttemptAt) - nowMs))}`;
+  return peer.outbound === null ? "-" : `expires in ${duration(Date.parse(peer.outbound.expiresAt) - nowMs)}`;
+}
+
+function footer(self: SelfView, peers: readonly PeerView[], health: HealthView, nowMs: number): string {
+  const partners = peers.filter((peer) => peer.standing === "partner");
+  const established = partners.filter((peer) => peer.phase === "established").length;
+  const uptime = duration(nowMs - Date.parse(self.startedAt));
+  return [
+    `${self.name} ${self.peerId}, version ${self.version}, up ${uptime}`,
+    `${established} of ${partners.length} partners established`,
+    `${health.status === "ok" ? "ready" : "NOT READY"}${health.checks.map(checkLine).join("")}`,
+  ].join("\n");
+}
+
+function checkLine(check: Check): string {
+  return `\n  ${check.ok ? "ok  " : "FAIL"} ${check.name}: ${check.message}`;
+}
