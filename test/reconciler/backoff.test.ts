@@ -1,0 +1,89 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import type { Random } from "../../src/clock.ts";
+import type { ErrorCode } from "../../src/errors.ts";
+import {
+  attemptsOf,
+  established,
+  FRESH,
+  failed,
+  mayOpenAtMs,
+  type Retry,
+  STABLE_MS,
+  stopped,
+} from "../../src/reconciler/backoff.ts";
+
+const always = (value: number): Random => ({ next: () => value, bytes: (length) => new Uint8Array(length) });
+const failure = (failedAtMs: number, code: ErrorCode = "timeout") => ({ code, message: "why", failedAtMs });
+
+function failTimes(count: number, random: Random, code: ErrorCode = "timeout"): Retry {
+  let retry: Retry = FRESH;
+  for (let attempt = 0; attempt < count; attempt++) retry = failed(retry, failure(0, code), random);
+  return retry;
+}
+
+describe("the wait after failures", () => {
+  test("is below one second at first, doubles, and stays below a minute", () => {
+    const waits = [1, 2, 3, 4, 7, 8, 50, 5_000].map((count) => mayOpenAtMs(failTimes(count, always(0.999_999)), null));
+    expect(waits.map((wait) => Math.round(wait))).toEqual([500, 1_000, 2_000, 4_000, 32_000, 60_000, 60_000, 60_000]);
+  });
+
+  test("is drawn from its whole range, never nothing", () => {
+    expect(mayOpenAtMs(failTimes(8, always(0)), null)).toBe(50);
+    expect(mayOpenAtMs(failTimes(8, always(0.5)), null)).toBe(30_000);
+  });
+
+  test.each([
+    ["refused", 3_000],
+    ["identity_mismatch", 10_000],
+    ["protocol_unsupported", 10_000],
+  ] as const)("is longer after %s", (code, leastMs) => {
+    expect(mayOpenAtMs(failTimes(1, always(0), code), null)).toBe(leastMs);
+  });
+
+  test("never ends before the failure nor more than a minute (a fifth more with a floor) after it", () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 40 }), fc.double({ min: 0, max: 0.999, noNaN: true }), (count, drawn) => {
+        const waitMs = mayOpenAtMs(failTimes(count, always(drawn)), null);
+        expect(waitMs).toBeGreaterThanOrEqual(50);
+        expect(waitMs).toBeLessThanOrEqual(60_000);
+      }),
+    );
+  });
+});
+
+describe("the count of failures", () => {
+  test("survives a stream that stood only shortly: a flapping peer is backed off from", () => {
+    const flapping = failed(established(failTimes(4, always(0.5)), 0), failure(STABLE_MS - 1, "stream_lost"), always(0.5));
+    expect(attemptsOf(flapping)).toBe(5);
+  });
+
+  test("starts again after a stable stream", () => {
+    const stable = failed(established(failTimes(4, always(0.5)), 0), failure(STABLE_MS, "stream_lost"), always(0.5));
+    expect(attemptsOf(stable)).toBe(1);
+  });
+});
+
+describe("a sign of life", () => {
+  test("ends the wait, but not within a second of the failure, and does not touch the count", () => {
+    const retry = failTimes(8, always(0.9));
+    expect(mayOpenAtMs(retry, 10)).toBe(1_000);
+    expect(attemptsOf(retry)).toBe(8);
+  });
+
+  test("never lengthens a wait", () => {
+    expect(mayOpenAtMs(failTimes(1, always(0)), 10)).toBe(50);
+  });
+
+  test("does not undercut the floor of a refusal", () => {
+    expect(mayOpenAtMs(failTimes(8, always(0.9), "refused"), 10)).toBe(3_000);
+  });
+
+  test("from before the failure counts for nothing", () => {
+    expect(mayOpenAtMs(failTimes(8, always(0.5)), 0)).toBe(30_000);
+  });
+});
+
+test("stopped is never due", () => {
+  expect(mayOpenAtMs(stopped(FRESH, failure(0, "address_unsupported")), 1)).toBe(Number.POSITIVE_INFINITY);
+});

@@ -1,0 +1,128 @@
+import { describe, expect, test } from "vitest";
+import type { Standing } from "../../src/events/types.ts";
+import { FRESH, type Retry } from "../../src/reconciler/backoff.ts";
+import { type Action, decide, inboundVerdict, nextDueMs } from "../../src/reconciler/decide.ts";
+import type { ActualPeer } from "../../src/reconciler/ports.ts";
+import { desiredPeer, PEER_A, PEER_B } from "../support/desired-peer.ts";
+
+const NOW = 1_000_000;
+const options = { self: PEER_A, inbound: "unless-revoked" } as const;
+const nothing: ActualPeer = { peerId: PEER_B, outbound: null, inbound: null, connected: false, lastSignOfLifeMs: null };
+const live = { openedAtMs: NOW - 60_000, expiresAtMs: NOW + 5_000, renewAtMs: NOW + 1_000 };
+const inbound = { openedAtMs: NOW - 60_000, expiresAtMs: NOW + 5_000 };
+const waiting: Retry = {
+  state: "waiting",
+  attempts: 3,
+  notBeforeMs: NOW + 4_000,
+  failure: { code: "timeout", message: "", failedAtMs: NOW - 2_000 },
+};
+
+function kinds(actions: readonly Action[]): string[] {
+  return actions.map((action) => (action.kind === "close" ? `close ${action.direction} ${action.reason}` : action.kind));
+}
+
+describe("a desired partner", () => {
+  const partner = desiredPeer(PEER_B);
+
+  test("without a stream is opened", () => {
+    expect(decide(partner, nothing, FRESH, NOW, options)).toMatchObject([{ kind: "open", peer: partner }]);
+    expect(nextDueMs(partner, nothing, FRESH, options)).toBeLessThanOrEqual(NOW);
+  });
+
+  test("with a live stream is left alone until its renewal is due", () => {
+    const actual = { ...nothing, outbound: live };
+    expect(decide(partner, actual, FRESH, NOW, options)).toEqual([]);
+    expect(nextDueMs(partner, actual, FRESH, options)).toBe(live.renewAtMs);
+    expect(kinds(decide(partner, actual, FRESH, live.renewAtMs, options))).toEqual(["renew"]);
+  });
+
+  test("whose lease ran out is closed, even when a renewal is due too", () => {
+    const actual = { ...nothing, outbound: { ...live, expiresAtMs: NOW, renewAtMs: NOW - 7_000 } };
+    expect(kinds(decide(partner, actual, FRESH, NOW, options))).toEqual(["close outbound expired"]);
+  });
+
+  test("in backoff waits", () => {
+    expect(decide(partner, nothing, waiting, NOW, options)).toEqual([]);
+    expect(nextDueMs(partner, nothing, waiting, options)).toBe(NOW + 4_000);
+    expect(kinds(decide(partner, nothing, waiting, NOW + 4_000, options))).toEqual(["open"]);
+  });
+
+  test("in backoff that showed life after the failure waits no longer", () => {
+    const actual = { ...nothing, lastSignOfLifeMs: NOW - 1_000 };
+    expect(kinds(decide(partner, actual, waiting, NOW, options))).toEqual(["open"]);
+  });
+
+  test("in backoff whose sign of life is older than the failure goes on waiting", () => {
+    const actual = { ...nothing, lastSignOfLifeMs: NOW - 3_000 };
+    expect(decide(partner, actual, waiting, NOW, options)).toEqual([]);
+  });
+
+  test("that only a new generation can help is never due", () => {
+    const stopped: Retry = {
+      state: "stopped",
+      attempts: 1,
+      failure: { code: "address_unsupported", message: "", failedAtMs: NOW },
+    };
+    expect(decide(partner, nothing, stopped, NOW + 1e9, options)).toEqual([]);
+    expect(nextDueMs(partner, nothing, stopped, options)).toBe(Number.POSITIVE_INFINITY);
+  });
+
+  test("that is ourselves is never dialled", () => {
+    const self = desiredPeer(PEER_A);
+    expect(decide(self, { ...nothing, peerId: PEER_A }, FRESH, NOW, options)).toEqual([]);
+    expect(nextDueMs(self, { ...nothing, peerId: PEER_A }, FRESH, options)).toBe(Number.POSITIVE_INFINITY);
+  });
+});
+
+describe("a peer that is no partner any more", () => {
+  const actual = { ...nothing, outbound: live, inbound, connected: true };
+
+  test("loses the streams of both directions", () => {
+    const actions = decide(desiredPeer(PEER_B, { standing: "revoked" }), actual, FRESH, NOW, options);
+    expect(actions).toMatchObject([{ kind: "close", direction: "both", reason: "revoked", dropConnections: false }]);
+  });
+
+  test("loses its connections too when blacklisted, even an idle one", () => {
+    const blacklisted = desiredPeer(PEER_B, { standing: "blacklisted" });
+    const idle = { ...nothing, connected: true };
+    expect(decide(blacklisted, actual, FRESH, NOW, options)).toMatchObject([{ direction: "both", dropConnections: true }]);
+    expect(decide(blacklisted, idle, FRESH, NOW, options)).toMatchObject([{ direction: "both", dropConnections: true }]);
+  });
+
+  test.each<Standing>(["revoked", "blacklisted"])("and has nothing left is left alone (%s)", (standing) => {
+    const peer = desiredPeer(PEER_B, { standing });
+    expect(decide(peer, nothing, FRESH, NOW, options)).toEqual([]);
+    expect(nextDueMs(peer, nothing, FRESH, options)).toBe(Number.POSITIVE_INFINITY);
+  });
+});
+
+describe("a peer of whom the log says nothing", () => {
+  test("may stream to us, until its lease runs out", () => {
+    const actual = { ...nothing, inbound };
+    expect(decide(undefined, actual, FRESH, NOW, options)).toEqual([]);
+    expect(nextDueMs(undefined, actual, FRESH, options)).toBe(inbound.expiresAtMs);
+    expect(kinds(decide(undefined, actual, FRESH, inbound.expiresAtMs, options))).toEqual(["close inbound expired"]);
+  });
+
+  test("may not when only partners may", () => {
+    const rule = { ...options, inbound: "partners" } as const;
+    expect(kinds(decide(undefined, { ...nothing, inbound }, FRESH, NOW, rule))).toEqual(["close inbound revoked"]);
+  });
+
+  test("keeps no outbound stream: the sweep of what nobody desires", () => {
+    expect(kinds(decide(undefined, { ...nothing, outbound: live }, FRESH, NOW, options))).toEqual(["close outbound revoked"]);
+  });
+});
+
+test("the verdict on inbound streams follows the newest word of the log, then the rule", () => {
+  const verdicts = [undefined, "partner", "revoked", "blacklisted"].map((standing) => {
+    const desired = standing === undefined ? undefined : desiredPeer(PEER_B, { standing: standing as Standing });
+    return [inboundVerdict(desired, "unless-revoked"), inboundVerdict(desired, "partners")];
+  });
+  expect(verdicts).toEqual([
+    ["ok", "not_partner"],
+    ["ok", "ok"],
+    ["not_partner", "not_partner"],
+    ["blacklisted", "blacklisted"],
+  ]);
+});
