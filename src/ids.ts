@@ -11,13 +11,14 @@ export type PeerId = Branded<"PeerId">;
 export type Did = Branded<"Did">;
 /** The id of the peer record in the source app's database. */
 export type ResourceId = Branded<"ResourceId">;
-/** A multiaddr that parses. It may or may not end in /p2p/. */
+/** A multiaddr that parses. It may or may not end in /p2p/; if it does, in the canonical PeerId. */
 export type Address = Branded<"Address">;
 
-/** The canonical PeerId of `text`, or undefined where it is none. */
+/** The canonical PeerId of `text`, or undefined where it is none, or one that no key can prove (js-libp2p also has PeerIDs of URLs). */
 export function parsePeerId(text: string): PeerId | undefined {
   try {
-    return peerIdFromString(text).toString() as PeerId;
+    const peerId = peerIdFromString(text);
+    return peerId.type === "url" ? undefined : (peerId.toString() as PeerId);
   } catch {
     return undefined;
   }
@@ -25,17 +26,25 @@ export function parsePeerId(text: string): PeerId | undefined {
 
 /** The canonical multiaddr of `text` and the PeerId it ends in (if it does), or undefined where it is no multiaddr. */
 export function parseAddress(text: string): { address: Address; peerId: PeerId | undefined } | undefined {
-  if (!text.startsWith("/")) return undefined;
+  if (!text.startsWith("/") || /[\s\p{Cc}]/u.test(text)) return undefined;
   try {
     const parsed = multiaddr(text);
     const last = parsed.getComponents().at(-1);
     if (last === undefined) return undefined;
-    if (last.name !== "p2p") return { address: parsed.toString() as Address, peerId: undefined };
+    const canonical = parsed.toString();
+    if (last.name !== "p2p") return { address: canonical as Address, peerId: undefined };
     const peerId = parsePeerId(last.value ?? "");
-    return peerId && { address: parsed.toString() as Address, peerId };
+    const transport = canonical.slice(0, canonical.lastIndexOf("/p2p/"));
+    return peerId && { address: `${transport}/p2p/${peerId}` as Address, peerId };
   } catch {
     return undefined;
   }
+}
+
+/** `address` with the `/p2p/<peerId>` at its end that it may lack. It must not end in another PeerId. */
+export function withPeerId(address: Address, peerId: PeerId): Address {
+  const suffix = `/p2p/${peerId}`;
+  return (address.endsWith(suffix) ? address : `${address}${suffix}`) as Address;
 }
 
 export const didOf = (text: string): Did => text as Did;

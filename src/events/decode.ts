@@ -1,0 +1,56 @@
+/** From the bytes of a message to what they mean. */
+import type { Decoded, Rejected } from "./decoded.ts";
+import { datatypeOf, isEcho, isPeerDatatype, sourceOf } from "./envelope.ts";
+import { fieldsOf } from "./fields.ts";
+import { isObject, type JsonValue, parseJsonBytes, shown } from "./json.ts";
+import { payloadOf } from "./payload.ts";
+import { readDesired, readRemoved } from "./peer-record.ts";
+import { Refusal } from "./refusal.ts";
+import type { Limits, Vocabulary } from "./vocabulary.ts";
+
+/** A message as the broker delivered it. */
+export interface Message {
+  readonly subject: string;
+  readonly bytes: Uint8Array;
+}
+
+/**
+ * What `message` means. Never throws, whatever the bytes: what cannot be used is Rejected, with the reason.
+ * Time and memory are linear in the size of the message, which `limits` bounds before any of it is read.
+ */
+export function decodeMessage(message: Message, vocabulary: Vocabulary, limits: Limits): Decoded {
+  const json = parseMessage(message.bytes, limits);
+  if (json instanceof Refusal) return rejected(json, null);
+  if (!isObject(json))
+    return rejected(new Refusal("not_an_object", `the message is ${shown(json)}: expected a JSON object`), null);
+  const envelope = fieldsOf(json);
+
+  const source = sourceOf(envelope);
+  if (source instanceof Refusal) return rejected(source, null);
+  const datatype = datatypeOf(envelope);
+  if (isEcho(source, vocabulary)) {
+    return { kind: "ignored", reason: "echo", source, datatype: datatype instanceof Refusal ? "" : datatype };
+  }
+  if (datatype instanceof Refusal) return rejected(datatype, source);
+  if (!isPeerDatatype(datatype, vocabulary)) return { kind: "ignored", reason: "other_datatype", source, datatype };
+
+  const record = payloadOf(envelope, limits);
+  if (record instanceof Refusal) return rejected(record, source);
+  if (vocabulary.removeSubjects.includes(message.subject)) {
+    const removed = readRemoved(record);
+    return removed instanceof Refusal ? rejected(removed, source) : { kind: "removed", source, ...removed };
+  }
+  const desired = readDesired(record, vocabulary);
+  return desired instanceof Refusal ? rejected(desired, source) : { kind: "desired", source, ...desired };
+}
+
+function parseMessage(bytes: Uint8Array, limits: Limits): JsonValue | Refusal {
+  if (bytes.byteLength > limits.maxMessageBytes) {
+    return new Refusal("too_large", `the message has ${bytes.byteLength} bytes: at most ${limits.maxMessageBytes} are parsed`);
+  }
+  return parseJsonBytes(bytes, { name: "the message", maxDepth: limits.maxDepth, notJson: "not_json" });
+}
+
+function rejected(refusal: Refusal, source: string | null): Rejected {
+  return { kind: "rejected", reason: refusal.reason, message: refusal.message, source };
+}

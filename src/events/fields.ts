@@ -1,0 +1,56 @@
+/** Reading the fields of an object whose publisher may spell them as it likes (docs/WIRE.md). */
+import { type JsonObject, type JsonValue, shown } from "./json.ts";
+import { Refusal } from "./refusal.ts";
+
+/** The values of an object by normalised name. `null` says nothing, as in Go, and is left out. */
+export type Fields = ReadonlyMap<string, JsonValue>;
+
+/**
+ * The fields of `object`. Of several spellings of one name the last wins, as in Go's encoding/json (a key repeated in
+ * the very same spelling stands where it stood first: JSON.parse keeps no more). A Map, so that `__proto__` is a name like any other.
+ */
+export function fieldsOf(object: JsonObject): Fields {
+  const fields = new Map<string, JsonValue>();
+  for (const [key, value] of Object.entries(object)) {
+    if (value !== null) fields.set(normalised(key), value);
+  }
+  return fields;
+}
+
+/** The value of the field `name`, however it was spelled; undefined where it is missing or null. */
+export function field(fields: Fields, name: string): JsonValue | undefined {
+  return fields.get(normalised(name));
+}
+
+/** Letter case, `_` and `-` do not tell names apart: FromApp, from_app, fromApp. */
+function normalised(key: string): string {
+  return key.toLowerCase().replaceAll(/[_-]/g, "");
+}
+
+/** `value` as text without surrounding space, at most `maxLength` UTF-16 units long. Lone surrogates, which no store would keep, become U+FFFD. */
+export function textOf(name: string, value: JsonValue, maxLength: number, expected = "text"): string | Refusal {
+  if (typeof value !== "string") return new Refusal("field_invalid", `${name} is ${shown(value)}: expected ${expected}`);
+  const text = value.trim();
+  if (text.length <= maxLength) return text.toWellFormed();
+  return new Refusal("field_invalid", `${name} is ${text.length} characters long, ${shown(text)}: expected at most ${maxLength}`);
+}
+
+/** The text of every field named in `maxLengths`; null where it is missing, null or empty, which Go's zero values make the same. */
+export function textFields<Name extends string>(
+  fields: Fields,
+  maxLengths: Readonly<Record<Name, number>>,
+): Readonly<Record<Name, string | null>> | Refusal {
+  const texts = {} as Record<Name, string | null>;
+  for (const name of Object.keys(maxLengths) as Name[]) {
+    const text = textOf(name, field(fields, name) ?? "", maxLengths[name]);
+    if (text instanceof Refusal) return text;
+    texts[name] = text === "" ? null : text;
+  }
+  return texts;
+}
+
+/** The integer that `value` is or spells; undefined where it is none. */
+export function integerOf(value: JsonValue): number | undefined {
+  const number = typeof value === "string" && /^-?\d{1,15}$/.test(value.trim()) ? Number(value) : value;
+  return Number.isSafeInteger(number) ? Number(number) : undefined;
+}

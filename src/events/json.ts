@@ -1,0 +1,88 @@
+/** JSON from strangers: bounded in size and depth before any of it is parsed. */
+import { messageOf } from "../errors.ts";
+import { Refusal } from "./refusal.ts";
+import type { RejectionReason } from "./types.ts";
+
+export type JsonObject = { readonly [key: string]: JsonValue };
+export type JsonValue = null | boolean | number | string | readonly JsonValue[] | JsonObject;
+
+/** What is being parsed, how deep it may nest, and the reason to give where it is no JSON. */
+export interface JsonSource {
+  readonly name: string;
+  readonly maxDepth: number;
+  readonly notJson: RejectionReason;
+}
+
+const utf8 = new TextDecoder("utf-8", { fatal: true });
+
+/** The JSON value in UTF-8 `bytes` (a byte order mark is skipped). */
+export function parseJsonBytes(bytes: Uint8Array, source: JsonSource): JsonValue | Refusal {
+  const text = decodeUtf8(bytes);
+  if (text !== undefined) return parseJsonText(text, source);
+  return new Refusal(source.notJson, `${source.name} is not UTF-8 text: expected a JSON object in UTF-8`);
+}
+
+/** The JSON value in `text`. */
+export function parseJsonText(text: string, source: JsonSource): JsonValue | Refusal {
+  if (text.trim() === "") return new Refusal(source.notJson, `${source.name} is empty: expected a JSON object`);
+  if (isDeeperThan(text, source.maxDepth)) {
+    return new Refusal("too_deep", `${source.name} nests deeper than ${source.maxDepth} levels, the most that is parsed`);
+  }
+  try {
+    return JSON.parse(text) as JsonValue;
+  } catch (error) {
+    return new Refusal(source.notJson, `${source.name} is not JSON: ${visible(messageOf(error))}`);
+  }
+}
+
+function decodeUtf8(bytes: Uint8Array): string | undefined {
+  try {
+    return utf8.decode(bytes);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Whether `value` is an object, the only shape that has fields. */
+export function isObject(value: JsonValue): value is JsonObject {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+const SHOWN_LENGTH = 80;
+
+/** `value` as it may stand in a message: text quoted, escaped and shortened; objects and arrays only named. */
+export function shown(value: JsonValue): string {
+  if (typeof value === "object") return value === null ? "null" : Array.isArray(value) ? "an array" : "an object";
+  if (typeof value !== "string") return String(value);
+  const text = value.length > SHOWN_LENGTH ? `${value.slice(0, SHOWN_LENGTH)}…` : value;
+  return visible(JSON.stringify(text));
+}
+
+/** JSON.stringify leaves DEL, the C1 controls and bidirectional marks as they are; a terminal would obey them. */
+function visible(text: string): string {
+  return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`);
+}
+
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+const OPEN_BRACKET = 0x5b;
+const CLOSE_BRACKET = 0x5d;
+const OPEN_BRACE = 0x7b;
+const CLOSE_BRACE = 0x7d;
+
+/** Exact for every prefix that is JSON, which is all that a parser gets to read. */
+function isDeeperThan(text: string, maxDepth: number): boolean {
+  let depth = 0;
+  let inString = false;
+  for (let index = 0; index < text.length; index++) {
+    const code = text.charCodeAt(index);
+    if (inString) {
+      if (code === BACKSLASH) index++;
+      else if (code === QUOTE) inString = false;
+    } else if (code === QUOTE) inString = true;
+    else if (code === OPEN_BRACKET || code === OPEN_BRACE) {
+      if (++depth > maxDepth) return true;
+    } else if (code === CLOSE_BRACKET || code === CLOSE_BRACE) depth--;
+  }
+  return false;
+}

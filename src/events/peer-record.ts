@@ -1,0 +1,93 @@
+/** The peer record: which peer an event is about, and what it says of it. */
+import { type Address, didOf, parseAddress, parsePeerId, resourceIdOf, withPeerId } from "../ids.ts";
+import type { Desired, PeerReference, Removed } from "./decoded.ts";
+import { type Fields, field, integerOf, textFields, textOf } from "./fields.ts";
+import { shown } from "./json.ts";
+import { Refusal } from "./refusal.ts";
+import type { Standing } from "./types.ts";
+import type { Vocabulary } from "./vocabulary.ts";
+
+/** Generous for what they hold, and short enough that parsing a PeerID (quadratic in its length) costs nothing. */
+const LONGEST = { id: 512, did: 512, peer_id: 128, stream_address: 1024 } as const;
+const LONGEST_NAME = { name: 512 } as const;
+const LONGEST_RELATION = 64;
+
+/** A record that says what a peer should be. A missing relation is refused: a missing word must not revoke anybody. */
+export function readDesired(record: Fields, vocabulary: Vocabulary): Omit<Desired, "kind" | "source"> | Refusal {
+  const relation = relationOf(record, vocabulary);
+  if (relation instanceof Refusal) return relation;
+  const texts = textFields(record, LONGEST_NAME);
+  if (texts instanceof Refusal) return texts;
+  const standing = standingOf(relation, vocabulary);
+  const located = locate(record, standing);
+  return located instanceof Refusal ? located : { ...located, name: texts.name, relation, standing };
+}
+
+/** A record that only has to say whom it is about. */
+export function readRemoved(record: Fields): Omit<Removed, "kind" | "source"> | Refusal {
+  const located = locate(record, "revoked");
+  if (located instanceof Refusal) return located;
+  const { address: _, ...reference } = located;
+  return reference;
+}
+
+function relationOf(record: Fields, vocabulary: Vocabulary): string | Refusal {
+  const value = field(record, "relation") ?? "";
+  const integer = integerOf(value);
+  if (integer !== undefined) return vocabulary.relationNames[integer]?.toUpperCase() ?? `UNKNOWN(${integer})`;
+  const text = textOf("relation", value, LONGEST_RELATION, 'a name such as "PARTNER", or an integer');
+  if (text !== "") return text instanceof Refusal ? text : text.toUpperCase();
+  return new Refusal("field_missing", 'relation is missing: expected a name such as "PARTNER" or "NONE", or an integer');
+}
+
+function standingOf(relation: string, vocabulary: Vocabulary): Standing {
+  const isIn = (relations: readonly string[]) => relations.some((known) => known.toUpperCase() === relation);
+  if (isIn(vocabulary.blacklistRelations)) return "blacklisted";
+  return isIn(vocabulary.partnerRelations) ? "partner" : "revoked";
+}
+
+type Located = PeerReference & { readonly address: Address | null };
+
+/** The PeerID comes from the address, else from the record's own peer_id; who is no partner may be named by the resource id alone. */
+function locate(record: Fields, standing: Standing): Located | Refusal {
+  const texts = textFields(record, LONGEST);
+  if (texts instanceof Refusal) return texts;
+
+  const stated = texts.peer_id === null ? undefined : parsePeerId(texts.peer_id);
+  if (texts.peer_id !== null && stated === undefined) {
+    return new Refusal("peer_id_invalid", `peer_id is ${shown(texts.peer_id)}: expected a libp2p PeerID`);
+  }
+  const parsed = texts.stream_address === null ? undefined : parseAddress(texts.stream_address);
+  const addressed = parsed?.peerId;
+  if (stated !== undefined && addressed !== undefined && stated !== addressed) {
+    return new Refusal(
+      "peer_id_disagrees",
+      `peer_id is ${stated} but stream_address ends in /p2p/${addressed}: expected one PeerID`,
+    );
+  }
+  const peerId = addressed ?? stated;
+
+  const isNamed = peerId !== undefined || (standing !== "partner" && texts.id !== null);
+  if (texts.stream_address === null && standing === "partner") {
+    return new Refusal("address_missing", "stream_address is missing: expected the multiaddr to reach this partner at");
+  }
+  if (texts.stream_address !== null && parsed === undefined && (standing === "partner" || !isNamed)) {
+    return new Refusal(
+      "address_invalid",
+      `stream_address is ${shown(texts.stream_address)}: expected a multiaddr such as /ip4/192.0.2.1/tcp/4001/p2p/<PeerID>`,
+    );
+  }
+  if (!isNamed) {
+    const alternatives =
+      standing === "partner" ? "stream_address with /p2p/<PeerID>" : "id, or a stream_address with /p2p/<PeerID>";
+    return new Refusal("field_missing", `nothing names the peer: expected a peer_id, or ${alternatives}`);
+  }
+
+  const did = texts.did ?? texts.id;
+  return {
+    peerId: peerId ?? null,
+    resourceId: texts.id === null ? null : resourceIdOf(texts.id),
+    did: did === null ? null : didOf(did),
+    address: parsed === undefined ? null : peerId === undefined ? parsed.address : withPeerId(parsed.address, peerId),
+  };
+}
