@@ -1,0 +1,92 @@
+/** Opening the database file: found or created, refused where it is not ours, durable before anything is written. */
+import { accessSync, closeSync, constants, existsSync, mkdirSync, openSync } from "node:fs";
+import { join } from "node:path";
+import Database from "better-sqlite3";
+import { messageOf, PartnerdError } from "../errors.ts";
+import { storeFailure } from "./failure.ts";
+import { applyMigrations, refuseNewerSchema } from "./migrations.ts";
+
+const DATABASE_NAME = "oc-partnerd.db";
+
+/** "ocpd". SQLite keeps it in the header, so that a file of another program is recognised as such. */
+const APPLICATION_ID = 0x6f637064;
+
+const BUSY_TIMEOUT_MS = 5_000;
+
+/** SQLite's own default: the log is checkpointed once it holds 4 MiB. */
+const CHECKPOINT_PAGES = 1_000;
+
+/** A long reader makes the write-ahead log grow; once checkpointed it is cut back to this. */
+const WAL_LIMIT_BYTES = 64 * 1024 * 1024;
+
+/** Every setting is read back: SQLite ignores what it cannot do, and durability is a promise to the broker. */
+const SETTINGS = [
+  { pragma: "journal_mode", value: "WAL", readBack: "wal" },
+  // better-sqlite3's SQLite would fall to NORMAL in WAL mode, which loses the last commits in a power cut.
+  { pragma: "synchronous", value: "FULL", readBack: 2 },
+  // Without it INSERT OR REPLACE deletes a row and no trigger hears of it.
+  { pragma: "recursive_triggers", value: "ON", readBack: 1 },
+  { pragma: "foreign_keys", value: "ON", readBack: 1 },
+  { pragma: "trusted_schema", value: "OFF", readBack: 0 },
+  { pragma: "wal_autocheckpoint", value: CHECKPOINT_PAGES, readBack: CHECKPOINT_PAGES },
+  { pragma: "journal_size_limit", value: WAL_LIMIT_BYTES, readBack: WAL_LIMIT_BYTES },
+] as const;
+
+/**
+ * The database of `directory`, created where there is none (directory 0700, file 0600), migrated to this program's schema.
+ * Throws `data_dir_unwritable`, `database_newer` (nothing was changed then) or `database_failed`.
+ */
+export function openDatabase(directory: string): Database.Database {
+  const path = join(directory, DATABASE_NAME);
+  ensureWritable(directory, path);
+  let database: Database.Database | undefined;
+  try {
+    database = new Database(path, { timeout: BUSY_TIMEOUT_MS });
+    const isNew = refuseForeign(database, path);
+    refuseNewerSchema(database, path);
+    configure(database, path);
+    if (isNew) database.pragma(`application_id = ${APPLICATION_ID}`);
+    applyMigrations(database);
+    return database;
+  } catch (thrown) {
+    database?.close();
+    throw storeFailure(`cannot open ${path}`, thrown);
+  }
+}
+
+function ensureWritable(directory: string, path: string): void {
+  try {
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    accessSync(directory, constants.R_OK | constants.W_OK | constants.X_OK);
+    // SQLite gives its -wal and -shm files the mode of the database.
+    if (!existsSync(path)) closeSync(openSync(path, "wx", 0o600));
+    accessSync(path, constants.R_OK | constants.W_OK);
+  } catch (thrown) {
+    throw new PartnerdError("data_dir_unwritable", `cannot write to the data directory ${directory}: ${messageOf(thrown)}`, {
+      nextStep: "choose a directory that the daemon's user may write with --data DIR",
+      cause: thrown,
+    });
+  }
+}
+
+/** Whether the database is new, that is, empty. */
+function refuseForeign(database: Database.Database, path: string): boolean {
+  const applicationId = database.pragma("application_id", { simple: true });
+  if (applicationId === APPLICATION_ID) return false;
+  const isEmpty = database.prepare("select 1 from sqlite_schema limit 1").get() === undefined;
+  if (applicationId === 0 && isEmpty) return true;
+  throw new PartnerdError("database_failed", `${path} is the database of another program (application_id ${applicationId})`, {
+    nextStep: "move the file aside, or choose another data directory with --data DIR",
+  });
+}
+
+function configure(database: Database.Database, path: string): void {
+  for (const { pragma, value, readBack } of SETTINGS) {
+    database.pragma(`${pragma} = ${value}`);
+    const found = database.pragma(pragma, { simple: true });
+    if (found === readBack) continue;
+    throw new PartnerdError("database_failed", `${path}: PRAGMA ${pragma} = ${value} has no effect, it stays ${found}`, {
+      nextStep: "keep the data directory on a local file system that supports SQLite's write-ahead log",
+    });
+  }
+}

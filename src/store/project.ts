@@ -1,0 +1,51 @@
+/** What one event does to the projections. The same function serves the append and the replay of the log. */
+import { type DesiredLookup, foldDesired } from "../events/fold.ts";
+import type { DesiredEvent, DesiredPeer, Effect, LogEvent } from "../events/types.ts";
+import type { PeerId } from "../ids.ts";
+import { foldStatus, hasFailures, type PeerStatus, withoutFailures } from "./status.ts";
+
+/** What the projections say so far. */
+export interface ProjectionLookup extends DesiredLookup {
+  status(peerId: PeerId): PeerStatus | undefined;
+}
+
+/** `desired` and `statuses` are the rows to create or replace, to be written in this order. */
+export interface Projected {
+  readonly effect: Effect | null;
+  readonly supersededPeerId: PeerId | null;
+  readonly desired: readonly DesiredPeer[];
+  readonly statuses: readonly PeerStatus[];
+}
+
+const NOTHING: Projected = { effect: null, supersededPeerId: null, desired: [], statuses: [] };
+
+export function project(
+  lookup: ProjectionLookup,
+  event: LogEvent,
+  at: { seq: number; atMs: number; causeSeq: number | null },
+): Projected {
+  switch (event.type) {
+    case "EventRejected":
+      return NOTHING;
+    case "PeerDesired":
+    case "PeerRemoved":
+      return projectDesired(lookup, event, at);
+    case "StreamOpened":
+    case "StreamClosed":
+    case "OpenFailed":
+    case "InboundRefused":
+      return { ...NOTHING, statuses: [foldStatus(lookup.status(event.peerId), { ...at, event })] };
+  }
+}
+
+function projectDesired(lookup: ProjectionLookup, event: DesiredEvent, at: { seq: number; atMs: number }): Projected {
+  const { effect, peers } = foldDesired(lookup, event, at);
+  const renewed = peers.filter(({ generation }) => generation === at.seq);
+  const statuses = renewed.map(({ peerId }) => lookup.status(peerId)).filter((status) => status !== undefined);
+  return {
+    effect,
+    supersededPeerId: renewed.find(({ peerId }) => peerId !== event.peerId)?.peerId ?? null,
+    desired: peers,
+    statuses: statuses.filter(hasFailures).map(withoutFailures),
+  };
+}

@@ -1,0 +1,156 @@
+/** The prepared statements over the tables, with rows as the program's own types. Each runs within its caller's transaction. */
+import type { Database } from "better-sqlite3";
+import { and, asc, desc, eq, getTableColumns, gt, lt, type Placeholder, type SQL, sql } from "drizzle-orm";
+import { drizzle } from "drizzle-orm/better-sqlite3";
+import { type SQLiteTable, unionAll } from "drizzle-orm/sqlite-core";
+import type { DesiredPeer } from "../events/types.ts";
+import type { PeerId, ResourceId } from "../ids.ts";
+import { type Logged, loggedOf } from "./logged.ts";
+import type { ProjectionLookup } from "./project.ts";
+import { desiredPeer, eventLog, openStream, peerStatusRow, repeatedFailures } from "./schema.ts";
+import type { PeerStatus } from "./status.ts";
+import { statusOf, statusRowOf } from "./status-row.ts";
+
+/** Rows read at a time where the whole log is read. */
+const PAGE_ROWS = 1_000;
+
+export type Tables = ReturnType<typeof tables>;
+
+export function tables(database: Database) {
+  const orm = drizzle({ client: database });
+  const { payload: _payload, payloadEncoding: _payloadEncoding, ...loggedColumns } = getTableColumns(eventLog);
+
+  const insertEvent = orm.insert(eventLog).values(placeholders(eventLog)).prepare();
+  const newestEvent = orm
+    .select({ seq: eventLog.seq, atMs: eventLog.atMs })
+    .from(eventLog)
+    .orderBy(desc(eventLog.seq))
+    .limit(1)
+    .prepare();
+  const eventByDedupeKey = orm
+    .select({ seq: eventLog.seq })
+    .from(eventLog)
+    .where(eq(eventLog.dedupeKey, sql.placeholder("dedupeKey")))
+    .prepare();
+  const eventsAfter = orm
+    .select(loggedColumns)
+    .from(eventLog)
+    .where(gt(eventLog.seq, sql.placeholder("seq")))
+    .orderBy(asc(eventLog.seq))
+    .limit(PAGE_ROWS)
+    .prepare();
+  const eventsOf = (column: typeof eventLog.peerId | typeof eventLog.supersededPeerId) =>
+    orm
+      .select(loggedColumns)
+      .from(eventLog)
+      .where(and(eq(column, sql.placeholder("peerId")), lt(eventLog.seq, sql.placeholder("beforeSeq"))));
+  const history = unionAll(eventsOf(eventLog.peerId), eventsOf(eventLog.supersededPeerId))
+    .orderBy(sql`seq desc`)
+    .limit(sql.placeholder("limit"))
+    .prepare();
+
+  const desiredByPeer = orm
+    .select()
+    .from(desiredPeer)
+    .where(eq(desiredPeer.peerId, sql.placeholder("peerId")))
+    .prepare();
+  const peerByResource = orm
+    .select({ peerId: desiredPeer.peerId })
+    .from(desiredPeer)
+    .where(eq(desiredPeer.resourceId, sql.placeholder("resourceId")))
+    .prepare();
+  const desiredPeers = orm.select().from(desiredPeer).orderBy(asc(desiredPeer.peerId)).prepare();
+  const upsertDesired = orm
+    .insert(desiredPeer)
+    .values(placeholders(desiredPeer))
+    .onConflictDoUpdate({ target: desiredPeer.peerId, set: excluded(desiredPeer) })
+    .prepare();
+
+  const statusByPeer = orm
+    .select()
+    .from(peerStatusRow)
+    .where(eq(peerStatusRow.peerId, sql.placeholder("peerId")))
+    .prepare();
+  const statusRows = orm.select().from(peerStatusRow).orderBy(asc(peerStatusRow.peerId)).prepare();
+  const upsertStatus = orm
+    .insert(peerStatusRow)
+    .values(placeholders(peerStatusRow))
+    .onConflictDoUpdate({ target: peerStatusRow.peerId, set: excluded(peerStatusRow) })
+    .prepare();
+  const streamsByPeer = orm
+    .select()
+    .from(openStream)
+    .where(eq(openStream.peerId, sql.placeholder("peerId")))
+    .orderBy(asc(openStream.seq))
+    .prepare();
+  const streamRows = orm.select().from(openStream).orderBy(asc(openStream.seq)).prepare();
+  const deleteStreams = orm
+    .delete(openStream)
+    .where(eq(openStream.peerId, sql.placeholder("peerId")))
+    .prepare();
+  const insertStream = orm.insert(openStream).values(placeholders(openStream)).prepare();
+
+  const countRepetition = orm
+    .insert(repeatedFailures)
+    .values({ firstSeq: sql.placeholder("firstSeq"), count: 1, lastAtMs: sql.placeholder("lastAtMs") })
+    .onConflictDoUpdate({
+      target: repeatedFailures.firstSeq,
+      set: { count: sql`${repeatedFailures.count} + 1`, lastAtMs: sql`excluded.last_at_ms` },
+    })
+    .prepare();
+
+  return {
+    insertEvent: (row: typeof eventLog.$inferInsert) => void insertEvent.run(row),
+    head: () => newestEvent.get(),
+    holds: (dedupeKey: string) => eventByDedupeKey.get({ dedupeKey }) !== undefined,
+    history: (peerId: PeerId, limit: number, beforeSeq: number) => history.all({ peerId, limit, beforeSeq }).map(loggedOf),
+    log: () => pages((seq) => eventsAfter.all({ seq }).map(loggedOf)),
+
+    desiredPeers: (): DesiredPeer[] => desiredPeers.all(),
+    upsertDesired: (peer: DesiredPeer) => void upsertDesired.run({ ...peer }),
+
+    statuses: (): PeerStatus[] => {
+      const streams = Map.groupBy(streamRows.all(), ({ peerId }) => peerId);
+      return statusRows.all().map((row) => statusOf(row, streams.get(row.peerId) ?? []));
+    },
+    upsertStatus: (status: PeerStatus) => {
+      upsertStatus.run(statusRowOf(status));
+      deleteStreams.run({ peerId: status.peerId });
+      for (const stream of status.openStreams) insertStream.run({ ...stream, peerId: status.peerId });
+    },
+    openStreams: () => streamRows.all(),
+    countRepetition: (firstSeq: number, lastAtMs: number) => void countRepetition.run({ firstSeq, lastAtMs }),
+
+    lookup: {
+      peer: (peerId) => desiredByPeer.get({ peerId }),
+      peerOfResource: (resourceId: ResourceId) => peerByResource.get({ resourceId })?.peerId,
+      status: (peerId) => {
+        const row = statusByPeer.get({ peerId });
+        return row && statusOf(row, streamsByPeer.all({ peerId }));
+      },
+    } satisfies ProjectionLookup,
+  };
+}
+
+/** The rows after each page's last, until a page is empty. */
+function* pages(read: (afterSeq: number) => Logged[]): Generator<Logged> {
+  let afterSeq = 0;
+  for (let page = read(afterSeq); page.length > 0; page = read(afterSeq)) {
+    yield* page;
+    afterSeq = page.at(-1)?.seq ?? afterSeq;
+  }
+}
+
+/** A placeholder for each column, named as its property. */
+function placeholders<Table extends SQLiteTable>(table: Table) {
+  const entries = Object.keys(getTableColumns(table)).map((property) => [property, sql.placeholder(property)]);
+  return Object.fromEntries(entries) as { [Property in keyof Table["$inferSelect"]]: Placeholder };
+}
+
+/** Every column set to the value that the conflicting insert brought. */
+function excluded(table: SQLiteTable) {
+  const columns = Object.entries(getTableColumns(table));
+  return Object.fromEntries(
+    columns.map(([property, { name }]): [string, SQL] => [property, sql`excluded.${sql.identifier(name)}`]),
+  );
+}
