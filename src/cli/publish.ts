@@ -11,6 +11,8 @@ export interface PublishOptions {
   readonly id: string | undefined;
   readonly name: string | undefined;
   readonly remove: boolean;
+  /** Where the daemon listens, from its configuration. */
+  readonly subjects: { readonly createSubjects: readonly string[]; readonly removeSubjects: readonly string[] };
 }
 
 export interface Message {
@@ -40,16 +42,19 @@ export function messageOf(options: PublishOptions): Message {
     relation: options.relation,
   };
   return {
-    subject: options.remove ? "REMOVE_RESOURCE" : "CREATE_RESOURCE",
+    subject: subjectOf(options),
     text: JSON.stringify({
       from_app: options.fromApp,
       datatype: "PEER",
       user: "",
       groups: null,
-      method: options.remove ? 6 : 5,
       payload: Buffer.from(JSON.stringify(record)).toString("base64"),
     }),
   };
+}
+
+function subjectOf({ remove, subjects }: PublishOptions): string {
+  return remove ? (subjects.removeSubjects[0] ?? "REMOVE_RESOURCE") : (subjects.createSubjects[0] ?? "CREATE_RESOURCE");
 }
 
 /** The same peer gets the same resource id each time, as it would from a database: a UUID made of the PeerID's hash. */

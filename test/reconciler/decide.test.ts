@@ -3,7 +3,7 @@ import type { Standing } from "../../src/events/types.ts";
 import { FRESH, type Retry } from "../../src/reconciler/backoff.ts";
 import { type Action, decide, inboundVerdict, nextDueMs } from "../../src/reconciler/decide.ts";
 import type { ActualPeer } from "../../src/reconciler/ports.ts";
-import { desiredPeer, PEER_A, PEER_B } from "../support/desired-peer.ts";
+import { desiredPeer, PEER_A, PEER_B } from "../support/peers.ts";
 
 const NOW = 1_000_000;
 const options = { self: PEER_A, inbound: "unless-revoked" } as const;

@@ -1,0 +1,29 @@
+/** `oc-partnerd run`: the daemon in the foreground, until a signal ends it. */
+import { systemClock, systemRandom } from "../clock.ts";
+import type { Config } from "../config/schema.ts";
+import { startDaemon } from "../daemon/daemon.ts";
+import { createLogger } from "../log.ts";
+
+/** A native sidecar may get no more than this after SIGTERM (DESIGN). */
+const DRAIN_MS = 2_000;
+
+/** Resolves when the daemon has ended after a first SIGTERM or SIGINT. A second one, or a drain that takes too long, ends the process at once. */
+export async function run(config: Config, env: Readonly<Record<string, string | undefined>>): Promise<void> {
+  const logger = createLogger(config.log);
+  const ended = Promise.withResolvers<NodeJS.Signals>();
+  const first = (signal: NodeJS.Signals) => ended.resolve(signal);
+  process.once("SIGTERM", first).once("SIGINT", first);
+  const daemon = await startDaemon(config, { clock: systemClock, random: systemRandom, logger, env });
+  const signal = await ended.promise;
+  logger.info({ signal, drainMs: DRAIN_MS }, "ending; a second signal ends at once");
+  const atOnce = (code: number) => process.exit(code);
+  process.once("SIGTERM", () => atOnce(0)).once("SIGINT", () => atOnce(0));
+  using _deadline = systemClock.schedule(DRAIN_MS, () => {
+    logger.warn({ drainMs: DRAIN_MS }, "the drain took too long");
+    atOnce(0);
+  });
+  await daemon[Symbol.asyncDispose]();
+  logger.info({}, "ended");
+  // What a library may still hold open must not keep the process; everything of ours is closed.
+  atOnce(0);
+}

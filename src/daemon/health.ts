@@ -1,0 +1,50 @@
+/**
+ * What the daemon's health depends on. A peer being down never fails it, NATS being down fails readiness only, and liveness
+ * fails only when work is under way and none of it has completed for long: a restart helps then and only then.
+ */
+import type { Check } from "../http/api.ts";
+import { isoTime } from "../http/api.ts";
+import type { NatsStatus } from "../nats/connection.ts";
+
+/** Longer than any operation may take, deadlines and all. */
+const STUCK_MS = 60_000;
+
+export interface HealthFacts {
+  readonly logFailing: string | null;
+  readonly headSeq: number;
+  readonly addresses: readonly string[];
+  readonly nats: NatsStatus;
+  readonly subscribed: boolean;
+  readonly dropped: number;
+}
+
+export function readiness(facts: HealthFacts): readonly Check[] {
+  return [
+    {
+      name: "event_log",
+      ok: facts.logFailing === null,
+      message: facts.logFailing ?? `writable, at seq ${facts.headSeq}`,
+    },
+    { name: "p2p", ok: facts.addresses.length > 0, message: `listening on ${facts.addresses.join(", ") || "nothing"}` },
+    { name: "nats", ok: facts.nats.state === "connected" && facts.subscribed, message: natsMessage(facts) },
+  ];
+}
+
+export function liveness(stuckForMs: number): readonly Check[] {
+  const ok = stuckForMs < STUCK_MS;
+  const message = ok ? "work completes" : `work is under way and none has completed for ${Math.round(stuckForMs / 1_000)} s`;
+  return [{ name: "reconciler", ok, message }];
+}
+
+export function startup(started: boolean): readonly Check[] {
+  return [{ name: "start", ok: started, message: started ? "complete" : "under way" }];
+}
+
+function natsMessage({ nats, subscribed, dropped }: HealthFacts): string {
+  const since = `since ${isoTime(nats.sinceMs)}`;
+  const losses = dropped > 0 ? `, ${dropped} messages dropped` : "";
+  if (nats.state !== "connected")
+    return `${nats.state} ${since}${nats.lastError === null ? "" : `: ${nats.lastError}`}; streams go on${losses}`;
+  const state = subscribed ? "subscribed" : `not subscribed${nats.lastError === null ? "" : `: ${nats.lastError}`}`;
+  return `connected to ${nats.server} ${since}, ${state}, ${nats.delivery}${losses}`;
+}

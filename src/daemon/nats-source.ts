@@ -1,0 +1,41 @@
+/** Which NATS server the daemon listens to: the configured one, else the one on this machine, else a private child of ours. */
+import type { Clock } from "../clock.ts";
+import type { Config } from "../config/schema.ts";
+import type { Logger } from "../log.ts";
+import type { NatsConfig } from "../nats/config.ts";
+import { natsAnswers } from "../nats/discover.ts";
+import { startPrivateServer } from "../nats/private-server.ts";
+
+const LOCAL = { host: "127.0.0.1", port: 4222 } as const;
+const GREETING_TIMEOUT_MS = 1_000;
+
+interface SourceDependencies {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Takes what has to be disposed with the daemon. */
+  readonly owner: AsyncDisposableStack;
+}
+
+export async function natsSource(config: Config, deps: SourceDependencies): Promise<NatsConfig> {
+  const { url } = config.nats;
+  if (url !== undefined)
+    return natsConfig(
+      config,
+      url.split(",").map((server) => server.trim()),
+    );
+  if (await natsAnswers(LOCAL.host, LOCAL.port, GREETING_TIMEOUT_MS, deps.clock)) {
+    const found = `nats://${LOCAL.host}:${LOCAL.port}`;
+    deps.logger.info({ url: found }, "no NATS server was configured: using the one on this machine");
+    return natsConfig(config, [found]);
+  }
+  const { clock, logger, env } = deps;
+  const server = deps.owner.use(await startPrivateServer({ dataDir: config.data, env, clock, logger }));
+  return natsConfig(config, [server.url]);
+}
+
+/** What the `nats` section of the configuration says, for these servers. */
+export function natsConfig(config: Config, servers: readonly string[]): NatsConfig {
+  const { url: _, ...credentials } = config.nats;
+  return { ...credentials, servers, name: `oc-partnerd ${config.name}` };
+}

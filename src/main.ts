@@ -1,0 +1,9 @@
+/** argv -> command -> exit code. */
+import { program } from "./cli/program.ts";
+import { report } from "./cli/report.ts";
+
+try {
+  await program(process.argv.slice(2), process.env);
+} catch (thrown) {
+  report(thrown);
+}

@@ -1,0 +1,56 @@
+import { describe, expect, test } from "vitest";
+import type { Check, PeerDetailView } from "../../src/http/api.ts";
+import { createApp, type Views } from "../../src/http/app.ts";
+import { PEER_A, PEER_B } from "../support/peers.ts";
+
+const failing: Check = { name: "nats", ok: false, message: "reconnecting since 2026-01-01T00:00:00.000Z" };
+const fine: Check = { name: "event_log", ok: true, message: "writable" };
+const peer = { peerId: PEER_A, phase: "closed", history: [] } as unknown as PeerDetailView;
+
+const views: Views = {
+  self: () => ({ peerId: PEER_B, addresses: [], name: "b", did: "did:b", version: "0", startedAt: "" }),
+  peers: () => ({ peers: [peer] }),
+  peer: (peerId) => (peerId === PEER_A ? peer : undefined),
+  startup: () => [fine],
+  liveness: () => [fine],
+  readiness: () => [fine, failing],
+  metrics: () => Promise.resolve({ contentType: "text/plain; version=0.0.4", text: "up 1\n" }),
+};
+
+async function get(path: string): Promise<{ status: number; body: unknown }> {
+  const response = await createApp(views).request(path);
+  return { status: response.status, body: await response.json() };
+}
+
+describe("health", () => {
+  test("answers 200 when every check holds", async () => {
+    expect(await get("/livez")).toEqual({ status: 200, body: { status: "ok", checks: [fine] } });
+    expect((await get("/startupz")).status).toBe(200);
+  });
+
+  test("answers 503 with the reasons when one does not", async () => {
+    expect(await get("/readyz")).toEqual({ status: 503, body: { status: "failing", checks: [fine, failing] } });
+  });
+});
+
+describe("the API", () => {
+  test("lists peers and shows one", async () => {
+    expect(await get("/v1/peers")).toEqual({ status: 200, body: { peers: [peer] } });
+    expect(await get(`/v1/peers/${PEER_A}`)).toEqual({ status: 200, body: peer });
+  });
+
+  test("says which PeerID is none, and which is unknown", async () => {
+    expect(await get("/v1/peers/nonsense")).toMatchObject({ status: 400, body: { error: { code: "peer_id_invalid" } } });
+    expect(await get(`/v1/peers/${PEER_B}`)).toMatchObject({ status: 404, body: { error: { code: "peer_unknown" } } });
+  });
+
+  test("says what is served for a path that is not", async () => {
+    expect(await get("/v2")).toMatchObject({ status: 404, body: { error: { code: "not_found" } } });
+  });
+
+  test("serves metrics in their own content type", async () => {
+    const response = await createApp(views).request("/metrics");
+    expect(response.headers.get("content-type")).toContain("version=0.0.4");
+    expect(await response.text()).toBe("up 1\n");
+  });
+});
