@@ -38,6 +38,7 @@ const EXIT_CODES = {
   challenge_failed: 1,
   not_partner: 1,
   blacklisted: 1,
+  too_many_streams: 1,
   // A bug here.
   internal: 1,
 } as const satisfies Record<string, ExitCode>;

@@ -1,28 +1,19 @@
-/** Desired peers for tests, without going through events. */
 import type { DesiredPeer } from "../../src/events/types.ts";
-import { type Address, type PeerId, parsePeerId } from "../../src/ids.ts";
+import type { Address, PeerId } from "../../src/ids.ts";
+import { didOf } from "../../src/ids.ts";
 
-export const PEER_A = peerIdOf("12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA");
-export const PEER_B = peerIdOf("12D3KooWLrYpZzrwDmMMgvG3qFvMi4yxqxZcGBUd1pUTVTsKoXxh");
-
-export function peerIdOf(text: string): PeerId {
-  const peerId = parsePeerId(text);
-  if (peerId === undefined) throw new Error(`${text} is no PeerID`);
-  return peerId;
-}
-
-export function desiredPeer(peerId: PeerId, change: Partial<DesiredPeer> = {}): DesiredPeer {
+/** A partner as the desired state names it, after its first event. */
+export function desiredPartner(peerId: PeerId, address: Address | null): DesiredPeer {
   return {
     peerId,
     resourceId: null,
-    did: null,
+    did: didOf(`did:${peerId}`),
     name: null,
-    relation: change.standing === "revoked" ? "NONE" : change.standing === "blacklisted" ? "BLACKLIST" : "PARTNER",
+    relation: "PARTNER",
     standing: "partner",
-    address: `/ip4/127.0.0.1/tcp/4001/p2p/${peerId}` as Address,
+    address,
     desiredSeq: 1,
     generation: 1,
     sinceMs: 0,
-    ...change,
   };
 }

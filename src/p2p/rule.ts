@@ -1,0 +1,23 @@
+/** Who may have a stream: asked at every check, never remembered. */
+import { PartnerdError } from "../errors.ts";
+import type { PeerId } from "../ids.ts";
+
+export type Verdict = "ok" | "not_partner" | "blacklisted";
+
+export interface PartnerRule {
+  /** What the desired state says of this peer now. Does not throw. */
+  mayOpen(peerId: PeerId): Verdict;
+}
+
+/** Why the rule refuses this peer, or undefined where it does not. */
+export function refusalBy(rule: PartnerRule, peerId: PeerId): PartnerdError | undefined {
+  const verdict = rule.mayOpen(peerId);
+  switch (verdict) {
+    case "ok":
+      return undefined;
+    case "not_partner":
+      return new PartnerdError("not_partner", `peer ${peerId} is not a partner`);
+    case "blacklisted":
+      return new PartnerdError("blacklisted", `peer ${peerId} is blacklisted`);
+  }
+}

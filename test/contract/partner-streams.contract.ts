@@ -1,0 +1,286 @@
+/** What every PartnerStreams must do: the fake that tests run on and the libp2p adapter pass the same suite. */
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { ErrorCode } from "../../src/errors.ts";
+import { PartnerdError } from "../../src/errors.ts";
+import type { CloseReason, DesiredPeer, Direction, ObservedEvent } from "../../src/events/types.ts";
+import type { PeerId } from "../../src/ids.ts";
+import type { Verdict } from "../../src/p2p/rule.ts";
+import type { CloseRequest, PartnerStreams } from "../../src/reconciler/ports.ts";
+
+/** One of the two hosts under test. */
+export interface ContractSide {
+  readonly peerId: PeerId;
+  readonly streams: PartnerStreams;
+  readonly events: readonly ObservedEvent[];
+  readonly woken: readonly PeerId[];
+  /** What its rule says of the other side; "ok" at first. */
+  setVerdict(verdict: Verdict): void;
+}
+
+export interface ContractHarness {
+  readonly alice: ContractSide;
+  readonly bob: ContractSide;
+  /** Bob as Alice's desired state names him, and the other way round. */
+  readonly bobDesired: DesiredPeer;
+  readonly aliceDesired: DesiredPeer;
+  /** An address where something accepts and never says a word. */
+  readonly silentPeer: DesiredPeer;
+  /** An address where nothing listens. */
+  readonly absentPeer: DesiredPeer;
+  /** Bob's address with somebody else's PeerID. */
+  readonly impostor: DesiredPeer;
+  monotonicMs(): number;
+  /** Lets time pass or waits, until `condition` holds; throws if it does not within a few seconds. */
+  eventually(condition: () => boolean): Promise<void>;
+  /** A signal as the reconciler makes them. */
+  deadline(durationMs: number): AbortSignal;
+  /** Bob half-closes, from his end, the stream that Alice opened to him. */
+  finishBobsEnd(): Promise<void>;
+  /** All connections between the two die without a goodbye. */
+  dropConnections(): void;
+  dispose(): Promise<void>;
+}
+
+const REVOKED: CloseRequest = { direction: "both", reason: "revoked", dropConnections: false };
+
+export function partnerStreamsContract(name: string, start: () => Promise<ContractHarness>): void {
+  describe(`PartnerStreams: ${name}`, () => {
+    let harness: ContractHarness;
+    let alice: ContractSide;
+    let bob: ContractSide;
+
+    beforeEach(async () => {
+      harness = await start();
+      ({ alice, bob } = harness);
+    });
+
+    afterEach(() => harness.dispose());
+
+    const outbound = () => alice.streams.actual(bob.peerId).outbound;
+    const inbound = () => bob.streams.actual(alice.peerId).inbound;
+
+    /** Runs virtual time for work that nobody but the work itself would wait for. */
+    async function settle<Result>(work: Promise<Result>): Promise<Result> {
+      let over = false;
+      const watched = work.finally(() => {
+        over = true;
+      });
+      watched.catch(() => {});
+      await harness.eventually(() => over);
+      return watched;
+    }
+
+    async function codeOf(work: Promise<void>): Promise<ErrorCode | "none"> {
+      try {
+        await settle(work);
+        return "none";
+      } catch (error) {
+        if (error instanceof PartnerdError) return error.code;
+        throw error;
+      }
+    }
+
+    async function openBoth(): Promise<void> {
+      await settle(alice.streams.open(harness.bobDesired, harness.deadline(5_000)));
+      await harness.eventually(() => inbound() !== null);
+    }
+
+    const closesSeenBy = (side: ContractSide, direction: Direction): CloseReason[] =>
+      side.events.flatMap((event) => (event.type === "StreamClosed" && event.direction === direction ? [event.reason] : []));
+
+    const opensSeenBy = (side: ContractSide, direction: Direction): number =>
+      side.events.filter((event) => event.type === "StreamOpened" && event.direction === direction).length;
+
+    it("opens a stream that stands at both ends, and tells each end once", async () => {
+      await openBoth();
+      const lease = outbound();
+      expect(lease?.renewAtMs).toBeLessThan(lease?.expiresAtMs ?? 0);
+      expect(lease?.expiresAtMs).toBeGreaterThan(harness.monotonicMs() + 5_000);
+      expect(alice.streams.peers()).toEqual([bob.peerId]);
+      expect(alice.streams.actual(bob.peerId)).toMatchObject({ inbound: null, connected: true });
+      expect(bob.streams.actual(alice.peerId)).toMatchObject({ outbound: null, connected: true });
+      expect([opensSeenBy(alice, "outbound"), opensSeenBy(bob, "inbound")]).toEqual([1, 1]);
+      expect(alice.woken).toContain(bob.peerId);
+      expect(bob.woken).toContain(alice.peerId);
+    });
+
+    it("takes a partner's arrival for a sign of life", async () => {
+      expect(bob.streams.actual(alice.peerId).lastSignOfLifeMs).toBeNull();
+      await openBoth();
+      expect(bob.streams.actual(alice.peerId).lastSignOfLifeMs).not.toBeNull();
+    });
+
+    it("times out on a peer that accepts and says nothing", async () => {
+      const { silentPeer } = harness;
+      expect(await codeOf(alice.streams.open(silentPeer, harness.deadline(300)))).toBe("timeout");
+      expect(alice.streams.actual(silentPeer.peerId)).toMatchObject({ outbound: null, connected: false });
+      expect(alice.events).toEqual([]);
+    });
+
+    it("fails to dial where nothing listens", async () => {
+      expect(await codeOf(alice.streams.open(harness.absentPeer, harness.deadline(5_000)))).toBe("dial_failed");
+    });
+
+    it("refuses to talk to somebody else at the address", async () => {
+      expect(await codeOf(alice.streams.open(harness.impostor, harness.deadline(5_000)))).toBe("identity_mismatch");
+      expect(alice.streams.peers()).toEqual([]);
+    });
+
+    it("needs an address", async () => {
+      const nowhere = { ...harness.absentPeer, address: null };
+      expect(await codeOf(alice.streams.open(nowhere, harness.deadline(5_000)))).toBe("address_unsupported");
+    });
+
+    it("lets nobody in who is not a partner, and reports it once however often it is tried", async () => {
+      bob.setVerdict("not_partner");
+      for (let tries = 0; tries < 2; tries++) {
+        const code = await codeOf(alice.streams.open(harness.bobDesired, harness.deadline(5_000)));
+        expect(["none", "refused"]).toContain(code);
+        await harness.eventually(() => outbound() === null);
+      }
+      await harness.eventually(() => bob.events.length > 0);
+      expect(bob.events).toEqual([
+        expect.objectContaining({ type: "InboundRefused", peerId: alice.peerId, reason: "not_partner" }),
+      ]);
+      expect(bob.streams.peers()).toEqual([]);
+    });
+
+    it("gives the blacklisted not even a connection", async () => {
+      bob.setVerdict("blacklisted");
+      const code = await codeOf(alice.streams.open(harness.bobDesired, harness.deadline(5_000)));
+      expect(code).toBe("refused");
+      await harness.eventually(() => !bob.streams.actual(alice.peerId).connected);
+      expect(bob.streams.peers()).toEqual([]);
+    });
+
+    it("renews at both ends", async () => {
+      await openBoth();
+      const before = [outbound()?.expiresAtMs ?? 0, inbound()?.expiresAtMs ?? 0] as const;
+      const nowMs = harness.monotonicMs();
+      await harness.eventually(() => harness.monotonicMs() > nowMs + 20);
+      await settle(alice.streams.renew(bob.peerId, harness.deadline(5_000)));
+      expect(outbound()?.expiresAtMs).toBeGreaterThan(before[0]);
+      await harness.eventually(() => (inbound()?.expiresAtMs ?? 0) > before[1]);
+      expect([alice.events.length, bob.events.length]).toEqual([1, 1]);
+    });
+
+    it("has nothing to renew where nothing stands", async () => {
+      expect(await codeOf(alice.streams.renew(bob.peerId, harness.deadline(5_000)))).toBe("stream_lost");
+    });
+
+    it("forgets at once what it closes, and the other end follows", async () => {
+      await openBoth();
+      alice.streams.close(bob.peerId, REVOKED);
+      expect(alice.streams.peers()).toEqual([]);
+      expect(closesSeenBy(alice, "outbound")).toEqual(["revoked"]);
+      await harness.eventually(() => inbound() === null);
+      expect(closesSeenBy(bob, "inbound")).toHaveLength(1);
+      await harness.eventually(() => !alice.streams.actual(bob.peerId).connected);
+      expect(closesSeenBy(alice, "outbound")).toEqual(["revoked"]);
+    });
+
+    it("closes one direction and leaves the other", async () => {
+      await openBoth();
+      await settle(bob.streams.open(harness.aliceDesired, harness.deadline(5_000)));
+      await harness.eventually(() => alice.streams.actual(bob.peerId).inbound !== null);
+      alice.streams.close(bob.peerId, { direction: "inbound", reason: "expired", dropConnections: false });
+      expect(alice.streams.actual(bob.peerId)).toMatchObject({ inbound: null });
+      await harness.eventually(() => bob.streams.actual(alice.peerId).outbound === null);
+      await settle(alice.streams.renew(bob.peerId, harness.deadline(5_000)));
+      expect(outbound()).not.toBeNull();
+    });
+
+    it("drops the connections too where it is asked to", async () => {
+      await openBoth();
+      bob.streams.close(alice.peerId, { direction: "both", reason: "revoked", dropConnections: true });
+      await harness.eventually(() => !alice.streams.actual(bob.peerId).connected && !bob.streams.actual(alice.peerId).connected);
+      expect(closesSeenBy(alice, "outbound")).toHaveLength(1);
+      expect(closesSeenBy(bob, "inbound")).toEqual(["revoked"]);
+    });
+
+    it("settles an open at once when its signal aborts, and registers nothing ever after", async () => {
+      for (const delayMs of [0, 1, 3, 10]) {
+        const controller = new AbortController();
+        const opening = alice.streams.open(harness.bobDesired, controller.signal).then(
+          () => "none",
+          (error: unknown) => (error instanceof PartnerdError ? error.code : error),
+        );
+        const fromMs = harness.monotonicMs();
+        if (delayMs > 0) await harness.eventually(() => harness.monotonicMs() >= fromMs + delayMs);
+        controller.abort(new PartnerdError("aborted", "not wanted any more"));
+        const outcome = await opening;
+        if (outcome === "none") alice.streams.close(bob.peerId, REVOKED);
+        else expect(outcome).toBe("aborted");
+      }
+      // Bob's own stream goes the whole way, so whatever was still under way from Alice has had its time.
+      // He may meet connections that Alice is just closing.
+      while ((await codeOf(bob.streams.open(harness.aliceDesired, harness.deadline(5_000)))) === "stream_lost");
+      await harness.eventually(() => alice.streams.actual(bob.peerId).inbound !== null && inbound() === null);
+      expect(outbound()).toBeNull();
+      expect(opensSeenBy(alice, "outbound")).toBe(closesSeenBy(alice, "outbound").length);
+    });
+
+    it("cancels an open that is under way when it is told to close", async () => {
+      const opening = codeOf(alice.streams.open(harness.bobDesired, harness.deadline(5_000)));
+      alice.streams.close(bob.peerId, REVOKED);
+      expect(await opening).toBe("aborted");
+      expect(alice.events).toEqual([]);
+    });
+
+    it("takes the far end's FIN for the end of the stream", async () => {
+      await openBoth();
+      await harness.finishBobsEnd();
+      await harness.eventually(() => outbound() === null);
+      expect(closesSeenBy(alice, "outbound")).toEqual(["remote_closed"]);
+    });
+
+    it("notices a reset", async () => {
+      await openBoth();
+      bob.streams.close(alice.peerId, { direction: "inbound", reason: "expired", dropConnections: false });
+      await harness.eventually(() => outbound() === null);
+      expect(closesSeenBy(alice, "outbound")).toEqual(["reset"]);
+      expect(closesSeenBy(bob, "inbound")).toEqual(["expired"]);
+    });
+
+    it("notices a lost connection, at both ends and once", async () => {
+      await openBoth();
+      const wakes = alice.woken.length;
+      harness.dropConnections();
+      await harness.eventually(() => outbound() === null && inbound() === null);
+      expect(closesSeenBy(alice, "outbound")).toEqual(["connection_lost"]);
+      expect(closesSeenBy(bob, "inbound")).toEqual(["connection_lost"]);
+      expect(alice.woken.length).toBeGreaterThan(wakes);
+      expect(await codeOf(alice.streams.renew(bob.peerId, harness.deadline(5_000)))).toBe("stream_lost");
+    });
+
+    it("opens again after a loss", async () => {
+      await openBoth();
+      harness.dropConnections();
+      await harness.eventually(() => outbound() === null && inbound() === null);
+      await openBoth();
+      expect(opensSeenBy(alice, "outbound")).toBe(2);
+    });
+
+    it("gives each end both slots when both open at the same time", async () => {
+      const deadline = harness.deadline(5_000);
+      await settle(
+        Promise.all([alice.streams.open(harness.bobDesired, deadline), bob.streams.open(harness.aliceDesired, deadline)]),
+      );
+      await harness.eventually(() => inbound() !== null && alice.streams.actual(bob.peerId).inbound !== null);
+      expect(outbound()).not.toBeNull();
+      expect(bob.streams.actual(alice.peerId).outbound).not.toBeNull();
+      expect([...alice.events, ...bob.events].map((event) => event.type)).toEqual(Array(4).fill("StreamOpened"));
+    });
+
+    it("replaces an older stream by a newer one", async () => {
+      await openBoth();
+      await settle(alice.streams.open(harness.bobDesired, harness.deadline(5_000)));
+      await harness.eventually(() => opensSeenBy(bob, "inbound") === 2);
+      expect(closesSeenBy(alice, "outbound")).toEqual(["replaced"]);
+      expect(closesSeenBy(bob, "inbound")).toHaveLength(1);
+      expect(outbound()).not.toBeNull();
+      expect(inbound()).not.toBeNull();
+      await settle(alice.streams.renew(bob.peerId, harness.deadline(5_000)));
+    });
+  });
+}
