@@ -1,0 +1,112 @@
+/** Hands messages over in batches, from a bounded buffer, so that a burst neither blocks the event loop nor grows memory without bound. */
+import type { Clock } from "../clock.ts";
+
+export interface ReceivedMessage {
+  readonly subject: string;
+  readonly bytes: Uint8Array;
+  /** Two messages with the same key are one; null where the transport has no such key (core NATS). */
+  readonly dedupeKey: string | null;
+}
+
+/** `retry`: nothing of the batch was taken; it stays at the head and is handed over again after a delay. */
+export type BatchOutcome = "done" | "retry";
+
+export interface DeliveryOptions {
+  /** Must not throw. */
+  readonly onBatch: (batch: readonly ReceivedMessage[]) => BatchOutcome;
+  /** Called at the first message of a burst that finds the buffer full. */
+  readonly onOverflow: () => void;
+  readonly clock: Clock;
+  readonly maxMessages?: number;
+  readonly maxBytes?: number;
+}
+
+export interface DeliveryCounts {
+  /** Messages that arrived, dropped ones included. */
+  readonly received: number;
+  /** Messages that found the buffer full and are lost. */
+  readonly dropped: number;
+  readonly buffered: number;
+  readonly bufferedBytes: number;
+}
+
+const BATCH_SIZE = 64;
+const RETRY_DELAY_MS = 1_000;
+const DEFAULT_MAX_MESSAGES = 16_384;
+const DEFAULT_MAX_BYTES = 64 * 1_048_576;
+
+export class BatchDelivery implements Disposable {
+  readonly #options: DeliveryOptions;
+  readonly #maxMessages: number;
+  readonly #maxBytes: number;
+  #buffer: ReceivedMessage[] = [];
+  #bufferedBytes = 0;
+  #received = 0;
+  #dropped = 0;
+  /** Whether this burst's overflow was reported; a burst is over when the buffer is at most half full. */
+  #overflowing = false;
+  #turn: Disposable | undefined;
+
+  constructor(options: DeliveryOptions) {
+    this.#options = options;
+    this.#maxMessages = options.maxMessages ?? DEFAULT_MAX_MESSAGES;
+    this.#maxBytes = options.maxBytes ?? DEFAULT_MAX_BYTES;
+  }
+
+  /** Takes the message for a later turn of the event loop, or drops it where the buffer is full. */
+  offer(message: ReceivedMessage): void {
+    this.#received += 1;
+    if (this.#buffer.length >= this.#maxMessages || this.#bufferedBytes + message.bytes.length > this.#maxBytes) {
+      this.#dropped += 1;
+      if (!this.#overflowing) {
+        this.#overflowing = true;
+        this.#options.onOverflow();
+      }
+      return;
+    }
+    this.#buffer.push(message);
+    this.#bufferedBytes += message.bytes.length;
+    this.#turn ??= nextTurn(() => this.#takeTurn());
+  }
+
+  counts(): DeliveryCounts {
+    return {
+      received: this.#received,
+      dropped: this.#dropped,
+      buffered: this.#buffer.length,
+      bufferedBytes: this.#bufferedBytes,
+    };
+  }
+
+  /** Hands over what is buffered, at once, as long as it is taken; then no more. */
+  [Symbol.dispose](): void {
+    this.#turn?.[Symbol.dispose]();
+    while (this.#buffer.length > 0 && this.#deliver() === "done");
+    this.#buffer = [];
+    this.#bufferedBytes = 0;
+  }
+
+  #takeTurn(): void {
+    this.#turn = undefined;
+    const outcome = this.#deliver();
+    if (this.#buffer.length === 0) return;
+    const again = () => this.#takeTurn();
+    this.#turn = outcome === "done" ? nextTurn(again) : this.#options.clock.schedule(RETRY_DELAY_MS, again);
+  }
+
+  #deliver(): BatchOutcome {
+    const batch = this.#buffer.slice(0, BATCH_SIZE);
+    const outcome = this.#options.onBatch(batch);
+    if (outcome === "retry") return outcome;
+    this.#buffer.splice(0, batch.length);
+    for (const message of batch) this.#bufferedBytes -= message.bytes.length;
+    if (this.#buffer.length * 2 <= this.#maxMessages && this.#bufferedBytes * 2 <= this.#maxBytes) this.#overflowing = false;
+    return outcome;
+  }
+}
+
+/** After pending I/O: sockets are served between two batches. */
+function nextTurn(task: () => void): Disposable {
+  const immediate = setImmediate(task);
+  return { [Symbol.dispose]: () => clearImmediate(immediate) };
+}

@@ -1,0 +1,124 @@
+/** From received bytes to the log: decode, append a batch in one transaction, then wake whom it concerns. */
+import { type PartnerdError, toPartnerdError } from "../errors.ts";
+import { decodeMessage } from "../events/decode.ts";
+import type { Limits, Vocabulary } from "../events/vocabulary.ts";
+import type { PeerId } from "../ids.ts";
+import type { Logged } from "../store/logged.ts";
+import type { Received, Store } from "../store/store.ts";
+import type { BatchOutcome, ReceivedMessage } from "./delivery.ts";
+import type { Logger } from "./logger.ts";
+
+/** What became of a message. `changed` and `unchanged`: the effect that its event had; `echo` and `other_datatype` are not appended. */
+export type IngestResult = "changed" | "unchanged" | "rejected" | "duplicate" | "echo" | "other_datatype";
+
+export interface IngestObserver {
+  /** One call for each message, after its batch is in the log; `logged` is its row, where it has one. */
+  received(result: IngestResult, logged: Logged | null): void;
+  /** A batch could not be appended; it will be handed over again. */
+  appendFailed(error: PartnerdError): void;
+}
+
+interface IngestDependencies {
+  readonly vocabulary: Vocabulary;
+  readonly limits: Limits;
+  readonly log: Pick<Store, "appendReceived">;
+  /** Tells the reconciler to look at a peer again. */
+  readonly wake: (peerId: PeerId) => void;
+  readonly logger: Logger;
+  readonly observer?: IngestObserver;
+}
+
+export class Ingest {
+  readonly #dependencies: IngestDependencies;
+  readonly #counts: Record<IngestResult, number> = {
+    changed: 0,
+    unchanged: 0,
+    rejected: 0,
+    duplicate: 0,
+    echo: 0,
+    other_datatype: 0,
+  };
+  #appendFailures = 0;
+  #failing: string | null = null;
+
+  constructor(dependencies: IngestDependencies) {
+    this.#dependencies = dependencies;
+  }
+
+  /** How many messages became what, and how many appends of a batch failed, since the start. */
+  counts(): Readonly<Record<IngestResult | "appendFailures", number>> {
+    return { ...this.#counts, appendFailures: this.#appendFailures };
+  }
+
+  /** Why the newest append failed; null while appending works. */
+  get failing(): string | null {
+    return this.#failing;
+  }
+
+  /**
+   * Takes the whole batch, which is then on the disk, or, where the log cannot be written, nothing of it (`retry`). Never throws
+   * over what a message holds.
+   */
+  take(batch: readonly ReceivedMessage[]): BatchOutcome {
+    const { vocabulary, limits } = this.#dependencies;
+    const ignored: IngestResult[] = [];
+    const received: Received[] = [];
+    for (const { subject, bytes, dedupeKey } of batch) {
+      const decoded = decodeMessage({ subject, bytes }, vocabulary, limits);
+      if (decoded.kind === "ignored") ignored.push(decoded.reason);
+      else received.push({ decoded, subject, payload: bytes, dedupeKey });
+    }
+    const rows = this.#append(received);
+    if (rows === undefined) return "retry";
+    for (const result of ignored) this.#count(result, null);
+    for (const row of rows) this.#appended(row);
+    return "done";
+  }
+
+  #append(received: readonly Received[]): ReturnType<Store["appendReceived"]> | undefined {
+    if (received.length === 0) return [];
+    const { log, logger, observer } = this.#dependencies;
+    try {
+      const rows = log.appendReceived(received);
+      if (this.#failing !== null) logger.info({ messages: received.length }, "received events can be appended to the log again");
+      this.#failing = null;
+      return rows;
+    } catch (thrown) {
+      const error = toPartnerdError(thrown, "database_failed");
+      this.#appendFailures += 1;
+      if (this.#failing !== error.message) {
+        logger.error(
+          { code: error.code, error: error.message, messages: received.length },
+          "received events cannot be appended to the log; they are kept, and tried again",
+        );
+      }
+      this.#failing = error.message;
+      observer?.appendFailed(error);
+      return undefined;
+    }
+  }
+
+  #appended(row: Logged | "duplicate"): void {
+    if (row === "duplicate") {
+      this.#count("duplicate", null);
+      return;
+    }
+    const { wake, logger } = this.#dependencies;
+    const { event, seq, subject, source } = row;
+    this.#count(row.effect ?? "rejected", row);
+    if (event.type === "PeerDesired" || event.type === "PeerRemoved") {
+      wake(event.peerId);
+      if (row.supersededPeerId !== null) wake(row.supersededPeerId);
+    } else if (event.type === "EventRejected") {
+      logger.warn(
+        { seq, subject, source, reason: event.reason, error: event.message },
+        "received an event that cannot be used; it is kept in the log",
+      );
+    }
+  }
+
+  #count(result: IngestResult, logged: Logged | null): void {
+    this.#counts[result] += 1;
+    this.#dependencies.observer?.received(result, logged);
+  }
+}

@@ -1,0 +1,96 @@
+import { describe, expect, it } from "vitest";
+import { BatchDelivery, type BatchOutcome, type DeliveryOptions, type ReceivedMessage } from "../../src/nats/delivery.ts";
+import { settled, VirtualClock } from "../support/virtual-clock.ts";
+
+const message = (number: number, size = 1): ReceivedMessage => ({
+  subject: `S.${number}`,
+  bytes: new Uint8Array(size),
+  dedupeKey: null,
+});
+
+function setUp(options: Partial<DeliveryOptions> = {}) {
+  const clock = new VirtualClock();
+  const batches: string[][] = [];
+  const state = { outcome: "done" as BatchOutcome, overflows: 0 };
+  const delivery = new BatchDelivery({
+    clock,
+    onBatch(batch) {
+      batches.push(batch.map(({ subject }) => subject));
+      return state.outcome;
+    },
+    onOverflow: () => {
+      state.overflows += 1;
+    },
+    ...options,
+  });
+  const offer = (from: number, to: number, size?: number) => {
+    for (let number = from; number <= to; number++) delivery.offer(message(number, size));
+  };
+  return { clock, batches, state, delivery, offer };
+}
+
+describe("BatchDelivery", () => {
+  it("hands messages over in order, at most 64 at a time, and lets the event loop turn in between", async () => {
+    const { batches, delivery, offer } = setUp();
+    offer(1, 130);
+    expect(batches).toEqual([]);
+    await settled();
+    expect(batches.map((batch) => batch.length)).toEqual([64]);
+    await settled();
+    await settled();
+    expect(batches.map((batch) => batch.length)).toEqual([64, 64, 2]);
+    expect(batches.flat()).toEqual(Array.from({ length: 130 }, (_, index) => `S.${index + 1}`));
+    expect(delivery.counts()).toEqual({ received: 130, dropped: 0, buffered: 0, bufferedBytes: 0 });
+  });
+
+  it("drops the newest when the buffer is full, counts it, and reports each burst once", async () => {
+    const { batches, state, delivery, offer } = setUp({ maxMessages: 4 });
+    offer(1, 7);
+    expect(delivery.counts()).toMatchObject({ received: 7, dropped: 3, buffered: 4 });
+    expect(state.overflows).toBe(1);
+    await settled();
+    expect(batches.flat()).toEqual(["S.1", "S.2", "S.3", "S.4"]);
+    offer(8, 12);
+    expect(delivery.counts().dropped).toBe(4);
+    expect(state.overflows).toBe(2);
+  });
+
+  it("bounds the bytes as well", async () => {
+    const { delivery, offer } = setUp({ maxBytes: 100 });
+    offer(1, 3, 40);
+    expect(delivery.counts()).toMatchObject({ buffered: 2, bufferedBytes: 80, dropped: 1 });
+    await settled();
+    expect(delivery.counts().bufferedBytes).toBe(0);
+  });
+
+  it("keeps a batch that was not taken and hands it over again after a while, in order", async () => {
+    const { clock, batches, state, offer, delivery } = setUp();
+    state.outcome = "retry";
+    offer(1, 2);
+    await settled();
+    offer(3, 3);
+    await settled();
+    expect(batches).toEqual([["S.1", "S.2"]]);
+    state.outcome = "done";
+    await clock.advance(1_000);
+    expect(batches.slice(1)).toEqual([["S.1", "S.2", "S.3"]]);
+    expect(delivery.counts().buffered).toBe(0);
+    expect(clock.pendingTimers).toBe(0);
+  });
+
+  it("hands over the rest when it is disposed, as long as it is taken", async () => {
+    const { clock, batches, delivery, offer } = setUp();
+    offer(1, 100);
+    delivery[Symbol.dispose]();
+    expect(batches.map((batch) => batch.length)).toEqual([64, 36]);
+
+    const failing = setUp({ clock });
+    failing.state.outcome = "retry";
+    failing.offer(1, 100);
+    failing.delivery[Symbol.dispose]();
+    expect(failing.batches).toHaveLength(1);
+    await settled();
+    expect(failing.batches).toHaveLength(1);
+    expect(clock.pendingTimers).toBe(0);
+  });
+});

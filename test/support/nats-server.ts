@@ -1,0 +1,144 @@
+/** A real nats-server on loopback for tests, which never outlives them: it is started as the daemon starts its private one. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { findNatsServer } from "../../src/nats/find-nats-server.ts";
+import { until } from "./until.ts";
+
+interface NatsServerOptions {
+  /** Lines of the server's configuration file, such as `authorization { token: "t" }`. */
+  readonly config?: string;
+  readonly jetStream?: boolean;
+  /** Whether to wait with the start until `start()`; the port is known at once. */
+  readonly stopped?: boolean;
+}
+
+/** Ends the server when this process ends, however it ends: its standard input closes then. */
+const RUN_WITH_PARENT = 'exec 3<&0; { read -r _ <&3; kill -KILL $$; } >/dev/null 2>&1 & exec "$@" </dev/null 3<&-';
+
+export class NatsServer implements AsyncDisposable {
+  readonly #directory = mkdtempSync(join(tmpdir(), "oc-partnerd-nats-"));
+  readonly #jetStream: boolean;
+  #process: ChildProcess | undefined;
+  #port = -1;
+
+  private constructor(jetStream: boolean) {
+    this.#jetStream = jetStream;
+  }
+
+  /** Resolves once the server listens, on a port of its choice. */
+  static async start(options: NatsServerOptions = {}): Promise<NatsServer> {
+    const server = new NatsServer(options.jetStream ?? false);
+    server.configure(options.config ?? "");
+    await server.start();
+    if (options.stopped === true) await server.stop();
+    return server;
+  }
+
+  get port(): number {
+    return this.#port;
+  }
+
+  get url(): string {
+    return `nats://127.0.0.1:${this.#port}`;
+  }
+
+  get pid(): number {
+    return this.#process?.pid ?? -1;
+  }
+
+  /** Replaces the configuration; it counts from the next `start` or `reload`. */
+  configure(config: string): void {
+    writeFileSync(join(this.#directory, "nats.conf"), config);
+  }
+
+  /** Starts the server again, on the port that it had. */
+  async start(): Promise<void> {
+    const directory = this.#directory;
+    const binary = findNatsServer(process.env);
+    const flags = [
+      "-c",
+      join(directory, "nats.conf"),
+      "-a",
+      "127.0.0.1",
+      "-p",
+      String(this.#port),
+      "--ports_file_dir",
+      directory,
+    ];
+    if (this.#jetStream) flags.push("-js", "-sd", join(directory, "store"));
+    for (const file of portsFiles(directory)) rmSync(file, { force: true });
+    const child = spawn("/bin/sh", ["-c", RUN_WITH_PARENT, "nats-server", binary, ...flags], {
+      stdio: ["pipe", "ignore", "pipe"],
+    });
+    this.#process = child;
+    let output = "";
+    child.stderr.setEncoding("utf8").on("data", (chunk: string) => {
+      output = (output + chunk).slice(-10_000);
+    });
+    child.once("exit", () => child.stdin.destroy());
+    this.#port = await until("nats-server listens", () => {
+      if (child.exitCode !== null) throw new Error(`nats-server ended: ${output}`);
+      return listeningPort(directory);
+    });
+  }
+
+  /** Ends the server in good order; `kill` as a crash would. */
+  async stop(): Promise<void> {
+    await this.#end("SIGTERM");
+  }
+
+  async kill(): Promise<void> {
+    await this.#end("SIGKILL");
+  }
+
+  async restart(): Promise<void> {
+    await this.stop();
+    await this.start();
+  }
+
+  /** Makes the running server read its configuration again. */
+  reload(): void {
+    process.kill(this.pid, "SIGHUP");
+  }
+
+  /** Stops the process without ending it, as a wedged server or a frozen machine would; it still accepts connections. */
+  freeze(): void {
+    process.kill(this.pid, "SIGSTOP");
+  }
+
+  thaw(): void {
+    process.kill(this.pid, "SIGCONT");
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.kill();
+    rmSync(this.#directory, { recursive: true, force: true });
+  }
+
+  async #end(signal: NodeJS.Signals): Promise<void> {
+    const child = this.#process;
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    const exited = once(child, "exit");
+    child.kill(signal);
+    await exited;
+  }
+}
+
+function portsFiles(directory: string): string[] {
+  return readdirSync(directory)
+    .filter((name) => name.endsWith(".ports"))
+    .map((name) => join(directory, name));
+}
+
+function listeningPort(directory: string): number | undefined {
+  try {
+    const [file = ""] = portsFiles(directory);
+    const { nats } = JSON.parse(readFileSync(file, "utf8")) as { nats: string[] };
+    return Number(new URL(nats[0] ?? "").port);
+  } catch {
+    return undefined; // Not there, or half written.
+  }
+}
