@@ -43,7 +43,7 @@ CREATE UNIQUE INDEX `event_log_dedupe_key` ON `event_log` (`dedupe_key`) WHERE d
 CREATE INDEX `event_log_peer_id` ON `event_log` (`peer_id`);--> statement-breakpoint
 CREATE INDEX `event_log_superseded_peer_id` ON `event_log` (`superseded_peer_id`) WHERE superseded_peer_id is not null;--> statement-breakpoint
 CREATE INDEX `event_log_cause_seq` ON `event_log` (`cause_seq`) WHERE cause_seq is not null;--> statement-breakpoint
-CREATE INDEX `event_log_type` ON `event_log` (`type`);--> statement-breakpoint
+CREATE INDEX `event_log_type` ON `event_log` (`type`,`peer_id`);--> statement-breakpoint
 CREATE TABLE `open_stream` (
 	`seq` integer PRIMARY KEY NOT NULL,
 	`peer_id` text NOT NULL,

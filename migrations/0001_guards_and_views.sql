@@ -42,7 +42,8 @@ SELECT
 FROM event_log AS opened
 LEFT JOIN event_log AS closed ON closed.cause_seq = opened.seq AND closed.type = 'StreamClosed'
 LEFT JOIN desired_peer AS desired ON desired.peer_id = opened.peer_id
-WHERE opened.type = 'StreamOpened';
+WHERE opened.type = 'StreamOpened'
+ORDER BY opened.seq;
 --> statement-breakpoint
 CREATE VIEW relation_changes AS
 WITH stated AS (
@@ -80,7 +81,8 @@ SELECT
   CASE payload_encoding WHEN 'utf8' THEN CAST(payload AS TEXT) ELSE hex(payload) END AS payload,
   payload_sha256
 FROM event_log
-WHERE type = 'EventRejected';
+WHERE type = 'EventRejected'
+ORDER BY seq;
 --> statement-breakpoint
 CREATE VIEW peer_status AS
 SELECT
@@ -133,7 +135,7 @@ SELECT
     WHEN 'StreamOpened' THEN log.direction || ' stream opened'
     WHEN 'StreamClosed' THEN
       log.direction || ' stream closed'
-      || coalesce(' after ' || printf('%.1f', max(log.at_ms - opened.at_ms, 0) / 1000.0) || ' s', '')
+      || CASE WHEN opened.seq IS NULL THEN '' ELSE printf(' after %.1f s', max(log.at_ms - opened.at_ms, 0) / 1000.0) END
       || ': ' || log.reason
     WHEN 'OpenFailed' THEN 'outbound stream failed to open: ' || log.reason || ': ' || log.message
     WHEN 'InboundRefused' THEN 'inbound stream refused: ' || log.reason || ': ' || log.message
@@ -144,8 +146,7 @@ SELECT
     || strftime('%Y-%m-%dT%H:%M:%fZ', repeated.last_at_ms / 1000.0, 'unixepoch') || ')',
     ''
   ) AS summary,
-  log.cause_seq,
-  log.source
+  log.cause_seq, log.source, log.effect, log.address
 FROM event_log AS log
 LEFT JOIN desired_peer AS desired ON desired.peer_id = log.peer_id
 LEFT JOIN event_log AS opened ON opened.seq = log.cause_seq
@@ -156,8 +157,7 @@ SELECT
   strftime('%Y-%m-%dT%H:%M:%fZ', log.at_ms / 1000.0, 'unixepoch'),
   log.type,
   'no longer desired: ' || coalesce(log.source, 'unknown') || ' gave its resource ' || log.resource_id || ' to ' || log.peer_id,
-  log.cause_seq,
-  log.source
+  log.cause_seq, log.source, log.effect, NULL
 FROM event_log AS log
 LEFT JOIN desired_peer AS desired ON desired.peer_id = log.superseded_peer_id
 WHERE log.superseded_peer_id IS NOT NULL

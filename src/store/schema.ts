@@ -51,7 +51,8 @@ export const eventLog = sqliteTable(
     index("event_log_peer_id").on(table.peerId),
     index("event_log_superseded_peer_id").on(table.supersededPeerId).where(sql`superseded_peer_id is not null`),
     index("event_log_cause_seq").on(table.causeSeq).where(sql`cause_seq is not null`),
-    index("event_log_type").on(table.type),
+    // With the peer, so that the views find one peer's streams without reading all of them.
+    index("event_log_type").on(table.type, table.peerId),
   ],
 );
 

@@ -1,0 +1,75 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { describe, expect, it } from "vitest";
+import { PEER_A } from "../support/peers.ts";
+import { append, desired, opened } from "./events.ts";
+import { rawConnection, TemporaryStore } from "./temporary-store.ts";
+
+/** Runs the writer until it has said `lines` numbers, kills it in the middle of its next write, and returns the last number it said. */
+async function lastSaidBeforeKill(directory: string, lines: number): Promise<number> {
+  const writer = spawn(process.execPath, [join(import.meta.dirname, "append-forever.ts"), directory], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  const exited = once(writer, "exit");
+  let said = 0;
+  let count = 0;
+  for await (const line of createInterface({ input: writer.stdout })) {
+    said = Number(line);
+    if (++count === lines) writer.kill("SIGKILL");
+  }
+  expect(await exited).toEqual([null, "SIGKILL"]);
+  return said;
+}
+
+describe("a killed writer", () => {
+  it("leaves everything that it acknowledged, and nothing by halves, each time", async () => {
+    using temporary = new TemporaryStore();
+    let before = temporary.store.head().seq;
+    for (const lines of [1, 7, 40]) {
+      temporary.store[Symbol.dispose]();
+      const said = await lastSaidBeforeKill(temporary.directory, lines);
+      const store = temporary.reopen();
+      const { seq } = store.head();
+      expect(said).toBeGreaterThan(before);
+      expect(seq).toBeGreaterThanOrEqual(said);
+      expect(store.verifyProjections()).toEqual([]);
+      expect(temporary.read("select count(*) as rows from event_log")).toEqual([{ rows: seq }]);
+      expect(temporary.read("select count(*) as rows from event_log where type = 'PeerDesired'")[0]?.["rows"]).toSatisfy(
+        (rows) => Number(rows) % 10 === 0,
+      );
+      expect(temporary.read("pragma integrity_check")).toEqual([{ integrity_check: "ok" }]);
+      expect(store.closeDanglingSessions()).toBeGreaterThan(0);
+      before = store.head().seq;
+    }
+  }, 30_000);
+});
+
+describe("a reader", () => {
+  it("sees one state for as long as it reads, and holds up neither a write nor the closing", () => {
+    using temporary = new TemporaryStore();
+    append(temporary.store, desired());
+    using reader = rawConnection(temporary.path, { readonly: true });
+    const rows = reader.database.prepare("select count(*) from peer_history").pluck();
+    reader.database.exec("begin");
+    expect(rows.get()).toBe(1);
+    temporary.store.appendObserved(opened(PEER_A));
+    expect(rows.get()).toBe(1);
+    const startedMs = performance.now();
+    temporary.store[Symbol.dispose]();
+    expect(performance.now() - startedMs).toBeLessThan(1_000);
+    reader.database.exec("commit");
+    expect(rows.get()).toBe(2);
+  });
+
+  it("may be another store on the same file, whose appends continue the same sequence", () => {
+    using temporary = new TemporaryStore();
+    append(temporary.store, desired());
+    temporary.write(
+      "insert into event_log (seq, type, at_ms, reason, message) values (2, 'EventRejected', 0, 'not_json', 'by hand')",
+    );
+    expect(temporary.store.appendObserved(opened(PEER_A))).toMatchObject({ seq: 3 });
+    expect(temporary.store.verifyProjections()).toEqual([]);
+  });
+});

@@ -1,0 +1,56 @@
+/** Every example in docs/SQL.md runs, and gives the table that stands below it. */
+import { execFileSync, spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { toldStory } from "./story.ts";
+
+const DOCUMENT = readFileSync(join(import.meta.dirname, "../../docs/SQL.md"), "utf8");
+
+/** A query, and the lines up to the next empty one after it. */
+const examples = [...DOCUMENT.matchAll(/```sql\n(?<query>[^`]+)```\n\n(?<table>(?:\|.*\n)*)/g)].map(({ groups }) => ({
+  query: groups?.["query"] ?? "",
+  table: groups?.["table"] ?? "",
+}));
+
+const hasShell = spawnSync("sqlite3", ["-version"]).status === 0;
+
+function markdownTable(rows: readonly Record<string, unknown>[]): string {
+  const columns = Object.keys(rows[0] ?? {});
+  const lines = [columns, columns.map(() => "---"), ...rows.map((row) => columns.map((column) => String(row[column] ?? "")))];
+  return lines.map((cells) => `| ${cells.join(" | ")} |\n`).join("");
+}
+
+describe("docs/SQL.md", () => {
+  it("has examples", () => {
+    expect(examples.length).toBeGreaterThan(8);
+  });
+
+  it.each(examples)("shows what this gives: $query", ({ query, table }) => {
+    using story = toldStory();
+    expect(markdownTable(story.read(query))).toBe(table);
+  });
+
+  it.skipIf(!hasShell)("runs in the sqlite3 shell too", () => {
+    using story = toldStory();
+    for (const { query } of examples) {
+      expect(JSON.parse(execFileSync("sqlite3", ["-readonly", "-json", story.path, query], { encoding: "utf8" }))).toEqual(
+        story.read(query),
+      );
+    }
+  });
+
+  it("names every column of every view, in order", () => {
+    using story = toldStory();
+    const views = story.read("select name from sqlite_schema where type = 'view'").map(({ name }) => String(name));
+    expect(views.toSorted()).toEqual(
+      ["desired_peers", "peer_history", "peer_status", "rejected_events", "relation_changes", "stream_sessions"].toSorted(),
+    );
+    for (const view of views) {
+      const described = new RegExp(`^\`${view}\`: (?<text>(?:.+\\n)+)`, "m").exec(DOCUMENT)?.groups?.["text"] ?? "";
+      const columns = story.read(`select name from pragma_table_info('${view}') order by cid`).map(({ name }) => String(name));
+      const named = [...described.matchAll(/`(\w+)`/g)].map(([, name]) => name);
+      expect(named).toEqual(columns);
+    }
+  });
+});
