@@ -254,7 +254,6 @@ export class Reconciler {
   }
 
   #settle(peerId: PeerId, generation: number, outcome: Outcome): void {
-    const nowMs = this.#deps.clock.monotonicMs();
     switch (outcome.kind) {
       case "done":
         break;
@@ -270,8 +269,6 @@ export class Reconciler {
         break;
     }
     this.#deps.observer.settled(peerId, outcome);
-    // Something may have outdated the pass between its last look and now; the generation tells.
-    if (generationOf(this.#deps.desired.get(peerId)) !== generation) this.#queue.schedule(peerId, nowMs);
   }
 
   #fail(peerId: PeerId, generation: number, error: PartnerdError, next: (retry: Retry, failure: Failure) => Retry): void {

@@ -5,6 +5,8 @@ import { type Address, type PeerId, parsePeerId } from "../../src/ids.ts";
 export const PEER_A = peerIdOf("12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA");
 export const PEER_B = peerIdOf("12D3KooWLrYpZzrwDmMMgvG3qFvMi4yxqxZcGBUd1pUTVTsKoXxh");
 
+export const PEER_C = peerIdOf("12D3KooWPjceQrSwdWXPyLLeABRXmuqt69Rg3sBYbU1Nft9HyQ6X");
+
 export function peerIdOf(text: string): PeerId {
   const peerId = parsePeerId(text);
   if (peerId === undefined) throw new Error(`${text} is no PeerID`);
