@@ -78,7 +78,6 @@ export const configSchema = z.strictObject({
         .default("unless-revoked")
         .describe("Whose streams are accepted: unless-revoked (all but those the log says no to) or partners."),
       pskFile: file("File with the pre-shared key of a private network (/key/swarm/psk/1.0.0/)."),
-      maxConnections: count("Most connections kept open at once.", 10_000, 1, 1_000_000),
     })
     .prefault({}),
   reconcile: z

@@ -53,7 +53,8 @@ export class Metrics {
     registers: [this.#registry],
   });
 
-  constructor(gauges: Gauges, startedAtMs: number) {
+  /** Adds what is read at each scrape. Counters count from the start, before there is anything to read. */
+  expose(gauges: Gauges, startedAtMs: number): void {
     collectDefaultMetrics({ register: this.#registry });
     this.#gauge("start_time_seconds", "When the daemon started, seconds since the epoch", () => startedAtMs / 1_000);
     this.#gauge("desired_partners", "Peers that the log desires as partners", gauges.desiredPartners);

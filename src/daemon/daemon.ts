@@ -1,0 +1,150 @@
+/** The composition root: the one file that knows everyone. What is started is disposed in reverse order. */
+import { join } from "node:path";
+import { peerIdFromPrivateKey } from "@libp2p/peer-id";
+import type { Clock, Random } from "../clock.ts";
+import { readConfigured } from "../config/file.ts";
+import type { Config } from "../config/schema.ts";
+import type { ObservedEvent } from "../events/types.ts";
+import { isoTime, type PeerView, type SelfView } from "../http/api.ts";
+import { createApp } from "../http/app.ts";
+import { Metrics } from "../http/metrics.ts";
+import { startHttp } from "../http/server.ts";
+import { didOf, type PeerId } from "../ids.ts";
+import type { Logger } from "../log.ts";
+import { PersistentConnection } from "../nats/connection.ts";
+import { BatchDelivery } from "../nats/delivery.ts";
+import { Ingest } from "../nats/ingest.ts";
+import { CoreSubscription } from "../nats/subscription.ts";
+import { peerIdOf } from "../p2p/connections.ts";
+import { PARTNER_PROTOCOL } from "../p2p/constants.ts";
+import { loadOrCreateIdentity } from "../p2p/identity.ts";
+import { startNode, stopNode } from "../p2p/node.ts";
+import { createPartnerStreams } from "../p2p/partner-streams.ts";
+import type { PartnerRule } from "../p2p/rule.ts";
+import { parseSwarmKey } from "../p2p/swarm-key.ts";
+import { inboundVerdict } from "../reconciler/decide.ts";
+import { DEFAULT_RECONCILER_OPTIONS, Reconciler } from "../reconciler/reconciler.ts";
+import type { Logged } from "../store/logged.ts";
+import { openStore } from "../store/store.ts";
+import { version } from "../version.ts";
+import type { HealthFacts } from "./health.ts";
+import { natsSource } from "./nats-source.ts";
+import { Recorder } from "./recorder.ts";
+import { gaugesOf, peerViews, type ViewSources, viewsOf } from "./views.ts";
+
+export interface DaemonDependencies {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Called with every row that is appended to the log; for tests and benchmarks that wait for one. */
+  readonly onLogged?: (logged: Logged) => void;
+}
+
+/** A running daemon. Disposing it drains: no new events, streams closed as `shutdown`, everything written. */
+export interface Daemon extends AsyncDisposable {
+  readonly self: SelfView;
+  /** Where the API is served, as `http://HOST:PORT`. */
+  readonly httpUrl: string;
+  /** What GET /v1/peers shows. */
+  peers(): readonly PeerView[];
+}
+
+/** Resolves once the daemon listens and reconciles; NATS may connect later. Rejects with a PartnerdError, everything undone. */
+export async function startDaemon(config: Config, deps: DaemonDependencies): Promise<Daemon> {
+  await using starting = new AsyncDisposableStack();
+  const daemon = await start(config, deps, starting);
+  const running = starting.move();
+  return { ...daemon, [Symbol.asyncDispose]: () => running.disposeAsync() };
+}
+
+async function start(
+  config: Config,
+  deps: DaemonDependencies,
+  owner: AsyncDisposableStack,
+): Promise<Omit<Daemon, keyof AsyncDisposable>> {
+  const { clock, random, logger, onLogged = () => {} } = deps;
+  const startedAtMs = clock.wallMs();
+  const metrics = new Metrics();
+
+  const store = owner.use(openStore({ directory: config.data, clock }));
+  const recorder = new Recorder({ store, clock, logger, metrics, onLogged });
+  const dangling = store.closeDanglingSessions();
+  if (dangling > 0) logger.warn({ streams: dangling }, "the last run ended without closing its streams; the log closes them now");
+
+  const privateKey = await loadOrCreateIdentity(join(config.data, "identity.key"));
+  const peerId = peerIdOf(peerIdFromPrivateKey(privateKey));
+  const did = didOf(config.did ?? peerId);
+  const rule: PartnerRule = { mayOpen: (other) => inboundVerdict(store.get(other), config.p2p.inbound) };
+  const swarmKey =
+    config.p2p.pskFile === undefined
+      ? null
+      : parseSwarmKey(readConfigured("p2p.pskFile", config.p2p.pskFile), config.p2p.pskFile);
+  const node = await startNode({ privateKey, listen: config.listen, rule, swarmKey, version });
+  owner.defer(() => stopNode(node, clock));
+
+  const wake = (other: PeerId) => reconciler.wake(other);
+  const observer = { observed: (event: ObservedEvent) => recorder.observed(event), wake };
+  const streams = await createPartnerStreams({ node, clock, random, self: { name: config.name, did, peerId }, rule, observer });
+  owner.defer(() => streams.dispose());
+  const reconciler = new Reconciler(
+    { desired: store, streams, observer: recorder, clock, random },
+    { ...DEFAULT_RECONCILER_OPTIONS, ...config.reconcile, inbound: config.p2p.inbound, self: peerId, protocol: PARTNER_PROTOCOL },
+  );
+  owner.defer(() => reconciler.stop());
+
+  const nats = owner.use(new PersistentConnection(await natsSource(config, { ...deps, owner }), { clock, random, logger }));
+  const ingest = new Ingest({
+    vocabulary: config.events,
+    limits: config.events,
+    log: store,
+    wake,
+    logger,
+    observer: {
+      received: (result, logged) => {
+        metrics.received.inc({ result });
+        if (logged !== null) onLogged(logged);
+      },
+      appendFailed: () => metrics.logFailures.inc({ kind: "append" }),
+    },
+  });
+  const delivery = owner.use(
+    new BatchDelivery({
+      clock,
+      onBatch: (batch) => ingest.take(batch),
+      onOverflow: () =>
+        logger.error(
+          { dropped: delivery.counts().dropped },
+          "events arrive faster than they can be logged; the newest are dropped",
+        ),
+    }),
+  );
+  const subjects = [...config.events.createSubjects, ...config.events.removeSubjects];
+  const subscription = owner.use(new CoreSubscription(subjects, { connection: nats, delivery, clock, logger }));
+
+  const addresses = () => node.getMultiaddrs().map(String);
+  const health = (): HealthFacts => ({
+    logFailing: recorder.failing ?? ingest.failing,
+    headSeq: store.head().seq,
+    addresses: addresses(),
+    nats: nats.status(),
+    subscribed: subscription.subscribed,
+    dropped: delivery.counts().dropped,
+  });
+  const self: SelfView = {
+    peerId: peerId,
+    addresses: addresses(),
+    name: config.name,
+    did,
+    version,
+    startedAt: isoTime(startedAtMs),
+  };
+  const sources: ViewSources = { clock, store, streams, reconciler, self, health, started: () => started };
+  metrics.expose(gaugesOf(sources), startedAtMs);
+  const http = owner.use(await startHttp(createApp(viewsOf(sources, metrics)), config.http));
+
+  reconciler.start();
+  const started = true;
+  logger.info({ peerId: self.peerId, addresses: self.addresses, url: http.url, data: config.data, version }, "oc-partnerd runs");
+  return { self, httpUrl: http.url, peers: () => peerViews(sources) };
+}

@@ -1,0 +1,104 @@
+/** What the HTTP API shows, read from those who know it. */
+import type { Clock } from "../clock.ts";
+import {
+  type Check,
+  type HistoryView,
+  isoTime,
+  type PeerDetailView,
+  type PeersView,
+  type PeerView,
+  type Phase,
+  type SelfView,
+} from "../http/api.ts";
+import type { Views } from "../http/app.ts";
+import type { Gauges, Metrics } from "../http/metrics.ts";
+import { type PeerFacts, peerView, phaseOf } from "../http/peers.ts";
+import type { PeerId } from "../ids.ts";
+import type { PeerSnapshot } from "../p2p/registry.ts";
+import type { Reconciler } from "../reconciler/reconciler.ts";
+import type { Logged } from "../store/logged.ts";
+import type { Store } from "../store/store.ts";
+import { type HealthFacts, liveness, readiness, startup } from "./health.ts";
+
+/** How much of its history a peer is shown with. */
+const HISTORY_ROWS = 100;
+
+export interface ViewSources {
+  readonly clock: Clock;
+  readonly store: Store;
+  readonly streams: { snapshot(): Iterable<PeerSnapshot>; connectionCount(): number };
+  readonly reconciler: Reconciler;
+  readonly self: SelfView;
+  readonly health: () => HealthFacts;
+  readonly started: () => boolean;
+}
+
+export function gaugesOf(sources: Omit<ViewSources, "self" | "started">): Gauges {
+  const { store, streams, reconciler } = sources;
+  return {
+    peersByPhase: () => {
+      const counts: Record<Phase, number> = { established: 0, opening: 0, backoff: 0, closed: 0 };
+      for (const { outbound, progress } of allFacts(sources)) counts[phaseOf(outbound, progress)] += 1;
+      return counts;
+    },
+    desiredPartners: () => store.list().filter((peer) => peer.standing === "partner").length,
+    inboundStreams: () => [...streams.snapshot()].filter((peer) => peer.inbound !== null).length,
+    connections: () => streams.connectionCount(),
+    operationsInFlight: () => reconciler.inFlightCount,
+    natsConnected: () => sources.health().nats.state === "connected",
+    logHeadSeq: () => store.head().seq,
+  };
+}
+
+export function viewsOf(sources: ViewSources, metrics: Metrics): Views {
+  return {
+    self: () => sources.self,
+    peers: (): PeersView => ({ peers: peerViews(sources) }),
+    peer: (peerId) => detail(sources, peerId),
+    startup: (): readonly Check[] => startup(sources.started()),
+    liveness: () => liveness(sources.reconciler.stuckForMs()),
+    readiness: () => readiness(sources.health()),
+    metrics: () => metrics.text(),
+  };
+}
+
+/** The union of desired and actual, by PeerID. */
+export function peerViews(sources: Pick<ViewSources, "clock" | "store" | "streams" | "reconciler">): readonly PeerView[] {
+  return [...allFacts(sources)].map(peerView).sort((a, b) => (a.peerId < b.peerId ? -1 : 1));
+}
+
+function* allFacts({
+  clock,
+  store,
+  streams,
+  reconciler,
+}: Pick<ViewSources, "clock" | "store" | "streams" | "reconciler">): Generator<PeerFacts> {
+  const wallOffsetMs = clock.wallMs() - clock.monotonicMs();
+  const actual = new Map([...streams.snapshot()].map((peer) => [peer.peerId, peer]));
+  const desired = new Map(store.list().map((peer) => [peer.peerId, peer]));
+  for (const peerId of new Set([...desired.keys(), ...actual.keys()])) {
+    const { outbound = null, inbound = null } = actual.get(peerId) ?? {};
+    yield { peerId, desired: desired.get(peerId), outbound, inbound, progress: reconciler.progress(peerId), wallOffsetMs };
+  }
+}
+
+function detail(sources: ViewSources, peerId: PeerId): PeerDetailView | undefined {
+  const view = peerViews(sources).find((peer) => peer.peerId === peerId);
+  return view && { ...view, history: sources.store.history(peerId, { limit: HISTORY_ROWS }).map(historyView) };
+}
+
+function historyView(logged: Logged): HistoryView {
+  const { seq, atMs, event, source, effect, causeSeq } = logged;
+  return {
+    seq,
+    at: isoTime(atMs),
+    type: event.type,
+    source,
+    effect,
+    relation: "relation" in event ? event.relation : null,
+    direction: "direction" in event ? event.direction : null,
+    reason: "reason" in event ? event.reason : null,
+    message: "message" in event ? event.message : null,
+    causeSeq,
+  };
+}
