@@ -39,7 +39,7 @@ interface ConnectionDependencies {
 }
 
 /** Between two rounds of attempts; the jitter keeps a fleet from returning all at once. */
-const RECONNECT_WAIT_MS = 1_500;
+const RECONNECT_WAIT_MS = 1_000;
 const RECONNECT_JITTER = 0.5;
 
 /** A cluster tells its members; more than this is no cluster that we need to know in full. */

@@ -6,6 +6,7 @@ import type { NatsConfig } from "../../src/nats/config.ts";
 import { authenticatorFor, checkCredentials } from "../../src/nats/credentials.ts";
 import { parseServer } from "../../src/nats/server-address.ts";
 import { temporaryDirectory } from "../store/temporary-store.ts";
+import { errorWith, matching } from "../support/matchers.ts";
 
 const config = (credentials: Partial<NatsConfig>): NatsConfig => ({
   servers: ["nats://127.0.0.1"],
@@ -19,9 +20,7 @@ const at = (url: string) => parseServer(url);
 const creds = (jwt: string, seed: string) =>
   `-----BEGIN NATS USER JWT-----\n${jwt}\n------END NATS USER JWT------\n\n-----BEGIN USER NKEY SEED-----\n${seed}\n------END USER NKEY SEED------`;
 
-function invalid(message: RegExp) {
-  return expect.objectContaining({ code: "config_invalid", message: expect.stringMatching(message) });
-}
+const invalid = (message: RegExp) => errorWith("config_invalid", message);
 
 describe("credentials", () => {
   it("come from the URL unless others are configured", () => {
@@ -36,8 +35,8 @@ describe("credentials", () => {
     const nkeyFile = join(directory.path, "user.nk");
     writeFileSync(nkeyFile, `# ours\n${newSeed()}\n`);
     expect(authenticatorFor(config({ nkeyFile }), at("broker"))?.("nonce")).toEqual({
-      nkey: expect.stringMatching(/^U/),
-      sig: expect.stringMatching(/.{80}/),
+      nkey: matching(/^U/),
+      sig: matching(/.{80}/),
     });
   });
 

@@ -1,7 +1,8 @@
-import { createServer, type Server, type Socket } from "node:net";
+import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
 import { describe, expect, it } from "vitest";
 import { systemClock } from "../../src/clock.ts";
 import { expectGreeting, natsAnswers } from "../../src/nats/discover.ts";
+import { matching } from "../support/matchers.ts";
 import { until } from "../support/until.ts";
 
 /** A server on loopback that does `onConnection`; counts the sockets that are still open. */
@@ -13,10 +14,9 @@ async function listen(onConnection: (socket: Socket) => void) {
     onConnection(socket);
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const bound = server.address();
-  if (bound === null || typeof bound === "string") throw new Error("no port");
+  const { port } = server.address() as AddressInfo;
   return {
-    address: { host: "127.0.0.1", port: bound.port },
+    address: { host: "127.0.0.1", port },
     sockets,
     [Symbol.asyncDispose]: () => {
       for (const socket of sockets) socket.destroy();
@@ -53,7 +53,7 @@ describe("expectGreeting", () => {
     await using server = await listen(() => {});
     await expect(expectGreeting(server.address, 50, systemClock)).rejects.toMatchObject({
       code: "nats_unavailable",
-      message: expect.stringMatching(new RegExp(`127.0.0.1:${server.address.port}: no greeting within 50 ms`)),
+      message: matching(new RegExp(`127.0.0.1:${server.address.port}: no greeting within 50 ms`)),
     });
     await until("the socket is closed", () => server.sockets.size === 0);
   });

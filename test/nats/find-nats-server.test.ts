@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { expect, it } from "vitest";
 import { findNatsServer } from "../../src/nats/find-nats-server.ts";
 import { temporaryDirectory } from "../store/temporary-store.ts";
+import { errorWith } from "../support/matchers.ts";
 
 function program(directory: string, mode = 0o755): string {
   const path = join(directory, "nats-server");
@@ -26,7 +27,7 @@ it("prefers NATS_SERVER, then the first on PATH that can be executed", () => {
 
 it("names the value of NATS_SERVER where that is no program", () => {
   expect(() => findNatsServer({ NATS_SERVER: "/nowhere/nats-server" })).toThrow(
-    expect.objectContaining({ code: "nats_server_missing", message: expect.stringContaining('"/nowhere/nats-server"') }),
+    errorWith("nats_server_missing", /"\/nowhere\/nats-server"/),
   );
-  expect(() => findNatsServer({ NATS_SERVER: "/tmp" })).toThrow(expect.objectContaining({ exitCode: 69 }));
+  expect(() => findNatsServer({ NATS_SERVER: "/tmp" })).toThrow(errorWith("nats_server_missing", /"\/tmp"/));
 });

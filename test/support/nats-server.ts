@@ -15,6 +15,12 @@ interface NatsServerOptions {
   readonly stopped?: boolean;
 }
 
+interface ListeningUrls {
+  readonly nats: readonly [string, ...string[]];
+  readonly monitoring?: readonly string[];
+  readonly cluster?: readonly string[];
+}
+
 /** Ends the server when this process ends, however it ends: its standard input closes then. */
 const RUN_WITH_PARENT = 'exec 3<&0; { read -r _ <&3; kill -KILL $$; } >/dev/null 2>&1 & exec "$@" </dev/null 3<&-';
 
@@ -23,6 +29,7 @@ export class NatsServer implements AsyncDisposable {
   readonly #jetStream: boolean;
   #process: ChildProcess | undefined;
   #port = -1;
+  #urls: ListeningUrls | undefined;
 
   private constructor(jetStream: boolean) {
     this.#jetStream = jetStream;
@@ -45,6 +52,17 @@ export class NatsServer implements AsyncDisposable {
     return `nats://127.0.0.1:${this.#port}`;
   }
 
+  /** Where other servers join its cluster, if its configuration has one. */
+  get clusterUrl(): string {
+    return this.#urls?.cluster?.[0] ?? "";
+  }
+
+  /** What the server itself tells of its clients and its cluster. */
+  async statistics(): Promise<{ total_connections: number; connect_urls?: string[] }> {
+    const response = await fetch(`${this.#urls?.monitoring?.[0]}/varz`);
+    return (await response.json()) as { total_connections: number; connect_urls?: string[] };
+  }
+
   get pid(): number {
     return this.#process?.pid ?? -1;
   }
@@ -58,16 +76,8 @@ export class NatsServer implements AsyncDisposable {
   async start(): Promise<void> {
     const directory = this.#directory;
     const binary = findNatsServer(process.env);
-    const flags = [
-      "-c",
-      join(directory, "nats.conf"),
-      "-a",
-      "127.0.0.1",
-      "-p",
-      String(this.#port),
-      "--ports_file_dir",
-      directory,
-    ];
+    const flags = ["-c", join(directory, "nats.conf"), "-a", "127.0.0.1", "-p", String(this.#port), "-m", "-1"];
+    flags.push("--ports_file_dir", directory);
     if (this.#jetStream) flags.push("-js", "-sd", join(directory, "store"));
     for (const file of portsFiles(directory)) rmSync(file, { force: true });
     const child = spawn("/bin/sh", ["-c", RUN_WITH_PARENT, "nats-server", binary, ...flags], {
@@ -79,10 +89,11 @@ export class NatsServer implements AsyncDisposable {
       output = (output + chunk).slice(-10_000);
     });
     child.once("exit", () => child.stdin.destroy());
-    this.#port = await until("nats-server listens", () => {
+    this.#urls = await until("nats-server listens", () => {
       if (child.exitCode !== null) throw new Error(`nats-server ended: ${output}`);
-      return listeningPort(directory);
+      return listeningUrls(directory);
     });
+    this.#port = Number(new URL(this.#urls.nats[0]).port);
   }
 
   /** Ends the server in good order; `kill` as a crash would. */
@@ -105,8 +116,12 @@ export class NatsServer implements AsyncDisposable {
   }
 
   /** Stops the process without ending it, as a wedged server or a frozen machine would; it still accepts connections. */
-  freeze(): void {
+  async freeze(): Promise<void> {
+    const tasks = `/proc/${this.pid}/task`;
     process.kill(this.pid, "SIGSTOP");
+    await until("every thread has stopped", () =>
+      readdirSync(tasks).every((task) => / T /.test(readFileSync(join(tasks, task, "stat"), "utf8"))),
+    );
   }
 
   thaw(): void {
@@ -133,11 +148,10 @@ function portsFiles(directory: string): string[] {
     .map((name) => join(directory, name));
 }
 
-function listeningPort(directory: string): number | undefined {
+function listeningUrls(directory: string): ListeningUrls | undefined {
   try {
     const [file = ""] = portsFiles(directory);
-    const { nats } = JSON.parse(readFileSync(file, "utf8")) as { nats: string[] };
-    return Number(new URL(nats[0] ?? "").port);
+    return JSON.parse(readFileSync(file, "utf8")) as ListeningUrls;
   } catch {
     return undefined; // Not there, or half written.
   }

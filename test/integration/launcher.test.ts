@@ -1,0 +1,71 @@
+import { spawnSync } from "node:child_process";
+import { copyFileSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { describe, expect, it } from "vitest";
+import { temporaryDirectory } from "../store/temporary-store.ts";
+
+const LAUNCHER = fileURLToPath(new URL("../../bin/oc-partnerd", import.meta.url));
+
+function write(path: string, text: string, mode = 0o644): void {
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(path, text, { mode });
+}
+
+/** An installation whose program prints its Node and arguments, and a `node` of each given kind: on PATH, and in node_modules. */
+function install(root: string, nodes: { onPath: string; bundled?: string }) {
+  const fakeNode = (version: string, name: string) =>
+    `#!/bin/sh\n[ "$1" = --version ] && echo ${version} && exit\nshift\nprintf '%s\\n' ${name} "$@"\n`;
+  mkdirSync(join(root, "bin"));
+  copyFileSync(LAUNCHER, join(root, "bin/oc-partnerd"));
+  write(join(root, "src/main.ts"), "");
+  write(join(root, "path/node"), fakeNode(nodes.onPath, "installed"), 0o755);
+  if (nodes.bundled !== undefined) {
+    write(join(root, "node_modules/.bin/node"), fakeNode(nodes.bundled, "bundled"), 0o755);
+    mkdirSync(join(root, "node_modules/better-sqlite3"));
+  }
+  return (program: string, ...args: string[]) => {
+    const env = { PATH: `${join(root, "path")}:/usr/bin:/bin` };
+    const { status, stdout, stderr } = spawnSync(program, args, { cwd: "/", env, encoding: "utf8" });
+    return { status, lines: stdout.split("\n").slice(0, -1), stderr };
+  };
+}
+
+describe("bin/oc-partnerd", () => {
+  it.each([
+    ["the installed Node where that is new enough", "v24.0.0", "v24.21.0", "installed"],
+    ["the installed Node where that is newer", "v100.1.0", "v24.21.0", "installed"],
+    ["the bundled Node where the installed one is too old", "v9.11.2", "v24.21.0", "bundled"],
+  ])("uses %s", (_, onPath, bundled, expected) => {
+    using root = temporaryDirectory();
+    const run = install(root.path, { onPath, bundled });
+    expect(run(join(root.path, "bin/oc-partnerd"), "run", "--name", "two words", "").lines).toEqual([
+      expected,
+      "run",
+      "--name",
+      "two words",
+      "",
+    ]);
+  });
+
+  it("finds itself behind symbolic links, absolute and relative", () => {
+    using root = temporaryDirectory();
+    const run = install(root.path, { onPath: "v24.0.0", bundled: "v24.0.0" });
+    symlinkSync(join(root.path, "bin/oc-partnerd"), join(root.path, "absolute"));
+    mkdirSync(join(root.path, "elsewhere"));
+    symlinkSync("../absolute", join(root.path, "elsewhere/relative"));
+    expect(run(join(root.path, "elsewhere/relative"), "status")).toMatchObject({ status: 0, lines: ["installed", "status"] });
+  });
+
+  it.each([
+    ["no Node is new enough", { onPath: "v20.1.0", bundled: "v22.0.0" }, /Node 24 or newer is needed \(.*\/node is v20\.1\.0\)/],
+    ["the packages are not installed", { onPath: "v24.0.0" }, /packages are not installed/],
+  ])("says so, with the next step and exit code 69, where %s", (_, nodes, message) => {
+    using root = temporaryDirectory();
+    const { status, lines, stderr } = install(root.path, nodes)(join(root.path, "bin/oc-partnerd"), "run");
+    expect({ status, lines }).toEqual({ status: 69, lines: [] });
+    expect(stderr).toMatch(message);
+    expect(stderr).toMatch(/scripts\/bootstrap/);
+    expect(stderr.trim().split("\n")).toHaveLength(1);
+  });
+});

@@ -1,0 +1,77 @@
+import { once } from "node:events";
+import { type AddressInfo, createServer } from "node:net";
+import { describe, expect, it } from "vitest";
+import { systemClock } from "../../src/clock.ts";
+import type { NatsConfig } from "../../src/nats/config.ts";
+import { publishOnce } from "../../src/nats/publish.ts";
+import { matching } from "../support/matchers.ts";
+import { NatsServer } from "../support/nats-server.ts";
+
+const bytes = new TextEncoder().encode("{}");
+
+function publish(config: Partial<NatsConfig>, options: { payload?: Uint8Array; timeoutMs?: number; signal?: AbortSignal } = {}) {
+  const { payload = bytes, ...rest } = options;
+  return publishOnce({ servers: [], name: "test", ...config }, "CREATE_RESOURCE", payload, { clock: systemClock, ...rest });
+}
+
+/** A port of loopback where nothing listens. */
+async function closedPort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, "close");
+  return port;
+}
+
+describe.concurrent("publishOnce", () => {
+  it("takes the first server that answers and tells which", async () => {
+    await using server = await NatsServer.start();
+    expect(await publish({ servers: [`127.0.0.1:${await closedPort()}`, server.url] })).toBe(`127.0.0.1:${server.port}`);
+  });
+
+  it("fails with exit code 69 where no server is, naming it", async () => {
+    const port = await closedPort();
+    await expect(publish({ servers: [`127.0.0.1:${port}`] })).rejects.toMatchObject({
+      code: "nats_unavailable",
+      exitCode: 69,
+      message: matching(new RegExp(`127.0.0.1:${port}.*ECONNREFUSED`)),
+      nextStep: matching(/./),
+    });
+  });
+
+  it("fails when the server refuses the credentials, and when it denies the subject", async () => {
+    await using server = await NatsServer.start({
+      config: "authorization { users: [{ user: a, password: b, permissions: { publish: [OTHER] } }] }",
+    });
+    await expect(publish({ servers: [server.url], user: "a", password: "c" })).rejects.toMatchObject({
+      code: "nats_unavailable",
+      message: matching(/refused the credentials/),
+    });
+    await expect(publish({ servers: [server.url], user: "a", password: "b" })).rejects.toMatchObject({
+      code: "nats_unavailable",
+      message: matching(/denies the publish "CREATE_RESOURCE"/),
+    });
+  });
+
+  it("fails before it sends a message that the server would not take", async () => {
+    await using server = await NatsServer.start({ config: "max_payload: 100" });
+    await expect(publish({ servers: [server.url] }, { payload: new Uint8Array(101) })).rejects.toMatchObject({
+      code: "usage",
+      message: matching(/101 bytes.*at most 100/),
+    });
+  });
+
+  it("ends at its deadline, or when it is aborted, against a server that keeps silent", async () => {
+    await using server = await NatsServer.start();
+    await server.freeze();
+    await expect(publish({ servers: [server.url] }, { timeoutMs: 100 })).rejects.toMatchObject({
+      code: "nats_unavailable",
+      message: matching(/within 100 ms/),
+    });
+    const abort = new AbortController();
+    const publishing = publish({ servers: [server.url] }, { signal: abort.signal });
+    abort.abort(new Error("enough"));
+    await expect(publishing).rejects.toThrow("enough");
+  });
+});

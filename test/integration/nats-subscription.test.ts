@@ -1,0 +1,159 @@
+import { describe, expect, it } from "vitest";
+import { systemClock, systemRandom } from "../../src/clock.ts";
+import { PersistentConnection } from "../../src/nats/connection.ts";
+import { BatchDelivery, type BatchOutcome, type ReceivedMessage } from "../../src/nats/delivery.ts";
+import { publishOnce } from "../../src/nats/publish.ts";
+import { CoreSubscription } from "../../src/nats/subscription.ts";
+import { errorWith } from "../support/matchers.ts";
+import { NatsServer } from "../support/nats-server.ts";
+import { RecordingLogger } from "../support/recording-logger.ts";
+import { until } from "../support/until.ts";
+import { settled } from "../support/virtual-clock.ts";
+
+const SUBJECTS = ["CREATE_RESOURCE", "REMOVE_RESOURCE"];
+
+interface Bounds {
+  readonly url: string;
+  readonly maxMessages?: number;
+}
+
+function subscribe({ url, ...bounds }: Bounds) {
+  const logger = new RecordingLogger();
+  const texts: string[] = [];
+  const state = { outcome: "done" as BatchOutcome, overflows: 0 };
+  const delivery = new BatchDelivery({
+    clock: systemClock,
+    onBatch(batch: readonly ReceivedMessage[]) {
+      if (state.outcome === "done")
+        texts.push(...batch.map(({ subject, bytes }) => `${subject} ${new TextDecoder().decode(bytes)}`));
+      return state.outcome;
+    },
+    onOverflow: () => {
+      state.overflows += 1;
+    },
+    ...bounds,
+  });
+  const connection = new PersistentConnection(
+    { servers: [url], name: "test" },
+    { clock: systemClock, random: systemRandom, logger },
+  );
+  const subscription = new CoreSubscription(SUBJECTS, { connection, delivery, clock: systemClock, logger });
+  return {
+    connection,
+    subscription,
+    delivery,
+    logger,
+    texts,
+    state,
+    [Symbol.asyncDispose]: () => connection[Symbol.asyncDispose](),
+  };
+}
+
+const publish = (url: string, subject: string, text: string) =>
+  publishOnce({ servers: [url], name: "publisher" }, subject, new TextEncoder().encode(text), { clock: systemClock });
+
+describe.concurrent("a core subscription", () => {
+  it("gets every message that is published once it is ready, in order, with its bytes", async () => {
+    await using server = await NatsServer.start();
+    await using listening = subscribe(server);
+    const { subscription, texts, delivery } = listening;
+    expect(subscription.subscribed).toBe(false);
+    await subscription.ready;
+    expect(subscription.subscribed).toBe(true);
+    await publish(server.url, "CREATE_RESOURCE", "one");
+    await publish(server.url, "OTHER", "ignored");
+    await publish(server.url, "REMOVE_RESOURCE", "zwei ü");
+    await until("two messages", () => texts.length === 2);
+    expect(texts).toEqual(["CREATE_RESOURCE one", "REMOVE_RESOURCE zwei ü"]);
+    expect(delivery.counts()).toEqual({ received: 2, dropped: 0, buffered: 0, bufferedBytes: 0 });
+  });
+
+  it("is not ready before the server has confirmed it", async () => {
+    await using server = await NatsServer.start();
+    await using listening = subscribe(server);
+    const { connection, delivery, logger } = listening;
+    await listening.subscription.ready;
+    await server.freeze();
+    using another = new CoreSubscription(["OTHER"], { connection, delivery, clock: systemClock, logger });
+    await settled();
+    await settled();
+    expect(another.subscribed).toBe(false);
+    server.thaw();
+    await another.ready;
+    expect(another.subscribed).toBe(true);
+  });
+
+  it("is there again within 10 s of a crash of the server", async () => {
+    await using server = await NatsServer.start();
+    await using listening = subscribe(server);
+    const { subscription, texts } = listening;
+    await subscription.ready;
+    await server.kill();
+    await until("the loss shows", () => !subscription.subscribed);
+    await server.start();
+    await until("subscribed again", () => subscription.subscribed, 10_000);
+    await publish(server.url, "CREATE_RESOURCE", "after");
+    await until("the message", () => texts.includes("CREATE_RESOURCE after"));
+  });
+
+  it("drops what its full buffer cannot hold, counts it, and says so once", async () => {
+    await using server = await NatsServer.start();
+    await using listening = subscribe({ url: server.url, maxMessages: 3 });
+    const { subscription, texts, delivery, state } = listening;
+    await subscription.ready;
+    state.outcome = "retry";
+    for (const number of [1, 2, 3, 4, 5]) await publish(server.url, "CREATE_RESOURCE", String(number));
+    await until("all have arrived", () => delivery.counts().received === 5);
+    expect(delivery.counts()).toMatchObject({ dropped: 2, buffered: 3 });
+    expect(state.overflows).toBe(1);
+    state.outcome = "done";
+    await until("the rest is handed over", () => texts.length === 3);
+    expect(texts.map((text) => text.split(" ")[1])).toEqual(["1", "2", "3"]);
+  });
+
+  it("is honest about a subject that the server denies, and gets it once that is allowed", async () => {
+    const config = (subjects: string) =>
+      `authorization { users: [{ user: a, password: b, permissions: { subscribe: ${subjects} } }] }`;
+    await using server = await NatsServer.start({ config: config('["REMOVE_RESOURCE"]') });
+    const url = server.url.replace("//", "//a:b@");
+    await using listening = subscribe({ url });
+    const { subscription, connection, texts, logger } = listening;
+    await until("the denial is logged", () => logger.at("error").length > 0);
+    expect(logger.at("error")[0]?.fields).toMatchObject({ subject: "CREATE_RESOURCE" });
+    expect(subscription.subscribed).toBe(false);
+    expect(connection.status()).toMatchObject({ state: "connected" });
+    await until(
+      "the status tells",
+      () => connection.status().lastError?.includes('denies the subscription "CREATE_RESOURCE"') ?? false,
+    );
+    await publish(url, "REMOVE_RESOURCE", "meanwhile");
+    await until("the other subject works", () => texts.length === 1);
+
+    server.configure(config('["REMOVE_RESOURCE", "CREATE_RESOURCE"]'));
+    server.reload();
+    await until("subscribed", () => subscription.subscribed, 15_000);
+    await publish(url, "CREATE_RESOURCE", "at last");
+    await until("the message", () => texts.includes("CREATE_RESOURCE at last"));
+    expect(logger.at("error")).toHaveLength(1);
+  });
+
+  it("takes nothing more once it is disposed, while the connection stays", async () => {
+    await using server = await NatsServer.start();
+    await using listening = subscribe(server);
+    const { subscription, connection, delivery } = listening;
+    await subscription.ready;
+    subscription[Symbol.dispose]();
+    await publish(server.url, "CREATE_RESOURCE", "too late");
+    await server.restart();
+    await until("connected again", () => connection.status().reconnects === 1);
+    await publish(server.url, "CREATE_RESOURCE", "too late again");
+    expect(subscription.subscribed).toBe(false);
+    expect(delivery.counts().received).toBe(0);
+  });
+
+  it.each(["", "a b", "a..b", "a.", "x\r\nPUB y"])("refuses the subject %j", (subject) => {
+    const connection = { onSession: () => ({ [Symbol.dispose]: () => {} }) };
+    const dependencies = { connection, delivery: { offer: () => {} }, clock: systemClock, logger: new RecordingLogger() };
+    expect(() => new CoreSubscription([subject], dependencies)).toThrow(errorWith("config_invalid", /subject/));
+  });
+});

@@ -1,0 +1,113 @@
+import { execFileSync } from "node:child_process";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, describe, expect, it, onTestFinished } from "vitest";
+import { systemClock, systemRandom } from "../../src/clock.ts";
+import type { NatsTlsConfig } from "../../src/nats/config.ts";
+import { PersistentConnection } from "../../src/nats/connection.ts";
+import { temporaryDirectory } from "../store/temporary-store.ts";
+import { errorWith } from "../support/matchers.ts";
+import { NatsServer } from "../support/nats-server.ts";
+import { RecordingLogger } from "../support/recording-logger.ts";
+import { until } from "../support/until.ts";
+
+const directory = temporaryDirectory();
+afterAll(() => directory[Symbol.dispose]());
+const file = (name: string) => join(directory.path, name);
+
+/** A certificate and key in `<name>.pem` and `<name>.key`, signed by `ca` or by itself. */
+function certificate(name: string, extension: string, ca?: string): void {
+  const issuer = ca === undefined ? [] : ["-CA", file(`${ca}.pem`), "-CAkey", file(`${ca}.key`)];
+  const key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", file(`${name}.key`)];
+  const request = [
+    "req",
+    "-x509",
+    ...key,
+    "-out",
+    file(`${name}.pem`),
+    "-subj",
+    `/CN=${name}`,
+    "-days",
+    "2",
+    "-addext",
+    extension,
+  ];
+  execFileSync("openssl", [...request, ...issuer], { stdio: ["ignore", "ignore", "pipe"] });
+}
+
+certificate("ca", "keyUsage=keyCertSign");
+certificate("server", "subjectAltName=IP:127.0.0.1", "ca");
+certificate("elsewhere", "subjectAltName=DNS:localhost", "ca");
+certificate("client", "subjectAltName=DNS:client", "ca");
+certificate("stranger", "subjectAltName=DNS:stranger");
+
+const serverTls = (name: string, verify = false) =>
+  `tls { cert_file: "${file(`${name}.pem`)}", key_file: "${file(`${name}.key`)}", ca_file: "${file("ca.pem")}", verify: ${verify} }`;
+
+function open(url: string, tls?: NatsTlsConfig) {
+  const connection = new PersistentConnection(
+    { servers: [url], name: "test", tls },
+    { clock: systemClock, random: systemRandom, logger: new RecordingLogger() },
+  );
+  onTestFinished(() => connection[Symbol.asyncDispose]());
+  return {
+    connected: () => until("connected", () => connection.status().state === "connected"),
+    refused: async () => {
+      await until("refused", () => connection.status().lastError !== null);
+      return connection.status();
+    },
+  };
+}
+
+describe("TLS", () => {
+  it("trusts the configured authority, for the address that was dialled", async () => {
+    await using server = await NatsServer.start({ config: serverTls("server") });
+    await open(server.url, { caFile: file("ca.pem") }).connected();
+    await open(server.url.replace("nats:", "tls:"), { caFile: file("ca.pem") }).connected();
+  });
+
+  it("trusts no unknown authority, and no certificate for another name", async () => {
+    await using server = await NatsServer.start({ config: serverTls("server") });
+    expect(await open(server.url).refused()).toMatchObject({
+      state: "connecting",
+      lastError: expect.stringMatching(/certificate/) as string,
+    });
+    await using elsewhere = await NatsServer.start({ config: serverTls("elsewhere") });
+    expect((await open(elsewhere.url, { caFile: file("ca.pem") }).refused()).lastError).toMatch(
+      /127\.0\.0\.1.*is not in the cert/,
+    );
+  });
+
+  it("shows our own certificate to a server that asks for it", async () => {
+    await using server = await NatsServer.start({ config: serverTls("server", true) });
+    const caFile = file("ca.pem");
+    await open(server.url, { caFile, certFile: file("client.pem"), keyFile: file("client.key") }).connected();
+    expect((await open(server.url, { caFile }).refused()).state).toBe("connecting");
+    expect(
+      (await open(server.url, { caFile, certFile: file("stranger.pem"), keyFile: file("stranger.key") }).refused()).state,
+    ).toBe("connecting");
+  });
+
+  it("is insisted on by tls://: a server without it is not used", async () => {
+    await using server = await NatsServer.start();
+    expect((await open(server.url.replace("nats:", "tls:")).refused()).lastError).toMatch(/does not offer tls/);
+  });
+
+  it("refuses files that cannot be used, at once, naming field and file", () => {
+    writeFileSync(file("garbage"), "garbage");
+    const openWith = (tls: NatsTlsConfig) => () => open("nats://127.0.0.1", tls);
+    const [certFile, keyFile] = [file("client.pem"), file("client.key")];
+    expect(openWith({ caFile: "/nowhere" })).toThrow(
+      errorWith("config_invalid", /nats\.tls\.caFile: "\/nowhere" cannot be read/),
+    );
+    expect(openWith({ caFile: file("garbage") })).toThrow(
+      errorWith("config_invalid", /nats\.tls\.caFile: ".*garbage" holds no certificate/),
+    );
+    expect(openWith({ certFile })).toThrow(errorWith("config_invalid", /certFile is set without nats\.tls\.keyFile/));
+    expect(openWith({ keyFile })).toThrow(errorWith("config_invalid", /keyFile is set without nats\.tls\.certFile/));
+    expect(openWith({ certFile, keyFile: certFile })).toThrow(
+      errorWith("config_invalid", /keyFile: ".*client.pem" holds no unencrypted private key/),
+    );
+    expect(openWith({ certFile, keyFile: file("ca.key") })).toThrow(errorWith("config_invalid", /ca.key" does not belong to/));
+  });
+});
