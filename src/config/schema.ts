@@ -77,6 +77,7 @@ export const configSchema = z.strictObject({
         .enum(["unless-revoked", "partners"])
         .default("unless-revoked")
         .describe("Whose streams are accepted: unless-revoked (all but those the log says no to) or partners."),
+      maxConnections: count("Most connections kept open at once.", 10_000, 1, 1_000_000),
       pskFile: file("File with the pre-shared key of a private network (/key/swarm/psk/1.0.0/)."),
     })
     .prefault({}),

@@ -18,7 +18,7 @@ import { CoreSubscription } from "../nats/subscription.ts";
 import { peerIdOf } from "../p2p/connections.ts";
 import { PARTNER_PROTOCOL } from "../p2p/constants.ts";
 import { loadOrCreateIdentity } from "../p2p/identity.ts";
-import { startNode, stopNode } from "../p2p/node.ts";
+import { createNode, startNode, stopNode } from "../p2p/node.ts";
 import { createPartnerStreams } from "../p2p/partner-streams.ts";
 import type { PartnerRule } from "../p2p/rule.ts";
 import { parseSwarmKey } from "../p2p/swarm-key.ts";
@@ -80,7 +80,14 @@ async function start(
     config.p2p.pskFile === undefined
       ? null
       : parseSwarmKey(readConfigured("p2p.pskFile", config.p2p.pskFile), config.p2p.pskFile);
-  const node = await startNode({ privateKey, listen: config.listen, rule, swarmKey, version });
+  const node = await createNode({
+    privateKey,
+    listen: config.listen,
+    maxConnections: config.p2p.maxConnections,
+    rule,
+    swarmKey,
+    version,
+  });
   owner.defer(() => stopNode(node, clock));
 
   const wake = (other: PeerId) => reconciler.wake(other);
@@ -92,6 +99,8 @@ async function start(
     { ...DEFAULT_RECONCILER_OPTIONS, ...config.reconcile, inbound: config.p2p.inbound, self: peerId, protocol: PARTNER_PROTOCOL },
   );
   owner.defer(() => reconciler.stop());
+  // Only now that every protocol has its handler: a peer that asks too early takes the daemon for one that speaks none of them.
+  await startNode(node, config.listen);
 
   const nats = owner.use(new PersistentConnection(await natsSource(config, { ...deps, owner }), { clock, random, logger }));
   const ingest = new Ingest({
