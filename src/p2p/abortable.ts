@@ -30,13 +30,14 @@ export function abortable<Result>(
 /** One try at something that several causes may end: its signal aborts with the first of them. Dispose it when the try is over. */
 export class Attempt implements Disposable {
   readonly #controller = new AbortController();
-  readonly #parent: AbortSignal;
-  readonly #onParentAbort = () => this.#controller.abort(this.#parent.reason);
+  readonly #parents: readonly { readonly signal: AbortSignal; readonly onAbort: () => void }[];
 
-  constructor(parent: AbortSignal) {
-    this.#parent = parent;
-    if (parent.aborted) this.#onParentAbort();
-    parent.addEventListener("abort", this.#onParentAbort, { once: true });
+  constructor(...parents: readonly AbortSignal[]) {
+    this.#parents = parents.map((signal) => ({ signal, onAbort: () => this.#controller.abort(signal.reason) }));
+    for (const { signal, onAbort } of this.#parents) {
+      if (signal.aborted) onAbort();
+      else signal.addEventListener("abort", onAbort, { once: true });
+    }
   }
 
   get signal(): AbortSignal {
@@ -48,6 +49,6 @@ export class Attempt implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.#parent.removeEventListener("abort", this.#onParentAbort);
+    for (const { signal, onAbort } of this.#parents) signal.removeEventListener("abort", onAbort);
   }
 }

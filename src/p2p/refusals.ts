@@ -1,14 +1,14 @@
 /** Who was refused why, last time: the second identical refusal is no transition and is not reported. */
 import type { ErrorCode, PartnerdError } from "../errors.ts";
 import type { PeerId } from "../ids.ts";
-import { MAX_REMEMBERED_REFUSALS } from "./constants.ts";
+import { MAX_REMEMBERED_PEERS } from "./constants.ts";
+import { RecentMap } from "./recent-map.ts";
 import type { StreamObserver } from "./registry.ts";
 
 export class Refusals {
   readonly #observer: StreamObserver;
   readonly #protocol: string;
-  /** In the order of their last refusal; the longest unheard-of is forgotten first. */
-  readonly #lastReasons = new Map<PeerId, ErrorCode>();
+  readonly #lastReasons = new RecentMap<PeerId, ErrorCode>(MAX_REMEMBERED_PEERS);
 
   constructor(observer: StreamObserver, protocol: string) {
     this.#observer = observer;
@@ -18,10 +18,7 @@ export class Refusals {
   /** Reports InboundRefused if the peer was not refused for the same reason before. */
   report(peerId: PeerId, error: PartnerdError): void {
     const before = this.#lastReasons.get(peerId);
-    this.#lastReasons.delete(peerId);
     this.#lastReasons.set(peerId, error.code);
-    const [oldest] = this.#lastReasons.keys();
-    if (this.#lastReasons.size > MAX_REMEMBERED_REFUSALS && oldest !== undefined) this.#lastReasons.delete(oldest);
     if (before === error.code) return;
     const { code: reason, message } = error;
     this.#observer.observed({ type: "InboundRefused", peerId, protocol: this.#protocol, reason, message });

@@ -4,9 +4,9 @@ import type { ObservedEvent } from "../../src/events/types.ts";
 import type { Address, PeerId } from "../../src/ids.ts";
 import { didOf } from "../../src/ids.ts";
 import type { Verdict } from "../../src/p2p/rule.ts";
-import { desiredPartner } from "../support/desired-peer.ts";
 import type { FakeHost } from "../support/fake-host.ts";
 import { FakeNetwork } from "../support/fake-network.ts";
+import { desiredPeer } from "../support/peers.ts";
 import { seededRandom, VirtualClock } from "../support/virtual-clock.ts";
 import type { ContractHarness, ContractSide } from "./partner-streams.contract.ts";
 import { partnerStreamsContract } from "./partner-streams.contract.ts";
@@ -46,11 +46,11 @@ function startFakes(): ContractHarness {
   return {
     alice,
     bob,
-    bobDesired: desiredPartner(bob.peerId, bobsAddress),
-    aliceDesired: desiredPartner(alice.peerId, "/dns4/alice/tcp/1" as Address),
-    silentPeer: desiredPartner("silent" as PeerId, silentAddress),
-    absentPeer: desiredPartner("absent" as PeerId, "/dns4/absent/tcp/1" as Address),
-    impostor: desiredPartner("impostor" as PeerId, bobsAddress),
+    bobDesired: desiredPeer(bob.peerId, { address: bobsAddress }),
+    aliceDesired: desiredPeer(alice.peerId, { address: "/dns4/alice/tcp/1" as Address }),
+    silentPeer: desiredPeer("silent" as PeerId, { address: silentAddress }),
+    absentPeer: desiredPeer("absent" as PeerId, { address: "/dns4/absent/tcp/1" as Address }),
+    impostor: desiredPeer("impostor" as PeerId, { address: bobsAddress }),
     monotonicMs: () => clock.monotonicMs(),
     eventually: async (condition) => {
       const untilMs = clock.monotonicMs() + LONGEST_WAIT_MS;

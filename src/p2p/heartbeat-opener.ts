@@ -1,0 +1,198 @@
+/** Our side of a partner stream: dial, open, heartbeat, proof of life. What stands goes to the registry. */
+import type { Connection } from "@libp2p/interface";
+import type { Multiaddr } from "@multiformats/multiaddr";
+import type { Clock } from "../clock.ts";
+import { PartnerdError } from "../errors.ts";
+import type { DesiredPeer } from "../events/types.ts";
+import type { PeerId } from "../ids.ts";
+import { Attempt, abortable } from "./abortable.ts";
+import type { ConnectionBook } from "./connections.ts";
+import { carriesPartnerStream, peerIdOf } from "./connections.ts";
+import { PARTNER_PROTOCOL } from "./constants.ts";
+import { dialTarget } from "./dial-target.ts";
+import type { SelfDescription } from "./heartbeat-codec.ts";
+import { encodeHeartbeat } from "./heartbeat-codec.ts";
+import type { Liveness } from "./liveness.ts";
+import type { Node } from "./node.ts";
+import { abortError, dialError, streamError } from "./open-errors.ts";
+import { PartnerStream } from "./partner-stream.ts";
+import type { StreamKey, StreamRegistry } from "./registry.ts";
+
+export interface OpenerComponents {
+  readonly node: Node;
+  readonly clock: Clock;
+  readonly self: SelfDescription;
+  readonly registry: StreamRegistry<PartnerStream>;
+  readonly connections: ConnectionBook;
+  readonly liveness: Liveness;
+}
+
+/** One open under way, and what it has acquired so far: all of it is given back if it fails. */
+class OpenAttempt extends Attempt {
+  readonly dialled: Connection[] = [];
+  connection: Connection | undefined;
+  stream: PartnerStream | undefined;
+}
+
+export class HeartbeatOpener {
+  readonly #components: OpenerComponents;
+  readonly #attempts = new Map<PeerId, OpenAttempt>();
+  readonly #disposed = new AbortController();
+
+  constructor(components: OpenerComponents) {
+    this.#components = components;
+  }
+
+  /** See PartnerStreams.open. */
+  async open(peer: DesiredPeer, signal: AbortSignal): Promise<void> {
+    using attempt = new OpenAttempt(signal, this.#disposed.signal);
+    this.#attempts.get(peer.peerId)?.cancel(new PartnerdError("aborted", "a newer open took over"));
+    this.#attempts.set(peer.peerId, attempt);
+    try {
+      await this.#establish(peer, attempt);
+    } catch (error) {
+      this.#giveBack(attempt);
+      throw attempt.signal.aborted ? abortError(attempt.signal) : error;
+    } finally {
+      if (this.#attempts.get(peer.peerId) === attempt) this.#attempts.delete(peer.peerId);
+    }
+  }
+
+  /** See PartnerStreams.renew. */
+  async renew(peerId: PeerId, signal: AbortSignal): Promise<void> {
+    const { registry, liveness } = this.#components;
+    const stream = registry.get(keyOf(peerId));
+    if (stream === undefined) throw new PartnerdError("stream_lost", `no outbound stream to peer ${peerId}`);
+    using attempt = new Attempt(signal, stream.ended);
+    try {
+      attempt.signal.throwIfAborted();
+      await stream.write(this.#heartbeat(), attempt.signal);
+      await liveness.prove(stream.connection, attempt.signal);
+      attempt.signal.throwIfAborted();
+    } catch (error) {
+      throw attempt.signal.aborted
+        ? abortError(attempt.signal)
+        : new PartnerdError("stream_lost", "stream failed", { cause: error });
+    }
+    registry.renew(keyOf(peerId), stream);
+  }
+
+  /** Ends an open that is under way; it rejects with `reason`. */
+  cancel(peerId: PeerId, reason: PartnerdError): void {
+    this.#attempts.get(peerId)?.cancel(reason);
+  }
+
+  /** A connection that we dialled has opened. One that nobody waits for any more is closed: an aborted open must not come back to life. */
+  dialled(connection: Connection, peerId: PeerId): void {
+    const attempt = this.#attempts.get(peerId);
+    if (attempt === undefined) connection.abort(new PartnerdError("aborted", "nobody waits for this connection any more"));
+    else attempt.dialled.push(connection);
+  }
+
+  /** Every open under way, and every later one, rejects. */
+  dispose(): void {
+    this.#disposed.abort(new PartnerdError("aborted", "host is shutting down"));
+  }
+
+  async #establish(peer: DesiredPeer, attempt: OpenAttempt): Promise<void> {
+    const { connections, liveness, registry } = this.#components;
+    const { peerId } = peer;
+    attempt.signal.throwIfAborted();
+    const reusable = connections.of(peerId).find((connection) => !liveness.isSuspect(connection));
+    const connection = reusable ?? (await this.#dial(peer, attempt.signal));
+    attempt.connection = connection;
+    attempt.signal.throwIfAborted();
+    let stream: PartnerStream;
+    try {
+      stream = await this.#openStream(connection, attempt);
+      await stream.write(this.#heartbeat(), attempt.signal);
+      await liveness.prove(connection, attempt.signal);
+    } catch (error) {
+      throw reusable !== undefined && connection.status !== "open" ? connectionLost(error) : streamError(error, PARTNER_PROTOCOL);
+    }
+    attempt.signal.throwIfAborted();
+    // No await from here on: what has just been checked holds until it is registered.
+    stream.onFarEnd = (reason) => registry.close(keyOf(peerId), reason, stream);
+    registry.register(keyOf(peerId), stream, peer.did);
+    this.#dropSuperseded(peerId, attempt);
+  }
+
+  async #dial(peer: DesiredPeer, signal: AbortSignal): Promise<Connection> {
+    const target = dialTarget(peer.peerId, peer.address);
+    try {
+      return await this.#dialOnce(target, signal);
+    } catch (error) {
+      signal.throwIfAborted();
+      // libp2p joins dials to the same peer, also to one whose caller has just aborted it and that is about to reject.
+      if (!(error instanceof Error && error.name === "AbortError")) throw dialError(error, target.toString());
+    }
+    await abortable(new Promise<void>((resolve) => void this.#components.clock.schedule(0, resolve)), signal);
+    try {
+      return await this.#dialOnce(target, signal);
+    } catch (error) {
+      throw dialError(error, target.toString());
+    }
+  }
+
+  #dialOnce(target: Multiaddr, signal: AbortSignal): Promise<Connection> {
+    return abortable(this.#components.node.dial(target, { force: true, signal }), signal);
+  }
+
+  async #openStream(connection: Connection, attempt: OpenAttempt): Promise<PartnerStream> {
+    const { signal } = attempt;
+    const opening = connection.newStream(PARTNER_PROTOCOL, { signal });
+    const opened = await abortable(opening, signal, (late) =>
+      late.abort(new PartnerdError("aborted", "nobody waits for this stream")),
+    );
+    const stream = new PartnerStream(opened, connection);
+    attempt.stream = stream;
+    const code = () => (connection.status === "open" || attempt.dialled.includes(connection) ? "refused" : "stream_lost");
+    stream.onFarEnd = (reason) => attempt.cancel(new PartnerdError(code(), `peer ended the stream before it stood: ${reason}`));
+    if (stream.ended.aborted) throw new PartnerdError(code(), "peer ended the stream at once");
+    // Readers never write (WIRE); what somebody writes all the same must not pile up unread.
+    stream.read(() => {});
+    return stream;
+  }
+
+  /** The stream is reset. A connection that we dialled goes too, unless the peer uses it; a silent one that was there before is suspect. */
+  #giveBack(attempt: OpenAttempt): void {
+    const reason = new PartnerdError("aborted", "open failed");
+    attempt.stream?.abort(reason);
+    for (const connection of attempt.dialled) if (!carriesPartnerStream(connection)) connection.abort(reason);
+    const { connection } = attempt;
+    const timedOut = attempt.signal.aborted && abortError(attempt.signal).code === "timeout";
+    if (!timedOut || connection?.status !== "open") return;
+    this.#components.liveness.doubt(connection);
+    this.keepOneSuspect(peerIdOf(connection.remotePeer));
+  }
+
+  /** The newest suspect stays as a canary: should the peer only have been asleep, its late pong wakes us at once. */
+  keepOneSuspect(peerId: PeerId): void {
+    const { connections, liveness } = this.#components;
+    const idle = connections.of(peerId).filter((each) => liveness.isSuspect(each) && !carriesPartnerStream(each));
+    for (const connection of idle.slice(1)) connection.abort(new PartnerdError("aborted", "one suspect connection is enough"));
+  }
+
+  /** The new stream stands: suspects have served as canaries, and other dials to this peer have lost their race. */
+  #dropSuperseded(peerId: PeerId, attempt: OpenAttempt): void {
+    const { connections, liveness } = this.#components;
+    for (const connection of connections.of(peerId)) {
+      const superseded = liveness.isSuspect(connection) || attempt.dialled.includes(connection);
+      if (superseded && connection !== attempt.connection && !carriesPartnerStream(connection)) {
+        connection.abort(new PartnerdError("aborted", "a newer connection took over"));
+      }
+    }
+  }
+
+  #heartbeat(): Uint8Array {
+    const { self, clock } = this.#components;
+    return encodeHeartbeat(self, clock.wallMs());
+  }
+}
+
+const keyOf = (peerId: PeerId): StreamKey => ({ protocol: PARTNER_PROTOCOL, peerId, direction: "outbound" });
+
+/** Not the peer's answer but an old connection's end: no reason to wait as long as after a refusal. */
+function connectionLost(cause: unknown): PartnerdError {
+  return new PartnerdError("stream_lost", "the connection ended while the stream was being opened", { cause });
+}

@@ -1,0 +1,186 @@
+/** PartnerStreams on libp2p: puts opener, handler, registry and connections together, and answers for all of them. */
+import type { Connection } from "@libp2p/interface";
+import type { Clock, Random } from "../clock.ts";
+import { PartnerdError } from "../errors.ts";
+import type { DesiredPeer } from "../events/types.ts";
+import type { PeerId } from "../ids.ts";
+import type { ActualPeer, CloseRequest, PartnerStreams } from "../reconciler/ports.ts";
+import { ConnectionBook, carriesPartnerStream, closeBounded, peerIdOf } from "./connections.ts";
+import {
+  CHALLENGE_TIMEOUT_MS,
+  FIRST_HEARTBEAT_TIMEOUT_MS,
+  MAX_REMEMBERED_PEERS,
+  MAX_STREAMS_PER_PROTOCOL,
+  PARTNER_PROTOCOL,
+  PROBE_PROTOCOL,
+} from "./constants.ts";
+import type { SelfDescription } from "./heartbeat-codec.ts";
+import { HeartbeatHandler } from "./heartbeat-handler.ts";
+import { HeartbeatOpener } from "./heartbeat-opener.ts";
+import { LeaseClock } from "./lease-clock.ts";
+import { Liveness } from "./liveness.ts";
+import type { Node } from "./node.ts";
+import type { PartnerStream } from "./partner-stream.ts";
+import { answerChallenge } from "./probe.ts";
+import { RecentMap } from "./recent-map.ts";
+import { Refusals } from "./refusals.ts";
+import type { PeerSnapshot, StreamKey, StreamObserver } from "./registry.ts";
+import { StreamRegistry } from "./registry.ts";
+import type { PartnerRule } from "./rule.ts";
+
+export interface PartnerStreamsComponents {
+  /** Not started yet, so that no peer finds it without the protocols. It stays the caller's to start and to stop. */
+  readonly node: Node;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly self: SelfDescription;
+  readonly rule: PartnerRule;
+  readonly observer: StreamObserver;
+  readonly options?: {
+    /** How long an inbound stream may stand without a heartbeat; default 10 s. */
+    readonly firstHeartbeatTimeoutMs?: number;
+    /** How long a peer has for the bandwidth challenge; default 5 s. */
+    readonly challengeTimeoutMs?: number;
+  };
+}
+
+/** Registers the protocols: inbound streams are accepted once the host listens. */
+export async function createPartnerStreams(components: PartnerStreamsComponents): Promise<Libp2pPartnerStreams> {
+  const streams = new Libp2pPartnerStreams(components);
+  await streams.start();
+  return streams;
+}
+
+export class Libp2pPartnerStreams implements PartnerStreams {
+  readonly #components: PartnerStreamsComponents;
+  readonly #leaseClock: LeaseClock;
+  readonly #registry: StreamRegistry<PartnerStream>;
+  readonly #connections: ConnectionBook;
+  readonly #liveness: Liveness;
+  readonly #opener: HeartbeatOpener;
+  readonly #handler: HeartbeatHandler;
+  readonly #lastSignOfLifeMs = new RecentMap<PeerId, number>(MAX_REMEMBERED_PEERS);
+  #disposed = false;
+
+  constructor(components: PartnerStreamsComponents) {
+    const { node, clock, random, self, rule, observer, options = {} } = components;
+    this.#components = components;
+    this.#leaseClock = new LeaseClock(clock);
+    const registry = new StreamRegistry<PartnerStream>({ clock, random, leaseTime: this.#leaseClock, observer });
+    const liveness = new Liveness((connection) => this.#signOfLife(peerIdOf(connection.remotePeer)));
+    const connections = new ConnectionBook(node, (connection, peerId) => this.#connectionOpened(connection, peerId));
+    this.#registry = registry;
+    this.#liveness = liveness;
+    this.#connections = connections;
+    this.#opener = new HeartbeatOpener({ node, clock, self, registry, connections, liveness });
+    this.#handler = new HeartbeatHandler({
+      clock,
+      random,
+      rule,
+      registry,
+      refusals: new Refusals(observer, PARTNER_PROTOCOL),
+      firstHeartbeatTimeoutMs: options.firstHeartbeatTimeoutMs ?? FIRST_HEARTBEAT_TIMEOUT_MS,
+      challengeTimeoutMs: options.challengeTimeoutMs ?? CHALLENGE_TIMEOUT_MS,
+      onAdmitted: (peerId) => this.#signOfLife(peerId),
+    });
+  }
+
+  /** Called once, by `createPartnerStreams`. */
+  async start(): Promise<void> {
+    const { node, clock } = this.#components;
+    const limits = { maxInboundStreams: MAX_STREAMS_PER_PROTOCOL, maxOutboundStreams: MAX_STREAMS_PER_PROTOCOL };
+    await node.handle(PROBE_PROTOCOL, (stream) => answerChallenge(stream, clock), limits);
+    await node.handle(PARTNER_PROTOCOL, this.#handler.handle, limits);
+  }
+
+  actual(peerId: PeerId): ActualPeer {
+    return {
+      peerId,
+      ...this.#registry.actual(PARTNER_PROTOCOL, peerId),
+      connected: this.#connections.has(peerId),
+      lastSignOfLifeMs: this.#lastSignOfLifeMs.get(peerId) ?? null,
+    };
+  }
+
+  peers(): readonly PeerId[] {
+    return this.#registry.peers(PARTNER_PROTOCOL);
+  }
+
+  /** Every peer with a stream, in wall-clock times, for people. */
+  snapshot(): Iterable<PeerSnapshot> {
+    return this.#registry.snapshot(PARTNER_PROTOCOL);
+  }
+
+  /** How many connections are open, to anybody. */
+  connectionCount(): number {
+    return this.#connections.count;
+  }
+
+  open(peer: DesiredPeer, signal: AbortSignal): Promise<void> {
+    return this.#opener.open(peer, signal);
+  }
+
+  renew(peerId: PeerId, signal: AbortSignal): Promise<void> {
+    return this.#opener.renew(peerId, signal);
+  }
+
+  close(peerId: PeerId, request: CloseRequest): void {
+    const { direction, reason } = request;
+    if (direction !== "inbound") {
+      this.#opener.cancel(peerId, new PartnerdError("aborted", `open was cancelled: ${reason}`));
+      this.#registry.close(keyOf("outbound", peerId), reason);
+    }
+    if (direction !== "outbound") this.#registry.close(keyOf("inbound", peerId), reason);
+    if (direction === "both") {
+      this.#handler.cancelUnproven(peerId);
+      this.#lastSignOfLifeMs.delete(peerId);
+      this.#closeConnections(peerId, request.dropConnections);
+    } else {
+      this.#opener.keepOneSuspect(peerId);
+    }
+  }
+
+  /** Closes every stream as `shutdown`, and stops listening and all timers. Connections are left to the host. */
+  async dispose(): Promise<void> {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    this.#opener.dispose();
+    for (const peerId of this.peers()) {
+      for (const direction of ["outbound", "inbound"] as const) this.#registry.close(keyOf(direction, peerId), "shutdown");
+    }
+    this.#handler.dispose();
+    this.#connections[Symbol.dispose]();
+    this.#leaseClock[Symbol.dispose]();
+    await this.#components.node.unhandle([PARTNER_PROTOCOL, PROBE_PROTOCOL]);
+  }
+
+  /** Nothing more is wanted of this peer. What it dialled is its own to close, unless it is not to be connected at all. */
+  #closeConnections(peerId: PeerId, drop: boolean): void {
+    for (const connection of this.#connections.of(peerId)) {
+      if (drop || this.#liveness.isSuspect(connection))
+        connection.abort(new PartnerdError("aborted", "peer is not wanted any more"));
+      else if (connection.direction === "outbound" && !carriesPartnerStream(connection)) {
+        void closeBounded(connection, this.#components.clock);
+      }
+    }
+  }
+
+  #connectionOpened(connection: Connection, peerId: PeerId): void {
+    if (connection.direction === "outbound") this.#opener.dialled(connection, peerId);
+    else this.#signOfLife(peerId);
+  }
+
+  /** The peer has shown life of its own accord: a wait in backoff can end. */
+  #signOfLife(peerId: PeerId): void {
+    const { rule, clock, observer } = this.#components;
+    if (this.#disposed || rule.mayOpen(peerId) !== "ok") return;
+    this.#lastSignOfLifeMs.set(peerId, clock.monotonicMs());
+    observer.wake(peerId);
+  }
+}
+
+const keyOf = (direction: "outbound" | "inbound", peerId: PeerId): StreamKey => ({
+  protocol: PARTNER_PROTOCOL,
+  peerId,
+  direction,
+});

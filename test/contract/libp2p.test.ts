@@ -1,0 +1,62 @@
+import type { Socket } from "node:net";
+import { createServer } from "node:net";
+import { systemClock } from "../../src/clock.ts";
+import { PARTNER_PROTOCOL } from "../../src/p2p/constants.ts";
+import { eventually, loopbackAddress, startPartnerHost, timeoutSignal } from "../support/partner-host.ts";
+import { peerIdOfSeed } from "../support/peer-ids.ts";
+import { desiredPeer } from "../support/peers.ts";
+import { startTcpProxy } from "../support/tcp-proxy.ts";
+import type { ContractHarness } from "./partner-streams.contract.ts";
+import { partnerStreamsContract } from "./partner-streams.contract.ts";
+
+/** A port where connections are accepted and nothing is ever said. */
+async function listenSilently(owner: AsyncDisposableStack): Promise<number> {
+  const sockets = new Set<Socket>();
+  const server = createServer((socket) => {
+    sockets.add(socket.on("error", () => {}));
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  owner.defer(async () => {
+    for (const socket of sockets) socket.destroy();
+    await new Promise((resolve) => server.close(resolve));
+  });
+  return (server.address() as { port: number }).port;
+}
+
+/** A port that was free a moment ago and refuses connections. */
+async function closedPort(): Promise<number> {
+  await using owner = new AsyncDisposableStack();
+  return await listenSilently(owner);
+}
+
+async function startHosts(): Promise<ContractHarness> {
+  const owner = new AsyncDisposableStack();
+  const alice = owner.use(await startPartnerHost(1));
+  const bob = owner.use(await startPartnerHost(2));
+  const toAlice = owner.use(await startTcpProxy(alice.port));
+  const toBob = owner.use(await startTcpProxy(bob.port));
+  const [silentId, absentId, impostorId] = await Promise.all([peerIdOfSeed(3), peerIdOfSeed(4), peerIdOfSeed(5)]);
+  return {
+    alice,
+    bob,
+    bobDesired: desiredPeer(bob.peerId, { address: loopbackAddress(toBob.port, bob.peerId) }),
+    aliceDesired: desiredPeer(alice.peerId, { address: loopbackAddress(toAlice.port, alice.peerId) }),
+    silentPeer: desiredPeer(silentId, { address: loopbackAddress(await listenSilently(owner), silentId) }),
+    absentPeer: desiredPeer(absentId, { address: loopbackAddress(await closedPort(), absentId) }),
+    impostor: desiredPeer(impostorId, { address: loopbackAddress(bob.port, impostorId) }),
+    monotonicMs: () => systemClock.monotonicMs(),
+    eventually,
+    deadline: timeoutSignal,
+    finishBobsEnd: async () => {
+      const streams = bob.node.getConnections().flatMap((connection) => connection.streams);
+      await streams.find(({ protocol, direction }) => protocol === PARTNER_PROTOCOL && direction === "inbound")?.close();
+    },
+    dropConnections: () => {
+      toAlice.drop();
+      toBob.drop();
+    },
+    dispose: () => owner.disposeAsync(),
+  };
+}
+
+partnerStreamsContract("two libp2p hosts on loopback", startHosts);

@@ -1,0 +1,100 @@
+/** A real libp2p host on loopback with the partner protocols on it, and what it reported. */
+import { generateKeyPairFromSeed } from "@libp2p/crypto/keys";
+import { peerIdFromPrivateKey } from "@libp2p/peer-id";
+import { deadline, systemClock, systemRandom } from "../../src/clock.ts";
+import { PartnerdError } from "../../src/errors.ts";
+import type { ObservedEvent } from "../../src/events/types.ts";
+import type { Address, PeerId } from "../../src/ids.ts";
+import { didOf } from "../../src/ids.ts";
+import { peerIdOf } from "../../src/p2p/connections.ts";
+import type { Node } from "../../src/p2p/node.ts";
+import { createNode, startNode, stopNode } from "../../src/p2p/node.ts";
+import type { Libp2pPartnerStreams, PartnerStreamsComponents } from "../../src/p2p/partner-streams.ts";
+import { createPartnerStreams } from "../../src/p2p/partner-streams.ts";
+import type { Verdict } from "../../src/p2p/rule.ts";
+import { until } from "./until.ts";
+
+export interface TestNode extends AsyncDisposable {
+  readonly node: Node;
+  readonly peerId: PeerId;
+  readonly port: number;
+  setVerdict(verdict: Verdict): void;
+  readonly rule: { mayOpen(peerId: PeerId): Verdict };
+}
+
+export interface TestPartnerHost extends TestNode {
+  readonly streams: Libp2pPartnerStreams;
+  readonly events: ObservedEvent[];
+  readonly woken: PeerId[];
+}
+
+/** A host with our settings and no protocols of ours: what peers of every kind are made of. */
+export async function startTestNode(
+  seed: number,
+  beforeListening: (node: TestNode) => Promise<void> = async () => {},
+): Promise<TestNode> {
+  const privateKey = await generateKeyPairFromSeed("Ed25519", new Uint8Array(32).fill(seed));
+  let verdict: Verdict = "ok";
+  const rule = { mayOpen: () => verdict };
+  const listen = ["/ip4/127.0.0.1/tcp/0"];
+  const node = await createNode({ privateKey, listen, maxConnections: 1_000, rule, swarmKey: null, version: "0.0.0" });
+  const testNode: TestNode = {
+    node,
+    peerId: peerIdOf(peerIdFromPrivateKey(privateKey)),
+    get port() {
+      return Number(
+        node
+          .getMultiaddrs()[0]
+          ?.getComponents()
+          .find(({ name }) => name === "tcp")?.value,
+      );
+    },
+    rule,
+    setVerdict: (next) => {
+      verdict = next;
+    },
+    [Symbol.asyncDispose]: () => stopNode(node, systemClock),
+  };
+  await beforeListening(testNode);
+  await startNode(node, listen);
+  return testNode;
+}
+
+export async function startPartnerHost(
+  seed: number,
+  options: PartnerStreamsComponents["options"] = {},
+): Promise<TestPartnerHost> {
+  const events: ObservedEvent[] = [];
+  const woken: PeerId[] = [];
+  let streams: Libp2pPartnerStreams | undefined;
+  const testNode = await startTestNode(seed, async ({ node, peerId, rule }) => {
+    streams = await createPartnerStreams({
+      node,
+      clock: systemClock,
+      random: systemRandom,
+      self: { name: `host-${seed}`, did: didOf(`did:${seed}`), peerId },
+      rule,
+      observer: { observed: (event) => events.push(event), wake: (woke) => woken.push(woke) },
+      options,
+    });
+  });
+  if (streams === undefined) throw new Error("no partner streams");
+  const created = streams;
+  const stopNodeOnly = testNode[Symbol.asyncDispose].bind(testNode);
+  const dispose = async () => {
+    await created.dispose();
+    await stopNodeOnly();
+  };
+  return Object.assign(testNode, { streams: created, events, woken, [Symbol.asyncDispose]: dispose });
+}
+
+export const loopbackAddress = (port: number, peerId: PeerId): Address => `/ip4/127.0.0.1/tcp/${port}/p2p/${peerId}` as Address;
+
+/** A signal as the reconciler makes them; the timer never keeps the process alive. */
+export const timeoutSignal = (durationMs: number): AbortSignal =>
+  deadline(systemClock, durationMs, () => new PartnerdError("timeout", `nothing within ${durationMs} ms`)).signal;
+
+/** Waits for a condition without an event of its own. */
+export async function eventually(condition: () => boolean): Promise<void> {
+  await until(condition.toString(), condition);
+}

@@ -1,0 +1,55 @@
+/** A TCP relay in front of a port, so that a test can silence or cut what passes through it. */
+import type { AddressInfo, Socket } from "node:net";
+import { connect, createServer } from "node:net";
+
+export interface TcpProxy extends AsyncDisposable {
+  readonly port: number;
+  /** Nothing passes any more in either direction; nothing is lost. */
+  pause(): void;
+  resume(): void;
+  /** Every connection dies; new ones are still relayed. */
+  drop(): void;
+}
+
+/** Listens on 127.0.0.1 and relays to `targetPort` there. */
+export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
+  const sockets = new Set<Socket>();
+  let paused = false;
+  const track = (socket: Socket): void => {
+    sockets.add(socket);
+    if (paused) socket.pause();
+    socket.on("error", () => socket.destroy());
+    socket.on("close", () => sockets.delete(socket));
+  };
+  const relay = (from: Socket, to: Socket): void => {
+    from.on("data", (chunk) => to.write(chunk));
+    from.on("close", () => to.destroy());
+  };
+  const server = createServer((near) => {
+    const far = connect(targetPort, "127.0.0.1");
+    track(near);
+    track(far);
+    relay(near, far);
+    relay(far, near);
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const drop = () => {
+    for (const socket of sockets) socket.destroy();
+  };
+  return {
+    port: (server.address() as AddressInfo).port,
+    pause: () => {
+      paused = true;
+      for (const socket of sockets) socket.pause();
+    },
+    resume: () => {
+      paused = false;
+      for (const socket of sockets) socket.resume();
+    },
+    drop,
+    [Symbol.asyncDispose]: async () => {
+      drop();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
