@@ -15,7 +15,7 @@ import { hostAndPort, parseServer, parseServers, type ServerAddress } from "./se
 import { checkTls } from "./tls.ts";
 
 /** `connecting`: never connected yet. `reconnecting`: was connected. `closed`: disposed of; final. */
-export type NatsState = "connecting" | "connected" | "reconnecting" | "closed";
+type NatsState = "connecting" | "connected" | "reconnecting" | "closed";
 
 export interface NatsStatus {
   readonly state: NatsState;

@@ -11,7 +11,7 @@ import type { Logger } from "./logger.ts";
 /** What became of a message. `changed` and `unchanged`: the effect that its event had; `echo` and `other_datatype` are not appended. */
 export type IngestResult = "changed" | "unchanged" | "rejected" | "duplicate" | "echo" | "other_datatype";
 
-export interface IngestObserver {
+interface IngestObserver {
   /** One call for each message, after its batch is in the log; `logged` is its row, where it has one. */
   received(result: IngestResult, logged: Logged | null): void;
   /** A batch could not be appended; it will be handed over again. */

@@ -2,7 +2,7 @@
 import { PartnerdError } from "../errors.ts";
 
 /** `user` and `token` exclude each other: a lone name before the `@` is a token, as in every NATS client. */
-export type UrlCredentials =
+type UrlCredentials =
   | { readonly kind: "none" }
   | { readonly kind: "user"; readonly user: string; readonly password: string }
   | { readonly kind: "token"; readonly token: string };

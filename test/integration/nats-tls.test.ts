@@ -1,7 +1,7 @@
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, describe, expect, it, onTestFinished } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { systemClock, systemRandom } from "../../src/clock.ts";
 import type { NatsTlsConfig } from "../../src/nats/config.ts";
 import { PersistentConnection } from "../../src/nats/connection.ts";
@@ -35,12 +35,6 @@ function certificate(name: string, extension: string, ca?: string): void {
   execFileSync("openssl", [...request, ...issuer], { stdio: ["ignore", "ignore", "pipe"] });
 }
 
-certificate("ca", "keyUsage=keyCertSign");
-certificate("server", "subjectAltName=IP:127.0.0.1", "ca");
-certificate("elsewhere", "subjectAltName=DNS:localhost", "ca");
-certificate("client", "subjectAltName=DNS:client", "ca");
-certificate("stranger", "subjectAltName=DNS:stranger");
-
 const serverTls = (name: string, verify = false) =>
   `tls { cert_file: "${file(`${name}.pem`)}", key_file: "${file(`${name}.key`)}", ca_file: "${file("ca.pem")}", verify: ${verify} }`;
 
@@ -59,7 +53,15 @@ function open(url: string, tls?: NatsTlsConfig) {
   };
 }
 
-describe("TLS", () => {
+describe.skipIf(spawnSync("openssl", ["version"]).status !== 0)("TLS (needs the openssl program)", () => {
+  beforeAll(() => {
+    certificate("ca", "keyUsage=keyCertSign");
+    certificate("server", "subjectAltName=IP:127.0.0.1", "ca");
+    certificate("elsewhere", "subjectAltName=DNS:localhost", "ca");
+    certificate("client", "subjectAltName=DNS:client", "ca");
+    certificate("stranger", "subjectAltName=DNS:stranger");
+  });
+
   it("trusts the configured authority, for the address that was dialled", async () => {
     await using server = await NatsServer.start({ config: serverTls("server") });
     await open(server.url, { caFile: file("ca.pem") }).connected();

@@ -3,7 +3,6 @@ import { expect } from "vitest";
 import type { ErrorCode, PartnerdError } from "../../src/errors.ts";
 
 export const matching = (pattern: RegExp) => expect.stringMatching(pattern) as string;
-export const containing = (part: string) => expect.stringContaining(part) as string;
 
 /** A PartnerdError with this code and message, for `toThrow`. */
 export const errorWith = (code: ErrorCode, message: RegExp) =>
