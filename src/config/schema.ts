@@ -19,6 +19,20 @@ const listenAddress = z
   .string()
   .refine((value) => isTcpListenAddress(value), { error: "is not a TCP multiaddr to listen on; example: /ip4/0.0.0.0/tcp/4011" });
 
+/** Whether a message creates or removes is told by its subject, so each has to be named. */
+const subjects = (what: string, preset: readonly string[]) =>
+  z
+    .array(
+      z
+        .string()
+        .refine((value) => /^[^\s.*>]+(\.[^\s.*>]+)*$/.test(value), {
+          error: "is not a NATS subject without wildcards; example: CREATE_RESOURCE",
+        }),
+    )
+    .min(1)
+    .default([...preset])
+    .describe(what);
+
 const hostPort = z
   .string()
   .refine((value) => parseHostPort(value) !== undefined, { error: "is not HOST:PORT; example: 127.0.0.1:4012" })
@@ -57,8 +71,8 @@ export const configSchema = z.strictObject({
     .prefault({}),
   events: z
     .strictObject({
-      createSubjects: texts("Subjects whose messages create or update a resource.", DEFAULT_VOCABULARY.createSubjects),
-      removeSubjects: texts("Subjects whose messages remove a resource.", DEFAULT_VOCABULARY.removeSubjects),
+      createSubjects: subjects("Subjects whose messages create or update a resource.", DEFAULT_VOCABULARY.createSubjects),
+      removeSubjects: subjects("Subjects whose messages remove a resource.", DEFAULT_VOCABULARY.removeSubjects),
       peerDatatypes: z
         .array(z.union([z.string().min(1), z.number().int()]))
         .default([...DEFAULT_VOCABULARY.peerDatatypes])

@@ -89,6 +89,10 @@ describe("a refusal", () => {
     expect(message).toMatch(/reconcile\.concurrency \(file .*\): 0 is not valid/);
   });
 
+  test.each(["*", "oc.>", "a b", "", "a..b"])("of the subject %j, which does not name one", (subject) => {
+    expect(problemsOf({ flags: { "events.removeSubjects": [subject] } })).toContain("is not a NATS subject without wildcards");
+  });
+
   test("never repeats a secret", () => {
     expect(problemsOf({ file: fileWith('{"nats": {"password": 123456, "token": 98765}}') })).not.toMatch(/123456|98765/);
   });
