@@ -1,0 +1,51 @@
+import { describe, expect, it } from "vitest";
+import { Attempt, abortable } from "../../src/p2p/abortable.ts";
+
+const NEVER = new AbortController().signal;
+
+describe("abortable", () => {
+  it("is the work's outcome while nothing aborts", async () => {
+    await expect(abortable(Promise.resolve(1), NEVER)).resolves.toBe(1);
+    await expect(abortable(Promise.reject(new Error("no")), NEVER)).rejects.toThrow("no");
+  });
+
+  it("rejects with the reason at once, also where it aborted before", async () => {
+    const controller = new AbortController();
+    const waiting = abortable(new Promise(() => {}), controller.signal);
+    controller.abort(new Error("enough"));
+    await expect(waiting).rejects.toThrow("enough");
+    await expect(abortable(Promise.resolve(1), controller.signal)).rejects.toThrow("enough");
+  });
+
+  it("hands a late result over exactly once, and drops a late failure", async () => {
+    const controller = new AbortController();
+    const late: number[] = [];
+    const { promise, resolve } = Promise.withResolvers<number>();
+    const failing = Promise.withResolvers<number>();
+    const waits = [promise, failing.promise].map((work) => abortable(work, controller.signal, (result) => late.push(result)));
+    controller.abort(new Error("enough"));
+    resolve(7);
+    failing.reject(new Error("late"));
+    expect((await Promise.allSettled(waits)).map(({ status }) => status)).toEqual(["rejected", "rejected"]);
+    expect(late).toEqual([7]);
+  });
+});
+
+describe("Attempt", () => {
+  it("aborts with the first of its causes", () => {
+    const [one, other] = [new AbortController(), new AbortController()];
+    using attempt = new Attempt(one.signal, other.signal);
+    other.abort("second parent");
+    one.abort("first parent");
+    attempt.cancel(new Error("cancelled"));
+    expect(attempt.signal.reason).toBe("second parent");
+  });
+
+  it("hears no parent any more once it is over", () => {
+    const parent = new AbortController();
+    const attempt = new Attempt(parent.signal);
+    attempt[Symbol.dispose]();
+    parent.abort();
+    expect(attempt.signal.aborted).toBe(false);
+  });
+});

@@ -1,0 +1,95 @@
+/** Peers that answer, but not as partners: what an opener is told. */
+import type { Stream } from "@libp2p/interface";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { DesiredPeer } from "../../src/events/types.ts";
+import { PARTNER_PROTOCOL } from "../../src/p2p/constants.ts";
+import type { TestNode, TestPartnerHost } from "../support/partner-host.ts";
+import { eventually, loopbackAddress, startPartnerHost, startTestNode, timeoutSignal } from "../support/partner-host.ts";
+import { desiredPeer } from "../support/peers.ts";
+
+describe("opening to a peer that does not want to", () => {
+  let owner: AsyncDisposableStack;
+  let host: TestPartnerHost;
+  let peer: TestNode;
+  let desired: DesiredPeer;
+
+  beforeEach(async () => {
+    owner = new AsyncDisposableStack();
+    host = owner.use(await startPartnerHost(1));
+    peer = owner.use(await startTestNode(2));
+    desired = desiredPeer(peer.peerId, { address: loopbackAddress(peer.port, peer.peerId) });
+  });
+
+  afterEach(() => owner.disposeAsync());
+
+  const open = (durationMs = 5_000) => host.streams.open(desired, timeoutSignal(durationMs));
+  const answer = (handler: (stream: Stream) => void) => peer.node.handle(PARTNER_PROTOCOL, handler);
+
+  /** Nothing is left behind: no entry, no connection, no report. */
+  async function expectNothingLeft(): Promise<void> {
+    expect(host.streams.peers()).toEqual([]);
+    await eventually(() => host.streams.connectionCount() === 0);
+    expect(host.events).toEqual([]);
+  }
+
+  it("says that the protocol is not supported", async () => {
+    await expect(open()).rejects.toMatchObject({ code: "protocol_unsupported" });
+    await expectNothingLeft();
+  });
+
+  it.each<[string, (stream: Stream) => void]>([
+    ["resets the stream", (stream) => stream.abort(new Error("no"))],
+    ["closes the stream", (stream) => void stream.close()],
+  ])("is refused where the peer %s", async (_, handler) => {
+    await answer(handler);
+    await expect(open()).rejects.toMatchObject({ code: "refused" });
+    await expectNothingLeft();
+  });
+
+  it("is refused where the peer denies the connection after the handshake", async () => {
+    peer.setVerdict("blacklisted");
+    await expect(open()).rejects.toMatchObject({ code: "refused" });
+    await expectNothingLeft();
+  });
+
+  it("does not even dial whom our own rule denies", async () => {
+    host.setVerdict("blacklisted");
+    await expect(open()).rejects.toMatchObject({ code: "refused" });
+    expect(peer.node.getConnections()).toEqual([]);
+  });
+
+  it("drops what a reader writes, and does not choke on it", async () => {
+    await answer((stream) => {
+      stream.addEventListener("message", () => {});
+      for (let chunks = 0; chunks < 100; chunks++) stream.send(new Uint8Array(1_000));
+    });
+    await open();
+    await host.streams.renew(peer.peerId, timeoutSignal(5_000));
+    const buffered = host.node.getConnections().flatMap(({ streams }) => streams.map((stream) => stream.readBufferLength));
+    expect(Math.max(...buffered)).toBe(0);
+  });
+
+  it("proves life over a stream where the muxer has no ping", async () => {
+    await answer((stream) => stream.addEventListener("message", () => {}));
+    host.node.addEventListener("connection:open", ({ detail }) => {
+      (detail as unknown as { muxer: { ping?: unknown } }).muxer.ping = undefined;
+    });
+    await open();
+    await host.streams.renew(peer.peerId, timeoutSignal(5_000));
+    expect(host.streams.actual(peer.peerId).outbound).not.toBeNull();
+  });
+
+  it("dials afresh when it opens again right after an aborted dial", async () => {
+    await answer((stream) => stream.addEventListener("message", () => {}));
+    for (let tries = 0; tries < 10; tries++) {
+      const controller = new AbortController();
+      const aborted = host.streams.open(desired, controller.signal);
+      if (tries % 2 === 1) await new Promise((resolve) => setImmediate(resolve));
+      controller.abort(new Error("changed my mind"));
+      await expect(aborted).rejects.toMatchObject({ code: "aborted" });
+      await open();
+      host.streams.close(peer.peerId, { direction: "both", reason: "revoked", dropConnections: true });
+      await eventually(() => host.streams.connectionCount() === 0);
+    }
+  });
+});
