@@ -3,7 +3,7 @@ import { isUtf8 } from "node:buffer";
 import { hash } from "node:crypto";
 
 /** A peer record is under 2 KiB. What is longer is kept in part, and the hash still tells the whole. */
-export const STORED_PAYLOAD_BYTES = 64 * 1024;
+const STORED_PAYLOAD_BYTES = 64 * 1024;
 
 /** UTF-8 needs up to four bytes for a character, so a cut leaves at most three of one behind. */
 const LONGEST_PARTIAL_CHARACTER_BYTES = 3;

@@ -18,7 +18,10 @@ import { type Tables, tables } from "./tables.ts";
 /** The `source` of what the daemon itself observed. */
 export const OWN_SOURCE = "oc-partnerd";
 
-/** Anyone can mint PeerIDs and be refused with each; the log must not grow with them. Known peers have a limit of their own, so that strangers cannot use it up. */
+/**
+ * Anyone can mint PeerIDs and be refused with each; the log must not grow with them. Known peers have a limit of their own, so
+ * that strangers cannot use it up.
+ */
 const MAX_REFUSALS_PER_HOUR = 600;
 const HOUR_MS = 3_600_000;
 

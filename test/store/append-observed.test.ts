@@ -75,6 +75,17 @@ describe("a failure", () => {
     expect(rowOf(store.appendObserved(openFailed(PEER_A))).seq).toBe(4);
   });
 
+  it("of an inbound stream is logged again once one stood in between, and not for an outbound one", () => {
+    using temporary = new TemporaryStore();
+    const { store } = temporary;
+    store.appendObserved(inboundRefused(PEER_A));
+    store.appendObserved(opened(PEER_A));
+    expect(store.appendObserved(inboundRefused(PEER_A))).toBe("repeated");
+    store.appendObserved(opened(PEER_A, "inbound"));
+    expect(store.status(PEER_A)?.lastRefusal).toBeNull();
+    expect(rowOf(store.appendObserved(inboundRefused(PEER_A))).seq).toBe(4);
+  });
+
   it("is forgotten with a new generation, of the peer itself or of the one that it superseded", () => {
     using temporary = new TemporaryStore();
     const { store } = temporary;
@@ -140,6 +151,16 @@ describe("sessions that a crash left open", () => {
       lastOutboundClose: { reason: "daemon_restart" },
     });
     expect(store.verifyProjections()).toEqual([]);
+  });
+});
+
+describe("time", () => {
+  it("is logged in whole milliseconds, between which a virtual clock may stand", () => {
+    using temporary = new TemporaryStore();
+    temporary.clock.stall(0.4);
+    const { atMs } = rowOf(temporary.store.appendObserved(opened(PEER_A)));
+    expect(atMs).toBe(Math.round(temporary.clock.wallMs()));
+    expect(temporary.read("select typeof(at_ms) as type from event_log")).toEqual([{ type: "integer" }]);
   });
 });
 

@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { toldStory } from "./story.ts";
+import type { TemporaryStore } from "./temporary-store.ts";
 
 const DOCUMENT = readFileSync(join(import.meta.dirname, "../../docs/SQL.md"), "utf8");
 
@@ -15,9 +16,9 @@ const examples = [...DOCUMENT.matchAll(/```sql\n(?<query>[^`]+)```\n\n(?<table>(
 
 const hasShell = spawnSync("sqlite3", ["-version"]).status === 0;
 
-function markdownTable(rows: readonly Record<string, unknown>[]): string {
+function markdownTable(rows: ReturnType<TemporaryStore["read"]>): string {
   const columns = Object.keys(rows[0] ?? {});
-  const lines = [columns, columns.map(() => "---"), ...rows.map((row) => columns.map((column) => String(row[column] ?? "")))];
+  const lines = [columns, columns.map(() => "---"), ...rows.map((row) => columns.map((column) => row[column]?.toString() ?? ""))];
   return lines.map((cells) => `| ${cells.join(" | ")} |\n`).join("");
 }
 

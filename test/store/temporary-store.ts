@@ -6,6 +6,8 @@ import Database from "better-sqlite3";
 import { openStore, type Store } from "../../src/store/store.ts";
 import { VirtualClock } from "../support/virtual-clock.ts";
 
+type Row = Record<string, string | number | Buffer | null>;
+
 export function temporaryDirectory(): { readonly path: string } & Disposable {
   const path = mkdtempSync(join(tmpdir(), "oc-partnerd-store-"));
   return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) };
@@ -25,9 +27,9 @@ export class TemporaryStore implements Disposable {
   }
 
   /** The rows of `query` as another process would read them. */
-  read(query: string, ...parameters: unknown[]): Record<string, unknown>[] {
+  read(query: string, ...parameters: unknown[]): Row[] {
     using raw = rawConnection(this.path, { readonly: true });
-    return raw.database.prepare<unknown[], Record<string, unknown>>(query).all(...parameters);
+    return raw.database.prepare<unknown[], Row>(query).all(...parameters);
   }
 
   /** Runs `statement` as another process could, with SQLite's own defaults. */
