@@ -50,6 +50,7 @@ export const eventLog = sqliteTable(
     uniqueIndex("event_log_dedupe_key").on(table.dedupeKey).where(sql`dedupe_key is not null`),
     index("event_log_peer_id").on(table.peerId),
     index("event_log_superseded_peer_id").on(table.supersededPeerId).where(sql`superseded_peer_id is not null`),
+    index("event_log_resource_id").on(table.resourceId).where(sql`resource_id is not null`),
     index("event_log_cause_seq").on(table.causeSeq).where(sql`cause_seq is not null`),
     // With the peer, so that the views find one peer's streams without reading all of them.
     index("event_log_type").on(table.type, table.peerId),

@@ -5,6 +5,7 @@ import type { Desired, Rejected, Removed } from "../events/decoded.ts";
 import { resolve } from "../events/resolve.ts";
 import type { DesiredPeer, EventRejected, LogEvent, ObservedEvent } from "../events/types.ts";
 import type { PeerId } from "../ids.ts";
+import { DesiredCache } from "./desired-cache.ts";
 import { storeFailure } from "./failure.ts";
 import { columnsOf, type Logged } from "./logged.ts";
 import { openDatabase } from "./open.ts";
@@ -50,7 +51,7 @@ export interface Store extends Disposable {
   /** At boot: closes every stream that the log still holds open, with the reason `daemon_restart`. Returns how many. */
   closeDanglingSessions(): number;
 
-  /** The desired state of one peer, whatever its standing. */
+  /** The desired state of one peer, whatever its standing. Never throws, nor does `list`. */
   get(peerId: PeerId): DesiredPeer | undefined;
   /** Every peer that any desired event was about, by PeerID. */
   list(): readonly DesiredPeer[];
@@ -74,7 +75,8 @@ export interface Store extends Disposable {
 export function openStore({ directory, clock }: { directory: string; clock: Clock }): Store {
   const database = openDatabase(directory);
   const rows = tables(database);
-  const append = appender(rows, clock);
+  const cache = new DesiredCache(rows.desiredPeers());
+  const append = appender(rows, cache, clock);
   const refusals = {
     known: rollingLimit(MAX_REFUSALS_PER_HOUR, HOUR_MS),
     stranger: rollingLimit(MAX_REFUSALS_PER_HOUR, HOUR_MS),
@@ -130,8 +132,11 @@ export function openStore({ directory, clock }: { directory: string; clock: Cloc
   const run = <Result>(doing: string, work: () => Result): Result => {
     if (!database.open) throw new PartnerdError("database_failed", `cannot ${doing}: the store is closed`);
     try {
-      return work();
+      const result = work();
+      cache.commit();
+      return result;
     } catch (thrown) {
+      cache.rollback();
       throw storeFailure(`cannot ${doing}`, thrown);
     }
   };
@@ -140,8 +145,8 @@ export function openStore({ directory, clock }: { directory: string; clock: Cloc
     appendReceived: (batch) => run("append received events", () => appendReceived.immediate(batch)),
     appendObserved: (event) => run(`append ${event.type}`, () => appendObserved.immediate(event)),
     closeDanglingSessions: () => run("close dangling sessions", () => closeDanglingSessions.immediate()),
-    get: (peerId) => run("read a desired peer", () => rows.lookup.peer(peerId)),
-    list: () => run("read the desired peers", () => rows.desiredPeers()),
+    get: (peerId) => cache.get(peerId),
+    list: () => cache.list(),
     status: (peerId) => run("read a peer's status", () => rows.lookup.status(peerId)),
     statuses: () => run("read the peers' status", () => rows.statuses()),
     history: (peerId, { limit, beforeSeq }) =>
@@ -173,7 +178,7 @@ const OBSERVED: Omit<Origin, "causeSeq"> = { source: OWN_SOURCE, subject: null, 
 type Append = <Event extends LogEvent>(event: Event, origin: Origin) => Logged<Event>;
 
 /** Appends one event and projects it. Only ever called within a write transaction, which makes `seq` gapless. */
-function appender(rows: Tables, clock: Clock): Append {
+function appender(rows: Tables, cache: DesiredCache, clock: Clock): Append {
   return (event, { payload, ...origin }) => {
     const seq = (rows.head()?.seq ?? 0) + 1;
     const atMs = wallMs(clock);
@@ -181,7 +186,10 @@ function appender(rows: Tables, clock: Clock): Append {
     const { payload: bytes = null, payloadEncoding = null, payloadBytes = null, payloadSha256 = null } = payload ?? {};
     const place = { seq, atMs, effect, supersededPeerId, ...origin, payloadBytes, payloadSha256 };
     rows.insertEvent({ ...columnsOf(event), ...place, payload: bytes, payloadEncoding });
-    desired.forEach(rows.upsertDesired);
+    for (const peer of desired) {
+      rows.upsertDesired(peer);
+      cache.stage(peer);
+    }
     statuses.forEach(rows.upsertStatus);
     return { ...place, event };
   };
@@ -191,7 +199,7 @@ function receive(rows: Tables, append: Append, received: Received): Logged | "du
   const { subject, dedupeKey } = withWellFormedText({ subject: received.subject, dedupeKey: received.dedupeKey });
   if (dedupeKey !== null && rows.holds(dedupeKey)) return "duplicate";
   const decoded = withWellFormedText(received.decoded);
-  const resolved = decoded.kind === "rejected" ? decoded : resolve(decoded, rows.lookup.peerOfResource);
+  const resolved = decoded.kind === "rejected" ? decoded : resolve(decoded, rows.lastPeerOfResource);
   const event = "kind" in resolved ? rejection(resolved) : resolved;
   const payload = storedPayload(received.payload);
   return append(event, { source: decoded.source, subject, dedupeKey, payload, causeSeq: null });

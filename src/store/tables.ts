@@ -1,6 +1,6 @@
 /** The prepared statements over the tables, with rows as the program's own types. Each runs within its caller's transaction. */
 import type { Database } from "better-sqlite3";
-import { and, asc, desc, eq, getTableColumns, gt, lt, type Placeholder, type SQL, sql } from "drizzle-orm";
+import { and, asc, desc, eq, getTableColumns, gt, isNotNull, lt, type Placeholder, type SQL, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/better-sqlite3";
 import { type SQLiteTable, unionAll } from "drizzle-orm/sqlite-core";
 import type { DesiredPeer } from "../events/types.ts";
@@ -59,6 +59,13 @@ export function tables(database: Database) {
     .from(desiredPeer)
     .where(eq(desiredPeer.resourceId, sql.placeholder("resourceId")))
     .prepare();
+  const lastPeerByResource = orm
+    .select({ peerId: eventLog.peerId })
+    .from(eventLog)
+    .where(and(eq(eventLog.resourceId, sql.placeholder("resourceId")), isNotNull(eventLog.peerId)))
+    .orderBy(desc(eventLog.seq))
+    .limit(1)
+    .prepare();
   const desiredPeers = orm.select().from(desiredPeer).orderBy(asc(desiredPeer.peerId)).prepare();
   const upsertDesired = orm
     .insert(desiredPeer)
@@ -105,6 +112,9 @@ export function tables(database: Database) {
     holds: (dedupeKey: string) => eventByDedupeKey.get({ dedupeKey }) !== undefined,
     history: (peerId: PeerId, limit: number, beforeSeq: number) => history.all({ peerId, limit, beforeSeq }).map(loggedOf),
     log: () => pages((seq) => eventsAfter.all({ seq }).map(loggedOf)),
+
+    /** The log's answer: a resource that its peer has since lost to another id still names that peer. */
+    lastPeerOfResource: (resourceId: ResourceId) => lastPeerByResource.get({ resourceId })?.peerId ?? undefined,
 
     desiredPeers: (): DesiredPeer[] => desiredPeers.all(),
     upsertDesired: (peer: DesiredPeer) => void upsertDesired.run({ ...peer }),

@@ -55,6 +55,16 @@ describe("a desired event", () => {
     expect(temporary.store.get(PEER_A)).toMatchObject({ standing: "revoked", relation: "NONE", address: addressOf(PEER_A) });
   });
 
+  it("that names a resource which its peer has since exchanged for another still finds that peer", () => {
+    using temporary = new TemporaryStore();
+    append(temporary.store, desired());
+    append(temporary.store, desired({ resourceId: resourceIdOf("resource-b") }));
+    expect(append(temporary.store, removed({ peerId: null, resourceId: resourceIdOf("resource-a") }))).toMatchObject({
+      event: { type: "PeerRemoved", peerId: PEER_A },
+    });
+    expect(temporary.store.verifyProjections()).toEqual([]);
+  });
+
   it("that names a resource nobody knows is kept as rejected", () => {
     using temporary = new TemporaryStore();
     const logged = append(temporary.store, removed({ peerId: null, resourceId: resourceIdOf("never-seen") }));
@@ -191,5 +201,18 @@ describe("text that SQLite cannot hold as it is", () => {
     append(temporary.store, desired({ name: "'; delete from event_log; --", address }));
     expect(temporary.store.head().seq).toBe(1);
     expect(temporary.store.get(PEER_A)?.name).toBe("'; delete from event_log; --");
+  });
+});
+
+describe("what is read of the desired state", () => {
+  it("is what was committed: a batch that fails changes nothing", () => {
+    using temporary = new TemporaryStore();
+    temporary.write(`create trigger refuse_b before insert on desired_peer when new.peer_id = '${PEER_B}'
+      begin select raise(abort, 'no room'); end`);
+    const other = desired({ peerId: PEER_B, resourceId: resourceIdOf("resource-b") });
+    expect(() => temporary.store.appendReceived([received(desired()), received(other)])).toThrow(/no room/);
+    expect([temporary.store.get(PEER_A), temporary.store.list(), temporary.store.head().seq]).toEqual([undefined, [], 0]);
+    append(temporary.store, desired());
+    expect(temporary.store.list().map(({ peerId }) => peerId)).toEqual([PEER_A]);
   });
 });
