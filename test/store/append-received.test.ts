@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { PartnerdError } from "../../src/errors.ts";
 import type { Address } from "../../src/ids.ts";
 import { resourceIdOf } from "../../src/ids.ts";
-import { PEER_A, PEER_B } from "../support/peers.ts";
+import { PEER_A, PEER_B, PEER_C } from "../support/peers.ts";
 import { addressOf, append, desired, received, rejected, removed } from "./events.ts";
 import { TemporaryStore } from "./temporary-store.ts";
 
@@ -212,7 +212,7 @@ describe("what is read of the desired state", () => {
     const other = desired({ peerId: PEER_B, resourceId: resourceIdOf("resource-b") });
     expect(() => temporary.store.appendReceived([received(desired()), received(other)])).toThrow(/no room/);
     expect([temporary.store.get(PEER_A), temporary.store.list(), temporary.store.head().seq]).toEqual([undefined, [], 0]);
-    append(temporary.store, desired());
-    expect(temporary.store.list().map(({ peerId }) => peerId)).toEqual([PEER_A]);
+    append(temporary.store, desired({ peerId: PEER_C, resourceId: resourceIdOf("resource-c") }));
+    expect(temporary.store.list().map(({ peerId }) => peerId)).toEqual([PEER_C]);
   });
 });
