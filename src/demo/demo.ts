@@ -1,0 +1,106 @@
+/** `oc-partnerd demo`: three participants on this machine become partners, lose each other and part, before your eyes. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { deadline, systemClock, systemRandom } from "../clock.ts";
+import { messageOf, PartnerdError } from "../errors.ts";
+import { auditSql, auditTrail } from "./audit.ts";
+import { claims } from "./claims.ts";
+import { createDisplay, type Display } from "./display.ts";
+import { readFacts } from "./facts.ts";
+import { play } from "./play.ts";
+import { auditReport, failureReport, keepReport, summaryReport } from "./report.ts";
+import { Stage } from "./stage.ts";
+import { NAMES, perName } from "./state.ts";
+import { STEPS } from "./steps.ts";
+import { span } from "./style.ts";
+
+/** All steps together; what is left of a minute is for the summary and for ending the processes. */
+const LIMIT_MS = 53_000;
+const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+const INTERRUPTED_EXIT_CODE = 130;
+
+/**
+ * Plays the demo on the terminal, or line by line where there is none. Resolves to the exit code: 0 when every step came true and
+ * every claim of the summary holds, 1 when one did not, 130 when it was interrupted. Every process that it starts has ended by
+ * then; with `keep` that is only after Ctrl-C.
+ */
+export async function demo({ keep }: { keep: boolean }): Promise<number> {
+  const directory = mkdtempSync(join(tmpdir(), "oc-partnerd-demo-"));
+  using display = createDisplay(process.stdout, process.env);
+  using interruption = interruptions();
+  process.once("exit", () => display[Symbol.dispose]());
+  const succeeded = await perform(directory, keep, display, interruption.signal);
+  const kept = keep || !(succeeded || interruption.signal.aborted);
+  if (!kept) rmSync(directory, { recursive: true, force: true });
+  const fate = kept ? "left in place" : "deleted";
+  display.print([[], [span(` Data directories: ${directory}/{${NAMES.join(",")}} (${fate})`, "dim")]]);
+  if (succeeded) return 0;
+  return interruption.signal.aborted ? INTERRUPTED_EXIT_CODE : 1;
+}
+
+/** Whether everything came true. Ends every process that it started. */
+async function perform(directory: string, keep: boolean, display: Display, interrupted: AbortSignal): Promise<boolean> {
+  const [clock, random] = [systemClock, systemRandom];
+  const broken = new AbortController();
+  using limit = deadline(
+    clock,
+    LIMIT_MS,
+    () => new PartnerdError("check_failed", `the demo took longer than ${LIMIT_MS / 1_000} s`),
+    AbortSignal.any([broken.signal, interrupted]),
+  );
+  await using stage = new Stage({
+    directory,
+    clock,
+    random,
+    signal: limit.signal,
+    onFailure: (error) => broken.abort(error),
+  });
+  const failure = await play(STEPS, { stage, display, clock, random, signal: limit.signal });
+  if (interrupted.aborted) return false;
+  if (failure !== undefined) display.print(failureReport(messageOf(failure)));
+  const held = summarise(stage, display);
+  if (keep && stage.participants.length === NAMES.length && !broken.signal.aborted) {
+    display.print(keepReport(stage.participants));
+    display[Symbol.dispose]();
+    await aborted(AbortSignal.any([interrupted, broken.signal]));
+    if (broken.signal.aborted) display.print(failureReport(messageOf(broken.signal.reason)));
+  }
+  return failure === undefined && held;
+}
+
+/** Prints the audit trail and the summary. Whether every claim holds; not where a node never came up. */
+function summarise(stage: Stage, display: Display): boolean {
+  const known = NAMES.every((name) => stage.nodes[name].peerId !== null);
+  if (!known) return false;
+  const trail = auditTrail(stage.at("lyon").directory, "paris");
+  display.print(auditReport("What lyon's log tells of paris", auditSql("paris"), trail));
+  const nodes = perName((name) => ({ directory: stage.at(name).directory, peerId: stage.at(name).identity.peerId }));
+  const judged = claims(readFacts(nodes, systemClock));
+  display.print(summaryReport(judged));
+  return judged.every(({ holds }) => holds);
+}
+
+/** A signal that aborts with the first SIGINT, SIGTERM or SIGHUP. The second one ends this process, and with it the children, at once. */
+function interruptions(): { readonly signal: AbortSignal } & Disposable {
+  const controller = new AbortController();
+  const onSignal = () => {
+    if (controller.signal.aborted) process.exit(INTERRUPTED_EXIT_CODE);
+    controller.abort(new PartnerdError("aborted", "interrupted"));
+  };
+  for (const signal of SIGNALS) process.on(signal, onSignal);
+  // Nobody reads any more, as after `| head`.
+  const onUnread = () => controller.abort(new PartnerdError("aborted", "standard output was closed"));
+  process.stdout.on("error", onUnread);
+  return {
+    signal: controller.signal,
+    [Symbol.dispose]: () => {
+      for (const signal of SIGNALS) process.off(signal, onSignal);
+    },
+  };
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
+}

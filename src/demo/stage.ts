@@ -1,0 +1,125 @@
+/** The three participants, watched: their state as one value, and waiting for it to become what a step needs. */
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { type Clock, deadline, type Random } from "../clock.ts";
+import { PartnerdError } from "../errors.ts";
+import { pause } from "../nats/pause.ts";
+import type { Missing } from "./checks.ts";
+import { Participant } from "./participant.ts";
+import { freePorts } from "./ports.ts";
+import { NAMES, type Name, type Nodes, perName } from "./state.ts";
+
+/** How often each API is asked. */
+const LOOK_EVERY_MS = 150;
+
+interface StageOptions {
+  /** Each participant gets a directory in it. */
+  readonly directory: string;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly signal: AbortSignal;
+  /** A daemon ended by itself, or watching failed: the demo cannot go on. */
+  readonly onFailure: (error: unknown) => void;
+}
+
+export class Stage implements AsyncDisposable {
+  readonly #options: StageOptions;
+  readonly #participants = new Map<Name, Participant>();
+  readonly #waiting = new Set<() => void>();
+  readonly #watching = new AbortController();
+  readonly #watches: Promise<void>[] = [];
+
+  constructor(options: StageOptions) {
+    this.#options = options;
+  }
+
+  /** Starts all participants at once, and begins to watch them. */
+  async open(): Promise<void> {
+    const { directory, random } = this.#options;
+    const ports = await freePorts(2 * NAMES.length, random);
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    const started = await Promise.allSettled(
+      NAMES.map((name, index) => this.#start(name, ports[2 * index] ?? 0, ports[2 * index + 1] ?? 0)),
+    );
+    const failure = started.find((result) => result.status === "rejected");
+    if (failure !== undefined) throw failure.reason;
+  }
+
+  get nodes(): Nodes {
+    return perName(
+      (name) => this.#participants.get(name)?.state ?? { process: "starting", peerId: null, address: null, peers: [] },
+    );
+  }
+
+  /** Throws before `open`. */
+  at(name: Name): Participant {
+    const participant = this.#participants.get(name);
+    if (participant === undefined) throw new PartnerdError("internal", `${name} was not started`);
+    return participant;
+  }
+
+  get participants(): readonly Participant[] {
+    return [...this.#participants.values()];
+  }
+
+  /**
+   * Resolves as soon as `missing` says undefined, asked now and after each look. Rejects with check_failed, saying what is
+   * missing, after `limitMs`, or as the demo's signal does.
+   */
+  async until(missing: () => Missing | Promise<Missing>, limitMs: number, onMissing: (what: string) => void): Promise<void> {
+    const { clock, signal } = this.#options;
+    let last: Missing;
+    const late = () => new PartnerdError("check_failed", `not within ${limitMs / 1_000} s: ${last}`);
+    using limit = deadline(clock, limitMs, late, signal);
+    for (;;) {
+      last = await missing();
+      if (last === undefined) return;
+      limit.signal.throwIfAborted();
+      onMissing(last);
+      await this.#nextLook(limit.signal);
+    }
+  }
+
+  /** Ends every process; each in its own time, all at once. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#watching.abort();
+    await Promise.allSettled(this.participants.map((participant) => participant[Symbol.asyncDispose]()));
+    await Promise.allSettled(this.#watches);
+  }
+
+  async #start(name: Name, listenPort: number, httpPort: number): Promise<void> {
+    const { directory, clock, signal, onFailure } = this.#options;
+    const participant = await Participant.start({
+      name,
+      directory: join(directory, name),
+      listenPort,
+      httpPort,
+      clock,
+      signal,
+      onFailure,
+    });
+    this.#participants.set(name, participant);
+    this.#watches.push(this.#watch(participant).catch(onFailure));
+  }
+
+  async #watch(participant: Participant): Promise<void> {
+    const { clock } = this.#options;
+    while (!this.#watching.signal.aborted) {
+      await participant.look();
+      for (const look of this.#waiting) look();
+      await pause(clock, LOOK_EVERY_MS, this.#watching.signal);
+    }
+  }
+
+  #nextLook(signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      const done = () => {
+        this.#waiting.delete(done);
+        signal.removeEventListener("abort", done);
+        resolve();
+      };
+      this.#waiting.add(done);
+      signal.addEventListener("abort", done, { once: true });
+    });
+  }
+}

@@ -1,0 +1,44 @@
+/** Styled text: lines of spans, cut to a width and painted for a terminal, or plain. Pure. */
+
+export type Style = "plain" | "bold" | "dim" | "red" | "green" | "yellow" | "cyan";
+
+export interface Span {
+  readonly text: string;
+  readonly style: Style;
+}
+
+export type Line = readonly Span[];
+
+export function span(text: string, style: Style = "plain"): Span {
+  return { text, style };
+}
+
+const CODES: Readonly<Record<Style, string>> = {
+  plain: "",
+  bold: "1",
+  dim: "2",
+  red: "31",
+  green: "32",
+  yellow: "33",
+  cyan: "36",
+};
+
+/** The line as text, at most `columns` characters of it, the last one an ellipsis where more was cut off. */
+export function paint(line: Line, columns: number, coloured: boolean): string {
+  return cut(line, columns)
+    .map(({ text, style }) => (coloured && style !== "plain" ? `\u001b[${CODES[style]}m${text}\u001b[0m` : text))
+    .join("");
+}
+
+function cut(line: Line, columns: number): Line {
+  const length = line.reduce((total, { text }) => total + text.length, 0);
+  if (length <= columns) return line;
+  const kept: Span[] = [];
+  let left = Math.max(columns - 1, 0);
+  for (const { text, style } of line) {
+    kept.push({ text: text.slice(0, left), style });
+    left -= text.length;
+    if (left <= 0) break;
+  }
+  return [...kept, span("…")];
+}
