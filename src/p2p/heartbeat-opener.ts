@@ -7,7 +7,7 @@ import type { DesiredPeer } from "../events/types.ts";
 import type { PeerId } from "../ids.ts";
 import { Attempt, abortable } from "./abortable.ts";
 import type { ConnectionBook } from "./connections.ts";
-import { carriesPartnerStream, peerIdOf } from "./connections.ts";
+import { carriesPartnerStream } from "./connections.ts";
 import { PARTNER_PROTOCOL } from "./constants.ts";
 import { dialTarget } from "./dial-target.ts";
 import type { SelfDescription } from "./heartbeat-codec.ts";
@@ -32,6 +32,7 @@ class OpenAttempt extends Attempt {
   readonly dialled: Connection[] = [];
   connection: Connection | undefined;
   stream: PartnerStream | undefined;
+  readonly settled = Promise.withResolvers<void>();
 }
 
 export class HeartbeatOpener {
@@ -46,15 +47,19 @@ export class HeartbeatOpener {
   /** See PartnerStreams.open. */
   async open(peer: DesiredPeer, signal: AbortSignal): Promise<void> {
     using attempt = new OpenAttempt(signal, this.#disposed.signal);
-    this.#attempts.get(peer.peerId)?.cancel(new PartnerdError("aborted", "a newer open took over"));
+    const older = this.#attempts.get(peer.peerId);
     this.#attempts.set(peer.peerId, attempt);
     try {
+      // It has to give back what it holds first, or we might build on its connection.
+      older?.cancel(new PartnerdError("aborted", "a newer open took over"));
+      await older?.settled.promise;
       await this.#establish(peer, attempt);
     } catch (error) {
-      this.#giveBack(attempt);
+      this.#giveBack(peer.peerId, attempt);
       throw attempt.signal.aborted ? abortError(attempt.signal) : error;
     } finally {
       if (this.#attempts.get(peer.peerId) === attempt) this.#attempts.delete(peer.peerId);
+      attempt.settled.resolve();
     }
   }
 
@@ -155,19 +160,18 @@ export class HeartbeatOpener {
   }
 
   /** The stream is reset. A connection that we dialled goes too, unless the peer uses it; a silent one that was there before is suspect. */
-  #giveBack(attempt: OpenAttempt): void {
+  #giveBack(peerId: PeerId, attempt: OpenAttempt): void {
     const reason = new PartnerdError("aborted", "open failed");
     attempt.stream?.abort(reason);
     for (const connection of attempt.dialled) if (!carriesPartnerStream(connection)) connection.abort(reason);
     const { connection } = attempt;
     const timedOut = attempt.signal.aborted && abortError(attempt.signal).code === "timeout";
-    if (!timedOut || connection?.status !== "open") return;
-    this.#components.liveness.doubt(connection);
-    this.keepOneSuspect(peerIdOf(connection.remotePeer));
+    if (timedOut && connection?.status === "open") this.#components.liveness.doubt(connection);
+    this.#keepOneSuspect(peerId);
   }
 
   /** The newest suspect stays as a canary: should the peer only have been asleep, its late pong wakes us at once. */
-  keepOneSuspect(peerId: PeerId): void {
+  #keepOneSuspect(peerId: PeerId): void {
     const { connections, liveness } = this.#components;
     const idle = connections.of(peerId).filter((each) => liveness.isSuspect(each) && !carriesPartnerStream(each));
     for (const connection of idle.slice(1)) connection.abort(new PartnerdError("aborted", "one suspect connection is enough"));

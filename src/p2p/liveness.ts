@@ -3,7 +3,6 @@
  * has forgotten kills the connection. So whoever waits gives up on its own side, and the ping stays under way.
  */
 import type { Connection } from "@libp2p/interface";
-import { PartnerdError } from "../errors.ts";
 import { abortable } from "./abortable.ts";
 import { pingOverStream } from "./probe.ts";
 
@@ -29,7 +28,8 @@ export class Liveness {
 
   /**
    * Resolves when the far end answers a ping: it is alive now, whenever that ping was sent. Rejects with the signal's
-   * reason, which leaves the connection suspect, or when the connection ends.
+   * reason, which leaves the connection suspect. Yamux never settles the ping of a connection that has ended, so the
+   * signal must abort then; those of our streams do.
    */
   async prove(connection: Connection, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
@@ -50,34 +50,25 @@ export class Liveness {
   #pingUnderWay(connection: Connection): PendingPing {
     const underWay = this.#pending.get(connection);
     if (underWay !== undefined) return underWay;
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const pending: PendingPing = { pong: promise, overdue: false };
+    const pending: PendingPing = { pong: this.#ping(connection), overdue: false };
     this.#pending.set(connection, pending);
-    // Forgotten in the same turn as it settles, or the next proof would join an answer that is already there.
-    const settle = () => {
-      this.#pending.delete(connection);
-      connection.removeEventListener("close", onClose);
-    };
-    const onClose = () => {
-      settle();
-      reject(new PartnerdError("stream_lost", "connection closed"));
-    };
-    const onPong = () => {
-      settle();
-      resolve();
-      if (pending.overdue) this.#onLatePong(connection);
-    };
-    const onError = (error: unknown) => {
-      settle();
-      reject(error as Error);
-    };
-    promise.catch(() => {
-      // Whoever waited has given up, or nobody did.
+    pending.pong.catch(() => {
+      // Whoever waited has been told; perhaps nobody did.
     });
-    // The muxer leaves a ping unsettled when its connection closes, so we watch that ourselves.
-    connection.addEventListener("close", onClose, { once: true });
-    sessionPing(connection).then(onPong, onError);
     return pending;
+  }
+
+  async #ping(connection: Connection): Promise<void> {
+    try {
+      await sessionPing(connection);
+    } catch (error) {
+      this.#pending.delete(connection);
+      throw error;
+    }
+    // Forgotten before anybody hears of the answer, or the next proof would join one that is already there.
+    const suspect = this.isSuspect(connection);
+    this.#pending.delete(connection);
+    if (suspect) this.#onLatePong(connection);
   }
 }
 

@@ -120,8 +120,10 @@ function forgetDisconnectedPeers(node: Node): void {
   });
 }
 
+/** libp2p tells of each address on a line of its own, between its advice and stack traces. */
 function listenError(error: unknown, listen: readonly string[]): PartnerdError {
   const message = messageOf(error);
+  const why = /^ +\/\S+: (?:Error: )?(.+)$/m.exec(message)?.[1] ?? message;
   const failed = listen.filter((address) => message.includes(address));
   const addresses = (failed.length > 0 ? failed : listen).join(", ");
   if (message.includes("EADDRINUSE")) {
@@ -130,7 +132,7 @@ function listenError(error: unknown, listen: readonly string[]): PartnerdError {
       cause: error,
     });
   }
-  return new PartnerdError("listen_failed", `cannot listen on ${addresses}: ${message}`, {
+  return new PartnerdError("listen_failed", `cannot listen on ${addresses}: ${why}`, {
     nextStep: "check that the address belongs to this machine, or choose another with --listen",
     cause: error,
   });

@@ -131,13 +131,10 @@ export class Libp2pPartnerStreams implements PartnerStreams {
       this.#registry.close(keyOf("outbound", peerId), reason);
     }
     if (direction !== "outbound") this.#registry.close(keyOf("inbound", peerId), reason);
-    if (direction === "both") {
-      this.#handler.cancelUnproven(peerId);
-      this.#lastSignOfLifeMs.delete(peerId);
-      this.#closeConnections(peerId, request.dropConnections);
-    } else {
-      this.#opener.keepOneSuspect(peerId);
-    }
+    if (direction !== "both") return;
+    this.#handler.cancelUnproven(peerId);
+    this.#lastSignOfLifeMs.delete(peerId);
+    this.#closeConnections(peerId, request.dropConnections);
   }
 
   /** Closes every stream as `shutdown`, and stops listening and all timers. Connections are left to the host. */

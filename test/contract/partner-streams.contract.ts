@@ -41,6 +41,8 @@ export interface ContractHarness {
   dispose(): Promise<void>;
 }
 
+/** More than an expiry wavers while it is converted between clocks. */
+const LEAST_MOVE_MS = 10;
 const REVOKED: CloseRequest = { direction: "both", reason: "revoked", dropConnections: false };
 
 export function partnerStreamsContract(name: string, start: () => Promise<ContractHarness>): void {
@@ -157,10 +159,10 @@ export function partnerStreamsContract(name: string, start: () => Promise<Contra
       await openBoth();
       const before = [outbound()?.expiresAtMs ?? 0, inbound()?.expiresAtMs ?? 0] as const;
       const nowMs = harness.monotonicMs();
-      await harness.eventually(() => harness.monotonicMs() > nowMs + 20);
+      await harness.eventually(() => harness.monotonicMs() > nowMs + 2 * LEAST_MOVE_MS);
       await settle(alice.streams.renew(bob.peerId, harness.deadline(5_000)));
-      expect(outbound()?.expiresAtMs).toBeGreaterThan(before[0]);
-      await harness.eventually(() => (inbound()?.expiresAtMs ?? 0) > before[1]);
+      expect(outbound()?.expiresAtMs).toBeGreaterThan(before[0] + LEAST_MOVE_MS);
+      await harness.eventually(() => (inbound()?.expiresAtMs ?? 0) > before[1] + LEAST_MOVE_MS);
       expect([alice.events.length, bob.events.length]).toEqual([1, 1]);
     });
 
@@ -213,8 +215,8 @@ export function partnerStreamsContract(name: string, start: () => Promise<Contra
         else expect(outcome).toBe("aborted");
       }
       // Bob's own stream goes the whole way, so whatever was still under way from Alice has had its time.
-      // He may meet connections that Alice is just closing.
-      while ((await codeOf(bob.streams.open(harness.aliceDesired, harness.deadline(5_000)))) === "stream_lost");
+      // He may meet connections that Alice is just closing, and be told so.
+      while ((await codeOf(bob.streams.open(harness.aliceDesired, harness.deadline(5_000)))) !== "none");
       await harness.eventually(() => alice.streams.actual(bob.peerId).inbound !== null && inbound() === null);
       expect(outbound()).toBeNull();
       expect(opensSeenBy(alice, "outbound")).toBe(closesSeenBy(alice, "outbound").length);

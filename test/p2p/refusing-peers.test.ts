@@ -40,6 +40,7 @@ describe("opening to a peer that does not want to", () => {
   it.each<[string, (stream: Stream) => void]>([
     ["resets the stream", (stream) => stream.abort(new Error("no"))],
     ["closes the stream", (stream) => void stream.close()],
+    ["resets it on the first heartbeat", (stream) => stream.addEventListener("message", () => stream.abort(new Error("no")))],
   ])("is refused where the peer %s", async (_, handler) => {
     await answer(handler);
     await expect(open()).rejects.toMatchObject({ code: "refused" });
@@ -69,6 +70,15 @@ describe("opening to a peer that does not want to", () => {
     expect(Math.max(...buffered)).toBe(0);
   });
 
+  it("takes a stream for established only when the peer has answered", async () => {
+    await answer((stream) => stream.addEventListener("message", () => {}));
+    peer.node.addEventListener("connection:open", ({ detail }) => {
+      (detail as unknown as { muxer: { handlePing: () => void } }).muxer.handlePing = () => {};
+    });
+    await expect(open(200)).rejects.toMatchObject({ code: "timeout" });
+    await expectNothingLeft();
+  });
+
   it("proves life over a stream where the muxer has no ping", async () => {
     await answer((stream) => stream.addEventListener("message", () => {}));
     host.node.addEventListener("connection:open", ({ detail }) => {
@@ -81,13 +91,14 @@ describe("opening to a peer that does not want to", () => {
 
   it("dials afresh when it opens again right after an aborted dial", async () => {
     await answer((stream) => stream.addEventListener("message", () => {}));
-    for (let tries = 0; tries < 10; tries++) {
+    for (let turns = 0; turns < 10; turns++) {
       const controller = new AbortController();
-      const aborted = host.streams.open(desired, controller.signal);
-      if (tries % 2 === 1) await new Promise((resolve) => setImmediate(resolve));
+      const aborted = expect(host.streams.open(desired, controller.signal)).rejects.toMatchObject({ code: "aborted" });
+      for (let turn = 0; turn < turns; turn++) await new Promise((resolve) => setImmediate(resolve));
       controller.abort(new Error("changed my mind"));
-      await expect(aborted).rejects.toMatchObject({ code: "aborted" });
       await open();
+      await aborted;
+      expect(host.events.filter(({ type }) => type === "StreamOpened")).toHaveLength(turns + 1);
       host.streams.close(peer.peerId, { direction: "both", reason: "revoked", dropConnections: true });
       await eventually(() => host.streams.connectionCount() === 0);
     }

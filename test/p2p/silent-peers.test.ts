@@ -1,9 +1,10 @@
 /** A peer that falls silent, as by SIGSTOP or a dead link, and perhaps comes back. */
+import { multiaddr } from "@multiformats/multiaddr";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { DesiredPeer, ObservedEvent } from "../../src/events/types.ts";
 import type { CloseRequest } from "../../src/reconciler/ports.ts";
 import type { TestPartnerHost } from "../support/partner-host.ts";
-import { eventually, loopbackAddress, startPartnerHost, timeoutSignal } from "../support/partner-host.ts";
+import { eventually, loopbackAddress, startPartnerHost, startTestNode, timeoutSignal } from "../support/partner-host.ts";
 import { desiredPeer } from "../support/peers.ts";
 import type { TcpProxy } from "../support/tcp-proxy.ts";
 import { startTcpProxy } from "../support/tcp-proxy.ts";
@@ -82,6 +83,22 @@ describe("a host whose partner falls silent", () => {
     await alice.streams.open(direct, timeoutSignal(5_000));
     expect(canary?.status).toBe("aborted");
     expect(connections()).toHaveLength(1);
+  });
+
+  it("keeps one canary and no more", async () => {
+    const back = owner.use(await startTcpProxy(alice.port));
+    const older = connections();
+    // A second node with Bob's key: Bob himself would use the connection that stands.
+    const twin = owner.use(await startTestNode(2));
+    await twin.node.dial(multiaddr(loopbackAddress(back.port, alice.peerId)));
+    await eventually(() => connections().length === 2);
+    link.pause();
+    back.pause();
+    await expect(renew()).rejects.toMatchObject({ code: "timeout" });
+    alice.streams.close(bob.peerId, EXPIRED);
+    await expect(open()).rejects.toMatchObject({ code: "timeout" });
+    expect(connections()).toHaveLength(1);
+    expect(connections()).not.toEqual(older);
   });
 
   it("drops the canary when the peer is revoked", async () => {
