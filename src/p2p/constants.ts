@@ -21,8 +21,8 @@ export const MAX_HEARTBEAT_DEPTH = 16;
 /** A DID or a name; it is kept in the log for ever. */
 export const MAX_HEARTBEAT_TEXT_LENGTH = 1_024;
 
-/** The opener writes its first heartbeat at once; a lease without one is nobody. */
-export const FIRST_HEARTBEAT_TIMEOUT_MS = LEASE_MS;
+/** The opener writes its first heartbeat at once; who has not after the length of a lease is nobody. */
+export const FIRST_HEARTBEAT_TIMEOUT_MS = 10_000;
 /** 2 KiB there and back in this time is some 3 kbit/s: slower is not a proper peer (WIRE). */
 export const CHALLENGE_TIMEOUT_MS = 5_000;
 /** WIRE: 512 to 2,048 random bytes. */

@@ -31,7 +31,7 @@ export interface AbortableStream {
 }
 
 /** A stream as people see it. Wall-clock ms. */
-export interface StreamSnapshot {
+interface StreamSnapshot {
   readonly did: Did | null;
   readonly openedAtMs: number;
   readonly expiresAtMs: number;
