@@ -27,11 +27,21 @@ export const systemClock: Clock = {
   wallMs: () => Date.now(),
   monotonicMs: () => performance.now(),
   schedule(delayMs, task) {
-    const timer = setTimeout(task, Math.min(Math.max(delayMs, 0), LONGEST_TIMER_MS));
+    if (delayMs <= 0) return inThisTurn(task);
+    const timer = setTimeout(task, Math.min(delayMs, LONGEST_TIMER_MS));
     timer.unref();
     return { [Symbol.dispose]: () => clearTimeout(timer) };
   },
 };
+
+/**
+ * Node rounds a timer of 0 ms up to 1 ms, which every event on its way to a stream would pay. Not unref'd: an immediate that
+ * does not hold the event loop waits until something else wakes it.
+ */
+function inThisTurn(task: () => void): Disposable {
+  const immediate = setImmediate(task);
+  return { [Symbol.dispose]: () => clearImmediate(immediate) };
+}
 
 export const systemRandom: Random = {
   next: () => Math.random(),
