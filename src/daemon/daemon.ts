@@ -85,6 +85,7 @@ async function start(
     listen: config.listen,
     maxConnections: config.p2p.maxConnections,
     rule,
+    observer: recorder,
     swarmKey,
     version,
   });

@@ -1,14 +1,26 @@
 /** Connections that are refused as soon as it is known whose they are. */
 import type { ConnectionGater, PeerId as Libp2pPeerId } from "@libp2p/interface";
 import { peerIdOf } from "./connections.ts";
-import type { PartnerRule } from "./rule.ts";
+import type { StreamObserver } from "./registry.ts";
+import { inboundRefused, type PartnerRule, refusalBy } from "./rule.ts";
 
-/** Denies the blacklisted, inbound and outbound; strangers may connect, since their next event may make them partners. */
-export function createGater(rule: PartnerRule): ConnectionGater {
-  const isBlacklisted = (peerId: Libp2pPeerId): boolean => rule.mayOpen(peerIdOf(peerId)) === "blacklisted";
+/**
+ * Denies the blacklisted, inbound and outbound; strangers may connect, since their next event may make them partners. Who is
+ * denied comes too early to ask for a stream, and is reported as refused all the same.
+ */
+export function createGater(rule: PartnerRule, observer: Pick<StreamObserver, "observed"> | undefined): ConnectionGater {
+  const blacklisted = (peerId: Libp2pPeerId) => {
+    const refusal = refusalBy(rule, peerIdOf(peerId));
+    return refusal?.code === "blacklisted" ? refusal : undefined;
+  };
+  const deny = (peerId: Libp2pPeerId): boolean => blacklisted(peerId) !== undefined;
   return {
-    denyDialPeer: isBlacklisted,
-    denyInboundEncryptedConnection: isBlacklisted,
-    denyOutboundEncryptedConnection: isBlacklisted,
+    denyDialPeer: deny,
+    denyOutboundEncryptedConnection: deny,
+    denyInboundEncryptedConnection: (peerId) => {
+      const refusal = blacklisted(peerId);
+      if (refusal !== undefined) observer?.observed(inboundRefused(peerIdOf(peerId), refusal));
+      return refusal !== undefined;
+    },
   };
 }

@@ -11,17 +11,16 @@ import type { Heartbeat } from "./heartbeat-codec.ts";
 import { HeartbeatDecoder } from "./heartbeat-codec.ts";
 import { PartnerStream } from "./partner-stream.ts";
 import { challenge } from "./probe.ts";
-import type { Refusals } from "./refusals.ts";
-import type { StreamKey, StreamRegistry } from "./registry.ts";
+import type { StreamKey, StreamObserver, StreamRegistry } from "./registry.ts";
 import type { PartnerRule } from "./rule.ts";
-import { refusalBy } from "./rule.ts";
+import { inboundRefused, refusalBy } from "./rule.ts";
 
 export interface HandlerComponents {
   readonly clock: Clock;
   readonly random: Random;
   readonly rule: PartnerRule;
   readonly registry: StreamRegistry<PartnerStream>;
-  readonly refusals: Refusals;
+  readonly observer: Pick<StreamObserver, "observed">;
   readonly firstHeartbeatTimeoutMs: number;
   readonly challengeTimeoutMs: number;
   /** A stream of this peer passed: it is alive. */
@@ -106,12 +105,11 @@ export class HeartbeatHandler {
   }
 
   #admit({ peerId, stream }: UnprovenStream, reader: HeartbeatReader, did: Did | null): void {
-    const { registry, refusals, onAdmitted } = this.#components;
+    const { registry, onAdmitted } = this.#components;
     const key: StreamKey = { protocol: PARTNER_PROTOCOL, peerId, direction: "inbound" };
     stream.onFarEnd = (reason) => registry.close(key, reason, stream);
     reader.onHeartbeat = () => registry.renew(key, stream);
     reader.onViolation = () => registry.close(key, "protocol_violation", stream);
-    refusals.forget(peerId);
     registry.register(key, stream, did);
     onAdmitted(peerId);
   }
@@ -119,7 +117,8 @@ export class HeartbeatHandler {
   /** Who ended the stream himself, or was cut off by us without fault, was not refused. */
   #refuse({ peerId, stream }: UnprovenStream, error: PartnerdError): void {
     stream.abort(error);
-    if (error.code !== "stream_lost" && error.code !== "aborted") this.#components.refusals.report(peerId, error);
+    if (error.code === "stream_lost" || error.code === "aborted") return;
+    this.#components.observer.observed(inboundRefused(peerId, error));
   }
 }
 

@@ -15,6 +15,7 @@ import { messageOf, PartnerdError } from "../errors.ts";
 import { abortable } from "./abortable.ts";
 import { MAX_STREAMS_PER_CONNECTION, NODE_STOP_TIMEOUT_MS } from "./constants.ts";
 import { createGater } from "./gater.ts";
+import type { StreamObserver } from "./registry.ts";
 import type { PartnerRule } from "./rule.ts";
 
 export type Node = Libp2p<{ identify: Identify; ping: Ping }>;
@@ -26,6 +27,8 @@ export interface NodeOptions {
   /** Past this, new inbound connections are refused and idle ones closed. */
   readonly maxConnections: number;
   readonly rule: PartnerRule;
+  /** Who is told of refused connections, if anybody. */
+  readonly observer?: Pick<StreamObserver, "observed">;
   /** The pre-shared key of a private network, as `parseSwarmKey` gives it; null for a public one. */
   readonly swarmKey: Uint8Array | null;
   readonly version: string;
@@ -49,7 +52,7 @@ const OUTBOUND_IDLE_MS = 10 * 60_000;
 
 /** A host that does not listen yet, so that its protocols can be registered before the first peer asks for them. */
 export async function createNode(options: NodeOptions): Promise<Node> {
-  const { privateKey, listen, maxConnections, rule, swarmKey, version } = options;
+  const { privateKey, listen, maxConnections, rule, observer, swarmKey, version } = options;
   const node: Node = await createLibp2p({
     start: false,
     privateKey,
@@ -68,7 +71,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
       }),
     ],
     ...(swarmKey === null ? {} : { connectionProtector: preSharedKey({ psk: swarmKey }) }),
-    connectionGater: createGater(rule),
+    connectionGater: createGater(rule, observer),
     // It pings every connection in the same tick and kills healthy ones under load; liveness.ts does this, spread out.
     connectionMonitor: { enabled: false },
     connectionManager: {

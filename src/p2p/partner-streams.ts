@@ -23,7 +23,6 @@ import type { Node } from "./node.ts";
 import type { PartnerStream } from "./partner-stream.ts";
 import { answerChallenge } from "./probe.ts";
 import { RecentMap } from "./recent-map.ts";
-import { Refusals } from "./refusals.ts";
 import type { PeerSnapshot, StreamKey, StreamObserver } from "./registry.ts";
 import { StreamRegistry } from "./registry.ts";
 import type { PartnerRule } from "./rule.ts";
@@ -78,7 +77,7 @@ export class Libp2pPartnerStreams implements PartnerStreams {
       random,
       rule,
       registry,
-      refusals: new Refusals(observer, PARTNER_PROTOCOL),
+      observer,
       firstHeartbeatTimeoutMs: options.firstHeartbeatTimeoutMs ?? FIRST_HEARTBEAT_TIMEOUT_MS,
       challengeTimeoutMs: options.challengeTimeoutMs ?? CHALLENGE_TIMEOUT_MS,
       onAdmitted: (peerId) => this.#signOfLife(peerId),

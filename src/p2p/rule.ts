@@ -1,6 +1,8 @@
 /** Who may have a stream: asked at every check, never remembered. */
 import { PartnerdError } from "../errors.ts";
+import type { InboundRefused } from "../events/types.ts";
 import type { PeerId } from "../ids.ts";
+import { PARTNER_PROTOCOL } from "./constants.ts";
 
 export type Verdict = "ok" | "not_partner" | "blacklisted";
 
@@ -20,4 +22,9 @@ export function refusalBy(rule: PartnerRule, peerId: PeerId): PartnerdError | un
     case "blacklisted":
       return new PartnerdError("blacklisted", `peer ${peerId} is blacklisted`);
   }
+}
+
+/** What is reported of every refusal; whether it merely repeats the last one is for the log to see. */
+export function inboundRefused(peerId: PeerId, { code, message }: PartnerdError): InboundRefused {
+  return { type: "InboundRefused", peerId, protocol: PARTNER_PROTOCOL, reason: code, message };
 }

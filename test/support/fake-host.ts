@@ -5,11 +5,10 @@ import type { Did, PeerId } from "../../src/ids.ts";
 import { Attempt, abortable } from "../../src/p2p/abortable.ts";
 import { CHALLENGE_TIMEOUT_MS, FIRST_HEARTBEAT_TIMEOUT_MS, PARTNER_PROTOCOL } from "../../src/p2p/constants.ts";
 import { LeaseClock } from "../../src/p2p/lease-clock.ts";
-import { Refusals } from "../../src/p2p/refusals.ts";
 import type { StreamKey, StreamObserver } from "../../src/p2p/registry.ts";
 import { StreamRegistry } from "../../src/p2p/registry.ts";
 import type { PartnerRule } from "../../src/p2p/rule.ts";
-import { refusalBy } from "../../src/p2p/rule.ts";
+import { inboundRefused, refusalBy } from "../../src/p2p/rule.ts";
 import type { ActualPeer, CloseRequest, PartnerStreams } from "../../src/reconciler/ports.ts";
 import type { FakeEnd, FakeStream, FakeStreamEnd, Frame } from "./fake-connection.ts";
 import type { FakeNetwork } from "./fake-network.ts";
@@ -29,7 +28,6 @@ export class FakeHost implements PartnerStreams {
   readonly #observer: StreamObserver;
   readonly #leaseClock: LeaseClock;
   readonly #registry: StreamRegistry<FakeStream>;
-  readonly #refusals: Refusals;
   readonly #ends = new Map<PeerId, Set<FakeEnd>>();
   readonly #attempts = new Map<PeerId, Attempt>();
   readonly #unproven = new Map<FakeStream, Disposable>();
@@ -46,7 +44,6 @@ export class FakeHost implements PartnerStreams {
     const { clock, random } = network;
     this.#leaseClock = new LeaseClock(clock);
     this.#registry = new StreamRegistry({ clock, random, leaseTime: this.#leaseClock, observer: init.observer });
-    this.#refusals = new Refusals(init.observer, PARTNER_PROTOCOL);
   }
 
   actual(peerId: PeerId): ActualPeer {
@@ -133,8 +130,11 @@ export class FakeHost implements PartnerStreams {
     const ends = this.#ends.get(end.remotePeerId) ?? new Set();
     this.#ends.set(end.remotePeerId, ends.add(end));
     if (end.direction === "outbound") return;
-    if (this.#rule.mayOpen(end.remotePeerId) === "blacklisted") end.abort();
-    else this.#signOfLife(end.remotePeerId);
+    const refusal = refusalBy(this.#rule, end.remotePeerId);
+    if (refusal?.code === "blacklisted") {
+      end.abort();
+      this.#observer.observed(inboundRefused(end.remotePeerId, refusal));
+    } else this.#signOfLife(end.remotePeerId);
   }
 
   disconnected(end: FakeEnd): void {
@@ -265,7 +265,6 @@ export class FakeHost implements PartnerStreams {
     const peerId = stream.end.remotePeerId;
     const key = keyOf("inbound", peerId);
     this.#settle(stream);
-    this.#refusals.forget(peerId);
     stream.onEnd = (reason) => this.#registry.close(key, reason, stream);
     stream.onFrame = (frame) => {
       if (frame.kind === "heartbeat") this.#registry.renew(key, stream);
@@ -281,7 +280,7 @@ export class FakeHost implements PartnerStreams {
   #refuse(stream: FakeStream, error = this.#refusal(stream)): void {
     if (!this.#settle(stream)) return;
     stream.abort();
-    if (error !== undefined) this.#refusals.report(stream.end.remotePeerId, error);
+    if (error !== undefined) this.#observer.observed(inboundRefused(stream.end.remotePeerId, error));
   }
 
   #settle(stream: FakeStream): boolean {

@@ -11,6 +11,7 @@ import type { Node } from "../../src/p2p/node.ts";
 import { createNode, startNode, stopNode } from "../../src/p2p/node.ts";
 import type { Libp2pPartnerStreams, PartnerStreamsComponents } from "../../src/p2p/partner-streams.ts";
 import { createPartnerStreams } from "../../src/p2p/partner-streams.ts";
+import type { StreamObserver } from "../../src/p2p/registry.ts";
 import type { Verdict } from "../../src/p2p/rule.ts";
 import { until } from "./until.ts";
 
@@ -32,12 +33,13 @@ export interface TestPartnerHost extends TestNode {
 export async function startTestNode(
   seed: number,
   beforeListening: (node: TestNode) => Promise<void> = async () => {},
+  observer: Pick<StreamObserver, "observed"> = { observed: () => {} },
 ): Promise<TestNode> {
   const privateKey = await generateKeyPairFromSeed("Ed25519", new Uint8Array(32).fill(seed));
   let verdict: Verdict = "ok";
   const rule = { mayOpen: () => verdict };
   const listen = ["/ip4/127.0.0.1/tcp/0"];
-  const node = await createNode({ privateKey, listen, maxConnections: 1_000, rule, swarmKey: null, version: "0.0.0" });
+  const node = await createNode({ privateKey, listen, maxConnections: 1_000, rule, observer, swarmKey: null, version: "0.0.0" });
   const testNode: TestNode = {
     node,
     peerId: peerIdOf(peerIdFromPrivateKey(privateKey)),
@@ -66,18 +68,23 @@ export async function startPartnerHost(
 ): Promise<TestPartnerHost> {
   const events: ObservedEvent[] = [];
   const woken: PeerId[] = [];
+  const observer: StreamObserver = { observed: (event) => events.push(event), wake: (woke) => woken.push(woke) };
   let streams: Libp2pPartnerStreams | undefined;
-  const testNode = await startTestNode(seed, async ({ node, peerId, rule }) => {
-    streams = await createPartnerStreams({
-      node,
-      clock: systemClock,
-      random: systemRandom,
-      self: { name: `host-${seed}`, did: didOf(`did:${seed}`), peerId },
-      rule,
-      observer: { observed: (event) => events.push(event), wake: (woke) => woken.push(woke) },
-      options,
-    });
-  });
+  const testNode = await startTestNode(
+    seed,
+    async ({ node, peerId, rule }) => {
+      streams = await createPartnerStreams({
+        node,
+        clock: systemClock,
+        random: systemRandom,
+        self: { name: `host-${seed}`, did: didOf(`did:${seed}`), peerId },
+        rule,
+        observer,
+        options,
+      });
+    },
+    observer,
+  );
   if (streams === undefined) throw new Error("no partner streams");
   const created = streams;
   const stopNodeOnly = testNode[Symbol.asyncDispose].bind(testNode);
