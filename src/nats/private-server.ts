@@ -28,7 +28,8 @@ exec "$@" </dev/null 3<&-
 `;
 
 const START_TIMEOUT_MS = 10_000;
-const STOP_TIMEOUT_MS = 5_000;
+/** Half of what a native sidecar gets after SIGTERM: the rest of the daemon has to end too. */
+const STOP_TIMEOUT_MS = 1_000;
 const POLL_MS = 20;
 const RESTART_WAIT_MS = 1_000;
 
