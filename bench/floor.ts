@@ -1,0 +1,78 @@
+/**
+ * The floor: the least that any program must do to have a live stream to a peer. A bare libp2p dial, a new stream, one write, one
+ * ping; no event, no log, no challenge, no registry. Its host has the daemon's settings and lives in the daemon's process.
+ */
+import { generateKeyPair } from "@libp2p/crypto/keys";
+import type { Connection } from "@libp2p/interface";
+import { peerIdFromPrivateKey } from "@libp2p/peer-id";
+import { multiaddr } from "@multiformats/multiaddr";
+import { deadline, systemClock } from "../src/clock.ts";
+import { didOf } from "../src/ids.ts";
+import { closeBounded, peerIdOf } from "../src/p2p/connections.ts";
+import { encodeHeartbeat } from "../src/p2p/heartbeat-codec.ts";
+import { createNode, type Node, startNode, stopNode } from "../src/p2p/node.ts";
+import { version } from "../src/version.ts";
+import { type FarEnd, SINK_PROTOCOL } from "./fleet.ts";
+
+/** The yamux session ping that the daemon uses too, or the ping service's: a new /ipfs/ping/1.0.0 stream with 32 bytes there and back. */
+export type PingKind = "session" | "service";
+
+/** How long each step took. */
+export interface FloorSteps {
+  readonly dialMs: number;
+  readonly streamMs: number;
+  readonly pingMs: number;
+}
+
+export class Floor implements AsyncDisposable {
+  readonly #node: Node;
+  readonly #heartbeat: Uint8Array;
+
+  private constructor(node: Node, heartbeat: Uint8Array) {
+    this.#node = node;
+    this.#heartbeat = heartbeat;
+  }
+
+  /** A host with a PeerID of its own, that only dials. */
+  static async start(): Promise<Floor> {
+    const privateKey = await generateKeyPair("Ed25519");
+    const peerId = peerIdOf(peerIdFromPrivateKey(privateKey));
+    const rule = { mayOpen: () => "ok" as const };
+    const node = await createNode({ privateKey, listen: [], maxConnections: 10_000, rule, swarmKey: null, version });
+    await startNode(node, []);
+    return new Floor(node, encodeHeartbeat({ name: "floor", did: didOf(peerId), peerId }, systemClock.wallMs()));
+  }
+
+  /** Connects anew and stays connected until `close`. Rejects when the far end does not answer within `timeoutMs`. */
+  async connect(farEnd: FarEnd, ping: PingKind, timeoutMs: number): Promise<FloorSteps> {
+    using limit = deadline(systemClock, timeoutMs, () => new Error(`${farEnd.address} did not answer within ${timeoutMs} ms`));
+    const { signal } = limit;
+    const target = multiaddr(farEnd.address);
+    const startMs = systemClock.monotonicMs();
+    const connection = await this.#node.dial(target, { signal });
+    const dialledMs = systemClock.monotonicMs();
+    const stream = await connection.newStream(SINK_PROTOCOL, { signal });
+    stream.send(this.#heartbeat);
+    const writtenMs = systemClock.monotonicMs();
+    if (ping === "session") await sessionPing(connection);
+    else await this.#node.services.ping.ping(connection.remotePeer, { signal });
+    return { dialMs: dialledMs - startMs, streamMs: writtenMs - dialledMs, pingMs: systemClock.monotonicMs() - writtenMs };
+  }
+
+  /** Closes every connection, with a goodbye. */
+  async close(): Promise<void> {
+    await Promise.all(this.#node.getConnections().map((connection) => closeBounded(connection, systemClock)));
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return stopNode(this.#node, systemClock);
+  }
+}
+
+async function sessionPing(connection: Connection): Promise<void> {
+  const { muxer } = connection as Connection & { readonly muxer?: { ping(): Promise<number> } };
+  if (muxer === undefined) throw new Error("libp2p no longer gives its muxer: the floor cannot ping the session");
+  await muxer.ping();
+}
+
+export const totalMs = ({ dialMs, streamMs, pingMs }: FloorSteps): number => dialMs + streamMs + pingMs;

@@ -1,0 +1,66 @@
+/**
+ * The far ends, in a process of their own so that the measuring process does only its half of the work: real libp2p hosts that
+ * serve heartbeats (and challenge the opener, as a partner does), probe and ping, and black holes that accept TCP and say nothing.
+ * Started by fleet.ts; ends with it.
+ */
+import { once } from "node:events";
+import { type AddressInfo, createServer } from "node:net";
+import { generateKeyPair } from "@libp2p/crypto/keys";
+import type { Stream } from "@libp2p/interface";
+import { peerIdFromPrivateKey } from "@libp2p/peer-id";
+import { systemClock, systemRandom } from "../src/clock.ts";
+import { didOf } from "../src/ids.ts";
+import { peerIdOf } from "../src/p2p/connections.ts";
+import { createNode, startNode } from "../src/p2p/node.ts";
+import { createPartnerStreams } from "../src/p2p/partner-streams.ts";
+import type { PartnerRule } from "../src/p2p/rule.ts";
+import { version } from "../src/version.ts";
+import { type FleetReply, type FleetRequest, SINK_PROTOCOL } from "./fleet.ts";
+
+const LISTEN = ["/ip4/127.0.0.1/tcp/0"];
+const ANYBODY: PartnerRule = { mayOpen: () => "ok" };
+
+async function startHost(): Promise<string> {
+  const privateKey = await generateKeyPair("Ed25519");
+  const peerId = peerIdOf(peerIdFromPrivateKey(privateKey));
+  const node = await createNode({ privateKey, listen: LISTEN, maxConnections: 1_000, rule: ANYBODY, swarmKey: null, version });
+  await createPartnerStreams({
+    node,
+    clock: systemClock,
+    random: systemRandom,
+    self: { name: "far end", did: didOf(peerId), peerId },
+    rule: ANYBODY,
+    observer: { observed: () => {}, wake: () => {} },
+  });
+  await node.handle(SINK_PROTOCOL, sink);
+  await startNode(node, LISTEN);
+  return String(node.getMultiaddrs()[0]);
+}
+
+/** Reads and forgets: the least that a far end can do. */
+function sink(stream: Stream): void {
+  stream.addEventListener("message", () => {});
+}
+
+async function startBlackHole(): Promise<string> {
+  const server = createServer((socket) => socket.on("error", () => {}));
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  const peerId = peerIdFromPrivateKey(await generateKeyPair("Ed25519"));
+  return `/ip4/127.0.0.1/tcp/${port}/p2p/${peerId}`;
+}
+
+async function startEach(count: number, start: () => Promise<string>): Promise<string[]> {
+  const addresses: string[] = [];
+  while (addresses.length < count) addresses.push(await start());
+  return addresses;
+}
+
+process.once("disconnect", () => process.exit());
+const [{ hosts, blackHoles }] = (await once(process, "message")) as [FleetRequest];
+const reply: FleetReply = {
+  hosts: await startEach(hosts, startHost),
+  blackHoles: await startEach(blackHoles, startBlackHole),
+};
+process.send?.(reply);

@@ -1,0 +1,132 @@
+/** The whole daemon, in this process: real NATS, real SQLite file, real libp2p. What it is asked comes through NATS. */
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { connect } from "nats";
+import { destination, pino } from "pino";
+import { messageOf } from "../src/cli/publish.ts";
+import { deadline, systemClock, systemRandom } from "../src/clock.ts";
+import { loadConfig } from "../src/config/load.ts";
+import { type Daemon, startDaemon } from "../src/daemon/daemon.ts";
+import { DEFAULT_VOCABULARY } from "../src/events/vocabulary.ts";
+import type { PeerId } from "../src/ids.ts";
+import { abortable } from "../src/p2p/abortable.ts";
+import type { Logged } from "../src/store/logged.ts";
+import type { FarEnd } from "./fleet.ts";
+import { rest } from "./rest.ts";
+
+interface MeasuredDaemonOptions {
+  readonly natsUrl: string;
+  /** Gets a new data directory for this daemon, which goes with it. */
+  readonly directory: string;
+  readonly openTimeoutMs: number;
+}
+
+/** When things happened to one peer, in ms of the monotonic clock. */
+export interface Milestones {
+  /** Just before the first event of the lot was published. */
+  readonly publishedMs: number;
+  /** The event is in the log, fsynced. */
+  readonly loggedMs: number;
+  /** The stream stands, and the log says so, fsynced. */
+  readonly establishedMs: number;
+}
+
+export interface MeasuredDaemon extends AsyncDisposable {
+  /**
+   * Publishes that all of `peers` are partners, at once and in this order. Resolves once those of `awaited` (all of them by
+   * default) are established, with their milestones; rejects after a minute, saying how many are missing.
+   */
+  establish(peers: readonly FarEnd[], awaited?: readonly FarEnd[]): Promise<readonly Milestones[]>;
+}
+
+const READY_TIMEOUT_MS = 10_000;
+const ESTABLISH_TIMEOUT_MS = 60_000;
+const LOOK_EVERY_MS = 10;
+
+/** Resolves once the daemon is subscribed. It logs to a file, as an operator's does. */
+export async function startMeasuredDaemon(options: MeasuredDaemonOptions): Promise<MeasuredDaemon> {
+  const { natsUrl, directory, openTimeoutMs } = options;
+  await using owned = new AsyncDisposableStack();
+  const data = mkdtempSync(join(directory, "daemon-"));
+  owned.defer(() => rmSync(data, { recursive: true, force: true }));
+  const publisher = await connect({ servers: natsUrl, name: "oc-api" });
+  owned.defer(() => publisher.close());
+  const configFile = join(data, "partnerd.json");
+  const settings = {
+    data,
+    name: "bench",
+    listen: ["/ip4/127.0.0.1/tcp/0"],
+    http: "127.0.0.1:0",
+    nats: { url: natsUrl },
+    reconcile: { openTimeoutMs },
+  };
+  writeFileSync(configFile, JSON.stringify(settings));
+  const watch = new LogWatch();
+  const daemon = await startDaemon(loadConfig({ flags: {}, env: {}, file: configFile }), {
+    clock: systemClock,
+    random: systemRandom,
+    logger: pino(destination({ dest: join(data, "daemon.log"), sync: true })),
+    env: process.env,
+    onLogged: (logged) => watch.logged(logged),
+  });
+  owned.use(daemon);
+  await untilReady(daemon);
+  const running = owned.move();
+  return {
+    async establish(peers, awaited = peers) {
+      const messages = peers.map(({ address }) => eventFor(address));
+      const established = watch.untilEstablished(awaited);
+      const publishedMs = systemClock.monotonicMs();
+      for (const { subject, bytes } of messages) publisher.publish(subject, bytes);
+      const milestones = await established;
+      return milestones.map((each) => ({ publishedMs, ...each }));
+    },
+    [Symbol.asyncDispose]: () => running.disposeAsync(),
+  };
+}
+
+/** Takes the time at which rows reach the log. */
+class LogWatch {
+  readonly #loggedMs = new Map<PeerId, number>();
+  readonly #establishedMs = new Map<PeerId, number>();
+  #missing = new Set<PeerId>();
+  #onComplete: () => void = () => {};
+
+  logged({ event }: Logged): void {
+    if (event.type === "PeerDesired") {
+      this.#loggedMs.set(event.peerId, systemClock.monotonicMs());
+    } else if (event.type === "StreamOpened" && event.direction === "outbound") {
+      this.#establishedMs.set(event.peerId, systemClock.monotonicMs());
+      this.#missing.delete(event.peerId);
+      if (this.#missing.size === 0) this.#onComplete();
+    }
+  }
+
+  async untilEstablished(awaited: readonly FarEnd[]): Promise<Pick<Milestones, "loggedMs" | "establishedMs">[]> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#missing = new Set(awaited.map(({ peerId }) => peerId));
+    this.#onComplete = resolve;
+    const late = () => `${this.#missing.size} of ${awaited.length} partners were not established in ${ESTABLISH_TIMEOUT_MS} ms`;
+    using limit = deadline(systemClock, ESTABLISH_TIMEOUT_MS, () => new Error(late()));
+    await abortable(promise, limit.signal);
+    return awaited.map(({ peerId }) => ({
+      loggedMs: this.#loggedMs.get(peerId) ?? Number.NaN,
+      establishedMs: this.#establishedMs.get(peerId) ?? Number.NaN,
+    }));
+  }
+}
+
+/** As a Go app publishes it, with the payload in base64. */
+function eventFor(address: string): { readonly subject: string; readonly bytes: Uint8Array } {
+  const options = { peer: address, relation: "PARTNER", fromApp: "oc-api", id: undefined, name: undefined, remove: false };
+  const { subject, text } = messageOf({ ...options, subjects: DEFAULT_VOCABULARY });
+  return { subject, bytes: new TextEncoder().encode(text) };
+}
+
+async function untilReady({ httpUrl }: Daemon): Promise<void> {
+  const startMs = systemClock.monotonicMs();
+  while (!(await fetch(`${httpUrl}/readyz`)).ok) {
+    if (systemClock.monotonicMs() - startMs > READY_TIMEOUT_MS) throw new Error("the daemon did not get ready");
+    await rest(LOOK_EVERY_MS);
+  }
+}

@@ -1,0 +1,107 @@
+/** `npm run bench`: measures, prints, and writes one JSON file per benchmark. It exits 0 whatever the figures: speed is shown, never asserted. */
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Command } from "commander";
+import { report } from "../src/cli/report.ts";
+import { systemClock } from "../src/clock.ts";
+import { messageOf, PartnerdError } from "../src/errors.ts";
+import { startPrivateServer } from "../src/nats/private-server.ts";
+import { describeEnvironment, type Environment } from "./environment.ts";
+import { type EstablishResult, measureEstablish } from "./establish.ts";
+import { startFleet } from "./fleet.ts";
+import { type HeadOfLineResult, measureHeadOfLine } from "./head-of-line.ts";
+import { environmentText, establishText, headOfLineText } from "./table.ts";
+
+interface Flags {
+  readonly quick: boolean;
+  readonly out?: string;
+  readonly data: string;
+}
+
+const RESULTS = join(import.meta.dirname, "results");
+
+/** 5,000 ms per dial is the daemon's own default. */
+const FULL = {
+  establish: { partners: 200, warmUp: 40 },
+  headOfLine: { hosts: 100, blackHoles: 10, rounds: 7 },
+  openTimeoutMs: 5_000,
+} as const;
+
+const QUICK = {
+  establish: { partners: 10, warmUp: 5 },
+  headOfLine: { hosts: 10, blackHoles: 2, rounds: 1 },
+  openTimeoutMs: 1_000,
+} as const;
+
+const SILENT = { info: () => {}, warn: () => {}, error: () => {} };
+
+const command = new Command("npm run bench --")
+  .description("Measures the daemon against its floor in the same run; takes some two and a half minutes.")
+  .option(
+    "--quick",
+    "a few partners only: shows that everything runs, the figures say little; no files unless --out is given",
+    false,
+  )
+  .option("--out <dir>", "where the JSON files go; bench/results by default")
+  .option("--data <dir>", "where the daemons' databases go: on a real disk, since fsync costs nothing elsewhere", tmpdir())
+  .exitOverride()
+  .showHelpAfterError("(npm run bench -- --help shows what there is)")
+  .action(bench);
+try {
+  await command.parseAsync();
+} catch (thrown) {
+  report(thrown);
+}
+
+async function bench({ quick, out = quick ? undefined : RESULTS, data }: Flags): Promise<void> {
+  const { establish, headOfLine, openTimeoutMs } = quick ? QUICK : FULL;
+  if (out !== undefined) ensureDirectory("--out", out);
+  ensureDirectory("--data", data);
+  const directory = mkdtempSync(join(data, "oc-partnerd-bench-"));
+  process.once("exit", () => rmSync(directory, { recursive: true, force: true }));
+  for (const [signal, exitCode] of [["SIGINT", 130] as const, ["SIGTERM", 143] as const]) {
+    process.once(signal, () => process.exit(exitCode));
+  }
+  await using nats = await startPrivateServer({ dataDir: directory, env: process.env, clock: systemClock, logger: SILENT });
+  const environment = await describeEnvironment(nats.url);
+  print(environmentText(environment));
+
+  const common = { natsUrl: nats.url, directory, openTimeoutMs };
+  {
+    const { partners, warmUp } = establish;
+    await using fleet = await startFleet({ hosts: warmUp + partners, blackHoles: 0 });
+    const result = await measureEstablish({ ...common, fleet, warmUp });
+    print(establishText(result));
+    save(out, environment, result);
+  }
+  {
+    const { hosts, blackHoles, rounds } = headOfLine;
+    await using fleet = await startFleet({ hosts, blackHoles });
+    const result = await measureHeadOfLine({ ...common, fleet, rounds });
+    print(headOfLineText(result));
+    save(out, environment, result);
+  }
+}
+
+/** Before anything is measured: nobody waits for minutes to be told of a wrong path. */
+function ensureDirectory(flag: string, path: string): void {
+  try {
+    mkdirSync(path, { recursive: true });
+  } catch (error) {
+    throw new PartnerdError("usage", `${flag} ${path} cannot be created: ${messageOf(error)}`, {
+      nextStep: "choose a directory that this user may write",
+    });
+  }
+}
+
+function save(out: string | undefined, environment: Environment, result: EstablishResult | HeadOfLineResult): void {
+  if (out === undefined) return;
+  const file = join(out, `${result.benchmark}.json`);
+  writeFileSync(file, `${JSON.stringify({ ...environment, ...result }, null, 2)}\n`);
+  print(`written to ${file}`);
+}
+
+function print(text: string): void {
+  process.stdout.write(`${text}\n\n`);
+}

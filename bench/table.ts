@@ -1,0 +1,60 @@
+/** The results for people. */
+import { table } from "../src/cli/table.ts";
+import type { Environment } from "./environment.ts";
+import type { EstablishResult } from "./establish.ts";
+import type { HeadOfLineResult } from "./head-of-line.ts";
+import type { Summary } from "./statistics.ts";
+
+export function environmentText(environment: Environment): string {
+  const { cores, cpu, platform, node, natsServer, commit, modified, loadAverage } = environment;
+  const of = commit === null ? "no commit" : `commit ${commit.slice(0, 10)}${modified ? ", modified" : ""}`;
+  return [
+    `oc-partnerd benchmarks: ${of}`,
+    `${platform}, ${cores} cores (${cpu}), load ${loadAverage}, Node ${node}, nats-server ${natsServer}`,
+  ].join("\n");
+}
+
+export function establishText({ partners, daemon, floors, ratios, target }: EstablishResult): string {
+  const row = (what: string, { p50Ms, p90Ms, p99Ms }: Summary) => [what, ms(p50Ms), ms(p90Ms), ms(p99Ms)];
+  const factors = (what: string, { p50, p99 }: { p50: number; p99: number }) => [what, times(p50), "", times(p99)];
+  const rows = [
+    row("oc-partnerd: event published -> stream established", daemon.total),
+    row("    published -> event in the log", daemon.publishedToLogged),
+    row("    event in the log -> stream established", daemon.loggedToEstablished),
+    row("floor with a session ping", floors.session.total),
+    row("    dial", floors.session.dial),
+    row("    new stream, one write", floors.session.stream),
+    row("    ping", floors.session.ping),
+    row("floor with a ping over a stream", floors.service.total),
+    factors("ratio to the floor with a session ping", ratios.session),
+    factors("ratio to the floor with a ping over a stream", ratios.service),
+  ];
+  return [
+    `(a) ${partners} partners, one after another`,
+    table(["", "p50", "p90", "p99"], rows),
+    verdict(`p50 at most ${times(target.p50Ratio)} the lower floor`, times(target.measured), target.met),
+  ].join("\n");
+}
+
+export function headOfLineText(result: HeadOfLineResult): string {
+  const { partners, blackHoles, openTimeoutMs, withoutBlackHoles, withBlackHoles, naiveMs, target } = result;
+  const row = (what: string, { minMs, p50Ms, maxMs }: Summary, factor: string) => [what, ms(p50Ms), ms(minMs), ms(maxMs), factor];
+  const rows = [
+    row("oc-partnerd, without black holes", withoutBlackHoles, times(1)),
+    row("oc-partnerd, with black holes", withBlackHoles, times(result.ratio)),
+    ["naive: one lock held while dialling, with black holes", ms(naiveMs), "", "", times(result.naiveRatio)],
+  ];
+  return [
+    `(b) ${partners} live partners and ${blackHoles} black holes at once, until all live ones are established ` +
+      `(rounds: ${withBlackHoles.samples}, limit per dial: ${openTimeoutMs} ms)`,
+    table(["", "median", "least", "most", "ratio"], rows),
+    verdict(`at most ${times(target.ratio)} the time without black holes`, times(target.measured), target.met),
+  ].join("\n");
+}
+
+function verdict(target: string, measured: string, met: boolean): string {
+  return `target: ${target}; measured ${measured}: ${met ? "met" : "missed"}`;
+}
+
+const ms = (value: number): string => `${value < 100 ? value.toFixed(2) : Math.round(value)} ms`;
+const times = (value: number): string => `${value.toFixed(2)}x`;

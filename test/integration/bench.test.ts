@@ -1,0 +1,45 @@
+import { spawnSync } from "node:child_process";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { temporaryDirectory } from "../store/temporary-store.ts";
+
+const SCRIPT = join(import.meta.dirname, "../../bench/run.ts");
+
+function bench(...args: readonly string[]) {
+  return spawnSync(process.execPath, [SCRIPT, ...args], { encoding: "utf8" });
+}
+
+function results(directory: string): Record<string, unknown>[] {
+  const files = readdirSync(directory).filter((name) => name.endsWith(".json"));
+  return files.map((name) => JSON.parse(readFileSync(join(directory, name), "utf8")) as Record<string, unknown>);
+}
+
+/** Speed is measured by it and never asserted here. */
+describe("npm run bench", () => {
+  it("measures, prints and writes both benchmarks, and leaves nothing behind", () => {
+    using out = temporaryDirectory();
+    using data = temporaryDirectory();
+    const { status, stdout, stderr } = bench("--quick", "--out", out.path, "--data", data.path);
+    expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
+    expect(stdout).toMatch(/^target: .* measured \d+\.\d\dx: (met|missed)$/m);
+    const [establish, headOfLine] = results(out.path);
+    const samples = { total: { samples: 10 } };
+    expect(establish).toMatchObject({
+      benchmark: "establish",
+      partners: 10,
+      daemon: samples,
+      floors: { session: samples, service: samples },
+    });
+    expect(headOfLine).toMatchObject({ benchmark: "head-of-line", partners: 10, blackHoles: 2 });
+    expect(JSON.stringify([establish, headOfLine]), "every figure is a number").not.toMatch(/(Ms|atio|p50|p99)":null/);
+    expect(readdirSync(data.path)).toEqual([]);
+  });
+
+  it("says what it can be told", () => {
+    const [help, unknown] = [bench("--help"), bench("--fast")];
+    expect([help.status, unknown.status]).toEqual([0, 64]);
+    expect(help.stdout).toContain("--quick");
+    expect(unknown.stderr).toContain("--fast");
+  });
+});
