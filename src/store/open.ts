@@ -38,7 +38,8 @@ const SETTINGS = [
  */
 export function openDatabase(directory: string): Database.Database {
   const path = join(directory, DATABASE_NAME);
-  ensureWritable(directory, path);
+  ensureDirectory(directory);
+  ensureFile(path, directory);
   let database: Database.Database | undefined;
   try {
     database = new Database(path, { timeout: BUSY_TIMEOUT_MS });
@@ -54,13 +55,26 @@ export function openDatabase(directory: string): Database.Database {
   }
 }
 
-function ensureWritable(directory: string, path: string): void {
-  try {
+/** Makes the data directory (0700) where there is none. Throws `data_dir_unwritable`. */
+export function ensureDirectory(directory: string): void {
+  writing(directory, () => {
     mkdirSync(directory, { recursive: true, mode: 0o700 });
     accessSync(directory, constants.R_OK | constants.W_OK | constants.X_OK);
+  });
+}
+
+/** Makes a file (0600) of the data directory where there is none. Throws `data_dir_unwritable`. */
+export function ensureFile(path: string, directory: string): void {
+  writing(directory, () => {
     // SQLite gives its -wal and -shm files the mode of the database.
     if (!existsSync(path)) closeSync(openSync(path, "wx", 0o600));
     accessSync(path, constants.R_OK | constants.W_OK);
+  });
+}
+
+function writing(directory: string, work: () => void): void {
+  try {
+    work();
   } catch (thrown) {
     throw new PartnerdError("data_dir_unwritable", `cannot write to the data directory ${directory}: ${messageOf(thrown)}`, {
       nextStep: "choose a directory that the daemon's user may write with --data DIR",

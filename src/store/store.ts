@@ -11,6 +11,7 @@ import { columnsOf, type Logged } from "./logged.ts";
 import { openDatabase } from "./open.ts";
 import { type StoredPayload, storedPayload } from "./payload.ts";
 import { project } from "./project.ts";
+import { Repetitions } from "./repetitions.ts";
 import { type Projections, replay, tableDifferences } from "./replay.ts";
 import { rollingLimit } from "./rolling-limit.ts";
 import { endedBy, type PeerStatus, repeatedBy } from "./status.ts";
@@ -44,7 +45,8 @@ export interface Store extends Disposable {
   /** Appends the batch, all or nothing. One answer for each message, in order; `duplicate`: its dedupe key is in the log already. */
   appendReceived(batch: readonly Received[]): readonly (Logged | "duplicate")[];
   /**
-   * Appends what happened. `repeated`: a failure or refusal like the peer's last, which is only counted.
+   * Appends what happened. `repeated`: a failure or refusal like the peer's last, which is only counted, and the count written
+   * with the next row, after a second, or at the end.
    * `suppressed`: one refusal too many in this hour, which is counted in `suppressedRefusals` alone.
    */
   appendObserved(event: ObservedEvent): Logged<ObservedEvent> | "repeated" | "suppressed";
@@ -76,7 +78,8 @@ export function openStore({ directory, clock }: { directory: string; clock: Cloc
   const database = openDatabase(directory);
   const rows = tables(database);
   const cache = new DesiredCache(rows.desiredPeers());
-  const append = appender(rows, cache, clock);
+  const repetitions = new Repetitions(clock);
+  const append = appender(rows, cache, repetitions, clock);
   const refusals = {
     known: rollingLimit(MAX_REFUSALS_PER_HOUR, HOUR_MS),
     stranger: rollingLimit(MAX_REFUSALS_PER_HOUR, HOUR_MS),
@@ -91,7 +94,8 @@ export function openStore({ directory, clock }: { directory: string; clock: Cloc
     const status = rows.lookup.status(event.peerId);
     const repeated = repeatedBy(status, event);
     if (repeated !== undefined) {
-      rows.countRepetition(repeated.seq, wallMs(clock));
+      repetitions.count(repeated.seq, wallMs(clock));
+      if (repetitions.due) repetitions.take().forEach(rows.addRepetition);
       return "repeated";
     }
     if (event.type === "InboundRefused") {
@@ -160,6 +164,7 @@ export function openStore({ directory, clock }: { directory: string; clock: Cloc
     [Symbol.dispose]: () => {
       if (!database.open) return;
       run("close the database", () => {
+        repetitions.take().forEach(rows.addRepetition);
         // Passive: it waits for no reader. The last connection to close checkpoints what is left.
         database.pragma("wal_checkpoint(PASSIVE)");
         database.close();
@@ -178,8 +183,9 @@ const OBSERVED: Omit<Origin, "causeSeq"> = { source: OWN_SOURCE, subject: null, 
 type Append = <Event extends LogEvent>(event: Event, origin: Origin) => Logged<Event>;
 
 /** Appends one event and projects it. Only ever called within a write transaction, which makes `seq` gapless. */
-function appender(rows: Tables, cache: DesiredCache, clock: Clock): Append {
+function appender(rows: Tables, cache: DesiredCache, repetitions: Repetitions, clock: Clock): Append {
   return (event, { payload, ...origin }) => {
+    repetitions.take().forEach(rows.addRepetition);
     const seq = (rows.head()?.seq ?? 0) + 1;
     const atMs = wallMs(clock);
     const { effect, supersededPeerId, desired, statuses } = project(rows.lookup, event, { seq, atMs, causeSeq: origin.causeSeq });

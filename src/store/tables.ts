@@ -7,6 +7,7 @@ import type { DesiredPeer } from "../events/types.ts";
 import type { PeerId, ResourceId } from "../ids.ts";
 import { type Logged, loggedOf } from "./logged.ts";
 import type { ProjectionLookup } from "./project.ts";
+import type { Repetition } from "./repetitions.ts";
 import { desiredPeer, eventLog, openStream, peerStatusRow, repeatedFailures } from "./schema.ts";
 import type { PeerStatus } from "./status.ts";
 import { statusOf, statusRowOf } from "./status-row.ts";
@@ -97,12 +98,12 @@ export function tables(database: Database) {
     .prepare();
   const insertStream = orm.insert(openStream).values(placeholders(openStream)).prepare();
 
-  const countRepetition = orm
+  const addRepetition = orm
     .insert(repeatedFailures)
-    .values({ firstSeq: sql.placeholder("firstSeq"), count: 1, lastAtMs: sql.placeholder("lastAtMs") })
+    .values(placeholders(repeatedFailures))
     .onConflictDoUpdate({
       target: repeatedFailures.firstSeq,
-      set: { count: sql`${repeatedFailures.count} + 1`, lastAtMs: sql`excluded.last_at_ms` },
+      set: { count: sql`${repeatedFailures.count} + excluded.count`, lastAtMs: sql`excluded.last_at_ms` },
     })
     .prepare();
 
@@ -129,7 +130,7 @@ export function tables(database: Database) {
       for (const stream of status.openStreams) insertStream.run({ ...stream, peerId: status.peerId });
     },
     openStreams: () => streamRows.all(),
-    countRepetition: (firstSeq: number, lastAtMs: number) => void countRepetition.run({ firstSeq, lastAtMs }),
+    addRepetition: (repetition: Repetition) => void addRepetition.run({ ...repetition }),
 
     lookup: {
       peer: (peerId) => desiredByPeer.get({ peerId }),

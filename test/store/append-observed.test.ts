@@ -54,6 +54,24 @@ describe("a failure", () => {
     expect(temporary.read("select * from repeated_failures")).toEqual([{ first_seq: 1, count: 2, last_at_ms: clock.wallMs() }]);
   });
 
+  it("that floods in is written once a second, and no count is lost", () => {
+    using temporary = new TemporaryStore();
+    const { store, clock } = temporary;
+    const written = () => temporary.read("select count from repeated_failures")[0]?.["count"];
+    store.appendObserved(inboundRefused(PEER_A));
+    for (let refusal = 0; refusal < 100; refusal++) store.appendObserved(inboundRefused(PEER_A));
+    expect(written()).toBe(1);
+    clock.advanceSync(1_000);
+    store.appendObserved(inboundRefused(PEER_A));
+    expect(written()).toBe(101);
+    store.appendObserved(inboundRefused(PEER_A));
+    store.appendObserved(openFailed(PEER_B));
+    expect(written()).toBe(102);
+    store.appendObserved(inboundRefused(PEER_A));
+    temporary.reopen();
+    expect(written()).toBe(103);
+  });
+
   it.each([
     ["another reason", () => openFailed(PEER_A, { reason: "refused" })],
     ["another peer", () => openFailed(PEER_B)],

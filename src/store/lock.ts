@@ -1,0 +1,32 @@
+/** One daemon for a data directory: a second one would close the streams of the first in the log, and log what the first never reads. */
+import { join } from "node:path";
+import Database from "better-sqlite3";
+import { PartnerdError } from "../errors.ts";
+import { storeFailure } from "./failure.ts";
+import { ensureDirectory, ensureFile } from "./open.ts";
+
+/** Beside the database, whose readers it must not keep out. */
+const LOCK_NAME = "oc-partnerd.lock";
+
+/**
+ * Holds the directory until disposed of; the kernel lets go of it with the process, however that ends. The directory is made
+ * where there is none. Throws `data_dir_in_use` where another process holds it, `data_dir_unwritable` or `database_failed`.
+ */
+export function lockDirectory(directory: string): Disposable {
+  ensureDirectory(directory);
+  const path = join(directory, LOCK_NAME);
+  ensureFile(path, directory);
+  // Node cannot lock a file, SQLite can: this database stays empty and is never written.
+  const lock = new Database(path, { timeout: 0 });
+  try {
+    lock.exec("begin exclusive");
+  } catch (thrown) {
+    lock.close();
+    if (!(thrown instanceof Database.SqliteError && thrown.code === "SQLITE_BUSY")) throw storeFailure(`cannot lock ${path}`, thrown);
+    throw new PartnerdError("data_dir_in_use", `the data directory ${directory} is in use by another oc-partnerd`, {
+      nextStep: "end that one, or choose another directory with --data DIR",
+      cause: thrown,
+    });
+  }
+  return { [Symbol.dispose]: () => void lock.close() };
+}
