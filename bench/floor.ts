@@ -40,7 +40,7 @@ export class Floor implements AsyncDisposable {
     const rule = { mayOpen: () => "ok" as const };
     const node = await createNode({ privateKey, listen: [], maxConnections: 10_000, rule, swarmKey: null, version });
     await startNode(node, []);
-    return new Floor(node, encodeHeartbeat({ name: "floor", did: didOf(peerId), peerId }, systemClock.wallMs()));
+    return new Floor(node, encodeHeartbeat({ name: "floor", did: didOf(peerId), peerId }, systemClock.wallMs(), "unix"));
   }
 
   /** Connects anew and stays connected until `close`. Rejects when the far end does not answer within `timeoutMs`. */

@@ -23,11 +23,9 @@ const listenAddress = z
 const subjects = (what: string, preset: readonly string[]) =>
   z
     .array(
-      z
-        .string()
-        .refine((value) => /^[^\s.*>]+(\.[^\s.*>]+)*$/.test(value), {
-          error: "is not a NATS subject without wildcards; example: CREATE_RESOURCE",
-        }),
+      z.string().refine((value) => /^[^\s.*>]+(\.[^\s.*>]+)*$/.test(value), {
+        error: "is not a NATS subject without wildcards; example: CREATE_RESOURCE",
+      }),
     )
     .min(1)
     .default([...preset])
@@ -91,6 +89,12 @@ export const configSchema = z.strictObject({
         .enum(["unless-revoked", "partners"])
         .default("unless-revoked")
         .describe("Whose streams are accepted: unless-revoked (all but those the log says no to) or partners."),
+      heartbeatTimestamp: z
+        .enum(["unix", "rfc3339", "none"])
+        .default("unix")
+        .describe(
+          "How our heartbeats say when they were sent: unix (seconds), rfc3339 or none. A Go reader refuses another type than its own.",
+        ),
       maxConnections: count("Most connections kept open at once.", 10_000, 1, 1_000_000),
       pskFile: file("File with the pre-shared key of a private network (/key/swarm/psk/1.0.0/)."),
     })

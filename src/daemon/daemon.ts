@@ -24,6 +24,7 @@ import type { PartnerRule } from "../p2p/rule.ts";
 import { parseSwarmKey } from "../p2p/swarm-key.ts";
 import { inboundVerdict } from "../reconciler/decide.ts";
 import { DEFAULT_RECONCILER_OPTIONS, Reconciler } from "../reconciler/reconciler.ts";
+import { lockDirectory } from "../store/lock.ts";
 import type { Logged } from "../store/logged.ts";
 import { openStore } from "../store/store.ts";
 import { version } from "../version.ts";
@@ -67,6 +68,7 @@ async function start(
   const startedAtMs = clock.wallMs();
   const metrics = new Metrics();
 
+  owner.use(lockDirectory(config.data));
   const store = owner.use(openStore({ directory: config.data, clock }));
   const recorder = new Recorder({ store, clock, logger, metrics, onLogged });
   const dangling = store.closeDanglingSessions();
@@ -93,7 +95,15 @@ async function start(
 
   const wake = (other: PeerId) => reconciler.wake(other);
   const observer = { observed: (event: ObservedEvent) => recorder.observed(event), wake };
-  const streams = await createPartnerStreams({ node, clock, random, self: { name: config.name, did, peerId }, rule, observer });
+  const streams = await createPartnerStreams({
+    node,
+    clock,
+    random,
+    self: { name: config.name, did, peerId },
+    rule,
+    observer,
+    options: { heartbeatTimestamp: config.p2p.heartbeatTimestamp },
+  });
   owner.defer(() => streams.dispose());
   const reconciler = new Reconciler(
     { desired: store, streams, observer: recorder, clock, random },

@@ -21,12 +21,27 @@ export interface Heartbeat {
 
 const encoder = new TextEncoder();
 
-/** One heartbeat as Go's json.Encoder frames it. The peer id stands there twice, for readers of either version (WIRE). */
-export function encodeHeartbeat(self: SelfDescription, wallMs: number): Uint8Array {
+/** How a heartbeat says when it was sent: Unix seconds, RFC 3339 text, or not at all. */
+export type TimestampFormat = "unix" | "rfc3339" | "none";
+
+/**
+ * One heartbeat as Go's json.Encoder frames it. The peer id stands there twice, for readers of either version (WIRE). A Go
+ * reader refuses the whole heartbeat where the type of its timestamp is not the one that it declares, so the format can be chosen.
+ */
+export function encodeHeartbeat(self: SelfDescription, wallMs: number, format: TimestampFormat): Uint8Array {
   const { name, did, peerId } = self;
-  return encoder.encode(
-    `${JSON.stringify({ name, did, peer_id: peerId, PeerID: peerId, timestamp: new Date(wallMs).toISOString() })}\n`,
-  );
+  return encoder.encode(`${JSON.stringify({ name, did, peer_id: peerId, PeerID: peerId, ...timestamp(wallMs, format) })}\n`);
+}
+
+function timestamp(wallMs: number, format: TimestampFormat): { readonly timestamp?: number | string } {
+  switch (format) {
+    case "unix":
+      return { timestamp: Math.floor(wallMs / 1_000) };
+    case "rfc3339":
+      return { timestamp: new Date(wallMs).toISOString() };
+    case "none":
+      return {};
+  }
 }
 
 const QUOTE = 0x22;

@@ -10,7 +10,7 @@ import type { ConnectionBook } from "./connections.ts";
 import { carriesPartnerStream } from "./connections.ts";
 import { PARTNER_PROTOCOL } from "./constants.ts";
 import { dialTarget } from "./dial-target.ts";
-import type { SelfDescription } from "./heartbeat-codec.ts";
+import type { SelfDescription, TimestampFormat } from "./heartbeat-codec.ts";
 import { encodeHeartbeat } from "./heartbeat-codec.ts";
 import type { Liveness } from "./liveness.ts";
 import type { Node } from "./node.ts";
@@ -22,6 +22,7 @@ export interface OpenerComponents {
   readonly node: Node;
   readonly clock: Clock;
   readonly self: SelfDescription;
+  readonly heartbeatTimestamp: TimestampFormat;
   readonly registry: StreamRegistry<PartnerStream>;
   readonly connections: ConnectionBook;
   readonly liveness: Liveness;
@@ -189,8 +190,8 @@ export class HeartbeatOpener {
   }
 
   #heartbeat(): Uint8Array {
-    const { self, clock } = this.#components;
-    return encodeHeartbeat(self, clock.wallMs());
+    const { self, clock, heartbeatTimestamp } = this.#components;
+    return encodeHeartbeat(self, clock.wallMs(), heartbeatTimestamp);
   }
 }
 

@@ -14,7 +14,7 @@ import {
   PARTNER_PROTOCOL,
   PROBE_PROTOCOL,
 } from "./constants.ts";
-import type { SelfDescription } from "./heartbeat-codec.ts";
+import type { SelfDescription, TimestampFormat } from "./heartbeat-codec.ts";
 import { HeartbeatHandler } from "./heartbeat-handler.ts";
 import { HeartbeatOpener } from "./heartbeat-opener.ts";
 import { LeaseClock } from "./lease-clock.ts";
@@ -36,6 +36,8 @@ export interface PartnerStreamsComponents {
   readonly rule: PartnerRule;
   readonly observer: StreamObserver;
   readonly options?: {
+    /** How our heartbeats say when they were sent; default Unix seconds, as Go programs do. */
+    readonly heartbeatTimestamp?: TimestampFormat;
     /** How long an inbound stream may stand without a heartbeat; default 10 s. */
     readonly firstHeartbeatTimeoutMs?: number;
     /** How long a peer has for the bandwidth challenge; default 5 s. */
@@ -71,7 +73,15 @@ export class Libp2pPartnerStreams implements PartnerStreams {
     this.#registry = registry;
     this.#liveness = liveness;
     this.#connections = connections;
-    this.#opener = new HeartbeatOpener({ node, clock, self, registry, connections, liveness });
+    this.#opener = new HeartbeatOpener({
+      node,
+      clock,
+      self,
+      heartbeatTimestamp: options.heartbeatTimestamp ?? "unix",
+      registry,
+      connections,
+      liveness,
+    });
     this.#handler = new HeartbeatHandler({
       clock,
       random,

@@ -53,6 +53,7 @@ describe("precedence", () => {
       OCPARTNERD_LISTEN: "/ip4/127.0.0.1/tcp/1,/ip6/::1/tcp/2",
       OCPARTNERD_HTTP: "[::1]:80",
       OCPARTNERD_P2P_INBOUND: "partners",
+      OCPARTNERD_P2P_HEARTBEAT_TIMESTAMP: "none",
       OCPARTNERD_LOG_LEVEL: "debug",
       OCPARTNERD_LOG_FORMAT: "json",
       OCPARTNERD_EVENTS_PEER_DATATYPES: "PEER, 9",

@@ -33,7 +33,7 @@ function cut(bytes: Uint8Array, places: readonly number[]): Uint8Array[] {
 
 describe("encodeHeartbeat", () => {
   it("writes one line with both spellings of the peer id", () => {
-    const line = new TextDecoder().decode(encodeHeartbeat({ name: "här", did: didOf("did:x:1"), peerId: ALICE }, 0));
+    const line = new TextDecoder().decode(encodeHeartbeat({ name: "här", did: didOf("did:x:1"), peerId: ALICE }, 0, "unix"));
     expect(line.endsWith("}\n")).toBe(true);
     expect(line.indexOf("\n")).toBe(line.length - 1);
     expect(JSON.parse(line)).toEqual({
@@ -41,13 +41,23 @@ describe("encodeHeartbeat", () => {
       did: "did:x:1",
       peer_id: ALICE,
       PeerID: ALICE,
-      timestamp: "1970-01-01T00:00:00.000Z",
+      timestamp: 0,
     });
+  });
+
+  it.each([
+    ["unix", 1_767_225_600],
+    ["rfc3339", "2026-01-01T00:00:00.999Z"],
+    ["none", undefined],
+  ] as const)("says when it was sent as %s", (format, expected) => {
+    const self = { name: "a", did: didOf("d"), peerId: ALICE };
+    const bytes = encodeHeartbeat(self, Date.UTC(2026, 0, 1) + 999, format);
+    expect((JSON.parse(new TextDecoder().decode(bytes)) as { timestamp?: unknown }).timestamp).toBe(expected);
   });
 
   it("is read back by the decoder", () => {
     const self = { name: "a", did: didOf("d"), peerId: ALICE };
-    expect(decodeAll(encodeHeartbeat(self, 1))).toEqual([self]);
+    expect(decodeAll(encodeHeartbeat(self, 1, "unix"))).toEqual([self]);
   });
 });
 

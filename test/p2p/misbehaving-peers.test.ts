@@ -55,7 +55,7 @@ describe("a host among misbehaving peers", () => {
     await owner.disposeAsync();
   });
 
-  const heartbeat = () => encodeHeartbeat({ name: "mallory", did: didOf("did:m"), peerId: mallory.peerId }, Date.now());
+  const heartbeat = () => encodeHeartbeat({ name: "mallory", did: didOf("did:m"), peerId: mallory.peerId }, Date.now(), "unix");
 
   async function answerProbes(answer: ProbeAnswer): Promise<void> {
     await mallory.node.handle(PROBE_PROTOCOL, (stream) => {
@@ -92,7 +92,7 @@ describe("a host among misbehaving peers", () => {
 
   it("refuses a stream in somebody else's name", async () => {
     const somebodyElse = await peerIdOfSeed(9);
-    const message = encodeHeartbeat({ name: "mallory", did: didOf("did:m"), peerId: somebodyElse }, 0);
+    const message = encodeHeartbeat({ name: "mallory", did: didOf("did:m"), peerId: somebodyElse }, 0, "unix");
     await expectRefused(await openStream(message), "peer_id_mismatch");
   });
 
@@ -178,7 +178,7 @@ describe("a host among misbehaving peers", () => {
 
   it.each([
     ["garbage", async () => bytesOf("}")],
-    ["another name", async () => encodeHeartbeat({ name: "x", did: didOf("d"), peerId: await peerIdOfSeed(9) }, 0)],
+    ["another name", async () => encodeHeartbeat({ name: "x", did: didOf("d"), peerId: await peerIdOfSeed(9) }, 0, "unix")],
   ])("ends a stream that stands when %s arrives", async (_, message) => {
     await answerProbes(answering((challenge) => challenge));
     const stream = await openStream(heartbeat());
@@ -244,6 +244,30 @@ describe("a host among misbehaving peers", () => {
       "replaced",
       "StreamOpened",
     ]);
+  });
+
+  /** What go-libp2p does: protocol, payload and (for a probe) end of input leave together, before the other side has agreed. */
+  async function openOptimistically(protocol: string, payload: Uint8Array): Promise<Stream> {
+    const { muxer } = connection as unknown as { muxer: { createStream(): Promise<Stream> } };
+    const stream = await muxer.createStream();
+    const line = (text: string) => Buffer.from(`${String.fromCharCode(text.length + 1)}${text}\n`, "latin1");
+    stream.send(Buffer.concat([line("/multistream/1.0.0"), line(protocol), payload]));
+    return stream;
+  }
+
+  it("lets in a peer that does not wait for our agreement before its first heartbeat", async () => {
+    await answerProbes(answering((challenge) => challenge));
+    await openOptimistically(PARTNER_PROTOCOL, heartbeat());
+    await eventually(() => host.streams.actual(mallory.peerId).inbound !== null);
+  });
+
+  it("echoes for a peer that has sent everything before we agree", async () => {
+    const stream = await openOptimistically(PROBE_PROTOCOL, bytesOf("all at once"));
+    const received: Uint8Array[] = [];
+    stream.addEventListener("message", (event) => received.push(event.data.subarray()));
+    await stream.close();
+    await eventually(() => stream.status === "closed");
+    expect(Buffer.concat(received).toString()).toContain("all at once");
   });
 
   it("echoes for anybody, and not without end", async () => {
