@@ -16,17 +16,20 @@ export function lockDirectory(directory: string): Disposable {
   ensureDirectory(directory);
   const path = join(directory, LOCK_NAME);
   ensureFile(path, directory);
-  // Node cannot lock a file, SQLite can: this database stays empty and is never written.
-  const lock = new Database(path, { timeout: 0 });
+  let lock: Database.Database | undefined;
   try {
+    // Node cannot lock a file, SQLite can: this database stays empty and is never written.
+    lock = new Database(path, { timeout: 0 });
     lock.exec("begin exclusive");
   } catch (thrown) {
-    lock.close();
-    if (!(thrown instanceof Database.SqliteError && thrown.code === "SQLITE_BUSY")) throw storeFailure(`cannot lock ${path}`, thrown);
+    lock?.close();
+    if (!(thrown instanceof Database.SqliteError && thrown.code === "SQLITE_BUSY"))
+      throw storeFailure(`cannot lock ${path}`, thrown);
     throw new PartnerdError("data_dir_in_use", `the data directory ${directory} is in use by another oc-partnerd`, {
       nextStep: "end that one, or choose another directory with --data DIR",
       cause: thrown,
     });
   }
-  return { [Symbol.dispose]: () => void lock.close() };
+  const held = lock;
+  return { [Symbol.dispose]: () => void held.close() };
 }
