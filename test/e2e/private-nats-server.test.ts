@@ -1,0 +1,47 @@
+/** A machine without NATS: the daemon brings its own, and takes it along when it goes, however it goes. */
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { natsAnswers } from "../../src/nats/discover.ts";
+import { DaemonProcess } from "../support/daemon-process.ts";
+import { matching } from "../support/matchers.ts";
+import { until } from "../support/until.ts";
+
+/** The processes whose command line has `argument` in it. */
+function processesWith(argument: string): number[] {
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
+    .filter((pid) => {
+      try {
+        return readFileSync(join("/proc", pid, "cmdline"), "utf8").includes(argument);
+      } catch {
+        return false; // Ended meanwhile.
+      }
+    })
+    .map(Number);
+}
+
+test("a private nats-server is started, said so, used, and gone after kill -9", async (context) => {
+  context.skip(await natsAnswers("127.0.0.1", 4222, 1_000), "a NATS server listens on 127.0.0.1:4222");
+  await using daemon = await DaemonProcess.start();
+  const store = join(daemon.dataDir, "nats");
+  const started = daemon.logLines().find(({ msg }) => msg.includes("started a private one"));
+  expect(started).toMatchObject({ level: "info", url: matching(/^nats:\/\/127\.0\.0\.1:\d+$/), storeDir: store });
+  const port = Number(new URL(String(started?.["url"])).port);
+  expect(port).not.toBe(4222);
+  expect(processesWith(store)).toContain(started?.["pid"]);
+  expect((await daemon.health("/readyz")).body.checks).toContainEqual({
+    name: "nats",
+    ok: true,
+    message: matching(new RegExp(`connected to 127\\.0\\.0\\.1:${port} `)),
+  });
+
+  await daemon.kill();
+  await until("the private server is gone", () => processesWith(store).length === 0);
+  expect(await natsAnswers("127.0.0.1", port, 1_000)).toBe(false);
+
+  await daemon.start();
+  expect(processesWith(store)).not.toEqual([]);
+  expect(await daemon.stop()).toEqual({ code: 0, signal: null });
+  await until("the private server is gone again", () => processesWith(store).length === 0);
+});

@@ -1,0 +1,159 @@
+/** How a daemon ends: in good order when asked, at once when told twice, and without harm to its log when killed. */
+import { existsSync, readFileSync } from "node:fs";
+import { setTimeout as delay } from "node:timers/promises";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { natsAnswers } from "../../src/nats/discover.ts";
+import { DaemonProcess } from "../support/daemon-process.ts";
+import { databaseFaults } from "../support/database-check.ts";
+import { NatsServer } from "../support/nats-server.ts";
+import { type Participant, startParticipants } from "../support/participant.ts";
+import { peerIdOfSeed } from "../support/peer-ids.ts";
+import { hasInbound, hasNoStream, isEstablished, whenPeer } from "../support/peer-watch.ts";
+import { Publisher } from "../support/publisher.ts";
+
+/** DESIGN: what a native sidecar gets after SIGTERM. */
+const DRAIN_MS = 2_000;
+
+describe("asked to end", () => {
+  const owner = new AsyncDisposableStack();
+  let a: Participant;
+  let b: Participant;
+  beforeAll(async () => {
+    [a, b] = await startParticipants(owner, ["a", "b"]);
+  });
+  afterAll(() => owner.disposeAsync());
+
+  /** A's daemon runs, with a stream to B and one from B. */
+  async function befriend(): Promise<void> {
+    if ((await a.daemon.health("/readyz").catch(() => undefined)) === undefined) await a.daemon.start();
+    await a.publisher.relate(b, "PARTNER");
+    await b.publisher.relate(a, "PARTNER");
+    for (const [one, other] of [[a, b] as const, [b, a] as const]) {
+      await whenPeer(one.daemon, other.peerId, "both streams stand", (peer) => isEstablished(peer) && hasInbound(peer), 10_000);
+    }
+  }
+
+  test.each(["SIGTERM", "SIGINT"] as const)("%s: it drains, and its partner notices at once", async (signal) => {
+    await befriend();
+    const startedMs = performance.now();
+    a.daemon.send(signal);
+    const [exit] = await Promise.all([
+      a.daemon.exited,
+      whenPeer(b.daemon, a.peerId, "both streams are gone", hasNoStream, 1_000),
+    ]);
+    expect(performance.now() - startedMs).toBeLessThan(DRAIN_MS);
+    expect(exit).toEqual({ code: 0, signal: null });
+    expect(a.daemon.stderr).toBe("");
+    expect(a.daemon.logLines().at(-1)).toMatchObject({ level: "info", msg: "ended" });
+    const ended = "select direction, close_reason from stream_sessions order by closed_seq desc limit 2";
+    const reasons = a.daemon.sql(ended);
+    expect(reasons).toHaveLength(2);
+    expect(reasons).toEqual(
+      expect.arrayContaining([
+        { direction: "outbound", close_reason: "shutdown" },
+        { direction: "inbound", close_reason: "shutdown" },
+      ]),
+    );
+    expect(b.daemon.count("select count(*) from stream_sessions where closed_at is null")).toBe(0);
+    expect(b.daemon.sql(ended).map(({ close_reason }) => close_reason)).not.toContain("expired");
+    expect(databaseFaults(a.daemon)).toEqual([]);
+  });
+
+  test("a partner that does not answer cannot hold it up", async () => {
+    await befriend();
+    await b.daemon.freeze();
+    const startedMs = performance.now();
+    expect(await a.daemon.stop()).toEqual({ code: 0, signal: null });
+    expect(performance.now() - startedMs).toBeLessThan(DRAIN_MS);
+    b.daemon.thaw();
+    await whenPeer(b.daemon, a.peerId, "the end is noticed", hasNoStream, 5_000);
+    expect(a.daemon.sql("select close_reason from stream_sessions order by closed_seq desc limit 1")).toEqual([
+      { close_reason: "shutdown" },
+    ]);
+    expect(databaseFaults(a.daemon)).toEqual([]);
+  });
+});
+
+/** The slowest thing there is to end: a private nats-server that does not. It is given a second. */
+describe("asked to end while something hangs", () => {
+  const PATIENCE_MS = 1_000;
+
+  async function freezePrivateServer(daemon: DaemonProcess): Promise<void> {
+    const started = daemon.logLines().findLast(({ msg }) => msg.includes("started a private one"));
+    const pid = Number(started?.["pid"]);
+    process.kill(pid, "SIGSTOP");
+    await daemon.until("its private server has stopped", () => / T /.test(readFileSync(`/proc/${pid}/stat`, "utf8")));
+  }
+
+  async function endingTakesMs(daemon: DaemonProcess): Promise<number> {
+    const startedMs = performance.now();
+    expect(await daemon.exited).toEqual({ code: 0, signal: null });
+    return performance.now() - startedMs;
+  }
+
+  test("it still ends in good order and in time; a second signal ends it at once", async (context) => {
+    context.skip(await natsAnswers("127.0.0.1", 4222, 1_000), "a NATS server listens on 127.0.0.1:4222");
+    await using daemon = await DaemonProcess.start();
+    await freezePrivateServer(daemon);
+    daemon.send("SIGTERM");
+    const patientMs = await endingTakesMs(daemon);
+    expect(patientMs).toBeGreaterThan(PATIENCE_MS - 100);
+    expect(patientMs).toBeLessThan(DRAIN_MS);
+    expect(daemon.logLines().at(-1)).toMatchObject({ level: "info", msg: "ended" });
+
+    await daemon.start();
+    await freezePrivateServer(daemon);
+    const lines = daemon.logLines().length;
+    daemon.send("SIGINT");
+    await daemon.until("the first signal is heard", () => daemon.logLines().at(lines)?.msg.startsWith("ending;") === true);
+    daemon.send("SIGTERM");
+    expect(await endingTakesMs(daemon)).toBeLessThan(PATIENCE_MS / 2);
+    expect(databaseFaults(daemon)).toEqual([]);
+  });
+});
+
+describe("killed at any moment", () => {
+  const ROUNDS = 10;
+  /** Some rounds end before the daemon hears anything, the others under load. */
+  const LONGEST_LIFE_MS = 2_000;
+
+  test(`${ROUNDS} times under a load of events: each time the log opens clean`, async () => {
+    await using nats = await NatsServer.start();
+    await using publisher = await Publisher.connect(nats);
+    await using daemon = await DaemonProcess.start({ config: { nats: { url: nats.url }, log: { level: "error" } } });
+    const peerIds = await Promise.all(Array.from({ length: 20 }, (_, index) => peerIdOfSeed(index + 1)));
+    const relations = ["PARTNER", "NONE", "PARTNER", "BLACKLIST"];
+
+    const ending = new AbortController();
+    const load = (async () => {
+      for (let sent = 0; !ending.signal.aborted; sent++) {
+        const peerId = peerIds[sent % peerIds.length] ?? "";
+        // Half of them fail to be dialled at once, so that observed events are appended in between.
+        const address = `/ip4/127.0.0.1/tcp/9/p2p/${peerId}`;
+        await publisher.relate({ peerId, address }, relations[Math.floor(sent / peerIds.length) % relations.length] ?? "");
+      }
+    })();
+
+    const heads: number[] = [];
+    for (let round = 0; round < ROUNDS; round++) {
+      if (round > 0) await daemon.start("nothing");
+      // Not a wait for anything: the moment of the crash is the chance that is tested.
+      const lifeMs = Math.random() * LONGEST_LIFE_MS;
+      await delay(lifeMs);
+      expect(await daemon.kill()).toEqual({ code: null, signal: "SIGKILL" });
+      expect(existsSync(daemon.databaseFile)).toBe(true);
+      expect(databaseFaults(daemon), `after ${lifeMs} ms in round ${round}`).toEqual([]);
+      heads.push(daemon.count("select coalesce(max(seq), 0) from event_log"));
+    }
+    ending.abort();
+    await load;
+    expect(heads).toEqual(heads.toSorted((one, other) => one - other));
+
+    await daemon.start();
+    await daemon.until("it hears events again", async () => {
+      await publisher.relate({ peerId: peerIds[0] ?? "", address: `/ip4/127.0.0.1/tcp/9/p2p/${peerIds[0]}` }, "PARTNER");
+      return daemon.count("select max(seq) from event_log") > (heads.at(-1) ?? 0);
+    });
+    expect(daemon.stderr).toBe("");
+  });
+});

@@ -1,0 +1,186 @@
+/** The HTTP API of a live daemon, to the letter of the design: exactly these keys, of exactly these kinds. */
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { z } from "zod";
+import { parsePeerId } from "../../src/ids.ts";
+import { version } from "../../src/version.ts";
+import { type Participant, startParticipants } from "../support/participant.ts";
+import { peerIdOfSeed } from "../support/peer-ids.ts";
+import { hasInbound, isEstablished, whenPeer } from "../support/peer-watch.ts";
+
+const time = z.string().regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
+const peerId = z.string().refine((text) => parsePeerId(text) === text);
+const stream = z.strictObject({ openedAt: time, expiresAt: time }).nullable();
+
+const selfSchema = z.strictObject({
+  peerId,
+  addresses: z.array(z.string().startsWith("/ip4/127.0.0.1/tcp/")).min(1),
+  name: z.string(),
+  did: z.string(),
+  version: z.string(),
+  startedAt: time,
+});
+
+const peerKeys = {
+  peerId,
+  did: z.string().nullable(),
+  name: z.string().nullable(),
+  relation: z.string().nullable(),
+  address: z.string().startsWith("/").nullable(),
+  phase: z.enum(["established", "opening", "backoff", "closed"]),
+  outbound: stream,
+  inbound: stream,
+  attempts: z.int().nonnegative(),
+  nextAttemptAt: time.nullable(),
+  lastError: z.strictObject({ code: z.string(), message: z.string() }).nullable(),
+  desiredSeq: z.int().positive().nullable(),
+  // More than was asked for: what the relation means to the daemon, and since when the phase holds.
+  standing: z.enum(["partner", "revoked", "blacklisted"]).nullable(),
+  since: time.nullable(),
+};
+
+const peersSchema = z.strictObject({ peers: z.array(z.strictObject(peerKeys)) });
+
+const peerSchema = z.strictObject({
+  ...peerKeys,
+  history: z.array(
+    z.strictObject({
+      seq: z.int().positive(),
+      at: time,
+      type: z.enum(["PeerDesired", "PeerRemoved", "StreamOpened", "StreamClosed", "OpenFailed", "InboundRefused"]),
+      source: z.string().nullable(),
+      effect: z.enum(["changed", "unchanged"]).nullable(),
+      relation: z.string().nullable(),
+      direction: z.enum(["outbound", "inbound"]).nullable(),
+      reason: z.string().nullable(),
+      message: z.string().nullable(),
+      causeSeq: z.int().positive().nullable(),
+    }),
+  ),
+});
+
+const healthSchema = z.strictObject({
+  status: z.enum(["ok", "failing"]),
+  checks: z.array(z.strictObject({ name: z.string(), ok: z.boolean(), message: z.string().min(1) })).min(1),
+});
+
+const problemSchema = z.strictObject({ error: z.strictObject({ code: z.string(), message: z.string().min(1) }) });
+
+const owner = new AsyncDisposableStack();
+let a: Participant;
+let b: Participant;
+let unreachable: { peerId: string; address: string };
+
+/** A has B as a partner, a partner that nobody can reach, and one that it once revoked. B only sees A. */
+beforeAll(async () => {
+  [a, b] = await startParticipants(owner, ["a", "b"]);
+  const [unreachableId, revokedId] = [await peerIdOfSeed(1), await peerIdOfSeed(2)];
+  unreachable = { peerId: unreachableId, address: `/ip4/127.0.0.1/tcp/9/p2p/${unreachableId}` };
+  await a.publisher.relate(b, "PARTNER");
+  await a.publisher.relate(unreachable, "PARTNER");
+  await a.publisher.relate({ peerId: revokedId, address: `/ip4/127.0.0.1/tcp/9/p2p/${revokedId}` }, "NONE");
+  await whenPeer(a.daemon, b.peerId, "its stream stands", isEstablished, 10_000);
+  await whenPeer(b.daemon, a.peerId, "their stream stands", hasInbound, 10_000);
+});
+afterAll(() => owner.disposeAsync());
+
+async function get(path: string, of: Participant = a): Promise<{ status: number; type: string | null; body: unknown }> {
+  const response = await of.daemon.fetch(path);
+  return { status: response.status, type: response.headers.get("content-type"), body: await response.json() };
+}
+
+describe("GET", () => {
+  test("/v1/self", async () => {
+    const { status, type, body } = await get("/v1/self");
+    expect({ status, type }).toEqual({ status: 200, type: "application/json" });
+    expect(selfSchema.parse(body)).toMatchObject({ name: "a", did: a.peerId, version, addresses: [a.address] });
+    expect(a.address.endsWith(`/p2p/${a.peerId}`)).toBe(true);
+  });
+
+  test("/v1/peers is the union of desired and actual", async () => {
+    await whenPeer(a.daemon, unreachable.peerId, "it is in backoff", (peer) => peer?.phase === "backoff", 10_000);
+    const { peers } = peersSchema.parse((await get("/v1/peers")).body);
+    const byRelation = Object.fromEntries(peers.map((peer) => [`${peer.relation} ${peer.phase}`, peer]));
+    expect(Object.keys(byRelation)).toHaveLength(3);
+    expect(byRelation["PARTNER established"]).toMatchObject({
+      peerId: b.peerId,
+      address: b.address,
+      attempts: 0,
+      nextAttemptAt: null,
+      lastError: null,
+      standing: "partner",
+      inbound: null,
+      desiredSeq: 1,
+    });
+    const { openedAt = "", expiresAt = "" } = byRelation["PARTNER established"]?.outbound ?? {};
+    expect(byRelation["PARTNER established"]?.since).toBe(openedAt);
+    expect(Date.parse(expiresAt)).toBeGreaterThan(Date.parse(openedAt));
+    const failing = byRelation["PARTNER backoff"] ?? byRelation["PARTNER opening"];
+    expect(failing).toMatchObject({ peerId: unreachable.peerId, outbound: null, lastError: { code: "dial_failed" } });
+    expect(failing?.attempts).toBeGreaterThan(0);
+    expect(byRelation["NONE closed"]).toMatchObject({ standing: "revoked", outbound: null, attempts: 0, nextAttemptAt: null });
+
+    const seen = peersSchema.parse((await get("/v1/peers", b)).body);
+    expect(seen.peers).toMatchObject([
+      { peerId: a.peerId, relation: null, standing: null, address: null, desiredSeq: null, phase: "closed", outbound: null },
+    ]);
+    expect(seen.peers[0]?.inbound).not.toBeNull();
+  });
+
+  test("/v1/peers/:peerId adds the history, newest first", async () => {
+    const { peer, history } = await get(`/v1/peers/${b.peerId}`).then(({ body }) => {
+      const { history: events, ...rest } = peerSchema.parse(body);
+      return { peer: rest, history: events };
+    });
+    expect(peer).toMatchObject({ peerId: b.peerId, phase: "established" });
+    expect(history.map(({ type, direction, source }) => ({ type, direction, source }))).toEqual([
+      { type: "StreamOpened", direction: "outbound", source: "oc-partnerd" },
+      { type: "PeerDesired", direction: null, source: "oc-api" },
+    ]);
+    const failing = peerSchema.parse((await get(`/v1/peers/${unreachable.peerId}`)).body);
+    expect(failing.history.map(({ type, reason }) => ({ type, reason }))).toEqual([
+      { type: "OpenFailed", reason: "dial_failed" },
+      { type: "PeerDesired", reason: null },
+    ]);
+  });
+
+  test.each([
+    ["of a peer that nobody knows", async () => `/v1/peers/${await peerIdOfSeed(3)}`, 404, "peer_unknown"],
+    ["of what is no PeerID", async () => "/v1/peers/lyon-1", 400, "peer_id_invalid"],
+    ["of what is not served", async () => "/v2/peers", 404, "not_found"],
+  ])("says so %s", async (_, path, status, code) => {
+    const answer = await get(await path());
+    expect(answer.status).toBe(status);
+    expect(problemSchema.parse(answer.body).error.code).toBe(code);
+  });
+
+  test.each(["/startupz", "/livez", "/readyz"])("%s", async (path) => {
+    const { status, body } = await get(path);
+    expect(status).toBe(200);
+    expect(healthSchema.parse(body)).toMatchObject({ status: "ok" });
+    expect(healthSchema.parse(body).checks.every(({ ok }) => ok)).toBe(true);
+  });
+
+  test("/metrics", async () => {
+    const response = await a.daemon.fetch("/metrics");
+    const text = await response.text();
+    expect(response.headers.get("content-type")).toMatch(/^text\/plain; version=0\.0\.4/);
+    expect(text, "peers are no labels").not.toMatch(/12D3Koo/);
+    for (const line of text.split("\n").filter((candidate) => candidate !== "")) {
+      expect(line).toMatch(
+        /^(?:# (?:HELP|TYPE) \S+ .+|[a-z_]\w*(?:\{\w+="[^"]*"(?:,\w+="[^"]*")*\})? (?:-?[\d.e+-]+|NaN|\+Inf))$/,
+      );
+    }
+    const values = {
+      'oc_partnerd_events_received_total{result="changed"}': 3,
+      'oc_partnerd_events_received_total{result="dropped"}': 0,
+      'oc_partnerd_streams_opened_total{direction="outbound"}': 1,
+      'oc_partnerd_peers{phase="established"}': 1,
+      oc_partnerd_desired_partners: 2,
+      oc_partnerd_nats_connected: 1,
+      'oc_partnerd_resync_found_total{kind="key"}': 0,
+    };
+    for (const [series, value] of Object.entries(values))
+      expect([series, await a.daemon.metric(series)]).toEqual([series, value]);
+    expect(await a.daemon.metric("oc_partnerd_event_log_head_seq")).toBe(a.daemon.count("select max(seq) from event_log"));
+  });
+});

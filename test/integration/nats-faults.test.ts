@@ -1,0 +1,98 @@
+/** A daemon whose NATS is not there, or does not want it: it runs, says what is wrong, and recovers by itself. */
+import { describe, expect, test } from "vitest";
+import { DaemonProcess } from "../support/daemon-process.ts";
+import { matching } from "../support/matchers.ts";
+import { NatsServer } from "../support/nats-server.ts";
+import { peerIdOfSeed } from "../support/peer-ids.ts";
+import { whenPeer } from "../support/peer-watch.ts";
+import { Publisher } from "../support/publisher.ts";
+import { runCommand } from "../support/run-command.ts";
+
+const peerId = await peerIdOfSeed(1);
+const peer = { peerId, address: `/ip4/127.0.0.1/tcp/9/p2p/${peerId}` };
+
+async function failingChecks(daemon: DaemonProcess): Promise<readonly { name: string; message: string }[]> {
+  const { status, body } = await daemon.health("/readyz");
+  expect({ status, body: body.status }).toEqual({ status: 503, body: "failing" });
+  return body.checks.filter(({ ok }) => !ok);
+}
+
+const statusOf = (daemon: DaemonProcess) => runCommand(["status", "--http", new URL(daemon.httpUrl).host]);
+
+const becomesReady = (daemon: DaemonProcess) =>
+  daemon.until("it is ready", async () => (await daemon.health("/readyz")).status === 200);
+
+describe.concurrent("NATS", () => {
+  test("is down at the start, and comes up", async () => {
+    await using nats = await NatsServer.start({ stopped: true });
+    await using daemon = await DaemonProcess.start({ config: { nats: { url: nats.url } }, until: "started" });
+    await daemon.until(
+      "the failure is told",
+      async () => (await failingChecks(daemon))[0]?.message.includes("ECONNREFUSED") === true,
+    );
+    expect(await failingChecks(daemon)).toMatchObject([
+      {
+        name: "nats",
+        message: matching(new RegExp(`^connecting since \\S+Z: .*127\\.0\\.0\\.1:${nats.port}.*; streams go on$`)),
+      },
+    ]);
+    expect((await daemon.health("/livez")).status).toBe(200);
+    expect((await daemon.health("/startupz")).status).toBe(200);
+    const status = await statusOf(daemon);
+    expect(status).toMatchObject({ code: 1, stderr: "" });
+    expect(status.stdout).toMatch(/NOT READY\n(?: {2}ok .*\n)* {2}FAIL nats: connecting since .*ECONNREFUSED/);
+
+    await nats.start();
+    await becomesReady(daemon);
+    await using publisher = await Publisher.connect(nats);
+    await publisher.relate(peer, "PARTNER");
+    await whenPeer(daemon, peerId, "the event is heard", (seen) => seen?.relation === "PARTNER", 2_000);
+    expect((await statusOf(daemon)).code).toBe(0);
+    expect(await daemon.stop()).toEqual({ code: 0, signal: null });
+    expect(daemon.stderr).toBe("");
+  });
+
+  test("refuses the password, which is never shown, and takes it later", async () => {
+    const password = "a-secret-that-nobody-prints";
+    const withPassword = (accepted: string) => `authorization { user: partnerd, password: "${accepted}" }`;
+    await using nats = await NatsServer.start({ config: withPassword("another") });
+    const config = { nats: { url: nats.url, user: "partnerd", password } };
+    await using daemon = await DaemonProcess.start({ config, until: "started" });
+    await daemon.until(
+      "the refusal is told",
+      async () => (await failingChecks(daemon))[0]?.message.includes("refused the credentials") === true,
+    );
+    expect(await failingChecks(daemon)).toMatchObject([{ name: "nats" }]);
+    const status = await statusOf(daemon);
+    expect(status).toMatchObject({ code: 1, stdout: matching(/authorization violation/) });
+
+    nats.configure(withPassword(password));
+    nats.reload();
+    await becomesReady(daemon);
+    const shown = [
+      JSON.stringify(daemon.logLines()),
+      daemon.stderr,
+      status.stdout,
+      await (await daemon.fetch("/metrics")).text(),
+    ];
+    for (const text of shown) expect(text).not.toContain(password);
+  });
+
+  test("denies a subject: that is told, and no event of another subject is lost", async () => {
+    const user = (permissions: string) =>
+      `authorization { users: [{ user: u, password: p, permissions: { ${permissions} } }, { user: admin, password: a }] }`;
+    await using nats = await NatsServer.start({ config: user("subscribe: { deny: CREATE_RESOURCE }") });
+    await using daemon = await DaemonProcess.start({
+      config: { nats: { url: nats.url, user: "u", password: "p" } },
+      until: "started",
+    });
+    await daemon.until(
+      "the denial is told",
+      async () => (await failingChecks(daemon))[0]?.message.includes("CREATE_RESOURCE") === true,
+    );
+    expect(await failingChecks(daemon)).toMatchObject([{ name: "nats", message: matching(/not subscribed/) }]);
+    await using publisher = await Publisher.connect(nats, { user: "admin", pass: "a" });
+    await publisher.remove(peer);
+    await whenPeer(daemon, peerId, "the removal is heard", (seen) => seen?.relation === "REMOVED", 2_000);
+  });
+});

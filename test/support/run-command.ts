@@ -1,0 +1,51 @@
+/** Runs `oc-partnerd <command>` to its end, as a user's shell would. */
+import { spawn } from "node:child_process";
+import { tmpdir } from "node:os";
+import { expect } from "vitest";
+import { cleanEnv, LAUNCHER } from "./daemon-process.ts";
+
+/** Some commands should fail instead of running: this ends them should they not. */
+const TIMEOUT_MS = 20_000;
+
+export interface CommandResult {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+interface CommandOptions {
+  readonly env?: Readonly<Record<string, string>>;
+  /** Default: a directory without a configuration file. */
+  readonly cwd?: string;
+}
+
+export function runCommand(args: readonly string[], { env = {}, cwd = tmpdir() }: CommandOptions = {}): Promise<CommandResult> {
+  const child = spawn(LAUNCHER, args, {
+    cwd,
+    env: { ...cleanEnv(), ...env },
+    stdio: ["ignore", "pipe", "pipe"],
+    timeout: TIMEOUT_MS,
+    killSignal: "SIGKILL",
+  });
+  const output = { stdout: "", stderr: "" };
+  for (const name of ["stdout", "stderr"] as const) {
+    child[name].setEncoding("utf8").on("data", (chunk: string) => {
+      output[name] += chunk;
+    });
+  }
+  return new Promise((resolve, reject) => {
+    child.once("error", reject);
+    child.once("close", (code, signal) => resolve({ code, signal, ...output }));
+  });
+}
+
+/** One clear message that names all of `mentions`, one next step, no stack trace, and the exit code that the error has. */
+export function expectFailure(result: CommandResult, code: number, mentions: readonly string[]): void {
+  const { stderr } = result;
+  expect(result).toMatchObject({ code, signal: null });
+  expect(stderr.match(/^oc-partnerd: /gm), stderr).toHaveLength(1);
+  expect(stderr.match(/^ {2}next step: \S/gm), stderr).toHaveLength(1);
+  expect(stderr, "no stack trace").not.toMatch(/^\s+at .*[:(]/m);
+  for (const mention of mentions) expect(stderr).toContain(mention);
+}
