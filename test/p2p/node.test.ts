@@ -8,6 +8,7 @@ import { createNode, startNode, stopNode } from "../../src/p2p/node.ts";
 import type { PartnerRule } from "../../src/p2p/rule.ts";
 import { parseSwarmKey } from "../../src/p2p/swarm-key.ts";
 import { eventually } from "../support/partner-host.ts";
+import { VirtualClock } from "../support/virtual-clock.ts";
 
 const ANY_PORT = "/ip4/127.0.0.1/tcp/0";
 const swarmKey = (byte: string) =>
@@ -76,6 +77,20 @@ describe("a node", () => {
     await eventually(() => hub.getConnections().length === 0);
     const remembered = async () => (await hub.peerStore.all()).map((peer) => peer.id.toString());
     await expect.poll(remembered).not.toContain(visitor.peerId.toString());
+  });
+
+  it("is waited for no longer than a second when it stops", async () => {
+    const clock = new VirtualClock();
+    let stopped = false;
+    const stuck = { stop: () => new Promise(() => {}), getConnections: () => [] } as unknown as Node;
+    const stopping = stopNode(stuck, clock).then(() => {
+      stopped = true;
+    });
+    await clock.advance(999);
+    expect(stopped).toBe(false);
+    await clock.advance(1);
+    await stopping;
+    expect(clock.pendingTimers).toBe(0);
   });
 
   it("tells who it is", async () => {

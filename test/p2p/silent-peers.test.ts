@@ -128,6 +128,14 @@ describe("a host whose partner falls silent", () => {
     expect(reasons(alice)).toEqual(["StreamOpened", "connection_lost"]);
   });
 
+  it("does not call it a refusal when an old connection dies under a new stream", async () => {
+    alice.streams.close(bob.peerId, EXPIRED);
+    link.pause();
+    const opening = alice.streams.open(bobDesired, timeoutSignal(60_000));
+    link.drop();
+    await expect(opening).rejects.toMatchObject({ code: "stream_lost" });
+  });
+
   it("stops within two seconds although the peer answers nothing, and reports the shutdown", async () => {
     link.pause();
     const startedMs = performance.now();
