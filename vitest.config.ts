@@ -9,7 +9,7 @@ export default defineConfig({
         test: {
           name: "unit",
           include: ["test/**/*.test.ts"],
-          exclude: ["test/{contract,integration,e2e}/**"],
+          exclude: ["test/{contract,integration,e2e,interop}/**"],
           testTimeout: 10_000,
         },
       },
