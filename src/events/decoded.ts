@@ -9,7 +9,7 @@ export interface PeerReference {
   readonly did: Did | null;
 }
 
-export interface Ignored {
+interface Ignored {
   readonly kind: "ignored";
   readonly reason: "echo" | "other_datatype";
   readonly source: string;

@@ -8,7 +8,7 @@ export interface DesiredPeers {
 }
 
 /** A stream of ours, or theirs, as it stands now. `expiresAtMs` is already stretched by local stalls. */
-export interface Lease {
+interface Lease {
   readonly openedAtMs: number;
   readonly expiresAtMs: number;
 }
