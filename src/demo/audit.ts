@@ -1,5 +1,5 @@
 /** The audit trail of one peer, as anybody could ask for it with any SQLite client. */
-import { table } from "../cli/table.ts";
+import { printable } from "../printable.ts";
 import { query } from "./database.ts";
 import type { Name } from "./state.ts";
 
@@ -8,8 +8,17 @@ export function auditSql(name: Name): string {
   return `select seq, at, summary from peer_history where name = '${name}' order by seq`;
 }
 
-/** What the database in `directory` tells of that peer, as a table. */
-export function auditTrail(directory: string, name: Name): string {
-  const rows = query(directory, auditSql(name)).map((row) => ["seq", "at", "summary"].map((column) => String(row[column])));
-  return table(["SEQ", "AT", "SUMMARY"], rows);
+export interface AuditRow {
+  readonly seq: string;
+  readonly at: string;
+  readonly summary: string;
+}
+
+/** What the database in `directory` tells of that peer, oldest first. */
+export function auditTrail(directory: string, name: Name): readonly AuditRow[] {
+  return query(directory, auditSql(name)).map(({ seq = null, at = null, summary = null }) => ({
+    seq: String(seq),
+    at: String(at),
+    summary: printable(String(summary)),
+  }));
 }

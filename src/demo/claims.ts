@@ -1,6 +1,6 @@
 /** The summary: what the demo claims to have shown, each claim judged by the databases alone. Pure. */
 import { ATTEMPTS_TO_SEE, others, REFUSALS_TO_SEE } from "./checks.ts";
-import type { Facts, Session } from "./facts.ts";
+import type { Facts, Failures, Session } from "./facts.ts";
 import { MALFORMED } from "./messages.ts";
 import { NAMES, type Name, PAIRS } from "./state.ts";
 
@@ -78,7 +78,7 @@ function killNoticed(facts: Facts): Claim {
 }
 
 function backedOff(facts: Facts): Claim {
-  const attempts = others("nantes").map((at) => ({ at, failed: failures(facts, at, "nantes") }));
+  const attempts = others("nantes").map((at) => ({ at, failed: timesOf(facts[at].failures, "nantes") }));
   return {
     text: "and kept trying until it was back",
     holds: attempts.every(({ failed }) => failed >= ATTEMPTS_TO_SEE),
@@ -133,9 +133,13 @@ function revoked(facts: Facts): Claim {
 }
 
 function redialsRefused(facts: Facts): Claim {
-  const refused = facts.paris.failures.filter(({ peer, reason }) => peer === "lyon" && reason === "refused");
-  const times = sum(refused.map((failure) => failure.times));
-  return { text: "and its redials were refused", holds: times >= REFUSALS_TO_SEE, figures: count(times, "time") };
+  const seen = timesOf(facts.paris.failures, "lyon", "refused");
+  const given = timesOf(facts.lyon.refusals, "paris", "blacklisted");
+  return {
+    text: "and its redials were refused",
+    holds: seen >= REFUSALS_TO_SEE && given > 0,
+    figures: `paris saw ${seen}, lyon logged ${given}`,
+  };
 }
 
 function openAtEnd(facts: Facts): Claim {
@@ -182,8 +186,10 @@ function closedBy(...reasons: readonly string[]): (session: Session) => boolean 
   return ({ closeReason }) => closeReason !== null && reasons.includes(closeReason);
 }
 
-function failures(facts: Facts, at: Name, peer: Name): number {
-  return sum(facts[at].failures.filter((failure) => failure.peer === peer).map(({ times }) => times));
+/** For one reason, or for all of them. */
+function timesOf(failures: readonly Failures[], peer: Name, reason?: string): number {
+  const counted = failures.filter((failure) => failure.peer === peer && (reason === undefined || failure.reason === reason));
+  return sum(counted.map(({ times }) => times));
 }
 
 const isOpen = ({ closedSeq }: Session): boolean => closedSeq === null;

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { deadline, systemClock, systemRandom } from "../clock.ts";
-import { messageOf, PartnerdError } from "../errors.ts";
+import { PartnerdError, toPartnerdError } from "../errors.ts";
 import { auditSql, auditTrail } from "./audit.ts";
 import { claims } from "./claims.ts";
 import { createDisplay, type Display } from "./display.ts";
@@ -58,13 +58,13 @@ async function perform(directory: string, keep: boolean, display: Display, inter
   });
   const failure = await play(STEPS, { stage, display, clock, random, signal: limit.signal });
   if (interrupted.aborted) return false;
-  if (failure !== undefined) display.print(failureReport(messageOf(failure)));
+  if (failure !== undefined) display.print(failureReport(toPartnerdError(failure)));
   const held = summarise(stage, display);
   if (keep && stage.participants.length === NAMES.length && !broken.signal.aborted) {
     display.print(keepReport(stage.participants));
     display[Symbol.dispose]();
     await aborted(AbortSignal.any([interrupted, broken.signal]));
-    if (broken.signal.aborted) display.print(failureReport(messageOf(broken.signal.reason)));
+    if (broken.signal.aborted) display.print(failureReport(toPartnerdError(broken.signal.reason)));
   }
   return failure === undefined && held;
 }
@@ -74,7 +74,7 @@ function summarise(stage: Stage, display: Display): boolean {
   const known = NAMES.every((name) => stage.nodes[name].peerId !== null);
   if (!known) return false;
   const trail = auditTrail(stage.at("lyon").directory, "paris");
-  display.print(auditReport("What lyon's log tells of paris", auditSql("paris"), trail));
+  display.print(auditReport("What lyon's log tells of paris", auditSql("paris"), trail, display.columns));
   const nodes = perName((name) => ({ directory: stage.at(name).directory, peerId: stage.at(name).identity.peerId }));
   const judged = claims(readFacts(nodes, systemClock));
   display.print(summaryReport(judged));

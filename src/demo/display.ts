@@ -5,6 +5,8 @@ import type { DemoState } from "./state.ts";
 import { type Line, paint } from "./style.ts";
 
 export interface Display extends Disposable {
+  /** How long a line may be; Infinity where there is no terminal. */
+  readonly columns: number;
   /** Shows this state instead of the one before. */
   show(state: DemoState): void;
   /** Writes below what is shown, for good. */
@@ -37,10 +39,14 @@ class TerminalDisplay implements Display {
     this.#coloured = coloured;
   }
 
+  get columns(): number {
+    return this.#out.columns || LEAST_COLUMNS;
+  }
+
   show(state: DemoState): void {
     // What has scrolled out cannot be drawn over: on a low terminal the top of the picture is left out.
     const lines = screen(state).slice(-Math.max(1, (this.#out.rows || 24) - 1));
-    const columns = this.#out.columns || LEAST_COLUMNS;
+    const { columns } = this;
     const text = lines.map((line) => `${paint(line, columns, this.#coloured)}${REST_OF_LINE_ERASED}\n`).join("");
     this.#out.write(`${this.#cursorHidden ? "" : CURSOR_HIDDEN}${up(this.#drawnLines)}${text}${REST_OF_SCREEN_ERASED}`);
     this.#cursorHidden = true;
@@ -60,6 +66,7 @@ class TerminalDisplay implements Display {
 }
 
 class PlainDisplay implements Display {
+  readonly columns = Number.POSITIVE_INFINITY;
   readonly #out: Output;
   #shown: DemoState | undefined;
 
@@ -79,7 +86,7 @@ class PlainDisplay implements Display {
   }
 
   print(lines: readonly Line[]): void {
-    this.#out.write(lines.map((line) => `${paint(line, Number.POSITIVE_INFINITY, false)}\n`).join(""));
+    this.#out.write(lines.map((line) => `${paint(line, this.columns, false)}\n`).join(""));
   }
 
   [Symbol.dispose](): void {}

@@ -14,14 +14,21 @@ export interface Session {
   readonly closeReason: string | null;
 }
 
+export interface Failures {
+  readonly peer: Name | null;
+  readonly reason: string;
+  readonly times: number;
+}
+
 export interface NodeFacts {
   readonly sessions: readonly Session[];
   /** Each change of a relation, oldest first. */
   readonly relations: readonly { readonly peer: Name | null; readonly relation: string; readonly seq: number }[];
   readonly rejected: readonly { readonly reason: string; readonly payload: string }[];
   /** How often opening a stream failed, by peer and reason, the repetitions counted. */
-  readonly failures: readonly { readonly peer: Name | null; readonly reason: string; readonly times: number }[];
-  readonly refusals: readonly { readonly peer: Name | null; readonly reason: string; readonly seq: number }[];
+  readonly failures: readonly Failures[];
+  /** How often a stream of a peer was refused, likewise. */
+  readonly refusals: readonly Failures[];
   /** Rows of the log that come from the app whose events are echoes. */
   readonly echoes: number;
   readonly log: { readonly rows: number; readonly firstSeq: number; readonly lastSeq: number };
@@ -38,8 +45,7 @@ const REJECTED = "select reason, payload from rejected_events order by seq";
 const FAILURES = `
   select log.peer_id, log.reason, sum(1 + coalesce(repeated.count, 0)) as times
   from event_log as log left join repeated_failures as repeated on repeated.first_seq = log.seq
-  where log.type = 'OpenFailed' group by log.peer_id, log.reason`;
-const REFUSALS = "select peer_id, reason, seq from event_log where type = 'InboundRefused' order by seq";
+  where log.type = ? group by log.peer_id, log.reason`;
 const ECHOES = "select count(*) as count from event_log where source = ?";
 const LOG = "select count(*) as rows, min(seq) as first_seq, max(seq) as last_seq from event_log";
 
@@ -55,6 +61,8 @@ export function readFacts(
 function nodeFacts(directory: string, nameOf: (peerId: Cell | undefined) => Name | null, clock: Clock): NodeFacts {
   const rows = (sql: string, ...parameters: readonly Cell[]) => query(directory, sql, ...parameters);
   const peer = (row: Row) => nameOf(row["peer_id"]);
+  const failures = (type: "OpenFailed" | "InboundRefused"): readonly Failures[] =>
+    rows(FAILURES, type).map((row) => ({ peer: peer(row), reason: text(row["reason"]), times: number(row["times"]) }));
   const [log] = rows(LOG);
   using store = openStore({ directory, clock });
   return {
@@ -71,8 +79,8 @@ function nodeFacts(directory: string, nameOf: (peerId: Cell | undefined) => Name
       seq: number(row["seq"]),
     })),
     rejected: rows(REJECTED).map((row) => ({ reason: text(row["reason"]), payload: text(row["payload"]) })),
-    failures: rows(FAILURES).map((row) => ({ peer: peer(row), reason: text(row["reason"]), times: number(row["times"]) })),
-    refusals: rows(REFUSALS).map((row) => ({ peer: peer(row), reason: text(row["reason"]), seq: number(row["seq"]) })),
+    failures: failures("OpenFailed"),
+    refusals: failures("InboundRefused"),
     echoes: number(rows(ECHOES, ECHOING_APP)[0]?.["count"]),
     log: { rows: number(log?.["rows"]), firstSeq: number(log?.["first_seq"]), lastSeq: number(log?.["last_seq"]) },
     differences: store.verifyProjections(),

@@ -14,7 +14,7 @@ interface PeerMessage {
   readonly fromApp?: string;
 }
 
-export const APP = "oc-api";
+const APP = "oc-api";
 export const ECHOING_APP = "oc-discovery";
 
 /** A CREATE_RESOURCE of a peer record, as the app next to the daemon publishes it. */

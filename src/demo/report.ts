@@ -1,16 +1,27 @@
 /** What the demo prints below its picture. Pure. */
+import type { PartnerdError } from "../errors.ts";
+import type { AuditRow } from "./audit.ts";
 import type { Claim } from "./claims.ts";
 import type { Participant } from "./participant.ts";
-import { type Line, span } from "./style.ts";
+import { type Line, span, wrap } from "./style.ts";
 
-export function auditReport(title: string, sql: string, trail: string): readonly Line[] {
-  const [header = "", ...rows] = trail.split("\n");
+const MARGIN = " ";
+const SEQ_COLUMNS = 5;
+const AT_COLUMNS = 26;
+
+/** The statement, and its rows as a table of at most `columns` characters. */
+export function auditReport(title: string, sql: string, rows: readonly AuditRow[], columns: number): readonly Line[] {
+  const indent = `${MARGIN}${" ".repeat(SEQ_COLUMNS + AT_COLUMNS)}`;
   return [
     [],
-    [span(` ${title}`, "bold")],
-    [span(` ${sql};`, "cyan")],
-    [span(` ${header}`, "dim")],
-    ...rows.map((row): Line => [span(` ${row}`)]),
+    [span(`${MARGIN}${title}`, "bold")],
+    [span(`${MARGIN}${sql};`, "cyan")],
+    [span(`${MARGIN}${"SEQ".padEnd(SEQ_COLUMNS)}${"AT".padEnd(AT_COLUMNS)}SUMMARY`, "dim")],
+    ...rows.flatMap(({ seq, at, summary }) => {
+      const [first = "", ...others] = wrap(summary, columns - indent.length);
+      const head: Line = [span(`${MARGIN}${seq.padEnd(SEQ_COLUMNS)}`), span(at.padEnd(AT_COLUMNS), "dim"), span(first)];
+      return [head, ...others.map((text): Line => [span(`${indent}${text}`)])];
+    }),
   ];
 }
 
@@ -31,8 +42,9 @@ export function summaryReport(claims: readonly Claim[]): readonly Line[] {
   ];
 }
 
-export function failureReport(message: string): readonly Line[] {
-  return [[], ...message.split("\n").map((line): Line => [span(` ${line}`, "red")])];
+export function failureReport({ message, nextStep }: PartnerdError): readonly Line[] {
+  const text = nextStep === null ? message : `${message}\nnext step: ${nextStep}`;
+  return [[], ...text.split("\n").map((line): Line => [span(` ${line}`, "red")])];
 }
 
 /** How to go on with the nodes that `--keep` leaves running. */

@@ -32,7 +32,7 @@ function stepLines(step: StepState): readonly Line[] {
   return told ? [line, [span(`     ${step.missing}`, step.state === "failed" ? "red" : "dim")]] : [line];
 }
 
-const WIDTHS = { node: 8, peer: 8, desired: 11, outbound: 17, inbound: 17, tries: 6 } as const;
+const WIDTHS = { node: 8, peer: 8, desired: 11, outbound: 17, inbound: 17, tries: 7 } as const;
 
 function nodeTable(state: DemoState): readonly Line[] {
   const { node, peer, desired, outbound, inbound, tries } = WIDTHS;
@@ -82,7 +82,7 @@ function leaseText(stream: StreamView | null, nowMs: number): string {
 }
 
 function secondsUntil(at: string, nowMs: number): string {
-  return `${(Math.max(0, Date.parse(at) - nowMs) / 1_000).toFixed(1)}s`;
+  return `${Math.ceil(Math.max(0, Date.parse(at) - nowMs) / 1_000)}s`;
 }
 
 function seconds(ms: number): string {

@@ -30,6 +30,17 @@ export function paint(line: Line, columns: number, coloured: boolean): string {
     .join("");
 }
 
+/** `text` in lines of at most `columns` characters, broken at blanks; a longer word gets a line of its own and stays whole. */
+export function wrap(text: string, columns: number): readonly string[] {
+  const lines: string[] = [];
+  for (const word of text.split(" ")) {
+    const last = lines.at(-1);
+    if (last === undefined || last.length + 1 + word.length > columns) lines.push(word);
+    else lines[lines.length - 1] = `${last} ${word}`;
+  }
+  return lines;
+}
+
 function cut(line: Line, columns: number): Line {
   const length = line.reduce((total, { text }) => total + text.length, 0);
   if (length <= columns) return line;
