@@ -141,8 +141,10 @@ export function partnerStreamsContract(name: string, start: () => Promise<Contra
         await harness.eventually(() => outbound() === null);
       }
       await harness.eventually(() => bob.events.length > 1);
-      const refusal = expect.objectContaining({ type: "InboundRefused", peerId: alice.peerId, reason: "not_partner" });
-      expect(bob.events).toEqual([refusal, refusal]);
+      const refusal = { type: "InboundRefused", peerId: alice.peerId, reason: "not_partner" };
+      expect(bob.events).toMatchObject([refusal, refusal]);
+      expect(bob.streams.actual(alice.peerId).lastSignOfLifeMs).toBeNull();
+      expect(bob.woken).toEqual([]);
       expect(bob.streams.peers()).toEqual([]);
     });
 

@@ -1,11 +1,21 @@
 /** Peers that answer, but not as partners: what an opener is told. */
-import type { Stream } from "@libp2p/interface";
+import type { Connection, Stream, StreamHandler } from "@libp2p/interface";
+import { multiaddr } from "@multiformats/multiaddr";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { systemClock } from "../../src/clock.ts";
 import type { DesiredPeer } from "../../src/events/types.ts";
-import { PARTNER_PROTOCOL } from "../../src/p2p/constants.ts";
+import { didOf } from "../../src/ids.ts";
+import { PARTNER_PROTOCOL, PROBE_PROTOCOL } from "../../src/p2p/constants.ts";
+import { encodeHeartbeat } from "../../src/p2p/heartbeat-codec.ts";
+import { answerChallenge } from "../../src/p2p/probe.ts";
 import type { TestNode, TestPartnerHost } from "../support/partner-host.ts";
 import { eventually, loopbackAddress, startPartnerHost, startTestNode, timeoutSignal } from "../support/partner-host.ts";
 import { desiredPeer } from "../support/peers.ts";
+
+/** The far end of this connection will wait in vain for an answer to its session pings. */
+function neverPong(connection: Connection): void {
+  (connection as unknown as { muxer: { handlePing: () => void } }).muxer.handlePing = () => {};
+}
 
 describe("opening to a peer that does not want to", () => {
   let owner: AsyncDisposableStack;
@@ -23,7 +33,7 @@ describe("opening to a peer that does not want to", () => {
   afterEach(() => owner.disposeAsync());
 
   const open = (durationMs = 5_000) => host.streams.open(desired, timeoutSignal(durationMs));
-  const answer = (handler: (stream: Stream) => void) => peer.node.handle(PARTNER_PROTOCOL, handler);
+  const answer = (handler: StreamHandler) => peer.node.handle(PARTNER_PROTOCOL, handler);
 
   /** Nothing is left behind: no entry, no connection, no report. */
   async function expectNothingLeft(): Promise<void> {
@@ -59,6 +69,25 @@ describe("opening to a peer that does not want to", () => {
     await expect(host.streams.open(nobodyThere, timeoutSignal(5_000))).rejects.toMatchObject({ code: "refused" });
   });
 
+  it("leaves a connection that it dialled to the peer's own stream", async () => {
+    await peer.node.handle(PROBE_PROTOCOL, (stream) => answerChallenge(stream, systemClock));
+    peer.node.addEventListener("connection:open", ({ detail }) => neverPong(detail));
+    await answer(async (stream, connection) => {
+      const own = await connection.newStream(PARTNER_PROTOCOL);
+      own.send(encodeHeartbeat({ name: "peer", did: didOf("did:peer"), peerId: peer.peerId }, 0, "unix"));
+      await eventually(() => host.streams.actual(peer.peerId).inbound !== null);
+      stream.abort(new Error("no"));
+    });
+    await expect(open()).rejects.toMatchObject({ code: "refused" });
+    expect(host.streams.actual(peer.peerId)).toMatchObject({ outbound: null, connected: true });
+    expect(host.streams.actual(peer.peerId).inbound).not.toBeNull();
+  });
+
+  it("closes a connection that was dialled and that nobody waits for", async () => {
+    await host.node.dial(multiaddr(loopbackAddress(peer.port, peer.peerId))).catch(() => {});
+    await eventually(() => host.streams.connectionCount() === 0 && peer.node.getConnections().length === 0);
+  });
+
   it("drops what a reader writes, and does not choke on it", async () => {
     await answer((stream) => {
       stream.addEventListener("message", () => {});
@@ -72,9 +101,7 @@ describe("opening to a peer that does not want to", () => {
 
   it("takes a stream for established only when the peer has answered", async () => {
     await answer((stream) => stream.addEventListener("message", () => {}));
-    peer.node.addEventListener("connection:open", ({ detail }) => {
-      (detail as unknown as { muxer: { handlePing: () => void } }).muxer.handlePing = () => {};
-    });
+    peer.node.addEventListener("connection:open", ({ detail }) => neverPong(detail));
     await expect(open(200)).rejects.toMatchObject({ code: "timeout" });
     await expectNothingLeft();
   });
