@@ -46,17 +46,20 @@ function expectContinuity(sightings: readonly Sighting[], streamOf: (peer: PeerV
 /** All are started before any test runs, so that no start slows down what a test measures. */
 const owner = new AsyncDisposableStack();
 const pairs: (readonly [Participant, Participant])[] = [];
-const TESTS = 5;
+const PAIRS = 5;
+let impatientPair: readonly [Participant, Participant];
 
 beforeAll(async () => {
-  while (pairs.length < TESTS) pairs.push(await startParticipants(owner, ["a", "b"]));
+  // Attempts at a frozen peer that end soon add up to a long backoff soon.
+  impatientPair = await startParticipants(owner, ["a", "b"], { reconcile: { openTimeoutMs: 500 } });
+  while (pairs.length < PAIRS) pairs.push(await startParticipants(owner, ["a", "b"]));
 });
 afterAll(() => owner.disposeAsync());
 
 /** Two participants that no other test has. */
 function nextPair(): readonly [Participant, Participant] {
   const pair = pairs.shift();
-  if (pair === undefined) throw new Error(`more than ${TESTS} tests: raise the number of pairs`);
+  if (pair === undefined) throw new Error(`more tests than ${PAIRS} pairs`);
   return pair;
 }
 
@@ -119,16 +122,35 @@ describe.concurrent("two participants", () => {
     expect(eventsOf(a, "StreamOpened")).toHaveLength(2);
   });
 
-  test("a frozen partner is noticed, and taken back when it thaws, without a new event", async ({ expect }) => {
+  test("a frozen partner is noticed in both directions, and taken back when it thaws, without a new event", async ({
+    expect,
+  }) => {
     const [a, b] = nextPair();
+    await Promise.all([befriend(a, b), befriend(b, a)]);
+    await b.daemon.freeze();
+    await whenPeer(a.daemon, b.peerId, "no stream stands", hasNoStream, 15_000);
+    expect(eventsOf(a, "StreamClosed")).toEqual(
+      expect.arrayContaining([
+        { direction: "outbound", reason: "expired" },
+        { direction: "inbound", reason: "expired" },
+      ]),
+    );
+    b.daemon.thaw();
+    const areBack = (peer: PeerView | undefined) => isEstablished(peer) && hasInbound(peer);
+    await whenPeer(a.daemon, b.peerId, "both streams stand again", areBack, 10_000);
+    await whenPeer(b.daemon, a.peerId, "both streams stand again", areBack, 10_000);
+    expect(a.daemon.count("select count(*) from event_log where type = 'PeerDesired'")).toBe(1);
+  });
+
+  test("a frozen partner whose next attempt is far away is taken back at its first sign of life", async ({ expect }) => {
+    const [a, b] = impatientPair;
     await befriend(a, b);
     await b.daemon.freeze();
-    await whenPeer(a.daemon, b.peerId, "the stream no longer stands", (peer) => !isEstablished(peer), 15_000);
-    expect(eventsOf(a, "StreamClosed")).toEqual([{ direction: "outbound", reason: "expired" }]);
+    const isFarAway = (peer: PeerView | undefined) => Date.parse(peer?.nextAttemptAt ?? "") - Date.now() > 8_000;
+    await whenPeer(a.daemon, b.peerId, "the next attempt is far away", isFarAway, 120_000);
     b.daemon.thaw();
-    await whenPeer(a.daemon, b.peerId, "the stream stands again", isEstablished, 10_000);
-    await whenPeer(b.daemon, a.peerId, "their stream stands again", hasInbound, 10_000);
-    expect(a.daemon.count("select count(*) from event_log where type = 'PeerDesired'")).toBe(1);
+    const back = await whenPeer(a.daemon, b.peerId, "the stream stands again", isEstablished, 5_000);
+    expect(back.peer?.attempts, "events do not reset the count").toBeGreaterThan(0);
   });
 
   test("a partner that crashed is dialled again as soon as it is back", async ({ expect }) => {
@@ -136,7 +158,7 @@ describe.concurrent("two participants", () => {
     await befriend(a, b);
     await b.daemon.kill();
     await whenPeer(a.daemon, b.peerId, "the loss is noticed", (peer) => !isEstablished(peer), 2_000);
-    await b.daemon.start("nothing");
+    await b.daemon.start("started");
     await whenPeer(a.daemon, b.peerId, "the stream stands again", isEstablished, 10_000);
     await whenPeer(b.daemon, a.peerId, "their stream stands again", hasInbound, 10_000);
     expect((await b.daemon.self()).peerId).toBe(b.peerId);

@@ -5,7 +5,7 @@ import { expect } from "vitest";
 import { cleanEnv, LAUNCHER } from "./daemon-process.ts";
 
 /** Some commands should fail instead of running: this ends them should they not. */
-const TIMEOUT_MS = 20_000;
+const TIMEOUT_MS = 45_000;
 
 export interface CommandResult {
   readonly code: number | null;
