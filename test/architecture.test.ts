@@ -71,14 +71,14 @@ describe("imports", () => {
   });
 });
 
-/** The demo is a show for people: it starts processes, and no test replays it. `setImmediate` in nats/delivery.ts is no time: it is the end of the event loop's turn, which the virtual world does not have. */
+/** The demo is a show for people: it starts processes, and no test replays it. */
 const FENCES: readonly { readonly banned: RegExp; readonly instead: string; readonly allowedIn: readonly string[] }[] = [
   {
-    banned: /\b(Date\.now|performance\.now|setTimeout|setInterval|Math\.random|randomBytes|AbortSignal\.timeout|new Date\(\))/,
+    banned:
+      /\b(Date\.now|performance\.now|setTimeout|setInterval|setImmediate|Math\.random|randomBytes|AbortSignal\.timeout|new Date\(\))/,
     instead: "the Clock and Random ports",
     allowedIn: ["clock.ts", "cli/client.ts", "demo/"],
   },
-  { banned: /\bsetImmediate\b/, instead: "the Clock port", allowedIn: ["nats/delivery.ts", "nats/publish.ts"] },
   { banned: /\bprocess\.env\b/, instead: "the configuration", allowedIn: ["main.ts", "demo/"] },
   { banned: /\bconsole\./, instead: "the logger", allowedIn: [] },
   { banned: /\bTODO|FIXME|XXX\b/, instead: "an issue", allowedIn: [] },

@@ -4,14 +4,9 @@ import { closeSync, openSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import type { Clock } from "../clock.ts";
 import { ENV_PREFIX } from "../config/leaves.ts";
+import { endsWithParent } from "../ends-with-parent.ts";
 
 const LAUNCHER = fileURLToPath(new URL("../../bin/oc-partnerd", import.meta.url));
-
-/**
- * The shell becomes the daemon (`exec`), so that the child's pid is the daemon's own. The watcher beside it waits for the end of
- * its standard input, which the kernel closes with the demo, however that ends; a frozen daemon obeys SIGKILL alone.
- */
-const RUN_WITH_PARENT = 'exec 3<&0; { read -r _ <&3; kill -KILL $$; } >/dev/null 2>&1 & exec "$@" </dev/null 3<&-';
 
 const STOP_TIMEOUT_MS = 4_000;
 const TAIL_LINES = 15;
@@ -40,7 +35,7 @@ export class DaemonProcess {
   start(): void {
     const { configFile, logFile, workingDirectory } = this.#options;
     const log = openSync(logFile, "a", 0o600);
-    const child = spawn("/bin/sh", ["-c", RUN_WITH_PARENT, "oc-partnerd", LAUNCHER, "run", "--config", configFile], {
+    const child = spawn(...endsWithParent(LAUNCHER, ["run", "--config", configFile]), {
       cwd: workingDirectory,
       // Settings of the user's own daemon are none of ours.
       env: Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith(ENV_PREFIX))),

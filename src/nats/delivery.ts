@@ -66,7 +66,7 @@ export class BatchDelivery implements Disposable {
     }
     this.#buffer.push(message);
     this.#bufferedBytes += message.bytes.length;
-    this.#turn ??= nextTurn(() => this.#takeTurn());
+    this.#turn ??= this.#options.clock.schedule(0, () => this.#takeTurn());
   }
 
   counts(): DeliveryCounts {
@@ -91,7 +91,8 @@ export class BatchDelivery implements Disposable {
     const outcome = this.#deliver();
     if (this.#buffer.length === 0) return;
     const again = () => this.#takeTurn();
-    this.#turn = outcome === "done" ? nextTurn(again) : this.#options.clock.schedule(RETRY_DELAY_MS, again);
+    // Sockets are served between two batches.
+    this.#turn = this.#options.clock.schedule(outcome === "done" ? 0 : RETRY_DELAY_MS, again);
   }
 
   #deliver(): BatchOutcome {
@@ -103,10 +104,4 @@ export class BatchDelivery implements Disposable {
     if (this.#buffer.length * 2 <= this.#maxMessages && this.#bufferedBytes * 2 <= this.#maxBytes) this.#overflowing = false;
     return outcome;
   }
-}
-
-/** After pending I/O: sockets are served between two batches. */
-function nextTurn(task: () => void): Disposable {
-  const immediate = setImmediate(task);
-  return { [Symbol.dispose]: () => clearImmediate(immediate) };
 }

@@ -1,31 +1,16 @@
 /**
  * A nats-server of our own, for a machine that has none: on loopback, on a port of its choice, its store under our data directory.
- * It never outlives this process, however that ends. nats-server knows no "die with my parent", so a small shell beside it waits
- * for the end of its standard input, which the kernel closes with us, and then ends the server.
+ * It never outlives this process, however that ends.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { Clock } from "../clock.ts";
+import { endsWithParent } from "../ends-with-parent.ts";
 import { messageOf, PartnerdError } from "../errors.ts";
 import { findNatsServer } from "./find-nats-server.ts";
 import type { Logger } from "./logger.ts";
 import { pause } from "./pause.ts";
-
-/**
- * The shell becomes the server (`exec`), so that the child's pid and exit are the server's own. The watcher beside it asks first
- * and then insists. `read` ends at the end of input alone: nothing is ever written to it.
- */
-const RUN_WITH_PARENT = `
-exec 3<&0
-{
-  read -r _ <&3
-  kill -TERM $$ || exit 0
-  for _ in 1 2 3 4 5; do sleep 1; kill -0 $$ || exit 0; done
-  kill -KILL $$
-} >/dev/null 2>&1 &
-exec "$@" </dev/null 3<&-
-`;
 
 const START_TIMEOUT_MS = 10_000;
 /** Half of what a native sidecar gets after SIGTERM: the rest of the daemon has to end too. */
@@ -127,7 +112,7 @@ class SupervisedServer implements PrivateServer {
   async #launch(signal: AbortSignal | undefined): Promise<void> {
     const { clock } = this.#options;
     for (const file of this.#portsFiles()) rmSync(join(this.#storeDir, file), { force: true });
-    const child = spawn("/bin/sh", ["-c", RUN_WITH_PARENT, "nats-server", this.#binary, ...this.#arguments()], {
+    const child = spawn(...endsWithParent(this.#binary, this.#arguments()), {
       stdio: ["pipe", "ignore", "pipe"],
       // A group of its own: Ctrl-C reaches the daemon alone, which then ends the server last.
       detached: true,

@@ -43,7 +43,7 @@ export async function publishOnce(
       continue;
     }
     try {
-      await send(client, subject, payload, limit.signal);
+      await send(client, subject, payload, options.clock, limit.signal);
       return hostAndPort(server);
     } finally {
       await closeQuietly(client);
@@ -52,7 +52,13 @@ export async function publishOnce(
   throw failure;
 }
 
-async function send(client: NatsConnection, subject: string, payload: Uint8Array, signal: AbortSignal): Promise<void> {
+async function send(
+  client: NatsConnection,
+  subject: string,
+  payload: Uint8Array,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<void> {
   const limit = client.info?.max_payload;
   if (limit !== undefined && payload.length > limit) {
     throw new PartnerdError("usage", `the message has ${payload.length} bytes, but the NATS server takes at most ${limit}`, {
@@ -69,7 +75,7 @@ async function send(client: NatsConnection, subject: string, payload: Uint8Array
     client.publish(subject, payload);
     await Promise.race([flush(client), aborted.promise]);
     // A denial arrives before the flush is through, but the client hands it on a few microtasks later.
-    await new Promise<void>((resolve) => setImmediate(resolve));
+    await new Promise<void>((resolve) => clock.schedule(0, resolve));
     const [complaint] = complaints;
     if (complaint !== undefined) {
       throw new PartnerdError("nats_unavailable", `NATS did not take the message: ${describeEvent(complaint)}`, {

@@ -18,9 +18,9 @@ export function refusalBy(rule: PartnerRule, peerId: PeerId): PartnerdError | un
     case "ok":
       return undefined;
     case "not_partner":
-      return new PartnerdError("not_partner", `peer ${peerId} is not a partner`);
+      return new PartnerdError("not_partner", "the peer is not a partner");
     case "blacklisted":
-      return new PartnerdError("blacklisted", `peer ${peerId} is blacklisted`);
+      return new PartnerdError("blacklisted", "the peer is blacklisted");
   }
 }
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { BatchDelivery, type BatchOutcome, type DeliveryOptions, type ReceivedMessage } from "../../src/nats/delivery.ts";
-import { settled, VirtualClock } from "../support/virtual-clock.ts";
+import { VirtualClock } from "../support/virtual-clock.ts";
 
 const message = (number: number, size = 1): ReceivedMessage => ({
   subject: `S.${number}`,
@@ -31,24 +31,23 @@ function setUp(options: Partial<DeliveryOptions> = {}) {
 
 describe("BatchDelivery", () => {
   it("hands messages over in order, at most 64 at a time, and lets the event loop turn in between", async () => {
-    const { batches, delivery, offer } = setUp();
+    const { clock, batches, delivery, offer } = setUp();
     offer(1, 130);
     expect(batches).toEqual([]);
-    await settled();
-    expect(batches.map((batch) => batch.length)).toEqual([64]);
-    await settled();
-    await settled();
+    const batchesBeforeOthers = new Promise((resolve) => clock.schedule(0, () => resolve(batches.length)));
+    await clock.advance(0);
+    expect(await batchesBeforeOthers).toBe(1);
     expect(batches.map((batch) => batch.length)).toEqual([64, 64, 2]);
     expect(batches.flat()).toEqual(Array.from({ length: 130 }, (_, index) => `S.${index + 1}`));
     expect(delivery.counts()).toEqual({ received: 130, dropped: 0, buffered: 0, bufferedBytes: 0 });
   });
 
   it("drops the newest when the buffer is full, counts it, and reports each burst once", async () => {
-    const { batches, state, delivery, offer } = setUp({ maxMessages: 4 });
+    const { clock, batches, state, delivery, offer } = setUp({ maxMessages: 4 });
     offer(1, 7);
     expect(delivery.counts()).toMatchObject({ received: 7, dropped: 3, buffered: 4 });
     expect(state.overflows).toBe(1);
-    await settled();
+    await clock.advance(0);
     expect(batches.flat()).toEqual(["S.1", "S.2", "S.3", "S.4"]);
     offer(8, 12);
     expect(delivery.counts().dropped).toBe(4);
@@ -56,10 +55,10 @@ describe("BatchDelivery", () => {
   });
 
   it("bounds the bytes as well", async () => {
-    const { delivery, offer } = setUp({ maxBytes: 100 });
+    const { clock, delivery, offer } = setUp({ maxBytes: 100 });
     offer(1, 3, 40);
     expect(delivery.counts()).toMatchObject({ buffered: 2, bufferedBytes: 80, dropped: 1 });
-    await settled();
+    await clock.advance(0);
     expect(delivery.counts().bufferedBytes).toBe(0);
   });
 
@@ -67,9 +66,9 @@ describe("BatchDelivery", () => {
     const { clock, batches, state, offer, delivery } = setUp();
     state.outcome = "retry";
     offer(1, 2);
-    await settled();
+    await clock.advance(0);
     offer(3, 3);
-    await settled();
+    await clock.advance(0);
     expect(batches).toEqual([["S.1", "S.2"]]);
     state.outcome = "done";
     await clock.advance(1_000);
@@ -89,7 +88,7 @@ describe("BatchDelivery", () => {
     failing.offer(1, 100);
     failing.delivery[Symbol.dispose]();
     expect(failing.batches).toHaveLength(1);
-    await settled();
+    await clock.advance(0);
     expect(failing.batches).toHaveLength(1);
     expect(clock.pendingTimers).toBe(0);
   });

@@ -12,14 +12,12 @@ import { systemRandom } from "../../src/clock.ts";
 import { ENV_PREFIX } from "../../src/config/leaves.ts";
 import type { configSchema } from "../../src/config/schema.ts";
 import { freePorts } from "../../src/demo/ports.ts";
+import { endsWithParent } from "../../src/ends-with-parent.ts";
 import type { HealthView, PeerDetailView, PeerView, SelfView } from "../../src/http/api.ts";
 import { rawConnection } from "../store/temporary-store.ts";
 import { until } from "./until.ts";
 
 export const LAUNCHER = fileURLToPath(new URL("../../bin/oc-partnerd", import.meta.url));
-
-/** Ends the daemon when this process ends: its standard input closes then. The shell becomes the daemon, so the pid is its own. */
-const RUN_WITH_PARENT = 'exec 3<&0; { read -r _ <&3; kill -KILL $$; } >/dev/null 2>&1 & exec "$@" </dev/null 3<&-';
 
 /** Enough for several starting at once on two cores. */
 const START_TIMEOUT_MS = 30_000;
@@ -113,7 +111,7 @@ export class DaemonProcess implements AsyncDisposable {
 
   /** Starts it, or starts it again after its end. */
   async start(milestone: Milestone = "ready"): Promise<void> {
-    const child = spawn("/bin/sh", ["-c", RUN_WITH_PARENT, "oc-partnerd", LAUNCHER, "run", "--config", this.configFile], {
+    const child = spawn(...endsWithParent(LAUNCHER, ["run", "--config", this.configFile]), {
       cwd: this.#directory,
       env: { ...cleanEnv(), ...this.#env },
       stdio: ["pipe", "pipe", "pipe"],

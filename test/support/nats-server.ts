@@ -1,9 +1,11 @@
 /** A real nats-server on loopback for tests, which never outlives them: it is started as the daemon starts its private one. */
+
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { endsWithParent } from "../../src/ends-with-parent.ts";
 import { findNatsServer } from "../../src/nats/find-nats-server.ts";
 import { until } from "./until.ts";
 
@@ -20,9 +22,6 @@ interface ListeningUrls {
   readonly monitoring?: readonly string[];
   readonly cluster?: readonly string[];
 }
-
-/** Ends the server when this process ends, however it ends: its standard input closes then. */
-const RUN_WITH_PARENT = 'exec 3<&0; { read -r _ <&3; kill -KILL $$; } >/dev/null 2>&1 & exec "$@" </dev/null 3<&-';
 
 export class NatsServer implements AsyncDisposable {
   readonly #directory = mkdtempSync(join(tmpdir(), "oc-partnerd-nats-"));
@@ -80,7 +79,7 @@ export class NatsServer implements AsyncDisposable {
     flags.push("--ports_file_dir", directory);
     if (this.#jetStream) flags.push("-js", "-sd", join(directory, "store"));
     for (const file of portsFiles(directory)) rmSync(file, { force: true });
-    const child = spawn("/bin/sh", ["-c", RUN_WITH_PARENT, "nats-server", binary, ...flags], {
+    const child = spawn(...endsWithParent(binary, flags), {
       stdio: ["pipe", "ignore", "pipe"],
     });
     this.#process = child;
