@@ -15,7 +15,8 @@ export function dialError(error: unknown, address: string): PartnerdError {
 export function streamError(error: unknown, protocol: string): PartnerdError {
   const message = detailOf(error);
   const code = nameOf(error) === "UnsupportedProtocolError" ? "protocol_unsupported" : (timeoutCode(error) ?? "refused");
-  return asPartnerdError(error, code, `cannot open ${protocol}: ${message}`);
+  const what = code === "refused" ? `the peer closed while ${protocol} was being opened` : `cannot open ${protocol}`;
+  return asPartnerdError(error, code, `${what}: ${message}`);
 }
 
 /** Why a signal aborted; the reconciler's reasons are PartnerdErrors, a foreign one is told apart by its name. */
