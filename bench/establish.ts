@@ -26,7 +26,13 @@ interface EstablishOptions {
 export interface EstablishResult {
   readonly benchmark: "establish";
   readonly partners: number;
-  readonly daemon: { readonly total: Summary; readonly publishedToLogged: Summary; readonly loggedToEstablished: Summary };
+  readonly daemon: {
+    readonly total: Summary;
+    readonly publishedToLogged: Summary;
+    readonly loggedToEstablished: Summary;
+    /** Beyond the established stream: its row is on the disk too. */
+    readonly publishedToRecorded: Summary;
+  };
   readonly floors: Readonly<Record<PingKind, FloorResult>>;
   /** Of the daemon's p50 and p99 to the lower of the two floors. */
   readonly ratios: Readonly<Record<PingKind, { readonly p50: number; readonly p99: number }>>;
@@ -70,6 +76,7 @@ function resultOf(milestones: readonly Milestones[], steps: Readonly<Record<Ping
   const daemon = {
     total: summarize(milestones.map(({ publishedMs, establishedMs }) => establishedMs - publishedMs)),
     publishedToLogged: summarize(milestones.map(({ publishedMs, loggedMs }) => loggedMs - publishedMs)),
+    publishedToRecorded: summarize(milestones.map(({ publishedMs, recordedMs }) => recordedMs - publishedMs)),
     loggedToEstablished: summarize(milestones.map(({ loggedMs, establishedMs }) => establishedMs - loggedMs)),
   };
   const floors = { session: floorResult(steps.session), service: floorResult(steps.service) };

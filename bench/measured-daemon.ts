@@ -7,6 +7,7 @@ import { messageOf } from "../src/cli/publish.ts";
 import { deadline, systemClock, systemRandom } from "../src/clock.ts";
 import { loadConfig } from "../src/config/load.ts";
 import { type Daemon, startDaemon } from "../src/daemon/daemon.ts";
+import type { LogEvent, ObservedEvent, StreamOpened } from "../src/events/types.ts";
 import { DEFAULT_VOCABULARY } from "../src/events/vocabulary.ts";
 import type { PeerId } from "../src/ids.ts";
 import { abortable } from "../src/p2p/abortable.ts";
@@ -27,8 +28,10 @@ export interface Milestones {
   readonly publishedMs: number;
   /** The event is in the log, fsynced. */
   readonly loggedMs: number;
-  /** The stream stands, and the log says so, fsynced. */
+  /** The stream stands: first heartbeat sent, proof of life taken, seen as established by whoever asks. */
   readonly establishedMs: number;
+  /** The log says so too, fsynced. */
+  readonly recordedMs: number;
 }
 
 export interface MeasuredDaemon extends AsyncDisposable {
@@ -67,6 +70,7 @@ export async function startMeasuredDaemon(options: MeasuredDaemonOptions): Promi
     random: systemRandom,
     logger: pino(destination({ dest: join(data, "daemon.log"), sync: true })),
     env: process.env,
+    onObserved: (event) => watch.observed(event),
     onLogged: (logged) => watch.logged(logged),
   });
   owned.use(daemon);
@@ -85,24 +89,29 @@ export async function startMeasuredDaemon(options: MeasuredDaemonOptions): Promi
   };
 }
 
-/** Takes the time at which rows reach the log. */
+/** Takes the time at which streams stand and rows reach the log. */
 class LogWatch {
   readonly #loggedMs = new Map<PeerId, number>();
   readonly #establishedMs = new Map<PeerId, number>();
+  readonly #recordedMs = new Map<PeerId, number>();
   #missing = new Set<PeerId>();
   #onComplete: () => void = () => {};
+
+  observed(event: ObservedEvent): void {
+    if (isEstablished(event)) this.#establishedMs.set(event.peerId, systemClock.monotonicMs());
+  }
 
   logged({ event }: Logged): void {
     if (event.type === "PeerDesired") {
       this.#loggedMs.set(event.peerId, systemClock.monotonicMs());
-    } else if (event.type === "StreamOpened" && event.direction === "outbound") {
-      this.#establishedMs.set(event.peerId, systemClock.monotonicMs());
+    } else if (isEstablished(event)) {
+      this.#recordedMs.set(event.peerId, systemClock.monotonicMs());
       this.#missing.delete(event.peerId);
       if (this.#missing.size === 0) this.#onComplete();
     }
   }
 
-  async untilEstablished(awaited: readonly FarEnd[]): Promise<Pick<Milestones, "loggedMs" | "establishedMs">[]> {
+  async untilEstablished(awaited: readonly FarEnd[]): Promise<Omit<Milestones, "publishedMs">[]> {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#missing = new Set(awaited.map(({ peerId }) => peerId));
     this.#onComplete = resolve;
@@ -112,8 +121,13 @@ class LogWatch {
     return awaited.map(({ peerId }) => ({
       loggedMs: this.#loggedMs.get(peerId) ?? Number.NaN,
       establishedMs: this.#establishedMs.get(peerId) ?? Number.NaN,
+      recordedMs: this.#recordedMs.get(peerId) ?? Number.NaN,
     }));
   }
+}
+
+function isEstablished(event: LogEvent): event is StreamOpened {
+  return event.type === "StreamOpened" && event.direction === "outbound";
 }
 
 /** As a Go app publishes it, with the payload in base64. */

@@ -21,6 +21,7 @@ export function establishText({ partners, daemon, floors, ratios, target }: Esta
     row("oc-partnerd: event published -> stream established", daemon.total),
     row("    published -> event in the log", daemon.publishedToLogged),
     row("    event in the log -> stream established", daemon.loggedToEstablished),
+    row("    published -> row of the established stream on the disk", daemon.publishedToRecorded),
     row("floor with a session ping", floors.session.total),
     row("    dial", floors.session.dial),
     row("    new stream, one write", floors.session.stream),

@@ -38,7 +38,9 @@ export interface DaemonDependencies {
   readonly random: Random;
   readonly logger: Logger;
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** Called with every row that is appended to the log; for tests and benchmarks that wait for one. */
+  /** Called as soon as something happened on the wire, before its row is written; for those who measure. */
+  readonly onObserved?: (event: ObservedEvent) => void;
+  /** Called with every row that is appended to the log; for those who wait for one. */
   readonly onLogged?: (logged: Logged) => void;
 }
 
@@ -64,13 +66,13 @@ async function start(
   deps: DaemonDependencies,
   owner: AsyncDisposableStack,
 ): Promise<Omit<Daemon, keyof AsyncDisposable>> {
-  const { clock, random, logger, onLogged = () => {} } = deps;
+  const { clock, random, logger, onObserved = () => {}, onLogged = () => {} } = deps;
   const startedAtMs = clock.wallMs();
   const metrics = new Metrics();
 
   owner.use(lockDirectory(config.data));
   const store = owner.use(openStore({ directory: config.data, clock }));
-  const recorder = new Recorder({ store, clock, logger, metrics, onLogged });
+  const recorder = new Recorder({ store, clock, logger, metrics, onObserved, onLogged });
   const dangling = store.closeDanglingSessions();
   if (dangling > 0) logger.warn({ streams: dangling }, "the last run ended without closing its streams; the log closes them now");
 

@@ -16,7 +16,9 @@ export interface RecorderDependencies {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: Metrics;
-  /** Called with every row that this process appends; for tests and benchmarks that wait for one. */
+  /** Called as soon as something happened, before its row is written. */
+  readonly onObserved: (event: ObservedEvent) => void;
+  /** Called with every row that this process appends. */
   readonly onLogged: (logged: Logged) => void;
 }
 
@@ -38,6 +40,7 @@ export class Recorder implements ReconcilerObserver {
   }
 
   observed(event: ObservedEvent): void {
+    this.#deps.onObserved(event);
     this.#count(event);
     const logged = this.append(() => this.#deps.store.appendObserved(event));
     if (logged === undefined || logged === "repeated" || logged === "suppressed") return;

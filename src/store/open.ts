@@ -1,6 +1,6 @@
 /** Opening the database file: found or created, refused where it is not ours, durable before anything is written. */
 import { accessSync, closeSync, constants, existsSync, mkdirSync, openSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import Database from "better-sqlite3";
 import { messageOf, PartnerdError } from "../errors.ts";
 import { storeFailure } from "./failure.ts";
@@ -58,9 +58,16 @@ export function openDatabase(directory: string): Database.Database {
 /** Makes the data directory (0700) where there is none. Throws `data_dir_unwritable`. */
 export function ensureDirectory(directory: string): void {
   writing(directory, () => {
-    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    makeDirectory(resolve(directory));
     accessSync(directory, constants.R_OK | constants.W_OK | constants.X_OK);
   });
+}
+
+/** Level by level: Node's own recursive mode spins for ever below a directory that refuses to hold any, such as /proc. */
+function makeDirectory(directory: string): void {
+  if (existsSync(directory)) return;
+  makeDirectory(dirname(directory));
+  mkdirSync(directory, { mode: 0o700 });
 }
 
 /** Makes a file (0600) of the data directory where there is none. Throws `data_dir_unwritable`. */

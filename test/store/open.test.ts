@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { chmodSync, chownSync, mkdirSync, readFileSync, statSync, truncateSync, writeFileSync } from "node:fs";
+import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import Database from "better-sqlite3";
@@ -99,6 +99,17 @@ describe("a directory that cannot be used", () => {
     const path = join(temporary.path, "file");
     writeFileSync(path, "");
     expect(failureOf(path).code).toBe("data_dir_unwritable");
+  });
+
+  it.runIf(existsSync("/proc/self"))("is refused where the file system holds no directories of ours", () => {
+    expect(failureOf("/proc/oc-partnerd/data").code).toBe("data_dir_unwritable");
+  });
+
+  it("is made with every directory above it", () => {
+    using temporary = temporaryDirectory();
+    const directory = join(temporary.path, "a/b/c");
+    openDatabase(directory).close();
+    expect(statSync(directory).mode & 0o777).toBe(0o700);
   });
 });
 
