@@ -57,6 +57,22 @@ export function cleanEnv(): Record<string, string | undefined> {
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith(ENV_PREFIX)));
 }
 
+/** Never the same to two daemons of this process, not even before they listen. */
+const reservedPorts = new Set<number>();
+
+async function reservePorts(): Promise<readonly number[]> {
+  const ports = await freePorts(2, systemRandom);
+  if (ports.some((port) => reservedPorts.has(port))) return reservePorts();
+  for (const port of ports) reservedPorts.add(port);
+  return ports;
+}
+
+/** False while it runs; throws when it does not any more. */
+function hasEnded(child: ChildProcess): false {
+  if (child.exitCode === null && child.signalCode === null) return false;
+  throw new Error(`it ended with ${child.exitCode ?? child.signalCode}`);
+}
+
 export class DaemonProcess implements AsyncDisposable {
   readonly name: string;
   readonly dataDir: string;
@@ -87,13 +103,16 @@ export class DaemonProcess implements AsyncDisposable {
   }
 
   static async start(options: DaemonOptions = {}): Promise<DaemonProcess> {
-    const daemon = new DaemonProcess(options, await freePorts(2, systemRandom));
-    try {
-      await daemon.start(options.until);
-      return daemon;
-    } catch (error) {
-      await daemon[Symbol.asyncDispose]();
-      throw error;
+    for (let triesLeft = 2; ; triesLeft--) {
+      const daemon = new DaemonProcess(options, await reservePorts());
+      try {
+        await daemon.start(options.until);
+        return daemon;
+      } catch (error) {
+        await daemon[Symbol.asyncDispose]();
+        // Another test's process can listen on a port between our look at it and the daemon's start.
+        if (triesLeft === 0 || !/ taken( |$)/m.test(daemon.stderr)) throw error;
+      }
     }
   }
 
@@ -131,11 +150,7 @@ export class DaemonProcess implements AsyncDisposable {
     });
     if (milestone === "nothing") return;
     const path = milestone === "ready" ? "/readyz" : "/startupz";
-    await this.until(
-      `${path} answers 200`,
-      async () => (await this.#answersOk(path)) || this.#endedEarly(child),
-      START_TIMEOUT_MS,
-    );
+    await this.until(`${path} answers 200`, async () => !hasEnded(child) && this.#answersOk(path), START_TIMEOUT_MS);
   }
 
   // What it says of itself and its peers.
@@ -268,11 +283,6 @@ export class DaemonProcess implements AsyncDisposable {
     } catch {
       return false; // Nobody listens yet.
     }
-  }
-
-  #endedEarly(child: ChildProcess): false {
-    if (child.exitCode === null && child.signalCode === null) return false;
-    throw new Error(`it ended with ${child.exitCode ?? child.signalCode}`);
   }
 
   async #json<Body>(path: string): Promise<Body> {
