@@ -130,13 +130,13 @@ export class HeartbeatOpener {
     } catch (error) {
       signal.throwIfAborted();
       // libp2p joins dials to the same peer, also to one whose caller has just aborted it and that is about to reject.
-      if (!(error instanceof Error && error.name === "AbortError")) throw dialError(error, target.toString());
+      if (!(error instanceof Error && error.name === "AbortError")) throw dialError(error);
     }
     await abortable(new Promise<void>((resolve) => void this.#components.clock.schedule(0, resolve)), signal);
     try {
       return await this.#dialOnce(target, signal);
     } catch (error) {
-      throw dialError(error, target.toString());
+      throw dialError(error);
     }
   }
 

@@ -6,9 +6,9 @@ import { messageOf, PartnerdError } from "../errors.ts";
 const UNEXPECTED_PEER = "does not match expected remote identity key";
 
 /** Errors of a dial: before the far end is known to be the peer, everything it does is a failed dial. */
-export function dialError(error: unknown, address: string): PartnerdError {
+export function dialError(error: unknown): PartnerdError {
   const message = detailOf(error);
-  return asPartnerdError(error, dialCode(error, message), `cannot connect to ${address}: ${message}`);
+  return asPartnerdError(error, dialCode(error, message), `cannot connect: ${message}`);
 }
 
 /** Errors after the handshake: the far end is the peer, and does not want to. */

@@ -5,6 +5,8 @@ import type { ErrorCode } from "../errors.ts";
 /** The wait before the first retry is drawn below this, doubled for each further one. */
 const BASE_MS = 500;
 const CAP_MS = 60_000;
+/** The first retries come within this time (DESIGN). */
+const FIRST_RETRY_MS = 1_000;
 /** A stream that stood this long was no fluke: the count of failures starts again (lnd's rule, PITFALLS). */
 export const STABLE_MS = 60_000;
 /** Full jitter may draw nearly nothing; this keeps a failing key from spinning. */
@@ -30,6 +32,12 @@ export interface Failure {
   readonly failedAtMs: number;
 }
 
+/** A run of failures without a stable stream in between. */
+interface Run {
+  readonly attempts: number;
+  readonly sinceMs: number;
+}
+
 /**
  * The retry state of one key:
  * `fresh` (nothing went wrong since the generation began) -> `waiting` after a failure -> `standing` once established
@@ -37,29 +45,37 @@ export interface Failure {
  */
 export type Retry =
   | { readonly state: "fresh" }
-  | { readonly state: "waiting"; readonly attempts: number; readonly notBeforeMs: number; readonly failure: Failure }
-  | { readonly state: "standing"; readonly attempts: number; readonly sinceMs: number }
-  | { readonly state: "stopped"; readonly attempts: number; readonly failure: Failure };
+  | { readonly state: "waiting"; readonly run: Run; readonly notBeforeMs: number; readonly failure: Failure }
+  | { readonly state: "standing"; readonly run: Run | null; readonly sinceMs: number }
+  | { readonly state: "stopped"; readonly run: Run; readonly failure: Failure };
 
 export const FRESH: Retry = { state: "fresh" };
 
 /** fresh | waiting -> waiting, standing (lost) -> waiting: one failure more, unless the stream had stood for STABLE_MS. */
 export function failed(before: Retry, failure: Failure, random: Random): Retry {
-  const attempts = failuresBefore(before, failure.failedAtMs) + 1;
-  const ceilingMs = Math.min(CAP_MS, BASE_MS * 2 ** Math.min(attempts - 1, 16));
-  const drawnMs = Math.max(LEAST_MS, random.next() * ceilingMs);
+  const run = oneMore(before, failure.failedAtMs);
+  const drawnMs = Math.max(LEAST_MS, random.next() * ceilingMs(run, failure.failedAtMs));
   const leastMs = floorMs(failure.code) * (1 + random.next() / 5);
-  return { state: "waiting", attempts, notBeforeMs: failure.failedAtMs + Math.max(drawnMs, leastMs), failure };
+  return { state: "waiting", run, notBeforeMs: failure.failedAtMs + Math.max(drawnMs, leastMs), failure };
 }
 
-/** any -> standing. The count stays until the stream has proved stable. */
+/** any -> standing. The run of failures goes on until the stream has proved stable. */
 export function established(before: Retry, nowMs: number): Retry {
-  return { state: "standing", attempts: failuresBefore(before, nowMs), sinceMs: nowMs };
+  return { state: "standing", run: unendedRun(before, nowMs), sinceMs: nowMs };
 }
 
 /** any -> stopped: trying again cannot help before the desired state changes. */
 export function stopped(before: Retry, failure: Failure): Retry {
-  return { state: "stopped", attempts: failuresBefore(before, failure.failedAtMs) + 1, failure };
+  return { state: "stopped", run: oneMore(before, failure.failedAtMs), failure };
+}
+
+/**
+ * Doubles with each failure, but never beyond the time that the run has lasted: however short the waits were drawn, a peer that was
+ * away for some time is tried again before it has been back for as long.
+ */
+function ceilingMs(run: Run, nowMs: number): number {
+  const doubledMs = BASE_MS * 2 ** Math.min(run.attempts - 1, 16);
+  return Math.min(CAP_MS, doubledMs, Math.max(FIRST_RETRY_MS, nowMs - run.sinceMs));
 }
 
 /** The earliest time of the next attempt; Infinity where only a new generation helps. */
@@ -82,10 +98,16 @@ export function mayOpenAtMs(retry: Retry, lastSignOfLifeMs: number | null): numb
 
 /** How many failures in a row the key has behind it, for status. */
 export function attemptsOf(retry: Retry): number {
-  return retry.state === "fresh" ? 0 : retry.attempts;
+  return retry.state === "fresh" ? 0 : (retry.run?.attempts ?? 0);
 }
 
-function failuresBefore(before: Retry, nowMs: number): number {
-  if (before.state === "fresh") return 0;
-  return before.state === "standing" && nowMs - before.sinceMs >= STABLE_MS ? 0 : before.attempts;
+function oneMore(before: Retry, nowMs: number): Run {
+  const run = unendedRun(before, nowMs);
+  return run === null ? { attempts: 1, sinceMs: nowMs } : { ...run, attempts: run.attempts + 1 };
+}
+
+/** The run that a failure now would prolong. */
+function unendedRun(before: Retry, nowMs: number): Run | null {
+  if (before.state === "fresh") return null;
+  return before.state === "standing" && nowMs - before.sinceMs >= STABLE_MS ? null : before.run;
 }

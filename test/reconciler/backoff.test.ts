@@ -14,11 +14,13 @@ import {
 } from "../../src/reconciler/backoff.ts";
 
 const always = (value: number): Random => ({ next: () => value, bytes: (length) => new Uint8Array(length) });
+const DAY_MS = 86_400_000;
 const failure = (failedAtMs: number, code: ErrorCode = "timeout") => ({ code, message: "why", failedAtMs });
 
+/** The last of `count` failures comes at 0, the run having begun a day before. */
 function failTimes(count: number, random: Random, code: ErrorCode = "timeout"): Retry {
   let retry: Retry = FRESH;
-  for (let attempt = 0; attempt < count; attempt++) retry = failed(retry, failure(0, code), random);
+  for (let left = count - 1; left >= 0; left--) retry = failed(retry, failure(left > 0 ? -DAY_MS : 0, code), random);
   return retry;
 }
 
@@ -39,6 +41,20 @@ describe("the wait after failures", () => {
     ["protocol_unsupported", 10_000],
   ] as const)("is longer after %s", (code, leastMs) => {
     expect(mayOpenAtMs(failTimes(1, always(0), code), null)).toBe(leastMs);
+  });
+
+  test("is never longer than the run of failures, so a peer is tried again before it has been back for as long as it was away", () => {
+    const draws = fc.array(fc.double({ min: 0, max: 0.999, noNaN: true }), { minLength: 1, maxLength: 60 });
+    fc.assert(
+      fc.property(draws, (drawn) => {
+        let retry: Retry = FRESH;
+        for (const draw of drawn) {
+          const failedAtMs = mayOpenAtMs(retry, null);
+          retry = failed(retry, failure(failedAtMs), always(draw));
+          expect(mayOpenAtMs(retry, null) - failedAtMs).toBeLessThanOrEqual(Math.max(1_000, failedAtMs));
+        }
+      }),
+    );
   });
 
   test("never ends before the failure nor more than a minute (a fifth more with a floor) after it", () => {

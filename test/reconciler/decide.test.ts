@@ -12,7 +12,7 @@ const live = { openedAtMs: NOW - 60_000, expiresAtMs: NOW + 5_000, renewAtMs: NO
 const inbound = { openedAtMs: NOW - 60_000, expiresAtMs: NOW + 5_000 };
 const waiting: Retry = {
   state: "waiting",
-  attempts: 3,
+  run: { attempts: 3, sinceMs: NOW - 9_000 },
   notBeforeMs: NOW + 4_000,
   failure: { code: "timeout", message: "", failedAtMs: NOW - 2_000 },
 };
@@ -60,7 +60,7 @@ describe("a desired partner", () => {
   test("that only a new generation can help is never due", () => {
     const stopped: Retry = {
       state: "stopped",
-      attempts: 1,
+      run: { attempts: 1, sinceMs: NOW },
       failure: { code: "address_unsupported", message: "", failedAtMs: NOW },
     };
     expect(decide(partner, nothing, stopped, NOW + 1e9, options)).toEqual([]);
