@@ -3,7 +3,7 @@ import { hostname } from "node:os";
 import { z } from "zod";
 import { DEFAULT_LIMITS, DEFAULT_VOCABULARY } from "../events/vocabulary.ts";
 import { parseAddress } from "../ids.ts";
-import { DEFAULT_RECONCILER_OPTIONS } from "../reconciler/reconciler.ts";
+import { DEFAULT_RECONCILER_OPTIONS } from "../reconciler/options.ts";
 
 const text = (what: string) => z.string().min(1).describe(what);
 const texts = (what: string, preset: readonly string[]) =>

@@ -6,8 +6,8 @@ import type { Metrics } from "../http/metrics.ts";
 import type { PeerId } from "../ids.ts";
 import type { Logger } from "../log.ts";
 import type { Action } from "../reconciler/decide.ts";
+import type { ReconcilerObserver } from "../reconciler/options.ts";
 import type { Outcome } from "../reconciler/outcome.ts";
-import type { ReconcilerObserver } from "../reconciler/reconciler.ts";
 import type { Logged } from "../store/logged.ts";
 import type { Store } from "../store/store.ts";
 

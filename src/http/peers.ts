@@ -1,7 +1,7 @@
 /** One row per peer: what the log desires, what the wire does, and what the reconciler is at. Pure. */
 import type { DesiredPeer } from "../events/types.ts";
 import type { Did, PeerId } from "../ids.ts";
-import type { Progress } from "../reconciler/reconciler.ts";
+import type { Progress } from "../reconciler/options.ts";
 import { isoTime, type PeerView, type Phase, type StreamView } from "./api.ts";
 
 /** A stream as the registry holds it, in wall time. */

@@ -5,44 +5,15 @@
 import PQueue from "p-queue";
 import { type Clock, deadline, type Random, repeat } from "../clock.ts";
 import { type ErrorCode, PartnerdError, toPartnerdError } from "../errors.ts";
-import type { DesiredPeer, ObservedEvent } from "../events/types.ts";
+import type { DesiredPeer } from "../events/types.ts";
 import type { PeerId } from "../ids.ts";
 import { attemptsOf, established, type Failure, failed, type Retry, stopped } from "./backoff.ts";
-import { type Action, type DecideOptions, decide, nextDueMs } from "./decide.ts";
+import { decide, nextDueMs } from "./decide.ts";
 import { KeyedQueue } from "./keyed-queue.ts";
+import type { Progress, ReconcilerObserver, ReconcilerOptions } from "./options.ts";
 import type { Outcome } from "./outcome.ts";
 import type { DesiredPeers, PartnerStreams } from "./ports.ts";
 import { Retries } from "./retries.ts";
-
-export interface ReconcilerOptions extends DecideOptions {
-  /** How many opens may be under way at once. */
-  readonly concurrency: number;
-  /** How long one open may take, from when it starts, not from when it was queued. */
-  readonly openTimeoutMs: number;
-  /** How long one heartbeat may wait for its proof of life. */
-  readonly renewTimeoutMs: number;
-  /** The period of the full diff; each is scaled by up to ±20 %. */
-  readonly resyncMs: number;
-  /** The protocol that OpenFailed events name. */
-  readonly protocol: string;
-}
-
-export const DEFAULT_RECONCILER_OPTIONS = {
-  concurrency: 64,
-  openTimeoutMs: 5_000,
-  renewTimeoutMs: 3_000,
-  resyncMs: 5_000,
-} as const;
-
-/** What the loop tells of itself. None of these may throw. */
-export interface ReconcilerObserver {
-  /** An attempt to open failed. The log keeps transitions only; it is for the observer to see what is one. */
-  observed(event: ObservedEvent): void;
-  acted(peerId: PeerId, action: Action): void;
-  settled(peerId: PeerId, outcome: Outcome): void;
-  /** A full diff found work on a key that no wake had named; in a quiet daemon this stays 0. */
-  resyncFound(peerId: PeerId): void;
-}
 
 export interface ReconcilerDependencies {
   readonly desired: DesiredPeers;
@@ -50,14 +21,6 @@ export interface ReconcilerDependencies {
   readonly observer: ReconcilerObserver;
   readonly clock: Clock;
   readonly random: Random;
-}
-
-/** How far a key has got, for status. Times are monotonic ms. */
-export interface Progress {
-  readonly opening: boolean;
-  readonly attempts: number;
-  readonly nextAttemptAtMs: number | null;
-  readonly lastFailure: Failure | null;
 }
 
 /** An in-flight operation: what it was started for, and how to end it. */

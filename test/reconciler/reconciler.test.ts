@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import type { Address } from "../../src/ids.ts";
-import type { ReconcilerOptions } from "../../src/reconciler/reconciler.ts";
+import type { ReconcilerOptions } from "../../src/reconciler/options.ts";
 import { FakeDaemon, fakeWorld } from "../support/fake-daemons.ts";
 import type { FakeNetwork } from "../support/fake-network.ts";
 import { PEER_A, PEER_B, PEER_C } from "../support/peers.ts";

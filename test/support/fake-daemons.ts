@@ -2,7 +2,8 @@
 import type { DesiredPeer, ObservedEvent } from "../../src/events/types.ts";
 import { type Address, didOf, type PeerId } from "../../src/ids.ts";
 import { type Action, type InboundRule, inboundVerdict } from "../../src/reconciler/decide.ts";
-import { DEFAULT_RECONCILER_OPTIONS, Reconciler, type ReconcilerOptions } from "../../src/reconciler/reconciler.ts";
+import { DEFAULT_RECONCILER_OPTIONS, type ReconcilerOptions } from "../../src/reconciler/options.ts";
+import { Reconciler } from "../../src/reconciler/reconciler.ts";
 import type { FakeHost } from "./fake-host.ts";
 import { FakeNetwork } from "./fake-network.ts";
 import { desiredPeer } from "./peers.ts";

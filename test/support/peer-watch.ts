@@ -3,7 +3,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { PeerView } from "../../src/http/api.ts";
 import type { DaemonProcess } from "./daemon-process.ts";
 
-export const LOOK_EVERY_MS = 50;
+const LOOK_EVERY_MS = 50;
 
 export interface Sighting {
   /** When the answer had arrived: wall ms, and ms of an arbitrary start. */
@@ -13,7 +13,7 @@ export interface Sighting {
   readonly peer: PeerView | undefined;
 }
 
-export async function sight(daemon: DaemonProcess, peerId: string): Promise<Sighting> {
+async function sight(daemon: DaemonProcess, peerId: string): Promise<Sighting> {
   const peer = await daemon.peer(peerId);
   return { wallMs: Date.now(), atMs: performance.now(), peer };
 }
