@@ -36,7 +36,8 @@ export function messageOf(options: PublishOptions): Message {
   }
   const record = {
     id: options.id ?? resourceIdFor(peerId),
-    name: options.name ?? peerId.slice(-8),
+    // Left out unless given: a revocation must not rename the peer.
+    ...(options.name === undefined ? {} : { name: options.name }),
     peer_id: peerId,
     stream_address: address?.address ?? "",
     relation: options.relation,

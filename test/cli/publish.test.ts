@@ -32,6 +32,11 @@ describe("what publish sends is what the daemon understands", () => {
     expect("resourceId" in after && "resourceId" in before && after.resourceId === before.resourceId).toBe(true);
   });
 
+  test("a name only where one is given, so that a revocation does not rename the peer", () => {
+    expect(decoded({ name: "lyon-1" })).toMatchObject({ name: "lyon-1" });
+    expect(decoded({ relation: "NONE" })).toMatchObject({ name: null });
+  });
+
   test("a removal", () => {
     expect(decoded({ remove: true })).toMatchObject({ kind: "removed", peerId: PEER_B });
   });
