@@ -1,4 +1,5 @@
 /** `npm run bench`: measures, prints, and writes one JSON file per benchmark. It exits 0 whatever the figures: speed is shown, never asserted. */
+
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -6,6 +7,7 @@ import { Command } from "commander";
 import { report } from "../src/cli/report.ts";
 import { systemClock } from "../src/clock.ts";
 import { messageOf, PartnerdError } from "../src/errors.ts";
+import { silentLogger } from "../src/log.ts";
 import { startPrivateServer } from "../src/nats/private-server.ts";
 import { describeEnvironment, type Environment } from "./environment.ts";
 import { type EstablishResult, measureEstablish } from "./establish.ts";
@@ -34,8 +36,6 @@ const QUICK = {
   openTimeoutMs: 1_000,
 } as const;
 
-const SILENT = { info: () => {}, warn: () => {}, error: () => {} };
-
 const command = new Command("npm run bench --")
   .description("Measures the daemon against its floor in the same run; takes some two and a half minutes.")
   .option(
@@ -63,7 +63,7 @@ async function bench({ quick, out = quick ? undefined : RESULTS, data }: Flags):
   for (const [signal, exitCode] of [["SIGINT", 130] as const, ["SIGTERM", 143] as const]) {
     process.once(signal, () => process.exit(exitCode));
   }
-  await using nats = await startPrivateServer({ dataDir: directory, env: process.env, clock: systemClock, logger: SILENT });
+  await using nats = await startPrivateServer({ dataDir: directory, env: process.env, clock: systemClock, logger: silentLogger });
   const environment = await describeEnvironment(nats.url);
   print(environmentText(environment));
 

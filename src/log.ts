@@ -1,9 +1,18 @@
 /** Logging: one JSON object a line, or human lines on a terminal. */
 import { Writable } from "node:stream";
-import { type Logger, pino, stdTimeFunctions } from "pino";
+import { pino, stdTimeFunctions } from "pino";
 import { printable } from "./printable.ts";
 
-export type { Logger } from "pino";
+/** What the program asks of a logger; pino's is one. */
+export interface Logger {
+  debug(fields: object, message: string): void;
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
+
+/** Says nothing: for shows and measurements, whose own output is what counts. */
+export const silentLogger: Logger = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 
 export interface LogOptions {
   readonly level: "debug" | "info" | "warn" | "error";

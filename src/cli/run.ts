@@ -3,6 +3,7 @@ import { systemClock, systemRandom } from "../clock.ts";
 import type { Config } from "../config/schema.ts";
 import { startDaemon } from "../daemon/daemon.ts";
 import { createLogger } from "../log.ts";
+import { logStrayRejections } from "./stray-rejections.ts";
 
 /** A native sidecar may get no more than this after SIGTERM (DESIGN). */
 const DRAIN_MS = 2_000;
@@ -10,6 +11,7 @@ const DRAIN_MS = 2_000;
 /** Resolves when the daemon has ended after a first SIGTERM or SIGINT. A second one, or a drain that takes too long, ends the process at once. */
 export async function run(config: Config, env: Readonly<Record<string, string | undefined>>): Promise<void> {
   const logger = createLogger(config.log);
+  using _rejections = logStrayRejections(process, logger);
   const ended = Promise.withResolvers<NodeJS.Signals>();
   const first = (signal: NodeJS.Signals) => ended.resolve(signal);
   process.once("SIGTERM", first).once("SIGINT", first);

@@ -1,9 +1,11 @@
 /** One participant of the demo: a daemon, its own nats-server, its own directory, and what its API last said. */
+
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type DaemonClient, daemonClient } from "../cli/client.ts";
 import type { Clock } from "../clock.ts";
 import { messageOf, PartnerdError } from "../errors.ts";
+import { silentLogger } from "../log.ts";
 import { startPrivateServer } from "../nats/private-server.ts";
 import { publishOnce } from "../nats/publish.ts";
 import { DaemonProcess } from "./daemon-process.ts";
@@ -22,8 +24,6 @@ interface ParticipantOptions {
 }
 
 const ANSWER_TIMEOUT_MS = 5_000;
-const SILENT = { info: () => {}, warn: () => {}, error: () => {} };
-
 export class Participant implements AsyncDisposable {
   readonly name: Name;
   readonly directory: string;
@@ -61,7 +61,9 @@ export class Participant implements AsyncDisposable {
     const { name, directory, clock, signal } = options;
     await using owned = new AsyncDisposableStack();
     mkdirSync(directory, { mode: 0o700 });
-    const nats = owned.use(await startPrivateServer({ dataDir: directory, env: process.env, clock, logger: SILENT, signal }));
+    const nats = owned.use(
+      await startPrivateServer({ dataDir: directory, env: process.env, clock, logger: silentLogger, signal }),
+    );
     const config = {
       name,
       data: directory,

@@ -6,10 +6,10 @@
 import { DebugEvents, Events, type NatsConnection } from "nats";
 import { type Clock, jittered, type Random } from "../clock.ts";
 import { messageOf } from "../errors.ts";
+import type { Logger } from "../log.ts";
 import type { NatsConfig } from "./config.ts";
 import { checkCredentials } from "./credentials.ts";
 import { closeQuietly, describe, describeEvent, dial } from "./dial.ts";
-import type { Logger } from "./logger.ts";
 import { pause } from "./pause.ts";
 import { hostAndPort, parseServer, parseServers, type ServerAddress } from "./server-address.ts";
 import { checkTls } from "./tls.ts";

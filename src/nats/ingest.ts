@@ -3,10 +3,10 @@ import { type PartnerdError, toPartnerdError } from "../errors.ts";
 import { decodeMessage } from "../events/decode.ts";
 import type { Limits, Vocabulary } from "../events/vocabulary.ts";
 import type { PeerId } from "../ids.ts";
+import type { Logger } from "../log.ts";
 import type { Logged } from "../store/logged.ts";
 import type { Received, Store } from "../store/store.ts";
 import type { BatchOutcome, ReceivedMessage } from "./delivery.ts";
-import type { Logger } from "./logger.ts";
 
 /** What became of a message. `changed` and `unchanged`: the effect that its event had; `echo` and `other_datatype` are not appended. */
 export type IngestResult = "changed" | "unchanged" | "rejected" | "duplicate" | "echo" | "other_datatype";

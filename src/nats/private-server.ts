@@ -8,8 +8,8 @@ import { join } from "node:path";
 import type { Clock } from "../clock.ts";
 import { endsWithParent } from "../ends-with-parent.ts";
 import { messageOf, PartnerdError } from "../errors.ts";
+import type { Logger } from "../log.ts";
 import { findNatsServer } from "./find-nats-server.ts";
-import type { Logger } from "./logger.ts";
 import { pause } from "./pause.ts";
 
 const START_TIMEOUT_MS = 10_000;

@@ -2,10 +2,10 @@
 import type { NatsConnection, Subscription } from "nats";
 import type { Clock } from "../clock.ts";
 import { messageOf, PartnerdError } from "../errors.ts";
+import type { Logger } from "../log.ts";
 import type { PersistentConnection } from "./connection.ts";
 import type { BatchDelivery } from "./delivery.ts";
 import { describe, flush } from "./dial.ts";
-import type { Logger } from "./logger.ts";
 
 interface SubscriptionDependencies {
   readonly connection: Pick<PersistentConnection, "onSession">;

@@ -1,14 +1,18 @@
 /** A logger that keeps what it was told. */
-import type { Logger } from "../../src/nats/logger.ts";
+import type { Logger } from "../../src/log.ts";
 
 interface LogLine {
-  readonly level: "info" | "warn" | "error";
+  readonly level: "debug" | "info" | "warn" | "error";
   readonly fields: object;
   readonly message: string;
 }
 
 export class RecordingLogger implements Logger {
   readonly lines: LogLine[] = [];
+
+  debug(fields: object, message: string): void {
+    this.lines.push({ level: "debug", fields, message });
+  }
 
   info(fields: object, message: string): void {
     this.lines.push({ level: "info", fields, message });
