@@ -1,5 +1,4 @@
 /** `npm run bench`: measures, prints, and writes one JSON file per benchmark. It exits 0 whatever the figures: speed is shown, never asserted. */
-
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

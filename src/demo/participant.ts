@@ -1,5 +1,4 @@
 /** One participant of the demo: a daemon, its own nats-server, its own directory, and what its API last said. */
-
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type DaemonClient, daemonClient } from "../cli/client.ts";
@@ -24,6 +23,7 @@ interface ParticipantOptions {
 }
 
 const ANSWER_TIMEOUT_MS = 5_000;
+
 export class Participant implements AsyncDisposable {
   readonly name: Name;
   readonly directory: string;

@@ -1,5 +1,4 @@
 /** A row of the log, as the program sees it, and the columns that its event takes. */
-
 import type { ErrorCode } from "../errors.ts";
 import { PartnerdError } from "../errors.ts";
 import type { CloseReason, Effect, LogEvent, RejectionReason } from "../events/types.ts";
