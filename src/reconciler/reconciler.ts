@@ -186,9 +186,7 @@ export class Reconciler {
   /** Undefined when the stream stands. */
   async #open(peer: DesiredPeer, inFlight: InFlight): Promise<Outcome | undefined> {
     try {
-      await this.#openSlots.add(async () => {
-        // The wait for a slot was an await like any other.
-        inFlight.controller.signal.throwIfAborted();
+      await this.#inSlot(inFlight.controller.signal, async () => {
         inFlight.opening = true;
         using limit = this.#deadline(this.#options.openTimeoutMs, "the peer did not answer", inFlight);
         await this.#deps.streams.open(peer, limit.signal);
@@ -202,6 +200,29 @@ export class Reconciler {
     }
     this.#retries.update(peer.peerId, inFlight.generation, (retry) => established(retry, this.#deps.clock.monotonicMs()));
     return undefined;
+  }
+
+  /**
+   * Runs `work` once a slot is free, or rejects as soon as `signal` aborts while it waits. Once it runs, `signal` is its own affair:
+   * p-queue would free the slot of a task whose signal aborts, although the task goes on.
+   */
+  async #inSlot(signal: AbortSignal, work: () => Promise<void>): Promise<void> {
+    signal.throwIfAborted();
+    const waiting = new AbortController();
+    const giveUp = () => waiting.abort(signal.reason);
+    signal.addEventListener("abort", giveUp, { once: true });
+    const started = () => signal.removeEventListener("abort", giveUp);
+    try {
+      await this.#openSlots.add(
+        async () => {
+          started();
+          await work();
+        },
+        { signal: waiting.signal },
+      );
+    } finally {
+      started();
+    }
   }
 
   #deadline(delayMs: number, what: string, inFlight: InFlight): { readonly signal: AbortSignal } & Disposable {

@@ -145,6 +145,22 @@ describe("a peer that cannot be reached", () => {
     expect(a.streams(PEER_B)).toBe("out");
   });
 
+  test("does not hold up the revocation of a peer that waits for its slot", async () => {
+    startBoth({ concurrency: 1 });
+    const silent = `/ip4/10.9.9.9/tcp/1/p2p/${PEER_C}` as Address;
+    network.addSilentListener(silent);
+    a.desire(PEER_C, { address: silent });
+    b.desire(PEER_A, { address: ADDRESS_A });
+    await clock.advance(500);
+    a.desire(PEER_B, partnerB);
+    await clock.advance(500);
+    expect(a.streams(PEER_B)).toBe("in");
+    a.desire(PEER_B, { ...partnerB, standing: "revoked" });
+    await clock.advance(1_000);
+    expect([a.streams(PEER_B), b.streams(PEER_A)]).toEqual(["", ""]);
+    expect(a.reconciler.progress(PEER_C).opening).toBe(true);
+  });
+
   test("delays nobody while there are slots left", async () => {
     const silent = `/ip4/10.9.9.9/tcp/1/p2p/${PEER_C}` as Address;
     network.addSilentListener(silent);
