@@ -135,6 +135,7 @@ async function start(
     new BatchDelivery({
       clock,
       onBatch: (batch) => ingest.take(batch),
+      onDrop: () => metrics.received.inc({ result: "dropped" }),
       onOverflow: () =>
         logger.error(
           { dropped: delivery.counts().dropped },

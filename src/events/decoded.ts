@@ -9,7 +9,7 @@ export interface PeerReference {
   readonly did: Did | null;
 }
 
-interface Ignored {
+export interface Ignored {
   readonly kind: "ignored";
   readonly reason: "echo" | "other_datatype";
   readonly source: string;

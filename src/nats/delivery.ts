@@ -16,6 +16,8 @@ export interface DeliveryOptions {
   readonly onBatch: (batch: readonly ReceivedMessage[]) => BatchOutcome;
   /** Called at the first message of a burst that finds the buffer full. */
   readonly onOverflow: () => void;
+  /** Called for every message that finds it full. */
+  readonly onDrop?: () => void;
   readonly clock: Clock;
   readonly maxMessages?: number;
   readonly maxBytes?: number;
@@ -58,6 +60,7 @@ export class BatchDelivery implements Disposable {
     this.#received += 1;
     if (this.#buffer.length >= this.#maxMessages || this.#bufferedBytes + message.bytes.length > this.#maxBytes) {
       this.#dropped += 1;
+      this.#options.onDrop?.();
       if (!this.#overflowing) {
         this.#overflowing = true;
         this.#options.onOverflow();

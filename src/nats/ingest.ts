@@ -1,6 +1,7 @@
 /** From received bytes to the log: decode, append a batch in one transaction, then wake whom it concerns. */
 import { type PartnerdError, toPartnerdError } from "../errors.ts";
 import { decodeMessage } from "../events/decode.ts";
+import type { Ignored } from "../events/decoded.ts";
 import type { Limits, Vocabulary } from "../events/vocabulary.ts";
 import type { PeerId } from "../ids.ts";
 import type { Logger } from "../log.ts";
@@ -10,6 +11,9 @@ import type { BatchOutcome, ReceivedMessage } from "./delivery.ts";
 
 /** What became of a message. `changed` and `unchanged`: the effect that its event had; `echo` and `other_datatype` are not appended. */
 export type IngestResult = "changed" | "unchanged" | "rejected" | "duplicate" | "echo" | "other_datatype";
+
+/** An enum has a few dozen values; more is somebody's noise. */
+const MAX_NAMED_DATATYPES = 64;
 
 interface IngestObserver {
   /** One call for each message, after its batch is in the log; `logged` is its row, where it has one. */
@@ -38,6 +42,7 @@ export class Ingest {
     echo: 0,
     other_datatype: 0,
   };
+  readonly #namedDatatypes = new Set<string>();
   #appendFailures = 0;
   #failing: string | null = null;
 
@@ -65,7 +70,7 @@ export class Ingest {
     const received: Received[] = [];
     for (const { subject, bytes, dedupeKey } of batch) {
       const decoded = decodeMessage({ subject, bytes }, vocabulary, limits);
-      if (decoded.kind === "ignored") ignored.push(decoded.reason);
+      if (decoded.kind === "ignored") ignored.push(this.#ignore(decoded));
       else received.push({ decoded, subject, payload: bytes, dedupeKey });
     }
     const rows = this.#append(received);
@@ -73,6 +78,19 @@ export class Ingest {
     for (const result of ignored) this.#count(result, null);
     for (const row of rows) this.#appended(row);
     return "done";
+  }
+
+  /** An integer may be how this publisher says PEER (WIRE); nobody would know why nothing happens if that passed in silence. */
+  #ignore({ reason, datatype, source }: Ignored): IngestResult {
+    const named = this.#namedDatatypes;
+    if (reason === "other_datatype" && /^\d+$/.test(datatype) && !named.has(datatype) && named.size < MAX_NAMED_DATATYPES) {
+      named.add(datatype);
+      this.#dependencies.logger.warn(
+        { datatype, source },
+        "events of this integer datatype are ignored; if it is how the publisher says PEER, add it to events.peerDatatypes",
+      );
+    }
+    return reason;
   }
 
   #append(received: readonly Received[]): ReturnType<Store["appendReceived"]> | undefined {

@@ -11,7 +11,7 @@ const message = (number: number, size = 1): ReceivedMessage => ({
 function setUp(options: Partial<DeliveryOptions> = {}) {
   const clock = new VirtualClock();
   const batches: string[][] = [];
-  const state = { outcome: "done" as BatchOutcome, overflows: 0 };
+  const state = { outcome: "done" as BatchOutcome, overflows: 0, drops: 0 };
   const delivery = new BatchDelivery({
     clock,
     onBatch(batch) {
@@ -20,6 +20,9 @@ function setUp(options: Partial<DeliveryOptions> = {}) {
     },
     onOverflow: () => {
       state.overflows += 1;
+    },
+    onDrop: () => {
+      state.drops += 1;
     },
     ...options,
   });
@@ -51,7 +54,7 @@ describe("BatchDelivery", () => {
     expect(batches.flat()).toEqual(["S.1", "S.2", "S.3", "S.4"]);
     offer(8, 12);
     expect(delivery.counts().dropped).toBe(4);
-    expect(state.overflows).toBe(2);
+    expect([state.overflows, state.drops]).toEqual([2, 4]);
   });
 
   it("bounds the bytes as well", async () => {

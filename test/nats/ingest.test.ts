@@ -41,6 +41,17 @@ function setUp(log: Pick<Store, "appendReceived">) {
 }
 
 describe("Ingest", () => {
+  it("says once of each integer datatype that it is ignored, since it may be how the publisher says PEER", () => {
+    using temporary = new TemporaryStore();
+    const { ingest, logger } = setUp(temporary.store);
+    const of = (datatype: unknown) => message(envelope({}, { Datatype: datatype }));
+    ingest.take([of(9), of("WORKFLOW"), of("9"), of(3), of(9)]);
+    expect(logger.at("warn").map(({ fields }) => fields)).toEqual([
+      { datatype: "9", source: "oc-api" },
+      { datatype: "3", source: "oc-api" },
+    ]);
+  });
+
   it("appends desired, removed and rejected messages, counts ignored ones, and wakes whom they concern", () => {
     using temporary = new TemporaryStore();
     const { ingest, logger, woken, observed } = setUp(temporary.store);
