@@ -29,7 +29,7 @@ import { lockDirectory } from "../store/lock.ts";
 import type { Logged } from "../store/logged.ts";
 import { openStore } from "../store/store.ts";
 import { version } from "../version.ts";
-import type { HealthFacts } from "./health.ts";
+import type { HealthFacts, NatsFacts } from "./health.ts";
 import { natsSource } from "./nats-source.ts";
 import { Recorder } from "./recorder.ts";
 import { gaugesOf, peerViews, type ViewSources, viewsOf } from "./views.ts";
@@ -116,7 +116,6 @@ async function start(
   // Only now that every protocol has its handler: a peer that asks too early takes the daemon for one that speaks none of them.
   await startNode(node, config.listen);
 
-  const nats = owner.use(new PersistentConnection(await natsSource(config, { ...deps, owner }), { clock, random, logger }));
   const ingest = new Ingest({
     vocabulary: config.events,
     limits: config.events,
@@ -143,20 +142,19 @@ async function start(
         ),
     }),
   );
-  const subjects = [...config.events.createSubjects, ...config.events.removeSubjects];
-  const subscription = owner.use(new CoreSubscription(subjects, { connection: nats, delivery, clock, logger }));
 
+  // Served before NATS is looked for, which takes a while where a private server has to be started.
+  let started = false;
+  let natsFacts = (): NatsFacts | null => null;
   const addresses = () => node.getMultiaddrs().map(String);
   const health = (): HealthFacts => ({
     logFailing: recorder.failing ?? ingest.failing,
     headSeq: store.head().seq,
     addresses: addresses(),
-    nats: nats.status(),
-    subscribed: subscription.subscribed,
-    dropped: delivery.counts().dropped,
+    nats: natsFacts(),
   });
   const self: SelfView = {
-    peerId: peerId,
+    peerId,
     addresses: addresses(),
     name: config.name,
     did,
@@ -167,8 +165,14 @@ async function start(
   metrics.expose(gaugesOf(sources), startedAtMs);
   const http = owner.use(await startHttp(createApp(viewsOf(sources, metrics)), config.http));
 
+  const nats = owner.use(new PersistentConnection(await natsSource(config, { ...deps, owner }), { clock, random, logger }));
+  const subjects = [...config.events.createSubjects, ...config.events.removeSubjects];
+  const subscription = owner.use(new CoreSubscription(subjects, { connection: nats, delivery, clock, logger }));
+
+  natsFacts = () => ({ status: nats.status(), subscribed: subscription.subscribed, dropped: delivery.counts().dropped });
+
   reconciler.start();
-  const started = true;
+  started = true;
   logger.info({ peerId: self.peerId, addresses: self.addresses, url: http.url, data: config.data, version }, "oc-partnerd runs");
   return { self, httpUrl: http.url, peers: () => peerViews(sources) };
 }

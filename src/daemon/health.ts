@@ -13,7 +13,12 @@ export interface HealthFacts {
   readonly logFailing: string | null;
   readonly headSeq: number;
   readonly addresses: readonly string[];
-  readonly nats: NatsStatus;
+  /** Null until it is known which server to listen to. */
+  readonly nats: NatsFacts | null;
+}
+
+export interface NatsFacts {
+  readonly status: NatsStatus;
   readonly subscribed: boolean;
   readonly dropped: number;
 }
@@ -26,7 +31,7 @@ export function readiness(facts: HealthFacts): readonly Check[] {
       message: facts.logFailing ?? `writable, at seq ${facts.headSeq}`,
     },
     { name: "p2p", ok: facts.addresses.length > 0, message: `listening on ${facts.addresses.join(", ") || "nothing"}` },
-    { name: "nats", ok: facts.nats.state === "connected" && facts.subscribed, message: natsMessage(facts) },
+    facts.nats === null ? { name: "nats", ok: false, message: "looking for a server" } : natsCheck(facts.nats),
   ];
 }
 
@@ -40,11 +45,14 @@ export function startup(started: boolean): readonly Check[] {
   return [{ name: "start", ok: started, message: started ? "complete" : "under way" }];
 }
 
-function natsMessage({ nats, subscribed, dropped }: HealthFacts): string {
-  const since = `since ${isoTime(nats.sinceMs)}`;
+function natsCheck({ status, subscribed, dropped }: NatsFacts): Check {
+  const since = `since ${isoTime(status.sinceMs)}`;
   const losses = dropped > 0 ? `, ${dropped} messages dropped` : "";
-  if (nats.state !== "connected")
-    return `${nats.state} ${since}${nats.lastError === null ? "" : `: ${nats.lastError}`}; streams go on${losses}`;
-  const state = subscribed ? "subscribed" : `not subscribed${nats.lastError === null ? "" : `: ${nats.lastError}`}`;
-  return `connected to ${nats.server} ${since}, ${state}, ${nats.delivery}${losses}`;
+  const error = status.lastError === null ? "" : `: ${status.lastError}`;
+  if (status.state !== "connected") {
+    return { name: "nats", ok: false, message: `${status.state} ${since}${error}; streams go on${losses}` };
+  }
+  const state = subscribed ? "subscribed" : `not subscribed${error}`;
+  const message = `connected to ${status.server} ${since}, ${state}, ${status.delivery}${losses}`;
+  return { name: "nats", ok: subscribed, message };
 }

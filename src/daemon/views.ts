@@ -45,7 +45,7 @@ export function gaugesOf(sources: Omit<ViewSources, "self" | "started">): Gauges
     inboundStreams: () => [...streams.snapshot()].filter((peer) => peer.inbound !== null).length,
     connections: () => streams.connectionCount(),
     operationsInFlight: () => reconciler.inFlightCount,
-    natsConnected: () => sources.health().nats.state === "connected",
+    natsConnected: () => sources.health().nats?.status.state === "connected",
     logHeadSeq: () => store.head().seq,
   };
 }

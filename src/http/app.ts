@@ -1,5 +1,6 @@
 /** Routes to views. What they show is passed in as functions, so that the server knows nobody. */
 import { Hono } from "hono";
+import { messageOf } from "../errors.ts";
 import { parsePeerId } from "../ids.ts";
 import { type Check, type HealthView, healthOf, type PeerDetailView, type PeersView, type SelfView } from "./api.ts";
 
@@ -38,6 +39,7 @@ export function createApp(views: Views): Hono {
     const peer = views.peer(peerId);
     return peer === undefined ? c.json(problem("peer_unknown", `${peerId} is neither desired nor seen`), 404) : c.json(peer);
   });
+  app.onError((error, c) => c.json(problem("internal", messageOf(error)), 500));
   app.notFound((c) => c.json(problem("not_found", `${c.req.path} is not served; GET / lists what is`), 404));
   return app;
 }

@@ -2,9 +2,8 @@
 import { PartnerdError } from "../errors.ts";
 import type { InboundRefused } from "../events/types.ts";
 import type { PeerId } from "../ids.ts";
+import type { Verdict } from "../reconciler/ports.ts";
 import { PARTNER_PROTOCOL } from "./constants.ts";
-
-export type Verdict = "ok" | "not_partner" | "blacklisted";
 
 export interface PartnerRule {
   /** What the desired state says of this peer now. Does not throw. */

@@ -1,8 +1,8 @@
 /** The heart: what to do about one peer. Pure: desired, actual and the time in, actions out. */
-import type { CloseReason, DesiredPeer, Direction } from "../events/types.ts";
+import type { DesiredPeer } from "../events/types.ts";
 import type { PeerId } from "../ids.ts";
 import { mayOpenAtMs, type Retry } from "./backoff.ts";
-import type { ActualPeer } from "./ports.ts";
+import type { ActualPeer, CloseRequest, Verdict } from "./ports.ts";
 
 /** Whose heartbeat streams are accepted: everybody's of whom the log does not say otherwise, or desired partners' only. */
 export type InboundRule = "unless-revoked" | "partners";
@@ -16,13 +16,7 @@ export interface DecideOptions {
 export type Action =
   | { readonly kind: "open"; readonly peer: DesiredPeer; readonly why: string }
   | { readonly kind: "renew"; readonly why: string }
-  | {
-      readonly kind: "close";
-      readonly direction: Direction | "both";
-      readonly reason: CloseReason;
-      readonly dropConnections: boolean;
-      readonly why: string;
-    };
+  | ({ readonly kind: "close"; readonly why: string } & CloseRequest);
 
 /** What is to be done now to bring `actual` closer to `desired`. Empty when there is nothing, or nothing yet. */
 export function decide(
@@ -52,7 +46,7 @@ export function nextDueMs(desired: DesiredPeer | undefined, actual: ActualPeer, 
 }
 
 /** Whether the log lets this peer keep, or open, an inbound stream. */
-export function inboundVerdict(desired: DesiredPeer | undefined, rule: InboundRule): "ok" | "not_partner" | "blacklisted" {
+export function inboundVerdict(desired: DesiredPeer | undefined, rule: InboundRule): Verdict {
   if (desired === undefined) return rule === "partners" ? "not_partner" : "ok";
   switch (desired.standing) {
     case "partner":

@@ -25,6 +25,9 @@ export interface ActualPeer {
   readonly lastSignOfLifeMs: number | null;
 }
 
+/** Whether a peer may stream to us, and if not, why not. */
+export type Verdict = "ok" | "not_partner" | "blacklisted";
+
 /** Why streams are closed, and how far: one direction, or all; for a blacklisted peer the connections too. */
 export interface CloseRequest {
   readonly direction: Direction | "both";

@@ -3,7 +3,7 @@ import { PartnerdError } from "../../src/errors.ts";
 import type { ObservedEvent } from "../../src/events/types.ts";
 import type { Address, PeerId } from "../../src/ids.ts";
 import { didOf } from "../../src/ids.ts";
-import type { Verdict } from "../../src/p2p/rule.ts";
+import type { Verdict } from "../../src/reconciler/ports.ts";
 import type { FakeHost } from "../support/fake-host.ts";
 import { FakeNetwork } from "../support/fake-network.ts";
 import { desiredPeer } from "../support/peers.ts";

@@ -4,8 +4,7 @@ import type { ErrorCode } from "../../src/errors.ts";
 import { PartnerdError } from "../../src/errors.ts";
 import type { CloseReason, DesiredPeer, Direction, ObservedEvent } from "../../src/events/types.ts";
 import type { PeerId } from "../../src/ids.ts";
-import type { Verdict } from "../../src/p2p/rule.ts";
-import type { CloseRequest, PartnerStreams } from "../../src/reconciler/ports.ts";
+import type { CloseRequest, PartnerStreams, Verdict } from "../../src/reconciler/ports.ts";
 
 /** One of the two hosts under test. */
 export interface ContractSide {

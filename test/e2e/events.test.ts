@@ -8,7 +8,7 @@ import { CREATE } from "../support/messages.ts";
 import { NatsServer } from "../support/nats-server.ts";
 import { peerIdOfSeed } from "../support/peer-ids.ts";
 import { Publisher } from "../support/publisher.ts";
-import { loadSamples, type Sample } from "../support/samples.ts";
+import { loadSamples, REFUSAL_REASONS, type Sample } from "../support/samples.ts";
 
 const owner = new AsyncDisposableStack();
 let daemon: DaemonProcess;
@@ -85,29 +85,17 @@ describe("accepted samples", () => {
 });
 
 describe("refused samples", () => {
-  const reasons: Record<string, string> = {
-    "array.json": "not_an_object",
-    "bad-multiaddr.json": "address_invalid",
-    "deeply-nested.txt": "too_deep",
-    "empty.txt": "not_json",
-    "no-payload.json": "field_missing",
-    "not-json.txt": "not_json",
-    "partner-without-address.json": "address_missing",
-    "payload-not-json.json": "payload_not_json",
-    "peer-id-disagrees.json": "peer_id_disagrees",
-  };
-
   test.each(loadSamples("refused", values))("$name", async (sample) => {
     const before = desiredRows();
     expect(await publish(sample.bytes, "rejected")).toBe(1);
     expect(newest("type, reason, payload, payload_bytes")).toEqual({
       type: "EventRejected",
-      reason: reasons[sample.name],
+      reason: REFUSAL_REASONS[sample.name],
       payload: Buffer.from(sample.bytes),
       payload_bytes: sample.bytes.length,
     });
     expect(daemon.sql("select reason, message from rejected_events order by seq desc limit 1")).toEqual([
-      { reason: reasons[sample.name], message: matching(/\w/) },
+      { reason: REFUSAL_REASONS[sample.name], message: matching(/\w/) },
     ]);
     expect(desiredRows()).toEqual(before);
     expect(await daemon.peers()).toMatchObject([{ peerId, relation: "REMOVED" }]);

@@ -1,8 +1,10 @@
 /** A machine without NATS: the daemon brings its own, and takes it along when it goes, however it goes. */
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { natsAnswers } from "../../src/nats/discover.ts";
+import { findNatsServer } from "../../src/nats/find-nats-server.ts";
+import { temporaryDirectory } from "../store/temporary-store.ts";
 import { DaemonProcess } from "../support/daemon-process.ts";
 import { matching } from "../support/matchers.ts";
 import { until } from "../support/until.ts";
@@ -44,4 +46,28 @@ test("a private nats-server is started, said so, used, and gone after kill -9", 
   expect(processesWith(store)).not.toEqual([]);
   expect(await daemon.stop()).toEqual({ code: 0, signal: null });
   await until("the private server is gone again", () => processesWith(store).length === 0);
+});
+
+test("while its private nats-server starts, the daemon answers that its start is under way", async (context) => {
+  context.skip(await natsAnswers("127.0.0.1", 4222, 1_000), "a NATS server listens on 127.0.0.1:4222");
+  using directory = temporaryDirectory();
+  const go = join(directory.path, "go");
+  const hesitant = join(directory.path, "nats-server");
+  const real = findNatsServer(process.env);
+  writeFileSync(hesitant, `#!/bin/sh\nuntil [ -e "${go}" ]; do sleep 0.02; done\nexec "${real}" "$@"\n`, { mode: 0o700 });
+  await using daemon = await DaemonProcess.start({ env: { NATS_SERVER: hesitant }, until: "nothing" });
+  const startup = () => daemon.health("/startupz").catch(() => undefined);
+  const early = await until("the API answers", startup);
+  expect(early).toEqual({
+    status: 503,
+    body: { status: "failing", checks: [{ name: "start", ok: false, message: "under way" }] },
+  });
+  expect((await daemon.health("/readyz")).body.checks).toContainEqual({
+    name: "nats",
+    ok: false,
+    message: "looking for a server",
+  });
+  expect((await daemon.health("/livez")).status).toBe(200);
+  writeFileSync(go, "");
+  await until("the start is complete", async () => (await startup())?.status === 200);
 });

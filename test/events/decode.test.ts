@@ -2,17 +2,9 @@ import { describe, expect, test } from "vitest";
 import { decodeMessage } from "../../src/events/decode.ts";
 import type { RejectionReason } from "../../src/events/types.ts";
 import { DEFAULT_LIMITS, DEFAULT_VOCABULARY } from "../../src/events/vocabulary.ts";
-import { asDesired, asRejected, CREATE, decodeJson, decodeText, envelope } from "../support/messages.ts";
-import { peerIdOfSeed } from "../support/peer-ids.ts";
+import { asRejected, CREATE, decodeJson, decodeText, envelope } from "../support/messages.ts";
+import { address, desired, partner, peerId, record, rejected } from "./record.ts";
 
-const peerId = await peerIdOfSeed(1);
-const transport = "/ip4/192.0.2.1/tcp/4001";
-const address = `${transport}/p2p/${peerId}`;
-const record = { id: "r-1", name: "lyon-1", peer_id: peerId, stream_address: address, relation: "PARTNER" };
-const partner = asDesired(decodeJson(envelope(record)));
-
-const desired = (changes: Record<string, unknown>) => asDesired(decodeJson(envelope({ ...record, ...changes })));
-const rejected = (changes: Record<string, unknown>) => asRejected(decodeJson(envelope({ ...record, ...changes })));
 const utf8 = (text: string) => new TextEncoder().encode(text);
 const base64 = (text: string) => Buffer.from(text).toString("base64");
 

@@ -3,16 +3,9 @@ import { describe, expect, test } from "vitest";
 import { DEFAULT_VOCABULARY } from "../../src/events/vocabulary.ts";
 import { asDesired, asRejected, CREATE, decodeJson, envelope, REMOVE } from "../support/messages.ts";
 import { peerIdOfSeed } from "../support/peer-ids.ts";
+import { address, desired, partner, peerId, record, rejected, transport } from "./record.ts";
 
-const peerId = await peerIdOfSeed(1);
 const anotherPeerId = await peerIdOfSeed(2);
-const transport = "/ip4/192.0.2.1/tcp/4001";
-const address = `${transport}/p2p/${peerId}`;
-const record = { id: "r-1", name: "lyon-1", peer_id: peerId, stream_address: address, relation: "PARTNER" };
-const partner = asDesired(decodeJson(envelope(record)));
-
-const desired = (changes: Record<string, unknown>) => asDesired(decodeJson(envelope({ ...record, ...changes })));
-const rejected = (changes: Record<string, unknown>) => asRejected(decodeJson(envelope({ ...record, ...changes })));
 
 test("a complete record is decoded in full", () => {
   expect(partner).toEqual({

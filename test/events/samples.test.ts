@@ -7,7 +7,7 @@ import { resourceIdOf } from "../../src/ids.ts";
 import { DesiredState } from "../support/desired-state.ts";
 import { CREATE } from "../support/messages.ts";
 import { peerIdOfSeed } from "../support/peer-ids.ts";
-import { loadSamples, type Sample } from "../support/samples.ts";
+import { loadSamples, REFUSAL_REASONS, type Sample } from "../support/samples.ts";
 
 const peerId = await peerIdOfSeed(1);
 const anotherPeerId = await peerIdOfSeed(2);
@@ -87,25 +87,13 @@ describe("accepted samples", () => {
 
 describe("refused samples", () => {
   const samples = loadSamples("refused", values);
-  const reasons: Record<string, RejectionReason> = {
-    "array.json": "not_an_object",
-    "bad-multiaddr.json": "address_invalid",
-    "deeply-nested.txt": "too_deep",
-    "empty.txt": "not_json",
-    "no-payload.json": "field_missing",
-    "not-json.txt": "not_json",
-    "partner-without-address.json": "address_missing",
-    "payload-not-json.json": "payload_not_json",
-    "peer-id-disagrees.json": "peer_id_disagrees",
-  };
-
   test("are all known to this test", () => {
-    expect(samples.map(({ name }) => name)).toEqual(Object.keys(reasons));
+    expect(samples.map(({ name }) => name)).toEqual(Object.keys(REFUSAL_REASONS));
   });
 
   test.each(samples)("$name is rejected with its reason and changes nothing", (sample) => {
     const state = new DesiredState();
-    expect(ingest(state, sample)).toEqual({ rejected: reasons[sample.name] });
+    expect(ingest(state, sample)).toEqual({ rejected: REFUSAL_REASONS[sample.name] });
     expect(state.seq).toBe(0);
   });
 });

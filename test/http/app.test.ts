@@ -48,6 +48,15 @@ describe("the API", () => {
     expect(await get("/v2")).toMatchObject({ status: 404, body: { error: { code: "not_found" } } });
   });
 
+  test("answers 500 with the reason when a view fails", async () => {
+    const failure = () => {
+      throw new Error("disk I/O error");
+    };
+    const response = await createApp({ ...views, peers: failure }).request("/v1/peers");
+    expect(response.status).toBe(500);
+    expect(await response.json()).toEqual({ error: { code: "internal", message: "disk I/O error" } });
+  });
+
   test("serves metrics in their own content type", async () => {
     const response = await createApp(views).request("/metrics");
     expect(response.headers.get("content-type")).toContain("version=0.0.4");

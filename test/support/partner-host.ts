@@ -12,7 +12,7 @@ import { createNode, startNode, stopNode } from "../../src/p2p/node.ts";
 import type { Libp2pPartnerStreams, PartnerStreamsComponents } from "../../src/p2p/partner-streams.ts";
 import { createPartnerStreams } from "../../src/p2p/partner-streams.ts";
 import type { StreamObserver } from "../../src/p2p/registry.ts";
-import type { Verdict } from "../../src/p2p/rule.ts";
+import type { Verdict } from "../../src/reconciler/ports.ts";
 import { until } from "./until.ts";
 
 export interface TestNode extends AsyncDisposable {

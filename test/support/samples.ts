@@ -1,6 +1,7 @@
 /** Loads test/fixtures/samples/: what resource events look like on the wire, with words standing for real PeerIDs and addresses. */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import type { RejectionReason } from "../../src/events/types.ts";
 
 export type SampleFolder = "accepted" | "refused" | "ignored";
 
@@ -38,3 +39,16 @@ function filledIn(template: string, { peerId, address, anotherPeerId }: SampleVa
       return JSON.stringify(Buffer.from(text).toString("base64"));
     });
 }
+
+/** Why each of the refused samples is. */
+export const REFUSAL_REASONS: Readonly<Record<string, RejectionReason>> = {
+  "array.json": "not_an_object",
+  "bad-multiaddr.json": "address_invalid",
+  "deeply-nested.txt": "too_deep",
+  "empty.txt": "not_json",
+  "no-payload.json": "field_missing",
+  "not-json.txt": "not_json",
+  "partner-without-address.json": "address_missing",
+  "payload-not-json.json": "payload_not_json",
+  "peer-id-disagrees.json": "peer_id_disagrees",
+};
