@@ -15,10 +15,16 @@ export async function run(config: Config, env: Readonly<Record<string, string | 
   const ended = Promise.withResolvers<NodeJS.Signals>();
   const first = (signal: NodeJS.Signals) => ended.resolve(signal);
   process.once("SIGTERM", first).once("SIGINT", first);
-  const daemon = await startDaemon(config, { clock: systemClock, random: systemRandom, logger, env });
+  const atOnce = (code: number) => process.exit(code);
+  const starting = startDaemon(config, { clock: systemClock, random: systemRandom, logger, env });
+  const daemon = await Promise.race([starting, ended.promise]);
+  if (typeof daemon === "string") {
+    // There is no stream to close yet, and what is in the log may stay as after a crash.
+    logger.info({ signal: daemon }, "ended while it was starting");
+    return atOnce(0);
+  }
   const signal = await ended.promise;
   logger.info({ signal, drainMs: DRAIN_MS }, "ending; a second signal ends at once");
-  const atOnce = (code: number) => process.exit(code);
   process.once("SIGTERM", () => atOnce(0)).once("SIGINT", () => atOnce(0));
   using _deadline = systemClock.schedule(DRAIN_MS, () => {
     logger.warn({ drainMs: DRAIN_MS }, "the drain took too long");

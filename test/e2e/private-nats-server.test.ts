@@ -48,14 +48,20 @@ test("a private nats-server is started, said so, used, and gone after kill -9", 
   await until("the private server is gone again", () => processesWith(store).length === 0);
 });
 
+/** A nats-server that does not start before it is told to. */
+function hesitantNatsServer(): { readonly path: string; go(): void } & Disposable {
+  const directory = temporaryDirectory();
+  const signal = join(directory.path, "go");
+  const path = join(directory.path, "nats-server");
+  const wait = `until [ -e "${signal}" ]; do sleep 0.02; done`;
+  writeFileSync(path, `#!/bin/sh\n${wait}\nexec "${findNatsServer(process.env)}" "$@"\n`, { mode: 0o700 });
+  return { path, go: () => writeFileSync(signal, ""), [Symbol.dispose]: () => directory[Symbol.dispose]() };
+}
+
 test("while its private nats-server starts, the daemon answers that its start is under way", async (context) => {
   context.skip(await natsAnswers("127.0.0.1", 4222, 1_000), "a NATS server listens on 127.0.0.1:4222");
-  using directory = temporaryDirectory();
-  const go = join(directory.path, "go");
-  const hesitant = join(directory.path, "nats-server");
-  const real = findNatsServer(process.env);
-  writeFileSync(hesitant, `#!/bin/sh\nuntil [ -e "${go}" ]; do sleep 0.02; done\nexec "${real}" "$@"\n`, { mode: 0o700 });
-  await using daemon = await DaemonProcess.start({ env: { NATS_SERVER: hesitant }, until: "nothing" });
+  using hesitant = hesitantNatsServer();
+  await using daemon = await DaemonProcess.start({ env: { NATS_SERVER: hesitant.path }, until: "nothing" });
   const startup = () => daemon.health("/startupz").catch(() => undefined);
   const early = await until("the API answers", startup);
   expect(early).toEqual({
@@ -68,6 +74,17 @@ test("while its private nats-server starts, the daemon answers that its start is
     message: "looking for a server",
   });
   expect((await daemon.health("/livez")).status).toBe(200);
-  writeFileSync(go, "");
+  hesitant.go();
   await until("the start is complete", async () => (await startup())?.status === 200);
+});
+
+test("a signal that comes while its private nats-server starts ends both", async (context) => {
+  context.skip(await natsAnswers("127.0.0.1", 4222, 1_000), "a NATS server listens on 127.0.0.1:4222");
+  using hesitant = hesitantNatsServer();
+  await using daemon = await DaemonProcess.start({ env: { NATS_SERVER: hesitant.path }, until: "nothing" });
+  await until("the API answers", () => daemon.health("/startupz").catch(() => undefined));
+  const startedMs = performance.now();
+  expect(await daemon.stop()).toEqual({ code: 0, signal: null });
+  expect(performance.now() - startedMs).toBeLessThan(2_000);
+  await until("the private server is gone", () => processesWith(join(daemon.dataDir, "nats")).length === 0);
 });
