@@ -22,6 +22,7 @@ const EXIT_CODES = {
   daemon_unreachable: 69,
   nats_unavailable: 69,
   check_failed: 1,
+  fixture_invalid: 78,
   // Why an outbound partner stream could not be opened, or was lost.
   address_unsupported: 69,
   dial_failed: 69,
@@ -46,6 +47,7 @@ const EXIT_CODES = {
 
 /** Every error code; snake_case because it is also written to the log, to SQL and to metrics. */
 export type ErrorCode = keyof typeof EXIT_CODES;
+export const ERROR_CODES = Object.keys(EXIT_CODES) as readonly ErrorCode[];
 
 /** An error with a code, a message that names field and value, and (where there is one) the next step for the reader. */
 export class PartnerdError extends Error {

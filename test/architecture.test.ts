@@ -27,7 +27,9 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   config: ["events", "reconciler"],
   http: ["events", "reconciler", "config/schema.ts"],
   daemon: ["events", "store", "reconciler", "p2p", "nats", "config", "http"],
-  cli: ["config", "http", "nats", "daemon", "demo"],
+  fixture: ["events", "store"],
+  sim: ["fixture", "events", "store", "reconciler", "p2p", "nats", "daemon"],
+  cli: ["config", "http", "nats", "daemon", "demo", "fixture", "sim", "store"],
   demo: ["config", "http", "nats", "store", "events", "cli"],
 };
 
