@@ -9,26 +9,20 @@ import { isoTime, type PeerView, type SelfView } from "../http/api.ts";
 import { createApp } from "../http/app.ts";
 import { Metrics } from "../http/metrics.ts";
 import { startHttp } from "../http/server.ts";
-import { didOf, type PeerId } from "../ids.ts";
+import { didOf } from "../ids.ts";
 import type { Logger } from "../log.ts";
 import { PersistentConnection } from "../nats/connection.ts";
-import { BatchDelivery } from "../nats/delivery.ts";
-import { Ingest } from "../nats/ingest.ts";
 import { CoreSubscription } from "../nats/subscription.ts";
 import { peerIdOf } from "../p2p/connections.ts";
-import { PARTNER_PROTOCOL } from "../p2p/constants.ts";
 import { loadOrCreateIdentity } from "../p2p/identity.ts";
 import { createNode, startNode, stopNode } from "../p2p/node.ts";
-import { createPartnerStreams } from "../p2p/partner-streams.ts";
-import type { PartnerRule } from "../p2p/rule.ts";
 import { parseSwarmKey } from "../p2p/swarm-key.ts";
-import { inboundVerdict } from "../reconciler/decide.ts";
 import { DEFAULT_RECONCILER_OPTIONS } from "../reconciler/options.ts";
-import { Reconciler } from "../reconciler/reconciler.ts";
 import { lockDirectory } from "../store/lock.ts";
 import type { Logged } from "../store/logged.ts";
 import { openStore } from "../store/store.ts";
 import { version } from "../version.ts";
+import { createCore, ruleOf } from "./core.ts";
 import type { HealthFacts, NatsFacts } from "./health.ts";
 import { natsSource } from "./nats-source.ts";
 import { Recorder } from "./recorder.ts";
@@ -74,13 +68,11 @@ async function start(
   owner.use(lockDirectory(config.data));
   const store = owner.use(openStore({ directory: config.data, clock }));
   const recorder = new Recorder({ store, clock, logger, metrics, onObserved, onLogged });
-  const dangling = store.closeDanglingSessions();
-  if (dangling > 0) logger.warn({ streams: dangling }, "the last run ended without closing its streams; the log closes them now");
 
   const privateKey = await loadOrCreateIdentity(join(config.data, "identity.key"));
   const peerId = peerIdOf(peerIdFromPrivateKey(privateKey));
   const did = didOf(config.did ?? peerId);
-  const rule: PartnerRule = { mayOpen: (other) => inboundVerdict(store.get(other), config.p2p.inbound) };
+  const rule = ruleOf(store, config.p2p.inbound);
   const swarmKey =
     config.p2p.pskFile === undefined
       ? null
@@ -96,52 +88,31 @@ async function start(
   });
   owner.defer(() => stopNode(node, clock));
 
-  const wake = (other: PeerId) => reconciler.wake(other);
-  const observer = { observed: (event: ObservedEvent) => recorder.observed(event), wake };
-  const streams = await createPartnerStreams({
+  const core = await createCore({
+    store,
+    recorder,
     node,
-    clock,
-    random,
     self: { name: config.name, did, peerId },
     rule,
-    observer,
-    options: { heartbeatTimestamp: config.p2p.heartbeatTimestamp },
+    clock,
+    random,
+    logger,
+    options: {
+      reconcile: { ...DEFAULT_RECONCILER_OPTIONS, ...config.reconcile },
+      inbound: config.p2p.inbound,
+      heartbeatTimestamp: config.p2p.heartbeatTimestamp,
+      vocabulary: config.events,
+      limits: config.events,
+    },
+    onReceived: (result, logged) => {
+      metrics.received.inc({ result });
+      if (logged !== null) onLogged(logged);
+    },
+    onAppendFailed: () => metrics.logFailures.inc({ kind: "append" }),
   });
-  owner.defer(() => streams.dispose());
-  const reconciler = new Reconciler(
-    { desired: store, streams, observer: recorder, clock, random },
-    { ...DEFAULT_RECONCILER_OPTIONS, ...config.reconcile, inbound: config.p2p.inbound, self: peerId, protocol: PARTNER_PROTOCOL },
-  );
-  owner.defer(() => reconciler.stop());
+  const { streams, reconciler, ingest, delivery } = owner.use(core);
   // Only now that every protocol has its handler: a peer that asks too early takes the daemon for one that speaks none of them.
   await startNode(node, config.listen);
-
-  const ingest = new Ingest({
-    vocabulary: config.events,
-    limits: config.events,
-    log: store,
-    wake,
-    logger,
-    observer: {
-      received: (result, logged) => {
-        metrics.received.inc({ result });
-        if (logged !== null) onLogged(logged);
-      },
-      appendFailed: () => metrics.logFailures.inc({ kind: "append" }),
-    },
-  });
-  const delivery = owner.use(
-    new BatchDelivery({
-      clock,
-      onBatch: (batch) => ingest.take(batch),
-      onDrop: () => metrics.received.inc({ result: "dropped" }),
-      onOverflow: () =>
-        logger.error(
-          { dropped: delivery.counts().dropped },
-          "events arrive faster than they can be logged; the newest are dropped",
-        ),
-    }),
-  );
 
   // Served before NATS is looked for, which takes a while where a private server has to be started.
   let started = false;

@@ -2,7 +2,6 @@
 import type { Clock } from "../clock.ts";
 import { messageOf } from "../errors.ts";
 import type { ObservedEvent } from "../events/types.ts";
-import type { Metrics } from "../http/metrics.ts";
 import type { PeerId } from "../ids.ts";
 import type { Logger } from "../log.ts";
 import type { Action } from "../reconciler/decide.ts";
@@ -11,11 +10,27 @@ import type { Outcome } from "../reconciler/outcome.ts";
 import type { Logged } from "../store/logged.ts";
 import type { Store } from "../store/store.ts";
 
+/** What is counted of what happened: `Metrics` does it for Prometheus. */
+export interface RecorderMetrics {
+  readonly actions: Counter<"kind">;
+  readonly streamsOpened: Counter<"direction">;
+  readonly streamsClosed: Counter<"reason">;
+  readonly openFailures: Counter<"reason">;
+  readonly inboundRefused: Counter<"reason">;
+  readonly resyncFound: Counter<"kind">;
+  readonly logFailures: Counter<"kind">;
+  readonly establishSeconds: { observe(seconds: number): void };
+}
+
+interface Counter<Label extends string> {
+  inc(labels: Record<Label, string>): void;
+}
+
 export interface RecorderDependencies {
   readonly store: Store;
   readonly clock: Clock;
   readonly logger: Logger;
-  readonly metrics: Metrics;
+  readonly metrics: RecorderMetrics;
   /** Called as soon as something happened, before its row is written. */
   readonly onObserved: (event: ObservedEvent) => void;
   /** Called with every row that this process appends. */

@@ -6,6 +6,8 @@ export interface ReceivedMessage {
   readonly bytes: Uint8Array;
   /** Two messages with the same key are one; null where the transport has no such key (core NATS). */
   readonly dedupeKey: string | null;
+  /** Tells the broker that it need not deliver the message again. Called once its batch is in the log, never before. */
+  readonly acknowledge?: () => void;
 }
 
 /** `retry`: nothing of the batch was taken; it stays at the head and is handed over again after a delay. */
@@ -104,6 +106,7 @@ export class BatchDelivery implements Disposable {
     if (outcome === "retry") return outcome;
     this.#buffer.splice(0, batch.length);
     for (const message of batch) this.#bufferedBytes -= message.bytes.length;
+    for (const message of batch) message.acknowledge?.();
     if (this.#buffer.length * 2 <= this.#maxMessages && this.#bufferedBytes * 2 <= this.#maxBytes) this.#overflowing = false;
     return outcome;
   }

@@ -11,7 +11,7 @@ const DATABASE_NAME = "oc-partnerd.db";
 /** "ocpd". SQLite keeps it in the header, so that a file of another program is recognised as such. */
 const APPLICATION_ID = 0x6f637064;
 
-const BUSY_TIMEOUT_MS = 5_000;
+const DEFAULT_BUSY_TIMEOUT_MS = 5_000;
 
 /** SQLite's own default: the log is checkpointed once it holds 4 MiB. */
 const CHECKPOINT_PAGES = 1_000;
@@ -32,17 +32,25 @@ const SETTINGS = [
   { pragma: "journal_size_limit", value: WAL_LIMIT_BYTES, readBack: WAL_LIMIT_BYTES },
 ] as const;
 
+export interface OpenOptions {
+  /** How long a write waits for another program's lock, with the event loop standing still; default 5 s. */
+  readonly busyTimeoutMs?: number;
+  /** Called with the database before its first use; for those who make it fail on purpose. */
+  readonly onOpen?: (database: Database.Database) => void;
+}
+
 /**
  * The database of `directory`, created where there is none (directory 0700, file 0600), migrated to this program's schema.
  * Throws `data_dir_unwritable`, `database_newer` (nothing was changed then) or `database_failed`.
  */
-export function openDatabase(directory: string): Database.Database {
+export function openDatabase(directory: string, options: OpenOptions = {}): Database.Database {
   const path = join(directory, DATABASE_NAME);
   ensureDirectory(directory);
   ensureFile(path, directory);
   let database: Database.Database | undefined;
   try {
-    database = new Database(path, { timeout: BUSY_TIMEOUT_MS });
+    database = new Database(path, { timeout: options.busyTimeoutMs ?? DEFAULT_BUSY_TIMEOUT_MS });
+    options.onOpen?.(database);
     const isNew = refuseForeign(database, path);
     refuseNewerSchema(database, path);
     configure(database, path);

@@ -8,7 +8,7 @@ import type { PeerId } from "../ids.ts";
 import { DesiredCache } from "./desired-cache.ts";
 import { storeFailure } from "./failure.ts";
 import { columnsOf, type Logged } from "./logged.ts";
-import { openDatabase } from "./open.ts";
+import { type OpenOptions, openDatabase } from "./open.ts";
 import { type StoredPayload, storedPayload } from "./payload.ts";
 import { project } from "./project.ts";
 import { Repetitions } from "./repetitions.ts";
@@ -73,9 +73,14 @@ export interface Store extends Disposable {
   verifyProjections(): string[];
 }
 
+export interface StoreOptions extends OpenOptions {
+  readonly directory: string;
+  readonly clock: Clock;
+}
+
 /** Throws `data_dir_unwritable`, `database_newer` or `database_failed`. */
-export function openStore({ directory, clock }: { directory: string; clock: Clock }): Store {
-  const database = openDatabase(directory);
+export function openStore({ directory, clock, ...options }: StoreOptions): Store {
+  const database = openDatabase(directory, options);
   const rows = tables(database);
   const cache = new DesiredCache(rows.desiredPeers());
   const repetitions = new Repetitions(clock);

@@ -80,6 +80,23 @@ describe("BatchDelivery", () => {
     expect(clock.pendingTimers).toBe(0);
   });
 
+  it("acknowledges each message once its batch was taken, and not before", async () => {
+    const told: string[] = [];
+    const { clock, delivery, state } = setUp({
+      onBatch(batch) {
+        told.push(`batch of ${batch.length}`);
+        return state.outcome;
+      },
+    });
+    state.outcome = "retry";
+    for (const number of [1, 2]) delivery.offer({ ...message(number), acknowledge: () => told.push(`acknowledged ${number}`) });
+    await clock.advance(0);
+    expect(told).toEqual(["batch of 2"]);
+    state.outcome = "done";
+    await clock.advance(1_000);
+    expect(told.slice(1)).toEqual(["batch of 2", "acknowledged 1", "acknowledged 2"]);
+  });
+
   it("hands over the rest when it is disposed, as long as it is taken", async () => {
     const { clock, batches, delivery, offer } = setUp();
     offer(1, 100);
