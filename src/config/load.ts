@@ -4,8 +4,8 @@
  */
 import { readFileSync } from "node:fs";
 import { messageOf, PartnerdError } from "../errors.ts";
+import { nearest } from "../nearest.ts";
 import { ENV_PREFIX, fromText, leaves } from "./leaves.ts";
-import { nearest } from "./nearest.ts";
 import { type Config, configSchema } from "./schema.ts";
 
 export interface ConfigSources {
