@@ -12,7 +12,8 @@ import { describeEnvironment, type Environment } from "./environment.ts";
 import { type EstablishResult, measureEstablish } from "./establish.ts";
 import { startFleet } from "./fleet.ts";
 import { type HeadOfLineResult, measureHeadOfLine } from "./head-of-line.ts";
-import { environmentText, establishText, headOfLineText } from "./table.ts";
+import { measureReplay, type ReplayResult } from "./replay.ts";
+import { environmentText, establishText, headOfLineText, replayText } from "./table.ts";
 
 interface Flags {
   readonly quick: boolean;
@@ -26,17 +27,19 @@ const RESULTS = join(import.meta.dirname, "results");
 const FULL = {
   establish: { partners: 200, warmUp: 40 },
   headOfLine: { hosts: 100, blackHoles: 10, rounds: 7 },
+  replay: { partners: 500, events: 100_000, rounds: 15 },
   openTimeoutMs: 5_000,
 } as const;
 
 const QUICK = {
   establish: { partners: 10, warmUp: 5 },
   headOfLine: { hosts: 10, blackHoles: 2, rounds: 1 },
+  replay: { partners: 20, events: 1_000, rounds: 1 },
   openTimeoutMs: 1_000,
 } as const;
 
 const command = new Command("npm run bench --")
-  .description("Measures the daemon against its floor in the same run; takes some two and a half minutes.")
+  .description("Measures the daemon against its floor in the same run; takes some three minutes.")
   .option(
     "--quick",
     "a few partners only: shows that everything runs, the figures say little; no files unless --out is given",
@@ -54,7 +57,7 @@ try {
 }
 
 async function bench({ quick, out = quick ? undefined : RESULTS, data }: Flags): Promise<void> {
-  const { establish, headOfLine, openTimeoutMs } = quick ? QUICK : FULL;
+  const { establish, headOfLine, replay, openTimeoutMs } = quick ? QUICK : FULL;
   if (out !== undefined) ensureDirectory("--out", out);
   ensureDirectory("--data", data);
   const directory = mkdtempSync(join(data, "oc-partnerd-bench-"));
@@ -81,6 +84,9 @@ async function bench({ quick, out = quick ? undefined : RESULTS, data }: Flags):
     print(headOfLineText(result));
     save(out, environment, result);
   }
+  const result = measureReplay({ directory, ...replay });
+  print(replayText(result));
+  save(out, environment, result);
 }
 
 /** Before anything is measured: nobody waits for minutes to be told of a wrong path. */
@@ -94,7 +100,11 @@ function ensureDirectory(flag: string, path: string): void {
   }
 }
 
-function save(out: string | undefined, environment: Environment, result: EstablishResult | HeadOfLineResult): void {
+function save(
+  out: string | undefined,
+  environment: Environment,
+  result: EstablishResult | HeadOfLineResult | ReplayResult,
+): void {
   if (out === undefined) return;
   const file = join(out, `${result.benchmark}.json`);
   writeFileSync(file, `${JSON.stringify({ ...environment, ...result }, null, 2)}\n`);

@@ -3,6 +3,7 @@ import { table } from "../src/cli/table.ts";
 import type { Environment } from "./environment.ts";
 import type { EstablishResult } from "./establish.ts";
 import type { HeadOfLineResult } from "./head-of-line.ts";
+import type { ReplayResult } from "./replay.ts";
 import type { Summary } from "./statistics.ts";
 
 export function environmentText(environment: Environment): string {
@@ -53,9 +54,36 @@ export function headOfLineText(result: HeadOfLineResult): string {
   ].join("\n");
 }
 
+export function replayText({ events, peers, differences, scan, replay, verify, ratios, target }: ReplayResult): string {
+  const row = (what: string, { time, eventsPerSecond }: typeof scan, factor: number) => [
+    what,
+    `${thousands(eventsPerSecond)}/s`,
+    ms(time.p50Ms),
+    ms(time.minMs),
+    ms(time.maxMs),
+    times(factor),
+  ];
+  const rows = [
+    row("floor: the same columns scanned", scan, 1),
+    row("oc-partnerd: the log replayed", replay, ratios.replay),
+    row("oc-partnerd: replayed and compared with the tables, row for row", verify, ratios.verify),
+  ];
+  return [
+    `(c) a log of ${thousands(events)} events of ${thousands(peers)} peers (rounds: ${verify.time.samples}); ` +
+      `differences between replay and tables: ${differences}`,
+    table(["", "events", "median", "least", "most", "ratio"], rows),
+    verdict(
+      `no difference, at least ${thousands(target.eventsPerSecond)} events/s`,
+      `${thousands(target.measured)}/s`,
+      target.met,
+    ),
+  ].join("\n");
+}
+
 function verdict(target: string, measured: string, met: boolean): string {
   return `target: ${target}; measured ${measured}: ${met ? "met" : "missed"}`;
 }
 
 const ms = (value: number): string => `${value < 100 ? value.toFixed(2) : Math.round(value)} ms`;
 const times = (value: number): string => `${value.toFixed(2)}x`;
+const thousands = (value: number): string => value.toLocaleString("en");

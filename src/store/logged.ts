@@ -31,6 +31,9 @@ type LogRow = typeof eventLog.$inferSelect;
 /** The columns of a log row without the payload, which only its readers in SQL need. */
 export type LoggedRow = Omit<LogRow, "payload" | "payloadEncoding">;
 
+/** The columns that a replay reads: the event, what it was appended with, and what it was said to do. */
+export type ReplayedRow = Omit<LoggedRow, "source" | "subject" | "dedupeKey" | "payloadBytes" | "payloadSha256">;
+
 type EventColumns = Pick<LogRow, "type" | "peerId" | keyof typeof NO_DETAILS>;
 
 const NO_DETAILS = {
@@ -58,8 +61,9 @@ export function loggedOf(row: LoggedRow): Logged {
   return { seq, atMs, event, effect, supersededPeerId, causeSeq, source, subject, dedupeKey, payloadBytes, payloadSha256 };
 }
 
-function eventOf(row: LoggedRow): LogEvent {
-  const given = <Column extends keyof EventColumns>(column: Column): NonNullable<LoggedRow[Column]> => {
+/** Throws `database_failed` for a row that this program could not have written. */
+export function eventOf(row: ReplayedRow): LogEvent {
+  const given = <Column extends keyof EventColumns>(column: Column): NonNullable<ReplayedRow[Column]> => {
     const value = row[column];
     if (value === null) throw new PartnerdError("database_failed", `event_log row ${row.seq} is a ${row.type} without ${column}`);
     return value;

@@ -2,7 +2,7 @@
 import { isDeepStrictEqual } from "node:util";
 import type { DesiredPeer } from "../events/types.ts";
 import type { PeerId, ResourceId } from "../ids.ts";
-import type { Logged } from "./logged.ts";
+import { eventOf, type ReplayedRow } from "./logged.ts";
 import { type ProjectionLookup, project } from "./project.ts";
 import type { PeerStatus } from "./status.ts";
 
@@ -12,15 +12,17 @@ export interface Projections {
 }
 
 /** `faults` names each row of the log that does not follow from those before it. */
-export function replay(log: Iterable<Logged>): Projections & { readonly faults: readonly string[] } {
+export function replay(log: Iterable<ReplayedRow>): Projections & { readonly faults: readonly string[] } {
   const state = emptyState();
   const faults: string[] = [];
   let lastSeq = 0;
-  for (const logged of log) {
-    if (logged.seq !== lastSeq + 1) faults.push(`event_log: seq ${logged.seq} follows ${lastSeq}`);
-    lastSeq = logged.seq;
-    const { effect, supersededPeerId, desired, statuses } = project(state, logged.event, logged);
-    faults.push(...differences(`event_log ${logged.seq}`, logged, { effect, supersededPeerId }));
+  for (const row of log) {
+    if (row.seq !== lastSeq + 1) faults.push(`event_log: seq ${row.seq} follows ${lastSeq}`);
+    lastSeq = row.seq;
+    const { effect, supersededPeerId, desired, statuses } = project(state, eventOf(row), row);
+    if (effect !== row.effect || supersededPeerId !== row.supersededPeerId) {
+      faults.push(...differences(`event_log ${row.seq}`, row, { effect, supersededPeerId }));
+    }
     for (const peer of desired) state.setDesired(peer);
     for (const status of statuses) state.statuses.set(status.peerId, status);
   }

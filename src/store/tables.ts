@@ -1,25 +1,30 @@
 /** The prepared statements over the tables, with rows as the program's own types. Each runs within its caller's transaction. */
 import type { Database } from "better-sqlite3";
-import { and, asc, desc, eq, getTableColumns, gt, isNotNull, lt, type Placeholder, type SQL, sql } from "drizzle-orm";
+import { and, asc, desc, eq, getTableColumns, isNotNull, lt, type Placeholder, type SQL, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/better-sqlite3";
 import { type SQLiteTable, unionAll } from "drizzle-orm/sqlite-core";
 import type { DesiredPeer } from "../events/types.ts";
 import type { PeerId, ResourceId } from "../ids.ts";
-import { type Logged, loggedOf } from "./logged.ts";
+import { loggedOf, type ReplayedRow } from "./logged.ts";
 import type { ProjectionLookup } from "./project.ts";
 import type { Repetition } from "./repetitions.ts";
 import { desiredPeer, eventLog, openStream, peerStatusRow, repeatedFailures } from "./schema.ts";
 import type { PeerStatus } from "./status.ts";
 import { statusOf, statusRowOf } from "./status-row.ts";
 
-/** Rows read at a time where the whole log is read. */
-const PAGE_ROWS = 1_000;
-
 export type Tables = ReturnType<typeof tables>;
 
 export function tables(database: Database) {
   const orm = drizzle({ client: database });
   const { payload: _payload, payloadEncoding: _payloadEncoding, ...loggedColumns } = getTableColumns(eventLog);
+  const {
+    source: _source,
+    subject: _subject,
+    dedupeKey: _dedupeKey,
+    payloadBytes: _bytes,
+    payloadSha256: _sha256,
+    ...replayedColumns
+  } = loggedColumns;
 
   const insertEvent = orm.insert(eventLog).values(placeholders(eventLog)).prepare();
   const newestEvent = orm
@@ -33,13 +38,8 @@ export function tables(database: Database) {
     .from(eventLog)
     .where(eq(eventLog.dedupeKey, sql.placeholder("dedupeKey")))
     .prepare();
-  const eventsAfter = orm
-    .select(loggedColumns)
-    .from(eventLog)
-    .where(gt(eventLog.seq, sql.placeholder("seq")))
-    .orderBy(asc(eventLog.seq))
-    .limit(PAGE_ROWS)
-    .prepare();
+  // Past drizzle, which takes longer over a row than SQLite and the fold together; its columns need no conversion.
+  const log = database.prepare<[], ReplayedRow>(`select ${named(replayedColumns)} from event_log order by seq`);
   const eventsOf = (column: typeof eventLog.peerId | typeof eventLog.supersededPeerId) =>
     orm
       .select(loggedColumns)
@@ -112,7 +112,8 @@ export function tables(database: Database) {
     head: () => newestEvent.get(),
     holds: (dedupeKey: string) => eventByDedupeKey.get({ dedupeKey }) !== undefined,
     history: (peerId: PeerId, limit: number, beforeSeq: number) => history.all({ peerId, limit, beforeSeq }).map(loggedOf),
-    log: () => pages((seq) => eventsAfter.all({ seq }).map(loggedOf)),
+    /** From the first row on, read as it is asked for. Nothing may be written meanwhile. */
+    log: (): Iterable<ReplayedRow> => log.iterate(),
 
     /** The log's answer: a resource that its peer has since lost to another id still names that peer. */
     lastPeerOfResource: (resourceId: ResourceId) => lastPeerByResource.get({ resourceId })?.peerId ?? undefined,
@@ -143,13 +144,11 @@ export function tables(database: Database) {
   };
 }
 
-/** The rows after each page's last, until a page is empty. */
-function* pages(read: (afterSeq: number) => Logged[]): Generator<Logged> {
-  let afterSeq = 0;
-  for (let page = read(afterSeq); page.length > 0; page = read(afterSeq)) {
-    yield* page;
-    afterSeq = page.at(-1)?.seq ?? afterSeq;
-  }
+/** A select list that names each column as its property. */
+function named(columns: Readonly<Record<string, { readonly name: string }>>): string {
+  return Object.entries(columns)
+    .map(([property, { name }]) => `${name} as ${property}`)
+    .join(", ");
 }
 
 /** A placeholder for each column, named as its property. */

@@ -16,7 +16,7 @@ function result(directory: string, benchmark: string): Record<string, unknown> {
 
 /** Speed is measured by it and never asserted here. */
 describe("npm run bench", () => {
-  it("measures, prints and writes both benchmarks, and leaves nothing behind", () => {
+  it("measures, prints and writes every benchmark, and leaves nothing behind", () => {
     using out = temporaryDirectory();
     using data = temporaryDirectory();
     const { status, stdout, stderr } = bench("--quick", "--out", out.path, "--data", data.path);
@@ -24,6 +24,7 @@ describe("npm run bench", () => {
     expect(stdout).toMatch(/^target: .* measured \d+\.\d\dx: (met|missed)$/m);
     const establish = result(out.path, "establish");
     const headOfLine = result(out.path, "head-of-line");
+    const replay = result(out.path, "replay");
     const samples = { total: { samples: 10 } };
     expect(establish).toMatchObject({
       benchmark: "establish",
@@ -32,7 +33,11 @@ describe("npm run bench", () => {
       floors: { session: samples, service: samples },
     });
     expect(headOfLine).toMatchObject({ benchmark: "head-of-line", partners: 10, blackHoles: 2 });
-    expect(JSON.stringify([establish, headOfLine]), "every figure is a number").not.toMatch(/(Ms|atio|p50|p99)":null/);
+    const reading = { time: { samples: 1 } };
+    expect(replay).toMatchObject({ benchmark: "replay", differences: 0, scan: reading, replay: reading, verify: reading });
+    expect(JSON.stringify([establish, headOfLine, replay]), "every figure is a number").not.toMatch(
+      /(Ms|atio|p50|p99|econd|replay|verify)":null/,
+    );
     expect(readdirSync(data.path)).toEqual([]);
   });
 

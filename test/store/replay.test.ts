@@ -1,9 +1,11 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { liveRandomStory } from "../../bench/random-story.ts";
 import type { Desired, Rejected, Removed } from "../../src/events/decoded.ts";
 import type { ObservedEvent, Standing } from "../../src/events/types.ts";
 import { type Did, type PeerId, resourceIdOf } from "../../src/ids.ts";
-import type { Store } from "../../src/store/store.ts";
+import { seededRandom } from "../../src/sim/random.ts";
+import type { Projections } from "../../src/store/replay.ts";
 import { PEER_A } from "../support/peers.ts";
 import { addressOf, append, closed, desired, inboundRefused, opened, openFailed, received, rejected, removed } from "./events.ts";
 import { TemporaryStore } from "./temporary-store.ts";
@@ -38,14 +40,14 @@ const observed: fc.Arbitrary<ObservedEvent> = fc.oneof(
     .map(([peer, reason, message]) => inboundRefused(peer, { reason, message })),
 );
 
-type Step = (store: Store, temporary: TemporaryStore) => void;
+type Step = (temporary: TemporaryStore) => void;
 
 const step: fc.Arbitrary<Step> = fc.oneof(
   {
     weight: 5,
     arbitrary: fc.array(decoded, { maxLength: 4 }).map(
       (batch): Step =>
-        (store) =>
+        ({ store }) =>
           void store.appendReceived(batch.map((item) => received(item))),
     ),
   },
@@ -53,33 +55,99 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     weight: 8,
     arbitrary: observed.map(
       (event): Step =>
-        (store) =>
+        ({ store }) =>
           void store.appendObserved(event),
     ),
   },
-  { weight: 1, arbitrary: fc.constant<Step>((store) => void store.closeDanglingSessions()) },
+  { weight: 1, arbitrary: fc.constant<Step>(restart) },
   // A virtual clock may stand between two milliseconds, and a real one may jump back.
   {
     weight: 1,
     arbitrary: fc.double({ min: -500, max: 500, noNaN: true }).map(
       (byMs): Step =>
-        (_, { clock }) =>
+        ({ clock }) =>
           clock.stall(byMs),
     ),
   },
 );
 
+function restart(temporary: TemporaryStore): void {
+  temporary.reopen().closeDanglingSessions();
+}
+
+/** The tables as any SQLite client reads them. */
+function tablesOf(temporary: TemporaryStore) {
+  return {
+    desired_peer: temporary.read("select * from desired_peer order by peer_id"),
+    peer_status_row: temporary.read("select * from peer_status_row order by peer_id"),
+    open_stream: temporary.read("select * from open_stream order by seq"),
+  };
+}
+
+/** What those tables should hold, column by column. */
+function tablesFrom({ desired: peers, status }: Projections): ReturnType<typeof tablesOf> {
+  const byPeerId = <Row extends { readonly peer_id: string }>(rows: readonly Row[]) =>
+    rows.toSorted((a, b) => (a.peer_id < b.peer_id ? -1 : 1));
+  const statuses = [...status.values()];
+  return {
+    desired_peer: byPeerId(
+      [...peers.values()].map((peer) => ({
+        peer_id: peer.peerId,
+        resource_id: peer.resourceId,
+        did: peer.did,
+        name: peer.name,
+        relation: peer.relation,
+        standing: peer.standing,
+        address: peer.address,
+        desired_seq: peer.desiredSeq,
+        generation: peer.generation,
+        since_ms: peer.sinceMs,
+      })),
+    ),
+    peer_status_row: byPeerId(
+      statuses.map(({ peerId: peer_id, outboundSessions, lastOutboundClose, lastInboundClose, lastError, lastRefusal }) => ({
+        peer_id,
+        outbound_sessions: outboundSessions,
+        outbound_close_reason: lastOutboundClose?.reason ?? null,
+        outbound_closed_at_ms: lastOutboundClose?.atMs ?? null,
+        inbound_close_reason: lastInboundClose?.reason ?? null,
+        inbound_closed_at_ms: lastInboundClose?.atMs ?? null,
+        error_seq: lastError?.seq ?? null,
+        error_code: lastError?.code ?? null,
+        error_message: lastError?.message ?? null,
+        error_at_ms: lastError?.atMs ?? null,
+        refusal_seq: lastRefusal?.seq ?? null,
+        refusal_code: lastRefusal?.code ?? null,
+        refusal_message: lastRefusal?.message ?? null,
+        refusal_at_ms: lastRefusal?.atMs ?? null,
+      })),
+    ),
+    open_stream: statuses
+      .flatMap(({ peerId: peer_id, openStreams }) =>
+        openStreams.map(({ seq, protocol, direction: way, openedAtMs }) => ({
+          seq,
+          peer_id,
+          protocol,
+          direction: way,
+          opened_at_ms: openedAtMs,
+        })),
+      )
+      .sort((a, b) => a.seq - b.seq),
+  };
+}
+
 describe("the projections", () => {
-  it("are exactly what replaying the log from zero gives, after any events", () => {
+  it("are row for row what replaying the log from zero gives, after any events and restarts", () => {
     fc.assert(
       fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
         using temporary = new TemporaryStore();
+        for (const run of steps) run(temporary);
         const { store } = temporary;
-        for (const run of steps) run(store, temporary);
         expect(store.verifyProjections()).toEqual([]);
-        const { desired: peers, status } = store.replayProjections();
-        expect(new Map(store.list().map((peer) => [peer.peerId, peer]))).toEqual(peers);
-        expect(new Map(store.statuses().map((peer) => [peer.peerId, peer]))).toEqual(status);
+        const replayed = store.replayProjections();
+        expect(tablesOf(temporary)).toEqual(tablesFrom(replayed));
+        expect(new Map(store.list().map((peer) => [peer.peerId, peer]))).toEqual(replayed.desired);
+        expect(new Map(store.statuses().map((peer) => [peer.peerId, peer]))).toEqual(replayed.status);
         expect(temporary.read("select count(*) as n, coalesce(max(seq), 0) as seq from event_log where true")).toEqual([
           { n: store.head().seq, seq: store.head().seq },
         ]);
@@ -88,11 +156,22 @@ describe("the projections", () => {
     );
   });
 
-  it("are read from a log of many pages", () => {
+  it("are so after a long story of many partners, in which everything happens that the log can tell", () => {
     using temporary = new TemporaryStore();
-    temporary.store.appendReceived(Array.from({ length: 2_500 }, () => received(desired())));
-    append(temporary.store, desired({ relation: "NONE", standing: "revoked" }));
-    expect(temporary.store.replayProjections().desired.get(PEER_A)).toMatchObject({ standing: "revoked", desiredSeq: 2_501 });
+    for (const events of [1_000, 2_000]) {
+      liveRandomStory(temporary, seededRandom(events), { partners: 40, events });
+      restart(temporary);
+    }
+    const { store } = temporary;
+    expect(tablesOf(temporary)).toEqual(tablesFrom(store.replayProjections()));
+    expect(store.verifyProjections()).toEqual([]);
+    const told = temporary.read(
+      "select distinct type from event_log union select 'superseded' from event_log where superseded_peer_id is not null " +
+        "union select reason from event_log where type = 'StreamClosed' order by 1",
+    );
+    const things = "PeerDesired PeerRemoved EventRejected StreamOpened StreamClosed OpenFailed InboundRefused superseded";
+    const closings = "daemon_restart replaced revoked";
+    expect(told.map(({ type }) => type)).toEqual(expect.arrayContaining(`${things} ${closings}`.split(" ")));
   });
 });
 
@@ -143,5 +222,13 @@ describe("verifying", () => {
     expect(() => verifyAfter("insert into event_log (seq, type, at_ms) values (3, 'Surprise', 0)")).toThrow(
       "unknown type Surprise",
     );
+  });
+
+  it("leaves the store usable where it failed in the midst of the log", () => {
+    using temporary = new TemporaryStore();
+    temporary.write("insert into event_log (seq, type, at_ms) values (1, 'Surprise', 0)");
+    append(temporary.store, desired());
+    expect(() => temporary.store.verifyProjections()).toThrow("unknown type Surprise");
+    expect(append(temporary.store, desired()).seq).toBe(3);
   });
 });

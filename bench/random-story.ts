@@ -1,0 +1,207 @@
+/**
+ * A long life of many partners, drawn from a seed: they are desired again and again, move, get new keys, are revoked and removed;
+ * their streams open, fail and break; strangers are refused; some messages cannot be read; now and then the daemon restarts.
+ */
+import type { Random } from "../src/clock.ts";
+import type { ErrorCode } from "../src/errors.ts";
+import type { Desired, Rejected, Removed } from "../src/events/decoded.ts";
+import type { CloseReason, Direction, ObservedEvent, Standing } from "../src/events/types.ts";
+import { addressOfName, peerIdOfName } from "../src/fixture/names.ts";
+import { type Address, didOf, type PeerId, resourceIdOf } from "../src/ids.ts";
+import { PARTNER_PROTOCOL } from "../src/p2p/constants.ts";
+import type { Received, Store } from "../src/store/store.ts";
+
+type Happening =
+  | { readonly kind: "received"; readonly batch: readonly Received[] }
+  | { readonly kind: "observed"; readonly event: ObservedEvent }
+  | { readonly kind: "passes"; readonly durationMs: number }
+  | { readonly kind: "restart" };
+
+/** Where a story is lived. */
+export interface Life {
+  readonly store: Store;
+  readonly clock: { stall(durationMs: number): void };
+  /** Closes the store and opens it again. */
+  reopen(): void;
+}
+
+/** Lives `random`'s story of some `partners` until the log holds at least `events`. */
+export function liveRandomStory(life: Life, random: Random, { partners, events }: { partners: number; events: number }): void {
+  for (const happening of randomStory(random, partners)) {
+    switch (happening.kind) {
+      case "received":
+        life.store.appendReceived(happening.batch);
+        break;
+      case "observed":
+        life.store.appendObserved(happening.event);
+        break;
+      case "passes":
+        life.clock.stall(happening.durationMs);
+        break;
+      case "restart":
+        life.reopen();
+        life.store.closeDanglingSessions();
+        break;
+    }
+    if (life.store.head().seq >= events) return;
+  }
+}
+
+const FAILURES: readonly ErrorCode[] = ["timeout", "refused", "dial_failed", "identity_mismatch", "protocol_unsupported"];
+const CLOSINGS: readonly CloseReason[] = ["expired", "remote_closed", "reset", "connection_lost"];
+const LONGEST_BATCH = 16;
+
+/** A record of the source app's database, and the peer that it means at present. */
+interface Partner {
+  readonly name: string;
+  /** How often it has got a new key. */
+  keys: number;
+  /** How often it has moved. */
+  moves: number;
+  standing: Standing;
+  readonly open: Set<Direction>;
+}
+
+function* randomStory(random: Random, count: number): Generator<Happening, void> {
+  const draw = new Draw(random);
+  const partners = Array.from({ length: count }, (_, index): Partner => {
+    return { name: `partner-${index}`, keys: 0, moves: 0, standing: "revoked", open: new Set() };
+  });
+  for (;;) {
+    yield { kind: "passes", durationMs: draw.below(4_000) };
+    if (draw.chance(0.000_5)) {
+      yield { kind: "restart" };
+      for (const { open } of partners) open.clear();
+    } else if (draw.chance(0.06)) {
+      const chosen = Array.from({ length: 1 + draw.below(LONGEST_BATCH) }, () => draw.of(partners));
+      const before = chosen.map((partner) => ({ partner, peerId: peerOf(partner) }));
+      yield { kind: "received", batch: chosen.map((partner) => received(saidOf(partner, draw))) };
+      for (const { partner, peerId } of before) {
+        if (partner.standing !== "partner" || peerOf(partner) !== peerId) yield* closeAll(partner, peerId, "revoked");
+      }
+    } else if (draw.chance(0.05)) {
+      yield {
+        kind: "observed",
+        event: refused(peerIdOfName(`stranger-${draw.below(count)}`), draw.of(["not_partner", "challenge_failed"])),
+      };
+    } else {
+      yield* streamsOf(draw.of(partners), draw);
+    }
+  }
+}
+
+/** What a message says of the partner, who is so from then on. */
+function saidOf(partner: Partner, draw: Draw): Desired | Removed | Rejected {
+  const ids = () => ({
+    peerId: peerOf(partner),
+    resourceId: resourceIdOf(`res-${partner.name}`),
+    did: didOf(`did:oc:${partner.name}`),
+    source: "oc-api",
+  });
+  if (draw.chance(0.08))
+    return { kind: "rejected", source: null, reason: "not_json", message: "the message is no JSON: unexpected end" };
+  if (draw.chance(0.05)) {
+    partner.standing = "revoked";
+    return { kind: "removed", ...ids() };
+  }
+  if (draw.chance(0.15)) {
+    partner.standing = draw.of<Standing>(["revoked", "revoked", "blacklisted"]);
+    const relation = partner.standing === "revoked" ? "NONE" : "BLACKLIST";
+    return { kind: "desired", ...ids(), name: null, relation, standing: partner.standing, address: null };
+  }
+  if (draw.chance(0.1)) partner.moves += 1;
+  if (draw.chance(0.05)) partner.keys += 1;
+  partner.standing = "partner";
+  const { name, standing } = partner;
+  return { kind: "desired", ...ids(), name, relation: "PARTNER", standing, address: addressOf(partner) };
+}
+
+function* streamsOf(partner: Partner, draw: Draw): Generator<Happening> {
+  const [peerId, direction] = [peerOf(partner), draw.of<Direction>(["outbound", "inbound"])];
+  if (partner.open.has(direction)) {
+    // A newer stream stands in the slot before the older one is closed.
+    const reason = draw.chance(0.1) ? "replaced" : draw.of(CLOSINGS);
+    if (reason === "replaced") yield opened(peerId, direction);
+    else partner.open.delete(direction);
+    yield closed(peerId, direction, reason);
+  } else if (partner.standing !== "partner") {
+    yield { kind: "observed", event: refused(peerId, partner.standing === "blacklisted" ? "blacklisted" : "not_partner") };
+  } else if (direction === "outbound" && draw.chance(0.4)) {
+    const [protocol, reason] = [PARTNER_PROTOCOL, draw.of(FAILURES)];
+    const message = `${addressOf(partner)}: no stream within 5000 ms (${reason})`;
+    yield { kind: "observed", event: { type: "OpenFailed", peerId, protocol, reason, message } };
+  } else {
+    partner.open.add(direction);
+    yield opened(peerId, direction);
+  }
+}
+
+function* closeAll(partner: Partner, peerId: PeerId, reason: CloseReason): Generator<Happening> {
+  for (const direction of partner.open) yield closed(peerId, direction, reason);
+  partner.open.clear();
+}
+
+function opened(peerId: PeerId, direction: Direction): Happening {
+  return { kind: "observed", event: { type: "StreamOpened", peerId, did: null, protocol: PARTNER_PROTOCOL, direction } };
+}
+
+function closed(peerId: PeerId, direction: Direction, reason: CloseReason): Happening {
+  return { kind: "observed", event: { type: "StreamClosed", peerId, protocol: PARTNER_PROTOCOL, direction, reason } };
+}
+
+function refused(peerId: PeerId, reason: ErrorCode): ObservedEvent {
+  return {
+    type: "InboundRefused",
+    peerId,
+    protocol: PARTNER_PROTOCOL,
+    reason,
+    message: `${peerId} may not stream to us: ${reason}`,
+  };
+}
+
+/** As a source app sends it, which is some 600 bytes. */
+function received(decoded: Received["decoded"]): Received {
+  const envelope = {
+    FromApp: "oc-api",
+    Datatype: 18,
+    User: "",
+    Groups: null,
+    Payload: Buffer.from(JSON.stringify(decoded)).toString("base64"),
+  };
+  const payload = Buffer.from(JSON.stringify(envelope));
+  return { decoded, subject: "CREATE_RESOURCE", payload, dedupeKey: null };
+}
+
+const peerIds = new Map<string, PeerId>();
+
+function peerOf({ name, keys }: Partner): PeerId {
+  const word = `${name}-${keys}`;
+  const peerId = peerIds.get(word) ?? peerIdOfName(word);
+  peerIds.set(word, peerId);
+  return peerId;
+}
+
+function addressOf(partner: Partner): Address {
+  return `${addressOfName(`${partner.name}-${partner.moves}`)}/p2p/${peerOf(partner)}` as Address;
+}
+
+class Draw {
+  readonly #random: Random;
+
+  constructor(random: Random) {
+    this.#random = random;
+  }
+
+  chance(share: number): boolean {
+    return this.#random.next() < share;
+  }
+
+  /** A whole number in [0, count). */
+  below(count: number): number {
+    return Math.floor(this.#random.next() * count);
+  }
+
+  of<Item>(items: readonly Item[]): Item {
+    return items[this.below(items.length)] as Item;
+  }
+}

@@ -1,0 +1,137 @@
+/**
+ * (c) Replaying the log: the projections of a long log folded from zero, and compared with the tables row for row, against a bare
+ * scan of the same columns, which is what any replay in JavaScript must at least do.
+ */
+import { mkdtempSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import type { Database } from "better-sqlite3";
+import { systemClock } from "../src/clock.ts";
+import { seededRandom } from "../src/sim/random.ts";
+import { VirtualClock } from "../src/sim/virtual-clock.ts";
+import { openStore, type Store } from "../src/store/store.ts";
+import { type Life, liveRandomStory } from "./random-story.ts";
+import { ratio, type Summary, summarize } from "./statistics.ts";
+
+const TARGET_EVENTS_PER_SECOND = 50_000;
+const SEED = 1;
+
+const SCAN =
+  "select seq, type, peer_id, did, at_ms, cause_seq, effect, superseded_peer_id, resource_id, name, relation, standing, address, " +
+  "protocol, direction, reason, message from event_log order by seq";
+
+interface ReplayOptions {
+  readonly directory: string;
+  readonly partners: number;
+  readonly events: number;
+  /** How often each is measured. One more round comes first and does not count. */
+  readonly rounds: number;
+}
+
+/** Events per second are those of the median. */
+interface Reading {
+  readonly time: Summary;
+  readonly eventsPerSecond: number;
+}
+
+export interface ReplayResult {
+  readonly benchmark: "replay";
+  readonly events: number;
+  readonly peers: number;
+  /** How the tables differ from the replay; anything but 0 is a bug. */
+  readonly differences: number;
+  readonly scan: Reading;
+  readonly replay: Reading;
+  /** The replay, the tables read, and each row compared. */
+  readonly verify: Reading;
+  /** Of the medians, to the scan. */
+  readonly ratios: { readonly replay: number; readonly verify: number };
+  /** For the verification, which is the slower. */
+  readonly target: { readonly eventsPerSecond: number; readonly measured: number; readonly met: boolean };
+}
+
+export function measureReplay(options: ReplayOptions): ReplayResult {
+  using log = longLog(options);
+  const { store, database } = log;
+  const { seq: events } = store.head();
+  const scan = database.prepare(SCAN);
+  const works = {
+    scan: () => drain(scan.iterate()),
+    replay: () => void store.replayProjections(),
+    verify: () => void store.verifyProjections(),
+  };
+  const samples: Record<keyof typeof works, number[]> = { scan: [], replay: [], verify: [] };
+  for (let round = 0; round <= options.rounds; round++) {
+    for (const what of ["scan", "replay", "verify"] as const) samples[what].push(timeOf(works[what]));
+  }
+  const reading = (samplesMs: readonly number[]): Reading => {
+    const time = summarize(samplesMs.slice(1));
+    return { time, eventsPerSecond: Math.round((events * 1_000) / time.p50Ms) };
+  };
+  const readings = { scan: reading(samples.scan), replay: reading(samples.replay), verify: reading(samples.verify) };
+  const ratioOf = ({ time }: Reading) => ratio(time.p50Ms, readings.scan.time.p50Ms);
+  const differences = store.verifyProjections().length;
+  const measured = readings.verify.eventsPerSecond;
+  return {
+    benchmark: "replay",
+    events,
+    peers: store.list().length,
+    differences,
+    ...readings,
+    ratios: { replay: ratioOf(readings.replay), verify: ratioOf(readings.verify) },
+    target: {
+      eventsPerSecond: TARGET_EVENTS_PER_SECOND,
+      measured,
+      met: differences === 0 && measured >= TARGET_EVENTS_PER_SECOND,
+    },
+  };
+}
+
+function timeOf(work: () => void): number {
+  const startMs = systemClock.monotonicMs();
+  work();
+  return systemClock.monotonicMs() - startMs;
+}
+
+function drain(rows: Iterable<unknown>): void {
+  for (const row of rows) void row;
+}
+
+interface LongLog extends Disposable {
+  readonly store: Store;
+  readonly database: Database;
+}
+
+/** A log that a store has lived through, restarts included. Spared its fsyncs while it is written: only reading is measured. */
+function longLog({ directory, partners, events }: ReplayOptions): LongLog {
+  const data = mkdtempSync(join(directory, "log-"));
+  const clock = new VirtualClock();
+  const open = (): Pick<LongLog, "store" | "database"> => {
+    const opened: Database[] = [];
+    const store = openStore({ directory: data, clock, onOpen: (database) => opened.push(database) });
+    const [database] = opened;
+    if (database === undefined) throw new Error("the store did not show its database");
+    database.pragma("synchronous = OFF");
+    return { store, database };
+  };
+  let current = open();
+  const life: Life = {
+    clock,
+    get store() {
+      return current.store;
+    },
+    reopen() {
+      current.store[Symbol.dispose]();
+      current = open();
+    },
+  };
+  liveRandomStory(life, seededRandom(SEED), { partners, events });
+  const { store, database } = current;
+  return {
+    store,
+    database,
+    [Symbol.dispose]: () => {
+      store[Symbol.dispose]();
+      rmSync(data, { recursive: true, force: true });
+    },
+  };
+}
