@@ -28,7 +28,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   http: ["events", "reconciler", "config/schema.ts"],
   daemon: ["events", "store", "reconciler", "p2p", "nats", "config", "http"],
   fixture: ["events", "store"],
-  sim: ["fixture", "events", "store", "reconciler", "p2p", "nats", "daemon"],
+  sim: ["fixture", "events", "store", "reconciler", "p2p", "nats", "daemon", "sim/network"],
+  "sim/network": ["events", "p2p"],
   cli: ["config", "http", "nats", "daemon", "demo", "fixture", "sim", "store"],
   demo: ["config", "http", "nats", "store", "events", "cli"],
 };

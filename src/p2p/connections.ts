@@ -1,29 +1,28 @@
 /** The connections that are open, by peer: what libp2p knows too, but without its cost at thousands of them. */
-import type { Connection, PeerId as Libp2pPeerId } from "@libp2p/interface";
 import type { Clock } from "../clock.ts";
 import { deadline } from "../clock.ts";
 import { PartnerdError, toPartnerdError } from "../errors.ts";
 import type { PeerId } from "../ids.ts";
 import { abortable } from "./abortable.ts";
 import { CONNECTION_CLOSE_TIMEOUT_MS, PARTNER_PROTOCOL } from "./constants.ts";
-import type { Node } from "./node.ts";
+import type { Host, HostConnection, HostEvents, RemotePeer } from "./host.ts";
 
 /** libp2p prints a PeerID in the same canonical text that our own parsing gives. */
-export const peerIdOf = (peerId: Libp2pPeerId): PeerId => peerId.toString() as PeerId;
+export const peerIdOf = (peerId: RemotePeer): PeerId => peerId.toString() as PeerId;
 
 export class ConnectionBook implements Disposable {
-  readonly #node: Node;
-  readonly #onOpened: (connection: Connection, peerId: PeerId) => void;
-  readonly #byPeer = new Map<PeerId, Set<Connection>>();
+  readonly #host: Host;
+  readonly #onOpened: (connection: HostConnection, peerId: PeerId) => void;
+  readonly #byPeer = new Map<PeerId, Set<HostConnection>>();
   #count = 0;
 
   /** `onOpened` is called for every connection that opens from now on. */
-  constructor(node: Node, onOpened: (connection: Connection, peerId: PeerId) => void) {
-    this.#node = node;
+  constructor(host: Host, onOpened: (connection: HostConnection, peerId: PeerId) => void) {
+    this.#host = host;
     this.#onOpened = onOpened;
-    for (const connection of node.getConnections()) this.#add(connection);
-    node.addEventListener("connection:open", this.#opened);
-    node.addEventListener("connection:close", this.#closed);
+    for (const connection of host.getConnections()) this.#add(connection);
+    host.addEventListener("connection:open", this.#opened);
+    host.addEventListener("connection:close", this.#closed);
   }
 
   /** How many connections are open. */
@@ -36,20 +35,20 @@ export class ConnectionBook implements Disposable {
   }
 
   /** The open connections to this peer, the newest first. */
-  of(peerId: PeerId): readonly Connection[] {
+  of(peerId: PeerId): readonly HostConnection[] {
     return [...(this.#byPeer.get(peerId) ?? [])].filter((connection) => connection.status === "open").reverse();
   }
 
   [Symbol.dispose](): void {
-    this.#node.removeEventListener("connection:open", this.#opened);
-    this.#node.removeEventListener("connection:close", this.#closed);
+    this.#host.removeEventListener("connection:open", this.#opened);
+    this.#host.removeEventListener("connection:close", this.#closed);
   }
 
-  readonly #opened = (event: CustomEvent<Connection>): void => {
+  readonly #opened = (event: HostEvents["connection:open"]): void => {
     if (this.#add(event.detail)) this.#onOpened(event.detail, peerIdOf(event.detail.remotePeer));
   };
 
-  readonly #closed = (event: CustomEvent<Connection>): void => {
+  readonly #closed = (event: HostEvents["connection:open"]): void => {
     const peerId = peerIdOf(event.detail.remotePeer);
     const connections = this.#byPeer.get(peerId);
     if (connections?.delete(event.detail) === true) this.#count--;
@@ -57,7 +56,7 @@ export class ConnectionBook implements Disposable {
   };
 
   /** A connection that died while it opened raises no close event, and must not stay here for ever. */
-  #add(connection: Connection): boolean {
+  #add(connection: HostConnection): boolean {
     if (connection.status !== "open") return false;
     const peerId = peerIdOf(connection.remotePeer);
     const connections = this.#byPeer.get(peerId) ?? new Set();
@@ -69,12 +68,12 @@ export class ConnectionBook implements Disposable {
 }
 
 /** Whether any partner stream, proven or not, still runs over the connection. */
-export function carriesPartnerStream(connection: Connection): boolean {
+export function carriesPartnerStream(connection: HostConnection): boolean {
   return connection.streams.some((stream) => stream.protocol === PARTNER_PROTOCOL && stream.status === "open");
 }
 
 /** Says goodbye for at most a second, then cuts. Never rejects. */
-export async function closeBounded(connection: Connection, clock: Clock): Promise<void> {
+export async function closeBounded(connection: HostConnection, clock: Clock): Promise<void> {
   using limit = deadline(clock, CONNECTION_CLOSE_TIMEOUT_MS, () => new PartnerdError("timeout", "connection did not close"));
   try {
     await abortable(connection.close({ signal: limit.signal }), limit.signal);

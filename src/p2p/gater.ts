@@ -1,6 +1,6 @@
 /** Connections that are refused as soon as it is known whose they are. */
-import type { ConnectionGater, PeerId as Libp2pPeerId } from "@libp2p/interface";
 import { peerIdOf } from "./connections.ts";
+import type { HostGater, RemotePeer } from "./host.ts";
 import type { StreamObserver } from "./registry.ts";
 import { inboundRefused, type PartnerRule, refusalBy } from "./rule.ts";
 
@@ -8,12 +8,12 @@ import { inboundRefused, type PartnerRule, refusalBy } from "./rule.ts";
  * Denies the blacklisted, inbound and outbound; strangers may connect, since their next event may make them partners. Who is
  * denied comes too early to ask for a stream, and is reported as refused all the same.
  */
-export function createGater(rule: PartnerRule, observer: Pick<StreamObserver, "observed"> | undefined): ConnectionGater {
-  const blacklisted = (peerId: Libp2pPeerId) => {
+export function createGater(rule: PartnerRule, observer: Pick<StreamObserver, "observed"> | undefined): HostGater {
+  const blacklisted = (peerId: RemotePeer) => {
     const refusal = refusalBy(rule, peerIdOf(peerId));
     return refusal?.code === "blacklisted" ? refusal : undefined;
   };
-  const deny = (peerId: Libp2pPeerId): boolean => blacklisted(peerId) !== undefined;
+  const deny = (peerId: RemotePeer): boolean => blacklisted(peerId) !== undefined;
   return {
     denyDialPeer: deny,
     denyOutboundEncryptedConnection: deny,

@@ -1,5 +1,4 @@
 /** Their side of a partner stream: they heartbeat, we challenge. Only what passed goes to the registry. */
-import type { Connection, Stream } from "@libp2p/interface";
 import type { Clock, Random } from "../clock.ts";
 import { deadline } from "../clock.ts";
 import { PartnerdError, toPartnerdError } from "../errors.ts";
@@ -9,6 +8,7 @@ import { peerIdOf } from "./connections.ts";
 import { MAX_UNPROVEN_PER_PEER, MAX_UNPROVEN_TOTAL, PARTNER_PROTOCOL } from "./constants.ts";
 import type { Heartbeat } from "./heartbeat-codec.ts";
 import { HeartbeatDecoder } from "./heartbeat-codec.ts";
+import type { HostConnection, HostStream } from "./host.ts";
 import { PartnerStream } from "./partner-stream.ts";
 import { challenge } from "./probe.ts";
 import type { StreamKey, StreamObserver, StreamRegistry } from "./registry.ts";
@@ -42,7 +42,7 @@ export class HeartbeatHandler {
   }
 
   /** The handler of the partner protocol. Returns at once; whatever goes wrong later ends this stream and nothing else. */
-  readonly handle = (stream: Stream, connection: Connection): void => {
+  readonly handle = (stream: HostStream, connection: HostConnection): void => {
     const unproven = { peerId: peerIdOf(connection.remotePeer), stream: new PartnerStream(stream, connection) };
     const refusal = refusalBy(this.#components.rule, unproven.peerId) ?? this.#overload(unproven.peerId);
     if (refusal !== undefined) this.#refuse(unproven, refusal);

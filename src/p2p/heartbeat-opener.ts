@@ -1,5 +1,4 @@
 /** Our side of a partner stream: dial, open, heartbeat, proof of life. What stands goes to the registry. */
-import type { Connection } from "@libp2p/interface";
 import type { Multiaddr } from "@multiformats/multiaddr";
 import type { Clock } from "../clock.ts";
 import { PartnerdError } from "../errors.ts";
@@ -12,14 +11,14 @@ import { PARTNER_PROTOCOL } from "./constants.ts";
 import { dialTarget } from "./dial-target.ts";
 import type { SelfDescription, TimestampFormat } from "./heartbeat-codec.ts";
 import { encodeHeartbeat } from "./heartbeat-codec.ts";
+import type { Host, HostConnection } from "./host.ts";
 import type { Liveness } from "./liveness.ts";
-import type { Node } from "./node.ts";
 import { abortError, dialError, streamError } from "./open-errors.ts";
 import { PartnerStream } from "./partner-stream.ts";
 import type { StreamKey, StreamRegistry } from "./registry.ts";
 
 export interface OpenerComponents {
-  readonly node: Node;
+  readonly host: Host;
   readonly clock: Clock;
   readonly self: SelfDescription;
   readonly heartbeatTimestamp: TimestampFormat;
@@ -30,8 +29,8 @@ export interface OpenerComponents {
 
 /** One open under way, and what it has acquired so far: all of it is given back if it fails. */
 class OpenAttempt extends Attempt {
-  readonly dialled: Connection[] = [];
-  connection: Connection | undefined;
+  readonly dialled: HostConnection[] = [];
+  connection: HostConnection | undefined;
   stream: PartnerStream | undefined;
   readonly settled = Promise.withResolvers<void>();
 }
@@ -89,7 +88,7 @@ export class HeartbeatOpener {
   }
 
   /** A connection that we dialled has opened. One that nobody waits for any more is closed: an aborted open must not come back to life. */
-  dialled(connection: Connection, peerId: PeerId): void {
+  dialled(connection: HostConnection, peerId: PeerId): void {
     const attempt = this.#attempts.get(peerId);
     if (attempt === undefined) connection.abort(new PartnerdError("aborted", "nobody waits for this connection any more"));
     else attempt.dialled.push(connection);
@@ -123,7 +122,7 @@ export class HeartbeatOpener {
     this.#dropSuperseded(peerId, attempt);
   }
 
-  async #dial(peer: DesiredPeer, signal: AbortSignal): Promise<Connection> {
+  async #dial(peer: DesiredPeer, signal: AbortSignal): Promise<HostConnection> {
     const target = dialTarget(peer.peerId, peer.address);
     try {
       return await this.#dialOnce(target, signal);
@@ -140,11 +139,11 @@ export class HeartbeatOpener {
     }
   }
 
-  #dialOnce(target: Multiaddr, signal: AbortSignal): Promise<Connection> {
-    return abortable(this.#components.node.dial(target, { force: true, signal }), signal);
+  #dialOnce(target: Multiaddr, signal: AbortSignal): Promise<HostConnection> {
+    return abortable(this.#components.host.dial(target, { force: true, signal }), signal);
   }
 
-  async #openStream(connection: Connection, attempt: OpenAttempt): Promise<PartnerStream> {
+  async #openStream(connection: HostConnection, attempt: OpenAttempt): Promise<PartnerStream> {
     const { signal } = attempt;
     const opening = connection.newStream(PARTNER_PROTOCOL, { signal });
     const opened = await abortable(opening, signal, (late) =>

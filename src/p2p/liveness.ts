@@ -2,8 +2,8 @@
  * Proofs of life by session ping. One at a time per connection, and none is ever aborted: a pong for a ping that yamux
  * has forgotten kills the connection. So whoever waits gives up on its own side, and the ping stays under way.
  */
-import type { Connection } from "@libp2p/interface";
 import { abortable } from "./abortable.ts";
+import type { HostConnection } from "./host.ts";
 import { pingOverStream } from "./probe.ts";
 
 interface PendingPing {
@@ -13,16 +13,16 @@ interface PendingPing {
 }
 
 export class Liveness {
-  readonly #pending = new WeakMap<Connection, PendingPing>();
-  readonly #onLatePong: (connection: Connection) => void;
+  readonly #pending = new WeakMap<HostConnection, PendingPing>();
+  readonly #onLatePong: (connection: HostConnection) => void;
 
   /** `onLatePong`: a suspect connection has answered after all. */
-  constructor(onLatePong: (connection: Connection) => void) {
+  constructor(onLatePong: (connection: HostConnection) => void) {
     this.#onLatePong = onLatePong;
   }
 
   /** Whether a ping on this connection is overdue. Suspects are not reused. */
-  isSuspect(connection: Connection): boolean {
+  isSuspect(connection: HostConnection): boolean {
     return this.#pending.get(connection)?.overdue === true;
   }
 
@@ -31,7 +31,7 @@ export class Liveness {
    * reason, which leaves the connection suspect. Yamux never settles the ping of a connection that has ended, so the
    * signal must abort then; those of our streams do.
    */
-  async prove(connection: Connection, signal: AbortSignal): Promise<void> {
+  async prove(connection: HostConnection, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
     const pending = this.#pingUnderWay(connection);
     try {
@@ -43,11 +43,11 @@ export class Liveness {
   }
 
   /** Something other than a ping went unanswered: the connection is suspect until it answers a ping. */
-  doubt(connection: Connection): void {
+  doubt(connection: HostConnection): void {
     this.#pingUnderWay(connection).overdue = true;
   }
 
-  #pingUnderWay(connection: Connection): PendingPing {
+  #pingUnderWay(connection: HostConnection): PendingPing {
     const underWay = this.#pending.get(connection);
     if (underWay !== undefined) return underWay;
     const pending: PendingPing = { pong: this.#ping(connection), overdue: false };
@@ -58,7 +58,7 @@ export class Liveness {
     return pending;
   }
 
-  async #ping(connection: Connection): Promise<void> {
+  async #ping(connection: HostConnection): Promise<void> {
     try {
       await sessionPing(connection);
     } catch (error) {
@@ -72,9 +72,9 @@ export class Liveness {
   }
 }
 
-/** The one place that knows that libp2p keeps the muxer private. Any other muxer than yamux is pinged over a stream. */
-async function sessionPing(connection: Connection): Promise<void> {
-  const { muxer } = connection as Connection & { readonly muxer?: { ping?(): Promise<number> } };
+/** Any other muxer than yamux is pinged over a stream. */
+async function sessionPing(connection: HostConnection): Promise<void> {
+  const { muxer } = connection;
   if (typeof muxer?.ping === "function") await muxer.ping();
   else await pingOverStream(connection);
 }

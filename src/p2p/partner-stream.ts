@@ -1,21 +1,21 @@
 /** A heartbeat stream with its connection: knows when it is over, whoever ended it. */
-import { once } from "node:events";
-import type { Connection, Stream } from "@libp2p/interface";
 import { PartnerdError } from "../errors.ts";
 import type { CloseReason } from "../events/types.ts";
+import { abortable } from "./abortable.ts";
+import type { HostConnection, HostStream } from "./host.ts";
 import type { AbortableStream } from "./registry.ts";
 
 /** How a stream ends that we did not end. */
 export type FarEnd = Extract<CloseReason, "remote_closed" | "reset" | "connection_lost">;
 
 export class PartnerStream implements AbortableStream {
-  readonly connection: Connection;
-  readonly #stream: Stream;
+  readonly connection: HostConnection;
+  readonly #stream: HostStream;
   readonly #ended = new AbortController();
   /** The far end or the connection ended the stream. Called once, and never after our own abort. */
   onFarEnd: (reason: FarEnd) => void = () => {};
 
-  constructor(stream: Stream, connection: Connection) {
+  constructor(stream: HostStream, connection: HostConnection) {
     this.connection = connection;
     this.#stream = stream;
     stream.addEventListener("remoteCloseWrite", this.#finished);
@@ -36,10 +36,9 @@ export class PartnerStream implements AbortableStream {
     });
   }
 
-  /** Resolves when the stream can take more; rejects when it ends or the signal aborts. */
+  /** Resolves when the stream can take more; rejects with the signal's reason. */
   async write(bytes: Uint8Array, signal: AbortSignal): Promise<void> {
-    // The event and not onDrain(), which waits only once in a stream's life.
-    if (!this.#stream.send(bytes)) await once(this.#stream as unknown as EventTarget, "drain", { signal });
+    if (!this.#stream.send(bytes)) await this.#drained(signal);
   }
 
   abort(error: Error): void {
@@ -48,6 +47,18 @@ export class PartnerStream implements AbortableStream {
     this.#stream.removeEventListener("close", this.#closed);
     this.#ended.abort(error);
     this.#stream.abort(error);
+  }
+
+  /** The event and not libp2p's onDrain(), which waits only once in a stream's life. */
+  async #drained(signal: AbortSignal): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const onDrain = () => resolve();
+    this.#stream.addEventListener("drain", onDrain);
+    try {
+      await abortable(promise, signal);
+    } finally {
+      this.#stream.removeEventListener("drain", onDrain);
+    }
   }
 
   /** FIN leaves the status open and swallows what we send: it is the end. */

@@ -1,5 +1,4 @@
 /** PartnerStreams on libp2p: puts opener, handler, registry and connections together, and answers for all of them. */
-import type { Connection } from "@libp2p/interface";
 import type { Clock, Random } from "../clock.ts";
 import { PartnerdError } from "../errors.ts";
 import type { DesiredPeer } from "../events/types.ts";
@@ -17,9 +16,9 @@ import {
 import type { SelfDescription, TimestampFormat } from "./heartbeat-codec.ts";
 import { HeartbeatHandler } from "./heartbeat-handler.ts";
 import { HeartbeatOpener } from "./heartbeat-opener.ts";
+import type { Host, HostConnection } from "./host.ts";
 import { LeaseClock } from "./lease-clock.ts";
 import { Liveness } from "./liveness.ts";
-import type { Node } from "./node.ts";
 import type { PartnerStream } from "./partner-stream.ts";
 import { answerChallenge } from "./probe.ts";
 import { RecentMap } from "./recent-map.ts";
@@ -29,7 +28,7 @@ import type { PartnerRule } from "./rule.ts";
 
 export interface PartnerStreamsComponents {
   /** Not started yet, so that no peer finds it without the protocols. It stays the caller's to start and to stop. */
-  readonly node: Node;
+  readonly node: Host;
   readonly clock: Clock;
   readonly random: Random;
   readonly self: SelfDescription;
@@ -74,7 +73,7 @@ export class Libp2pPartnerStreams implements PartnerStreams {
     this.#liveness = liveness;
     this.#connections = connections;
     this.#opener = new HeartbeatOpener({
-      node,
+      host: node,
       clock,
       self,
       heartbeatTimestamp: options.heartbeatTimestamp ?? "unix",
@@ -171,7 +170,7 @@ export class Libp2pPartnerStreams implements PartnerStreams {
     }
   }
 
-  #connectionOpened(connection: Connection, peerId: PeerId): void {
+  #connectionOpened(connection: HostConnection, peerId: PeerId): void {
     if (connection.direction === "outbound") this.#opener.dialled(connection, peerId);
     else this.#signOfLife(peerId);
   }

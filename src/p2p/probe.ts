@@ -1,5 +1,4 @@
 /** Echoes: the bandwidth challenge that we put, the one that we answer, and the stream ping that is a small one of its kind. */
-import type { Connection, Stream, StreamCloseEvent, StreamMessageEvent } from "@libp2p/interface";
 import type { Clock, Random } from "../clock.ts";
 import { deadline, systemRandom } from "../clock.ts";
 import { messageOf, PartnerdError, toPartnerdError } from "../errors.ts";
@@ -13,6 +12,7 @@ import {
   PING_PROTOCOL,
   PROBE_PROTOCOL,
 } from "./constants.ts";
+import type { HostConnection, HostStream, HostStreamEvents } from "./host.ts";
 
 export interface ChallengeComponents {
   readonly clock: Clock;
@@ -24,7 +24,7 @@ export interface ChallengeComponents {
  * Sends 512 to 2,048 random bytes on a new stream of this connection and wants exactly them back, then the end of input
  * (WIRE). Rejects with `challenge_failed`, or with the signal's reason if that aborts.
  */
-export async function challenge(connection: Connection, components: ChallengeComponents, signal: AbortSignal): Promise<void> {
+export async function challenge(connection: HostConnection, components: ChallengeComponents, signal: AbortSignal): Promise<void> {
   const { clock, random, timeoutMs } = components;
   const length = MIN_CHALLENGE_BYTES + Math.floor(random.next() * (MAX_CHALLENGE_BYTES - MIN_CHALLENGE_BYTES + 1));
   using limit = deadline(clock, timeoutMs, () => challengeFailed(`no full echo within ${timeoutMs} ms`), signal);
@@ -36,13 +36,13 @@ export async function challenge(connection: Connection, components: ChallengeCom
 }
 
 /** One `/ipfs/ping/1.0.0` round trip (WIRE), for muxers without a ping of their own. Rejects when the stream or connection ends. */
-export async function pingOverStream(connection: Connection): Promise<void> {
+export async function pingOverStream(connection: HostConnection): Promise<void> {
   const unbounded = new AbortController().signal;
   await exchange(connection, PING_PROTOCOL, systemRandom.bytes(PING_BYTES), "until_complete", unbounded);
 }
 
 /** Echoes what any peer sends until its end of input, at most 64 KiB within 10 s, so the little that is buffered needs no backpressure. */
-export async function answerChallenge(stream: Stream, clock: Clock): Promise<void> {
+export async function answerChallenge(stream: HostStream, clock: Clock): Promise<void> {
   using limit = deadline(
     clock,
     ECHO_TIMEOUT_MS,
@@ -59,7 +59,7 @@ export async function answerChallenge(stream: Stream, clock: Clock): Promise<voi
 type Completion = "until_end" | "until_complete";
 
 async function exchange(
-  connection: Connection,
+  connection: HostConnection,
   protocol: string,
   payload: Uint8Array,
   completion: Completion,
@@ -78,13 +78,13 @@ async function exchange(
   }
 }
 
-async function write(stream: Stream, payload: Uint8Array, completion: Completion, signal: AbortSignal): Promise<void> {
+async function write(stream: HostStream, payload: Uint8Array, completion: Completion, signal: AbortSignal): Promise<void> {
   stream.send(payload);
   if (completion === "until_end") await stream.close({ signal });
 }
 
 /** Resolves when `expected` has come back, and nothing else. */
-function receive(stream: Stream, expected: Uint8Array, completion: Completion): Promise<void> {
+function receive(stream: HostStream, expected: Uint8Array, completion: Completion): Promise<void> {
   let receivedBytes = 0;
   return readUntilEnd(stream, (chunk) => {
     const end = receivedBytes + chunk.length;
@@ -98,7 +98,7 @@ function receive(stream: Stream, expected: Uint8Array, completion: Completion): 
   });
 }
 
-function echoUntilEnd(stream: Stream): Promise<void> {
+function echoUntilEnd(stream: HostStream): Promise<void> {
   let echoedBytes = 0;
   return readUntilEnd(stream, (chunk) => {
     echoedBytes += chunk.length;
@@ -109,9 +109,9 @@ function echoUntilEnd(stream: Stream): Promise<void> {
 }
 
 /** Gives each chunk to `onChunk` until the far end has sent its last, or until it returns true; rejects with what it throws. */
-function readUntilEnd(stream: Stream, onChunk: (chunk: Uint8Array) => boolean): Promise<void> {
+function readUntilEnd(stream: HostStream, onChunk: (chunk: Uint8Array) => boolean): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const onMessage = (event: StreamMessageEvent) => {
+  const onMessage = (event: HostStreamEvents["message"]) => {
     try {
       if (onChunk(event.data.subarray())) resolve();
     } catch (error) {
@@ -120,7 +120,7 @@ function readUntilEnd(stream: Stream, onChunk: (chunk: Uint8Array) => boolean): 
   };
   // A frame that carries both data and FIN is announced as the end first and delivered right after.
   const onEnd = () => queueMicrotask(resolve);
-  const onClose = (event: StreamCloseEvent) => (event.error === undefined ? onEnd() : reject(event.error));
+  const onClose = (event: HostStreamEvents["close"]) => (event.error === undefined ? onEnd() : reject(event.error));
   stream.addEventListener("message", onMessage);
   stream.addEventListener("remoteCloseWrite", onEnd);
   stream.addEventListener("close", onClose);

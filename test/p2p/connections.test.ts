@@ -1,26 +1,25 @@
-import type { Connection } from "@libp2p/interface";
 import { describe, expect, it } from "vitest";
 import { ConnectionBook } from "../../src/p2p/connections.ts";
-import type { Node } from "../../src/p2p/node.ts";
+import type { Host, HostConnection } from "../../src/p2p/host.ts";
 import { PEER_A, PEER_B } from "../support/peers.ts";
 
 class FakeNode extends EventTarget {
-  connections: Connection[] = [];
-  getConnections = (): Connection[] => this.connections;
-  announce(type: "connection:open" | "connection:close", connection: Connection): void {
+  connections: HostConnection[] = [];
+  getConnections = (): HostConnection[] => this.connections;
+  announce(type: "connection:open" | "connection:close", connection: HostConnection): void {
     this.dispatchEvent(new CustomEvent(type, { detail: connection }));
   }
 }
 
-const connectionTo = (remotePeer: string, status = "open") => ({ remotePeer, status }) as unknown as Connection;
+const connectionTo = (remotePeer: string, status = "open") => ({ remotePeer, status }) as unknown as HostConnection;
 
 describe("ConnectionBook", () => {
   it("knows what is open, the newest first, from before it existed too", () => {
     const node = new FakeNode();
     const before = connectionTo(PEER_A);
     node.connections = [before];
-    const opened: Connection[] = [];
-    using book = new ConnectionBook(node as unknown as Node, (connection) => opened.push(connection));
+    const opened: HostConnection[] = [];
+    using book = new ConnectionBook(node as unknown as Host, (connection) => opened.push(connection));
     const [after, other] = [connectionTo(PEER_A), connectionTo(PEER_B)];
     node.announce("connection:open", after);
     node.announce("connection:open", other);
@@ -36,14 +35,14 @@ describe("ConnectionBook", () => {
 
   it("does not keep a connection that died while it opened, whose close is never told", () => {
     const node = new FakeNode();
-    using book = new ConnectionBook(node as unknown as Node, () => expect.unreachable());
+    using book = new ConnectionBook(node as unknown as Host, () => expect.unreachable());
     node.announce("connection:open", connectionTo(PEER_A, "closed"));
     expect([book.has(PEER_A), book.count]).toEqual([false, 0]);
   });
 
   it("hears nothing after it is disposed", () => {
     const node = new FakeNode();
-    const book = new ConnectionBook(node as unknown as Node, () => expect.unreachable());
+    const book = new ConnectionBook(node as unknown as Host, () => expect.unreachable());
     book[Symbol.dispose]();
     node.announce("connection:open", connectionTo(PEER_A));
     expect(book.count).toBe(0);

@@ -1,0 +1,191 @@
+/** How a connection comes about: TCP's three steps, then noise's, seen from both ends. Two round trips until the dial resolves. */
+import { AbortError, ConnectionClosedError, TimeoutError } from "@libp2p/interface";
+import type { PeerId } from "../../ids.ts";
+import { SimConnection } from "./connection.ts";
+import { connectionIntercepted, connectionRefused, connectionReset, unexpectedPeer } from "./errors.ts";
+import type { Frame } from "./frames.ts";
+import type { Socket } from "./link.ts";
+import { LinkEnd } from "./link.ts";
+import type { SimNetwork } from "./network.ts";
+import type { SimNode } from "./node.ts";
+
+/** A SYN that nothing answers is repeated by the machine after a second, then after twice as long, and so on. */
+const FIRST_RETRANSMISSION_MS = 1_000;
+/** By then libp2p's own limit of a minute has passed. */
+const MAX_RETRANSMISSIONS = 6;
+/** Checking signatures takes time, and an abort that comes meanwhile comes too late: the connection opens all the same. */
+const UPGRADE_MS = 2;
+
+/** One dial of one node to one peer, which several may wait for. */
+export class Dial {
+  readonly #network: SimNetwork;
+  readonly #node: SimNode;
+  readonly #address: string;
+  readonly #expected: PeerId;
+  readonly #waiting = new Set<PromiseWithResolvers<SimConnection>>();
+  readonly #onSettled: () => void;
+  #link: LinkEnd | undefined;
+  #aborted = false;
+  #settled = false;
+
+  constructor(network: SimNetwork, node: SimNode, address: string, expected: PeerId, onSettled: () => void) {
+    this.#network = network;
+    this.#node = node;
+    this.#address = address;
+    this.#expected = expected;
+    this.#onSettled = onSettled;
+    this.#knock(0);
+  }
+
+  /** Rejects as the dial does, and with an AbortError when `signal` aborts. A dial that everybody has left ends. */
+  async join(signal: AbortSignal): Promise<SimConnection> {
+    const outcome = Promise.withResolvers<SimConnection>();
+    this.#waiting.add(outcome);
+    const onAbort = () => {
+      outcome.reject(new AbortError("The dial was aborted"));
+      if (this.#waiting.delete(outcome) && this.#waiting.size === 0) this.#abort();
+    };
+    signal.addEventListener("abort", onAbort, { once: true });
+    try {
+      return await outcome.promise;
+    } finally {
+      signal.removeEventListener("abort", onAbort);
+    }
+  }
+
+  /** The machine's part: no process is needed at the far end for this, nor at ours. */
+  #knock(times: number): void {
+    const { clock } = this.#network;
+    clock.schedule(this.#network.delayMs(this.#node), () => {
+      if (this.#settled || this.#aborted || this.#node.crashed) return;
+      const answer = this.#network.knock(this.#node, this.#address, this.#expected);
+      if (answer === "silence") {
+        clock.schedule(FIRST_RETRANSMISSION_MS * 2 ** times, () => {
+          if (times < MAX_RETRANSMISSIONS) this.#knock(times + 1);
+          else this.#fail(new TimeoutError("The dial timed out"));
+        });
+      } else if (answer === "refused") {
+        this.#node.clock.schedule(this.#network.delayMs(this.#node), () => this.#fail(connectionRefused(this.#address)));
+      } else this.#accepted(answer);
+    });
+  }
+
+  #accepted(acceptor: SimNode): void {
+    const [near, far] = LinkEnd.pair(this.#network, this.#node, acceptor);
+    this.#link = near;
+    const handshake: DiallerHandshake = new DiallerHandshake(near, {
+      onIdentity: (peerId) => this.#meet(near, handshake, peerId),
+      onLost: () => this.#fail(connectionReset()),
+    });
+    near.attach(handshake);
+    far.attach(new AcceptorHandshake(far));
+    far.send({ kind: "tcp_accepted" });
+  }
+
+  #meet(link: LinkEnd, handshake: DiallerHandshake, peerId: PeerId): void {
+    if (peerId !== this.#expected) this.#refuse(link, unexpectedPeer(peerId, this.#expected));
+    else if (this.#node.gater?.denyOutboundEncryptedConnection(peerId) === true) this.#refuse(link, connectionIntercepted());
+    else {
+      link.send({ kind: "dialler", peerId: this.#node.peerId });
+      // From here on an abort comes too late.
+      this.#link = undefined;
+      this.#node.clock.schedule(UPGRADE_MS, () => this.#upgraded(link, handshake, peerId));
+    }
+  }
+
+  #upgraded(link: LinkEnd, handshake: DiallerHandshake, peerId: PeerId): void {
+    if (link.isLeft) return;
+    const connection = new SimConnection(link, peerId, "outbound");
+    this.#node.connectionOpened(connection);
+    for (const frame of handshake.early) connection.received(frame);
+    if (connection.status === "open") this.#settle((waiting) => waiting.resolve(connection));
+    else this.#fail(new ConnectionClosedError("Remote closed connection during opening"));
+  }
+
+  #refuse(link: LinkEnd, error: Error): void {
+    link.cut();
+    this.#fail(error);
+  }
+
+  #fail(error: Error): void {
+    this.#settle((waiting) => waiting.reject(error));
+  }
+
+  #settle(tell: (waiting: PromiseWithResolvers<SimConnection>) => void): void {
+    if (this.#settled) return;
+    this.#settled = true;
+    for (const waiting of this.#waiting) tell(waiting);
+    this.#onSettled();
+  }
+
+  /** libp2p finds out a moment later; who joins until then is aborted too. */
+  #abort(): void {
+    this.#aborted = true;
+    this.#link?.cut();
+    this.#node.clock.schedule(0, () => this.#fail(new AbortError("The dial was aborted")));
+  }
+}
+
+interface DiallerEvents {
+  readonly onIdentity: (peerId: PeerId) => void;
+  readonly onLost: () => void;
+}
+
+/** The dialler's socket until it knows who answered, and has made a connection of that. */
+class DiallerHandshake implements Socket {
+  readonly #link: LinkEnd;
+  readonly #on: DiallerEvents;
+  /** Came while the connection was being made. */
+  readonly early: Frame[] = [];
+  #met = false;
+
+  constructor(link: LinkEnd, on: DiallerEvents) {
+    this.#link = link;
+    this.#on = on;
+  }
+
+  received(frame: Frame): void {
+    if (this.#met) this.early.push(frame);
+    else if (frame.kind === "tcp_accepted") this.#link.send({ kind: "hello" });
+    else if (frame.kind === "identity") {
+      this.#met = true;
+      this.#on.onIdentity(frame.peerId);
+    } else if (frame.kind === "cut") {
+      this.#link.leave();
+      this.#on.onLost();
+    }
+  }
+
+  drained(): void {}
+
+  lost(): void {
+    this.#on.onLost();
+  }
+}
+
+/** The acceptor's socket until it knows who dialled. */
+class AcceptorHandshake implements Socket {
+  readonly #link: LinkEnd;
+
+  constructor(link: LinkEnd) {
+    this.#link = link;
+  }
+
+  received(frame: Frame): void {
+    const { node } = this.#link;
+    if (frame.kind === "hello") this.#link.send({ kind: "identity", peerId: node.shownPeerId });
+    else if (frame.kind === "dialler") this.#met(frame.peerId);
+    else if (frame.kind === "cut") this.#link.leave();
+  }
+
+  drained(): void {}
+
+  lost(): void {}
+
+  #met(dialler: PeerId): void {
+    const { node } = this.#link;
+    const denied = node.answers === "denied" || node.gater?.denyInboundEncryptedConnection(dialler) === true;
+    if (denied) this.#link.cut();
+    else node.connectionOpened(new SimConnection(this.#link, dialler, "inbound"));
+  }
+}

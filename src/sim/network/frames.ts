@@ -1,0 +1,34 @@
+/** What travels between two machines of the simulated network. */
+import type { PeerId } from "../../ids.ts";
+
+/** In the order in which a connection comes about: TCP, then noise, whose last message tells who dialled. */
+export type HandshakeFrame =
+  | { readonly kind: "tcp_accepted" }
+  | { readonly kind: "hello" }
+  | { readonly kind: "identity"; readonly peerId: PeerId }
+  | { readonly kind: "dialler"; readonly peerId: PeerId };
+
+/** `open` asks for a protocol; the far end answers `accept` or `unsupported`. */
+export type StreamFrame =
+  | { readonly kind: "open"; readonly streamId: number; readonly protocol: string }
+  | { readonly kind: "accept"; readonly streamId: number }
+  | { readonly kind: "unsupported"; readonly streamId: number }
+  | { readonly kind: "data"; readonly streamId: number; readonly bytes: Uint8Array }
+  | { readonly kind: "fin"; readonly streamId: number }
+  | { readonly kind: "reset"; readonly streamId: number };
+
+/** `goodbye` is answered by `farewell`. `cut` is TCP's RST: the machine that sends it knows of no such connection. */
+export type ConnectionFrame =
+  | { readonly kind: "ping" }
+  | { readonly kind: "pong" }
+  | { readonly kind: "goodbye" }
+  | { readonly kind: "farewell" }
+  | { readonly kind: "cut" };
+
+export type Frame = HandshakeFrame | StreamFrame | ConnectionFrame;
+
+export const PING: Frame = { kind: "ping" };
+export const PONG: Frame = { kind: "pong" };
+export const GOODBYE: Frame = { kind: "goodbye" };
+export const FAREWELL: Frame = { kind: "farewell" };
+export const CUT: Frame = { kind: "cut" };

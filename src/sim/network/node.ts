@@ -1,0 +1,158 @@
+/** A libp2p host of the simulated network, on a machine of its own, and whatever is wrong with that machine. */
+import type { Clock } from "../../clock.ts";
+import type { PeerId } from "../../ids.ts";
+import type { Host, HostEvents, HostGater, HostStreamHandler, StreamLimits } from "../../p2p/host.ts";
+import type { SimConnection } from "./connection.ts";
+import { Dial } from "./dial.ts";
+import { dialDenied } from "./errors.ts";
+import type { LinkEnd, Socket } from "./link.ts";
+import { Listeners } from "./listeners.ts";
+import type { SimNetwork } from "./network.ts";
+
+/** How dials to a node end. `denied` connects, and is closed right after; `other_key` proves another PeerID than its own. */
+export type Answers = "yes" | "refused" | "never" | "denied" | "other_key";
+
+/** Which of a machine's frames get lost in the wire: those that it sends, those that it is sent. What is held arrives after the cut. */
+export type Cut = "none" | "in" | "out" | "both";
+
+export interface SimNodeInit {
+  readonly peerId: PeerId;
+  /** Of this machine: while it stands still, nothing arrives here. */
+  readonly clock: Clock;
+  /** As in libp2p's options. */
+  readonly gater?: HostGater;
+}
+
+interface Handler {
+  readonly handle: HostStreamHandler;
+  readonly limits: StreamLimits;
+}
+
+/** What libp2p allows of a protocol by default. */
+const DEFAULT_LIMITS: StreamLimits = { maxInboundStreams: 32, maxOutboundStreams: 64 };
+
+export class SimNode implements Host {
+  readonly peerId: PeerId;
+  readonly clock: Clock;
+  readonly gater: HostGater | undefined;
+  readonly #network: SimNetwork;
+  answers: Answers = "yes";
+  /** Whatever this node sends takes so much longer. */
+  lagMs = 0;
+  /** Its links, with whoever has this end of them. For the network's own files. */
+  readonly sockets = new Map<LinkEnd, Socket>();
+  readonly #connections = new Set<SimConnection>();
+  readonly #handlers = new Map<string, Handler>();
+  readonly #listeners = new Listeners<HostEvents>();
+  readonly #dials = new Map<PeerId, Dial>();
+  #cut: Cut = "none";
+  #crashed = false;
+
+  constructor(network: SimNetwork, { peerId, clock, gater }: SimNodeInit) {
+    this.#network = network;
+    this.peerId = peerId;
+    this.clock = clock;
+    this.gater = gater;
+  }
+
+  /** Rejects as libp2p does; see src/p2p/open-errors.ts. `target` ends in the PeerID that must answer. */
+  async dial(target: { toString(): string }, { signal }: { readonly signal: AbortSignal }): Promise<SimConnection> {
+    signal.throwIfAborted();
+    const [address = "", expected = ""] = target.toString().split("/p2p/");
+    const peerId = expected as PeerId;
+    if (this.gater?.denyDialPeer(peerId) === true) throw dialDenied();
+    const underWay = this.#dials.get(peerId);
+    if (underWay !== undefined) return await underWay.join(signal);
+    const dial = new Dial(this.#network, this, address, peerId, () => this.#dials.delete(peerId));
+    this.#dials.set(peerId, dial);
+    return await dial.join(signal);
+  }
+
+  async handle(protocol: string, handle: HostStreamHandler, limits: StreamLimits = DEFAULT_LIMITS): Promise<void> {
+    this.#handlers.set(protocol, { handle, limits });
+  }
+
+  async unhandle(protocols: string[]): Promise<void> {
+    for (const protocol of protocols) this.#handlers.delete(protocol);
+  }
+
+  getConnections(): readonly SimConnection[] {
+    return this.connections();
+  }
+
+  addEventListener<Type extends keyof HostEvents>(type: Type, listener: (event: HostEvents[Type]) => void): void {
+    this.#listeners.add(type, listener);
+  }
+
+  removeEventListener<Type extends keyof HostEvents>(type: Type, listener: (event: HostEvents[Type]) => void): void {
+    this.#listeners.remove(type, listener);
+  }
+
+  /** The oldest first. */
+  connections(): readonly SimConnection[] {
+    return [...this.#connections];
+  }
+
+  get cut(): Cut {
+    return this.#cut;
+  }
+
+  set cut(cut: Cut) {
+    this.#cut = cut;
+    this.#network.healed();
+  }
+
+  /** The machine has lost all state and is back at once: it said no goodbye, and answers whatever still comes with a reset. */
+  forgetConnections(): void {
+    for (const [link, socket] of [...this.sockets]) {
+      link.leave();
+      socket.lost();
+    }
+  }
+
+  /** Both ends of every connection learn that it is over: this one now, the far end when the reset arrives. */
+  resetConnections(): void {
+    for (const [link, socket] of [...this.sockets]) {
+      link.cut();
+      socket.lost();
+    }
+  }
+
+  /**
+   * The process is gone, and nothing more is told to anything in it; whoever runs it stops its clock. Its machine resets its
+   * connections and refuses dials. Where the machine goes too, nobody hears of it: dials hang, and what is sent waits until `cut`
+   * is "none" again, when a reset answers it.
+   */
+  crash(what: "process" | "machine" = "process"): void {
+    this.#crashed = true;
+    this.#connections.clear();
+    if (what === "machine") this.#cut = "both";
+    else this.#network.unlistenAll(this);
+    for (const [link] of [...this.sockets]) {
+      if (what === "machine") link.leave();
+      else link.cut();
+    }
+  }
+
+  get crashed(): boolean {
+    return this.#crashed;
+  }
+
+  /** What this node proves to be. For the network's own files, as is all below. */
+  get shownPeerId(): PeerId {
+    return this.answers === "other_key" ? this.#network.strangerPeerId : this.peerId;
+  }
+
+  handlerOf(protocol: string): Handler | undefined {
+    return this.#handlers.get(protocol);
+  }
+
+  connectionOpened(connection: SimConnection): void {
+    this.#connections.add(connection);
+    this.#listeners.tell("connection:open", { detail: connection });
+  }
+
+  connectionClosed(connection: SimConnection): void {
+    if (this.#connections.delete(connection)) this.#listeners.tell("connection:close", { detail: connection });
+  }
+}

@@ -1,0 +1,94 @@
+/** One direction of a connection: what is sent arrives later and in order, or waits for as long as the wire is cut. */
+import type { Clock } from "../../clock.ts";
+import type { Frame } from "./frames.ts";
+
+/** The wire below a pipe. */
+export interface Wire {
+  /** Of the whole world. */
+  readonly clock: Clock;
+  /** Of the machine that receives: it may stand still. */
+  readonly receiverClock: Clock;
+  /** How long what is sent now takes. */
+  delayMs(): number;
+  /** Nothing passes in this direction now. `onHealed` is called once something may again. */
+  isCut(onHealed: () => void): boolean;
+}
+
+/** What was sent in one turn, and so travels together. */
+interface Batch {
+  readonly sentAtMs: number;
+  readonly frames: Frame[];
+  bytes: number;
+}
+
+/** What a sender may have under way before it is told to wait. */
+const HIGH_WATER_BYTES = 64 * 1024;
+
+export class Pipe {
+  readonly #wire: Wire;
+  readonly #deliver: (frame: Frame) => void;
+  /** Each waits for its timer; whichever timer fires first, the oldest arrives. */
+  readonly #underWay: Batch[] = [];
+  /** Arrived at the place where the wire is cut. */
+  #held: Batch[] = [];
+  /** The batch that still takes what is sent. */
+  #open: Batch | undefined;
+  #arrivesMs = 0;
+  #bytes = 0;
+  #saturated = false;
+  /** There is room again. */
+  onDrained: () => void = () => {};
+
+  constructor(wire: Wire, deliver: (frame: Frame) => void) {
+    this.#wire = wire;
+    this.#deliver = deliver;
+  }
+
+  /** False where the sender had better wait until `onDrained`. */
+  send(frame: Frame): boolean {
+    const nowMs = this.#wire.clock.monotonicMs();
+    const batch = this.#open?.sentAtMs === nowMs ? this.#open : this.#startBatch(nowMs);
+    batch.frames.push(frame);
+    if (frame.kind === "data") {
+      batch.bytes += frame.bytes.length;
+      this.#bytes += frame.bytes.length;
+      this.#saturated ||= this.#bytes > HIGH_WATER_BYTES;
+    }
+    return !this.#saturated;
+  }
+
+  #startBatch(nowMs: number): Batch {
+    const batch: Batch = { sentAtMs: nowMs, frames: [], bytes: 0 };
+    this.#open = batch;
+    this.#underWay.push(batch);
+    this.#arrivesMs = Math.max(this.#arrivesMs, nowMs + this.#wire.delayMs());
+    this.#wire.receiverClock.schedule(this.#arrivesMs - nowMs, this.#arrived);
+    return batch;
+  }
+
+  readonly #arrived = (): void => {
+    const batch = this.#underWay.shift();
+    if (batch === undefined) return;
+    if (batch === this.#open) this.#open = undefined;
+    if (this.#held.length > 0) this.#held.push(batch);
+    else if (this.#wire.isCut(this.#healed)) this.#held.push(batch);
+    else this.#arrive(batch);
+  };
+
+  readonly #healed = (): void => {
+    this.#wire.receiverClock.schedule(this.#wire.delayMs(), () => {
+      if (this.#wire.isCut(this.#healed)) return;
+      const held = this.#held;
+      this.#held = [];
+      for (const batch of held) this.#arrive(batch);
+    });
+  };
+
+  #arrive(batch: Batch): void {
+    this.#bytes -= batch.bytes;
+    for (const frame of batch.frames) this.#deliver(frame);
+    if (!this.#saturated || this.#bytes > HIGH_WATER_BYTES) return;
+    this.#saturated = false;
+    this.onDrained();
+  }
+}
