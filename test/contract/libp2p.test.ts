@@ -1,11 +1,15 @@
 import type { Socket } from "node:net";
 import { createServer } from "node:net";
+import { multiaddr } from "@multiformats/multiaddr";
 import { systemClock } from "../../src/clock.ts";
+import type { PeerId } from "../../src/ids.ts";
 import { PARTNER_PROTOCOL } from "../../src/p2p/constants.ts";
-import { eventually, loopbackAddress, startPartnerHost, timeoutSignal } from "../support/partner-host.ts";
+import { eventually, loopbackAddress, startPartnerHost, startTestNode, timeoutSignal } from "../support/partner-host.ts";
 import { peerIdOfSeed } from "../support/peer-ids.ts";
 import { desiredPeer } from "../support/peers.ts";
 import { startTcpProxy } from "../support/tcp-proxy.ts";
+import type { HostHarness } from "./host.contract.ts";
+import { hostContract } from "./host.contract.ts";
 import type { ContractHarness } from "./partner-streams.contract.ts";
 import { partnerStreamsContract } from "./partner-streams.contract.ts";
 
@@ -51,6 +55,15 @@ async function startHosts(): Promise<ContractHarness> {
       const streams = bob.node.getConnections().flatMap((connection) => connection.streams);
       await streams.find(({ protocol, direction }) => protocol === PARTNER_PROTOCOL && direction === "inbound")?.close();
     },
+    unhandleBob: () => bob.streams.dispose(),
+    holdLink: () => {
+      toAlice.pause();
+      toBob.pause();
+    },
+    releaseLink: () => {
+      toAlice.resume();
+      toBob.resume();
+    },
     dropConnections: () => {
       toAlice.drop();
       toBob.drop();
@@ -59,4 +72,25 @@ async function startHosts(): Promise<ContractHarness> {
   };
 }
 
+async function startBareHosts(): Promise<HostHarness> {
+  const owner = new AsyncDisposableStack();
+  const alice = owner.use(await startTestNode(1));
+  const bob = owner.use(await startTestNode(2));
+  const link = owner.use(await startTcpProxy(bob.port));
+  const target = (port: number, peerId: PeerId) => multiaddr(loopbackAddress(port, peerId));
+  return {
+    alice,
+    bob,
+    bobsTarget: target(link.port, bob.peerId),
+    absentTarget: target(await closedPort(), await peerIdOfSeed(4)),
+    impostorTarget: target(link.port, await peerIdOfSeed(5)),
+    holdLink: () => link.pause(),
+    releaseLink: () => link.resume(),
+    eventually,
+    deadline: timeoutSignal,
+    dispose: () => owner.disposeAsync(),
+  };
+}
+
 partnerStreamsContract("two libp2p hosts on loopback", startHosts);
+hostContract("two libp2p hosts on loopback", startBareHosts);

@@ -1,15 +1,18 @@
-/** What every PartnerStreams must do: the fake that tests run on and the libp2p adapter pass the same suite. */
+/** What PartnerStreams must do, on the simulated network as on libp2p. */
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { ErrorCode } from "../../src/errors.ts";
 import { PartnerdError } from "../../src/errors.ts";
 import type { CloseReason, DesiredPeer, Direction, ObservedEvent } from "../../src/events/types.ts";
 import type { PeerId } from "../../src/ids.ts";
+import { PARTNER_PROTOCOL } from "../../src/p2p/constants.ts";
+import type { Host } from "../../src/p2p/host.ts";
 import type { CloseRequest, PartnerStreams, Verdict } from "../../src/reconciler/ports.ts";
 
 /** One of the two hosts under test. */
 export interface ContractSide {
   readonly peerId: PeerId;
   readonly streams: PartnerStreams;
+  readonly node: Host;
   readonly events: readonly ObservedEvent[];
   readonly woken: readonly PeerId[];
   /** What its rule says of the other side; "ok" at first. */
@@ -35,6 +38,11 @@ export interface ContractHarness {
   deadline(durationMs: number): AbortSignal;
   /** Bob half-closes, from his end, the stream that Alice opened to him. */
   finishBobsEnd(): Promise<void>;
+  /** Bob does not serve our protocols any more. */
+  unhandleBob(): Promise<void>;
+  /** Nothing passes between the two, until it is released; then what was sent arrives. */
+  holdLink(): void;
+  releaseLink(): void;
   /** All connections between the two die without a goodbye. */
   dropConnections(): void;
   dispose(): Promise<void>;
@@ -89,6 +97,14 @@ export function partnerStreamsContract(name: string, start: () => Promise<Contra
     const closesSeenBy = (side: ContractSide, direction: Direction): CloseReason[] =>
       side.events.flatMap((event) => (event.type === "StreamClosed" && event.direction === direction ? [event.reason] : []));
 
+    const partnerStreamsAt = (side: ContractSide) =>
+      side.node
+        .getConnections()
+        .flatMap(({ streams }) => streams)
+        .filter(({ protocol, status }) => protocol === PARTNER_PROTOCOL && status === "open").length;
+
+    const nothingLeft = () => alice.node.getConnections().length === 0 && bob.node.getConnections().length === 0;
+
     const opensSeenBy = (side: ContractSide, direction: Direction): number =>
       side.events.filter((event) => event.type === "StreamOpened" && event.direction === direction).length;
 
@@ -125,6 +141,13 @@ export function partnerStreamsContract(name: string, start: () => Promise<Contra
     it("refuses to talk to somebody else at the address", async () => {
       expect(await codeOf(alice.streams.open(harness.impostor, harness.deadline(5_000)))).toBe("identity_mismatch");
       expect(alice.streams.peers()).toEqual([]);
+      await harness.eventually(nothingLeft);
+    });
+
+    it("says that a peer does not serve the protocol, and keeps no connection to it", async () => {
+      await harness.unhandleBob();
+      expect(await codeOf(alice.streams.open(harness.bobDesired, harness.deadline(5_000)))).toBe("protocol_unsupported");
+      await harness.eventually(nothingLeft);
     });
 
     it("needs an address", async () => {
@@ -151,7 +174,7 @@ export function partnerStreamsContract(name: string, start: () => Promise<Contra
       bob.setVerdict("blacklisted");
       const code = await codeOf(alice.streams.open(harness.bobDesired, harness.deadline(5_000)));
       expect(code).toBe("refused");
-      await harness.eventually(() => !bob.streams.actual(alice.peerId).connected);
+      await harness.eventually(nothingLeft);
       expect(bob.streams.peers()).toEqual([]);
       expect(bob.events).toEqual([
         expect.objectContaining({ type: "InboundRefused", peerId: alice.peerId, reason: "blacklisted" }),
@@ -225,6 +248,54 @@ export function partnerStreamsContract(name: string, start: () => Promise<Contra
       expect(opensSeenBy(alice, "outbound")).toBe(closesSeenBy(alice, "outbound").length);
     });
 
+    it.each([0, 1, 3, 10, 20])("leaves nothing behind when an open is aborted after %i ms", async (delayMs) => {
+      const controller = new AbortController();
+      const opening = codeOf(alice.streams.open(harness.bobDesired, controller.signal));
+      const fromMs = harness.monotonicMs();
+      if (delayMs > 0) await harness.eventually(() => harness.monotonicMs() >= fromMs + delayMs);
+      controller.abort(new PartnerdError("aborted", "not wanted any more"));
+      if ((await opening) === "none") alice.streams.close(bob.peerId, REVOKED);
+      await harness.eventually(nothingLeft);
+      expect([alice.streams.peers(), bob.streams.peers()]).toEqual([[], []]);
+    });
+
+    it("lets a newer open take over from an older one", async () => {
+      const older = codeOf(alice.streams.open(harness.bobDesired, harness.deadline(5_000)));
+      const newer = codeOf(alice.streams.open(harness.bobDesired, harness.deadline(5_000)));
+      expect([await older, await newer]).toEqual(["aborted", "none"]);
+      await harness.eventually(() => inbound() !== null && partnerStreamsAt(bob) === 1);
+      expect(partnerStreamsAt(alice)).toBe(1);
+      expect(opensSeenBy(alice, "outbound")).toBe(1);
+    });
+
+    it("gets no proof of life while nothing passes, and is woken by the late one", async () => {
+      await openBoth();
+      const wakes = alice.woken.length;
+      harness.holdLink();
+      expect(await codeOf(alice.streams.renew(bob.peerId, harness.deadline(200)))).toBe("timeout");
+      expect(outbound()).not.toBeNull();
+      harness.releaseLink();
+      await harness.eventually(() => alice.woken.length > wakes);
+      expect(alice.streams.actual(bob.peerId).lastSignOfLifeMs).not.toBeNull();
+      await settle(alice.streams.renew(bob.peerId, harness.deadline(5_000)));
+    });
+
+    it("opens on a new connection where the old one is silent", async () => {
+      await openBoth();
+      const [silent] = alice.node.getConnections();
+      harness.holdLink();
+      expect(await codeOf(alice.streams.renew(bob.peerId, harness.deadline(200)))).toBe("timeout");
+      alice.streams.close(bob.peerId, { direction: "outbound", reason: "expired", dropConnections: false });
+      const opening = codeOf(alice.streams.open(harness.bobDesired, harness.deadline(10_000)));
+      const signal = harness.deadline(50);
+      await harness.eventually(() => signal.aborted);
+      harness.releaseLink();
+      expect(await opening).toBe("none");
+      await harness.eventually(() => partnerStreamsAt(bob) === 1 && inbound() !== null);
+      expect(partnerStreamsAt(alice)).toBe(1);
+      expect(silent?.streams.filter(({ protocol, status }) => protocol === PARTNER_PROTOCOL && status === "open")).toEqual([]);
+    });
+
     it("cancels an open that is under way when it is told to close", async () => {
       const opening = codeOf(alice.streams.open(harness.bobDesired, harness.deadline(5_000)));
       alice.streams.close(bob.peerId, REVOKED);
@@ -286,6 +357,7 @@ export function partnerStreamsContract(name: string, start: () => Promise<Contra
       expect(outbound()).not.toBeNull();
       expect(inbound()).not.toBeNull();
       await settle(alice.streams.renew(bob.peerId, harness.deadline(5_000)));
+      expect([partnerStreamsAt(alice), partnerStreamsAt(bob)]).toEqual([1, 1]);
     });
   });
 }

@@ -1,0 +1,93 @@
+/** A host with the partner protocols in the simulated network, and what it reported. */
+import type { ObservedEvent } from "../../src/events/types.ts";
+import type { Address, PeerId } from "../../src/ids.ts";
+import { didOf } from "../../src/ids.ts";
+import { createGater } from "../../src/p2p/gater.ts";
+import { createPartnerStreams, type Libp2pPartnerStreams } from "../../src/p2p/partner-streams.ts";
+import type { StreamObserver } from "../../src/p2p/registry.ts";
+import type { PartnerRule } from "../../src/p2p/rule.ts";
+import type { Verdict } from "../../src/reconciler/ports.ts";
+import { SimNetwork } from "../../src/sim/network/network.ts";
+import type { SimNode } from "../../src/sim/network/node.ts";
+import { derivedRandom } from "../../src/sim/random.ts";
+import { type ClockView, VirtualClock } from "../../src/sim/virtual-clock.ts";
+
+export interface SimulatedWorld {
+  readonly clock: VirtualClock;
+  readonly network: SimNetwork;
+}
+
+export interface SimulatedHost {
+  readonly peerId: PeerId;
+  readonly address: Address;
+  /** The clock of its machine. */
+  readonly view: ClockView;
+  readonly node: SimNode;
+  readonly streams: Libp2pPartnerStreams;
+}
+
+export function simulatedWorld(seed = 1): SimulatedWorld {
+  const clock = new VirtualClock();
+  return { clock, network: new SimNetwork({ clock, random: derivedRandom(seed, "network"), latencyMs: 5 }) };
+}
+
+/** Listens at `address`. */
+export async function startSimulatedHost(
+  { clock, network }: SimulatedWorld,
+  init: {
+    readonly peerId: PeerId;
+    readonly address: Address;
+    readonly rule: PartnerRule;
+    readonly observer: StreamObserver;
+    readonly seed?: number;
+  },
+): Promise<SimulatedHost> {
+  const { peerId, address, rule, observer, seed = 1 } = init;
+  const view = clock.view();
+  const node = network.addNode({ peerId, clock: view, gater: createGater(rule, observer) });
+  const streams = await createPartnerStreams({
+    node,
+    clock: view,
+    random: derivedRandom(seed, peerId),
+    self: { name: peerId, did: didOf(`did:${peerId}`), peerId },
+    rule,
+    observer,
+  });
+  network.listen(address, node);
+  return { peerId, address, view, node, streams };
+}
+
+export interface SimulatedSide extends SimulatedHost {
+  readonly events: ObservedEvent[];
+  readonly woken: PeerId[];
+  setVerdict(verdict: Verdict): void;
+}
+
+/** A host whose rule is one verdict on everybody. */
+export async function startSimulatedSide(world: SimulatedWorld, peerId: PeerId, address: Address): Promise<SimulatedSide> {
+  const events: ObservedEvent[] = [];
+  const woken: PeerId[] = [];
+  let verdict: Verdict = "ok";
+  const host = await startSimulatedHost(world, {
+    peerId,
+    address,
+    rule: { mayOpen: () => verdict },
+    observer: { observed: (event) => events.push(event), wake: (woke) => woken.push(woke) },
+  });
+  const setVerdict = (next: Verdict) => {
+    verdict = next;
+  };
+  return { ...host, events, woken, setVerdict };
+}
+
+/** Lets virtual time pass until `condition` holds. */
+export async function virtualEventually(clock: VirtualClock, condition: () => boolean): Promise<void> {
+  const untilMs = clock.monotonicMs() + LONGEST_WAIT_MS;
+  while (!condition()) {
+    if (clock.monotonicMs() > untilMs) throw new Error(`never held: ${condition.toString()}`);
+    await clock.advance(STEP_MS);
+  }
+}
+
+const STEP_MS = 1;
+const LONGEST_WAIT_MS = 20_000;
