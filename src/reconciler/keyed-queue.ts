@@ -3,22 +3,25 @@
  * afterwards if it was scheduled meanwhile. One timer for all keys.
  */
 import type { Clock } from "../clock.ts";
-import { MinHeap } from "./min-heap.ts";
+import { type Entry, MinHeap } from "./min-heap.ts";
 
 /** Works on one key. The key is held until the promise settles; it must not reject. */
 export type Work<K> = (key: K) => Promise<void>;
 
-interface Slot {
+interface Slot<K> {
+  readonly key: K;
   /** When the key runs next; Infinity when it is only at work. */
   dueAtMs: number;
   busy: boolean;
+  /** Its place in the heap; undefined while it is at work. */
+  entry: Entry<Slot<K>> | undefined;
 }
 
 export class KeyedQueue<K> implements Disposable {
   readonly #clock: Clock;
   readonly #work: Work<K>;
-  readonly #slots = new Map<K, Slot>();
-  readonly #heap = new MinHeap<K>();
+  readonly #slots = new Map<K, Slot<K>>();
+  readonly #heap = new MinHeap<Slot<K>>();
   #timer: { readonly atMs: number; readonly handle: Disposable } | undefined;
   #disposed = false;
 
@@ -30,16 +33,10 @@ export class KeyedQueue<K> implements Disposable {
   /** Runs `key` at `atMs` (monotonic) or at the time it already has, whichever is earlier. */
   schedule(key: K, atMs: number): void {
     if (this.#disposed || atMs === Number.POSITIVE_INFINITY) return;
-    const slot = this.#slots.get(key);
-    if (slot === undefined) {
-      this.#slots.set(key, { dueAtMs: atMs, busy: false });
-    } else {
-      if (slot.dueAtMs <= atMs) return;
-      slot.dueAtMs = atMs;
-      if (slot.busy) return;
-    }
-    this.#heap.push(atMs, key);
-    this.#arm();
+    const slot = this.#slots.get(key) ?? this.#addSlot(key);
+    if (slot.dueAtMs <= atMs) return;
+    slot.dueAtMs = atMs;
+    if (!slot.busy) this.#enqueue(slot);
   }
 
   isBusy(key: K): boolean {
@@ -65,41 +62,51 @@ export class KeyedQueue<K> implements Disposable {
     this.#timer = undefined;
   }
 
+  #addSlot(key: K): Slot<K> {
+    const slot = { key, dueAtMs: Number.POSITIVE_INFINITY, busy: false, entry: undefined };
+    this.#slots.set(key, slot);
+    return slot;
+  }
+
+  #enqueue(slot: Slot<K>): void {
+    if (slot.entry !== undefined) this.#heap.remove(slot.entry);
+    slot.entry = this.#heap.push(slot.dueAtMs, slot);
+    this.#arm();
+  }
+
+  /** The timer is that of the earliest entry; there is none where there is no entry. */
   #arm(): void {
-    const next = this.#heap.peek();
-    if (next === undefined) return;
-    if (this.#timer !== undefined) {
-      if (this.#timer.atMs <= next.atMs) return;
-      this.#timer.handle[Symbol.dispose]();
-    }
-    const handle = this.#clock.schedule(next.atMs - this.#clock.monotonicMs(), () => this.#runDue());
-    this.#timer = { atMs: next.atMs, handle };
+    const atMs = this.#heap.peek()?.atMs;
+    if (this.#timer?.atMs === atMs) return;
+    this.#timer?.handle[Symbol.dispose]();
+    this.#timer =
+      atMs === undefined
+        ? undefined
+        : { atMs, handle: this.#clock.schedule(atMs - this.#clock.monotonicMs(), () => this.#runDue()) };
   }
 
   #runDue(): void {
     this.#timer = undefined;
     const nowMs = this.#clock.monotonicMs();
     for (let next = this.#heap.peek(); next !== undefined && next.atMs <= nowMs; next = this.#heap.peek()) {
+      const slot = next.value;
       this.#heap.pop();
-      const slot = this.#slots.get(next.value);
-      // The heap keeps entries that an earlier time or a run has outdated; the slot is the truth.
-      if (slot === undefined || slot.busy || slot.dueAtMs !== next.atMs) continue;
       slot.busy = true;
       slot.dueAtMs = Number.POSITIVE_INFINITY;
-      void this.#run(next.value, slot);
+      slot.entry = undefined;
+      void this.#run(slot);
       if (this.#disposed) return;
     }
     this.#arm();
   }
 
-  async #run(key: K, slot: Slot): Promise<void> {
-    await this.#work(key);
+  async #run(slot: Slot<K>): Promise<void> {
+    await this.#work(slot.key);
     slot.busy = false;
     if (slot.dueAtMs === Number.POSITIVE_INFINITY) {
-      this.#slots.delete(key);
+      this.#slots.delete(slot.key);
     } else if (!this.#disposed) {
-      this.#heap.push(slot.dueAtMs, key);
-      this.#arm();
+      this.#enqueue(slot);
     }
   }
 }

@@ -1,53 +1,71 @@
 /** A binary heap of values ordered by time; equal times leave in the order they came, so that runs are repeatable. */
-interface Entry<T> {
+
+/** A value in a heap. Only the heap changes it. */
+export interface Entry<T> {
   readonly atMs: number;
   readonly order: number;
   readonly value: T;
+  index: number;
 }
 
 export class MinHeap<T> {
   readonly #entries: Entry<T>[] = [];
   #pushed = 0;
 
-  peek(): { readonly atMs: number; readonly value: T } | undefined {
+  peek(): Entry<T> | undefined {
     return this.#entries[0];
   }
 
-  push(atMs: number, value: T): void {
-    const entry = { atMs, order: this.#pushed++, value };
-    const entries = this.#entries;
-    let index = entries.length;
-    while (index > 0) {
-      const parentIndex = (index - 1) >> 1;
-      const parent = entries[parentIndex];
-      if (parent === undefined || isBefore(parent, entry)) break;
-      entries[index] = parent;
-      index = parentIndex;
-    }
-    entries[index] = entry;
+  push(atMs: number, value: T): Entry<T> {
+    const entry = { atMs, order: this.#pushed++, value, index: this.#entries.length };
+    this.#rise(entry, entry.index);
+    return entry;
   }
 
   pop(): T | undefined {
-    const entries = this.#entries;
-    const first = entries[0];
-    const last = entries.pop();
-    if (first !== undefined && last !== undefined && entries.length > 0) this.#sink(last);
+    const first = this.#entries[0];
+    if (first !== undefined) this.remove(first);
     return first?.value;
   }
 
-  #sink(entry: Entry<T>): void {
-    const entries = this.#entries;
-    let index = 0;
+  /** `entry` is in this heap. */
+  remove(entry: Entry<T>): void {
+    const last = this.#entries.pop();
+    if (last === undefined || last === entry) return;
+    if (isBefore(last, entry)) this.#rise(last, entry.index);
+    else this.#sink(last, entry.index);
+  }
+
+  #rise(entry: Entry<T>, from: number): void {
+    let index = from;
+    while (index > 0) {
+      const parentIndex = (index - 1) >> 1;
+      const parent = this.#entries[parentIndex];
+      if (parent === undefined || isBefore(parent, entry)) break;
+      this.#place(parent, index);
+      index = parentIndex;
+    }
+    this.#place(entry, index);
+  }
+
+  #sink(entry: Entry<T>, from: number): void {
+    let index = from;
     for (;;) {
-      const left = entries[2 * index + 1];
-      const right = entries[2 * index + 2];
+      const left = this.#entries[2 * index + 1];
+      const right = this.#entries[2 * index + 2];
       if (left === undefined) break;
-      const [child, childIndex] = right !== undefined && isBefore(right, left) ? [right, 2 * index + 2] : [left, 2 * index + 1];
+      const child = right !== undefined && isBefore(right, left) ? right : left;
       if (isBefore(entry, child)) break;
-      entries[index] = child;
+      const childIndex = child.index;
+      this.#place(child, index);
       index = childIndex;
     }
-    entries[index] = entry;
+    this.#place(entry, index);
+  }
+
+  #place(entry: Entry<T>, index: number): void {
+    this.#entries[index] = entry;
+    entry.index = index;
   }
 }
 

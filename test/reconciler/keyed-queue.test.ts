@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { KeyedQueue } from "../../src/reconciler/keyed-queue.ts";
 import { MinHeap } from "../../src/reconciler/min-heap.ts";
-import { VirtualClock } from "../support/virtual-clock.ts";
+import { VirtualClock } from "../../src/sim/virtual-clock.ts";
 
 /** A queue whose work ends when the test says so. */
 function harness() {
@@ -66,6 +66,23 @@ describe("a keyed queue", () => {
     expect(started).toHaveLength(2);
   });
 
+  test("keeps nothing of a time that an earlier one replaced", async () => {
+    const { clock, queue, started, done } = harness();
+    queue.schedule("a", 100);
+    queue.schedule("a", 50);
+    queue.schedule("b", 100);
+    await clock.advance(50);
+    await done("a");
+    queue.schedule("a", 100);
+    await clock.advance(50);
+    expect(started.map(({ key }) => key)).toEqual(["a", "b", "a"]);
+    await Promise.all([done("a"), done("b")]);
+    queue.schedule("c", 300);
+    queue.schedule("c", 200);
+    await clock.advance(100);
+    expect(clock.pendingTimers).toBe(0);
+  });
+
   test("does not let one key at work delay another", async () => {
     const { clock, queue, started } = harness();
     queue.schedule("slow", 0);
@@ -122,6 +139,20 @@ describe("a keyed queue", () => {
       { numRuns: 200 },
     );
   });
+});
+
+test("the heap forgets what is removed, and keeps the order of the rest", () => {
+  const entries = fc.array(fc.record({ atMs: fc.nat(20), stays: fc.boolean() }), { maxLength: 100 });
+  fc.assert(
+    fc.property(entries, (wanted) => {
+      const heap = new MinHeap<number>();
+      const pushed = wanted.map(({ atMs }, index) => heap.push(atMs, index));
+      for (const entry of pushed) if (wanted[entry.value]?.stays === false) heap.remove(entry);
+      const expected = pushed.filter(({ value }) => wanted[value]?.stays).sort((a, b) => a.atMs - b.atMs || a.order - b.order);
+      expect(expected.map(() => heap.pop())).toEqual(expected.map(({ value }) => value));
+      expect(heap.peek()).toBeUndefined();
+    }),
+  );
 });
 
 test("the heap gives values in the order of their times, and equal times in the order they came", () => {
