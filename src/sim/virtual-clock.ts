@@ -59,11 +59,18 @@ export class VirtualClock implements Clock {
       this.#nowMs = Math.max(this.#nowMs, untilMs);
       return false;
     }
-    const task = this.#timers.pop()?.task;
+    const timer = this.#timers.pop();
     this.#nowMs = Math.max(this.#nowMs, dueMs);
+    if (timer !== undefined) this.#fire(timer);
+    return true;
+  }
+
+  /** Disposing a timer that has fired, or that fires, does nothing. */
+  #fire(timer: Timer): void {
+    const { task } = timer;
+    timer.task = undefined;
     this.#pending -= 1;
     task?.();
-    return true;
   }
 
   /** Moves time by `durationMs`, runs what falls due in order, and lets every promise settle before and after each timer. */

@@ -4,11 +4,11 @@ import { PersistentConnection } from "../../src/nats/connection.ts";
 import { BatchDelivery, type BatchOutcome, type ReceivedMessage } from "../../src/nats/delivery.ts";
 import { publishOnce } from "../../src/nats/publish.ts";
 import { CoreSubscription } from "../../src/nats/subscription.ts";
+import { settled } from "../../src/sim/virtual-clock.ts";
 import { errorWith } from "../support/matchers.ts";
 import { NatsServer } from "../support/nats-server.ts";
 import { RecordingLogger } from "../support/recording-logger.ts";
 import { until } from "../support/until.ts";
-import { settled } from "../support/virtual-clock.ts";
 
 const SUBJECTS = ["CREATE_RESOURCE", "REMOVE_RESOURCE"];
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { BatchDelivery, type BatchOutcome, type DeliveryOptions, type ReceivedMessage } from "../../src/nats/delivery.ts";
-import { VirtualClock } from "../support/virtual-clock.ts";
+import { VirtualClock } from "../../src/sim/virtual-clock.ts";
 
 const message = (number: number, size = 1): ReceivedMessage => ({
   subject: `S.${number}`,

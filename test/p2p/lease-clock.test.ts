@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { LEASE_TICK_MS, LEASE_TICK_TOLERANCE_MS } from "../../src/p2p/constants.ts";
 import { LeaseClock } from "../../src/p2p/lease-clock.ts";
-import { VirtualClock } from "../support/virtual-clock.ts";
+import { VirtualClock } from "../../src/sim/virtual-clock.ts";
 
 describe("LeaseClock", () => {
   let clock: VirtualClock;

@@ -7,8 +7,8 @@ import type { Node } from "../../src/p2p/node.ts";
 import { createNode, startNode, stopNode } from "../../src/p2p/node.ts";
 import type { PartnerRule } from "../../src/p2p/rule.ts";
 import { parseSwarmKey } from "../../src/p2p/swarm-key.ts";
+import { VirtualClock } from "../../src/sim/virtual-clock.ts";
 import { eventually } from "../support/partner-host.ts";
-import { VirtualClock } from "../support/virtual-clock.ts";
 
 const ANY_PORT = "/ip4/127.0.0.1/tcp/0";
 const swarmKey = (byte: string) =>

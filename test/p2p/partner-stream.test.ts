@@ -2,7 +2,7 @@ import type { Connection, Stream } from "@libp2p/interface";
 import { beforeEach, describe, expect, it } from "vitest";
 import type { FarEnd } from "../../src/p2p/partner-stream.ts";
 import { PartnerStream } from "../../src/p2p/partner-stream.ts";
-import { settled } from "../support/virtual-clock.ts";
+import { settled } from "../../src/sim/virtual-clock.ts";
 
 class FakeStream extends EventTarget {
   status = "open";

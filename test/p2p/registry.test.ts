@@ -5,7 +5,7 @@ import { didOf } from "../../src/ids.ts";
 import { LEASE_MS } from "../../src/p2p/constants.ts";
 import type { AbortableStream, StreamKey } from "../../src/p2p/registry.ts";
 import { StreamRegistry } from "../../src/p2p/registry.ts";
-import { VirtualClock } from "../support/virtual-clock.ts";
+import { VirtualClock } from "../../src/sim/virtual-clock.ts";
 
 const PROTOCOL = "/heartbeat";
 const ALICE = "alice" as PeerId;

@@ -1,23 +1,32 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import type { Address } from "../../src/ids.ts";
 import type { ReconcilerOptions } from "../../src/reconciler/options.ts";
-import { FakeDaemon, fakeWorld } from "../support/fake-daemons.ts";
-import type { FakeNetwork } from "../support/fake-network.ts";
+import type { SimNetwork } from "../../src/sim/network/network.ts";
+import type { VirtualClock } from "../../src/sim/virtual-clock.ts";
 import { PEER_A, PEER_B, PEER_C } from "../support/peers.ts";
-import type { VirtualClock } from "../support/virtual-clock.ts";
+import { type SimulatedDaemon, startSimulatedDaemon } from "../support/simulated-daemon.ts";
+import { simulatedWorld } from "../support/simulated-host.ts";
 
 const ADDRESS_A = `/ip4/10.0.0.1/tcp/4001/p2p/${PEER_A}` as Address;
 const ADDRESS_B = `/ip4/10.0.0.2/tcp/4001/p2p/${PEER_B}` as Address;
 
 let clock: VirtualClock;
-let network: FakeNetwork;
-let a: FakeDaemon;
-let b: FakeDaemon;
+let network: SimNetwork;
+let a: SimulatedDaemon;
+let b: SimulatedDaemon;
 
-function startBoth(change: Partial<ReconcilerOptions> = {}): void {
-  ({ clock, network } = fakeWorld());
-  a = new FakeDaemon(network, PEER_A, ADDRESS_A, change);
-  b = new FakeDaemon(network, PEER_B, ADDRESS_B, change);
+async function startBoth(change: Partial<ReconcilerOptions> = {}): Promise<void> {
+  const world = simulatedWorld();
+  ({ clock, network } = world);
+  a = await startSimulatedDaemon(world, PEER_A, ADDRESS_A, change);
+  b = await startSimulatedDaemon(world, PEER_B, ADDRESS_B, change);
+}
+
+/** Something that never answers. */
+function addSilentListener(address: Address): void {
+  const node = network.addNode({ peerId: PEER_C, clock: clock.view() });
+  node.answers = "never";
+  network.listen(address, node);
 }
 
 beforeEach(() => startBoth());
@@ -27,7 +36,7 @@ const partnerB = { address: ADDRESS_B } as const;
 async function established(): Promise<void> {
   a.desire(PEER_B, partnerB);
   await clock.advance(1_000);
-  expect([a.streams(PEER_B), b.streams(PEER_A)]).toEqual(["out", "in"]);
+  expect([a.slots(PEER_B), b.slots(PEER_A)]).toEqual(["out", "in"]);
 }
 
 describe("a desired partner", () => {
@@ -35,7 +44,7 @@ describe("a desired partner", () => {
     await clock.advance(60_000);
     a.desire(PEER_B, partnerB);
     await clock.advance(200);
-    expect(a.streams(PEER_B)).toBe("out");
+    expect(a.slots(PEER_B)).toBe("out");
     expect(a.resyncFound).toEqual([]);
   });
 
@@ -43,7 +52,7 @@ describe("a desired partner", () => {
     await established();
     a.actions.length = 0;
     await clock.advance(600_000);
-    expect([a.streams(PEER_B), b.streams(PEER_A)]).toEqual(["out", "in"]);
+    expect([a.slots(PEER_B), b.slots(PEER_A)]).toEqual(["out", "in"]);
     expect(new Set(a.actions.map(({ action }) => action.kind))).toEqual(new Set(["renew"]));
     expect(a.actions.length).toBeGreaterThan(600_000 / 3_600 - 1);
     expect(a.actions.length).toBeLessThan(600_000 / 2_400 + 1);
@@ -53,7 +62,7 @@ describe("a desired partner", () => {
   test("whose wake was lost is found by the diff, and said so", async () => {
     a.desire(PEER_B, partnerB, false);
     await clock.advance(7_000);
-    expect(a.streams(PEER_B)).toBe("out");
+    expect(a.slots(PEER_B)).toBe("out");
     expect(a.resyncFound).toEqual([PEER_B]);
   });
 
@@ -61,7 +70,7 @@ describe("a desired partner", () => {
     a.desire(PEER_B, partnerB);
     b.desire(PEER_A, { address: ADDRESS_A });
     await clock.advance(5_000);
-    expect([a.streams(PEER_B), b.streams(PEER_A)]).toEqual(["outin", "outin"]);
+    expect([a.slots(PEER_B), b.slots(PEER_A)]).toEqual(["outin", "outin"]);
   });
 });
 
@@ -74,39 +83,39 @@ describe("a peer that is revoked", () => {
       await clock.advance(1_000);
       a.desire(PEER_B, { ...partnerB, standing });
       await clock.advance(1_000);
-      expect([a.streams(PEER_B), b.streams(PEER_A)]).toEqual(["", ""]);
+      expect([a.slots(PEER_B), b.slots(PEER_A)]).toEqual(["", ""]);
       await clock.advance(300_000);
-      expect([a.streams(PEER_B), b.streams(PEER_A)]).toEqual(["", ""]);
+      expect([a.slots(PEER_B), b.slots(PEER_A)]).toEqual(["", ""]);
       expect(b.opens()).toBeGreaterThan(5);
     },
   );
 
   test("while it is being dialled does not come to life", async () => {
-    network.freeze(PEER_B);
+    b.view.pause();
     a.desire(PEER_B, partnerB);
     await clock.advance(1_000);
     a.desire(PEER_B, { ...partnerB, standing: "revoked" });
-    network.thaw(PEER_B);
+    b.view.resume();
     await clock.advance(30_000);
-    expect(a.streams(PEER_B)).toBe("");
+    expect(a.slots(PEER_B)).toBe("");
     expect(a.events).toEqual([]);
   });
 
   test("and desired again is opened again at once, whatever failed before", async () => {
-    network.closePort(ADDRESS_B);
+    network.unlisten(ADDRESS_B);
     a.desire(PEER_B, partnerB);
     await clock.advance(300_000);
-    network.reopenPort(ADDRESS_B, b.host);
+    network.listen(ADDRESS_B, b.node);
     a.desire(PEER_B, { ...partnerB, standing: "revoked" });
     a.desire(PEER_B, partnerB);
     await clock.advance(200);
-    expect(a.streams(PEER_B)).toBe("out");
+    expect(a.slots(PEER_B)).toBe("out");
   });
 });
 
 describe("a peer that cannot be reached", () => {
   test("is tried for ever, ever more rarely, and recorded", async () => {
-    network.closePort(ADDRESS_B);
+    network.unlisten(ADDRESS_B);
     a.desire(PEER_B, partnerB);
     await clock.advance(10_000);
     const early = a.opens();
@@ -119,7 +128,7 @@ describe("a peer that cannot be reached", () => {
   });
 
   test("is not tried more often because events arrive", async () => {
-    network.closePort(ADDRESS_B);
+    network.unlisten(ADDRESS_B);
     a.desire(PEER_B, partnerB);
     await clock.advance(120_000);
     const attempts = a.opens();
@@ -131,69 +140,69 @@ describe("a peer that cannot be reached", () => {
   });
 
   test("holds one slot until its operation has settled, and delays others only by that", async () => {
-    startBoth({ concurrency: 1 });
+    await startBoth({ concurrency: 1 });
     const silent = `/ip4/10.9.9.9/tcp/1/p2p/${PEER_C}` as Address;
-    network.addSilentListener(silent);
+    addSilentListener(silent);
     a.desire(PEER_C, { address: silent });
     await clock.advance(1_000);
     a.desire(PEER_B, partnerB);
     await clock.advance(3_900);
     expect(a.reconciler.progress(PEER_C).opening).toBe(true);
-    expect([a.reconciler.progress(PEER_B).opening, a.streams(PEER_B)]).toEqual([false, ""]);
+    expect([a.reconciler.progress(PEER_B).opening, a.slots(PEER_B)]).toEqual([false, ""]);
     await clock.advance(500);
     expect(a.events).toContainEqual(expect.objectContaining({ type: "OpenFailed", reason: "timeout", peerId: PEER_C }));
-    expect(a.streams(PEER_B)).toBe("out");
+    expect(a.slots(PEER_B)).toBe("out");
   });
 
   test("does not hold up the revocation of a peer that waits for its slot", async () => {
-    startBoth({ concurrency: 1 });
+    await startBoth({ concurrency: 1 });
     const silent = `/ip4/10.9.9.9/tcp/1/p2p/${PEER_C}` as Address;
-    network.addSilentListener(silent);
+    addSilentListener(silent);
     a.desire(PEER_C, { address: silent });
     b.desire(PEER_A, { address: ADDRESS_A });
     await clock.advance(500);
     a.desire(PEER_B, partnerB);
     await clock.advance(500);
-    expect(a.streams(PEER_B)).toBe("in");
+    expect(a.slots(PEER_B)).toBe("in");
     a.desire(PEER_B, { ...partnerB, standing: "revoked" });
     await clock.advance(1_000);
-    expect([a.streams(PEER_B), b.streams(PEER_A)]).toEqual(["", ""]);
+    expect([a.slots(PEER_B), b.slots(PEER_A)]).toEqual(["", ""]);
     expect(a.reconciler.progress(PEER_C).opening).toBe(true);
   });
 
   test("delays nobody while there are slots left", async () => {
     const silent = `/ip4/10.9.9.9/tcp/1/p2p/${PEER_C}` as Address;
-    network.addSilentListener(silent);
+    addSilentListener(silent);
     a.desire(PEER_C, { address: silent });
     a.desire(PEER_B, partnerB);
     await clock.advance(200);
-    expect(a.streams(PEER_B)).toBe("out");
+    expect(a.slots(PEER_B)).toBe("out");
   });
 });
 
 describe("a peer that falls silent", () => {
   test("loses its stream when its lease runs out, and gets it back as soon as it answers again, whatever the backoff", async () => {
     await established();
-    network.freeze(PEER_B);
+    b.view.pause();
     await clock.advance(15_000);
-    expect(a.streams(PEER_B)).toBe("");
+    expect(a.slots(PEER_B)).toBe("");
     expect(a.events.at(-1)).toMatchObject({ type: "OpenFailed" });
     expect(a.events).toContainEqual(expect.objectContaining({ type: "StreamClosed", reason: "expired" }));
     await clock.advance(600_000);
-    network.thaw(PEER_B);
+    b.view.resume();
     await clock.advance(5_000);
-    expect([a.streams(PEER_B), b.streams(PEER_A)]).toEqual(["out", "in"]);
+    expect([a.slots(PEER_B), b.slots(PEER_A)]).toEqual(["out", "in"]);
   });
 
   test("and then dies is dropped, and found again when it is back", async () => {
     await established();
-    network.closePort(ADDRESS_B);
-    network.dropConnections(PEER_B);
+    network.unlisten(ADDRESS_B);
+    b.node.resetConnections();
     await clock.advance(4_000);
-    expect([a.streams(PEER_B), b.streams(PEER_A)]).toEqual(["", ""]);
-    network.reopenPort(ADDRESS_B, b.host);
+    expect([a.slots(PEER_B), b.slots(PEER_A)]).toEqual(["", ""]);
+    network.listen(ADDRESS_B, b.node);
     await clock.advance(8_000);
-    expect([a.streams(PEER_B), b.streams(PEER_A)]).toEqual(["out", "in"]);
+    expect([a.slots(PEER_B), b.slots(PEER_A)]).toEqual(["out", "in"]);
   });
 });
 
@@ -201,7 +210,7 @@ test("a peer that accepts and drops us again and again is backed off from", asyn
   a.desire(PEER_B, partnerB);
   for (let second = 0; second < 300; second++) {
     await clock.advance(1_000);
-    network.dropConnections(PEER_B);
+    b.node.resetConnections();
   }
   expect(a.opens()).toBeGreaterThan(5);
   expect(a.opens()).toBeLessThan(40);
@@ -210,25 +219,25 @@ test("a peer that accepts and drops us again and again is backed off from", asyn
 
 test("an inbound stream without heartbeats is closed when its lease runs out", async () => {
   await established();
-  network.freeze(PEER_A);
+  a.view.pause();
   await clock.advance(11_000);
-  expect(b.streams(PEER_A)).toBe("");
+  expect(b.slots(PEER_A)).toBe("");
   expect(b.events.at(-1)).toMatchObject({ type: "StreamClosed", direction: "inbound", reason: "expired" });
 });
 
 test("under the rule `partners` a stranger is refused, and a partner is not", async () => {
-  startBoth({ inbound: "partners" });
+  await startBoth({ inbound: "partners" });
   a.desire(PEER_B, partnerB);
   await clock.advance(20_000);
-  expect([a.streams(PEER_B), b.streams(PEER_A)]).toEqual(["", ""]);
+  expect([a.slots(PEER_B), b.slots(PEER_A)]).toEqual(["", ""]);
   expect(b.events).toContainEqual(expect.objectContaining({ type: "InboundRefused", reason: "not_partner" }));
   b.desire(PEER_A, { address: ADDRESS_A });
   await clock.advance(70_000);
-  expect([a.streams(PEER_B), b.streams(PEER_A)]).toEqual(["outin", "outin"]);
+  expect([a.slots(PEER_B), b.slots(PEER_A)]).toEqual(["outin", "outin"]);
 });
 
 test("stopping aborts what is under way, waits for it, and starts nothing more", async () => {
-  network.freeze(PEER_B);
+  b.view.pause();
   a.desire(PEER_B, partnerB);
   await clock.advance(1_000);
   const stopped = a.reconciler.stop();
@@ -243,11 +252,11 @@ test("stopping aborts what is under way, waits for it, and starts nothing more",
 
 test("liveness sees work that never ends", async () => {
   expect(a.reconciler.stuckForMs()).toBe(0);
-  network.freeze(PEER_B);
+  b.view.pause();
   a.desire(PEER_B, partnerB);
   await clock.advance(3_000);
   expect(a.reconciler.stuckForMs()).toBe(3_000);
-  network.thaw(PEER_B);
+  b.view.resume();
   await clock.advance(1_000);
   expect(a.reconciler.stuckForMs()).toBe(0);
 });

@@ -3,8 +3,8 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import Database from "better-sqlite3";
+import { VirtualClock } from "../../src/sim/virtual-clock.ts";
 import { openStore, type Store } from "../../src/store/store.ts";
-import { VirtualClock } from "../support/virtual-clock.ts";
 
 type Row = Record<string, string | number | Buffer | null>;
 

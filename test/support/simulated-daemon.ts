@@ -1,0 +1,77 @@
+/** A reconciler on a simulated host: its desired state is a map that a test edits, and it keeps a record of what it did. */
+import type { DesiredPeer, ObservedEvent } from "../../src/events/types.ts";
+import type { Address, PeerId } from "../../src/ids.ts";
+import { type Action, type InboundRule, inboundVerdict } from "../../src/reconciler/decide.ts";
+import { DEFAULT_RECONCILER_OPTIONS, type ReconcilerOptions } from "../../src/reconciler/options.ts";
+import { Reconciler } from "../../src/reconciler/reconciler.ts";
+import { derivedRandom } from "../../src/sim/random.ts";
+import { desiredPeer } from "./peers.ts";
+import { type SimulatedHost, type SimulatedWorld, startSimulatedHost } from "./simulated-host.ts";
+
+export interface SimulatedDaemon extends SimulatedHost {
+  readonly reconciler: Reconciler;
+  readonly events: readonly ObservedEvent[];
+  readonly actions: { readonly atMs: number; readonly peerId: PeerId; readonly action: Action }[];
+  readonly resyncFound: readonly PeerId[];
+  /** As an event that changes the peer: a new generation, and a wake. */
+  desire(peerId: PeerId, change?: Partial<DesiredPeer>, wake?: boolean): void;
+  /** Which of the two streams with this peer stand: "", "out", "in" or "outin". */
+  slots(peerId: PeerId): string;
+  /** How many opens it has begun. */
+  opens(): number;
+}
+
+export async function startSimulatedDaemon(
+  world: SimulatedWorld,
+  peerId: PeerId,
+  address: Address,
+  change: Partial<ReconcilerOptions> = {},
+): Promise<SimulatedDaemon> {
+  const desired = new Map<PeerId, DesiredPeer>();
+  const events: ObservedEvent[] = [];
+  const actions: { readonly atMs: number; readonly peerId: PeerId; readonly action: Action }[] = [];
+  const resyncFound: PeerId[] = [];
+  let seq = 0;
+  const inbound: InboundRule = change.inbound ?? "unless-revoked";
+  const observed = (event: ObservedEvent) => void events.push(event);
+  const host = await startSimulatedHost(world, {
+    peerId,
+    address,
+    rule: { mayOpen: (other) => inboundVerdict(desired.get(other), inbound) },
+    observer: { observed, wake: (other) => reconciler.wake(other) },
+  });
+  const { view, streams } = host;
+  const reconciler = new Reconciler(
+    {
+      desired: { get: (other) => desired.get(other), list: () => [...desired.values()] },
+      streams,
+      clock: view,
+      random: derivedRandom(1, `reconciler of ${peerId}`),
+      observer: {
+        observed,
+        acted: (other, action) => actions.push({ atMs: view.monotonicMs(), peerId: other, action }),
+        settled: () => {},
+        resyncFound: (other) => resyncFound.push(other),
+      },
+    },
+    { ...DEFAULT_RECONCILER_OPTIONS, protocol: "test", self: peerId, inbound, ...change },
+  );
+  reconciler.start();
+  return {
+    ...host,
+    reconciler,
+    events,
+    actions,
+    resyncFound,
+    desire: (other, changed = {}, wake = true) => {
+      seq += 1;
+      desired.set(other, desiredPeer(other, { desiredSeq: seq, generation: seq, ...changed }));
+      if (wake) reconciler.wake(other);
+    },
+    slots: (other) => {
+      const { outbound, inbound: theirs } = streams.actual(other);
+      return `${outbound === null ? "" : "out"}${theirs === null ? "" : "in"}`;
+    },
+    opens: () => actions.filter(({ action }) => action.kind === "open").length,
+  };
+}
