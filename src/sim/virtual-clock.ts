@@ -3,13 +3,36 @@
  * which can stand still while the others go on.
  */
 import { type Clock, systemClock } from "../clock.ts";
-import { MinHeap } from "../reconciler/min-heap.ts";
+import { type Entry, MinHeap } from "../reconciler/min-heap.ts";
 
 /** Noon of an arbitrary day, so that a wall time is never mistaken for a monotonic one. */
 export const WALL_START_MS = Date.UTC(2026, 0, 1, 12);
 
-interface Timer {
-  task: (() => void) | undefined;
+/** A task that waits for its time, and then perhaps for its machine. Disposing it after it has run does nothing. */
+class Timer implements Disposable {
+  readonly #clock: VirtualClock;
+  /** Whose time it waits for; undefined: the world's. */
+  readonly machine: ClockView | undefined;
+  #task: (() => void) | undefined;
+  /** Its place among those that wait for their time. */
+  entry: Entry<Timer> | undefined;
+
+  constructor(clock: VirtualClock, machine: ClockView | undefined, task: () => void) {
+    this.#clock = clock;
+    this.machine = machine;
+    this.#task = task;
+  }
+
+  run(): void {
+    const task = this.#task;
+    this.#task = undefined;
+    task?.();
+  }
+
+  [Symbol.dispose](): void {
+    this.#task = undefined;
+    this.#clock.disposed(this);
+  }
 }
 
 export class VirtualClock implements Clock {
@@ -26,16 +49,7 @@ export class VirtualClock implements Clock {
   }
 
   schedule(delayMs: number, task: () => void): Disposable {
-    const timer: Timer = { task };
-    this.#timers.push(this.#nowMs + Math.max(0, delayMs), timer);
-    this.#pending += 1;
-    return {
-      [Symbol.dispose]: () => {
-        if (timer.task === undefined) return;
-        timer.task = undefined;
-        this.#pending -= 1;
-      },
-    };
+    return this.start(new Timer(this, undefined, task), delayMs);
   }
 
   /** How many timers are waiting: 0 once everything has been disposed. */
@@ -45,11 +59,7 @@ export class VirtualClock implements Clock {
 
   /** The time of the next timer; Infinity where there is none. */
   nextDueMs(): number {
-    for (let next = this.#timers.peek(); next !== undefined; next = this.#timers.peek()) {
-      if (next.value.task !== undefined) return next.atMs;
-      this.#timers.pop();
-    }
-    return Number.POSITIVE_INFINITY;
+    return this.#timers.peek()?.atMs ?? Number.POSITIVE_INFINITY;
   }
 
   /** One step: moves time to the next timer that is due by `untilMs` and runs it. False, and time at `untilMs`, where none is. */
@@ -61,16 +71,8 @@ export class VirtualClock implements Clock {
     }
     const timer = this.#timers.pop();
     this.#nowMs = Math.max(this.#nowMs, dueMs);
-    if (timer !== undefined) this.#fire(timer);
+    if (timer !== undefined) this.#due(timer);
     return true;
-  }
-
-  /** Disposing a timer that has fired, or that fires, does nothing. */
-  #fire(timer: Timer): void {
-    const { task } = timer;
-    timer.task = undefined;
-    this.#pending -= 1;
-    task?.();
   }
 
   /** Moves time by `durationMs`, runs what falls due in order, and lets every promise settle before and after each timer. */
@@ -95,13 +97,37 @@ export class VirtualClock implements Clock {
   view(): ClockView {
     return new ClockView(this);
   }
+
+  /** For timers and views only, as is `disposed`. */
+  start(timer: Timer, delayMs: number): Timer {
+    timer.entry = this.#timers.push(this.#nowMs + Math.max(0, delayMs), timer);
+    this.#pending += 1;
+    return timer;
+  }
+
+  disposed(timer: Timer): void {
+    const { entry } = timer;
+    if (entry === undefined) return;
+    timer.entry = undefined;
+    this.#timers.remove(entry);
+    this.#pending -= 1;
+  }
+
+  #due(timer: Timer): void {
+    timer.entry = undefined;
+    this.#pending -= 1;
+    if (timer.machine === undefined) timer.run();
+    else timer.machine.due(timer);
+  }
 }
+
+const NO_TIMER: Disposable = { [Symbol.dispose]: () => {} };
 
 /** The time of one machine of the world: it can be paused and stopped, and its wall clock can be wrong. */
 export class ClockView implements Clock {
   readonly #world: VirtualClock;
   /** Due while paused, in the order in which they fell due. */
-  #held: (() => void)[] = [];
+  #held: Timer[] = [];
   #paused = false;
   #stopped = false;
   /** Added to the wall time of the world. */
@@ -120,20 +146,14 @@ export class ClockView implements Clock {
   }
 
   schedule(delayMs: number, task: () => void): Disposable {
-    if (this.#stopped) return { [Symbol.dispose]: () => {} };
-    let disposed = false;
-    const run = () => {
-      if (disposed || this.#stopped) return;
-      if (this.#paused) this.#held.push(run);
-      else task();
-    };
-    const timer = this.#world.schedule(delayMs, run);
-    return {
-      [Symbol.dispose]: () => {
-        disposed = true;
-        timer[Symbol.dispose]();
-      },
-    };
+    return this.#stopped ? NO_TIMER : this.#world.start(new Timer(this.#world, this, task), delayMs);
+  }
+
+  /** The world's part: the time of a timer of this machine has come. */
+  due(timer: Timer): void {
+    if (this.#stopped) return;
+    if (this.#paused) this.#held.push(timer);
+    else timer.run();
   }
 
   get paused(): boolean {
@@ -151,7 +171,7 @@ export class ClockView implements Clock {
     this.#paused = false;
     const held = this.#held;
     this.#held = [];
-    for (const run of held) this.#world.schedule(0, run);
+    for (const timer of held) this.#world.start(timer, 0);
   }
 
   /** Nothing runs on this machine again, ever: its process is gone. */

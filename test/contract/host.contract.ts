@@ -60,7 +60,7 @@ export function hostContract(name: string, start: () => Promise<HostHarness>): v
       });
       watched.catch(() => {});
       await harness.eventually(() => over);
-      return await watched;
+      return watched;
     }
 
     const failureOf = (work: Promise<unknown>): Promise<unknown> =>

@@ -138,7 +138,7 @@ export class FarEnd {
 
   async #openStream(signal: AbortSignal): Promise<SimStream> {
     const connection = this.#connection() ?? (await this.#dial(signal));
-    return await connection.newStream(PARTNER_PROTOCOL, { signal });
+    return connection.newStream(PARTNER_PROTOCOL, { signal });
   }
 
   #connection(): SimConnection | undefined {
@@ -146,7 +146,7 @@ export class FarEnd {
   }
 
   async #dial(signal: AbortSignal): Promise<SimConnection> {
-    return await this.node.dial(multiaddr(withPeerId(this.#daemon.address, this.#daemon.peerId)), { signal });
+    return this.node.dial(multiaddr(withPeerId(this.#daemon.address, this.#daemon.peerId)), { signal });
   }
 
   #beat(stream: SimStream): void {

@@ -62,10 +62,10 @@ export class SimNode implements Host {
     const peerId = expected as PeerId;
     if (this.gater?.denyDialPeer(peerId) === true) throw dialDenied();
     const underWay = this.#dials.get(peerId);
-    if (underWay !== undefined) return await underWay.join(signal);
+    if (underWay !== undefined) return underWay.join(signal);
     const dial = new Dial(this.#network, this, address, peerId, () => this.#dials.delete(peerId));
     this.#dials.set(peerId, dial);
-    return await dial.join(signal);
+    return dial.join(signal);
   }
 
   async handle(protocol: string, handle: HostStreamHandler, limits: StreamLimits = DEFAULT_LIMITS): Promise<void> {
@@ -104,7 +104,7 @@ export class SimNode implements Host {
 
   /** The machine has lost all state and is back at once: it said no goodbye, and answers whatever still comes with a reset. */
   forgetConnections(): void {
-    for (const [link, socket] of [...this.sockets]) {
+    for (const [link, socket] of this.sockets) {
       link.leave();
       socket.lost();
     }
@@ -112,7 +112,7 @@ export class SimNode implements Host {
 
   /** Both ends of every connection learn that it is over: this one now, the far end when the reset arrives. */
   resetConnections(): void {
-    for (const [link, socket] of [...this.sockets]) {
+    for (const [link, socket] of this.sockets) {
       link.cut();
       socket.lost();
     }
@@ -128,7 +128,7 @@ export class SimNode implements Host {
     this.#connections.clear();
     if (what === "machine") this.#cut = "both";
     else this.#network.unlistenAll(this);
-    for (const [link] of [...this.sockets]) {
+    for (const [link] of this.sockets) {
       if (what === "machine") link.leave();
       else link.cut();
     }
