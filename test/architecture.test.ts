@@ -29,7 +29,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   daemon: ["events", "store", "reconciler", "p2p", "nats", "config", "http"],
   fixture: ["events", "store"],
   sim: ["fixture", "events", "store", "reconciler", "p2p", "nats", "daemon", "sim/network"],
-  "sim/network": ["events", "p2p"],
+  "sim/network": ["p2p"],
   cli: ["config", "http", "nats", "daemon", "demo", "fixture", "sim", "store"],
   demo: ["config", "http", "nats", "store", "events", "cli"],
 };

@@ -28,7 +28,7 @@ export class SimNetwork {
   readonly #latencyMs: number;
   readonly #listeners = new Map<string, SimNode>();
   /** Of pipes that hold something back. */
-  #waitingForHeal = new Set<() => void>();
+  #waitingForHeal: (() => void)[] = [];
   /** Somebody dials where nobody listens: a last chance to listen there. */
   onUnknownAddress: (address: Address, expectedPeerId: PeerId) => void = () => {};
 
@@ -51,10 +51,6 @@ export class SimNetwork {
   /** From now on dials to `address` are refused. Connections that stand are not touched. */
   unlisten(address: Address): void {
     this.#listeners.delete(transportOf(address));
-  }
-
-  unlistenAll(node: SimNode): void {
-    for (const [address, listener] of this.#listeners) if (listener === node) this.#listeners.delete(address);
   }
 
   /** How long what `from` sends now takes. */
@@ -82,19 +78,16 @@ export class SimNetwork {
         return to.crashed ? clock : to.clock;
       },
       delayMs: () => this.delayMs(from),
-      isCut: (onHealed) => {
-        const isCut = this.#isCut(from, to);
-        if (isCut) this.#waitingForHeal.add(onHealed);
-        return isCut;
-      },
+      isCut: () => this.#isCut(from, to),
+      onceHealed: (task) => void this.#waitingForHeal.push(task),
     };
   }
 
   /** Some cut has ended: whoever waits looks again. */
   healed(): void {
     const waiting = this.#waitingForHeal;
-    this.#waitingForHeal = new Set();
-    for (const onHealed of waiting) onHealed();
+    this.#waitingForHeal = [];
+    for (const task of waiting) task();
   }
 
   #isCut(from: SimNode, to: SimNode): boolean {

@@ -99,7 +99,7 @@ export class SimNode implements Host {
 
   set cut(cut: Cut) {
     this.#cut = cut;
-    this.#network.healed();
+    if (cut !== "both") this.#network.healed();
   }
 
   /** The machine has lost all state and is back at once: it said no goodbye, and answers whatever still comes with a reset. */
@@ -127,7 +127,6 @@ export class SimNode implements Host {
     this.#crashed = true;
     this.#connections.clear();
     if (what === "machine") this.#cut = "both";
-    else this.#network.unlistenAll(this);
     for (const [link] of this.sockets) {
       if (what === "machine") link.leave();
       else link.cut();

@@ -10,8 +10,10 @@ export interface Wire {
   readonly receiverClock: Clock;
   /** How long what is sent now takes. */
   delayMs(): number;
-  /** Nothing passes in this direction now. `onHealed` is called once something may again. */
-  isCut(onHealed: () => void): boolean;
+  /** Nothing passes in this direction now. */
+  isCut(): boolean;
+  /** Runs `task` once, when some cut has ended. */
+  onceHealed(task: () => void): void;
 }
 
 /** What was sent in one turn, and so travels together. */
@@ -30,7 +32,7 @@ export class Pipe {
   /** Each waits for its timer; whichever timer fires first, the oldest arrives. */
   readonly #underWay: Batch[] = [];
   /** Arrived at the place where the wire is cut. */
-  #held: Batch[] = [];
+  readonly #held: Batch[] = [];
   /** The batch that still takes what is sent. */
   #open: Batch | undefined;
   #arrivesMs = 0;
@@ -70,17 +72,15 @@ export class Pipe {
     const batch = this.#underWay.shift();
     if (batch === undefined) return;
     if (batch === this.#open) this.#open = undefined;
-    if (this.#held.length > 0) this.#held.push(batch);
-    else if (this.#wire.isCut(this.#healed)) this.#held.push(batch);
-    else this.#arrive(batch);
+    if (this.#held.length === 0 && !this.#wire.isCut()) this.#arrive(batch);
+    else if (this.#held.push(batch) === 1) this.#wire.onceHealed(this.#healed);
   };
 
+  /** The machines notice after a while that they may send again. */
   readonly #healed = (): void => {
     this.#wire.receiverClock.schedule(this.#wire.delayMs(), () => {
-      if (this.#wire.isCut(this.#healed)) return;
-      const held = this.#held;
-      this.#held = [];
-      for (const batch of held) this.#arrive(batch);
+      if (this.#wire.isCut()) this.#wire.onceHealed(this.#healed);
+      else for (const batch of this.#held.splice(0)) this.#arrive(batch);
     });
   };
 

@@ -116,7 +116,8 @@ export class SimStream implements HostStream {
     if (this.remoteWriteStatus === "closed") return;
     this.remoteWriteStatus = "closed";
     this.#listeners.tell("remoteCloseWrite", undefined);
-    if (this.writeStatus === "closed") this.connectionEnded();
+    // Whoever was told may have ended it.
+    if (this.writeStatus === "closed" && !this.#isOver) this.#end("closed");
   }
 
   #tellUnread(): void {

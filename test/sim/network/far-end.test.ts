@@ -1,0 +1,151 @@
+/** The scripted partner, against the real partner streams. */
+import { beforeEach, describe, expect, test } from "vitest";
+import type { Address } from "../../../src/ids.ts";
+import { didOf } from "../../../src/ids.ts";
+import { FarEnd } from "../../../src/sim/network/far-end.ts";
+import type { SimNode } from "../../../src/sim/network/node.ts";
+import { derivedRandom } from "../../../src/sim/random.ts";
+import type { ClockView, VirtualClock } from "../../../src/sim/virtual-clock.ts";
+import { PEER_A, PEER_B } from "../../support/peers.ts";
+import { type SimulatedDaemon, startSimulatedDaemon } from "../../support/simulated-daemon.ts";
+import { simulatedWorld } from "../../support/simulated-host.ts";
+
+const DAEMONS_ADDRESS = "/ip4/10.0.0.1/tcp/4001" as Address;
+const PARTNERS_ADDRESS = "/ip4/10.0.0.2/tcp/4001" as Address;
+const PARTNER = { address: PARTNERS_ADDRESS } as const;
+
+let clock: VirtualClock;
+let daemon: SimulatedDaemon;
+let partner: FarEnd;
+let node: SimNode;
+let machine: ClockView;
+
+beforeEach(async () => {
+  const world = simulatedWorld();
+  ({ clock } = world);
+  daemon = await startSimulatedDaemon(world, PEER_A, DAEMONS_ADDRESS);
+  machine = clock.view();
+  node = world.network.addNode({ peerId: PEER_B, clock: machine });
+  world.network.listen(PARTNERS_ADDRESS, node);
+  partner = new FarEnd({
+    network: world.network,
+    node,
+    clock: machine,
+    random: derivedRandom(1, "partner"),
+    daemonAddress: DAEMONS_ADDRESS,
+    daemonPeerId: PEER_A,
+    did: didOf("did:partner"),
+  });
+});
+
+const closes = () => daemon.events.flatMap((event) => (event.type === "StreamClosed" ? [event.reason] : []));
+const failures = () => new Set(daemon.events.flatMap((event) => (event.type === "OpenFailed" ? [event.reason] : [])));
+
+async function established(): Promise<void> {
+  daemon.desire(PEER_B, PARTNER);
+  await clock.advance(1_000);
+  expect(daemon.slots(PEER_B)).toBe("out");
+}
+
+describe("a far end that is a partner", () => {
+  test("takes the daemon's stream, challenges it once and holds it for as long as heartbeats come", async () => {
+    await established();
+    const { incoming } = partner;
+    await clock.advance(600_000);
+    expect(partner.incoming).toBe(incoming);
+    expect(incoming?.otherEnd?.status).toBe("open");
+    expect(closes()).toEqual([]);
+    expect(node.connections()).toHaveLength(1);
+    expect(node.connections()[0]?.streams).toEqual([incoming]);
+  });
+
+  test("opens a stream of its own over the daemon's connection, and the daemon takes it", async () => {
+    await established();
+    partner.open();
+    await clock.advance(60_000);
+    expect(daemon.slots(PEER_B)).toBe("outin");
+    expect(partner.own?.otherEnd?.status).toBe("open");
+    expect(node.connections()).toHaveLength(1);
+    partner.close();
+    await clock.advance(1_000);
+    expect([daemon.slots(PEER_B), partner.own]).toEqual(["out", undefined]);
+  });
+
+  test("dials where no connection stands", async () => {
+    partner.open();
+    await clock.advance(60_000);
+    expect(daemon.slots(PEER_B)).toBe("in");
+    expect(node.connections().map(({ direction }) => direction)).toEqual(["outbound"]);
+  });
+
+  test("gives up an open that is closed meanwhile, and opens no second one", async () => {
+    partner.open();
+    partner.open();
+    await clock.advance(1);
+    partner.close();
+    await clock.advance(10_000);
+    expect([daemon.slots(PEER_B), partner.own, daemon.events.length]).toEqual(["", undefined, 0]);
+  });
+
+  test("notices that the daemon has ended its stream", async () => {
+    partner.open();
+    await clock.advance(1_000);
+    daemon.desire(PEER_B, { ...PARTNER, standing: "revoked" });
+    await clock.advance(1_000);
+    expect([daemon.slots(PEER_B), partner.own]).toEqual(["", undefined]);
+  });
+
+  test("resets the daemon's stream when no heartbeat has come for ten seconds", async () => {
+    await established();
+    daemon.view.pause();
+    await clock.advance(9_000);
+    expect(partner.incoming).toBeDefined();
+    await clock.advance(5_000);
+    expect(partner.incoming).toBeUndefined();
+    daemon.view.resume();
+    await clock.advance(10_000);
+    expect([daemon.slots(PEER_B), partner.incoming?.status]).toEqual(["out", "open"]);
+  });
+
+  test.each([
+    ["finish", "remote_closed"],
+    ["reset", "reset"],
+  ] as const)("ends the daemon's stream by %s, which the daemon sees as %s and opens again", async (how, reason) => {
+    await established();
+    partner[how]();
+    await clock.advance(100);
+    expect(closes()).toEqual([reason]);
+    await clock.advance(30_000);
+    expect([daemon.slots(PEER_B), partner.incoming?.status]).toEqual(["out", "open"]);
+  });
+});
+
+test("a far end that does not know the protocol says so", async () => {
+  partner.protocol = "no_protocol";
+  daemon.desire(PEER_B, PARTNER);
+  await clock.advance(60_000);
+  expect([...failures()]).toEqual(["protocol_unsupported"]);
+  partner.protocol = "yes";
+  await clock.advance(120_000);
+  expect(daemon.slots(PEER_B)).toBe("out");
+});
+
+test("a far end that takes us for nobody resets each stream after its first heartbeat", async () => {
+  partner.protocol = "not_partner";
+  daemon.desire(PEER_B, PARTNER);
+  await clock.advance(60_000);
+  expect([...failures()]).toEqual(["refused"]);
+  expect(partner.incoming).toBeUndefined();
+});
+
+test("a far end that crashes forgets everything, and another takes its place", async () => {
+  await established();
+  partner.open();
+  await clock.advance(1_000);
+  partner.crash();
+  machine.stop();
+  expect([partner.incoming, partner.own, node.connections().length]).toEqual([undefined, undefined, 0]);
+  await clock.advance(30_000);
+  expect(daemon.slots(PEER_B)).toBe("");
+  expect([...failures()]).toEqual(["dial_failed"]);
+});

@@ -1,0 +1,344 @@
+/** What the simulated network adds to a host: faults of machines and wires, set at any time. What hosts do is in test/contract. */
+import { multiaddr } from "@multiformats/multiaddr";
+import { beforeEach, describe, expect, test } from "vitest";
+import type { Address } from "../../../src/ids.ts";
+import { dialError } from "../../../src/p2p/open-errors.ts";
+import type { SimConnection } from "../../../src/sim/network/connection.ts";
+import { SimNetwork } from "../../../src/sim/network/network.ts";
+import type { Answers, Cut, SimNode } from "../../../src/sim/network/node.ts";
+import type { SimStream } from "../../../src/sim/network/stream.ts";
+import { seededRandom } from "../../../src/sim/random.ts";
+import { type ClockView, VirtualClock } from "../../../src/sim/virtual-clock.ts";
+import { PEER_A, PEER_B } from "../../support/peers.ts";
+
+const LATENCY_MS = 10;
+const ADDRESS = "/ip4/10.0.0.2/tcp/4001" as Address;
+const PROTOCOL = "/test/1";
+
+let clock: VirtualClock;
+let network: SimNetwork;
+let a: SimNode;
+let b: SimNode;
+let bsMachine: ClockView;
+/** What reached B's streams. */
+let received: number[];
+let accepted: SimStream[];
+
+beforeEach(() => {
+  clock = new VirtualClock();
+  network = new SimNetwork({ clock, random: seededRandom(1), latencyMs: LATENCY_MS });
+  a = network.addNode({ peerId: PEER_A, clock: clock.view() });
+  ({ node: b, machine: bsMachine } = startB());
+});
+
+/** A node of B's, which listens. */
+function startB(): { readonly node: SimNode; readonly machine: ClockView } {
+  received = [];
+  accepted = [];
+  const machine = clock.view();
+  const node = network.addNode({ peerId: PEER_B, clock: machine });
+  void node.handle(PROTOCOL, (stream) => {
+    accepted.push(stream as SimStream);
+    stream.addEventListener("message", ({ data }) => received.push(...data.subarray()));
+  });
+  network.listen(ADDRESS, node);
+  return { node, machine };
+}
+
+const dialling = (signal = new AbortController().signal) => a.dial(multiaddr(`${ADDRESS}/p2p/${PEER_B}`), { signal });
+
+/** How a dial has ended by now; undefined while it has not. */
+function watch(dial: Promise<SimConnection>): { outcome: string | undefined } {
+  const watched: { outcome: string | undefined } = { outcome: undefined };
+  dial.then(
+    ({ status }) => {
+      watched.outcome = status;
+    },
+    (error: unknown) => {
+      watched.outcome = dialError(error).code;
+    },
+  );
+  return watched;
+}
+
+async function connected(): Promise<SimConnection> {
+  const dial = dialling();
+  await clock.advance(10 * LATENCY_MS);
+  return dial;
+}
+
+async function opened(): Promise<SimStream> {
+  const opening = (await connected()).newStream(PROTOCOL, { signal: new AbortController().signal });
+  await clock.advance(10 * LATENCY_MS);
+  return opening;
+}
+
+describe("a dial", () => {
+  test("resolves after two round trips", async () => {
+    const dial = watch(dialling());
+    await clock.advance(4 * LATENCY_MS - 1);
+    expect(dial.outcome).toBeUndefined();
+    await clock.advance(2 * LATENCY_MS);
+    expect(dial.outcome).toBe("open");
+  });
+
+  test.each<[Answers, string | undefined]>([
+    ["yes", "open"],
+    ["refused", "dial_failed"],
+    ["never", undefined],
+    ["denied", "open"],
+    ["other_key", "identity_mismatch"],
+  ])("that is answered with %s ends as %s", async (answers, outcome) => {
+    b.answers = answers;
+    const dial = watch(dialling());
+    await clock.advance(10 * LATENCY_MS);
+    expect(dial.outcome).toBe(outcome);
+    await clock.advance(10 * LATENCY_MS);
+    expect(a.connections()).toHaveLength(answers === "yes" ? 1 : 0);
+    expect(b.connections()).toHaveLength(answers === "yes" ? 1 : 0);
+  });
+
+  test("that is aborted while the connection is being made comes too late: it opens, and nobody waits for it", async () => {
+    const openedLate: number[] = [];
+    for (let delayMs = 0; delayMs < 5 * LATENCY_MS; delayMs++) {
+      const controller = new AbortController();
+      const dial = watch(dialling(controller.signal));
+      await clock.advance(delayMs);
+      const before = a.connections().length;
+      controller.abort();
+      await clock.advance(10 * LATENCY_MS);
+      expect(dial.outcome).toBe(before === 0 ? "timeout" : "open");
+      if (a.connections().length > before) openedLate.push(delayMs);
+      a.resetConnections();
+      await clock.advance(10 * LATENCY_MS);
+    }
+    expect(openedLate.length).toBeGreaterThan(0);
+    expect(openedLate.length).toBeLessThan(5);
+  });
+
+  test("finds a node that listens only once it is asked for", async () => {
+    network.unlisten(ADDRESS);
+    const asked: string[] = [];
+    network.onUnknownAddress = (address, expected) => {
+      asked.push(`${address} ${expected}`);
+      network.listen(address, b);
+    };
+    expect((await connected()).status).toBe("open");
+    expect(asked).toEqual([`${ADDRESS} ${PEER_B}`]);
+  });
+
+  test.each<Cut>(["in", "out", "both"])("through a wire that is cut (%s) hangs, and goes on afterwards", async (cut) => {
+    b.cut = cut;
+    const dial = watch(dialling());
+    await clock.advance(2_000);
+    expect(dial.outcome).toBeUndefined();
+    b.cut = "none";
+    await clock.advance(3_000);
+    expect(dial.outcome).toBe("open");
+  });
+
+  test("to a frozen process is accepted by its machine, and goes on when it thaws", async () => {
+    bsMachine.pause();
+    const dial = watch(dialling());
+    await clock.advance(60_000);
+    expect([dial.outcome, a.sockets.size, b.sockets.size]).toEqual([undefined, 1, 1]);
+    bsMachine.resume();
+    await clock.advance(5 * LATENCY_MS);
+    expect(dial.outcome).toBe("open");
+  });
+
+  test("gives up after a good minute where nothing ever answers", async () => {
+    b.answers = "never";
+    const dial = watch(dialling());
+    await clock.advance(60_000);
+    expect(dial.outcome).toBeUndefined();
+    await clock.advance(120_000);
+    expect(dial.outcome).toBe("timeout");
+    expect(clock.pendingTimers).toBe(0);
+  });
+});
+
+describe("what is sent", () => {
+  test("in one turn travels as one delivery, in order", async () => {
+    const stream = await opened();
+    for (let byte = 0; byte < 10; byte++) stream.send(Uint8Array.of(byte));
+    void stream.connection.muxer.ping();
+    expect(clock.pendingTimers).toBe(1);
+    clock.step(Number.POSITIVE_INFINITY);
+    expect(received).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    expect(clock.pendingTimers).toBe(1);
+  });
+
+  test("is never overtaken, whatever the latency does", async () => {
+    const stream = await opened();
+    for (let byte = 0; byte < 100; byte++) {
+      a.lagMs = byte % 2 === 0 ? 50 : 0;
+      stream.send(Uint8Array.of(byte));
+      await clock.advance(1);
+    }
+    await clock.advance(100);
+    expect(received).toEqual(Array.from({ length: 100 }, (_, byte) => byte));
+  });
+
+  test("takes so much longer from a node that lags, and only from that", async () => {
+    const stream = await opened();
+    b.lagMs = 500;
+    const pong = stream.connection.muxer.ping();
+    await clock.advance(500 + 4 * LATENCY_MS);
+    expect(await pong).toBeGreaterThanOrEqual(500 + 2 * LATENCY_MS);
+    expect(await pong).toBeLessThan(500 + 3 * LATENCY_MS);
+  });
+
+  test.each<[Cut, boolean, boolean]>([
+    ["in", false, true],
+    ["out", true, false],
+    ["both", false, false],
+  ])("through a wire that is cut (%s) arrives afterwards, in order", async (cut, reachesB, reachesA) => {
+    const stream = await opened();
+    const [far] = accepted;
+    const answers: number[] = [];
+    stream.addEventListener("message", ({ data }) => answers.push(...data.subarray()));
+    b.cut = cut;
+    stream.send(Uint8Array.of(1));
+    far?.send(Uint8Array.of(1));
+    await clock.advance(60_000);
+    stream.send(Uint8Array.of(2));
+    far?.send(Uint8Array.of(2));
+    await clock.advance(60_000);
+    expect([received.length, answers.length]).toEqual([reachesB ? 2 : 0, reachesA ? 2 : 0]);
+    b.cut = "none";
+    stream.send(Uint8Array.of(3));
+    await clock.advance(5 * LATENCY_MS);
+    expect([received, answers]).toEqual([
+      [1, 2, 3],
+      [1, 2],
+    ]);
+  });
+
+  test("stays held while the other machine is cut off too", async () => {
+    const stream = await opened();
+    a.cut = "out";
+    b.cut = "in";
+    stream.send(Uint8Array.of(1));
+    await clock.advance(1_000);
+    a.cut = "none";
+    await clock.advance(1_000);
+    expect(received).toEqual([]);
+    b.cut = "none";
+    await clock.advance(1_000);
+    expect(received).toEqual([1]);
+  });
+
+  test("to a machine that stands still arrives when it goes on, in order", async () => {
+    const stream = await opened();
+    bsMachine.pause();
+    for (const byte of [1, 2, 3]) {
+      stream.send(Uint8Array.of(byte));
+      await clock.advance(1_000);
+    }
+    expect(received).toEqual([]);
+    bsMachine.resume();
+    await clock.advance(1);
+    expect(received).toEqual([1, 2, 3]);
+  });
+});
+
+describe("a connection", () => {
+  test("shows how the far end has it", async () => {
+    const stream = await opened();
+    const [far] = accepted;
+    expect(stream.otherEnd).toBe(far);
+    expect(far?.otherEnd).toBe(stream);
+    expect(stream.connection.otherEnd).toBe(far?.connection);
+    far?.abort(new Error("enough"));
+    expect([stream.status, stream.otherEnd]).toEqual(["open", undefined]);
+    far?.connection.abort(new Error("enough"));
+    expect([stream.connection.status, stream.connection.otherEnd]).toEqual(["open", undefined]);
+    await clock.advance(5 * LATENCY_MS);
+    expect([stream.status, stream.connection.status]).toEqual(["reset", "reset"]);
+  });
+
+  test("that one machine has forgotten ends at the other with what it sends next", async () => {
+    const stream = await opened();
+    b.forgetConnections();
+    expect([b.connections().length, accepted[0]?.status]).toEqual([0, "closed"]);
+    await clock.advance(60_000);
+    expect(stream.status).toBe("open");
+    stream.send(Uint8Array.of(1));
+    await clock.advance(5 * LATENCY_MS);
+    expect([stream.status, stream.connection.status, a.connections().length]).toEqual(["closed", "reset", 0]);
+  });
+
+  test("that is reset ends at both ends", async () => {
+    const stream = await opened();
+    b.resetConnections();
+    expect([b.connections().length, stream.status]).toEqual([0, "open"]);
+    await clock.advance(5 * LATENCY_MS);
+    expect(stream.status).toBe("closed");
+  });
+
+  test("ends when a process dies, of which nothing more is heard in it; dials are refused until a new one listens", async () => {
+    const stream = await opened();
+    let told = 0;
+    b.addEventListener("connection:close", () => told++);
+    accepted[0]?.addEventListener("close", () => told++);
+    b.crash();
+    bsMachine.stop();
+    await clock.advance(5 * LATENCY_MS);
+    expect([stream.status, told, b.connections().length]).toEqual(["closed", 0, 0]);
+    const dial = watch(dialling());
+    await clock.advance(5 * LATENCY_MS);
+    expect(dial.outcome).toBe("dial_failed");
+    startB();
+    expect((await connected()).status).toBe("open");
+  });
+
+  test("whose far end dies behind a cut ends when the cut does", async () => {
+    const stream = await opened();
+    b.cut = "out";
+    b.crash();
+    bsMachine.stop();
+    await clock.advance(60_000);
+    expect(stream.status).toBe("open");
+    b.cut = "none";
+    await clock.advance(5 * LATENCY_MS);
+    expect(stream.status).toBe("closed");
+  });
+
+  test("to a machine that loses its power stays as it is until that machine is back", async () => {
+    const stream = await opened();
+    b.crash("machine");
+    bsMachine.stop();
+    stream.send(Uint8Array.of(1));
+    const dial = watch(dialling());
+    await clock.advance(5_000);
+    expect([stream.status, dial.outcome]).toEqual(["open", undefined]);
+    b.cut = "none";
+    startB();
+    await clock.advance(10_000);
+    expect([stream.status, dial.outcome]).toEqual(["closed", "open"]);
+  });
+});
+
+test("the same seed gives the same times", async () => {
+  const runOnce = async () => {
+    const world = new VirtualClock();
+    const net = new SimNetwork({ clock: world, random: seededRandom(7), latencyMs: LATENCY_MS });
+    const [near, far] = [PEER_A, PEER_B].map((peerId) => net.addNode({ peerId, clock: world.view() }));
+    if (near === undefined || far === undefined) throw new Error("no nodes");
+    net.listen(ADDRESS, far);
+    const times: number[] = [];
+    const dial = near.dial(multiaddr(`${ADDRESS}/p2p/${PEER_B}`), { signal: new AbortController().signal });
+    await world.advance(100);
+    const connection = await dial;
+    for (let ping = 0; ping < 20; ping++) {
+      const pong = connection.muxer.ping();
+      await world.advance(100);
+      times.push(await pong);
+    }
+    return times;
+  };
+  const first = await runOnce();
+  expect(new Set(first).size).toBeGreaterThan(10);
+  expect(await runOnce()).toEqual(first);
+});
