@@ -1,0 +1,79 @@
+/** Bugs on the way from the broker to the log. */
+import type { Plant } from "./plant.ts";
+
+export const INTAKE_PLANTS: readonly Plant[] = [
+  {
+    name: "wake-forgotten",
+    what: "An event is logged and nobody is told: its peer waits for the periodic diff.",
+    file: "src/nats/ingest.ts",
+    find: "wake(event.peerId);",
+    replace: "",
+  },
+  {
+    name: "superseded-not-woken",
+    what: "A record names a new peer, and nobody looks at the old one: its streams stand until the periodic diff.",
+    file: "src/nats/ingest.ts",
+    find: "if (row.supersededPeerId !== null) wake(row.supersededPeerId);",
+    replace: "",
+  },
+  {
+    name: "acknowledged-before-commit",
+    what: "The broker is told to forget messages that are not on the disk yet: a crash in between loses them.",
+    file: "src/nats/delivery.ts",
+    find: "const outcome = this.#options.onBatch(batch);",
+    replace: "for (const message of batch) message.acknowledge?.();\n    const outcome = this.#options.onBatch(batch);",
+  },
+  {
+    name: "refused-batch-dropped",
+    what: "A batch that the disk would not take counts as done: whatever arrives while the disk is full is lost.",
+    file: "src/nats/delivery.ts",
+    find: 'if (outcome === "retry") return outcome;',
+    replace: "",
+  },
+  {
+    name: "duplicate-not-recognised",
+    what: "A redelivered message is appended as if it were new: an old event undoes a newer one, or none gets in any more.",
+    file: "src/store/store.ts",
+    find: 'if (dedupeKey !== null && rows.holds(dedupeKey)) return "duplicate";',
+    replace: "",
+  },
+  {
+    name: "projection-outside-the-transaction",
+    what: "The event is committed before what follows from it: a crash in between leaves a log that the tables do not know of.",
+    file: "src/store/tables.ts",
+    find: "upsertDesired: (peer: DesiredPeer) => void upsertDesired.run({ ...peer }),",
+    replace: `upsertDesired: (peer: DesiredPeer) => {
+      database.exec("commit; begin immediate");
+      upsertDesired.run({ ...peer });
+    },`,
+  },
+  {
+    name: "rollback-keeps-staged-peers",
+    what: "What a failed transaction wanted to write stays in memory: the daemon acts on events that the log does not hold.",
+    file: "src/store/desired-cache.ts",
+    find: "rollback(): void {\n    this.#staged = [];",
+    replace: "rollback(): void {",
+  },
+  {
+    name: "synchronous-normal",
+    what: "Commits are not fsynced: a power loss takes back what was acknowledged.",
+    file: "src/store/open.ts",
+    find: '{ pragma: "synchronous", value: "FULL", readBack: 2 }',
+    replace: '{ pragma: "synchronous", value: "NORMAL", readBack: 1 }',
+  },
+  {
+    name: "dangling-sessions-left-open",
+    what: "Streams that a crash ended stay open in the log for ever.",
+    file: "src/daemon/core.ts",
+    find: "const dangling = store.closeDanglingSessions();",
+    replace: "const dangling: number = 0;",
+  },
+  {
+    name: "unchanged-event-outdates-work",
+    what: "Every event about a peer is a new generation, changed or not: it ends the open under way and the backoff.",
+    file: "src/events/fold.ts",
+    find: `const peers = [...supersededBy(lookup, event, at)];
+  if (before === undefined || differs(before, after)) peers.push(after);`,
+    replace: "const peers = [...supersededBy(lookup, event, at), { ...after, generation: at.seq }];",
+  },
+];

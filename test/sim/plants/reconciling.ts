@@ -1,0 +1,134 @@
+/** Bugs in what is decided, and when. */
+import type { Plant } from "./plant.ts";
+
+export const RECONCILING_PLANTS: readonly Plant[] = [
+  {
+    name: "wake-not-deduplicated",
+    what: "A key that is woken while it is at work runs at once, beside itself: two opens of one peer race.",
+    file: "src/reconciler/keyed-queue.ts",
+    find: "if (!slot.busy) this.#enqueue(slot);",
+    replace: "this.#enqueue(slot);",
+  },
+  {
+    name: "wake-during-work-lost",
+    what: "What is scheduled for a key while it is at work is forgotten when the work ends.",
+    file: "src/reconciler/keyed-queue.ts",
+    find: "if (slot.dueAtMs === Number.POSITIVE_INFINITY) {",
+    replace: "if (slot.dueAtMs >= 0) {",
+  },
+  {
+    name: "slot-freed-at-timeout",
+    what: "A timeout ends the waiting and not the open: its slot and its key are free while it goes on.",
+    file: "src/reconciler/reconciler.ts",
+    find: "await this.#deps.streams.open(peer, limit.signal);",
+    replace: `const late = new Promise<never>((_, reject) => limit.signal.addEventListener("abort", () => reject(limit.signal.reason)));
+        await Promise.race([this.#deps.streams.open(peer, inFlight.controller.signal), late]);`,
+  },
+  {
+    name: "open-without-deadline",
+    what: "A peer that accepts a connection and then says nothing holds its slot for ever.",
+    file: "src/reconciler/reconciler.ts",
+    find: "using limit = this.#deadline(this.#options.openTimeoutMs,",
+    replace: "using limit = this.#deadline(Number.POSITIVE_INFINITY,",
+  },
+  {
+    name: "outdated-open-goes-on",
+    what: "An open is not aborted when its peer is revoked meanwhile: it comes to stand, and holds up the closing of the rest.",
+    file: "src/reconciler/reconciler.ts",
+    find: 'inFlight.controller.abort(new PartnerdError("aborted", "the desired state of the peer changed meanwhile"));',
+    replace: "",
+  },
+  {
+    name: "no-periodic-diff",
+    what: "Nothing ever looks at all peers: a wake that gets lost is lost for good.",
+    file: "src/reconciler/reconciler.ts",
+    find: "this.#diff((peerId) => this.#deps.observer.resyncFound(peerId)),",
+    replace: "undefined,",
+  },
+  {
+    name: "no-sweep-of-undesired",
+    what: "The periodic diff looks at desired partners only: streams that nobody wants are never found.",
+    file: "src/reconciler/reconciler.ts",
+    find: `const keys = new Set(this.#deps.streams.peers());
+    for (const peer of this.#deps.desired.list()) keys.add(peer.peerId);`,
+    replace: `const keys = new Set<PeerId>();
+    for (const peer of this.#deps.desired.list()) if (peer.standing === "partner") keys.add(peer.peerId);`,
+  },
+  {
+    name: "renewal-failure-counts-as-open-failure",
+    what: "A missed proof of life is logged as a failed open and grows the backoff while the stream stands.",
+    file: "src/reconciler/reconciler.ts",
+    find: "if (!(await this.#renew(peerId, inFlight))) return this.#lookAgain(peerId, RENEW_AGAIN_MS);",
+    replace: `if (!(await this.#renew(peerId, inFlight))) {
+            return { kind: "retry", error: new PartnerdError("timeout", "no proof of life came") };
+          }`,
+  },
+  {
+    name: "refusal-is-final",
+    what: "A peer that refused once is given up until its record changes, although it may take us back a minute later.",
+    file: "src/reconciler/reconciler.ts",
+    find: 'new Set<ErrorCode>(["address_unsupported"])',
+    replace: 'new Set<ErrorCode>(["address_unsupported", "refused"])',
+  },
+  {
+    name: "events-inflate-backoff",
+    what: "Every wake of a peer in backoff counts as one more failure: the more is heard of it, the later it is tried.",
+    file: "src/reconciler/reconciler.ts",
+    find: "this.#queue.schedule(peerId, this.#deps.clock.monotonicMs());",
+    replace: `this.#retries.update(peerId, generationOf(this.#deps.desired.get(peerId)), (retry) =>
+      retry.state === "waiting"
+        ? failed(retry, { ...retry.failure, failedAtMs: this.#deps.clock.monotonicMs() }, this.#deps.random)
+        : retry,
+    );
+    this.#queue.schedule(peerId, this.#deps.clock.monotonicMs());`,
+  },
+  {
+    name: "old-failures-block-a-new-address",
+    what: "Failures at the old address hold back the first attempt at the new one.",
+    file: "src/reconciler/retries.ts",
+    find: "return memory?.generation === generation ? memory.retry : FRESH;",
+    replace: "return memory?.retry ?? FRESH;",
+  },
+  {
+    name: "backoff-reset-on-connect",
+    what: "A stream that stands for a moment forgives all failures: two flapping peers hammer each other.",
+    file: "src/reconciler/backoff.ts",
+    find: 'return { state: "standing", run: unendedRun(before, nowMs), sinceMs: nowMs };',
+    replace: 'return { state: "standing", run: null, sinceMs: nowMs };',
+  },
+  {
+    name: "backoff-without-cap",
+    what: "The wait doubles for ever: a peer that was away for an hour is tried again an hour later.",
+    file: "src/reconciler/backoff.ts",
+    find: "return Math.min(CAP_MS, doubledMs, Math.max(FIRST_RETRY_MS, nowMs - run.sinceMs));",
+    replace: "return Math.max(doubledMs, nowMs - run.sinceMs);",
+  },
+  {
+    name: "refused-retried-like-a-timeout",
+    what: "A peer that refuses us is asked again at once, and again.",
+    file: "src/reconciler/backoff.ts",
+    find: "notBeforeMs: failure.failedAtMs + Math.max(drawnMs, leastMs), failure };",
+    replace: "notBeforeMs: failure.failedAtMs + Math.min(drawnMs, leastMs), failure };",
+  },
+  {
+    name: "sign-of-life-ends-any-wait",
+    what: "A peer that keeps connecting to us makes us dial at its own pace.",
+    file: "src/reconciler/backoff.ts",
+    find: "Math.min(retry.notBeforeMs, failedAtMs + Math.max(SIGN_OF_LIFE_LEAST_MS, floorMs(code)))",
+    replace: "0",
+  },
+  {
+    name: "dials-itself",
+    what: "A record that names our own PeerID makes the daemon dial itself, for ever.",
+    file: "src/reconciler/decide.ts",
+    find: 'return desired?.standing === "partner" && desired.peerId !== options.self;',
+    replace: 'return desired?.standing === "partner";',
+  },
+  {
+    name: "blacklisted-keeps-connection",
+    what: "A blacklisted peer loses its streams and keeps its connections.",
+    file: "src/reconciler/decide.ts",
+    find: 'const dropConnections = desired.standing === "blacklisted";',
+    replace: "const dropConnections = false;",
+  },
+];

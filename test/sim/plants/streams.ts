@@ -1,0 +1,94 @@
+/** Bugs at the wire. */
+import type { Plant } from "./plant.ts";
+
+export const STREAM_PLANTS: readonly Plant[] = [
+  {
+    name: "stall-kills-healthy-streams",
+    what: "Leases run on while our own event loop stands still: one long stall, and every healthy stream has expired.",
+    file: "src/p2p/lease-clock.ts",
+    find: "return monotonicMs - this.#stalledMs - this.#stallUnderWayMs(monotonicMs);",
+    replace: "return monotonicMs;",
+  },
+  {
+    name: "lease-on-the-wall-clock",
+    what: "Leases are measured with a clock that can be set: a step back, and dead peers look alive for as long.",
+    file: "src/p2p/lease-clock.ts",
+    find: "this.#clock = clock;",
+    replace: `this.#clock = {
+      wallMs: () => clock.wallMs(),
+      monotonicMs: () => clock.wallMs(),
+      schedule: (delayMs, task) => clock.schedule(delayMs, task),
+    };`,
+  },
+  {
+    name: "inbound-never-expires",
+    what: "The stream of a peer that fell silent stands for ever.",
+    file: "src/p2p/registry.ts",
+    find: "expiresAtMs: inbound.expiresAtMs }",
+    replace: "expiresAtMs: Number.POSITIVE_INFINITY }",
+  },
+  {
+    name: "closed-stream-not-woken",
+    what: "A stream ends and nobody is told: it is opened again when the periodic diff comes by.",
+    file: "src/p2p/registry.ts",
+    find: "this.#components.observer.wake(key.peerId);",
+    replace: "",
+  },
+  {
+    name: "replaced-stream-leaks",
+    what: "A newer stream takes the slot and the older one is left open, in the log too.",
+    file: "src/p2p/registry.ts",
+    find: 'if (older !== undefined) this.#finish(key, older, "replaced");',
+    replace: "",
+  },
+  {
+    name: "fin-ignored",
+    what: "The far end has closed its stream, and we go on writing heartbeats that nobody reads.",
+    file: "src/p2p/partner-stream.ts",
+    find: 'readonly #finished = (): void => this.#end("remote_closed");',
+    replace: "readonly #finished = (): void => {};",
+  },
+  {
+    name: "failed-open-not-given-back",
+    what: "An open that fails leaves its stream and its connection behind.",
+    file: "src/p2p/heartbeat-opener.ts",
+    find: "this.#giveBack(peer.peerId, attempt);",
+    replace: "",
+  },
+  {
+    name: "late-connection-kept",
+    what: "A dial that succeeds after it was given up leaves a connection that nobody closes.",
+    file: "src/p2p/heartbeat-opener.ts",
+    find: `if (attempt === undefined) connection.abort(new PartnerdError("aborted", "nobody waits for this connection any more"));
+    else attempt.dialled.push(connection);`,
+    replace: "attempt?.dialled.push(connection);",
+  },
+  {
+    name: "late-stream-kept",
+    what: "A stream that opens after it was given up stays open, and no registry knows it.",
+    file: "src/p2p/abortable.ts",
+    find: "if (signal.aborted) onLate(result);",
+    replace: "",
+  },
+  {
+    name: "suspect-connection-reused",
+    what: "A connection on which a ping is overdue is used for the next open: a half-open one keeps its peer away for ever.",
+    file: "src/p2p/heartbeat-opener.ts",
+    find: "const reusable = connections.of(peerId).find((connection) => !liveness.isSuspect(connection));",
+    replace: "const reusable = connections.of(peerId).at(0);",
+  },
+  {
+    name: "established-without-proof",
+    what: "A stream counts as established although the far end has not shown that it lives.",
+    file: "src/p2p/heartbeat-opener.ts",
+    find: "await liveness.prove(connection, attempt.signal);",
+    replace: "",
+  },
+  {
+    name: "rule-not-asked-again",
+    what: "A peer that is revoked while it is being challenged gets its stream all the same.",
+    file: "src/p2p/heartbeat-handler.ts",
+    find: "if (refusal !== undefined) throw refusal;",
+    replace: "",
+  },
+];
