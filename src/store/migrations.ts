@@ -24,6 +24,21 @@ export function refuseNewerSchema(database: Database, path: string): void {
   );
 }
 
+/** For those who only read: throws `database_newer` as above, and `database_failed` where a migration is missing. Reads only. */
+export function refuseOtherSchema(database: Database, path: string): void {
+  refuseNewerSchema(database, path);
+  const applied = appliedMigrations(database).length;
+  const known = readMigrationFiles({ migrationsFolder: MIGRATIONS_FOLDER }).length;
+  if (applied === known) return;
+  throw new PartnerdError(
+    "database_failed",
+    `${path} has schema version ${applied}, this oc-partnerd reads schema version ${known}`,
+    {
+      nextStep: "start this oc-partnerd's daemon on it once, which brings it up to date, or export with the one that wrote it",
+    },
+  );
+}
+
 export function applyMigrations(database: Database): void {
   migrate(drizzle({ client: database }), { migrationsFolder: MIGRATIONS_FOLDER });
 }

@@ -6,7 +6,7 @@ import { messageOf, PartnerdError } from "../errors.ts";
 import { storeFailure } from "./failure.ts";
 import { applyMigrations, refuseNewerSchema } from "./migrations.ts";
 
-const DATABASE_NAME = "oc-partnerd.db";
+export const DATABASE_NAME = "oc-partnerd.db";
 
 /** "ocpd". SQLite keeps it in the header, so that a file of another program is recognised as such. */
 const APPLICATION_ID = 0x6f637064;
@@ -98,8 +98,8 @@ function writing(directory: string, work: () => void): void {
   }
 }
 
-/** Whether the database is new, that is, empty. */
-function refuseForeign(database: Database.Database, path: string): boolean {
+/** Whether the database is new, that is, empty. Throws `database_failed` where it is another program's. */
+export function refuseForeign(database: Database.Database, path: string): boolean {
   const applicationId = database.pragma("application_id", { simple: true });
   if (applicationId === APPLICATION_ID) return false;
   const isEmpty = database.prepare("select 1 from sqlite_schema limit 1").get() === undefined;

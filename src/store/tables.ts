@@ -39,7 +39,9 @@ export function tables(database: Database) {
     .where(eq(eventLog.dedupeKey, sql.placeholder("dedupeKey")))
     .prepare();
   // Past drizzle, which takes longer over a row than SQLite and the fold together; its columns need no conversion.
-  const log = database.prepare<[], ReplayedRow>(`select ${named(replayedColumns)} from event_log order by seq`);
+  const log = database.prepare<[number], ReplayedRow>(
+    `select ${named(replayedColumns)} from event_log where seq < ? order by seq`,
+  );
   const eventsOf = (column: typeof eventLog.peerId | typeof eventLog.supersededPeerId) =>
     orm
       .select(loggedColumns)
@@ -113,7 +115,7 @@ export function tables(database: Database) {
     holds: (dedupeKey: string) => eventByDedupeKey.get({ dedupeKey }) !== undefined,
     history: (peerId: PeerId, limit: number, beforeSeq: number) => history.all({ peerId, limit, beforeSeq }).map(loggedOf),
     /** From the first row on, read as it is asked for. Nothing may be written meanwhile. */
-    log: (): Iterable<ReplayedRow> => log.iterate(),
+    log: (beforeSeq = Number.MAX_SAFE_INTEGER): Iterable<ReplayedRow> => log.iterate(beforeSeq),
 
     /** The log's answer: a resource that its peer has since lost to another id still names that peer. */
     lastPeerOfResource: (resourceId: ResourceId) => lastPeerByResource.get({ resourceId })?.peerId ?? undefined,

@@ -1,0 +1,162 @@
+/** The log as it is read from beside the daemon. */
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { PartnerdError } from "../../src/errors.ts";
+import { type LogWindow, openLogReader } from "../../src/store/log-reader.ts";
+import { PEER_A, PEER_B } from "../support/peers.ts";
+import { append, closed, desired, opened, openFailed, rejected } from "./events.ts";
+import { toldStory } from "./story.ts";
+import { rawConnection, TemporaryStore, temporaryDirectory } from "./temporary-store.ts";
+
+const ALL: LogWindow = { fromSeq: 1, toSeq: Number.MAX_SAFE_INTEGER, peerIds: [] };
+
+function failureOf(path: string): PartnerdError {
+  try {
+    openLogReader(path)[Symbol.dispose]();
+  } catch (thrown) {
+    if (thrown instanceof PartnerdError) return thrown;
+    throw thrown;
+  }
+  throw new Error("the log could be read");
+}
+
+describe("the rows", () => {
+  it("are those of the store, with their payload and their last repetition", () => {
+    using temporary = new TemporaryStore();
+    const { store, clock } = temporary;
+    append(store, desired(), { payload: Buffer.from("the message") });
+    store.appendObserved(openFailed(PEER_A));
+    clock.stall(2_000);
+    store.appendObserved(openFailed(PEER_A));
+    using reader = openLogReader(temporary.directory);
+    const rows = [...reader.rows(ALL)];
+    expect(rows.map(({ payload: _payload, lastRepeatedAtMs: _last, ...row }) => row)).toEqual(
+      store.history(PEER_A, { limit: 10 }).toReversed(),
+    );
+    expect(rows.map(({ payload }) => payload && Buffer.from(payload).toString())).toEqual(["the message", null]);
+    expect(rows.map(({ lastRepeatedAtMs }) => lastRepeatedAtMs)).toEqual([null, clock.wallMs()]);
+    expect(reader.head()).toEqual({ seq: 2, atMs: clock.wallMs() - 2_000 });
+  });
+
+  it("come in pages, without a gap, while the daemon goes on writing", () => {
+    using temporary = new TemporaryStore();
+    temporary.store.appendReceived(
+      Array.from({ length: 1_203 }, () => ({ decoded: rejected(), subject: "A", payload: Buffer.from("x"), dedupeKey: null })),
+    );
+    using reader = openLogReader(temporary.directory);
+    const seqs: number[] = [];
+    for (const { seq } of reader.rows(ALL)) {
+      if (seq === 700) append(temporary.store, desired());
+      seqs.push(seq);
+    }
+    expect(seqs).toEqual(Array.from({ length: 1_204 }, (_, index) => index + 1));
+    expect(reader.count({ ...ALL, fromSeq: 2, toSeq: 11 })).toBe(10);
+    expect([...reader.rows({ ...ALL, fromSeq: 2, toSeq: 3 })].map(({ seq }) => seq)).toEqual([2, 3]);
+  });
+
+  it("of one peer are those about it, and the one that took its resource", () => {
+    using story = toldStory();
+    using reader = openLogReader(story.directory);
+    const window = { ...ALL, peerIds: [PEER_B] };
+    expect([...reader.rows(window)].map(({ seq }) => seq)).toEqual([4, 5, 13]);
+    expect(reader.count(window)).toBe(3);
+  });
+
+  it("are found by their time", () => {
+    using story = toldStory();
+    using reader = openLogReader(story.directory);
+    const at = Date.parse("2026-01-01T12:00:12.000Z");
+    expect([reader.firstSince(at), reader.firstSince(at + 1)]).toEqual([5, 6]);
+    expect([reader.lastUntil(at), reader.lastUntil(at - 1)]).toEqual([5, 4]);
+    expect([reader.firstSince(at + 1e9), reader.lastUntil(at - 1e9)]).toEqual([undefined, undefined]);
+  });
+
+  it("are preceded by what was known", () => {
+    using temporary = new TemporaryStore();
+    append(temporary.store, desired());
+    temporary.store.appendObserved(opened(PEER_A));
+    temporary.store.appendObserved(closed(PEER_A));
+    using reader = openLogReader(temporary.directory);
+    const { desired: peers, status } = reader.stateBefore(3);
+    expect(peers.get(PEER_A)).toEqual(temporary.store.get(PEER_A));
+    expect(status.get(PEER_A)?.openStreams).toMatchObject([{ seq: 2 }]);
+    expect(reader.stateBefore(1).desired.size).toBe(0);
+  });
+});
+
+describe("reading", () => {
+  it("changes no byte of the database, and works on a copy of the file by its name", () => {
+    using story = toldStory();
+    story.store[Symbol.dispose]();
+    using elsewhere = temporaryDirectory();
+    const copy = join(elsewhere.path, "backup.db");
+    copyFileSync(story.path, copy);
+    const before = readFileSync(copy);
+    {
+      using reader = openLogReader(copy);
+      expect(reader.head().seq).toBe(16);
+      expect([...reader.rows(ALL)]).toHaveLength(16);
+    }
+    expect(readFileSync(copy).equals(before)).toBe(true);
+  });
+});
+
+describe("what is no log of ours is refused", () => {
+  it("where there is nothing, and nothing is created", () => {
+    using temporary = temporaryDirectory();
+    for (const path of [temporary.path, join(temporary.path, "not", "there")]) {
+      const failure = failureOf(path);
+      expect(failure).toMatchObject({
+        code: "database_failed",
+        exitCode: 74,
+        nextStep: expect.stringContaining("--data") as string,
+      });
+      expect(failure.message).toContain(`there is no database in ${path}`);
+    }
+    expect(readdirSync(temporary.path)).toEqual([]);
+    expect(existsSync(join(temporary.path, "not"))).toBe(false);
+  });
+
+  it.each([
+    ["an empty file", Buffer.alloc(0), "is empty: no daemon has ever written to it"],
+    [
+      "a text",
+      Buffer.from("no database at all, but some text that is long enough for a header of one".repeat(3)),
+      "not a database",
+    ],
+  ])("%s", (_, content, message) => {
+    using temporary = temporaryDirectory();
+    const path = join(temporary.path, "oc-partnerd.db");
+    writeFileSync(path, content);
+    expect(failureOf(temporary.path)).toMatchObject({
+      code: "database_failed",
+      message: expect.stringContaining(message) as string,
+    });
+    expect(readFileSync(path).equals(content)).toBe(true);
+  });
+
+  it("a directory in its place, another program's database, a newer schema, an older one", () => {
+    using temporary = temporaryDirectory();
+    mkdirSync(join(temporary.path, "oc-partnerd.db"));
+    expect(failureOf(temporary.path).exitCode).toBe(74);
+
+    const foreign = join(temporary.path, "foreign.db");
+    {
+      using raw = rawConnection(foreign);
+      raw.database.exec("create table t (x)");
+    }
+    expect(failureOf(foreign).message).toContain("another program");
+
+    using ours = new TemporaryStore();
+    ours.write("insert into __drizzle_migrations (hash, created_at) values ('of tomorrow', 9)");
+    expect(failureOf(ours.directory)).toMatchObject({ code: "database_newer", exitCode: 78 });
+    ours.write("delete from __drizzle_migrations where hash = 'of tomorrow' or rowid = 1");
+    const older = failureOf(ours.directory);
+    expect(older).toMatchObject({
+      code: "database_failed",
+      message: expect.stringMatching(/has schema version \d, this/) as string,
+    });
+    expect(older.nextStep).toContain("daemon");
+  });
+});
