@@ -8,7 +8,7 @@ import type { Host, HostConnection, HostStream } from "../../src/p2p/host.ts";
 import { abortError, dialError, streamError } from "../../src/p2p/open-errors.ts";
 import type { Verdict } from "../../src/reconciler/ports.ts";
 
-export interface HostSide {
+interface HostSide {
   readonly node: Host;
   readonly peerId: PeerId;
   /** What its gater goes by; "ok" at first. */

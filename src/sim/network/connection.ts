@@ -17,6 +17,9 @@ import type { LinkEnd, Socket } from "./link.ts";
 import type { StreamCarrier } from "./stream.ts";
 import { SimStream } from "./stream.ts";
 
+/** libp2p does its own accounts before it hands over a negotiated stream; whoever aborts, or ends it, meanwhile comes too late. */
+const HANDING_OVER_MS = 1;
+
 /** A stream of ours whose protocol the far end has not answered yet. */
 interface Negotiation {
   readonly protocol: string;
@@ -211,7 +214,7 @@ export class SimConnection implements HostConnection, Socket {
     if (this.#count("outbound", protocol) > limit) {
       answer.reject(new TooManyOutboundProtocolStreamsError(`Too many outbound protocol streams for protocol "${protocol}"`));
       stream.abort(new Error("too many outbound streams"));
-    } else answer.resolve(stream);
+    } else this.#link.node.clock.schedule(HANDING_OVER_MS, () => answer.resolve(stream));
   }
 
   #add(id: number, direction: "inbound" | "outbound", protocol: string): SimStream {

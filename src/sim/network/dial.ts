@@ -4,6 +4,7 @@ import type { PeerId } from "../../ids.ts";
 import { SimConnection } from "./connection.ts";
 import { connectionIntercepted, connectionRefused, connectionReset, unexpectedPeer } from "./errors.ts";
 import type { Frame } from "./frames.ts";
+import { CUT } from "./frames.ts";
 import type { Socket } from "./link.ts";
 import { LinkEnd } from "./link.ts";
 import type { SimNetwork } from "./network.ts";
@@ -96,8 +97,11 @@ export class Dial {
   #upgraded(link: LinkEnd, handshake: DiallerHandshake, peerId: PeerId): void {
     if (link.isLeft) return;
     const connection = new SimConnection(link, peerId, "outbound");
+    // As in libp2p: what died while it was being made is announced all the same, and never as closed.
+    const isDead = handshake.early.some(({ kind }) => kind === "cut");
+    if (isDead) connection.received(CUT);
     this.#node.connectionOpened(connection);
-    for (const frame of handshake.early) connection.received(frame);
+    if (!isDead) for (const frame of handshake.early) connection.received(frame);
     if (connection.status === "open") this.#settle((waiting) => waiting.resolve(connection));
     else this.#fail(new ConnectionClosedError("Remote closed connection during opening"));
   }

@@ -2,7 +2,7 @@
 import type { PeerId } from "../../ids.ts";
 
 /** In the order in which a connection comes about: TCP, then noise, whose last message tells who dialled. */
-export type HandshakeFrame =
+type HandshakeFrame =
   | { readonly kind: "tcp_accepted" }
   | { readonly kind: "hello" }
   | { readonly kind: "identity"; readonly peerId: PeerId }
@@ -18,7 +18,7 @@ export type StreamFrame =
   | { readonly kind: "reset"; readonly streamId: number };
 
 /** `goodbye` is answered by `farewell`. `cut` is TCP's RST: the machine that sends it knows of no such connection. */
-export type ConnectionFrame =
+type ConnectionFrame =
   | { readonly kind: "ping" }
   | { readonly kind: "pong" }
   | { readonly kind: "goodbye" }

@@ -147,7 +147,7 @@ export class SimNode implements Host {
   }
 
   connectionOpened(connection: SimConnection): void {
-    this.#connections.add(connection);
+    if (connection.status === "open") this.#connections.add(connection);
     this.#listeners.tell("connection:open", { detail: connection });
   }
 

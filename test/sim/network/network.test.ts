@@ -116,6 +116,20 @@ describe("a dial", () => {
     expect(openedLate.length).toBeLessThan(5);
   });
 
+  test("that is denied before the connection is made fails, and the dead connection is announced all the same", async () => {
+    const near = new SimNetwork({ clock, random: seededRandom(1), latencyMs: 0.5 });
+    const [dialler, denier] = [PEER_A, PEER_B].map((peerId) => near.addNode({ peerId, clock: clock.view() }));
+    if (dialler === undefined || denier === undefined) throw new Error("no nodes");
+    near.listen(ADDRESS, denier);
+    denier.answers = "denied";
+    const told: string[] = [];
+    dialler.addEventListener("connection:open", ({ detail }) => told.push(detail.status));
+    dialler.addEventListener("connection:close", () => told.push("close"));
+    const dial = watch(dialler.dial(multiaddr(`${ADDRESS}/p2p/${PEER_B}`), { signal: new AbortController().signal }));
+    await clock.advance(100);
+    expect([dial.outcome, told, dialler.connections()]).toEqual(["refused", ["reset"], []]);
+  });
+
   test("finds a node that listens only once it is asked for", async () => {
     network.unlisten(ADDRESS);
     const asked: string[] = [];
@@ -178,6 +192,19 @@ describe("what is sent", () => {
     }
     await clock.advance(100);
     expect(received).toEqual(Array.from({ length: 100 }, (_, byte) => byte));
+  });
+
+  test("waits for what was sent before it by a node that lags no longer", async () => {
+    const stream = await opened();
+    a.lagMs = 500;
+    stream.send(Uint8Array.of(1));
+    await clock.advance(1);
+    a.lagMs = 0;
+    stream.send(Uint8Array.of(2));
+    await clock.advance(400);
+    expect(received).toEqual([]);
+    await clock.advance(200);
+    expect(received).toEqual([1, 2]);
   });
 
   test("takes so much longer from a node that lags, and only from that", async () => {
