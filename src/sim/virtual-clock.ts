@@ -100,7 +100,7 @@ export class VirtualClock implements Clock {
 
   /** For timers and views only, as is `disposed`. */
   start(timer: Timer, delayMs: number): Timer {
-    timer.entry = this.#timers.push(this.#nowMs + Math.max(0, delayMs), timer);
+    timer.entry = this.#timers.push(onTheGrid(this.#nowMs + Math.max(0, delayMs)), timer);
     this.#pending += 1;
     return timer;
   }
@@ -119,6 +119,16 @@ export class VirtualClock implements Clock {
     if (timer.machine === undefined) timer.run();
     else timer.machine.due(timer);
   }
+}
+
+/**
+ * A power of two for a grid, so that sums and differences of times are exact: who is due "when the lease is over" must not wake up a
+ * rounding error before, and again, and again.
+ */
+const TICKS_PER_MS = 1_024;
+
+function onTheGrid(atMs: number): number {
+  return Math.ceil(atMs * TICKS_PER_MS) / TICKS_PER_MS;
 }
 
 const NO_TIMER: Disposable = { [Symbol.dispose]: () => {} };
