@@ -1,0 +1,84 @@
+/** The lines of a fixture, as they happen to the world. */
+import { bytesOf } from "../fixture/message.ts";
+import type { Expectation, FixtureLine } from "../fixture/schema.ts";
+import type { World } from "./world.ts";
+
+/** Everything but what is expected, which is looked at elsewhere. */
+export type Happening = Exclude<FixtureLine, Expectation>;
+
+export function isExpectation(line: FixtureLine): line is Expectation {
+  return "expect" in line;
+}
+
+export function happen(world: World, line: Happening): void {
+  world.trace.happening(world.nowMs(), whoOf(line), whatOf(line));
+  if ("publish" in line) {
+    const { subject, bytes } = bytesOf(line, world.peerNamed(line.publish).address);
+    world.broker.publish(subject, bytes, line.deliveries);
+  } else if ("message" in line) {
+    const { subject, bytes } = bytesOf(line, null);
+    world.broker.publish(subject, bytes, line.deliveries);
+  } else if ("does" in line) world.peerNamed(line.peer).does(line.does);
+  else if ("answers" in line) world.peerNamed(line.peer).answers = line.answers;
+  else if ("lagMs" in line) world.peerNamed(line.peer).lagMs = line.lagMs;
+  else if ("listens" in line) world.peerNamed(line.peer).moveTo(line.listens);
+  else if ("disk" in line) world.disk.set(line.disk);
+  else if ("broker" in line) happenToBroker(world, line.broker);
+  else if ("world" in line) world.heal();
+  else happenToDaemon(world, line);
+}
+
+function happenToBroker(world: World, what: "down" | "up" | "redeliver"): void {
+  if (what === "redeliver") world.broker.forgetAcknowledgements();
+  else world.broker.set(what);
+}
+
+function happenToDaemon(world: World, line: Extract<Happening, { daemon: unknown }>): void {
+  switch (line.daemon) {
+    case "crash":
+    case "power_loss":
+    case "restart":
+      world.arm(line.daemon, line.at, line.downMs);
+      break;
+    case "stall":
+      world.stall(line.forMs);
+      break;
+    case "lose_wakes":
+      world.loseWakes(line.forMs);
+      break;
+    case "wall_jump":
+      world.jumpWallClock(line.byMs);
+      break;
+  }
+}
+
+function whoOf(line: Happening): string {
+  if ("peer" in line) return line.peer;
+  if ("publish" in line) return line.publish;
+  if ("daemon" in line || "disk" in line) return "daemon";
+  return "world" in line ? "world" : "broker";
+}
+
+/** The line without its time and its subject, as a person would say it. */
+function whatOf(line: Happening): string {
+  if ("publish" in line) return line.remove ? "publish REMOVE_RESOURCE" : `publish ${line.relation}`;
+  if ("message" in line) return `publish on ${line.message}`;
+  if ("does" in line) return line.does;
+  if ("answers" in line) return `answers ${line.answers}`;
+  if ("lagMs" in line) return `lags ${line.lagMs} ms`;
+  if ("listens" in line) return `listens ${line.listens}`;
+  if ("disk" in line) return `disk ${line.disk}`;
+  if ("broker" in line) return line.broker;
+  if ("world" in line) return line.world;
+  switch (line.daemon) {
+    case "crash":
+    case "power_loss":
+    case "restart":
+      return line.at === "now" ? line.daemon : `${line.daemon} ${line.at}`;
+    case "stall":
+    case "lose_wakes":
+      return `${line.daemon} for ${line.forMs} ms`;
+    case "wall_jump":
+      return `${line.daemon} by ${line.byMs} ms`;
+  }
+}

@@ -1,0 +1,67 @@
+/** What must always hold, as watchers: each hears what happens, and says when it does not hold. */
+
+import type { Fixture } from "../../fixture/schema.ts";
+import type { PeerId } from "../../ids.ts";
+import type { Libp2pPartnerStreams } from "../../p2p/partner-streams.ts";
+import type { Action } from "../../reconciler/decide.ts";
+import type { Outcome } from "../../reconciler/outcome.ts";
+import type { Reconciler } from "../../reconciler/reconciler.ts";
+import type { Logged } from "../../store/logged.ts";
+import type { Store } from "../../store/store.ts";
+import type { Published } from "../broker.ts";
+import type { SimDisk } from "../disk.ts";
+import type { SimNode } from "../network/node.ts";
+import type { SimPeer } from "../peer.ts";
+
+/** The daemon while it runs. */
+export interface Running {
+  readonly store: Store;
+  readonly streams: Libp2pPartnerStreams;
+  readonly reconciler: Reconciler;
+  readonly node: SimNode;
+}
+
+/** What an invariant may look at. */
+export interface Scene {
+  readonly settings: Fixture["header"]["settings"];
+  readonly self: PeerId;
+  nowMs(): number;
+  /** Time that passed while the daemon was running and awake: what its promises are measured in. */
+  awakeMs(): number;
+  /** Undefined while the daemon is down. */
+  readonly daemon: Running | undefined;
+  readonly disk: SimDisk;
+  readonly published: readonly Published[];
+  /** Whether this message was acknowledged. */
+  isSettled(message: Published): boolean;
+  peer(peerId: PeerId): SimPeer | undefined;
+  peers(): readonly SimPeer[];
+  /** While wakes get lost only the periodic diff is left. */
+  readonly wakesAreSafe: boolean;
+  /** `invariant` does not hold. */
+  violated(invariant: string, message: string): void;
+  /** `check` is called once `afterAwakeMs` of awake time have passed; whatever sentence it gives is a violation. Void when the daemon ends. */
+  within(afterAwakeMs: number, invariant: string, check: () => string | undefined): void;
+}
+
+export interface Invariant {
+  started?(daemon: Running): void;
+  /** The daemon is gone, in peace or not. */
+  ended?(): void;
+  logged?(logged: Logged): void;
+  acted?(peerId: PeerId, action: Action): void;
+  settled?(peerId: PeerId, outcome: Outcome): void;
+  resyncFound?(peerId: PeerId): void;
+  /** The reconciler has called `open` or `renew` of the partner streams, or that call has settled. */
+  operation?(peerId: PeerId, kind: "open" | "renew", state: "begun" | "over"): void;
+  /** The reconciler looks at every desired peer. */
+  diffed?(): void;
+  committed?(): void;
+  acknowledged?(message: Published): void;
+  /** A step of the simulation is over. */
+  stepped?(): void;
+  /** The world is well from now on. */
+  healed?(): void;
+  /** The run is over. */
+  finished?(): void;
+}

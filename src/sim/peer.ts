@@ -1,0 +1,206 @@
+/** A peer of the simulated world: a machine with a Go partner on it, and whether anything is wrong with it or the way to it. */
+import type { Random } from "../clock.ts";
+import { addressOfName, peerIdOfName } from "../fixture/names.ts";
+import type { FixtureLine } from "../fixture/schema.ts";
+import { type Address, didOf, type PeerId } from "../ids.ts";
+import { FarEnd } from "./network/far-end.ts";
+import type { SimNetwork } from "./network/network.ts";
+import type { Cut, SimNode } from "./network/node.ts";
+import type { ClockView, VirtualClock } from "./virtual-clock.ts";
+
+export type PeerDoes = Extract<FixtureLine, { does: unknown }>["does"];
+export type PeerAnswers = Extract<FixtureLine, { answers: unknown }>["answers"];
+
+export interface SimPeerInit {
+  readonly name: string;
+  readonly network: SimNetwork;
+  readonly clock: VirtualClock;
+  readonly random: Random;
+  readonly daemon: { readonly peerId: PeerId; readonly address: Address };
+}
+
+/** What arrives later than this after it was sent may cost a stream its lease. */
+const HARMLESS_LAG_MS = 500;
+
+/** What runs on the peer's machine from a start to an end. */
+interface Process {
+  readonly machine: ClockView;
+  readonly node: SimNode;
+  readonly farEnd: FarEnd;
+}
+
+export class SimPeer {
+  readonly name: string;
+  readonly peerId: PeerId;
+  readonly #init: SimPeerInit;
+  readonly #addresses = new Set<Address>();
+  #process: Process;
+  #answers: PeerAnswers = "yes";
+  #running = true;
+  #cut: Cut = "none";
+  #lagMs = 0;
+  #wellSinceMs = 0;
+  #address: Address;
+
+  constructor(init: SimPeerInit) {
+    this.#init = init;
+    this.name = init.name;
+    this.peerId = peerIdOfName(init.name);
+    this.#process = this.#boot();
+    this.#address = addressOfName(init.name);
+    this.#listen(this.#address);
+  }
+
+  get farEnd(): FarEnd {
+    return this.#process.farEnd;
+  }
+
+  /** Since when nothing has been wrong with the peer or the way to it; Infinity while something is. */
+  get wellSinceMs(): number {
+    const well =
+      this.#answers === "yes" &&
+      this.#running &&
+      this.#cut === "none" &&
+      !this.#process.machine.paused &&
+      this.#lagMs <= HARMLESS_LAG_MS;
+    return well ? this.#wellSinceMs : Number.POSITIVE_INFINITY;
+  }
+
+  /** Where it listens now; without the PeerID. */
+  get address(): Address {
+    return this.#address;
+  }
+
+  /** Whether a dial to `address`, as a record gives it, ends at this peer. */
+  listensAt(address: string | null): boolean {
+    return address !== null && this.#addresses.has(transportOf(address));
+  }
+
+  does(what: PeerDoes): void {
+    const { machine, node, farEnd } = this.#process;
+    switch (what) {
+      case "crash":
+        this.#running = false;
+        machine.stop();
+        farEnd.crash();
+        break;
+      case "start":
+        this.#start();
+        break;
+      case "freeze":
+        machine.pause();
+        break;
+      case "thaw":
+        machine.resume();
+        break;
+      case "cut":
+      case "cut_in":
+      case "cut_out":
+      case "heal":
+        this.#cut = CUTS[what];
+        node.cut = this.#cut;
+        break;
+      case "fin":
+        farEnd.finish();
+        break;
+      case "reset":
+        farEnd.reset();
+        break;
+      case "disconnect":
+        node.resetConnections();
+        break;
+      case "forget":
+        node.forgetConnections();
+        break;
+      case "open":
+        farEnd.open();
+        break;
+      case "close":
+        farEnd.close();
+        break;
+    }
+    if (what !== "open") this.#disturbed();
+  }
+
+  set answers(answers: PeerAnswers) {
+    this.#answers = answers;
+    this.#apply(this.#process);
+    this.#disturbed();
+  }
+
+  set lagMs(lagMs: number) {
+    this.#lagMs = lagMs;
+    this.#apply(this.#process);
+    this.#disturbed();
+  }
+
+  /** From now on it listens there, and nowhere else. Connections that stand are not touched. */
+  moveTo(address: string): void {
+    for (const before of this.#addresses) this.#init.network.unlisten(before);
+    this.#addresses.clear();
+    this.#address = transportOf(address);
+    this.#listen(this.#address);
+    this.#disturbed();
+  }
+
+  /** Everything is well with it again, and it can be found where `address` says. */
+  heal(address: Address | null): void {
+    if (!this.#running) this.#start();
+    if (this.#process.machine.paused) this.does("thaw");
+    if (this.#cut !== "none") this.does("heal");
+    if (this.#answers !== "yes") this.answers = "yes";
+    if (this.#lagMs > 0) this.lagMs = 0;
+    if (address !== null && !this.listensAt(address)) this.#listen(transportOf(address));
+  }
+
+  #listen(address: Address): void {
+    this.#addresses.add(address);
+    if (this.#running) this.#init.network.listen(address, this.#process.node);
+  }
+
+  #start(): void {
+    if (this.#running) return;
+    this.#process = this.#boot();
+    this.#running = true;
+    for (const address of this.#addresses) this.#listen(address);
+  }
+
+  #boot(): Process {
+    const { network, clock, random, daemon, name } = this.#init;
+    const machine = clock.view();
+    const node = network.addNode({ peerId: this.peerId, clock: machine });
+    const farEnd = new FarEnd({
+      network,
+      node,
+      clock: machine,
+      random,
+      daemonAddress: daemon.address,
+      daemonPeerId: daemon.peerId,
+      did: didOf(`did:example:${name}`),
+    });
+    const process = { machine, node, farEnd };
+    this.#apply(process);
+    return process;
+  }
+
+  /** What is wrong with a machine stays wrong when its process starts anew. */
+  #apply({ node, farEnd }: Process): void {
+    const answers = this.#answers;
+    const connects = answers === "no_protocol" || answers === "not_partner";
+    node.answers = connects ? "yes" : answers;
+    farEnd.protocol = connects ? answers : "yes";
+    node.cut = this.#cut;
+    node.lagMs = this.#lagMs;
+  }
+
+  #disturbed(): void {
+    this.#wellSinceMs = this.#init.clock.monotonicMs();
+  }
+}
+
+const CUTS = { cut: "both", cut_in: "in", cut_out: "out", heal: "none" } as const;
+
+/** Without the PeerID that it may end in. */
+function transportOf(address: string): Address {
+  return address.replace(/\/p2p\/[^/]+$/, "") as Address;
+}

@@ -1,0 +1,169 @@
+/** The daemon under test: the real core on a simulated machine, that can end at any call which leaves it. */
+import type { Random } from "../clock.ts";
+import { type Core, type CoreProbe, createCore, ruleOf } from "../daemon/core.ts";
+import { Recorder, type RecorderMetrics } from "../daemon/recorder.ts";
+import { DEFAULT_LIMITS, DEFAULT_VOCABULARY } from "../events/vocabulary.ts";
+import type { CrashPoint, Fixture } from "../fixture/schema.ts";
+import { type Address, didOf, type PeerId } from "../ids.ts";
+import { silentLogger } from "../log.ts";
+import { createGater } from "../p2p/gater.ts";
+import type { ReconcilerObserver } from "../reconciler/options.ts";
+import type { PartnerStreams } from "../reconciler/ports.ts";
+import type { Logged } from "../store/logged.ts";
+import type { Store } from "../store/store.ts";
+import type { SimBroker } from "./broker.ts";
+import type { SimDisk } from "./disk.ts";
+import type { SimNetwork } from "./network/network.ts";
+import type { SimNode } from "./network/node.ts";
+import type { ClockView } from "./virtual-clock.ts";
+
+export interface SimDaemonInit {
+  readonly peerId: PeerId;
+  readonly settings: Fixture["header"]["settings"];
+  readonly clock: ClockView;
+  readonly random: Random;
+  readonly disk: SimDisk;
+  readonly broker: SimBroker;
+  readonly network: SimNetwork;
+  readonly address: Address;
+  readonly watcher: DaemonWatcher;
+}
+
+/** Who hears what the daemon does. */
+export interface DaemonWatcher extends ReconcilerObserver {
+  logged(logged: Logged): void;
+  operation(peerId: PeerId, kind: "open" | "renew", state: "begun" | "over"): void;
+  diffed(): void;
+  /** Whether a wake may pass. */
+  mayWake(): boolean;
+  /** The daemon is at this point; whoever throws ends it there. */
+  reached(point: CrashPoint): void;
+}
+
+/** One life of the daemon, from a start to its end. */
+export class SimDaemon {
+  readonly store: Store;
+  readonly node: SimNode;
+  readonly #init: SimDaemonInit;
+  readonly #core: Core;
+
+  private constructor(init: SimDaemonInit, store: Store, node: SimNode, core: Core) {
+    this.#init = init;
+    this.store = store;
+    this.node = node;
+    this.#core = core;
+  }
+
+  /** As `run` starts it: the log first, then the wire, then NATS. Everything of it is done when the promises of this step are. */
+  static async start(init: SimDaemonInit, onStarted: (daemon: SimDaemon) => void): Promise<SimDaemon> {
+    const { settings, clock, random, disk, broker, network, watcher } = init;
+    const store = disk.open(clock);
+    const { delivery: _, inbound, ...reconcile } = settings;
+    const rule = ruleOf(store, inbound);
+    const recorder = new Recorder({
+      store,
+      clock,
+      logger: silentLogger,
+      metrics: NO_METRICS,
+      onObserved: () => {},
+      onLogged: (logged) => watcher.logged(logged),
+    });
+    const node = network.addNode({ peerId: init.peerId, clock, gater: createGater(rule, recorder) });
+    const core = await createCore({
+      store: watched(store, watcher),
+      recorder,
+      node,
+      self: { name: "self", did: didOf("did:example:self"), peerId: init.peerId },
+      rule,
+      clock,
+      random,
+      logger: silentLogger,
+      options: { reconcile, inbound, heartbeatTimestamp: "unix", vocabulary: DEFAULT_VOCABULARY, limits: DEFAULT_LIMITS },
+      onReceived: (_result, logged) => {
+        if (logged !== null) watcher.logged(logged);
+      },
+      onAppendFailed: () => {},
+      probe: probeOf(watcher),
+    });
+    const daemon = new SimDaemon(init, store, node, core);
+    network.listen(init.address, node);
+    onStarted(daemon);
+    core.reconciler.start();
+    broker.subscribe((message) => clock.schedule(0, () => core.delivery.offer(message)));
+    return daemon;
+  }
+
+  get streams(): Core["streams"] {
+    return this.#core.streams;
+  }
+
+  get reconciler(): Core["reconciler"] {
+    return this.#core.reconciler;
+  }
+
+  /** As SIGKILL, or as a power cut: nothing of it runs any more, whatever it was at. */
+  kill(how: "crash" | "power_loss", random: Random): void {
+    this.#init.clock.stop();
+    this.#init.broker.unsubscribe();
+    this.node.crash();
+    if (how === "crash") this.#init.disk.crash();
+    else this.#init.disk.losePower(random);
+  }
+
+  /** As SIGTERM: drains. */
+  async stop(): Promise<void> {
+    this.#init.broker.unsubscribe();
+    await this.#core[Symbol.asyncDispose]();
+    this.node.crash();
+    this.store[Symbol.dispose]();
+    this.#init.disk.closed();
+    this.#init.clock.stop();
+  }
+}
+
+/** The periodic diff is the one who asks for all desired peers. */
+function watched(store: Store, watcher: DaemonWatcher): Store {
+  const list = () => {
+    watcher.diffed();
+    return store.list();
+  };
+  return Object.assign(Object.create(store) as Store, { list });
+}
+
+function probeOf(watcher: DaemonWatcher): CoreProbe {
+  return {
+    observer: watcher,
+    wake: (_peerId, wake) => {
+      if (watcher.mayWake()) wake();
+    },
+    streams: (streams: PartnerStreams): PartnerStreams => {
+      const during = async (peerId: PeerId, kind: "open" | "renew", work: () => Promise<void>): Promise<void> => {
+        watcher.operation(peerId, kind, "begun");
+        try {
+          await work();
+        } finally {
+          watcher.operation(peerId, kind, "over");
+        }
+      };
+      return {
+        actual: (peerId) => streams.actual(peerId),
+        peers: () => streams.peers(),
+        open: (peer, signal) => during(peer.peerId, "open", () => streams.open(peer, signal)),
+        renew: (peerId, signal) => during(peerId, "renew", () => streams.renew(peerId, signal)),
+        close: (peerId, request) => streams.close(peerId, request),
+      };
+    },
+  };
+}
+
+const counted = { inc: () => {} };
+const NO_METRICS: RecorderMetrics = {
+  actions: counted,
+  streamsOpened: counted,
+  streamsClosed: counted,
+  openFailures: counted,
+  inboundRefused: counted,
+  resyncFound: counted,
+  logFailures: counted,
+  establishSeconds: { observe: () => {} },
+};

@@ -1,0 +1,141 @@
+/** Runs a fixture: the same fixture gives the same trace, here and everywhere. */
+import { systemClock } from "../clock.ts";
+import { messageOf } from "../errors.ts";
+import type { Fixture } from "../fixture/schema.ts";
+import { Expectations } from "./expectations.ts";
+import { happen, isExpectation } from "./happenings.ts";
+import { backoff } from "./invariants/backoff.ts";
+import { convergence } from "./invariants/convergence.ts";
+import type { Invariant, Scene } from "./invariants/invariant.ts";
+import { latency } from "./invariants/latency.ts";
+import { log } from "./invariants/log.ts";
+import { operations } from "./invariants/operations.ts";
+import { wire } from "./invariants/wire.ts";
+import { Trace } from "./trace.ts";
+import { VirtualClock } from "./virtual-clock.ts";
+import { ProcessEnded, World } from "./world.ts";
+
+/** Something that must always hold does not, or something that the fixture expects did not come. */
+export interface Violation {
+  readonly invariant: string;
+  readonly atMs: number;
+  readonly message: string;
+}
+
+export interface SimResult {
+  readonly violations: readonly Violation[];
+  /** The decision trace, one printed line each. */
+  readonly trace: readonly string[];
+  /** SHA-256 (hex) over everything observable, heartbeats included. */
+  readonly traceHash: string;
+  readonly simulatedMs: number;
+  readonly steps: number;
+  readonly peers: number;
+}
+
+export interface SimulateOptions {
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (atMs: number, untilMs: number) => void;
+  /** Ends the run at this time of the world. */
+  readonly untilMs?: number;
+  readonly onTrace?: (line: string, atMs: number) => void;
+  /** Awaited after each step that moved time; for those who watch. */
+  readonly pace?: (atMs: number) => Promise<void>;
+}
+
+/** A run says so much, and then it is enough. */
+const MOST_VIOLATIONS = 20;
+/** After the last line, where a fixture does not say how long it lasts. */
+const REST_MS = 60_000;
+/** Steps between two reports of progress, and two looks at the signal. */
+const REPORT_STEPS = 512;
+
+/** Rejects only with the reason of `signal`. One run at a time in a thread: it listens for rejections that nobody handles. */
+export async function simulate(fixture: Fixture, options: SimulateOptions = {}): Promise<SimResult> {
+  const { header, lines } = fixture;
+  const clock = new VirtualClock();
+  const violations: Violation[] = [];
+  const violated = (invariant: string, message: string) => {
+    if (violations.length < MOST_VIOLATIONS) violations.push({ invariant, atMs: clock.monotonicMs(), message });
+  };
+  using world = new World({
+    header,
+    clock,
+    traceOf: (nameOf) => new Trace({ nameOf, ...(options.onTrace === undefined ? {} : { onLine: options.onTrace }) }),
+    invariants: allInvariants,
+    onViolation: violated,
+  });
+  const expectations = new Expectations(world, lines.filter(isExpectation));
+  for (const line of lines) {
+    if ("peer" in line) world.peerNamed(line.peer);
+    if (isExpectation(line)) clock.schedule(line.atMs, () => expectations.due(line));
+    else clock.schedule(line.atMs, () => happen(world, line));
+  }
+  const untilMs = options.untilMs ?? header.durationMs ?? (lines.at(-1)?.atMs ?? 0) + REST_MS;
+  using _rejections = unhandledRejections((thrown) => violated("no-stray-rejection", messageOf(thrown)));
+  world.start();
+  const steps = await run(clock, world, untilMs, violated, options);
+  world.finished();
+  expectations.finished(options.untilMs === undefined);
+  return {
+    violations,
+    trace: world.trace.lines,
+    traceHash: world.trace.hash(),
+    simulatedMs: clock.monotonicMs(),
+    steps,
+    peers: world.peers().length,
+  };
+}
+
+function allInvariants(scene: Scene): readonly Invariant[] {
+  return [operations(scene), wire(scene), latency(scene), backoff(scene), log(scene), convergence(scene)];
+}
+
+/** One timer, then one turn of the real event loop, in which every promise that can settle does: that is a step. */
+function run(
+  clock: VirtualClock,
+  world: World,
+  untilMs: number,
+  violated: (invariant: string, message: string) => void,
+  { signal, onProgress, pace }: SimulateOptions,
+): Promise<number> {
+  const { promise, resolve, reject } = Promise.withResolvers<number>();
+  let steps = 0;
+  const turn = () => {
+    try {
+      world.stepped();
+      if (!step()) {
+        resolve(steps);
+        return;
+      }
+      steps += 1;
+      if (steps % REPORT_STEPS === 0) {
+        signal?.throwIfAborted();
+        onProgress?.(clock.monotonicMs(), untilMs);
+      }
+    } catch (thrown) {
+      reject(thrown as Error);
+      return;
+    }
+    if (pace === undefined) systemClock.schedule(0, turn);
+    else pace(clock.monotonicMs()).then(turn, reject);
+  };
+  const step = (): boolean => {
+    try {
+      return clock.step(untilMs);
+    } catch (thrown) {
+      if (!(thrown instanceof ProcessEnded)) violated("nothing-throws", messageOf(thrown));
+      return true;
+    }
+  };
+  systemClock.schedule(0, turn);
+  return promise;
+}
+
+function unhandledRejections(report: (thrown: unknown) => void): Disposable {
+  const listener = (thrown: unknown) => {
+    if (!(thrown instanceof ProcessEnded)) report(thrown);
+  };
+  process.on("unhandledRejection", listener);
+  return { [Symbol.dispose]: () => void process.off("unhandledRejection", listener) };
+}

@@ -1,0 +1,76 @@
+/** The decision trace: what the daemon was told, what it decided and what came of it, one line each. */
+import { createHash } from "node:crypto";
+import type { PeerId } from "../ids.ts";
+import type { Action } from "../reconciler/decide.ts";
+import type { Outcome } from "../reconciler/outcome.ts";
+import type { Logged } from "../store/logged.ts";
+
+export interface TraceInit {
+  /** What a fixture calls this peer. */
+  readonly nameOf: (peerId: PeerId) => string;
+  readonly onLine?: (line: string, atMs: number) => void;
+}
+
+/** Heartbeats are hashed but not shown: they would bury everything else. */
+export class Trace {
+  readonly #init: TraceInit;
+  readonly #hash = createHash("sha256");
+  readonly lines: string[] = [];
+
+  constructor(init: TraceInit) {
+    this.#init = init;
+  }
+
+  /** Something that was done to the world. */
+  happening(atMs: number, who: string, what: string): void {
+    this.#line(atMs, who, `* ${what}`);
+  }
+
+  acted(atMs: number, peerId: PeerId, action: Action): void {
+    if (action.kind === "renew") this.#hash.update(`${atMs.toFixed(3)} ${peerId} renew\n`);
+    else this.#line(atMs, this.#init.nameOf(peerId), `${action.kind}: ${action.why}`);
+  }
+
+  settled(atMs: number, peerId: PeerId, outcome: Outcome, waitMs: number | null): void {
+    if (outcome.kind === "retry") {
+      const when = waitMs === null ? "" : `, again in ${(waitMs / 1_000).toFixed(3)} s`;
+      this.#line(atMs, this.#init.nameOf(peerId), `failed: ${outcome.error.code}${when}`);
+    } else if (outcome.kind === "terminal") this.#line(atMs, this.#init.nameOf(peerId), `gave up: ${outcome.error.code}`);
+  }
+
+  logged(atMs: number, logged: Logged): void {
+    const { event, effect, seq } = logged;
+    if (event.type === "EventRejected") this.#line(atMs, "log", `#${seq} EventRejected ${event.reason}`);
+    else this.#line(atMs, this.#init.nameOf(event.peerId), `#${seq} ${sentence(logged)}${effect === null ? "" : ` (${effect})`}`);
+  }
+
+  /** SHA-256 (hex) of everything so far, heartbeats included. */
+  hash(): string {
+    return this.#hash.copy().digest("hex");
+  }
+
+  #line(atMs: number, who: string, what: string): void {
+    const line = `${(atMs / 1_000).toFixed(3).padStart(10)} s  ${who.padEnd(12)} ${what}`;
+    this.lines.push(line);
+    this.#hash.update(`${line}\n`);
+    this.#init.onLine?.(line, atMs);
+  }
+}
+
+function sentence({ event }: Logged): string {
+  switch (event.type) {
+    case "EventRejected":
+      return `${event.type} ${event.reason}`;
+    case "PeerDesired":
+      return `${event.type} ${event.relation}`;
+    case "PeerRemoved":
+      return event.type;
+    case "StreamOpened":
+      return `${event.type} ${event.direction}`;
+    case "StreamClosed":
+      return `${event.type} ${event.direction} ${event.reason}`;
+    case "OpenFailed":
+    case "InboundRefused":
+      return `${event.type} ${event.reason}`;
+  }
+}
