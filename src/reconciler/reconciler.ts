@@ -7,7 +7,7 @@ import { type Clock, deadline, type Random, repeat } from "../clock.ts";
 import { type ErrorCode, PartnerdError, toPartnerdError } from "../errors.ts";
 import type { DesiredPeer } from "../events/types.ts";
 import type { PeerId } from "../ids.ts";
-import { attemptsOf, established, type Failure, failed, type Retry, stopped } from "./backoff.ts";
+import { attemptsOf, established, type Failure, failed, mayOpenAtMs, type Retry, stopped } from "./backoff.ts";
 import { decide, nextDueMs } from "./decide.ts";
 import { KeyedQueue } from "./keyed-queue.ts";
 import type { Progress, ReconcilerObserver, ReconcilerOptions } from "./options.ts";
@@ -81,7 +81,7 @@ export class Reconciler {
     return {
       opening: this.#inFlight.get(peerId)?.opening === true,
       attempts: attemptsOf(retry),
-      nextAttemptAtMs: retry.state === "waiting" ? (this.#queue.dueAtMs(peerId) ?? retry.notBeforeMs) : null,
+      nextAttemptAtMs: retry.state === "waiting" ? mayOpenAtMs(retry, this.#deps.streams.actual(peerId).lastSignOfLifeMs) : null,
       lastFailure: retry.state === "waiting" || retry.state === "stopped" ? retry.failure : null,
     };
   }
@@ -116,10 +116,11 @@ export class Reconciler {
     for (const peerId of keys) {
       if (this.#queue.isBusy(peerId)) continue;
       const { desired, actual, retry } = this.#look(peerId);
-      const overdue =
-        decide(desired, actual, retry, nowMs, this.#options).length > 0 && (this.#queue.dueAtMs(peerId) ?? Infinity) > nowMs;
-      if (overdue) found(peerId);
-      this.#queue.schedule(peerId, overdue ? nowMs : nextDueMs(desired, actual, retry, this.#options));
+      const hasWork = decide(desired, actual, retry, nowMs, this.#options).length > 0;
+      // Whoever is about to be looked at was not forgotten: a renewal that failed is repeated in its own time.
+      if (hasWork && (this.#queue.dueAtMs(peerId) ?? Infinity) <= nowMs + RENEW_AGAIN_MS) continue;
+      if (hasWork) found(peerId);
+      this.#queue.schedule(peerId, hasWork ? nowMs : nextDueMs(desired, actual, retry, this.#options));
     }
     this.#retries.forgetAllBut(keys);
   }
@@ -143,6 +144,8 @@ export class Reconciler {
       this.#inFlight.delete(peerId);
       this.#lastSettledMs = this.#deps.clock.monotonicMs();
     }
+    // What the desired state has outdated says nothing about the new one, not even that it failed.
+    if (inFlight.controller.signal.aborted) outcome = { kind: "after", atMs: this.#deps.clock.monotonicMs() };
     this.#settle(peerId, inFlight.generation, outcome);
     inFlight.settled.resolve();
   }
@@ -193,7 +196,6 @@ export class Reconciler {
       });
     } catch (thrown) {
       const error = toPartnerdError(thrown, "dial_failed");
-      if (inFlight.controller.signal.aborted) return { kind: "after", atMs: this.#deps.clock.monotonicMs() };
       return TERMINAL.has(error.code) ? { kind: "terminal", error } : { kind: "retry", error };
     } finally {
       inFlight.opening = false;
@@ -250,6 +252,8 @@ export class Reconciler {
         break;
       case "terminal":
         this.#fail(peerId, generation, outcome.error, stopped);
+        // An inbound stream may stand whose lease runs out.
+        this.#queue.schedule(peerId, this.#dueMs(peerId));
         break;
     }
     this.#deps.observer.settled(peerId, outcome);

@@ -1,0 +1,294 @@
+/**
+ * The life of a peer's streams as docs/ARCHITECTURE.md draws it, and as little more as possible: what may happen in which phase, what
+ * must have happened once everything has settled, and how long a wait may be. It follows what really happens and objects.
+ */
+import type { ErrorCode } from "../../src/errors.ts";
+import type { CloseReason, DesiredPeer } from "../../src/events/types.ts";
+
+export const LEASE_MS = 10_000;
+export const OPEN_TIMEOUT_MS = 5_000;
+const RENEW_TIMEOUT_MS = 3_000;
+/** A failed renewal pauses for this long, and the end of the lease is noticed after it. */
+const RENEW_AGAIN_MS = 500;
+/** A stream that stood this long ends the count of failures. */
+const STABLE_MS = 60_000;
+const FIRST_WAIT_MS = 1_000;
+const LONGEST_WAIT_MS = 60_000;
+const LEAST_WAIT_MS = 50;
+const LEAST_WAIT_AFTER_LIFE_MS = 1_000;
+const FLOORS_MS: Partial<Record<ErrorCode, number>> = { refused: 3_000, identity_mismatch: 10_000, protocol_unsupported: 10_000 };
+/** Floors are lengthened by up to a fifth, so that many refused peers do not come back together. */
+const FLOOR_SPREAD = 1.2;
+/** Of sums of times that are no whole numbers. */
+const ROUNDING_MS = 0.001;
+
+type Phase =
+  | { readonly name: "closed" }
+  | { readonly name: "opening"; readonly sinceMs: number; readonly generation: number; told: ErrorCode | undefined }
+  | {
+      readonly name: "established";
+      readonly sinceMs: number;
+      readonly generation: number;
+      renewedAtLivedMs: number;
+      wasSilent: boolean;
+    }
+  | {
+      readonly name: "backoff";
+      readonly failedAtMs: number;
+      readonly code: ErrorCode;
+      readonly runMs: number;
+      notBeforeMs: number | undefined;
+    }
+  | { readonly name: "stopped" };
+
+/** What people see of a peer. */
+interface Shown {
+  readonly opening: boolean;
+  readonly attempts: number;
+  readonly nextAttemptAtMs: number | null;
+}
+
+export interface Time {
+  readonly nowMs: number;
+  /** Without the stalls. */
+  readonly livedMs: number;
+}
+
+export class LifeModel {
+  readonly #time: () => Time;
+  /** Our own PeerID is never dialled, whoever desires it. */
+  readonly #isSelf: boolean;
+  desired: DesiredPeer | undefined;
+  phase: Phase = { name: "closed" };
+  attempts = 0;
+  #runSinceMs = 0;
+  #livedAtMs: number | null = null;
+  #inboundRenewedAtLivedMs: number | null = null;
+  silent = false;
+  readonly violations: string[] = [];
+  /** The arrows taken, for whoever wants to know that all were. */
+  readonly arrows = new Set<string>();
+
+  constructor(time: () => Time, isSelf: boolean) {
+    this.#time = time;
+    this.#isSelf = isSelf;
+  }
+
+  get wanted(): boolean {
+    return this.desired?.standing === "partner" && !this.#isSelf;
+  }
+
+  get #isRevoked(): boolean {
+    return this.desired !== undefined && this.desired.standing !== "partner";
+  }
+
+  get inboundStands(): boolean {
+    return this.#inboundRenewedAtLivedMs !== null;
+  }
+
+  // What is done to the peer.
+
+  desire(desired: DesiredPeer): void {
+    const isNew = desired.generation !== this.desired?.generation;
+    this.desired = desired;
+    if (!isNew) return;
+    this.attempts = 0;
+    const { name } = this.phase;
+    if (name === "backoff" || name === "stopped") this.#to({ name: "closed" }, "new generation");
+    // The failure of an open that is outdated by the time it is heard of counts for nothing.
+    if (name === "opening" && this.phase.told !== undefined) this.#to({ name: "closed" }, "failed too late");
+  }
+
+  showLife(): void {
+    this.#livedAtMs = this.#time().nowMs;
+  }
+
+  /** The far end's answer to an open is on its way. */
+  tell(code: ErrorCode): void {
+    if (this.phase.name === "opening") this.phase.told = code;
+  }
+
+  beSilent(silent: boolean): void {
+    this.silent = silent;
+    if (silent && this.phase.name === "established") this.phase.wasSilent = true;
+  }
+
+  // What really happens.
+
+  openStarted(generation: number): void {
+    const { nowMs } = this.#time();
+    this.#require(this.wanted, "opened although nobody desires it");
+    this.#require(generation === this.desired?.generation, "opened for an outdated generation");
+    if (this.phase.name === "backoff") {
+      this.#require(
+        nowMs > this.#earliestMs(this.phase) - ROUNDING_MS,
+        `opened ${this.#earliestMs(this.phase) - nowMs} ms too early`,
+      );
+    } else {
+      this.#require(this.phase.name === "closed", `opened while ${this.phase.name}`);
+    }
+    this.#to({ name: "opening", sinceMs: nowMs, generation, told: undefined });
+  }
+
+  openAborted(): void {
+    this.#require(this.phase.name === "opening", `an open was aborted while ${this.phase.name}`);
+    if (this.phase.name !== "opening") return;
+    this.#require(this.phase.generation !== this.desired?.generation, "an open was aborted that is not outdated");
+    this.#to({ name: "closed" }, "aborted");
+  }
+
+  openFailed(code: ErrorCode): void {
+    const { phase } = this;
+    const { nowMs } = this.#time();
+    if (phase.name !== "opening") {
+      this.#object(`an open failed while ${phase.name}`);
+      return;
+    }
+    const timedOut = code === "timeout" && nowMs - phase.sinceMs > OPEN_TIMEOUT_MS - ROUNDING_MS;
+    this.#require(code === phase.told || (phase.told === undefined && timedOut), `failed with ${code}, not ${phase.told}`);
+    this.#fail(code, false);
+  }
+
+  streamOpened(direction: "outbound" | "inbound"): void {
+    const { nowMs, livedMs } = this.#time();
+    if (direction === "inbound") {
+      this.#require(!this.inboundStands, "a second inbound stream");
+      this.#inboundRenewedAtLivedMs = livedMs;
+    } else {
+      const { phase } = this;
+      this.#require(phase.name === "opening", `an outbound stream stands while ${phase.name}`);
+      const generation = phase.name === "opening" ? phase.generation : 0;
+      this.#to({ name: "established", sinceMs: nowMs, generation, renewedAtLivedMs: livedMs, wasSilent: this.silent });
+    }
+  }
+
+  renewed(direction: "outbound" | "inbound"): void {
+    const { livedMs } = this.#time();
+    if (direction === "inbound") this.#inboundRenewedAtLivedMs = livedMs;
+    else if (this.phase.name === "established") Object.assign(this.phase, { renewedAtLivedMs: livedMs, wasSilent: this.silent });
+    else this.#object(`renewed while ${this.phase.name}`);
+  }
+
+  streamClosed(direction: "outbound" | "inbound", reason: CloseReason): void {
+    const { phase } = this;
+    const { livedMs } = this.#time();
+    this.#require(reason !== "revoked" || this.#isRevoked, "closed as revoked, which it is not");
+    if (direction === "inbound") {
+      this.#require(this.inboundStands, "an inbound stream was closed twice");
+      const heldMs = livedMs - (this.#inboundRenewedAtLivedMs ?? 0);
+      this.#require(reason !== "expired" || heldMs > LEASE_MS - ROUNDING_MS, `inbound expired after ${heldMs} ms`);
+      this.#inboundRenewedAtLivedMs = null;
+      return;
+    }
+    if (phase.name !== "established") {
+      this.#object(`an outbound stream was closed while ${phase.name}`);
+      return;
+    }
+    if (reason === "expired") {
+      const heldMs = livedMs - phase.renewedAtLivedMs;
+      this.#require(phase.wasSilent && heldMs > LEASE_MS - ROUNDING_MS, `expired after ${heldMs} ms, silent: ${phase.wasSilent}`);
+    }
+    if (reason === "revoked") this.#to({ name: "closed" }, "revoked");
+    // What a stream of an older generation comes to says nothing about this one.
+    else if (phase.generation !== this.desired?.generation) this.#to({ name: "closed" }, "outdated");
+    else this.#fail("stream_lost", this.#time().nowMs - phase.sinceMs >= STABLE_MS);
+  }
+
+  // What must be so once everything that can happen now has happened.
+
+  settled(shown: Shown): void {
+    const { nowMs, livedMs } = this.#time();
+    const { phase } = this;
+    this.#require(shown.attempts === this.attempts, `shows ${shown.attempts} attempts, not ${this.attempts}`);
+    this.#require(shown.opening === (phase.name === "opening"), `shows opening ${shown.opening} while ${phase.name}`);
+    if (this.wanted) this.#require(phase.name !== "closed", "is desired and was not opened");
+    else this.#require(phase.name === "closed", `is not desired and ${phase.name}`);
+    this.#require(!this.#isRevoked || !this.inboundStands, "is revoked and streams to us");
+    const inboundHeldMs = livedMs - (this.#inboundRenewedAtLivedMs ?? livedMs);
+    this.#require(
+      inboundHeldMs < LEASE_MS + OPEN_TIMEOUT_MS + RENEW_TIMEOUT_MS,
+      `inbound outlived its lease by far: ${inboundHeldMs} ms`,
+    );
+    if (phase.name === "opening") {
+      this.#require(phase.generation === this.desired?.generation, "goes on opening for an outdated generation");
+      this.#require(nowMs - phase.sinceMs < OPEN_TIMEOUT_MS + ROUNDING_MS, "goes on opening although its time is over");
+    } else if (phase.name === "backoff") {
+      this.#settledBackoff(phase, shown);
+    } else {
+      this.#require(shown.nextAttemptAtMs === null, `shows a next attempt while ${phase.name}`);
+      this.#require(
+        phase.name !== "established" || livedMs - phase.renewedAtLivedMs < LEASE_MS + RENEW_AGAIN_MS,
+        "outlived its lease",
+      );
+    }
+  }
+
+  #settledBackoff(phase: Extract<Phase, { name: "backoff" }>, { nextAttemptAtMs }: Shown): void {
+    const { nowMs } = this.#time();
+    if (nextAttemptAtMs === null) {
+      this.#object("shows no next attempt in backoff");
+      return;
+    }
+    const waitMs = nextAttemptAtMs - phase.failedAtMs;
+    const longestMs = this.#longestWaitMs(phase);
+    this.#require(
+      waitMs < longestMs + ROUNDING_MS,
+      `waits ${waitMs} ms after failure ${this.attempts} (${phase.code}), which is over ${longestMs}`,
+    );
+    this.#require(nextAttemptAtMs > this.#earliestMs(phase) - ROUNDING_MS, `waits only ${waitMs} ms`);
+    this.#require(nextAttemptAtMs > nowMs - ROUNDING_MS, `should have been opened ${nowMs - nextAttemptAtMs} ms ago`);
+    if (phase.notBeforeMs !== undefined) {
+      const expectedMs = this.#showedLifeAfter(phase)
+        ? Math.max(this.#earliestMs(phase), this.#livedAtMs ?? 0)
+        : phase.notBeforeMs;
+      this.#require(
+        Math.abs(nextAttemptAtMs - expectedMs) < ROUNDING_MS,
+        `the next attempt moved from ${expectedMs} to ${nextAttemptAtMs}`,
+      );
+    }
+    phase.notBeforeMs ??= nextAttemptAtMs;
+  }
+
+  #fail(code: ErrorCode, wasStable: boolean): void {
+    const { nowMs } = this.#time();
+    if (wasStable) this.arrows.add("a stable stream ends the count");
+    if (wasStable || this.attempts === 0) {
+      this.attempts = 0;
+      this.#runSinceMs = nowMs;
+    }
+    this.attempts += 1;
+    if (code === "address_unsupported") this.#to({ name: "stopped" });
+    else this.#to({ name: "backoff", failedAtMs: nowMs, code, runMs: nowMs - this.#runSinceMs, notBeforeMs: undefined });
+  }
+
+  #earliestMs({ failedAtMs, code, notBeforeMs }: Extract<Phase, { name: "backoff" }>): number {
+    const leastMs = failedAtMs + Math.max(LEAST_WAIT_MS, FLOORS_MS[code] ?? 0);
+    if (notBeforeMs === undefined) return leastMs;
+    const afterLifeMs = failedAtMs + Math.max(LEAST_WAIT_AFTER_LIFE_MS, FLOORS_MS[code] ?? 0);
+    return this.#livedAtMs !== null && this.#livedAtMs > failedAtMs ? Math.min(notBeforeMs, afterLifeMs) : notBeforeMs;
+  }
+
+  #showedLifeAfter({ failedAtMs }: { readonly failedAtMs: number }): boolean {
+    return this.#livedAtMs !== null && this.#livedAtMs > failedAtMs;
+  }
+
+  /** Doubled with each failure, never longer than the failures have lasted, nor than a minute. */
+  #longestWaitMs({ code, runMs }: { readonly code: ErrorCode; readonly runMs: number }): number {
+    const doubledMs = FIRST_WAIT_MS * 2 ** (this.attempts - 1);
+    const drawnMs = Math.min(LONGEST_WAIT_MS, doubledMs, Math.max(FIRST_WAIT_MS, runMs));
+    return Math.max(drawnMs, (FLOORS_MS[code] ?? 0) * FLOOR_SPREAD);
+  }
+
+  #to(phase: Phase, why?: string): void {
+    this.arrows.add(`${this.phase.name} -> ${phase.name}${why === undefined ? "" : `, ${why}`}`);
+    this.phase = phase;
+  }
+
+  #require(holds: boolean, otherwise: string): void {
+    if (!holds) this.#object(otherwise);
+  }
+
+  #object(violation: string): void {
+    this.violations.push(`at ${this.#time().nowMs} ms: ${violation}`);
+  }
+}
