@@ -119,11 +119,10 @@ function saidOf(partner: Partner, draw: Draw): Desired | Removed | Rejected {
 function* streamsOf(partner: Partner, draw: Draw): Generator<Happening> {
   const [peerId, direction] = [peerOf(partner), draw.of<Direction>(["outbound", "inbound"])];
   if (partner.open.has(direction)) {
-    // A newer stream stands in the slot before the older one is closed.
-    const reason = draw.chance(0.1) ? "replaced" : draw.of(CLOSINGS);
-    if (reason === "replaced") yield opened(peerId, direction);
+    const isReplaced = draw.chance(0.1);
+    yield closed(peerId, direction, isReplaced ? "replaced" : draw.of(CLOSINGS));
+    if (isReplaced) yield opened(peerId, direction);
     else partner.open.delete(direction);
-    yield closed(peerId, direction, reason);
   } else if (partner.standing !== "partner") {
     yield { kind: "observed", event: refused(peerId, partner.standing === "blacklisted" ? "blacklisted" : "not_partner") };
   } else if (direction === "outbound" && draw.chance(0.4)) {
