@@ -35,7 +35,7 @@ export interface CloseRequest {
   readonly dropConnections: boolean;
 }
 
-/** The actual side. Its fake and its libp2p adapter pass the same contract suite (test/contract/). */
+/** The actual side. It passes the same contract suite on libp2p and on the simulated network (test/contract/). */
 export interface PartnerStreams {
   actual(peerId: PeerId): ActualPeer;
   /** Every peer with a stream in the registry. */

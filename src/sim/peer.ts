@@ -170,7 +170,6 @@ export class SimPeer {
     const machine = clock.view();
     const node = network.addNode({ peerId: this.peerId, clock: machine });
     const farEnd = new FarEnd({
-      network,
       node,
       clock: machine,
       random,

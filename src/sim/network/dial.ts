@@ -26,7 +26,8 @@ export class Dial {
   readonly #waiting = new Set<PromiseWithResolvers<SimConnection>>();
   readonly #onSettled: () => void;
   #link: LinkEnd | undefined;
-  #aborted = false;
+  /** Of the next thing that the machine does. */
+  #timer: Disposable | undefined;
   #settled = false;
 
   constructor(network: SimNetwork, node: SimNode, address: string, expected: PeerId, onSettled: () => void) {
@@ -57,18 +58,18 @@ export class Dial {
   /** The machine's part: no process is needed at the far end for this, nor at ours. */
   #knock(times: number): void {
     const { clock } = this.#network;
-    clock.schedule(this.#network.delayMs(this.#node), () => {
-      if (this.#settled || this.#aborted || this.#node.crashed) return;
+    this.#timer = clock.schedule(this.#network.delayMs(this.#node), () => {
+      if (this.#node.crashed) return;
       const answer = this.#network.knock(this.#node, this.#address, this.#expected);
-      if (answer === "silence") {
-        clock.schedule(FIRST_RETRANSMISSION_MS * 2 ** times, () => {
-          if (times < MAX_RETRANSMISSIONS) this.#knock(times + 1);
-          else this.#fail(new TimeoutError("The dial timed out"));
-        });
-      } else if (answer === "refused") {
-        this.#node.clock.schedule(this.#network.delayMs(this.#node), () => this.#fail(connectionRefused(this.#address)));
-      } else this.#accepted(answer);
+      if (answer === "silence") this.#timer = clock.schedule(FIRST_RETRANSMISSION_MS * 2 ** times, () => this.#knockAgain(times));
+      else if (answer === "refused") this.#failIn(this.#network.delayMs(this.#node), connectionRefused(this.#address));
+      else this.#accepted(answer);
     });
+  }
+
+  #knockAgain(times: number): void {
+    if (times < MAX_RETRANSMISSIONS) this.#knock(times + 1);
+    else this.#failIn(0, new TimeoutError("The dial timed out"));
   }
 
   #accepted(acceptor: SimNode): void {
@@ -124,9 +125,14 @@ export class Dial {
 
   /** libp2p finds out a moment later; who joins until then is aborted too. */
   #abort(): void {
-    this.#aborted = true;
+    this.#timer?.[Symbol.dispose]();
     this.#link?.cut();
-    this.#node.clock.schedule(0, () => this.#fail(new AbortError("The dial was aborted")));
+    this.#failIn(0, new AbortError("The dial was aborted"));
+  }
+
+  /** The process hears of it in its own time. */
+  #failIn(delayMs: number, error: Error): void {
+    this.#node.clock.schedule(delayMs, () => this.#fail(error));
   }
 }
 

@@ -15,7 +15,6 @@ import {
 import { encodeHeartbeat } from "../../p2p/heartbeat-codec.ts";
 import type { HostStream } from "../../p2p/host.ts";
 import type { SimConnection } from "./connection.ts";
-import type { SimNetwork } from "./network.ts";
 import type { SimNode } from "./node.ts";
 import type { SimStream } from "./stream.ts";
 
@@ -23,7 +22,6 @@ import type { SimStream } from "./stream.ts";
 export type PartnerAnswer = "yes" | "no_protocol" | "not_partner";
 
 export interface FarEndInit {
-  readonly network: SimNetwork;
   readonly node: SimNode;
   /** Of its machine. */
   readonly clock: Clock;

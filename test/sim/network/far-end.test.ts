@@ -28,7 +28,6 @@ beforeEach(async () => {
   node = world.network.addNode({ peerId: PEER_B, clock: machine });
   world.network.listen(PARTNERS_ADDRESS, node);
   partner = new FarEnd({
-    network: world.network,
     node,
     clock: machine,
     random: derivedRandom(1, "partner"),
