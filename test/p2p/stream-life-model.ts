@@ -196,7 +196,7 @@ export class LifeModel {
 
   // What must be so once everything that can happen now has happened.
 
-  settled(shown: Shown): void {
+  settled(shown: Shown, connected: boolean): void {
     const { nowMs, livedMs } = this.#time();
     const { phase } = this;
     this.#require(shown.attempts === this.attempts, `shows ${shown.attempts} attempts, not ${this.attempts}`);
@@ -204,6 +204,7 @@ export class LifeModel {
     if (this.wanted) this.#require(phase.name !== "closed", "is desired and was not opened");
     else this.#require(phase.name === "closed", `is not desired and ${phase.name}`);
     this.#require(!this.#isRevoked || !this.inboundStands, "is revoked and streams to us");
+    this.#require(this.desired?.standing !== "blacklisted" || !connected, "is blacklisted and connected");
     const inboundHeldMs = livedMs - (this.#inboundRenewedAtLivedMs ?? livedMs);
     this.#require(
       inboundHeldMs < LEASE_MS + OPEN_TIMEOUT_MS + RENEW_TIMEOUT_MS,

@@ -35,6 +35,7 @@ export class World implements PartnerStreams {
   readonly #desired = new Map<PeerId, DesiredPeer>();
   readonly #opening = new Map<PeerId, Settle>();
   readonly #signsOfLife = new Map<PeerId, number>();
+  readonly #connected = new Set<PeerId>();
   #stalledMs = 0;
   readonly events: ObservedEvent[] = [];
   /** What the periodic diff found although no wake had named it. */
@@ -95,10 +96,12 @@ export class World implements PartnerStreams {
 
   showLife(peerId: PeerId): void {
     this.#signsOfLife.set(peerId, this.clock.monotonicMs());
+    this.#connected.add(peerId);
     this.reconciler.wake(peerId);
   }
 
   openInbound(peerId: PeerId): void {
+    this.#connected.add(peerId);
     this.#registry.register(inboundOf(peerId), streamOf(), null);
   }
 
@@ -116,8 +119,13 @@ export class World implements PartnerStreams {
 
   actual(peerId: PeerId): ActualPeer {
     const { outbound, inbound } = this.#registry.actual(PROTOCOL, peerId);
-    const connected = outbound !== null || inbound !== null;
-    return { peerId, outbound, inbound, connected, lastSignOfLifeMs: this.#signsOfLife.get(peerId) ?? null };
+    return {
+      peerId,
+      outbound,
+      inbound,
+      connected: this.#connected.has(peerId),
+      lastSignOfLifeMs: this.#signsOfLife.get(peerId) ?? null,
+    };
   }
 
   peers(): readonly PeerId[] {
@@ -131,6 +139,7 @@ export class World implements PartnerStreams {
       this.#opening.delete(peerId);
       signal.removeEventListener("abort", onAbort);
       if (failure !== undefined) return reject(failure);
+      this.#connected.add(peerId);
       this.#registry.register(outboundOf(peerId), streamOf(), null);
       resolve();
     };
@@ -159,7 +168,8 @@ export class World implements PartnerStreams {
     return promise;
   }
 
-  close(peerId: PeerId, { direction, reason }: CloseRequest): void {
+  close(peerId: PeerId, { direction, reason, dropConnections }: CloseRequest): void {
+    if (dropConnections) this.#connected.delete(peerId);
     if (direction !== "inbound") this.#registry.close(outboundOf(peerId), reason);
     if (direction !== "outbound") this.#registry.close(inboundOf(peerId), reason);
   }

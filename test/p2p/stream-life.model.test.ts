@@ -52,7 +52,7 @@ function modelOf(models: Models, peerId: PeerId): LifeModel {
 
 async function settle(models: Models, world: World, durationMs = 0): Promise<void> {
   await world.clock.advance(durationMs);
-  for (const [peerId, model] of models) model.settled(world.reconciler.progress(peerId));
+  for (const [peerId, model] of models) model.settled(world.reconciler.progress(peerId), world.actual(peerId).connected);
 }
 
 const standings = fc.constantFrom<Standing>("partner", "partner", "partner", "partner", "revoked", "blacklisted");
