@@ -3,8 +3,8 @@ import { type Fields, field, integerOf, textOf } from "./fields.ts";
 import { Refusal } from "./refusal.ts";
 import type { Vocabulary } from "./vocabulary.ts";
 
-const LONGEST_SOURCE = 128;
-const LONGEST_DATATYPE = 128;
+export const LONGEST_SOURCE = 128;
+export const LONGEST_DATATYPE = 128;
 
 /** The publishing app. It may be empty (Go's zero value), not missing. */
 export function sourceOf(envelope: Fields): string | Refusal {

@@ -23,7 +23,7 @@ export function field(fields: Fields, name: string): JsonValue | undefined {
 }
 
 /** Letter case, `_` and `-` do not tell names apart: FromApp, from_app, fromApp. */
-function normalised(key: string): string {
+export function normalised(key: string): string {
   return key.toLowerCase().replaceAll(/[_-]/g, "");
 }
 

@@ -24,7 +24,7 @@ function parsePayloadText(text: string, limits: Limits): JsonValue | Refusal {
 }
 
 /** No JSON object or array is base64: neither alphabet has a brace or bracket. Padding may be left off; spaces and stray bits may not be there. */
-function base64Bytes(text: string): Uint8Array | undefined {
+export function base64Bytes(text: string): Uint8Array | undefined {
   const digits = text.replace(/={1,2}$/, "");
   if (digits.length < text.length && text.length % 4 !== 0) return undefined;
   const bytes = Buffer.from(digits, "base64url");

@@ -8,9 +8,9 @@ import type { Standing } from "./types.ts";
 import type { Vocabulary } from "./vocabulary.ts";
 
 /** Generous for what they hold, and short enough that parsing a PeerID (quadratic in its length) costs nothing. */
-const LONGEST = { id: 512, did: 512, peer_id: 128, stream_address: 1024 } as const;
-const LONGEST_NAME = { name: 512 } as const;
-const LONGEST_RELATION = 64;
+export const LONGEST = { id: 512, did: 512, peer_id: 128, stream_address: 1024 } as const;
+export const LONGEST_NAME = { name: 512 } as const;
+export const LONGEST_RELATION = 64;
 
 /** A record that says what a peer should be. A missing relation is refused: a missing word must not revoke anybody. */
 export function readDesired(record: Fields, vocabulary: Vocabulary): Omit<Desired, "kind" | "source"> | Refusal {
