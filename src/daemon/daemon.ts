@@ -67,7 +67,7 @@ async function start(
 
   owner.use(lockDirectory(config.data));
   const store = owner.use(openStore({ directory: config.data, clock }));
-  const recorder = new Recorder({ store, clock, logger, metrics, onObserved, onLogged });
+  const recorder = owner.use(new Recorder({ store, clock, logger, metrics, onObserved, onLogged }));
 
   const privateKey = await loadOrCreateIdentity(join(config.data, "identity.key"));
   const peerId = peerIdOf(peerIdFromPrivateKey(privateKey));

@@ -37,11 +37,26 @@ export interface RecorderDependencies {
   readonly onLogged: (logged: Logged) => void;
 }
 
-export class Recorder implements ReconcilerObserver {
+/** Past this, what happens while the log cannot be written is only counted. */
+const MAX_UNWRITTEN = 4_096;
+/** How often it is tried again, where nothing happens that would try it. */
+const RETRY_MS = 1_000;
+
+interface Unwritten {
+  readonly event: ObservedEvent;
+  readonly atMs: number;
+}
+
+/** Disposing it writes what still can be written. */
+export class Recorder implements ReconcilerObserver, Disposable {
   readonly #deps: RecorderDependencies;
   readonly #startedAtMs: number;
   /** The generation whose way from event to stream has been measured, by peer. */
   readonly #measured = new Map<PeerId, number>();
+  /** What happened and is not in the log yet, oldest first: a stream must not be missing there because the disk was full. */
+  readonly #unwritten: Unwritten[] = [];
+  #lost = 0;
+  #retry: Disposable | undefined;
   #failing: string | null = null;
 
   constructor(deps: RecorderDependencies) {
@@ -57,25 +72,63 @@ export class Recorder implements ReconcilerObserver {
   observed(event: ObservedEvent): void {
     this.#deps.onObserved(event);
     this.#count(event);
-    const logged = this.append(() => this.#deps.store.appendObserved(event));
-    if (logged === undefined || logged === "repeated" || logged === "suppressed") return;
-    this.#deps.onLogged(logged);
-    this.#say(event);
+    if (this.#unwritten.length < MAX_UNWRITTEN) this.#unwritten.push({ event, atMs: this.#deps.clock.wallMs() });
+    else this.#lose(event);
+    this.#write();
   }
 
-  /** Runs one append. A failure is logged once per run of failures, shown by readiness, and never reaches the streams. */
-  append<Result>(work: () => Result): Result | undefined {
+  [Symbol.dispose](): void {
+    this.#write();
+    this.#retry?.[Symbol.dispose]();
+  }
+
+  /** Never throws: that the log cannot be written is logged once per run of failures, shown by readiness, and never reaches the streams. */
+  #write(): void {
+    for (let next = this.#unwritten[0]; next !== undefined; next = this.#unwritten[0]) {
+      const logged = this.#append(next);
+      if (logged === undefined) {
+        this.#tryAgain();
+        return;
+      }
+      this.#unwritten.shift();
+      if (logged === "repeated" || logged === "suppressed") continue;
+      this.#deps.onLogged(logged);
+      this.#say(next.event);
+    }
+  }
+
+  #append({ event, atMs }: Unwritten): Logged<ObservedEvent> | "repeated" | "suppressed" | undefined {
+    const { store, logger, metrics } = this.#deps;
     try {
-      const result = work();
-      if (this.#failing !== null) this.#deps.logger.info({}, "the event log can be written again");
+      const logged = store.appendObserved(event, atMs);
+      if (this.#failing !== null)
+        logger.info({ events: this.#unwritten.length, lost: this.#lost }, "the event log can be written again");
       this.#failing = null;
-      return result;
+      this.#lost = 0;
+      return logged;
     } catch (thrown) {
       const why = messageOf(thrown);
-      this.#deps.metrics.logFailures.inc({ kind: "append" });
-      if (this.#failing !== why) this.#deps.logger.error({ error: why }, "the event log cannot be written; streams go on");
+      metrics.logFailures.inc({ kind: "append" });
+      if (this.#failing !== why) logger.error({ error: why }, "the event log cannot be written; streams go on");
       this.#failing = why;
       return undefined;
+    }
+  }
+
+  #tryAgain(): void {
+    this.#retry ??= this.#deps.clock.schedule(RETRY_MS, () => {
+      this.#retry = undefined;
+      this.#write();
+    });
+  }
+
+  #lose({ peerId, type }: ObservedEvent): void {
+    this.#lost += 1;
+    if (this.#lost === 1) {
+      this.#deps.logger.error(
+        { peerId, event: type, unwritten: MAX_UNWRITTEN },
+        "the event log cannot be written for too long: from now on what happens is lost to it",
+      );
     }
   }
 

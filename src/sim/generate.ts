@@ -141,7 +141,7 @@ function published(draw: Draw, peers: readonly string[], quiet: boolean): Fixtur
         publish(atMs, peer, { relation: draw.one(["NONE", "PARTNER"]), address: null });
         break;
       case 12:
-        publish(atMs, `stranger-${draw.between(1, 3)}`, { address: draw.one(UNUSABLE) });
+        publish(atMs, `stranger-${draw.between(1, 3)}`, { address: draw.one<string | undefined>([undefined, ...UNUSABLE]) });
         break;
       default:
         publish(atMs, peer);
@@ -162,11 +162,7 @@ const NOISE: readonly [string, ...string[]] = [
   '{"FromApp":"oc-api","Datatype":"PEER","Payload":"bm90IEpTT04="}',
 ];
 
-const UNUSABLE: readonly [string, ...string[]] = [
-  "/ip4/192.0.2.1/udp/4011/quic-v1",
-  "/ip4/192.0.2.1/tcp/4011",
-  "/dns4/nowhere.invalid/tcp/1",
-];
+const UNUSABLE: readonly [string, ...string[]] = ["/ip4/192.0.2.1/udp/4011/quic-v1", "/unix/run/partner.sock"];
 
 function movedAddress(draw: Draw, peer: string): string {
   return addressOfName(peer).replace("/tcp/4011", `/tcp/${draw.between(4_100, 4_200)}`);

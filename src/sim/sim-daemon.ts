@@ -2,6 +2,7 @@
 import type { Random } from "../clock.ts";
 import { type Core, type CoreProbe, createCore, ruleOf } from "../daemon/core.ts";
 import { Recorder, type RecorderMetrics } from "../daemon/recorder.ts";
+import type { ObservedEvent } from "../events/types.ts";
 import { DEFAULT_LIMITS, DEFAULT_VOCABULARY } from "../events/vocabulary.ts";
 import type { CrashPoint, Fixture } from "../fixture/schema.ts";
 import { type Address, didOf, type PeerId } from "../ids.ts";
@@ -31,6 +32,8 @@ export interface SimDaemonInit {
 
 /** Who hears what the daemon does. */
 export interface DaemonWatcher extends ReconcilerObserver {
+  /** Something happened on the wire, or could not; its row is written next. */
+  happened(event: ObservedEvent): void;
   logged(logged: Logged): void;
   operation(peerId: PeerId, kind: "open" | "renew", state: "begun" | "over"): void;
   diffed(): void;
@@ -45,11 +48,13 @@ export class SimDaemon {
   readonly store: Store;
   readonly node: SimNode;
   readonly #init: SimDaemonInit;
+  readonly #recorder: Recorder;
   readonly #core: Core;
 
-  private constructor(init: SimDaemonInit, store: Store, node: SimNode, core: Core) {
+  private constructor(init: SimDaemonInit, store: Store, recorder: Recorder, node: SimNode, core: Core) {
     this.#init = init;
     this.store = store;
+    this.#recorder = recorder;
     this.node = node;
     this.#core = core;
   }
@@ -65,7 +70,7 @@ export class SimDaemon {
       clock,
       logger: silentLogger,
       metrics: NO_METRICS,
-      onObserved: () => {},
+      onObserved: (event) => watcher.happened(event),
       onLogged: (logged) => watcher.logged(logged),
     });
     const node = network.addNode({ peerId: init.peerId, clock, gater: createGater(rule, recorder) });
@@ -85,7 +90,7 @@ export class SimDaemon {
       onAppendFailed: () => {},
       probe: probeOf(watcher),
     });
-    const daemon = new SimDaemon(init, store, node, core);
+    const daemon = new SimDaemon(init, store, recorder, node, core);
     network.listen(init.address, node);
     onStarted(daemon);
     core.reconciler.start();
@@ -115,6 +120,7 @@ export class SimDaemon {
     this.#init.broker.unsubscribe();
     await this.#core[Symbol.asyncDispose]();
     this.node.crash();
+    this.#recorder[Symbol.dispose]();
     this.store[Symbol.dispose]();
     this.#init.disk.closed();
     this.#init.clock.stop();

@@ -142,7 +142,12 @@ export class World implements Scene, DaemonWatcher, Disposable {
     for (const invariant of this.#invariants) invariant.logged?.(logged);
   }
 
-  observed(_event: ObservedEvent): void {}
+  happened(event: ObservedEvent): void {
+    for (const invariant of this.#invariants) invariant.observed?.(event);
+  }
+
+  /** Of the reconciler alone, and a part of what `happened` hears. */
+  observed(): void {}
 
   acted(peerId: PeerId, action: Action): void {
     this.trace.acted(this.nowMs(), peerId, action);
@@ -232,7 +237,8 @@ export class World implements Scene, DaemonWatcher, Disposable {
 
   /** Ends the daemon at `point`, which it may reach later or never. */
   arm(how: DaemonEnd, point: CrashPoint, downMs: number): void {
-    if (point === "now") this.end(how, downMs);
+    // Who is asked to end does so when it can.
+    if (point === "now" || how === "restart") this.end(how, downMs);
     else this.#armed = { point, how, downMs };
   }
 

@@ -45,11 +45,11 @@ export interface Store extends Disposable {
   /** Appends the batch, all or nothing. One answer for each message, in order; `duplicate`: its dedupe key is in the log already. */
   appendReceived(batch: readonly Received[]): readonly (Logged | "duplicate")[];
   /**
-   * Appends what happened. `repeated`: a failure or refusal like the peer's last, which is only counted, and the count written
+   * Appends what happened, now or at `atMs` (wall). `repeated`: a failure or refusal like the peer's last, which is only counted, and the count written
    * with the next row, after a second, or at the end.
    * `suppressed`: one refusal too many in this hour, which is counted in `suppressedRefusals` alone.
    */
-  appendObserved(event: ObservedEvent): Logged<ObservedEvent> | "repeated" | "suppressed";
+  appendObserved(event: ObservedEvent, atMs?: number): Logged<ObservedEvent> | "repeated" | "suppressed";
   /** At boot: closes every stream that the log still holds open, with the reason `daemon_restart`. Returns how many. */
   closeDanglingSessions(): number;
 
@@ -95,11 +95,11 @@ export function openStore({ directory, clock, ...options }: StoreOptions): Store
     batch.map((received) => receive(rows, append, received)),
   );
 
-  const appendObserved = database.transaction((event: ObservedEvent) => {
+  const appendObserved = database.transaction((event: ObservedEvent, atMs: number) => {
     const status = rows.lookup.status(event.peerId);
     const repeated = repeatedBy(status, event);
     if (repeated !== undefined) {
-      repetitions.count(repeated.seq, wallMs(clock));
+      repetitions.count(repeated.seq, Math.round(atMs));
       if (repetitions.due) repetitions.take().forEach(rows.addRepetition);
       return "repeated";
     }
@@ -111,7 +111,7 @@ export function openStore({ directory, clock, ...options }: StoreOptions): Store
       }
     }
     const causeSeq = event.type === "StreamClosed" ? (endedBy(status, event)?.seq ?? null) : null;
-    return append(withWellFormedText(event), { ...OBSERVED, causeSeq });
+    return append(withWellFormedText(event), { ...OBSERVED, causeSeq }, atMs);
   });
 
   const closeDanglingSessions = database.transaction(() => {
@@ -152,7 +152,7 @@ export function openStore({ directory, clock, ...options }: StoreOptions): Store
 
   return {
     appendReceived: (batch) => run("append received events", () => appendReceived.immediate(batch)),
-    appendObserved: (event) => run(`append ${event.type}`, () => appendObserved.immediate(event)),
+    appendObserved: (event, atMs = clock.wallMs()) => run(`append ${event.type}`, () => appendObserved.immediate(event, atMs)),
     closeDanglingSessions: () => run("close dangling sessions", () => closeDanglingSessions.immediate()),
     get: (peerId) => cache.get(peerId),
     list: () => cache.list(),
@@ -185,14 +185,15 @@ interface Origin extends Pick<Logged, "source" | "subject" | "dedupeKey" | "caus
 
 const OBSERVED: Omit<Origin, "causeSeq"> = { source: OWN_SOURCE, subject: null, dedupeKey: null, payload: null };
 
-type Append = <Event extends LogEvent>(event: Event, origin: Origin) => Logged<Event>;
+type Append = <Event extends LogEvent>(event: Event, origin: Origin, atMs?: number) => Logged<Event>;
 
 /** Appends one event and projects it. Only ever called within a write transaction, which makes `seq` gapless. */
 function appender(rows: Tables, cache: DesiredCache, repetitions: Repetitions, clock: Clock): Append {
-  return (event, { payload, ...origin }) => {
+  return (event, { payload, ...origin }, happenedAtMs = clock.wallMs()) => {
     repetitions.take().forEach(rows.addRepetition);
     const seq = (rows.head()?.seq ?? 0) + 1;
-    const atMs = wallMs(clock);
+    // A virtual clock may give fractions of a millisecond; the log holds whole ones.
+    const atMs = Math.round(happenedAtMs);
     const { effect, supersededPeerId, desired, statuses } = project(rows.lookup, event, { seq, atMs, causeSeq: origin.causeSeq });
     const { payload: bytes = null, payloadEncoding = null, payloadBytes = null, payloadSha256 = null } = payload ?? {};
     const place = { seq, atMs, effect, supersededPeerId, ...origin, payloadBytes, payloadSha256 };
@@ -226,9 +227,4 @@ function withWellFormedText<Value extends object>(value: Value): Value {
   return Object.fromEntries(
     fields.map(([key, field]) => [key, typeof field === "string" ? field.toWellFormed() : field]),
   ) as Value;
-}
-
-/** A virtual clock may give fractions of a millisecond; the log holds whole ones. */
-function wallMs(clock: Clock): number {
-  return Math.round(clock.wallMs());
 }

@@ -37,7 +37,9 @@ export function backoff(scene: Scene): Invariant {
       failed = new Map();
     },
     logged({ event }) {
-      if (event.type === "EventRejected") return;
+      if (event.type !== "EventRejected") touched.add(event.peerId);
+    },
+    observed(event) {
       touched.add(event.peerId);
       if (!("direction" in event) || event.direction !== "outbound") return;
       if (event.type === "StreamOpened") {

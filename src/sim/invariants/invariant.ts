@@ -1,5 +1,6 @@
 /** What must always hold, as watchers: each hears what happens, and says when it does not hold. */
 
+import type { ObservedEvent } from "../../events/types.ts";
 import type { Fixture } from "../../fixture/schema.ts";
 import type { PeerId } from "../../ids.ts";
 import type { Libp2pPartnerStreams } from "../../p2p/partner-streams.ts";
@@ -48,6 +49,8 @@ export interface Invariant {
   started?(daemon: Running): void;
   /** The daemon is gone, in peace or not. */
   ended?(): void;
+  /** Something happened on the wire, or could not; its row is written next. */
+  observed?(event: ObservedEvent): void;
   logged?(logged: Logged): void;
   acted?(peerId: PeerId, action: Action): void;
   settled?(peerId: PeerId, outcome: Outcome): void;

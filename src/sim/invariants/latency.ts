@@ -12,11 +12,13 @@ const LONGEST_WAIT_MS = 61_000;
 export function latency(scene: Scene): Invariant {
   const { concurrency, openTimeoutMs, resyncMs } = scene.settings;
   let openedAt = new Map<PeerId, number>();
+  let begunAt = new Map<PeerId, number>();
   let lastDiffMs = 0;
 
   return {
     started(daemon) {
       openedAt = new Map();
+      begunAt = new Map();
       lastDiffMs = scene.awakeMs();
       for (const { peerId, standing } of daemon.store.list())
         if (standing === "partner") mustOpen(peerId, ACTION_MS, "opens-at-start");
@@ -32,16 +34,22 @@ export function latency(scene: Scene): Invariant {
     },
     acted(peerId, action) {
       if (action.kind !== "open") return;
-      openedAt.set(peerId, scene.awakeMs());
+      const actedAtMs = scene.awakeMs();
+      openedAt.set(peerId, actedAtMs);
       // Its turn comes after all the others, each of which may last as long as it is allowed to.
       const turns = Math.ceil((scene.peers().length + 1) / concurrency) + 1;
-      const begunAtMs = scene.awakeMs();
-      scene.within(turns * openTimeoutMs + LONGEST_WAIT_MS + DIFF_MS, "no-starvation", () => {
-        if (!wants(peerId) || scene.daemon?.streams.actual(peerId).outbound !== null) return undefined;
-        return (openedAt.get(peerId) ?? 0) > begunAtMs
-          ? undefined
-          : `${peerId} is wanted, has no stream, and nobody has tried again`;
+      scene.within(turns * openTimeoutMs, "no-starvation", () => {
+        const waits = openedAt.get(peerId) === actedAtMs && (begunAt.get(peerId) ?? Number.NEGATIVE_INFINITY) < actedAtMs;
+        return waits && wants(peerId)
+          ? `${peerId} has been waiting for its turn to be opened for ${turns * openTimeoutMs} ms`
+          : undefined;
       });
+    },
+    operation(peerId, kind, state) {
+      if (kind === "open" && state === "begun") begunAt.set(peerId, scene.awakeMs());
+    },
+    settled(peerId, outcome) {
+      if (outcome.kind === "retry") mustOpen(peerId, LONGEST_WAIT_MS, "no-starvation");
     },
     resyncFound(peerId) {
       if (scene.wakesAreSafe) scene.violated("no-lost-wake", `the periodic diff found work on ${peerId} that no wake had named`);

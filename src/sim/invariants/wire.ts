@@ -1,9 +1,9 @@
 /** What stands on the wire is what the registry says and the log wants: nothing more, nothing that lingers, nothing killed in health. */
-import type { DesiredPeer } from "../../events/types.ts";
+import type { DesiredPeer, StreamClosed } from "../../events/types.ts";
 import type { PeerId } from "../../ids.ts";
 import { PARTNER_PROTOCOL } from "../../p2p/constants.ts";
-import type { Logged } from "../../store/logged.ts";
-import type { Invariant, Scene } from "./invariant.ts";
+import type { SimStream } from "../network/stream.ts";
+import type { Invariant, Running, Scene } from "./invariant.ts";
 
 /** DESIGN: no stream to a peer that is not desired outlives a second. */
 const UNDESIRED_MS = 1_000;
@@ -11,8 +11,12 @@ const UNDESIRED_MS = 1_000;
 const DIFF_MS = 7_000;
 /** A lease, the longest time between two heartbeats, and the round trips. */
 const HEALTHY_FOR_MS = 15_000;
+/** To look at every stream at every step would take longer than the step. */
+const LOOK_EVERY_MS = 200;
 
 export function wire(scene: Scene): Invariant {
+  let strays = new Map<SimStream, number>();
+  let nextLookMs = 0;
   return {
     started(daemon) {
       for (const peer of daemon.store.list()) if (peer.standing !== "partner") mustBeGone(peer);
@@ -28,19 +32,24 @@ export function wire(scene: Scene): Invariant {
           }
           break;
         case "StreamOpened":
-          opened(event.peerId, event.direction);
-          break;
         case "StreamClosed":
-          if (event.reason === "expired") expired(logged, event.peerId);
-          break;
         case "EventRejected":
         case "OpenFailed":
         case "InboundRefused":
           break;
       }
     },
+    observed(event) {
+      if (event.type === "StreamOpened") opened(event.peerId, event.direction);
+      if (event.type === "StreamClosed" && event.reason === "expired") expired(event);
+    },
+    ended() {
+      strays = new Map();
+    },
     stepped() {
-      if (scene.daemon !== undefined) everyStreamIsOwned();
+      if (scene.daemon === undefined || scene.nowMs() < nextLookMs) return;
+      nextLookMs = scene.nowMs() + LOOK_EVERY_MS;
+      everyStreamIsOwned(scene.daemon);
     },
   };
 
@@ -74,31 +83,33 @@ export function wire(scene: Scene): Invariant {
   }
 
   /** Nothing but its own silence, or the network's, ends a stream as expired: least of all our own stall. */
-  function expired({ event }: Logged, peerId: PeerId): void {
+  function expired({ peerId, direction }: StreamClosed): void {
     const peer = scene.peer(peerId);
     if (peer === undefined || scene.nowMs() - peer.wellSinceMs < HEALTHY_FOR_MS) return;
-    const direction = event.type === "StreamClosed" ? event.direction : "";
     if (direction === "inbound" && peer.farEnd.own === undefined) return;
     scene.violated("healthy-streams-live", `the ${direction} stream of ${peerId} expired although nothing was wrong with it`);
   }
 
-  function everyStreamIsOwned(): void {
-    const { daemon } = scene;
-    if (daemon === undefined) return;
+  /** Who opens a stream has to register it or to give it back, and that soon. */
+  function everyStreamIsOwned(daemon: Running): void {
     const outbound = new Map<PeerId, number>();
+    const stillStray = new Map<SimStream, number>();
     for (const connection of daemon.node.connections()) {
       for (const stream of connection.streams) {
         if (stream.protocol !== PARTNER_PROTOCOL || stream.direction !== "outbound" || stream.status !== "open") continue;
         const peerId = connection.remotePeer;
         outbound.set(peerId, (outbound.get(peerId) ?? 0) + 1);
+        if (daemon.reconciler.progress(peerId).opening || daemon.streams.actual(peerId).outbound !== null) continue;
+        const sinceMs = strays.get(stream) ?? scene.awakeMs();
+        stillStray.set(stream, sinceMs);
+        if (scene.awakeMs() - sinceMs > UNDESIRED_MS) {
+          scene.violated("no-stream-without-owner", `an outbound stream to ${peerId} stands that the registry does not know`);
+        }
       }
     }
+    strays = stillStray;
     for (const [peerId, count] of outbound) {
       if (count > 1) scene.violated("one-outbound-stream", `${count} outbound streams to ${peerId} stand`);
-      const { opening } = daemon.reconciler.progress(peerId);
-      if (!opening && daemon.streams.actual(peerId).outbound === null) {
-        scene.violated("no-stream-without-owner", `an outbound stream to ${peerId} stands that the registry does not know`);
-      }
     }
   }
 }
