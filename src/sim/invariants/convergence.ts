@@ -53,7 +53,8 @@ export function convergence(scene: Scene): Invariant {
       const { outbound, inbound, connected } = daemon.streams.actual(peerId);
       if (desired.standing === "partner") {
         const peer = scene.peer(peerId);
-        if (peer === undefined || peerId === scene.self || !peer.listensAt(desired.address)) continue;
+        const cannot = daemon.reconciler.progress(peerId).lastFailure?.code === "address_unsupported";
+        if (cannot || peer === undefined || peerId === scene.self || !peer.listensAt(desired.address)) continue;
         if (outbound === null) scene.violated("convergence", `${peerId} is ${relation}, and no outbound stream stands`);
         else if (!standsAtBothEnds(daemon, peerId))
           scene.violated("convergence", `the stream to ${peerId} stands here, and not at the far end`);

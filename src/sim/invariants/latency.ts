@@ -29,8 +29,11 @@ export function latency(scene: Scene): Invariant {
         if (peer?.standing !== "partner" || peer.generation !== peer.desiredSeq) return;
         mustOpen(event.peerId, scene.wakesAreSafe ? ACTION_MS : DIFF_MS, "event-to-action");
       }
-      if (event.type === "StreamClosed" && event.direction === "outbound")
+    },
+    observed(event) {
+      if (event.type === "StreamClosed" && event.direction === "outbound") {
         mustOpen(event.peerId, LONGEST_WAIT_MS, "no-starvation");
+      }
     },
     acted(peerId, action) {
       if (action.kind !== "open") return;
