@@ -5,7 +5,7 @@
 import type { ErrorCode } from "../../src/errors.ts";
 import type { CloseReason, DesiredPeer } from "../../src/events/types.ts";
 
-export const LEASE_MS = 10_000;
+const LEASE_MS = 10_000;
 export const OPEN_TIMEOUT_MS = 5_000;
 const RENEW_TIMEOUT_MS = 3_000;
 /** A failed renewal pauses for this long, and the end of the lease is noticed after it. */

@@ -11,7 +11,7 @@ import { VirtualClock } from "../../src/sim/virtual-clock.ts";
 import { LifeModel, OPEN_TIMEOUT_MS } from "./stream-life-model.ts";
 
 const PROTOCOL = "/heartbeat";
-export const SELF = "self" as PeerId;
+const SELF = "self" as PeerId;
 export const PEERS = ["alice" as PeerId, "bob" as PeerId, SELF] as const;
 
 interface Stream {
