@@ -23,6 +23,7 @@ const EXIT_CODES = {
   nats_unavailable: 69,
   check_failed: 1,
   fixture_invalid: 78,
+  file_failed: 74,
   // Why an outbound partner stream could not be opened, or was lost.
   address_unsupported: 69,
   dial_failed: 69,

@@ -1,28 +1,15 @@
 /** The command line: what can be called, with which flags, and its help. Each command's work is in a file of its own. */
-import { Command, InvalidArgumentError } from "commander";
+import { Command } from "commander";
 import { systemClock } from "../clock.ts";
-import { type ConfigSources, loadConfig } from "../config/load.ts";
-import type { Config } from "../config/schema.ts";
 import { natsConfig } from "../daemon/nats-source.ts";
 import { publishOnce } from "../nats/publish.ts";
 import { version } from "../version.ts";
 import { daemonClient } from "./client.ts";
+import { addFixtureCommands } from "./fixture-commands.ts";
+import { collect, configOf, type DaemonFlags, type Env, example } from "./flags.ts";
 import { peers } from "./peers.ts";
 import { messageOf } from "./publish.ts";
 import { status } from "./status.ts";
-
-type Env = ConfigSources["env"];
-
-interface DaemonFlags {
-  config?: string;
-  data?: string;
-  nats?: string;
-  listen?: string[];
-  http?: string;
-  name?: string;
-  did?: string;
-  inbound?: string;
-}
 
 /** Runs the command that `argv` (without node and script) names. Resolves when it is done; `run` is done when it is ended. */
 export async function program(argv: readonly string[], env: Env): Promise<void> {
@@ -36,6 +23,8 @@ export async function program(argv: readonly string[], env: Env): Promise<void> 
   addPeers(root, env);
   addPublish(root, env);
   addDemo(root);
+  addFixtureCommands(root, env);
+  endQuietlyWithoutReader(process.stdout);
   await root.parseAsync(argv, { from: "user" });
 }
 
@@ -151,19 +140,12 @@ function addDemo(root: Command): void {
     });
 }
 
-function configOf(flags: DaemonFlags, env: Env): Config {
-  const { config: file, nats, inbound, ...rest } = flags;
-  const { data, listen, http, name, did } = rest;
-  return loadConfig({ flags: { data, listen, http, name, did, "nats.url": nats, "p2p.inbound": inbound }, env, file });
-}
-
-function collect(value: string, before: readonly string[] | undefined): string[] {
-  if (value === "") throw new InvalidArgumentError("a multiaddr is needed");
-  return [...(before ?? []), value];
-}
-
-function example(...lines: readonly string[]): string {
-  return `\nExamples:\n${lines.map((line) => `  ${line}`).join("\n")}`;
+/** Whoever read our output has enough of it, as `head` has: no error, and nothing more to do. */
+function endQuietlyWithoutReader(output: NodeJS.WriteStream): void {
+  output.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code === "EPIPE") process.exit(0);
+    throw error;
+  });
 }
 
 function print(text: string): void {
