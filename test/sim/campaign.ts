@@ -1,0 +1,222 @@
+/** Many seeds over a few lanes: first all the runs, then the smallest fixture of each kind of failure. */
+import { type Lane, type LaneOptions, Lane as NewLane, type Outcome } from "./lane.ts";
+import { type Ran, RUNNER_INVARIANTS, type Shrunk } from "./messages.ts";
+
+export interface CampaignOptions extends LaneOptions {
+  readonly seeds: number;
+  readonly from: number;
+  readonly plant: string | null;
+  readonly workers: number;
+  /** Every so many seeds one is run twice; 0 for none. */
+  readonly twiceEvery: number;
+  /** So many different invariants are violated, and no further seed is begun. */
+  readonly mostInvariants: number;
+  readonly shrinkRuns: number;
+}
+
+/** A seed whose run violated something. */
+export interface Failure {
+  readonly seed: number;
+  readonly invariant: string;
+  readonly atMs: number;
+  readonly message: string;
+  /** The text of its world; null where its thread is gone. */
+  readonly fixture: string | null;
+}
+
+/** All failures in which the same invariant was the first to be violated. */
+export interface Finding {
+  /** Of the lowest seed. */
+  readonly first: Failure;
+  readonly seeds: readonly number[];
+  /** Null where it was not shrunk; the reason then. */
+  readonly shrunk: Shrunk | null;
+  readonly notShrunk: string | null;
+}
+
+export interface Totals {
+  readonly seeds: number;
+  readonly twice: number;
+  readonly steps: number;
+  readonly simulatedMs: number;
+  /** Peers of all worlds together. */
+  readonly peers: number;
+  readonly elapsedMs: number;
+  readonly cpuMs: number;
+}
+
+export interface CampaignWatch {
+  /** A seed was run; they come in any order. `done`: how many were. */
+  onRan?(ran: Ran, done: number): void;
+  /** The first failure of its kind. */
+  onFailure?(failure: Failure): void;
+  onShrinking?(findings: number): void;
+}
+
+export interface CampaignResult {
+  readonly totals: Totals;
+  /** By seed. */
+  readonly findings: readonly Finding[];
+  readonly interrupted: boolean;
+}
+
+export async function campaign(options: CampaignOptions, watch: CampaignWatch, signal: AbortSignal): Promise<CampaignResult> {
+  await using lanes = new AsyncDisposableStack();
+  const all = Array.from({ length: options.workers }, () => lanes.use(new NewLane(options)));
+  const tally = new Tally();
+  let next = options.from;
+  const end = options.from + options.seeds;
+  await Promise.all(
+    all.map(async (lane) => {
+      while (next < end && !signal.aborted && tally.kinds < options.mostInvariants) {
+        const seed = next++;
+        const twice = options.twiceEvery > 0 && (seed - options.from) % options.twiceEvery === 0;
+        const outcome = await lane.do({ kind: "run", seed, plant: options.plant, twice }, signal);
+        if (outcome.kind === "stopped" || signal.aborted) break;
+        const ran = ranOf(seed, outcome, options.hangMs);
+        tally.add(ran, twice);
+        watch.onRan?.(ran, tally.done);
+        const failure = failureOf(ran);
+        if (failure !== undefined && tally.addFailure(failure)) watch.onFailure?.(failure);
+      }
+    }),
+  );
+  const totals = tally.totals();
+  const findings = tally.findings();
+  if (findings.length > 0 && !signal.aborted) watch.onShrinking?.(findings.length);
+  const shrunk = await overLanes(all, findings, (lane, finding) => shrinkWith(lane, finding, options, signal));
+  return { totals, findings: shrunk, interrupted: signal.aborted };
+}
+
+/** The outcome of a run as a run, whatever became of its thread. */
+export function ranOf(seed: number, outcome: Outcome, hangMs: number): Ran {
+  if (outcome.kind === "ran") return outcome;
+  const violation = { atMs: 0, ...threadless(outcome, hangMs) };
+  return { kind: "ran", seed, facts: null, violation, invariants: [violation.invariant], fixture: null };
+}
+
+function threadless(outcome: Exclude<Outcome, Ran>, hangMs: number): { readonly invariant: string; readonly message: string } {
+  switch (outcome.kind) {
+    case "hung":
+      return {
+        invariant: RUNNER_INVARIANTS.hang,
+        message: `the world's time stood still for ${hangMs / 1_000} s; the run was given up`,
+      };
+    case "died":
+      return { invariant: RUNNER_INVARIANTS.death, message: outcome.message };
+    case "failed":
+      return { invariant: RUNNER_INVARIANTS.broken, message: outcome.message };
+    case "stopped":
+    case "shrunk":
+      return { invariant: RUNNER_INVARIANTS.broken, message: `the worker answered ${outcome.kind}` };
+  }
+}
+
+export function failureOf({ seed, violation, fixture }: Ran): Failure | undefined {
+  return violation === null ? undefined : { seed, ...violation, fixture };
+}
+
+/** The smallest fixture with this failure. Of one that costs a thread, no candidate can be tried. */
+export async function shrinkWith(
+  lane: Lane,
+  finding: Finding,
+  { plant, shrinkRuns: maxRuns }: Pick<CampaignOptions, "plant" | "shrinkRuns">,
+  signal: AbortSignal,
+): Promise<Finding> {
+  const { seed, invariant, fixture } = finding.first;
+  if (fixture === null) return { ...finding, notShrunk: "the run ends its thread" };
+  const outcome = await lane.do({ kind: "shrink", seed, plant, invariant, maxRuns }, signal);
+  switch (outcome.kind) {
+    case "shrunk":
+      return { ...finding, shrunk: outcome };
+    case "hung":
+      return {
+        ...finding,
+        shrunk: outcome.interim ?? null,
+        notShrunk: signal.aborted ? "interrupted" : "a smaller fixture hangs",
+      };
+    case "died":
+      return { ...finding, shrunk: outcome.interim ?? null, notShrunk: `a smaller fixture ends its thread: ${outcome.message}` };
+    case "failed":
+      return { ...finding, notShrunk: outcome.message };
+    case "stopped":
+    case "ran":
+      return { ...finding, notShrunk: "interrupted" };
+  }
+}
+
+/** Each lane takes the next item; the results are in the order of the items. */
+export async function overLanes<Item, Result>(
+  lanes: readonly Lane[],
+  items: readonly Item[],
+  work: (lane: Lane, item: Item) => Promise<Result>,
+): Promise<Result[]> {
+  const results: Result[] = [];
+  const waiting = items.entries();
+  await Promise.all(
+    lanes.map(async (lane) => {
+      for (const [index, item] of waiting) results[index] = await work(lane, item);
+    }),
+  );
+  return results;
+}
+
+class Tally {
+  readonly #startedMs = performance.now();
+  readonly #cpu = process.cpuUsage();
+  readonly #failures = new Map<string, Failure[]>();
+  #seeds = 0;
+  #twice = 0;
+  #steps = 0;
+  #simulatedMs = 0;
+  #peers = 0;
+
+  get done(): number {
+    return this.#seeds;
+  }
+
+  get kinds(): number {
+    return this.#failures.size;
+  }
+
+  add({ facts }: Ran, twice: boolean): void {
+    this.#seeds += 1;
+    if (facts === null) return;
+    const runs = twice ? 2 : 1;
+    if (twice) this.#twice += 1;
+    this.#steps += facts.steps * runs;
+    this.#simulatedMs += facts.simulatedMs * runs;
+    this.#peers += facts.peers;
+  }
+
+  /** Whether it is the first of its kind. */
+  addFailure(failure: Failure): boolean {
+    const known = this.#failures.get(failure.invariant);
+    if (known === undefined) this.#failures.set(failure.invariant, [failure]);
+    else known.push(failure);
+    return known === undefined;
+  }
+
+  findings(): Finding[] {
+    return [...this.#failures.values()]
+      .flatMap((failures): Finding[] => {
+        const [first, ...others] = failures.sort((a, b) => a.seed - b.seed);
+        if (first === undefined) return [];
+        return [{ first, seeds: [first, ...others].map(({ seed }) => seed), shrunk: null, notShrunk: null }];
+      })
+      .sort((a, b) => a.first.seed - b.first.seed);
+  }
+
+  totals(): Totals {
+    const { user, system } = process.cpuUsage(this.#cpu);
+    return {
+      seeds: this.#seeds,
+      twice: this.#twice,
+      steps: this.#steps,
+      simulatedMs: this.#simulatedMs,
+      peers: this.#peers,
+      elapsedMs: performance.now() - this.#startedMs,
+      cpuMs: (user + system) / 1_000,
+    };
+  }
+}

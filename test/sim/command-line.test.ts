@@ -1,0 +1,89 @@
+import { availableParallelism } from "node:os";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { parseCommandLine } from "./command-line.ts";
+import { PLANTS, plantOf } from "./plants/all.ts";
+
+/** commander prints what it refuses. */
+beforeEach(() => void vi.spyOn(process.stderr, "write").mockReturnValue(true));
+afterEach(() => void vi.restoreAllMocks());
+
+describe("the command line of the simulator", () => {
+  it("runs 2,000 seeds from 1 on all cores, every 20th twice, where nothing else is said", () => {
+    expect(parseCommandLine([])).toMatchObject({
+      kind: "seeds",
+      seeds: 2_000,
+      from: 1,
+      plant: undefined,
+      workers: availableParallelism(),
+      twiceEvery: 20,
+      keepGoing: false,
+      hashes: false,
+      json: false,
+      out: process.cwd(),
+      hangMs: 60_000,
+    });
+  });
+
+  it("takes what is said", () => {
+    const flags =
+      "--seeds 7 --from 0 --plant wake-forgotten --workers 3 --twice-every 0 --keep-going --json --out /tmp/x --hang-after 5";
+    expect(parseCommandLine(flags.split(" "))).toMatchObject({
+      kind: "seeds",
+      seeds: 7,
+      from: 0,
+      plant: plantOf("wake-forgotten"),
+      workers: 3,
+      twiceEvery: 0,
+      keepGoing: true,
+      json: true,
+      out: "/tmp/x",
+      hangMs: 5_000,
+    });
+  });
+
+  it("hunts every planted bug, or those that are named", () => {
+    expect(parseCommandLine(["--plants", "--write"])).toMatchObject({
+      kind: "plants",
+      plants: PLANTS,
+      seeds: 2_000,
+      write: true,
+    });
+    const two = parseCommandLine(["--plants", "--plant", "fin-ignored", "--plant", "dials-itself"]);
+    expect(two).toMatchObject({ plants: [plantOf("fin-ignored"), plantOf("dials-itself")] });
+  });
+
+  it("replays a fixture, with a bug or without", () => {
+    expect(parseCommandLine(["--replay", "x.jsonl"])).toMatchObject({ kind: "replay", file: "x.jsonl", plant: undefined });
+    expect(parseCommandLine(["--replay", "x.jsonl", "--plant", "fin-ignored"])).toMatchObject({ plant: plantOf("fin-ignored") });
+  });
+
+  it.each([
+    ["--seeds", "0"],
+    ["--seeds", "many"],
+    ["--seeds", "-1"],
+    ["--seeds", "1.5"],
+    ["--seeds", "1e99"],
+    ["--from", ""],
+    ["--workers", "0"],
+    ["--nonsense"],
+    ["nonsense"],
+    ["--replay"],
+  ])("refuses %s %s", (...argv) => {
+    expect(() => parseCommandLine(argv)).toThrow(expect.objectContaining({ name: "CommanderError" }) as Error);
+  });
+
+  it.each([
+    ["--plants --hashes", "--plants and --hashes do not go together"],
+    ["--plants --twice-every 3", "--plants and --twice-every do not go together"],
+    ["--replay x --seeds 3", "--replay and --seeds do not go together"],
+    ["--replay x --plants", "--replay and --plants do not go together"],
+    ["--write", "--write writes the table of --plants"],
+    ["--plants --write --plant fin-ignored", "leaves bugs out"],
+    ["--hashes --json", "both print to standard output"],
+    ["--plant fin-ignored --plant dials-itself", "--plant is given more than once"],
+    ["--plant wake-forgoten", 'there is no planted bug "wake-forgoten"; did you mean wake-forgotten?'],
+  ])("refuses %s", (line, message) => {
+    const refusal = expect.objectContaining({ code: "usage", message: expect.stringContaining(message) as string }) as Error;
+    expect(() => parseCommandLine(line.split(" "))).toThrow(refusal);
+  });
+});

@@ -1,0 +1,158 @@
+/** What the command can be told, parsed once. */
+import { availableParallelism } from "node:os";
+import { resolve } from "node:path";
+import { Command, InvalidArgumentError, Option } from "commander";
+import { example } from "../../src/cli/flags.ts";
+import { PartnerdError } from "../../src/errors.ts";
+import { nearest } from "../../src/nearest.ts";
+import { PLANTS, plantOf } from "./plants/all.ts";
+import { directoryUrl } from "./plants/load.ts";
+import type { Plant } from "./plants/plant.ts";
+import { SIMULATOR } from "./simulator.ts";
+
+interface Common {
+  readonly json: boolean;
+  readonly out: string;
+  readonly hangMs: number;
+  readonly workers: number;
+  readonly simulator: string;
+}
+
+export type SimCommand =
+  | (Common & {
+      readonly kind: "seeds";
+      readonly seeds: number;
+      readonly from: number;
+      readonly plant: Plant | undefined;
+      readonly twiceEvery: number;
+      readonly keepGoing: boolean;
+      readonly hashes: boolean;
+    })
+  /** `plants`: those to hunt. */
+  | (Common & {
+      readonly kind: "plants";
+      readonly seeds: number;
+      readonly from: number;
+      readonly plants: readonly Plant[];
+      readonly write: boolean;
+    })
+  | (Common & { readonly kind: "replay"; readonly file: string; readonly plant: Plant | undefined });
+
+const DEFAULT_SEEDS = 2_000;
+
+interface Flags {
+  seeds?: number;
+  from?: number;
+  plant?: string[];
+  plants: boolean;
+  replay?: string;
+  workers: number;
+  twiceEvery?: number;
+  keepGoing: boolean;
+  hashes: boolean;
+  json: boolean;
+  write: boolean;
+  out: string;
+  hangAfter: number;
+  simulator?: string;
+}
+
+/** Throws a CommanderError for what it does not know (it has been printed), and `usage` for what does not go together. */
+export function parseCommandLine(argv: readonly string[]): SimCommand {
+  const command = new Command("npm run sim --")
+    .description("Runs simulated worlds and checks that what must always hold does: a world for each seed, the same every time.")
+    .option("--seeds <n>", `run so many seeds (default: ${DEFAULT_SEEDS}); with --plants: at most so many for each bug`, positive)
+    .option("--from <seed>", "begin with this seed (default: 1)", whole)
+    .option("--plant <name>", "with this bug planted in the code; with --plants: only this one (repeatable)", collect)
+    .option("--plants", "show that every planted bug is caught, and print the table", false)
+    .option("--write", "with --plants: write the table to docs/PLANTED-BUGS.md", false)
+    .option("--replay <file>", "run this fixture and print what it violates")
+    .option("--workers <n>", "threads", positive, availableParallelism())
+    .option("--twice-every <n>", "run every n-th seed twice and compare the traces; 0: none (default: 20)", whole)
+    .option("--keep-going", "do not stop when three different invariants have been violated", false)
+    .option("--hashes", "print seed and trace hash, a line each, to compare two processes", false)
+    .option("--json", "print the result as JSON", false)
+    .option("--out <dir>", "directory for the fixtures of failures", ".")
+    .option("--hang-after <seconds>", "give up a run whose time stands still for so long", positive, 60)
+    .addOption(new Option("--simulator <dir>", "generate.ts and simulate.ts are here").hideHelp())
+    .allowExcessArguments(false)
+    .addHelpText(
+      "after",
+      example(
+        "npm run sim -- --seeds 20000",
+        "npm run sim -- --seeds 1 --from 4711             # one world again, as its failure says",
+        "npm run sim -- --seeds 200 --hashes > a.txt      # again to b.txt, and diff the two",
+        "npm run sim -- --plants --write",
+        "npm run sim -- --seeds 500 --plant wake-forgotten",
+        "npm run sim -- --replay sim-failure-4711.jsonl --plant wake-forgotten",
+      ),
+    )
+    .exitOverride()
+    .showHelpAfterError("(npm run sim -- --help shows what there is)");
+  command.parse(argv, { from: "user" });
+  return commandOf(command.opts<Flags>());
+}
+
+function commandOf(flags: Flags): SimCommand {
+  const { json, out, workers, hangAfter } = flags;
+  const simulator = flags.simulator === undefined ? SIMULATOR : directoryUrl(resolve(flags.simulator)).href;
+  const common: Common = { json, out: resolve(out), workers, hangMs: hangAfter * 1_000, simulator };
+  const plants = (flags.plant ?? []).map(named);
+  const { seeds = DEFAULT_SEEDS, from = 1, twiceEvery = 20, keepGoing, hashes, write } = flags;
+  if (flags.replay !== undefined) {
+    refuse(flags, "--replay", ["plants", "seeds", "from", "hashes", "keepGoing", "twiceEvery", "write"]);
+    return { ...common, kind: "replay", file: flags.replay, plant: atMostOne(plants) };
+  }
+  if (flags.plants) {
+    refuse(flags, "--plants", ["hashes", "keepGoing", "twiceEvery"]);
+    if (write && plants.length > 0)
+      throw usage("--write takes the whole table, and --plant NAME leaves bugs out", "leave out one of the two");
+    return { ...common, kind: "plants", seeds, from, plants: plants.length > 0 ? plants : PLANTS, write };
+  }
+  if (write) throw usage("--write writes the table of --plants", "add --plants, or leave out --write");
+  if (hashes && json) throw usage("--hashes and --json both print to standard output", "leave out one of the two");
+  return { ...common, kind: "seeds", seeds, from, plant: atMostOne(plants), twiceEvery, keepGoing, hashes };
+}
+
+function refuse(flags: Flags, mode: string, others: readonly (keyof Flags)[]): void {
+  const given = others.filter((name) => flags[name] !== undefined && flags[name] !== false);
+  const [other] = given;
+  if (other === undefined) return;
+  const flag = `--${other.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+  throw usage(`${mode} and ${flag} do not go together`, "leave out one of the two");
+}
+
+function named(name: string): Plant {
+  const plant = plantOf(name);
+  if (plant !== undefined) return plant;
+  const names = PLANTS.map((known) => known.name);
+  const meant = nearest(name, names);
+  throw usage(
+    `there is no planted bug ${JSON.stringify(name)}${meant === undefined ? "" : `; did you mean ${meant}?`}`,
+    `name one of ${names.join(", ")}`,
+  );
+}
+
+function atMostOne(plants: readonly Plant[]): Plant | undefined {
+  if (plants.length > 1)
+    throw usage("--plant is given more than once", "plant one bug at a time, or add --plants to hunt several");
+  return plants[0];
+}
+
+function usage(message: string, nextStep: string): PartnerdError {
+  return new PartnerdError("usage", message, { nextStep });
+}
+
+const collect = (value: string, before: readonly string[] | undefined): string[] => [...(before ?? []), value];
+
+function whole(text: string): number {
+  const number = Number(text);
+  if (!/^\d+$/.test(text) || !Number.isSafeInteger(number)) throw new InvalidArgumentError("expected a whole number, 0 or more");
+  return number;
+}
+
+function positive(text: string): number {
+  const number = whole(text);
+  if (number === 0) throw new InvalidArgumentError("expected a whole number, 1 or more");
+  return number;
+}

@@ -1,0 +1,192 @@
+/** `npm run sim`: seeds, planted bugs, and single fixtures. See --help. */
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join, relative } from "node:path";
+import { CommanderError } from "commander";
+import { readFixtureText } from "../../src/cli/files.ts";
+import { messageOf, PartnerdError, toPartnerdError } from "../../src/errors.ts";
+import { parseFixture } from "../../src/fixture/parse.ts";
+import { campaign, type Finding } from "./campaign.ts";
+import { parseCommandLine, type SimCommand } from "./command-line.ts";
+import { hunt } from "./plant-hunt.ts";
+import {
+  campaignJson,
+  EMPTY_DOCUMENT,
+  failureLine,
+  findingsText,
+  huntedLine,
+  huntJson,
+  huntText,
+  totalsText,
+  withTable,
+} from "./report.ts";
+import { loadSimulate } from "./simulator.ts";
+import { ticker } from "./ticker.ts";
+
+const DOCUMENT = join(import.meta.dirname, "../../docs/PLANTED-BUGS.md");
+/** Enough to see what is wrong; more may follow from it. */
+const MOST_INVARIANTS = 3;
+const SHRINK_RUNS = 2_000;
+const INTERRUPTED = 130;
+
+try {
+  process.exitCode = await main(process.argv.slice(2));
+} catch (thrown) {
+  process.exitCode = exitCodeOf(thrown);
+}
+
+function main(argv: readonly string[]): Promise<number> {
+  const command = parseCommandLine(argv);
+  switch (command.kind) {
+    case "seeds":
+      return runSeeds(command);
+    case "plants":
+      return runPlants(command);
+    case "replay":
+      return runReplay(command);
+  }
+}
+
+async function runSeeds(command: SimCommand & { kind: "seeds" }): Promise<number> {
+  const { seeds, from, workers, hashes, json, keepGoing, out } = command;
+  makeDirectory(out);
+  const plant = command.plant?.name ?? null;
+  const options = {
+    ...command,
+    plant,
+    mostInvariants: keepGoing ? Number.POSITIVE_INFINITY : MOST_INVARIANTS,
+    shrinkRuns: SHRINK_RUNS,
+  };
+  const tick = ticker(process.stderr, "seeds", seeds);
+  const hashLines = inOrder(from, print);
+  const result = await campaign(
+    options,
+    {
+      onRan: ({ seed, facts, violation }, done) => {
+        tick.update(done);
+        if (hashes) hashLines(seed, `${seed} ${facts?.traceHash ?? violation?.invariant ?? "no-hash"}`);
+      },
+      onFailure: (failure) => tick.say(failureLine(failure)),
+      onShrinking: (findings) =>
+        tick.say(`looking for the smallest fixtures of ${findings} failures; Ctrl-C takes what there is`),
+    },
+    interruption(),
+  );
+  tick.clear();
+  const { totals, findings, interrupted } = result;
+  const files = new Map(findings.flatMap((finding) => fileOf(finding, out)));
+  if (json) print(JSON.stringify(campaignJson(result, files, plant), null, 2));
+  else (hashes ? complain : print)(`${totalsText(totals, workers, interrupted)}\n\n${findingsText(findings, files, plant)}`);
+  return findings.length > 0 ? 1 : interrupted ? INTERRUPTED : 0;
+}
+
+/** Writes the smallest fixture there is of a failure. */
+function fileOf(finding: Finding, directory: string): [Finding, string][] {
+  const text = finding.shrunk?.fixture ?? finding.first.fixture;
+  if (text === null) return [];
+  const path = join(directory, `sim-failure-${finding.first.seed}.jsonl`);
+  writing(path, () => writeFileSync(path, text));
+  return [[finding, relative(process.cwd(), path)]];
+}
+
+async function runPlants(command: SimCommand & { kind: "plants" }): Promise<number> {
+  const { plants, write, json, out } = command;
+  makeDirectory(out);
+  const tick = ticker(process.stderr, "planted bugs", plants.length);
+  const signal = interruption();
+  let hunted = 0;
+  const results = await hunt(
+    plants,
+    { ...command, shrinkRuns: SHRINK_RUNS },
+    {
+      onRan: () => tick.update(hunted),
+      onHunted: (one, done) => {
+        hunted = done;
+        tick.say(huntedLine(one, done, plants.length));
+        const fixture = one.caught?.shrunk?.fixture;
+        const path = join(out, `${one.plant.name}.jsonl`);
+        if (fixture !== undefined && out !== process.cwd()) writing(path, () => writeFileSync(path, fixture));
+      },
+    },
+    signal,
+  );
+  tick.clear();
+  print(json ? JSON.stringify(huntJson(results), null, 2) : huntText(results));
+  if (signal.aborted) return INTERRUPTED;
+  if (write) {
+    const document = withTable(existsSync(DOCUMENT) ? readFileSync(DOCUMENT, "utf8") : EMPTY_DOCUMENT, results);
+    if (document === undefined) {
+      throw new PartnerdError("file_failed", `${DOCUMENT} has no place for the table`, {
+        nextStep: "delete it, and --write makes it anew",
+      });
+    }
+    writing(DOCUMENT, () => writeFileSync(DOCUMENT, document));
+  }
+  return results.every(({ problem }) => problem === null) ? 0 : 1;
+}
+
+async function runReplay({ file, plant, simulator, json }: SimCommand & { kind: "replay" }): Promise<number> {
+  const { text, name } = await readFixtureText(file);
+  const fixture = parseFixture(text, name);
+  const simulate = await loadSimulate(simulator, plant);
+  const { violations, traceHash } = await simulate(fixture, { signal: interruption() });
+  if (json) print(JSON.stringify({ file, plant: plant?.name ?? null, traceHash, violations }, null, 2));
+  else if (violations.length === 0) print(`nothing was violated${plant === undefined ? "" : ` with ${plant.name} planted`}`);
+  else
+    for (const { invariant, atMs, message } of violations)
+      print(`${(atMs / 1_000).toFixed(3).padStart(10)} s  ${invariant}: ${message}`);
+  return violations.length > 0 ? 1 : 0;
+}
+
+/** Aborts at the first Ctrl-C; a second one ends the process. */
+function interruption(): AbortSignal {
+  const controller = new AbortController();
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => controller.abort(new Error("interrupted")));
+  return controller.signal;
+}
+
+/** Takes lines in any order and hands them on in that of their seeds. */
+function inOrder(from: number, handOn: (line: string) => void): (seed: number, line: string) => void {
+  const waiting = new Map<number, string>();
+  let next = from;
+  return (seed, line) => {
+    waiting.set(seed, line);
+    for (let due = waiting.get(next); due !== undefined; due = waiting.get(next)) {
+      handOn(due);
+      waiting.delete(next++);
+    }
+  };
+}
+
+/** Not recursive: Node spins for ever below a directory that refuses to hold any, such as /proc. */
+function makeDirectory(path: string): void {
+  if (!existsSync(path)) writing(path, () => mkdirSync(path));
+}
+
+function writing(path: string, work: () => void): void {
+  try {
+    work();
+  } catch (thrown) {
+    throw new PartnerdError("file_failed", `cannot write ${path}: ${messageOf(thrown)}`, {
+      nextStep: "name a directory that can be written with --out DIR",
+      cause: thrown,
+    });
+  }
+}
+
+/** One message, and the next step. commander has printed its own. */
+function exitCodeOf(thrown: unknown): number {
+  if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? 0 : 64;
+  const error = toPartnerdError(thrown);
+  complain(`sim: ${error.message}`);
+  if (error.nextStep !== null) complain(`  next step: ${error.nextStep}`);
+  if (error.code === "internal" && thrown instanceof Error) complain(thrown.stack ?? "");
+  return error.exitCode;
+}
+
+function print(text: string): void {
+  process.stdout.write(`${text}\n`);
+}
+
+function complain(text: string): void {
+  process.stderr.write(`${text}\n`);
+}

@@ -1,0 +1,163 @@
+/** What the command says, as text. Pure. */
+import { table } from "../../src/cli/table.ts";
+import type { CampaignResult, Failure, Finding, Totals } from "./campaign.ts";
+import { RUNNER_INVARIANTS } from "./messages.ts";
+import type { Hunted } from "./plant-hunt.ts";
+
+const HOUR_MS = 3_600_000;
+
+export function totalsText(totals: Totals, workers: number, interrupted: boolean): string {
+  const { seeds, twice, steps, simulatedMs, peers, elapsedMs, cpuMs } = totals;
+  const seconds = elapsedMs / 1_000;
+  return [
+    `${counted(seeds)} seeds in ${seconds.toFixed(1)} s: ${(seeds / seconds).toFixed(1)} seeds/s on ${workers} threads${interrupted ? " (interrupted)" : ""}`,
+    `${counted(simulatedMs / HOUR_MS)} simulated hours, ${(peers / Math.max(1, seeds)).toFixed(1)} peers in a world, ${counted(steps)} steps`,
+    `${((cpuMs / Math.max(1, steps)) * 1_000).toFixed(1)} µs of CPU a step, ${(cpuMs / elapsedMs).toFixed(2)} cores busy`,
+    `${counted(twice)} seeds were run twice and compared`,
+  ].join("\n");
+}
+
+/** One line as soon as it happens. */
+export function failureLine({ seed, invariant, atMs, message }: Failure): string {
+  return `seed ${seed}: ${invariant} is violated at ${(atMs / 1_000).toFixed(3)} s: ${message}`;
+}
+
+/** Where the fixture of a finding was written, and null where it has none. */
+export type FixtureFiles = ReadonlyMap<Finding, string>;
+
+export function findingsText(findings: readonly Finding[], files: FixtureFiles, plant: string | null): string {
+  if (findings.length === 0) return "nothing was violated";
+  return findings.map((finding) => findingText(finding, files.get(finding), plant)).join("\n\n");
+}
+
+function findingText({ first, seeds, shrunk, notShrunk }: Finding, file: string | undefined, plant: string | null): string {
+  const others = seeds.length > 1 ? `, and ${counted(seeds.length - 1)} more seeds, such as ${seeds.slice(1, 6).join(", ")}` : "";
+  const lines = [failureLine(first) + others];
+  if (shrunk !== null) lines.push(`  shrunk to ${shrunk.lines} lines in ${counted(shrunk.runs)} runs`);
+  if (notShrunk !== null) lines.push(`  ${shrunk === null ? "not shrunk" : "not shrunk further"}: ${notShrunk}`);
+  if (file !== undefined) lines.push(`  its fixture: ${file}`);
+  lines.push(`  again: ${replayCommand(first, file, plant)}`);
+  return lines.join("\n");
+}
+
+/** The one command that shows the failure again. */
+export function replayCommand({ seed, invariant }: Failure, file: string | undefined, plant: string | null): string {
+  const planted = plant === null ? "" : ` --plant ${plant}`;
+  const ofTheCommand: readonly string[] = Object.values(RUNNER_INVARIANTS);
+  if (file === undefined || ofTheCommand.includes(invariant)) {
+    const twice = invariant === RUNNER_INVARIANTS.determinism ? " --twice-every 1" : "";
+    return `npm run sim -- --seeds 1 --from ${seed}${twice}${planted}`;
+  }
+  return plant === null ? `bin/oc-partnerd replay ${file}` : `npm run sim -- --replay ${file}${planted}`;
+}
+
+export function campaignJson(
+  { totals, findings, interrupted }: CampaignResult,
+  files: FixtureFiles,
+  plant: string | null,
+): object {
+  const { elapsedMs, simulatedMs, ...counts } = totals;
+  return {
+    ...counts,
+    seconds: elapsedMs / 1_000,
+    seedsPerSecond: totals.seeds / (elapsedMs / 1_000),
+    simulatedHours: simulatedMs / HOUR_MS,
+    interrupted,
+    plant,
+    failures: findings.map((finding) => {
+      const { seed, invariant, atMs, message } = finding.first;
+      const file = files.get(finding);
+      return {
+        seed,
+        invariant,
+        atMs,
+        message,
+        seeds: finding.seeds,
+        lines: finding.shrunk?.lines ?? null,
+        notShrunk: finding.notShrunk,
+        file: file ?? null,
+        again: replayCommand(finding.first, file, plant),
+      };
+    }),
+  };
+}
+
+const COLUMNS = ["bug", "caught by", "at seed", "seeds tried", "lines"] as const;
+
+function cellsOf({ plant, caught, seedsTried, problem }: Hunted): string[] {
+  const { invariant = "nothing", seed = "" } = caught?.first ?? {};
+  const lines = caught?.shrunk?.lines ?? "";
+  return [
+    plant.name,
+    problem === null ? invariant : `${invariant} (${problem})`,
+    String(seed),
+    counted(seedsTried),
+    String(lines),
+  ];
+}
+
+export function huntedLine(hunted: Hunted, done: number, total: number): string {
+  const { plant, caught, problem } = hunted;
+  const what = caught === null ? "not caught" : `caught by ${caught.first.invariant} at seed ${caught.first.seed}`;
+  const lines = caught?.shrunk ? `, ${caught.shrunk.lines} lines` : "";
+  return `${String(done).padStart(String(total).length)} of ${total}  ${plant.name}: ${what}${lines}${problem === null ? "" : `; ${problem}`}`;
+}
+
+export function huntText(hunted: readonly Hunted[]): string {
+  const missed = hunted.filter(({ problem }) => problem !== null).length;
+  const verdict =
+    missed === 0
+      ? `all ${hunted.length} planted bugs are caught`
+      : `${missed} of ${hunted.length} planted bugs are not caught as they should be`;
+  return `${table([...COLUMNS], hunted.map(cellsOf))}\n\n${verdict}`;
+}
+
+export function huntJson(hunted: readonly Hunted[]): object[] {
+  return hunted.map(({ plant, caught, seedsTried, problem }) => ({
+    name: plant.name,
+    what: plant.what,
+    file: plant.file,
+    seedsTried,
+    problem,
+    seed: caught?.first.seed ?? null,
+    invariant: caught?.first.invariant ?? null,
+    message: caught?.first.message ?? null,
+    lines: caught?.shrunk?.lines ?? null,
+    fixture: caught?.shrunk?.fixture ?? null,
+  }));
+}
+
+const BEGIN = "<!-- The table is written by `npm run sim -- --plants --write`. -->";
+const END = "<!-- End of the table. -->";
+
+/** `document` with its table replaced; undefined where it has no place for one. */
+export function withTable(document: string, hunted: readonly Hunted[]): string | undefined {
+  const [begin, end] = [document.indexOf(BEGIN), document.indexOf(END)];
+  if (begin === -1 || end < begin) return undefined;
+  return `${document.slice(0, begin + BEGIN.length)}\n${markdown(hunted)}\n${document.slice(end)}`;
+}
+
+/** For the first time. */
+export const EMPTY_DOCUMENT = `# Planted bugs
+
+What shows that the simulator finds bugs: each of these is planted in the code as it is loaded, alone, and seeds are run until an
+invariant is violated. The lines are those of the smallest fixture that shows it, its header included.
+
+${BEGIN}
+${END}
+`;
+
+function markdown(hunted: readonly Hunted[]): string {
+  const row = (cells: readonly string[]) => `| ${cells.join(" | ")} |`;
+  const rows = hunted.map((one) => {
+    const [name = "", invariant = "", seed = "", seedsTried = "", lines = ""] = cellsOf(one);
+    return row([`\`${name}\``, one.plant.what, `\`${one.plant.file}\``, `\`${invariant}\``, seed, seedsTried, lines]);
+  });
+  return [
+    row(["Bug", "What is wrong", "Where", "Caught by", "At seed", "Seeds tried", "Lines"]),
+    row(["---", "---", "---", "---", "---:", "---:", "---:"]),
+    ...rows,
+  ].join("\n");
+}
+
+const counted = (count: number): string => Math.round(count).toLocaleString("en");

@@ -1,0 +1,141 @@
+/** One thread of the command: runs what it is told, one job at a time. */
+import { parentPort, workerData } from "node:worker_threads";
+import { messageOf } from "../../src/errors.ts";
+import { formatFixture } from "../../src/fixture/parse.ts";
+import type { Fixture } from "../../src/fixture/schema.ts";
+import { type ShrinkProgress, shrink } from "../../src/sim/shrink.ts";
+import type { SimResult, Violation } from "../../src/sim/simulate.ts";
+import { type Answer, type Interim, type Job, type Order, type Ran, RUNNER_INVARIANTS, type WorkerSetup } from "./messages.ts";
+import { plantOf } from "./plants/all.ts";
+import { loadGenerate, loadSimulate, type Simulate } from "./simulator.ts";
+
+const { simulator, progress } = workerData as WorkerSetup;
+const progressed = new Float64Array(progress);
+const simulators = new Map<string | null, Promise<Simulate>>();
+let underWay: AbortController | undefined;
+
+parentPort?.on("message", (order: Order) => {
+  if (order.kind === "stop") underWay?.abort(new Error("stopped"));
+  else void answer(order);
+});
+
+async function answer(job: Job): Promise<void> {
+  const controller = new AbortController();
+  underWay = controller;
+  say(await perform(job, controller.signal));
+}
+
+async function perform(job: Job, signal: AbortSignal): Promise<Answer> {
+  try {
+    return job.kind === "run" ? await run(job, signal) : await shrunk(job, signal);
+  } catch (thrown) {
+    if (signal.aborted) return { kind: "stopped" };
+    return { kind: "failed", message: messageOf(thrown) };
+  }
+}
+
+function say(message: Answer | Interim): void {
+  parentPort?.postMessage(message);
+}
+
+function simulateWith(plant: string | null): Promise<Simulate> {
+  const known = simulators.get(plant);
+  if (known !== undefined) return known;
+  const loaded = loadSimulate(simulator, plant === null ? undefined : plantOf(plant));
+  simulators.set(plant, loaded);
+  return loaded;
+}
+
+async function run({ seed, plant, twice }: Job & { kind: "run" }, signal: AbortSignal): Promise<Ran> {
+  const simulate = await simulateWith(plant);
+  const fixture = (await loadGenerate(simulator))(seed);
+  const first = await observed(simulate, fixture, signal);
+  const violations = [...first.violations];
+  if (twice && first.result !== undefined) {
+    const second = await observed(simulate, fixture, signal);
+    const difference = firstDifference(first.result, second.result);
+    if (difference !== undefined) violations.push({ invariant: RUNNER_INVARIANTS.determinism, atMs: 0, message: difference });
+  }
+  const { result } = first;
+  return {
+    kind: "ran",
+    seed,
+    facts: result === undefined ? null : factsOf(result),
+    violation: violations[0] ?? null,
+    invariants: [...new Set(violations.map(({ invariant }) => invariant))],
+    fixture: violations.length === 0 ? null : formatFixture(fixture),
+  };
+}
+
+async function shrunk(job: Job & { kind: "shrink" }, signal: AbortSignal): Promise<Answer> {
+  const { seed, plant, invariant, maxRuns } = job;
+  const broken = await simulateWith(plant);
+  const sound = await simulateWith(null);
+  const fails = async (simulate: Simulate, fixture: Fixture): Promise<boolean> => {
+    const { result, violations } = await observed(simulate, fixture, signal);
+    if (invariant !== RUNNER_INVARIANTS.determinism) return violations.some((violation) => violation.invariant === invariant);
+    if (result === undefined) return false;
+    const { result: again } = await observed(simulate, fixture, signal);
+    return firstDifference(result, again) !== undefined;
+  };
+  // What fails without the bug too says nothing of the bug.
+  const stillFails = async (fixture: Fixture) =>
+    (await fails(broken, fixture)) && (plant === null || !(await fails(sound, fixture)));
+
+  let smallest: Fixture | undefined;
+  let runs = 0;
+  const onProgress = (step: ShrinkProgress) => {
+    runs = step.runs;
+    if (step.smallest === smallest) return;
+    smallest = step.smallest;
+    say({ ...shrunkTo(smallest, runs), interim: true });
+  };
+  const fixture = await shrink((await loadGenerate(simulator))(seed), stillFails, { signal, maxRuns, onProgress });
+  return shrunkTo(fixture, runs);
+}
+
+function shrunkTo(fixture: Fixture, runs: number) {
+  return { kind: "shrunk", fixture: formatFixture(fixture), lines: fixture.lines.length + 1, runs } as const;
+}
+
+/** A run that throws is a run with a violation, and has no result. */
+async function observed(
+  simulate: Simulate,
+  fixture: Fixture,
+  signal: AbortSignal,
+): Promise<{ readonly result: SimResult | undefined; readonly violations: readonly Violation[] }> {
+  // Runs follow each other, and each of them is progress, also where it is shorter than the one before.
+  const base = Math.ceil((progressed[0] ?? 0) + 1);
+  progressed[0] = base;
+  let latestMs = 0;
+  const onProgress = (atMs: number) => {
+    latestMs = atMs;
+    progressed[0] = base + atMs;
+  };
+  try {
+    const result = await simulate(fixture, { signal, onProgress });
+    return { result, violations: result.violations };
+  } catch (thrown) {
+    signal.throwIfAborted();
+    const message = thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown);
+    return { result: undefined, violations: [{ invariant: RUNNER_INVARIANTS.broken, atMs: latestMs, message }] };
+  }
+}
+
+function factsOf({ traceHash, simulatedMs, steps, peers }: SimResult) {
+  return { traceHash, simulatedMs, steps, peers };
+}
+
+/** Undefined where the runs are the same. */
+function firstDifference(first: SimResult, second: SimResult | undefined): string | undefined {
+  if (second === undefined) return "the second run threw";
+  if (first.traceHash === second.traceHash) return undefined;
+  const length = Math.max(first.trace.length, second.trace.length);
+  for (let index = 0; index < length; index++) {
+    const [one, other] = [first.trace[index], second.trace[index]];
+    if (one !== other) return `trace line ${index + 1} is ${shown(one)}, and the second time ${shown(other)}`;
+  }
+  return `all ${length} trace lines are the same, and what is hashed besides them is not: ${first.traceHash}, ${second.traceHash}`;
+}
+
+const shown = (line: string | undefined): string => (line === undefined ? "missing" : JSON.stringify(line.trim()));
