@@ -50,7 +50,8 @@ export interface CampaignWatch {
   onRan?(ran: Ran, done: number): void;
   /** The first failure of its kind. */
   onFailure?(failure: Failure): void;
-  onShrinking?(findings: number): void;
+  /** All seeds were run, and something was found. */
+  onShrinking?(): void;
 }
 
 export interface CampaignResult {
@@ -83,7 +84,7 @@ export async function campaign(options: CampaignOptions, watch: CampaignWatch, s
   );
   const totals = tally.totals();
   const findings = tally.findings();
-  if (findings.length > 0 && !signal.aborted) watch.onShrinking?.(findings.length);
+  if (findings.length > 0 && !signal.aborted) watch.onShrinking?.();
   const shrunk = await overLanes(all, findings, (lane, finding) => shrinkWith(lane, finding, options, signal));
   return { totals, findings: shrunk, interrupted: signal.aborted };
 }

@@ -49,7 +49,7 @@ describe("npm run sim", { timeout: 30_000 }, () => {
     expect(code).toBe(0);
     expect(stdout).toMatch(/^41 seeds in \d+\.\d s: \d+\.\d seeds\/s on 2 threads\n/);
     expect(stdout).toContain("20.0 peers in a world, 440 steps");
-    expect(stdout).toContain("3 seeds were run twice and compared");
+    expect(stdout).toContain("3 seeds run twice and compared");
     expect(stdout).toContain("nothing was violated");
     expect(fixtures()).toEqual([]);
   });

@@ -66,8 +66,7 @@ async function runSeeds(command: SimCommand & { kind: "seeds" }): Promise<number
         if (hashes) hashLines(seed, `${seed} ${facts?.traceHash ?? violation?.invariant ?? "no-hash"}`);
       },
       onFailure: (failure) => tick.say(failureLine(failure)),
-      onShrinking: (findings) =>
-        tick.say(`looking for the smallest fixtures of ${findings} failures; Ctrl-C takes what there is`),
+      onShrinking: () => tick.say(`looking for the smallest fixtures; Ctrl-C takes what there is`),
     },
     interruption(),
   );

@@ -10,10 +10,10 @@ export function totalsText(totals: Totals, workers: number, interrupted: boolean
   const { seeds, twice, steps, simulatedMs, peers, elapsedMs, cpuMs } = totals;
   const seconds = elapsedMs / 1_000;
   return [
-    `${counted(seeds)} seeds in ${seconds.toFixed(1)} s: ${(seeds / seconds).toFixed(1)} seeds/s on ${workers} threads${interrupted ? " (interrupted)" : ""}`,
+    `${some(seeds, "seed")} in ${seconds.toFixed(1)} s: ${(seeds / seconds).toFixed(1)} seeds/s on ${some(workers, "thread")}${interrupted ? " (interrupted)" : ""}`,
     `${counted(simulatedMs / HOUR_MS)} simulated hours, ${(peers / Math.max(1, seeds)).toFixed(1)} peers in a world, ${counted(steps)} steps`,
     `${((cpuMs / Math.max(1, steps)) * 1_000).toFixed(1)} µs of CPU a step, ${(cpuMs / elapsedMs).toFixed(2)} cores busy`,
-    `${counted(twice)} seeds were run twice and compared`,
+    `${some(twice, "seed")} run twice and compared`,
   ].join("\n");
 }
 
@@ -31,9 +31,9 @@ export function findingsText(findings: readonly Finding[], files: FixtureFiles, 
 }
 
 function findingText({ first, seeds, shrunk, notShrunk }: Finding, file: string | undefined, plant: string | null): string {
-  const others = seeds.length > 1 ? `, and ${counted(seeds.length - 1)} more seeds, such as ${seeds.slice(1, 6).join(", ")}` : "";
+  const others = seeds.length > 1 ? `, and ${some(seeds.length - 1, "more seed")}, such as ${seeds.slice(1, 6).join(", ")}` : "";
   const lines = [failureLine(first) + others];
-  if (shrunk !== null) lines.push(`  shrunk to ${shrunk.lines} lines in ${counted(shrunk.runs)} runs`);
+  if (shrunk !== null) lines.push(`  shrunk to ${some(shrunk.lines, "line")} in ${some(shrunk.runs, "run")}`);
   if (notShrunk !== null) lines.push(`  ${shrunk === null ? "not shrunk" : "not shrunk further"}: ${notShrunk}`);
   if (file !== undefined) lines.push(`  its fixture: ${file}`);
   lines.push(`  again: ${replayCommand(first, file, plant)}`);
@@ -99,16 +99,13 @@ function cellsOf({ plant, caught, seedsTried, problem }: Hunted): string[] {
 export function huntedLine(hunted: Hunted, done: number, total: number): string {
   const { plant, caught, problem } = hunted;
   const what = caught === null ? "not caught" : `caught by ${caught.first.invariant} at seed ${caught.first.seed}`;
-  const lines = caught?.shrunk ? `, ${caught.shrunk.lines} lines` : "";
+  const lines = caught?.shrunk ? `, ${some(caught.shrunk.lines, "line")}` : "";
   return `${String(done).padStart(String(total).length)} of ${total}  ${plant.name}: ${what}${lines}${problem === null ? "" : `; ${problem}`}`;
 }
 
 export function huntText(hunted: readonly Hunted[]): string {
-  const missed = hunted.filter(({ problem }) => problem !== null).length;
-  const verdict =
-    missed === 0
-      ? `all ${hunted.length} planted bugs are caught`
-      : `${missed} of ${hunted.length} planted bugs are not caught as they should be`;
+  const caught = hunted.filter(({ problem }) => problem === null).length;
+  const verdict = `${caught} of ${hunted.length} planted bugs are caught as they should be`;
   return `${table([...COLUMNS], hunted.map(cellsOf))}\n\n${verdict}`;
 }
 
@@ -160,4 +157,5 @@ function markdown(hunted: readonly Hunted[]): string {
   ].join("\n");
 }
 
+const some = (count: number, what: string): string => `${counted(count)} ${what}${count === 1 ? "" : "s"}`;
 const counted = (count: number): string => Math.round(count).toLocaleString("en");
