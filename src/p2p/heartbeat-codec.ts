@@ -63,6 +63,12 @@ export class HeartbeatDecoder {
   #depth = 0;
   #inString = false;
   #escaped = false;
+  readonly #expected: PeerId | undefined;
+
+  /** Who claims to be `expected` in its canonical text is believed without parsing it, which is most of the work. */
+  constructor(expected?: PeerId) {
+    this.#expected = expected;
+  }
 
   /** The bytes of the unfinished value that are kept. */
   get bufferedBytes(): number {
@@ -82,7 +88,7 @@ export class HeartbeatDecoder {
       if (this.#depth > 0) continue;
       const value = this.#buffer.subarray(0, this.#length);
       this.#length = 0;
-      yield parseHeartbeat(value);
+      yield parseHeartbeat(value, this.#expected);
     }
   }
 
@@ -116,11 +122,11 @@ export class HeartbeatDecoder {
 
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 
-function parseHeartbeat(bytes: Uint8Array): Heartbeat {
+function parseHeartbeat(bytes: Uint8Array, expected: PeerId | undefined): Heartbeat {
   const fields = textFields(parseObject(bytes));
   const claimed = fields.get("peerid");
   if (claimed === undefined) return { name: fields.get("name") ?? null, did: didOrNull(fields), peerId: null };
-  const peerId = parsePeerId(claimed);
+  const peerId = claimed === expected ? expected : parsePeerId(claimed);
   if (peerId === undefined) throw malformed(`peer_id ${quoted(claimed)} is not a peer id`);
   return { name: fields.get("name") ?? null, did: didOrNull(fields), peerId };
 }

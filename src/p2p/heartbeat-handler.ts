@@ -133,7 +133,7 @@ class HeartbeatReader {
     const { promise, resolve } = Promise.withResolvers<Heartbeat>();
     this.first = promise;
     this.onViolation = (error) => stream.abort(error);
-    const decoder = new HeartbeatDecoder();
+    const decoder = new HeartbeatDecoder(peerId);
     stream.read((chunk) => {
       try {
         for (const heartbeat of decoder.decode(chunk)) {

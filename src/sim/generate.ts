@@ -6,12 +6,12 @@ import { CONVERGED_WITHIN_MS, SILENT_FOR_MS } from "./invariants/convergence.ts"
 import { derivedRandom } from "./random.ts";
 
 /** Faults happen for so long; then the world is well, and must come to rest. Ten minutes and more in all. */
-const FAULTS_MS = 480_000;
+const FAULTS_MS = 470_000;
 const DURATION_MS = FAULTS_MS + CONVERGED_WITHIN_MS + SILENT_FOR_MS;
 /** What is still under way when the faults end may end within this. */
 const LAST_FAULT_MS = FAULTS_MS - 20_000;
 const LEAST_PEERS = 20;
-const MOST_PEERS = 26;
+const MOST_PEERS = 22;
 
 /** The same seed gives the same world. */
 export function generate(seed: number): Fixture {
@@ -90,7 +90,7 @@ function published(draw: Draw, peers: readonly string[], quiet: boolean): Fixtur
   };
   const coldStart = draw.chance(0.3);
   for (const peer of peers) if (draw.chance(0.9)) publish(coldStart ? 0 : draw.between(0, 20_000), peer);
-  for (const atMs of draw.times(5_000, quiet ? 20_000 : draw.one([4_000, 8_000, 15_000]), LAST_FAULT_MS)) {
+  for (const atMs of draw.times(5_000, quiet ? 20_000 : draw.one([6_000, 12_000, 20_000]), LAST_FAULT_MS)) {
     const peer = draw.one(peers as [string, ...string[]]);
     switch (draw.between(0, 15)) {
       case 0:
@@ -171,7 +171,7 @@ function movedAddress(draw: Draw, peer: string): string {
 /** What one peer, and the way to it, go through: each for a while, and then it is over. */
 function peerFaults(draw: Draw, peer: string): FixtureLine[] {
   const lines: FixtureLine[] = [];
-  const meanMs = draw.one([15_000, 40_000, 120_000, 400_000]);
+  const meanMs = draw.one([20_000, 60_000, 150_000, 500_000]);
   let freeAtMs = 0;
   for (const startMs of draw.times(0, meanMs, LAST_FAULT_MS)) {
     if (startMs < freeAtMs) continue;

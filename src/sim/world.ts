@@ -38,6 +38,7 @@ export class World implements Scene, DaemonWatcher, Disposable {
   readonly trace: Trace;
   readonly #init: WorldInit;
   readonly #peers = new Map<PeerId, SimPeer>();
+  readonly #peersByName = new Map<string, SimPeer>();
   readonly #invariants: readonly Invariant[];
   readonly #obligations: Obligations;
   readonly #random: Random;
@@ -188,6 +189,12 @@ export class World implements Scene, DaemonWatcher, Disposable {
 
   /** The peer of this name, made the first time that it is named. */
   peerNamed(name: string): SimPeer {
+    const known = this.#peersByName.get(name) ?? this.#makePeer(name);
+    this.#peersByName.set(name, known);
+    return known;
+  }
+
+  #makePeer(name: string): SimPeer {
     const peerId = peerIdOfName(name);
     const known = this.#peers.get(peerId);
     if (known !== undefined) return known;

@@ -9,12 +9,18 @@ export interface ProjectionLookup extends DesiredLookup {
   status(peerId: PeerId): PeerStatus | undefined;
 }
 
+/** A status as it was, if there was one, and as it is now. */
+export interface StatusChange {
+  readonly before: PeerStatus | undefined;
+  readonly after: PeerStatus;
+}
+
 /** `desired` and `statuses` are the rows to create or replace, to be written in this order. */
 export interface Projected {
   readonly effect: Effect | null;
   readonly supersededPeerId: PeerId | null;
   readonly desired: readonly DesiredPeer[];
-  readonly statuses: readonly PeerStatus[];
+  readonly statuses: readonly StatusChange[];
 }
 
 const NOTHING: Projected = { effect: null, supersededPeerId: null, desired: [], statuses: [] };
@@ -33,8 +39,10 @@ export function project(
     case "StreamOpened":
     case "StreamClosed":
     case "OpenFailed":
-    case "InboundRefused":
-      return { ...NOTHING, statuses: [foldStatus(lookup.status(event.peerId), { ...at, event })] };
+    case "InboundRefused": {
+      const before = lookup.status(event.peerId);
+      return { ...NOTHING, statuses: [{ before, after: foldStatus(before, { ...at, event }) }] };
+    }
   }
 }
 
@@ -46,6 +54,6 @@ function projectDesired(lookup: ProjectionLookup, event: DesiredEvent, at: { seq
     effect,
     supersededPeerId: renewed.find(({ peerId }) => peerId !== event.peerId)?.peerId ?? null,
     desired: peers,
-    statuses: statuses.filter(hasFailures).map(withoutFailures),
+    statuses: statuses.filter(hasFailures).map((before) => ({ before, after: withoutFailures(before) })),
   };
 }

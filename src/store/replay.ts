@@ -24,7 +24,7 @@ export function replay(log: Iterable<ReplayedRow>): Projections & { readonly fau
       faults.push(...differences(`event_log ${row.seq}`, row, { effect, supersededPeerId }));
     }
     for (const peer of desired) state.setDesired(peer);
-    for (const status of statuses) state.statuses.set(status.peerId, status);
+    for (const { after } of statuses) state.statuses.set(after.peerId, after);
   }
   return { desired: state.desired, status: state.statuses, faults };
 }

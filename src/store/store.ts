@@ -10,7 +10,7 @@ import { storeFailure } from "./failure.ts";
 import { columnsOf, type Logged } from "./logged.ts";
 import { type OpenOptions, openDatabase } from "./open.ts";
 import { type StoredPayload, storedPayload } from "./payload.ts";
-import { project } from "./project.ts";
+import { type ProjectionLookup, project } from "./project.ts";
 import { Repetitions } from "./repetitions.ts";
 import { type Projections, replay, tableDifferences } from "./replay.ts";
 import { rollingLimit } from "./rolling-limit.ts";
@@ -111,7 +111,12 @@ export function openStore({ directory, clock, ...options }: StoreOptions): Store
       }
     }
     const causeSeq = event.type === "StreamClosed" ? (endedBy(status, event)?.seq ?? null) : null;
-    return append(withWellFormedText(event), { ...OBSERVED, causeSeq }, atMs);
+    // Within this transaction nobody else writes: what was just read still holds.
+    return append(
+      withWellFormedText(event),
+      { ...OBSERVED, causeSeq },
+      { atMs, lookup: { ...rows.lookup, status: () => status } },
+    );
   });
 
   const closeDanglingSessions = database.transaction(() => {
@@ -185,16 +190,20 @@ interface Origin extends Pick<Logged, "source" | "subject" | "dedupeKey" | "caus
 
 const OBSERVED: Omit<Origin, "causeSeq"> = { source: OWN_SOURCE, subject: null, dedupeKey: null, payload: null };
 
-type Append = <Event extends LogEvent>(event: Event, origin: Origin, atMs?: number) => Logged<Event>;
+type Append = <Event extends LogEvent>(
+  event: Event,
+  origin: Origin,
+  given?: { readonly atMs?: number; readonly lookup?: ProjectionLookup },
+) => Logged<Event>;
 
 /** Appends one event and projects it. Only ever called within a write transaction, which makes `seq` gapless. */
 function appender(rows: Tables, cache: DesiredCache, repetitions: Repetitions, clock: Clock): Append {
-  return (event, { payload, ...origin }, happenedAtMs = clock.wallMs()) => {
+  return (event, { payload, ...origin }, { atMs: happenedAtMs = clock.wallMs(), lookup = rows.lookup } = {}) => {
     repetitions.take().forEach(rows.addRepetition);
     const seq = (rows.head()?.seq ?? 0) + 1;
     // A virtual clock may give fractions of a millisecond; the log holds whole ones.
     const atMs = Math.round(happenedAtMs);
-    const { effect, supersededPeerId, desired, statuses } = project(rows.lookup, event, { seq, atMs, causeSeq: origin.causeSeq });
+    const { effect, supersededPeerId, desired, statuses } = project(lookup, event, { seq, atMs, causeSeq: origin.causeSeq });
     const { payload: bytes = null, payloadEncoding = null, payloadBytes = null, payloadSha256 = null } = payload ?? {};
     const place = { seq, atMs, effect, supersededPeerId, ...origin, payloadBytes, payloadSha256 };
     rows.insertEvent({ ...columnsOf(event), ...place, payload: bytes, payloadEncoding });

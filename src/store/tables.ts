@@ -6,7 +6,7 @@ import { type SQLiteTable, unionAll } from "drizzle-orm/sqlite-core";
 import type { DesiredPeer } from "../events/types.ts";
 import type { PeerId, ResourceId } from "../ids.ts";
 import { loggedOf, type ReplayedRow } from "./logged.ts";
-import type { ProjectionLookup } from "./project.ts";
+import type { ProjectionLookup, StatusChange } from "./project.ts";
 import type { Repetition } from "./repetitions.ts";
 import { desiredPeer, eventLog, openStream, peerStatusRow, repeatedFailures } from "./schema.ts";
 import type { PeerStatus } from "./status.ts";
@@ -127,10 +127,12 @@ export function tables(database: Database) {
       const streams = Map.groupBy(streamRows.all(), ({ peerId }) => peerId);
       return statusRows.all().map((row) => statusOf(row, streams.get(row.peerId) ?? []));
     },
-    upsertStatus: (status: PeerStatus) => {
-      upsertStatus.run(statusRowOf(status));
-      deleteStreams.run({ peerId: status.peerId });
-      for (const stream of status.openStreams) insertStream.run({ ...stream, peerId: status.peerId });
+    upsertStatus: ({ before, after }: StatusChange) => {
+      upsertStatus.run(statusRowOf(after));
+      // A fold that leaves the streams alone hands them on as they are.
+      if (before?.openStreams === after.openStreams) return;
+      deleteStreams.run({ peerId: after.peerId });
+      for (const stream of after.openStreams) insertStream.run({ ...stream, peerId: after.peerId });
     },
     openStreams: () => streamRows.all(),
     addRepetition: (repetition: Repetition) => void addRepetition.run({ ...repetition }),
