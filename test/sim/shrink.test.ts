@@ -105,11 +105,22 @@ describe("shrinking", () => {
     expect(linesOf(smallest)).toEqual([publish("paris"), does("p3", "crash", 5_000)]);
   });
 
-  it("finds lines that can only go together", async () => {
-    const big = fixture(...background, does("p3", "cut", 20_000), does("p4", "heal", 30_000), publish("paris", 40_000));
+  it("finds lines that can only go together, with one between them that cannot", async () => {
+    const big = fixture(...background, does("north", "cut", 20_000), publish("paris", 30_000), does("south", "heal", 40_000));
     const balanced = (candidate: Fixture) => has(candidate, { does: "cut" }) === has(candidate, { does: "heal" });
     const smallest = await shrink(big, async (candidate) => has(candidate, { publish: "paris" }) && balanced(candidate));
     expect(linesOf(smallest)).toEqual([publish("paris")]);
+  });
+
+  it("drops a peer of whom all lines can go, and no single one or two", async () => {
+    const acts = ["crash", "start", "freeze", "thaw"].map((what, index) => does("north", what, index * 10_000));
+    const between = ["paris", "lyon", "nice", "metz"].map((peer, index) => publish(peer, index * 10_000 + 5_000));
+    const big = fixture(...[...acts, ...between].sort((one, other) => one.atMs - other.atMs));
+    const smallest = await shrink(big, async (candidate) => {
+      const left = acts.filter(({ does: what }) => has(candidate, { does: what })).length;
+      return (left === 0 || left === acts.length) && between.every((line) => has(candidate, { publish: line.publish }));
+    });
+    expect(smallest.lines.map((line) => Reflect.get(line, "publish") as string)).toEqual(["paris", "lyon", "nice", "metz"]);
   });
 
   it("says every line and the header as simply as it can", async () => {
