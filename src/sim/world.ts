@@ -49,6 +49,8 @@ export class World implements Scene, DaemonWatcher, Disposable {
   #lives = 0;
   #armed: { readonly point: CrashPoint; readonly how: DaemonEnd; readonly downMs: number } | undefined;
   #wakesLostUntilMs = Number.NEGATIVE_INFINITY;
+  #wakeLostAtAwakeMs = Number.NEGATIVE_INFINITY;
+  #isHealed = false;
   #sleptMs = 0;
   #asleepSinceMs: number | undefined = 0;
 
@@ -124,7 +126,7 @@ export class World implements Scene, DaemonWatcher, Disposable {
   }
 
   get wakesAreSafe(): boolean {
-    return this.nowMs() > this.#wakesLostUntilMs + WAKES_RECOVER_MS;
+    return this.nowMs() > this.#wakesLostUntilMs && this.awakeMs() > this.#wakeLostAtAwakeMs + WAKES_RECOVER_MS;
   }
 
   violated(invariant: string, message: string): void {
@@ -175,7 +177,9 @@ export class World implements Scene, DaemonWatcher, Disposable {
   }
 
   mayWake(): boolean {
-    return this.nowMs() > this.#wakesLostUntilMs;
+    const passes = this.nowMs() > this.#wakesLostUntilMs;
+    if (!passes) this.#wakeLostAtAwakeMs = this.awakeMs();
+    return passes;
   }
 
   reached(point: CrashPoint): void {
@@ -230,6 +234,7 @@ export class World implements Scene, DaemonWatcher, Disposable {
       (daemon) => {
         this.#daemon = daemon;
         this.#wakeUp();
+        if (this.#isHealed) this.#peersAreWhereTheLogSays();
         for (const invariant of this.#invariants) invariant.started?.(daemon);
       },
     );
@@ -291,8 +296,9 @@ export class World implements Scene, DaemonWatcher, Disposable {
     this.broker.set("up");
     this.#resume(this.#machine);
     for (const peer of this.#peers.values()) peer.heal(null);
+    this.#isHealed = true;
+    this.#peersAreWhereTheLogSays();
     this.start();
-    for (const desired of this.#daemon?.store.list() ?? []) this.#peers.get(desired.peerId)?.heal(desired.address);
     for (const invariant of this.#invariants) invariant.healed?.();
   }
 
@@ -314,6 +320,10 @@ export class World implements Scene, DaemonWatcher, Disposable {
     if (!machine.paused || machine !== this.#machine) return;
     machine.resume();
     this.#wakeUp();
+  }
+
+  #peersAreWhereTheLogSays(): void {
+    for (const desired of this.#daemon?.store.list() ?? []) this.#peers.get(desired.peerId)?.heal(desired.address);
   }
 
   /** Somebody is dialled of whom the fixture says nothing: he is there, and well. */
