@@ -61,7 +61,8 @@ export class SimDaemon {
 
   /** As `run` starts it: the log first, then the wire, then NATS. Everything of it is done when the promises of this step are. */
   static async start(init: SimDaemonInit, onStarted: (daemon: SimDaemon) => void): Promise<SimDaemon> {
-    const { settings, clock, random, disk, broker, network, watcher } = init;
+    const { settings, clock, random, disk, broker, network } = init;
+    const watcher = whileItLives(init.watcher, clock);
     const store = disk.open(clock);
     const { delivery: _, inbound, ...reconcile } = settings;
     const rule = ruleOf(store, inbound);
@@ -74,6 +75,13 @@ export class SimDaemon {
       onLogged: (logged) => watcher.logged(logged),
     });
     const node = network.addNode({ peerId: init.peerId, clock, gater: createGater(rule, recorder) });
+    const dial = node.dial.bind(node);
+    node.dial = async (target, options) => {
+      watcher.reached("dialling");
+      const connection = await dial(target, options);
+      watcher.reached("dialled");
+      return connection;
+    };
     const core = await createCore({
       store: watched(store, watcher),
       recorder,
@@ -125,6 +133,27 @@ export class SimDaemon {
     this.#init.disk.closed();
     this.#init.clock.stop();
   }
+}
+
+/** What a dead process still believes to do is nobody's business. */
+function whileItLives(watcher: DaemonWatcher, machine: ClockView): DaemonWatcher {
+  const alive = <Parameters extends unknown[]>(tell: (...parameters: Parameters) => void) => {
+    return (...parameters: Parameters) => {
+      if (!machine.stopped) tell(...parameters);
+    };
+  };
+  return {
+    happened: alive((event) => watcher.happened(event)),
+    logged: alive((logged) => watcher.logged(logged)),
+    observed: alive((event) => watcher.observed(event)),
+    acted: alive((peerId, action) => watcher.acted(peerId, action)),
+    settled: alive((peerId, outcome) => watcher.settled(peerId, outcome)),
+    resyncFound: alive((peerId) => watcher.resyncFound(peerId)),
+    operation: alive((peerId, kind, state) => watcher.operation(peerId, kind, state)),
+    diffed: alive(() => watcher.diffed()),
+    reached: alive((point) => watcher.reached(point)),
+    mayWake: () => !machine.stopped && watcher.mayWake(),
+  };
 }
 
 /** The periodic diff is the one who asks for all desired peers. */

@@ -166,6 +166,10 @@ export class ClockView implements Clock {
     else timer.run();
   }
 
+  get stopped(): boolean {
+    return this.#stopped;
+  }
+
   get paused(): boolean {
     return this.#paused;
   }
