@@ -9,6 +9,7 @@ import { addFixtureCommands } from "./fixture-commands.ts";
 import { collect, configOf, type DaemonFlags, type Env, example } from "./flags.ts";
 import { peers } from "./peers.ts";
 import { messageOf } from "./publish.ts";
+import { addReplayCommands } from "./replay-commands.ts";
 import { status } from "./status.ts";
 
 /** Runs the command that `argv` (without node and script) names. Resolves when it is done; `run` is done when it is ended. */
@@ -24,6 +25,7 @@ export async function program(argv: readonly string[], env: Env): Promise<void> 
   addPublish(root, env);
   addDemo(root);
   addFixtureCommands(root, env);
+  addReplayCommands(root);
   endQuietlyWithoutReader(process.stdout);
   await root.parseAsync(argv, { from: "user" });
 }

@@ -1,8 +1,9 @@
 /** `oc-partnerd record`: what is published on NATS, byte for byte and with its times, into a fixture. */
+
 import { type Clock, systemClock, systemRandom } from "../clock.ts";
 import type { Config } from "../config/schema.ts";
 import { natsConfig } from "../daemon/nats-source.ts";
-import { PartnerdError, toPartnerdError } from "../errors.ts";
+import { toPartnerdError } from "../errors.ts";
 import { messageLine } from "../fixture/message.ts";
 import { FIXTURE_VERSION, type FixtureHeader, headerSchema } from "../fixture/schema.ts";
 import { type Logger, silentLogger } from "../log.ts";
@@ -10,6 +11,7 @@ import { type NatsStatus, PersistentConnection } from "../nats/connection.ts";
 import { CoreSubscription } from "../nats/subscription.ts";
 import { printable } from "../printable.ts";
 import { version } from "../version.ts";
+import { durationMsOf } from "./duration.ts";
 import { FixtureWriter } from "./fixture-writer.ts";
 import { type ProgressStream, progress } from "./progress.ts";
 
@@ -30,7 +32,7 @@ const DEFAULT_SERVER = "nats://127.0.0.1:4222";
  * and file_failed, also where the file cannot be written any more; what it holds by then is a fixture all the same.
  */
 export async function record({ config, out, duration, terminal, clock = systemClock }: RecordOptions): Promise<void> {
-  const durationMs = duration === undefined ? undefined : durationMsOf(duration);
+  const durationMs = duration === undefined ? undefined : durationMsOf("--for", duration);
   const { createSubjects, removeSubjects } = config.events;
   const subjects = [...new Set([...createSubjects, ...removeSubjects])];
   const counter = progress(terminal, "recording", null, clock);
@@ -88,19 +90,6 @@ function sayStatus({ state, server, lastError }: NatsStatus, say: (text: string)
 function loggerTo(say: (text: string) => void): Logger {
   const line = (fields: object, message: string) => say("reason" in fields ? `${message}: ${String(fields.reason)}` : message);
   return { ...silentLogger, info: line, warn: line, error: line };
-}
-
-const UNITS_MS = { ms: 1, s: 1_000, min: 60_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
-/** What a timer can wait for. */
-const LONGEST_MS = 24 * UNITS_MS.d;
-
-function durationMsOf(text: string): number {
-  const [, amount = "", unit = ""] = /^(\d+(?:\.\d+)?) ?(ms|s|min|m|h|d)$/.exec(text) ?? [];
-  const durationMs = Number(amount) * (UNITS_MS[unit as keyof typeof UNITS_MS] ?? 0);
-  if (durationMs > 0 && durationMs <= LONGEST_MS) return durationMs;
-  throw new PartnerdError("usage", `--for is "${text}", expected a duration of up to 24 days`, {
-    nextStep: "write a number with ms, s, min, h or d, such as 90s",
-  });
 }
 
 function isoOf(clock: Clock): string {

@@ -69,7 +69,8 @@ export function wire(scene: Scene): Invariant {
 
   function opened(peerId: PeerId, direction: string): void {
     const desired = scene.daemon?.store.get(peerId);
-    if (direction === "outbound" && desired?.standing !== "partner") {
+    // Who is not told that the peer is revoked meanwhile finishes what he began; the diff ends it.
+    if (direction === "outbound" && desired?.standing !== "partner" && scene.wakesAreSafe) {
       scene.violated(
         "revoked-stay-closed",
         `an outbound stream to ${peerId} was opened, which is ${desired?.relation ?? "unknown"}`,
