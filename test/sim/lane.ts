@@ -18,6 +18,8 @@ export type Outcome =
 /** After so many runs a thread is looked at, and replaced where the process has grown by so much since it began. */
 const LOOK_AFTER_RUNS = 200;
 const GROWTH_BYTES = 256 * 1024 * 1024;
+/** Before its first run a thread has its modules to load. */
+const START_MS = 60_000;
 /** A thread that is told to stop has so long to tidy up. */
 const STOP_MS = 2_000;
 
@@ -68,12 +70,14 @@ export class Lane implements AsyncDisposable {
     const { promise, resolve } = Promise.withResolvers<Outcome>();
     let interim: Shrunk | undefined;
     let last = { progress: progress[0], atMs: performance.now() };
+    const { hangMs } = this.#options;
+    const limitMs = (progressed: number | undefined) => (progressed === 0 ? Math.max(START_MS, hangMs) : hangMs);
     const watch = setInterval(
       () => {
         if (progress[0] !== last.progress) last = { progress: progress[0], atMs: performance.now() };
-        else if (performance.now() - last.atMs >= this.#options.hangMs) resolve({ kind: "hung", interim });
+        else if (performance.now() - last.atMs >= limitMs(last.progress)) resolve({ kind: "hung", interim });
       },
-      Math.min(1_000, this.#options.hangMs / 4),
+      Math.min(1_000, hangMs / 4),
     );
     const onMessage = (message: Answer | Interim) => {
       if ("interim" in message) interim = message;

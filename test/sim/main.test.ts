@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -56,7 +56,7 @@ describe("npm run sim", { timeout: 30_000 }, () => {
 
   it("shrinks a failure, writes it to a file, and says how to see it again", async () => {
     const body = 'return seed >= 7 && fixture.lines.some(({ peer }) => peer === "p4") ? broken("streams-close") : ok;';
-    const { code, stdout, stderr } = await sim(body, ["--seeds", "20"]);
+    const { code, stdout, stderr } = await sim(body, ["--seeds", "20", "--workers", "1"]);
     expect(code).toBe(1);
     expect(stderr).toContain("seed 7: streams-close is violated at 0.005 s: of seed 7");
     expect(stdout).toContain(
@@ -136,16 +136,40 @@ describe("npm run sim", { timeout: 30_000 }, () => {
     expect(stdout).toContain(`seed 4: ${RUNNER_INVARIANTS.broken} is violated at 0.000 s: Error: no idea`);
   });
 
-  it("sums up at Ctrl-C", async () => {
-    const body =
-      'await new Promise((next) => setTimeout(next, 10)); options.signal?.throwIfAborted(); return seed === 3 ? broken("it") : ok;';
-    const { code, stdout } = await sim(body, ["--seeds", "100000"], (stderr, kill) => {
-      if (stderr.includes("seed 3:")) kill();
-    });
+  it("names the lowest seed of a kind, whichever failed first", async () => {
+    const body = 'await new Promise((next) => setTimeout(next, seed === 1 ? 300 : 0)); return broken("it");';
+    const { failures } = JSON.parse(
+      (await sim(body, ["--seeds", "2", "--workers", "2", "--json", "--twice-every", "0"])).stdout,
+    ) as Result;
+    expect(failures).toMatchObject([{ seed: 1, seeds: [1, 2] }]);
+  });
+
+  it("takes many short runs in a row for no hang", async () => {
+    const body = 'await new Promise((next) => setTimeout(next, 60)); return fixture.lines.length > 0 ? broken("it") : ok;';
+    const { stdout } = await sim(body, ["--seeds", "1", "--hang-after", "1", "--twice-every", "0"]);
+    expect(stdout).toContain("shrunk to 2 lines");
+    expect(stdout).not.toContain("not shrunk");
+  });
+
+  it("sums up at Ctrl-C, and lets the runs under way tidy up", async () => {
+    const tidied = join(directory, "tidied");
+    const body = `
+      if (seed === 3) return broken("it");
+      while (!options.signal.aborted) await new Promise((next) => setTimeout(next, 10));
+      (await import("node:fs")).writeFileSync(${JSON.stringify(tidied)}, "");
+      throw options.signal.reason;`;
+    const { code, stdout } = await sim(
+      `if (seed < 3) return ok; ${body}`,
+      ["--seeds", "100000", "--workers", "2"],
+      (stderr, kill) => {
+        if (stderr.includes("seed 3:")) kill();
+      },
+    );
     expect(code).toBe(1);
-    expect(stdout).toMatch(/^\d+ seeds in .*\(interrupted\)\n/);
+    expect(stdout).toMatch(/^\d seeds? in .*\(interrupted\)\n/);
     expect(stdout).toContain("not shrunk: interrupted");
     expect(fixtures()).toEqual(["sim-failure-3.jsonl"]);
+    expect(existsSync(tidied)).toBe(true);
   });
 
   it("replays one fixture", async () => {
