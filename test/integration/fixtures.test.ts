@@ -1,0 +1,409 @@
+/** Fixtures from the real thing: a real broker recorded, a real daemon's log exported while it runs, and what users get wrong. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { endsWithParent } from "../../src/ends-with-parent.ts";
+import { bytesOf } from "../../src/fixture/message.ts";
+import { peerIdOfName } from "../../src/fixture/names.ts";
+import { parseFixture } from "../../src/fixture/parse.ts";
+import type { Fixture, MessageLine } from "../../src/fixture/schema.ts";
+import type { StreamView } from "../../src/http/api.ts";
+import { unmetExpectations } from "../fixture/replay.ts";
+import { cleanEnv, type Exit, LAUNCHER } from "../support/daemon-process.ts";
+import { databaseFaults } from "../support/database-check.ts";
+import { CREATE, REMOVE } from "../support/messages.ts";
+import { NatsServer } from "../support/nats-server.ts";
+import { type Participant, startParticipants } from "../support/participant.ts";
+import { hasInbound, isEstablished, whenPeer } from "../support/peer-watch.ts";
+import { Publisher } from "../support/publisher.ts";
+import { type CommandResult, expectFailure, runCommand } from "../support/run-command.ts";
+import { until } from "../support/until.ts";
+
+const HEADER = '{"fixture":"oc-partnerd","version":1}';
+const LEASE_MS = 10_000;
+const NOBODY = "nats://127.0.0.1:9";
+
+const directory = mkdtempSync(join(tmpdir(), "oc-partnerd-fixtures-"));
+afterAll(() => rmSync(directory, { recursive: true, force: true }));
+
+let files = 0;
+const newFile = () => join(directory, `${++files}.jsonl`);
+
+function written(text: string | Uint8Array): string {
+  const file = newFile();
+  writeFileSync(file, text);
+  return file;
+}
+
+const parsed = (text: string): Fixture => parseFixture(text, "output");
+const parsedFile = (file: string): Fixture => parseFixture(readFileSync(file, "utf8"), file);
+
+/** `oc-partnerd record` as a process. */
+class Recorder implements AsyncDisposable {
+  readonly file: string;
+  readonly exited: Promise<Exit>;
+  readonly #child: ChildProcess;
+  stderr = "";
+
+  constructor(nats: string, args: readonly string[] = [], file = newFile()) {
+    this.file = file;
+    const child = spawn(...endsWithParent(LAUNCHER, ["record", "--nats", nats, "--out", file, ...args]), {
+      cwd: directory,
+      env: cleanEnv(),
+      stdio: ["pipe", "ignore", "pipe"],
+    });
+    this.#child = child;
+    child.stdin.on("error", () => {});
+    child.stderr.setEncoding("utf8").on("data", (chunk: string) => {
+      this.stderr += chunk;
+    });
+    this.exited = new Promise((resolve) => {
+      child.once("exit", () => child.stdin.destroy());
+      child.once("close", (code, signal) => resolve({ code, signal }));
+    });
+  }
+
+  says(text: string | RegExp): Promise<unknown> {
+    return until(
+      `the recorder says ${text}`,
+      () => (typeof text === "string" ? this.stderr.includes(text) : text.test(this.stderr)),
+      30_000,
+    ).catch((error: unknown) => {
+      throw new Error(`${String(error)}\n${this.stderr}`, { cause: error });
+    });
+  }
+
+  subscribed(): Promise<unknown> {
+    return this.says("subscribed to NATS");
+  }
+
+  send(signal: NodeJS.Signals): Promise<Exit> {
+    this.#child.kill(signal);
+    return this.exited;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.send("SIGKILL");
+  }
+}
+
+/** A pipeline of a user's shell; `$oc` is the program. */
+function shell(command: string): Promise<CommandResult> {
+  const child = spawn("/bin/sh", ["-c", command], {
+    cwd: directory,
+    env: { ...cleanEnv(), oc: LAUNCHER },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const output = { stdout: "", stderr: "" };
+  for (const name of ["stdout", "stderr"] as const)
+    child[name].setEncoding("utf8").on("data", (chunk: string) => {
+      output[name] += chunk;
+    });
+  return new Promise((resolve) => child.once("close", (code, signal) => resolve({ code, signal, ...output })));
+}
+
+describe("record", () => {
+  const owner = new AsyncDisposableStack();
+  let nats: NatsServer;
+  let publisher: Publisher;
+  beforeAll(async () => {
+    nats = owner.use(await NatsServer.start());
+    publisher = owner.use(await Publisher.connect(nats));
+  });
+  afterAll(() => owner.disposeAsync());
+
+  test.each(["SIGINT", "SIGTERM"] as const)("writes every message as it came, until %s", async (signal) => {
+    await using recorder = new Recorder(nats.url);
+    await recorder.subscribed();
+    const sent: [string, Uint8Array][] = [
+      [CREATE, Buffer.from('{"FromApp":"oc-api"}')],
+      [REMOVE, Buffer.from([0xff, 0, 0x7b])],
+      [CREATE, Buffer.from("")],
+      [CREATE, Buffer.alloc(1_000_000, "\u0001")],
+    ];
+    for (const [subject, bytes] of sent) await publisher.publish(subject, bytes);
+    await publisher.publish("ANOTHER_SUBJECT", "not of interest");
+    await until("all is in the file", () => parsedFile(recorder.file).lines.length === sent.length);
+
+    expect(await recorder.send(signal)).toEqual({ code: 0, signal: null });
+    expect(recorder.stderr).toContain(`recording ${CREATE} and ${REMOVE} to ${recorder.file}; Ctrl-C ends it\n`);
+    expect(recorder.stderr).toContain(`connected to NATS at 127.0.0.1:${nats.port}\n`);
+    expect(recorder.stderr).toContain(`recorded 4 messages to ${recorder.file}\n`);
+    const { header, lines } = parsedFile(recorder.file);
+    expect(header.note).toMatch(/^recorded by oc-partnerd .* from \d{4}-.*Z on: CREATE_RESOURCE, REMOVE_RESOURCE$/);
+    expect(lines.map((line) => bytesOf(line as MessageLine, null))).toEqual(
+      sent.map(([subject, bytes]) => ({ subject, bytes: Buffer.from(bytes) })),
+    );
+  });
+
+  test("is killed in mid-stream, and the file is a fixture of what came until then, in order", async () => {
+    await using recorder = new Recorder(nats.url);
+    await recorder.subscribed();
+    let sent = 0;
+    let isOver = false;
+    const publishing = (async () => {
+      // Long enough that the kernel may stop a write within a line.
+      while (!isOver) await publisher.publish(CREATE, `${sent++} ${"x".repeat(30_000)}`);
+    })();
+    await until("many are in the file", () => parsedFile(recorder.file).lines.length > 50);
+    expect(await recorder.send("SIGKILL")).toEqual({ code: null, signal: "SIGKILL" });
+    isOver = true;
+    await publishing;
+    const { lines } = parsedFile(recorder.file);
+    expect(lines.length).toBeGreaterThan(50);
+    expect(lines.map((line) => Number.parseInt("text" in line ? (line.text ?? "") : "", 10))).toEqual(
+      lines.map((_, index) => index),
+    );
+  });
+
+  test("ends by itself after --for", async () => {
+    await using recorder = new Recorder(nats.url, ["--for", "300ms"]);
+    expect(await recorder.exited).toEqual({ code: 0, signal: null });
+    expect(recorder.stderr).toContain("recorded 0 messages");
+    expect(parsedFile(recorder.file).lines).toEqual([]);
+  });
+
+  test("says that the broker is down, and records when it is there, and when it is back", async () => {
+    await using late = await NatsServer.start({ stopped: true });
+    await using recorder = new Recorder(late.url);
+    await recorder.says(/no connection to NATS: .*ECONNREFUSED.*; trying on/);
+    await late.start();
+    await recorder.subscribed();
+    const publish = async (text: string) => {
+      await using publisher = await Publisher.connect(late);
+      await publisher.publish(CREATE, text);
+    };
+    await publish("first");
+    await until("it is recorded", () => parsedFile(recorder.file).lines.length === 1);
+    await late.restart();
+    await until("it is back", () => recorder.stderr.split("subscribed to NATS").length === 3);
+    await publish("second");
+    await until("that is recorded too", () => parsedFile(recorder.file).lines.length === 2);
+    expect(await recorder.send("SIGINT")).toEqual({ code: 0, signal: null });
+  });
+
+  test("names its file by the time where none is given", async () => {
+    const cwd = join(directory, "here");
+    mkdirSync(cwd);
+    const { code, stderr } = await runCommand(["record", "--nats", nats.url, "--for", "200 ms"], { cwd });
+    expect(code).toBe(0);
+    const [file = ""] = readdirSync(cwd);
+    expect(file).toMatch(/^recorded-\d{4}-\d\d-\d\dT\d\d-\d\d-\d\dZ\.jsonl$/);
+    expect(stderr).toContain(file);
+  });
+
+  test("overwrites nothing", async () => {
+    const file = written("dear");
+    expectFailure(await runCommand(["record", "--nats", nats.url, "--out", file]), 74, [file, "exists already", "--out"]);
+    expect(readFileSync(file, "utf8")).toBe("dear");
+  });
+
+  test.each([
+    ["a file that cannot be created", ["--out", "/not/there.jsonl"], 74, ["/not/there.jsonl", "ENOENT"]],
+    ["a duration that is none", ["--for", "soon"], 64, ['--for is "soon"', "90s"]],
+    ["a duration of nothing", ["--for", "0s"], 64, ['--for is "0s"']],
+    ["a server that is none", ["--nats", "http://127.0.0.1"], 78, ["http://127.0.0.1"]],
+  ])("%s", async (_, args, code, mentions) => {
+    const before = readdirSync(directory);
+    expectFailure(await runCommand(["record", "--nats", NOBODY, ...args], { cwd: directory }), code, mentions);
+    expect(readdirSync(directory)).toEqual(before);
+  });
+});
+
+describe("export of a daemon's log", () => {
+  const owner = new AsyncDisposableStack();
+  let a: Participant;
+  let b: Participant;
+
+  beforeAll(async () => {
+    [a, b] = await startParticipants(owner, ["a", "b"]);
+    await a.publisher.relate(b, "PARTNER");
+    await whenPeer(a.daemon, b.peerId, "its stream stands", isEstablished, 10_000);
+    await b.publisher.relate(a, "PARTNER");
+    await whenPeer(a.daemon, b.peerId, "the peer's stream stands", hasInbound, 10_000);
+    await a.publisher.publish(CREATE, "no JSON");
+    await a.daemon.until("it is in the log", () => a.daemon.count("select count(*) from rejected_events") === 1);
+  });
+  afterAll(() => owner.disposeAsync());
+
+  const exported = async (...args: string[]): Promise<Fixture> => {
+    const { code, stdout, stderr } = await runCommand(["export", "--data", a.daemon.dataDir, ...args]);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+    return parsed(stdout);
+  };
+  const kinds = ({ lines }: Fixture) =>
+    lines.map((line) =>
+      "message" in line
+        ? "message"
+        : "expect" in line
+          ? line.expect
+          : "does" in line
+            ? line.does
+            : "listens" in line
+              ? "listens"
+              : "other",
+    );
+  test("works while the daemon runs, and changes nothing", async () => {
+    const fixture = await exported();
+    expect(kinds(fixture).toSorted()).toEqual(["StreamOpened", "StreamOpened", "listens", "message", "message", "open"]);
+    expect(await unmetExpectations(fixture)).toEqual([]);
+    expect((await a.daemon.health("/readyz")).status).toBe(200);
+    expect(a.daemon.count("select count(*) from event_log")).toBe(4);
+  });
+
+  test("takes a part of it, by seq, by time and by peer, into a file", async () => {
+    const file = newFile();
+    expect(await runCommand(["export", "--data", a.daemon.databaseFile, "--to", "1", "--out", file])).toMatchObject({
+      code: 0,
+      stdout: "",
+    });
+    expect(kinds(parsedFile(file))).toEqual(["listens", "message"]);
+    const at = String(a.daemon.sql("select at from peer_history where seq = 3")[0]?.["at"]);
+    expect(kinds(await exported("--from", at)).filter((kind) => kind === "message")).toHaveLength(1);
+    expect(kinds(await exported("--to", at)).filter((kind) => kind === "message")).toHaveLength(1);
+    expect(kinds(await exported("--peer", b.peerId)).filter((kind) => kind === "message")).toHaveLength(1);
+  });
+
+  test("is redacted in a pipeline, and shows the same", async () => {
+    const { code, stdout, stderr } = await shell(`"$oc" export --data '${a.daemon.dataDir}' | "$oc" redact`);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+    const fixture = parsed(stdout);
+    expect(kinds(fixture)).toEqual(kinds(await exported()));
+    expect(await unmetExpectations(fixture)).toEqual([]);
+    for (const secret of [b.peerId, b.address, "127.0.0.1", "resource-of", "no JSON"]) expect(stdout).not.toContain(secret);
+  });
+
+  test("ends quietly where nobody reads on", async () => {
+    const { stdout, stderr } = await shell(`{ "$oc" export --data '${a.daemon.dataDir}'; echo "code $?" >&2; } | head -c 1`);
+    expect(stdout).toBe("{");
+    expect(stderr).toMatch(/^code 0\n$/);
+  });
+
+  /** Both streams stand, ours for two seconds at least: a replay, whose backoff is another, has a moment to come as far. */
+  async function bothStand(): Promise<void> {
+    const isOld = ({ openedAt, expiresAt }: StreamView) => Date.parse(expiresAt) - Date.parse(openedAt) > LEASE_MS + 2_000;
+    await whenPeer(a.daemon, b.peerId, "the peer's stream stands", hasInbound, 30_000);
+    await whenPeer(a.daemon, b.peerId, "its stream is renewed", (peer) => peer?.outbound != null && isOld(peer.outbound), 30_000);
+  }
+
+  test("tells of a partner that was killed and came back, and of the daemon's own end", async () => {
+    await b.daemon.kill();
+    await a.daemon.until(
+      "it cannot be reached",
+      () => a.daemon.count("select count(*) from event_log where type = 'OpenFailed'") === 1,
+      20_000,
+    );
+    await b.daemon.start();
+    await bothStand();
+    await a.daemon.kill();
+    await a.daemon.start();
+    await bothStand();
+    await a.daemon.stop();
+
+    const fixture = await exported("--peer", b.peerId);
+    const outbound = fixture.lines.flatMap((line) =>
+      "expect" in line && !("direction" in line && line.direction === "inbound") ? [line] : [],
+    );
+    expect(outbound).toMatchObject([
+      { expect: "StreamOpened" },
+      { expect: "StreamClosed" },
+      { expect: "OpenFailed", reason: "dial_failed" },
+      { expect: "StreamOpened" },
+      { expect: "StreamClosed", reason: "daemon_restart" },
+      { expect: "StreamOpened" },
+      { expect: "StreamClosed", reason: "shutdown" },
+    ]);
+    expect(fixture.lines.flatMap((line) => ("daemon" in line ? [line.daemon] : []))).toEqual(["crash", "restart"]);
+    expect(await unmetExpectations(fixture)).toEqual([]);
+    expect(databaseFaults(a.daemon)).toEqual([]);
+  });
+
+  test.each([
+    ["a time that is none", ["--from", "yesterday"], ['--from is "yesterday"', "2026-01-01T12:00:00Z"]],
+    ["a seq that is none", ["--to", "0"], ['--to is "0"']],
+    ["a day that does not exist", ["--to", "2026-13-01"], ['--to is "2026-13-01"']],
+    ["a window that is empty", ["--from", "2", "--to", "1"], ["no event between --from and --to", "seq 1 ("]],
+    ["a window in the future", ["--from", "2999-01-01"], ["no event between --from and --to"]],
+    ["a peer that is none", ["--peer", "lyon-1"], ['--peer is "lyon-1"', "oc-partnerd peers"]],
+    ["a peer that nobody knows", ["--peer", peerIdOfName("nobody")], [peerIdOfName("nobody"), "say nothing of"]],
+    ["an argument too many", ["night.jsonl"], []],
+  ])("%s is exit code 64", async (_, args, mentions) => {
+    const result = await runCommand(["export", "--data", a.daemon.dataDir, ...args]);
+    expect(result).toMatchObject({ code: 64, stdout: "" });
+    for (const mention of mentions) expect(result.stderr).toContain(mention);
+  });
+
+  test("a file that is there already is exit code 74, and stays", async () => {
+    const file = written("dear");
+    expectFailure(await runCommand(["export", "--data", a.daemon.dataDir, "--out", file]), 74, [file, "exists already"]);
+    expect(readFileSync(file, "utf8")).toBe("dear");
+  });
+});
+
+describe("export where there is no log", () => {
+  test("is exit code 74, and creates nothing", async () => {
+    const nowhere = join(directory, "nowhere");
+    expectFailure(await runCommand(["export", "--data", nowhere]), 74, [nowhere, "there is no database", "--data"]);
+    expect(existsSync(nowhere)).toBe(false);
+    const file = written("some text that is long enough to be no database of anybody, whatever is read of it first".repeat(2));
+    expectFailure(await runCommand(["export", "--data", file]), 74, [file]);
+  });
+});
+
+describe("redact", () => {
+  test("reads standard input, and writes to a file", async () => {
+    const [file, out] = [written(`${HEADER}\n{"atMs":0,"publish":"paris"}\n`), newFile()];
+    const expected = `${HEADER.replace("}", ',"note":"redacted: names, ids and addresses are pseudonyms"}')}\n{"atMs":0,"publish":"peer-1"}\n`;
+    for (const args of ["", "-"])
+      expect(await shell(`"$oc" redact ${args} < ${file}`)).toEqual({ code: 0, signal: null, stdout: expected, stderr: "" });
+    expect(await runCommand(["redact", file, "--out", out])).toMatchObject({ code: 0, stdout: "", stderr: "" });
+    expect(readFileSync(out, "utf8")).toBe(expected);
+  });
+
+  test.each([
+    [
+      "an unknown field",
+      `${HEADER}\n{"atMs":0,"publish":"paris","relaton":"NONE"}`,
+      [":2: unknown field", '"relaton"', "did you mean relation?"],
+    ],
+    ["a wrong version", '{"fixture":"oc-partnerd","version":2}', [":1: version is 2, expected 1"]],
+    [
+      "times going backwards",
+      `${HEADER}\n\n{"atMs":9,"disk":"full"}\n{"atMs":8,"disk":"well"}`,
+      [":4: atMs is 8, expected 9 or more, the time of line 3"],
+    ],
+    ["invalid JSON", `${HEADER}\n{"atMs":`, [":2: the line is not JSON", "expected a JSON object"]],
+    ["no header", '{"atMs":0,"disk":"full"}', [":1: no header, expected"]],
+    ["nothing", "", [":1: no line at all, expected the header"]],
+    ["bytes that are no text", Buffer.from([...Buffer.from(`${HEADER}\n`), 0xff]), [":2: the line is not UTF-8", "base64"]],
+  ])("%s is exit code 78, with the line, what was found and what was expected", async (_, text, mentions) => {
+    const [file, out] = [written(text), newFile()];
+    expectFailure(await runCommand(["redact", file, "--out", out]), 78, [
+      `oc-partnerd: ${file}${mentions[0]}`,
+      ...mentions,
+      "docs/FIXTURES.md",
+    ]);
+    expect(existsSync(out)).toBe(false);
+  });
+
+  test("a fixture over 256 MiB is exit code 78, before it is read", async () => {
+    const file = written(HEADER);
+    truncateSync(file, 257 * 1_048_576);
+    expectFailure(await runCommand(["redact", file]), 78, [file, "larger than 256 MiB", "export --peer"]);
+  });
+
+  test.each([
+    ["no such file", "/not/there.jsonl", "ENOENT"],
+    ["a directory", "/", "EISDIR"],
+  ])("%s is exit code 74", async (_, file, why) => {
+    expectFailure(await runCommand(["redact", file]), 74, [`cannot read ${file}: ${why}`, "standard input"]);
+  });
+});
+
+test.each(["record", "export", "redact"])("%s --help has examples", async (command) => {
+  const { code, stdout, stderr } = await runCommand([command, "--help"]);
+  expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+  expect(stdout).toMatch(new RegExp(`\\nExamples:\\n(?:.*\\n)*? {2}.*oc-partnerd ${command}`));
+});
