@@ -71,7 +71,7 @@ export function ruleOf(store: Store, inbound: InboundRule): PartnerRule {
 /** Closes in the log what a crash left open, and registers the protocols. Nothing is opened before `reconciler.start()`. */
 export async function createCore(deps: CoreDependencies): Promise<Core> {
   const { store, recorder, clock, random, logger, options, probe } = deps;
-  const dangling = store.closeDanglingSessions();
+  const dangling = recorder.closeDanglingSessions();
   if (dangling > 0) logger.warn({ streams: dangling }, "the last run ended without closing its streams; the log closes them now");
 
   const edge = probe?.wake ?? ((_peerId: PeerId, now: () => void) => now());

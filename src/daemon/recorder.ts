@@ -69,6 +69,13 @@ export class Recorder implements ReconcilerObserver, Disposable {
     return this.#failing;
   }
 
+  /** At boot: what a crash left open is closed in the log. Returns how many streams that were. Throws where the log cannot be written. */
+  closeDanglingSessions(): number {
+    const closed = this.#deps.store.closeDanglingSessions();
+    for (const logged of closed) this.#deps.onLogged(logged);
+    return closed.length;
+  }
+
   observed(event: ObservedEvent): void {
     this.#deps.onObserved(event);
     this.#count(event);

@@ -3,7 +3,7 @@ import type { Clock } from "../clock.ts";
 import { PartnerdError } from "../errors.ts";
 import type { Desired, Rejected, Removed } from "../events/decoded.ts";
 import { resolve } from "../events/resolve.ts";
-import type { DesiredPeer, EventRejected, LogEvent, ObservedEvent } from "../events/types.ts";
+import type { DesiredPeer, EventRejected, LogEvent, ObservedEvent, StreamClosed } from "../events/types.ts";
 import type { PeerId } from "../ids.ts";
 import { DesiredCache } from "./desired-cache.ts";
 import { storeFailure } from "./failure.ts";
@@ -50,8 +50,8 @@ export interface Store extends Disposable {
    * `suppressed`: one refusal too many in this hour, which is counted in `suppressedRefusals` alone.
    */
   appendObserved(event: ObservedEvent, atMs?: number): Logged<ObservedEvent> | "repeated" | "suppressed";
-  /** At boot: closes every stream that the log still holds open, with the reason `daemon_restart`. Returns how many. */
-  closeDanglingSessions(): number;
+  /** At boot: closes every stream that the log still holds open, with the reason `daemon_restart`. Returns the rows. */
+  closeDanglingSessions(): readonly Logged<StreamClosed>[];
 
   /** The desired state of one peer, whatever its standing. Never throws, nor does `list`. */
   get(peerId: PeerId): DesiredPeer | undefined;
@@ -119,13 +119,12 @@ export function openStore({ directory, clock, ...options }: StoreOptions): Store
     );
   });
 
-  const closeDanglingSessions = database.transaction(() => {
-    const dangling = rows.openStreams();
-    for (const { seq, peerId, protocol, direction } of dangling) {
-      append({ type: "StreamClosed", peerId, protocol, direction, reason: "daemon_restart" }, { ...OBSERVED, causeSeq: seq });
-    }
-    return dangling.length;
-  });
+  const closeDanglingSessions = database.transaction(() =>
+    rows.openStreams().map(({ seq, peerId, protocol, direction }) => {
+      const closed: StreamClosed = { type: "StreamClosed", peerId, protocol, direction, reason: "daemon_restart" };
+      return append(closed, { ...OBSERVED, causeSeq: seq });
+    }),
+  );
 
   const verifyProjections = database.transaction(() => {
     const { desired, status, faults } = replay(rows.log());

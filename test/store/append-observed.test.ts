@@ -157,8 +157,8 @@ describe("sessions that a crash left open", () => {
     temporary.store.appendObserved(opened(PEER_B));
     temporary.store.appendObserved(closed(PEER_B));
     const store = temporary.reopen();
-    expect(store.closeDanglingSessions()).toBe(2);
-    expect(store.closeDanglingSessions()).toBe(0);
+    expect(store.closeDanglingSessions()).toHaveLength(2);
+    expect(store.closeDanglingSessions()).toEqual([]);
     expect(store.history(PEER_A, { limit: 2 }).map(({ causeSeq, event }) => ({ causeSeq, event }))).toEqual([
       { causeSeq: 2, event: closed(PEER_A, { direction: "inbound", reason: "daemon_restart" }) },
       { causeSeq: 1, event: closed(PEER_A, { direction: "outbound", reason: "daemon_restart" }) },

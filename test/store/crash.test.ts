@@ -40,7 +40,7 @@ describe("a killed writer", () => {
         (rows) => Number(rows) % 10 === 0,
       );
       expect(temporary.read("pragma integrity_check")).toEqual([{ integrity_check: "ok" }]);
-      expect(store.closeDanglingSessions()).toBeGreaterThan(0);
+      expect(store.closeDanglingSessions().length).toBeGreaterThan(0);
       before = store.head().seq;
     }
   }, 30_000);
