@@ -1,0 +1,73 @@
+/**
+ * test/fixtures/sequence/: every branch of the sequence that was asked for, each as a fixture with what it expects, and the whole
+ * trace beside it. `npx vitest run --project unit test/sim/sequence -u` writes the traces anew.
+ */
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { formatFixture, parseFixture } from "../../src/fixture/parse.ts";
+import { simulate } from "../../src/sim/simulate.ts";
+
+const FOLDER = join(import.meta.dirname, "../fixtures/sequence");
+const names = readdirSync(FOLDER)
+  .filter((name) => name.endsWith(".jsonl"))
+  .map((name) => name.slice(0, -".jsonl".length));
+
+const traces = new Map<string, readonly string[]>();
+
+describe.each(names)("%s", (name) => {
+  const text = readFileSync(join(FOLDER, `${name}.jsonl`), "utf8");
+  const fixture = parseFixture(text, name);
+
+  test("gives the decisions that it expects", async () => {
+    const { violations, trace } = await simulate(fixture);
+    traces.set(name, trace);
+    expect(violations).toEqual([]);
+    await expect(`${trace.join("\n")}\n`).toMatchFileSnapshot(join(FOLDER, `${name}.trace`));
+  });
+
+  test("is as the program would write it, its header's note aside", () => {
+    expect(parseFixture(formatFixture(fixture), name)).toEqual(fixture);
+  });
+});
+
+/** The alternatives of create-resource-sequence.puml, and of what each step can come to; as words of a trace. */
+const BRANCHES = [
+  "EventRejected not_json",
+  "EventRejected payload_not_json",
+  "EventRejected address_invalid",
+  "EventRejected address_missing",
+  "PeerDesired PARTNER (changed)",
+  "PeerDesired PARTNER (unchanged)",
+  "PeerDesired NONE (changed)",
+  "PeerDesired BLACKLIST (changed)",
+  "PeerRemoved (changed)",
+  "open: relation is PARTNER",
+  "close: relation is NONE",
+  "close: relation is SUPERSEDED",
+  "StreamOpened outbound",
+  "StreamOpened inbound",
+  "StreamClosed outbound revoked",
+  "StreamClosed inbound revoked",
+  "StreamClosed outbound expired",
+  "StreamClosed inbound expired",
+  "StreamClosed outbound remote_closed",
+  "StreamClosed outbound reset",
+  "StreamClosed outbound connection_lost",
+  "StreamClosed outbound shutdown",
+  "StreamClosed outbound daemon_restart",
+  "OpenFailed dial_failed",
+  "OpenFailed timeout",
+  "OpenFailed refused",
+  "OpenFailed identity_mismatch",
+  "OpenFailed protocol_unsupported",
+  "OpenFailed address_unsupported",
+  "gave up: address_unsupported",
+  "InboundRefused not_partner",
+  "InboundRefused blacklisted",
+];
+
+test("every branch of the sequence is in some trace", () => {
+  const all = [...traces.values()].flat().join("\n");
+  expect(BRANCHES.filter((branch) => !all.includes(branch))).toEqual([]);
+});
