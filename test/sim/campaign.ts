@@ -109,6 +109,7 @@ function threadless(outcome: Exclude<Outcome, Ran>, hangMs: number): { readonly 
       return { invariant: RUNNER_INVARIANTS.broken, message: outcome.message };
     case "stopped":
     case "shrunk":
+    case "replayed":
       return { invariant: RUNNER_INVARIANTS.broken, message: `the worker answered ${outcome.kind}` };
   }
 }
@@ -142,6 +143,7 @@ export async function shrinkWith(
       return { ...finding, notShrunk: outcome.message };
     case "stopped":
     case "ran":
+    case "replayed":
       return { ...finding, notShrunk: "interrupted" };
   }
 }

@@ -7,7 +7,7 @@ import { messageOf, PartnerdError, toPartnerdError } from "../../src/errors.ts";
 import { parseFixture } from "../../src/fixture/parse.ts";
 import { campaign, type Finding } from "./campaign.ts";
 import { parseCommandLine, type SimCommand } from "./command-line.ts";
-import { hunt } from "./plant-hunt.ts";
+import { type Hunted, hunt } from "./plant-hunt.ts";
 import {
   campaignJson,
   EMPTY_DOCUMENT,
@@ -22,6 +22,8 @@ import {
 import { loadSimulate } from "./simulator.ts";
 import { ticker } from "./ticker.ts";
 
+/** The smallest fixture of each planted bug, for the tests. */
+const FIXTURES = join(import.meta.dirname, "plants/fixtures");
 const DOCUMENT = join(import.meta.dirname, "../../docs/PLANTED-BUGS.md");
 /** Enough to see what is wrong; more may follow from it. */
 const MOST_INVARIANTS = 3;
@@ -97,7 +99,7 @@ async function runPlants(command: SimCommand & { kind: "plants" }): Promise<numb
     plants,
     { ...command, shrinkRuns: SHRINK_RUNS },
     {
-      onRan: () => tick.update(hunted),
+      onRan: (plant, seed) => tick.update(hunted, `${plant.name} at seed ${seed}`),
       onHunted: (one, done) => {
         hunted = done;
         tick.say(huntedLine(one, done, plants.length));
@@ -111,16 +113,26 @@ async function runPlants(command: SimCommand & { kind: "plants" }): Promise<numb
   tick.clear();
   print(json ? JSON.stringify(huntJson(results), null, 2) : huntText(results));
   if (signal.aborted) return INTERRUPTED;
-  if (write) {
-    const document = withTable(existsSync(DOCUMENT) ? readFileSync(DOCUMENT, "utf8") : EMPTY_DOCUMENT, results);
-    if (document === undefined) {
-      throw new PartnerdError("file_failed", `${DOCUMENT} has no place for the table`, {
-        nextStep: "delete it, and --write makes it anew",
-      });
-    }
-    writing(DOCUMENT, () => writeFileSync(DOCUMENT, document));
+  const allCaught = results.every(({ problem }) => problem === null);
+  if (write && allCaught) writeTable(results);
+  else if (write) complain(`${relative(process.cwd(), DOCUMENT)} is left as it is: it is for bugs that are caught`);
+  return allCaught ? 0 : 1;
+}
+
+/** The table for people, and for the tests each bug's fixture. */
+function writeTable(results: readonly Hunted[]): void {
+  const document = withTable(existsSync(DOCUMENT) ? readFileSync(DOCUMENT, "utf8") : EMPTY_DOCUMENT, results);
+  if (document === undefined) {
+    throw new PartnerdError("file_failed", `${DOCUMENT} has no place for the table`, {
+      nextStep: "delete it, and --write makes it anew",
+    });
   }
-  return results.every(({ problem }) => problem === null) ? 0 : 1;
+  makeDirectory(FIXTURES);
+  for (const { plant, caught } of results) {
+    const path = join(FIXTURES, `${plant.name}.jsonl`);
+    writing(path, () => writeFileSync(path, caught?.shrunk?.fixture ?? ""));
+  }
+  writing(DOCUMENT, () => writeFileSync(DOCUMENT, document));
 }
 
 async function runReplay({ file, plant, simulator, json }: SimCommand & { kind: "replay" }): Promise<number> {

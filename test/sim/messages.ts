@@ -28,7 +28,8 @@ export type Job =
       readonly plant: string | null;
       readonly invariant: string;
       readonly maxRuns: number;
-    };
+    }
+  | { readonly kind: "replay"; readonly fixture: string; readonly plant: string | null };
 
 /** `stop`: the job under way ends as soon as it can. */
 export type Order = Job | { readonly kind: "stop" };
@@ -62,6 +63,17 @@ export interface Shrunk {
   readonly runs: number;
 }
 
-export type Answer = Ran | Shrunk | { readonly kind: "stopped" } | { readonly kind: "failed"; readonly message: string };
+/** One fixture has been run. */
+export interface Replayed {
+  readonly kind: "replayed";
+  readonly violations: readonly Violation[];
+}
+
+export type Answer =
+  | Ran
+  | Shrunk
+  | Replayed
+  | { readonly kind: "stopped" }
+  | { readonly kind: "failed"; readonly message: string };
 /** While a job is under way: what would be its answer if it ended now. */
 export type Interim = Shrunk & { readonly interim: true };

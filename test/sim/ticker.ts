@@ -4,7 +4,8 @@ import { type ProgressStream, progress } from "../../src/cli/progress.ts";
 const LINE_EVERY_MS = 10_000;
 
 export interface Ticker {
-  update(done: number): void;
+  /** `now`: what is under way, for those who read lines. */
+  update(done: number, now?: string): void;
   /** A line of its own, above the bar. */
   say(line: string): void;
   /** Takes the bar away. */
@@ -16,14 +17,14 @@ export function ticker(stream: ProgressStream, label: string, total: number): Ti
   const startedMs = performance.now();
   let saidMs = startedMs;
   return {
-    update(done) {
+    update(done, now) {
       bar.update(done);
       const nowMs = performance.now();
       if (stream.isTTY === true || nowMs - saidMs < LINE_EVERY_MS) return;
       saidMs = nowMs;
       const perSecond = (done * 1_000) / (nowMs - startedMs);
-      const leftSeconds = Math.ceil((total - done) / perSecond);
-      stream.write(`${label}: ${done} of ${total}, ${perSecond.toFixed(1)}/s, ${leftSeconds} s left\n`);
+      const pace = now ?? `${perSecond.toFixed(1)}/s, ${perSecond === 0 ? "?" : Math.ceil((total - done) / perSecond)} s left`;
+      stream.write(`${label}: ${done} of ${total}, ${pace}\n`);
     },
     say(line) {
       bar.clear();

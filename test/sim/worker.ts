@@ -1,7 +1,7 @@
 /** One thread of the command: runs what it is told, one job at a time. */
 import { parentPort, workerData } from "node:worker_threads";
 import { messageOf } from "../../src/errors.ts";
-import { formatFixture } from "../../src/fixture/parse.ts";
+import { formatFixture, parseFixture } from "../../src/fixture/parse.ts";
 import type { Fixture } from "../../src/fixture/schema.ts";
 import { type ShrinkProgress, shrink } from "../../src/sim/shrink.ts";
 import type { SimResult, Violation } from "../../src/sim/simulate.ts";
@@ -27,7 +27,14 @@ async function answer(job: Job): Promise<void> {
 
 async function perform(job: Job, signal: AbortSignal): Promise<Answer> {
   try {
-    return job.kind === "run" ? await run(job, signal) : await shrunk(job, signal);
+    switch (job.kind) {
+      case "run":
+        return await run(job, signal);
+      case "shrink":
+        return await shrunk(job, signal);
+      case "replay":
+        return await replayed(job, signal);
+    }
   } catch (thrown) {
     if (signal.aborted) return { kind: "stopped" };
     return { kind: "failed", message: messageOf(thrown) };
@@ -65,6 +72,11 @@ async function run({ seed, plant, twice }: Job & { kind: "run" }, signal: AbortS
     invariants: [...new Set(violations.map(({ invariant }) => invariant))],
     fixture: violations.length === 0 ? null : formatFixture(fixture),
   };
+}
+
+async function replayed({ fixture, plant }: Job & { kind: "replay" }, signal: AbortSignal): Promise<Answer> {
+  const { violations } = await observed(await simulateWith(plant), parseFixture(fixture, "fixture"), signal);
+  return { kind: "replayed", violations };
 }
 
 async function shrunk(job: Job & { kind: "shrink" }, signal: AbortSignal): Promise<Answer> {
