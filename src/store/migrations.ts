@@ -14,7 +14,7 @@ const MIGRATIONS_FOLDER = fileURLToPath(new URL("../../migrations", import.meta.
  * A version is the number of migrations applied.
  */
 export function refuseNewerSchema(database: Database, path: string): void {
-  const known = new Set(readMigrationFiles({ migrationsFolder: MIGRATIONS_FOLDER }).map(({ hash }) => hash));
+  const known = knownMigrations();
   const applied = appliedMigrations(database);
   if (applied.every((hash) => known.has(hash))) return;
   throw new PartnerdError(
@@ -40,7 +40,16 @@ export function refuseOtherSchema(database: Database, path: string): void {
 }
 
 export function applyMigrations(database: Database): void {
+  if (appliedMigrations(database).length === knownMigrations().size) return;
   migrate(drizzle({ client: database }), { migrationsFolder: MIGRATIONS_FOLDER });
+}
+
+let known: ReadonlySet<string> | undefined;
+
+/** By hash. The files come with the program, and are read once. */
+function knownMigrations(): ReadonlySet<string> {
+  known ??= new Set(readMigrationFiles({ migrationsFolder: MIGRATIONS_FOLDER }).map(({ hash }) => hash));
+  return known;
 }
 
 function appliedMigrations(database: Database): string[] {

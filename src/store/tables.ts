@@ -9,6 +9,7 @@ import { loggedOf, type ReplayedRow } from "./logged.ts";
 import type { ProjectionLookup, StatusChange } from "./project.ts";
 import type { Repetition } from "./repetitions.ts";
 import { desiredPeer, eventLog, openStream, peerStatusRow, repeatedFailures } from "./schema.ts";
+import { reader, writer } from "./statement.ts";
 import type { PeerStatus } from "./status.ts";
 import { statusOf, statusRowOf } from "./status-row.ts";
 
@@ -26,18 +27,17 @@ export function tables(database: Database) {
     ...replayedColumns
   } = loggedColumns;
 
-  const insertEvent = orm.insert(eventLog).values(placeholders(eventLog)).prepare();
-  const newestEvent = orm
-    .select({ seq: eventLog.seq, atMs: eventLog.atMs })
-    .from(eventLog)
-    .orderBy(desc(eventLog.seq))
-    .limit(1)
-    .prepare();
-  const eventByDedupeKey = orm
-    .select({ seq: eventLog.seq })
-    .from(eventLog)
-    .where(eq(eventLog.dedupeKey, sql.placeholder("dedupeKey")))
-    .prepare();
+  const insertEvent = writer<typeof eventLog.$inferInsert>(database, orm.insert(eventLog).values(placeholders(eventLog)));
+  const place = { seq: eventLog.seq, atMs: eventLog.atMs };
+  const newestEvent = reader(database, orm.select(place).from(eventLog).orderBy(desc(eventLog.seq)).limit(1), place);
+  const eventByDedupeKey = reader(
+    database,
+    orm
+      .select(place)
+      .from(eventLog)
+      .where(eq(eventLog.dedupeKey, sql.placeholder("dedupeKey"))),
+    place,
+  );
   // Past drizzle, which takes longer over a row than SQLite and the fold together; its columns need no conversion.
   const log = database.prepare<[number], ReplayedRow>(
     `select ${named(replayedColumns)} from event_log where seq < ? order by seq`,
@@ -52,53 +52,74 @@ export function tables(database: Database) {
     .limit(sql.placeholder("limit"))
     .prepare();
 
-  const desiredByPeer = orm
-    .select()
-    .from(desiredPeer)
-    .where(eq(desiredPeer.peerId, sql.placeholder("peerId")))
-    .prepare();
-  const peerByResource = orm
-    .select({ peerId: desiredPeer.peerId })
-    .from(desiredPeer)
-    .where(eq(desiredPeer.resourceId, sql.placeholder("resourceId")))
-    .prepare();
-  const lastPeerByResource = orm
-    .select({ peerId: eventLog.peerId })
-    .from(eventLog)
-    .where(and(eq(eventLog.resourceId, sql.placeholder("resourceId")), isNotNull(eventLog.peerId)))
-    .orderBy(desc(eventLog.seq))
-    .limit(1)
-    .prepare();
+  const desiredByPeer = reader(
+    database,
+    orm
+      .select()
+      .from(desiredPeer)
+      .where(eq(desiredPeer.peerId, sql.placeholder("peerId"))),
+    getTableColumns(desiredPeer),
+  );
+  const desiredPeerId = { peerId: desiredPeer.peerId };
+  const peerByResource = reader(
+    database,
+    orm
+      .select(desiredPeerId)
+      .from(desiredPeer)
+      .where(eq(desiredPeer.resourceId, sql.placeholder("resourceId"))),
+    desiredPeerId,
+  );
+  const loggedPeerId = { peerId: eventLog.peerId };
+  const lastPeerByResource = reader(
+    database,
+    orm
+      .select(loggedPeerId)
+      .from(eventLog)
+      .where(and(eq(eventLog.resourceId, sql.placeholder("resourceId")), isNotNull(eventLog.peerId)))
+      .orderBy(desc(eventLog.seq))
+      .limit(1),
+    loggedPeerId,
+  );
   const desiredPeers = orm.select().from(desiredPeer).orderBy(asc(desiredPeer.peerId)).prepare();
-  const upsertDesired = orm
-    .insert(desiredPeer)
-    .values(placeholders(desiredPeer))
-    .onConflictDoUpdate({ target: desiredPeer.peerId, set: excluded(desiredPeer) })
-    .prepare();
+  const upsertDesired = writer<DesiredPeer>(
+    database,
+    orm
+      .insert(desiredPeer)
+      .values(placeholders(desiredPeer))
+      .onConflictDoUpdate({ target: desiredPeer.peerId, set: excluded(desiredPeer) }),
+  );
 
-  const statusByPeer = orm
-    .select()
-    .from(peerStatusRow)
-    .where(eq(peerStatusRow.peerId, sql.placeholder("peerId")))
-    .prepare();
+  const statusByPeer = reader(
+    database,
+    orm
+      .select()
+      .from(peerStatusRow)
+      .where(eq(peerStatusRow.peerId, sql.placeholder("peerId"))),
+    getTableColumns(peerStatusRow),
+  );
   const statusRows = orm.select().from(peerStatusRow).orderBy(asc(peerStatusRow.peerId)).prepare();
-  const upsertStatus = orm
-    .insert(peerStatusRow)
-    .values(placeholders(peerStatusRow))
-    .onConflictDoUpdate({ target: peerStatusRow.peerId, set: excluded(peerStatusRow) })
-    .prepare();
-  const streamsByPeer = orm
-    .select()
-    .from(openStream)
-    .where(eq(openStream.peerId, sql.placeholder("peerId")))
-    .orderBy(asc(openStream.seq))
-    .prepare();
+  const upsertStatus = writer<typeof peerStatusRow.$inferInsert>(
+    database,
+    orm
+      .insert(peerStatusRow)
+      .values(placeholders(peerStatusRow))
+      .onConflictDoUpdate({ target: peerStatusRow.peerId, set: excluded(peerStatusRow) }),
+  );
+  const streamsByPeer = reader(
+    database,
+    orm
+      .select()
+      .from(openStream)
+      .where(eq(openStream.peerId, sql.placeholder("peerId")))
+      .orderBy(asc(openStream.seq)),
+    getTableColumns(openStream),
+  );
   const streamRows = orm.select().from(openStream).orderBy(asc(openStream.seq)).prepare();
-  const deleteStreams = orm
-    .delete(openStream)
-    .where(eq(openStream.peerId, sql.placeholder("peerId")))
-    .prepare();
-  const insertStream = orm.insert(openStream).values(placeholders(openStream)).prepare();
+  const deleteStreams = writer<{ peerId: PeerId }>(
+    database,
+    orm.delete(openStream).where(eq(openStream.peerId, sql.placeholder("peerId"))),
+  );
+  const insertStream = writer<typeof openStream.$inferInsert>(database, orm.insert(openStream).values(placeholders(openStream)));
 
   const addRepetition = orm
     .insert(repeatedFailures)
@@ -110,8 +131,8 @@ export function tables(database: Database) {
     .prepare();
 
   return {
-    insertEvent: (row: typeof eventLog.$inferInsert) => void insertEvent.run(row),
-    head: () => newestEvent.get(),
+    insertEvent,
+    head: () => newestEvent.get({}),
     holds: (dedupeKey: string) => eventByDedupeKey.get({ dedupeKey }) !== undefined,
     history: (peerId: PeerId, limit: number, beforeSeq: number) => history.all({ peerId, limit, beforeSeq }).map(loggedOf),
     /** From the first row on, read as it is asked for. Nothing may be written meanwhile. */
@@ -121,18 +142,18 @@ export function tables(database: Database) {
     lastPeerOfResource: (resourceId: ResourceId) => lastPeerByResource.get({ resourceId })?.peerId ?? undefined,
 
     desiredPeers: (): DesiredPeer[] => desiredPeers.all(),
-    upsertDesired: (peer: DesiredPeer) => void upsertDesired.run({ ...peer }),
+    upsertDesired,
 
     statuses: (): PeerStatus[] => {
       const streams = Map.groupBy(streamRows.all(), ({ peerId }) => peerId);
       return statusRows.all().map((row) => statusOf(row, streams.get(row.peerId) ?? []));
     },
     upsertStatus: ({ before, after }: StatusChange) => {
-      upsertStatus.run(statusRowOf(after));
+      upsertStatus(statusRowOf(after));
       // A fold that leaves the streams alone hands them on as they are.
       if (before?.openStreams === after.openStreams) return;
-      deleteStreams.run({ peerId: after.peerId });
-      for (const stream of after.openStreams) insertStream.run({ ...stream, peerId: after.peerId });
+      deleteStreams({ peerId: after.peerId });
+      for (const stream of after.openStreams) insertStream({ ...stream, peerId: after.peerId });
     },
     openStreams: () => streamRows.all(),
     addRepetition: (repetition: Repetition) => void addRepetition.run({ ...repetition }),

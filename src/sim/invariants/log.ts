@@ -1,5 +1,6 @@
 /** The log tells the truth, all of it, for ever: through crashes, power cuts, full disks and brokers that repeat themselves. */
 import { isDeepStrictEqual } from "node:util";
+import type { Database, Statement } from "better-sqlite3";
 import { decodeMessage } from "../../events/decode.ts";
 import { DEFAULT_LIMITS, DEFAULT_VOCABULARY } from "../../events/vocabulary.ts";
 import type { Published } from "../broker.ts";
@@ -11,6 +12,7 @@ export function log(scene: Scene): Invariant {
   const acknowledged = new Set<string>();
   let lastSeq = 0;
   let isStarted = false;
+  let counter: { readonly reader?: Database; readonly statement?: Statement<[string], number> } = {};
 
   return {
     started(daemon) {
@@ -57,10 +59,14 @@ export function log(scene: Scene): Invariant {
   }
 
   function count(dedupeKey: string): number {
-    return (
-      scene.disk.reader.prepare<[string], number>("select count(*) from event_log where dedupe_key = ?").pluck().get(dedupeKey) ??
-      0
-    );
+    const { reader } = scene.disk;
+    if (counter.reader !== reader) {
+      counter = {
+        reader,
+        statement: reader.prepare<[string], number>("select count(*) from event_log where dedupe_key = ?").pluck(),
+      };
+    }
+    return counter.statement?.get(dedupeKey) ?? 0;
   }
 
   function acknowledgedIsLogged(): void {
