@@ -275,10 +275,10 @@ describe("export of a daemon's log", () => {
     for (const secret of [b.peerId, b.address, "127.0.0.1", "resource-of", "no JSON"]) expect(stdout).not.toContain(secret);
   });
 
-  test("ends quietly where nobody reads on", async () => {
-    const { stdout, stderr } = await shell(`{ "$oc" export --data '${a.daemon.dataDir}'; echo "code $?" >&2; } | head -c 1`);
-    expect(stdout).toBe("{");
-    expect(stderr).toMatch(/^code 0\n$/);
+  test("ends quietly where nobody reads", async () => {
+    // Long before the first line is written there is no reader any more.
+    const { stderr } = await shell(`{ "$oc" export --data '${a.daemon.dataDir}'; echo "code $?" >&2; } | true`);
+    expect(stderr).toBe("code 0\n");
   });
 
   /** Both streams stand, ours for two seconds at least: a replay, whose backoff is another, has a moment to come as far. */
