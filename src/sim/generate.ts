@@ -90,7 +90,7 @@ function published(draw: Draw, peers: readonly string[], quiet: boolean): Fixtur
   };
   const coldStart = draw.chance(0.3);
   for (const peer of peers) if (draw.chance(0.9)) publish(coldStart ? 0 : draw.between(0, 20_000), peer);
-  for (const atMs of draw.times(5_000, quiet ? 20_000 : draw.one([6_000, 12_000, 20_000]), LAST_FAULT_MS)) {
+  for (const atMs of draw.times(5_000, quiet ? 20_000 : draw.one([8_000, 16_000, 30_000]), LAST_FAULT_MS)) {
     const peer = draw.one(peers as [string, ...string[]]);
     switch (draw.between(0, 15)) {
       case 0:
@@ -148,7 +148,7 @@ function published(draw: Draw, peers: readonly string[], quiet: boolean): Fixtur
     }
   }
   for (const peer of peers)
-    for (const atMs of draw.times(0, draw.one([60_000, 240_000, 960_000]), LAST_FAULT_MS))
+    for (const atMs of draw.times(0, draw.one([120_000, 480_000, 2_000_000]), LAST_FAULT_MS))
       lines.push({ atMs, peer, does: "open" });
   return lines;
 }
@@ -171,7 +171,7 @@ function movedAddress(draw: Draw, peer: string): string {
 /** What one peer, and the way to it, go through: each for a while, and then it is over. */
 function peerFaults(draw: Draw, peer: string): FixtureLine[] {
   const lines: FixtureLine[] = [];
-  const meanMs = draw.one([20_000, 60_000, 150_000, 500_000]);
+  const meanMs = draw.one([30_000, 100_000, 300_000, 900_000]);
   let freeAtMs = 0;
   for (const startMs of draw.times(0, meanMs, LAST_FAULT_MS)) {
     if (startMs < freeAtMs) continue;

@@ -5,12 +5,12 @@ import type { Desired, Rejected, Removed } from "../events/decoded.ts";
 import { resolve } from "../events/resolve.ts";
 import type { DesiredPeer, EventRejected, LogEvent, ObservedEvent, StreamClosed } from "../events/types.ts";
 import type { PeerId } from "../ids.ts";
-import { DesiredCache } from "./desired-cache.ts";
 import { storeFailure } from "./failure.ts";
 import { columnsOf, type Logged } from "./logged.ts";
+import { Memory } from "./memory.ts";
 import { type OpenOptions, openDatabase } from "./open.ts";
 import { type StoredPayload, storedPayload } from "./payload.ts";
-import { type ProjectionLookup, project } from "./project.ts";
+import { project } from "./project.ts";
 import { Repetitions } from "./repetitions.ts";
 import { type Projections, replay, tableDifferences } from "./replay.ts";
 import { rollingLimit } from "./rolling-limit.ts";
@@ -82,9 +82,9 @@ export interface StoreOptions extends OpenOptions {
 export function openStore({ directory, clock, ...options }: StoreOptions): Store {
   const database = openDatabase(directory, options);
   const rows = tables(database);
-  const cache = new DesiredCache(rows.desiredPeers());
+  const memory = new Memory({ head: rows.head, desiredPeers: rows.desiredPeers, status: rows.lookup.status });
   const repetitions = new Repetitions(clock);
-  const append = appender(rows, cache, repetitions, clock);
+  const append = appender(rows, memory, repetitions, clock);
   const refusals = {
     known: rollingLimit(MAX_REFUSALS_PER_HOUR, HOUR_MS),
     stranger: rollingLimit(MAX_REFUSALS_PER_HOUR, HOUR_MS),
@@ -96,7 +96,7 @@ export function openStore({ directory, clock, ...options }: StoreOptions): Store
   );
 
   const appendObserved = database.transaction((event: ObservedEvent, atMs: number) => {
-    const status = rows.lookup.status(event.peerId);
+    const status = memory.status(event.peerId);
     const repeated = repeatedBy(status, event);
     if (repeated !== undefined) {
       repetitions.count(repeated.seq, Math.round(atMs));
@@ -104,19 +104,14 @@ export function openStore({ directory, clock, ...options }: StoreOptions): Store
       return "repeated";
     }
     if (event.type === "InboundRefused") {
-      const limit = rows.lookup.peer(event.peerId) === undefined ? refusals.stranger : refusals.known;
+      const limit = memory.peer(event.peerId) === undefined ? refusals.stranger : refusals.known;
       if (!limit.take(clock.monotonicMs())) {
         suppressedRefusals++;
         return "suppressed";
       }
     }
     const causeSeq = event.type === "StreamClosed" ? (endedBy(status, event)?.seq ?? null) : null;
-    // Within this transaction nobody else writes: what was just read still holds.
-    return append(
-      withWellFormedText(event),
-      { ...OBSERVED, causeSeq },
-      { atMs, lookup: { ...rows.lookup, status: () => status } },
-    );
+    return append(withWellFormedText(event), { ...OBSERVED, causeSeq }, atMs);
   });
 
   const closeDanglingSessions = database.transaction(() =>
@@ -146,10 +141,10 @@ export function openStore({ directory, clock, ...options }: StoreOptions): Store
     if (!database.open) throw new PartnerdError("database_failed", `cannot ${doing}: the store is closed`);
     try {
       const result = work();
-      cache.commit();
+      memory.commit();
       return result;
     } catch (thrown) {
-      cache.rollback();
+      memory.rollback();
       throw storeFailure(`cannot ${doing}`, thrown);
     }
   };
@@ -158,9 +153,9 @@ export function openStore({ directory, clock, ...options }: StoreOptions): Store
     appendReceived: (batch) => run("append received events", () => appendReceived.immediate(batch)),
     appendObserved: (event, atMs = clock.wallMs()) => run(`append ${event.type}`, () => appendObserved.immediate(event, atMs)),
     closeDanglingSessions: () => run("close dangling sessions", () => closeDanglingSessions.immediate()),
-    get: (peerId) => cache.get(peerId),
-    list: () => cache.list(),
-    status: (peerId) => run("read a peer's status", () => rows.lookup.status(peerId)),
+    get: (peerId) => memory.peer(peerId),
+    list: () => memory.list(),
+    status: (peerId) => run("read a peer's status", () => memory.status(peerId)),
     statuses: () => run("read the peers' status", () => rows.statuses()),
     history: (peerId, { limit, beforeSeq }) =>
       run("read a peer's history", () => rows.history(peerId, limit, beforeSeq ?? Number.MAX_SAFE_INTEGER)),
@@ -189,28 +184,28 @@ interface Origin extends Pick<Logged, "source" | "subject" | "dedupeKey" | "caus
 
 const OBSERVED: Omit<Origin, "causeSeq"> = { source: OWN_SOURCE, subject: null, dedupeKey: null, payload: null };
 
-type Append = <Event extends LogEvent>(
-  event: Event,
-  origin: Origin,
-  given?: { readonly atMs?: number; readonly lookup?: ProjectionLookup },
-) => Logged<Event>;
+type Append = <Event extends LogEvent>(event: Event, origin: Origin, atMs?: number) => Logged<Event>;
 
 /** Appends one event and projects it. Only ever called within a write transaction, which makes `seq` gapless. */
-function appender(rows: Tables, cache: DesiredCache, repetitions: Repetitions, clock: Clock): Append {
-  return (event, { payload, ...origin }, { atMs: happenedAtMs = clock.wallMs(), lookup = rows.lookup } = {}) => {
+function appender(rows: Tables, memory: Memory, repetitions: Repetitions, clock: Clock): Append {
+  return (event, { payload, ...origin }, happenedAtMs = clock.wallMs()) => {
     repetitions.take().forEach(rows.addRepetition);
-    const seq = (rows.head()?.seq ?? 0) + 1;
+    const seq = memory.headSeq + 1;
     // A virtual clock may give fractions of a millisecond; the log holds whole ones.
     const atMs = Math.round(happenedAtMs);
-    const { effect, supersededPeerId, desired, statuses } = project(lookup, event, { seq, atMs, causeSeq: origin.causeSeq });
+    const { effect, supersededPeerId, desired, statuses } = project(memory, event, { seq, atMs, causeSeq: origin.causeSeq });
     const { payload: bytes = null, payloadEncoding = null, payloadBytes = null, payloadSha256 = null } = payload ?? {};
     const place = { seq, atMs, effect, supersededPeerId, ...origin, payloadBytes, payloadSha256 };
     rows.insertEvent({ ...columnsOf(event), ...place, payload: bytes, payloadEncoding });
+    memory.appended(seq);
     for (const peer of desired) {
       rows.upsertDesired(peer);
-      cache.stage(peer);
+      memory.setDesired(peer);
     }
-    statuses.forEach(rows.upsertStatus);
+    for (const status of statuses) {
+      rows.upsertStatus(status);
+      memory.setStatus(status.after);
+    }
     return { ...place, event };
   };
 }

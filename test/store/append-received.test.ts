@@ -114,7 +114,8 @@ describe("a batch", () => {
     append(temporary.store, desired());
     // The second message of the batch has to touch a table that is gone; the first alone could be written.
     temporary.write("drop table desired_peer");
-    const failing = () => temporary.store.appendReceived([received(rejected()), received(desired())]);
+    const failing = () =>
+      temporary.store.appendReceived([received(rejected()), received(desired({ relation: "NONE", standing: "revoked" }))]);
     expect(failing).toThrow(PartnerdError);
     expect(failing).toThrow(/cannot append received events: .*desired_peer/);
     expect(temporary.store.head().seq).toBe(1);

@@ -41,18 +41,18 @@ export const INTAKE_PLANTS: readonly Plant[] = [
     name: "projection-outside-the-transaction",
     what: "The event is committed before what follows from it: a crash in between leaves a log that the tables do not know of.",
     file: "src/store/tables.ts",
-    find: "upsertDesired: (peer: DesiredPeer) => void upsertDesired.run({ ...peer }),",
-    replace: `upsertDesired: (peer: DesiredPeer) => {
+    find: "    upsertDesired,\n",
+    replace: `    upsertDesired: (peer: DesiredPeer) => {
       database.exec("commit; begin immediate");
-      upsertDesired.run({ ...peer });
-    },`,
+      upsertDesired(peer);
+    },\n`,
   },
   {
     name: "rollback-keeps-staged-peers",
     what: "What a failed transaction wanted to write stays in memory: the daemon acts on events that the log does not hold.",
-    file: "src/store/desired-cache.ts",
-    find: "rollback(): void {\n    this.#staged = [];",
-    replace: "rollback(): void {",
+    file: "src/store/memory.ts",
+    find: "for (const undo of this.#undo.reverse()) undo();\n",
+    replace: "\n",
   },
   {
     name: "synchronous-normal",
