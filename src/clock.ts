@@ -43,6 +43,24 @@ function inThisTurn(task: () => void): Disposable {
   return { [Symbol.dispose]: () => clearImmediate(immediate) };
 }
 
+/**
+ * Calls `turn` once in each turn of the event loop for as long as it returns true: between two calls every promise that can settle
+ * does. Rejects with what it throws.
+ */
+export function turns(turn: () => boolean): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const next = () => {
+      try {
+        if (turn()) setImmediate(next);
+        else resolve();
+      } catch (thrown) {
+        reject(thrown as Error);
+      }
+    };
+    setImmediate(next);
+  });
+}
+
 export const systemRandom: Random = {
   next: () => Math.random(),
   bytes: (length) => randomFillSync(new Uint8Array(length)),

@@ -19,10 +19,12 @@ export function generate(seed: number): Fixture {
   const draw = drawer(random);
   const quiet = draw.chance(0.08);
   const how = quiet ? "quiet" : "faulty";
+  // Crowded worlds find what meets, sparse ones what is told apart; and they take less time.
+  const activity = draw.one([0.25, 0.5, 1]);
   const peers = Array.from({ length: draw.between(LEAST_PEERS, MOST_PEERS) }, (_, index) => `p${index + 1}`);
   const lines: FixtureLine[] = [
-    ...published(draw, peers, quiet),
-    ...(quiet ? [] : peers.flatMap((peer) => peerFaults(draw, peer))),
+    ...published(draw, peers, quiet, activity),
+    ...(quiet ? [] : peers.flatMap((peer) => peerFaults(draw, peer, activity))),
     ...(quiet ? [] : ownFaults(draw)),
   ];
   // The order of equal times is the order of creation; the sort is stable.
@@ -69,7 +71,7 @@ function drawer(random: Random) {
   };
 }
 
-function published(draw: Draw, peers: readonly string[], quiet: boolean): FixtureLine[] {
+function published(draw: Draw, peers: readonly string[], quiet: boolean, activity: number): FixtureLine[] {
   const lines: FixtureLine[] = [];
   const [loss, duplicate, delay] = quiet ? [0, 0, 0] : [draw.one([0, 0, 0.1]), draw.one([0, 0.1, 0.3]), draw.one([0, 0.1])];
   const deliveries = (): number[] => {
@@ -89,8 +91,8 @@ function published(draw: Draw, peers: readonly string[], quiet: boolean): Fixtur
     });
   };
   const coldStart = draw.chance(0.3);
-  for (const peer of peers) if (draw.chance(0.9)) publish(coldStart ? 0 : draw.between(0, 20_000), peer);
-  for (const atMs of draw.times(5_000, quiet ? 20_000 : draw.one([8_000, 16_000, 30_000]), LAST_FAULT_MS)) {
+  for (const peer of peers) if (draw.chance(0.3 + 0.6 * activity)) publish(coldStart ? 0 : draw.between(0, 20_000), peer);
+  for (const atMs of draw.times(5_000, (quiet ? 20_000 : draw.one([6_000, 10_000, 15_000])) / activity, LAST_FAULT_MS)) {
     const peer = draw.one(peers as [string, ...string[]]);
     switch (draw.between(0, 15)) {
       case 0:
@@ -148,7 +150,7 @@ function published(draw: Draw, peers: readonly string[], quiet: boolean): Fixtur
     }
   }
   for (const peer of peers)
-    for (const atMs of draw.times(0, draw.one([120_000, 480_000, 2_000_000]), LAST_FAULT_MS))
+    for (const atMs of draw.times(0, draw.one([100_000, 400_000, 1_500_000]) / activity, LAST_FAULT_MS))
       lines.push({ atMs, peer, does: "open" });
   return lines;
 }
@@ -169,9 +171,9 @@ function movedAddress(draw: Draw, peer: string): string {
 }
 
 /** What one peer, and the way to it, go through: each for a while, and then it is over. */
-function peerFaults(draw: Draw, peer: string): FixtureLine[] {
+function peerFaults(draw: Draw, peer: string, activity: number): FixtureLine[] {
   const lines: FixtureLine[] = [];
-  const meanMs = draw.one([30_000, 100_000, 300_000, 900_000]);
+  const meanMs = draw.one([20_000, 60_000, 150_000, 500_000]) / activity;
   let freeAtMs = 0;
   for (const startMs of draw.times(0, meanMs, LAST_FAULT_MS)) {
     if (startMs < freeAtMs) continue;

@@ -1,5 +1,5 @@
 /** Runs a fixture: the same fixture gives the same trace, here and everywhere. */
-import { systemClock } from "../clock.ts";
+import { turns } from "../clock.ts";
 import { messageOf } from "../errors.ts";
 import type { Fixture } from "../fixture/schema.ts";
 import { Expectations } from "./expectations.ts";
@@ -12,7 +12,7 @@ import { log } from "./invariants/log.ts";
 import { operations } from "./invariants/operations.ts";
 import { wire } from "./invariants/wire.ts";
 import { Trace } from "./trace.ts";
-import { VirtualClock } from "./virtual-clock.ts";
+import { settled, VirtualClock } from "./virtual-clock.ts";
 import { ProcessEnded, World } from "./world.ts";
 
 /** Something that must always hold does not, or something that the fixture expects did not come. */
@@ -39,7 +39,7 @@ export interface SimulateOptions {
   /** Ends the run at this time of the world. */
   readonly untilMs?: number;
   readonly onTrace?: (line: string, atMs: number) => void;
-  /** Awaited after each step that moved time; for those who watch. */
+  /** Awaited before each step, with the time that it happens at; for those who watch. */
   readonly pace?: (atMs: number) => Promise<void>;
 }
 
@@ -92,44 +92,36 @@ function allInvariants(scene: Scene): readonly Invariant[] {
 }
 
 /** One timer, then one turn of the real event loop, in which every promise that can settle does: that is a step. */
-function run(
+async function run(
   clock: VirtualClock,
   world: World,
   untilMs: number,
   violated: (invariant: string, message: string) => void,
   { signal, onProgress, pace }: SimulateOptions,
 ): Promise<number> {
-  const { promise, resolve, reject } = Promise.withResolvers<number>();
   let steps = 0;
-  const turn = () => {
-    try {
-      world.stepped();
-      if (!step()) {
-        resolve(steps);
-        return;
-      }
-      steps += 1;
-      if (steps % REPORT_STEPS === 0) {
-        signal?.throwIfAborted();
-        onProgress?.(clock.monotonicMs(), untilMs);
-      }
-    } catch (thrown) {
-      reject(thrown as Error);
-      return;
-    }
-    if (pace === undefined) systemClock.schedule(0, turn);
-    else pace(clock.monotonicMs()).then(turn, reject);
-  };
   const step = (): boolean => {
+    world.stepped();
     try {
-      return clock.step(untilMs);
+      if (!clock.step(untilMs)) return false;
     } catch (thrown) {
       if (!(thrown instanceof ProcessEnded)) violated("nothing-throws", messageOf(thrown));
-      return true;
     }
+    steps += 1;
+    if (steps % REPORT_STEPS === 0) {
+      signal?.throwIfAborted();
+      onProgress?.(clock.monotonicMs(), untilMs);
+    }
+    return true;
   };
-  systemClock.schedule(0, turn);
-  return promise;
+  if (pace === undefined) await turns(step);
+  else {
+    do {
+      await pace(Math.min(clock.nextDueMs(), untilMs));
+      await settled();
+    } while (step());
+  }
+  return steps;
 }
 
 function unhandledRejections(report: (thrown: unknown) => void): Disposable {

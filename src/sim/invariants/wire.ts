@@ -12,7 +12,7 @@ const DIFF_MS = 7_000;
 /** A lease, the longest time between two heartbeats, and the round trips. */
 const HEALTHY_FOR_MS = 15_000;
 /** To look at every stream at every step would take longer than the step. */
-const LOOK_EVERY_MS = 1_000;
+const LOOK_EVERY_MS = 2_000;
 
 export function wire(scene: Scene): Invariant {
   let strays = new Map<SimStream, number>();
