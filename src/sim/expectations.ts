@@ -1,6 +1,9 @@
-/** What a fixture expects: how peers stand at certain times, and what the log says of them, all of it and in that order. */
+/**
+ * What a fixture expects: how peers stand at certain times, and what the log says of each direction of theirs, all of it and in that
+ * order.
+ */
 
-import type { ObservedEvent } from "../events/types.ts";
+import type { Direction, ObservedEvent } from "../events/types.ts";
 import { peerIdOfName } from "../fixture/names.ts";
 import type { Expectation } from "../fixture/schema.ts";
 import type { PeerId } from "../ids.ts";
@@ -24,22 +27,24 @@ export class Expectations {
 
   /** The run is over; `whole` where it was not ended early. */
   finished(whole: boolean): void {
-    const byPeer = Map.groupBy(
-      this.#expected.filter((line) => line.expect !== "phase"),
-      ({ peer }) => peer,
-    );
-    for (const [peer, lines] of byPeer) this.#compare(peer, lines, whole);
+    const expected = this.#expected.filter((line) => line.expect !== "phase");
+    const byStream = Map.groupBy(expected, (line) => `${directionOf(line)} ${line.peer}`);
+    for (const lines of byStream.values()) this.#compare(lines, whole);
   }
 
-  #compare(peer: string, lines: readonly Expectation[], whole: boolean): void {
-    const peerId = peerIdOfName(peer);
+  #compare(lines: readonly Observable[], whole: boolean): void {
+    const [first] = lines;
+    if (first === undefined) return;
+    const { peer } = first;
+    const direction = directionOf(first);
+    const observed = this.#world.observedOf(peerIdOfName(peer)).filter((event) => directionOf(event) === direction);
     const expected = lines.map(sentence);
-    const found = this.#world.observedOf(peerId).map(sentence);
+    const found = observed.map(sentence);
     const most = Math.max(expected.length, found.length);
     for (let index = 0; index < most; index++) {
       if (expected[index] === found[index]) continue;
       if (!whole && index >= found.length) return;
-      const place = `observed event ${index + 1} of ${peer}`;
+      const place = `${direction} event ${index + 1} of ${peer}`;
       this.#world.violated("expected-log", `${place} is ${found[index] ?? "none"}, expected ${expected[index] ?? "none"}`);
       return;
     }
@@ -55,8 +60,17 @@ export class Expectations {
   }
 }
 
+type Observable = Exclude<Expectation, { expect: "phase" }>;
+
+/** Which of two streams comes first is often chance; what happens to one of them is not. An open is ours, a refusal theirs. */
+function directionOf(event: ObservedEvent | Observable): Direction {
+  if ("direction" in event) return event.direction;
+  const type = "expect" in event ? event.expect : event.type;
+  return type === "OpenFailed" ? "outbound" : "inbound";
+}
+
 /** An observed event, or what a fixture expects of one, in the same words. */
-function sentence(event: ObservedEvent | Expectation): string {
+function sentence(event: ObservedEvent | Observable): string {
   const type = "expect" in event ? event.expect : event.type;
   const direction = "direction" in event ? ` ${event.direction}` : "";
   const reason = "reason" in event ? ` ${event.reason}` : "";
