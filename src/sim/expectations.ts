@@ -37,7 +37,7 @@ export class Expectations {
     if (first === undefined) return;
     const { peer } = first;
     const direction = directionOf(first);
-    const observed = this.#world.observedOf(peerIdOfName(peer)).filter((event) => directionOf(event) === direction);
+    const observed = this.#world.witness.observedOf(peerIdOfName(peer)).filter((event) => directionOf(event) === direction);
     const expected = lines.map(sentence);
     const found = observed.map(sentence);
     const most = Math.max(expected.length, found.length);

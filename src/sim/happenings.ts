@@ -38,16 +38,16 @@ function happenToDaemon(world: World, line: Extract<Happening, { daemon: unknown
     case "crash":
     case "power_loss":
     case "restart":
-      world.arm(line.daemon, line.at, line.downMs);
+      world.lives.end(line.daemon, line.at, line.downMs);
       break;
     case "stall":
-      world.stall(line.forMs);
+      world.lives.stall(line.forMs);
       break;
     case "lose_wakes":
-      world.loseWakes(line.forMs);
+      world.lives.loseWakes(line.forMs);
       break;
     case "wall_jump":
-      world.jumpWallClock(line.byMs);
+      world.lives.jumpWallClock(line.byMs);
       break;
   }
 }

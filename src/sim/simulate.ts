@@ -11,9 +11,10 @@ import { latency } from "./invariants/latency.ts";
 import { log } from "./invariants/log.ts";
 import { operations } from "./invariants/operations.ts";
 import { wire } from "./invariants/wire.ts";
+import { ProcessEnded } from "./lives.ts";
 import { Trace } from "./trace.ts";
 import { settled, VirtualClock } from "./virtual-clock.ts";
-import { ProcessEnded, World } from "./world.ts";
+import { World } from "./world.ts";
 
 /** Something that must always hold does not, or something that the fixture expects did not come. */
 export interface Violation {
@@ -73,7 +74,7 @@ export async function simulate(fixture: Fixture, options: SimulateOptions = {}):
   }
   const untilMs = options.untilMs ?? header.durationMs ?? (lines.at(-1)?.atMs ?? 0) + REST_MS;
   using _rejections = unhandledRejections((thrown) => violated("no-stray-rejection", messageOf(thrown)));
-  world.start();
+  world.lives.start();
   const steps = await run(clock, world, untilMs, violated, options);
   world.finished();
   expectations.finished(options.untilMs === undefined);

@@ -1,0 +1,85 @@
+/** Hears what the daemon does, writes it into the trace and passes it on to the invariants. */
+import type { LogEvent, ObservedEvent } from "../events/types.ts";
+import type { CrashPoint } from "../fixture/schema.ts";
+import type { PeerId } from "../ids.ts";
+import type { Action } from "../reconciler/decide.ts";
+import type { Outcome } from "../reconciler/outcome.ts";
+import type { Logged } from "../store/logged.ts";
+import type { Invariant } from "./invariants/invariant.ts";
+import type { Lives } from "./lives.ts";
+import type { DaemonWatcher } from "./sim-daemon.ts";
+import type { Trace } from "./trace.ts";
+
+export interface WitnessInit {
+  readonly trace: Trace;
+  readonly lives: Lives;
+  readonly nowMs: () => number;
+  readonly nameOf: (peerId: PeerId) => string;
+  /** Asked each time: they come to be after the witness. */
+  readonly invariants: () => readonly Invariant[];
+}
+
+export class Witness implements DaemonWatcher {
+  readonly #init: WitnessInit;
+  readonly #observed: ObservedEvent[] = [];
+
+  constructor(init: WitnessInit) {
+    this.#init = init;
+  }
+
+  /** What the log was told of this peer, in all lives of the daemon. */
+  observedOf(peerId: PeerId): readonly ObservedEvent[] {
+    return this.#observed.filter((event) => event.peerId === peerId);
+  }
+
+  logged(logged: Logged): void {
+    if (isObserved(logged.event)) this.#observed.push(logged.event);
+    this.#init.trace.logged(this.#init.nowMs(), logged);
+    for (const invariant of this.#init.invariants()) invariant.logged?.(logged);
+  }
+
+  happened(event: ObservedEvent): void {
+    for (const invariant of this.#init.invariants()) invariant.observed?.(event);
+  }
+
+  /** Of the reconciler alone, and a part of what `happened` hears. */
+  observed(): void {}
+
+  acted(peerId: PeerId, action: Action): void {
+    this.#init.trace.acted(this.#init.nowMs(), peerId, action);
+    for (const invariant of this.#init.invariants()) invariant.acted?.(peerId, action);
+  }
+
+  settled(peerId: PeerId, outcome: Outcome): void {
+    const { trace, lives, nowMs, invariants } = this.#init;
+    const nextMs = lives.daemon?.reconciler.progress(peerId).nextAttemptAtMs ?? null;
+    trace.settled(nowMs(), peerId, outcome, nextMs === null ? null : nextMs - nowMs());
+    for (const invariant of invariants()) invariant.settled?.(peerId, outcome);
+  }
+
+  resyncFound(peerId: PeerId): void {
+    const { trace, nowMs, nameOf, invariants } = this.#init;
+    trace.happening(nowMs(), nameOf(peerId), "found by the periodic diff");
+    for (const invariant of invariants()) invariant.resyncFound?.(peerId);
+  }
+
+  operation(peerId: PeerId, kind: "open" | "renew", state: "begun" | "over"): void {
+    for (const invariant of this.#init.invariants()) invariant.operation?.(peerId, kind, state);
+  }
+
+  diffed(): void {
+    for (const invariant of this.#init.invariants()) invariant.diffed?.();
+  }
+
+  mayWake(): boolean {
+    return this.#init.lives.mayWake();
+  }
+
+  reached(point: CrashPoint): void {
+    this.#init.lives.reached(point);
+  }
+}
+
+function isObserved(event: LogEvent): event is ObservedEvent {
+  return event.type !== "PeerDesired" && event.type !== "PeerRemoved" && event.type !== "EventRejected";
+}
