@@ -31,6 +31,10 @@ export class DaemonProcess {
     this.#options = options;
   }
 
+  get pid(): number | undefined {
+    return this.#child?.pid;
+  }
+
   /** Starts it, or starts it again after `kill`. */
   start(): void {
     const { configFile, logFile, workingDirectory } = this.#options;

@@ -9,7 +9,7 @@ import { claims } from "./claims.ts";
 import { createDisplay, type Display } from "./display.ts";
 import { readFacts } from "./facts.ts";
 import { play } from "./play.ts";
-import { auditReport, failureReport, keepReport, summaryReport } from "./report.ts";
+import { auditReport, endedReport, failureReport, keepReport, summaryReport } from "./report.ts";
 import { Stage } from "./stage.ts";
 import { NAMES, perName } from "./state.ts";
 import { STEPS } from "./steps.ts";
@@ -49,18 +49,25 @@ async function perform(directory: string, keep: boolean, display: Display, inter
     () => new PartnerdError("check_failed", `the demo took longer than ${LIMIT_MS / 1_000} s`),
     AbortSignal.any([broken.signal, interrupted]),
   );
+  let isKept = false;
   await using stage = new Stage({
     directory,
     clock,
     random,
     signal: limit.signal,
     onFailure: (error) => broken.abort(error),
+    onExit: (participant, how) => {
+      if (isKept) display.print(endedReport(participant, how));
+      else broken.abort(participant.endedByItself(how));
+    },
   });
   const failure = await play(STEPS, { stage, display, clock, random, signal: limit.signal });
   if (interrupted.aborted) return false;
   if (failure !== undefined) display.print(failureReport(toPartnerdError(failure)));
   const held = summarise(stage, display);
   if (keep && stage.participants.length === NAMES.length && !broken.signal.aborted) {
+    // From here on the nodes are the visitor's, who may well try what a kill does.
+    isKept = true;
     display.print(keepReport(stage.participants));
     display[Symbol.dispose]();
     await aborted(AbortSignal.any([interrupted, broken.signal]));

@@ -18,8 +18,8 @@ interface ParticipantOptions {
   readonly httpPort: number;
   readonly clock: Clock;
   readonly signal: AbortSignal;
-  /** Its daemon ended by itself. */
-  readonly onFailure: (error: PartnerdError) => void;
+  /** Its daemon ended, and not because this was asked of it. */
+  readonly onExit: (participant: Participant, how: string) => void;
 }
 
 const ANSWER_TIMEOUT_MS = 5_000;
@@ -27,6 +27,7 @@ const ANSWER_TIMEOUT_MS = 5_000;
 export class Participant implements AsyncDisposable {
   readonly name: Name;
   readonly directory: string;
+  readonly configFile: string;
   readonly http: { readonly host: string; readonly port: number };
   readonly natsUrl: string;
   readonly #client: DaemonClient;
@@ -41,6 +42,7 @@ export class Participant implements AsyncDisposable {
     const { name, directory, httpPort, clock } = options;
     this.name = name;
     this.directory = directory;
+    this.configFile = configFile;
     this.http = { host: "127.0.0.1", port: httpPort };
     this.natsUrl = natsUrl;
     this.#client = daemonClient(this.http);
@@ -51,8 +53,7 @@ export class Participant implements AsyncDisposable {
       logFile: join(directory, "daemon.log"),
       workingDirectory: directory,
       clock,
-      onUnexpectedExit: (how) =>
-        options.onFailure(new PartnerdError("check_failed", `the daemon of ${name} ended by itself: ${how}\n${this.logTail()}`)),
+      onUnexpectedExit: (how) => options.onExit(this, how),
     });
   }
 
@@ -94,8 +95,14 @@ export class Participant implements AsyncDisposable {
     return { peerId, address };
   }
 
-  logTail(): string {
-    return this.#daemon.logTail();
+  /** Of its daemon; undefined while there is none. */
+  get pid(): number | undefined {
+    return this.#daemon.pid;
+  }
+
+  /** With what it logged last. */
+  endedByItself(how: string): PartnerdError {
+    return new PartnerdError("check_failed", `the daemon of ${this.name} ended by itself: ${how}\n${this.#daemon.logTail()}`);
   }
 
   /** Asks its API, unless its process cannot answer now. A failure to answer is no news: what has to come true has a deadline. */

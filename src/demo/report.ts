@@ -47,10 +47,11 @@ export function failureReport({ message, nextStep }: PartnerdError): readonly Li
   return [[], ...text.split("\n").map((line): Line => [span(` ${line}`, "red")])];
 }
 
+/** What a visitor is told of a participant that is left running. */
+type Kept = Pick<Participant, "name" | "url" | "http" | "natsUrl" | "directory" | "identity" | "pid">;
+
 /** How to go on with the nodes that `--keep` leaves running. */
-export function keepReport(
-  participants: readonly Pick<Participant, "name" | "url" | "http" | "natsUrl" | "directory" | "identity">[],
-): readonly Line[] {
+export function keepReport(participants: readonly Kept[]): readonly Line[] {
   const [first, second] = participants;
   if (first === undefined || second === undefined) return [];
   const http = `${first.http.host}:${first.http.port}`;
@@ -59,14 +60,35 @@ export function keepReport(
     `bin/oc-partnerd peers ${second.identity.peerId} --http ${http}`,
     `bin/oc-partnerd publish ${second.identity.address} --name ${second.name} --nats ${first.natsUrl}`,
     `sqlite3 -readonly -box ${first.directory}/oc-partnerd.db "select * from peer_history"`,
+    `kill -9 ${second.pid}`,
+    `bin/oc-partnerd export --data ${first.directory} | bin/oc-partnerd redact | bin/oc-partnerd replay --expect`,
   ];
   return [
     [],
     [span(" The nodes go on until Ctrl-C:", "bold")],
-    ...participants.map(
-      ({ name, url, natsUrl, directory }): Line => [span(` ${name.padEnd(7)} ${url}  ${natsUrl}  ${directory}`)],
-    ),
+    [span(`${MARGIN}${row({ name: "NODE", pid: "PID", url: "API", natsUrl: "NATS", directory: "DATA" })}`, "dim")],
+    ...participants.map((participant): Line => [span(`${MARGIN}${row(participant)}`)]),
     [span(" Try:", "bold")],
     ...commands.map((command): Line => [span(` ${command}`, "cyan")]),
+  ];
+}
+
+/** As one of the lines above; the widest API is that of a port of five digits. */
+function row({
+  name,
+  pid,
+  url,
+  natsUrl,
+  directory,
+}: { [Column in "name" | "url" | "natsUrl" | "directory"]: string } & { pid: number | string | undefined }): string {
+  return [name.padEnd(6), String(pid ?? "").padEnd(7), url.padEnd(22), natsUrl.padEnd(22), directory].join("  ");
+}
+
+/** A node that `--keep` left running runs no longer. */
+export function endedReport({ name, configFile }: Pick<Participant, "name" | "configFile">, how: string): readonly Line[] {
+  return [
+    [],
+    [span(` The daemon of ${name} has ended: ${how}. Start it again with:`, "bold")],
+    [span(` bin/oc-partnerd run --config ${configFile}`, "cyan")],
   ];
 }

@@ -18,8 +18,10 @@ interface StageOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly signal: AbortSignal;
-  /** A daemon ended by itself, or watching failed: the demo cannot go on. */
+  /** Watching failed: the demo cannot go on. */
   readonly onFailure: (error: unknown) => void;
+  /** A daemon ended, and not because this was asked of it. */
+  readonly onExit: (participant: Participant, how: string) => void;
 }
 
 export class Stage implements AsyncDisposable {
@@ -58,8 +60,9 @@ export class Stage implements AsyncDisposable {
     return participant;
   }
 
+  /** Those that were started, always in the same order. */
   get participants(): readonly Participant[] {
-    return [...this.#participants.values()];
+    return NAMES.flatMap((name) => this.#participants.get(name) ?? []);
   }
 
   /**
@@ -88,7 +91,7 @@ export class Stage implements AsyncDisposable {
   }
 
   async #start(name: Name, listenPort: number, httpPort: number): Promise<void> {
-    const { directory, clock, signal, onFailure } = this.#options;
+    const { directory, clock, signal, onFailure, onExit } = this.#options;
     const participant = await Participant.start({
       name,
       directory: join(directory, name),
@@ -96,7 +99,7 @@ export class Stage implements AsyncDisposable {
       httpPort,
       clock,
       signal,
-      onFailure,
+      onExit,
     });
     this.#participants.set(name, participant);
     this.#watches.push(this.#watch(participant).catch(onFailure));

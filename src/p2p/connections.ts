@@ -34,6 +34,14 @@ export class ConnectionBook implements Disposable {
     return this.#byPeer.has(peerId);
   }
 
+  /** Whether a connection that we dialled is open and carries no partner stream. */
+  hasIdleOutbound(peerId: PeerId): boolean {
+    for (const connection of this.#byPeer.get(peerId) ?? []) {
+      if (connection.direction === "outbound" && connection.status === "open" && !carriesPartnerStream(connection)) return true;
+    }
+    return false;
+  }
+
   /** The open connections to this peer, the newest first. */
   of(peerId: PeerId): readonly HostConnection[] {
     return [...(this.#byPeer.get(peerId) ?? [])].filter((connection) => connection.status === "open").reverse();

@@ -106,6 +106,7 @@ export class Libp2pPartnerStreams implements PartnerStreams {
       peerId,
       ...this.#registry.actual(PARTNER_PROTOCOL, peerId),
       connected: this.#connections.has(peerId),
+      idleOutboundConnection: this.#connections.hasIdleOutbound(peerId),
       lastSignOfLifeMs: this.#lastSignOfLifeMs.get(peerId) ?? null,
     };
   }

@@ -66,7 +66,8 @@ function wantsOutbound(desired: DesiredPeer | undefined, options: DecideOptions)
 function revoke(desired: DesiredPeer, actual: ActualPeer): readonly Action[] {
   const dropConnections = desired.standing === "blacklisted";
   const streaming = actual.outbound !== null || actual.inbound !== null;
-  if (!streaming && !(dropConnections && actual.connected)) return [];
+  const connected = dropConnections ? actual.connected : actual.idleOutboundConnection;
+  if (!streaming && !connected) return [];
   return [{ kind: "close", direction: "both", reason: "revoked", dropConnections, why: `relation is ${desired.relation}` }];
 }
 

@@ -32,15 +32,22 @@ export interface CommitHooks {
   afterCommit(): void;
 }
 
+/** `full`: SQLite gets no further page. `busy`: another program holds the write lock. `failing`: what is written cannot be fsynced. */
+export type DiskState = "well" | "full" | "busy" | "failing";
+
 export class SimDisk implements Disposable {
   readonly #root: string;
   readonly #hooks: CommitHooks;
+  readonly #beforeCommit = () => {
+    if (this.#state === "failing") throw new Database.SqliteError("disk I/O error", "SQLITE_IOERR_FSYNC");
+    this.#hooks.beforeCommit();
+  };
   #generation = 0;
   #directory: string;
   #database: Database.Database | undefined;
   #reader: Database.Database | undefined;
   #blocker: Database.Database | undefined;
-  #state: "well" | "full" | "busy" = "well";
+  #state: DiskState = "well";
 
   constructor(hooks: CommitHooks) {
     this.#root = mkdtempSync(join(fastDirectory(), "oc-partnerd-sim-"));
@@ -59,7 +66,7 @@ export class SimDisk implements Disposable {
       onOpen: (database) => {
         this.#database = database;
         watchCommits(database, {
-          beforeCommit: () => ready && this.#hooks.beforeCommit(),
+          beforeCommit: () => ready && this.#beforeCommit(),
           afterCommit: () => ready && this.#hooks.afterCommit(),
         });
       },
@@ -75,12 +82,11 @@ export class SimDisk implements Disposable {
     return this.#reader;
   }
 
-  get state(): "well" | "full" | "busy" {
+  get state(): DiskState {
     return this.#state;
   }
 
-  /** `full`: SQLite gets no further page. `busy`: another program holds the write lock. */
-  set(state: "well" | "full" | "busy"): void {
+  set(state: DiskState): void {
     this.#state = state;
     if (this.#database?.open !== true) return;
     const pages = this.#database.pragma("page_count", { simple: true }) as number;

@@ -152,6 +152,12 @@ function published(draw: Draw, peers: readonly string[], quiet: boolean, activit
   for (const peer of peers)
     for (const atMs of draw.times(0, draw.one([100_000, 400_000, 1_500_000]) / activity, LAST_FAULT_MS))
       lines.push({ atMs, peer, does: "open" });
+  // Revoked while it is being challenged.
+  for (const atMs of draw.times(0, 300_000 / activity, LAST_FAULT_MS)) {
+    const peer = draw.one(peers as [string, ...string[]]);
+    lines.push({ atMs, peer, does: "open" });
+    publish(atMs + draw.between(0, 300), peer, { relation: "NONE" });
+  }
   return lines;
 }
 
@@ -214,7 +220,7 @@ function peerFaults(draw: Draw, peer: string, activity: number): FixtureLine[] {
         for (const atMs of draw.times(startMs, 3_000, endMs)) lines.push({ atMs, peer, does: draw.one(["disconnect", "reset"]) });
         break;
       default:
-        lines.push({ atMs: startMs, peer, does: draw.one(["fin", "reset", "disconnect", "forget", "close"]) });
+        lines.push({ atMs: startMs, peer, does: draw.one(["fin", "reset", "disconnect", "forget", "blackhole", "close"]) });
     }
   }
   return lines;
@@ -245,10 +251,21 @@ function ownFaults(draw: Draw): FixtureLine[] {
   });
   each(0.4, 60_000, (atMs) => lines.push({ atMs, daemon: "stall", forMs: draw.one([200, 1_500, 6_000, 11_000, 25_000]) }));
   each(0.3, 90_000, (atMs) => lines.push({ atMs, daemon: "wall_jump", byMs: draw.one([-3_600_000, -5_000, 5_000, 86_400_000]) }));
-  each(0.2, 150_000, (atMs) => lines.push({ atMs, daemon: "lose_wakes", forMs: draw.between(10, 3_000) }));
+  each(0.2, 150_000, (atMs) => {
+    const forMs = draw.between(10, 3_000);
+    lines.push({ atMs, daemon: "lose_wakes", forMs });
+    lines.push({
+      atMs: atMs + draw.between(0, forMs),
+      publish: `p${draw.between(1, LEAST_PEERS)}`,
+      relation: draw.one(["NONE", "PARTNER"]),
+      remove: false,
+      fromApp: "oc-api",
+      deliveries: [0],
+    });
+  });
   each(0.3, 120_000, (atMs) => {
     lines.push(
-      { atMs, disk: draw.one(["full", "busy"]) },
+      { atMs, disk: draw.one(["full", "busy", "failing"]) },
       { atMs: Math.min(LAST_FAULT_MS, atMs + draw.between(10, 20_000)), disk: "well" },
     );
   });

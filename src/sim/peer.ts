@@ -17,6 +17,8 @@ export interface SimPeerInit {
   readonly clock: VirtualClock;
   readonly random: Random;
   readonly daemon: { readonly peerId: PeerId; readonly address: Address };
+  /** The daemon's own time, in which it is held to what it promises. */
+  readonly awakeMs: () => number;
 }
 
 /** What arrives later than this after it was sent may cost a stream its lease. */
@@ -40,6 +42,7 @@ export class SimPeer {
   #cut: Cut = "none";
   #lagMs = 0;
   #wellSinceMs = 0;
+  #silentSinceMs: number | undefined;
   #address: Address;
 
   constructor(init: SimPeerInit) {
@@ -55,7 +58,7 @@ export class SimPeer {
     return this.#process.farEnd;
   }
 
-  /** Since when nothing has been wrong with the peer or the way to it; Infinity while something is. */
+  /** Since when nothing has been wrong with the peer or the way to it, as a time of `awakeMs`; Infinity while something is. */
   get wellSinceMs(): number {
     const well =
       this.#answers === "yes" &&
@@ -64,6 +67,16 @@ export class SimPeer {
       !this.#process.machine.paused &&
       this.#lagMs <= HARMLESS_LAG_MS;
     return well ? this.#wellSinceMs : Number.POSITIVE_INFINITY;
+  }
+
+  /** Since when nothing that it sends arrives, as a time of `awakeMs`; undefined while something does. */
+  get silentSinceMs(): number | undefined {
+    return this.#silentSinceMs;
+  }
+
+  /** What it sends takes so much longer. */
+  get lagMs(): number {
+    return this.#lagMs;
   }
 
   /** Where it listens now; without the PeerID. */
@@ -108,6 +121,9 @@ export class SimPeer {
         break;
       case "disconnect":
         node.resetConnections();
+        break;
+      case "blackhole":
+        node.blackholeConnections();
         break;
       case "forget":
         node.forgetConnections();
@@ -193,7 +209,9 @@ export class SimPeer {
   }
 
   #disturbed(): void {
-    this.#wellSinceMs = this.#init.clock.monotonicMs();
+    this.#wellSinceMs = this.#init.awakeMs();
+    const silent = this.#process.machine.paused || this.#cut === "both" || this.#cut === "out";
+    this.#silentSinceMs = silent ? (this.#silentSinceMs ?? this.#init.awakeMs()) : undefined;
   }
 }
 

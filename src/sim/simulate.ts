@@ -6,6 +6,7 @@ import { Expectations } from "./expectations.ts";
 import { happen, isExpectation } from "./happenings.ts";
 import { backoff } from "./invariants/backoff.ts";
 import { convergence } from "./invariants/convergence.ts";
+import { generations } from "./invariants/generations.ts";
 import type { Invariant, Scene } from "./invariants/invariant.ts";
 import { latency } from "./invariants/latency.ts";
 import { log } from "./invariants/log.ts";
@@ -89,7 +90,7 @@ export async function simulate(fixture: Fixture, options: SimulateOptions = {}):
 }
 
 function allInvariants(scene: Scene): readonly Invariant[] {
-  return [operations(scene), wire(scene), latency(scene), backoff(scene), log(scene), convergence(scene)];
+  return [operations, wire, latency, backoff, generations, log, convergence].map((watch) => watch(scene));
 }
 
 /** One timer, then one turn of the real event loop, in which every promise that can settle does: that is a step. */

@@ -193,6 +193,7 @@ export class World implements Scene, Disposable {
       clock: this.#init.clock,
       random: derivedRandom(this.#init.header.seed, peerId),
       daemon: { peerId: this.self, address: addressOfName(this.self) },
+      awakeMs: () => this.awakeMs(),
     });
     this.#peers.set(peerId, peer);
     return peer;

@@ -7,7 +7,14 @@ import { desiredPeer, PEER_A, PEER_B } from "../support/peers.ts";
 
 const NOW = 1_000_000;
 const options = { self: PEER_A, inbound: "unless-revoked" } as const;
-const nothing: ActualPeer = { peerId: PEER_B, outbound: null, inbound: null, connected: false, lastSignOfLifeMs: null };
+const nothing: ActualPeer = {
+  peerId: PEER_B,
+  outbound: null,
+  inbound: null,
+  connected: false,
+  idleOutboundConnection: false,
+  lastSignOfLifeMs: null,
+};
 const live = { openedAtMs: NOW - 60_000, expiresAtMs: NOW + 5_000, renewAtMs: NOW + 1_000 };
 const inbound = { openedAtMs: NOW - 60_000, expiresAtMs: NOW + 5_000 };
 const waiting: Retry = {
@@ -87,6 +94,13 @@ describe("a peer that is no partner any more", () => {
     const idle = { ...nothing, connected: true };
     expect(decide(blacklisted, actual, FRESH, NOW, options)).toMatchObject([{ direction: "both", dropConnections: true }]);
     expect(decide(blacklisted, idle, FRESH, NOW, options)).toMatchObject([{ direction: "both", dropConnections: true }]);
+  });
+
+  test("loses the idle connection that we dialled, but not one that the peer dialled", () => {
+    const revoked = desiredPeer(PEER_B, { standing: "revoked" });
+    const ours = { ...nothing, connected: true, idleOutboundConnection: true };
+    expect(decide(revoked, ours, FRESH, NOW, options)).toMatchObject([{ direction: "both", dropConnections: false }]);
+    expect(decide(revoked, { ...nothing, connected: true }, FRESH, NOW, options)).toEqual([]);
   });
 
   test.each<Standing>(["revoked", "blacklisted"])("and has nothing left is left alone (%s)", (standing) => {

@@ -6,12 +6,15 @@ import { DEFAULT_LIMITS, DEFAULT_VOCABULARY } from "../../events/vocabulary.ts";
 import type { Published } from "../broker.ts";
 import type { Invariant, Running, Scene } from "./invariant.ts";
 
+const LOOK_EVERY_MS = 500;
+
 export const dedupeKeyOf = ({ sequence }: Published): string => `sim:${sequence}`;
 
 export function log(scene: Scene): Invariant {
   const acknowledged = new Set<string>();
   let lastSeq = 0;
   let isStarted = false;
+  let nextLookMs = 0;
   let counter: { readonly reader?: Database; readonly statement?: Statement<[string], number> } = {};
 
   return {
@@ -29,6 +32,12 @@ export function log(scene: Scene): Invariant {
     },
     ended() {
       isStarted = false;
+    },
+    stepped() {
+      // A transaction that failed must leave nothing behind, neither there nor here.
+      if (scene.daemon === undefined || scene.disk.state === "well" || scene.nowMs() < nextLookMs) return;
+      nextLookMs = scene.nowMs() + LOOK_EVERY_MS;
+      memoryIsTheTable(scene.daemon);
     },
     logged({ seq }) {
       // Of the last row before a crash nobody was told.

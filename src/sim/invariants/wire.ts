@@ -2,6 +2,7 @@
 import type { DesiredPeer, StreamClosed } from "../../events/types.ts";
 import type { PeerId } from "../../ids.ts";
 import { PARTNER_PROTOCOL } from "../../p2p/constants.ts";
+import type { SimConnection } from "../network/connection.ts";
 import type { SimStream } from "../network/stream.ts";
 import type { Invariant, Running, Scene } from "./invariant.ts";
 
@@ -11,11 +12,14 @@ const UNDESIRED_MS = 1_000;
 const DIFF_MS = 7_000;
 /** A lease, the longest time between two heartbeats, and the round trips. */
 const HEALTHY_FOR_MS = 15_000;
+/** A lease, one more that an answer under way gave it, and a diff where a wake was lost. */
+const SILENT_FOR_MS = 25_000;
 /** To look at every stream at every step would take longer than the step. */
 const LOOK_EVERY_MS = 2_000;
 
 export function wire(scene: Scene): Invariant {
   let strays = new Map<SimStream, number>();
+  let idle = new Map<SimConnection, number>();
   let nextLookMs = 0;
   return {
     started(daemon) {
@@ -45,11 +49,14 @@ export function wire(scene: Scene): Invariant {
     },
     ended() {
       strays = new Map();
+      idle = new Map();
     },
     stepped() {
       if (scene.daemon === undefined || scene.nowMs() < nextLookMs) return;
       nextLookMs = scene.nowMs() + LOOK_EVERY_MS;
       everyStreamIsOwned(scene.daemon);
+      silentStreamsEnd(scene.daemon);
+      connectionsHaveAPurpose(scene.daemon);
     },
   };
 
@@ -86,9 +93,37 @@ export function wire(scene: Scene): Invariant {
   /** Nothing but its own silence, or the network's, ends a stream as expired: least of all our own stall. */
   function expired({ peerId, direction }: StreamClosed): void {
     const peer = scene.peer(peerId);
-    if (peer === undefined || scene.nowMs() - peer.wellSinceMs < HEALTHY_FOR_MS) return;
+    if (peer === undefined || scene.awakeMs() - peer.wellSinceMs < HEALTHY_FOR_MS) return;
     if (direction === "inbound" && peer.farEnd.own === undefined) return;
     scene.violated("healthy-streams-live", `the ${direction} stream of ${peerId} expired although nothing was wrong with it`);
+  }
+
+  /** A lease is 10 s; whoever is not heard for longer than any lease can be stretched is not there. */
+  function silentStreamsEnd(daemon: Running): void {
+    for (const { peerId, silentSinceMs, lagMs } of scene.peers()) {
+      if (silentSinceMs === undefined || scene.awakeMs() - silentSinceMs < SILENT_FOR_MS + lagMs) continue;
+      const { outbound, inbound } = daemon.streams.actual(peerId);
+      if (outbound !== null || inbound !== null) {
+        scene.violated("silent-streams-end", `${peerId} has said nothing for ${SILENT_FOR_MS} ms, and its stream stands`);
+      }
+    }
+  }
+
+  /** A connection that we dialled is for a partner; what is left of one that is none any more goes. */
+  function connectionsHaveAPurpose(daemon: Running): void {
+    const stillIdle = new Map<SimConnection, number>();
+    for (const connection of daemon.node.connections()) {
+      if (connection.direction === "inbound" || connection.status !== "open") continue;
+      const { remotePeer: peerId, streams } = connection;
+      const wanted = daemon.store.get(peerId)?.standing === "partner" || daemon.reconciler.progress(peerId).opening;
+      if (wanted || streams.some(({ protocol }) => protocol === PARTNER_PROTOCOL)) continue;
+      const sinceMs = idle.get(connection) ?? scene.awakeMs();
+      stillIdle.set(connection, sinceMs);
+      if (scene.awakeMs() - sinceMs > DIFF_MS) {
+        scene.violated("connections-have-a-purpose", `we dialled ${peerId}, which is nobody's partner, and keep the connection`);
+      }
+    }
+    idle = stillIdle;
   }
 
   /** Who opens a stream has to register it or to give it back, and that soon. */
@@ -100,6 +135,9 @@ export function wire(scene: Scene): Invariant {
         if (stream.protocol !== PARTNER_PROTOCOL || stream.direction !== "outbound" || stream.status !== "open") continue;
         const peerId = connection.remotePeer;
         outbound.set(peerId, (outbound.get(peerId) ?? 0) + 1);
+        if (stream.remoteWriteStatus === "closed") {
+          scene.violated("far-end-closed", `the far end of our stream to ${peerId} has closed, and the stream stands`);
+        }
         if (daemon.reconciler.progress(peerId).opening || daemon.streams.actual(peerId).outbound !== null) continue;
         const sinceMs = strays.get(stream) ?? scene.awakeMs();
         stillStray.set(stream, sinceMs);

@@ -58,6 +58,12 @@ export class LinkEnd {
     return this.#outgoing.send(frame);
   }
 
+  /** Both ends believe that the link stands, and nothing passes any more, as when a router on the way has forgotten it. */
+  blackhole(): void {
+    this.#outgoing.lose();
+    if (this.#far !== undefined) this.#far.#outgoing.lose();
+  }
+
   /** From now on `socket` has this end; the node knows it, until it is cut or left. */
   attach(socket: Socket): void {
     this.#socket = socket;

@@ -110,6 +110,11 @@ export class SimNode implements Host {
     }
   }
 
+  /** A router on the way has forgotten the connections that stand: both ends believe in them, nothing passes; new ones work. */
+  blackholeConnections(): void {
+    for (const [link] of this.sockets) link.blackhole();
+  }
+
   /** Both ends of every connection learn that it is over: this one now, the far end when the reset arrives. */
   resetConnections(): void {
     for (const [link, socket] of this.sockets) {

@@ -38,6 +38,7 @@ export class Pipe {
   #arrivesMs = 0;
   #bytes = 0;
   #saturated = false;
+  #isLost = false;
   /** There is room again. */
   onDrained: () => void = () => {};
 
@@ -57,6 +58,11 @@ export class Pipe {
       this.#saturated ||= this.#bytes > HIGH_WATER_BYTES;
     }
     return !this.#saturated;
+  }
+
+  /** From now on whatever was sent, or will be, is lost without a word. */
+  lose(): void {
+    this.#isLost = true;
   }
 
   #startBatch(nowMs: number): Batch {
@@ -85,6 +91,7 @@ export class Pipe {
   };
 
   #arrive(batch: Batch): void {
+    if (this.#isLost) return;
     this.#bytes -= batch.bytes;
     for (const frame of batch.frames) this.#deliver(frame);
     if (!this.#saturated || this.#bytes > HIGH_WATER_BYTES) return;

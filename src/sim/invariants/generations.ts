@@ -1,0 +1,48 @@
+/** A generation begins where an event asks for something else than before, and nowhere else: it ends work and backoff. */
+import type { Standing } from "../../events/types.ts";
+import type { Address, PeerId } from "../../ids.ts";
+import type { Invariant, Scene } from "./invariant.ts";
+
+interface Wish {
+  readonly standing: Standing;
+  readonly address: Address | null;
+  readonly generation: number;
+}
+
+export function generations(scene: Scene): Invariant {
+  let wishes = new Map<PeerId, Wish>();
+  const touched = new Set<PeerId>();
+
+  return {
+    started(daemon) {
+      wishes = new Map(daemon.store.list().map((peer) => [peer.peerId, peer]));
+      touched.clear();
+    },
+    logged({ seq, event, supersededPeerId }) {
+      if (event.type === "PeerDesired") wished(event.peerId, event.standing, event.address, seq);
+      if (event.type === "PeerRemoved") wished(event.peerId, "revoked", null, seq);
+      if (supersededPeerId !== null) wished(supersededPeerId, "revoked", null, seq);
+    },
+    // Of a batch all rows are told when all of them are in the log.
+    stepped() {
+      for (const peerId of touched) {
+        const [wish, peer] = [wishes.get(peerId), scene.daemon?.store.get(peerId)];
+        if (wish === undefined || peer === undefined || wish.generation === peer.generation) continue;
+        scene.violated(
+          "generation-means-change",
+          `${peerId} is of generation ${peer.generation}; what is wanted of it last changed with ${wish.generation}`,
+        );
+      }
+      touched.clear();
+    },
+  };
+
+  /** What an event leaves unsaid stays. */
+  function wished(peerId: PeerId, standing: Standing, said: Address | null, seq: number): void {
+    const before = wishes.get(peerId);
+    const address = said ?? before?.address ?? null;
+    const isSame = before?.standing === standing && before.address === address;
+    wishes.set(peerId, { standing, address, generation: isSame ? before.generation : seq });
+    touched.add(peerId);
+  }
+}
