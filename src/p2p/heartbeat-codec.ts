@@ -19,8 +19,6 @@ export interface Heartbeat {
   readonly peerId: PeerId | null;
 }
 
-const encoder = new TextEncoder();
-
 /** How a heartbeat says when it was sent: Unix seconds, RFC 3339 text, or not at all. */
 export type TimestampFormat = "unix" | "rfc3339" | "none";
 
@@ -30,7 +28,7 @@ export type TimestampFormat = "unix" | "rfc3339" | "none";
  */
 export function encodeHeartbeat(self: SelfDescription, wallMs: number, format: TimestampFormat): Uint8Array {
   const { name, did, peerId } = self;
-  return encoder.encode(`${JSON.stringify({ name, did, peer_id: peerId, PeerID: peerId, ...timestamp(wallMs, format) })}\n`);
+  return Buffer.from(`${JSON.stringify({ name, did, peer_id: peerId, PeerID: peerId, ...timestamp(wallMs, format) })}\n`);
 }
 
 function timestamp(wallMs: number, format: TimestampFormat): { readonly timestamp?: number | string } {

@@ -121,8 +121,7 @@ export class SimDisk implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.#closeOthers();
-    if (this.#database?.open === true) this.#database.close();
+    this.#letGo();
     rmSync(this.#root, { recursive: true, force: true });
   }
 
@@ -134,16 +133,17 @@ export class SimDisk implements Disposable {
       if (existsSync(join(before, name))) copyFileSync(join(before, name), join(after, name));
     }
     change(after);
-    this.#closeOthers();
-    if (this.#database?.open === true) this.#closeOnceIdle(this.#database);
-    this.#database = undefined;
+    this.#letGo();
     this.#directory = after;
   }
 
-  /** In the middle of a transaction the handle is still in use by those who are about to find out that they are dead. */
-  #closeOnceIdle(database: Database.Database): void {
-    if (database.inTransaction) this.#abandoned.push(database);
-    else database.close();
+  /** The reader last: whoever closes last checkpoints, which it cannot, and nobody reads these files again. */
+  #letGo(): void {
+    // In the middle of a transaction the handle is still in use by those who are about to find out that they are dead.
+    if (this.#database?.inTransaction === true) this.#abandoned.push(this.#database);
+    else this.#database?.close();
+    this.#database = undefined;
+    this.#closeOthers();
   }
 
   readonly #abandoned: Database.Database[] = [];

@@ -11,10 +11,14 @@ export interface TraceInit {
   readonly onLine?: (line: string, atMs: number) => void;
 }
 
+/** To hash each line by itself takes longer than to make it. */
+const HASHED_AT_ONCE = 16_384;
+
 /** Heartbeats are hashed but not shown: they would bury everything else. */
 export class Trace {
   readonly #init: TraceInit;
   readonly #hash = createHash("sha256");
+  #unhashed = "";
   readonly lines: string[] = [];
 
   constructor(init: TraceInit) {
@@ -27,7 +31,7 @@ export class Trace {
   }
 
   acted(atMs: number, peerId: PeerId, action: Action): void {
-    if (action.kind === "renew") this.#hash.update(`${atMs.toFixed(3)} ${peerId} renew\n`);
+    if (action.kind === "renew") this.#update(`${atMs.toFixed(3)} ${peerId} renew\n`);
     else this.#line(atMs, this.#init.nameOf(peerId), `${action.kind}: ${action.why}`);
   }
 
@@ -46,13 +50,20 @@ export class Trace {
 
   /** SHA-256 (hex) of everything so far, heartbeats included. */
   hash(): string {
-    return this.#hash.copy().digest("hex");
+    return this.#hash.copy().update(this.#unhashed).digest("hex");
+  }
+
+  #update(text: string): void {
+    this.#unhashed += text;
+    if (this.#unhashed.length < HASHED_AT_ONCE) return;
+    this.#hash.update(this.#unhashed);
+    this.#unhashed = "";
   }
 
   #line(atMs: number, who: string, what: string): void {
     const line = `${(atMs / 1_000).toFixed(3).padStart(10)} s  ${who.padEnd(12)} ${what}`;
     this.lines.push(line);
-    this.#hash.update(`${line}\n`);
+    this.#update(`${line}\n`);
     this.#init.onLine?.(line, atMs);
   }
 }

@@ -1,6 +1,6 @@
 /**
- * drizzle's queries, compiled: it writes the SQL and knows the types, and is then out of the way. Per execution it would take longer
- * than SQLite. The columns of this schema are stored as they are, so nothing is lost.
+ * drizzle's queries, compiled once per process: it writes the SQL and knows the types, and is then out of the way. Per execution, and
+ * per database, it would take longer than SQLite. The columns of this schema are stored as they are, so nothing is lost.
  */
 import type { Database } from "better-sqlite3";
 import { Param, Placeholder } from "drizzle-orm";
@@ -11,23 +11,25 @@ interface Query {
 
 type Values = Readonly<Record<string, unknown>>;
 
-/** Runs `query` with the values of its placeholders. */
-export function writer<Row extends object>(database: Database, query: Query): (row: Row) => void {
+/** Prepares `query` in a database, to be run with the values of its placeholders. */
+export function writer<Row extends object>(query: Query): (database: Database) => (row: Row) => void {
   const { sql, params } = query.toSQL();
-  const statement = database.prepare(sql);
   const bind = binder(params);
-  return (row) => void statement.run(...bind(row as Values));
+  return (database) => {
+    const statement = database.prepare(sql);
+    return (row) => void statement.run(...bind(row as Values));
+  };
 }
 
 export interface Reader<Row> {
-  get(values: Values): Row | undefined;
-  all(values: Values): Row[];
+  /** The first row. A query without a limit is read no further; one with a limit, SQLite would compile anew each time. */
+  get(values?: Values): Row | undefined;
+  all(values?: Values): Row[];
 }
 
-/** Reads the rows of `query`, whose selected `columns` are given by the names of their properties, in order. */
-export function reader<Row>(database: Database, query: Query & { all(): Row[] }, columns: object): Reader<Row> {
+/** Prepares `query`, which selects `columns`, given by the names of their properties and in order. */
+export function reader<Row>(query: Query & { all(): Row[] }, columns: object): (database: Database) => Reader<Row> {
   const { sql, params } = query.toSQL();
-  const statement = database.prepare<unknown[], unknown[]>(sql).raw();
   const properties = Object.keys(columns);
   const bind = binder(params);
   const rowOf = (cells: readonly unknown[]): Row => {
@@ -35,12 +37,15 @@ export function reader<Row>(database: Database, query: Query & { all(): Row[] },
     for (const [index, property] of properties.entries()) row[property] = cells[index];
     return row as Row;
   };
-  return {
-    get: (values) => {
-      const cells = statement.get(...bind(values));
-      return cells && rowOf(cells);
-    },
-    all: (values) => statement.all(...bind(values)).map(rowOf),
+  return (database) => {
+    const statement = database.prepare<unknown[], unknown[]>(sql).raw();
+    return {
+      get: (values = {}) => {
+        const cells = statement.get(...bind(values));
+        return cells && rowOf(cells);
+      },
+      all: (values = {}) => statement.all(...bind(values)).map(rowOf),
+    };
   };
 }
 

@@ -13,126 +13,137 @@ import { reader, writer } from "./statement.ts";
 import type { PeerStatus } from "./status.ts";
 import { statusOf, statusRowOf } from "./status-row.ts";
 
-export type Tables = ReturnType<typeof tables>;
+const orm = drizzle.mock();
 
-export function tables(database: Database) {
-  const orm = drizzle({ client: database });
-  const { payload: _payload, payloadEncoding: _payloadEncoding, ...loggedColumns } = getTableColumns(eventLog);
-  const {
-    source: _source,
-    subject: _subject,
-    dedupeKey: _dedupeKey,
-    payloadBytes: _bytes,
-    payloadSha256: _sha256,
-    ...replayedColumns
-  } = loggedColumns;
+const { payload: _payload, payloadEncoding: _payloadEncoding, ...loggedColumns } = getTableColumns(eventLog);
+const {
+  source: _source,
+  subject: _subject,
+  dedupeKey: _dedupeKey,
+  payloadBytes: _bytes,
+  payloadSha256: _sha256,
+  ...replayedColumns
+} = loggedColumns;
+const place = { seq: eventLog.seq, atMs: eventLog.atMs };
+const desiredPeerId = { peerId: desiredPeer.peerId };
+const loggedPeerId = { peerId: eventLog.peerId };
 
-  const insertEvent = writer<typeof eventLog.$inferInsert>(database, orm.insert(eventLog).values(placeholders(eventLog)));
-  const place = { seq: eventLog.seq, atMs: eventLog.atMs };
-  const newestEvent = reader(database, orm.select(place).from(eventLog).orderBy(desc(eventLog.seq)).limit(1), place);
-  const eventByDedupeKey = reader(
-    database,
+function eventsOf(column: typeof eventLog.peerId | typeof eventLog.supersededPeerId) {
+  return orm
+    .select(loggedColumns)
+    .from(eventLog)
+    .where(and(eq(column, sql.placeholder("peerId")), lt(eventLog.seq, sql.placeholder("beforeSeq"))));
+}
+
+const prepare = {
+  insertEvent: writer<typeof eventLog.$inferInsert>(orm.insert(eventLog).values(placeholders(eventLog))),
+  newestEvent: reader(orm.select(place).from(eventLog).orderBy(desc(eventLog.seq)), place),
+  eventByDedupeKey: reader(
     orm
       .select(place)
       .from(eventLog)
       .where(eq(eventLog.dedupeKey, sql.placeholder("dedupeKey"))),
     place,
-  );
-  // Past drizzle, which takes longer over a row than SQLite and the fold together; its columns need no conversion.
-  const log = database.prepare<[number], ReplayedRow>(
-    `select ${named(replayedColumns)} from event_log where seq < ? order by seq`,
-  );
-  const eventsOf = (column: typeof eventLog.peerId | typeof eventLog.supersededPeerId) =>
+  ),
+  history: reader(
+    unionAll(eventsOf(eventLog.peerId), eventsOf(eventLog.supersededPeerId))
+      .orderBy(sql`seq desc`)
+      .limit(sql.placeholder("limit")),
+    loggedColumns,
+  ),
+  lastPeerByResource: reader(
     orm
-      .select(loggedColumns)
+      .select(loggedPeerId)
       .from(eventLog)
-      .where(and(eq(column, sql.placeholder("peerId")), lt(eventLog.seq, sql.placeholder("beforeSeq"))));
-  const history = unionAll(eventsOf(eventLog.peerId), eventsOf(eventLog.supersededPeerId))
-    .orderBy(sql`seq desc`)
-    .limit(sql.placeholder("limit"))
-    .prepare();
+      .where(and(eq(eventLog.resourceId, sql.placeholder("resourceId")), isNotNull(eventLog.peerId)))
+      .orderBy(desc(eventLog.seq)),
+    loggedPeerId,
+  ),
 
-  const desiredByPeer = reader(
-    database,
+  desiredByPeer: reader(
     orm
       .select()
       .from(desiredPeer)
       .where(eq(desiredPeer.peerId, sql.placeholder("peerId"))),
     getTableColumns(desiredPeer),
-  );
-  const desiredPeerId = { peerId: desiredPeer.peerId };
-  const peerByResource = reader(
-    database,
+  ),
+  peerByResource: reader(
     orm
       .select(desiredPeerId)
       .from(desiredPeer)
       .where(eq(desiredPeer.resourceId, sql.placeholder("resourceId"))),
     desiredPeerId,
-  );
-  const loggedPeerId = { peerId: eventLog.peerId };
-  const lastPeerByResource = reader(
-    database,
-    orm
-      .select(loggedPeerId)
-      .from(eventLog)
-      .where(and(eq(eventLog.resourceId, sql.placeholder("resourceId")), isNotNull(eventLog.peerId)))
-      .orderBy(desc(eventLog.seq))
-      .limit(1),
-    loggedPeerId,
-  );
-  const desiredPeers = orm.select().from(desiredPeer).orderBy(asc(desiredPeer.peerId)).prepare();
-  const upsertDesired = writer<DesiredPeer>(
-    database,
+  ),
+  desiredPeers: reader(orm.select().from(desiredPeer).orderBy(asc(desiredPeer.peerId)), getTableColumns(desiredPeer)),
+  upsertDesired: writer<DesiredPeer>(
     orm
       .insert(desiredPeer)
       .values(placeholders(desiredPeer))
       .onConflictDoUpdate({ target: desiredPeer.peerId, set: excluded(desiredPeer) }),
-  );
+  ),
 
-  const statusByPeer = reader(
-    database,
+  statusByPeer: reader(
     orm
       .select()
       .from(peerStatusRow)
       .where(eq(peerStatusRow.peerId, sql.placeholder("peerId"))),
     getTableColumns(peerStatusRow),
-  );
-  const statusRows = orm.select().from(peerStatusRow).orderBy(asc(peerStatusRow.peerId)).prepare();
-  const upsertStatus = writer<typeof peerStatusRow.$inferInsert>(
-    database,
+  ),
+  statusRows: reader(orm.select().from(peerStatusRow).orderBy(asc(peerStatusRow.peerId)), getTableColumns(peerStatusRow)),
+  upsertStatus: writer<typeof peerStatusRow.$inferInsert>(
     orm
       .insert(peerStatusRow)
       .values(placeholders(peerStatusRow))
       .onConflictDoUpdate({ target: peerStatusRow.peerId, set: excluded(peerStatusRow) }),
-  );
-  const streamsByPeer = reader(
-    database,
+  ),
+  streamsByPeer: reader(
     orm
       .select()
       .from(openStream)
       .where(eq(openStream.peerId, sql.placeholder("peerId")))
       .orderBy(asc(openStream.seq)),
     getTableColumns(openStream),
-  );
-  const streamRows = orm.select().from(openStream).orderBy(asc(openStream.seq)).prepare();
-  const deleteStreams = writer<{ peerId: PeerId }>(
-    database,
-    orm.delete(openStream).where(eq(openStream.peerId, sql.placeholder("peerId"))),
-  );
-  const insertStream = writer<typeof openStream.$inferInsert>(database, orm.insert(openStream).values(placeholders(openStream)));
+  ),
+  streamRows: reader(orm.select().from(openStream).orderBy(asc(openStream.seq)), getTableColumns(openStream)),
+  deleteStreams: writer<{ peerId: PeerId }>(orm.delete(openStream).where(eq(openStream.peerId, sql.placeholder("peerId")))),
+  insertStream: writer<typeof openStream.$inferInsert>(orm.insert(openStream).values(placeholders(openStream))),
 
-  const addRepetition = orm
-    .insert(repeatedFailures)
-    .values(placeholders(repeatedFailures))
-    .onConflictDoUpdate({
-      target: repeatedFailures.firstSeq,
-      set: { count: sql`${repeatedFailures.count} + excluded.count`, lastAtMs: sql`excluded.last_at_ms` },
-    })
-    .prepare();
+  addRepetition: writer<Repetition>(
+    orm
+      .insert(repeatedFailures)
+      .values(placeholders(repeatedFailures))
+      .onConflictDoUpdate({
+        target: repeatedFailures.firstSeq,
+        set: { count: sql`${repeatedFailures.count} + excluded.count`, lastAtMs: sql`excluded.last_at_ms` },
+      }),
+  ),
+};
+
+export type Tables = ReturnType<typeof tables>;
+
+export function tables(database: Database) {
+  const newestEvent = prepare.newestEvent(database);
+  const eventByDedupeKey = prepare.eventByDedupeKey(database);
+  const history = prepare.history(database);
+  // Past drizzle, which takes longer over a row than SQLite and the fold together; its columns need no conversion.
+  const log = database.prepare<[number], ReplayedRow>(
+    `select ${named(replayedColumns)} from event_log where seq < ? order by seq`,
+  );
+  const lastPeerByResource = prepare.lastPeerByResource(database);
+  const desiredByPeer = prepare.desiredByPeer(database);
+  const peerByResource = prepare.peerByResource(database);
+  const desiredPeers = prepare.desiredPeers(database);
+  const statusByPeer = prepare.statusByPeer(database);
+  const statusRows = prepare.statusRows(database);
+  const upsertStatus = prepare.upsertStatus(database);
+  const streamsByPeer = prepare.streamsByPeer(database);
+  const streamRows = prepare.streamRows(database);
+  const deleteStreams = prepare.deleteStreams(database);
+  const insertStream = prepare.insertStream(database);
 
   return {
-    insertEvent,
-    head: () => newestEvent.get({}),
+    insertEvent: prepare.insertEvent(database),
+    head: () => newestEvent.get(),
     holds: (dedupeKey: string) => eventByDedupeKey.get({ dedupeKey }) !== undefined,
     history: (peerId: PeerId, limit: number, beforeSeq: number) => history.all({ peerId, limit, beforeSeq }).map(loggedOf),
     /** From the first row on, read as it is asked for. Nothing may be written meanwhile. */
@@ -142,7 +153,7 @@ export function tables(database: Database) {
     lastPeerOfResource: (resourceId: ResourceId) => lastPeerByResource.get({ resourceId })?.peerId ?? undefined,
 
     desiredPeers: (): DesiredPeer[] => desiredPeers.all(),
-    upsertDesired,
+    upsertDesired: prepare.upsertDesired(database),
 
     statuses: (): PeerStatus[] => {
       const streams = Map.groupBy(streamRows.all(), ({ peerId }) => peerId);
@@ -156,7 +167,7 @@ export function tables(database: Database) {
       for (const stream of after.openStreams) insertStream({ ...stream, peerId: after.peerId });
     },
     openStreams: () => streamRows.all(),
-    addRepetition: (repetition: Repetition) => void addRepetition.run({ ...repetition }),
+    addRepetition: prepare.addRepetition(database),
 
     lookup: {
       peer: (peerId) => desiredByPeer.get({ peerId }),

@@ -46,11 +46,11 @@ export function log(scene: Scene): Invariant {
       lastSeq = seq;
     },
     acknowledged(message) {
-      if (ignored(message)) return;
       const key = dedupeKeyOf(message);
+      const found = count(key);
+      if (found === 0 && ignored(message)) return;
       acknowledged.add(key);
-      if (count(key) !== 1)
-        scene.violated("acknowledged-is-logged", `${key} was acknowledged and is in the log ${count(key)} times`);
+      if (found !== 1) scene.violated("acknowledged-is-logged", `${key} was acknowledged and is in the log ${found} times`);
     },
     finished() {
       const { daemon } = scene;
