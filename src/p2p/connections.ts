@@ -34,10 +34,10 @@ export class ConnectionBook implements Disposable {
     return this.#byPeer.has(peerId);
   }
 
-  /** Whether a connection that we dialled is open and carries no partner stream. */
-  hasIdleOutbound(peerId: PeerId): boolean {
-    for (const connection of this.#byPeer.get(peerId) ?? []) {
-      if (connection.direction === "outbound" && connection.status === "open" && !carriesPartnerStream(connection)) return true;
+  /** Whether a connection that we dialled is open. */
+  hasDialled(peerId: PeerId): boolean {
+    for (const { direction, status } of this.#byPeer.get(peerId) ?? []) {
+      if (direction === "outbound" && status === "open") return true;
     }
     return false;
   }

@@ -20,7 +20,7 @@ export interface HandlerComponents {
   readonly random: Random;
   readonly rule: PartnerRule;
   readonly registry: StreamRegistry<PartnerStream>;
-  readonly observer: StreamObserver;
+  readonly observer: Pick<StreamObserver, "observed">;
   readonly firstHeartbeatTimeoutMs: number;
   readonly challengeTimeoutMs: number;
   /** A stream of this peer passed: it is alive. */
@@ -117,8 +117,6 @@ export class HeartbeatHandler {
   /** Who ended the stream himself, or was cut off by us without fault, was not refused. */
   #refuse({ peerId, stream }: UnprovenStream, error: PartnerdError): void {
     stream.abort(error);
-    // What we dialled may be of no more use now; what strangers dial is theirs, and wakes nobody.
-    if (stream.connection.direction === "outbound") this.#components.observer.wake(peerId);
     if (error.code === "stream_lost" || error.code === "aborted") return;
     this.#components.observer.observed(inboundRefused(peerId, error));
   }

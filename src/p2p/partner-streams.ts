@@ -4,7 +4,7 @@ import { PartnerdError } from "../errors.ts";
 import type { DesiredPeer } from "../events/types.ts";
 import type { PeerId } from "../ids.ts";
 import type { ActualPeer, CloseRequest, PartnerStreams } from "../reconciler/ports.ts";
-import { ConnectionBook, carriesPartnerStream, closeBounded, peerIdOf } from "./connections.ts";
+import { ConnectionBook, closeBounded, peerIdOf } from "./connections.ts";
 import {
   CHALLENGE_TIMEOUT_MS,
   FIRST_HEARTBEAT_TIMEOUT_MS,
@@ -106,7 +106,7 @@ export class Libp2pPartnerStreams implements PartnerStreams {
       peerId,
       ...this.#registry.actual(PARTNER_PROTOCOL, peerId),
       connected: this.#connections.has(peerId),
-      idleOutboundConnection: this.#connections.hasIdleOutbound(peerId),
+      dialled: this.#connections.hasDialled(peerId),
       lastSignOfLifeMs: this.#lastSignOfLifeMs.get(peerId) ?? null,
     };
   }
@@ -165,9 +165,8 @@ export class Libp2pPartnerStreams implements PartnerStreams {
     for (const connection of this.#connections.of(peerId)) {
       if (drop || this.#liveness.isSuspect(connection))
         connection.abort(new PartnerdError("aborted", "peer is not wanted any more"));
-      else if (connection.direction === "outbound" && !carriesPartnerStream(connection)) {
-        void closeBounded(connection, this.#components.clock);
-      }
+      // Whatever still runs over what we dialled is a stream that nobody waits for any more.
+      else if (connection.direction === "outbound") void closeBounded(connection, this.#components.clock);
     }
   }
 

@@ -66,7 +66,7 @@ function wantsOutbound(desired: DesiredPeer | undefined, options: DecideOptions)
 function revoke(desired: DesiredPeer, actual: ActualPeer): readonly Action[] {
   const dropConnections = desired.standing === "blacklisted";
   const streaming = actual.outbound !== null || actual.inbound !== null;
-  const connected = dropConnections ? actual.connected : actual.idleOutboundConnection;
+  const connected = dropConnections ? actual.connected : actual.dialled;
   if (!streaming && !connected) return [];
   return [{ kind: "close", direction: "both", reason: "revoked", dropConnections, why: `relation is ${desired.relation}` }];
 }

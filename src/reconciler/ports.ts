@@ -21,8 +21,8 @@ export interface ActualPeer {
   readonly inbound: Lease | null;
   /** Whether any connection to the peer is open. */
   readonly connected: boolean;
-  /** Whether a connection that we dialled is open and carries no partner stream. */
-  readonly idleOutboundConnection: boolean;
+  /** Whether a connection that we dialled is open. */
+  readonly dialled: boolean;
   /** When the peer last showed life of its own accord (a connection or inbound stream arrived, a late pong came); null if never. */
   readonly lastSignOfLifeMs: number | null;
 }

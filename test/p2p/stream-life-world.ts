@@ -124,7 +124,7 @@ export class World implements PartnerStreams {
       outbound,
       inbound,
       connected: this.#connected.has(peerId),
-      idleOutboundConnection: false,
+      dialled: false,
       lastSignOfLifeMs: this.#signsOfLife.get(peerId) ?? null,
     };
   }

@@ -12,7 +12,7 @@ const nothing: ActualPeer = {
   outbound: null,
   inbound: null,
   connected: false,
-  idleOutboundConnection: false,
+  dialled: false,
   lastSignOfLifeMs: null,
 };
 const live = { openedAtMs: NOW - 60_000, expiresAtMs: NOW + 5_000, renewAtMs: NOW + 1_000 };
@@ -98,7 +98,7 @@ describe("a peer that is no partner any more", () => {
 
   test("loses the idle connection that we dialled, but not one that the peer dialled", () => {
     const revoked = desiredPeer(PEER_B, { standing: "revoked" });
-    const ours = { ...nothing, connected: true, idleOutboundConnection: true };
+    const ours = { ...nothing, connected: true, dialled: true };
     expect(decide(revoked, ours, FRESH, NOW, options)).toMatchObject([{ direction: "both", dropConnections: false }]);
     expect(decide(revoked, { ...nothing, connected: true }, FRESH, NOW, options)).toEqual([]);
   });

@@ -27,6 +27,7 @@ export function latency(scene: Scene): Invariant {
       if (event.type === "PeerDesired" && effect === "changed") {
         const peer = scene.daemon?.store.get(event.peerId);
         if (peer?.standing !== "partner" || peer.generation !== peer.desiredSeq) return;
+        if (scene.daemon?.streams.actual(event.peerId).outbound !== null) return;
         mustOpen(event.peerId, scene.wakesAreSafe ? ACTION_MS : DIFF_MS, "event-to-action");
       }
     },

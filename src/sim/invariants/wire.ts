@@ -114,9 +114,9 @@ export function wire(scene: Scene): Invariant {
     const stillIdle = new Map<SimConnection, number>();
     for (const connection of daemon.node.connections()) {
       if (connection.direction === "inbound" || connection.status !== "open") continue;
-      const { remotePeer: peerId, streams } = connection;
+      const { remotePeer: peerId } = connection;
       const wanted = daemon.store.get(peerId)?.standing === "partner" || daemon.reconciler.progress(peerId).opening;
-      if (wanted || streams.some(({ protocol }) => protocol === PARTNER_PROTOCOL)) continue;
+      if (wanted) continue;
       const sinceMs = idle.get(connection) ?? scene.awakeMs();
       stillIdle.set(connection, sinceMs);
       if (scene.awakeMs() - sinceMs > DIFF_MS) {
