@@ -6,7 +6,7 @@ import { type Clock, systemClock } from "../clock.ts";
 import { type Entry, MinHeap } from "../reconciler/min-heap.ts";
 
 /** Noon of an arbitrary day, so that a wall time is never mistaken for a monotonic one. */
-export const WALL_START_MS = Date.UTC(2026, 0, 1, 12);
+const WALL_START_MS = Date.UTC(2026, 0, 1, 12);
 
 /** A task that waits for its time, and then perhaps for its machine. Disposing it after it has run does nothing. */
 class Timer implements Disposable {

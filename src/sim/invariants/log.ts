@@ -8,7 +8,7 @@ import type { Invariant, Running, Scene } from "./invariant.ts";
 
 const LOOK_EVERY_MS = 500;
 
-export const dedupeKeyOf = ({ sequence }: Published): string => `sim:${sequence}`;
+const dedupeKeyOf = ({ sequence }: Published): string => `sim:${sequence}`;
 
 export function log(scene: Scene): Invariant {
   const acknowledged = new Set<string>();
