@@ -106,14 +106,15 @@ function published(draw: Draw, peers: readonly string[], quiet: boolean, activit
         publish(atMs, peer, { remove: true });
         break;
       case 4:
+        // On and off again before the dial is through, or just as it is.
+        publish(atMs, peer, { relation: "NONE" });
+        publish(atMs + 2_000, peer);
+        publish(atMs + 2_000 + draw.between(0, draw.one([20, 100, 500])), peer, { relation: "NONE" });
+        break;
+      case 5:
         // Off and on again while whatever the first of them started is still under way.
         publish(atMs, peer, { relation: draw.one(["NONE", "BLACKLIST"]) });
         publish(atMs + draw.between(0, 60), peer);
-        break;
-      case 5:
-        publish(atMs, peer);
-        publish(atMs + draw.between(0, 60), peer, { relation: "NONE" });
-        publish(atMs + draw.between(60, 200), peer);
         break;
       case 6: {
         // The same record, another key: the old peer is no longer meant.
@@ -254,14 +255,10 @@ function ownFaults(draw: Draw): FixtureLine[] {
   each(0.2, 150_000, (atMs) => {
     const forMs = draw.between(10, 3_000);
     lines.push({ atMs, daemon: "lose_wakes", forMs });
-    lines.push({
-      atMs: atMs + draw.between(0, forMs),
-      publish: `p${draw.between(1, LEAST_PEERS)}`,
-      relation: draw.one(["NONE", "PARTNER"]),
-      remove: false,
-      fromApp: "oc-api",
-      deliveries: [0],
-    });
+    for (const relation of ["NONE", "BLACKLIST", draw.one(["NONE", "PARTNER"])]) {
+      const publish = `p${draw.between(1, LEAST_PEERS)}`;
+      lines.push({ atMs: atMs + draw.between(0, forMs), publish, relation, remove: false, fromApp: "oc-api", deliveries: [0] });
+    }
   });
   each(0.3, 120_000, (atMs) => {
     lines.push(

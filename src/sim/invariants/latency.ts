@@ -76,9 +76,10 @@ export function latency(scene: Scene): Invariant {
 
   function mustOpen(peerId: PeerId, withinMs: number, invariant: string): void {
     const sinceMs = scene.awakeMs();
+    const generation = scene.daemon?.store.get(peerId)?.generation;
     scene.within(withinMs, invariant, () => {
       const { daemon } = scene;
-      if (daemon === undefined || !wants(peerId)) return undefined;
+      if (daemon === undefined || !wants(peerId) || daemon.store.get(peerId)?.generation !== generation) return undefined;
       const { outbound } = daemon.streams.actual(peerId);
       const acted = (openedAt.get(peerId) ?? Number.NEGATIVE_INFINITY) >= sinceMs;
       if (acted || outbound !== null || daemon.reconciler.progress(peerId).opening) return undefined;

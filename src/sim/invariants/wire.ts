@@ -83,6 +83,12 @@ export function wire(scene: Scene): Invariant {
         `an outbound stream to ${peerId} was opened, which is ${desired?.relation ?? "unknown"}`,
       );
     }
+    if (direction === "outbound" && scene.peer(peerId)?.farEnd.wasGreeted === false) {
+      scene.violated(
+        "established-means-alive",
+        `the stream to ${peerId} counts as established before the far end had a heartbeat`,
+      );
+    }
     if (direction === "outbound" && peerId === scene.self)
       scene.violated("never-dials-itself", "a stream to ourselves was opened");
     if (direction === "inbound" && desired !== undefined && desired.standing !== "partner") {

@@ -81,6 +81,11 @@ export class FarEnd {
     return this.#incoming?.stream;
   }
 
+  /** Whether a heartbeat of the daemon has come on the stream that stands here; true where none stands. */
+  get wasGreeted(): boolean {
+    return this.#incoming?.proven ?? true;
+  }
+
   /** Our own partner stream to the daemon. */
   get own(): SimStream | undefined {
     return this.#own;
