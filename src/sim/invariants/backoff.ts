@@ -23,6 +23,8 @@ export function backoff(scene: Scene): Invariant {
   let touched = new Set<PeerId>();
   /** Failures that no attempt has been counted for yet: the loss of a stream is counted when its key is looked at. */
   let uncounted = new Map<PeerId, number>();
+  /** The generation that the newest open was for; by the time that it fails there may be another. */
+  let triedIn = new Map<PeerId, number>();
   let openedAtMs = new Map<PeerId, number>();
   let stoodForMs = new Map<PeerId, number>();
   let failed = new Map<PeerId, { readonly code: ErrorCode; readonly atMs: number; readonly generation: number }>();
@@ -32,6 +34,7 @@ export function backoff(scene: Scene): Invariant {
       memories = new Map();
       touched = new Set();
       uncounted = new Map();
+      triedIn = new Map();
       openedAtMs = new Map();
       stoodForMs = new Map();
       failed = new Map();
@@ -52,6 +55,7 @@ export function backoff(scene: Scene): Invariant {
     },
     acted(peerId, action) {
       touched.add(peerId);
+      if (action.kind === "open") triedIn.set(peerId, generationOf(peerId));
       const last = failed.get(peerId);
       if (action.kind !== "open" || last === undefined || last.generation !== generationOf(peerId)) return;
       const waitedMs = scene.nowMs() - last.atMs;
@@ -67,7 +71,7 @@ export function backoff(scene: Scene): Invariant {
       touched.add(peerId);
       if (outcome.kind !== "retry" && outcome.kind !== "terminal") return;
       count(peerId);
-      failed.set(peerId, { code: outcome.error.code, atMs: scene.nowMs(), generation: generationOf(peerId) });
+      failed.set(peerId, { code: outcome.error.code, atMs: scene.nowMs(), generation: triedIn.get(peerId) ?? 0 });
     },
     stepped() {
       for (const peerId of touched) look(peerId);
