@@ -1,6 +1,6 @@
 /** Reading and writing the files that a command is given: whole or not at all, and never over another. */
 import { isUtf8 } from "node:buffer";
-import { closeSync, createReadStream, fsyncSync, openSync, rmSync, writeSync } from "node:fs";
+import { closeSync, createReadStream, existsSync, fsyncSync, openSync, rmSync, writeSync } from "node:fs";
 import { messageOf, PartnerdError } from "../errors.ts";
 import { fixtureTooLong, formatHeader, formatLine, MAX_FIXTURE_BYTES } from "../fixture/parse.ts";
 import type { Fixture } from "../fixture/schema.ts";
@@ -11,8 +11,16 @@ export interface FixtureText {
   readonly text: string;
 }
 
-/** The fixture in `file`; in standard input where that is undefined or `-`. Throws file_failed, or fixture_invalid for what is no text. */
+/**
+ * The fixture in `file`; in standard input where that is undefined or `-`. Throws file_failed, fixture_invalid for what is no text, and
+ * usage where nothing is named and nothing piped: nobody types a fixture.
+ */
 export async function readFixtureText(file: string | undefined): Promise<FixtureText> {
+  if (file === undefined && process.stdin.isTTY) {
+    throw new PartnerdError("usage", "no fixture is named, and standard input is a terminal", {
+      nextStep: "give the path of a fixture, or pipe one in; - reads from the terminal all the same",
+    });
+  }
   const isStandardInput = file === undefined || file === "-";
   const name = isStandardInput ? "standard input" : file;
   const chunks: Buffer[] = [];
@@ -101,12 +109,24 @@ export function createFile(file: string): number {
   try {
     return openSync(file, "wx");
   } catch (thrown) {
-    const isThere = (thrown as NodeJS.ErrnoException).code === "EEXIST";
-    const message = isThere
-      ? `${file} exists already, and nothing is overwritten`
-      : `cannot create ${file}: ${messageOf(thrown)}`;
-    throw new PartnerdError("file_failed", message, { nextStep: "name another file with --out FILE", cause: thrown });
+    if ((thrown as NodeJS.ErrnoException).code === "EEXIST") throw existsAlready(file, thrown);
+    throw new PartnerdError("file_failed", `cannot create ${file}: ${messageOf(thrown)}`, {
+      nextStep: "name another file with --out FILE",
+      cause: thrown,
+    });
   }
+}
+
+/** Throws file_failed where `file` exists: before hours of work whose result could not be written then. */
+export function checkIsNew(file: string | undefined): void {
+  if (file !== undefined && existsSync(file)) throw existsAlready(file);
+}
+
+function existsAlready(file: string, cause?: unknown): PartnerdError {
+  return new PartnerdError("file_failed", `${file} exists already, and nothing is overwritten`, {
+    nextStep: "name another file with --out FILE",
+    cause,
+  });
 }
 
 /** Every byte, at `position` or where the last write ended. Throws file_failed, as when the disk is full. */

@@ -13,6 +13,7 @@ import { printable } from "../printable.ts";
 import { version } from "../version.ts";
 import { durationMsOf } from "./duration.ts";
 import { FixtureWriter } from "./fixture-writer.ts";
+import { holdEventLoop } from "./hold-event-loop.ts";
 import { type ProgressStream, progress } from "./progress.ts";
 
 export interface RecordOptions {
@@ -105,11 +106,4 @@ function onSignal(task: () => void): Disposable {
       for (const signal of signals) process.off(signal, task);
     },
   };
-}
-
-/** No timer of ours keeps the process alive, and while there is no broker there is no socket either. */
-function holdEventLoop(): Disposable {
-  const { port1 } = new MessageChannel();
-  port1.ref();
-  return { [Symbol.dispose]: () => port1.close() };
 }

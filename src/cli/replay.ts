@@ -1,19 +1,20 @@
 /** `oc-partnerd replay [FIXTURE]`: runs a fixture through the simulator and prints what the daemon decides. */
 import { readFileSync } from "node:fs";
-import { diff } from "node:util";
 import { type Clock, systemClock } from "../clock.ts";
 import { messageOf, PartnerdError } from "../errors.ts";
 import { parseFixture } from "../fixture/parse.ts";
 import type { Fixture } from "../fixture/schema.ts";
 import { type SimResult, simulate, type Violation } from "../sim/simulate.ts";
+import { differencesOf } from "./differences.ts";
 import { readFixtureText } from "./files.ts";
-import { type ProgressStream, progress } from "./progress.ts";
+import { holdEventLoop } from "./hold-event-loop.ts";
+import { type Progress, type ProgressStream, progress } from "./progress.ts";
 
 export interface ReplayOptions {
   /** A golden trace to compare with; true: what the fixture itself expects; undefined: print the trace. */
   readonly expect: string | true | undefined;
   readonly untilMs: number | undefined;
-  /** So many times as fast as it happened; undefined: as fast as it goes. */
+  /** Prints the trace while it happens, so many times as fast; undefined: as fast as it goes. */
   readonly speed: number | undefined;
   readonly json: boolean;
   readonly print: (text: string) => void;
@@ -22,48 +23,51 @@ export interface ReplayOptions {
   readonly clock?: Clock;
 }
 
-/** Resolves to the exit code: 1 where something that must hold does not, or the trace is another. Throws what reading the files throws. */
+/**
+ * Resolves to the exit code: 1 where something that must hold does not, or the trace is another. Throws usage where there is nothing to
+ * compare with, and what reading the files throws.
+ */
 export async function replay(file: string | undefined, options: ReplayOptions): Promise<0 | 1> {
-  const { expect, untilMs, speed, json, print, complain, terminal, clock = systemClock } = options;
+  const { expect, untilMs = Number.POSITIVE_INFINITY, speed, json, print, complain } = options;
+  const golden = typeof expect === "string" ? readTrace(expect).filter((line) => timeMsOf(line) <= untilMs) : undefined;
   const { text, name } = await readFixtureText(file);
   const fixture = parseFixture(text, name);
-  const golden = typeof expect === "string" ? readTrace(expect) : undefined;
   if (expect === true) checkExpects(fixture, name);
-  const showsTrace = expect === undefined && !json;
-  const bar = progress(terminal, "replaying", null, clock);
-  const watched = showsTrace && speed !== undefined;
-  const result = await simulate(fixture, {
-    ...(untilMs === undefined ? {} : { untilMs }),
-    ...(watched ? { pace: pacer(speed, clock), onTrace: print } : {}),
-    onProgress: (atMs) => bar.update(Math.round(atMs / 1_000)),
-  });
-  bar.clear();
-  if (json) print(JSON.stringify({ ...result, trace: result.trace }, null, 2));
-  else if (showsTrace && !watched) for (const line of result.trace) print(line);
+  const isWatched = speed !== undefined && !json;
+  const result = isWatched ? await watched(fixture, speed, options) : await atOnce(fixture, options);
   const differences = golden === undefined ? [] : differencesOf(golden, result.trace);
+  const holds = result.violations.length === 0 && differences.length === 0;
+  if (json) {
+    print(JSON.stringify({ holds, ...result, ...(golden === undefined ? {} : { differences }) }, null, 2));
+    return holds ? 0 : 1;
+  }
+  if (!isWatched && expect === undefined) for (const line of result.trace) print(line);
   for (const line of differences) complain(line);
   for (const violation of result.violations) complain(violationLine(violation));
-  const holds = result.violations.length === 0 && differences.length === 0;
-  if (!json) complain(summary(result, { fixture, golden, holds }));
+  complain(summary(result, { fixture, golden, untilMs, holds }));
   return holds ? 0 : 1;
 }
 
-function readTrace(path: string): readonly string[] {
-  try {
-    const lines = readFileSync(path, "utf8").split("\n");
-    return lines.at(-1) === "" ? lines.slice(0, -1) : lines;
-  } catch (thrown) {
-    throw new PartnerdError("file_failed", `cannot read ${path}: ${messageOf(thrown)}`, {
-      nextStep: "make a golden trace with `oc-partnerd replay FIXTURE > TRACE`",
-      cause: thrown,
-    });
-  }
+async function atOnce(fixture: Fixture, { untilMs, terminal, clock }: ReplayOptions): Promise<SimResult> {
+  let bar: Progress | undefined;
+  const result = await simulate(fixture, {
+    ...(untilMs === undefined ? {} : { untilMs }),
+    onProgress: (atMs, endMs) => {
+      bar ??= progress(terminal, "replaying, in seconds", Math.round(endMs / 1_000), clock);
+      bar.update(Math.round(atMs / 1_000));
+    },
+  });
+  bar?.clear();
+  return result;
 }
 
-function checkExpects({ lines }: Fixture, name: string): void {
-  if (lines.some((line) => "expect" in line)) return;
-  throw new PartnerdError("usage", `${name} expects nothing: it has no \`expect\` line`, {
-    nextStep: "compare with a golden trace (--expect TRACE), or replay an exported fixture, which expects what the log says",
+async function watched(fixture: Fixture, speed: number, options: ReplayOptions): Promise<SimResult> {
+  const { untilMs, print, clock = systemClock } = options;
+  using _held = holdEventLoop();
+  return await simulate(fixture, {
+    ...(untilMs === undefined ? {} : { untilMs }),
+    pace: pacer(speed, clock),
+    onTrace: print,
   });
 }
 
@@ -76,58 +80,61 @@ function pacer(speed: number, clock: Clock): (atMs: number) => Promise<void> {
   };
 }
 
-const CONTEXT_LINES = 3;
-
-/** As `diff -u` shows it: what is missing with a minus, what is new with a plus, and the lines around. */
-export function differencesOf(golden: readonly string[], found: readonly string[]): readonly string[] {
-  const isSame = (index: number) => golden[index] === found[index];
-  let start = 0;
-  while (start < golden.length && start < found.length && isSame(start)) start += 1;
-  if (start === golden.length && start === found.length) return [];
-  let same = 0;
-  while (same < Math.min(golden.length, found.length) - start && golden.at(-1 - same) === found.at(-1 - same)) same += 1;
-  const middle = diff(golden.slice(start, golden.length - same), found.slice(start, found.length - same));
-  const marked = middle.map(([operation, line]) => `${MARKS[operation] ?? " "}${line}`);
-  const before = golden.slice(Math.max(0, start - CONTEXT_LINES), start).map((line) => ` ${line}`);
-  const after =
-    same === 0
-      ? []
-      : golden
-          .slice(golden.length - same)
-          .slice(0, CONTEXT_LINES)
-          .map((line) => ` ${line}`);
-  return [`@@ line ${start + 1} @@`, ...before, ...shortened(marked), ...after];
+function readTrace(path: string): readonly string[] {
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8");
+  } catch (thrown) {
+    throw new PartnerdError("file_failed", `cannot read ${path}: ${messageOf(thrown)}`, {
+      nextStep: "make a golden trace with `oc-partnerd replay FIXTURE > TRACE`",
+      cause: thrown,
+    });
+  }
+  if (text.trimStart().startsWith("{")) {
+    throw new PartnerdError("usage", `--expect ${path} is no trace but a fixture`, {
+      nextStep: `name the fixture first: oc-partnerd replay ${path} --expect`,
+    });
+  }
+  return text.replace(/\n$/, "").split("\n");
 }
 
-/** node:util's diff says 1 for what only the first has. */
-const MARKS: Readonly<Record<string, string>> = { "1": "-", "-1": "+", "0": " " };
+/** When a line of a trace happened. */
+function timeMsOf(line: string): number {
+  return Number.parseFloat(line) * 1_000;
+}
 
-/** Long runs of equal lines between two differences say nothing. */
-function shortened(marked: readonly string[]): readonly string[] {
-  const near = new Set<number>();
-  for (const [index, line] of marked.entries()) {
-    if (line.startsWith(" ")) continue;
-    for (let around = index - CONTEXT_LINES; around <= index + CONTEXT_LINES; around++) near.add(around);
-  }
-  return marked.flatMap((line, index) => (near.has(index) ? [line] : near.has(index - 1) ? [" …"] : []));
+function checkExpects({ lines }: Fixture, name: string): void {
+  if (lines.some((line) => "expect" in line)) return;
+  throw new PartnerdError("usage", `${name} expects nothing: it has no \`expect\` line`, {
+    nextStep: "compare with a golden trace (--expect TRACE), or replay an exported fixture, which expects what the log says",
+  });
 }
 
 function violationLine({ invariant, atMs, message }: Violation): string {
   return `${(atMs / 1_000).toFixed(3).padStart(10)} s  ${invariant}: ${message}`;
 }
 
-function summary(
-  result: SimResult,
-  { fixture, golden, holds }: { fixture: Fixture; golden: readonly string[] | undefined; holds: boolean },
-): string {
-  const expected = fixture.lines.filter((line) => "expect" in line).length;
+interface Compared {
+  readonly fixture: Fixture;
+  readonly golden: readonly string[] | undefined;
+  readonly untilMs: number;
+  readonly holds: boolean;
+}
+
+function summary(result: SimResult, { fixture, golden, untilMs, holds }: Compared): string {
+  const expected = fixture.lines.filter((line) => "expect" in line && line.atMs <= untilMs).length;
+  const isMet = !result.violations.some(({ invariant }) => invariant.startsWith("expected-"));
   const facts = [
     `${(result.simulatedMs / 1_000).toFixed(0)} s simulated`,
-    `${result.peers} ${result.peers === 1 ? "peer" : "peers"}`,
-    `${result.trace.length} lines of trace`,
-    ...(expected > 0 ? [`${expected} expectations`] : []),
-    ...(golden === undefined ? [] : [golden.length === 0 ? "an empty golden trace" : `${golden.length} golden lines`]),
+    counted(result.peers, "peer"),
+    counted(result.trace.length, "line"),
+    ...(expected > 0 ? [`${counted(expected, "expectation")} ${isMet ? "held" : "did not all hold"}`] : []),
+    ...(golden === undefined ? [] : [counted(golden.length, "golden line")]),
     `trace ${result.traceHash.slice(0, 12)}`,
   ];
   return `${holds ? "ok" : "FAILED"}: ${facts.join(", ")}`;
+}
+
+function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? "" : "s"}`;
 }

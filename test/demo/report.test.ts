@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { auditReport, failureReport, keepReport, summaryReport } from "../../src/demo/report.ts";
+import { auditReport, endedReport, failureReport, keepReport, summaryReport } from "../../src/demo/report.ts";
 import { type Line, wrap } from "../../src/demo/style.ts";
 import { PartnerdError } from "../../src/errors.ts";
 
@@ -52,11 +52,21 @@ test("nodes that are kept come with commands that reach them", () => {
     http: { host: "127.0.0.1", port },
     natsUrl: `nats://127.0.0.1:${port + 1}`,
     directory: `/tmp/demo/${name}`,
+    pid: port + 2,
     identity: { peerId: `id-${name}`, address: `/ip4/127.0.0.1/tcp/9/p2p/id-${name}` },
   });
   const shown = text(keepReport([participant("lyon", 20_000), participant("paris", 20_010)]));
   expect(shown).toContain("bin/oc-partnerd status --http 127.0.0.1:20000\n");
   expect(shown).toContain("bin/oc-partnerd peers id-paris --http 127.0.0.1:20000\n");
   expect(shown).toContain("publish /ip4/127.0.0.1/tcp/9/p2p/id-paris --name paris --nats nats://127.0.0.1:20001\n");
-  expect(shown).toContain(" paris   http://127.0.0.1:20010  nats://127.0.0.1:20011  /tmp/demo/paris\n");
+  expect(shown).toContain(" NODE    PID      API                     NATS                    DATA\n");
+  expect(shown).toContain(" paris   20012    http://127.0.0.1:20010  nats://127.0.0.1:20011  /tmp/demo/paris\n");
+  expect(shown).toContain("kill -9 20012\n");
+  expect(shown).toContain("oc-partnerd export --data /tmp/demo/lyon | ");
+});
+
+test("a kept node that ended is told, with how to start it again", () => {
+  expect(text(endedReport({ name: "paris", configFile: "/tmp/demo/paris/partnerd.json" }, "SIGKILL"))).toBe(
+    "\n The daemon of paris has ended: SIGKILL. Start it again with:\n bin/oc-partnerd run --config /tmp/demo/paris/partnerd.json",
+  );
 });
