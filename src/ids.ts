@@ -1,6 +1,7 @@
 /** Branded identifiers: text that has been parsed once, at the edge, and is trusted from there on. */
 import { peerIdFromString } from "@libp2p/peer-id";
 import { multiaddr } from "@multiformats/multiaddr";
+import { RecentMap } from "./recent-map.ts";
 
 declare const brand: unique symbol;
 type Branded<Name extends string> = string & { readonly [brand]: Name };
@@ -14,11 +15,19 @@ export type ResourceId = Branded<"ResourceId">;
 /** A multiaddr that parses. It may or may not end in /p2p/; if it does, in the canonical PeerId. */
 export type Address = Branded<"Address">;
 
+/** The same few peers are named again and again, and to parse a PeerID costs more than all else that is done with a message. */
+const parsedPeerIds = new RecentMap<string, PeerId>(4_096);
+
 /** The canonical PeerId of `text`, or undefined where it is none, or one that no key can prove (js-libp2p also has PeerIDs of URLs). */
 export function parsePeerId(text: string): PeerId | undefined {
+  const known = parsedPeerIds.get(text);
+  if (known !== undefined) return known;
   try {
-    const peerId = peerIdFromString(text);
-    return peerId.type === "url" ? undefined : (peerId.toString() as PeerId);
+    const parsed = peerIdFromString(text);
+    if (parsed.type === "url") return undefined;
+    const peerId = parsed.toString() as PeerId;
+    parsedPeerIds.set(text, peerId);
+    return peerId;
   } catch {
     return undefined;
   }

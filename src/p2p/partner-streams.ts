@@ -3,6 +3,7 @@ import type { Clock, Random } from "../clock.ts";
 import { PartnerdError } from "../errors.ts";
 import type { DesiredPeer } from "../events/types.ts";
 import type { PeerId } from "../ids.ts";
+import { RecentMap } from "../recent-map.ts";
 import type { ActualPeer, CloseRequest, PartnerStreams } from "../reconciler/ports.ts";
 import { ConnectionBook, closeBounded, peerIdOf } from "./connections.ts";
 import {
@@ -21,7 +22,6 @@ import { LeaseClock } from "./lease-clock.ts";
 import { Liveness } from "./liveness.ts";
 import type { PartnerStream } from "./partner-stream.ts";
 import { answerChallenge } from "./probe.ts";
-import { RecentMap } from "./recent-map.ts";
 import type { PeerSnapshot, StreamKey, StreamObserver } from "./registry.ts";
 import { StreamRegistry } from "./registry.ts";
 import type { PartnerRule } from "./rule.ts";

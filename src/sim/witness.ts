@@ -52,7 +52,7 @@ export class Witness implements DaemonWatcher {
 
   settled(peerId: PeerId, outcome: Outcome): void {
     const { trace, lives, nowMs, invariants } = this.#init;
-    const nextMs = lives.daemon?.reconciler.progress(peerId).nextAttemptAtMs ?? null;
+    const nextMs = outcome.kind === "retry" ? (lives.daemon?.reconciler.progress(peerId).nextAttemptAtMs ?? null) : null;
     trace.settled(nowMs(), peerId, outcome, nextMs === null ? null : nextMs - nowMs());
     for (const invariant of invariants()) invariant.settled?.(peerId, outcome);
   }

@@ -51,7 +51,7 @@ export function reader<Row>(query: Query & { all(): Row[] }, columns: object): (
 
 /** A placeholder takes its value by name, null where none is given; anything else was written into the query. */
 function binder(params: readonly unknown[]): (values: Values) => unknown[] {
-  const sources = params.map((param) => (param instanceof Param ? param.value : param));
-  const names = sources.map((source) => (source instanceof Placeholder ? source.name : undefined));
+  const sources = params.map((param): unknown => (param instanceof Param ? param.value : param));
+  const names = sources.map((source): string | undefined => (source instanceof Placeholder ? String(source.name) : undefined));
   return (values) => names.map((name, index) => (name === undefined ? sources[index] : (values[name] ?? null)));
 }

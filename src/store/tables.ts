@@ -122,6 +122,7 @@ const prepare = {
 export type Tables = ReturnType<typeof tables>;
 
 export function tables(database: Database) {
+  const insertEvent = prepare.insertEvent(database);
   const newestEvent = prepare.newestEvent(database);
   const eventByDedupeKey = prepare.eventByDedupeKey(database);
   const history = prepare.history(database);
@@ -133,6 +134,7 @@ export function tables(database: Database) {
   const desiredByPeer = prepare.desiredByPeer(database);
   const peerByResource = prepare.peerByResource(database);
   const desiredPeers = prepare.desiredPeers(database);
+  const upsertDesired = prepare.upsertDesired(database);
   const statusByPeer = prepare.statusByPeer(database);
   const statusRows = prepare.statusRows(database);
   const upsertStatus = prepare.upsertStatus(database);
@@ -140,9 +142,10 @@ export function tables(database: Database) {
   const streamRows = prepare.streamRows(database);
   const deleteStreams = prepare.deleteStreams(database);
   const insertStream = prepare.insertStream(database);
+  const addRepetition = prepare.addRepetition(database);
 
   return {
-    insertEvent: prepare.insertEvent(database),
+    insertEvent,
     head: () => newestEvent.get(),
     holds: (dedupeKey: string) => eventByDedupeKey.get({ dedupeKey }) !== undefined,
     history: (peerId: PeerId, limit: number, beforeSeq: number) => history.all({ peerId, limit, beforeSeq }).map(loggedOf),
@@ -153,7 +156,7 @@ export function tables(database: Database) {
     lastPeerOfResource: (resourceId: ResourceId) => lastPeerByResource.get({ resourceId })?.peerId ?? undefined,
 
     desiredPeers: (): DesiredPeer[] => desiredPeers.all(),
-    upsertDesired: prepare.upsertDesired(database),
+    upsertDesired,
 
     statuses: (): PeerStatus[] => {
       const streams = Map.groupBy(streamRows.all(), ({ peerId }) => peerId);
@@ -167,7 +170,7 @@ export function tables(database: Database) {
       for (const stream of after.openStreams) insertStream({ ...stream, peerId: after.peerId });
     },
     openStreams: () => streamRows.all(),
-    addRepetition: prepare.addRepetition(database),
+    addRepetition,
 
     lookup: {
       peer: (peerId) => desiredByPeer.get({ peerId }),

@@ -9,6 +9,9 @@ import { type Answer, type Interim, type Job, type Order, type Ran, RUNNER_INVAR
 import { plantOf } from "./plants/all.ts";
 import { loadGenerate, loadSimulate, type Simulate } from "./simulator.ts";
 
+/** Errors are what a simulated network is made of, and to note where each was made takes longer than all else of it. A replay does. */
+Error.stackTraceLimit = 0;
+
 const { simulator, progress } = workerData as WorkerSetup;
 const progressed = new Float64Array(progress);
 const simulators = new Map<string | null, Promise<Simulate>>();

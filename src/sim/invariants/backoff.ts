@@ -74,6 +74,7 @@ export function backoff(scene: Scene): Invariant {
       failed.set(peerId, { code: outcome.error.code, atMs: scene.nowMs(), generation: triedIn.get(peerId) ?? 0 });
     },
     stepped() {
+      if (touched.size === 0) return;
       for (const peerId of touched) look(peerId);
       touched.clear();
     },

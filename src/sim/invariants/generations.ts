@@ -25,6 +25,7 @@ export function generations(scene: Scene): Invariant {
     },
     // Of a batch all rows are told when all of them are in the log.
     stepped() {
+      if (touched.size === 0) return;
       for (const peerId of touched) {
         const [wish, peer] = [wishes.get(peerId), scene.daemon?.store.get(peerId)];
         if (wish === undefined || peer === undefined || wish.generation === peer.generation) continue;
