@@ -19,8 +19,8 @@ export function generate(seed: number): Fixture {
   const draw = drawer(random);
   const quiet = draw.chance(0.08);
   const how = quiet ? "quiet" : "faulty";
-  // Crowded worlds find what meets, sparse ones what is told apart; and they take less time.
-  const activity = draw.one([0.25, 0.5, 1]);
+  // Crowded worlds find what meets, sparse ones what is told apart; and of these there are more in the same time.
+  const activity = draw.one([0.05, 0.05, 0.1, 0.1, 0.2, 0.2, 0.5, 1]);
   const peers = Array.from({ length: draw.between(LEAST_PEERS, MOST_PEERS) }, (_, index) => `p${index + 1}`);
   const lines: FixtureLine[] = [
     ...published(draw, peers, quiet, activity),
@@ -91,7 +91,10 @@ function published(draw: Draw, peers: readonly string[], quiet: boolean, activit
     });
   };
   const coldStart = draw.chance(0.3);
-  for (const peer of peers) if (draw.chance(0.3 + 0.6 * activity)) publish(coldStart ? 0 : draw.between(0, 20_000), peer);
+  for (const peer of peers) {
+    const relation = draw.chance(0.3 + 0.6 * activity) ? "PARTNER" : "NONE";
+    publish(coldStart ? 0 : draw.between(0, 20_000), peer, { relation });
+  }
   for (const atMs of draw.times(5_000, (quiet ? 20_000 : draw.one([6_000, 10_000, 15_000])) / activity, LAST_FAULT_MS)) {
     const peer = draw.one(peers as [string, ...string[]]);
     switch (draw.between(0, 15)) {
