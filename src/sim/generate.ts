@@ -20,7 +20,7 @@ export function generate(seed: number): Fixture {
   const quiet = draw.chance(0.08);
   const how = quiet ? "quiet" : "faulty";
   // Crowded worlds find what meets, sparse ones what is told apart; and of these there are more in the same time.
-  const activity = draw.one([0.05, 0.05, 0.1, 0.1, 0.2, 0.2, 0.5, 1]);
+  const activity = draw.one([0.05, 0.05, 0.05, 0.1, 0.1, 0.1, 0.2, 0.2, 0.5, 1]);
   const peers = Array.from({ length: draw.between(LEAST_PEERS, MOST_PEERS) }, (_, index) => `p${index + 1}`);
   const lines: FixtureLine[] = [
     ...published(draw, peers, quiet, activity),

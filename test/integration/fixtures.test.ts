@@ -9,7 +9,7 @@ import { bytesOf } from "../../src/fixture/message.ts";
 import { peerIdOfName } from "../../src/fixture/names.ts";
 import { parseFixture } from "../../src/fixture/parse.ts";
 import type { Fixture, MessageLine } from "../../src/fixture/schema.ts";
-import type { StreamView } from "../../src/http/api.ts";
+import type { PeerView } from "../../src/http/api.ts";
 import { unmetExpectations } from "../fixture/replay.ts";
 import { cleanEnv, type Exit, LAUNCHER } from "../support/daemon-process.ts";
 import { databaseFaults } from "../support/database-check.ts";
@@ -22,7 +22,6 @@ import { type CommandResult, expectFailure, runCommand } from "../support/run-co
 import { until } from "../support/until.ts";
 
 const HEADER = '{"fixture":"oc-partnerd","version":1}';
-const LEASE_MS = 10_000;
 const NOBODY = "nats://127.0.0.1:9";
 
 const directory = mkdtempSync(join(tmpdir(), "oc-partnerd-fixtures-"));
@@ -243,7 +242,9 @@ describe("export of a daemon's log", () => {
             ? line.does
             : "listens" in line
               ? "listens"
-              : "other",
+              : "answers" in line
+                ? "answers"
+                : "other",
     );
   test("works while the daemon runs, and changes nothing", async () => {
     const fixture = await exported();
@@ -259,7 +260,8 @@ describe("export of a daemon's log", () => {
       code: 0,
       stdout: "",
     });
-    expect(kinds(parsedFile(file))).toEqual(["listens", "message"]);
+    // Nothing comes of the attempt, as the log knows of nothing by then.
+    expect(kinds(parsedFile(file))).toEqual(["listens", "answers", "message"]);
     const at = String(a.daemon.sql("select at from peer_history where seq = 3")[0]?.["at"]);
     expect(kinds(await exported("--from", at)).filter((kind) => kind === "message")).toHaveLength(1);
     expect(kinds(await exported("--to", at)).filter((kind) => kind === "message")).toHaveLength(1);
@@ -281,11 +283,9 @@ describe("export of a daemon's log", () => {
     expect(stderr).toBe("code 0\n");
   });
 
-  /** Both streams stand, ours for two seconds at least: a replay, whose backoff is another, has a moment to come as far. */
   async function bothStand(): Promise<void> {
-    const isOld = ({ openedAt, expiresAt }: StreamView) => Date.parse(expiresAt) - Date.parse(openedAt) > LEASE_MS + 2_000;
-    await whenPeer(a.daemon, b.peerId, "the peer's stream stands", hasInbound, 30_000);
-    await whenPeer(a.daemon, b.peerId, "its stream is renewed", (peer) => peer?.outbound != null && isOld(peer.outbound), 30_000);
+    const both = (peer: PeerView | undefined) => isEstablished(peer) && hasInbound(peer);
+    await whenPeer(a.daemon, b.peerId, "both streams stand", both, 30_000);
   }
 
   test("tells of a partner that was killed and came back, and of the daemon's own end", async () => {
@@ -403,7 +403,73 @@ describe("redact", () => {
   });
 });
 
-test.each(["record", "export", "redact"])("%s --help has examples", async (command) => {
+describe("replay", () => {
+  const LYON = `${HEADER}\n{"atMs":0,"publish":"lyon"}\n{"atMs":5000,"expect":"phase","peer":"lyon","phase":"established"}\n`;
+
+  test("reads a file or standard input, and prints what is compared with --expect", async () => {
+    const [file, golden] = [written(LYON), newFile()];
+    const { code, stdout, stderr } = await runCommand(["replay", file]);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^ {5}0\.000 s {2}daemon +\* starts\n(?:.*\n)*.* lyon +#2 StreamOpened outbound\n$/);
+    expect(stderr).toMatch(/^ok: 65 s simulated, 1 peer, 5 lines, 1 expectation held, trace [0-9a-f]{12}\n$/);
+    for (const command of [`"$oc" replay < ${file}`, `cat ${file} | "$oc" replay -`])
+      expect(await shell(command)).toEqual({ code: 0, signal: null, stdout, stderr });
+    expect(await shell(`"$oc" replay ${file} > ${golden} && "$oc" replay ${file} --expect ${golden}`)).toMatchObject({ code: 0 });
+    expect(await shell(`"$oc" replay --expect < ${file}`)).toMatchObject({ code: 0, stdout: "" });
+    writeFileSync(golden, stdout.replace("StreamOpened", "StreamClosed"));
+    expect(await shell(`"$oc" replay ${file} --expect ${golden}`)).toMatchObject({ code: 1, stdout: "" });
+  });
+
+  test("at a speed it takes its time, and comes to its end all the same", async () => {
+    const startedMs = performance.now();
+    const { code, stderr } = await runCommand(["replay", written(LYON), "--speed", "20", "--until", "20s"]);
+    expect({ code, stderr }).toMatchObject({ code: 0, stderr: expect.stringMatching(/^ok: 20 s simulated/) as string });
+    expect(performance.now() - startedMs).toBeGreaterThan(1_000);
+  });
+
+  test("ends quietly where nobody reads", async () => {
+    expect(await shell(`"$oc" replay ${written(LYON)} 2>/dev/null | true`)).toMatchObject({ code: 0, stderr: "" });
+  });
+
+  test.each([
+    ["a speed that is none", ["--speed", "fast"], 64, ["--speed", "expected a number above 0"]],
+    ["a time that is none", ["--until", "soon"], 64, ['--until is "soon"']],
+    ["a trace that is not there", ["--expect", "/not/there"], 74, ["cannot read /not/there: ENOENT"]],
+  ])("%s", async (_, args, code, mentions) => {
+    const { stdout, stderr, ...ended } = await runCommand(["replay", written(LYON), ...args]);
+    expect({ ...ended, stdout }).toEqual({ code, signal: null, stdout: "" });
+    for (const mention of mentions) expect(stderr).toContain(mention);
+  });
+
+  test("a fixture that is none is exit code 78, and names the line", async () => {
+    expectFailure(await runCommand(["replay", written(`${HEADER}\n{"atMs":0,"publsh":"lyon"}`)]), 78, [
+      ":2: ",
+      "did you mean publish?",
+    ]);
+  });
+});
+
+describe("shrink", () => {
+  const CROWD = `${HEADER}\n{"atMs":0,"publish":"paris"}\n{"atMs":0,"publish":"lyon"}\n{"atMs":9000,"peer":"paris","does":"reset"}\n`;
+
+  test("writes the smallest fixture to standard output, or to a new file", async () => {
+    const [file, out] = [written(CROWD), newFile()];
+    const small = `${HEADER}\n{"atMs":0,"publish":"lyon"}\n`;
+    const { code, stdout, stderr } = await shell(`"$oc" shrink --line "lyon open" < ${file}`);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: "4 lines became 2\n" });
+    expect(parsed(stdout).lines).toEqual(parsed(small).lines);
+    expect(await runCommand(["shrink", file, "--line", "lyon open", "--out", out])).toMatchObject({ code: 0, stdout: "" });
+    expect(readFileSync(out, "utf8")).toBe(stdout);
+    expectFailure(await runCommand(["shrink", file, "--line", "lyon open", "--out", out]), 74, [out, "exists already"]);
+  });
+
+  test("is exit code 1 where there is nothing to shrink, and 64 for runs that are none", async () => {
+    expectFailure(await runCommand(["shrink", written(CROWD)]), 1, ["shows no failure", "--line TEXT"]);
+    expect(await runCommand(["shrink", written(CROWD), "--max-runs", "0"])).toMatchObject({ code: 64 });
+  });
+});
+
+test.each(["record", "export", "redact", "replay", "shrink"])("%s --help has examples", async (command) => {
   const { code, stdout, stderr } = await runCommand([command, "--help"]);
   expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
   expect(stdout).toMatch(new RegExp(`\\nExamples:\\n(?:.*\\n)*? {2}.*oc-partnerd ${command}`));
