@@ -22,7 +22,7 @@ function addReplay(root: Command): void {
     .argument("[fixture]", "the fixture; standard input where none is given")
     .option("--expect [trace]", "compare with this golden trace, or without one with what the fixture itself expects")
     .option("--until <duration>", "end at this time of the world, such as 90s or 10min")
-    .option("--speed <factor>", "so many times as fast as it happened, for watching; 1 is real time", factor)
+    .option("--speed <factor>", "print each line when it happens, so many times as fast; 1 is real time", factor)
     .option("--json", "print JSON", false)
     .addHelpText(
       "after",

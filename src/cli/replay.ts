@@ -128,7 +128,9 @@ function summary(result: SimResult, { fixture, golden, untilMs, holds }: Compare
     `${(result.simulatedMs / 1_000).toFixed(0)} s simulated`,
     counted(result.peers, "peer"),
     counted(result.trace.length, "line"),
-    ...(expected > 0 ? [`${counted(expected, "expectation")} ${isMet ? "held" : "did not all hold"}`] : []),
+    ...(expected > 0
+      ? [`${counted(expected, "expectation")} ${isMet ? "held" : expected === 1 ? "did not hold" : "did not all hold"}`]
+      : []),
     ...(golden === undefined ? [] : [counted(golden.length, "golden line")]),
     `trace ${result.traceHash.slice(0, 12)}`,
   ];

@@ -4,18 +4,28 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll } from "vitest";
 
-/** Whatever a command has printed, line by line. */
-export class Output {
-  readonly printed: string[] = [];
-  readonly complained: string[] = [];
-  readonly drawn: string[] = [];
-  readonly print = (text: string): void => void this.printed.push(text);
-  readonly complain = (text: string): void => void this.complained.push(text);
+/** Where a command prints, and what it has printed, line by line. */
+export interface Output {
+  readonly printed: string[];
+  readonly complained: string[];
+  readonly drawn: string[];
+  readonly print: (text: string) => void;
+  readonly complain: (text: string) => void;
   readonly terminal: { readonly isTTY: boolean; write: (text: string) => boolean };
+}
 
-  constructor(isTTY = false) {
-    this.terminal = { isTTY, write: (text) => this.drawn.push(text) > 0 };
-  }
+export function output(isTTY = false): Output {
+  const printed: string[] = [];
+  const complained: string[] = [];
+  const drawn: string[] = [];
+  return {
+    printed,
+    complained,
+    drawn,
+    print: (text) => void printed.push(text),
+    complain: (text) => void complained.push(text),
+    terminal: { isTTY, write: (text) => drawn.push(text) > 0 },
+  };
 }
 
 /** A directory that goes with the tests of a file, and new files in it. */

@@ -10,11 +10,9 @@ test("equal traces do not differ", () => {
 
 test("what is missing has a minus, what is new a plus, and long equal runs between are left out", () => {
   const found = lines.with(5, "new").toSpliced(30, 1);
-  expect(differencesOf(lines, found)).toEqual([
-    "@@ line 6 @@",
-    ...[" line 2", " line 3", " line 4", "-line 5", "+new", " line 6", " line 7", " line 8", " …"],
-    ...[" line 27", " line 28", " line 29", "-line 30", " line 31", " line 32", " line 33"],
-  ]);
+  const shown =
+    " line 2| line 3| line 4|-line 5|+new| line 6| line 7| line 8| …| line 27| line 28| line 29|-line 30| line 31| line 32| line 33";
+  expect(differencesOf(lines, found)).toEqual(["@@ line 6 @@", ...shown.split("|")]);
 });
 
 test("at the start and at the end there is nothing around", () => {
