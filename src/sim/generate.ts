@@ -259,8 +259,12 @@ function ownFaults(draw: Draw): FixtureLine[] {
     const forMs = draw.between(10, 3_000);
     lines.push({ atMs, daemon: "lose_wakes", forMs });
     for (const relation of ["NONE", "BLACKLIST", draw.one(["NONE", "PARTNER"])]) {
-      const publish = `p${draw.between(1, LEAST_PEERS)}`;
-      lines.push({ atMs: atMs + draw.between(0, forMs), publish, relation, remove: false, fromApp: "oc-api", deliveries: [0] });
+      const peer = `p${draw.between(1, LEAST_PEERS)}`;
+      // Connected, and perhaps no more than that.
+      lines.push({ atMs: Math.max(0, atMs - 3_000), peer, does: "open" });
+      if (draw.chance(0.5)) lines.push({ atMs: Math.max(0, atMs - 1_000), peer, does: "close" });
+      const revoked = { relation, remove: false, fromApp: "oc-api", deliveries: [0] };
+      lines.push({ atMs: atMs + draw.between(0, forMs), publish: peer, ...revoked });
     }
   });
   each(0.3, 120_000, (atMs) => {

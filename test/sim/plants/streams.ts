@@ -56,21 +56,6 @@ export const STREAM_PLANTS: readonly Plant[] = [
     replace: "",
   },
   {
-    name: "late-connection-kept",
-    what: "A dial that succeeds after it was given up leaves a connection that nobody closes.",
-    file: "src/p2p/heartbeat-opener.ts",
-    find: `if (attempt === undefined) connection.abort(new PartnerdError("aborted", "nobody waits for this connection any more"));
-    else attempt.dialled.push(connection);`,
-    replace: "attempt?.dialled.push(connection);",
-  },
-  {
-    name: "late-stream-kept",
-    what: "A stream that opens after it was given up stays open, and no registry knows it.",
-    file: "src/p2p/abortable.ts",
-    find: "if (signal.aborted) onLate(result);",
-    replace: "",
-  },
-  {
     name: "suspect-connection-reused",
     what: "A connection on which a ping is overdue is used for the next open: a half-open one keeps its peer away for ever.",
     file: "src/p2p/heartbeat-opener.ts",
