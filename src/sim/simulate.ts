@@ -119,8 +119,8 @@ async function run(
   if (pace === undefined) await turns(step);
   else {
     do {
-      await pace(Math.min(clock.nextDueMs(), untilMs));
       await settled();
+      await pace(Math.min(clock.nextDueMs(), untilMs));
     } while (step());
   }
   return steps;

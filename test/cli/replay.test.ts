@@ -158,7 +158,7 @@ test("--json prints one value, with what does not hold and how the trace differs
 
 describe("--speed", () => {
   /** Nobody sees whether a line comes so much later, in ms of the world. */
-  const LATE_MS = 250;
+  const LATE_MS = 1;
 
   /** Time that passes only while somebody waits for it. */
   function waitingClock(): Clock & { nowMs: number } {
