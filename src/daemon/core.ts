@@ -47,7 +47,7 @@ export interface CoreDependencies {
   readonly probe?: CoreProbe;
 }
 
-export interface CoreOptions {
+interface CoreOptions {
   readonly reconcile: Omit<ReconcilerOptions, "self" | "inbound" | "protocol">;
   readonly inbound: InboundRule;
   readonly heartbeatTimestamp: TimestampFormat;
