@@ -18,6 +18,8 @@ export type Outcome =
 /** After so many runs a thread is looked at, and replaced where the process has grown by so much since it began. */
 const LOOK_AFTER_RUNS = 200;
 const GROWTH_BYTES = 256 * 1024 * 1024;
+/** A run needs a tenth of it; one that goes round in circles must end its thread, not the machine. */
+const MOST_HEAP_MB = 1_024;
 /** Before its first run a thread has its modules to load. */
 const START_MS = 60_000;
 /** A thread that is told to stop has so long to tidy up. */
@@ -60,7 +62,10 @@ export class Lane implements AsyncDisposable {
   #start(): Thread {
     const progress = new SharedArrayBuffer(Float64Array.BYTES_PER_ELEMENT);
     const setup: WorkerSetup = { simulator: this.#options.simulator, progress };
-    const worker = new Worker(new URL("worker.ts", import.meta.url), { workerData: setup });
+    const worker = new Worker(new URL("worker.ts", import.meta.url), {
+      workerData: setup,
+      resourceLimits: { maxOldGenerationSizeMb: MOST_HEAP_MB },
+    });
     // An error that comes later than an answer concerns nobody; unheard, it would end the process.
     worker.on("error", () => {});
     return { worker, progress: new Float64Array(progress), rssBytes: process.memoryUsage.rss(), runs: 0 };
