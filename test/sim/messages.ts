@@ -34,7 +34,7 @@ export type Job =
 /** `stop`: the job under way ends as soon as it can. */
 export type Order = Job | { readonly kind: "stop" };
 
-export interface RunFacts {
+interface RunFacts {
   readonly traceHash: string;
   readonly simulatedMs: number;
   readonly steps: number;
@@ -64,7 +64,7 @@ export interface Shrunk {
 }
 
 /** One fixture has been run. */
-export interface Replayed {
+interface Replayed {
   readonly kind: "replayed";
   readonly violations: readonly Violation[];
 }
