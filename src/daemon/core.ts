@@ -74,8 +74,11 @@ export async function createCore(deps: CoreDependencies): Promise<Core> {
   const dangling = recorder.closeDanglingSessions();
   if (dangling > 0) logger.warn({ streams: dangling }, "the last run ended without closing its streams; the log closes them now");
 
-  const edge = probe?.wake ?? ((_peerId: PeerId, now: () => void) => now());
-  const wake = (peerId: PeerId) => edge(peerId, () => reconciler.wake(peerId));
+  const wake = (peerId: PeerId) => {
+    const now = () => reconciler.wake(peerId);
+    if (probe === undefined) now();
+    else probe.wake(peerId, now);
+  };
   const streams = await createPartnerStreams({
     node: deps.node,
     clock,
