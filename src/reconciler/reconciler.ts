@@ -144,8 +144,9 @@ export class Reconciler {
       this.#inFlight.delete(peerId);
       this.#lastSettledMs = this.#deps.clock.monotonicMs();
     }
-    // What the desired state has outdated says nothing about the new one, not even that it failed.
-    if (inFlight.controller.signal.aborted) outcome = { kind: "after", atMs: this.#deps.clock.monotonicMs() };
+    // What the desired state has outdated says nothing about the new one, not even that it failed; and whether or not a wake came.
+    const isOutdated = inFlight.generation !== generationOf(this.#deps.desired.get(peerId));
+    if (isOutdated || inFlight.controller.signal.aborted) outcome = { kind: "after", atMs: this.#deps.clock.monotonicMs() };
     this.#settle(peerId, inFlight.generation, outcome);
     inFlight.settled.resolve();
   }

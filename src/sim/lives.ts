@@ -132,8 +132,13 @@ export class Lives {
       this.#init.onEnded();
       this.#init.clock.schedule(downMs, () => this.start());
     };
-    if (how === "restart") void daemon.stop().then(ended);
-    else {
+    if (how === "restart") {
+      // On a disk that is full or locked the last counts are lost, as the daemon says when it ends.
+      daemon.stop().then(ended, (thrown: unknown) => {
+        this.#init.tell(`ended badly: ${String(thrown)}`);
+        ended();
+      });
+    } else {
       this.#init.kill(daemon, how);
       ended();
     }

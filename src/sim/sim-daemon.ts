@@ -129,9 +129,12 @@ export class SimDaemon {
     await this.#core[Symbol.asyncDispose]();
     this.node.crash();
     this.#recorder[Symbol.dispose]();
-    this.store[Symbol.dispose]();
-    this.#init.disk.closed();
-    this.#init.clock.stop();
+    try {
+      this.store[Symbol.dispose]();
+    } finally {
+      this.#init.disk.closed();
+      this.#init.clock.stop();
+    }
   }
 }
 

@@ -168,10 +168,13 @@ export function openStore({ directory, clock, ...options }: StoreOptions): Store
     [Symbol.dispose]: () => {
       if (!database.open) return;
       run("close the database", () => {
-        repetitions.take().forEach(rows.addRepetition);
-        // Passive: it waits for no reader. The last connection to close checkpoints what is left.
-        database.pragma("wal_checkpoint(PASSIVE)");
-        database.close();
+        try {
+          repetitions.take().forEach(rows.addRepetition);
+          // Passive: it waits for no reader. The last connection to close checkpoints what is left.
+          database.pragma("wal_checkpoint(PASSIVE)");
+        } finally {
+          database.close();
+        }
       });
     },
   };
