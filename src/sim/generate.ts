@@ -1,7 +1,7 @@
 /** From a seed to a world: who is there, what is published, what goes wrong and when. Pure. */
 import type { Random } from "../clock.ts";
 import { addressOfName, peerIdOfName } from "../fixture/names.ts";
-import type { Fixture, FixtureLine } from "../fixture/schema.ts";
+import { CRASH_POINTS, type Fixture, type FixtureLine } from "../fixture/schema.ts";
 import { CONVERGED_WITHIN_MS, SILENT_FOR_MS } from "./invariants/convergence.ts";
 import { derivedRandom } from "./random.ts";
 
@@ -240,16 +240,7 @@ function ownFaults(draw: Draw): FixtureLine[] {
     lines.push({
       atMs,
       daemon: draw.one(["crash", "crash", "power_loss", "restart"]),
-      at: draw.one([
-        "now",
-        "now",
-        "before_commit",
-        "after_commit",
-        "before_acknowledge",
-        "after_acknowledge",
-        "dialling",
-        "dialled",
-      ]),
+      at: draw.one(["now", ...CRASH_POINTS]),
       downMs: draw.one([0, 500, 5_000, 30_000]),
     });
   });

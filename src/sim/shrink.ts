@@ -4,7 +4,7 @@
  */
 import { z } from "zod";
 import { PartnerdError } from "../errors.ts";
-import { type Fixture, type FixtureLine, headerSchema, LINE_KINDS, lineSchemas } from "../fixture/schema.ts";
+import { type Fixture, type FixtureLine, headerSchema, LINE_KINDS, lineSchemas, REST_MS } from "../fixture/schema.ts";
 
 /** Whether the candidate shows the same failure as the fixture that is being shrunk. The same candidate always gives the same answer. */
 export type StillFails = (candidate: Fixture) => Promise<boolean>;
@@ -29,8 +29,6 @@ const DEFAULT_MAX_RUNS = 2_000;
 const MOST_LINES_IN_PAIRS = 16;
 /** A run is ended this soon after its failure, and no sooner: people read whole seconds. */
 const DURATION_STEP_MS = 1_000;
-/** How long the world runs after the last line where the header does not say (docs/FIXTURES.md). */
-const DEFAULT_TAIL_MS = 60_000;
 /** Times that are easy to read, shortest first. */
 const ROUND_MS = [0, 1, 10, 100, 500, 1_000, 2_000, 5_000, 10_000, 15_000, 20_000, 30_000, 45_000, 60_000, 120_000, 300_000];
 
@@ -265,7 +263,7 @@ function endedAt({ header, lines }: Fixture, endMs: number): Fixture {
 }
 
 function durationMs({ header, lines }: Fixture): number {
-  return header.durationMs ?? (lines.at(-1)?.atMs ?? 0) + DEFAULT_TAIL_MS;
+  return header.durationMs ?? (lines.at(-1)?.atMs ?? 0) + REST_MS;
 }
 
 function lineAt(search: Search, index: number): object {

@@ -1,7 +1,7 @@
 /** Runs a fixture: the same fixture gives the same trace, here and everywhere. */
 import { turns } from "../clock.ts";
 import { messageOf } from "../errors.ts";
-import type { Fixture } from "../fixture/schema.ts";
+import { type Fixture, REST_MS } from "../fixture/schema.ts";
 import { Expectations } from "./expectations.ts";
 import { happen, isExpectation } from "./happenings.ts";
 import { backoff } from "./invariants/backoff.ts";
@@ -47,8 +47,6 @@ export interface SimulateOptions {
 
 /** A run says so much, and then it is enough. */
 const MOST_VIOLATIONS = 20;
-/** After the last line, where a fixture does not say how long it lasts. */
-const REST_MS = 60_000;
 /** Steps between two reports of progress, and two looks at the signal. */
 const REPORT_STEPS = 512;
 
