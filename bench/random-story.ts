@@ -9,7 +9,8 @@ import type { CloseReason, Direction, ObservedEvent, Standing } from "../src/eve
 import { addressOfName, peerIdOfName } from "../src/fixture/names.ts";
 import { type Address, didOf, type PeerId, resourceIdOf } from "../src/ids.ts";
 import { PARTNER_PROTOCOL } from "../src/p2p/constants.ts";
-import type { Received, Store } from "../src/store/store.ts";
+import type { Received } from "../src/store/receive.ts";
+import type { Store } from "../src/store/store.ts";
 
 type Happening =
   | { readonly kind: "received"; readonly batch: readonly Received[] }

@@ -35,7 +35,8 @@ export type RejectionReason =
   | "address_invalid"
   | "peer_id_invalid"
   | "peer_id_disagrees"
-  | "peer_unknown";
+  | "peer_unknown"
+  | "outdated";
 
 /** An accepted CREATE_RESOURCE of a PEER, whatever its relation. */
 export interface PeerDesired {
@@ -101,9 +102,36 @@ export interface InboundRefused {
   readonly message: string;
 }
 
+/** What the broker promises of the messages that it delivers: core NATS the one, a JetStream stream the other. */
+export type DeliveryGuarantee = "at_most_once" | "at_least_once";
+
+/** Messages come another way than before, or from another stream: what was promised up to here, and what is from here on. */
+export interface DeliveryChanged {
+  readonly type: "DeliveryChanged";
+  readonly reason: DeliveryGuarantee;
+  /** The first sequence that the log follows the stream from; null where there is no stream. */
+  readonly streamSequence: number | null;
+  readonly message: string;
+}
+
+/** `purged`: the stream no longer held them; `recreated`: it is another stream now; `reused`: it gave their sequences to other messages. */
+export type GapReason = "purged" | "recreated" | "reused";
+
+/** Messages of the broker's stream that this log should hold, and that are not to be had any more. */
+export interface DeliveryGap {
+  readonly type: "DeliveryGap";
+  readonly reason: GapReason;
+  /** The first one missing. */
+  readonly streamSequence: number;
+  /** The last one missing; null where nobody can tell. */
+  readonly lastStreamSequence: number | null;
+  readonly message: string;
+}
+
+export type DeliveryEvent = DeliveryChanged | DeliveryGap;
 export type DesiredEvent = PeerDesired | PeerRemoved;
 export type ObservedEvent = StreamOpened | StreamClosed | OpenFailed | InboundRefused;
-export type LogEvent = DesiredEvent | EventRejected | ObservedEvent;
+export type LogEvent = DesiredEvent | EventRejected | ObservedEvent | DeliveryEvent;
 
 /** Whether a desired event changed the desired state. */
 export type Effect = "changed" | "unchanged";

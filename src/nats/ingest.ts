@@ -5,8 +5,10 @@ import type { Ignored } from "../events/decoded.ts";
 import type { Limits, Vocabulary } from "../events/vocabulary.ts";
 import type { PeerId } from "../ids.ts";
 import type { Logger } from "../log.ts";
+import type { StreamPosition } from "../store/cursor.ts";
 import type { Logged } from "../store/logged.ts";
-import type { Received, Store } from "../store/store.ts";
+import type { Arrival } from "../store/receive.ts";
+import type { Store } from "../store/store.ts";
 import type { BatchOutcome, ReceivedMessage } from "./delivery.ts";
 
 /** What became of a message. `changed` and `unchanged`: the effect that its event had; `echo` and `other_datatype` are not appended. */
@@ -18,6 +20,8 @@ const MAX_NAMED_DATATYPES = 64;
 interface IngestObserver {
   /** One call for each message, after its batch is in the log; `logged` is its row, where it has one. */
   received(result: IngestResult, logged: Logged | null): void;
+  /** Messages are missing from the broker's stream; their gap is in the log. */
+  gap?(logged: Logged): void;
   /** A batch could not be appended; it will be handed over again. */
   appendFailed(error: PartnerdError): void;
 }
@@ -67,13 +71,14 @@ export class Ingest {
   take(batch: readonly ReceivedMessage[]): BatchOutcome {
     const { vocabulary, limits } = this.#dependencies;
     const ignored: IngestResult[] = [];
-    const received: Received[] = [];
-    for (const { subject, bytes, dedupeKey } of batch) {
+    const arrivals: Arrival[] = [];
+    for (const { subject, bytes, dedupeKey, position, gap } of batch) {
+      if (gap !== undefined) arrivals.push(gap);
       const decoded = decodeMessage({ subject, bytes }, vocabulary, limits);
       if (decoded.kind === "ignored") ignored.push(this.#ignore(decoded));
-      else received.push({ decoded, subject, payload: bytes, dedupeKey });
+      else arrivals.push({ decoded, subject, payload: bytes, dedupeKey, ...(position && { streamSequence: position.sequence }) });
     }
-    const rows = this.#append(received);
+    const rows = this.#append(arrivals, batch.findLast(({ position }) => position !== undefined)?.position);
     if (rows === undefined) return "retry";
     for (const result of ignored) this.#count(result, null);
     for (const row of rows) this.#appended(row);
@@ -93,12 +98,12 @@ export class Ingest {
     return reason;
   }
 
-  #append(received: readonly Received[]): ReturnType<Store["appendReceived"]> | undefined {
-    if (received.length === 0) return [];
+  #append(arrivals: readonly Arrival[], position?: StreamPosition): ReturnType<Store["appendReceived"]> | undefined {
+    if (arrivals.length === 0 && position === undefined) return [];
     const { log, logger, observer } = this.#dependencies;
     try {
-      const rows = log.appendReceived(received);
-      if (this.#failing !== null) logger.info({ messages: received.length }, "received events can be appended to the log again");
+      const rows = log.appendReceived(arrivals, position);
+      if (this.#failing !== null) logger.info({ messages: arrivals.length }, "received events can be appended to the log again");
       this.#failing = null;
       return rows;
     } catch (thrown) {
@@ -106,7 +111,7 @@ export class Ingest {
       this.#appendFailures += 1;
       if (this.#failing !== error.message) {
         logger.error(
-          { code: error.code, error: error.message, messages: received.length },
+          { code: error.code, error: error.message, messages: arrivals.length },
           "received events cannot be appended to the log; they are kept, and tried again",
         );
       }
@@ -123,6 +128,11 @@ export class Ingest {
     }
     const { wake, logger } = this.#dependencies;
     const { event, seq, subject, source } = row;
+    if (event.type === "DeliveryGap") {
+      logger.error({ seq, reason: event.reason }, event.message);
+      this.#dependencies.observer?.gap?.(row);
+      return;
+    }
     this.#count(row.effect ?? "rejected", row);
     if (event.type === "PeerDesired" || event.type === "PeerRemoved") {
       wake(event.peerId);

@@ -44,7 +44,7 @@ export class Trace {
 
   logged(atMs: number, logged: Logged): void {
     const { event, effect, seq } = logged;
-    if (event.type === "EventRejected") this.#line(atMs, "log", `#${seq} EventRejected ${event.reason}`);
+    if (!("peerId" in event)) this.#line(atMs, "log", `#${seq} ${sentence(logged)}`);
     else this.#line(atMs, this.#init.nameOf(event.peerId), `#${seq} ${sentence(logged)}${effect === null ? "" : ` (${effect})`}`);
   }
 
@@ -70,8 +70,6 @@ export class Trace {
 
 function sentence({ event }: Logged): string {
   switch (event.type) {
-    case "EventRejected":
-      return `${event.type} ${event.reason}`;
     case "PeerDesired":
       return `${event.type} ${event.relation}`;
     case "PeerRemoved":
@@ -80,8 +78,11 @@ function sentence({ event }: Logged): string {
       return `${event.type} ${event.direction}`;
     case "StreamClosed":
       return `${event.type} ${event.direction} ${event.reason}`;
+    case "EventRejected":
     case "OpenFailed":
     case "InboundRefused":
+    case "DeliveryChanged":
+    case "DeliveryGap":
       return `${event.type} ${event.reason}`;
   }
 }

@@ -1,7 +1,7 @@
 /** A row of the log, as the program sees it, and the columns that its event takes. */
 import type { ErrorCode } from "../errors.ts";
 import { PartnerdError } from "../errors.ts";
-import type { CloseReason, Effect, LogEvent, RejectionReason } from "../events/types.ts";
+import type { CloseReason, DeliveryGuarantee, Effect, GapReason, LogEvent, RejectionReason } from "../events/types.ts";
 import type { PeerId } from "../ids.ts";
 import type { eventLog } from "./schema.ts";
 
@@ -24,6 +24,10 @@ export interface Logged<Event extends LogEvent = LogEvent> {
   /** The size and the SHA-256 (hex) of the message as received, whatever part of it is stored. */
   readonly payloadBytes: number | null;
   readonly payloadSha256: string | null;
+  /** The place of the message in the broker's stream; null where it came without one. */
+  readonly streamSequence: number | null;
+  /** What ties the row to all rows before it (chain.ts). */
+  readonly chainHash: string | null;
 }
 
 type LogRow = typeof eventLog.$inferSelect;
@@ -32,7 +36,7 @@ type LogRow = typeof eventLog.$inferSelect;
 export type LoggedRow = Omit<LogRow, "payload" | "payloadEncoding">;
 
 /** The columns that a replay reads: the event, what it was appended with, and what it was said to do. */
-export type ReplayedRow = Omit<LoggedRow, "source" | "subject" | "dedupeKey" | "payloadBytes" | "payloadSha256">;
+export type ReplayedRow = Omit<LoggedRow, "source" | "subject" | "dedupeKey" | "payloadBytes" | "payloadSha256" | "chainHash">;
 
 type EventColumns = Pick<LogRow, "type" | "peerId" | keyof typeof NO_DETAILS>;
 
@@ -47,6 +51,7 @@ const NO_DETAILS = {
   direction: null,
   reason: null,
   message: null,
+  lastStreamSequence: null,
 };
 
 /** An event's fields are named as its columns are; the columns of other events stay null. */
@@ -56,14 +61,15 @@ export function columnsOf(event: LogEvent): EventColumns {
 
 /** Throws `database_failed` for a row that this program could not have written. */
 export function loggedOf(row: LoggedRow): Logged {
-  const { seq, atMs, effect, supersededPeerId, causeSeq, source, subject, dedupeKey, payloadBytes, payloadSha256 } = row;
-  const event = eventOf(row);
-  return { seq, atMs, event, effect, supersededPeerId, causeSeq, source, subject, dedupeKey, payloadBytes, payloadSha256 };
+  const { seq, atMs, effect, supersededPeerId, causeSeq, source, subject, dedupeKey } = row;
+  const { payloadBytes, payloadSha256, streamSequence, chainHash } = row;
+  const place = { seq, atMs, effect, supersededPeerId, causeSeq, source, subject, dedupeKey };
+  return { ...place, event: eventOf(row), payloadBytes, payloadSha256, streamSequence, chainHash };
 }
 
 /** Throws `database_failed` for a row that this program could not have written. */
 export function eventOf(row: ReplayedRow): LogEvent {
-  const given = <Column extends keyof EventColumns>(column: Column): NonNullable<ReplayedRow[Column]> => {
+  const given = <Column extends keyof EventColumns | "streamSequence">(column: Column): NonNullable<ReplayedRow[Column]> => {
     const value = row[column];
     if (value === null) throw new PartnerdError("database_failed", `event_log row ${row.seq} is a ${row.type} without ${column}`);
     return value;
@@ -74,7 +80,7 @@ export function eventOf(row: ReplayedRow): LogEvent {
     reason: given("reason") as ErrorCode,
     message: given("message"),
   });
-  const { type, resourceId, did, name, address } = row;
+  const { type, resourceId, did, name, address, streamSequence, lastStreamSequence } = row;
   switch (type) {
     case "PeerDesired": {
       const [peerId, relation, standing] = [given("peerId"), given("relation"), given("standing")];
@@ -94,6 +100,12 @@ export function eventOf(row: ReplayedRow): LogEvent {
       return { type, ...failed() };
     case "InboundRefused":
       return { type, ...failed() };
+    case "DeliveryChanged":
+      return { type, reason: given("reason") as DeliveryGuarantee, streamSequence, message: given("message") };
+    case "DeliveryGap": {
+      const [reason, message] = [given("reason") as GapReason, given("message")];
+      return { type, reason, streamSequence: given("streamSequence"), lastStreamSequence, message };
+    }
     default:
       throw new PartnerdError("database_failed", `event_log row ${row.seq} has the unknown type ${type satisfies never}`);
   }

@@ -4,14 +4,25 @@
  */
 import type { DesiredPeer } from "../events/types.ts";
 import type { PeerId, ResourceId } from "../ids.ts";
+import { CHAIN_START } from "./chain.ts";
+import type { Cursor } from "./cursor.ts";
 import type { ProjectionLookup } from "./project.ts";
 import type { PeerStatus } from "./status.ts";
 
 /** Statuses of strangers grow without bound; those that are asked for are of the few hundred peers that something happens to. */
 const MAX_STATUSES = 4_096;
 
+/** The end of the chain: what the next row follows. */
+interface Head {
+  readonly seq: number;
+  readonly chainHash: string;
+}
+
+const NO_ROWS: Head = { seq: 0, chainHash: CHAIN_START };
+
 interface Source {
-  head(): { readonly seq: number } | undefined;
+  head(): Head | undefined;
+  cursor(): Cursor | undefined;
   desiredPeers(): readonly DesiredPeer[];
   status(peerId: PeerId): PeerStatus | undefined;
 }
@@ -21,7 +32,8 @@ export class Memory implements ProjectionLookup {
   readonly #desired = new Map<PeerId, DesiredPeer>();
   readonly #peerOfResource = new Map<ResourceId, PeerId>();
   readonly #statuses = new Map<PeerId, PeerStatus | undefined>();
-  #headSeq: number | undefined;
+  #head: Head | undefined;
+  #cursor: Cursor | undefined;
   #sorted: readonly DesiredPeer[] | undefined;
   /** The newest change last. */
   #undo: (() => void)[] = [];
@@ -29,12 +41,17 @@ export class Memory implements ProjectionLookup {
   constructor(source: Source) {
     this.#source = source;
     for (const peer of source.desiredPeers()) this.#setDesired(peer);
+    this.#cursor = source.cursor();
   }
 
-  /** The seq of the newest row of the log; 0 while it is empty. */
-  get headSeq(): number {
-    this.#headSeq ??= this.#source.head()?.seq ?? 0;
-    return this.#headSeq;
+  /** The newest row of the log; seq 0 while it is empty. */
+  get head(): Head {
+    this.#head ??= this.#source.head() ?? NO_ROWS;
+    return this.#head;
+  }
+
+  get cursor(): Cursor | undefined {
+    return this.#cursor;
   }
 
   peer(peerId: PeerId): DesiredPeer | undefined {
@@ -58,8 +75,16 @@ export class Memory implements ProjectionLookup {
     return this.#sorted;
   }
 
-  appended(seq: number): void {
-    this.#headSeq = seq;
+  appended(head: Head): void {
+    this.#head = head;
+  }
+
+  setCursor(cursor: Cursor): void {
+    const before = this.#cursor;
+    this.#undo.push(() => {
+      this.#cursor = before;
+    });
+    this.#cursor = cursor;
   }
 
   setDesired(peer: DesiredPeer): void {
@@ -76,14 +101,14 @@ export class Memory implements ProjectionLookup {
   /** The transaction is in the database. The head is read again in the next one: somebody may have added a row by hand. */
   commit(): void {
     this.#undo = [];
-    this.#headSeq = undefined;
+    this.#head = undefined;
   }
 
   /** The transaction is not: all of it is forgotten. */
   rollback(): void {
     for (const undo of this.#undo.reverse()) undo();
     this.#undo = [];
-    this.#headSeq = undefined;
+    this.#head = undefined;
   }
 
   #setDesired(peer: DesiredPeer): void {

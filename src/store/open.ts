@@ -5,6 +5,7 @@ import Database from "better-sqlite3";
 import { messageOf, PartnerdError } from "../errors.ts";
 import { storeFailure } from "./failure.ts";
 import { applyMigrations, refuseNewerSchema } from "./migrations.ts";
+import { sealUnchained } from "./seal.ts";
 
 export const DATABASE_NAME = "oc-partnerd.db";
 
@@ -56,6 +57,7 @@ export function openDatabase(directory: string, options: OpenOptions = {}): Data
     configure(database, path);
     if (isNew) database.pragma(`application_id = ${APPLICATION_ID}`);
     applyMigrations(database);
+    sealUnchained(database);
     return database;
   } catch (thrown) {
     database?.close();

@@ -13,18 +13,28 @@ export interface StoredPayload {
   readonly payload: Buffer;
   readonly payloadBytes: number;
   readonly payloadSha256: string;
+  /** The hash of `payload`, which is the same where all of the message is stored. */
+  readonly storedSha256: string;
   readonly payloadEncoding: "utf8" | "binary";
 }
 
 export function storedPayload(bytes: Uint8Array): StoredPayload {
   const kept = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.byteLength, STORED_PAYLOAD_BYTES));
   const text = longestText(kept, bytes.byteLength > kept.byteLength ? LONGEST_PARTIAL_CHARACTER_BYTES : 0);
+  const payload = text ?? kept;
+  const payloadSha256 = hash("sha256", bytes, "hex");
   return {
-    payload: text ?? kept,
+    payload,
     payloadBytes: bytes.byteLength,
-    payloadSha256: hash("sha256", bytes, "hex"),
+    payloadSha256,
+    storedSha256: payload.byteLength === bytes.byteLength ? payloadSha256 : hash("sha256", payload, "hex"),
     payloadEncoding: text === undefined ? "binary" : "utf8",
   };
+}
+
+/** The hash of a payload as it is stored. */
+export function storedSha256Of(payload: Uint8Array | null): string | null {
+  return payload === null ? null : hash("sha256", payload, "hex");
 }
 
 /** `kept`, less at most `spareBytes`, where that is text for SQL: valid UTF-8 without NUL, at which SQL functions and shells end a text. */

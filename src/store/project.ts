@@ -32,6 +32,8 @@ export function project(
 ): Projected {
   switch (event.type) {
     case "EventRejected":
+    case "DeliveryChanged":
+    case "DeliveryGap":
       return NOTHING;
     case "PeerDesired":
     case "PeerRemoved":

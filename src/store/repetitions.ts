@@ -1,5 +1,6 @@
 /** Repeated failures, counted in memory and written at most once a second: anyone can be refused as often as they dial. */
 import type { Clock } from "../clock.ts";
+import { checksumOf } from "./checksum.ts";
 
 const WRITE_EVERY_MS = 1_000;
 
@@ -8,6 +9,11 @@ export interface Repetition {
   readonly firstSeq: number;
   readonly count: number;
   readonly lastAtMs: number;
+}
+
+/** What the checksum of a row has to be. */
+export function repetitionChecksum({ firstSeq, count, lastAtMs }: Repetition): string {
+  return checksumOf([firstSeq, count, lastAtMs]);
 }
 
 export class Repetitions {

@@ -6,7 +6,16 @@
 import { sql } from "drizzle-orm";
 import { blob, index, integer, sqliteTable, text, uniqueIndex } from "drizzle-orm/sqlite-core";
 import type { ErrorCode } from "../errors.ts";
-import type { CloseReason, Direction, Effect, LogEvent, RejectionReason, Standing } from "../events/types.ts";
+import type {
+  CloseReason,
+  DeliveryGuarantee,
+  Direction,
+  Effect,
+  GapReason,
+  LogEvent,
+  RejectionReason,
+  Standing,
+} from "../events/types.ts";
 import type { Address, Did, PeerId, ResourceId } from "../ids.ts";
 
 export const eventLog = sqliteTable(
@@ -35,7 +44,7 @@ export const eventLog = sqliteTable(
     address: text("address").$type<Address>(),
     protocol: text("protocol"),
     direction: text("direction").$type<Direction>(),
-    reason: text("reason").$type<CloseReason | RejectionReason | ErrorCode>(),
+    reason: text("reason").$type<CloseReason | RejectionReason | ErrorCode | DeliveryGuarantee | GapReason>(),
     message: text("message"),
     /** The message as received, up to its first 64 KiB. */
     payload: blob("payload", { mode: "buffer" }),
@@ -45,6 +54,12 @@ export const eventLog = sqliteTable(
     payloadSha256: text("payload_sha256"),
     /** `utf8` where `payload` can be shown as text: valid UTF-8 without NUL. */
     payloadEncoding: text("payload_encoding").$type<"utf8" | "binary">(),
+    /** The sequence that the broker's stream gave the message; of a DeliveryGap the first one missing, of a DeliveryChanged the first one followed. */
+    streamSequence: integer("stream_sequence"),
+    /** Of a DeliveryGap: the last sequence missing, where that is known. */
+    lastStreamSequence: integer("last_stream_sequence"),
+    /** What ties the row to all rows before it (chain.ts). Null only between a migration and the sealing that follows it. */
+    chainHash: text("chain_hash"),
   },
   (table) => [
     uniqueIndex("event_log_dedupe_key").on(table.dedupeKey).where(sql`dedupe_key is not null`),
@@ -107,6 +122,24 @@ export const openStream = sqliteTable(
 );
 
 /**
+ * Where in the broker's stream the log stands: written in the same transaction as the events it brought. One row, or none as long as
+ * nothing came from a stream.
+ */
+export const ingestCursor = sqliteTable("ingest_cursor", {
+  id: integer("id").primaryKey(),
+  stream: text("stream").notNull(),
+  /** When the broker made that stream, as it says it: another time means another stream of the same name. */
+  created: text("created").notNull(),
+  /** The first sequence of that stream which the log has followed it from. */
+  firstSequence: integer("first_sequence").notNull(),
+  /** Every message up to this one is in the log, was not meant for it, or is in a recorded gap. */
+  sequence: integer("sequence").notNull(),
+  /** The hash of the message at `sequence` (dedupe-key.ts), by which a reused sequence is recognised; null where it is not known. */
+  messageHash: text("message_hash"),
+  checksum: text("checksum").notNull(),
+});
+
+/**
  * Not a projection: how often the failure or refusal logged as `first_seq` happened again, which the log does not hold.
  * Losing this table loses counts, nothing else.
  */
@@ -114,4 +147,6 @@ export const repeatedFailures = sqliteTable("repeated_failures", {
   firstSeq: integer("first_seq").primaryKey(),
   count: integer("count").notNull(),
   lastAtMs: integer("last_at_ms").notNull(),
+  /** Null in a row that an earlier version wrote. */
+  checksum: text("checksum"),
 });

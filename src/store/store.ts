@@ -1,24 +1,21 @@
 /** The store: one append-only log, and the projections that are written in the same transaction as each event. */
 import type { Clock } from "../clock.ts";
 import { PartnerdError } from "../errors.ts";
-import type { Desired, Rejected, Removed } from "../events/decoded.ts";
-import { resolve } from "../events/resolve.ts";
-import type { DesiredPeer, EventRejected, LogEvent, ObservedEvent, StreamClosed } from "../events/types.ts";
+import type { DeliveryEvent, DesiredPeer, ObservedEvent, StreamClosed } from "../events/types.ts";
 import type { PeerId } from "../ids.ts";
+import { appender, OBSERVED, withWellFormedText } from "./append.ts";
+import { CHAIN_START } from "./chain.ts";
+import { type Cursor, isSameStream, type StreamPosition } from "./cursor.ts";
 import { storeFailure } from "./failure.ts";
-import { columnsOf, type Logged } from "./logged.ts";
+import type { Logged } from "./logged.ts";
 import { Memory } from "./memory.ts";
 import { type OpenOptions, openDatabase } from "./open.ts";
-import { type StoredPayload, storedPayload } from "./payload.ts";
-import { project } from "./project.ts";
+import { type Arrival, receive } from "./receive.ts";
 import { Repetitions } from "./repetitions.ts";
 import { type Projections, replay, tableDifferences } from "./replay.ts";
 import { rollingLimit } from "./rolling-limit.ts";
 import { endedBy, type PeerStatus, repeatedBy } from "./status.ts";
-import { type Tables, tables } from "./tables.ts";
-
-/** The `source` of what the daemon itself observed. */
-export const OWN_SOURCE = "oc-partnerd";
+import { tables } from "./tables.ts";
 
 /**
  * Anyone can mint PeerIDs and be refused with each; the log must not grow with them. Known peers have a limit of their own, so
@@ -27,23 +24,18 @@ export const OWN_SOURCE = "oc-partnerd";
 const MAX_REFUSALS_PER_HOUR = 600;
 const HOUR_MS = 3_600_000;
 
-/** A message that was received and decoded. */
-export interface Received {
-  readonly decoded: Desired | Removed | Rejected;
-  readonly subject: string;
-  /** The whole message, as received. */
-  readonly payload: Uint8Array;
-  /** What makes its redelivery recognisable; null where the transport never redelivers. */
-  readonly dedupeKey: string | null;
-}
-
 /**
  * Every method is synchronous, and throws a PartnerdError: `database_failed` where SQLite fails, in which case nothing of the
  * call was written. What a method has returned is on the disk.
  */
 export interface Store extends Disposable {
-  /** Appends the batch, all or nothing. One answer for each message, in order; `duplicate`: its dedupe key is in the log already. */
-  appendReceived(batch: readonly Received[]): readonly (Logged | "duplicate")[];
+  /**
+   * Appends the batch and moves the cursor to `position`, all or nothing; the cursor never moves back. One answer for each arrival, in
+   * order; `duplicate`: its dedupe key is in the log already.
+   */
+  appendReceived(batch: readonly Arrival[], position?: StreamPosition): readonly (Logged | "duplicate")[];
+  /** Appends how messages come from now on, or what is missing of them, and puts the cursor where `cursor` says, if given. */
+  appendDelivery(events: readonly DeliveryEvent[], cursor?: Cursor): readonly Logged<DeliveryEvent>[];
   /**
    * Appends what happened, now or at `atMs` (wall). `repeated`: a failure or refusal like the peer's last, which is only counted, and the count written
    * with the next row, after a second, or at the end.
@@ -63,7 +55,11 @@ export interface Store extends Disposable {
   /** What the log says of a peer, newest first; `beforeSeq` continues after the last row of a page. */
   history(peerId: PeerId, page: { limit: number; beforeSeq?: number }): readonly Logged[];
   /** The newest row of the log; `seq` is 0 while it is empty. */
-  head(): { readonly seq: number; readonly atMs: number | null };
+  head(): { readonly seq: number; readonly atMs: number | null; readonly chainHash: string };
+  /** Where the log stands in the broker's stream; undefined as long as nothing came from one. Never throws. */
+  cursor(): Cursor | undefined;
+  /** How messages came and what was missing of them, oldest first. */
+  deliveries(): readonly Logged<DeliveryEvent>[];
   /** Refusals that were not logged since the start, because too many were. */
   readonly suppressedRefusals: number;
 
@@ -82,7 +78,12 @@ export interface StoreOptions extends OpenOptions {
 export function openStore({ directory, clock, ...options }: StoreOptions): Store {
   const database = openDatabase(directory, options);
   const rows = tables(database);
-  const memory = new Memory({ head: rows.head, desiredPeers: rows.desiredPeers, status: rows.lookup.status });
+  const memory = new Memory({
+    head: rows.head,
+    desiredPeers: rows.desiredPeers,
+    status: rows.lookup.status,
+    cursor: rows.cursor,
+  });
   const repetitions = new Repetitions(clock);
   const append = appender(rows, memory, repetitions, clock);
   const refusals = {
@@ -91,9 +92,26 @@ export function openStore({ directory, clock, ...options }: StoreOptions): Store
   };
   let suppressedRefusals = 0;
 
-  const appendReceived = database.transaction((batch: readonly Received[]) =>
-    batch.map((received) => receive(rows, append, received)),
-  );
+  const appendReceived = database.transaction((batch: readonly Arrival[], position: StreamPosition | undefined) => {
+    const before = position && memory.cursor && isSameStream(position, memory.cursor) ? memory.cursor : undefined;
+    const answers = batch.map((arrival) =>
+      "type" in arrival ? append(arrival, ofStream(arrival)) : receive(rows, append, before, arrival),
+    );
+    if (position !== undefined && position.sequence > (before?.sequence ?? 0))
+      setCursor({ ...position, firstSequence: before?.firstSequence ?? position.sequence });
+    return answers;
+  });
+
+  const appendDelivery = database.transaction((events: readonly DeliveryEvent[], cursor: Cursor | undefined) => {
+    const logged = events.map((event) => append(event, ofStream(event)));
+    if (cursor !== undefined) setCursor(cursor);
+    return logged;
+  });
+
+  const setCursor = (cursor: Cursor): void => {
+    rows.setCursor(cursor);
+    memory.setCursor(cursor);
+  };
 
   const appendObserved = database.transaction((event: ObservedEvent, atMs: number) => {
     const status = memory.status(event.peerId);
@@ -150,7 +168,8 @@ export function openStore({ directory, clock, ...options }: StoreOptions): Store
   };
 
   return {
-    appendReceived: (batch) => run("append received events", () => appendReceived.immediate(batch)),
+    appendReceived: (batch, position) => run("append received events", () => appendReceived.immediate(batch, position)),
+    appendDelivery: (events, cursor) => run("append how events are delivered", () => appendDelivery.immediate(events, cursor)),
     appendObserved: (event, atMs = clock.wallMs()) => run(`append ${event.type}`, () => appendObserved.immediate(event, atMs)),
     closeDanglingSessions: () => run("close dangling sessions", () => closeDanglingSessions.immediate()),
     get: (peerId) => memory.peer(peerId),
@@ -159,7 +178,9 @@ export function openStore({ directory, clock, ...options }: StoreOptions): Store
     statuses: () => run("read the peers' status", () => rows.statuses()),
     history: (peerId, { limit, beforeSeq }) =>
       run("read a peer's history", () => rows.history(peerId, limit, beforeSeq ?? Number.MAX_SAFE_INTEGER)),
-    head: () => run("read the head of the log", () => rows.head() ?? { seq: 0, atMs: null }),
+    head: () => run("read the head of the log", () => rows.head() ?? EMPTY_HEAD),
+    cursor: () => memory.cursor,
+    deliveries: () => run("read how events were delivered", () => rows.deliveries()),
     get suppressedRefusals() {
       return suppressedRefusals;
     },
@@ -180,57 +201,6 @@ export function openStore({ directory, clock, ...options }: StoreOptions): Store
   };
 }
 
-/** What a row says of where its event comes from. */
-interface Origin extends Pick<Logged, "source" | "subject" | "dedupeKey" | "causeSeq"> {
-  readonly payload: StoredPayload | null;
-}
+const EMPTY_HEAD = { seq: 0, atMs: null, chainHash: CHAIN_START } as const;
 
-const OBSERVED: Omit<Origin, "causeSeq"> = { source: OWN_SOURCE, subject: null, dedupeKey: null, payload: null };
-
-type Append = <Event extends LogEvent>(event: Event, origin: Origin, atMs?: number) => Logged<Event>;
-
-/** Appends one event and projects it. Only ever called within a write transaction, which makes `seq` gapless. */
-function appender(rows: Tables, memory: Memory, repetitions: Repetitions, clock: Clock): Append {
-  return (event, { payload, ...origin }, happenedAtMs = clock.wallMs()) => {
-    repetitions.take().forEach(rows.addRepetition);
-    const seq = memory.headSeq + 1;
-    // A virtual clock may give fractions of a millisecond; the log holds whole ones.
-    const atMs = Math.round(happenedAtMs);
-    const { effect, supersededPeerId, desired, statuses } = project(memory, event, { seq, atMs, causeSeq: origin.causeSeq });
-    const { payload: bytes = null, payloadEncoding = null, payloadBytes = null, payloadSha256 = null } = payload ?? {};
-    const place = { seq, atMs, effect, supersededPeerId, ...origin, payloadBytes, payloadSha256 };
-    rows.insertEvent({ ...columnsOf(event), ...place, payload: bytes, payloadEncoding });
-    memory.appended(seq);
-    for (const peer of desired) {
-      rows.upsertDesired(peer);
-      memory.setDesired(peer);
-    }
-    for (const status of statuses) {
-      rows.upsertStatus(status);
-      memory.setStatus(status.after);
-    }
-    return { ...place, event };
-  };
-}
-
-function receive(rows: Tables, append: Append, received: Received): Logged | "duplicate" {
-  const { subject, dedupeKey } = withWellFormedText({ subject: received.subject, dedupeKey: received.dedupeKey });
-  if (dedupeKey !== null && rows.holds(dedupeKey)) return "duplicate";
-  const decoded = withWellFormedText(received.decoded);
-  const resolved = decoded.kind === "rejected" ? decoded : resolve(decoded, rows.lastPeerOfResource);
-  const event = "kind" in resolved ? rejection(resolved) : resolved;
-  const payload = storedPayload(received.payload);
-  return append(event, { source: decoded.source, subject, dedupeKey, payload, causeSeq: null });
-}
-
-function rejection({ reason, message }: Rejected): EventRejected {
-  return { type: "EventRejected", reason, message };
-}
-
-/** SQLite's text is UTF-8, which holds no lone surrogates: what JSON may carry has to be folded as it will be read back. */
-function withWellFormedText<Value extends object>(value: Value): Value {
-  const fields: [string, unknown][] = Object.entries(value);
-  return Object.fromEntries(
-    fields.map(([key, field]) => [key, typeof field === "string" ? field.toWellFormed() : field]),
-  ) as Value;
-}
+const ofStream = ({ streamSequence }: DeliveryEvent) => ({ ...OBSERVED, streamSequence });

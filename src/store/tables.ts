@@ -1,14 +1,30 @@
 /** The prepared statements over the tables, with rows as the program's own types. Each runs within its caller's transaction. */
 import type { Database } from "better-sqlite3";
-import { and, asc, desc, eq, getTableColumns, isNotNull, lt, type Placeholder, type SQL, sql } from "drizzle-orm";
+import {
+  and,
+  asc,
+  desc,
+  eq,
+  getTableColumns,
+  gt,
+  inArray,
+  isNotNull,
+  lt,
+  or,
+  type Placeholder,
+  type SQL,
+  sql,
+} from "drizzle-orm";
 import { drizzle } from "drizzle-orm/better-sqlite3";
 import { type SQLiteTable, unionAll } from "drizzle-orm/sqlite-core";
-import type { DesiredPeer } from "../events/types.ts";
+import type { DeliveryEvent, DesiredEvent, DesiredPeer } from "../events/types.ts";
 import type { PeerId, ResourceId } from "../ids.ts";
-import { loggedOf, type ReplayedRow } from "./logged.ts";
+import { CHAIN_START } from "./chain.ts";
+import { type Cursor, cursorOf, cursorRowOf } from "./cursor.ts";
+import { type Logged, loggedOf, type ReplayedRow } from "./logged.ts";
 import type { ProjectionLookup, StatusChange } from "./project.ts";
-import type { Repetition } from "./repetitions.ts";
-import { desiredPeer, eventLog, openStream, peerStatusRow, repeatedFailures } from "./schema.ts";
+import { type Repetition, repetitionChecksum } from "./repetitions.ts";
+import { desiredPeer, eventLog, ingestCursor, openStream, peerStatusRow, repeatedFailures } from "./schema.ts";
 import { reader, writer } from "./statement.ts";
 import type { PeerStatus } from "./status.ts";
 import { statusOf, statusRowOf } from "./status-row.ts";
@@ -22,9 +38,12 @@ const {
   dedupeKey: _dedupeKey,
   payloadBytes: _bytes,
   payloadSha256: _sha256,
+  chainHash: _chainHash,
   ...replayedColumns
 } = loggedColumns;
 const place = { seq: eventLog.seq, atMs: eventLog.atMs };
+const head = { ...place, chainHash: eventLog.chainHash };
+const streamPlace = { seq: eventLog.seq, streamSequence: eventLog.streamSequence };
 const desiredPeerId = { peerId: desiredPeer.peerId };
 const loggedPeerId = { peerId: eventLog.peerId };
 
@@ -37,7 +56,27 @@ function eventsOf(column: typeof eventLog.peerId | typeof eventLog.supersededPee
 
 const prepare = {
   insertEvent: writer<typeof eventLog.$inferInsert>(orm.insert(eventLog).values(placeholders(eventLog))),
-  newestEvent: reader(orm.select(place).from(eventLog).orderBy(desc(eventLog.seq)), place),
+  newestEvent: reader(orm.select(head).from(eventLog).orderBy(desc(eventLog.seq)), head),
+  newerInStream: reader(
+    orm
+      .select(streamPlace)
+      .from(eventLog)
+      .where(
+        and(
+          gt(eventLog.streamSequence, sql.placeholder("streamSequence")),
+          or(eq(eventLog.peerId, sql.placeholder("peerId")), eq(eventLog.resourceId, sql.placeholder("resourceId"))),
+        ),
+      ),
+    streamPlace,
+  ),
+  deliveries: reader(
+    orm
+      .select(loggedColumns)
+      .from(eventLog)
+      .where(inArray(eventLog.type, ["DeliveryChanged", "DeliveryGap"]))
+      .orderBy(asc(eventLog.seq)),
+    loggedColumns,
+  ),
   eventByDedupeKey: reader(
     orm
       .select(place)
@@ -108,14 +147,26 @@ const prepare = {
   deleteStreams: writer<{ peerId: PeerId }>(orm.delete(openStream).where(eq(openStream.peerId, sql.placeholder("peerId")))),
   insertStream: writer<typeof openStream.$inferInsert>(orm.insert(openStream).values(placeholders(openStream))),
 
-  addRepetition: writer<Repetition>(
+  repetition: reader(
+    orm
+      .select()
+      .from(repeatedFailures)
+      .where(eq(repeatedFailures.firstSeq, sql.placeholder("firstSeq"))),
+    getTableColumns(repeatedFailures),
+  ),
+  upsertRepetition: writer<typeof repeatedFailures.$inferInsert>(
     orm
       .insert(repeatedFailures)
       .values(placeholders(repeatedFailures))
-      .onConflictDoUpdate({
-        target: repeatedFailures.firstSeq,
-        set: { count: sql`${repeatedFailures.count} + excluded.count`, lastAtMs: sql`excluded.last_at_ms` },
-      }),
+      .onConflictDoUpdate({ target: repeatedFailures.firstSeq, set: excluded(repeatedFailures) }),
+  ),
+
+  cursor: reader(orm.select().from(ingestCursor), getTableColumns(ingestCursor)),
+  upsertCursor: writer<typeof ingestCursor.$inferInsert>(
+    orm
+      .insert(ingestCursor)
+      .values(placeholders(ingestCursor))
+      .onConflictDoUpdate({ target: ingestCursor.id, set: excluded(ingestCursor) }),
   ),
 };
 
@@ -142,11 +193,28 @@ export function tables(database: Database) {
   const streamRows = prepare.streamRows(database);
   const deleteStreams = prepare.deleteStreams(database);
   const insertStream = prepare.insertStream(database);
-  const addRepetition = prepare.addRepetition(database);
+  const repetition = prepare.repetition(database);
+  const upsertRepetition = prepare.upsertRepetition(database);
+  const newerInStream = prepare.newerInStream(database);
+  const deliveries = prepare.deliveries(database);
+  const cursor = prepare.cursor(database);
+  const upsertCursor = prepare.upsertCursor(database);
 
   return {
     insertEvent,
-    head: () => newestEvent.get(),
+    /** A row that somebody added by hand has no hash: the chain starts anew behind it, and a check names it. */
+    head: () => {
+      const newest = newestEvent.get();
+      return newest && { ...newest, chainHash: newest.chainHash ?? CHAIN_START };
+    },
+    newerInStream: ({ peerId, resourceId }: DesiredEvent, streamSequence: number) =>
+      newerInStream.get({ peerId, resourceId, streamSequence }),
+    deliveries: () => deliveries.all().map(loggedOf) as Logged<DeliveryEvent>[],
+    cursor: () => {
+      const row = cursor.get();
+      return row && cursorOf(row);
+    },
+    setCursor: (moved: Cursor) => upsertCursor(cursorRowOf(moved)),
     holds: (dedupeKey: string) => eventByDedupeKey.get({ dedupeKey }) !== undefined,
     history: (peerId: PeerId, limit: number, beforeSeq: number) => history.all({ peerId, limit, beforeSeq }).map(loggedOf),
     /** From the first row on, read as it is asked for. Nothing may be written meanwhile. */
@@ -170,7 +238,10 @@ export function tables(database: Database) {
       for (const stream of after.openStreams) insertStream({ ...stream, peerId: after.peerId });
     },
     openStreams: () => streamRows.all(),
-    addRepetition,
+    addRepetition: ({ firstSeq, count, lastAtMs }: Repetition) => {
+      const row = { firstSeq, count: count + (repetition.get({ firstSeq })?.count ?? 0), lastAtMs };
+      upsertRepetition({ ...row, checksum: repetitionChecksum(row) });
+    },
 
     lookup: {
       peer: (peerId) => desiredByPeer.get({ peerId }),

@@ -124,7 +124,7 @@ describe("a batch", () => {
   it("may be empty", () => {
     using temporary = new TemporaryStore();
     expect(temporary.store.appendReceived([])).toEqual([]);
-    expect(temporary.store.head()).toEqual({ seq: 0, atMs: null });
+    expect(temporary.store.head()).toMatchObject({ seq: 0, atMs: null });
   });
 });
 

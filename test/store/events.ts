@@ -3,7 +3,8 @@ import type { Desired, Rejected, Removed } from "../../src/events/decoded.ts";
 import type { Direction, InboundRefused, OpenFailed, StreamClosed, StreamOpened } from "../../src/events/types.ts";
 import { type Address, type PeerId, resourceIdOf } from "../../src/ids.ts";
 import type { Logged } from "../../src/store/logged.ts";
-import type { Received, Store } from "../../src/store/store.ts";
+import type { Received } from "../../src/store/receive.ts";
+import type { Store } from "../../src/store/store.ts";
 import { PEER_A } from "../support/peers.ts";
 
 export const PROTOCOL = "/opencloud/resource/heartbeat/partner/1.0";

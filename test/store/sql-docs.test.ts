@@ -45,7 +45,16 @@ describe("docs/SQL.md", () => {
     using story = toldStory();
     const views = story.read("select name from sqlite_schema where type = 'view'").map(({ name }) => String(name));
     expect(views.toSorted()).toEqual(
-      ["desired_peers", "peer_history", "peer_status", "rejected_events", "relation_changes", "stream_sessions"].toSorted(),
+      [
+        "delivery_changes",
+        "delivery_gaps",
+        "desired_peers",
+        "peer_history",
+        "peer_status",
+        "rejected_events",
+        "relation_changes",
+        "stream_sessions",
+      ].toSorted(),
     );
     for (const view of views) {
       const described = new RegExp(`^\`${view}\`: (?<text>(?:.+\\n)+)`, "m").exec(DOCUMENT)?.groups?.["text"] ?? "";

@@ -40,7 +40,7 @@ export function backoff(scene: Scene): Invariant {
       failed = new Map();
     },
     logged({ event }) {
-      if (event.type !== "EventRejected") touched.add(event.peerId);
+      if ("peerId" in event) touched.add(event.peerId);
     },
     observed(event) {
       touched.add(event.peerId);

@@ -1,0 +1,53 @@
+/** From a message that was received to its row of the log. */
+import type { Desired, Rejected, Removed } from "../events/decoded.ts";
+import { resolve } from "../events/resolve.ts";
+import type { DeliveryGap, DesiredEvent, EventRejected } from "../events/types.ts";
+import { type Append, OBSERVED, withWellFormedText } from "./append.ts";
+import type { Cursor } from "./cursor.ts";
+import type { Logged } from "./logged.ts";
+import { storedPayload } from "./payload.ts";
+import type { Tables } from "./tables.ts";
+
+/** A message that was received and decoded. */
+export interface Received {
+  readonly decoded: Desired | Removed | Rejected;
+  readonly subject: string;
+  /** The whole message, as received. */
+  readonly payload: Uint8Array;
+  /** What makes its redelivery recognisable; null where the transport never redelivers. */
+  readonly dedupeKey: string | null;
+  /** Its place in the broker's stream, where it came from one. */
+  readonly streamSequence?: number;
+}
+
+/** What a batch brings, in the order of the stream. */
+export type Arrival = Received | DeliveryGap;
+
+/** Only ever called within a write transaction. `cursor` is where the log stands, if the message is of the stream that it stands in. */
+export function receive(rows: Tables, append: Append, cursor: Cursor | undefined, received: Received): Logged | "duplicate" {
+  const { subject, dedupeKey } = withWellFormedText({ subject: received.subject, dedupeKey: received.dedupeKey });
+  if (dedupeKey !== null && rows.holds(dedupeKey)) return "duplicate";
+  const streamSequence = received.streamSequence ?? null;
+  const decoded = withWellFormedText(received.decoded);
+  const resolved = decoded.kind === "rejected" ? decoded : resolve(decoded, rows.lastPeerOfResource);
+  const isLate = cursor !== undefined && streamSequence !== null && streamSequence <= cursor.sequence;
+  const accepted = isLate && "type" in resolved ? unlessOutdated(rows, resolved, streamSequence) : resolved;
+  const event = "kind" in accepted ? rejection(accepted) : accepted;
+  const payload = storedPayload(received.payload);
+  return append(event, { ...OBSERVED, source: decoded.source, subject, dedupeKey, payload, streamSequence });
+}
+
+/**
+ * A message that comes after later ones (a resync finds one that the log lacks) must not undo what those have said: it is kept, and
+ * takes effect only where the log has nothing newer of its peer and its resource.
+ */
+function unlessOutdated(rows: Tables, event: DesiredEvent, streamSequence: number): DesiredEvent | EventRejected {
+  const newer = rows.newerInStream(event, streamSequence);
+  if (newer === undefined) return event;
+  const message = `stream sequence ${streamSequence} came after ${newer.streamSequence} (seq ${newer.seq}), which says something newer of this peer`;
+  return { type: "EventRejected", reason: "outdated", message };
+}
+
+function rejection({ reason, message }: Rejected): EventRejected {
+  return { type: "EventRejected", reason, message };
+}
