@@ -19,11 +19,23 @@ const listenAddress = z
   .string()
   .refine((value) => isTcpListenAddress(value), { error: "is not a TCP multiaddr to listen on; example: /ip4/0.0.0.0/tcp/4011" });
 
+const isSubject = (value: string) => /^[^\s.*>]+(\.[^\s.*>]+)*$/.test(value);
+
+/** As nats-server allows it, which makes a folder of it. */
+const jetStreamName = (what: string, preset: string) =>
+  z
+    .string()
+    .refine((value) => /^[^\s.*>/\\]{1,200}$/.test(value), {
+      error: "is no JetStream name: no white space, dot, *, > or slash; example: OC_RESOURCES",
+    })
+    .default(preset)
+    .describe(what);
+
 /** Whether a message creates or removes is told by its subject, so each has to be named. */
 const subjects = (what: string, preset: readonly string[]) =>
   z
     .array(
-      z.string().refine((value) => /^[^\s.*>]+(\.[^\s.*>]+)*$/.test(value), {
+      z.string().refine(isSubject, {
         error: "is not a NATS subject without wildcards; example: CREATE_RESOURCE",
       }),
     )
@@ -53,6 +65,21 @@ export const configSchema = z.strictObject({
         .min(1)
         .optional()
         .describe("NATS server, several separated by commas; none: the one on 127.0.0.1:4222, else a private one is started."),
+      mode: z
+        .enum(["auto", "jetstream", "core"])
+        .default("auto")
+        .describe(
+          "How events are read: jetstream (nothing is lost), core (at most once), or auto: jetstream where a stream is set up.",
+        ),
+      stream: jetStreamName("JetStream stream that holds the events.", "OC_RESOURCES"),
+      consumer: jetStreamName("Durable consumer of this daemon, its own among all daemons at that stream.", "oc-partnerd"),
+      headSubject: z
+        .string()
+        .refine(isSubject, { error: "is not a NATS subject without wildcards; example: oc.partnerd.head" })
+        .optional()
+        .describe(
+          "Subject on which the head of the log's hash chain is published, for whoever keeps a copy; none: not published.",
+        ),
       user: text("User for NATS.").optional(),
       password: text("Password for NATS.").optional(),
       token: text("Token for NATS.").optional(),

@@ -36,6 +36,6 @@ export async function natsSource(config: Config, deps: SourceDependencies): Prom
 
 /** What the `nats` section of the configuration says, for these servers. */
 export function natsConfig(config: Config, servers: readonly string[]): NatsConfig {
-  const { url: _, ...credentials } = config.nats;
+  const { url: _url, mode: _mode, stream: _stream, consumer: _consumer, headSubject: _head, ...credentials } = config.nats;
   return { ...credentials, servers, name: `oc-partnerd ${config.name}` };
 }
