@@ -1,0 +1,65 @@
+/** Why JetStream did not do what it was asked to, in words. */
+import { ErrorCode, NatsError } from "nats";
+import { PartnerdError } from "../errors.ts";
+import { describe } from "./dial.ts";
+
+/** https://github.com/nats-io/nats-server/blob/main/server/errors.json */
+export const API_ERROR_CODES = { consumerNotFound: 10_014, streamNotFound: 10_059 } as const;
+
+/** The code of JetStream's own error, where that is what was thrown. */
+export function apiErrorCode(thrown: unknown): number | undefined {
+  return thrown instanceof NatsError ? thrown.api_error?.err_code : undefined;
+}
+
+/**
+ * What was thrown by a request that was to do `what`: `jetstream_unavailable` (the server or the account has none), `nats_denied`
+ * (names the subject), `jetstream_refused` (with JetStream's own words), or `nats_unavailable`.
+ */
+export function jetStreamError(what: string, thrown: unknown): PartnerdError {
+  if (!(thrown instanceof NatsError)) return new PartnerdError("nats_unavailable", `cannot ${what}: ${describe(thrown)}`);
+  if (thrown.isPermissionError()) {
+    const denied = thrown.permissionContext;
+    const permission = denied === undefined ? thrown.message : `the ${denied.operation} "${denied.subject}"`;
+    return new PartnerdError("nats_denied", `cannot ${what}: the NATS server denies ${permission}`, {
+      nextStep: "Give this user the permission, or use other credentials; docs/OPERATING.md lists who needs which.",
+      cause: thrown,
+    });
+  }
+  if (thrown.code === ErrorCode.JetStreamNotEnabled) {
+    return new PartnerdError("jetstream_unavailable", `cannot ${what}: ${unavailable(thrown)}`, {
+      nextStep:
+        'Enable it in the server\'s configuration (`jetstream { store_dir: "…" }`, and `jetstream: enabled` in the account), or set nats.mode to core: at most once.',
+      cause: thrown,
+    });
+  }
+  if (thrown.api_error !== undefined) {
+    return new PartnerdError("jetstream_refused", `cannot ${what}: JetStream refused: ${thrown.api_error.description}`, {
+      nextStep: nextStepOf(thrown.api_error.err_code),
+      cause: thrown,
+    });
+  }
+  return new PartnerdError("nats_unavailable", `cannot ${what}: ${why(thrown)}`, { cause: thrown });
+}
+
+/** Nobody answers where no server of the cluster has JetStream; one that has it says more. */
+function unavailable(error: NatsError): string {
+  return error.api_error?.description ?? "no JetStream at this NATS server";
+}
+
+function why(error: NatsError): string {
+  return error.code === ErrorCode.Timeout ? "JetStream did not answer in time" : describe(error);
+}
+
+function nextStepOf(code: number | undefined): string {
+  switch (code) {
+    case 10_047: // insufficient storage
+    case 10_023: // insufficient resources
+    case 10_028: // resource limits exceeded for account
+      return "Ask for less with --max-bytes, or give JetStream more room at the server (max_file_store, the account's limits).";
+    case 10_074: // replicas > 1 not supported in non-clustered mode
+    case 10_005: // no suitable peers for placement
+      return "Ask for no more --replicas than the cluster has servers with JetStream.";
+    default:
+      return "Change what JetStream names, then run `oc-partnerd setup` again.";
+  }
+}

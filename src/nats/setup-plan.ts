@@ -1,0 +1,91 @@
+/** What `setup` has to do, from what it found. Pure. */
+import type { ConsumerConfig, ConsumerInfo, StreamConfig } from "nats";
+import { consumerConfig, consumerDifferences, type Difference, type StreamLimits, streamConfig } from "./stream-config.ts";
+import { guardSteps, limitSteps, noteOf, type Obstacle, obstaclesOf, overlapObstacles, subjectSteps } from "./stream-steps.ts";
+
+export interface Wanted {
+  readonly stream: string;
+  readonly consumer: string;
+  /** Every one that the daemon listens to, without wildcards. */
+  readonly subjects: readonly string[];
+  /** Those that were asked for; the others stay as they are. */
+  readonly limits: StreamLimits;
+}
+
+export interface Found {
+  /** Undefined where there is none of that name. */
+  readonly stream: StreamConfig | undefined;
+  readonly consumer: ConsumerInfo | undefined;
+  /** The wanted subjects that another stream captures: two cannot. */
+  readonly capturedElsewhere: readonly { readonly subject: string; readonly stream: string }[];
+}
+
+interface Part<Config> {
+  readonly name: string;
+  /** `replace`: deleted and made anew in the same place, for what JetStream cannot change. */
+  readonly action: "keep" | "create" | "update" | "replace";
+  readonly changes: readonly Difference[];
+  /** What has to be different and cannot be changed. With any of them, nothing at all is changed. */
+  readonly obstacles: readonly Obstacle[];
+  /** What stays as it is, and what that means. */
+  readonly notes: readonly string[];
+  /** What JetStream is asked for: everything to create, only what changes to update. */
+  readonly config: Config;
+}
+
+export interface SetupPlan {
+  readonly stream: Part<Partial<StreamConfig>>;
+  readonly consumer: Part<Partial<ConsumerConfig>>;
+}
+
+export function planSetup(found: Found, wanted: Wanted): SetupPlan {
+  return { stream: planStream(found, wanted), consumer: planConsumer(found.consumer, wanted) };
+}
+
+export function isFeasible({ stream, consumer }: SetupPlan): boolean {
+  return stream.obstacles.length === 0 && consumer.obstacles.length === 0;
+}
+
+/** Whether everything is as it has to be. */
+export function isDone(plan: SetupPlan): boolean {
+  return isFeasible(plan) && plan.stream.action === "keep" && plan.consumer.action === "keep";
+}
+
+function planStream({ stream: found, capturedElsewhere }: Found, wanted: Wanted): SetupPlan["stream"] {
+  const { stream: name, subjects, limits } = wanted;
+  const overlaps = overlapObstacles(capturedElsewhere, subjects);
+  if (found === undefined) {
+    return { name, action: "create", changes: [], obstacles: overlaps, notes: [], config: streamConfig(name, subjects, limits) };
+  }
+  // Others rely on how a stream treats their subjects; it is for its owner to change that.
+  const isShared = found.subjects?.some((subject) => !subjects.includes(subject)) ?? false;
+  const guards = guardSteps(found);
+  const steps = [...subjectSteps(found, subjects), ...limitSteps(found, limits), ...(isShared ? [] : guards)];
+  return {
+    name,
+    action: steps.length === 0 ? "keep" : "update",
+    changes: steps.map(({ difference }) => difference),
+    obstacles: [...overlaps, ...obstaclesOf(found, subjects)],
+    notes: isShared ? guards.map(noteOf) : [],
+    config: Object.assign({}, ...steps.map(({ config }) => config)),
+  };
+}
+
+function planConsumer(found: ConsumerInfo | undefined, { consumer: name }: Wanted): SetupPlan["consumer"] {
+  const nothing = { name, changes: [], obstacles: [], notes: [] };
+  if (found === undefined) return { ...nothing, action: "create", config: consumerConfig(name, 1) };
+  const { deliver_subject: pushedTo } = found.config;
+  if (pushedTo !== undefined) return { ...nothing, action: "keep", obstacles: [pushed(name, pushedTo)], config: {} };
+  const changes = consumerDifferences(found.config);
+  if (changes.length === 0) return { ...nothing, action: "keep", config: {} };
+  return { ...nothing, action: "replace", changes, config: consumerConfig(name, found.ack_floor.stream_seq + 1) };
+}
+
+function pushed(name: string, deliverSubject: string): Obstacle {
+  return {
+    field: "deliver_subject",
+    found: deliverSubject,
+    required: "none: a consumer that is pulled from",
+    nextStep: `Consumer ${name} belongs to another program: set nats.consumer to a name of the daemon's own.`,
+  };
+}

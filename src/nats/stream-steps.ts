@@ -1,0 +1,129 @@
+/**
+ * How a stream that was found differs from what the log needs of it, and what can be done in place. Pure. Widens and never narrows,
+ * except for a limit that was asked for.
+ */
+import { DiscardPolicy, millis, nanos, RetentionPolicy, StorageType, type StreamConfig } from "nats";
+import { type Difference, GUARDS, type StreamLimits } from "./stream-config.ts";
+import { matches } from "./subject.ts";
+
+/** Something that JetStream changes in place. */
+interface Step {
+  readonly difference: Difference;
+  readonly config: Partial<StreamConfig>;
+  /** What it means when it stays as it is. */
+  readonly otherwise: string;
+}
+
+/** Something that it does not. */
+export interface Obstacle extends Difference {
+  readonly nextStep: string;
+}
+
+export function subjectSteps(found: StreamConfig, subjects: readonly string[]): readonly Step[] {
+  const captured = found.subjects ?? [];
+  const missing = subjects.filter((subject) => !captured.some((pattern) => matches(pattern, subject)));
+  if (missing.length === 0) return [];
+  const all = [...captured, ...missing];
+  const difference = { field: "subjects", found: captured.join(", "), required: all.join(", ") };
+  return [{ difference, config: { subjects: all }, otherwise: `${missing.join(", ")} is not captured` }];
+}
+
+export function limitSteps(found: StreamConfig, limits: StreamLimits): readonly Step[] {
+  const { maxBytes, maxAgeMs, replicas } = limits;
+  const asked: Partial<StreamConfig> = {
+    ...(maxBytes !== undefined && { max_bytes: maxBytes ?? -1 }),
+    ...(maxAgeMs !== undefined && { max_age: nanos(maxAgeMs ?? 0) }),
+    ...(replicas !== undefined && { num_replicas: replicas }),
+  };
+  return stepsTo(asked, found, () => "the limit stays");
+}
+
+/** What keeps others from taking out what the log has not read, and the stream from answering requests of others. */
+export function guardSteps(found: StreamConfig): readonly Step[] {
+  const rollup = found.allow_rollup_hdrs ? { allow_rollup_hdrs: false } : {}; // Not allowed together with deny_purge.
+  return stepsTo({ ...GUARDS, ...rollup }, found, (field) => MEANING[field] ?? "");
+}
+
+const MEANING: Readonly<Record<string, string>> = {
+  no_ack: "a request on a captured subject gets the stream's acknowledgement as its reply",
+  deny_delete: "messages can be deleted before they are in the log, which then records a gap",
+  deny_purge: "messages can be purged before they are in the log, which then records a gap",
+  allow_rollup_hdrs: "a publisher can purge messages before they are in the log, which then records a gap",
+  discard: "a full stream refuses new messages, and nothing tells",
+};
+
+/** A step that is not taken, in words. */
+export function noteOf({ difference: { field, found }, otherwise }: Step): string {
+  return `${field} is ${found} and stays so, since the stream also captures subjects of others: ${otherwise}`;
+}
+
+export function obstaclesOf(found: StreamConfig, subjects: readonly string[]): readonly Obstacle[] {
+  const anew = "Set nats.stream to a name that is free and run setup again; first take the subjects out of this stream.";
+  const isNot = (field: keyof StreamConfig, is: string, required: string, nextStep: string): Obstacle => ({
+    field,
+    found: is,
+    required,
+    nextStep,
+  });
+  const transform = found.subject_transform;
+  const transformed = subjects.filter((subject) => transform && matches(transform.src || ">", subject));
+  return [
+    ...(found.storage === StorageType.File ? [] : [isNot("storage", found.storage, StorageType.File, anew)]),
+    ...(found.retention === RetentionPolicy.Limits ? [] : [isNot("retention", found.retention, RetentionPolicy.Limits, anew)]),
+    ...(found.sealed ? [isNot("sealed", "true", "false", anew)] : []),
+    ...(found.mirror === undefined
+      ? []
+      : [
+          isNot("mirror", found.mirror.name, "none", `Set nats.stream to ${found.mirror.name}, or to a name that is free.`),
+        ]),
+    ...(transformed.length === 0
+      ? []
+      : [
+          isNot(
+            "subject_transform",
+            `${transform?.src || ">"} to ${transform?.dest}`,
+            `none of ${transformed.join(", ")}`,
+            "Take the transform away, or out of the way of these subjects.",
+          ),
+        ]),
+  ];
+}
+
+/** One for each other stream that captures wanted subjects. */
+export function overlapObstacles(
+  capturedElsewhere: readonly { readonly subject: string; readonly stream: string }[],
+  subjects: readonly string[],
+): readonly Obstacle[] {
+  return [...Map.groupBy(capturedElsewhere, ({ stream }) => stream)].map(([stream, held]) => ({
+    field: "subjects",
+    found: `${held.map(({ subject }) => subject).join(", ")} captured by stream ${stream}`,
+    required: "captured by this stream alone",
+    nextStep:
+      held.length === subjects.length
+        ? `Set nats.stream to ${stream} and run setup again, or take the subjects out of that stream.`
+        : `Take the subjects out of stream ${stream}.`,
+  }));
+}
+
+function stepsTo(
+  required: Partial<StreamConfig>,
+  found: StreamConfig,
+  otherwise: (field: string) => string,
+): readonly Step[] {
+  const current = new Map<string, unknown>(Object.entries(found));
+  return Object.entries(required)
+    .filter(([field, value]) => (current.get(field) ?? false) !== value)
+    .map(([field, value]) => ({
+      difference: { field, found: text(field, current.get(field) ?? false), required: text(field, value) },
+      config: { [field]: value },
+      otherwise: otherwise(field),
+    }));
+}
+
+function text(field: string, value: unknown): string {
+  switch (field) {
+    case "max_bytes": return sizeText(Number(value));
+    case "max_age": return ageText(millis(Number(value)));
+    default: return String(value);
+  }
+}
