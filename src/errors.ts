@@ -16,6 +16,7 @@ const EXIT_CODES = {
   data_dir_in_use: 69,
   database_newer: 78,
   database_failed: 74,
+  log_truncated: 74,
   port_taken: 69,
   listen_failed: 69,
   nats_server_missing: 69,

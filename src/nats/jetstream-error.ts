@@ -34,7 +34,7 @@ export function jetStreamError(what: string, thrown: unknown): PartnerdError {
   }
   if (thrown.api_error !== undefined) {
     return new PartnerdError("jetstream_refused", `cannot ${what}: JetStream refused: ${thrown.api_error.description}`, {
-      nextStep: nextStepOf(thrown.api_error.err_code),
+      nextStep: NEXT_STEPS.get(thrown.api_error.err_code) ?? "Change what JetStream names, then run `oc-partnerd setup` again.",
       cause: thrown,
     });
   }
@@ -50,16 +50,14 @@ function why(error: NatsError): string {
   return error.code === ErrorCode.Timeout ? "JetStream did not answer in time" : describe(error);
 }
 
-function nextStepOf(code: number | undefined): string {
-  switch (code) {
-    case 10_047: // insufficient storage
-    case 10_023: // insufficient resources
-    case 10_028: // resource limits exceeded for account
-      return "Ask for less with --max-bytes, or give JetStream more room at the server (max_file_store, the account's limits).";
-    case 10_074: // replicas > 1 not supported in non-clustered mode
-    case 10_005: // no suitable peers for placement
-      return "Ask for no more --replicas than the cluster has servers with JetStream.";
-    default:
-      return "Change what JetStream names, then run `oc-partnerd setup` again.";
-  }
-}
+const NO_ROOM =
+  "Ask for less with --max-bytes, or give JetStream more room at the server (max_file_store, the account's limits).";
+const NO_SERVERS = "Ask for no more --replicas than the cluster has servers with JetStream.";
+
+const NEXT_STEPS: ReadonlyMap<number | undefined, string> = new Map([
+  [10_023, NO_ROOM], // insufficient resources
+  [10_028, NO_ROOM], // resource limits exceeded for account
+  [10_047, NO_ROOM], // insufficient storage resources available
+  [10_005, NO_SERVERS], // no suitable peers for placement
+  [10_074, NO_SERVERS], // replicas > 1 not supported in non-clustered mode
+]);

@@ -1,5 +1,6 @@
 /** What `setup` has to do, from what it found. Pure. */
 import type { ConsumerConfig, ConsumerInfo, StreamConfig } from "nats";
+import { type Limits, limitsOf } from "./limits.ts";
 import { consumerConfig, consumerDifferences, type Difference, type StreamLimits, streamConfig } from "./stream-config.ts";
 import { guardSteps, limitSteps, noteOf, type Obstacle, obstaclesOf, overlapObstacles, subjectSteps } from "./stream-steps.ts";
 
@@ -34,7 +35,8 @@ interface Part<Config> {
 }
 
 export interface SetupPlan {
-  readonly stream: Part<Partial<StreamConfig>>;
+  /** With the limits that it has then. */
+  readonly stream: Part<Partial<StreamConfig>> & { readonly limits: Limits };
   readonly consumer: Part<Partial<ConsumerConfig>>;
 }
 
@@ -55,19 +57,22 @@ function planStream({ stream: found, capturedElsewhere }: Found, wanted: Wanted)
   const { stream: name, subjects, limits } = wanted;
   const overlaps = overlapObstacles(capturedElsewhere, subjects);
   if (found === undefined) {
-    return { name, action: "create", changes: [], obstacles: overlaps, notes: [], config: streamConfig(name, subjects, limits) };
+    const config = streamConfig(name, subjects, limits);
+    return { name, action: "create", changes: [], obstacles: overlaps, notes: [], config, limits: limitsOf(config) };
   }
   // Others rely on how a stream treats their subjects; it is for its owner to change that.
   const isShared = found.subjects?.some((subject) => !subjects.includes(subject)) ?? false;
   const guards = guardSteps(found);
   const steps = [...subjectSteps(found, subjects), ...limitSteps(found, limits), ...(isShared ? [] : guards)];
+  const config = steps.reduce<Partial<StreamConfig>>((all, step) => ({ ...all, ...step.config }), {});
   return {
     name,
     action: steps.length === 0 ? "keep" : "update",
     changes: steps.map(({ difference }) => difference),
     obstacles: [...overlaps, ...obstaclesOf(found, subjects)],
     notes: isShared ? guards.map(noteOf) : [],
-    config: Object.assign({}, ...steps.map(({ config }) => config)),
+    config,
+    limits: limitsOf({ ...found, ...config }),
   };
 }
 

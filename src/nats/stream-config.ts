@@ -12,26 +12,53 @@ import {
   type StreamConfig,
 } from "nats";
 
-/** What has to hold for the log to be complete. Limits are the operator's; these are the ones `setup` begins with. */
-export function streamConfig(name: string, subjects: readonly string[]): Partial<StreamConfig> & { name: string } {
+/** What is not as it has to be. */
+export interface Difference {
+  /** As JetStream names it. */
+  readonly field: string;
+  readonly found: string;
+  readonly required: string;
+}
+
+/** Limits that somebody asked for; null for none. */
+export interface StreamLimits {
+  readonly maxBytes?: number | null | undefined;
+  readonly maxAgeMs?: number | null | undefined;
+  readonly replicas?: number | undefined;
+}
+
+/** Some half a million events. */
+export const DEFAULT_MAX_BYTES = 1_073_741_824;
+
+/** What has to hold of a stream that is ours alone. */
+export const GUARDS = {
+  // A captured request would get the stream's acknowledgement as its reply.
+  no_ack: true,
+  // What is in the stream can be proved to be in the log; nobody takes it out but the limits.
+  deny_delete: true,
+  deny_purge: true,
+  // A full stream that refuses messages tells nobody; one that drops its oldest leaves a gap in the sequences.
+  discard: DiscardPolicy.Old,
+} as const satisfies Partial<StreamConfig>;
+
+/** The stream as `setup` makes it. Limits are the operator's. */
+export function streamConfig(
+  name: string,
+  subjects: readonly string[],
+  { maxBytes = DEFAULT_MAX_BYTES, maxAgeMs = null, replicas = 1 }: StreamLimits = {},
+): Partial<StreamConfig> & { name: string } {
   return {
     name,
     description: "What OpenCloud's apps publish of resources, for oc-partnerd",
     subjects: [...subjects],
     storage: StorageType.File,
     retention: RetentionPolicy.Limits,
-    discard: DiscardPolicy.Old,
-    // A captured request would get the stream's acknowledgement as its reply.
-    no_ack: true,
-    // What is in the stream can be proved to be in the log; nobody takes it out but the limits.
-    deny_delete: true,
-    deny_purge: true,
-    max_bytes: DEFAULT_MAX_BYTES,
+    ...GUARDS,
+    max_bytes: maxBytes ?? -1,
+    max_age: nanos(maxAgeMs ?? 0),
+    num_replicas: replicas,
   };
 }
-
-/** Some half a million events. */
-export const DEFAULT_MAX_BYTES = 1_073_741_824;
 
 /** More than a few batches of the log, so that the broker never waits for the disk. */
 const MAX_ACK_PENDING = 4_096;
@@ -52,14 +79,25 @@ export function consumerConfig(name: string, startSequence: number): Partial<Con
   };
 }
 
-/** How a consumer that was found differs from what it has to be, one phrase each; where it begins is the daemon's business. */
-export function consumerDifferences(found: ConsumerConfig): readonly string[] {
-  return [
-    ...(found.ack_policy === AckPolicy.All ? [] : [`acknowledges ${found.ack_policy}, has to be ${AckPolicy.All}`]),
-    ...(found.deliver_subject === undefined ? [] : ["pushes, has to be pulled from"]),
-    ...(found.filter_subject === undefined && (found.filter_subjects ?? []).length === 0 ? [] : ["filters subjects"]),
-    ...(millis(found.ack_wait ?? 0) >= ACK_WAIT_MS
-      ? []
-      : [`waits ${millis(found.ack_wait ?? 0)} ms for an acknowledgement, has to wait ${ACK_WAIT_MS}`]),
+/** How a consumer that was found differs from what it has to be; where it begins is the daemon's business. */
+export function consumerDifferences(found: ConsumerConfig): readonly Difference[] {
+  const ackWaitMs = millis(found.ack_wait ?? 0);
+  const filters = found.filter_subject === undefined ? (found.filter_subjects ?? []) : [found.filter_subject];
+  const pending = found.max_ack_pending ?? MAX_ACK_PENDING;
+  const checks: readonly (Difference & { readonly holds: boolean })[] = [
+    check("ack_policy", found.ack_policy === AckPolicy.All, found.ack_policy, AckPolicy.All),
+    check("deliver_subject", found.deliver_subject === undefined, found.deliver_subject, "none, to be pulled from"),
+    check("filter_subject", filters.length === 0, filters.join(", "), "none"),
+    check("ack_wait", ackWaitMs >= ACK_WAIT_MS, `${ackWaitMs} ms`, `${ACK_WAIT_MS} ms`),
+    check("backoff", (found.backoff ?? []).length === 0, found.backoff?.join(", "), "none: it overrides ack_wait"),
+    check("max_ack_pending", pending < 0 || pending >= MAX_ACK_PENDING, pending, MAX_ACK_PENDING),
+    check("max_deliver", (found.max_deliver ?? -1) <= 0, found.max_deliver, "no limit: what was not logged comes again"),
+    check("headers_only", found.headers_only !== true, found.headers_only, false),
+    check("replay_policy", found.replay_policy === ReplayPolicy.Instant, found.replay_policy, ReplayPolicy.Instant),
   ];
+  return checks.filter(({ holds }) => !holds).map(({ holds: _holds, ...difference }) => difference);
+}
+
+function check(field: keyof ConsumerConfig, holds: boolean, found: unknown, required: unknown) {
+  return { field, holds, found: String(found), required: String(required) };
 }

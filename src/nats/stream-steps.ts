@@ -2,7 +2,8 @@
  * How a stream that was found differs from what the log needs of it, and what can be done in place. Pure. Widens and never narrows,
  * except for a limit that was asked for.
  */
-import { DiscardPolicy, millis, nanos, RetentionPolicy, StorageType, type StreamConfig } from "nats";
+import { nanos, RetentionPolicy, StorageType, type StreamConfig } from "nats";
+import { ageText, limitsOf, sizeText } from "./limits.ts";
 import { type Difference, GUARDS, type StreamLimits } from "./stream-config.ts";
 import { matches } from "./subject.ts";
 
@@ -73,9 +74,7 @@ export function obstaclesOf(found: StreamConfig, subjects: readonly string[]): r
     ...(found.sealed ? [isNot("sealed", "true", "false", anew)] : []),
     ...(found.mirror === undefined
       ? []
-      : [
-          isNot("mirror", found.mirror.name, "none", `Set nats.stream to ${found.mirror.name}, or to a name that is free.`),
-        ]),
+      : [isNot("mirror", found.mirror.name, "none", `Set nats.stream to ${found.mirror.name}, or to a name that is free.`)]),
     ...(transformed.length === 0
       ? []
       : [
@@ -105,11 +104,7 @@ export function overlapObstacles(
   }));
 }
 
-function stepsTo(
-  required: Partial<StreamConfig>,
-  found: StreamConfig,
-  otherwise: (field: string) => string,
-): readonly Step[] {
+function stepsTo(required: Partial<StreamConfig>, found: StreamConfig, otherwise: (field: string) => string): readonly Step[] {
   const current = new Map<string, unknown>(Object.entries(found));
   return Object.entries(required)
     .filter(([field, value]) => (current.get(field) ?? false) !== value)
@@ -121,9 +116,7 @@ function stepsTo(
 }
 
 function text(field: string, value: unknown): string {
-  switch (field) {
-    case "max_bytes": return sizeText(Number(value));
-    case "max_age": return ageText(millis(Number(value)));
-    default: return String(value);
-  }
+  if (field === "max_bytes") return sizeText(limitsOf({ max_bytes: Number(value) }).maxBytes);
+  if (field === "max_age") return ageText(limitsOf({ max_age: Number(value) }).maxAgeMs);
+  return String(value);
 }

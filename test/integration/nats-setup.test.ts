@@ -1,0 +1,260 @@
+/** setUp at a real nats-server: what it makes, what it changes in place, what it leaves alone and what it refuses. */
+import {
+  AckPolicy,
+  type ConnectionOptions,
+  connect,
+  type JetStreamManager,
+  type NatsConnection,
+  RetentionPolicy,
+  StorageType,
+  type StreamConfig,
+} from "nats";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { planFor, setUp } from "../../src/nats/setup.ts";
+import { isDone, type Wanted } from "../../src/nats/setup-plan.ts";
+import { matching } from "../support/matchers.ts";
+import { NatsServer } from "../support/nats-server.ts";
+
+const ACCOUNTS = `
+accounts {
+  ours { jetstream: enabled, users: [
+    { user: admin, password: p }
+    { user: reader, password: p, permissions: { publish: ["$JS.API.INFO", "$JS.API.STREAM.INFO.*"], subscribe: "_INBOX.>" } }
+  ] }
+  without { users: [{ user: without, password: p }] }
+}`;
+
+const wanted: Wanted = {
+  stream: "OC_RESOURCES",
+  consumer: "oc-partnerd",
+  subjects: ["CREATE_RESOURCE", "REMOVE_RESOURCE"],
+  limits: {},
+};
+
+let server: NatsServer;
+let client: NatsConnection;
+let manager: JetStreamManager;
+
+const connected = (user: string): Promise<NatsConnection> => {
+  const options: ConnectionOptions = { servers: server.url, user, pass: "p", reconnect: false };
+  return connect(options);
+};
+
+/** What was found, as the server has it now. */
+const stream = async (): Promise<StreamConfig> => (await manager.streams.info(wanted.stream)).config;
+
+beforeAll(async () => {
+  server = await NatsServer.start({ jetStream: true, config: ACCOUNTS });
+  client = await connected("admin");
+  manager = await client.jetstreamManager();
+});
+
+afterAll(async () => {
+  await client?.close();
+  await server?.[Symbol.asyncDispose]();
+});
+
+beforeEach(async () => {
+  for await (const { config } of manager.streams.list()) await manager.streams.delete(config.name);
+});
+
+describe("setUp", () => {
+  it("makes stream and consumer where there is nothing, and then has nothing to do", async () => {
+    const plan = await setUp(client, wanted);
+    expect([plan.stream.action, plan.consumer.action]).toEqual(["create", "create"]);
+    expect(await stream()).toMatchObject({
+      subjects: wanted.subjects,
+      storage: "file",
+      retention: "limits",
+      discard: "old",
+      no_ack: true,
+      deny_delete: true,
+      deny_purge: true,
+      max_bytes: 1_073_741_824,
+      max_age: 0,
+      num_replicas: 1,
+    });
+    const { config } = await manager.consumers.info(wanted.stream, wanted.consumer);
+    expect(config).toMatchObject({ ack_policy: "all", deliver_policy: "by_start_sequence", opt_start_seq: 1 });
+    expect(config.deliver_subject).toBeUndefined();
+
+    expect(isDone(await planFor(client, wanted))).toBe(true);
+    const { created } = await manager.consumers.info(wanted.stream, wanted.consumer);
+    expect(isDone(await setUp(client, wanted))).toBe(true);
+    expect((await manager.consumers.info(wanted.stream, wanted.consumer)).created).toBe(created);
+  });
+
+  it("plans without changing anything", async () => {
+    expect((await planFor(client, wanted)).stream.action).toBe("create");
+    expect(await manager.streams.list().next()).toEqual([]);
+  });
+
+  it("adds what a stream of ours lacks, and leaves its limits", async () => {
+    await manager.streams.add({
+      name: wanted.stream,
+      subjects: ["CREATE_RESOURCE"],
+      max_bytes: 4_096_000,
+      max_msgs: 1_000,
+      allow_rollup_hdrs: true,
+    });
+    const plan = await setUp(client, wanted);
+    expect(plan.stream.action).toBe("update");
+    expect(plan.stream.changes.map(({ field }) => field).sort()).toEqual(
+      ["allow_rollup_hdrs", "deny_delete", "deny_purge", "no_ack", "subjects"].sort(),
+    );
+    expect(await stream()).toMatchObject({
+      subjects: wanted.subjects,
+      no_ack: true,
+      deny_delete: true,
+      deny_purge: true,
+      allow_rollup_hdrs: false,
+      max_bytes: 4_096_000,
+      max_msgs: 1_000,
+    });
+  });
+
+  it("changes the limits that it is asked for, both ways, and no others", async () => {
+    const day = 86_400_000;
+    await setUp(client, { ...wanted, limits: { maxBytes: 1_048_576, maxAgeMs: day } });
+    expect(await stream()).toMatchObject({ max_bytes: 1_048_576, max_age: day * 1_000_000 });
+    await setUp(client, { ...wanted, limits: { maxBytes: null } });
+    expect(await stream()).toMatchObject({ max_bytes: -1, max_age: day * 1_000_000 });
+    const plan = await setUp(client, { ...wanted, limits: { maxAgeMs: null } });
+    expect(plan.stream.changes).toEqual([{ field: "max_age", found: "1 d", required: "any age" }]);
+    expect(await stream()).toMatchObject({ max_bytes: -1, max_age: 0 });
+  });
+
+  it("keeps what it no longer asks for", async () => {
+    await setUp(client, wanted);
+    expect(isDone(await setUp(client, { ...wanted, subjects: ["CREATE_RESOURCE"] }))).toBe(true);
+    expect((await stream()).subjects).toEqual(wanted.subjects);
+  });
+
+  it("takes a wider stream as it is, and says what its settings mean", async () => {
+    await manager.streams.add({ name: wanted.stream, subjects: ["*", "other.>"] });
+    const plan = await setUp(client, wanted);
+    expect([plan.stream.action, plan.consumer.action]).toEqual(["keep", "create"]);
+    expect(plan.stream.notes).toEqual([
+      matching(/^no_ack is false and stays so.*acknowledgement as its reply/),
+      matching(/^deny_delete is false/),
+      matching(/^deny_purge is false/),
+    ]);
+    const { subjects, no_ack: noAck = false } = await stream();
+    expect({ subjects, noAck }).toEqual({ subjects: ["*", "other.>"], noAck: false });
+  });
+
+  it("makes a consumer that acknowledges otherwise anew, where it had got to", async () => {
+    await setUp(client, wanted);
+    for (let count = 0; count < 3; count++) client.publish("CREATE_RESOURCE", "{}");
+    await client.flush();
+    await manager.consumers.delete(wanted.stream, wanted.consumer);
+    await manager.consumers.add(wanted.stream, { durable_name: wanted.consumer, ack_policy: AckPolicy.Explicit });
+    const consumer = await client.jetstream().consumers.get(wanted.stream, wanted.consumer);
+    await (await consumer.next())?.ackAck();
+    const plan = await setUp(client, wanted);
+    expect(plan.consumer).toMatchObject({
+      action: "replace",
+      changes: [{ field: "ack_policy", found: "explicit", required: "all" }, { field: "max_ack_pending" }],
+    });
+    const { config, num_pending: pending } = await manager.consumers.info(wanted.stream, wanted.consumer);
+    expect({ start: config.opt_start_seq, pending }).toEqual({ start: 2, pending: 2 });
+  });
+});
+
+describe("setUp refuses, and changes nothing,", () => {
+  const refused: readonly (readonly [string, Partial<StreamConfig>, RegExp])[] = [
+    ["a stream in memory", { storage: StorageType.Memory }, /storage is memory, has to be file/],
+    ["a work queue", { retention: RetentionPolicy.Workqueue }, /retention is workqueue, has to be limits/],
+    [
+      "a stream that keeps while there is interest",
+      { retention: RetentionPolicy.Interest },
+      /retention is interest, has to be limits/,
+    ],
+  ];
+  it.each(refused)("%s", async (_name, config, message) => {
+    await manager.streams.add({ ...config, name: wanted.stream, subjects: ["CREATE_RESOURCE"] });
+    const before = await stream();
+    await expect(setUp(client, wanted)).rejects.toMatchObject({
+      code: "stream_unsuitable",
+      message: matching(message),
+      nextStep: matching(/nats\.stream/),
+    });
+    expect(await stream()).toEqual(before);
+    await expect(manager.consumers.info(wanted.stream, wanted.consumer)).rejects.toThrow("consumer not found");
+  });
+
+  it("a mirror, naming what it mirrors", async () => {
+    await manager.streams.add({ name: "SOURCE", subjects: ["x"] });
+    await manager.streams.add({ name: wanted.stream, mirror: { name: "SOURCE" } });
+    await expect(setUp(client, wanted)).rejects.toMatchObject({ message: matching(/mirror is SOURCE, has to be none/) });
+  });
+
+  it("a sealed stream", async () => {
+    await manager.streams.add({ name: wanted.stream, subjects: [...wanted.subjects] });
+    await manager.streams.update(wanted.stream, { sealed: true } as Partial<StreamConfig>);
+    await expect(setUp(client, wanted)).rejects.toMatchObject({ message: matching(/sealed is true, has to be false/) });
+  });
+
+  it("subjects that other streams capture, naming them", async () => {
+    await manager.streams.add({ name: "OTHER", subjects: ["CREATE_RESOURCE"] });
+    await expect(setUp(client, wanted)).rejects.toMatchObject({
+      code: "stream_unsuitable",
+      message: matching(/CREATE_RESOURCE captured by stream OTHER/),
+      nextStep: "Take the subjects out of stream OTHER.",
+    });
+    await manager.streams.update("OTHER", { subjects: ["*"] });
+    await expect(setUp(client, wanted)).rejects.toMatchObject({
+      nextStep: matching(/^Set nats\.stream to OTHER and run setup again/),
+    });
+    await expect(stream()).rejects.toThrow("stream not found");
+  });
+
+  it("a consumer that is pushed to", async () => {
+    await manager.streams.add({ name: wanted.stream, subjects: [...wanted.subjects] });
+    await manager.consumers.add(wanted.stream, { durable_name: wanted.consumer, deliver_subject: "elsewhere" });
+    await expect(setUp(client, wanted)).rejects.toMatchObject({
+      message: matching(/deliver_subject is elsewhere/),
+      nextStep: matching(/set nats\.consumer/),
+    });
+    expect((await manager.consumers.info(wanted.stream, wanted.consumer)).config.deliver_subject).toBe("elsewhere");
+  });
+});
+
+describe("setUp tells", () => {
+  it("that the account has no JetStream", async () => {
+    const other = await connected("without");
+    await expect(setUp(other, wanted)).rejects.toMatchObject({
+      code: "jetstream_unavailable",
+      message: matching(/JetStream not enabled for account/),
+    });
+    await other.close();
+  });
+
+  it("that the server has none", async () => {
+    await using plain = await NatsServer.start();
+    const other = await connect({ servers: plain.url, reconnect: false });
+    await expect(setUp(other, wanted)).rejects.toMatchObject({ code: "jetstream_unavailable" });
+    await other.close();
+  });
+
+  it("which permission is missing", async () => {
+    const other = await connected("reader");
+    await expect(setUp(other, wanted)).rejects.toMatchObject({
+      code: "nats_denied",
+      message: matching(/denies the publish "\$JS\.API\.STREAM\.NAMES"/),
+    });
+    await other.close();
+  });
+
+  it("that there is not that much room, or not that many servers", async () => {
+    await expect(setUp(client, { ...wanted, limits: { maxBytes: 1e18 } })).rejects.toMatchObject({
+      code: "jetstream_refused",
+      message: matching(/insufficient storage/),
+      nextStep: matching(/--max-bytes/),
+    });
+    await expect(setUp(client, { ...wanted, limits: { replicas: 3 } })).rejects.toMatchObject({
+      code: "jetstream_refused",
+      nextStep: matching(/--replicas/),
+    });
+  });
+});
