@@ -6,13 +6,15 @@ import type { StreamPosition } from "../store/cursor.ts";
 export interface ReceivedMessage {
   readonly subject: string;
   readonly bytes: Uint8Array;
+  /** SHA-256 (hex) of `bytes`, where somebody had to know it already. */
+  readonly sha256?: string;
   /** Two messages with the same key are one; null where the transport has no such key (core NATS). */
   readonly dedupeKey: string | null;
   /** Where it stands in the broker's stream, if it comes from one. */
   readonly position?: StreamPosition;
   /** What the stream lacks just before it. */
   readonly gap?: DeliveryGap;
-  /** Tells the broker that it need not deliver the message again. Called once its batch is in the log, never before. */
+  /** Tells the broker that it need not deliver the message again. Called once its batch is in the log, never before. Must not throw. */
   readonly acknowledge?: () => void;
 }
 
@@ -56,6 +58,7 @@ export class BatchDelivery implements Disposable {
   /** Whether this burst's overflow was reported; a burst is over when the buffer is at most half full. */
   #overflowing = false;
   #turn: Disposable | undefined;
+  #idle: (() => void)[] = [];
 
   constructor(options: DeliveryOptions) {
     this.#options = options;
@@ -63,8 +66,8 @@ export class BatchDelivery implements Disposable {
     this.#maxBytes = options.maxBytes ?? DEFAULT_MAX_BYTES;
   }
 
-  /** Takes the message for a later turn of the event loop, or drops it where the buffer is full. */
-  offer(message: ReceivedMessage): void {
+  /** Takes the message for a later turn of the event loop, or drops it where the buffer is full; tells whether it took it. */
+  offer(message: ReceivedMessage): boolean {
     this.#received += 1;
     if (this.#buffer.length >= this.#maxMessages || this.#bufferedBytes + message.bytes.length > this.#maxBytes) {
       this.#dropped += 1;
@@ -73,11 +76,25 @@ export class BatchDelivery implements Disposable {
         this.#overflowing = true;
         this.#options.onOverflow();
       }
-      return;
+      return false;
     }
     this.#buffer.push(message);
     this.#bufferedBytes += message.bytes.length;
     this.#turn ??= this.#options.clock.schedule(0, () => this.#takeTurn());
+    return true;
+  }
+
+  /** Resolves once everything that was taken is in the log. */
+  idle(): Promise<void> {
+    if (this.#buffer.length === 0) return Promise.resolve();
+    return new Promise((resolve) => this.#idle.push(resolve));
+  }
+
+  /** Forgets what is buffered: its broker delivers it again. */
+  discard(): void {
+    this.#buffer = [];
+    this.#bufferedBytes = 0;
+    this.#settle();
   }
 
   counts(): DeliveryCounts {
@@ -93,14 +110,20 @@ export class BatchDelivery implements Disposable {
   [Symbol.dispose](): void {
     this.#turn?.[Symbol.dispose]();
     while (this.#buffer.length > 0 && this.#deliver() === "done");
-    this.#buffer = [];
-    this.#bufferedBytes = 0;
+    this.discard();
+  }
+
+  #settle(): void {
+    for (const resolve of this.#idle.splice(0)) resolve();
   }
 
   #takeTurn(): void {
     this.#turn = undefined;
     const outcome = this.#deliver();
-    if (this.#buffer.length === 0) return;
+    if (this.#buffer.length === 0) {
+      this.#settle();
+      return;
+    }
     const again = () => this.#takeTurn();
     // Sockets are served between two batches.
     this.#turn = this.#options.clock.schedule(outcome === "done" ? 0 : RETRY_DELAY_MS, again);

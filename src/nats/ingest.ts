@@ -72,11 +72,11 @@ export class Ingest {
     const { vocabulary, limits } = this.#dependencies;
     const ignored: IngestResult[] = [];
     const arrivals: Arrival[] = [];
-    for (const { subject, bytes, dedupeKey, position, gap } of batch) {
+    for (const { subject, bytes, sha256, dedupeKey, position, gap } of batch) {
       if (gap !== undefined) arrivals.push(gap);
       const decoded = decodeMessage({ subject, bytes }, vocabulary, limits);
       if (decoded.kind === "ignored") ignored.push(this.#ignore(decoded));
-      else arrivals.push({ decoded, subject, payload: bytes, dedupeKey, ...(position && { streamSequence: position.sequence }) });
+      else arrivals.push({ decoded, subject, payload: bytes, sha256, dedupeKey, streamSequence: position?.sequence });
     }
     const rows = this.#append(arrivals, batch.findLast(({ position }) => position !== undefined)?.position);
     if (rows === undefined) return "retry";

@@ -4,12 +4,12 @@ import type { Clock } from "../clock.ts";
 import { messageOf, PartnerdError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import type { PersistentConnection } from "./connection.ts";
-import type { BatchDelivery } from "./delivery.ts";
+import type { ReceivedMessage } from "./delivery.ts";
 import { describe, flush } from "./dial.ts";
 
 interface SubscriptionDependencies {
   readonly connection: Pick<PersistentConnection, "onSession">;
-  readonly delivery: Pick<BatchDelivery, "offer">;
+  readonly delivery: { offer(message: ReceivedMessage): unknown };
   readonly clock: Clock;
   readonly logger: Logger;
 }

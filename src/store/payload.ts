@@ -18,11 +18,11 @@ export interface StoredPayload {
   readonly payloadEncoding: "utf8" | "binary";
 }
 
-export function storedPayload(bytes: Uint8Array): StoredPayload {
+export function storedPayload(bytes: Uint8Array, sha256?: string): StoredPayload {
   const kept = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.byteLength, STORED_PAYLOAD_BYTES));
   const text = longestText(kept, bytes.byteLength > kept.byteLength ? LONGEST_PARTIAL_CHARACTER_BYTES : 0);
   const payload = text ?? kept;
-  const payloadSha256 = hash("sha256", bytes, "hex");
+  const payloadSha256 = sha256 ?? hash("sha256", bytes, "hex");
   return {
     payload,
     payloadBytes: bytes.byteLength,

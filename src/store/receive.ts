@@ -2,6 +2,7 @@
 import type { Desired, Rejected, Removed } from "../events/decoded.ts";
 import { resolve } from "../events/resolve.ts";
 import type { DeliveryGap, DesiredEvent, EventRejected } from "../events/types.ts";
+import type { AlreadyReceived } from "./already-received.ts";
 import { type Append, OBSERVED, withWellFormedText } from "./append.ts";
 import type { Cursor } from "./cursor.ts";
 import type { Logged } from "./logged.ts";
@@ -14,26 +15,39 @@ export interface Received {
   readonly subject: string;
   /** The whole message, as received. */
   readonly payload: Uint8Array;
+  /** SHA-256 (hex) of the payload, where somebody had to know it already. */
+  readonly sha256?: string | undefined;
   /** What makes its redelivery recognisable; null where the transport never redelivers. */
   readonly dedupeKey: string | null;
   /** Its place in the broker's stream, where it came from one. */
-  readonly streamSequence?: number;
+  readonly streamSequence?: number | undefined;
 }
 
 /** What a batch brings, in the order of the stream. */
 export type Arrival = Received | DeliveryGap;
 
+interface Receiving {
+  readonly rows: Tables;
+  readonly append: Append;
+  readonly alreadyReceived: AlreadyReceived;
+}
+
 /** Only ever called within a write transaction. `cursor` is where the log stands, if the message is of the stream that it stands in. */
-export function receive(rows: Tables, append: Append, cursor: Cursor | undefined, received: Received): Logged | "duplicate" {
+export function receive(
+  { rows, append, alreadyReceived }: Receiving,
+  cursor: Cursor | undefined,
+  received: Received,
+): Logged | "duplicate" {
   const { subject, dedupeKey } = withWellFormedText({ subject: received.subject, dedupeKey: received.dedupeKey });
   if (dedupeKey !== null && rows.holds(dedupeKey)) return "duplicate";
   const streamSequence = received.streamSequence ?? null;
+  const payload = storedPayload(received.payload, received.sha256);
+  if (streamSequence !== null && alreadyReceived.take(subject, payload.payloadSha256, streamSequence)) return "duplicate";
   const decoded = withWellFormedText(received.decoded);
   const resolved = decoded.kind === "rejected" ? decoded : resolve(decoded, rows.lastPeerOfResource);
   const isLate = cursor !== undefined && streamSequence !== null && streamSequence <= cursor.sequence;
   const accepted = isLate && "type" in resolved ? unlessOutdated(rows, resolved, streamSequence) : resolved;
   const event = "kind" in accepted ? rejection(accepted) : accepted;
-  const payload = storedPayload(received.payload);
   return append(event, { ...OBSERVED, source: decoded.source, subject, dedupeKey, payload, streamSequence });
 }
 

@@ -3,7 +3,8 @@
  * per database, it would take longer than SQLite. The columns of this schema are stored as they are, so nothing is lost.
  */
 import type { Database } from "better-sqlite3";
-import { Param, Placeholder } from "drizzle-orm";
+import { getTableColumns, Param, Placeholder, type SQL, sql } from "drizzle-orm";
+import type { SQLiteTable } from "drizzle-orm/sqlite-core";
 
 interface Query {
   toSQL(): { readonly sql: string; readonly params: readonly unknown[] };
@@ -54,4 +55,18 @@ function binder(params: readonly unknown[]): (values: Values) => unknown[] {
   const sources = params.map((param): unknown => (param instanceof Param ? param.value : param));
   const names = sources.map((source): string | undefined => (source instanceof Placeholder ? String(source.name) : undefined));
   return (values) => names.map((name, index) => (name === undefined ? sources[index] : (values[name] ?? null)));
+}
+
+/** A placeholder for each column, named as its property. */
+export function placeholders<Table extends SQLiteTable>(table: Table) {
+  const entries = Object.keys(getTableColumns(table)).map((property) => [property, sql.placeholder(property)]);
+  return Object.fromEntries(entries) as { [Property in keyof Table["$inferSelect"]]: Placeholder };
+}
+
+/** Every column set to the value that the conflicting insert brought. */
+export function excluded(table: SQLiteTable) {
+  const columns = Object.entries(getTableColumns(table));
+  return Object.fromEntries(
+    columns.map(([property, { name }]): [string, SQL] => [property, sql`excluded.${sql.identifier(name)}`]),
+  );
 }

@@ -1,21 +1,23 @@
 /** The store: one append-only log, and the projections that are written in the same transaction as each event. */
+import type { Database } from "better-sqlite3";
 import type { Clock } from "../clock.ts";
 import { PartnerdError } from "../errors.ts";
-import type { DeliveryEvent, DesiredPeer, ObservedEvent, StreamClosed } from "../events/types.ts";
+import type { DeliveryChanged, DeliveryEvent, DesiredPeer, ObservedEvent, StreamClosed } from "../events/types.ts";
 import type { PeerId } from "../ids.ts";
+import { AlreadyReceived } from "./already-received.ts";
 import { appender, OBSERVED, withWellFormedText } from "./append.ts";
-import { CHAIN_START } from "./chain.ts";
 import { type Cursor, isSameStream, type StreamPosition } from "./cursor.ts";
 import { storeFailure } from "./failure.ts";
+import { HeadFile, headFileIn, type LogHead, refuseTruncated } from "./head-file.ts";
 import type { Logged } from "./logged.ts";
-import { Memory } from "./memory.ts";
+import { Memory, NO_ROWS } from "./memory.ts";
 import { type OpenOptions, openDatabase } from "./open.ts";
 import { type Arrival, receive } from "./receive.ts";
 import { Repetitions } from "./repetitions.ts";
 import { type Projections, replay, tableDifferences } from "./replay.ts";
 import { rollingLimit } from "./rolling-limit.ts";
 import { endedBy, type PeerStatus, repeatedBy } from "./status.ts";
-import { tables } from "./tables.ts";
+import { type Tables, tables } from "./tables.ts";
 
 /**
  * Anyone can mint PeerIDs and be refused with each; the log must not grow with them. Known peers have a limit of their own, so
@@ -34,8 +36,11 @@ export interface Store extends Disposable {
    * order; `duplicate`: its dedupe key is in the log already.
    */
   appendReceived(batch: readonly Arrival[], position?: StreamPosition): readonly (Logged | "duplicate")[];
-  /** Appends how messages come from now on, or what is missing of them, and puts the cursor where `cursor` says, if given. */
-  appendDelivery(events: readonly DeliveryEvent[], cursor?: Cursor): readonly Logged<DeliveryEvent>[];
+  /**
+   * Appends how messages come from now on, or what is missing of them, and puts the cursor where `cursor` says, if given. Where they came
+   * by core NATS before, the stream's messages up to `lastSequence` that came that way already are duplicates.
+   */
+  appendDelivery(events: readonly DeliveryEvent[], cursor?: Cursor, lastSequence?: number): readonly Logged<DeliveryEvent>[];
   /**
    * Appends what happened, now or at `atMs` (wall). `repeated`: a failure or refusal like the peer's last, which is only counted, and the count written
    * with the next row, after a second, or at the end.
@@ -55,9 +60,13 @@ export interface Store extends Disposable {
   /** What the log says of a peer, newest first; `beforeSeq` continues after the last row of a page. */
   history(peerId: PeerId, page: { limit: number; beforeSeq?: number }): readonly Logged[];
   /** The newest row of the log; `seq` is 0 while it is empty. */
-  head(): { readonly seq: number; readonly atMs: number | null; readonly chainHash: string };
+  head(): LogHead;
+  /** Why the head is not in its file beside the database (head-file.ts); null while it is. No append fails for it. */
+  readonly headFailing: string | null;
   /** Where the log stands in the broker's stream; undefined as long as nothing came from one. Never throws. */
   cursor(): Cursor | undefined;
+  /** How messages come now; undefined where none ever came. */
+  delivery(): DeliveryChanged | undefined;
   /** How messages came and what was missing of them, oldest first. */
   deliveries(): readonly Logged<DeliveryEvent>[];
   /** Refusals that were not logged since the start, because too many were. */
@@ -72,12 +81,15 @@ export interface Store extends Disposable {
 export interface StoreOptions extends OpenOptions {
   readonly directory: string;
   readonly clock: Clock;
+  /** False: without the head file, for those who let thousands of stores die and leave no handle open; default true. */
+  readonly headFile?: boolean;
 }
 
-/** Throws `data_dir_unwritable`, `database_newer` or `database_failed`. */
-export function openStore({ directory, clock, ...options }: StoreOptions): Store {
+/** Throws `data_dir_unwritable`, `database_newer`, `log_truncated` or `database_failed`. */
+export function openStore({ directory, clock, headFile: hasHeadFile = true, ...options }: StoreOptions): Store {
   const database = openDatabase(directory, options);
   const rows = tables(database);
+  const headFile = hasHeadFile ? openHeadFile(database, rows, directory) : undefined;
   const memory = new Memory({
     head: rows.head,
     desiredPeers: rows.desiredPeers,
@@ -85,6 +97,7 @@ export function openStore({ directory, clock, ...options }: StoreOptions): Store
     cursor: rows.cursor,
   });
   const repetitions = new Repetitions(clock);
+  const alreadyReceived = new AlreadyReceived();
   const append = appender(rows, memory, repetitions, clock);
   const refusals = {
     known: rollingLimit(MAX_REFUSALS_PER_HOUR, HOUR_MS),
@@ -95,14 +108,16 @@ export function openStore({ directory, clock, ...options }: StoreOptions): Store
   const appendReceived = database.transaction((batch: readonly Arrival[], position: StreamPosition | undefined) => {
     const before = position && memory.cursor && isSameStream(position, memory.cursor) ? memory.cursor : undefined;
     const answers = batch.map((arrival) =>
-      "type" in arrival ? append(arrival, ofStream(arrival)) : receive(rows, append, before, arrival),
+      "type" in arrival ? append(arrival, ofStream(arrival)) : receive({ rows, append, alreadyReceived }, before, arrival),
     );
     if (position !== undefined && position.sequence > (before?.sequence ?? 0))
       setCursor({ ...position, firstSequence: before?.firstSequence ?? position.sequence });
     return answers;
   });
 
-  const appendDelivery = database.transaction((events: readonly DeliveryEvent[], cursor: Cursor | undefined) => {
+  const appendDelivery = database.transaction((events: readonly DeliveryEvent[], cursor?: Cursor, lastSequence = 0) => {
+    const cameByCore = cursor !== undefined && rows.delivery()?.reason === "at_most_once";
+    if (cameByCore) alreadyReceived.expect(rows.receivedByCore(Date.parse(cursor.created)), lastSequence);
     const logged = events.map((event) => append(event, ofStream(event)));
     if (cursor !== undefined) setCursor(cursor);
     return logged;
@@ -159,7 +174,8 @@ export function openStore({ directory, clock, ...options }: StoreOptions): Store
     if (!database.open) throw new PartnerdError("database_failed", `cannot ${doing}: the store is closed`);
     try {
       const result = work();
-      memory.commit();
+      const appended = memory.commit();
+      if (appended !== undefined) headFile?.write(appended);
       return result;
     } catch (thrown) {
       memory.rollback();
@@ -169,7 +185,8 @@ export function openStore({ directory, clock, ...options }: StoreOptions): Store
 
   return {
     appendReceived: (batch, position) => run("append received events", () => appendReceived.immediate(batch, position)),
-    appendDelivery: (events, cursor) => run("append how events are delivered", () => appendDelivery.immediate(events, cursor)),
+    appendDelivery: (events, cursor, lastSequence) =>
+      run("append how events are delivered", () => appendDelivery.immediate(events, cursor, lastSequence)),
     appendObserved: (event, atMs = clock.wallMs()) => run(`append ${event.type}`, () => appendObserved.immediate(event, atMs)),
     closeDanglingSessions: () => run("close dangling sessions", () => closeDanglingSessions.immediate()),
     get: (peerId) => memory.peer(peerId),
@@ -178,8 +195,12 @@ export function openStore({ directory, clock, ...options }: StoreOptions): Store
     statuses: () => run("read the peers' status", () => rows.statuses()),
     history: (peerId, { limit, beforeSeq }) =>
       run("read a peer's history", () => rows.history(peerId, limit, beforeSeq ?? Number.MAX_SAFE_INTEGER)),
-    head: () => run("read the head of the log", () => rows.head() ?? EMPTY_HEAD),
+    head: () => run("read the head of the log", () => rows.head() ?? NO_ROWS),
+    get headFailing() {
+      return headFile?.failing ?? null;
+    },
     cursor: () => memory.cursor,
+    delivery: () => run("read how events are delivered", () => rows.delivery()),
     deliveries: () => run("read how events were delivered", () => rows.deliveries()),
     get suppressedRefusals() {
       return suppressedRefusals;
@@ -195,12 +216,26 @@ export function openStore({ directory, clock, ...options }: StoreOptions): Store
           database.pragma("wal_checkpoint(PASSIVE)");
         } finally {
           database.close();
+          headFile?.[Symbol.dispose]();
         }
       });
     },
   };
 }
 
-const EMPTY_HEAD = { seq: 0, atMs: null, chainHash: CHAIN_START } as const;
+/** Closes the database where the file says that rows of it are gone. */
+function openHeadFile(database: Database, rows: Tables, directory: string): HeadFile {
+  try {
+    const path = headFileIn(directory);
+    const head = rows.head() ?? NO_ROWS;
+    refuseTruncated(path, head, rows.chainHashAt);
+    const file = new HeadFile(path);
+    file.write(head);
+    return file;
+  } catch (thrown) {
+    database.close();
+    throw storeFailure("cannot compare the log with its head", thrown);
+  }
+}
 
 const ofStream = ({ streamSequence }: DeliveryEvent) => ({ ...OBSERVED, streamSequence });

@@ -1,31 +1,17 @@
 /** The prepared statements over the tables, with rows as the program's own types. Each runs within its caller's transaction. */
 import type { Database } from "better-sqlite3";
-import {
-  and,
-  asc,
-  desc,
-  eq,
-  getTableColumns,
-  gt,
-  inArray,
-  isNotNull,
-  lt,
-  or,
-  type Placeholder,
-  type SQL,
-  sql,
-} from "drizzle-orm";
+import { and, asc, desc, eq, getTableColumns, isNotNull, lt, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/better-sqlite3";
-import { type SQLiteTable, unionAll } from "drizzle-orm/sqlite-core";
-import type { DeliveryEvent, DesiredEvent, DesiredPeer } from "../events/types.ts";
+import { unionAll } from "drizzle-orm/sqlite-core";
+import type { DesiredPeer } from "../events/types.ts";
 import type { PeerId, ResourceId } from "../ids.ts";
 import { CHAIN_START } from "./chain.ts";
-import { type Cursor, cursorOf, cursorRowOf } from "./cursor.ts";
-import { type Logged, loggedOf, type ReplayedRow } from "./logged.ts";
+import { deliveryRows } from "./delivery-rows.ts";
+import { loggedOf, type ReplayedRow } from "./logged.ts";
 import type { ProjectionLookup, StatusChange } from "./project.ts";
 import { type Repetition, repetitionChecksum } from "./repetitions.ts";
-import { desiredPeer, eventLog, ingestCursor, openStream, peerStatusRow, repeatedFailures } from "./schema.ts";
-import { reader, writer } from "./statement.ts";
+import { desiredPeer, eventLog, openStream, peerStatusRow, repeatedFailures } from "./schema.ts";
+import { excluded, placeholders, reader, writer } from "./statement.ts";
 import type { PeerStatus } from "./status.ts";
 import { statusOf, statusRowOf } from "./status-row.ts";
 
@@ -43,7 +29,6 @@ const {
 } = loggedColumns;
 const place = { seq: eventLog.seq, atMs: eventLog.atMs };
 const head = { ...place, chainHash: eventLog.chainHash };
-const streamPlace = { seq: eventLog.seq, streamSequence: eventLog.streamSequence };
 const desiredPeerId = { peerId: desiredPeer.peerId };
 const loggedPeerId = { peerId: eventLog.peerId };
 
@@ -57,26 +42,6 @@ function eventsOf(column: typeof eventLog.peerId | typeof eventLog.supersededPee
 const prepare = {
   insertEvent: writer<typeof eventLog.$inferInsert>(orm.insert(eventLog).values(placeholders(eventLog))),
   newestEvent: reader(orm.select(head).from(eventLog).orderBy(desc(eventLog.seq)), head),
-  newerInStream: reader(
-    orm
-      .select(streamPlace)
-      .from(eventLog)
-      .where(
-        and(
-          gt(eventLog.streamSequence, sql.placeholder("streamSequence")),
-          or(eq(eventLog.peerId, sql.placeholder("peerId")), eq(eventLog.resourceId, sql.placeholder("resourceId"))),
-        ),
-      ),
-    streamPlace,
-  ),
-  deliveries: reader(
-    orm
-      .select(loggedColumns)
-      .from(eventLog)
-      .where(inArray(eventLog.type, ["DeliveryChanged", "DeliveryGap"]))
-      .orderBy(asc(eventLog.seq)),
-    loggedColumns,
-  ),
   eventByDedupeKey: reader(
     orm
       .select(place)
@@ -160,14 +125,6 @@ const prepare = {
       .values(placeholders(repeatedFailures))
       .onConflictDoUpdate({ target: repeatedFailures.firstSeq, set: excluded(repeatedFailures) }),
   ),
-
-  cursor: reader(orm.select().from(ingestCursor), getTableColumns(ingestCursor)),
-  upsertCursor: writer<typeof ingestCursor.$inferInsert>(
-    orm
-      .insert(ingestCursor)
-      .values(placeholders(ingestCursor))
-      .onConflictDoUpdate({ target: ingestCursor.id, set: excluded(ingestCursor) }),
-  ),
 };
 
 export type Tables = ReturnType<typeof tables>;
@@ -195,26 +152,15 @@ export function tables(database: Database) {
   const insertStream = prepare.insertStream(database);
   const repetition = prepare.repetition(database);
   const upsertRepetition = prepare.upsertRepetition(database);
-  const newerInStream = prepare.newerInStream(database);
-  const deliveries = prepare.deliveries(database);
-  const cursor = prepare.cursor(database);
-  const upsertCursor = prepare.upsertCursor(database);
 
   return {
+    ...deliveryRows(database),
     insertEvent,
     /** A row that somebody added by hand has no hash: the chain starts anew behind it, and a check names it. */
     head: () => {
       const newest = newestEvent.get();
       return newest && { ...newest, chainHash: newest.chainHash ?? CHAIN_START };
     },
-    newerInStream: ({ peerId, resourceId }: DesiredEvent, streamSequence: number) =>
-      newerInStream.get({ peerId, resourceId, streamSequence }),
-    deliveries: () => deliveries.all().map(loggedOf) as Logged<DeliveryEvent>[],
-    cursor: () => {
-      const row = cursor.get();
-      return row && cursorOf(row);
-    },
-    setCursor: (moved: Cursor) => upsertCursor(cursorRowOf(moved)),
     holds: (dedupeKey: string) => eventByDedupeKey.get({ dedupeKey }) !== undefined,
     history: (peerId: PeerId, limit: number, beforeSeq: number) => history.all({ peerId, limit, beforeSeq }).map(loggedOf),
     /** From the first row on, read as it is asked for. Nothing may be written meanwhile. */
@@ -259,18 +205,4 @@ function named(columns: Readonly<Record<string, { readonly name: string }>>): st
   return Object.entries(columns)
     .map(([property, { name }]) => `${name} as ${property}`)
     .join(", ");
-}
-
-/** A placeholder for each column, named as its property. */
-function placeholders<Table extends SQLiteTable>(table: Table) {
-  const entries = Object.keys(getTableColumns(table)).map((property) => [property, sql.placeholder(property)]);
-  return Object.fromEntries(entries) as { [Property in keyof Table["$inferSelect"]]: Placeholder };
-}
-
-/** Every column set to the value that the conflicting insert brought. */
-function excluded(table: SQLiteTable) {
-  const columns = Object.entries(getTableColumns(table));
-  return Object.fromEntries(
-    columns.map(([property, { name }]): [string, SQL] => [property, sql`excluded.${sql.identifier(name)}`]),
-  );
 }

@@ -1,0 +1,188 @@
+/**
+ * Reads a JetStream stream into the log, each message once and in order. The cursor in the log is the truth: whenever anything is not
+ * as expected, what is buffered is forgotten and reading begins again at the cursor.
+ */
+import type { ConsumerInfo, NatsConnection } from "nats";
+import type { Clock } from "../clock.ts";
+import { type PartnerdError, toPartnerdError } from "../errors.ts";
+import type { DeliveryEvent } from "../events/types.ts";
+import type { Logger } from "../log.ts";
+import { type Cursor, isSameStream } from "../store/cursor.ts";
+import type { Logged } from "../store/logged.ts";
+import type { Store } from "../store/store.ts";
+import type { BatchDelivery } from "./delivery.ts";
+import { closeQuietly, flush } from "./dial.ts";
+import { pause } from "./pause.ts";
+import { type AtCursor, align, type StreamState } from "./stream-alignment.ts";
+import { StreamApi } from "./stream-api.ts";
+import { consumerDifferences } from "./stream-config.ts";
+import { StreamSession } from "./stream-session.ts";
+
+export interface StreamReaderDependencies {
+  readonly stream: string;
+  readonly consumer: string;
+  readonly log: Pick<Store, "cursor" | "delivery" | "appendDelivery">;
+  readonly delivery: Pick<BatchDelivery, "offer" | "discard" | "counts">;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Called with each row about the stream that the reader appends. */
+  readonly onAppended: (logged: Logged<DeliveryEvent>) => void;
+}
+
+/** After anything unexpected. */
+const RESTART_MS = 250;
+/** After a failure: nothing is there, or the broker is not well. */
+const RETRY_MS = 1_000;
+/** A connection on which the server does not answer a ping by then is given up. */
+const PING_TIMEOUT_MS = 2_000;
+
+export class StreamReader {
+  readonly #deps: StreamReaderDependencies;
+  #reading = false;
+  #problem: PartnerdError | null = null;
+  #pending: number | null = null;
+  #restarts = 0;
+  /** Ends the session under way, with a reason. */
+  #interrupt: ((reason: string) => void) | undefined;
+  #rereads = false;
+
+  constructor(deps: StreamReaderDependencies) {
+    this.#deps = deps;
+  }
+
+  /** Whether what is published now comes to the log by itself. */
+  get reading(): boolean {
+    return this.#reading;
+  }
+
+  /** Why it does not; null while it does, and before that was tried. */
+  get problem(): PartnerdError | null {
+    return this.#problem;
+  }
+
+  /** How many messages of the stream the log has still to take; null where that is not known. */
+  get behind(): number | null {
+    return this.#pending === null ? null : this.#pending + this.#deps.delivery.counts().buffered;
+  }
+
+  /** How often reading began again although the connection stood. */
+  get restarts(): number {
+    return this.#restarts;
+  }
+
+  /** Reads the whole stream once more. What the log has is not appended again. */
+  resync(): void {
+    this.#rereads = true;
+    this.#interrupt?.("a resync was asked for");
+  }
+
+  /** Reads until the client's connection ends or `signal` aborts. Never rejects. */
+  async run(client: NatsConnection, signal: AbortSignal): Promise<void> {
+    const { clock, logger, stream } = this.#deps;
+    const isOver = () => signal.aborted || client.isClosed();
+    void client.closed().then(() => this.#interrupt?.("the connection ended"));
+    const interrupt = () => this.#interrupt?.("it is not wanted any more");
+    signal.addEventListener("abort", interrupt, { once: true });
+    while (!isOver()) {
+      let waitMs = RESTART_MS;
+      try {
+        const reason = await this.#session(client, isOver);
+        if (isOver()) break;
+        this.#restarts += 1;
+        logger.warn({ stream, reason }, "reading the stream begins again at the log's cursor");
+      } catch (thrown) {
+        if (isOver()) break;
+        waitMs = RETRY_MS;
+        await this.#failed(toPartnerdError(thrown), client);
+      }
+      await pause(clock, waitMs, signal);
+    }
+    signal.removeEventListener("abort", interrupt);
+  }
+
+  /** Resolves, with the reason, when reading has to begin anew. */
+  async #session(client: NatsConnection, isOver: () => boolean): Promise<string> {
+    const { delivery, stream, consumer, clock, logger } = this.#deps;
+    const api = new StreamApi(client, { stream, consumer });
+    const found = await api.state();
+    const atCursor = await this.#lookAtCursor(api, found);
+    const consumerInfo = await api.consumer();
+    if (isOver()) return "";
+    // What is buffered is behind the cursor and comes again; from here on nothing else moves the cursor.
+    delivery.discard();
+    const cursor = this.#align(found, atCursor);
+    const rereads = this.#rereads;
+    const start = rereads ? found.firstSequence : cursor.sequence + 1;
+    const stands = !rereads && consumerInfo !== undefined && standsAt(consumerInfo, cursor);
+    if (!stands) await api.placeConsumer(start);
+    if (isOver()) return "";
+    this.#rereads = false;
+    logger.info({ stream, consumer, sequence: start, pending: found.lastSequence - start + 1, rereads }, "reading the stream");
+    this.#pending = Math.max(0, found.lastSequence - start + 1);
+    const ended = Promise.withResolvers<string>();
+    using _session = new StreamSession({
+      client,
+      consumer,
+      cursor,
+      consumerSequence: stands ? consumerInfo.delivered.consumer_seq + 1 : 1,
+      delivery,
+      clock,
+      onPending: (messages) => {
+        this.#pending = messages;
+      },
+      onEnded: ended.resolve,
+    });
+    this.#interrupt = ended.resolve;
+    this.#problem = null;
+    this.#reading = true;
+    try {
+      return isOver() ? "" : await ended.promise;
+    } finally {
+      this.#reading = false;
+      this.#pending = null;
+      this.#interrupt = undefined;
+    }
+  }
+
+  async #lookAtCursor(api: StreamApi, stream: StreamState): Promise<AtCursor> {
+    const cursor = this.#deps.log.cursor();
+    if (cursor === undefined || cursor.messageHash === null || !isSameStream(stream, cursor)) return "unknown";
+    const isHeld = cursor.sequence >= stream.firstSequence && cursor.sequence <= stream.lastSequence;
+    const found = isHeld ? await api.hashAt(cursor.sequence) : undefined;
+    if (found === undefined) return "unknown";
+    return found === cursor.messageHash ? "same" : "other";
+  }
+
+  #align(found: StreamState, atCursor: AtCursor): Cursor {
+    const { log, onAppended, logger } = this.#deps;
+    const { events, cursor } = align(found, log.cursor(), atCursor, log.delivery()?.reason);
+    if (events.length === 0) return cursor;
+    for (const logged of log.appendDelivery(events, cursor, found.lastSequence)) {
+      const { event, seq } = logged;
+      if (event.type === "DeliveryGap") logger.error({ seq, reason: event.reason }, event.message);
+      else logger.info({ seq }, event.message);
+      onAppended(logged);
+    }
+    return cursor;
+  }
+
+  async #failed(error: PartnerdError, client: NatsConnection): Promise<void> {
+    const { logger, clock, stream } = this.#deps;
+    if (this.#problem?.message !== error.message)
+      logger.error({ code: error.code, error: error.message, nextStep: error.nextStep, stream }, "cannot read the stream");
+    this.#problem = error;
+    if (error.code !== "nats_unavailable") return;
+    // Half open, or a server that stands still: a fresh connection finds out.
+    const late = Promise.withResolvers<"late">();
+    using _limit = clock.schedule(PING_TIMEOUT_MS, () => late.resolve("late"));
+    const answer = await Promise.race([flush(client).catch(() => "late" as const), late.promise]);
+    if (answer === "late") await closeQuietly(client);
+  }
+}
+
+/** Whether the consumer delivers next what the log needs next. */
+function standsAt({ config, delivered, num_ack_pending }: ConsumerInfo, { sequence }: Cursor): boolean {
+  const isNew = delivered.consumer_seq === 0;
+  const next = isNew ? (config.opt_start_seq ?? 1) : delivered.stream_seq + 1;
+  return next === sequence + 1 && num_ack_pending === 0 && consumerDifferences(config).length === 0;
+}

@@ -1,0 +1,123 @@
+/** One stretch of reading: from a consumer that stands at the log's cursor, until something is not as expected. */
+import { hash } from "node:crypto";
+import type { Msg, NatsConnection } from "nats";
+import type { Clock } from "../clock.ts";
+import type { Cursor } from "../store/cursor.ts";
+import { dedupeKeyOf, messageHash } from "../store/dedupe-key.ts";
+import type { BatchDelivery } from "./delivery.ts";
+import { Pull } from "./pull.ts";
+import { gapBetween } from "./stream-alignment.ts";
+import { placeOf, type StreamPlace } from "./stream-message.ts";
+
+/** How many messages are under way or buffered at most. */
+const WINDOW = 1_024;
+const ACKNOWLEDGEMENT = "+ACK";
+
+interface SessionInit {
+  readonly client: NatsConnection;
+  readonly consumer: string;
+  /** Where the log stands. */
+  readonly cursor: Cursor;
+  /** The consumer's next delivery has this number. */
+  readonly consumerSequence: number;
+  readonly delivery: Pick<BatchDelivery, "offer" | "counts">;
+  readonly clock: Clock;
+  /** How many messages the consumer has still to deliver. */
+  readonly onPending: (messages: number) => void;
+  /** Once, with the reason: what is buffered does not count any more. Never after disposal. */
+  readonly onEnded: (reason: string) => void;
+}
+
+export class StreamSession implements Disposable {
+  readonly #init: SessionInit;
+  readonly #pull: Pull;
+  #consumerSequence: number;
+  /** The newest sequence that the log has, or will have from the buffer; lower ones are read a second time. */
+  #sequence: number;
+  /** The newest message that is in the log and not acknowledged yet. */
+  #taken: Msg | undefined;
+  #ended = false;
+
+  constructor(init: SessionInit) {
+    this.#init = init;
+    this.#consumerSequence = init.consumerSequence;
+    this.#sequence = init.cursor.sequence;
+    const { client, consumer, clock } = init;
+    this.#pull = new Pull({
+      client,
+      stream: init.cursor.stream,
+      consumer,
+      clock,
+      onMessage: (message) => this.#received(message),
+      onRequestOver: () => this.#pullMore(),
+      onEnded: (reason) => this.#end(reason),
+    });
+    this.#pullMore();
+  }
+
+  [Symbol.dispose](): void {
+    this.#ended = true;
+    this.#pull[Symbol.dispose]();
+  }
+
+  #received(message: Msg): void {
+    const place = placeOf(message.reply);
+    // The client hands on what it has read of the socket, even if we left in the middle of it.
+    if (this.#ended) return;
+    if (place === undefined) return this.#end(`a message on ${message.subject} does not say where it stands in the stream`);
+    if (place.consumerSequence !== this.#consumerSequence)
+      return this.#end(`delivery ${place.consumerSequence} came where ${this.#consumerSequence} was due`);
+    if (!this.#offer(message, place)) return this.#end("the buffer is full");
+    this.#consumerSequence += 1;
+    this.#sequence = Math.max(this.#sequence, place.streamSequence);
+    this.#init.onPending(place.pending);
+  }
+
+  /** Deliveries have no gap, so a gap between their sequences is one of the stream. */
+  #offer(message: Msg, place: StreamPlace): boolean {
+    const { cursor, delivery } = this.#init;
+    const { streamSequence: sequence, storedAtNs } = place;
+    // A copy: the client's bytes are a view that would keep the whole read of the socket in memory.
+    const bytes = new Uint8Array(message.data);
+    const sha256 = hash("sha256", bytes, "hex");
+    const ofMessage = messageHash(storedAtNs, sha256);
+    const gap = sequence > this.#sequence + 1 ? gapBetween(cursor.stream, this.#sequence, sequence) : undefined;
+    return delivery.offer({
+      subject: message.subject,
+      bytes,
+      sha256,
+      dedupeKey: dedupeKeyOf(cursor, sequence, ofMessage),
+      position: { stream: cursor.stream, created: cursor.created, sequence, messageHash: ofMessage },
+      ...(gap && { gap }),
+      acknowledge: () => this.#isTaken(message),
+    });
+  }
+
+  /** Called for each message of a batch, in one go: the last of them is acknowledged, which counts for all. */
+  #isTaken(message: Msg): void {
+    if (this.#taken === undefined) queueMicrotask(() => this.#acknowledge());
+    this.#taken = message;
+  }
+
+  #acknowledge(): void {
+    const newest = this.#taken;
+    this.#taken = undefined;
+    const { client } = this.#init;
+    // Too late for this consumer: its successor begins behind the cursor, which has moved.
+    if (this.#ended || client.isClosed() || newest?.reply === undefined) return;
+    client.publish(newest.reply, ACKNOWLEDGEMENT);
+    this.#pullMore();
+  }
+
+  #pullMore(): void {
+    if (this.#ended || this.#pull.isPulling) return;
+    const { buffered } = this.#init.delivery.counts();
+    if (buffered <= WINDOW / 2) this.#pull.request(WINDOW - buffered);
+  }
+
+  #end(reason: string): void {
+    if (this.#ended) return;
+    this[Symbol.dispose]();
+    this.#init.onEnded(reason);
+  }
+}
