@@ -63,6 +63,8 @@ export class SimDisk implements Disposable {
       directory: this.#directory,
       clock,
       busyTimeoutMs: 0,
+      // A crash leaves the store as it is, with the file open.
+      headFile: false,
       onOpen: (database) => {
         this.#database = database;
         watchCommits(database, {

@@ -48,7 +48,7 @@ export function appender(rows: Tables, memory: Memory, repetitions: Repetitions,
     const row = { ...columnsOf(event), ...place, payloadEncoding };
     const hash = chainHash(head.chainHash, { ...row, storedSha256 });
     rows.insertEvent({ ...row, payload: bytes, chainHash: hash });
-    memory.appended({ seq, chainHash: hash });
+    memory.appended({ seq, chainHash: hash, atMs });
     for (const peer of desired) {
       rows.upsertDesired(peer);
       memory.setDesired(peer);

@@ -6,22 +6,18 @@ import type { DesiredPeer } from "../events/types.ts";
 import type { PeerId, ResourceId } from "../ids.ts";
 import { CHAIN_START } from "./chain.ts";
 import type { Cursor } from "./cursor.ts";
+import type { LogHead } from "./head-file.ts";
 import type { ProjectionLookup } from "./project.ts";
 import type { PeerStatus } from "./status.ts";
 
 /** Statuses of strangers grow without bound; those that are asked for are of the few hundred peers that something happens to. */
 const MAX_STATUSES = 4_096;
 
-/** The end of the chain: what the next row follows. */
-interface Head {
-  readonly seq: number;
-  readonly chainHash: string;
-}
-
-const NO_ROWS: Head = { seq: 0, chainHash: CHAIN_START };
+/** The head of a log without rows. */
+export const NO_ROWS: LogHead = { seq: 0, chainHash: CHAIN_START, atMs: null };
 
 interface Source {
-  head(): Head | undefined;
+  head(): LogHead | undefined;
   cursor(): Cursor | undefined;
   desiredPeers(): readonly DesiredPeer[];
   status(peerId: PeerId): PeerStatus | undefined;
@@ -32,7 +28,8 @@ export class Memory implements ProjectionLookup {
   readonly #desired = new Map<PeerId, DesiredPeer>();
   readonly #peerOfResource = new Map<ResourceId, PeerId>();
   readonly #statuses = new Map<PeerId, PeerStatus | undefined>();
-  #head: Head | undefined;
+  #head: LogHead | undefined;
+  #appended: LogHead | undefined;
   #cursor: Cursor | undefined;
   #sorted: readonly DesiredPeer[] | undefined;
   /** The newest change last. */
@@ -45,7 +42,7 @@ export class Memory implements ProjectionLookup {
   }
 
   /** The newest row of the log; seq 0 while it is empty. */
-  get head(): Head {
+  get head(): LogHead {
     this.#head ??= this.#source.head() ?? NO_ROWS;
     return this.#head;
   }
@@ -75,8 +72,9 @@ export class Memory implements ProjectionLookup {
     return this.#sorted;
   }
 
-  appended(head: Head): void {
+  appended(head: LogHead): void {
     this.#head = head;
+    this.#appended = head;
   }
 
   setCursor(cursor: Cursor): void {
@@ -98,17 +96,27 @@ export class Memory implements ProjectionLookup {
     this.#remember(status.peerId, status);
   }
 
-  /** The transaction is in the database. The head is read again in the next one: somebody may have added a row by hand. */
-  commit(): void {
+  /**
+   * The transaction is in the database. Returns the newest row that it appended, if any. The head is read again in the next one:
+   * somebody may have added a row by hand.
+   */
+  commit(): LogHead | undefined {
+    const appended = this.#appended;
     this.#undo = [];
-    this.#head = undefined;
+    this.#forgetHead();
+    return appended;
   }
 
   /** The transaction is not: all of it is forgotten. */
   rollback(): void {
     for (const undo of this.#undo.reverse()) undo();
     this.#undo = [];
+    this.#forgetHead();
+  }
+
+  #forgetHead(): void {
     this.#head = undefined;
+    this.#appended = undefined;
   }
 
   #setDesired(peer: DesiredPeer): void {

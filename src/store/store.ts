@@ -228,7 +228,8 @@ function openHeadFile(database: Database, rows: Tables, directory: string): Head
   try {
     const path = headFileIn(directory);
     const head = rows.head() ?? NO_ROWS;
-    refuseTruncated(path, head, rows.chainHashAt);
+    const chainHashAt = database.prepare<[number], string | null>("select chain_hash from event_log where seq = ?").pluck();
+    refuseTruncated(path, head, (seq) => chainHashAt.get(seq) ?? null);
     const file = new HeadFile(path);
     file.write(head);
     return file;
