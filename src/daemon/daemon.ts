@@ -1,6 +1,7 @@
 /** The composition root: the one file that knows everyone. What is started is disposed in reverse order. */
 import { join } from "node:path";
 import { peerIdFromPrivateKey } from "@libp2p/peer-id";
+import type { NatsConnection } from "nats";
 import type { Clock, Random } from "../clock.ts";
 import { readConfigured } from "../config/file.ts";
 import type { Config } from "../config/schema.ts";
@@ -12,12 +13,14 @@ import { startHttp } from "../http/server.ts";
 import { didOf } from "../ids.ts";
 import type { Logger } from "../log.ts";
 import { PersistentConnection } from "../nats/connection.ts";
-import { CoreSubscription } from "../nats/subscription.ts";
+import { EventSource } from "../nats/event-source.ts";
+import { setUp } from "../nats/setup.ts";
 import { peerIdOf } from "../p2p/connections.ts";
 import { loadOrCreateIdentity } from "../p2p/identity.ts";
 import { createNode, startNode, stopNode } from "../p2p/node.ts";
 import { parseSwarmKey } from "../p2p/swarm-key.ts";
 import { DEFAULT_RECONCILER_OPTIONS } from "../reconciler/options.ts";
+import { deliveryProof } from "../store/delivery-proof.ts";
 import { lockDirectory } from "../store/lock.ts";
 import type { Logged } from "../store/logged.ts";
 import { openStore } from "../store/store.ts";
@@ -117,6 +120,7 @@ async function start(
   // Served before NATS is looked for, which takes a while where a private server has to be started.
   let started = false;
   let natsFacts = (): NatsFacts | null => null;
+  let resync = (): boolean => false;
   const addresses = () => node.getMultiaddrs().map(String);
   const health = (): HealthFacts => ({
     logFailing: recorder.failing ?? ingest.failing,
@@ -132,15 +136,48 @@ async function start(
     version,
     startedAt: isoTime(startedAtMs),
   };
-  const sources: ViewSources = { clock, store, streams, reconciler, self, health, started: () => started };
+  const sources: ViewSources = {
+    clock,
+    store,
+    streams,
+    reconciler,
+    self,
+    health,
+    started: () => started,
+    consumer: config.nats.consumer,
+    resync: () => resync(),
+  };
   metrics.expose(gaugesOf(sources), startedAtMs);
   const http = owner.use(await startHttp(createApp(viewsOf(sources, metrics)), config.http));
 
-  const nats = owner.use(new PersistentConnection(await natsSource(config, { ...deps, owner }), { clock, random, logger }));
+  const server = await natsSource(config, { ...deps, owner });
+  const nats = owner.use(new PersistentConnection(server.config, { clock, random, logger }));
   const subjects = [...config.events.createSubjects, ...config.events.removeSubjects];
-  const subscription = owner.use(new CoreSubscription(subjects, { connection: nats, delivery, clock, logger }));
+  const { mode, stream, consumer } = config.nats;
+  const setUpOurs = async (client: NatsConnection) => void (await setUp(client, { stream, consumer, subjects, limits: {} }));
+  const source = owner.use(
+    new EventSource({
+      mode,
+      stream,
+      consumer,
+      subjects,
+      connection: nats,
+      delivery,
+      log: store,
+      clock,
+      logger,
+      onAppended: onLogged,
+      ...(server.isPrivate && mode !== "core" && { prepare: setUpOurs }),
+    }),
+  );
 
-  natsFacts = () => ({ status: nats.status(), subscribed: subscription.subscribed, dropped: delivery.counts().dropped });
+  natsFacts = () => ({
+    status: nats.status(),
+    source: source.facts(),
+    proof: deliveryProof(store.cursor(), store.deliveries()),
+    dropped: delivery.counts().dropped,
+  });
+  resync = () => source.resync();
 
   reconciler.start();
   started = true;

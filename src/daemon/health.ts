@@ -5,6 +5,8 @@
 import type { Check } from "../http/api.ts";
 import { isoTime } from "../http/api.ts";
 import type { NatsStatus } from "../nats/connection.ts";
+import type { SourceFacts } from "../nats/event-source.ts";
+import { type DeliveryProof, proven } from "../store/delivery-proof.ts";
 
 /** Longer than any operation may take, deadlines and all. */
 const STUCK_MS = 60_000;
@@ -19,7 +21,8 @@ export interface HealthFacts {
 
 export interface NatsFacts {
   readonly status: NatsStatus;
-  readonly subscribed: boolean;
+  readonly source: SourceFacts;
+  readonly proof: DeliveryProof;
   readonly dropped: number;
 }
 
@@ -45,14 +48,26 @@ export function startup(started: boolean): readonly Check[] {
   return [{ name: "start", ok: started, message: started ? "complete" : "under way" }];
 }
 
-function natsCheck({ status, subscribed, dropped }: NatsFacts): Check {
+function natsCheck({ status, source, proof, dropped }: NatsFacts): Check {
   const since = `since ${isoTime(status.sinceMs)}`;
   const losses = dropped > 0 ? `, ${dropped} messages dropped` : "";
   const error = status.lastError === null ? "" : `: ${status.lastError}`;
   if (status.state !== "connected") {
     return { name: "nats", ok: false, message: `${status.state} ${since}${error}; streams go on${losses}` };
   }
-  const state = subscribed ? "subscribed" : `not subscribed${error}`;
-  const message = `connected to ${status.server} ${since}, ${state}, ${status.delivery}${losses}`;
-  return { name: "nats", ok: subscribed, message };
+  return {
+    name: "nats",
+    ok: source.reading,
+    message: `connected to ${status.server} ${since}, ${how(source, proof, error)}${losses}`,
+  };
+}
+
+function how({ from, reading, problem, behind }: SourceFacts, proof: DeliveryProof, error: string): string {
+  if (from === null) return "looking for a stream";
+  if (from === "core") {
+    const why = problem === null ? "" : ` (${problem.message})`;
+    return `${reading ? "subscribed" : `not subscribed${error}`}, at-most-once: what is published while this daemon or NATS is away is lost${why}`;
+  }
+  if (!reading) return `not reading: ${problem?.message ?? "beginning"}${problem?.nextStep ? `; ${problem.nextStep}` : ""}`;
+  return `at-least-once: ${proven(proof)}, ${behind ?? 0} behind`;
 }

@@ -17,21 +17,30 @@ interface SourceDependencies {
   readonly owner: AsyncDisposableStack;
 }
 
-export async function natsSource(config: Config, deps: SourceDependencies): Promise<NatsConfig> {
+export interface NatsSource {
+  readonly config: NatsConfig;
+  /** Whether the server is a child of ours, which nobody else sets up. */
+  readonly isPrivate: boolean;
+}
+
+export async function natsSource(config: Config, deps: SourceDependencies): Promise<NatsSource> {
   const { url } = config.nats;
   if (url !== undefined)
-    return natsConfig(
-      config,
-      url.split(",").map((server) => server.trim()),
-    );
+    return {
+      config: natsConfig(
+        config,
+        url.split(",").map((server) => server.trim()),
+      ),
+      isPrivate: false,
+    };
   if (await natsAnswers(LOCAL.host, LOCAL.port, GREETING_TIMEOUT_MS, deps.clock)) {
     const found = `nats://${LOCAL.host}:${LOCAL.port}`;
     deps.logger.info({ url: found }, "no NATS server was configured: using the one on this machine");
-    return natsConfig(config, [found]);
+    return { config: natsConfig(config, [found]), isPrivate: false };
   }
   const { clock, logger, env } = deps;
   const server = deps.owner.use(await startPrivateServer({ dataDir: config.data, env, clock, logger }));
-  return natsConfig(config, [server.url]);
+  return { config: natsConfig(config, [server.url]), isPrivate: true };
 }
 
 /** What the `nats` section of the configuration says, for these servers. */

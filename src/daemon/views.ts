@@ -1,7 +1,9 @@
 /** What the HTTP API shows, read from those who know it. */
 import type { Clock } from "../clock.ts";
+import type { DeliveryGuarantee } from "../events/types.ts";
 import {
   type Check,
+  type DeliveryView,
   type HistoryView,
   isoTime,
   type PeerDetailView,
@@ -16,6 +18,7 @@ import { type PeerFacts, peerView, phaseOf } from "../http/peers.ts";
 import type { PeerId } from "../ids.ts";
 import type { PeerSnapshot } from "../p2p/registry.ts";
 import type { Reconciler } from "../reconciler/reconciler.ts";
+import { type DeliveryProof, deliveryProof, proven } from "../store/delivery-proof.ts";
 import type { Logged } from "../store/logged.ts";
 import type { Store } from "../store/store.ts";
 import { type HealthFacts, liveness, readiness, startup } from "./health.ts";
@@ -31,10 +34,14 @@ export interface ViewSources {
   readonly self: SelfView;
   readonly health: () => HealthFacts;
   readonly started: () => boolean;
+  /** The durable consumer's name. */
+  readonly consumer: string;
+  readonly resync: () => boolean;
 }
 
-export function gaugesOf(sources: Omit<ViewSources, "self" | "started">): Gauges {
+export function gaugesOf(sources: Omit<ViewSources, "self" | "started" | "consumer" | "resync">): Gauges {
   const { store, streams, reconciler } = sources;
+  const proof = () => deliveryProof(store.cursor(), store.deliveries());
   return {
     peersByPhase: () => {
       const counts: Record<Phase, number> = { established: 0, opening: 0, backoff: 0, closed: 0 };
@@ -47,6 +54,15 @@ export function gaugesOf(sources: Omit<ViewSources, "self" | "started">): Gauges
     operationsInFlight: () => reconciler.inFlightCount,
     natsConnected: () => sources.health().nats?.status.state === "connected",
     logHeadSeq: () => store.head().seq,
+    atLeastOnce: () => proof().delivery === "at_least_once",
+    streamSequence: () => store.cursor()?.sequence ?? 0,
+    streamBehind: () => sources.health().nats?.source.behind ?? 0,
+    streamRestarts: () => sources.health().nats?.source.restarts ?? 0,
+    deliveryGaps: () => {
+      const counts = { purged: 0, recreated: 0, reused: 0 };
+      for (const { reason } of proof().missing) counts[reason] += 1;
+      return counts;
+    },
   };
 }
 
@@ -55,6 +71,8 @@ export function viewsOf(sources: ViewSources, metrics: Metrics): Views {
     self: () => sources.self,
     peers: (): PeersView => ({ peers: peerViews(sources) }),
     peer: (peerId) => detail(sources, peerId),
+    delivery: () => deliveryView(deliveryProof(sources.store.cursor(), sources.store.deliveries()), sources),
+    resync: sources.resync,
     startup: (): readonly Check[] => startup(sources.started()),
     liveness: () => liveness(sources.reconciler.stuckForMs()),
     readiness: () => readiness(sources.health()),
@@ -85,6 +103,34 @@ function* allFacts({
 function detail(sources: ViewSources, peerId: PeerId): PeerDetailView | undefined {
   const view = peerViews(sources).find((peer) => peer.peerId === peerId);
   return view && { ...view, history: sources.store.history(peerId, { limit: HISTORY_ROWS }).map(historyView) };
+}
+
+function deliveryView(proof: DeliveryProof, { health, consumer }: ViewSources): DeliveryView {
+  const source = health().nats?.source;
+  const problem = source?.problem ?? null;
+  const { cursor } = proof;
+  const spelled = (guarantee: DeliveryGuarantee) => (guarantee === "at_least_once" ? "at-least-once" : "at-most-once");
+  return {
+    delivery: proof.delivery && spelled(proof.delivery),
+    reading: source?.reading ?? false,
+    problem: problem && { code: problem.code, message: problem.message, nextStep: problem.nextStep },
+    consumer,
+    stream: cursor && {
+      name: cursor.stream,
+      created: cursor.created,
+      firstSequence: cursor.firstSequence,
+      sequence: cursor.sequence,
+    },
+    behind: source?.behind ?? null,
+    proven: proven(proof),
+    missing: proof.missing.map(({ atMs, ...missing }) => ({ ...missing, at: isoTime(atMs) })),
+    spans: proof.spans.map(({ delivery, sinceMs, untilMs, message }) => ({
+      delivery: spelled(delivery),
+      since: isoTime(sinceMs),
+      until: untilMs === null ? null : isoTime(untilMs),
+      message,
+    })),
+  };
 }
 
 function historyView(logged: Logged): HistoryView {

@@ -58,6 +58,42 @@ export interface PeerDetailView extends PeerView {
   readonly history: readonly HistoryView[];
 }
 
+/** How events reach the log, and what the log can prove of that. */
+export interface DeliveryView {
+  /** Null until the daemon was connected to NATS once. */
+  readonly delivery: "at-most-once" | "at-least-once" | null;
+  /** Whether what is published now comes to the log by itself. */
+  readonly reading: boolean;
+  /** Why it does not, or why it comes at most once. */
+  readonly problem: { readonly code: string; readonly message: string; readonly nextStep: string | null } | null;
+  readonly consumer: string;
+  /** The JetStream stream that the log follows, or followed last: all of it from `firstSequence` to `sequence` but for what is `missing`. */
+  readonly stream: {
+    readonly name: string;
+    readonly created: string;
+    readonly firstSequence: number;
+    readonly sequence: number;
+  } | null;
+  /** Messages of the stream that are not in the log yet; null where that is not known. */
+  readonly behind: number | null;
+  /** In one phrase, for people. */
+  readonly proven: string;
+  readonly missing: readonly {
+    readonly reason: "purged" | "recreated" | "reused";
+    readonly firstSequence: number;
+    readonly lastSequence: number | null;
+    readonly at: string;
+    readonly message: string;
+  }[];
+  /** How events came when, oldest first; the last one lasts. */
+  readonly spans: readonly {
+    readonly delivery: "at-most-once" | "at-least-once";
+    readonly since: string;
+    readonly until: string | null;
+    readonly message: string;
+  }[];
+}
+
 /** One thing that health depends on. `message` is for people and says why it fails, or how it is. */
 export interface Check {
   readonly name: string;

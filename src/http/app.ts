@@ -2,13 +2,24 @@
 import { Hono } from "hono";
 import { messageOf } from "../errors.ts";
 import { parsePeerId } from "../ids.ts";
-import { type Check, type HealthView, healthOf, type PeerDetailView, type PeersView, type SelfView } from "./api.ts";
+import {
+  type Check,
+  type DeliveryView,
+  type HealthView,
+  healthOf,
+  type PeerDetailView,
+  type PeersView,
+  type SelfView,
+} from "./api.ts";
 
 export interface Views {
   self(): SelfView;
   peers(): PeersView;
   /** Undefined for a peer that is neither desired nor seen. */
   peer(peerId: ReturnType<typeof parsePeerId> & string): PeerDetailView | undefined;
+  delivery(): DeliveryView;
+  /** Reads the whole stream once more; false where there is none to read. */
+  resync(): boolean;
   startup(): readonly Check[];
   liveness(): readonly Check[];
   readiness(): readonly Check[];
@@ -20,7 +31,17 @@ export function createApp(views: Views): Hono {
   app.get("/", (c) =>
     c.json({
       service: "oc-partnerd",
-      paths: ["/startupz", "/livez", "/readyz", "/metrics", "/v1/self", "/v1/peers", "/v1/peers/:peerId"],
+      paths: [
+        "/startupz",
+        "/livez",
+        "/readyz",
+        "/metrics",
+        "/v1/self",
+        "/v1/peers",
+        "/v1/peers/:peerId",
+        "/v1/delivery",
+        "POST /v1/resync",
+      ],
     }),
   );
   app.get("/startupz", (c) => health(c, views.startup()));
@@ -39,6 +60,12 @@ export function createApp(views: Views): Hono {
     const peer = views.peer(peerId);
     return peer === undefined ? c.json(problem("peer_unknown", `${peerId} is neither desired nor seen`), 404) : c.json(peer);
   });
+  app.get("/v1/delivery", (c) => c.json(views.delivery()));
+  app.post("/v1/resync", (c) =>
+    views.resync()
+      ? c.json({ status: "started" }, 202)
+      : c.json(problem("stream_missing", "events do not come from a stream that could be read again"), 409),
+  );
   app.onError((error, c) => c.json(problem("internal", messageOf(error)), 500));
   app.notFound((c) => c.json(problem("not_found", `${c.req.path} is not served; GET / lists what is`), 404));
   return app;

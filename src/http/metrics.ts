@@ -1,5 +1,6 @@
 /** Prometheus metrics. Nothing is labelled by peer, every label value is initialised, times are timestamps and not ages (PITFALLS). */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import type { GapReason } from "../events/types.ts";
 import type { Phase } from "./api.ts";
 
 /** Read at each scrape. */
@@ -11,6 +12,11 @@ export interface Gauges {
   readonly operationsInFlight: () => number;
   readonly natsConnected: () => boolean;
   readonly logHeadSeq: () => number;
+  readonly atLeastOnce: () => boolean;
+  readonly streamSequence: () => number;
+  readonly streamBehind: () => number;
+  readonly streamRestarts: () => number;
+  readonly deliveryGaps: () => Readonly<Record<GapReason, number>>;
 }
 
 export type ReceivedResult = "changed" | "unchanged" | "rejected" | "duplicate" | "echo" | "other_datatype" | "dropped";
@@ -63,6 +69,21 @@ export class Metrics {
     this.#gauge("operations_in_flight", "Operations of the reconciler under way", gauges.operationsInFlight);
     this.#gauge("nats_connected", "1 while connected to NATS", () => (gauges.natsConnected() ? 1 : 0));
     this.#gauge("event_log_head_seq", "Sequence number of the newest event in the log", gauges.logHeadSeq);
+    this.#gauge("delivery_at_least_once", "1 while events come from a JetStream stream, 0 while by core NATS", () =>
+      gauges.atLeastOnce() ? 1 : 0,
+    );
+    this.#gauge("stream_sequence", "The log has the stream's messages up to this sequence", gauges.streamSequence);
+    this.#gauge("stream_behind", "Messages of the stream that are not in the log yet", gauges.streamBehind);
+    this.#gauge("stream_restarts", "How often reading the stream began again on a standing connection", gauges.streamRestarts);
+    const gaps = new Gauge({
+      name: "oc_partnerd_delivery_gaps",
+      help: "Gaps in what came from streams, as the log holds them",
+      labelNames: ["reason"],
+      registers: [this.#registry],
+      collect: () => {
+        for (const [reason, count] of Object.entries(gauges.deliveryGaps())) gaps.set({ reason }, count);
+      },
+    });
     const phases = new Gauge({
       name: "oc_partnerd_peers",
       help: "Peers by the phase of our outbound stream",

@@ -27,8 +27,6 @@ export interface NatsStatus {
   readonly reconnects: number;
   /** The newest failure; null again once connected. While connected: what the server has complained of since. */
   readonly lastError: string | null;
-  /** What a plain subscription can promise: what is published while we are away is lost. */
-  readonly delivery: "at-most-once";
 }
 
 interface ConnectionDependencies {
@@ -72,7 +70,6 @@ export class PersistentConnection implements AsyncDisposable {
       sinceMs: dependencies.clock.wallMs(),
       reconnects: 0,
       lastError: null,
-      delivery: "at-most-once",
     };
     this.#loop = this.#run(this.#ending.signal);
   }

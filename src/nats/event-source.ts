@@ -27,6 +27,8 @@ interface EventSourceInit {
   readonly log: Pick<Store, "cursor" | "delivery" | "appendDelivery">;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Done on each connection before anything else; how it fails is shown as the reason why there is no stream. */
+  readonly prepare?: (client: NatsConnection) => Promise<void>;
   /** Called with each row about the delivery that is appended here. */
   readonly onAppended: (logged: Logged<DeliveryEvent>) => void;
 }
@@ -101,17 +103,28 @@ export class EventSource implements Disposable {
   async #serve(client: NatsConnection, signal: AbortSignal): Promise<void> {
     const { mode, log } = this.#init;
     const isOver = () => signal.aborted || client.isClosed();
+    await this.#prepare(client);
     // Once the log follows a stream, going back to core NATS would bring messages a second time, and leave others out.
     const followsStream = mode === "jetstream" || (mode === "auto" && log.cursor() !== undefined);
     if (!followsStream && !(mode === "auto" && (await this.#hasStream(client, isOver)))) {
       await this.#subscribe(client, signal);
-      while (!isOver() && !(mode === "auto" && (await this.#hasStream(client, isOver)))) await pause(this.#init.clock, LOOK_AGAIN_MS, signal);
+      while (!isOver() && !(mode === "auto" && (await this.#hasStream(client, isOver))))
+        await pause(this.#init.clock, LOOK_AGAIN_MS, signal);
       if (isOver()) return;
       await this.#unsubscribe(client);
     }
     if (isOver()) return;
     this.#from = "jetstream";
     await this.#reader.run(client, signal);
+  }
+
+  async #prepare(client: NatsConnection): Promise<void> {
+    try {
+      await this.#init.prepare?.(client);
+    } catch (thrown) {
+      const error = toPartnerdError(thrown);
+      this.#init.logger.error({ code: error.code, error: error.message, nextStep: error.nextStep }, "cannot set up the stream");
+    }
   }
 
   async #hasStream(client: NatsConnection, isOver: () => boolean): Promise<boolean> {
@@ -128,7 +141,9 @@ export class EventSource implements Disposable {
     const { subjects, delivery, clock, logger, mode } = this.#init;
     if (signal.aborted) return;
     this.#from = "core";
-    const onlyThis = { onSession: (listener: (session: NatsConnection) => void) => (listener(client), { [Symbol.dispose]: () => {} }) };
+    const onlyThis = {
+      onSession: (listener: (session: NatsConnection) => void) => (listener(client), { [Symbol.dispose]: () => {} }),
+    };
     this.#core = new CoreSubscription(subjects, { connection: onlyThis, delivery, clock, logger });
     const why = mode === "core" ? "nats.mode is core" : (this.#whyNoStream?.message ?? "");
     logger.warn(
@@ -148,7 +163,8 @@ export class EventSource implements Disposable {
         if (log.delivery()?.reason !== "at_most_once") log.appendDelivery([changed]).forEach(onAppended);
         return;
       } catch (thrown) {
-        if (!isSaid) logger.error({ error: messageOf(thrown) }, "the log cannot say that events come at most once; it is tried again");
+        if (!isSaid)
+          logger.error({ error: messageOf(thrown) }, "the log cannot say that events come at most once; it is tried again");
         await pause(clock, APPEND_AGAIN_MS, signal);
       }
     }

@@ -4,7 +4,7 @@ import { PartnerdError } from "../errors.ts";
 import { describe } from "./dial.ts";
 
 /** https://github.com/nats-io/nats-server/blob/main/server/errors.json */
-export const API_ERROR_CODES = { consumerNotFound: 10_014, streamNotFound: 10_059 } as const;
+export const API_ERROR_CODES = { consumerNotFound: 10_014, messageNotFound: 10_037, streamNotFound: 10_059 } as const;
 
 /** The code of JetStream's own error, where that is what was thrown. */
 export function apiErrorCode(thrown: unknown): number | undefined {

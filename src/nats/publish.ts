@@ -1,10 +1,10 @@
 /** One message, published with plain core publish, as the source app does. */
 import { Events, type NatsConnection, type Status } from "nats";
-import { type Clock, deadline } from "../clock.ts";
-import { PartnerdError, toPartnerdError } from "../errors.ts";
+import type { Clock } from "../clock.ts";
+import { PartnerdError } from "../errors.ts";
 import type { NatsConfig } from "./config.ts";
-import { closeQuietly, describe, describeEvent, dial, flush } from "./dial.ts";
-import { hostAndPort, parseServers } from "./server-address.ts";
+import { describe, describeEvent, flush } from "./dial.ts";
+import { withOneClient } from "./one-client.ts";
 
 const DEFAULT_TIMEOUT_MS = 10_000;
 
@@ -19,37 +19,12 @@ interface PublishOptions {
  * Rejects with nats_unavailable when none does so in time, config_invalid for unusable credentials, usage for a message over
  * the server's limit. Core NATS tells no publisher whether anyone listens.
  */
-export async function publishOnce(
-  config: NatsConfig,
-  subject: string,
-  payload: Uint8Array,
-  options: PublishOptions,
-): Promise<string> {
-  const timeoutMs = options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
-  const servers = parseServers(config.servers);
-  const names = servers.map(hostAndPort).join(", ");
-  const late = () =>
-    new PartnerdError("nats_unavailable", `NATS at ${names} did not take the message within ${timeoutMs} ms`, {
-      nextStep: "Check that the NATS server runs and is reachable.",
-    });
-  using limit = deadline(options.clock, timeoutMs, late, options.signal);
-  let failure: PartnerdError = late();
-  for (const server of servers) {
-    let client: NatsConnection;
-    try {
-      client = await dial(config, server, options.clock, limit.signal);
-    } catch (error) {
-      failure = toPartnerdError(error, "nats_unavailable");
-      continue;
-    }
-    try {
-      await send(client, subject, payload, options.clock, limit.signal);
-      return hostAndPort(server);
-    } finally {
-      await closeQuietly(client);
-    }
-  }
-  throw failure;
+export function publishOnce(config: NatsConfig, subject: string, payload: Uint8Array, options: PublishOptions): Promise<string> {
+  const { clock, signal, timeoutMs = DEFAULT_TIMEOUT_MS } = options;
+  return withOneClient(config, "take the message", { clock, timeoutMs, signal }, async (client, server, limit) => {
+    await send(client, subject, payload, clock, limit);
+    return server;
+  });
 }
 
 async function send(

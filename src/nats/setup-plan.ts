@@ -64,7 +64,8 @@ function planStream({ stream: found, capturedElsewhere }: Found, wanted: Wanted)
   const isShared = found.subjects?.some((subject) => !subjects.includes(subject)) ?? false;
   const guards = guardSteps(found);
   const steps = [...subjectSteps(found, subjects), ...limitSteps(found, limits), ...(isShared ? [] : guards)];
-  const config = steps.reduce<Partial<StreamConfig>>((all, step) => ({ ...all, ...step.config }), {});
+  const config: Partial<StreamConfig> = {};
+  for (const step of steps) Object.assign(config, step.config);
   return {
     name,
     action: steps.length === 0 ? "keep" : "update",

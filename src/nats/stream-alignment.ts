@@ -30,12 +30,22 @@ export function align(
 ): Alignment {
   if (cursor === undefined) return { events: [followed(stream)], cursor: startOf(stream) };
   if (!isSameStream(stream, cursor)) {
-    const lostWithIt = gap("recreated", cursor.sequence + 1, null, `stream ${cursor.stream} was made anew: what the old one held beyond sequence ${cursor.sequence} is not known to be in the log`);
+    const lostWithIt = gap(
+      "recreated",
+      cursor.sequence + 1,
+      null,
+      `stream ${cursor.stream} was made anew: what the old one held beyond sequence ${cursor.sequence} is not known to be in the log`,
+    );
     const gone = stream.firstSequence > 1 ? [purged(stream, 1)] : [];
     return { events: [lostWithIt, ...gone, followed(stream)], cursor: startOf(stream) };
   }
   if (stream.lastSequence < cursor.sequence || atCursor === "other") {
-    const unknown = gap("reused", cursor.sequence + 1, null, `stream ${stream.stream} was set back and gives sequences a second time: it is read again from ${stream.firstSequence}, and what it held beyond sequence ${cursor.sequence} before is not known to be in the log`);
+    const unknown = gap(
+      "reused",
+      cursor.sequence + 1,
+      null,
+      `stream ${stream.stream} was set back and gives sequences a second time: it is read again from ${stream.firstSequence}, and what it held beyond sequence ${cursor.sequence} before is not known to be in the log`,
+    );
     return { events: [unknown, followed(stream)], cursor: startOf(stream) };
   }
   const next = cursor.sequence + 1;

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { Check, PeerDetailView } from "../../src/http/api.ts";
+import type { Check, DeliveryView, PeerDetailView } from "../../src/http/api.ts";
 import { createApp, type Views } from "../../src/http/app.ts";
 import { PEER_A, PEER_B } from "../support/peers.ts";
 
@@ -7,10 +7,24 @@ const failing: Check = { name: "nats", ok: false, message: "reconnecting since 2
 const fine: Check = { name: "event_log", ok: true, message: "writable" };
 const peer = { peerId: PEER_A, phase: "closed", history: [] } as unknown as PeerDetailView;
 
+const delivery: DeliveryView = {
+  delivery: "at-most-once",
+  reading: true,
+  problem: null,
+  consumer: "oc-partnerd",
+  stream: null,
+  behind: null,
+  proven: "nothing can be proved of what was published",
+  missing: [],
+  spans: [],
+};
+
 const views: Views = {
   self: () => ({ peerId: PEER_B, addresses: [], name: "b", did: "did:b", version: "0", startedAt: "" }),
   peers: () => ({ peers: [peer] }),
   peer: (peerId) => (peerId === PEER_A ? peer : undefined),
+  delivery: () => delivery,
+  resync: () => delivery.stream !== null,
   startup: () => [fine],
   liveness: () => [fine],
   readiness: () => [fine, failing],
@@ -34,6 +48,18 @@ describe("health", () => {
 });
 
 describe("the API", () => {
+  test("shows how events are delivered, and refuses to read again what does not come from a stream", async () => {
+    expect(await get("/v1/delivery")).toEqual({ status: 200, body: delivery });
+    const refused = await createApp(views).request("/v1/resync", { method: "POST" });
+    expect([refused.status, await refused.json()]).toEqual([
+      409,
+      { error: { code: "stream_missing", message: "events do not come from a stream that could be read again" } },
+    ]);
+    const following = createApp({ ...views, resync: () => true });
+    expect((await following.request("/v1/resync", { method: "POST" })).status).toBe(202);
+    expect((await following.request("/v1/resync")).status).toBe(404);
+  });
+
   test("lists peers and shows one", async () => {
     expect(await get("/v1/peers")).toEqual({ status: 200, body: { peers: [peer] } });
     expect(await get(`/v1/peers/${PEER_A}`)).toEqual({ status: 200, body: peer });

@@ -39,7 +39,6 @@ describe.concurrent("a persistent connection", () => {
       state: "connecting",
       server: null,
       reconnects: 0,
-      delivery: "at-most-once",
     });
     await until("a reason", () => link.connection.status().lastError !== null);
     expect(link.connection.status().lastError).toMatch(new RegExp(`127.0.0.1:${server.port}.*ECONNREFUSED`));
