@@ -2,6 +2,7 @@
 import { isDeepStrictEqual } from "node:util";
 import type { DesiredPeer } from "../events/types.ts";
 import type { PeerId, ResourceId } from "../ids.ts";
+import { type Finding, rowPlace, sentenceOf } from "./finding.ts";
 import { eventOf, type ReplayedRow } from "./logged.ts";
 import { type ProjectionLookup, project } from "./project.ts";
 import type { PeerStatus } from "./status.ts";
@@ -11,22 +12,41 @@ export interface Projections {
   readonly status: ReadonlyMap<PeerId, PeerStatus>;
 }
 
-/** `faults` names each row of the log that does not follow from those before it. */
-export function replay(log: Iterable<ReplayedRow>): Projections & { readonly faults: readonly string[] } {
+/** A replay that takes the log row by row. */
+export interface Replay extends Projections {
+  /** Folds the row in. Returns what of it does not follow from the rows before it; throws as eventOf does. */
+  take(row: ReplayedRow): readonly Finding[];
+}
+
+/** A replay of a log from its first row. */
+export function startReplay(): Replay {
   const state = emptyState();
-  const faults: string[] = [];
+  return {
+    desired: state.desired,
+    status: state.statuses,
+    take(row) {
+      const { effect, supersededPeerId, desired, statuses } = project(state, eventOf(row), row);
+      for (const peer of desired) state.setDesired(peer);
+      for (const { after } of statuses) state.statuses.set(after.peerId, after);
+      if (effect === row.effect && supersededPeerId === row.supersededPeerId) return NOTHING;
+      return differences(rowPlace(row.seq), row, { effect, supersededPeerId });
+    },
+  };
+}
+
+const NOTHING: readonly Finding[] = [];
+
+/** `faults` names each row of the log that does not follow from those before it, one sentence each. */
+export function replay(log: Iterable<ReplayedRow>): Projections & { readonly faults: readonly string[] } {
+  const { desired, status, take } = startReplay();
+  const faults: Finding[] = [];
   let lastSeq = 0;
   for (const row of log) {
-    if (row.seq !== lastSeq + 1) faults.push(`event_log: seq ${row.seq} follows ${lastSeq}`);
+    if (row.seq !== lastSeq + 1) faults.push({ place: rowPlace(row.seq), problem: `it follows row ${lastSeq}` });
     lastSeq = row.seq;
-    const { effect, supersededPeerId, desired, statuses } = project(state, eventOf(row), row);
-    if (effect !== row.effect || supersededPeerId !== row.supersededPeerId) {
-      faults.push(...differences(`event_log ${row.seq}`, row, { effect, supersededPeerId }));
-    }
-    for (const peer of desired) state.setDesired(peer);
-    for (const { after } of statuses) state.statuses.set(after.peerId, after);
+    faults.push(...take(row));
   }
-  return { desired: state.desired, status: state.statuses, faults };
+  return { desired, status, faults: faults.map(sentenceOf) };
 }
 
 /** One sentence for each field of a row that is not what the replay gives; empty when all are. */
@@ -35,21 +55,32 @@ export function tableDifferences<Row extends object>(
   found: ReadonlyMap<PeerId, Row>,
   replayed: ReadonlyMap<PeerId, Row>,
 ): string[] {
-  const peerIds = [...new Set([...found.keys(), ...replayed.keys()])];
-  return peerIds.flatMap((peerId) => {
-    const [row, expected] = [found.get(peerId), replayed.get(peerId)];
-    if (expected === undefined) return [`${table} ${peerId}: the replay has no such row`];
-    return row === undefined ? [`${table} ${peerId}: the row is missing`] : differences(`${table} ${peerId}`, row, expected);
+  return rowDifferences(table, found, replayed).map(sentenceOf);
+}
+
+/** As `tableDifferences`, for rows by any key. */
+export function rowDifferences<Key extends string | number, Row extends object>(
+  table: string,
+  found: ReadonlyMap<Key, Row>,
+  replayed: ReadonlyMap<Key, Row>,
+): Finding[] {
+  const keys = [...new Set([...found.keys(), ...replayed.keys()])];
+  return keys.flatMap((key): Finding[] => {
+    const place = `${table} ${key}`;
+    const [row, expected] = [found.get(key), replayed.get(key)];
+    if (expected === undefined) return [{ place, problem: "the replay has no such row" }];
+    return row === undefined ? [{ place, problem: "the row is missing" }] : differences(place, row, expected);
   });
 }
 
-function differences<Row extends object>(where: string, found: Row, replayed: Partial<Row>): string[] {
+function differences<Row extends object>(place: string, found: Row, replayed: Partial<Row>): Finding[] {
   const fields = new Map<string, unknown>(Object.entries(found));
   return Object.entries(replayed)
     .filter(([field, value]) => !isDeepStrictEqual(fields.get(field), value))
-    .map(
-      ([field, value]) => `${where}: ${field} is ${JSON.stringify(fields.get(field))}, the replay gives ${JSON.stringify(value)}`,
-    );
+    .map(([field, value]) => ({
+      place,
+      problem: `${field} is ${JSON.stringify(fields.get(field))}, the replay gives ${JSON.stringify(value)}`,
+    }));
 }
 
 function emptyState() {

@@ -204,12 +204,12 @@ describe("verifying", () => {
     [
       "a log row taken out behind the guard's back",
       "drop trigger event_log_no_delete; delete from event_log where seq = 1",
-      expect.arrayContaining(["event_log: seq 2 follows 0"]),
+      expect.arrayContaining(["event_log row 2: it follows row 0"]),
     ],
     [
       "an effect rewritten behind the guard's back",
       "drop trigger event_log_no_update; update event_log set effect = 'unchanged' where seq = 1",
-      [`event_log 1: effect is "unchanged", the replay gives "changed"`],
+      [`event_log row 1: effect is "unchanged", the replay gives "changed"`],
     ],
   ])("finds %s", (_, statement, differences) => {
     expect(verifyAfter(statement)).toEqual(differences);
