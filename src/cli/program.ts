@@ -10,6 +10,7 @@ import { collect, configOf, type DaemonFlags, type Env, example } from "./flags.
 import { peers } from "./peers.ts";
 import { messageOf } from "./publish.ts";
 import { addReplayCommands } from "./replay-commands.ts";
+import { addSetup } from "./setup-command.ts";
 import { status } from "./status.ts";
 
 /** Runs the command that `argv` (without node and script) names. Resolves when it is done; `run` is done when it is ended. */
@@ -23,6 +24,7 @@ export async function program(argv: readonly string[], env: Env): Promise<void> 
   addStatus(root, env);
   addPeers(root, env);
   addPublish(root, env);
+  addSetup(root, env);
   addDemo(root);
   addFixtureCommands(root, env);
   addReplayCommands(root);

@@ -35,8 +35,8 @@ interface Part<Config> {
 }
 
 export interface SetupPlan {
-  /** With the limits that it has then. */
-  readonly stream: Part<Partial<StreamConfig>> & { readonly limits: Limits };
+  /** With what it captures and keeps then. */
+  readonly stream: Part<Partial<StreamConfig>> & { readonly subjects: readonly string[]; readonly limits: Limits };
   readonly consumer: Part<Partial<ConsumerConfig>>;
 }
 
@@ -58,7 +58,7 @@ function planStream({ stream: found, capturedElsewhere }: Found, wanted: Wanted)
   const overlaps = overlapObstacles(capturedElsewhere, subjects);
   if (found === undefined) {
     const config = streamConfig(name, subjects, limits);
-    return { name, action: "create", changes: [], obstacles: overlaps, notes: [], config, limits: limitsOf(config) };
+    return { name, action: "create", changes: [], obstacles: overlaps, notes: [], config, subjects, limits: limitsOf(config) };
   }
   // Others rely on how a stream treats their subjects; it is for its owner to change that.
   const isShared = found.subjects?.some((subject) => !subjects.includes(subject)) ?? false;
@@ -73,6 +73,7 @@ function planStream({ stream: found, capturedElsewhere }: Found, wanted: Wanted)
     obstacles: [...overlaps, ...obstaclesOf(found, subjects)],
     notes: isShared ? guards.map(noteOf) : [],
     config,
+    subjects: config.subjects ?? found.subjects ?? [],
     limits: limitsOf({ ...found, ...config }),
   };
 }

@@ -82,7 +82,9 @@ export function consumerConfig(name: string, startSequence: number): Partial<Con
 /** How a consumer that was found differs from what it has to be; where it begins is the daemon's business. */
 export function consumerDifferences(found: ConsumerConfig): readonly Difference[] {
   const ackWaitMs = millis(found.ack_wait ?? 0);
-  const filters = found.filter_subject === undefined ? (found.filter_subjects ?? []) : [found.filter_subject];
+  const filters = [found.filter_subject ?? "", ...(found.filter_subjects ?? [])].filter(
+    (subject) => !["", ">"].includes(subject),
+  );
   const pending = found.max_ack_pending ?? MAX_ACK_PENDING;
   const checks: readonly (Difference & { readonly holds: boolean })[] = [
     check("ack_policy", found.ack_policy === AckPolicy.All, found.ack_policy, AckPolicy.All),
