@@ -24,7 +24,8 @@ interface ListeningUrls {
 }
 
 export class NatsServer implements AsyncDisposable {
-  readonly #directory = mkdtempSync(join(tmpdir(), "oc-partnerd-nats-"));
+  /** Its own: configuration and store. */
+  readonly directory = mkdtempSync(join(tmpdir(), "oc-partnerd-nats-"));
   readonly #jetStream: boolean;
   #process: ChildProcess | undefined;
   #port = -1;
@@ -62,18 +63,25 @@ export class NatsServer implements AsyncDisposable {
     return (await response.json()) as { total_connections: number; connect_urls?: string[] };
   }
 
+  /** The names of its clients, as it knows them right now. */
+  async clients(): Promise<readonly string[]> {
+    const response = await fetch(`${this.#urls?.monitoring?.[0]}/connz`);
+    const { connections } = (await response.json()) as { connections: readonly { name?: string }[] };
+    return connections.map(({ name = "" }) => name);
+  }
+
   get pid(): number {
     return this.#process?.pid ?? -1;
   }
 
   /** Replaces the configuration; it counts from the next `start` or `reload`. */
   configure(config: string): void {
-    writeFileSync(join(this.#directory, "nats.conf"), config);
+    writeFileSync(join(this.directory, "nats.conf"), config);
   }
 
   /** Starts the server again, on the port that it had. */
   async start(): Promise<void> {
-    const directory = this.#directory;
+    const { directory } = this;
     const binary = findNatsServer(process.env);
     const flags = ["-c", join(directory, "nats.conf"), "-a", "127.0.0.1", "-p", String(this.#port), "-m", "-1"];
     flags.push("--ports_file_dir", directory);
@@ -129,7 +137,7 @@ export class NatsServer implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.kill();
-    rmSync(this.#directory, { recursive: true, force: true });
+    rmSync(this.directory, { recursive: true, force: true });
   }
 
   async #end(signal: NodeJS.Signals): Promise<void> {

@@ -1,0 +1,162 @@
+/** A nats-server with the stream that a lane lives on, and what it says of the stream and of a consumer. */
+import {
+  type ConsumerInfo,
+  connect,
+  type JetStreamManager,
+  type NatsConnection,
+  NatsError,
+  StorageType,
+  type StreamInfo,
+} from "nats";
+import { CREATE, REMOVE } from "../support/messages.ts";
+import { NatsServer } from "../support/nats-server.ts";
+import { until } from "../support/until.ts";
+
+export const STREAM = "OC_RESOURCES";
+
+export interface StreamMessage {
+  readonly sequence: number;
+  readonly subject: string;
+  readonly bytes: Uint8Array;
+}
+
+/** Where a consumer stands. */
+export interface Acknowledged {
+  /** Everything up to this sequence was acknowledged. */
+  readonly sequence: number;
+  /** How many deliveries the consumer has made. */
+  readonly deliveries: number;
+  /** Tells two consumers of the same name apart. */
+  readonly created: string;
+}
+
+const CONSUMER_NOT_FOUND = 10_014;
+const READ_AHEAD = 4_096;
+const SLOW_ANSWER_MS = 20_000;
+
+export class Broker implements AsyncDisposable {
+  readonly #server: NatsServer;
+
+  private constructor(server: NatsServer) {
+    this.#server = server;
+  }
+
+  /** Its store is below the directory for temporary files. */
+  static async start(): Promise<Broker> {
+    const broker = new Broker(await NatsServer.start({ jetStream: true }));
+    const config = { name: STREAM, subjects: [CREATE, REMOVE], storage: StorageType.File, no_ack: true };
+    await broker.#ask(({ streams }) => streams.add(config));
+    return broker;
+  }
+
+  get url(): string {
+    return this.#server.url;
+  }
+
+  get pid(): number {
+    return this.#server.pid;
+  }
+
+  /** Where its store is. */
+  get directory(): string {
+    return this.#server.directory;
+  }
+
+  kill(): Promise<void> {
+    return this.#server.kill();
+  }
+
+  /** Resolves once JetStream answers again. */
+  async restart(): Promise<void> {
+    await this.#server.start();
+    await this.lastSequence();
+  }
+
+  async lastSequence(): Promise<number> {
+    return (await this.#info()).state.last_seq;
+  }
+
+  async created(): Promise<string> {
+    return (await this.#info()).created;
+  }
+
+  /** Undefined where there is no such consumer. Call it when nobody acknowledges any more. */
+  async acknowledged(consumer: string): Promise<Acknowledged | undefined> {
+    const info = await this.#ask(({ consumers }) => unlessMissing(consumers.info(STREAM, consumer)));
+    if (info === undefined) return undefined;
+    return { sequence: info.ack_floor.stream_seq, deliveries: info.delivered.consumer_seq, created: info.created };
+  }
+
+  async deleteConsumer(consumer: string): Promise<void> {
+    await this.#ask(({ consumers }) => unlessMissing(consumers.delete(STREAM, consumer)));
+  }
+
+  /** Resolves when the server has read all that a client of this name sent, and has noticed that it is gone. */
+  async clientGone(name: string): Promise<void> {
+    await until(
+      `${name} is gone from the server`,
+      async () => !(await this.#server.clients()).some((client) => client.startsWith(name)),
+    );
+  }
+
+  /** The messages from `first` to `last`, both of which the stream must hold. */
+  async *read(first: number, last: number): AsyncGenerator<StreamMessage> {
+    if (first > last) return;
+    const client = await connect({ servers: [this.url] });
+    try {
+      const consumer = await client.jetstream().consumers.get(STREAM, { opt_start_seq: first });
+      const messages = await consumer.consume({ max_messages: READ_AHEAD });
+      for await (const { seq, subject, data } of messages) {
+        yield { sequence: seq, subject, bytes: data };
+        if (seq >= last) break;
+      }
+      await messages.close();
+    } finally {
+      await client.close();
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#server[Symbol.asyncDispose]();
+  }
+
+  #info(): Promise<StreamInfo> {
+    return this.#ask(({ streams }) => streams.info(STREAM));
+  }
+
+  /** A server that just started may not know its streams yet. */
+  async #ask<Answer>(question: (manager: JetStreamManager) => Promise<Answer>): Promise<Answer> {
+    let client: NatsConnection | undefined;
+    let failure: unknown;
+    try {
+      client = await connect({ servers: [this.url] });
+      const manager = await client.jetstreamManager({ timeout: SLOW_ANSWER_MS });
+      const answer = await until(
+        "JetStream answers",
+        async () => {
+          try {
+            return { is: await question(manager) };
+          } catch (thrown) {
+            failure = thrown;
+            return undefined;
+          }
+        },
+        SLOW_ANSWER_MS,
+      );
+      return answer.is;
+    } catch (thrown) {
+      throw new Error(`the server does not answer: ${String(failure ?? thrown)}`, { cause: failure ?? thrown });
+    } finally {
+      await client?.close();
+    }
+  }
+}
+
+async function unlessMissing<Answer extends ConsumerInfo | boolean>(asked: Promise<Answer>): Promise<Answer | undefined> {
+  try {
+    return await asked;
+  } catch (thrown) {
+    if (thrown instanceof NatsError && thrown.api_error?.err_code === CONSUMER_NOT_FOUND) return undefined;
+    throw thrown;
+  }
+}

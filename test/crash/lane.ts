@@ -1,0 +1,171 @@
+/** A lane: one server, one stream and one database, through all of its rounds. */
+import { cpSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { derivedRandom } from "../../src/sim/random.ts";
+import { Broker } from "./broker.ts";
+import { type Disk, loopDisk, plainDisk } from "./disk.ts";
+import { type Inspected, inspectAll, inspectOpened, inspectRound, nothingKnown } from "./inspect.ts";
+import { Load } from "./load.ts";
+import { LoadMessages } from "./load-messages.ts";
+import { Mirror } from "./mirror.ts";
+import { planRound, planText, type RoundPlan } from "./plan.ts";
+import { type Identity, type Played, playQuietRound, playRound, RECOVERY_TIMEOUT_MS, type Scene } from "./round.ts";
+
+export interface LaneOptions {
+  readonly number: number;
+  readonly rounds: number;
+  readonly seed: number;
+  /** The lane's own directory. */
+  readonly directory: string;
+  /** Null, or why no file system may be mounted. */
+  readonly noPowerLoss: string | null;
+  readonly nodeOptions: string;
+  readonly signal: AbortSignal;
+  /** Where the files of a violation are copied to. */
+  readonly out: string;
+  readonly onRound: (plan: RoundPlan) => void;
+}
+
+export interface LaneResult {
+  readonly plans: readonly RoundPlan[];
+  /** The first one ends the lane; null where none was found. */
+  readonly violation: string | null;
+  readonly published: number;
+  readonly messages: number;
+  readonly rows: number;
+  readonly retired: number;
+  readonly duplicates: number;
+  /** How many deliveries there were, at least; a consumer that was replaced takes its count along. */
+  readonly deliveries: number;
+}
+
+const FULL_INSPECTION_EVERY = 25;
+/** Reading all that came while the rounds were short may take longer than finding the server again. */
+const CATCH_UP_TIMEOUT_MS = 60_000 + RECOVERY_TIMEOUT_MS;
+const KEPT_LOGS = 3;
+
+export function makeDisk(directory: string, noPowerLoss: string | null): Disk {
+  mkdirSync(directory, { recursive: true });
+  return noPowerLoss === null ? loopDisk(directory) : plainDisk(directory, noPowerLoss);
+}
+
+export async function runLane(options: LaneOptions): Promise<LaneResult> {
+  await using owner = new AsyncDisposableStack();
+  const { seed, number, directory, noPowerLoss, nodeOptions } = options;
+  const random = derivedRandom(seed, `lane ${number}`);
+  const disk = owner.use(makeDisk(directory, noPowerLoss));
+  const broker = owner.use(await Broker.start());
+  const load = owner.use(new Load(broker.url, await LoadMessages.create(), derivedRandom(seed, `load ${number}`)));
+  const lane = new Lane({ disk, broker, load, nodeOptions });
+  await load.begin();
+  const plans: RoundPlan[] = [];
+  let violation: string | null = null;
+  for (let round = 1; round <= options.rounds && violation === null && !options.signal.aborted; round++) {
+    const plan = planRound(random, disk.noPowerLoss === null);
+    plans.push(plan);
+    violation = await violationIn(`lane ${number}, round ${round} (${planText(plan)})`, () => lane.play(plan));
+    options.onRound(plan);
+    const isFullInspection = round % FULL_INSPECTION_EVERY === 0 || round === options.rounds;
+    if (violation === null && isFullInspection)
+      violation = await violationIn(`lane ${number}, all of it after round ${round}`, () =>
+        lane.inspectAll(round === options.rounds),
+      );
+  }
+  if (violation !== null) violation += `\n  files: ${lane.keepFiles(join(options.out, `crash-seed-${seed}-lane-${number}`))}`;
+  return { plans, violation, published: load.published, ...lane.counts };
+}
+
+async function violationIn(where: string, look: () => Promise<readonly string[]>): Promise<string | null> {
+  try {
+    const [first, ...others] = await look();
+    if (first === undefined) return null;
+    return `${where}: ${first}${others.length === 0 ? "" : `, and ${others.length} more, such as: ${others.slice(0, 5).join("; ")}`}`;
+  } catch (thrown) {
+    return `${where}: ${String(thrown)}`;
+  }
+}
+
+class Lane {
+  readonly #scene: Scene;
+  readonly #main: Identity;
+  readonly #known = nothingKnown();
+  readonly #logs: string[] = [];
+  #mirror = new Mirror();
+  #found: Omit<Inspected, "faults"> = { messages: 0, rows: 0, retired: 0 };
+  #duplicates = 0;
+  /** By consumer, which is another one each time it is made. */
+  readonly #deliveries = new Map<string, number>();
+  #firstStarts = 0;
+
+  constructor(scene: Scene) {
+    this.#scene = scene;
+    this.#main = { dataDir: join(scene.disk.path, "data"), consumer: "oc-partnerd" };
+  }
+
+  get counts() {
+    const deliveries = [...this.#deliveries.values()].reduce((sum, count) => sum + count, 0);
+    return { ...this.#found, duplicates: this.#duplicates, deliveries };
+  }
+
+  async play(plan: RoundPlan): Promise<readonly string[]> {
+    if (plan.phase === "first start") return this.#playFirstStart(plan);
+    this.#note(await playRound(this.#scene, plan, this.#main));
+    await this.#countDeliveries();
+    return inspectRound(this.#scene.broker, this.#mirror, this.#main, this.#known);
+  }
+
+  /** `again`: reads the stream anew, instead of trusting what was read of it before. */
+  async inspectAll(again: boolean): Promise<readonly string[]> {
+    const { broker, load } = this.#scene;
+    await load.end();
+    this.#note(await playQuietRound(this.#scene, this.#main, await broker.lastSequence(), CATCH_UP_TIMEOUT_MS));
+    await this.#countDeliveries();
+    this.#known.doubtAfter = null;
+    const faults = await inspectRound(broker, this.#mirror, this.#main, this.#known);
+    if (again) this.#mirror = new Mirror();
+    const { faults: allFaults, ...found } = await inspectAll(broker, this.#mirror, this.#main);
+    this.#found = found;
+    await load.begin();
+    return [...faults, ...allFaults];
+  }
+
+  /** Copies what there is, and returns where it is. */
+  keepFiles(directory: string): string {
+    const { disk, broker } = this.#scene;
+    cpSync(disk.path, join(directory, "disk"), { recursive: true });
+    cpSync(broker.directory, join(directory, "nats-server"), { recursive: true });
+    writeFileSync(join(directory, "daemon.log"), this.#logs.join("\n=== next daemon ===\n"));
+    return directory;
+  }
+
+  /** With a database and a consumer of its own, which then go. */
+  async #playFirstStart(plan: RoundPlan): Promise<readonly string[]> {
+    const { broker, disk } = this.#scene;
+    const name = `first-start-${++this.#firstStarts}`;
+    const identity = { dataDir: join(disk.path, name), consumer: name };
+    this.#note(await playRound(this.#scene, plan, identity));
+    const faults = [
+      ...(await inspectRound(broker, this.#mirror, identity, nothingKnown())),
+      ...inspectOpened(identity),
+      ...(await inspectRound(broker, this.#mirror, identity, nothingKnown())),
+    ];
+    if (faults.length > 0) return faults;
+    rmSync(identity.dataDir, { recursive: true });
+    await broker.deleteConsumer(name);
+    return [];
+  }
+
+  #note({ lastAtRestart, duplicates, log }: Played): void {
+    this.#duplicates += duplicates;
+    this.#logs.push(log);
+    if (this.#logs.length > KEPT_LOGS) this.#logs.shift();
+    if (lastAtRestart === undefined) return;
+    this.#mirror.truncate(lastAtRestart);
+    this.#known.doubtAfter = Math.min(lastAtRestart, this.#known.doubtAfter ?? lastAtRestart);
+  }
+
+  async #countDeliveries(): Promise<void> {
+    const consumer = await this.#scene.broker.acknowledged(this.#main.consumer);
+    if (consumer !== undefined) this.#deliveries.set(consumer.created, consumer.deliveries);
+  }
+}

@@ -1,0 +1,142 @@
+/** What a database file holds, read as it lies there: neither recovered into the file nor migrated. */
+
+import { hash } from "node:crypto";
+import { existsSync, statSync } from "node:fs";
+import { join } from "node:path";
+import type Database from "better-sqlite3";
+import { asc, getTableColumns, gt, sql } from "drizzle-orm";
+import { drizzle } from "drizzle-orm/better-sqlite3";
+import { CHAIN_START, chainHash } from "../../src/store/chain.ts";
+import { storedSha256Of } from "../../src/store/payload.ts";
+import { eventLog } from "../../src/store/schema.ts";
+import { rawConnection } from "../store/temporary-store.ts";
+import type { LoggedMessage } from "./compare.ts";
+
+export interface FileCursor {
+  readonly created: string;
+  readonly sequence: number;
+}
+
+/** A row that stays, and its hash: nothing before it can change without changing it. */
+export interface Anchor {
+  readonly seq: number;
+  readonly chainHash: string;
+}
+
+export interface Delivery {
+  readonly seq: number;
+  readonly type: string;
+  readonly reason: string;
+  readonly message: string;
+}
+
+interface MessageRow {
+  readonly seq: number;
+  readonly sequence: number | null;
+  readonly subject: string | null;
+  readonly sha256: string | null;
+  readonly bytes: number;
+  readonly payload: Buffer;
+}
+
+const PAGE_ROWS = 1_000;
+
+export class LogFile implements Disposable {
+  readonly #database: Database.Database;
+
+  private constructor(database: Database.Database) {
+    this.#database = database;
+  }
+
+  /** Undefined as long as no daemon has come so far as to make its tables. A reader leaves the write-ahead log as it is. */
+  static open(directory: string): LogFile | undefined {
+    const path = join(directory, "oc-partnerd.db");
+    if (!existsSync(path) || statSync(path).size === 0) return undefined;
+    const { database } = rawConnection(path, { readonly: true });
+    const hasTables = database.prepare("select 1 from sqlite_schema where name = 'ingest_cursor'").get() !== undefined;
+    if (hasTables) return new LogFile(database);
+    database.close();
+    return undefined;
+  }
+
+  get cursor(): FileCursor | undefined {
+    return this.#database.prepare<[], FileCursor>("select created, sequence from ingest_cursor").get();
+  }
+
+  /** The newest row about a message up to `sequence`. */
+  anchorAt(sequence: number): Anchor | undefined {
+    return this.#database
+      .prepare<[number], Anchor>(
+        "select seq, chain_hash as chainHash from event_log where payload is not null and stream_sequence <= ? order by seq desc limit 1",
+      )
+      .get(sequence);
+  }
+
+  holds({ seq, chainHash }: Anchor): boolean {
+    const found = this.#database
+      .prepare<[number], string | null>("select chain_hash from event_log where seq = ?")
+      .pluck()
+      .get(seq);
+    return found === chainHash;
+  }
+
+  /** Rows about messages after row `afterSeq`, in the order of the log. */
+  *messages(afterSeq: number): Generator<LoggedMessage> {
+    const rows = this.#database.prepare<[number], MessageRow>(
+      `select seq, stream_sequence as sequence, subject, payload_sha256 as sha256, payload_bytes as bytes, payload
+       from event_log where seq > ? and payload is not null order by seq`,
+    );
+    for (const { payload, bytes, ...row } of rows.iterate(afterSeq)) {
+      // A longer message is kept in part.
+      const isWhole = payload.length < bytes || hash("sha256", payload, "hex") === row.sha256;
+      yield { ...row, isWhole };
+    }
+  }
+
+  /** How messages came and what was missing of them, after row `afterSeq`. */
+  deliveries(afterSeq: number): readonly Delivery[] {
+    return this.#database
+      .prepare<[number], Delivery>(
+        "select seq, type, reason, message from event_log where seq > ? and type in ('DeliveryChanged', 'DeliveryGap') order by seq",
+      )
+      .all(afterSeq);
+  }
+
+  get rows(): number {
+    return this.#database.prepare<[], number>("select count(*) from event_log").pluck().get() ?? 0;
+  }
+
+  /** What SQLite itself finds wrong with the file. */
+  integrityFaults(): readonly string[] {
+    const found = this.#database.pragma("integrity_check") as readonly { integrity_check: string }[];
+    return found
+      .map((row) => row.integrity_check)
+      .filter((line) => line !== "ok")
+      .map((line) => `integrity_check: ${line}`);
+  }
+
+  /** Rows that are not numbered gaplessly, or whose hash does not follow from them and the row before. */
+  chainFaults(): readonly string[] {
+    const page = drizzle({ client: this.#database })
+      .select(getTableColumns(eventLog))
+      .from(eventLog)
+      .where(gt(eventLog.seq, sql.placeholder("afterSeq")))
+      .orderBy(asc(eventLog.seq))
+      .limit(PAGE_ROWS)
+      .prepare();
+    const faults: string[] = [];
+    let last = { seq: 0, hash: CHAIN_START };
+    for (let rows = page.all({ afterSeq: 0 }); rows.length > 0; rows = page.all({ afterSeq: last.seq })) {
+      for (const row of rows) {
+        if (row.seq !== last.seq + 1) faults.push(`row ${row.seq} follows row ${last.seq}`);
+        last = { seq: row.seq, hash: chainHash(last.hash, { ...row, storedSha256: storedSha256Of(row.payload) }) };
+        if (row.chainHash !== last.hash) faults.push(`row ${row.seq}: its hash is not the one of what it says`);
+      }
+    }
+    return faults;
+  }
+
+  [Symbol.dispose](): void {
+    this.#database.close();
+  }
+}

@@ -1,0 +1,105 @@
+/** `npm run crash`: kills, power losses, and what is left. See --help and docs/CRASHES.md. */
+import { spawn, spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { CommanderError } from "commander";
+import { endsWithParent } from "../../src/ends-with-parent.ts";
+import { messageOf } from "../../src/errors.ts";
+import { plantOf } from "../sim/plants/all.ts";
+import { ticker } from "../sim/ticker.ts";
+import { type CrashCommand, parseCommandLine } from "./command-line.ts";
+import { type LaneResult, makeDisk, runLane } from "./lane.ts";
+import { reportText } from "./report.ts";
+
+const USAGE = 64;
+const INTERRUPTED = 130;
+
+try {
+  process.exitCode = await main(process.argv.slice(2));
+} catch (thrown) {
+  if (!(thrown instanceof CommanderError)) process.stderr.write(`crash: ${messageOf(thrown)}\n`);
+  process.exitCode = thrown instanceof CommanderError && thrown.exitCode === 0 ? 0 : USAGE;
+}
+
+async function main(argv: readonly string[]): Promise<number> {
+  const command = parseCommandLine(argv);
+  if (command.plant !== undefined && plantOf(command.plant) === undefined)
+    throw new Error(`there is no planted bug ${JSON.stringify(command.plant)}; docs/PLANTED-BUGS.md names them`);
+  if (command.inside !== undefined) return campaign(command, command.inside);
+  const directory = mkdtempSync(join(tmpdir(), "oc-partnerd-crash-"));
+  try {
+    const mayMount = spawnSync("unshare", ["--mount", "true"]).status === 0;
+    return mayMount ? await inNamespace(argv, directory) : await campaign(command, directory);
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+/** What is mounted there goes with the last process in it, however that ends; nobody else ever sees it. */
+async function inNamespace(argv: readonly string[], directory: string): Promise<number> {
+  const command = [process.execPath, ...process.execArgv, import.meta.filename, ...argv, "--inside", directory];
+  const mountAndRun = 'mount -t tmpfs -o mode=0700 oc-partnerd-crash "$0" && exec "$@"';
+  const child = spawn(...endsWithParent("unshare", ["--mount", "sh", "-c", mountAndRun, directory, ...command]), {
+    stdio: ["pipe", "inherit", "inherit"],
+  });
+  // Ctrl-C reaches the child as well, which then ends in good order.
+  process.on("SIGINT", () => {});
+  process.on("SIGTERM", () => child.kill("SIGTERM"));
+  return new Promise((resolve) => child.once("exit", (code) => resolve(code ?? 1)));
+}
+
+async function campaign(command: CrashCommand, directory: string): Promise<number> {
+  const { rounds, lanes, seed, out, plant } = command;
+  // Servers, daemons and whoever else makes a temporary file.
+  process.env["TMPDIR"] = directory;
+  const noPowerLoss = whyNoPowerLoss(join(directory, "try"));
+  if (noPowerLoss !== null) process.stderr.write(`no power losses here, only kills: ${noPowerLoss}\n`);
+  const nodeOptions = plant === undefined ? "" : `--import=${new URL(`plant-preload.ts?plant=${plant}`, import.meta.url).href}`;
+  const stop = new AbortController();
+  let interrupted = false;
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    process.once(signal, () => {
+      interrupted = true;
+      stop.abort();
+    });
+  }
+  const tick = ticker(process.stderr, "rounds", rounds);
+  const startedMs = performance.now();
+  let done = 0;
+  const roundsOf = (lane: number) => Math.floor(rounds / lanes) + (lane <= rounds % lanes ? 1 : 0);
+  const running = Array.from({ length: lanes }, async (_, index): Promise<LaneResult> => {
+    const number = index + 1;
+    const laneDirectory = join(directory, `lane-${number}`);
+    const result = await runLane({
+      number,
+      rounds: roundsOf(number),
+      seed,
+      directory: laneDirectory,
+      noPowerLoss,
+      nodeOptions,
+      signal: stop.signal,
+      out,
+      onRound: () => tick.update(++done),
+    });
+    if (result.violation !== null) stop.abort();
+    return result;
+  });
+  const results = await Promise.all(running);
+  tick.clear();
+  const seconds = (performance.now() - startedMs) / 1_000;
+  process.stdout.write(`${reportText(results, { seed, seconds, noPowerLoss, interrupted })}\n`);
+  return results.some(({ violation }) => violation !== null) ? 1 : interrupted ? INTERRUPTED : 0;
+}
+
+/** Null where a file system can be mounted and can lose its power. */
+function whyNoPowerLoss(directory: string): string | null {
+  try {
+    using disk = makeDisk(directory, null);
+    disk.cutPower([]);
+    disk.restorePower();
+    return null;
+  } catch (thrown) {
+    return messageOf(thrown);
+  }
+}

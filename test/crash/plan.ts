@@ -1,0 +1,86 @@
+/** What happens in a round: drawn from the seed, and nothing else. Pure. */
+import type { Random } from "../../src/clock.ts";
+
+/** Whom the round kills. After the server alone has died the daemon has to find it again, and is ended afterwards. */
+export const VICTIMS = ["daemon", "server", "both"] as const;
+export type Victim = (typeof VICTIMS)[number];
+
+/**
+ * What the daemon is at when it happens. `first start`: of a database and a consumer of its own, which end with the round, so that the
+ * migrations, too, are killed again and again.
+ */
+export const PHASES = ["first start", "start", "catching up", "steady", "shutdown"] as const;
+export type Phase = (typeof PHASES)[number];
+
+/**
+ * How the daemon ends. `kill`: SIGKILL. `power loss`: SIGKILL, and the disk keeps only what was fsynced. `dying disk`: the disk goes first,
+ * and the daemon lives on for a while. `stop`: SIGTERM, and all the time it wants; only where the server was the victim.
+ */
+export const ENDS = ["kill", "power loss", "dying disk", "stop"] as const;
+export type End = (typeof ENDS)[number];
+
+export interface RoundPlan {
+  readonly victim: Victim;
+  readonly phase: Phase;
+  readonly end: End;
+  /** From the milestone of the phase to the kill. */
+  readonly delayMs: number;
+  /** How long the server stays away, where it is killed; how long a daemon lives on a dying disk. */
+  readonly downMs: number;
+  /** After the server alone was killed: from its return to the end of the daemon; null: until the daemon has caught up. */
+  readonly afterMs: number | null;
+  readonly messagesPerSecond: number;
+  /** Published at once when the round begins. */
+  readonly burst: number;
+}
+
+/** A cold start takes some 700 ms, more on a busy machine; the kill may come at any moment of it. */
+const LONGEST_DELAY_MS: Readonly<Record<Phase, number>> = {
+  "first start": 1_200,
+  start: 1_000,
+  "catching up": 250,
+  steady: 700,
+  shutdown: 120,
+};
+
+const LEAST_PER_SECOND = 50;
+const MOST_PER_SECOND = 3_000;
+const MOST_AT_ONCE = 2_000;
+const LONGEST_DOWN_MS = 300;
+const LONGEST_AFTER_MS = 1_500;
+
+export function planRound(random: Random, canLosePower: boolean): RoundPlan {
+  const phase = pick(random, { "first start": 1, start: 3, "catching up": 3, steady: 4, shutdown: 2 });
+  const victim = phase === "first start" ? "daemon" : pick(random, { daemon: 6, server: 2, both: 2 });
+  const power = canLosePower ? 1 : 0;
+  const end = pick(random, { kill: 4, "power loss": 4 * power, "dying disk": power, stop: victim === "server" ? 3 : 0 });
+  return {
+    victim,
+    phase,
+    end,
+    delayMs: random.next() * LONGEST_DELAY_MS[phase],
+    downMs: random.next() * LONGEST_DOWN_MS,
+    afterMs: random.next() < 0.5 ? null : random.next() * LONGEST_AFTER_MS,
+    messagesPerSecond: Math.round(LEAST_PER_SECOND * (MOST_PER_SECOND / LEAST_PER_SECOND) ** random.next()),
+    burst: random.next() < 0.5 ? 0 : Math.floor(random.next() * MOST_AT_ONCE),
+  };
+}
+
+/** One of the keys, as often as its weight says. */
+function pick<Key extends string>(random: Random, weights: Readonly<Record<Key, number>>): Key {
+  const entries = Object.entries<number>(weights) as [Key, number][];
+  const total = entries.reduce((sum, [, weight]) => sum + weight, 0);
+  let left = random.next() * total;
+  for (const [key, weight] of entries) {
+    left -= weight;
+    if (left < 0) return key;
+  }
+  throw new Error("no weight is positive");
+}
+
+/** For the failure: what the round did. */
+export function planText({ victim, phase, end, delayMs, downMs, afterMs, messagesPerSecond, burst }: RoundPlan): string {
+  const whom = victim === "both" ? "daemon and server" : victim;
+  const after = victim !== "server" ? "" : afterMs === null ? ", daemon caught up" : `, ${Math.round(afterMs)} ms more`;
+  return `${whom} at ${phase} + ${Math.round(delayMs)} ms, ${end}, away ${Math.round(downMs)} ms${after}, ${messagesPerSecond} messages/s, ${burst} at once`;
+}

@@ -1,0 +1,22 @@
+/** Preloaded into a daemon (`--import` with `?plant=NAME`): the named bug is planted in its source as it is loaded. */
+import { registerHooks } from "node:module";
+import { plantOf } from "../sim/plants/all.ts";
+import { directoryUrl } from "../sim/plants/load.ts";
+import { patched } from "../sim/plants/plant.ts";
+
+const name = new URL(import.meta.url).searchParams.get("plant") ?? "";
+const plant = plantOf(name);
+if (plant === undefined) throw new Error(`there is no planted bug ${JSON.stringify(name)}`);
+const target = new URL(plant.file, directoryUrl(`${import.meta.dirname}/../..`)).href;
+
+registerHooks({
+  load: (url, context, next) => {
+    const loaded = next(url, context);
+    if (url !== target) return loaded;
+    const { source } = loaded;
+    return {
+      ...loaded,
+      source: patched(typeof source === "string" ? source : new TextDecoder().decode(source ?? undefined), plant),
+    };
+  },
+});

@@ -1,0 +1,56 @@
+/** What the command says in the end, as text. Pure. */
+import { table } from "../../src/cli/table.ts";
+import type { LaneResult } from "./lane.ts";
+import { ENDS, PHASES, type RoundPlan } from "./plan.ts";
+
+export interface CampaignFacts {
+  readonly seed: number;
+  readonly seconds: number;
+  /** Null, or why no round had a power loss. */
+  readonly noPowerLoss: string | null;
+  readonly interrupted: boolean;
+}
+
+const counted = (count: number): string => count.toLocaleString("en-US");
+
+/** Rounds by what the daemon was at, and by how it ended; the server's deaths beside them. */
+export function roundsTable(plans: readonly RoundPlan[]): string {
+  const count = (holds: (plan: RoundPlan) => boolean): string => counted(plans.filter(holds).length);
+  const server = ({ victim }: RoundPlan) => victim !== "daemon";
+  const rows = PHASES.map((phase) => [
+    phase,
+    ...ENDS.map((end) => count((plan) => plan.phase === phase && plan.end === end)),
+    count((plan) => plan.phase === phase && server(plan)),
+    count((plan) => plan.phase === phase),
+  ]);
+  const total = ["all", ...ENDS.map((end) => count((plan) => plan.end === end)), count(server), counted(plans.length)];
+  return table(["DAEMON AT", ...ENDS.map((end) => end.toUpperCase()), "SERVER KILLED", "ROUNDS"], [...rows, total]);
+}
+
+export function reportText(lanes: readonly LaneResult[], { seed, seconds, noPowerLoss, interrupted }: CampaignFacts): string {
+  const plans = lanes.flatMap((lane) => lane.plans);
+  const sum = (of: (lane: LaneResult) => number): string => counted(lanes.reduce((total, lane) => total + of(lane), 0));
+  const cuts = plans.filter(({ end }) => end === "power loss" || end === "dying disk").length;
+  const violations = lanes.flatMap(({ violation }) => violation ?? []);
+  const facts = [
+    ["rounds", `${counted(plans.length)}${interrupted ? " (interrupted)" : ""}, seed ${seed}, ${lanes.length} lanes`],
+    ["daemon killed", counted(plans.filter(({ end }) => end !== "stop").length)],
+    ["nats-server killed", counted(plans.filter(({ victim }) => victim !== "daemon").length)],
+    ["real power losses", `${counted(cuts)}${noPowerLoss === null ? "" : ` (${noPowerLoss})`}`],
+    ["messages published", sum((lane) => lane.published)],
+    ["messages in the stream", sum((lane) => lane.messages)],
+    ["rows in the log", sum((lane) => lane.rows)],
+    ["delivered again, at least", sum((lane) => Math.max(0, lane.deliveries - lane.messages))],
+    ["duplicates absorbed, at least", sum((lane) => lane.duplicates)],
+    ["lost again by the server, and said so", sum((lane) => lane.retired)],
+    ["violations", counted(violations.length)],
+    ["seconds", seconds.toFixed(0)],
+  ];
+  const width = Math.max(...facts.map(([name = ""]) => name.length));
+  return [
+    roundsTable(plans),
+    "",
+    ...facts.map(([name = "", value]) => `${name.padEnd(width)}  ${value}`),
+    ...violations.map((violation) => `\n${violation}`),
+  ].join("\n");
+}

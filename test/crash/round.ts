@@ -1,0 +1,177 @@
+/** One round: a daemon is started under load, and somebody is killed. Afterwards no daemon runs, and the server does. */
+import { setTimeout as delay } from "node:timers/promises";
+import { type ConfigFile, DaemonProcess } from "../support/daemon-process.ts";
+import type { Broker } from "./broker.ts";
+import type { Disk } from "./disk.ts";
+import type { Load } from "./load.ts";
+import { LogFile } from "./log-file.ts";
+import type { RoundPlan } from "./plan.ts";
+
+/** What a lane's rounds have in common. */
+export interface Scene {
+  readonly disk: Disk;
+  readonly broker: Broker;
+  readonly load: Load;
+  /** For `NODE_OPTIONS`: what makes the daemon a broken one. */
+  readonly nodeOptions: string;
+}
+
+/** Whose log a daemon continues. */
+export interface Identity {
+  readonly dataDir: string;
+  readonly consumer: string;
+}
+
+/** What the daemon was called at the server; others' names do not begin so. */
+const NAME = "crash-campaign";
+const CLIENT_NAME = `oc-partnerd ${NAME}`;
+
+const MILESTONE_TIMEOUT_MS = 30_000;
+/** The broker is well: the daemon has found it again by then, and read what it missed. */
+export const RECOVERY_TIMEOUT_MS = 10_000;
+
+export interface Played {
+  /** The stream's last sequence when the server came back; undefined where it was not killed. */
+  readonly lastAtRestart?: number;
+  /** Messages that came a second time and were recognised, where the daemon could still be asked. */
+  readonly duplicates: number;
+  readonly log: string;
+}
+
+/** Throws where the daemon does not do what it should before it is killed. */
+export async function playRound(scene: Scene, plan: RoundPlan, identity: Identity): Promise<Played> {
+  const { broker, load } = scene;
+  load.perSecond = plan.messagesPerSecond;
+  load.burst(plan.burst);
+  await using daemon = await launch(scene, identity);
+  try {
+    await reach(daemon, plan);
+    const duplicates = plan.phase === "steady" ? await duplicatesOf(daemon) : 0;
+    await delay(plan.delayMs);
+    if (plan.phase === "shutdown") {
+      daemon.send("SIGTERM");
+      await delay(plan.delayMs);
+    }
+    if (plan.victim === "daemon") {
+      await endDaemon(scene, plan, daemon, []);
+      await broker.clientGone(CLIENT_NAME);
+      return { duplicates, log: logOf(daemon) };
+    }
+    if (plan.victim === "both") await endDaemon(scene, plan, daemon, [broker.pid]);
+    const killed = broker.kill();
+    await load.lost();
+    await killed;
+    await delay(plan.downMs);
+    await broker.restart();
+    const lastAtRestart = await broker.lastSequence();
+    await load.begin();
+    if (plan.victim === "server") {
+      if (plan.phase === "shutdown" || plan.afterMs !== null) await delay(plan.afterMs ?? 0);
+      else await caughtUp(daemon, identity, await broker.lastSequence(), RECOVERY_TIMEOUT_MS);
+      await endDaemon(scene, plan, daemon, []);
+      await broker.clientGone(CLIENT_NAME);
+    }
+    return { lastAtRestart, duplicates, log: logOf(daemon) };
+  } catch (thrown) {
+    throw new Error(`${String(thrown)}\n${logOf(daemon)}`, { cause: thrown });
+  }
+}
+
+/** A daemon that nobody kills, until the log has everything up to `sequence`, and ends in good order. */
+export async function playQuietRound(scene: Scene, identity: Identity, sequence: number, deadlineMs: number): Promise<Played> {
+  await using daemon = await launch(scene, identity);
+  await until(daemon, "/readyz");
+  await caughtUp(daemon, identity, sequence, deadlineMs);
+  const duplicates = await duplicatesOf(daemon);
+  const exit = await daemon.stop();
+  if (exit.code !== 0) throw new Error(`the daemon ended with ${exit.code ?? exit.signal}\n${logOf(daemon)}`);
+  await scene.broker.clientGone(CLIENT_NAME);
+  return { duplicates, log: logOf(daemon) };
+}
+
+function launch({ broker, nodeOptions }: Scene, { dataDir, consumer }: Identity): Promise<DaemonProcess> {
+  const config: ConfigFile = {
+    data: dataDir,
+    name: NAME,
+    nats: { url: broker.url, mode: "jetstream", consumer },
+    log: { level: "info", format: "json" },
+  };
+  return DaemonProcess.start({ config, env: { NODE_OPTIONS: nodeOptions }, until: "nothing" });
+}
+
+async function reach(daemon: DaemonProcess, { phase }: RoundPlan): Promise<void> {
+  switch (phase) {
+    case "first start":
+    case "start":
+      return;
+    case "catching up":
+      return until(daemon, "/startupz");
+    case "steady":
+    case "shutdown":
+      return until(daemon, "/readyz");
+  }
+}
+
+async function until(daemon: DaemonProcess, path: "/startupz" | "/readyz"): Promise<void> {
+  let ended: string | undefined;
+  void daemon.exited.then(({ code, signal }) => {
+    ended = `the daemon ended by itself with ${code ?? signal}`;
+  });
+  await daemon.until(
+    `${path} answers 200`,
+    async () => {
+      if (ended !== undefined) throw new Error(ended);
+      return (await daemon.health(path).catch(() => undefined))?.status === 200;
+    },
+    MILESTONE_TIMEOUT_MS,
+  );
+}
+
+function caughtUp(daemon: DaemonProcess, { dataDir }: Identity, sequence: number, deadlineMs: number): Promise<true> {
+  return daemon.until(
+    `the log is at sequence ${sequence} of the stream`,
+    () => {
+      using file = LogFile.open(dataDir);
+      return (file?.cursor?.sequence ?? 0) >= sequence;
+    },
+    deadlineMs,
+  );
+}
+
+/** `others`: who dies in the same instant. */
+async function endDaemon(
+  { disk }: Scene,
+  { end, downMs }: RoundPlan,
+  daemon: DaemonProcess,
+  others: readonly number[],
+): Promise<void> {
+  switch (end) {
+    case "kill":
+      for (const pid of others) process.kill(pid, "SIGKILL");
+      await daemon.kill();
+      return;
+    case "power loss":
+      disk.cutPower([daemon.pid, ...others]);
+      await daemon.exited;
+      disk.restorePower();
+      return;
+    case "dying disk":
+      disk.cutPower(others);
+      await delay(downMs);
+      await daemon.kill();
+      disk.restorePower();
+      return;
+    case "stop":
+      await daemon.stop();
+      return;
+  }
+}
+
+/** The count of this daemon alone, and none where it does not answer: the campaign counts, it does not insist. */
+async function duplicatesOf(daemon: DaemonProcess): Promise<number> {
+  return (await daemon.metric('oc_partnerd_events_received_total{result="duplicate"}').catch(() => undefined)) ?? 0;
+}
+
+function logOf(daemon: DaemonProcess): string {
+  return [...daemon.logLines().map((line) => JSON.stringify(line)), daemon.stderr].join("\n");
+}
