@@ -128,10 +128,16 @@ export interface DeliveryGap {
   readonly message: string;
 }
 
+/** Events before this one were moved to a file. `message` names them, the file, and what it and they come to. */
+export interface LogArchived {
+  readonly type: "LogArchived";
+  readonly message: string;
+}
+
 export type DeliveryEvent = DeliveryChanged | DeliveryGap;
 export type DesiredEvent = PeerDesired | PeerRemoved;
 export type ObservedEvent = StreamOpened | StreamClosed | OpenFailed | InboundRefused;
-export type LogEvent = DesiredEvent | EventRejected | ObservedEvent | DeliveryEvent;
+export type LogEvent = DesiredEvent | EventRejected | ObservedEvent | DeliveryEvent | LogArchived;
 
 /** Whether a desired event changed the desired state. */
 export type Effect = "changed" | "unchanged";

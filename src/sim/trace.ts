@@ -73,6 +73,7 @@ function sentence({ event }: Logged): string {
     case "PeerDesired":
       return `${event.type} ${event.relation}`;
     case "PeerRemoved":
+    case "LogArchived":
       return event.type;
     case "StreamOpened":
       return `${event.type} ${event.direction}`;

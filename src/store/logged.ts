@@ -106,6 +106,8 @@ export function eventOf(row: ReplayedRow): LogEvent {
       const [reason, message] = [given("reason") as GapReason, given("message")];
       return { type, reason, streamSequence: given("streamSequence"), lastStreamSequence, message };
     }
+    case "LogArchived":
+      return { type, message: given("message") };
     default:
       throw new PartnerdError("database_failed", `event_log row ${row.seq} has the unknown type ${type satisfies never}`);
   }

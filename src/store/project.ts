@@ -34,6 +34,7 @@ export function project(
     case "EventRejected":
     case "DeliveryChanged":
     case "DeliveryGap":
+    case "LogArchived":
       return NOTHING;
     case "PeerDesired":
     case "PeerRemoved":

@@ -46,6 +46,7 @@ describe("docs/SQL.md", () => {
     const views = story.read("select name from sqlite_schema where type = 'view'").map(({ name }) => String(name));
     expect(views.toSorted()).toEqual(
       [
+        "archives",
         "delivery_changes",
         "delivery_gaps",
         "desired_peers",
