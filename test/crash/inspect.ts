@@ -41,12 +41,10 @@ export async function inspectRound(broker: Broker, mirror: Mirror, identity: Ide
   const judged = isClean ? upToCursor : comparedNow(file, mirror, known, settled);
   if (judged.faults.length > 0) return judged.faults;
   if (isClean) known.doubtAfter = null;
-  const anchor = file.anchorAt(floor);
-  if (anchor !== undefined) {
-    known.anchor = anchor;
-    known.comparedSeq = anchor.seq;
-    known.comparedSequence = Math.min(floor, settled);
-  }
+  known.anchor = file.anchorAt(floor) ?? known.anchor;
+  const compared = Math.min(floor, isClean ? cursor.sequence : settled);
+  const row = file.anchorAt(compared);
+  if (row !== undefined) [known.comparedSeq, known.comparedSequence] = [row.seq, compared];
   return [];
 }
 
