@@ -1,9 +1,12 @@
 /** The prepared statements about how messages reach the log: the cursor, what was promised, what is missing. */
 import type { Database } from "better-sqlite3";
-import { and, asc, count, desc, eq, getTableColumns, gt, gte, inArray, isNotNull, isNull, or, sql } from "drizzle-orm";
+import { and, asc, desc, eq, getTableColumns, gt, inArray, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/better-sqlite3";
 import type { DeliveryChanged, DeliveryEvent, DesiredEvent } from "../events/types.ts";
-import { type Cursor, cursorOf, cursorRowOf } from "./cursor.ts";
+import type { PeerId, ResourceId } from "../ids.ts";
+import type { CoreRows } from "./already-received.ts";
+import type { ArchiveRows } from "./archive-rows.ts";
+import { type Cursor, cursorOf, cursorRowOf, type StreamIdentity } from "./cursor.ts";
 import { type Logged, loggedOf } from "./logged.ts";
 import { eventLog, ingestCursor } from "./schema.ts";
 import { excluded, placeholders, reader, writer } from "./statement.ts";
@@ -11,26 +14,36 @@ import { excluded, placeholders, reader, writer } from "./statement.ts";
 const orm = drizzle.mock();
 
 const { payload: _payload, payloadEncoding: _payloadEncoding, ...loggedColumns } = getTableColumns(eventLog);
-const streamPlace = { seq: eventLog.seq, streamSequence: eventLog.streamSequence };
-const receivedByCore = {
-  subject: sql<string>`${eventLog.subject}`,
-  payloadSha256: sql<string>`${eventLog.payloadSha256}`,
-  count: count(),
-};
+
+/** A dedupe key begins with the time at which its stream was made. */
+const NEWER_IN_STREAM = `
+  select seq, stream_sequence as streamSequence from event_log
+  where (peer_id = :peerId or resource_id = :resourceId) and stream_sequence > :streamSequence
+    and substr(dedupe_key, 1, length(:created) + 1) = :created || '/'
+  union all
+  select stream_seq, stream_sequence from archived_peer
+  where peer_id = :peerId and stream_sequence > :streamSequence and stream_created = :created
+  union all
+  select stream_seq, stream_sequence from archived_resource
+  where resource_id = :resourceId and stream_sequence > :streamSequence and stream_created = :created
+  order by streamSequence desc`;
+
+interface NewerInStream {
+  readonly peerId: PeerId;
+  readonly resourceId: ResourceId | null;
+  readonly created: string;
+  readonly streamSequence: number;
+}
+
+const RECEIVED_BY_CORE = `
+  select subject, payload_sha256 as payloadSha256, count(*) as count from (
+    select subject, payload_sha256 from event_log
+    where dedupe_key is null and subject is not null and payload_sha256 is not null and at_ms >= :sinceMs
+    union all
+    select subject, payload_sha256 from archived_core_message where at_ms >= :sinceMs
+  ) group by subject, payload_sha256`;
 
 const prepare = {
-  newerInStream: reader(
-    orm
-      .select(streamPlace)
-      .from(eventLog)
-      .where(
-        and(
-          gt(eventLog.streamSequence, sql.placeholder("streamSequence")),
-          or(eq(eventLog.peerId, sql.placeholder("peerId")), eq(eventLog.resourceId, sql.placeholder("resourceId"))),
-        ),
-      ),
-    streamPlace,
-  ),
   delivery: reader(
     orm.select(loggedColumns).from(eventLog).where(eq(eventLog.type, "DeliveryChanged")).orderBy(desc(eventLog.seq)),
     loggedColumns,
@@ -39,24 +52,9 @@ const prepare = {
     orm
       .select(loggedColumns)
       .from(eventLog)
-      .where(inArray(eventLog.type, ["DeliveryChanged", "DeliveryGap"]))
+      .where(and(gt(eventLog.seq, sql.placeholder("afterSeq")), inArray(eventLog.type, ["DeliveryChanged", "DeliveryGap"])))
       .orderBy(asc(eventLog.seq)),
     loggedColumns,
-  ),
-  receivedByCore: reader(
-    orm
-      .select(receivedByCore)
-      .from(eventLog)
-      .where(
-        and(
-          isNull(eventLog.dedupeKey),
-          isNotNull(eventLog.subject),
-          isNotNull(eventLog.payloadSha256),
-          gte(eventLog.atMs, sql.placeholder("sinceMs")),
-        ),
-      )
-      .groupBy(eventLog.subject, eventLog.payloadSha256),
-    receivedByCore,
   ),
   cursor: reader(orm.select().from(ingestCursor), getTableColumns(ingestCursor)),
   upsertCursor: writer<typeof ingestCursor.$inferInsert>(
@@ -70,25 +68,29 @@ const prepare = {
   ),
 };
 
-export function deliveryRows(database: Database) {
-  const newerInStream = prepare.newerInStream(database);
+export function deliveryRows(database: Database, archived: ArchiveRows) {
+  const newerInStream = database.prepare<NewerInStream, { seq: number; streamSequence: number }>(NEWER_IN_STREAM);
   const delivery = prepare.delivery(database);
   const deliveries = prepare.deliveries(database);
-  const receivedByCore = prepare.receivedByCore(database);
+  const receivedByCore = database.prepare<{ sinceMs: number }, CoreRows>(RECEIVED_BY_CORE);
   const cursor = prepare.cursor(database);
   const upsertCursor = prepare.upsertCursor(database);
 
   return {
-    /** A row of the same peer or resource that stands later in the stream. */
-    newerInStream: ({ peerId, resourceId }: DesiredEvent, streamSequence: number) =>
-      newerInStream.get({ peerId, resourceId, streamSequence }),
+    /** The row of the same peer or resource, in the log or archived, that stands last in this stream, if it stands later than that. */
+    newerInStream: ({ peerId, resourceId }: DesiredEvent, { created }: StreamIdentity, streamSequence: number) =>
+      newerInStream.get({ peerId, resourceId, created, streamSequence }),
     delivery: (): DeliveryChanged | undefined => {
-      const row = delivery.get();
+      const row = delivery.get() ?? archived.archivedDeliveries().findLast(({ type }) => type === "DeliveryChanged");
       const event = row && loggedOf(row).event;
       return event?.type === "DeliveryChanged" ? event : undefined;
     },
-    deliveries: () => deliveries.all().map(loggedOf) as Logged<DeliveryEvent>[],
-    /** What came by core NATS since then, and how often the same bytes did. Reads the whole log. */
+    /** All of them, archived ones too. */
+    deliveries: () => {
+      const afterSeq = archived.newestAnchor()?.lastSeq ?? 0;
+      return [...archived.archivedDeliveries(), ...deliveries.all({ afterSeq })].map(loggedOf) as Logged<DeliveryEvent>[];
+    },
+    /** What came by core NATS since then, archived or not, and how often the same bytes did. Reads the whole log. */
     receivedByCore: (sinceMs: number) => receivedByCore.all({ sinceMs }),
     cursor: (): Cursor | undefined => {
       const row = cursor.get();

@@ -54,6 +54,22 @@ const NO_DETAILS = {
   lastStreamSequence: null,
 };
 
+/** The columns of a row of which only its event and its place are kept. */
+export const NO_COLUMNS: Omit<LoggedRow, "seq" | "type" | "atMs"> = {
+  ...NO_DETAILS,
+  peerId: null,
+  source: null,
+  dedupeKey: null,
+  causeSeq: null,
+  effect: null,
+  supersededPeerId: null,
+  subject: null,
+  payloadBytes: null,
+  payloadSha256: null,
+  streamSequence: null,
+  chainHash: null,
+};
+
 /** An event's fields are named as its columns are; the columns of other events stay null. */
 export function columnsOf(event: LogEvent): EventColumns {
   return { peerId: null, ...NO_DETAILS, ...event };

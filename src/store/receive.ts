@@ -4,7 +4,7 @@ import { resolve } from "../events/resolve.ts";
 import type { DeliveryGap, DesiredEvent, EventRejected } from "../events/types.ts";
 import type { AlreadyReceived } from "./already-received.ts";
 import { type Append, OBSERVED, withWellFormedText } from "./append.ts";
-import type { Cursor } from "./cursor.ts";
+import type { Cursor, StreamIdentity } from "./cursor.ts";
 import type { Logged } from "./logged.ts";
 import { storedPayload } from "./payload.ts";
 import type { Tables } from "./tables.ts";
@@ -39,14 +39,14 @@ export function receive(
   received: Received,
 ): Logged | "duplicate" {
   const { subject, dedupeKey } = withWellFormedText({ subject: received.subject, dedupeKey: received.dedupeKey });
-  if (dedupeKey !== null && rows.holds(dedupeKey)) return "duplicate";
   const streamSequence = received.streamSequence ?? null;
+  if (dedupeKey !== null && rows.holds(dedupeKey, streamSequence)) return "duplicate";
   const payload = storedPayload(received.payload, received.sha256);
   if (streamSequence !== null && alreadyReceived.take(subject, payload.payloadSha256, streamSequence)) return "duplicate";
   const decoded = withWellFormedText(received.decoded);
   const resolved = decoded.kind === "rejected" ? decoded : resolve(decoded, rows.lastPeerOfResource);
   const isLate = cursor !== undefined && streamSequence !== null && streamSequence <= cursor.sequence;
-  const accepted = isLate && "type" in resolved ? unlessOutdated(rows, resolved, streamSequence) : resolved;
+  const accepted = isLate && "type" in resolved ? unlessOutdated(rows, resolved, cursor, streamSequence) : resolved;
   const event = "kind" in accepted ? rejection(accepted) : accepted;
   return append(event, { ...OBSERVED, source: decoded.source, subject, dedupeKey, payload, streamSequence });
 }
@@ -55,8 +55,13 @@ export function receive(
  * A message that comes after later ones (a resync finds one that the log lacks) must not undo what those have said: it is kept, and
  * takes effect only where the log has nothing newer of its peer and its resource.
  */
-function unlessOutdated(rows: Tables, event: DesiredEvent, streamSequence: number): DesiredEvent | EventRejected {
-  const newer = rows.newerInStream(event, streamSequence);
+function unlessOutdated(
+  rows: Tables,
+  event: DesiredEvent,
+  stream: StreamIdentity,
+  streamSequence: number,
+): DesiredEvent | EventRejected {
+  const newer = rows.newerInStream(event, stream, streamSequence);
   if (newer === undefined) return event;
   const message = `stream sequence ${streamSequence} came after ${newer.streamSequence} (seq ${newer.seq}), which says something newer of this peer`;
   return { type: "EventRejected", reason: "outdated", message };

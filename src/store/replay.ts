@@ -18,9 +18,9 @@ export interface Replay extends Projections {
   take(row: ReplayedRow): readonly Finding[];
 }
 
-/** A replay of a log from its first row. */
-export function startReplay(): Replay {
-  const state = emptyState();
+/** A replay of a log from its first row, or from behind what was archived, which came to `before`. */
+export function startReplay(before: Projections = NO_PROJECTIONS): Replay {
+  const state = stateOf(before);
   return {
     desired: state.desired,
     status: state.statuses,
@@ -36,11 +36,20 @@ export function startReplay(): Replay {
 
 const NOTHING: readonly Finding[] = [];
 
+/** Where a replay begins: behind the row `seq`, with what the log came to up to there. */
+export interface ReplayStart {
+  readonly seq: number;
+  readonly projections: Projections;
+}
+
+const NO_PROJECTIONS: Projections = { desired: new Map(), status: new Map() };
+export const FROM_ZERO: ReplayStart = { seq: 0, projections: NO_PROJECTIONS };
+
 /** `faults` names each row of the log that does not follow from those before it, one sentence each. */
-export function replay(log: Iterable<ReplayedRow>): Projections & { readonly faults: readonly string[] } {
-  const { desired, status, take } = startReplay();
+export function replay(log: Iterable<ReplayedRow>, start = FROM_ZERO): Projections & { readonly faults: readonly string[] } {
+  const { desired, status, take } = startReplay(start.projections);
   const faults: Finding[] = [];
-  let lastSeq = 0;
+  let lastSeq = start.seq;
   for (const row of log) {
     if (row.seq !== lastSeq + 1) faults.push({ place: rowPlace(row.seq), problem: `it follows row ${lastSeq}` });
     lastSeq = row.seq;
@@ -83,11 +92,11 @@ function differences<Row extends object>(place: string, found: Row, replayed: Pa
     }));
 }
 
-function emptyState() {
+function stateOf(before: Projections) {
   const desired = new Map<PeerId, DesiredPeer>();
-  const statuses = new Map<PeerId, PeerStatus>();
+  const statuses = new Map(before.status);
   const peerOfResource = new Map<ResourceId, PeerId>();
-  return {
+  const state = {
     desired,
     statuses,
     peer: (peerId: PeerId) => desired.get(peerId),
@@ -100,4 +109,6 @@ function emptyState() {
       desired.set(peer.peerId, peer);
     },
   } satisfies ProjectionLookup & Record<string, unknown>;
+  for (const peer of before.desired.values()) state.setDesired(peer);
+  return state;
 }

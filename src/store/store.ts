@@ -155,7 +155,8 @@ export function openStore({ directory, clock, headFile: hasHeadFile = true, ...o
   );
 
   const verifyProjections = database.transaction(() => {
-    const { desired, status, faults } = replay(rows.log());
+    const start = rows.replayStart();
+    const { desired, status, faults } = replay(rows.log(start.seq), start);
     const desiredRows = new Map(rows.desiredPeers().map((peer) => [peer.peerId, peer]));
     const statusRows = new Map(rows.statuses().map((peer) => [peer.peerId, peer]));
     return [
@@ -166,7 +167,8 @@ export function openStore({ directory, clock, headFile: hasHeadFile = true, ...o
   });
 
   const replayProjections = database.transaction((): Projections => {
-    const { desired, status } = replay(rows.log());
+    const start = rows.replayStart();
+    const { desired, status } = replay(rows.log(start.seq), start);
     return { desired, status };
   });
 

@@ -5,11 +5,14 @@ import { drizzle } from "drizzle-orm/better-sqlite3";
 import { unionAll } from "drizzle-orm/sqlite-core";
 import type { DesiredPeer } from "../events/types.ts";
 import type { PeerId, ResourceId } from "../ids.ts";
+import { archiveRows } from "./archive-rows.ts";
+import { projectionsOf } from "./archived-state.ts";
 import { CHAIN_START } from "./chain.ts";
 import { deliveryRows } from "./delivery-rows.ts";
 import { loggedOf, type ReplayedRow } from "./logged.ts";
 import type { ProjectionLookup, StatusChange } from "./project.ts";
 import { type Repetition, repetitionChecksum } from "./repetitions.ts";
+import { FROM_ZERO, type ReplayStart } from "./replay.ts";
 import { desiredPeer, eventLog, openStream, peerStatusRow, repeatedFailures } from "./schema.ts";
 import { excluded, placeholders, reader, writer } from "./statement.ts";
 import type { PeerStatus } from "./status.ts";
@@ -130,13 +133,14 @@ const prepare = {
 export type Tables = ReturnType<typeof tables>;
 
 export function tables(database: Database) {
+  const archived = archiveRows(database);
   const insertEvent = prepare.insertEvent(database);
   const newestEvent = prepare.newestEvent(database);
   const eventByDedupeKey = prepare.eventByDedupeKey(database);
   const history = prepare.history(database);
   // Past drizzle, which takes longer over a row than SQLite and the fold together; its columns need no conversion.
-  const log = database.prepare<[number], ReplayedRow>(
-    `select ${named(replayedColumns)} from event_log where seq < ? order by seq`,
+  const log = database.prepare<[number, number], ReplayedRow>(
+    `select ${named(replayedColumns)} from event_log where seq > ? and seq < ? order by seq`,
   );
   const lastPeerByResource = prepare.lastPeerByResource(database);
   const desiredByPeer = prepare.desiredByPeer(database);
@@ -154,20 +158,31 @@ export function tables(database: Database) {
   const upsertRepetition = prepare.upsertRepetition(database);
 
   return {
-    ...deliveryRows(database),
+    ...deliveryRows(database, archived),
+    ...archived,
     insertEvent,
     /** A row that somebody added by hand has no hash: the chain starts anew behind it, and a check names it. */
     head: () => {
       const newest = newestEvent.get();
       return newest && { ...newest, chainHash: newest.chainHash ?? CHAIN_START };
     },
-    holds: (dedupeKey: string) => eventByDedupeKey.get({ dedupeKey }) !== undefined,
+    /** Whether this message, which came with this sequence in its stream, is in the log, or was. */
+    holds: (dedupeKey: string, streamSequence: number | null) =>
+      eventByDedupeKey.get({ dedupeKey }) !== undefined || archived.heldMessage(dedupeKey, streamSequence),
     history: (peerId: PeerId, limit: number, beforeSeq: number) => history.all({ peerId, limit, beforeSeq }).map(loggedOf),
-    /** From the first row on, read as it is asked for. Nothing may be written meanwhile. */
-    log: (beforeSeq = Number.MAX_SAFE_INTEGER): Iterable<ReplayedRow> => log.iterate(beforeSeq),
+    /** From behind a row on, read as it is asked for. Nothing may be written meanwhile. */
+    log: (afterSeq: number, beforeSeq = Number.MAX_SAFE_INTEGER): Iterable<ReplayedRow> => log.iterate(afterSeq, beforeSeq),
+    /** Where a replay of the log begins: at its first row, or behind what was archived. Throws as archivedState does. */
+    replayStart: (): ReplayStart => {
+      const anchor = archived.newestAnchor();
+      return anchor === undefined
+        ? FROM_ZERO
+        : { seq: anchor.lastSeq, projections: projectionsOf(archived.archivedState(anchor)) };
+    },
 
     /** The log's answer: a resource that its peer has since lost to another id still names that peer. */
-    lastPeerOfResource: (resourceId: ResourceId) => lastPeerByResource.get({ resourceId })?.peerId ?? undefined,
+    lastPeerOfResource: (resourceId: ResourceId) =>
+      lastPeerByResource.get({ resourceId })?.peerId ?? archived.archivedPeerOfResource(resourceId),
 
     desiredPeers: (): DesiredPeer[] => desiredPeers.all(),
     upsertDesired,

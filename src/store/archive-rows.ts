@@ -1,0 +1,80 @@
+/** The prepared statements over what was archived: the anchors, and what is left of the rows behind them. */
+import type { Database } from "better-sqlite3";
+import { asc, desc, eq, getTableColumns, sql } from "drizzle-orm";
+import { drizzle } from "drizzle-orm/better-sqlite3";
+import { messageOf, PartnerdError } from "../errors.ts";
+import type { PeerId, ResourceId } from "../ids.ts";
+import { OWN_SOURCE } from "./append.ts";
+import { archiveAnchor, archivedDelivery, archivedResource } from "./archive-schema.ts";
+import { type ArchivedState, unpackState } from "./archived-state.ts";
+import { type LoggedRow, NO_COLUMNS } from "./logged.ts";
+import { reader } from "./statement.ts";
+
+const orm = drizzle.mock();
+
+const { state: _state, ...anchorColumns } = getTableColumns(archiveAnchor);
+const packed = { lastSeq: archiveAnchor.lastSeq, stateSha256: archiveAnchor.stateSha256, state: archiveAnchor.state };
+const lastPeer = { peerId: archivedResource.peerId };
+
+/** What stands for the rows up to `lastSeq` that are in an archive file. */
+export type Anchor = Omit<typeof archiveAnchor.$inferSelect, "state">;
+
+const prepare = {
+  newest: reader(orm.select(anchorColumns).from(archiveAnchor).orderBy(desc(archiveAnchor.lastSeq)), anchorColumns),
+  all: reader(orm.select(anchorColumns).from(archiveAnchor).orderBy(asc(archiveAnchor.lastSeq)), anchorColumns),
+  packed: reader(
+    orm
+      .select(packed)
+      .from(archiveAnchor)
+      .where(eq(archiveAnchor.lastSeq, sql.placeholder("lastSeq"))),
+    packed,
+  ),
+  lastPeer: reader(
+    orm
+      .select(lastPeer)
+      .from(archivedResource)
+      .where(eq(archivedResource.resourceId, sql.placeholder("resourceId")))
+      .orderBy(desc(archivedResource.lastSeq)),
+    lastPeer,
+  ),
+  deliveries: reader(orm.select().from(archivedDelivery).orderBy(asc(archivedDelivery.seq)), getTableColumns(archivedDelivery)),
+};
+
+export type ArchiveRows = ReturnType<typeof archiveRows>;
+
+export function archiveRows(database: Database) {
+  const newest = prepare.newest(database);
+  const all = prepare.all(database);
+  const packedState = prepare.packed(database);
+  const lastPeer = prepare.lastPeer(database);
+  const deliveries = prepare.deliveries(database);
+  const archivedMessage = database
+    .prepare<[number, string], number>("select 1 from archived_message where stream_sequence = ? and message_hash = ?")
+    .pluck();
+
+  return {
+    newestAnchor: (): Anchor | undefined => newest.get(),
+    /** Oldest first. */
+    anchors: (): readonly Anchor[] => all.all(),
+    /** Throws `database_failed` where the anchor's state is not what its hash says. */
+    archivedState: ({ lastSeq }: Pick<Anchor, "lastSeq">): ArchivedState => {
+      const row = packedState.get({ lastSeq });
+      if (row === undefined) throw new PartnerdError("database_failed", `there is no archive_anchor ${lastSeq}`);
+      try {
+        return unpackState(row.state, row.stateSha256);
+      } catch (thrown) {
+        throw new PartnerdError("database_failed", `archive_anchor ${lastSeq}: its state is damaged: ${messageOf(thrown)}`, {
+          nextStep: "look at the log with `oc-partnerd check`, then restore it from a backup",
+          cause: thrown,
+        });
+      }
+    },
+    /** Whether a row with this key, which came with this sequence, was archived and deleted. */
+    heldMessage: (dedupeKey: string, streamSequence: number | null) =>
+      archivedMessage.get(streamSequence ?? 0, dedupeKey.slice(dedupeKey.lastIndexOf("/") + 1)) !== undefined,
+    archivedPeerOfResource: (resourceId: ResourceId): PeerId | undefined => lastPeer.get({ resourceId })?.peerId,
+    /** The rows about delivery that were archived, oldest first. */
+    archivedDeliveries: (): readonly LoggedRow[] =>
+      deliveries.all().map((row) => ({ ...NO_COLUMNS, source: OWN_SOURCE, ...row })),
+  };
+}
