@@ -21,6 +21,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   ".": ["cli"],
   events: [],
   store: ["events"],
+  "store/check": ["events", "store"],
   reconciler: ["events", "store"],
   p2p: ["events", "reconciler/ports.ts"],
   nats: ["events", "store"],
@@ -31,7 +32,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   sim: ["fixture", "events", "store", "reconciler", "p2p", "nats", "daemon", "sim/network", "sim/invariants"],
   "sim/network": ["p2p"],
   "sim/invariants": ["sim", "sim/network", "events", "store", "reconciler", "p2p", "fixture"],
-  cli: ["config", "http", "nats", "daemon", "demo", "fixture", "sim", "store"],
+  cli: ["config", "http", "nats", "daemon", "demo", "fixture", "sim", "store", "store/check"],
   demo: ["config", "http", "nats", "store", "events", "cli"],
 };
 

@@ -15,3 +15,13 @@ export function messageHash(storedAtNs: string, sha256: string): string {
 export function dedupeKeyOf({ created }: StreamIdentity, sequence: number, hash: string): string {
   return `${created}/${sequence}/${hash}`;
 }
+
+/** Undefined for what is no key of a stream's message. */
+export function parseDedupeKey(
+  key: string,
+): { readonly created: string; readonly sequence: number; readonly hash: string } | undefined {
+  const { created, sequence, hash } = /^(?<created>[^/]+)\/(?<sequence>\d{1,15})\/(?<hash>[^/]+)$/.exec(key)?.groups ?? {};
+  return created === undefined || sequence === undefined || hash === undefined
+    ? undefined
+    : { created, sequence: Number(sequence), hash };
+}

@@ -1,15 +1,13 @@
 /** Reads the log of a data directory from beside its daemon, whether that runs or not. Changes nothing: neither rows nor schema. */
-import { statSync } from "node:fs";
-import { join } from "node:path";
 import Database from "better-sqlite3";
 import { and, asc, between, count, eq, getTableColumns, gt, gte, inArray, lte, max, min, or, type SQL } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/better-sqlite3";
-import { messageOf, PartnerdError } from "../errors.ts";
 import type { PeerId } from "../ids.ts";
+import { databaseFileOf } from "./database-file.ts";
 import { storeFailure } from "./failure.ts";
 import { type Logged, loggedOf } from "./logged.ts";
 import { refuseOtherSchema } from "./migrations.ts";
-import { DATABASE_NAME, refuseForeign } from "./open.ts";
+import { refuseEmpty } from "./open.ts";
 import { type Projections, replay } from "./replay.ts";
 import { eventLog, repeatedFailures } from "./schema.ts";
 import { tables } from "./tables.ts";
@@ -50,32 +48,16 @@ const PAGE_ROWS = 500;
  * program's or an older schema's, `database_newer` where it is a newer one's.
  */
 export function openLogReader(path: string): LogReader {
-  const file = fileOf(path);
+  const file = databaseFileOf(path);
   let opened: Database.Database | undefined;
   try {
     opened = new Database(file, { readonly: true, fileMustExist: true });
-    if (refuseForeign(opened, file))
-      throw new PartnerdError("database_failed", `${file} is empty: no daemon has ever written to it`, { nextStep: NEXT_STEP });
+    refuseEmpty(opened, file);
     refuseOtherSchema(opened, file);
     return reader(opened, file);
   } catch (thrown) {
     opened?.close();
     throw storeFailure(`cannot read ${file}`, thrown);
-  }
-}
-
-const NEXT_STEP = "name the daemon's data directory, or a copy of its database, with --data";
-
-function fileOf(path: string): string {
-  try {
-    const file = statSync(path).isDirectory() ? join(path, DATABASE_NAME) : path;
-    statSync(file);
-    return file;
-  } catch (thrown) {
-    throw new PartnerdError("database_failed", `there is no database in ${path}: ${messageOf(thrown)}`, {
-      nextStep: NEXT_STEP,
-      cause: thrown,
-    });
   }
 }
 

@@ -5,6 +5,7 @@ import { drizzle } from "drizzle-orm/better-sqlite3";
 import { migrate } from "drizzle-orm/better-sqlite3/migrator";
 import { readMigrationFiles } from "drizzle-orm/migrator";
 import { PartnerdError } from "../errors.ts";
+import { countingOwnChanges } from "./schema-count.ts";
 
 /** Beside the source, wherever the daemon is started from. */
 const MIGRATIONS_FOLDER = fileURLToPath(new URL("../../migrations", import.meta.url));
@@ -28,7 +29,7 @@ export function refuseNewerSchema(database: Database, path: string): void {
 export function refuseOtherSchema(database: Database, path: string): void {
   refuseNewerSchema(database, path);
   const applied = appliedMigrations(database).length;
-  const known = readMigrationFiles({ migrationsFolder: MIGRATIONS_FOLDER }).length;
+  const known = knownMigrations().size;
   if (applied === known) return;
   throw new PartnerdError(
     "database_failed",
@@ -41,18 +42,20 @@ export function refuseOtherSchema(database: Database, path: string): void {
 
 export function applyMigrations(database: Database): void {
   if (appliedMigrations(database).length === knownMigrations().size) return;
-  migrate(drizzle({ client: database }), { migrationsFolder: MIGRATIONS_FOLDER });
+  countingOwnChanges(database, () => migrate(drizzle({ client: database }), { migrationsFolder: MIGRATIONS_FOLDER }));
 }
 
-let known: ReadonlySet<string> | undefined;
+let known: ReadonlyMap<string, number> | undefined;
 
-/** By hash. The files come with the program, and are read once. */
-function knownMigrations(): ReadonlySet<string> {
-  known ??= new Set(readMigrationFiles({ migrationsFolder: MIGRATIONS_FOLDER }).map(({ hash }) => hash));
+/** When they were made (ms), by hash, in order. The files come with the program, and are read once. */
+export function knownMigrations(): ReadonlyMap<string, number> {
+  known ??= new Map(
+    readMigrationFiles({ migrationsFolder: MIGRATIONS_FOLDER }).map(({ hash, folderMillis }) => [hash, folderMillis]),
+  );
   return known;
 }
 
-function appliedMigrations(database: Database): string[] {
+export function appliedMigrations(database: Database): string[] {
   const hasAny = database.prepare("select 1 from sqlite_schema where name = '__drizzle_migrations'").get() !== undefined;
   return hasAny ? database.prepare<[], string>("select hash from __drizzle_migrations").pluck().all() : [];
 }

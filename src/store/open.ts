@@ -3,14 +3,14 @@ import { accessSync, closeSync, constants, existsSync, mkdirSync, openSync } fro
 import { dirname, join, resolve } from "node:path";
 import Database from "better-sqlite3";
 import { messageOf, PartnerdError } from "../errors.ts";
+import { DATABASE_NAME, NAME_A_DATABASE } from "./database-file.ts";
 import { storeFailure } from "./failure.ts";
 import { applyMigrations, refuseNewerSchema } from "./migrations.ts";
+import { countUncounted } from "./schema-count.ts";
 import { sealUnchained } from "./seal.ts";
 
-export const DATABASE_NAME = "oc-partnerd.db";
-
 /** "ocpd". SQLite keeps it in the header, so that a file of another program is recognised as such. */
-const APPLICATION_ID = 0x6f637064;
+export const APPLICATION_ID = 0x6f637064;
 
 const DEFAULT_BUSY_TIMEOUT_MS = 5_000;
 
@@ -58,6 +58,7 @@ export function openDatabase(directory: string, options: OpenOptions = {}): Data
     if (isNew) database.pragma(`application_id = ${APPLICATION_ID}`);
     applyMigrations(database);
     sealUnchained(database);
+    countUncounted(database);
     return database;
   } catch (thrown) {
     database?.close();
@@ -109,6 +110,12 @@ export function refuseForeign(database: Database.Database, path: string): boolea
   throw new PartnerdError("database_failed", `${path} is the database of another program (application_id ${applicationId})`, {
     nextStep: "move the file aside, or choose another data directory with --data DIR",
   });
+}
+
+/** For those who only read: throws `database_failed` where the database is another program's, or nobody has ever written to it. */
+export function refuseEmpty(database: Database.Database, path: string): void {
+  if (!refuseForeign(database, path)) return;
+  throw new PartnerdError("database_failed", `${path} is empty: no daemon has ever written to it`, { nextStep: NAME_A_DATABASE });
 }
 
 function configure(database: Database.Database, path: string): void {

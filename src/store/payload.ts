@@ -46,3 +46,12 @@ function longestText(kept: Buffer, spareBytes: number): Buffer | undefined {
   }
   return undefined;
 }
+
+/** Whether a message of `bytes` is stored in a part of `storedBytes`. */
+export function isPartOfMessage(storedBytes: number, bytes: number): boolean {
+  return (
+    bytes > STORED_PAYLOAD_BYTES &&
+    storedBytes <= STORED_PAYLOAD_BYTES &&
+    storedBytes >= STORED_PAYLOAD_BYTES - LONGEST_PARTIAL_CHARACTER_BYTES
+  );
+}

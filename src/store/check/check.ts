@@ -1,0 +1,154 @@
+/**
+ * Looks at everything that a database of ours promises, and names what does not hold. Reads only, also beside a running daemon: the rows
+ * page by page, and at the end the rest of them, with the tables that follow from them, in one short transaction.
+ */
+import { closeSync, openSync, readSync } from "node:fs";
+import { basename, dirname } from "node:path";
+import Database from "better-sqlite3";
+import { messageOf } from "../../errors.ts";
+import { DATABASE_NAME, databaseFileOf } from "../database-file.ts";
+import type { Finding } from "../finding.ts";
+import { headFileIn, type LogHead, readHeadFile } from "../head-file.ts";
+import { NO_ROWS } from "../memory.ts";
+import { chainCheck } from "./chain-check.ts";
+import { columnTypesCheck } from "./column-types.ts";
+import { fileHeaderFindings, HEADER_BYTES } from "./file-header.ts";
+import { Findings } from "./findings.ts";
+import { headFindings, type KnownHead, LOG_BEGINNING } from "./head-check.ts";
+import { integrityFindings } from "./integrity.ts";
+import { highestSeq, LogPass } from "./log-pass.ts";
+import { payloadCheck } from "./payload-check.ts";
+import { repetitionFindings } from "./repetitions-check.ts";
+import { replayCheck } from "./replay-check.ts";
+import {
+  applicationIdFindings,
+  migrationFindings,
+  refuseOtherVersion,
+  schemaCountFindings,
+  schemaFindings,
+} from "./schema-check.ts";
+import { streamPlaces } from "./stream-places.ts";
+
+export interface CheckOptions {
+  /** A data directory, or a database file. */
+  readonly path: string;
+  /** A head that was published. */
+  readonly head?: KnownHead | undefined;
+  /** How many rows of how many have been read. */
+  readonly onProgress?: (rows: number, total: number) => void;
+}
+
+export interface CheckReport {
+  readonly file: string;
+  /** The newest row that can be read. */
+  readonly head: LogHead;
+  /** How many rows were read. */
+  readonly events: number;
+  /** Empty: the database is sound. */
+  readonly findings: readonly Finding[];
+}
+
+/**
+ * Throws `database_failed` where there is no database, or it is another program's or an older schema's, and `database_newer` where it is
+ * a newer one's. Whatever else is wrong with it is a finding.
+ */
+export function checkDatabase({ path, head, onProgress = () => {} }: CheckOptions): CheckReport {
+  const file = databaseFileOf(path);
+  const findings = new Findings();
+  // Before the database: whatever the file names has been committed.
+  const known = [...(head === undefined ? [] : [head]), ...headsBeside(file, findings)];
+  findings.take("file header", () => headerFindings(file));
+  const database = new Database(file, { readonly: true, fileMustExist: true });
+  try {
+    const unreadable = whyUnreadable(database);
+    if (unreadable !== null) {
+      findings.take("pages", () => [{ place: basename(file), problem: unreadable }]);
+      return { file, head: NO_ROWS, events: 0, findings: findings.all() };
+    }
+    refuseOtherVersion(database, file);
+    return { file, ...checkContents(database, findings, known, onProgress), findings: findings.all() };
+  } finally {
+    database.close();
+  }
+}
+
+function checkContents(
+  database: Database.Database,
+  findings: Findings,
+  known: readonly KnownHead[],
+  onProgress: (rows: number, total: number) => void,
+): Pick<CheckReport, "head" | "events"> {
+  findings.take("file header", () => [...applicationIdFindings(database), ...schemaCountFindings(database)]);
+  findings.take("pages", () => integrityFindings(database));
+  findings.take("schema", () => [...schemaFindings(database), ...migrationFindings(database)]);
+
+  const start = LOG_BEGINNING;
+  const [replay, places] = [replayCheck(), streamPlaces()];
+  const lastSeq = () => highestSeq(database) ?? Math.max(0, ...known.map(({ seq }) => seq));
+  let total = lastSeq();
+  const pass = new LogPass(
+    {
+      database,
+      findings,
+      checks: new Map([
+        ["chain", chainCheck(start)],
+        ["column types", columnTypesCheck()],
+        ["payloads", payloadCheck()],
+        ["replay", replay],
+        ["ingest_cursor", places],
+      ]),
+      onRow: (seq) => onProgress(seq - start.seq, total - start.seq),
+    },
+    start,
+  );
+  pass.readTo(total);
+  // Nothing is appended between this read of the log's end and those of the tables.
+  const rest = database.transaction(() => {
+    total = lastSeq();
+    pass.readTo(total);
+    findings.take("projections", () => replay.tables(database));
+    findings.take("ingest_cursor", () => places.cursor(database));
+    findings.take("repeated_failures", () => repetitionFindings(database, start));
+    findings.take("head", () => known.flatMap((head) => [...headFindings(database, head, total, start)]));
+  });
+  rest();
+  const { seq, atMs, chainHash } = pass.last;
+  return { events: pass.rows, head: pass.rows === 0 ? NO_ROWS : { seq, atMs, chainHash: chainHash ?? "" } };
+}
+
+/** What the head file beside a daemon's database says; a copy of a database has none. */
+function headsBeside(file: string, findings: Findings): readonly KnownHead[] {
+  if (basename(file) !== DATABASE_NAME) return [];
+  const path = headFileIn(dirname(file));
+  const from = basename(path);
+  const heads: KnownHead[] = [];
+  findings.take("head", () => {
+    const record = readHeadFile(path);
+    if (record.kind === "damaged") return [{ place: from, problem: `is damaged: ${record.why}` }];
+    if (record.kind === "head") heads.push({ from, seq: record.head.seq, hashPrefix: record.head.chainHash });
+    return [];
+  });
+  return heads;
+}
+
+/** A database that has never been checkpointed may have no header yet. */
+function headerFindings(file: string): readonly Finding[] {
+  const header = Buffer.alloc(HEADER_BYTES);
+  const descriptor = openSync(file, "r");
+  try {
+    const bytes = readSync(descriptor, header, 0, HEADER_BYTES, 0);
+    if (bytes === HEADER_BYTES) return fileHeaderFindings(header, basename(file) !== DATABASE_NAME);
+    return bytes === 0 ? [] : [{ place: "file header", problem: `has ${bytes} bytes` }];
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+function whyUnreadable(database: Database.Database): string | null {
+  try {
+    database.prepare("select count(*) from sqlite_schema").get();
+    return null;
+  } catch (thrown) {
+    return `cannot be read: ${messageOf(thrown)}`;
+  }
+}

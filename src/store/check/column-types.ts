@@ -1,0 +1,43 @@
+/** Each column holds what its table says, and the row is an event that this program could have written. */
+import { getTableColumns } from "drizzle-orm";
+import type { SQLiteTable } from "drizzle-orm/sqlite-core";
+import { rowPlace } from "../finding.ts";
+import { eventOf } from "../logged.ts";
+import { eventLog } from "../schema.ts";
+import type { RowCheck } from "./row-check.ts";
+import { attempt } from "./rows.ts";
+
+export function columnTypesCheck(): RowCheck {
+  const problemsOf = typeProblems(eventLog);
+  return {
+    *row(row) {
+      const place = rowPlace(row.seq);
+      const problems = problemsOf(row);
+      for (const problem of problems) yield { place, problem };
+      if (problems.length > 0) return;
+      const event = attempt(() => eventOf(row));
+      if (!event.ok) yield { place, problem: event.why.replace(`${place} `, "") };
+    },
+  };
+}
+
+/** For rows of `table` by the names of its properties: which columns hold another type than theirs, one phrase each. */
+export function typeProblems(table: SQLiteTable): (row: object) => readonly string[] {
+  const columns = Object.entries(getTableColumns(table)).map(([property, column]) => {
+    return { property, name: column.name, isNullable: !column.notNull && !column.primary, type: column.getSQLType() };
+  });
+  return (row) => {
+    const values = new Map<string, unknown>(Object.entries(row));
+    return columns.flatMap(({ property, name, isNullable, type }) => {
+      const found = sqlTypeOf(values.get(property));
+      return found === type || (found === "null" && isNullable) ? [] : [`${name} is of type ${found}, has to be of type ${type}`];
+    });
+  };
+}
+
+function sqlTypeOf(value: unknown): string {
+  if (value === null || value === undefined) return "null";
+  if (typeof value === "string") return "text";
+  if (typeof value === "number") return Number.isInteger(value) ? "integer" : "real";
+  return value instanceof Uint8Array ? "blob" : typeof value;
+}

@@ -1,0 +1,48 @@
+/** What a check has found so far: a bounded number of each aspect, since a damaged file may hold a million broken rows. */
+import { messageOf } from "../../errors.ts";
+import type { Finding } from "../finding.ts";
+
+const MOST_OF_AN_ASPECT = 100;
+
+/** What was looked at. */
+export type Aspect =
+  | "file header"
+  | "pages"
+  | "schema"
+  | "rows"
+  | "chain"
+  | "payloads"
+  | "column types"
+  | "replay"
+  | "projections"
+  | "ingest_cursor"
+  | "repeated_failures"
+  | "head";
+
+export class Findings {
+  readonly #found: Finding[] = [];
+  readonly #counts = new Map<Aspect, number>();
+
+  /** In the order in which they were found; what is left out is counted at the end. */
+  all(): readonly Finding[] {
+    const leftOut = [...this.#counts].filter(([, count]) => count > MOST_OF_AN_ASPECT);
+    const more = leftOut.map(([place, count]) => ({
+      place,
+      problem: `${count - MOST_OF_AN_ASPECT} more findings are left out here`,
+    }));
+    return [...this.#found, ...more];
+  }
+
+  /** Takes what `look` finds; that it fails is a finding too, and what it found before stays. */
+  take(aspect: Aspect, look: () => Iterable<Finding>): void {
+    try {
+      for (const finding of look()) {
+        const count = (this.#counts.get(aspect) ?? 0) + 1;
+        this.#counts.set(aspect, count);
+        if (count <= MOST_OF_AN_ASPECT) this.#found.push(finding);
+      }
+    } catch (thrown) {
+      this.#found.push({ place: aspect, problem: `cannot be checked: ${messageOf(thrown)}` });
+    }
+  }
+}
