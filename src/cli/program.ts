@@ -12,6 +12,7 @@ import { messageOf } from "./publish.ts";
 import { addReplayCommands } from "./replay-commands.ts";
 import { addSetup } from "./setup-command.ts";
 import { status } from "./status.ts";
+import { addStoreCommands } from "./store-commands.ts";
 
 /** Runs the command that `argv` (without node and script) names. Resolves when it is done; `run` is done when it is ended. */
 export async function program(argv: readonly string[], env: Env): Promise<void> {
@@ -28,6 +29,7 @@ export async function program(argv: readonly string[], env: Env): Promise<void> 
   addDemo(root);
   addFixtureCommands(root, env);
   addReplayCommands(root);
+  addStoreCommands(root, env);
   endQuietlyWithoutReader(process.stdout);
   await root.parseAsync(argv, { from: "user" });
 }

@@ -47,14 +47,15 @@ export const FROM_ZERO: ReplayStart = { seq: 0, projections: NO_PROJECTIONS };
 
 /** `faults` names each row of the log that does not follow from those before it, one sentence each. */
 export function replay(log: Iterable<ReplayedRow>, start = FROM_ZERO): Projections & { readonly faults: readonly string[] } {
-  const { desired, status, take } = startReplay(start.projections);
+  const replaying = startReplay(start.projections);
   const faults: Finding[] = [];
   let lastSeq = start.seq;
   for (const row of log) {
     if (row.seq !== lastSeq + 1) faults.push({ place: rowPlace(row.seq), problem: `it follows row ${lastSeq}` });
     lastSeq = row.seq;
-    faults.push(...take(row));
+    faults.push(...replaying.take(row));
   }
+  const { desired, status } = replaying;
   return { desired, status, faults: faults.map(sentenceOf) };
 }
 

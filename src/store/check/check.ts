@@ -131,14 +131,21 @@ function headsBeside(file: string, findings: Findings): readonly KnownHead[] {
   return heads;
 }
 
-/** A database that has never been checkpointed may have no header yet. */
+/** A daemon's checkpoint may write the header while it is read: what is found in it has to be there a second time. */
 function headerFindings(file: string): readonly Finding[] {
+  const [header, again] = [headerOf(file), headerOf(file)];
+  if (!header.equals(again)) return headerFindings(file);
+  // A database that was never checkpointed may have none yet.
+  if (header.byteLength === 0) return [];
+  if (header.byteLength === HEADER_BYTES) return fileHeaderFindings(header, basename(file) !== DATABASE_NAME);
+  return [{ place: "file header", problem: `has ${header.byteLength} bytes, has to have ${HEADER_BYTES}` }];
+}
+
+function headerOf(file: string): Buffer {
   const header = Buffer.alloc(HEADER_BYTES);
   const descriptor = openSync(file, "r");
   try {
-    const bytes = readSync(descriptor, header, 0, HEADER_BYTES, 0);
-    if (bytes === HEADER_BYTES) return fileHeaderFindings(header, basename(file) !== DATABASE_NAME);
-    return bytes === 0 ? [] : [{ place: "file header", problem: `has ${bytes} bytes` }];
+    return header.subarray(0, readSync(descriptor, header, 0, HEADER_BYTES, 0));
   } finally {
     closeSync(descriptor);
   }

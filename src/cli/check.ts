@@ -1,0 +1,69 @@
+/** `oc-partnerd check`: whether a daemon's database is what it promises to be, and where it is not. */
+import { PartnerdError } from "../errors.ts";
+import { isoTime } from "../http/api.ts";
+import { printable } from "../printable.ts";
+import { type CheckReport, checkDatabase } from "../store/check/check.ts";
+import type { KnownHead } from "../store/check/head-check.ts";
+import { sentenceOf } from "../store/finding.ts";
+import { type ProgressStream, progress } from "./progress.ts";
+
+export interface CheckCommandOptions {
+  /** The data directory, or a database file. */
+  readonly data: string;
+  /** A published head, `SEQ:HASH`. */
+  readonly head: string | undefined;
+  readonly json: boolean;
+  readonly print: (text: string) => void;
+  /** Where the progress is shown. */
+  readonly terminal: ProgressStream;
+}
+
+/** Returns the exit code: 1 where anything was found. Throws usage, and what checkDatabase throws. */
+export function check({ data, head, json, print, terminal }: CheckCommandOptions): 0 | 1 {
+  const report = checkWithProgress(data, terminal, head === undefined ? undefined : knownHeadOf(head));
+  print(json ? JSON.stringify(jsonOf(report), null, 2) : textOf(report));
+  return report.findings.length === 0 ? 0 : 1;
+}
+
+/** A check that shows how far it is. */
+export function checkWithProgress(path: string, terminal: ProgressStream, head?: KnownHead): CheckReport {
+  let shown: ReturnType<typeof progress> | undefined;
+  const report = checkDatabase({
+    path,
+    head,
+    onProgress: (rows, total) => {
+      shown ??= progress(terminal, "checking the log", total);
+      shown.update(rows);
+    },
+  });
+  shown?.clear();
+  return report;
+}
+
+/** One line for each finding. */
+export function findingLines({ findings }: Pick<CheckReport, "findings">): string {
+  return findings.map((finding) => `  ${printable(sentenceOf(finding))}`).join("\n");
+}
+
+const LEAST_HASH_CHARS = 8;
+
+function knownHeadOf(text: string): KnownHead {
+  const { seq, hash } = /^(?<seq>\d{1,15}):(?<hash>[0-9a-f]{1,64})$/i.exec(text)?.groups ?? {};
+  if (seq !== undefined && hash !== undefined && hash.length >= LEAST_HASH_CHARS)
+    return { from: "--head", seq: Number(seq), hashPrefix: hash.toLowerCase() };
+  throw new PartnerdError("usage", `--head is "${text}", expected SEQ:HASH`, {
+    nextStep: `write a head as it was published, such as 812:3f2a9c0d; at least ${LEAST_HASH_CHARS} characters of the hash`,
+  });
+}
+
+function textOf(report: CheckReport): string {
+  const { file, events, head, findings } = report;
+  if (findings.length > 0)
+    return `${file}: ${findings.length === 1 ? "1 finding" : `${findings.length} findings`}\n${findingLines(report)}`;
+  const newest = head.atMs === null ? "" : `, the newest of ${isoTime(head.atMs)}`;
+  return `${file} is sound: ${events} events${newest}\nhead ${head.seq}:${head.chainHash}`;
+}
+
+function jsonOf({ file, events, head, findings }: CheckReport): object {
+  return { file, sound: findings.length === 0, events, seq: head.seq, chainHash: head.chainHash, findings };
+}
