@@ -17,14 +17,7 @@ export function apiErrorCode(thrown: unknown): number | undefined {
  */
 export function jetStreamError(what: string, thrown: unknown): PartnerdError {
   if (!(thrown instanceof NatsError)) return new PartnerdError("nats_unavailable", `cannot ${what}: ${describe(thrown)}`);
-  if (thrown.isPermissionError()) {
-    const denied = thrown.permissionContext;
-    const permission = denied === undefined ? thrown.message : `the ${denied.operation} "${denied.subject}"`;
-    return new PartnerdError("nats_denied", `cannot ${what}: the NATS server denies ${permission}`, {
-      nextStep: "Give this user the permission, or use other credentials; docs/OPERATING.md lists who needs which.",
-      cause: thrown,
-    });
-  }
+  if (thrown.isPermissionError()) return deniedError(what, thrown.permissionContext, thrown);
   if (thrown.code === ErrorCode.JetStreamNotEnabled) {
     return new PartnerdError("jetstream_unavailable", `cannot ${what}: ${unavailable(thrown)}`, {
       nextStep:
@@ -39,6 +32,19 @@ export function jetStreamError(what: string, thrown: unknown): PartnerdError {
     });
   }
   return new PartnerdError("nats_unavailable", `cannot ${what}: ${why(thrown)}`, { cause: thrown });
+}
+
+/** `nats_denied`: the server says which subject this user may not publish or subscribe to. */
+export function deniedError(
+  what: string,
+  denied: { readonly operation: string; readonly subject: string } | undefined,
+  cause?: Error,
+): PartnerdError {
+  const permission = denied === undefined ? (cause?.message ?? "it") : `the ${denied.operation} "${denied.subject}"`;
+  return new PartnerdError("nats_denied", `cannot ${what}: the NATS server denies ${permission}`, {
+    nextStep: "Give this user the permission, or use other credentials; docs/OPERATING.md lists who needs which.",
+    cause,
+  });
 }
 
 /** Nobody answers where no server of the cluster has JetStream; one that has it says more. */

@@ -12,6 +12,7 @@ import type { Logged } from "../store/logged.ts";
 import type { Store } from "../store/store.ts";
 import type { BatchDelivery } from "./delivery.ts";
 import { closeQuietly, flush } from "./dial.ts";
+import { deniedError } from "./jetstream-error.ts";
 import { pause } from "./pause.ts";
 import { type AtCursor, align, type StreamState } from "./stream-alignment.ts";
 import { StreamApi } from "./stream-api.ts";
@@ -42,8 +43,8 @@ export class StreamReader {
   #problem: PartnerdError | null = null;
   #pending: number | null = null;
   #restarts = 0;
-  /** Ends the session under way, with a reason. */
-  #interrupt: ((reason: string) => void) | undefined;
+  /** Ends the session under way: with a reason to begin again at once, or with what is wrong. */
+  #interrupt: ((reason: string | PartnerdError) => void) | undefined;
   #rereads = false;
 
   constructor(deps: StreamReaderDependencies) {
@@ -81,6 +82,7 @@ export class StreamReader {
     const { clock, logger, stream } = this.#deps;
     const isOver = () => signal.aborted || client.isClosed();
     void client.closed().then(() => this.#interrupt?.("the connection ended"));
+    void this.#watchDenials(client);
     const interrupt = () => this.#interrupt?.("it is not wanted any more");
     signal.addEventListener("abort", interrupt, { once: true });
     while (!isOver()) {
@@ -119,7 +121,7 @@ export class StreamReader {
     this.#rereads = false;
     logger.info({ stream, consumer, sequence: start, pending: found.lastSequence - start + 1, rereads }, "reading the stream");
     this.#pending = Math.max(0, found.lastSequence - start + 1);
-    const ended = Promise.withResolvers<string>();
+    const ended = Promise.withResolvers<string | PartnerdError>();
     using _session = new StreamSession({
       client,
       consumer,
@@ -133,14 +135,36 @@ export class StreamReader {
       onEnded: ended.resolve,
     });
     this.#interrupt = ended.resolve;
-    this.#problem = null;
-    this.#reading = true;
     try {
-      return isOver() ? "" : await ended.promise;
+      const early = await Promise.race([ended.promise, this.#answered(client)]);
+      if (early === undefined) {
+        this.#problem = null;
+        this.#reading = true;
+      }
+      const end = isOver() ? "" : (early ?? (await ended.promise));
+      if (typeof end === "string") return end;
+      throw end;
     } finally {
       this.#reading = false;
       this.#pending = null;
       this.#interrupt = undefined;
+    }
+  }
+
+  /** Resolves once the server has taken what was sent before; had it denied any of that, the denial would have come first. */
+  async #answered(client: NatsConnection): Promise<undefined> {
+    await flush(client);
+    // The client hands a denial on a few microtasks later.
+    await new Promise<void>((resolve) => this.#deps.clock.schedule(0, resolve));
+  }
+
+  /** What asks for no answer, as pulling and acknowledging do, is denied by an event alone. */
+  async #watchDenials(client: NatsConnection): Promise<void> {
+    const { stream, consumer } = this.#deps;
+    const ours = [`$JS.API.CONSUMER.MSG.NEXT.${stream}.${consumer}`, `$JS.ACK.${stream}.${consumer}.`];
+    for await (const { permissionContext: denied } of client.status()) {
+      if (denied === undefined || !ours.some((subject) => denied.subject.startsWith(subject))) continue;
+      this.#interrupt?.(deniedError(`read stream ${stream}`, denied));
     }
   }
 

@@ -78,6 +78,31 @@ describe.concurrent("NATS", () => {
     for (const text of shown) expect(text).not.toContain(password);
   });
 
+  test("changes the password under a daemon that reads a stream: it comes back, and lacks nothing", async () => {
+    const accounts = (password: string) =>
+      `accounts { A: { jetstream: enabled, users: [{ user: partnerd, password: "${password}" }, { user: admin, password: a }] } }`;
+    await using nats = await NatsServer.start({ jetStream: true, config: accounts("first") });
+    await using publisher = await Publisher.connect(nats, { user: "admin", pass: "a" });
+    const credentials = { OCPARTNERD_NATS_USER: "admin", OCPARTNERD_NATS_PASSWORD: "a" };
+    expect(await runCommand(["setup", "--nats", nats.url], { env: credentials })).toMatchObject({ code: 0, stderr: "" });
+    const config = { nats: { url: nats.url, mode: "jetstream", user: "partnerd", password: "first" } } as const;
+    await using daemon = await DaemonProcess.start({ config });
+    await publisher.relate(peer, "PARTNER");
+    await whenPeer(daemon, peerId, "the first event is heard", (seen) => seen?.relation === "PARTNER", 2_000);
+
+    await nats.reconfigure(accounts("second"));
+    await daemon.until(
+      "the refusal is told",
+      async () => (await failingChecks(daemon))[0]?.message.includes("refused the credentials") === true,
+    );
+    await using another = await Publisher.connect(nats, { user: "admin", pass: "a" });
+    await another.relate(peer, "NONE");
+    await nats.reconfigure(accounts("first"));
+    await becomesReady(daemon);
+    await whenPeer(daemon, peerId, "the event of between is heard", (seen) => seen?.relation === "NONE", 2_000);
+    expect(daemon.count("select count(*) from event_log where stream_sequence is not null and type = 'PeerDesired'")).toBe(2);
+  });
+
   test("denies a subject: that is told, and no event of another subject is lost", async () => {
     const user = (permissions: string) =>
       `authorization { users: [{ user: u, password: p, permissions: { ${permissions} } }, { user: admin, password: a }] }`;

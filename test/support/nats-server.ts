@@ -15,6 +15,8 @@ interface NatsServerOptions {
   readonly jetStream?: boolean;
   /** Whether to wait with the start until `start()`; the port is known at once. */
   readonly stopped?: boolean;
+  /** Which nats-server; the installed one by default. */
+  readonly binary?: string;
 }
 
 interface ListeningUrls {
@@ -27,17 +29,19 @@ export class NatsServer implements AsyncDisposable {
   /** Its own: configuration and store. */
   readonly directory = mkdtempSync(join(tmpdir(), "oc-partnerd-nats-"));
   readonly #jetStream: boolean;
+  readonly #binary: string;
   #process: ChildProcess | undefined;
   #port = -1;
   #urls: ListeningUrls | undefined;
 
-  private constructor(jetStream: boolean) {
+  private constructor({ jetStream = false, binary = findNatsServer(process.env) }: NatsServerOptions) {
     this.#jetStream = jetStream;
+    this.#binary = binary;
   }
 
   /** Resolves once the server listens, on a port of its choice. */
   static async start(options: NatsServerOptions = {}): Promise<NatsServer> {
-    const server = new NatsServer(options.jetStream ?? false);
+    const server = new NatsServer(options);
     server.configure(options.config ?? "");
     await server.start();
     if (options.stopped === true) await server.stop();
@@ -58,9 +62,9 @@ export class NatsServer implements AsyncDisposable {
   }
 
   /** What the server itself tells of its clients and its cluster. */
-  async statistics(): Promise<{ total_connections: number; connect_urls?: string[] }> {
+  async statistics(): Promise<{ total_connections: number; connect_urls?: string[]; config_load_time: string }> {
     const response = await fetch(`${this.#urls?.monitoring?.[0]}/varz`);
-    return (await response.json()) as { total_connections: number; connect_urls?: string[] };
+    return (await response.json()) as { total_connections: number; connect_urls?: string[]; config_load_time: string };
   }
 
   /** The names of its clients, as it knows them right now. */
@@ -76,18 +80,18 @@ export class NatsServer implements AsyncDisposable {
 
   /** Replaces the configuration; it counts from the next `start` or `reload`. */
   configure(config: string): void {
-    writeFileSync(join(this.directory, "nats.conf"), config);
+    // In the file: a reload would end JetStream that was asked for with flags.
+    const jetStream = this.#jetStream ? `jetstream { store_dir: "${join(this.directory, "store")}" }\n` : "";
+    writeFileSync(join(this.directory, "nats.conf"), jetStream + config);
   }
 
   /** Starts the server again, on the port that it had. */
   async start(): Promise<void> {
     const { directory } = this;
-    const binary = findNatsServer(process.env);
     const flags = ["-c", join(directory, "nats.conf"), "-a", "127.0.0.1", "-p", String(this.#port), "-m", "-1"];
     flags.push("--ports_file_dir", directory);
-    if (this.#jetStream) flags.push("-js", "-sd", join(directory, "store"));
     for (const file of portsFiles(directory)) rmSync(file, { force: true });
-    const child = spawn(...endsWithParent(binary, flags), {
+    const child = spawn(...endsWithParent(this.#binary, flags), {
       stdio: ["pipe", "ignore", "pipe"],
     });
     this.#process = child;
@@ -120,6 +124,14 @@ export class NatsServer implements AsyncDisposable {
   /** Makes the running server read its configuration again. */
   reload(): void {
     process.kill(this.pid, "SIGHUP");
+  }
+
+  /** `configure` and `reload`; resolves once it counts. */
+  async reconfigure(config: string): Promise<void> {
+    const { config_load_time: before } = await this.statistics();
+    this.configure(config);
+    this.reload();
+    await until("nats-server has read its configuration", async () => (await this.statistics()).config_load_time !== before);
   }
 
   /** Stops the process without ending it, as a wedged server or a frozen machine would; it still accepts connections. */
