@@ -2,6 +2,7 @@
  * What the daemon's health depends on. A peer being down never fails it, NATS being down fails readiness only, and liveness
  * fails only when work is under way and none of it has completed for long: a restart helps then and only then.
  */
+import type { PartnerdError } from "../errors.ts";
 import type { Check } from "../http/api.ts";
 import { isoTime } from "../http/api.ts";
 import type { NatsStatus } from "../nats/connection.ts";
@@ -12,7 +13,7 @@ import { type DeliveryProof, proven } from "../store/delivery-proof.ts";
 const STUCK_MS = 60_000;
 
 export interface HealthFacts {
-  readonly logFailing: string | null;
+  readonly logFailing: PartnerdError | null;
   readonly headSeq: number;
   readonly addresses: readonly string[];
   /** Null until it is known which server to listen to. */
@@ -31,7 +32,7 @@ export function readiness(facts: HealthFacts): readonly Check[] {
     {
       name: "event_log",
       ok: facts.logFailing === null,
-      message: facts.logFailing ?? `writable, at seq ${facts.headSeq}`,
+      message: facts.logFailing === null ? `writable, at seq ${facts.headSeq}` : told(facts.logFailing),
     },
     { name: "p2p", ok: facts.addresses.length > 0, message: `listening on ${facts.addresses.join(", ") || "nothing"}` },
     facts.nats === null ? { name: "nats", ok: false, message: "looking for a server" } : natsCheck(facts.nats),
@@ -68,6 +69,10 @@ function how({ from, reading, problem, behind }: SourceFacts, proof: DeliveryPro
     const why = problem === null ? "" : ` (${problem.message})`;
     return `${reading ? "subscribed" : `not subscribed${error}`}, at-most-once: what is published while this daemon or NATS is away is lost${why}`;
   }
-  if (!reading) return `not reading: ${problem?.message ?? "beginning"}${problem?.nextStep ? `; ${problem.nextStep}` : ""}`;
+  if (!reading) return `not reading: ${problem === null ? "beginning" : told(problem)}`;
   return `at-least-once: ${proven(proof)}, ${behind ?? 0} behind`;
+}
+
+function told({ message, nextStep }: PartnerdError): string {
+  return nextStep === null ? message : `${message}; ${nextStep}`;
 }

@@ -1,6 +1,6 @@
 /** What happened becomes a row of the log, a log line, a metric and a wake, in that order and in one place. */
 import type { Clock } from "../clock.ts";
-import { messageOf } from "../errors.ts";
+import { type PartnerdError, toPartnerdError } from "../errors.ts";
 import type { ObservedEvent } from "../events/types.ts";
 import type { PeerId } from "../ids.ts";
 import type { Logger } from "../log.ts";
@@ -57,7 +57,7 @@ export class Recorder implements ReconcilerObserver, Disposable {
   readonly #unwritten: Unwritten[] = [];
   #lost = 0;
   #retry: Disposable | undefined;
-  #failing: string | null = null;
+  #failing: PartnerdError | null = null;
 
   constructor(deps: RecorderDependencies) {
     this.#deps = deps;
@@ -65,7 +65,7 @@ export class Recorder implements ReconcilerObserver, Disposable {
   }
 
   /** Why the newest append failed; null while appending works. Readiness depends on it, streams do not. */
-  get failing(): string | null {
+  get failing(): PartnerdError | null {
     return this.#failing;
   }
 
@@ -114,10 +114,11 @@ export class Recorder implements ReconcilerObserver, Disposable {
       this.#lost = 0;
       return logged;
     } catch (thrown) {
-      const why = messageOf(thrown);
+      const error = toPartnerdError(thrown, "database_failed");
       metrics.logFailures.inc({ kind: "append" });
-      if (this.#failing !== why) logger.error({ error: why }, "the event log cannot be written; streams go on");
-      this.#failing = why;
+      if (this.#failing?.message !== error.message)
+        logger.error({ error: error.message, nextStep: error.nextStep }, "the event log cannot be written; streams go on");
+      this.#failing = error;
       return undefined;
     }
   }

@@ -48,7 +48,7 @@ export class Ingest {
   };
   readonly #namedDatatypes = new Set<string>();
   #appendFailures = 0;
-  #failing: string | null = null;
+  #failing: PartnerdError | null = null;
 
   constructor(dependencies: IngestDependencies) {
     this.#dependencies = dependencies;
@@ -60,7 +60,7 @@ export class Ingest {
   }
 
   /** Why the newest append failed; null while appending works. */
-  get failing(): string | null {
+  get failing(): PartnerdError | null {
     return this.#failing;
   }
 
@@ -109,13 +109,13 @@ export class Ingest {
     } catch (thrown) {
       const error = toPartnerdError(thrown, "database_failed");
       this.#appendFailures += 1;
-      if (this.#failing !== error.message) {
+      if (this.#failing?.message !== error.message) {
         logger.error(
-          { code: error.code, error: error.message, messages: arrivals.length },
+          { code: error.code, error: error.message, nextStep: error.nextStep, messages: arrivals.length },
           "received events cannot be appended to the log; they are kept, and tried again",
         );
       }
-      this.#failing = error.message;
+      this.#failing = error;
       observer?.appendFailed(error);
       return undefined;
     }

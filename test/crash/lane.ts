@@ -1,6 +1,7 @@
 /** A lane: one server, one stream and one database, through all of its rounds. */
 import { cpSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { messageOf } from "../../src/errors.ts";
 import { derivedRandom } from "../../src/sim/random.ts";
 import { Broker } from "./broker.ts";
 import { type Disk, loopDisk, plainDisk } from "./disk.ts";
@@ -81,7 +82,8 @@ async function violationIn(where: string, look: () => Promise<readonly string[]>
     if (first === undefined) return null;
     return `${where}: ${first}${others.length === 0 ? "" : `, and ${others.length} more, such as: ${others.slice(0, 5).join("; ")}`}`;
   } catch (thrown) {
-    return `${where}: ${String(thrown)}`;
+    // The rest is what the daemon printed last, which is kept.
+    return `${where}: ${messageOf(thrown).split("\n")[0]}`;
   }
 }
 
@@ -97,8 +99,8 @@ class Lane {
   readonly #deliveries = new Map<string, number>();
   #firstStarts = 0;
 
-  constructor(scene: Scene) {
-    this.#scene = scene;
+  constructor(scene: Omit<Scene, "onLog">) {
+    this.#scene = { ...scene, onLog: (log) => this.#keepLog(log) };
     this.#main = { dataDir: join(scene.disk.path, "data"), consumer: "oc-partnerd" };
   }
 
@@ -155,10 +157,13 @@ class Lane {
     return [];
   }
 
-  #note({ lastAtRestart, duplicates, log }: Played): void {
-    this.#duplicates += duplicates;
+  #keepLog(log: string): void {
     this.#logs.push(log);
     if (this.#logs.length > KEPT_LOGS) this.#logs.shift();
+  }
+
+  #note({ lastAtRestart, duplicates }: Played): void {
+    this.#duplicates += duplicates;
     if (lastAtRestart === undefined) return;
     this.#mirror.truncate(lastAtRestart);
     this.#known.doubtAfter = Math.min(lastAtRestart, this.#known.doubtAfter ?? lastAtRestart);

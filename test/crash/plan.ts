@@ -27,7 +27,7 @@ export interface RoundPlan {
   readonly delayMs: number;
   /** How long the server stays away, where it is killed; how long a daemon lives on a dying disk. */
   readonly downMs: number;
-  /** After the server alone was killed: from its return to the end of the daemon; null: until the daemon has caught up. */
+  /** After the server alone was killed: from its return to the end of the daemon; null: until the daemon reads on. */
   readonly afterMs: number | null;
   readonly messagesPerSecond: number;
   /** Published at once when the round begins. */
@@ -44,8 +44,8 @@ const LONGEST_DELAY_MS: Readonly<Record<Phase, number>> = {
 };
 
 const LEAST_PER_SECOND = 50;
-const MOST_PER_SECOND = 3_000;
-const MOST_AT_ONCE = 2_000;
+const MOST_PER_SECOND = 2_000;
+const MOST_AT_ONCE = 1_000;
 const LONGEST_DOWN_MS = 300;
 const LONGEST_AFTER_MS = 1_500;
 
@@ -81,6 +81,6 @@ function pick<Key extends string>(random: Random, weights: Readonly<Record<Key, 
 /** For the failure: what the round did. */
 export function planText({ victim, phase, end, delayMs, downMs, afterMs, messagesPerSecond, burst }: RoundPlan): string {
   const whom = victim === "both" ? "daemon and server" : victim;
-  const after = victim !== "server" ? "" : afterMs === null ? ", daemon caught up" : `, ${Math.round(afterMs)} ms more`;
+  const after = victim !== "server" ? "" : afterMs === null ? ", until it reads on" : `, ${Math.round(afterMs)} ms more`;
   return `${whom} at ${phase} + ${Math.round(delayMs)} ms, ${end}, away ${Math.round(downMs)} ms${after}, ${messagesPerSecond} messages/s, ${burst} at once`;
 }

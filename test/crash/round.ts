@@ -14,6 +14,8 @@ export interface Scene {
   readonly load: Load;
   /** For `NODE_OPTIONS`: what makes the daemon a broken one. */
   readonly nodeOptions: string;
+  /** Called with what each daemon printed, at its end. */
+  readonly onLog: (log: string) => void;
 }
 
 /** Whose log a daemon continues. */
@@ -35,7 +37,6 @@ export interface Played {
   readonly lastAtRestart?: number;
   /** Messages that came a second time and were recognised, where the daemon could still be asked. */
   readonly duplicates: number;
-  readonly log: string;
 }
 
 /** Throws where the daemon does not do what it should before it is killed. */
@@ -55,7 +56,7 @@ export async function playRound(scene: Scene, plan: RoundPlan, identity: Identit
     if (plan.victim === "daemon") {
       await endDaemon(scene, plan, daemon, []);
       await broker.clientGone(CLIENT_NAME);
-      return { duplicates, log: logOf(daemon) };
+      return { duplicates };
     }
     if (plan.victim === "both") await endDaemon(scene, plan, daemon, [broker.pid]);
     const killed = broker.kill();
@@ -67,26 +68,30 @@ export async function playRound(scene: Scene, plan: RoundPlan, identity: Identit
     await load.begin();
     if (plan.victim === "server") {
       if (plan.phase === "shutdown" || plan.afterMs !== null) await delay(plan.afterMs ?? 0);
-      else await caughtUp(daemon, identity, await broker.lastSequence(), RECOVERY_TIMEOUT_MS);
+      else await recovered(daemon, identity);
       await endDaemon(scene, plan, daemon, []);
       await broker.clientGone(CLIENT_NAME);
     }
-    return { lastAtRestart, duplicates, log: logOf(daemon) };
-  } catch (thrown) {
-    throw new Error(`${String(thrown)}\n${logOf(daemon)}`, { cause: thrown });
+    return { lastAtRestart, duplicates };
+  } finally {
+    scene.onLog(logOf(daemon));
   }
 }
 
 /** A daemon that nobody kills, until the log has everything up to `sequence`, and ends in good order. */
 export async function playQuietRound(scene: Scene, identity: Identity, sequence: number, deadlineMs: number): Promise<Played> {
   await using daemon = await launch(scene, identity);
-  await until(daemon, "/readyz");
-  await caughtUp(daemon, identity, sequence, deadlineMs);
-  const duplicates = await duplicatesOf(daemon);
-  const exit = await daemon.stop();
-  if (exit.code !== 0) throw new Error(`the daemon ended with ${exit.code ?? exit.signal}\n${logOf(daemon)}`);
-  await scene.broker.clientGone(CLIENT_NAME);
-  return { duplicates, log: logOf(daemon) };
+  try {
+    await untilAnswers(daemon, "/readyz");
+    await caughtUp(daemon, identity, sequence, deadlineMs);
+    const duplicates = await duplicatesOf(daemon);
+    const exit = await daemon.stop();
+    if (exit.code !== 0) throw new Error(`the daemon ended with ${exit.code ?? exit.signal}`);
+    await scene.broker.clientGone(CLIENT_NAME);
+    return { duplicates };
+  } finally {
+    scene.onLog(logOf(daemon));
+  }
 }
 
 function launch({ broker, nodeOptions }: Scene, { dataDir, consumer }: Identity): Promise<DaemonProcess> {
@@ -94,7 +99,8 @@ function launch({ broker, nodeOptions }: Scene, { dataDir, consumer }: Identity)
     data: dataDir,
     name: NAME,
     nats: { url: broker.url, mode: "jetstream", consumer },
-    log: { level: "info", format: "json" },
+    // A line for each message that cannot be used would be most of what the daemon does.
+    log: { level: "error", format: "json" },
   };
   return DaemonProcess.start({ config, env: { NODE_OPTIONS: nodeOptions }, until: "nothing" });
 }
@@ -105,14 +111,18 @@ async function reach(daemon: DaemonProcess, { phase }: RoundPlan): Promise<void>
     case "start":
       return;
     case "catching up":
-      return until(daemon, "/startupz");
+      return untilAnswers(daemon, "/startupz");
     case "steady":
     case "shutdown":
-      return until(daemon, "/readyz");
+      return untilAnswers(daemon, "/readyz");
   }
 }
 
-async function until(daemon: DaemonProcess, path: "/startupz" | "/readyz"): Promise<void> {
+async function untilAnswers(
+  daemon: DaemonProcess,
+  path: "/startupz" | "/readyz",
+  deadlineMs = MILESTONE_TIMEOUT_MS,
+): Promise<void> {
   let ended: string | undefined;
   void daemon.exited.then(({ code, signal }) => {
     ended = `the daemon ended by itself with ${code ?? signal}`;
@@ -123,19 +133,25 @@ async function until(daemon: DaemonProcess, path: "/startupz" | "/readyz"): Prom
       if (ended !== undefined) throw new Error(ended);
       return (await daemon.health(path).catch(() => undefined))?.status === 200;
     },
-    MILESTONE_TIMEOUT_MS,
+    deadlineMs,
   );
 }
 
-function caughtUp(daemon: DaemonProcess, { dataDir }: Identity, sequence: number, deadlineMs: number): Promise<true> {
-  return daemon.until(
-    `the log is at sequence ${sequence} of the stream`,
-    () => {
-      using file = LogFile.open(dataDir);
-      return (file?.cursor?.sequence ?? 0) >= sequence;
-    },
-    deadlineMs,
-  );
+/** It is ready, and takes what it was not yet told when the server came back. */
+async function recovered(daemon: DaemonProcess, identity: Identity): Promise<void> {
+  const before = sequenceIn(identity);
+  const startedMs = performance.now();
+  await daemon.until("the log goes on", () => sequenceIn(identity) > before, RECOVERY_TIMEOUT_MS);
+  await untilAnswers(daemon, "/readyz", RECOVERY_TIMEOUT_MS - (performance.now() - startedMs));
+}
+
+function sequenceIn({ dataDir }: Identity): number {
+  using file = LogFile.open(dataDir);
+  return file?.cursor?.sequence ?? 0;
+}
+
+function caughtUp(daemon: DaemonProcess, identity: Identity, sequence: number, deadlineMs: number): Promise<true> {
+  return daemon.until(`the log is at sequence ${sequence} of the stream`, () => sequenceIn(identity) >= sequence, deadlineMs);
 }
 
 /** `others`: who dies in the same instant. */

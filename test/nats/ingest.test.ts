@@ -112,7 +112,7 @@ describe("Ingest", () => {
     });
     const batch = [message(partner(PEER_A, "1")), message("nonsense"), message(envelope({}, { FromApp: "oc-discovery" }))];
     expect([ingest.take(batch), ingest.take(batch)]).toEqual(["retry", "retry"]);
-    expect(ingest.failing).toBe("database or disk is full");
+    expect(ingest.failing).toMatchObject({ message: "database or disk is full" });
     expect(ingest.counts()).toMatchObject({ changed: 0, rejected: 0, echo: 0, appendFailures: 2 });
     expect(logger.lines.map(({ level }) => level)).toEqual(["error"]);
     expect(woken).toEqual([]);

@@ -17,7 +17,7 @@ export class Publisher implements AsyncDisposable {
     this.#client = client;
   }
 
-  static async connect(server: NatsServer, credentials: { user?: string; pass?: string } = {}): Promise<Publisher> {
+  static async connect(server: Pick<NatsServer, "url">, credentials: { user?: string; pass?: string } = {}): Promise<Publisher> {
     return new Publisher(await connect({ servers: [server.url], reconnect: false, ...credentials }));
   }
 
