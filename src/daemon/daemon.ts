@@ -26,10 +26,12 @@ import type { Logged } from "../store/logged.ts";
 import { openStore } from "../store/store.ts";
 import { version } from "../version.ts";
 import { createCore, ruleOf } from "./core.ts";
+import { HeadPublisher } from "./head-publisher.ts";
 import type { HealthFacts, NatsFacts } from "./health.ts";
 import { natsSource } from "./nats-source.ts";
 import { Recorder } from "./recorder.ts";
 import { gaugesOf, peerViews, type ViewSources, viewsOf } from "./views.ts";
+import { WalWatch } from "./wal-watch.ts";
 
 export interface DaemonDependencies {
   readonly clock: Clock;
@@ -71,6 +73,9 @@ async function start(
   owner.use(lockDirectory(config.data));
   const store = owner.use(openStore({ directory: config.data, clock }));
   const recorder = owner.use(new Recorder({ store, clock, logger, metrics, onObserved, onLogged }));
+
+  const head = owner.use(new HeadPublisher({ store, clock, random, logger }));
+  owner.use(new WalWatch({ store, clock, random, logger }));
 
   const privateKey = await loadOrCreateIdentity(join(config.data, "identity.key"));
   const peerId = peerIdOf(peerIdFromPrivateKey(privateKey));
@@ -125,6 +130,7 @@ async function start(
   const health = (): HealthFacts => ({
     logFailing: recorder.failing ?? ingest.failing,
     headSeq: store.head().seq,
+    headFailing: store.headFailing,
     addresses: addresses(),
     nats: natsFacts(),
   });
@@ -170,6 +176,9 @@ async function start(
       ...(server.isPrivate && mode !== "core" && { prepare: setUpOurs }),
     }),
   );
+
+  const { headSubject } = config.nats;
+  if (headSubject !== undefined) owner.use(head.publishTo({ connection: nats, subject: headSubject, peerId }));
 
   natsFacts = () => ({
     status: nats.status(),

@@ -15,6 +15,8 @@ const STUCK_MS = 60_000;
 export interface HealthFacts {
   readonly logFailing: PartnerdError | null;
   readonly headSeq: number;
+  /** Why the head is not in its file; that alone fails nothing. */
+  readonly headFailing: string | null;
   readonly addresses: readonly string[];
   /** Null until it is known which server to listen to. */
   readonly nats: NatsFacts | null;
@@ -32,11 +34,15 @@ export function readiness(facts: HealthFacts): readonly Check[] {
     {
       name: "event_log",
       ok: facts.logFailing === null,
-      message: facts.logFailing === null ? `writable, at seq ${facts.headSeq}` : told(facts.logFailing),
+      message: facts.logFailing === null ? writable(facts) : told(facts.logFailing),
     },
     { name: "p2p", ok: facts.addresses.length > 0, message: `listening on ${facts.addresses.join(", ") || "nothing"}` },
     facts.nats === null ? { name: "nats", ok: false, message: "looking for a server" } : natsCheck(facts.nats),
   ];
+}
+
+function writable({ headSeq, headFailing }: HealthFacts): string {
+  return `writable, at seq ${headSeq}${headFailing === null ? "" : `; ${headFailing}`}`;
 }
 
 export function liveness(stuckForMs: number): readonly Check[] {

@@ -26,6 +26,9 @@ import { type HealthFacts, liveness, readiness, startup } from "./health.ts";
 /** How much of its history a peer is shown with. */
 const HISTORY_ROWS = 100;
 
+/** 48 bits: what a metric's floating-point number holds exactly. */
+const HEAD_HASH_CHARS = 12;
+
 export interface ViewSources {
   readonly clock: Clock;
   readonly store: Store;
@@ -54,6 +57,8 @@ export function gaugesOf(sources: Omit<ViewSources, "self" | "started" | "consum
     operationsInFlight: () => reconciler.inFlightCount,
     natsConnected: () => sources.health().nats?.status.state === "connected",
     logHeadSeq: () => store.head().seq,
+    logHeadHash: () => Number.parseInt(store.head().chainHash.slice(0, HEAD_HASH_CHARS), 16),
+    walBytes: () => store.walBytes(),
     atLeastOnce: () => proof().delivery === "at_least_once",
     streamSequence: () => store.cursor()?.sequence ?? 0,
     streamBehind: () => sources.health().nats?.source.behind ?? 0,

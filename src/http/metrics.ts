@@ -12,6 +12,8 @@ export interface Gauges {
   readonly operationsInFlight: () => number;
   readonly natsConnected: () => boolean;
   readonly logHeadSeq: () => number;
+  readonly logHeadHash: () => number;
+  readonly walBytes: () => number;
   readonly atLeastOnce: () => boolean;
   readonly streamSequence: () => number;
   readonly streamBehind: () => number;
@@ -69,6 +71,8 @@ export class Metrics {
     this.#gauge("operations_in_flight", "Operations of the reconciler under way", gauges.operationsInFlight);
     this.#gauge("nats_connected", "1 while connected to NATS", () => (gauges.natsConnected() ? 1 : 0));
     this.#gauge("event_log_head_seq", "Sequence number of the newest event in the log", gauges.logHeadSeq);
+    this.#gauge("event_log_head_hash", "The first 48 bits of the newest event's chain hash, as a number", gauges.logHeadHash);
+    this.#gauge("wal_bytes", "Size of the database's write-ahead log", gauges.walBytes);
     this.#gauge("delivery_at_least_once", "1 while events come from a JetStream stream, 0 while by core NATS", () =>
       gauges.atLeastOnce() ? 1 : 0,
     );

@@ -18,6 +18,7 @@ import { type Projections, replay, tableDifferences } from "./replay.ts";
 import { rollingLimit } from "./rolling-limit.ts";
 import { endedBy, type PeerStatus, repeatedBy } from "./status.ts";
 import { type Tables, tables } from "./tables.ts";
+import { emptyWal, walBytes } from "./wal.ts";
 
 /**
  * Anyone can mint PeerIDs and be refused with each; the log must not grow with them. Known peers have a limit of their own, so
@@ -63,6 +64,10 @@ export interface Store extends Disposable {
   head(): LogHead;
   /** Why the head is not in its file beside the database (head-file.ts); null while it is. No append fails for it. */
   readonly headFailing: string | null;
+  /** The size of the write-ahead log beside the database. */
+  walBytes(): number;
+  /** Moves the write-ahead log into the database; false where a reader keeps it from being emptied. Waits for nobody. */
+  emptyWal(): boolean;
   /** Where the log stands in the broker's stream; undefined as long as nothing came from one. Never throws. */
   cursor(): Cursor | undefined;
   /** How messages come now; undefined where none ever came. */
@@ -204,6 +209,8 @@ export function openStore({ directory, clock, headFile: hasHeadFile = true, ...o
     cursor: () => memory.cursor,
     delivery: () => run("read how events are delivered", () => rows.delivery()),
     deliveries: () => run("read how events were delivered", () => rows.deliveries()),
+    walBytes: () => walBytes(database.name),
+    emptyWal: () => run("empty the write-ahead log", () => emptyWal(database)),
     get suppressedRefusals() {
       return suppressedRefusals;
     },

@@ -1,0 +1,101 @@
+/**
+ * Tells the head of the chain to those who keep what they hear: the service log, and a NATS subject. Whoever has a head of yesterday
+ * can tell today whether anything before it was changed or cut off (docs/adr/0012).
+ */
+import type { NatsConnection } from "nats";
+import { type Clock, type Random, repeat } from "../clock.ts";
+import { messageOf } from "../errors.ts";
+import type { PeerId } from "../ids.ts";
+import type { Logger } from "../log.ts";
+import type { PersistentConnection } from "../nats/connection.ts";
+import type { LogHead } from "../store/head-file.ts";
+import type { Store } from "../store/store.ts";
+
+const PUBLISH_EVERY_MS = 60_000;
+
+interface HeadPublisherInit {
+  readonly store: Pick<Store, "head" | "headFailing">;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+}
+
+interface HeadSubject {
+  readonly connection: Pick<PersistentConnection, "onSession">;
+  readonly subject: string;
+  /** Whose log it is. */
+  readonly peerId: PeerId;
+}
+
+/** Logs the head at once, at the end (disposal), and once a minute in between if it has changed. */
+export class HeadPublisher implements Disposable {
+  readonly #init: HeadPublisherInit;
+  readonly #timer: Disposable;
+  readonly #sinks = new Set<(head: LogHead) => void>();
+  #lastHash: string | undefined;
+  #headFailing: string | null = null;
+
+  constructor(init: HeadPublisherInit) {
+    this.#init = init;
+    this.#publish();
+    this.#timer = repeat(init.clock, init.random, PUBLISH_EVERY_MS, 0, () => this.#publish());
+  }
+
+  /** Publishes there too: with each connection, at the end (disposal), and whenever it is logged in between. */
+  publishTo({ connection, subject, peerId }: HeadSubject): Disposable {
+    const { clock } = this.#init;
+    let client: NatsConnection | undefined;
+    const send = ({ seq, chainHash }: LogHead) => {
+      const message = { peerId, seq, chainHash, at: new Date(clock.wallMs()).toISOString() };
+      if (client !== undefined && !client.isClosed()) client.publish(subject, JSON.stringify(message));
+    };
+    const sendNow = () => this.#withHead(send);
+    const sessions = connection.onSession((fresh) => {
+      client = fresh;
+      sendNow();
+    });
+    this.#sinks.add(send);
+    return {
+      [Symbol.dispose]: () => {
+        sessions[Symbol.dispose]();
+        this.#sinks.delete(send);
+        sendNow();
+      },
+    };
+  }
+
+  [Symbol.dispose](): void {
+    this.#timer[Symbol.dispose]();
+    this.#publish();
+  }
+
+  #publish(): void {
+    this.#sayWhetherFileFails();
+    this.#withHead((head) => {
+      if (head.chainHash === this.#lastHash) return;
+      this.#lastHash = head.chainHash;
+      this.#init.logger.info({ seq: head.seq, chainHash: head.chainHash }, "event log head");
+      for (const send of this.#sinks) send(head);
+    });
+  }
+
+  /** That the head cannot be read, or not be sent, is no reason to end anything. */
+  #withHead(use: (head: LogHead) => void): void {
+    const { store, logger } = this.#init;
+    try {
+      use(store.head());
+    } catch (thrown) {
+      logger.warn({ error: messageOf(thrown) }, "the head of the event log cannot be published");
+    }
+  }
+
+  #sayWhetherFileFails(): void {
+    const { store, logger } = this.#init;
+    const why = store.headFailing;
+    if (why !== null && why !== this.#headFailing)
+      logger.error({ error: why }, "the head of the event log is not kept beside the database; the log itself goes on");
+    if (why === null && this.#headFailing !== null)
+      logger.info({}, "the head of the event log is kept beside the database again");
+    this.#headFailing = why;
+  }
+}
