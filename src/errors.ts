@@ -29,6 +29,8 @@ const EXIT_CODES = {
   stream_unsuitable: 78,
   check_failed: 1,
   fixture_invalid: 78,
+  archive_invalid: 78,
+  events_archived: 69,
   file_failed: 74,
   // Why an outbound partner stream could not be opened, or was lost.
   address_unsupported: 69,

@@ -5,7 +5,7 @@ import Database from "better-sqlite3";
 import { messageOf, PartnerdError } from "../errors.ts";
 import { DATABASE_NAME, NAME_A_DATABASE } from "./database-file.ts";
 import { storeFailure } from "./failure.ts";
-import { applyMigrations, refuseNewerSchema } from "./migrations.ts";
+import { applyMigrations, refuseNewerSchema, refuseOtherSchema } from "./migrations.ts";
 import { countUncounted } from "./schema-count.ts";
 import { sealUnchained } from "./seal.ts";
 
@@ -59,6 +59,25 @@ export function openDatabase(directory: string, options: OpenOptions = {}): Data
     applyMigrations(database);
     sealUnchained(database);
     countUncounted(database);
+    return database;
+  } catch (thrown) {
+    database?.close();
+    throw storeFailure(`cannot open ${path}`, thrown);
+  }
+}
+
+/**
+ * A database that is there and has this program's schema, for those who write to it beside its daemon. Throws `database_newer` or
+ * `database_failed`.
+ */
+export function openExistingDatabase(path: string, options: OpenOptions = {}): Database.Database {
+  let database: Database.Database | undefined;
+  try {
+    database = new Database(path, { fileMustExist: true, timeout: options.busyTimeoutMs ?? DEFAULT_BUSY_TIMEOUT_MS });
+    options.onOpen?.(database);
+    refuseEmpty(database, path);
+    refuseOtherSchema(database, path);
+    configure(database, path);
     return database;
   } catch (thrown) {
     database?.close();

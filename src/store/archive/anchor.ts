@@ -1,0 +1,95 @@
+/** The anchor: one transaction that makes an archive file the place of the rows that it holds. */
+import type { Database } from "better-sqlite3";
+import { drizzle } from "drizzle-orm/better-sqlite3";
+import type { Clock } from "../../clock.ts";
+import { PartnerdError } from "../../errors.ts";
+import { appender, OBSERVED } from "../append.ts";
+import type { Anchor } from "../archive-rows.ts";
+import {
+  archiveAnchor,
+  archivedDelivery,
+  archivedOpenStream,
+  archivedPeer,
+  archivedResource,
+} from "../archive-schema.ts";
+import { type ArchivedState, packState } from "../archived-state.ts";
+import type { LogHead } from "../head-file.ts";
+import { Memory } from "../memory.ts";
+import { Repetitions } from "../repetitions.ts";
+import { placeholders, writer } from "../statement.ts";
+import { type Tables, tables } from "../tables.ts";
+
+const orm = drizzle.mock();
+
+const prepare = {
+  anchor: writer<typeof archiveAnchor.$inferInsert>(orm.insert(archiveAnchor).values(placeholders(archiveAnchor))),
+  peer: writer<typeof archivedPeer.$inferInsert>(orm.insert(archivedPeer).values(placeholders(archivedPeer))),
+  resource: writer<typeof archivedResource.$inferInsert>(orm.insert(archivedResource).values(placeholders(archivedResource))),
+  stream: writer<typeof archivedOpenStream.$inferInsert>(
+    orm.insert(archivedOpenStream).values(placeholders(archivedOpenStream)),
+  ),
+  delivery: writer<typeof archivedDelivery.$inferInsert>(orm.insert(archivedDelivery).values(placeholders(archivedDelivery))),
+};
+
+/** An anchor before it has its place in the log. */
+type NewAnchor = Omit<Anchor, "archivedAtMs" | "loggedSeq" | "stateSha256">;
+
+/**
+ * Appends the LogArchived and writes the anchor with all that belongs to it. All or nothing, and never twice: throws `database_failed`
+ * where the log is not as it was when the archive was made. Returns the anchor and the log's new head.
+ */
+export function appendAnchor(
+  database: Database,
+  anchor: NewAnchor,
+  state: ArchivedState,
+  clock: Clock,
+): { readonly anchor: Anchor; readonly head: LogHead } {
+  const rows = tables(database);
+  const { packed, sha256: stateSha256 } = packState(state);
+  const insert = {
+    anchor: prepare.anchor(database),
+    peer: prepare.peer(database),
+    resource: prepare.resource(database),
+    stream: prepare.stream(database),
+    delivery: prepare.delivery(database),
+  };
+  const write = database.transaction(() => {
+    refuseMoved(rows, anchor);
+    const memory = memoryOf(rows);
+    const append = appender(rows, memory, new Repetitions(clock), clock);
+    const message = archivedMessage({ ...anchor, stateSha256 });
+    const { seq: loggedSeq, atMs: archivedAtMs } = append({ type: "LogArchived", message }, OBSERVED);
+    const { lastSeq } = anchor;
+    const whole = { ...anchor, archivedAtMs, loggedSeq, stateSha256 };
+    insert.anchor({ ...whole, state: packed });
+    for (const peer of state.peers) insert.peer({ ...peer, lastSeq });
+    for (const resource of state.resources) insert.resource({ ...resource, lastSeq });
+    for (const { peerId, openStreams } of state.status)
+      for (const stream of openStreams) insert.stream({ ...stream, peerId, lastSeq });
+    for (const delivery of state.deliveries) insert.delivery(delivery);
+    return { anchor: whole, head: memory.head };
+  });
+  return write.immediate();
+}
+
+/** What the log says of an archive: who changes the anchor, the file or the state has to change the chain too. */
+export function archivedMessage(
+  anchor: Pick<Anchor, "firstSeq" | "lastSeq" | "events" | "lastChainHash" | "file" | "fileSha256" | "stateSha256">,
+): string {
+  const { firstSeq, lastSeq, events, lastChainHash, file, fileSha256, stateSha256 } = anchor;
+  const counted = events === 1 ? "1 event" : `${events} events`;
+  return `seq ${firstSeq} to ${lastSeq} (${counted}) are in ${file}, SHA-256 ${fileSha256}; the last of them has the chain hash ${lastChainHash}, and all come to a state with the SHA-256 ${stateSha256}`;
+}
+
+function refuseMoved(rows: Tables, { firstSeq }: NewAnchor): void {
+  const archivedUntil = rows.newestAnchor()?.lastSeq ?? 0;
+  if (archivedUntil === firstSeq - 1) return;
+  throw new PartnerdError("database_failed", `seq ${firstSeq} to ${archivedUntil} were archived by somebody else meanwhile`, {
+    nextStep: "run `oc-partnerd archive` again, one at a time",
+  });
+}
+
+function memoryOf(rows: Tables): Memory {
+  const { head, desiredPeers, cursor, lookup } = rows;
+  return new Memory({ head, desiredPeers, cursor, status: lookup.status });
+}

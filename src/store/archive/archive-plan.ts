@@ -1,0 +1,68 @@
+/** Which rows an archive takes, and what that would free. Reads only. */
+import type { Database } from "better-sqlite3";
+import { CHAIN_START } from "../chain.ts";
+import { FROM_ZERO } from "../replay.ts";
+import type { Tables } from "../tables.ts";
+import type { ArchiveStart } from "./archive-fold.ts";
+
+/** Rows before this seq, or before the first one of this wall time or later. */
+export type ArchiveBefore = { readonly seq: number } | { readonly atMs: number };
+
+/** Both ends are included. Times are wall ms. */
+export interface ArchivePlan {
+  readonly firstSeq: number;
+  readonly lastSeq: number;
+  readonly events: number;
+  readonly firstAtMs: number;
+  readonly lastAtMs: number;
+  /** Of the row `lastSeq`. */
+  readonly lastChainHash: string;
+  /** The name of the file. */
+  readonly file: string;
+}
+
+/** Undefined where no row is before that. The newest row always stays. */
+export function planArchive(database: Database, rows: Tables, before: ArchiveBefore): ArchivePlan | undefined {
+  const afterSeq = rows.newestAnchor()?.lastSeq ?? 0;
+  const newestSeq = rows.head()?.seq ?? 0;
+  const limit = "seq" in before ? before.seq : (firstSince(database, afterSeq, before.atMs) ?? newestSeq);
+  const [firstSeq, lastSeq] = [afterSeq + 1, Math.min(limit, newestSeq) - 1];
+  const [first, last] = [placeOf(database, firstSeq), placeOf(database, lastSeq)];
+  if (first === undefined || last === undefined || lastSeq < firstSeq) return undefined;
+  return {
+    firstSeq,
+    lastSeq,
+    events: lastSeq - firstSeq + 1,
+    firstAtMs: first.atMs,
+    lastAtMs: last.atMs,
+    lastChainHash: last.chainHash ?? "",
+    file: `oc-partnerd-events-${firstSeq}-${lastSeq}.jsonl.gz`,
+  };
+}
+
+/** Where the next archive begins. */
+export function archiveStart(rows: Tables): ArchiveStart {
+  const anchor = rows.newestAnchor();
+  return anchor === undefined
+    ? { ...FROM_ZERO, chainHash: CHAIN_START }
+    : { ...rows.replayStart(), chainHash: anchor.lastChainHash };
+}
+
+/** About how many bytes of the database file the rows take, with their part of the indexes. */
+export function bytesOf(database: Database, rows: Tables, { events, firstSeq }: ArchivePlan): number {
+  const query = `select coalesce(sum(pgsize), 0) from dbstat('main', 1)
+    where name = 'event_log' or name in (select name from sqlite_schema where type = 'index' and tbl_name = 'event_log')`;
+  const bytes = database.prepare<[], number>(query).pluck().get() ?? 0;
+  const all = (rows.head()?.seq ?? 0) - firstSeq + 1;
+  return Math.round((bytes * events) / Math.max(all, 1));
+}
+
+function firstSince(database: Database, afterSeq: number, atMs: number): number | undefined {
+  const query = "select min(seq) from event_log where seq > ? and at_ms >= ?";
+  return database.prepare<[number, number], number | null>(query).pluck().get(afterSeq, atMs) ?? undefined;
+}
+
+function placeOf(database: Database, seq: number): { readonly atMs: number; readonly chainHash: string | null } | undefined {
+  const query = "select at_ms as atMs, chain_hash as chainHash from event_log where seq = ?";
+  return database.prepare<[number], { atMs: number; chainHash: string | null }>(query).get(seq);
+}
