@@ -33,8 +33,24 @@ export function parsePeerId(text: string): PeerId | undefined {
   }
 }
 
+interface ParsedAddress {
+  readonly address: Address;
+  readonly peerId: PeerId | undefined;
+}
+
+/** So is the same address. */
+const parsedAddresses = new RecentMap<string, ParsedAddress>(4_096);
+
 /** The canonical multiaddr of `text` and the PeerId it ends in (if it does), or undefined where it is no multiaddr. */
-export function parseAddress(text: string): { address: Address; peerId: PeerId | undefined } | undefined {
+export function parseAddress(text: string): ParsedAddress | undefined {
+  const known = parsedAddresses.get(text);
+  if (known !== undefined) return known;
+  const parsed = readAddress(text);
+  if (parsed !== undefined) parsedAddresses.set(text, parsed);
+  return parsed;
+}
+
+function readAddress(text: string): ParsedAddress | undefined {
   if (!text.startsWith("/") || /[\s\p{Cc}]/u.test(text)) return undefined;
   try {
     const parsed = multiaddr(text);

@@ -1,4 +1,5 @@
 /** Reading the fields of an object whose publisher may spell them as it likes (docs/WIRE.md). */
+import { RecentMap } from "../recent-map.ts";
 import { type JsonObject, type JsonValue, shown } from "./json.ts";
 import { Refusal } from "./refusal.ts";
 
@@ -22,9 +23,17 @@ export function field(fields: Fields, name: string): JsonValue | undefined {
   return fields.get(normalised(name));
 }
 
+/** Publishers use the same few names in every message. A longer one is nobody's field, and not worth its memory. */
+const normalisedKeys = new RecentMap<string, string>(1_024);
+const LONGEST_KEPT_KEY = 64;
+
 /** Letter case, `_` and `-` do not tell names apart: FromApp, from_app, fromApp. */
 export function normalised(key: string): string {
-  return key.toLowerCase().replaceAll(/[_-]/g, "");
+  const known = normalisedKeys.get(key);
+  if (known !== undefined) return known;
+  const name = key.toLowerCase().replaceAll(/[_-]/g, "");
+  if (key.length <= LONGEST_KEPT_KEY) normalisedKeys.set(key, name);
+  return name;
 }
 
 /** `value` as text without surrounding space, at most `maxLength` UTF-16 units long. Lone surrogates, which no store would keep, become U+FFFD. */

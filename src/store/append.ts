@@ -63,6 +63,7 @@ export function appender(rows: Tables, memory: Memory, repetitions: Repetitions,
 
 /** SQLite's text is UTF-8, which holds no lone surrogates: what JSON may carry has to be folded as it will be read back. */
 export function withWellFormedText<Value extends object>(value: Value): Value {
+  if (Object.values(value).every((field) => typeof field !== "string" || field.isWellFormed())) return value;
   const fields: [string, unknown][] = Object.entries(value);
   return Object.fromEntries(
     fields.map(([key, field]) => [key, typeof field === "string" ? field.toWellFormed() : field]),
