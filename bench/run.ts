@@ -2,21 +2,23 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Command } from "commander";
+import { Command, Option } from "commander";
 import { report } from "../src/cli/report.ts";
 import { systemClock } from "../src/clock.ts";
 import { messageOf, PartnerdError } from "../src/errors.ts";
 import { silentLogger } from "../src/log.ts";
 import { startPrivateServer } from "../src/nats/private-server.ts";
+import { measureAcknowledge } from "./acknowledge.ts";
 import { describeEnvironment, type Environment } from "./environment.ts";
-import { type EstablishResult, measureEstablish } from "./establish.ts";
+import { measureEstablish } from "./establish.ts";
 import { startFleet } from "./fleet.ts";
-import { type HeadOfLineResult, measureHeadOfLine } from "./head-of-line.ts";
-import { measureReplay, type ReplayResult } from "./replay.ts";
-import { environmentText, establishText, headOfLineText, replayText } from "./table.ts";
+import { measureHeadOfLine } from "./head-of-line.ts";
+import { measureReplay } from "./replay.ts";
+import { acknowledgeText, environmentText, establishText, headOfLineText, replayText } from "./table.ts";
 
 interface Flags {
   readonly quick: boolean;
+  readonly only?: string;
   readonly out?: string;
   readonly data: string;
 }
@@ -28,6 +30,7 @@ const FULL = {
   establish: { partners: 200, warmUp: 40 },
   headOfLine: { hosts: 100, blackHoles: 10, rounds: 7 },
   replay: { partners: 500, events: 100_000, rounds: 15 },
+  acknowledge: { events: 100_000, rounds: 3 },
   openTimeoutMs: 5_000,
 } as const;
 
@@ -35,16 +38,18 @@ const QUICK = {
   establish: { partners: 10, warmUp: 5 },
   headOfLine: { hosts: 10, blackHoles: 2, rounds: 1 },
   replay: { partners: 20, events: 1_000, rounds: 1 },
+  acknowledge: { events: 1_000, rounds: 1 },
   openTimeoutMs: 1_000,
 } as const;
 
 const command = new Command("npm run bench --")
-  .description("Measures the daemon against its floor in the same run; takes some three minutes.")
+  .description("Measures the daemon against its floor in the same run; takes some four minutes.")
   .option(
     "--quick",
     "a few partners only: shows that everything runs, the figures say little; no files unless --out is given",
     false,
   )
+  .addOption(new Option("--only <name>", "one of them").choices(["establish", "head-of-line", "replay", "acknowledge"]))
   .option("--out <dir>", "where the JSON files go; bench/results by default")
   .option("--data <dir>", "where the daemons' databases go: on a real disk, since fsync costs nothing elsewhere", tmpdir())
   .exitOverride()
@@ -56,8 +61,8 @@ try {
   report(thrown);
 }
 
-async function bench({ quick, out = quick ? undefined : RESULTS, data }: Flags): Promise<void> {
-  const { establish, headOfLine, replay, openTimeoutMs } = quick ? QUICK : FULL;
+async function bench({ quick, only, out = quick ? undefined : RESULTS, data }: Flags): Promise<void> {
+  const { establish, headOfLine, replay, acknowledge, openTimeoutMs } = quick ? QUICK : FULL;
   if (out !== undefined) ensureDirectory("--out", out);
   ensureDirectory("--data", data);
   const directory = mkdtempSync(join(data, "oc-partnerd-bench-"));
@@ -69,24 +74,35 @@ async function bench({ quick, out = quick ? undefined : RESULTS, data }: Flags):
   const environment = await describeEnvironment(nats.url);
   print(environmentText(environment));
 
+  const isWanted = (benchmark: string) => only === undefined || only === benchmark;
   const common = { natsUrl: nats.url, directory, openTimeoutMs };
-  {
+  if (isWanted("establish")) {
     const { partners, warmUp } = establish;
     await using fleet = await startFleet({ hosts: warmUp + partners, blackHoles: 0 });
     const result = await measureEstablish({ ...common, fleet, warmUp });
     print(establishText(result));
     save(out, environment, result);
   }
-  {
+  if (isWanted("head-of-line")) {
     const { hosts, blackHoles, rounds } = headOfLine;
     await using fleet = await startFleet({ hosts, blackHoles });
     const result = await measureHeadOfLine({ ...common, fleet, rounds });
     print(headOfLineText(result));
     save(out, environment, result);
   }
-  const result = measureReplay({ directory, ...replay });
-  print(replayText(result));
-  save(out, environment, result);
+  if (isWanted("replay")) {
+    const result = measureReplay({ directory, ...replay });
+    print(replayText(result));
+    save(out, environment, result);
+  }
+  if (isWanted("acknowledge")) {
+    // A server of its own, so that no other stream has the same subjects.
+    const dataDir = join(directory, "acknowledge");
+    await using server = await startPrivateServer({ dataDir, env: process.env, clock: systemClock, logger: silentLogger });
+    const result = await measureAcknowledge({ natsUrl: server.url, ...acknowledge });
+    print(acknowledgeText(result));
+    save(out, environment, result);
+  }
 }
 
 /** Before anything is measured: nobody waits for minutes to be told of a wrong path. */
@@ -100,11 +116,7 @@ function ensureDirectory(flag: string, path: string): void {
   }
 }
 
-function save(
-  out: string | undefined,
-  environment: Environment,
-  result: EstablishResult | HeadOfLineResult | ReplayResult,
-): void {
+function save(out: string | undefined, environment: Environment, result: { readonly benchmark: string }): void {
   if (out === undefined) return;
   const file = join(out, `${result.benchmark}.json`);
   writeFileSync(file, `${JSON.stringify({ ...environment, ...result }, null, 2)}\n`);

@@ -1,5 +1,6 @@
 /** The results for people. */
 import { table } from "../src/cli/table.ts";
+import { type AcknowledgeResult, SCHEME_NAMES, type SchemeName } from "./acknowledge.ts";
 import type { Environment } from "./environment.ts";
 import type { EstablishResult } from "./establish.ts";
 import type { HeadOfLineResult } from "./head-of-line.ts";
@@ -77,6 +78,26 @@ export function replayText({ events, peers, differences, scan, replay, verify, r
       `${thousands(target.measured)}/s`,
       target.met,
     ),
+  ].join("\n");
+}
+
+const SCHEMES: Readonly<Record<SchemeName, string>> = {
+  each: "each message",
+  eachConfirmed: "each message, confirmed before the next batch",
+  all: "the last of each batch, for all before it",
+  allConfirmed: "the last of each batch, confirmed before the next one",
+  none: "nothing",
+};
+
+export function acknowledgeText({ events, batch, storedBytes, schemes }: AcknowledgeResult): string {
+  const rows = SCHEME_NAMES.map((name) => {
+    const { time, eventsPerSecond, factor } = schemes[name];
+    return [SCHEMES[name], `${thousands(eventsPerSecond)}/s`, ms(time.p50Ms), ms(time.minMs), ms(time.maxMs), times(factor)];
+  });
+  return [
+    `(e) a bare consumer of ${thousands(events)} events of ${storedBytes} bytes, in batches of ${batch} ` +
+      `(rounds: ${schemes.each.time.samples}); what it acknowledges`,
+    table(["", "events", "median", "least", "most", "speed"], rows),
   ].join("\n");
 }
 

@@ -35,7 +35,9 @@ describe("npm run bench", () => {
     expect(headOfLine).toMatchObject({ benchmark: "head-of-line", partners: 10, blackHoles: 2 });
     const reading = { time: { samples: 1 } };
     expect(replay).toMatchObject({ benchmark: "replay", differences: 0, scan: reading, replay: reading, verify: reading });
-    expect(JSON.stringify([establish, headOfLine, replay]), "every figure is a number").not.toMatch(
+    const acknowledge = result(out.path, "acknowledge");
+    expect(acknowledge).toMatchObject({ events: 1_000, schemes: { each: reading, allConfirmed: reading, none: reading } });
+    expect(JSON.stringify([establish, headOfLine, replay, acknowledge]), "every figure is a number").not.toMatch(
       /(Ms|atio|p50|p99|econd|replay|verify)":null/,
     );
     expect(readdirSync(data.path)).toEqual([]);
