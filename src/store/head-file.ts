@@ -54,9 +54,14 @@ export function readHeadFile(path: string): HeadRecord {
 
 /**
  * Throws `log_truncated` where the log, which ends at `head`, is not the one that the file was written for, and `database_failed` where
- * the file cannot be read or is damaged.
+ * the file cannot be read or is damaged. A head before `archivedUntilSeq` is in an archive, and out of reach here.
  */
-export function refuseTruncated(path: string, head: LogHead, chainHashAt: (seq: number) => string | null): void {
+export function refuseTruncated(
+  path: string,
+  head: LogHead,
+  chainHashAt: (seq: number) => string | null,
+  archivedUntilSeq = 0,
+): void {
   const record = readHeadFile(path);
   switch (record.kind) {
     case "none":
@@ -66,6 +71,7 @@ export function refuseTruncated(path: string, head: LogHead, chainHashAt: (seq: 
         nextStep: "look at the log with `oc-partnerd check`; if that finds nothing else, remove this file: it is written anew",
       });
     case "head": {
+      if (record.head.seq < archivedUntilSeq) return;
       const contradiction = contradictionOf(record.head, head, chainHashAt);
       if (contradiction === null) return;
       throw new PartnerdError("log_truncated", `the event log was cut short or replaced: ${path} names ${contradiction}`, {

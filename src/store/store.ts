@@ -8,10 +8,11 @@ import { AlreadyReceived } from "./already-received.ts";
 import { appender, OBSERVED, withWellFormedText } from "./append.ts";
 import { type Cursor, isSameStream, type StreamPosition } from "./cursor.ts";
 import { storeFailure } from "./failure.ts";
-import { HeadFile, headFileIn, type LogHead, refuseTruncated } from "./head-file.ts";
+import type { HeadFile, LogHead } from "./head-file.ts";
 import type { Logged } from "./logged.ts";
 import { Memory, NO_ROWS } from "./memory.ts";
 import { type OpenOptions, openDatabase } from "./open.ts";
+import { openHeadFile } from "./open-head-file.ts";
 import { type Arrival, receive } from "./receive.ts";
 import { Repetitions } from "./repetitions.ts";
 import { type Projections, replay, tableDifferences } from "./replay.ts";
@@ -94,7 +95,7 @@ export interface StoreOptions extends OpenOptions {
 export function openStore({ directory, clock, headFile: hasHeadFile = true, ...options }: StoreOptions): Store {
   const database = openDatabase(directory, options);
   const rows = tables(database);
-  const headFile = hasHeadFile ? openHeadFile(database, rows, directory) : undefined;
+  const headFile = hasHeadFile ? openHeadFileOrClose(database, rows, directory) : undefined;
   const memory = new Memory({
     head: rows.head,
     desiredPeers: rows.desiredPeers,
@@ -232,19 +233,13 @@ export function openStore({ directory, clock, headFile: hasHeadFile = true, ...o
   };
 }
 
-/** Closes the database where the file says that rows of it are gone. */
-function openHeadFile(database: Database, rows: Tables, directory: string): HeadFile {
+/** Closes the database where it fails. */
+function openHeadFileOrClose(database: Database, rows: Tables, directory: string): HeadFile {
   try {
-    const path = headFileIn(directory);
-    const head = rows.head() ?? NO_ROWS;
-    const chainHashAt = database.prepare<[number], string | null>("select chain_hash from event_log where seq = ?").pluck();
-    refuseTruncated(path, head, (seq) => chainHashAt.get(seq) ?? null);
-    const file = new HeadFile(path);
-    file.write(head);
-    return file;
+    return openHeadFile(database, rows, directory);
   } catch (thrown) {
     database.close();
-    throw storeFailure("cannot compare the log with its head", thrown);
+    throw thrown;
   }
 }
 

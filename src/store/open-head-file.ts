@@ -1,0 +1,26 @@
+/** The head file of a log that is about to be written to. */
+import type { Database } from "better-sqlite3";
+import { storeFailure } from "./failure.ts";
+import { HeadFile, headFileIn, refuseTruncated } from "./head-file.ts";
+import { NO_ROWS } from "./memory.ts";
+import type { Tables } from "./tables.ts";
+
+/**
+ * Compares the log with the file, and writes the log's head to it. Throws `log_truncated` where the file says that rows are gone which no
+ * archive holds, and `database_failed`.
+ */
+export function openHeadFile(database: Database, rows: Tables, directory: string): HeadFile {
+  try {
+    const path = headFileIn(directory);
+    const head = rows.head() ?? NO_ROWS;
+    const anchor = rows.newestAnchor();
+    const chainHash = database.prepare<[number], string | null>("select chain_hash from event_log where seq = ?").pluck();
+    const chainHashAt = (seq: number) => (seq === anchor?.lastSeq ? anchor.lastChainHash : (chainHash.get(seq) ?? null));
+    refuseTruncated(path, head, chainHashAt, anchor?.lastSeq);
+    const file = new HeadFile(path);
+    file.write(head);
+    return file;
+  } catch (thrown) {
+    throw storeFailure("cannot compare the log with its head", thrown);
+  }
+}
