@@ -22,6 +22,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   events: [],
   store: ["events"],
   "store/check": ["events", "store"],
+  "store/recovery": ["events", "store", "store/check"],
   reconciler: ["events", "store"],
   p2p: ["events", "reconciler/ports.ts"],
   nats: ["events", "store"],

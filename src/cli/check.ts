@@ -30,7 +30,7 @@ export function checkWithProgress(path: string, terminal: ProgressStream, head?:
   let shown: ReturnType<typeof progress> | undefined;
   const report = checkDatabase({
     path,
-    head,
+    heads: head === undefined ? [] : [head],
     onProgress: (rows, total) => {
       shown ??= progress(terminal, "checking the log", total);
       shown.update(rows);

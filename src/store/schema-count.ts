@@ -30,8 +30,11 @@ export function countingOwnChanges(database: Database, change: () => void): void
   database.pragma(`user_version = ${isOurs ? changes : before.own + changes - before.changes}`);
 }
 
+/** SQLite's own backup, by another program, begins the count anew: a schema of ours never comes about by a single change. */
+export const COPIED = 1;
+
 /** Takes the schema as it is where nobody has counted yet. */
 export function countUncounted(database: Database): void {
   const { changes, own } = schemaCounts(database);
-  if (own === 0) database.pragma(`user_version = ${changes}`);
+  if (own === 0 || (changes === COPIED && own !== COPIED)) database.pragma(`user_version = ${changes}`);
 }

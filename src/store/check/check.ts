@@ -3,18 +3,18 @@
  * page by page, and at the end the rest of them, with the tables that follow from them, in one short transaction.
  */
 import { closeSync, openSync, readSync } from "node:fs";
-import { basename, dirname } from "node:path";
+import { basename } from "node:path";
 import Database from "better-sqlite3";
 import { messageOf } from "../../errors.ts";
-import { DATABASE_NAME, databaseFileOf } from "../database-file.ts";
+import { databaseFileOf } from "../database-file.ts";
 import type { Finding } from "../finding.ts";
-import { headFileIn, type LogHead, readHeadFile } from "../head-file.ts";
+import type { LogHead } from "../head-file.ts";
 import { NO_ROWS } from "../memory.ts";
 import { chainCheck } from "./chain-check.ts";
 import { columnTypesCheck } from "./column-types.ts";
 import { fileHeaderFindings, HEADER_BYTES } from "./file-header.ts";
 import { Findings } from "./findings.ts";
-import { headFindings, type KnownHead, LOG_BEGINNING } from "./head-check.ts";
+import { headBeside, headFindings, type KnownHead, LOG_BEGINNING } from "./head-check.ts";
 import { integrityFindings } from "./integrity.ts";
 import { highestSeq, LogPass } from "./log-pass.ts";
 import { payloadCheck } from "./payload-check.ts";
@@ -32,8 +32,8 @@ import { streamPlaces } from "./stream-places.ts";
 export interface CheckOptions {
   /** A data directory, or a database file. */
   readonly path: string;
-  /** A head that was published. */
-  readonly head?: KnownHead | undefined;
+  /** Heads that the log must still have, besides the one in the head file beside a daemon's database. */
+  readonly heads?: readonly KnownHead[];
   /** How many rows of how many have been read. */
   readonly onProgress?: (rows: number, total: number) => void;
 }
@@ -52,11 +52,13 @@ export interface CheckReport {
  * Throws `database_failed` where there is no database, or it is another program's or an older schema's, and `database_newer` where it is
  * a newer one's. Whatever else is wrong with it is a finding.
  */
-export function checkDatabase({ path, head, onProgress = () => {} }: CheckOptions): CheckReport {
+export function checkDatabase({ path, heads = [], onProgress = () => {} }: CheckOptions): CheckReport {
   const file = databaseFileOf(path);
   const findings = new Findings();
   // Before the database: whatever the file names has been committed.
-  const known = [...(head === undefined ? [] : [head]), ...headsBeside(file, findings)];
+  const beside = headBeside(file);
+  findings.take("head", () => beside.findings);
+  const known = [...heads, ...(beside.head === null ? [] : [beside.head])];
   findings.take("file header", () => headerFindings(file));
   const database = new Database(file, { readonly: true, fileMustExist: true });
   try {
@@ -116,28 +118,13 @@ function checkContents(
   return { events: pass.rows, head: pass.rows === 0 ? NO_ROWS : { seq, atMs, chainHash: chainHash ?? "" } };
 }
 
-/** What the head file beside a daemon's database says; a copy of a database has none. */
-function headsBeside(file: string, findings: Findings): readonly KnownHead[] {
-  if (basename(file) !== DATABASE_NAME) return [];
-  const path = headFileIn(dirname(file));
-  const from = basename(path);
-  const heads: KnownHead[] = [];
-  findings.take("head", () => {
-    const record = readHeadFile(path);
-    if (record.kind === "damaged") return [{ place: from, problem: `is damaged: ${record.why}` }];
-    if (record.kind === "head") heads.push({ from, seq: record.head.seq, hashPrefix: record.head.chainHash });
-    return [];
-  });
-  return heads;
-}
-
 /** A daemon's checkpoint may write the header while it is read: what is found in it has to be there a second time. */
 function headerFindings(file: string): readonly Finding[] {
   const [header, again] = [headerOf(file), headerOf(file)];
   if (!header.equals(again)) return headerFindings(file);
   // A database that was never checkpointed may have none yet.
   if (header.byteLength === 0) return [];
-  if (header.byteLength === HEADER_BYTES) return fileHeaderFindings(header, basename(file) !== DATABASE_NAME);
+  if (header.byteLength === HEADER_BYTES) return fileHeaderFindings(header);
   return [{ place: "file header", problem: `has ${header.byteLength} bytes, has to have ${HEADER_BYTES}` }];
 }
 

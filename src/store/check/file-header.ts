@@ -31,8 +31,7 @@ const SCHEMA_VERSION_AT = 40;
 
 const RESERVED = { from: 72, to: 92 } as const;
 
-/** `mayRest`: no daemon writes to the file, so that it need not be in write-ahead-log mode. */
-export function fileHeaderFindings(header: Uint8Array, mayRest: boolean): readonly Finding[] {
+export function fileHeaderFindings(header: Uint8Array): readonly Finding[] {
   const bytes = Buffer.from(header.buffer, header.byteOffset, header.byteLength);
   const problems: string[] = [];
   const expect = (field: string, found: unknown, wanted: unknown) => {
@@ -40,8 +39,9 @@ export function fileHeaderFindings(header: Uint8Array, mayRest: boolean): readon
   };
   if (bytes.toString("latin1", 0, MAGIC.length) !== MAGIC) problems.push("does not begin as that of a SQLite database");
   expect("page size", bytes.readUInt16BE(16), 4_096);
+  // Both say how the file is to be written. A backup is left in the mode that needs no file beside it; a daemon sets its own.
   const writeVersion = bytes[18];
-  if (!(mayRest && writeVersion === ROLLBACK)) expect("write version", writeVersion, WRITE_AHEAD_LOG);
+  if (writeVersion !== ROLLBACK) expect("write version", writeVersion, WRITE_AHEAD_LOG);
   expect("read version", bytes[19], writeVersion);
   const hasTables = [SCHEMA_VERSION_AT, ...OF_TABLES.map(({ at }) => at)].some((at) => bytes.readUInt32BE(at) !== 0);
   for (const { field, at, bytes: length, value } of [...FIXED, ...(hasTables ? OF_TABLES : [])])

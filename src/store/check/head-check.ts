@@ -1,7 +1,10 @@
 /** The end of the log against what is kept of it elsewhere: the head file, and a head that was published. */
+import { basename, dirname } from "node:path";
 import type { Database } from "better-sqlite3";
 import { CHAIN_START } from "../chain.ts";
+import { DATABASE_NAME } from "../database-file.ts";
 import { type Finding, rowPlace } from "../finding.ts";
+import { type HeadRecord, headFileIn, readHeadFile } from "../head-file.ts";
 import type { LogStart } from "./row-check.ts";
 
 /** A head as somebody knows it. */
@@ -11,6 +14,21 @@ export interface KnownHead {
   readonly seq: number;
   /** The chain hash, or its first characters. */
   readonly hashPrefix: string;
+}
+
+/** What the head file beside a daemon's database says; a copy of a database has none. Throws `database_failed` where it cannot be read. */
+export function headBeside(file: string): { readonly head: KnownHead | null; readonly findings: readonly Finding[] } {
+  const path = headFileIn(dirname(file));
+  const from = basename(path);
+  const record: HeadRecord = basename(file) === DATABASE_NAME ? readHeadFile(path) : { kind: "none" };
+  switch (record.kind) {
+    case "none":
+      return { head: null, findings: [] };
+    case "damaged":
+      return { head: null, findings: [{ place: from, problem: `is damaged: ${record.why}` }] };
+    case "head":
+      return { head: { from, seq: record.head.seq, hashPrefix: record.head.chainHash }, findings: [] };
+  }
 }
 
 export function* headFindings(

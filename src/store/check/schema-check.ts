@@ -3,7 +3,7 @@ import Database from "better-sqlite3";
 import type { Finding } from "../finding.ts";
 import { appliedMigrations, applyMigrations, knownMigrations, refuseOtherSchema } from "../migrations.ts";
 import { APPLICATION_ID, refuseEmpty } from "../open.ts";
-import { schemaCounts } from "../schema-count.ts";
+import { COPIED, schemaCounts } from "../schema-count.ts";
 import { attempt } from "./rows.ts";
 
 interface Entry {
@@ -35,7 +35,7 @@ export function* schemaFindings(database: Database.Database): Generator<Finding>
 export function* schemaCountFindings(database: Database.Database): Generator<Finding> {
   const counts = attempt(() => schemaCounts(database));
   if (!counts.ok) yield { place: "file header", problem: `cannot be read: ${counts.why}` };
-  else if (counts.value.changes !== counts.value.own)
+  else if (counts.value.changes !== counts.value.own && counts.value.changes !== COPIED)
     yield {
       place: "file header",
       problem: `the schema was changed ${counts.value.changes} times (schema_version), by oc-partnerd ${counts.value.own} times (user_version)`,
