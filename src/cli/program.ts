@@ -10,6 +10,7 @@ import { collect, configOf, type DaemonFlags, type Env, example } from "./flags.
 import { peers } from "./peers.ts";
 import { messageOf } from "./publish.ts";
 import { addReplayCommands } from "./replay-commands.ts";
+import { resync } from "./resync.ts";
 import { addSetup } from "./setup-command.ts";
 import { status } from "./status.ts";
 import { addStoreCommands } from "./store-commands.ts";
@@ -24,6 +25,7 @@ export async function program(argv: readonly string[], env: Env): Promise<void> 
   addRun(root, env);
   addStatus(root, env);
   addPeers(root, env);
+  addResync(root, env);
   addPublish(root, env);
   addSetup(root, env);
   addDemo(root);
@@ -92,6 +94,18 @@ function addPeers(root: Command, env: Env): void {
       const client = daemonClient(configOf(flags, env).http);
       print(await peers(client, peerId, { json: flags.json, nowMs: systemClock.wallMs() }));
     });
+}
+
+function addResync(root: Command, env: Env): void {
+  root
+    .command("resync")
+    .description("the daemon reads its whole stream once more; what the log has already is not appended again")
+    .option("--http <host:port>", "where the daemon serves its API")
+    .option("--config <file>", "the daemon's configuration file")
+    .addHelpText("after", example("oc-partnerd resync   # after events.peerDatatypes was widened, say"))
+    .action(async (flags: DaemonFlags) =>
+      print(await resync(daemonClient(configOf(flags, env).http), systemClock, process.stderr)),
+    );
 }
 
 function addPublish(root: Command, env: Env): void {

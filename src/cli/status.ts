@@ -1,5 +1,5 @@
 /** `oc-partnerd status`: one line per peer, then the daemon's health. */
-import type { Check, HealthView, PeerView, SelfView } from "../http/api.ts";
+import type { Check, DeliveryView, HealthView, PeerView, SelfView } from "../http/api.ts";
 import type { DaemonClient } from "./client.ts";
 import { duration, shortPeerId, table } from "./table.ts";
 
@@ -10,11 +10,16 @@ export interface StatusOptions {
 
 /** The text to print, and whether the daemon is ready. */
 export async function status(client: DaemonClient, options: StatusOptions): Promise<{ text: string; ready: boolean }> {
-  const [self, { peers }, health] = await Promise.all([client.self(), client.peers(), client.readiness()]);
+  const [self, { peers }, health, delivery] = await Promise.all([
+    client.self(),
+    client.peers(),
+    client.readiness(),
+    client.delivery(),
+  ]);
   const ready = health.status === "ok";
   const text = options.json
-    ? JSON.stringify({ self, peers, health }, null, 2)
-    : `${peerTable(peers, options.nowMs)}\n\n${footer(self, peers, health, options.nowMs)}`;
+    ? JSON.stringify({ self, peers, health, delivery }, null, 2)
+    : `${peerTable(peers, options.nowMs)}\n\n${footer(self, peers, health, options.nowMs)}\n${deliveryLines(delivery).join("\n")}`;
   return { text, ready };
 }
 
@@ -50,6 +55,17 @@ function footer(self: SelfView, peers: readonly PeerView[], health: HealthView, 
     `${established} of ${partners.length} partners established`,
     `${health.status === "ok" ? "ready" : "NOT READY"}${health.checks.map(checkLine).join("")}`,
   ].join("\n");
+}
+
+/** What the log can prove of its own completeness, and what it cannot. */
+function deliveryLines({ delivery, proven, missing, spans }: DeliveryView): string[] {
+  return [
+    `delivery: ${delivery ?? "none yet"}, ${proven}`,
+    ...missing.map(({ at, reason, message }) => `  ${at} ${reason}: ${message}`),
+    ...spans
+      .filter((span) => span.delivery === "at-most-once")
+      .map(({ since, until, message }) => `  ${since} to ${until ?? "now"} at-most-once: ${message}`),
+  ];
 }
 
 function checkLine(check: Check): string {

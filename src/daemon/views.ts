@@ -110,7 +110,7 @@ function detail(sources: ViewSources, peerId: PeerId): PeerDetailView | undefine
   return view && { ...view, history: sources.store.history(peerId, { limit: HISTORY_ROWS }).map(historyView) };
 }
 
-function deliveryView(proof: DeliveryProof, { health, consumer }: ViewSources): DeliveryView {
+function deliveryView(proof: DeliveryProof, { health, consumer, store }: ViewSources): DeliveryView {
   const source = health().nats?.source;
   const problem = source?.problem ?? null;
   const { cursor } = proof;
@@ -127,6 +127,8 @@ function deliveryView(proof: DeliveryProof, { health, consumer }: ViewSources): 
       sequence: cursor.sequence,
     },
     behind: source?.behind ?? null,
+    rereading: source?.rereading ?? null,
+    headSeq: store.head().seq,
     proven: proven(proof),
     missing: proof.missing.map(({ atMs, ...missing }) => ({ ...missing, at: isoTime(atMs) })),
     spans: proof.spans.map(({ delivery, sinceMs, untilMs, message }) => ({

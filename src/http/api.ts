@@ -76,6 +76,10 @@ export interface DeliveryView {
   } | null;
   /** Messages of the stream that are not in the log yet; null where that is not known. */
   readonly behind: number | null;
+  /** How far a resync is; null while there is none. */
+  readonly rereading: { readonly sequence: number; readonly untilSequence: number } | null;
+  /** The newest row of the log. */
+  readonly headSeq: number;
   /** In one phrase, for people. */
   readonly proven: string;
   readonly missing: readonly {

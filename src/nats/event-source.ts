@@ -11,7 +11,7 @@ import type { BatchDelivery } from "./delivery.ts";
 import { flush } from "./dial.ts";
 import { pause } from "./pause.ts";
 import { StreamApi } from "./stream-api.ts";
-import { StreamReader } from "./stream-reader.ts";
+import { type Rereading, StreamReader } from "./stream-reader.ts";
 import { CoreSubscription } from "./subscription.ts";
 
 /** `auto`: the stream where it is set up, and from the first message of it on nothing else; core NATS until then. */
@@ -43,6 +43,8 @@ export interface SourceFacts {
   readonly problem: PartnerdError | null;
   readonly behind: number | null;
   readonly restarts: number;
+  /** Null while nothing is read a second time. */
+  readonly rereading: Rereading | null;
 }
 
 /** How often mode `auto` looks whether the stream has been set up. */
@@ -72,6 +74,7 @@ export class EventSource implements Disposable {
       problem: this.#from === "core" ? this.#whyNoStream : reader.problem,
       behind: reader.behind,
       restarts: reader.restarts,
+      rereading: this.#from === "jetstream" ? reader.rereading : null,
     };
   }
 

@@ -19,6 +19,12 @@ import { StreamApi } from "./stream-api.ts";
 import { consumerDifferences } from "./stream-config.ts";
 import { StreamSession } from "./stream-session.ts";
 
+/** How far a resync is: it is at `sequence`, and over behind `untilSequence`. */
+export interface Rereading {
+  readonly sequence: number;
+  readonly untilSequence: number;
+}
+
 export interface StreamReaderDependencies {
   readonly stream: string;
   readonly consumer: string;
@@ -46,6 +52,7 @@ export class StreamReader {
   /** Ends the session under way: with a reason to begin again at once, or with what is wrong. */
   #interrupt: ((reason: string | PartnerdError) => void) | undefined;
   #rereads = false;
+  #rereading: Rereading | null = null;
 
   constructor(deps: StreamReaderDependencies) {
     this.#deps = deps;
@@ -71,9 +78,15 @@ export class StreamReader {
     return this.#restarts;
   }
 
+  /** Null while nothing is read a second time. */
+  get rereading(): Rereading | null {
+    return this.#rereading;
+  }
+
   /** Reads the whole stream once more. What the log has is not appended again. */
   resync(): void {
     this.#rereads = true;
+    this.#rereading = { sequence: 0, untilSequence: this.#deps.log.cursor()?.sequence ?? 0 };
     this.#interrupt?.("a resync was asked for");
   }
 
@@ -119,6 +132,7 @@ export class StreamReader {
     if (!stands) await api.placeConsumer(start);
     if (isOver()) return "";
     this.#rereads = false;
+    if (!rereads || found.lastSequence < found.firstSequence) this.#rereading = null;
     logger.info({ stream, consumer, sequence: start, pending: found.lastSequence - start + 1, rereads }, "reading the stream");
     this.#pending = Math.max(0, found.lastSequence - start + 1);
     const ended = Promise.withResolvers<string | PartnerdError>();
@@ -129,8 +143,9 @@ export class StreamReader {
       consumerSequence: stands ? consumerInfo.delivered.consumer_seq + 1 : 1,
       delivery,
       clock,
-      onPending: (messages) => {
-        this.#pending = messages;
+      onProgress: (sequence, pending) => {
+        this.#pending = pending;
+        if (this.#rereading !== null) this.#reread(sequence, this.#rereading.untilSequence);
       },
       onEnded: ended.resolve,
     });
@@ -166,6 +181,12 @@ export class StreamReader {
       if (denied === undefined || !ours.some((subject) => denied.subject.startsWith(subject))) continue;
       this.#interrupt?.(deniedError(`read stream ${stream}`, denied));
     }
+  }
+
+  #reread(sequence: number, untilSequence: number): void {
+    this.#rereading = sequence < untilSequence ? { sequence, untilSequence } : null;
+    if (this.#rereading === null)
+      this.#deps.logger.info({ stream: this.#deps.stream, sequence: untilSequence }, "the stream was read again");
   }
 
   async #lookAtCursor(api: StreamApi, stream: StreamState): Promise<AtCursor> {

@@ -22,8 +22,8 @@ interface SessionInit {
   readonly consumerSequence: number;
   readonly delivery: Pick<BatchDelivery, "offer" | "counts">;
   readonly clock: Clock;
-  /** How many messages the consumer has still to deliver. */
-  readonly onPending: (messages: number) => void;
+  /** A message came: its sequence, and how many the consumer has still to deliver. */
+  readonly onProgress: (sequence: number, pending: number) => void;
   /** Once, with the reason: what is buffered does not count any more. Never after disposal. */
   readonly onEnded: (reason: string) => void;
 }
@@ -70,7 +70,7 @@ export class StreamSession implements Disposable {
     if (!this.#offer(message, place)) return this.#end("the buffer is full");
     this.#consumerSequence += 1;
     this.#sequence = Math.max(this.#sequence, place.streamSequence);
-    this.#init.onPending(place.pending);
+    this.#init.onProgress(place.streamSequence, place.pending);
   }
 
   /** Deliveries have no gap, so a gap between their sequences is one of the stream. */

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import type { DaemonClient } from "../../src/cli/client.ts";
 import { status } from "../../src/cli/status.ts";
 import { duration } from "../../src/cli/table.ts";
-import type { HealthView, PeerView } from "../../src/http/api.ts";
+import type { DeliveryView, HealthView, PeerView } from "../../src/http/api.ts";
 import { PEER_A, PEER_B } from "../support/peers.ts";
 
 const NOW = Date.UTC(2026, 0, 1, 12);
@@ -42,8 +42,35 @@ function client(health: HealthView): DaemonClient {
     peers: () => Promise.resolve({ peers: [established, failing] }),
     peer: () => Promise.resolve(undefined),
     readiness: () => Promise.resolve(health),
+    delivery: () => Promise.resolve(delivery),
+    resync: () => Promise.resolve(),
   };
 }
+
+const delivery: DeliveryView = {
+  delivery: "at-least-once",
+  reading: true,
+  problem: null,
+  consumer: "c",
+  stream: { name: "S", created: at(-80_000), firstSequence: 1, sequence: 9 },
+  behind: 0,
+  rereading: null,
+  headSeq: 11,
+  proven: "sequences 1 to 9 of stream S are in the log, 1 gap, no reuse",
+  missing: [
+    {
+      reason: "purged",
+      firstSequence: 3,
+      lastSequence: 4,
+      at: at(-60_000),
+      message: "stream S no longer holds sequences 3 to 4, which the log never got",
+    },
+  ],
+  spans: [
+    { delivery: "at-most-once", since: at(-90_000), until: at(-80_000), message: "events come by core NATS" },
+    { delivery: "at-least-once", since: at(-80_000), until: null, message: "stream S is followed from sequence 1" },
+  ],
+};
 
 const notReady: HealthView = { status: "failing", checks: [{ name: "nats", ok: false, message: "connecting" }] };
 
@@ -59,12 +86,20 @@ test("one line per peer, then the health of the daemon", async () => {
     "1 of 2 partners established",
     "NOT READY",
     "  FAIL nats: connecting",
+    "delivery: at-least-once, sequences 1 to 9 of stream S are in the log, 1 gap, no reuse",
+    `  ${at(-60_000)} purged: stream S no longer holds sequences 3 to 4, which the log never got`,
+    `  ${at(-90_000)} to ${at(-80_000)} at-most-once: events come by core NATS`,
   ]);
 });
 
 test("JSON holds all of it", async () => {
   const { text } = await status(client(notReady), { json: true, nowMs: NOW });
-  expect(JSON.parse(text)).toEqual({ self: expect.anything() as unknown, peers: [established, failing], health: notReady });
+  expect(JSON.parse(text)).toEqual({
+    self: expect.anything() as unknown,
+    peers: [established, failing],
+    health: notReady,
+    delivery,
+  });
 });
 
 test.each([

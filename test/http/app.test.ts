@@ -14,6 +14,8 @@ const delivery: DeliveryView = {
   consumer: "oc-partnerd",
   stream: null,
   behind: null,
+  rereading: null,
+  headSeq: 0,
   proven: "nothing can be proved of what was published",
   missing: [],
   spans: [],
