@@ -4,6 +4,7 @@
  */
 import type { DeliveryChanged, DeliveryEvent, DeliveryGap, DeliveryGuarantee, GapReason } from "../events/types.ts";
 import { type Cursor, isSameStream, type StreamIdentity } from "../store/cursor.ts";
+import { followedMessage } from "../store/stream-place.ts";
 
 export interface StreamState extends StreamIdentity {
   /** The oldest message that it holds; one more than `lastSequence` where it holds none. */
@@ -69,9 +70,8 @@ function gap(reason: GapReason, streamSequence: number, lastStreamSequence: numb
   return { type: "DeliveryGap", reason, streamSequence, lastStreamSequence, message };
 }
 
-function followed({ stream, created, firstSequence }: StreamState, from = firstSequence): DeliveryChanged {
-  const message = `stream ${stream}, made at ${created}, is followed from sequence ${from}`;
-  return { type: "DeliveryChanged", reason: "at_least_once", streamSequence: from, message };
+function followed(stream: StreamState, from = stream.firstSequence): DeliveryChanged {
+  return { type: "DeliveryChanged", reason: "at_least_once", streamSequence: from, message: followedMessage(stream, from) };
 }
 
 function startOf({ stream, created, firstSequence }: StreamState): Cursor {

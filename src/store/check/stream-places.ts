@@ -4,6 +4,7 @@ import { cursorChecksum } from "../cursor.ts";
 import { parseDedupeKey } from "../dedupe-key.ts";
 import { type Finding, rowPlace } from "../finding.ts";
 import { ingestCursor } from "../schema.ts";
+import { placeAfter, type StreamPlace } from "../stream-place.ts";
 import { typeProblems } from "./column-types.ts";
 import type { RowCheck } from "./row-check.ts";
 import { rowsOf } from "./rows.ts";
@@ -13,44 +14,41 @@ export interface StreamPlaces extends RowCheck {
   cursor(database: Database): Iterable<Finding>;
 }
 
-/** The newest message of a stream that is in the log. */
-interface Newest {
-  readonly seq: number;
-  readonly created: string;
-  readonly sequence: number;
-}
+type CursorRow = typeof ingestCursor.$inferSelect;
 
-export function streamPlaces(): StreamPlaces {
-  let newest: Newest | undefined;
+/** `start`: where the log stands before the first row. */
+export function streamPlaces(start?: StreamPlace): StreamPlaces {
+  let place = start;
   return {
-    *row({ seq, type, reason, dedupeKey, streamSequence }) {
-      // From here on the broker gives sequences away a second time, or the stream is another one.
-      if (type === "DeliveryGap" && reason !== "purged") newest = undefined;
-      const key = dedupeKey === null ? undefined : parseDedupeKey(dedupeKey);
-      if (key === undefined || streamSequence === null) return;
-      if (key.sequence !== streamSequence)
-        yield {
-          place: rowPlace(seq),
-          problem: `dedupe_key is of sequence ${key.sequence}, stream_sequence is ${streamSequence}`,
-        };
-      const isNewer = newest === undefined || newest.created !== key.created || newest.sequence < streamSequence;
-      if (isNewer) newest = { seq, created: key.created, sequence: streamSequence };
+    *row(row) {
+      place = placeAfter(place, row);
+      const { seq, dedupeKey, streamSequence } = row;
+      const sequence = dedupeKey === null ? undefined : parseDedupeKey(dedupeKey)?.sequence;
+      if (sequence !== undefined && streamSequence !== sequence)
+        yield { place: rowPlace(seq), problem: `dedupe_key is of sequence ${sequence}, stream_sequence is ${streamSequence}` };
     },
     *cursor(database) {
-      const rows = rowsOf<typeof ingestCursor.$inferSelect>(database, "ingest_cursor", ingestCursor);
+      const rows = rowsOf<CursorRow>(database, "ingest_cursor", ingestCursor);
       if (rows.length > 1) yield { place: "ingest_cursor", problem: `has ${rows.length} rows, and not one` };
-      if (rows.length === 0 && newest !== undefined)
-        yield { place: "ingest_cursor", problem: `has no row, although ${rowPlace(newest.seq)} came from a stream` };
+      if (rows.length === 0 && place !== undefined)
+        yield { place: "ingest_cursor", problem: `has no row, although ${rowPlace(place.seq)} speaks of a stream` };
       const problemsOf = typeProblems(ingestCursor);
       for (const row of rows) {
-        const place = `ingest_cursor row ${row.id}`;
-        for (const problem of problemsOf(row)) yield { place, problem };
-        if (row.checksum !== cursorChecksum(row)) yield { place, problem: "checksum is not that of its columns" };
-        if (row.sequence < row.firstSequence - 1)
-          yield { place, problem: `sequence ${row.sequence} is before first_sequence ${row.firstSequence}` };
-        if (newest !== undefined && newest.created === row.created && newest.sequence > row.sequence)
-          yield { place, problem: `sequence ${row.sequence} is behind ${newest.sequence}, which is ${rowPlace(newest.seq)}` };
+        const found = [...problemsOf(row), ...cursorProblems(row, place)];
+        for (const problem of found) yield { place: `ingest_cursor row ${row.id}`, problem };
       }
     },
   };
+}
+
+function* cursorProblems(row: CursorRow, place: StreamPlace | undefined): Generator<string> {
+  if (row.checksum !== cursorChecksum(row)) yield "checksum is not that of its columns";
+  if (row.sequence < row.firstSequence - 1) yield `sequence ${row.sequence} is before first_sequence ${row.firstSequence}`;
+  if (place === undefined) return;
+  const said = rowPlace(place.seq);
+  if (row.created !== place.created) yield `is of a stream made at ${row.created}, ${said} of one made at ${place.created}`;
+  else if (row.sequence < place.sequence) yield `sequence ${row.sequence} is behind ${place.sequence}, of which ${said} speaks`;
+  if (place.stream !== null && row.stream !== place.stream) yield `stream is ${row.stream}, the log follows ${place.stream}`;
+  if (place.firstSequence !== null && row.firstSequence !== place.firstSequence)
+    yield `first_sequence is ${row.firstSequence}, the log follows the stream from ${place.firstSequence}`;
 }
