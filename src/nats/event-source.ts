@@ -145,7 +145,10 @@ export class EventSource implements Disposable {
     if (signal.aborted) return;
     this.#from = "core";
     const onlyThis = {
-      onSession: (listener: (session: NatsConnection) => void) => (listener(client), { [Symbol.dispose]: () => {} }),
+      onSession(listener: (session: NatsConnection) => void) {
+        listener(client);
+        return { [Symbol.dispose]: () => {} };
+      },
     };
     this.#core = new CoreSubscription(subjects, { connection: onlyThis, delivery, clock, logger });
     const why = mode === "core" ? "nats.mode is core" : (this.#whyNoStream?.message ?? "");

@@ -4,19 +4,23 @@
  */
 import { createInbox, type Msg, type NatsConnection, nanos } from "nats";
 import type { Clock } from "../clock.ts";
+import { PartnerdError } from "../errors.ts";
 import { describe } from "./dial.ts";
 
 /** A request that brings nothing ends by itself after so long, and is made again. */
 const EXPIRES_MS = 30_000;
 /** The broker gives a sign of life so often while it has nothing to deliver. */
-const HEARTBEAT_MS = 2_000;
+const HEARTBEAT_MS = 1_500;
 /** Two signs missed, and half of one for the way. */
-const SILENT_MS = 5_000;
-const LOOK_MS = 1_000;
+const SILENT_MS = 3_750;
+const LOOK_MS = 500;
 
 /** Statuses after which the next request may bring more: nothing there, and time over. */
 const REQUEST_OVER = new Set([404, 408]);
 const HEARTBEAT = 100;
+
+/** A reason to begin again at once, or what is wrong. */
+export type PullEnd = string | PartnerdError;
 
 interface PullOptions {
   readonly client: NatsConnection;
@@ -27,7 +31,7 @@ interface PullOptions {
   /** The request is through, with or without all it asked for: time for the next one. */
   readonly onRequestOver: () => void;
   /** Nothing will come any more, and why. Called once, never after disposal. */
-  readonly onEnded: (reason: string) => void;
+  readonly onEnded: (end: PullEnd) => void;
 }
 
 export class Pull implements Disposable {
@@ -104,14 +108,15 @@ export class Pull implements Disposable {
   #look(): void {
     const { clock } = this.#options;
     this.#watch = clock.schedule(LOOK_MS, () => {
-      if (this.isPulling && clock.monotonicMs() - this.#heardAtMs > SILENT_MS) this.#end("the broker gives no sign of life");
+      if (this.isPulling && clock.monotonicMs() - this.#heardAtMs > SILENT_MS)
+        this.#end(new PartnerdError("nats_unavailable", "NATS gives no sign of life"));
       if (!this.#ended) this.#look();
     });
   }
 
-  #end(reason: string): void {
+  #end(end: PullEnd): void {
     if (this.#ended) return;
     this[Symbol.dispose]();
-    this.#options.onEnded(reason);
+    this.#options.onEnded(end);
   }
 }

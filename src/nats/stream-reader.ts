@@ -14,6 +14,7 @@ import type { BatchDelivery } from "./delivery.ts";
 import { closeQuietly, flush } from "./dial.ts";
 import { deniedError } from "./jetstream-error.ts";
 import { pause } from "./pause.ts";
+import { PullWindow } from "./pull-window.ts";
 import { type AtCursor, align, type StreamState } from "./stream-alignment.ts";
 import { StreamApi } from "./stream-api.ts";
 import { consumerDifferences } from "./stream-config.ts";
@@ -41,7 +42,7 @@ const RESTART_MS = 250;
 /** After a failure: nothing is there, or the broker is not well. */
 const RETRY_MS = 1_000;
 /** A connection on which the server does not answer a ping by then is given up. */
-const PING_TIMEOUT_MS = 2_000;
+const PING_TIMEOUT_MS = 1_500;
 
 export class StreamReader {
   readonly #deps: StreamReaderDependencies;
@@ -49,6 +50,7 @@ export class StreamReader {
   #problem: PartnerdError | null = null;
   #pending: number | null = null;
   #restarts = 0;
+  readonly #window = new PullWindow();
   /** Ends the session under way: with a reason to begin again at once, or with what is wrong. */
   #interrupt: ((reason: string | PartnerdError) => void) | undefined;
   #rereads = false;
@@ -140,11 +142,13 @@ export class StreamReader {
       client,
       consumer,
       cursor,
+      window: this.#window.messages,
       consumerSequence: stands ? consumerInfo.delivered.consumer_seq + 1 : 1,
       delivery,
       clock,
       onProgress: (sequence, pending) => {
         this.#pending = pending;
+        this.#window.passed();
         if (this.#rereading !== null) this.#reread(sequence, this.#rereading.untilSequence);
       },
       onEnded: ended.resolve,
@@ -160,6 +164,7 @@ export class StreamReader {
       if (typeof end === "string") return end;
       throw end;
     } finally {
+      if (this.#pending > 0) this.#window.failed();
       this.#reading = false;
       this.#pending = null;
       this.#interrupt = undefined;
@@ -212,14 +217,17 @@ export class StreamReader {
   }
 
   async #failed(error: PartnerdError, client: NatsConnection): Promise<void> {
-    const { logger, clock, stream } = this.#deps;
+    const { logger, stream } = this.#deps;
     if (this.#problem?.message !== error.message)
       logger.error({ code: error.code, error: error.message, nextStep: error.nextStep, stream }, "cannot read the stream");
     this.#problem = error;
-    if (error.code !== "nats_unavailable") return;
-    // Half open, or a server that stands still: a fresh connection finds out.
+    if (error.code === "nats_unavailable") await this.#closeIfDead(client);
+  }
+
+  /** Half open, or a server that stands still: a fresh connection finds out. */
+  async #closeIfDead(client: NatsConnection): Promise<void> {
     const late = Promise.withResolvers<"late">();
-    using _limit = clock.schedule(PING_TIMEOUT_MS, () => late.resolve("late"));
+    using _limit = this.#deps.clock.schedule(PING_TIMEOUT_MS, () => late.resolve("late"));
     const answer = await Promise.race([flush(client).catch(() => "late" as const), late.promise]);
     if (answer === "late") await closeQuietly(client);
   }

@@ -5,12 +5,10 @@ import type { Clock } from "../clock.ts";
 import type { Cursor } from "../store/cursor.ts";
 import { dedupeKeyOf, messageHash } from "../store/dedupe-key.ts";
 import type { BatchDelivery } from "./delivery.ts";
-import { Pull } from "./pull.ts";
+import { Pull, type PullEnd } from "./pull.ts";
 import { gapBetween } from "./stream-alignment.ts";
 import { placeOf, type StreamPlace } from "./stream-message.ts";
 
-/** How many messages are under way or buffered at most. */
-const WINDOW = 1_024;
 const ACKNOWLEDGEMENT = "+ACK";
 
 interface SessionInit {
@@ -20,12 +18,14 @@ interface SessionInit {
   readonly cursor: Cursor;
   /** The consumer's next delivery has this number. */
   readonly consumerSequence: number;
+  /** How many messages are under way or buffered at most. */
+  readonly window: number;
   readonly delivery: Pick<BatchDelivery, "offer" | "counts">;
   readonly clock: Clock;
   /** A message came: its sequence, and how many the consumer has still to deliver. */
   readonly onProgress: (sequence: number, pending: number) => void;
-  /** Once, with the reason: what is buffered does not count any more. Never after disposal. */
-  readonly onEnded: (reason: string) => void;
+  /** Once: what is buffered does not count any more. Never after disposal. */
+  readonly onEnded: (end: PullEnd) => void;
 }
 
 export class StreamSession implements Disposable {
@@ -50,7 +50,7 @@ export class StreamSession implements Disposable {
       clock,
       onMessage: (message) => this.#received(message),
       onRequestOver: () => this.#pullMore(),
-      onEnded: (reason) => this.#end(reason),
+      onEnded: (end) => this.#end(end),
     });
     this.#pullMore();
   }
@@ -61,16 +61,23 @@ export class StreamSession implements Disposable {
   }
 
   #received(message: Msg): void {
-    const place = placeOf(message.reply);
     // The client hands on what it has read of the socket, even if we left in the middle of it.
     if (this.#ended) return;
-    if (place === undefined) return this.#end(`a message on ${message.subject} does not say where it stands in the stream`);
+    const unexpected = this.#take(message);
+    if (unexpected !== undefined) this.#end(unexpected);
+  }
+
+  /** What is not as expected, if anything. */
+  #take(message: Msg): string | undefined {
+    const place = placeOf(message.reply);
+    if (place === undefined) return `a message on ${message.subject} does not say where it stands in the stream`;
     if (place.consumerSequence !== this.#consumerSequence)
-      return this.#end(`delivery ${place.consumerSequence} came where ${this.#consumerSequence} was due`);
-    if (!this.#offer(message, place)) return this.#end("the buffer is full");
+      return `delivery ${place.consumerSequence} came where ${this.#consumerSequence} was due`;
+    if (!this.#offer(message, place)) return "the buffer is full";
     this.#consumerSequence += 1;
     this.#sequence = Math.max(this.#sequence, place.streamSequence);
     this.#init.onProgress(place.streamSequence, place.pending);
+    return undefined;
   }
 
   /** Deliveries have no gap, so a gap between their sequences is one of the stream. */
@@ -111,13 +118,14 @@ export class StreamSession implements Disposable {
 
   #pullMore(): void {
     if (this.#ended || this.#pull.isPulling) return;
-    const { buffered } = this.#init.delivery.counts();
-    if (buffered <= WINDOW / 2) this.#pull.request(WINDOW - buffered);
+    const { delivery, window } = this.#init;
+    const { buffered } = delivery.counts();
+    if (buffered <= window / 2) this.#pull.request(window - buffered);
   }
 
-  #end(reason: string): void {
+  #end(end: PullEnd): void {
     if (this.#ended) return;
     this[Symbol.dispose]();
-    this.#init.onEnded(reason);
+    this.#init.onEnded(end);
   }
 }

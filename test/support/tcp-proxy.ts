@@ -7,6 +7,8 @@ export interface TcpProxy extends AsyncDisposable {
   /** Nothing passes any more in either direction; nothing is lost. */
   pause(): void;
   resume(): void;
+  /** What is connected now is silent for good, as behind a router that forgot it; new connections are relayed. */
+  forget(): void;
   /** Every connection dies; new ones are still relayed. */
   drop(): void;
 }
@@ -45,6 +47,9 @@ export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
     resume: () => {
       paused = false;
       for (const socket of sockets) socket.resume();
+    },
+    forget: () => {
+      for (const socket of sockets) socket.pause();
     },
     drop,
     [Symbol.asyncDispose]: async () => {
