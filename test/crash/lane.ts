@@ -10,7 +10,7 @@ import { Load } from "./load.ts";
 import { LoadMessages } from "./load-messages.ts";
 import { Mirror } from "./mirror.ts";
 import { planRound, planText, type RoundPlan } from "./plan.ts";
-import { type Identity, type Played, playQuietRound, playRound, RECOVERY_TIMEOUT_MS, type Scene } from "./round.ts";
+import { type Identity, type Played, playQuietRound, playRound, type Scene } from "./round.ts";
 
 export interface LaneOptions {
   readonly number: number;
@@ -41,8 +41,6 @@ export interface LaneResult {
 }
 
 const FULL_INSPECTION_EVERY = 25;
-/** Reading all that came while the rounds were short may take longer than finding the server again. */
-const CATCH_UP_TIMEOUT_MS = 60_000 + RECOVERY_TIMEOUT_MS;
 const KEPT_LOGS = 3;
 
 export function makeDisk(directory: string, noPowerLoss: string | null): Disk {
@@ -120,7 +118,7 @@ class Lane {
   async inspectAll(again: boolean): Promise<readonly string[]> {
     const { broker, load } = this.#scene;
     await load.end();
-    this.#note(await playQuietRound(this.#scene, this.#main, await broker.lastSequence(), CATCH_UP_TIMEOUT_MS));
+    this.#note(await playQuietRound(this.#scene, this.#main, await broker.lastSequence()));
     await this.#countDeliveries();
     this.#known.doubtAfter = null;
     const faults = await inspectRound(broker, this.#mirror, this.#main, this.#known);

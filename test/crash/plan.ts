@@ -44,8 +44,8 @@ const LONGEST_DELAY_MS: Readonly<Record<Phase, number>> = {
 };
 
 const LEAST_PER_SECOND = 50;
-const MOST_PER_SECOND = 2_000;
-const MOST_AT_ONCE = 1_000;
+const MOST_PER_SECOND = 1_000;
+const MOST_AT_ONCE = 2_000;
 const LONGEST_DOWN_MS = 300;
 const LONGEST_AFTER_MS = 1_500;
 
@@ -62,7 +62,7 @@ export function planRound(random: Random, canLosePower: boolean): RoundPlan {
     downMs: random.next() * LONGEST_DOWN_MS,
     afterMs: random.next() < 0.5 ? null : random.next() * LONGEST_AFTER_MS,
     messagesPerSecond: Math.round(LEAST_PER_SECOND * (MOST_PER_SECOND / LEAST_PER_SECOND) ** random.next()),
-    burst: random.next() < 0.5 ? 0 : Math.floor(random.next() * MOST_AT_ONCE),
+    burst: random.next() < 0.8 ? 0 : Math.floor(random.next() * MOST_AT_ONCE),
   };
 }
 

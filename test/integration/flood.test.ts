@@ -1,0 +1,80 @@
+/** A flood from core NATS: the daemon answers all the time, its memory stays bounded, and what it drops is counted and said. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { setTimeout as delay } from "node:timers/promises";
+import { expect, test } from "vitest";
+import { DaemonProcess } from "../support/daemon-process.ts";
+import { databaseFaults } from "../support/database-check.ts";
+import { NatsServer } from "../support/nats-server.ts";
+
+const MESSAGES = 200_000;
+const RESULTS = ["changed", "unchanged", "rejected", "dropped"] as const;
+
+/** A process of its own, so that it competes with the daemon and not with those who look at it. */
+async function flood(url: string): Promise<void> {
+  const script = `
+    import { connect } from "nats";
+    const client = await connect({ servers: [${JSON.stringify(url)}] });
+    for (let number = 1; number <= ${MESSAGES}; number++) {
+      client.publish("CREATE_RESOURCE", JSON.stringify({ FromApp: "oc-api", Datatype: "PEER", Payload: "not base64, message " + number, padding: "x".repeat(1_500) }));
+      if (number % 500 === 0) await client.flush();
+    }
+    await client.drain();`;
+  const child = spawn(process.execPath, ["--input-type=module", "--eval", script], {
+    stdio: "inherit",
+    cwd: import.meta.dirname,
+  });
+  expect(await once(child, "exit")).toEqual([0, null]);
+}
+
+test(`${MESSAGES} messages as fast as they can be published`, { timeout: 180_000 }, async () => {
+  await using nats = await NatsServer.start();
+  await using daemon = await DaemonProcess.start({ config: { nats: { url: nats.url, mode: "core" }, log: { level: "error" } } });
+  const residentBefore = daemon.residentBytes;
+  let [isOver, worstMs, mostResident, answers] = [false, 0, 0, 0];
+  const watching = (async () => {
+    while (!isOver) {
+      const askedMs = performance.now();
+      expect((await daemon.health("/livez")).status).toBe(200);
+      worstMs = Math.max(worstMs, performance.now() - askedMs);
+      mostResident = Math.max(mostResident, daemon.residentBytes);
+      answers += 1;
+      await delay(20);
+    }
+  })();
+  const startedMs = performance.now();
+  await flood(nats.url);
+  const publishedMs = performance.now() - startedMs;
+  const counted = async () => {
+    const counts = await Promise.all(
+      RESULTS.map((result) => daemon.metric(`oc_partnerd_events_received_total{result="${result}"}`)),
+    );
+    return Object.fromEntries(RESULTS.map((result, index) => [result, counts[index] ?? 0]));
+  };
+  const counts = await daemon.until(
+    "every message is accounted for",
+    async () => {
+      const now = await counted();
+      return Object.values(now).reduce((sum, count) => sum + count, 0) === MESSAGES && now;
+    },
+    120_000,
+  );
+  isOver = true;
+  await watching;
+  const megabytes = (bytes: number) => Math.round(bytes / 1_048_576);
+  process.stdout.write(
+    `published in ${Math.round(publishedMs)} ms; ${answers} answers of /livez, the slowest after ${Math.round(worstMs)} ms; ` +
+      `${megabytes(residentBefore)} MiB before, ${megabytes(mostResident)} MiB at most; ${JSON.stringify(counts)}\n`,
+  );
+  expect(worstMs).toBeLessThan(2_000);
+  // All of them together are more than this.
+  expect(mostResident - residentBefore).toBeLessThan(250 * 1_048_576);
+  const { dropped = 0, rejected } = counts;
+  expect(daemon.count("select count(*) from event_log where subject is not null")).toBe(rejected);
+  const message = (await daemon.health("/readyz")).body.checks.find(({ name }) => name === "nats")?.message;
+  expect(dropped).toBeGreaterThan(0);
+  expect(message).toContain(`${dropped} messages dropped`);
+  expect(daemon.logLines().some(({ level, msg }) => level === "error" && msg.includes("the newest are dropped"))).toBe(true);
+  expect(await daemon.stop()).toEqual({ code: 0, signal: null });
+  expect(databaseFaults(daemon)).toEqual([]);
+});
