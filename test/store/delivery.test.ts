@@ -1,0 +1,182 @@
+/** What comes from a broker's stream: the cursor, duplicates, late messages, gaps, and what can be proved of it. */
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { resourceIdOf } from "../../src/ids.ts";
+import type { StreamPosition } from "../../src/store/cursor.ts";
+import { dedupeKeyOf } from "../../src/store/dedupe-key.ts";
+import { deliveryProof, proven } from "../../src/store/delivery-proof.ts";
+import type { Received } from "../../src/store/receive.ts";
+import { PEER_A, PEER_B } from "../support/peers.ts";
+import { addressOf, desired, received, rejected } from "./events.ts";
+import { TemporaryStore } from "./temporary-store.ts";
+
+const identity = { stream: "S", created: "2026-01-01T00:00:00Z" };
+const cursor = { ...identity, firstSequence: 1, sequence: 0, messageHash: null };
+const at = (sequence: number): StreamPosition => ({ ...identity, sequence, messageHash: `hash-${sequence}` });
+const message = (sequence: number, change: Parameters<typeof desired>[0] = {}): Received =>
+  received(desired(change), { dedupeKey: dedupeKeyOf(identity, sequence, `hash-${sequence}`), streamSequence: sequence });
+const followed = {
+  type: "DeliveryChanged",
+  reason: "at_least_once",
+  streamSequence: 1,
+  message: "stream S is followed from sequence 1",
+} as const;
+const byCore = { type: "DeliveryChanged", reason: "at_most_once", streamSequence: null, message: "by core NATS" } as const;
+const gap = {
+  type: "DeliveryGap",
+  reason: "purged",
+  streamSequence: 3,
+  lastStreamSequence: 4,
+  message: "sequences 3 to 4 are gone",
+} as const;
+
+let temporary: TemporaryStore;
+beforeEach(() => {
+  temporary = new TemporaryStore();
+});
+afterEach(() => temporary[Symbol.dispose]());
+
+const typesAndSequences = () => temporary.read("select type, stream_sequence, last_stream_sequence from event_log order by seq");
+
+describe("the cursor", () => {
+  it("moves with the batch, survives, and never moves back", () => {
+    temporary.store.appendDelivery([followed], cursor);
+    temporary.store.appendReceived([message(1), message(2)], at(2));
+    expect(temporary.store.cursor()).toEqual({ ...at(2), firstSequence: 1 });
+    temporary.store.appendReceived([message(1)], at(1));
+    expect(temporary.store.cursor()?.sequence).toBe(2);
+    expect(temporary.reopen().cursor()).toEqual({ ...at(2), firstSequence: 1 });
+  });
+
+  it("moves over messages that are not for the log", () => {
+    temporary.store.appendDelivery([followed], cursor);
+    expect(temporary.store.appendReceived([], at(7))).toEqual([]);
+    expect(temporary.store.cursor()?.sequence).toBe(7);
+    expect(temporary.store.head().seq).toBe(1);
+  });
+
+  it("stays where it was when the batch fails", () => {
+    temporary.store.appendDelivery([followed], cursor);
+    temporary.write("create trigger full before insert on event_log begin select raise(abort, 'no room'); end");
+    expect(() => temporary.store.appendReceived([message(1)], at(1))).toThrow("no room");
+    expect(temporary.store.cursor()).toEqual(cursor);
+    temporary.write("drop trigger full");
+    temporary.store.appendReceived([message(1)], at(1));
+    expect(temporary.reopen().cursor()?.sequence).toBe(1);
+  });
+});
+
+describe("a message that is delivered again", () => {
+  it("is a duplicate, in the same batch, later, and after a restart", () => {
+    temporary.store.appendDelivery([followed], cursor);
+    expect(temporary.store.appendReceived([message(1), message(1)], at(1)).map((row) => row === "duplicate")).toEqual([
+      false,
+      true,
+    ]);
+    expect(temporary.reopen().appendReceived([message(1)], at(1))).toEqual(["duplicate"]);
+  });
+
+  it("is another message where the stream was set back and gave the sequence twice", () => {
+    temporary.store.appendReceived([message(1)], at(1));
+    const reused = { ...message(1), dedupeKey: dedupeKeyOf(identity, 1, "another") };
+    expect(temporary.store.appendReceived([reused], at(1))).not.toEqual(["duplicate"]);
+  });
+});
+
+describe("a message that comes after later ones of its stream", () => {
+  const late = (change: Parameters<typeof desired>[0]) => temporary.store.appendReceived([message(2, change)], at(2))[0];
+
+  beforeEach(() => {
+    temporary.store.appendDelivery([followed], cursor);
+    temporary.store.appendReceived([message(1), message(5, { relation: "NONE", standing: "revoked" })], at(5));
+  });
+
+  it("is kept, and does not undo what they said of the same peer", () => {
+    expect(late({})).toMatchObject({ event: { type: "EventRejected", reason: "outdated" }, streamSequence: 2 });
+    expect(temporary.store.get(PEER_A)?.standing).toBe("revoked");
+    expect(temporary.store.verifyProjections()).toEqual([]);
+  });
+
+  it("is kept, and does not undo what they said of the same resource", () => {
+    expect(late({ peerId: PEER_B, address: addressOf(PEER_B) })).toMatchObject({ event: { reason: "outdated" } });
+  });
+
+  it("counts where they said nothing of its peer", () => {
+    expect(late({ peerId: PEER_B, address: addressOf(PEER_B), resourceId: resourceIdOf("b") })).toMatchObject({
+      event: { type: "PeerDesired" },
+      effect: "changed",
+    });
+    expect(temporary.store.cursor()?.sequence).toBe(5);
+  });
+
+  it("is a rejected event as it was, where it could not be used anyhow", () => {
+    const unusable = received(rejected(), { dedupeKey: "k", streamSequence: 2 });
+    expect(temporary.store.appendReceived([unusable], at(2))[0]).toMatchObject({ event: { reason: "not_json" } });
+  });
+});
+
+describe("a gap", () => {
+  it("stands in the log where it was found, in the same transaction as what follows it", () => {
+    temporary.store.appendReceived([message(2), gap, message(5)], at(5));
+    expect(typesAndSequences()).toEqual([
+      { type: "PeerDesired", stream_sequence: 2, last_stream_sequence: null },
+      { type: "DeliveryGap", stream_sequence: 3, last_stream_sequence: 4 },
+      { type: "PeerDesired", stream_sequence: 5, last_stream_sequence: null },
+    ]);
+    expect(temporary.store.verifyProjections()).toEqual([]);
+  });
+});
+
+describe("what came by core NATS before the stream was followed", () => {
+  const bytes = (text: string) => Buffer.from(text);
+  const byCoreNats = (text: string) => received(rejected(), { payload: bytes(text) });
+  const ofStream = (sequence: number, text: string): Received => ({ ...message(sequence), payload: bytes(text) });
+
+  beforeEach(() => {
+    temporary.store.appendDelivery([byCore]);
+    temporary.store.appendReceived([byCoreNats("a"), byCoreNats("b"), byCoreNats("a")]);
+  });
+
+  it("is not appended again, each row standing for one message of the stream", () => {
+    temporary.store.appendDelivery([followed], { ...cursor, created: new Date(temporary.clock.wallMs()).toISOString() }, 9);
+    const answers = temporary.store.appendReceived(
+      [ofStream(1, "a"), ofStream(2, "b"), ofStream(3, "a"), ofStream(4, "a")],
+      at(4),
+    );
+    expect(answers.map((answer) => answer === "duplicate")).toEqual([true, true, true, false]);
+  });
+
+  it("says nothing of what was published later, or of a stream that was made later", () => {
+    temporary.store.appendDelivery([followed], cursor, 1);
+    expect(temporary.store.appendReceived([ofStream(2, "a")], at(2))[0]).not.toBe("duplicate");
+    temporary.store.appendDelivery([byCore]);
+    const later = new Date(temporary.clock.wallMs() + 60_000).toISOString();
+    temporary.store.appendDelivery([followed], { ...cursor, created: later }, 9);
+    expect(temporary.store.appendReceived([ofStream(3, "b")], at(3))[0]).not.toBe("duplicate");
+  });
+});
+
+describe("what can be proved", () => {
+  const proof = () => deliveryProof(temporary.store.cursor(), temporary.store.deliveries());
+
+  it("is nothing before there is a stream", () => {
+    expect(proven(proof())).toBe("nothing can be proved of what was published");
+    temporary.store.appendDelivery([byCore]);
+    expect(proof()).toMatchObject({ delivery: "at_most_once", cursor: null, missing: [], spans: [{ untilMs: null }] });
+    expect(proven(proof())).toBe("nothing can be proved of what was published");
+  });
+
+  it("names the span of the stream, its gaps, and when messages came at most once", () => {
+    temporary.store.appendDelivery([byCore]);
+    temporary.store.appendDelivery([followed], cursor);
+    expect(proven(proof())).toBe("stream S has brought nothing yet");
+    temporary.store.appendReceived([message(1)], at(1));
+    expect(proven(proof())).toBe("sequence 1 of stream S is in the log, no gap, no reuse");
+    temporary.store.appendReceived([message(2), gap, message(5)], at(5));
+    expect(proven(proof())).toBe("sequences 1 to 5 of stream S are in the log, 1 gap, no reuse");
+    expect(proof().missing).toMatchObject([{ reason: "purged", firstSequence: 3, lastSequence: 4 }]);
+    expect(proof().spans.map(({ delivery, untilMs }) => [delivery, untilMs === null])).toEqual([
+      ["at_most_once", false],
+      ["at_least_once", true],
+    ]);
+  });
+});
