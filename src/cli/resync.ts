@@ -3,6 +3,7 @@ import type { Clock } from "../clock.ts";
 import type { DeliveryView } from "../http/api.ts";
 import { pause } from "../nats/pause.ts";
 import type { DaemonClient } from "./client.ts";
+import { holdEventLoop } from "./hold-event-loop.ts";
 import { type ProgressStream, progress } from "./progress.ts";
 
 const LOOK_EVERY_MS = 100;
@@ -10,6 +11,7 @@ const FOR_EVER = new AbortController().signal;
 
 /** What came of it, in a sentence. Rejects with `stream_missing` where events do not come from a stream. */
 export async function resync(client: DaemonClient, clock: Clock, terminal: ProgressStream): Promise<string> {
+  using _held = holdEventLoop();
   const before = await client.delivery();
   await client.resync();
   const shown = progress(terminal, "reading the stream again", before.stream?.sequence ?? 0, clock);

@@ -1,0 +1,169 @@
+/** Where a daemon takes its events from: a stream where there is one, core NATS where there is none, and from one to the other. */
+import { readFileSync, writeFileSync } from "node:fs";
+import { connect } from "nats";
+import { describe, expect, test } from "vitest";
+import { setUp } from "../../src/nats/setup.ts";
+import { type ConfigFile, DaemonProcess } from "../support/daemon-process.ts";
+import { matching } from "../support/matchers.ts";
+import { CREATE, REMOVE } from "../support/messages.ts";
+import { NatsServer } from "../support/nats-server.ts";
+import { Publisher } from "../support/publisher.ts";
+import { runCommand } from "../support/run-command.ts";
+
+const STREAM = "OC_RESOURCES";
+
+async function setUpAt(nats: NatsServer): Promise<void> {
+  const client = await connect({ servers: nats.url });
+  await setUp(client, { stream: STREAM, consumer: "oc-partnerd", subjects: [CREATE, REMOVE], limits: {} });
+  await client.close();
+}
+
+const daemonAt = (nats: NatsServer, config: ConfigFile["nats"] = {}, until: "ready" | "started" = "ready") =>
+  DaemonProcess.start({ config: { nats: { url: nats.url, ...config } }, until });
+
+async function natsCheck(daemon: DaemonProcess): Promise<{ readonly ok: boolean; readonly message: string } | undefined> {
+  return (await daemon.health("/readyz")).body.checks.find(({ name }) => name === "nats");
+}
+
+const texts = (daemon: DaemonProcess) =>
+  daemon
+    .sql("select cast(payload as text) as text from event_log where payload is not null order by seq")
+    .map(({ text }) => String(text));
+
+const hasText = (daemon: DaemonProcess, text: string, deadlineMs?: number) =>
+  daemon.until(`${text} is in the log`, () => texts(daemon).includes(text), deadlineMs);
+
+const deliveries = (daemon: DaemonProcess) => daemon.sql("select delivery, first_sequence from delivery_changes order by seq");
+
+const resync = (daemon: DaemonProcess) => runCommand(["resync", "--http", new URL(daemon.httpUrl).host]);
+
+describe.concurrent("mode auto", { timeout: 60_000 }, () => {
+  test("takes core NATS where the server has no JetStream, and says what that means", async () => {
+    await using nats = await NatsServer.start();
+    await using daemon = await daemonAt(nats);
+    expect(await natsCheck(daemon)).toMatchObject({ ok: true, message: matching(/subscribed, at-most-once: what is published/) });
+    expect(await daemon.metric("oc_partnerd_delivery_at_least_once")).toBe(0);
+    expect(deliveries(daemon)).toEqual([{ delivery: "at_most_once", first_sequence: null }]);
+    const { stdout } = await runCommand(["status", "--http", new URL(daemon.httpUrl).host]);
+    expect(stdout).toMatch(/^delivery: at-most-once, nothing can be proved/m);
+    expect(stdout).toMatch(/^ {2}\S+Z to now at-most-once: events come by core NATS/m);
+    expect(await resync(daemon)).toMatchObject({ code: 69, stderr: matching(/do not come from a stream/) });
+  });
+
+  test("turns to the stream once it is set up: nothing is lost on the way, and nothing comes twice", async () => {
+    await using nats = await NatsServer.start({ jetStream: true });
+    await using daemon = await daemonAt(nats);
+    await using publisher = await Publisher.connect(nats);
+    await publisher.publish(CREATE, "before");
+    await hasText(daemon, "before");
+    await setUpAt(nats);
+    const published = ["before"];
+    for (let count = 0; deliveries(daemon).length < 2; count++) {
+      published.push(`meanwhile ${count}`);
+      await publisher.publish(CREATE, `meanwhile ${count}`);
+    }
+    published.push("after");
+    await publisher.publish(CREATE, "after");
+    await hasText(daemon, "after");
+    expect(texts(daemon)).toEqual(published);
+    expect(deliveries(daemon)).toMatchObject([{ delivery: "at_most_once" }, { delivery: "at_least_once", first_sequence: 1 }]);
+  });
+
+  test("follows the stream that is there from its beginning, and never goes back to core NATS when it is gone", async () => {
+    await using nats = await NatsServer.start({ jetStream: true });
+    await setUpAt(nats);
+    await using publisher = await Publisher.connect(nats);
+    await publisher.publish(CREATE, "before the daemon");
+    await using daemon = await daemonAt(nats);
+    await hasText(daemon, "before the daemon");
+    await daemon.stop();
+    const client = await connect({ servers: nats.url });
+    await (await client.jetstreamManager()).streams.delete(STREAM);
+    await client.close();
+    await daemon.start("started");
+    await daemon.until("it says what is missing", async () => {
+      const check = await natsCheck(daemon);
+      return (
+        check?.ok === false && /there is no JetStream stream OC_RESOURCES; Make it with `oc-partnerd setup`/.test(check.message)
+      );
+    });
+    expect(deliveries(daemon)).toHaveLength(1);
+  });
+});
+
+describe.concurrent("mode jetstream", { timeout: 60_000 }, () => {
+  test("waits for its stream, and says so", async () => {
+    await using nats = await NatsServer.start({ jetStream: true });
+    await using daemon = await daemonAt(nats, { mode: "jetstream" }, "started");
+    await daemon.until("it says what is missing", async () => /oc-partnerd setup/.test((await natsCheck(daemon))?.message ?? ""));
+    await setUpAt(nats);
+    await daemon.until("it is ready", async () => (await natsCheck(daemon))?.ok === true);
+  });
+
+  test("says that the server has no JetStream", async () => {
+    await using nats = await NatsServer.start();
+    await using daemon = await daemonAt(nats, { mode: "jetstream" }, "started");
+    await daemon.until("it says so", async () =>
+      /no JetStream at this NATS server/.test((await natsCheck(daemon))?.message ?? ""),
+    );
+  });
+});
+
+describe.concurrent("mode core", { timeout: 60_000 }, () => {
+  test("leaves the stream alone, and the span is on record when the mode changes back", async () => {
+    await using nats = await NatsServer.start({ jetStream: true });
+    await setUpAt(nats);
+    await using daemon = await daemonAt(nats, { mode: "core" });
+    await using publisher = await Publisher.connect(nats);
+    await publisher.publish(CREATE, "by core NATS");
+    await hasText(daemon, "by core NATS");
+    await daemon.stop();
+    await publisher.publish(CREATE, "while it is down");
+    writeFileSync(daemon.configFile, readFileSync(daemon.configFile, "utf8").replace('"core"', '"auto"'));
+    await daemon.start();
+    await hasText(daemon, "while it is down");
+    expect(texts(daemon)).toEqual(["by core NATS", "while it is down"]);
+    expect(deliveries(daemon)).toMatchObject([{ delivery: "at_most_once" }, { delivery: "at_least_once" }]);
+  });
+});
+
+describe.concurrent("resync", { timeout: 60_000 }, () => {
+  test("finds what the log lacks, appends nothing twice, and lets no old message undo a newer one", async () => {
+    await using nats = await NatsServer.start({ jetStream: true });
+    await setUpAt(nats);
+    await using daemon = await daemonAt(nats);
+    await using publisher = await Publisher.connect(nats);
+    const peer = (id: string, relation: string, datatype: number | string) =>
+      JSON.stringify({
+        FromApp: "oc-api",
+        Datatype: datatype,
+        Payload: { id, relation, peer_id: PEERS[id], stream_address: `/ip4/127.0.0.1/tcp/9/p2p/${PEERS[id]}` },
+      });
+    await publisher.publish(CREATE, peer("a", "PARTNER", 7));
+    await publisher.publish(CREATE, peer("b", "PARTNER", 7));
+    await publisher.publish(CREATE, peer("a", "NONE", "PEER"));
+    await daemon.until("the last one is in the log", () => daemon.count("select count(*) from desired_peers") === 1);
+    expect(await resync(daemon)).toMatchObject({ code: 0, stdout: matching(/up to sequence 3: the log had all of it/) });
+
+    await daemon.stop();
+    const config = JSON.parse(readFileSync(daemon.configFile, "utf8")) as ConfigFile;
+    writeFileSync(daemon.configFile, JSON.stringify({ ...config, events: { peerDatatypes: ["PEER", 7] } }));
+    await daemon.start();
+    expect(daemon.count("select count(*) from desired_peers")).toBe(1);
+    const { stdout, code } = await resync(daemon);
+    expect({ stdout, code }).toMatchObject({ code: 0, stdout: matching(/up to sequence 3: the log grew by 2 rows/) });
+    expect(daemon.sql("select peer_id, relation from desired_peers order by resource_id")).toEqual([
+      { peer_id: PEERS["a"], relation: "NONE" },
+      { peer_id: PEERS["b"], relation: "PARTNER" },
+    ]);
+    expect(daemon.sql("select reason from rejected_events")).toEqual([{ reason: "outdated" }]);
+    await publisher.publish(CREATE, "and on it goes");
+    await hasText(daemon, "and on it goes");
+    expect((await resync(daemon)).stdout).toMatch(/up to sequence 4: the log had all of it/);
+  });
+});
+
+const PEERS: Readonly<Record<string, string>> = {
+  a: "12D3KooWLrYpZzrwDmMMgvG3qFvMi4yxqxZcGBUd1pUTVTsKoXxh",
+  b: "12D3KooWGUXTzSMie6tXBNRV6tRDfTRdW1hPdAGNczJfBnT5x7UQ",
+};
