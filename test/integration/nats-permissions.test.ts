@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 import { setUp } from "../../src/nats/setup.ts";
 import { DaemonProcess } from "../support/daemon-process.ts";
 import { NatsServer } from "../support/nats-server.ts";
-import { accountsWithout, DOCUMENTED_ACCOUNTS, documented, permissionsOf } from "../support/operating-docs.ts";
+import { ADMIN, accountsWithout, DOCUMENTED_ACCOUNTS, documented, permissionsOf, withAdmin } from "../support/operating-docs.ts";
 import { peerIdOfSeed } from "../support/peer-ids.ts";
 import { Publisher } from "../support/publisher.ts";
 import { expectFailure, runCommand } from "../support/run-command.ts";
@@ -15,9 +15,6 @@ const peer = async (seed: number) => {
   return { peerId, address: `/ip4/127.0.0.1/tcp/9/p2p/${peerId}` };
 };
 const [first, second, third] = await Promise.all([peer(1), peer(2), peer(3)]);
-
-/** One more user, for the test's own doings. */
-const withAdmin = (accounts: string) => accounts.replace("users: [", 'users: [ { user: admin, password: "a" }');
 
 const startServer = () => NatsServer.start({ jetStream: true, config: withAdmin(DOCUMENTED_ACCOUNTS) });
 
@@ -51,7 +48,7 @@ class Admin implements AsyncDisposable {
     this.manager = manager;
   }
   static async connect(nats: NatsServer): Promise<Admin> {
-    const client = await connect({ servers: nats.url, user: "admin", pass: "a" });
+    const client = await connect({ servers: nats.url, user: ADMIN.user, pass: ADMIN.password });
     return new Admin(client, await client.jetstreamManager());
   }
   async [Symbol.asyncDispose](): Promise<void> {

@@ -7,6 +7,11 @@ const DOCUMENT = readFileSync(join(import.meta.dirname, "../../docs/OPERATING.md
 /** The three users, each with what it may do. */
 export const DOCUMENTED_ACCOUNTS = /```conf\n(accounts \{\n[\s\S]*?)```/.exec(DOCUMENT)?.[1] ?? "";
 
+/** The same account with one more user, `admin`, who may do anything: for a test's own doings. */
+export const withAdmin = (accounts: string): string => accounts.replace("users: [", 'users: [ { user: admin, password: "a" }');
+
+export const ADMIN: Credentials = { user: "admin", password: "a" };
+
 export interface Credentials {
   readonly user: string;
   readonly password: string;

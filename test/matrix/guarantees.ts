@@ -1,0 +1,249 @@
+/** What is promised of every supported nats-server, one try each. A try that rejects is a guarantee that does not hold there. */
+import { strict as assert } from "node:assert";
+import { cpSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { CREATE } from "../support/messages.ts";
+import { ADMIN, DOCUMENTED_ACCOUNTS, documented, withAdmin } from "../support/operating-docs.ts";
+import { until } from "../support/until.ts";
+import { CONSUMER, delivery, gaps, logged, Scene, STREAM, takenUpTo } from "./scene.ts";
+
+export interface Guarantee {
+  /** As the table shows it. */
+  readonly name: string;
+  /** `binary` is the nats-server to try it with. */
+  readonly attempt: (binary: string) => Promise<void>;
+}
+
+const WHILE_DOWN = 10_000;
+const BURST = 2_000;
+
+export const GUARANTEES: readonly Guarantee[] = [
+  {
+    name: "`setup` makes stream and consumer, mends them, and then has nothing to do",
+    attempt: async (binary) => {
+      await using scene = await Scene.start(binary);
+      const { streams } = await scene.manager();
+      await streams.add({ name: STREAM, subjects: [CREATE] });
+      await scene.setUp();
+      const { config } = await streams.info(STREAM);
+      assert.deepEqual([config.no_ack, config.deny_delete, config.deny_purge, config.subjects.length], [true, true, true, 2]);
+      await scene.setUp();
+      assert.deepEqual((await streams.info(STREAM)).config, config);
+    },
+  },
+  {
+    name: "A plain core publish is captured",
+    attempt: async (binary) => {
+      await using scene = await Scene.start(binary);
+      await scene.setUp();
+      const published = await scene.publish(1_000);
+      assert.deepEqual(await scene.held(), published);
+    },
+  },
+  {
+    name: "`no_ack`: a request on a captured subject gets the answer, not the stream's acknowledgement",
+    attempt: async (binary) => {
+      await using scene = await Scene.start(binary);
+      const { streams } = await scene.manager();
+      const app = await scene.client();
+      app.subscribe(CREATE, { callback: (_, message) => setTimeout(() => message.respond("the answer"), 50) });
+      await app.flush();
+      const ask = async () => (await app.request(CREATE, scene.event(), { timeout: 2_000 })).string();
+      await streams.add({ name: STREAM, subjects: [CREATE] });
+      assert.match(await ask(), /"stream":"OC_RESOURCES"/, "without no_ack the stream should have answered first");
+      await scene.setUp();
+      for (let count = 0; count < 10; count++) assert.equal(await ask(), "the answer");
+      assert.equal((await scene.state()).messages, 11);
+    },
+  },
+  {
+    name: "Nobody deletes or purges messages",
+    attempt: async (binary) => {
+      await using scene = await Scene.start(binary);
+      await scene.setUp();
+      await scene.publish(3);
+      const { streams } = await scene.manager();
+      await assert.rejects(streams.deleteMessage(STREAM, 1));
+      await assert.rejects(streams.purge(STREAM));
+      await assert.rejects(streams.update(STREAM, { deny_delete: false }));
+      await assert.rejects(streams.update(STREAM, { deny_purge: false }));
+      assert.equal((await scene.state()).messages, 3);
+    },
+  },
+  {
+    name: "The documented least permissions are enough, also to make the consumer anew",
+    attempt: async (binary) => {
+      await using scene = await Scene.start(binary, { config: withAdmin(DOCUMENTED_ACCOUNTS), admin: ADMIN });
+      await assert.rejects(scene.setUp({}, documented("partnerd")), /denies/);
+      await scene.setUp({}, documented("setup"));
+      const daemon = await scene.daemon(documented("partnerd"));
+      const publisher = await scene.client(documented("publisher"));
+      await scene.publish(10, publisher);
+      await scene.taken(daemon);
+      const { consumers } = await scene.manager();
+      await consumers.delete(STREAM, CONSUMER);
+      await scene.publish(10, publisher);
+      await scene.expectHeldOnce(daemon);
+      await until("everything is acknowledged", async () => {
+        const { num_ack_pending: pending, ack_floor: floor } = await consumers.info(STREAM, CONSUMER);
+        return pending === 0 && floor.stream_seq === 20;
+      });
+      const denials = daemon.logLines().filter((line) => JSON.stringify(line).includes("denies"));
+      assert.deepEqual(denials, []);
+    },
+  },
+  {
+    name: `Nothing is lost while the daemon is down: ${WHILE_DOWN.toLocaleString("en")} events`,
+    attempt: async (binary) => {
+      await using scene = await Scene.start(binary);
+      await scene.setUp();
+      const daemon = await scene.daemon();
+      const before = await scene.publish(10);
+      await scene.taken(daemon);
+      await daemon.stop();
+      const meanwhile = await scene.publish(WHILE_DOWN);
+      await daemon.start();
+      await scene.taken(daemon);
+      assert.deepEqual(logged(daemon), [...before, ...meanwhile]);
+      assert.deepEqual(gaps(daemon), []);
+    },
+  },
+  {
+    name: "Nothing is lost and nothing twice over `kill -9` of the daemon, under load",
+    attempt: async (binary) => {
+      await using scene = await Scene.start(binary);
+      await scene.setUp();
+      const daemon = await scene.daemon();
+      const publisher = await scene.client();
+      const published: string[] = [];
+      for (let round = 0; round < 3; round++) {
+        const publishing = scene.publish(BURST, publisher);
+        await daemon.kill();
+        published.push(...(await publishing), ...(await scene.publish(100, publisher)));
+        await daemon.start();
+        published.push(...(await scene.publish(BURST, publisher)));
+        // So that it is killed in the middle of reading.
+        await daemon.until("it reads again", () => takenUpTo(daemon) > published.length - BURST, PATIENCE_MS);
+      }
+      await scene.taken(daemon);
+      assert.deepEqual(logged(daemon), published);
+      assert.deepEqual(gaps(daemon), []);
+    },
+  },
+  {
+    name: "Whatever the stream holds is in the log once, over `kill -9` of nats-server, under load",
+    attempt: async (binary) => {
+      await using scene = await Scene.start(binary);
+      await scene.setUp();
+      const daemon = await scene.daemon();
+      for (let round = 0; round < 3; round++) {
+        const publisher = await scene.client();
+        for (let count = 0; count < 20; count++) {
+          await scene.publish(100, publisher);
+        }
+        for (let count = 0; count < 200; count++) publisher.publish(CREATE, scene.event());
+        await scene.nats.kill();
+        await scene.nats.start();
+      }
+      await scene.publish(10);
+      await scene.expectHeldOnce(daemon);
+    },
+  },
+  {
+    name: "A deleted consumer is made anew, and nothing is lost",
+    attempt: async (binary) => {
+      await using scene = await Scene.start(binary);
+      await scene.setUp();
+      const daemon = await scene.daemon();
+      const { consumers } = await scene.manager();
+      await scene.publish(10);
+      await consumers.delete(STREAM, CONSUMER);
+      await scene.publish(10);
+      await scene.expectHeldOnce(daemon);
+    },
+  },
+  {
+    name: "A stream that was made anew is noticed, recorded, and read",
+    attempt: async (binary) => {
+      await using scene = await Scene.start(binary);
+      await scene.setUp();
+      const daemon = await scene.daemon();
+      await scene.publish(10);
+      await scene.taken(daemon);
+      await (await scene.manager()).streams.delete(STREAM);
+      await scene.setUp();
+      await scene.publish(5);
+      await daemon.until("it is recorded", () => gaps(daemon).length > 0, PATIENCE_MS);
+      assert.deepEqual(gaps(daemon), [{ reason: "recreated", first: 11, last: null }]);
+      await scene.expectHeldOnce(daemon);
+    },
+  },
+  {
+    name: "What the limits took out unread is recorded as a gap, with its sequences",
+    attempt: async (binary) => {
+      await using scene = await Scene.start(binary);
+      await scene.setUp({ maxBytes: 65_536 });
+      const daemon = await scene.daemon();
+      await scene.publish(10);
+      await scene.taken(daemon);
+      await daemon.stop();
+      await scene.publish(500);
+      const { first_seq: firstHeld } = await scene.state();
+      assert.ok(firstHeld > 11, "the limits took nothing out");
+      await daemon.start();
+      await scene.expectHeldOnce(daemon);
+      assert.deepEqual(gaps(daemon), [{ reason: "purged", first: 11, last: firstHeld - 1 }]);
+    },
+  },
+  {
+    name: "A store that was set back to an older copy is noticed, recorded, and read on",
+    attempt: async (binary) => {
+      await using scene = await Scene.start(binary);
+      await scene.setUp();
+      const daemon = await scene.daemon();
+      const { directory } = scene.nats;
+      const [store, copy] = [join(directory, "store"), join(directory, "older")];
+      await scene.publish(10);
+      await scene.nats.stop();
+      cpSync(store, copy, { recursive: true });
+      await scene.nats.start();
+      await scene.publish(10);
+      await scene.taken(daemon);
+      await scene.nats.stop();
+      rmSync(store, { recursive: true });
+      cpSync(copy, store, { recursive: true });
+      await scene.nats.start();
+      await scene.publish(15);
+      await daemon.until("it is recorded", () => gaps(daemon).length > 0, PATIENCE_MS);
+      assert.deepEqual(gaps(daemon), [{ reason: "reused", first: 21, last: null }]);
+      await scene.expectHeldOnce(daemon);
+      assert.equal(logged(daemon).length, 35);
+    },
+  },
+  {
+    name: "Mode `auto` begins with core NATS, says at-most-once, and takes the stream once it is set up",
+    attempt: async (binary) => {
+      await using scene = await Scene.start(binary);
+      const daemon = await scene.daemon({ mode: "auto" });
+      assert.equal(await delivery(daemon), "at-most-once");
+      const before = await scene.publish(10);
+      await daemon.until("they are logged", () => logged(daemon).length === before.length, PATIENCE_MS);
+      await scene.setUp();
+      await daemon.until("it reads the stream", async () => (await delivery(daemon)) === "at-least-once", PATIENCE_MS);
+      const after = await scene.publish(10);
+      await scene.taken(daemon);
+      assert.deepEqual(logged(daemon), [...before, ...after]);
+    },
+  },
+  {
+    name: "Core mode works without JetStream, and says at-most-once",
+    attempt: async (binary) => {
+      await using scene = await Scene.start(binary, { jetStream: false });
+      const daemon = await scene.daemon({ mode: "core" });
+      const published = await scene.publish(100);
+      await daemon.until("they are logged", () => logged(daemon).length === published.length, PATIENCE_MS);
+      assert.deepEqual(logged(daemon), published);
+      assert.equal(await delivery(daemon), "at-most-once");
+    },
+  },
+];
