@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { CREATE } from "../support/messages.ts";
 import { ADMIN, DOCUMENTED_ACCOUNTS, documented, withAdmin } from "../support/operating-docs.ts";
 import { until } from "../support/until.ts";
-import { CONSUMER, delivery, gaps, logged, Scene, STREAM, takenUpTo } from "./scene.ts";
+import { CONSUMER, delivery, gaps, logged, PATIENCE_MS, Scene, STREAM, takenUpTo } from "./scene.ts";
 
 export interface Guarantee {
   /** As the table shows it. */
