@@ -20,6 +20,7 @@ import { highestSeq, LogPass } from "./log-pass.ts";
 import { payloadCheck } from "./payload-check.ts";
 import { repetitionFindings } from "./repetitions-check.ts";
 import { replayCheck } from "./replay-check.ts";
+import { attempt } from "./rows.ts";
 import {
   applicationIdFindings,
   migrationFindings,
@@ -105,7 +106,7 @@ function checkContents(
   );
   pass.readTo(total);
   // Nothing is appended between this read of the log's end and those of the tables.
-  const rest = database.transaction(() => {
+  inOneRead(database, () => {
     total = lastSeq();
     pass.readTo(total);
     findings.take("projections", () => replay.tables(database));
@@ -113,9 +114,15 @@ function checkContents(
     findings.take("repeated_failures", () => repetitionFindings(database, start));
     findings.take("head", () => known.flatMap((head) => [...headFindings(database, head, total, start)]));
   });
-  rest();
   const { seq, atMs, chainHash } = pass.last;
   return { events: pass.rows, head: pass.rows === 0 ? NO_ROWS : { seq, atMs, chainHash: chainHash ?? "" } };
+}
+
+/** Of a damaged file even the end of a read may fail. */
+function inOneRead(database: Database.Database, work: () => void): void {
+  database.exec("begin");
+  work();
+  if (database.inTransaction) attempt(() => database.exec("rollback"));
 }
 
 /** A daemon's checkpoint may write the header while it is read: what is found in it has to be there a second time. */

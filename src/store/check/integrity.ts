@@ -2,13 +2,14 @@
 import type { Database } from "better-sqlite3";
 import type { Finding } from "../finding.ts";
 import { attempt } from "./rows.ts";
+import { treeFindings } from "./tree-reads.ts";
 
 /** More than anyone reads; each says the same of a file that is beyond repair. */
 const MOST_MESSAGES = 1_000;
 
 export function integrityFindings(database: Database): readonly Finding[] {
   const messages = attempt(() => database.prepare<[], string>(`pragma integrity_check(${MOST_MESSAGES})`).pluck().all());
-  if (!messages.ok) return [{ place: "pages", problem: `cannot be checked: ${messages.why}` }];
+  if (!messages.ok) return [{ place: "pages", problem: `cannot be checked: ${messages.why}` }, ...treeFindings(database)];
   const nameOf = treeNames(database);
   return messages.value
     .flatMap((message) => message.split("\n"))

@@ -54,6 +54,8 @@ function finish(file: string, schemaChanges: number): void {
   const database = new Database(file, { fileMustExist: true });
   try {
     database.pragma("journal_mode = delete");
+    // SQLite lets nobody else set it, since a wrong one would hide a change of the schema from those who have the file open.
+    database.unsafeMode(true);
     database.pragma(`schema_version = ${schemaChanges}`);
   } finally {
     database.close();
