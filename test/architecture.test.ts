@@ -22,6 +22,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   events: [],
   store: ["events"],
   "store/check": ["events", "store"],
+  "store/archive": ["events", "store", "store/check"],
   "store/recovery": ["events", "store", "store/check"],
   reconciler: ["events", "store"],
   p2p: ["events", "reconciler/ports.ts"],
@@ -33,7 +34,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   sim: ["fixture", "events", "store", "reconciler", "p2p", "nats", "daemon", "sim/network", "sim/invariants"],
   "sim/network": ["p2p"],
   "sim/invariants": ["sim", "sim/network", "events", "store", "reconciler", "p2p", "fixture"],
-  cli: ["config", "http", "nats", "daemon", "demo", "fixture", "sim", "store", "store/check"],
+  cli: ["config", "http", "nats", "daemon", "demo", "fixture", "sim", "store", "store/archive", "store/check", "store/recovery"],
   demo: ["config", "http", "nats", "store", "events", "cli"],
 };
 

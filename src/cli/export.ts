@@ -4,6 +4,7 @@ import { fixtureFromLog } from "../fixture/from-log.ts";
 import type { Fixture } from "../fixture/schema.ts";
 import { type PeerId, parsePeerId } from "../ids.ts";
 import { type LogReader, type LogWindow, openLogReader, type StoredEvent } from "../store/log-reader.ts";
+import { type LogPlace, logPlaceOf } from "./log-place.ts";
 import { type ProgressStream, progress } from "./progress.ts";
 
 export interface ExportOptions {
@@ -20,7 +21,7 @@ export interface ExportOptions {
 /** Throws usage for a window that cannot be or that is empty, and what openLogReader throws. */
 export function exportFixture(options: ExportOptions): Fixture {
   const peerIds = options.peers.map(peerIdOf);
-  const [from, to] = [boundOf("--from", options.from), boundOf("--to", options.to)];
+  const [from, to] = [placeOf("--from", options.from), placeOf("--to", options.to)];
   using reader = openLogReader(options.data);
   const window = windowOf(reader, from, to, peerIds);
   const total = reader.count(window);
@@ -45,22 +46,16 @@ export function exportFixture(options: ExportOptions): Fixture {
   });
 }
 
-type Bound = { readonly flag: string; readonly seq: number } | { readonly flag: string; readonly atMs: number };
-
-function boundOf(flag: string, text: string | undefined): Bound | undefined {
-  if (text === undefined) return undefined;
-  if (/^[1-9]\d{0,14}$/.test(text)) return { flag, seq: Number(text) };
-  const isTime = /^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?)?$/i.test(text);
-  // Without a zone it is UTC, as are the times in the views.
-  const hasZone = /(Z|[+-]\d\d:?\d\d)$/i.test(text.slice("yyyy-mm-dd".length));
-  const atMs = isTime ? Date.parse(hasZone || text.length === "yyyy-mm-dd".length ? text : `${text}Z`) : Number.NaN;
-  if (!Number.isNaN(atMs)) return { flag, atMs };
-  throw new PartnerdError("usage", `${flag} is "${text}", expected a seq of the log or a time`, {
-    nextStep: `write a number such as 120, or a time in UTC such as 2026-01-01T12:00:00Z`,
-  });
+function placeOf(flag: string, text: string | undefined): LogPlace | undefined {
+  return text === undefined ? undefined : logPlaceOf(flag, text);
 }
 
-function windowOf(reader: LogReader, from: Bound | undefined, to: Bound | undefined, peerIds: readonly PeerId[]): LogWindow {
+function windowOf(
+  reader: LogReader,
+  from: LogPlace | undefined,
+  to: LogPlace | undefined,
+  peerIds: readonly PeerId[],
+): LogWindow {
   const head = reader.head();
   if (head.seq === 0) throw new PartnerdError("usage", "the log is empty: there is nothing to export");
   const fromSeq = from === undefined ? 1 : "seq" in from ? from.seq : reader.firstSince(from.atMs);

@@ -4,6 +4,7 @@ import { systemClock } from "../clock.ts";
 import { natsConfig } from "../daemon/nats-source.ts";
 import { publishOnce } from "../nats/publish.ts";
 import { version } from "../version.ts";
+import { addArchiveCommands } from "./archive-commands.ts";
 import { daemonClient } from "./client.ts";
 import { addFixtureCommands } from "./fixture-commands.ts";
 import { collect, configOf, type DaemonFlags, type Env, example } from "./flags.ts";
@@ -32,6 +33,7 @@ export async function program(argv: readonly string[], env: Env): Promise<void> 
   addFixtureCommands(root, env);
   addReplayCommands(root);
   addStoreCommands(root, env);
+  addArchiveCommands(root, env);
   endQuietlyWithoutReader(process.stdout);
   await root.parseAsync(argv, { from: "user" });
 }

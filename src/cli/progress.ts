@@ -35,6 +35,25 @@ export function progress(stream: ProgressStream, label: string, total: number | 
   };
 }
 
+/** The progress of work that has several steps, each with its own total. */
+export function stepProgress(
+  stream: ProgressStream,
+): { update(label: string, done: number, total: number): void; clear(): void } & Disposable {
+  let current: { readonly label: string; readonly shown: Progress } | undefined;
+  const clear = () => current?.shown.clear();
+  return {
+    update(label, done, total) {
+      if (current?.label !== label) {
+        clear();
+        current = { label, shown: progress(stream, label, total) };
+      }
+      current.shown.update(done);
+    },
+    clear,
+    [Symbol.dispose]: clear,
+  };
+}
+
 function bar(done: number, total: number | null): string[] {
   if (total === null) return [counted(done)];
   const share = total <= 0 ? 1 : Math.min(1, Math.max(0, done / total));

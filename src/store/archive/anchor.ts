@@ -5,13 +5,8 @@ import type { Clock } from "../../clock.ts";
 import { PartnerdError } from "../../errors.ts";
 import { appender, OBSERVED } from "../append.ts";
 import type { Anchor } from "../archive-rows.ts";
-import {
-  archiveAnchor,
-  archivedDelivery,
-  archivedOpenStream,
-  archivedPeer,
-  archivedResource,
-} from "../archive-schema.ts";
+import { archiveAnchor, archivedDelivery, archivedOpenStream, archivedPeer, archivedResource } from "../archive-schema.ts";
+import { archivedMessage } from "../archived-message.ts";
 import { type ArchivedState, packState } from "../archived-state.ts";
 import type { LogHead } from "../head-file.ts";
 import { Memory } from "../memory.ts";
@@ -25,9 +20,7 @@ const prepare = {
   anchor: writer<typeof archiveAnchor.$inferInsert>(orm.insert(archiveAnchor).values(placeholders(archiveAnchor))),
   peer: writer<typeof archivedPeer.$inferInsert>(orm.insert(archivedPeer).values(placeholders(archivedPeer))),
   resource: writer<typeof archivedResource.$inferInsert>(orm.insert(archivedResource).values(placeholders(archivedResource))),
-  stream: writer<typeof archivedOpenStream.$inferInsert>(
-    orm.insert(archivedOpenStream).values(placeholders(archivedOpenStream)),
-  ),
+  stream: writer<typeof archivedOpenStream.$inferInsert>(orm.insert(archivedOpenStream).values(placeholders(archivedOpenStream))),
   delivery: writer<typeof archivedDelivery.$inferInsert>(orm.insert(archivedDelivery).values(placeholders(archivedDelivery))),
 };
 
@@ -70,15 +63,6 @@ export function appendAnchor(
     return { anchor: whole, head: memory.head };
   });
   return write.immediate();
-}
-
-/** What the log says of an archive: who changes the anchor, the file or the state has to change the chain too. */
-export function archivedMessage(
-  anchor: Pick<Anchor, "firstSeq" | "lastSeq" | "events" | "lastChainHash" | "file" | "fileSha256" | "stateSha256">,
-): string {
-  const { firstSeq, lastSeq, events, lastChainHash, file, fileSha256, stateSha256 } = anchor;
-  const counted = events === 1 ? "1 event" : `${events} events`;
-  return `seq ${firstSeq} to ${lastSeq} (${counted}) are in ${file}, SHA-256 ${fileSha256}; the last of them has the chain hash ${lastChainHash}, and all come to a state with the SHA-256 ${stateSha256}`;
 }
 
 function refuseMoved(rows: Tables, { firstSeq }: NewAnchor): void {

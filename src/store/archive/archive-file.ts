@@ -1,13 +1,12 @@
 /** Writing and reading archive files: what is written is on the disk, and what is read is looked at line by line. */
 import { createHash } from "node:crypto";
-import { closeSync, createReadStream, fsyncSync, openSync } from "node:fs";
-import { open } from "node:fs/promises";
+import { closeSync, createReadStream, createWriteStream, fsyncSync, openSync } from "node:fs";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { createGunzip, createGzip } from "node:zlib";
 import { messageOf, PartnerdError } from "../../errors.ts";
-import { type ArchivedRow, type ArchiveHeader, parseArchiveHeader, parseArchiveLine } from "./archive-format.ts";
 import type { Repetition } from "../repetitions.ts";
+import { type ArchivedRow, type ArchiveHeader, parseArchiveHeader, parseArchiveLine } from "./archive-format.ts";
 
 /** To gzip and write each line by itself takes longer than to make it. */
 const CHUNK_CHARS = 65_536;
@@ -18,27 +17,22 @@ const MAX_LINE_BYTES = 16 * 1_048_576;
 /** Writes `lines` to `path` (0600), over what is there, and returns when they are on the disk. Throws `file_failed`. */
 export async function writeArchiveFile(path: string, lines: Iterable<string>): Promise<void> {
   await doing(`cannot write ${path}`, async () => {
-    const file = await open(path, "w", 0o600);
-    try {
-      await pipeline(Readable.from(chunksOf(lines)), createGzip(), file.createWriteStream({ autoClose: false }));
-      await file.sync();
-    } finally {
-      await file.close();
-    }
+    await pipeline(Readable.from(chunksOf(lines)), createGzip(), createWriteStream(path, { mode: 0o600 }));
   });
+  syncToDisk(path);
 }
 
-/** Names that were given or taken in a directory are on the disk when this returns. Throws `file_failed`. */
-export function syncDirectory(directory: string): void {
+/** What a file holds, or which names a directory does, is on the disk when this returns. Throws `file_failed`. */
+export function syncToDisk(path: string): void {
   try {
-    const descriptor = openSync(directory, "r");
+    const descriptor = openSync(path, "r");
     try {
       fsyncSync(descriptor);
     } finally {
       closeSync(descriptor);
     }
   } catch (thrown) {
-    throw new PartnerdError("file_failed", `cannot sync ${directory}: ${messageOf(thrown)}`, { cause: thrown });
+    throw new PartnerdError("file_failed", `cannot sync ${path}: ${messageOf(thrown)}`, { cause: thrown });
   }
 }
 
@@ -109,7 +103,8 @@ class ArchiveContent {
 
   end(): Pick<ReadArchive, "header" | "rows"> {
     const header = this.#header;
-    if (header === undefined || !this.#isOver || this.#rest.byteLength > 0) throw this.#invalid("the file ends before its trailer");
+    if (header === undefined || !this.#isOver || this.#rest.byteLength > 0)
+      throw this.#invalid("the file ends before its trailer");
     return { header, rows: this.#rows };
   }
 

@@ -34,7 +34,10 @@ const header = z
     writtenAtMs: Date.parse(line.written_at),
   }))
   .refine(({ firstSeq, lastSeq }) => firstSeq <= lastSeq, "first_seq is behind last_seq")
-  .refine(({ firstSeq, followsChainHash }) => (firstSeq === 1) === (followsChainHash === CHAIN_START), "first_seq and follows_chain_hash disagree");
+  .refine(
+    ({ firstSeq, followsChainHash }) => (firstSeq === 1) === (followsChainHash === CHAIN_START),
+    "first_seq and follows_chain_hash disagree",
+  );
 
 export type ArchiveHeader = z.output<typeof header>;
 
@@ -101,7 +104,8 @@ export function parseArchiveHeader(text: string): ArchiveHeader {
 export function parseArchiveLine(text: string): ArchiveLine {
   const line = objectOf(text);
   if ("seq" in line) return { kind: "row", ...parseRow(line) };
-  if ("repeated_failures" in line) return { kind: "repetition", repetition: repetitionOf(parsed(repetitionLine, line).repeated_failures) };
+  if ("repeated_failures" in line)
+    return { kind: "repetition", repetition: repetitionOf(parsed(repetitionLine, line).repeated_failures) };
   return { kind: "trailer", rows: parsed(trailer, line).rows };
 }
 

@@ -1,0 +1,223 @@
+/**
+ * Moves old events to a file: looks at all of them, writes the file, reads it back, puts the anchor in their place, and deletes them.
+ * Wherever it ends in between, the log is sound: before the anchor nothing has changed, and behind it only space is still to be freed.
+ */
+import { existsSync, renameSync, rmSync } from "node:fs";
+import { basename, dirname, join, resolve } from "node:path";
+import type { Database } from "better-sqlite3";
+import type { Clock } from "../../clock.ts";
+import { messageOf, PartnerdError } from "../../errors.ts";
+import type { Anchor } from "../archive-rows.ts";
+import { packState } from "../archived-state.ts";
+import { DATABASE_NAME, databaseFileOf } from "../database-file.ts";
+import { storeFailure } from "../failure.ts";
+import { ARCHIVE_LOCK, lockDirectory } from "../lock.ts";
+import { ensureDirectory, openExistingDatabase } from "../open.ts";
+import { openHeadFile } from "../open-head-file.ts";
+import { type Tables, tables } from "../tables.ts";
+import { appendAnchor } from "./anchor.ts";
+import { readArchiveFile, syncToDisk, writeArchiveFile } from "./archive-file.ts";
+import { ArchiveFold, type ArchiveStart } from "./archive-fold.ts";
+import type { ArchiveHeader } from "./archive-format.ts";
+import { archiveLines, carriedRepetitions } from "./archive-lines.ts";
+import { type ArchiveBefore, type ArchivePlan, archiveStart, bytesOf, planArchive } from "./archive-plan.ts";
+import { removeArchived } from "./remove-archived.ts";
+import { readVerified, type VerifiedArchive } from "./verify-archive.ts";
+
+/** What is done now, in this order; `removing` also comes first, where an earlier run did not get to its end. */
+export type ArchiveStep = "writing" | "reading back" | "written" | "anchored" | "removing";
+
+export interface ArchiveOptions {
+  /** The data directory. Its daemon may run meanwhile. */
+  readonly data: string;
+  readonly before: ArchiveBefore;
+  /** Where the file goes; `archive` in the data directory where nothing is given. */
+  readonly to?: string | undefined;
+  readonly clock: Clock;
+  /** Only says what would be done. */
+  readonly dryRun?: boolean;
+  /** How many rows of how many the step has dealt with. */
+  readonly onProgress?: (step: ArchiveStep, rows: number, total: number) => void;
+}
+
+export type ArchiveReport = ArchiveFreed &
+  /** No event is before that. */
+  (
+    | { readonly kind: "nothing" }
+    /** A dry run. `bytes`: about what it would free. */
+    | { readonly kind: "planned"; readonly plan: ArchivePlan; readonly path: string; readonly bytes: number }
+    | { readonly kind: "archived"; readonly anchor: Anchor; readonly path: string }
+  );
+
+interface ArchiveFreed {
+  /** Rows that were deleted, and by how many bytes the free pages of the database grew. */
+  readonly removed: number;
+  readonly freedBytes: number;
+}
+
+/**
+ * Throws `data_dir_in_use` where another archive is under way, `check_failed` where the log does not hold up to the last row that is to
+ * be moved, `file_failed`, `database_failed`, and what opening a database throws.
+ */
+export async function archive(options: ArchiveOptions): Promise<ArchiveReport> {
+  const file = databaseFileOf(options.data);
+  const directory = dirname(file);
+  if (basename(file) !== DATABASE_NAME)
+    throw new PartnerdError("usage", `--data is ${options.data}, expected the data directory of a daemon`, {
+      nextStep: "a copy of its database is best left as it is",
+    });
+  using _lock = lockDirectory(directory, ARCHIVE_LOCK);
+  const database = openExistingDatabase(file);
+  try {
+    const to = resolve(options.to ?? join(directory, "archive"));
+    return await new Archiving(database, directory, to, options).run();
+  } catch (thrown) {
+    throw storeFailure(`cannot archive events of ${file}`, thrown);
+  } finally {
+    database.close();
+  }
+}
+
+class Archiving {
+  readonly #database: Database;
+  readonly #rows: Tables;
+  readonly #directory: string;
+  readonly #to: string;
+  readonly #options: ArchiveOptions;
+
+  constructor(database: Database, directory: string, to: string, options: ArchiveOptions) {
+    this.#database = database;
+    this.#rows = tables(database);
+    this.#directory = directory;
+    this.#to = to;
+    this.#options = options;
+  }
+
+  async run(): Promise<ArchiveReport> {
+    const { before, dryRun = false } = this.#options;
+    const freeBytes = this.#freeBytes();
+    const freed = (removed: number): ArchiveFreed => ({ removed, freedBytes: Math.max(0, this.#freeBytes() - freeBytes) });
+    const left = dryRun ? 0 : await this.#remove();
+    const plan = planArchive(this.#database, this.#rows, before);
+    if (plan === undefined) return { kind: "nothing", ...freed(left) };
+    const path = join(this.#to, plan.file);
+    if (dryRun) return { kind: "planned", plan, path, bytes: bytesOf(this.#database, this.#rows, plan), ...freed(0) };
+    const anchor = await this.#move(plan, path);
+    return { kind: "archived", anchor, path, ...freed(left + (await this.#remove())) };
+  }
+
+  /** Up to the anchor, which is the moment at which the rows are the file's. */
+  async #move(plan: ArchivePlan, path: string): Promise<Anchor> {
+    // Before rows go, the head file has to name one that stays: a head that is gone is what it is there to tell.
+    using head = openHeadFile(this.#database, this.#rows, this.#directory);
+    if (head.failing !== null) throw new PartnerdError("file_failed", head.failing);
+    const start = archiveStart(this.#rows);
+    makeDirectory(this.#to);
+    const written = await this.#write(plan, path, start);
+    this.#step("written", plan.events, plan.events);
+    const { firstSeq, lastSeq, events, firstAtMs, lastAtMs, lastChainHash, file } = plan;
+    const { anchor, head: newest } = appendAnchor(
+      this.#database,
+      {
+        firstSeq,
+        lastSeq,
+        events,
+        firstAtMs,
+        lastAtMs,
+        lastChainHash,
+        file,
+        directory: this.#to,
+        fileBytes: written.bytes,
+        fileSha256: written.sha256,
+      },
+      written.state,
+      this.#options.clock,
+    );
+    head.write(newest);
+    this.#step("anchored", plan.events, plan.events);
+    return anchor;
+  }
+
+  /** Writes the file, reads it back from the disk, and gives it its name. */
+  async #write(plan: ArchivePlan, path: string, start: ArchiveStart): Promise<VerifiedArchive> {
+    const { firstSeq, lastSeq, lastChainHash, events } = plan;
+    const header: ArchiveHeader = {
+      firstSeq,
+      lastSeq,
+      lastChainHash,
+      followsChainHash: start.chainHash,
+      writtenAtMs: this.#options.clock.wallMs(),
+    };
+    await refuseOther(path, header);
+    const partial = `${path}.partial`;
+    try {
+      const fold = new ArchiveFold(start);
+      const carried = carriedRepetitions(this.#database, firstSeq);
+      const onRow = (rows: number) => this.#step("writing", rows, events);
+      await writeArchiveFile(partial, archiveLines({ database: this.#database, header, carried, fold, onRow }));
+      const verified = await readVerified(partial, start, { progress: (rows) => this.#step("reading back", rows, events) });
+      const [inLog, inFile] = [packState(fold.state()).sha256, packState(verified.state).sha256];
+      if (inLog !== inFile) throw new PartnerdError("internal", `${partial} comes to the state ${inFile}, the log to ${inLog}`);
+      rename(partial, path);
+      syncToDisk(this.#to);
+      syncToDisk(dirname(this.#to));
+      return verified;
+    } catch (thrown) {
+      rmSync(partial, { force: true });
+      throw thrown;
+    }
+  }
+
+  #remove(): Promise<number> {
+    const total = this.#archivedRows();
+    return removeArchived(this.#database, this.#options.clock, (rows) => this.#step("removing", rows, total));
+  }
+
+  #archivedRows(): number {
+    const query = "select count(*) from event_log where seq <= (select max(last_seq) from archive_anchor)";
+    return this.#database.prepare<[], number>(query).pluck().get() ?? 0;
+  }
+
+  #freeBytes(): number {
+    const [pages, bytes] = ["freelist_count", "page_size"].map((name) => Number(this.#database.pragma(name, { simple: true })));
+    return (pages ?? 0) * (bytes ?? 0);
+  }
+
+  #step(step: ArchiveStep, rows: number, total: number): void {
+    this.#options.onProgress?.(step, rows, total);
+  }
+}
+
+/** A run that ended before its anchor may have left the same rows under this name, and they are written again; anything else stays. */
+async function refuseOther(path: string, wanted: ArchiveHeader): Promise<void> {
+  if (!existsSync(path)) return;
+  const other = new PartnerdError("file_failed", `${path} exists already, and is not an archive of these events`, {
+    nextStep: "move it away, or choose another directory with --to DIR",
+  });
+  try {
+    const { header } = await readArchiveFile(path, { header() {}, row() {} });
+    if (header.lastChainHash === wanted.lastChainHash && header.followsChainHash === wanted.followsChainHash) return;
+  } catch {
+    // Whatever it is, it is not ours to write over.
+  }
+  throw other;
+}
+
+function makeDirectory(directory: string): void {
+  try {
+    ensureDirectory(directory);
+  } catch (thrown) {
+    throw new PartnerdError("file_failed", messageOf(thrown).replace("data directory", "directory"), {
+      nextStep: "name another directory with --to DIR",
+      cause: thrown,
+    });
+  }
+}
+
+function rename(partial: string, path: string): void {
+  try {
+    renameSync(partial, path);
+  } catch (thrown) {
+    throw new PartnerdError("file_failed", `cannot rename ${partial} to ${path}: ${messageOf(thrown)}`, { cause: thrown });
+  }
+}
