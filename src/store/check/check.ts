@@ -10,11 +10,13 @@ import { databaseFileOf } from "../database-file.ts";
 import type { Finding } from "../finding.ts";
 import type { LogHead } from "../head-file.ts";
 import { NO_ROWS } from "../memory.ts";
+import { startReplay } from "../replay.ts";
+import { anchorFindings, logOrigin } from "./anchor-check.ts";
 import { chainCheck } from "./chain-check.ts";
 import { columnTypesCheck } from "./column-types.ts";
 import { fileHeaderFindings, HEADER_BYTES } from "./file-header.ts";
 import { Findings } from "./findings.ts";
-import { headBeside, headFindings, type KnownHead, LOG_BEGINNING } from "./head-check.ts";
+import { headBeside, headFindings, type KnownHead } from "./head-check.ts";
 import { integrityFindings } from "./integrity.ts";
 import { highestSeq, LogPass } from "./log-pass.ts";
 import { payloadCheck } from "./payload-check.ts";
@@ -53,7 +55,8 @@ export interface CheckReport {
  * Throws `database_failed` where there is no database, or it is another program's or an older schema's, and `database_newer` where it is
  * a newer one's. Whatever else is wrong with it is a finding.
  */
-export function checkDatabase({ path, heads = [], onProgress = () => {} }: CheckOptions): CheckReport {
+export function checkDatabase(options: CheckOptions): CheckReport {
+  const { path, heads = [], onProgress = () => {} } = options;
   const file = databaseFileOf(path);
   const findings = new Findings();
   // Before the database: whatever the file names has been committed.
@@ -69,10 +72,12 @@ export function checkDatabase({ path, heads = [], onProgress = () => {} }: Check
       return { file, head: NO_ROWS, events: 0, findings: findings.all() };
     }
     refuseOtherVersion(database, file);
-    return { file, ...checkContents(database, findings, known, onProgress), findings: findings.all() };
+    const contents = checkContents(database, findings, known, onProgress);
+    if (contents !== "archived meanwhile") return { file, ...contents, findings: findings.all() };
   } finally {
     database.close();
   }
+  return checkDatabase(options);
 }
 
 function checkContents(
@@ -80,13 +85,14 @@ function checkContents(
   findings: Findings,
   known: readonly KnownHead[],
   onProgress: (rows: number, total: number) => void,
-): Pick<CheckReport, "head" | "events"> {
+): Pick<CheckReport, "head" | "events"> | "archived meanwhile" {
   findings.take("file header", () => [...applicationIdFindings(database), ...schemaCountFindings(database)]);
   findings.take("pages", () => integrityFindings(database));
   findings.take("schema", () => [...schemaFindings(database), ...migrationFindings(database)]);
 
-  const start = LOG_BEGINNING;
-  const [replay, places] = [replayCheck(), streamPlaces()];
+  const { start, projections } = logOrigin(database);
+  const [replay, places] = [replayCheck(startReplay(projections)), streamPlaces()];
+  if (projections === undefined) replay.unreadable?.();
   const lastSeq = () => highestSeq(database) ?? Math.max(0, ...known.map(({ seq }) => seq));
   let total = lastSeq();
   const pass = new LogPass(
@@ -97,7 +103,8 @@ function checkContents(
         ["chain", chainCheck(start)],
         ["column types", columnTypesCheck()],
         ["payloads", payloadCheck()],
-        ["replay", replay],
+        // Without what was before, every other row would be a finding.
+        ...(projections === undefined ? [] : [["replay", replay] as const]),
         ["ingest_cursor", places],
       ]),
       onRow: (seq) => onProgress(seq - start.seq, total - start.seq),
@@ -105,15 +112,20 @@ function checkContents(
     start,
   );
   pass.readTo(total);
+  let isSame = true;
   // Nothing is appended between this read of the log's end and those of the tables.
   inOneRead(database, () => {
+    isSame = logOrigin(database).start.seq === start.seq;
+    if (!isSame) return;
     total = lastSeq();
     pass.readTo(total);
     findings.take("projections", () => replay.tables(database));
+    findings.take("archives", () => anchorFindings(database));
     findings.take("ingest_cursor", () => places.cursor(database));
     findings.take("repeated_failures", () => repetitionFindings(database, start));
     findings.take("head", () => known.flatMap((head) => [...headFindings(database, head, total, start)]));
   });
+  if (!isSame) return "archived meanwhile";
   const { seq, atMs, chainHash } = pass.last;
   return { events: pass.rows, head: pass.rows === 0 ? NO_ROWS : { seq, atMs, chainHash: chainHash ?? "" } };
 }

@@ -15,6 +15,7 @@ export type Aspect =
   | "column types"
   | "replay"
   | "projections"
+  | "archives"
   | "ingest_cursor"
   | "repeated_failures"
   | "head";

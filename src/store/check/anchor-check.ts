@@ -1,0 +1,121 @@
+/** What stands for the rows that were archived: the anchors, each with its row in the chain, and the tables that are made of them. */
+import type { Database } from "better-sqlite3";
+import type { SQLiteTable } from "drizzle-orm/sqlite-core";
+import { type Anchor, archiveRows } from "../archive-rows.ts";
+import { archiveAnchor, archivedDelivery, archivedOpenStream, archivedPeer, archivedResource } from "../archive-schema.ts";
+import { archivedMessage } from "../archived-message.ts";
+import { type ArchivedState, projectionsOf } from "../archived-state.ts";
+import type { Finding } from "../finding.ts";
+import { FROM_ZERO, type Projections } from "../replay.ts";
+import { typeProblems } from "./column-types.ts";
+import { LOG_BEGINNING } from "./head-check.ts";
+import type { LogStart } from "./row-check.ts";
+import { attempt, rowsOf } from "./rows.ts";
+
+/** In front of the first row that counts, and what the log came to there; undefined where that cannot be read. */
+export interface LogOrigin {
+  readonly start: LogStart;
+  readonly projections: Projections | undefined;
+}
+
+export function logOrigin(database: Database): LogOrigin {
+  const rows = archiveRows(database);
+  const newest = attempt(() => rows.newestAnchor());
+  if (!newest.ok) return { start: LOG_BEGINNING, projections: undefined };
+  const anchor = newest.value;
+  if (anchor === undefined) return { start: LOG_BEGINNING, projections: FROM_ZERO.projections };
+  const state = attempt(() => rows.archivedState(anchor));
+  const start = { seq: anchor.lastSeq, chainHash: anchor.lastChainHash };
+  return { start, projections: state.ok ? projectionsOf(state.value) : undefined };
+}
+
+/** To be called in one read transaction. */
+export function* anchorFindings(database: Database): Generator<Finding> {
+  const rows = archiveRows(database);
+  const problemsOf = typeProblems(archiveAnchor);
+  const states: [Anchor, ArchivedState][] = [];
+  let lastSeq = 0;
+  for (const row of rowsOf<typeof archiveAnchor.$inferSelect>(database, "archive_anchor", archiveAnchor)) {
+    const place = placeOf(row);
+    const problems = problemsOf(row);
+    for (const problem of problems) yield { place, problem };
+    if (problems.length > 0) continue;
+    if (row.firstSeq !== lastSeq + 1)
+      yield { place, problem: `first_seq is ${row.firstSeq}, the archive before it ends at ${lastSeq}` };
+    lastSeq = row.lastSeq;
+    const state = attempt(() => rows.archivedState(row));
+    if (state.ok) states.push([row, state.value]);
+    else yield { place, problem: state.why.replace(`${place}: `, "") };
+  }
+  const newest = rows.newestAnchor();
+  if (newest === undefined) return;
+  for (const anchor of rows.anchors()) yield* loggedFindings(database, anchor, newest);
+  yield* tableFindings(database, states);
+}
+
+/** The row of the log that an anchor has; where that is archived too, it is looked for in the file. */
+function* loggedFindings(database: Database, anchor: Anchor, newest: Anchor): Generator<Finding> {
+  const { loggedSeq, lastSeq } = anchor;
+  if (loggedSeq > lastSeq && loggedSeq <= newest.lastSeq) return;
+  const select = "select message from event_log where seq = ? and type = 'LogArchived'";
+  const message = database.prepare<[number], string | null>(select).pluck().get(loggedSeq);
+  if (message === archivedMessage(anchor)) return;
+  const place = placeOf(anchor);
+  yield message === undefined
+    ? { place, problem: `the log has no LogArchived at seq ${loggedSeq}, which would say the same` }
+    : { place, problem: `is not what the log says of it at seq ${loggedSeq}: ${message}` };
+}
+
+function* tableFindings(database: Database, states: readonly (readonly [Anchor, ArchivedState])[]): Generator<Finding> {
+  const expected = <Row extends object>(rowsIn: (state: ArchivedState, lastSeq: number) => readonly Row[]) =>
+    states.flatMap(([{ lastSeq }, state]) => rowsIn(state, lastSeq));
+  const peers = expected(({ peers: those }, lastSeq) => those.map((peer) => ({ ...peer, lastSeq })));
+  const resources = expected((state, lastSeq) => state.resources.map((resource) => ({ ...resource, lastSeq })));
+  const streams = expected(({ status }, lastSeq) =>
+    status.flatMap(({ peerId, openStreams }) => openStreams.map((stream) => ({ ...stream, peerId, lastSeq }))),
+  );
+  const deliveries = expected((state) => state.deliveries);
+  yield* compared(database, "archived_peer", archivedPeer, peers, ({ peerId, lastSeq }) => `${peerId} of archive ${lastSeq}`);
+  yield* compared(
+    database,
+    "archived_resource",
+    archivedResource,
+    resources,
+    ({ resourceId, lastSeq }) => `${resourceId} of archive ${lastSeq}`,
+  );
+  yield* compared(
+    database,
+    "archived_open_stream",
+    archivedOpenStream,
+    streams,
+    ({ seq, lastSeq }) => `${seq} of archive ${lastSeq}`,
+  );
+  yield* compared(database, "archived_delivery", archivedDelivery, deliveries, ({ seq }) => `${seq}`);
+}
+
+function* compared<Row extends object>(
+  database: Database,
+  name: string,
+  table: SQLiteTable,
+  expected: readonly Row[],
+  keyOf: (row: Row) => string,
+): Generator<Finding> {
+  const wanted = new Map(expected.map((row) => [keyOf(row), row]));
+  for (const row of rowsOf<Row>(database, name, table)) {
+    const key = keyOf(row);
+    const same = wanted.get(key);
+    wanted.delete(key);
+    if (same === undefined) yield { place: `${name} ${key}`, problem: "no archive_anchor has it" };
+    else if (textOf(row) !== textOf(same)) yield { place: `${name} ${key}`, problem: "is not what its archive_anchor has" };
+  }
+  for (const key of wanted.keys()) yield { place: `${name} ${key}`, problem: "missing" };
+}
+
+/** By the names of the columns, in whatever order they come. */
+function textOf(row: object): string {
+  return JSON.stringify(Object.entries(row).sort(([one], [other]) => (one < other ? -1 : 1)));
+}
+
+function placeOf({ lastSeq }: Pick<Anchor, "lastSeq">): string {
+  return `archive_anchor ${lastSeq}`;
+}
