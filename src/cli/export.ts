@@ -58,13 +58,13 @@ function windowOf(
 ): LogWindow {
   const head = reader.head();
   if (head.seq === 0) throw new PartnerdError("usage", "the log is empty: there is nothing to export");
-  const fromSeq = from === undefined ? 1 : "seq" in from ? from.seq : reader.firstSince(from.atMs);
+  const tail = reader.tail();
+  const fromSeq = from === undefined ? tail.seq : "seq" in from ? from.seq : reader.firstSince(from.atMs);
   const toSeq = to === undefined ? head.seq : "seq" in to ? Math.min(to.seq, head.seq) : reader.lastUntil(to.atMs);
   if (fromSeq !== undefined && toSeq !== undefined && fromSeq <= toSeq) return { fromSeq, toSeq, peerIds };
-  const [first] = reader.rows({ fromSeq: 1, toSeq: 1, peerIds: [] });
   const iso = (atMs: number | null | undefined) => new Date(atMs ?? 0).toISOString();
   throw new PartnerdError("usage", "there is no event between --from and --to", {
-    nextStep: `the log goes from seq 1 (${iso(first?.atMs)}) to seq ${head.seq} (${iso(head.atMs)})`,
+    nextStep: `the log goes from seq ${tail.seq} (${iso(tail.atMs)}) to seq ${head.seq} (${iso(head.atMs)})`,
   });
 }
 

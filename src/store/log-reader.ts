@@ -1,8 +1,11 @@
 /** Reads the log of a data directory from beside its daemon, whether that runs or not. Changes nothing: neither rows nor schema. */
+import { join } from "node:path";
 import Database from "better-sqlite3";
 import { and, asc, between, count, eq, getTableColumns, gt, gte, inArray, lte, max, min, or, type SQL } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/better-sqlite3";
+import { PartnerdError } from "../errors.ts";
 import type { PeerId } from "../ids.ts";
+import type { Anchor } from "./archive-rows.ts";
 import { databaseFileOf } from "./database-file.ts";
 import { storeFailure } from "./failure.ts";
 import { type Logged, loggedOf } from "./logged.ts";
@@ -10,7 +13,7 @@ import { refuseOtherSchema } from "./migrations.ts";
 import { refuseEmpty } from "./open.ts";
 import { type Projections, replay } from "./replay.ts";
 import { eventLog, repeatedFailures } from "./schema.ts";
-import { tables } from "./tables.ts";
+import { type Tables, tables } from "./tables.ts";
 
 /** A row of the log with all that is known of it. */
 export interface StoredEvent extends Logged {
@@ -27,10 +30,15 @@ export interface LogWindow {
   readonly peerIds: readonly PeerId[];
 }
 
-/** Each read is short, so that a daemon which writes meanwhile can still checkpoint. Every method throws `database_failed`. */
+/**
+ * Each read is short, so that a daemon which writes meanwhile can still checkpoint. Every method throws `database_failed`, and
+ * `events_archived`, which names the file, where it is asked for what is in an archive.
+ */
 export interface LogReader extends Disposable {
   /** The newest row; `seq` is 0 while the log is empty. */
   head(): { readonly seq: number; readonly atMs: number | null };
+  /** The oldest row that is not in an archive; `seq` is 1 while the log is empty. */
+  tail(): { readonly seq: number; readonly atMs: number | null };
   /** The seq of the first row of this wall time or later, and of the last one of this time or earlier; undefined where there is none. */
   firstSince(atMs: number): number | undefined;
   lastUntil(atMs: number): number | undefined;
@@ -66,9 +74,10 @@ function reader(database: Database.Database, file: string): LogReader {
   const rows = tables(database);
   const columns = { ...getTableColumns(eventLog), lastRepeatedAtMs: repeatedFailures.lastAtMs };
 
+  /** All that `work` reads is of one state of the log: another process may archive rows at any time. */
   const run = <Result>(work: () => Result): Result => {
     try {
-      return work();
+      return database.transaction(work)();
     } catch (thrown) {
       throw storeFailure(`cannot read ${file}`, thrown);
     }
@@ -83,39 +92,75 @@ function reader(database: Database.Database, file: string): LogReader {
       .limit(PAGE_ROWS)
       .all();
 
+  const archivedUntil = () => rows.newestAnchor()?.lastSeq ?? 0;
+  const seqOf = (which: SQL<number | null>, where: SQL) =>
+    orm
+      .select({ seq: which })
+      .from(eventLog)
+      .where(and(gt(eventLog.seq, archivedUntil()), where))
+      .get()?.seq ?? undefined;
+
   return {
     head: () => run(() => rows.head() ?? { seq: 0, atMs: null }),
+    tail: () =>
+      run(() => {
+        const seq = archivedUntil() + 1;
+        return { seq, atMs: orm.select({ atMs: eventLog.atMs }).from(eventLog).where(eq(eventLog.seq, seq)).get()?.atMs ?? null };
+      }),
     firstSince: (atMs) =>
-      run(
-        () =>
-          orm
-            .select({ seq: min(eventLog.seq) })
-            .from(eventLog)
-            .where(gte(eventLog.atMs, atMs))
-            .get()?.seq ?? undefined,
-      ),
+      run(() => {
+        refuseArchived(rows, (anchors) => anchors.find(({ lastAtMs }) => atMs <= lastAtMs));
+        return seqOf(min(eventLog.seq), gte(eventLog.atMs, atMs));
+      }),
     lastUntil: (atMs) =>
-      run(
-        () =>
-          orm
-            .select({ seq: max(eventLog.seq) })
-            .from(eventLog)
-            .where(lte(eventLog.atMs, atMs))
-            .get()?.seq ?? undefined,
-      ),
-    count: (window) => run(() => orm.select({ rows: count() }).from(eventLog).where(within(window)).get()?.rows ?? 0),
+      run(() => {
+        const seq = seqOf(max(eventLog.seq), lte(eventLog.atMs, atMs));
+        if (seq === undefined) refuseArchived(rows, (anchors) => anchors.findLast(({ firstAtMs }) => firstAtMs <= atMs));
+        return seq;
+      }),
+    count: (window) =>
+      run(() => {
+        refuseArchived(rows, holding(window.fromSeq));
+        return orm.select({ rows: count() }).from(eventLog).where(within(window)).get()?.rows ?? 0;
+      }),
     *rows(window) {
       let afterSeq = 0;
       for (;;) {
-        const found = run(() => page(window, afterSeq));
+        const found = run(() => {
+          refuseArchived(rows, holding(Math.max(window.fromSeq, afterSeq + 1)));
+          return page(window, afterSeq);
+        });
         for (const { lastRepeatedAtMs, ...row } of found) yield { ...loggedOf(row), payload: row.payload, lastRepeatedAtMs };
         if (found.length < PAGE_ROWS) return;
         afterSeq = found.at(-1)?.seq ?? afterSeq;
       }
     },
-    stateBefore: (seq) => run(() => replay(rows.log(seq))),
+    stateBefore: (seq) =>
+      run(() => {
+        refuseArchived(rows, holding(seq));
+        const start = rows.replayStart();
+        return replay(rows.log(start.seq, seq), start);
+      }),
     [Symbol.dispose]: () => void database.close(),
   };
+}
+
+type FindAnchor = (anchors: readonly Anchor[]) => Anchor | undefined;
+
+const holding =
+  (seq: number): FindAnchor =>
+  (anchors) =>
+    anchors.find(({ lastSeq }) => seq <= lastSeq);
+
+/** Throws where what is asked for is, or begins, in an archive. */
+function refuseArchived(rows: Tables, find: FindAnchor): void {
+  const anchors = rows.anchors();
+  const [anchor, newest] = [find(anchors), anchors.at(-1)];
+  if (anchor === undefined || newest === undefined) return;
+  const { firstSeq, lastSeq, directory, file } = anchor;
+  throw new PartnerdError("events_archived", `seq ${firstSeq} to ${lastSeq} are in the archive ${join(directory, file)}`, {
+    nextStep: `begin with seq ${newest.lastSeq + 1} or later, or read from the database that \`oc-partnerd unarchive\` makes of all`,
+  });
 }
 
 function within({ fromSeq, toSeq, peerIds }: LogWindow): SQL | undefined {

@@ -14,6 +14,7 @@ import { Memory, NO_ROWS } from "./memory.ts";
 import { type OpenOptions, openDatabase } from "./open.ts";
 import { openHeadFile } from "./open-head-file.ts";
 import { type Arrival, receive } from "./receive.ts";
+import { removeLeftovers } from "./remove-archived-rows.ts";
 import { Repetitions } from "./repetitions.ts";
 import { type Projections, replay, tableDifferences } from "./replay.ts";
 import { rollingLimit } from "./rolling-limit.ts";
@@ -95,6 +96,7 @@ export interface StoreOptions extends OpenOptions {
 export function openStore({ directory, clock, headFile: hasHeadFile = true, ...options }: StoreOptions): Store {
   const database = openDatabase(directory, options);
   const rows = tables(database);
+  removeLeftovers(database);
   const headFile = hasHeadFile ? openHeadFileOrClose(database, rows, directory) : undefined;
   const memory = new Memory({
     head: rows.head,
