@@ -145,7 +145,7 @@ async function consume(natsUrl: string, events: number, { policy, acknowledge }:
       take().catch(done.reject);
     },
     onRequestOver: pullMore,
-    onEnded: (reason) => done.reject(new Error(reason)),
+    onEnded: (end) => done.reject(typeof end === "string" ? new Error(end) : end),
   });
   pull.request(WINDOW);
   try {
