@@ -13,10 +13,10 @@ export const PHASES = ["first start", "start", "catching up", "steady", "shutdow
 export type Phase = (typeof PHASES)[number];
 
 /**
- * How the daemon ends. `kill`: SIGKILL. `power loss`: SIGKILL, and the disk keeps only what was fsynced. `dying disk`: the disk goes first,
- * and the daemon lives on for a while. `stop`: SIGTERM, and all the time it wants; only where the server was the victim.
+ * How the daemon ends. `kill`: SIGKILL. `power loss`: SIGKILL, and the disk keeps only what was fsynced. `stop`: SIGTERM, and all the time it
+ * wants; only where the server was the victim.
  */
-export const ENDS = ["kill", "power loss", "dying disk", "stop"] as const;
+export const ENDS = ["kill", "power loss", "stop"] as const;
 export type End = (typeof ENDS)[number];
 
 export interface RoundPlan {
@@ -25,7 +25,7 @@ export interface RoundPlan {
   readonly end: End;
   /** From the milestone of the phase to the kill. */
   readonly delayMs: number;
-  /** How long the server stays away, where it is killed; how long a daemon lives on a dying disk. */
+  /** How long the server stays away, where it is killed. */
   readonly downMs: number;
   /** After the server alone was killed: from its return to the end of the daemon; null: until the daemon reads on. */
   readonly afterMs: number | null;
@@ -52,8 +52,7 @@ const LONGEST_AFTER_MS = 1_500;
 export function planRound(random: Random, canLosePower: boolean): RoundPlan {
   const phase = pick(random, { "first start": 1, start: 3, "catching up": 3, steady: 4, shutdown: 2 });
   const victim = phase === "first start" ? "daemon" : pick(random, { daemon: 6, server: 2, both: 2 });
-  const power = canLosePower ? 1 : 0;
-  const end = pick(random, { kill: 4, "power loss": 4 * power, "dying disk": power, stop: victim === "server" ? 3 : 0 });
+  const end = pick(random, { kill: 4, "power loss": canLosePower ? 5 : 0, stop: victim === "server" ? 3 : 0 });
   return {
     victim,
     phase,

@@ -30,7 +30,7 @@ export function roundsTable(plans: readonly RoundPlan[]): string {
 export function reportText(lanes: readonly LaneResult[], { seed, seconds, noPowerLoss, interrupted }: CampaignFacts): string {
   const plans = lanes.flatMap((lane) => lane.plans);
   const sum = (of: (lane: LaneResult) => number): string => counted(lanes.reduce((total, lane) => total + of(lane), 0));
-  const cuts = plans.filter(({ end }) => end === "power loss" || end === "dying disk").length;
+  const cuts = plans.filter(({ end }) => end === "power loss").length;
   const violations = lanes.flatMap(({ violation }) => violation ?? []);
   const facts = [
     ["rounds", `${counted(plans.length)}${interrupted ? " (interrupted)" : ""}, seed ${seed}, ${lanes.length} lanes`],

@@ -157,12 +157,7 @@ async function caughtUp(daemon: DaemonProcess, identity: Identity, sequence: num
 }
 
 /** `others`: who dies in the same instant. */
-async function endDaemon(
-  { disk }: Scene,
-  { end, downMs }: RoundPlan,
-  daemon: DaemonProcess,
-  others: readonly number[],
-): Promise<void> {
+async function endDaemon({ disk }: Scene, { end }: RoundPlan, daemon: DaemonProcess, others: readonly number[]): Promise<void> {
   switch (end) {
     case "kill":
       for (const pid of others) process.kill(pid, "SIGKILL");
@@ -171,12 +166,6 @@ async function endDaemon(
     case "power loss":
       disk.cutPower([daemon.pid, ...others]);
       await daemon.exited;
-      disk.restorePower();
-      return;
-    case "dying disk":
-      disk.cutPower(others);
-      await delay(downMs);
-      await daemon.kill();
       disk.restorePower();
       return;
     case "stop":
