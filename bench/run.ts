@@ -13,8 +13,10 @@ import { describeEnvironment, type Environment } from "./environment.ts";
 import { measureEstablish } from "./establish.ts";
 import { startFleet } from "./fleet.ts";
 import { measureHeadOfLine } from "./head-of-line.ts";
+import { measureIngest } from "./ingest.ts";
+import { measureMemory } from "./memory.ts";
 import { measureReplay } from "./replay.ts";
-import { acknowledgeText, environmentText, establishText, headOfLineText, replayText } from "./table.ts";
+import { acknowledgeText, environmentText, establishText, headOfLineText, ingestText, memoryText, replayText } from "./table.ts";
 
 interface Flags {
   readonly quick: boolean;
@@ -30,7 +32,9 @@ const FULL = {
   establish: { partners: 200, warmUp: 40 },
   headOfLine: { hosts: 100, blackHoles: 10, rounds: 7 },
   replay: { partners: 500, events: 100_000, rounds: 15 },
+  ingest: { events: 50_000, rounds: 5 },
   acknowledge: { events: 100_000, rounds: 3 },
+  memory: { events: 1_000_000 },
   openTimeoutMs: 5_000,
 } as const;
 
@@ -38,18 +42,29 @@ const QUICK = {
   establish: { partners: 10, warmUp: 5 },
   headOfLine: { hosts: 10, blackHoles: 2, rounds: 1 },
   replay: { partners: 20, events: 1_000, rounds: 1 },
+  ingest: { events: 1_000, rounds: 1 },
   acknowledge: { events: 1_000, rounds: 1 },
+  memory: { events: 10_000 },
   openTimeoutMs: 1_000,
 } as const;
 
 const command = new Command("npm run bench --")
-  .description("Measures the daemon against its floor in the same run; takes some four minutes.")
+  .description("Measures the daemon against its floor in the same run; takes some ten minutes.")
   .option(
     "--quick",
     "a few partners only: shows that everything runs, the figures say little; no files unless --out is given",
     false,
   )
-  .addOption(new Option("--only <name>", "one of them").choices(["establish", "head-of-line", "replay", "acknowledge"]))
+  .addOption(
+    new Option("--only <name>", "one of them").choices([
+      "establish",
+      "head-of-line",
+      "replay",
+      "ingest",
+      "acknowledge",
+      "memory",
+    ]),
+  )
   .option("--out <dir>", "where the JSON files go; bench/results by default")
   .option("--data <dir>", "where the daemons' databases go: on a real disk, since fsync costs nothing elsewhere", tmpdir())
   .exitOverride()
@@ -62,7 +77,7 @@ try {
 }
 
 async function bench({ quick, only, out = quick ? undefined : RESULTS, data }: Flags): Promise<void> {
-  const { establish, headOfLine, replay, acknowledge, openTimeoutMs } = quick ? QUICK : FULL;
+  const { establish, headOfLine, replay, ingest, acknowledge, memory, openTimeoutMs } = quick ? QUICK : FULL;
   if (out !== undefined) ensureDirectory("--out", out);
   ensureDirectory("--data", data);
   const directory = mkdtempSync(join(data, "oc-partnerd-bench-"));
@@ -74,6 +89,9 @@ async function bench({ quick, only, out = quick ? undefined : RESULTS, data }: F
   const environment = await describeEnvironment(nats.url);
   print(environmentText(environment));
 
+  /** One for each, so that no other stream has the same subjects. */
+  const serverOf = (benchmark: string) =>
+    startPrivateServer({ dataDir: join(directory, benchmark), env: process.env, clock: systemClock, logger: silentLogger });
   const isWanted = (benchmark: string) => only === undefined || only === benchmark;
   const common = { natsUrl: nats.url, directory, openTimeoutMs };
   if (isWanted("establish")) {
@@ -95,12 +113,22 @@ async function bench({ quick, only, out = quick ? undefined : RESULTS, data }: F
     print(replayText(result));
     save(out, environment, result);
   }
+  if (isWanted("ingest")) {
+    await using server = await serverOf("ingest");
+    const result = await measureIngest({ natsUrl: server.url, directory, ...ingest });
+    print(ingestText(result));
+    save(out, environment, result);
+  }
   if (isWanted("acknowledge")) {
-    // A server of its own, so that no other stream has the same subjects.
-    const dataDir = join(directory, "acknowledge");
-    await using server = await startPrivateServer({ dataDir, env: process.env, clock: systemClock, logger: silentLogger });
+    await using server = await serverOf("acknowledge");
     const result = await measureAcknowledge({ natsUrl: server.url, ...acknowledge });
     print(acknowledgeText(result));
+    save(out, environment, result);
+  }
+  if (isWanted("memory")) {
+    await using server = await serverOf("memory");
+    const result = await measureMemory({ natsUrl: server.url, directory, ...memory });
+    print(memoryText(result));
     save(out, environment, result);
   }
 }

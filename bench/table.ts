@@ -4,6 +4,8 @@ import { type AcknowledgeResult, SCHEME_NAMES, type SchemeName } from "./acknowl
 import type { Environment } from "./environment.ts";
 import type { EstablishResult } from "./establish.ts";
 import type { HeadOfLineResult } from "./head-of-line.ts";
+import type { IngestPath, IngestResult } from "./ingest.ts";
+import type { MemoryResult } from "./memory.ts";
 import type { ReplayResult } from "./replay.ts";
 import type { Summary } from "./statistics.ts";
 
@@ -98,6 +100,38 @@ export function acknowledgeText({ events, batch, storedBytes, schemes }: Acknowl
     `(e) a bare consumer of ${thousands(events)} events of ${storedBytes} bytes, in batches of ${batch} ` +
       `(rounds: ${schemes.each.time.samples}); what it acknowledges`,
     table(["", "events", "median", "least", "most", "speed"], rows),
+  ].join("\n");
+}
+
+export function ingestText({ events, jetstream, core, target }: IngestResult): string {
+  const row = (what: string, { time, eventsPerSecond }: IngestPath["ingest"], share: number | null) => [
+    what,
+    `${thousands(eventsPerSecond)}/s`,
+    ms(time.p50Ms),
+    ms(time.minMs),
+    ms(time.maxMs),
+    share === null ? "" : times(share),
+  ];
+  const rows = [
+    row("floor 1: the same transactions into bare better-sqlite3", jetstream.sqlite, null),
+    row("floor 2: a bare consumer that acknowledges the same way", jetstream.consumer, null),
+    row("oc-partnerd: JetStream -> fsynced log", jetstream.ingest, jetstream.share),
+    row("floor 1 again", core.sqlite, null),
+    row("floor 2: a bare core subscription", core.consumer, null),
+    row("oc-partnerd: core NATS -> fsynced log", core.ingest, core.share),
+  ];
+  return [
+    `(d) ${thousands(events)} events from the broker to the disk (rounds: ${jetstream.ingest.time.samples})`,
+    table(["", "events", "median", "least", "most", "of the slower floor"], rows),
+    verdict(`at least ${times(target.share)} the speed of the slower floor, both ways`, times(target.measured), target.met),
+  ].join("\n");
+}
+
+export function memoryText({ events, eventsPerSecond, samples }: MemoryResult): string {
+  const rows = samples.map((sample) => [thousands(sample.events), `${sample.residentMiB} MiB`]);
+  return [
+    `(f) ${thousands(events)} events through a whole daemon, ${thousands(eventsPerSecond)}/s: the most it held resident in each tenth`,
+    table(["events", "resident"], rows),
   ].join("\n");
 }
 

@@ -37,8 +37,13 @@ describe("npm run bench", () => {
     expect(replay).toMatchObject({ benchmark: "replay", differences: 0, scan: reading, replay: reading, verify: reading });
     const acknowledge = result(out.path, "acknowledge");
     expect(acknowledge).toMatchObject({ events: 1_000, schemes: { each: reading, allConfirmed: reading, none: reading } });
-    expect(JSON.stringify([establish, headOfLine, replay, acknowledge]), "every figure is a number").not.toMatch(
-      /(Ms|atio|p50|p99|econd|replay|verify)":null/,
+    const ingest = result(out.path, "ingest");
+    const path = { ingest: reading, sqlite: reading, consumer: reading };
+    expect(ingest).toMatchObject({ events: 1_000, jetstream: path, core: path });
+    const memory = result(out.path, "memory");
+    expect(memory).toMatchObject({ events: 10_000 });
+    expect(JSON.stringify([establish, headOfLine, replay, ingest, acknowledge, memory]), "every figure is a number").not.toMatch(
+      /(Ms|atio|share|p50|p99|econd|replay|verify|MiB)":null/,
     );
     expect(readdirSync(data.path)).toEqual([]);
   });

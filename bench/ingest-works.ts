@@ -1,0 +1,180 @@
+/** What the ingest benchmark times: the daemon's own way from the broker to the disk, and the two halves of it without anything else. */
+import { join } from "node:path";
+import Database from "better-sqlite3";
+import { connect, type NatsConnection } from "nats";
+import { systemClock, systemRandom } from "../src/clock.ts";
+import { DEFAULT_LIMITS, DEFAULT_VOCABULARY } from "../src/events/vocabulary.ts";
+import { silentLogger } from "../src/log.ts";
+import { PersistentConnection } from "../src/nats/connection.ts";
+import { BatchDelivery } from "../src/nats/delivery.ts";
+import { EventSource } from "../src/nats/event-source.ts";
+import { Ingest } from "../src/nats/ingest.ts";
+import { Pull } from "../src/nats/pull.ts";
+import { setUp } from "../src/nats/setup.ts";
+import { openDatabase } from "../src/store/open.ts";
+import { openStore } from "../src/store/store.ts";
+import { eventMessage } from "./events.ts";
+import { rest } from "./rest.ts";
+
+const BATCH = 64;
+const WINDOW = 1_024;
+export const SUBJECTS = ["CREATE_RESOURCE", "REMOVE_RESOURCE"];
+
+export interface Source {
+  readonly url: string;
+  readonly stream: string;
+  readonly events: number;
+}
+
+/** All of the daemon but libp2p: how long from the connection to the last commit. From core NATS the events are published meanwhile. */
+export async function ingestAll(from: "jetstream" | "core", { url, stream, events }: Source, path: string): Promise<number> {
+  using store = openStore({ directory: path, clock: systemClock });
+  const done = Promise.withResolvers<void>();
+  let received = 0;
+  const ingest = new Ingest({
+    vocabulary: DEFAULT_VOCABULARY,
+    limits: DEFAULT_LIMITS,
+    log: store,
+    wake: () => {},
+    logger: silentLogger,
+    observer: {
+      received: () => {
+        received += 1;
+        if (received === events) done.resolve();
+      },
+      appendFailed: done.reject,
+    },
+  });
+  using delivery = new BatchDelivery({
+    clock: systemClock,
+    onBatch: (batch) => ingest.take(batch),
+    onOverflow: () => done.reject(new Error("the buffer overflowed: the events came too fast")),
+  });
+  await using connection = new PersistentConnection(
+    { servers: [url], name: "bench" },
+    { clock: systemClock, random: systemRandom, logger: silentLogger },
+  );
+  const startedMs = performance.now();
+  using source = new EventSource({
+    mode: from,
+    stream,
+    consumer: "bench",
+    subjects: SUBJECTS,
+    connection,
+    delivery,
+    log: store,
+    clock: systemClock,
+    logger: silentLogger,
+    onAppended: () => {},
+  });
+  if (from === "jetstream") {
+    await done.promise;
+    return performance.now() - startedMs;
+  }
+  while (!source.facts().reading) await rest(1);
+  return await published(url, events, () => received, done.promise);
+}
+
+/** What an ingest wrote to the database in `source`, in the same batches: all values at hand, nothing decoded, looked up, folded or hashed. */
+export function insertAll(source: string, path: string): Promise<number> {
+  const from = new Database(join(source, "oc-partnerd.db"), { readonly: true });
+  const columns = from.prepare<[], string>("select name from pragma_table_info('event_log')").pluck().all();
+  const rows = from.prepare<[], unknown[]>("select * from event_log where payload is not null order by seq").raw().all();
+  from.close();
+  const seq = columns.indexOf("seq");
+  const writes = rows.map((row, index) => {
+    const event = row.with(seq, index + 1);
+    const changed = row[columns.indexOf("effect")] === "changed";
+    return { event, peer: changed ? PEER_COLUMNS.map((column) => event[columns.indexOf(column)]) : null };
+  });
+  const database = openDatabase(path);
+  const insert = database.prepare(`insert into event_log (${columns.join(", ")}) values (${columns.map(() => "?").join(", ")})`);
+  const upsertPeer = database.prepare(
+    "insert into desired_peer values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) on conflict (peer_id) do update set did = excluded.did, " +
+      "name = excluded.name, relation = excluded.relation, standing = excluded.standing, address = excluded.address, " +
+      "desired_seq = excluded.desired_seq, generation = excluded.generation, since_ms = excluded.since_ms",
+  );
+  const moveCursor = database.prepare("insert or replace into ingest_cursor values (1, 'S', 'T', 1, ?, null, 'C')");
+  const commit = database.transaction((first: number) => {
+    for (const { event, peer } of writes.slice(first, first + BATCH)) {
+      insert.run(event);
+      if (peer !== null) upsertPeer.run(peer);
+    }
+    moveCursor.run(first);
+  });
+  const startedMs = performance.now();
+  for (let index = 0; index < rows.length; index += BATCH) commit.immediate(index);
+  const tookMs = performance.now() - startedMs;
+  database.close();
+  return Promise.resolve(tookMs);
+}
+
+const PEER_COLUMNS = ["peer_id", "resource_id", "did", "name", "relation", "standing", "address", "seq", "seq", "at_ms"];
+
+/** Pulls and acknowledges as the daemon does, and keeps nothing. */
+export async function pullAll({ url, stream, events }: Source): Promise<number> {
+  const client = await connect({ servers: url });
+  const consumer = "bench-floor";
+  await setUp(client, { stream, consumer, subjects: SUBJECTS, limits: {} });
+  const done = Promise.withResolvers<void>();
+  let received = 0;
+  const startedMs = performance.now();
+  using pull = new Pull({
+    client,
+    stream,
+    consumer,
+    clock: systemClock,
+    onMessage: (message) => {
+      received += 1;
+      if (received % BATCH === 0 || received === events) client.publish(message.reply ?? "", "+ACK");
+      if (received === events) done.resolve();
+    },
+    onRequestOver: () => pull.request(WINDOW),
+    onEnded: (end) => done.reject(new Error(String(end))),
+  });
+  pull.request(WINDOW);
+  await done.promise;
+  const tookMs = performance.now() - startedMs;
+  await (await client.jetstreamManager()).consumers.delete(stream, consumer);
+  await client.close();
+  return tookMs;
+}
+
+/** Subscribes as the daemon does, and keeps nothing. */
+export async function hearAll({ url, events }: Source): Promise<number> {
+  const client = await connect({ servers: url });
+  const done = Promise.withResolvers<void>();
+  let received = 0;
+  for (const subject of SUBJECTS) {
+    client.subscribe(subject, {
+      callback: () => {
+        received += 1;
+        if (received === events) done.resolve();
+      },
+    });
+  }
+  await client.flush();
+  const tookMs = await published(url, events, () => received, done.promise);
+  await client.close();
+  return tookMs;
+}
+
+/** Never so far ahead that a buffer overflows. */
+const MOST_AHEAD = 8_192;
+const AT_ONCE = 256;
+
+/** Publishes, from a connection of its own, and resolves to how long it took until `done`. */
+async function published(url: string, events: number, received: () => number, done: Promise<void>): Promise<number> {
+  const client: NatsConnection = await connect({ servers: url });
+  const startedMs = performance.now();
+  for (let sent = 0; sent < events; ) {
+    const until = Math.min(events, sent + AT_ONCE);
+    for (; sent < until; sent++) client.publish("CREATE_RESOURCE", eventMessage(sent));
+    await client.flush();
+    while (sent - received() > MOST_AHEAD) await rest(1);
+  }
+  await done;
+  const tookMs = performance.now() - startedMs;
+  await client.close();
+  return tookMs;
+}
