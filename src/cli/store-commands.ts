@@ -1,9 +1,12 @@
 /** The commands that look after a daemon's database: their flags and their help. */
 import type { Command } from "commander";
+import { systemClock } from "../clock.ts";
 import { configOf, type Env, example } from "./flags.ts";
 
 export function addStoreCommands(root: Command, env: Env): void {
   addCheck(root, env);
+  addBackup(root, env);
+  addRestore(root, env);
 }
 
 interface CheckFlags {
@@ -32,6 +35,65 @@ function addCheck(root: Command, env: Env): void {
     .action(async ({ data, config, head, json }: CheckFlags) => {
       const { check } = await import("./check.ts");
       process.exitCode = check({ data: dataOf({ data, config }, env), head, json, print, terminal: process.stderr });
+    });
+}
+
+interface BackupFlags {
+  data?: string;
+  config?: string;
+  to: string;
+  force: boolean;
+  json: boolean;
+}
+
+function addBackup(root: Command, env: Env): void {
+  root
+    .command("backup")
+    .description("copy the database to a file, consistent and checked; the daemon may run meanwhile")
+    .requiredOption("--to <file>", "the file for it")
+    .option("--data <dir|file>", "the daemon's data directory")
+    .option("--config <file>", "the daemon's configuration file")
+    .option("--force", "replace the file if it is there", false)
+    .option("--json", "print JSON", false)
+    .addHelpText(
+      "after",
+      example(
+        "oc-partnerd backup --data /var/lib/oc-partnerd --to /var/backups/oc-partnerd.db --force",
+        "oc-partnerd backup --to oc-partnerd-$(date +%F).db --json | jq -r .chainHash",
+      ),
+    )
+    .action(async ({ data, config, to, force, json }: BackupFlags) => {
+      const { backup } = await import("./backup.ts");
+      print(await backup({ data: dataOf({ data, config }, env), to, force, json, terminal: process.stderr }));
+    });
+}
+
+interface RestoreFlags {
+  data?: string;
+  config?: string;
+  from?: string;
+  fromJetstream: boolean;
+}
+
+function addRestore(root: Command, env: Env): void {
+  root
+    .command("restore")
+    .description("put a sound log in the place of a damaged one, which is set aside; the daemon must not run")
+    .option("--data <dir>", "the daemon's data directory")
+    .option("--config <file>", "the daemon's configuration file")
+    .option("--from <file>", "a backup")
+    .option("--from-jetstream", "keep what the chain proves, and let the daemon read the rest from the stream again", false)
+    .addHelpText(
+      "after",
+      example(
+        "oc-partnerd restore --data /var/lib/oc-partnerd --from /var/backups/oc-partnerd.db",
+        "oc-partnerd restore --data /var/lib/oc-partnerd --from-jetstream",
+      ),
+    )
+    .action(async ({ data, config, from, fromJetstream: fromJetStream }: RestoreFlags) => {
+      const { restore } = await import("./restore.ts");
+      const directory = dataOf({ data, config }, env);
+      print(await restore({ data: directory, from, fromJetStream, clock: systemClock, terminal: process.stderr }));
     });
 }
 

@@ -48,7 +48,8 @@ export function makeFit(database: Database.Database, fromSeq: number): void {
 
 function* rowsOf(database: Database.Database): Generator<LogRow> {
   // All of them first: SQLite lets nobody write while rows are read.
-  for (const read of [...readRows(database, 0, Number.MAX_SAFE_INTEGER)]) {
+  const all = Array.from(readRows(database, 0, Number.MAX_SAFE_INTEGER));
+  for (const read of all) {
     if (read.kind === "unreadable") throw new Error(read.why);
     yield read.row;
   }

@@ -1,0 +1,76 @@
+/** Rows into a new database as they are: what guards a log against anybody's rows is away meanwhile. */
+import type { Database } from "better-sqlite3";
+import type { LogRow } from "../check/row-check.ts";
+import type { Cursor } from "../cursor.ts";
+import type { Repetition } from "../repetitions.ts";
+import type { Projections } from "../replay.ts";
+import { countingOwnChanges } from "../schema-count.ts";
+import { tables } from "../tables.ts";
+
+const ROWS_A_TRANSACTION = 2_000;
+
+/** Runs `work` while the new `database` has no triggers. */
+export function withoutGuards(database: Database, work: () => void): void {
+  countingOwnChanges(database, () => {
+    const guards = database
+      .prepare<[], { name: string; sql: string }>("select name, sql from sqlite_schema where type = 'trigger' order by rowid")
+      .all();
+    for (const { name } of guards) database.exec(`drop trigger ${name}`);
+    work();
+    for (const { sql } of guards) database.exec(sql);
+  });
+}
+
+/** Returns how many they were. `onRow` is called with the seq of each. */
+export function copyLog(to: Database, rows: Iterable<LogRow>, onRow: (seq: number) => void): number {
+  const { insertEvent } = tables(to);
+  let count = 0;
+  inTransactions(to, rows, (row) => {
+    insertEvent(row);
+    count += 1;
+    onRow(row.seq);
+  });
+  return count;
+}
+
+/** What stands for archived rows. */
+export function copyArchiveTables(from: Database, to: Database): void {
+  const names = to
+    .prepare<[], string>("select name from sqlite_schema where type = 'table' and name like 'archive%'")
+    .pluck()
+    .all();
+  for (const name of names) {
+    const columns = from.prepare(`select * from ${name}`).columns();
+    const insert = to.prepare(`insert into ${name} values (${columns.map(() => "?").join(", ")})`);
+    inTransactions(to, from.prepare<[], unknown[]>(`select * from ${name}`).raw().iterate(), (row) => insert.run(...row));
+  }
+}
+
+/** What follows from the rows, and where the log stands in its stream. */
+export function writeDerived(
+  to: Database,
+  { desired, status }: Projections,
+  cursor: Cursor | null,
+  repetitions: readonly Repetition[],
+): void {
+  const rows = tables(to);
+  const write = to.transaction(() => {
+    for (const peer of desired.values()) rows.upsertDesired(peer);
+    for (const after of status.values()) rows.upsertStatus({ before: undefined, after });
+    for (const repetition of repetitions) rows.addRepetition(repetition);
+    if (cursor !== null) rows.setCursor(cursor);
+  });
+  write.immediate();
+}
+
+function inTransactions<Row>(database: Database, rows: Iterable<Row>, take: (row: Row) => void): void {
+  const write = database.transaction((batch: readonly Row[]) => batch.forEach(take));
+  let batch: Row[] = [];
+  for (const row of rows) {
+    batch.push(row);
+    if (batch.length < ROWS_A_TRANSACTION) continue;
+    write.immediate(batch);
+    batch = [];
+  }
+  write.immediate(batch);
+}

@@ -1,0 +1,44 @@
+/** What can be told of a database that may be damaged, or not be there at all. Nothing here throws for what the file holds. */
+import { existsSync } from "node:fs";
+import Database from "better-sqlite3";
+import { headBeside } from "../check/head-check.ts";
+import { highestSeq } from "../check/log-pass.ts";
+import { attempt, rowsOf } from "../check/rows.ts";
+import { type Cursor, cursorChecksum, cursorOf } from "../cursor.ts";
+import { type Repetition, repetitionChecksum } from "../repetitions.ts";
+import { ingestCursor, repeatedFailures } from "../schema.ts";
+
+/** The newest row that the log is known to have had, from the database or from the head file beside it; null where nothing tells. */
+export function lastSeqOf(file: string): number | null {
+  const inFile = reading(file, highestSeq) ?? 0;
+  const beside = attempt(() => headBeside(file).head);
+  const last = Math.max(inFile, (beside.ok && beside.value?.seq) || 0);
+  return last === 0 ? null : last;
+}
+
+/** The cursor, where there is one whose checksum holds. */
+export function cursorIn(file: string): Cursor | null {
+  const rows = reading(file, (database) => rowsOf<typeof ingestCursor.$inferSelect>(database, "ingest_cursor", ingestCursor));
+  const sound = (rows ?? []).find((row) => row.checksum === cursorChecksum(row));
+  return sound === undefined ? null : cursorOf(sound);
+}
+
+/** The counts of failures whose checksums hold; an earlier version wrote none. */
+export function repetitionsIn(database: Database.Database): readonly Repetition[] {
+  type Row = typeof repeatedFailures.$inferSelect;
+  const rows = attempt(() => rowsOf<Row>(database, "repeated_failures", repeatedFailures));
+  return (rows.ok ? rows.value : []).filter((row) => row.checksum === null || row.checksum === repetitionChecksum(row));
+}
+
+function reading<Result>(file: string, read: (database: Database.Database) => Result): Result | undefined {
+  if (!existsSync(file)) return undefined;
+  const result = attempt(() => {
+    const database = new Database(file, { readonly: true, fileMustExist: true });
+    try {
+      return read(database);
+    } finally {
+      database.close();
+    }
+  });
+  return result.ok ? result.value : undefined;
+}

@@ -1,0 +1,93 @@
+/** The rows of a damaged log that can be proved: each is sound and follows from the one before it, from where the log begins. */
+import type { Database } from "better-sqlite3";
+import { archiveRows } from "../archive-rows.ts";
+import { projectionsOf } from "../archived-state.ts";
+import { chainCheck } from "../check/chain-check.ts";
+import { columnTypesCheck } from "../check/column-types.ts";
+import { LOG_BEGINNING } from "../check/head-check.ts";
+import { payloadCheck } from "../check/payload-check.ts";
+import { replayCheck } from "../check/replay-check.ts";
+import type { LogRow, LogStart, RowCheck } from "../check/row-check.ts";
+import { attempt, readRows } from "../check/rows.ts";
+import { type Projections, startReplay } from "../replay.ts";
+import { type PlacedRow, placeAfter, type StreamPlace } from "../stream-place.ts";
+
+/** Where the rows of a log begin, and how things stood there. */
+export interface LogOrigin {
+  readonly start: LogStart;
+  readonly projections: Projections;
+  readonly place: StreamPlace | undefined;
+}
+
+/** Of a log without an archive. */
+export const EMPTY_ORIGIN: LogOrigin = {
+  start: LOG_BEGINNING,
+  projections: { desired: new Map(), status: new Map() },
+  place: undefined,
+};
+
+/** Behind the newest archive, if there is one. Throws `database_failed` where what stands for the archive is damaged. */
+export function originOf(database: Database): LogOrigin {
+  const archived = archiveRows(database);
+  const anchor = archived.newestAnchor();
+  if (anchor === undefined) return EMPTY_ORIGIN;
+  const place = archived
+    .archivedDeliveries()
+    .reduce<StreamPlace | undefined>((before, row) => placeAfter(before, row), undefined);
+  return {
+    start: { seq: anchor.lastSeq, chainHash: anchor.lastChainHash },
+    projections: projectionsOf(archived.archivedState(anchor)),
+    place: place && furthestArchived(database, place, anchor.lastSeq),
+  };
+}
+
+/** The messages that were archived are past the rows about the stream itself. */
+function furthestArchived(database: Database, place: StreamPlace, lastSeq: number): StreamPlace {
+  const newest = `
+    select max(stream_sequence) from (
+      select stream_sequence, stream_created from archived_peer union all select stream_sequence, stream_created from archived_resource
+    ) where stream_created = ?`;
+  const sequence = database.prepare<[string], number | null>(newest).pluck().get(place.created) ?? 0;
+  return sequence > place.sequence ? { ...place, sequence, messageHash: null, seq: lastSeq } : place;
+}
+
+/** Takes rows for as long as they can be proved, and knows what they come to. */
+export class ProvenRows {
+  readonly #checks: readonly RowCheck[];
+  readonly projections: Projections;
+  #last: LogStart & { readonly atMs: number | null };
+  #place: StreamPlace | undefined;
+
+  constructor({ start, projections, place }: LogOrigin) {
+    const replay = startReplay(projections);
+    this.#checks = [chainCheck(start), columnTypesCheck(), payloadCheck(), replayCheck(replay)];
+    this.projections = replay;
+    this.#last = { ...start, atMs: null };
+    this.#place = place;
+  }
+
+  /** The newest row that is proved, or where the log begins. */
+  get last(): LogStart & { readonly atMs: number | null } {
+    return this.#last;
+  }
+
+  get place(): StreamPlace | undefined {
+    return this.#place;
+  }
+
+  /** The rows of `database` up to the first that cannot be proved. */
+  *of(database: Database, lastSeq: number): Generator<LogRow> {
+    for (const read of readRows(database, this.#last.seq, lastSeq)) {
+      if (read.kind === "unreadable" || !this.#isProved(read.row)) return;
+      const { seq, chainHash, atMs } = read.row;
+      this.#last = { seq, chainHash: chainHash ?? "", atMs };
+      this.#place = placeAfter(this.#place, read.row satisfies PlacedRow);
+      yield read.row;
+    }
+  }
+
+  #isProved(row: LogRow): boolean {
+    const looked = attempt(() => this.#checks.every((check) => [...check.row(row)].length === 0));
+    return looked.ok && looked.value;
+  }
+}
