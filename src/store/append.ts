@@ -45,9 +45,11 @@ export function appender(rows: Tables, memory: Memory, repetitions: Repetitions,
       storedSha256 = null,
     } = payload ?? {};
     const place = { seq, atMs, effect, supersededPeerId, ...origin, payloadBytes, payloadSha256 };
-    const row = { ...columnsOf(event), ...place, payloadEncoding };
-    const hash = chainHash(head.chainHash, { ...row, storedSha256 });
-    rows.insertEvent({ ...row, payload: bytes, chainHash: hash });
+    // One object for both: this is done for every event of a flood.
+    const row = { ...columnsOf(event), ...place, payloadEncoding, storedSha256, payload: bytes, chainHash: "" };
+    row.chainHash = chainHash(head.chainHash, row);
+    rows.insertEvent(row);
+    const hash = row.chainHash;
     memory.appended({ seq, chainHash: hash, atMs });
     for (const peer of desired) {
       rows.upsertDesired(peer);
