@@ -28,7 +28,7 @@ export interface StreamLimits {
 }
 
 /** Some half a million events. */
-export const DEFAULT_MAX_BYTES = 1_073_741_824;
+const DEFAULT_MAX_BYTES = 1_073_741_824;
 
 /** What has to hold of a stream that is ours alone. */
 export const GUARDS = {
