@@ -20,7 +20,7 @@ interface MemoryOptions {
   readonly events: number;
 }
 
-export interface MemorySample {
+interface MemorySample {
   readonly events: number;
   readonly residentMiB: number;
 }

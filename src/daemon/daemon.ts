@@ -53,6 +53,9 @@ export interface Daemon extends AsyncDisposable {
   peers(): readonly PeerView[];
 }
 
+/** What our private server's stream may take of the data directory's disk, which JetStream reserves: some 150,000 events. */
+const PRIVATE_STREAM_BYTES = 67_108_864;
+
 /** Resolves once the daemon listens and reconciles; NATS may connect later. Rejects with a PartnerdError, everything undone. */
 export async function startDaemon(config: Config, deps: DaemonDependencies): Promise<Daemon> {
   await using starting = new AsyncDisposableStack();
@@ -160,7 +163,7 @@ async function start(
   const nats = owner.use(new PersistentConnection(server.config, { clock, random, logger }));
   const subjects = [...config.events.createSubjects, ...config.events.removeSubjects];
   const { mode, stream, consumer } = config.nats;
-  const setUpOurs = async (client: NatsConnection) => void (await setUp(client, { stream, consumer, subjects, limits: {} }));
+  const setUpOurs = async (client: NatsConnection) => void (await setUp(client, { stream, consumer, subjects, limits: { maxBytes: PRIVATE_STREAM_BYTES } }));
   const source = owner.use(
     new EventSource({
       mode,

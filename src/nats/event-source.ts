@@ -15,7 +15,7 @@ import { type Rereading, StreamReader } from "./stream-reader.ts";
 import { CoreSubscription } from "./subscription.ts";
 
 /** `auto`: the stream where it is set up, and from the first message of it on nothing else; core NATS until then. */
-export type DeliveryMode = "auto" | "jetstream" | "core";
+type DeliveryMode = "auto" | "jetstream" | "core";
 
 interface EventSourceInit {
   readonly mode: DeliveryMode;

@@ -4,7 +4,7 @@ import type { Cursor } from "./cursor.ts";
 import type { Logged } from "./logged.ts";
 
 /** A time during which messages came in one way. */
-export interface DeliverySpan {
+interface DeliverySpan {
   readonly delivery: DeliveryGuarantee;
   readonly sinceMs: number;
   /** Null while it lasts. */
@@ -12,7 +12,7 @@ export interface DeliverySpan {
   readonly message: string;
 }
 
-export interface MissingMessages {
+interface MissingMessages {
   readonly reason: GapReason;
   readonly firstSequence: number;
   /** Null where nobody can tell. */

@@ -52,6 +52,10 @@ describe("precedence", () => {
     const special: Record<string, string> = {
       OCPARTNERD_LISTEN: "/ip4/127.0.0.1/tcp/1,/ip6/::1/tcp/2",
       OCPARTNERD_HTTP: "[::1]:80",
+      OCPARTNERD_NATS_MODE: "core",
+      OCPARTNERD_NATS_STREAM: "EVENTS",
+      OCPARTNERD_NATS_CONSUMER: "lyon-1",
+      OCPARTNERD_NATS_HEAD_SUBJECT: "oc.head",
       OCPARTNERD_P2P_INBOUND: "partners",
       OCPARTNERD_P2P_HEARTBEAT_TIMESTAMP: "none",
       OCPARTNERD_LOG_LEVEL: "debug",

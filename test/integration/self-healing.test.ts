@@ -229,7 +229,7 @@ describe.concurrent("reading goes on by itself after", { timeout: 120_000 }, () 
     let forget = () => {};
     const throughProxy = async ({ port }: NatsServer) => {
       const proxy = proxies.use(await startTcpProxy(port));
-      forget = proxy.forget;
+      forget = () => proxy.forget();
       return `nats://127.0.0.1:${proxy.port}`;
     };
     await using scene = await Scene.begin({ url: throughProxy });

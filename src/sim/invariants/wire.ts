@@ -26,21 +26,11 @@ export function wire(scene: Scene): Invariant {
       for (const peer of daemon.store.list()) if (peer.standing !== "partner") mustBeGone(peer);
     },
     logged(logged) {
-      const { event } = logged;
-      switch (event.type) {
-        case "PeerDesired":
-        case "PeerRemoved":
-          for (const peerId of [event.peerId, logged.supersededPeerId]) {
-            const peer = peerId === null ? undefined : scene.daemon?.store.get(peerId);
-            if (peer !== undefined && peer.standing !== "partner") mustBeGone(peer);
-          }
-          break;
-        case "StreamOpened":
-        case "StreamClosed":
-        case "EventRejected":
-        case "OpenFailed":
-        case "InboundRefused":
-          break;
+      const { event, supersededPeerId } = logged;
+      if (event.type !== "PeerDesired" && event.type !== "PeerRemoved") return;
+      for (const peerId of [event.peerId, supersededPeerId]) {
+        const peer = peerId === null ? undefined : scene.daemon?.store.get(peerId);
+        if (peer !== undefined && peer.standing !== "partner") mustBeGone(peer);
       }
     },
     observed(event) {
