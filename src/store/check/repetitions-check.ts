@@ -5,7 +5,7 @@ import { repetitionChecksum } from "../repetitions.ts";
 import { repeatedFailures } from "../schema.ts";
 import { typeProblems } from "./column-types.ts";
 import type { LogStart } from "./row-check.ts";
-import { rowsOf } from "./rows.ts";
+import { attempt, rowsOf } from "./rows.ts";
 
 const FAILURES: readonly string[] = ["OpenFailed", "InboundRefused"];
 
@@ -21,7 +21,10 @@ export function* repetitionFindings(database: Database, start: LogStart): Genera
     if (row.count < 1) yield { place, problem: `count is ${row.count}` };
     // What is archived is out of reach here.
     if (row.firstSeq > 0 && row.firstSeq <= start.seq) continue;
-    const type = typeOf.get(row.firstSeq);
+    const read = attempt(() => typeOf.get(row.firstSeq));
+    // The row is a finding of its own then.
+    if (!read.ok) continue;
+    const type = read.value;
     if (type === undefined) yield { place, problem: `there is no ${rowPlace(row.firstSeq)}` };
     else if (!FAILURES.includes(type))
       yield { place, problem: `${rowPlace(row.firstSeq)} is a ${type}, which no failure repeats` };
