@@ -1,5 +1,5 @@
 /** Opening the database file: found or created, refused where it is not ours, durable before anything is written. */
-import { accessSync, closeSync, constants, existsSync, mkdirSync, openSync } from "node:fs";
+import { accessSync, closeSync, constants, existsSync, fsyncSync, mkdirSync, openSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import Database from "better-sqlite3";
 import { messageOf, PartnerdError } from "../errors.ts";
@@ -55,6 +55,7 @@ export function openDatabase(directory: string, options: OpenOptions = {}): Data
     const isNew = refuseForeign(database, path);
     refuseNewerSchema(database, path);
     configure(database, path);
+    fsyncFound(path);
     if (isNew) database.pragma(`application_id = ${APPLICATION_ID}`);
     applyMigrations(database);
     sealUnchained(database);
@@ -135,6 +136,27 @@ export function refuseForeign(database: Database.Database, path: string): boolea
 export function refuseEmpty(database: Database.Database, path: string): void {
   if (!refuseForeign(database, path)) return;
   throw new PartnerdError("database_failed", `${path} is empty: no daemon has ever written to it`, { nextStep: NAME_A_DATABASE });
+}
+
+/**
+ * A process that was killed may have left commits that it never fsynced. They are read from here on, and the broker is told that they are
+ * in the log: a power cut must not take them back.
+ */
+function fsyncFound(path: string): void {
+  const found = [`${path}-wal`, dirname(path)].filter((file) => existsSync(file));
+  for (const file of found) {
+    const descriptor = openSync(file, "r");
+    try {
+      fsyncSync(descriptor);
+    } catch (thrown) {
+      throw new PartnerdError("database_failed", `cannot fsync ${file}: ${messageOf(thrown)}`, {
+        nextStep: "check the disk that holds the data directory",
+        cause: thrown,
+      });
+    } finally {
+      closeSync(descriptor);
+    }
+  }
 }
 
 function configure(database: Database.Database, path: string): void {

@@ -1,0 +1,49 @@
+/** What a store holds when it is opened is on the disk, whoever wrote it: the broker is told about it next. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { expect, test } from "vitest";
+import { systemClock } from "../../src/clock.ts";
+import { openStore } from "../../src/store/store.ts";
+import { type Disk, loopDisk } from "../crash/disk.ts";
+import { temporaryDirectory } from "../store/temporary-store.ts";
+
+const WRITER = join(import.meta.dirname, "../store/append-forever.ts");
+/** A writer that never fsyncs is killed between write and fsync each time. */
+const NEVER_FSYNCS = new URL("../crash/plant-preload.ts?plant=synchronous-normal", import.meta.url).href;
+
+/** Appends to the log in `directory` and is killed; resolves when it is gone. */
+async function killedBeforeFsync(directory: string): Promise<void> {
+  const writer = spawn(process.execPath, ["--import", NEVER_FSYNCS, WRITER, directory], { stdio: ["ignore", "pipe", "inherit"] });
+  const exited = once(writer, "exit");
+  let lines = 0;
+  for await (const _ of createInterface({ input: writer.stdout })) if (++lines === 20) writer.kill("SIGKILL");
+  expect(await exited).toEqual([null, "SIGKILL"]);
+}
+
+function diskOrReason(directory: string): Disk | string {
+  try {
+    return loopDisk(directory);
+  } catch (thrown) {
+    return String(thrown);
+  }
+}
+
+test("what a killed daemon wrote and never fsynced is on the disk as soon as another one has opened it", async (context) => {
+  using directory = temporaryDirectory();
+  const mounted = diskOrReason(directory.path);
+  context.skip(typeof mounted === "string", `no file system can be mounted: ${String(mounted)}`);
+  if (typeof mounted === "string") return;
+  using disk = mounted;
+  const data = join(disk.path, "data");
+  await killedBeforeFsync(data);
+  const store = openStore({ directory: data, clock: systemClock });
+  const head = store.head();
+  expect(head.seq).toBeGreaterThan(0);
+  disk.cutPower([]);
+  expect(() => store[Symbol.dispose]()).toThrow();
+  disk.restorePower();
+  using survivor = openStore({ directory: data, clock: systemClock });
+  expect(survivor.head()).toEqual(head);
+});
