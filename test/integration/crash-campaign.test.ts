@@ -1,0 +1,39 @@
+/** That the crash campaign can fail: a daemon that does not fsync is found out. That it passes, CI shows with the daemon as it is. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { text } from "node:stream/consumers";
+import { expect, test } from "vitest";
+import { temporaryDirectory } from "../store/temporary-store.ts";
+
+const MAIN = join(import.meta.dirname, "../crash/main.ts");
+
+async function crash(args: readonly string[]): Promise<{ code: unknown; stdout: string; stderr: string }> {
+  const child = spawn(process.execPath, [MAIN, ...args], { stdio: ["ignore", "pipe", "pipe"], timeout: 110_000 });
+  const [[code], stdout, stderr] = await Promise.all([once(child, "exit"), text(child.stdout), text(child.stderr)]);
+  return { code, stdout, stderr };
+}
+
+test("acknowledged and not on the disk: that is told, with the round and the files", { timeout: 120_000 }, async (context) => {
+  using out = temporaryDirectory();
+  const { code, stdout, stderr } = await crash(["--rounds", "20", "--plant", "synchronous-normal", "--out", out.path]);
+  context.skip(stderr.includes("no power losses here"), stderr);
+  expect(stdout).toMatch(/^violations +[12]$/m);
+  expect(stdout).toMatch(
+    /^lane \d, round \d+ \(.*power loss.*\): (everything up to sequence \d+ was acknowledged, and the file has it up to|row \d+ was acknowledged, and is gone)/m,
+  );
+  expect(code).toBe(1);
+  const [kept = ""] = readdirSync(out.path);
+  expect(existsSync(join(out.path, kept, "disk/data/oc-partnerd.db"))).toBe(true);
+  expect(existsSync(join(out.path, kept, "nats-server/store"))).toBe(true);
+  expect(existsSync(join(out.path, kept, "daemon.log"))).toBe(true);
+});
+
+test("says what it can be told", async () => {
+  const [help, unknown, plant] = await Promise.all([crash(["--help"]), crash(["--loud"]), crash(["--plant", "no-such-bug"])]);
+  expect([help.code, unknown.code, plant.code]).toEqual([0, 64, 64]);
+  expect(help.stdout).toContain("npm run crash -- --rounds 1000");
+  expect(unknown.stderr).toContain("--loud");
+  expect(plant.stderr).toContain('no planted bug "no-such-bug"');
+});
