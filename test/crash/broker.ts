@@ -12,7 +12,7 @@ import { CREATE, REMOVE } from "../support/messages.ts";
 import { NatsServer } from "../support/nats-server.ts";
 import { until } from "../support/until.ts";
 
-export const STREAM = "OC_RESOURCES";
+const STREAM = "OC_RESOURCES";
 
 export interface StreamMessage {
   readonly sequence: number;

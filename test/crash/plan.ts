@@ -3,21 +3,21 @@ import type { Random } from "../../src/clock.ts";
 
 /** Whom the round kills. After the server alone has died the daemon has to find it again, and is ended afterwards. */
 export const VICTIMS = ["daemon", "server", "both"] as const;
-export type Victim = (typeof VICTIMS)[number];
+type Victim = (typeof VICTIMS)[number];
 
 /**
  * What the daemon is at when it happens. `first start`: of a database and a consumer of its own, which end with the round, so that the
  * migrations, too, are killed again and again.
  */
 export const PHASES = ["first start", "start", "catching up", "steady", "shutdown"] as const;
-export type Phase = (typeof PHASES)[number];
+type Phase = (typeof PHASES)[number];
 
 /**
  * How the daemon ends. `kill`: SIGKILL. `power loss`: SIGKILL, and the disk keeps only what was fsynced. `stop`: SIGTERM, and all the time it
  * wants; only where the server was the victim.
  */
 export const ENDS = ["kill", "power loss", "stop"] as const;
-export type End = (typeof ENDS)[number];
+type End = (typeof ENDS)[number];
 
 export interface RoundPlan {
   readonly victim: Victim;

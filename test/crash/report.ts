@@ -14,7 +14,7 @@ export interface CampaignFacts {
 const counted = (count: number): string => count.toLocaleString("en-US");
 
 /** Rounds by what the daemon was at, and by how it ended; the server's deaths beside them. */
-export function roundsTable(plans: readonly RoundPlan[]): string {
+function roundsTable(plans: readonly RoundPlan[]): string {
   const count = (holds: (plan: RoundPlan) => boolean): string => counted(plans.filter(holds).length);
   const server = ({ victim }: RoundPlan) => victim !== "daemon";
   const rows = PHASES.map((phase) => [
