@@ -13,7 +13,7 @@ import { followedMessage } from "../../src/store/stream-place.ts";
 import { peerIdOf } from "../support/peers.ts";
 import { addressOf, closed, desired, inboundRefused, opened, openFailed, received, rejected, removed } from "./events.ts";
 
-const PEERS = [
+export const PEERS = [
   "12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA",
   "12D3KooWLrYpZzrwDmMMgvG3qFvMi4yxqxZcGBUd1pUTVTsKoXxh",
   "12D3KooWPjceQrSwdWXPyLLeABRXmuqt69Rg3sBYbU1Nft9HyQ6X",
@@ -21,7 +21,7 @@ const PEERS = [
   "12D3KooWRm8J3iL796zPFi2EtGGtUJn58AG67gcqzMuHYcJpjUBL",
 ].map(peerIdOf);
 
-const STREAM = { stream: "OC_RESOURCES", created: "2026-01-01T10:00:00.123456789Z" };
+export const STREAM = { stream: "OC_RESOURCES", created: "2026-01-01T10:00:00.123456789Z" };
 const FIRST_SEQUENCE = 11;
 
 /** Appends about `rounds` × 9 rows. The same rounds give the same rows. */
