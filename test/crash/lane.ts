@@ -114,11 +114,11 @@ class Lane {
     return inspectRound(this.#scene.broker, this.#mirror, this.#main, this.#known);
   }
 
-  /** `again`: reads the stream anew, instead of trusting what was read of it before. */
+  /** `again`: the daemon reads the stream once more, and so do we, instead of trusting what was read of it before. */
   async inspectAll(again: boolean): Promise<readonly string[]> {
     const { broker, load } = this.#scene;
     await load.end();
-    this.#note(await playQuietRound(this.#scene, this.#main, await broker.lastSequence()));
+    this.#note(await playQuietRound(this.#scene, this.#main, await broker.lastSequence(), again));
     await this.#countDeliveries();
     this.#known.doubtAfter = null;
     const faults = await inspectRound(broker, this.#mirror, this.#main, this.#known);

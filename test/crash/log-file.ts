@@ -102,6 +102,10 @@ export class LogFile implements Disposable {
       .all(afterSeq);
   }
 
+  get messageRows(): number {
+    return this.#database.prepare<[], number>("select count(*) from event_log where payload is not null").pluck().get() ?? 0;
+  }
+
   get rows(): number {
     return this.#database.prepare<[], number>("select count(*) from event_log").pluck().get() ?? 0;
   }

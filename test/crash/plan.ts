@@ -29,6 +29,8 @@ export interface RoundPlan {
   readonly downMs: number;
   /** After the server alone was killed: from its return to the end of the daemon; null: until the daemon reads on. */
   readonly afterMs: number | null;
+  /** Whether the daemon is told to read the whole stream once more just before; only where it is steady. */
+  readonly resync: boolean;
   readonly messagesPerSecond: number;
   /** Published at once when the round begins. */
   readonly burst: number;
@@ -60,6 +62,7 @@ export function planRound(random: Random, canLosePower: boolean): RoundPlan {
     delayMs: random.next() * LONGEST_DELAY_MS[phase],
     downMs: random.next() * LONGEST_DOWN_MS,
     afterMs: random.next() < 0.5 ? null : random.next() * LONGEST_AFTER_MS,
+    resync: random.next() < 0.2 && phase === "steady",
     messagesPerSecond: Math.round(LEAST_PER_SECOND * (MOST_PER_SECOND / LEAST_PER_SECOND) ** random.next()),
     burst: random.next() < 0.8 ? 0 : Math.floor(random.next() * MOST_AT_ONCE),
   };
@@ -78,8 +81,8 @@ function pick<Key extends string>(random: Random, weights: Readonly<Record<Key, 
 }
 
 /** For the failure: what the round did. */
-export function planText({ victim, phase, end, delayMs, downMs, afterMs, messagesPerSecond, burst }: RoundPlan): string {
+export function planText({ victim, phase, resync, end, delayMs, downMs, afterMs, messagesPerSecond, burst }: RoundPlan): string {
   const whom = victim === "both" ? "daemon and server" : victim;
   const after = victim !== "server" ? "" : afterMs === null ? ", until it reads on" : `, ${Math.round(afterMs)} ms more`;
-  return `${whom} at ${phase} + ${Math.round(delayMs)} ms, ${end}, away ${Math.round(downMs)} ms${after}, ${messagesPerSecond} messages/s, ${burst} at once`;
+  return `${whom} at ${phase}${resync ? ", resync" : ""} + ${Math.round(delayMs)} ms, ${end}, away ${Math.round(downMs)} ms${after}, ${messagesPerSecond} messages/s, ${burst} at once`;
 }

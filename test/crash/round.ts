@@ -47,8 +47,9 @@ export async function playRound(scene: Scene, plan: RoundPlan, identity: Identit
   await using daemon = await launch(scene, identity);
   try {
     await reach(daemon, plan);
-    const duplicates = plan.phase === "steady" ? await duplicatesOf(daemon) : 0;
+    if (plan.resync) await resync(daemon);
     await delay(plan.delayMs);
+    const duplicates = plan.phase === "steady" ? await duplicatesOf(daemon) : 0;
     if (plan.phase === "shutdown") {
       daemon.send("SIGTERM");
       await delay(plan.delayMs);
@@ -78,12 +79,16 @@ export async function playRound(scene: Scene, plan: RoundPlan, identity: Identit
   }
 }
 
-/** A daemon that nobody kills, until the log has everything up to `sequence`, and ends in good order. */
-export async function playQuietRound(scene: Scene, identity: Identity, sequence: number): Promise<Played> {
+/**
+ * A daemon that nobody kills, until the log has everything up to `sequence`, and ends in good order. `again`: it also reads the whole stream
+ * once more, and finds that it has it all.
+ */
+export async function playQuietRound(scene: Scene, identity: Identity, sequence: number, again: boolean): Promise<Played> {
   await using daemon = await launch(scene, identity);
   try {
     await untilAnswers(daemon, "/readyz");
     await caughtUp(daemon, identity, sequence);
+    if (again) await readAgain(daemon, identity);
     const duplicates = await duplicatesOf(daemon);
     const exit = await daemon.stop();
     if (exit.code !== 0) throw new Error(`the daemon ended with ${exit.code ?? exit.signal}`);
@@ -92,6 +97,21 @@ export async function playQuietRound(scene: Scene, identity: Identity, sequence:
   } finally {
     scene.onLog(logOf(daemon));
   }
+}
+
+async function readAgain(daemon: DaemonProcess, { dataDir }: Identity): Promise<void> {
+  await resync(daemon);
+  using file = LogFile.open(dataDir);
+  const rows = file?.messageRows ?? 0;
+  for (let before = 0; before < rows; before = await duplicatesOf(daemon)) {
+    const isMore = async () => (await duplicatesOf(daemon)) > before;
+    await daemon.until(`more than ${before} of ${rows} messages were recognised`, isMore, RECOVERY_TIMEOUT_MS);
+  }
+}
+
+async function resync(daemon: DaemonProcess): Promise<void> {
+  const response = await fetch(`${daemon.httpUrl}/v1/resync`, { method: "POST" });
+  if (!response.ok) throw new Error(`POST /v1/resync answered ${response.status}`);
 }
 
 function launch({ broker, nodeOptions }: Scene, { dataDir, consumer }: Identity): Promise<DaemonProcess> {
