@@ -125,11 +125,16 @@ function writing(directory: string, work: () => void): void {
 export function refuseForeign(database: Database.Database, path: string): boolean {
   const applicationId = database.pragma("application_id", { simple: true });
   if (applicationId === APPLICATION_ID) return false;
-  const isEmpty = database.prepare("select 1 from sqlite_schema limit 1").get() === undefined;
-  if (applicationId === 0 && isEmpty) return true;
+  if (isEmpty(database)) return true;
   throw new PartnerdError("database_failed", `${path} is the database of another program (application_id ${applicationId})`, {
     nextStep: "move the file aside, or choose another data directory with --data DIR",
   });
+}
+
+/** Whether nobody has ever written to the database, or made it his. */
+export function isEmpty(database: Database.Database): boolean {
+  const hasTables = database.prepare("select 1 from sqlite_schema limit 1").get() !== undefined;
+  return !hasTables && database.pragma("application_id", { simple: true }) === 0;
 }
 
 /** For those who only read: throws `database_failed` where the database is another program's, or nobody has ever written to it. */

@@ -236,6 +236,15 @@ describe("a file that SQLite cannot read", () => {
   });
 });
 
+describe("a file that holds nothing", () => {
+  it("is a finding where the head file tells of rows", () => {
+    append(temporary.store, desired());
+    temporary.store[Symbol.dispose]();
+    writeFileSync(temporary.path, "");
+    expect(found()).toEqual(["event_log row 1: gone: oc-partnerd.head names seq 1, the log ends at seq 0"]);
+  });
+});
+
 describe("a database that is not for this check", () => {
   const check =
     (path = temporary.directory) =>

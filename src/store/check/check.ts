@@ -10,13 +10,14 @@ import { databaseFileOf } from "../database-file.ts";
 import type { Finding } from "../finding.ts";
 import type { LogHead } from "../head-file.ts";
 import { NO_ROWS } from "../memory.ts";
+import { isEmpty } from "../open.ts";
 import { startReplay } from "../replay.ts";
 import { anchorFindings, logOrigin } from "./anchor-check.ts";
 import { chainCheck } from "./chain-check.ts";
 import { columnTypesCheck } from "./column-types.ts";
 import { fileHeaderFindings, HEADER_BYTES } from "./file-header.ts";
 import { Findings } from "./findings.ts";
-import { headBeside, headFindings, type KnownHead } from "./head-check.ts";
+import { headBeside, headFindings, type KnownHead, LOG_BEGINNING } from "./head-check.ts";
 import { integrityFindings } from "./integrity.ts";
 import { highestSeq, LogPass } from "./log-pass.ts";
 import { payloadCheck } from "./payload-check.ts";
@@ -69,6 +70,11 @@ export function checkDatabase(options: CheckOptions): CheckReport {
     const unreadable = whyUnreadable(database);
     if (unreadable !== null) {
       findings.take("pages", () => [{ place: basename(file), problem: unreadable }]);
+      return { file, head: NO_ROWS, events: 0, findings: findings.all() };
+    }
+    const gone = isEmpty(database) ? known.flatMap((head) => [...headFindings(database, head, 0, LOG_BEGINNING)]) : [];
+    if (gone.length > 0) {
+      findings.take("head", () => gone);
       return { file, head: NO_ROWS, events: 0, findings: findings.all() };
     }
     refuseOtherVersion(database, file);

@@ -8,7 +8,7 @@ import { attempt } from "../check/rows.ts";
 import { refuseOtherVersion } from "../check/schema-check.ts";
 import type { Cursor } from "../cursor.ts";
 import { contradictionOf } from "../head-file.ts";
-import { openDatabase } from "../open.ts";
+import { isEmpty, openDatabase } from "../open.ts";
 import type { StreamPlace } from "../stream-place.ts";
 import { copyArchiveTables, copyLog, withoutGuards, writeDerived } from "./copy-rows.ts";
 import { cursorIn, repetitionsIn } from "./damaged.ts";
@@ -27,6 +27,7 @@ export function openDamaged(file: string): Database.Database | undefined {
   const opened = attempt(() => new Database(file, { readonly: true, fileMustExist: true }));
   if (!opened.ok) return undefined;
   try {
+    if (isEmpty(opened.value)) throw new Error("there is nothing to read");
     refuseOtherVersion(opened.value, file);
     return opened.value;
   } catch (thrown) {

@@ -1,0 +1,107 @@
+/** A backup: consistent beside whoever writes, sound, and in place whole or not at all. */
+import { mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { checkDatabase } from "../../../src/store/check/check.ts";
+import { backUp } from "../../../src/store/recovery/backup.ts";
+import { errorWith } from "../../support/matchers.ts";
+import { append, desired } from "../events.ts";
+import { appendLongLog } from "../long-log.ts";
+import { rawConnection, TemporaryStore } from "../temporary-store.ts";
+
+let temporary: TemporaryStore;
+let to: string;
+beforeEach(() => {
+  temporary = new TemporaryStore();
+  appendLongLog(temporary.store, temporary.clock, 30);
+  to = join(temporary.directory, "backup.db");
+});
+afterEach(() => temporary[Symbol.dispose]());
+
+const backup = (change: Partial<Parameters<typeof backUp>[0]> = {}) =>
+  backUp({ from: temporary.directory, to, force: false, ...change });
+const dump = (path: string) => {
+  using raw = rawConnection(path, { readonly: true });
+  const tables = raw.database
+    .prepare<[], string>("select name from sqlite_schema where type = 'table' order by name")
+    .pluck()
+    .all();
+  return tables.map((table) => [table, raw.database.prepare(`select * from ${table}`).all()]);
+};
+
+describe("a backup", () => {
+  it("has all that is committed, is sound, and is one private file", async () => {
+    const report = await backup();
+    expect(report).toEqual({
+      file: to,
+      bytes: statSync(to).size,
+      events: temporary.store.head().seq,
+      head: temporary.store.head(),
+    });
+    expect(statSync(to).mode & 0o777).toBe(0o600);
+    expect(dump(to)).toEqual(dump(temporary.path));
+    const before = readdirSync(temporary.directory);
+    expect(checkDatabase({ path: to })).toMatchObject({ findings: [], head: report.head });
+    // Nothing is left beside it, neither by the copying nor by the reading.
+    expect(readdirSync(temporary.directory)).toEqual(before);
+    expect(before.filter((name) => name.startsWith("backup.db") || name.startsWith("."))).toEqual(["backup.db"]);
+  });
+
+  it("is the state of one moment, however much is written meanwhile", async () => {
+    // Pages enough that it takes several steps.
+    for (let round = 0; round < 6; round++) appendLongLog(temporary.store, temporary.clock, 40);
+    const head = temporary.store.head();
+    let written = 0;
+    const report = await backup({
+      onCopied: () => {
+        written += 1;
+        append(temporary.store, desired({ name: `during ${written}` }));
+      },
+    });
+    expect(written).toBeGreaterThan(0);
+    expect(report.head).toEqual(head);
+    expect(checkDatabase({ path: to }).findings).toEqual([]);
+    expect(temporary.store.head().seq).toBe(head.seq + written);
+  });
+
+  it("tells how far it is", async () => {
+    const [copied, checked]: [[number, number][], number[]] = [[], []];
+    await backup({ onCopied: (...pages) => copied.push(pages), onChecked: (rows) => checked.push(rows) });
+    expect(copied.every(([pages, total]) => pages <= total && total > 10)).toBe(true);
+    expect(checked.at(-1)).toBe(temporary.store.head().seq);
+  });
+
+  it("overwrites nothing, unless it is told to", async () => {
+    writeFileSync(to, "mine");
+    await expect(backup()).rejects.toThrow(errorWith("file_failed", /backup\.db exists already, and nothing is overwritten/));
+    expect(readFileSync(to, "utf8")).toBe("mine");
+    await backup({ force: true });
+    expect(checkDatabase({ path: to }).findings).toEqual([]);
+  });
+
+  it("never replaces the database itself, by whatever name", async () => {
+    const alias = join(temporary.directory, "alias");
+    symlinkSync(temporary.path, alias);
+    for (const path of [temporary.path, alias])
+      await expect(backup({ to: path, force: true })).rejects.toThrow(errorWith("usage", /is the database itself/));
+  });
+
+  it("says where it cannot be written", async () => {
+    await expect(backup({ to: join(temporary.directory, "none", "b.db") })).rejects.toThrow(
+      errorWith("file_failed", /cannot create .*none/),
+    );
+    mkdirSync(to);
+    await expect(backup({ force: true })).rejects.toThrow(errorWith("file_failed", /cannot put the backup in place/));
+  });
+
+  it("is not made of a database that is not sound, and leaves the last one as it was", async () => {
+    await backup();
+    const before = readFileSync(to);
+    temporary.write("drop trigger event_log_no_update; update event_log set at_ms = 1 where seq = 17");
+    await expect(backup({ force: true })).rejects.toThrow(
+      errorWith("check_failed", /oc-partnerd\.db is not sound: .*event_log row 17: chain_hash does not follow/),
+    );
+    expect(readFileSync(to)).toEqual(before);
+    expect(readdirSync(temporary.directory).filter((name) => name.startsWith("."))).toEqual([]);
+  });
+});

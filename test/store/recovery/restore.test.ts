@@ -1,0 +1,158 @@
+/** A backup in the place of what was there: only a sound one, never under a daemon, and nothing is thrown away. */
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { basename, join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { checkDatabase } from "../../../src/store/check/check.ts";
+import { readHeadFile } from "../../../src/store/head-file.ts";
+import { lockDirectory } from "../../../src/store/lock.ts";
+import { backUp } from "../../../src/store/recovery/backup.ts";
+import { restoreBackup } from "../../../src/store/recovery/restore.ts";
+import { openStore } from "../../../src/store/store.ts";
+import { errorWith } from "../../support/matchers.ts";
+import { append, desired } from "../events.ts";
+import { appendLongLog } from "../long-log.ts";
+import { TemporaryStore, temporaryDirectory } from "../temporary-store.ts";
+
+const NOW_MS = Date.UTC(2026, 0, 2, 3, 4, 5);
+const STAMP = "20260102T030405Z";
+
+let temporary: TemporaryStore;
+let elsewhere: ReturnType<typeof temporaryDirectory>;
+let backup: string;
+let backupSeq: number;
+beforeEach(async () => {
+  temporary = new TemporaryStore();
+  elsewhere = temporaryDirectory();
+  backup = join(elsewhere.path, "backup.db");
+  appendLongLog(temporary.store, temporary.clock, 10);
+  ({ seq: backupSeq } = (await backUp({ from: temporary.directory, to: backup, force: false })).head);
+});
+afterEach(() => {
+  temporary[Symbol.dispose]();
+  elsewhere[Symbol.dispose]();
+});
+
+const restore = (directory = temporary.directory) => restoreBackup({ directory, from: backup, nowMs: NOW_MS });
+const names = () => readdirSync(temporary.directory).filter((name) => !name.endsWith(".lock"));
+
+describe("restore --from", () => {
+  it("puts the backup in the place of a damaged database, which is set aside with what belongs to it", async () => {
+    temporary.store.emptyWal();
+    for (const name of ["a", "b", "c"]) append(temporary.store, desired({ name }));
+    // As a killed daemon leaves it: with commits in the write-ahead log alone.
+    const [database, wal, head] = [temporary.path, `${temporary.path}-wal`, join(temporary.directory, "oc-partnerd.head")].map(
+      (path) => readFileSync(path),
+    );
+    temporary.store[Symbol.dispose]();
+    database?.fill(0xff, 4_096, 8_192);
+    writeFileSync(temporary.path, database ?? "");
+    writeFileSync(`${temporary.path}-wal`, wal ?? "");
+    const restored = await restore();
+    const setAside = `${temporary.path}.damaged-${STAMP}`;
+    expect(restored).toEqual({
+      events: backupSeq,
+      head: restored.head,
+      lastSeqBefore: backupSeq + 3,
+      cursor: { ...restored.cursor, stream: "OC_RESOURCES" },
+      setAside,
+    });
+    expect(restored.head.seq).toBe(backupSeq);
+    expect(readFileSync(setAside)).toEqual(database);
+    expect(readFileSync(`${setAside}-wal`)).toEqual(wal);
+    expect(readFileSync(`${setAside}.head`)).toEqual(head);
+    expect(readHeadFile(join(temporary.directory, "oc-partnerd.head"))).toEqual({ kind: "head", head: restored.head });
+    expect(checkDatabase({ path: temporary.directory }).findings).toEqual([]);
+    expect(statSync(temporary.path).mode & 0o777).toBe(0o600);
+    expect(names().filter((name) => name.includes("restoring"))).toEqual([]);
+  });
+
+  it("leaves a log that goes on", async () => {
+    temporary.store[Symbol.dispose]();
+    await restore();
+    const store = temporary.reopen();
+    expect(append(store, desired({ name: "after" }))).toMatchObject({ seq: backupSeq + 1 });
+    expect(store.verifyProjections()).toEqual([]);
+    expect(checkDatabase({ path: temporary.directory }).findings).toEqual([]);
+  });
+
+  it("says what is gone also where only the head file tells of it", async () => {
+    append(temporary.store, desired());
+    temporary.store[Symbol.dispose]();
+    writeFileSync(temporary.path, "no database");
+    expect(await restore()).toMatchObject({ lastSeqBefore: backupSeq + 1 });
+  });
+
+  it("makes a data directory where there is none", async () => {
+    const directory = join(elsewhere.path, "new", "data");
+    expect(await restore(directory)).toMatchObject({ lastSeqBefore: null, setAside: null, events: backupSeq });
+    expect(statSync(directory).mode & 0o777).toBe(0o700);
+    expect(checkDatabase({ path: directory }).findings).toEqual([]);
+  });
+
+  it("sets a write-ahead log aside that has lost its database, which would spoil another", async () => {
+    append(temporary.store, desired());
+    const wal = readFileSync(`${temporary.path}-wal`);
+    temporary.store[Symbol.dispose]();
+    rmSync(temporary.path);
+    writeFileSync(`${temporary.path}-wal`, wal);
+    await restore();
+    expect(readFileSync(`${temporary.path}.damaged-${STAMP}-wal`)).toEqual(wal);
+    expect(checkDatabase({ path: temporary.directory })).toMatchObject({ findings: [], events: backupSeq });
+  });
+
+  it("gives what it sets aside a name of its own", async () => {
+    temporary.store[Symbol.dispose]();
+    const setAside = [(await restore()).setAside, (await restore()).setAside].map((path) => basename(path ?? ""));
+    expect(setAside).toEqual([`oc-partnerd.db.damaged-${STAMP}`, `oc-partnerd.db.damaged-${STAMP}-2`]);
+    expect(setAside.every((name) => existsSync(join(temporary.directory, name)))).toBe(true);
+  });
+
+  it("refuses while a daemon has the directory", async () => {
+    using _lock = lockDirectory(temporary.directory);
+    await expect(restore()).rejects.toThrow(errorWith("data_dir_in_use", /in use by another oc-partnerd/));
+    expect(names().some((name) => name.includes("damaged"))).toBe(false);
+  });
+
+  it("refuses a backup that is not sound, one that is none, and the database itself; then nothing is changed", async () => {
+    temporary.store[Symbol.dispose]();
+    const before = names();
+    const bytes = readFileSync(backup);
+    bytes.fill(0xff, 8_192, 12_288);
+    writeFileSync(backup, bytes);
+    await expect(restore()).rejects.toThrow(errorWith("check_failed", /backup\.db is not sound: /));
+    writeFileSync(backup, "no database");
+    await expect(restore()).rejects.toThrow(errorWith("database_failed", /cannot copy .*backup\.db/));
+    await expect(restoreBackup({ directory: temporary.directory, from: temporary.directory, nowMs: NOW_MS })).rejects.toThrow(
+      errorWith("usage", /is the database that is to be replaced/),
+    );
+    expect(names()).toEqual(before);
+  });
+
+  it("stopped between the files, leaves a directory that no daemon takes", async () => {
+    for (const name of ["a", "b"]) append(temporary.store, desired({ name }));
+    temporary.store[Symbol.dispose]();
+    // The database has its new place, the head file not yet its new head.
+    rmSync(temporary.path);
+    const open = () => openStore({ directory: temporary.directory, clock: temporary.clock })[Symbol.dispose]();
+    copyFileSync(backup, temporary.path);
+    expect(open).toThrow(errorWith("log_truncated", /names seq/));
+    rmSync(temporary.path);
+    expect(open).toThrow(errorWith("log_truncated", /the log ends at seq 0/));
+    await restore();
+    expect(open).not.toThrow();
+  });
+
+  it("takes a backup that was made by SQLite's own means", async () => {
+    const copy = join(elsewhere.path, "sqlite.db");
+    mkdirSync(join(elsewhere.path, "unused"));
+    temporary.store[Symbol.dispose]();
+    const { default: Database } = await import("better-sqlite3");
+    const database = new Database(temporary.path);
+    await database.backup(copy);
+    database.close();
+    expect(checkDatabase({ path: copy }).findings).toEqual([]);
+    await restoreBackup({ directory: temporary.directory, from: copy, nowMs: NOW_MS });
+    temporary.reopen();
+    expect(checkDatabase({ path: temporary.directory }).findings).toEqual([]);
+  });
+});

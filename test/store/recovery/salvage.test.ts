@@ -1,0 +1,200 @@
+/** What can be proved of a damaged log: the longest run of rows from the first that follow from one another, and all that they come to. */
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import Database from "better-sqlite3";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { seededRandom } from "../../../src/sim/random.ts";
+import { checkDatabase } from "../../../src/store/check/check.ts";
+import { readHeadFile } from "../../../src/store/head-file.ts";
+import { lockDirectory } from "../../../src/store/lock.ts";
+import { salvage } from "../../../src/store/recovery/salvage.ts";
+import { openStore } from "../../../src/store/store.ts";
+import { flipByte } from "../../support/corruptions.ts";
+import { behindTheGuards, makeFit } from "../../support/forger.ts";
+import { errorWith } from "../../support/matchers.ts";
+import { append, desired } from "../events.ts";
+import { appendLongLog } from "../long-log.ts";
+import { rawConnection, TemporaryStore, temporaryDirectory } from "../temporary-store.ts";
+
+const NOW_MS = Date.UTC(2026, 0, 2, 3, 4, 5);
+
+let sound: TemporaryStore;
+let files: readonly (readonly [string, Buffer])[];
+beforeAll(() => {
+  sound = new TemporaryStore();
+  appendLongLog(sound.store, sound.clock, 30);
+  sound.store[Symbol.dispose]();
+  files = ["oc-partnerd.db", "oc-partnerd.head"].map((name) => [name, readFileSync(join(sound.directory, name))]);
+});
+afterAll(() => sound[Symbol.dispose]());
+
+let directory: ReturnType<typeof temporaryDirectory>;
+let path: string;
+beforeEach(() => {
+  directory = temporaryDirectory();
+  path = join(directory.path, "oc-partnerd.db");
+  for (const [name, bytes] of files) writeFileSync(join(directory.path, name), bytes);
+});
+afterEach(() => directory[Symbol.dispose]());
+
+const run = () => salvage({ directory: directory.path, nowMs: NOW_MS });
+const lastSeq = () => sound.read("select max(seq) as seq from event_log")[0]?.["seq"] as number;
+
+function forge(change: (database: Database.Database) => void): void {
+  using raw = rawConnection(path);
+  behindTheGuards(raw.database, () => change(raw.database));
+}
+
+function rows(file: string, until: number): unknown[] {
+  const database = new Database(file, { readonly: true });
+  try {
+    return database.prepare("select * from event_log where seq <= ? order by seq").all(until);
+  } finally {
+    database.close();
+  }
+}
+
+/** The log is sound, has the rows as they were, and a daemon goes on with it. */
+function expectKept(seq: number): void {
+  expect(checkDatabase({ path: directory.path })).toMatchObject({ findings: [], events: seq, head: { seq } });
+  expect(rows(path, seq)).toEqual(rows(sound.path, seq));
+  expect(readHeadFile(join(directory.path, "oc-partnerd.head"))).toMatchObject({ head: { seq } });
+  using store = openStore({ directory: directory.path, clock: sound.clock });
+  expect(store.verifyProjections()).toEqual([]);
+  expect(append(store, desired({ name: "after" }))).toMatchObject({ seq: seq + 1 });
+  expect(checkDatabase({ path: directory.path }).findings).toEqual([]);
+}
+
+describe("restore --from-jetstream", () => {
+  it("keeps the rows before one that was edited, and says what is gone", () => {
+    forge((database) => database.exec("update event_log set at_ms = 1 where seq = 100"));
+    const salvaged = run();
+    const counts = sound.read(`
+      select count(*) filter (where subject is null) as observed, count(*) filter (where stream_sequence is not null and subject is not null) as fromStream
+      from event_log where seq >= 100`)[0];
+    expect(salvaged).toEqual({
+      events: 99,
+      head: salvaged.head,
+      cursor: salvaged.cursor,
+      lost: { firstSeq: 100, lastSeq: lastSeq(), ...counts, byCore: 0, unreadable: 0 },
+      setAside: `${path}.damaged-20260102T030405Z`,
+    });
+    expectKept(99);
+  });
+
+  it("keeps all of a log that is sound but for its tables and indexes, and loses nothing of it", () => {
+    forge((database) => database.exec("delete from desired_peer; delete from open_stream; delete from ingest_cursor"));
+    expect(run()).toMatchObject({ events: lastSeq(), lost: null });
+    expectKept(lastSeq());
+  });
+
+  it("keeps the counts of failures whose rows it keeps", () => {
+    const counted = sound.read("select first_seq, count, last_at_ms from repeated_failures order by 1");
+    forge((database) => database.exec("update event_log set at_ms = 1 where seq = 100"));
+    run();
+    const database = new Database(path, { readonly: true });
+    const kept = database.prepare("select first_seq, count, last_at_ms from repeated_failures order by 1").all();
+    database.close();
+    expect(kept).toEqual(counted.filter(({ first_seq }) => Number(first_seq) < 100));
+    expect(kept.length).toBeGreaterThan(0);
+  });
+
+  it("puts the cursor where the kept rows end, by the rows alone", () => {
+    // The one that is there may say anything, or nothing.
+    forge((database) => database.exec("update event_log set at_ms = 1 where seq = 100; delete from ingest_cursor"));
+    const { cursor } = run();
+    const [newest] = sound.read(
+      "select stream_sequence, dedupe_key from event_log where seq < 100 and dedupe_key is not null order by seq desc limit 1",
+    );
+    expect(cursor).toEqual({
+      stream: "OC_RESOURCES",
+      created: "2026-01-01T10:00:00.123456789Z",
+      firstSequence: 11,
+      sequence: newest?.["stream_sequence"],
+      messageHash: String(newest?.["dedupe_key"]).split("/")[2],
+    });
+    using store = openStore({ directory: directory.path, clock: sound.clock });
+    expect(store.cursor()).toEqual(cursor);
+  });
+
+  it("stands behind a gap that the kept rows tell of", () => {
+    const [gap] = sound.read("select seq, last_stream_sequence from event_log where type = 'DeliveryGap' order by seq limit 1");
+    const next = Number(gap?.["seq"]) + 1;
+    forge((database) => database.exec(`update event_log set at_ms = 1 where seq = ${next}`));
+    expect(run().cursor).toMatchObject({ sequence: gap?.["last_stream_sequence"], messageHash: null });
+    expectKept(next - 1);
+  });
+
+  it("keeps what is readable before a page that is not", () => {
+    const [{ page } = {}] = sound.read(
+      "select pageno as page from dbstat where name = 'event_log' and pagetype = 'leaf' order by path limit 1 offset 5",
+    );
+    const bytes = readFileSync(path);
+    bytes.fill(0xff, (Number(page) - 1) * 4_096, Number(page) * 4_096);
+    writeFileSync(path, bytes);
+    const { events, lost } = run();
+    expect(events).toBeGreaterThan(10);
+    expect(lost).toMatchObject({ firstSeq: events + 1, lastSeq: lastSeq() });
+    expect(lost?.unreadable).toBeGreaterThan(0);
+    expectKept(events);
+  });
+
+  it.each([
+    ["is no database", (bytes: Buffer) => Buffer.from(bytes.toString("latin1").replace("SQLite", "NoLite"), "latin1")],
+    ["has lost its schema", (bytes: Buffer) => bytes.fill(0xff, 100, 4_096)],
+    ["is empty", () => Buffer.alloc(0)],
+  ])("begins anew where the file %s", (_, damage) => {
+    writeFileSync(path, damage(readFileSync(path)));
+    const seqs = { firstSeq: 1, lastSeq: lastSeq() };
+    expect(run()).toMatchObject({ events: 0, cursor: null, lost: { ...seqs, unreadable: lastSeq() } });
+    expectKept(0);
+  });
+
+  it("begins anew where there is no file", () => {
+    rmSync(path);
+    expect(run()).toMatchObject({ events: 0, lost: { lastSeq: lastSeq() } });
+    expectKept(0);
+  });
+
+  it("takes the rows that are left where the end was cut off", () => {
+    forge((database) => {
+      database.exec("delete from event_log where seq > 150");
+      makeFit(database, 1_000);
+    });
+    expect(run()).toMatchObject({ events: 150, lost: { firstSeq: 151, lastSeq: lastSeq(), unreadable: lastSeq() - 150 } });
+    expectKept(150);
+  });
+
+  it("refuses rows that follow from one another and are not those of the head file", () => {
+    forge((database) => {
+      database.exec("update event_log set at_ms = at_ms + 1 where seq = 40");
+      makeFit(database, 40);
+    });
+    const before = readFileSync(path);
+    expect(run).toThrow(errorWith("check_failed", /the rows follow from one another, but were changed: oc-partnerd\.head names/));
+    expect(readFileSync(path)).toEqual(before);
+    rmSync(join(directory.path, "oc-partnerd.head"));
+    expect(run()).toMatchObject({ events: lastSeq() });
+  });
+
+  it("refuses while a daemon has the directory, and a database of the future", () => {
+    {
+      using _lock = lockDirectory(directory.path);
+      expect(run).toThrow(errorWith("data_dir_in_use", /in use/));
+    }
+    using raw = rawConnection(path);
+    raw.database.exec("insert into __drizzle_migrations (hash, created_at) values ('of the future', 9999999999999)");
+    expect(run).toThrow(errorWith("database_newer", /schema version/));
+  });
+
+  it("leaves a sound log behind whatever byte was flipped (10 seeds)", () => {
+    for (let seed = 7_000; seed < 7_010; seed++) {
+      for (const [name, bytes] of files) writeFileSync(join(directory.path, name), bytes);
+      for (const suffix of ["-wal", "-shm"]) rmSync(`${path}${suffix}`, { force: true });
+      const { what } = flipByte(directory.path, seededRandom(seed));
+      const { events } = run();
+      expect(rows(path, events), `seed ${seed}: ${what}`).toEqual(rows(sound.path, events));
+      expect(checkDatabase({ path: directory.path }).findings, `seed ${seed}: ${what}`).toEqual([]);
+    }
+  }, 30_000);
+});
