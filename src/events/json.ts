@@ -72,6 +72,8 @@ const CLOSE_BRACE = 0x7d;
 
 /** Exact for every prefix that is JSON, which is all that a parser gets to read. */
 function isDeeperThan(text: string, maxDepth: number): boolean {
+  // Most messages open a handful of objects: nothing nests deeper than it opens.
+  if (occurrences(text, "{", maxDepth) + occurrences(text, "[", maxDepth) <= maxDepth) return false;
   let depth = 0;
   let inString = false;
   for (let index = 0; index < text.length; index++) {
@@ -85,4 +87,11 @@ function isDeeperThan(text: string, maxDepth: number): boolean {
     } else if (code === CLOSE_BRACKET || code === CLOSE_BRACE) depth--;
   }
   return false;
+}
+
+/** How often `character` occurs; counting stops past `enough`. */
+function occurrences(text: string, character: string, enough: number): number {
+  let count = 0;
+  for (let at = text.indexOf(character); at !== -1 && count <= enough; at = text.indexOf(character, at + 1)) count++;
+  return count;
 }
