@@ -22,7 +22,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   events: [],
   store: ["events"],
   "store/check": ["events", "store"],
-  "store/archive": ["events", "store", "store/check"],
+  "store/archive": ["events", "store", "store/check", "store/recovery"],
   "store/recovery": ["events", "store", "store/check"],
   reconciler: ["events", "store"],
   p2p: ["events", "reconciler/ports.ts"],

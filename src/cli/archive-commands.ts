@@ -5,6 +5,7 @@ import { configOf, type Env, example } from "./flags.ts";
 
 export function addArchiveCommands(root: Command, env: Env): void {
   addArchive(root, env);
+  addUnarchive(root);
 }
 
 interface ArchiveFlags {
@@ -40,6 +41,31 @@ function addArchive(root: Command, env: Env): void {
       const { archiveEvents } = await import("./archive.ts");
       const [data, terminal] = [dataOf(flags, env), process.stderr];
       print(await archiveEvents({ data, before, to, dryRun, json, clock: systemClock, terminal }));
+    });
+}
+
+function addUnarchive(root: Command): void {
+  root
+    .command("unarchive")
+    .description("make a database of archive files, to read, check, export or query like any other")
+    .argument(
+      "[files...]",
+      "the archive files, from the first on, in any order; those that the log names where only --data is given",
+    )
+    .requiredOption("--to <db>", "a new database file")
+    .option("--data <dir>", "add what this data directory still holds; the daemon may run meanwhile")
+    .option("--json", "print JSON", false)
+    .addHelpText(
+      "after",
+      example(
+        "oc-partnerd unarchive --data /var/lib/oc-partnerd --to whole.db",
+        "oc-partnerd unarchive /mnt/archive/oc-partnerd-events-*.jsonl.gz --to archived.db",
+        "sqlite3 archived.db 'select * from peer_history'",
+      ),
+    )
+    .action(async (files: string[], { to, data, json }: { to: string; data?: string; json: boolean }) => {
+      const { unarchiveEvents } = await import("./unarchive.ts");
+      print(await unarchiveEvents({ files, data, to, json, terminal: process.stderr }));
     });
 }
 

@@ -75,6 +75,34 @@ export async function readArchiveFile(path: string, visitor: ArchiveVisitor): Pr
   return { ...content.end(), sha256: hash.digest("hex"), bytes };
 }
 
+/** The first line alone. Throws as readArchiveFile does. */
+export async function readArchiveHeader(path: string): Promise<ArchiveHeader> {
+  let header: ArchiveHeader | undefined;
+  const enough = new AbortController();
+  const content = new ArchiveContent(path, {
+    header(found) {
+      header = found;
+      enough.abort();
+    },
+    row() {},
+  });
+  return doing(`cannot read ${path}`, async () => {
+    try {
+      await pipeline(
+        createReadStream(path),
+        createGunzip(),
+        async (source: AsyncIterable<Buffer>) => {
+          for await (const chunk of source) content.take(chunk);
+        },
+        { signal: enough.signal },
+      );
+    } catch (thrown) {
+      if (header === undefined) throw thrown;
+    }
+    return header ?? content.end().header;
+  });
+}
+
 class ArchiveContent {
   readonly #path: string;
   readonly #visitor: ArchiveVisitor;
