@@ -20,6 +20,9 @@ const CHECKPOINT_PAGES = 1_000;
 /** A long reader makes the write-ahead log grow; once checkpointed it is cut back to this. */
 const WAL_LIMIT_BYTES = 64 * 1024 * 1024;
 
+/** 16 MiB, in SQLite's notation: the pages of the indexes that a flood of events goes to stay at hand in a log of a million. */
+const CACHE_KIB = -16_384;
+
 /** Every setting is read back: SQLite ignores what it cannot do, and durability is a promise to the broker. */
 const SETTINGS = [
   { pragma: "journal_mode", value: "WAL", readBack: "wal" },
@@ -30,6 +33,7 @@ const SETTINGS = [
   { pragma: "foreign_keys", value: "ON", readBack: 1 },
   { pragma: "trusted_schema", value: "OFF", readBack: 0 },
   { pragma: "wal_autocheckpoint", value: CHECKPOINT_PAGES, readBack: CHECKPOINT_PAGES },
+  { pragma: "cache_size", value: CACHE_KIB, readBack: CACHE_KIB },
   { pragma: "journal_size_limit", value: WAL_LIMIT_BYTES, readBack: WAL_LIMIT_BYTES },
 ] as const;
 
