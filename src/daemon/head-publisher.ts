@@ -8,10 +8,13 @@ import { messageOf } from "../errors.ts";
 import type { PeerId } from "../ids.ts";
 import type { Logger } from "../log.ts";
 import type { PersistentConnection } from "../nats/connection.ts";
+import { flush } from "../nats/dial.ts";
+import { pause } from "../nats/pause.ts";
 import type { LogHead } from "../store/head-file.ts";
 import type { Store } from "../store/store.ts";
 
 const PUBLISH_EVERY_MS = 60_000;
+const SEND_WITHIN_MS = 500;
 
 interface HeadPublisherInit {
   readonly store: Pick<Store, "head" | "headFailing">;
@@ -42,7 +45,7 @@ export class HeadPublisher implements Disposable {
   }
 
   /** Publishes there too: with each connection, at the end (disposal), and whenever it is logged in between. */
-  publishTo({ connection, subject, peerId }: HeadSubject): Disposable {
+  publishTo({ connection, subject, peerId }: HeadSubject): AsyncDisposable {
     const { clock } = this.#init;
     let client: NatsConnection | undefined;
     const send = ({ seq, chainHash }: LogHead) => {
@@ -56,10 +59,11 @@ export class HeadPublisher implements Disposable {
     });
     this.#sinks.add(send);
     return {
-      [Symbol.dispose]: () => {
+      [Symbol.asyncDispose]: async () => {
         sessions[Symbol.dispose]();
         this.#sinks.delete(send);
         sendNow();
+        if (client !== undefined) await this.#sent(client);
       },
     };
   }
@@ -87,6 +91,14 @@ export class HeadPublisher implements Disposable {
     } catch (thrown) {
       logger.warn({ error: messageOf(thrown) }, "the head of the event log cannot be published");
     }
+  }
+
+  /** The connection is closed next, which would drop what is under way. A server that is silent is not waited for. */
+  async #sent(client: NatsConnection): Promise<void> {
+    const enough = new AbortController();
+    const patience = pause(this.#init.clock, SEND_WITHIN_MS, enough.signal);
+    await Promise.race([flush(client).catch(() => {}), patience]);
+    enough.abort();
   }
 
   #sayWhetherFileFails(): void {

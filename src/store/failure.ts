@@ -7,8 +7,9 @@ const NEXT_STEPS: Readonly<Record<string, string>> = {
   SQLITE_BUSY: "end the other program that holds the database locked",
   SQLITE_READONLY: "make the data directory and the database in it writable for the daemon's user",
   SQLITE_CANTOPEN: "make the data directory and the database in it readable and writable for the daemon's user",
-  SQLITE_NOTADB: "move the file aside, or restore the database from a backup",
-  SQLITE_CORRUPT: "restore the database from a backup, and check the disk",
+  SQLITE_NOTADB: "put a backup, or what can be proved of the log, in its place with `oc-partnerd restore`",
+  SQLITE_CORRUPT:
+    "check the disk, see what is damaged with `oc-partnerd check`, and put a backup, or what can be proved of the log, in its place with `oc-partnerd restore`",
 };
 
 /** `thrown` as a PartnerdError that names what was being done: `database_failed` where SQLite failed, `internal` where we did. */

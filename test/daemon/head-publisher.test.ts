@@ -1,0 +1,135 @@
+/** When the head of the log is told, and when nothing is. */
+import type { NatsConnection } from "nats";
+import { beforeEach, describe, expect, it } from "vitest";
+import { HeadPublisher } from "../../src/daemon/head-publisher.ts";
+import { seededRandom } from "../../src/sim/random.ts";
+import { VirtualClock } from "../../src/sim/virtual-clock.ts";
+import type { LogHead } from "../../src/store/head-file.ts";
+import { PEER_A } from "../support/peers.ts";
+import { RecordingLogger } from "../support/recording-logger.ts";
+
+const headAt = (seq: number): LogHead => ({ seq, chainHash: String(seq).padStart(64, "0"), atMs: seq });
+
+let clock: VirtualClock;
+let logger: RecordingLogger;
+let head: LogHead | Error;
+let headFailing: string | null;
+let publisher: HeadPublisher;
+
+beforeEach(() => {
+  clock = new VirtualClock();
+  logger = new RecordingLogger();
+  head = headAt(1);
+  headFailing = null;
+  const store = {
+    head: () => {
+      if (head instanceof Error) throw head;
+      return head;
+    },
+    get headFailing() {
+      return headFailing;
+    },
+  };
+  publisher = new HeadPublisher({ store, clock, random: seededRandom(1), logger });
+});
+
+const logged = () => logger.at("info").map(({ fields, message }) => [message, (fields as { seq?: number }).seq]);
+const HEAD = "event log head";
+
+describe("the head of the log", () => {
+  it("is logged at the start, once a minute if it has changed, and at the end", () => {
+    expect(logger.lines).toEqual([{ level: "info", message: HEAD, fields: { seq: 1, chainHash: headAt(1).chainHash } }]);
+    clock.advanceSync(300_000);
+    expect(logged()).toHaveLength(1);
+    head = headAt(5);
+    clock.advanceSync(59_000);
+    head = headAt(9);
+    clock.advanceSync(1_000);
+    expect(logged()).toEqual([
+      [HEAD, 1],
+      [HEAD, 9],
+    ]);
+    head = headAt(12);
+    publisher[Symbol.dispose]();
+    expect(logged().at(-1)).toEqual([HEAD, 12]);
+    expect(clock.pendingTimers).toBe(0);
+  });
+
+  it("is told again where it is another one of the same seq", () => {
+    head = { ...headAt(1), chainHash: "f".repeat(64) };
+    clock.advanceSync(60_000);
+    expect(logged()).toHaveLength(2);
+  });
+
+  it("that cannot be read ends nothing", () => {
+    head = new Error("disk I/O error");
+    clock.advanceSync(60_000);
+    expect(logger.at("warn")).toMatchObject([{ fields: { error: "disk I/O error" } }]);
+    head = headAt(2);
+    clock.advanceSync(60_000);
+    expect(logged()).toEqual([
+      [HEAD, 1],
+      [HEAD, 2],
+    ]);
+  });
+
+  it("that is not kept beside the database is an error, said once, and so is its end", () => {
+    headFailing = "cannot write head: EIO";
+    clock.advanceSync(180_000);
+    expect(logger.at("error")).toMatchObject([{ fields: { error: "cannot write head: EIO" } }]);
+    headFailing = null;
+    clock.advanceSync(60_000);
+    expect(logged().at(-1)?.[0]).toBe("the head of the event log is kept beside the database again");
+  });
+});
+
+describe("on a NATS subject", () => {
+  /** As much of a client as publishing takes; its server never answers. */
+  function client() {
+    const sent: unknown[] = [];
+    const state = { isClosed: false };
+    const connection = {
+      publish: (subject: string, text: string) => void sent.push([subject, JSON.parse(text)]),
+      isClosed: () => state.isClosed,
+      closed: () => new Promise<void>(() => {}),
+      flush: () => new Promise<void>(() => {}),
+    };
+    return { sent, state, connection: connection as unknown as NatsConnection };
+  }
+
+  it("it is published with each connection, with each change, and at the end, whether or not the server answers", async () => {
+    let connect: (client: NatsConnection) => void = () => {};
+    const connection = {
+      onSession: (listener: (client: NatsConnection) => void) => {
+        connect = listener;
+        return { [Symbol.dispose]: () => {} };
+      },
+    };
+    const subject = publisher.publishTo({ connection, subject: "oc.head", peerId: PEER_A });
+    const first = client();
+    connect(first.connection);
+    const message = (seq: number, ms: number) => [
+      "oc.head",
+      { peerId: PEER_A, seq, chainHash: headAt(seq).chainHash, at: new Date(Date.UTC(2026, 0, 1, 12) + ms).toISOString() },
+    ];
+    expect(first.sent).toEqual([message(1, 0)]);
+    head = headAt(2);
+    clock.advanceSync(60_000);
+    expect(first.sent).toEqual([message(1, 0), message(2, 60_000)]);
+    first.state.isClosed = true;
+    head = headAt(3);
+    clock.advanceSync(60_000);
+    expect(first.sent).toHaveLength(2);
+    const second = client();
+    connect(second.connection);
+    expect(second.sent).toEqual([message(3, 120_000)]);
+    head = headAt(4);
+    const ended = subject[Symbol.asyncDispose]();
+    await clock.advance(500);
+    await ended;
+    expect(second.sent.at(-1)).toEqual(message(4, 120_000));
+    head = headAt(5);
+    clock.advanceSync(60_000);
+    expect(second.sent).toHaveLength(2);
+  });
+});

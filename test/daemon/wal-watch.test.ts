@@ -1,0 +1,70 @@
+/** The write-ahead log under a long reader: it grows and is told of; afterwards it is moved into the database and cut off. */
+import { statSync } from "node:fs";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { WalWatch } from "../../src/daemon/wal-watch.ts";
+import { seededRandom } from "../../src/sim/random.ts";
+import { desired, received } from "../store/events.ts";
+import { rawConnection, TemporaryStore } from "../store/temporary-store.ts";
+import { PEER_A } from "../support/peers.ts";
+import { RecordingLogger } from "../support/recording-logger.ts";
+
+const MIB = 1024 * 1024;
+
+let temporary: TemporaryStore;
+beforeEach(() => {
+  temporary = new TemporaryStore();
+});
+afterEach(() => temporary[Symbol.dispose]());
+
+/** Some thousand rows, each with a message that takes a page or more. */
+function writeUntil(walMib: number): number {
+  let rows = 0;
+  for (; temporary.store.walBytes() < walMib * MIB; rows += 100) {
+    const batch = Array.from({ length: 100 }, (_, index) =>
+      received(desired({ name: `row-${rows + index}`, peerId: PEER_A }), { payload: Buffer.alloc(20_000, `${rows + index} `) }),
+    );
+    temporary.store.appendReceived(batch);
+  }
+  return rows;
+}
+
+describe("a reader that does not end", () => {
+  it("lets the write-ahead log grow, which is said once; when it ends the log is moved into the database and cut off", () => {
+    const logger = new RecordingLogger();
+    const { clock, store } = temporary;
+    using _watch = new WalWatch({ store, clock, random: seededRandom(1), logger });
+    using reader = rawConnection(temporary.path, { readonly: true });
+    const seen = reader.database.prepare("select count(*) from event_log").pluck();
+    reader.database.exec("begin");
+    expect(seen.get()).toBe(0);
+    const rows = writeUntil(65);
+    expect(rows).toBeGreaterThan(2_000);
+    clock.advanceSync(20_000);
+    expect(store.walBytes()).toBeGreaterThan(64 * MIB);
+    expect(store.walBytes()).toBe(statSync(`${temporary.path}-wal`).size);
+    expect(logger.lines).toMatchObject([
+      { level: "warn", message: "the write-ahead log grows, since a reader of the database does not let it be emptied" },
+    ]);
+    // It still sees what it saw, and the store still writes at once.
+    expect(seen.get()).toBe(0);
+    const startedMs = performance.now();
+    expect(store.emptyWal()).toBe(false);
+    expect(performance.now() - startedMs).toBeLessThan(1_000);
+    reader.database.exec("commit");
+    clock.advanceSync(5_000);
+    expect(store.walBytes()).toBe(0);
+    expect(logger.lines.at(-1)).toMatchObject({ level: "info", message: "the write-ahead log is small again" });
+    expect(statSync(temporary.path).size).toBeGreaterThan(40 * MIB);
+    expect(seen.get()).toBe(rows);
+  }, 30_000);
+
+  it("is no matter as long as little is written", () => {
+    const logger = new RecordingLogger();
+    const { clock, store } = temporary;
+    using _watch = new WalWatch({ store, clock, random: seededRandom(1), logger });
+    const before = store.walBytes();
+    clock.advanceSync(60_000);
+    expect(store.walBytes()).toBe(before);
+    expect(logger.lines).toEqual([]);
+  });
+});
