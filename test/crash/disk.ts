@@ -73,5 +73,5 @@ export function loopDisk(directory: string): Disk {
 function run(command: string, args: readonly string[]): void {
   const { error, status, stderr } = spawnSync(command, args, { encoding: "utf8" });
   if (error !== undefined) throw new Error(`cannot run ${command}: ${error.message}`, { cause: error });
-  if (status !== 0) throw new Error(`${command}: ${stderr.trim().split("\n").join(" ")}`);
+  if (status !== 0) throw new Error(`${command}: ${stderr.trim().split("\n", 1)[0]}`);
 }

@@ -104,7 +104,8 @@ class Lane {
 
   get counts() {
     const deliveries = [...this.#deliveries.values()].reduce((sum, count) => sum + count, 0);
-    return { ...this.#found, duplicates: this.#duplicates, deliveries };
+    const messages = Math.max(this.#found.messages, this.#mirror.last);
+    return { ...this.#found, messages, duplicates: this.#duplicates, deliveries };
   }
 
   async play(plan: RoundPlan): Promise<readonly string[]> {

@@ -42,10 +42,10 @@ async function inNamespace(argv: readonly string[], directory: string): Promise<
   const mountAndRun = 'mount -t tmpfs -o mode=0700 oc-partnerd-crash "$0" && exec "$@"';
   const child = spawn(...endsWithParent("unshare", ["--mount", "sh", "-c", mountAndRun, directory, ...command]), {
     stdio: ["pipe", "inherit", "inherit"],
+    // A group of its own: Ctrl-C reaches this process alone, which asks the child once.
+    detached: true,
   });
-  // Ctrl-C reaches the child as well, which then ends in good order.
-  process.on("SIGINT", () => {});
-  process.on("SIGTERM", () => child.kill("SIGTERM"));
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => child.kill("SIGTERM"));
   return new Promise((resolve) => child.once("exit", (code) => resolve(code ?? 1)));
 }
 
