@@ -44,6 +44,9 @@ const RETRY_MS = 1_000;
 /** A connection on which the server does not answer a ping by then is given up. */
 const PING_TIMEOUT_MS = 1_500;
 
+const CONSUMER_DELETED = /consumer deleted/i;
+const ONE_CONSUMER_EACH = "Where this goes on and on, another daemon uses the same nats.consumer: give each its own.";
+
 export class StreamReader {
   readonly #deps: StreamReaderDependencies;
   #reading = false;
@@ -106,7 +109,8 @@ export class StreamReader {
         const reason = await this.#session(client, isOver);
         if (isOver()) break;
         this.#restarts += 1;
-        logger.warn({ stream, reason }, "reading the stream begins again at the log's cursor");
+        const nextStep = CONSUMER_DELETED.test(reason) ? ONE_CONSUMER_EACH : undefined;
+        logger.warn({ stream, reason, nextStep }, "reading the stream begins again at the log's cursor");
       } catch (thrown) {
         if (isOver()) break;
         waitMs = RETRY_MS;
@@ -149,7 +153,8 @@ export class StreamReader {
       onProgress: (sequence, pending) => {
         this.#pending = pending;
         this.#window.passed();
-        if (this.#rereading !== null) this.#reread(sequence, this.#rereading.untilSequence);
+        if (this.#rereading !== null)
+          this.#reread(pending === 0 ? Number.POSITIVE_INFINITY : sequence, this.#rereading.untilSequence);
       },
       onEnded: ended.resolve,
     });
@@ -188,6 +193,7 @@ export class StreamReader {
     }
   }
 
+  /** Over where the cursor was, or at the end of the stream, whose newest messages its limits may have dropped. */
   #reread(sequence: number, untilSequence: number): void {
     this.#rereading = sequence < untilSequence ? { sequence, untilSequence } : null;
     if (this.#rereading === null)
