@@ -34,9 +34,10 @@ CREATE TABLE `archived_delivery` (
 );
 --> statement-breakpoint
 CREATE TABLE `archived_message` (
+	`stream_id` integer NOT NULL,
 	`stream_sequence` integer NOT NULL,
 	`message_hash` text NOT NULL,
-	PRIMARY KEY(`stream_sequence`, `message_hash`)
+	PRIMARY KEY(`stream_id`, `stream_sequence`, `message_hash`)
 ) WITHOUT ROWID;
 --> statement-breakpoint
 CREATE TABLE `archived_open_stream` (
@@ -70,3 +71,10 @@ CREATE TABLE `archived_resource` (
 	`stream_seq` integer,
 	PRIMARY KEY(`resource_id`, `last_seq`)
 ) WITHOUT ROWID;
+--> statement-breakpoint
+CREATE TABLE `archived_stream` (
+	`id` integer PRIMARY KEY NOT NULL,
+	`created` text NOT NULL
+);
+--> statement-breakpoint
+CREATE UNIQUE INDEX `archived_stream_created` ON `archived_stream` (`created`);

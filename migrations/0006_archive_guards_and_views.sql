@@ -58,6 +58,16 @@ BEGIN
   SELECT RAISE(ABORT, 'archived_delivery is append-only: its rows are never deleted');
 END;
 --> statement-breakpoint
+CREATE TRIGGER archived_stream_no_update BEFORE UPDATE ON archived_stream
+BEGIN
+  SELECT RAISE(ABORT, 'archived_stream is append-only: its rows are never updated');
+END;
+--> statement-breakpoint
+CREATE TRIGGER archived_stream_no_delete BEFORE DELETE ON archived_stream
+BEGIN
+  SELECT RAISE(ABORT, 'archived_stream is append-only: its rows are never deleted');
+END;
+--> statement-breakpoint
 CREATE TRIGGER archived_message_no_update BEFORE UPDATE ON archived_message
 BEGIN
   SELECT RAISE(ABORT, 'archived_message is append-only: its rows are never updated');
@@ -86,14 +96,24 @@ BEGIN
   SELECT RAISE(ABORT, 'event_log is append-only: its rows are never deleted before they are archived');
 END;
 --> statement-breakpoint
--- Whoever deletes a row: the message that it stands for stays recognisable. The end of a dedupe_key is what follows its last slash.
+-- Whoever deletes a row: the message that it stands for stays recognisable. A dedupe_key is taken to pieces as in src/store/dedupe-key.ts:
+-- what follows its last slash, the stream_sequence between two slashes before that, and the rest.
 CREATE TRIGGER event_log_keeps_dedupe_key AFTER DELETE ON event_log
 WHEN OLD.dedupe_key IS NOT NULL
 BEGIN
-  INSERT OR IGNORE INTO archived_message (stream_sequence, message_hash)
-  VALUES (
-    coalesce(OLD.stream_sequence, 0),
-    substr(OLD.dedupe_key, length(rtrim(OLD.dedupe_key, replace(OLD.dedupe_key, '/', ''))) + 1)
+  INSERT OR IGNORE INTO archived_stream (created)
+  SELECT CASE WHEN start LIKE '%/' || sequence || '/' THEN substr(start, 1, length(start) - length(sequence) - 2) ELSE start END
+  FROM (
+    SELECT rtrim(OLD.dedupe_key, replace(OLD.dedupe_key, '/', '')) AS start, coalesce(OLD.stream_sequence, 0) AS sequence
+  );
+  INSERT OR IGNORE INTO archived_message (stream_id, stream_sequence, message_hash)
+  SELECT
+    (SELECT id FROM archived_stream WHERE created =
+      CASE WHEN start LIKE '%/' || sequence || '/' THEN substr(start, 1, length(start) - length(sequence) - 2) ELSE start END),
+    CASE WHEN start LIKE '%/' || sequence || '/' THEN sequence ELSE 0 END,
+    substr(OLD.dedupe_key, length(start) + 1)
+  FROM (
+    SELECT rtrim(OLD.dedupe_key, replace(OLD.dedupe_key, '/', '')) AS start, coalesce(OLD.stream_sequence, 0) AS sequence
   );
 END;
 --> statement-breakpoint

@@ -7,6 +7,7 @@ import type { PeerId, ResourceId } from "../ids.ts";
 import { OWN_SOURCE } from "./append.ts";
 import { archiveAnchor, archivedDelivery, archivedResource } from "./archive-schema.ts";
 import { type ArchivedState, unpackState } from "./archived-state.ts";
+import { type DedupeKeyParts, dedupeKeyParts } from "./dedupe-key.ts";
 import { type LoggedRow, NO_COLUMNS } from "./logged.ts";
 import { reader } from "./statement.ts";
 
@@ -49,7 +50,11 @@ export function archiveRows(database: Database) {
   const lastPeer = prepare.lastPeer(database);
   const deliveries = prepare.deliveries(database);
   const archivedMessage = database
-    .prepare<[number, string], number>("select 1 from archived_message where stream_sequence = ? and message_hash = ?")
+    .prepare<DedupeKeyParts, number>(
+      `select 1 from archived_message
+      where stream_id = (select id from archived_stream where created = :created)
+        and stream_sequence = :streamSequence and message_hash = :messageHash`,
+    )
     .pluck();
 
   return {
@@ -71,7 +76,7 @@ export function archiveRows(database: Database) {
     },
     /** Whether a row with this key, which came with this sequence, was archived and deleted. */
     heldMessage: (dedupeKey: string, streamSequence: number | null) =>
-      archivedMessage.get(streamSequence ?? 0, dedupeKey.slice(dedupeKey.lastIndexOf("/") + 1)) !== undefined,
+      archivedMessage.get(dedupeKeyParts(dedupeKey, streamSequence)) !== undefined,
     archivedPeerOfResource: (resourceId: ResourceId): PeerId | undefined => lastPeer.get({ resourceId })?.peerId,
     /** The rows about delivery that were archived, oldest first. */
     archivedDeliveries: (): readonly LoggedRow[] =>

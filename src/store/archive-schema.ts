@@ -2,7 +2,7 @@
  * The tables that say what was moved to archive files, and that keep of it what the log has to know for ever. Their rows are only ever
  * added; triggers see to it, in migrations/0006_archive_guards_and_views.sql.
  */
-import { blob, integer, primaryKey, sqliteTable, text } from "drizzle-orm/sqlite-core";
+import { blob, integer, primaryKey, sqliteTable, text, uniqueIndex } from "drizzle-orm/sqlite-core";
 import type { DeliveryEvent, DeliveryGuarantee, Direction, GapReason, Standing } from "../events/types.ts";
 import type { PeerId, ResourceId } from "../ids.ts";
 
@@ -90,17 +90,26 @@ export const archivedDelivery = sqliteTable("archived_delivery", {
   chainHash: text("chain_hash").notNull(),
 });
 
-/**
- * What is left of a row's dedupe key when the row is deleted: its sequence in the stream (0 where it had none) and the end of the key,
- * which holds the time at which the stream stored the message. So a message is recognised however late it comes again.
- */
+/** What the dedupe keys of archived rows begin with: the time at which their stream was made. */
+export const archivedStream = sqliteTable(
+  "archived_stream",
+  {
+    id: integer("id").primaryKey(),
+    created: text("created").notNull(),
+  },
+  (table) => [uniqueIndex("archived_stream_created").on(table.created)],
+);
+
+/** The dedupe key of a row that was deleted, in its parts (dedupe-key.ts): a message is recognised however late it comes again. */
 export const archivedMessage = sqliteTable(
   "archived_message",
   {
+    streamId: integer("stream_id").notNull(),
+    /** 0 where it is no part of the key. */
     streamSequence: integer("stream_sequence").notNull(),
     messageHash: text("message_hash").notNull(),
   },
-  (table) => [primaryKey({ columns: [table.streamSequence, table.messageHash] })],
+  (table) => [primaryKey({ columns: [table.streamId, table.streamSequence, table.messageHash] })],
 );
 
 /** What is left of a row that came by core NATS: a stream that is followed later may hold the same message. */

@@ -8,6 +8,8 @@ import { z } from "zod";
 import type { ErrorCode } from "../errors.ts";
 import type { CloseReason, DeliveryGuarantee, GapReason } from "../events/types.ts";
 import type { Address, Did, PeerId, ResourceId } from "../ids.ts";
+import { dedupeKeyParts } from "./dedupe-key.ts";
+import type { LoggedRow } from "./logged.ts";
 import type { Projections } from "./replay.ts";
 
 /** Text that was parsed before it came into the log. */
@@ -56,6 +58,8 @@ const inStream = {
   streamSeq: z.int().nullable(),
 };
 
+const setDigest = z.strictObject({ count: z.int().nonnegative(), sum: z.string().regex(/^[0-9a-f]{64}$/) });
+
 const schema = z.strictObject({
   /** By PeerID, as are `status` and `peers`. */
   desired: z.array(desired),
@@ -85,12 +89,27 @@ const schema = z.strictObject({
       chainHash: z.string(),
     }),
   ),
+  /** What `archived_message` and `archived_core_message` have of this archive (messageItem, coreMessageItem). */
+  messages: setDigest,
+  coreMessages: setDigest,
 });
 
 export type ArchivedState = z.infer<typeof schema>;
 
-/** What the log comes to at its first row. */
-export const NOTHING_ARCHIVED: ArchivedState = { desired: [], status: [], peers: [], resources: [], deliveries: [] };
+/** A row's part of `messages`; undefined where it has none. */
+export function messageItem(row: Pick<LoggedRow, "dedupeKey" | "streamSequence">): readonly (string | number)[] | undefined {
+  if (row.dedupeKey === null) return undefined;
+  const { created, streamSequence, messageHash } = dedupeKeyParts(row.dedupeKey, row.streamSequence);
+  return [created, streamSequence, messageHash];
+}
+
+type CoreMessageColumns = Pick<LoggedRow, "seq" | "atMs" | "dedupeKey" | "subject" | "payloadSha256">;
+
+/** A row's part of `coreMessages`; undefined where it has none. */
+export function coreMessageItem(row: CoreMessageColumns): readonly (string | number)[] | undefined {
+  const { seq, atMs, dedupeKey, subject, payloadSha256 } = row;
+  return dedupeKey !== null || subject === null || payloadSha256 === null ? undefined : [seq, atMs, subject, payloadSha256];
+}
 
 /** As the anchor holds it: the fields in the order of the schema, so that the same state is always the same text. */
 export function packState(state: ArchivedState): { readonly packed: Buffer; readonly sha256: string } {

@@ -25,3 +25,21 @@ export function parseDedupeKey(
     ? undefined
     : { created, sequence: Number(sequence), hash };
 }
+
+/** A dedupe key in the parts that are kept of it when its row is archived (archive-schema.ts). */
+export interface DedupeKeyParts {
+  /** Of a stream's message: when the stream was made. */
+  readonly created: string;
+  readonly streamSequence: number;
+  readonly messageHash: string;
+}
+
+/** Any key, of a row with this sequence. A trigger of the database does the same to the keys of deleted rows. */
+export function dedupeKeyParts(key: string, streamSequence: number | null): DedupeKeyParts {
+  const start = key.slice(0, key.lastIndexOf("/") + 1);
+  const messageHash = key.slice(start.length);
+  const middle = `/${streamSequence ?? 0}/`;
+  return start.endsWith(middle)
+    ? { created: start.slice(0, -middle.length), streamSequence: streamSequence ?? 0, messageHash }
+    : { created: start, streamSequence: 0, messageHash };
+}

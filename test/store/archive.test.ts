@@ -307,6 +307,7 @@ describe("the anchor", () => {
       "archived_resource",
       "archived_open_stream",
       "archived_delivery",
+      "archived_stream",
       "archived_message",
       "archived_core_message",
     ]) {

@@ -3,7 +3,7 @@
  * the end what they come to.
  */
 import type { PeerId, ResourceId } from "../../ids.ts";
-import type { ArchivedState } from "../archived-state.ts";
+import { type ArchivedState, coreMessageItem, messageItem } from "../archived-state.ts";
 import { chainCheck } from "../check/chain-check.ts";
 import { columnTypesCheck } from "../check/column-types.ts";
 import { payloadCheck } from "../check/payload-check.ts";
@@ -12,6 +12,7 @@ import type { LogRow, LogStart, RowCheck } from "../check/row-check.ts";
 import { parseDedupeKey } from "../dedupe-key.ts";
 import type { Finding } from "../finding.ts";
 import { type Replay, type ReplayStart, startReplay } from "../replay.ts";
+import { SetDigester } from "../set-digest.ts";
 
 /** Where the rows begin: behind which row, with which hash, and what the log came to there. */
 export interface ArchiveStart extends LogStart, ReplayStart {}
@@ -27,6 +28,8 @@ export class ArchiveFold {
   readonly #peers = new Map<PeerId, { events: number; inStream: InStream }>();
   readonly #resources = new Map<ResourceId, { peerId: PeerId; inStream: InStream }>();
   readonly #deliveries: ArchivedState["deliveries"] = [];
+  readonly #messages = new SetDigester();
+  readonly #coreMessages = new SetDigester();
 
   constructor(start: ArchiveStart) {
     this.#replay = startReplay(start.projections);
@@ -60,6 +63,8 @@ export class ArchiveFold {
         ({ resourceId }) => resourceId,
       ),
       deliveries: this.#deliveries,
+      messages: this.#messages.digest(),
+      coreMessages: this.#coreMessages.digest(),
     };
   }
 
@@ -76,6 +81,9 @@ export class ArchiveFold {
       const { inStream } = this.#resources.get(resourceId) ?? { inStream: NOT_IN_STREAM };
       this.#resources.set(resourceId, { peerId, inStream: newer(inStream, row) });
     }
+    const [fromStream, byCore] = [messageItem(row), coreMessageItem(row)];
+    if (fromStream !== undefined) this.#messages.add(fromStream);
+    if (byCore !== undefined) this.#coreMessages.add(byCore);
     const isDelivery = type === "DeliveryChanged" || type === "DeliveryGap";
     if (!isDelivery || reason === null || message === null || chainHash === null) return;
     if (!isDeliveryReason(reason)) return;

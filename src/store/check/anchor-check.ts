@@ -7,6 +7,7 @@ import { archivedMessage } from "../archived-message.ts";
 import { type ArchivedState, projectionsOf } from "../archived-state.ts";
 import type { Finding } from "../finding.ts";
 import { FROM_ZERO, type Projections } from "../replay.ts";
+import { archivedMessageFindings } from "./archived-messages-check.ts";
 import { typeProblems } from "./column-types.ts";
 import { LOG_BEGINNING } from "./head-check.ts";
 import type { LogStart } from "./row-check.ts";
@@ -51,6 +52,8 @@ export function* anchorFindings(database: Database): Generator<Finding> {
   if (newest === undefined) return;
   for (const anchor of rows.anchors()) yield* loggedFindings(database, anchor, newest);
   yield* tableFindings(database, states);
+  const all = states.map(([, state]) => state);
+  if (all.length === rows.anchors().length) yield* archivedMessageFindings(database, all, newest.lastSeq);
 }
 
 /** The row of the log that an anchor has; where that is archived too, it is looked for in the file. */
