@@ -2,16 +2,19 @@
 import { PartnerdError } from "../errors.ts";
 import { isoTime } from "../http/api.ts";
 import { printable } from "../printable.ts";
+import { type CheckedArchive, checkArchives } from "../store/archive/archive-check.ts";
 import { type CheckReport, checkDatabase } from "../store/check/check.ts";
 import type { KnownHead } from "../store/check/head-check.ts";
 import { sentenceOf } from "../store/finding.ts";
-import { type ProgressStream, progress } from "./progress.ts";
+import { type ProgressStream, progress, stepProgress } from "./progress.ts";
 
 export interface CheckCommandOptions {
   /** The data directory, or a database file. */
   readonly data: string;
   /** A published head, `SEQ:HASH`. */
   readonly head: string | undefined;
+  /** A directory where archive files are now. */
+  readonly archives: string | undefined;
   readonly json: boolean;
   readonly print: (text: string) => void;
   /** Where the progress is shown. */
@@ -19,9 +22,14 @@ export interface CheckCommandOptions {
 }
 
 /** Returns the exit code: 1 where anything was found. Throws usage, and what checkDatabase throws. */
-export function check({ data, head, json, print, terminal }: CheckCommandOptions): 0 | 1 {
-  const report = checkWithProgress(data, terminal, head === undefined ? undefined : knownHeadOf(head));
-  print(json ? JSON.stringify(jsonOf(report), null, 2) : textOf(report));
+export async function check({ data, head, archives, json, print, terminal }: CheckCommandOptions): Promise<0 | 1> {
+  const checked = checkWithProgress(data, terminal, head === undefined ? undefined : knownHeadOf(head));
+  const shown = stepProgress(terminal);
+  const onProgress = (rows: number, total: number) => shown.update("checking the archives", rows, total);
+  const files = await checkArchives({ path: data, archives, onProgress });
+  shown.clear();
+  const report = { ...checked, findings: [...checked.findings, ...files.flatMap(({ findings }) => findings)] };
+  print(json ? JSON.stringify(jsonOf(report, files), null, 2) : [textOf(report), ...archiveLines(files)].join("\n"));
   return report.findings.length === 0 ? 0 : 1;
 }
 
@@ -64,6 +72,29 @@ function textOf(report: CheckReport): string {
   return `${file} is sound: ${events} events${newest}\nhead ${head.seq}:${head.chainHash}`;
 }
 
-function jsonOf({ file, events, head, findings }: CheckReport): object {
-  return { file, sound: findings.length === 0, events, seq: head.seq, chainHash: head.chainHash, findings };
+function archiveLines(archives: readonly CheckedArchive[]): readonly string[] {
+  return archives.map(({ anchor, path, findings }) => {
+    const { firstSeq, lastSeq, file, directory } = anchor;
+    const name = `archive of seq ${firstSeq} to ${lastSeq}`;
+    if (path === undefined) return `${name}: ${printable(file)} is not in ${printable(directory)}, and was not looked at`;
+    return `${name}: ${printable(path)} ${findings.length === 0 ? "is sound" : "is not sound"}`;
+  });
+}
+
+function jsonOf({ file, events, head, findings }: CheckReport, archives: readonly CheckedArchive[]): object {
+  return {
+    file,
+    sound: findings.length === 0,
+    events,
+    seq: head.seq,
+    chainHash: head.chainHash,
+    archives: archives.map(({ anchor: { firstSeq, lastSeq, file: name }, path, findings: found }) => ({
+      firstSeq,
+      lastSeq,
+      file: name,
+      path: path ?? null,
+      sound: path === undefined ? null : found.length === 0,
+    })),
+    findings,
+  };
 }

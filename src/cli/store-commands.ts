@@ -13,6 +13,7 @@ interface CheckFlags {
   data?: string;
   config?: string;
   head?: string;
+  archives?: string;
   json: boolean;
 }
 
@@ -23,6 +24,7 @@ function addCheck(root: Command, env: Env): void {
     .option("--data <dir|file>", "the daemon's data directory, or a copy of its database; the daemon may run meanwhile")
     .option("--config <file>", "the daemon's configuration file")
     .option("--head <seq:hash>", "a head of the log that was published: the log must still have it")
+    .option("--archives <dir>", "where the archive files are now; they are looked for where they were written too")
     .option("--json", "print JSON", false)
     .addHelpText(
       "after",
@@ -32,9 +34,10 @@ function addCheck(root: Command, env: Env): void {
         "oc-partnerd check --data /var/backups/oc-partnerd.db --json | jq '.findings[]'",
       ),
     )
-    .action(async ({ data, config, head, json }: CheckFlags) => {
+    .action(async ({ data, config, head, archives, json }: CheckFlags) => {
       const { check } = await import("./check.ts");
-      process.exitCode = check({ data: dataOf({ data, config }, env), head, json, print, terminal: process.stderr });
+      const options = { data: dataOf({ data, config }, env), head, archives, json };
+      process.exitCode = await check({ ...options, print, terminal: process.stderr });
     });
 }
 

@@ -12,18 +12,16 @@ export interface ArchivePart {
   readonly anchor: Anchor | null;
 }
 
-/** Where the file of `anchor` is: among `given`, where it was written, or in the data directory. Undefined where it is in none of them. */
-export function pathOf(anchor: Anchor, directory: string, given: readonly string[] = []): string | undefined {
-  const named = given.find((path) => basename(path) === anchor.file);
-  return (
-    named ??
-    [anchor.directory, join(directory, "archive")].map((place) => join(place, anchor.file)).find((path) => existsSync(path))
-  );
+/** Where the file of `anchor` is: in `moved`, where it was written, or in the data directory. Undefined where it is in none of them. */
+export function pathOf(anchor: Anchor, directory: string, moved?: string): string | undefined {
+  const places = [...(moved === undefined ? [] : [moved]), anchor.directory, join(directory, "archive")];
+  return places.map((place) => join(place, anchor.file)).find((path) => existsSync(path));
 }
 
 /** The files of all `anchors`, oldest first. Throws `file_failed`, which names all that are not to be found. */
 export function partsOf(anchors: readonly Anchor[], directory: string, given: readonly string[]): readonly ArchivePart[] {
-  const parts = anchors.map((anchor) => ({ anchor, path: pathOf(anchor, directory, given) }));
+  const named = new Map(given.map((path) => [basename(path), path]));
+  const parts = anchors.map((anchor) => ({ anchor, path: named.get(anchor.file) ?? pathOf(anchor, directory) }));
   const found = parts.flatMap(({ anchor, path }) => (path === undefined ? [] : [{ anchor, path }]));
   if (found.length === anchors.length) return found;
   const missing = parts.filter(({ path }) => path === undefined).map(({ anchor }) => join(anchor.directory, anchor.file));

@@ -1,0 +1,106 @@
+/** The archive files of a log, each against its anchor, as far as they are to be found. */
+import { basename, dirname } from "node:path";
+import Database from "better-sqlite3";
+import { toPartnerdError } from "../../errors.ts";
+import type { Anchor } from "../archive-rows.ts";
+import { archivedMessage } from "../archived-message.ts";
+import { packState, projectionsOf } from "../archived-state.ts";
+import { CHAIN_START } from "../chain.ts";
+import type { LogRow } from "../check/row-check.ts";
+import { attempt } from "../check/rows.ts";
+import { databaseFileOf } from "../database-file.ts";
+import { type Finding, rowPlace } from "../finding.ts";
+import { FROM_ZERO } from "../replay.ts";
+import { type Tables, tables } from "../tables.ts";
+import { pathOf } from "./archive-files.ts";
+import type { ArchiveStart } from "./archive-fold.ts";
+import { readVerified } from "./verify-archive.ts";
+
+export interface CheckedArchive {
+  readonly anchor: Anchor;
+  /** Undefined: the file is not where it was written, nor in the data directory. Nothing is known of it then. */
+  readonly path: string | undefined;
+  readonly findings: readonly Finding[];
+}
+
+export interface ArchiveCheckOptions {
+  /** A data directory, or a database file that can be read. */
+  readonly path: string;
+  /** A directory where archive files are now. */
+  readonly archives?: string | undefined;
+  /** How many rows of how many have been read. */
+  readonly onProgress?: (rows: number, total: number) => void;
+}
+
+/** Oldest first. What anchors say of the log itself is the business of check/anchor-check.ts. */
+export async function checkArchives({
+  path,
+  archives,
+  onProgress = () => {},
+}: ArchiveCheckOptions): Promise<readonly CheckedArchive[]> {
+  const file = databaseFileOf(path);
+  const database = new Database(file, { readonly: true, fileMustExist: true });
+  try {
+    const rows = tables(database);
+    // A log whose anchors cannot be read is damaged, which its own check says.
+    const anchors = attempt(() => rows.anchors());
+    if (!anchors.ok) return [];
+    const total = anchors.value.reduce((sum, { events }) => sum + events, 0);
+    const checked: CheckedArchive[] = [];
+    let before = 0;
+    for (const [index, anchor] of anchors.value.entries()) {
+      const progress = (done: number) => onProgress(before + done, total);
+      checked.push(await checkArchive(rows, anchors.value, index, pathOf(anchor, dirname(file), archives), progress));
+      before += anchor.events;
+    }
+    return checked;
+  } finally {
+    database.close();
+  }
+}
+
+async function checkArchive(
+  rows: Tables,
+  anchors: readonly Anchor[],
+  index: number,
+  path: string | undefined,
+  progress: (rows: number) => void,
+): Promise<CheckedArchive> {
+  const anchor = anchors[index] as Anchor;
+  if (path === undefined) return { anchor, path, findings: [] };
+  const findings: Finding[] = [];
+  const place = basename(path);
+  const find = (problem: string) => void findings.push({ place, problem });
+  const start = attempt(() => startOf(rows, anchors[index - 1]));
+  if (!start.ok) return { anchor, path, findings: [{ place, problem: `cannot be replayed: ${start.why}` }] };
+  const logged = new Map(anchors.map((other) => [other.loggedSeq, other]));
+  try {
+    const read = await readVerified(path, start.value, {
+      row: ({ row }) => {
+        const said = logged.get(row.seq);
+        if (said !== undefined && !saysOf(row, said)) find(`${rowPlace(row.seq)} is not what archive_anchor ${said.lastSeq} has`);
+      },
+      progress,
+    });
+    if (read.sha256 !== anchor.fileSha256)
+      find(`its SHA-256 is ${read.sha256}, archive_anchor ${anchor.lastSeq} has ${anchor.fileSha256}`);
+    if (read.header.lastChainHash !== anchor.lastChainHash)
+      find(`ends with the chain hash ${read.header.lastChainHash}, archive_anchor ${anchor.lastSeq} has ${anchor.lastChainHash}`);
+    const { sha256 } = packState(read.state);
+    if (sha256 !== anchor.stateSha256)
+      find(`comes to a state with the SHA-256 ${sha256}, archive_anchor ${anchor.lastSeq} has ${anchor.stateSha256}`);
+  } catch (thrown) {
+    find(toPartnerdError(thrown).message.replace(`${path}: `, "").replace(path, place));
+  }
+  return { anchor, path, findings };
+}
+
+function startOf(rows: Tables, before: Anchor | undefined): ArchiveStart {
+  if (before === undefined) return { ...FROM_ZERO, chainHash: CHAIN_START };
+  const projections = projectionsOf(rows.archivedState(before));
+  return { seq: before.lastSeq, chainHash: before.lastChainHash, projections };
+}
+
+function saysOf({ type, message }: LogRow, anchor: Anchor): boolean {
+  return type === "LogArchived" && message === archivedMessage(anchor);
+}
