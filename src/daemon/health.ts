@@ -45,6 +45,11 @@ function writable({ headSeq, headFailing }: HealthFacts): string {
   return `writable, at seq ${headSeq}${headFailing === null ? "" : `; ${headFailing}`}`;
 }
 
+/** Where not even what readiness depends on can be read from the log. */
+export function unreadable(error: PartnerdError): readonly Check[] {
+  return [{ name: "event_log", ok: false, message: told(error) }];
+}
+
 export function liveness(stuckForMs: number): readonly Check[] {
   const ok = stuckForMs < STUCK_MS;
   const message = ok ? "work completes" : `work is under way and none has completed for ${Math.round(stuckForMs / 1_000)} s`;

@@ -1,5 +1,6 @@
 /** What the HTTP API shows, read from those who know it. */
 import type { Clock } from "../clock.ts";
+import { toPartnerdError } from "../errors.ts";
 import type { DeliveryGuarantee } from "../events/types.ts";
 import {
   type Check,
@@ -21,7 +22,7 @@ import type { Reconciler } from "../reconciler/reconciler.ts";
 import { type DeliveryProof, deliveryProof, proven } from "../store/delivery-proof.ts";
 import type { Logged } from "../store/logged.ts";
 import type { Store } from "../store/store.ts";
-import { type HealthFacts, liveness, readiness, startup } from "./health.ts";
+import { type HealthFacts, liveness, readiness, startup, unreadable } from "./health.ts";
 
 /** How much of its history a peer is shown with. */
 const HISTORY_ROWS = 100;
@@ -80,7 +81,13 @@ export function viewsOf(sources: ViewSources, metrics: Metrics): Views {
     resync: sources.resync,
     startup: (): readonly Check[] => startup(sources.started()),
     liveness: () => liveness(sources.reconciler.stuckForMs()),
-    readiness: () => readiness(sources.health()),
+    readiness: () => {
+      try {
+        return readiness(sources.health());
+      } catch (thrown) {
+        return unreadable(toPartnerdError(thrown));
+      }
+    },
     metrics: () => metrics.text(),
   };
 }

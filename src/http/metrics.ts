@@ -85,7 +85,8 @@ export class Metrics {
       labelNames: ["reason"],
       registers: [this.#registry],
       collect: () => {
-        for (const [reason, count] of Object.entries(gauges.deliveryGaps())) gaps.set({ reason }, count);
+        const counts = orElse<Partial<ReturnType<Gauges["deliveryGaps"]>>>({}, gauges.deliveryGaps);
+        for (const [reason, count] of Object.entries(counts)) gaps.set({ reason }, count);
       },
     });
     const phases = new Gauge({
@@ -115,7 +116,17 @@ export class Metrics {
       name: `oc_partnerd_${name}`,
       help,
       registers: [this.#registry],
-      collect: () => gauge.set(read()),
+      // One value that cannot be read now must not hide the others.
+      collect: () => gauge.set(orElse(Number.NaN, read)),
     });
+  }
+}
+
+function orElse<Value>(otherwise: Value, read: () => Value): Value {
+  try {
+    return read();
+  } catch {
+    // Readiness says why.
+    return otherwise;
   }
 }
