@@ -6,7 +6,7 @@ import { type CheckedArchive, checkArchives } from "../store/archive/archive-che
 import { type CheckReport, checkDatabase } from "../store/check/check.ts";
 import type { KnownHead } from "../store/check/head-check.ts";
 import { sentenceOf } from "../store/finding.ts";
-import { type ProgressStream, progress, stepProgress } from "./progress.ts";
+import { type ProgressStream, stepProgress } from "./progress.ts";
 
 export interface CheckCommandOptions {
   /** The data directory, or a database file. */
@@ -23,33 +23,19 @@ export interface CheckCommandOptions {
 
 /** Returns the exit code: 1 where anything was found. Throws usage, and what checkDatabase throws. */
 export async function check({ data, head, archives, json, print, terminal }: CheckCommandOptions): Promise<0 | 1> {
-  const checked = checkWithProgress(data, terminal, head === undefined ? undefined : knownHeadOf(head));
-  const shown = stepProgress(terminal);
-  const onProgress = (rows: number, total: number) => shown.update("checking the archives", rows, total);
-  const files = await checkArchives({ path: data, archives, onProgress });
+  const heads = head === undefined ? [] : [knownHeadOf(head)];
+  using shown = stepProgress(terminal);
+  const showing = (label: string) => (rows: number, total: number) => shown.update(label, rows, total);
+  const checked = checkDatabase({ path: data, heads, onProgress: showing("checking the log") });
+  const files = await checkArchives({ path: data, archives, onProgress: showing("checking the archives") });
   shown.clear();
   const report = { ...checked, findings: [...checked.findings, ...files.flatMap(({ findings }) => findings)] };
   print(json ? JSON.stringify(jsonOf(report, files), null, 2) : [textOf(report), ...archiveLines(files)].join("\n"));
   return report.findings.length === 0 ? 0 : 1;
 }
 
-/** A check that shows how far it is. */
-export function checkWithProgress(path: string, terminal: ProgressStream, head?: KnownHead): CheckReport {
-  let shown: ReturnType<typeof progress> | undefined;
-  const report = checkDatabase({
-    path,
-    heads: head === undefined ? [] : [head],
-    onProgress: (rows, total) => {
-      shown ??= progress(terminal, "checking the log", total);
-      shown.update(rows);
-    },
-  });
-  shown?.clear();
-  return report;
-}
-
 /** One line for each finding. */
-export function findingLines({ findings }: Pick<CheckReport, "findings">): string {
+function findingLines({ findings }: Pick<CheckReport, "findings">): string {
   return findings.map((finding) => `  ${printable(sentenceOf(finding))}`).join("\n");
 }
 

@@ -126,7 +126,7 @@ function writing(directory: string, work: () => void): void {
 }
 
 /** Whether the database is new, that is, empty. Throws `database_failed` where it is another program's. */
-export function refuseForeign(database: Database.Database, path: string): boolean {
+function refuseForeign(database: Database.Database, path: string): boolean {
   const applicationId = database.pragma("application_id", { simple: true });
   if (applicationId === APPLICATION_ID) return false;
   if (isEmpty(database)) return true;

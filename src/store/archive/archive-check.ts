@@ -41,16 +41,19 @@ export async function checkArchives({
   const file = databaseFileOf(path);
   const database = new Database(file, { readonly: true, fileMustExist: true });
   try {
-    const rows = tables(database);
     // A log whose anchors cannot be read is damaged, which its own check says.
-    const anchors = attempt(() => rows.anchors());
-    if (!anchors.ok) return [];
-    const total = anchors.value.reduce((sum, { events }) => sum + events, 0);
+    const read = attempt(() => {
+      const rows = tables(database);
+      return { rows, anchors: rows.anchors() };
+    });
+    if (!read.ok) return [];
+    const { rows, anchors } = read.value;
+    const total = anchors.reduce((sum, { events }) => sum + events, 0);
     const checked: CheckedArchive[] = [];
     let before = 0;
-    for (const [index, anchor] of anchors.value.entries()) {
+    for (const [index, anchor] of anchors.entries()) {
       const progress = (done: number) => onProgress(before + done, total);
-      checked.push(await checkArchive(rows, anchors.value, index, pathOf(anchor, dirname(file), archives), progress));
+      checked.push(await checkArchive(rows, anchors, index, pathOf(anchor, dirname(file), archives), progress));
       before += anchor.events;
     }
     return checked;
@@ -101,6 +104,6 @@ function startOf(rows: Tables, before: Anchor | undefined): ArchiveStart {
   return { seq: before.lastSeq, chainHash: before.lastChainHash, projections };
 }
 
-function saysOf({ type, message }: LogRow, anchor: Anchor): boolean {
-  return type === "LogArchived" && message === archivedMessage(anchor);
+function saysOf({ type, message, atMs }: LogRow, anchor: Anchor): boolean {
+  return type === "LogArchived" && message === archivedMessage(anchor) && atMs === anchor.archivedAtMs;
 }

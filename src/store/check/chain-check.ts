@@ -28,7 +28,7 @@ export function chainCheck(start: LogStart): RowCheck {
 }
 
 /** What the row's hash has to be, behind a row with the hash `previousHash`. */
-export function followingHash(previousHash: string, row: LogRow): string {
+function followingHash(previousHash: string, row: LogRow): string {
   const stored: unknown = row.payload;
   return chainHash(previousHash, { ...row, storedSha256: storedSha256Of(stored instanceof Uint8Array ? stored : null) });
 }
