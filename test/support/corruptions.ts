@@ -7,7 +7,7 @@ import type { Finding } from "../../src/store/finding.ts";
 import { behindTheGuards, makeFit } from "./forger.ts";
 import { type HeldBytes, heldBytes, type Tree } from "./sqlite-pages.ts";
 
-export interface Corruption {
+interface Corruption {
   /** What was done, for a test that fails. */
   readonly what: string;
   /** Whether the finding names the place. */
