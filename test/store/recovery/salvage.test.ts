@@ -12,6 +12,7 @@ import { openStore } from "../../../src/store/store.ts";
 import { flipByte } from "../../support/corruptions.ts";
 import { behindTheGuards, makeFit } from "../../support/forger.ts";
 import { errorWith } from "../../support/matchers.ts";
+import { archiveBefore } from "../archiving.ts";
 import { append, desired } from "../events.ts";
 import { appendLongLog } from "../long-log.ts";
 import { rawConnection, TemporaryStore, temporaryDirectory } from "../temporary-store.ts";
@@ -197,4 +198,73 @@ describe("restore --from-jetstream", () => {
       expect(checkDatabase({ path: directory.path }).findings, `seed ${seed}: ${what}`).toEqual([]);
     }
   }, 30_000);
+});
+
+describe("a log of which a part is archived", () => {
+  let archived: TemporaryStore;
+  beforeEach(async () => {
+    archived = new TemporaryStore();
+    appendLongLog(archived.store, archived.clock, 30);
+    await archiveBefore(archived.directory, 100);
+    appendLongLog(archived.store, archived.clock, 4);
+    archived.store[Symbol.dispose]();
+  });
+  afterEach(() => archived[Symbol.dispose]());
+
+  const rescue = () => salvage({ directory: archived.directory, nowMs: NOW_MS });
+  const count = (query: string) => archived.read(query)[0];
+
+  it("keeps what stands for the archive with the rows behind it that are proved", () => {
+    const tables = ["archive_anchor", "archived_peer", "archived_message", "archived_delivery"];
+    const before = tables.map((table) => archived.read(`select * from ${table}`));
+    const key = String(archived.read("select stream_sequence from archived_message order by 1 limit 1")[0]?.["stream_sequence"]);
+    using raw = rawConnection(archived.path);
+    behindTheGuards(raw.database, () =>
+      raw.database.exec("update event_log set at_ms = 1 where seq = 180; delete from ingest_cursor"),
+    );
+    raw.database.close();
+    const { events, head, cursor, lost } = rescue();
+    expect([events, head.seq, lost?.firstSeq]).toEqual([80, 179, 180]);
+    expect(tables.map((table) => archived.read(`select * from ${table}`))).toEqual(before);
+    expect(count("select min(seq) as first, max(seq) as last from event_log")).toEqual({ first: 100, last: 179 });
+    expect(cursor).toMatchObject({ stream: "OC_RESOURCES", firstSequence: 11 });
+    expect(cursor?.sequence).toBe(
+      count("select max(stream_sequence) as newest from event_log where dedupe_key is not null")?.["newest"],
+    );
+    expect(Number(key)).toBeGreaterThan(10);
+    expect(checkDatabase({ path: archived.directory }).findings).toEqual([]);
+    const store = archived.reopen();
+    expect(store.verifyProjections()).toEqual([]);
+    append(store, desired({ name: "after" }));
+    expect(checkDatabase({ path: archived.directory }).findings).toEqual([]);
+  });
+
+  it("finds its place in the stream also where no row behind the archive tells of it", () => {
+    const archivedUntil = Number(count("select max(last_seq) as seq from archive_anchor")?.["seq"]);
+    const logged = Number(count("select logged_seq from archive_anchor")?.["logged_seq"]);
+    using raw = rawConnection(archived.path);
+    behindTheGuards(raw.database, () =>
+      raw.database.exec(`update event_log set at_ms = 1 where seq = ${logged + 1}; delete from ingest_cursor`),
+    );
+    raw.database.close();
+    const { cursor } = rescue();
+    expect(archivedUntil).toBe(99);
+    expect(cursor).toMatchObject({ stream: "OC_RESOURCES", created: "2026-01-01T10:00:00.123456789Z", firstSequence: 11 });
+    expect(cursor?.sequence).toBeGreaterThan(20);
+  });
+
+  it("is refused where nothing that is kept proves the archive", () => {
+    using raw = rawConnection(archived.path);
+    behindTheGuards(raw.database, () => raw.database.exec("update event_log set at_ms = 1 where seq = 110"));
+    raw.database.close();
+    expect(rescue).toThrow(errorWith("check_failed", /nothing proves the archive up to seq 99: row \d+ would/));
+    expect(checkDatabase({ path: archived.directory }).findings).not.toEqual([]);
+  });
+
+  it("is refused where what stands for the archive is damaged", () => {
+    using raw = rawConnection(archived.path);
+    behindTheGuards(raw.database, () => raw.database.exec("update archive_anchor set state = x'00'"));
+    raw.database.close();
+    expect(rescue).toThrow(errorWith("check_failed", /what stands for the archive is damaged: archive_anchor 99/));
+  });
 });
