@@ -60,13 +60,12 @@ export function* anchorFindings(database: Database): Generator<Finding> {
 function* loggedFindings(database: Database, anchor: Anchor, newest: Anchor): Generator<Finding> {
   const { loggedSeq, lastSeq } = anchor;
   if (loggedSeq > lastSeq && loggedSeq <= newest.lastSeq) return;
-  const select = "select message from event_log where seq = ? and type = 'LogArchived'";
-  const message = database.prepare<[number], string | null>(select).pluck().get(loggedSeq);
-  if (message === archivedMessage(anchor)) return;
+  const select = "select at_ms as atMs, message from event_log where seq = ? and type = 'LogArchived'";
+  const row = database.prepare<[number], { atMs: number; message: string | null }>(select).get(loggedSeq);
   const place = placeOf(anchor);
-  yield message === undefined
-    ? { place, problem: `the log has no LogArchived at seq ${loggedSeq}, which would say the same` }
-    : { place, problem: `is not what the log says of it at seq ${loggedSeq}: ${message}` };
+  if (row === undefined) yield { place, problem: `the log has no LogArchived at seq ${loggedSeq}, which would say the same` };
+  else if (row.message !== archivedMessage(anchor) || row.atMs !== anchor.archivedAtMs)
+    yield { place, problem: `is not what the log says of it at seq ${loggedSeq}: ${row.message}` };
 }
 
 function* tableFindings(database: Database, states: readonly (readonly [Anchor, ArchivedState])[]): Generator<Finding> {
