@@ -7,11 +7,12 @@ const ROWS_AT_ONCE = 1_000;
 /** Enough for a start that does not wait for it. */
 const ROWS_AT_START = 10_000;
 
-/** What a failure comes to that is not over yet stays: its count goes on, and `peer_status` shows it. */
-const DELETE_COUNTS = `
-  delete from repeated_failures where first_seq between ? and ?
-    and first_seq not in (select error_seq from peer_status_row where error_seq is not null)
-    and first_seq not in (select refusal_seq from peer_status_row where refusal_seq is not null)`;
+/** Of a row of `repeated_failures`: a failure that is not over yet keeps it, since its count goes on, and `peer_status` shows it. */
+export const IS_OVER = `
+  first_seq not in (select error_seq from peer_status_row where error_seq is not null)
+  and first_seq not in (select refusal_seq from peer_status_row where refusal_seq is not null)`;
+
+const DELETE_COUNTS = `delete from repeated_failures where first_seq between ? and ? and ${IS_OVER}`;
 
 /**
  * Deletes up to `maxRows` rows at or below the newest anchor, oldest first, all in one transaction, with the counts of their failures.

@@ -10,7 +10,8 @@ import { archivedMessage } from "../archived-message.ts";
 import { type ArchivedState, packState } from "../archived-state.ts";
 import type { LogHead } from "../head-file.ts";
 import { Memory } from "../memory.ts";
-import { Repetitions } from "../repetitions.ts";
+import { IS_OVER } from "../remove-archived-rows.ts";
+import { type Repetition, Repetitions } from "../repetitions.ts";
 import { placeholders, writer } from "../statement.ts";
 import { type Tables, tables } from "../tables.ts";
 
@@ -27,6 +28,13 @@ const prepare = {
 /** An anchor before it has its place in the log. */
 type NewAnchor = Omit<Anchor, "archivedAtMs" | "loggedSeq" | "stateSha256">;
 
+/** What is in the file besides its rows. */
+interface ArchiveContents {
+  readonly state: ArchivedState;
+  /** Counts of failures of earlier archives: those that can grow no more are the file's from here on. */
+  readonly carried: readonly Repetition[];
+}
+
 /**
  * Appends the LogArchived and writes the anchor with all that belongs to it. All or nothing, and never twice: throws `database_failed`
  * where the log is not as it was when the archive was made. Returns the anchor and the log's new head.
@@ -34,7 +42,7 @@ type NewAnchor = Omit<Anchor, "archivedAtMs" | "loggedSeq" | "stateSha256">;
 export function appendAnchor(
   database: Database,
   anchor: NewAnchor,
-  state: ArchivedState,
+  { state, carried }: ArchiveContents,
   clock: Clock,
 ): { readonly anchor: Anchor; readonly head: LogHead } {
   const rows = tables(database);
@@ -46,6 +54,9 @@ export function appendAnchor(
     stream: prepare.stream(database),
     delivery: prepare.delivery(database),
   };
+  const forgetCount = database.prepare<[number, number]>(
+    `delete from repeated_failures where first_seq = ? and count = ? and ${IS_OVER}`,
+  );
   const write = database.transaction(() => {
     refuseMoved(rows, anchor);
     const memory = memoryOf(rows);
@@ -60,6 +71,7 @@ export function appendAnchor(
     for (const { peerId, openStreams } of state.status)
       for (const stream of openStreams) insert.stream({ ...stream, peerId, lastSeq });
     for (const delivery of state.deliveries) insert.delivery(delivery);
+    for (const { firstSeq, count } of carried) forgetCount.run(firstSeq, count);
     return { anchor: whole, head: memory.head };
   });
   return write.immediate();

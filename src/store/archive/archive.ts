@@ -14,6 +14,7 @@ import { storeFailure } from "../failure.ts";
 import { ARCHIVE_LOCK, lockDirectory } from "../lock.ts";
 import { ensureDirectory, openExistingDatabase } from "../open.ts";
 import { openHeadFile } from "../open-head-file.ts";
+import type { Repetition } from "../repetitions.ts";
 import { type Tables, tables } from "../tables.ts";
 import { appendAnchor } from "./anchor.ts";
 import { readArchiveFile, syncToDisk, writeArchiveFile } from "./archive-file.ts";
@@ -113,7 +114,8 @@ class Archiving {
     if (head.failing !== null) throw new PartnerdError("file_failed", head.failing);
     const start = archiveStart(this.#rows);
     makeDirectory(this.#to);
-    const written = await this.#write(plan, path, start);
+    const carried = carriedRepetitions(this.#database, plan.firstSeq);
+    const written = await this.#write(plan, path, start, carried);
     this.#step("written", plan.events, plan.events);
     const { firstSeq, lastSeq, events, firstAtMs, lastAtMs, lastChainHash, file } = plan;
     const { anchor, head: newest } = appendAnchor(
@@ -130,7 +132,7 @@ class Archiving {
         fileBytes: written.bytes,
         fileSha256: written.sha256,
       },
-      written.state,
+      { state: written.state, carried },
       this.#options.clock,
     );
     head.write(newest);
@@ -139,7 +141,7 @@ class Archiving {
   }
 
   /** Writes the file, reads it back from the disk, and gives it its name. */
-  async #write(plan: ArchivePlan, path: string, start: ArchiveStart): Promise<VerifiedArchive> {
+  async #write(plan: ArchivePlan, path: string, start: ArchiveStart, carried: readonly Repetition[]): Promise<VerifiedArchive> {
     const { firstSeq, lastSeq, lastChainHash, events } = plan;
     const header: ArchiveHeader = {
       firstSeq,
@@ -152,7 +154,6 @@ class Archiving {
     const partial = `${path}.partial`;
     try {
       const fold = new ArchiveFold(start);
-      const carried = carriedRepetitions(this.#database, firstSeq);
       const onRow = (rows: number) => this.#step("writing", rows, events);
       await writeArchiveFile(partial, archiveLines({ database: this.#database, header, carried, fold, onRow }));
       const verified = await readVerified(partial, start, { progress: (rows) => this.#step("reading back", rows, events) });
