@@ -1,6 +1,7 @@
 /** `oc-partnerd backup`: a copy of a daemon's database that is known to be sound, made while the daemon runs. */
 import { type BackupReport, backUp } from "../store/recovery/backup.ts";
 import { bytesText } from "./bytes.ts";
+import { counted } from "./counted.ts";
 import { holdEventLoop } from "./hold-event-loop.ts";
 import { type ProgressStream, stepProgress } from "./progress.ts";
 
@@ -29,7 +30,7 @@ export async function backup({ data, to, force, json, terminal }: BackupCommandO
 }
 
 function textOf({ file, bytes, events, head }: BackupReport): string {
-  return `${file}: ${events} events, ${bytesText(bytes)}, sound\nhead ${head.seq}:${head.chainHash}`;
+  return `${file}: ${counted(events, "event")}, ${bytesText(bytes)}, sound\nhead ${head.seq}:${head.chainHash}`;
 }
 
 function jsonOf({ file, bytes, events, head }: BackupReport): object {

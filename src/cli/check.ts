@@ -6,6 +6,7 @@ import { type CheckedArchive, checkArchives } from "../store/archive/archive-che
 import { type CheckReport, checkDatabase } from "../store/check/check.ts";
 import type { KnownHead } from "../store/check/head-check.ts";
 import { sentenceOf } from "../store/finding.ts";
+import { counted } from "./counted.ts";
 import { type ProgressStream, stepProgress } from "./progress.ts";
 
 export interface CheckCommandOptions {
@@ -52,10 +53,9 @@ function knownHeadOf(text: string): KnownHead {
 
 function textOf(report: CheckReport): string {
   const { file, events, head, findings } = report;
-  if (findings.length > 0)
-    return `${file}: ${findings.length === 1 ? "1 finding" : `${findings.length} findings`}\n${findingLines(report)}`;
+  if (findings.length > 0) return `${file}: ${counted(findings.length, "finding")}\n${findingLines(report)}`;
   const newest = head.atMs === null ? "" : `, the newest of ${isoTime(head.atMs)}`;
-  return `${file} is sound: ${events} events${newest}\nhead ${head.seq}:${head.chainHash}`;
+  return `${file} is sound: ${counted(events, "event")}${newest}\nhead ${head.seq}:${head.chainHash}`;
 }
 
 function archiveLines(archives: readonly CheckedArchive[]): readonly string[] {

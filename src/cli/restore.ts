@@ -5,6 +5,7 @@ import type { Cursor } from "../store/cursor.ts";
 import type { LostRows } from "../store/recovery/lost-rows.ts";
 import { type Restored, type RestoredBackup, restoreBackup } from "../store/recovery/restore.ts";
 import { type Salvaged, salvage } from "../store/recovery/salvage.ts";
+import { counted } from "./counted.ts";
 import { holdEventLoop } from "./hold-event-loop.ts";
 import { type ProgressStream, stepProgress } from "./progress.ts";
 
@@ -49,7 +50,7 @@ function restoredText(from: string, restored: RestoredBackup): string {
       ? []
       : [`gone from the log: seq ${head.seq + 1} to ${lastSeqBefore}, which the backup does not have`];
   return [
-    `restored ${from}: ${events} events, head ${head.seq}:${head.chainHash}`,
+    `restored ${from}: ${counted(events, "event")}, head ${head.seq}:${head.chainHash}`,
     ...gone,
     ...(gone.length > 0 ? ["lost for good of it: what the daemon had observed itself, and what came by core NATS"] : []),
     ...commonLines(restored),
@@ -59,7 +60,9 @@ function restoredText(from: string, restored: RestoredBackup): string {
 function salvagedText(salvaged: Salvaged): string {
   const { events, head, lost } = salvaged;
   const kept =
-    events === 0 ? "nothing could be proved: the log begins anew, empty" : `kept ${events} events that the chain proves`;
+    events === 0
+      ? "nothing could be proved: the log begins anew, empty"
+      : `kept ${counted(events, "event")} that the chain proves`;
   return [
     `${kept}, head ${head.seq}:${head.chainHash}`,
     ...(lost === null ? [] : lostLines(lost)),
@@ -70,7 +73,7 @@ function salvagedText(salvaged: Salvaged): string {
 function lostLines({ firstSeq, lastSeq, fromStream, byCore, observed, unreadable }: LostRows): string[] {
   const unknown = unreadable === 0 ? "" : `, ${unreadable} that cannot be read`;
   return [
-    `gone from the log: seq ${firstSeq} to ${lastSeq}: ${fromStream} messages of the stream, ${byCore} by core NATS, ${observed} observed${unknown}`,
+    `gone from the log: seq ${firstSeq} to ${lastSeq}: ${counted(fromStream, "message")} of the stream, ${byCore} by core NATS, ${observed} observed${unknown}`,
     "lost for good of it: what was observed and what came by core NATS; messages of the stream come again if it still holds them",
   ];
 }

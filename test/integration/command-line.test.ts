@@ -11,17 +11,20 @@ import { expectFailure, runCommand } from "../support/run-command.ts";
 const NOBODY = "127.0.0.1:9";
 
 describe.concurrent("help and usage", () => {
-  test.each(["run", "status", "peers", "publish", "setup", "demo"])("%s --help has examples", async (command) => {
-    const { code, stdout, stderr } = await runCommand([command, "--help"]);
-    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
-    expect(stdout).toContain(`Usage: oc-partnerd ${command}`);
-    expect(stdout).toMatch(new RegExp(`\\nExamples:\\n(?:.*\\n)*? {2}.*oc-partnerd ${command}`));
-  });
+  test.each(["run", "status", "peers", "publish", "setup", "check", "backup", "restore", "demo"])(
+    "%s --help has examples",
+    async (command) => {
+      const { code, stdout, stderr } = await runCommand([command, "--help"]);
+      expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+      expect(stdout).toContain(`Usage: oc-partnerd ${command}`);
+      expect(stdout).toMatch(new RegExp(`\\nExamples:\\n(?:.*\\n)*? {2}.*oc-partnerd ${command}`));
+    },
+  );
 
   test("--help lists the commands", async () => {
     const { code, stdout } = await runCommand(["--help"]);
     expect(code).toBe(0);
-    for (const command of ["run", "status", "peers", "publish", "setup", "demo"])
+    for (const command of ["run", "status", "peers", "publish", "setup", "check", "backup", "restore", "demo"])
       expect(stdout).toMatch(new RegExp(`^ {2}${command}\\b`, "m"));
   });
 
