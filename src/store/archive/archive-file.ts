@@ -32,7 +32,10 @@ export function syncToDisk(path: string): void {
       closeSync(descriptor);
     }
   } catch (thrown) {
-    throw new PartnerdError("file_failed", `cannot sync ${path}: ${messageOf(thrown)}`, { cause: thrown });
+    throw new PartnerdError("file_failed", `cannot sync ${path}: ${messageOf(thrown)}`, {
+      nextStep: "look at the disk that it is on",
+      cause: thrown,
+    });
   }
 }
 
@@ -201,6 +204,11 @@ async function doing<Result>(what: string, work: () => Promise<Result>): Promise
   } catch (thrown) {
     if (thrown instanceof PartnerdError) throw thrown;
     const isContent = thrown instanceof Error && "code" in thrown && String(thrown.code).startsWith("Z_");
-    throw new PartnerdError(isContent ? "archive_invalid" : "file_failed", `${what}: ${messageOf(thrown)}`, { cause: thrown });
+    throw new PartnerdError(isContent ? "archive_invalid" : "file_failed", `${what}: ${messageOf(thrown)}`, {
+      nextStep: isContent
+        ? "name an archive file; where it is one, it is damaged: take it from a backup"
+        : "see that the file can be read, or the directory written, and that the disk has room",
+      cause: thrown,
+    });
   }
 }

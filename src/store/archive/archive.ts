@@ -111,7 +111,8 @@ class Archiving {
   async #move(plan: ArchivePlan, path: string): Promise<Anchor> {
     // Before rows go, the head file has to name one that stays: a head that is gone is what it is there to tell.
     using head = openHeadFile(this.#database, this.#rows, this.#directory);
-    if (head.failing !== null) throw new PartnerdError("file_failed", head.failing);
+    if (head.failing !== null)
+      throw new PartnerdError("file_failed", head.failing, { nextStep: "see that the data directory can be written" });
     const start = archiveStart(this.#rows);
     makeDirectory(this.#to);
     const carried = carriedRepetitions(this.#database, plan.firstSeq);
@@ -219,6 +220,9 @@ function rename(partial: string, path: string): void {
   try {
     renameSync(partial, path);
   } catch (thrown) {
-    throw new PartnerdError("file_failed", `cannot rename ${partial} to ${path}: ${messageOf(thrown)}`, { cause: thrown });
+    throw new PartnerdError("file_failed", `cannot rename ${partial} to ${path}: ${messageOf(thrown)}`, {
+      nextStep: "see that the directory can be written, or name another one with --to DIR",
+      cause: thrown,
+    });
   }
 }
