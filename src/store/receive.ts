@@ -32,15 +32,19 @@ interface Receiving {
   readonly alreadyReceived: AlreadyReceived;
 }
 
-/** Only ever called within a write transaction. `cursor` is where the log stands, if the message is of the stream that it stands in. */
+/**
+ * Only ever called within a write transaction. `cursor` is where the log stands, if the message is of the stream that it stands in;
+ * `isNew`: the log cannot have it.
+ */
 export function receive(
   { rows, append, alreadyReceived }: Receiving,
   cursor: Cursor | undefined,
+  isNew: boolean,
   received: Received,
 ): Logged | "duplicate" {
   const { subject, dedupeKey } = withWellFormedText({ subject: received.subject, dedupeKey: received.dedupeKey });
   const streamSequence = received.streamSequence ?? null;
-  if (dedupeKey !== null && rows.holds(dedupeKey, streamSequence)) return "duplicate";
+  if (dedupeKey !== null && !isNew && rows.holds(dedupeKey, streamSequence)) return "duplicate";
   const payload = storedPayload(received.payload, received.sha256);
   if (streamSequence !== null && alreadyReceived.take(subject, payload.payloadSha256, streamSequence)) return "duplicate";
   const decoded = withWellFormedText(received.decoded);

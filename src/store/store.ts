@@ -106,6 +106,8 @@ export function openStore({ directory, clock, headFile: hasHeadFile = true, ...o
   });
   const repetitions = new Repetitions(clock);
   const alreadyReceived = new AlreadyReceived();
+  /** A stream that was set back gives sequences up to here once more. */
+  let reusedUpTo = newestReused(rows.deliveries().map(({ event }) => event));
   const append = appender(rows, memory, repetitions, clock);
   const refusals = {
     known: rollingLimit(MAX_REFUSALS_PER_HOUR, HOUR_MS),
@@ -115,9 +117,15 @@ export function openStore({ directory, clock, headFile: hasHeadFile = true, ...o
 
   const appendReceived = database.transaction((batch: readonly Arrival[], position: StreamPosition | undefined) => {
     const before = position && memory.cursor && isSameStream(position, memory.cursor) ? memory.cursor : undefined;
-    const answers = batch.map((arrival) =>
-      "type" in arrival ? append(arrival, ofStream(arrival)) : receive({ rows, append, alreadyReceived }, before, arrival),
-    );
+    // What stands behind all that ever came from this stream cannot be in the log: most messages need not be looked up.
+    let newest = before === undefined ? Number.POSITIVE_INFINITY : Math.max(before.sequence, reusedUpTo);
+    const answers = batch.map((arrival) => {
+      if ("type" in arrival) return append(arrival, ofStream(arrival));
+      const { streamSequence = 0 } = arrival;
+      const isNew = streamSequence > newest;
+      if (isNew) newest = streamSequence;
+      return receive({ rows, append, alreadyReceived }, before, isNew, arrival);
+    });
     if (position !== undefined && position.sequence > (before?.sequence ?? 0))
       setCursor({ ...position, firstSequence: before?.firstSequence ?? position.sequence });
     return answers;
@@ -127,6 +135,7 @@ export function openStore({ directory, clock, headFile: hasHeadFile = true, ...o
     const cameByCore = cursor !== undefined && rows.delivery()?.reason === "at_most_once";
     if (cameByCore) alreadyReceived.expect(rows.receivedByCore(Date.parse(cursor.created)), lastSequence);
     const logged = events.map((event) => append(event, ofStream(event)));
+    reusedUpTo = Math.max(reusedUpTo, newestReused(events));
     if (cursor !== undefined) setCursor(cursor);
     return logged;
   });
@@ -243,6 +252,11 @@ function openHeadFileOrClose(database: Database, rows: Tables, directory: string
     database.close();
     throw thrown;
   }
+}
+
+function newestReused(events: readonly DeliveryEvent[]): number {
+  const reused = events.filter((event) => event.type === "DeliveryGap" && event.reason === "reused");
+  return Math.max(0, ...reused.map(({ streamSequence }) => (streamSequence ?? 1) - 1));
 }
 
 const ofStream = ({ streamSequence }: DeliveryEvent) => ({ ...OBSERVED, streamSequence });

@@ -75,6 +75,16 @@ describe("a message that is delivered again", () => {
     expect(temporary.reopen().appendReceived([message(1)], at(1))).toEqual(["duplicate"]);
   });
 
+  it("is a duplicate after the stream was set back and is read from its beginning, also after a restart", () => {
+    temporary.store.appendDelivery([followed], cursor);
+    temporary.store.appendReceived([message(1), message(2), message(3)], at(3));
+    const reused = { ...gap, reason: "reused", streamSequence: 4, lastStreamSequence: null } as const;
+    temporary.store.appendDelivery([reused, followed], cursor);
+    expect(temporary.store.appendReceived([message(1)], at(1))).toEqual(["duplicate"]);
+    expect(temporary.reopen().appendReceived([message(2), message(3)], at(3))).toEqual(["duplicate", "duplicate"]);
+    expect(temporary.store.appendReceived([message(4)], at(4))).not.toEqual(["duplicate"]);
+  });
+
   it("is another message where the stream was set back and gave the sequence twice", () => {
     temporary.store.appendReceived([message(1)], at(1));
     const reused = { ...message(1), dedupeKey: dedupeKeyOf(identity, 1, "another") };

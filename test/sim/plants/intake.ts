@@ -34,7 +34,7 @@ export const INTAKE_PLANTS: readonly Plant[] = [
     name: "duplicate-not-recognised",
     what: "A redelivered message is appended as if it were new: an old event undoes a newer one, or none gets in any more.",
     file: "src/store/receive.ts",
-    find: 'if (dedupeKey !== null && rows.holds(dedupeKey, streamSequence)) return "duplicate";',
+    find: 'if (dedupeKey !== null && !isNew && rows.holds(dedupeKey, streamSequence)) return "duplicate";',
     replace: "",
   },
   {
