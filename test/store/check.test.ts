@@ -57,6 +57,17 @@ describe("a sound database", () => {
     expect(told).toEqual(Array.from({ length: seq }, (_, index) => [index + 1, seq]));
   });
 
+  it("may be one that was sealed: an earlier version had neither a chain nor a head file, and counted no changes of the schema", () => {
+    appendLongLog(temporary.store, temporary.clock, 5);
+    const before = temporary.store.head();
+    temporary.store[Symbol.dispose]();
+    forge("update event_log set chain_hash = null; pragma user_version = 0");
+    rmSync(join(temporary.directory, "oc-partnerd.head"));
+    expect(found()).toContain("event_log row 1: has no chain_hash: it was not appended by oc-partnerd");
+    expect(temporary.reopen().head()).toEqual(before);
+    expect(found()).toEqual([]);
+  });
+
   it("may have counts of failures without a checksum, as an earlier version wrote them", () => {
     temporary.store.appendObserved(openFailed(PEER_A));
     temporary.write("insert into repeated_failures (first_seq, count, last_at_ms) values (1, 7, 5)");

@@ -27,11 +27,13 @@ export function typeProblems(table: SQLiteTable): (row: object) => readonly stri
     return { property, name: column.name, isNullable: !column.notNull && !column.primary, type: column.getSQLType() };
   });
   return (row) => {
-    const values = new Map<string, unknown>(Object.entries(row));
-    return columns.flatMap(({ property, name, isNullable, type }) => {
-      const found = sqlTypeOf(values.get(property));
-      return found === type || (found === "null" && isNullable) ? [] : [`${name} is of type ${found}, has to be of type ${type}`];
-    });
+    const problems: string[] = [];
+    for (const { property, name, isNullable, type } of columns) {
+      const found = sqlTypeOf(Reflect.get(row, property));
+      if (found === type || (found === "null" && isNullable)) continue;
+      problems.push(`${name} is of type ${found}, has to be of type ${type}`);
+    }
+    return problems;
   };
 }
 
