@@ -129,7 +129,7 @@ export interface DeliveryGap {
 }
 
 /** Events before this one were moved to a file. `message` names them, the file, and what it and they come to. */
-export interface LogArchived {
+interface LogArchived {
   readonly type: "LogArchived";
   readonly message: string;
 }

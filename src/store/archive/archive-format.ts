@@ -10,7 +10,7 @@ import type { LogRow } from "../check/row-check.ts";
 import type { Repetition } from "../repetitions.ts";
 import { eventLog } from "../schema.ts";
 
-export const ARCHIVE_FORMAT = "oc-partnerd-events";
+const ARCHIVE_FORMAT = "oc-partnerd-events";
 const ARCHIVE_VERSION = 1;
 
 const chainHash = z.string().regex(/^[0-9a-f]{64}$/, "expected 64 hexadecimal digits");
