@@ -163,7 +163,8 @@ async function start(
   const nats = owner.use(new PersistentConnection(server.config, { clock, random, logger }));
   const subjects = [...config.events.createSubjects, ...config.events.removeSubjects];
   const { mode, stream, consumer } = config.nats;
-  const setUpOurs = async (client: NatsConnection) => void (await setUp(client, { stream, consumer, subjects, limits: { maxBytes: PRIVATE_STREAM_BYTES } }));
+  const setUpOurs = async (client: NatsConnection) =>
+    void (await setUp(client, { stream, consumer, subjects, limits: { maxBytes: PRIVATE_STREAM_BYTES } }));
   const source = owner.use(
     new EventSource({
       mode,
