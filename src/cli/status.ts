@@ -33,7 +33,7 @@ export function peerTable(peers: readonly PeerView[], nowMs: number): string {
       peer.relation ?? "-",
       peer.phase,
       peer.inbound === null ? "-" : "established",
-      peer.since === null ? "-" : duration(nowMs - Date.parse(peer.since)),
+      peer.since === null ? "-" : duration(Math.max(0, nowMs - Date.parse(peer.since))),
       next(peer, nowMs),
       peer.lastError === null ? "-" : `${peer.lastError.code}: ${peer.lastError.message}`,
     ]),

@@ -7,7 +7,7 @@ import type { Check } from "../http/api.ts";
 import { isoTime } from "../http/api.ts";
 import type { NatsStatus } from "../nats/connection.ts";
 import type { SourceFacts } from "../nats/event-source.ts";
-import { type DeliveryProof, proven } from "../store/delivery-proof.ts";
+import type { DeliveryProof } from "../store/delivery-proof.ts";
 
 /** Longer than any operation may take, deadlines and all. */
 const STUCK_MS = 60_000;
@@ -81,7 +81,7 @@ function how({ from, reading, problem, behind }: SourceFacts, proof: DeliveryPro
     return `${reading ? "subscribed" : `not subscribed${error}`}, at-most-once: what is published while this daemon or NATS is away is lost${why}`;
   }
   if (!reading) return `not reading: ${problem === null ? "beginning" : told(problem)}`;
-  return `at-least-once: ${proven(proof)}, ${behind ?? 0} behind`;
+  return `at-least-once from stream ${proof.cursor?.stream ?? "?"}, ${behind ?? 0} behind`;
 }
 
 function told({ message, nextStep }: PartnerdError): string {

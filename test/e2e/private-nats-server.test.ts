@@ -36,7 +36,7 @@ test("a private nats-server is started, said so, used, and gone after kill -9", 
     name: "nats",
     ok: true,
     message: matching(
-      new RegExp(`connected to 127\\.0\\.0\\.1:${port} .* at-least-once: stream OC_RESOURCES has brought nothing yet`),
+      new RegExp(`connected to 127\\.0\\.0\\.1:${port} .* at-least-once from stream OC_RESOURCES, 0 behind`),
     ),
   });
 
