@@ -109,7 +109,7 @@ describe("GET", () => {
       lastError: null,
       standing: "partner",
       inbound: null,
-      desiredSeq: 1,
+      desiredSeq: 2,
     });
     const { openedAt = "", expiresAt = "" } = byRelation["PARTNER established"]?.outbound ?? {};
     expect(byRelation["PARTNER established"]?.since).toBe(openedAt);
