@@ -53,16 +53,16 @@ export function readHeadFile(path: string): HeadRecord {
 }
 
 /**
- * Throws `log_truncated` where the log, which ends at `head`, is not the one that the file was written for, and `database_failed` where
- * the file cannot be read or is damaged. A head before `archivedUntilSeq` is in an archive, and out of reach here.
+ * `record`: what the file says; read before the log, which may go on meanwhile. Throws `log_truncated` where the log, which ends at `head`,
+ * is not the one that the file was written for, and `database_failed` where the file is damaged. A head before `archivedUntilSeq` is in an archive, and out of reach here.
  */
 export function refuseTruncated(
   path: string,
+  record: HeadRecord,
   head: LogHead,
   chainHashAt: (seq: number) => string | null,
   archivedUntilSeq = 0,
 ): void {
-  const record = readHeadFile(path);
   switch (record.kind) {
     case "none":
       return;

@@ -2,7 +2,7 @@
 import Database from "better-sqlite3";
 import { archiveRows } from "./archive-rows.ts";
 
-const ROWS_AT_ONCE = 1_000;
+const ROWS_AT_ONCE = 500;
 
 /** Enough for a start that does not wait for it. */
 const ROWS_AT_START = 10_000;

@@ -7,6 +7,7 @@ import { systemClock } from "../../src/clock.ts";
 import type { PartnerdError } from "../../src/errors.ts";
 import { resourceIdOf } from "../../src/ids.ts";
 import { archive } from "../../src/store/archive/archive.ts";
+import { headFileIn, readHeadFile } from "../../src/store/head-file.ts";
 import { ARCHIVE_LOCK, lockDirectory } from "../../src/store/lock.ts";
 import { openLogReader } from "../../src/store/log-reader.ts";
 import { PEER_A, PEER_B } from "../support/peers.ts";
@@ -56,6 +57,7 @@ describe("an archive", () => {
     expect({ list: store.list(), statuses: store.statuses() }).toEqual({ list: before.list, statuses: before.statuses });
     expect(store.verifyProjections()).toEqual([]);
     expect(findingsIn(directory)).toEqual([]);
+    expect(readHeadFile(headFileIn(directory))).toMatchObject({ kind: "head", head: { seq: 17 } });
     expect(append(store, desired()).seq).toBe(18);
     expect(store.verifyProjections()).toEqual([]);
   });
@@ -186,6 +188,41 @@ describe("behind an archive", () => {
     append(temporary.store, rejected());
     await archiveBefore(temporary.directory, 2);
     expect(temporary.reopen().closeDanglingSessions()).toMatchObject([{ causeSeq: 1, event: { peerId: PEER_A } }]);
+  });
+
+  it("a resource still means the peer that it meant last", async () => {
+    using temporary = new TemporaryStore();
+    const [store, resourceId] = [temporary.store, resourceIdOf("resource-of-old")];
+    append(store, desired({ peerId: PEER_A, resourceId }));
+    append(store, desired({ peerId: PEER_A, resourceId: resourceIdOf("resource-of-now") }));
+    append(store, rejected());
+    await archiveBefore(temporary.directory, 3);
+    expect(append(store, removed({ peerId: null, resourceId })).event).toMatchObject({ type: "PeerRemoved", peerId: PEER_A });
+  });
+
+  it("a late message does not undo what a later one said of its peer or of its resource", async () => {
+    using temporary = new TemporaryStore();
+    const { store, directory } = temporary;
+    const stream = { stream: "S", created: "2026-01-01T00:00:00Z" };
+    const arrive = (sequence: number, change: Parameters<typeof desired>[0]) => {
+      const message = { dedupeKey: `${stream.created}/${sequence}/${sequence}-a`, streamSequence: sequence };
+      const [logged] = store.appendReceived([received(desired(change), message)], { ...stream, sequence, messageHash: null });
+      return logged === "duplicate" || logged === undefined ? logged : logged.event;
+    };
+    arrive(5, { peerId: PEER_A, resourceId: resourceIdOf("resource-a") });
+    arrive(9, { peerId: PEER_B, resourceId: resourceIdOf("resource-b") });
+    append(store, rejected());
+    await archiveBefore(directory, 3);
+    const outdated = (newer: string) => ({
+      type: "EventRejected",
+      reason: "outdated",
+      message: expect.stringContaining(newer) as string,
+    });
+    expect(arrive(4, { peerId: PEER_A, resourceId: null })).toEqual(outdated("came after 5 (seq 1)"));
+    expect(arrive(7, { peerId: PEER_A, resourceId: resourceIdOf("resource-b") })).toEqual(outdated("came after 9 (seq 2)"));
+    expect(arrive(6, { peerId: PEER_A, resourceId: null })).toMatchObject({ type: "PeerDesired" });
+    expect(arrive(5, {})).toBe("duplicate");
+    expect(arrive(10, { peerId: PEER_B })).toMatchObject({ type: "PeerDesired" });
   });
 
   it("a change of relation is told with what was before, and no other", async () => {
