@@ -10,6 +10,7 @@ import { archive } from "../../src/store/archive/archive.ts";
 import { headFileIn, readHeadFile } from "../../src/store/head-file.ts";
 import { ARCHIVE_LOCK, lockDirectory } from "../../src/store/lock.ts";
 import { openLogReader } from "../../src/store/log-reader.ts";
+import { matching } from "../support/matchers.ts";
 import { PEER_A, PEER_B } from "../support/peers.ts";
 import { appendMany, archiveBefore, filesIn, findingsIn, writeUnguarded } from "./archiving.ts";
 import { append, closed, desired, opened, openFailed, received, rejected, removed } from "./events.ts";
@@ -72,7 +73,7 @@ describe("an archive", () => {
       .toString()
       .trimEnd()
       .split("\n")
-      .map((line) => JSON.parse(line));
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
     expect(header).toEqual({
       format: "oc-partnerd-events",
       version: 1,
@@ -80,12 +81,12 @@ describe("an archive", () => {
       last_seq: 8,
       follows_chain_hash: "0".repeat(64),
       last_chain_hash: anchor.lastChainHash,
-      written_at: expect.stringMatching(/^\d{4}-.*Z$/),
+      written_at: matching(/^\d{4}-.*Z$/),
     });
     expect(lines.pop()).toEqual({ rows: 8 });
     const counts = lines.map(({ repeated_failures }) => repeated_failures);
     expect(counts.filter((count) => count !== null)).toEqual([{ count: 3, last_at_ms: Date.parse("2026-01-01T12:00:49.000Z") }]);
-    expect(lines.map(({ repeated_failures: _, ...row }) => row)).toEqual(
+    expect(lines.map(({ repeated_failures: _count, ...row }) => row)).toEqual(
       rows.map((row) => ({ ...row, payload: row["payload"] === null ? null : (row["payload"] as Buffer).toString("base64") })),
     );
   });

@@ -19,7 +19,7 @@ export async function archiveBefore(
   before: number,
   options: Partial<ArchiveOptions> & { readonly wallMs?: () => number } = {},
 ): Promise<Archived> {
-  const { wallMs = systemClock.wallMs, ...rest } = options;
+  const { wallMs = () => systemClock.wallMs(), ...rest } = options;
   const report = await archive({ data, before: { seq: before }, clock: { ...systemClock, wallMs }, ...rest });
   if (report.kind !== "archived") throw new Error(`expected an archive, got ${JSON.stringify(report)}`);
   return report;
