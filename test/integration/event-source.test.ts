@@ -140,7 +140,7 @@ describe.concurrent("resync", { timeout: 60_000 }, () => {
         Payload: { id, relation, peer_id: PEERS[id], stream_address: `/ip4/127.0.0.1/tcp/9/p2p/${PEERS[id]}` },
       });
     await publisher.publish(CREATE, peer("a", "PARTNER", 7));
-    await publisher.publish(CREATE, peer("b", "PARTNER", 7));
+    await publisher.publish(CREATE, peer("b", "NONE", 7));
     await publisher.publish(CREATE, peer("a", "NONE", "PEER"));
     await daemon.until("the last one is in the log", () => daemon.count("select count(*) from desired_peers") === 1);
     expect(await resync(daemon)).toMatchObject({ code: 0, stdout: matching(/up to sequence 3: the log had all of it/) });
@@ -154,7 +154,7 @@ describe.concurrent("resync", { timeout: 60_000 }, () => {
     expect({ stdout, code }).toMatchObject({ code: 0, stdout: matching(/up to sequence 3: the log grew by 2 rows/) });
     expect(daemon.sql("select peer_id, relation from desired_peers order by resource_id")).toEqual([
       { peer_id: PEERS["a"], relation: "NONE" },
-      { peer_id: PEERS["b"], relation: "PARTNER" },
+      { peer_id: PEERS["b"], relation: "NONE" },
     ]);
     expect(daemon.sql("select reason from rejected_events")).toEqual([{ reason: "outdated" }]);
     await publisher.publish(CREATE, "and on it goes");

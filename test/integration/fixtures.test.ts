@@ -251,18 +251,18 @@ describe("export of a daemon's log", () => {
     expect(kinds(fixture).toSorted()).toEqual(["StreamOpened", "StreamOpened", "listens", "message", "message", "open"]);
     expect(await unmetExpectations(fixture)).toEqual([]);
     expect((await a.daemon.health("/readyz")).status).toBe(200);
-    expect(a.daemon.count("select count(*) from event_log")).toBe(4);
+    expect(a.daemon.count("select count(*) from event_log")).toBe(5);
   });
 
   test("takes a part of it, by seq, by time and by peer, into a file", async () => {
     const file = newFile();
-    expect(await runCommand(["export", "--data", a.daemon.databaseFile, "--to", "1", "--out", file])).toMatchObject({
+    expect(await runCommand(["export", "--data", a.daemon.databaseFile, "--to", "2", "--out", file])).toMatchObject({
       code: 0,
       stdout: "",
     });
     // Nothing comes of the attempt, as the log knows of nothing by then.
     expect(kinds(parsedFile(file))).toEqual(["listens", "answers", "message"]);
-    const at = String(a.daemon.sql("select at from peer_history where seq = 3")[0]?.["at"]);
+    const at = String(a.daemon.sql("select at from peer_history where seq = 4")[0]?.["at"]);
     expect(kinds(await exported("--from", at)).filter((kind) => kind === "message")).toHaveLength(1);
     expect(kinds(await exported("--to", at)).filter((kind) => kind === "message")).toHaveLength(1);
     expect(kinds(await exported("--peer", b.peerId)).filter((kind) => kind === "message")).toHaveLength(1);
