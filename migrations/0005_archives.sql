@@ -12,6 +12,7 @@ CREATE TABLE `archive_anchor` (
 	`archived_at_ms` integer NOT NULL,
 	`logged_seq` integer NOT NULL,
 	`state_sha256` text NOT NULL,
+	`packed_sha256` text NOT NULL,
 	`state` blob NOT NULL
 );
 --> statement-breakpoint

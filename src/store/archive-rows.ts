@@ -14,7 +14,11 @@ import { reader } from "./statement.ts";
 const orm = drizzle.mock();
 
 const { state: _state, ...anchorColumns } = getTableColumns(archiveAnchor);
-const packed = { lastSeq: archiveAnchor.lastSeq, stateSha256: archiveAnchor.stateSha256, state: archiveAnchor.state };
+const packed = {
+  state: archiveAnchor.state,
+  packedSha256: archiveAnchor.packedSha256,
+  stateSha256: archiveAnchor.stateSha256,
+};
 const lastPeer = { peerId: archivedResource.peerId };
 
 /** What stands for the rows up to `lastSeq` that are in an archive file. */
@@ -66,7 +70,7 @@ export function archiveRows(database: Database) {
       const row = packedState.get({ lastSeq });
       if (row === undefined) throw new PartnerdError("database_failed", `there is no archive_anchor ${lastSeq}`);
       try {
-        return unpackState(row.state, row.stateSha256);
+        return unpackState(row);
       } catch (thrown) {
         throw new PartnerdError("database_failed", `archive_anchor ${lastSeq}: its state is damaged: ${messageOf(thrown)}`, {
           nextStep: "look at the log with `oc-partnerd check`, then restore it from a backup",

@@ -28,6 +28,8 @@ export const archiveAnchor = sqliteTable("archive_anchor", {
   loggedSeq: integer("logged_seq").notNull(),
   /** Of the JSON in `state`. */
   stateSha256: text("state_sha256").notNull(),
+  /** Of `state` itself: a byte of it may be another without making a difference to the JSON. */
+  packedSha256: text("packed_sha256").notNull(),
   /** What the log came to at `last_seq`, and what the tables below hold of this archive (archived-state.ts): JSON, gzipped. */
   state: blob("state", { mode: "buffer" }).notNull(),
 });

@@ -5,7 +5,7 @@ import type { Anchor } from "./archive-rows.ts";
  * What the log says of an archive: all that its anchor says, so that whoever changes the anchor, the file or the state has to change the
  * chain too.
  */
-export function archivedMessage(anchor: Omit<Anchor, "archivedAtMs" | "loggedSeq">): string {
+export function archivedMessage(anchor: Omit<Anchor, "archivedAtMs" | "loggedSeq" | "packedSha256">): string {
   const { firstSeq, lastSeq, events, firstAtMs, lastAtMs, lastChainHash, stateSha256 } = anchor;
   const { directory, file, fileBytes, fileSha256 } = anchor;
   const counted = events === 1 ? "1 event" : `${events} events`;

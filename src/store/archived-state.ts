@@ -8,6 +8,7 @@ import { z } from "zod";
 import type { ErrorCode } from "../errors.ts";
 import type { CloseReason, DeliveryGuarantee, GapReason } from "../events/types.ts";
 import type { Address, Did, PeerId, ResourceId } from "../ids.ts";
+import type { archiveAnchor } from "./archive-schema.ts";
 import { dedupeKeyParts } from "./dedupe-key.ts";
 import type { LoggedRow } from "./logged.ts";
 import type { Projections } from "./replay.ts";
@@ -111,17 +112,30 @@ export function coreMessageItem(row: CoreMessageColumns): readonly (string | num
   return dedupeKey !== null || subject === null || payloadSha256 === null ? undefined : [seq, atMs, subject, payloadSha256];
 }
 
-/** As the anchor holds it: the fields in the order of the schema, so that the same state is always the same text. */
-export function packState(state: ArchivedState): { readonly packed: Buffer; readonly sha256: string } {
-  const json = JSON.stringify(schema.parse(state));
-  return { packed: gzipSync(json), sha256: hash("sha256", json, "hex") };
+/** A state as an anchor holds it. */
+export type PackedState = Pick<typeof archiveAnchor.$inferSelect, "state" | "packedSha256" | "stateSha256">;
+
+/** The SHA-256 of a state. The fields come in the order of the schema, so that the same state is always the same text. */
+export function stateSha256Of(state: ArchivedState): string {
+  return hash("sha256", jsonOf(state), "hex");
 }
 
-/** Throws, in words, where it is not what `sha256` says, or nothing that this program could have written. */
-export function unpackState(packed: Uint8Array, sha256: string): ArchivedState {
-  const json = gunzipSync(packed).toString();
-  const found = hash("sha256", json, "hex");
-  if (found !== sha256) throw new Error(`its SHA-256 is ${found}, has to be ${sha256}`);
+export function packState(state: ArchivedState): PackedState {
+  const json = jsonOf(state);
+  const packed = gzipSync(json);
+  return { state: packed, packedSha256: hash("sha256", packed, "hex"), stateSha256: hash("sha256", json, "hex") };
+}
+
+function jsonOf(state: ArchivedState): string {
+  return JSON.stringify(schema.parse(state));
+}
+
+/** Throws, in words, where it is not what its hashes say, or nothing that this program could have written. */
+export function unpackState({ state, packedSha256, stateSha256 }: PackedState): ArchivedState {
+  const json = gunzipSync(state).toString();
+  const expected = { [stateSha256]: hash("sha256", json, "hex"), [packedSha256]: hash("sha256", state, "hex") };
+  for (const [wanted, found] of Object.entries(expected))
+    if (found !== wanted) throw new Error(`its SHA-256 is ${found}, has to be ${wanted}`);
   return schema.parse(JSON.parse(json));
 }
 

@@ -3,10 +3,12 @@ import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { gunzipSync, gzipSync } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { seededRandom } from "../../src/sim/random.ts";
 import { checkArchives } from "../../src/store/archive/archive-check.ts";
 import { sentenceOf } from "../../src/store/finding.ts";
+import { flipByte } from "../support/corruptions.ts";
 import { behindTheGuards } from "../support/forger.ts";
-import { archiveBefore, findingsIn } from "./archiving.ts";
+import { archiveBefore, findingsIn, Twin } from "./archiving.ts";
 import { appendLongLog } from "./long-log.ts";
 import { rawConnection, TemporaryStore } from "./temporary-store.ts";
 
@@ -227,6 +229,15 @@ describe("a changed anchor is found", () => {
   ])("%s", (_, statement, problem) => {
     forge(statement);
     expect(findingsIn(temporary.directory)).toContainEqual(expect.stringMatching(problem));
+  });
+
+  it("any byte of the database that holds something (60 seeds)", { timeout: 60_000 }, () => {
+    temporary.store[Symbol.dispose]();
+    for (let seed = 1; seed <= 60; seed++) {
+      using twin = new Twin(temporary);
+      const { what } = flipByte(twin.directory, seededRandom(seed));
+      expect.soft(findingsIn(twin.directory), `seed ${seed}: ${what}`).not.toEqual([]);
+    }
   });
 
   it("the first row that stays is gone", () => {

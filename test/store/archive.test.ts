@@ -333,8 +333,8 @@ describe("the anchor", () => {
   ])("is no anchor %s", async (_, lastSeq, chainHash) => {
     using story = toldStory();
     const columns =
-      "last_seq, first_seq, first_at_ms, last_at_ms, last_chain_hash, events, file, directory, file_bytes, file_sha256, archived_at_ms, logged_seq, state_sha256, state";
-    const insert = `insert into archive_anchor (${columns}) values (${lastSeq}, 1, 0, 0, ${chainHash}, 1, '', '', 0, '', 0, 17, '', x'')`;
+      "last_seq, first_seq, first_at_ms, last_at_ms, last_chain_hash, events, file, directory, file_bytes, file_sha256, archived_at_ms, logged_seq, state_sha256, packed_sha256, state";
+    const insert = `insert into archive_anchor (${columns}) values (${lastSeq}, 1, 0, 0, ${chainHash}, 1, '', '', 0, '', 0, 17, '', '', x'')`;
     expect(() => story.write(insert)).toThrow("does not fit the log");
   });
 

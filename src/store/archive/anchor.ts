@@ -26,7 +26,7 @@ const prepare = {
 };
 
 /** An anchor before it has its place in the log. */
-type NewAnchor = Omit<Anchor, "archivedAtMs" | "loggedSeq" | "stateSha256">;
+type NewAnchor = Omit<Anchor, "archivedAtMs" | "loggedSeq" | "packedSha256" | "stateSha256">;
 
 /** What is in the file besides its rows. */
 interface ArchiveContents {
@@ -46,7 +46,7 @@ export function appendAnchor(
   clock: Clock,
 ): { readonly anchor: Anchor; readonly head: LogHead } {
   const rows = tables(database);
-  const { packed, sha256: stateSha256 } = packState(state);
+  const packed = packState(state);
   const insert = {
     anchor: prepare.anchor(database),
     peer: prepare.peer(database),
@@ -61,11 +61,12 @@ export function appendAnchor(
     refuseMoved(rows, anchor);
     const memory = memoryOf(rows);
     const append = appender(rows, memory, new Repetitions(clock), clock);
-    const message = archivedMessage({ ...anchor, stateSha256 });
+    const message = archivedMessage({ ...anchor, stateSha256: packed.stateSha256 });
     const { seq: loggedSeq, atMs: archivedAtMs } = append({ type: "LogArchived", message }, OBSERVED);
     const { lastSeq } = anchor;
-    const whole = { ...anchor, archivedAtMs, loggedSeq, stateSha256 };
-    insert.anchor({ ...whole, state: packed });
+    const { state: bytes, ...hashes } = packed;
+    const whole = { ...anchor, archivedAtMs, loggedSeq, ...hashes };
+    insert.anchor({ ...whole, state: bytes });
     for (const peer of state.peers) insert.peer({ ...peer, lastSeq });
     for (const resource of state.resources) insert.resource({ ...resource, lastSeq });
     for (const { peerId, openStreams } of state.status)

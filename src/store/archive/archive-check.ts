@@ -4,7 +4,7 @@ import Database from "better-sqlite3";
 import { toPartnerdError } from "../../errors.ts";
 import type { Anchor } from "../archive-rows.ts";
 import { archivedMessage } from "../archived-message.ts";
-import { packState, projectionsOf } from "../archived-state.ts";
+import { projectionsOf, stateSha256Of } from "../archived-state.ts";
 import { CHAIN_START } from "../chain.ts";
 import type { LogRow } from "../check/row-check.ts";
 import { attempt } from "../check/rows.ts";
@@ -89,7 +89,7 @@ async function checkArchive(
       find(`its SHA-256 is ${read.sha256}, archive_anchor ${anchor.lastSeq} has ${anchor.fileSha256}`);
     if (read.header.lastChainHash !== anchor.lastChainHash)
       find(`ends with the chain hash ${read.header.lastChainHash}, archive_anchor ${anchor.lastSeq} has ${anchor.lastChainHash}`);
-    const { sha256 } = packState(read.state);
+    const sha256 = stateSha256Of(read.state);
     if (sha256 !== anchor.stateSha256)
       find(`comes to a state with the SHA-256 ${sha256}, archive_anchor ${anchor.lastSeq} has ${anchor.stateSha256}`);
   } catch (thrown) {

@@ -8,7 +8,7 @@ import type { Database } from "better-sqlite3";
 import type { Clock } from "../../clock.ts";
 import { messageOf, PartnerdError } from "../../errors.ts";
 import type { Anchor } from "../archive-rows.ts";
-import { packState } from "../archived-state.ts";
+import { stateSha256Of } from "../archived-state.ts";
 import { DATABASE_NAME, databaseFileOf } from "../database-file.ts";
 import { storeFailure } from "../failure.ts";
 import { ARCHIVE_LOCK, lockDirectory } from "../lock.ts";
@@ -158,7 +158,7 @@ class Archiving {
       const onRow = (rows: number) => this.#step("writing", rows, events);
       await writeArchiveFile(partial, archiveLines({ database: this.#database, header, carried, fold, onRow }));
       const verified = await readVerified(partial, start, { progress: (rows) => this.#step("reading back", rows, events) });
-      const [inLog, inFile] = [packState(fold.state()).sha256, packState(verified.state).sha256];
+      const [inLog, inFile] = [stateSha256Of(fold.state()), stateSha256Of(verified.state)];
       if (inLog !== inFile) throw new PartnerdError("internal", `${partial} comes to the state ${inFile}, the log to ${inLog}`);
       rename(partial, path);
       syncToDisk(this.#to);
