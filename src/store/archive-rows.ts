@@ -1,11 +1,11 @@
 /** The prepared statements over what was archived: the anchors, and what is left of the rows behind them. */
 import type { Database } from "better-sqlite3";
-import { asc, desc, eq, getTableColumns, sql } from "drizzle-orm";
+import { and, asc, desc, eq, getTableColumns, lt, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/better-sqlite3";
 import { messageOf, PartnerdError } from "../errors.ts";
 import type { PeerId, ResourceId } from "../ids.ts";
 import { OWN_SOURCE } from "./append.ts";
-import { archiveAnchor, archivedDelivery, archivedResource } from "./archive-schema.ts";
+import { archiveAnchor, archivedDelivery, archivedPeer, archivedResource } from "./archive-schema.ts";
 import { type ArchivedState, unpackState } from "./archived-state.ts";
 import { type DedupeKeyParts, dedupeKeyParts } from "./dedupe-key.ts";
 import { type LoggedRow, NO_COLUMNS } from "./logged.ts";
@@ -18,6 +18,13 @@ const packed = {
   state: archiveAnchor.state,
   packedSha256: archiveAnchor.packedSha256,
   stateSha256: archiveAnchor.stateSha256,
+};
+const inArchive = {
+  seq: archivedPeer.lastSeq,
+  events: archivedPeer.events,
+  atMs: archiveAnchor.lastAtMs,
+  file: archiveAnchor.file,
+  chainHash: archiveAnchor.lastChainHash,
 };
 const lastPeer = { peerId: archivedResource.peerId };
 
@@ -42,6 +49,15 @@ const prepare = {
       .orderBy(desc(archivedResource.lastSeq)),
     lastPeer,
   ),
+  history: reader(
+    orm
+      .select(inArchive)
+      .from(archivedPeer)
+      .innerJoin(archiveAnchor, eq(archiveAnchor.lastSeq, archivedPeer.lastSeq))
+      .where(and(eq(archivedPeer.peerId, sql.placeholder("peerId")), lt(archivedPeer.lastSeq, sql.placeholder("beforeSeq"))))
+      .orderBy(desc(archivedPeer.lastSeq)),
+    inArchive,
+  ),
   deliveries: reader(orm.select().from(archivedDelivery).orderBy(asc(archivedDelivery.seq)), getTableColumns(archivedDelivery)),
 };
 
@@ -52,6 +68,7 @@ export function archiveRows(database: Database) {
   const all = prepare.all(database);
   const packedState = prepare.packed(database);
   const lastPeer = prepare.lastPeer(database);
+  const history = prepare.history(database);
   const deliveries = prepare.deliveries(database);
   const archivedMessage = database
     .prepare<DedupeKeyParts, number>(
@@ -82,6 +99,12 @@ export function archiveRows(database: Database) {
     heldMessage: (dedupeKey: string, streamSequence: number | null) =>
       archivedMessage.get(dedupeKeyParts(dedupeKey, streamSequence)) !== undefined,
     archivedPeerOfResource: (resourceId: ResourceId): PeerId | undefined => lastPeer.get({ resourceId })?.peerId,
+    /** In the place of a peer's archived rows, newest first: a LogArchived for each file, which says how many of them it holds. */
+    archivedHistory: (peerId: PeerId, beforeSeq: number): readonly LoggedRow[] =>
+      history.all({ peerId, beforeSeq }).map(({ events, file, ...place }) => {
+        const message = events === 1 ? `1 earlier event is in ${file}` : `${events} earlier events are in ${file}`;
+        return { ...NO_COLUMNS, type: "LogArchived", ...place, message };
+      }),
     /** The rows about delivery that were archived, oldest first. */
     archivedDeliveries: (): readonly LoggedRow[] =>
       deliveries.all().map((row) => ({ ...NO_COLUMNS, source: OWN_SOURCE, ...row })),

@@ -60,7 +60,10 @@ export interface Store extends Disposable {
   status(peerId: PeerId): PeerStatus | undefined;
   /** Every peer that anything was observed of, by PeerID. */
   statuses(): readonly PeerStatus[];
-  /** What the log says of a peer, newest first; `beforeSeq` continues after the last row of a page. */
+  /**
+   * What the log says of a peer, newest first; `beforeSeq` continues after the last row of a page. Where more is in an archive, a LogArchived
+   * with the seq of its last row says so.
+   */
   history(peerId: PeerId, page: { limit: number; beforeSeq?: number }): readonly Logged[];
   /** The newest row of the log; `seq` is 0 while it is empty. */
   head(): LogHead;

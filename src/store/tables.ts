@@ -1,6 +1,6 @@
 /** The prepared statements over the tables, with rows as the program's own types. Each runs within its caller's transaction. */
 import type { Database } from "better-sqlite3";
-import { and, asc, desc, eq, getTableColumns, isNotNull, lt, sql } from "drizzle-orm";
+import { and, asc, desc, eq, getTableColumns, gt, isNotNull, lt, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/better-sqlite3";
 import { unionAll } from "drizzle-orm/sqlite-core";
 import type { DesiredPeer } from "../events/types.ts";
@@ -39,7 +39,13 @@ function eventsOf(column: typeof eventLog.peerId | typeof eventLog.supersededPee
   return orm
     .select(loggedColumns)
     .from(eventLog)
-    .where(and(eq(column, sql.placeholder("peerId")), lt(eventLog.seq, sql.placeholder("beforeSeq"))));
+    .where(
+      and(
+        eq(column, sql.placeholder("peerId")),
+        gt(eventLog.seq, sql.placeholder("afterSeq")),
+        lt(eventLog.seq, sql.placeholder("beforeSeq")),
+      ),
+    );
 }
 
 const prepare = {
@@ -169,7 +175,13 @@ export function tables(database: Database) {
     /** Whether this message, which came with this sequence in its stream, is in the log, or was. */
     holds: (dedupeKey: string, streamSequence: number | null) =>
       eventByDedupeKey.get({ dedupeKey }) !== undefined || archived.heldMessage(dedupeKey, streamSequence),
-    history: (peerId: PeerId, limit: number, beforeSeq: number) => history.all({ peerId, limit, beforeSeq }).map(loggedOf),
+    /** Newest first; behind the last row of the log one for each archive that holds more. */
+    history: (peerId: PeerId, limit: number, beforeSeq: number) => {
+      const afterSeq = archived.newestAnchor()?.lastSeq ?? 0;
+      const inLog = history.all({ peerId, limit, beforeSeq, afterSeq });
+      const more = afterSeq === 0 || inLog.length >= limit ? [] : archived.archivedHistory(peerId, beforeSeq);
+      return [...inLog, ...more.slice(0, limit - inLog.length)].map(loggedOf);
+    },
     /** From behind a row on, read as it is asked for. Nothing may be written meanwhile. */
     log: (afterSeq: number, beforeSeq = Number.MAX_SAFE_INTEGER): Iterable<ReplayedRow> => log.iterate(afterSeq, beforeSeq),
     /** Where a replay of the log begins: at its first row, or behind what was archived. Throws as archivedState does. */

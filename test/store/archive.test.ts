@@ -191,6 +191,22 @@ describe("behind an archive", () => {
     expect(temporary.reopen().closeDanglingSessions()).toMatchObject([{ causeSeq: 1, event: { peerId: PEER_A } }]);
   });
 
+  it("a peer's history says, page by page, how much of it is where", async () => {
+    using story = toldStory();
+    await archiveBefore(story.directory, 4);
+    await archiveBefore(story.directory, 10);
+    const page = (limit: number, beforeSeq?: number) =>
+      story.store
+        .history(PEER_A, { limit, ...(beforeSeq !== undefined && { beforeSeq }) })
+        .map(({ seq, event }) => (event.type === "LogArchived" ? [seq, event.message] : seq));
+    const first = [3, "3 earlier events are in oc-partnerd-events-1-3.jsonl.gz"];
+    const second = [9, "3 earlier events are in oc-partnerd-events-4-9.jsonl.gz"];
+    expect(page(10)).toEqual([12, 11, 10, second, first]);
+    expect(page(4)).toEqual([12, 11, 10, second]);
+    expect(page(4, 9)).toEqual([first]);
+    expect(page(2)).toEqual([12, 11]);
+  });
+
   it("a resource still means the peer that it meant last", async () => {
     using temporary = new TemporaryStore();
     const [store, resourceId] = [temporary.store, resourceIdOf("resource-of-old")];
