@@ -1,3 +1,4 @@
+/** What a log goes on with when its beginning is archived, and what it says of that. */
 import { describe, expect, it } from "vitest";
 import { resourceIdOf } from "../../src/ids.ts";
 import { openLogReader } from "../../src/store/log-reader.ts";
