@@ -1,5 +1,6 @@
 /** One round: a daemon is started under load, and somebody is killed. Afterwards no daemon runs, and the server does. */
 import { setTimeout as delay } from "node:timers/promises";
+import type { DeliveryView } from "../../src/http/api.ts";
 import { type ConfigFile, DaemonProcess } from "../support/daemon-process.ts";
 import type { Broker } from "./broker.ts";
 import type { Disk } from "./disk.ts";
@@ -160,9 +161,31 @@ async function untilAnswers(
 /** It is ready, and takes what it was not yet told when the server came back. */
 async function recovered(daemon: DaemonProcess, identity: Identity): Promise<void> {
   const before = sequenceIn(identity);
+  await rereadingIsOver(daemon);
   const startedMs = performance.now();
   await daemon.until("the log goes on", () => sequenceIn(identity) > before, RECOVERY_TIMEOUT_MS);
   await untilAnswers(daemon, "/readyz", RECOVERY_TIMEOUT_MS - (performance.now() - startedMs));
+}
+
+/** What is new comes behind what is read a second time, however much that is by now, as long as it goes on. */
+async function rereadingIsOver(daemon: DaemonProcess): Promise<void> {
+  const rereading = async () => {
+    const response = await daemon.fetch("/v1/delivery").catch(() => undefined);
+    return response === undefined ? undefined : ((await response.json()) as DeliveryView).rereading;
+  };
+  for (let at = await rereading(); at !== null; ) {
+    const before = at?.sequence;
+    at = await daemon
+      .until(
+        "reading the stream again goes on",
+        async () => {
+          const now = await rereading();
+          return now === undefined || now?.sequence === before ? undefined : { now };
+        },
+        RECOVERY_TIMEOUT_MS,
+      )
+      .then(({ now }) => now);
+  }
 }
 
 function sequenceIn({ dataDir }: Identity): number {
