@@ -2,12 +2,15 @@
  * What reading a stream needs of a connection to its broker, and nothing else. nats-link.ts has it over NATS, the simulator over a stream of
  * its own; test/contract/stream-link.contract.ts tells what both hold to.
  */
-import type { ConsumerInfo, Msg } from "nats";
+import type { ConsumerConfig, ConsumerInfo, Msg } from "nats";
 import type { PartnerdError } from "../errors.ts";
 import type { StreamState } from "./stream-alignment.ts";
 
 /** Where a consumer stands, and how it is configured. */
-export type ConsumerState = Pick<ConsumerInfo, "config" | "delivered" | "num_ack_pending">;
+export type ConsumerState = {
+  readonly delivered: Pick<ConsumerInfo["delivered"], "consumer_seq" | "stream_seq">;
+  readonly config: Partial<ConsumerConfig>;
+} & Readonly<Pick<ConsumerInfo, "num_ack_pending" | "num_waiting">>;
 
 /** `reply` tells its place in the stream (stream-message.ts), and is where it is acknowledged. */
 export type StreamMessage = Pick<Msg, "subject" | "data" | "reply">;
