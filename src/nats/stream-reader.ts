@@ -225,8 +225,9 @@ export class StreamReader {
 }
 
 /** Whether the consumer delivers next what the log needs next. */
-function standsAt({ config, delivered, num_ack_pending }: ConsumerState, { sequence }: Cursor): boolean {
+function standsAt({ config, delivered, num_ack_pending, num_waiting }: ConsumerState, { sequence }: Cursor): boolean {
   const isNew = delivered.consumer_seq === 0;
   const next = isNew ? (config.opt_start_seq ?? 1) : delivered.stream_seq + 1;
-  return next === sequence + 1 && num_ack_pending === 0 && consumerDifferences(config).length === 0;
+  // A request that waits already is of a connection that only the broker believes in, and would get what comes next.
+  return next === sequence + 1 && num_ack_pending === 0 && num_waiting === 0 && consumerDifferences(config).length === 0;
 }

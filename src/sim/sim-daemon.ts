@@ -100,6 +100,7 @@ export class SimDaemon {
         if (logged !== null) watcher.logged(logged);
       },
       onAppendFailed: () => {},
+      onGap: (logged) => watcher.logged(logged),
       probe: probeOf(watcher),
     });
     const daemon = new SimDaemon(init, store, recorder, node, core);

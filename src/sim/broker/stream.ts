@@ -136,7 +136,7 @@ export class SimStream {
 
   /** Deleted, and made anew under the same name: empty, and without a consumer. */
   recreate(): void {
-    for (const message of [...this.#held.values()]) this.#lose(message, "recreated");
+    for (const message of this.#everStored) if (message.created === this.#created) this.#lose(message, "recreated");
     this.deleteConsumer();
     this.#lastSequence = 0;
     this.#created = this.#timeOfCreation();
@@ -147,7 +147,8 @@ export class SimStream {
   setBack(messages: number): void {
     const lastSequence = Math.max(0, this.#lastSequence - messages);
     if (lastSequence === this.#lastSequence) return;
-    for (const message of [...this.#held.values()]) if (message.sequence > lastSequence) this.#lose(message, "set_back");
+    for (const message of this.#everStored)
+      if (message.created === this.#created && message.sequence > lastSequence) this.#lose(message, "set_back");
     this.#lastSequence = lastSequence;
     this.#consumer?.setBack(lastSequence);
     this.#setBacks += 1;
@@ -167,7 +168,7 @@ export class SimStream {
   }
 
   #lose(message: Stored, loss: Loss): void {
-    this.#held.delete(message.sequence);
+    if (this.#held.get(message.sequence) === message) this.#held.delete(message.sequence);
     this.#lost.set(message, loss);
   }
 

@@ -19,7 +19,7 @@ interface OnDisk {
 interface Queries {
   readonly reader: Database;
   readonly count: Statement<[string], number>;
-  readonly cursor: Statement<[], OnDisk>;
+  readonly cursor: Statement<[], OnDisk & { readonly firstSequence: number }>;
   readonly gaps: Statement<[number, number], number>;
   readonly breakAfter: Statement<[string], number>;
 }
@@ -32,7 +32,7 @@ export function ingest(scene: Scene): Invariant {
   const told = { recreations: 0, setBacks: 0 };
   /** Of what was ever stored, where the acknowledged end. */
   let settled = 0;
-  let floor: OnDisk | undefined;
+  let floor: (OnDisk & { readonly setBacks: number }) | undefined;
   let disturbances = 0;
   let lastOf: OnDisk | undefined;
   let convergedByMs = Number.POSITIVE_INFINITY;
@@ -51,13 +51,13 @@ export function ingest(scene: Scene): Invariant {
       else disturb();
     },
     acknowledged(upTo) {
-      floor = { created: stream.state.created, sequence: upTo };
+      floor = { created: stream.state.created, sequence: upTo, setBacks: stream.lives.setBacks };
       floorIsOnDisk();
       for (let next = stream.everStored[settled]; next !== undefined; next = stream.everStored[++settled]) {
         const loss = stream.lossOf(next);
         const isGone = loss === "recreated" || loss === "set_back";
         if (!isGone && next.sequence > upTo) break;
-        if (isGone || (count(next) === 0 && (isIgnored(next) || isInGap(next)))) continue;
+        if (isGone || (count(next) === 0 && (isIgnored(next) || isExcused(next)))) continue;
         acknowledged.add(next.dedupeKey);
         isThereOnce(next.dedupeKey);
       }
@@ -86,7 +86,7 @@ export function ingest(scene: Scene): Invariant {
       prepared = {
         reader,
         count: reader.prepare<[string], number>("select count(*) from event_log where dedupe_key = ?").pluck(),
-        cursor: reader.prepare<[], OnDisk>("select created, sequence from ingest_cursor"),
+        cursor: reader.prepare("select created, sequence, first_sequence as firstSequence from ingest_cursor"),
         gaps: reader
           .prepare<[number, number], number>(
             "select count(*) from event_log where type = 'DeliveryGap' and reason = 'purged' and stream_sequence <= ? and last_stream_sequence >= ? and seq > (select coalesce(max(seq), 0) from event_log where reason = 'recreated')",
@@ -106,13 +106,16 @@ export function ingest(scene: Scene): Invariant {
     return queries().count.get(dedupeKey) ?? 0;
   }
 
-  function isInGap({ sequence }: Stored): boolean {
-    return (queries().gaps.get(sequence, sequence) ?? 0) > 0;
+  /** It was gone before the log came to follow the stream, or the log says that it is missing. */
+  function isExcused(message: Stored): boolean {
+    if (stream.lossOf(message) === undefined) return false;
+    const { sequence } = message;
+    return sequence < (queries().cursor.get()?.firstSequence ?? 0) || (queries().gaps.get(sequence, sequence) ?? 0) > 0;
   }
 
   /** What a power loss would leave must hold what was acknowledged. */
   function floorIsOnDisk(): void {
-    if (floor === undefined || floor.created !== stream.state.created) return;
+    if (floor?.created !== stream.state.created || floor.setBacks !== stream.lives.setBacks) return;
     const cursor = queries().cursor.get();
     if (cursor?.created === floor.created && cursor.sequence >= floor.sequence) return;
     const found = cursor === undefined ? "nowhere" : `at ${cursor.sequence} of the stream made at ${cursor.created}`;
@@ -188,7 +191,7 @@ export function ingest(scene: Scene): Invariant {
       if (loss === "recreated" || loss === "set_back") continue;
       const found = count(message);
       if (found === 1 || (found === 0 && isIgnored(message))) continue;
-      if (loss === "removed" && (isInGap(message) || message.sequence > (cursor?.sequence ?? 0))) continue;
+      if (loss === "removed" && (isExcused(message) || message.sequence > (cursor?.sequence ?? 0))) continue;
       scene.violated("every-message-is-logged", `message ${message.sequence} of the stream is in the log ${found} times`);
     }
   }
