@@ -3,6 +3,7 @@ import type { Database, Statement } from "better-sqlite3";
 import { decodeMessage } from "../../events/decode.ts";
 import type { DeliveryGap } from "../../events/types.ts";
 import { DEFAULT_LIMITS, DEFAULT_VOCABULARY } from "../../events/vocabulary.ts";
+import type { Cursor } from "../../store/cursor.ts";
 import type { Logged } from "../../store/logged.ts";
 import type { Stored } from "../broker/stream.ts";
 import { CONVERGED_WITHIN_MS } from "./convergence.ts";
@@ -19,6 +20,7 @@ interface OnDisk {
 interface Queries {
   readonly reader: Database;
   readonly count: Statement<[string], number>;
+  readonly countAfter: Statement<[string, number], number>;
   readonly cursor: Statement<[], OnDisk & { readonly firstSequence: number }>;
   readonly gaps: Statement<[number, number], number>;
   readonly breakAfter: Statement<[string], number>;
@@ -29,7 +31,11 @@ export function ingest(scene: Scene): Invariant {
   const { broker } = scene;
   const { stream } = broker;
   const acknowledged = new Set<string>();
-  const told = { recreations: 0, setBacks: 0 };
+  const told = { recreations: 0, setBacks: 0, seq: 0 };
+  /** The last cursor that was seen, also while the daemon is down. */
+  let cursor: Cursor | undefined;
+  /** How many times the stream had been set back when nothing showed that any more. */
+  let hiddenSetBacks = 0;
   /** Of what was ever stored, where the acknowledged end. */
   let settled = 0;
   let floor: (OnDisk & { readonly setBacks: number }) | undefined;
@@ -46,6 +52,7 @@ export function ingest(scene: Scene): Invariant {
     },
     disturbed: disturb,
     published(message) {
+      lookForHiddenSetBack();
       // What is lost on its way, or comes late, is a fault as any other.
       if (isPlain(message)) readingGoesOn();
       else disturb();
@@ -70,6 +77,7 @@ export function ingest(scene: Scene): Invariant {
       convergedByMs = scene.nowMs() + CONVERGED_WITHIN_MS;
     },
     stepped() {
+      cursor = scene.daemon?.store.cursor() ?? cursor;
       if (scene.nowMs() < convergedByMs) return;
       convergedByMs = Number.POSITIVE_INFINITY;
       everyMessageIsLogged();
@@ -86,6 +94,9 @@ export function ingest(scene: Scene): Invariant {
       prepared = {
         reader,
         count: reader.prepare<[string], number>("select count(*) from event_log where dedupe_key = ?").pluck(),
+        countAfter: reader
+          .prepare<[string, number], number>("select count(*) from event_log where dedupe_key = ? and seq > ?")
+          .pluck(),
         cursor: reader.prepare("select created, sequence, first_sequence as firstSequence from ingest_cursor"),
         gaps: reader
           .prepare<[number, number], number>(
@@ -110,15 +121,16 @@ export function ingest(scene: Scene): Invariant {
   function isExcused(message: Stored): boolean {
     if (stream.lossOf(message) === undefined) return false;
     const { sequence } = message;
+    if (hiddenSetBacks > told.setBacks) return true;
     return sequence < (queries().cursor.get()?.firstSequence ?? 0) || (queries().gaps.get(sequence, sequence) ?? 0) > 0;
   }
 
   /** What a power loss would leave must hold what was acknowledged. */
   function floorIsOnDisk(): void {
     if (floor?.created !== stream.state.created || floor.setBacks !== stream.lives.setBacks) return;
-    const cursor = queries().cursor.get();
-    if (cursor?.created === floor.created && cursor.sequence >= floor.sequence) return;
-    const found = cursor === undefined ? "nowhere" : `at ${cursor.sequence} of the stream made at ${cursor.created}`;
+    const onDisk = queries().cursor.get();
+    if (onDisk?.created === floor.created && onDisk.sequence >= floor.sequence) return;
+    const found = onDisk === undefined ? "nowhere" : `at ${onDisk.sequence} of the stream made at ${onDisk.created}`;
     scene.violated(
       "acknowledged-is-logged",
       `sequence ${floor.sequence} is acknowledged, and the cursor on the disk is ${found}`,
@@ -143,12 +155,23 @@ export function ingest(scene: Scene): Invariant {
     lastOf = { created, sequence: streamSequence };
   }
 
+  /**
+   * Where the stream was set back, grew past the cursor again, and does not hold what could be compared with it, there is nothing to be
+   * noticed any more.
+   */
+  function lookForHiddenSetBack(): void {
+    const { created, lastSequence } = stream.state;
+    if (stream.lives.setBacks === told.setBacks || cursor?.created !== created || lastSequence < cursor.sequence) return;
+    if (stream.at(cursor.sequence) === undefined || cursor.messageHash === null) hiddenSetBacks = stream.lives.setBacks;
+  }
+
+  /** Of what came before the last break nobody can tell whether it is the message that is gone. */
   function gapIsOne({ seq, streamSequence }: Logged, { reason, lastStreamSequence }: DeliveryGap): void {
     const { recreations, setBacks } = stream.lives;
     const isOne = reason === "purged" || (reason === "recreated" ? recreations > told.recreations : setBacks > told.setBacks);
     if (!isOne) scene.violated("gap-is-one", `#${seq} says that the stream was ${reason}, and it was not`);
     if (reason !== "purged") {
-      Object.assign(told, { recreations, setBacks });
+      Object.assign(told, { recreations, setBacks, seq });
       lastOf = undefined;
       return;
     }
@@ -158,13 +181,14 @@ export function ingest(scene: Scene): Invariant {
       if (message.sequence > (lastStreamSequence ?? 0) || stream.lossOf(message) === "set_back") continue;
       if (stream.lossOf(message) === undefined)
         scene.violated("gap-is-one", `#${seq} says that the stream has lost sequence ${message.sequence}, and it holds it`);
-      else if (count(message) > 0)
+      else if ((queries().countAfter.get(message.dedupeKey, told.seq) ?? 0) > 0)
         scene.violated("gap-is-one", `#${seq} says that the log never got sequence ${message.sequence}, and it is there`);
     }
   }
 
   function disturb(): void {
     disturbances += 1;
+    lookForHiddenSetBack();
     readingGoesOn();
   }
 
@@ -175,7 +199,6 @@ export function ingest(scene: Scene): Invariant {
     const newest = stream.newestHeld?.sequence ?? 0;
     scene.within(READS_WITHIN_MS, "reading-goes-on", () => {
       if (since !== disturbances || broker.state !== "up" || scene.disk.state !== "well") return undefined;
-      const cursor = scene.daemon?.store.cursor();
       if (cursor?.created === created && cursor.sequence >= newest) return undefined;
       const next = cursor?.created === created ? cursor.sequence + 1 : 1;
       if (stream.heldFrom(next).some((message) => !isPlain(message))) return undefined;
@@ -185,13 +208,13 @@ export function ingest(scene: Scene): Invariant {
 
   /** A broker that keeps what was not acknowledged has got rid of all of it by now. */
   function everyMessageIsLogged(): void {
-    const cursor = queries().cursor.get();
+    const reached = queries().cursor.get()?.sequence ?? 0;
     for (const message of stream.everStored) {
       const loss = stream.lossOf(message);
       if (loss === "recreated" || loss === "set_back") continue;
       const found = count(message);
       if (found === 1 || (found === 0 && isIgnored(message))) continue;
-      if (loss === "removed" && (isExcused(message) || message.sequence > (cursor?.sequence ?? 0))) continue;
+      if (loss === "removed" && (isExcused(message) || message.sequence > reached)) continue;
       scene.violated("every-message-is-logged", `message ${message.sequence} of the stream is in the log ${found} times`);
     }
   }
@@ -200,7 +223,7 @@ export function ingest(scene: Scene): Invariant {
   function everyBreakIsTold(): void {
     for (const message of stream.everStored) {
       const loss = stream.lossOf(message);
-      if (loss === undefined || loss === "removed" || count(message) === 0) continue;
+      if (loss === undefined || loss === "removed" || hiddenSetBacks > told.setBacks || count(message) === 0) continue;
       if ((queries().breakAfter.get(message.dedupeKey) ?? 0) > 0) continue;
       const what = loss === "recreated" ? "made anew" : "set back";
       scene.violated("break-is-told", `message ${message.sequence} is of a stream that was ${what}, and the log does not say so`);
