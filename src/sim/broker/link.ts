@@ -163,9 +163,8 @@ export class SimLink implements StreamLink {
   }
 
   #requested(request: PullRequest, inbox: SimInbox): void {
-    const { consumer } = this.#init.stream;
-    if (consumer === undefined) inbox.status(request.number, 503, "");
-    else consumer.request(request, inbox);
+    // Where there is no consumer nobody answers.
+    this.#init.stream.consumer?.request(request, inbox);
   }
 
   #toBroker(task: () => void): void {

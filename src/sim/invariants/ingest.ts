@@ -23,6 +23,7 @@ interface Queries {
   readonly countAfter: Statement<[string, number], number>;
   readonly cursor: Statement<[], OnDisk & { readonly firstSequence: number }>;
   readonly gaps: Statement<[number, number], number>;
+  readonly lastBreak: Statement<[], number>;
   readonly breakAfter: Statement<[string], number>;
 }
 
@@ -34,6 +35,8 @@ export function ingest(scene: Scene): Invariant {
   const told = { recreations: 0, setBacks: 0, seq: 0 };
   /** The last cursor that was seen, also while the daemon is down. */
   let cursor: Cursor | undefined;
+  /** What the last row of a life may have told of, without anybody hearing of it. */
+  let atEnd = stream.lives;
   /** How many times the stream had been set back when nothing showed that any more. */
   let hiddenSetBacks = 0;
   /** Of what was ever stored, where the acknowledged end. */
@@ -46,9 +49,13 @@ export function ingest(scene: Scene): Invariant {
 
   return {
     started() {
+      hearOfLastBreak();
       floorIsOnDisk();
       acknowledgedIsLogged();
       disturb();
+    },
+    ended() {
+      atEnd = stream.lives;
     },
     disturbed: disturb,
     published(message) {
@@ -103,6 +110,11 @@ export function ingest(scene: Scene): Invariant {
             "select count(*) from event_log where type = 'DeliveryGap' and reason = 'purged' and stream_sequence <= ? and last_stream_sequence >= ? and seq > (select coalesce(max(seq), 0) from event_log where reason = 'recreated')",
           )
           .pluck(),
+        lastBreak: reader
+          .prepare<[], number>(
+            "select coalesce(max(seq), 0) from event_log where type = 'DeliveryGap' and reason in ('recreated', 'reused')",
+          )
+          .pluck(),
         breakAfter: reader
           .prepare<[string], number>(
             "select count(*) from event_log where type = 'DeliveryGap' and reason != 'purged' and seq > (select seq from event_log where dedupe_key = ?)",
@@ -145,6 +157,13 @@ export function ingest(scene: Scene): Invariant {
 
   function acknowledgedIsLogged(): void {
     for (const key of acknowledged) isThereOnce(key);
+  }
+
+  function hearOfLastBreak(): void {
+    const seq = queries().lastBreak.get() ?? 0;
+    if (seq === told.seq) return;
+    Object.assign(told, { ...atEnd, seq });
+    lastOf = undefined;
   }
 
   function isInOrder({ seq, dedupeKey, streamSequence }: Logged): void {
