@@ -17,10 +17,10 @@ export function happen(world: World, line: Happening): void {
   world.trace.happening(world.nowMs(), whoOf(line), whatOf(line));
   if ("publish" in line) {
     const { subject, bytes } = bytesOf(line, world.peerNamed(line.publish).address);
-    world.publish(subject, bytes, line.deliveries);
+    for (let count = 0; count < (line.times ?? 1); count++) world.publish(subject, bytes, line.deliveries);
   } else if ("message" in line) {
     const { subject, bytes } = bytesOf(line, null);
-    world.publish(subject, bytes, line.deliveries);
+    for (let count = 0; count < (line.times ?? 1); count++) world.publish(subject, bytes, line.deliveries);
   } else if ("does" in line) world.peerNamed(line.peer).does(line.does);
   else if ("answers" in line) world.peerNamed(line.peer).answers = line.answers;
   else if ("lagMs" in line) world.peerNamed(line.peer).lagMs = line.lagMs;

@@ -52,6 +52,8 @@ function fault(draw: Draw, atMs: number): FixtureLine[] {
 /** Messages before, while and after it happens, some of them all at once. */
 function burst(draw: Draw, peers: readonly string[], atMs: number): FixtureLine[] {
   const spreadMs = draw.one([10, 400, FAULT_MS]);
+  // More than a batch of the log, now and then.
+  const times = draw.chance(0.1) ? { times: draw.between(60, 200) } : {};
   return Array.from({ length: draw.between(1, 6) }, () => ({
     atMs: Math.max(0, atMs + draw.between(-Math.min(spreadMs, 300), spreadMs)),
     publish: draw.one(peers as [string, ...string[]]),
@@ -59,5 +61,6 @@ function burst(draw: Draw, peers: readonly string[], atMs: number): FixtureLine[
     remove: false,
     fromApp: "oc-api",
     deliveries: [0],
+    ...times,
   }));
 }

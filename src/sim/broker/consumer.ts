@@ -41,6 +41,8 @@ export class SimConsumer {
   readonly #deliveries = new Map<number, number>();
   /** To be delivered once more. */
   #again: number[] = [];
+  /** The sequence of each delivery. */
+  readonly #sent: number[] = [];
   #waiting: Waiting[] = [];
   #next: number;
   #consumerSequence = 0;
@@ -111,9 +113,10 @@ export class SimConsumer {
 
   /** As it stood when the stream's newest sequence was `lastSequence`, everything up to it acknowledged. */
   setBack(lastSequence: number): void {
-    const undone = Math.max(0, this.#next - 1 - lastSequence);
-    this.#next -= undone;
-    this.#consumerSequence = Math.max(0, this.#consumerSequence - undone);
+    const later = this.#sent.findIndex((sequence) => sequence > lastSequence);
+    if (later >= 0) this.#sent.splice(later);
+    this.#consumerSequence = this.#sent.length;
+    this.#next = Math.min(this.#next, Math.max(lastSequence + 1, this.#config.opt_start_seq ?? 1));
     this.#ackFloor = Math.min(this.#ackFloor, lastSequence);
     this.#pending.clear();
     this.#again = [];
@@ -137,6 +140,7 @@ export class SimConsumer {
     const times = (this.#deliveries.get(sequence) ?? 0) + 1;
     this.#deliveries.set(sequence, times);
     this.#consumerSequence += 1;
+    this.#sent.push(sequence);
     this.#pending.set(sequence, {
       consumerSequence: this.#consumerSequence,
       redeliverAtMs: this.#clock.monotonicMs() + this.#ackWaitMs,

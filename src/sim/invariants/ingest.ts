@@ -213,6 +213,7 @@ export function ingest(scene: Scene): Invariant {
 
   /** Unless something else happens meanwhile, after which there is as much time once more. */
   function readingGoesOn(): void {
+    if (scene.daemon === undefined) return;
     const since = disturbances;
     const { created } = stream.state;
     const newest = stream.newestHeld?.sequence ?? 0;
