@@ -35,7 +35,7 @@ async function startStream(): Promise<StreamHarness> {
         isOver = true;
       });
       await eventually(() => isOver);
-      return await dialled;
+      return dialled;
     },
     publish: async (...texts) => {
       for (const text of texts) stream.publish("CREATE_RESOURCE", new TextEncoder().encode(text));

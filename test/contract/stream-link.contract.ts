@@ -93,7 +93,7 @@ export function streamLinkContract(name: string, start: () => Promise<StreamHarn
       });
       watched.catch(() => {});
       await harness.eventually(() => isOver);
-      return await watched;
+      return watched;
     }
 
     const state = async (of = link) => {

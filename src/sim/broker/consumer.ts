@@ -99,7 +99,7 @@ export class SimConsumer {
   acknowledge(sequence: number): void {
     if (sequence <= this.#ackFloor) return;
     this.#ackFloor = sequence;
-    for (const delivered of [...this.#pending.keys()]) if (delivered <= sequence) this.#settle(delivered);
+    for (const delivered of this.#pending.keys()) if (delivered <= sequence) this.#settle(delivered);
     this.#again = this.#again.filter((again) => again > sequence);
     this.#onAcknowledged(sequence);
     this.deliver();
@@ -108,7 +108,7 @@ export class SimConsumer {
   deleted(): void {
     this.#isDeleted = true;
     this.#redelivery?.[Symbol.dispose]();
-    for (const waiting of [...this.#waiting]) this.#end(waiting, 409, "Consumer Deleted");
+    for (const waiting of this.#waiting) this.#end(waiting, 409, "Consumer Deleted");
   }
 
   /** As it stood when the stream's newest sequence was `lastSequence`, everything up to it acknowledged. */
@@ -195,7 +195,7 @@ export class SimConsumer {
   }
 
   #forgetUnwanted(): void {
-    for (const waiting of [...this.#waiting]) if (!waiting.inbox.isWanted) this.#forget(waiting);
+    for (const waiting of this.#waiting) if (!waiting.inbox.isWanted) this.#forget(waiting);
   }
 
   #forget(waiting: Waiting): void {

@@ -202,7 +202,7 @@ export class SimLink implements StreamLink {
   #end(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    for (const fail of [...this.#unanswered]) fail(ENDED());
+    for (const fail of this.#unanswered) fail(ENDED());
     this.#closed.resolve();
   }
 }
