@@ -132,6 +132,8 @@ export class StreamReader {
     const start = rereads ? found.firstSequence : cursor.sequence + 1;
     const stands = !rereads && consumerState !== undefined && standsAt(consumerState, cursor);
     if (!stands) await link.placeConsumer(start);
+    // Made anew since we looked, it would be read from the middle, and its messages taken for those of the one before.
+    if (!stands && !isSameStream(await link.state(), found)) return "the stream was made anew meanwhile";
     if (isOver()) return "";
     this.#rereads = false;
     if (!rereads || found.lastSequence < found.firstSequence) this.#rereading = null;

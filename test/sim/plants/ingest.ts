@@ -71,6 +71,13 @@ export const INGEST_PLANTS: readonly Plant[] = [
     replace: "if (stream.lastSequence < 0) {",
   },
   {
+    name: "recreation-while-placing-not-noticed",
+    what: "A stream that is made anew between the look at it and the placing of the consumer is read from its middle, as the one before.",
+    file: "src/nats/stream-reader.ts",
+    find: "!isSameStream(await link.state(), found)",
+    replace: "Number.isNaN(found.lastSequence)",
+  },
+  {
     name: "recreation-not-noticed",
     what: "A stream that was made anew is taken for the one before, and its first messages for those that the log has.",
     file: "src/nats/stream-alignment.ts",
