@@ -189,10 +189,12 @@ export class StreamReader {
 
   async #lookAtCursor(link: StreamLink, stream: StreamState): Promise<AtCursor> {
     const cursor = this.#deps.log.cursor();
-    if (cursor === undefined || cursor.messageHash === null || !isSameStream(stream, cursor)) return "unknown";
+    if (cursor === undefined || !isSameStream(stream, cursor)) return "unknown";
     const isHeld = cursor.sequence >= stream.firstSequence && cursor.sequence <= stream.lastSequence;
     const found = isHeld ? await link.hashAt(cursor.sequence) : undefined;
     if (found === undefined) return "unknown";
+    // Where the log began to follow the stream, that held nothing at the cursor: what it holds there now it stored after it was set back.
+    if (cursor.messageHash === null) return cursor.sequence < cursor.firstSequence ? "other" : "unknown";
     return found === cursor.messageHash ? "same" : "other";
   }
 

@@ -131,9 +131,9 @@ export function ingest(scene: Scene): Invariant {
 
   /** It was gone before the log came to follow the stream, or the log says that it is missing. */
   function isExcused(message: Stored): boolean {
+    if (hiddenSetBacks > told.setBacks) return true;
     if (stream.lossOf(message) === undefined) return false;
     const { sequence } = message;
-    if (hiddenSetBacks > told.setBacks) return true;
     return sequence < (queries().cursor.get()?.firstSequence ?? 0) || (queries().gaps.get(sequence, sequence) ?? 0) > 0;
   }
 
@@ -181,7 +181,8 @@ export function ingest(scene: Scene): Invariant {
   function lookForHiddenSetBack(): void {
     const { created, lastSequence } = stream.state;
     if (stream.lives.setBacks === told.setBacks || cursor?.created !== created || lastSequence < cursor.sequence) return;
-    if (stream.at(cursor.sequence) === undefined || cursor.messageHash === null) hiddenSetBacks = stream.lives.setBacks;
+    const isUnknown = cursor.messageHash === null && cursor.sequence >= cursor.firstSequence;
+    if (isUnknown || stream.at(cursor.sequence) === undefined) hiddenSetBacks = stream.lives.setBacks;
   }
 
   /** Of what came before the last break nobody can tell whether it is the message that is gone. */
@@ -233,8 +234,8 @@ export function ingest(scene: Scene): Invariant {
       const loss = stream.lossOf(message);
       if (loss === "recreated" || loss === "set_back") continue;
       const found = count(message);
-      if (found === 1 || (found === 0 && isIgnored(message))) continue;
-      if (loss === "removed" && (isExcused(message) || message.sequence > reached)) continue;
+      if (found === 1 || (found === 0 && (isIgnored(message) || isExcused(message)))) continue;
+      if (loss === "removed" && message.sequence > reached) continue;
       scene.violated("every-message-is-logged", `message ${message.sequence} of the stream is in the log ${found} times`);
     }
   }
