@@ -216,11 +216,17 @@ export function ingest(scene: Scene): Invariant {
   function readingGoesOn(): void {
     if (scene.daemon === undefined) return;
     const since = disturbances;
+    const before = cursor;
     const { created } = stream.state;
     const newest = stream.newestHeld?.sequence ?? 0;
     scene.within(READS_WITHIN_MS, "reading-goes-on", () => {
       if (since !== disturbances || broker.state !== "up" || scene.disk.state !== "well") return undefined;
       if (cursor?.created === created && cursor.sequence >= newest) return undefined;
+      // Many messages take their time, one round trip for each where reading has failed again and again.
+      if (cursor?.created === created && (before?.created !== created || cursor.sequence > before.sequence)) {
+        readingGoesOn();
+        return undefined;
+      }
       const next = cursor?.created === created ? cursor.sequence + 1 : 1;
       if (stream.heldFrom(next).some((message) => !isPlain(message))) return undefined;
       return `the broker has been well for ${READS_WITHIN_MS} ms, and of its stream's ${newest} messages the log has got to ${next - 1}`;
