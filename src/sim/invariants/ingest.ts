@@ -169,7 +169,8 @@ export function ingest(scene: Scene): Invariant {
   function isInOrder({ seq, dedupeKey, streamSequence }: Logged): void {
     if (dedupeKey === null || streamSequence === null) return;
     const [created = ""] = dedupeKey.split("/");
-    if (lastOf?.created === created && streamSequence <= lastOf.sequence)
+    // Behind a set-back that nothing shows, a resync finds late what comes first.
+    if (hiddenSetBacks <= told.setBacks && lastOf?.created === created && streamSequence <= lastOf.sequence)
       scene.violated("stream-order", `#${seq} is sequence ${streamSequence} of the stream, and comes after ${lastOf.sequence}`);
     lastOf = { created, sequence: streamSequence };
   }
@@ -223,7 +224,7 @@ export function ingest(scene: Scene): Invariant {
       if (since !== disturbances || broker.state !== "up" || scene.disk.state !== "well") return undefined;
       if (cursor?.created === created && cursor.sequence >= newest) return undefined;
       // Many messages take their time, one round trip for each where reading has failed again and again.
-      if (cursor?.created === created && (before?.created !== created || cursor.sequence > before.sequence)) {
+      if (cursor?.created === created && (before?.created !== created || cursor.sequence !== before.sequence)) {
         readingGoesOn();
         return undefined;
       }
