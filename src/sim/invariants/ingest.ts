@@ -182,6 +182,7 @@ export function ingest(scene: Scene): Invariant {
   function lookForHiddenSetBack(): void {
     const { created, lastSequence } = stream.state;
     if (stream.lives.setBacks === told.setBacks || cursor?.created !== created || lastSequence < cursor.sequence) return;
+    if (cursor.sequence === 0) return;
     const isUnknown = cursor.messageHash === null && cursor.sequence >= cursor.firstSequence;
     if (isUnknown || stream.at(cursor.sequence) === undefined) hiddenSetBacks = stream.lives.setBacks;
   }
