@@ -2,11 +2,13 @@
  * (e) Acknowledging: how fast a bare pull consumer takes a stream, for each way to acknowledge that promises the same: that what is
  * acknowledged was taken. It keeps nothing; what remains is what the broker asks for its promise.
  */
-import { AckPolicy, connect, type Msg, type NatsConnection } from "nats";
+import { AckPolicy, connect, type NatsConnection } from "nats";
 import { systemClock } from "../src/clock.ts";
+import { natsLink } from "../src/nats/nats-link.ts";
 import { Pull } from "../src/nats/pull.ts";
 import { setUp } from "../src/nats/setup.ts";
 import { consumerConfig } from "../src/nats/stream-config.ts";
+import type { StreamMessage } from "../src/nats/stream-link.ts";
 import { publishEvents } from "./events.ts";
 import { ratio, type Summary, summarize } from "./statistics.ts";
 
@@ -23,12 +25,12 @@ const CONFIRM_TIMEOUT_MS = 10_000;
 interface Scheme {
   readonly policy: AckPolicy;
   /** What is done with each batch; where it is awaited, the next batch waits too. */
-  readonly acknowledge: (client: NatsConnection, batch: readonly Msg[]) => Promise<unknown> | undefined;
+  readonly acknowledge: (client: NatsConnection, batch: readonly StreamMessage[]) => Promise<unknown> | undefined;
 }
 
-const confirmed = (client: NatsConnection, { reply = "" }: Msg) =>
+const confirmed = (client: NatsConnection, { reply = "" }: StreamMessage) =>
   client.request(reply, ACKNOWLEDGEMENT, { timeout: CONFIRM_TIMEOUT_MS });
-const told = (client: NatsConnection, { reply = "" }: Msg) => client.publish(reply, ACKNOWLEDGEMENT);
+const told = (client: NatsConnection, { reply = "" }: StreamMessage) => client.publish(reply, ACKNOWLEDGEMENT);
 
 const SCHEMES = {
   each: {
@@ -116,7 +118,7 @@ async function consume(natsUrl: string, events: number, { policy, acknowledge }:
   await consumers.delete(STREAM, CONSUMER);
   await consumers.add(STREAM, { ...consumerConfig(CONSUMER, 1), ack_policy: policy });
   const done = Promise.withResolvers<void>();
-  const buffered: Msg[] = [];
+  const buffered: StreamMessage[] = [];
   let left = events;
   let isTaking = false;
   const pullMore = () => {
@@ -136,9 +138,7 @@ async function consume(natsUrl: string, events: number, { policy, acknowledge }:
   };
   const startedMs = performance.now();
   using pull = new Pull({
-    client,
-    stream: STREAM,
-    consumer: CONSUMER,
+    link: natsLink(client, { stream: STREAM, consumer: CONSUMER }),
     clock: systemClock,
     onMessage: (message) => {
       buffered.push(message);

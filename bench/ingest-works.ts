@@ -9,6 +9,7 @@ import { PersistentConnection } from "../src/nats/connection.ts";
 import { BatchDelivery } from "../src/nats/delivery.ts";
 import { EventSource } from "../src/nats/event-source.ts";
 import { Ingest } from "../src/nats/ingest.ts";
+import { natsLink } from "../src/nats/nats-link.ts";
 import { Pull } from "../src/nats/pull.ts";
 import { setUp } from "../src/nats/setup.ts";
 import { openDatabase } from "../src/store/open.ts";
@@ -120,9 +121,7 @@ export async function pullAll({ url, stream, events }: Source): Promise<number> 
   let received = 0;
   const startedMs = performance.now();
   using pull = new Pull({
-    client,
-    stream,
-    consumer,
+    link: natsLink(client, { stream, consumer }),
     clock: systemClock,
     onMessage: (message) => {
       received += 1;

@@ -31,9 +31,10 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   http: ["events", "reconciler", "config/schema.ts"],
   daemon: ["events", "store", "reconciler", "p2p", "nats", "config", "http"],
   fixture: ["events", "store"],
-  sim: ["fixture", "events", "store", "reconciler", "p2p", "nats", "daemon", "sim/network", "sim/invariants"],
+  sim: ["fixture", "events", "store", "reconciler", "p2p", "nats", "daemon", "sim/broker", "sim/network", "sim/invariants"],
+  "sim/broker": ["sim", "nats", "store"],
   "sim/network": ["p2p"],
-  "sim/invariants": ["sim", "sim/network", "events", "store", "reconciler", "p2p", "fixture"],
+  "sim/invariants": ["sim", "sim/broker", "sim/network", "events", "store", "reconciler", "p2p", "fixture"],
   cli: ["config", "http", "nats", "daemon", "demo", "fixture", "sim", "store", "store/archive", "store/check", "store/recovery"],
   demo: ["config", "http", "nats", "store", "events", "cli"],
 };

@@ -44,6 +44,8 @@ export interface CoreDependencies {
   /** One call for each message: what became of it, and its row where it has one. */
   readonly onReceived: (result: IngestResult | "dropped", logged: Logged | null) => void;
   readonly onAppendFailed: () => void;
+  /** Called with the row of each gap that is found while the stream is read. */
+  readonly onGap?: (logged: Logged) => void;
   readonly probe?: CoreProbe;
 }
 
@@ -104,7 +106,7 @@ export async function createCore(deps: CoreDependencies): Promise<Core> {
     log: store,
     wake,
     logger,
-    observer: { received: deps.onReceived, appendFailed: deps.onAppendFailed },
+    observer: { received: deps.onReceived, appendFailed: deps.onAppendFailed, ...(deps.onGap && { gap: deps.onGap }) },
   });
   const delivery: BatchDelivery = new BatchDelivery({
     clock,

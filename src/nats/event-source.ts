@@ -9,6 +9,7 @@ import type { Store } from "../store/store.ts";
 import type { PersistentConnection } from "./connection.ts";
 import type { BatchDelivery } from "./delivery.ts";
 import { flush } from "./dial.ts";
+import { natsLink } from "./nats-link.ts";
 import { pause } from "./pause.ts";
 import { StreamApi } from "./stream-api.ts";
 import { type Rereading, StreamReader } from "./stream-reader.ts";
@@ -118,7 +119,7 @@ export class EventSource implements Disposable {
     }
     if (isOver()) return;
     this.#from = "jetstream";
-    await this.#reader.run(client, signal);
+    await this.#reader.run(natsLink(client, this.#init), signal);
   }
 
   async #prepare(client: NatsConnection): Promise<void> {

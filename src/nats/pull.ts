@@ -2,10 +2,9 @@
  * Pulling from a consumer, one request at a time. The client library's own loop waits for a consumer that is gone, prints to the
  * console, and keeps timers of its own; the protocol is small (docs/adr/0011).
  */
-import { createInbox, type Msg, type NatsConnection, nanos } from "nats";
 import type { Clock } from "../clock.ts";
 import { PartnerdError } from "../errors.ts";
-import { describe } from "./dial.ts";
+import type { PullChannel, StreamLink, StreamMessage } from "./stream-link.ts";
 
 /** A request that brings nothing ends by itself after so long, and is made again. */
 const EXPIRES_MS = 30_000;
@@ -23,11 +22,9 @@ const HEARTBEAT = 100;
 export type PullEnd = string | PartnerdError;
 
 interface PullOptions {
-  readonly client: NatsConnection;
-  readonly stream: string;
-  readonly consumer: string;
+  readonly link: Pick<StreamLink, "openPull" | "isClosed">;
   readonly clock: Clock;
-  readonly onMessage: (message: Msg) => void;
+  readonly onMessage: (message: StreamMessage) => void;
   /** The request is through, with or without all it asked for: time for the next one. */
   readonly onRequestOver: () => void;
   /** Nothing will come any more, and why. Called once, never after disposal. */
@@ -36,8 +33,7 @@ interface PullOptions {
 
 export class Pull implements Disposable {
   readonly #options: PullOptions;
-  readonly #inbox = createInbox();
-  readonly #subscription;
+  readonly #channel: PullChannel;
   #request = 0;
   #outstanding = 0;
   #heardAtMs: number;
@@ -47,12 +43,10 @@ export class Pull implements Disposable {
   constructor(options: PullOptions) {
     this.#options = options;
     this.#heardAtMs = options.clock.monotonicMs();
-    this.#subscription = options.client.subscribe(`${this.#inbox}.*`, {
-      callback: (error, message) => {
-        if (this.#ended) return;
-        if (error !== null) this.#end(describe(error));
-        else this.#heard(message);
-      },
+    this.#channel = options.link.openPull({
+      message: (message) => this.#received(message),
+      status: (request, code, description) => this.#told(request, code, description),
+      failed: (reason) => this.#end(reason),
     });
     this.#look();
   }
@@ -64,41 +58,35 @@ export class Pull implements Disposable {
 
   /** Asks for up to `messages` more. Only while none is under way. */
   request(messages: number): void {
-    const { client, stream, consumer, clock } = this.#options;
-    if (this.#ended || client.isClosed()) return;
+    const { link, clock } = this.#options;
+    if (this.#ended || link.isClosed()) return;
     this.#request += 1;
     this.#outstanding = messages;
     this.#heardAtMs = clock.monotonicMs();
-    const body = { batch: messages, expires: nanos(EXPIRES_MS), idle_heartbeat: nanos(HEARTBEAT_MS) };
-    client.publish(`$JS.API.CONSUMER.MSG.NEXT.${stream}.${consumer}`, JSON.stringify(body), {
-      reply: `${this.#inbox}.${this.#request}`,
-    });
+    this.#channel.request({ number: this.#request, messages, expiresMs: EXPIRES_MS, heartbeatMs: HEARTBEAT_MS });
   }
 
   [Symbol.dispose](): void {
     this.#ended = true;
     this.#watch?.[Symbol.dispose]();
-    if (!this.#options.client.isClosed()) this.#subscription.unsubscribe();
+    this.#channel[Symbol.dispose]();
   }
 
-  #heard(message: Msg): void {
+  #received(message: StreamMessage): void {
+    if (this.#ended) return;
     this.#heardAtMs = this.#options.clock.monotonicMs();
-    if (!message.subject.startsWith(this.#inbox)) {
-      this.#outstanding -= 1;
-      this.#options.onMessage(message);
-      if (this.#outstanding === 0 && !this.#ended) this.#options.onRequestOver();
-      return;
-    }
+    this.#outstanding -= 1;
+    this.#options.onMessage(message);
+    if (this.#outstanding === 0 && !this.#ended) this.#options.onRequestOver();
+  }
+
+  #told(request: number, code: number, description: string): void {
+    if (this.#ended) return;
+    this.#heardAtMs = this.#options.clock.monotonicMs();
     // A status of a request that is through already says nothing of this one.
-    if (!message.subject.endsWith(`.${this.#request}`)) return;
-    const code = message.headers?.code ?? 0;
-    if (code === HEARTBEAT) return;
+    if (request !== this.#request || code === HEARTBEAT) return;
     if (!REQUEST_OVER.has(code)) {
-      this.#end(
-        code === 503
-          ? "the stream or the consumer is gone"
-          : `the broker says ${code} ${message.headers?.description ?? ""}`.trimEnd(),
-      );
+      this.#end(code === 503 ? "the stream or the consumer is gone" : `the broker says ${code} ${description}`.trimEnd());
       return;
     }
     this.#outstanding = 0;

@@ -80,7 +80,7 @@ export function consumerConfig(name: string, startSequence: number): Partial<Con
 }
 
 /** How a consumer that was found differs from what it has to be; where it begins is the daemon's business. */
-export function consumerDifferences(found: ConsumerConfig): readonly Difference[] {
+export function consumerDifferences(found: Partial<ConsumerConfig>): readonly Difference[] {
   const ackWaitMs = millis(found.ack_wait ?? 0);
   const filters = [found.filter_subject ?? "", ...(found.filter_subjects ?? [])].filter(
     (subject) => !["", ">"].includes(subject),

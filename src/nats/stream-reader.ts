@@ -2,7 +2,6 @@
  * Reads a JetStream stream into the log, each message once and in order. The cursor in the log is the truth: whenever anything is not
  * as expected, what is buffered is forgotten and reading begins again at the cursor.
  */
-import type { ConsumerInfo, NatsConnection } from "nats";
 import type { Clock } from "../clock.ts";
 import { type PartnerdError, toPartnerdError } from "../errors.ts";
 import type { DeliveryEvent } from "../events/types.ts";
@@ -11,13 +10,11 @@ import { type Cursor, isSameStream } from "../store/cursor.ts";
 import type { Logged } from "../store/logged.ts";
 import type { Store } from "../store/store.ts";
 import type { BatchDelivery } from "./delivery.ts";
-import { closeQuietly, flush } from "./dial.ts";
-import { deniedError } from "./jetstream-error.ts";
 import { pause } from "./pause.ts";
 import { PullWindow } from "./pull-window.ts";
 import { type AtCursor, align, type StreamState } from "./stream-alignment.ts";
-import { StreamApi } from "./stream-api.ts";
 import { consumerDifferences } from "./stream-config.ts";
+import type { ConsumerState, StreamLink } from "./stream-link.ts";
 import { StreamSession } from "./stream-session.ts";
 
 /** How far a resync is: it is at `sequence`, and over behind `untilSequence`. */
@@ -95,18 +92,18 @@ export class StreamReader {
     this.#interrupt?.("a resync was asked for");
   }
 
-  /** Reads until the client's connection ends or `signal` aborts. Never rejects. */
-  async run(client: NatsConnection, signal: AbortSignal): Promise<void> {
+  /** Reads until the connection ends or `signal` aborts. Never rejects. */
+  async run(link: StreamLink, signal: AbortSignal): Promise<void> {
     const { clock, logger, stream } = this.#deps;
-    const isOver = () => signal.aborted || client.isClosed();
-    void client.closed().then(() => this.#interrupt?.("the connection ended"));
-    void this.#watchDenials(client);
+    const isOver = () => signal.aborted || link.isClosed();
+    void link.closed().then(() => this.#interrupt?.("the connection ended"));
+    link.onDenied((denied) => this.#interrupt?.(denied));
     const interrupt = () => this.#interrupt?.("it is not wanted any more");
     signal.addEventListener("abort", interrupt, { once: true });
     while (!isOver()) {
       let waitMs = RESTART_MS;
       try {
-        const reason = await this.#session(client, isOver);
+        const reason = await this.#session(link, isOver);
         if (isOver()) break;
         this.#restarts += 1;
         const nextStep = CONSUMER_DELETED.test(reason) ? ONE_CONSUMER_EACH : undefined;
@@ -114,7 +111,7 @@ export class StreamReader {
       } catch (thrown) {
         if (isOver()) break;
         waitMs = RETRY_MS;
-        await this.#failed(toPartnerdError(thrown), client);
+        await this.#failed(toPartnerdError(thrown), link);
       }
       await pause(clock, waitMs, signal);
     }
@@ -122,20 +119,21 @@ export class StreamReader {
   }
 
   /** Resolves, with the reason, when reading has to begin anew. */
-  async #session(client: NatsConnection, isOver: () => boolean): Promise<string> {
+  async #session(link: StreamLink, isOver: () => boolean): Promise<string> {
     const { delivery, stream, consumer, clock, logger } = this.#deps;
-    const api = new StreamApi(client, { stream, consumer });
-    const found = await api.state();
-    const atCursor = await this.#lookAtCursor(api, found);
-    const consumerInfo = await api.consumer();
+    const found = await link.state();
+    const atCursor = await this.#lookAtCursor(link, found);
+    const consumerState = await link.consumer();
     if (isOver()) return "";
     // What is buffered is behind the cursor and comes again; from here on nothing else moves the cursor.
     delivery.discard();
     const cursor = this.#align(found, atCursor);
     const rereads = this.#rereads;
     const start = rereads ? found.firstSequence : cursor.sequence + 1;
-    const stands = !rereads && consumerInfo !== undefined && standsAt(consumerInfo, cursor);
-    if (!stands) await api.placeConsumer(start);
+    const stands = !rereads && consumerState !== undefined && standsAt(consumerState, cursor);
+    if (!stands) await link.placeConsumer(start);
+    // Made anew since we looked, it would be read from the middle, and its messages taken for those of the one before.
+    if (!stands && !isSameStream(await link.state(), found)) return "the stream was made anew meanwhile";
     if (isOver()) return "";
     this.#rereads = false;
     if (!rereads || found.lastSequence < found.firstSequence) this.#rereading = null;
@@ -143,11 +141,10 @@ export class StreamReader {
     this.#pending = Math.max(0, found.lastSequence - start + 1);
     const ended = Promise.withResolvers<string | PartnerdError>();
     using _session = new StreamSession({
-      client,
-      consumer,
+      link,
       cursor,
       window: this.#window.messages,
-      consumerSequence: stands ? consumerInfo.delivered.consumer_seq + 1 : 1,
+      consumerSequence: stands ? consumerState.delivered.consumer_seq + 1 : 1,
       delivery,
       clock,
       onProgress: (sequence, pending) => {
@@ -160,7 +157,7 @@ export class StreamReader {
     });
     this.#interrupt = ended.resolve;
     try {
-      const early = await Promise.race([ended.promise, this.#answered(client)]);
+      const early = await Promise.race([ended.promise, this.#answered(link)]);
       if (early === undefined) {
         this.#problem = null;
         this.#reading = true;
@@ -177,20 +174,10 @@ export class StreamReader {
   }
 
   /** Resolves once the server has taken what was sent before; had it denied any of that, the denial would have come first. */
-  async #answered(client: NatsConnection): Promise<undefined> {
-    await flush(client);
-    // The client hands a denial on a few microtasks later.
+  async #answered(link: StreamLink): Promise<undefined> {
+    await link.ping();
+    // A client hands a denial on a few microtasks later.
     await new Promise<void>((resolve) => this.#deps.clock.schedule(0, resolve));
-  }
-
-  /** What asks for no answer, as pulling and acknowledging do, is denied by an event alone. */
-  async #watchDenials(client: NatsConnection): Promise<void> {
-    const { stream, consumer } = this.#deps;
-    const ours = [`$JS.API.CONSUMER.MSG.NEXT.${stream}.${consumer}`, `$JS.ACK.${stream}.${consumer}.`];
-    for await (const { permissionContext: denied } of client.status()) {
-      if (denied === undefined || !ours.some((subject) => denied.subject.startsWith(subject))) continue;
-      this.#interrupt?.(deniedError(`read stream ${stream}`, denied));
-    }
   }
 
   /** Over where the cursor was, or at the end of the stream, whose newest messages its limits may have dropped. */
@@ -200,12 +187,14 @@ export class StreamReader {
       this.#deps.logger.info({ stream: this.#deps.stream, sequence: untilSequence }, "the stream was read again");
   }
 
-  async #lookAtCursor(api: StreamApi, stream: StreamState): Promise<AtCursor> {
+  async #lookAtCursor(link: StreamLink, stream: StreamState): Promise<AtCursor> {
     const cursor = this.#deps.log.cursor();
-    if (cursor === undefined || cursor.messageHash === null || !isSameStream(stream, cursor)) return "unknown";
+    if (cursor === undefined || !isSameStream(stream, cursor)) return "unknown";
     const isHeld = cursor.sequence >= stream.firstSequence && cursor.sequence <= stream.lastSequence;
-    const found = isHeld ? await api.hashAt(cursor.sequence) : undefined;
+    const found = isHeld ? await link.hashAt(cursor.sequence) : undefined;
     if (found === undefined) return "unknown";
+    // Where the log began to follow the stream, that held nothing at the cursor: what it holds there now it stored after it was set back.
+    if (cursor.messageHash === null) return cursor.sequence < cursor.firstSequence ? "other" : "unknown";
     return found === cursor.messageHash ? "same" : "other";
   }
 
@@ -222,26 +211,27 @@ export class StreamReader {
     return cursor;
   }
 
-  async #failed(error: PartnerdError, client: NatsConnection): Promise<void> {
+  async #failed(error: PartnerdError, link: StreamLink): Promise<void> {
     const { logger, stream } = this.#deps;
     if (this.#problem?.message !== error.message)
       logger.error({ code: error.code, error: error.message, nextStep: error.nextStep, stream }, "cannot read the stream");
     this.#problem = error;
-    if (error.code === "nats_unavailable") await this.#closeIfDead(client);
+    if (error.code === "nats_unavailable") await this.#closeIfDead(link);
   }
 
   /** Half open, or a server that stands still: a fresh connection finds out. */
-  async #closeIfDead(client: NatsConnection): Promise<void> {
+  async #closeIfDead(link: StreamLink): Promise<void> {
     const late = Promise.withResolvers<"late">();
     using _limit = this.#deps.clock.schedule(PING_TIMEOUT_MS, () => late.resolve("late"));
-    const answer = await Promise.race([flush(client).catch(() => "late" as const), late.promise]);
-    if (answer === "late") await closeQuietly(client);
+    const answer = await Promise.race([link.ping().catch(() => "late" as const), late.promise]);
+    if (answer === "late") await link.close();
   }
 }
 
 /** Whether the consumer delivers next what the log needs next. */
-function standsAt({ config, delivered, num_ack_pending }: ConsumerInfo, { sequence }: Cursor): boolean {
+function standsAt({ config, delivered, num_ack_pending, num_waiting }: ConsumerState, { sequence }: Cursor): boolean {
   const isNew = delivered.consumer_seq === 0;
   const next = isNew ? (config.opt_start_seq ?? 1) : delivered.stream_seq + 1;
-  return next === sequence + 1 && num_ack_pending === 0 && consumerDifferences(config).length === 0;
+  // A request that waits already is of a connection that only the broker believes in, and would get what comes next.
+  return next === sequence + 1 && num_ack_pending === 0 && num_waiting === 0 && consumerDifferences(config).length === 0;
 }

@@ -1,19 +1,16 @@
 /** One stretch of reading: from a consumer that stands at the log's cursor, until something is not as expected. */
 import { hash } from "node:crypto";
-import type { Msg, NatsConnection } from "nats";
 import type { Clock } from "../clock.ts";
 import type { Cursor } from "../store/cursor.ts";
 import { dedupeKeyOf, messageHash } from "../store/dedupe-key.ts";
 import type { BatchDelivery } from "./delivery.ts";
 import { Pull, type PullEnd } from "./pull.ts";
 import { gapBetween } from "./stream-alignment.ts";
+import type { StreamLink, StreamMessage } from "./stream-link.ts";
 import { placeOf, type StreamPlace } from "./stream-message.ts";
 
-const ACKNOWLEDGEMENT = "+ACK";
-
 interface SessionInit {
-  readonly client: NatsConnection;
-  readonly consumer: string;
+  readonly link: Pick<StreamLink, "openPull" | "acknowledge" | "isClosed">;
   /** Where the log stands. */
   readonly cursor: Cursor;
   /** The consumer's next delivery has this number. */
@@ -35,19 +32,16 @@ export class StreamSession implements Disposable {
   /** The newest sequence that the log has, or will have from the buffer; lower ones are read a second time. */
   #sequence: number;
   /** The newest message that is in the log and not acknowledged yet. */
-  #taken: Msg | undefined;
+  #taken: StreamMessage | undefined;
   #ended = false;
 
   constructor(init: SessionInit) {
     this.#init = init;
     this.#consumerSequence = init.consumerSequence;
     this.#sequence = init.cursor.sequence;
-    const { client, consumer, clock } = init;
     this.#pull = new Pull({
-      client,
-      stream: init.cursor.stream,
-      consumer,
-      clock,
+      link: init.link,
+      clock: init.clock,
       onMessage: (message) => this.#received(message),
       onRequestOver: () => this.#pullMore(),
       onEnded: (end) => this.#end(end),
@@ -60,7 +54,7 @@ export class StreamSession implements Disposable {
     this.#pull[Symbol.dispose]();
   }
 
-  #received(message: Msg): void {
+  #received(message: StreamMessage): void {
     // The client hands on what it has read of the socket, even if we left in the middle of it.
     if (this.#ended) return;
     const unexpected = this.#take(message);
@@ -68,7 +62,7 @@ export class StreamSession implements Disposable {
   }
 
   /** What is not as expected, if anything. */
-  #take(message: Msg): string | undefined {
+  #take(message: StreamMessage): string | undefined {
     const place = placeOf(message.reply);
     if (place === undefined) return `a message on ${message.subject} does not say where it stands in the stream`;
     if (place.consumerSequence !== this.#consumerSequence)
@@ -81,7 +75,7 @@ export class StreamSession implements Disposable {
   }
 
   /** Deliveries have no gap, so a gap between their sequences is one of the stream. */
-  #offer(message: Msg, place: StreamPlace): boolean {
+  #offer(message: StreamMessage, place: StreamPlace): boolean {
     const { cursor, delivery } = this.#init;
     const { streamSequence: sequence, storedAtNs } = place;
     // A copy: the client's bytes are a view that would keep the whole read of the socket in memory.
@@ -101,7 +95,7 @@ export class StreamSession implements Disposable {
   }
 
   /** Called for each message of a batch, in one go: the last of them is acknowledged, which counts for all. */
-  #isTaken(message: Msg): void {
+  #isTaken(message: StreamMessage): void {
     if (this.#taken === undefined) queueMicrotask(() => this.#acknowledge());
     this.#taken = message;
   }
@@ -109,10 +103,10 @@ export class StreamSession implements Disposable {
   #acknowledge(): void {
     const newest = this.#taken;
     this.#taken = undefined;
-    const { client } = this.#init;
+    const { link } = this.#init;
     // Too late for this consumer: its successor begins behind the cursor, which has moved.
-    if (this.#ended || client.isClosed() || newest?.reply === undefined) return;
-    client.publish(newest.reply, ACKNOWLEDGEMENT);
+    if (this.#ended || link.isClosed() || newest === undefined) return;
+    link.acknowledge(newest);
     this.#pullMore();
   }
 

@@ -1,9 +1,10 @@
 /** From a seed to a world: who is there, what is published, what goes wrong and when. Pure. */
-import type { Random } from "../clock.ts";
 import { addressOfName, peerIdOfName } from "../fixture/names.ts";
 import { CRASH_POINTS, type Fixture, type FixtureLine } from "../fixture/schema.ts";
+import { type Draw, drawer } from "./draw.ts";
 import { CONVERGED_WITHIN_MS, SILENT_FOR_MS } from "./invariants/convergence.ts";
 import { derivedRandom } from "./random.ts";
+import { streamFaults } from "./stream-faults.ts";
 
 /** Faults happen for so long; then the world is well, and must come to rest. Ten minutes and more in all. */
 const FAULTS_MS = 470_000;
@@ -27,6 +28,18 @@ export function generate(seed: number): Fixture {
     ...(quiet ? [] : peers.flatMap((peer) => peerFaults(draw, peer, activity))),
     ...(quiet ? [] : ownFaults(draw)),
   ];
+  const latencyMs = draw.one([1, 5, 20, 80]);
+  const settings = {
+    inbound: draw.chance(0.8) ? "unless-revoked" : "partners",
+    concurrency: draw.one([2, 4, 8, 64]),
+    openTimeoutMs: 5_000,
+    renewTimeoutMs: 3_000,
+    resyncMs: 5_000,
+    delivery: draw.chance(0.6) ? "at_least_once" : "at_most_once",
+  } as const;
+  // Drawn for itself, so that the rest of the world is the same with it and without.
+  if (!quiet && settings.delivery === "at_least_once")
+    lines.push(...streamFaults(drawer(derivedRandom(seed, "stream faults")), peers, LAST_FAULT_MS));
   // The order of equal times is the order of creation; the sort is stable.
   lines.sort((one, other) => one.atMs - other.atMs);
   lines.push({ atMs: FAULTS_MS, world: "heal" });
@@ -38,36 +51,10 @@ export function generate(seed: number): Fixture {
       seed,
       self: "self",
       durationMs: DURATION_MS,
-      latencyMs: draw.one([1, 5, 20, 80]),
-      settings: {
-        inbound: draw.chance(0.8) ? "unless-revoked" : "partners",
-        concurrency: draw.one([2, 4, 8, 64]),
-        openTimeoutMs: 5_000,
-        renewTimeoutMs: 3_000,
-        resyncMs: 5_000,
-        delivery: draw.chance(0.6) ? "at_least_once" : "at_most_once",
-      },
+      latencyMs,
+      settings,
     },
     lines,
-  };
-}
-
-type Draw = ReturnType<typeof drawer>;
-
-function drawer(random: Random) {
-  const between = (least: number, most: number) => least + Math.floor(random.next() * (most - least + 1));
-  return {
-    between,
-    chance: (probability: number) => random.next() < probability,
-    one: <Value>(values: readonly [Value, ...Value[]]): Value => values[between(0, values.length - 1)] ?? values[0],
-    /** Times of a Poisson process up to `untilMs`, whole ms. */
-    *times(fromMs: number, meanMs: number, untilMs: number): Generator<number> {
-      for (let atMs = fromMs; ; ) {
-        atMs += 1 + Math.floor(-Math.log(1 - random.next()) * meanMs);
-        if (atMs >= untilMs) return;
-        yield atMs;
-      }
-    },
   };
 }
 

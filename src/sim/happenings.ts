@@ -1,6 +1,9 @@
 /** The lines of a fixture, as they happen to the world. */
 import { bytesOf } from "../fixture/message.ts";
 import type { Expectation, FixtureLine } from "../fixture/schema.ts";
+import { consumerConfig } from "../nats/stream-config.ts";
+import { CONSUMER } from "./broker/broker.ts";
+import type { DiskState } from "./disk.ts";
 import type { World } from "./world.ts";
 
 /** Everything but what is expected, which is looked at elsewhere. */
@@ -14,23 +17,60 @@ export function happen(world: World, line: Happening): void {
   world.trace.happening(world.nowMs(), whoOf(line), whatOf(line));
   if ("publish" in line) {
     const { subject, bytes } = bytesOf(line, world.peerNamed(line.publish).address);
-    world.broker.publish(subject, bytes, line.deliveries);
+    for (let count = 0; count < (line.times ?? 1); count++) world.publish(subject, bytes, line.deliveries);
   } else if ("message" in line) {
     const { subject, bytes } = bytesOf(line, null);
-    world.broker.publish(subject, bytes, line.deliveries);
+    for (let count = 0; count < (line.times ?? 1); count++) world.publish(subject, bytes, line.deliveries);
   } else if ("does" in line) world.peerNamed(line.peer).does(line.does);
   else if ("answers" in line) world.peerNamed(line.peer).answers = line.answers;
   else if ("lagMs" in line) world.peerNamed(line.peer).lagMs = line.lagMs;
   else if ("listens" in line) world.peerNamed(line.peer).moveTo(line.listens);
-  else if ("disk" in line) world.disk.set(line.disk);
+  else if ("disk" in line) happenToDisk(world, line.disk);
   else if ("broker" in line) happenToBroker(world, line.broker);
+  else if ("stream" in line) happenToStream(world, line);
+  else if ("consumer" in line) happenToConsumer(world, line.consumer);
   else if ("world" in line) world.heal();
   else happenToDaemon(world, line);
 }
 
-function happenToBroker(world: World, what: "down" | "up" | "redeliver"): void {
-  if (what === "redeliver") world.broker.forgetAcknowledgements();
+function happenToDisk(world: World, state: DiskState): void {
+  world.disk.set(state);
+  world.disturbed();
+}
+
+function happenToBroker(world: World, what: Extract<Happening, { broker: unknown }>["broker"]): void {
+  if (what === "redeliver") world.lives.daemon?.resync();
+  else if (what === "cut") world.broker.cut();
+  else if (what === "forget") world.broker.forget();
   else world.broker.set(what);
+  world.disturbed();
+}
+
+function happenToStream(world: World, { stream: what, messages }: Extract<Happening, { stream: unknown }>): void {
+  const { broker } = world;
+  switch (what) {
+    case "purge":
+      broker.stream.purge(messages);
+      break;
+    case "remove":
+      broker.stream.remove(messages);
+      break;
+    case "recreate":
+      broker.stream.recreate();
+      break;
+    case "set_back":
+      // A server that starts again, from a copy of its disk.
+      broker.cut();
+      broker.stream.setBack(messages);
+      break;
+  }
+  world.disturbed();
+}
+
+function happenToConsumer(world: World, what: "delete" | "rewind"): void {
+  const { stream } = world.broker;
+  if (stream.deleteConsumer() && what === "rewind") stream.placeConsumer(consumerConfig(CONSUMER, 1));
+  world.disturbed();
 }
 
 function happenToDaemon(world: World, line: Extract<Happening, { daemon: unknown }>): void {
@@ -69,6 +109,8 @@ function whatOf(line: Happening): string {
   if ("listens" in line) return `listens ${line.listens}`;
   if ("disk" in line) return `disk ${line.disk}`;
   if ("broker" in line) return line.broker;
+  if ("stream" in line) return line.messages === 0 ? `stream ${line.stream}` : `stream ${line.stream} ${line.messages}`;
+  if ("consumer" in line) return `consumer ${line.consumer}`;
   if ("world" in line) return line.world;
   switch (line.daemon) {
     case "crash":

@@ -89,10 +89,15 @@ export class Lives {
 
   /** It is at this point: throws where it was to end there. */
   reached(point: CrashPoint): void {
+    if (!this.survives(point)) throw new ProcessEnded(`the process ended ${point}`);
+  }
+
+  /** As `reached`, where nobody would catch what is thrown: false where it ends there. */
+  survives(point: CrashPoint): boolean {
     const armed = this.#armed;
-    if (armed?.point !== point || this.#daemon === undefined) return;
+    if (armed?.point !== point || this.#daemon === undefined) return true;
     this.#end(armed.how, armed.downMs);
-    throw new ProcessEnded(`the process ended ${point}`);
+    return false;
   }
 
   stall(forMs: number): void {

@@ -12,7 +12,8 @@ import type { ReconcilerObserver } from "../reconciler/options.ts";
 import type { PartnerStreams } from "../reconciler/ports.ts";
 import type { Logged } from "../store/logged.ts";
 import type { Store } from "../store/store.ts";
-import type { SimBroker } from "./broker.ts";
+import type { SimBroker } from "./broker/broker.ts";
+import { SimSubscriber } from "./broker/subscriber.ts";
 import type { SimDisk } from "./disk.ts";
 import type { SimNetwork } from "./network/network.ts";
 import type { SimNode } from "./network/node.ts";
@@ -23,6 +24,8 @@ export interface SimDaemonInit {
   readonly settings: Fixture["header"]["settings"];
   readonly clock: ClockView;
   readonly random: Random;
+  /** Of its connection to the broker. */
+  readonly brokerRandom: Random;
   readonly disk: SimDisk;
   readonly broker: SimBroker;
   readonly network: SimNetwork;
@@ -50,6 +53,7 @@ export class SimDaemon {
   readonly #init: SimDaemonInit;
   readonly #recorder: Recorder;
   readonly #core: Core;
+  #subscriber: SimSubscriber | undefined;
 
   private constructor(init: SimDaemonInit, store: Store, recorder: Recorder, node: SimNode, core: Core) {
     this.#init = init;
@@ -61,7 +65,7 @@ export class SimDaemon {
 
   /** As `run` starts it: the log first, then the wire, then NATS. Everything of it is done when the promises of this step are. */
   static async start(init: SimDaemonInit, onStarted: (daemon: SimDaemon) => void): Promise<SimDaemon> {
-    const { settings, clock, random, disk, broker, network } = init;
+    const { settings, clock, random, disk, network } = init;
     const watcher = whileItLives(init.watcher, clock);
     const store = disk.open(clock);
     const { delivery: _, inbound, ...reconcile } = settings;
@@ -96,14 +100,20 @@ export class SimDaemon {
         if (logged !== null) watcher.logged(logged);
       },
       onAppendFailed: () => {},
+      onGap: (logged) => watcher.logged(logged),
       probe: probeOf(watcher),
     });
     const daemon = new SimDaemon(init, store, recorder, node, core);
     network.listen(init.address, node);
     onStarted(daemon);
     core.reconciler.start();
-    broker.subscribe((message) => clock.schedule(0, () => core.delivery.offer(message)));
+    daemon.#subscribe(watcher);
     return daemon;
+  }
+
+  /** Has the stream read once more from its beginning, where there is one. */
+  resync(): void {
+    this.#subscriber?.resync();
   }
 
   get streams(): Core["streams"] {
@@ -118,6 +128,8 @@ export class SimDaemon {
   kill(how: "crash" | "power_loss", random: Random): void {
     this.#init.clock.stop();
     this.#init.broker.unsubscribe();
+    // Who is without power says nothing more: the broker believes in the connection.
+    this.#subscriber?.abandon(how === "crash");
     this.node.crash();
     if (how === "crash") this.#init.disk.crash();
     else this.#init.disk.losePower(random);
@@ -126,6 +138,7 @@ export class SimDaemon {
   /** As SIGTERM: drains. */
   async stop(): Promise<void> {
     this.#init.broker.unsubscribe();
+    this.#subscriber?.[Symbol.dispose]();
     await this.#core[Symbol.asyncDispose]();
     this.node.crash();
     this.#recorder[Symbol.dispose]();
@@ -135,6 +148,24 @@ export class SimDaemon {
       this.#init.disk.closed();
       this.#init.clock.stop();
     }
+  }
+
+  #subscribe(watcher: DaemonWatcher): void {
+    const { settings, broker, clock, brokerRandom } = this.#init;
+    const { delivery } = this.#core;
+    if (settings.delivery === "at_most_once") {
+      broker.subscribe((message) => clock.schedule(0, () => delivery.offer(message)));
+      return;
+    }
+    this.#subscriber = new SimSubscriber({
+      broker,
+      machine: clock,
+      random: brokerRandom,
+      log: this.store,
+      delivery,
+      logger: silentLogger,
+      onAppended: (logged) => watcher.logged(logged),
+    });
   }
 }
 

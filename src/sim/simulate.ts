@@ -7,6 +7,7 @@ import { happen, isExpectation } from "./happenings.ts";
 import { backoff } from "./invariants/backoff.ts";
 import { convergence } from "./invariants/convergence.ts";
 import { generations } from "./invariants/generations.ts";
+import { ingest } from "./invariants/ingest.ts";
 import type { Invariant, Scene } from "./invariants/invariant.ts";
 import { latency } from "./invariants/latency.ts";
 import { log } from "./invariants/log.ts";
@@ -88,7 +89,7 @@ export async function simulate(fixture: Fixture, options: SimulateOptions = {}):
 }
 
 function allInvariants(scene: Scene): readonly Invariant[] {
-  return [operations, wire, latency, backoff, generations, log, convergence].map((watch) => watch(scene));
+  return [operations, wire, latency, backoff, generations, log, ingest, convergence].map((watch) => watch(scene));
 }
 
 /** One timer, then one turn of the real event loop, in which every promise that can settle does: that is a step. */

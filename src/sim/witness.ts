@@ -81,5 +81,5 @@ export class Witness implements DaemonWatcher {
 }
 
 function isObserved(event: LogEvent): event is ObservedEvent {
-  return event.type !== "PeerDesired" && event.type !== "PeerRemoved" && event.type !== "EventRejected";
+  return "peerId" in event && event.type !== "PeerDesired" && event.type !== "PeerRemoved";
 }

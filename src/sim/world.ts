@@ -2,7 +2,7 @@
 import { addressOfName, peerIdOfName } from "../fixture/names.ts";
 import type { Fixture } from "../fixture/schema.ts";
 import type { PeerId } from "../ids.ts";
-import { type Published, SimBroker } from "./broker.ts";
+import { SimBroker } from "./broker/broker.ts";
 import { SimDisk } from "./disk.ts";
 import type { Invariant, Running, Scene } from "./invariants/invariant.ts";
 import { Lives } from "./lives.ts";
@@ -37,7 +37,6 @@ export class World implements Scene, Disposable {
   readonly #peersByName = new Map<string, SimPeer>();
   readonly #invariants: readonly Invariant[];
   readonly #obligations: Obligations;
-  readonly #acknowledged = new Set<number>();
   #isHealed = false;
 
   constructor(init: WorldInit) {
@@ -60,11 +59,10 @@ export class World implements Scene, Disposable {
       clock,
       delivery: header.settings.delivery,
       latencyMs,
-      onAcknowledge: () => this.lives.reached("before_acknowledge"),
-      onAcknowledged: (message) => {
-        this.#acknowledged.add(message.sequence);
-        for (const invariant of this.#invariants) invariant.acknowledged?.(message);
-        this.lives.reached("after_acknowledge");
+      beforeAcknowledge: () => this.lives.survives("before_acknowledge"),
+      afterAcknowledge: () => void this.lives.survives("after_acknowledge"),
+      onAcknowledged: (upTo) => {
+        for (const invariant of this.#invariants) invariant.acknowledged?.(upTo);
       },
     });
     this.lives = this.#makeLives();
@@ -95,12 +93,14 @@ export class World implements Scene, Disposable {
     return this.lives.wakesAreSafe;
   }
 
-  get published(): readonly Published[] {
-    return this.broker.stream;
+  publish(subject: string, bytes: Uint8Array, deliveries: readonly number[]): void {
+    const stored = this.broker.publish(subject, bytes, deliveries);
+    if (stored !== undefined) for (const invariant of this.#invariants) invariant.published?.(stored);
   }
 
-  isSettled({ sequence }: Published): boolean {
-    return this.#acknowledged.has(sequence);
+  /** Something happens to the broker, its stream, its consumer or the disk. */
+  disturbed(): void {
+    for (const invariant of this.#invariants) invariant.disturbed?.();
   }
 
   peer(peerId: PeerId): SimPeer | undefined {
@@ -132,6 +132,7 @@ export class World implements Scene, Disposable {
     this.broker.set("up");
     for (const peer of this.#peers.values()) peer.heal(null);
     this.#isHealed = true;
+    this.disturbed();
     this.#peersAreWhereTheLogSays();
     this.lives.heal();
     for (const invariant of this.#invariants) invariant.healed?.();
@@ -162,6 +163,7 @@ export class World implements Scene, Disposable {
           settings: header.settings,
           clock: machine,
           random: derivedRandom(header.seed, `daemon ${life}`),
+          brokerRandom: derivedRandom(header.seed, `connection ${life}`),
           disk: this.disk,
           broker: this.broker,
           network: this.network,

@@ -236,6 +236,12 @@ describe.concurrent("reading goes on by itself after", { timeout: 120_000 }, () 
     forget();
     await scene.recovers("connection half open: counted from when it went silent");
     expect(scene.gaps()).toEqual([]);
+    // The server believes in the connection before, and in what was asked for on it, for minutes.
+    forget();
+    const isReady = async () => (await scene.daemon.health("/readyz")).status === 200;
+    await scene.daemon.until("it has noticed", async () => !(await isReady()), RECOVERS_WITHIN_MS);
+    await scene.daemon.until("it is ready", isReady, RECOVERS_WITHIN_MS);
+    await scene.recovers("connection half open: counted from when there was a new one");
   });
 
   test("the stream was set back to an older copy, and gave its sequences a second time", async () => {

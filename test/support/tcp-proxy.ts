@@ -7,7 +7,7 @@ export interface TcpProxy extends AsyncDisposable {
   /** Nothing passes any more in either direction; nothing is lost. */
   pause(): void;
   resume(): void;
-  /** What is connected now is silent for good, as behind a router that forgot it; new connections are relayed. */
+  /** What is connected now is silent for good, as behind a router that forgot it, also when one end closes; new connections are relayed. */
   forget(): void;
   /** Every connection dies; new ones are still relayed. */
   drop(): void;
@@ -16,6 +16,7 @@ export interface TcpProxy extends AsyncDisposable {
 /** Listens on 127.0.0.1 and relays to `targetPort` there. */
 export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
   const sockets = new Set<Socket>();
+  const forgotten = new Set<Socket>();
   let paused = false;
   const track = (socket: Socket): void => {
     sockets.add(socket);
@@ -25,7 +26,9 @@ export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
   };
   const relay = (from: Socket, to: Socket): void => {
     from.on("data", (chunk) => to.write(chunk));
-    from.on("close", () => to.destroy());
+    from.on("close", () => {
+      if (!forgotten.has(from)) to.destroy();
+    });
   };
   const server = createServer((near) => {
     const far = connect(targetPort, "127.0.0.1");
@@ -49,7 +52,7 @@ export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
       for (const socket of sockets) socket.resume();
     },
     forget: () => {
-      for (const socket of sockets) socket.pause();
+      for (const socket of sockets) forgotten.add(socket.pause());
     },
     drop,
     [Symbol.asyncDispose]: async () => {

@@ -20,7 +20,6 @@ export function convergence(scene: Scene): Invariant {
       if (scene.nowMs() < convergedByMs) return;
       convergedByMs = Number.POSITIVE_INFINITY;
       actualIsDesired();
-      everyMessageIsLogged();
       loud = "converged";
     },
     acted(peerId, action) {
@@ -68,14 +67,6 @@ export function convergence(scene: Scene): Invariant {
       if (daemon.store.get(peerId) === undefined && daemon.streams.actual(peerId).outbound !== null) {
         scene.violated("convergence", `an outbound stream to ${peerId} stands, of whom the log knows nothing`);
       }
-    }
-  }
-
-  /** A broker that keeps what was not acknowledged has got rid of all of it by now. */
-  function everyMessageIsLogged(): void {
-    if (scene.settings.delivery === "at_most_once") return;
-    for (const message of scene.published) {
-      if (!scene.isSettled(message)) scene.violated("every-message-is-logged", `message ${message.sequence} is not in the log`);
     }
   }
 }

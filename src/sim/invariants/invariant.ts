@@ -9,7 +9,8 @@ import type { Outcome } from "../../reconciler/outcome.ts";
 import type { Reconciler } from "../../reconciler/reconciler.ts";
 import type { Logged } from "../../store/logged.ts";
 import type { Store } from "../../store/store.ts";
-import type { Published } from "../broker.ts";
+import type { SimBroker } from "../broker/broker.ts";
+import type { Stored } from "../broker/stream.ts";
 import type { SimDisk } from "../disk.ts";
 import type { SimNode } from "../network/node.ts";
 import type { SimPeer } from "../peer.ts";
@@ -32,9 +33,7 @@ export interface Scene {
   /** Undefined while the daemon is down. */
   readonly daemon: Running | undefined;
   readonly disk: SimDisk;
-  readonly published: readonly Published[];
-  /** Whether this message was acknowledged. */
-  isSettled(message: Published): boolean;
+  readonly broker: SimBroker;
   peer(peerId: PeerId): SimPeer | undefined;
   peers(): readonly SimPeer[];
   /** While wakes get lost only the periodic diff is left. */
@@ -60,7 +59,12 @@ export interface Invariant {
   /** The reconciler looks at every desired peer. */
   diffed?(): void;
   committed?(): void;
-  acknowledged?(message: Published): void;
+  /** The broker was told that it need not deliver what its stream holds up to this sequence. */
+  acknowledged?(upTo: number): void;
+  /** The broker's stream has stored it. */
+  published?(message: Stored): void;
+  /** Something happens to the broker, its stream, its consumer or the disk now. */
+  disturbed?(): void;
   /** A step of the simulation is over. */
   stepped?(): void;
   /** The world is well from now on. */

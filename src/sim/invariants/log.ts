@@ -1,21 +1,13 @@
 /** The log tells the truth, all of it, for ever: through crashes, power cuts, full disks and brokers that repeat themselves. */
 import { isDeepStrictEqual } from "node:util";
-import type { Database, Statement } from "better-sqlite3";
-import { decodeMessage } from "../../events/decode.ts";
-import { DEFAULT_LIMITS, DEFAULT_VOCABULARY } from "../../events/vocabulary.ts";
-import type { Published } from "../broker.ts";
 import type { Invariant, Running, Scene } from "./invariant.ts";
 
 const LOOK_EVERY_MS = 500;
 
-const dedupeKeyOf = ({ sequence }: Published): string => `sim:${sequence}`;
-
 export function log(scene: Scene): Invariant {
-  const acknowledged = new Set<string>();
   let lastSeq = 0;
   let isStarted = false;
   let nextLookMs = 0;
-  let counter: { readonly reader?: Database; readonly statement?: Statement<[string], number> } = {};
 
   return {
     started(daemon) {
@@ -28,7 +20,6 @@ export function log(scene: Scene): Invariant {
       rowsHoldTogether();
       replayIsExact(daemon);
       sessionsAreClosed(daemon);
-      acknowledgedIsLogged();
     },
     ended() {
       isStarted = false;
@@ -45,45 +36,15 @@ export function log(scene: Scene): Invariant {
       if (!follows) scene.violated("seq-is-gapless", `seq ${seq} follows ${lastSeq}`);
       lastSeq = seq;
     },
-    acknowledged(message) {
-      const key = dedupeKeyOf(message);
-      const found = count(key);
-      if (found === 0 && ignored(message)) return;
-      acknowledged.add(key);
-      if (found !== 1) scene.violated("acknowledged-is-logged", `${key} was acknowledged and is in the log ${found} times`);
-    },
     finished() {
       const { daemon } = scene;
       if (daemon === undefined) return;
       rowsHoldTogether();
       replayIsExact(daemon);
-      acknowledgedIsLogged();
       memoryIsTheTable(daemon);
       openStreamsAreTheLogs(daemon);
     },
   };
-
-  function ignored({ subject, bytes }: Published): boolean {
-    return decodeMessage({ subject, bytes }, DEFAULT_VOCABULARY, DEFAULT_LIMITS).kind === "ignored";
-  }
-
-  function count(dedupeKey: string): number {
-    const { reader } = scene.disk;
-    if (counter.reader !== reader) {
-      counter = {
-        reader,
-        statement: reader.prepare<[string], number>("select count(*) from event_log where dedupe_key = ?").pluck(),
-      };
-    }
-    return counter.statement?.get(dedupeKey) ?? 0;
-  }
-
-  function acknowledgedIsLogged(): void {
-    for (const key of acknowledged) {
-      const found = count(key);
-      if (found !== 1) scene.violated("acknowledged-is-logged", `${key} was acknowledged and is in the log ${found} times`);
-    }
-  }
 
   function rowsHoldTogether(): void {
     const row = scene.disk.reader

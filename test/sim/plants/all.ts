@@ -1,10 +1,11 @@
 /** Every planted bug, and the one of a name. */
+import { INGEST_PLANTS } from "./ingest.ts";
 import { INTAKE_PLANTS } from "./intake.ts";
 import type { Plant } from "./plant.ts";
 import { RECONCILING_PLANTS } from "./reconciling.ts";
 import { STREAM_PLANTS } from "./streams.ts";
 
-export const PLANTS: readonly Plant[] = [...INTAKE_PLANTS, ...RECONCILING_PLANTS, ...STREAM_PLANTS];
+export const PLANTS: readonly Plant[] = [...INTAKE_PLANTS, ...INGEST_PLANTS, ...RECONCILING_PLANTS, ...STREAM_PLANTS];
 
 /** Undefined where no bug has this name. */
 export function plantOf(name: string): Plant | undefined {

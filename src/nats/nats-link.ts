@@ -1,0 +1,83 @@
+/** Reading a stream over NATS. */
+import { createInbox, type NatsConnection, nanos } from "nats";
+import type { PartnerdError } from "../errors.ts";
+import { closeQuietly, describe, flush } from "./dial.ts";
+import { deniedError } from "./jetstream-error.ts";
+import { StreamApi } from "./stream-api.ts";
+import type { PullChannel, PullListener, PullRequest, StreamLink, StreamMessage } from "./stream-link.ts";
+
+const ACKNOWLEDGEMENT = "+ACK";
+
+/** What is read. */
+interface Names {
+  readonly stream: string;
+  readonly consumer: string;
+}
+
+export function natsLink(client: NatsConnection, names: Names): StreamLink {
+  const api = new StreamApi(client, names);
+  return {
+    state: () => api.state(),
+    hashAt: (sequence) => api.hashAt(sequence),
+    consumer: () => api.consumer(),
+    placeConsumer: (startSequence) => api.placeConsumer(startSequence),
+    openPull: (listener) => new NatsPullChannel(client, names, listener),
+    acknowledge: ({ reply }: StreamMessage) => {
+      if (reply !== undefined && !client.isClosed()) client.publish(reply, ACKNOWLEDGEMENT);
+    },
+    ping: () => flush(client),
+    onDenied: (listener) => void watchDenials(client, names, listener),
+    isClosed: () => client.isClosed(),
+    closed: () => client.closed(),
+    close: () => closeQuietly(client),
+  };
+}
+
+class NatsPullChannel implements PullChannel {
+  readonly #client: NatsConnection;
+  readonly #subject: string;
+  readonly #inbox = createInbox();
+  readonly #subscription;
+
+  constructor(client: NatsConnection, { stream, consumer }: Names, listener: PullListener) {
+    this.#client = client;
+    this.#subject = nextSubject(stream, consumer);
+    this.#subscription = client.subscribe(`${this.#inbox}.*`, {
+      callback: (error, message) => {
+        if (error !== null) listener.failed(describe(error));
+        else if (!message.subject.startsWith(this.#inbox)) listener.message(message);
+        else {
+          const requestNumber = Number(message.subject.slice(this.#inbox.length + 1));
+          listener.status(requestNumber, message.headers?.code ?? 0, message.headers?.description ?? "");
+        }
+      },
+    });
+  }
+
+  request({ number, messages, expiresMs, heartbeatMs }: PullRequest): void {
+    if (this.#client.isClosed()) return;
+    const body = { batch: messages, expires: nanos(expiresMs), idle_heartbeat: nanos(heartbeatMs) };
+    this.#client.publish(this.#subject, JSON.stringify(body), { reply: `${this.#inbox}.${number}` });
+  }
+
+  [Symbol.dispose](): void {
+    if (!this.#client.isClosed()) this.#subscription.unsubscribe();
+  }
+}
+
+/** What asks for no answer, as pulling and acknowledging do, is denied by an event alone. */
+async function watchDenials(
+  client: NatsConnection,
+  { stream, consumer }: Names,
+  listener: (denied: PartnerdError) => void,
+): Promise<void> {
+  const ours = [nextSubject(stream, consumer), `$JS.ACK.${stream}.${consumer}.`];
+  for await (const { permissionContext: denied } of client.status()) {
+    if (denied === undefined || !ours.some((subject) => denied.subject.startsWith(subject))) continue;
+    listener(deniedError(`read stream ${stream}`, denied));
+  }
+}
+
+function nextSubject(stream: string, consumer: string): string {
+  return `$JS.API.CONSUMER.MSG.NEXT.${stream}.${consumer}`;
+}

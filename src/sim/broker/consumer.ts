@@ -1,0 +1,206 @@
+/** A durable pull consumer with `ack_policy: all`, as nats-server has it; test/contract/stream-link.contract.ts tells what of that holds. */
+import { type ConsumerConfig, millis } from "nats";
+import type { Clock } from "../../clock.ts";
+import type { ConsumerState, PullRequest } from "../../nats/stream-link.ts";
+import type { SimStream, Stored } from "./stream.ts";
+
+/** Where a request wants its answers. */
+export interface Inbox {
+  /** Whether anybody listens, as far as the broker knows. */
+  readonly isWanted: boolean;
+  message(message: Stored, reply: string, deliveries: readonly number[]): void;
+  status(requestNumber: number, code: number, description: string): void;
+}
+
+interface Waiting {
+  readonly inbox: Inbox;
+  readonly request: PullRequest;
+  left: number;
+  readonly expiry: Disposable;
+  heartbeat: Disposable | undefined;
+}
+
+interface Pending {
+  readonly consumerSequence: number;
+  redeliverAtMs: number;
+}
+
+/** As the server's own. */
+const DEFAULT_ACK_WAIT_MS = 30_000;
+const DEFAULT_MAX_ACK_PENDING = 1_000;
+
+export class SimConsumer {
+  readonly #stream: SimStream;
+  readonly #config: Partial<ConsumerConfig>;
+  readonly #clock: Clock;
+  readonly #onAcknowledged: (upTo: number) => void;
+  readonly #ackWaitMs: number;
+  readonly #maxAckPending: number;
+  /** Delivered and not acknowledged, in the order of the stream. */
+  readonly #pending = new Map<number, Pending>();
+  readonly #deliveries = new Map<number, number>();
+  /** To be delivered once more. */
+  #again: number[] = [];
+  /** The sequence of each delivery. */
+  readonly #sent: number[] = [];
+  #waiting: Waiting[] = [];
+  #next: number;
+  #consumerSequence = 0;
+  #ackFloor: number;
+  #isDeleted = false;
+  #redelivery: Disposable | undefined;
+
+  constructor(stream: SimStream, config: Partial<ConsumerConfig>, clock: Clock, onAcknowledged: (upTo: number) => void) {
+    this.#stream = stream;
+    this.#config = config;
+    this.#clock = clock;
+    this.#onAcknowledged = onAcknowledged;
+    this.#ackWaitMs = config.ack_wait === undefined ? DEFAULT_ACK_WAIT_MS : millis(config.ack_wait);
+    this.#maxAckPending = config.max_ack_pending ?? DEFAULT_MAX_ACK_PENDING;
+    this.#next = config.opt_start_seq ?? 1;
+    this.#ackFloor = this.#next - 1;
+  }
+
+  get state(): ConsumerState {
+    this.#forgetUnwanted();
+    return {
+      config: this.#config,
+      delivered: { consumer_seq: this.#consumerSequence, stream_seq: this.#next - 1 },
+      num_ack_pending: this.#pending.size,
+      num_waiting: this.#waiting.length,
+    };
+  }
+
+  request(request: PullRequest, inbox: Inbox): void {
+    const waiting: Waiting = {
+      inbox,
+      request,
+      left: request.messages,
+      expiry: this.#clock.schedule(request.expiresMs, () => this.#end(waiting, 408, "Request Timeout")),
+      heartbeat: undefined,
+    };
+    this.#waiting.push(waiting);
+    this.#beat(waiting);
+    this.deliver();
+  }
+
+  /** Sends whatever can be sent. */
+  deliver(): void {
+    for (;;) {
+      this.#forgetUnwanted();
+      const [waiting] = this.#waiting;
+      const message = waiting && this.#take();
+      if (waiting === undefined || message === undefined) return;
+      this.#send(message, waiting);
+    }
+  }
+
+  /** Counts for all that was delivered before, too. */
+  acknowledge(sequence: number): void {
+    if (sequence <= this.#ackFloor) return;
+    this.#ackFloor = sequence;
+    for (const delivered of this.#pending.keys()) if (delivered <= sequence) this.#settle(delivered);
+    this.#again = this.#again.filter((again) => again > sequence);
+    this.#onAcknowledged(sequence);
+    this.deliver();
+  }
+
+  deleted(): void {
+    this.#isDeleted = true;
+    this.#redelivery?.[Symbol.dispose]();
+    for (const waiting of this.#waiting) this.#end(waiting, 409, "Consumer Deleted");
+  }
+
+  /** As it stood when the stream's newest sequence was `lastSequence`, everything up to it acknowledged. */
+  setBack(lastSequence: number): void {
+    const later = this.#sent.findIndex((sequence) => sequence > lastSequence);
+    if (later >= 0) this.#sent.splice(later);
+    this.#consumerSequence = this.#sent.length;
+    this.#next = Math.min(this.#next, Math.max(lastSequence + 1, this.#config.opt_start_seq ?? 1));
+    this.#ackFloor = Math.min(this.#ackFloor, lastSequence);
+    this.#pending.clear();
+    this.#again = [];
+  }
+
+  /** What is next, redeliveries first. */
+  #take(): Stored | undefined {
+    for (let sequence = this.#again.shift(); sequence !== undefined; sequence = this.#again.shift()) {
+      const message = this.#stream.at(sequence);
+      if (message !== undefined) return message;
+      this.#settle(sequence);
+    }
+    if (this.#maxAckPending > 0 && this.#pending.size >= this.#maxAckPending) return undefined;
+    const message = this.#stream.from(this.#next);
+    if (message !== undefined) this.#next = message.sequence + 1;
+    return message;
+  }
+
+  #send(message: Stored, waiting: Waiting): void {
+    const { sequence, storedAtNs } = message;
+    const times = (this.#deliveries.get(sequence) ?? 0) + 1;
+    this.#deliveries.set(sequence, times);
+    this.#consumerSequence += 1;
+    this.#sent.push(sequence);
+    this.#pending.set(sequence, {
+      consumerSequence: this.#consumerSequence,
+      redeliverAtMs: this.#clock.monotonicMs() + this.#ackWaitMs,
+    });
+    this.#watchPending();
+    const left = this.#stream.pendingFrom(this.#next);
+    const place = [times, sequence, this.#consumerSequence, storedAtNs, left].join(".");
+    const reply = `$JS.ACK.${this.#stream.name}.${this.#config.durable_name}.${place}`;
+    waiting.left -= 1;
+    if (waiting.left === 0) this.#forget(waiting);
+    else this.#beat(waiting);
+    waiting.inbox.message(message, reply, this.#stream.deliveriesOf(message));
+  }
+
+  #settle(sequence: number): void {
+    this.#pending.delete(sequence);
+    this.#deliveries.delete(sequence);
+  }
+
+  /** What was not acknowledged in time is delivered again. */
+  #watchPending(): void {
+    if (this.#redelivery !== undefined) return;
+    const [first] = this.#pending.values();
+    if (first === undefined) return;
+    const inMs = Math.min(...[...this.#pending.values()].map(({ redeliverAtMs }) => redeliverAtMs)) - this.#clock.monotonicMs();
+    this.#redelivery = this.#clock.schedule(inMs, () => {
+      this.#redelivery = undefined;
+      if (this.#isDeleted) return;
+      for (const [sequence, pending] of this.#pending) {
+        if (pending.redeliverAtMs > this.#clock.monotonicMs()) continue;
+        pending.redeliverAtMs = this.#clock.monotonicMs() + this.#ackWaitMs;
+        if (!this.#again.includes(sequence)) this.#again.push(sequence);
+      }
+      this.#watchPending();
+      this.deliver();
+    });
+  }
+
+  #beat(waiting: Waiting): void {
+    waiting.heartbeat?.[Symbol.dispose]();
+    waiting.heartbeat = this.#clock.schedule(waiting.request.heartbeatMs, () => {
+      this.#forgetUnwanted();
+      if (!this.#waiting.includes(waiting)) return;
+      waiting.inbox.status(waiting.request.number, 100, "Idle Heartbeat");
+      this.#beat(waiting);
+    });
+  }
+
+  #end(waiting: Waiting, code: number, description: string): void {
+    this.#forget(waiting);
+    waiting.inbox.status(waiting.request.number, code, description);
+  }
+
+  #forgetUnwanted(): void {
+    for (const waiting of this.#waiting) if (!waiting.inbox.isWanted) this.#forget(waiting);
+  }
+
+  #forget(waiting: Waiting): void {
+    waiting.expiry[Symbol.dispose]();
+    waiting.heartbeat?.[Symbol.dispose]();
+    this.#waiting = this.#waiting.filter((other) => other !== waiting);
+  }
+}

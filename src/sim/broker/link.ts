@@ -1,0 +1,238 @@
+/** One connection of the daemon to the simulated broker: what nats-link.ts is over NATS, with a way in between on which things get lost. */
+import type { Clock } from "../../clock.ts";
+import { PartnerdError } from "../../errors.ts";
+import type { StreamState } from "../../nats/stream-alignment.ts";
+import { consumerConfig } from "../../nats/stream-config.ts";
+import type { ConsumerState, PullChannel, PullListener, PullRequest, StreamLink, StreamMessage } from "../../nats/stream-link.ts";
+import { placeOf } from "../../nats/stream-message.ts";
+import type { ClockView } from "../virtual-clock.ts";
+import type { Inbox } from "./consumer.ts";
+import type { SimStream } from "./stream.ts";
+
+/** As stream-api.ts waits. */
+const REQUEST_TIMEOUT_MS = 2_000;
+
+export interface SimLinkInit {
+  readonly stream: SimStream;
+  readonly consumer: string;
+  /** The broker's. */
+  readonly clock: Clock;
+  readonly machine: ClockView;
+  readonly latencyMs: number;
+  /** The daemon is about to acknowledge: false where its process ends there. */
+  readonly beforeAcknowledge: () => boolean;
+  readonly afterAcknowledge: () => void;
+  /** The broker knows that it has ended. */
+  readonly onGone: () => void;
+}
+
+export class SimLink implements StreamLink {
+  readonly #init: SimLinkInit;
+  readonly #closed = Promise.withResolvers<void>();
+  readonly #inboxes = new Set<SimInbox>();
+  readonly #unanswered = new Set<(error: PartnerdError) => void>();
+  /** What one end says does not reach the other; each may know of it or not. */
+  #isBroken = false;
+  #isClosed = false;
+  /** Set while the broker stands still: what it would do and say. */
+  #held: (() => void)[] | undefined;
+
+  constructor(init: SimLinkInit) {
+    this.#init = init;
+  }
+
+  state(): Promise<StreamState> {
+    const { stream } = this.#init;
+    return this.#ask(`look at stream ${stream.name}`, () => stream.state);
+  }
+
+  hashAt(sequence: number): Promise<string | undefined> {
+    return this.#ask(`read message ${sequence}`, () => this.#init.stream.at(sequence)?.messageHash);
+  }
+
+  consumer(): Promise<ConsumerState | undefined> {
+    return this.#ask("look at the consumer", () => this.#init.stream.consumer?.state);
+  }
+
+  /** Two requests, as it is with NATS: between them there is no consumer. */
+  async placeConsumer(startSequence: number): Promise<void> {
+    const { stream, consumer } = this.#init;
+    await this.#ask("delete the consumer", () => stream.deleteConsumer());
+    await this.#ask("create the consumer", () => stream.placeConsumer(consumerConfig(consumer, startSequence)));
+  }
+
+  openPull(listener: PullListener): PullChannel {
+    const inbox = new SimInbox(listener, (task, delayMs) => this.#toDaemon(task, delayMs));
+    this.#inboxes.add(inbox);
+    return {
+      request: (request: PullRequest) => this.#toBroker(() => this.#requested(request, inbox)),
+      [Symbol.dispose]: () => {
+        inbox.isHeard = false;
+        this.#toBroker(() => this.#forget(inbox));
+      },
+    };
+  }
+
+  acknowledge({ reply }: StreamMessage): void {
+    const place = placeOf(reply);
+    if (place === undefined || this.#isClosed || !this.#init.beforeAcknowledge()) return;
+    this.#toBroker(() => this.#init.stream.consumer?.acknowledge(place.streamSequence));
+    this.#init.afterAcknowledge();
+  }
+
+  ping(): Promise<void> {
+    const answer = Promise.withResolvers<void>();
+    this.#unanswered.add(answer.reject);
+    this.#toBroker(() =>
+      this.#toDaemon(() => {
+        this.#unanswered.delete(answer.reject);
+        answer.resolve();
+      }),
+    );
+    if (this.#isClosed) answer.reject(ENDED());
+    return answer.promise;
+  }
+
+  /** This broker denies nothing. */
+  onDenied(): void {}
+
+  isClosed(): boolean {
+    return this.#isClosed;
+  }
+
+  closed(): Promise<void> {
+    return this.#closed.promise;
+  }
+
+  close(): Promise<void> {
+    // What was sent before arrives before.
+    this.#toBroker(() => this.#ended());
+    this.#end();
+    return Promise.resolve();
+  }
+
+  /** It breaks, and both ends hear of it; what was on the way is lost. */
+  cut(): void {
+    // Of one that is forgotten already the daemon hears nothing.
+    if (!this.#isBroken) this.#init.machine.schedule(0, () => this.#end());
+    this.#isBroken = true;
+    this.#ended();
+  }
+
+  /** Both ends believe in it, and nothing passes any more. */
+  forget(): void {
+    this.#isBroken = true;
+  }
+
+  /** The daemon's process is gone. `tells`: its machine goes on, and says so. */
+  abandon(tells: boolean): void {
+    if (this.#isClosed) return;
+    if (tells) this.#toBroker(() => this.#ended());
+    this.#isClosed = true;
+  }
+
+  /** The broker stands still. */
+  hold(): void {
+    this.#held ??= [];
+  }
+
+  release(): void {
+    const held = this.#held ?? [];
+    this.#held = undefined;
+    for (const task of held) task();
+  }
+
+  #ask<Answer>(what: string, answer: () => Answer): Promise<Answer> {
+    if (this.#isClosed) return Promise.reject(ENDED());
+    const { promise, resolve, reject } = Promise.withResolvers<Answer>();
+    const limit = this.#init.machine.schedule(REQUEST_TIMEOUT_MS, () =>
+      settle(() => reject(new PartnerdError("nats_unavailable", `cannot ${what}: JetStream did not answer in time`))),
+    );
+    const fail = (error: PartnerdError) => settle(() => reject(error));
+    const settle = (how: () => void) => {
+      limit[Symbol.dispose]();
+      this.#unanswered.delete(fail);
+      how();
+    };
+    this.#unanswered.add(fail);
+    this.#toBroker(() => {
+      const answered = answer();
+      this.#toDaemon(() => settle(() => resolve(answered)));
+    });
+    return promise;
+  }
+
+  #requested(request: PullRequest, inbox: SimInbox): void {
+    // Where there is no consumer nobody answers.
+    this.#init.stream.consumer?.request(request, inbox);
+  }
+
+  #toBroker(task: () => void): void {
+    if (this.#isClosed || this.#isBroken) return;
+    this.#init.clock.schedule(this.#init.latencyMs, () => {
+      if (this.#isBroken) return;
+      if (this.#held === undefined) task();
+      else this.#held.push(task);
+    });
+  }
+
+  #toDaemon(task: () => void, delayMs = 0): void {
+    if (this.#isBroken) return;
+    if (this.#held !== undefined) {
+      this.#held.push(() => this.#toDaemon(task, delayMs));
+      return;
+    }
+    this.#init.machine.schedule(this.#init.latencyMs + delayMs, () => {
+      if (!this.#isBroken && !this.#isClosed) task();
+    });
+  }
+
+  /** The broker's end. */
+  #ended(): void {
+    for (const inbox of this.#inboxes) inbox.isWanted = false;
+    this.#init.onGone();
+  }
+
+  #forget(inbox: SimInbox): void {
+    inbox.isWanted = false;
+    this.#inboxes.delete(inbox);
+  }
+
+  /** The daemon's end. */
+  #end(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    for (const fail of this.#unanswered) fail(ENDED());
+    this.#closed.resolve();
+  }
+}
+
+const ENDED = () => new PartnerdError("nats_unavailable", "the NATS connection was closed");
+
+class SimInbox implements Inbox {
+  readonly #listener: PullListener;
+  readonly #toDaemon: (task: () => void, delayMs?: number) => void;
+  isWanted = true;
+  /** Whether the daemon listens still. */
+  isHeard = true;
+
+  constructor(listener: PullListener, toDaemon: (task: () => void, delayMs?: number) => void) {
+    this.#listener = listener;
+    this.#toDaemon = toDaemon;
+  }
+
+  message(message: { readonly subject: string; readonly bytes: Uint8Array }, reply: string, copiesMs: readonly number[]): void {
+    const { subject, bytes } = message;
+    for (const delayMs of copiesMs) {
+      this.#toDaemon(() => {
+        if (this.isHeard) this.#listener.message({ subject, data: bytes, reply });
+      }, delayMs);
+    }
+  }
+
+  status(requestNumber: number, code: number, description: string): void {
+    this.#toDaemon(() => {
+      if (this.isHeard) this.#listener.status(requestNumber, code, description);
+    });
+  }
+}

@@ -1,0 +1,186 @@
+/** A stream of the simulated broker: what it holds, what it held, and the one consumer that reads it. */
+import { hash } from "node:crypto";
+import type { ConsumerConfig } from "nats";
+import type { Clock } from "../../clock.ts";
+import type { StreamState } from "../../nats/stream-alignment.ts";
+import { dedupeKeyOf, messageHash } from "../../store/dedupe-key.ts";
+import { SimConsumer } from "./consumer.ts";
+
+/** A message that the stream has stored. */
+export interface Stored {
+  /** When its stream was made. */
+  readonly created: string;
+  readonly sequence: number;
+  readonly subject: string;
+  readonly bytes: Uint8Array;
+  /** Ns since the epoch. */
+  readonly storedAtNs: string;
+  /** As dedupe-key.ts makes it. */
+  readonly messageHash: string;
+  readonly dedupeKey: string;
+  /** When copies of its first delivery arrive, ms later than they could; later deliveries arrive once and in time. */
+  readonly deliveries: readonly number[];
+}
+
+/** How the stream came to hold it no more. */
+export type Loss = "removed" | "recreated" | "set_back";
+
+const NS_PER_MS = 1_000_000;
+
+export class SimStream {
+  readonly name: string;
+  readonly #clock: Clock;
+  readonly #onAcknowledged: (upTo: number) => void;
+  readonly #everStored: Stored[] = [];
+  readonly #lost = new Map<Stored, Loss>();
+  readonly #delivered = new Set<Stored>();
+  #held = new Map<number, Stored>();
+  #created: string;
+  #lastSequence = 0;
+  #consumer: SimConsumer | undefined;
+  #times = 0;
+  #recreations = 0;
+  #setBacks = 0;
+
+  /** `onAcknowledged`: every message up to this sequence is acknowledged now. */
+  constructor(name: string, clock: Clock, onAcknowledged: (upTo: number) => void) {
+    this.name = name;
+    this.#clock = clock;
+    this.#onAcknowledged = onAcknowledged;
+    this.#created = this.#timeOfCreation();
+  }
+
+  get state(): StreamState {
+    const held = [...this.#held.keys()];
+    const firstSequence = held[0] ?? this.#lastSequence + 1;
+    return { stream: this.name, created: this.#created, firstSequence, lastSequence: this.#lastSequence };
+  }
+
+  get consumer(): SimConsumer | undefined {
+    return this.#consumer;
+  }
+
+  /** Whatever it stored in its life and those before. */
+  get everStored(): readonly Stored[] {
+    return this.#everStored;
+  }
+
+  /** Undefined while it holds the message. */
+  lossOf(message: Stored): Loss | undefined {
+    return this.#lost.get(message);
+  }
+
+  /** How often it was made anew, and how often it was set back. */
+  get lives(): { readonly recreations: number; readonly setBacks: number } {
+    return { recreations: this.#recreations, setBacks: this.#setBacks };
+  }
+
+  at(sequence: number): Stored | undefined {
+    return this.#held.get(sequence);
+  }
+
+  /** The first that it holds from `sequence` on. */
+  from(sequence: number): Stored | undefined {
+    for (let at = sequence; at <= this.#lastSequence; at++) {
+      const message = this.#held.get(at);
+      if (message !== undefined) return message;
+    }
+    return undefined;
+  }
+
+  get newestHeld(): Stored | undefined {
+    return [...this.#held.values()].at(-1);
+  }
+
+  heldFrom(sequence: number): readonly Stored[] {
+    return [...this.#held.values()].filter((message) => message.sequence >= sequence);
+  }
+
+  /** When copies of its next delivery arrive: something befalls the first one only. */
+  deliveriesOf(message: Stored): readonly number[] {
+    if (this.#delivered.has(message)) return [0];
+    this.#delivered.add(message);
+    return message.deliveries;
+  }
+
+  /** How many it holds from `sequence` on. */
+  pendingFrom(sequence: number): number {
+    let count = 0;
+    for (let at = sequence; at <= this.#lastSequence; at++) if (this.#held.has(at)) count += 1;
+    return count;
+  }
+
+  publish(subject: string, bytes: Uint8Array, deliveries: readonly number[] = [0]): Stored {
+    const sequence = ++this.#lastSequence;
+    const created = this.#created;
+    const storedAtNs = String(this.#nowNs());
+    const ofMessage = messageHash(storedAtNs, hash("sha256", bytes, "hex"));
+    const dedupeKey = dedupeKeyOf({ stream: this.name, created }, sequence, ofMessage);
+    const message = { created, sequence, subject, bytes, storedAtNs, messageHash: ofMessage, dedupeKey, deliveries };
+    this.#held.set(sequence, message);
+    this.#everStored.push(message);
+    this.#consumer?.deliver();
+    return message;
+  }
+
+  /** Limits take out the oldest messages but the newest `keep`. */
+  purge(keep: number): void {
+    for (const message of [...this.#held.values()].slice(0, Math.max(0, this.#held.size - keep))) this.#lose(message, "removed");
+  }
+
+  /** Somebody takes out a single message: the newest is 0, the one before it 1. */
+  remove(nthNewest: number): void {
+    const message = [...this.#held.values()].at(-1 - nthNewest);
+    if (message !== undefined) this.#lose(message, "removed");
+  }
+
+  /** Deleted, and made anew under the same name: empty, and without a consumer. */
+  recreate(): void {
+    for (const message of this.#everStored) if (message.created === this.#created) this.#lose(message, "recreated");
+    this.deleteConsumer();
+    this.#lastSequence = 0;
+    this.#created = this.#timeOfCreation();
+    this.#recreations += 1;
+  }
+
+  /** A copy from before its newest `messages` sequences takes its place, the consumer as it stood then. They are given once more. */
+  setBack(messages: number): void {
+    const lastSequence = Math.max(0, this.#lastSequence - messages);
+    if (lastSequence === this.#lastSequence) return;
+    for (const message of this.#everStored)
+      if (message.created === this.#created && message.sequence > lastSequence) this.#lose(message, "set_back");
+    this.#lastSequence = lastSequence;
+    this.#consumer?.setBack(lastSequence);
+    this.#setBacks += 1;
+  }
+
+  /** Instead of whatever there was. */
+  placeConsumer(config: Partial<ConsumerConfig>): void {
+    this.deleteConsumer();
+    this.#consumer = new SimConsumer(this, config, this.#clock, this.#onAcknowledged);
+  }
+
+  deleteConsumer(): boolean {
+    const consumer = this.#consumer;
+    this.#consumer = undefined;
+    consumer?.deleted();
+    return consumer !== undefined;
+  }
+
+  #lose(message: Stored, loss: Loss): void {
+    if (this.#held.get(message.sequence) === message) this.#held.delete(message.sequence);
+    this.#lost.set(message, loss);
+  }
+
+  #nowNs(): bigint {
+    this.#times += 1;
+    return BigInt(Math.floor(this.#clock.wallMs())) * BigInt(NS_PER_MS) + BigInt(this.#times % NS_PER_MS);
+  }
+
+  /** As the broker writes it, to the nanosecond. */
+  #timeOfCreation(): string {
+    const ns = this.#nowNs();
+    const ofSecond = String(ns % 1_000_000_000n).padStart(9, "0");
+    return `${new Date(Number(ns / BigInt(NS_PER_MS))).toISOString().slice(0, -5)}.${ofSecond}Z`;
+  }
+}

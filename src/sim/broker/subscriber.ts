@@ -1,0 +1,65 @@
+/** Keeps a daemon connected to the simulated broker, as connection.ts does, and has the stream read on each connection, as event-source.ts does. */
+import { jittered, type Random } from "../../clock.ts";
+import { pause } from "../../nats/pause.ts";
+import { StreamReader, type StreamReaderDependencies } from "../../nats/stream-reader.ts";
+import type { ClockView } from "../virtual-clock.ts";
+import { CONSUMER, type SimBroker, STREAM } from "./broker.ts";
+import type { SimLink } from "./link.ts";
+
+/** As connection.ts waits between two attempts. */
+const RECONNECT_WAIT_MS = 1_000;
+const RECONNECT_JITTER = 0.5;
+
+export interface SimSubscriberInit extends Pick<StreamReaderDependencies, "log" | "delivery" | "logger" | "onAppended"> {
+  readonly broker: SimBroker;
+  readonly machine: ClockView;
+  readonly random: Random;
+}
+
+export class SimSubscriber implements Disposable {
+  readonly #init: SimSubscriberInit;
+  readonly #reader: StreamReader;
+  readonly #ending = new AbortController();
+  #link: SimLink | undefined;
+  #life = new AbortController();
+
+  constructor(init: SimSubscriberInit) {
+    this.#init = init;
+    this.#reader = new StreamReader({ ...init, stream: STREAM, consumer: CONSUMER, clock: init.machine });
+    void this.#run(this.#ending.signal);
+  }
+
+  resync(): void {
+    this.#reader.resync();
+  }
+
+  /** The process is gone; `tells`: its machine goes on and tells the broker. */
+  abandon(tells: boolean): void {
+    this.#link?.abandon(tells);
+  }
+
+  [Symbol.dispose](): void {
+    this.#ending.abort();
+    this.#life.abort();
+    void this.#link?.close();
+  }
+
+  async #run(signal: AbortSignal): Promise<void> {
+    const { broker, machine, random } = this.#init;
+    while (!signal.aborted) {
+      // Refused, or not answered: it is tried again.
+      const link = await broker.dial(machine).catch(() => undefined);
+      if (signal.aborted) void link?.close();
+      else if (link !== undefined) await this.#serve(link);
+      await pause(machine, jittered(random, RECONNECT_WAIT_MS, RECONNECT_JITTER), signal);
+    }
+  }
+
+  async #serve(link: SimLink): Promise<void> {
+    this.#life.abort();
+    this.#life = new AbortController();
+    this.#link = link;
+    void this.#reader.run(link, this.#life.signal);
+    await link.closed();
+  }
+}

@@ -1,0 +1,64 @@
+import { SimBroker } from "../../src/sim/broker/broker.ts";
+import { VirtualClock } from "../../src/sim/virtual-clock.ts";
+import { type StreamHarness, streamLinkContract } from "./stream-link.contract.ts";
+
+const STEP_MS = 1;
+const LONGEST_WAIT_MS = 60_000;
+
+async function startStream(): Promise<StreamHarness> {
+  const clock = new VirtualClock();
+  const broker = new SimBroker({
+    clock,
+    delivery: "at_least_once",
+    latencyMs: 5,
+    beforeAcknowledge: () => true,
+    afterAcknowledge: () => {},
+    onAcknowledged: () => {},
+  });
+  const { stream } = broker;
+  const machine = clock.view();
+
+  /** Time goes on while the condition is looked at, too. */
+  async function eventually(condition: () => boolean | Promise<boolean>): Promise<void> {
+    const untilMs = clock.monotonicMs() + LONGEST_WAIT_MS;
+    while (!(await condition())) {
+      if (clock.monotonicMs() > untilMs) throw new Error(`never held: ${condition.toString()}`);
+      await clock.advance(STEP_MS);
+    }
+  }
+
+  return {
+    connect: async () => {
+      const dialled = broker.dial(machine);
+      let isOver = false;
+      void dialled.then(() => {
+        isOver = true;
+      });
+      await eventually(() => isOver);
+      return dialled;
+    },
+    publish: async (...texts) => {
+      for (const text of texts) stream.publish("CREATE_RESOURCE", new TextEncoder().encode(text));
+    },
+    makeConsumer: async (config) => stream.placeConsumer(config),
+    deleteConsumer: async () => void stream.deleteConsumer(),
+    purge: async (keep) => stream.purge(keep),
+    remove: async (sequence) => stream.remove(stream.heldFrom(sequence).length - 1),
+    recreate: async () => stream.recreate(),
+    setBackAfter: async (meanwhile) => {
+      const { lastSequence } = stream.state;
+      await meanwhile();
+      broker.cut();
+      stream.setBack(stream.state.lastSequence - lastSequence);
+    },
+    cut: () => broker.cut(),
+    forget: () => broker.forget(),
+    freeze: async () => broker.set("silent"),
+    thaw: async () => broker.set("up"),
+    pass: (durationMs) => clock.advance(durationMs),
+    eventually,
+    dispose: async () => {},
+  };
+}
+
+streamLinkContract("simulated on a virtual clock", startStream);

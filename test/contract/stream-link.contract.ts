@@ -1,0 +1,378 @@
+/** What reading a stream relies on in a broker, and so what the simulated one must have of nats-server. */
+import { hash } from "node:crypto";
+import { AckPolicy, type ConsumerConfig, DeliverPolicy, nanos } from "nats";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { PullChannel, StreamLink, StreamMessage } from "../../src/nats/stream-link.ts";
+import { placeOf } from "../../src/nats/stream-message.ts";
+import { messageHash } from "../../src/store/dedupe-key.ts";
+
+/** A stream without a message, and no consumer. */
+export interface StreamHarness {
+  /** A fresh connection. */
+  connect(): Promise<StreamLink>;
+  publish(...texts: string[]): Promise<void>;
+  /** Another than the reader's own, which `placeConsumer` of a link makes. */
+  makeConsumer(change: Partial<ConsumerConfig>): Promise<void>;
+  deleteConsumer(): Promise<void>;
+  /** The oldest go, but for the newest `keep`. */
+  purge(keep: number): Promise<void>;
+  remove(sequence: number): Promise<void>;
+  recreate(): Promise<void>;
+  /** Does `meanwhile`, and then sets stream and consumer back to how they were before. Connections break. */
+  setBackAfter(meanwhile: () => Promise<void>): Promise<void>;
+  /** All connections so far: broken, and both ends know. */
+  cut(): void;
+  /** All connections so far: nothing passes any more, and nobody knows. */
+  forget(): void;
+  freeze(): Promise<void>;
+  thaw(): Promise<void>;
+  /** Silence takes its time. */
+  pass(durationMs: number): Promise<void>;
+  eventually(condition: () => boolean | Promise<boolean>): Promise<void>;
+  dispose(): Promise<void>;
+}
+
+const CONSUMER: Partial<ConsumerConfig> = {
+  durable_name: "oc-partnerd",
+  ack_policy: AckPolicy.All,
+  deliver_policy: DeliverPolicy.StartSequence,
+  opt_start_seq: 1,
+};
+
+/** Far longer than any of this takes. */
+const LONG_MS = 60_000;
+
+/** What comes in answer to one request after the other. */
+class Puller {
+  readonly messages: StreamMessage[] = [];
+  readonly statuses: string[] = [];
+  readonly #channel: PullChannel;
+  #requests = 0;
+
+  constructor(link: StreamLink) {
+    this.#channel = link.openPull({
+      message: (message) => this.messages.push(message),
+      status: (request, code) => this.statuses.push(`${request}: ${code}`),
+      failed: (reason) => this.statuses.push(reason),
+    });
+  }
+
+  request(messages: number, { expiresMs = LONG_MS, heartbeatMs = LONG_MS / 3 } = {}): void {
+    this.#channel.request({ number: ++this.#requests, messages, expiresMs, heartbeatMs });
+  }
+
+  stop(): void {
+    this.#channel[Symbol.dispose]();
+  }
+
+  /** `text@stream sequence/consumer sequence`. */
+  get got(): string[] {
+    return this.messages.map(({ data, reply }) => {
+      const place = placeOf(reply);
+      return `${new TextDecoder().decode(data)}@${place?.streamSequence}/${place?.consumerSequence}`;
+    });
+  }
+}
+
+export function streamLinkContract(name: string, start: () => Promise<StreamHarness>): void {
+  describe(`StreamLink: ${name}`, () => {
+    let harness: StreamHarness;
+    let link: StreamLink;
+
+    beforeEach(async () => {
+      harness = await start();
+      link = await harness.connect();
+    });
+
+    afterEach(() => harness.dispose());
+
+    async function settle<Result>(work: Promise<Result>): Promise<Result> {
+      let isOver = false;
+      const watched = work.finally(() => {
+        isOver = true;
+      });
+      watched.catch(() => {});
+      await harness.eventually(() => isOver);
+      return watched;
+    }
+
+    const state = async (of = link) => {
+      const { firstSequence, lastSequence } = await settle(of.state());
+      return [firstSequence, lastSequence];
+    };
+    const consumer = async (of = link) => {
+      const found = await settle(of.consumer());
+      return found && [found.delivered.consumer_seq, found.delivered.stream_seq, found.num_ack_pending, found.num_waiting];
+    };
+    const place = (startSequence: number) => settle(link.placeConsumer(startSequence));
+    const has = (puller: Puller, count: number) => harness.eventually(() => puller.messages.length >= count);
+    const isTold = (puller: Puller, status: string) => harness.eventually(() => puller.statuses.includes(status));
+    const acknowledge = async (message: StreamMessage | undefined) => {
+      if (message !== undefined) link.acknowledge(message);
+      await settle(link.ping());
+    };
+
+    it("tells of an empty stream that its first sequence is one more than its last", async () => {
+      expect(await state()).toEqual([1, 0]);
+      await harness.publish("a", "b", "c");
+      expect(await state()).toEqual([1, 3]);
+      await harness.purge(1);
+      expect(await state()).toEqual([3, 3]);
+      await harness.purge(0);
+      expect(await state()).toEqual([4, 3]);
+      await harness.publish("d");
+      await harness.remove(4);
+      expect(await state()).toEqual([5, 4]);
+    });
+
+    it("tells a stream that was made anew by when it was made", async () => {
+      await harness.publish("a");
+      const { created } = await settle(link.state());
+      expect(await settle(link.state())).toMatchObject({ created });
+      await harness.recreate();
+      expect((await settle(link.state())).created).not.toBe(created);
+      expect(await state()).toEqual([1, 0]);
+      expect(await consumer()).toBeUndefined();
+    });
+
+    it("has the same hash of a message where it is looked up and where it is delivered", async () => {
+      await harness.publish("a", "b");
+      await place(2);
+      const puller = new Puller(link);
+      puller.request(1);
+      await has(puller, 1);
+      const [message] = puller.messages;
+      const storedAtNs = placeOf(message?.reply)?.storedAtNs ?? "";
+      expect(await settle(link.hashAt(2))).toBe(messageHash(storedAtNs, hash("sha256", message?.data ?? "", "hex")));
+      expect(await settle(link.hashAt(3))).toBeUndefined();
+      await harness.remove(1);
+      expect(await settle(link.hashAt(1))).toBeUndefined();
+    });
+
+    it("places a consumer in front of any sequence, whatever there was of it", async () => {
+      await harness.publish("a", "b", "c");
+      expect(await consumer()).toBeUndefined();
+      await place(2);
+      expect(await consumer()).toEqual([0, 1, 0, 0]);
+      const before = new Puller(link);
+      before.request(10);
+      await has(before, 2);
+      expect(await consumer()).toEqual([2, 3, 2, 1]);
+      await place(3);
+      await isTold(before, "1: 409");
+      const after = new Puller(link);
+      after.request(10);
+      await has(after, 1);
+      expect(after.got).toEqual(["c@3/1"]);
+      expect(before.got).toEqual(["b@2/1", "c@3/2"]);
+    });
+
+    it("delivers what is there in its order, then what comes, and no more than was asked for", async () => {
+      await harness.publish("a", "b");
+      await place(1);
+      const puller = new Puller(link);
+      puller.request(3);
+      await has(puller, 2);
+      expect(puller.messages.map(({ reply }) => placeOf(reply)?.pending)).toEqual([1, 0]);
+      await harness.publish("c", "d");
+      await has(puller, 3);
+      expect(await consumer()).toEqual([3, 3, 3, 0]);
+      puller.request(1);
+      await has(puller, 4);
+      expect(puller.got).toEqual(["a@1/1", "b@2/2", "c@3/3", "d@4/4"]);
+      expect(puller.statuses).toEqual([]);
+    });
+
+    it("gives signs of life, and ends a request when its time is over", async () => {
+      await place(1);
+      const puller = new Puller(link);
+      puller.request(1, { expiresMs: 1_300, heartbeatMs: 500 });
+      await isTold(puller, "1: 408");
+      expect(puller.statuses).toEqual(["1: 100", "1: 100", "1: 408"]);
+      expect(await consumer()).toEqual([0, 0, 0, 0]);
+    });
+
+    it("forgets the request of somebody who does not listen any more", async () => {
+      await place(1);
+      const puller = new Puller(link);
+      puller.request(1);
+      expect(await consumer()).toEqual([0, 0, 0, 1]);
+      puller.stop();
+      expect(await consumer()).toEqual([0, 0, 0, 0]);
+      await harness.publish("a");
+      const next = new Puller(link);
+      next.request(1);
+      await has(next, 1);
+      expect(next.got).toEqual(["a@1/1"]);
+    });
+
+    it("ends a request with 409 when the consumer is deleted, and does not answer one to a consumer that is not there", async () => {
+      await place(1);
+      const puller = new Puller(link);
+      puller.request(1);
+      expect(await consumer()).toEqual([0, 0, 0, 1]);
+      await harness.deleteConsumer();
+      await isTold(puller, "1: 409");
+      puller.request(1, { expiresMs: 500, heartbeatMs: 200 });
+      await harness.pass(1_000);
+      expect(await consumer()).toBeUndefined();
+      expect(puller.statuses).toEqual(["1: 409"]);
+    });
+
+    it("ends a request with 409 when the stream is deleted", async () => {
+      await place(1);
+      const puller = new Puller(link);
+      puller.request(1);
+      expect(await consumer()).toEqual([0, 0, 0, 1]);
+      await harness.recreate();
+      await isTold(puller, "1: 409");
+    });
+
+    it("takes an acknowledgement for all that was delivered before", async () => {
+      await harness.publish("a", "b", "c");
+      await place(1);
+      const puller = new Puller(link);
+      puller.request(3);
+      await has(puller, 3);
+      await acknowledge(puller.messages[1]);
+      await harness.eventually(async () => (await consumer())?.[2] === 1);
+      await acknowledge(puller.messages[0]);
+      expect(await consumer()).toEqual([3, 3, 1, 0]);
+    });
+
+    it("delivers again what is not acknowledged in time, with numbers that go on", async () => {
+      await harness.publish("a", "b");
+      await harness.makeConsumer({ ...CONSUMER, ack_wait: nanos(1_000) });
+      const puller = new Puller(link);
+      puller.request(3);
+      await has(puller, 2);
+      await acknowledge(puller.messages[0]);
+      await has(puller, 3);
+      expect(puller.got).toEqual(["a@1/1", "b@2/2", "b@2/3"]);
+      expect(placeOf(puller.messages[2]?.reply)?.deliveries).toBe(2);
+      expect(await consumer()).toEqual([3, 2, 1, 0]);
+    });
+
+    it("delivers no more than may be unacknowledged", async () => {
+      await harness.publish("a", "b", "c");
+      await harness.makeConsumer({ ...CONSUMER, max_ack_pending: 2 });
+      const puller = new Puller(link);
+      puller.request(3, { heartbeatMs: 500 });
+      await has(puller, 2);
+      await isTold(puller, "1: 100");
+      expect(puller.messages).toHaveLength(2);
+      await acknowledge(puller.messages[1]);
+      await has(puller, 3);
+      expect(puller.got).toEqual(["a@1/1", "b@2/2", "c@3/3"]);
+    });
+
+    it("numbers deliveries without a gap, also where the stream has one", async () => {
+      await harness.publish("a", "b", "c", "d");
+      await place(1);
+      await harness.remove(2);
+      const puller = new Puller(link);
+      puller.request(1);
+      await has(puller, 1);
+      puller.request(2);
+      await has(puller, 3);
+      expect(puller.got).toEqual(["a@1/1", "c@3/2", "d@4/3"]);
+    });
+
+    it("goes on behind what was purged, in the middle of reading, too", async () => {
+      await harness.publish("a", "b", "c", "d");
+      await place(1);
+      const puller = new Puller(link);
+      puller.request(1);
+      await has(puller, 1);
+      await harness.purge(1);
+      puller.request(1);
+      await has(puller, 2);
+      expect(puller.got).toEqual(["a@1/1", "d@4/2"]);
+    });
+
+    it("tells both ends of a connection that breaks: what it had delivered stays unacknowledged, what it asked for is forgotten", async () => {
+      await harness.publish("a");
+      await place(1);
+      const puller = new Puller(link);
+      puller.request(2);
+      await has(puller, 1);
+      let isOver = false;
+      void link.closed().then(() => {
+        isOver = true;
+      });
+      harness.cut();
+      await harness.eventually(() => isOver);
+      expect(link.isClosed()).toBe(true);
+      await expect(settle(link.ping())).rejects.toThrow();
+      await expect(settle(link.state())).rejects.toThrow();
+      const next = await settle(harness.connect());
+      await harness.eventually(async () => (await consumer(next))?.[3] === 0);
+      expect(await consumer(next)).toEqual([1, 1, 1, 0]);
+    });
+
+    it("lets a connection that only it believes in have what comes next", async () => {
+      await place(1);
+      const before = new Puller(link);
+      before.request(10);
+      expect(await consumer()).toEqual([0, 0, 0, 1]);
+      harness.forget();
+      const next = await settle(harness.connect());
+      expect(await consumer(next)).toEqual([0, 0, 0, 1]);
+      const after = new Puller(next);
+      after.request(10, { heartbeatMs: 500 });
+      await harness.publish("a");
+      await harness.eventually(async () => (await consumer(next))?.[2] === 1);
+      await isTold(after, "1: 100");
+      expect(after.messages).toEqual([]);
+    });
+
+    it("answers nothing while it stands still, and everything afterwards", async () => {
+      await harness.publish("a");
+      await place(1);
+      await harness.freeze();
+      let isAnswered = false;
+      void link.ping().then(() => {
+        isAnswered = true;
+      });
+      const puller = new Puller(link);
+      puller.request(1);
+      await expect(settle(link.state())).rejects.toMatchObject({ code: "nats_unavailable" });
+      expect([isAnswered, puller.got]).toEqual([false, []]);
+      expect(link.isClosed()).toBe(false);
+      await harness.thaw();
+      await harness.eventually(() => isAnswered);
+      await has(puller, 1);
+      expect(puller.got).toEqual(["a@1/1"]);
+    });
+
+    it("gives sequences a second time when it was set back, as the stream that it was", async () => {
+      await harness.publish("a");
+      await place(1);
+      const { created } = await settle(link.state());
+      let hashBefore: string | undefined;
+      await harness.setBackAfter(async () => {
+        await harness.publish("b");
+        hashBefore = await settle(link.hashAt(2));
+      });
+      link = await settle(harness.connect());
+      expect(await settle(link.state())).toMatchObject({ created, firstSequence: 1, lastSequence: 1 });
+      expect(await consumer()).toEqual([0, 0, 0, 0]);
+      await harness.publish("b");
+      const hashAfter = await settle(link.hashAt(2));
+      expect(hashAfter).not.toBe(hashBefore);
+      expect(hashAfter).toBeDefined();
+    });
+
+    it("ends a connection that is closed here, and forgets what it asked for", async () => {
+      await place(1);
+      const puller = new Puller(link);
+      puller.request(1);
+      expect(await consumer()).toEqual([0, 0, 0, 1]);
+      await settle(link.close());
+      await settle(link.closed());
+      expect(link.isClosed()).toBe(true);
+      const next = await settle(harness.connect());
+      await harness.eventually(async () => (await consumer(next))?.[3] === 0);
+    });
+  });
+}
