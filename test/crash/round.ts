@@ -169,22 +169,19 @@ async function recovered(daemon: DaemonProcess, identity: Identity): Promise<voi
 
 /** What is new comes behind what is read a second time, however much that is by now, as long as it goes on. */
 async function rereadingIsOver(daemon: DaemonProcess): Promise<void> {
-  const rereading = async () => {
-    const response = await daemon.fetch("/v1/delivery").catch(() => undefined);
-    return response === undefined ? undefined : ((await response.json()) as DeliveryView).rereading;
-  };
-  for (let at = await rereading(); at !== null; ) {
-    const before = at?.sequence;
-    at = await daemon
-      .until(
-        "reading the stream again goes on",
-        async () => {
-          const now = await rereading();
-          return now === undefined || now?.sequence === before ? undefined : { now };
-        },
-        RECOVERY_TIMEOUT_MS,
-      )
-      .then(({ now }) => now);
+  for (let before: number | null = -1; before !== null; ) {
+    const looked: { readonly at: number | null } = await daemon.until(
+      "reading the stream again goes on",
+      async () => {
+        const response = await daemon.fetch("/v1/delivery").catch(() => undefined);
+        if (response?.ok !== true) return undefined;
+        const { rereading } = (await response.json()) as DeliveryView;
+        const at = rereading?.sequence ?? null;
+        return at === before ? undefined : { at };
+      },
+      RECOVERY_TIMEOUT_MS,
+    );
+    before = looked.at;
   }
 }
 

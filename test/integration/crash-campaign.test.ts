@@ -11,7 +11,8 @@ const MAIN = join(import.meta.dirname, "../crash/main.ts");
 
 async function crash(args: readonly string[]): Promise<{ code: unknown; stdout: string; stderr: string }> {
   const child = spawn(process.execPath, [MAIN, ...args], { stdio: ["ignore", "pipe", "pipe"], timeout: 110_000 });
-  const [[code], stdout, stderr] = await Promise.all([once(child, "exit"), text(child.stdout), text(child.stderr)]);
+  const exited = once(child, "exit") as Promise<[number | null]>;
+  const [[code], stdout, stderr] = await Promise.all([exited, text(child.stdout), text(child.stderr)]);
   return { code, stdout, stderr };
 }
 

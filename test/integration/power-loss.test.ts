@@ -33,8 +33,7 @@ function diskOrReason(directory: string): Disk | string {
 test("what a killed daemon wrote and never fsynced is on the disk as soon as another one has opened it", async (context) => {
   using directory = temporaryDirectory();
   const mounted = diskOrReason(directory.path);
-  context.skip(typeof mounted === "string", `no file system can be mounted: ${String(mounted)}`);
-  if (typeof mounted === "string") return;
+  if (typeof mounted === "string") return context.skip(`no file system can be mounted: ${mounted}`);
   using disk = mounted;
   const data = join(disk.path, "data");
   await killedBeforeFsync(data);
