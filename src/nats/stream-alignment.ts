@@ -78,6 +78,6 @@ function startOf({ stream, created, firstSequence }: StreamState): Cursor {
   return { stream, created, firstSequence, sequence: firstSequence - 1, messageHash: null };
 }
 
-export function sequences(first: number, last: number): string {
+function sequences(first: number, last: number): string {
   return first === last ? `sequence ${first}` : `sequences ${first} to ${last}`;
 }
