@@ -6,8 +6,9 @@
 const MOST = 1_024;
 /** A failure costs a second of reconnecting, so few should do. */
 const LESS_EACH_TIME = 4;
-/** So many have to pass before more is tried again. */
+/** So many have to pass before more is tried again: soon where little is asked for, as each request is a round trip. */
 const PASSED_BEFORE_MORE = 4_096;
+const LITTLE = { messages: 64, passedBeforeMore: 64 } as const;
 
 export class PullWindow {
   #messages = MOST;
@@ -19,7 +20,7 @@ export class PullWindow {
 
   passed(): void {
     this.#passed += 1;
-    if (this.#passed < PASSED_BEFORE_MORE) return;
+    if (this.#passed < (this.#messages < LITTLE.messages ? LITTLE.passedBeforeMore : PASSED_BEFORE_MORE)) return;
     this.#passed = 0;
     this.#messages = Math.min(MOST, this.#messages * 2);
   }
