@@ -38,9 +38,9 @@ interface NewerInStream {
 const RECEIVED_BY_CORE = `
   select subject, payload_sha256 as payloadSha256, count(*) as count from (
     select subject, payload_sha256 from event_log
-    where dedupe_key is null and subject is not null and payload_sha256 is not null and at_ms >= :sinceMs
+    where dedupe_key is null and subject is not null and payload_sha256 is not null and at_ms >= :sinceMs and seq > :afterSeq
     union all
-    select subject, payload_sha256 from archived_core_message where at_ms >= :sinceMs
+    select subject, payload_sha256 from archived_core_message where at_ms >= :sinceMs and seq > :afterSeq
   ) group by subject, payload_sha256`;
 
 const prepare = {
@@ -72,7 +72,7 @@ export function deliveryRows(database: Database, archived: ArchiveRows) {
   const newerInStream = database.prepare<NewerInStream, { seq: number; streamSequence: number }>(NEWER_IN_STREAM);
   const delivery = prepare.delivery(database);
   const deliveries = prepare.deliveries(database);
-  const receivedByCore = database.prepare<{ sinceMs: number }, CoreRows>(RECEIVED_BY_CORE);
+  const receivedByCore = database.prepare<{ afterSeq: number; sinceMs: number }, CoreRows>(RECEIVED_BY_CORE);
   const cursor = prepare.cursor(database);
   const upsertCursor = prepare.upsertCursor(database);
 
@@ -80,18 +80,19 @@ export function deliveryRows(database: Database, archived: ArchiveRows) {
     /** The row of the same peer or resource, in the log or archived, that stands last in this stream, if it stands later than that. */
     newerInStream: ({ peerId, resourceId }: DesiredEvent, { created }: StreamIdentity, streamSequence: number) =>
       newerInStream.get({ peerId, resourceId, created, streamSequence }),
-    delivery: (): DeliveryChanged | undefined => {
+    /** How messages come now, and the row since which they do. */
+    delivery: (): { readonly seq: number; readonly event: DeliveryChanged } | undefined => {
       const row = delivery.get() ?? archived.archivedDeliveries().findLast(({ type }) => type === "DeliveryChanged");
       const event = row && loggedOf(row).event;
-      return event?.type === "DeliveryChanged" ? event : undefined;
+      return event?.type === "DeliveryChanged" ? { seq: row?.seq ?? 0, event } : undefined;
     },
     /** All of them, archived ones too. */
     deliveries: () => {
       const afterSeq = archived.newestAnchor()?.lastSeq ?? 0;
       return [...archived.archivedDeliveries(), ...deliveries.all({ afterSeq })].map(loggedOf) as Logged<DeliveryEvent>[];
     },
-    /** What came by core NATS since then, archived or not, and how often the same bytes did. Reads the whole log. */
-    receivedByCore: (sinceMs: number) => receivedByCore.all({ sinceMs }),
+    /** What came by core NATS behind that row and since that time, archived or not, and how often the same bytes did. */
+    receivedByCore: (afterSeq: number, sinceMs: number) => receivedByCore.all({ afterSeq, sinceMs }),
     cursor: (): Cursor | undefined => {
       const row = cursor.get();
       return row && cursorOf(row);

@@ -135,8 +135,10 @@ export function openStore({ directory, clock, headFile: hasHeadFile = true, ...o
   });
 
   const appendDelivery = database.transaction((events: readonly DeliveryEvent[], cursor?: Cursor, lastSequence = 0) => {
-    const cameByCore = cursor !== undefined && rows.delivery()?.reason === "at_most_once";
-    if (cameByCore) alreadyReceived.expect(rows.receivedByCore(Date.parse(cursor.created)), lastSequence);
+    const delivery = rows.delivery();
+    // What an earlier time of core NATS brought was matched when that ended: a row stands for one message.
+    if (cursor !== undefined && delivery?.event.reason === "at_most_once")
+      alreadyReceived.expect(rows.receivedByCore(delivery.seq, Date.parse(cursor.created)), lastSequence);
     const logged = events.map((event) => append(event, ofStream(event)));
     reusedUpTo = Math.max(reusedUpTo, newestReused(events));
     if (cursor !== undefined) setCursor(cursor);
@@ -222,7 +224,7 @@ export function openStore({ directory, clock, headFile: hasHeadFile = true, ...o
       return headFile?.failing ?? null;
     },
     cursor: () => memory.cursor,
-    delivery: () => run("read how events are delivered", () => rows.delivery()),
+    delivery: () => run("read how events are delivered", () => rows.delivery()?.event),
     deliveries: () => run("read how events were delivered", () => rows.deliveries()),
     walBytes: () => walBytes(database.name),
     emptyWal: () => run("empty the write-ahead log", () => emptyWal(database)),

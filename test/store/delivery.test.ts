@@ -155,6 +155,18 @@ describe("what came by core NATS before the stream was followed", () => {
     expect(answers.map((answer) => answer === "duplicate")).toEqual([true, true, true, false]);
   });
 
+  it("says nothing of an earlier time of core NATS, whose rows stood for messages that came then", () => {
+    const created = new Date(temporary.clock.wallMs()).toISOString();
+    temporary.store.appendDelivery([followed], { ...cursor, created }, 3);
+    const inStream = (sequence: number, text: string) =>
+      temporary.store.appendReceived([ofStream(sequence, text)], { ...at(sequence), created })[0] === "duplicate";
+    expect([inStream(1, "a"), inStream(2, "b"), inStream(3, "a")]).toEqual([true, true, true]);
+    temporary.store.appendDelivery([byCore]);
+    temporary.store.appendReceived([byCoreNats("b")]);
+    temporary.store.appendDelivery([followed], { ...at(3), created, firstSequence: 1 }, 5);
+    expect([inStream(4, "a"), inStream(5, "b")]).toEqual([false, true]);
+  });
+
   it("says nothing of what was published later, or of a stream that was made later", () => {
     temporary.store.appendDelivery([followed], cursor, 1);
     expect(temporary.store.appendReceived([ofStream(2, "a")], at(2))[0]).not.toBe("duplicate");
