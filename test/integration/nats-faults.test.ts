@@ -91,10 +91,11 @@ describe.concurrent("NATS", () => {
     await whenPeer(daemon, peerId, "the first event is heard", (seen) => seen?.relation === "PARTNER", 2_000);
 
     await nats.reconfigure(accounts("second"));
-    await daemon.until(
-      "the refusal is told",
-      async () => (await failingChecks(daemon))[0]?.message.includes("refused the credentials") === true,
-    );
+    // It is ready until the server has closed its connection.
+    await daemon.until("the refusal is told", async () => {
+      const { checks } = (await daemon.health("/readyz")).body;
+      return checks.some(({ name, message }) => name === "nats" && message.includes("refused the credentials"));
+    });
     await using another = await Publisher.connect(nats, { user: "admin", pass: "a" });
     await another.relate(peer, "NONE");
     await nats.reconfigure(accounts("first"));
