@@ -1,7 +1,8 @@
 /** What `npm run crash` can be told. */
 import { resolve } from "node:path";
-import { Command, InvalidArgumentError, Option } from "commander";
+import { Command, Option } from "commander";
 import { example } from "../../src/cli/flags.ts";
+import { positive, whole } from "../support/numbers.ts";
 
 export interface CrashCommand {
   readonly rounds: number;
@@ -36,16 +37,4 @@ export function parseCommandLine(argv: readonly string[]): CrashCommand {
   command.parse(argv, { from: "user" });
   const { out, plant, inside, ...numbers } = command.opts<CrashCommand>();
   return { ...numbers, plant, inside, out: resolve(out), lanes: Math.min(numbers.lanes, numbers.rounds) };
-}
-
-function whole(text: string): number {
-  const number = Number(text);
-  if (!/^\d+$/.test(text) || !Number.isSafeInteger(number)) throw new InvalidArgumentError("expected a whole number, 0 or more");
-  return number;
-}
-
-function positive(text: string): number {
-  const number = whole(text);
-  if (number === 0) throw new InvalidArgumentError("expected a whole number, 1 or more");
-  return number;
 }

@@ -1,10 +1,11 @@
 /** What the command can be told, parsed once. */
 import { availableParallelism } from "node:os";
 import { resolve } from "node:path";
-import { Command, InvalidArgumentError, Option } from "commander";
+import { Command, Option } from "commander";
 import { example } from "../../src/cli/flags.ts";
 import { PartnerdError } from "../../src/errors.ts";
 import { nearest } from "../../src/nearest.ts";
+import { positive, whole } from "../support/numbers.ts";
 import { PLANTS, plantOf } from "./plants/all.ts";
 import { directoryUrl } from "./plants/load.ts";
 import type { Plant } from "./plants/plant.ts";
@@ -144,15 +145,3 @@ function usage(message: string, nextStep: string): PartnerdError {
 }
 
 const collect = (value: string, before: readonly string[] | undefined): string[] => [...(before ?? []), value];
-
-function whole(text: string): number {
-  const number = Number(text);
-  if (!/^\d+$/.test(text) || !Number.isSafeInteger(number)) throw new InvalidArgumentError("expected a whole number, 0 or more");
-  return number;
-}
-
-function positive(text: string): number {
-  const number = whole(text);
-  if (number === 0) throw new InvalidArgumentError("expected a whole number, 1 or more");
-  return number;
-}

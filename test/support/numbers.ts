@@ -1,0 +1,14 @@
+/** Numbers on the command lines of the test programs. Each throws what commander shows with its usage. */
+import { InvalidArgumentError } from "commander";
+
+export function whole(text: string): number {
+  const number = Number(text);
+  if (!/^\d+$/.test(text) || !Number.isSafeInteger(number)) throw new InvalidArgumentError("expected a whole number, 0 or more");
+  return number;
+}
+
+export function positive(text: string): number {
+  const number = whole(text);
+  if (number === 0) throw new InvalidArgumentError("expected a whole number, 1 or more");
+  return number;
+}
