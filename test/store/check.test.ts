@@ -322,3 +322,14 @@ describe("a line of SQLite's", () => {
     expect(integrityFinding(line, nameOf)).toEqual(finding);
   });
 });
+
+describe("a database without a table that its log begins at", () => {
+  it("is found to be without it, and what can be read is not taken for the log", () => {
+    append(temporary.store, desired());
+    temporary.store[Symbol.dispose]();
+    temporary.write("pragma legacy_alter_table = on; drop table archive_anchor");
+    const problems = found();
+    expect(problems.some((problem) => problem.startsWith("table archive_anchor: "))).toBe(true);
+    expect(problems.some((problem) => problem.startsWith("schema: the log cannot be read with it: no such table"))).toBe(true);
+  });
+});

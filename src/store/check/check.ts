@@ -96,7 +96,9 @@ function checkContents(
   findings.take("pages", () => integrityFindings(database));
   findings.take("schema", () => [...schemaFindings(database), ...migrationFindings(database)]);
 
-  const { start, projections } = logOrigin(database);
+  const origin = attemptOrigin(database, findings);
+  if (origin === undefined) return { events: 0, head: NO_ROWS };
+  const { start, projections } = origin;
   const [replay, places] = [replayCheck(startReplay(projections)), streamPlaces()];
   if (projections === undefined) replay.unreadable?.();
   const lastSeq = () => highestSeq(database) ?? Math.max(0, ...known.map(({ seq }) => seq));
@@ -134,6 +136,16 @@ function checkContents(
   if (!isSame) return "archived meanwhile";
   const { seq, atMs, chainHash } = pass.last;
   return { events: pass.rows, head: pass.rows === 0 ? NO_ROWS : { seq, atMs, chainHash: chainHash ?? "" } };
+}
+
+/** Where the log begins; a finding where its tables are not those of this program, which the schema's findings tell more of. */
+function attemptOrigin(database: Database.Database, findings: Findings): ReturnType<typeof logOrigin> | undefined {
+  try {
+    return logOrigin(database);
+  } catch (thrown) {
+    findings.take("schema", () => [{ place: "schema", problem: `the log cannot be read with it: ${messageOf(thrown)}` }]);
+    return undefined;
+  }
 }
 
 /** Of a damaged file even the end of a read may fail. */
