@@ -2,6 +2,6 @@ import { defineConfig } from "drizzle-kit";
 
 export default defineConfig({
   dialect: "sqlite",
-  schema: ["./src/store/schema.ts", "./src/store/archive-schema.ts"],
+  schema: ["./src/store/schema/log.ts", "./src/store/schema/archive.ts"],
   out: "./migrations",
 });

@@ -3,12 +3,12 @@
  * acknowledged was taken. It keeps nothing; what remains is what the broker asks for its promise.
  */
 import { AckPolicy, connect, type NatsConnection } from "nats";
-import { systemClock } from "../src/clock.ts";
+import { systemClock } from "../src/base/clock.ts";
+import type { StreamMessage } from "../src/ingest/stream/broker-port.ts";
+import { Pull } from "../src/ingest/stream/pull.ts";
 import { natsLink } from "../src/nats/nats-link.ts";
-import { Pull } from "../src/nats/pull.ts";
-import { setUp } from "../src/nats/setup.ts";
-import { consumerConfig } from "../src/nats/stream-config.ts";
-import type { StreamMessage } from "../src/nats/stream-link.ts";
+import { setUp } from "../src/nats/setup/setup.ts";
+import { consumerConfig } from "../src/nats/setup/stream-config.ts";
 import { publishEvents } from "./events.ts";
 import { ratio, type Summary, summarize } from "./statistics.ts";
 

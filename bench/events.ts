@@ -1,7 +1,7 @@
 /** Events as OpenCloud's apps publish them, of a fixed number of peers that come, change and go. */
 import type { NatsConnection } from "nats";
-import { envelopeOf } from "../src/fixture/message.ts";
-import { addressOfName, peerIdOfName } from "../src/fixture/names.ts";
+import { envelopeOf } from "../src/fixture/format/message.ts";
+import { addressOfName, peerIdOfName } from "../src/fixture/format/names.ts";
 
 const PEERS = 500;
 const RELATIONS = ["PARTNER", "PARTNER", "PARTNER", "NONE", "BLACKLIST"] as const;

@@ -2,7 +2,7 @@
 import { fork } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
-import { type PeerId, parseAddress } from "../src/ids.ts";
+import { type PeerId, parseAddress } from "../src/base/ids.ts";
 
 /** What the floor opens: a stream whose far end only reads, so that the floor pays for nothing but itself. */
 export const SINK_PROTOCOL = "/oc-partnerd/bench/sink/1.0";

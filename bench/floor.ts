@@ -6,12 +6,12 @@ import { generateKeyPair } from "@libp2p/crypto/keys";
 import type { Connection } from "@libp2p/interface";
 import { peerIdFromPrivateKey } from "@libp2p/peer-id";
 import { multiaddr } from "@multiformats/multiaddr";
-import { deadline, systemClock } from "../src/clock.ts";
-import { didOf } from "../src/ids.ts";
-import { closeBounded, peerIdOf } from "../src/p2p/connections.ts";
-import { encodeHeartbeat } from "../src/p2p/heartbeat-codec.ts";
-import { createNode, type Node, startNode, stopNode } from "../src/p2p/node.ts";
-import { version } from "../src/version.ts";
+import { deadline, systemClock } from "../src/base/clock.ts";
+import { didOf } from "../src/base/ids.ts";
+import { version } from "../src/base/version.ts";
+import { encodeHeartbeat } from "../src/p2p/heartbeat/codec.ts";
+import { closeBounded, peerIdOf } from "../src/p2p/host/connection-index.ts";
+import { createNode, type Node, startNode, stopNode } from "../src/p2p/host/node.ts";
 import { type FarEnd, SINK_PROTOCOL } from "./fleet.ts";
 
 /** The yamux session ping that the daemon uses too, or the ping service's: a new /ipfs/ping/1.0.0 stream with 32 bytes there and back. */

@@ -2,7 +2,7 @@
  * (b) Head-of-line blocking: live partners and black holes published at once. Time until every live one is established, against
  * the same without black holes, and against the naive design: in order, one lock held while dialling.
  */
-import { systemClock } from "../src/clock.ts";
+import { systemClock } from "../src/base/clock.ts";
 import type { FarEnd, Fleet } from "./fleet.ts";
 import { Floor } from "./floor.ts";
 import { startMeasuredDaemon } from "./measured-daemon.ts";

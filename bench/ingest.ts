@@ -5,7 +5,7 @@
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { connect } from "nats";
-import { setUp } from "../src/nats/setup.ts";
+import { setUp } from "../src/nats/setup/setup.ts";
 import { publishEvents } from "./events.ts";
 import { hearAll, ingestAll, insertAll, pullAll, SUBJECTS } from "./ingest-works.ts";
 import { ratio, type Summary, summarize } from "./statistics.ts";

@@ -2,9 +2,9 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { connect } from "nats";
-import { systemClock } from "../src/clock.ts";
+import { systemClock } from "../src/base/clock.ts";
 import { DaemonProcess } from "../src/demo/daemon-process.ts";
-import { setUp } from "../src/nats/setup.ts";
+import { setUp } from "../src/nats/setup/setup.ts";
 import { publishEvents } from "./events.ts";
 import { SUBJECTS } from "./ingest-works.ts";
 import { rest } from "./rest.ts";

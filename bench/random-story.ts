@@ -2,15 +2,15 @@
  * A long life of many partners, drawn from a seed: they are desired again and again, move, get new keys, are revoked and removed;
  * their streams open, fail and break; strangers are refused; some messages cannot be read; now and then the daemon restarts.
  */
-import type { Random } from "../src/clock.ts";
-import type { ErrorCode } from "../src/errors.ts";
+import type { Random } from "../src/base/clock.ts";
+import type { ErrorCode } from "../src/base/errors.ts";
+import { type Address, didOf, type PeerId, resourceIdOf } from "../src/base/ids.ts";
 import type { Desired, Rejected, Removed } from "../src/events/decoded.ts";
 import type { CloseReason, Direction, ObservedEvent, Standing } from "../src/events/types.ts";
-import { addressOfName, peerIdOfName } from "../src/fixture/names.ts";
-import { type Address, didOf, type PeerId, resourceIdOf } from "../src/ids.ts";
+import { addressOfName, peerIdOfName } from "../src/fixture/format/names.ts";
 import { PARTNER_PROTOCOL } from "../src/p2p/constants.ts";
-import type { Received } from "../src/store/receive.ts";
 import type { Store } from "../src/store/store.ts";
+import type { Received } from "../src/store/write/receive.ts";
 
 type Happening =
   | { readonly kind: "received"; readonly batch: readonly Received[] }

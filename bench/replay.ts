@@ -5,9 +5,9 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { Database } from "better-sqlite3";
-import { systemClock } from "../src/clock.ts";
-import { seededRandom } from "../src/sim/random.ts";
-import { VirtualClock } from "../src/sim/virtual-clock.ts";
+import { systemClock } from "../src/base/clock.ts";
+import { seededRandom } from "../src/sim/time/random.ts";
+import { VirtualClock } from "../src/sim/time/virtual-clock.ts";
 import { openStore, type Store } from "../src/store/store.ts";
 import { type Life, liveRandomStory } from "./random-story.ts";
 import { ratio, type Summary, summarize } from "./statistics.ts";

@@ -1,4 +1,4 @@
-import { systemClock } from "../src/clock.ts";
+import { systemClock } from "../src/base/clock.ts";
 
 /** Lets what the last measurement left behind come to its end, so that it does not count for the next. */
 export function rest(durationMs: number): Promise<void> {

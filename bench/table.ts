@@ -1,5 +1,5 @@
 /** The results for people. */
-import { table } from "../src/cli/table.ts";
+import { table } from "../src/cli/terminal/table.ts";
 import { type AcknowledgeResult, SCHEME_NAMES, type SchemeName } from "./acknowledge.ts";
 import type { Environment } from "./environment.ts";
 import type { EstablishResult } from "./establish.ts";

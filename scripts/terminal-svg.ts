@@ -4,7 +4,7 @@
  *   script -qec "stty cols 100 rows 80; bin/oc-partnerd demo" demo.ansi
  *   sed '1{/^Script started/d}; ${/^Script done/d}' demo.ansi | node_modules/.bin/node scripts/terminal-svg.ts "bin/oc-partnerd demo" > docs/demo.svg
  *
- * Understands what oc-partnerd writes: new lines, going up, erasing, and the colours of src/demo/style.ts.
+ * Understands what oc-partnerd writes: new lines, going up, erasing, and the colours of src/demo/display/style.ts.
  */
 import { readFileSync } from "node:fs";
 

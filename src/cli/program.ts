@@ -1,20 +1,20 @@
 /** The command line: what can be called, with which flags, and its help. Each command's work is in a file of its own. */
 import { Command } from "commander";
-import { systemClock } from "../clock.ts";
+import { systemClock } from "../base/clock.ts";
+import { version } from "../base/version.ts";
 import { natsConfig } from "../daemon/nats-source.ts";
+import { daemonClient } from "../http/client.ts";
 import { publishOnce } from "../nats/publish.ts";
-import { version } from "../version.ts";
-import { addArchiveCommands } from "./archive-commands.ts";
-import { daemonClient } from "./client.ts";
-import { addFixtureCommands } from "./fixture-commands.ts";
+import { peers } from "./daemon/peers.ts";
+import { messageOf } from "./daemon/publish.ts";
+import { resync } from "./daemon/resync.ts";
+import { addSetup } from "./daemon/setup-command.ts";
+import { status } from "./daemon/status.ts";
+import { addFixtureCommands } from "./fixture/fixture-commands.ts";
+import { addReplayCommands } from "./fixture/replay-commands.ts";
 import { collect, configOf, type DaemonFlags, type Env, example } from "./flags.ts";
-import { peers } from "./peers.ts";
-import { messageOf } from "./publish.ts";
-import { addReplayCommands } from "./replay-commands.ts";
-import { resync } from "./resync.ts";
-import { addSetup } from "./setup-command.ts";
-import { status } from "./status.ts";
-import { addStoreCommands } from "./store-commands.ts";
+import { addArchiveCommands } from "./log/archive-commands.ts";
+import { addStoreCommands } from "./log/store-commands.ts";
 
 /** Runs the command that `argv` (without node and script) names. Resolves when it is done; `run` is done when it is ended. */
 export async function program(argv: readonly string[], env: Env): Promise<void> {
@@ -60,7 +60,7 @@ function addRun(root: Command, env: Env): void {
     )
     .action(async (flags: DaemonFlags) => {
       const config = configOf(flags, env);
-      const { run } = await import("./run.ts");
+      const { run } = await import("./daemon/run.ts");
       await run(config, env);
     });
 }

@@ -1,6 +1,6 @@
 /** How a command ends that could not do its job: one clear message on standard error, and the exit code of its error. */
 import { CommanderError } from "commander";
-import { toPartnerdError } from "../errors.ts";
+import { toPartnerdError } from "../base/errors.ts";
 
 /** Sets the exit code and prints what went wrong and the next step. commander has already printed its own errors. */
 export function report(thrown: unknown): void {

@@ -1,6 +1,6 @@
 /** Files that settings name. */
 import { readFileSync } from "node:fs";
-import { messageOf, PartnerdError } from "../errors.ts";
+import { messageOf, PartnerdError } from "../base/errors.ts";
 
 /** The bytes of the file that `setting` names. Throws config_invalid with both. */
 export function readConfigured(setting: string, path: string): Uint8Array {

@@ -3,8 +3,8 @@
  * /etc/oc/partnerd.json, defaults, as OpenCloud's own services do. All problems are reported at once.
  */
 import { readFileSync } from "node:fs";
-import { messageOf, PartnerdError } from "../errors.ts";
-import { nearest } from "../nearest.ts";
+import { messageOf, PartnerdError } from "../base/errors.ts";
+import { nearest } from "../base/nearest.ts";
 import { ENV_PREFIX, fromText, leaves } from "./leaves.ts";
 import { type Config, configSchema } from "./schema.ts";
 

@@ -1,8 +1,8 @@
 /** Every setting: its shape, its default, and one sentence for the table in the README (a test compares them). */
 import { hostname } from "node:os";
 import { z } from "zod";
+import { parseAddress } from "../base/ids.ts";
 import { DEFAULT_LIMITS, DEFAULT_VOCABULARY } from "../events/vocabulary.ts";
-import { parseAddress } from "../ids.ts";
 import { DEFAULT_RECONCILER_OPTIONS } from "../reconciler/options.ts";
 
 const text = (what: string) => z.string().min(1).describe(what);

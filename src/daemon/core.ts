@@ -2,21 +2,21 @@
  * What the daemon and the simulator have in common: the way from a message to a stream, and from what happened back to the log.
  * The edges (libp2p host, database, clock, chance) are passed in.
  */
-import type { Clock, Random } from "../clock.ts";
+import type { Clock, Random } from "../base/clock.ts";
+import type { PeerId } from "../base/ids.ts";
+import type { Logger } from "../base/log.ts";
 import type { Limits, Vocabulary } from "../events/vocabulary.ts";
-import type { PeerId } from "../ids.ts";
-import type { Logger } from "../log.ts";
-import { BatchDelivery } from "../nats/delivery.ts";
-import { Ingest, type IngestResult } from "../nats/ingest.ts";
+import { Ingest, type IngestResult } from "../ingest/ingest.ts";
+import { BatchDelivery } from "../ingest/ingest-buffer.ts";
 import { PARTNER_PROTOCOL } from "../p2p/constants.ts";
-import type { SelfDescription, TimestampFormat } from "../p2p/heartbeat-codec.ts";
+import type { SelfDescription, TimestampFormat } from "../p2p/heartbeat/codec.ts";
 import { createPartnerStreams, type Libp2pPartnerStreams, type PartnerStreamsComponents } from "../p2p/partner-streams.ts";
-import type { PartnerRule } from "../p2p/rule.ts";
+import type { PartnerRule } from "../p2p/registry/admission-policy.ts";
 import { type InboundRule, inboundVerdict } from "../reconciler/decide.ts";
 import type { ReconcilerObserver, ReconcilerOptions } from "../reconciler/options.ts";
 import type { PartnerStreams } from "../reconciler/ports.ts";
 import { Reconciler } from "../reconciler/reconciler.ts";
-import type { Logged } from "../store/logged.ts";
+import type { Logged } from "../store/model/log-entry.ts";
 import type { Store } from "../store/store.ts";
 import type { Recorder } from "./recorder.ts";
 

@@ -3,14 +3,14 @@
  * can tell today whether anything before it was changed or cut off (docs/adr/0012).
  */
 import type { NatsConnection } from "nats";
-import { type Clock, type Random, repeat } from "../clock.ts";
-import { messageOf } from "../errors.ts";
-import type { PeerId } from "../ids.ts";
-import type { Logger } from "../log.ts";
-import type { PersistentConnection } from "../nats/connection.ts";
-import { flush } from "../nats/dial.ts";
-import { pause } from "../nats/pause.ts";
-import type { LogHead } from "../store/head-file.ts";
+import { type Clock, type Random, repeat } from "../base/clock.ts";
+import { messageOf } from "../base/errors.ts";
+import type { PeerId } from "../base/ids.ts";
+import type { Logger } from "../base/log.ts";
+import { pause } from "../base/pause.ts";
+import type { PersistentConnection } from "../nats/connection/connection.ts";
+import { flush } from "../nats/connection/dial.ts";
+import type { LogHead } from "../store/head/head-file.ts";
 import type { Store } from "../store/store.ts";
 
 const PUBLISH_EVERY_MS = 60_000;

@@ -2,12 +2,12 @@
  * What the daemon's health depends on. A peer being down never fails it, NATS being down fails readiness only, and liveness
  * fails only when work is under way and none of it has completed for long: a restart helps then and only then.
  */
-import type { PartnerdError } from "../errors.ts";
-import type { Check } from "../http/api.ts";
-import { isoTime } from "../http/api.ts";
-import type { NatsStatus } from "../nats/connection.ts";
+import type { PartnerdError } from "../base/errors.ts";
+import type { NatsStatus } from "../nats/connection/connection.ts";
 import type { SourceFacts } from "../nats/event-source.ts";
-import type { DeliveryProof } from "../store/delivery-proof.ts";
+import type { DeliveryProof } from "../store/model/delivery-proof.ts";
+import type { Check } from "../views/api.ts";
+import { isoTime } from "../views/api.ts";
 
 /** Longer than any operation may take, deadlines and all. */
 const STUCK_MS = 60_000;

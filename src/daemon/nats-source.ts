@@ -1,10 +1,10 @@
 /** Which NATS server the daemon listens to: the configured one, else the one on this machine, else a private child of ours. */
-import type { Clock } from "../clock.ts";
+import type { Clock } from "../base/clock.ts";
+import type { Logger } from "../base/log.ts";
 import type { Config } from "../config/schema.ts";
-import type { Logger } from "../log.ts";
-import type { NatsConfig } from "../nats/config.ts";
-import { natsAnswers } from "../nats/discover.ts";
-import { startPrivateServer } from "../nats/private-server.ts";
+import type { NatsConfig } from "../nats/connection/config.ts";
+import { natsAnswers } from "../nats/connection/discover.ts";
+import { startPrivateServer } from "../nats/server/private-server.ts";
 
 const LOCAL = { host: "127.0.0.1", port: 4222 } as const;
 const GREETING_TIMEOUT_MS = 1_000;

@@ -1,13 +1,13 @@
 /** What happened becomes a row of the log, a log line, a metric and a wake, in that order and in one place. */
-import type { Clock } from "../clock.ts";
-import { type PartnerdError, toPartnerdError } from "../errors.ts";
+import type { Clock } from "../base/clock.ts";
+import { type PartnerdError, toPartnerdError } from "../base/errors.ts";
+import type { PeerId } from "../base/ids.ts";
+import type { Logger } from "../base/log.ts";
 import type { ObservedEvent } from "../events/types.ts";
-import type { PeerId } from "../ids.ts";
-import type { Logger } from "../log.ts";
 import type { Action } from "../reconciler/decide.ts";
 import type { ReconcilerObserver } from "../reconciler/options.ts";
 import type { Outcome } from "../reconciler/outcome.ts";
-import type { Logged } from "../store/logged.ts";
+import type { Logged } from "../store/model/log-entry.ts";
 import type { Store } from "../store/store.ts";
 
 /** What is counted of what happened: `Metrics` does it for Prometheus. */

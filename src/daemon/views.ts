@@ -1,7 +1,15 @@
 /** What the HTTP API shows, read from those who know it. */
-import type { Clock } from "../clock.ts";
-import { toPartnerdError } from "../errors.ts";
+import type { Clock } from "../base/clock.ts";
+import { toPartnerdError } from "../base/errors.ts";
+import type { PeerId } from "../base/ids.ts";
 import type { DeliveryGuarantee } from "../events/types.ts";
+import type { Views } from "../http/app.ts";
+import type { Gauges, Metrics } from "../http/metrics.ts";
+import type { PeerSnapshot } from "../p2p/registry/registry.ts";
+import type { Reconciler } from "../reconciler/reconciler.ts";
+import { type DeliveryProof, deliveryProof, proven } from "../store/model/delivery-proof.ts";
+import type { Logged } from "../store/model/log-entry.ts";
+import type { Store } from "../store/store.ts";
 import {
   type Check,
   type DeliveryView,
@@ -12,16 +20,8 @@ import {
   type PeerView,
   type Phase,
   type SelfView,
-} from "../http/api.ts";
-import type { Views } from "../http/app.ts";
-import type { Gauges, Metrics } from "../http/metrics.ts";
-import { type PeerFacts, peerView, phaseOf } from "../http/peers.ts";
-import type { PeerId } from "../ids.ts";
-import type { PeerSnapshot } from "../p2p/registry.ts";
-import type { Reconciler } from "../reconciler/reconciler.ts";
-import { type DeliveryProof, deliveryProof, proven } from "../store/delivery-proof.ts";
-import type { Logged } from "../store/logged.ts";
-import type { Store } from "../store/store.ts";
+} from "../views/api.ts";
+import { type PeerFacts, peerView, phaseOf } from "../views/peers.ts";
 import { type HealthFacts, liveness, readiness, startup, unreadable } from "./health.ts";
 
 /** How much of its history a peer is shown with. */

@@ -1,7 +1,7 @@
 /** Keeps the write-ahead log small, and says so where somebody who reads the database for long does not let it. */
-import { type Clock, type Random, repeat } from "../clock.ts";
-import { messageOf } from "../errors.ts";
-import type { Logger } from "../log.ts";
+import { type Clock, type Random, repeat } from "../base/clock.ts";
+import { messageOf } from "../base/errors.ts";
+import type { Logger } from "../base/log.ts";
 import type { Store } from "../store/store.ts";
 
 const LOOK_EVERY_MS = 5_000;

@@ -2,9 +2,9 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, openSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import type { Clock } from "../clock.ts";
+import type { Clock } from "../base/clock.ts";
+import { endsWithParent } from "../base/ends-with-parent.ts";
 import { ENV_PREFIX } from "../config/leaves.ts";
-import { endsWithParent } from "../ends-with-parent.ts";
 
 const LAUNCHER = fileURLToPath(new URL("../../bin/oc-partnerd", import.meta.url));
 

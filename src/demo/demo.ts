@@ -2,18 +2,18 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { deadline, systemClock, systemRandom } from "../clock.ts";
-import { PartnerdError, toPartnerdError } from "../errors.ts";
-import { auditSql, auditTrail } from "./audit.ts";
-import { claims } from "./claims.ts";
-import { createDisplay, type Display } from "./display.ts";
-import { readFacts } from "./facts.ts";
+import { deadline, systemClock, systemRandom } from "../base/clock.ts";
+import { PartnerdError, toPartnerdError } from "../base/errors.ts";
+import { createDisplay, type Display } from "./display/display.ts";
+import { auditReport, endedReport, failureReport, keepReport, summaryReport } from "./display/report.ts";
+import { span } from "./display/style.ts";
+import { auditSql, auditTrail } from "./evidence/audit.ts";
+import { claims } from "./evidence/claims.ts";
+import { readFacts } from "./evidence/facts.ts";
 import { play } from "./play.ts";
-import { auditReport, endedReport, failureReport, keepReport, summaryReport } from "./report.ts";
 import { Stage } from "./stage.ts";
 import { NAMES, perName } from "./state.ts";
 import { STEPS } from "./steps.ts";
-import { span } from "./style.ts";
 
 /** All steps together; what is left of a minute is for the summary and for ending the processes. */
 const LIMIT_MS = 53_000;

@@ -1,5 +1,5 @@
 /** What the participants' apps publish, in the shape that Go apps use. */
-import { messageOf } from "../cli/publish.ts";
+import { messageOf } from "../cli/daemon/publish.ts";
 import { DEFAULT_VOCABULARY } from "../events/vocabulary.ts";
 
 export interface Published {

@@ -1,12 +1,12 @@
 /** One participant of the demo: a daemon, its own nats-server, its own directory, and what its API last said. */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { type DaemonClient, daemonClient } from "../cli/client.ts";
-import type { Clock } from "../clock.ts";
-import { messageOf, PartnerdError } from "../errors.ts";
-import { silentLogger } from "../log.ts";
-import { startPrivateServer } from "../nats/private-server.ts";
+import type { Clock } from "../base/clock.ts";
+import { messageOf, PartnerdError } from "../base/errors.ts";
+import { silentLogger } from "../base/log.ts";
+import { type DaemonClient, daemonClient } from "../http/client.ts";
 import { publishOnce } from "../nats/publish.ts";
+import { startPrivateServer } from "../nats/server/private-server.ts";
 import { DaemonProcess } from "./daemon-process.ts";
 import type { Published } from "./messages.ts";
 import type { Name, NodeState } from "./state.ts";

@@ -1,7 +1,7 @@
 /** Plays the steps one after the other, each as soon as what the one before it should lead to has come true. */
-import { type Clock, type Random, repeat } from "../clock.ts";
-import { messageOf } from "../errors.ts";
-import type { Display } from "./display.ts";
+import { type Clock, type Random, repeat } from "../base/clock.ts";
+import { messageOf } from "../base/errors.ts";
+import type { Display } from "./display/display.ts";
 import type { Stage } from "./stage.ts";
 import type { DemoState, StepState } from "./state.ts";
 import type { Step } from "./steps.ts";

@@ -1,7 +1,7 @@
 /** Free TCP ports on loopback, for nodes that come back on the port that they had. */
 import { createServer } from "node:net";
-import type { Random } from "../clock.ts";
-import { PartnerdError } from "../errors.ts";
+import type { Random } from "../base/clock.ts";
+import { PartnerdError } from "../base/errors.ts";
 
 /**
  * Below the range that systems take outgoing ports from: while a node is down, nobody's outgoing connection can sit on its port

@@ -1,9 +1,9 @@
 /** The three participants, watched: their state as one value, and waiting for it to become what a step needs. */
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { type Clock, deadline, type Random } from "../clock.ts";
-import { PartnerdError } from "../errors.ts";
-import { pause } from "../nats/pause.ts";
+import { type Clock, deadline, type Random } from "../base/clock.ts";
+import { PartnerdError } from "../base/errors.ts";
+import { pause } from "../base/pause.ts";
 import type { Missing } from "./checks.ts";
 import { Participant } from "./participant.ts";
 import { freePorts } from "./ports.ts";

@@ -10,7 +10,7 @@ import {
   refused,
   streamsSince,
 } from "./checks.ts";
-import { query } from "./database.ts";
+import { query } from "./evidence/database.ts";
 import { ECHOING_APP, MALFORMED, peerMessage } from "./messages.ts";
 import type { Stage } from "./stage.ts";
 import { type Name, PAIRS, viewOf } from "./state.ts";

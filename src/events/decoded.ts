@@ -1,5 +1,5 @@
 /** What a received message turns out to be. */
-import type { Address, Did, PeerId, ResourceId } from "../ids.ts";
+import type { Address, Did, PeerId, ResourceId } from "../base/ids.ts";
 import type { RejectionReason, Standing } from "./types.ts";
 
 /** Whom an event is about, as far as it says. At least one of the two ids is given. */

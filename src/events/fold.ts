@@ -1,5 +1,5 @@
 /** The desired state as a fold over the log. Live ingest and replay run this same function, so that replay gives the projections exactly. */
-import type { PeerId, ResourceId } from "../ids.ts";
+import type { PeerId, ResourceId } from "../base/ids.ts";
 import type { DesiredEvent, DesiredPeer, Effect, PeerDesired, PeerRemoved } from "./types.ts";
 
 /** What the fold has to know of the state so far. */

@@ -1,5 +1,5 @@
 /** JSON from strangers: bounded in size and depth before any of it is parsed. */
-import { messageOf } from "../errors.ts";
+import { messageOf } from "../base/errors.ts";
 import { Refusal } from "./refusal.ts";
 import type { RejectionReason } from "./types.ts";
 

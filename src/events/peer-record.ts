@@ -1,5 +1,5 @@
 /** The peer record: which peer an event is about, and what it says of it. */
-import { type Address, didOf, parseAddress, parsePeerId, resourceIdOf, withPeerId } from "../ids.ts";
+import { type Address, didOf, parseAddress, parsePeerId, resourceIdOf, withPeerId } from "../base/ids.ts";
 import type { Desired, PeerReference, Removed } from "./decoded.ts";
 import { type Fields, field, integerOf, textFields, textOf } from "./fields.ts";
 import { shown } from "./json.ts";

@@ -1,5 +1,5 @@
 /** From what a message says to an event about one PeerID, the key of everything. */
-import { type PeerId, type ResourceId, withPeerId } from "../ids.ts";
+import { type PeerId, type ResourceId, withPeerId } from "../base/ids.ts";
 import type { Desired, Rejected, Removed } from "./decoded.ts";
 import { shown } from "./json.ts";
 import type { DesiredEvent } from "./types.ts";

@@ -1,6 +1,6 @@
 /** What can stand in the event log. Desired events say what was asked; observed events say what happened. */
-import type { ErrorCode } from "../errors.ts";
-import type { Address, Did, PeerId, ResourceId } from "../ids.ts";
+import type { ErrorCode } from "../base/errors.ts";
+import type { Address, Did, PeerId, ResourceId } from "../base/ids.ts";
 
 /**
  * What a relation means to us. `partner`: keep a stream. `revoked`: keep none. `blacklisted`: keep none and refuse

@@ -1,7 +1,7 @@
 /** Routes to views. What they show is passed in as functions, so that the server knows nobody. */
 import { Hono } from "hono";
-import { messageOf } from "../errors.ts";
-import { parsePeerId } from "../ids.ts";
+import { messageOf } from "../base/errors.ts";
+import { parsePeerId } from "../base/ids.ts";
 import {
   type Check,
   type DeliveryView,
@@ -10,7 +10,7 @@ import {
   type PeerDetailView,
   type PeersView,
   type SelfView,
-} from "./api.ts";
+} from "../views/api.ts";
 
 export interface Views {
   self(): SelfView;

@@ -1,7 +1,7 @@
 /** Prometheus metrics. Nothing is labelled by peer, every label value is initialised, times are timestamps and not ages (PITFALLS). */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 import type { GapReason } from "../events/types.ts";
-import type { Phase } from "./api.ts";
+import type { Phase } from "../views/api.ts";
 
 /** Read at each scrape. */
 export interface Gauges {

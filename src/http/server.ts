@@ -2,8 +2,8 @@
 import type { Server } from "node:http";
 import { createAdaptorServer } from "@hono/node-server";
 import type { Hono } from "hono";
+import { messageOf, PartnerdError } from "../base/errors.ts";
 import type { HostPort } from "../config/schema.ts";
-import { messageOf, PartnerdError } from "../errors.ts";
 
 export interface HttpServer extends AsyncDisposable {
   /** Where it really listens, as `http://HOST:PORT`. */

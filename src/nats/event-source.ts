@@ -1,18 +1,18 @@
 /** Where events come from on each connection: a JetStream stream, or a plain subscription where there is none. */
 import type { NatsConnection } from "nats";
-import type { Clock } from "../clock.ts";
-import { messageOf, type PartnerdError, toPartnerdError } from "../errors.ts";
+import type { Clock } from "../base/clock.ts";
+import { messageOf, type PartnerdError, toPartnerdError } from "../base/errors.ts";
+import type { Logger } from "../base/log.ts";
+import { pause } from "../base/pause.ts";
 import type { DeliveryChanged, DeliveryEvent } from "../events/types.ts";
-import type { Logger } from "../log.ts";
-import type { Logged } from "../store/logged.ts";
+import type { BatchDelivery } from "../ingest/ingest-buffer.ts";
+import { type Rereading, StreamReader } from "../ingest/stream/reader.ts";
+import type { Logged } from "../store/model/log-entry.ts";
 import type { Store } from "../store/store.ts";
-import type { PersistentConnection } from "./connection.ts";
-import type { BatchDelivery } from "./delivery.ts";
-import { flush } from "./dial.ts";
+import type { PersistentConnection } from "./connection/connection.ts";
+import { flush } from "./connection/dial.ts";
 import { natsLink } from "./nats-link.ts";
-import { pause } from "./pause.ts";
 import { StreamApi } from "./stream-api.ts";
-import { type Rereading, StreamReader } from "./stream-reader.ts";
 import { CoreSubscription } from "./subscription.ts";
 
 /** `auto`: the stream where it is set up, and from the first message of it on nothing else; core NATS until then. */

@@ -1,7 +1,7 @@
 /** Why JetStream did not do what it was asked to, in words. */
 import { ErrorCode, NatsError } from "nats";
-import { PartnerdError } from "../errors.ts";
-import { describe } from "./dial.ts";
+import { PartnerdError } from "../base/errors.ts";
+import { describe } from "./connection/dial.ts";
 
 /** https://github.com/nats-io/nats-server/blob/main/server/errors.json */
 export const API_ERROR_CODES = { consumerNotFound: 10_014, messageNotFound: 10_037, streamNotFound: 10_059 } as const;

@@ -1,10 +1,10 @@
 /** Reading a stream over NATS. */
 import { createInbox, type NatsConnection, nanos } from "nats";
-import type { PartnerdError } from "../errors.ts";
-import { closeQuietly, describe, flush } from "./dial.ts";
+import type { PartnerdError } from "../base/errors.ts";
+import type { PullChannel, PullListener, PullRequest, StreamLink, StreamMessage } from "../ingest/stream/broker-port.ts";
+import { closeQuietly, describe, flush } from "./connection/dial.ts";
 import { deniedError } from "./jetstream-error.ts";
 import { StreamApi } from "./stream-api.ts";
-import type { PullChannel, PullListener, PullRequest, StreamLink, StreamMessage } from "./stream-link.ts";
 
 const ACKNOWLEDGEMENT = "+ACK";
 

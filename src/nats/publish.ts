@@ -1,10 +1,10 @@
 /** One message, published with plain core publish, as the source app does. */
 import { Events, type NatsConnection, type Status } from "nats";
-import type { Clock } from "../clock.ts";
-import { PartnerdError } from "../errors.ts";
-import type { NatsConfig } from "./config.ts";
-import { describe, describeEvent, flush } from "./dial.ts";
-import { withOneClient } from "./one-client.ts";
+import type { Clock } from "../base/clock.ts";
+import { PartnerdError } from "../base/errors.ts";
+import type { NatsConfig } from "./connection/config.ts";
+import { describe, describeEvent, flush } from "./connection/dial.ts";
+import { withOneClient } from "./connection/one-client.ts";
 
 const DEFAULT_TIMEOUT_MS = 10_000;
 

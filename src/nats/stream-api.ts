@@ -1,12 +1,12 @@
 /** What the daemon asks of JetStream, and nothing else: its stream's state, one message, and its own consumer. */
 import { hash } from "node:crypto";
 import type { ConsumerInfo, JetStreamManager, NatsConnection } from "nats";
-import { PartnerdError } from "../errors.ts";
-import { messageHash } from "../store/dedupe-key.ts";
+import { PartnerdError } from "../base/errors.ts";
+import type { StreamState } from "../ingest/stream/align.ts";
+import { nanosecondsOf } from "../ingest/stream/delivery-position.ts";
+import { messageHash } from "../store/model/dedupe-key.ts";
 import { API_ERROR_CODES, apiErrorCode, jetStreamError } from "./jetstream-error.ts";
-import type { StreamState } from "./stream-alignment.ts";
-import { consumerConfig } from "./stream-config.ts";
-import { nanosecondsOf } from "./stream-message.ts";
+import { consumerConfig } from "./setup/stream-config.ts";
 
 /** JetStream answers within milliseconds, or its server is not well. */
 const REQUEST_TIMEOUT_MS = 2_000;

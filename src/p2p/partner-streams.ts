@@ -1,11 +1,9 @@
 /** PartnerStreams on libp2p: puts opener, handler, registry and connections together, and answers for all of them. */
-import type { Clock, Random } from "../clock.ts";
-import { PartnerdError } from "../errors.ts";
+import type { Clock, Random } from "../base/clock.ts";
+import { PartnerdError } from "../base/errors.ts";
+import type { PeerId } from "../base/ids.ts";
 import type { DesiredPeer } from "../events/types.ts";
-import type { PeerId } from "../ids.ts";
-import { RecentMap } from "../recent-map.ts";
 import type { ActualPeer, CloseRequest, PartnerStreams } from "../reconciler/ports.ts";
-import { ConnectionBook, closeBounded, peerIdOf } from "./connections.ts";
 import {
   CHALLENGE_TIMEOUT_MS,
   FIRST_HEARTBEAT_TIMEOUT_MS,
@@ -14,17 +12,19 @@ import {
   PARTNER_PROTOCOL,
   PROBE_PROTOCOL,
 } from "./constants.ts";
-import type { SelfDescription, TimestampFormat } from "./heartbeat-codec.ts";
-import { HeartbeatHandler } from "./heartbeat-handler.ts";
-import { HeartbeatOpener } from "./heartbeat-opener.ts";
-import type { Host, HostConnection } from "./host.ts";
-import { LeaseClock } from "./lease-clock.ts";
-import { Liveness } from "./liveness.ts";
-import type { PartnerStream } from "./partner-stream.ts";
-import { answerChallenge } from "./probe.ts";
-import type { PeerSnapshot, StreamKey, StreamObserver } from "./registry.ts";
-import { StreamRegistry } from "./registry.ts";
-import type { PartnerRule } from "./rule.ts";
+import type { SelfDescription, TimestampFormat } from "./heartbeat/codec.ts";
+import { HeartbeatHandler } from "./heartbeat/handler.ts";
+import { Liveness } from "./heartbeat/liveness.ts";
+import { HeartbeatOpener } from "./heartbeat/opener.ts";
+import type { PartnerStream } from "./heartbeat/partner-stream.ts";
+import { answerChallenge } from "./heartbeat/probe.ts";
+import { ConnectionBook, closeBounded, peerIdOf } from "./host/connection-index.ts";
+import type { Host, HostConnection } from "./host/host.ts";
+import { RecentMap } from "./recent-map.ts";
+import type { PartnerRule } from "./registry/admission-policy.ts";
+import { LeaseClock } from "./registry/lease-clock.ts";
+import type { PeerSnapshot, StreamKey, StreamObserver } from "./registry/registry.ts";
+import { StreamRegistry } from "./registry/registry.ts";
 
 export interface PartnerStreamsComponents {
   /** Not started yet, so that no peer finds it without the protocols. It stays the caller's to start and to stop. */

@@ -1,6 +1,6 @@
 /** When to try again. Pure: the waits of one key as a value, and its arrows. */
-import type { Random } from "../clock.ts";
-import type { ErrorCode } from "../errors.ts";
+import type { Random } from "../base/clock.ts";
+import type { ErrorCode } from "../base/errors.ts";
 
 /** The wait before the first retry is drawn below this, doubled for each further one. */
 const BASE_MS = 500;

@@ -1,6 +1,7 @@
 /** The heart: what to do about one peer. Pure: desired, actual and the time in, actions out. */
+
+import type { PeerId } from "../base/ids.ts";
 import type { DesiredPeer } from "../events/types.ts";
-import type { PeerId } from "../ids.ts";
 import { mayOpenAtMs, type Retry } from "./backoff.ts";
 import type { ActualPeer, CloseRequest, Verdict } from "./ports.ts";
 

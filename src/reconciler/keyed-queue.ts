@@ -2,7 +2,7 @@
  * A delay queue of keys. Duplicates merge and the earlier time wins; a key at work is held, and runs once more
  * afterwards if it was scheduled meanwhile. One timer for all keys.
  */
-import type { Clock } from "../clock.ts";
+import type { Clock } from "../base/clock.ts";
 import { type Entry, MinHeap } from "./min-heap.ts";
 
 /** Works on one key. The key is held until the promise settles; it must not reject. */

@@ -1,6 +1,7 @@
 /** What the loop is told, what it tells of itself, and how far it says a key has got. */
+
+import type { PeerId } from "../base/ids.ts";
 import type { ObservedEvent } from "../events/types.ts";
-import type { PeerId } from "../ids.ts";
 import type { Failure } from "./backoff.ts";
 import type { Action, DecideOptions } from "./decide.ts";
 import type { Outcome } from "./outcome.ts";

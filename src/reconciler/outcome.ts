@@ -1,5 +1,5 @@
 /** How the work on one key ended, and so what happens to the key next. */
-import type { PartnerdError } from "../errors.ts";
+import type { PartnerdError } from "../base/errors.ts";
 
 export type Outcome =
   /** Nothing to do before something wakes the key. */

@@ -1,6 +1,7 @@
 /** What the reconciler needs from the world. The store is the desired side, p2p the actual side. All times are monotonic ms. */
+
+import type { PeerId } from "../base/ids.ts";
 import type { CloseReason, DesiredPeer, Direction } from "../events/types.ts";
-import type { PeerId } from "../ids.ts";
 
 export interface DesiredPeers {
   get(peerId: PeerId): DesiredPeer | undefined;

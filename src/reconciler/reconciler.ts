@@ -3,10 +3,10 @@
  * desired and actual, so that lost, late or duplicate events cannot mislead it (level-triggered, after Kubernetes).
  */
 import PQueue from "p-queue";
-import { type Clock, deadline, type Random, repeat } from "../clock.ts";
-import { type ErrorCode, PartnerdError, toPartnerdError } from "../errors.ts";
+import { type Clock, deadline, type Random, repeat } from "../base/clock.ts";
+import { type ErrorCode, PartnerdError, toPartnerdError } from "../base/errors.ts";
+import type { PeerId } from "../base/ids.ts";
 import type { DesiredPeer } from "../events/types.ts";
-import type { PeerId } from "../ids.ts";
 import { attemptsOf, established, type Failure, failed, mayOpenAtMs, type Retry, stopped } from "./backoff.ts";
 import { decide, nextDueMs } from "./decide.ts";
 import { KeyedQueue } from "./keyed-queue.ts";

@@ -1,5 +1,5 @@
 /** The retry state of every key, bound to the generation it was learned in. */
-import type { PeerId } from "../ids.ts";
+import type { PeerId } from "../base/ids.ts";
 import { FRESH, type Retry } from "./backoff.ts";
 
 export class Retries {

@@ -3,10 +3,10 @@
  * order.
  */
 
+import type { PeerId } from "../base/ids.ts";
 import type { Direction, ObservedEvent } from "../events/types.ts";
-import { peerIdOfName } from "../fixture/names.ts";
-import type { Expectation } from "../fixture/schema.ts";
-import type { PeerId } from "../ids.ts";
+import { peerIdOfName } from "../fixture/format/names.ts";
+import type { Expectation } from "../fixture/format/schema.ts";
 import type { World } from "./world.ts";
 
 export class Expectations {

@@ -1,12 +1,12 @@
 /** A peer of the simulated world: a machine with a Go partner on it, and whether anything is wrong with it or the way to it. */
-import type { Random } from "../clock.ts";
-import { addressOfName, peerIdOfName } from "../fixture/names.ts";
-import type { FixtureLine } from "../fixture/schema.ts";
-import { type Address, didOf, type PeerId } from "../ids.ts";
+import type { Random } from "../base/clock.ts";
+import { type Address, didOf, type PeerId } from "../base/ids.ts";
+import { addressOfName, peerIdOfName } from "../fixture/format/names.ts";
+import type { FixtureLine } from "../fixture/format/schema.ts";
 import { FarEnd } from "./network/far-end.ts";
 import type { SimNetwork } from "./network/network.ts";
 import type { Cut, SimNode } from "./network/node.ts";
-import type { ClockView, VirtualClock } from "./virtual-clock.ts";
+import type { ClockView, VirtualClock } from "./time/virtual-clock.ts";
 
 export type PeerDoes = Extract<FixtureLine, { does: unknown }>["does"];
 export type PeerAnswers = Extract<FixtureLine, { answers: unknown }>["answers"];

@@ -1,23 +1,23 @@
 /** The daemon under test: the real core on a simulated machine, that can end at any call which leaves it. */
-import type { Random } from "../clock.ts";
+import type { Random } from "../base/clock.ts";
+import { type Address, didOf, type PeerId } from "../base/ids.ts";
+import { silentLogger } from "../base/log.ts";
 import { type Core, type CoreProbe, createCore, ruleOf } from "../daemon/core.ts";
 import { Recorder, type RecorderMetrics } from "../daemon/recorder.ts";
 import type { ObservedEvent } from "../events/types.ts";
 import { DEFAULT_LIMITS, DEFAULT_VOCABULARY } from "../events/vocabulary.ts";
-import type { CrashPoint, Fixture } from "../fixture/schema.ts";
-import { type Address, didOf, type PeerId } from "../ids.ts";
-import { silentLogger } from "../log.ts";
-import { createGater } from "../p2p/gater.ts";
+import type { CrashPoint, Fixture } from "../fixture/format/schema.ts";
+import { createGater } from "../p2p/host/gater.ts";
 import type { ReconcilerObserver } from "../reconciler/options.ts";
 import type { PartnerStreams } from "../reconciler/ports.ts";
-import type { Logged } from "../store/logged.ts";
+import type { Logged } from "../store/model/log-entry.ts";
 import type { Store } from "../store/store.ts";
 import type { SimBroker } from "./broker/broker.ts";
 import { SimSubscriber } from "./broker/subscriber.ts";
 import type { SimDisk } from "./disk.ts";
 import type { SimNetwork } from "./network/network.ts";
 import type { SimNode } from "./network/node.ts";
-import type { ClockView } from "./virtual-clock.ts";
+import type { ClockView } from "./time/virtual-clock.ts";
 
 export interface SimDaemonInit {
   readonly peerId: PeerId;

@@ -1,9 +1,10 @@
 /** Runs a fixture: the same fixture gives the same trace, here and everywhere. */
-import { turns } from "../clock.ts";
-import { messageOf } from "../errors.ts";
-import { type Fixture, REST_MS } from "../fixture/schema.ts";
+import { turns } from "../base/clock.ts";
+import { messageOf } from "../base/errors.ts";
+import { type Fixture, REST_MS } from "../fixture/format/schema.ts";
+import { ProcessEnded } from "./daemon-lifecycle.ts";
 import { Expectations } from "./expectations.ts";
-import { happen, isExpectation } from "./happenings.ts";
+import { happen, isExpectation } from "./fault-actions.ts";
 import { backoff } from "./invariants/backoff.ts";
 import { convergence } from "./invariants/convergence.ts";
 import { generations } from "./invariants/generations.ts";
@@ -13,9 +14,8 @@ import { latency } from "./invariants/latency.ts";
 import { log } from "./invariants/log.ts";
 import { operations } from "./invariants/operations.ts";
 import { wire } from "./invariants/wire.ts";
-import { ProcessEnded } from "./lives.ts";
+import { settled, VirtualClock } from "./time/virtual-clock.ts";
 import { Trace } from "./trace.ts";
-import { settled, VirtualClock } from "./virtual-clock.ts";
 import { World } from "./world.ts";
 
 /** Something that must always hold does not, or something that the fixture expects did not come. */

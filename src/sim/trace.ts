@@ -1,9 +1,9 @@
 /** The decision trace: what the daemon was told, what it decided and what came of it, one line each. */
 import { createHash } from "node:crypto";
-import type { PeerId } from "../ids.ts";
+import type { PeerId } from "../base/ids.ts";
 import type { Action } from "../reconciler/decide.ts";
 import type { Outcome } from "../reconciler/outcome.ts";
-import type { Logged } from "../store/logged.ts";
+import type { Logged } from "../store/model/log-entry.ts";
 
 export interface TraceInit {
   /** What a fixture calls this peer. */

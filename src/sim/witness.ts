@@ -1,12 +1,13 @@
 /** Hears what the daemon does, writes it into the trace and passes it on to the invariants. */
+
+import type { PeerId } from "../base/ids.ts";
 import type { LogEvent, ObservedEvent } from "../events/types.ts";
-import type { CrashPoint } from "../fixture/schema.ts";
-import type { PeerId } from "../ids.ts";
+import type { CrashPoint } from "../fixture/format/schema.ts";
 import type { Action } from "../reconciler/decide.ts";
 import type { Outcome } from "../reconciler/outcome.ts";
-import type { Logged } from "../store/logged.ts";
+import type { Logged } from "../store/model/log-entry.ts";
+import type { Lives } from "./daemon-lifecycle.ts";
 import type { Invariant } from "./invariants/invariant.ts";
-import type { Lives } from "./lives.ts";
 import type { DaemonWatcher } from "./sim-daemon.ts";
 import type { Trace } from "./trace.ts";
 

@@ -1,18 +1,19 @@
 /** The simulated world: one daemon, its disk, its broker, its peers, and those who watch whether what must hold does hold. */
-import { addressOfName, peerIdOfName } from "../fixture/names.ts";
-import type { Fixture } from "../fixture/schema.ts";
-import type { PeerId } from "../ids.ts";
+
+import type { PeerId } from "../base/ids.ts";
+import { addressOfName, peerIdOfName } from "../fixture/format/names.ts";
+import type { Fixture } from "../fixture/format/schema.ts";
 import { SimBroker } from "./broker/broker.ts";
+import { Lives } from "./daemon-lifecycle.ts";
 import { SimDisk } from "./disk.ts";
 import type { Invariant, Running, Scene } from "./invariants/invariant.ts";
-import { Lives } from "./lives.ts";
 import { SimNetwork } from "./network/network.ts";
 import { Obligations } from "./obligations.ts";
 import { SimPeer } from "./peer.ts";
-import { derivedRandom } from "./random.ts";
 import { SimDaemon } from "./sim-daemon.ts";
+import { derivedRandom } from "./time/random.ts";
+import type { VirtualClock } from "./time/virtual-clock.ts";
 import type { Trace } from "./trace.ts";
-import type { VirtualClock } from "./virtual-clock.ts";
 import { Witness } from "./witness.ts";
 
 export interface WorldInit {

@@ -3,17 +3,17 @@ import { join } from "node:path";
 import Database from "better-sqlite3";
 import { and, asc, between, count, eq, getTableColumns, gt, gte, inArray, lte, max, min, or, type SQL } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/better-sqlite3";
-import { PartnerdError } from "../errors.ts";
-import type { PeerId } from "../ids.ts";
-import type { Anchor } from "./archive-rows.ts";
-import { databaseFileOf } from "./database-file.ts";
-import { storeFailure } from "./failure.ts";
-import { type Logged, loggedOf } from "./logged.ts";
-import { refuseOtherSchema } from "./migrations.ts";
-import { refuseEmpty } from "./open.ts";
-import { type Projections, replay } from "./replay.ts";
-import { eventLog, repeatedFailures } from "./schema.ts";
-import { type Tables, tables } from "./tables.ts";
+import { PartnerdError } from "../base/errors.ts";
+import type { PeerId } from "../base/ids.ts";
+import { type Projections, replay } from "./fold/replay.ts";
+import { type Logged, loggedOf } from "./model/log-entry.ts";
+import { eventLog, repeatedFailures } from "./schema/log.ts";
+import type { Anchor } from "./sql/archive-rows.ts";
+import { databaseFileOf } from "./sql/database-file.ts";
+import { storeFailure } from "./sql/failure.ts";
+import { refuseOtherSchema } from "./sql/migrations.ts";
+import { refuseEmpty } from "./sql/open.ts";
+import { type Tables, tables } from "./sql/tables.ts";
 
 /** A row of the log with all that is known of it. */
 export interface StoredEvent extends Logged {

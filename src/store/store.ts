@@ -1,26 +1,26 @@
 /** The store: one append-only log, and the projections that are written in the same transaction as each event. */
 import type { Database } from "better-sqlite3";
-import type { Clock } from "../clock.ts";
-import { PartnerdError } from "../errors.ts";
+import type { Clock } from "../base/clock.ts";
+import { PartnerdError } from "../base/errors.ts";
+import type { PeerId } from "../base/ids.ts";
 import type { DeliveryChanged, DeliveryEvent, DesiredPeer, ObservedEvent, StreamClosed } from "../events/types.ts";
-import type { PeerId } from "../ids.ts";
-import { AlreadyReceived } from "./already-received.ts";
-import { appender, OBSERVED, withWellFormedText } from "./append.ts";
-import { type Cursor, isSameStream, type StreamPosition } from "./cursor.ts";
-import { storeFailure } from "./failure.ts";
-import type { HeadFile, LogHead } from "./head-file.ts";
-import type { Logged } from "./logged.ts";
-import { Memory, NO_ROWS } from "./memory.ts";
-import { type OpenOptions, openDatabase } from "./open.ts";
-import { openHeadFile } from "./open-head-file.ts";
-import { type Arrival, receive } from "./receive.ts";
-import { removeLeftovers } from "./remove-archived-rows.ts";
-import { Repetitions } from "./repetitions.ts";
-import { type Projections, replay, tableDifferences } from "./replay.ts";
-import { rollingLimit } from "./rolling-limit.ts";
-import { endedBy, type PeerStatus, repeatedBy } from "./status.ts";
-import { type Tables, tables } from "./tables.ts";
-import { emptyWal, walBytes } from "./wal.ts";
+import { removeLeftovers } from "./archive/remove-archived-rows.ts";
+import { type Projections, replay, tableDifferences } from "./fold/replay.ts";
+import { endedBy, type PeerStatus, repeatedBy } from "./fold/status.ts";
+import type { HeadFile, LogHead } from "./head/head-file.ts";
+import { openHeadFile } from "./head/open-head-file.ts";
+import { type Cursor, isSameStream, type StreamPosition } from "./model/cursor.ts";
+import type { Logged } from "./model/log-entry.ts";
+import { storeFailure } from "./sql/failure.ts";
+import { type OpenOptions, openDatabase } from "./sql/open.ts";
+import { type Tables, tables } from "./sql/tables.ts";
+import { emptyWal, walBytes } from "./sql/wal.ts";
+import { appender, OBSERVED, withWellFormedText } from "./write/append.ts";
+import { Memory, NO_ROWS } from "./write/committed-state.ts";
+import { AlreadyReceived } from "./write/core-dedupe.ts";
+import { type Arrival, receive } from "./write/receive.ts";
+import { Repetitions } from "./write/repetitions.ts";
+import { rollingLimit } from "./write/rolling-limit.ts";
 
 /**
  * Anyone can mint PeerIDs and be refused with each; the log must not grow with them. Known peers have a limit of their own, so

@@ -2,10 +2,10 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { PartnerdError } from "../../src/base/errors.ts";
 import { leaves } from "../../src/config/leaves.ts";
 import { type ConfigSources, loadConfig } from "../../src/config/load.ts";
 import { parseHostPort } from "../../src/config/schema.ts";
-import { PartnerdError } from "../../src/errors.ts";
 
 let directory: string;
 beforeEach(() => {

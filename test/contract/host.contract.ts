@@ -2,10 +2,10 @@
 
 import type { Multiaddr } from "@multiformats/multiaddr";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import type { PeerId } from "../../src/ids.ts";
-import { peerIdOf } from "../../src/p2p/connections.ts";
-import type { Host, HostConnection, HostStream } from "../../src/p2p/host.ts";
-import { abortError, dialError, streamError } from "../../src/p2p/open-errors.ts";
+import type { PeerId } from "../../src/base/ids.ts";
+import { abortError, dialError, streamError } from "../../src/p2p/heartbeat/open-errors.ts";
+import { peerIdOf } from "../../src/p2p/host/connection-index.ts";
+import type { Host, HostConnection, HostStream } from "../../src/p2p/host/host.ts";
 import type { Verdict } from "../../src/reconciler/ports.ts";
 
 interface HostSide {

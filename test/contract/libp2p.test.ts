@@ -1,8 +1,8 @@
 import type { Socket } from "node:net";
 import { createServer } from "node:net";
 import { multiaddr } from "@multiformats/multiaddr";
-import { systemClock } from "../../src/clock.ts";
-import type { PeerId } from "../../src/ids.ts";
+import { systemClock } from "../../src/base/clock.ts";
+import type { PeerId } from "../../src/base/ids.ts";
 import { PARTNER_PROTOCOL } from "../../src/p2p/constants.ts";
 import { eventually, loopbackAddress, startPartnerHost, startTestNode, timeoutSignal } from "../support/partner-host.ts";
 import { peerIdOfSeed } from "../support/peer-ids.ts";

@@ -1,11 +1,11 @@
 /** What PartnerStreams must do, on the simulated network as on libp2p. */
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import type { ErrorCode } from "../../src/errors.ts";
-import { PartnerdError } from "../../src/errors.ts";
+import type { ErrorCode } from "../../src/base/errors.ts";
+import { PartnerdError } from "../../src/base/errors.ts";
+import type { PeerId } from "../../src/base/ids.ts";
 import type { CloseReason, DesiredPeer, Direction, ObservedEvent } from "../../src/events/types.ts";
-import type { PeerId } from "../../src/ids.ts";
 import { PARTNER_PROTOCOL } from "../../src/p2p/constants.ts";
-import type { Host } from "../../src/p2p/host.ts";
+import type { Host } from "../../src/p2p/host/host.ts";
 import type { CloseRequest, PartnerStreams, Verdict } from "../../src/reconciler/ports.ts";
 
 /** One of the two hosts under test. */

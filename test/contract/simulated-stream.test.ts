@@ -1,5 +1,5 @@
 import { SimBroker } from "../../src/sim/broker/broker.ts";
-import { VirtualClock } from "../../src/sim/virtual-clock.ts";
+import { VirtualClock } from "../../src/sim/time/virtual-clock.ts";
 import { type StreamHarness, streamLinkContract } from "./stream-link.contract.ts";
 
 const STEP_MS = 1;

@@ -1,7 +1,7 @@
 import { multiaddr } from "@multiformats/multiaddr";
-import { deadline } from "../../src/clock.ts";
-import { PartnerdError } from "../../src/errors.ts";
-import type { Address, PeerId } from "../../src/ids.ts";
+import { deadline } from "../../src/base/clock.ts";
+import { PartnerdError } from "../../src/base/errors.ts";
+import type { Address, PeerId } from "../../src/base/ids.ts";
 import { PARTNER_PROTOCOL } from "../../src/p2p/constants.ts";
 import { desiredPeer, PEER_A, PEER_B, PEER_C } from "../support/peers.ts";
 import { simulatedWorld, startSimulatedSide, virtualEventually } from "../support/simulated-host.ts";

@@ -2,9 +2,9 @@
 import { hash } from "node:crypto";
 import { AckPolicy, type ConsumerConfig, DeliverPolicy, nanos } from "nats";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import type { PullChannel, StreamLink, StreamMessage } from "../../src/nats/stream-link.ts";
-import { placeOf } from "../../src/nats/stream-message.ts";
-import { messageHash } from "../../src/store/dedupe-key.ts";
+import type { PullChannel, StreamLink, StreamMessage } from "../../src/ingest/stream/broker-port.ts";
+import { placeOf } from "../../src/ingest/stream/delivery-position.ts";
+import { messageHash } from "../../src/store/model/dedupe-key.ts";
 
 /** A stream without a message, and no consumer. */
 export interface StreamHarness {

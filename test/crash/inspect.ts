@@ -1,5 +1,5 @@
 /** What must hold of the file after each round, and of everything from time to time. */
-import { systemClock } from "../../src/clock.ts";
+import { systemClock } from "../../src/base/clock.ts";
 import { openStore } from "../../src/store/store.ts";
 import type { Broker } from "./broker.ts";
 import { type Comparison, compare } from "./compare.ts";

@@ -1,8 +1,8 @@
 /** A lane: one server, one stream and one database, through all of its rounds. */
 import { cpSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { messageOf } from "../../src/errors.ts";
-import { derivedRandom } from "../../src/sim/random.ts";
+import { messageOf } from "../../src/base/errors.ts";
+import { derivedRandom } from "../../src/sim/time/random.ts";
 import { Broker } from "./broker.ts";
 import { type Disk, loopDisk, plainDisk } from "./disk.ts";
 import { type Inspected, inspectAll, inspectOpened, inspectRound, nothingKnown } from "./inspect.ts";

@@ -1,5 +1,5 @@
 /** What the source apps publish: some fifty peers that change their relations, and all that the log has to put up with besides. */
-import type { Random } from "../../src/clock.ts";
+import type { Random } from "../../src/base/clock.ts";
 import { envelope } from "../support/messages.ts";
 import { peerIdOfSeed } from "../support/peer-ids.ts";
 import { loadSamples, type Sample } from "../support/samples.ts";

@@ -1,6 +1,6 @@
 /** The source apps: a client that publishes with plain core publish all the time, and is never killed. */
 import { connect, type NatsConnection } from "nats";
-import type { Random } from "../../src/clock.ts";
+import type { Random } from "../../src/base/clock.ts";
 import type { LoadMessages } from "./load-messages.ts";
 
 const TICK_MS = 10;

@@ -6,10 +6,10 @@ import { join } from "node:path";
 import type Database from "better-sqlite3";
 import { asc, getTableColumns, gt, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/better-sqlite3";
-import { CHAIN_START, chainHash } from "../../src/store/chain.ts";
-import { storedSha256Of } from "../../src/store/payload.ts";
-import { eventLog } from "../../src/store/schema.ts";
-import { rawConnection } from "../store/temporary-store.ts";
+import { CHAIN_START, chainHash } from "../../src/store/model/chain.ts";
+import { storedSha256Of } from "../../src/store/model/payload.ts";
+import { eventLog } from "../../src/store/schema/log.ts";
+import { rawConnection } from "../store/support/temporary-store.ts";
 import type { LoggedMessage } from "./compare.ts";
 
 export interface FileCursor {

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { seededRandom } from "../../src/sim/random.ts";
+import { seededRandom } from "../../src/sim/time/random.ts";
 import { ENDS, PHASES, planRound, planText, type RoundPlan, VICTIMS } from "./plan.ts";
 
 function plans(seed: number, canLosePower: boolean): RoundPlan[] {

@@ -1,5 +1,5 @@
 /** What happens in a round: drawn from the seed, and nothing else. Pure. */
-import type { Random } from "../../src/clock.ts";
+import type { Random } from "../../src/base/clock.ts";
 
 /** Whom the round kills. After the server alone has died the daemon has to find it again, and is ended afterwards. */
 export const VICTIMS = ["daemon", "server", "both"] as const;

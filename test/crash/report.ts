@@ -1,5 +1,5 @@
 /** What the command says in the end, as text. Pure. */
-import { table } from "../../src/cli/table.ts";
+import { table } from "../../src/cli/terminal/table.ts";
 import type { LaneResult } from "./lane.ts";
 import { ENDS, PHASES, type RoundPlan } from "./plan.ts";
 

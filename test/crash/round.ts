@@ -1,6 +1,6 @@
 /** One round: a daemon is started under load, and somebody is killed. Afterwards no daemon runs, and the server does. */
 import { setTimeout as delay } from "node:timers/promises";
-import type { DeliveryView } from "../../src/http/api.ts";
+import type { DeliveryView } from "../../src/views/api.ts";
 import { type ConfigFile, DaemonProcess } from "../support/daemon-process.ts";
 import type { Broker } from "./broker.ts";
 import type { Disk } from "./disk.ts";

@@ -2,9 +2,9 @@
 import type { NatsConnection } from "nats";
 import { beforeEach, describe, expect, it } from "vitest";
 import { HeadPublisher } from "../../src/daemon/head-publisher.ts";
-import { seededRandom } from "../../src/sim/random.ts";
-import { VirtualClock } from "../../src/sim/virtual-clock.ts";
-import type { LogHead } from "../../src/store/head-file.ts";
+import { seededRandom } from "../../src/sim/time/random.ts";
+import { VirtualClock } from "../../src/sim/time/virtual-clock.ts";
+import type { LogHead } from "../../src/store/head/head-file.ts";
 import { PEER_A } from "../support/peers.ts";
 import { RecordingLogger } from "../support/recording-logger.ts";
 

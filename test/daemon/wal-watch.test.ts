@@ -2,9 +2,9 @@
 import { statSync } from "node:fs";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { WalWatch } from "../../src/daemon/wal-watch.ts";
-import { seededRandom } from "../../src/sim/random.ts";
-import { desired, received } from "../store/events.ts";
-import { rawConnection, TemporaryStore } from "../store/temporary-store.ts";
+import { seededRandom } from "../../src/sim/time/random.ts";
+import { desired, received } from "../store/support/events.ts";
+import { rawConnection, TemporaryStore } from "../store/support/temporary-store.ts";
 import { PEER_A } from "../support/peers.ts";
 import { RecordingLogger } from "../support/recording-logger.ts";
 

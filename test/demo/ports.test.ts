@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { createServer } from "node:net";
 import { expect, test } from "vitest";
-import { systemRandom } from "../../src/clock.ts";
+import { systemRandom } from "../../src/base/clock.ts";
 import { freePorts } from "../../src/demo/ports.ts";
 
 test("the ports are all different and below those that systems take for outgoing connections", async () => {

@@ -2,7 +2,7 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { temporaryDirectory } from "../store/temporary-store.ts";
+import { temporaryDirectory } from "../store/support/temporary-store.ts";
 import { type Participant, startParticipant } from "../support/participant.ts";
 import { hasInbound, isEstablished, whenPeer } from "../support/peer-watch.ts";
 

@@ -1,6 +1,6 @@
 /** What the daemon is for: an event becomes a partner stream, a revocation ends it, and nothing else ever does for long. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { PeerView } from "../../src/http/api.ts";
+import type { PeerView } from "../../src/views/api.ts";
 import { databaseFaults } from "../support/database-check.ts";
 import { matching } from "../support/matchers.ts";
 import { type Participant, startParticipants } from "../support/participant.ts";

@@ -2,9 +2,9 @@
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { natsAnswers } from "../../src/nats/discover.ts";
-import { findNatsServer } from "../../src/nats/find-nats-server.ts";
-import { temporaryDirectory } from "../store/temporary-store.ts";
+import { natsAnswers } from "../../src/nats/connection/discover.ts";
+import { findNatsServer } from "../../src/nats/server/find-nats-server.ts";
+import { temporaryDirectory } from "../store/support/temporary-store.ts";
 import { DaemonProcess } from "../support/daemon-process.ts";
 import { matching } from "../support/matchers.ts";
 import { until } from "../support/until.ts";

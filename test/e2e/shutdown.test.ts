@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { natsAnswers } from "../../src/nats/discover.ts";
+import { natsAnswers } from "../../src/nats/connection/discover.ts";
 import { DaemonProcess } from "../support/daemon-process.ts";
 import { databaseFaults } from "../support/database-check.ts";
 import { NatsServer } from "../support/nats-server.ts";

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from "vitest";
+import { type Address, didOf, type PeerId, parseAddress, resourceIdOf } from "../../src/base/ids.ts";
 import type { PeerDesired, PeerRemoved } from "../../src/events/types.ts";
-import { type Address, didOf, type PeerId, parseAddress, resourceIdOf } from "../../src/ids.ts";
 import { DesiredState } from "../support/desired-state.ts";
 import { peerIdOfSeed } from "../support/peer-ids.ts";
 

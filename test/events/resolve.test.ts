@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
+import { didOf, parseAddress, resourceIdOf } from "../../src/base/ids.ts";
 import type { Desired, Removed } from "../../src/events/decoded.ts";
 import { resolve } from "../../src/events/resolve.ts";
-import { didOf, parseAddress, resourceIdOf } from "../../src/ids.ts";
 import { peerIdOfSeed } from "../support/peer-ids.ts";
 
 const peerId = await peerIdOfSeed(1);

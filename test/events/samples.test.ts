@@ -1,9 +1,9 @@
 import { describe, expect, test } from "vitest";
+import { resourceIdOf } from "../../src/base/ids.ts";
 import { decodeMessage } from "../../src/events/decode.ts";
 import { resolve } from "../../src/events/resolve.ts";
 import type { Effect, RejectionReason } from "../../src/events/types.ts";
 import { DEFAULT_LIMITS, DEFAULT_VOCABULARY } from "../../src/events/vocabulary.ts";
-import { resourceIdOf } from "../../src/ids.ts";
 import { DesiredState } from "../support/desired-state.ts";
 import { CREATE } from "../support/messages.ts";
 import { peerIdOfSeed } from "../support/peer-ids.ts";

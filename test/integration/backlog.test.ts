@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import { Broker } from "../crash/broker.ts";
 import { inspectAll } from "../crash/inspect.ts";
 import { Mirror } from "../crash/mirror.ts";
-import { rawConnection } from "../store/temporary-store.ts";
+import { rawConnection } from "../store/support/temporary-store.ts";
 import { DaemonProcess } from "../support/daemon-process.ts";
 import { CREATE, envelope, REMOVE } from "../support/messages.ts";
 import { peerIdOfSeed } from "../support/peer-ids.ts";

@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { temporaryDirectory } from "../store/temporary-store.ts";
+import { temporaryDirectory } from "../store/support/temporary-store.ts";
 
 const SCRIPT = join(import.meta.dirname, "../../bench/run.ts");
 

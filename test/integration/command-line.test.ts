@@ -1,6 +1,6 @@
 /** The commands as a user types them, against a daemon and against none. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { version } from "../../src/version.ts";
+import { version } from "../../src/base/version.ts";
 import { matching } from "../support/matchers.ts";
 import { type Participant, startParticipants } from "../support/participant.ts";
 import { peerIdOfSeed } from "../support/peer-ids.ts";

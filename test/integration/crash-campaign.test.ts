@@ -5,7 +5,7 @@ import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { expect, test } from "vitest";
-import { temporaryDirectory } from "../store/temporary-store.ts";
+import { temporaryDirectory } from "../store/support/temporary-store.ts";
 
 const MAIN = join(import.meta.dirname, "../crash/main.ts");
 

@@ -2,7 +2,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { connect } from "nats";
 import { describe, expect, test } from "vitest";
-import { setUp } from "../../src/nats/setup.ts";
+import { setUp } from "../../src/nats/setup/setup.ts";
 import { type ConfigFile, DaemonProcess } from "../support/daemon-process.ts";
 import { matching } from "../support/matchers.ts";
 import { CREATE, REMOVE } from "../support/messages.ts";

@@ -4,12 +4,12 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { endsWithParent } from "../../src/ends-with-parent.ts";
-import { bytesOf } from "../../src/fixture/message.ts";
-import { peerIdOfName } from "../../src/fixture/names.ts";
-import { parseFixture } from "../../src/fixture/parse.ts";
-import type { Fixture, MessageLine } from "../../src/fixture/schema.ts";
-import type { PeerView } from "../../src/http/api.ts";
+import { endsWithParent } from "../../src/base/ends-with-parent.ts";
+import { bytesOf } from "../../src/fixture/format/message.ts";
+import { peerIdOfName } from "../../src/fixture/format/names.ts";
+import { parseFixture } from "../../src/fixture/format/parse.ts";
+import type { Fixture, MessageLine } from "../../src/fixture/format/schema.ts";
+import type { PeerView } from "../../src/views/api.ts";
 import { unmetExpectations } from "../fixture/replay.ts";
 import { cleanEnv, type Exit, LAUNCHER } from "../support/daemon-process.ts";
 import { databaseFaults } from "../support/database-check.ts";

@@ -1,8 +1,8 @@
 /** The HTTP API of a live daemon, to the letter of the design: exactly these keys, of exactly these kinds. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { z } from "zod";
-import { parsePeerId } from "../../src/ids.ts";
-import { version } from "../../src/version.ts";
+import { parsePeerId } from "../../src/base/ids.ts";
+import { version } from "../../src/base/version.ts";
 import { type Participant, startParticipants } from "../support/participant.ts";
 import { peerIdOfSeed } from "../support/peer-ids.ts";
 import { hasInbound, isEstablished, whenPeer } from "../support/peer-watch.ts";

@@ -3,7 +3,7 @@ import { copyFileSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
-import { temporaryDirectory } from "../store/temporary-store.ts";
+import { temporaryDirectory } from "../store/support/temporary-store.ts";
 
 const LAUNCHER = fileURLToPath(new URL("../../bin/oc-partnerd", import.meta.url));
 

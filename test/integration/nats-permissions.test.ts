@@ -1,7 +1,7 @@
 /** A nats-server with the accounts of docs/OPERATING.md: what is written there is enough, and without any of it the daemon says what is missing. */
 import { AckPolicy, connect, type JetStreamManager, type NatsConnection } from "nats";
 import { describe, expect, test } from "vitest";
-import { setUp } from "../../src/nats/setup.ts";
+import { setUp } from "../../src/nats/setup/setup.ts";
 import { DaemonProcess } from "../support/daemon-process.ts";
 import { NatsServer } from "../support/nats-server.ts";
 import { ADMIN, accountsWithout, DOCUMENTED_ACCOUNTS, documented, permissionsOf, withAdmin } from "../support/operating-docs.ts";

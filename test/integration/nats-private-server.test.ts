@@ -3,10 +3,10 @@ import { once } from "node:events";
 import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { systemClock } from "../../src/clock.ts";
-import { natsAnswers } from "../../src/nats/discover.ts";
-import { startPrivateServer } from "../../src/nats/private-server.ts";
-import { temporaryDirectory } from "../store/temporary-store.ts";
+import { systemClock } from "../../src/base/clock.ts";
+import { natsAnswers } from "../../src/nats/connection/discover.ts";
+import { startPrivateServer } from "../../src/nats/server/private-server.ts";
+import { temporaryDirectory } from "../store/support/temporary-store.ts";
 import { errorWith } from "../support/matchers.ts";
 import { RecordingLogger } from "../support/recording-logger.ts";
 import { until } from "../support/until.ts";
@@ -29,8 +29,8 @@ function isRunning(pid: number): boolean {
 
 /** A parent of its own, as the daemon is: it starts a private server, prints where it is, and lives on. */
 async function startInAnotherProcess(dataDir: string): Promise<{ parent: ChildProcess; url: string; pid: number }> {
-  const module = new URL("../../src/nats/private-server.ts", import.meta.url);
-  const clock = new URL("../../src/clock.ts", import.meta.url);
+  const module = new URL("../../src/nats/server/private-server.ts", import.meta.url);
+  const clock = new URL("../../src/base/clock.ts", import.meta.url);
   const script = `
     import { startPrivateServer } from ${JSON.stringify(module.href)};
     import { systemClock as clock } from ${JSON.stringify(clock.href)};

@@ -1,8 +1,8 @@
 import { once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
 import { describe, expect, it } from "vitest";
-import { systemClock } from "../../src/clock.ts";
-import type { NatsConfig } from "../../src/nats/config.ts";
+import { systemClock } from "../../src/base/clock.ts";
+import type { NatsConfig } from "../../src/nats/connection/config.ts";
 import { publishOnce } from "../../src/nats/publish.ts";
 import { matching } from "../support/matchers.ts";
 import { NatsServer } from "../support/nats-server.ts";

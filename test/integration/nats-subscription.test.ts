@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
-import { systemClock, systemRandom } from "../../src/clock.ts";
-import { PersistentConnection } from "../../src/nats/connection.ts";
-import { BatchDelivery, type BatchOutcome, type ReceivedMessage } from "../../src/nats/delivery.ts";
+import { systemClock, systemRandom } from "../../src/base/clock.ts";
+import { BatchDelivery, type BatchOutcome, type ReceivedMessage } from "../../src/ingest/ingest-buffer.ts";
+import { PersistentConnection } from "../../src/nats/connection/connection.ts";
 import { publishOnce } from "../../src/nats/publish.ts";
 import { CoreSubscription } from "../../src/nats/subscription.ts";
-import { settled } from "../../src/sim/virtual-clock.ts";
+import { settled } from "../../src/sim/time/virtual-clock.ts";
 import { errorWith } from "../support/matchers.ts";
 import { NatsServer } from "../support/nats-server.ts";
 import { RecordingLogger } from "../support/recording-logger.ts";

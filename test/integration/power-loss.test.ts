@@ -4,12 +4,12 @@ import { once } from "node:events";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { expect, test } from "vitest";
-import { systemClock } from "../../src/clock.ts";
+import { systemClock } from "../../src/base/clock.ts";
 import { openStore } from "../../src/store/store.ts";
 import { type Disk, loopDisk } from "../crash/disk.ts";
-import { temporaryDirectory } from "../store/temporary-store.ts";
+import { temporaryDirectory } from "../store/support/temporary-store.ts";
 
-const WRITER = join(import.meta.dirname, "../store/append-forever.ts");
+const WRITER = join(import.meta.dirname, "../store/support/append-forever.ts");
 /** A writer that never fsyncs is killed between write and fsync each time. */
 const NEVER_FSYNCS = new URL("../crash/plant-preload.ts?plant=synchronous-normal", import.meta.url).href;
 

@@ -6,7 +6,7 @@ import { cpSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { connect, type JetStreamManager, type NatsConnection, type StreamConfig } from "nats";
 import { afterAll, describe, expect, test } from "vitest";
-import { setUp } from "../../src/nats/setup.ts";
+import { setUp } from "../../src/nats/setup/setup.ts";
 import { type ConfigFile, DaemonProcess } from "../support/daemon-process.ts";
 import { CREATE, REMOVE } from "../support/messages.ts";
 import { NatsServer } from "../support/nats-server.ts";

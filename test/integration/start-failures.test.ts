@@ -3,10 +3,10 @@ import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { systemClock } from "../../src/clock.ts";
-import { natsAnswers } from "../../src/nats/discover.ts";
+import { systemClock } from "../../src/base/clock.ts";
+import { natsAnswers } from "../../src/nats/connection/discover.ts";
 import { openStore } from "../../src/store/store.ts";
-import { rawConnection, temporaryDirectory } from "../store/temporary-store.ts";
+import { rawConnection, temporaryDirectory } from "../store/support/temporary-store.ts";
 import { DaemonProcess } from "../support/daemon-process.ts";
 import { type CommandResult, expectFailure, runCommand } from "../support/run-command.ts";
 

@@ -3,8 +3,8 @@ import { closeSync, existsSync, openSync, readFileSync, writeSync } from "node:f
 import { join } from "node:path";
 import { connect, type NatsConnection } from "nats";
 import { describe, expect, test } from "vitest";
-import { setUp } from "../../src/nats/setup.ts";
-import { rawConnection } from "../store/temporary-store.ts";
+import { setUp } from "../../src/nats/setup/setup.ts";
+import { rawConnection } from "../store/support/temporary-store.ts";
 import { DaemonProcess } from "../support/daemon-process.ts";
 import { CREATE, REMOVE } from "../support/messages.ts";
 import { NatsServer } from "../support/nats-server.ts";

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { parseAddress } from "../../src/ids.ts";
+import { parseAddress } from "../../src/base/ids.ts";
 import { startParticipant } from "../support/participant.ts";
 import { until } from "../support/until.ts";
 

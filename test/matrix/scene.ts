@@ -2,11 +2,11 @@
 import { strict as assert } from "node:assert";
 import { createHash } from "node:crypto";
 import { connect, type JetStreamManager, type NatsConnection, type StreamState } from "nats";
-import { envelopeOf } from "../../src/fixture/message.ts";
-import { peerIdOfName } from "../../src/fixture/names.ts";
-import type { DeliveryView } from "../../src/http/api.ts";
-import { setUp } from "../../src/nats/setup.ts";
-import type { StreamLimits } from "../../src/nats/stream-config.ts";
+import { envelopeOf } from "../../src/fixture/format/message.ts";
+import { peerIdOfName } from "../../src/fixture/format/names.ts";
+import { setUp } from "../../src/nats/setup/setup.ts";
+import type { StreamLimits } from "../../src/nats/setup/stream-config.ts";
+import type { DeliveryView } from "../../src/views/api.ts";
 import { type ConfigFile, DaemonProcess } from "../support/daemon-process.ts";
 import { CREATE, REMOVE } from "../support/messages.ts";
 import { NatsServer } from "../support/nats-server.ts";

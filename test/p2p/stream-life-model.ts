@@ -2,7 +2,7 @@
  * The life of a peer's streams as docs/ARCHITECTURE.md draws it, and as little more as possible: what may happen in which phase, what
  * must have happened once everything has settled, and how long a wait may be. It follows what really happens and objects.
  */
-import type { ErrorCode } from "../../src/errors.ts";
+import type { ErrorCode } from "../../src/base/errors.ts";
 import type { CloseReason, DesiredPeer } from "../../src/events/types.ts";
 
 const LEASE_MS = 10_000;

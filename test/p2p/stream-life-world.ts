@@ -1,13 +1,13 @@
 /** The real loop, backoff and registry between a desired state and far ends that do as they are told; every happening is shown to the models. */
-import { type ErrorCode, PartnerdError, toPartnerdError } from "../../src/errors.ts";
+import { type ErrorCode, PartnerdError, toPartnerdError } from "../../src/base/errors.ts";
+import type { PeerId } from "../../src/base/ids.ts";
 import type { DesiredPeer, ObservedEvent } from "../../src/events/types.ts";
-import type { PeerId } from "../../src/ids.ts";
-import { type StreamKey, StreamRegistry } from "../../src/p2p/registry.ts";
+import { type StreamKey, StreamRegistry } from "../../src/p2p/registry/registry.ts";
 import { DEFAULT_RECONCILER_OPTIONS } from "../../src/reconciler/options.ts";
 import type { ActualPeer, CloseRequest, PartnerStreams } from "../../src/reconciler/ports.ts";
 import { Reconciler } from "../../src/reconciler/reconciler.ts";
-import { seededRandom } from "../../src/sim/random.ts";
-import { VirtualClock } from "../../src/sim/virtual-clock.ts";
+import { seededRandom } from "../../src/sim/time/random.ts";
+import { VirtualClock } from "../../src/sim/time/virtual-clock.ts";
 import { LifeModel, OPEN_TIMEOUT_MS } from "./stream-life-model.ts";
 
 const PROTOCOL = "/heartbeat";

@@ -1,9 +1,9 @@
 /** `closed -> opening -> established -> closed`, with `backoff` between: decide, backoff, queue, loop and registry follow the model's arrows. */
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import type { ErrorCode } from "../../src/errors.ts";
+import type { ErrorCode } from "../../src/base/errors.ts";
+import type { Address, PeerId } from "../../src/base/ids.ts";
 import type { Standing } from "../../src/events/types.ts";
-import type { Address, PeerId } from "../../src/ids.ts";
 import { commandsComparedBy } from "../support/model-command.ts";
 import { desiredPeer } from "../support/peers.ts";
 import type { LifeModel } from "./stream-life-model.ts";

@@ -1,6 +1,6 @@
 /** What the model of stream-life.model.test.ts found, each as the shortest story that shows it. */
 import { expect, test } from "vitest";
-import type { Address } from "../../src/ids.ts";
+import type { Address } from "../../src/base/ids.ts";
 import { desiredPeer } from "../support/peers.ts";
 import { PEERS, World } from "./stream-life-world.ts";
 

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { Random } from "../../src/clock.ts";
-import type { ErrorCode } from "../../src/errors.ts";
+import type { Random } from "../../src/base/clock.ts";
+import type { ErrorCode } from "../../src/base/errors.ts";
 import {
   attemptsOf,
   established,

@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { KeyedQueue } from "../../src/reconciler/keyed-queue.ts";
-import { settled, VirtualClock } from "../../src/sim/virtual-clock.ts";
+import { settled, VirtualClock } from "../../src/sim/time/virtual-clock.ts";
 import { commandsComparedBy } from "../support/model-command.ts";
 
 const KEYS = ["a", "b", "c", "d"] as const;

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { KeyedQueue } from "../../src/reconciler/keyed-queue.ts";
 import { MinHeap } from "../../src/reconciler/min-heap.ts";
-import { VirtualClock } from "../../src/sim/virtual-clock.ts";
+import { VirtualClock } from "../../src/sim/time/virtual-clock.ts";
 
 /** A queue whose work ends when the test says so. */
 function harness() {

@@ -1,8 +1,8 @@
 import { beforeEach, describe, expect, test } from "vitest";
-import type { Address } from "../../src/ids.ts";
+import type { Address } from "../../src/base/ids.ts";
 import type { ReconcilerOptions } from "../../src/reconciler/options.ts";
 import type { SimNetwork } from "../../src/sim/network/network.ts";
-import type { VirtualClock } from "../../src/sim/virtual-clock.ts";
+import type { VirtualClock } from "../../src/sim/time/virtual-clock.ts";
 import { PEER_A, PEER_B, PEER_C } from "../support/peers.ts";
 import { type SimulatedDaemon, startSimulatedDaemon } from "../support/simulated-daemon.ts";
 import { simulatedWorld } from "../support/simulated-host.ts";

@@ -2,9 +2,9 @@
 import { availableParallelism } from "node:os";
 import { resolve } from "node:path";
 import { Command, Option } from "commander";
+import { PartnerdError } from "../../src/base/errors.ts";
+import { nearest } from "../../src/base/nearest.ts";
 import { example } from "../../src/cli/flags.ts";
-import { PartnerdError } from "../../src/errors.ts";
-import { nearest } from "../../src/nearest.ts";
 import { positive, whole } from "../support/numbers.ts";
 import { PLANTS, plantOf } from "./plants/all.ts";
 import { directoryUrl } from "./plants/load.ts";

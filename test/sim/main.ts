@@ -2,9 +2,9 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { CommanderError } from "commander";
-import { readFixtureText } from "../../src/cli/files.ts";
-import { messageOf, PartnerdError, toPartnerdError } from "../../src/errors.ts";
-import { parseFixture } from "../../src/fixture/parse.ts";
+import { messageOf, PartnerdError, toPartnerdError } from "../../src/base/errors.ts";
+import { readFixtureText } from "../../src/cli/fixture/files.ts";
+import { parseFixture } from "../../src/fixture/format/parse.ts";
 import { campaign, type Finding } from "./campaign.ts";
 import { parseCommandLine, type SimCommand } from "./command-line.ts";
 import { type Hunted, hunt } from "./plant-hunt.ts";

@@ -50,7 +50,7 @@ describe("the table of planted bugs", () => {
   it("takes its place in the document, again and again, and leaves the rest alone", () => {
     const document = EMPTY_DOCUMENT.replace("# Planted bugs", "# Planted bugs\n\nBy hand.").concat("\nAnd after.\n");
     const once = withTable(document, [caught, missed]) ?? "";
-    expect(once).toContain(`| \`wake-forgotten\` | ${plant.what} | \`src/nats/ingest.ts\` | \`streams-close\` | 17 | 17 | 1 |`);
+    expect(once).toContain(`| \`wake-forgotten\` | ${plant.what} | \`src/ingest/ingest.ts\` | \`streams-close\` | 17 | 17 | 1 |`);
     expect(withTable(once, [caught, missed])).toBe(once);
     expect(withTable(once, [])).toBe(withTable(document, []));
     expect(once.startsWith("# Planted bugs\n\nBy hand.")).toBe(true);

@@ -5,7 +5,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { formatFixture, parseFixture } from "../../src/fixture/parse.ts";
+import { formatFixture, parseFixture } from "../../src/fixture/format/parse.ts";
 import { simulate } from "../../src/sim/simulate.ts";
 
 const FOLDER = join(import.meta.dirname, "../fixtures/sequence");

@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { formatFixture, parseFixture } from "../../src/fixture/parse.ts";
-import type { Fixture, FixtureLine } from "../../src/fixture/schema.ts";
+import { formatFixture, parseFixture } from "../../src/fixture/format/parse.ts";
+import type { Fixture, FixtureLine } from "../../src/fixture/format/schema.ts";
 import { minimalPart, type ShrinkProgress, shrink } from "../../src/sim/shrink.ts";
 import { anyFixture } from "../fixture/arbitrary.ts";
 

@@ -1,5 +1,5 @@
 /** The simulator, sound or with a bug planted in it. */
-import type { Fixture } from "../../src/fixture/schema.ts";
+import type { Fixture } from "../../src/fixture/format/schema.ts";
 import type { SimResult, SimulateOptions } from "../../src/sim/simulate.ts";
 import { directoryUrl, loadWith } from "./plants/load.ts";
 import type { Plant } from "./plants/plant.ts";

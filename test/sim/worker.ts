@@ -1,8 +1,8 @@
 /** One thread of the command: runs what it is told, one job at a time. */
 import { parentPort, workerData } from "node:worker_threads";
-import { messageOf } from "../../src/errors.ts";
-import { formatFixture, parseFixture } from "../../src/fixture/parse.ts";
-import type { Fixture } from "../../src/fixture/schema.ts";
+import { messageOf } from "../../src/base/errors.ts";
+import { formatFixture, parseFixture } from "../../src/fixture/format/parse.ts";
+import type { Fixture } from "../../src/fixture/format/schema.ts";
 import { type ShrinkProgress, shrink } from "../../src/sim/shrink.ts";
 import type { SimResult, Violation } from "../../src/sim/simulate.ts";
 import { type Answer, type Interim, type Job, type Order, type Ran, RUNNER_INVARIANTS, type WorkerSetup } from "./messages.ts";

@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { describe, expect, it } from "vitest";
 import { PEER_A } from "../support/peers.ts";
-import { append, desired, opened } from "./events.ts";
-import { rawConnection, TemporaryStore } from "./temporary-store.ts";
+import { append, desired, opened } from "./support/events.ts";
+import { rawConnection, TemporaryStore } from "./support/temporary-store.ts";
 
 /** Runs the writer until it has said `lines` numbers, kills it in the middle of its next write, and returns the last number it said. */
 async function lastSaidBeforeKill(directory: string, lines: number): Promise<number> {

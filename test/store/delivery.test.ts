@@ -1,13 +1,13 @@
 /** What comes from a broker's stream: the cursor, duplicates, late messages, gaps, and what can be proved of it. */
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { resourceIdOf } from "../../src/ids.ts";
-import type { StreamPosition } from "../../src/store/cursor.ts";
-import { dedupeKeyOf } from "../../src/store/dedupe-key.ts";
-import { deliveryProof, proven } from "../../src/store/delivery-proof.ts";
-import type { Received } from "../../src/store/receive.ts";
+import { resourceIdOf } from "../../src/base/ids.ts";
+import type { StreamPosition } from "../../src/store/model/cursor.ts";
+import { dedupeKeyOf } from "../../src/store/model/dedupe-key.ts";
+import { deliveryProof, proven } from "../../src/store/model/delivery-proof.ts";
+import type { Received } from "../../src/store/write/receive.ts";
 import { PEER_A, PEER_B } from "../support/peers.ts";
-import { addressOf, desired, received, rejected } from "./events.ts";
-import { TemporaryStore } from "./temporary-store.ts";
+import { addressOf, desired, received, rejected } from "./support/events.ts";
+import { TemporaryStore } from "./support/temporary-store.ts";
 
 const identity = { stream: "S", created: "2026-01-01T00:00:00Z" };
 const cursor = { ...identity, firstSequence: 1, sequence: 0, messageHash: null };

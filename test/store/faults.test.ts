@@ -6,9 +6,9 @@ import { checkDatabase } from "../../src/store/check/check.ts";
 import { openStore } from "../../src/store/store.ts";
 import { errorWith } from "../support/matchers.ts";
 import { PEER_A, PEER_B } from "../support/peers.ts";
-import { append, desired, opened } from "./events.ts";
-import { appendLongLog } from "./long-log.ts";
-import { rawConnection, TemporaryStore, temporaryDirectory } from "./temporary-store.ts";
+import { append, desired, opened } from "./support/events.ts";
+import { appendLongLog } from "./support/long-log.ts";
+import { rawConnection, TemporaryStore, temporaryDirectory } from "./support/temporary-store.ts";
 
 let temporary: TemporaryStore;
 beforeEach(() => {

@@ -2,12 +2,12 @@
 import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { PartnerdError } from "../../src/errors.ts";
+import { PartnerdError } from "../../src/base/errors.ts";
 import { type LogWindow, openLogReader } from "../../src/store/log-reader.ts";
 import { PEER_A, PEER_B } from "../support/peers.ts";
-import { append, closed, desired, opened, openFailed, rejected } from "./events.ts";
-import { toldStory } from "./story.ts";
-import { rawConnection, TemporaryStore, temporaryDirectory } from "./temporary-store.ts";
+import { append, closed, desired, opened, openFailed, rejected } from "./support/events.ts";
+import { toldStory } from "./support/story.ts";
+import { rawConnection, TemporaryStore, temporaryDirectory } from "./support/temporary-store.ts";
 
 const ALL: LogWindow = { fromSeq: 1, toSeq: Number.MAX_SAFE_INTEGER, peerIds: [] };
 

@@ -3,9 +3,9 @@ import { execFileSync, spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { archiveBefore } from "./archiving.ts";
-import { toldStory } from "./story.ts";
-import type { TemporaryStore } from "./temporary-store.ts";
+import { archiveBefore } from "./support/archiving.ts";
+import { toldStory } from "./support/story.ts";
+import type { TemporaryStore } from "./support/temporary-store.ts";
 
 const DOCUMENT = readFileSync(join(import.meta.dirname, "../../docs/SQL.md"), "utf8");
 

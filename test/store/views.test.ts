@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { resourceIdOf } from "../../src/ids.ts";
+import { resourceIdOf } from "../../src/base/ids.ts";
 import { PEER_A, PEER_B } from "../support/peers.ts";
-import { append, closed, desired, inboundRefused, opened, openFailed, rejected, removed } from "./events.ts";
-import { TemporaryStore } from "./temporary-store.ts";
+import { append, closed, desired, inboundRefused, opened, openFailed, rejected, removed } from "./support/events.ts";
+import { TemporaryStore } from "./support/temporary-store.ts";
 
 describe("times", () => {
   it("are those of JavaScript, to the millisecond", () => {

@@ -2,8 +2,8 @@
 import { readFileSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import Database from "better-sqlite3";
-import type { Random } from "../../src/clock.ts";
-import type { Finding } from "../../src/store/finding.ts";
+import type { Random } from "../../src/base/clock.ts";
+import type { Finding } from "../../src/store/model/finding.ts";
 import { behindTheGuards, makeFit } from "./forger.ts";
 import { type HeldBytes, heldBytes, type Tree } from "./sqlite-pages.ts";
 

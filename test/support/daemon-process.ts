@@ -8,13 +8,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { z } from "zod";
-import { systemRandom } from "../../src/clock.ts";
+import { systemRandom } from "../../src/base/clock.ts";
+import { endsWithParent } from "../../src/base/ends-with-parent.ts";
 import { ENV_PREFIX } from "../../src/config/leaves.ts";
 import type { configSchema } from "../../src/config/schema.ts";
 import { freePorts } from "../../src/demo/ports.ts";
-import { endsWithParent } from "../../src/ends-with-parent.ts";
-import type { HealthView, PeerDetailView, PeerView, SelfView } from "../../src/http/api.ts";
-import { rawConnection } from "../store/temporary-store.ts";
+import type { HealthView, PeerDetailView, PeerView, SelfView } from "../../src/views/api.ts";
+import { rawConnection } from "../store/support/temporary-store.ts";
 import { until } from "./until.ts";
 
 export const LAUNCHER = fileURLToPath(new URL("../../bin/oc-partnerd", import.meta.url));

@@ -1,7 +1,7 @@
 /** Whether a daemon's database is whole, whatever happened to the process that wrote it. */
-import { systemClock } from "../../src/clock.ts";
+import { systemClock } from "../../src/base/clock.ts";
 import { checkDatabase } from "../../src/store/check/check.ts";
-import { sentenceOf } from "../../src/store/finding.ts";
+import { sentenceOf } from "../../src/store/model/finding.ts";
 import { openStore } from "../../src/store/store.ts";
 import type { DaemonProcess } from "./daemon-process.ts";
 

@@ -1,6 +1,6 @@
+import type { PeerId, ResourceId } from "../../src/base/ids.ts";
 import { type Folded, foldDesired } from "../../src/events/fold.ts";
 import type { DesiredEvent, DesiredPeer } from "../../src/events/types.ts";
-import type { PeerId, ResourceId } from "../../src/ids.ts";
 
 /** The desired state in memory: each event folded gets the next seq, and a time of seq x 1000 ms. */
 export class DesiredState {

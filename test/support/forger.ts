@@ -1,14 +1,14 @@
 /** What somebody can do to a database who knows how it is made: guards dropped and put back, and all that follows from the rows made to fit. */
 import type Database from "better-sqlite3";
-import { CHAIN_START, chainHash } from "../../src/store/chain.ts";
-import type { LogRow } from "../../src/store/check/row-check.ts";
-import { readRows } from "../../src/store/check/rows.ts";
-import { cursorOf } from "../../src/store/cursor.ts";
-import { storedSha256Of } from "../../src/store/payload.ts";
-import { startReplay } from "../../src/store/replay.ts";
-import type { ingestCursor } from "../../src/store/schema.ts";
-import { placeAfter, type StreamPlace } from "../../src/store/stream-place.ts";
-import { tables } from "../../src/store/tables.ts";
+import type { LogRow } from "../../src/store/check/rows/row-check.ts";
+import { readRows } from "../../src/store/check/rows/row-reader.ts";
+import { startReplay } from "../../src/store/fold/replay.ts";
+import { CHAIN_START, chainHash } from "../../src/store/model/chain.ts";
+import { cursorOf } from "../../src/store/model/cursor.ts";
+import { placeAfter, type StreamPlace } from "../../src/store/model/derived-cursor.ts";
+import { storedSha256Of } from "../../src/store/model/payload.ts";
+import type { ingestCursor } from "../../src/store/schema/log.ts";
+import { tables } from "../../src/store/sql/tables.ts";
 
 /** Runs `work` without the guards, and leaves no trace of that in the file's count of schema changes. */
 export function behindTheGuards(database: Database.Database, work: () => void): void {

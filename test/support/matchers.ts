@@ -1,6 +1,6 @@
 /** Vitest's matchers of text, typed as the text that they stand for. */
 import { expect } from "vitest";
-import type { ErrorCode, PartnerdError } from "../../src/errors.ts";
+import type { ErrorCode, PartnerdError } from "../../src/base/errors.ts";
 
 export const matching = (pattern: RegExp) => expect.stringMatching(pattern) as string;
 

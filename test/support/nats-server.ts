@@ -5,8 +5,8 @@ import { once } from "node:events";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { endsWithParent } from "../../src/ends-with-parent.ts";
-import { findNatsServer } from "../../src/nats/find-nats-server.ts";
+import { endsWithParent } from "../../src/base/ends-with-parent.ts";
+import { findNatsServer } from "../../src/nats/server/find-nats-server.ts";
 import { until } from "./until.ts";
 
 interface NatsServerOptions {

@@ -1,17 +1,17 @@
 /** A real libp2p host on loopback with the partner protocols on it, and what it reported. */
 import { generateKeyPairFromSeed } from "@libp2p/crypto/keys";
 import { peerIdFromPrivateKey } from "@libp2p/peer-id";
-import { deadline, systemClock, systemRandom } from "../../src/clock.ts";
-import { PartnerdError } from "../../src/errors.ts";
+import { deadline, systemClock, systemRandom } from "../../src/base/clock.ts";
+import { PartnerdError } from "../../src/base/errors.ts";
+import type { Address, PeerId } from "../../src/base/ids.ts";
+import { didOf } from "../../src/base/ids.ts";
 import type { ObservedEvent } from "../../src/events/types.ts";
-import type { Address, PeerId } from "../../src/ids.ts";
-import { didOf } from "../../src/ids.ts";
-import { peerIdOf } from "../../src/p2p/connections.ts";
-import type { Node } from "../../src/p2p/node.ts";
-import { createNode, startNode, stopNode } from "../../src/p2p/node.ts";
+import { peerIdOf } from "../../src/p2p/host/connection-index.ts";
+import type { Node } from "../../src/p2p/host/node.ts";
+import { createNode, startNode, stopNode } from "../../src/p2p/host/node.ts";
 import type { Libp2pPartnerStreams, PartnerStreamsComponents } from "../../src/p2p/partner-streams.ts";
 import { createPartnerStreams } from "../../src/p2p/partner-streams.ts";
-import type { StreamObserver } from "../../src/p2p/registry.ts";
+import type { StreamObserver } from "../../src/p2p/registry/registry.ts";
 import type { Verdict } from "../../src/reconciler/ports.ts";
 import { until } from "./until.ts";
 

@@ -1,6 +1,6 @@
 import { generateKeyPairFromSeed } from "@libp2p/crypto/keys";
 import { peerIdFromPrivateKey } from "@libp2p/peer-id";
-import { type PeerId, parsePeerId } from "../../src/ids.ts";
+import { type PeerId, parsePeerId } from "../../src/base/ids.ts";
 
 /** The PeerID of the Ed25519 key whose seed is 32 times `seed`: the same in every run. */
 export async function peerIdOfSeed(seed: number): Promise<PeerId> {

@@ -1,6 +1,6 @@
 /** What a daemon says of one peer over time, looked at every 50 ms as an impatient operator would. */
 import { setTimeout as delay } from "node:timers/promises";
-import type { PeerView } from "../../src/http/api.ts";
+import type { PeerView } from "../../src/views/api.ts";
 import type { DaemonProcess } from "./daemon-process.ts";
 
 const LOOK_EVERY_MS = 50;

@@ -1,6 +1,7 @@
 /** Desired peers for tests, without going through events. */
+
+import { type Address, type PeerId, parsePeerId } from "../../src/base/ids.ts";
 import type { DesiredPeer } from "../../src/events/types.ts";
-import { type Address, type PeerId, parsePeerId } from "../../src/ids.ts";
 
 export const PEER_A = peerIdOf("12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA");
 export const PEER_B = peerIdOf("12D3KooWLrYpZzrwDmMMgvG3qFvMi4yxqxZcGBUd1pUTVTsKoXxh");

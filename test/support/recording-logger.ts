@@ -1,5 +1,5 @@
 /** A logger that keeps what it was told. */
-import type { Logger } from "../../src/log.ts";
+import type { Logger } from "../../src/base/log.ts";
 
 interface LogLine {
   readonly level: "debug" | "info" | "warn" | "error";

@@ -1,10 +1,11 @@
 /** A reconciler on a simulated host: its desired state is a map that a test edits, and it keeps a record of what it did. */
+
+import type { Address, PeerId } from "../../src/base/ids.ts";
 import type { DesiredPeer, ObservedEvent } from "../../src/events/types.ts";
-import type { Address, PeerId } from "../../src/ids.ts";
 import { type Action, type InboundRule, inboundVerdict } from "../../src/reconciler/decide.ts";
 import { DEFAULT_RECONCILER_OPTIONS, type ReconcilerOptions } from "../../src/reconciler/options.ts";
 import { Reconciler } from "../../src/reconciler/reconciler.ts";
-import { derivedRandom } from "../../src/sim/random.ts";
+import { derivedRandom } from "../../src/sim/time/random.ts";
 import { desiredPeer } from "./peers.ts";
 import { type SimulatedHost, type SimulatedWorld, startSimulatedHost } from "./simulated-host.ts";
 

@@ -1,16 +1,17 @@
 /** A host with the partner protocols in the simulated network, and what it reported. */
+
+import type { Address, PeerId } from "../../src/base/ids.ts";
+import { didOf } from "../../src/base/ids.ts";
 import type { ObservedEvent } from "../../src/events/types.ts";
-import type { Address, PeerId } from "../../src/ids.ts";
-import { didOf } from "../../src/ids.ts";
-import { createGater } from "../../src/p2p/gater.ts";
+import { createGater } from "../../src/p2p/host/gater.ts";
 import { createPartnerStreams, type Libp2pPartnerStreams } from "../../src/p2p/partner-streams.ts";
-import type { StreamObserver } from "../../src/p2p/registry.ts";
-import type { PartnerRule } from "../../src/p2p/rule.ts";
+import type { PartnerRule } from "../../src/p2p/registry/admission-policy.ts";
+import type { StreamObserver } from "../../src/p2p/registry/registry.ts";
 import type { Verdict } from "../../src/reconciler/ports.ts";
 import { SimNetwork } from "../../src/sim/network/network.ts";
 import type { SimNode } from "../../src/sim/network/node.ts";
-import { derivedRandom } from "../../src/sim/random.ts";
-import { type ClockView, VirtualClock } from "../../src/sim/virtual-clock.ts";
+import { derivedRandom } from "../../src/sim/time/random.ts";
+import { type ClockView, VirtualClock } from "../../src/sim/time/virtual-clock.ts";
 
 export interface SimulatedWorld {
   readonly clock: VirtualClock;

@@ -2,10 +2,10 @@
  * The broker between the apps and the daemon. What it promises depends on the kind: core NATS forgets, a stream keeps. What it does
  * depends on the faults.
  */
-import type { Clock } from "../../clock.ts";
-import { PartnerdError } from "../../errors.ts";
-import type { ReceivedMessage } from "../../nats/delivery.ts";
-import type { ClockView } from "../virtual-clock.ts";
+import type { Clock } from "../../base/clock.ts";
+import { PartnerdError } from "../../base/errors.ts";
+import type { ReceivedMessage } from "../../ingest/ingest-buffer.ts";
+import type { ClockView } from "../time/virtual-clock.ts";
 import { SimLink } from "./link.ts";
 import { SimStream, type Stored } from "./stream.ts";
 

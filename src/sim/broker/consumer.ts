@@ -1,7 +1,7 @@
 /** A durable pull consumer with `ack_policy: all`, as nats-server has it; test/contract/stream-link.contract.ts tells what of that holds. */
 import { type ConsumerConfig, millis } from "nats";
-import type { Clock } from "../../clock.ts";
-import type { ConsumerState, PullRequest } from "../../nats/stream-link.ts";
+import type { Clock } from "../../base/clock.ts";
+import type { ConsumerState, PullRequest } from "../../ingest/stream/broker-port.ts";
 import type { SimStream, Stored } from "./stream.ts";
 
 /** Where a request wants its answers. */

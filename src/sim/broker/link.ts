@@ -1,11 +1,18 @@
 /** One connection of the daemon to the simulated broker: what nats-link.ts is over NATS, with a way in between on which things get lost. */
-import type { Clock } from "../../clock.ts";
-import { PartnerdError } from "../../errors.ts";
-import type { StreamState } from "../../nats/stream-alignment.ts";
-import { consumerConfig } from "../../nats/stream-config.ts";
-import type { ConsumerState, PullChannel, PullListener, PullRequest, StreamLink, StreamMessage } from "../../nats/stream-link.ts";
-import { placeOf } from "../../nats/stream-message.ts";
-import type { ClockView } from "../virtual-clock.ts";
+import type { Clock } from "../../base/clock.ts";
+import { PartnerdError } from "../../base/errors.ts";
+import type { StreamState } from "../../ingest/stream/align.ts";
+import type {
+  ConsumerState,
+  PullChannel,
+  PullListener,
+  PullRequest,
+  StreamLink,
+  StreamMessage,
+} from "../../ingest/stream/broker-port.ts";
+import { placeOf } from "../../ingest/stream/delivery-position.ts";
+import { consumerConfig } from "../../nats/setup/stream-config.ts";
+import type { ClockView } from "../time/virtual-clock.ts";
 import type { Inbox } from "./consumer.ts";
 import type { SimStream } from "./stream.ts";
 

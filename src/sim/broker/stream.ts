@@ -1,9 +1,9 @@
 /** A stream of the simulated broker: what it holds, what it held, and the one consumer that reads it. */
 import { hash } from "node:crypto";
 import type { ConsumerConfig } from "nats";
-import type { Clock } from "../../clock.ts";
-import type { StreamState } from "../../nats/stream-alignment.ts";
-import { dedupeKeyOf, messageHash } from "../../store/dedupe-key.ts";
+import type { Clock } from "../../base/clock.ts";
+import type { StreamState } from "../../ingest/stream/align.ts";
+import { dedupeKeyOf, messageHash } from "../../store/model/dedupe-key.ts";
 import { SimConsumer } from "./consumer.ts";
 
 /** A message that the stream has stored. */

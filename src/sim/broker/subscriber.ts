@@ -1,8 +1,8 @@
 /** Keeps a daemon connected to the simulated broker, as connection.ts does, and has the stream read on each connection, as event-source.ts does. */
-import { jittered, type Random } from "../../clock.ts";
-import { pause } from "../../nats/pause.ts";
-import { StreamReader, type StreamReaderDependencies } from "../../nats/stream-reader.ts";
-import type { ClockView } from "../virtual-clock.ts";
+import { jittered, type Random } from "../../base/clock.ts";
+import { pause } from "../../base/pause.ts";
+import { StreamReader, type StreamReaderDependencies } from "../../ingest/stream/reader.ts";
+import type { ClockView } from "../time/virtual-clock.ts";
 import { CONSUMER, type SimBroker, STREAM } from "./broker.ts";
 import type { SimLink } from "./link.ts";
 

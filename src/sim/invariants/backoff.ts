@@ -1,6 +1,6 @@
 /** The backoff of a key grows with its failures, and with nothing else; only a stable stream or a new generation ends it. */
-import type { ErrorCode } from "../../errors.ts";
-import type { PeerId } from "../../ids.ts";
+import type { ErrorCode } from "../../base/errors.ts";
+import type { PeerId } from "../../base/ids.ts";
 import type { Invariant, Scene } from "./invariant.ts";
 
 /** DESIGN: reset only after 60 s of stable stream. A little less, for a stream that was lost just before it was logged. */

@@ -1,5 +1,5 @@
 /** Once the world is well, actual equals desired within a stated time, and then nothing moves but heartbeats. */
-import type { PeerId } from "../../ids.ts";
+import type { PeerId } from "../../base/ids.ts";
 import { PARTNER_PROTOCOL } from "../../p2p/constants.ts";
 import type { Invariant, Running, Scene } from "./invariant.ts";
 

@@ -1,6 +1,7 @@
 /** A generation begins where an event asks for something else than before, and nowhere else: it ends work and backoff. */
+
+import type { Address, PeerId } from "../../base/ids.ts";
 import type { Standing } from "../../events/types.ts";
-import type { Address, PeerId } from "../../ids.ts";
 import type { Invariant, Scene } from "./invariant.ts";
 
 interface Wish {

@@ -1,13 +1,13 @@
 /** What must always hold, as watchers: each hears what happens, and says when it does not hold. */
 
+import type { PeerId } from "../../base/ids.ts";
 import type { ObservedEvent } from "../../events/types.ts";
-import type { Fixture } from "../../fixture/schema.ts";
-import type { PeerId } from "../../ids.ts";
+import type { Fixture } from "../../fixture/format/schema.ts";
 import type { Libp2pPartnerStreams } from "../../p2p/partner-streams.ts";
 import type { Action } from "../../reconciler/decide.ts";
 import type { Outcome } from "../../reconciler/outcome.ts";
 import type { Reconciler } from "../../reconciler/reconciler.ts";
-import type { Logged } from "../../store/logged.ts";
+import type { Logged } from "../../store/model/log-entry.ts";
 import type { Store } from "../../store/store.ts";
 import type { SimBroker } from "../broker/broker.ts";
 import type { Stored } from "../broker/stream.ts";

@@ -1,5 +1,5 @@
 /** What is decided is done in time: a lost wake must not hide behind the periodic diff, and no key may starve. */
-import type { PeerId } from "../../ids.ts";
+import type { PeerId } from "../../base/ids.ts";
 import type { Invariant, Scene } from "./invariant.ts";
 
 /** From the append of an event to the action that it calls for, whatever the network does. */

@@ -1,5 +1,5 @@
 /** At most one operation in flight per key; no more opens at once than are allowed; none that lasts for ever. */
-import type { PeerId } from "../../ids.ts";
+import type { PeerId } from "../../base/ids.ts";
 import type { Invariant, Scene } from "./invariant.ts";
 
 /** An operation that is aborted has to end at once; this is for those that wait for their turn. */

@@ -1,6 +1,7 @@
 /** What stands on the wire is what the registry says and the log wants: nothing more, nothing that lingers, nothing killed in health. */
+
+import type { PeerId } from "../../base/ids.ts";
 import type { DesiredPeer, StreamClosed } from "../../events/types.ts";
-import type { PeerId } from "../../ids.ts";
 import { PARTNER_PROTOCOL } from "../../p2p/constants.ts";
 import type { SimConnection } from "../network/connection.ts";
 import type { SimStream } from "../network/stream.ts";

@@ -5,11 +5,11 @@ import {
   TooManyOutboundProtocolStreamsError,
   UnsupportedProtocolError,
 } from "@libp2p/interface";
-import { toPartnerdError } from "../../errors.ts";
-import type { PeerId } from "../../ids.ts";
+import { toPartnerdError } from "../../base/errors.ts";
+import type { PeerId } from "../../base/ids.ts";
 import { abortable } from "../../p2p/abortable.ts";
 import { MAX_STREAMS_PER_CONNECTION } from "../../p2p/constants.ts";
-import type { HostConnection } from "../../p2p/host.ts";
+import type { HostConnection } from "../../p2p/host/host.ts";
 import { connectionReset } from "./errors.ts";
 import type { Frame, StreamFrame } from "./frames.ts";
 import { FAREWELL, GOODBYE, PING, PONG } from "./frames.ts";

@@ -1,6 +1,6 @@
 /** How a connection comes about: TCP's three steps, then noise's, seen from both ends. Two round trips until the dial resolves. */
 import { AbortError, ConnectionClosedError, TimeoutError } from "@libp2p/interface";
-import type { PeerId } from "../../ids.ts";
+import type { PeerId } from "../../base/ids.ts";
 import { SimConnection } from "./connection.ts";
 import { connectionIntercepted, connectionRefused, connectionReset, unexpectedPeer } from "./errors.ts";
 import type { Frame } from "./frames.ts";

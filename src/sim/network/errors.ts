@@ -1,5 +1,5 @@
-/** Errors that js-libp2p keeps to itself; src/p2p/open-errors.ts tells them apart by name and message, as here. */
-import type { PeerId } from "../../ids.ts";
+/** Errors that js-libp2p keeps to itself; src/p2p/heartbeat/open-errors.ts tells them apart by name and message, as here. */
+import type { PeerId } from "../../base/ids.ts";
 
 function named(name: string, message: string): Error {
   const error = new Error(message);

@@ -1,9 +1,9 @@
 /** A partner as the daemon meets it: what a Go host does on the wire, scripted on a node without any of our own p2p code. */
 import { multiaddr } from "@multiformats/multiaddr";
-import { type Clock, jittered, type Random } from "../../clock.ts";
-import { PartnerdError } from "../../errors.ts";
-import type { Address, Did, PeerId } from "../../ids.ts";
-import { withPeerId } from "../../ids.ts";
+import { type Clock, jittered, type Random } from "../../base/clock.ts";
+import { PartnerdError } from "../../base/errors.ts";
+import type { Address, Did, PeerId } from "../../base/ids.ts";
+import { withPeerId } from "../../base/ids.ts";
 import {
   HEARTBEAT_JITTER,
   HEARTBEAT_PERIOD_MS,
@@ -12,8 +12,8 @@ import {
   PARTNER_PROTOCOL,
   PROBE_PROTOCOL,
 } from "../../p2p/constants.ts";
-import { encodeHeartbeat } from "../../p2p/heartbeat-codec.ts";
-import type { HostStream } from "../../p2p/host.ts";
+import { encodeHeartbeat } from "../../p2p/heartbeat/codec.ts";
+import type { HostStream } from "../../p2p/host/host.ts";
 import type { SimConnection } from "./connection.ts";
 import type { SimNode } from "./node.ts";
 import type { SimStream } from "./stream.ts";

@@ -1,5 +1,5 @@
 /** What travels between two machines of the simulated network. */
-import type { PeerId } from "../../ids.ts";
+import type { PeerId } from "../../base/ids.ts";
 
 /** In the order in which a connection comes about: TCP, then noise, whose last message tells who dialled. */
 type HandshakeFrame =

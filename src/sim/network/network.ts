@@ -1,9 +1,9 @@
 /**
  * libp2p in memory, on a virtual clock: machines that listen at addresses, and wires between them that take time. The partner
- * protocol runs on it unchanged (src/p2p/host.ts says what it needs).
+ * protocol runs on it unchanged (src/p2p/host/host.ts says what it needs).
  */
-import type { Clock, Random } from "../../clock.ts";
-import type { Address, PeerId } from "../../ids.ts";
+import type { Clock, Random } from "../../base/clock.ts";
+import type { Address, PeerId } from "../../base/ids.ts";
 import type { SimNodeInit } from "./node.ts";
 import { SimNode } from "./node.ts";
 import type { Wire } from "./pipe.ts";

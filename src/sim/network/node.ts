@@ -1,7 +1,7 @@
 /** A libp2p host of the simulated network, on a machine of its own, and whatever is wrong with that machine. */
-import type { Clock } from "../../clock.ts";
-import type { PeerId } from "../../ids.ts";
-import type { Host, HostEvents, HostGater, HostStreamHandler, StreamLimits } from "../../p2p/host.ts";
+import type { Clock } from "../../base/clock.ts";
+import type { PeerId } from "../../base/ids.ts";
+import type { Host, HostEvents, HostGater, HostStreamHandler, StreamLimits } from "../../p2p/host/host.ts";
 import type { SimConnection } from "./connection.ts";
 import { Dial } from "./dial.ts";
 import { dialDenied } from "./errors.ts";
@@ -55,7 +55,7 @@ export class SimNode implements Host {
     this.gater = gater;
   }
 
-  /** Rejects as libp2p does; see src/p2p/open-errors.ts. `target` ends in the PeerID that must answer. */
+  /** Rejects as libp2p does; see src/p2p/heartbeat/open-errors.ts. `target` ends in the PeerID that must answer. */
   async dial(target: { toString(): string }, { signal }: { readonly signal: AbortSignal }): Promise<SimConnection> {
     signal.throwIfAborted();
     const [address = "", expected = ""] = target.toString().split("/p2p/");

@@ -1,5 +1,5 @@
 /** One direction of a connection: what is sent arrives later and in order, or waits for as long as the wire is cut. */
-import type { Clock } from "../../clock.ts";
+import type { Clock } from "../../base/clock.ts";
 import type { Frame } from "./frames.ts";
 
 /** The wire below a pipe. */

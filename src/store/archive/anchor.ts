@@ -1,19 +1,19 @@
 /** The anchor: one transaction that makes an archive file the place of the rows that it holds. */
 import type { Database } from "better-sqlite3";
 import { drizzle } from "drizzle-orm/better-sqlite3";
-import type { Clock } from "../../clock.ts";
-import { PartnerdError } from "../../errors.ts";
-import { appender, OBSERVED } from "../append.ts";
-import type { Anchor } from "../archive-rows.ts";
-import { archiveAnchor, archivedDelivery, archivedOpenStream, archivedPeer, archivedResource } from "../archive-schema.ts";
-import { archivedMessage } from "../archived-message.ts";
-import { type ArchivedState, packState } from "../archived-state.ts";
-import type { LogHead } from "../head-file.ts";
-import { Memory } from "../memory.ts";
-import { IS_OVER } from "../remove-archived-rows.ts";
-import { type Repetition, Repetitions } from "../repetitions.ts";
-import { placeholders, writer } from "../statement.ts";
-import { type Tables, tables } from "../tables.ts";
+import type { Clock } from "../../base/clock.ts";
+import { PartnerdError } from "../../base/errors.ts";
+import { archivedMessage } from "../fold/archive-sentence.ts";
+import { type ArchivedState, packState } from "../fold/archived-state.ts";
+import type { LogHead } from "../head/head-file.ts";
+import { archiveAnchor, archivedDelivery, archivedOpenStream, archivedPeer, archivedResource } from "../schema/archive.ts";
+import type { Anchor } from "../sql/archive-rows.ts";
+import { placeholders, writer } from "../sql/statement.ts";
+import { type Tables, tables } from "../sql/tables.ts";
+import { appender, OBSERVED } from "../write/append.ts";
+import { Memory } from "../write/committed-state.ts";
+import { type Repetition, Repetitions } from "../write/repetitions.ts";
+import { IS_OVER } from "./remove-archived-rows.ts";
 
 const orm = drizzle.mock();
 

@@ -1,20 +1,20 @@
 /** The archive files of a log, each against its anchor, as far as they are to be found. */
 import { basename, dirname } from "node:path";
 import Database from "better-sqlite3";
-import { toPartnerdError } from "../../errors.ts";
-import type { Anchor } from "../archive-rows.ts";
-import { archivedMessage } from "../archived-message.ts";
-import { projectionsOf, stateSha256Of } from "../archived-state.ts";
-import { CHAIN_START } from "../chain.ts";
-import type { LogRow } from "../check/row-check.ts";
-import { attempt } from "../check/rows.ts";
-import { databaseFileOf } from "../database-file.ts";
-import { type Finding, rowPlace } from "../finding.ts";
-import { FROM_ZERO } from "../replay.ts";
-import { type Tables, tables } from "../tables.ts";
-import { pathOf } from "./archive-files.ts";
-import type { ArchiveStart } from "./archive-fold.ts";
-import { readVerified } from "./verify-archive.ts";
+import { toPartnerdError } from "../../base/errors.ts";
+import type { LogRow } from "../check/rows/row-check.ts";
+import { attempt } from "../check/rows/row-reader.ts";
+import { archivedMessage } from "../fold/archive-sentence.ts";
+import { projectionsOf, stateSha256Of } from "../fold/archived-state.ts";
+import { FROM_ZERO } from "../fold/replay.ts";
+import { CHAIN_START } from "../model/chain.ts";
+import { type Finding, rowPlace } from "../model/finding.ts";
+import type { Anchor } from "../sql/archive-rows.ts";
+import { databaseFileOf } from "../sql/database-file.ts";
+import { type Tables, tables } from "../sql/tables.ts";
+import { pathOf } from "./file/archive-files.ts";
+import type { ArchiveStart } from "./file/archive-fold.ts";
+import { readVerified } from "./file/verify-archive.ts";
 
 export interface CheckedArchive {
   readonly anchor: Anchor;

@@ -1,9 +1,9 @@
 /** Which rows an archive takes, and what that would free. Reads only. */
 import type { Database } from "better-sqlite3";
-import { CHAIN_START } from "../chain.ts";
-import { FROM_ZERO } from "../replay.ts";
-import type { Tables } from "../tables.ts";
-import type { ArchiveStart } from "./archive-fold.ts";
+import { FROM_ZERO } from "../fold/replay.ts";
+import { CHAIN_START } from "../model/chain.ts";
+import type { Tables } from "../sql/tables.ts";
+import type { ArchiveStart } from "./file/archive-fold.ts";
 
 /** Rows before this seq, or before the first one of this wall time or later. */
 export type ArchiveBefore = { readonly seq: number } | { readonly atMs: number };

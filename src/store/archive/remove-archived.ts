@@ -1,7 +1,7 @@
 /** Deleting the rows of an archive: in transactions so short that a daemon beside hardly notices. */
 import type { Database } from "better-sqlite3";
-import type { Clock } from "../../clock.ts";
-import { removeArchivedRows } from "../remove-archived-rows.ts";
+import type { Clock } from "../../base/clock.ts";
+import { removeArchivedRows } from "./remove-archived-rows.ts";
 
 /** Who waits for SQLite's lock looks for it ever more rarely, and with its event loop standing still: most of the time has to be his. */
 const REST_SHARE = 3;

@@ -1,17 +1,17 @@
 /** What stands for the rows that were archived: the anchors, each with its row in the chain, and the tables that are made of them. */
 import type { Database } from "better-sqlite3";
 import type { SQLiteTable } from "drizzle-orm/sqlite-core";
-import { type Anchor, archiveRows } from "../archive-rows.ts";
-import { archiveAnchor, archivedDelivery, archivedOpenStream, archivedPeer, archivedResource } from "../archive-schema.ts";
-import { archivedMessage } from "../archived-message.ts";
-import { type ArchivedState, projectionsOf } from "../archived-state.ts";
-import type { Finding } from "../finding.ts";
-import { FROM_ZERO, type Projections } from "../replay.ts";
+import { archivedMessage } from "../fold/archive-sentence.ts";
+import { type ArchivedState, projectionsOf } from "../fold/archived-state.ts";
+import { FROM_ZERO, type Projections } from "../fold/replay.ts";
+import type { Finding } from "../model/finding.ts";
+import { archiveAnchor, archivedDelivery, archivedOpenStream, archivedPeer, archivedResource } from "../schema/archive.ts";
+import { type Anchor, archiveRows } from "../sql/archive-rows.ts";
 import { archivedMessageFindings } from "./archived-messages-check.ts";
-import { typeProblems } from "./column-types.ts";
 import { LOG_BEGINNING } from "./head-check.ts";
-import type { LogStart } from "./row-check.ts";
-import { attempt, rowsOf } from "./rows.ts";
+import { typeProblems } from "./rows/column-types.ts";
+import type { LogStart } from "./rows/row-check.ts";
+import { attempt, rowsOf } from "./rows/row-reader.ts";
 
 /** In front of the first row that counts, and what the log came to there; undefined where that cannot be read. */
 export interface LogOrigin {

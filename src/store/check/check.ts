@@ -5,33 +5,33 @@
 import { closeSync, openSync, readSync } from "node:fs";
 import { basename } from "node:path";
 import Database from "better-sqlite3";
-import { messageOf } from "../../errors.ts";
-import { databaseFileOf } from "../database-file.ts";
-import type { Finding } from "../finding.ts";
-import type { LogHead } from "../head-file.ts";
-import { NO_ROWS } from "../memory.ts";
-import { isEmpty } from "../open.ts";
-import { startReplay } from "../replay.ts";
+import { messageOf } from "../../base/errors.ts";
+import { startReplay } from "../fold/replay.ts";
+import type { LogHead } from "../head/head-file.ts";
+import type { Finding } from "../model/finding.ts";
+import { databaseFileOf } from "../sql/database-file.ts";
+import { isEmpty } from "../sql/open.ts";
+import { NO_ROWS } from "../write/committed-state.ts";
 import { anchorFindings, logOrigin } from "./anchor-check.ts";
-import { chainCheck } from "./chain-check.ts";
-import { columnTypesCheck } from "./column-types.ts";
-import { fileHeaderFindings, HEADER_BYTES } from "./file-header.ts";
-import { Findings } from "./findings.ts";
-import { headBeside, headFindings, type KnownHead, LOG_BEGINNING } from "./head-check.ts";
-import { integrityFindings } from "./integrity.ts";
-import { highestSeq, LogPass } from "./log-pass.ts";
-import { payloadCheck } from "./payload-check.ts";
-import { repetitionFindings } from "./repetitions-check.ts";
-import { replayCheck } from "./replay-check.ts";
-import { attempt } from "./rows.ts";
+import { fileHeaderFindings, HEADER_BYTES } from "./file/file-header.ts";
+import { integrityFindings } from "./file/integrity.ts";
 import {
   applicationIdFindings,
   migrationFindings,
   refuseOtherVersion,
   schemaCountFindings,
   schemaFindings,
-} from "./schema-check.ts";
-import { streamPlaces } from "./stream-places.ts";
+} from "./file/schema-check.ts";
+import { Findings } from "./findings.ts";
+import { headBeside, headFindings, type KnownHead, LOG_BEGINNING } from "./head-check.ts";
+import { chainCheck } from "./rows/chain-check.ts";
+import { columnTypesCheck } from "./rows/column-types.ts";
+import { streamPlaces } from "./rows/cursor-check.ts";
+import { highestSeq, LogPass } from "./rows/log-pass.ts";
+import { payloadCheck } from "./rows/payload-check.ts";
+import { repetitionFindings } from "./rows/repetitions-check.ts";
+import { replayCheck } from "./rows/replay-check.ts";
+import { attempt } from "./rows/row-reader.ts";
 
 export interface CheckOptions {
   /** A data directory, or a database file. */

@@ -1,6 +1,6 @@
 /** What a check has found so far: a bounded number of each aspect, since a damaged file may hold a million broken rows. */
-import { messageOf } from "../../errors.ts";
-import type { Finding } from "../finding.ts";
+import { messageOf } from "../../base/errors.ts";
+import type { Finding } from "../model/finding.ts";
 
 const MOST_OF_AN_ASPECT = 100;
 

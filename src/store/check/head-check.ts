@@ -1,11 +1,11 @@
 /** The end of the log against what is kept of it elsewhere: the head file, and a head that was published. */
 import { basename, dirname } from "node:path";
 import type { Database } from "better-sqlite3";
-import { CHAIN_START } from "../chain.ts";
-import { DATABASE_NAME } from "../database-file.ts";
-import { type Finding, rowPlace } from "../finding.ts";
-import { type HeadRecord, headFileIn, readHeadFile } from "../head-file.ts";
-import type { LogStart } from "./row-check.ts";
+import { type HeadRecord, headFileIn, readHeadFile } from "../head/head-file.ts";
+import { CHAIN_START } from "../model/chain.ts";
+import { type Finding, rowPlace } from "../model/finding.ts";
+import { DATABASE_NAME } from "../sql/database-file.ts";
+import type { LogStart } from "./rows/row-check.ts";
 
 /** A head as somebody knows it. */
 export interface KnownHead {

@@ -1,11 +1,11 @@
 /** Rows into a new database as they are: what guards a log against anybody's rows is away meanwhile. */
 import type { Database } from "better-sqlite3";
-import type { LogRow } from "../check/row-check.ts";
-import type { Cursor } from "../cursor.ts";
-import type { Repetition } from "../repetitions.ts";
-import type { Projections } from "../replay.ts";
-import { countingOwnChanges } from "../schema-count.ts";
-import { tables } from "../tables.ts";
+import type { LogRow } from "../check/rows/row-check.ts";
+import type { Projections } from "../fold/replay.ts";
+import type { Cursor } from "../model/cursor.ts";
+import { countingOwnChanges } from "../sql/schema-count.ts";
+import { tables } from "../sql/tables.ts";
+import type { Repetition } from "../write/repetitions.ts";
 
 const ROWS_A_TRANSACTION = 2_000;
 

@@ -1,9 +1,9 @@
 /** A copy of a database as one file: consistent, whoever writes to it meanwhile. */
 import { closeSync, fsyncSync, openSync, rmSync } from "node:fs";
 import Database from "better-sqlite3";
-import { messageOf, PartnerdError } from "../../errors.ts";
-import { storeFailure } from "../failure.ts";
-import { schemaCounts } from "../schema-count.ts";
+import { messageOf, PartnerdError } from "../../base/errors.ts";
+import { storeFailure } from "../sql/failure.ts";
+import { schemaCounts } from "../sql/schema-count.ts";
 
 /** Between two steps the program can say how far it is. 4 MiB. */
 const PAGES_A_STEP = 1_024;

@@ -1,7 +1,7 @@
 /** What a log had behind its proven rows, as far as anyone can tell. */
 import type { Database } from "better-sqlite3";
-import type { LogRow } from "../check/row-check.ts";
-import { readRows } from "../check/rows.ts";
+import type { LogRow } from "../check/rows/row-check.ts";
+import { readRows } from "../check/rows/row-reader.ts";
 
 export interface LostRows {
   readonly firstSeq: number;

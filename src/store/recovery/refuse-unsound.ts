@@ -1,7 +1,7 @@
 /** What is kept or put in place has to be sound. */
-import { PartnerdError } from "../../errors.ts";
+import { PartnerdError } from "../../base/errors.ts";
 import type { CheckReport } from "../check/check.ts";
-import { sentenceOf } from "../finding.ts";
+import { sentenceOf } from "../model/finding.ts";
 
 const MOST_SHOWN = 5;
 

@@ -1,17 +1,17 @@
 /** A backup takes the place of a database that is damaged or gone. No daemon may hold the data directory meanwhile. */
 import { existsSync, realpathSync } from "node:fs";
 import { join } from "node:path";
-import { PartnerdError } from "../../errors.ts";
+import { PartnerdError } from "../../base/errors.ts";
 import { checkDatabase } from "../check/check.ts";
 import { headBeside } from "../check/head-check.ts";
-import type { Cursor } from "../cursor.ts";
-import { DATABASE_NAME, databaseFileOf } from "../database-file.ts";
-import type { LogHead } from "../head-file.ts";
-import { ARCHIVE_LOCK, lockDirectory } from "../lock.ts";
+import type { LogHead } from "../head/head-file.ts";
+import type { Cursor } from "../model/cursor.ts";
+import { DATABASE_NAME, databaseFileOf } from "../sql/database-file.ts";
+import { ARCHIVE_LOCK, lockDirectory } from "../sql/lock.ts";
 import { type CopyProgress, copyDatabase, removeDatabase } from "./copy.ts";
 import { cursorIn, lastSeqOf } from "./damaged.ts";
-import { putInPlace } from "./put-in-place.ts";
 import { refuseUnsound } from "./refuse-unsound.ts";
+import { putInPlace } from "./swap-database.ts";
 
 export interface RestoreOptions {
   readonly directory: string;

@@ -5,13 +5,13 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { checkDatabase } from "../check/check.ts";
-import { DATABASE_NAME } from "../database-file.ts";
+import { DATABASE_NAME } from "../sql/database-file.ts";
 import { lastSeqOf } from "./damaged.ts";
 import { type LostRows, lostRows } from "./lost-rows.ts";
-import { makeAnew, openDamaged } from "./make-anew.ts";
-import { putInPlace } from "./put-in-place.ts";
+import { makeAnew, openDamaged } from "./rebuild-from-proven.ts";
 import { refuseUnsound } from "./refuse-unsound.ts";
 import { type Restored, whileNobodyWrites } from "./restore.ts";
+import { putInPlace } from "./swap-database.ts";
 
 export interface SalvageOptions {
   readonly directory: string;

@@ -1,11 +1,11 @@
 /** The scripted partner, against the real partner streams. */
 import { beforeEach, describe, expect, test } from "vitest";
-import type { Address } from "../../../src/ids.ts";
-import { didOf } from "../../../src/ids.ts";
+import type { Address } from "../../../src/base/ids.ts";
+import { didOf } from "../../../src/base/ids.ts";
 import { FarEnd } from "../../../src/sim/network/far-end.ts";
 import type { SimNode } from "../../../src/sim/network/node.ts";
-import { derivedRandom } from "../../../src/sim/random.ts";
-import type { ClockView, VirtualClock } from "../../../src/sim/virtual-clock.ts";
+import { derivedRandom } from "../../../src/sim/time/random.ts";
+import type { ClockView, VirtualClock } from "../../../src/sim/time/virtual-clock.ts";
 import { PEER_A, PEER_B } from "../../support/peers.ts";
 import { type SimulatedDaemon, startSimulatedDaemon } from "../../support/simulated-daemon.ts";
 import { simulatedWorld } from "../../support/simulated-host.ts";

@@ -1,14 +1,14 @@
 /** What the simulated network adds to a host: faults of machines and wires, set at any time. What hosts do is in test/contract. */
 import { multiaddr } from "@multiformats/multiaddr";
 import { beforeEach, describe, expect, test } from "vitest";
-import type { Address } from "../../../src/ids.ts";
-import { dialError } from "../../../src/p2p/open-errors.ts";
+import type { Address } from "../../../src/base/ids.ts";
+import { dialError } from "../../../src/p2p/heartbeat/open-errors.ts";
 import type { SimConnection } from "../../../src/sim/network/connection.ts";
 import { SimNetwork } from "../../../src/sim/network/network.ts";
 import type { Answers, Cut, SimNode } from "../../../src/sim/network/node.ts";
 import type { SimStream } from "../../../src/sim/network/stream.ts";
-import { seededRandom } from "../../../src/sim/random.ts";
-import { type ClockView, VirtualClock } from "../../../src/sim/virtual-clock.ts";
+import { seededRandom } from "../../../src/sim/time/random.ts";
+import { type ClockView, VirtualClock } from "../../../src/sim/time/virtual-clock.ts";
 import { PEER_A, PEER_B } from "../../support/peers.ts";
 
 const LATENCY_MS = 10;

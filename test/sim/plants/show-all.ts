@@ -1,8 +1,8 @@
 /** Runs the fixture of every planted bug on the sound program and on the broken one; one JSON line for each. */
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { parseFixture } from "../../../src/fixture/parse.ts";
-import type { Fixture } from "../../../src/fixture/schema.ts";
+import { parseFixture } from "../../../src/fixture/format/parse.ts";
+import type { Fixture } from "../../../src/fixture/format/schema.ts";
 import { loadSimulate, SIMULATOR } from "../simulator.ts";
 import { PLANTS } from "./all.ts";
 import type { Plant } from "./plant.ts";

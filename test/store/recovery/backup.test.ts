@@ -5,9 +5,9 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { checkDatabase } from "../../../src/store/check/check.ts";
 import { backUp } from "../../../src/store/recovery/backup.ts";
 import { errorWith } from "../../support/matchers.ts";
-import { append, desired } from "../events.ts";
-import { appendLongLog } from "../long-log.ts";
-import { rawConnection, TemporaryStore } from "../temporary-store.ts";
+import { append, desired } from "../support/events.ts";
+import { appendLongLog } from "../support/long-log.ts";
+import { rawConnection, TemporaryStore } from "../support/temporary-store.ts";
 
 let temporary: TemporaryStore;
 let to: string;

@@ -3,15 +3,15 @@ import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync,
 import { basename, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { checkDatabase } from "../../../src/store/check/check.ts";
-import { readHeadFile } from "../../../src/store/head-file.ts";
-import { lockDirectory } from "../../../src/store/lock.ts";
+import { readHeadFile } from "../../../src/store/head/head-file.ts";
 import { backUp } from "../../../src/store/recovery/backup.ts";
 import { restoreBackup } from "../../../src/store/recovery/restore.ts";
+import { lockDirectory } from "../../../src/store/sql/lock.ts";
 import { openStore } from "../../../src/store/store.ts";
 import { errorWith } from "../../support/matchers.ts";
-import { append, desired } from "../events.ts";
-import { appendLongLog } from "../long-log.ts";
-import { TemporaryStore, temporaryDirectory } from "../temporary-store.ts";
+import { append, desired } from "../support/events.ts";
+import { appendLongLog } from "../support/long-log.ts";
+import { TemporaryStore, temporaryDirectory } from "../support/temporary-store.ts";
 
 const NOW_MS = Date.UTC(2026, 0, 2, 3, 4, 5);
 const STAMP = "20260102T030405Z";

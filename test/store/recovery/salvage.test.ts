@@ -3,19 +3,19 @@ import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import Database from "better-sqlite3";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { seededRandom } from "../../../src/sim/random.ts";
+import { seededRandom } from "../../../src/sim/time/random.ts";
 import { checkDatabase } from "../../../src/store/check/check.ts";
-import { readHeadFile } from "../../../src/store/head-file.ts";
-import { lockDirectory } from "../../../src/store/lock.ts";
+import { readHeadFile } from "../../../src/store/head/head-file.ts";
 import { salvage } from "../../../src/store/recovery/salvage.ts";
+import { lockDirectory } from "../../../src/store/sql/lock.ts";
 import { openStore } from "../../../src/store/store.ts";
 import { flipByte } from "../../support/corruptions.ts";
 import { behindTheGuards, makeFit } from "../../support/forger.ts";
 import { errorWith } from "../../support/matchers.ts";
-import { archiveBefore } from "../archiving.ts";
-import { append, desired } from "../events.ts";
-import { appendLongLog } from "../long-log.ts";
-import { rawConnection, TemporaryStore, temporaryDirectory } from "../temporary-store.ts";
+import { archiveBefore } from "../support/archiving.ts";
+import { append, desired } from "../support/events.ts";
+import { appendLongLog } from "../support/long-log.ts";
+import { rawConnection, TemporaryStore, temporaryDirectory } from "../support/temporary-store.ts";
 
 const NOW_MS = Date.UTC(2026, 0, 2, 3, 4, 5);
 

@@ -1,0 +1,74 @@
+/** `oc-partnerd status`: one line per peer, then the daemon's health. */
+
+import type { DaemonClient } from "../../http/client.ts";
+import type { Check, DeliveryView, HealthView, PeerView, SelfView } from "../../views/api.ts";
+import { duration, shortPeerId, table } from "../terminal/table.ts";
+
+export interface StatusOptions {
+  readonly json: boolean;
+  readonly nowMs: number;
+}
+
+/** The text to print, and whether the daemon is ready. */
+export async function status(client: DaemonClient, options: StatusOptions): Promise<{ text: string; ready: boolean }> {
+  const [self, { peers }, health, delivery] = await Promise.all([
+    client.self(),
+    client.peers(),
+    client.readiness(),
+    client.delivery(),
+  ]);
+  const ready = health.status === "ok";
+  const text = options.json
+    ? JSON.stringify({ self, peers, health, delivery }, null, 2)
+    : `${peerTable(peers, options.nowMs)}\n\n${footer(self, peers, health, options.nowMs)}\n${deliveryLines(delivery).join("\n")}`;
+  return { text, ready };
+}
+
+export function peerTable(peers: readonly PeerView[], nowMs: number): string {
+  if (peers.length === 0) return "No peer is desired or seen yet. `oc-partnerd publish --help` shows how to try one.";
+  return table(
+    ["PEER", "NAME", "DESIRED", "OUTBOUND", "INBOUND", "SINCE", "NEXT", "REASON"],
+    peers.map((peer) => [
+      shortPeerId(peer.peerId),
+      peer.name ?? "-",
+      peer.relation ?? "-",
+      peer.phase,
+      peer.inbound === null ? "-" : "established",
+      peer.since === null ? "-" : duration(Math.max(0, nowMs - Date.parse(peer.since))),
+      next(peer, nowMs),
+      peer.lastError === null ? "-" : `${peer.lastError.code}: ${peer.lastError.message}`,
+    ]),
+  );
+}
+
+function next(peer: PeerView, nowMs: number): string {
+  if (peer.nextAttemptAt !== null)
+    return `attempt ${peer.attempts + 1} in ${duration(Math.max(0, Date.parse(peer.nextAttemptAt) - nowMs))}`;
+  return peer.outbound === null ? "-" : `expires in ${duration(Date.parse(peer.outbound.expiresAt) - nowMs)}`;
+}
+
+function footer(self: SelfView, peers: readonly PeerView[], health: HealthView, nowMs: number): string {
+  const partners = peers.filter((peer) => peer.standing === "partner");
+  const established = partners.filter((peer) => peer.phase === "established").length;
+  const uptime = duration(nowMs - Date.parse(self.startedAt));
+  return [
+    `${self.name} ${self.peerId}, version ${self.version}, up ${uptime}`,
+    `${established} of ${partners.length} partners established`,
+    `${health.status === "ok" ? "ready" : "NOT READY"}${health.checks.map(checkLine).join("")}`,
+  ].join("\n");
+}
+
+/** What the log can prove of its own completeness, and what it cannot. */
+function deliveryLines({ delivery, proven, missing, spans }: DeliveryView): string[] {
+  return [
+    `delivery: ${delivery ?? "none yet"}, ${proven}`,
+    ...missing.map(({ at, reason, message }) => `  ${at} ${reason}: ${message}`),
+    ...spans
+      .filter((span) => span.delivery === "at-most-once")
+      .map(({ since, until, message }) => `  ${since} to ${until ?? "now"} at-most-once: ${message}`),
+  ];
+}
+
+function checkLine(check: Check): string {
+  return `\n  ${check.ok ? "ok  " : "FAIL"} ${check.name}: ${check.message}`;
+}

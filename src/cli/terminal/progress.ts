@@ -1,0 +1,71 @@
+/** How far a long command has come, on one line of a terminal; nothing where nobody watches. */
+import { type Clock, systemClock } from "../../base/clock.ts";
+
+/** A terminal as far as this needs one. */
+export type ProgressStream = Pick<NodeJS.WriteStream, "write"> & { readonly isTTY?: boolean };
+
+export interface Progress {
+  /** `done` of the total so far. May be called as often as anything moves; it is drawn ten times a second. */
+  update(done: number): void;
+  /** Takes the line away, for other output or for good; the next update draws it again. */
+  clear(): void;
+}
+
+const DRAW_EVERY_MS = 100;
+const BAR_WIDTH = 24;
+
+/** `total` null: nobody knows how much is to come, and there is no bar. Without a terminal it says nothing. */
+export function progress(stream: ProgressStream, label: string, total: number | null, clock: Clock = systemClock): Progress {
+  const startedMs = clock.monotonicMs();
+  let drawnMs = Number.NEGATIVE_INFINITY;
+  let isDrawn = false;
+  return {
+    update(done) {
+      const nowMs = clock.monotonicMs();
+      if (stream.isTTY !== true || nowMs - drawnMs < DRAW_EVERY_MS) return;
+      drawnMs = nowMs;
+      isDrawn = true;
+      stream.write(`\r\u001b[2K${[label, ...bar(done, total), rate(done, nowMs - startedMs)].join("  ")}`);
+    },
+    clear() {
+      if (isDrawn) stream.write("\r\u001b[2K");
+      isDrawn = false;
+      drawnMs = Number.NEGATIVE_INFINITY;
+    },
+  };
+}
+
+/** The progress of work that has several steps, each with its own total. */
+export function stepProgress(
+  stream: ProgressStream,
+): { update(label: string, done: number, total: number): void; clear(): void } & Disposable {
+  let current: { readonly label: string; readonly shown: Progress } | undefined;
+  const clear = () => current?.shown.clear();
+  return {
+    update(label, done, total) {
+      if (current?.label !== label) {
+        clear();
+        current = { label, shown: progress(stream, label, total) };
+      }
+      current.shown.update(done);
+    },
+    clear,
+    [Symbol.dispose]: clear,
+  };
+}
+
+function bar(done: number, total: number | null): string[] {
+  if (total === null) return [counted(done)];
+  const share = total <= 0 ? 1 : Math.min(1, Math.max(0, done / total));
+  const filled = Math.floor(share * BAR_WIDTH);
+  const percent = `${Math.floor(share * 100)} %`.padStart(5);
+  return [`[${"#".repeat(filled)}${".".repeat(BAR_WIDTH - filled)}]${percent}`, `${counted(done)} of ${counted(total)}`];
+}
+
+function rate(done: number, elapsedMs: number): string {
+  return `${counted(elapsedMs <= 0 ? 0 : (done * 1_000) / elapsedMs)}/s`;
+}
+
+function counted(count: number): string {
+  return Math.round(count).toLocaleString("en-US");
+}

@@ -1,0 +1,142 @@
+/** Hands messages over in batches, from a bounded buffer, so that a burst neither blocks the event loop nor grows memory without bound. */
+import type { Clock } from "../base/clock.ts";
+import type { DeliveryGap } from "../events/types.ts";
+import type { StreamPosition } from "../store/model/cursor.ts";
+
+export interface ReceivedMessage {
+  readonly subject: string;
+  readonly bytes: Uint8Array;
+  /** SHA-256 (hex) of `bytes`, where somebody had to know it already. */
+  readonly sha256?: string;
+  /** Two messages with the same key are one; null where the transport has no such key (core NATS). */
+  readonly dedupeKey: string | null;
+  /** Where it stands in the broker's stream, if it comes from one. */
+  readonly position?: StreamPosition;
+  /** What the stream lacks just before it. */
+  readonly gap?: DeliveryGap;
+  /** Tells the broker that it need not deliver the message again. Called once its batch is in the log, never before. Must not throw. */
+  readonly acknowledge?: () => void;
+}
+
+/** `retry`: nothing of the batch was taken; it stays at the head and is handed over again after a delay. */
+export type BatchOutcome = "done" | "retry";
+
+export interface DeliveryOptions {
+  /** Must not throw. */
+  readonly onBatch: (batch: readonly ReceivedMessage[]) => BatchOutcome;
+  /** Called at the first message of a burst that finds the buffer full. */
+  readonly onOverflow: () => void;
+  /** Called for every message that finds it full. */
+  readonly onDrop?: () => void;
+  readonly clock: Clock;
+  readonly maxMessages?: number;
+  readonly maxBytes?: number;
+}
+
+export interface DeliveryCounts {
+  /** Messages that arrived, dropped ones included. */
+  readonly received: number;
+  /** Messages that found the buffer full and are lost. */
+  readonly dropped: number;
+  readonly buffered: number;
+  readonly bufferedBytes: number;
+}
+
+const BATCH_SIZE = 64;
+const RETRY_DELAY_MS = 1_000;
+const DEFAULT_MAX_MESSAGES = 16_384;
+const DEFAULT_MAX_BYTES = 64 * 1_048_576;
+
+export class BatchDelivery implements Disposable {
+  readonly #options: DeliveryOptions;
+  readonly #maxMessages: number;
+  readonly #maxBytes: number;
+  #buffer: ReceivedMessage[] = [];
+  #bufferedBytes = 0;
+  #received = 0;
+  #dropped = 0;
+  /** Whether this burst's overflow was reported; a burst is over when the buffer is at most half full. */
+  #overflowing = false;
+  #turn: Disposable | undefined;
+  #idle: (() => void)[] = [];
+
+  constructor(options: DeliveryOptions) {
+    this.#options = options;
+    this.#maxMessages = options.maxMessages ?? DEFAULT_MAX_MESSAGES;
+    this.#maxBytes = options.maxBytes ?? DEFAULT_MAX_BYTES;
+  }
+
+  /** Takes the message for a later turn of the event loop, or drops it where the buffer is full; tells whether it took it. */
+  offer(message: ReceivedMessage): boolean {
+    this.#received += 1;
+    if (this.#buffer.length >= this.#maxMessages || this.#bufferedBytes + message.bytes.length > this.#maxBytes) {
+      this.#dropped += 1;
+      this.#options.onDrop?.();
+      if (!this.#overflowing) {
+        this.#overflowing = true;
+        this.#options.onOverflow();
+      }
+      return false;
+    }
+    this.#buffer.push(message);
+    this.#bufferedBytes += message.bytes.length;
+    this.#turn ??= this.#options.clock.schedule(0, () => this.#takeTurn());
+    return true;
+  }
+
+  /** Resolves once everything that was taken is in the log. */
+  idle(): Promise<void> {
+    if (this.#buffer.length === 0) return Promise.resolve();
+    return new Promise((resolve) => this.#idle.push(resolve));
+  }
+
+  /** Forgets what is buffered: its broker delivers it again. */
+  discard(): void {
+    this.#buffer = [];
+    this.#bufferedBytes = 0;
+    this.#settle();
+  }
+
+  counts(): DeliveryCounts {
+    return {
+      received: this.#received,
+      dropped: this.#dropped,
+      buffered: this.#buffer.length,
+      bufferedBytes: this.#bufferedBytes,
+    };
+  }
+
+  /** Hands over what is buffered, at once, as long as it is taken; then no more. */
+  [Symbol.dispose](): void {
+    this.#turn?.[Symbol.dispose]();
+    while (this.#buffer.length > 0 && this.#deliver() === "done");
+    this.discard();
+  }
+
+  #settle(): void {
+    for (const resolve of this.#idle.splice(0)) resolve();
+  }
+
+  #takeTurn(): void {
+    this.#turn = undefined;
+    const outcome = this.#deliver();
+    if (this.#buffer.length === 0) {
+      this.#settle();
+      return;
+    }
+    const again = () => this.#takeTurn();
+    // Sockets are served between two batches.
+    this.#turn = this.#options.clock.schedule(outcome === "done" ? 0 : RETRY_DELAY_MS, again);
+  }
+
+  #deliver(): BatchOutcome {
+    const batch = this.#buffer.slice(0, BATCH_SIZE);
+    const outcome = this.#options.onBatch(batch);
+    if (outcome === "retry") return outcome;
+    this.#buffer.splice(0, batch.length);
+    for (const message of batch) this.#bufferedBytes -= message.bytes.length;
+    for (const message of batch) message.acknowledge?.();
+    if (this.#buffer.length * 2 <= this.#maxMessages && this.#bufferedBytes * 2 <= this.#maxBytes) this.#overflowing = false;
+    return outcome;
+  }
+}

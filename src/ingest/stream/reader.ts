@@ -1,0 +1,237 @@
+/**
+ * Reads a JetStream stream into the log, each message once and in order. The cursor in the log is the truth: whenever anything is not
+ * as expected, what is buffered is forgotten and reading begins again at the cursor.
+ */
+import type { Clock } from "../../base/clock.ts";
+import { type PartnerdError, toPartnerdError } from "../../base/errors.ts";
+import type { Logger } from "../../base/log.ts";
+import { pause } from "../../base/pause.ts";
+import type { DeliveryEvent } from "../../events/types.ts";
+import { consumerDifferences } from "../../nats/setup/stream-config.ts";
+import { type Cursor, isSameStream } from "../../store/model/cursor.ts";
+import type { Logged } from "../../store/model/log-entry.ts";
+import type { Store } from "../../store/store.ts";
+import type { BatchDelivery } from "../ingest-buffer.ts";
+import { type AtCursor, align, type StreamState } from "./align.ts";
+import type { ConsumerState, StreamLink } from "./broker-port.ts";
+import { PullWindow } from "./pull-window.ts";
+import { StreamSession } from "./session.ts";
+
+/** How far a resync is: it is at `sequence`, and over behind `untilSequence`. */
+export interface Rereading {
+  readonly sequence: number;
+  readonly untilSequence: number;
+}
+
+export interface StreamReaderDependencies {
+  readonly stream: string;
+  readonly consumer: string;
+  readonly log: Pick<Store, "cursor" | "delivery" | "appendDelivery">;
+  readonly delivery: Pick<BatchDelivery, "offer" | "discard" | "counts">;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Called with each row about the stream that the reader appends. */
+  readonly onAppended: (logged: Logged<DeliveryEvent>) => void;
+}
+
+/** After anything unexpected. */
+const RESTART_MS = 250;
+/** After a failure: nothing is there, or the broker is not well. */
+const RETRY_MS = 1_000;
+/** A connection on which the server does not answer a ping by then is given up. */
+const PING_TIMEOUT_MS = 1_500;
+
+const CONSUMER_DELETED = /consumer deleted/i;
+const ONE_CONSUMER_EACH = "Where this goes on and on, another daemon uses the same nats.consumer: give each its own.";
+
+export class StreamReader {
+  readonly #deps: StreamReaderDependencies;
+  #reading = false;
+  #problem: PartnerdError | null = null;
+  #pending: number | null = null;
+  #restarts = 0;
+  readonly #window = new PullWindow();
+  /** Ends the session under way: with a reason to begin again at once, or with what is wrong. */
+  #interrupt: ((reason: string | PartnerdError) => void) | undefined;
+  #rereads = false;
+  #rereading: Rereading | null = null;
+
+  constructor(deps: StreamReaderDependencies) {
+    this.#deps = deps;
+  }
+
+  /** Whether what is published now comes to the log by itself. */
+  get reading(): boolean {
+    return this.#reading;
+  }
+
+  /** Why it does not; null while it does, and before that was tried. */
+  get problem(): PartnerdError | null {
+    return this.#problem;
+  }
+
+  /** How many messages of the stream the log has still to take; null where that is not known. */
+  get behind(): number | null {
+    return this.#pending === null ? null : this.#pending + this.#deps.delivery.counts().buffered;
+  }
+
+  /** How often reading began again although the connection stood. */
+  get restarts(): number {
+    return this.#restarts;
+  }
+
+  /** Null while nothing is read a second time. */
+  get rereading(): Rereading | null {
+    return this.#rereading;
+  }
+
+  /** Reads the whole stream once more. What the log has is not appended again. */
+  resync(): void {
+    this.#rereads = true;
+    this.#rereading = { sequence: 0, untilSequence: this.#deps.log.cursor()?.sequence ?? 0 };
+    this.#interrupt?.("a resync was asked for");
+  }
+
+  /** Reads until the connection ends or `signal` aborts. Never rejects. */
+  async run(link: StreamLink, signal: AbortSignal): Promise<void> {
+    const { clock, logger, stream } = this.#deps;
+    const isOver = () => signal.aborted || link.isClosed();
+    void link.closed().then(() => this.#interrupt?.("the connection ended"));
+    link.onDenied((denied) => this.#interrupt?.(denied));
+    const interrupt = () => this.#interrupt?.("it is not wanted any more");
+    signal.addEventListener("abort", interrupt, { once: true });
+    while (!isOver()) {
+      let waitMs = RESTART_MS;
+      try {
+        const reason = await this.#session(link, isOver);
+        if (isOver()) break;
+        this.#restarts += 1;
+        const nextStep = CONSUMER_DELETED.test(reason) ? ONE_CONSUMER_EACH : undefined;
+        logger.warn({ stream, reason, nextStep }, "reading the stream begins again at the log's cursor");
+      } catch (thrown) {
+        if (isOver()) break;
+        waitMs = RETRY_MS;
+        await this.#failed(toPartnerdError(thrown), link);
+      }
+      await pause(clock, waitMs, signal);
+    }
+    signal.removeEventListener("abort", interrupt);
+  }
+
+  /** Resolves, with the reason, when reading has to begin anew. */
+  async #session(link: StreamLink, isOver: () => boolean): Promise<string> {
+    const { delivery, stream, consumer, clock, logger } = this.#deps;
+    const found = await link.state();
+    const atCursor = await this.#lookAtCursor(link, found);
+    const consumerState = await link.consumer();
+    if (isOver()) return "";
+    // What is buffered is behind the cursor and comes again; from here on nothing else moves the cursor.
+    delivery.discard();
+    const cursor = this.#align(found, atCursor);
+    const rereads = this.#rereads;
+    const start = rereads ? found.firstSequence : cursor.sequence + 1;
+    const stands = !rereads && consumerState !== undefined && standsAt(consumerState, cursor);
+    if (!stands) await link.placeConsumer(start);
+    // Made anew since we looked, it would be read from the middle, and its messages taken for those of the one before.
+    if (!stands && !isSameStream(await link.state(), found)) return "the stream was made anew meanwhile";
+    if (isOver()) return "";
+    this.#rereads = false;
+    if (!rereads || found.lastSequence < found.firstSequence) this.#rereading = null;
+    logger.info({ stream, consumer, sequence: start, pending: found.lastSequence - start + 1, rereads }, "reading the stream");
+    this.#pending = Math.max(0, found.lastSequence - start + 1);
+    const ended = Promise.withResolvers<string | PartnerdError>();
+    using _session = new StreamSession({
+      link,
+      cursor,
+      window: this.#window.messages,
+      consumerSequence: stands ? consumerState.delivered.consumer_seq + 1 : 1,
+      delivery,
+      clock,
+      onProgress: (sequence, pending) => {
+        this.#pending = pending;
+        this.#window.passed();
+        if (this.#rereading !== null)
+          this.#reread(pending === 0 ? Number.POSITIVE_INFINITY : sequence, this.#rereading.untilSequence);
+      },
+      onEnded: ended.resolve,
+    });
+    this.#interrupt = ended.resolve;
+    try {
+      const early = await Promise.race([ended.promise, this.#answered(link)]);
+      if (early === undefined) {
+        this.#problem = null;
+        this.#reading = true;
+      }
+      const end = isOver() ? "" : (early ?? (await ended.promise));
+      if (typeof end === "string") return end;
+      throw end;
+    } finally {
+      if (this.#pending > 0) this.#window.failed();
+      this.#reading = false;
+      this.#pending = null;
+      this.#interrupt = undefined;
+    }
+  }
+
+  /** Resolves once the server has taken what was sent before; had it denied any of that, the denial would have come first. */
+  async #answered(link: StreamLink): Promise<undefined> {
+    await link.ping();
+    // A client hands a denial on a few microtasks later.
+    await new Promise<void>((resolve) => this.#deps.clock.schedule(0, resolve));
+  }
+
+  /** Over where the cursor was, or at the end of the stream, whose newest messages its limits may have dropped. */
+  #reread(sequence: number, untilSequence: number): void {
+    this.#rereading = sequence < untilSequence ? { sequence, untilSequence } : null;
+    if (this.#rereading === null)
+      this.#deps.logger.info({ stream: this.#deps.stream, sequence: untilSequence }, "the stream was read again");
+  }
+
+  async #lookAtCursor(link: StreamLink, stream: StreamState): Promise<AtCursor> {
+    const cursor = this.#deps.log.cursor();
+    if (cursor === undefined || !isSameStream(stream, cursor)) return "unknown";
+    const isHeld = cursor.sequence >= stream.firstSequence && cursor.sequence <= stream.lastSequence;
+    const found = isHeld ? await link.hashAt(cursor.sequence) : undefined;
+    if (found === undefined) return "unknown";
+    // Where the log began to follow the stream, that held nothing at the cursor: what it holds there now it stored after it was set back.
+    if (cursor.messageHash === null) return cursor.sequence < cursor.firstSequence ? "other" : "unknown";
+    return found === cursor.messageHash ? "same" : "other";
+  }
+
+  #align(found: StreamState, atCursor: AtCursor): Cursor {
+    const { log, onAppended, logger } = this.#deps;
+    const { events, cursor } = align(found, log.cursor(), atCursor, log.delivery()?.reason);
+    if (events.length === 0) return cursor;
+    for (const logged of log.appendDelivery(events, cursor, found.lastSequence)) {
+      const { event, seq } = logged;
+      if (event.type === "DeliveryGap") logger.error({ seq, reason: event.reason }, event.message);
+      else logger.info({ seq }, event.message);
+      onAppended(logged);
+    }
+    return cursor;
+  }
+
+  async #failed(error: PartnerdError, link: StreamLink): Promise<void> {
+    const { logger, stream } = this.#deps;
+    if (this.#problem?.message !== error.message)
+      logger.error({ code: error.code, error: error.message, nextStep: error.nextStep, stream }, "cannot read the stream");
+    this.#problem = error;
+    if (error.code === "nats_unavailable") await this.#closeIfDead(link);
+  }
+
+  /** Half open, or a server that stands still: a fresh connection finds out. */
+  async #closeIfDead(link: StreamLink): Promise<void> {
+    const late = Promise.withResolvers<"late">();
+    using _limit = this.#deps.clock.schedule(PING_TIMEOUT_MS, () => late.resolve("late"));
+    const answer = await Promise.race([link.ping().catch(() => "late" as const), late.promise]);
+    if (answer === "late") await link.close();
+  }
+}
+
+/** Whether the consumer delivers next what the log needs next. */
+function standsAt({ config, delivered, num_ack_pending, num_waiting }: ConsumerState, { sequence }: Cursor): boolean {
+  const isNew = delivered.consumer_seq === 0;
+  const next = isNew ? (config.opt_start_seq ?? 1) : delivered.stream_seq + 1;
+  // A request that waits already is of a connection that only the broker believes in, and would get what comes next.
+  return next === sequence + 1 && num_ack_pending === 0 && num_waiting === 0 && consumerDifferences(config).length === 0;
+}

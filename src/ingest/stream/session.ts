@@ -1,0 +1,125 @@
+/** One stretch of reading: from a consumer that stands at the log's cursor, until something is not as expected. */
+import { hash } from "node:crypto";
+import type { Clock } from "../../base/clock.ts";
+import type { Cursor } from "../../store/model/cursor.ts";
+import { dedupeKeyOf, messageHash } from "../../store/model/dedupe-key.ts";
+import type { BatchDelivery } from "../ingest-buffer.ts";
+import { gapBetween } from "./align.ts";
+import type { StreamLink, StreamMessage } from "./broker-port.ts";
+import { placeOf, type StreamPlace } from "./delivery-position.ts";
+import { Pull, type PullEnd } from "./pull.ts";
+
+interface SessionInit {
+  readonly link: Pick<StreamLink, "openPull" | "acknowledge" | "isClosed">;
+  /** Where the log stands. */
+  readonly cursor: Cursor;
+  /** The consumer's next delivery has this number. */
+  readonly consumerSequence: number;
+  /** How many messages are under way or buffered at most. */
+  readonly window: number;
+  readonly delivery: Pick<BatchDelivery, "offer" | "counts">;
+  readonly clock: Clock;
+  /** A message came: its sequence, and how many the consumer has still to deliver. */
+  readonly onProgress: (sequence: number, pending: number) => void;
+  /** Once: what is buffered does not count any more. Never after disposal. */
+  readonly onEnded: (end: PullEnd) => void;
+}
+
+export class StreamSession implements Disposable {
+  readonly #init: SessionInit;
+  readonly #pull: Pull;
+  #consumerSequence: number;
+  /** The newest sequence that the log has, or will have from the buffer; lower ones are read a second time. */
+  #sequence: number;
+  /** The newest message that is in the log and not acknowledged yet. */
+  #taken: StreamMessage | undefined;
+  #ended = false;
+
+  constructor(init: SessionInit) {
+    this.#init = init;
+    this.#consumerSequence = init.consumerSequence;
+    this.#sequence = init.cursor.sequence;
+    this.#pull = new Pull({
+      link: init.link,
+      clock: init.clock,
+      onMessage: (message) => this.#received(message),
+      onRequestOver: () => this.#pullMore(),
+      onEnded: (end) => this.#end(end),
+    });
+    this.#pullMore();
+  }
+
+  [Symbol.dispose](): void {
+    this.#ended = true;
+    this.#pull[Symbol.dispose]();
+  }
+
+  #received(message: StreamMessage): void {
+    // The client hands on what it has read of the socket, even if we left in the middle of it.
+    if (this.#ended) return;
+    const unexpected = this.#take(message);
+    if (unexpected !== undefined) this.#end(unexpected);
+  }
+
+  /** What is not as expected, if anything. */
+  #take(message: StreamMessage): string | undefined {
+    const place = placeOf(message.reply);
+    if (place === undefined) return `a message on ${message.subject} does not say where it stands in the stream`;
+    if (place.consumerSequence !== this.#consumerSequence)
+      return `delivery ${place.consumerSequence} came where ${this.#consumerSequence} was due`;
+    if (!this.#offer(message, place)) return "the buffer is full";
+    this.#consumerSequence += 1;
+    this.#sequence = Math.max(this.#sequence, place.streamSequence);
+    this.#init.onProgress(place.streamSequence, place.pending);
+    return undefined;
+  }
+
+  /** Deliveries have no gap, so a gap between their sequences is one of the stream. */
+  #offer(message: StreamMessage, place: StreamPlace): boolean {
+    const { cursor, delivery } = this.#init;
+    const { streamSequence: sequence, storedAtNs } = place;
+    // A copy: the client's bytes are a view that would keep the whole read of the socket in memory.
+    const bytes = new Uint8Array(message.data);
+    const sha256 = hash("sha256", bytes, "hex");
+    const ofMessage = messageHash(storedAtNs, sha256);
+    const gap = sequence > this.#sequence + 1 ? gapBetween(cursor.stream, this.#sequence, sequence) : undefined;
+    return delivery.offer({
+      subject: message.subject,
+      bytes,
+      sha256,
+      dedupeKey: dedupeKeyOf(cursor, sequence, ofMessage),
+      position: { stream: cursor.stream, created: cursor.created, sequence, messageHash: ofMessage },
+      ...(gap && { gap }),
+      acknowledge: () => this.#isTaken(message),
+    });
+  }
+
+  /** Called for each message of a batch, in one go: the last of them is acknowledged, which counts for all. */
+  #isTaken(message: StreamMessage): void {
+    if (this.#taken === undefined) queueMicrotask(() => this.#acknowledge());
+    this.#taken = message;
+  }
+
+  #acknowledge(): void {
+    const newest = this.#taken;
+    this.#taken = undefined;
+    const { link } = this.#init;
+    // Too late for this consumer: its successor begins behind the cursor, which has moved.
+    if (this.#ended || link.isClosed() || newest === undefined) return;
+    link.acknowledge(newest);
+    this.#pullMore();
+  }
+
+  #pullMore(): void {
+    if (this.#ended || this.#pull.isPulling) return;
+    const { delivery, window } = this.#init;
+    const { buffered } = delivery.counts();
+    if (buffered <= window / 2) this.#pull.request(window - buffered);
+  }
+
+  #end(end: PullEnd): void {
+    if (this.#ended) return;
+    this[Symbol.dispose]();
+    this.#init.onEnded(end);
+  }
+}

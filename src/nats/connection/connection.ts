@@ -1,0 +1,198 @@
+/**
+ * A connection to NATS for as long as the daemon lives. One loop here owns connecting and reconnecting, each time with a fresh
+ * client whose own reconnecting is off: so there is one way in which a connection comes to be, every reason for a failure can be
+ * told, nothing (wrong credentials, a closed client) ends it for good, and it can be aborted at any point.
+ */
+import { DebugEvents, Events, type NatsConnection } from "nats";
+import { type Clock, jittered, type Random } from "../../base/clock.ts";
+import { messageOf } from "../../base/errors.ts";
+import type { Logger } from "../../base/log.ts";
+import { pause } from "../../base/pause.ts";
+import type { NatsConfig } from "./config.ts";
+import { checkCredentials } from "./credentials.ts";
+import { closeQuietly, describe, describeEvent, dial } from "./dial.ts";
+import { hostAndPort, parseServer, parseServers, type ServerAddress } from "./server-address.ts";
+import { checkTls } from "./tls.ts";
+
+/** `connecting`: never connected yet. `reconnecting`: was connected. `closed`: disposed of; final. */
+type NatsState = "connecting" | "connected" | "reconnecting" | "closed";
+
+export interface NatsStatus {
+  readonly state: NatsState;
+  /** `host:port` of the server that we are connected to. */
+  readonly server: string | null;
+  /** Wall time, ms since the epoch, at which this state began. */
+  readonly sinceMs: number;
+  /** How often the connection has come back. */
+  readonly reconnects: number;
+  /** The newest failure; null again once connected. While connected: what the server has complained of since. */
+  readonly lastError: string | null;
+}
+
+interface ConnectionDependencies {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly onStatusChange?: (status: NatsStatus) => void;
+}
+
+/** Between two rounds of attempts; the jitter keeps a fleet from returning all at once. */
+const RECONNECT_WAIT_MS = 1_000;
+const RECONNECT_JITTER = 0.5;
+
+/** A cluster tells its members; more than this is no cluster that we need to know in full. */
+const MAX_LEARNED_SERVERS = 64;
+
+export class PersistentConnection implements AsyncDisposable {
+  readonly #config: NatsConfig;
+  readonly #dependencies: ConnectionDependencies;
+  readonly #configuredServers: readonly ServerAddress[];
+  #learnedServers: readonly ServerAddress[] = [];
+  readonly #sessions = new Set<(client: NatsConnection) => void>();
+  readonly #ending = new AbortController();
+  readonly #loop: Promise<void>;
+  #client: NatsConnection | undefined;
+  #status: NatsStatus;
+
+  /**
+   * Starts to connect in the background and returns at once, whether NATS is up or not. Throws config_invalid, naming field and
+   * file, where servers, credentials or TLS files cannot be used.
+   */
+  constructor(config: NatsConfig, dependencies: ConnectionDependencies) {
+    this.#configuredServers = parseServers(config.servers);
+    checkCredentials(config);
+    if (config.tls !== undefined) checkTls(config.tls);
+    this.#config = config;
+    this.#dependencies = dependencies;
+    this.#status = {
+      state: "connecting",
+      server: null,
+      sinceMs: dependencies.clock.wallMs(),
+      reconnects: 0,
+      lastError: null,
+    };
+    this.#loop = this.#run(this.#ending.signal);
+  }
+
+  /** How things stand now. Holds no secrets. */
+  status(): NatsStatus {
+    return this.#status;
+  }
+
+  /** Calls `listener` with every fresh client, right now too if one is connected, until disposed. What it set up ends with that client. */
+  onSession(listener: (client: NatsConnection) => void): Disposable {
+    this.#sessions.add(listener);
+    if (this.#client !== undefined) listener(this.#client);
+    return { [Symbol.dispose]: () => this.#sessions.delete(listener) };
+  }
+
+  /** Closes the connection, for good. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#ending.abort();
+    await this.#loop;
+  }
+
+  async #run(signal: AbortSignal): Promise<void> {
+    const { clock, random } = this.#dependencies;
+    while (!signal.aborted) {
+      const client = await this.#dialAny(signal);
+      if (client !== undefined) await this.#serve(client, signal);
+      await pause(clock, jittered(random, RECONNECT_WAIT_MS, RECONNECT_JITTER), signal);
+    }
+    this.#change({ state: "closed", server: null });
+  }
+
+  /** One round: every known server once, in random order, until one takes us. */
+  async #dialAny(signal: AbortSignal): Promise<NatsConnection | undefined> {
+    for (const server of this.#candidates()) {
+      if (signal.aborted) return undefined;
+      try {
+        const client = await dial(this.#config, server, this.#dependencies.clock, signal);
+        this.#connected(client, server);
+        return client;
+      } catch (error) {
+        if (!signal.aborted) this.#failed(messageOf(error));
+      }
+    }
+    return undefined;
+  }
+
+  /** Resolves when the client's connection has ended. */
+  async #serve(client: NatsConnection, signal: AbortSignal): Promise<void> {
+    const close = () => void closeQuietly(client);
+    signal.addEventListener("abort", close, { once: true });
+    if (signal.aborted) close();
+    this.#client = client;
+    void this.#watch(client);
+    for (const listener of this.#sessions) listener(client);
+    const error = await client.closed();
+    signal.removeEventListener("abort", close);
+    this.#client = undefined;
+    if (signal.aborted) return;
+    const reason = error ? describe(error) : "the server closed the connection";
+    this.#dependencies.logger.warn({ server: this.#status.server, reason }, "lost the connection to NATS");
+    this.#change({ state: "reconnecting", server: null, lastError: reason });
+  }
+
+  /** What the server says besides messages. Ends with the client. */
+  async #watch(client: NatsConnection): Promise<void> {
+    this.#learn(client.info?.connect_urls);
+    for await (const event of client.status()) {
+      if (event.type === Events.Error) this.#failed(describeEvent(event));
+      else if (event.type === DebugEvents.StaleConnection) this.#failed("the server stopped answering pings");
+      else if (event.type === Events.Update) this.#learn(client.info?.connect_urls);
+    }
+  }
+
+  #connected(client: NatsConnection, server: ServerAddress): void {
+    const again = this.#status.state === "reconnecting";
+    const name = hostAndPort(server);
+    this.#dependencies.logger.info(
+      { server: name, version: client.info?.version },
+      again ? "connected to NATS again" : "connected to NATS",
+    );
+    this.#change({
+      state: "connected",
+      server: name,
+      reconnects: this.#status.reconnects + (again ? 1 : 0),
+      lastError: null,
+    });
+  }
+
+  /** The same failure again, round after round, is neither logged nor reported again. */
+  #failed(reason: string): void {
+    if (this.#status.lastError === reason) return;
+    this.#dependencies.logger.warn({ reason, state: this.#status.state }, "NATS reports a problem");
+    this.#change({ lastError: reason });
+  }
+
+  #change(change: Partial<NatsStatus>): void {
+    const { clock, onStatusChange } = this.#dependencies;
+    const began = change.state !== undefined && change.state !== this.#status.state;
+    this.#status = { ...this.#status, ...change, sinceMs: began ? clock.wallMs() : this.#status.sinceMs };
+    onStatusChange?.(this.#status);
+  }
+
+  #candidates(): readonly ServerAddress[] {
+    const known = new Map([...this.#learnedServers, ...this.#configuredServers].map((server) => [hostAndPort(server), server]));
+    return [...known.values()]
+      .map((server) => ({ server, order: this.#dependencies.random.next() }))
+      .sort((a, b) => a.order - b.order)
+      .map(({ server }) => server);
+  }
+
+  /** A cluster's other members inherit the user info and TLS of the first configured server, as they share its accounts. */
+  #learn(urls: readonly string[] | undefined): void {
+    const [first] = this.#configuredServers;
+    if (urls === undefined || first === undefined) return;
+    this.#learnedServers = urls.slice(0, MAX_LEARNED_SERVERS).flatMap((url) => {
+      try {
+        return [{ ...first, ...pick(parseServer(url)) }];
+      } catch {
+        return []; // A server's odd idea of its peers is no reason to fail; the configured ones remain.
+      }
+    });
+  }
+}
+
+const pick = ({ host, port }: ServerAddress) => ({ host, port });

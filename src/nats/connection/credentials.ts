@@ -1,0 +1,109 @@
+/** Turns the configured way to authenticate into the client's. Files are checked at start, and read again at every connection. */
+import { readFileSync } from "node:fs";
+import {
+  type Authenticator,
+  credsAuthenticator,
+  nkeyAuthenticator,
+  tokenAuthenticator,
+  usernamePasswordAuthenticator,
+} from "nats";
+import { messageOf, PartnerdError } from "../../base/errors.ts";
+import type { NatsConfig } from "./config.ts";
+import type { ServerAddress } from "./server-address.ts";
+
+const METHODS = ["user", "token", "credsFile", "nkeyFile"] as const;
+type Method = (typeof METHODS)[number];
+
+/** Any text will do to see whether a key can sign. */
+const TRIAL_NONCE = "nonce";
+
+/** Throws config_invalid, naming field and file, where the credentials cannot be read or used. No message holds a secret. */
+export function checkCredentials(config: NatsConfig): void {
+  const method = configuredMethod(config);
+  if (method !== undefined) configuredAuthenticator(config, method);
+}
+
+/** How to authenticate at `server`: as configured, else by its URL, else not at all. Reads files; throws as checkCredentials does. */
+export function authenticatorFor(config: NatsConfig, server: ServerAddress): Authenticator | undefined {
+  const method = configuredMethod(config);
+  if (method !== undefined) return configuredAuthenticator(config, method);
+  const { credentials } = server;
+  switch (credentials.kind) {
+    case "none":
+      return undefined;
+    case "user":
+      return usernamePasswordAuthenticator(credentials.user, credentials.password);
+    case "token":
+      return tokenAuthenticator(credentials.token);
+  }
+}
+
+function configuredMethod(config: NatsConfig): Method | undefined {
+  const [method, another] = METHODS.filter((name) => config[name] !== undefined);
+  if (another !== undefined) {
+    throw new PartnerdError("config_invalid", `nats.${method} and nats.${another} are both set`, {
+      nextStep: `Keep one of ${METHODS.map((name) => `nats.${name}`).join(", ")}.`,
+    });
+  }
+  if (config.password !== undefined && method !== "user") {
+    throw new PartnerdError("config_invalid", "nats.password is set without nats.user", { nextStep: "Set nats.user as well." });
+  }
+  return method;
+}
+
+function configuredAuthenticator(config: NatsConfig, method: Method): Authenticator {
+  const value = config[method] ?? "";
+  switch (method) {
+    case "user":
+      return usernamePasswordAuthenticator(value, config.password ?? "");
+    case "token":
+      return tokenAuthenticator(value);
+    case "credsFile":
+      return fromCreds(readTextFile("nats.credsFile", value), `nats.credsFile: "${value}"`);
+    case "nkeyFile":
+      return fromSeed(readTextFile("nats.nkeyFile", value), `nats.nkeyFile: "${value}"`);
+  }
+}
+
+/** The client's parser wants a line feed after each marker, the last one too; files from elsewhere may end their lines otherwise. */
+function fromCreds(text: string, where: string): Authenticator {
+  const authenticator = credsAuthenticator(new TextEncoder().encode(`${text.replaceAll("\r\n", "\n")}\n`));
+  try {
+    authenticator(TRIAL_NONCE);
+  } catch {
+    throw new PartnerdError(
+      "config_invalid",
+      `${where} is not a credentials file: it needs a user JWT and an nkey seed between their markers`,
+      {
+        nextStep: "Write it again with `nsc generate creds`.",
+      },
+    );
+  }
+  return authenticator;
+}
+
+function fromSeed(text: string, where: string): Authenticator {
+  const seed = text.split(/\s+/).find((word) => word.startsWith("SU"));
+  const authenticator = nkeyAuthenticator(new TextEncoder().encode(seed));
+  try {
+    if (seed === undefined) throw new Error("no seed");
+    authenticator(TRIAL_NONCE);
+  } catch {
+    throw new PartnerdError("config_invalid", `${where} holds no valid nkey user seed (it starts with SU)`, {
+      nextStep: "Generate one with `nk -gen user` and give its public key to the server.",
+    });
+  }
+  return authenticator;
+}
+
+/** The file's text; config_invalid naming `field` and the file where it cannot be read. */
+export function readTextFile(field: string, path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    throw new PartnerdError("config_invalid", `${field}: "${path}" cannot be read: ${messageOf(error)}`, {
+      nextStep: "Check that the file exists and that this user may read it.",
+      cause: error,
+    });
+  }
+}

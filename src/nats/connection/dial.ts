@@ -1,0 +1,110 @@
+/** One attempt to connect to one server. Whoever wants another attempt decides so (connection.ts), with a fresh client. */
+import { connect, ErrorCode, type NatsConnection, NatsError, type Status, type TlsOptions } from "nats";
+import type { Clock } from "../../base/clock.ts";
+import { messageOf, PartnerdError } from "../../base/errors.ts";
+import type { NatsConfig } from "./config.ts";
+import { authenticatorFor } from "./credentials.ts";
+import { expectGreeting } from "./discover.ts";
+import { hostAndPort, type ServerAddress } from "./server-address.ts";
+
+/** A server that has not greeted and accepted us by then is tried again later. */
+const DIAL_TIMEOUT_MS = 5_000;
+
+/** A dead link is noticed after (MAX_PINGS_OUT + 1) × PING_INTERVAL_MS: half a minute instead of the client's default of six. */
+const PING_INTERVAL_MS = 10_000;
+const MAX_PINGS_OUT = 2;
+
+/**
+ * Resolves to a connected client. Rejects with nats_unavailable naming the server and the reason, with config_invalid where
+ * credentials have become unreadable, or with the reason of `signal`; a connection that comes too late is closed.
+ */
+export async function dial(
+  config: NatsConfig,
+  server: ServerAddress,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<NatsConnection> {
+  const authenticator = authenticatorFor(config, server);
+  const tls = tlsOptions(config, server);
+  await expectGreeting(server, DIAL_TIMEOUT_MS, clock, signal);
+  const connecting = connect({
+    servers: [hostAndPort(server)],
+    name: config.name,
+    timeout: DIAL_TIMEOUT_MS,
+    pingInterval: PING_INTERVAL_MS,
+    maxPingOut: MAX_PINGS_OUT,
+    reconnect: false,
+    // The client would ask DNS alone; the system's resolver also knows /etc/hosts and search domains.
+    resolve: false,
+    // Servers learned from this one are ours to try, not this client's.
+    ignoreClusterUpdates: true,
+    ...(authenticator && { authenticator }),
+    ...(tls && { tls }),
+  });
+  const aborted = Promise.withResolvers<never>();
+  const onAbort = () => aborted.reject(signal.reason);
+  signal.addEventListener("abort", onAbort, { once: true });
+  try {
+    const client = await Promise.race([connecting, aborted.promise]);
+    signal.throwIfAborted();
+    return client;
+  } catch (error) {
+    connecting.then(closeQuietly, () => {});
+    if (signal.aborted) throw signal.reason;
+    throw new PartnerdError("nats_unavailable", `NATS at ${hostAndPort(server)}: ${describe(error)}`, {
+      nextStep: "Check nats.url, the credentials and TLS against the server's configuration.",
+      cause: error,
+    });
+  } finally {
+    signal.removeEventListener("abort", onAbort);
+  }
+}
+
+/** Closes a client; how that goes is of no interest to anyone any more. */
+export async function closeQuietly(client: NatsConnection): Promise<void> {
+  await client.close().catch(() => {});
+}
+
+/** A round trip: everything sent before has reached the server. Rejects when the connection ends first (the client would never settle). */
+export async function flush(client: NatsConnection): Promise<void> {
+  const closed = client.closed().then((error) => {
+    throw new PartnerdError("nats_unavailable", `the NATS connection was closed${error ? `: ${describe(error)}` : ""}`);
+  });
+  await Promise.race([client.flush(), closed]);
+}
+
+/** What a client's error means, in words. The client puts codes into its messages. */
+export function describe(error: unknown): string {
+  if (!(error instanceof NatsError)) return messageOf(error);
+  switch (error.code) {
+    case ErrorCode.AuthorizationViolation:
+    case ErrorCode.BadAuthentication:
+      return "the server refused the credentials (authorization violation)";
+    case ErrorCode.AuthenticationExpired:
+    case ErrorCode.AccountExpired:
+      return "the credentials have expired";
+    case ErrorCode.Timeout:
+    case ErrorCode.ConnectionTimeout:
+      return "the server did not complete the connection in time";
+    case ErrorCode.ConnectionRefused:
+      return "connection refused";
+    case ErrorCode.ServerOptionNotAvailable:
+      return `the server does not offer ${error.message}`;
+    default:
+      return messageOf(error.chainedError ?? error);
+  }
+}
+
+/** What a server complains of on a standing connection, in words. */
+export function describeEvent(event: Status): string {
+  const denied = event.permissionContext;
+  if (denied) return `the server denies the ${denied.operation} "${denied.subject}"`;
+  return `the server reports ${typeof event.data === "string" ? event.data : "an error"}`;
+}
+
+/** `host` is what the certificate must be valid for: without it the client checks against "localhost" when given an IP address. */
+function tlsOptions(config: NatsConfig, server: ServerAddress): (TlsOptions & { host: string }) | undefined {
+  if (config.tls === undefined && !server.tls) return undefined;
+  const { caFile, certFile, keyFile } = config.tls ?? {};
+  return { host: server.host, ...(caFile && { caFile }), ...(certFile && { certFile }), ...(keyFile && { keyFile }) };
+}

@@ -1,0 +1,60 @@
+/** Whether a NATS server is there at all: every one greets a new connection with an INFO line before anything else is said. */
+import { connect } from "node:net";
+import { type Clock, deadline, systemClock } from "../../base/clock.ts";
+import { messageOf, PartnerdError } from "../../base/errors.ts";
+import { hostAndPort } from "./server-address.ts";
+
+const GREETING = "INFO ";
+
+/** Whether a NATS server greets at `host`:`port` within `timeoutMs`. */
+export async function natsAnswers(host: string, port: number, timeoutMs: number, clock: Clock = systemClock): Promise<boolean> {
+  try {
+    await expectGreeting({ host, port }, timeoutMs, clock);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * Resolves once the server has greeted; rejects with nats_unavailable where it does not within `timeoutMs`, or with the reason of
+ * `signal`. The socket is gone when it settles. (The client itself leaks its socket where a server accepts and then keeps silent.)
+ */
+export async function expectGreeting(
+  server: { readonly host: string; readonly port: number },
+  timeoutMs: number,
+  clock: Clock,
+  signal?: AbortSignal,
+): Promise<void> {
+  const unavailable = (why: string, cause?: unknown) =>
+    new PartnerdError("nats_unavailable", `NATS at ${hostAndPort(server)}: ${why}`, {
+      nextStep: "Start the NATS server, or correct nats.url.",
+      cause,
+    });
+  using limit = deadline(clock, timeoutMs, () => unavailable(`no greeting within ${timeoutMs} ms`), signal);
+  limit.signal.throwIfAborted();
+  await new Promise<void>((resolve, reject) => {
+    let greeting = "";
+    const socket = connect({ host: server.host, port: server.port });
+    const onAbort = () => finish(() => reject(limit.signal.reason));
+    const finish = (settle: () => void) => {
+      limit.signal.removeEventListener("abort", onAbort);
+      socket.destroy();
+      settle();
+    };
+    limit.signal.addEventListener("abort", onAbort, { once: true });
+    socket.setEncoding("latin1");
+    socket.on("data", (chunk: string) => {
+      greeting += chunk;
+      if (greeting.startsWith(GREETING)) finish(resolve);
+      else if (!GREETING.startsWith(greeting)) finish(() => reject(unavailable("something else than NATS answers there")));
+    });
+    socket.on("end", () => finish(() => reject(unavailable("the connection was closed before a greeting"))));
+    socket.on("error", (error) => finish(() => reject(unavailable(socketErrorOf(error), error))));
+  });
+}
+
+/** A name with several addresses fails with one error for each, and an empty message of its own. */
+function socketErrorOf(error: Error): string {
+  return error instanceof AggregateError ? error.errors.map(messageOf).join(", ") : messageOf(error);
+}

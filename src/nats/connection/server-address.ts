@@ -1,0 +1,89 @@
+/** NATS server URLs, parsed once. The user info is taken out here: what is shown or logged later never holds a secret. */
+import { PartnerdError } from "../../base/errors.ts";
+
+/** `user` and `token` exclude each other: a lone name before the `@` is a token, as in every NATS client. */
+type UrlCredentials =
+  | { readonly kind: "none" }
+  | { readonly kind: "user"; readonly user: string; readonly password: string }
+  | { readonly kind: "token"; readonly token: string };
+
+export interface ServerAddress {
+  readonly host: string;
+  readonly port: number;
+  /** Whether the URL insists on TLS (`tls://`). */
+  readonly tls: boolean;
+  readonly credentials: UrlCredentials;
+}
+
+const DEFAULT_PORT = 4222;
+
+/** The servers that `nats.url` names, in order. Throws config_invalid for the first that cannot be used. */
+export function parseServers(servers: readonly string[]): readonly ServerAddress[] {
+  const parsed = servers.flatMap((list) =>
+    list
+      .split(",")
+      .map((url) => url.trim())
+      .filter((url) => url !== "")
+      // A comma inside a password splits it too, so that a piece without @ may be half a secret.
+      .map((url) => parseServer(url, list.includes("@") && !url.includes("@") ? "***" : withoutUserInfo(url))),
+  );
+  if (parsed.length === 0) {
+    throw new PartnerdError("config_invalid", "nats.url names no server", {
+      nextStep: "Name a server, such as nats://127.0.0.1:4222.",
+    });
+  }
+  return parsed;
+}
+
+/** One server URL. Throws config_invalid, showing it as `shown`. */
+export function parseServer(text: string, shown: string = withoutUserInfo(text)): ServerAddress {
+  const invalid = (why: string) =>
+    new PartnerdError("config_invalid", `nats.url: "${shown}" ${why}`, {
+      nextStep: "Write nats://host:4222 (or tls://host:4222); percent-encode special characters in a user name or password.",
+    });
+  let url: URL;
+  try {
+    url = new URL(text.includes("://") ? text : `nats://${text}`);
+  } catch {
+    throw invalid("is not a server URL");
+  }
+  if (url.protocol !== "nats:" && url.protocol !== "tls:")
+    throw invalid(`has the scheme ${url.protocol}//; nats:// and tls:// are supported`);
+  if (url.hostname === "") throw invalid("names no host");
+  if ((url.pathname !== "" && url.pathname !== "/") || url.search !== "" || url.hash !== "") {
+    throw invalid("has something after the port");
+  }
+  if (url.port === "0") throw invalid("has port 0");
+  return {
+    host: url.hostname.replace(/^\[(.*)\]$/, "$1"),
+    port: url.port === "" ? DEFAULT_PORT : Number(url.port),
+    tls: url.protocol === "tls:",
+    credentials: credentialsOf(url, invalid),
+  };
+}
+
+/** `host:port`, with brackets around an IPv6 host: how a server is named in status, errors and logs. */
+export function hostAndPort(server: { readonly host: string; readonly port: number }): string {
+  return server.host.includes(":") ? `[${server.host}]:${server.port}` : `${server.host}:${server.port}`;
+}
+
+function credentialsOf(url: URL, invalid: (why: string) => PartnerdError): UrlCredentials {
+  const decode = (text: string) => {
+    try {
+      return decodeURIComponent(text);
+    } catch {
+      throw invalid("has user info with a broken percent-encoding");
+    }
+  };
+  if (url.username === "" && url.password === "") return { kind: "none" };
+  if (url.password === "") return { kind: "token", token: decode(url.username) };
+  return { kind: "user", user: decode(url.username), password: decode(url.password) };
+}
+
+/** Works on text that is no URL as well: everything up to the last `@` may be a secret. */
+function withoutUserInfo(text: string): string {
+  const at = text.lastIndexOf("@");
+  if (at === -1) return text;
+  const scheme = /^[a-z][a-z0-9+.-]*:\/\//i.exec(text)?.[0] ?? "";
+  return `${scheme}***@${text.slice(at + 1)}`;
+}

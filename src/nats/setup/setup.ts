@@ -1,0 +1,92 @@
+/** Makes the stream and the consumer as they have to be, or says what stands in the way. What there is to do is decided by setup-plan.ts. */
+import type { JetStreamManager, NatsConnection } from "nats";
+import { PartnerdError } from "../../base/errors.ts";
+import { API_ERROR_CODES, apiErrorCode, jetStreamError } from "../jetstream-error.ts";
+import { type Found, isDone, isFeasible, planSetup, type SetupPlan, type Wanted } from "./setup-plan.ts";
+
+/** JetStream answers within milliseconds, or its server is not well; a cluster may have to choose who leads a new stream. */
+const REQUEST_TIMEOUT_MS = 5_000;
+
+/**
+ * Does what `wanted` needs, and resolves to what that was; changes nothing where everything is as it has to be. Rejects with
+ * `stream_unsuitable` where something cannot be changed in place (nothing was changed then), `jetstream_unavailable`,
+ * `jetstream_refused`, `nats_denied` (naming the subject) or `nats_unavailable`.
+ */
+export async function setUp(client: NatsConnection, wanted: Wanted): Promise<SetupPlan> {
+  const plan = await planFor(client, wanted);
+  if (!isFeasible(plan)) throw unsuitable(plan);
+  if (isDone(plan)) return plan;
+  await apply(client, plan);
+  const after = await planFor(client, wanted);
+  if (!isDone(after)) throw unsuitable(after);
+  return plan;
+}
+
+/** What `setUp` would do. Changes nothing. Rejects as `setUp` does, `stream_unsuitable` aside: the plan tells. */
+export async function planFor(client: NatsConnection, wanted: Wanted): Promise<SetupPlan> {
+  return planSetup(await find(await managerOf(client), wanted), wanted);
+}
+
+async function apply(client: NatsConnection, { stream, consumer }: SetupPlan): Promise<void> {
+  const { streams, consumers } = await managerOf(client);
+  const [ofStream, ofConsumer] = [`stream ${stream.name}`, `consumer ${consumer.name} of stream ${stream.name}`];
+  if (stream.action === "create") await ask(`create ${ofStream}`, () => streams.add({ ...stream.config }));
+  if (stream.action === "update") await ask(`change ${ofStream}`, () => streams.update(stream.name, stream.config));
+  if (consumer.action === "keep") return;
+  if (consumer.action === "replace") await ask(`delete ${ofConsumer}`, () => consumers.delete(stream.name, consumer.name));
+  await ask(`create ${ofConsumer}`, () => consumers.add(stream.name, consumer.config));
+}
+
+async function find({ streams, consumers }: JetStreamManager, wanted: Wanted): Promise<Found> {
+  const { stream: name, consumer: durable, subjects } = wanted;
+  const stream = await askFor("streamNotFound", `look at stream ${name}`, () => streams.info(name));
+  const consumer =
+    stream &&
+    (await askFor("consumerNotFound", `look at consumer ${durable} of stream ${name}`, () => consumers.info(name, durable)));
+  const capturedElsewhere: { subject: string; stream: string }[] = [];
+  for (const subject of subjects) {
+    const capturing = await ask(`look which stream captures ${subject}`, () => streams.names(subject).next());
+    capturedElsewhere.push(...capturing.filter((other) => other !== name).map((other) => ({ subject, stream: other })));
+  }
+  return { stream: stream?.config, consumer, capturedElsewhere };
+}
+
+function managerOf(client: NatsConnection): Promise<JetStreamManager> {
+  return ask("reach JetStream", () => client.jetstreamManager({ timeout: REQUEST_TIMEOUT_MS }));
+}
+
+async function ask<Answer>(what: string, request: () => Promise<Answer>): Promise<Answer> {
+  try {
+    return await request();
+  } catch (thrown) {
+    throw jetStreamError(what, thrown);
+  }
+}
+
+/** Undefined for the error that says that there is none. */
+function askFor<Answer>(
+  missing: keyof typeof API_ERROR_CODES,
+  what: string,
+  request: () => Promise<Answer>,
+): Promise<Answer | undefined> {
+  return ask(what, async () => {
+    try {
+      return await request();
+    } catch (thrown) {
+      if (apiErrorCode(thrown) === API_ERROR_CODES[missing]) return undefined;
+      throw thrown;
+    }
+  });
+}
+
+function unsuitable({ stream, consumer }: SetupPlan): PartnerdError {
+  const parts = [
+    ...[...stream.obstacles, ...stream.changes].map((difference) => ({ part: `stream ${stream.name}`, ...difference })),
+    ...[...consumer.obstacles, ...consumer.changes].map((difference) => ({ part: `consumer ${consumer.name}`, ...difference })),
+  ];
+  const lines = parts.map(({ part, field, found, required }) => `  ${part}: ${field} is ${found}, has to be ${required}`);
+  const [obstacle] = [...stream.obstacles, ...consumer.obstacles];
+  return new PartnerdError("stream_unsuitable", `JetStream is not as it has to be\n${lines.join("\n")}`, {
+    nextStep: obstacle?.nextStep ?? "Run `oc-partnerd setup` again; JetStream took the changes and did not keep them.",
+  });
+}

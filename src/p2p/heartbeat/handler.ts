@@ -1,0 +1,156 @@
+/** Their side of a partner stream: they heartbeat, we challenge. Only what passed goes to the registry. */
+import type { Clock, Random } from "../../base/clock.ts";
+import { deadline } from "../../base/clock.ts";
+import { PartnerdError, toPartnerdError } from "../../base/errors.ts";
+import type { Did, PeerId } from "../../base/ids.ts";
+import { abortable } from "../abortable.ts";
+import { MAX_UNPROVEN_PER_PEER, MAX_UNPROVEN_TOTAL, PARTNER_PROTOCOL } from "../constants.ts";
+import { peerIdOf } from "../host/connection-index.ts";
+import type { HostConnection, HostStream } from "../host/host.ts";
+import type { PartnerRule } from "../registry/admission-policy.ts";
+import { inboundRefused, refusalBy } from "../registry/admission-policy.ts";
+import type { StreamKey, StreamObserver, StreamRegistry } from "../registry/registry.ts";
+import type { Heartbeat } from "./codec.ts";
+import { HeartbeatDecoder } from "./codec.ts";
+import { PartnerStream } from "./partner-stream.ts";
+import { challenge } from "./probe.ts";
+
+export interface HandlerComponents {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly rule: PartnerRule;
+  readonly registry: StreamRegistry<PartnerStream>;
+  readonly observer: Pick<StreamObserver, "observed">;
+  readonly firstHeartbeatTimeoutMs: number;
+  readonly challengeTimeoutMs: number;
+  /** A stream of this peer passed: it is alive. */
+  readonly onAdmitted: (peerId: PeerId) => void;
+}
+
+/** A stream whose opener has not yet proved itself. */
+interface UnprovenStream {
+  readonly peerId: PeerId;
+  readonly stream: PartnerStream;
+}
+
+export class HeartbeatHandler {
+  readonly #components: HandlerComponents;
+  readonly #unproven = new Set<UnprovenStream>();
+
+  constructor(components: HandlerComponents) {
+    this.#components = components;
+  }
+
+  /** The handler of the partner protocol. Returns at once; whatever goes wrong later ends this stream and nothing else. */
+  readonly handle = (stream: HostStream, connection: HostConnection): void => {
+    const unproven = { peerId: peerIdOf(connection.remotePeer), stream: new PartnerStream(stream, connection) };
+    const refusal = refusalBy(this.#components.rule, unproven.peerId) ?? this.#overload(unproven.peerId);
+    if (refusal !== undefined) this.#refuse(unproven, refusal);
+    else void this.#prove(unproven);
+  };
+
+  /** Ends the streams of this peer that have not proved themselves. Those that the rule refuses by now are reported as refused. */
+  cancelUnproven(peerId: PeerId): void {
+    for (const unproven of this.#unproven) if (unproven.peerId === peerId) this.#cancel(unproven);
+  }
+
+  dispose(): void {
+    for (const unproven of this.#unproven) this.#cancel(unproven);
+  }
+
+  #cancel(unproven: UnprovenStream): void {
+    const refusal = refusalBy(this.#components.rule, unproven.peerId);
+    unproven.stream.abort(refusal ?? new PartnerdError("aborted", "stream was cancelled"));
+  }
+
+  #overload(peerId: PeerId): PartnerdError | undefined {
+    if (this.#unproven.size >= MAX_UNPROVEN_TOTAL) {
+      return new PartnerdError("too_many_streams", `${MAX_UNPROVEN_TOTAL} streams are being challenged already`);
+    }
+    const ofPeer = [...this.#unproven].filter((unproven) => unproven.peerId === peerId).length;
+    if (ofPeer < MAX_UNPROVEN_PER_PEER) return undefined;
+    return new PartnerdError("too_many_streams", `${ofPeer} streams of peer ${peerId} are being challenged already`);
+  }
+
+  /** Never rejects. */
+  async #prove(unproven: UnprovenStream): Promise<void> {
+    const { peerId, stream } = unproven;
+    const { clock, random, challengeTimeoutMs, rule } = this.#components;
+    this.#unproven.add(unproven);
+    try {
+      const reader = new HeartbeatReader(stream, peerId);
+      const did = await this.#firstHeartbeat(reader, stream.ended);
+      await challenge(stream.connection, { clock, random, timeoutMs: challengeTimeoutMs }, stream.ended);
+      // No await from here on: the rule and the stream are looked at again, and hold until it is registered.
+      stream.ended.throwIfAborted();
+      const refusal = refusalBy(rule, peerId);
+      if (refusal !== undefined) throw refusal;
+      this.#admit(unproven, reader, did);
+    } catch (error) {
+      this.#refuse(unproven, toPartnerdError(stream.ended.aborted ? stream.ended.reason : error));
+    } finally {
+      this.#unproven.delete(unproven);
+    }
+  }
+
+  async #firstHeartbeat(reader: HeartbeatReader, ended: AbortSignal): Promise<Did | null> {
+    const { clock, firstHeartbeatTimeoutMs: timeoutMs } = this.#components;
+    using limit = deadline(
+      clock,
+      timeoutMs,
+      () => new PartnerdError("heartbeat_missing", `no heartbeat within ${timeoutMs} ms`),
+      ended,
+    );
+    return (await abortable(reader.first, limit.signal)).did;
+  }
+
+  #admit({ peerId, stream }: UnprovenStream, reader: HeartbeatReader, did: Did | null): void {
+    const { registry, onAdmitted } = this.#components;
+    const key: StreamKey = { protocol: PARTNER_PROTOCOL, peerId, direction: "inbound" };
+    stream.onFarEnd = (reason) => registry.close(key, reason, stream);
+    reader.onHeartbeat = () => registry.renew(key, stream);
+    reader.onViolation = () => registry.close(key, "protocol_violation", stream);
+    registry.register(key, stream, did);
+    onAdmitted(peerId);
+  }
+
+  /** Who ended the stream himself, or was cut off by us without fault, was not refused. */
+  #refuse({ peerId, stream }: UnprovenStream, error: PartnerdError): void {
+    stream.abort(error);
+    if (error.code === "stream_lost" || error.code === "aborted") return;
+    this.#components.observer.observed(inboundRefused(peerId, error));
+  }
+}
+
+/** Decodes as bytes arrive, so that nothing is buffered but one unfinished heartbeat. */
+class HeartbeatReader {
+  /** The first heartbeat. Rejections reach whoever waits for it; later ones find nobody. */
+  readonly first: Promise<Heartbeat>;
+  onHeartbeat: () => void = () => {};
+  onViolation: (error: PartnerdError) => void;
+
+  constructor(stream: PartnerStream, peerId: PeerId) {
+    const { promise, resolve } = Promise.withResolvers<Heartbeat>();
+    this.first = promise;
+    this.onViolation = (error) => stream.abort(error);
+    const decoder = new HeartbeatDecoder(peerId);
+    stream.read((chunk) => {
+      try {
+        for (const heartbeat of decoder.decode(chunk)) {
+          checkClaim(heartbeat, peerId);
+          resolve(heartbeat);
+          this.onHeartbeat();
+        }
+      } catch (error) {
+        this.onViolation(toPartnerdError(error));
+      }
+    });
+  }
+}
+
+/** The peer id that a heartbeat claims must be the one that noise authenticated (WIRE). */
+function checkClaim(heartbeat: Heartbeat, peerId: PeerId): void {
+  if (heartbeat.peerId === peerId) return;
+  const claim = heartbeat.peerId === null ? "no peer id" : `to be ${heartbeat.peerId}`;
+  throw new PartnerdError("peer_id_mismatch", `peer ${peerId} claims ${claim}`);
+}

@@ -1,0 +1,202 @@
+/** Our side of a partner stream: dial, open, heartbeat, proof of life. What stands goes to the registry. */
+import type { Multiaddr } from "@multiformats/multiaddr";
+import type { Clock } from "../../base/clock.ts";
+import { PartnerdError } from "../../base/errors.ts";
+import type { PeerId } from "../../base/ids.ts";
+import type { DesiredPeer } from "../../events/types.ts";
+import { Attempt, abortable } from "../abortable.ts";
+import { PARTNER_PROTOCOL } from "../constants.ts";
+import type { ConnectionBook } from "../host/connection-index.ts";
+import { carriesPartnerStream } from "../host/connection-index.ts";
+import { dialTarget } from "../host/dial-target.ts";
+import type { Host, HostConnection } from "../host/host.ts";
+import type { StreamKey, StreamRegistry } from "../registry/registry.ts";
+import type { SelfDescription, TimestampFormat } from "./codec.ts";
+import { encodeHeartbeat } from "./codec.ts";
+import type { Liveness } from "./liveness.ts";
+import { abortError, dialError, streamError } from "./open-errors.ts";
+import { PartnerStream } from "./partner-stream.ts";
+
+export interface OpenerComponents {
+  readonly host: Host;
+  readonly clock: Clock;
+  readonly self: SelfDescription;
+  readonly heartbeatTimestamp: TimestampFormat;
+  readonly registry: StreamRegistry<PartnerStream>;
+  readonly connections: ConnectionBook;
+  readonly liveness: Liveness;
+}
+
+/** One open under way, and what it has acquired so far: all of it is given back if it fails. */
+class OpenAttempt extends Attempt {
+  readonly dialled: HostConnection[] = [];
+  connection: HostConnection | undefined;
+  stream: PartnerStream | undefined;
+  readonly settled = Promise.withResolvers<void>();
+}
+
+export class HeartbeatOpener {
+  readonly #components: OpenerComponents;
+  readonly #attempts = new Map<PeerId, OpenAttempt>();
+  readonly #disposed = new AbortController();
+
+  constructor(components: OpenerComponents) {
+    this.#components = components;
+  }
+
+  /** See PartnerStreams.open. */
+  async open(peer: DesiredPeer, signal: AbortSignal): Promise<void> {
+    using attempt = new OpenAttempt(signal, this.#disposed.signal);
+    const older = this.#attempts.get(peer.peerId);
+    this.#attempts.set(peer.peerId, attempt);
+    try {
+      // It has to give back what it holds first, or we might build on its connection.
+      older?.cancel(new PartnerdError("aborted", "a newer open took over"));
+      await older?.settled.promise;
+      await this.#establish(peer, attempt);
+    } catch (error) {
+      this.#giveBack(peer.peerId, attempt);
+      throw attempt.signal.aborted ? abortError(attempt.signal) : error;
+    } finally {
+      if (this.#attempts.get(peer.peerId) === attempt) this.#attempts.delete(peer.peerId);
+      attempt.settled.resolve();
+    }
+  }
+
+  /** See PartnerStreams.renew. */
+  async renew(peerId: PeerId, signal: AbortSignal): Promise<void> {
+    const { registry, liveness } = this.#components;
+    const stream = registry.get(keyOf(peerId));
+    if (stream === undefined) throw new PartnerdError("stream_lost", `no outbound stream to peer ${peerId}`);
+    using attempt = new Attempt(signal, stream.ended);
+    try {
+      attempt.signal.throwIfAborted();
+      await stream.write(this.#heartbeat(), attempt.signal);
+      await liveness.prove(stream.connection, attempt.signal);
+      attempt.signal.throwIfAborted();
+    } catch (error) {
+      throw attempt.signal.aborted
+        ? abortError(attempt.signal)
+        : new PartnerdError("stream_lost", "stream failed", { cause: error });
+    }
+    registry.renew(keyOf(peerId), stream);
+  }
+
+  /** Ends an open that is under way; it rejects with `reason`. */
+  cancel(peerId: PeerId, reason: PartnerdError): void {
+    this.#attempts.get(peerId)?.cancel(reason);
+  }
+
+  /** A connection that we dialled has opened. One that nobody waits for any more is closed: an aborted open must not come back to life. */
+  dialled(connection: HostConnection, peerId: PeerId): void {
+    const attempt = this.#attempts.get(peerId);
+    if (attempt === undefined) connection.abort(new PartnerdError("aborted", "nobody waits for this connection any more"));
+    else attempt.dialled.push(connection);
+  }
+
+  /** Every open under way, and every later one, rejects. */
+  dispose(): void {
+    this.#disposed.abort(new PartnerdError("aborted", "host is shutting down"));
+  }
+
+  async #establish(peer: DesiredPeer, attempt: OpenAttempt): Promise<void> {
+    const { connections, liveness, registry } = this.#components;
+    const { peerId } = peer;
+    attempt.signal.throwIfAborted();
+    const reusable = connections.of(peerId).find((connection) => !liveness.isSuspect(connection));
+    const connection = reusable ?? (await this.#dial(peer, attempt.signal));
+    attempt.connection = connection;
+    attempt.signal.throwIfAborted();
+    let stream: PartnerStream;
+    try {
+      stream = await this.#openStream(connection, attempt);
+      await stream.write(this.#heartbeat(), attempt.signal);
+      await liveness.prove(connection, attempt.signal);
+    } catch (error) {
+      throw reusable !== undefined && connection.status !== "open" ? connectionLost(error) : streamError(error, PARTNER_PROTOCOL);
+    }
+    attempt.signal.throwIfAborted();
+    // No await from here on: what has just been checked holds until it is registered.
+    stream.onFarEnd = (reason) => registry.close(keyOf(peerId), reason, stream);
+    registry.register(keyOf(peerId), stream, peer.did);
+    this.#dropSuperseded(peerId, attempt);
+  }
+
+  async #dial(peer: DesiredPeer, signal: AbortSignal): Promise<HostConnection> {
+    const target = dialTarget(peer.peerId, peer.address);
+    try {
+      return await this.#dialOnce(target, signal);
+    } catch (error) {
+      signal.throwIfAborted();
+      // libp2p joins dials to the same peer, also to one whose caller has just aborted it and that is about to reject.
+      if (!(error instanceof Error && error.name === "AbortError")) throw dialError(error);
+    }
+    await abortable(new Promise<void>((resolve) => void this.#components.clock.schedule(0, resolve)), signal);
+    try {
+      return await this.#dialOnce(target, signal);
+    } catch (error) {
+      throw dialError(error);
+    }
+  }
+
+  #dialOnce(target: Multiaddr, signal: AbortSignal): Promise<HostConnection> {
+    return abortable(this.#components.host.dial(target, { force: true, signal }), signal);
+  }
+
+  async #openStream(connection: HostConnection, attempt: OpenAttempt): Promise<PartnerStream> {
+    const { signal } = attempt;
+    const opening = connection.newStream(PARTNER_PROTOCOL, { signal });
+    const opened = await abortable(opening, signal, (late) =>
+      late.abort(new PartnerdError("aborted", "nobody waits for this stream")),
+    );
+    const stream = new PartnerStream(opened, connection);
+    attempt.stream = stream;
+    const code = () => (connection.status === "open" || attempt.dialled.includes(connection) ? "refused" : "stream_lost");
+    stream.onFarEnd = (reason) => attempt.cancel(new PartnerdError(code(), `peer ended the stream before it stood: ${reason}`));
+    if (stream.ended.aborted) throw new PartnerdError(code(), "peer ended the stream at once");
+    // Readers never write (WIRE); what somebody writes all the same must not pile up unread.
+    stream.read(() => {});
+    return stream;
+  }
+
+  /** The stream is reset. A connection that we dialled goes too, unless the peer uses it; a silent one that was there before is suspect. */
+  #giveBack(peerId: PeerId, attempt: OpenAttempt): void {
+    const reason = new PartnerdError("aborted", "open failed");
+    attempt.stream?.abort(reason);
+    for (const connection of attempt.dialled) if (!carriesPartnerStream(connection)) connection.abort(reason);
+    const { connection } = attempt;
+    const timedOut = attempt.signal.aborted && abortError(attempt.signal).code === "timeout";
+    if (timedOut && connection?.status === "open") this.#components.liveness.doubt(connection);
+    this.#keepOneSuspect(peerId);
+  }
+
+  /** The newest suspect stays as a canary: should the peer only have been asleep, its late pong wakes us at once. */
+  #keepOneSuspect(peerId: PeerId): void {
+    const { connections, liveness } = this.#components;
+    const idle = connections.of(peerId).filter((each) => liveness.isSuspect(each) && !carriesPartnerStream(each));
+    for (const connection of idle.slice(1)) connection.abort(new PartnerdError("aborted", "one suspect connection is enough"));
+  }
+
+  /** The new stream stands: suspects have served as canaries, and other dials to this peer have lost their race. */
+  #dropSuperseded(peerId: PeerId, attempt: OpenAttempt): void {
+    const { connections, liveness } = this.#components;
+    for (const connection of connections.of(peerId)) {
+      const superseded = liveness.isSuspect(connection) || attempt.dialled.includes(connection);
+      if (superseded && connection !== attempt.connection && !carriesPartnerStream(connection)) {
+        connection.abort(new PartnerdError("aborted", "a newer connection took over"));
+      }
+    }
+  }
+
+  #heartbeat(): Uint8Array {
+    const { self, clock, heartbeatTimestamp } = this.#components;
+    return encodeHeartbeat(self, clock.wallMs(), heartbeatTimestamp);
+  }
+}
+
+const keyOf = (peerId: PeerId): StreamKey => ({ protocol: PARTNER_PROTOCOL, peerId, direction: "outbound" });
+
+/** Not the peer's answer but an old connection's end: no reason to wait as long as after a refusal. */
+function connectionLost(cause: unknown): PartnerdError {
+  return new PartnerdError("stream_lost", "the connection ended while the stream was being opened", { cause });
+}

@@ -1,0 +1,74 @@
+/** A heartbeat stream with its connection: knows when it is over, whoever ended it. */
+import { PartnerdError } from "../../base/errors.ts";
+import type { CloseReason } from "../../events/types.ts";
+import { abortable } from "../abortable.ts";
+import type { HostConnection, HostStream } from "../host/host.ts";
+import type { AbortableStream } from "../registry/registry.ts";
+
+/** How a stream ends that we did not end. */
+export type FarEnd = Extract<CloseReason, "remote_closed" | "reset" | "connection_lost">;
+
+export class PartnerStream implements AbortableStream {
+  readonly connection: HostConnection;
+  readonly #stream: HostStream;
+  readonly #ended = new AbortController();
+  /** The far end or the connection ended the stream. Called once, and never after our own abort. */
+  onFarEnd: (reason: FarEnd) => void = () => {};
+
+  constructor(stream: HostStream, connection: HostConnection) {
+    this.connection = connection;
+    this.#stream = stream;
+    stream.addEventListener("remoteCloseWrite", this.#finished);
+    stream.addEventListener("close", this.#closed);
+    if (stream.remoteWriteStatus === "closed") this.#finished();
+    else if (stream.status !== "open") this.#closed();
+  }
+
+  /** Aborts when the stream ends, for whatever reason; it may have ended before it came to us. */
+  get ended(): AbortSignal {
+    return this.#ended.signal;
+  }
+
+  /** Gives each chunk that arrives to `read`, at once. */
+  read(read: (chunk: Uint8Array) => void): void {
+    this.#stream.addEventListener("message", (event) => {
+      if (!this.ended.aborted) read(event.data.subarray());
+    });
+  }
+
+  /** Resolves when the stream can take more; rejects with the signal's reason. */
+  async write(bytes: Uint8Array, signal: AbortSignal): Promise<void> {
+    if (!this.#stream.send(bytes)) await this.#drained(signal);
+  }
+
+  abort(error: Error): void {
+    if (this.ended.aborted) return;
+    this.#stream.removeEventListener("remoteCloseWrite", this.#finished);
+    this.#stream.removeEventListener("close", this.#closed);
+    this.#ended.abort(error);
+    this.#stream.abort(error);
+  }
+
+  /** The event and not libp2p's onDrain(), which waits only once in a stream's life. */
+  async #drained(signal: AbortSignal): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const onDrain = () => resolve();
+    this.#stream.addEventListener("drain", onDrain);
+    try {
+      await abortable(promise, signal);
+    } finally {
+      this.#stream.removeEventListener("drain", onDrain);
+    }
+  }
+
+  /** FIN leaves the status open and swallows what we send: it is the end. */
+  readonly #finished = (): void => this.#end("remote_closed");
+
+  readonly #closed = (): void => this.#end(this.#stream.status === "reset" ? "reset" : "connection_lost");
+
+  #end(reason: FarEnd): void {
+    if (this.ended.aborted) return;
+    this.abort(new PartnerdError("stream_lost", `stream ended: ${reason}`));
+    this.onFarEnd(reason);
+  }
+}

@@ -1,0 +1,91 @@
+/** The connections that are open, by peer: what libp2p knows too, but without its cost at thousands of them. */
+import type { Clock } from "../../base/clock.ts";
+import { deadline } from "../../base/clock.ts";
+import { PartnerdError, toPartnerdError } from "../../base/errors.ts";
+import type { PeerId } from "../../base/ids.ts";
+import { abortable } from "../abortable.ts";
+import { CONNECTION_CLOSE_TIMEOUT_MS, PARTNER_PROTOCOL } from "../constants.ts";
+import type { Host, HostConnection, HostEvents, RemotePeer } from "./host.ts";
+
+/** libp2p prints a PeerID in the same canonical text that our own parsing gives. */
+export const peerIdOf = (peerId: RemotePeer): PeerId => peerId.toString() as PeerId;
+
+export class ConnectionBook implements Disposable {
+  readonly #host: Host;
+  readonly #onOpened: (connection: HostConnection, peerId: PeerId) => void;
+  readonly #byPeer = new Map<PeerId, Set<HostConnection>>();
+  #count = 0;
+
+  /** `onOpened` is called for every connection that opens from now on. */
+  constructor(host: Host, onOpened: (connection: HostConnection, peerId: PeerId) => void) {
+    this.#host = host;
+    this.#onOpened = onOpened;
+    for (const connection of host.getConnections()) this.#add(connection);
+    host.addEventListener("connection:open", this.#opened);
+    host.addEventListener("connection:close", this.#closed);
+  }
+
+  /** How many connections are open. */
+  get count(): number {
+    return this.#count;
+  }
+
+  has(peerId: PeerId): boolean {
+    return this.#byPeer.has(peerId);
+  }
+
+  /** Whether a connection that we dialled is open. */
+  hasDialled(peerId: PeerId): boolean {
+    for (const { direction, status } of this.#byPeer.get(peerId) ?? []) {
+      if (direction === "outbound" && status === "open") return true;
+    }
+    return false;
+  }
+
+  /** The open connections to this peer, the newest first. */
+  of(peerId: PeerId): readonly HostConnection[] {
+    return [...(this.#byPeer.get(peerId) ?? [])].filter((connection) => connection.status === "open").reverse();
+  }
+
+  [Symbol.dispose](): void {
+    this.#host.removeEventListener("connection:open", this.#opened);
+    this.#host.removeEventListener("connection:close", this.#closed);
+  }
+
+  readonly #opened = (event: HostEvents["connection:open"]): void => {
+    if (this.#add(event.detail)) this.#onOpened(event.detail, peerIdOf(event.detail.remotePeer));
+  };
+
+  readonly #closed = (event: HostEvents["connection:open"]): void => {
+    const peerId = peerIdOf(event.detail.remotePeer);
+    const connections = this.#byPeer.get(peerId);
+    if (connections?.delete(event.detail) === true) this.#count--;
+    if (connections?.size === 0) this.#byPeer.delete(peerId);
+  };
+
+  /** A connection that died while it opened raises no close event, and must not stay here for ever. */
+  #add(connection: HostConnection): boolean {
+    if (connection.status !== "open") return false;
+    const peerId = peerIdOf(connection.remotePeer);
+    const connections = this.#byPeer.get(peerId) ?? new Set();
+    if (connections.has(connection)) return false;
+    this.#byPeer.set(peerId, connections.add(connection));
+    this.#count++;
+    return true;
+  }
+}
+
+/** Whether any partner stream, proven or not, still runs over the connection. */
+export function carriesPartnerStream(connection: HostConnection): boolean {
+  return connection.streams.some((stream) => stream.protocol === PARTNER_PROTOCOL && stream.status === "open");
+}
+
+/** Says goodbye for at most a second, then cuts. Never rejects. */
+export async function closeBounded(connection: HostConnection, clock: Clock): Promise<void> {
+  using limit = deadline(clock, CONNECTION_CLOSE_TIMEOUT_MS, () => new PartnerdError("timeout", "connection did not close"));
+  try {
+    await abortable(connection.close({ signal: limit.signal }), limit.signal);
+  } catch (error) {
+    connection.abort(toPartnerdError(error));
+  }
+}

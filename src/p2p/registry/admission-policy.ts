@@ -1,0 +1,29 @@
+/** Who may have a stream: asked at every check, never remembered. */
+import { PartnerdError } from "../../base/errors.ts";
+import type { PeerId } from "../../base/ids.ts";
+import type { InboundRefused } from "../../events/types.ts";
+import type { Verdict } from "../../reconciler/ports.ts";
+import { PARTNER_PROTOCOL } from "../constants.ts";
+
+export interface PartnerRule {
+  /** What the desired state says of this peer now. Does not throw. */
+  mayOpen(peerId: PeerId): Verdict;
+}
+
+/** Why the rule refuses this peer, or undefined where it does not. */
+export function refusalBy(rule: PartnerRule, peerId: PeerId): PartnerdError | undefined {
+  const verdict = rule.mayOpen(peerId);
+  switch (verdict) {
+    case "ok":
+      return undefined;
+    case "not_partner":
+      return new PartnerdError("not_partner", "the peer is not a partner");
+    case "blacklisted":
+      return new PartnerdError("blacklisted", "the peer is blacklisted");
+  }
+}
+
+/** What is reported of every refusal; whether it merely repeats the last one is for the log to see. */
+export function inboundRefused(peerId: PeerId, { code, message }: PartnerdError): InboundRefused {
+  return { type: "InboundRefused", peerId, protocol: PARTNER_PROTOCOL, reason: code, message };
+}

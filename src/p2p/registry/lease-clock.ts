@@ -1,0 +1,46 @@
+/** Time that leases run on: it stands still while our own event loop does, so that a local stall never kills a healthy peer. */
+import type { Clock } from "../../base/clock.ts";
+import { LEASE_TICK_MS, LEASE_TICK_TOLERANCE_MS } from "../constants.ts";
+
+/** What a lease is measured with. */
+export interface LeaseTime {
+  /** Never decreases; never faster than monotonic time. */
+  nowMs(): number;
+}
+
+/** Monotonic time less all stalls, the one under way included. Dispose it to stop its tick. */
+export class LeaseClock implements LeaseTime, Disposable {
+  readonly #clock: Clock;
+  #stalledMs = 0;
+  #lastTickMs: number;
+  #tick: Disposable;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+    this.#lastTickMs = clock.monotonicMs();
+    this.#tick = this.#scheduleTick();
+  }
+
+  nowMs(): number {
+    const monotonicMs = this.#clock.monotonicMs();
+    return monotonicMs - this.#stalledMs - this.#stallUnderWayMs(monotonicMs);
+  }
+
+  [Symbol.dispose](): void {
+    this.#tick[Symbol.dispose]();
+  }
+
+  #scheduleTick(): Disposable {
+    return this.#clock.schedule(LEASE_TICK_MS, () => {
+      const monotonicMs = this.#clock.monotonicMs();
+      this.#stalledMs += this.#stallUnderWayMs(monotonicMs);
+      this.#lastTickMs = monotonicMs;
+      this.#tick = this.#scheduleTick();
+    });
+  }
+
+  /** Continuous at the tolerance, or time would jump back the moment lateness becomes a stall. */
+  #stallUnderWayMs(monotonicMs: number): number {
+    return Math.max(0, monotonicMs - this.#lastTickMs - LEASE_TICK_MS - LEASE_TICK_TOLERANCE_MS);
+  }
+}

@@ -1,0 +1,179 @@
+/**
+ * Which partner streams stand, and until when: `streams[protocol][peerId]` holds one outbound and one inbound slot.
+ * Every transition goes through here, so each is reported exactly once and each wakes its key.
+ */
+import type { Clock, Random } from "../../base/clock.ts";
+import { jittered } from "../../base/clock.ts";
+import { PartnerdError } from "../../base/errors.ts";
+import type { Did, PeerId } from "../../base/ids.ts";
+import type { CloseReason, Direction, ObservedEvent } from "../../events/types.ts";
+import type { ActualPeer } from "../../reconciler/ports.ts";
+import { HEARTBEAT_JITTER, HEARTBEAT_PERIOD_MS, LEASE_MS } from "../constants.ts";
+import type { LeaseTime } from "./lease-clock.ts";
+
+/** Who is told of transitions. Neither function throws. */
+export interface StreamObserver {
+  observed(event: ObservedEvent): void;
+  /** Something about this peer changed, or it showed life: look again. */
+  wake(peerId: PeerId): void;
+}
+
+/** A slot: one direction of one protocol with one peer. */
+export interface StreamKey {
+  readonly protocol: string;
+  readonly peerId: PeerId;
+  readonly direction: Direction;
+}
+
+/** Whatever carries heartbeats. `abort` resets it at once and does not throw. */
+export interface AbortableStream {
+  abort(error: Error): void;
+}
+
+/** A stream as people see it. Wall-clock ms. */
+interface StreamSnapshot {
+  readonly did: Did | null;
+  readonly openedAtMs: number;
+  readonly expiresAtMs: number;
+}
+
+export interface PeerSnapshot {
+  readonly peerId: PeerId;
+  readonly outbound: StreamSnapshot | null;
+  readonly inbound: StreamSnapshot | null;
+}
+
+interface Entry<Stream> {
+  readonly did: Did | null;
+  readonly stream: Stream;
+  readonly openedAtMs: number;
+  readonly openedAtWallMs: number;
+  /** In lease time. */
+  expiresAtLeaseMs: number;
+  renewAtMs: number;
+}
+
+type Slots<Stream> = Partial<Record<Direction, Entry<Stream>>>;
+
+export interface RegistryComponents {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly leaseTime: LeaseTime;
+  readonly observer: StreamObserver;
+}
+
+export class StreamRegistry<Stream extends AbortableStream> {
+  readonly #components: RegistryComponents;
+  readonly #streams = new Map<string, Map<PeerId, Slots<Stream>>>();
+
+  constructor(components: RegistryComponents) {
+    this.#components = components;
+  }
+
+  /** `closed -> established`. A stream that already stands in the slot is aborted as `replaced`. */
+  register(key: StreamKey, stream: Stream, did: Did | null): void {
+    const { clock, observer } = this.#components;
+    const slots = this.#slotsOf(key) ?? this.#addSlots(key);
+    const older = slots[key.direction];
+    const entry: Entry<Stream> = {
+      did,
+      stream,
+      openedAtMs: clock.monotonicMs(),
+      openedAtWallMs: clock.wallMs(),
+      expiresAtLeaseMs: 0,
+      renewAtMs: 0,
+    };
+    this.#extend(entry);
+    slots[key.direction] = entry;
+    if (older !== undefined) this.#finish(key, older, "replaced");
+    observer.observed({ type: "StreamOpened", ...key, did });
+    observer.wake(key.peerId);
+  }
+
+  /** `established -> established` until now + 10 s. False where the slot no longer holds this stream. */
+  renew(key: StreamKey, stream: Stream): boolean {
+    const entry = this.#slotsOf(key)?.[key.direction];
+    if (entry?.stream !== stream) return false;
+    this.#extend(entry);
+    return true;
+  }
+
+  /** `established -> closed`: deleted, aborted, reported. With `stream` only if the slot holds it; false where nothing was closed. */
+  close(key: StreamKey, reason: CloseReason, stream?: Stream): boolean {
+    const slots = this.#slotsOf(key);
+    const entry = slots?.[key.direction];
+    if (slots === undefined || entry === undefined || (stream !== undefined && entry.stream !== stream)) return false;
+    delete slots[key.direction];
+    if (slots.outbound === undefined && slots.inbound === undefined) this.#deleteSlots(key);
+    this.#finish(key, entry, reason);
+    this.#components.observer.wake(key.peerId);
+    return true;
+  }
+
+  get(key: StreamKey): Stream | undefined {
+    return this.#slotsOf(key)?.[key.direction]?.stream;
+  }
+
+  peers(protocol: string): readonly PeerId[] {
+    return [...(this.#streams.get(protocol)?.keys() ?? [])];
+  }
+
+  /** Expiries are converted to monotonic ms: what is left of the lease, from now. */
+  actual(protocol: string, peerId: PeerId): Pick<ActualPeer, "outbound" | "inbound"> {
+    const slots = this.#streams.get(protocol)?.get(peerId);
+    const nowMs = this.#components.clock.monotonicMs();
+    const lease = (entry: Entry<Stream>) => ({
+      openedAtMs: entry.openedAtMs,
+      expiresAtMs: nowMs + this.#remainingMs(entry),
+      renewAtMs: entry.renewAtMs,
+    });
+    const inbound = slots?.inbound && lease(slots.inbound);
+    return {
+      outbound: slots?.outbound === undefined ? null : lease(slots.outbound),
+      inbound: inbound === undefined ? null : { openedAtMs: inbound.openedAtMs, expiresAtMs: inbound.expiresAtMs },
+    };
+  }
+
+  /** For people; see `actual` for decisions. */
+  *snapshot(protocol: string): Generator<PeerSnapshot, void> {
+    const nowMs = this.#components.clock.wallMs();
+    const seen = (entry: Entry<Stream> | undefined): StreamSnapshot | null =>
+      entry === undefined
+        ? null
+        : { did: entry.did, openedAtMs: entry.openedAtWallMs, expiresAtMs: nowMs + this.#remainingMs(entry) };
+    for (const [peerId, slots] of this.#streams.get(protocol) ?? []) {
+      yield { peerId, outbound: seen(slots.outbound), inbound: seen(slots.inbound) };
+    }
+  }
+
+  #extend(entry: Entry<Stream>): void {
+    const { clock, random, leaseTime } = this.#components;
+    entry.expiresAtLeaseMs = leaseTime.nowMs() + LEASE_MS;
+    entry.renewAtMs = clock.monotonicMs() + jittered(random, HEARTBEAT_PERIOD_MS, HEARTBEAT_JITTER);
+  }
+
+  #remainingMs(entry: Entry<Stream>): number {
+    return entry.expiresAtLeaseMs - this.#components.leaseTime.nowMs();
+  }
+
+  /** Aborting may call back at once; by then the slot no longer holds the entry, so nothing is reported twice. */
+  #finish(key: StreamKey, entry: Entry<Stream>, reason: CloseReason): void {
+    entry.stream.abort(new PartnerdError("aborted", `${key.direction} stream closed: ${reason}`));
+    this.#components.observer.observed({ type: "StreamClosed", ...key, reason });
+  }
+
+  #slotsOf(key: StreamKey): Slots<Stream> | undefined {
+    return this.#streams.get(key.protocol)?.get(key.peerId);
+  }
+
+  #addSlots(key: StreamKey): Slots<Stream> {
+    const slots: Slots<Stream> = {};
+    const peers = this.#streams.get(key.protocol) ?? new Map<PeerId, Slots<Stream>>();
+    this.#streams.set(key.protocol, peers.set(key.peerId, slots));
+    return slots;
+  }
+
+  #deleteSlots(key: StreamKey): void {
+    this.#streams.get(key.protocol)?.delete(key.peerId);
+  }
+}

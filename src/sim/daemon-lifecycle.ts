@@ -1,0 +1,171 @@
+/** The lives of the daemon, one after the other: how each begins and ends, when it is awake, and which of its wakes get lost. */
+import type { CrashPoint, DaemonEnd } from "../fixture/format/schema.ts";
+import type { SimDaemon } from "./sim-daemon.ts";
+import type { ClockView, VirtualClock } from "./time/virtual-clock.ts";
+
+/** Thrown through the daemon where its process ends: whoever catches it is dead already, and nothing he does has an effect. */
+export class ProcessEnded extends Error {}
+
+export interface LivesInit {
+  readonly clock: VirtualClock;
+  /** Starts the daemon on this machine; calls `onStarted` as soon as it can be looked at, before it does anything. */
+  readonly start: (machine: ClockView, life: number, onStarted: (daemon: SimDaemon) => void) => Promise<unknown>;
+  /** Its process goes, without a word. */
+  readonly kill: (daemon: SimDaemon, how: "crash" | "power_loss") => void;
+  readonly onStarted: (daemon: SimDaemon) => void;
+  readonly onEnded: () => void;
+  readonly tell: (what: string) => void;
+}
+
+/** How soon a supervisor starts a daemon again that could not start. */
+const START_AGAIN_MS = 1_000;
+/** The periodic diff finds what a lost wake was about within this. */
+const WAKES_RECOVER_MS = 7_000;
+
+export class Lives {
+  readonly #init: LivesInit;
+  #state: "down" | "starting" | "running" | "ending" = "down";
+  #daemon: SimDaemon | undefined;
+  #machine: ClockView;
+  #count = 0;
+  #armed: { readonly point: CrashPoint; readonly how: DaemonEnd; readonly downMs: number } | undefined;
+  #wakesLostUntilMs = Number.NEGATIVE_INFINITY;
+  #wakeLostAtAwakeMs = Number.NEGATIVE_INFINITY;
+  #sleptMs = 0;
+  #asleepSinceMs: number | undefined = 0;
+
+  constructor(init: LivesInit) {
+    this.#init = init;
+    this.#machine = init.clock.view();
+  }
+
+  /** Undefined while it is down. */
+  get daemon(): SimDaemon | undefined {
+    return this.#daemon;
+  }
+
+  /** Time in which it was running and awake. */
+  awakeMs(): number {
+    return (this.#asleepSinceMs ?? this.#nowMs()) - this.#sleptMs;
+  }
+
+  get wakesAreSafe(): boolean {
+    return this.#nowMs() > this.#wakesLostUntilMs && this.awakeMs() > this.#wakeLostAtAwakeMs + WAKES_RECOVER_MS;
+  }
+
+  /** Whether a wake passes, or gets lost. */
+  mayWake(): boolean {
+    const passes = this.#nowMs() > this.#wakesLostUntilMs;
+    if (!passes) this.#wakeLostAtAwakeMs = this.awakeMs();
+    return passes;
+  }
+
+  start(): void {
+    if (this.#state !== "down") return;
+    this.#state = "starting";
+    this.#count += 1;
+    this.#machine = this.#init.clock.view();
+    this.#init.tell("starts");
+    const starting = this.#init.start(this.#machine, this.#count, (daemon) => {
+      this.#state = "running";
+      this.#daemon = daemon;
+      this.#wakeUp();
+      this.#init.onStarted(daemon);
+    });
+    starting.catch((thrown: unknown) => {
+      if (thrown instanceof ProcessEnded) return;
+      // A disk that is full or locked keeps the daemon from starting; whoever supervises it tries again.
+      this.#init.tell(`cannot start: ${String(thrown)}`);
+      this.#state = "down";
+      this.#init.clock.schedule(START_AGAIN_MS, () => this.start());
+    });
+  }
+
+  /** Ends it at `point`, which it may reach later or never. Who is asked to end does so when he can. */
+  end(how: DaemonEnd, point: CrashPoint, downMs: number): void {
+    if (point === "now" || how === "restart") this.#end(how, downMs);
+    else this.#armed = { point, how, downMs };
+  }
+
+  /** It is at this point: throws where it was to end there. */
+  reached(point: CrashPoint): void {
+    if (!this.survives(point)) throw new ProcessEnded(`the process ended ${point}`);
+  }
+
+  /** As `reached`, where nobody would catch what is thrown: false where it ends there. */
+  survives(point: CrashPoint): boolean {
+    const armed = this.#armed;
+    if (armed?.point !== point || this.#daemon === undefined) return true;
+    this.#end(armed.how, armed.downMs);
+    return false;
+  }
+
+  stall(forMs: number): void {
+    const machine = this.#machine;
+    if (machine.paused || this.#daemon === undefined) return;
+    machine.pause();
+    this.#fallAsleep();
+    this.#init.clock.schedule(forMs, () => this.#resume(machine));
+  }
+
+  loseWakes(forMs: number): void {
+    this.#wakesLostUntilMs = Math.max(this.#wakesLostUntilMs, this.#nowMs() + forMs);
+  }
+
+  jumpWallClock(byMs: number): void {
+    this.#machine.wallOffsetMs += byMs;
+  }
+
+  /** Awake, undisturbed and running. */
+  heal(): void {
+    this.#armed = undefined;
+    this.#wakesLostUntilMs = Math.min(this.#wakesLostUntilMs, this.#nowMs());
+    this.#resume(this.#machine);
+    this.start();
+  }
+
+  #end(how: DaemonEnd, downMs: number): void {
+    const daemon = this.#daemon;
+    this.#armed = undefined;
+    if (daemon === undefined) return;
+    this.#init.tell(`ends: ${how}`);
+    this.#state = "ending";
+    this.#daemon = undefined;
+    this.#fallAsleep();
+    const ended = () => {
+      this.#state = "down";
+      this.#init.onEnded();
+      this.#init.clock.schedule(downMs, () => this.start());
+    };
+    if (how === "restart") {
+      // On a disk that is full or locked the last counts are lost, as the daemon says when it ends.
+      daemon.stop().then(ended, (thrown: unknown) => {
+        this.#init.tell(`ended badly: ${String(thrown)}`);
+        ended();
+      });
+    } else {
+      this.#init.kill(daemon, how);
+      ended();
+    }
+  }
+
+  #resume(machine: ClockView): void {
+    if (!machine.paused || machine !== this.#machine) return;
+    machine.resume();
+    this.#wakeUp();
+  }
+
+  #nowMs(): number {
+    return this.#init.clock.monotonicMs();
+  }
+
+  #fallAsleep(): void {
+    this.#asleepSinceMs ??= this.#nowMs();
+  }
+
+  #wakeUp(): void {
+    if (this.#asleepSinceMs === undefined) return;
+    this.#sleptMs += this.#nowMs() - this.#asleepSinceMs;
+    this.#asleepSinceMs = undefined;
+  }
+}

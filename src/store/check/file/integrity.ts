@@ -1,0 +1,43 @@
+/** SQLite's own look at the file: the pages, their trees, and the indexes against their tables. */
+import type { Database } from "better-sqlite3";
+import type { Finding } from "../../model/finding.ts";
+import { attempt } from "../rows/row-reader.ts";
+import { treeFindings } from "./tree-reads.ts";
+
+/** More than anyone reads; each says the same of a file that is beyond repair. */
+const MOST_MESSAGES = 1_000;
+
+export function integrityFindings(database: Database): readonly Finding[] {
+  const messages = attempt(() => database.prepare<[], string>(`pragma integrity_check(${MOST_MESSAGES})`).pluck().all());
+  if (!messages.ok) return [{ place: "pages", problem: `cannot be checked: ${messages.why}` }, ...treeFindings(database)];
+  const nameOf = treeNames(database);
+  return messages.value
+    .flatMap((message) => message.split("\n"))
+    .filter((line) => line !== "ok" && !line.startsWith("*** in database"))
+    .map((line) => integrityFinding(line, nameOf));
+}
+
+/** The tables and indexes by the page that their tree begins at. */
+function treeNames(database: Database): (rootPage: number) => string | undefined {
+  const rows = attempt(() =>
+    database.prepare<[], { rootpage: number; name: string }>("select rootpage, name from sqlite_schema where rootpage > 0").all(),
+  );
+  const names = new Map(rows.ok ? rows.value.map(({ rootpage, name }) => [rootpage, name]) : []);
+  return (rootPage) => (rootPage === 1 ? "sqlite_schema" : names.get(rootPage));
+}
+
+/** One line of SQLite's, with the place in front. */
+export function integrityFinding(line: string, nameOf: (rootPage: number) => string | undefined): Finding {
+  const inTree = /^Tree (?<tree>\d+) page (?<page>\d+)(?<problem>.*)$/.exec(line)?.groups;
+  if (inTree !== undefined) {
+    const name = nameOf(Number(inTree["tree"]));
+    const problem = (inTree["problem"] ?? "").replace(/^:? */, "");
+    return { place: `page ${inTree["page"]}`, problem: name === undefined ? problem : `${problem} (${name})` };
+  }
+  const inIndex = /^row (?<row>\d+) (?<problem>missing from) index (?<index>\S+)$/.exec(line)?.groups;
+  if (inIndex !== undefined) return { place: `index ${inIndex["index"]}`, problem: `row ${inIndex["row"]} is missing from it` };
+  const ofIndex = /^(?<problem>.*) (?:in )?index (?<index>\S+)$/.exec(line)?.groups;
+  if (ofIndex !== undefined) return { place: `index ${ofIndex["index"]}`, problem: line };
+  const page = /\b[Pp]age (?<page>\d+)/.exec(line)?.groups;
+  return { place: page === undefined ? "pages" : `page ${page["page"]}`, problem: line };
+}

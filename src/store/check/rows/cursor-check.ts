@@ -1,0 +1,54 @@
+/** Where the rows say that they stand in the broker's stream, and the cursor, which must not be behind them. */
+import type { Database } from "better-sqlite3";
+import { cursorChecksum } from "../../model/cursor.ts";
+import { parseDedupeKey } from "../../model/dedupe-key.ts";
+import { placeAfter, type StreamPlace } from "../../model/derived-cursor.ts";
+import { type Finding, rowPlace } from "../../model/finding.ts";
+import { ingestCursor } from "../../schema/log.ts";
+import { typeProblems } from "./column-types.ts";
+import type { RowCheck } from "./row-check.ts";
+import { rowsOf } from "./row-reader.ts";
+
+export interface StreamPlaces extends RowCheck {
+  /** The cursor, against the rows so far; to be called in the transaction that read the last of them. */
+  cursor(database: Database): Iterable<Finding>;
+}
+
+type CursorRow = typeof ingestCursor.$inferSelect;
+
+/** `start`: where the log stands before the first row. */
+export function streamPlaces(start?: StreamPlace): StreamPlaces {
+  let place = start;
+  return {
+    *row(row) {
+      place = placeAfter(place, row);
+      const { seq, dedupeKey, streamSequence } = row;
+      const sequence = dedupeKey === null ? undefined : parseDedupeKey(dedupeKey)?.sequence;
+      if (sequence !== undefined && streamSequence !== sequence)
+        yield { place: rowPlace(seq), problem: `dedupe_key is of sequence ${sequence}, stream_sequence is ${streamSequence}` };
+    },
+    *cursor(database) {
+      const rows = rowsOf<CursorRow>(database, "ingest_cursor", ingestCursor);
+      if (rows.length > 1) yield { place: "ingest_cursor", problem: `has ${rows.length} rows, and not one` };
+      if (rows.length === 0 && place !== undefined)
+        yield { place: "ingest_cursor", problem: `has no row, although ${rowPlace(place.seq)} speaks of a stream` };
+      const problemsOf = typeProblems(ingestCursor);
+      for (const row of rows) {
+        const found = [...problemsOf(row), ...cursorProblems(row, place)];
+        for (const problem of found) yield { place: `ingest_cursor row ${row.id}`, problem };
+      }
+    },
+  };
+}
+
+function* cursorProblems(row: CursorRow, place: StreamPlace | undefined): Generator<string> {
+  if (row.checksum !== cursorChecksum(row)) yield "checksum is not that of its columns";
+  if (row.sequence < row.firstSequence - 1) yield `sequence ${row.sequence} is before first_sequence ${row.firstSequence}`;
+  if (place === undefined) return;
+  const said = rowPlace(place.seq);
+  if (row.created !== place.created) yield `is of a stream made at ${row.created}, ${said} of one made at ${place.created}`;
+  else if (row.sequence < place.sequence) yield `sequence ${row.sequence} is behind ${place.sequence}, of which ${said} speaks`;
+  if (place.stream !== null && row.stream !== place.stream) yield `stream is ${row.stream}, the log follows ${place.stream}`;
+  if (place.firstSequence !== null && row.firstSequence !== place.firstSequence)
+    yield `first_sequence is ${row.firstSequence}, the log follows the stream from ${place.firstSequence}`;
+}

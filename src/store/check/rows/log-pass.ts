@@ -1,0 +1,67 @@
+/** One pass over the rows of the log, each of which is shown to every check of rows. */
+import type { Database } from "better-sqlite3";
+import type { Aspect, Findings } from "../findings.ts";
+import type { LogRow, RowCheck } from "./row-check.ts";
+import { attempt, readRows, unreadableRows } from "./row-reader.ts";
+
+export interface LogPassInit {
+  readonly database: Database;
+  readonly findings: Findings;
+  readonly checks: ReadonlyMap<Aspect, RowCheck>;
+  /** Called with the seq of each row. */
+  readonly onRow: (seq: number) => void;
+}
+
+export class LogPass {
+  readonly #init: LogPassInit;
+  #last: Pick<LogRow, "seq" | "atMs" | "chainHash">;
+  #rows = 0;
+
+  constructor(init: LogPassInit, start: { readonly seq: number; readonly chainHash: string }) {
+    this.#init = init;
+    this.#last = { ...start, atMs: 0 };
+  }
+
+  /** How many rows were read. */
+  get rows(): number {
+    return this.#rows;
+  }
+
+  /** The newest row that was read. */
+  get last(): Pick<LogRow, "seq" | "atMs" | "chainHash"> {
+    return this.#last;
+  }
+
+  /** Goes on behind the last row, up to `lastSeq`. */
+  readTo(lastSeq: number): void {
+    const { database, findings, checks, onRow } = this.#init;
+    findings.take("rows", () => this.#read(database, lastSeq, checks, onRow));
+  }
+
+  *#read(database: Database, lastSeq: number, checks: ReadonlyMap<Aspect, RowCheck>, onRow: (seq: number) => void) {
+    for (const read of readRows(database, this.#last.seq, lastSeq)) {
+      if (read.kind === "unreadable") {
+        yield unreadableRows(read);
+        for (const check of checks.values()) check.unreadable?.();
+        continue;
+      }
+      for (const [aspect, check] of checks) this.#init.findings.take(aspect, () => check.row(read.row));
+      this.#rows += 1;
+      this.#last = read.row;
+      onRow(read.row.seq);
+    }
+  }
+}
+
+/** The highest seq that the table has; where it cannot be read, that an index has. Undefined where neither tells. */
+export function highestSeq(database: Database): number | undefined {
+  const queries = [
+    "select coalesce(max(seq), 0) from event_log",
+    "select coalesce(max(seq), 0) from event_log indexed by event_log_type",
+  ];
+  for (const query of queries) {
+    const found = attempt(() => database.prepare<[], number>(query).pluck().get());
+    if (found.ok) return found.value;
+  }
+  return undefined;
+}

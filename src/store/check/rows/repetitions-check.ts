@@ -1,0 +1,32 @@
+/** The counts of failures that were repeated: each belongs to a row of the log that is a failure. */
+import type { Database } from "better-sqlite3";
+import { type Finding, rowPlace } from "../../model/finding.ts";
+import { repeatedFailures } from "../../schema/log.ts";
+import { repetitionChecksum } from "../../write/repetitions.ts";
+import { typeProblems } from "./column-types.ts";
+import type { LogStart } from "./row-check.ts";
+import { attempt, rowsOf } from "./row-reader.ts";
+
+const FAILURES: readonly string[] = ["OpenFailed", "InboundRefused"];
+
+export function* repetitionFindings(database: Database, start: LogStart): Generator<Finding> {
+  const typeOf = database.prepare<[number], string>("select type from event_log where seq = ?").pluck();
+  const problemsOf = typeProblems(repeatedFailures);
+  for (const row of rowsOf<typeof repeatedFailures.$inferSelect>(database, "repeated_failures", repeatedFailures)) {
+    const place = `repeated_failures row ${row.firstSeq}`;
+    for (const problem of problemsOf(row)) yield { place, problem };
+    // An earlier version wrote none.
+    if (row.checksum !== null && row.checksum !== repetitionChecksum(row))
+      yield { place, problem: "checksum is not that of its columns" };
+    if (row.count < 1) yield { place, problem: `count is ${row.count}` };
+    // What is archived is out of reach here.
+    if (row.firstSeq > 0 && row.firstSeq <= start.seq) continue;
+    const read = attempt(() => typeOf.get(row.firstSeq));
+    // The row is a finding of its own then.
+    if (!read.ok) continue;
+    const type = read.value;
+    if (type === undefined) yield { place, problem: `there is no ${rowPlace(row.firstSeq)}` };
+    else if (!FAILURES.includes(type))
+      yield { place, problem: `${rowPlace(row.firstSeq)} is a ${type}, which no failure repeats` };
+  }
+}

@@ -1,0 +1,58 @@
+/** The projections, as the tables hold them, against a replay of the log. */
+import type { Database } from "better-sqlite3";
+import type { SQLiteTable } from "drizzle-orm/sqlite-core";
+import { type Replay, rowDifferences, startReplay } from "../../fold/replay.ts";
+import { statusRowOf } from "../../fold/status-row.ts";
+import { type Finding, rowPlace } from "../../model/finding.ts";
+import { desiredPeer, openStream, peerStatusRow } from "../../schema/log.ts";
+import type { RowCheck } from "./row-check.ts";
+import { attempt, rowsOf } from "./row-reader.ts";
+
+export interface ReplayCheck extends RowCheck {
+  /** Compares the tables of `database` with what the rows so far give; to be called in the transaction that read the last of them. */
+  tables(database: Database): Iterable<Finding>;
+}
+
+export function replayCheck(replay: Replay = startReplay()): ReplayCheck {
+  let isWhole = true;
+  return {
+    row(row) {
+      // Of a log with a hole in it every later row could be a finding.
+      if (!isWhole) return [];
+      const taken = attempt(() => replay.take(row));
+      if (taken.ok) return taken.value;
+      isWhole = false;
+      return [{ place: rowPlace(row.seq), problem: `cannot be replayed: ${taken.why}` }];
+    },
+    unreadable() {
+      isWhole = false;
+    },
+    *tables(database) {
+      if (!isWhole) {
+        yield { place: "projections", problem: "cannot be compared with a replay, since rows of the log cannot be read" };
+        return;
+      }
+      const statuses = [...replay.status.values()];
+      const streams = statuses.flatMap(({ peerId, openStreams }) => openStreams.map((stream) => ({ ...stream, peerId })));
+      yield* compared(database, "desired_peer", desiredPeer, "peerId", [...replay.desired.values()]);
+      yield* compared(database, "peer_status_row", peerStatusRow, "peerId", statuses.map(statusRowOf));
+      yield* compared(database, "open_stream row", openStream, "seq", streams);
+    },
+  };
+}
+
+function compared<Key extends string, Row extends Readonly<Record<Key, string | number>>>(
+  database: Database,
+  place: string,
+  table: SQLiteTable,
+  key: Key,
+  expected: readonly Row[],
+): readonly Finding[] {
+  const [name = place] = place.split(" ");
+  const found = attempt(() => rowsOf<Row>(database, name, table));
+  if (!found.ok) return [{ place: name, problem: `cannot be read: ${found.why}` }];
+  const byKey = (rows: readonly Row[]) => new Map(rows.map((row) => [row[key], row]));
+  const twice =
+    found.value.length === byKey(found.value).size ? [] : [{ place: name, problem: `has two rows of the same ${key}` }];
+  return [...twice, ...rowDifferences(place, byKey(found.value), byKey(expected))];
+}

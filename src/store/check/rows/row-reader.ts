@@ -1,0 +1,75 @@
+/** Reading the log of a file that may be damaged: what cannot be read is named, and the rest is read all the same. */
+import type { Database, Statement } from "better-sqlite3";
+import { getTableColumns } from "drizzle-orm";
+import type { SQLiteTable } from "drizzle-orm/sqlite-core";
+import { messageOf } from "../../../base/errors.ts";
+import { type Finding, rowPlace } from "../../model/finding.ts";
+import { eventLog } from "../../schema/log.ts";
+import type { LogRow } from "./row-check.ts";
+
+export type ReadRow =
+  | { readonly kind: "row"; readonly row: LogRow }
+  | { readonly kind: "unreadable"; readonly fromSeq: number; readonly toSeq: number; readonly why: string };
+
+/** Each page is a read of its own, so that a daemon which writes meanwhile can still checkpoint. */
+const PAGE_ROWS = 200;
+
+/** The rows from behind `afterSeq` to `lastSeq`, in order. A row that is not there is left out. */
+export function* readRows(database: Database, afterSeq: number, lastSeq: number): Generator<ReadRow> {
+  const select = `select ${columnsOf(eventLog)} from event_log where`;
+  const page = database.prepare<[number, number, number], LogRow>(`${select} seq > ? and seq <= ? order by seq limit ?`);
+  const single = database.prepare<[number], LogRow>(`${select} seq = ?`);
+  for (let last = afterSeq; last < lastSeq; ) {
+    const rows = attempt(() => page.all(last, lastSeq, PAGE_ROWS));
+    if (rows.ok) {
+      for (const row of rows.value) yield { kind: "row", row };
+      if (rows.value.length < PAGE_ROWS) return;
+      last = Math.max(last + 1, ...rows.value.map(({ seq }) => seq));
+    } else {
+      const until = Math.min(last + PAGE_ROWS, lastSeq);
+      yield* oneByOne(single, last + 1, until);
+      last = until;
+    }
+  }
+}
+
+function* oneByOne(single: Statement<[number], LogRow>, fromSeq: number, toSeq: number): Generator<ReadRow> {
+  let run: { fromSeq: number; toSeq: number; why: string } | undefined;
+  for (let seq = fromSeq; seq <= toSeq; seq++) {
+    const row = attempt(() => single.get(seq));
+    if (!row.ok && run?.why === row.why) {
+      run.toSeq = seq;
+      continue;
+    }
+    if (run !== undefined) yield { kind: "unreadable", ...run };
+    run = row.ok ? undefined : { fromSeq: seq, toSeq: seq, why: row.why };
+    if (row.ok && row.value !== undefined) yield { kind: "row", row: row.value };
+  }
+  if (run !== undefined) yield { kind: "unreadable", ...run };
+}
+
+/** All rows of a small table, by the names of its columns' properties. */
+export function rowsOf<Row>(database: Database, name: string, table: SQLiteTable): Row[] {
+  return database.prepare<[], Row>(`select ${columnsOf(table)} from ${name}`).all();
+}
+
+function columnsOf(table: SQLiteTable): string {
+  return Object.entries(getTableColumns(table))
+    .map(([property, { name }]) => `${name} as ${property}`)
+    .join(", ");
+}
+
+export function unreadableRows({ fromSeq, toSeq, why }: ReadRow & { kind: "unreadable" }): Finding {
+  return { place: rowPlace(fromSeq, toSeq), problem: `cannot be read: ${why}` };
+}
+
+export type Attempt<Value> = { readonly ok: true; readonly value: Value } | { readonly ok: false; readonly why: string };
+
+/** What a read gives, or why a damaged file does not give it. */
+export function attempt<Value>(read: () => Value): Attempt<Value> {
+  try {
+    return { ok: true, value: read() };
+  } catch (thrown) {
+    return { ok: false, why: messageOf(thrown) };
+  }
+}

@@ -1,0 +1,147 @@
+/**
+ * What the log came to at the end of an archive, from which a replay goes on without it, and what the archive tables keep of the archived
+ * rows. It stands in the anchor, and its hash in the chain. Pure.
+ */
+import { hash } from "node:crypto";
+import { gunzipSync, gzipSync } from "node:zlib";
+import { z } from "zod";
+import type { ErrorCode } from "../../base/errors.ts";
+import type { Address, Did, PeerId, ResourceId } from "../../base/ids.ts";
+import type { CloseReason, DeliveryGuarantee, GapReason } from "../../events/types.ts";
+import { dedupeKeyParts } from "../model/dedupe-key.ts";
+import type { LoggedRow } from "../model/log-entry.ts";
+import type { archiveAnchor } from "../schema/archive.ts";
+import type { Projections } from "./replay.ts";
+
+/** Text that was parsed before it came into the log. */
+const text = <Text extends string>() => z.custom<Text>((value) => typeof value === "string", "expected a text");
+
+const peerId = text<PeerId>();
+const resourceId = text<ResourceId>();
+const standing = z.enum(["partner", "revoked", "blacklisted"]);
+const closing = z.strictObject({ reason: text<CloseReason>(), atMs: z.int() }).nullable();
+const failure = z.strictObject({ seq: z.int(), code: text<ErrorCode>(), message: z.string(), atMs: z.int() }).nullable();
+
+const desired = z.strictObject({
+  peerId,
+  resourceId: resourceId.nullable(),
+  did: text<Did>().nullable(),
+  name: z.string().nullable(),
+  relation: z.string(),
+  standing,
+  address: text<Address>().nullable(),
+  desiredSeq: z.int(),
+  generation: z.int(),
+  sinceMs: z.int(),
+});
+
+const status = z.strictObject({
+  peerId,
+  openStreams: z.array(
+    z.strictObject({
+      seq: z.int(),
+      protocol: z.string(),
+      direction: z.enum(["outbound", "inbound"]),
+      openedAtMs: z.int(),
+    }),
+  ),
+  outboundSessions: z.int(),
+  lastOutboundClose: closing,
+  lastInboundClose: closing,
+  lastError: failure,
+  lastRefusal: failure,
+});
+
+/** The newest message of a stream about somebody: the stream by its time of creation, the sequence there, the seq of its row. */
+const inStream = {
+  streamCreated: z.string().nullable(),
+  streamSequence: z.int().nullable(),
+  streamSeq: z.int().nullable(),
+};
+
+const setDigest = z.strictObject({ count: z.int().nonnegative(), sum: z.string().regex(/^[0-9a-f]{64}$/) });
+
+const schema = z.strictObject({
+  /** By PeerID, as are `status` and `peers`. */
+  desired: z.array(desired),
+  status: z.array(status),
+  /** Everybody who has events in this archive: how many, and what he was at its end. */
+  peers: z.array(
+    z.strictObject({
+      peerId,
+      events: z.int().positive(),
+      relation: z.string().nullable(),
+      standing: standing.nullable(),
+      ...inStream,
+    }),
+  ),
+  /** Every resource that this archive names, with the peer that it meant last. By resource id. */
+  resources: z.array(z.strictObject({ resourceId, peerId, ...inStream })),
+  /** By seq. */
+  deliveries: z.array(
+    z.strictObject({
+      seq: z.int(),
+      type: z.enum(["DeliveryChanged", "DeliveryGap"]),
+      atMs: z.int(),
+      reason: text<DeliveryGuarantee | GapReason>(),
+      streamSequence: z.int().nullable(),
+      lastStreamSequence: z.int().nullable(),
+      message: z.string(),
+      chainHash: z.string(),
+    }),
+  ),
+  /** What `archived_message` and `archived_core_message` have of this archive (messageItem, coreMessageItem). */
+  messages: setDigest,
+  coreMessages: setDigest,
+});
+
+export type ArchivedState = z.infer<typeof schema>;
+
+/** A row's part of `messages`; undefined where it has none. */
+export function messageItem(row: Pick<LoggedRow, "dedupeKey" | "streamSequence">): readonly (string | number)[] | undefined {
+  if (row.dedupeKey === null) return undefined;
+  const { created, streamSequence, messageHash } = dedupeKeyParts(row.dedupeKey, row.streamSequence);
+  return [created, streamSequence, messageHash];
+}
+
+type CoreMessageColumns = Pick<LoggedRow, "seq" | "atMs" | "dedupeKey" | "subject" | "payloadSha256">;
+
+/** A row's part of `coreMessages`; undefined where it has none. */
+export function coreMessageItem(row: CoreMessageColumns): readonly (string | number)[] | undefined {
+  const { seq, atMs, dedupeKey, subject, payloadSha256 } = row;
+  return dedupeKey !== null || subject === null || payloadSha256 === null ? undefined : [seq, atMs, subject, payloadSha256];
+}
+
+/** A state as an anchor holds it. */
+export type PackedState = Pick<typeof archiveAnchor.$inferSelect, "state" | "packedSha256" | "stateSha256">;
+
+/** The SHA-256 of a state. The fields come in the order of the schema, so that the same state is always the same text. */
+export function stateSha256Of(state: ArchivedState): string {
+  return hash("sha256", jsonOf(state), "hex");
+}
+
+export function packState(state: ArchivedState): PackedState {
+  const json = jsonOf(state);
+  const packed = gzipSync(json);
+  return { state: packed, packedSha256: hash("sha256", packed, "hex"), stateSha256: hash("sha256", json, "hex") };
+}
+
+function jsonOf(state: ArchivedState): string {
+  return JSON.stringify(schema.parse(state));
+}
+
+/** Throws, in words, where it is not what its hashes say, or nothing that this program could have written. */
+export function unpackState({ state, packedSha256, stateSha256 }: PackedState): ArchivedState {
+  const json = gunzipSync(state).toString();
+  const expected = { [stateSha256]: hash("sha256", json, "hex"), [packedSha256]: hash("sha256", state, "hex") };
+  for (const [wanted, found] of Object.entries(expected))
+    if (found !== wanted) throw new Error(`its SHA-256 is ${found}, has to be ${wanted}`);
+  return schema.parse(JSON.parse(json));
+}
+
+export function projectionsOf(state: Pick<ArchivedState, "desired" | "status">): Projections {
+  return {
+    desired: new Map(state.desired.map((peer) => [peer.peerId, peer])),
+    status: new Map(state.status.map((peer) => [peer.peerId, peer])),
+  };
+}

@@ -1,0 +1,63 @@
+/** What one event does to the projections. The same function serves the append and the replay of the log. */
+
+import type { PeerId } from "../../base/ids.ts";
+import { type DesiredLookup, foldDesired } from "../../events/fold.ts";
+import type { DesiredEvent, DesiredPeer, Effect, LogEvent } from "../../events/types.ts";
+import { foldStatus, hasFailures, type PeerStatus, withoutFailures } from "./status.ts";
+
+/** What the projections say so far. */
+export interface ProjectionLookup extends DesiredLookup {
+  status(peerId: PeerId): PeerStatus | undefined;
+}
+
+/** A status as it was, if there was one, and as it is now. */
+export interface StatusChange {
+  readonly before: PeerStatus | undefined;
+  readonly after: PeerStatus;
+}
+
+/** `desired` and `statuses` are the rows to create or replace, to be written in this order. */
+export interface Projected {
+  readonly effect: Effect | null;
+  readonly supersededPeerId: PeerId | null;
+  readonly desired: readonly DesiredPeer[];
+  readonly statuses: readonly StatusChange[];
+}
+
+const NOTHING: Projected = { effect: null, supersededPeerId: null, desired: [], statuses: [] };
+
+export function project(
+  lookup: ProjectionLookup,
+  event: LogEvent,
+  at: { seq: number; atMs: number; causeSeq: number | null },
+): Projected {
+  switch (event.type) {
+    case "EventRejected":
+    case "DeliveryChanged":
+    case "DeliveryGap":
+    case "LogArchived":
+      return NOTHING;
+    case "PeerDesired":
+    case "PeerRemoved":
+      return projectDesired(lookup, event, at);
+    case "StreamOpened":
+    case "StreamClosed":
+    case "OpenFailed":
+    case "InboundRefused": {
+      const before = lookup.status(event.peerId);
+      return { ...NOTHING, statuses: [{ before, after: foldStatus(before, { ...at, event }) }] };
+    }
+  }
+}
+
+function projectDesired(lookup: ProjectionLookup, event: DesiredEvent, at: { seq: number; atMs: number }): Projected {
+  const { effect, peers } = foldDesired(lookup, event, at);
+  const renewed = peers.filter(({ generation }) => generation === at.seq);
+  const statuses = renewed.map(({ peerId }) => lookup.status(peerId)).filter((status) => status !== undefined);
+  return {
+    effect,
+    supersededPeerId: renewed.find(({ peerId }) => peerId !== event.peerId)?.peerId ?? null,
+    desired: peers,
+    statuses: statuses.filter(hasFailures).map((before) => ({ before, after: withoutFailures(before) })),
+  };
+}

@@ -1,0 +1,115 @@
+/** The projections, folded from the log from zero, and how the tables differ from them. */
+import { isDeepStrictEqual } from "node:util";
+import type { PeerId, ResourceId } from "../../base/ids.ts";
+import type { DesiredPeer } from "../../events/types.ts";
+import { type Finding, rowPlace, sentenceOf } from "../model/finding.ts";
+import { eventOf, type ReplayedRow } from "../model/log-entry.ts";
+import { type ProjectionLookup, project } from "./project.ts";
+import type { PeerStatus } from "./status.ts";
+
+export interface Projections {
+  readonly desired: ReadonlyMap<PeerId, DesiredPeer>;
+  readonly status: ReadonlyMap<PeerId, PeerStatus>;
+}
+
+/** A replay that takes the log row by row. */
+export interface Replay extends Projections {
+  /** Folds the row in. Returns what of it does not follow from the rows before it; throws as eventOf does. */
+  take(row: ReplayedRow): readonly Finding[];
+}
+
+/** A replay of a log from its first row, or from behind what was archived, which came to `before`. */
+export function startReplay(before: Projections = NO_PROJECTIONS): Replay {
+  const state = stateOf(before);
+  return {
+    desired: state.desired,
+    status: state.statuses,
+    take(row) {
+      const { effect, supersededPeerId, desired, statuses } = project(state, eventOf(row), row);
+      for (const peer of desired) state.setDesired(peer);
+      for (const { after } of statuses) state.statuses.set(after.peerId, after);
+      if (effect === row.effect && supersededPeerId === row.supersededPeerId) return NOTHING;
+      return differences(rowPlace(row.seq), row, { effect, supersededPeerId });
+    },
+  };
+}
+
+const NOTHING: readonly Finding[] = [];
+
+/** Where a replay begins: behind the row `seq`, with what the log came to up to there. */
+export interface ReplayStart {
+  readonly seq: number;
+  readonly projections: Projections;
+}
+
+const NO_PROJECTIONS: Projections = { desired: new Map(), status: new Map() };
+export const FROM_ZERO: ReplayStart = { seq: 0, projections: NO_PROJECTIONS };
+
+/** `faults` names each row of the log that does not follow from those before it, one sentence each. */
+export function replay(log: Iterable<ReplayedRow>, start = FROM_ZERO): Projections & { readonly faults: readonly string[] } {
+  const replaying = startReplay(start.projections);
+  const faults: Finding[] = [];
+  let lastSeq = start.seq;
+  for (const row of log) {
+    if (row.seq !== lastSeq + 1) faults.push({ place: rowPlace(row.seq), problem: `it follows row ${lastSeq}` });
+    lastSeq = row.seq;
+    faults.push(...replaying.take(row));
+  }
+  const { desired, status } = replaying;
+  return { desired, status, faults: faults.map(sentenceOf) };
+}
+
+/** One sentence for each field of a row that is not what the replay gives; empty when all are. */
+export function tableDifferences<Row extends object>(
+  table: string,
+  found: ReadonlyMap<PeerId, Row>,
+  replayed: ReadonlyMap<PeerId, Row>,
+): string[] {
+  return rowDifferences(table, found, replayed).map(sentenceOf);
+}
+
+/** As `tableDifferences`, for rows by any key. */
+export function rowDifferences<Key extends string | number, Row extends object>(
+  table: string,
+  found: ReadonlyMap<Key, Row>,
+  replayed: ReadonlyMap<Key, Row>,
+): Finding[] {
+  const keys = [...new Set([...found.keys(), ...replayed.keys()])];
+  return keys.flatMap((key): Finding[] => {
+    const place = `${table} ${key}`;
+    const [row, expected] = [found.get(key), replayed.get(key)];
+    if (expected === undefined) return [{ place, problem: "the replay has no such row" }];
+    return row === undefined ? [{ place, problem: "the row is missing" }] : differences(place, row, expected);
+  });
+}
+
+function differences<Row extends object>(place: string, found: Row, replayed: Partial<Row>): Finding[] {
+  const fields = new Map<string, unknown>(Object.entries(found));
+  return Object.entries(replayed)
+    .filter(([field, value]) => !isDeepStrictEqual(fields.get(field), value))
+    .map(([field, value]) => ({
+      place,
+      problem: `${field} is ${JSON.stringify(fields.get(field))}, the replay gives ${JSON.stringify(value)}`,
+    }));
+}
+
+function stateOf(before: Projections) {
+  const desired = new Map<PeerId, DesiredPeer>();
+  const statuses = new Map(before.status);
+  const peerOfResource = new Map<ResourceId, PeerId>();
+  const state = {
+    desired,
+    statuses,
+    peer: (peerId: PeerId) => desired.get(peerId),
+    status: (peerId: PeerId) => statuses.get(peerId),
+    peerOfResource: (resourceId: ResourceId) => peerOfResource.get(resourceId),
+    setDesired(peer: DesiredPeer) {
+      const lostResource = desired.get(peer.peerId)?.resourceId ?? null;
+      if (lostResource !== null) peerOfResource.delete(lostResource);
+      if (peer.resourceId !== null) peerOfResource.set(peer.resourceId, peer.peerId);
+      desired.set(peer.peerId, peer);
+    },
+  } satisfies ProjectionLookup & Record<string, unknown>;
+  for (const peer of before.desired.values()) state.setDesired(peer);
+  return state;
+}

@@ -1,0 +1,99 @@
+/** What happened with one peer, as a fold over its observed events. Live appends and replay run this same function. */
+import type { ErrorCode } from "../../base/errors.ts";
+import type { PeerId } from "../../base/ids.ts";
+import type { CloseReason, Direction, ObservedEvent, StreamClosed } from "../../events/types.ts";
+import type { Logged } from "../model/log-entry.ts";
+
+/** A StreamOpened that nothing has ended yet. */
+export interface OpenStream {
+  readonly seq: number;
+  readonly protocol: string;
+  readonly direction: Direction;
+  readonly openedAtMs: number;
+}
+
+export interface Closing {
+  readonly reason: CloseReason;
+  readonly atMs: number;
+}
+
+/** The first of a run of failures with the same code. */
+export interface Failure {
+  readonly seq: number;
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly atMs: number;
+}
+
+export interface PeerStatus {
+  readonly peerId: PeerId;
+  /** Oldest first. While one stream replaces another, a slot holds both. */
+  readonly openStreams: readonly OpenStream[];
+  /** How many outbound streams ever stood. */
+  readonly outboundSessions: number;
+  readonly lastOutboundClose: Closing | null;
+  readonly lastInboundClose: Closing | null;
+  /** Why we cannot open. Null again once an outbound stream stands, and with a new generation. */
+  readonly lastError: Failure | null;
+  /** Why we refused the peer. Null again once an inbound stream stands, and with a new generation. */
+  readonly lastRefusal: Failure | null;
+}
+
+export function foldStatus(before: PeerStatus | undefined, logged: ObservedAt): PeerStatus {
+  const { seq, atMs, event } = logged;
+  const status = before ?? unseen(event.peerId);
+  switch (event.type) {
+    case "StreamOpened": {
+      const { protocol, direction } = event;
+      const openStreams = [...status.openStreams, { seq, protocol, direction, openedAtMs: atMs }];
+      return direction === "outbound"
+        ? { ...status, openStreams, outboundSessions: status.outboundSessions + 1, lastError: null }
+        : { ...status, openStreams, lastRefusal: null };
+    }
+    case "StreamClosed": {
+      const openStreams = status.openStreams.filter((stream) => stream.seq !== logged.causeSeq);
+      const closing = { reason: event.reason, atMs };
+      return event.direction === "outbound"
+        ? { ...status, openStreams, lastOutboundClose: closing }
+        : { ...status, openStreams, lastInboundClose: closing };
+    }
+    case "OpenFailed":
+      return { ...status, lastError: { seq, code: event.reason, message: event.message, atMs } };
+    case "InboundRefused":
+      return { ...status, lastRefusal: { seq, code: event.reason, message: event.message, atMs } };
+  }
+}
+
+type ObservedAt = Pick<Logged<ObservedEvent>, "seq" | "atMs" | "causeSeq" | "event">;
+
+export function hasFailures(status: PeerStatus): boolean {
+  return status.lastError !== null || status.lastRefusal !== null;
+}
+
+/** A new generation makes earlier failures meaningless: another address, or another standing. */
+export function withoutFailures(status: PeerStatus): PeerStatus {
+  return { ...status, lastError: null, lastRefusal: null };
+}
+
+/** The failure that `event` merely repeats, if it does: the same code again, and nothing in between that ended the run. */
+export function repeatedBy(status: PeerStatus | undefined, event: ObservedEvent): Failure | undefined {
+  const last = event.type === "OpenFailed" ? status?.lastError : event.type === "InboundRefused" ? status?.lastRefusal : null;
+  return last && "reason" in event && last.code === event.reason ? last : undefined;
+}
+
+/** The stream that `closed` ends. A newer stream replaces the older one of its slot, so the oldest ends first. */
+export function endedBy(status: PeerStatus | undefined, closed: StreamClosed): OpenStream | undefined {
+  return status?.openStreams.find(({ protocol, direction }) => protocol === closed.protocol && direction === closed.direction);
+}
+
+function unseen(peerId: PeerId): PeerStatus {
+  return {
+    peerId,
+    openStreams: [],
+    outboundSessions: 0,
+    lastOutboundClose: null,
+    lastInboundClose: null,
+    lastError: null,
+    lastRefusal: null,
+  };
+}

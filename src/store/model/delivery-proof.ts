@@ -1,0 +1,60 @@
+/** What the log can prove about its own completeness: up to where, and except for what. Pure. */
+import type { DeliveryEvent, DeliveryGuarantee, GapReason } from "../../events/types.ts";
+import type { Cursor } from "./cursor.ts";
+import type { Logged } from "./log-entry.ts";
+
+/** A time during which messages came in one way. */
+interface DeliverySpan {
+  readonly delivery: DeliveryGuarantee;
+  readonly sinceMs: number;
+  /** Null while it lasts. */
+  readonly untilMs: number | null;
+  readonly message: string;
+}
+
+interface MissingMessages {
+  readonly reason: GapReason;
+  readonly firstSequence: number;
+  /** Null where nobody can tell. */
+  readonly lastSequence: number | null;
+  readonly atMs: number;
+  readonly message: string;
+}
+
+export interface DeliveryProof {
+  /** How messages come now; null where none ever came. */
+  readonly delivery: DeliveryGuarantee | null;
+  /** Where the log stands in the stream that it follows or followed last. */
+  readonly cursor: Cursor | null;
+  readonly missing: readonly MissingMessages[];
+  readonly spans: readonly DeliverySpan[];
+}
+
+/** `deliveries`: all rows of the log about it, oldest first. */
+export function deliveryProof(cursor: Cursor | undefined, deliveries: readonly Logged<DeliveryEvent>[]): DeliveryProof {
+  const missing: MissingMessages[] = [];
+  const spans: DeliverySpan[] = [];
+  for (const { event, atMs } of deliveries) {
+    const { message } = event;
+    if (event.type === "DeliveryGap") {
+      const { reason, streamSequence: firstSequence, lastStreamSequence: lastSequence } = event;
+      missing.push({ reason, firstSequence, lastSequence, atMs, message });
+      continue;
+    }
+    const current = spans.at(-1);
+    if (current !== undefined) spans[spans.length - 1] = { ...current, untilMs: atMs };
+    spans.push({ delivery: event.reason, sinceMs: atMs, untilMs: null, message });
+  }
+  return { delivery: spans.at(-1)?.delivery ?? null, cursor: cursor ?? null, missing, spans };
+}
+
+/** In one phrase, such as "sequences 1 to 12 of stream OC_RESOURCES are in the log, no gap, no reuse". */
+export function proven({ delivery, cursor, missing }: DeliveryProof): string {
+  if (delivery !== "at_least_once" || cursor === null) return "nothing can be proved of what was published";
+  const { stream, firstSequence, sequence } = cursor;
+  if (sequence < firstSequence) return `stream ${stream} has brought nothing yet`;
+  const span = sequence === firstSequence ? `sequence ${sequence}` : `sequences ${firstSequence} to ${sequence}`;
+  const [reuses, gaps] = [missing.filter(({ reason }) => reason === "reused").length, missing.length];
+  const counted = (count: number, what: string) => (count === 0 ? `no ${what}` : `${count} ${what}${count === 1 ? "" : "s"}`);
+  return `${span} of stream ${stream} ${sequence === firstSequence ? "is" : "are"} in the log, ${counted(gaps - reuses, "gap")}, ${counted(reuses, "reuse")}`;
+}

@@ -1,0 +1,130 @@
+/** A new database out of what can be proved of a damaged one. */
+import Database from "better-sqlite3";
+import { PartnerdError } from "../../base/errors.ts";
+import { refuseOtherVersion } from "../check/file/schema-check.ts";
+import { headBeside } from "../check/head-check.ts";
+import { attempt } from "../check/rows/row-reader.ts";
+import { archivedMessage } from "../fold/archive-sentence.ts";
+import { contradictionOf } from "../head/head-file.ts";
+import type { Cursor } from "../model/cursor.ts";
+import type { StreamPlace } from "../model/derived-cursor.ts";
+import { archiveRows } from "../sql/archive-rows.ts";
+import { isEmpty, openDatabase } from "../sql/open.ts";
+import { copyArchiveTables, copyLog, withoutGuards, writeDerived } from "./copy-rows.ts";
+import { cursorIn, repetitionsIn } from "./damaged.ts";
+import { EMPTY_ORIGIN, type LogOrigin, originOf, ProvenRows } from "./proven-rows.ts";
+
+export interface MadeAnew {
+  /** The newest row that is proved; 0 where none is. */
+  readonly seq: number;
+  readonly cursor: Cursor | null;
+}
+
+const BACKUP_INSTEAD = "restore a backup with --from FILE";
+
+/** Undefined where SQLite can read nothing of it, or it is not there. Throws where it can, and the database is of another schema or program. */
+export function openDamaged(file: string): Database.Database | undefined {
+  const opened = attempt(() => new Database(file, { readonly: true, fileMustExist: true }));
+  if (!opened.ok) return undefined;
+  try {
+    if (isEmpty(opened.value)) throw new Error("there is nothing to read");
+    refuseOtherVersion(opened.value, file);
+    return opened.value;
+  } catch (thrown) {
+    opened.value.close();
+    if (thrown instanceof PartnerdError) throw thrown;
+    return undefined;
+  }
+}
+
+/**
+ * Makes the database of `directory` out of `damaged`, which `source` reads; an empty one where there is no `source`. Throws `check_failed`
+ * where something speaks against the rows themselves, so that none is proved.
+ */
+export function makeAnew(
+  directory: string,
+  damaged: string,
+  source: Database.Database | undefined,
+  onRow: (seq: number) => void,
+): MadeAnew {
+  const made = openDatabase(directory);
+  try {
+    const madeAnew = source === undefined ? { seq: 0, cursor: null } : copyProven(source, made, damaged, onRow);
+    made.pragma("wal_checkpoint(TRUNCATE)");
+    return madeAnew;
+  } finally {
+    made.close();
+  }
+}
+
+function copyProven(source: Database.Database, made: Database.Database, damaged: string, onRow: (seq: number) => void): MadeAnew {
+  const origin = readableOrigin(source);
+  const proven = new ProvenRows(origin);
+  withoutGuards(made, () => {
+    if (origin.start.seq > 0) copyArchiveTables(source, made);
+    copyLog(made, proven.of(source, Number.MAX_SAFE_INTEGER), onRow);
+  });
+  const { last, projections, place } = proven;
+  refuseContradiction(made, damaged, last);
+  refuseUnprovenArchive(made, last.seq);
+  const cursor = cursorAt(place, cursorIn(damaged));
+  const repetitions = repetitionsIn(source).filter(({ firstSeq }) => firstSeq <= last.seq);
+  writeDerived(made, projections, cursor, repetitions);
+  return { seq: last.seq, cursor };
+}
+
+/** Without its archive a log that still holds its first row can be read all the same. */
+function readableOrigin(source: Database.Database): LogOrigin {
+  const origin = attempt(() => originOf(source));
+  if (origin.ok) return origin.value;
+  const first = attempt(() => source.prepare("select 1 from event_log where seq = 1").get());
+  if (first.ok && first.value !== undefined) return EMPTY_ORIGIN;
+  throw new PartnerdError("check_failed", `what stands for the archive is damaged: ${origin.why}`, { nextStep: BACKUP_INSTEAD });
+}
+
+/** Every row may follow from the one before it, and the chain be another one than that of yesterday all the same. */
+function refuseContradiction(made: Database.Database, damaged: string, last: ProvenRows["last"]): void {
+  const beside = attempt(() => headBeside(damaged));
+  const head = beside.ok ? beside.value.head : null;
+  if (head === null || head.seq > last.seq) return;
+  const chainHashAt = made.prepare<[number], string | null>("select chain_hash from event_log where seq = ?").pluck();
+  const contradiction = contradictionOf(
+    { seq: head.seq, chainHash: head.hashPrefix },
+    last,
+    (seq) => chainHashAt.get(seq) ?? null,
+  );
+  if (contradiction === null) return;
+  throw new PartnerdError(
+    "check_failed",
+    `the rows follow from one another, but were changed: ${head.from} names ${contradiction}`,
+    {
+      nextStep: `${BACKUP_INSTEAD}; or, to take the rows for what they are, move ${head.from} away first`,
+    },
+  );
+}
+
+/** What the log came to before its first row is only as good as the row that says so. */
+function refuseUnprovenArchive(made: Database.Database, lastSeq: number): void {
+  const anchor = archiveRows(made).newestAnchor();
+  if (anchor === undefined) return;
+  const message = made.prepare<[number], string>("select message from event_log where seq = ?").pluck().get(anchor.loggedSeq);
+  if (anchor.loggedSeq <= lastSeq && message === archivedMessage(anchor)) return;
+  throw new PartnerdError(
+    "check_failed",
+    `nothing proves the archive up to seq ${anchor.lastSeq}: row ${anchor.loggedSeq} would`,
+    {
+      nextStep: BACKUP_INSTEAD,
+    },
+  );
+}
+
+/** By the rows; a cursor that is sound tells what they do not, if it is of the same stream. */
+function cursorAt(place: StreamPlace | undefined, found: Cursor | null): Cursor | null {
+  if (place === undefined) return null;
+  const { created, sequence, messageHash } = place;
+  const same = found?.created === created ? found : undefined;
+  const stream = place.stream ?? same?.stream;
+  const firstSequence = place.firstSequence ?? same?.firstSequence;
+  if (stream === undefined || firstSequence === undefined) return null;
+  return { stream, created, firstSequence, sequence, messageHash };
+}

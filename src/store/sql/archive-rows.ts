@@ -1,0 +1,112 @@
+/** The prepared statements over what was archived: the anchors, and what is left of the rows behind them. */
+import type { Database } from "better-sqlite3";
+import { and, asc, desc, eq, getTableColumns, lt, sql } from "drizzle-orm";
+import { drizzle } from "drizzle-orm/better-sqlite3";
+import { messageOf, PartnerdError } from "../../base/errors.ts";
+import type { PeerId, ResourceId } from "../../base/ids.ts";
+import { type ArchivedState, unpackState } from "../fold/archived-state.ts";
+import { type DedupeKeyParts, dedupeKeyParts } from "../model/dedupe-key.ts";
+import { type LoggedRow, NO_COLUMNS } from "../model/log-entry.ts";
+import { archiveAnchor, archivedDelivery, archivedPeer, archivedResource } from "../schema/archive.ts";
+import { OWN_SOURCE } from "../write/append.ts";
+import { reader } from "./statement.ts";
+
+const orm = drizzle.mock();
+
+const { state: _state, ...anchorColumns } = getTableColumns(archiveAnchor);
+const packed = {
+  state: archiveAnchor.state,
+  packedSha256: archiveAnchor.packedSha256,
+  stateSha256: archiveAnchor.stateSha256,
+};
+const inArchive = {
+  seq: archivedPeer.lastSeq,
+  events: archivedPeer.events,
+  atMs: archiveAnchor.lastAtMs,
+  file: archiveAnchor.file,
+  chainHash: archiveAnchor.lastChainHash,
+};
+const lastPeer = { peerId: archivedResource.peerId };
+
+/** What stands for the rows up to `lastSeq` that are in an archive file. */
+export type Anchor = Omit<typeof archiveAnchor.$inferSelect, "state">;
+
+const prepare = {
+  newest: reader(orm.select(anchorColumns).from(archiveAnchor).orderBy(desc(archiveAnchor.lastSeq)), anchorColumns),
+  all: reader(orm.select(anchorColumns).from(archiveAnchor).orderBy(asc(archiveAnchor.lastSeq)), anchorColumns),
+  packed: reader(
+    orm
+      .select(packed)
+      .from(archiveAnchor)
+      .where(eq(archiveAnchor.lastSeq, sql.placeholder("lastSeq"))),
+    packed,
+  ),
+  lastPeer: reader(
+    orm
+      .select(lastPeer)
+      .from(archivedResource)
+      .where(eq(archivedResource.resourceId, sql.placeholder("resourceId")))
+      .orderBy(desc(archivedResource.lastSeq)),
+    lastPeer,
+  ),
+  history: reader(
+    orm
+      .select(inArchive)
+      .from(archivedPeer)
+      .innerJoin(archiveAnchor, eq(archiveAnchor.lastSeq, archivedPeer.lastSeq))
+      .where(and(eq(archivedPeer.peerId, sql.placeholder("peerId")), lt(archivedPeer.lastSeq, sql.placeholder("beforeSeq"))))
+      .orderBy(desc(archivedPeer.lastSeq)),
+    inArchive,
+  ),
+  deliveries: reader(orm.select().from(archivedDelivery).orderBy(asc(archivedDelivery.seq)), getTableColumns(archivedDelivery)),
+};
+
+export type ArchiveRows = ReturnType<typeof archiveRows>;
+
+export function archiveRows(database: Database) {
+  const newest = prepare.newest(database);
+  const all = prepare.all(database);
+  const packedState = prepare.packed(database);
+  const lastPeer = prepare.lastPeer(database);
+  const history = prepare.history(database);
+  const deliveries = prepare.deliveries(database);
+  const archivedMessage = database
+    .prepare<DedupeKeyParts, number>(
+      `select 1 from archived_message
+      where stream_id = (select id from archived_stream where created = :created)
+        and stream_sequence = :streamSequence and message_hash = :messageHash`,
+    )
+    .pluck();
+
+  return {
+    newestAnchor: (): Anchor | undefined => newest.get(),
+    /** Oldest first. */
+    anchors: (): readonly Anchor[] => all.all(),
+    /** Throws `database_failed` where the anchor's state is not what its hash says. */
+    archivedState: ({ lastSeq }: Pick<Anchor, "lastSeq">): ArchivedState => {
+      const row = packedState.get({ lastSeq });
+      if (row === undefined) throw new PartnerdError("database_failed", `there is no archive_anchor ${lastSeq}`);
+      try {
+        return unpackState(row);
+      } catch (thrown) {
+        throw new PartnerdError("database_failed", `archive_anchor ${lastSeq}: its state is damaged: ${messageOf(thrown)}`, {
+          nextStep: "look at the log with `oc-partnerd check`, then restore it from a backup",
+          cause: thrown,
+        });
+      }
+    },
+    /** Whether a row with this key, which came with this sequence, was archived and deleted. */
+    heldMessage: (dedupeKey: string, streamSequence: number | null) =>
+      archivedMessage.get(dedupeKeyParts(dedupeKey, streamSequence)) !== undefined,
+    archivedPeerOfResource: (resourceId: ResourceId): PeerId | undefined => lastPeer.get({ resourceId })?.peerId,
+    /** In the place of a peer's archived rows, newest first: a LogArchived for each file, which says how many of them it holds. */
+    archivedHistory: (peerId: PeerId, beforeSeq: number): readonly LoggedRow[] =>
+      history.all({ peerId, beforeSeq }).map(({ events, file, ...place }) => {
+        const message = events === 1 ? `1 earlier event is in ${file}` : `${events} earlier events are in ${file}`;
+        return { ...NO_COLUMNS, type: "LogArchived", ...place, message };
+      }),
+    /** The rows about delivery that were archived, oldest first. */
+    archivedDeliveries: (): readonly LoggedRow[] =>
+      deliveries.all().map((row) => ({ ...NO_COLUMNS, source: OWN_SOURCE, ...row })),
+  };
+}

@@ -1,0 +1,102 @@
+/** The prepared statements about how messages reach the log: the cursor, what was promised, what is missing. */
+import type { Database } from "better-sqlite3";
+import { and, asc, desc, eq, getTableColumns, gt, inArray, sql } from "drizzle-orm";
+import { drizzle } from "drizzle-orm/better-sqlite3";
+import type { PeerId, ResourceId } from "../../base/ids.ts";
+import type { DeliveryChanged, DeliveryEvent, DesiredEvent } from "../../events/types.ts";
+import { type Cursor, cursorOf, cursorRowOf, type StreamIdentity } from "../model/cursor.ts";
+import { type Logged, loggedOf } from "../model/log-entry.ts";
+import { eventLog, ingestCursor } from "../schema/log.ts";
+import type { CoreRows } from "../write/core-dedupe.ts";
+import type { ArchiveRows } from "./archive-rows.ts";
+import { excluded, placeholders, reader, writer } from "./statement.ts";
+
+const orm = drizzle.mock();
+
+const { payload: _payload, payloadEncoding: _payloadEncoding, ...loggedColumns } = getTableColumns(eventLog);
+
+/** A dedupe key begins with the time at which its stream was made. */
+const NEWER_IN_STREAM = `
+  select seq, stream_sequence as streamSequence from event_log
+  where (peer_id = :peerId or resource_id = :resourceId) and stream_sequence > :streamSequence
+    and substr(dedupe_key, 1, length(:created) + 1) = :created || '/'
+  union all
+  select stream_seq, stream_sequence from archived_peer
+  where peer_id = :peerId and stream_sequence > :streamSequence and stream_created = :created
+  union all
+  select stream_seq, stream_sequence from archived_resource
+  where resource_id = :resourceId and stream_sequence > :streamSequence and stream_created = :created
+  order by streamSequence desc`;
+
+interface NewerInStream {
+  readonly peerId: PeerId;
+  readonly resourceId: ResourceId | null;
+  readonly created: string;
+  readonly streamSequence: number;
+}
+
+const RECEIVED_BY_CORE = `
+  select subject, payload_sha256 as payloadSha256, count(*) as count from (
+    select subject, payload_sha256 from event_log
+    where dedupe_key is null and subject is not null and payload_sha256 is not null and at_ms >= :sinceMs and seq > :afterSeq
+    union all
+    select subject, payload_sha256 from archived_core_message where at_ms >= :sinceMs and seq > :afterSeq
+  ) group by subject, payload_sha256`;
+
+const prepare = {
+  delivery: reader(
+    orm.select(loggedColumns).from(eventLog).where(eq(eventLog.type, "DeliveryChanged")).orderBy(desc(eventLog.seq)),
+    loggedColumns,
+  ),
+  deliveries: reader(
+    orm
+      .select(loggedColumns)
+      .from(eventLog)
+      .where(and(gt(eventLog.seq, sql.placeholder("afterSeq")), inArray(eventLog.type, ["DeliveryChanged", "DeliveryGap"])))
+      .orderBy(asc(eventLog.seq)),
+    loggedColumns,
+  ),
+  cursor: reader(orm.select().from(ingestCursor), getTableColumns(ingestCursor)),
+  upsertCursor: writer<typeof ingestCursor.$inferInsert>(
+    orm
+      .insert(ingestCursor)
+      .values(placeholders(ingestCursor))
+      .onConflictDoUpdate({
+        target: ingestCursor.id,
+        set: excluded(ingestCursor),
+      }),
+  ),
+};
+
+export function deliveryRows(database: Database, archived: ArchiveRows) {
+  const newerInStream = database.prepare<NewerInStream, { seq: number; streamSequence: number }>(NEWER_IN_STREAM);
+  const delivery = prepare.delivery(database);
+  const deliveries = prepare.deliveries(database);
+  const receivedByCore = database.prepare<{ afterSeq: number; sinceMs: number }, CoreRows>(RECEIVED_BY_CORE);
+  const cursor = prepare.cursor(database);
+  const upsertCursor = prepare.upsertCursor(database);
+
+  return {
+    /** The row of the same peer or resource, in the log or archived, that stands last in this stream, if it stands later than that. */
+    newerInStream: ({ peerId, resourceId }: DesiredEvent, { created }: StreamIdentity, streamSequence: number) =>
+      newerInStream.get({ peerId, resourceId, created, streamSequence }),
+    /** How messages come now, and the row since which they do. */
+    delivery: (): { readonly seq: number; readonly event: DeliveryChanged } | undefined => {
+      const row = delivery.get() ?? archived.archivedDeliveries().findLast(({ type }) => type === "DeliveryChanged");
+      const event = row && loggedOf(row).event;
+      return event?.type === "DeliveryChanged" ? { seq: row?.seq ?? 0, event } : undefined;
+    },
+    /** All of them, archived ones too. */
+    deliveries: () => {
+      const afterSeq = archived.newestAnchor()?.lastSeq ?? 0;
+      return [...archived.archivedDeliveries(), ...deliveries.all({ afterSeq })].map(loggedOf) as Logged<DeliveryEvent>[];
+    },
+    /** What came by core NATS behind that row and since that time, archived or not, and how often the same bytes did. */
+    receivedByCore: (afterSeq: number, sinceMs: number) => receivedByCore.all({ afterSeq, sinceMs }),
+    cursor: (): Cursor | undefined => {
+      const row = cursor.get();
+      return row && cursorOf(row);
+    },
+    setCursor: (moved: Cursor) => upsertCursor(cursorRowOf(moved)),
+  };
+}

@@ -1,0 +1,180 @@
+/** Opening the database file: found or created, refused where it is not ours, durable before anything is written. */
+import { accessSync, closeSync, constants, existsSync, fsyncSync, mkdirSync, openSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
+import Database from "better-sqlite3";
+import { messageOf, PartnerdError } from "../../base/errors.ts";
+import { DATABASE_NAME, NAME_A_DATABASE } from "./database-file.ts";
+import { storeFailure } from "./failure.ts";
+import { applyMigrations, refuseNewerSchema, refuseOtherSchema } from "./migrations.ts";
+import { countUncounted } from "./schema-count.ts";
+import { sealUnchained } from "./seal.ts";
+
+/** "ocpd". SQLite keeps it in the header, so that a file of another program is recognised as such. */
+export const APPLICATION_ID = 0x6f637064;
+
+const DEFAULT_BUSY_TIMEOUT_MS = 5_000;
+
+/** SQLite's own default: the log is checkpointed once it holds 4 MiB. */
+const CHECKPOINT_PAGES = 1_000;
+
+/** A long reader makes the write-ahead log grow; once checkpointed it is cut back to this. */
+const WAL_LIMIT_BYTES = 64 * 1024 * 1024;
+
+/** 16 MiB, in SQLite's notation: the pages of the indexes that a flood of events goes to stay at hand in a log of a million. */
+const CACHE_KIB = -16_384;
+
+/** Every setting is read back: SQLite ignores what it cannot do, and durability is a promise to the broker. */
+const SETTINGS = [
+  { pragma: "journal_mode", value: "WAL", readBack: "wal" },
+  // better-sqlite3's SQLite would fall to NORMAL in WAL mode, which loses the last commits in a power cut.
+  { pragma: "synchronous", value: "FULL", readBack: 2 },
+  // Without it INSERT OR REPLACE deletes a row and no trigger hears of it.
+  { pragma: "recursive_triggers", value: "ON", readBack: 1 },
+  { pragma: "foreign_keys", value: "ON", readBack: 1 },
+  { pragma: "trusted_schema", value: "OFF", readBack: 0 },
+  { pragma: "wal_autocheckpoint", value: CHECKPOINT_PAGES, readBack: CHECKPOINT_PAGES },
+  { pragma: "cache_size", value: CACHE_KIB, readBack: CACHE_KIB },
+  { pragma: "journal_size_limit", value: WAL_LIMIT_BYTES, readBack: WAL_LIMIT_BYTES },
+] as const;
+
+export interface OpenOptions {
+  /** How long a write waits for another program's lock, with the event loop standing still; default 5 s. */
+  readonly busyTimeoutMs?: number;
+  /** Called with the database before its first use; for those who make it fail on purpose. */
+  readonly onOpen?: (database: Database.Database) => void;
+}
+
+/**
+ * The database of `directory`, created where there is none (directory 0700, file 0600), migrated to this program's schema.
+ * Throws `data_dir_unwritable`, `database_newer` (nothing was changed then) or `database_failed`.
+ */
+export function openDatabase(directory: string, options: OpenOptions = {}): Database.Database {
+  const path = join(directory, DATABASE_NAME);
+  ensureDirectory(directory);
+  ensureFile(path, directory);
+  let database: Database.Database | undefined;
+  try {
+    database = new Database(path, { timeout: options.busyTimeoutMs ?? DEFAULT_BUSY_TIMEOUT_MS });
+    options.onOpen?.(database);
+    const isNew = refuseForeign(database, path);
+    refuseNewerSchema(database, path);
+    configure(database, path);
+    fsyncFound(path);
+    if (isNew) database.pragma(`application_id = ${APPLICATION_ID}`);
+    applyMigrations(database);
+    sealUnchained(database);
+    countUncounted(database);
+    return database;
+  } catch (thrown) {
+    database?.close();
+    throw storeFailure(`cannot open ${path}`, thrown);
+  }
+}
+
+/**
+ * A database that is there and has this program's schema, for those who write to it beside its daemon. Throws `database_newer` or
+ * `database_failed`.
+ */
+export function openExistingDatabase(path: string, options: OpenOptions = {}): Database.Database {
+  let database: Database.Database | undefined;
+  try {
+    database = new Database(path, { fileMustExist: true, timeout: options.busyTimeoutMs ?? DEFAULT_BUSY_TIMEOUT_MS });
+    options.onOpen?.(database);
+    refuseEmpty(database, path);
+    refuseOtherSchema(database, path);
+    configure(database, path);
+    return database;
+  } catch (thrown) {
+    database?.close();
+    throw storeFailure(`cannot open ${path}`, thrown);
+  }
+}
+
+/** Makes the data directory (0700) where there is none. Throws `data_dir_unwritable`. */
+export function ensureDirectory(directory: string): void {
+  writing(directory, () => {
+    makeDirectory(resolve(directory));
+    accessSync(directory, constants.R_OK | constants.W_OK | constants.X_OK);
+  });
+}
+
+/** Level by level: Node's own recursive mode spins for ever below a directory that refuses to hold any, such as /proc. */
+function makeDirectory(directory: string): void {
+  if (existsSync(directory)) return;
+  makeDirectory(dirname(directory));
+  mkdirSync(directory, { mode: 0o700 });
+}
+
+/** Makes a file (0600) of the data directory where there is none. Throws `data_dir_unwritable`. */
+export function ensureFile(path: string, directory: string): void {
+  writing(directory, () => {
+    // SQLite gives its -wal and -shm files the mode of the database.
+    if (!existsSync(path)) closeSync(openSync(path, "wx", 0o600));
+    accessSync(path, constants.R_OK | constants.W_OK);
+  });
+}
+
+function writing(directory: string, work: () => void): void {
+  try {
+    work();
+  } catch (thrown) {
+    throw new PartnerdError("data_dir_unwritable", `cannot write to the data directory ${directory}: ${messageOf(thrown)}`, {
+      nextStep: "choose a directory that the daemon's user may write with --data DIR",
+      cause: thrown,
+    });
+  }
+}
+
+/** Whether the database is new, that is, empty. Throws `database_failed` where it is another program's. */
+function refuseForeign(database: Database.Database, path: string): boolean {
+  const applicationId = database.pragma("application_id", { simple: true });
+  if (applicationId === APPLICATION_ID) return false;
+  if (isEmpty(database)) return true;
+  throw new PartnerdError("database_failed", `${path} is the database of another program (application_id ${applicationId})`, {
+    nextStep: "move the file aside, or choose another data directory with --data DIR",
+  });
+}
+
+/** Whether nobody has ever written to the database, or made it his. */
+export function isEmpty(database: Database.Database): boolean {
+  const hasTables = database.prepare("select 1 from sqlite_schema limit 1").get() !== undefined;
+  return !hasTables && database.pragma("application_id", { simple: true }) === 0;
+}
+
+/** For those who only read: throws `database_failed` where the database is another program's, or nobody has ever written to it. */
+export function refuseEmpty(database: Database.Database, path: string): void {
+  if (!refuseForeign(database, path)) return;
+  throw new PartnerdError("database_failed", `${path} is empty: no daemon has ever written to it`, { nextStep: NAME_A_DATABASE });
+}
+
+/**
+ * A process that was killed may have left commits that it never fsynced. They are read from here on, and the broker is told that they are
+ * in the log: a power cut must not take them back.
+ */
+function fsyncFound(path: string): void {
+  const found = [`${path}-wal`, dirname(path)].filter((file) => existsSync(file));
+  for (const file of found) {
+    const descriptor = openSync(file, "r");
+    try {
+      fsyncSync(descriptor);
+    } catch (thrown) {
+      throw new PartnerdError("database_failed", `cannot fsync ${file}: ${messageOf(thrown)}`, {
+        nextStep: "check the disk that holds the data directory",
+        cause: thrown,
+      });
+    } finally {
+      closeSync(descriptor);
+    }
+  }
+}
+
+function configure(database: Database.Database, path: string): void {
+  for (const { pragma, value, readBack } of SETTINGS) {
+    database.pragma(`${pragma} = ${value}`);
+    const found = database.pragma(pragma, { simple: true });
+    if (found === readBack) continue;
+    throw new PartnerdError("database_failed", `${path}: PRAGMA ${pragma} = ${value} has no effect, it stays ${found}`, {
+      nextStep: "keep the data directory on a local file system that supports SQLite's write-ahead log",
+    });
+  }
+}

@@ -1,0 +1,149 @@
+/**
+ * What every append has to know of the database, in memory: as committed, or, while a transaction is under way, as that will leave it.
+ * Reading the desired peers can neither fail nor wait, whatever the disk does.
+ */
+
+import type { PeerId, ResourceId } from "../../base/ids.ts";
+import type { DesiredPeer } from "../../events/types.ts";
+import type { ProjectionLookup } from "../fold/project.ts";
+import type { PeerStatus } from "../fold/status.ts";
+import type { LogHead } from "../head/head-file.ts";
+import { CHAIN_START } from "../model/chain.ts";
+import type { Cursor } from "../model/cursor.ts";
+
+/** Statuses of strangers grow without bound; those that are asked for are of the few hundred peers that something happens to. */
+const MAX_STATUSES = 4_096;
+
+/** The head of a log without rows. */
+export const NO_ROWS: LogHead = { seq: 0, chainHash: CHAIN_START, atMs: null };
+
+interface Source {
+  head(): LogHead | undefined;
+  cursor(): Cursor | undefined;
+  desiredPeers(): readonly DesiredPeer[];
+  status(peerId: PeerId): PeerStatus | undefined;
+}
+
+export class Memory implements ProjectionLookup {
+  readonly #source: Source;
+  readonly #desired = new Map<PeerId, DesiredPeer>();
+  readonly #peerOfResource = new Map<ResourceId, PeerId>();
+  readonly #statuses = new Map<PeerId, PeerStatus | undefined>();
+  #head: LogHead | undefined;
+  #appended: LogHead | undefined;
+  #cursor: Cursor | undefined;
+  #sorted: readonly DesiredPeer[] | undefined;
+  /** The newest change last. */
+  #undo: (() => void)[] = [];
+
+  constructor(source: Source) {
+    this.#source = source;
+    for (const peer of source.desiredPeers()) this.#setDesired(peer);
+    this.#cursor = source.cursor();
+  }
+
+  /** The newest row of the log; seq 0 while it is empty. */
+  get head(): LogHead {
+    this.#head ??= this.#source.head() ?? NO_ROWS;
+    return this.#head;
+  }
+
+  get cursor(): Cursor | undefined {
+    return this.#cursor;
+  }
+
+  peer(peerId: PeerId): DesiredPeer | undefined {
+    return this.#desired.get(peerId);
+  }
+
+  peerOfResource(resourceId: ResourceId): PeerId | undefined {
+    return this.#peerOfResource.get(resourceId);
+  }
+
+  status(peerId: PeerId): PeerStatus | undefined {
+    if (this.#statuses.has(peerId)) return this.#statuses.get(peerId);
+    const status = this.#source.status(peerId);
+    this.#remember(peerId, status);
+    return status;
+  }
+
+  /** By PeerID. */
+  list(): readonly DesiredPeer[] {
+    this.#sorted ??= [...this.#desired.values()].sort((a, b) => (a.peerId < b.peerId ? -1 : 1));
+    return this.#sorted;
+  }
+
+  appended(head: LogHead): void {
+    this.#head = head;
+    this.#appended = head;
+  }
+
+  setCursor(cursor: Cursor): void {
+    const before = this.#cursor;
+    this.#undo.push(() => {
+      this.#cursor = before;
+    });
+    this.#cursor = cursor;
+  }
+
+  setDesired(peer: DesiredPeer): void {
+    const before = this.#desired.get(peer.peerId);
+    this.#undo.push(() => this.#replace(peer, before));
+    this.#setDesired(peer);
+  }
+
+  setStatus(status: PeerStatus): void {
+    this.#undo.push(() => this.#statuses.delete(status.peerId));
+    this.#remember(status.peerId, status);
+  }
+
+  /**
+   * The transaction is in the database. Returns the newest row that it appended, if any. The head is read again in the next one:
+   * somebody may have added a row by hand.
+   */
+  commit(): LogHead | undefined {
+    const appended = this.#appended;
+    this.#undo = [];
+    this.#forgetHead();
+    return appended;
+  }
+
+  /** The transaction is not: all of it is forgotten. */
+  rollback(): void {
+    for (const undo of this.#undo.reverse()) undo();
+    this.#undo = [];
+    this.#forgetHead();
+  }
+
+  #forgetHead(): void {
+    this.#head = undefined;
+    this.#appended = undefined;
+  }
+
+  #setDesired(peer: DesiredPeer): void {
+    const lostResource = this.#desired.get(peer.peerId)?.resourceId ?? null;
+    if (lostResource !== null && this.#peerOfResource.get(lostResource) === peer.peerId)
+      this.#peerOfResource.delete(lostResource);
+    if (peer.resourceId !== null) this.#peerOfResource.set(peer.resourceId, peer.peerId);
+    this.#desired.set(peer.peerId, peer);
+    this.#sorted = undefined;
+  }
+
+  #replace(peer: DesiredPeer, before: DesiredPeer | undefined): void {
+    if (before !== undefined) {
+      this.#setDesired(before);
+      return;
+    }
+    if (peer.resourceId !== null) this.#peerOfResource.delete(peer.resourceId);
+    this.#desired.delete(peer.peerId);
+    this.#sorted = undefined;
+  }
+
+  /** The one that was set the longest ago makes room. */
+  #remember(peerId: PeerId, status: PeerStatus | undefined): void {
+    this.#statuses.delete(peerId);
+    this.#statuses.set(peerId, status);
+    const [oldest] = this.#statuses.keys();
+    if (this.#statuses.size > MAX_STATUSES && oldest !== undefined) this.#statuses.delete(oldest);
+  }
+}

@@ -1,6 +1,0 @@
-/** The version of package.json, which is the only place that states it. */
-import { readFileSync } from "node:fs";
-
-export const version: string = (
-  JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as { version: string }
-).version;

@@ -1,0 +1,67 @@
+/** One row per peer: what the log desires, what the wire does, and what the reconciler is at. Pure. */
+
+import type { Did, PeerId } from "../base/ids.ts";
+import type { DesiredPeer } from "../events/types.ts";
+import type { Progress } from "../reconciler/options.ts";
+import { isoTime, type PeerView, type Phase, type StreamView } from "./api.ts";
+
+/** A stream as the registry holds it, in wall time. */
+export interface StreamFacts {
+  readonly did: Did | null;
+  readonly openedAtMs: number;
+  readonly expiresAtMs: number;
+}
+
+/** All that is known of one peer. Times are wall ms, those of `progress` are monotonic. */
+export interface PeerFacts {
+  readonly peerId: PeerId;
+  readonly desired: DesiredPeer | undefined;
+  readonly outbound: StreamFacts | null;
+  readonly inbound: StreamFacts | null;
+  readonly progress: Progress;
+  /** What to add to a monotonic time to get wall time. */
+  readonly wallOffsetMs: number;
+}
+
+export function peerView({ peerId, desired, outbound, inbound, progress, wallOffsetMs }: PeerFacts): PeerView {
+  const phase = phaseOf(outbound, progress);
+  const { lastFailure, nextAttemptAtMs } = progress;
+  return {
+    peerId,
+    did: desired?.did ?? inbound?.did ?? null,
+    name: desired?.name ?? null,
+    relation: desired?.relation ?? null,
+    standing: desired?.standing ?? null,
+    address: desired?.address ?? null,
+    phase,
+    since: since(phase, desired, outbound, progress, wallOffsetMs),
+    outbound: streamView(outbound),
+    inbound: streamView(inbound),
+    attempts: progress.attempts,
+    nextAttemptAt: nextAttemptAtMs === null || phase !== "backoff" ? null : isoTime(nextAttemptAtMs + wallOffsetMs),
+    lastError: lastFailure === null ? null : { code: lastFailure.code, message: lastFailure.message },
+    desiredSeq: desired?.desiredSeq ?? null,
+  };
+}
+
+export function phaseOf(outbound: StreamFacts | null, progress: Progress): Phase {
+  if (outbound !== null) return "established";
+  if (progress.opening) return "opening";
+  return progress.nextAttemptAtMs === null ? "closed" : "backoff";
+}
+
+function since(
+  phase: Phase,
+  desired: DesiredPeer | undefined,
+  outbound: StreamFacts | null,
+  progress: Progress,
+  wallOffsetMs: number,
+): string | null {
+  if (outbound !== null) return isoTime(outbound.openedAtMs);
+  if (phase === "backoff" && progress.lastFailure !== null) return isoTime(progress.lastFailure.failedAtMs + wallOffsetMs);
+  return desired === undefined ? null : isoTime(desired.sinceMs);
+}
+
+function streamView(stream: StreamFacts | null): StreamView | null {
+  return stream === null ? null : { openedAt: isoTime(stream.openedAtMs), expiresAt: isoTime(stream.expiresAtMs) };
+}

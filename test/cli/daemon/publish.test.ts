@@ -1,0 +1,53 @@
+import { describe, expect, test } from "vitest";
+import { messageOf, type PublishOptions } from "../../../src/cli/daemon/publish.ts";
+import { decodeMessage } from "../../../src/events/decode.ts";
+import { DEFAULT_LIMITS, DEFAULT_VOCABULARY } from "../../../src/events/vocabulary.ts";
+import { PEER_B } from "../../support/peers.ts";
+
+const address = `/ip4/192.0.2.1/tcp/4011/p2p/${PEER_B}`;
+const options: PublishOptions = {
+  peer: address,
+  relation: "PARTNER",
+  fromApp: "oc-api",
+  id: undefined,
+  name: undefined,
+  remove: false,
+  subjects: DEFAULT_VOCABULARY,
+};
+
+function decoded(change: Partial<PublishOptions>) {
+  const { subject, text } = messageOf({ ...options, ...change });
+  return decodeMessage({ subject, bytes: new TextEncoder().encode(text) }, DEFAULT_VOCABULARY, DEFAULT_LIMITS);
+}
+
+describe("what publish sends is what the daemon understands", () => {
+  test("a partner with its address", () => {
+    expect(decoded({})).toMatchObject({ kind: "desired", source: "oc-api", peerId: PEER_B, address, standing: "partner" });
+  });
+
+  test("a revocation by PeerID alone, under the resource id that the partner had", () => {
+    const before = decoded({});
+    const after = decoded({ peer: PEER_B, relation: "BLACKLIST" });
+    expect(after).toMatchObject({ kind: "desired", peerId: PEER_B, standing: "blacklisted" });
+    expect("resourceId" in after && "resourceId" in before && after.resourceId === before.resourceId).toBe(true);
+  });
+
+  test("a name only where one is given, so that a revocation does not rename the peer", () => {
+    expect(decoded({ name: "lyon-1" })).toMatchObject({ name: "lyon-1" });
+    expect(decoded({ relation: "NONE" })).toMatchObject({ name: null });
+  });
+
+  test("a removal", () => {
+    expect(decoded({ remove: true })).toMatchObject({ kind: "removed", peerId: PEER_B });
+  });
+});
+
+describe("what it refuses", () => {
+  test.each([
+    [{ peer: "10.0.0.1:4001" }, /neither a PeerID nor a multiaddr/],
+    [{ peer: "/ip4/10.0.0.1/tcp/4001" }, /neither a PeerID nor a multiaddr/],
+    [{ peer: PEER_B }, /needs an address/],
+  ])("%o", (change, expected) => {
+    expect(() => messageOf({ ...options, ...change })).toThrow(expected);
+  });
+});

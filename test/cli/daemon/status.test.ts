@@ -1,0 +1,113 @@
+import { expect, test } from "vitest";
+import { status } from "../../../src/cli/daemon/status.ts";
+import { duration } from "../../../src/cli/terminal/table.ts";
+import type { DaemonClient } from "../../../src/http/client.ts";
+import type { DeliveryView, HealthView, PeerView } from "../../../src/views/api.ts";
+import { PEER_A, PEER_B } from "../../support/peers.ts";
+
+const NOW = Date.UTC(2026, 0, 1, 12);
+const at = (offsetMs: number) => new Date(NOW + offsetMs).toISOString();
+
+const established: PeerView = {
+  peerId: PEER_B,
+  did: null,
+  name: "lyon-1",
+  relation: "PARTNER",
+  standing: "partner",
+  address: null,
+  phase: "established",
+  since: at(-12_000),
+  outbound: { openedAt: at(-12_000), expiresAt: at(9_000) },
+  inbound: { openedAt: at(-12_000), expiresAt: at(9_000) },
+  attempts: 0,
+  nextAttemptAt: null,
+  lastError: null,
+  desiredSeq: 1,
+};
+const failing: PeerView = {
+  ...established,
+  name: "bad\u001b[31m\nname",
+  phase: "backoff",
+  outbound: null,
+  inbound: null,
+  attempts: 3,
+  nextAttemptAt: at(4_000),
+  lastError: { code: "timeout", message: "the peer did not answer within 5000 ms" },
+};
+
+function client(health: HealthView): DaemonClient {
+  return {
+    self: () =>
+      Promise.resolve({ peerId: PEER_A, addresses: [], name: "me", did: "did:me", version: "1.2.3", startedAt: at(-90_000) }),
+    peers: () => Promise.resolve({ peers: [established, failing] }),
+    peer: () => Promise.resolve(undefined),
+    readiness: () => Promise.resolve(health),
+    delivery: () => Promise.resolve(delivery),
+    resync: () => Promise.resolve(),
+  };
+}
+
+const delivery: DeliveryView = {
+  delivery: "at-least-once",
+  reading: true,
+  problem: null,
+  consumer: "c",
+  stream: { name: "S", created: at(-80_000), firstSequence: 1, sequence: 9 },
+  behind: 0,
+  rereading: null,
+  headSeq: 11,
+  proven: "sequences 1 to 9 of stream S are in the log, 1 gap, no reuse",
+  missing: [
+    {
+      reason: "purged",
+      firstSequence: 3,
+      lastSequence: 4,
+      at: at(-60_000),
+      message: "stream S no longer holds sequences 3 to 4, which the log never got",
+    },
+  ],
+  spans: [
+    { delivery: "at-most-once", since: at(-90_000), until: at(-80_000), message: "events come by core NATS" },
+    { delivery: "at-least-once", since: at(-80_000), until: null, message: "stream S is followed from sequence 1" },
+  ],
+};
+
+const notReady: HealthView = { status: "failing", checks: [{ name: "nats", ok: false, message: "connecting" }] };
+
+test("one line per peer, then the health of the daemon", async () => {
+  const { text, ready } = await status(client(notReady), { json: false, nowMs: NOW });
+  expect(ready).toBe(false);
+  expect(text.split("\n")).toEqual([
+    "PEER         NAME                     DESIRED  OUTBOUND     INBOUND      SINCE  NEXT              REASON",
+    "…UTVTsKoXxh  lyon-1                   PARTNER  established  established  12 s   expires in 9 s    -",
+    "…UTVTsKoXxh  bad\\u001b[31m\\u000aname  PARTNER  backoff      -            12 s   attempt 4 in 4 s  timeout: the peer did not answer within 5000 ms",
+    "",
+    `me ${PEER_A}, version 1.2.3, up 1 min`,
+    "1 of 2 partners established",
+    "NOT READY",
+    "  FAIL nats: connecting",
+    "delivery: at-least-once, sequences 1 to 9 of stream S are in the log, 1 gap, no reuse",
+    `  ${at(-60_000)} purged: stream S no longer holds sequences 3 to 4, which the log never got`,
+    `  ${at(-90_000)} to ${at(-80_000)} at-most-once: events come by core NATS`,
+  ]);
+});
+
+test("JSON holds all of it", async () => {
+  const { text } = await status(client(notReady), { json: true, nowMs: NOW });
+  expect(JSON.parse(text)).toEqual({
+    self: expect.anything() as unknown,
+    peers: [established, failing],
+    health: notReady,
+    delivery,
+  });
+});
+
+test.each([
+  [999, "999 ms"],
+  [1_000, "1 s"],
+  [61_000, "1 min"],
+  [7_200_000, "2 h"],
+  [90_000_000, "1 d"],
+])("%i ms is %s", (ms, expected) => {
+  expect(duration(ms)).toBe(expected);
+});

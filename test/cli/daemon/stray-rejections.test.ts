@@ -1,0 +1,15 @@
+import { EventEmitter } from "node:events";
+import { expect, test } from "vitest";
+import { logStrayRejections } from "../../../src/cli/daemon/stray-rejections.ts";
+import { RecordingLogger } from "../../support/recording-logger.ts";
+
+test("a rejection that nobody waits for is logged with its stack, until disposed", () => {
+  const process = new EventEmitter();
+  const logger = new RecordingLogger();
+  const logging = logStrayRejections(process, logger);
+  process.emit("unhandledRejection", new Error("connection reset"));
+  expect(logger.lines).toMatchObject([{ level: "error", fields: { error: "connection reset" } }]);
+  expect(JSON.stringify(logger.lines)).toContain("stray-rejections.test.ts");
+  logging[Symbol.dispose]();
+  expect(process.listenerCount("unhandledRejection")).toBe(0);
+});

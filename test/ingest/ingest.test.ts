@@ -1,0 +1,137 @@
+import { describe, expect, it } from "vitest";
+import { PartnerdError } from "../../src/base/errors.ts";
+import type { PeerId } from "../../src/base/ids.ts";
+import { DEFAULT_LIMITS, DEFAULT_VOCABULARY } from "../../src/events/vocabulary.ts";
+import { Ingest, type IngestResult } from "../../src/ingest/ingest.ts";
+import type { ReceivedMessage } from "../../src/ingest/ingest-buffer.ts";
+import type { Store } from "../../src/store/store.ts";
+import { TemporaryStore } from "../store/support/temporary-store.ts";
+import { CREATE, envelope, REMOVE } from "../support/messages.ts";
+import { peerIdOfSeed } from "../support/peer-ids.ts";
+import { RecordingLogger } from "../support/recording-logger.ts";
+
+const PEER_A = await peerIdOfSeed(1);
+const PEER_B = await peerIdOfSeed(2);
+
+const addressOf = (peerId: PeerId) => `/ip4/127.0.0.1/tcp/4011/p2p/${peerId}`;
+const partner = (peerId: PeerId, id: string) =>
+  envelope({ id, name: "lyon", stream_address: addressOf(peerId), relation: "PARTNER" });
+
+function message(json: unknown, subject = CREATE, dedupeKey: string | null = null): ReceivedMessage {
+  const text = typeof json === "string" ? json : JSON.stringify(json);
+  return { subject, bytes: new TextEncoder().encode(text), dedupeKey };
+}
+
+function setUp(log: Pick<Store, "appendReceived">) {
+  const logger = new RecordingLogger();
+  const woken: PeerId[] = [];
+  const observed: (IngestResult | PartnerdError)[] = [];
+  const ingest = new Ingest({
+    vocabulary: DEFAULT_VOCABULARY,
+    limits: DEFAULT_LIMITS,
+    log,
+    wake: (peerId) => woken.push(peerId),
+    logger,
+    observer: {
+      received: (result) => observed.push(result),
+      appendFailed: (error) => observed.push(error),
+    },
+  });
+  return { ingest, logger, woken, observed };
+}
+
+describe("Ingest", () => {
+  it("says once of each integer datatype that it is ignored, since it may be how the publisher says PEER", () => {
+    using temporary = new TemporaryStore();
+    const { ingest, logger } = setUp(temporary.store);
+    const of = (datatype: unknown) => message(envelope({}, { Datatype: datatype }));
+    ingest.take([of(9), of("WORKFLOW"), of("9"), of(3), of(9)]);
+    expect(logger.at("warn").map(({ fields }) => fields)).toEqual([
+      { datatype: "9", source: "oc-api" },
+      { datatype: "3", source: "oc-api" },
+    ]);
+  });
+
+  it("appends desired, removed and rejected messages, counts ignored ones, and wakes whom they concern", () => {
+    using temporary = new TemporaryStore();
+    const { ingest, logger, woken, observed } = setUp(temporary.store);
+    const outcome = ingest.take([
+      message(partner(PEER_A, "1")),
+      message(partner(PEER_A, "1")),
+      message(envelope({}, { FromApp: "oc-discovery" })),
+      message(envelope({}, { Datatype: "WORKFLOW" })),
+      message("{ not json"),
+      message(envelope({ id: "1" }), REMOVE),
+    ]);
+    expect(outcome).toBe("done");
+    expect(ingest.counts()).toEqual({
+      changed: 2,
+      unchanged: 1,
+      rejected: 1,
+      duplicate: 0,
+      echo: 1,
+      other_datatype: 1,
+      appendFailures: 0,
+    });
+    expect(observed).toEqual(["echo", "other_datatype", "changed", "unchanged", "rejected", "changed"]);
+    expect(woken).toEqual([PEER_A, PEER_A, PEER_A]);
+    expect(logger.lines).toMatchObject([{ level: "warn", fields: { reason: "not_json", subject: CREATE } }]);
+    expect(temporary.read("select type, payload from event_log order by seq").map(({ type }) => type)).toEqual([
+      "PeerDesired",
+      "PeerDesired",
+      "EventRejected",
+      "PeerRemoved",
+    ]);
+    expect(temporary.store.get(PEER_A)?.standing).toBe("revoked");
+  });
+
+  it("wakes the peer that lost its resource to another one too", () => {
+    using temporary = new TemporaryStore();
+    const { ingest, woken } = setUp(temporary.store);
+    ingest.take([message(partner(PEER_A, "1")), message(partner(PEER_B, "1"))]);
+    expect(woken).toEqual([PEER_A, PEER_B, PEER_A]);
+  });
+
+  it("counts a redelivered message and wakes nobody for it", () => {
+    using temporary = new TemporaryStore();
+    const { ingest, woken } = setUp(temporary.store);
+    const once = message(partner(PEER_A, "1"), CREATE, "stream:1");
+    ingest.take([once, once]);
+    expect(ingest.counts()).toMatchObject({ changed: 1, duplicate: 1 });
+    expect(woken).toEqual([PEER_A]);
+  });
+
+  it("takes nothing of a batch while the log cannot be written, says so once, and takes it all later", () => {
+    using temporary = new TemporaryStore();
+    let full = true;
+    const { ingest, logger, woken, observed } = setUp({
+      appendReceived(batch) {
+        if (full) throw new PartnerdError("database_failed", "database or disk is full");
+        return temporary.store.appendReceived(batch);
+      },
+    });
+    const batch = [message(partner(PEER_A, "1")), message("nonsense"), message(envelope({}, { FromApp: "oc-discovery" }))];
+    expect([ingest.take(batch), ingest.take(batch)]).toEqual(["retry", "retry"]);
+    expect(ingest.failing).toMatchObject({ message: "database or disk is full" });
+    expect(ingest.counts()).toMatchObject({ changed: 0, rejected: 0, echo: 0, appendFailures: 2 });
+    expect(logger.lines.map(({ level }) => level)).toEqual(["error"]);
+    expect(woken).toEqual([]);
+
+    full = false;
+    expect(ingest.take(batch)).toBe("done");
+    expect(ingest.failing).toBeNull();
+    expect(ingest.counts()).toMatchObject({ changed: 1, rejected: 1, echo: 1, appendFailures: 2 });
+    expect(logger.lines.map(({ level }) => level)).toEqual(["error", "info", "warn"]);
+    expect(observed.slice(0, 2)).toEqual([expect.any(PartnerdError), expect.any(PartnerdError)]);
+    expect(woken).toEqual([PEER_A]);
+  });
+
+  it("does not trouble the log over ignored messages", () => {
+    const { ingest } = setUp({
+      appendReceived: () => {
+        throw new Error("called");
+      },
+    });
+    expect(ingest.take([message(envelope({}, { FromApp: "oc-discovery" }))])).toBe("done");
+  });
+});

@@ -1,0 +1,83 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { nkeys } from "nats";
+import { describe, expect, it } from "vitest";
+import type { NatsConfig } from "../../../src/nats/connection/config.ts";
+import { authenticatorFor, checkCredentials } from "../../../src/nats/connection/credentials.ts";
+import { parseServer } from "../../../src/nats/connection/server-address.ts";
+import { temporaryDirectory } from "../../store/support/temporary-store.ts";
+import { errorWith, matching } from "../../support/matchers.ts";
+
+const config = (credentials: Partial<NatsConfig>): NatsConfig => ({
+  servers: ["nats://127.0.0.1"],
+  name: "test",
+  ...credentials,
+});
+const newSeed = (): string =>
+  new TextDecoder().decode((nkeys as { createUser(): { getSeed(): Uint8Array } }).createUser().getSeed());
+const at = (url: string) => parseServer(url);
+
+const creds = (jwt: string, seed: string) =>
+  `-----BEGIN NATS USER JWT-----\n${jwt}\n------END NATS USER JWT------\n\n-----BEGIN USER NKEY SEED-----\n${seed}\n------END USER NKEY SEED------`;
+
+const invalid = (message: RegExp) => errorWith("config_invalid", message);
+
+describe("credentials", () => {
+  it("come from the URL unless others are configured", () => {
+    const server = at("nats://anna:pw@broker");
+    expect(authenticatorFor(config({}), server)?.()).toEqual({ user: "anna", pass: "pw" });
+    expect(authenticatorFor(config({ token: "t" }), server)?.()).toEqual({ auth_token: "t" });
+    expect(authenticatorFor(config({}), at("nats://broker"))).toBeUndefined();
+  });
+
+  it("sign with the nkey seed of a file that has other lines too", () => {
+    using directory = temporaryDirectory();
+    const nkeyFile = join(directory.path, "user.nk");
+    writeFileSync(nkeyFile, `# ours\n${newSeed()}\n`);
+    expect(authenticatorFor(config({ nkeyFile }), at("broker"))?.("nonce")).toEqual({
+      nkey: matching(/^U/),
+      sig: matching(/.{80}/),
+    });
+  });
+
+  it.each(["\n", "\r\n"])("are read from a credentials file with line end %j, and none at its end", (lineEnd) => {
+    using directory = temporaryDirectory();
+    const credsFile = join(directory.path, "user.creds");
+    writeFileSync(credsFile, creds("header.claims.signature", newSeed()).replaceAll("\n", lineEnd));
+    expect(authenticatorFor(config({ credsFile }), at("broker"))?.("nonce")).toMatchObject({ jwt: "header.claims.signature" });
+  });
+
+  it("are read again at every connection, so that they can be rotated", () => {
+    using directory = temporaryDirectory();
+    const credsFile = join(directory.path, "user.creds");
+    writeFileSync(credsFile, creds("old", newSeed()));
+    checkCredentials(config({ credsFile }));
+    writeFileSync(credsFile, creds("new", newSeed()));
+    expect(authenticatorFor(config({ credsFile }), at("broker"))?.("nonce")).toMatchObject({ jwt: "new" });
+  });
+
+  it("are refused when two ways are configured, or half of one", () => {
+    expect(() => checkCredentials(config({ user: "anna", token: "t" }))).toThrow(invalid(/nats\.user and nats\.token/));
+    expect(() => checkCredentials(config({ password: "pw" }))).toThrow(invalid(/nats\.password is set without nats\.user/));
+  });
+
+  it.each(["credsFile", "nkeyFile"] as const)("name the field and the file when %s cannot be read", (field) => {
+    expect(() => checkCredentials(config({ [field]: "/nowhere/secret" }))).toThrow(
+      invalid(new RegExp(`nats.${field}: "/nowhere/secret".*ENOENT`)),
+    );
+  });
+
+  it("name the file that does not hold what it should, and none of what it holds", () => {
+    using directory = temporaryDirectory();
+    const file = join(directory.path, "file");
+    for (const text of ["", "hello", newSeed().slice(0, -1), creds("jwt", "SUAHELLO")]) {
+      writeFileSync(file, text);
+      for (const field of ["credsFile", "nkeyFile"] as const) {
+        expect(() => checkCredentials(config({ [field]: file })), `${field} with ${text}`).toThrow(
+          invalid(new RegExp(`nats.${field}: ".*/file"`)),
+        );
+        if (text !== "") expect(() => checkCredentials(config({ [field]: file }))).not.toThrow(new RegExp(text.slice(0, 20)));
+      }
+    }
+  });
+});

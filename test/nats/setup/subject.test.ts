@@ -1,0 +1,21 @@
+import { expect, it } from "vitest";
+import { matches } from "../../../src/nats/setup/subject.ts";
+
+it.each([
+  ["CREATE_RESOURCE", "CREATE_RESOURCE", true],
+  ["CREATE_RESOURCE", "REMOVE_RESOURCE", false],
+  ["*", "CREATE_RESOURCE", true],
+  [">", "CREATE_RESOURCE", true],
+  [">", "oc.create", true],
+  ["*", "oc.create", false],
+  ["oc.*", "oc.create", true],
+  ["oc.*", "oc.peer.create", false],
+  ["oc.>", "oc.peer.create", true],
+  ["oc.>", "oc", false],
+  ["*.create", "oc.create", true],
+  ["oc", "oc.create", false],
+  // A star that is not a whole token is a star.
+  ["CREATE_*", "CREATE_RESOURCE", false],
+])("%s stands for %s: %s", (pattern, subject, expected) => {
+  expect(matches(pattern, subject)).toBe(expected);
+});

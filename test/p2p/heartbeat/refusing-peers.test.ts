@@ -1,0 +1,133 @@
+/** Peers that answer, but not as partners: what an opener is told. */
+import type { Connection, Stream, StreamHandler } from "@libp2p/interface";
+import { multiaddr } from "@multiformats/multiaddr";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { systemClock } from "../../../src/base/clock.ts";
+import { didOf } from "../../../src/base/ids.ts";
+import type { DesiredPeer } from "../../../src/events/types.ts";
+import { PARTNER_PROTOCOL, PROBE_PROTOCOL } from "../../../src/p2p/constants.ts";
+import { encodeHeartbeat } from "../../../src/p2p/heartbeat/codec.ts";
+import { answerChallenge } from "../../../src/p2p/heartbeat/probe.ts";
+import type { TestNode, TestPartnerHost } from "../../support/partner-host.ts";
+import { eventually, loopbackAddress, startPartnerHost, startTestNode, timeoutSignal } from "../../support/partner-host.ts";
+import { desiredPeer } from "../../support/peers.ts";
+
+/** The far end of this connection will wait in vain for an answer to its session pings. */
+function neverPong(connection: Connection): void {
+  (connection as unknown as { muxer: { handlePing: () => void } }).muxer.handlePing = () => {};
+}
+
+describe("opening to a peer that does not want to", () => {
+  let owner: AsyncDisposableStack;
+  let host: TestPartnerHost;
+  let peer: TestNode;
+  let desired: DesiredPeer;
+
+  beforeEach(async () => {
+    owner = new AsyncDisposableStack();
+    host = owner.use(await startPartnerHost(1));
+    peer = owner.use(await startTestNode(2));
+    desired = desiredPeer(peer.peerId, { address: loopbackAddress(peer.port, peer.peerId) });
+  });
+
+  afterEach(() => owner.disposeAsync());
+
+  const open = (durationMs = 5_000) => host.streams.open(desired, timeoutSignal(durationMs));
+  const answer = (handler: StreamHandler) => peer.node.handle(PARTNER_PROTOCOL, handler);
+
+  /** Nothing is left behind: no entry, no connection, no report. */
+  async function expectNothingLeft(): Promise<void> {
+    expect(host.streams.peers()).toEqual([]);
+    await eventually(() => host.streams.connectionCount() === 0);
+    expect(host.events).toEqual([]);
+  }
+
+  it("says that the protocol is not supported", async () => {
+    await expect(open()).rejects.toMatchObject({ code: "protocol_unsupported" });
+    await expectNothingLeft();
+  });
+
+  it.each<[string, (stream: Stream) => void]>([
+    ["resets the stream", (stream) => stream.abort(new Error("no"))],
+    ["closes the stream", (stream) => void stream.close()],
+    ["resets it on the first heartbeat", (stream) => stream.addEventListener("message", () => stream.abort(new Error("no")))],
+  ])("is refused where the peer %s", async (_, handler) => {
+    await answer(handler);
+    await expect(open()).rejects.toMatchObject({ code: "refused" });
+    await expectNothingLeft();
+  });
+
+  it("is refused where the peer denies the connection after the handshake", async () => {
+    peer.setVerdict("blacklisted");
+    await expect(open()).rejects.toMatchObject({ code: "refused" });
+    await expectNothingLeft();
+  });
+
+  it("does not even dial whom our own rule denies", async () => {
+    host.setVerdict("blacklisted");
+    const nobodyThere = { ...desired, address: loopbackAddress(1, peer.peerId) };
+    await expect(host.streams.open(nobodyThere, timeoutSignal(5_000))).rejects.toMatchObject({ code: "refused" });
+  });
+
+  it("leaves a connection that it dialled to the peer's own stream", async () => {
+    await peer.node.handle(PROBE_PROTOCOL, (stream) => answerChallenge(stream, systemClock));
+    peer.node.addEventListener("connection:open", ({ detail }) => neverPong(detail));
+    await answer(async (stream, connection) => {
+      const own = await connection.newStream(PARTNER_PROTOCOL);
+      own.send(encodeHeartbeat({ name: "peer", did: didOf("did:peer"), peerId: peer.peerId }, 0, "unix"));
+      await eventually(() => host.streams.actual(peer.peerId).inbound !== null);
+      stream.abort(new Error("no"));
+    });
+    await expect(open()).rejects.toMatchObject({ code: "refused" });
+    expect(host.streams.actual(peer.peerId)).toMatchObject({ outbound: null, connected: true });
+    expect(host.streams.actual(peer.peerId).inbound).not.toBeNull();
+  });
+
+  it("closes a connection that was dialled and that nobody waits for", async () => {
+    await host.node.dial(multiaddr(loopbackAddress(peer.port, peer.peerId))).catch(() => {});
+    await eventually(() => host.streams.connectionCount() === 0 && peer.node.getConnections().length === 0);
+  });
+
+  it("drops what a reader writes, and does not choke on it", async () => {
+    await answer((stream) => {
+      stream.addEventListener("message", () => {});
+      for (let chunks = 0; chunks < 100; chunks++) stream.send(new Uint8Array(1_000));
+    });
+    await open();
+    await host.streams.renew(peer.peerId, timeoutSignal(5_000));
+    const buffered = host.node.getConnections().flatMap(({ streams }) => streams.map((stream) => stream.readBufferLength));
+    expect(Math.max(...buffered)).toBe(0);
+  });
+
+  it("takes a stream for established only when the peer has answered", async () => {
+    await answer((stream) => stream.addEventListener("message", () => {}));
+    peer.node.addEventListener("connection:open", ({ detail }) => neverPong(detail));
+    await expect(open(200)).rejects.toMatchObject({ code: "timeout" });
+    await expectNothingLeft();
+  });
+
+  it("proves life over a stream where the muxer has no ping", async () => {
+    await answer((stream) => stream.addEventListener("message", () => {}));
+    host.node.addEventListener("connection:open", ({ detail }) => {
+      (detail as unknown as { muxer: { ping?: unknown } }).muxer.ping = undefined;
+    });
+    await open();
+    await host.streams.renew(peer.peerId, timeoutSignal(5_000));
+    expect(host.streams.actual(peer.peerId).outbound).not.toBeNull();
+  });
+
+  it("dials afresh when it opens again right after an aborted dial", async () => {
+    await answer((stream) => stream.addEventListener("message", () => {}));
+    for (let turns = 0; turns < 10; turns++) {
+      const controller = new AbortController();
+      const aborted = expect(host.streams.open(desired, controller.signal)).rejects.toMatchObject({ code: "aborted" });
+      for (let turn = 0; turn < turns; turn++) await new Promise((resolve) => setImmediate(resolve));
+      controller.abort(new Error("changed my mind"));
+      await open();
+      await aborted;
+      expect(host.events.filter(({ type }) => type === "StreamOpened")).toHaveLength(turns + 1);
+      host.streams.close(peer.peerId, { direction: "both", reason: "revoked", dropConnections: true });
+      await eventually(() => host.streams.connectionCount() === 0);
+    }
+  });
+});

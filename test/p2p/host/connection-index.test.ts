@@ -1,0 +1,50 @@
+import { describe, expect, it } from "vitest";
+import { ConnectionBook } from "../../../src/p2p/host/connection-index.ts";
+import type { Host, HostConnection } from "../../../src/p2p/host/host.ts";
+import { PEER_A, PEER_B } from "../../support/peers.ts";
+
+class FakeNode extends EventTarget {
+  connections: HostConnection[] = [];
+  getConnections = (): HostConnection[] => this.connections;
+  announce(type: "connection:open" | "connection:close", connection: HostConnection): void {
+    this.dispatchEvent(new CustomEvent(type, { detail: connection }));
+  }
+}
+
+const connectionTo = (remotePeer: string, status = "open") => ({ remotePeer, status }) as unknown as HostConnection;
+
+describe("ConnectionBook", () => {
+  it("knows what is open, the newest first, from before it existed too", () => {
+    const node = new FakeNode();
+    const before = connectionTo(PEER_A);
+    node.connections = [before];
+    const opened: HostConnection[] = [];
+    using book = new ConnectionBook(node as unknown as Host, (connection) => opened.push(connection));
+    const [after, other] = [connectionTo(PEER_A), connectionTo(PEER_B)];
+    node.announce("connection:open", after);
+    node.announce("connection:open", other);
+    expect(book.of(PEER_A)).toEqual([after, before]);
+    expect(opened).toEqual([after, other]);
+    expect(book.count).toBe(3);
+
+    node.announce("connection:close", before);
+    node.announce("connection:close", after);
+    node.announce("connection:close", after);
+    expect([book.has(PEER_A), book.has(PEER_B), book.count]).toEqual([false, true, 1]);
+  });
+
+  it("does not keep a connection that died while it opened, whose close is never told", () => {
+    const node = new FakeNode();
+    using book = new ConnectionBook(node as unknown as Host, () => expect.unreachable());
+    node.announce("connection:open", connectionTo(PEER_A, "closed"));
+    expect([book.has(PEER_A), book.count]).toEqual([false, 0]);
+  });
+
+  it("hears nothing after it is disposed", () => {
+    const node = new FakeNode();
+    const book = new ConnectionBook(node as unknown as Host, () => expect.unreachable());
+    book[Symbol.dispose]();
+    node.announce("connection:open", connectionTo(PEER_A));
+    expect(book.count).toBe(0);
+  });
+});

@@ -1,0 +1,38 @@
+import { describe, expect, it } from "vitest";
+import { PartnerdError } from "../../../src/base/errors.ts";
+import type { Address } from "../../../src/base/ids.ts";
+import { dialTarget } from "../../../src/p2p/host/dial-target.ts";
+import { PEER_A, PEER_B } from "../../support/peers.ts";
+
+describe("dialTarget", () => {
+  it.each([
+    "/ip4/192.0.2.1/tcp/4001",
+    "/ip6/2001:db8::1/tcp/4001",
+    "/ip6zone/eth0/ip6/fe80::1/tcp/4001",
+    "/dns4/partner.example/tcp/4001",
+    "/dns/partner.example/tcp/4001",
+  ])("always ends in the PeerID that must answer: %s", (address) => {
+    const expected = `${address}/p2p/${PEER_A}`;
+    expect(dialTarget(PEER_A, address as Address).toString()).toBe(expected);
+    expect(dialTarget(PEER_A, expected as Address).toString()).toBe(expected);
+  });
+
+  it.each([
+    null,
+    `/p2p/${PEER_A}`,
+    "/ip4/192.0.2.1",
+    "/ip4/192.0.2.1/udp/4001/quic-v1",
+    "/ip4/192.0.2.1/tcp/4001/ws",
+    `/ip4/192.0.2.1/tcp/4001/p2p/${PEER_B}`,
+    `/ip4/192.0.2.1/tcp/4001/p2p/${PEER_B}/p2p-circuit/p2p/${PEER_A}`,
+    "/unix/tmp%2Fsocket",
+  ])("refuses what is not TCP to this peer: %s", (address) => {
+    try {
+      dialTarget(PEER_A, address as Address | null);
+      expect.unreachable();
+    } catch (error) {
+      expect(error).toBeInstanceOf(PartnerdError);
+      expect(error).toMatchObject({ code: "address_unsupported" });
+    }
+  });
+});

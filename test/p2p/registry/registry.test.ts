@@ -1,0 +1,112 @@
+import { beforeEach, describe, expect, it } from "vitest";
+import type { PeerId } from "../../../src/base/ids.ts";
+import { didOf } from "../../../src/base/ids.ts";
+import type { Direction, ObservedEvent } from "../../../src/events/types.ts";
+import { LEASE_MS } from "../../../src/p2p/constants.ts";
+import type { AbortableStream, StreamKey } from "../../../src/p2p/registry/registry.ts";
+import { StreamRegistry } from "../../../src/p2p/registry/registry.ts";
+import { VirtualClock } from "../../../src/sim/time/virtual-clock.ts";
+
+const PROTOCOL = "/heartbeat";
+const ALICE = "alice" as PeerId;
+const key = (direction: Direction, peerId = ALICE): StreamKey => ({ protocol: PROTOCOL, peerId, direction });
+
+class RecordingStream implements AbortableStream {
+  aborts = 0;
+  onAbort: () => void = () => {};
+  abort(): void {
+    this.aborts++;
+    this.onAbort();
+  }
+}
+
+describe("StreamRegistry", () => {
+  let clock: VirtualClock;
+  let leaseMs: number;
+  let events: ObservedEvent[];
+  let woken: PeerId[];
+  let registry: StreamRegistry<RecordingStream>;
+
+  beforeEach(() => {
+    clock = new VirtualClock();
+    leaseMs = 0;
+    events = [];
+    woken = [];
+    registry = new StreamRegistry({
+      clock,
+      random: { next: () => 0.5, bytes: () => new Uint8Array() },
+      leaseTime: { nowMs: () => leaseMs },
+      observer: { observed: (event) => events.push(event), wake: (peerId) => woken.push(peerId) },
+    });
+  });
+
+  const pass = (durationMs: number, stalledMs = 0) => {
+    clock.advanceSync(durationMs);
+    leaseMs += durationMs - stalledMs;
+  };
+
+  it("closed -> established: reports, wakes, and gives a lease", () => {
+    registry.register(key("outbound"), new RecordingStream(), didOf("did:a"));
+    expect(events).toEqual([{ type: "StreamOpened", peerId: ALICE, protocol: PROTOCOL, direction: "outbound", did: "did:a" }]);
+    expect(woken).toEqual([ALICE]);
+    expect(registry.peers(PROTOCOL)).toEqual([ALICE]);
+    expect(registry.actual(PROTOCOL, ALICE)).toEqual({
+      outbound: { openedAtMs: 0, expiresAtMs: LEASE_MS, renewAtMs: 3_000 },
+      inbound: null,
+    });
+  });
+
+  it("established -> closed: deletes, aborts, reports and wakes once, even where the abort calls back", () => {
+    const stream = new RecordingStream();
+    stream.onAbort = () => {
+      expect(registry.close(key("inbound"), "reset", stream)).toBe(false);
+    };
+    registry.register(key("inbound"), stream, null);
+    expect(registry.close(key("inbound"), "expired")).toBe(true);
+    expect(registry.close(key("inbound"), "revoked")).toBe(false);
+    expect(stream.aborts).toBe(1);
+    expect(events.slice(1)).toEqual([
+      { type: "StreamClosed", peerId: ALICE, protocol: PROTOCOL, direction: "inbound", reason: "expired" },
+    ]);
+    expect(woken).toEqual([ALICE, ALICE]);
+    expect(registry.peers(PROTOCOL)).toEqual([]);
+  });
+
+  it("replaces within a slot, and leaves the other direction alone", () => {
+    const [older, newer, other] = [new RecordingStream(), new RecordingStream(), new RecordingStream()];
+    registry.register(key("inbound"), older, null);
+    registry.register(key("outbound"), other, null);
+    registry.register(key("inbound"), newer, null);
+    expect([older.aborts, newer.aborts, other.aborts]).toEqual([1, 0, 0]);
+    expect(registry.get(key("inbound"))).toBe(newer);
+    expect(events.slice(2).map((event) => ("reason" in event ? event.reason : event.type))).toEqual(["replaced", "StreamOpened"]);
+    expect(registry.close(key("inbound"), "reset", older)).toBe(false);
+  });
+
+  it("moves the expiry of the stream that holds the slot, and of no other", () => {
+    const [older, newer] = [new RecordingStream(), new RecordingStream()];
+    registry.register(key("outbound"), older, null);
+    registry.register(key("outbound"), newer, null);
+    pass(4_000);
+    expect(registry.renew(key("outbound"), older)).toBe(false);
+    expect(registry.actual(PROTOCOL, ALICE).outbound?.expiresAtMs).toBe(LEASE_MS);
+    expect(registry.renew(key("outbound"), newer)).toBe(true);
+    expect(registry.actual(PROTOCOL, ALICE).outbound).toMatchObject({ expiresAtMs: 4_000 + LEASE_MS, renewAtMs: 7_000 });
+    expect(events).toHaveLength(3);
+  });
+
+  it("stretches an expiry by what lease time stood still", () => {
+    registry.register(key("inbound"), new RecordingStream(), null);
+    pass(8_000, 5_000);
+    expect(registry.actual(PROTOCOL, ALICE).inbound?.expiresAtMs).toBe(LEASE_MS + 5_000);
+  });
+
+  it("shows people wall-clock times", () => {
+    const openedAtMs = clock.wallMs();
+    registry.register(key("inbound"), new RecordingStream(), didOf("did:a"));
+    pass(2_000);
+    expect([...registry.snapshot(PROTOCOL)]).toEqual([
+      { peerId: ALICE, outbound: null, inbound: { did: "did:a", openedAtMs, expiresAtMs: openedAtMs + LEASE_MS } },
+    ]);
+  });
+});

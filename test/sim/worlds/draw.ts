@@ -1,0 +1,21 @@
+/** Draws what a world is made of. The same source of chance gives the same. */
+import type { Random } from "../../../src/base/clock.ts";
+
+export type Draw = ReturnType<typeof drawer>;
+
+export function drawer(random: Random) {
+  const between = (least: number, most: number) => least + Math.floor(random.next() * (most - least + 1));
+  return {
+    between,
+    chance: (probability: number) => random.next() < probability,
+    one: <Value>(values: readonly [Value, ...Value[]]): Value => values[between(0, values.length - 1)] ?? values[0],
+    /** Times of a Poisson process up to `untilMs`, whole ms. */
+    *times(fromMs: number, meanMs: number, untilMs: number): Generator<number> {
+      for (let atMs = fromMs; ; ) {
+        atMs += 1 + Math.floor(-Math.log(1 - random.next()) * meanMs);
+        if (atMs >= untilMs) return;
+        yield atMs;
+      }
+    },
+  };
+}

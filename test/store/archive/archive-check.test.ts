@@ -1,0 +1,257 @@
+/** What check says of a log whose beginning is archived, when somebody changed a file, an anchor, or what belongs to it. */
+import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { gunzipSync, gzipSync } from "node:zlib";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { seededRandom } from "../../../src/sim/time/random.ts";
+import { checkArchives } from "../../../src/store/archive/archive-check.ts";
+import { sentenceOf } from "../../../src/store/model/finding.ts";
+import { flipByte } from "../../support/corruptions.ts";
+import { behindTheGuards } from "../../support/forger.ts";
+import { archiveBefore, findingsIn, Twin } from "../support/archiving.ts";
+import { appendLongLog } from "../support/long-log.ts";
+import { rawConnection, TemporaryStore } from "../support/temporary-store.ts";
+
+let temporary: TemporaryStore;
+beforeEach(async () => {
+  temporary = new TemporaryStore();
+  appendLongLog(temporary.store, temporary.clock, 30);
+  await archiveBefore(temporary.directory, 61);
+  appendLongLog(temporary.store, temporary.clock, 5);
+  await archiveBefore(temporary.directory, 150);
+});
+afterEach(() => temporary[Symbol.dispose]());
+
+const FIRST = "oc-partnerd-events-1-60.jsonl.gz";
+const SECOND = "oc-partnerd-events-61-149.jsonl.gz";
+const pathOf = (file: string) => join(temporary.directory, "archive", file);
+const inFiles = async (archives?: string) =>
+  (await checkArchives({ path: temporary.directory, archives })).flatMap(({ findings }) => findings.map(sentenceOf));
+
+function forge(statements: string): void {
+  using raw = rawConnection(temporary.path);
+  behindTheGuards(raw.database, () => raw.database.exec(statements));
+}
+
+function rewrite(file: string, change: (text: string) => string): void {
+  const text = gunzipSync(readFileSync(pathOf(file))).toString();
+  const changed = change(text);
+  expect(changed).not.toBe(text);
+  writeFileSync(pathOf(file), gzipSync(changed));
+}
+
+describe("an archived log", () => {
+  it("is sound, and so are its files", async () => {
+    expect(findingsIn(temporary.directory)).toEqual([]);
+    const checked = await checkArchives({ path: temporary.directory });
+    expect(checked).toMatchObject([
+      { path: pathOf(FIRST), findings: [], anchor: { lastSeq: 60 } },
+      { path: pathOf(SECOND), findings: [], anchor: { lastSeq: 149 } },
+    ]);
+    temporary.store[Symbol.dispose]();
+    expect(temporary.reopen().verifyProjections()).toEqual([]);
+  });
+
+  it("is as sound where its files are elsewhere, or gone", async () => {
+    const elsewhere = join(temporary.directory, "elsewhere");
+    renameSync(join(temporary.directory, "archive"), elsewhere);
+    expect(findingsIn(temporary.directory)).toEqual([]);
+    expect(await checkArchives({ path: temporary.directory })).toMatchObject([
+      { path: undefined, findings: [] },
+      { path: undefined, findings: [] },
+    ]);
+    rmSync(join(elsewhere, FIRST));
+    expect(await checkArchives({ path: temporary.directory, archives: elsewhere })).toMatchObject([
+      { path: undefined, findings: [] },
+      { path: join(elsewhere, SECOND), findings: [] },
+    ]);
+  });
+});
+
+describe("a changed file is found", () => {
+  it.each([
+    [
+      "a row that was edited",
+      (text: string) => text.replace('"name":"Zürich-2"', '"name":"Zürich-3"'),
+      /^oc-partnerd-events-1-60\.jsonl\.gz: event_log row \d+: chain_hash does not follow/,
+    ],
+    ["a row that is gone", (text: string) => text.replace(/\{"seq":30,.*\n/, ""), /: event_log row 30: missing$/],
+    [
+      "a row that was put in",
+      (text: string) => text.replace(/(\{"seq":30,.*\n)/, "$1$1"),
+      /: event_log row 30: stands behind row 30$/,
+    ],
+    [
+      "an end that is cut off",
+      (text: string) => text.replace(/\{"seq":60,.*\n.*\n$/, ""),
+      /:60: the file ends before its trailer$/,
+    ],
+    [
+      "a trailer that counts otherwise",
+      (text: string) => text.replace('{"rows":60}', '{"rows":59}'),
+      /the trailer says 59 rows, the file has 60$/,
+    ],
+    ["a payload", (text: string) => text.replace(/"payload":"eyJ/, '"payload":"eyK'), /: event_log row \d+: /],
+    [
+      "a count of repeated failures, which is not in the chain",
+      (text: string) => text.replace(/"repeated_failures":\{"count":\d+/, '"repeated_failures":{"count":99'),
+      /: its SHA-256 is [0-9a-f]{64}, archive_anchor 60 has/,
+    ],
+    [
+      "a column that nobody knows",
+      (text: string) => text.replace('{"seq":5,', '{"seq":5,"colour":"red",'),
+      /:6: a row has the column colour/,
+    ],
+    ["a line that is no JSON", (text: string) => text.replace('{"seq":5,', "{seq:5,"), /jsonl\.gz:6: /],
+  ])("%s", async (_, change, problem) => {
+    rewrite(FIRST, change);
+    const found = await inFiles();
+    expect(found).toHaveLength(1);
+    expect(found[0]).toMatch(problem);
+    expect(findingsIn(temporary.directory)).toEqual([]);
+  });
+
+  it("bytes, at whatever place", async () => {
+    const whole = readFileSync(pathOf(SECOND));
+    for (let at = 3; at < whole.length; at += Math.ceil(whole.length / 25)) {
+      const damaged = Buffer.from(whole);
+      damaged[at] = (damaged[at] ?? 0) ^ 0x20;
+      writeFileSync(pathOf(SECOND), damaged);
+      expect(await inFiles(), `byte ${at}`).toHaveLength(1);
+    }
+  });
+
+  it("another log's file in its place", async () => {
+    using other = new TemporaryStore();
+    appendLongLog(other.store, other.clock, 29);
+    const { path } = await archiveBefore(other.directory, 61);
+    writeFileSync(pathOf(FIRST), readFileSync(path));
+    expect((await inFiles())[0]).toMatch(/^oc-partnerd-events-1-60\.jsonl\.gz: its SHA-256 is/);
+  });
+});
+
+describe("a changed anchor is found", () => {
+  it.each([
+    [
+      "its file's SHA-256",
+      "update archive_anchor set file_sha256 = replace(file_sha256, 'a', 'b') where last_seq = 149",
+      /^archive_anchor 149: is not what the log says of it at seq \d+: seq 61 to 149/,
+    ],
+    [
+      "the name of the file",
+      "update archive_anchor set file = 'x.gz' where last_seq = 149",
+      /^archive_anchor 149: is not what the log says/,
+    ],
+    [
+      "when it was made",
+      "update archive_anchor set archived_at_ms = 0 where last_seq = 149",
+      /^archive_anchor 149: is not what the log says/,
+    ],
+    [
+      "when its events were",
+      "update archive_anchor set last_at_ms = 0 where last_seq = 149",
+      /^archive_anchor 149: is not what the log says/,
+    ],
+    [
+      "where its file was written",
+      "update archive_anchor set directory = '/' where last_seq = 149",
+      /^archive_anchor 149: is not what the log says/,
+    ],
+    [
+      "its chain hash",
+      "update archive_anchor set last_chain_hash = replace(last_chain_hash, 'a', 'b') where last_seq = 149",
+      /^event_log row 150: chain_hash does not follow/,
+    ],
+    [
+      "its state",
+      "update archive_anchor set state = (select state from archive_anchor where last_seq = 60) where last_seq = 149",
+      /^archive_anchor 149: its state is damaged: its SHA-256 is/,
+    ],
+    [
+      "its state with the hash of it",
+      "update archive_anchor set (state, state_sha256) = (select state, state_sha256 from archive_anchor where last_seq = 60) where last_seq = 149",
+      /^archive_anchor 149: is not what the log says/,
+    ],
+    [
+      "where it ends",
+      "update archive_anchor set last_seq = 150 where last_seq = 149",
+      /^event_log row 151: chain_hash does not follow/,
+    ],
+    [
+      "where it begins",
+      "update archive_anchor set first_seq = 62 where last_seq = 149",
+      /^archive_anchor 149: first_seq is 62, the archive before it ends at 60/,
+    ],
+    ["all of it", "delete from archive_anchor where last_seq = 149", /^event_log rows 61 to 149: missing/],
+    [
+      "the older one",
+      "delete from archive_anchor where last_seq = 60",
+      /^archive_anchor 149: first_seq is 61, the archive before it ends at 0/,
+    ],
+    [
+      "the row that says the same",
+      "update event_log set message = replace(message, 'SHA', 'sha') where type = 'LogArchived'",
+      /chain_hash does not follow/,
+    ],
+    [
+      "who had events",
+      "update archived_peer set events = events + 1 where last_seq = 60",
+      /^archived_peer 12D3\S+ of archive 60: is not what its archive_anchor has/,
+    ],
+    [
+      "what a peer was",
+      "update archived_peer set relation = 'FRIEND' where relation is not null",
+      /^archived_peer 12D3\S+ of archive \d+: is not what/,
+    ],
+    [
+      "which peer a resource meant",
+      "delete from archived_resource where resource_id = 'resource-1'",
+      /^archived_resource resource-1 of archive \d+: missing/,
+    ],
+    [
+      "a stream that was open",
+      "update archived_open_stream set opened_at_ms = opened_at_ms + 1",
+      /^archived_open_stream \d+ of archive \d+: is not what/,
+    ],
+    ["a gap", "delete from archived_delivery where type = 'DeliveryGap'", /^archived_delivery \d+: missing/],
+    [
+      "a message that would come again",
+      "update archived_message set stream_sequence = 999 where stream_sequence = 12",
+      /^archived_message: a message is not one that the archives have/,
+    ],
+    [
+      "a message that is forgotten",
+      "delete from archived_message where stream_sequence = 12",
+      /^archived_message: has \d+ messages, the archives have \d+/,
+    ],
+    ["a message by core NATS", "update archived_core_message set subject = 'X'", /^archived_core_message: a message is not one/],
+    ["the stream of messages", "update archived_stream set created = 'X'", /^archived_message: a message is not one/],
+  ])("%s", (_, statement, problem) => {
+    forge(statement);
+    expect(findingsIn(temporary.directory)).toContainEqual(expect.stringMatching(problem));
+  });
+
+  it("any byte of the database that holds something (60 seeds)", { timeout: 60_000 }, () => {
+    temporary.store[Symbol.dispose]();
+    for (let seed = 1; seed <= 60; seed++) {
+      using twin = new Twin(temporary);
+      const { what } = flipByte(twin.directory, seededRandom(seed));
+      expect.soft(findingsIn(twin.directory), `seed ${seed}: ${what}`).not.toEqual([]);
+    }
+  });
+
+  it("the first row that stays is gone", () => {
+    forge("delete from event_log where seq = 150");
+    expect(findingsIn(temporary.directory)).toContainEqual(expect.stringMatching(/^event_log row 150: missing/));
+  });
+
+  it("an older anchor whose row of the log is in a file", async () => {
+    await archiveBefore(temporary.directory, temporary.store.head().seq);
+    expect(await inFiles()).toEqual([]);
+    forge("update archive_anchor set events = events + 1 where last_seq = 60");
+    expect(findingsIn(temporary.directory)).toEqual([]);
+    const [found, ...more] = await inFiles();
+    expect(found).toMatch(/event_log row \d+ is not what archive_anchor 60 has$/);
+    expect(more).toEqual([]);
+  });
+});

@@ -1,0 +1,116 @@
+/** Of two logs with the same story, one is archived at random cuts: both say the same, and go on alike, whatever comes. */
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { liveRandomStory } from "../../../bench/random-story.ts";
+import { seededRandom } from "../../../src/sim/time/random.ts";
+import { followedMessage } from "../../../src/store/model/derived-cursor.ts";
+import { archiveBefore, findingsIn, Twin } from "../support/archiving.ts";
+import { append, received, rejected } from "../support/events.ts";
+import { appendLongLog, STREAM } from "../support/long-log.ts";
+import { TemporaryStore } from "../support/temporary-store.ts";
+import { anyStep, appendFiller, historyBehind, stateOf, streamMessages } from "../support/twins.ts";
+
+/** Archives `archived` at each cut, a share of what is there, and lets the other log have as many rows. Returns the last seq that is archived. */
+async function archiveAt(archived: Twin, whole: Twin, cuts: readonly number[]): Promise<number> {
+  const archivedUntil = () => Number(archived.read("select coalesce(max(last_seq), 0) as seq from archives")[0]?.["seq"]);
+  for (const cut of cuts) {
+    const lastSeq = archivedUntil();
+    const head = archived.store.head().seq;
+    const before = lastSeq + 2 + Math.floor(cut * (head - lastSeq - 1));
+    if (before > head) continue;
+    await archiveBefore(archived.directory, before, { wallMs: () => archived.clock.wallMs() });
+    appendFiller(whole.store);
+  }
+  return archivedUntil();
+}
+
+function expectAlike(archived: Twin, whole: Twin, lastSeq: number): void {
+  expect(stateOf(archived)).toEqual(stateOf(whole));
+  expect(historyBehind(archived, lastSeq)).toEqual(historyBehind(whole, lastSeq));
+  expect(archived.store.verifyProjections()).toEqual([]);
+}
+
+const cuts = fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { minLength: 1, maxLength: 3 });
+
+describe("an archived log and one that is whole", () => {
+  it("say the same and go on alike, after any story of a stream", { timeout: 120_000 }, async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.integer({ min: 1, max: 40 }),
+        cuts,
+        fc.array(anyStep, { maxLength: 25 }),
+        cuts,
+        async (rounds, first, steps, second) => {
+          using temporary = new TemporaryStore();
+          appendLongLog(temporary.store, temporary.clock, rounds);
+          temporary.store[Symbol.dispose]();
+          using archived = new Twin(temporary);
+          using whole = new Twin(temporary);
+          const messages = streamMessages(whole);
+          let lastSeq = await archiveAt(archived, whole, first);
+          expectAlike(archived, whole, lastSeq);
+          for (const step of steps) expect(step(archived)).toEqual(step(whole));
+          // The stream brings all that it ever brought once more.
+          const again = archived.store.appendReceived(messages);
+          expect(again).toEqual(whole.store.appendReceived(messages));
+          expect(new Set(again)).toEqual(new Set(["duplicate"]));
+          expectAlike(archived, whole, lastSeq);
+          lastSeq = await archiveAt(archived, whole, second);
+          expectAlike(archived, whole, lastSeq);
+          expect(findingsIn(archived.directory)).toEqual([]);
+        },
+      ),
+      { numRuns: 12 },
+    );
+  });
+
+  it("say the same after a long story of many partners", { timeout: 60_000 }, async () => {
+    using temporary = new TemporaryStore();
+    liveRandomStory(temporary, seededRandom(5), { partners: 20, events: 900 });
+    temporary.store[Symbol.dispose]();
+    using archived = new Twin(temporary);
+    using whole = new Twin(temporary);
+    const lastSeq = await archiveAt(archived, whole, [0.3, 0.5, 0.7]);
+    expect(lastSeq).toBeGreaterThan(700);
+    expectAlike(archived, whole, lastSeq);
+    for (const twin of [archived, whole]) {
+      liveRandomStory({ store: twin.store, clock: twin.clock, reopen() {} }, seededRandom(6), { partners: 20, events: 1_300 });
+    }
+    expectAlike(archived, whole, lastSeq);
+    expect(findingsIn(archived.directory)).toEqual([]);
+  });
+
+  it("know which of a stream's messages came by core NATS before", async () => {
+    using temporary = new TemporaryStore();
+    const byCore = { type: "DeliveryChanged", reason: "at_most_once", streamSequence: null, message: "by core NATS" } as const;
+    temporary.store.appendDelivery([byCore]);
+    const payloads = Array.from({ length: 20 }, (_, index) => Buffer.from(`message ${index % 15}`));
+    for (const payload of payloads) append(temporary.store, rejected(), { payload });
+    temporary.store[Symbol.dispose]();
+    using archived = new Twin(temporary);
+    using whole = new Twin(temporary);
+    await archiveAt(archived, whole, [0.6]);
+    const stream = { ...STREAM, created: "2026-01-01T11:00:00Z" };
+    const followed = {
+      type: "DeliveryChanged",
+      reason: "at_least_once",
+      streamSequence: 1,
+      message: followedMessage(stream, 1),
+    } as const;
+    const answers = [archived, whole].map(({ store }) => {
+      store.appendDelivery([followed], { ...stream, firstSequence: 1, sequence: 0, messageHash: null }, 30);
+      return [...payloads, Buffer.from("message 0"), Buffer.from("another")].map((payload, index) => {
+        const sequence = index + 1;
+        const message = received(rejected(), {
+          payload,
+          streamSequence: sequence,
+          dedupeKey: `${stream.created}/${sequence}/${index}`,
+        });
+        const [answer] = store.appendReceived([message], { ...stream, sequence, messageHash: `${index}` });
+        return answer === "duplicate" ? answer : "new";
+      });
+    });
+    expect(answers[0]).toEqual(answers[1]);
+    expect(answers[0]).toEqual([...payloads.map(() => "duplicate"), "new", "new"]);
+  });
+});

@@ -1,0 +1,335 @@
+/** What check says of databases that are sound, damaged, or not for it at all; corruption.test.ts damages them at random. */
+import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { checkDatabase } from "../../../src/store/check/check.ts";
+import { integrityFinding } from "../../../src/store/check/file/integrity.ts";
+import { sentenceOf } from "../../../src/store/model/finding.ts";
+import { behindTheGuards, makeFit } from "../../support/forger.ts";
+import { errorWith } from "../../support/matchers.ts";
+import { PEER_A } from "../../support/peers.ts";
+import { append, desired, opened, openFailed } from "../support/events.ts";
+import { appendLongLog } from "../support/long-log.ts";
+import { rawConnection, TemporaryStore, temporaryDirectory } from "../support/temporary-store.ts";
+
+let temporary: TemporaryStore;
+beforeEach(() => {
+  temporary = new TemporaryStore();
+});
+afterEach(() => temporary[Symbol.dispose]());
+
+const found = (path = temporary.directory) => checkDatabase({ path }).findings.map(sentenceOf);
+
+function forge(statement: string): void {
+  using raw = rawConnection(temporary.path);
+  behindTheGuards(raw.database, () => raw.database.exec(statement));
+}
+
+describe("a sound database", () => {
+  it("has nothing found in it while it is empty, and says what it has", () => {
+    expect(checkDatabase({ path: temporary.directory })).toEqual({
+      file: temporary.path,
+      events: 0,
+      head: { seq: 0, chainHash: "0".repeat(64), atMs: null },
+      findings: [],
+    });
+  });
+
+  it("is checked beside its daemon, between two commits, and changed in nothing", () => {
+    const file = () => readFileSync(temporary.path);
+    for (let round = 1; round < 5; round++) {
+      appendLongLog(temporary.store, temporary.clock, round);
+      const before = file();
+      const { findings, head, events } = checkDatabase({ path: temporary.directory });
+      expect(findings).toEqual([]);
+      expect(head).toEqual(temporary.store.head());
+      expect(events).toBe(head.seq);
+      expect(file()).toEqual(before);
+    }
+    expect(temporary.store.emptyWal()).toBe(true);
+  });
+
+  it("tells how far the check is", () => {
+    appendLongLog(temporary.store, temporary.clock, 30);
+    const told: [number, number][] = [];
+    checkDatabase({ path: temporary.path, onProgress: (...progress) => told.push(progress) });
+    const { seq } = temporary.store.head();
+    expect(told).toEqual(Array.from({ length: seq }, (_, index) => [index + 1, seq]));
+  });
+
+  it("may be one that was sealed: an earlier version had neither a chain nor a head file, and counted no changes of the schema", () => {
+    appendLongLog(temporary.store, temporary.clock, 5);
+    const before = temporary.store.head();
+    temporary.store[Symbol.dispose]();
+    forge("update event_log set chain_hash = null; pragma user_version = 0");
+    rmSync(join(temporary.directory, "oc-partnerd.head"));
+    expect(found()).toContain("event_log row 1: has no chain_hash: it was not appended by oc-partnerd");
+    expect(temporary.reopen().head()).toEqual(before);
+    expect(found()).toEqual([]);
+  });
+
+  it("may have counts of failures without a checksum, as an earlier version wrote them", () => {
+    temporary.store.appendObserved(openFailed(PEER_A));
+    temporary.write("insert into repeated_failures (first_seq, count, last_at_ms) values (1, 7, 5)");
+    expect(found()).toEqual([]);
+  });
+});
+
+describe("check names", () => {
+  beforeEach(() => {
+    append(temporary.store, desired());
+    temporary.store.appendObserved(opened(PEER_A));
+    temporary.store.appendObserved(openFailed(PEER_A));
+    append(temporary.store, desired({ name: "lyon-2" }));
+  });
+
+  it.each([
+    [
+      "a row that was edited",
+      "update event_log set message = 'x' where seq = 3",
+      ["event_log row 3: chain_hash does not follow from its columns and row 2"],
+    ],
+    [
+      "the first row, edited",
+      "update event_log set at_ms = 1 where seq = 1",
+      ["event_log row 1: chain_hash does not follow from its columns"],
+    ],
+    [
+      "a hash that was edited, at both rows that it ties",
+      "update event_log set chain_hash = '00' where seq = 2",
+      ["event_log row 2: chain_hash does not follow", "event_log row 3: chain_hash does not follow"],
+    ],
+    [
+      "rows that were deleted",
+      "delete from event_log where seq in (2, 3)",
+      ["event_log rows 2 to 3: missing", "event_log row 4: chain_hash does not follow from its columns and row 1"],
+    ],
+    [
+      "a row that somebody appended",
+      "insert into event_log (seq, type, at_ms, reason, message) values (5, 'EventRejected', 0, 'not_json', 'by hand')",
+      ["event_log row 5: has no chain_hash: it was not appended by oc-partnerd"],
+    ],
+    [
+      "a column of another type",
+      "update event_log set at_ms = 'noon' where seq = 3",
+      ["event_log row 3: at_ms is of type text, has to be of type integer"],
+    ],
+    [
+      "a row that is no event",
+      "update event_log set protocol = null where seq = 2",
+      ["event_log row 2: is a StreamOpened without protocol"],
+    ],
+    ["a payload that is another", "update event_log set payload = x'00' where seq = 1", ["event_log row 1: payload_bytes is"]],
+    [
+      "a peer's projection",
+      `update desired_peer set name = 'x' where peer_id = '${PEER_A}'`,
+      [`desired_peer ${PEER_A}: name is "x", the replay gives "lyon-2"`],
+    ],
+    ["a peer that is missing", "delete from desired_peer", [`desired_peer ${PEER_A}: the row is missing`]],
+    [
+      "a status",
+      "update peer_status_row set outbound_sessions = 9",
+      [`peer_status_row ${PEER_A}: outboundSessions is 9, the replay gives 1`],
+    ],
+    ["a stream", "delete from open_stream", ["open_stream row 2: the row is missing"]],
+    [
+      "a cursor that nothing speaks of",
+      "insert into ingest_cursor values (1, 'S', 'T', 5, 2, null, 'x')",
+      ["ingest_cursor row 1: checksum is not that of its columns", "ingest_cursor row 1: sequence 2 is before first_sequence 5"],
+    ],
+    [
+      "a count of what is no failure",
+      "insert into repeated_failures (first_seq, count, last_at_ms) values (2, 1, 0)",
+      ["repeated_failures row 2: event_log row 2 is a StreamOpened, which no failure repeats"],
+    ],
+    [
+      "a count of nothing",
+      "insert into repeated_failures (first_seq, count, last_at_ms) values (99, 1, 0)",
+      ["repeated_failures row 99: there is no event_log row 99"],
+    ],
+  ])("%s", (_, statement, wanted) => {
+    forge(statement);
+    const sentences = found();
+    for (const sentence of wanted) expect(sentences).toContainEqual(expect.stringContaining(sentence));
+    expect(sentences.filter((sentence) => /file header|trigger/.test(sentence))).toEqual([]);
+  });
+
+  it("a guard that is missing, and one that was dropped and put back", () => {
+    const [guard] = temporary.read("select sql from sqlite_schema where name = 'event_log_no_update'");
+    temporary.write("drop trigger event_log_no_update");
+    expect(found()).toEqual([
+      expect.stringMatching(/^file header: the schema was changed \d+ times/),
+      "trigger event_log_no_update: missing",
+    ]);
+    temporary.write(String(guard?.["sql"]));
+    expect(found()).toEqual([
+      expect.stringMatching(/^file header: the schema was changed (\d+) times \(schema_version\), by oc-partnerd/),
+    ]);
+    // It stays so, also when the daemon starts again.
+    temporary.reopen();
+    expect(found()).toHaveLength(1);
+  });
+
+  it("a guard that was made harmless, and what others have added", () => {
+    temporary.write(
+      "drop trigger event_log_no_delete; create trigger event_log_no_delete before delete on event_log begin select 1; end; create table notes (x)",
+    );
+    expect(found()).toEqual(
+      expect.arrayContaining([
+        "trigger event_log_no_delete: is not what the migrations made",
+        "table notes: is not of oc-partnerd's making",
+      ]),
+    );
+  });
+
+  it("a migration that is not the program's", () => {
+    temporary.write("update __drizzle_migrations set created_at = 1 where rowid = 2");
+    expect(found()).toEqual(["__drizzle_migrations row 2: is not that of this oc-partnerd's migration"]);
+    temporary.write("delete from __drizzle_migrations where rowid > 2");
+    expect(found()).toContain("__drizzle_migrations row 3: is not that of this oc-partnerd's migration");
+  });
+
+  it("rows that are gone from the end, by the head file", () => {
+    forge("delete from event_log where seq > 2");
+    using raw = rawConnection(temporary.path);
+    behindTheGuards(raw.database, () => makeFit(raw.database, 1));
+    expect(found()).toEqual(["event_log rows 3 to 4: gone: oc-partnerd.head names seq 4, the log ends at seq 2"]);
+  });
+
+  it("a head file that is damaged", () => {
+    writeFileSync(join(temporary.directory, "oc-partnerd.head"), "x");
+    expect(found()).toEqual([expect.stringMatching(/^oc-partnerd\.head: is damaged: /)]);
+  });
+
+  it("so many findings of a kind and no more", () => {
+    appendLongLog(temporary.store, temporary.clock, 60);
+    forge("update event_log set chain_hash = null");
+    const sentences = found();
+    expect(sentences.length).toBeLessThan(250);
+    expect(sentences).toContainEqual(expect.stringMatching(/^chain: \d+ more findings are left out here$/));
+  });
+
+  it("what cannot be read, and goes on behind it", () => {
+    appendLongLog(temporary.store, temporary.clock, 60);
+    temporary.store[Symbol.dispose]();
+    const [{ page } = {}] = temporary.read(
+      "select pageno as page from dbstat where name = 'event_log' and pagetype = 'leaf' order by path limit 1 offset 5",
+    );
+    const bytes = readFileSync(temporary.path);
+    bytes.fill(0xff, (Number(page) - 1) * 4_096, Number(page) * 4_096);
+    writeFileSync(temporary.path, bytes);
+    const sentences = found();
+    expect(sentences).toContainEqual(expect.stringMatching(/^table event_log: cannot be read to its end: /));
+    expect(sentences).toContainEqual(
+      expect.stringMatching(/^event_log rows? \d+( to \d+)?: cannot be read: database disk image is malformed$/),
+    );
+    expect(sentences).toContain("projections: cannot be compared with a replay, since rows of the log cannot be read");
+    expect(checkDatabase({ path: temporary.path }).head.seq).toBeGreaterThan(300);
+  });
+});
+
+describe("a file that SQLite cannot read", () => {
+  it.each([
+    ["no database", (bytes: Buffer) => void bytes.write("a note, and no database", 0)],
+    ["a database whose schema is damaged", (bytes: Buffer) => void bytes.fill(0xff, 100, 4_096)],
+  ])("is a finding: %s", (_, damage) => {
+    temporary.store[Symbol.dispose]();
+    const bytes = readFileSync(temporary.path);
+    damage(bytes);
+    writeFileSync(temporary.path, bytes);
+    expect(found()).toContainEqual(expect.stringMatching(/^oc-partnerd\.db: cannot be read: /));
+  });
+
+  it("is a finding where it was cut off in its first page", () => {
+    temporary.store[Symbol.dispose]();
+    writeFileSync(temporary.path, readFileSync(temporary.path).subarray(0, 60));
+    expect(found()).toContainEqual("file header: has 60 bytes, has to have 100");
+  });
+});
+
+describe("a file that holds nothing", () => {
+  it("is a finding where the head file tells of rows", () => {
+    append(temporary.store, desired());
+    temporary.store[Symbol.dispose]();
+    writeFileSync(temporary.path, "");
+    expect(found()).toEqual(["event_log row 1: gone: oc-partnerd.head names seq 1, the log ends at seq 0"]);
+  });
+});
+
+describe("a database that is not for this check", () => {
+  const check =
+    (path = temporary.directory) =>
+    () =>
+      checkDatabase({ path });
+
+  it("is refused where there is none", () => {
+    using directory = temporaryDirectory();
+    expect(check(directory.path)).toThrow(errorWith("database_failed", /there is no database in/));
+  });
+
+  it("is refused where no daemon has written to it, and where it is another program's", () => {
+    using directory = temporaryDirectory();
+    const path = join(directory.path, "oc-partnerd.db");
+    writeFileSync(path, "");
+    expect(check(path)).toThrow(errorWith("database_failed", /is empty/));
+    using raw = rawConnection(path);
+    raw.database.exec("create table t (x); pragma application_id = 5");
+    expect(check(path)).toThrow(errorWith("database_failed", /another program/));
+  });
+
+  it("is refused where it is of the future", () => {
+    temporary.write("insert into __drizzle_migrations (hash, created_at) values ('of the future', 9999999999999)");
+    expect(check()).toThrow(errorWith("database_newer", /schema version/));
+  });
+
+  it("is refused where it has an older schema", () => {
+    temporary.write("drop view delivery_gaps; delete from __drizzle_migrations where rowid > 3");
+    expect(check()).toThrow(errorWith("database_failed", /has schema version 3, this oc-partnerd reads schema version/));
+  });
+});
+
+describe("a copy", () => {
+  it("is checked by itself: the head file is the daemon's alone", () => {
+    append(temporary.store, desired());
+    temporary.store[Symbol.dispose]();
+    using directory = temporaryDirectory();
+    const copy = join(directory.path, "copy.db");
+    copyFileSync(temporary.path, copy);
+    writeFileSync(join(directory.path, "oc-partnerd.head"), "x");
+    expect(found(copy)).toEqual([]);
+    mkdirSync(join(directory.path, "data"));
+    rmSync(copy);
+  });
+});
+
+describe("a line of SQLite's", () => {
+  const nameOf = (page: number) => (page === 7 ? "event_log" : undefined);
+
+  it.each([
+    [
+      "Tree 7 page 12: btreeInitPage() returns error code 11",
+      { place: "page 12", problem: "btreeInitPage() returns error code 11 (event_log)" },
+    ],
+    ["Tree 9 page 12 cell 3: Rowid 5 out of order", { place: "page 12", problem: "cell 3: Rowid 5 out of order" }],
+    ["row 17 missing from index event_log_type", { place: "index event_log_type", problem: "row 17 is missing from it" }],
+    [
+      "wrong # of entries in index event_log_type",
+      { place: "index event_log_type", problem: "wrong # of entries in index event_log_type" },
+    ],
+    ["Page 9: never used", { place: "page 9", problem: "Page 9: never used" }],
+    ["NULL value in event_log.type", { place: "pages", problem: "NULL value in event_log.type" }],
+  ])("%s", (line, finding) => {
+    expect(integrityFinding(line, nameOf)).toEqual(finding);
+  });
+});
+
+describe("a database without a table that its log begins at", () => {
+  it("is found to be without it, and what can be read is not taken for the log", () => {
+    append(temporary.store, desired());
+    temporary.store[Symbol.dispose]();
+    temporary.write("pragma legacy_alter_table = on; drop table archive_anchor");
+    const problems = found();
+    expect(problems.some((problem) => problem.startsWith("table archive_anchor: "))).toBe(true);
+    expect(problems.some((problem) => problem.startsWith("schema: the log cannot be read with it: no such table"))).toBe(true);
+  });
+});

@@ -1,0 +1,138 @@
+/** Two hundred ways to damage a database, from fixed seeds: `check` finds each, and names the place. */
+import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import Database from "better-sqlite3";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { seededRandom } from "../../../src/sim/time/random.ts";
+import { type CheckReport, checkDatabase } from "../../../src/store/check/check.ts";
+import { sentenceOf } from "../../../src/store/model/finding.ts";
+import {
+  type Corrupt,
+  cutTail,
+  deleteRow,
+  editRow,
+  flipByte,
+  flipWalByte,
+  isAboutRow,
+  truncateWal,
+} from "../../support/corruptions.ts";
+import { behindTheGuards, makeFit } from "../../support/forger.ts";
+import { PEER_A } from "../../support/peers.ts";
+import { opened } from "../support/events.ts";
+import { appendLongLog } from "../support/long-log.ts";
+import { TemporaryStore, temporaryDirectory } from "../support/temporary-store.ts";
+
+const FILES = ["oc-partnerd.db", "oc-partnerd.db-wal", "oc-partnerd.head"];
+
+/** What a daemon left: in peace, and killed with commits in the write-ahead log alone. */
+const left = temporaryDirectory();
+const [closed, killed] = [join(left.path, "closed"), join(left.path, "killed")];
+let lastSeq = { closed: 0, killed: 0 };
+
+beforeAll(() => {
+  using temporary = new TemporaryStore();
+  appendLongLog(temporary.store, temporary.clock, 60);
+  const closedSeq = temporary.store.head().seq;
+  temporary.store[Symbol.dispose]();
+  copyFiles(temporary.directory, closed);
+  const store = temporary.reopen();
+  appendLongLog(store, temporary.clock, 8);
+  store.appendObserved(opened(PEER_A));
+  copyFiles(temporary.directory, killed);
+  lastSeq = { closed: closedSeq, killed: store.head().seq };
+});
+
+afterAll(() => left[Symbol.dispose]());
+
+function copyFiles(from: string, to: string): void {
+  mkdirSync(to, { recursive: true });
+  for (const name of FILES) if (existsSync(join(from, name))) copyFileSync(join(from, name), join(to, name));
+}
+
+function sentences({ findings }: CheckReport): string {
+  return findings.length === 0 ? "nothing was found" : findings.map(sentenceOf).join("\n");
+}
+
+/** Damages a copy once for each seed. */
+function expectFound(from: string, seeds: readonly number[], corrupt: Corrupt): void {
+  for (const seed of seeds) {
+    using directory = temporaryDirectory();
+    copyFiles(from, directory.path);
+    const { what, isNamedBy } = corrupt(directory.path, seededRandom(seed));
+    const report = checkDatabase({ path: directory.path });
+    expect.soft(report.findings.some(isNamedBy), `seed ${seed}: ${what}\n${sentences(report)}`).toBe(true);
+  }
+}
+
+const seeds = (count: number, first: number) => Array.from({ length: count }, (_, index) => first + index);
+
+describe("a log of every kind of row", () => {
+  it("is sound as it was left, by a daemon that ended and by one that was killed", () => {
+    for (const directory of [closed, killed]) {
+      using copy = temporaryDirectory();
+      copyFiles(directory, copy.path);
+      expect(sentences(checkDatabase({ path: copy.path }))).toBe("nothing was found");
+    }
+    expect(lastSeq.closed).toBeGreaterThan(300);
+    expect(readFileSync(join(killed, "oc-partnerd.db-wal")).length).toBeGreaterThan(100_000);
+  });
+});
+
+describe("check finds, and names the place of,", () => {
+  it.each([0, 1, 2, 3])(
+    "a byte that was flipped (25 seeds, part %d)",
+    (part) => expectFound(closed, seeds(25, 1_000 + 25 * part), flipByte),
+    20_000,
+  );
+  it("a row that was edited by SQL (40 seeds)", () => expectFound(closed, seeds(40, 2_000), editRow), 20_000);
+  it("a row that was deleted by SQL (20 seeds)", () => expectFound(closed, seeds(20, 3_000), deleteRow), 20_000);
+  it("a tail that was cut off, all else made to fit (20 seeds)", () => expectFound(closed, seeds(20, 4_000), cutTail), 20_000);
+  it("a write-ahead log that was cut short (10 seeds)", () => expectFound(killed, seeds(10, 5_000), truncateWal(lastSeq.killed)));
+  it("a write-ahead log in which a byte was flipped (10 seeds)", () =>
+    expectFound(killed, seeds(10, 6_000), flipWalByte(lastSeq.killed)));
+});
+
+describe("who edits a row and makes all that follows fit", () => {
+  const EDITED = 40;
+
+  function forged(): ReturnType<typeof temporaryDirectory> {
+    const copy = temporaryDirectory();
+    copyFiles(closed, copy.path);
+    const database = new Database(join(copy.path, "oc-partnerd.db"));
+    behindTheGuards(database, () => {
+      database.prepare("update event_log set at_ms = at_ms + 1 where seq = ?").run(EDITED);
+      makeFit(database, EDITED);
+    });
+    database.close();
+    return copy;
+  }
+
+  function hashAt(directory: string, seq: number): string {
+    const database = new Database(join(directory, "oc-partnerd.db"), { readonly: true });
+    const hash = database.prepare<[number], string>("select chain_hash from event_log where seq = ?").pluck().get(seq) ?? "";
+    database.close();
+    return hash;
+  }
+
+  it("is found by the head file", () => {
+    using copy = forged();
+    const { findings } = checkDatabase({ path: copy.path });
+    expect(findings).toHaveLength(1);
+    expect(findings.every(isAboutRow(lastSeq.closed))).toBe(true);
+  });
+
+  it("is found by a head that was published, wherever behind the row, also by its first characters, if the head file was made to fit too", () => {
+    using copy = forged();
+    const head = { seq: lastSeq.closed, chainHash: hashAt(copy.path, lastSeq.closed), atMs: null };
+    writeFileSync(join(copy.path, "oc-partnerd.head"), `${JSON.stringify(head).padEnd(159)}\n`);
+    expect(checkDatabase({ path: copy.path }).findings).toEqual([]);
+    for (const seq of [EDITED, EDITED + 100, lastSeq.closed]) {
+      const heads = [{ from: "--head", seq, hashPrefix: hashAt(closed, seq).slice(0, 8) }];
+      const { findings } = checkDatabase({ path: copy.path, heads });
+      expect(findings.map(({ place }) => place)).toEqual([`event_log row ${seq}`]);
+    }
+    // A head from before the row says nothing about it.
+    const before = [{ from: "--head", seq: EDITED - 1, hashPrefix: hashAt(closed, EDITED - 1) }];
+    expect(checkDatabase({ path: copy.path, heads: before }).findings).toEqual([]);
+  });
+});

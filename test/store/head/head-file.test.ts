@@ -1,0 +1,158 @@
+/** The head of the chain beside the database: what it says, when it is said, and what a start makes of it. */
+import { copyFileSync, mkdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { readHeadFile } from "../../../src/store/head/head-file.ts";
+import { openStore } from "../../../src/store/store.ts";
+import { errorWith } from "../../support/matchers.ts";
+import { PEER_A } from "../../support/peers.ts";
+import { append, desired, opened, openFailed } from "../support/events.ts";
+import { TemporaryStore } from "../support/temporary-store.ts";
+
+let temporary: TemporaryStore;
+let path: string;
+beforeEach(() => {
+  temporary = new TemporaryStore();
+  path = join(temporary.directory, "oc-partnerd.head");
+});
+afterEach(() => temporary[Symbol.dispose]());
+
+const head = () => readHeadFile(path);
+const open = () => openStore({ directory: temporary.directory, clock: temporary.clock });
+
+describe("the head file", () => {
+  it("is there from the start, private, and says the newest row after each commit", () => {
+    expect(statSync(path).mode & 0o777).toBe(0o600);
+    expect(head()).toEqual({ kind: "head", head: { seq: 0, chainHash: "0".repeat(64), atMs: null } });
+    append(temporary.store, desired());
+    expect(head()).toEqual({ kind: "head", head: temporary.store.head() });
+    temporary.store.appendObserved(opened(PEER_A));
+    expect(head()).toMatchObject({ head: { seq: 2 } });
+    expect(head()).toEqual({ kind: "head", head: temporary.store.head() });
+  });
+
+  it("has one size, so that it is overwritten in place", () => {
+    const { ino, size } = statSync(path);
+    append(temporary.store, desired());
+    expect(statSync(path)).toMatchObject({ ino, size });
+    expect(readFileSync(path, "utf8").split("\n")).toHaveLength(2);
+  });
+
+  it("stays as it is where nothing was appended", () => {
+    temporary.store.appendObserved(openFailed(PEER_A));
+    const before = readFileSync(path);
+    temporary.store.appendObserved(openFailed(PEER_A));
+    temporary.write("create trigger full before insert on event_log begin select raise(abort, 'no room'); end");
+    expect(() => append(temporary.store, desired())).toThrow("no room");
+    expect(readFileSync(path)).toEqual(before);
+  });
+
+  it("is written anew where it is missing, as for a log of an earlier version", () => {
+    append(temporary.store, desired());
+    temporary.store[Symbol.dispose]();
+    rmSync(path);
+    const store = temporary.reopen();
+    expect(head()).toEqual({ kind: "head", head: store.head() });
+  });
+
+  it("may be behind the log, as after a power cut", () => {
+    const before = readFileSync(path);
+    append(temporary.store, desired());
+    append(temporary.store, desired({ name: "lyon-2" }));
+    temporary.store[Symbol.dispose]();
+    writeFileSync(path, before);
+    expect(temporary.reopen().head().seq).toBe(2);
+    expect(head()).toMatchObject({ head: { seq: 2 } });
+  });
+});
+
+describe("a log that is not the one of the head file", () => {
+  it("is refused where it ends before, and says both places", () => {
+    append(temporary.store, desired());
+    const earlier = join(temporary.directory, "earlier.db");
+    temporary.store[Symbol.dispose]();
+    copyFileSync(temporary.path, earlier);
+    const store = temporary.reopen();
+    for (const name of ["lyon-2", "lyon-3"]) append(store, desired({ name }));
+    store[Symbol.dispose]();
+    copyFileSync(earlier, temporary.path);
+    expect(open).toThrow(errorWith("log_truncated", /oc-partnerd\.head names seq 3, the log ends at seq 1$/));
+    try {
+      open();
+    } catch (thrown) {
+      expect(thrown).toMatchObject({
+        exitCode: 74,
+        nextStep: expect.stringMatching(/oc-partnerd check.*oc-partnerd restore/) as string,
+      });
+    }
+    // Nothing was changed: the head file still says so.
+    expect(head()).toMatchObject({ head: { seq: 3 } });
+  });
+
+  it("is refused where it is another one of the same length", () => {
+    append(temporary.store, desired());
+    temporary.store[Symbol.dispose]();
+    using other = new TemporaryStore();
+    append(other.store, desired({ name: "oslo-1" }));
+    other.store[Symbol.dispose]();
+    copyFileSync(other.path, temporary.path);
+    expect(open).toThrow(
+      errorWith(
+        "log_truncated",
+        /names chain hash [0-9a-f]{64} for seq 1, the log, which ends at seq 1, has [0-9a-f]{64} there$/,
+      ),
+    );
+  });
+
+  it("is refused where it is empty", () => {
+    append(temporary.store, desired());
+    temporary.store[Symbol.dispose]();
+    rmSync(temporary.path);
+    expect(open).toThrow(errorWith("log_truncated", /names seq 1, the log ends at seq 0$/));
+  });
+
+  it.each([
+    ["no JSON", "nonsense\n"],
+    ["another JSON", '{"seq":1}\n'],
+    ["a head in another form", `${JSON.stringify({ seq: 0, chainHash: "0".repeat(64), atMs: null })}\n`],
+    ["zeros", "\0".repeat(160)],
+  ])("is refused where the file is damaged: %s", (_, text) => {
+    temporary.store[Symbol.dispose]();
+    writeFileSync(path, text);
+    expect(open).toThrow(errorWith("database_failed", /oc-partnerd\.head, which holds the head of the event log, is damaged/));
+    expect(readFileSync(path, "utf8")).toBe(text);
+  });
+
+  it("is taken where the file was never written", () => {
+    temporary.store[Symbol.dispose]();
+    writeFileSync(path, "");
+    temporary.reopen();
+    expect(head()).toMatchObject({ kind: "head" });
+  });
+});
+
+describe("a head file that cannot be written", () => {
+  it("fails no append, is told, and is tried again with the next", () => {
+    temporary.store[Symbol.dispose]();
+    rmSync(path);
+    // It leads nowhere as yet, for root as for everyone.
+    const elsewhere = join(temporary.directory, "elsewhere");
+    symlinkSync(join(elsewhere, "head"), path);
+    const store = temporary.reopen();
+    expect(store.headFailing).toMatch(/cannot write .*oc-partnerd\.head: ENOENT/);
+    expect(append(store, desired())).toMatchObject({ seq: 1 });
+    expect(store.headFailing).not.toBeNull();
+    mkdirSync(elsewhere);
+    append(store, desired({ name: "lyon-2" }));
+    expect(store.headFailing).toBeNull();
+    expect(head()).toEqual({ kind: "head", head: store.head() });
+  });
+
+  it("and not be read either, is no reason to start", () => {
+    temporary.store[Symbol.dispose]();
+    rmSync(path);
+    mkdirSync(path);
+    expect(open).toThrow(errorWith("database_failed", /cannot read .*oc-partnerd\.head/));
+    rmSync(path, { recursive: true });
+  });
+});

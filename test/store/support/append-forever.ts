@@ -1,0 +1,19 @@
+/** A process that appends until it is killed, and says each seq once it may be acknowledged. Its argument: the data directory. */
+import { writeSync } from "node:fs";
+import { systemClock } from "../../../src/base/clock.ts";
+import { openStore } from "../../../src/store/store.ts";
+import { PEER_A, PEER_B } from "../../support/peers.ts";
+import { desired, opened, received } from "./events.ts";
+
+const BATCH = 10;
+const [directory = ""] = process.argv.slice(2);
+const store = openStore({ directory, clock: systemClock });
+store.closeDanglingSessions();
+for (let turn = 0; ; turn++) {
+  const name = `turn-${turn}`;
+  store.appendReceived(
+    Array.from({ length: BATCH }, (_, index) => received(desired({ name, peerId: index % 2 === 0 ? PEER_A : PEER_B }))),
+  );
+  store.appendObserved(opened(PEER_A));
+  writeSync(1, `${store.head().seq}\n`);
+}

@@ -1,0 +1,66 @@
+/** Received messages and observed events of tests, each with sane fields that a test overrides. */
+
+import { type Address, type PeerId, resourceIdOf } from "../../../src/base/ids.ts";
+import type { Desired, Rejected, Removed } from "../../../src/events/decoded.ts";
+import type { Direction, InboundRefused, OpenFailed, StreamClosed, StreamOpened } from "../../../src/events/types.ts";
+import type { Logged } from "../../../src/store/model/log-entry.ts";
+import type { Store } from "../../../src/store/store.ts";
+import type { Received } from "../../../src/store/write/receive.ts";
+import { PEER_A } from "../../support/peers.ts";
+
+export const PROTOCOL = "/opencloud/resource/heartbeat/partner/1.0";
+
+export function addressOf(peerId: PeerId, host = "10.0.0.1"): Address {
+  return `/ip4/${host}/tcp/4001/p2p/${peerId}` as Address;
+}
+
+export function desired(change: Partial<Desired> = {}): Desired {
+  const peerId = change.peerId === undefined ? PEER_A : change.peerId;
+  return {
+    kind: "desired",
+    source: "oc-api",
+    peerId,
+    resourceId: resourceIdOf("resource-a"),
+    did: null,
+    name: "lyon-1",
+    relation: "PARTNER",
+    standing: "partner",
+    address: peerId && addressOf(peerId),
+    ...change,
+  };
+}
+
+export function removed(change: Partial<Removed> = {}): Removed {
+  return { kind: "removed", source: "oc-api", peerId: PEER_A, resourceId: null, did: null, ...change };
+}
+
+export function rejected(change: Partial<Rejected> = {}): Rejected {
+  return { kind: "rejected", reason: "not_json", message: "the message is no JSON", source: null, ...change };
+}
+
+export function received(decoded: Received["decoded"], change: Partial<Received> = {}): Received {
+  return { decoded, subject: "CREATE_RESOURCE", payload: Buffer.from(JSON.stringify(decoded)), dedupeKey: null, ...change };
+}
+
+/** Appends one message that must not be a duplicate. */
+export function append(store: Store, decoded: Received["decoded"], change: Partial<Received> = {}): Logged {
+  const [logged] = store.appendReceived([received(decoded, change)]);
+  if (logged === undefined || logged === "duplicate") throw new Error(`expected a new row, got ${logged}`);
+  return logged;
+}
+
+export function opened(peerId: PeerId, direction: Direction = "outbound", protocol = PROTOCOL): StreamOpened {
+  return { type: "StreamOpened", peerId, did: null, protocol, direction };
+}
+
+export function closed(peerId: PeerId, change: Partial<StreamClosed> = {}): StreamClosed {
+  return { type: "StreamClosed", peerId, protocol: PROTOCOL, direction: "outbound", reason: "expired", ...change };
+}
+
+export function openFailed(peerId: PeerId, change: Partial<OpenFailed> = {}): OpenFailed {
+  return { type: "OpenFailed", peerId, protocol: PROTOCOL, reason: "timeout", message: "no answer within 10 s", ...change };
+}
+
+export function inboundRefused(peerId: PeerId, change: Partial<InboundRefused> = {}): InboundRefused {
+  return { type: "InboundRefused", peerId, protocol: PROTOCOL, reason: "not_partner", message: "it is not a partner", ...change };
+}

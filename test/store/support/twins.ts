@@ -1,0 +1,143 @@
+/** Two logs with the same story, of which one is archived: what they say, as far as it must be the same, and what may come next. */
+import { hash } from "node:crypto";
+import fc from "fast-check";
+import { resourceIdOf } from "../../../src/base/ids.ts";
+import { dedupeKeyOf, messageHash } from "../../../src/store/model/dedupe-key.ts";
+import { deliveryProof } from "../../../src/store/model/delivery-proof.ts";
+import type { Logged } from "../../../src/store/model/log-entry.ts";
+import type { Store } from "../../../src/store/store.ts";
+import type { Received } from "../../../src/store/write/receive.ts";
+import type { Twin } from "./archiving.ts";
+import { addressOf, closed, desired, opened, openFailed, received, rejected, removed } from "./events.ts";
+import { PEERS, STREAM } from "./long-log.ts";
+
+const FILLER = "in the place of a LogArchived";
+
+/** Takes the seq in the one log that the LogArchived takes in the other. */
+export function appendFiller(store: Store): void {
+  store.appendReceived([received(rejected({ message: FILLER }))]);
+}
+
+/** A row without its hash: behind the first LogArchived no two are the same. */
+function said(answer: Logged | string): unknown {
+  return typeof answer === "string" ? answer : { ...answer, chainHash: null };
+}
+
+/** What is told that does not depend on how much of the log is in archives. */
+export function stateOf(twin: Twin): unknown {
+  const { store } = twin;
+  return {
+    desired: store.list(),
+    statuses: store.statuses(),
+    cursor: store.cursor(),
+    proof: deliveryProof(store.cursor(), store.deliveries()),
+    deliveries: store.deliveries().map(said),
+    views: ["desired_peers", "peer_status", "delivery_changes", "delivery_gaps"].map((view) =>
+      twin.read(`select * from ${view}`),
+    ),
+  };
+}
+
+/** What the views tell of what came behind the row `lastSeq`, and of the streams that were open there. */
+export function historyBehind(twin: Twin, lastSeq: number): unknown {
+  const isStory = `type <> 'LogArchived' and summary not like '%${FILLER}'`;
+  return {
+    history: twin.read(`select * from peer_history where seq > ? and ${isStory}`, lastSeq),
+    relations: twin.read("select * from relation_changes where seq > ?", lastSeq),
+    rejected: twin.read("select * from rejected_events where seq > ? and message <> ?", lastSeq, FILLER),
+    sessions: twin.read(
+      "select * from stream_sessions where opened_seq > ? or closed_seq > ? or closed_seq is null",
+      lastSeq,
+      lastSeq,
+    ),
+  };
+}
+
+/** Every message of a stream that the log holds. */
+export function streamMessages(twin: Twin): readonly Received[] {
+  const rows = twin.read("select dedupe_key, stream_sequence, payload from event_log where dedupe_key is not null");
+  return rows.map(({ dedupe_key, stream_sequence, payload }) => {
+    const place = { dedupeKey: String(dedupe_key), streamSequence: Number(stream_sequence) };
+    return received(rejected(), { ...place, payload: payload as Buffer });
+  });
+}
+
+/** Something that happens to a log, with what it answers. */
+export type Step = (twin: Twin) => unknown;
+
+const peer = fc.constantFrom(...PEERS);
+const resource = fc.option(fc.integer({ min: 0, max: 7 }).map((number) => resourceIdOf(`resource-${number}`)));
+const OTHER_STREAM = { ...STREAM, created: "2026-01-01T11:00:00.5Z" };
+
+/** A message of a stream: late or not, known or not, of this stream or of one that was made anew. `stored` tells apart what has one sequence. */
+const fromStream = fc
+  .record({
+    peerId: fc.option(peer),
+    resourceId: resource,
+    isRemoval: fc.boolean(),
+    sequence: fc.integer({ min: 1, max: 150 }),
+    stored: fc.integer({ min: 0, max: 2 }),
+    stream: fc.constantFrom(STREAM, STREAM, STREAM, OTHER_STREAM),
+    copies: fc.integer({ min: 1, max: 2 }),
+  })
+  .map(({ peerId, resourceId, isRemoval, sequence, stored, stream, copies }): Step => {
+    const isRemoved = isRemoval || peerId === null;
+    const decoded = isRemoved
+      ? removed({ peerId, resourceId })
+      : desired({ peerId, resourceId, name: `late-${sequence}`, address: addressOf(peerId) });
+    const message = received(decoded, { streamSequence: sequence });
+    const hashOfIt = messageHash(`17672616000000000${stored}`, hash("sha256", message.payload, "hex"));
+    const keyed = { ...message, dedupeKey: dedupeKeyOf(stream, sequence, hashOfIt) };
+    const position = { ...stream, sequence, messageHash: hashOfIt };
+    return ({ store }) =>
+      store
+        .appendReceived(
+          Array.from({ length: copies }, () => keyed),
+          position,
+        )
+        .map(said);
+  });
+
+export const anyStep: fc.Arbitrary<Step> = fc.oneof(
+  { weight: 8, arbitrary: fromStream },
+  {
+    weight: 2,
+    arbitrary: fc.record({ peerId: fc.option(peer), resourceId: resource }).map(
+      (change): Step =>
+        ({ store }) =>
+          store.appendReceived([received(removed(change))]).map(said),
+    ),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.tuple(peer, fc.constantFrom("outbound", "inbound")).map(
+      ([peerId, direction]): Step =>
+        ({ store }) =>
+          said(store.appendObserved(closed(peerId, { direction }))),
+    ),
+  },
+  {
+    weight: 1,
+    arbitrary: peer.map(
+      (peerId): Step =>
+        ({ store }) =>
+          said(store.appendObserved(opened(peerId))),
+    ),
+  },
+  {
+    weight: 1,
+    arbitrary: peer.map(
+      (peerId): Step =>
+        ({ store }) =>
+          said(store.appendObserved(openFailed(peerId))),
+    ),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.integer({ min: 1, max: 5_000 }).map(
+      (byMs): Step =>
+        ({ clock }) =>
+          clock.stall(byMs),
+    ),
+  },
+);
