@@ -14,11 +14,11 @@ import { version } from "../src/base/version.ts";
 import { peerIdOf } from "../src/p2p/host/connection-index.ts";
 import { createNode, startNode } from "../src/p2p/host/node.ts";
 import { createPartnerStreams } from "../src/p2p/partner-streams.ts";
-import type { PartnerRule } from "../src/p2p/registry/admission-policy.ts";
+import type { AdmissionPolicy } from "../src/p2p/registry/admission-policy.ts";
 import { type FleetReply, type FleetRequest, SINK_PROTOCOL } from "./fleet.ts";
 
 const LISTEN = ["/ip4/127.0.0.1/tcp/0"];
-const ANYBODY: PartnerRule = { mayOpen: () => "ok" };
+const ANYBODY: AdmissionPolicy = { mayOpen: () => "ok" };
 
 async function startHost(): Promise<string> {
   const privateKey = await generateKeyPair("Ed25519");

@@ -6,7 +6,7 @@ import { systemClock, systemRandom } from "../src/base/clock.ts";
 import { silentLogger } from "../src/base/log.ts";
 import { DEFAULT_LIMITS, DEFAULT_VOCABULARY } from "../src/events/vocabulary.ts";
 import { Ingest } from "../src/ingest/ingest.ts";
-import { BatchDelivery } from "../src/ingest/ingest-buffer.ts";
+import { IngestBuffer } from "../src/ingest/ingest-buffer.ts";
 import { Pull } from "../src/ingest/stream/pull.ts";
 import { PersistentConnection } from "../src/nats/connection/connection.ts";
 import { EventSource } from "../src/nats/event-source.ts";
@@ -46,7 +46,7 @@ export async function ingestAll(from: "jetstream" | "core", { url, stream, event
       appendFailed: done.reject,
     },
   });
-  using delivery = new BatchDelivery({
+  using delivery = new IngestBuffer({
     clock: systemClock,
     onBatch: (batch) => ingest.take(batch),
     onOverflow: () => done.reject(new Error("the buffer overflowed: the events came too fast")),

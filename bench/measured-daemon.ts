@@ -11,7 +11,7 @@ import { type Daemon, startDaemon } from "../src/daemon/daemon.ts";
 import type { LogEvent, ObservedEvent, StreamOpened } from "../src/events/types.ts";
 import { DEFAULT_VOCABULARY } from "../src/events/vocabulary.ts";
 import { abortable } from "../src/p2p/abortable.ts";
-import type { Logged } from "../src/store/model/log-entry.ts";
+import type { LogEntry } from "../src/store/model/log-entry.ts";
 import type { FarEnd } from "./fleet.ts";
 import { rest } from "./rest.ts";
 
@@ -101,7 +101,7 @@ class LogWatch {
     if (isEstablished(event)) this.#establishedMs.set(event.peerId, systemClock.monotonicMs());
   }
 
-  logged({ event }: Logged): void {
+  logged({ event }: LogEntry): void {
     if (event.type === "PeerDesired") {
       this.#loggedMs.set(event.peerId, systemClock.monotonicMs());
     } else if (isEstablished(event)) {

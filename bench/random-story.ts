@@ -26,7 +26,7 @@ export interface Life {
   reopen(): void;
 }
 
-/** Lives `random`'s story of some `partners` until the log holds at least `events`. */
+/** DaemonLifecycle `random`'s story of some `partners` until the log holds at least `events`. */
 export function liveRandomStory(life: Life, random: Random, { partners, events }: { partners: number; events: number }): void {
   for (const happening of randomStory(random, partners)) {
     switch (happening.kind) {
@@ -41,7 +41,7 @@ export function liveRandomStory(life: Life, random: Random, { partners, events }
         break;
       case "restart":
         life.reopen();
-        life.store.closeDanglingSessions();
+        life.store.closeOrphanedStreams();
         break;
     }
     if (life.store.head().seq >= events) return;

@@ -1,7 +1,7 @@
 /** Branded identifiers: text that has been parsed once, at the edge, and is trusted from there on. */
 import { peerIdFromString } from "@libp2p/peer-id";
 import { multiaddr } from "@multiformats/multiaddr";
-import { RecentMap } from "../p2p/recent-map.ts";
+import { RecentMap } from "../base/recent-map.ts";
 
 declare const brand: unique symbol;
 type Branded<Name extends string> = string & { readonly [brand]: Name };

@@ -7,16 +7,16 @@ import type { PeerId } from "../base/ids.ts";
 import type { Logger } from "../base/log.ts";
 import type { Limits, Vocabulary } from "../events/vocabulary.ts";
 import { Ingest, type IngestResult } from "../ingest/ingest.ts";
-import { BatchDelivery } from "../ingest/ingest-buffer.ts";
+import { IngestBuffer } from "../ingest/ingest-buffer.ts";
 import { PARTNER_PROTOCOL } from "../p2p/constants.ts";
 import type { SelfDescription, TimestampFormat } from "../p2p/heartbeat/codec.ts";
 import { createPartnerStreams, type Libp2pPartnerStreams, type PartnerStreamsComponents } from "../p2p/partner-streams.ts";
-import type { PartnerRule } from "../p2p/registry/admission-policy.ts";
+import type { AdmissionPolicy } from "../p2p/registry/admission-policy.ts";
 import { type InboundRule, inboundVerdict } from "../reconciler/decide.ts";
 import type { ReconcilerObserver, ReconcilerOptions } from "../reconciler/options.ts";
 import type { PartnerStreams } from "../reconciler/ports.ts";
 import { Reconciler } from "../reconciler/reconciler.ts";
-import type { Logged } from "../store/model/log-entry.ts";
+import type { LogEntry } from "../store/model/log-entry.ts";
 import type { Store } from "../store/store.ts";
 import type { Recorder } from "./recorder.ts";
 
@@ -36,16 +36,16 @@ export interface CoreDependencies {
   /** Not started yet, so that no peer finds it without the protocols. It stays the caller's to start and to stop. */
   readonly node: PartnerStreamsComponents["node"];
   readonly self: SelfDescription;
-  readonly rule: PartnerRule;
+  readonly rule: AdmissionPolicy;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
   readonly options: CoreOptions;
   /** One call for each message: what became of it, and its row where it has one. */
-  readonly onReceived: (result: IngestResult | "dropped", logged: Logged | null) => void;
+  readonly onReceived: (result: IngestResult | "dropped", logged: LogEntry | null) => void;
   readonly onAppendFailed: () => void;
   /** Called with the row of each gap that is found while the stream is read. */
-  readonly onGap?: (logged: Logged) => void;
+  readonly onGap?: (logged: LogEntry) => void;
   readonly probe?: CoreProbe;
 }
 
@@ -62,18 +62,18 @@ export interface Core extends AsyncDisposable {
   readonly streams: Libp2pPartnerStreams;
   readonly reconciler: Reconciler;
   readonly ingest: Ingest;
-  readonly delivery: BatchDelivery;
+  readonly delivery: IngestBuffer;
 }
 
 /** Whom the log lets in. It is asked before the core is there: the libp2p host is made with it. */
-export function ruleOf(store: Store, inbound: InboundRule): PartnerRule {
+export function ruleOf(store: Store, inbound: InboundRule): AdmissionPolicy {
   return { mayOpen: (peerId) => inboundVerdict(store.get(peerId), inbound) };
 }
 
 /** Closes in the log what a crash left open, and registers the protocols. Nothing is opened before `reconciler.start()`. */
 export async function createCore(deps: CoreDependencies): Promise<Core> {
   const { store, recorder, clock, random, logger, options, probe } = deps;
-  const dangling = recorder.closeDanglingSessions();
+  const dangling = recorder.closeOrphanedStreams();
   if (dangling > 0) logger.warn({ streams: dangling }, "the last run ended without closing its streams; the log closes them now");
 
   const wake = (peerId: PeerId) => {
@@ -108,7 +108,7 @@ export async function createCore(deps: CoreDependencies): Promise<Core> {
     logger,
     observer: { received: deps.onReceived, appendFailed: deps.onAppendFailed, ...(deps.onGap && { gap: deps.onGap }) },
   });
-  const delivery: BatchDelivery = new BatchDelivery({
+  const delivery: IngestBuffer = new IngestBuffer({
     clock,
     onBatch: (batch) => ingest.take(batch),
     onDrop: () => deps.onReceived("dropped", null),

@@ -21,7 +21,7 @@ import { createNode, startNode, stopNode } from "../p2p/host/node.ts";
 import { parseSwarmKey } from "../p2p/host/swarm-key.ts";
 import { DEFAULT_RECONCILER_OPTIONS } from "../reconciler/options.ts";
 import { deliveryProof } from "../store/model/delivery-proof.ts";
-import type { Logged } from "../store/model/log-entry.ts";
+import type { LogEntry } from "../store/model/log-entry.ts";
 import { lockDirectory } from "../store/sql/lock.ts";
 import { openStore } from "../store/store.ts";
 import { isoTime, type PeerView, type SelfView } from "../views/api.ts";
@@ -41,7 +41,7 @@ export interface DaemonDependencies {
   /** Called as soon as something happened on the wire, before its row is written; for those who measure. */
   readonly onObserved?: (event: ObservedEvent) => void;
   /** Called with every row that is appended to the log; for those who wait for one. */
-  readonly onLogged?: (logged: Logged) => void;
+  readonly onLogged?: (logged: LogEntry) => void;
 }
 
 /** A running daemon. Disposing it drains: no new events, streams closed as `shutdown`, everything written. */

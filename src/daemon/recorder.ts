@@ -7,7 +7,7 @@ import type { ObservedEvent } from "../events/types.ts";
 import type { Action } from "../reconciler/decide.ts";
 import type { ReconcilerObserver } from "../reconciler/options.ts";
 import type { Outcome } from "../reconciler/outcome.ts";
-import type { Logged } from "../store/model/log-entry.ts";
+import type { LogEntry } from "../store/model/log-entry.ts";
 import type { Store } from "../store/store.ts";
 
 /** What is counted of what happened: `Metrics` does it for Prometheus. */
@@ -34,7 +34,7 @@ export interface RecorderDependencies {
   /** Called as soon as something happened, before its row is written. */
   readonly onObserved: (event: ObservedEvent) => void;
   /** Called with every row that this process appends. */
-  readonly onLogged: (logged: Logged) => void;
+  readonly onLogged: (logged: LogEntry) => void;
 }
 
 /** Past this, what happens while the log cannot be written is only counted. */
@@ -70,8 +70,8 @@ export class Recorder implements ReconcilerObserver, Disposable {
   }
 
   /** At boot: what a crash left open is closed in the log. Returns how many streams that were. Throws where the log cannot be written. */
-  closeDanglingSessions(): number {
-    const closed = this.#deps.store.closeDanglingSessions();
+  closeOrphanedStreams(): number {
+    const closed = this.#deps.store.closeOrphanedStreams();
     for (const logged of closed) this.#deps.onLogged(logged);
     return closed.length;
   }
@@ -104,7 +104,7 @@ export class Recorder implements ReconcilerObserver, Disposable {
     }
   }
 
-  #append({ event, atMs }: Unwritten): Logged<ObservedEvent> | "repeated" | "suppressed" | undefined {
+  #append({ event, atMs }: Unwritten): LogEntry<ObservedEvent> | "repeated" | "suppressed" | undefined {
     const { store, logger, metrics } = this.#deps;
     try {
       const logged = store.appendObserved(event, atMs);

@@ -8,7 +8,7 @@ import type { Gauges, Metrics } from "../http/metrics.ts";
 import type { PeerSnapshot } from "../p2p/registry/registry.ts";
 import type { Reconciler } from "../reconciler/reconciler.ts";
 import { type DeliveryProof, deliveryProof, proven } from "../store/model/delivery-proof.ts";
-import type { Logged } from "../store/model/log-entry.ts";
+import type { LogEntry } from "../store/model/log-entry.ts";
 import type { Store } from "../store/store.ts";
 import {
   type Check,
@@ -147,7 +147,7 @@ function deliveryView(proof: DeliveryProof, { health, consumer, store }: ViewSou
   };
 }
 
-function historyView(logged: Logged): HistoryView {
+function historyView(logged: LogEntry): HistoryView {
   const { seq, atMs, event, source, effect, causeSeq } = logged;
   return {
     seq,

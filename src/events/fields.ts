@@ -1,5 +1,5 @@
 /** Reading the fields of an object whose publisher may spell them as it likes (docs/WIRE.md). */
-import { RecentMap } from "../p2p/recent-map.ts";
+import { RecentMap } from "../base/recent-map.ts";
 import { type JsonObject, type JsonValue, shown } from "./json.ts";
 import { Refusal } from "./refusal.ts";
 

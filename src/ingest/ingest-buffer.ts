@@ -21,7 +21,7 @@ export interface ReceivedMessage {
 /** `retry`: nothing of the batch was taken; it stays at the head and is handed over again after a delay. */
 export type BatchOutcome = "done" | "retry";
 
-export interface DeliveryOptions {
+export interface IngestBufferOptions {
   /** Must not throw. */
   readonly onBatch: (batch: readonly ReceivedMessage[]) => BatchOutcome;
   /** Called at the first message of a burst that finds the buffer full. */
@@ -33,7 +33,7 @@ export interface DeliveryOptions {
   readonly maxBytes?: number;
 }
 
-export interface DeliveryCounts {
+export interface IngestBufferCounts {
   /** Messages that arrived, dropped ones included. */
   readonly received: number;
   /** Messages that found the buffer full and are lost. */
@@ -47,8 +47,8 @@ const RETRY_DELAY_MS = 1_000;
 const DEFAULT_MAX_MESSAGES = 16_384;
 const DEFAULT_MAX_BYTES = 64 * 1_048_576;
 
-export class BatchDelivery implements Disposable {
-  readonly #options: DeliveryOptions;
+export class IngestBuffer implements Disposable {
+  readonly #options: IngestBufferOptions;
   readonly #maxMessages: number;
   readonly #maxBytes: number;
   #buffer: ReceivedMessage[] = [];
@@ -60,7 +60,7 @@ export class BatchDelivery implements Disposable {
   #turn: Disposable | undefined;
   #idle: (() => void)[] = [];
 
-  constructor(options: DeliveryOptions) {
+  constructor(options: IngestBufferOptions) {
     this.#options = options;
     this.#maxMessages = options.maxMessages ?? DEFAULT_MAX_MESSAGES;
     this.#maxBytes = options.maxBytes ?? DEFAULT_MAX_BYTES;
@@ -97,7 +97,7 @@ export class BatchDelivery implements Disposable {
     this.#settle();
   }
 
-  counts(): DeliveryCounts {
+  counts(): IngestBufferCounts {
     return {
       received: this.#received,
       dropped: this.#dropped,

@@ -6,9 +6,9 @@ import { decodeMessage } from "../events/decode.ts";
 import type { Ignored } from "../events/decoded.ts";
 import type { Limits, Vocabulary } from "../events/vocabulary.ts";
 import type { StreamPosition } from "../store/model/cursor.ts";
-import type { Logged } from "../store/model/log-entry.ts";
+import type { LogEntry } from "../store/model/log-entry.ts";
 import type { Store } from "../store/store.ts";
-import type { Arrival } from "../store/write/receive.ts";
+import type { IngestItem } from "../store/write/receive.ts";
 import type { BatchOutcome, ReceivedMessage } from "./ingest-buffer.ts";
 
 /** What became of a message. `changed` and `unchanged`: the effect that its event had; `echo` and `other_datatype` are not appended. */
@@ -19,9 +19,9 @@ const MAX_NAMED_DATATYPES = 64;
 
 interface IngestObserver {
   /** One call for each message, after its batch is in the log; `logged` is its row, where it has one. */
-  received(result: IngestResult, logged: Logged | null): void;
+  received(result: IngestResult, logged: LogEntry | null): void;
   /** Messages are missing from the broker's stream; their gap is in the log. */
-  gap?(logged: Logged): void;
+  gap?(logged: LogEntry): void;
   /** A batch could not be appended; it will be handed over again. */
   appendFailed(error: PartnerdError): void;
 }
@@ -71,7 +71,7 @@ export class Ingest {
   take(batch: readonly ReceivedMessage[]): BatchOutcome {
     const { vocabulary, limits } = this.#dependencies;
     const ignored: IngestResult[] = [];
-    const arrivals: Arrival[] = [];
+    const arrivals: IngestItem[] = [];
     for (const { subject, bytes, sha256, dedupeKey, position, gap } of batch) {
       if (gap !== undefined) arrivals.push(gap);
       const decoded = decodeMessage({ subject, bytes }, vocabulary, limits);
@@ -98,7 +98,7 @@ export class Ingest {
     return reason;
   }
 
-  #append(arrivals: readonly Arrival[], position?: StreamPosition): ReturnType<Store["appendReceived"]> | undefined {
+  #append(arrivals: readonly IngestItem[], position?: StreamPosition): ReturnType<Store["appendReceived"]> | undefined {
     if (arrivals.length === 0 && position === undefined) return [];
     const { log, logger, observer } = this.#dependencies;
     try {
@@ -121,7 +121,7 @@ export class Ingest {
     }
   }
 
-  #appended(row: Logged | "duplicate"): void {
+  #appended(row: LogEntry | "duplicate"): void {
     if (row === "duplicate") {
       this.#count("duplicate", null);
       return;
@@ -145,7 +145,7 @@ export class Ingest {
     }
   }
 
-  #count(result: IngestResult, logged: Logged | null): void {
+  #count(result: IngestResult, logged: LogEntry | null): void {
     this.#counts[result] += 1;
     this.#dependencies.observer?.received(result, logged);
   }

@@ -5,9 +5,9 @@ import { messageOf, type PartnerdError, toPartnerdError } from "../base/errors.t
 import type { Logger } from "../base/log.ts";
 import { pause } from "../base/pause.ts";
 import type { DeliveryChanged, DeliveryEvent } from "../events/types.ts";
-import type { BatchDelivery } from "../ingest/ingest-buffer.ts";
+import type { IngestBuffer } from "../ingest/ingest-buffer.ts";
 import { type Rereading, StreamReader } from "../ingest/stream/reader.ts";
-import type { Logged } from "../store/model/log-entry.ts";
+import type { LogEntry } from "../store/model/log-entry.ts";
 import type { Store } from "../store/store.ts";
 import type { PersistentConnection } from "./connection/connection.ts";
 import { flush } from "./connection/dial.ts";
@@ -24,14 +24,14 @@ interface EventSourceInit {
   readonly consumer: string;
   readonly subjects: readonly string[];
   readonly connection: Pick<PersistentConnection, "onSession">;
-  readonly delivery: BatchDelivery;
+  readonly delivery: IngestBuffer;
   readonly log: Pick<Store, "cursor" | "delivery" | "appendDelivery">;
   readonly clock: Clock;
   readonly logger: Logger;
   /** Done on each connection before anything else; how it fails is shown as the reason why there is no stream. */
   readonly prepare?: (client: NatsConnection) => Promise<void>;
   /** Called with each row about the delivery that is appended here. */
-  readonly onAppended: (logged: Logged<DeliveryEvent>) => void;
+  readonly onAppended: (logged: LogEntry<DeliveryEvent>) => void;
 }
 
 /** What can be told of the source right now. */

@@ -20,7 +20,7 @@ export function natsLink(client: NatsConnection, names: Names): StreamLink {
     state: () => api.state(),
     hashAt: (sequence) => api.hashAt(sequence),
     consumer: () => api.consumer(),
-    placeConsumer: (startSequence) => api.placeConsumer(startSequence),
+    recreateConsumerAt: (startSequence) => api.recreateConsumerAt(startSequence),
     openPull: (listener) => new NatsPullChannel(client, names, listener),
     acknowledge: ({ reply }: StreamMessage) => {
       if (reply !== undefined && !client.isClosed()) client.publish(reply, ACKNOWLEDGEMENT);

@@ -54,7 +54,7 @@ export class StreamApi {
   }
 
   /** Puts the consumer, whatever there was of it, in front of `startSequence`. */
-  async placeConsumer(startSequence: number): Promise<void> {
+  async recreateConsumerAt(startSequence: number): Promise<void> {
     const [stream, consumer] = [this.#stream, this.#consumer];
     await unlessMissing(
       API_ERROR_CODES.consumerNotFound,

@@ -2,6 +2,7 @@
 import type { Clock, Random } from "../base/clock.ts";
 import { PartnerdError } from "../base/errors.ts";
 import type { PeerId } from "../base/ids.ts";
+import { RecentMap } from "../base/recent-map.ts";
 import type { DesiredPeer } from "../events/types.ts";
 import type { ActualPeer, CloseRequest, PartnerStreams } from "../reconciler/ports.ts";
 import {
@@ -18,10 +19,9 @@ import { Liveness } from "./heartbeat/liveness.ts";
 import { HeartbeatOpener } from "./heartbeat/opener.ts";
 import type { PartnerStream } from "./heartbeat/partner-stream.ts";
 import { answerChallenge } from "./heartbeat/probe.ts";
-import { ConnectionBook, closeBounded, peerIdOf } from "./host/connection-index.ts";
+import { ConnectionIndex, closeBounded, peerIdOf } from "./host/connection-index.ts";
 import type { Host, HostConnection } from "./host/host.ts";
-import { RecentMap } from "./recent-map.ts";
-import type { PartnerRule } from "./registry/admission-policy.ts";
+import type { AdmissionPolicy } from "./registry/admission-policy.ts";
 import { LeaseClock } from "./registry/lease-clock.ts";
 import type { PeerSnapshot, StreamKey, StreamObserver } from "./registry/registry.ts";
 import { StreamRegistry } from "./registry/registry.ts";
@@ -32,7 +32,7 @@ export interface PartnerStreamsComponents {
   readonly clock: Clock;
   readonly random: Random;
   readonly self: SelfDescription;
-  readonly rule: PartnerRule;
+  readonly rule: AdmissionPolicy;
   readonly observer: StreamObserver;
   readonly options?: {
     /** How our heartbeats say when they were sent; default Unix seconds, as Go programs do. */
@@ -55,7 +55,7 @@ export class Libp2pPartnerStreams implements PartnerStreams {
   readonly #components: PartnerStreamsComponents;
   readonly #leaseClock: LeaseClock;
   readonly #registry: StreamRegistry<PartnerStream>;
-  readonly #connections: ConnectionBook;
+  readonly #connections: ConnectionIndex;
   readonly #liveness: Liveness;
   readonly #opener: HeartbeatOpener;
   readonly #handler: HeartbeatHandler;
@@ -68,7 +68,7 @@ export class Libp2pPartnerStreams implements PartnerStreams {
     this.#leaseClock = new LeaseClock(clock);
     const registry = new StreamRegistry<PartnerStream>({ clock, random, leaseTime: this.#leaseClock, observer });
     const liveness = new Liveness((connection) => this.#signOfLife(peerIdOf(connection.remotePeer)));
-    const connections = new ConnectionBook(node, (connection, peerId) => this.#connectionOpened(connection, peerId));
+    const connections = new ConnectionIndex(node, (connection, peerId) => this.#connectionOpened(connection, peerId));
     this.#registry = registry;
     this.#liveness = liveness;
     this.#connections = connections;

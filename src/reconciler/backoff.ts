@@ -40,18 +40,18 @@ interface Run {
 
 /**
  * The retry state of one key:
- * `fresh` (nothing went wrong since the generation began) -> `waiting` after a failure -> `standing` once established
+ * `fresh` (nothing went wrong since the generation began) -> `waiting` after a failure -> `established` once the stream is up
  * -> `waiting` again when the stream is lost. `stopped` waits for a new generation. A new generation is always `fresh`.
  */
 export type Retry =
   | { readonly state: "fresh" }
   | { readonly state: "waiting"; readonly run: Run; readonly notBeforeMs: number; readonly failure: Failure }
-  | { readonly state: "standing"; readonly run: Run | null; readonly sinceMs: number }
+  | { readonly state: "established"; readonly run: Run | null; readonly sinceMs: number }
   | { readonly state: "stopped"; readonly run: Run; readonly failure: Failure };
 
 export const FRESH: Retry = { state: "fresh" };
 
-/** fresh | waiting -> waiting, standing (lost) -> waiting: one failure more, unless the stream had stood for STABLE_MS. */
+/** fresh | waiting -> waiting, established (lost) -> waiting: one failure more, unless the stream had stood for STABLE_MS. */
 export function failed(before: Retry, failure: Failure, random: Random): Retry {
   const run = oneMore(before, failure.failedAtMs);
   const drawnMs = Math.max(LEAST_MS, random.next() * ceilingMs(run, failure.failedAtMs));
@@ -59,9 +59,9 @@ export function failed(before: Retry, failure: Failure, random: Random): Retry {
   return { state: "waiting", run, notBeforeMs: failure.failedAtMs + Math.max(drawnMs, leastMs), failure };
 }
 
-/** any -> standing. The run of failures goes on until the stream has proved stable. */
+/** any -> established. The run of failures goes on until the stream has proved stable. */
 export function established(before: Retry, nowMs: number): Retry {
-  return { state: "standing", run: unendedRun(before, nowMs), sinceMs: nowMs };
+  return { state: "established", run: unendedRun(before, nowMs), sinceMs: nowMs };
 }
 
 /** any -> stopped: trying again cannot help before the desired state changes. */
@@ -82,7 +82,7 @@ function ceilingMs(run: Run, nowMs: number): number {
 export function mayOpenAtMs(retry: Retry, lastSignOfLifeMs: number | null): number {
   switch (retry.state) {
     case "fresh":
-    case "standing":
+    case "established":
       return 0;
     case "waiting": {
       const { failedAtMs, code } = retry.failure;
@@ -109,5 +109,5 @@ function oneMore(before: Retry, nowMs: number): Run {
 /** The run that a failure now would prolong. */
 function unendedRun(before: Retry, nowMs: number): Run | null {
   if (before.state === "fresh") return null;
-  return before.state === "standing" && nowMs - before.sinceMs >= STABLE_MS ? null : before.run;
+  return before.state === "established" && nowMs - before.sinceMs >= STABLE_MS ? null : before.run;
 }

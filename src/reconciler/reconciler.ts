@@ -279,7 +279,7 @@ export class Reconciler {
     const actual = this.#deps.streams.actual(peerId);
     const generation = generationOf(desired);
     if (actual.outbound === null) {
-      this.#retries.update(peerId, generation, (retry) => (retry.state === "standing" ? this.#lost(retry) : retry));
+      this.#retries.update(peerId, generation, (retry) => (retry.state === "established" ? this.#lost(retry) : retry));
     }
     return { desired, actual, retry: this.#retries.get(peerId, generation) };
   }

@@ -22,7 +22,7 @@ const START_AGAIN_MS = 1_000;
 /** The periodic diff finds what a lost wake was about within this. */
 const WAKES_RECOVER_MS = 7_000;
 
-export class Lives {
+export class DaemonLifecycle {
   readonly #init: LivesInit;
   #state: "down" | "starting" | "running" | "ending" = "down";
   #daemon: SimDaemon | undefined;

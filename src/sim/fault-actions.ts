@@ -69,7 +69,7 @@ function happenToStream(world: World, { stream: what, messages }: Extract<Happen
 
 function happenToConsumer(world: World, what: "delete" | "rewind"): void {
   const { stream } = world.broker;
-  if (stream.deleteConsumer() && what === "rewind") stream.placeConsumer(consumerConfig(CONSUMER, 1));
+  if (stream.deleteConsumer() && what === "rewind") stream.recreateConsumerAt(consumerConfig(CONSUMER, 1));
   world.disturbed();
 }
 

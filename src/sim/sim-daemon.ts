@@ -10,7 +10,7 @@ import type { CrashPoint, Fixture } from "../fixture/format/schema.ts";
 import { createGater } from "../p2p/host/gater.ts";
 import type { ReconcilerObserver } from "../reconciler/options.ts";
 import type { PartnerStreams } from "../reconciler/ports.ts";
-import type { Logged } from "../store/model/log-entry.ts";
+import type { LogEntry } from "../store/model/log-entry.ts";
 import type { Store } from "../store/store.ts";
 import type { SimBroker } from "./broker/broker.ts";
 import { SimSubscriber } from "./broker/subscriber.ts";
@@ -37,7 +37,7 @@ export interface SimDaemonInit {
 export interface DaemonWatcher extends ReconcilerObserver {
   /** Something happened on the wire, or could not; its row is written next. */
   happened(event: ObservedEvent): void;
-  logged(logged: Logged): void;
+  logged(logged: LogEntry): void;
   operation(peerId: PeerId, kind: "open" | "renew", state: "begun" | "over"): void;
   diffed(): void;
   /** Whether a wake may pass. */

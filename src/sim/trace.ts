@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import type { PeerId } from "../base/ids.ts";
 import type { Action } from "../reconciler/decide.ts";
 import type { Outcome } from "../reconciler/outcome.ts";
-import type { Logged } from "../store/model/log-entry.ts";
+import type { LogEntry } from "../store/model/log-entry.ts";
 
 export interface TraceInit {
   /** What a fixture calls this peer. */
@@ -42,7 +42,7 @@ export class Trace {
     } else if (outcome.kind === "terminal") this.#line(atMs, this.#init.nameOf(peerId), `gave up: ${outcome.error.code}`);
   }
 
-  logged(atMs: number, logged: Logged): void {
+  logged(atMs: number, logged: LogEntry): void {
     const { event, effect, seq } = logged;
     if (!("peerId" in event)) this.#line(atMs, "log", `#${seq} ${sentence(logged)}`);
     else this.#line(atMs, this.#init.nameOf(event.peerId), `#${seq} ${sentence(logged)}${effect === null ? "" : ` (${effect})`}`);
@@ -68,7 +68,7 @@ export class Trace {
   }
 }
 
-function sentence({ event }: Logged): string {
+function sentence({ event }: LogEntry): string {
   switch (event.type) {
     case "PeerDesired":
       return `${event.type} ${event.relation}`;

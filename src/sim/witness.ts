@@ -5,15 +5,15 @@ import type { LogEvent, ObservedEvent } from "../events/types.ts";
 import type { CrashPoint } from "../fixture/format/schema.ts";
 import type { Action } from "../reconciler/decide.ts";
 import type { Outcome } from "../reconciler/outcome.ts";
-import type { Logged } from "../store/model/log-entry.ts";
-import type { Lives } from "./daemon-lifecycle.ts";
+import type { LogEntry } from "../store/model/log-entry.ts";
+import type { DaemonLifecycle } from "./daemon-lifecycle.ts";
 import type { Invariant } from "./invariants/invariant.ts";
 import type { DaemonWatcher } from "./sim-daemon.ts";
 import type { Trace } from "./trace.ts";
 
 export interface WitnessInit {
   readonly trace: Trace;
-  readonly lives: Lives;
+  readonly lives: DaemonLifecycle;
   readonly nowMs: () => number;
   readonly nameOf: (peerId: PeerId) => string;
   /** Asked each time: they come to be after the witness. */
@@ -33,7 +33,7 @@ export class Witness implements DaemonWatcher {
     return this.#observed.filter((event) => event.peerId === peerId);
   }
 
-  logged(logged: Logged): void {
+  logged(logged: LogEntry): void {
     if (isObserved(logged.event)) this.#observed.push(logged.event);
     this.#init.trace.logged(this.#init.nowMs(), logged);
     for (const invariant of this.#init.invariants()) invariant.logged?.(logged);

@@ -4,7 +4,7 @@ import type { PeerId } from "../base/ids.ts";
 import { addressOfName, peerIdOfName } from "../fixture/format/names.ts";
 import type { Fixture } from "../fixture/format/schema.ts";
 import { SimBroker } from "./broker/broker.ts";
-import { Lives } from "./daemon-lifecycle.ts";
+import { DaemonLifecycle } from "./daemon-lifecycle.ts";
 import { SimDisk } from "./disk.ts";
 import type { Invariant, Running, Scene } from "./invariants/invariant.ts";
 import { SimNetwork } from "./network/network.ts";
@@ -30,7 +30,7 @@ export class World implements Scene, Disposable {
   readonly disk: SimDisk;
   readonly broker: SimBroker;
   readonly network: SimNetwork;
-  readonly lives: Lives;
+  readonly lives: DaemonLifecycle;
   readonly witness: Witness;
   readonly trace: Trace;
   readonly #init: WorldInit;
@@ -153,10 +153,10 @@ export class World implements Scene, Disposable {
     this.disk[Symbol.dispose]();
   }
 
-  #makeLives(): Lives {
+  #makeLives(): DaemonLifecycle {
     const { header, clock } = this.#init;
     const random = derivedRandom(header.seed, "world faults");
-    return new Lives({
+    return new DaemonLifecycle({
       clock,
       start: (machine, life, onStarted) => {
         const init = {

@@ -6,7 +6,7 @@ import { drizzle } from "drizzle-orm/better-sqlite3";
 import { PartnerdError } from "../base/errors.ts";
 import type { PeerId } from "../base/ids.ts";
 import { type Projections, replay } from "./fold/replay.ts";
-import { type Logged, loggedOf } from "./model/log-entry.ts";
+import { type LogEntry, logEntryOf } from "./model/log-entry.ts";
 import { eventLog, repeatedFailures } from "./schema/log.ts";
 import type { Anchor } from "./sql/archive-rows.ts";
 import { databaseFileOf } from "./sql/database-file.ts";
@@ -16,7 +16,7 @@ import { refuseEmpty } from "./sql/open.ts";
 import { type Tables, tables } from "./sql/tables.ts";
 
 /** A row of the log with all that is known of it. */
-export interface StoredEvent extends Logged {
+export interface StoredEvent extends LogEntry {
   /** The message as received, or its first part where that is shorter than `payloadBytes`; null for what was observed. */
   readonly payload: Uint8Array | null;
   /** When a failure or refusal was last repeated, wall ms; null where it was not. */
@@ -130,7 +130,7 @@ function reader(database: Database.Database, file: string): LogReader {
           refuseArchived(rows, holding(Math.max(window.fromSeq, afterSeq + 1)));
           return page(window, afterSeq);
         });
-        for (const { lastRepeatedAtMs, ...row } of found) yield { ...loggedOf(row), payload: row.payload, lastRepeatedAtMs };
+        for (const { lastRepeatedAtMs, ...row } of found) yield { ...logEntryOf(row), payload: row.payload, lastRepeatedAtMs };
         if (found.length < PAGE_ROWS) return;
         afterSeq = found.at(-1)?.seq ?? afterSeq;
       }

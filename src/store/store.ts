@@ -10,15 +10,15 @@ import { endedBy, type PeerStatus, repeatedBy } from "./fold/status.ts";
 import type { HeadFile, LogHead } from "./head/head-file.ts";
 import { openHeadFile } from "./head/open-head-file.ts";
 import { type Cursor, isSameStream, type StreamPosition } from "./model/cursor.ts";
-import type { Logged } from "./model/log-entry.ts";
+import type { LogEntry } from "./model/log-entry.ts";
 import { storeFailure } from "./sql/failure.ts";
 import { type OpenOptions, openDatabase } from "./sql/open.ts";
 import { type Tables, tables } from "./sql/tables.ts";
 import { emptyWal, walBytes } from "./sql/wal.ts";
 import { appender, OBSERVED, withWellFormedText } from "./write/append.ts";
-import { Memory, NO_ROWS } from "./write/committed-state.ts";
-import { AlreadyReceived } from "./write/core-dedupe.ts";
-import { type Arrival, receive } from "./write/receive.ts";
+import { CommittedState, NO_ROWS } from "./write/committed-state.ts";
+import { CoreDedupe } from "./write/core-dedupe.ts";
+import { type IngestItem, receive } from "./write/receive.ts";
 import { Repetitions } from "./write/repetitions.ts";
 import { rollingLimit } from "./write/rolling-limit.ts";
 
@@ -38,20 +38,20 @@ export interface Store extends Disposable {
    * Appends the batch and moves the cursor to `position`, all or nothing; the cursor never moves back. One answer for each arrival, in
    * order; `duplicate`: its dedupe key is in the log already.
    */
-  appendReceived(batch: readonly Arrival[], position?: StreamPosition): readonly (Logged | "duplicate")[];
+  appendReceived(batch: readonly IngestItem[], position?: StreamPosition): readonly (LogEntry | "duplicate")[];
   /**
    * Appends how messages come from now on, or what is missing of them, and puts the cursor where `cursor` says, if given. Where they came
    * by core NATS before, the stream's messages up to `lastSequence` that came that way already are duplicates.
    */
-  appendDelivery(events: readonly DeliveryEvent[], cursor?: Cursor, lastSequence?: number): readonly Logged<DeliveryEvent>[];
+  appendDelivery(events: readonly DeliveryEvent[], cursor?: Cursor, lastSequence?: number): readonly LogEntry<DeliveryEvent>[];
   /**
    * Appends what happened, now or at `atMs` (wall). `repeated`: a failure or refusal like the peer's last, which is only counted, and the count written
    * with the next row, after a second, or at the end.
    * `suppressed`: one refusal too many in this hour, which is counted in `suppressedRefusals` alone.
    */
-  appendObserved(event: ObservedEvent, atMs?: number): Logged<ObservedEvent> | "repeated" | "suppressed";
+  appendObserved(event: ObservedEvent, atMs?: number): LogEntry<ObservedEvent> | "repeated" | "suppressed";
   /** At boot: closes every stream that the log still holds open, with the reason `daemon_restart`. Returns the rows. */
-  closeDanglingSessions(): readonly Logged<StreamClosed>[];
+  closeOrphanedStreams(): readonly LogEntry<StreamClosed>[];
 
   /** The desired state of one peer, whatever its standing. Never throws, nor does `list`. */
   get(peerId: PeerId): DesiredPeer | undefined;
@@ -64,7 +64,7 @@ export interface Store extends Disposable {
    * What the log says of a peer, newest first; `beforeSeq` continues after the last row of a page. Where more is in an archive, a LogArchived
    * with the seq of its last row says so.
    */
-  history(peerId: PeerId, page: { limit: number; beforeSeq?: number }): readonly Logged[];
+  history(peerId: PeerId, page: { limit: number; beforeSeq?: number }): readonly LogEntry[];
   /** The newest row of the log; `seq` is 0 while it is empty. */
   head(): LogHead;
   /** Why the head is not in its file beside the database (head-file.ts); null while it is. No append fails for it. */
@@ -78,7 +78,7 @@ export interface Store extends Disposable {
   /** How messages come now; undefined where none ever came. */
   delivery(): DeliveryChanged | undefined;
   /** How messages came and what was missing of them, oldest first. */
-  deliveries(): readonly Logged<DeliveryEvent>[];
+  deliveries(): readonly LogEntry<DeliveryEvent>[];
   /** Refusals that were not logged since the start, because too many were. */
   readonly suppressedRefusals: number;
 
@@ -101,14 +101,14 @@ export function openStore({ directory, clock, headFile: hasHeadFile = true, ...o
   const rows = tables(database);
   removeLeftovers(database);
   const headFile = hasHeadFile ? openHeadFileOrClose(database, rows, directory) : undefined;
-  const memory = new Memory({
+  const memory = new CommittedState({
     head: rows.head,
     desiredPeers: rows.desiredPeers,
     status: rows.lookup.status,
     cursor: rows.cursor,
   });
   const repetitions = new Repetitions(clock);
-  const alreadyReceived = new AlreadyReceived();
+  const coreDedupe = new CoreDedupe();
   /** A stream that was set back gives sequences up to here once more. */
   let reusedUpTo = newestReused(rows.deliveries().map(({ event }) => event));
   const append = appender(rows, memory, repetitions, clock);
@@ -118,7 +118,7 @@ export function openStore({ directory, clock, headFile: hasHeadFile = true, ...o
   };
   let suppressedRefusals = 0;
 
-  const appendReceived = database.transaction((batch: readonly Arrival[], position: StreamPosition | undefined) => {
+  const appendReceived = database.transaction((batch: readonly IngestItem[], position: StreamPosition | undefined) => {
     const before = position && memory.cursor && isSameStream(position, memory.cursor) ? memory.cursor : undefined;
     // What stands behind all that ever came from this stream cannot be in the log: most messages need not be looked up.
     let newest = before === undefined ? Number.POSITIVE_INFINITY : Math.max(before.sequence, reusedUpTo);
@@ -127,7 +127,7 @@ export function openStore({ directory, clock, headFile: hasHeadFile = true, ...o
       const { streamSequence = 0 } = arrival;
       const isNew = streamSequence > newest;
       if (isNew) newest = streamSequence;
-      return receive({ rows, append, alreadyReceived }, before, isNew, arrival);
+      return receive({ rows, append, coreDedupe }, before, isNew, arrival);
     });
     if (position !== undefined && position.sequence > (before?.sequence ?? 0))
       setCursor({ ...position, firstSequence: before?.firstSequence ?? position.sequence });
@@ -138,7 +138,7 @@ export function openStore({ directory, clock, headFile: hasHeadFile = true, ...o
     const delivery = rows.delivery();
     // What an earlier time of core NATS brought was matched when that ended: a row stands for one message.
     if (cursor !== undefined && delivery?.event.reason === "at_most_once")
-      alreadyReceived.expect(rows.receivedByCore(delivery.seq, Date.parse(cursor.created)), lastSequence);
+      coreDedupe.expect(rows.receivedByCore(delivery.seq, Date.parse(cursor.created)), lastSequence);
     const logged = events.map((event) => append(event, ofStream(event)));
     reusedUpTo = Math.max(reusedUpTo, newestReused(events));
     if (cursor !== undefined) setCursor(cursor);
@@ -169,7 +169,7 @@ export function openStore({ directory, clock, headFile: hasHeadFile = true, ...o
     return append(withWellFormedText(event), { ...OBSERVED, causeSeq }, atMs);
   });
 
-  const closeDanglingSessions = database.transaction(() =>
+  const closeOrphanedStreams = database.transaction(() =>
     rows.openStreams().map(({ seq, peerId, protocol, direction }) => {
       const closed: StreamClosed = { type: "StreamClosed", peerId, protocol, direction, reason: "daemon_restart" };
       return append(closed, { ...OBSERVED, causeSeq: seq });
@@ -212,7 +212,7 @@ export function openStore({ directory, clock, headFile: hasHeadFile = true, ...o
     appendDelivery: (events, cursor, lastSequence) =>
       run("append how events are delivered", () => appendDelivery.immediate(events, cursor, lastSequence)),
     appendObserved: (event, atMs = clock.wallMs()) => run(`append ${event.type}`, () => appendObserved.immediate(event, atMs)),
-    closeDanglingSessions: () => run("close dangling sessions", () => closeDanglingSessions.immediate()),
+    closeOrphanedStreams: () => run("close dangling sessions", () => closeOrphanedStreams.immediate()),
     get: (peerId) => memory.peer(peerId),
     list: () => memory.list(),
     status: (peerId) => run("read a peer's status", () => memory.status(peerId)),

@@ -40,7 +40,7 @@ async function startStream(): Promise<StreamHarness> {
     publish: async (...texts) => {
       for (const text of texts) stream.publish("CREATE_RESOURCE", new TextEncoder().encode(text));
     },
-    makeConsumer: async (config) => stream.placeConsumer(config),
+    makeConsumer: async (config) => stream.recreateConsumerAt(config),
     deleteConsumer: async () => void stream.deleteConsumer(),
     purge: async (keep) => stream.purge(keep),
     remove: async (sequence) => stream.remove(stream.heldFrom(sequence).length - 1),

@@ -3,7 +3,7 @@ import { hash } from "node:crypto";
 import { AckPolicy, type ConsumerConfig, DeliverPolicy, nanos } from "nats";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { PullChannel, StreamLink, StreamMessage } from "../../src/ingest/stream/broker-port.ts";
-import { placeOf } from "../../src/ingest/stream/delivery-position.ts";
+import { deliveryPositionOf } from "../../src/ingest/stream/delivery-position.ts";
 import { messageHash } from "../../src/store/model/dedupe-key.ts";
 
 /** A stream without a message, and no consumer. */
@@ -11,7 +11,7 @@ export interface StreamHarness {
   /** A fresh connection. */
   connect(): Promise<StreamLink>;
   publish(...texts: string[]): Promise<void>;
-  /** Another than the reader's own, which `placeConsumer` of a link makes. */
+  /** Another than the reader's own, which `recreateConsumerAt` of a link makes. */
   makeConsumer(change: Partial<ConsumerConfig>): Promise<void>;
   deleteConsumer(): Promise<void>;
   /** The oldest go, but for the newest `keep`. */
@@ -68,7 +68,7 @@ class Puller {
   /** `text@stream sequence/consumer sequence`. */
   get got(): string[] {
     return this.messages.map(({ data, reply }) => {
-      const place = placeOf(reply);
+      const place = deliveryPositionOf(reply);
       return `${new TextDecoder().decode(data)}@${place?.streamSequence}/${place?.consumerSequence}`;
     });
   }
@@ -104,7 +104,7 @@ export function streamLinkContract(name: string, start: () => Promise<StreamHarn
       const found = await settle(of.consumer());
       return found && [found.delivered.consumer_seq, found.delivered.stream_seq, found.num_ack_pending, found.num_waiting];
     };
-    const place = (startSequence: number) => settle(link.placeConsumer(startSequence));
+    const place = (startSequence: number) => settle(link.recreateConsumerAt(startSequence));
     const has = (puller: Puller, count: number) => harness.eventually(() => puller.messages.length >= count);
     const isTold = (puller: Puller, status: string) => harness.eventually(() => puller.statuses.includes(status));
     const acknowledge = async (message: StreamMessage | undefined) => {
@@ -142,7 +142,7 @@ export function streamLinkContract(name: string, start: () => Promise<StreamHarn
       puller.request(1);
       await has(puller, 1);
       const [message] = puller.messages;
-      const storedAtNs = placeOf(message?.reply)?.storedAtNs ?? "";
+      const storedAtNs = deliveryPositionOf(message?.reply)?.storedAtNs ?? "";
       expect(await settle(link.hashAt(2))).toBe(messageHash(storedAtNs, hash("sha256", message?.data ?? "", "hex")));
       expect(await settle(link.hashAt(3))).toBeUndefined();
       await harness.remove(1);
@@ -173,7 +173,7 @@ export function streamLinkContract(name: string, start: () => Promise<StreamHarn
       const puller = new Puller(link);
       puller.request(3);
       await has(puller, 2);
-      expect(puller.messages.map(({ reply }) => placeOf(reply)?.pending)).toEqual([1, 0]);
+      expect(puller.messages.map(({ reply }) => deliveryPositionOf(reply)?.pending)).toEqual([1, 0]);
       await harness.publish("c", "d");
       await has(puller, 3);
       expect(await consumer()).toEqual([3, 3, 3, 0]);
@@ -249,7 +249,7 @@ export function streamLinkContract(name: string, start: () => Promise<StreamHarn
       await acknowledge(puller.messages[0]);
       await has(puller, 3);
       expect(puller.got).toEqual(["a@1/1", "b@2/2", "b@2/3"]);
-      expect(placeOf(puller.messages[2]?.reply)?.deliveries).toBe(2);
+      expect(deliveryPositionOf(puller.messages[2]?.reply)?.deliveries).toBe(2);
       expect(await consumer()).toEqual([3, 2, 1, 0]);
     });
 

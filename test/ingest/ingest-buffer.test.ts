@@ -1,5 +1,10 @@
 import { describe, expect, it } from "vitest";
-import { BatchDelivery, type BatchOutcome, type DeliveryOptions, type ReceivedMessage } from "../../src/ingest/ingest-buffer.ts";
+import {
+  type BatchOutcome,
+  IngestBuffer,
+  type IngestBufferOptions,
+  type ReceivedMessage,
+} from "../../src/ingest/ingest-buffer.ts";
 import { VirtualClock } from "../../src/sim/time/virtual-clock.ts";
 
 const message = (number: number, size = 1): ReceivedMessage => ({
@@ -8,11 +13,11 @@ const message = (number: number, size = 1): ReceivedMessage => ({
   dedupeKey: null,
 });
 
-function setUp(options: Partial<DeliveryOptions> = {}) {
+function setUp(options: Partial<IngestBufferOptions> = {}) {
   const clock = new VirtualClock();
   const batches: string[][] = [];
   const state = { outcome: "done" as BatchOutcome, overflows: 0, drops: 0 };
-  const delivery = new BatchDelivery({
+  const delivery = new IngestBuffer({
     clock,
     onBatch(batch) {
       batches.push(batch.map(({ subject }) => subject));
@@ -32,7 +37,7 @@ function setUp(options: Partial<DeliveryOptions> = {}) {
   return { clock, batches, state, delivery, offer };
 }
 
-describe("BatchDelivery", () => {
+describe("IngestBuffer", () => {
   it("hands messages over in order, at most 64 at a time, and lets the event loop turn in between", async () => {
     const { clock, batches, delivery, offer } = setUp();
     offer(1, 130);

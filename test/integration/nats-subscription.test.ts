@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { systemClock, systemRandom } from "../../src/base/clock.ts";
-import { BatchDelivery, type BatchOutcome, type ReceivedMessage } from "../../src/ingest/ingest-buffer.ts";
+import { type BatchOutcome, IngestBuffer, type ReceivedMessage } from "../../src/ingest/ingest-buffer.ts";
 import { PersistentConnection } from "../../src/nats/connection/connection.ts";
 import { publishOnce } from "../../src/nats/publish.ts";
 import { CoreSubscription } from "../../src/nats/subscription.ts";
@@ -21,7 +21,7 @@ function subscribe({ url, ...bounds }: Bounds) {
   const logger = new RecordingLogger();
   const texts: string[] = [];
   const state = { outcome: "done" as BatchOutcome, overflows: 0 };
-  const delivery = new BatchDelivery({
+  const delivery = new IngestBuffer({
     clock: systemClock,
     onBatch(batch: readonly ReceivedMessage[]) {
       if (state.outcome === "done")

@@ -7,7 +7,7 @@ import type { Plant } from "./plants/plant.ts";
 const ROOT = directoryUrl(`${import.meta.dirname}/../..`);
 
 /** Where `generate.ts` and `simulate.ts` are, unless a test brings its own. */
-export const SIMULATOR = new URL("src/sim/", ROOT).href;
+export const SIMULATOR = new URL("test/sim/worlds/", ROOT).href;
 
 export type Simulate = (fixture: Fixture, options?: SimulateOptions) => Promise<SimResult>;
 

@@ -9,7 +9,7 @@ import { rawConnection, TemporaryStore } from "./support/temporary-store.ts";
 
 /** Runs the writer until it has said `lines` numbers, kills it in the middle of its next write, and returns the last number it said. */
 async function lastSaidBeforeKill(directory: string, lines: number): Promise<number> {
-  const writer = spawn(process.execPath, [join(import.meta.dirname, "append-forever.ts"), directory], {
+  const writer = spawn(process.execPath, [join(import.meta.dirname, "support/append-forever.ts"), directory], {
     stdio: ["ignore", "pipe", "inherit"],
   });
   const exited = once(writer, "exit");
@@ -40,7 +40,7 @@ describe("a killed writer", () => {
         (rows) => Number(rows) % 10 === 0,
       );
       expect(temporary.read("pragma integrity_check")).toEqual([{ integrity_check: "ok" }]);
-      expect(store.closeDanglingSessions().length).toBeGreaterThan(0);
+      expect(store.closeOrphanedStreams().length).toBeGreaterThan(0);
       before = store.head().seq;
     }
   }, 30_000);

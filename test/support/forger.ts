@@ -5,7 +5,7 @@ import { readRows } from "../../src/store/check/rows/row-reader.ts";
 import { startReplay } from "../../src/store/fold/replay.ts";
 import { CHAIN_START, chainHash } from "../../src/store/model/chain.ts";
 import { cursorOf } from "../../src/store/model/cursor.ts";
-import { placeAfter, type StreamPlace } from "../../src/store/model/derived-cursor.ts";
+import { type DerivedCursor, placeAfter } from "../../src/store/model/derived-cursor.ts";
 import { storedSha256Of } from "../../src/store/model/payload.ts";
 import type { ingestCursor } from "../../src/store/schema/log.ts";
 import { tables } from "../../src/store/sql/tables.ts";
@@ -27,7 +27,7 @@ export function behindTheGuards(database: Database.Database, work: () => void): 
 export function makeFit(database: Database.Database, fromSeq: number): void {
   const setHash = database.prepare("update event_log set chain_hash = ? where seq = ?");
   const replay = startReplay();
-  let [last, place]: [string, StreamPlace | undefined] = [CHAIN_START, undefined];
+  let [last, place]: [string, DerivedCursor | undefined] = [CHAIN_START, undefined];
   for (const row of rowsOf(database)) {
     if (row.seq >= fromSeq) {
       const { supersededPeerId, effect } = row;
@@ -55,7 +55,7 @@ function* rowsOf(database: Database.Database): Generator<LogRow> {
   }
 }
 
-function moveCursor(database: Database.Database, place: StreamPlace | undefined): void {
+function moveCursor(database: Database.Database, place: DerivedCursor | undefined): void {
   const row = database
     .prepare<[], typeof ingestCursor.$inferSelect>(
       "select *, first_sequence as firstSequence, message_hash as messageHash from ingest_cursor",

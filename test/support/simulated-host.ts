@@ -5,7 +5,7 @@ import { didOf } from "../../src/base/ids.ts";
 import type { ObservedEvent } from "../../src/events/types.ts";
 import { createGater } from "../../src/p2p/host/gater.ts";
 import { createPartnerStreams, type Libp2pPartnerStreams } from "../../src/p2p/partner-streams.ts";
-import type { PartnerRule } from "../../src/p2p/registry/admission-policy.ts";
+import type { AdmissionPolicy } from "../../src/p2p/registry/admission-policy.ts";
 import type { StreamObserver } from "../../src/p2p/registry/registry.ts";
 import type { Verdict } from "../../src/reconciler/ports.ts";
 import { SimNetwork } from "../../src/sim/network/network.ts";
@@ -38,7 +38,7 @@ export async function startSimulatedHost(
   init: {
     readonly peerId: PeerId;
     readonly address: Address;
-    readonly rule: PartnerRule;
+    readonly rule: AdmissionPolicy;
     readonly observer: StreamObserver;
     readonly seed?: number;
   },

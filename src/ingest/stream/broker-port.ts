@@ -41,7 +41,7 @@ export interface PullChannel extends Disposable {
 }
 
 /**
- * One connection, and one consumer of one stream. `state`, `hashAt`, `consumer` and `placeConsumer` reject with `stream_missing`,
+ * One connection, and one consumer of one stream. `state`, `hashAt`, `consumer` and `recreateConsumerAt` reject with `stream_missing`,
  * `jetstream_unavailable`, `nats_denied`, `jetstream_refused` or `nats_unavailable` (no answer in time, or the connection ended).
  */
 export interface StreamLink {
@@ -51,7 +51,7 @@ export interface StreamLink {
   /** Undefined where there is none. */
   consumer(): Promise<ConsumerState | undefined>;
   /** Puts the consumer, whatever there was of it, in front of `startSequence`. */
-  placeConsumer(startSequence: number): Promise<void>;
+  recreateConsumerAt(startSequence: number): Promise<void>;
   openPull(listener: PullListener): PullChannel;
   /** Of the message and all before it. Nothing tells whether the broker has got it. */
   acknowledge(message: StreamMessage): void;

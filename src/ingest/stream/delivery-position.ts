@@ -1,6 +1,6 @@
 /** Where a message stands in its stream. The broker says so in the subject that the message is acknowledged on. Pure. */
 
-export interface StreamPlace {
+export interface DeliveryPosition {
   /** How often it was delivered, this time included. */
   readonly deliveries: number;
   readonly streamSequence: number;
@@ -20,7 +20,7 @@ const LEAST_LONG_TOKENS = 11;
  * From `$JS.ACK.<stream>.<consumer>.<deliveries>.<stream sequence>.<consumer sequence>.<time>.<pending>`, or the longer form
  * `$JS.ACK.<domain>.<account>.<stream>.…` of newer servers. Undefined for what is no such subject.
  */
-export function placeOf(ackSubject: string | undefined): StreamPlace | undefined {
+export function deliveryPositionOf(ackSubject: string | undefined): DeliveryPosition | undefined {
   const tokens = ackSubject?.split(".") ?? [];
   if (tokens[0] !== "$JS" || tokens[1] !== "ACK") return undefined;
   if (tokens.length !== SHORT_TOKENS && tokens.length < LEAST_LONG_TOKENS) return undefined;

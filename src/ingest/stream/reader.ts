@@ -9,9 +9,9 @@ import { pause } from "../../base/pause.ts";
 import type { DeliveryEvent } from "../../events/types.ts";
 import { consumerDifferences } from "../../nats/setup/stream-config.ts";
 import { type Cursor, isSameStream } from "../../store/model/cursor.ts";
-import type { Logged } from "../../store/model/log-entry.ts";
+import type { LogEntry } from "../../store/model/log-entry.ts";
 import type { Store } from "../../store/store.ts";
-import type { BatchDelivery } from "../ingest-buffer.ts";
+import type { IngestBuffer } from "../ingest-buffer.ts";
 import { type AtCursor, align, type StreamState } from "./align.ts";
 import type { ConsumerState, StreamLink } from "./broker-port.ts";
 import { PullWindow } from "./pull-window.ts";
@@ -27,11 +27,11 @@ export interface StreamReaderDependencies {
   readonly stream: string;
   readonly consumer: string;
   readonly log: Pick<Store, "cursor" | "delivery" | "appendDelivery">;
-  readonly delivery: Pick<BatchDelivery, "offer" | "discard" | "counts">;
+  readonly delivery: Pick<IngestBuffer, "offer" | "discard" | "counts">;
   readonly clock: Clock;
   readonly logger: Logger;
   /** Called with each row about the stream that the reader appends. */
-  readonly onAppended: (logged: Logged<DeliveryEvent>) => void;
+  readonly onAppended: (logged: LogEntry<DeliveryEvent>) => void;
 }
 
 /** After anything unexpected. */
@@ -131,7 +131,7 @@ export class StreamReader {
     const rereads = this.#rereads;
     const start = rereads ? found.firstSequence : cursor.sequence + 1;
     const stands = !rereads && consumerState !== undefined && standsAt(consumerState, cursor);
-    if (!stands) await link.placeConsumer(start);
+    if (!stands) await link.recreateConsumerAt(start);
     // Made anew since we looked, it would be read from the middle, and its messages taken for those of the one before.
     if (!stands && !isSameStream(await link.state(), found)) return "the stream was made anew meanwhile";
     if (isOver()) return "";

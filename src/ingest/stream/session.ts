@@ -3,10 +3,10 @@ import { hash } from "node:crypto";
 import type { Clock } from "../../base/clock.ts";
 import type { Cursor } from "../../store/model/cursor.ts";
 import { dedupeKeyOf, messageHash } from "../../store/model/dedupe-key.ts";
-import type { BatchDelivery } from "../ingest-buffer.ts";
+import type { IngestBuffer } from "../ingest-buffer.ts";
 import { gapBetween } from "./align.ts";
 import type { StreamLink, StreamMessage } from "./broker-port.ts";
-import { placeOf, type StreamPlace } from "./delivery-position.ts";
+import { type DeliveryPosition, deliveryPositionOf } from "./delivery-position.ts";
 import { Pull, type PullEnd } from "./pull.ts";
 
 interface SessionInit {
@@ -17,7 +17,7 @@ interface SessionInit {
   readonly consumerSequence: number;
   /** How many messages are under way or buffered at most. */
   readonly window: number;
-  readonly delivery: Pick<BatchDelivery, "offer" | "counts">;
+  readonly delivery: Pick<IngestBuffer, "offer" | "counts">;
   readonly clock: Clock;
   /** A message came: its sequence, and how many the consumer has still to deliver. */
   readonly onProgress: (sequence: number, pending: number) => void;
@@ -63,7 +63,7 @@ export class StreamSession implements Disposable {
 
   /** What is not as expected, if anything. */
   #take(message: StreamMessage): string | undefined {
-    const place = placeOf(message.reply);
+    const place = deliveryPositionOf(message.reply);
     if (place === undefined) return `a message on ${message.subject} does not say where it stands in the stream`;
     if (place.consumerSequence !== this.#consumerSequence)
       return `delivery ${place.consumerSequence} came where ${this.#consumerSequence} was due`;
@@ -75,7 +75,7 @@ export class StreamSession implements Disposable {
   }
 
   /** Deliveries have no gap, so a gap between their sequences is one of the stream. */
-  #offer(message: StreamMessage, place: StreamPlace): boolean {
+  #offer(message: StreamMessage, place: DeliveryPosition): boolean {
     const { cursor, delivery } = this.#init;
     const { streamSequence: sequence, storedAtNs } = place;
     // A copy: the client's bytes are a view that would keep the whole read of the socket in memory.

@@ -10,7 +10,7 @@ const NAME = "nats-server";
 const SERVER_DIRECTORIES = ["/usr/sbin", "/usr/local/sbin", "/usr/local/bin"];
 
 /** Where scripts/bootstrap puts one when the system has none. */
-const BOOTSTRAPPED = fileURLToPath(new URL(`../../.tools/bin/${NAME}`, import.meta.url));
+const BOOTSTRAPPED = fileURLToPath(new URL(`../../../.tools/bin/${NAME}`, import.meta.url));
 
 /**
  * The path of an executable nats-server: `NATS_SERVER` if set, else one on `PATH`, else in the system's server directories, else

@@ -7,7 +7,7 @@ import { abortable } from "../abortable.ts";
 import { MAX_UNPROVEN_PER_PEER, MAX_UNPROVEN_TOTAL, PARTNER_PROTOCOL } from "../constants.ts";
 import { peerIdOf } from "../host/connection-index.ts";
 import type { HostConnection, HostStream } from "../host/host.ts";
-import type { PartnerRule } from "../registry/admission-policy.ts";
+import type { AdmissionPolicy } from "../registry/admission-policy.ts";
 import { inboundRefused, refusalBy } from "../registry/admission-policy.ts";
 import type { StreamKey, StreamObserver, StreamRegistry } from "../registry/registry.ts";
 import type { Heartbeat } from "./codec.ts";
@@ -18,7 +18,7 @@ import { challenge } from "./probe.ts";
 export interface HandlerComponents {
   readonly clock: Clock;
   readonly random: Random;
-  readonly rule: PartnerRule;
+  readonly rule: AdmissionPolicy;
   readonly registry: StreamRegistry<PartnerStream>;
   readonly observer: Pick<StreamObserver, "observed">;
   readonly firstHeartbeatTimeoutMs: number;

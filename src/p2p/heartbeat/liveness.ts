@@ -43,7 +43,7 @@ export class Liveness {
   }
 
   /** Something other than a ping went unanswered: the connection is suspect until it answers a ping. */
-  doubt(connection: HostConnection): void {
+  markSuspect(connection: HostConnection): void {
     this.#pingUnderWay(connection).overdue = true;
   }
 

@@ -6,7 +6,7 @@ import type { PeerId } from "../../base/ids.ts";
 import type { DesiredPeer } from "../../events/types.ts";
 import { Attempt, abortable } from "../abortable.ts";
 import { PARTNER_PROTOCOL } from "../constants.ts";
-import type { ConnectionBook } from "../host/connection-index.ts";
+import type { ConnectionIndex } from "../host/connection-index.ts";
 import { carriesPartnerStream } from "../host/connection-index.ts";
 import { dialTarget } from "../host/dial-target.ts";
 import type { Host, HostConnection } from "../host/host.ts";
@@ -23,7 +23,7 @@ export interface OpenerComponents {
   readonly self: SelfDescription;
   readonly heartbeatTimestamp: TimestampFormat;
   readonly registry: StreamRegistry<PartnerStream>;
-  readonly connections: ConnectionBook;
+  readonly connections: ConnectionIndex;
   readonly liveness: Liveness;
 }
 
@@ -166,7 +166,7 @@ export class HeartbeatOpener {
     for (const connection of attempt.dialled) if (!carriesPartnerStream(connection)) connection.abort(reason);
     const { connection } = attempt;
     const timedOut = attempt.signal.aborted && abortError(attempt.signal).code === "timeout";
-    if (timedOut && connection?.status === "open") this.#components.liveness.doubt(connection);
+    if (timedOut && connection?.status === "open") this.#components.liveness.markSuspect(connection);
     this.#keepOneSuspect(peerId);
   }
 

@@ -10,7 +10,7 @@ import type { Host, HostConnection, HostEvents, RemotePeer } from "./host.ts";
 /** libp2p prints a PeerID in the same canonical text that our own parsing gives. */
 export const peerIdOf = (peerId: RemotePeer): PeerId => peerId.toString() as PeerId;
 
-export class ConnectionBook implements Disposable {
+export class ConnectionIndex implements Disposable {
   readonly #host: Host;
   readonly #onOpened: (connection: HostConnection, peerId: PeerId) => void;
   readonly #byPeer = new Map<PeerId, Set<HostConnection>>();

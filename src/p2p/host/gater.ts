@@ -1,6 +1,6 @@
 /** Connections that are refused as soon as it is known whose they are. */
 
-import { inboundRefused, type PartnerRule, refusalBy } from "../registry/admission-policy.ts";
+import { type AdmissionPolicy, inboundRefused, refusalBy } from "../registry/admission-policy.ts";
 import type { StreamObserver } from "../registry/registry.ts";
 import { peerIdOf } from "./connection-index.ts";
 import type { HostGater, RemotePeer } from "./host.ts";
@@ -9,7 +9,7 @@ import type { HostGater, RemotePeer } from "./host.ts";
  * Denies the blacklisted, inbound and outbound; strangers may connect, since their next event may make them partners. Who is
  * denied comes too early to ask for a stream, and is reported as refused all the same.
  */
-export function createGater(rule: PartnerRule, observer: Pick<StreamObserver, "observed"> | undefined): HostGater {
+export function createGater(rule: AdmissionPolicy, observer: Pick<StreamObserver, "observed"> | undefined): HostGater {
   const blacklisted = (peerId: RemotePeer) => {
     const refusal = refusalBy(rule, peerIdOf(peerId));
     return refusal?.code === "blacklisted" ? refusal : undefined;

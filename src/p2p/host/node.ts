@@ -14,7 +14,7 @@ import { deadline } from "../../base/clock.ts";
 import { messageOf, PartnerdError } from "../../base/errors.ts";
 import { abortable } from "../abortable.ts";
 import { MAX_STREAMS_PER_CONNECTION, NODE_STOP_TIMEOUT_MS } from "../constants.ts";
-import type { PartnerRule } from "../registry/admission-policy.ts";
+import type { AdmissionPolicy } from "../registry/admission-policy.ts";
 import type { StreamObserver } from "../registry/registry.ts";
 import { createGater } from "./gater.ts";
 
@@ -26,7 +26,7 @@ export interface NodeOptions {
   readonly listen: readonly string[];
   /** Past this, new inbound connections are refused and idle ones closed. */
   readonly maxConnections: number;
-  readonly rule: PartnerRule;
+  readonly rule: AdmissionPolicy;
   /** Who is told of refused connections, if anybody. */
   readonly observer?: Pick<StreamObserver, "observed">;
   /** The pre-shared key of a private network, as `parseSwarmKey` gives it; null for a public one. */

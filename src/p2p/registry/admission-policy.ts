@@ -5,13 +5,13 @@ import type { InboundRefused } from "../../events/types.ts";
 import type { Verdict } from "../../reconciler/ports.ts";
 import { PARTNER_PROTOCOL } from "../constants.ts";
 
-export interface PartnerRule {
+export interface AdmissionPolicy {
   /** What the desired state says of this peer now. Does not throw. */
   mayOpen(peerId: PeerId): Verdict;
 }
 
 /** Why the rule refuses this peer, or undefined where it does not. */
-export function refusalBy(rule: PartnerRule, peerId: PeerId): PartnerdError | undefined {
+export function refusalBy(rule: AdmissionPolicy, peerId: PeerId): PartnerdError | undefined {
   const verdict = rule.mayOpen(peerId);
   switch (verdict) {
     case "ok":

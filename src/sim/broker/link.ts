@@ -10,7 +10,7 @@ import type {
   StreamLink,
   StreamMessage,
 } from "../../ingest/stream/broker-port.ts";
-import { placeOf } from "../../ingest/stream/delivery-position.ts";
+import { deliveryPositionOf } from "../../ingest/stream/delivery-position.ts";
 import { consumerConfig } from "../../nats/setup/stream-config.ts";
 import type { ClockView } from "../time/virtual-clock.ts";
 import type { Inbox } from "./consumer.ts";
@@ -62,10 +62,10 @@ export class SimLink implements StreamLink {
   }
 
   /** Two requests, as it is with NATS: between them there is no consumer. */
-  async placeConsumer(startSequence: number): Promise<void> {
+  async recreateConsumerAt(startSequence: number): Promise<void> {
     const { stream, consumer } = this.#init;
     await this.#ask("delete the consumer", () => stream.deleteConsumer());
-    await this.#ask("create the consumer", () => stream.placeConsumer(consumerConfig(consumer, startSequence)));
+    await this.#ask("create the consumer", () => stream.recreateConsumerAt(consumerConfig(consumer, startSequence)));
   }
 
   openPull(listener: PullListener): PullChannel {
@@ -81,7 +81,7 @@ export class SimLink implements StreamLink {
   }
 
   acknowledge({ reply }: StreamMessage): void {
-    const place = placeOf(reply);
+    const place = deliveryPositionOf(reply);
     if (place === undefined || this.#isClosed || !this.#init.beforeAcknowledge()) return;
     this.#toBroker(() => this.#init.stream.consumer?.acknowledge(place.streamSequence));
     this.#init.afterAcknowledge();

@@ -155,7 +155,7 @@ export class SimStream {
   }
 
   /** Instead of whatever there was. */
-  placeConsumer(config: Partial<ConsumerConfig>): void {
+  recreateConsumerAt(config: Partial<ConsumerConfig>): void {
     this.deleteConsumer();
     this.#consumer = new SimConsumer(this, config, this.#clock, this.#onAcknowledged);
   }

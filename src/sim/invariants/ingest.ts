@@ -4,7 +4,7 @@ import { decodeMessage } from "../../events/decode.ts";
 import type { DeliveryGap } from "../../events/types.ts";
 import { DEFAULT_LIMITS, DEFAULT_VOCABULARY } from "../../events/vocabulary.ts";
 import type { Cursor } from "../../store/model/cursor.ts";
-import type { Logged } from "../../store/model/log-entry.ts";
+import type { LogEntry } from "../../store/model/log-entry.ts";
 import type { Stored } from "../broker/stream.ts";
 import { CONVERGED_WITHIN_MS } from "./convergence.ts";
 import type { Invariant, Scene } from "./invariant.ts";
@@ -166,7 +166,7 @@ export function ingest(scene: Scene): Invariant {
     lastOf = undefined;
   }
 
-  function isInOrder({ seq, dedupeKey, streamSequence }: Logged): void {
+  function isInOrder({ seq, dedupeKey, streamSequence }: LogEntry): void {
     if (dedupeKey === null || streamSequence === null) return;
     const [created = ""] = dedupeKey.split("/");
     // Behind a set-back that nothing shows, a resync finds late what comes first.
@@ -188,7 +188,7 @@ export function ingest(scene: Scene): Invariant {
   }
 
   /** Of what came before the last break nobody can tell whether it is the message that is gone. */
-  function gapIsOne({ seq, streamSequence }: Logged, { reason, lastStreamSequence }: DeliveryGap): void {
+  function gapIsOne({ seq, streamSequence }: LogEntry, { reason, lastStreamSequence }: DeliveryGap): void {
     const { recreations, setBacks } = stream.lives;
     const isOne = reason === "purged" || (reason === "recreated" ? recreations > told.recreations : setBacks > told.setBacks);
     if (!isOne) scene.violated("gap-is-one", `#${seq} says that the stream was ${reason}, and it was not`);

@@ -7,7 +7,7 @@ import type { Libp2pPartnerStreams } from "../../p2p/partner-streams.ts";
 import type { Action } from "../../reconciler/decide.ts";
 import type { Outcome } from "../../reconciler/outcome.ts";
 import type { Reconciler } from "../../reconciler/reconciler.ts";
-import type { Logged } from "../../store/model/log-entry.ts";
+import type { LogEntry } from "../../store/model/log-entry.ts";
 import type { Store } from "../../store/store.ts";
 import type { SimBroker } from "../broker/broker.ts";
 import type { Stored } from "../broker/stream.ts";
@@ -50,7 +50,7 @@ export interface Invariant {
   ended?(): void;
   /** Something happened on the wire, or could not; its row is written next. */
   observed?(event: ObservedEvent): void;
-  logged?(logged: Logged): void;
+  logged?(logged: LogEntry): void;
   acted?(peerId: PeerId, action: Action): void;
   settled?(peerId: PeerId, outcome: Outcome): void;
   resyncFound?(peerId: PeerId): void;

@@ -11,7 +11,7 @@ import type { Anchor } from "../sql/archive-rows.ts";
 import { placeholders, writer } from "../sql/statement.ts";
 import { type Tables, tables } from "../sql/tables.ts";
 import { appender, OBSERVED } from "../write/append.ts";
-import { Memory } from "../write/committed-state.ts";
+import { CommittedState } from "../write/committed-state.ts";
 import { type Repetition, Repetitions } from "../write/repetitions.ts";
 import { IS_OVER } from "./remove-archived-rows.ts";
 
@@ -86,7 +86,7 @@ function refuseMoved(rows: Tables, { firstSeq }: NewAnchor): void {
   });
 }
 
-function memoryOf(rows: Tables): Memory {
+function memoryOf(rows: Tables): CommittedState {
   const { head, desiredPeers, cursor, lookup } = rows;
-  return new Memory({ head, desiredPeers, cursor, status: lookup.status });
+  return new CommittedState({ head, desiredPeers, cursor, status: lookup.status });
 }

@@ -10,7 +10,7 @@ import { FROM_ZERO } from "../fold/replay.ts";
 import type { LogHead } from "../head/head-file.ts";
 import { CHAIN_START } from "../model/chain.ts";
 import type { Cursor } from "../model/cursor.ts";
-import { placeAfter, type StreamPlace } from "../model/derived-cursor.ts";
+import { type DerivedCursor, placeAfter } from "../model/derived-cursor.ts";
 import { type Finding, sentenceOf } from "../model/finding.ts";
 import { writeDerived } from "../recovery/copy-rows.ts";
 import { DATABASE_NAME, databaseFileOf } from "../sql/database-file.ts";
@@ -83,7 +83,7 @@ class Restoring {
   readonly #onProgress: (rows: number) => void;
   readonly #repetitions = new Map<number, Repetition>();
   #batch: LogRow[] = [];
-  #place: StreamPlace | undefined;
+  #place: DerivedCursor | undefined;
   #start: ArchiveStart = { ...FROM_ZERO, chainHash: CHAIN_START };
   #atMs: number | null = null;
 
@@ -159,7 +159,7 @@ class Restoring {
 }
 
 /** Where the rows alone say that the log stands. */
-function cursorAt(place: StreamPlace | undefined): Cursor | null {
+function cursorAt(place: DerivedCursor | undefined): Cursor | null {
   if (place === undefined || place.stream === null || place.firstSequence === null) return null;
   const { stream, created, firstSequence, sequence, messageHash } = place;
   return { stream, created, firstSequence, sequence, messageHash };

@@ -2,7 +2,7 @@
 import type { Database } from "better-sqlite3";
 import { type ArchivedState, coreMessageItem, messageItem } from "../fold/archived-state.ts";
 import type { Finding } from "../model/finding.ts";
-import type { LoggedRow } from "../model/log-entry.ts";
+import type { LogEntryRow } from "../model/log-entry.ts";
 import { type SetDigest, SetDigester } from "../model/set-digest.ts";
 
 /** `states`: those of all anchors. Rows up to `lastSeq` may not have been deleted yet. */
@@ -23,7 +23,7 @@ export function* archivedMessageFindings(
   yield* compared("archived_core_message", coreMessages.digest(), totalOf(states.map((state) => state.coreMessages)));
 }
 
-type LeftoverRow = Pick<LoggedRow, "seq" | "atMs" | "dedupeKey" | "streamSequence" | "subject" | "payloadSha256">;
+type LeftoverRow = Pick<LogEntryRow, "seq" | "atMs" | "dedupeKey" | "streamSequence" | "subject" | "payloadSha256">;
 
 const MESSAGES = `select created, stream_sequence, message_hash
   from archived_message left join archived_stream on archived_stream.id = archived_message.stream_id`;

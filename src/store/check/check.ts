@@ -26,7 +26,7 @@ import { Findings } from "./findings.ts";
 import { headBeside, headFindings, type KnownHead, LOG_BEGINNING } from "./head-check.ts";
 import { chainCheck } from "./rows/chain-check.ts";
 import { columnTypesCheck } from "./rows/column-types.ts";
-import { streamPlaces } from "./rows/cursor-check.ts";
+import { cursorCheck } from "./rows/cursor-check.ts";
 import { highestSeq, LogPass } from "./rows/log-pass.ts";
 import { payloadCheck } from "./rows/payload-check.ts";
 import { repetitionFindings } from "./rows/repetitions-check.ts";
@@ -99,7 +99,7 @@ function checkContents(
   const origin = attemptOrigin(database, findings);
   if (origin === undefined) return { events: 0, head: NO_ROWS };
   const { start, projections } = origin;
-  const [replay, places] = [replayCheck(startReplay(projections)), streamPlaces()];
+  const [replay, places] = [replayCheck(startReplay(projections)), cursorCheck()];
   if (projections === undefined) replay.unreadable?.();
   const lastSeq = () => highestSeq(database) ?? Math.max(0, ...known.map(({ seq }) => seq));
   let total = lastSeq();

@@ -9,7 +9,7 @@ import type { ErrorCode } from "../../base/errors.ts";
 import type { Address, Did, PeerId, ResourceId } from "../../base/ids.ts";
 import type { CloseReason, DeliveryGuarantee, GapReason } from "../../events/types.ts";
 import { dedupeKeyParts } from "../model/dedupe-key.ts";
-import type { LoggedRow } from "../model/log-entry.ts";
+import type { LogEntryRow } from "../model/log-entry.ts";
 import type { archiveAnchor } from "../schema/archive.ts";
 import type { Projections } from "./replay.ts";
 
@@ -98,13 +98,13 @@ const schema = z.strictObject({
 export type ArchivedState = z.infer<typeof schema>;
 
 /** A row's part of `messages`; undefined where it has none. */
-export function messageItem(row: Pick<LoggedRow, "dedupeKey" | "streamSequence">): readonly (string | number)[] | undefined {
+export function messageItem(row: Pick<LogEntryRow, "dedupeKey" | "streamSequence">): readonly (string | number)[] | undefined {
   if (row.dedupeKey === null) return undefined;
   const { created, streamSequence, messageHash } = dedupeKeyParts(row.dedupeKey, row.streamSequence);
   return [created, streamSequence, messageHash];
 }
 
-type CoreMessageColumns = Pick<LoggedRow, "seq" | "atMs" | "dedupeKey" | "subject" | "payloadSha256">;
+type CoreMessageColumns = Pick<LogEntryRow, "seq" | "atMs" | "dedupeKey" | "subject" | "payloadSha256">;
 
 /** A row's part of `coreMessages`; undefined where it has none. */
 export function coreMessageItem(row: CoreMessageColumns): readonly (string | number)[] | undefined {

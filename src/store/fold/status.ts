@@ -2,7 +2,7 @@
 import type { ErrorCode } from "../../base/errors.ts";
 import type { PeerId } from "../../base/ids.ts";
 import type { CloseReason, Direction, ObservedEvent, StreamClosed } from "../../events/types.ts";
-import type { Logged } from "../model/log-entry.ts";
+import type { LogEntry } from "../model/log-entry.ts";
 
 /** A StreamOpened that nothing has ended yet. */
 export interface OpenStream {
@@ -64,7 +64,7 @@ export function foldStatus(before: PeerStatus | undefined, logged: ObservedAt): 
   }
 }
 
-type ObservedAt = Pick<Logged<ObservedEvent>, "seq" | "atMs" | "causeSeq" | "event">;
+type ObservedAt = Pick<LogEntry<ObservedEvent>, "seq" | "atMs" | "causeSeq" | "event">;
 
 export function hasFailures(status: PeerStatus): boolean {
   return status.lastError !== null || status.lastRefusal !== null;

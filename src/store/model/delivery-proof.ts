@@ -1,7 +1,7 @@
 /** What the log can prove about its own completeness: up to where, and except for what. Pure. */
 import type { DeliveryEvent, DeliveryGuarantee, GapReason } from "../../events/types.ts";
 import type { Cursor } from "./cursor.ts";
-import type { Logged } from "./log-entry.ts";
+import type { LogEntry } from "./log-entry.ts";
 
 /** A time during which messages came in one way. */
 interface DeliverySpan {
@@ -31,7 +31,7 @@ export interface DeliveryProof {
 }
 
 /** `deliveries`: all rows of the log about it, oldest first. */
-export function deliveryProof(cursor: Cursor | undefined, deliveries: readonly Logged<DeliveryEvent>[]): DeliveryProof {
+export function deliveryProof(cursor: Cursor | undefined, deliveries: readonly LogEntry<DeliveryEvent>[]): DeliveryProof {
   const missing: MissingMessages[] = [];
   const spans: DeliverySpan[] = [];
   for (const { event, atMs } of deliveries) {

@@ -4,9 +4,9 @@
  */
 import type { StreamIdentity } from "./cursor.ts";
 import { parseDedupeKey } from "./dedupe-key.ts";
-import type { LoggedRow } from "./log-entry.ts";
+import type { LogEntryRow } from "./log-entry.ts";
 
-export interface StreamPlace {
+export interface DerivedCursor {
   /** Null where no row names it. */
   readonly stream: string | null;
   readonly created: string;
@@ -21,7 +21,7 @@ export interface StreamPlace {
 }
 
 export type PlacedRow = Pick<
-  LoggedRow,
+  LogEntryRow,
   "seq" | "type" | "reason" | "message" | "dedupeKey" | "streamSequence" | "lastStreamSequence"
 >;
 
@@ -37,7 +37,7 @@ function followedStream(message: string | null): StreamIdentity | undefined {
 }
 
 /** Where the log stands after `row`, which follows a row after which it stood at `place`. Undefined: in no stream. */
-export function placeAfter(place: StreamPlace | undefined, row: PlacedRow): StreamPlace | undefined {
+export function placeAfter(place: DerivedCursor | undefined, row: PlacedRow): DerivedCursor | undefined {
   const { seq, type, reason, dedupeKey, streamSequence, lastStreamSequence } = row;
   if (streamSequence === null) return place;
   // From a recreated or reused stream on, what was known of sequences means nothing.
@@ -51,12 +51,16 @@ export function placeAfter(place: StreamPlace | undefined, row: PlacedRow): Stre
   return { stream: null, created: key.created, firstSequence: null, ...message };
 }
 
-function furthest(place: StreamPlace, next: Pick<StreamPlace, "sequence" | "messageHash" | "seq">): StreamPlace {
+function furthest(place: DerivedCursor, next: Pick<DerivedCursor, "sequence" | "messageHash" | "seq">): DerivedCursor {
   return next.sequence > place.sequence ? { ...place, ...next } : place;
 }
 
 /** It goes on where it stood, or begins at another place: the daemon has found no cursor, or another stream. */
-function followed(place: StreamPlace | undefined, { seq, message }: PlacedRow, firstSequence: number): StreamPlace | undefined {
+function followed(
+  place: DerivedCursor | undefined,
+  { seq, message }: PlacedRow,
+  firstSequence: number,
+): DerivedCursor | undefined {
   const identity = followedStream(message);
   if (identity === undefined) return place;
   const before = { sequence: firstSequence - 1, messageHash: null, seq };

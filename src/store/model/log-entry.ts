@@ -6,7 +6,7 @@ import type { CloseReason, DeliveryGuarantee, Effect, GapReason, LogEvent, Rejec
 import type { eventLog } from "../schema/log.ts";
 
 /** An event with its place in the log. */
-export interface Logged<Event extends LogEvent = LogEvent> {
+export interface LogEntry<Event extends LogEvent = LogEvent> {
   readonly seq: number;
   /** Wall time, ms since the epoch. `seq`, not time, gives the order. */
   readonly atMs: number;
@@ -33,10 +33,10 @@ export interface Logged<Event extends LogEvent = LogEvent> {
 type LogRow = typeof eventLog.$inferSelect;
 
 /** The columns of a log row without the payload, which only its readers in SQL need. */
-export type LoggedRow = Omit<LogRow, "payload" | "payloadEncoding">;
+export type LogEntryRow = Omit<LogRow, "payload" | "payloadEncoding">;
 
 /** The columns that a replay reads: the event, what it was appended with, and what it was said to do. */
-export type ReplayedRow = Omit<LoggedRow, "source" | "subject" | "dedupeKey" | "payloadBytes" | "payloadSha256" | "chainHash">;
+export type ReplayedRow = Omit<LogEntryRow, "source" | "subject" | "dedupeKey" | "payloadBytes" | "payloadSha256" | "chainHash">;
 
 type EventColumns = Pick<LogRow, "type" | "peerId" | keyof typeof NO_DETAILS>;
 
@@ -55,7 +55,7 @@ const NO_DETAILS = {
 };
 
 /** The columns of a row of which only its event and its place are kept. */
-export const NO_COLUMNS: Omit<LoggedRow, "seq" | "type" | "atMs"> = {
+export const NO_COLUMNS: Omit<LogEntryRow, "seq" | "type" | "atMs"> = {
   ...NO_DETAILS,
   peerId: null,
   source: null,
@@ -76,7 +76,7 @@ export function columnsOf(event: LogEvent): EventColumns {
 }
 
 /** Throws `database_failed` for a row that this program could not have written. */
-export function loggedOf(row: LoggedRow): Logged {
+export function logEntryOf(row: LogEntryRow): LogEntry {
   const { seq, atMs, effect, supersededPeerId, causeSeq, source, subject, dedupeKey } = row;
   const { payloadBytes, payloadSha256, streamSequence, chainHash } = row;
   const place = { seq, atMs, effect, supersededPeerId, causeSeq, source, subject, dedupeKey };

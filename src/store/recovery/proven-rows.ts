@@ -9,14 +9,14 @@ import type { LogRow, LogStart, RowCheck } from "../check/rows/row-check.ts";
 import { attempt, readRows } from "../check/rows/row-reader.ts";
 import { projectionsOf } from "../fold/archived-state.ts";
 import { type Projections, startReplay } from "../fold/replay.ts";
-import { type PlacedRow, placeAfter, type StreamPlace } from "../model/derived-cursor.ts";
+import { type DerivedCursor, type PlacedRow, placeAfter } from "../model/derived-cursor.ts";
 import { archiveRows } from "../sql/archive-rows.ts";
 
 /** Where the rows of a log begin, and how things stood there. */
 export interface LogOrigin {
   readonly start: LogStart;
   readonly projections: Projections;
-  readonly place: StreamPlace | undefined;
+  readonly place: DerivedCursor | undefined;
 }
 
 /** Of a log without an archive. */
@@ -33,7 +33,7 @@ export function originOf(database: Database): LogOrigin {
   if (anchor === undefined) return EMPTY_ORIGIN;
   const place = archived
     .archivedDeliveries()
-    .reduce<StreamPlace | undefined>((before, row) => placeAfter(before, row), undefined);
+    .reduce<DerivedCursor | undefined>((before, row) => placeAfter(before, row), undefined);
   return {
     start: { seq: anchor.lastSeq, chainHash: anchor.lastChainHash },
     projections: projectionsOf(archived.archivedState(anchor)),
@@ -42,7 +42,7 @@ export function originOf(database: Database): LogOrigin {
 }
 
 /** The messages that were archived are past the rows about the stream itself. */
-function furthestArchived(database: Database, place: StreamPlace, lastSeq: number): StreamPlace {
+function furthestArchived(database: Database, place: DerivedCursor, lastSeq: number): DerivedCursor {
   const newest = `
     select max(stream_sequence) from (
       select stream_sequence, stream_created from archived_peer union all select stream_sequence, stream_created from archived_resource
@@ -56,7 +56,7 @@ export class ProvenRows {
   readonly #checks: readonly RowCheck[];
   readonly projections: Projections;
   #last: LogStart & { readonly atMs: number | null };
-  #place: StreamPlace | undefined;
+  #place: DerivedCursor | undefined;
 
   constructor({ start, projections, place }: LogOrigin) {
     const replay = startReplay(projections);
@@ -71,7 +71,7 @@ export class ProvenRows {
     return this.#last;
   }
 
-  get place(): StreamPlace | undefined {
+  get place(): DerivedCursor | undefined {
     return this.#place;
   }
 

@@ -7,7 +7,7 @@ import { attempt } from "../check/rows/row-reader.ts";
 import { archivedMessage } from "../fold/archive-sentence.ts";
 import { contradictionOf } from "../head/head-file.ts";
 import type { Cursor } from "../model/cursor.ts";
-import type { StreamPlace } from "../model/derived-cursor.ts";
+import type { DerivedCursor } from "../model/derived-cursor.ts";
 import { archiveRows } from "../sql/archive-rows.ts";
 import { isEmpty, openDatabase } from "../sql/open.ts";
 import { copyArchiveTables, copyLog, withoutGuards, writeDerived } from "./copy-rows.ts";
@@ -41,7 +41,7 @@ export function openDamaged(file: string): Database.Database | undefined {
  * Makes the database of `directory` out of `damaged`, which `source` reads; an empty one where there is no `source`. Throws `check_failed`
  * where something speaks against the rows themselves, so that none is proved.
  */
-export function makeAnew(
+export function rebuildFromProven(
   directory: string,
   damaged: string,
   source: Database.Database | undefined,
@@ -119,7 +119,7 @@ function refuseUnprovenArchive(made: Database.Database, lastSeq: number): void {
 }
 
 /** By the rows; a cursor that is sound tells what they do not, if it is of the same stream. */
-function cursorAt(place: StreamPlace | undefined, found: Cursor | null): Cursor | null {
+function cursorAt(place: DerivedCursor | undefined, found: Cursor | null): Cursor | null {
   if (place === undefined) return null;
   const { created, sequence, messageHash } = place;
   const same = found?.created === created ? found : undefined;

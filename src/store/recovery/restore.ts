@@ -11,7 +11,7 @@ import { ARCHIVE_LOCK, lockDirectory } from "../sql/lock.ts";
 import { type CopyProgress, copyDatabase, removeDatabase } from "./copy.ts";
 import { cursorIn, lastSeqOf } from "./damaged.ts";
 import { refuseUnsound } from "./refuse-unsound.ts";
-import { putInPlace } from "./swap-database.ts";
+import { swapDatabase } from "./swap-database.ts";
 
 export interface RestoreOptions {
   readonly directory: string;
@@ -70,7 +70,7 @@ export async function restoreBackup(options: RestoreOptions): Promise<RestoredBa
       "restore another backup with --from FILE, or what can be proved with --from-jetstream",
     );
     const [lastSeqBefore, cursor] = [lastSeqOf(database), cursorIn(copy)];
-    const { setAside } = putInPlace(copy, directory, report.head, nowMs);
+    const { setAside } = swapDatabase(copy, directory, report.head, nowMs);
     return { events: report.events, head: report.head, lastSeqBefore, cursor, setAside };
   } finally {
     removeDatabase(copy);

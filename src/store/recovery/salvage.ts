@@ -8,10 +8,10 @@ import { checkDatabase } from "../check/check.ts";
 import { DATABASE_NAME } from "../sql/database-file.ts";
 import { lastSeqOf } from "./damaged.ts";
 import { type LostRows, lostRows } from "./lost-rows.ts";
-import { makeAnew, openDamaged } from "./rebuild-from-proven.ts";
+import { openDamaged, rebuildFromProven } from "./rebuild-from-proven.ts";
 import { refuseUnsound } from "./refuse-unsound.ts";
 import { type Restored, whileNobodyWrites } from "./restore.ts";
-import { putInPlace } from "./swap-database.ts";
+import { swapDatabase } from "./swap-database.ts";
 
 export interface SalvageOptions {
   readonly directory: string;
@@ -40,14 +40,14 @@ export function salvage({ directory, nowMs, onProgress = () => {} }: SalvageOpti
   const source = openDamaged(damaged);
   try {
     const lastSeq = lastSeqOf(damaged) ?? 0;
-    const { seq, cursor } = makeAnew(work, damaged, source, (row) => onProgress(row, lastSeq));
+    const { seq, cursor } = rebuildFromProven(work, damaged, source, (row) => onProgress(row, lastSeq));
     const lost = lostRows(source, seq, lastSeq);
     // Before its files are moved.
     source?.close();
     const made = join(work, DATABASE_NAME);
     const report = checkDatabase({ path: made });
     refuseUnsound(report, "restore a backup with --from FILE");
-    const { setAside } = putInPlace(made, directory, report.head, nowMs);
+    const { setAside } = swapDatabase(made, directory, report.head, nowMs);
     return { events: report.events, head: report.head, cursor, lost, setAside };
   } finally {
     source?.close();

@@ -15,7 +15,7 @@ export interface InPlace {
  * Puts `file`, of which nobody has a handle and which ends at `head`, in the place of the directory's database. Should it be ended in
  * between, the head file stands beside a database that it does not fit, which no daemon takes for its own. Throws `file_failed`.
  */
-export function putInPlace(file: string, directory: string, head: LogHead, atMs: number): InPlace {
+export function swapDatabase(file: string, directory: string, head: LogHead, atMs: number): InPlace {
   const database = join(directory, DATABASE_NAME);
   const isThere = [database, `${database}-wal`, headFileIn(directory)].some((file) => existsSync(file));
   const setAside = isThere ? freeName(`${database}.damaged-${utc(atMs)}`) : null;

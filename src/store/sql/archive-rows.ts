@@ -6,7 +6,7 @@ import { messageOf, PartnerdError } from "../../base/errors.ts";
 import type { PeerId, ResourceId } from "../../base/ids.ts";
 import { type ArchivedState, unpackState } from "../fold/archived-state.ts";
 import { type DedupeKeyParts, dedupeKeyParts } from "../model/dedupe-key.ts";
-import { type LoggedRow, NO_COLUMNS } from "../model/log-entry.ts";
+import { type LogEntryRow, NO_COLUMNS } from "../model/log-entry.ts";
 import { archiveAnchor, archivedDelivery, archivedPeer, archivedResource } from "../schema/archive.ts";
 import { OWN_SOURCE } from "../write/append.ts";
 import { reader } from "./statement.ts";
@@ -100,13 +100,13 @@ export function archiveRows(database: Database) {
       archivedMessage.get(dedupeKeyParts(dedupeKey, streamSequence)) !== undefined,
     archivedPeerOfResource: (resourceId: ResourceId): PeerId | undefined => lastPeer.get({ resourceId })?.peerId,
     /** In the place of a peer's archived rows, newest first: a LogArchived for each file, which says how many of them it holds. */
-    archivedHistory: (peerId: PeerId, beforeSeq: number): readonly LoggedRow[] =>
+    archivedHistory: (peerId: PeerId, beforeSeq: number): readonly LogEntryRow[] =>
       history.all({ peerId, beforeSeq }).map(({ events, file, ...place }) => {
         const message = events === 1 ? `1 earlier event is in ${file}` : `${events} earlier events are in ${file}`;
         return { ...NO_COLUMNS, type: "LogArchived", ...place, message };
       }),
     /** The rows about delivery that were archived, oldest first. */
-    archivedDeliveries: (): readonly LoggedRow[] =>
+    archivedDeliveries: (): readonly LogEntryRow[] =>
       deliveries.all().map((row) => ({ ...NO_COLUMNS, source: OWN_SOURCE, ...row })),
   };
 }

@@ -5,7 +5,7 @@ import { drizzle } from "drizzle-orm/better-sqlite3";
 import type { PeerId, ResourceId } from "../../base/ids.ts";
 import type { DeliveryChanged, DeliveryEvent, DesiredEvent } from "../../events/types.ts";
 import { type Cursor, cursorOf, cursorRowOf, type StreamIdentity } from "../model/cursor.ts";
-import { type Logged, loggedOf } from "../model/log-entry.ts";
+import { type LogEntry, logEntryOf } from "../model/log-entry.ts";
 import { eventLog, ingestCursor } from "../schema/log.ts";
 import type { CoreRows } from "../write/core-dedupe.ts";
 import type { ArchiveRows } from "./archive-rows.ts";
@@ -83,13 +83,13 @@ export function deliveryRows(database: Database, archived: ArchiveRows) {
     /** How messages come now, and the row since which they do. */
     delivery: (): { readonly seq: number; readonly event: DeliveryChanged } | undefined => {
       const row = delivery.get() ?? archived.archivedDeliveries().findLast(({ type }) => type === "DeliveryChanged");
-      const event = row && loggedOf(row).event;
+      const event = row && logEntryOf(row).event;
       return event?.type === "DeliveryChanged" ? { seq: row?.seq ?? 0, event } : undefined;
     },
     /** All of them, archived ones too. */
     deliveries: () => {
       const afterSeq = archived.newestAnchor()?.lastSeq ?? 0;
-      return [...archived.archivedDeliveries(), ...deliveries.all({ afterSeq })].map(loggedOf) as Logged<DeliveryEvent>[];
+      return [...archived.archivedDeliveries(), ...deliveries.all({ afterSeq })].map(logEntryOf) as LogEntry<DeliveryEvent>[];
     },
     /** What came by core NATS behind that row and since that time, archived or not, and how often the same bytes did. */
     receivedByCore: (afterSeq: number, sinceMs: number) => receivedByCore.all({ afterSeq, sinceMs }),

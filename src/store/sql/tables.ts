@@ -11,7 +11,7 @@ import { FROM_ZERO, type ReplayStart } from "../fold/replay.ts";
 import type { PeerStatus } from "../fold/status.ts";
 import { statusOf, statusRowOf } from "../fold/status-row.ts";
 import { CHAIN_START } from "../model/chain.ts";
-import { loggedOf, type ReplayedRow } from "../model/log-entry.ts";
+import { logEntryOf, type ReplayedRow } from "../model/log-entry.ts";
 import { desiredPeer, eventLog, openStream, peerStatusRow, repeatedFailures } from "../schema/log.ts";
 import { type Repetition, repetitionChecksum } from "../write/repetitions.ts";
 import { archiveRows } from "./archive-rows.ts";
@@ -180,7 +180,7 @@ export function tables(database: Database) {
       const afterSeq = archived.newestAnchor()?.lastSeq ?? 0;
       const inLog = history.all({ peerId, limit, beforeSeq, afterSeq });
       const more = afterSeq === 0 || inLog.length >= limit ? [] : archived.archivedHistory(peerId, beforeSeq);
-      return [...inLog, ...more.slice(0, limit - inLog.length)].map(loggedOf);
+      return [...inLog, ...more.slice(0, limit - inLog.length)].map(logEntryOf);
     },
     /** From behind a row on, read as it is asked for. Nothing may be written meanwhile. */
     log: (afterSeq: number, beforeSeq = Number.MAX_SAFE_INTEGER): Iterable<ReplayedRow> => log.iterate(afterSeq, beforeSeq),

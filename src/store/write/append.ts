@@ -3,17 +3,17 @@ import type { Clock } from "../../base/clock.ts";
 import type { LogEvent } from "../../events/types.ts";
 import { project } from "../fold/project.ts";
 import { chainHash } from "../model/chain.ts";
-import { columnsOf, type Logged } from "../model/log-entry.ts";
+import { columnsOf, type LogEntry } from "../model/log-entry.ts";
 import type { StoredPayload } from "../model/payload.ts";
 import type { Tables } from "../sql/tables.ts";
-import type { Memory } from "./committed-state.ts";
+import type { CommittedState } from "./committed-state.ts";
 import type { Repetitions } from "./repetitions.ts";
 
 /** The `source` of what the daemon itself observed. */
 export const OWN_SOURCE = "oc-partnerd";
 
 /** What a row says of where its event comes from. */
-interface Origin extends Pick<Logged, "source" | "subject" | "dedupeKey" | "causeSeq" | "streamSequence"> {
+interface Origin extends Pick<LogEntry, "source" | "subject" | "dedupeKey" | "causeSeq" | "streamSequence"> {
   readonly payload: StoredPayload | null;
 }
 
@@ -26,10 +26,10 @@ export const OBSERVED: Origin = {
   payload: null,
 };
 
-export type Append = <Event extends LogEvent>(event: Event, origin: Origin, atMs?: number) => Logged<Event>;
+export type Append = <Event extends LogEvent>(event: Event, origin: Origin, atMs?: number) => LogEntry<Event>;
 
 /** Appends one event and projects it. Only ever called within a write transaction, which makes `seq` gapless. */
-export function appender(rows: Tables, memory: Memory, repetitions: Repetitions, clock: Clock): Append {
+export function appender(rows: Tables, memory: CommittedState, repetitions: Repetitions, clock: Clock): Append {
   return (event, { payload, ...origin }, happenedAtMs = clock.wallMs()) => {
     repetitions.take().forEach(rows.addRepetition);
     const head = memory.head;

@@ -24,7 +24,7 @@ interface Source {
   status(peerId: PeerId): PeerStatus | undefined;
 }
 
-export class Memory implements ProjectionLookup {
+export class CommittedState implements ProjectionLookup {
   readonly #source: Source;
   readonly #desired = new Map<PeerId, DesiredPeer>();
   readonly #peerOfResource = new Map<ResourceId, PeerId>();

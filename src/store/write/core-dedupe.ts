@@ -8,7 +8,7 @@ export interface CoreRows {
   readonly count: number;
 }
 
-export class AlreadyReceived {
+export class CoreDedupe {
   readonly #counts = new Map<string, number>();
   #untilSequence = 0;
 

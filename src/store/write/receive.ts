@@ -3,11 +3,11 @@ import type { Desired, Rejected, Removed } from "../../events/decoded.ts";
 import { resolve } from "../../events/resolve.ts";
 import type { DeliveryGap, DesiredEvent, EventRejected } from "../../events/types.ts";
 import type { Cursor, StreamIdentity } from "../model/cursor.ts";
-import type { Logged } from "../model/log-entry.ts";
+import type { LogEntry } from "../model/log-entry.ts";
 import { storedPayload } from "../model/payload.ts";
 import type { Tables } from "../sql/tables.ts";
 import { type Append, OBSERVED, withWellFormedText } from "./append.ts";
-import type { AlreadyReceived } from "./core-dedupe.ts";
+import type { CoreDedupe } from "./core-dedupe.ts";
 
 /** A message that was received and decoded. */
 export interface Received {
@@ -24,12 +24,12 @@ export interface Received {
 }
 
 /** What a batch brings, in the order of the stream. */
-export type Arrival = Received | DeliveryGap;
+export type IngestItem = Received | DeliveryGap;
 
 interface Receiving {
   readonly rows: Tables;
   readonly append: Append;
-  readonly alreadyReceived: AlreadyReceived;
+  readonly coreDedupe: CoreDedupe;
 }
 
 /**
@@ -37,16 +37,16 @@ interface Receiving {
  * `isNew`: the log cannot have it.
  */
 export function receive(
-  { rows, append, alreadyReceived }: Receiving,
+  { rows, append, coreDedupe }: Receiving,
   cursor: Cursor | undefined,
   isNew: boolean,
   received: Received,
-): Logged | "duplicate" {
+): LogEntry | "duplicate" {
   const { subject, dedupeKey } = withWellFormedText({ subject: received.subject, dedupeKey: received.dedupeKey });
   const streamSequence = received.streamSequence ?? null;
   if (dedupeKey !== null && !isNew && rows.holds(dedupeKey, streamSequence)) return "duplicate";
   const payload = storedPayload(received.payload, received.sha256);
-  if (streamSequence !== null && alreadyReceived.take(subject, payload.payloadSha256, streamSequence)) return "duplicate";
+  if (streamSequence !== null && coreDedupe.take(subject, payload.payloadSha256, streamSequence)) return "duplicate";
   const decoded = withWellFormedText(received.decoded);
   const resolved = decoded.kind === "rejected" ? decoded : resolve(decoded, rows.lastPeerOfResource);
   const isLate = cursor !== undefined && streamSequence !== null && streamSequence <= cursor.sequence;

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { nanosecondsOf, placeOf } from "../../../src/ingest/stream/delivery-position.ts";
+import { deliveryPositionOf, nanosecondsOf } from "../../../src/ingest/stream/delivery-position.ts";
 
 const place = { deliveries: 2, streamSequence: 17, consumerSequence: 9, storedAtNs: "1795401627842191861", pending: 4 };
 
@@ -9,7 +9,7 @@ describe("the place of a message", () => {
     ["with a domain and an account", "$JS.ACK.hub.ACCHASH.S.c.2.17.9.1795401627842191861.4"],
     ["with a token at its end", "$JS.ACK._.ACCHASH.S.c.2.17.9.1795401627842191861.4.random"],
   ])("is read from %s", (_, subject) => {
-    expect(placeOf(subject)).toEqual(place);
+    expect(deliveryPositionOf(subject)).toEqual(place);
   });
 
   test.each([
@@ -21,7 +21,7 @@ describe("the place of a message", () => {
     "$JS.ACK.S.c.2.17.9.now.4",
     "$JS.API.S.c.2.17.9.1.4",
   ])("is not in %s", (subject) => {
-    expect(placeOf(subject)).toBeUndefined();
+    expect(deliveryPositionOf(subject)).toBeUndefined();
   });
 });
 

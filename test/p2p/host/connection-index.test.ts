@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { ConnectionBook } from "../../../src/p2p/host/connection-index.ts";
+import { ConnectionIndex } from "../../../src/p2p/host/connection-index.ts";
 import type { Host, HostConnection } from "../../../src/p2p/host/host.ts";
 import { PEER_A, PEER_B } from "../../support/peers.ts";
 
@@ -13,13 +13,13 @@ class FakeNode extends EventTarget {
 
 const connectionTo = (remotePeer: string, status = "open") => ({ remotePeer, status }) as unknown as HostConnection;
 
-describe("ConnectionBook", () => {
+describe("ConnectionIndex", () => {
   it("knows what is open, the newest first, from before it existed too", () => {
     const node = new FakeNode();
     const before = connectionTo(PEER_A);
     node.connections = [before];
     const opened: HostConnection[] = [];
-    using book = new ConnectionBook(node as unknown as Host, (connection) => opened.push(connection));
+    using book = new ConnectionIndex(node as unknown as Host, (connection) => opened.push(connection));
     const [after, other] = [connectionTo(PEER_A), connectionTo(PEER_B)];
     node.announce("connection:open", after);
     node.announce("connection:open", other);
@@ -35,14 +35,14 @@ describe("ConnectionBook", () => {
 
   it("does not keep a connection that died while it opened, whose close is never told", () => {
     const node = new FakeNode();
-    using book = new ConnectionBook(node as unknown as Host, () => expect.unreachable());
+    using book = new ConnectionIndex(node as unknown as Host, () => expect.unreachable());
     node.announce("connection:open", connectionTo(PEER_A, "closed"));
     expect([book.has(PEER_A), book.count]).toEqual([false, 0]);
   });
 
   it("hears nothing after it is disposed", () => {
     const node = new FakeNode();
-    const book = new ConnectionBook(node as unknown as Host, () => expect.unreachable());
+    const book = new ConnectionIndex(node as unknown as Host, () => expect.unreachable());
     book[Symbol.dispose]();
     node.announce("connection:open", connectionTo(PEER_A));
     expect(book.count).toBe(0);

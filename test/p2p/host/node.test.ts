@@ -6,7 +6,7 @@ import type { PartnerdError } from "../../../src/base/errors.ts";
 import type { Node } from "../../../src/p2p/host/node.ts";
 import { createNode, startNode, stopNode } from "../../../src/p2p/host/node.ts";
 import { parseSwarmKey } from "../../../src/p2p/host/swarm-key.ts";
-import type { PartnerRule } from "../../../src/p2p/registry/admission-policy.ts";
+import type { AdmissionPolicy } from "../../../src/p2p/registry/admission-policy.ts";
 import { VirtualClock } from "../../../src/sim/time/virtual-clock.ts";
 import { eventually } from "../../support/partner-host.ts";
 
@@ -25,7 +25,7 @@ describe("a node", () => {
 
   async function start(listen = [ANY_PORT], psk: Uint8Array | null = null): Promise<Node> {
     const privateKey = await generateKeyPair("Ed25519");
-    const rule: PartnerRule = { mayOpen: () => "ok" };
+    const rule: AdmissionPolicy = { mayOpen: () => "ok" };
     const node = await createNode({ privateKey, listen, maxConnections: 100, rule, swarmKey: psk, version: "1.2.3" });
     owner.defer(() => stopNode(node, systemClock));
     await startNode(node, listen);

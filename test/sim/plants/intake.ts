@@ -65,7 +65,7 @@ export const INTAKE_PLANTS: readonly Plant[] = [
     name: "dangling-sessions-left-open",
     what: "Streams that a crash ended stay open in the log for ever.",
     file: "src/daemon/core.ts",
-    find: "const dangling = recorder.closeDanglingSessions();",
+    find: "const dangling = recorder.closeOrphanedStreams();",
     replace: "const dangling: number = 0;",
   },
   {

@@ -93,8 +93,8 @@ export const RECONCILING_PLANTS: readonly Plant[] = [
     name: "backoff-reset-on-connect",
     what: "A stream that stands for a moment forgives all failures: two flapping peers hammer each other.",
     file: "src/reconciler/backoff.ts",
-    find: 'return { state: "standing", run: unendedRun(before, nowMs), sinceMs: nowMs };',
-    replace: 'return { state: "standing", run: null, sinceMs: nowMs };',
+    find: 'return { state: "established", run: unendedRun(before, nowMs), sinceMs: nowMs };',
+    replace: 'return { state: "established", run: null, sinceMs: nowMs };',
   },
   {
     name: "backoff-without-cap",

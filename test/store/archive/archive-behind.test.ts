@@ -41,7 +41,7 @@ describe("behind an archive", () => {
     temporary.store.appendObserved(opened(PEER_A));
     append(temporary.store, rejected());
     await archiveBefore(temporary.directory, 2);
-    expect(temporary.reopen().closeDanglingSessions()).toMatchObject([{ causeSeq: 1, event: { peerId: PEER_A } }]);
+    expect(temporary.reopen().closeOrphanedStreams()).toMatchObject([{ causeSeq: 1, event: { peerId: PEER_A } }]);
   });
 
   it("a peer's history says, page by page, how much of it is where", async () => {

@@ -18,7 +18,7 @@ const BEFORE = 3_501;
 const FILE = `oc-partnerd-events-1-${BEFORE - 1}.jsonl.gz`;
 
 async function killedAt(data: string, step: string, rows: number): Promise<void> {
-  const script = join(import.meta.dirname, "archive-until.ts");
+  const script = join(import.meta.dirname, "../support/archive-until.ts");
   const child = spawn(process.execPath, [script, data, String(BEFORE), step, String(rows)], {
     stdio: ["ignore", "ignore", "inherit"],
   });
@@ -95,7 +95,7 @@ describe("archiving beside a daemon that writes", () => {
   it("loses no event of either, run after run", { timeout: 90_000 }, async () => {
     using temporary = new TemporaryStore();
     temporary.store[Symbol.dispose]();
-    const writer = spawn(process.execPath, [join(import.meta.dirname, "append-forever.ts"), temporary.directory], {
+    const writer = spawn(process.execPath, [join(import.meta.dirname, "../support/append-forever.ts"), temporary.directory], {
       stdio: ["ignore", "pipe", "inherit"],
     });
     const exited = once(writer, "exit");

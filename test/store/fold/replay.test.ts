@@ -83,7 +83,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 );
 
 function restart(temporary: TemporaryStore): void {
-  temporary.reopen().closeDanglingSessions();
+  temporary.reopen().closeOrphanedStreams();
 }
 
 /** The tables as any SQLite client reads them. */

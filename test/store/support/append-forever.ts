@@ -8,7 +8,7 @@ import { desired, opened, received } from "./events.ts";
 const BATCH = 10;
 const [directory = ""] = process.argv.slice(2);
 const store = openStore({ directory, clock: systemClock });
-store.closeDanglingSessions();
+store.closeOrphanedStreams();
 for (let turn = 0; ; turn++) {
   const name = `turn-${turn}`;
   store.appendReceived(

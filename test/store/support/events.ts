@@ -3,7 +3,7 @@
 import { type Address, type PeerId, resourceIdOf } from "../../../src/base/ids.ts";
 import type { Desired, Rejected, Removed } from "../../../src/events/decoded.ts";
 import type { Direction, InboundRefused, OpenFailed, StreamClosed, StreamOpened } from "../../../src/events/types.ts";
-import type { Logged } from "../../../src/store/model/log-entry.ts";
+import type { LogEntry } from "../../../src/store/model/log-entry.ts";
 import type { Store } from "../../../src/store/store.ts";
 import type { Received } from "../../../src/store/write/receive.ts";
 import { PEER_A } from "../../support/peers.ts";
@@ -43,7 +43,7 @@ export function received(decoded: Received["decoded"], change: Partial<Received>
 }
 
 /** Appends one message that must not be a duplicate. */
-export function append(store: Store, decoded: Received["decoded"], change: Partial<Received> = {}): Logged {
+export function append(store: Store, decoded: Received["decoded"], change: Partial<Received> = {}): LogEntry {
   const [logged] = store.appendReceived([received(decoded, change)]);
   if (logged === undefined || logged === "duplicate") throw new Error(`expected a new row, got ${logged}`);
   return logged;

@@ -9,7 +9,7 @@ import type { VirtualClock } from "../../../src/sim/time/virtual-clock.ts";
 import { dedupeKeyOf, messageHash } from "../../../src/store/model/dedupe-key.ts";
 import { followedMessage } from "../../../src/store/model/derived-cursor.ts";
 import type { Store } from "../../../src/store/store.ts";
-import type { Arrival, Received } from "../../../src/store/write/receive.ts";
+import type { IngestItem, Received } from "../../../src/store/write/receive.ts";
 import { peerIdOf } from "../../support/peers.ts";
 import { addressOf, closed, desired, inboundRefused, opened, openFailed, received, rejected, removed } from "./events.ts";
 
@@ -43,7 +43,7 @@ export function appendLongLog(store: Store, clock: VirtualClock, rounds: number)
     );
   }
   for (let round = 0; round < rounds; round++) {
-    const batch: Arrival[] = [];
+    const batch: IngestItem[] = [];
     let hashOfLast = "";
     const arrive = (decoded: Received["decoded"], payload?: Uint8Array) => {
       sequence += 1;

@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { resourceIdOf } from "../../../src/base/ids.ts";
 import { dedupeKeyOf, messageHash } from "../../../src/store/model/dedupe-key.ts";
 import { deliveryProof } from "../../../src/store/model/delivery-proof.ts";
-import type { Logged } from "../../../src/store/model/log-entry.ts";
+import type { LogEntry } from "../../../src/store/model/log-entry.ts";
 import type { Store } from "../../../src/store/store.ts";
 import type { Received } from "../../../src/store/write/receive.ts";
 import type { Twin } from "./archiving.ts";
@@ -19,7 +19,7 @@ export function appendFiller(store: Store): void {
 }
 
 /** A row without its hash: behind the first LogArchived no two are the same. */
-function said(answer: Logged | string): unknown {
+function said(answer: LogEntry | string): unknown {
   return typeof answer === "string" ? answer : { ...answer, chainHash: null };
 }
 

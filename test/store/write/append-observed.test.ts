@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { PeerId } from "../../../src/base/ids.ts";
-import type { Logged } from "../../../src/store/model/log-entry.ts";
+import type { LogEntry } from "../../../src/store/model/log-entry.ts";
 import { OWN_SOURCE } from "../../../src/store/write/append.ts";
 import { PEER_A, PEER_B } from "../../support/peers.ts";
 import { append, closed, desired, inboundRefused, opened, openFailed, PROTOCOL } from "../support/events.ts";
@@ -8,7 +8,7 @@ import { TemporaryStore } from "../support/temporary-store.ts";
 
 const OTHER_PROTOCOL = "/opencloud/resource/heartbeat/partner/2.0";
 
-function rowOf(answer: Logged | "repeated" | "suppressed"): Logged {
+function rowOf(answer: LogEntry | "repeated" | "suppressed"): LogEntry {
   if (typeof answer === "string") throw new Error(`expected a new row, got ${answer}`);
   return answer;
 }
@@ -159,8 +159,8 @@ describe("sessions that a crash left open", () => {
     temporary.store.appendObserved(opened(PEER_B));
     temporary.store.appendObserved(closed(PEER_B));
     const store = temporary.reopen();
-    expect(store.closeDanglingSessions()).toHaveLength(2);
-    expect(store.closeDanglingSessions()).toEqual([]);
+    expect(store.closeOrphanedStreams()).toHaveLength(2);
+    expect(store.closeOrphanedStreams()).toEqual([]);
     expect(store.history(PEER_A, { limit: 2 }).map(({ causeSeq, event }) => ({ causeSeq, event }))).toEqual([
       { causeSeq: 2, event: closed(PEER_A, { direction: "inbound", reason: "daemon_restart" }) },
       { causeSeq: 1, event: closed(PEER_A, { direction: "outbound", reason: "daemon_restart" }) },

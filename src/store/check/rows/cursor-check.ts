@@ -2,14 +2,14 @@
 import type { Database } from "better-sqlite3";
 import { cursorChecksum } from "../../model/cursor.ts";
 import { parseDedupeKey } from "../../model/dedupe-key.ts";
-import { placeAfter, type StreamPlace } from "../../model/derived-cursor.ts";
+import { type DerivedCursor, placeAfter } from "../../model/derived-cursor.ts";
 import { type Finding, rowPlace } from "../../model/finding.ts";
 import { ingestCursor } from "../../schema/log.ts";
 import { typeProblems } from "./column-types.ts";
 import type { RowCheck } from "./row-check.ts";
 import { rowsOf } from "./row-reader.ts";
 
-export interface StreamPlaces extends RowCheck {
+export interface CursorCheck extends RowCheck {
   /** The cursor, against the rows so far; to be called in the transaction that read the last of them. */
   cursor(database: Database): Iterable<Finding>;
 }
@@ -17,7 +17,7 @@ export interface StreamPlaces extends RowCheck {
 type CursorRow = typeof ingestCursor.$inferSelect;
 
 /** `start`: where the log stands before the first row. */
-export function streamPlaces(start?: StreamPlace): StreamPlaces {
+export function cursorCheck(start?: DerivedCursor): CursorCheck {
   let place = start;
   return {
     *row(row) {
@@ -41,7 +41,7 @@ export function streamPlaces(start?: StreamPlace): StreamPlaces {
   };
 }
 
-function* cursorProblems(row: CursorRow, place: StreamPlace | undefined): Generator<string> {
+function* cursorProblems(row: CursorRow, place: DerivedCursor | undefined): Generator<string> {
   if (row.checksum !== cursorChecksum(row)) yield "checksum is not that of its columns";
   if (row.sequence < row.firstSequence - 1) yield `sequence ${row.sequence} is before first_sequence ${row.firstSequence}`;
   if (place === undefined) return;
