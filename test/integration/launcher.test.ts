@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { copyFileSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, renameSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
@@ -46,6 +46,14 @@ describe("bin/oc-partnerd", () => {
       "two words",
       "",
     ]);
+  });
+
+  it("uses the bundled Node although npm 9 did not link it", () => {
+    using root = temporaryDirectory();
+    const run = install(root.path, { onPath: "v20.19.2", bundled: "v24.21.0" });
+    mkdirSync(join(root.path, "node_modules/node-linux-any/bin"), { recursive: true });
+    renameSync(join(root.path, "node_modules/.bin/node"), join(root.path, "node_modules/node-linux-any/bin/node"));
+    expect(run(join(root.path, "bin/oc-partnerd"), "run").lines).toEqual(["bundled", "run"]);
   });
 
   it("finds itself behind symbolic links, absolute and relative", () => {

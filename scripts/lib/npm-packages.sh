@@ -1,0 +1,124 @@
+# npm packages for scripts/bootstrap. No package needs an install script (see .npmrc), hence neither compiler nor Python.
+
+needed_major=24
+node=$root/node_modules/.bin/node
+stamp=node_modules/.bootstrap-stamp
+npm_log=$tools/logs/npm-ci.log
+
+lock_checksum() { cksum <package-lock.json; }
+packages_are_current() {
+  [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$(lock_checksum)" ] && find_node
+}
+# npm writes its own lock into node_modules last; newer than ours, it tells that somebody ran npm by hand.
+packages_were_installed_by_hand() {
+  [ ! -f "$stamp" ] && [ -n "$(find node_modules/.package-lock.json -newer package-lock.json 2>/dev/null)" ]
+}
+
+# Sets `node` to the one that npm scripts run: of node_modules, else of PATH.
+find_node() {
+  [ -x "$node" ] || node=$(PATH=$own_path command -v node) || return 1
+}
+# PATH without this clone's node_modules, which npm puts first: npm must not replace the Node that it runs on.
+own_path=$(printf '%s' "$PATH" | tr ':' '\n' | grep -vxF "$root/node_modules/.bin" | paste -sd : -)
+
+provide_packages() {
+  if ! packages_were_installed_by_hand || ! packages_work; then
+    require_node_and_npm
+    install_packages
+    packages_work || explain_broken_packages
+  fi
+  lock_checksum >"$stamp"
+}
+
+require_node_and_npm() {
+  PATH=$own_path command -v node >/dev/null 2>&1 ||
+    fail "node is not installed" "install Node 20 or newer with npm (Debian: apt install nodejs npm; else https://nodejs.org)."
+  installed=$(PATH=$own_path node --version 2>/dev/null) || installed=none
+  case $installed in
+    none | v[0-9].* | v1[0-9].*)
+      fail "Node 20 or newer is needed to install, and $(PATH=$own_path command -v node) is $installed" "install Node 20 or newer (https://nodejs.org), then run this again." ;;
+  esac
+  PATH=$own_path command -v npm >/dev/null 2>&1 ||
+    fail "npm is not installed" "install npm, which usually comes with Node (Debian: apt install npm)."
+}
+
+# The packages of the lock file that this kind of machine gets, as paths. npm counts a package as optional if it is for one kind of
+# machine only, or if only such packages need it.
+LIST_PACKAGES='
+const { existsSync, readFileSync } = require("node:fs");
+const libc = existsSync("/etc/alpine-release") ? "musl" : "glibc";
+const allows = (list, name) => list === undefined || [list].flat().includes(name);
+for (const [path, p] of Object.entries(JSON.parse(readFileSync("package-lock.json", "utf8")).packages)) {
+  const isForHere = allows(p.os, process.platform) && allows(p.cpu, process.arch) && allows(p.libc, libc);
+  if (path !== "" && isForHere && !(p.optional && p.os === undefined && p.cpu === undefined)) console.log(path);
+}'
+
+install_packages() {
+  PATH=$own_path node -e "$LIST_PACKAGES" >"$scratch/packages" ||
+    fail "package-lock.json cannot be read" "restore it (git checkout package-lock.json)."
+  total=$(wc -l <"$scratch/packages" | tr -d ' ')
+  bundled_version=$(sed -n '/"node_modules\/node-linux-/{n;s/.*"version": "\(.*\)".*/\1/p;}' package-lock.json | head -n 1)
+  say "installing into $root/node_modules: $total npm packages${bundled_version:+, with Node $bundled_version} (this system has Node ${installed#v})"
+  arrived=0
+  arrived_at=0
+  code=0
+  watch_command describe_packages "$npm_log" \
+    env PATH="$own_path" npm ci --ignore-scripts --no-audit --no-fund --no-update-notifier --no-color --loglevel=http || code=$?
+  [ "$code" -eq 0 ] || explain_npm_failure "$code" "$npm_log"
+  count_packages
+  say "$arrived packages, $megabytes MB, in $seconds s"
+}
+
+# Sets `arrived` and `megabytes`.
+count_packages() {
+  arrived=0
+  while read -r package; do [ ! -f "$package/package.json" ] || arrived=$((arrived + 1)); done <"$scratch/packages"
+  megabytes=$(du -sm node_modules 2>/dev/null | cut -f 1)
+}
+
+# A terminal's line, and whether anything still arrives.
+describe_packages() {
+  count_packages
+  line="$((arrived * 100 / total)) % ($arrived of $total packages, ${megabytes:-0} MB), $seconds s"
+  before=$(cat "$scratch/progress" 2>/dev/null || echo "0 0")
+  if [ "${before#* }" != "$arrived-${megabytes:-0}" ]; then
+    echo "$seconds $arrived-${megabytes:-0}" >"$scratch/progress"
+  elif [ $((seconds - ${before%% *})) -ge 15 ]; then
+    line="$line, none for $((seconds - ${before%% *})) s: $(why_npm_waits)"
+  fi
+  echo "$line"
+}
+
+why_npm_waits() {
+  reason=$(sed -n 's/^npm http fetch .* attempt \([0-9]*\) failed with \(.*\)/attempt \1 failed with \2/p' "$npm_log" | tail -n 1)
+  echo "${reason:-slow network?}, npm keeps trying"
+}
+
+# Sets `broken` where they do not work: which part, and its version or message.
+packages_work() {
+  # npm 9 removes this link again, together with the Node of another kind of machine that it skipped.
+  for bundled in node_modules/node-linux-*/bin/node; do
+    [ ! -x "$bundled" ] || [ -x node_modules/.bin/node ] || ln -sf "../${bundled#node_modules/}" node_modules/.bin/node
+  done
+  broken=no-node
+  find_node || return 1
+  broken=node
+  # In a shell of its own, which is silent about a crash.
+  major=$(sh -c '"$0" -p "process.versions.node.split(\".\")[0]"' "$node" 2>/dev/null) || return 1
+  broken=old-node
+  [ "$major" -ge "$needed_major" ] 2>/dev/null || return 1
+  broken=sqlite
+  "$node" -e 'new (require("better-sqlite3"))(":memory:").prepare("select 1").get()' >"$scratch/sqlite.log" 2>&1
+}
+
+# npm succeeded. It also does so if a package that is for one kind of machine only could not be fetched or written.
+explain_broken_packages() {
+  [ "$(free_kilobytes "$root")" -gt 20480 ] || explain_npm_code ENOSPC 0
+  case $broken in
+    no-node) fail "Node $needed_major is missing" "$no_node_advice" ;;
+    node) fail "$node does not run on this system" "install Node $needed_major for this system, so that it is first on PATH; then run this again." ;;
+    old-node) fail "Node $needed_major is needed, and $node is version $major" "$no_node_advice" ;;
+  esac
+  quote_log "$scratch/sqlite.log"
+  fail "better-sqlite3 does not load in Node $major" "run this again; its binaries cover Linux, macOS and Windows on x64 and arm64."
+}

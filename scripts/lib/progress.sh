@@ -1,0 +1,67 @@
+# Messages and progress of scripts/bootstrap. All of it goes to standard error: standard output belongs to the command that follows.
+
+say() { echo "bootstrap: $*" >&2; }
+
+# fail <what failed> <next step>
+fail() {
+  clear_line
+  say "$1"
+  say "next step: $2"
+  exit 69
+}
+
+# A terminal gets one line that is rewritten every second; anything else a line every five seconds.
+if [ -t 2 ]; then is_terminal=yes; else is_terminal=; fi
+clear_line() { [ -z "$is_terminal" ] || printf '\r\033[K' >&2; }
+show() {
+  if [ -n "$is_terminal" ]; then
+    printf '\r\033[Kbootstrap: %s' "$1" >&2
+  elif [ $((seconds - said_at)) -ge 5 ]; then
+    said_at=$seconds
+    say "$1"
+  fi
+}
+
+# watch_command <status command> <log file> <command...>: runs the command with its output in the log file and shows, every second,
+# what the status command prints. Returns the command's exit code. `seconds` is how long it has been running.
+watched=
+seconds=0
+watch_command() {
+  describe=$1
+  log=$2
+  shift 2
+  started=$(date +%s)
+  seconds=0
+  said_at=0
+  "$@" >"$log" 2>&1 &
+  watched=$!
+  while sleep 0.2 && kill -0 "$watched" 2>/dev/null; do
+    shown=$seconds
+    seconds=$(($(date +%s) - started))
+    [ "$seconds" -eq "$shown" ] || show "$($describe)"
+  done
+  code=0
+  wait "$watched" || code=$?
+  watched=
+  seconds=$(($(date +%s) - started))
+  clear_line
+  return "$code"
+}
+
+# Called when bootstrap exits: a command in the background ignores Ctrl-C.
+stop_watched() {
+  [ -n "$watched" ] || return 0
+  kill_tree "$watched"
+  wait "$watched" 2>/dev/null || true
+}
+kill_tree() {
+  for child in $(cat "/proc/$1/task/$1/children" 2>/dev/null); do kill_tree "$child"; done
+  kill "$1" 2>/dev/null || true
+}
+
+# quote_log <file>: the last lines of a log, indented, without npm's requests and warnings.
+quote_log() { grep -vE '^npm (http|warn|WARN|notice)' "$1" | tail -n 25 | sed 's/^/    /' >&2; }
+
+# Free space where a file is.
+free_kilobytes() { df -Pk "$1" | awk 'NR == 2 { print $4 }'; }
+free_space() { df -Ph "$1" 2>/dev/null | awk 'NR == 2 { print $4 " free on " $6 }'; }

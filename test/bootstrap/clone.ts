@@ -1,0 +1,91 @@
+/** A clone that holds scripts/bootstrap and nothing else of the project, with programs of the test's own first on PATH. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { cpSync, existsSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { text } from "node:stream/consumers";
+import { temporaryDirectory } from "../store/temporary-store.ts";
+
+export interface Run {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface Clone extends Disposable {
+  readonly path: string;
+  /** Puts a shell script on PATH, or takes away what is there under that name. */
+  program(name: string, script: string | null): void;
+  write(path: string, content: string): void;
+  start(env?: Readonly<Record<string, string>>, command?: readonly string[]): { process: ChildProcess; result: Promise<Run> };
+  run(env?: Readonly<Record<string, string>>, command?: readonly string[]): Promise<Run>;
+}
+
+/** All that bootstrap and the tests' own programs may call: whatever else this machine has, such as npm or nats-server, is not found. */
+const TOOLS =
+  "awk cat chmod cksum cut date df dirname du env find grep head ln ls mkdir mv paste readlink rm script sed sh sleep tail touch tr uname wc".split(
+    " ",
+  );
+
+const PACKAGES = ["better-sqlite3", "left-pad", "nats"];
+
+/** As npm leaves them: packages with a package.json, one of them loaded by bootstrap, and this process's Node. */
+export const INSTALL = `
+for name in ${PACKAGES.join(" ")}; do mkdir -p node_modules/$name && echo '{}' >node_modules/$name/package.json; done
+echo 'module.exports = class { prepare() { return { get() {} }; } };' >node_modules/better-sqlite3/index.js
+mkdir -p node_modules/.bin && ln -sf ${process.execPath} node_modules/.bin/node
+echo '{}' >node_modules/.package-lock.json
+`;
+
+const LOCK = {
+  packages: {
+    "": {},
+    ...Object.fromEntries(PACKAGES.map((name) => [`node_modules/${name}`, { version: "1.0.0" }])),
+    "node_modules/node-linux-elsewhere": { version: "24.99.0", os: "no-such-system", optional: true },
+    "node_modules/of-that-other": { version: "1.0.0", optional: true },
+  },
+};
+
+/** An npm that says what it was asked and installs. */
+const NPM = `[ "$1" = config ] && echo "the-$3" && exit; echo "$*" >>npm-calls\n${INSTALL}`;
+
+export function makeClone(): Clone {
+  const root = temporaryDirectory();
+  const path = join(root.path, "clone");
+  const programs = join(root.path, "programs");
+  const write = (name: string, content: string, mode = 0o644) => {
+    mkdirSync(dirname(name), { recursive: true });
+    writeFileSync(name, content, { mode });
+  };
+  cpSync(join(import.meta.dirname, "../../scripts"), join(path, "scripts"), { recursive: true });
+  write(join(path, "package-lock.json"), JSON.stringify(LOCK, null, 2));
+  mkdirSync(programs);
+  for (const tool of TOOLS) {
+    const program = ["/usr/bin", "/bin"].map((directory) => join(directory, tool)).find((candidate) => existsSync(candidate));
+    if (program !== undefined) symlinkSync(program, join(programs, tool));
+  }
+  symlinkSync(process.execPath, join(programs, "node"));
+  write(join(programs, "npm"), `#!/bin/sh\n${NPM}`, 0o755);
+  const clone: Clone = {
+    path,
+    program: (name, script) => {
+      rmSync(join(programs, name), { force: true });
+      if (script !== null) write(join(programs, name), `#!/bin/sh\n${script}\n`, 0o755);
+    },
+    write: (name, content) => write(join(path, name), content),
+    start: (env = {}, command = ["sh", "scripts/bootstrap"]) => {
+      const [program = "", ...args] = command;
+      const child = spawn(join(programs, program), args, {
+        cwd: path,
+        env: { PATH: programs, NATS_SERVER: "/bin/true", HOME: root.path, ...env },
+        stdio: ["ignore", "pipe", "pipe"],
+      });
+      const exited = once(child, "exit") as Promise<[number | null]>;
+      const result = Promise.all([exited, text(child.stdout), text(child.stderr)]);
+      return { process: child, result: result.then(([[code], stdout, stderr]) => ({ code, stdout, stderr })) };
+    },
+    run: (env, command) => clone.start(env, command).result,
+    [Symbol.dispose]: () => root[Symbol.dispose](),
+  };
+  return clone;
+}

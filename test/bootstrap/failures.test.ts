@@ -1,0 +1,201 @@
+/** The advice must match the failure. npm's and apt's messages are theirs, as npm 9, 10 and 11 and apt 2.6 and 3.0 print them. */
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { INSTALL, makeClone } from "./clone.ts";
+
+const failsWith = (lines: string, code = 1) =>
+  `[ "$1" = config ] && echo "the-$3" && exit\ncat >&2 <<'END'\n${lines}\nEND\nexit ${code}`;
+
+/** What npm prints, what bootstrap says that it means, and the next step it gives. */
+const NPM: [string, string, RegExp, RegExp][] = [
+  [
+    "no such host",
+    "npm ERR! code ENOTFOUND\nnpm ERR! network request to https://r.example/nats failed, reason: getaddrinfo ENOTFOUND r.example",
+    /the npm registry the-registry cannot be reached \(ENOTFOUND\)/,
+    /check the network.*proxy.*mirror/,
+  ],
+  [
+    "no name server",
+    "npm error code EAI_AGAIN\nnpm error errno EAI_AGAIN",
+    /cannot be reached \(EAI_AGAIN\)/,
+    /check the network/,
+  ],
+  ["nothing listens", "npm error code ECONNREFUSED", /cannot be reached \(ECONNREFUSED\)/, /check the network/],
+  ["no answer", "npm error code ETIMEDOUT\nnpm error network", /cannot be reached \(ETIMEDOUT\)/, /check the network/],
+  [
+    "a registry that is down",
+    "npm error code E503\nnpm error 503 Service Unavailable",
+    /cannot be reached \(E503\)/,
+    /check the network/,
+  ],
+  ["a registry that wants a login", "npm error code E401", /the-registry refuses access \(E401\)/, /npm login/],
+  ["a mirror with gaps", "npm error code ETARGET\nnpm error notarget", /the-registry lacks a package/, /another registry/],
+  [
+    "a proxy with a certificate of its own",
+    "npm error code SELF_SIGNED_CERT_IN_CHAIN",
+    /certificate of the-registry is not trusted/,
+    /npm config set cafile/,
+  ],
+  ["a clock that is wrong", "npm error code CERT_NOT_YET_VALID", /not valid today/, /clock/],
+  [
+    "a full disk",
+    "npm ERR! code ENOSPC\nnpm ERR! nospc",
+    /the disk is full \(.* free on \/.*\)/,
+    /free about 1 GB there and .*the-cache/,
+  ],
+  ["another's files", "npm error code EACCES\nnpm error path /x", /npm may not write \(EACCES\)/, /sudo chown -R .*the-cache/],
+  [
+    "a lock file that does not match",
+    "npm error code EUSAGE\nnpm error in sync",
+    /do not match/,
+    /git checkout package.json package-lock.json/,
+  ],
+  ["other bytes than the lock file's", "npm error code EINTEGRITY", /differs from package-lock.json/, /npm cache clean --force/],
+  [
+    "a Node that is too old for npm",
+    "ERROR: npm v11.0.0 is known not to run on Node.js v20.1.0.",
+    /npm does not run with Node/,
+    /Node 20 or newer/,
+  ],
+  ["a package for another machine", "npm error code EBADPLATFORM", /not made for this machine/, /x64 or arm64/],
+  ["a compiler that is missing", "npm ERR! gyp ERR! not found: make", /tried to compile/, /ignore-scripts/],
+  ["another npm in the same place", "npm error code ENOTEMPTY", /npm broke off/, /remove node_modules/],
+  ["a fault of npm's", "npm error Exit handler never called!", /npm broke off/, /remove node_modules/],
+  ["a message without a code", "npm error network failed: ENETUNREACH", /cannot be reached/, /check the network/],
+  ["anything else", "npm error code EWHATEVER", /npm ci failed \(exit code 1, EWHATEVER\)/, /read npm's message above/],
+];
+
+describe.concurrent("where npm fails", () => {
+  it.each(NPM)("bootstrap recognises %s", async (_, message, what, next) => {
+    using clone = makeClone();
+    clone.program("npm", failsWith(message));
+    const { code, stdout, stderr } = await clone.run();
+    expect({ code, stdout }).toEqual({ code: 69, stdout: "" });
+    expect(stderr).toContain(message.split("\n").at(-1));
+    expect(stderr).toContain(`npm's output: ${join(clone.path, ".tools/logs/npm-ci.log")}`);
+    const [problem, step, ...rest] = stderr.trim().split("\n").slice(-2);
+    expect(rest).toEqual([]);
+    expect(problem).toMatch(what);
+    expect(step).toMatch(/^bootstrap: next step: /);
+    expect(step).toMatch(next);
+  });
+
+  it("bootstrap recognises that npm was killed", async () => {
+    using clone = makeClone();
+    clone.program("npm", "kill -9 $$");
+    expect((await clone.run()).stderr).toMatch(/npm was killed\n.*memory/);
+  });
+
+  it("bootstrap tries again the next time", async () => {
+    using clone = makeClone();
+    clone.program("npm", failsWith("npm error code ENOTFOUND"));
+    expect((await clone.run()).code).toBe(69);
+    clone.program("npm", INSTALL);
+    expect((await clone.run()).code).toBe(0);
+  });
+});
+
+describe.concurrent("where the machine lacks something", () => {
+  const oldNode = '[ "$1" = --version ] && echo v18.20.4; exit';
+  const bundled = (script: string) =>
+    `${INSTALL}\nrm node_modules/.bin/node\nprintf '#!/bin/sh\\n${script}\\n' >node_modules/.bin/node\nchmod +x node_modules/.bin/node`;
+
+  it.each<[string, Record<string, string | null>, RegExp]>([
+    [
+      "a Node that is new enough to install",
+      { node: oldNode },
+      /Node 20 or newer is needed to install, and \/.*\/node is v18\.20\.4\n.*install Node 20/,
+    ],
+    ["npm", { npm: null }, /npm is not installed\n.*apt install npm/],
+    [
+      "a Node that runs here",
+      { npm: bundled("exit 126") },
+      /node_modules\/\.bin\/node does not run on this system\n.*install Node 24/,
+    ],
+    [
+      "a Node that npm did not skip",
+      { npm: bundled("echo 20") },
+      /Node 24 is needed, and \/.* is version 20\n.*skips the package/,
+    ],
+    [
+      "a better-sqlite3 that loads",
+      { npm: `${INSTALL}\necho 'throw new Error("no binary")' >node_modules/better-sqlite3/index.js` },
+      /Error: no binary[\s\S]*better-sqlite3 does not load in Node 2\d\n.*run this again/,
+    ],
+  ])("bootstrap says that it lacks %s", async (_, programs, message) => {
+    using clone = makeClone();
+    for (const [name, script] of Object.entries(programs)) clone.program(name, script);
+    const { code, stderr } = await clone.run();
+    expect(stderr).toMatch(message);
+    expect(code).toBe(69);
+  });
+
+  it("bootstrap says that it cannot write into the clone", async () => {
+    using clone = makeClone();
+    clone.write(".tools", "a file");
+    const { code, stderr } = await clone.run();
+    expect(stderr).toMatch(/cannot write to \/.*\/\.tools: File exists\n.*next step: run this as the owner/);
+    expect(code).toBe(69);
+  });
+});
+
+/** What apt prints, what bootstrap says that it means, and the next step it gives. */
+const APT: [string, string, RegExp, RegExp][] = [
+  [
+    "no name server",
+    "W: Failed to fetch http://a.example/  Temporary failure resolving 'a.example'",
+    /archive cannot be reached/,
+    /check the network/,
+  ],
+  ["a full disk", "E: You don't have enough free space... No space left on device", /the disk is full \(/, /free about 200 MB/],
+  [
+    "a CA that is not trusted",
+    "E: Certificate verification failed: The certificate is NOT trusted.",
+    /not trusted/,
+    /ca-certificates/,
+  ],
+  ["keys that are too old", "E: The repository 'x' is not signed. NO_PUBKEY 0E98", /signature/, /debian-archive-keyring/],
+  [
+    "a Debian that is too old",
+    "E: Can't find a source to download version '2.9' of 'nats-server:amd64'",
+    /do not offer nats-server/,
+    /nats\.io/,
+  ],
+  ["no permission", "E: Could not open file /x - open (13: Permission denied)", /may not write or read/, /permissions/],
+  ["anything else", "E: Sub-process failed", /could not be fetched with apt/, /nats\.io/],
+];
+
+describe.concurrent("where nats-server is missing", () => {
+  const withoutNats = { NATS_SERVER: "", BOOTSTRAP_SERVER_DIRS: "" };
+
+  it.each(APT)("bootstrap recognises %s", async (_, message, what, next) => {
+    using clone = makeClone();
+    clone.program("apt-get", failsWith(message, 100));
+    clone.program("dpkg-deb", "exit 2");
+    const { code, stderr } = await clone.run(withoutNats);
+    expect(stderr).toContain(`apt's output: ${join(clone.path, ".tools/logs/apt.log")}`);
+    const [problem, step] = stderr.trim().split("\n").slice(-2);
+    expect(problem).toMatch(what);
+    expect(step).toMatch(next);
+    expect(code).toBe(69);
+  });
+
+  it("bootstrap unpacks Debian's package, with lists of its own if the system has none", async () => {
+    using clone = makeClone();
+    const download = `case "$*" in *lists*download*) touch nats-server_1_any.deb ;; *download*) exit 100 ;; esac`;
+    clone.program("apt-get", download);
+    clone.program(
+      "dpkg-deb",
+      `mkdir -p "$3/usr/sbin" && printf '#!/bin/sh\\necho nats-server: v2.99\\n' >"$3/usr/sbin/nats-server"`,
+    );
+    const { code, stderr } = await clone.run(withoutNats);
+    expect(stderr).toMatch(/fetching nats-server into .*\/\.tools\/bin: [\s\S]*nats-server: v2\.99, in \d+ s\nbootstrap: ready\n$/);
+    expect(code).toBe(0);
+    expect(await clone.run(withoutNats)).toEqual({ code: 0, stdout: "", stderr: "" });
+  });
+
+  it("bootstrap says so where NATS_SERVER names no program", async () => {
+    using clone = makeClone();
+    expect((await clone.run({ NATS_SERVER: "/no/such" })).stderr).toMatch(/NATS_SERVER=\/no\/such is not executable\n.*unset it/);
+  });
+});

@@ -1,0 +1,116 @@
+import { existsSync, lstatSync, readdirSync, readFileSync, readlinkSync, rmSync, symlinkSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it, test } from "vitest";
+import { until } from "../support/until.ts";
+import { INSTALL, makeClone } from "./clone.ts";
+
+const calls = (path: string) => readFileSync(join(path, "npm-calls"), "utf8").trim().split("\n");
+
+test("every npm script bootstraps first", () => {
+  const { scripts } = JSON.parse(readFileSync(join(import.meta.dirname, "../../package.json"), "utf8")) as {
+    scripts: Record<string, string>;
+  };
+  const others = Object.entries(scripts).filter(([name]) => name !== "bootstrap");
+  expect(others.filter(([, script]) => !script.startsWith("sh scripts/bootstrap && "))).toEqual([]);
+});
+
+describe("scripts/bootstrap", () => {
+  it("says what it installs, where and how much it was, on standard error", async () => {
+    using clone = makeClone();
+    const { code, stdout, stderr } = await clone.run();
+    expect(stderr).toMatch(
+      /installing into .*\/clone\/node_modules: 3 npm packages, with Node 24\.99\.0 \(this system has Node 24\./,
+    );
+    expect(stderr).toMatch(/3 packages, \d+ MB, in \d+ s\nbootstrap: ready\n$/);
+    expect({ code, stdout }).toEqual({ code: 0, stdout: "" });
+  });
+
+  it("asks npm for the lock file's packages, and to run no install script", async () => {
+    using clone = makeClone();
+    await clone.run({ npm_config_ignore_scripts: "false" });
+    expect(calls(clone.path)).toEqual([expect.stringMatching(/^ci --ignore-scripts /)]);
+  });
+
+  it("prints nothing and installs nothing the second time, and installs again after a change of the lock file", async () => {
+    using clone = makeClone();
+    await clone.run();
+    expect(await clone.run()).toEqual({ code: 0, stdout: "", stderr: "" });
+    expect(calls(clone.path)).toHaveLength(1);
+    clone.write(
+      "package-lock.json",
+      readFileSync(join(clone.path, "package-lock.json"), "utf8").replace("left-pad", "right-pad"),
+    );
+    expect((await clone.run()).stderr).toMatch(/ready/);
+    expect(calls(clone.path)).toHaveLength(2);
+  });
+
+  it("shows how far it is, as lines that are not on a terminal", { timeout: 30_000 }, async () => {
+    using clone = makeClone();
+    clone.program("npm", `mkdir -p node_modules/nats && touch node_modules/nats/package.json && sleep 6\n${INSTALL}`);
+    expect((await clone.run()).stderr).toMatch(/^bootstrap: 33 % \(1 of 3 packages, \d+ MB\), \d+ s$/m);
+  });
+
+  it("shows how far it is, as one line that is rewritten on a terminal", { timeout: 30_000 }, async () => {
+    using clone = makeClone();
+    clone.program("npm", `sleep 2.5\n${INSTALL}`);
+    const { stdout } = await clone.run({ TERM: "xterm" }, ["script", "-qec", "sh scripts/bootstrap", "/dev/null"]);
+    const clear = "\r\x1b[K";
+    const shown = stdout.split(clear).slice(1, -1);
+    expect(shown.length).toBeGreaterThanOrEqual(2);
+    for (const line of shown) expect(line).toMatch(/^bootstrap: 0 % \(0 of 3 packages, 0 MB\), \d s$/);
+  });
+
+  it("uses the Node of node_modules although npm 9 did not link it", async () => {
+    using clone = makeClone();
+    const bundled = "node_modules/node-linux-any/bin/node";
+    clone.program("npm", `${INSTALL}\nmkdir -p node_modules/node-linux-any/bin && mv node_modules/.bin/node ${bundled}`);
+    expect((await clone.run()).code).toBe(0);
+    expect(readlinkSync(join(clone.path, "node_modules/.bin/node"))).toBe("../node-linux-any/bin/node");
+  });
+
+  it("makes do with an installed Node that is new enough, where node_modules holds none for this machine", async () => {
+    using clone = makeClone();
+    clone.program("npm", `${INSTALL}\nrm node_modules/.bin/node; echo >>npm-calls`);
+    expect((await clone.run()).code).toBe(0);
+    expect(await clone.run()).toEqual({ code: 0, stdout: "", stderr: "" });
+  });
+
+  it("accepts packages that npm installed by hand, and installs nothing", async () => {
+    using clone = makeClone();
+    await clone.run();
+    rmSync(join(clone.path, "node_modules/.bootstrap-stamp"));
+    expect(await clone.run()).toMatchObject({ code: 0, stderr: "bootstrap: ready\n" });
+    expect(calls(clone.path)).toHaveLength(1);
+  });
+
+  it("installs once where two are started at the same time", async () => {
+    using clone = makeClone();
+    clone.program("npm", `echo >>npm-calls; sleep 1.5\n${INSTALL}`);
+    const runs = await Promise.all([clone.run(), clone.run()]);
+    expect(runs.map(({ code }) => code)).toEqual([0, 0]);
+    expect(runs.map(({ stderr }) => stderr).join("")).toMatch(/waiting for another bootstrap/);
+    expect(calls(clone.path)).toHaveLength(1);
+  });
+
+  it("takes over the lock of a bootstrap that was killed", async () => {
+    using clone = makeClone();
+    await clone.run();
+    rmSync(join(clone.path, "node_modules/.bootstrap-stamp"));
+    // The highest process id of Linux is below this one.
+    symlinkSync("4999999", join(clone.path, ".tools/bootstrap.lock"));
+    expect((await clone.run()).code).toBe(0);
+  });
+
+  it("ends npm and leaves no lock behind when it is ended", async () => {
+    using clone = makeClone();
+    clone.program("npm", "echo $$ >npm-pid; exec sleep 60");
+    const { process: bootstrap, result } = clone.start();
+    const pidFile = join(clone.path, "npm-pid");
+    await until("npm runs", () => existsSync(pidFile) && readFileSync(pidFile, "utf8").endsWith("\n"));
+    bootstrap.kill("SIGTERM");
+    expect((await result).code).toBe(143);
+    expect(() => process.kill(Number(readFileSync(pidFile, "utf8")), 0)).toThrow(/ESRCH/);
+    expect(readdirSync(join(clone.path, ".tools"))).toEqual(["logs"]);
+    expect(() => lstatSync(join(clone.path, ".tools/bootstrap.lock"))).toThrow(/ENOENT/);
+  });
+});
