@@ -189,7 +189,9 @@ describe.concurrent("where nats-server is missing", () => {
       `mkdir -p "$3/usr/sbin" && printf '#!/bin/sh\\necho nats-server: v2.99\\n' >"$3/usr/sbin/nats-server"`,
     );
     const { code, stderr } = await clone.run(withoutNats);
-    expect(stderr).toMatch(/fetching nats-server into .*\/\.tools\/bin: [\s\S]*nats-server: v2\.99, in \d+ s\nbootstrap: ready\n$/);
+    expect(stderr).toMatch(
+      /fetching nats-server into .*\/\.tools\/bin: [\s\S]*nats-server: v2\.99, in \d+ s\nbootstrap: ready\n$/,
+    );
     expect(code).toBe(0);
     expect(await clone.run(withoutNats)).toEqual({ code: 0, stdout: "", stderr: "" });
   });
