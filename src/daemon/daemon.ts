@@ -1,7 +1,6 @@
 /** The composition root: the one file that knows everyone. What is started is disposed in reverse order. */
 import { join } from "node:path";
 import { peerIdFromPrivateKey } from "@libp2p/peer-id";
-import type { NatsConnection } from "nats";
 import type { Clock, Random } from "../base/clock.ts";
 import { didOf } from "../base/ids.ts";
 import type { Logger } from "../base/log.ts";
@@ -12,6 +11,7 @@ import type { ObservedEvent } from "../events/types.ts";
 import { createApp } from "../http/app.ts";
 import { Metrics } from "../http/metrics.ts";
 import { startHttp } from "../http/server.ts";
+import type { NatsConnection } from "../nats/client.ts";
 import { PersistentConnection } from "../nats/connection/connection.ts";
 import { EventSource } from "../nats/event-source.ts";
 import { setUp } from "../nats/setup/setup.ts";

@@ -1,19 +1,20 @@
 /** Where events come from on each connection: a JetStream stream, or a plain subscription where there is none. */
-import type { NatsConnection } from "nats";
+
 import type { Clock } from "../base/clock.ts";
 import { messageOf, type PartnerdError, toPartnerdError } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
 import { pause } from "../base/pause.ts";
 import type { DeliveryChanged, DeliveryEvent } from "../events/types.ts";
 import type { IngestBuffer } from "../ingest/ingest-buffer.ts";
-import { type Rereading, StreamReader } from "../ingest/stream/reader.ts";
+import { BrokerStreamReader, type Rereading } from "../ingest/stream/reader.ts";
 import type { LogEntry } from "../store/model/log-entry.ts";
 import type { Store } from "../store/store.ts";
+import { natsLink } from "./broker-link.ts";
+import { BrokerStreamApi } from "./broker-stream-api.ts";
+import type { NatsConnection } from "./client.ts";
 import type { PersistentConnection } from "./connection/connection.ts";
 import { flush } from "./connection/dial.ts";
-import { natsLink } from "./nats-link.ts";
-import { StreamApi } from "./stream-api.ts";
-import { CoreSubscription } from "./subscription.ts";
+import { CoreSubscription } from "./core-subscription.ts";
 
 /** `auto`: the stream where it is set up, and from the first message of it on nothing else; core NATS until then. */
 type DeliveryMode = "auto" | "jetstream" | "core";
@@ -54,7 +55,7 @@ const APPEND_AGAIN_MS = 1_000;
 
 export class EventSource implements Disposable {
   readonly #init: EventSourceInit;
-  readonly #reader: StreamReader;
+  readonly #reader: BrokerStreamReader;
   readonly #sessions: Disposable;
   #from: "jetstream" | "core" | null = null;
   #core: CoreSubscription | undefined;
@@ -63,7 +64,7 @@ export class EventSource implements Disposable {
 
   constructor(init: EventSourceInit) {
     this.#init = init;
-    this.#reader = new StreamReader(init);
+    this.#reader = new BrokerStreamReader(init);
     this.#sessions = init.connection.onSession((client) => this.#begin(client));
   }
 
@@ -133,7 +134,7 @@ export class EventSource implements Disposable {
 
   async #hasStream(client: NatsConnection, isOver: () => boolean): Promise<boolean> {
     try {
-      await new StreamApi(client, this.#init).state();
+      await new BrokerStreamApi(client, this.#init).state();
       return !isOver();
     } catch (thrown) {
       this.#whyNoStream = toPartnerdError(thrown);

@@ -1,9 +1,10 @@
 /** Plain (core) subscriptions that outlive connections. Delivery is at most once: what is published while we are away is lost. */
-import type { NatsConnection, Subscription } from "nats";
+
 import type { Clock } from "../base/clock.ts";
 import { messageOf, PartnerdError } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
 import type { ReceivedMessage } from "../ingest/ingest-buffer.ts";
+import type { NatsConnection, Subscription } from "./client.ts";
 import type { PersistentConnection } from "./connection/connection.ts";
 import { describe, flush } from "./connection/dial.ts";
 
