@@ -46,7 +46,7 @@ export async function ingestAll(from: "jetstream" | "core", { url, stream, event
       appendFailed: done.reject,
     },
   });
-  using delivery = new IngestBuffer({
+  using buffer = new IngestBuffer({
     clock: systemClock,
     onBatch: (batch) => ingest.take(batch),
     onOverflow: () => done.reject(new Error("the buffer overflowed: the events came too fast")),
@@ -62,7 +62,7 @@ export async function ingestAll(from: "jetstream" | "core", { url, stream, event
     consumer: "bench",
     subjects: SUBJECTS,
     connection,
-    delivery,
+    buffer,
     log: store,
     clock: systemClock,
     logger: silentLogger,

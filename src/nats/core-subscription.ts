@@ -10,7 +10,7 @@ import { describe, flush } from "./connection/dial.ts";
 
 interface SubscriptionDependencies {
   readonly connection: Pick<PersistentConnection, "onSession">;
-  readonly delivery: { offer(message: ReceivedMessage): unknown };
+  readonly buffer: { offer(message: ReceivedMessage): unknown };
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -54,7 +54,7 @@ export class CoreSubscription implements Disposable {
     return this.#ready.promise;
   }
 
-  /** Takes no more messages. What was received before stays with the delivery. */
+  /** Takes no more messages. What was received before stays in the buffer. */
   [Symbol.dispose](): void {
     this.#sessions[Symbol.dispose]();
     this.#end();
@@ -79,7 +79,7 @@ export class CoreSubscription implements Disposable {
 
   /** The server answers in order: once the flush is through, the subscription stands or its denial has been called back. */
   async #subscribe(session: Session, subject: string): Promise<void> {
-    const { delivery, logger } = this.#dependencies;
+    const { buffer, logger } = this.#dependencies;
     let denied = false;
     try {
       const subscription = session.client.subscribe(subject, {
@@ -91,7 +91,7 @@ export class CoreSubscription implements Disposable {
             return;
           }
           // A copy: the client's bytes are a view that would keep the whole read of the socket in memory.
-          delivery.offer({ subject: message.subject, bytes: new Uint8Array(message.data), dedupeKey: null });
+          buffer.offer({ subject: message.subject, bytes: new Uint8Array(message.data), dedupeKey: null });
         },
       });
       session.subscriptions.set(subject, subscription);

@@ -25,7 +25,7 @@ interface EventSourceInit {
   readonly consumer: string;
   readonly subjects: readonly string[];
   readonly connection: Pick<PersistentConnection, "onSession">;
-  readonly delivery: IngestBuffer;
+  readonly buffer: IngestBuffer;
   readonly log: Pick<Store, "cursor" | "delivery" | "appendDelivery">;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -87,7 +87,7 @@ export class EventSource implements Disposable {
     return true;
   }
 
-  /** Takes no more messages. What was received before stays with the delivery. */
+  /** Takes no more messages. What was received before stays in the buffer. */
   [Symbol.dispose](): void {
     this.#sessions[Symbol.dispose]();
     this.#end();
@@ -143,7 +143,7 @@ export class EventSource implements Disposable {
   }
 
   async #subscribe(client: NatsConnection, signal: AbortSignal): Promise<void> {
-    const { subjects, delivery, clock, logger, mode } = this.#init;
+    const { subjects, buffer, clock, logger, mode } = this.#init;
     if (signal.aborted) return;
     this.#from = "core";
     const onlyThis = {
@@ -152,7 +152,7 @@ export class EventSource implements Disposable {
         return { [Symbol.dispose]: () => {} };
       },
     };
-    this.#core = new CoreSubscription(subjects, { connection: onlyThis, delivery, clock, logger });
+    this.#core = new CoreSubscription(subjects, { connection: onlyThis, buffer, clock, logger });
     const why = mode === "core" ? "nats.mode is core" : (this.#whyNoStream?.message ?? "");
     logger.warn(
       { why, nextStep: mode === "core" ? "Set nats.mode to auto, and run `oc-partnerd setup`." : this.#whyNoStream?.nextStep },
@@ -183,6 +183,6 @@ export class EventSource implements Disposable {
     this.#core?.[Symbol.dispose]();
     this.#core = undefined;
     await flush(client).catch(() => {});
-    await this.#init.delivery.idle();
+    await this.#init.buffer.idle();
   }
 }

@@ -26,7 +26,7 @@ export interface BrokerStreamReaderDependencies {
   readonly stream: string;
   readonly consumer: string;
   readonly log: Pick<Store, "cursor" | "delivery" | "appendDelivery">;
-  readonly delivery: Pick<IngestBuffer, "offer" | "discard" | "counts">;
+  readonly buffer: Pick<IngestBuffer, "offer" | "discard" | "counts">;
   readonly clock: Clock;
   readonly logger: Logger;
   /** Called with each row about the stream that the reader appends. */
@@ -71,7 +71,7 @@ export class BrokerStreamReader {
 
   /** How many messages of the stream the log has still to take; null where that is not known. */
   get behind(): number | null {
-    return this.#pending === null ? null : this.#pending + this.#deps.delivery.counts().buffered;
+    return this.#pending === null ? null : this.#pending + this.#deps.buffer.counts().buffered;
   }
 
   /** How often reading began again although the connection stood. */
@@ -119,13 +119,13 @@ export class BrokerStreamReader {
 
   /** Resolves, with the reason, when reading has to begin anew. */
   async #session(link: BrokerLink, isOver: () => boolean): Promise<string> {
-    const { delivery, stream, consumer, clock, logger } = this.#deps;
+    const { buffer, stream, consumer, clock, logger } = this.#deps;
     const found = await link.state();
     const atCursor = await this.#lookAtCursor(link, found);
     const consumerState = await link.consumer();
     if (isOver()) return "";
     // What is buffered is behind the cursor and comes again; from here on nothing else moves the cursor.
-    delivery.discard();
+    buffer.discard();
     const cursor = this.#align(found, atCursor);
     const rereads = this.#rereads;
     const start = rereads ? found.firstSequence : cursor.sequence + 1;
@@ -144,7 +144,7 @@ export class BrokerStreamReader {
       cursor,
       window: this.#window.messages,
       consumerSequence: stands ? consumerState.delivered.consumerSequence + 1 : 1,
-      delivery,
+      buffer,
       clock,
       onProgress: (sequence, pending) => {
         this.#pending = pending;

@@ -17,7 +17,7 @@ interface SessionInit {
   readonly consumerSequence: number;
   /** How many messages are under way or buffered at most. */
   readonly window: number;
-  readonly delivery: Pick<IngestBuffer, "offer" | "counts">;
+  readonly buffer: Pick<IngestBuffer, "offer" | "counts">;
   readonly clock: Clock;
   /** A message came: its sequence, and how many the consumer has still to deliver. */
   readonly onProgress: (sequence: number, pending: number) => void;
@@ -76,14 +76,14 @@ export class ReadingSession implements Disposable {
 
   /** Deliveries have no gap, so a gap between their sequences is one of the stream. */
   #offer(message: BrokerMessage, place: DeliveryPosition): boolean {
-    const { cursor, delivery } = this.#init;
+    const { cursor, buffer } = this.#init;
     const { streamSequence: sequence, storedAtNs } = place;
     // A copy: the client's bytes are a view that would keep the whole read of the socket in memory.
     const bytes = new Uint8Array(message.data);
     const sha256 = hash("sha256", bytes, "hex");
     const ofMessage = messageHash(storedAtNs, sha256);
     const gap = sequence > this.#sequence + 1 ? gapBetween(cursor.stream, this.#sequence, sequence) : undefined;
-    return delivery.offer({
+    return buffer.offer({
       subject: message.subject,
       bytes,
       sha256,
@@ -112,8 +112,8 @@ export class ReadingSession implements Disposable {
 
   #pullMore(): void {
     if (this.#ended || this.#pull.isPulling) return;
-    const { delivery, window } = this.#init;
-    const { buffered } = delivery.counts();
+    const { buffer, window } = this.#init;
+    const { buffered } = buffer.counts();
     if (buffered <= window / 2) this.#pull.request(window - buffered);
   }
 

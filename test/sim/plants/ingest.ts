@@ -53,7 +53,7 @@ export const INGEST_PLANTS: readonly Plant[] = [
     name: "buffer-not-discarded",
     what: "What was buffered when reading begins anew is taken all the same, into whatever stream there is now.",
     file: "src/ingest/stream/reader.ts",
-    find: "delivery.discard();",
+    find: "buffer.discard();",
     replace: "",
   },
   {
