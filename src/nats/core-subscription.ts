@@ -1,7 +1,6 @@
-/** Plain (core) subscriptions that outlive connections. Delivery is at most once: what is published while we are away is lost. */
-
+/** Plain (core) subscriptions. Delivery is at most once: what is published while we are away is lost. */
 import type { Clock } from "../base/clock.ts";
-import { messageOf, PartnerdError } from "../base/errors.ts";
+import { messageOf } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
 import type { ReceivedMessage } from "../ingest/ingest-buffer.ts";
 import type { NatsConnection, Subscription } from "./client.ts";
@@ -9,7 +8,6 @@ import type { PersistentConnection } from "./connection/connection.ts";
 import { describe, flush } from "./connection/dial.ts";
 
 interface SubscriptionDependencies {
-  readonly connection: Pick<PersistentConnection, "onSession">;
   readonly buffer: { offer(message: ReceivedMessage): unknown };
   readonly clock: Clock;
   readonly logger: Logger;
@@ -18,114 +16,103 @@ interface SubscriptionDependencies {
 /** A denied subscription is asked for again: permissions are changed while servers run. */
 const DENIED_RETRY_MS = 5_000;
 
-/** What is true of the subscriptions at one client. Over once `ended`; looked at after each wait. */
-interface Session {
-  readonly client: NatsConnection;
-  /** Subjects that the server has confirmed. */
-  readonly held: Set<string>;
-  readonly subscriptions: Map<string, Subscription>;
-  readonly retries: Map<string, Disposable>;
-  ended: boolean;
-}
-
+/** The subscriptions of one client; they end with it, or when disposed. */
 export class CoreSubscription implements Disposable {
+  readonly #client: NatsConnection;
   readonly #subjects: ReadonlySet<string>;
   readonly #dependencies: SubscriptionDependencies;
-  readonly #ready = Promise.withResolvers<void>();
-  readonly #sessions: Disposable;
-  #session: Session | undefined;
+  /** Subjects that the server has confirmed. */
+  readonly #confirmed = new Set<string>();
+  readonly #subscriptions = new Map<string, Subscription>();
+  readonly #retries = new Map<string, Disposable>();
+  /** Looked at after each wait. */
+  #ended = false;
 
-  /** Subscribes to every subject, now and after each reconnect, until disposed. Throws config_invalid for what cannot be a subject. */
-  constructor(subjects: readonly string[], dependencies: SubscriptionDependencies) {
-    for (const subject of subjects) checkSubject(subject);
+  constructor(client: NatsConnection, subjects: readonly string[], dependencies: SubscriptionDependencies) {
+    this.#client = client;
     this.#subjects = new Set(subjects);
     this.#dependencies = dependencies;
-    this.#sessions = dependencies.connection.onSession((client) => this.#begin(client));
+    for (const subject of this.#subjects) void this.#subscribe(subject);
   }
 
   /** Whether the server holds all our subscriptions right now: what is published from here on arrives. */
   get subscribed(): boolean {
-    const session = this.#session;
-    return session !== undefined && session.held.size === this.#subjects.size && !session.client.isClosed();
-  }
-
-  /** Resolves once `subscribed` has been true. */
-  get ready(): Promise<void> {
-    return this.#ready.promise;
+    return !this.#ended && this.#confirmed.size === this.#subjects.size && !this.#client.isClosed();
   }
 
   /** Takes no more messages. What was received before stays in the buffer. */
   [Symbol.dispose](): void {
-    this.#sessions[Symbol.dispose]();
-    this.#end();
+    this.#ended = true;
+    for (const retry of this.#retries.values()) retry[Symbol.dispose]();
+    if (this.#client.isClosed()) return;
+    for (const subscription of this.#subscriptions.values()) subscription.unsubscribe();
   }
 
-  #begin(client: NatsConnection): void {
-    this.#end();
-    const session: Session = { client, held: new Set(), subscriptions: new Map(), retries: new Map(), ended: false };
-    this.#session = session;
-    for (const subject of this.#subjects) void this.#subscribe(session, subject);
-  }
-
-  #end(): void {
-    const session = this.#session;
-    this.#session = undefined;
-    if (session === undefined) return;
-    session.ended = true;
-    for (const retry of session.retries.values()) retry[Symbol.dispose]();
-    if (session.client.isClosed()) return;
-    for (const subscription of session.subscriptions.values()) subscription.unsubscribe();
-  }
-
-  /** The server answers in order: once the flush is through, the subscription stands or its denial has been called back. */
-  async #subscribe(session: Session, subject: string): Promise<void> {
+  /** The server answers in order: once the flush is through, the subscription is confirmed or its denial has been called back. */
+  async #subscribe(subject: string): Promise<void> {
     const { buffer, logger } = this.#dependencies;
     let denied = false;
     try {
-      const subscription = session.client.subscribe(subject, {
+      const subscription = this.#client.subscribe(subject, {
         callback: (error, message) => {
-          if (session.ended) return;
+          if (this.#ended) return;
           if (error !== null) {
             denied = true;
-            this.#retryLater(session, subject, describe(error));
+            this.#retryLater(subject, describe(error));
             return;
           }
           // A copy: the client's bytes are a view that would keep the whole read of the socket in memory.
           buffer.offer({ subject: message.subject, bytes: new Uint8Array(message.data), dedupeKey: null });
         },
       });
-      session.subscriptions.set(subject, subscription);
-      await flush(session.client);
+      this.#subscriptions.set(subject, subscription);
+      await flush(this.#client);
     } catch (error) {
-      // When the connection ended, it says so itself, and its next session subscribes again.
-      if (!session.ended && !session.client.isClosed()) this.#retryLater(session, subject, messageOf(error));
+      // When the connection ended, it says so itself, and its next client subscribes again.
+      if (!this.#ended && !this.#client.isClosed()) this.#retryLater(subject, messageOf(error));
       return;
     }
-    if (session.ended || denied) return;
-    session.held.add(subject);
-    if (!this.subscribed) return;
-    logger.info({ subjects: [...this.#subjects] }, "subscribed to NATS");
-    this.#ready.resolve();
+    if (this.#ended || denied) return;
+    this.#confirmed.add(subject);
+    if (this.subscribed) logger.info({ subjects: [...this.#subjects] }, "subscribed to NATS");
   }
 
-  #retryLater(session: Session, subject: string, reason: string): void {
+  #retryLater(subject: string, reason: string): void {
     const { clock, logger } = this.#dependencies;
-    const deniedBefore = session.retries.has(subject);
-    session.held.delete(subject);
-    session.retries.get(subject)?.[Symbol.dispose]();
-    session.retries.set(
+    const deniedBefore = this.#retries.has(subject);
+    this.#confirmed.delete(subject);
+    this.#retries.get(subject)?.[Symbol.dispose]();
+    this.#retries.set(
       subject,
-      clock.schedule(DENIED_RETRY_MS, () => void this.#subscribe(session, subject)),
+      clock.schedule(DENIED_RETRY_MS, () => void this.#subscribe(subject)),
     );
     if (!deniedBefore)
       logger.error({ subject, reason, retryMs: DENIED_RETRY_MS }, "cannot subscribe; events on this subject are missed");
   }
 }
 
-/** White space would change the meaning of the protocol line; an empty token is refused by every server. */
-function checkSubject(subject: string): void {
-  if (/^[^\s.]+(\.[^\s.]+)*$/.test(subject)) return;
-  throw new PartnerdError("config_invalid", `the NATS subject "${subject}" is not valid`, {
-    nextStep: "Write words separated by single dots, without white space, such as CREATE_RESOURCE.",
-  });
+/** Subscribes with every fresh client of a connection, until disposed. */
+export class PersistentSubscription implements Disposable {
+  readonly #sessions: Disposable;
+  #current: CoreSubscription | undefined;
+
+  constructor(
+    connection: Pick<PersistentConnection, "onSession">,
+    subjects: readonly string[],
+    dependencies: SubscriptionDependencies,
+  ) {
+    this.#sessions = connection.onSession((client) => {
+      this.#current?.[Symbol.dispose]();
+      this.#current = new CoreSubscription(client, subjects, dependencies);
+    });
+  }
+
+  get subscribed(): boolean {
+    return this.#current?.subscribed === true;
+  }
+
+  [Symbol.dispose](): void {
+    this.#sessions[Symbol.dispose]();
+    this.#current?.[Symbol.dispose]();
+  }
 }

@@ -146,13 +146,7 @@ export class EventSource implements Disposable {
     const { subjects, buffer, clock, logger, mode } = this.#init;
     if (signal.aborted) return;
     this.#from = "core";
-    const onlyThis = {
-      onSession(listener: (session: NatsConnection) => void) {
-        listener(client);
-        return { [Symbol.dispose]: () => {} };
-      },
-    };
-    this.#core = new CoreSubscription(subjects, { connection: onlyThis, buffer, clock, logger });
+    this.#core = new CoreSubscription(client, subjects, { buffer, clock, logger });
     const why = mode === "core" ? "nats.mode is core" : (this.#whyNoStream?.message ?? "");
     logger.warn(
       { why, nextStep: mode === "core" ? "Set nats.mode to auto, and run `oc-partnerd setup`." : this.#whyNoStream?.nextStep },
