@@ -13,6 +13,7 @@ import type { PersistentConnection } from "../nats/connection/connection.ts";
 import { flush } from "../nats/connection/dial.ts";
 import type { LogHead } from "../store/head/head-file.ts";
 import type { Store } from "../store/store.ts";
+import { isoTime } from "../views/iso-time.ts";
 
 const PUBLISH_EVERY_MS = 60_000;
 const SEND_WITHIN_MS = 500;
@@ -50,7 +51,7 @@ export class HeadPublisher implements Disposable {
     const { clock } = this.#init;
     let client: NatsConnection | undefined;
     const send = ({ seq, chainHash }: LogHead) => {
-      const message = { peerId, seq, chainHash, at: new Date(clock.wallMs()).toISOString() };
+      const message = { peerId, seq, chainHash, at: isoTime(clock.wallMs()) };
       if (client !== undefined && !client.isClosed()) client.publish(subject, JSON.stringify(message));
     };
     const sendNow = () => this.#withHead(send);

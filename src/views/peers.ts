@@ -3,7 +3,8 @@
 import type { Did, PeerId } from "../base/ids.ts";
 import type { DesiredPeer } from "../events/types.ts";
 import type { KeyProgress } from "../reconciler/options.ts";
-import { isoTime, type PeerView, type Phase, type StreamView } from "./api.ts";
+import type { PeerView, Phase, StreamView } from "./api.ts";
+import { isoTime } from "./iso-time.ts";
 
 /** A stream as the registry holds it, in wall time. */
 export interface StreamFacts {
