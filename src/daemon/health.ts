@@ -7,7 +7,7 @@ import type { NatsStatus } from "../nats/connection/connection.ts";
 import type { SourceFacts } from "../nats/event-source.ts";
 import type { DeliveryProof } from "../store/model/delivery-proof.ts";
 import type { Check } from "../views/api.ts";
-import { isoTime } from "../views/api.ts";
+import { isoTime } from "../views/iso-time.ts";
 
 /** Longer than any operation may take, deadlines and all. */
 const STUCK_MS = 60_000;

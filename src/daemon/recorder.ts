@@ -1,6 +1,6 @@
 /** What happened becomes a row of the log, a log line, a metric and a wake, in that order and in one place. */
 import type { Clock } from "../base/clock.ts";
-import { type PartnerdError, toPartnerdError } from "../base/errors.ts";
+import type { PartnerdError } from "../base/errors.ts";
 import type { PeerId } from "../base/ids.ts";
 import type { Logger } from "../base/log.ts";
 import type { ObservedEvent } from "../events/types.ts";
@@ -9,6 +9,7 @@ import type { ReconcilerObserver } from "../reconciler/options.ts";
 import type { Outcome } from "../reconciler/outcome.ts";
 import type { LogEntry } from "../store/model/log-entry.ts";
 import type { Store } from "../store/store.ts";
+import { Outbox } from "./outbox.ts";
 
 /** What is counted of what happened: `Metrics` does it for Prometheus. */
 export interface RecorderMetrics {
@@ -37,36 +38,33 @@ export interface RecorderDependencies {
   readonly onLogged: (logged: LogEntry) => void;
 }
 
-/** Past this, what happens while the log cannot be written is only counted. */
-const MAX_UNWRITTEN = 4_096;
-/** How often it is tried again, where nothing happens that would try it. */
-const RETRY_MS = 1_000;
-
-interface Unwritten {
-  readonly event: ObservedEvent;
-  readonly atMs: number;
-}
-
 /** Disposing it writes what still can be written. */
 export class Recorder implements ReconcilerObserver, Disposable {
   readonly #deps: RecorderDependencies;
   readonly #startedAtMs: number;
+  readonly #outbox: Outbox;
   /** The generation whose way from event to stream has been measured, by peer. */
   readonly #measured = new Map<PeerId, number>();
-  /** What happened and is not in the log yet, oldest first: a stream must not be missing there because the disk was full. */
-  readonly #unwritten: Unwritten[] = [];
-  #lost = 0;
-  #retry: Disposable | undefined;
-  #failing: PartnerdError | null = null;
 
   constructor(deps: RecorderDependencies) {
+    const { store, clock, logger, metrics, onLogged } = deps;
     this.#deps = deps;
-    this.#startedAtMs = deps.clock.wallMs();
+    this.#startedAtMs = clock.wallMs();
+    this.#outbox = new Outbox({
+      store,
+      clock,
+      logger,
+      onWritten: (logged) => {
+        onLogged(logged);
+        this.#say(logged.event);
+      },
+      onFailed: () => metrics.logFailures.inc({ kind: "append" }),
+    });
   }
 
   /** Why the newest append failed; null while appending works. Readiness depends on it, streams do not. */
   get failing(): PartnerdError | null {
-    return this.#failing;
+    return this.#outbox.failing;
   }
 
   /** At boot: what a crash left open is closed in the log. Returns how many streams that were. Throws where the log cannot be written. */
@@ -79,65 +77,11 @@ export class Recorder implements ReconcilerObserver, Disposable {
   observed(event: ObservedEvent): void {
     this.#deps.onObserved(event);
     this.#count(event);
-    if (this.#unwritten.length < MAX_UNWRITTEN) this.#unwritten.push({ event, atMs: this.#deps.clock.wallMs() });
-    else this.#lose(event);
-    this.#write();
+    this.#outbox.put(event);
   }
 
   [Symbol.dispose](): void {
-    this.#write();
-    this.#retry?.[Symbol.dispose]();
-  }
-
-  /** Never throws: that the log cannot be written is logged once per run of failures, shown by readiness, and never reaches the streams. */
-  #write(): void {
-    for (let next = this.#unwritten[0]; next !== undefined; next = this.#unwritten[0]) {
-      const logged = this.#append(next);
-      if (logged === undefined) {
-        this.#tryAgain();
-        return;
-      }
-      this.#unwritten.shift();
-      if (logged === "repeated" || logged === "suppressed") continue;
-      this.#deps.onLogged(logged);
-      this.#say(next.event);
-    }
-  }
-
-  #append({ event, atMs }: Unwritten): LogEntry<ObservedEvent> | "repeated" | "suppressed" | undefined {
-    const { store, logger, metrics } = this.#deps;
-    try {
-      const logged = store.appendObserved(event, atMs);
-      if (this.#failing !== null)
-        logger.info({ events: this.#unwritten.length, lost: this.#lost }, "the event log can be written again");
-      this.#failing = null;
-      this.#lost = 0;
-      return logged;
-    } catch (thrown) {
-      const error = toPartnerdError(thrown, "database_failed");
-      metrics.logFailures.inc({ kind: "append" });
-      if (this.#failing?.message !== error.message)
-        logger.error({ error: error.message, nextStep: error.nextStep }, "the event log cannot be written; streams go on");
-      this.#failing = error;
-      return undefined;
-    }
-  }
-
-  #tryAgain(): void {
-    this.#retry ??= this.#deps.clock.schedule(RETRY_MS, () => {
-      this.#retry = undefined;
-      this.#write();
-    });
-  }
-
-  #lose({ peerId, type }: ObservedEvent): void {
-    this.#lost += 1;
-    if (this.#lost === 1) {
-      this.#deps.logger.error(
-        { peerId, event: type, unwritten: MAX_UNWRITTEN },
-        "the event log cannot be written for too long: from now on what happens is lost to it",
-      );
-    }
+    this.#outbox[Symbol.dispose]();
   }
 
   acted(peerId: PeerId, action: Action): void {

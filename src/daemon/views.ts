@@ -3,25 +3,15 @@ import type { Clock } from "../base/clock.ts";
 import { toPartnerdError } from "../base/errors.ts";
 import type { PeerId } from "../base/ids.ts";
 import type { DeliveryGuarantee } from "../events/types.ts";
-import type { Views } from "../http/app.ts";
-import type { Gauges, Metrics } from "../http/metrics.ts";
 import type { PeerSnapshot } from "../p2p/registry/registry.ts";
 import type { Reconciler } from "../reconciler/reconciler.ts";
 import { type DeliveryProof, deliveryProof, proven } from "../store/model/delivery-proof.ts";
 import type { LogEntry } from "../store/model/log-entry.ts";
 import type { Store } from "../store/store.ts";
-import {
-  type Check,
-  type DeliveryView,
-  type HistoryView,
-  isoTime,
-  type PeerDetailView,
-  type PeersView,
-  type PeerView,
-  type Phase,
-  type SelfView,
-} from "../views/api.ts";
+import type { DeliveryView, HistoryView, PeerDetailView, PeerView, Phase, SelfView } from "../views/api.ts";
+import { isoTime } from "../views/iso-time.ts";
 import { type PeerFacts, peerView, phaseOf } from "../views/peers.ts";
+import type { Gauges, Views } from "../views/views.ts";
 import { type HealthFacts, liveness, readiness, startup, unreadable } from "./health.ts";
 
 /** How much of its history a peer is shown with. */
@@ -72,14 +62,14 @@ export function gaugesOf(sources: Omit<ViewSources, "self" | "started" | "consum
   };
 }
 
-export function viewsOf(sources: ViewSources, metrics: Metrics): Views {
+export function viewsOf(sources: ViewSources, metrics: Views["metrics"]): Views {
   return {
     self: () => sources.self,
-    peers: (): PeersView => ({ peers: peerViews(sources) }),
+    peers: () => ({ peers: peerViews(sources) }),
     peer: (peerId) => detail(sources, peerId),
     delivery: () => deliveryView(deliveryProof(sources.store.cursor(), sources.store.deliveries()), sources),
     resync: sources.resync,
-    startup: (): readonly Check[] => startup(sources.started()),
+    startup: () => startup(sources.started()),
     liveness: () => liveness(sources.reconciler.stuckForMs()),
     readiness: () => {
       try {
@@ -88,7 +78,7 @@ export function viewsOf(sources: ViewSources, metrics: Metrics): Views {
         return unreadable(toPartnerdError(thrown));
       }
     },
-    metrics: () => metrics.text(),
+    metrics,
   };
 }
 

@@ -1,27 +1,9 @@
 /** Prometheus metrics. Nothing is labelled by peer, every label value is initialised, times are timestamps and not ages (PITFALLS). */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
-import type { GapReason } from "../events/types.ts";
 import type { Phase } from "../views/api.ts";
+import type { Gauges } from "../views/views.ts";
 
-/** Read at each scrape. */
-export interface Gauges {
-  readonly peersByPhase: () => Readonly<Record<Phase, number>>;
-  readonly desiredPartners: () => number;
-  readonly inboundStreams: () => number;
-  readonly connections: () => number;
-  readonly operationsInFlight: () => number;
-  readonly natsConnected: () => boolean;
-  readonly logHeadSeq: () => number;
-  readonly logHeadHash: () => number;
-  readonly walBytes: () => number;
-  readonly atLeastOnce: () => boolean;
-  readonly streamSequence: () => number;
-  readonly streamBehind: () => number;
-  readonly streamRestarts: () => number;
-  readonly deliveryGaps: () => Readonly<Record<GapReason, number>>;
-}
-
-export type ReceivedResult = "changed" | "unchanged" | "rejected" | "duplicate" | "echo" | "other_datatype" | "dropped";
+type ReceivedResult = "changed" | "unchanged" | "rejected" | "duplicate" | "echo" | "other_datatype" | "dropped";
 
 const RECEIVED: readonly ReceivedResult[] = [
   "changed",

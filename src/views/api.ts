@@ -109,11 +109,3 @@ export interface HealthView {
   readonly status: "ok" | "failing";
   readonly checks: readonly Check[];
 }
-
-export function healthOf(checks: readonly Check[]): HealthView {
-  return { status: checks.every((check) => check.ok) ? "ok" : "failing", checks };
-}
-
-export function isoTime(atMs: number): string {
-  return new Date(atMs).toISOString();
-}

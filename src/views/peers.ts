@@ -2,8 +2,9 @@
 
 import type { Did, PeerId } from "../base/ids.ts";
 import type { DesiredPeer } from "../events/types.ts";
-import type { Progress } from "../reconciler/options.ts";
-import { isoTime, type PeerView, type Phase, type StreamView } from "./api.ts";
+import type { KeyProgress } from "../reconciler/options.ts";
+import type { PeerView, Phase, StreamView } from "./api.ts";
+import { isoTime } from "./iso-time.ts";
 
 /** A stream as the registry holds it, in wall time. */
 export interface StreamFacts {
@@ -18,7 +19,7 @@ export interface PeerFacts {
   readonly desired: DesiredPeer | undefined;
   readonly outbound: StreamFacts | null;
   readonly inbound: StreamFacts | null;
-  readonly progress: Progress;
+  readonly progress: KeyProgress;
   /** What to add to a monotonic time to get wall time. */
   readonly wallOffsetMs: number;
 }
@@ -44,7 +45,7 @@ export function peerView({ peerId, desired, outbound, inbound, progress, wallOff
   };
 }
 
-export function phaseOf(outbound: StreamFacts | null, progress: Progress): Phase {
+export function phaseOf(outbound: StreamFacts | null, progress: KeyProgress): Phase {
   if (outbound !== null) return "established";
   if (progress.opening) return "opening";
   return progress.nextAttemptAtMs === null ? "closed" : "backoff";
@@ -54,7 +55,7 @@ function since(
   phase: Phase,
   desired: DesiredPeer | undefined,
   outbound: StreamFacts | null,
-  progress: Progress,
+  progress: KeyProgress,
   wallOffsetMs: number,
 ): string | null {
   if (outbound !== null) return isoTime(outbound.openedAtMs);

@@ -2,7 +2,7 @@
 import type { Clock } from "../../base/clock.ts";
 import { type ArchiveReport, type ArchiveStep, archive } from "../../store/archive/archive.ts";
 import type { ArchiveBefore } from "../../store/archive/archive-plan.ts";
-import { isoTime } from "../../views/api.ts";
+import { isoTime } from "../../views/iso-time.ts";
 import { bytesText } from "../terminal/bytes.ts";
 import { durationMsOf, isDuration } from "../terminal/duration.ts";
 import { holdEventLoop } from "../terminal/hold-event-loop.ts";

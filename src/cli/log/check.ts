@@ -5,7 +5,7 @@ import { type CheckedArchive, checkArchives } from "../../store/archive/archive-
 import { type CheckReport, checkDatabase } from "../../store/check/check.ts";
 import type { KnownHead } from "../../store/check/head-check.ts";
 import { sentenceOf } from "../../store/model/finding.ts";
-import { isoTime } from "../../views/api.ts";
+import { isoTime } from "../../views/iso-time.ts";
 import { counted } from "../terminal/counted.ts";
 import { type ProgressStream, stepProgress } from "../terminal/progress.ts";
 

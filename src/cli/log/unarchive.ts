@@ -1,7 +1,7 @@
 /** `oc-partnerd unarchive`: archived events as a database again. */
 import { PartnerdError } from "../../base/errors.ts";
 import { unarchive } from "../../store/archive/unarchive.ts";
-import { isoTime } from "../../views/api.ts";
+import { isoTime } from "../../views/iso-time.ts";
 import { type ProgressStream, progress } from "../terminal/progress.ts";
 
 export interface UnarchiveCommandOptions {

@@ -1,0 +1,74 @@
+/** How events come in: the NATS server, a connection to it, and on each connection a stream or a subscription that fills the buffer. */
+import type { Clock, Random } from "../base/clock.ts";
+import type { Logger } from "../base/log.ts";
+import type { Config } from "../config/schema.ts";
+import type { IngestBuffer } from "../ingest/ingest-buffer.ts";
+import type { NatsConnection } from "../nats/client.ts";
+import { PersistentConnection } from "../nats/connection/connection.ts";
+import { EventSource } from "../nats/event-source.ts";
+import { setUp } from "../nats/setup/setup.ts";
+import { deliveryProof } from "../store/model/delivery-proof.ts";
+import type { LogEntry } from "../store/model/log-entry.ts";
+import type { Store } from "../store/store.ts";
+import type { NatsFacts } from "./health.ts";
+import { natsSource } from "./nats-source.ts";
+
+/** What our private server's stream may take of the data directory's disk, which JetStream reserves: some 150,000 events. */
+const PRIVATE_STREAM_BYTES = 67_108_864;
+
+interface IntakeDependencies {
+  readonly store: Store;
+  readonly buffer: IngestBuffer;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Called with each row about the delivery of events. */
+  readonly onAppended: (logged: LogEntry) => void;
+  /** Takes what has to be disposed with the daemon. */
+  readonly owner: AsyncDisposableStack;
+}
+
+export interface Intake {
+  readonly connection: PersistentConnection;
+  facts(): NatsFacts;
+  /** Reads the whole stream once more; false where there is none to read. */
+  resync(): boolean;
+}
+
+/** Resolves once it is known which server to listen to; a private one may have to be started. Connects in the background. */
+export async function startIntake(config: Config, deps: IntakeDependencies): Promise<Intake> {
+  const { store, buffer, clock, random, logger, onAppended, owner } = deps;
+  const { mode, stream, consumer } = config.nats;
+  const subjects = [...config.events.createSubjects, ...config.events.removeSubjects];
+  const prepare = async (client: NatsConnection) =>
+    void (await setUp(client, { stream, consumer, subjects, limits: { maxBytes: PRIVATE_STREAM_BYTES } }));
+
+  const server = await natsSource(config, deps);
+  const connection = owner.use(new PersistentConnection(server.config, { clock, random, logger }));
+  const source = owner.use(
+    new EventSource({
+      mode,
+      stream,
+      consumer,
+      subjects,
+      connection,
+      buffer,
+      log: store,
+      clock,
+      logger,
+      onAppended,
+      ...(server.isPrivate && mode !== "core" && { prepare }),
+    }),
+  );
+  return {
+    connection,
+    facts: () => ({
+      status: connection.status(),
+      source: source.facts(),
+      proof: deliveryProof(store.cursor(), store.deliveries()),
+      dropped: buffer.counts().dropped,
+    }),
+    resync: () => source.resync(),
+  };
+}
