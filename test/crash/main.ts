@@ -7,7 +7,7 @@ import { CommanderError } from "commander";
 import { endsWithParent } from "../../src/base/ends-with-parent.ts";
 import { messageOf } from "../../src/base/errors.ts";
 import { plantOf } from "../sim/plants/all.ts";
-import { ticker } from "../sim/ticker.ts";
+import { ticker } from "../sim/campaign/ticker.ts";
 import { type CrashCommand, parseCommandLine } from "./command-line.ts";
 import { type LaneResult, makeDisk, runLane } from "./lane.ts";
 import { reportText } from "./report.ts";

@@ -2,13 +2,13 @@
 import { type ConsumerConfig, millis } from "nats";
 import type { Clock } from "../../base/clock.ts";
 import type { ConsumerState, PullRequest } from "../../ingest/stream/broker-port.ts";
-import type { SimStream, Stored } from "./stream.ts";
+import type { SimBrokerStream, StoredMessage } from "./stream.ts";
 
 /** Where a request wants its answers. */
 export interface Inbox {
   /** Whether anybody listens, as far as the broker knows. */
   readonly isWanted: boolean;
-  message(message: Stored, reply: string, deliveries: readonly number[]): void;
+  message(message: StoredMessage, reply: string, deliveries: readonly number[]): void;
   status(requestNumber: number, code: number, description: string): void;
 }
 
@@ -30,7 +30,7 @@ const DEFAULT_ACK_WAIT_MS = 30_000;
 const DEFAULT_MAX_ACK_PENDING = 1_000;
 
 export class SimConsumer {
-  readonly #stream: SimStream;
+  readonly #stream: SimBrokerStream;
   readonly #config: Partial<ConsumerConfig>;
   readonly #clock: Clock;
   readonly #onAcknowledged: (upTo: number) => void;
@@ -50,7 +50,7 @@ export class SimConsumer {
   #isDeleted = false;
   #redelivery: Disposable | undefined;
 
-  constructor(stream: SimStream, config: Partial<ConsumerConfig>, clock: Clock, onAcknowledged: (upTo: number) => void) {
+  constructor(stream: SimBrokerStream, config: Partial<ConsumerConfig>, clock: Clock, onAcknowledged: (upTo: number) => void) {
     this.#stream = stream;
     this.#config = config;
     this.#clock = clock;
@@ -123,7 +123,7 @@ export class SimConsumer {
   }
 
   /** What is next, redeliveries first. */
-  #take(): Stored | undefined {
+  #take(): StoredMessage | undefined {
     for (let sequence = this.#again.shift(); sequence !== undefined; sequence = this.#again.shift()) {
       const message = this.#stream.at(sequence);
       if (message !== undefined) return message;
@@ -135,7 +135,7 @@ export class SimConsumer {
     return message;
   }
 
-  #send(message: Stored, waiting: Waiting): void {
+  #send(message: StoredMessage, waiting: Waiting): void {
     const { sequence, storedAtNs } = message;
     const times = (this.#deliveries.get(sequence) ?? 0) + 1;
     this.#deliveries.set(sequence, times);

@@ -14,13 +14,13 @@ import { deliveryPositionOf } from "../../ingest/stream/delivery-position.ts";
 import { consumerConfig } from "../../nats/setup/stream-config.ts";
 import type { ClockView } from "../time/virtual-clock.ts";
 import type { Inbox } from "./consumer.ts";
-import type { SimStream } from "./stream.ts";
+import type { SimBrokerStream } from "./stream.ts";
 
 /** As stream-api.ts waits. */
 const REQUEST_TIMEOUT_MS = 2_000;
 
 export interface SimLinkInit {
-  readonly stream: SimStream;
+  readonly stream: SimBrokerStream;
   readonly consumer: string;
   /** The broker's. */
   readonly clock: Clock;

@@ -1,23 +1,23 @@
 /** The daemon under test: the real core on a simulated machine, that can end at any call which leaves it. */
-import type { Random } from "../base/clock.ts";
-import { type Address, didOf, type PeerId } from "../base/ids.ts";
-import { silentLogger } from "../base/log.ts";
-import { type Core, type CoreProbe, createCore, ruleOf } from "../daemon/core.ts";
-import { Recorder, type RecorderMetrics } from "../daemon/recorder.ts";
-import type { ObservedEvent } from "../events/types.ts";
-import { DEFAULT_LIMITS, DEFAULT_VOCABULARY } from "../events/vocabulary.ts";
-import type { CrashPoint, Fixture } from "../fixture/format/schema.ts";
-import { createGater } from "../p2p/host/gater.ts";
-import type { ReconcilerObserver } from "../reconciler/options.ts";
-import type { PartnerStreams } from "../reconciler/ports.ts";
-import type { LogEntry } from "../store/model/log-entry.ts";
-import type { Store } from "../store/store.ts";
-import type { SimBroker } from "./broker/broker.ts";
-import { SimSubscriber } from "./broker/subscriber.ts";
+import type { Random } from "../../base/clock.ts";
+import { type Address, didOf, type PeerId } from "../../base/ids.ts";
+import { silentLogger } from "../../base/log.ts";
+import { type Core, type CoreProbe, createCore, ruleOf } from "../../daemon/core.ts";
+import { Recorder, type RecorderMetrics } from "../../daemon/recorder.ts";
+import type { ObservedEvent } from "../../events/types.ts";
+import { DEFAULT_LIMITS, DEFAULT_VOCABULARY } from "../../events/vocabulary.ts";
+import type { CrashPoint, Fixture } from "../../fixture/format/schema.ts";
+import { createGater } from "../../p2p/host/gater.ts";
+import type { ReconcilerObserver } from "../../reconciler/options.ts";
+import type { PartnerStreams } from "../../reconciler/ports.ts";
+import type { LogEntry } from "../../store/model/log-entry.ts";
+import type { Store } from "../../store/store.ts";
+import type { SimBroker } from "../broker/broker.ts";
+import { SimSubscriber } from "../broker/subscriber.ts";
+import type { SimNetwork } from "../network/network.ts";
+import { SimNode } from "../network/node.ts";
+import type { ClockView } from "../time/virtual-clock.ts";
 import type { SimDisk } from "./disk.ts";
-import type { SimNetwork } from "./network/network.ts";
-import type { SimNode } from "./network/node.ts";
-import type { ClockView } from "./time/virtual-clock.ts";
 
 export interface SimDaemonInit {
   readonly peerId: PeerId;
@@ -78,7 +78,7 @@ export class SimDaemon {
       onObserved: (event) => watcher.happened(event),
       onLogged: (logged) => watcher.logged(logged),
     });
-    const node = network.addNode({ peerId: init.peerId, clock, gater: createGater(rule, recorder) });
+    const node = new SimNode(network, { peerId: init.peerId, clock, gater: createGater(rule, recorder) });
     const dial = node.dial.bind(node);
     node.dial = async (target, options) => {
       watcher.reached("dialling");
