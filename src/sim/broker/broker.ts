@@ -7,7 +7,8 @@ import { PartnerdError } from "../../base/errors.ts";
 import type { ReceivedMessage } from "../../ingest/ingest-buffer.ts";
 import type { ClockView } from "../time/virtual-clock.ts";
 import { SimLink } from "./link.ts";
-import { SimBrokerStream, type StoredMessage } from "./stream.ts";
+import type { StoredMessage } from "./stored-message.ts";
+import { SimBrokerStream } from "./stream.ts";
 
 export const STREAM = "OC_RESOURCES";
 export const CONSUMER = "oc-partnerd";

@@ -2,7 +2,7 @@
 import { type ConsumerConfig, millis } from "nats";
 import type { Clock } from "../../base/clock.ts";
 import type { ConsumerState, PullRequest } from "../../ingest/stream/broker-port.ts";
-import type { SimBrokerStream, StoredMessage } from "./stream.ts";
+import type { StoredMessage, StoredMessages } from "./stored-message.ts";
 
 /** Where a request wants its answers. */
 export interface Inbox {
@@ -30,7 +30,7 @@ const DEFAULT_ACK_WAIT_MS = 30_000;
 const DEFAULT_MAX_ACK_PENDING = 1_000;
 
 export class SimConsumer {
-  readonly #stream: SimBrokerStream;
+  readonly #stream: StoredMessages;
   readonly #config: Partial<ConsumerConfig>;
   readonly #clock: Clock;
   readonly #onAcknowledged: (upTo: number) => void;
@@ -50,7 +50,7 @@ export class SimConsumer {
   #isDeleted = false;
   #redelivery: Disposable | undefined;
 
-  constructor(stream: SimBrokerStream, config: Partial<ConsumerConfig>, clock: Clock, onAcknowledged: (upTo: number) => void) {
+  constructor(stream: StoredMessages, config: Partial<ConsumerConfig>, clock: Clock, onAcknowledged: (upTo: number) => void) {
     this.#stream = stream;
     this.#config = config;
     this.#clock = clock;

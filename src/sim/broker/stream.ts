@@ -1,33 +1,18 @@
-/** A stream of the simulated broker: what it holds, what it held, and the one consumer that reads it. */
+/** A stream of the simulated broker: the messages it holds, those it lost, and the one consumer that reads it. */
 import { hash } from "node:crypto";
 import type { ConsumerConfig } from "nats";
 import type { Clock } from "../../base/clock.ts";
 import type { StreamState } from "../../ingest/stream/align.ts";
 import { dedupeKeyOf, messageHash } from "../../store/model/dedupe-key.ts";
 import { SimConsumer } from "./consumer.ts";
+import type { StoredMessage, StoredMessages } from "./stored-message.ts";
 
-/** A message that the stream has stored. */
-export interface StoredMessage {
-  /** When its stream was made. */
-  readonly created: string;
-  readonly sequence: number;
-  readonly subject: string;
-  readonly bytes: Uint8Array;
-  /** Ns since the epoch. */
-  readonly storedAtNs: string;
-  /** As dedupe-key.ts makes it. */
-  readonly messageHash: string;
-  readonly dedupeKey: string;
-  /** When copies of its first delivery arrive, ms later than they could; later deliveries arrive once and in time. */
-  readonly deliveries: readonly number[];
-}
-
-/** How the stream came to hold it no more. */
+/** Why the stream no longer holds a message. */
 export type Loss = "removed" | "recreated" | "set_back";
 
 const NS_PER_MS = 1_000_000;
 
-export class SimBrokerStream {
+export class SimBrokerStream implements StoredMessages {
   readonly name: string;
   readonly #clock: Clock;
   readonly #onAcknowledged: (upTo: number) => void;
@@ -79,7 +64,6 @@ export class SimBrokerStream {
     return this.#held.get(sequence);
   }
 
-  /** The first that it holds from `sequence` on. */
   from(sequence: number): StoredMessage | undefined {
     for (let at = sequence; at <= this.#lastSequence; at++) {
       const message = this.#held.get(at);
@@ -96,14 +80,12 @@ export class SimBrokerStream {
     return [...this.#held.values()].filter((message) => message.sequence >= sequence);
   }
 
-  /** When copies of its next delivery arrive: something befalls the first one only. */
   deliveriesOf(message: StoredMessage): readonly number[] {
     if (this.#delivered.has(message)) return [0];
     this.#delivered.add(message);
     return message.deliveries;
   }
 
-  /** How many it holds from `sequence` on. */
   pendingFrom(sequence: number): number {
     let count = 0;
     for (let at = sequence; at <= this.#lastSequence; at++) if (this.#held.has(at)) count += 1;

@@ -5,7 +5,7 @@ import type { DeliveryGap } from "../../events/types.ts";
 import { DEFAULT_LIMITS, DEFAULT_VOCABULARY } from "../../events/vocabulary.ts";
 import type { Cursor } from "../../store/model/cursor.ts";
 import type { LogEntry } from "../../store/model/log-entry.ts";
-import type { StoredMessage } from "../broker/stream.ts";
+import type { StoredMessage } from "../broker/stored-message.ts";
 import { CONVERGED_WITHIN_MS } from "./convergence.ts";
 import type { Invariant, Scene } from "./invariant.ts";
 

@@ -10,7 +10,7 @@ import type { Reconciler } from "../../reconciler/reconciler.ts";
 import type { LogEntry } from "../../store/model/log-entry.ts";
 import type { Store } from "../../store/store.ts";
 import type { SimBroker } from "../broker/broker.ts";
-import type { StoredMessage } from "../broker/stream.ts";
+import type { StoredMessage } from "../broker/stored-message.ts";
 import type { SimDisk } from "../daemon/disk.ts";
 import type { SimNode } from "../network/node.ts";
 import type { SimPeer } from "../peers/peer.ts";
