@@ -4,11 +4,11 @@
  */
 import { AckPolicy, connect, type NatsConnection } from "nats";
 import { systemClock } from "../src/base/clock.ts";
-import type { StreamMessage } from "../src/ingest/stream/broker-port.ts";
+import type { BrokerMessage } from "../src/ingest/stream/broker-port.ts";
 import { Pull } from "../src/ingest/stream/pull.ts";
-import { natsLink } from "../src/nats/nats-link.ts";
+import { natsLink } from "../src/nats/broker-link.ts";
+import { consumerConfig } from "../src/nats/setup/consumer-config.ts";
 import { setUp } from "../src/nats/setup/setup.ts";
-import { consumerConfig } from "../src/nats/setup/stream-config.ts";
 import { publishEvents } from "./events.ts";
 import { ratio, type Summary, summarize } from "./statistics.ts";
 
@@ -25,12 +25,12 @@ const CONFIRM_TIMEOUT_MS = 10_000;
 interface Scheme {
   readonly policy: AckPolicy;
   /** What is done with each batch; where it is awaited, the next batch waits too. */
-  readonly acknowledge: (client: NatsConnection, batch: readonly StreamMessage[]) => Promise<unknown> | undefined;
+  readonly acknowledge: (client: NatsConnection, batch: readonly BrokerMessage[]) => Promise<unknown> | undefined;
 }
 
-const confirmed = (client: NatsConnection, { reply = "" }: StreamMessage) =>
+const confirmed = (client: NatsConnection, { reply = "" }: BrokerMessage) =>
   client.request(reply, ACKNOWLEDGEMENT, { timeout: CONFIRM_TIMEOUT_MS });
-const told = (client: NatsConnection, { reply = "" }: StreamMessage) => client.publish(reply, ACKNOWLEDGEMENT);
+const told = (client: NatsConnection, { reply = "" }: BrokerMessage) => client.publish(reply, ACKNOWLEDGEMENT);
 
 const SCHEMES = {
   each: {
@@ -118,7 +118,7 @@ async function consume(natsUrl: string, events: number, { policy, acknowledge }:
   await consumers.delete(STREAM, CONSUMER);
   await consumers.add(STREAM, { ...consumerConfig(CONSUMER, 1), ack_policy: policy });
   const done = Promise.withResolvers<void>();
-  const buffered: StreamMessage[] = [];
+  const buffered: BrokerMessage[] = [];
   let left = events;
   let isTaking = false;
   const pullMore = () => {

@@ -37,8 +37,8 @@ export class Floor implements AsyncDisposable {
   static async start(): Promise<Floor> {
     const privateKey = await generateKeyPair("Ed25519");
     const peerId = peerIdOf(peerIdFromPrivateKey(privateKey));
-    const rule = { mayOpen: () => "ok" as const };
-    const node = await createNode({ privateKey, listen: [], maxConnections: 10_000, rule, swarmKey: null, version });
+    const admission = { mayOpen: () => "ok" as const };
+    const node = await createNode({ privateKey, listen: [], maxConnections: 10_000, admission, swarmKey: null, version });
     await startNode(node, []);
     return new Floor(node, encodeHeartbeat({ name: "floor", did: didOf(peerId), peerId }, systemClock.wallMs(), "unix"));
   }

@@ -23,13 +23,20 @@ const ANYBODY: AdmissionPolicy = { mayOpen: () => "ok" };
 async function startHost(): Promise<string> {
   const privateKey = await generateKeyPair("Ed25519");
   const peerId = peerIdOf(peerIdFromPrivateKey(privateKey));
-  const node = await createNode({ privateKey, listen: LISTEN, maxConnections: 1_000, rule: ANYBODY, swarmKey: null, version });
+  const node = await createNode({
+    privateKey,
+    listen: LISTEN,
+    maxConnections: 1_000,
+    admission: ANYBODY,
+    swarmKey: null,
+    version,
+  });
   await createPartnerStreams({
     node,
     clock: systemClock,
     random: systemRandom,
     self: { name: "far end", did: didOf(peerId), peerId },
-    rule: ANYBODY,
+    admission: ANYBODY,
     observer: { observed: () => {}, wake: () => {} },
   });
   await node.handle(SINK_PROTOCOL, sink);

@@ -5,7 +5,7 @@
 import type { Clock, Random } from "../base/clock.ts";
 import type { PeerId } from "../base/ids.ts";
 import type { Logger } from "../base/log.ts";
-import type { Limits, Vocabulary } from "../events/vocabulary.ts";
+import type { MessageLimits, Vocabulary } from "../events/vocabulary.ts";
 import { Ingest, type IngestResult } from "../ingest/ingest.ts";
 import { IngestBuffer } from "../ingest/ingest-buffer.ts";
 import { PARTNER_PROTOCOL } from "../p2p/constants.ts";
@@ -36,7 +36,7 @@ export interface CoreDependencies {
   /** Not started yet, so that no peer finds it without the protocols. It stays the caller's to start and to stop. */
   readonly node: PartnerStreamsComponents["node"];
   readonly self: SelfDescription;
-  readonly rule: AdmissionPolicy;
+  readonly admission: AdmissionPolicy;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
@@ -54,7 +54,7 @@ interface CoreOptions {
   readonly inbound: InboundRule;
   readonly heartbeatTimestamp: TimestampFormat;
   readonly vocabulary: Vocabulary;
-  readonly limits: Limits;
+  readonly limits: MessageLimits;
 }
 
 /** Disposing it drains: no new events, operations ended, streams closed as `shutdown`. */
@@ -62,11 +62,11 @@ export interface Core extends AsyncDisposable {
   readonly streams: Libp2pPartnerStreams;
   readonly reconciler: Reconciler;
   readonly ingest: Ingest;
-  readonly delivery: IngestBuffer;
+  readonly buffer: IngestBuffer;
 }
 
 /** Whom the log lets in. It is asked before the core is there: the libp2p host is made with it. */
-export function ruleOf(store: Store, inbound: InboundRule): AdmissionPolicy {
+export function admissionPolicyOf(store: Store, inbound: InboundRule): AdmissionPolicy {
   return { mayOpen: (peerId) => inboundVerdict(store.get(peerId), inbound) };
 }
 
@@ -86,7 +86,7 @@ export async function createCore(deps: CoreDependencies): Promise<Core> {
     clock,
     random,
     self: deps.self,
-    rule: deps.rule,
+    admission: deps.admission,
     observer: { observed: (event) => recorder.observed(event), wake },
     options: { heartbeatTimestamp: options.heartbeatTimestamp },
   });
@@ -108,23 +108,20 @@ export async function createCore(deps: CoreDependencies): Promise<Core> {
     logger,
     observer: { received: deps.onReceived, appendFailed: deps.onAppendFailed, ...(deps.onGap && { gap: deps.onGap }) },
   });
-  const delivery: IngestBuffer = new IngestBuffer({
+  const buffer: IngestBuffer = new IngestBuffer({
     clock,
     onBatch: (batch) => ingest.take(batch),
     onDrop: () => deps.onReceived("dropped", null),
     onOverflow: () =>
-      logger.error(
-        { dropped: delivery.counts().dropped },
-        "events arrive faster than they can be logged; the newest are dropped",
-      ),
+      logger.error({ dropped: buffer.counts().dropped }, "events arrive faster than they can be logged; the newest are dropped"),
   });
   return {
     streams,
     reconciler,
     ingest,
-    delivery,
+    buffer,
     [Symbol.asyncDispose]: async () => {
-      delivery[Symbol.dispose]();
+      buffer[Symbol.dispose]();
       await reconciler.stop();
       await streams.dispose();
     },

@@ -1,7 +1,6 @@
 /** The composition root: the one file that knows everyone. What is started is disposed in reverse order. */
 import { join } from "node:path";
 import { peerIdFromPrivateKey } from "@libp2p/peer-id";
-import type { NatsConnection } from "nats";
 import type { Clock, Random } from "../base/clock.ts";
 import { didOf } from "../base/ids.ts";
 import type { Logger } from "../base/log.ts";
@@ -12,6 +11,7 @@ import type { ObservedEvent } from "../events/types.ts";
 import { createApp } from "../http/app.ts";
 import { Metrics } from "../http/metrics.ts";
 import { startHttp } from "../http/server.ts";
+import type { NatsConnection } from "../nats/client.ts";
 import { PersistentConnection } from "../nats/connection/connection.ts";
 import { EventSource } from "../nats/event-source.ts";
 import { setUp } from "../nats/setup/setup.ts";
@@ -25,7 +25,7 @@ import type { LogEntry } from "../store/model/log-entry.ts";
 import { lockDirectory } from "../store/sql/lock.ts";
 import { openStore } from "../store/store.ts";
 import { isoTime, type PeerView, type SelfView } from "../views/api.ts";
-import { createCore, ruleOf } from "./core.ts";
+import { admissionPolicyOf, createCore } from "./core.ts";
 import { HeadPublisher } from "./head-publisher.ts";
 import type { HealthFacts, NatsFacts } from "./health.ts";
 import { natsSource } from "./nats-source.ts";
@@ -83,7 +83,7 @@ async function start(
   const privateKey = await loadOrCreateIdentity(join(config.data, "identity.key"));
   const peerId = peerIdOf(peerIdFromPrivateKey(privateKey));
   const did = didOf(config.did ?? peerId);
-  const rule = ruleOf(store, config.p2p.inbound);
+  const admission = admissionPolicyOf(store, config.p2p.inbound);
   const swarmKey =
     config.p2p.pskFile === undefined
       ? null
@@ -92,7 +92,7 @@ async function start(
     privateKey,
     listen: config.listen,
     maxConnections: config.p2p.maxConnections,
-    rule,
+    admission,
     observer: recorder,
     swarmKey,
     version,
@@ -104,7 +104,7 @@ async function start(
     recorder,
     node,
     self: { name: config.name, did, peerId },
-    rule,
+    admission,
     clock,
     random,
     logger,
@@ -121,7 +121,7 @@ async function start(
     },
     onAppendFailed: () => metrics.logFailures.inc({ kind: "append" }),
   });
-  const { streams, reconciler, ingest, delivery } = owner.use(core);
+  const { streams, reconciler, ingest, buffer } = owner.use(core);
   // Only now that every protocol has its handler: a peer that asks too early takes the daemon for one that speaks none of them.
   await startNode(node, config.listen);
 
@@ -172,7 +172,7 @@ async function start(
       consumer,
       subjects,
       connection: nats,
-      delivery,
+      buffer,
       log: store,
       clock,
       logger,
@@ -188,7 +188,7 @@ async function start(
     status: nats.status(),
     source: source.facts(),
     proof: deliveryProof(store.cursor(), store.deliveries()),
-    dropped: delivery.counts().dropped,
+    dropped: buffer.counts().dropped,
   });
   resync = () => source.resync();
 

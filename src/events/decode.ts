@@ -6,10 +6,10 @@ import { isObject, type JsonValue, parseJsonBytes, shown } from "./json.ts";
 import { payloadOf } from "./payload.ts";
 import { readDesired, readRemoved } from "./peer-record.ts";
 import { Refusal } from "./refusal.ts";
-import type { Limits, Vocabulary } from "./vocabulary.ts";
+import type { MessageLimits, Vocabulary } from "./vocabulary.ts";
 
 /** A message as the broker delivered it. */
-export interface Message {
+export interface InboundMessage {
   readonly subject: string;
   readonly bytes: Uint8Array;
 }
@@ -18,7 +18,7 @@ export interface Message {
  * What `message` means. Never throws, whatever the bytes: what cannot be used is Rejected, with the reason.
  * Time and memory are linear in the size of the message, which `limits` bounds before any of it is read.
  */
-export function decodeMessage(message: Message, vocabulary: Vocabulary, limits: Limits): Decoded {
+export function decodeMessage(message: InboundMessage, vocabulary: Vocabulary, limits: MessageLimits): Decoded {
   const json = parseMessage(message.bytes, limits);
   if (json instanceof Refusal) return rejected(json, null);
   if (!isObject(json))
@@ -44,7 +44,7 @@ export function decodeMessage(message: Message, vocabulary: Vocabulary, limits: 
   return desired instanceof Refusal ? rejected(desired, source) : { kind: "desired", source, ...desired };
 }
 
-function parseMessage(bytes: Uint8Array, limits: Limits): JsonValue | Refusal {
+function parseMessage(bytes: Uint8Array, limits: MessageLimits): JsonValue | Refusal {
   if (bytes.byteLength > limits.maxMessageBytes) {
     return new Refusal("too_large", `the message has ${bytes.byteLength} bytes: at most ${limits.maxMessageBytes} are parsed`);
   }

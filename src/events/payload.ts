@@ -2,10 +2,10 @@
 import { type Fields, field, fieldsOf } from "./fields.ts";
 import { isObject, type JsonValue, parseJsonBytes, parseJsonText, shown } from "./json.ts";
 import { Refusal } from "./refusal.ts";
-import type { Limits } from "./vocabulary.ts";
+import type { MessageLimits } from "./vocabulary.ts";
 
 /** The fields of the record. It means the same, and may nest as deep, in all three forms. */
-export function payloadOf(envelope: Fields, limits: Limits): Fields | Refusal {
+export function payloadOf(envelope: Fields, limits: MessageLimits): Fields | Refusal {
   const value = field(envelope, "Payload");
   if (value === undefined || value === "") {
     return new Refusal("field_missing", "Payload is missing: expected the peer record as an object, JSON text or base64 text");
@@ -17,7 +17,7 @@ export function payloadOf(envelope: Fields, limits: Limits): Fields | Refusal {
   return fieldsOf(record);
 }
 
-function parsePayloadText(text: string, limits: Limits): JsonValue | Refusal {
+function parsePayloadText(text: string, limits: MessageLimits): JsonValue | Refusal {
   const source = { name: "Payload", maxDepth: limits.maxDepth - 1, notJson: "payload_not_json" } as const;
   const bytes = base64Bytes(text);
   return bytes === undefined ? parseJsonText(text, source) : parseJsonBytes(bytes, source);

@@ -29,10 +29,10 @@ export const DEFAULT_VOCABULARY: Vocabulary = {
 };
 
 /** Bounds on one message. Nothing beyond them is parsed. */
-export interface Limits {
+export interface MessageLimits {
   readonly maxMessageBytes: number;
   readonly maxDepth: number;
 }
 
 /** 1 MiB is nats-server's own default for max_payload; no peer record comes near a depth of 32. */
-export const DEFAULT_LIMITS: Limits = { maxMessageBytes: 1_048_576, maxDepth: 32 };
+export const DEFAULT_LIMITS: MessageLimits = { maxMessageBytes: 1_048_576, maxDepth: 32 };

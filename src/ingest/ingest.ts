@@ -4,7 +4,7 @@ import type { PeerId } from "../base/ids.ts";
 import type { Logger } from "../base/log.ts";
 import { decodeMessage } from "../events/decode.ts";
 import type { Ignored } from "../events/decoded.ts";
-import type { Limits, Vocabulary } from "../events/vocabulary.ts";
+import type { MessageLimits, Vocabulary } from "../events/vocabulary.ts";
 import type { StreamPosition } from "../store/model/cursor.ts";
 import type { LogEntry } from "../store/model/log-entry.ts";
 import type { Store } from "../store/store.ts";
@@ -28,7 +28,7 @@ interface IngestObserver {
 
 interface IngestDependencies {
   readonly vocabulary: Vocabulary;
-  readonly limits: Limits;
+  readonly limits: MessageLimits;
   readonly log: Pick<Store, "appendReceived">;
   /** Tells the reconciler to look at a peer again. */
   readonly wake: (peerId: PeerId) => void;

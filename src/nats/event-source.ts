@@ -1,19 +1,20 @@
 /** Where events come from on each connection: a JetStream stream, or a plain subscription where there is none. */
-import type { NatsConnection } from "nats";
+
 import type { Clock } from "../base/clock.ts";
 import { messageOf, type PartnerdError, toPartnerdError } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
 import { pause } from "../base/pause.ts";
 import type { DeliveryChanged, DeliveryEvent } from "../events/types.ts";
 import type { IngestBuffer } from "../ingest/ingest-buffer.ts";
-import { type Rereading, StreamReader } from "../ingest/stream/reader.ts";
+import { BrokerStreamReader, type Rereading } from "../ingest/stream/reader.ts";
 import type { LogEntry } from "../store/model/log-entry.ts";
 import type { Store } from "../store/store.ts";
+import { natsLink } from "./broker-link.ts";
+import { BrokerStreamApi } from "./broker-stream-api.ts";
+import type { NatsConnection } from "./client.ts";
 import type { PersistentConnection } from "./connection/connection.ts";
 import { flush } from "./connection/dial.ts";
-import { natsLink } from "./nats-link.ts";
-import { StreamApi } from "./stream-api.ts";
-import { CoreSubscription } from "./subscription.ts";
+import { CoreSubscription } from "./core-subscription.ts";
 
 /** `auto`: the stream where it is set up, and from the first message of it on nothing else; core NATS until then. */
 type DeliveryMode = "auto" | "jetstream" | "core";
@@ -24,7 +25,7 @@ interface EventSourceInit {
   readonly consumer: string;
   readonly subjects: readonly string[];
   readonly connection: Pick<PersistentConnection, "onSession">;
-  readonly delivery: IngestBuffer;
+  readonly buffer: IngestBuffer;
   readonly log: Pick<Store, "cursor" | "delivery" | "appendDelivery">;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -54,7 +55,7 @@ const APPEND_AGAIN_MS = 1_000;
 
 export class EventSource implements Disposable {
   readonly #init: EventSourceInit;
-  readonly #reader: StreamReader;
+  readonly #reader: BrokerStreamReader;
   readonly #sessions: Disposable;
   #from: "jetstream" | "core" | null = null;
   #core: CoreSubscription | undefined;
@@ -63,7 +64,7 @@ export class EventSource implements Disposable {
 
   constructor(init: EventSourceInit) {
     this.#init = init;
-    this.#reader = new StreamReader(init);
+    this.#reader = new BrokerStreamReader(init);
     this.#sessions = init.connection.onSession((client) => this.#begin(client));
   }
 
@@ -86,7 +87,7 @@ export class EventSource implements Disposable {
     return true;
   }
 
-  /** Takes no more messages. What was received before stays with the delivery. */
+  /** Takes no more messages. What was received before stays in the buffer. */
   [Symbol.dispose](): void {
     this.#sessions[Symbol.dispose]();
     this.#end();
@@ -133,7 +134,7 @@ export class EventSource implements Disposable {
 
   async #hasStream(client: NatsConnection, isOver: () => boolean): Promise<boolean> {
     try {
-      await new StreamApi(client, this.#init).state();
+      await new BrokerStreamApi(client, this.#init).state();
       return !isOver();
     } catch (thrown) {
       this.#whyNoStream = toPartnerdError(thrown);
@@ -142,7 +143,7 @@ export class EventSource implements Disposable {
   }
 
   async #subscribe(client: NatsConnection, signal: AbortSignal): Promise<void> {
-    const { subjects, delivery, clock, logger, mode } = this.#init;
+    const { subjects, buffer, clock, logger, mode } = this.#init;
     if (signal.aborted) return;
     this.#from = "core";
     const onlyThis = {
@@ -151,7 +152,7 @@ export class EventSource implements Disposable {
         return { [Symbol.dispose]: () => {} };
       },
     };
-    this.#core = new CoreSubscription(subjects, { connection: onlyThis, delivery, clock, logger });
+    this.#core = new CoreSubscription(subjects, { connection: onlyThis, buffer, clock, logger });
     const why = mode === "core" ? "nats.mode is core" : (this.#whyNoStream?.message ?? "");
     logger.warn(
       { why, nextStep: mode === "core" ? "Set nats.mode to auto, and run `oc-partnerd setup`." : this.#whyNoStream?.nextStep },
@@ -182,6 +183,6 @@ export class EventSource implements Disposable {
     this.#core?.[Symbol.dispose]();
     this.#core = undefined;
     await flush(client).catch(() => {});
-    await this.#init.delivery.idle();
+    await this.#init.buffer.idle();
   }
 }

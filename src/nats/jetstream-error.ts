@@ -1,6 +1,7 @@
 /** Why JetStream did not do what it was asked to, in words. */
-import { ErrorCode, NatsError } from "nats";
+
 import { PartnerdError } from "../base/errors.ts";
+import { ErrorCode, NatsError } from "./client.ts";
 import { describe } from "./connection/dial.ts";
 
 /** https://github.com/nats-io/nats-server/blob/main/server/errors.json */

@@ -1,7 +1,8 @@
 /** One message, published with plain core publish, as the source app does. */
-import { Events, type NatsConnection, type Status } from "nats";
+
 import type { Clock } from "../base/clock.ts";
 import { PartnerdError } from "../base/errors.ts";
+import { Events, type NatsConnection, type Status } from "./client.ts";
 import type { NatsConfig } from "./connection/config.ts";
 import { describe, describeEvent, flush } from "./connection/dial.ts";
 import { withOneClient } from "./connection/one-client.ts";

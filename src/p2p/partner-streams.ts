@@ -32,7 +32,7 @@ export interface PartnerStreamsComponents {
   readonly clock: Clock;
   readonly random: Random;
   readonly self: SelfDescription;
-  readonly rule: AdmissionPolicy;
+  readonly admission: AdmissionPolicy;
   readonly observer: StreamObserver;
   readonly options?: {
     /** How our heartbeats say when they were sent; default Unix seconds, as Go programs do. */
@@ -63,7 +63,7 @@ export class Libp2pPartnerStreams implements PartnerStreams {
   #disposed = false;
 
   constructor(components: PartnerStreamsComponents) {
-    const { node, clock, random, self, rule, observer, options = {} } = components;
+    const { node, clock, random, self, admission, observer, options = {} } = components;
     this.#components = components;
     this.#leaseClock = new LeaseClock(clock);
     const registry = new StreamRegistry<PartnerStream>({ clock, random, leaseTime: this.#leaseClock, observer });
@@ -84,7 +84,7 @@ export class Libp2pPartnerStreams implements PartnerStreams {
     this.#handler = new HeartbeatHandler({
       clock,
       random,
-      rule,
+      admission,
       registry,
       observer,
       firstHeartbeatTimeoutMs: options.firstHeartbeatTimeoutMs ?? FIRST_HEARTBEAT_TIMEOUT_MS,
@@ -177,8 +177,8 @@ export class Libp2pPartnerStreams implements PartnerStreams {
 
   /** The peer has shown life of its own accord: a wait in backoff can end. */
   #signOfLife(peerId: PeerId): void {
-    const { rule, clock, observer } = this.#components;
-    if (this.#disposed || rule.mayOpen(peerId) !== "ok") return;
+    const { admission, clock, observer } = this.#components;
+    if (this.#disposed || admission.mayOpen(peerId) !== "ok") return;
     this.#lastSignOfLifeMs.set(peerId, clock.monotonicMs());
     observer.wake(peerId);
   }

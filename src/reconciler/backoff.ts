@@ -26,7 +26,7 @@ function floorMs(code: ErrorCode): number {
 }
 
 /** The last failure of a key, as shown in status and as `decide` reads it. */
-export interface Failure {
+export interface OpenFailure {
   readonly code: ErrorCode;
   readonly message: string;
   readonly failedAtMs: number;
@@ -45,14 +45,14 @@ interface Run {
  */
 export type Retry =
   | { readonly state: "fresh" }
-  | { readonly state: "waiting"; readonly run: Run; readonly notBeforeMs: number; readonly failure: Failure }
+  | { readonly state: "waiting"; readonly run: Run; readonly notBeforeMs: number; readonly failure: OpenFailure }
   | { readonly state: "established"; readonly run: Run | null; readonly sinceMs: number }
-  | { readonly state: "stopped"; readonly run: Run; readonly failure: Failure };
+  | { readonly state: "stopped"; readonly run: Run; readonly failure: OpenFailure };
 
 export const FRESH: Retry = { state: "fresh" };
 
 /** fresh | waiting -> waiting, established (lost) -> waiting: one failure more, unless the stream had stood for STABLE_MS. */
-export function failed(before: Retry, failure: Failure, random: Random): Retry {
+export function failed(before: Retry, failure: OpenFailure, random: Random): Retry {
   const run = oneMore(before, failure.failedAtMs);
   const drawnMs = Math.max(LEAST_MS, random.next() * ceilingMs(run, failure.failedAtMs));
   const leastMs = floorMs(failure.code) * (1 + random.next() / 5);
@@ -65,7 +65,7 @@ export function established(before: Retry, nowMs: number): Retry {
 }
 
 /** any -> stopped: trying again cannot help before the desired state changes. */
-export function stopped(before: Retry, failure: Failure): Retry {
+export function stopped(before: Retry, failure: OpenFailure): Retry {
   return { state: "stopped", run: oneMore(before, failure.failedAtMs), failure };
 }
 

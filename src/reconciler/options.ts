@@ -2,7 +2,7 @@
 
 import type { PeerId } from "../base/ids.ts";
 import type { ObservedEvent } from "../events/types.ts";
-import type { Failure } from "./backoff.ts";
+import type { OpenFailure } from "./backoff.ts";
 import type { Action, DecideOptions } from "./decide.ts";
 import type { Outcome } from "./outcome.ts";
 
@@ -37,9 +37,9 @@ export interface ReconcilerObserver {
 }
 
 /** How far a key has got, for status. Times are monotonic ms. */
-export interface Progress {
+export interface KeyProgress {
   readonly opening: boolean;
   readonly attempts: number;
   readonly nextAttemptAtMs: number | null;
-  readonly lastFailure: Failure | null;
+  readonly lastFailure: OpenFailure | null;
 }

@@ -7,10 +7,10 @@ import { type Clock, deadline, type Random, repeat } from "../base/clock.ts";
 import { type ErrorCode, PartnerdError, toPartnerdError } from "../base/errors.ts";
 import type { PeerId } from "../base/ids.ts";
 import type { DesiredPeer } from "../events/types.ts";
-import { attemptsOf, established, type Failure, failed, mayOpenAtMs, type Retry, stopped } from "./backoff.ts";
+import { attemptsOf, established, failed, mayOpenAtMs, type OpenFailure, type Retry, stopped } from "./backoff.ts";
 import { decide, nextDueMs } from "./decide.ts";
 import { KeyedQueue } from "./keyed-queue.ts";
-import type { Progress, ReconcilerObserver, ReconcilerOptions } from "./options.ts";
+import type { KeyProgress, ReconcilerObserver, ReconcilerOptions } from "./options.ts";
 import type { Outcome } from "./outcome.ts";
 import type { DesiredPeers, PartnerStreams } from "./ports.ts";
 import { Retries } from "./retries.ts";
@@ -76,7 +76,7 @@ export class Reconciler {
     this.#queue.schedule(peerId, this.#deps.clock.monotonicMs());
   }
 
-  progress(peerId: PeerId): Progress {
+  progress(peerId: PeerId): KeyProgress {
     const retry = this.#retries.get(peerId, generationOf(this.#deps.desired.get(peerId)));
     return {
       opening: this.#inFlight.get(peerId)?.opening === true,
@@ -260,7 +260,7 @@ export class Reconciler {
     this.#deps.observer.settled(peerId, outcome);
   }
 
-  #fail(peerId: PeerId, generation: number, error: PartnerdError, next: (retry: Retry, failure: Failure) => Retry): void {
+  #fail(peerId: PeerId, generation: number, error: PartnerdError, next: (retry: Retry, failure: OpenFailure) => Retry): void {
     const { code, message } = error;
     this.#retries.update(peerId, generation, (retry) =>
       next(retry, { code, message, failedAtMs: this.#deps.clock.monotonicMs() }),

@@ -1,8 +1,7 @@
 /** The lines of a fixture, as they happen to the world. */
 import { bytesOf } from "../fixture/format/message.ts";
 import type { Expectation, FixtureLine } from "../fixture/format/schema.ts";
-import { consumerConfig } from "../nats/setup/stream-config.ts";
-import { CONSUMER } from "./broker/broker.ts";
+import { REQUIRED_CONSUMER } from "../ingest/stream/broker-port.ts";
 import type { DiskState } from "./daemon/disk.ts";
 import type { World } from "./world.ts";
 
@@ -69,7 +68,7 @@ function happenToStream(world: World, { stream: what, messages }: Extract<Happen
 
 function happenToConsumer(world: World, what: "delete" | "rewind"): void {
   const { stream } = world.broker;
-  if (stream.deleteConsumer() && what === "rewind") stream.recreateConsumerAt(consumerConfig(CONSUMER, 1));
+  if (stream.deleteConsumer() && what === "rewind") stream.recreateConsumerAt({ startSequence: 1, ...REQUIRED_CONSUMER });
   world.disturbed();
 }
 

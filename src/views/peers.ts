@@ -2,7 +2,7 @@
 
 import type { Did, PeerId } from "../base/ids.ts";
 import type { DesiredPeer } from "../events/types.ts";
-import type { Progress } from "../reconciler/options.ts";
+import type { KeyProgress } from "../reconciler/options.ts";
 import { isoTime, type PeerView, type Phase, type StreamView } from "./api.ts";
 
 /** A stream as the registry holds it, in wall time. */
@@ -18,7 +18,7 @@ export interface PeerFacts {
   readonly desired: DesiredPeer | undefined;
   readonly outbound: StreamFacts | null;
   readonly inbound: StreamFacts | null;
-  readonly progress: Progress;
+  readonly progress: KeyProgress;
   /** What to add to a monotonic time to get wall time. */
   readonly wallOffsetMs: number;
 }
@@ -44,7 +44,7 @@ export function peerView({ peerId, desired, outbound, inbound, progress, wallOff
   };
 }
 
-export function phaseOf(outbound: StreamFacts | null, progress: Progress): Phase {
+export function phaseOf(outbound: StreamFacts | null, progress: KeyProgress): Phase {
   if (outbound !== null) return "established";
   if (progress.opening) return "opening";
   return progress.nextAttemptAtMs === null ? "closed" : "backoff";
@@ -54,7 +54,7 @@ function since(
   phase: Phase,
   desired: DesiredPeer | undefined,
   outbound: StreamFacts | null,
-  progress: Progress,
+  progress: KeyProgress,
   wallOffsetMs: number,
 ): string | null {
   if (outbound !== null) return isoTime(outbound.openedAtMs);

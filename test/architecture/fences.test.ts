@@ -28,6 +28,18 @@ describe.each(FENCES)("$banned", ({ banned, instead, allowedIn }) => {
   });
 });
 
+/** Packages that may be replaced one day: each is named by one file. */
+const ADAPTERS: Readonly<Record<string, string>> = {
+  nats: "nats/client.ts",
+  "@chainsafe/libp2p-noise": "p2p/host/node.ts",
+  "@chainsafe/libp2p-yamux": "p2p/host/node.ts",
+};
+
+test.each(Object.entries(ADAPTERS))("the package %s is imported by %s alone", (name, adapter) => {
+  const importing = sourceFiles.filter(({ text }) => text.includes(`from "${name}"`) || text.includes(`import("${name}")`));
+  expect(importing.map(({ path }) => path)).toEqual([adapter]);
+});
+
 test("every file says what it is for before it exports anything", () => {
   const silent = sourceFiles.filter((source) => !source.text.slice(0, source.text.search(/^export /m)).includes("/**"));
   expect(silent.map((source) => source.path)).toEqual([]);

@@ -17,7 +17,7 @@ function setUp(options: Partial<IngestBufferOptions> = {}) {
   const clock = new VirtualClock();
   const batches: string[][] = [];
   const state = { outcome: "done" as BatchOutcome, overflows: 0, drops: 0 };
-  const delivery = new IngestBuffer({
+  const buffer = new IngestBuffer({
     clock,
     onBatch(batch) {
       batches.push(batch.map(({ subject }) => subject));
@@ -32,14 +32,14 @@ function setUp(options: Partial<IngestBufferOptions> = {}) {
     ...options,
   });
   const offer = (from: number, to: number, size?: number) => {
-    for (let number = from; number <= to; number++) delivery.offer(message(number, size));
+    for (let number = from; number <= to; number++) buffer.offer(message(number, size));
   };
-  return { clock, batches, state, delivery, offer };
+  return { clock, batches, state, buffer, offer };
 }
 
 describe("IngestBuffer", () => {
   it("hands messages over in order, at most 64 at a time, and lets the event loop turn in between", async () => {
-    const { clock, batches, delivery, offer } = setUp();
+    const { clock, batches, buffer, offer } = setUp();
     offer(1, 130);
     expect(batches).toEqual([]);
     const batchesBeforeOthers = new Promise((resolve) => clock.schedule(0, () => resolve(batches.length)));
@@ -47,31 +47,31 @@ describe("IngestBuffer", () => {
     expect(await batchesBeforeOthers).toBe(1);
     expect(batches.map((batch) => batch.length)).toEqual([64, 64, 2]);
     expect(batches.flat()).toEqual(Array.from({ length: 130 }, (_, index) => `S.${index + 1}`));
-    expect(delivery.counts()).toEqual({ received: 130, dropped: 0, buffered: 0, bufferedBytes: 0 });
+    expect(buffer.counts()).toEqual({ received: 130, dropped: 0, buffered: 0, bufferedBytes: 0 });
   });
 
   it("drops the newest when the buffer is full, counts it, and reports each burst once", async () => {
-    const { clock, batches, state, delivery, offer } = setUp({ maxMessages: 4 });
+    const { clock, batches, state, buffer, offer } = setUp({ maxMessages: 4 });
     offer(1, 7);
-    expect(delivery.counts()).toMatchObject({ received: 7, dropped: 3, buffered: 4 });
+    expect(buffer.counts()).toMatchObject({ received: 7, dropped: 3, buffered: 4 });
     expect(state.overflows).toBe(1);
     await clock.advance(0);
     expect(batches.flat()).toEqual(["S.1", "S.2", "S.3", "S.4"]);
     offer(8, 12);
-    expect(delivery.counts().dropped).toBe(4);
+    expect(buffer.counts().dropped).toBe(4);
     expect([state.overflows, state.drops]).toEqual([2, 4]);
   });
 
   it("bounds the bytes as well", async () => {
-    const { clock, delivery, offer } = setUp({ maxBytes: 100 });
+    const { clock, buffer, offer } = setUp({ maxBytes: 100 });
     offer(1, 3, 40);
-    expect(delivery.counts()).toMatchObject({ buffered: 2, bufferedBytes: 80, dropped: 1 });
+    expect(buffer.counts()).toMatchObject({ buffered: 2, bufferedBytes: 80, dropped: 1 });
     await clock.advance(0);
-    expect(delivery.counts().bufferedBytes).toBe(0);
+    expect(buffer.counts().bufferedBytes).toBe(0);
   });
 
   it("keeps a batch that was not taken and hands it over again after a while, in order", async () => {
-    const { clock, batches, state, offer, delivery } = setUp();
+    const { clock, batches, state, offer, buffer } = setUp();
     state.outcome = "retry";
     offer(1, 2);
     await clock.advance(0);
@@ -81,20 +81,20 @@ describe("IngestBuffer", () => {
     state.outcome = "done";
     await clock.advance(1_000);
     expect(batches.slice(1)).toEqual([["S.1", "S.2", "S.3"]]);
-    expect(delivery.counts().buffered).toBe(0);
+    expect(buffer.counts().buffered).toBe(0);
     expect(clock.pendingTimers).toBe(0);
   });
 
   it("acknowledges each message once its batch was taken, and not before", async () => {
     const told: string[] = [];
-    const { clock, delivery, state } = setUp({
+    const { clock, buffer, state } = setUp({
       onBatch(batch) {
         told.push(`batch of ${batch.length}`);
         return state.outcome;
       },
     });
     state.outcome = "retry";
-    for (const number of [1, 2]) delivery.offer({ ...message(number), acknowledge: () => told.push(`acknowledged ${number}`) });
+    for (const number of [1, 2]) buffer.offer({ ...message(number), acknowledge: () => told.push(`acknowledged ${number}`) });
     await clock.advance(0);
     expect(told).toEqual(["batch of 2"]);
     state.outcome = "done";
@@ -103,15 +103,15 @@ describe("IngestBuffer", () => {
   });
 
   it("hands over the rest when it is disposed, as long as it is taken", async () => {
-    const { clock, batches, delivery, offer } = setUp();
+    const { clock, batches, buffer, offer } = setUp();
     offer(1, 100);
-    delivery[Symbol.dispose]();
+    buffer[Symbol.dispose]();
     expect(batches.map((batch) => batch.length)).toEqual([64, 36]);
 
     const failing = setUp({ clock });
     failing.state.outcome = "retry";
     failing.offer(1, 100);
-    failing.delivery[Symbol.dispose]();
+    failing.buffer[Symbol.dispose]();
     expect(failing.batches).toHaveLength(1);
     await clock.advance(0);
     expect(failing.batches).toHaveLength(1);

@@ -10,8 +10,8 @@ import {
   type StreamConfig,
 } from "nats";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { isDone, type Wanted } from "../../src/nats/setup/plan.ts";
 import { planFor, setUp } from "../../src/nats/setup/setup.ts";
-import { isDone, type Wanted } from "../../src/nats/setup/setup-plan.ts";
 import { matching } from "../support/matchers.ts";
 import { NatsServer } from "../support/nats-server.ts";
 

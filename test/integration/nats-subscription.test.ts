@@ -2,8 +2,8 @@ import { describe, expect, it } from "vitest";
 import { systemClock, systemRandom } from "../../src/base/clock.ts";
 import { type BatchOutcome, IngestBuffer, type ReceivedMessage } from "../../src/ingest/ingest-buffer.ts";
 import { PersistentConnection } from "../../src/nats/connection/connection.ts";
+import { CoreSubscription } from "../../src/nats/core-subscription.ts";
 import { publishOnce } from "../../src/nats/publish.ts";
-import { CoreSubscription } from "../../src/nats/subscription.ts";
 import { settled } from "../../src/sim/time/virtual-clock.ts";
 import { errorWith } from "../support/matchers.ts";
 import { NatsServer } from "../support/nats-server.ts";
@@ -21,7 +21,7 @@ function subscribe({ url, ...bounds }: Bounds) {
   const logger = new RecordingLogger();
   const texts: string[] = [];
   const state = { outcome: "done" as BatchOutcome, overflows: 0 };
-  const delivery = new IngestBuffer({
+  const buffer = new IngestBuffer({
     clock: systemClock,
     onBatch(batch: readonly ReceivedMessage[]) {
       if (state.outcome === "done")
@@ -37,11 +37,11 @@ function subscribe({ url, ...bounds }: Bounds) {
     { servers: [url], name: "test" },
     { clock: systemClock, random: systemRandom, logger },
   );
-  const subscription = new CoreSubscription(SUBJECTS, { connection, delivery, clock: systemClock, logger });
+  const subscription = new CoreSubscription(SUBJECTS, { connection, buffer, clock: systemClock, logger });
   return {
     connection,
     subscription,
-    delivery,
+    buffer,
     logger,
     texts,
     state,
@@ -56,7 +56,7 @@ describe.concurrent("a core subscription", () => {
   it("gets every message that is published once it is ready, in order, with its bytes", async () => {
     await using server = await NatsServer.start();
     await using listening = subscribe(server);
-    const { subscription, texts, delivery } = listening;
+    const { subscription, texts, buffer } = listening;
     expect(subscription.subscribed).toBe(false);
     await subscription.ready;
     expect(subscription.subscribed).toBe(true);
@@ -65,16 +65,16 @@ describe.concurrent("a core subscription", () => {
     await publish(server.url, "REMOVE_RESOURCE", "zwei ü");
     await until("two messages", () => texts.length === 2);
     expect(texts).toEqual(["CREATE_RESOURCE one", "REMOVE_RESOURCE zwei ü"]);
-    expect(delivery.counts()).toEqual({ received: 2, dropped: 0, buffered: 0, bufferedBytes: 0 });
+    expect(buffer.counts()).toEqual({ received: 2, dropped: 0, buffered: 0, bufferedBytes: 0 });
   });
 
   it("is not ready before the server has confirmed it", async () => {
     await using server = await NatsServer.start();
     await using listening = subscribe(server);
-    const { connection, delivery, logger } = listening;
+    const { connection, buffer, logger } = listening;
     await listening.subscription.ready;
     await server.freeze();
-    using another = new CoreSubscription(["OTHER"], { connection, delivery, clock: systemClock, logger });
+    using another = new CoreSubscription(["OTHER"], { connection, buffer, clock: systemClock, logger });
     await settled();
     await settled();
     expect(another.subscribed).toBe(false);
@@ -99,12 +99,12 @@ describe.concurrent("a core subscription", () => {
   it("drops what its full buffer cannot hold, counts it, and says so once", async () => {
     await using server = await NatsServer.start();
     await using listening = subscribe({ url: server.url, maxMessages: 3 });
-    const { subscription, texts, delivery, state } = listening;
+    const { subscription, texts, buffer, state } = listening;
     await subscription.ready;
     state.outcome = "retry";
     for (const number of [1, 2, 3, 4, 5]) await publish(server.url, "CREATE_RESOURCE", String(number));
-    await until("all have arrived", () => delivery.counts().received === 5);
-    expect(delivery.counts()).toMatchObject({ dropped: 2, buffered: 3 });
+    await until("all have arrived", () => buffer.counts().received === 5);
+    expect(buffer.counts()).toMatchObject({ dropped: 2, buffered: 3 });
     expect(state.overflows).toBe(1);
     state.outcome = "done";
     await until("the rest is handed over", () => texts.length === 3);
@@ -140,7 +140,7 @@ describe.concurrent("a core subscription", () => {
   it("takes nothing more once it is disposed, while the connection stays", async () => {
     await using server = await NatsServer.start();
     await using listening = subscribe(server);
-    const { subscription, connection, delivery } = listening;
+    const { subscription, connection, buffer } = listening;
     await subscription.ready;
     subscription[Symbol.dispose]();
     await publish(server.url, "CREATE_RESOURCE", "too late");
@@ -148,12 +148,12 @@ describe.concurrent("a core subscription", () => {
     await until("connected again", () => connection.status().reconnects === 1);
     await publish(server.url, "CREATE_RESOURCE", "too late again");
     expect(subscription.subscribed).toBe(false);
-    expect(delivery.counts().received).toBe(0);
+    expect(buffer.counts().received).toBe(0);
   });
 
   it.each(["", "a b", "a..b", "a.", "x\r\nPUB y"])("refuses the subject %j", (subject) => {
     const connection = { onSession: () => ({ [Symbol.dispose]: () => {} }) };
-    const dependencies = { connection, delivery: { offer: () => {} }, clock: systemClock, logger: new RecordingLogger() };
+    const dependencies = { connection, buffer: { offer: () => {} }, clock: systemClock, logger: new RecordingLogger() };
     expect(() => new CoreSubscription([subject], dependencies)).toThrow(errorWith("config_invalid", /subject/));
   });
 });

@@ -5,7 +5,7 @@ import { connect, type JetStreamManager, type NatsConnection, type StreamState }
 import { envelopeOf } from "../../src/fixture/format/message.ts";
 import { peerIdOfName } from "../../src/fixture/format/names.ts";
 import { setUp } from "../../src/nats/setup/setup.ts";
-import type { StreamLimits } from "../../src/nats/setup/stream-config.ts";
+import type { LimitChanges } from "../../src/nats/setup/stream-config.ts";
 import type { DeliveryView } from "../../src/views/api.ts";
 import { type ConfigFile, DaemonProcess } from "../support/daemon-process.ts";
 import { CREATE, REMOVE } from "../support/messages.ts";
@@ -63,7 +63,7 @@ export class Scene implements AsyncDisposable {
     return (await this.client()).jetstreamManager();
   }
 
-  async setUp(limits: StreamLimits = {}, credentials = this.#admin): Promise<void> {
+  async setUp(limits: LimitChanges = {}, credentials = this.#admin): Promise<void> {
     const client = await this.client(credentials);
     await setUp(client, { stream: STREAM, consumer: CONSUMER, subjects: [CREATE, REMOVE], limits });
   }

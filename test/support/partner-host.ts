@@ -20,7 +20,7 @@ export interface TestNode extends AsyncDisposable {
   readonly peerId: PeerId;
   readonly port: number;
   setVerdict(verdict: Verdict): void;
-  readonly rule: { mayOpen(peerId: PeerId): Verdict };
+  readonly admission: { mayOpen(peerId: PeerId): Verdict };
 }
 
 export interface TestPartnerHost extends TestNode {
@@ -37,9 +37,17 @@ export async function startTestNode(
 ): Promise<TestNode> {
   const privateKey = await generateKeyPairFromSeed("Ed25519", new Uint8Array(32).fill(seed));
   let verdict: Verdict = "ok";
-  const rule = { mayOpen: () => verdict };
+  const admission = { mayOpen: () => verdict };
   const listen = ["/ip4/127.0.0.1/tcp/0"];
-  const node = await createNode({ privateKey, listen, maxConnections: 1_000, rule, observer, swarmKey: null, version: "0.0.0" });
+  const node = await createNode({
+    privateKey,
+    listen,
+    maxConnections: 1_000,
+    admission,
+    observer,
+    swarmKey: null,
+    version: "0.0.0",
+  });
   const testNode: TestNode = {
     node,
     peerId: peerIdOf(peerIdFromPrivateKey(privateKey)),
@@ -51,7 +59,7 @@ export async function startTestNode(
           .find(({ name }) => name === "tcp")?.value,
       );
     },
-    rule,
+    admission,
     setVerdict: (next) => {
       verdict = next;
     },
@@ -72,13 +80,13 @@ export async function startPartnerHost(
   let streams: Libp2pPartnerStreams | undefined;
   const testNode = await startTestNode(
     seed,
-    async ({ node, peerId, rule }) => {
+    async ({ node, peerId, admission }) => {
       streams = await createPartnerStreams({
         node,
         clock: systemClock,
         random: systemRandom,
         self: { name: `host-${seed}`, did: didOf(`did:${seed}`), peerId },
-        rule,
+        admission,
         observer,
         options,
       });

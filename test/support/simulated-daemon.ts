@@ -38,7 +38,7 @@ export async function startSimulatedDaemon(
   const host = await startSimulatedHost(world, {
     peerId,
     address,
-    rule: { mayOpen: (other) => inboundVerdict(desired.get(other), inbound) },
+    admission: { mayOpen: (other) => inboundVerdict(desired.get(other), inbound) },
     observer: { observed, wake: (other) => reconciler.wake(other) },
   });
   const { view, streams } = host;

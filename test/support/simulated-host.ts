@@ -38,20 +38,20 @@ export async function startSimulatedHost(
   init: {
     readonly peerId: PeerId;
     readonly address: Address;
-    readonly rule: AdmissionPolicy;
+    readonly admission: AdmissionPolicy;
     readonly observer: StreamObserver;
     readonly seed?: number;
   },
 ): Promise<SimulatedHost> {
-  const { peerId, address, rule, observer, seed = 1 } = init;
+  const { peerId, address, admission, observer, seed = 1 } = init;
   const view = clock.view();
-  const node = new SimNode(network, { peerId, clock: view, gater: createGater(rule, observer) });
+  const node = new SimNode(network, { peerId, clock: view, gater: createGater(admission, observer) });
   const streams = await createPartnerStreams({
     node,
     clock: view,
     random: derivedRandom(seed, peerId),
     self: { name: peerId, did: didOf(`did:${peerId}`), peerId },
-    rule,
+    admission,
     observer,
   });
   network.listen(address, node);
@@ -72,7 +72,7 @@ export async function startSimulatedSide(world: SimulatedWorld, peerId: PeerId, 
   const host = await startSimulatedHost(world, {
     peerId,
     address,
-    rule: { mayOpen: () => verdict },
+    admission: { mayOpen: () => verdict },
     observer: { observed: (event) => events.push(event), wake: (woke) => woken.push(woke) },
   });
   const setVerdict = (next: Verdict) => {

@@ -3,16 +3,17 @@ import type { Clock } from "../../base/clock.ts";
 import type { Config } from "../../config/schema.ts";
 import { natsConfig } from "../../daemon/nats-source.ts";
 import { withOneClient } from "../../nats/connection/one-client.ts";
+import type { Difference } from "../../nats/setup/consumer-config.ts";
 import { limitsText } from "../../nats/setup/limits.ts";
+import { isDone, isFeasible, type SetupPlan } from "../../nats/setup/plan.ts";
 import { planFor, setUp } from "../../nats/setup/setup.ts";
-import { isDone, isFeasible, type SetupPlan } from "../../nats/setup/setup-plan.ts";
-import type { Difference, StreamLimits } from "../../nats/setup/stream-config.ts";
+import type { LimitChanges } from "../../nats/setup/stream-config.ts";
 
 /** A few requests, each answered in milliseconds where all is well. */
 const TIMEOUT_MS = 15_000;
 
 export interface SetupOptions {
-  readonly limits: StreamLimits;
+  readonly limits: LimitChanges;
   readonly dryRun: boolean;
   readonly json: boolean;
   readonly clock: Clock;

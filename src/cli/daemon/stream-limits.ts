@@ -1,6 +1,6 @@
 /** The limits of a stream as people write them in flags. */
 import { PartnerdError } from "../../base/errors.ts";
-import type { StreamLimits } from "../../nats/setup/stream-config.ts";
+import type { LimitChanges } from "../../nats/setup/stream-config.ts";
 import { durationMsOf } from "../terminal/duration.ts";
 
 const UNLIMITED = "unlimited";
@@ -16,7 +16,7 @@ export interface LimitFlags {
 }
 
 /** Throws usage, naming flag and value. */
-export function streamLimitsOf({ maxBytes, maxAge, replicas }: LimitFlags): StreamLimits {
+export function streamLimitsOf({ maxBytes, maxAge, replicas }: LimitFlags): LimitChanges {
   return {
     maxBytes: maxBytes === undefined ? undefined : bytesOf(maxBytes),
     maxAgeMs: maxAge === undefined ? undefined : ageMsOf(maxAge),

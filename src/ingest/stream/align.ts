@@ -3,15 +3,9 @@
  * give sequences away twice? Pure.
  */
 import type { DeliveryChanged, DeliveryEvent, DeliveryGap, DeliveryGuarantee, GapReason } from "../../events/types.ts";
-import { type Cursor, isSameStream, type StreamIdentity } from "../../store/model/cursor.ts";
+import { type Cursor, isSameStream } from "../../store/model/cursor.ts";
 import { followedMessage } from "../../store/model/derived-cursor.ts";
-
-export interface StreamState extends StreamIdentity {
-  /** The oldest message that it holds; one more than `lastSequence` where it holds none. */
-  readonly firstSequence: number;
-  /** The newest sequence that it gave; 0 where it gave none. */
-  readonly lastSequence: number;
-}
+import type { BrokerStreamState } from "./broker-port.ts";
 
 /** What the stream holds where the cursor stands: the message that the log knows, another one, or nothing that could be compared. */
 export type AtCursor = "same" | "other" | "unknown";
@@ -24,7 +18,7 @@ export interface Alignment {
 
 /** `before`: how messages came until now; undefined where none ever did. */
 export function align(
-  stream: StreamState,
+  stream: BrokerStreamState,
   cursor: Cursor | undefined,
   atCursor: AtCursor,
   before: DeliveryGuarantee | undefined,
@@ -62,7 +56,7 @@ export function gapBetween(stream: string, lastSequence: number, nextSequence: n
   return gap("purged", first, last, `stream ${stream} no longer holds ${sequences(first, last)}, which the log never got`);
 }
 
-function purged({ stream, firstSequence }: StreamState, first: number): DeliveryGap {
+function purged({ stream, firstSequence }: BrokerStreamState, first: number): DeliveryGap {
   return gapBetween(stream, first - 1, firstSequence);
 }
 
@@ -70,11 +64,11 @@ function gap(reason: GapReason, streamSequence: number, lastStreamSequence: numb
   return { type: "DeliveryGap", reason, streamSequence, lastStreamSequence, message };
 }
 
-function followed(stream: StreamState, from = stream.firstSequence): DeliveryChanged {
+function followed(stream: BrokerStreamState, from = stream.firstSequence): DeliveryChanged {
   return { type: "DeliveryChanged", reason: "at_least_once", streamSequence: from, message: followedMessage(stream, from) };
 }
 
-function startOf({ stream, created, firstSequence }: StreamState): Cursor {
+function startOf({ stream, created, firstSequence }: BrokerStreamState): Cursor {
   return { stream, created, firstSequence, sequence: firstSequence - 1, messageHash: null };
 }
 

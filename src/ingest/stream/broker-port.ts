@@ -1,19 +1,53 @@
 /**
- * What reading a stream needs of a connection to its broker, and nothing else. nats-link.ts has it over NATS, the simulator over a stream of
- * its own; test/contract/stream-link.contract.ts tells what both hold to.
+ * What reading a stream needs of a connection to its broker, and nothing else. nats/broker-link.ts implements it over NATS, the simulator
+ * over a stream of its own; test/contract/broker-link.contract.ts tests both.
  */
-import type { ConsumerConfig, ConsumerInfo, Msg } from "nats";
 import type { PartnerdError } from "../../base/errors.ts";
-import type { StreamState } from "./align.ts";
+import type { StreamIdentity } from "../../store/model/cursor.ts";
 
-/** Where a consumer stands, and how it is configured. */
-export type ConsumerState = {
-  readonly delivered: Pick<ConsumerInfo["delivered"], "consumer_seq" | "stream_seq">;
-  readonly config: Partial<ConsumerConfig>;
-} & Readonly<Pick<ConsumerInfo, "num_ack_pending" | "num_waiting">>;
+export interface BrokerStreamState extends StreamIdentity {
+  /** The oldest message that it holds; one more than `lastSequence` where it holds none. */
+  readonly firstSequence: number;
+  /** The newest sequence that it gave; 0 where it gave none. */
+  readonly lastSequence: number;
+}
 
-/** `reply` tells its place in the stream (stream-message.ts), and is where it is acknowledged. */
-export type StreamMessage = Pick<Msg, "subject" | "data" | "reply">;
+/** A consumer that is pulled from. One acknowledgement counts for all messages before it: the log takes them in order. */
+export interface ConsumerSettings {
+  /** It delivers the stream from here on. */
+  readonly startSequence: number;
+  /** A message that is not acknowledged for this long is delivered again. */
+  readonly ackWaitMs: number;
+  /** It delivers no more while so many are not acknowledged. */
+  readonly maxUnacknowledged: number;
+}
+
+/** What reading needs of its consumer, wherever that starts. */
+export const REQUIRED_CONSUMER = {
+  /** Longer than a commit may take; a consumer that falls behind is recreated at the log's cursor, not redelivered to. */
+  ackWaitMs: 30_000,
+  /** More than a few batches of the log, so that the broker never waits for the disk. */
+  maxUnacknowledged: 4_096,
+} as const satisfies Omit<ConsumerSettings, "startSequence">;
+
+export interface ConsumerState {
+  readonly startSequence: number;
+  /** Its newest delivery. The consumer numbers its deliveries from 1; 0 where there was none. */
+  readonly delivered: { readonly consumerSequence: number; readonly streamSequence: number };
+  /** Messages that were delivered and are not acknowledged. */
+  readonly unacknowledged: number;
+  /** Requests that wait for messages, those of connections that only the broker believes in included. */
+  readonly waitingRequests: number;
+  /** Whether its settings allow what REQUIRED_CONSUMER asks for. */
+  readonly isAsRequired: boolean;
+}
+
+export interface BrokerMessage {
+  readonly subject: string;
+  readonly data: Uint8Array;
+  /** Tells its place in the stream (delivery-position.ts), and is where it is acknowledged. */
+  readonly reply?: string;
+}
 
 export interface PullRequest {
   /** Told apart by this; 1 and more. */
@@ -27,7 +61,7 @@ export interface PullRequest {
 }
 
 export interface PullListener {
-  message(message: StreamMessage): void;
+  message(message: BrokerMessage): void;
   /** Of a request, as HTTP would say it: 100 a sign of life; 404, 408: it is over; 409: it is refused; 503: nobody takes requests. */
   status(requestNumber: number, code: number, description: string): void;
   /** Nothing can be heard on it any more. */
@@ -44,8 +78,8 @@ export interface PullChannel extends Disposable {
  * One connection, and one consumer of one stream. `state`, `hashAt`, `consumer` and `recreateConsumerAt` reject with `stream_missing`,
  * `jetstream_unavailable`, `nats_denied`, `jetstream_refused` or `nats_unavailable` (no answer in time, or the connection ended).
  */
-export interface StreamLink {
-  state(): Promise<StreamState>;
+export interface BrokerLink {
+  state(): Promise<BrokerStreamState>;
   /** The hash of the message at `sequence` (dedupe-key.ts); undefined where the stream does not hold it. */
   hashAt(sequence: number): Promise<string | undefined>;
   /** Undefined where there is none. */
@@ -54,7 +88,7 @@ export interface StreamLink {
   recreateConsumerAt(startSequence: number): Promise<void>;
   openPull(listener: PullListener): PullChannel;
   /** Of the message and all before it. Nothing tells whether the broker has got it. */
-  acknowledge(message: StreamMessage): void;
+  acknowledge(message: BrokerMessage): void;
   /** A round trip: everything sent before has reached the broker. Rejects when the connection ends first. */
   ping(): Promise<void>;
   /** Calls back with `nats_denied` when the broker denies pulling or acknowledging, which ask for no answer. */

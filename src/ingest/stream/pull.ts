@@ -4,7 +4,7 @@
  */
 import type { Clock } from "../../base/clock.ts";
 import { PartnerdError } from "../../base/errors.ts";
-import type { PullChannel, StreamLink, StreamMessage } from "./broker-port.ts";
+import type { BrokerLink, BrokerMessage, PullChannel } from "./broker-port.ts";
 
 /** A request that brings nothing ends by itself after so long, and is made again. */
 const EXPIRES_MS = 30_000;
@@ -22,9 +22,9 @@ const HEARTBEAT = 100;
 export type PullEnd = string | PartnerdError;
 
 interface PullOptions {
-  readonly link: Pick<StreamLink, "openPull" | "isClosed">;
+  readonly link: Pick<BrokerLink, "openPull" | "isClosed">;
   readonly clock: Clock;
-  readonly onMessage: (message: StreamMessage) => void;
+  readonly onMessage: (message: BrokerMessage) => void;
   /** The request is through, with or without all it asked for: time for the next one. */
   readonly onRequestOver: () => void;
   /** Nothing will come any more, and why. Called once, never after disposal. */
@@ -72,7 +72,7 @@ export class Pull implements Disposable {
     this.#channel[Symbol.dispose]();
   }
 
-  #received(message: StreamMessage): void {
+  #received(message: BrokerMessage): void {
     if (this.#ended) return;
     this.#heardAtMs = this.#options.clock.monotonicMs();
     this.#outstanding -= 1;

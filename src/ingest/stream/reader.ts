@@ -7,15 +7,14 @@ import { type PartnerdError, toPartnerdError } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
 import { pause } from "../../base/pause.ts";
 import type { DeliveryEvent } from "../../events/types.ts";
-import { consumerDifferences } from "../../nats/setup/stream-config.ts";
 import { type Cursor, isSameStream } from "../../store/model/cursor.ts";
 import type { LogEntry } from "../../store/model/log-entry.ts";
 import type { Store } from "../../store/store.ts";
 import type { IngestBuffer } from "../ingest-buffer.ts";
-import { type AtCursor, align, type StreamState } from "./align.ts";
-import type { ConsumerState, StreamLink } from "./broker-port.ts";
+import { type AtCursor, align } from "./align.ts";
+import type { BrokerLink, BrokerStreamState, ConsumerState } from "./broker-port.ts";
 import { PullWindow } from "./pull-window.ts";
-import { StreamSession } from "./session.ts";
+import { ReadingSession } from "./session.ts";
 
 /** How far a resync is: it is at `sequence`, and over behind `untilSequence`. */
 export interface Rereading {
@@ -23,11 +22,11 @@ export interface Rereading {
   readonly untilSequence: number;
 }
 
-export interface StreamReaderDependencies {
+export interface BrokerStreamReaderDependencies {
   readonly stream: string;
   readonly consumer: string;
   readonly log: Pick<Store, "cursor" | "delivery" | "appendDelivery">;
-  readonly delivery: Pick<IngestBuffer, "offer" | "discard" | "counts">;
+  readonly buffer: Pick<IngestBuffer, "offer" | "discard" | "counts">;
   readonly clock: Clock;
   readonly logger: Logger;
   /** Called with each row about the stream that the reader appends. */
@@ -44,8 +43,8 @@ const PING_TIMEOUT_MS = 1_500;
 const CONSUMER_DELETED = /consumer deleted/i;
 const ONE_CONSUMER_EACH = "Where this goes on and on, another daemon uses the same nats.consumer: give each its own.";
 
-export class StreamReader {
-  readonly #deps: StreamReaderDependencies;
+export class BrokerStreamReader {
+  readonly #deps: BrokerStreamReaderDependencies;
   #reading = false;
   #problem: PartnerdError | null = null;
   #pending: number | null = null;
@@ -56,7 +55,7 @@ export class StreamReader {
   #rereads = false;
   #rereading: Rereading | null = null;
 
-  constructor(deps: StreamReaderDependencies) {
+  constructor(deps: BrokerStreamReaderDependencies) {
     this.#deps = deps;
   }
 
@@ -72,7 +71,7 @@ export class StreamReader {
 
   /** How many messages of the stream the log has still to take; null where that is not known. */
   get behind(): number | null {
-    return this.#pending === null ? null : this.#pending + this.#deps.delivery.counts().buffered;
+    return this.#pending === null ? null : this.#pending + this.#deps.buffer.counts().buffered;
   }
 
   /** How often reading began again although the connection stood. */
@@ -93,7 +92,7 @@ export class StreamReader {
   }
 
   /** Reads until the connection ends or `signal` aborts. Never rejects. */
-  async run(link: StreamLink, signal: AbortSignal): Promise<void> {
+  async run(link: BrokerLink, signal: AbortSignal): Promise<void> {
     const { clock, logger, stream } = this.#deps;
     const isOver = () => signal.aborted || link.isClosed();
     void link.closed().then(() => this.#interrupt?.("the connection ended"));
@@ -119,18 +118,18 @@ export class StreamReader {
   }
 
   /** Resolves, with the reason, when reading has to begin anew. */
-  async #session(link: StreamLink, isOver: () => boolean): Promise<string> {
-    const { delivery, stream, consumer, clock, logger } = this.#deps;
+  async #session(link: BrokerLink, isOver: () => boolean): Promise<string> {
+    const { buffer, stream, consumer, clock, logger } = this.#deps;
     const found = await link.state();
     const atCursor = await this.#lookAtCursor(link, found);
     const consumerState = await link.consumer();
     if (isOver()) return "";
     // What is buffered is behind the cursor and comes again; from here on nothing else moves the cursor.
-    delivery.discard();
+    buffer.discard();
     const cursor = this.#align(found, atCursor);
     const rereads = this.#rereads;
     const start = rereads ? found.firstSequence : cursor.sequence + 1;
-    const stands = !rereads && consumerState !== undefined && standsAt(consumerState, cursor);
+    const stands = !rereads && consumerState !== undefined && isAtCursor(consumerState, cursor);
     if (!stands) await link.recreateConsumerAt(start);
     // Made anew since we looked, it would be read from the middle, and its messages taken for those of the one before.
     if (!stands && !isSameStream(await link.state(), found)) return "the stream was made anew meanwhile";
@@ -140,12 +139,12 @@ export class StreamReader {
     logger.info({ stream, consumer, sequence: start, pending: found.lastSequence - start + 1, rereads }, "reading the stream");
     this.#pending = Math.max(0, found.lastSequence - start + 1);
     const ended = Promise.withResolvers<string | PartnerdError>();
-    using _session = new StreamSession({
+    using _session = new ReadingSession({
       link,
       cursor,
       window: this.#window.messages,
-      consumerSequence: stands ? consumerState.delivered.consumer_seq + 1 : 1,
-      delivery,
+      consumerSequence: stands ? consumerState.delivered.consumerSequence + 1 : 1,
+      buffer,
       clock,
       onProgress: (sequence, pending) => {
         this.#pending = pending;
@@ -174,7 +173,7 @@ export class StreamReader {
   }
 
   /** Resolves once the server has taken what was sent before; had it denied any of that, the denial would have come first. */
-  async #answered(link: StreamLink): Promise<undefined> {
+  async #answered(link: BrokerLink): Promise<undefined> {
     await link.ping();
     // A client hands a denial on a few microtasks later.
     await new Promise<void>((resolve) => this.#deps.clock.schedule(0, resolve));
@@ -187,7 +186,7 @@ export class StreamReader {
       this.#deps.logger.info({ stream: this.#deps.stream, sequence: untilSequence }, "the stream was read again");
   }
 
-  async #lookAtCursor(link: StreamLink, stream: StreamState): Promise<AtCursor> {
+  async #lookAtCursor(link: BrokerLink, stream: BrokerStreamState): Promise<AtCursor> {
     const cursor = this.#deps.log.cursor();
     if (cursor === undefined || !isSameStream(stream, cursor)) return "unknown";
     const isHeld = cursor.sequence >= stream.firstSequence && cursor.sequence <= stream.lastSequence;
@@ -198,7 +197,7 @@ export class StreamReader {
     return found === cursor.messageHash ? "same" : "other";
   }
 
-  #align(found: StreamState, atCursor: AtCursor): Cursor {
+  #align(found: BrokerStreamState, atCursor: AtCursor): Cursor {
     const { log, onAppended, logger } = this.#deps;
     const { events, cursor } = align(found, log.cursor(), atCursor, log.delivery()?.reason);
     if (events.length === 0) return cursor;
@@ -211,7 +210,7 @@ export class StreamReader {
     return cursor;
   }
 
-  async #failed(error: PartnerdError, link: StreamLink): Promise<void> {
+  async #failed(error: PartnerdError, link: BrokerLink): Promise<void> {
     const { logger, stream } = this.#deps;
     if (this.#problem?.message !== error.message)
       logger.error({ code: error.code, error: error.message, nextStep: error.nextStep, stream }, "cannot read the stream");
@@ -220,7 +219,7 @@ export class StreamReader {
   }
 
   /** Half open, or a server that stands still: a fresh connection finds out. */
-  async #closeIfDead(link: StreamLink): Promise<void> {
+  async #closeIfDead(link: BrokerLink): Promise<void> {
     const late = Promise.withResolvers<"late">();
     using _limit = this.#deps.clock.schedule(PING_TIMEOUT_MS, () => late.resolve("late"));
     const answer = await Promise.race([link.ping().catch(() => "late" as const), late.promise]);
@@ -229,9 +228,9 @@ export class StreamReader {
 }
 
 /** Whether the consumer delivers next what the log needs next. */
-function standsAt({ config, delivered, num_ack_pending, num_waiting }: ConsumerState, { sequence }: Cursor): boolean {
-  const isNew = delivered.consumer_seq === 0;
-  const next = isNew ? (config.opt_start_seq ?? 1) : delivered.stream_seq + 1;
+function isAtCursor(consumer: ConsumerState, { sequence }: Cursor): boolean {
+  const { startSequence, delivered, unacknowledged, waitingRequests, isAsRequired } = consumer;
+  const next = delivered.consumerSequence === 0 ? startSequence : delivered.streamSequence + 1;
   // A request that waits already is of a connection that only the broker believes in, and would get what comes next.
-  return next === sequence + 1 && num_ack_pending === 0 && num_waiting === 0 && consumerDifferences(config).length === 0;
+  return next === sequence + 1 && unacknowledged === 0 && waitingRequests === 0 && isAsRequired;
 }

@@ -5,19 +5,19 @@ import type { Cursor } from "../../store/model/cursor.ts";
 import { dedupeKeyOf, messageHash } from "../../store/model/dedupe-key.ts";
 import type { IngestBuffer } from "../ingest-buffer.ts";
 import { gapBetween } from "./align.ts";
-import type { StreamLink, StreamMessage } from "./broker-port.ts";
+import type { BrokerLink, BrokerMessage } from "./broker-port.ts";
 import { type DeliveryPosition, deliveryPositionOf } from "./delivery-position.ts";
 import { Pull, type PullEnd } from "./pull.ts";
 
 interface SessionInit {
-  readonly link: Pick<StreamLink, "openPull" | "acknowledge" | "isClosed">;
+  readonly link: Pick<BrokerLink, "openPull" | "acknowledge" | "isClosed">;
   /** Where the log stands. */
   readonly cursor: Cursor;
   /** The consumer's next delivery has this number. */
   readonly consumerSequence: number;
   /** How many messages are under way or buffered at most. */
   readonly window: number;
-  readonly delivery: Pick<IngestBuffer, "offer" | "counts">;
+  readonly buffer: Pick<IngestBuffer, "offer" | "counts">;
   readonly clock: Clock;
   /** A message came: its sequence, and how many the consumer has still to deliver. */
   readonly onProgress: (sequence: number, pending: number) => void;
@@ -25,14 +25,14 @@ interface SessionInit {
   readonly onEnded: (end: PullEnd) => void;
 }
 
-export class StreamSession implements Disposable {
+export class ReadingSession implements Disposable {
   readonly #init: SessionInit;
   readonly #pull: Pull;
   #consumerSequence: number;
   /** The newest sequence that the log has, or will have from the buffer; lower ones are read a second time. */
   #sequence: number;
   /** The newest message that is in the log and not acknowledged yet. */
-  #taken: StreamMessage | undefined;
+  #taken: BrokerMessage | undefined;
   #ended = false;
 
   constructor(init: SessionInit) {
@@ -54,7 +54,7 @@ export class StreamSession implements Disposable {
     this.#pull[Symbol.dispose]();
   }
 
-  #received(message: StreamMessage): void {
+  #received(message: BrokerMessage): void {
     // The client hands on what it has read of the socket, even if we left in the middle of it.
     if (this.#ended) return;
     const unexpected = this.#take(message);
@@ -62,7 +62,7 @@ export class StreamSession implements Disposable {
   }
 
   /** What is not as expected, if anything. */
-  #take(message: StreamMessage): string | undefined {
+  #take(message: BrokerMessage): string | undefined {
     const place = deliveryPositionOf(message.reply);
     if (place === undefined) return `a message on ${message.subject} does not say where it stands in the stream`;
     if (place.consumerSequence !== this.#consumerSequence)
@@ -75,15 +75,15 @@ export class StreamSession implements Disposable {
   }
 
   /** Deliveries have no gap, so a gap between their sequences is one of the stream. */
-  #offer(message: StreamMessage, place: DeliveryPosition): boolean {
-    const { cursor, delivery } = this.#init;
+  #offer(message: BrokerMessage, place: DeliveryPosition): boolean {
+    const { cursor, buffer } = this.#init;
     const { streamSequence: sequence, storedAtNs } = place;
     // A copy: the client's bytes are a view that would keep the whole read of the socket in memory.
     const bytes = new Uint8Array(message.data);
     const sha256 = hash("sha256", bytes, "hex");
     const ofMessage = messageHash(storedAtNs, sha256);
     const gap = sequence > this.#sequence + 1 ? gapBetween(cursor.stream, this.#sequence, sequence) : undefined;
-    return delivery.offer({
+    return buffer.offer({
       subject: message.subject,
       bytes,
       sha256,
@@ -95,7 +95,7 @@ export class StreamSession implements Disposable {
   }
 
   /** Called for each message of a batch, in one go: the last of them is acknowledged, which counts for all. */
-  #isTaken(message: StreamMessage): void {
+  #isTaken(message: BrokerMessage): void {
     if (this.#taken === undefined) queueMicrotask(() => this.#acknowledge());
     this.#taken = message;
   }
@@ -112,8 +112,8 @@ export class StreamSession implements Disposable {
 
   #pullMore(): void {
     if (this.#ended || this.#pull.isPulling) return;
-    const { delivery, window } = this.#init;
-    const { buffered } = delivery.counts();
+    const { buffer, window } = this.#init;
+    const { buffered } = buffer.counts();
     if (buffered <= window / 2) this.#pull.request(window - buffered);
   }
 

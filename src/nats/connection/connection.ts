@@ -3,11 +3,12 @@
  * client whose own reconnecting is off: so there is one way in which a connection comes to be, every reason for a failure can be
  * told, nothing (wrong credentials, a closed client) ends it for good, and it can be aborted at any point.
  */
-import { DebugEvents, Events, type NatsConnection } from "nats";
+
 import { type Clock, jittered, type Random } from "../../base/clock.ts";
 import { messageOf } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
 import { pause } from "../../base/pause.ts";
+import { DebugEvents, Events, type NatsConnection } from "../client.ts";
 import type { NatsConfig } from "./config.ts";
 import { checkCredentials } from "./credentials.ts";
 import { closeQuietly, describe, describeEvent, dial } from "./dial.ts";

@@ -1,13 +1,13 @@
 /** Turns the configured way to authenticate into the client's. Files are checked at start, and read again at every connection. */
 import { readFileSync } from "node:fs";
+import { messageOf, PartnerdError } from "../../base/errors.ts";
 import {
   type Authenticator,
   credsAuthenticator,
   nkeyAuthenticator,
   tokenAuthenticator,
   usernamePasswordAuthenticator,
-} from "nats";
-import { messageOf, PartnerdError } from "../../base/errors.ts";
+} from "../client.ts";
 import type { NatsConfig } from "./config.ts";
 import type { ServerAddress } from "./server-address.ts";
 

@@ -1,7 +1,8 @@
 /** One attempt to connect to one server. Whoever wants another attempt decides so (connection.ts), with a fresh client. */
-import { connect, ErrorCode, type NatsConnection, NatsError, type Status, type TlsOptions } from "nats";
+
 import type { Clock } from "../../base/clock.ts";
 import { messageOf, PartnerdError } from "../../base/errors.ts";
+import { connect, ErrorCode, type NatsConnection, NatsError, type Status, type TlsOptions } from "../client.ts";
 import type { NatsConfig } from "./config.ts";
 import { authenticatorFor } from "./credentials.ts";
 import { expectGreeting } from "./discover.ts";

@@ -1,7 +1,8 @@
 /** A connection for one piece of work, as commands need it. Whoever stays connected takes connection.ts. */
-import type { NatsConnection } from "nats";
+
 import { type Clock, deadline } from "../../base/clock.ts";
 import { PartnerdError, toPartnerdError } from "../../base/errors.ts";
+import type { NatsConnection } from "../client.ts";
 import type { NatsConfig } from "./config.ts";
 import { closeQuietly, dial } from "./dial.ts";
 import { hostAndPort, parseServers } from "./server-address.ts";

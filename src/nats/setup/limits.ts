@@ -1,8 +1,8 @@
 /** What a stream keeps before it drops its oldest messages, and how that is written for people. Pure. */
-import { millis, type StreamConfig } from "nats";
+import { millis, type StreamConfig } from "../client.ts";
 
 /** null: no limit. */
-export interface Limits {
+export interface RetentionLimits {
   readonly maxBytes: number | null;
   readonly maxAgeMs: number | null;
   readonly maxMessages: number | null;
@@ -10,7 +10,7 @@ export interface Limits {
   readonly replicas: number;
 }
 
-export function limitsOf(config: Partial<StreamConfig>): Limits {
+export function limitsOf(config: Partial<StreamConfig>): RetentionLimits {
   const limit = (value: number | undefined) => (value === undefined || value <= 0 ? null : value);
   return {
     maxBytes: limit(config.max_bytes),
@@ -21,7 +21,7 @@ export function limitsOf(config: Partial<StreamConfig>): Limits {
   };
 }
 
-export function limitsText({ maxBytes, maxAgeMs, maxMessages, maxMessagesPerSubject, replicas }: Limits): string {
+export function limitsText({ maxBytes, maxAgeMs, maxMessages, maxMessagesPerSubject, replicas }: RetentionLimits): string {
   return [
     sizeText(maxBytes),
     ageText(maxAgeMs),

@@ -1,8 +1,9 @@
-/** Makes the stream and the consumer as they have to be, or says what stands in the way. What there is to do is decided by setup-plan.ts. */
-import type { JetStreamManager, NatsConnection } from "nats";
+/** Makes the stream and the consumer as they have to be, or says what stands in the way. What there is to do is decided by plan.ts. */
+
 import { PartnerdError } from "../../base/errors.ts";
+import type { JetStreamManager, NatsConnection } from "../client.ts";
 import { API_ERROR_CODES, apiErrorCode, jetStreamError } from "../jetstream-error.ts";
-import { type Found, isDone, isFeasible, planSetup, type SetupPlan, type Wanted } from "./setup-plan.ts";
+import { type Found, isDone, isFeasible, planSetup, type SetupPlan, type Wanted } from "./plan.ts";
 
 /** JetStream answers within milliseconds, or its server is not well; a cluster may have to choose who leads a new stream. */
 const REQUEST_TIMEOUT_MS = 5_000;

@@ -18,7 +18,7 @@ import { challenge } from "./probe.ts";
 export interface HandlerComponents {
   readonly clock: Clock;
   readonly random: Random;
-  readonly rule: AdmissionPolicy;
+  readonly admission: AdmissionPolicy;
   readonly registry: StreamRegistry<PartnerStream>;
   readonly observer: Pick<StreamObserver, "observed">;
   readonly firstHeartbeatTimeoutMs: number;
@@ -44,7 +44,7 @@ export class HeartbeatHandler {
   /** The handler of the partner protocol. Returns at once; whatever goes wrong later ends this stream and nothing else. */
   readonly handle = (stream: HostStream, connection: HostConnection): void => {
     const unproven = { peerId: peerIdOf(connection.remotePeer), stream: new PartnerStream(stream, connection) };
-    const refusal = refusalBy(this.#components.rule, unproven.peerId) ?? this.#overload(unproven.peerId);
+    const refusal = refusalBy(this.#components.admission, unproven.peerId) ?? this.#overload(unproven.peerId);
     if (refusal !== undefined) this.#refuse(unproven, refusal);
     else void this.#prove(unproven);
   };
@@ -59,7 +59,7 @@ export class HeartbeatHandler {
   }
 
   #cancel(unproven: UnprovenStream): void {
-    const refusal = refusalBy(this.#components.rule, unproven.peerId);
+    const refusal = refusalBy(this.#components.admission, unproven.peerId);
     unproven.stream.abort(refusal ?? new PartnerdError("aborted", "stream was cancelled"));
   }
 
@@ -75,7 +75,7 @@ export class HeartbeatHandler {
   /** Never rejects. */
   async #prove(unproven: UnprovenStream): Promise<void> {
     const { peerId, stream } = unproven;
-    const { clock, random, challengeTimeoutMs, rule } = this.#components;
+    const { clock, random, challengeTimeoutMs, admission } = this.#components;
     this.#unproven.add(unproven);
     try {
       const reader = new HeartbeatReader(stream, peerId);
@@ -83,7 +83,7 @@ export class HeartbeatHandler {
       await challenge(stream.connection, { clock, random, timeoutMs: challengeTimeoutMs }, stream.ended);
       // No await from here on: the rule and the stream are looked at again, and hold until it is registered.
       stream.ended.throwIfAborted();
-      const refusal = refusalBy(rule, peerId);
+      const refusal = refusalBy(admission, peerId);
       if (refusal !== undefined) throw refusal;
       this.#admit(unproven, reader, did);
     } catch (error) {
@@ -107,7 +107,7 @@ export class HeartbeatHandler {
   #admit({ peerId, stream }: UnprovenStream, reader: HeartbeatReader, did: Did | null): void {
     const { registry, onAdmitted } = this.#components;
     const key: StreamKey = { protocol: PARTNER_PROTOCOL, peerId, direction: "inbound" };
-    stream.onFarEnd = (reason) => registry.close(key, reason, stream);
+    stream.onRemoteEnd = (reason) => registry.close(key, reason, stream);
     reader.onHeartbeat = () => registry.renew(key, stream);
     reader.onViolation = () => registry.close(key, "protocol_violation", stream);
     registry.register(key, stream, did);

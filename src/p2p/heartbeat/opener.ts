@@ -117,7 +117,7 @@ export class HeartbeatOpener {
     }
     attempt.signal.throwIfAborted();
     // No await from here on: what has just been checked holds until it is registered.
-    stream.onFarEnd = (reason) => registry.close(keyOf(peerId), reason, stream);
+    stream.onRemoteEnd = (reason) => registry.close(keyOf(peerId), reason, stream);
     registry.register(keyOf(peerId), stream, peer.did);
     this.#dropSuperseded(peerId, attempt);
   }
@@ -152,7 +152,8 @@ export class HeartbeatOpener {
     const stream = new PartnerStream(opened, connection);
     attempt.stream = stream;
     const code = () => (connection.status === "open" || attempt.dialled.includes(connection) ? "refused" : "stream_lost");
-    stream.onFarEnd = (reason) => attempt.cancel(new PartnerdError(code(), `peer ended the stream before it stood: ${reason}`));
+    stream.onRemoteEnd = (reason) =>
+      attempt.cancel(new PartnerdError(code(), `peer ended the stream before it stood: ${reason}`));
     if (stream.ended.aborted) throw new PartnerdError(code(), "peer ended the stream at once");
     // Readers never write (WIRE); what somebody writes all the same must not pile up unread.
     stream.read(() => {});

@@ -6,14 +6,14 @@ import type { HostConnection, HostStream } from "../host/host.ts";
 import type { AbortableStream } from "../registry/registry.ts";
 
 /** How a stream ends that we did not end. */
-export type FarEnd = Extract<CloseReason, "remote_closed" | "reset" | "connection_lost">;
+export type RemoteEnd = Extract<CloseReason, "remote_closed" | "reset" | "connection_lost">;
 
 export class PartnerStream implements AbortableStream {
   readonly connection: HostConnection;
   readonly #stream: HostStream;
   readonly #ended = new AbortController();
   /** The far end or the connection ended the stream. Called once, and never after our own abort. */
-  onFarEnd: (reason: FarEnd) => void = () => {};
+  onRemoteEnd: (reason: RemoteEnd) => void = () => {};
 
   constructor(stream: HostStream, connection: HostConnection) {
     this.connection = connection;
@@ -66,9 +66,9 @@ export class PartnerStream implements AbortableStream {
 
   readonly #closed = (): void => this.#end(this.#stream.status === "reset" ? "reset" : "connection_lost");
 
-  #end(reason: FarEnd): void {
+  #end(reason: RemoteEnd): void {
     if (this.ended.aborted) return;
     this.abort(new PartnerdError("stream_lost", `stream ended: ${reason}`));
-    this.onFarEnd(reason);
+    this.onRemoteEnd(reason);
   }
 }

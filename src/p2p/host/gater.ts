@@ -9,9 +9,9 @@ import type { HostGater, RemotePeer } from "./host.ts";
  * Denies the blacklisted, inbound and outbound; strangers may connect, since their next event may make them partners. Who is
  * denied comes too early to ask for a stream, and is reported as refused all the same.
  */
-export function createGater(rule: AdmissionPolicy, observer: Pick<StreamObserver, "observed"> | undefined): HostGater {
+export function createGater(admission: AdmissionPolicy, observer: Pick<StreamObserver, "observed"> | undefined): HostGater {
   const blacklisted = (peerId: RemotePeer) => {
-    const refusal = refusalBy(rule, peerIdOf(peerId));
+    const refusal = refusalBy(admission, peerIdOf(peerId));
     return refusal?.code === "blacklisted" ? refusal : undefined;
   };
   const deny = (peerId: RemotePeer): boolean => blacklisted(peerId) !== undefined;

@@ -61,7 +61,7 @@ export interface HostEvents {
 
 export type HostStreamHandler = (stream: HostStream, connection: HostConnection) => void | Promise<void>;
 
-export interface StreamLimits {
+export interface ProtocolLimits {
   /** At once on one connection. */
   readonly maxInboundStreams: number;
   readonly maxOutboundStreams: number;
@@ -70,7 +70,7 @@ export interface StreamLimits {
 export interface Host {
   /** A new connection to whoever proves the PeerID at the end of `target`; a dial to the same peer that is under way is joined. */
   dial(target: Multiaddr, options: { readonly signal: AbortSignal; readonly force: true }): Promise<HostConnection>;
-  handle(protocol: string, handler: HostStreamHandler, limits: StreamLimits): Promise<void>;
+  handle(protocol: string, handler: HostStreamHandler, limits: ProtocolLimits): Promise<void>;
   unhandle(protocols: string[]): Promise<void>;
   getConnections(): readonly HostConnection[];
   addEventListener<Type extends keyof HostEvents>(type: Type, listener: (event: HostEvents[Type]) => void): void;

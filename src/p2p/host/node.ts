@@ -26,7 +26,7 @@ export interface NodeOptions {
   readonly listen: readonly string[];
   /** Past this, new inbound connections are refused and idle ones closed. */
   readonly maxConnections: number;
-  readonly rule: AdmissionPolicy;
+  readonly admission: AdmissionPolicy;
   /** Who is told of refused connections, if anybody. */
   readonly observer?: Pick<StreamObserver, "observed">;
   /** The pre-shared key of a private network, as `parseSwarmKey` gives it; null for a public one. */
@@ -52,7 +52,7 @@ const OUTBOUND_IDLE_MS = 10 * 60_000;
 
 /** A host that does not listen yet, so that its protocols can be registered before the first peer asks for them. */
 export async function createNode(options: NodeOptions): Promise<Node> {
-  const { privateKey, listen, maxConnections, rule, observer, swarmKey, version } = options;
+  const { privateKey, listen, maxConnections, admission, observer, swarmKey, version } = options;
   const node: Node = await createLibp2p({
     start: false,
     privateKey,
@@ -71,7 +71,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
       }),
     ],
     ...(swarmKey === null ? {} : { connectionProtector: preSharedKey({ psk: swarmKey }) }),
-    connectionGater: createGater(rule, observer),
+    connectionGater: createGater(admission, observer),
     // It pings every connection in the same tick and kills healthy ones under load; liveness.ts does this, spread out.
     connectionMonitor: { enabled: false },
     connectionManager: {

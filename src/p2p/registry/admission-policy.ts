@@ -11,8 +11,8 @@ export interface AdmissionPolicy {
 }
 
 /** Why the rule refuses this peer, or undefined where it does not. */
-export function refusalBy(rule: AdmissionPolicy, peerId: PeerId): PartnerdError | undefined {
-  const verdict = rule.mayOpen(peerId);
+export function refusalBy(admission: AdmissionPolicy, peerId: PeerId): PartnerdError | undefined {
+  const verdict = admission.mayOpen(peerId);
   switch (verdict) {
     case "ok":
       return undefined;

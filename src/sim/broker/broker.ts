@@ -112,7 +112,7 @@ export class SimBroker {
   #connect(machine: ClockView): SimLink {
     const { delivery: _, onAcknowledged: __, ...init } = this.#init;
     const onGone = () => this.#links.delete(link);
-    const link = new SimLink({ stream: this.stream, consumer: CONSUMER, machine, onGone, ...init });
+    const link = new SimLink({ stream: this.stream, machine, onGone, ...init });
     this.#links.add(link);
     if (this.#state === "silent") link.hold();
     if (this.#state === "down") link.cut();

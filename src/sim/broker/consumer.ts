@@ -1,7 +1,11 @@
-/** A durable pull consumer with `ack_policy: all`, as nats-server has it; test/contract/stream-link.contract.ts tells what of that holds. */
-import { type ConsumerConfig, millis } from "nats";
+/** A durable pull consumer with `ack_policy: all`, as nats-server has it; test/contract/broker-link.contract.ts tells what of that holds. */
 import type { Clock } from "../../base/clock.ts";
-import type { ConsumerState, PullRequest } from "../../ingest/stream/broker-port.ts";
+import {
+  type ConsumerSettings,
+  type ConsumerState,
+  type PullRequest,
+  REQUIRED_CONSUMER,
+} from "../../ingest/stream/broker-port.ts";
 import type { StoredMessage, StoredMessages } from "./stored-message.ts";
 
 /** Where a request wants its answers. */
@@ -25,17 +29,11 @@ interface Pending {
   redeliverAtMs: number;
 }
 
-/** As the server's own. */
-const DEFAULT_ACK_WAIT_MS = 30_000;
-const DEFAULT_MAX_ACK_PENDING = 1_000;
-
 export class SimConsumer {
   readonly #stream: StoredMessages;
-  readonly #config: Partial<ConsumerConfig>;
+  readonly #settings: ConsumerSettings;
   readonly #clock: Clock;
   readonly #onAcknowledged: (upTo: number) => void;
-  readonly #ackWaitMs: number;
-  readonly #maxAckPending: number;
   /** Delivered and not acknowledged, in the order of the stream. */
   readonly #pending = new Map<number, Pending>();
   readonly #deliveries = new Map<number, number>();
@@ -50,24 +48,24 @@ export class SimConsumer {
   #isDeleted = false;
   #redelivery: Disposable | undefined;
 
-  constructor(stream: StoredMessages, config: Partial<ConsumerConfig>, clock: Clock, onAcknowledged: (upTo: number) => void) {
+  constructor(stream: StoredMessages, settings: ConsumerSettings, clock: Clock, onAcknowledged: (upTo: number) => void) {
     this.#stream = stream;
-    this.#config = config;
+    this.#settings = settings;
     this.#clock = clock;
     this.#onAcknowledged = onAcknowledged;
-    this.#ackWaitMs = config.ack_wait === undefined ? DEFAULT_ACK_WAIT_MS : millis(config.ack_wait);
-    this.#maxAckPending = config.max_ack_pending ?? DEFAULT_MAX_ACK_PENDING;
-    this.#next = config.opt_start_seq ?? 1;
+    this.#next = settings.startSequence;
     this.#ackFloor = this.#next - 1;
   }
 
   get state(): ConsumerState {
     this.#forgetUnwanted();
+    const { startSequence, ackWaitMs, maxUnacknowledged } = this.#settings;
     return {
-      config: this.#config,
-      delivered: { consumer_seq: this.#consumerSequence, stream_seq: this.#next - 1 },
-      num_ack_pending: this.#pending.size,
-      num_waiting: this.#waiting.length,
+      startSequence,
+      delivered: { consumerSequence: this.#consumerSequence, streamSequence: this.#next - 1 },
+      unacknowledged: this.#pending.size,
+      waitingRequests: this.#waiting.length,
+      isAsRequired: ackWaitMs >= REQUIRED_CONSUMER.ackWaitMs && maxUnacknowledged >= REQUIRED_CONSUMER.maxUnacknowledged,
     };
   }
 
@@ -116,7 +114,7 @@ export class SimConsumer {
     const later = this.#sent.findIndex((sequence) => sequence > lastSequence);
     if (later >= 0) this.#sent.splice(later);
     this.#consumerSequence = this.#sent.length;
-    this.#next = Math.min(this.#next, Math.max(lastSequence + 1, this.#config.opt_start_seq ?? 1));
+    this.#next = Math.min(this.#next, Math.max(lastSequence + 1, this.#settings.startSequence));
     this.#ackFloor = Math.min(this.#ackFloor, lastSequence);
     this.#pending.clear();
     this.#again = [];
@@ -129,7 +127,7 @@ export class SimConsumer {
       if (message !== undefined) return message;
       this.#settle(sequence);
     }
-    if (this.#maxAckPending > 0 && this.#pending.size >= this.#maxAckPending) return undefined;
+    if (this.#pending.size >= this.#settings.maxUnacknowledged) return undefined;
     const message = this.#stream.from(this.#next);
     if (message !== undefined) this.#next = message.sequence + 1;
     return message;
@@ -143,12 +141,12 @@ export class SimConsumer {
     this.#sent.push(sequence);
     this.#pending.set(sequence, {
       consumerSequence: this.#consumerSequence,
-      redeliverAtMs: this.#clock.monotonicMs() + this.#ackWaitMs,
+      redeliverAtMs: this.#clock.monotonicMs() + this.#settings.ackWaitMs,
     });
     this.#watchPending();
     const left = this.#stream.pendingFrom(this.#next);
     const place = [times, sequence, this.#consumerSequence, storedAtNs, left].join(".");
-    const reply = `$JS.ACK.${this.#stream.name}.${this.#config.durable_name}.${place}`;
+    const reply = `$JS.ACK.${this.#stream.name}.consumer.${place}`;
     waiting.left -= 1;
     if (waiting.left === 0) this.#forget(waiting);
     else this.#beat(waiting);
@@ -171,7 +169,7 @@ export class SimConsumer {
       if (this.#isDeleted) return;
       for (const [sequence, pending] of this.#pending) {
         if (pending.redeliverAtMs > this.#clock.monotonicMs()) continue;
-        pending.redeliverAtMs = this.#clock.monotonicMs() + this.#ackWaitMs;
+        pending.redeliverAtMs = this.#clock.monotonicMs() + this.#settings.ackWaitMs;
         if (!this.#again.includes(sequence)) this.#again.push(sequence);
       }
       this.#watchPending();

@@ -1,27 +1,26 @@
-/** One connection of the daemon to the simulated broker: what nats-link.ts is over NATS, with a way in between on which things get lost. */
+/** One connection of the daemon to the simulated broker: what broker-link.ts is over NATS, with a way in between on which things get lost. */
 import type { Clock } from "../../base/clock.ts";
 import { PartnerdError } from "../../base/errors.ts";
-import type { StreamState } from "../../ingest/stream/align.ts";
-import type {
-  ConsumerState,
-  PullChannel,
-  PullListener,
-  PullRequest,
-  StreamLink,
-  StreamMessage,
+import {
+  type BrokerLink,
+  type BrokerMessage,
+  type BrokerStreamState,
+  type ConsumerState,
+  type PullChannel,
+  type PullListener,
+  type PullRequest,
+  REQUIRED_CONSUMER,
 } from "../../ingest/stream/broker-port.ts";
 import { deliveryPositionOf } from "../../ingest/stream/delivery-position.ts";
-import { consumerConfig } from "../../nats/setup/stream-config.ts";
 import type { ClockView } from "../time/virtual-clock.ts";
 import type { Inbox } from "./consumer.ts";
 import type { SimBrokerStream } from "./stream.ts";
 
-/** As stream-api.ts waits. */
+/** As broker-stream-api.ts waits. */
 const REQUEST_TIMEOUT_MS = 2_000;
 
 export interface SimLinkInit {
   readonly stream: SimBrokerStream;
-  readonly consumer: string;
   /** The broker's. */
   readonly clock: Clock;
   readonly machine: ClockView;
@@ -33,7 +32,7 @@ export interface SimLinkInit {
   readonly onGone: () => void;
 }
 
-export class SimLink implements StreamLink {
+export class SimLink implements BrokerLink {
   readonly #init: SimLinkInit;
   readonly #closed = Promise.withResolvers<void>();
   readonly #inboxes = new Set<SimInbox>();
@@ -48,7 +47,7 @@ export class SimLink implements StreamLink {
     this.#init = init;
   }
 
-  state(): Promise<StreamState> {
+  state(): Promise<BrokerStreamState> {
     const { stream } = this.#init;
     return this.#ask(`look at stream ${stream.name}`, () => stream.state);
   }
@@ -63,9 +62,9 @@ export class SimLink implements StreamLink {
 
   /** Two requests, as it is with NATS: between them there is no consumer. */
   async recreateConsumerAt(startSequence: number): Promise<void> {
-    const { stream, consumer } = this.#init;
+    const { stream } = this.#init;
     await this.#ask("delete the consumer", () => stream.deleteConsumer());
-    await this.#ask("create the consumer", () => stream.recreateConsumerAt(consumerConfig(consumer, startSequence)));
+    await this.#ask("create the consumer", () => stream.recreateConsumerAt({ startSequence, ...REQUIRED_CONSUMER }));
   }
 
   openPull(listener: PullListener): PullChannel {
@@ -80,7 +79,7 @@ export class SimLink implements StreamLink {
     };
   }
 
-  acknowledge({ reply }: StreamMessage): void {
+  acknowledge({ reply }: BrokerMessage): void {
     const place = deliveryPositionOf(reply);
     if (place === undefined || this.#isClosed || !this.#init.beforeAcknowledge()) return;
     this.#toBroker(() => this.#init.stream.consumer?.acknowledge(place.streamSequence));

@@ -1,8 +1,7 @@
 /** A stream of the simulated broker: the messages it holds, those it lost, and the one consumer that reads it. */
 import { hash } from "node:crypto";
-import type { ConsumerConfig } from "nats";
 import type { Clock } from "../../base/clock.ts";
-import type { StreamState } from "../../ingest/stream/align.ts";
+import type { BrokerStreamState, ConsumerSettings } from "../../ingest/stream/broker-port.ts";
 import { dedupeKeyOf, messageHash } from "../../store/model/dedupe-key.ts";
 import { SimConsumer } from "./consumer.ts";
 import type { StoredMessage, StoredMessages } from "./stored-message.ts";
@@ -35,7 +34,7 @@ export class SimBrokerStream implements StoredMessages {
     this.#created = this.#timeOfCreation();
   }
 
-  get state(): StreamState {
+  get state(): BrokerStreamState {
     const held = [...this.#held.keys()];
     const firstSequence = held[0] ?? this.#lastSequence + 1;
     return { stream: this.name, created: this.#created, firstSequence, lastSequence: this.#lastSequence };
@@ -137,9 +136,9 @@ export class SimBrokerStream implements StoredMessages {
   }
 
   /** Instead of whatever there was. */
-  recreateConsumerAt(config: Partial<ConsumerConfig>): void {
+  recreateConsumerAt(settings: ConsumerSettings): void {
     this.deleteConsumer();
-    this.#consumer = new SimConsumer(this, config, this.#clock, this.#onAcknowledged);
+    this.#consumer = new SimConsumer(this, settings, this.#clock, this.#onAcknowledged);
   }
 
   deleteConsumer(): boolean {

@@ -1,7 +1,7 @@
 /** Keeps a daemon connected to the simulated broker, as connection.ts does, and has the stream read on each connection, as event-source.ts does. */
 import { jittered, type Random } from "../../base/clock.ts";
 import { pause } from "../../base/pause.ts";
-import { StreamReader, type StreamReaderDependencies } from "../../ingest/stream/reader.ts";
+import { BrokerStreamReader, type BrokerStreamReaderDependencies } from "../../ingest/stream/reader.ts";
 import type { ClockView } from "../time/virtual-clock.ts";
 import { CONSUMER, type SimBroker, STREAM } from "./broker.ts";
 import type { SimLink } from "./link.ts";
@@ -10,7 +10,7 @@ import type { SimLink } from "./link.ts";
 const RECONNECT_WAIT_MS = 1_000;
 const RECONNECT_JITTER = 0.5;
 
-export interface SimSubscriberInit extends Pick<StreamReaderDependencies, "log" | "delivery" | "logger" | "onAppended"> {
+export interface SimSubscriberInit extends Pick<BrokerStreamReaderDependencies, "log" | "buffer" | "logger" | "onAppended"> {
   readonly broker: SimBroker;
   readonly machine: ClockView;
   readonly random: Random;
@@ -18,14 +18,14 @@ export interface SimSubscriberInit extends Pick<StreamReaderDependencies, "log" 
 
 export class SimSubscriber implements Disposable {
   readonly #init: SimSubscriberInit;
-  readonly #reader: StreamReader;
+  readonly #reader: BrokerStreamReader;
   readonly #ending = new AbortController();
   #link: SimLink | undefined;
   #life = new AbortController();
 
   constructor(init: SimSubscriberInit) {
     this.#init = init;
-    this.#reader = new StreamReader({ ...init, stream: STREAM, consumer: CONSUMER, clock: init.machine });
+    this.#reader = new BrokerStreamReader({ ...init, stream: STREAM, consumer: CONSUMER, clock: init.machine });
     void this.#run(this.#ending.signal);
   }
 

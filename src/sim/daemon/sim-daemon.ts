@@ -2,7 +2,7 @@
 import type { Random } from "../../base/clock.ts";
 import { type Address, didOf, type PeerId } from "../../base/ids.ts";
 import { silentLogger } from "../../base/log.ts";
-import { type Core, type CoreProbe, createCore, ruleOf } from "../../daemon/core.ts";
+import { admissionPolicyOf, type Core, type CoreProbe, createCore } from "../../daemon/core.ts";
 import { Recorder, type RecorderMetrics } from "../../daemon/recorder.ts";
 import type { ObservedEvent } from "../../events/types.ts";
 import { DEFAULT_LIMITS, DEFAULT_VOCABULARY } from "../../events/vocabulary.ts";
@@ -69,7 +69,7 @@ export class SimDaemon {
     const watcher = whileItLives(init.watcher, clock);
     const store = disk.open(clock);
     const { delivery: _, inbound, ...reconcile } = settings;
-    const rule = ruleOf(store, inbound);
+    const admission = admissionPolicyOf(store, inbound);
     const recorder = new Recorder({
       store,
       clock,
@@ -78,7 +78,7 @@ export class SimDaemon {
       onObserved: (event) => watcher.happened(event),
       onLogged: (logged) => watcher.logged(logged),
     });
-    const node = new SimNode(network, { peerId: init.peerId, clock, gater: createGater(rule, recorder) });
+    const node = new SimNode(network, { peerId: init.peerId, clock, gater: createGater(admission, recorder) });
     const dial = node.dial.bind(node);
     node.dial = async (target, options) => {
       watcher.reached("dialling");
@@ -91,7 +91,7 @@ export class SimDaemon {
       recorder,
       node,
       self: { name: "self", did: didOf("did:example:self"), peerId: init.peerId },
-      rule,
+      admission,
       clock,
       random,
       logger: silentLogger,
@@ -152,9 +152,9 @@ export class SimDaemon {
 
   #subscribe(watcher: DaemonWatcher): void {
     const { settings, broker, clock, brokerRandom } = this.#init;
-    const { delivery } = this.#core;
+    const { buffer } = this.#core;
     if (settings.delivery === "at_most_once") {
-      broker.subscribe((message) => clock.schedule(0, () => delivery.offer(message)));
+      broker.subscribe((message) => clock.schedule(0, () => buffer.offer(message)));
       return;
     }
     this.#subscriber = new SimSubscriber({
@@ -162,7 +162,7 @@ export class SimDaemon {
       machine: clock,
       random: brokerRandom,
       log: this.store,
-      delivery,
+      buffer,
       logger: silentLogger,
       onAppended: (logged) => watcher.logged(logged),
     });

@@ -3,7 +3,7 @@ import { TooManyOutboundProtocolStreamsError, UnsupportedProtocolError } from "@
 import type { Clock } from "../../base/clock.ts";
 import { toPartnerdError } from "../../base/errors.ts";
 import { MAX_STREAMS_PER_CONNECTION } from "../../p2p/constants.ts";
-import type { HostStreamHandler, StreamLimits } from "../../p2p/host/host.ts";
+import type { HostStreamHandler, ProtocolLimits } from "../../p2p/host/host.ts";
 import { connectionReset } from "./errors.ts";
 import type { StreamFrame } from "./frames.ts";
 import { SimPartnerStream, type StreamCarrier } from "./stream.ts";
@@ -14,7 +14,7 @@ const HANDING_OVER_MS = 1;
 /** A node's handler of one protocol. */
 export interface StreamHandler {
   readonly handle: HostStreamHandler;
-  readonly limits: StreamLimits;
+  readonly limits: ProtocolLimits;
 }
 
 /** What negotiating needs of its node. */

@@ -1,7 +1,7 @@
 /** A libp2p host of the simulated network, on a machine of its own, and whatever is wrong with that machine. */
 import type { Clock } from "../../base/clock.ts";
 import type { PeerId } from "../../base/ids.ts";
-import type { Host, HostEvents, HostGater, HostStreamHandler, StreamLimits } from "../../p2p/host/host.ts";
+import type { Host, HostEvents, HostGater, HostStreamHandler, ProtocolLimits } from "../../p2p/host/host.ts";
 import type { SimConnection } from "./connection.ts";
 import { Dial, type DiallingHost } from "./dial.ts";
 import { dialDenied } from "./errors.ts";
@@ -20,7 +20,7 @@ export interface SimNodeInit {
 }
 
 /** What libp2p allows of a protocol by default. */
-const DEFAULT_LIMITS: StreamLimits = { maxInboundStreams: 32, maxOutboundStreams: 64 };
+const DEFAULT_LIMITS: ProtocolLimits = { maxInboundStreams: 32, maxOutboundStreams: 64 };
 
 export class SimNode implements Host, DiallingHost, Listener {
   readonly peerId: PeerId;
@@ -57,7 +57,7 @@ export class SimNode implements Host, DiallingHost, Listener {
     return dial.join(signal);
   }
 
-  async handle(protocol: string, handle: HostStreamHandler, limits: StreamLimits = DEFAULT_LIMITS): Promise<void> {
+  async handle(protocol: string, handle: HostStreamHandler, limits: ProtocolLimits = DEFAULT_LIMITS): Promise<void> {
     this.#handlers.set(protocol, { handle, limits });
   }
 

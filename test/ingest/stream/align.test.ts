@@ -1,10 +1,11 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { type AtCursor, align, gapBetween, type StreamState } from "../../../src/ingest/stream/align.ts";
+import { type AtCursor, align, gapBetween } from "../../../src/ingest/stream/align.ts";
+import type { BrokerStreamState } from "../../../src/ingest/stream/broker-port.ts";
 import type { Cursor } from "../../../src/store/model/cursor.ts";
 
 const identity = { stream: "S", created: "2026-01-01T00:00:00Z" };
-const state = (firstSequence: number, lastSequence: number, created = identity.created): StreamState => ({
+const state = (firstSequence: number, lastSequence: number, created = identity.created): BrokerStreamState => ({
   stream: "S",
   created,
   firstSequence,
@@ -53,7 +54,7 @@ describe("the stream that the log follows", () => {
     expect(said(align(state(1, 12), cursorAt(9), "same", "at_most_once"))).toEqual([["at_least_once", 10]]);
   });
 
-  test.each<[string, StreamState, AtCursor]>([
+  test.each<[string, BrokerStreamState, AtCursor]>([
     ["its newest sequence is older", state(1, 5), "unknown"],
     ["another message stands at the cursor", state(1, 20), "other"],
   ])("was set back: %s", (_, found, atCursor) => {

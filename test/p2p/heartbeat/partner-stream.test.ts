@@ -1,6 +1,6 @@
 import type { Connection, Stream } from "@libp2p/interface";
 import { beforeEach, describe, expect, it } from "vitest";
-import type { FarEnd } from "../../../src/p2p/heartbeat/partner-stream.ts";
+import type { RemoteEnd } from "../../../src/p2p/heartbeat/partner-stream.ts";
 import { PartnerStream } from "../../../src/p2p/heartbeat/partner-stream.ts";
 import { settled } from "../../../src/sim/time/virtual-clock.ts";
 
@@ -31,7 +31,7 @@ describe("PartnerStream", () => {
   const bytes = Uint8Array.of(1);
   let fake: FakeStream;
   let stream: PartnerStream;
-  let ends: FarEnd[];
+  let ends: RemoteEnd[];
 
   const wrap = () => new PartnerStream(fake as unknown as Stream, {} as Connection);
 
@@ -39,7 +39,7 @@ describe("PartnerStream", () => {
     fake = new FakeStream();
     stream = wrap();
     ends = [];
-    stream.onFarEnd = (reason) => ends.push(reason);
+    stream.onRemoteEnd = (reason) => ends.push(reason);
   });
 
   it("waits for the drain event whenever the stream is full, not only the first time", async () => {

@@ -25,14 +25,14 @@ export const INGEST_PLANTS: readonly Plant[] = [
     name: "consumer-kept-although-deliveries-are-pending",
     what: "A consumer that has delivered more than the log has got is read on: what was on its way comes late, out of order.",
     file: "src/ingest/stream/reader.ts",
-    find: "return next === sequence + 1 && num_ack_pending === 0 &&",
+    find: "return next === sequence + 1 && unacknowledged === 0 &&",
     replace: "return next >= sequence + 1 &&",
   },
   {
     name: "request-of-a-dead-connection-left",
     what: "The broker still believes in the connection before, and gives what comes next to nobody.",
     file: "src/ingest/stream/reader.ts",
-    find: "&& num_waiting === 0 &&",
+    find: "&& waitingRequests === 0 &&",
     replace: "&&",
   },
   {
@@ -53,7 +53,7 @@ export const INGEST_PLANTS: readonly Plant[] = [
     name: "buffer-not-discarded",
     what: "What was buffered when reading begins anew is taken all the same, into whatever stream there is now.",
     file: "src/ingest/stream/reader.ts",
-    find: "delivery.discard();",
+    find: "buffer.discard();",
     replace: "",
   },
   {

@@ -1,8 +1,9 @@
 /** What `setup` has to do, from what it found. Pure. */
-import type { ConsumerConfig, ConsumerInfo, StreamConfig } from "nats";
-import { type Limits, limitsOf } from "./limits.ts";
-import { consumerConfig, consumerDifferences, type Difference, type StreamLimits, streamConfig } from "./stream-config.ts";
-import { guardSteps, limitSteps, noteOf, type Obstacle, obstaclesOf, overlapObstacles, subjectSteps } from "./stream-steps.ts";
+import type { ConsumerConfig, ConsumerInfo, StreamConfig } from "../client.ts";
+import { consumerConfig, consumerDifferences, type Difference } from "./consumer-config.ts";
+import { limitsOf, type RetentionLimits } from "./limits.ts";
+import { guardSteps, limitSteps, noteOf, type Obstacle, obstaclesOf, overlapObstacles, subjectSteps } from "./steps.ts";
+import { type LimitChanges, streamConfig } from "./stream-config.ts";
 
 export interface Wanted {
   readonly stream: string;
@@ -10,7 +11,7 @@ export interface Wanted {
   /** Every one that the daemon listens to, without wildcards. */
   readonly subjects: readonly string[];
   /** Those that were asked for; the others stay as they are. */
-  readonly limits: StreamLimits;
+  readonly limits: LimitChanges;
 }
 
 export interface Found {
@@ -36,7 +37,7 @@ interface Part<Config> {
 
 export interface SetupPlan {
   /** With what it captures and keeps then. */
-  readonly stream: Part<Partial<StreamConfig>> & { readonly subjects: readonly string[]; readonly limits: Limits };
+  readonly stream: Part<Partial<StreamConfig>> & { readonly subjects: readonly string[]; readonly limits: RetentionLimits };
   readonly consumer: Part<Partial<ConsumerConfig>>;
 }
 

@@ -1,15 +1,16 @@
 /** Plain (core) subscriptions that outlive connections. Delivery is at most once: what is published while we are away is lost. */
-import type { NatsConnection, Subscription } from "nats";
+
 import type { Clock } from "../base/clock.ts";
 import { messageOf, PartnerdError } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
 import type { ReceivedMessage } from "../ingest/ingest-buffer.ts";
+import type { NatsConnection, Subscription } from "./client.ts";
 import type { PersistentConnection } from "./connection/connection.ts";
 import { describe, flush } from "./connection/dial.ts";
 
 interface SubscriptionDependencies {
   readonly connection: Pick<PersistentConnection, "onSession">;
-  readonly delivery: { offer(message: ReceivedMessage): unknown };
+  readonly buffer: { offer(message: ReceivedMessage): unknown };
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -53,7 +54,7 @@ export class CoreSubscription implements Disposable {
     return this.#ready.promise;
   }
 
-  /** Takes no more messages. What was received before stays with the delivery. */
+  /** Takes no more messages. What was received before stays in the buffer. */
   [Symbol.dispose](): void {
     this.#sessions[Symbol.dispose]();
     this.#end();
@@ -78,7 +79,7 @@ export class CoreSubscription implements Disposable {
 
   /** The server answers in order: once the flush is through, the subscription stands or its denial has been called back. */
   async #subscribe(session: Session, subject: string): Promise<void> {
-    const { delivery, logger } = this.#dependencies;
+    const { buffer, logger } = this.#dependencies;
     let denied = false;
     try {
       const subscription = session.client.subscribe(subject, {
@@ -90,7 +91,7 @@ export class CoreSubscription implements Disposable {
             return;
           }
           // A copy: the client's bytes are a view that would keep the whole read of the socket in memory.
-          delivery.offer({ subject: message.subject, bytes: new Uint8Array(message.data), dedupeKey: null });
+          buffer.offer({ subject: message.subject, bytes: new Uint8Array(message.data), dedupeKey: null });
         },
       });
       session.subscriptions.set(subject, subscription);

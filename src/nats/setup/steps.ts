@@ -2,9 +2,10 @@
  * How a stream that was found differs from what the log needs of it, and what can be done in place. Pure. Widens and never narrows,
  * except for a limit that was asked for.
  */
-import { nanos, RetentionPolicy, StorageType, type StreamConfig } from "nats";
+import { nanos, RetentionPolicy, StorageType, type StreamConfig } from "../client.ts";
+import type { Difference } from "./consumer-config.ts";
 import { ageText, limitsOf, sizeText } from "./limits.ts";
-import { type Difference, GUARDS, type StreamLimits } from "./stream-config.ts";
+import { GUARDS, type LimitChanges } from "./stream-config.ts";
 import { matches } from "./subject.ts";
 
 /** Something that JetStream changes in place. */
@@ -29,7 +30,7 @@ export function subjectSteps(found: StreamConfig, subjects: readonly string[]): 
   return [{ difference, config: { subjects: all }, otherwise: `${missing.join(", ")} is not captured` }];
 }
 
-export function limitSteps(found: StreamConfig, limits: StreamLimits): readonly Step[] {
+export function limitSteps(found: StreamConfig, limits: LimitChanges): readonly Step[] {
   const { maxBytes, maxAgeMs, replicas } = limits;
   const asked: Partial<StreamConfig> = {
     ...(maxBytes !== undefined && { max_bytes: maxBytes ?? -1 }),

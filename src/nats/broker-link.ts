@@ -1,10 +1,11 @@
 /** Reading a stream over NATS. */
-import { createInbox, type NatsConnection, nanos } from "nats";
+
 import type { PartnerdError } from "../base/errors.ts";
-import type { PullChannel, PullListener, PullRequest, StreamLink, StreamMessage } from "../ingest/stream/broker-port.ts";
+import type { BrokerLink, BrokerMessage, PullChannel, PullListener, PullRequest } from "../ingest/stream/broker-port.ts";
+import { BrokerStreamApi } from "./broker-stream-api.ts";
+import { createInbox, type NatsConnection, nanos } from "./client.ts";
 import { closeQuietly, describe, flush } from "./connection/dial.ts";
 import { deniedError } from "./jetstream-error.ts";
-import { StreamApi } from "./stream-api.ts";
 
 const ACKNOWLEDGEMENT = "+ACK";
 
@@ -14,15 +15,15 @@ interface Names {
   readonly consumer: string;
 }
 
-export function natsLink(client: NatsConnection, names: Names): StreamLink {
-  const api = new StreamApi(client, names);
+export function natsLink(client: NatsConnection, names: Names): BrokerLink {
+  const api = new BrokerStreamApi(client, names);
   return {
     state: () => api.state(),
     hashAt: (sequence) => api.hashAt(sequence),
     consumer: () => api.consumer(),
     recreateConsumerAt: (startSequence) => api.recreateConsumerAt(startSequence),
     openPull: (listener) => new NatsPullChannel(client, names, listener),
-    acknowledge: ({ reply }: StreamMessage) => {
+    acknowledge: ({ reply }: BrokerMessage) => {
       if (reply !== undefined && !client.isClosed()) client.publish(reply, ACKNOWLEDGEMENT);
     },
     ping: () => flush(client),

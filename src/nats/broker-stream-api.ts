@@ -1,12 +1,12 @@
 /** What the daemon asks of JetStream, and nothing else: its stream's state, one message, and its own consumer. */
 import { hash } from "node:crypto";
-import type { ConsumerInfo, JetStreamManager, NatsConnection } from "nats";
 import { PartnerdError } from "../base/errors.ts";
-import type { StreamState } from "../ingest/stream/align.ts";
+import type { BrokerStreamState, ConsumerState } from "../ingest/stream/broker-port.ts";
 import { nanosecondsOf } from "../ingest/stream/delivery-position.ts";
 import { messageHash } from "../store/model/dedupe-key.ts";
+import type { JetStreamManager, NatsConnection } from "./client.ts";
 import { API_ERROR_CODES, apiErrorCode, jetStreamError } from "./jetstream-error.ts";
-import { consumerConfig } from "./setup/stream-config.ts";
+import { consumerConfig, consumerDifferences } from "./setup/consumer-config.ts";
 
 /** JetStream answers within milliseconds, or its server is not well. */
 const REQUEST_TIMEOUT_MS = 2_000;
@@ -15,7 +15,7 @@ const REQUEST_TIMEOUT_MS = 2_000;
  * Every method rejects with `stream_missing`, or as jetstream-error.ts says: `jetstream_unavailable`, `nats_denied`, `jetstream_refused` or
  * `nats_unavailable` (no answer in time, or the connection ended).
  */
-export class StreamApi {
+export class BrokerStreamApi {
   readonly #stream: string;
   readonly #consumer: string;
   readonly #manager: Promise<JetStreamManager>;
@@ -27,7 +27,7 @@ export class StreamApi {
     this.#manager = client.jetstreamManager({ checkAPI: false, timeout: REQUEST_TIMEOUT_MS });
   }
 
-  async state(): Promise<StreamState> {
+  async state(): Promise<BrokerStreamState> {
     const { created, state } = await this.#ask(`look at stream ${this.#stream}`, ({ streams }) => streams.info(this.#stream));
     const firstSequence = state.messages === 0 ? state.last_seq + 1 : state.first_seq;
     return { stream: this.#stream, created: String(created), firstSequence, lastSequence: state.last_seq };
@@ -46,10 +46,19 @@ export class StreamApi {
   }
 
   /** Undefined where there is none. */
-  async consumer(): Promise<ConsumerInfo | undefined> {
-    return unlessMissing(
+  async consumer(): Promise<ConsumerState | undefined> {
+    const found = await unlessMissing(
       API_ERROR_CODES.consumerNotFound,
       this.#ask(`look at ${this.#ofConsumer}`, ({ consumers }) => consumers.info(this.#stream, this.#consumer)),
+    );
+    return (
+      found && {
+        startSequence: found.config.opt_start_seq ?? 1,
+        delivered: { consumerSequence: found.delivered.consumer_seq, streamSequence: found.delivered.stream_seq },
+        unacknowledged: found.num_ack_pending,
+        waitingRequests: found.num_waiting,
+        isAsRequired: consumerDifferences(found.config).length === 0,
+      }
     );
   }
 

@@ -1,18 +1,19 @@
 import { cpSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { connect, type JetStreamManager, RetentionPolicy, StorageType } from "nats";
-import { natsLink } from "../../src/nats/nats-link.ts";
+import { connect, type JetStreamManager, nanos, RetentionPolicy, StorageType } from "nats";
+import { natsLink } from "../../src/nats/broker-link.ts";
+import { consumerConfig } from "../../src/nats/setup/consumer-config.ts";
 import { NatsServer } from "../support/nats-server.ts";
 import { startTcpProxy, type TcpProxy } from "../support/tcp-proxy.ts";
 import { until } from "../support/until.ts";
-import { type StreamHarness, streamLinkContract } from "./stream-link.contract.ts";
+import { type BrokerHarness, brokerLinkContract } from "./broker-link.contract.ts";
 
 const STREAM = "OC_RESOURCES";
 const CONSUMER = "oc-partnerd";
 const SUBJECT = "CREATE_RESOURCE";
 
-async function startStream(): Promise<StreamHarness> {
+async function startStream(): Promise<BrokerHarness> {
   await using owner = new AsyncDisposableStack();
   const server = owner.use(await NatsServer.start({ jetStream: true }));
   const proxies: TcpProxy[] = [];
@@ -46,7 +47,14 @@ async function startStream(): Promise<StreamHarness> {
       for (const text of texts) await client.request(SUBJECT, text);
       await client.close();
     },
-    makeConsumer: (config) => managed(({ consumers }) => consumers.add(STREAM, config)),
+    makeConsumer: ({ startSequence, ackWaitMs, maxUnacknowledged }) =>
+      managed(({ consumers }) =>
+        consumers.add(STREAM, {
+          ...consumerConfig(CONSUMER, startSequence),
+          ack_wait: nanos(ackWaitMs),
+          max_ack_pending: maxUnacknowledged,
+        }),
+      ),
     deleteConsumer: () => managed(({ consumers }) => consumers.delete(STREAM, CONSUMER)),
     purge: (keep) =>
       managed(async ({ streams }) => {
@@ -84,4 +92,4 @@ async function startStream(): Promise<StreamHarness> {
   };
 }
 
-streamLinkContract("nats-server", startStream);
+brokerLinkContract("nats-server", startStream);

@@ -1,11 +1,11 @@
 import { SimBroker } from "../../src/sim/broker/broker.ts";
 import { VirtualClock } from "../../src/sim/time/virtual-clock.ts";
-import { type StreamHarness, streamLinkContract } from "./stream-link.contract.ts";
+import { type BrokerHarness, brokerLinkContract } from "./broker-link.contract.ts";
 
 const STEP_MS = 1;
 const LONGEST_WAIT_MS = 60_000;
 
-async function startStream(): Promise<StreamHarness> {
+async function startStream(): Promise<BrokerHarness> {
   const clock = new VirtualClock();
   const broker = new SimBroker({
     clock,
@@ -40,7 +40,7 @@ async function startStream(): Promise<StreamHarness> {
     publish: async (...texts) => {
       for (const text of texts) stream.publish("CREATE_RESOURCE", new TextEncoder().encode(text));
     },
-    makeConsumer: async (config) => stream.recreateConsumerAt(config),
+    makeConsumer: async (settings) => stream.recreateConsumerAt(settings),
     deleteConsumer: async () => void stream.deleteConsumer(),
     purge: async (keep) => stream.purge(keep),
     remove: async (sequence) => stream.remove(stream.heldFrom(sequence).length - 1),
@@ -61,4 +61,4 @@ async function startStream(): Promise<StreamHarness> {
   };
 }
 
-streamLinkContract("simulated on a virtual clock", startStream);
+brokerLinkContract("simulated on a virtual clock", startStream);

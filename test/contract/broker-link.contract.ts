@@ -1,18 +1,23 @@
 /** What reading a stream relies on in a broker, and so what the simulated one must have of nats-server. */
 import { hash } from "node:crypto";
-import { AckPolicy, type ConsumerConfig, DeliverPolicy, nanos } from "nats";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import type { PullChannel, StreamLink, StreamMessage } from "../../src/ingest/stream/broker-port.ts";
+import {
+  type BrokerLink,
+  type BrokerMessage,
+  type ConsumerSettings,
+  type PullChannel,
+  REQUIRED_CONSUMER,
+} from "../../src/ingest/stream/broker-port.ts";
 import { deliveryPositionOf } from "../../src/ingest/stream/delivery-position.ts";
 import { messageHash } from "../../src/store/model/dedupe-key.ts";
 
 /** A stream without a message, and no consumer. */
-export interface StreamHarness {
+export interface BrokerHarness {
   /** A fresh connection. */
-  connect(): Promise<StreamLink>;
+  connect(): Promise<BrokerLink>;
   publish(...texts: string[]): Promise<void>;
   /** Another than the reader's own, which `recreateConsumerAt` of a link makes. */
-  makeConsumer(change: Partial<ConsumerConfig>): Promise<void>;
+  makeConsumer(settings: ConsumerSettings): Promise<void>;
   deleteConsumer(): Promise<void>;
   /** The oldest go, but for the newest `keep`. */
   purge(keep: number): Promise<void>;
@@ -32,24 +37,19 @@ export interface StreamHarness {
   dispose(): Promise<void>;
 }
 
-const CONSUMER: Partial<ConsumerConfig> = {
-  durable_name: "oc-partnerd",
-  ack_policy: AckPolicy.All,
-  deliver_policy: DeliverPolicy.StartSequence,
-  opt_start_seq: 1,
-};
+const CONSUMER: ConsumerSettings = { startSequence: 1, ...REQUIRED_CONSUMER };
 
 /** Far longer than any of this takes. */
 const LONG_MS = 60_000;
 
 /** What comes in answer to one request after the other. */
 class Puller {
-  readonly messages: StreamMessage[] = [];
+  readonly messages: BrokerMessage[] = [];
   readonly statuses: string[] = [];
   readonly #channel: PullChannel;
   #requests = 0;
 
-  constructor(link: StreamLink) {
+  constructor(link: BrokerLink) {
     this.#channel = link.openPull({
       message: (message) => this.messages.push(message),
       status: (request, code) => this.statuses.push(`${request}: ${code}`),
@@ -74,10 +74,10 @@ class Puller {
   }
 }
 
-export function streamLinkContract(name: string, start: () => Promise<StreamHarness>): void {
-  describe(`StreamLink: ${name}`, () => {
-    let harness: StreamHarness;
-    let link: StreamLink;
+export function brokerLinkContract(name: string, start: () => Promise<BrokerHarness>): void {
+  describe(`BrokerLink: ${name}`, () => {
+    let harness: BrokerHarness;
+    let link: BrokerLink;
 
     beforeEach(async () => {
       harness = await start();
@@ -102,12 +102,14 @@ export function streamLinkContract(name: string, start: () => Promise<StreamHarn
     };
     const consumer = async (of = link) => {
       const found = await settle(of.consumer());
-      return found && [found.delivered.consumer_seq, found.delivered.stream_seq, found.num_ack_pending, found.num_waiting];
+      return (
+        found && [found.delivered.consumerSequence, found.delivered.streamSequence, found.unacknowledged, found.waitingRequests]
+      );
     };
     const place = (startSequence: number) => settle(link.recreateConsumerAt(startSequence));
     const has = (puller: Puller, count: number) => harness.eventually(() => puller.messages.length >= count);
     const isTold = (puller: Puller, status: string) => harness.eventually(() => puller.statuses.includes(status));
-    const acknowledge = async (message: StreamMessage | undefined) => {
+    const acknowledge = async (message: BrokerMessage | undefined) => {
       if (message !== undefined) link.acknowledge(message);
       await settle(link.ping());
     };
@@ -165,6 +167,14 @@ export function streamLinkContract(name: string, start: () => Promise<StreamHarn
       await has(after, 1);
       expect(after.got).toEqual(["c@3/1"]);
       expect(before.got).toEqual(["b@2/1", "c@3/2"]);
+    });
+
+    it("tells a consumer that is as reading needs it from one that is not, and where it began", async () => {
+      await place(7);
+      expect(await settle(link.consumer())).toMatchObject({ startSequence: 7, isAsRequired: true });
+      await harness.deleteConsumer();
+      await harness.makeConsumer({ ...CONSUMER, ackWaitMs: 1_000 });
+      expect(await settle(link.consumer())).toMatchObject({ startSequence: 1, isAsRequired: false });
     });
 
     it("delivers what is there in its order, then what comes, and no more than was asked for", async () => {
@@ -242,7 +252,7 @@ export function streamLinkContract(name: string, start: () => Promise<StreamHarn
 
     it("delivers again what is not acknowledged in time, with numbers that go on", async () => {
       await harness.publish("a", "b");
-      await harness.makeConsumer({ ...CONSUMER, ack_wait: nanos(1_000) });
+      await harness.makeConsumer({ ...CONSUMER, ackWaitMs: 1_000 });
       const puller = new Puller(link);
       puller.request(3);
       await has(puller, 2);
@@ -255,7 +265,7 @@ export function streamLinkContract(name: string, start: () => Promise<StreamHarn
 
     it("delivers no more than may be unacknowledged", async () => {
       await harness.publish("a", "b", "c");
-      await harness.makeConsumer({ ...CONSUMER, max_ack_pending: 2 });
+      await harness.makeConsumer({ ...CONSUMER, maxUnacknowledged: 2 });
       const puller = new Puller(link);
       puller.request(3, { heartbeatMs: 500 });
       await has(puller, 2);

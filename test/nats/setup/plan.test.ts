@@ -1,8 +1,9 @@
 /** What test/integration/nats-setup.test.ts does not show at a server. */
 import { AckPolicy, type ConsumerConfig, DiscardPolicy, nanos, ReplayPolicy, type StreamConfig } from "nats";
 import { describe, expect, it } from "vitest";
-import { planSetup, type Wanted } from "../../../src/nats/setup/setup-plan.ts";
-import { consumerConfig, consumerDifferences, streamConfig } from "../../../src/nats/setup/stream-config.ts";
+import { consumerConfig, consumerDifferences } from "../../../src/nats/setup/consumer-config.ts";
+import { planSetup, type Wanted } from "../../../src/nats/setup/plan.ts";
+import { streamConfig } from "../../../src/nats/setup/stream-config.ts";
 
 const wanted: Wanted = { stream: "S", consumer: "c", subjects: ["a", "b"], limits: {} };
 

@@ -1,0 +1,52 @@
+/** The consumer as it has to be in JetStream's words. Pure: `setup` creates and checks it, the daemon recreates it at its cursor. */
+import { REQUIRED_CONSUMER } from "../../ingest/stream/broker-port.ts";
+import { AckPolicy, type ConsumerConfig, DeliverPolicy, millis, nanos, ReplayPolicy } from "../client.ts";
+
+/** What is not as it has to be. */
+export interface Difference {
+  /** As JetStream names it. */
+  readonly field: string;
+  readonly found: string;
+  readonly required: string;
+}
+
+const { ackWaitMs: ACK_WAIT_MS, maxUnacknowledged: MAX_ACK_PENDING } = REQUIRED_CONSUMER;
+
+/** A pull consumer that begins at `startSequence`, as the port to the broker describes it. */
+export function consumerConfig(name: string, startSequence: number): Partial<ConsumerConfig> {
+  return {
+    durable_name: name,
+    description: "oc-partnerd reads the stream into its log",
+    ack_policy: AckPolicy.All,
+    ack_wait: nanos(ACK_WAIT_MS),
+    max_ack_pending: MAX_ACK_PENDING,
+    deliver_policy: DeliverPolicy.StartSequence,
+    opt_start_seq: startSequence,
+    replay_policy: ReplayPolicy.Instant,
+  };
+}
+
+/** How a consumer that was found differs from what it has to be; where it begins is the daemon's business. */
+export function consumerDifferences(found: Partial<ConsumerConfig>): readonly Difference[] {
+  const ackWaitMs = millis(found.ack_wait ?? 0);
+  const filters = [found.filter_subject ?? "", ...(found.filter_subjects ?? [])].filter(
+    (subject) => !["", ">"].includes(subject),
+  );
+  const pending = found.max_ack_pending ?? MAX_ACK_PENDING;
+  const checks: readonly (Difference & { readonly holds: boolean })[] = [
+    check("ack_policy", found.ack_policy === AckPolicy.All, found.ack_policy, AckPolicy.All),
+    check("deliver_subject", found.deliver_subject === undefined, found.deliver_subject, "none, to be pulled from"),
+    check("filter_subject", filters.length === 0, filters.join(", "), "none"),
+    check("ack_wait", ackWaitMs >= ACK_WAIT_MS, `${ackWaitMs} ms`, `${ACK_WAIT_MS} ms`),
+    check("backoff", (found.backoff ?? []).length === 0, found.backoff?.join(", "), "none: it overrides ack_wait"),
+    check("max_ack_pending", pending < 0 || pending >= MAX_ACK_PENDING, pending, MAX_ACK_PENDING),
+    check("max_deliver", (found.max_deliver ?? -1) <= 0, found.max_deliver, "no limit: what was not logged comes again"),
+    check("headers_only", found.headers_only !== true, found.headers_only, false),
+    check("replay_policy", found.replay_policy === ReplayPolicy.Instant, found.replay_policy, ReplayPolicy.Instant),
+  ];
+  return checks.filter(({ holds }) => !holds).map(({ holds: _holds, ...difference }) => difference);
+}
+
+function check(field: keyof ConsumerConfig, holds: boolean, found: unknown, required: unknown) {
+  return { field, holds, found: String(found), required: String(required) };
+}
