@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { peerIdFromPrivateKey } from "@libp2p/peer-id";
 import type { Clock, Random } from "../base/clock.ts";
-import { didOf } from "../base/ids.ts";
+import { didOf, type PeerId } from "../base/ids.ts";
 import type { Logger } from "../base/log.ts";
 import { version } from "../base/version.ts";
 import { readConfigured } from "../config/file.ts";
@@ -19,13 +19,14 @@ import { peerIdOf } from "../p2p/host/connection-index.ts";
 import { loadOrCreateIdentity } from "../p2p/host/identity.ts";
 import { createNode, startNode, stopNode } from "../p2p/host/node.ts";
 import { parseSwarmKey } from "../p2p/host/swarm-key.ts";
+import { createPartnerStreams } from "../p2p/partner-streams.ts";
 import { DEFAULT_RECONCILER_OPTIONS } from "../reconciler/options.ts";
 import { deliveryProof } from "../store/model/delivery-proof.ts";
 import type { LogEntry } from "../store/model/log-entry.ts";
 import { lockDirectory } from "../store/sql/lock.ts";
 import { openStore } from "../store/store.ts";
 import { isoTime, type PeerView, type SelfView } from "../views/api.ts";
-import { admissionPolicyOf, createCore } from "./core.ts";
+import { admissionPolicyOf, closeOrphanedStreams, createCore } from "./core.ts";
 import { HeadPublisher } from "./head-publisher.ts";
 import type { HealthFacts, NatsFacts } from "./health.ts";
 import { natsSource } from "./nats-source.ts";
@@ -99,29 +100,43 @@ async function start(
   });
   owner.defer(() => stopNode(node, clock));
 
-  const core = await createCore({
-    store,
-    recorder,
+  closeOrphanedStreams(recorder, logger);
+  const wake = (woken: PeerId) => core.reconciler.wake(woken);
+  const streams = await createPartnerStreams({
     node,
-    self: { name: config.name, did, peerId },
-    admission,
     clock,
     random,
-    logger,
-    options: {
-      reconcile: { ...DEFAULT_RECONCILER_OPTIONS, ...config.reconcile },
-      inbound: config.p2p.inbound,
-      heartbeatTimestamp: config.p2p.heartbeatTimestamp,
-      vocabulary: config.events,
-      limits: config.events,
-    },
-    onReceived: (result, logged) => {
-      metrics.received.inc({ result });
-      if (logged !== null) onLogged(logged);
-    },
-    onAppendFailed: () => metrics.logFailures.inc({ kind: "append" }),
+    self: { name: config.name, did, peerId },
+    admission,
+    observer: { observed: (event) => recorder.observed(event), wake },
+    options: { heartbeatTimestamp: config.p2p.heartbeatTimestamp },
   });
-  const { streams, reconciler, ingest, buffer } = owner.use(core);
+  owner.defer(() => streams.dispose());
+  const core = owner.use(
+    createCore(
+      {
+        clock,
+        random,
+        logger,
+        desired: store,
+        log: store,
+        streams,
+        wake,
+        observer: recorder,
+        onReceived: (result) => metrics.received.inc({ result }),
+        onLogged,
+        onAppendFailed: () => metrics.logFailures.inc({ kind: "append" }),
+      },
+      {
+        self: peerId,
+        reconcile: { ...DEFAULT_RECONCILER_OPTIONS, ...config.reconcile },
+        inbound: config.p2p.inbound,
+        vocabulary: config.events,
+        limits: config.events,
+      },
+    ),
+  );
+  const { reconciler, ingest, buffer } = core;
   // Only now that every protocol has its handler: a peer that asks too early takes the daemon for one that speaks none of them.
   await startNode(node, config.listen);
 

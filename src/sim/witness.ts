@@ -7,7 +7,7 @@ import type { Action } from "../reconciler/decide.ts";
 import type { Outcome } from "../reconciler/outcome.ts";
 import type { LogEntry } from "../store/model/log-entry.ts";
 import type { DaemonLifecycle } from "./daemon/daemon-lifecycle.ts";
-import type { DaemonWatcher } from "./daemon/sim-daemon.ts";
+import type { DaemonWatcher } from "./daemon/watcher.ts";
 import type { Invariant } from "./invariants/invariant.ts";
 import type { Trace } from "./trace.ts";
 
@@ -42,9 +42,6 @@ export class Witness implements DaemonWatcher {
   happened(event: ObservedEvent): void {
     for (const invariant of this.#init.invariants()) invariant.observed?.(event);
   }
-
-  /** Of the reconciler alone, and a part of what `happened` hears. */
-  observed(): void {}
 
   acted(peerId: PeerId, action: Action): void {
     this.#init.trace.acted(this.#init.nowMs(), peerId, action);

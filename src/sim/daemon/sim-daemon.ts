@@ -1,15 +1,15 @@
-/** The daemon under test: the real core on a simulated machine, that can end at any call which leaves it. */
+/** The daemon under test: the program's core and partner streams on a simulated machine, whose process can end at any outgoing call. */
 import type { Random } from "../../base/clock.ts";
 import { type Address, didOf, type PeerId } from "../../base/ids.ts";
 import { silentLogger } from "../../base/log.ts";
-import { admissionPolicyOf, type Core, type CoreProbe, createCore } from "../../daemon/core.ts";
+import { admissionPolicyOf, type Core, closeOrphanedStreams, createCore } from "../../daemon/core.ts";
 import { Recorder, type RecorderMetrics } from "../../daemon/recorder.ts";
 import type { ObservedEvent } from "../../events/types.ts";
 import { DEFAULT_LIMITS, DEFAULT_VOCABULARY } from "../../events/vocabulary.ts";
-import type { CrashPoint, Fixture } from "../../fixture/format/schema.ts";
+import type { Fixture } from "../../fixture/format/schema.ts";
 import { createGater } from "../../p2p/host/gater.ts";
-import type { ReconcilerObserver } from "../../reconciler/options.ts";
-import type { PartnerStreams } from "../../reconciler/ports.ts";
+import { createPartnerStreams, type Libp2pPartnerStreams } from "../../p2p/partner-streams.ts";
+import type { Reconciler } from "../../reconciler/reconciler.ts";
 import type { LogEntry } from "../../store/model/log-entry.ts";
 import type { Store } from "../../store/store.ts";
 import type { SimBroker } from "../broker/broker.ts";
@@ -17,14 +17,16 @@ import { SimSubscriber } from "../broker/subscriber.ts";
 import type { SimNetwork } from "../network/network.ts";
 import { SimNode } from "../network/node.ts";
 import type { ClockView } from "../time/virtual-clock.ts";
+import { WatchedHost, watchedDesiredPeers, watchedObserver, watchedPartnerStreams } from "./decorators.ts";
 import type { SimDisk } from "./disk.ts";
+import { type DaemonWatcher, whileRunning } from "./watcher.ts";
 
 export interface SimDaemonInit {
   readonly peerId: PeerId;
   readonly settings: Fixture["header"]["settings"];
   readonly clock: ClockView;
   readonly random: Random;
-  /** Of its connection to the broker. */
+  /** For its connection to the broker. */
   readonly brokerRandom: Random;
   readonly disk: SimDisk;
   readonly broker: SimBroker;
@@ -33,102 +35,63 @@ export interface SimDaemonInit {
   readonly watcher: DaemonWatcher;
 }
 
-/** Who hears what the daemon does. */
-export interface DaemonWatcher extends ReconcilerObserver {
-  /** Something happened on the wire, or could not; its row is written next. */
-  happened(event: ObservedEvent): void;
-  logged(logged: LogEntry): void;
-  operation(peerId: PeerId, kind: "open" | "renew", state: "begun" | "over"): void;
-  diffed(): void;
-  /** Whether a wake may pass. */
-  mayWake(): boolean;
-  /** The daemon is at this point; whoever throws ends it there. */
-  reached(point: CrashPoint): void;
+interface Parts {
+  readonly store: Store;
+  readonly recorder: Recorder;
+  readonly node: SimNode;
+  readonly streams: Libp2pPartnerStreams;
+  readonly core: Core;
 }
 
 /** One life of the daemon, from a start to its end. */
 export class SimDaemon {
-  readonly store: Store;
-  readonly node: SimNode;
   readonly #init: SimDaemonInit;
-  readonly #recorder: Recorder;
-  readonly #core: Core;
+  readonly #parts: Parts;
   #subscriber: SimSubscriber | undefined;
 
-  private constructor(init: SimDaemonInit, store: Store, recorder: Recorder, node: SimNode, core: Core) {
+  private constructor(init: SimDaemonInit, parts: Parts) {
     this.#init = init;
-    this.store = store;
-    this.#recorder = recorder;
-    this.node = node;
-    this.#core = core;
+    this.#parts = parts;
   }
 
-  /** As `run` starts it: the log first, then the wire, then NATS. Everything of it is done when the promises of this step are. */
+  /** As `run` starts it: the log first, then the wire, then NATS. All of it happens within this step. */
   static async start(init: SimDaemonInit, onStarted: (daemon: SimDaemon) => void): Promise<SimDaemon> {
-    const { settings, clock, random, disk, network } = init;
-    const watcher = whileItLives(init.watcher, clock);
-    const store = disk.open(clock);
-    const { delivery: _, inbound, ...reconcile } = settings;
-    const admission = admissionPolicyOf(store, inbound);
-    const recorder = new Recorder({
-      store,
-      clock,
-      logger: silentLogger,
-      metrics: NO_METRICS,
-      onObserved: (event) => watcher.happened(event),
-      onLogged: (logged) => watcher.logged(logged),
-    });
-    const node = new SimNode(network, { peerId: init.peerId, clock, gater: createGater(admission, recorder) });
-    const dial = node.dial.bind(node);
-    node.dial = async (target, options) => {
-      watcher.reached("dialling");
-      const connection = await dial(target, options);
-      watcher.reached("dialled");
-      return connection;
-    };
-    const core = await createCore({
-      store: watched(store, watcher),
-      recorder,
-      node,
-      self: { name: "self", did: didOf("did:example:self"), peerId: init.peerId },
-      admission,
-      clock,
-      random,
-      logger: silentLogger,
-      options: { reconcile, inbound, heartbeatTimestamp: "unix", vocabulary: DEFAULT_VOCABULARY, limits: DEFAULT_LIMITS },
-      onReceived: (_result, logged) => {
-        if (logged !== null) watcher.logged(logged);
-      },
-      onAppendFailed: () => {},
-      onGap: (logged) => watcher.logged(logged),
-      probe: probeOf(watcher),
-    });
-    const daemon = new SimDaemon(init, store, recorder, node, core);
-    network.listen(init.address, node);
+    const watcher = whileRunning(init.watcher, init.clock);
+    const parts = await compose(init, watcher);
+    const daemon = new SimDaemon(init, parts);
+    init.network.listen(init.address, parts.node);
     onStarted(daemon);
-    core.reconciler.start();
+    parts.core.reconciler.start();
     daemon.#subscribe(watcher);
     return daemon;
   }
 
-  /** Has the stream read once more from its beginning, where there is one. */
+  /** Reads the broker's stream again from its beginning, if there is one. */
   resync(): void {
     this.#subscriber?.resync();
   }
 
-  get streams(): Core["streams"] {
-    return this.#core.streams;
+  get store(): Store {
+    return this.#parts.store;
   }
 
-  get reconciler(): Core["reconciler"] {
-    return this.#core.reconciler;
+  get node(): SimNode {
+    return this.#parts.node;
   }
 
-  /** As SIGKILL, or as a power cut: nothing of it runs any more, whatever it was at. */
+  get streams(): Libp2pPartnerStreams {
+    return this.#parts.streams;
+  }
+
+  get reconciler(): Reconciler {
+    return this.#parts.core.reconciler;
+  }
+
+  /** As SIGKILL, or as a power cut: nothing runs any more. */
   kill(how: "crash" | "power_loss", random: Random): void {
     this.#init.clock.stop();
     this.#init.broker.unsubscribe();
-    // Who is without power says nothing more: the broker believes in the connection.
+    // A machine without power resets nothing: the broker still believes in the connection.
     this.#subscriber?.abandon(how === "crash");
     this.node.crash();
     if (how === "crash") this.#init.disk.crash();
@@ -137,13 +100,15 @@ export class SimDaemon {
 
   /** As SIGTERM: drains. */
   async stop(): Promise<void> {
+    const { store, recorder, node, streams, core } = this.#parts;
     this.#init.broker.unsubscribe();
     this.#subscriber?.[Symbol.dispose]();
-    await this.#core[Symbol.asyncDispose]();
-    this.node.crash();
-    this.#recorder[Symbol.dispose]();
+    await core[Symbol.asyncDispose]();
+    await streams.dispose();
+    node.crash();
+    recorder[Symbol.dispose]();
     try {
-      this.store[Symbol.dispose]();
+      store[Symbol.dispose]();
     } finally {
       this.#init.disk.closed();
       this.#init.clock.stop();
@@ -152,7 +117,7 @@ export class SimDaemon {
 
   #subscribe(watcher: DaemonWatcher): void {
     const { settings, broker, clock, brokerRandom } = this.#init;
-    const { buffer } = this.#core;
+    const { buffer } = this.#parts.core;
     if (settings.delivery === "at_most_once") {
       broker.subscribe((message) => clock.schedule(0, () => buffer.offer(message)));
       return;
@@ -169,60 +134,42 @@ export class SimDaemon {
   }
 }
 
-/** What a dead process still believes to do is nobody's business. */
-function whileItLives(watcher: DaemonWatcher, machine: ClockView): DaemonWatcher {
-  const alive = <Parameters extends unknown[]>(tell: (...parameters: Parameters) => void) => {
-    return (...parameters: Parameters) => {
-      if (!machine.stopped) tell(...parameters);
-    };
+async function compose(init: SimDaemonInit, watcher: DaemonWatcher): Promise<Parts> {
+  const { peerId, settings, clock, random, network } = init;
+  const { delivery: _, inbound, ...reconcile } = settings;
+  const common = { clock, random, logger: silentLogger };
+  const store = init.disk.open(clock);
+  const onLogged = (logged: LogEntry) => watcher.logged(logged);
+  const onObserved = (event: ObservedEvent) => watcher.happened(event);
+  const recorder = new Recorder({ store, ...common, metrics: NO_METRICS, onObserved, onLogged });
+  const admission = admissionPolicyOf(store, inbound);
+  const node = new SimNode(network, { peerId, clock, gater: createGater(admission, recorder) });
+  closeOrphanedStreams(recorder, silentLogger);
+  const wake = (woken: PeerId) => {
+    if (watcher.mayWake()) core.reconciler.wake(woken);
   };
-  return {
-    happened: alive((event) => watcher.happened(event)),
-    logged: alive((logged) => watcher.logged(logged)),
-    observed: alive((event) => watcher.observed(event)),
-    acted: alive((peerId, action) => watcher.acted(peerId, action)),
-    settled: alive((peerId, outcome) => watcher.settled(peerId, outcome)),
-    resyncFound: alive((peerId) => watcher.resyncFound(peerId)),
-    operation: alive((peerId, kind, state) => watcher.operation(peerId, kind, state)),
-    diffed: alive(() => watcher.diffed()),
-    reached: alive((point) => watcher.reached(point)),
-    mayWake: () => !machine.stopped && watcher.mayWake(),
-  };
-}
-
-/** The periodic diff is the one who asks for all desired peers. */
-function watched(store: Store, watcher: DaemonWatcher): Store {
-  const list = () => {
-    watcher.diffed();
-    return store.list();
-  };
-  return Object.assign(Object.create(store) as Store, { list });
-}
-
-function probeOf(watcher: DaemonWatcher): CoreProbe {
-  return {
-    observer: watcher,
-    wake: (_peerId, wake) => {
-      if (watcher.mayWake()) wake();
+  const streams = await createPartnerStreams({
+    ...common,
+    node: new WatchedHost(node, watcher),
+    self: { name: "self", did: didOf("did:example:self"), peerId },
+    admission,
+    observer: { observed: (event) => recorder.observed(event), wake },
+  });
+  const core: Core = createCore(
+    {
+      ...common,
+      desired: watchedDesiredPeers(store, watcher),
+      log: store,
+      streams: watchedPartnerStreams(streams, watcher),
+      wake,
+      observer: watchedObserver(recorder, watcher),
+      onReceived: () => {},
+      onLogged,
+      onAppendFailed: () => {},
     },
-    streams: (streams: PartnerStreams): PartnerStreams => {
-      const during = async (peerId: PeerId, kind: "open" | "renew", work: () => Promise<void>): Promise<void> => {
-        watcher.operation(peerId, kind, "begun");
-        try {
-          await work();
-        } finally {
-          watcher.operation(peerId, kind, "over");
-        }
-      };
-      return {
-        actual: (peerId) => streams.actual(peerId),
-        peers: () => streams.peers(),
-        open: (peer, signal) => during(peer.peerId, "open", () => streams.open(peer, signal)),
-        renew: (peerId, signal) => during(peerId, "renew", () => streams.renew(peerId, signal)),
-        close: (peerId, request) => streams.close(peerId, request),
-      };
-    },
-  };
+    { self: peerId, reconcile, inbound, vocabulary: DEFAULT_VOCABULARY, limits: DEFAULT_LIMITS },
+  );
+  return { store, recorder, node, streams, core };
 }
 
 const counted = { inc: () => {} };
