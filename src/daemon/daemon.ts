@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { peerIdFromPrivateKey } from "@libp2p/peer-id";
 import type { Clock, Random } from "../base/clock.ts";
-import { didOf } from "../base/ids.ts";
+import { didOf, type PeerId } from "../base/ids.ts";
 import type { Logger } from "../base/log.ts";
 import { version } from "../base/version.ts";
 import { readConfigured } from "../config/file.ts";
@@ -16,6 +16,7 @@ import { peerIdOf } from "../p2p/host/connection-index.ts";
 import { loadOrCreateIdentity } from "../p2p/host/identity.ts";
 import { createNode, type Node, startNode, stopNode } from "../p2p/host/node.ts";
 import { parseSwarmKey } from "../p2p/host/swarm-key.ts";
+import { createPartnerStreams, type Libp2pPartnerStreams } from "../p2p/partner-streams.ts";
 import type { AdmissionPolicy } from "../p2p/registry/admission-policy.ts";
 import { DEFAULT_RECONCILER_OPTIONS } from "../reconciler/options.ts";
 import type { LogEntry } from "../store/model/log-entry.ts";
@@ -23,7 +24,7 @@ import { lockDirectory } from "../store/sql/lock.ts";
 import { openStore, type Store } from "../store/store.ts";
 import type { PeerView, SelfView } from "../views/api.ts";
 import { isoTime } from "../views/iso-time.ts";
-import { admissionPolicyOf, type CoreDependencies, createCore } from "./core.ts";
+import { admissionPolicyOf, type Core, closeOrphanedStreams, createCore } from "./core.ts";
 import { HeadPublisher } from "./head-publisher.ts";
 import { type Intake, startIntake } from "./intake.ts";
 import { Recorder } from "./recorder.ts";
@@ -76,7 +77,7 @@ async function start(config: Config, around: Surroundings): Promise<Omit<Daemon,
   const startedAtMs = clock.wallMs();
   const log = openLog(config, around);
   const host = await createHost(config, around, log);
-  const core = owner.use(await createCore(coreDependencies(config, around, log, host)));
+  const core = await createStreams(config, around, log, host);
   // Start after all protocol handlers are registered; otherwise an early peer concludes that we support none.
   await startNode(host.node, config.listen);
 
@@ -158,26 +159,48 @@ async function createHost(config: Config, { clock, owner }: Surroundings, { stor
   return { node, self: { name: config.name, did: didOf(config.did ?? peerId), peerId }, admission };
 }
 
-function coreDependencies(config: Config, around: Surroundings, log: Log, host: Host): CoreDependencies {
-  const { clock, random, logger, metrics, onLogged } = around;
-  return {
-    store: log.store,
-    recorder: log.recorder,
+/** Partner streams and the core that opens and closes them. Nothing is opened before `reconciler.start()`. */
+async function createStreams(
+  config: Config,
+  around: Surroundings,
+  log: Log,
+  host: Host,
+): Promise<Core & { streams: Libp2pPartnerStreams }> {
+  const { clock, random, logger, metrics, owner, onLogged } = around;
+  const { store, recorder } = log;
+  closeOrphanedStreams(recorder, logger);
+  const wake = (peerId: PeerId) => core.reconciler.wake(peerId);
+  const streams = await createPartnerStreams({
     ...host,
     clock,
     random,
-    logger,
-    options: {
-      reconcile: { ...DEFAULT_RECONCILER_OPTIONS, ...config.reconcile },
-      inbound: config.p2p.inbound,
-      heartbeatTimestamp: config.p2p.heartbeatTimestamp,
-      vocabulary: config.events,
-      limits: config.events,
-    },
-    onReceived: (result, logged) => {
-      metrics.received.inc({ result });
-      if (logged !== null) onLogged(logged);
-    },
-    onAppendFailed: () => metrics.logFailures.inc({ kind: "append" }),
-  };
+    observer: { observed: (event) => recorder.observed(event), wake },
+    options: { heartbeatTimestamp: config.p2p.heartbeatTimestamp },
+  });
+  owner.defer(() => streams.dispose());
+  const core = owner.use(
+    createCore(
+      {
+        clock,
+        random,
+        logger,
+        desired: store,
+        log: store,
+        streams,
+        wake,
+        observer: recorder,
+        onReceived: (result) => metrics.received.inc({ result }),
+        onLogged,
+        onAppendFailed: () => metrics.logFailures.inc({ kind: "append" }),
+      },
+      {
+        self: host.self.peerId,
+        reconcile: { ...DEFAULT_RECONCILER_OPTIONS, ...config.reconcile },
+        inbound: config.p2p.inbound,
+        vocabulary: config.events,
+        limits: config.events,
+      },
+    ),
+  );
+  return { ...core, streams };
 }

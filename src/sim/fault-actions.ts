@@ -2,7 +2,7 @@
 import { bytesOf } from "../fixture/format/message.ts";
 import type { Expectation, FixtureLine } from "../fixture/format/schema.ts";
 import { REQUIRED_CONSUMER } from "../ingest/stream/broker-port.ts";
-import type { DiskState } from "./disk.ts";
+import type { DiskState } from "./daemon/disk.ts";
 import type { World } from "./world.ts";
 
 /** Everything but what is expected, which is looked at elsewhere. */
@@ -38,7 +38,7 @@ function happenToDisk(world: World, state: DiskState): void {
 }
 
 function happenToBroker(world: World, what: Extract<Happening, { broker: unknown }>["broker"]): void {
-  if (what === "redeliver") world.lives.daemon?.resync();
+  if (what === "redeliver") world.lifecycle.daemon?.resync();
   else if (what === "cut") world.broker.cut();
   else if (what === "forget") world.broker.forget();
   else world.broker.set(what);
@@ -77,16 +77,16 @@ function happenToDaemon(world: World, line: Extract<Happening, { daemon: unknown
     case "crash":
     case "power_loss":
     case "restart":
-      world.lives.end(line.daemon, line.at, line.downMs);
+      world.lifecycle.end(line.daemon, line.at, line.downMs);
       break;
     case "stall":
-      world.lives.stall(line.forMs);
+      world.lifecycle.stall(line.forMs);
       break;
     case "lose_wakes":
-      world.lives.loseWakes(line.forMs);
+      world.lifecycle.loseWakes(line.forMs);
       break;
     case "wall_jump":
-      world.lives.jumpWallClock(line.byMs);
+      world.lifecycle.jumpWallClock(line.byMs);
       break;
   }
 }

@@ -2,7 +2,7 @@
 import { turns } from "../base/clock.ts";
 import { messageOf } from "../base/errors.ts";
 import { type Fixture, REST_MS } from "../fixture/format/schema.ts";
-import { ProcessEnded } from "./daemon-lifecycle.ts";
+import { ProcessEnded } from "./daemon/daemon-lifecycle.ts";
 import { Expectations } from "./expectations.ts";
 import { happen, isExpectation } from "./fault-actions.ts";
 import { backoff } from "./invariants/backoff.ts";
@@ -74,7 +74,7 @@ export async function simulate(fixture: Fixture, options: SimulateOptions = {}):
   }
   const untilMs = options.untilMs ?? header.durationMs ?? (lines.at(-1)?.atMs ?? 0) + REST_MS;
   using _rejections = unhandledRejections((thrown) => violated("no-stray-rejection", messageOf(thrown)));
-  world.lives.start();
+  world.lifecycle.start();
   const steps = await run(clock, world, untilMs, violated, options);
   world.finished();
   expectations.finished(options.untilMs === undefined);

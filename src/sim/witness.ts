@@ -6,14 +6,14 @@ import type { CrashPoint } from "../fixture/format/schema.ts";
 import type { Action } from "../reconciler/decide.ts";
 import type { Outcome } from "../reconciler/outcome.ts";
 import type { LogEntry } from "../store/model/log-entry.ts";
-import type { DaemonLifecycle } from "./daemon-lifecycle.ts";
+import type { DaemonLifecycle } from "./daemon/daemon-lifecycle.ts";
+import type { DaemonWatcher } from "./daemon/watcher.ts";
 import type { Invariant } from "./invariants/invariant.ts";
-import type { DaemonWatcher } from "./sim-daemon.ts";
 import type { Trace } from "./trace.ts";
 
 export interface WitnessInit {
   readonly trace: Trace;
-  readonly lives: DaemonLifecycle;
+  readonly lifecycle: DaemonLifecycle;
   readonly nowMs: () => number;
   readonly nameOf: (peerId: PeerId) => string;
   /** Asked each time: they come to be after the witness. */
@@ -28,7 +28,7 @@ export class Witness implements DaemonWatcher {
     this.#init = init;
   }
 
-  /** What the log was told of this peer, in all lives of the daemon. */
+  /** What the log was told of this peer, over all of its lives. */
   observedOf(peerId: PeerId): readonly ObservedEvent[] {
     return this.#observed.filter((event) => event.peerId === peerId);
   }
@@ -43,17 +43,14 @@ export class Witness implements DaemonWatcher {
     for (const invariant of this.#init.invariants()) invariant.observed?.(event);
   }
 
-  /** Of the reconciler alone, and a part of what `happened` hears. */
-  observed(): void {}
-
   acted(peerId: PeerId, action: Action): void {
     this.#init.trace.acted(this.#init.nowMs(), peerId, action);
     for (const invariant of this.#init.invariants()) invariant.acted?.(peerId, action);
   }
 
   settled(peerId: PeerId, outcome: Outcome): void {
-    const { trace, lives, nowMs, invariants } = this.#init;
-    const nextMs = outcome.kind === "retry" ? (lives.daemon?.reconciler.progress(peerId).nextAttemptAtMs ?? null) : null;
+    const { trace, lifecycle, nowMs, invariants } = this.#init;
+    const nextMs = outcome.kind === "retry" ? (lifecycle.daemon?.reconciler.progress(peerId).nextAttemptAtMs ?? null) : null;
     trace.settled(nowMs(), peerId, outcome, nextMs === null ? null : nextMs - nowMs());
     for (const invariant of invariants()) invariant.settled?.(peerId, outcome);
   }
@@ -73,11 +70,11 @@ export class Witness implements DaemonWatcher {
   }
 
   mayWake(): boolean {
-    return this.#init.lives.mayWake();
+    return this.#init.lifecycle.mayWake();
   }
 
   reached(point: CrashPoint): void {
-    this.#init.lives.reached(point);
+    this.#init.lifecycle.reached(point);
   }
 }
 

@@ -4,13 +4,13 @@ import type { PeerId } from "../base/ids.ts";
 import { addressOfName, peerIdOfName } from "../fixture/format/names.ts";
 import type { Fixture } from "../fixture/format/schema.ts";
 import { SimBroker } from "./broker/broker.ts";
-import { DaemonLifecycle } from "./daemon-lifecycle.ts";
-import { SimDisk } from "./disk.ts";
+import { DaemonLifecycle } from "./daemon/daemon-lifecycle.ts";
+import { SimDisk } from "./daemon/disk.ts";
+import { SimDaemon } from "./daemon/sim-daemon.ts";
 import type { Invariant, Running, Scene } from "./invariants/invariant.ts";
 import { SimNetwork } from "./network/network.ts";
 import { Obligations } from "./obligations.ts";
-import { SimPeer } from "./peer.ts";
-import { SimDaemon } from "./sim-daemon.ts";
+import { SimPeer } from "./peers/peer.ts";
 import { derivedRandom } from "./time/random.ts";
 import type { VirtualClock } from "./time/virtual-clock.ts";
 import type { Trace } from "./trace.ts";
@@ -30,7 +30,7 @@ export class World implements Scene, Disposable {
   readonly disk: SimDisk;
   readonly broker: SimBroker;
   readonly network: SimNetwork;
-  readonly lives: DaemonLifecycle;
+  readonly lifecycle: DaemonLifecycle;
   readonly witness: Witness;
   readonly trace: Trace;
   readonly #init: WorldInit;
@@ -50,26 +50,26 @@ export class World implements Scene, Disposable {
     this.network = new SimNetwork({ clock, random: derivedRandom(seed, "network"), latencyMs });
     this.network.onUnknownAddress = (address, expected) => this.#discover(address, expected);
     this.disk = new SimDisk({
-      beforeCommit: () => this.lives.reached("before_commit"),
+      beforeCommit: () => this.lifecycle.reached("before_commit"),
       afterCommit: () => {
         for (const invariant of this.#invariants) invariant.committed?.();
-        this.lives.reached("after_commit");
+        this.lifecycle.reached("after_commit");
       },
     });
     this.broker = new SimBroker({
       clock,
       delivery: header.settings.delivery,
       latencyMs,
-      beforeAcknowledge: () => this.lives.survives("before_acknowledge"),
-      afterAcknowledge: () => void this.lives.survives("after_acknowledge"),
+      beforeAcknowledge: () => this.lifecycle.survives("before_acknowledge"),
+      afterAcknowledge: () => void this.lifecycle.survives("after_acknowledge"),
       onAcknowledged: (upTo) => {
         for (const invariant of this.#invariants) invariant.acknowledged?.(upTo);
       },
     });
-    this.lives = this.#makeLives();
+    this.lifecycle = this.#makeLifecycle();
     this.witness = new Witness({
       trace: this.trace,
-      lives: this.lives,
+      lifecycle: this.lifecycle,
       nowMs: () => this.nowMs(),
       nameOf: (peerId) => this.#nameOf(peerId),
       invariants: () => this.#invariants,
@@ -83,15 +83,15 @@ export class World implements Scene, Disposable {
   }
 
   awakeMs(): number {
-    return this.lives.awakeMs();
+    return this.lifecycle.awakeMs();
   }
 
   get daemon(): Running | undefined {
-    return this.lives.daemon;
+    return this.lifecycle.daemon;
   }
 
   get wakesAreSafe(): boolean {
-    return this.lives.wakesAreSafe;
+    return this.lifecycle.wakesAreSafe;
   }
 
   publish(subject: string, bytes: Uint8Array, deliveries: readonly number[]): void {
@@ -135,7 +135,7 @@ export class World implements Scene, Disposable {
     this.#isHealed = true;
     this.disturbed();
     this.#peersAreWhereTheLogSays();
-    this.lives.heal();
+    this.lifecycle.heal();
     for (const invariant of this.#invariants) invariant.healed?.();
   }
 
@@ -153,7 +153,7 @@ export class World implements Scene, Disposable {
     this.disk[Symbol.dispose]();
   }
 
-  #makeLives(): DaemonLifecycle {
+  #makeLifecycle(): DaemonLifecycle {
     const { header, clock } = this.#init;
     const random = derivedRandom(header.seed, "world faults");
     return new DaemonLifecycle({
@@ -203,7 +203,7 @@ export class World implements Scene, Disposable {
   }
 
   #peersAreWhereTheLogSays(): void {
-    for (const desired of this.lives.daemon?.store.list() ?? []) this.#peers.get(desired.peerId)?.heal(desired.address);
+    for (const desired of this.lifecycle.daemon?.store.list() ?? []) this.#peers.get(desired.peerId)?.heal(desired.address);
   }
 
   /** Somebody is dialled of whom the fixture says nothing: he is there, and well. */

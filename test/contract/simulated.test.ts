@@ -3,6 +3,7 @@ import { deadline } from "../../src/base/clock.ts";
 import { PartnerdError } from "../../src/base/errors.ts";
 import type { Address, PeerId } from "../../src/base/ids.ts";
 import { PARTNER_PROTOCOL } from "../../src/p2p/constants.ts";
+import { SimNode } from "../../src/sim/network/node.ts";
 import { desiredPeer, PEER_A, PEER_B, PEER_C } from "../support/peers.ts";
 import { simulatedWorld, startSimulatedSide, virtualEventually } from "../support/simulated-host.ts";
 import type { HostHarness } from "./host.contract.ts";
@@ -20,7 +21,7 @@ async function startSides() {
   const { clock, network } = world;
   const alice = await startSimulatedSide(world, PEER_A, ALICES_ADDRESS);
   const bob = await startSimulatedSide(world, PEER_B, BOBS_ADDRESS);
-  const silent = network.addNode({ peerId: PEER_C, clock: clock.view() });
+  const silent = new SimNode(network, { peerId: PEER_C, clock: clock.view() });
   silent.answers = "never";
   network.listen(SILENT_ADDRESS, silent);
   return {

@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, test } from "vitest";
 import type { Address } from "../../src/base/ids.ts";
 import type { ReconcilerOptions } from "../../src/reconciler/options.ts";
 import type { SimNetwork } from "../../src/sim/network/network.ts";
+import { SimNode } from "../../src/sim/network/node.ts";
 import type { VirtualClock } from "../../src/sim/time/virtual-clock.ts";
 import { PEER_A, PEER_B, PEER_C } from "../support/peers.ts";
 import { type SimulatedDaemon, startSimulatedDaemon } from "../support/simulated-daemon.ts";
@@ -24,7 +25,7 @@ async function startBoth(change: Partial<ReconcilerOptions> = {}): Promise<void>
 
 /** Something that never answers. */
 function addSilentListener(address: Address): void {
-  const node = network.addNode({ peerId: PEER_C, clock: clock.view() });
+  const node = new SimNode(network, { peerId: PEER_C, clock: clock.view() });
   node.answers = "never";
   network.listen(address, node);
 }

@@ -9,7 +9,7 @@ import type { AdmissionPolicy } from "../../src/p2p/registry/admission-policy.ts
 import type { StreamObserver } from "../../src/p2p/registry/registry.ts";
 import type { Verdict } from "../../src/reconciler/ports.ts";
 import { SimNetwork } from "../../src/sim/network/network.ts";
-import type { SimNode } from "../../src/sim/network/node.ts";
+import { SimNode } from "../../src/sim/network/node.ts";
 import { derivedRandom } from "../../src/sim/time/random.ts";
 import { type ClockView, VirtualClock } from "../../src/sim/time/virtual-clock.ts";
 
@@ -45,7 +45,7 @@ export async function startSimulatedHost(
 ): Promise<SimulatedHost> {
   const { peerId, address, admission, observer, seed = 1 } = init;
   const view = clock.view();
-  const node = network.addNode({ peerId, clock: view, gater: createGater(admission, observer) });
+  const node = new SimNode(network, { peerId, clock: view, gater: createGater(admission, observer) });
   const streams = await createPartnerStreams({
     node,
     clock: view,

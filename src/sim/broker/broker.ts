@@ -7,7 +7,8 @@ import { PartnerdError } from "../../base/errors.ts";
 import type { ReceivedMessage } from "../../ingest/ingest-buffer.ts";
 import type { ClockView } from "../time/virtual-clock.ts";
 import { SimLink } from "./link.ts";
-import { SimStream, type Stored } from "./stream.ts";
+import type { StoredMessage } from "./stored-message.ts";
+import { SimBrokerStream } from "./stream.ts";
 
 export const STREAM = "OC_RESOURCES";
 export const CONSUMER = "oc-partnerd";
@@ -36,13 +37,13 @@ export class SimBroker {
   readonly #links = new Set<SimLink>();
   readonly #dials = new Set<() => void>();
   /** Of a broker that keeps; of one that forgets it stays empty. */
-  readonly stream: SimStream;
+  readonly stream: SimBrokerStream;
   #subscriber: Subscriber | undefined;
   #state: BrokerState = "up";
 
   constructor(init: BrokerInit) {
     this.#init = init;
-    this.stream = new SimStream(STREAM, init.clock, init.onAcknowledged);
+    this.stream = new SimBrokerStream(STREAM, init.clock, init.onAcknowledged);
   }
 
   get state(): BrokerState {
@@ -50,7 +51,7 @@ export class SimBroker {
   }
 
   /** Copies arrive `deliveries` ms later than they could. What a stream has stored of it. */
-  publish(subject: string, bytes: Uint8Array, deliveries: readonly number[]): Stored | undefined {
+  publish(subject: string, bytes: Uint8Array, deliveries: readonly number[]): StoredMessage | undefined {
     const { clock, delivery, latencyMs } = this.#init;
     if (delivery === "at_least_once") return this.stream.publish(subject, bytes, deliveries);
     for (const delayMs of deliveries) clock.schedule(delayMs + latencyMs, () => this.#hand({ subject, bytes }));

@@ -6,13 +6,13 @@ import {
   type PullRequest,
   REQUIRED_CONSUMER,
 } from "../../ingest/stream/broker-port.ts";
-import type { SimStream, Stored } from "./stream.ts";
+import type { StoredMessage, StoredMessages } from "./stored-message.ts";
 
 /** Where a request wants its answers. */
 export interface Inbox {
   /** Whether anybody listens, as far as the broker knows. */
   readonly isWanted: boolean;
-  message(message: Stored, reply: string, deliveries: readonly number[]): void;
+  message(message: StoredMessage, reply: string, deliveries: readonly number[]): void;
   status(requestNumber: number, code: number, description: string): void;
 }
 
@@ -30,7 +30,7 @@ interface Pending {
 }
 
 export class SimConsumer {
-  readonly #stream: SimStream;
+  readonly #stream: StoredMessages;
   readonly #settings: ConsumerSettings;
   readonly #clock: Clock;
   readonly #onAcknowledged: (upTo: number) => void;
@@ -48,7 +48,7 @@ export class SimConsumer {
   #isDeleted = false;
   #redelivery: Disposable | undefined;
 
-  constructor(stream: SimStream, settings: ConsumerSettings, clock: Clock, onAcknowledged: (upTo: number) => void) {
+  constructor(stream: StoredMessages, settings: ConsumerSettings, clock: Clock, onAcknowledged: (upTo: number) => void) {
     this.#stream = stream;
     this.#settings = settings;
     this.#clock = clock;
@@ -121,7 +121,7 @@ export class SimConsumer {
   }
 
   /** What is next, redeliveries first. */
-  #take(): Stored | undefined {
+  #take(): StoredMessage | undefined {
     for (let sequence = this.#again.shift(); sequence !== undefined; sequence = this.#again.shift()) {
       const message = this.#stream.at(sequence);
       if (message !== undefined) return message;
@@ -133,7 +133,7 @@ export class SimConsumer {
     return message;
   }
 
-  #send(message: Stored, waiting: Waiting): void {
+  #send(message: StoredMessage, waiting: Waiting): void {
     const { sequence, storedAtNs } = message;
     const times = (this.#deliveries.get(sequence) ?? 0) + 1;
     this.#deliveries.set(sequence, times);

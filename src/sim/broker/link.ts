@@ -14,13 +14,13 @@ import {
 import { deliveryPositionOf } from "../../ingest/stream/delivery-position.ts";
 import type { ClockView } from "../time/virtual-clock.ts";
 import type { Inbox } from "./consumer.ts";
-import type { SimStream } from "./stream.ts";
+import type { SimBrokerStream } from "./stream.ts";
 
 /** As broker-stream-api.ts waits. */
 const REQUEST_TIMEOUT_MS = 2_000;
 
 export interface SimLinkInit {
-  readonly stream: SimStream;
+  readonly stream: SimBrokerStream;
   /** The broker's. */
   readonly clock: Clock;
   readonly machine: ClockView;

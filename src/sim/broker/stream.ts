@@ -1,39 +1,24 @@
-/** A stream of the simulated broker: what it holds, what it held, and the one consumer that reads it. */
+/** A stream of the simulated broker: the messages it holds, those it lost, and the one consumer that reads it. */
 import { hash } from "node:crypto";
 import type { Clock } from "../../base/clock.ts";
 import type { BrokerStreamState, ConsumerSettings } from "../../ingest/stream/broker-port.ts";
 import { dedupeKeyOf, messageHash } from "../../store/model/dedupe-key.ts";
 import { SimConsumer } from "./consumer.ts";
+import type { StoredMessage, StoredMessages } from "./stored-message.ts";
 
-/** A message that the stream has stored. */
-export interface Stored {
-  /** When its stream was made. */
-  readonly created: string;
-  readonly sequence: number;
-  readonly subject: string;
-  readonly bytes: Uint8Array;
-  /** Ns since the epoch. */
-  readonly storedAtNs: string;
-  /** As dedupe-key.ts makes it. */
-  readonly messageHash: string;
-  readonly dedupeKey: string;
-  /** When copies of its first delivery arrive, ms later than they could; later deliveries arrive once and in time. */
-  readonly deliveries: readonly number[];
-}
-
-/** How the stream came to hold it no more. */
+/** Why the stream no longer holds a message. */
 export type Loss = "removed" | "recreated" | "set_back";
 
 const NS_PER_MS = 1_000_000;
 
-export class SimStream {
+export class SimBrokerStream implements StoredMessages {
   readonly name: string;
   readonly #clock: Clock;
   readonly #onAcknowledged: (upTo: number) => void;
-  readonly #everStored: Stored[] = [];
-  readonly #lost = new Map<Stored, Loss>();
-  readonly #delivered = new Set<Stored>();
-  #held = new Map<number, Stored>();
+  readonly #everStored: StoredMessage[] = [];
+  readonly #lost = new Map<StoredMessage, Loss>();
+  readonly #delivered = new Set<StoredMessage>();
+  #held = new Map<number, StoredMessage>();
   #created: string;
   #lastSequence = 0;
   #consumer: SimConsumer | undefined;
@@ -60,26 +45,25 @@ export class SimStream {
   }
 
   /** Whatever it stored in its life and those before. */
-  get everStored(): readonly Stored[] {
+  get everStored(): readonly StoredMessage[] {
     return this.#everStored;
   }
 
   /** Undefined while it holds the message. */
-  lossOf(message: Stored): Loss | undefined {
+  lossOf(message: StoredMessage): Loss | undefined {
     return this.#lost.get(message);
   }
 
   /** How often it was made anew, and how often it was set back. */
-  get lives(): { readonly recreations: number; readonly setBacks: number } {
+  get resets(): { readonly recreations: number; readonly setBacks: number } {
     return { recreations: this.#recreations, setBacks: this.#setBacks };
   }
 
-  at(sequence: number): Stored | undefined {
+  at(sequence: number): StoredMessage | undefined {
     return this.#held.get(sequence);
   }
 
-  /** The first that it holds from `sequence` on. */
-  from(sequence: number): Stored | undefined {
+  from(sequence: number): StoredMessage | undefined {
     for (let at = sequence; at <= this.#lastSequence; at++) {
       const message = this.#held.get(at);
       if (message !== undefined) return message;
@@ -87,29 +71,27 @@ export class SimStream {
     return undefined;
   }
 
-  get newestHeld(): Stored | undefined {
+  get newestHeld(): StoredMessage | undefined {
     return [...this.#held.values()].at(-1);
   }
 
-  heldFrom(sequence: number): readonly Stored[] {
+  heldFrom(sequence: number): readonly StoredMessage[] {
     return [...this.#held.values()].filter((message) => message.sequence >= sequence);
   }
 
-  /** When copies of its next delivery arrive: something befalls the first one only. */
-  deliveriesOf(message: Stored): readonly number[] {
+  deliveriesOf(message: StoredMessage): readonly number[] {
     if (this.#delivered.has(message)) return [0];
     this.#delivered.add(message);
     return message.deliveries;
   }
 
-  /** How many it holds from `sequence` on. */
   pendingFrom(sequence: number): number {
     let count = 0;
     for (let at = sequence; at <= this.#lastSequence; at++) if (this.#held.has(at)) count += 1;
     return count;
   }
 
-  publish(subject: string, bytes: Uint8Array, deliveries: readonly number[] = [0]): Stored {
+  publish(subject: string, bytes: Uint8Array, deliveries: readonly number[] = [0]): StoredMessage {
     const sequence = ++this.#lastSequence;
     const created = this.#created;
     const storedAtNs = String(this.#nowNs());
@@ -166,7 +148,7 @@ export class SimStream {
     return consumer !== undefined;
   }
 
-  #lose(message: Stored, loss: Loss): void {
+  #lose(message: StoredMessage, loss: Loss): void {
     if (this.#held.get(message.sequence) === message) this.#held.delete(message.sequence);
     this.#lost.set(message, loss);
   }

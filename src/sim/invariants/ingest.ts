@@ -5,7 +5,7 @@ import type { DeliveryGap } from "../../events/types.ts";
 import { DEFAULT_LIMITS, DEFAULT_VOCABULARY } from "../../events/vocabulary.ts";
 import type { Cursor } from "../../store/model/cursor.ts";
 import type { LogEntry } from "../../store/model/log-entry.ts";
-import type { Stored } from "../broker/stream.ts";
+import type { StoredMessage } from "../broker/stored-message.ts";
 import { CONVERGED_WITHIN_MS } from "./convergence.ts";
 import type { Invariant, Scene } from "./invariant.ts";
 
@@ -36,7 +36,7 @@ export function ingest(scene: Scene): Invariant {
   /** The last cursor that was seen, also while the daemon is down. */
   let cursor: Cursor | undefined;
   /** What the last row of a life may have told of, without anybody hearing of it. */
-  let atEnd = stream.lives;
+  let atEnd = stream.resets;
   /** How many times the stream had been set back when nothing showed that any more. */
   let hiddenSetBacks = 0;
   /** Of what was ever stored, where the acknowledged end. */
@@ -55,7 +55,7 @@ export function ingest(scene: Scene): Invariant {
       disturb();
     },
     ended() {
-      atEnd = stream.lives;
+      atEnd = stream.resets;
     },
     disturbed: disturb,
     published(message) {
@@ -65,7 +65,7 @@ export function ingest(scene: Scene): Invariant {
       else disturb();
     },
     acknowledged(upTo) {
-      floor = { created: stream.state.created, sequence: upTo, setBacks: stream.lives.setBacks };
+      floor = { created: stream.state.created, sequence: upTo, setBacks: stream.resets.setBacks };
       floorIsOnDisk();
       for (let next = stream.everStored[settled]; next !== undefined; next = stream.everStored[++settled]) {
         const loss = stream.lossOf(next);
@@ -125,12 +125,12 @@ export function ingest(scene: Scene): Invariant {
     return prepared;
   }
 
-  function count({ dedupeKey }: Pick<Stored, "dedupeKey">): number {
+  function count({ dedupeKey }: Pick<StoredMessage, "dedupeKey">): number {
     return queries().count.get(dedupeKey) ?? 0;
   }
 
   /** It was gone before the log came to follow the stream, or the log says that it is missing. */
-  function isExcused(message: Stored): boolean {
+  function isExcused(message: StoredMessage): boolean {
     if (hiddenSetBacks > told.setBacks) return true;
     if (stream.lossOf(message) === undefined) return false;
     const { sequence } = message;
@@ -139,7 +139,7 @@ export function ingest(scene: Scene): Invariant {
 
   /** What a power loss would leave must hold what was acknowledged. */
   function floorIsOnDisk(): void {
-    if (floor?.created !== stream.state.created || floor.setBacks !== stream.lives.setBacks) return;
+    if (floor?.created !== stream.state.created || floor.setBacks !== stream.resets.setBacks) return;
     const onDisk = queries().cursor.get();
     if (onDisk?.created === floor.created && onDisk.sequence >= floor.sequence) return;
     const found = onDisk === undefined ? "nowhere" : `at ${onDisk.sequence} of the stream made at ${onDisk.created}`;
@@ -181,15 +181,15 @@ export function ingest(scene: Scene): Invariant {
    */
   function lookForHiddenSetBack(): void {
     const { created, lastSequence } = stream.state;
-    if (stream.lives.setBacks === told.setBacks || cursor?.created !== created || lastSequence < cursor.sequence) return;
+    if (stream.resets.setBacks === told.setBacks || cursor?.created !== created || lastSequence < cursor.sequence) return;
     if (cursor.sequence === 0) return;
     const isUnknown = cursor.messageHash === null && cursor.sequence >= cursor.firstSequence;
-    if (isUnknown || stream.at(cursor.sequence) === undefined) hiddenSetBacks = stream.lives.setBacks;
+    if (isUnknown || stream.at(cursor.sequence) === undefined) hiddenSetBacks = stream.resets.setBacks;
   }
 
   /** Of what came before the last break nobody can tell whether it is the message that is gone. */
   function gapIsOne({ seq, streamSequence }: LogEntry, { reason, lastStreamSequence }: DeliveryGap): void {
-    const { recreations, setBacks } = stream.lives;
+    const { recreations, setBacks } = stream.resets;
     const isOne = reason === "purged" || (reason === "recreated" ? recreations > told.recreations : setBacks > told.setBacks);
     if (!isOne) scene.violated("gap-is-one", `#${seq} says that the stream was ${reason}, and it was not`);
     if (reason !== "purged") {
@@ -261,10 +261,10 @@ export function ingest(scene: Scene): Invariant {
   }
 }
 
-function isPlain({ deliveries }: Stored): boolean {
+function isPlain({ deliveries }: StoredMessage): boolean {
   return deliveries.length === 1 && deliveries[0] === 0;
 }
 
-function isIgnored({ subject, bytes }: Stored): boolean {
+function isIgnored({ subject, bytes }: StoredMessage): boolean {
   return decodeMessage({ subject, bytes }, DEFAULT_VOCABULARY, DEFAULT_LIMITS).kind === "ignored";
 }

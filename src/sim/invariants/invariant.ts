@@ -10,10 +10,10 @@ import type { Reconciler } from "../../reconciler/reconciler.ts";
 import type { LogEntry } from "../../store/model/log-entry.ts";
 import type { Store } from "../../store/store.ts";
 import type { SimBroker } from "../broker/broker.ts";
-import type { Stored } from "../broker/stream.ts";
-import type { SimDisk } from "../disk.ts";
+import type { StoredMessage } from "../broker/stored-message.ts";
+import type { SimDisk } from "../daemon/disk.ts";
 import type { SimNode } from "../network/node.ts";
-import type { SimPeer } from "../peer.ts";
+import type { SimPeer } from "../peers/peer.ts";
 
 /** The daemon while it runs. */
 export interface Running {
@@ -62,7 +62,7 @@ export interface Invariant {
   /** The broker was told that it need not deliver what its stream holds up to this sequence. */
   acknowledged?(upTo: number): void;
   /** The broker's stream has stored it. */
-  published?(message: Stored): void;
+  published?(message: StoredMessage): void;
   /** Something happens to the broker, its stream, its consumer or the disk now. */
   disturbed?(): void;
   /** A step of the simulation is over. */

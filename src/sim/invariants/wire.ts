@@ -4,7 +4,7 @@ import type { PeerId } from "../../base/ids.ts";
 import type { DesiredPeer, StreamClosed } from "../../events/types.ts";
 import { PARTNER_PROTOCOL } from "../../p2p/constants.ts";
 import type { SimConnection } from "../network/connection.ts";
-import type { SimStream } from "../network/stream.ts";
+import type { SimPartnerStream } from "../network/stream.ts";
 import type { Invariant, Running, Scene } from "./invariant.ts";
 
 /** DESIGN: no stream to a peer that is not desired outlives a second. */
@@ -19,7 +19,7 @@ const SILENT_FOR_MS = 25_000;
 const LOOK_EVERY_MS = 2_000;
 
 export function wire(scene: Scene): Invariant {
-  let strays = new Map<SimStream, number>();
+  let strays = new Map<SimPartnerStream, number>();
   let idle = new Map<SimConnection, number>();
   let nextLookMs = 0;
   return {
@@ -74,7 +74,7 @@ export function wire(scene: Scene): Invariant {
         `an outbound stream to ${peerId} was opened, which is ${desired?.relation ?? "unknown"}`,
       );
     }
-    if (direction === "outbound" && scene.peer(peerId)?.farEnd.wasGreeted === false) {
+    if (direction === "outbound" && scene.peer(peerId)?.partner.wasGreeted === false) {
       scene.violated(
         "established-means-alive",
         `the stream to ${peerId} counts as established before the far end had a heartbeat`,
@@ -91,7 +91,7 @@ export function wire(scene: Scene): Invariant {
   function expired({ peerId, direction }: StreamClosed): void {
     const peer = scene.peer(peerId);
     if (peer === undefined || scene.awakeMs() - peer.wellSinceMs < HEALTHY_FOR_MS) return;
-    if (direction === "inbound" && peer.farEnd.own === undefined) return;
+    if (direction === "inbound" && peer.partner.own === undefined) return;
     scene.violated("healthy-streams-live", `the ${direction} stream of ${peerId} expired although nothing was wrong with it`);
   }
 
@@ -126,7 +126,7 @@ export function wire(scene: Scene): Invariant {
   /** Who opens a stream has to register it or to give it back, and that soon. */
   function everyStreamIsOwned(daemon: Running): void {
     const outbound = new Map<PeerId, number>();
-    const stillStray = new Map<SimStream, number>();
+    const stillStray = new Map<SimPartnerStream, number>();
     for (const connection of daemon.node.connections()) {
       for (const stream of connection.streams) {
         if (stream.protocol !== PARTNER_PROTOCOL || stream.direction !== "outbound" || stream.status !== "open") continue;

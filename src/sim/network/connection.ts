@@ -1,29 +1,17 @@
 /** One end of a simulated libp2p connection: what TCP, noise and yamux make of a link once both ends know each other. */
-import {
-  ConnectionClosedError,
-  MuxerClosedError,
-  TooManyOutboundProtocolStreamsError,
-  UnsupportedProtocolError,
-} from "@libp2p/interface";
+import { ConnectionClosedError, MuxerClosedError } from "@libp2p/interface";
 import { toPartnerdError } from "../../base/errors.ts";
 import type { PeerId } from "../../base/ids.ts";
 import { abortable } from "../../p2p/abortable.ts";
-import { MAX_STREAMS_PER_CONNECTION } from "../../p2p/constants.ts";
-import type { HostConnection } from "../../p2p/host/host.ts";
-import { connectionReset } from "./errors.ts";
-import type { Frame, StreamFrame } from "./frames.ts";
-import { FAREWELL, GOODBYE, PING, PONG } from "./frames.ts";
+import type { HostConnection, HostStreamHandler } from "../../p2p/host/host.ts";
+import { FAREWELL, type Frame, GOODBYE, PING, PONG } from "./frames.ts";
 import type { LinkEnd, Socket } from "./link.ts";
-import type { StreamCarrier } from "./stream.ts";
-import { SimStream } from "./stream.ts";
+import { type ProtocolHost, StreamNegotiator } from "./negotiator.ts";
+import type { SimPartnerStream } from "./stream.ts";
 
-/** libp2p does its own accounts before it hands over a negotiated stream; whoever aborts, or ends it, meanwhile comes too late. */
-const HANDING_OVER_MS = 1;
-
-/** A stream of ours whose protocol the far end has not answered yet. */
-interface Negotiation {
-  readonly protocol: string;
-  readonly answer: PromiseWithResolvers<SimStream>;
+/** What a connection needs of its node. */
+export interface ConnectionHost extends ProtocolHost {
+  connectionClosed(connection: SimConnection): void;
 }
 
 export class SimConnection implements HostConnection, Socket {
@@ -32,58 +20,37 @@ export class SimConnection implements HostConnection, Socket {
   status: HostConnection["status"] = "open";
   readonly muxer = { ping: (): Promise<number> => this.#ping() };
   readonly #link: LinkEnd;
-  readonly #streams = new Map<number, SimStream>();
-  readonly #negotiations = new Map<number, Negotiation>();
-  readonly #carrier: StreamCarrier = {
-    send: (frame) => this.#link.send(frame),
-    ended: (stream) => this.#streamEnded(stream),
-  };
+  readonly #host: ConnectionHost;
+  readonly #negotiator: StreamNegotiator;
   readonly #over = Promise.withResolvers<void>();
-  #nextStreamId: number;
   #pong: PromiseWithResolvers<number> | undefined;
   #pingedAtMs = 0;
 
-  constructor(link: LinkEnd, remotePeer: PeerId, direction: "inbound" | "outbound") {
+  constructor(link: LinkEnd, host: ConnectionHost, remotePeer: PeerId, direction: "inbound" | "outbound") {
     this.#link = link;
+    this.#host = host;
     this.remotePeer = remotePeer;
     this.direction = direction;
-    this.#nextStreamId = direction === "outbound" ? 1 : 2;
+    this.#negotiator = new StreamNegotiator(host, direction === "outbound" ? 1 : 2, {
+      send: (frame) => link.send(frame),
+      otherEndOf: (id) => this.otherEnd?.stream(id),
+      accepted: (stream, handle) => void this.#handle(stream, handle),
+    });
     link.attach(this);
   }
 
-  get streams(): readonly SimStream[] {
-    return [...this.#streams.values()];
+  get streams(): readonly SimPartnerStream[] {
+    return this.#negotiator.streams;
   }
 
-  stream(id: number): SimStream | undefined {
-    return this.#streams.get(id);
+  stream(id: number): SimPartnerStream | undefined {
+    return this.#negotiator.stream(id);
   }
 
-  /** The same connection as the far end has it; undefined where it has it not, not yet or not any more. */
-  get otherEnd(): SimConnection | undefined {
-    const socket = this.#link.farSocket;
-    return socket instanceof SimConnection ? socket : undefined;
-  }
-
-  async newStream(protocol: string, { signal }: { readonly signal: AbortSignal }): Promise<SimStream> {
+  async newStream(protocol: string, { signal }: { readonly signal: AbortSignal }): Promise<SimPartnerStream> {
     signal.throwIfAborted();
     if (this.status !== "open") throw new ConnectionClosedError(`The connection is "${this.status}" and not "open"`);
-    if (this.#count("outbound") >= MAX_STREAMS_PER_CONNECTION)
-      throw new TooManyOutboundProtocolStreamsError("max outbound streams exceeded");
-    const stream = this.#add(this.#nextStreamId, "outbound", "");
-    this.#nextStreamId += 2;
-    const answer = Promise.withResolvers<SimStream>();
-    this.#negotiations.set(stream.id, { protocol, answer });
-    this.#link.send({ kind: "open", streamId: stream.id, protocol });
-    const onAbort = () => {
-      if (this.#negotiations.has(stream.id)) stream.abort(toPartnerdError(signal.reason));
-    };
-    signal.addEventListener("abort", onAbort, { once: true });
-    try {
-      return await answer.promise;
-    } finally {
-      signal.removeEventListener("abort", onAbort);
-    }
+    return this.#negotiator.open(protocol, signal);
   }
 
   async close({ signal }: { readonly signal: AbortSignal }): Promise<void> {
@@ -106,7 +73,7 @@ export class SimConnection implements HostConnection, Socket {
       case "data":
       case "fin":
       case "reset":
-        this.#streams.get(frame.streamId)?.received(frame);
+        this.stream(frame.streamId)?.received(frame);
         break;
       case "ping":
         this.#link.send(PONG);
@@ -115,11 +82,11 @@ export class SimConnection implements HostConnection, Socket {
         this.#receivedPong();
         break;
       case "open":
-        this.#receivedOpen(frame.streamId, frame.protocol);
+        this.#negotiator.receivedOpen(frame.streamId, frame.protocol, this.status !== "open");
         break;
       case "accept":
       case "unsupported":
-        this.#receivedAnswer(frame);
+        this.#negotiator.receivedAnswer(frame);
         break;
       case "goodbye":
         this.#link.send(FAREWELL);
@@ -138,7 +105,7 @@ export class SimConnection implements HostConnection, Socket {
       case "hello":
       case "identity":
       case "dialler":
-        // Both ends have done with the handshake.
+        // The handshake is over at both ends.
         break;
     }
   }
@@ -151,6 +118,12 @@ export class SimConnection implements HostConnection, Socket {
     if (!this.#isOver) this.#end("closed");
   }
 
+  /** The same connection at the far end; undefined if it does not exist there, not yet or not any more. */
+  get otherEnd(): SimConnection | undefined {
+    const socket = this.#link.farSocket;
+    return socket instanceof SimConnection ? socket : undefined;
+  }
+
   get #isOver(): boolean {
     return this.status !== "open" && this.status !== "closing";
   }
@@ -160,7 +133,7 @@ export class SimConnection implements HostConnection, Socket {
     if (this.status !== "open") return Promise.reject(new MuxerClosedError("Muxer closed"));
     if (this.#pong !== undefined) return Promise.reject(new Error("a ping is under way already"));
     this.#pong = Promise.withResolvers<number>();
-    this.#pingedAtMs = this.#link.node.clock.monotonicMs();
+    this.#pingedAtMs = this.#host.clock.monotonicMs();
     this.#link.send(PING);
     return this.#pong.promise;
   }
@@ -168,29 +141,10 @@ export class SimConnection implements HostConnection, Socket {
   #receivedPong(): void {
     const pong = this.#pong;
     this.#pong = undefined;
-    pong?.resolve(this.#link.node.clock.monotonicMs() - this.#pingedAtMs);
+    pong?.resolve(this.#host.clock.monotonicMs() - this.#pingedAtMs);
   }
 
-  #receivedOpen(streamId: number, protocol: string): void {
-    if (this.status !== "open" || this.#count("inbound") >= MAX_STREAMS_PER_CONNECTION) {
-      this.#link.send({ kind: "reset", streamId });
-      return;
-    }
-    const handler = this.#link.node.handlerOf(protocol);
-    if (handler === undefined) {
-      this.#link.send({ kind: "unsupported", streamId });
-      return;
-    }
-    const stream = this.#add(streamId, "inbound", protocol);
-    this.#link.send({ kind: "accept", streamId });
-    if (this.#count("inbound", protocol) > handler.limits.maxInboundStreams) stream.abort(new Error("too many inbound streams"));
-    else void this.#handle(stream, handler.handle);
-  }
-
-  async #handle(
-    stream: SimStream,
-    handle: (stream: SimStream, connection: SimConnection) => void | Promise<void>,
-  ): Promise<void> {
+  async #handle(stream: SimPartnerStream, handle: HostStreamHandler): Promise<void> {
     try {
       await handle(stream, this);
     } catch (error) {
@@ -198,51 +152,11 @@ export class SimConnection implements HostConnection, Socket {
     }
   }
 
-  #receivedAnswer({ kind, streamId }: StreamFrame): void {
-    const stream = this.#streams.get(streamId);
-    const negotiation = this.#negotiations.get(streamId);
-    if (stream === undefined || negotiation === undefined) return;
-    this.#negotiations.delete(streamId);
-    const { protocol, answer } = negotiation;
-    if (kind === "unsupported") {
-      answer.reject(new UnsupportedProtocolError(`Protocol selection failed - could not negotiate ${protocol}`));
-      stream.abort(new Error("protocol unsupported"));
-      return;
-    }
-    stream.protocol = protocol;
-    const limit = this.#link.node.handlerOf(protocol)?.limits.maxOutboundStreams ?? Number.POSITIVE_INFINITY;
-    if (this.#count("outbound", protocol) > limit) {
-      answer.reject(new TooManyOutboundProtocolStreamsError(`Too many outbound protocol streams for protocol "${protocol}"`));
-      stream.abort(new Error("too many outbound streams"));
-    } else this.#link.node.clock.schedule(HANDING_OVER_MS, () => answer.resolve(stream));
-  }
-
-  #add(id: number, direction: "inbound" | "outbound", protocol: string): SimStream {
-    const stream = new SimStream({ id, direction, protocol }, this, this.#carrier);
-    this.#streams.set(id, stream);
-    return stream;
-  }
-
-  #streamEnded(stream: SimStream): void {
-    this.#streams.delete(stream.id);
-    const negotiation = this.#negotiations.get(stream.id);
-    this.#negotiations.delete(stream.id);
-    negotiation?.answer.reject(connectionReset());
-  }
-
-  #count(direction: "inbound" | "outbound", protocol?: string): number {
-    let count = 0;
-    for (const stream of this.#streams.values()) {
-      if (stream.direction === direction && (protocol === undefined || stream.protocol === protocol)) count++;
-    }
-    return count;
-  }
-
   /** The order of libp2p: the connection is over, its streams learn of it, then everybody else. */
   #end(status: "closed" | "aborted" | "reset"): void {
     this.status = status;
     for (const stream of this.streams) stream.connectionEnded();
     this.#over.resolve();
-    this.#link.node.connectionClosed(this);
+    this.#host.connectionClosed(this);
   }
 }

@@ -3,12 +3,10 @@ import { AbortError, ConnectionClosedError, TimeoutError } from "@libp2p/interfa
 import type { PeerId } from "../../base/ids.ts";
 import { SimConnection } from "./connection.ts";
 import { connectionIntercepted, connectionRefused, connectionReset, unexpectedPeer } from "./errors.ts";
-import type { Frame } from "./frames.ts";
 import { CUT } from "./frames.ts";
-import type { Socket } from "./link.ts";
-import { LinkEnd } from "./link.ts";
-import type { SimNetwork } from "./network.ts";
-import type { SimNode } from "./node.ts";
+import { DiallerHandshake, type HandshakeHost } from "./handshake.ts";
+import type { LinkEnd } from "./link.ts";
+import type { Listener, Machine, SimNetwork } from "./network.ts";
 
 /** A SYN that nothing answers is repeated by the machine after a second, then after twice as long, and so on. */
 const FIRST_RETRANSMISSION_MS = 1_000;
@@ -17,10 +15,15 @@ const MAX_RETRANSMISSIONS = 6;
 /** Checking signatures takes time, and an abort that comes meanwhile comes too late: the connection opens all the same. */
 const UPGRADE_MS = 2;
 
-/** One dial of one node to one peer, which several may wait for. */
+/** The node that dials. */
+export interface DiallingHost extends HandshakeHost, Machine {
+  readonly peerId: PeerId;
+}
+
+/** One dial of one node to one peer, which several callers may join. */
 export class Dial {
   readonly #network: SimNetwork;
-  readonly #node: SimNode;
+  readonly #node: DiallingHost;
   readonly #address: string;
   readonly #expected: PeerId;
   readonly #waiting = new Set<PromiseWithResolvers<SimConnection>>();
@@ -30,7 +33,7 @@ export class Dial {
   #timer: Disposable | undefined;
   #settled = false;
 
-  constructor(network: SimNetwork, node: SimNode, address: string, expected: PeerId, onSettled: () => void) {
+  constructor(network: SimNetwork, node: DiallingHost, address: string, expected: PeerId, onSettled: () => void) {
     this.#network = network;
     this.#node = node;
     this.#address = address;
@@ -72,15 +75,15 @@ export class Dial {
     else this.#failIn(0, new TimeoutError("The dial timed out"));
   }
 
-  #accepted(acceptor: SimNode): void {
-    const [near, far] = LinkEnd.pair(this.#network, this.#node, acceptor);
+  #accepted(listener: Listener): void {
+    const [near, far] = this.#network.connect(this.#node, listener);
     this.#link = near;
     const handshake: DiallerHandshake = new DiallerHandshake(near, {
       onIdentity: (peerId) => this.#meet(near, handshake, peerId),
       onLost: () => this.#fail(connectionReset()),
     });
     near.attach(handshake);
-    far.attach(new AcceptorHandshake(far));
+    listener.accept(far);
     far.send({ kind: "tcp_accepted" });
   }
 
@@ -97,7 +100,7 @@ export class Dial {
 
   #upgraded(link: LinkEnd, handshake: DiallerHandshake, peerId: PeerId): void {
     if (link.isLeft) return;
-    const connection = new SimConnection(link, peerId, "outbound");
+    const connection = new SimConnection(link, this.#node, peerId, "outbound");
     // As in libp2p: what died while it was being made is announced all the same, and never as closed.
     const isDead = handshake.early.some(({ kind }) => kind === "cut");
     if (isDead) connection.received(CUT);
@@ -133,69 +136,5 @@ export class Dial {
   /** The process hears of it in its own time. */
   #failIn(delayMs: number, error: Error): void {
     this.#node.clock.schedule(delayMs, () => this.#fail(error));
-  }
-}
-
-interface DiallerEvents {
-  readonly onIdentity: (peerId: PeerId) => void;
-  readonly onLost: () => void;
-}
-
-/** The dialler's socket until it knows who answered, and has made a connection of that. */
-class DiallerHandshake implements Socket {
-  readonly #link: LinkEnd;
-  readonly #on: DiallerEvents;
-  /** Came while the connection was being made. */
-  readonly early: Frame[] = [];
-  #met = false;
-
-  constructor(link: LinkEnd, on: DiallerEvents) {
-    this.#link = link;
-    this.#on = on;
-  }
-
-  received(frame: Frame): void {
-    if (this.#met) this.early.push(frame);
-    else if (frame.kind === "tcp_accepted") this.#link.send({ kind: "hello" });
-    else if (frame.kind === "identity") {
-      this.#met = true;
-      this.#on.onIdentity(frame.peerId);
-    } else if (frame.kind === "cut") {
-      this.#link.leave();
-      this.#on.onLost();
-    }
-  }
-
-  drained(): void {}
-
-  lost(): void {
-    this.#on.onLost();
-  }
-}
-
-/** The acceptor's socket until it knows who dialled. */
-class AcceptorHandshake implements Socket {
-  readonly #link: LinkEnd;
-
-  constructor(link: LinkEnd) {
-    this.#link = link;
-  }
-
-  received(frame: Frame): void {
-    const { node } = this.#link;
-    if (frame.kind === "hello") this.#link.send({ kind: "identity", peerId: node.shownPeerId });
-    else if (frame.kind === "dialler") this.#met(frame.peerId);
-    else if (frame.kind === "cut") this.#link.leave();
-  }
-
-  drained(): void {}
-
-  lost(): void {}
-
-  #met(dialler: PeerId): void {
-    const { node } = this.#link;
-    const denied = node.answers === "denied" || node.gater?.denyInboundEncryptedConnection(dialler) === true;
-    if (denied) this.#link.cut();
-    else node.connectionOpened(new SimConnection(this.#link, dialler, "inbound"));
   }
 }

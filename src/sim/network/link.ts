@@ -1,86 +1,92 @@
-/** A TCP connection between two machines, below libp2p: two pipes, and at each end whoever has the socket now. */
+/** A TCP connection between two machines, below libp2p: two pipes, and at each end the current owner of the socket. */
+import type { Clock } from "../../base/clock.ts";
 import type { Frame } from "./frames.ts";
 import { CUT } from "./frames.ts";
-import type { SimNetwork } from "./network.ts";
-import type { SimNode } from "./node.ts";
-import { Pipe } from "./pipe.ts";
+import { Pipe, type Wire } from "./pipe.ts";
 
-/** Has the socket of a link. */
+/** The owner of one end of a link. */
 export interface Socket {
   received(frame: Frame): void;
   /** There is room again for what is to be sent. */
   drained(): void;
-  /** What it had is gone, without a word to the far end. */
+  /** The machine lost its end; the far end has not been told. */
   lost(): void;
 }
 
+/** The machine at one end of a link. */
+export interface SocketHolder {
+  readonly clock: Clock;
+  /** Its ends of links, each with its owner. */
+  readonly sockets: Map<LinkEnd, Socket>;
+}
+
 export class LinkEnd {
-  readonly node: SimNode;
+  readonly #holder: SocketHolder;
   readonly #outgoing: Pipe;
   #far: LinkEnd | undefined;
   #socket: Socket | undefined;
   /** We have told the far end that nobody is here. */
   #saidCut = false;
 
-  private constructor(network: SimNetwork, from: SimNode, to: SimNode) {
-    this.node = from;
-    this.#outgoing = new Pipe(network.wire(from, to), (frame) => {
+  private constructor(holder: SocketHolder, outgoing: Wire, incoming: Wire) {
+    this.#holder = holder;
+    this.#outgoing = new Pipe(outgoing, (frame) => {
       const far = this.#far;
       if (far !== undefined) far.#received(frame);
     });
     this.#outgoing.onDrained = () => {
-      from.clock.schedule(network.delayMs(to), () => this.#socket?.drained());
+      holder.clock.schedule(incoming.delayMs(), () => this.#socket?.drained());
     };
   }
 
-  /** A link whose ends belong to nobody yet. */
-  static pair(network: SimNetwork, dialler: SimNode, acceptor: SimNode): readonly [LinkEnd, LinkEnd] {
-    const near = new LinkEnd(network, dialler, acceptor);
-    const far = new LinkEnd(network, acceptor, dialler);
+  /** A link whose ends have no owner yet. `forth` leads from the dialler to the acceptor, `back` to the dialler. */
+  static pair(dialler: SocketHolder, acceptor: SocketHolder, forth: Wire, back: Wire): readonly [LinkEnd, LinkEnd] {
+    const near = new LinkEnd(dialler, forth, back);
+    const far = new LinkEnd(acceptor, back, forth);
     near.#far = far;
     far.#far = near;
     return [near, far];
   }
 
-  /** Who has the socket at the far end: undefined where nobody has. */
+  /** The owner of the far end's socket; undefined if it has none. */
   get farSocket(): Socket | undefined {
     const far = this.#far;
     return far === undefined ? undefined : far.#socket;
   }
 
-  /** Nobody has this end any more. */
+  /** This end has no owner any more. */
   get isLeft(): boolean {
     return this.#socket === undefined;
   }
 
-  /** False where it had better wait until `drained`. */
+  /** False if the sender should wait for `drained`. */
   send(frame: Frame): boolean {
     return this.#outgoing.send(frame);
   }
 
-  /** Both ends believe that the link stands, and nothing passes any more, as when a router on the way has forgotten it. */
+  /** Both ends believe that the link is open, and nothing passes any more, as when a router on the way has forgotten it. */
   blackhole(): void {
     this.#outgoing.lose();
     if (this.#far !== undefined) this.#far.#outgoing.lose();
   }
 
-  /** From now on `socket` has this end; the node knows it, until it is cut or left. */
+  /** Makes `socket` the owner of this end, until it is cut or left. */
   attach(socket: Socket): void {
     this.#socket = socket;
-    this.node.sockets.set(this, socket);
+    this.#holder.sockets.set(this, socket);
   }
 
-  /** Nobody has this end any more, and the far end is told. */
+  /** Leaves, and tells the far end. */
   cut(): void {
     if (this.#socket === undefined) return;
     this.leave();
     this.#sayCut();
   }
 
-  /** Nobody has this end any more; the far end learns it from the answer to whatever it sends next. */
+  /** This end has no owner any more; the far end learns it from the answer to its next frame. */
   leave(): void {
     this.#socket = undefined;
-    this.node.sockets.delete(this);
+    this.#holder.sockets.delete(this);
   }
 
   #received(frame: Frame): void {

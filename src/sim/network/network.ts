@@ -4,9 +4,30 @@
  */
 import type { Clock, Random } from "../../base/clock.ts";
 import type { Address, PeerId } from "../../base/ids.ts";
-import type { SimNodeInit } from "./node.ts";
-import { SimNode } from "./node.ts";
+import { LinkEnd, type SocketHolder } from "./link.ts";
 import type { Wire } from "./pipe.ts";
+
+/** How dials to a machine end. `denied` connects, and is closed right after; `other_key` proves another PeerID than its own. */
+export type DialAnswer = "yes" | "refused" | "never" | "denied" | "other_key";
+
+/** Which frames of a machine are held on the wire: those that it sends, those that it is sent. They arrive after the cut. */
+export type Cut = "none" | "in" | "out" | "both";
+
+/** A machine on the network, and its faults. */
+export interface Machine extends SocketHolder {
+  readonly answers: DialAnswer;
+  readonly cut: Cut;
+  /** Everything this machine sends takes so much longer. */
+  readonly lagMs: number;
+  /** Its process is gone. */
+  readonly crashed: boolean;
+}
+
+/** A machine that can be dialled. */
+export interface Listener extends Machine {
+  /** Takes its end of a link that a dialler has opened. */
+  accept(link: LinkEnd): void;
+}
 
 export interface SimNetworkInit {
   /** Of the whole world. */
@@ -14,7 +35,7 @@ export interface SimNetworkInit {
   readonly random: Random;
   /** One way, the shortest. */
   readonly latencyMs: number;
-  /** Whom an `other_key` node proves to be. */
+  /** The PeerID that an `other_key` machine proves. */
   readonly strangerPeerId?: PeerId;
 }
 
@@ -26,10 +47,10 @@ export class SimNetwork {
   readonly strangerPeerId: PeerId;
   readonly #random: Random;
   readonly #latencyMs: number;
-  readonly #listeners = new Map<string, SimNode>();
+  readonly #listeners = new Map<string, Listener>();
   /** Of pipes that hold something back. */
   #waitingForHeal: (() => void)[] = [];
-  /** Somebody dials where nobody listens: a last chance to listen there. */
+  /** Called before a dial to an address without a listener is refused, so that one can be added. */
   onUnknownAddress: (address: Address, expectedPeerId: PeerId) => void = () => {};
 
   constructor({ clock, random, latencyMs, strangerPeerId = "stranger" as PeerId }: SimNetworkInit) {
@@ -39,27 +60,23 @@ export class SimNetwork {
     this.strangerPeerId = strangerPeerId;
   }
 
-  addNode(init: SimNodeInit): SimNode {
-    return new SimNode(this, init);
+  /** From now on dials to `address` reach this listener. A trailing `/p2p/` is ignored. */
+  listen(address: Address, listener: Listener): void {
+    this.#listeners.set(transportOf(address), listener);
   }
 
-  /** From now on dials to `address` reach this node. A `/p2p/` at the end of an address says nothing here. */
-  listen(address: Address, node: SimNode): void {
-    this.#listeners.set(transportOf(address), node);
-  }
-
-  /** From now on dials to `address` are refused. Connections that stand are not touched. */
+  /** From now on dials to `address` are refused. Open connections are not touched. */
   unlisten(address: Address): void {
     this.#listeners.delete(transportOf(address));
   }
 
-  /** How long what `from` sends now takes. */
-  delayMs(from: SimNode): number {
+  /** How long a frame that `from` sends now takes. */
+  delayMs(from: Machine): number {
     return from.lagMs + this.#latencyMs * (1 + LATENCY_JITTER * this.#random.next());
   }
 
-  /** What the machine at an address does with a dial that reaches it. For the network's own files, as is all below. */
-  knock(from: SimNode, address: string, expected: PeerId): SimNode | "refused" | "silence" {
+  /** How the machine at `address` answers a dial. For the network's own files, as is all below. */
+  knock(from: Machine, address: string, expected: PeerId): Listener | "refused" | "silence" {
     if (isCutOut(from)) return "silence";
     if (!this.#listeners.has(address)) this.onUnknownAddress(address as Address, expected);
     const listener = this.#listeners.get(address);
@@ -69,11 +86,23 @@ export class SimNetwork {
     return listener.answers === "never" ? "silence" : listener;
   }
 
-  wire(from: SimNode, to: SimNode): Wire {
+  /** A link from a dialler to the listener that answered it. */
+  connect(dialler: Machine, listener: Listener): readonly [LinkEnd, LinkEnd] {
+    return LinkEnd.pair(dialler, listener, this.#wire(dialler, listener), this.#wire(listener, dialler));
+  }
+
+  /** Some cut has ended: waiting pipes look again. */
+  healed(): void {
+    const waiting = this.#waitingForHeal;
+    this.#waitingForHeal = [];
+    for (const task of waiting) task();
+  }
+
+  #wire(from: Machine, to: Machine): Wire {
     const { clock } = this;
     return {
       clock,
-      // What comes for a process that is gone is its machine's business.
+      // The operating system answers for a process that is gone.
       get receiverClock() {
         return to.crashed ? clock : to.clock;
       },
@@ -83,18 +112,11 @@ export class SimNetwork {
     };
   }
 
-  /** Some cut has ended: whoever waits looks again. */
-  healed(): void {
-    const waiting = this.#waitingForHeal;
-    this.#waitingForHeal = [];
-    for (const task of waiting) task();
-  }
-
-  #isCut(from: SimNode, to: SimNode): boolean {
+  #isCut(from: Machine, to: Machine): boolean {
     return isCutOut(from) || to.cut === "in" || to.cut === "both";
   }
 }
 
-const isCutOut = (from: SimNode): boolean => from.cut === "out" || from.cut === "both";
+const isCutOut = (from: Machine): boolean => from.cut === "out" || from.cut === "both";
 
 const transportOf = (address: string): string => address.split("/p2p/")[0] ?? address;

@@ -3,17 +3,13 @@ import type { Clock } from "../../base/clock.ts";
 import type { PeerId } from "../../base/ids.ts";
 import type { Host, HostEvents, HostGater, HostStreamHandler, ProtocolLimits } from "../../p2p/host/host.ts";
 import type { SimConnection } from "./connection.ts";
-import { Dial } from "./dial.ts";
+import { Dial, type DiallingHost } from "./dial.ts";
 import { dialDenied } from "./errors.ts";
+import { AcceptorHandshake } from "./handshake.ts";
 import type { LinkEnd, Socket } from "./link.ts";
 import { Listeners } from "./listeners.ts";
-import type { SimNetwork } from "./network.ts";
-
-/** How dials to a node end. `denied` connects, and is closed right after; `other_key` proves another PeerID than its own. */
-export type Answers = "yes" | "refused" | "never" | "denied" | "other_key";
-
-/** Which of a machine's frames get lost in the wire: those that it sends, those that it is sent. What is held arrives after the cut. */
-export type Cut = "none" | "in" | "out" | "both";
+import type { StreamHandler } from "./negotiator.ts";
+import type { Cut, DialAnswer, Listener, SimNetwork } from "./network.ts";
 
 export interface SimNodeInit {
   readonly peerId: PeerId;
@@ -23,26 +19,19 @@ export interface SimNodeInit {
   readonly gater?: HostGater;
 }
 
-interface Handler {
-  readonly handle: HostStreamHandler;
-  readonly limits: ProtocolLimits;
-}
-
 /** What libp2p allows of a protocol by default. */
 const DEFAULT_LIMITS: ProtocolLimits = { maxInboundStreams: 32, maxOutboundStreams: 64 };
 
-export class SimNode implements Host {
+export class SimNode implements Host, DiallingHost, Listener {
   readonly peerId: PeerId;
   readonly clock: Clock;
   readonly gater: HostGater | undefined;
   readonly #network: SimNetwork;
-  answers: Answers = "yes";
-  /** Whatever this node sends takes so much longer. */
+  answers: DialAnswer = "yes";
   lagMs = 0;
-  /** Its links, with whoever has this end of them. For the network's own files. */
   readonly sockets = new Map<LinkEnd, Socket>();
   readonly #connections = new Set<SimConnection>();
-  readonly #handlers = new Map<string, Handler>();
+  readonly #handlers = new Map<string, StreamHandler>();
   readonly #listeners = new Listeners<HostEvents>();
   readonly #dials = new Map<PeerId, Dial>();
   #cut: Cut = "none";
@@ -102,7 +91,7 @@ export class SimNode implements Host {
     if (cut !== "both") this.#network.healed();
   }
 
-  /** The machine has lost all state and is back at once: it said no goodbye, and answers whatever still comes with a reset. */
+  /** The machine loses all state and is back at once: it says no goodbye, and answers later frames with a reset. */
   forgetConnections(): void {
     for (const [link, socket] of this.sockets) {
       link.leave();
@@ -110,7 +99,7 @@ export class SimNode implements Host {
     }
   }
 
-  /** A router on the way has forgotten the connections that stand: both ends believe in them, nothing passes; new ones work. */
+  /** A router on the way forgets the open connections: both ends believe in them, nothing passes; new ones work. */
   blackholeConnections(): void {
     for (const [link] of this.sockets) link.blackhole();
   }
@@ -147,7 +136,11 @@ export class SimNode implements Host {
     return this.answers === "other_key" ? this.#network.strangerPeerId : this.peerId;
   }
 
-  handlerOf(protocol: string): Handler | undefined {
+  accept(link: LinkEnd): void {
+    link.attach(new AcceptorHandshake(link, this));
+  }
+
+  handlerOf(protocol: string): StreamHandler | undefined {
     return this.#handlers.get(protocol);
   }
 

@@ -2,22 +2,22 @@
 import { StreamResetError, StreamStateError } from "@libp2p/interface";
 import { abortable } from "../../p2p/abortable.ts";
 import type { HostStream, HostStreamEvents } from "../../p2p/host/host.ts";
-import type { SimConnection } from "./connection.ts";
 import type { StreamFrame } from "./frames.ts";
 import { Listeners } from "./listeners.ts";
 
 /** What a stream needs of its connection. */
 export interface StreamCarrier {
-  /** False where the stream had better wait for `drained`. */
+  /** False if the stream should wait for `drained`. */
   send(frame: StreamFrame): boolean;
+  /** The far end of the stream with this id; undefined if it does not exist there, not yet or not any more. */
+  otherEndOf(id: number): SimPartnerStream | undefined;
   /** This end is over. */
-  ended(stream: SimStream): void;
+  ended(stream: SimPartnerStream): void;
 }
 
-export class SimStream implements HostStream {
+export class SimPartnerStream implements HostStream {
   readonly id: number;
   readonly direction: "inbound" | "outbound";
-  readonly connection: SimConnection;
   protocol: string;
   status: HostStream["status"] = "open";
   writeStatus: HostStream["remoteWriteStatus"] = "writable";
@@ -30,19 +30,17 @@ export class SimStream implements HostStream {
 
   constructor(
     init: { readonly id: number; readonly direction: "inbound" | "outbound"; readonly protocol: string },
-    connection: SimConnection,
     carrier: StreamCarrier,
   ) {
     this.id = init.id;
     this.direction = init.direction;
     this.protocol = init.protocol;
-    this.connection = connection;
     this.#carrier = carrier;
   }
 
-  /** The same stream as the far end has it; undefined where it has it not, not yet or not any more. */
-  get otherEnd(): SimStream | undefined {
-    return this.connection.otherEnd?.stream(this.id);
+  /** The same stream at the far end; undefined if it does not exist there, not yet or not any more. */
+  get otherEnd(): SimPartnerStream | undefined {
+    return this.#carrier.otherEndOf(this.id);
   }
 
   addEventListener<Type extends keyof HostStreamEvents>(type: Type, listener: (event: HostStreamEvents[Type]) => void): void {

@@ -4,9 +4,9 @@ import { beforeEach, describe, expect, test } from "vitest";
 import type { Address } from "../../../src/base/ids.ts";
 import { dialError } from "../../../src/p2p/heartbeat/open-errors.ts";
 import type { SimConnection } from "../../../src/sim/network/connection.ts";
-import { SimNetwork } from "../../../src/sim/network/network.ts";
-import type { Answers, Cut, SimNode } from "../../../src/sim/network/node.ts";
-import type { SimStream } from "../../../src/sim/network/stream.ts";
+import { type Cut, type DialAnswer, SimNetwork } from "../../../src/sim/network/network.ts";
+import { SimNode } from "../../../src/sim/network/node.ts";
+import type { SimPartnerStream } from "../../../src/sim/network/stream.ts";
 import { seededRandom } from "../../../src/sim/time/random.ts";
 import { type ClockView, VirtualClock } from "../../../src/sim/time/virtual-clock.ts";
 import { PEER_A, PEER_B } from "../../support/peers.ts";
@@ -22,12 +22,12 @@ let b: SimNode;
 let bsMachine: ClockView;
 /** What reached B's streams. */
 let received: number[];
-let accepted: SimStream[];
+let accepted: SimPartnerStream[];
 
 beforeEach(() => {
   clock = new VirtualClock();
   network = new SimNetwork({ clock, random: seededRandom(1), latencyMs: LATENCY_MS });
-  a = network.addNode({ peerId: PEER_A, clock: clock.view() });
+  a = new SimNode(network, { peerId: PEER_A, clock: clock.view() });
   ({ node: b, machine: bsMachine } = startB());
 });
 
@@ -36,9 +36,9 @@ function startB(): { readonly node: SimNode; readonly machine: ClockView } {
   received = [];
   accepted = [];
   const machine = clock.view();
-  const node = network.addNode({ peerId: PEER_B, clock: machine });
+  const node = new SimNode(network, { peerId: PEER_B, clock: machine });
   void node.handle(PROTOCOL, (stream) => {
-    accepted.push(stream as SimStream);
+    accepted.push(stream as SimPartnerStream);
     stream.addEventListener("message", ({ data }) => received.push(...data.subarray()));
   });
   network.listen(ADDRESS, node);
@@ -67,10 +67,18 @@ async function connected(): Promise<SimConnection> {
   return dial;
 }
 
-async function opened(): Promise<SimStream> {
+async function opened(): Promise<SimPartnerStream> {
   const opening = (await connected()).newStream(PROTOCOL, { signal: new AbortController().signal });
   await clock.advance(10 * LATENCY_MS);
   return opening;
+}
+
+/** The connection of one end of a stream between A and B. */
+function connectionOf(stream: SimPartnerStream | undefined): SimConnection {
+  const connections = [...a.connections(), ...b.connections()];
+  const found = connections.find((connection) => connection.streams.some((other) => other === stream));
+  if (found === undefined) throw new Error("no connection has this stream");
+  return found;
 }
 
 describe("a dial", () => {
@@ -82,7 +90,7 @@ describe("a dial", () => {
     expect(dial.outcome).toBe("open");
   });
 
-  test.each<[Answers, string | undefined]>([
+  test.each<[DialAnswer, string | undefined]>([
     ["yes", "open"],
     ["refused", "dial_failed"],
     ["never", undefined],
@@ -118,7 +126,7 @@ describe("a dial", () => {
 
   test("that is denied before the connection is made fails, and the dead connection is announced all the same", async () => {
     const near = new SimNetwork({ clock, random: seededRandom(1), latencyMs: 0.5 });
-    const [dialler, denier] = [PEER_A, PEER_B].map((peerId) => near.addNode({ peerId, clock: clock.view() }));
+    const [dialler, denier] = [PEER_A, PEER_B].map((peerId) => new SimNode(near, { peerId, clock: clock.view() }));
     if (dialler === undefined || denier === undefined) throw new Error("no nodes");
     near.listen(ADDRESS, denier);
     denier.answers = "denied";
@@ -176,7 +184,7 @@ describe("what is sent", () => {
   test("in one turn travels as one delivery, in order", async () => {
     const stream = await opened();
     for (let byte = 0; byte < 10; byte++) stream.send(Uint8Array.of(byte));
-    void stream.connection.muxer.ping();
+    void connectionOf(stream).muxer.ping();
     expect(clock.pendingTimers).toBe(1);
     clock.step(Number.POSITIVE_INFINITY);
     expect(received).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
@@ -210,7 +218,7 @@ describe("what is sent", () => {
   test("takes so much longer from a node that lags, and only from that", async () => {
     const stream = await opened();
     b.lagMs = 500;
-    const pong = stream.connection.muxer.ping();
+    const pong = connectionOf(stream).muxer.ping();
     await clock.advance(500 + 4 * LATENCY_MS);
     expect(await pong).toBeGreaterThanOrEqual(500 + 2 * LATENCY_MS);
     expect(await pong).toBeLessThan(500 + 3 * LATENCY_MS);
@@ -276,24 +284,26 @@ describe("a connection", () => {
     const [far] = accepted;
     expect(stream.otherEnd).toBe(far);
     expect(far?.otherEnd).toBe(stream);
-    expect(stream.connection.otherEnd).toBe(far?.connection);
+    const [connection, farConnection] = [connectionOf(stream), connectionOf(far)];
+    expect(connection.otherEnd).toBe(farConnection);
     far?.abort(new Error("enough"));
     expect([stream.status, stream.otherEnd]).toEqual(["open", undefined]);
-    far?.connection.abort(new Error("enough"));
-    expect([stream.connection.status, stream.connection.otherEnd]).toEqual(["open", undefined]);
+    farConnection.abort(new Error("enough"));
+    expect([connection.status, connection.otherEnd]).toEqual(["open", undefined]);
     await clock.advance(5 * LATENCY_MS);
-    expect([stream.status, stream.connection.status]).toEqual(["reset", "reset"]);
+    expect([stream.status, connection.status]).toEqual(["reset", "reset"]);
   });
 
   test("that one machine has forgotten ends at the other with what it sends next", async () => {
     const stream = await opened();
+    const connection = connectionOf(stream);
     b.forgetConnections();
     expect([b.connections().length, accepted[0]?.status]).toEqual([0, "closed"]);
     await clock.advance(60_000);
     expect(stream.status).toBe("open");
     stream.send(Uint8Array.of(1));
     await clock.advance(5 * LATENCY_MS);
-    expect([stream.status, stream.connection.status, a.connections().length]).toEqual(["closed", "reset", 0]);
+    expect([stream.status, connection.status, a.connections().length]).toEqual(["closed", "reset", 0]);
   });
 
   test("that is reset ends at both ends", async () => {
@@ -351,7 +361,7 @@ test("the same seed gives the same times", async () => {
   const runOnce = async () => {
     const world = new VirtualClock();
     const net = new SimNetwork({ clock: world, random: seededRandom(7), latencyMs: LATENCY_MS });
-    const [near, far] = [PEER_A, PEER_B].map((peerId) => net.addNode({ peerId, clock: world.view() }));
+    const [near, far] = [PEER_A, PEER_B].map((peerId) => new SimNode(net, { peerId, clock: world.view() }));
     if (near === undefined || far === undefined) throw new Error("no nodes");
     net.listen(ADDRESS, far);
     const times: number[] = [];

@@ -65,8 +65,8 @@ export const INTAKE_PLANTS: readonly Plant[] = [
     name: "dangling-sessions-left-open",
     what: "Streams that a crash ended stay open in the log for ever.",
     file: "src/daemon/core.ts",
-    find: "const dangling = recorder.closeOrphanedStreams();",
-    replace: "const dangling: number = 0;",
+    find: "const orphaned = recorder.closeOrphanedStreams();",
+    replace: "const orphaned: number = 0;",
   },
   {
     name: "unchanged-event-outdates-work",

@@ -1,5 +1,5 @@
 /** What the command says, as text. Pure. */
-import { table } from "../../src/cli/terminal/table.ts";
+import { table } from "../../../src/cli/terminal/table.ts";
 import type { CampaignResult, Failure, Finding, Totals } from "./campaign.ts";
 import { RUNNER_INVARIANTS } from "./messages.ts";
 import type { Hunted } from "./plant-hunt.ts";

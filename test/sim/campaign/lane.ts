@@ -1,6 +1,6 @@
 /** One worker thread, seen from the command: jobs in, answers out, whatever becomes of the thread. */
 import { Worker } from "node:worker_threads";
-import { messageOf } from "../../src/base/errors.ts";
+import { messageOf } from "../../../src/base/errors.ts";
 import type { Answer, Interim, Job, Order, Shrunk, WorkerSetup } from "./messages.ts";
 
 export interface LaneOptions {

@@ -1,5 +1,5 @@
 /** What the command and its workers say to each other. */
-import type { Violation } from "../../src/sim/simulate.ts";
+import type { Violation } from "../../../src/sim/simulate.ts";
 
 /** What the command itself watches, besides the simulator's own invariants. */
 export const RUNNER_INVARIANTS = {

@@ -1,12 +1,12 @@
 /** The lives of the daemon, one after the other: how each begins and ends, when it is awake, and which of its wakes get lost. */
-import type { CrashPoint, DaemonEnd } from "../fixture/format/schema.ts";
+import type { CrashPoint, DaemonEnd } from "../../fixture/format/schema.ts";
+import type { ClockView, VirtualClock } from "../time/virtual-clock.ts";
 import type { SimDaemon } from "./sim-daemon.ts";
-import type { ClockView, VirtualClock } from "./time/virtual-clock.ts";
 
 /** Thrown through the daemon where its process ends: whoever catches it is dead already, and nothing he does has an effect. */
 export class ProcessEnded extends Error {}
 
-export interface LivesInit {
+export interface DaemonLifecycleInit {
   readonly clock: VirtualClock;
   /** Starts the daemon on this machine; calls `onStarted` as soon as it can be looked at, before it does anything. */
   readonly start: (machine: ClockView, life: number, onStarted: (daemon: SimDaemon) => void) => Promise<unknown>;
@@ -23,7 +23,7 @@ const START_AGAIN_MS = 1_000;
 const WAKES_RECOVER_MS = 7_000;
 
 export class DaemonLifecycle {
-  readonly #init: LivesInit;
+  readonly #init: DaemonLifecycleInit;
   #state: "down" | "starting" | "running" | "ending" = "down";
   #daemon: SimDaemon | undefined;
   #machine: ClockView;
@@ -34,7 +34,7 @@ export class DaemonLifecycle {
   #sleptMs = 0;
   #asleepSinceMs: number | undefined = 0;
 
-  constructor(init: LivesInit) {
+  constructor(init: DaemonLifecycleInit) {
     this.#init = init;
     this.#machine = init.clock.view();
   }

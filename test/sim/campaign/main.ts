@@ -2,9 +2,10 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { CommanderError } from "commander";
-import { messageOf, PartnerdError, toPartnerdError } from "../../src/base/errors.ts";
-import { readFixtureText } from "../../src/cli/fixture/files.ts";
-import { parseFixture } from "../../src/fixture/format/parse.ts";
+import { messageOf, PartnerdError, toPartnerdError } from "../../../src/base/errors.ts";
+import { readFixtureText } from "../../../src/cli/fixture/files.ts";
+import { parseFixture } from "../../../src/fixture/format/parse.ts";
+import { loadSimulate } from "../simulator.ts";
 import { campaign, type Finding } from "./campaign.ts";
 import { parseCommandLine, type SimCommand } from "./command-line.ts";
 import { type Hunted, hunt } from "./plant-hunt.ts";
@@ -19,12 +20,11 @@ import {
   totalsText,
   withTable,
 } from "./report.ts";
-import { loadSimulate } from "./simulator.ts";
 import { ticker } from "./ticker.ts";
 
 /** The smallest fixture of each planted bug, for the tests. */
-const FIXTURES = join(import.meta.dirname, "plants/fixtures");
-const DOCUMENT = join(import.meta.dirname, "../../docs/PLANTED-BUGS.md");
+const FIXTURES = join(import.meta.dirname, "../plants/fixtures");
+const DOCUMENT = join(import.meta.dirname, "../../../docs/PLANTED-BUGS.md");
 /** Enough to see what is wrong; more may follow from it. */
 const MOST_INVARIANTS = 3;
 const SHRINK_RUNS = 2_000;

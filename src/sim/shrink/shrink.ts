@@ -3,8 +3,8 @@
  * simply. It knows nothing of what a failure is; that is the predicate's.
  */
 import { z } from "zod";
-import { PartnerdError } from "../base/errors.ts";
-import { type Fixture, type FixtureLine, headerSchema, LINE_KINDS, lineSchemas, REST_MS } from "../fixture/format/schema.ts";
+import { PartnerdError } from "../../base/errors.ts";
+import { type Fixture, type FixtureLine, headerSchema, LINE_KINDS, lineSchemas, REST_MS } from "../../fixture/format/schema.ts";
 
 /** Whether the candidate shows the same failure as the fixture that is being shrunk. The same candidate always gives the same answer. */
 export type StillFails = (candidate: Fixture) => Promise<boolean>;

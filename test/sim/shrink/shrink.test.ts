@@ -1,10 +1,10 @@
 import { createHash } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { formatFixture, parseFixture } from "../../src/fixture/format/parse.ts";
-import type { Fixture, FixtureLine } from "../../src/fixture/format/schema.ts";
-import { minimalPart, type ShrinkProgress, shrink } from "../../src/sim/shrink.ts";
-import { anyFixture } from "../fixture/arbitrary.ts";
+import { formatFixture, parseFixture } from "../../../src/fixture/format/parse.ts";
+import type { Fixture, FixtureLine } from "../../../src/fixture/format/schema.ts";
+import { minimalPart, type ShrinkProgress, shrink } from "../../../src/sim/shrink/shrink.ts";
+import { anyFixture } from "../../fixture/arbitrary.ts";
 
 function fixture(...lines: readonly object[]): Fixture {
   const header = { fixture: "oc-partnerd", version: 1 };

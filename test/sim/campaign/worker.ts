@@ -1,13 +1,13 @@
 /** One thread of the command: runs what it is told, one job at a time. */
 import { parentPort, workerData } from "node:worker_threads";
-import { messageOf } from "../../src/base/errors.ts";
-import { formatFixture, parseFixture } from "../../src/fixture/format/parse.ts";
-import type { Fixture } from "../../src/fixture/format/schema.ts";
-import { type ShrinkProgress, shrink } from "../../src/sim/shrink.ts";
-import type { SimResult, Violation } from "../../src/sim/simulate.ts";
+import { messageOf } from "../../../src/base/errors.ts";
+import { formatFixture, parseFixture } from "../../../src/fixture/format/parse.ts";
+import type { Fixture } from "../../../src/fixture/format/schema.ts";
+import { type ShrinkProgress, shrink } from "../../../src/sim/shrink/shrink.ts";
+import type { SimResult, Violation } from "../../../src/sim/simulate.ts";
+import { plantOf } from "../plants/all.ts";
+import { loadGenerate, loadSimulate, type Simulate } from "../simulator.ts";
 import { type Answer, type Interim, type Job, type Order, type Ran, RUNNER_INVARIANTS, type WorkerSetup } from "./messages.ts";
-import { plantOf } from "./plants/all.ts";
-import { loadGenerate, loadSimulate, type Simulate } from "./simulator.ts";
 
 /** Errors are what a simulated network is made of, and to note where each was made takes longer than all else of it. A replay does. */
 Error.stackTraceLimit = 0;

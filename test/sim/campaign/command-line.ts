@@ -2,14 +2,14 @@
 import { availableParallelism } from "node:os";
 import { resolve } from "node:path";
 import { Command, Option } from "commander";
-import { PartnerdError } from "../../src/base/errors.ts";
-import { nearest } from "../../src/base/nearest.ts";
-import { example } from "../../src/cli/flags.ts";
-import { positive, whole } from "../support/numbers.ts";
-import { PLANTS, plantOf } from "./plants/all.ts";
-import { directoryUrl } from "./plants/load.ts";
-import type { Plant } from "./plants/plant.ts";
-import { SIMULATOR } from "./simulator.ts";
+import { PartnerdError } from "../../../src/base/errors.ts";
+import { nearest } from "../../../src/base/nearest.ts";
+import { example } from "../../../src/cli/flags.ts";
+import { positive, whole } from "../../support/numbers.ts";
+import { PLANTS, plantOf } from "../plants/all.ts";
+import { directoryUrl } from "../plants/load.ts";
+import type { Plant } from "../plants/plant.ts";
+import { SIMULATOR } from "../simulator.ts";
 
 interface Common {
   readonly json: boolean;

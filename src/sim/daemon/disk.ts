@@ -16,9 +16,9 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import Database from "better-sqlite3";
-import type { Clock, Random } from "../base/clock.ts";
-import { openStore, type Store } from "../store/store.ts";
-import { VirtualClock } from "./time/virtual-clock.ts";
+import type { Clock, Random } from "../../base/clock.ts";
+import { openStore, type Store } from "../../store/store.ts";
+import { VirtualClock } from "../time/virtual-clock.ts";
 
 const DATABASE = "oc-partnerd.db";
 const WAL = `${DATABASE}-wal`;

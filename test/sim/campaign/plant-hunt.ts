@@ -1,9 +1,10 @@
 /** Every planted bug against the simulator: the first seed that catches it, and the smallest fixture that shows it. */
+
+import type { Plant } from "../plants/plant.ts";
 import type { CampaignOptions, Finding } from "./campaign.ts";
 import { failureOf, overLanes, ranOf, shrinkWith } from "./campaign.ts";
 import { Lane } from "./lane.ts";
 import { RUNNER_INVARIANTS } from "./messages.ts";
-import type { Plant } from "./plants/plant.ts";
 
 export interface Hunted {
   readonly plant: Plant;

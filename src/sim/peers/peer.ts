@@ -1,15 +1,15 @@
 /** A peer of the simulated world: a machine with a Go partner on it, and whether anything is wrong with it or the way to it. */
-import type { Random } from "../base/clock.ts";
-import { type Address, didOf, type PeerId } from "../base/ids.ts";
-import { addressOfName, peerIdOfName } from "../fixture/format/names.ts";
-import type { FixtureLine } from "../fixture/format/schema.ts";
-import { FarEnd } from "./network/far-end.ts";
-import type { SimNetwork } from "./network/network.ts";
-import type { Cut, SimNode } from "./network/node.ts";
-import type { ClockView, VirtualClock } from "./time/virtual-clock.ts";
+import type { Random } from "../../base/clock.ts";
+import { type Address, didOf, type PeerId } from "../../base/ids.ts";
+import { addressOfName, peerIdOfName } from "../../fixture/format/names.ts";
+import type { FixtureLine } from "../../fixture/format/schema.ts";
+import type { Cut, SimNetwork } from "../network/network.ts";
+import { SimNode } from "../network/node.ts";
+import type { ClockView, VirtualClock } from "../time/virtual-clock.ts";
+import { ScriptedPartner } from "./scripted-partner.ts";
 
 export type PeerDoes = Extract<FixtureLine, { does: unknown }>["does"];
-export type PeerAnswers = Extract<FixtureLine, { answers: unknown }>["answers"];
+export type PeerAnswer = Extract<FixtureLine, { answers: unknown }>["answers"];
 
 export interface SimPeerInit {
   readonly name: string;
@@ -28,7 +28,7 @@ const HARMLESS_LAG_MS = 500;
 interface Process {
   readonly machine: ClockView;
   readonly node: SimNode;
-  readonly farEnd: FarEnd;
+  readonly partner: ScriptedPartner;
 }
 
 export class SimPeer {
@@ -37,7 +37,7 @@ export class SimPeer {
   readonly #init: SimPeerInit;
   readonly #addresses = new Set<Address>();
   #process: Process;
-  #answers: PeerAnswers = "yes";
+  #answers: PeerAnswer = "yes";
   #running = true;
   #cut: Cut = "none";
   #lagMs = 0;
@@ -54,8 +54,8 @@ export class SimPeer {
     this.#listen(this.#address);
   }
 
-  get farEnd(): FarEnd {
-    return this.#process.farEnd;
+  get partner(): ScriptedPartner {
+    return this.#process.partner;
   }
 
   /** Since when nothing has been wrong with the peer or the way to it, as a time of `awakeMs`; Infinity while something is. */
@@ -90,12 +90,12 @@ export class SimPeer {
   }
 
   does(what: PeerDoes): void {
-    const { machine, node, farEnd } = this.#process;
+    const { machine, node, partner } = this.#process;
     switch (what) {
       case "crash":
         this.#running = false;
         machine.stop();
-        farEnd.crash();
+        partner.crash();
         break;
       case "start":
         this.#start();
@@ -114,10 +114,10 @@ export class SimPeer {
         node.cut = this.#cut;
         break;
       case "fin":
-        farEnd.finish();
+        partner.finish();
         break;
       case "reset":
-        farEnd.reset();
+        partner.reset();
         break;
       case "disconnect":
         node.resetConnections();
@@ -129,16 +129,16 @@ export class SimPeer {
         node.forgetConnections();
         break;
       case "open":
-        farEnd.open();
+        partner.open();
         break;
       case "close":
-        farEnd.close();
+        partner.close();
         break;
     }
     if (what !== "open") this.#disturbed();
   }
 
-  set answers(answers: PeerAnswers) {
+  set answers(answers: PeerAnswer) {
     this.#answers = answers;
     this.#apply(this.#process);
     this.#disturbed();
@@ -184,8 +184,8 @@ export class SimPeer {
   #boot(): Process {
     const { network, clock, random, daemon, name } = this.#init;
     const machine = clock.view();
-    const node = network.addNode({ peerId: this.peerId, clock: machine });
-    const farEnd = new FarEnd({
+    const node = new SimNode(network, { peerId: this.peerId, clock: machine });
+    const partner = new ScriptedPartner({
       node,
       clock: machine,
       random,
@@ -193,17 +193,17 @@ export class SimPeer {
       daemonPeerId: daemon.peerId,
       did: didOf(`did:example:${name}`),
     });
-    const process = { machine, node, farEnd };
+    const process = { machine, node, partner };
     this.#apply(process);
     return process;
   }
 
   /** What is wrong with a machine stays wrong when its process starts anew. */
-  #apply({ node, farEnd }: Process): void {
+  #apply({ node, partner }: Process): void {
     const answers = this.#answers;
     const connects = answers === "no_protocol" || answers === "not_partner";
     node.answers = connects ? "yes" : answers;
-    farEnd.protocol = connects ? answers : "yes";
+    partner.protocol = connects ? answers : "yes";
     node.cut = this.#cut;
     node.lagMs = this.#lagMs;
   }

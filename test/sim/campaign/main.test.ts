@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { parseFixture } from "../../src/fixture/format/parse.ts";
+import { parseFixture } from "../../../src/fixture/format/parse.ts";
 import { writeFakeSimulator } from "./fake-simulator.ts";
 import { RUNNER_INVARIANTS } from "./messages.ts";
 

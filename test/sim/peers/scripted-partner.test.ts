@@ -2,8 +2,8 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import type { Address } from "../../../src/base/ids.ts";
 import { didOf } from "../../../src/base/ids.ts";
-import { FarEnd } from "../../../src/sim/network/far-end.ts";
-import type { SimNode } from "../../../src/sim/network/node.ts";
+import { SimNode } from "../../../src/sim/network/node.ts";
+import { ScriptedPartner } from "../../../src/sim/peers/scripted-partner.ts";
 import { derivedRandom } from "../../../src/sim/time/random.ts";
 import type { ClockView, VirtualClock } from "../../../src/sim/time/virtual-clock.ts";
 import { PEER_A, PEER_B } from "../../support/peers.ts";
@@ -16,7 +16,7 @@ const PARTNER = { address: PARTNERS_ADDRESS } as const;
 
 let clock: VirtualClock;
 let daemon: SimulatedDaemon;
-let partner: FarEnd;
+let partner: ScriptedPartner;
 let node: SimNode;
 let machine: ClockView;
 
@@ -25,9 +25,9 @@ beforeEach(async () => {
   ({ clock } = world);
   daemon = await startSimulatedDaemon(world, PEER_A, DAEMONS_ADDRESS);
   machine = clock.view();
-  node = world.network.addNode({ peerId: PEER_B, clock: machine });
+  node = new SimNode(world.network, { peerId: PEER_B, clock: machine });
   world.network.listen(PARTNERS_ADDRESS, node);
-  partner = new FarEnd({
+  partner = new ScriptedPartner({
     node,
     clock: machine,
     random: derivedRandom(1, "partner"),

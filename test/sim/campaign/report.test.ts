@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
+import { PLANTS } from "../plants/all.ts";
+import type { Plant } from "../plants/plant.ts";
 import type { Failure, Finding } from "./campaign.ts";
 import { RUNNER_INVARIANTS } from "./messages.ts";
 import type { Hunted } from "./plant-hunt.ts";
-import { PLANTS } from "./plants/all.ts";
-import type { Plant } from "./plants/plant.ts";
 import { EMPTY_DOCUMENT, findingsText, huntedLine, huntText, replayCommand, withTable } from "./report.ts";
 
 const failure: Failure = { seed: 17, invariant: "streams-close", atMs: 1_500, message: "one stands", fixture: "text" };

@@ -1,7 +1,7 @@
 import { availableParallelism } from "node:os";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { PLANTS, plantOf } from "../plants/all.ts";
 import { parseCommandLine } from "./command-line.ts";
-import { PLANTS, plantOf } from "./plants/all.ts";
 
 /** commander prints what it refuses. */
 beforeEach(() => void vi.spyOn(process.stderr, "write").mockReturnValue(true));

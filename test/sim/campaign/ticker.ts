@@ -1,5 +1,5 @@
 /** How far the command has come: a bar on a terminal, else a line every ten seconds. */
-import { type ProgressStream, progress } from "../../src/cli/terminal/progress.ts";
+import { type ProgressStream, progress } from "../../../src/cli/terminal/progress.ts";
 
 const LINE_EVERY_MS = 10_000;
 

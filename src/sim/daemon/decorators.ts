@@ -1,0 +1,92 @@
+/** The ports of the daemon's core and of its partner streams, decorated: each does as the real part does, and a watcher hears of it. */
+import type { PeerId } from "../../base/ids.ts";
+import type { Host, HostConnection, HostEvents, HostStreamHandler, ProtocolLimits } from "../../p2p/host/host.ts";
+import type { ReconcilerObserver } from "../../reconciler/options.ts";
+import type { DesiredPeers, PartnerStreams } from "../../reconciler/ports.ts";
+import type { DaemonWatcher } from "./watcher.ts";
+
+/** Only the periodic diff lists all desired peers. */
+export function watchedDesiredPeers(desired: DesiredPeers, watcher: DaemonWatcher): DesiredPeers {
+  return {
+    get: (peerId) => desired.get(peerId),
+    list: () => {
+      watcher.diffed();
+      return desired.list();
+    },
+  };
+}
+
+export function watchedPartnerStreams(streams: PartnerStreams, watcher: DaemonWatcher): PartnerStreams {
+  const during = async (peerId: PeerId, kind: "open" | "renew", work: () => Promise<void>): Promise<void> => {
+    watcher.operation(peerId, kind, "begun");
+    try {
+      await work();
+    } finally {
+      watcher.operation(peerId, kind, "over");
+    }
+  };
+  return {
+    actual: (peerId) => streams.actual(peerId),
+    peers: () => streams.peers(),
+    open: (peer, signal) => during(peer.peerId, "open", () => streams.open(peer, signal)),
+    renew: (peerId, signal) => during(peerId, "renew", () => streams.renew(peerId, signal)),
+    close: (peerId, request) => streams.close(peerId, request),
+  };
+}
+
+/** The watcher hears all but `observed`, after the real observer. */
+export function watchedObserver(observer: ReconcilerObserver, watcher: DaemonWatcher): ReconcilerObserver {
+  return {
+    observed: (event) => observer.observed(event),
+    acted: (peerId, action) => {
+      observer.acted(peerId, action);
+      watcher.acted(peerId, action);
+    },
+    settled: (peerId, outcome) => {
+      observer.settled(peerId, outcome);
+      watcher.settled(peerId, outcome);
+    },
+    resyncFound: (peerId) => {
+      observer.resyncFound(peerId);
+      watcher.resyncFound(peerId);
+    },
+  };
+}
+
+/** A host whose process can end just before and just after a dial. */
+export class WatchedHost implements Host {
+  readonly #host: Host;
+  readonly #watcher: DaemonWatcher;
+
+  constructor(host: Host, watcher: DaemonWatcher) {
+    this.#host = host;
+    this.#watcher = watcher;
+  }
+
+  async dial(...parameters: Parameters<Host["dial"]>): Promise<HostConnection> {
+    this.#watcher.reached("dialling");
+    const connection = await this.#host.dial(...parameters);
+    this.#watcher.reached("dialled");
+    return connection;
+  }
+
+  handle(protocol: string, handler: HostStreamHandler, limits: ProtocolLimits): Promise<void> {
+    return this.#host.handle(protocol, handler, limits);
+  }
+
+  unhandle(protocols: string[]): Promise<void> {
+    return this.#host.unhandle(protocols);
+  }
+
+  getConnections(): readonly HostConnection[] {
+    return this.#host.getConnections();
+  }
+
+  addEventListener<Type extends keyof HostEvents>(type: Type, listener: (event: HostEvents[Type]) => void): void {
+    this.#host.addEventListener(type, listener);
+  }
+
+  removeEventListener<Type extends keyof HostEvents>(type: Type, listener: (event: HostEvents[Type]) => void): void {
+    this.#host.removeEventListener(type, listener);
+  }
+}

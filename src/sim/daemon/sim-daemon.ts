@@ -1,0 +1,185 @@
+/** The daemon under test: the program's core and partner streams on a simulated machine, whose process can end at any outgoing call. */
+import type { Random } from "../../base/clock.ts";
+import { type Address, didOf, type PeerId } from "../../base/ids.ts";
+import { silentLogger } from "../../base/log.ts";
+import { admissionPolicyOf, type Core, closeOrphanedStreams, createCore } from "../../daemon/core.ts";
+import { Recorder, type RecorderMetrics } from "../../daemon/recorder.ts";
+import type { ObservedEvent } from "../../events/types.ts";
+import { DEFAULT_LIMITS, DEFAULT_VOCABULARY } from "../../events/vocabulary.ts";
+import type { Fixture } from "../../fixture/format/schema.ts";
+import { createGater } from "../../p2p/host/gater.ts";
+import { createPartnerStreams, type Libp2pPartnerStreams } from "../../p2p/partner-streams.ts";
+import type { Reconciler } from "../../reconciler/reconciler.ts";
+import type { LogEntry } from "../../store/model/log-entry.ts";
+import type { Store } from "../../store/store.ts";
+import type { SimBroker } from "../broker/broker.ts";
+import { SimSubscriber } from "../broker/subscriber.ts";
+import type { SimNetwork } from "../network/network.ts";
+import { SimNode } from "../network/node.ts";
+import type { ClockView } from "../time/virtual-clock.ts";
+import { WatchedHost, watchedDesiredPeers, watchedObserver, watchedPartnerStreams } from "./decorators.ts";
+import type { SimDisk } from "./disk.ts";
+import { type DaemonWatcher, whileRunning } from "./watcher.ts";
+
+export interface SimDaemonInit {
+  readonly peerId: PeerId;
+  readonly settings: Fixture["header"]["settings"];
+  readonly clock: ClockView;
+  readonly random: Random;
+  /** For its connection to the broker. */
+  readonly brokerRandom: Random;
+  readonly disk: SimDisk;
+  readonly broker: SimBroker;
+  readonly network: SimNetwork;
+  readonly address: Address;
+  readonly watcher: DaemonWatcher;
+}
+
+interface Parts {
+  readonly store: Store;
+  readonly recorder: Recorder;
+  readonly node: SimNode;
+  readonly streams: Libp2pPartnerStreams;
+  readonly core: Core;
+}
+
+/** One life of the daemon, from a start to its end. */
+export class SimDaemon {
+  readonly #init: SimDaemonInit;
+  readonly #parts: Parts;
+  #subscriber: SimSubscriber | undefined;
+
+  private constructor(init: SimDaemonInit, parts: Parts) {
+    this.#init = init;
+    this.#parts = parts;
+  }
+
+  /** As `run` starts it: the log first, then the wire, then NATS. All of it happens within this step. */
+  static async start(init: SimDaemonInit, onStarted: (daemon: SimDaemon) => void): Promise<SimDaemon> {
+    const watcher = whileRunning(init.watcher, init.clock);
+    const parts = await compose(init, watcher);
+    const daemon = new SimDaemon(init, parts);
+    init.network.listen(init.address, parts.node);
+    onStarted(daemon);
+    parts.core.reconciler.start();
+    daemon.#subscribe(watcher);
+    return daemon;
+  }
+
+  /** Reads the broker's stream again from its beginning, if there is one. */
+  resync(): void {
+    this.#subscriber?.resync();
+  }
+
+  get store(): Store {
+    return this.#parts.store;
+  }
+
+  get node(): SimNode {
+    return this.#parts.node;
+  }
+
+  get streams(): Libp2pPartnerStreams {
+    return this.#parts.streams;
+  }
+
+  get reconciler(): Reconciler {
+    return this.#parts.core.reconciler;
+  }
+
+  /** As SIGKILL, or as a power cut: nothing runs any more. */
+  kill(how: "crash" | "power_loss", random: Random): void {
+    this.#init.clock.stop();
+    this.#init.broker.unsubscribe();
+    // A machine without power resets nothing: the broker still believes in the connection.
+    this.#subscriber?.abandon(how === "crash");
+    this.node.crash();
+    if (how === "crash") this.#init.disk.crash();
+    else this.#init.disk.losePower(random);
+  }
+
+  /** As SIGTERM: drains. */
+  async stop(): Promise<void> {
+    const { store, recorder, node, streams, core } = this.#parts;
+    this.#init.broker.unsubscribe();
+    this.#subscriber?.[Symbol.dispose]();
+    await core[Symbol.asyncDispose]();
+    await streams.dispose();
+    node.crash();
+    recorder[Symbol.dispose]();
+    try {
+      store[Symbol.dispose]();
+    } finally {
+      this.#init.disk.closed();
+      this.#init.clock.stop();
+    }
+  }
+
+  #subscribe(watcher: DaemonWatcher): void {
+    const { settings, broker, clock, brokerRandom } = this.#init;
+    const { buffer } = this.#parts.core;
+    if (settings.delivery === "at_most_once") {
+      broker.subscribe((message) => clock.schedule(0, () => buffer.offer(message)));
+      return;
+    }
+    this.#subscriber = new SimSubscriber({
+      broker,
+      machine: clock,
+      random: brokerRandom,
+      log: this.store,
+      buffer,
+      logger: silentLogger,
+      onAppended: (logged) => watcher.logged(logged),
+    });
+  }
+}
+
+async function compose(init: SimDaemonInit, watcher: DaemonWatcher): Promise<Parts> {
+  const { peerId, settings, clock, random, network } = init;
+  const { delivery: _, inbound, ...reconcile } = settings;
+  const common = { clock, random, logger: silentLogger };
+  const store = init.disk.open(clock);
+  const onLogged = (logged: LogEntry) => watcher.logged(logged);
+  const onObserved = (event: ObservedEvent) => watcher.happened(event);
+  const recorder = new Recorder({ store, ...common, metrics: NO_METRICS, onObserved, onLogged });
+  const admission = admissionPolicyOf(store, inbound);
+  const node = new SimNode(network, { peerId, clock, gater: createGater(admission, recorder) });
+  closeOrphanedStreams(recorder, silentLogger);
+  const wake = (woken: PeerId) => {
+    if (watcher.mayWake()) core.reconciler.wake(woken);
+  };
+  const streams = await createPartnerStreams({
+    ...common,
+    node: new WatchedHost(node, watcher),
+    self: { name: "self", did: didOf("did:example:self"), peerId },
+    admission,
+    observer: { observed: (event) => recorder.observed(event), wake },
+  });
+  const core: Core = createCore(
+    {
+      ...common,
+      desired: watchedDesiredPeers(store, watcher),
+      log: store,
+      streams: watchedPartnerStreams(streams, watcher),
+      wake,
+      observer: watchedObserver(recorder, watcher),
+      onReceived: () => {},
+      onLogged,
+      onAppendFailed: () => {},
+    },
+    { self: peerId, reconcile, inbound, vocabulary: DEFAULT_VOCABULARY, limits: DEFAULT_LIMITS },
+  );
+  return { store, recorder, node, streams, core };
+}
+
+const counted = { inc: () => {} };
+const NO_METRICS: RecorderMetrics = {
+  actions: counted,
+  streamsOpened: counted,
+  streamsClosed: counted,
+  openFailures: counted,
+  inboundRefused: counted,
+  resyncFound: counted,
+  logFailures: counted,
+  establishSeconds: { observe: () => {} },
+};

@@ -1,0 +1,81 @@
+/** Both ends of a connection's handshake: TCP's answer, then noise, whose messages tell each end the PeerID of the other. */
+import type { PeerId } from "../../base/ids.ts";
+import type { HostGater } from "../../p2p/host/host.ts";
+import { type ConnectionHost, SimConnection } from "./connection.ts";
+import type { Frame } from "./frames.ts";
+import type { LinkEnd, Socket } from "./link.ts";
+import type { DialAnswer } from "./network.ts";
+
+/** What a handshake needs of its node. */
+export interface HandshakeHost extends ConnectionHost {
+  /** The PeerID that this node proves. */
+  readonly shownPeerId: PeerId;
+  readonly answers: DialAnswer;
+  readonly gater: HostGater | undefined;
+  connectionOpened(connection: SimConnection): void;
+}
+
+interface DiallerEvents {
+  readonly onIdentity: (peerId: PeerId) => void;
+  readonly onLost: () => void;
+}
+
+/** The dialler's socket until the far end's PeerID is known and a connection takes over. */
+export class DiallerHandshake implements Socket {
+  readonly #link: LinkEnd;
+  readonly #on: DiallerEvents;
+  /** Frames that arrived before the connection took over. */
+  readonly early: Frame[] = [];
+  #met = false;
+
+  constructor(link: LinkEnd, on: DiallerEvents) {
+    this.#link = link;
+    this.#on = on;
+  }
+
+  received(frame: Frame): void {
+    if (this.#met) this.early.push(frame);
+    else if (frame.kind === "tcp_accepted") this.#link.send({ kind: "hello" });
+    else if (frame.kind === "identity") {
+      this.#met = true;
+      this.#on.onIdentity(frame.peerId);
+    } else if (frame.kind === "cut") {
+      this.#link.leave();
+      this.#on.onLost();
+    }
+  }
+
+  drained(): void {}
+
+  lost(): void {
+    this.#on.onLost();
+  }
+}
+
+/** The acceptor's socket until the dialler's PeerID is known. */
+export class AcceptorHandshake implements Socket {
+  readonly #link: LinkEnd;
+  readonly #host: HandshakeHost;
+
+  constructor(link: LinkEnd, host: HandshakeHost) {
+    this.#link = link;
+    this.#host = host;
+  }
+
+  received(frame: Frame): void {
+    if (frame.kind === "hello") this.#link.send({ kind: "identity", peerId: this.#host.shownPeerId });
+    else if (frame.kind === "dialler") this.#met(frame.peerId);
+    else if (frame.kind === "cut") this.#link.leave();
+  }
+
+  drained(): void {}
+
+  lost(): void {}
+
+  #met(dialler: PeerId): void {
+    const { answers, gater } = this.#host;
+    const denied = answers === "denied" || gater?.denyInboundEncryptedConnection(dialler) === true;
+    if (denied) this.#link.cut();
+    else this.#host.connectionOpened(new SimConnection(this.#link, this.#host, dialler, "inbound"));
+  }
+}

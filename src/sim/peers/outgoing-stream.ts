@@ -1,0 +1,108 @@
+/** A scripted partner's own partner stream to the daemon: at most one, open or being opened. */
+import { multiaddr } from "@multiformats/multiaddr";
+import { type Clock, jittered, type Random } from "../../base/clock.ts";
+import { PartnerdError } from "../../base/errors.ts";
+import { type Address, type PeerId, withPeerId } from "../../base/ids.ts";
+import { HEARTBEAT_JITTER, HEARTBEAT_PERIOD_MS, PARTNER_PROTOCOL } from "../../p2p/constants.ts";
+import type { SimConnection } from "../network/connection.ts";
+import type { SimNode } from "../network/node.ts";
+import type { SimPartnerStream } from "../network/stream.ts";
+
+export interface OutgoingStreamInit {
+  readonly node: SimNode;
+  /** Of its machine. */
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Where it dials the daemon. */
+  readonly daemonAddress: Address;
+  readonly daemonPeerId: PeerId;
+  readonly heartbeat: Uint8Array;
+}
+
+const DIAL_TIMEOUT_MS = 5_000;
+
+export class OutgoingStream {
+  readonly #init: OutgoingStreamInit;
+  #stream: SimPartnerStream | undefined;
+  #opening: AbortController | undefined;
+
+  constructor(init: OutgoingStreamInit) {
+    this.#init = init;
+  }
+
+  /** Undefined unless it is open. */
+  get stream(): SimPartnerStream | undefined {
+    return this.#stream;
+  }
+
+  /** Opens it, over an existing connection or a new one, unless it is open or being opened. A failure is not retried. */
+  open(): void {
+    if (this.#stream !== undefined || this.#opening !== undefined) return;
+    const opening = new AbortController();
+    this.#opening = opening;
+    const timeout = () => opening.abort(new PartnerdError("timeout", "nobody answered"));
+    const limit = this.#init.clock.schedule(DIAL_TIMEOUT_MS, timeout);
+    this.#openStream(opening.signal)
+      .then(
+        (stream) => {
+          if (opening.signal.aborted) stream.abort(new PartnerdError("aborted", "not wanted any more"));
+          else this.#beat(stream);
+        },
+        () => {
+          // The fixture says when it is tried again.
+        },
+      )
+      .finally(() => {
+        limit[Symbol.dispose]();
+        if (this.#opening === opening) this.#opening = undefined;
+      });
+  }
+
+  /** Ends it, open or being opened. */
+  close(): void {
+    const aborted = new PartnerdError("aborted", "far end closes its stream");
+    this.#opening?.abort(aborted);
+    this.#opening = undefined;
+    this.#stream?.abort(aborted);
+  }
+
+  /** The process is gone, and what it knew with it. */
+  forget(): void {
+    this.#stream = undefined;
+    this.#opening = undefined;
+  }
+
+  async #openStream(signal: AbortSignal): Promise<SimPartnerStream> {
+    const connection = this.#connection() ?? (await this.#dial(signal));
+    return connection.newStream(PARTNER_PROTOCOL, { signal });
+  }
+
+  #connection(): SimConnection | undefined {
+    const { node, daemonPeerId } = this.#init;
+    return node.connections().find(({ remotePeer, status }) => remotePeer === daemonPeerId && status === "open");
+  }
+
+  async #dial(signal: AbortSignal): Promise<SimConnection> {
+    const { node, daemonAddress, daemonPeerId } = this.#init;
+    return node.dial(multiaddr(withPeerId(daemonAddress, daemonPeerId)), { signal });
+  }
+
+  #beat(stream: SimPartnerStream): void {
+    const { clock, random, heartbeat } = this.#init;
+    this.#stream = stream;
+    const beat = (): void => {
+      if (this.#stream !== stream) return;
+      stream.send(heartbeat);
+      clock.schedule(jittered(random, HEARTBEAT_PERIOD_MS, HEARTBEAT_JITTER), beat);
+    };
+    const ended = () => {
+      if (this.#stream === stream) this.#stream = undefined;
+    };
+    stream.addEventListener("close", ended);
+    stream.addEventListener("remoteCloseWrite", () =>
+      stream.abort(new PartnerdError("stream_lost", "the daemon ended the stream")),
+    );
+    if (stream.status === "open") beat();
+    else ended();
+  }
+}

@@ -1,0 +1,115 @@
+/** A partner as the daemon meets it: what a Go host does on the wire, scripted on a node without any of our own p2p code. */
+
+import { PartnerdError } from "../../base/errors.ts";
+import type { Did } from "../../base/ids.ts";
+import { MIN_CHALLENGE_BYTES, PARTNER_PROTOCOL, PROBE_PROTOCOL } from "../../p2p/constants.ts";
+import { encodeHeartbeat } from "../../p2p/heartbeat/codec.ts";
+import type { HostConnection, HostStream } from "../../p2p/host/host.ts";
+import type { SimNode } from "../network/node.ts";
+import type { SimPartnerStream } from "../network/stream.ts";
+import { IncomingStream } from "./incoming-stream.ts";
+import { OutgoingStream, type OutgoingStreamInit } from "./outgoing-stream.ts";
+
+/** What it does with the daemon's partner streams: takes them, knows no such protocol, or resets them after the first heartbeat. */
+export type PartnerAnswer = "yes" | "no_protocol" | "not_partner";
+
+export interface ScriptedPartnerInit extends Omit<OutgoingStreamInit, "heartbeat"> {
+  readonly did: Did;
+}
+
+export class ScriptedPartner {
+  readonly #init: ScriptedPartnerInit;
+  readonly #challenge: Uint8Array;
+  readonly #outgoing: OutgoingStream;
+  #protocol: PartnerAnswer = "yes";
+  #incoming: IncomingStream | undefined;
+
+  constructor(init: ScriptedPartnerInit) {
+    const { node, clock, random, did } = init;
+    this.#init = init;
+    const heartbeat = encodeHeartbeat({ name: "far end", did, peerId: node.peerId }, clock.wallMs(), "unix");
+    this.#outgoing = new OutgoingStream({ ...init, heartbeat });
+    this.#challenge = random.bytes(MIN_CHALLENGE_BYTES);
+    void node.handle(PROBE_PROTOCOL, echo);
+    this.protocol = "yes";
+  }
+
+  get node(): SimNode {
+    return this.#init.node;
+  }
+
+  get protocol(): PartnerAnswer {
+    return this.#protocol;
+  }
+
+  set protocol(protocol: PartnerAnswer) {
+    this.#protocol = protocol;
+    if (protocol === "no_protocol") void this.node.unhandle([PARTNER_PROTOCOL]);
+    else void this.node.handle(PARTNER_PROTOCOL, (stream, connection) => this.#accept(stream as SimPartnerStream, connection));
+  }
+
+  /** The daemon's partner stream at this end: at most one, as at a Go partner. */
+  get incoming(): SimPartnerStream | undefined {
+    return this.#incoming?.stream;
+  }
+
+  /** Whether a heartbeat of the daemon has arrived on its stream; true if it has none. */
+  get wasGreeted(): boolean {
+    return this.#incoming?.isGreeted ?? true;
+  }
+
+  /** Our own partner stream to the daemon. */
+  get own(): SimPartnerStream | undefined {
+    return this.#outgoing.stream;
+  }
+
+  /** Opens our own partner stream to the daemon, unless it is open or being opened. */
+  open(): void {
+    this.#outgoing.open();
+  }
+
+  /** Ends our own partner stream, open or being opened. */
+  close(): void {
+    this.#outgoing.close();
+  }
+
+  /** Half-closes the daemon's stream. */
+  finish(): void {
+    this.incoming?.finish();
+  }
+
+  /** Resets the daemon's stream. */
+  reset(): void {
+    this.incoming?.abort(new PartnerdError("aborted", "far end resets the stream"));
+  }
+
+  /** The process is gone, and what it knew with it. */
+  crash(): void {
+    this.node.crash();
+    this.#incoming?.forget();
+    this.#incoming = undefined;
+    this.#outgoing.forget();
+  }
+
+  #accept(stream: SimPartnerStream, connection: HostConnection): void {
+    const older = this.#incoming;
+    const incoming: IncomingStream = new IncomingStream({
+      stream,
+      connection,
+      clock: this.#init.clock,
+      challenge: this.#challenge,
+      isPartner: () => this.#protocol !== "not_partner",
+      onEnded: () => {
+        if (this.#incoming === incoming) this.#incoming = undefined;
+      },
+    });
+    this.#incoming = incoming;
+    older?.stream.abort(new PartnerdError("aborted", "a newer stream replaces this one"));
+  }
+}
+
+/** Until the end of input. */
+function echo(stream: HostStream): void {
+  stream.addEventListener("message", ({ data }) => void stream.send(data.subarray()));
+  stream.addEventListener("remoteCloseWrite", () => (stream as SimPartnerStream).finish());
+}
