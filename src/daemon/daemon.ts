@@ -20,7 +20,7 @@ import { loadOrCreateIdentity } from "../p2p/host/identity.ts";
 import { createNode, startNode, stopNode } from "../p2p/host/node.ts";
 import { parseSwarmKey } from "../p2p/host/swarm-key.ts";
 import { DEFAULT_RECONCILER_OPTIONS } from "../reconciler/options.ts";
-import { deliveryProof } from "../store/model/delivery-proof.ts";
+import { deliveryProof } from "../store/fold/delivery-proof.ts";
 import type { LogEntry } from "../store/model/log-entry.ts";
 import { lockDirectory } from "../store/sql/lock.ts";
 import { openStore } from "../store/store.ts";

@@ -2,6 +2,7 @@
  * Tells the head of the chain to those who keep what they hear: the service log, and a NATS subject. Whoever has a head of yesterday
  * can tell today whether anything before it was changed or cut off (docs/adr/0012).
  */
+
 import type { NatsConnection } from "nats";
 import { type Clock, type Random, repeat } from "../base/clock.ts";
 import { messageOf } from "../base/errors.ts";
@@ -10,7 +11,7 @@ import type { Logger } from "../base/log.ts";
 import { pause } from "../base/pause.ts";
 import type { PersistentConnection } from "../nats/connection/connection.ts";
 import { flush } from "../nats/connection/dial.ts";
-import type { LogHead } from "../store/head/head-file.ts";
+import type { LogHead } from "../store/model/log-head.ts";
 import type { Store } from "../store/store.ts";
 
 const PUBLISH_EVERY_MS = 60_000;

@@ -7,7 +7,7 @@ import type { Views } from "../http/app.ts";
 import type { Gauges, Metrics } from "../http/metrics.ts";
 import type { PeerSnapshot } from "../p2p/registry/registry.ts";
 import type { Reconciler } from "../reconciler/reconciler.ts";
-import { type DeliveryProof, deliveryProof, proven } from "../store/model/delivery-proof.ts";
+import { type DeliveryProof, deliveryProof, proven } from "../store/fold/delivery-proof.ts";
 import type { LogEntry } from "../store/model/log-entry.ts";
 import type { Store } from "../store/store.ts";
 import {

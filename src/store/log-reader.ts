@@ -1,4 +1,5 @@
 /** Reads the log of a data directory from beside its daemon, whether that runs or not. Changes nothing: neither rows nor schema. */
+
 import { join } from "node:path";
 import Database from "better-sqlite3";
 import { and, asc, between, count, eq, getTableColumns, gt, gte, inArray, lte, max, min, or, type SQL } from "drizzle-orm";
@@ -6,9 +7,9 @@ import { drizzle } from "drizzle-orm/better-sqlite3";
 import { PartnerdError } from "../base/errors.ts";
 import type { PeerId } from "../base/ids.ts";
 import { type Projections, replay } from "./fold/replay.ts";
+import type { Anchor } from "./model/anchor.ts";
 import { type LogEntry, logEntryOf } from "./model/log-entry.ts";
 import { eventLog, repeatedFailures } from "./schema/log.ts";
-import type { Anchor } from "./sql/archive-rows.ts";
 import { databaseFileOf } from "./sql/database-file.ts";
 import { storeFailure } from "./sql/failure.ts";
 import { refuseOtherSchema } from "./sql/migrations.ts";

@@ -1,4 +1,5 @@
 /** The store: one append-only log, and the projections that are written in the same transaction as each event. */
+
 import type { Database } from "better-sqlite3";
 import type { Clock } from "../base/clock.ts";
 import { PartnerdError } from "../base/errors.ts";
@@ -7,16 +8,17 @@ import type { DeliveryChanged, DeliveryEvent, DesiredPeer, ObservedEvent, Stream
 import { removeLeftovers } from "./archive/remove-archived-rows.ts";
 import { type Projections, replay, tableDifferences } from "./fold/replay.ts";
 import { endedBy, type PeerStatus, repeatedBy } from "./fold/status.ts";
-import type { HeadFile, LogHead } from "./head/head-file.ts";
+import type { HeadFile } from "./head/head-file.ts";
 import { openHeadFile } from "./head/open-head-file.ts";
 import { type Cursor, isSameStream, type StreamPosition } from "./model/cursor.ts";
 import type { LogEntry } from "./model/log-entry.ts";
+import { type LogHead, NO_ROWS } from "./model/log-head.ts";
 import { storeFailure } from "./sql/failure.ts";
 import { type OpenOptions, openDatabase } from "./sql/open.ts";
 import { type Tables, tables } from "./sql/tables.ts";
 import { emptyWal, walBytes } from "./sql/wal.ts";
 import { appender, OBSERVED, withWellFormedText } from "./write/append.ts";
-import { CommittedState, NO_ROWS } from "./write/committed-state.ts";
+import { CommittedState } from "./write/committed-state.ts";
 import { CoreDedupe } from "./write/core-dedupe.ts";
 import { type IngestItem, receive } from "./write/receive.ts";
 import { Repetitions } from "./write/repetitions.ts";

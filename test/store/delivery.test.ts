@@ -1,9 +1,9 @@
 /** What comes from a broker's stream: the cursor, duplicates, late messages, gaps, and what can be proved of it. */
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { resourceIdOf } from "../../src/base/ids.ts";
+import { deliveryProof, proven } from "../../src/store/fold/delivery-proof.ts";
 import type { StreamPosition } from "../../src/store/model/cursor.ts";
 import { dedupeKeyOf } from "../../src/store/model/dedupe-key.ts";
-import { deliveryProof, proven } from "../../src/store/model/delivery-proof.ts";
 import type { Received } from "../../src/store/write/receive.ts";
 import { PEER_A, PEER_B } from "../support/peers.ts";
 import { addressOf, desired, received, rejected } from "./support/events.ts";

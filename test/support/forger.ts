@@ -1,11 +1,12 @@
 /** What somebody can do to a database who knows how it is made: guards dropped and put back, and all that follows from the rows made to fit. */
+
 import type Database from "better-sqlite3";
-import type { LogRow } from "../../src/store/check/rows/row-check.ts";
 import { readRows } from "../../src/store/check/rows/row-reader.ts";
 import { startReplay } from "../../src/store/fold/replay.ts";
 import { CHAIN_START, chainHash } from "../../src/store/model/chain.ts";
 import { cursorOf } from "../../src/store/model/cursor.ts";
 import { type DerivedCursor, placeAfter } from "../../src/store/model/derived-cursor.ts";
+import type { LogRow } from "../../src/store/model/log-entry.ts";
 import { storedSha256Of } from "../../src/store/model/payload.ts";
 import type { ingestCursor } from "../../src/store/schema/log.ts";
 import { tables } from "../../src/store/sql/tables.ts";

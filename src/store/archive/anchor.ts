@@ -1,18 +1,19 @@
 /** The anchor: one transaction that makes an archive file the place of the rows that it holds. */
+
 import type { Database } from "better-sqlite3";
 import { drizzle } from "drizzle-orm/better-sqlite3";
 import type { Clock } from "../../base/clock.ts";
 import { PartnerdError } from "../../base/errors.ts";
-import { archivedMessage } from "../fold/archive-sentence.ts";
 import { type ArchivedState, packState } from "../fold/archived-state.ts";
-import type { LogHead } from "../head/head-file.ts";
+import { type Anchor, archiveSentence } from "../model/anchor.ts";
+import type { LogHead } from "../model/log-head.ts";
+import type { Repetition } from "../model/repetition.ts";
 import { archiveAnchor, archivedDelivery, archivedOpenStream, archivedPeer, archivedResource } from "../schema/archive.ts";
-import type { Anchor } from "../sql/archive-rows.ts";
 import { placeholders, writer } from "../sql/statement.ts";
 import { type Tables, tables } from "../sql/tables.ts";
 import { appender, OBSERVED } from "../write/append.ts";
 import { CommittedState } from "../write/committed-state.ts";
-import { type Repetition, Repetitions } from "../write/repetitions.ts";
+import { Repetitions } from "../write/repetitions.ts";
 import { IS_OVER } from "./remove-archived-rows.ts";
 
 const orm = drizzle.mock();
@@ -61,7 +62,7 @@ export function appendAnchor(
     refuseMoved(rows, anchor);
     const memory = memoryOf(rows);
     const append = appender(rows, memory, new Repetitions(clock), clock);
-    const message = archivedMessage({ ...anchor, stateSha256: packed.stateSha256 });
+    const message = archiveSentence({ ...anchor, stateSha256: packed.stateSha256 });
     const { seq: loggedSeq, atMs: archivedAtMs } = append({ type: "LogArchived", message }, OBSERVED);
     const { lastSeq } = anchor;
     const { state: bytes, ...hashes } = packed;

@@ -1,24 +1,25 @@
 /** Archived events as a database again: every row as it was, and what follows from them. */
+
 import { existsSync, mkdtempSync, renameSync, rmSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import Database from "better-sqlite3";
 import { messageOf, PartnerdError } from "../../base/errors.ts";
-import type { LogRow } from "../check/rows/row-check.ts";
 import { readRows, unreadableRows } from "../check/rows/row-reader.ts";
 import { projectionsOf } from "../fold/archived-state.ts";
 import { FROM_ZERO } from "../fold/replay.ts";
-import type { LogHead } from "../head/head-file.ts";
 import { CHAIN_START } from "../model/chain.ts";
 import type { Cursor } from "../model/cursor.ts";
 import { type DerivedCursor, placeAfter } from "../model/derived-cursor.ts";
 import { type Finding, sentenceOf } from "../model/finding.ts";
+import type { LogRow } from "../model/log-entry.ts";
+import type { LogHead } from "../model/log-head.ts";
+import type { Repetition } from "../model/repetition.ts";
 import { writeDerived } from "../recovery/copy-rows.ts";
 import { DATABASE_NAME, databaseFileOf } from "../sql/database-file.ts";
 import { storeFailure } from "../sql/failure.ts";
 import { refuseOtherSchema } from "../sql/migrations.ts";
 import { openDatabase, refuseEmpty } from "../sql/open.ts";
 import { tables } from "../sql/tables.ts";
-import type { Repetition } from "../write/repetitions.ts";
 import { syncToDisk } from "./file/archive-file.ts";
 import { type ArchivePart, orderedParts, partsOf } from "./file/archive-files.ts";
 import { ArchiveFold, type ArchiveStart } from "./file/archive-fold.ts";

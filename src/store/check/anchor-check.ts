@@ -1,16 +1,16 @@
 /** What stands for the rows that were archived: the anchors, each with its row in the chain, and the tables that are made of them. */
+
 import type { Database } from "better-sqlite3";
 import type { SQLiteTable } from "drizzle-orm/sqlite-core";
-import { archivedMessage } from "../fold/archive-sentence.ts";
 import { type ArchivedState, projectionsOf } from "../fold/archived-state.ts";
 import { FROM_ZERO, type Projections } from "../fold/replay.ts";
+import { type Anchor, archiveSentence } from "../model/anchor.ts";
 import type { Finding } from "../model/finding.ts";
+import { LOG_BEGINNING, type LogStart } from "../model/log-head.ts";
 import { archiveAnchor, archivedDelivery, archivedOpenStream, archivedPeer, archivedResource } from "../schema/archive.ts";
-import { type Anchor, archiveRows } from "../sql/archive-rows.ts";
+import { archiveRows } from "../sql/archive-rows.ts";
 import { archivedMessageFindings } from "./archived-messages-check.ts";
-import { LOG_BEGINNING } from "./head-check.ts";
 import { typeProblems } from "./rows/column-types.ts";
-import type { LogStart } from "./rows/row-check.ts";
 import { attempt, rowsOf } from "./rows/row-reader.ts";
 
 /** In front of the first row that counts, and what the log came to there; undefined where that cannot be read. */
@@ -64,7 +64,7 @@ function* loggedFindings(database: Database, anchor: Anchor, newest: Anchor): Ge
   const row = database.prepare<[number], { atMs: number; message: string | null }>(select).get(loggedSeq);
   const place = placeOf(anchor);
   if (row === undefined) yield { place, problem: `the log has no LogArchived at seq ${loggedSeq}, which would say the same` };
-  else if (row.message !== archivedMessage(anchor) || row.atMs !== anchor.archivedAtMs)
+  else if (row.message !== archiveSentence(anchor) || row.atMs !== anchor.archivedAtMs)
     yield { place, problem: `is not what the log says of it at seq ${loggedSeq}: ${row.message}` };
 }
 

@@ -1,9 +1,9 @@
 /** What is left of archived messages, by which they are recognised when they come again: all of them, and no other. */
 import type { Database } from "better-sqlite3";
 import { type ArchivedState, coreMessageItem, messageItem } from "../fold/archived-state.ts";
+import { type SetDigest, SetDigester } from "../fold/set-digest.ts";
 import type { Finding } from "../model/finding.ts";
 import type { LogEntryRow } from "../model/log-entry.ts";
-import { type SetDigest, SetDigester } from "../model/set-digest.ts";
 
 /** `states`: those of all anchors. Rows up to `lastSeq` may not have been deleted yet. */
 export function* archivedMessageFindings(

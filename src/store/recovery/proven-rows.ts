@@ -1,15 +1,17 @@
 /** The rows of a damaged log that can be proved: each is sound and follows from the one before it, from where the log begins. */
+
 import type { Database } from "better-sqlite3";
-import { LOG_BEGINNING } from "../check/head-check.ts";
 import { chainCheck } from "../check/rows/chain-check.ts";
 import { columnTypesCheck } from "../check/rows/column-types.ts";
 import { payloadCheck } from "../check/rows/payload-check.ts";
 import { replayCheck } from "../check/rows/replay-check.ts";
-import type { LogRow, LogStart, RowCheck } from "../check/rows/row-check.ts";
+import type { RowCheck } from "../check/rows/row-check.ts";
 import { attempt, readRows } from "../check/rows/row-reader.ts";
 import { projectionsOf } from "../fold/archived-state.ts";
 import { type Projections, startReplay } from "../fold/replay.ts";
 import { type DerivedCursor, type PlacedRow, placeAfter } from "../model/derived-cursor.ts";
+import type { LogRow } from "../model/log-entry.ts";
+import { LOG_BEGINNING, type LogStart } from "../model/log-head.ts";
 import { archiveRows } from "../sql/archive-rows.ts";
 
 /** Where the rows of a log begin, and how things stood there. */

@@ -1,13 +1,14 @@
 /** A new database out of what can be proved of a damaged one. */
+
 import Database from "better-sqlite3";
 import { PartnerdError } from "../../base/errors.ts";
 import { refuseOtherVersion } from "../check/file/schema-check.ts";
 import { headBeside } from "../check/head-check.ts";
 import { attempt } from "../check/rows/row-reader.ts";
-import { archivedMessage } from "../fold/archive-sentence.ts";
-import { contradictionOf } from "../head/head-file.ts";
+import { archiveSentence } from "../model/anchor.ts";
 import type { Cursor } from "../model/cursor.ts";
 import type { DerivedCursor } from "../model/derived-cursor.ts";
+import { contradictionOf } from "../model/log-head.ts";
 import { archiveRows } from "../sql/archive-rows.ts";
 import { isEmpty, openDatabase } from "../sql/open.ts";
 import { copyArchiveTables, copyLog, withoutGuards, writeDerived } from "./copy-rows.ts";
@@ -108,7 +109,7 @@ function refuseUnprovenArchive(made: Database.Database, lastSeq: number): void {
   const anchor = archiveRows(made).newestAnchor();
   if (anchor === undefined) return;
   const message = made.prepare<[number], string>("select message from event_log where seq = ?").pluck().get(anchor.loggedSeq);
-  if (anchor.loggedSeq <= lastSeq && message === archivedMessage(anchor)) return;
+  if (anchor.loggedSeq <= lastSeq && message === archiveSentence(anchor)) return;
   throw new PartnerdError(
     "check_failed",
     `nothing proves the archive up to seq ${anchor.lastSeq}: row ${anchor.loggedSeq} would`,

@@ -1,11 +1,12 @@
 /** A backup takes the place of a database that is damaged or gone. No daemon may hold the data directory meanwhile. */
+
 import { existsSync, realpathSync } from "node:fs";
 import { join } from "node:path";
 import { PartnerdError } from "../../base/errors.ts";
 import { checkDatabase } from "../check/check.ts";
 import { headBeside } from "../check/head-check.ts";
-import type { LogHead } from "../head/head-file.ts";
 import type { Cursor } from "../model/cursor.ts";
+import type { LogHead } from "../model/log-head.ts";
 import { DATABASE_NAME, databaseFileOf } from "../sql/database-file.ts";
 import { ARCHIVE_LOCK, lockDirectory } from "../sql/lock.ts";
 import { type CopyProgress, copyDatabase, removeDatabase } from "./copy.ts";

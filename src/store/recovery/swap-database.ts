@@ -1,8 +1,10 @@
 /** Another database takes the place of a data directory's own, which stays beside it under another name. */
+
 import { chownSync, existsSync, renameSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { messageOf, PartnerdError } from "../../base/errors.ts";
-import { HeadFile, headFileIn, type LogHead } from "../head/head-file.ts";
+import { HeadFile, headFileIn } from "../head/head-file.ts";
+import type { LogHead } from "../model/log-head.ts";
 import { DATABASE_NAME } from "../sql/database-file.ts";
 import { syncToDisk } from "./copy.ts";
 

@@ -1,14 +1,15 @@
 /** The prepared statements over what was archived: the anchors, and what is left of the rows behind them. */
+
 import type { Database } from "better-sqlite3";
 import { and, asc, desc, eq, getTableColumns, lt, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/better-sqlite3";
 import { messageOf, PartnerdError } from "../../base/errors.ts";
 import type { PeerId, ResourceId } from "../../base/ids.ts";
 import { type ArchivedState, unpackState } from "../fold/archived-state.ts";
+import type { Anchor } from "../model/anchor.ts";
 import { type DedupeKeyParts, dedupeKeyParts } from "../model/dedupe-key.ts";
-import { type LogEntryRow, NO_COLUMNS } from "../model/log-entry.ts";
+import { type LogEntryRow, NO_COLUMNS, OWN_SOURCE } from "../model/log-entry.ts";
 import { archiveAnchor, archivedDelivery, archivedPeer, archivedResource } from "../schema/archive.ts";
-import { OWN_SOURCE } from "../write/append.ts";
 import { reader } from "./statement.ts";
 
 const orm = drizzle.mock();
@@ -27,9 +28,6 @@ const inArchive = {
   chainHash: archiveAnchor.lastChainHash,
 };
 const lastPeer = { peerId: archivedResource.peerId };
-
-/** What stands for the rows up to `lastSeq` that are in an archive file. */
-export type Anchor = Omit<typeof archiveAnchor.$inferSelect, "state">;
 
 const prepare = {
   newest: reader(orm.select(anchorColumns).from(archiveAnchor).orderBy(desc(archiveAnchor.lastSeq)), anchorColumns),

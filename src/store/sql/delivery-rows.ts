@@ -7,7 +7,6 @@ import type { DeliveryChanged, DeliveryEvent, DesiredEvent } from "../../events/
 import { type Cursor, cursorOf, cursorRowOf, type StreamIdentity } from "../model/cursor.ts";
 import { type LogEntry, logEntryOf } from "../model/log-entry.ts";
 import { eventLog, ingestCursor } from "../schema/log.ts";
-import type { CoreRows } from "../write/core-dedupe.ts";
 import type { ArchiveRows } from "./archive-rows.ts";
 import { excluded, placeholders, reader, writer } from "./statement.ts";
 
@@ -33,6 +32,13 @@ interface NewerInStream {
   readonly resourceId: ResourceId | null;
   readonly created: string;
   readonly streamSequence: number;
+}
+
+/** How many rows hold a message with these bytes. */
+export interface CoreMessageCount {
+  readonly subject: string;
+  readonly payloadSha256: string;
+  readonly count: number;
 }
 
 const RECEIVED_BY_CORE = `
@@ -72,7 +78,7 @@ export function deliveryRows(database: Database, archived: ArchiveRows) {
   const newerInStream = database.prepare<NewerInStream, { seq: number; streamSequence: number }>(NEWER_IN_STREAM);
   const delivery = prepare.delivery(database);
   const deliveries = prepare.deliveries(database);
-  const receivedByCore = database.prepare<{ afterSeq: number; sinceMs: number }, CoreRows>(RECEIVED_BY_CORE);
+  const receivedByCore = database.prepare<{ afterSeq: number; sinceMs: number }, CoreMessageCount>(RECEIVED_BY_CORE);
   const cursor = prepare.cursor(database);
   const upsertCursor = prepare.upsertCursor(database);
 

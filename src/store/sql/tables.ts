@@ -1,4 +1,5 @@
 /** The prepared statements over the tables, with rows as the program's own types. Each runs within its caller's transaction. */
+
 import type { Database } from "better-sqlite3";
 import { and, asc, desc, eq, getTableColumns, gt, isNotNull, lt, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/better-sqlite3";
@@ -12,8 +13,8 @@ import type { PeerStatus } from "../fold/status.ts";
 import { statusOf, statusRowOf } from "../fold/status-row.ts";
 import { CHAIN_START } from "../model/chain.ts";
 import { logEntryOf, type ReplayedRow } from "../model/log-entry.ts";
+import { type Repetition, repetitionChecksum } from "../model/repetition.ts";
 import { desiredPeer, eventLog, openStream, peerStatusRow, repeatedFailures } from "../schema/log.ts";
-import { type Repetition, repetitionChecksum } from "../write/repetitions.ts";
 import { archiveRows } from "./archive-rows.ts";
 import { deliveryRows } from "./delivery-rows.ts";
 import { excluded, placeholders, reader, writer } from "./statement.ts";

@@ -3,14 +3,11 @@ import type { Clock } from "../../base/clock.ts";
 import type { LogEvent } from "../../events/types.ts";
 import { project } from "../fold/project.ts";
 import { chainHash } from "../model/chain.ts";
-import { columnsOf, type LogEntry } from "../model/log-entry.ts";
+import { columnsOf, type LogEntry, OWN_SOURCE } from "../model/log-entry.ts";
 import type { StoredPayload } from "../model/payload.ts";
 import type { Tables } from "../sql/tables.ts";
 import type { CommittedState } from "./committed-state.ts";
 import type { Repetitions } from "./repetitions.ts";
-
-/** The `source` of what the daemon itself observed. */
-export const OWN_SOURCE = "oc-partnerd";
 
 /** What a row says of where its event comes from. */
 interface Origin extends Pick<LogEntry, "source" | "subject" | "dedupeKey" | "causeSeq" | "streamSequence"> {

@@ -1,11 +1,12 @@
 /** Writing and reading archive files: what is written is on the disk, and what is read is looked at line by line. */
+
 import { createHash } from "node:crypto";
 import { closeSync, createReadStream, createWriteStream, fsyncSync, openSync } from "node:fs";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { createGunzip, createGzip } from "node:zlib";
 import { messageOf, PartnerdError } from "../../../base/errors.ts";
-import type { Repetition } from "../../write/repetitions.ts";
+import type { Repetition } from "../../model/repetition.ts";
 import { type ArchivedRow, type ArchiveHeader, parseArchiveHeader, parseArchiveLine } from "./archive-format.ts";
 
 /** To gzip and write each line by itself takes longer than to make it. */

@@ -1,11 +1,12 @@
 /** Reading the log of a file that may be damaged: what cannot be read is named, and the rest is read all the same. */
+
 import type { Database, Statement } from "better-sqlite3";
 import { getTableColumns } from "drizzle-orm";
 import type { SQLiteTable } from "drizzle-orm/sqlite-core";
 import { messageOf } from "../../../base/errors.ts";
 import { type Finding, rowPlace } from "../../model/finding.ts";
+import type { LogRow } from "../../model/log-entry.ts";
 import { eventLog } from "../../schema/log.ts";
-import type { LogRow } from "./row-check.ts";
 
 export type ReadRow =
   | { readonly kind: "row"; readonly row: LogRow }
