@@ -9,7 +9,7 @@ import { type DerivedCursor, placeAfter } from "../../src/store/model/derived-cu
 import type { LogRow } from "../../src/store/model/log-entry.ts";
 import { storedSha256Of } from "../../src/store/model/payload.ts";
 import type { ingestCursor } from "../../src/store/schema/log.ts";
-import { tables } from "../../src/store/sql/tables.ts";
+import { tables } from "../../src/store/sql/statements/tables.ts";
 
 /** Runs `work` without the guards, and leaves no trace of that in the file's count of schema changes. */
 export function behindTheGuards(database: Database.Database, work: () => void): void {

@@ -11,7 +11,7 @@ import { CHAIN_START } from "../model/chain.ts";
 import { type Finding, rowPlace } from "../model/finding.ts";
 import type { LogRow } from "../model/log-entry.ts";
 import { databaseFileOf } from "../sql/database-file.ts";
-import { type Tables, tables } from "../sql/tables.ts";
+import { type Tables, tables } from "../sql/statements/tables.ts";
 import { pathOf } from "./file/archive-files.ts";
 import type { ArchiveStart } from "./file/archive-fold.ts";
 import { readVerified } from "./file/verify-archive.ts";

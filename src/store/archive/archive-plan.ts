@@ -2,7 +2,7 @@
 import type { Database } from "better-sqlite3";
 import { FROM_ZERO } from "../fold/replay.ts";
 import { CHAIN_START } from "../model/chain.ts";
-import type { Tables } from "../sql/tables.ts";
+import type { Tables } from "../sql/statements/tables.ts";
 import type { ArchiveStart } from "./file/archive-fold.ts";
 
 /** Rows before this seq, or before the first one of this wall time or later. */

@@ -16,7 +16,7 @@ import { DATABASE_NAME, databaseFileOf } from "../sql/database-file.ts";
 import { storeFailure } from "../sql/failure.ts";
 import { ARCHIVE_LOCK, lockDirectory } from "../sql/lock.ts";
 import { ensureDirectory, openExistingDatabase } from "../sql/open.ts";
-import { type Tables, tables } from "../sql/tables.ts";
+import { type Tables, tables } from "../sql/statements/tables.ts";
 import { appendAnchor } from "./anchor.ts";
 import { type ArchiveBefore, type ArchivePlan, archiveStart, bytesOf, planArchive } from "./archive-plan.ts";
 import { readArchiveFile, syncToDisk, writeArchiveFile } from "./file/archive-file.ts";

@@ -19,7 +19,7 @@ import { DATABASE_NAME, databaseFileOf } from "../sql/database-file.ts";
 import { storeFailure } from "../sql/failure.ts";
 import { refuseOtherSchema } from "../sql/migrations.ts";
 import { openDatabase, refuseEmpty } from "../sql/open.ts";
-import { tables } from "../sql/tables.ts";
+import { tables } from "../sql/statements/tables.ts";
 import { syncToDisk } from "./file/archive-file.ts";
 import { type ArchivePart, orderedParts, partsOf } from "./file/archive-files.ts";
 import { ArchiveFold, type ArchiveStart } from "./file/archive-fold.ts";

@@ -8,7 +8,7 @@ import { type Anchor, archiveSentence } from "../model/anchor.ts";
 import type { Finding } from "../model/finding.ts";
 import { LOG_BEGINNING, type LogStart } from "../model/log-head.ts";
 import { archiveAnchor, archivedDelivery, archivedOpenStream, archivedPeer, archivedResource } from "../schema/archive.ts";
-import { archiveRows } from "../sql/archive-rows.ts";
+import { archiveRows } from "../sql/statements/archive-rows.ts";
 import { archivedMessageFindings } from "./archived-messages-check.ts";
 import { typeProblems } from "./rows/column-types.ts";
 import { attempt, rowsOf } from "./rows/row-reader.ts";

@@ -3,7 +3,7 @@
 import type { Database } from "better-sqlite3";
 import { NO_ROWS } from "../model/log-head.ts";
 import { storeFailure } from "../sql/failure.ts";
-import type { Tables } from "../sql/tables.ts";
+import type { Tables } from "../sql/statements/tables.ts";
 import { HeadFile, type HeadRecord, headFileIn, readHeadFile, refuseTruncated } from "./head-file.ts";
 
 /**

@@ -21,11 +21,7 @@ export interface LogHead extends LogStart {
 export const NO_ROWS: LogHead = { ...LOG_BEGINNING, atMs: null };
 
 /** How a log that ends at `head` contradicts a head that it once had; null where it does not. */
-export function contradictionOf(
-  recorded: LogStart,
-  head: LogHead,
-  chainHashAt: (seq: number) => string | null,
-): string | null {
+export function contradictionOf(recorded: LogStart, head: LogHead, chainHashAt: (seq: number) => string | null): string | null {
   const { seq, chainHash } = recorded;
   if (seq > head.seq) return `seq ${seq}, the log ends at seq ${head.seq}`;
   const found = seq === 0 ? CHAIN_START : chainHashAt(seq);

@@ -6,7 +6,7 @@ import type { Cursor } from "../model/cursor.ts";
 import type { LogRow } from "../model/log-entry.ts";
 import type { Repetition } from "../model/repetition.ts";
 import { countingOwnChanges } from "../sql/schema-count.ts";
-import { tables } from "../sql/tables.ts";
+import { tables } from "../sql/statements/tables.ts";
 
 const ROWS_A_TRANSACTION = 2_000;
 

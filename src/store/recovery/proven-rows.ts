@@ -12,7 +12,7 @@ import { type Projections, startReplay } from "../fold/replay.ts";
 import { type DerivedCursor, type PlacedRow, placeAfter } from "../model/derived-cursor.ts";
 import type { LogRow } from "../model/log-entry.ts";
 import { LOG_BEGINNING, type LogStart } from "../model/log-head.ts";
-import { archiveRows } from "../sql/archive-rows.ts";
+import { archiveRows } from "../sql/statements/archive-rows.ts";
 
 /** Where the rows of a log begin, and how things stood there. */
 export interface LogOrigin {

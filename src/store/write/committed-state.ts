@@ -9,16 +9,13 @@ import type { ProjectionLookup } from "../fold/project.ts";
 import type { PeerStatus } from "../fold/status.ts";
 import type { Cursor } from "../model/cursor.ts";
 import { type LogHead, NO_ROWS } from "../model/log-head.ts";
+import type { Tables } from "../sql/statements/tables.ts";
 
 /** Statuses of strangers grow without bound; those that are asked for are of the few hundred peers that something happens to. */
 const MAX_STATUSES = 4_096;
 
-interface Source {
-  head(): LogHead | undefined;
-  cursor(): Cursor | undefined;
-  desiredPeers(): readonly DesiredPeer[];
-  status(peerId: PeerId): PeerStatus | undefined;
-}
+/** Where it is read from. */
+type Source = Pick<Tables, "head" | "cursor" | "desiredPeers" | "lookup">;
 
 export class CommittedState implements ProjectionLookup {
   readonly #source: Source;
@@ -58,7 +55,7 @@ export class CommittedState implements ProjectionLookup {
 
   status(peerId: PeerId): PeerStatus | undefined {
     if (this.#statuses.has(peerId)) return this.#statuses.get(peerId);
-    const status = this.#source.status(peerId);
+    const status = this.#source.lookup.status(peerId);
     this.#remember(peerId, status);
     return status;
   }

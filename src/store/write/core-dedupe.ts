@@ -2,7 +2,7 @@
  * Messages that came by core NATS and are in a stream too: those that were published after the stream was made and before the daemon
  * turned to it. They have no key in the log; each row stands for one message of the same bytes.
  */
-import type { CoreMessageCount } from "../sql/delivery-rows.ts";
+import type { CoreMessageCount } from "../sql/statements/delivery-rows.ts";
 
 export class CoreDedupe {
   readonly #counts = new Map<string, number>();

@@ -5,7 +5,7 @@ import type { DeliveryGap, DesiredEvent, EventRejected } from "../../events/type
 import type { Cursor, StreamIdentity } from "../model/cursor.ts";
 import type { LogEntry } from "../model/log-entry.ts";
 import { storedPayload } from "../model/payload.ts";
-import type { Tables } from "../sql/tables.ts";
+import type { Tables } from "../sql/statements/tables.ts";
 import { type Append, OBSERVED, withWellFormedText } from "./append.ts";
 import type { CoreDedupe } from "./core-dedupe.ts";
 
