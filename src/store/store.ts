@@ -9,7 +9,7 @@ import type { Projections } from "./fold/replay.ts";
 import type { PeerStatus } from "./fold/status.ts";
 import type { HeadFile } from "./head/head-file.ts";
 import { openHeadFile } from "./head/open-head-file.ts";
-import type { Cursor, StreamPosition } from "./model/cursor.ts";
+import type { BrokerPosition, Cursor } from "./model/cursor.ts";
 import type { LogEntry } from "./model/log-entry.ts";
 import { type LogHead, NO_ROWS } from "./model/log-head.ts";
 import { type OpenOptions, openDatabase } from "./sql/open.ts";
@@ -33,7 +33,7 @@ export interface Store extends Disposable {
    * Appends the batch and moves the cursor to `position`, all or nothing; the cursor never moves back. One answer for each item, in
    * order; `duplicate`: its dedupe key is in the log already.
    */
-  appendReceived(batch: readonly IngestItem[], position?: StreamPosition): readonly (LogEntry | "duplicate")[];
+  appendReceived(batch: readonly IngestItem[], position?: BrokerPosition): readonly (LogEntry | "duplicate")[];
   /**
    * Appends how messages come from now on, or what is missing of them, and puts the cursor where `cursor` says, if given. Where they came
    * by core NATS before, the stream's messages up to `lastSequence` that came that way already are duplicates.

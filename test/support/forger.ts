@@ -5,7 +5,7 @@ import { readRows } from "../../src/store/check/rows/row-reader.ts";
 import { startReplay } from "../../src/store/fold/replay.ts";
 import { CHAIN_START, chainHash } from "../../src/store/model/chain.ts";
 import { cursorOf } from "../../src/store/model/cursor.ts";
-import { type DerivedCursor, placeAfter } from "../../src/store/model/derived-cursor.ts";
+import { cursorAfter, type DerivedCursor } from "../../src/store/model/derived-cursor.ts";
 import type { LogRow } from "../../src/store/model/log-entry.ts";
 import { storedSha256Of } from "../../src/store/model/payload.ts";
 import type { ingestCursor } from "../../src/store/schema/log.ts";
@@ -36,7 +36,7 @@ export function makeFit(database: Database.Database, fromSeq: number): void {
       setHash.run(last, row.seq);
     } else last = row.chainHash ?? "";
     replay.take(row);
-    place = placeAfter(place, row);
+    place = cursorAfter(place, row);
   }
   const lastSeq = database.prepare("select coalesce(max(seq), 0) from event_log").pluck().get();
   database.prepare("delete from repeated_failures where first_seq > ?").run(lastSeq);

@@ -3,10 +3,10 @@
  * give sequences away twice? Pure.
  */
 import type { DeliveryChanged, DeliveryEvent, DeliveryGap, DeliveryGuarantee, GapReason } from "../../events/types.ts";
-import { type Cursor, isSameStream, type StreamIdentity } from "../../store/model/cursor.ts";
+import { type BrokerStream, type Cursor, isSameStream } from "../../store/model/cursor.ts";
 import { followedMessage } from "../../store/model/derived-cursor.ts";
 
-export interface StreamState extends StreamIdentity {
+export interface StreamState extends BrokerStream {
   /** The oldest message that it holds; one more than `lastSequence` where it holds none. */
   readonly firstSequence: number;
   /** The newest sequence that it gave; 0 where it gave none. */

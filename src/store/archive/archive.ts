@@ -17,9 +17,10 @@ import { storeFailure } from "../sql/failure.ts";
 import { ARCHIVE_LOCK, lockDirectory } from "../sql/lock.ts";
 import { ensureDirectory, openExistingDatabase } from "../sql/open.ts";
 import { type Tables, tables } from "../sql/statements/tables.ts";
+import { syncToDisk } from "../sql/sync.ts";
 import { appendAnchor } from "./anchor.ts";
-import { type ArchiveBefore, type ArchivePlan, archiveStart, bytesOf, planArchive } from "./archive-plan.ts";
-import { readArchiveFile, syncToDisk, writeArchiveFile } from "./file/archive-file.ts";
+import { type ArchiveBefore, type ArchivePlan, archiveStart, planArchive, plannedBytes } from "./archive-plan.ts";
+import { readArchiveFile, writeArchiveFile } from "./file/archive-file.ts";
 import { ArchiveFold, type ArchiveStart } from "./file/archive-fold.ts";
 import type { ArchiveHeader } from "./file/archive-format.ts";
 import { archiveLines, carriedRepetitions } from "./file/archive-lines.ts";
@@ -103,7 +104,7 @@ class Archiving {
     const plan = planArchive(this.#database, this.#rows, before);
     if (plan === undefined) return { kind: "nothing", ...freed(left) };
     const path = join(this.#to, plan.file);
-    if (dryRun) return { kind: "planned", plan, path, bytes: bytesOf(this.#database, this.#rows, plan), ...freed(0) };
+    if (dryRun) return { kind: "planned", plan, path, bytes: plannedBytes(this.#database, this.#rows, plan), ...freed(0) };
     const anchor = await this.#move(plan, path);
     return { kind: "archived", anchor, path, ...freed(left + (await this.#remove())) };
   }

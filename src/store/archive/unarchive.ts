@@ -9,7 +9,7 @@ import { projectionsOf } from "../fold/archived-state.ts";
 import { FROM_ZERO } from "../fold/replay.ts";
 import { CHAIN_START } from "../model/chain.ts";
 import type { Cursor } from "../model/cursor.ts";
-import { type DerivedCursor, placeAfter } from "../model/derived-cursor.ts";
+import { completeCursor, cursorAfter, type DerivedCursor } from "../model/derived-cursor.ts";
 import { type Finding, sentenceOf } from "../model/finding.ts";
 import type { LogRow } from "../model/log-entry.ts";
 import type { LogHead } from "../model/log-head.ts";
@@ -20,7 +20,7 @@ import { storeFailure } from "../sql/failure.ts";
 import { refuseOtherSchema } from "../sql/migrations.ts";
 import { openDatabase, refuseEmpty } from "../sql/open.ts";
 import { tables } from "../sql/statements/tables.ts";
-import { syncToDisk } from "./file/archive-file.ts";
+import { syncToDisk } from "../sql/sync.ts";
 import { type ArchivePart, orderedParts, partsOf } from "./file/archive-files.ts";
 import { ArchiveFold, type ArchiveStart } from "./file/archive-fold.ts";
 import { carriedRepetitions } from "./file/archive-lines.ts";
@@ -84,7 +84,7 @@ class Restoring {
   readonly #onProgress: (rows: number) => void;
   readonly #repetitions = new Map<number, Repetition>();
   #batch: LogRow[] = [];
-  #place: DerivedCursor | undefined;
+  #cursor: DerivedCursor | undefined;
   #start: ArchiveStart = { ...FROM_ZERO, chainHash: CHAIN_START };
   #atMs: number | null = null;
 
@@ -98,7 +98,7 @@ class Restoring {
 
   async run(parts: readonly ArchivePart[], source: Database.Database | undefined): Promise<LogHead> {
     for (const part of parts) await this.#takeFile(part);
-    const cursor = source === undefined ? cursorAt(this.#place) : this.#takeRest(source);
+    const cursor = source === undefined ? completeCursor(this.#cursor, null) : this.#takeRest(source);
     this.#flush();
     writeDerived(this.#database, this.#start.projections, cursor, [...this.#repetitions.values()]);
     const { seq, chainHash } = this.#start;
@@ -147,7 +147,7 @@ class Restoring {
 
   #take(row: LogRow): void {
     this.#batch.push(row);
-    this.#place = placeAfter(this.#place, row);
+    this.#cursor = cursorAfter(this.#cursor, row);
     this.#atMs = row.atMs;
     this.#onProgress(row.seq);
     if (this.#batch.length >= ROWS_A_TRANSACTION) this.#flush();
@@ -157,13 +157,6 @@ class Restoring {
     this.#insert(this.#batch);
     this.#batch = [];
   }
-}
-
-/** Where the rows alone say that the log stands. */
-function cursorAt(place: DerivedCursor | undefined): Cursor | null {
-  if (place === undefined || place.stream === null || place.firstSequence === null) return null;
-  const { stream, created, firstSequence, sequence, messageHash } = place;
-  return { stream, created, firstSequence, sequence, messageHash };
 }
 
 function openSource(data: string) {

@@ -31,7 +31,7 @@ export function headFileIn(directory: string): string {
 
 /** Throws `database_failed` where there is a file that cannot be read. */
 export function readHeadFile(path: string): HeadRecord {
-  const text = textOf(path);
+  const text = readText(path);
   if (text === "") return { kind: "none" };
   try {
     const head = schema.parse(JSON.parse(text));
@@ -72,7 +72,7 @@ export function refuseTruncated(
   }
 }
 
-function textOf(path: string): string {
+function readText(path: string): string {
   try {
     return readFileSync(path, "latin1");
   } catch (thrown) {

@@ -7,7 +7,8 @@ import { checkDatabase } from "../check/check.ts";
 import { headBeside } from "../check/head-check.ts";
 import type { LogHead } from "../model/log-head.ts";
 import { databaseFileOf } from "../sql/database-file.ts";
-import { type CopyProgress, copyDatabase, removeDatabase, syncToDisk } from "./copy.ts";
+import { syncToDisk } from "../sql/sync.ts";
+import { type CopyProgress, copyDatabase, removeDatabase } from "./copy.ts";
 import { refuseUnsound } from "./refuse-unsound.ts";
 
 export interface BackupOptions {

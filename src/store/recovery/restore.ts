@@ -43,7 +43,7 @@ export interface RestoredBackup extends Restored {
 const COPY_NAME = `${DATABASE_NAME}.restoring`;
 
 /** Until disposed of, neither a daemon nor another command writes to the directory. Throws `data_dir_in_use`. */
-export function whileNobodyWrites(directory: string): Disposable {
+export function lockOutWriters(directory: string): Disposable {
   using locks = new DisposableStack();
   locks.use(lockDirectory(directory));
   locks.use(lockDirectory(directory, ARCHIVE_LOCK));
@@ -57,7 +57,7 @@ export function whileNobodyWrites(directory: string): Disposable {
 export async function restoreBackup(options: RestoreOptions): Promise<RestoredBackup> {
   const { directory, nowMs, onCopied = () => {}, onChecked = () => {} } = options;
   const backup = databaseFileOf(options.from);
-  using _locks = whileNobodyWrites(directory);
+  using _locks = lockOutWriters(directory);
   const database = join(directory, DATABASE_NAME);
   refuseItself(backup, database);
   const copy = join(directory, COPY_NAME);

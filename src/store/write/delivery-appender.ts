@@ -1,6 +1,6 @@
 /** Appends what the broker delivers, and how. Only ever called within a write transaction. */
 import type { DeliveryEvent } from "../../events/types.ts";
-import { type Cursor, isSameStream, type StreamPosition } from "../model/cursor.ts";
+import { type BrokerPosition, type Cursor, isSameStream } from "../model/cursor.ts";
 import type { LogEntry } from "../model/log-entry.ts";
 import type { Tables } from "../sql/statements/tables.ts";
 import { type Append, OBSERVED } from "./append.ts";
@@ -24,14 +24,14 @@ export class DeliveryAppender {
   }
 
   /** As Store.appendReceived. */
-  received(batch: readonly IngestItem[], position: StreamPosition | undefined): (LogEntry | "duplicate")[] {
+  received(batch: readonly IngestItem[], position: BrokerPosition | undefined): (LogEntry | "duplicate")[] {
     const { cursor } = this.#committed;
     const before = position && cursor && isSameStream(position, cursor) ? cursor : undefined;
     // What is behind all that ever came from this stream cannot be in the log: most messages need not be looked up.
     let newest = before === undefined ? Number.POSITIVE_INFINITY : Math.max(before.sequence, this.#reusedUpTo);
     const receiving = { rows: this.#rows, append: this.#append, coreDedupe: this.#coreDedupe };
     const answers = batch.map((item) => {
-      if ("type" in item) return this.#append(item, originOf(item));
+      if ("type" in item) return this.#append(item, deliveryOrigin(item));
       const { streamSequence = 0 } = item;
       const isNew = streamSequence > newest;
       if (isNew) newest = streamSequence;
@@ -48,7 +48,7 @@ export class DeliveryAppender {
     // What an earlier time of core NATS brought was matched when that ended: a row stands for one message.
     if (cursor !== undefined && delivery?.event.reason === "at_most_once")
       this.#coreDedupe.expect(this.#rows.receivedByCore(delivery.seq, Date.parse(cursor.created)), lastSequence);
-    const logged = events.map((event) => this.#append(event, originOf(event)));
+    const logged = events.map((event) => this.#append(event, deliveryOrigin(event)));
     this.#reusedUpTo = Math.max(this.#reusedUpTo, newestReused(events));
     if (cursor !== undefined) this.#setCursor(cursor);
     return logged;
@@ -65,4 +65,4 @@ function newestReused(events: readonly DeliveryEvent[]): number {
   return Math.max(0, ...reused.map(({ streamSequence }) => (streamSequence ?? 1) - 1));
 }
 
-const originOf = ({ streamSequence }: DeliveryEvent) => ({ ...OBSERVED, streamSequence });
+const deliveryOrigin = ({ streamSequence }: DeliveryEvent) => ({ ...OBSERVED, streamSequence });

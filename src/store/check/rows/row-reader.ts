@@ -64,10 +64,10 @@ export function unreadableRows({ fromSeq, toSeq, why }: ReadRow & { kind: "unrea
   return { place: rowPlace(fromSeq, toSeq), problem: `cannot be read: ${why}` };
 }
 
-export type Attempt<Value> = { readonly ok: true; readonly value: Value } | { readonly ok: false; readonly why: string };
+export type ReadResult<Value> = { readonly ok: true; readonly value: Value } | { readonly ok: false; readonly why: string };
 
 /** What a read gives, or why a damaged file does not give it. */
-export function attempt<Value>(read: () => Value): Attempt<Value> {
+export function attempt<Value>(read: () => Value): ReadResult<Value> {
   try {
     return { ok: true, value: read() };
   } catch (thrown) {

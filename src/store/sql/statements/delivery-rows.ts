@@ -3,7 +3,7 @@ import type { Database } from "better-sqlite3";
 import { and, asc, desc, eq, getTableColumns, gt, inArray, sql } from "drizzle-orm";
 import type { PeerId, ResourceId } from "../../../base/ids.ts";
 import type { DeliveryChanged, DeliveryEvent, DesiredEvent } from "../../../events/types.ts";
-import { type Cursor, cursorOf, cursorRowOf, type StreamIdentity } from "../../model/cursor.ts";
+import { type BrokerStream, type Cursor, cursorOf, cursorRowOf } from "../../model/cursor.ts";
 import { type LogEntry, logEntryOf } from "../../model/log-entry.ts";
 import { eventLog, ingestCursor } from "../../schema/log.ts";
 import type { ArchiveRows } from "./archive-rows.ts";
@@ -69,7 +69,7 @@ export function deliveryRows(database: Database, archived: ArchiveRows) {
 
   return {
     /** The row of the same peer or resource, in the log or archived, that stands last in this stream, if it stands later than that. */
-    newerInStream: ({ peerId, resourceId }: DesiredEvent, { created }: StreamIdentity, streamSequence: number) =>
+    newerInStream: ({ peerId, resourceId }: DesiredEvent, { created }: BrokerStream, streamSequence: number) =>
       newerInStream.get({ peerId, resourceId, created, streamSequence }),
     /** How messages come now, and the row since which they do. */
     delivery: (): { readonly seq: number; readonly event: DeliveryChanged } | undefined => {
