@@ -11,7 +11,7 @@ import { pause } from "../base/pause.ts";
 import type { NatsConnection } from "../nats/client.ts";
 import type { PersistentConnection } from "../nats/connection/connection.ts";
 import { flush } from "../nats/connection/dial.ts";
-import type { LogHead } from "../store/head/head-file.ts";
+import type { LogHead } from "../store/model/log-head.ts";
 import type { Store } from "../store/store.ts";
 import { isoTime } from "../views/iso-time.ts";
 

@@ -5,7 +5,7 @@
 import type { PartnerdError } from "../base/errors.ts";
 import type { NatsStatus } from "../nats/connection/connection.ts";
 import type { SourceFacts } from "../nats/event-source.ts";
-import type { DeliveryProof } from "../store/model/delivery-proof.ts";
+import type { DeliveryProof } from "../store/fold/delivery-proof.ts";
 import type { Check } from "../views/api.ts";
 import { isoTime } from "../views/iso-time.ts";
 

@@ -7,7 +7,7 @@ import type { NatsConnection } from "../nats/client.ts";
 import { PersistentConnection } from "../nats/connection/connection.ts";
 import { EventSource } from "../nats/event-source.ts";
 import { setUp } from "../nats/setup/setup.ts";
-import { deliveryProof } from "../store/model/delivery-proof.ts";
+import { deliveryProof } from "../store/fold/delivery-proof.ts";
 import type { LogEntry } from "../store/model/log-entry.ts";
 import type { Store } from "../store/store.ts";
 import type { NatsFacts } from "./health.ts";

@@ -5,7 +5,7 @@ import type { PeerId } from "../base/ids.ts";
 import type { DeliveryGuarantee } from "../events/types.ts";
 import type { PeerSnapshot } from "../p2p/registry/registry.ts";
 import type { Reconciler } from "../reconciler/reconciler.ts";
-import { type DeliveryProof, deliveryProof, proven } from "../store/model/delivery-proof.ts";
+import { type DeliveryProof, deliveryProof, proven } from "../store/fold/delivery-proof.ts";
 import type { LogEntry } from "../store/model/log-entry.ts";
 import type { Store } from "../store/store.ts";
 import type { DeliveryView, HistoryView, PeerDetailView, PeerView, Phase, SelfView } from "../views/api.ts";

@@ -1,7 +1,7 @@
 /** Hands messages over in batches, from a bounded buffer, so that a burst neither blocks the event loop nor grows memory without bound. */
 import type { Clock } from "../base/clock.ts";
 import type { DeliveryGap } from "../events/types.ts";
-import type { StreamPosition } from "../store/model/cursor.ts";
+import type { BrokerPosition } from "../store/model/cursor.ts";
 
 export interface ReceivedMessage {
   readonly subject: string;
@@ -11,7 +11,7 @@ export interface ReceivedMessage {
   /** Two messages with the same key are one; null where the transport has no such key (core NATS). */
   readonly dedupeKey: string | null;
   /** Where it stands in the broker's stream, if it comes from one. */
-  readonly position?: StreamPosition;
+  readonly position?: BrokerPosition;
   /** What the stream lacks just before it. */
   readonly gap?: DeliveryGap;
   /** Tells the broker that it need not deliver the message again. Called once its batch is in the log, never before. Must not throw. */

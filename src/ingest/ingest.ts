@@ -5,7 +5,7 @@ import type { Logger } from "../base/log.ts";
 import { decodeMessage } from "../events/decode.ts";
 import type { Ignored } from "../events/decoded.ts";
 import type { MessageLimits, Vocabulary } from "../events/vocabulary.ts";
-import type { StreamPosition } from "../store/model/cursor.ts";
+import type { BrokerPosition } from "../store/model/cursor.ts";
 import type { LogEntry } from "../store/model/log-entry.ts";
 import type { Store } from "../store/store.ts";
 import type { IngestItem } from "../store/write/receive.ts";
@@ -98,7 +98,7 @@ export class Ingest {
     return reason;
   }
 
-  #append(arrivals: readonly IngestItem[], position?: StreamPosition): ReturnType<Store["appendReceived"]> | undefined {
+  #append(arrivals: readonly IngestItem[], position?: BrokerPosition): ReturnType<Store["appendReceived"]> | undefined {
     if (arrivals.length === 0 && position === undefined) return [];
     const { log, logger, observer } = this.#dependencies;
     try {

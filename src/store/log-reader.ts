@@ -1,19 +1,22 @@
 /** Reads the log of a data directory from beside its daemon, whether that runs or not. Changes nothing: neither rows nor schema. */
+
 import { join } from "node:path";
 import Database from "better-sqlite3";
 import { and, asc, between, count, eq, getTableColumns, gt, gte, inArray, lte, max, min, or, type SQL } from "drizzle-orm";
-import { drizzle } from "drizzle-orm/better-sqlite3";
+import { type BetterSQLite3Database, drizzle } from "drizzle-orm/better-sqlite3";
 import { PartnerdError } from "../base/errors.ts";
 import type { PeerId } from "../base/ids.ts";
-import { type Projections, replay } from "./fold/replay.ts";
+import type { Projections } from "./fold/replay.ts";
+import type { Anchor } from "./model/anchor.ts";
 import { type LogEntry, logEntryOf } from "./model/log-entry.ts";
+import { NO_ROWS } from "./model/log-head.ts";
 import { eventLog, repeatedFailures } from "./schema/log.ts";
-import type { Anchor } from "./sql/archive-rows.ts";
 import { databaseFileOf } from "./sql/database-file.ts";
 import { storeFailure } from "./sql/failure.ts";
 import { refuseOtherSchema } from "./sql/migrations.ts";
 import { refuseEmpty } from "./sql/open.ts";
-import { type Tables, tables } from "./sql/tables.ts";
+import { replayTables } from "./sql/replay-tables.ts";
+import { type Tables, tables } from "./sql/statements/tables.ts";
 
 /** A row of the log with all that is known of it. */
 export interface StoredEvent extends LogEntry {
@@ -62,87 +65,123 @@ export function openLogReader(path: string): LogReader {
     opened = new Database(file, { readonly: true, fileMustExist: true });
     refuseEmpty(opened, file);
     refuseOtherSchema(opened, file);
-    return reader(opened, file);
+    return new DatabaseReader(opened, file);
   } catch (thrown) {
     opened?.close();
     throw storeFailure(`cannot read ${file}`, thrown);
   }
 }
 
-function reader(database: Database.Database, file: string): LogReader {
-  const orm = drizzle({ client: database });
-  const rows = tables(database);
-  const columns = { ...getTableColumns(eventLog), lastRepeatedAtMs: repeatedFailures.lastAtMs };
+/** Each read is of one state of the log: another process may archive rows at any time. */
+class DatabaseReader implements LogReader {
+  readonly #database: Database.Database;
+  readonly #file: string;
+  readonly #orm: BetterSQLite3Database;
+  readonly #rows: Tables;
 
-  /** All that `work` reads is of one state of the log: another process may archive rows at any time. */
-  const run = <Result>(work: () => Result): Result => {
-    try {
-      return database.transaction(work)();
-    } catch (thrown) {
-      throw storeFailure(`cannot read ${file}`, thrown);
+  constructor(database: Database.Database, file: string) {
+    this.#database = database;
+    this.#file = file;
+    this.#orm = drizzle({ client: database });
+    this.#rows = tables(database);
+  }
+
+  head(): ReturnType<LogReader["head"]> {
+    return this.#read(() => this.#rows.head() ?? NO_ROWS);
+  }
+
+  tail(): ReturnType<LogReader["tail"]> {
+    return this.#read(() => {
+      const seq = this.#archivedUntil() + 1;
+      const row = this.#orm.select({ atMs: eventLog.atMs }).from(eventLog).where(eq(eventLog.seq, seq)).get();
+      return { seq, atMs: row?.atMs ?? null };
+    });
+  }
+
+  firstSince(atMs: number): number | undefined {
+    return this.#read(() => {
+      this.#refuseArchived((anchors) => anchors.find(({ lastAtMs }) => atMs <= lastAtMs));
+      return this.#seqOf(min(eventLog.seq), gte(eventLog.atMs, atMs));
+    });
+  }
+
+  lastUntil(atMs: number): number | undefined {
+    return this.#read(() => {
+      const seq = this.#seqOf(max(eventLog.seq), lte(eventLog.atMs, atMs));
+      if (seq === undefined) this.#refuseArchived((anchors) => anchors.findLast(({ firstAtMs }) => firstAtMs <= atMs));
+      return seq;
+    });
+  }
+
+  count(window: LogWindow): number {
+    return this.#read(() => {
+      this.#refuseArchived(holding(window.fromSeq));
+      return this.#orm.select({ rows: count() }).from(eventLog).where(within(window)).get()?.rows ?? 0;
+    });
+  }
+
+  *rows(window: LogWindow): Iterable<StoredEvent> {
+    let afterSeq = 0;
+    for (;;) {
+      const page = this.#read(() => {
+        this.#refuseArchived(holding(Math.max(window.fromSeq, afterSeq + 1)));
+        return this.#page(window, afterSeq);
+      });
+      for (const { lastRepeatedAtMs, ...row } of page) yield { ...logEntryOf(row), payload: row.payload, lastRepeatedAtMs };
+      if (page.length < PAGE_ROWS) return;
+      afterSeq = page.at(-1)?.seq ?? afterSeq;
     }
-  };
-  const page = (window: LogWindow, afterSeq: number) =>
-    orm
-      .select(columns)
+  }
+
+  stateBefore(seq: number): Projections {
+    return this.#read(() => {
+      this.#refuseArchived(holding(seq));
+      return replayTables(this.#rows, seq);
+    });
+  }
+
+  [Symbol.dispose](): void {
+    this.#database.close();
+  }
+
+  #read<Result>(work: () => Result): Result {
+    try {
+      return this.#database.transaction(work)();
+    } catch (thrown) {
+      throw storeFailure(`cannot read ${this.#file}`, thrown);
+    }
+  }
+
+  #page(window: LogWindow, afterSeq: number) {
+    return this.#orm
+      .select({ ...getTableColumns(eventLog), lastRepeatedAtMs: repeatedFailures.lastAtMs })
       .from(eventLog)
       .leftJoin(repeatedFailures, eq(repeatedFailures.firstSeq, eventLog.seq))
       .where(and(within(window), gt(eventLog.seq, afterSeq)))
       .orderBy(asc(eventLog.seq))
       .limit(PAGE_ROWS)
       .all();
+  }
 
-  const archivedUntil = () => rows.newestAnchor()?.lastSeq ?? 0;
-  const seqOf = (which: SQL<number | null>, where: SQL) =>
-    orm
-      .select({ seq: which })
-      .from(eventLog)
-      .where(and(gt(eventLog.seq, archivedUntil()), where))
-      .get()?.seq ?? undefined;
+  #archivedUntil(): number {
+    return this.#rows.newestAnchor()?.lastSeq ?? 0;
+  }
 
-  return {
-    head: () => run(() => rows.head() ?? { seq: 0, atMs: null }),
-    tail: () =>
-      run(() => {
-        const seq = archivedUntil() + 1;
-        return { seq, atMs: orm.select({ atMs: eventLog.atMs }).from(eventLog).where(eq(eventLog.seq, seq)).get()?.atMs ?? null };
-      }),
-    firstSince: (atMs) =>
-      run(() => {
-        refuseArchived(rows, (anchors) => anchors.find(({ lastAtMs }) => atMs <= lastAtMs));
-        return seqOf(min(eventLog.seq), gte(eventLog.atMs, atMs));
-      }),
-    lastUntil: (atMs) =>
-      run(() => {
-        const seq = seqOf(max(eventLog.seq), lte(eventLog.atMs, atMs));
-        if (seq === undefined) refuseArchived(rows, (anchors) => anchors.findLast(({ firstAtMs }) => firstAtMs <= atMs));
-        return seq;
-      }),
-    count: (window) =>
-      run(() => {
-        refuseArchived(rows, holding(window.fromSeq));
-        return orm.select({ rows: count() }).from(eventLog).where(within(window)).get()?.rows ?? 0;
-      }),
-    *rows(window) {
-      let afterSeq = 0;
-      for (;;) {
-        const found = run(() => {
-          refuseArchived(rows, holding(Math.max(window.fromSeq, afterSeq + 1)));
-          return page(window, afterSeq);
-        });
-        for (const { lastRepeatedAtMs, ...row } of found) yield { ...logEntryOf(row), payload: row.payload, lastRepeatedAtMs };
-        if (found.length < PAGE_ROWS) return;
-        afterSeq = found.at(-1)?.seq ?? afterSeq;
-      }
-    },
-    stateBefore: (seq) =>
-      run(() => {
-        refuseArchived(rows, holding(seq));
-        const start = rows.replayStart();
-        return replay(rows.log(start.seq, seq), start);
-      }),
-    [Symbol.dispose]: () => void database.close(),
-  };
+  #seqOf(which: SQL<number | null>, where: SQL): number | undefined {
+    const isInLog = gt(eventLog.seq, this.#archivedUntil());
+    return this.#orm.select({ seq: which }).from(eventLog).where(and(isInLog, where)).get()?.seq ?? undefined;
+  }
+
+  /** Throws where what is asked for is, or begins, in an archive. */
+  #refuseArchived(find: FindAnchor): void {
+    const anchors = this.#rows.anchors();
+    const [anchor, newest] = [find(anchors), anchors.at(-1)];
+    if (anchor === undefined || newest === undefined) return;
+    const { firstSeq, lastSeq, directory, file } = anchor;
+    throw new PartnerdError("events_archived", `seq ${firstSeq} to ${lastSeq} are in the archive ${join(directory, file)}`, {
+      nextStep: `begin with seq ${newest.lastSeq + 1} or later, or read from the database that \`oc-partnerd unarchive\` makes of all`,
+    });
+  }
 }
 
 type FindAnchor = (anchors: readonly Anchor[]) => Anchor | undefined;
@@ -151,17 +190,6 @@ const holding =
   (seq: number): FindAnchor =>
   (anchors) =>
     anchors.find(({ lastSeq }) => seq <= lastSeq);
-
-/** Throws where what is asked for is, or begins, in an archive. */
-function refuseArchived(rows: Tables, find: FindAnchor): void {
-  const anchors = rows.anchors();
-  const [anchor, newest] = [find(anchors), anchors.at(-1)];
-  if (anchor === undefined || newest === undefined) return;
-  const { firstSeq, lastSeq, directory, file } = anchor;
-  throw new PartnerdError("events_archived", `seq ${firstSeq} to ${lastSeq} are in the archive ${join(directory, file)}`, {
-    nextStep: `begin with seq ${newest.lastSeq + 1} or later, or read from the database that \`oc-partnerd unarchive\` makes of all`,
-  });
-}
 
 function within({ fromSeq, toSeq, peerIds }: LogWindow): SQL | undefined {
   const isOfPeers = or(inArray(eventLog.peerId, [...peerIds]), inArray(eventLog.supersededPeerId, [...peerIds]));

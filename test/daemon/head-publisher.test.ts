@@ -1,10 +1,11 @@
 /** When the head of the log is told, and when nothing is. */
+
 import type { NatsConnection } from "nats";
 import { beforeEach, describe, expect, it } from "vitest";
 import { HeadPublisher } from "../../src/daemon/head-publisher.ts";
 import { seededRandom } from "../../src/sim/time/random.ts";
 import { VirtualClock } from "../../src/sim/time/virtual-clock.ts";
-import type { LogHead } from "../../src/store/head/head-file.ts";
+import type { LogHead } from "../../src/store/model/log-head.ts";
 import { PEER_A } from "../support/peers.ts";
 import { RecordingLogger } from "../support/recording-logger.ts";
 

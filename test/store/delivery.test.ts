@@ -1,9 +1,9 @@
 /** What comes from a broker's stream: the cursor, duplicates, late messages, gaps, and what can be proved of it. */
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { resourceIdOf } from "../../src/base/ids.ts";
-import type { StreamPosition } from "../../src/store/model/cursor.ts";
+import { deliveryProof, proven } from "../../src/store/fold/delivery-proof.ts";
+import type { BrokerPosition } from "../../src/store/model/cursor.ts";
 import { dedupeKeyOf } from "../../src/store/model/dedupe-key.ts";
-import { deliveryProof, proven } from "../../src/store/model/delivery-proof.ts";
 import type { Received } from "../../src/store/write/receive.ts";
 import { PEER_A, PEER_B } from "../support/peers.ts";
 import { addressOf, desired, received, rejected } from "./support/events.ts";
@@ -11,7 +11,7 @@ import { TemporaryStore } from "./support/temporary-store.ts";
 
 const identity = { stream: "S", created: "2026-01-01T00:00:00Z" };
 const cursor = { ...identity, firstSequence: 1, sequence: 0, messageHash: null };
-const at = (sequence: number): StreamPosition => ({ ...identity, sequence, messageHash: `hash-${sequence}` });
+const at = (sequence: number): BrokerPosition => ({ ...identity, sequence, messageHash: `hash-${sequence}` });
 const message = (sequence: number, change: Parameters<typeof desired>[0] = {}): Received =>
   received(desired(change), { dedupeKey: dedupeKeyOf(identity, sequence, `hash-${sequence}`), streamSequence: sequence });
 const followed = {

@@ -1,14 +1,15 @@
 /** What somebody can do to a database who knows how it is made: guards dropped and put back, and all that follows from the rows made to fit. */
+
 import type Database from "better-sqlite3";
-import type { LogRow } from "../../src/store/check/rows/row-check.ts";
 import { readRows } from "../../src/store/check/rows/row-reader.ts";
 import { startReplay } from "../../src/store/fold/replay.ts";
 import { CHAIN_START, chainHash } from "../../src/store/model/chain.ts";
 import { cursorOf } from "../../src/store/model/cursor.ts";
-import { type DerivedCursor, placeAfter } from "../../src/store/model/derived-cursor.ts";
+import { cursorAfter, type DerivedCursor } from "../../src/store/model/derived-cursor.ts";
+import type { LogRow } from "../../src/store/model/log-entry.ts";
 import { storedSha256Of } from "../../src/store/model/payload.ts";
 import type { ingestCursor } from "../../src/store/schema/log.ts";
-import { tables } from "../../src/store/sql/tables.ts";
+import { tables } from "../../src/store/sql/statements/tables.ts";
 
 /** Runs `work` without the guards, and leaves no trace of that in the file's count of schema changes. */
 export function behindTheGuards(database: Database.Database, work: () => void): void {
@@ -35,7 +36,7 @@ export function makeFit(database: Database.Database, fromSeq: number): void {
       setHash.run(last, row.seq);
     } else last = row.chainHash ?? "";
     replay.take(row);
-    place = placeAfter(place, row);
+    place = cursorAfter(place, row);
   }
   const lastSeq = database.prepare("select coalesce(max(seq), 0) from event_log").pluck().get();
   database.prepare("delete from repeated_failures where first_seq > ?").run(lastSeq);

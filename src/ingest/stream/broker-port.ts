@@ -3,9 +3,9 @@
  * over a stream of its own; test/contract/broker-link.contract.ts tests both.
  */
 import type { PartnerdError } from "../../base/errors.ts";
-import type { StreamIdentity } from "../../store/model/cursor.ts";
+import type { BrokerStream } from "../../store/model/cursor.ts";
 
-export interface BrokerStreamState extends StreamIdentity {
+export interface BrokerStreamState extends BrokerStream {
   /** The oldest message that it holds; one more than `lastSequence` where it holds none. */
   readonly firstSequence: number;
   /** The newest sequence that it gave; 0 where it gave none. */

@@ -1,28 +1,26 @@
 /** The anchor: one transaction that makes an archive file the place of the rows that it holds. */
+
 import type { Database } from "better-sqlite3";
-import { drizzle } from "drizzle-orm/better-sqlite3";
 import type { Clock } from "../../base/clock.ts";
 import { PartnerdError } from "../../base/errors.ts";
-import { archivedMessage } from "../fold/archive-sentence.ts";
 import { type ArchivedState, packState } from "../fold/archived-state.ts";
-import type { LogHead } from "../head/head-file.ts";
+import { type Anchor, archiveSentence } from "../model/anchor.ts";
+import type { LogHead } from "../model/log-head.ts";
+import type { Repetition } from "../model/repetition.ts";
 import { archiveAnchor, archivedDelivery, archivedOpenStream, archivedPeer, archivedResource } from "../schema/archive.ts";
-import type { Anchor } from "../sql/archive-rows.ts";
-import { placeholders, writer } from "../sql/statement.ts";
-import { type Tables, tables } from "../sql/tables.ts";
+import { inserter, prepareAll } from "../sql/statements/statement.ts";
+import { type Tables, tables } from "../sql/statements/tables.ts";
 import { appender, OBSERVED } from "../write/append.ts";
 import { CommittedState } from "../write/committed-state.ts";
-import { type Repetition, Repetitions } from "../write/repetitions.ts";
+import { Repetitions } from "../write/repetitions.ts";
 import { IS_OVER } from "./remove-archived-rows.ts";
 
-const orm = drizzle.mock();
-
-const prepare = {
-  anchor: writer<typeof archiveAnchor.$inferInsert>(orm.insert(archiveAnchor).values(placeholders(archiveAnchor))),
-  peer: writer<typeof archivedPeer.$inferInsert>(orm.insert(archivedPeer).values(placeholders(archivedPeer))),
-  resource: writer<typeof archivedResource.$inferInsert>(orm.insert(archivedResource).values(placeholders(archivedResource))),
-  stream: writer<typeof archivedOpenStream.$inferInsert>(orm.insert(archivedOpenStream).values(placeholders(archivedOpenStream))),
-  delivery: writer<typeof archivedDelivery.$inferInsert>(orm.insert(archivedDelivery).values(placeholders(archivedDelivery))),
+const inserters = {
+  anchor: inserter(archiveAnchor),
+  peer: inserter(archivedPeer),
+  resource: inserter(archivedResource),
+  stream: inserter(archivedOpenStream),
+  delivery: inserter(archivedDelivery),
 };
 
 /** An anchor before it has its place in the log. */
@@ -47,21 +45,15 @@ export function appendAnchor(
 ): { readonly anchor: Anchor; readonly head: LogHead } {
   const rows = tables(database);
   const packed = packState(state);
-  const insert = {
-    anchor: prepare.anchor(database),
-    peer: prepare.peer(database),
-    resource: prepare.resource(database),
-    stream: prepare.stream(database),
-    delivery: prepare.delivery(database),
-  };
+  const insert = prepareAll(inserters, database);
   const forgetCount = database.prepare<[number, number]>(
     `delete from repeated_failures where first_seq = ? and count = ? and ${IS_OVER}`,
   );
   const write = database.transaction(() => {
     refuseMoved(rows, anchor);
-    const memory = memoryOf(rows);
-    const append = appender(rows, memory, new Repetitions(clock), clock);
-    const message = archivedMessage({ ...anchor, stateSha256: packed.stateSha256 });
+    const committed = new CommittedState(rows);
+    const append = appender(rows, committed, new Repetitions(clock), clock);
+    const message = archiveSentence({ ...anchor, stateSha256: packed.stateSha256 });
     const { seq: loggedSeq, atMs: archivedAtMs } = append({ type: "LogArchived", message }, OBSERVED);
     const { lastSeq } = anchor;
     const { state: bytes, ...hashes } = packed;
@@ -73,7 +65,7 @@ export function appendAnchor(
       for (const stream of openStreams) insert.stream({ ...stream, peerId, lastSeq });
     for (const delivery of state.deliveries) insert.delivery(delivery);
     for (const { firstSeq, count } of carried) forgetCount.run(firstSeq, count);
-    return { anchor: whole, head: memory.head };
+    return { anchor: whole, head: committed.head };
   });
   return write.immediate();
 }
@@ -84,9 +76,4 @@ function refuseMoved(rows: Tables, { firstSeq }: NewAnchor): void {
   throw new PartnerdError("database_failed", `seq ${firstSeq} to ${archivedUntil} were archived by somebody else meanwhile`, {
     nextStep: "run `oc-partnerd archive` again, one at a time",
   });
-}
-
-function memoryOf(rows: Tables): CommittedState {
-  const { head, desiredPeers, cursor, lookup } = rows;
-  return new CommittedState({ head, desiredPeers, cursor, status: lookup.status });
 }

@@ -1,17 +1,17 @@
 /** The archive files of a log, each against its anchor, as far as they are to be found. */
+
 import { basename, dirname } from "node:path";
 import Database from "better-sqlite3";
 import { toPartnerdError } from "../../base/errors.ts";
-import type { LogRow } from "../check/rows/row-check.ts";
 import { attempt } from "../check/rows/row-reader.ts";
-import { archivedMessage } from "../fold/archive-sentence.ts";
 import { projectionsOf, stateSha256Of } from "../fold/archived-state.ts";
 import { FROM_ZERO } from "../fold/replay.ts";
+import { type Anchor, archiveSentence } from "../model/anchor.ts";
 import { CHAIN_START } from "../model/chain.ts";
 import { type Finding, rowPlace } from "../model/finding.ts";
-import type { Anchor } from "../sql/archive-rows.ts";
+import type { LogRow } from "../model/log-entry.ts";
 import { databaseFileOf } from "../sql/database-file.ts";
-import { type Tables, tables } from "../sql/tables.ts";
+import { type Tables, tables } from "../sql/statements/tables.ts";
 import { pathOf } from "./file/archive-files.ts";
 import type { ArchiveStart } from "./file/archive-fold.ts";
 import { readVerified } from "./file/verify-archive.ts";
@@ -105,5 +105,5 @@ function startOf(rows: Tables, before: Anchor | undefined): ArchiveStart {
 }
 
 function saysOf({ type, message, atMs }: LogRow, anchor: Anchor): boolean {
-  return type === "LogArchived" && message === archivedMessage(anchor) && atMs === anchor.archivedAtMs;
+  return type === "LogArchived" && message === archiveSentence(anchor) && atMs === anchor.archivedAtMs;
 }

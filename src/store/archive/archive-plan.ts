@@ -2,7 +2,7 @@
 import type { Database } from "better-sqlite3";
 import { FROM_ZERO } from "../fold/replay.ts";
 import { CHAIN_START } from "../model/chain.ts";
-import type { Tables } from "../sql/tables.ts";
+import type { Tables } from "../sql/statements/tables.ts";
 import type { ArchiveStart } from "./file/archive-fold.ts";
 
 /** Rows before this seq, or before the first one of this wall time or later. */
@@ -27,7 +27,7 @@ export function planArchive(database: Database, rows: Tables, before: ArchiveBef
   const newestSeq = rows.head()?.seq ?? 0;
   const limit = "seq" in before ? before.seq : (firstSince(database, afterSeq, before.atMs) ?? newestSeq);
   const [firstSeq, lastSeq] = [afterSeq + 1, Math.min(limit, newestSeq) - 1];
-  const [first, last] = [placeOf(database, firstSeq), placeOf(database, lastSeq)];
+  const [first, last] = [rowAt(database, firstSeq), rowAt(database, lastSeq)];
   if (first === undefined || last === undefined || lastSeq < firstSeq) return undefined;
   return {
     firstSeq,
@@ -49,7 +49,7 @@ export function archiveStart(rows: Tables): ArchiveStart {
 }
 
 /** About how many bytes of the database file the rows take, with their part of the indexes. */
-export function bytesOf(database: Database, rows: Tables, { events, firstSeq }: ArchivePlan): number {
+export function plannedBytes(database: Database, rows: Tables, { events, firstSeq }: ArchivePlan): number {
   const query = `select coalesce(sum(pgsize), 0) from dbstat('main', 1)
     where name = 'event_log' or name in (select name from sqlite_schema where type = 'index' and tbl_name = 'event_log')`;
   const bytes = database.prepare<[], number>(query).pluck().get() ?? 0;
@@ -62,7 +62,7 @@ function firstSince(database: Database, afterSeq: number, atMs: number): number 
   return database.prepare<[number, number], number | null>(query).pluck().get(afterSeq, atMs) ?? undefined;
 }
 
-function placeOf(database: Database, seq: number): { readonly atMs: number; readonly chainHash: string | null } | undefined {
+function rowAt(database: Database, seq: number): { readonly atMs: number; readonly chainHash: string | null } | undefined {
   const query = "select at_ms as atMs, chain_hash as chainHash from event_log where seq = ?";
   return database.prepare<[number], { atMs: number; chainHash: string | null }>(query).get(seq);
 }

@@ -2,6 +2,7 @@
  * Moves old events to a file: looks at all of them, writes the file, reads it back, puts the anchor in their place, and deletes them.
  * Wherever it ends in between, the log is sound: before the anchor nothing has changed, and behind it only space is still to be freed.
  */
+
 import { existsSync, renameSync, rmSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import type { Database } from "better-sqlite3";
@@ -9,16 +10,17 @@ import type { Clock } from "../../base/clock.ts";
 import { messageOf, PartnerdError } from "../../base/errors.ts";
 import { stateSha256Of } from "../fold/archived-state.ts";
 import { openHeadFile } from "../head/open-head-file.ts";
-import type { Anchor } from "../sql/archive-rows.ts";
+import type { Anchor } from "../model/anchor.ts";
+import type { Repetition } from "../model/repetition.ts";
 import { DATABASE_NAME, databaseFileOf } from "../sql/database-file.ts";
 import { storeFailure } from "../sql/failure.ts";
 import { ARCHIVE_LOCK, lockDirectory } from "../sql/lock.ts";
 import { ensureDirectory, openExistingDatabase } from "../sql/open.ts";
-import { type Tables, tables } from "../sql/tables.ts";
-import type { Repetition } from "../write/repetitions.ts";
+import { type Tables, tables } from "../sql/statements/tables.ts";
+import { syncToDisk } from "../sql/sync.ts";
 import { appendAnchor } from "./anchor.ts";
-import { type ArchiveBefore, type ArchivePlan, archiveStart, bytesOf, planArchive } from "./archive-plan.ts";
-import { readArchiveFile, syncToDisk, writeArchiveFile } from "./file/archive-file.ts";
+import { type ArchiveBefore, type ArchivePlan, archiveStart, planArchive, plannedBytes } from "./archive-plan.ts";
+import { readArchiveFile, writeArchiveFile } from "./file/archive-file.ts";
 import { ArchiveFold, type ArchiveStart } from "./file/archive-fold.ts";
 import type { ArchiveHeader } from "./file/archive-format.ts";
 import { archiveLines, carriedRepetitions } from "./file/archive-lines.ts";
@@ -102,7 +104,7 @@ class Archiving {
     const plan = planArchive(this.#database, this.#rows, before);
     if (plan === undefined) return { kind: "nothing", ...freed(left) };
     const path = join(this.#to, plan.file);
-    if (dryRun) return { kind: "planned", plan, path, bytes: bytesOf(this.#database, this.#rows, plan), ...freed(0) };
+    if (dryRun) return { kind: "planned", plan, path, bytes: plannedBytes(this.#database, this.#rows, plan), ...freed(0) };
     const anchor = await this.#move(plan, path);
     return { kind: "archived", anchor, path, ...freed(left + (await this.#remove())) };
   }

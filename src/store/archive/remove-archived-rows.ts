@@ -1,6 +1,6 @@
 /** Deleting rows that are in an archive, some at a time. */
 import Database from "better-sqlite3";
-import { archiveRows } from "../sql/archive-rows.ts";
+import { archiveRows } from "../sql/statements/archive-rows.ts";
 
 const ROWS_AT_ONCE = 500;
 

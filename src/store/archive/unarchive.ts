@@ -1,25 +1,26 @@
 /** Archived events as a database again: every row as it was, and what follows from them. */
+
 import { existsSync, mkdtempSync, renameSync, rmSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import Database from "better-sqlite3";
 import { messageOf, PartnerdError } from "../../base/errors.ts";
-import type { LogRow } from "../check/rows/row-check.ts";
 import { readRows, unreadableRows } from "../check/rows/row-reader.ts";
 import { projectionsOf } from "../fold/archived-state.ts";
 import { FROM_ZERO } from "../fold/replay.ts";
-import type { LogHead } from "../head/head-file.ts";
 import { CHAIN_START } from "../model/chain.ts";
 import type { Cursor } from "../model/cursor.ts";
-import { type DerivedCursor, placeAfter } from "../model/derived-cursor.ts";
+import { completeCursor, cursorAfter, type DerivedCursor } from "../model/derived-cursor.ts";
 import { type Finding, sentenceOf } from "../model/finding.ts";
+import type { LogRow } from "../model/log-entry.ts";
+import type { LogHead } from "../model/log-head.ts";
+import type { Repetition } from "../model/repetition.ts";
 import { writeDerived } from "../recovery/copy-rows.ts";
 import { DATABASE_NAME, databaseFileOf } from "../sql/database-file.ts";
 import { storeFailure } from "../sql/failure.ts";
 import { refuseOtherSchema } from "../sql/migrations.ts";
 import { openDatabase, refuseEmpty } from "../sql/open.ts";
-import { tables } from "../sql/tables.ts";
-import type { Repetition } from "../write/repetitions.ts";
-import { syncToDisk } from "./file/archive-file.ts";
+import { tables } from "../sql/statements/tables.ts";
+import { syncToDisk } from "../sql/sync.ts";
 import { type ArchivePart, orderedParts, partsOf } from "./file/archive-files.ts";
 import { ArchiveFold, type ArchiveStart } from "./file/archive-fold.ts";
 import { carriedRepetitions } from "./file/archive-lines.ts";
@@ -83,7 +84,7 @@ class Restoring {
   readonly #onProgress: (rows: number) => void;
   readonly #repetitions = new Map<number, Repetition>();
   #batch: LogRow[] = [];
-  #place: DerivedCursor | undefined;
+  #cursor: DerivedCursor | undefined;
   #start: ArchiveStart = { ...FROM_ZERO, chainHash: CHAIN_START };
   #atMs: number | null = null;
 
@@ -97,7 +98,7 @@ class Restoring {
 
   async run(parts: readonly ArchivePart[], source: Database.Database | undefined): Promise<LogHead> {
     for (const part of parts) await this.#takeFile(part);
-    const cursor = source === undefined ? cursorAt(this.#place) : this.#takeRest(source);
+    const cursor = source === undefined ? completeCursor(this.#cursor, null) : this.#takeRest(source);
     this.#flush();
     writeDerived(this.#database, this.#start.projections, cursor, [...this.#repetitions.values()]);
     const { seq, chainHash } = this.#start;
@@ -146,7 +147,7 @@ class Restoring {
 
   #take(row: LogRow): void {
     this.#batch.push(row);
-    this.#place = placeAfter(this.#place, row);
+    this.#cursor = cursorAfter(this.#cursor, row);
     this.#atMs = row.atMs;
     this.#onProgress(row.seq);
     if (this.#batch.length >= ROWS_A_TRANSACTION) this.#flush();
@@ -156,13 +157,6 @@ class Restoring {
     this.#insert(this.#batch);
     this.#batch = [];
   }
-}
-
-/** Where the rows alone say that the log stands. */
-function cursorAt(place: DerivedCursor | undefined): Cursor | null {
-  if (place === undefined || place.stream === null || place.firstSequence === null) return null;
-  const { stream, created, firstSequence, sequence, messageHash } = place;
-  return { stream, created, firstSequence, sequence, messageHash };
 }
 
 function openSource(data: string) {

@@ -1,16 +1,16 @@
 /** What stands for the rows that were archived: the anchors, each with its row in the chain, and the tables that are made of them. */
+
 import type { Database } from "better-sqlite3";
 import type { SQLiteTable } from "drizzle-orm/sqlite-core";
-import { archivedMessage } from "../fold/archive-sentence.ts";
 import { type ArchivedState, projectionsOf } from "../fold/archived-state.ts";
 import { FROM_ZERO, type Projections } from "../fold/replay.ts";
+import { type Anchor, archiveSentence } from "../model/anchor.ts";
 import type { Finding } from "../model/finding.ts";
+import { LOG_BEGINNING, type LogStart } from "../model/log-head.ts";
 import { archiveAnchor, archivedDelivery, archivedOpenStream, archivedPeer, archivedResource } from "../schema/archive.ts";
-import { type Anchor, archiveRows } from "../sql/archive-rows.ts";
+import { archiveRows } from "../sql/statements/archive-rows.ts";
 import { archivedMessageFindings } from "./archived-messages-check.ts";
-import { LOG_BEGINNING } from "./head-check.ts";
 import { typeProblems } from "./rows/column-types.ts";
-import type { LogStart } from "./rows/row-check.ts";
 import { attempt, rowsOf } from "./rows/row-reader.ts";
 
 /** In front of the first row that counts, and what the log came to there; undefined where that cannot be read. */
@@ -37,7 +37,7 @@ export function* anchorFindings(database: Database): Generator<Finding> {
   const states: [Anchor, ArchivedState][] = [];
   let lastSeq = 0;
   for (const row of rowsOf<typeof archiveAnchor.$inferSelect>(database, "archive_anchor", archiveAnchor)) {
-    const place = placeOf(row);
+    const place = anchorPlace(row);
     const problems = problemsOf(row);
     for (const problem of problems) yield { place, problem };
     if (problems.length > 0) continue;
@@ -62,9 +62,9 @@ function* loggedFindings(database: Database, anchor: Anchor, newest: Anchor): Ge
   if (loggedSeq > lastSeq && loggedSeq <= newest.lastSeq) return;
   const select = "select at_ms as atMs, message from event_log where seq = ? and type = 'LogArchived'";
   const row = database.prepare<[number], { atMs: number; message: string | null }>(select).get(loggedSeq);
-  const place = placeOf(anchor);
+  const place = anchorPlace(anchor);
   if (row === undefined) yield { place, problem: `the log has no LogArchived at seq ${loggedSeq}, which would say the same` };
-  else if (row.message !== archivedMessage(anchor) || row.atMs !== anchor.archivedAtMs)
+  else if (row.message !== archiveSentence(anchor) || row.atMs !== anchor.archivedAtMs)
     yield { place, problem: `is not what the log says of it at seq ${loggedSeq}: ${row.message}` };
 }
 
@@ -77,25 +77,25 @@ function* tableFindings(database: Database, states: readonly (readonly [Anchor, 
     status.flatMap(({ peerId, openStreams }) => openStreams.map((stream) => ({ ...stream, peerId, lastSeq }))),
   );
   const deliveries = expected((state) => state.deliveries);
-  yield* compared(database, "archived_peer", archivedPeer, peers, ({ peerId, lastSeq }) => `${peerId} of archive ${lastSeq}`);
-  yield* compared(
+  yield* rowFindings(database, "archived_peer", archivedPeer, peers, ({ peerId, lastSeq }) => `${peerId} of archive ${lastSeq}`);
+  yield* rowFindings(
     database,
     "archived_resource",
     archivedResource,
     resources,
     ({ resourceId, lastSeq }) => `${resourceId} of archive ${lastSeq}`,
   );
-  yield* compared(
+  yield* rowFindings(
     database,
     "archived_open_stream",
     archivedOpenStream,
     streams,
     ({ seq, lastSeq }) => `${seq} of archive ${lastSeq}`,
   );
-  yield* compared(database, "archived_delivery", archivedDelivery, deliveries, ({ seq }) => `${seq}`);
+  yield* rowFindings(database, "archived_delivery", archivedDelivery, deliveries, ({ seq }) => `${seq}`);
 }
 
-function* compared<Row extends object>(
+function* rowFindings<Row extends object>(
   database: Database,
   name: string,
   table: SQLiteTable,
@@ -108,16 +108,17 @@ function* compared<Row extends object>(
     const same = wanted.get(key);
     wanted.delete(key);
     if (same === undefined) yield { place: `${name} ${key}`, problem: "no archive_anchor has it" };
-    else if (textOf(row) !== textOf(same)) yield { place: `${name} ${key}`, problem: "is not what its archive_anchor has" };
+    else if (canonicalJson(row) !== canonicalJson(same))
+      yield { place: `${name} ${key}`, problem: "is not what its archive_anchor has" };
   }
   for (const key of wanted.keys()) yield { place: `${name} ${key}`, problem: "missing" };
 }
 
 /** By the names of the columns, in whatever order they come. */
-function textOf(row: object): string {
+function canonicalJson(row: object): string {
   return JSON.stringify(Object.entries(row).sort(([one], [other]) => (one < other ? -1 : 1)));
 }
 
-function placeOf({ lastSeq }: Pick<Anchor, "lastSeq">): string {
+function anchorPlace({ lastSeq }: Pick<Anchor, "lastSeq">): string {
   return `archive_anchor ${lastSeq}`;
 }

@@ -1,9 +1,9 @@
 /** What is left of archived messages, by which they are recognised when they come again: all of them, and no other. */
 import type { Database } from "better-sqlite3";
 import { type ArchivedState, coreMessageItem, messageItem } from "../fold/archived-state.ts";
+import { type SetDigest, SetDigester } from "../fold/set-digest.ts";
 import type { Finding } from "../model/finding.ts";
 import type { LogEntryRow } from "../model/log-entry.ts";
-import { type SetDigest, SetDigester } from "../model/set-digest.ts";
 
 /** `states`: those of all anchors. Rows up to `lastSeq` may not have been deleted yet. */
 export function* archivedMessageFindings(
@@ -19,8 +19,8 @@ export function* archivedMessageFindings(
     if (fromStream !== undefined) messages.add(fromStream);
     if (byCore !== undefined) coreMessages.add(byCore);
   }
-  yield* compared("archived_message", messages.digest(), totalOf(states.map((state) => state.messages)));
-  yield* compared("archived_core_message", coreMessages.digest(), totalOf(states.map((state) => state.coreMessages)));
+  yield* digestFindings("archived_message", messages.digest(), totalOf(states.map((state) => state.messages)));
+  yield* digestFindings("archived_core_message", coreMessages.digest(), totalOf(states.map((state) => state.coreMessages)));
 }
 
 type LeftoverRow = Pick<LogEntryRow, "seq" | "atMs" | "dedupeKey" | "streamSequence" | "subject" | "payloadSha256">;
@@ -41,7 +41,7 @@ function totalOf(digests: readonly SetDigest[]): SetDigest {
   return total.digest();
 }
 
-function* compared(place: string, found: SetDigest, expected: SetDigest): Generator<Finding> {
+function* digestFindings(place: string, found: SetDigest, expected: SetDigest): Generator<Finding> {
   if (found.count !== expected.count)
     yield { place, problem: `has ${found.count} messages, the archives have ${expected.count}` };
   else if (found.sum !== expected.sum) yield { place, problem: "a message is not one that the archives have" };

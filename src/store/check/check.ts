@@ -2,16 +2,16 @@
  * Looks at everything that a database of ours promises, and names what does not hold. Reads only, also beside a running daemon: the rows
  * page by page, and at the end the rest of them, with the tables that follow from them, in one short transaction.
  */
+
 import { closeSync, openSync, readSync } from "node:fs";
 import { basename } from "node:path";
 import Database from "better-sqlite3";
 import { messageOf } from "../../base/errors.ts";
 import { startReplay } from "../fold/replay.ts";
-import type { LogHead } from "../head/head-file.ts";
 import type { Finding } from "../model/finding.ts";
+import { LOG_BEGINNING, type LogHead, NO_ROWS } from "../model/log-head.ts";
 import { databaseFileOf } from "../sql/database-file.ts";
 import { isEmpty } from "../sql/open.ts";
-import { NO_ROWS } from "../write/committed-state.ts";
 import { anchorFindings, logOrigin } from "./anchor-check.ts";
 import { fileHeaderFindings, HEADER_BYTES } from "./file/file-header.ts";
 import { integrityFindings } from "./file/integrity.ts";
@@ -23,7 +23,7 @@ import {
   schemaFindings,
 } from "./file/schema-check.ts";
 import { Findings } from "./findings.ts";
-import { headBeside, headFindings, type KnownHead, LOG_BEGINNING } from "./head-check.ts";
+import { headBeside, headFindings, type KnownHead } from "./head-check.ts";
 import { chainCheck } from "./rows/chain-check.ts";
 import { columnTypesCheck } from "./rows/column-types.ts";
 import { cursorCheck } from "./rows/cursor-check.ts";

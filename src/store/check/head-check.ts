@@ -1,11 +1,11 @@
 /** The end of the log against what is kept of it elsewhere: the head file, and a head that was published. */
+
 import { basename, dirname } from "node:path";
 import type { Database } from "better-sqlite3";
 import { type HeadRecord, headFileIn, readHeadFile } from "../head/head-file.ts";
-import { CHAIN_START } from "../model/chain.ts";
 import { type Finding, rowPlace } from "../model/finding.ts";
+import type { LogStart } from "../model/log-head.ts";
 import { DATABASE_NAME } from "../sql/database-file.ts";
-import type { LogStart } from "./rows/row-check.ts";
 
 /** A head as somebody knows it. */
 export interface KnownHead {
@@ -52,6 +52,3 @@ export function* headFindings(
 function chainHashAt(database: Database, seq: number): string | null | undefined {
   return database.prepare<[number], string | null>("select chain_hash from event_log where seq = ?").pluck().get(seq);
 }
-
-/** In front of the first row that was ever appended. */
-export const LOG_BEGINNING: LogStart = { seq: 0, chainHash: CHAIN_START };

@@ -117,16 +117,16 @@ export type PackedState = Pick<typeof archiveAnchor.$inferSelect, "state" | "pac
 
 /** The SHA-256 of a state. The fields come in the order of the schema, so that the same state is always the same text. */
 export function stateSha256Of(state: ArchivedState): string {
-  return hash("sha256", jsonOf(state), "hex");
+  return hash("sha256", stateJson(state), "hex");
 }
 
 export function packState(state: ArchivedState): PackedState {
-  const json = jsonOf(state);
+  const json = stateJson(state);
   const packed = gzipSync(json);
   return { state: packed, packedSha256: hash("sha256", packed, "hex"), stateSha256: hash("sha256", json, "hex") };
 }
 
-function jsonOf(state: ArchivedState): string {
+function stateJson(state: ArchivedState): string {
   return JSON.stringify(schema.parse(state));
 }
 

@@ -46,7 +46,7 @@ const NO_PROJECTIONS: Projections = { desired: new Map(), status: new Map() };
 export const FROM_ZERO: ReplayStart = { seq: 0, projections: NO_PROJECTIONS };
 
 /** `faults` names each row of the log that does not follow from those before it, one sentence each. */
-export function replay(log: Iterable<ReplayedRow>, start = FROM_ZERO): Projections & { readonly faults: readonly string[] } {
+export function replayLog(log: Iterable<ReplayedRow>, start = FROM_ZERO): Projections & { readonly faults: readonly string[] } {
   const replaying = startReplay(start.projections);
   const faults: Finding[] = [];
   let lastSeq = start.seq;

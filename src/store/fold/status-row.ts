@@ -1,6 +1,6 @@
 /** A peer's status as its row, and back. */
 import type { openStream, peerStatusRow } from "../schema/log.ts";
-import type { Closing, Failure, OpenStream, PeerStatus } from "./status.ts";
+import type { Closing, OpenStream, PeerFailure, PeerStatus } from "./status.ts";
 
 export function statusOf(
   row: typeof peerStatusRow.$inferSelect,
@@ -23,7 +23,12 @@ function closing(reason: Closing["reason"] | null, atMs: number | null): Closing
   return reason === null || atMs === null ? null : { reason, atMs };
 }
 
-function failure(seq: number | null, code: Failure["code"] | null, message: string | null, atMs: number | null): Failure | null {
+function failure(
+  seq: number | null,
+  code: PeerFailure["code"] | null,
+  message: string | null,
+  atMs: number | null,
+): PeerFailure | null {
   return seq === null || code === null || message === null || atMs === null ? null : { seq, code, message, atMs };
 }
 

@@ -18,7 +18,7 @@ export interface Closing {
 }
 
 /** The first of a run of failures with the same code. */
-export interface Failure {
+export interface PeerFailure {
   readonly seq: number;
   readonly code: ErrorCode;
   readonly message: string;
@@ -34,9 +34,9 @@ export interface PeerStatus {
   readonly lastOutboundClose: Closing | null;
   readonly lastInboundClose: Closing | null;
   /** Why we cannot open. Null again once an outbound stream stands, and with a new generation. */
-  readonly lastError: Failure | null;
+  readonly lastError: PeerFailure | null;
   /** Why we refused the peer. Null again once an inbound stream stands, and with a new generation. */
-  readonly lastRefusal: Failure | null;
+  readonly lastRefusal: PeerFailure | null;
 }
 
 export function foldStatus(before: PeerStatus | undefined, logged: ObservedAt): PeerStatus {
@@ -76,7 +76,7 @@ export function withoutFailures(status: PeerStatus): PeerStatus {
 }
 
 /** The failure that `event` merely repeats, if it does: the same code again, and nothing in between that ended the run. */
-export function repeatedBy(status: PeerStatus | undefined, event: ObservedEvent): Failure | undefined {
+export function repeatedBy(status: PeerStatus | undefined, event: ObservedEvent): PeerFailure | undefined {
   const last = event.type === "OpenFailed" ? status?.lastError : event.type === "InboundRefused" ? status?.lastRefusal : null;
   return last && "reason" in event && last.code === event.reason ? last : undefined;
 }

@@ -6,21 +6,12 @@ import { closeSync, constants, fstatSync, fsyncSync, openSync, readFileSync, wri
 import { join } from "node:path";
 import { z } from "zod";
 import { messageOf, PartnerdError } from "../../base/errors.ts";
-import { CHAIN_START } from "../model/chain.ts";
+import { contradictionOf, type LogHead } from "../model/log-head.ts";
 
 const HEAD_NAME = "oc-partnerd.head";
 
 /** One line, longer than the longest head: it is overwritten in place, and never by halves within one sector of a disk. */
 const LINE_BYTES = 160;
-
-/** The newest row of a log; `seq` is 0, and `atMs` null, while it is empty. */
-export interface LogHead {
-  readonly seq: number;
-  /** What that row is tied to all rows before it with (chain.ts). */
-  readonly chainHash: string;
-  /** Wall time of that row. */
-  readonly atMs: number | null;
-}
 
 /** `none`: there is no such file, or it was never written. `damaged`: this program cannot have written it so. */
 export type HeadRecord =
@@ -40,7 +31,7 @@ export function headFileIn(directory: string): string {
 
 /** Throws `database_failed` where there is a file that cannot be read. */
 export function readHeadFile(path: string): HeadRecord {
-  const text = textOf(path);
+  const text = readText(path);
   if (text === "") return { kind: "none" };
   try {
     const head = schema.parse(JSON.parse(text));
@@ -81,21 +72,7 @@ export function refuseTruncated(
   }
 }
 
-/** How a log that ends at `head` contradicts a head that it once had; null where it does not. */
-export function contradictionOf(
-  recorded: Pick<LogHead, "seq" | "chainHash">,
-  head: LogHead,
-  chainHashAt: (seq: number) => string | null,
-): string | null {
-  const { seq, chainHash } = recorded;
-  if (seq > head.seq) return `seq ${seq}, the log ends at seq ${head.seq}`;
-  const found = seq === 0 ? CHAIN_START : chainHashAt(seq);
-  return found === chainHash
-    ? null
-    : `chain hash ${chainHash} for seq ${seq}, the log, which ends at seq ${head.seq}, has ${found} there`;
-}
-
-function textOf(path: string): string {
+function readText(path: string): string {
   try {
     return readFileSync(path, "latin1");
   } catch (thrown) {

@@ -1,8 +1,9 @@
 /** The head file of a log that is about to be written to. */
+
 import type { Database } from "better-sqlite3";
+import { NO_ROWS } from "../model/log-head.ts";
 import { storeFailure } from "../sql/failure.ts";
-import type { Tables } from "../sql/tables.ts";
-import { NO_ROWS } from "../write/committed-state.ts";
+import type { Tables } from "../sql/statements/tables.ts";
 import { HeadFile, type HeadRecord, headFileIn, readHeadFile, refuseTruncated } from "./head-file.ts";
 
 /**

@@ -1,30 +1,30 @@
-/** Where in the broker's stream the log stands. */
+/** Up to where the log follows the broker's stream. */
 
 import type { ingestCursor } from "../schema/log.ts";
 import { checksumOf } from "./checksum.ts";
 
-/** One stream for as long as it lives: deleted and made anew it has the same name, and is another. */
-export interface StreamIdentity {
+/** A stream of the broker, for as long as it lives: deleted and recreated it has the same name, and is another. */
+export interface BrokerStream {
   readonly stream: string;
   /** When the broker made it, as the broker writes it (RFC 3339, nanoseconds). */
   readonly created: string;
 }
 
 /** Up to and with `sequence` the log has everything of this stream that it should have, recorded gaps aside. */
-export interface StreamPosition extends StreamIdentity {
+export interface BrokerPosition extends BrokerStream {
   readonly sequence: number;
   /** The hash of the message at `sequence` (dedupe-key.ts); null where it was never seen. */
   readonly messageHash: string | null;
 }
 
-export interface Cursor extends StreamPosition {
+export interface Cursor extends BrokerPosition {
   /** The first sequence of this stream that the log has followed it from. */
   readonly firstSequence: number;
 }
 
 type CursorRow = typeof ingestCursor.$inferSelect;
 
-export function isSameStream(one: StreamIdentity, other: StreamIdentity): boolean {
+export function isSameStream(one: BrokerStream, other: BrokerStream): boolean {
   return one.stream === other.stream && one.created === other.created;
 }
 

@@ -1,5 +1,5 @@
 /** What makes a message of a broker's stream recognisable, however often it is delivered and whatever becomes of the stream. Pure. */
-import type { StreamIdentity } from "./cursor.ts";
+import type { BrokerStream } from "./cursor.ts";
 
 const HASH_CHARS = 16;
 
@@ -12,7 +12,7 @@ export function messageHash(storedAtNs: string, sha256: string): string {
 }
 
 /** By (stream created, sequence, hash): one key for each message that a stream ever held. */
-export function dedupeKeyOf({ created }: StreamIdentity, sequence: number, hash: string): string {
+export function dedupeKeyOf({ created }: BrokerStream, sequence: number, hash: string): string {
   return `${created}/${sequence}/${hash}`;
 }
 

@@ -1,8 +1,7 @@
 /**
- * Where in the broker's stream the log stands, by its rows alone. The cursor may be further: what was not meant for the log leaves no
- * row. Pure.
+ * The cursor that follows from the rows alone. The stored one may be further: what was not meant for the log leaves no row. Pure.
  */
-import type { StreamIdentity } from "./cursor.ts";
+import type { BrokerStream, Cursor } from "./cursor.ts";
 import { parseDedupeKey } from "./dedupe-key.ts";
 import type { LogEntryRow } from "./log-entry.ts";
 
@@ -20,50 +19,61 @@ export interface DerivedCursor {
   readonly seq: number;
 }
 
-export type PlacedRow = Pick<
+export type CursorColumns = Pick<
   LogEntryRow,
   "seq" | "type" | "reason" | "message" | "dedupeKey" | "streamSequence" | "lastStreamSequence"
 >;
 
 /** What a DeliveryChanged says of the stream that is followed from `sequence` on. */
-export function followedMessage({ stream, created }: StreamIdentity, sequence: number): string {
+export function followedMessage({ stream, created }: BrokerStream, sequence: number): string {
   return `stream ${stream}, made at ${created}, is followed from sequence ${sequence}`;
 }
 
-function followedStream(message: string | null): StreamIdentity | undefined {
+function followedStream(message: string | null): BrokerStream | undefined {
   const { stream, created } =
     /^stream (?<stream>\S+), made at (?<created>\S+), is followed from /.exec(message ?? "")?.groups ?? {};
   return stream === undefined || created === undefined ? undefined : { stream, created };
 }
 
-/** Where the log stands after `row`, which follows a row after which it stood at `place`. Undefined: in no stream. */
-export function placeAfter(place: DerivedCursor | undefined, row: PlacedRow): DerivedCursor | undefined {
+/** The cursor behind `row`, given the `cursor` before it. Undefined: the log follows no stream. */
+export function cursorAfter(cursor: DerivedCursor | undefined, row: CursorColumns): DerivedCursor | undefined {
   const { seq, type, reason, dedupeKey, streamSequence, lastStreamSequence } = row;
-  if (streamSequence === null) return place;
+  if (streamSequence === null) return cursor;
   // From a recreated or reused stream on, what was known of sequences means nothing.
   if (type === "DeliveryGap" && reason !== "purged") return undefined;
-  if (type === "DeliveryGap") return place && furthest(place, { sequence: lastStreamSequence ?? 0, messageHash: null, seq });
-  if (type === "DeliveryChanged") return followed(place, row, streamSequence);
+  if (type === "DeliveryGap") return cursor && furthest(cursor, { sequence: lastStreamSequence ?? 0, messageHash: null, seq });
+  if (type === "DeliveryChanged") return followed(cursor, row, streamSequence);
   const key = dedupeKey === null ? undefined : parseDedupeKey(dedupeKey);
-  if (key === undefined) return place;
+  if (key === undefined) return cursor;
   const message = { sequence: streamSequence, messageHash: key.hash, seq };
-  if (place?.created === key.created) return furthest(place, message);
+  if (cursor?.created === key.created) return furthest(cursor, message);
   return { stream: null, created: key.created, firstSequence: null, ...message };
 }
 
-function furthest(place: DerivedCursor, next: Pick<DerivedCursor, "sequence" | "messageHash" | "seq">): DerivedCursor {
-  return next.sequence > place.sequence ? { ...place, ...next } : place;
+function furthest(cursor: DerivedCursor, next: Pick<DerivedCursor, "sequence" | "messageHash" | "seq">): DerivedCursor {
+  return next.sequence > cursor.sequence ? { ...cursor, ...next } : cursor;
 }
 
 /** It goes on where it stood, or begins at another place: the daemon has found no cursor, or another stream. */
 function followed(
-  place: DerivedCursor | undefined,
-  { seq, message }: PlacedRow,
+  cursor: DerivedCursor | undefined,
+  { seq, message }: CursorColumns,
   firstSequence: number,
 ): DerivedCursor | undefined {
   const identity = followedStream(message);
-  if (identity === undefined) return place;
+  if (identity === undefined) return cursor;
   const before = { sequence: firstSequence - 1, messageHash: null, seq };
-  const goesOn = place?.created === identity.created && place.sequence < firstSequence;
-  return goesOn ? { ...furthest(place, before), ...identity } : { ...identity, ...before, firstSequence };
+  const goesOn = cursor?.created === identity.created && cursor.sequence < firstSequence;
+  return goesOn ? { ...furthest(cursor, before), ...identity } : { ...identity, ...before, firstSequence };
+}
+
+/** As a cursor, where all of it is known. What the rows do not name is taken from `stored`, if that is of the same stream. */
+export function completeCursor(derived: DerivedCursor | undefined, stored: Cursor | null): Cursor | null {
+  if (derived === undefined) return null;
+  const { created, sequence, messageHash } = derived;
+  const same = stored?.created === created ? stored : undefined;
+  const stream = derived.stream ?? same?.stream;
+  const firstSequence = derived.firstSequence ?? same?.firstSequence;
+  if (stream === undefined || firstSequence === undefined) return null;
+  return { stream, created, firstSequence, sequence, messageHash };
 }

@@ -5,6 +5,9 @@ import type { PeerId } from "../../base/ids.ts";
 import type { CloseReason, DeliveryGuarantee, Effect, GapReason, LogEvent, RejectionReason } from "../../events/types.ts";
 import type { eventLog } from "../schema/log.ts";
 
+/** The `source` of what the daemon itself observed. */
+export const OWN_SOURCE = "oc-partnerd";
+
 /** An event with its place in the log. */
 export interface LogEntry<Event extends LogEvent = LogEvent> {
   readonly seq: number;
@@ -30,7 +33,11 @@ export interface LogEntry<Event extends LogEvent = LogEvent> {
   readonly chainHash: string | null;
 }
 
-type LogRow = typeof eventLog.$inferSelect;
+/**
+ * A row as it was read. In a damaged file a column may hold another type than its own: what looks at the values has to expect that
+ * (check/rows/column-types.ts names it).
+ */
+export type LogRow = typeof eventLog.$inferSelect;
 
 /** The columns of a log row without the payload, which only its readers in SQL need. */
 export type LogEntryRow = Omit<LogRow, "payload" | "payloadEncoding">;

@@ -1,12 +1,14 @@
 /** A backup of a daemon's database, which may run meanwhile: consistent, looked at, on the disk, and in place whole or not at all. */
+
 import { existsSync, linkSync, realpathSync, renameSync, rmSync, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { messageOf, PartnerdError } from "../../base/errors.ts";
 import { checkDatabase } from "../check/check.ts";
 import { headBeside } from "../check/head-check.ts";
-import type { LogHead } from "../head/head-file.ts";
+import type { LogHead } from "../model/log-head.ts";
 import { databaseFileOf } from "../sql/database-file.ts";
-import { type CopyProgress, copyDatabase, removeDatabase, syncToDisk } from "./copy.ts";
+import { syncToDisk } from "../sql/sync.ts";
+import { type CopyProgress, copyDatabase, removeDatabase } from "./copy.ts";
 import { refuseUnsound } from "./refuse-unsound.ts";
 
 export interface BackupOptions {

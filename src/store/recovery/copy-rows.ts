@@ -1,11 +1,12 @@
 /** Rows into a new database as they are: what guards a log against anybody's rows is away meanwhile. */
+
 import type { Database } from "better-sqlite3";
-import type { LogRow } from "../check/rows/row-check.ts";
 import type { Projections } from "../fold/replay.ts";
 import type { Cursor } from "../model/cursor.ts";
+import type { LogRow } from "../model/log-entry.ts";
+import type { Repetition } from "../model/repetition.ts";
 import { countingOwnChanges } from "../sql/schema-count.ts";
-import { tables } from "../sql/tables.ts";
-import type { Repetition } from "../write/repetitions.ts";
+import { tables } from "../sql/statements/tables.ts";
 
 const ROWS_A_TRANSACTION = 2_000;
 

@@ -1,5 +1,5 @@
 /** A copy of a database as one file: consistent, whoever writes to it meanwhile. */
-import { closeSync, fsyncSync, openSync, rmSync } from "node:fs";
+import { closeSync, openSync, rmSync } from "node:fs";
 import Database from "better-sqlite3";
 import { messageOf, PartnerdError } from "../../base/errors.ts";
 import { storeFailure } from "../sql/failure.ts";
@@ -59,16 +59,6 @@ function finish(file: string, schemaChanges: number): void {
     database.pragma(`schema_version = ${schemaChanges}`);
   } finally {
     database.close();
-  }
-}
-
-/** What is in the file, or which names a directory holds, is on the disk when this returns. */
-export function syncToDisk(path: string): void {
-  const descriptor = openSync(path, "r");
-  try {
-    fsyncSync(descriptor);
-  } finally {
-    closeSync(descriptor);
   }
 }
 

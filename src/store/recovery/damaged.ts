@@ -1,12 +1,13 @@
 /** What can be told of a database that may be damaged, or not be there at all. Nothing here throws for what the file holds. */
+
 import { existsSync } from "node:fs";
 import Database from "better-sqlite3";
 import { headBeside } from "../check/head-check.ts";
 import { highestSeq } from "../check/rows/log-pass.ts";
 import { attempt, rowsOf } from "../check/rows/row-reader.ts";
 import { type Cursor, cursorChecksum, cursorOf } from "../model/cursor.ts";
+import { type Repetition, repetitionChecksum } from "../model/repetition.ts";
 import { ingestCursor, repeatedFailures } from "../schema/log.ts";
-import { type Repetition, repetitionChecksum } from "../write/repetitions.ts";
 
 /** The newest row that the log is known to have had, from the database or from the head file beside it; null where nothing tells. */
 export function lastSeqOf(file: string): number | null {

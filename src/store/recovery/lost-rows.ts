@@ -1,7 +1,8 @@
 /** What a log had behind its proven rows, as far as anyone can tell. */
+
 import type { Database } from "better-sqlite3";
-import type { LogRow } from "../check/rows/row-check.ts";
 import { readRows } from "../check/rows/row-reader.ts";
+import type { LogRow } from "../model/log-entry.ts";
 
 export interface LostRows {
   readonly firstSeq: number;

@@ -1,78 +1,80 @@
 /** The rows of a damaged log that can be proved: each is sound and follows from the one before it, from where the log begins. */
+
 import type { Database } from "better-sqlite3";
-import { LOG_BEGINNING } from "../check/head-check.ts";
 import { chainCheck } from "../check/rows/chain-check.ts";
 import { columnTypesCheck } from "../check/rows/column-types.ts";
 import { payloadCheck } from "../check/rows/payload-check.ts";
 import { replayCheck } from "../check/rows/replay-check.ts";
-import type { LogRow, LogStart, RowCheck } from "../check/rows/row-check.ts";
+import type { RowCheck } from "../check/rows/row-check.ts";
 import { attempt, readRows } from "../check/rows/row-reader.ts";
 import { projectionsOf } from "../fold/archived-state.ts";
-import { type Projections, startReplay } from "../fold/replay.ts";
-import { type DerivedCursor, type PlacedRow, placeAfter } from "../model/derived-cursor.ts";
-import { archiveRows } from "../sql/archive-rows.ts";
+import { FROM_ZERO, type Projections, startReplay } from "../fold/replay.ts";
+import { cursorAfter, type DerivedCursor } from "../model/derived-cursor.ts";
+import type { LogRow } from "../model/log-entry.ts";
+import { LOG_BEGINNING, type LogHead, type LogStart } from "../model/log-head.ts";
+import { archiveRows } from "../sql/statements/archive-rows.ts";
 
 /** Where the rows of a log begin, and how things stood there. */
-export interface LogOrigin {
+export interface ProvenStart {
   readonly start: LogStart;
   readonly projections: Projections;
-  readonly place: DerivedCursor | undefined;
+  readonly cursor: DerivedCursor | undefined;
 }
 
 /** Of a log without an archive. */
-export const EMPTY_ORIGIN: LogOrigin = {
+export const EMPTY_LOG: ProvenStart = {
   start: LOG_BEGINNING,
-  projections: { desired: new Map(), status: new Map() },
-  place: undefined,
+  projections: FROM_ZERO.projections,
+  cursor: undefined,
 };
 
 /** Behind the newest archive, if there is one. Throws `database_failed` where what stands for the archive is damaged. */
-export function originOf(database: Database): LogOrigin {
+export function provenStart(database: Database): ProvenStart {
   const archived = archiveRows(database);
   const anchor = archived.newestAnchor();
-  if (anchor === undefined) return EMPTY_ORIGIN;
-  const place = archived
+  if (anchor === undefined) return EMPTY_LOG;
+  const cursor = archived
     .archivedDeliveries()
-    .reduce<DerivedCursor | undefined>((before, row) => placeAfter(before, row), undefined);
+    .reduce<DerivedCursor | undefined>((before, row) => cursorAfter(before, row), undefined);
   return {
     start: { seq: anchor.lastSeq, chainHash: anchor.lastChainHash },
     projections: projectionsOf(archived.archivedState(anchor)),
-    place: place && furthestArchived(database, place, anchor.lastSeq),
+    cursor: cursor && furthestArchived(database, cursor, anchor.lastSeq),
   };
 }
 
 /** The messages that were archived are past the rows about the stream itself. */
-function furthestArchived(database: Database, place: DerivedCursor, lastSeq: number): DerivedCursor {
+function furthestArchived(database: Database, cursor: DerivedCursor, lastSeq: number): DerivedCursor {
   const newest = `
     select max(stream_sequence) from (
       select stream_sequence, stream_created from archived_peer union all select stream_sequence, stream_created from archived_resource
     ) where stream_created = ?`;
-  const sequence = database.prepare<[string], number | null>(newest).pluck().get(place.created) ?? 0;
-  return sequence > place.sequence ? { ...place, sequence, messageHash: null, seq: lastSeq } : place;
+  const sequence = database.prepare<[string], number | null>(newest).pluck().get(cursor.created) ?? 0;
+  return sequence > cursor.sequence ? { ...cursor, sequence, messageHash: null, seq: lastSeq } : cursor;
 }
 
 /** Takes rows for as long as they can be proved, and knows what they come to. */
 export class ProvenRows {
   readonly #checks: readonly RowCheck[];
   readonly projections: Projections;
-  #last: LogStart & { readonly atMs: number | null };
-  #place: DerivedCursor | undefined;
+  #last: LogHead;
+  #cursor: DerivedCursor | undefined;
 
-  constructor({ start, projections, place }: LogOrigin) {
+  constructor({ start, projections, cursor }: ProvenStart) {
     const replay = startReplay(projections);
     this.#checks = [chainCheck(start), columnTypesCheck(), payloadCheck(), replayCheck(replay)];
     this.projections = replay;
     this.#last = { ...start, atMs: null };
-    this.#place = place;
+    this.#cursor = cursor;
   }
 
   /** The newest row that is proved, or where the log begins. */
-  get last(): LogStart & { readonly atMs: number | null } {
+  get last(): LogHead {
     return this.#last;
   }
 
-  get place(): DerivedCursor | undefined {
-    return this.#place;
+  get cursor(): DerivedCursor | undefined {
+    return this.#cursor;
   }
 
   /** The rows of `database` up to the first that cannot be proved. */
@@ -81,7 +83,7 @@ export class ProvenRows {
       if (read.kind === "unreadable" || !this.#isProved(read.row)) return;
       const { seq, chainHash, atMs } = read.row;
       this.#last = { seq, chainHash: chainHash ?? "", atMs };
-      this.#place = placeAfter(this.#place, read.row satisfies PlacedRow);
+      this.#cursor = cursorAfter(this.#cursor, read.row);
       yield read.row;
     }
   }

@@ -1,20 +1,21 @@
 /** A new database out of what can be proved of a damaged one. */
+
 import Database from "better-sqlite3";
 import { PartnerdError } from "../../base/errors.ts";
 import { refuseOtherVersion } from "../check/file/schema-check.ts";
 import { headBeside } from "../check/head-check.ts";
 import { attempt } from "../check/rows/row-reader.ts";
-import { archivedMessage } from "../fold/archive-sentence.ts";
-import { contradictionOf } from "../head/head-file.ts";
+import { archiveSentence } from "../model/anchor.ts";
 import type { Cursor } from "../model/cursor.ts";
-import type { DerivedCursor } from "../model/derived-cursor.ts";
-import { archiveRows } from "../sql/archive-rows.ts";
+import { completeCursor } from "../model/derived-cursor.ts";
+import { contradictionOf } from "../model/log-head.ts";
 import { isEmpty, openDatabase } from "../sql/open.ts";
+import { archiveRows } from "../sql/statements/archive-rows.ts";
 import { copyArchiveTables, copyLog, withoutGuards, writeDerived } from "./copy-rows.ts";
 import { cursorIn, repetitionsIn } from "./damaged.ts";
-import { EMPTY_ORIGIN, type LogOrigin, originOf, ProvenRows } from "./proven-rows.ts";
+import { EMPTY_LOG, ProvenRows, type ProvenStart, provenStart } from "./proven-rows.ts";
 
-export interface MadeAnew {
+export interface RebuiltLog {
   /** The newest row that is proved; 0 where none is. */
   readonly seq: number;
   readonly cursor: Cursor | null;
@@ -46,39 +47,44 @@ export function rebuildFromProven(
   damaged: string,
   source: Database.Database | undefined,
   onRow: (seq: number) => void,
-): MadeAnew {
+): RebuiltLog {
   const made = openDatabase(directory);
   try {
-    const madeAnew = source === undefined ? { seq: 0, cursor: null } : copyProven(source, made, damaged, onRow);
+    const rebuilt = source === undefined ? { seq: 0, cursor: null } : copyProven(source, made, damaged, onRow);
     made.pragma("wal_checkpoint(TRUNCATE)");
-    return madeAnew;
+    return rebuilt;
   } finally {
     made.close();
   }
 }
 
-function copyProven(source: Database.Database, made: Database.Database, damaged: string, onRow: (seq: number) => void): MadeAnew {
-  const origin = readableOrigin(source);
+function copyProven(
+  source: Database.Database,
+  made: Database.Database,
+  damaged: string,
+  onRow: (seq: number) => void,
+): RebuiltLog {
+  const origin = readableStart(source);
   const proven = new ProvenRows(origin);
   withoutGuards(made, () => {
     if (origin.start.seq > 0) copyArchiveTables(source, made);
     copyLog(made, proven.of(source, Number.MAX_SAFE_INTEGER), onRow);
   });
-  const { last, projections, place } = proven;
+  const { last, projections } = proven;
   refuseContradiction(made, damaged, last);
   refuseUnprovenArchive(made, last.seq);
-  const cursor = cursorAt(place, cursorIn(damaged));
+  const cursor = completeCursor(proven.cursor, cursorIn(damaged));
   const repetitions = repetitionsIn(source).filter(({ firstSeq }) => firstSeq <= last.seq);
   writeDerived(made, projections, cursor, repetitions);
   return { seq: last.seq, cursor };
 }
 
 /** Without its archive a log that still holds its first row can be read all the same. */
-function readableOrigin(source: Database.Database): LogOrigin {
-  const origin = attempt(() => originOf(source));
+function readableStart(source: Database.Database): ProvenStart {
+  const origin = attempt(() => provenStart(source));
   if (origin.ok) return origin.value;
   const first = attempt(() => source.prepare("select 1 from event_log where seq = 1").get());
-  if (first.ok && first.value !== undefined) return EMPTY_ORIGIN;
+  if (first.ok && first.value !== undefined) return EMPTY_LOG;
   throw new PartnerdError("check_failed", `what stands for the archive is damaged: ${origin.why}`, { nextStep: BACKUP_INSTEAD });
 }
 
@@ -108,7 +114,7 @@ function refuseUnprovenArchive(made: Database.Database, lastSeq: number): void {
   const anchor = archiveRows(made).newestAnchor();
   if (anchor === undefined) return;
   const message = made.prepare<[number], string>("select message from event_log where seq = ?").pluck().get(anchor.loggedSeq);
-  if (anchor.loggedSeq <= lastSeq && message === archivedMessage(anchor)) return;
+  if (anchor.loggedSeq <= lastSeq && message === archiveSentence(anchor)) return;
   throw new PartnerdError(
     "check_failed",
     `nothing proves the archive up to seq ${anchor.lastSeq}: row ${anchor.loggedSeq} would`,
@@ -116,15 +122,4 @@ function refuseUnprovenArchive(made: Database.Database, lastSeq: number): void {
       nextStep: BACKUP_INSTEAD,
     },
   );
-}
-
-/** By the rows; a cursor that is sound tells what they do not, if it is of the same stream. */
-function cursorAt(place: DerivedCursor | undefined, found: Cursor | null): Cursor | null {
-  if (place === undefined) return null;
-  const { created, sequence, messageHash } = place;
-  const same = found?.created === created ? found : undefined;
-  const stream = place.stream ?? same?.stream;
-  const firstSequence = place.firstSequence ?? same?.firstSequence;
-  if (stream === undefined || firstSequence === undefined) return null;
-  return { stream, created, firstSequence, sequence, messageHash };
 }

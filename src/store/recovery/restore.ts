@@ -1,11 +1,12 @@
 /** A backup takes the place of a database that is damaged or gone. No daemon may hold the data directory meanwhile. */
+
 import { existsSync, realpathSync } from "node:fs";
 import { join } from "node:path";
 import { PartnerdError } from "../../base/errors.ts";
 import { checkDatabase } from "../check/check.ts";
 import { headBeside } from "../check/head-check.ts";
-import type { LogHead } from "../head/head-file.ts";
 import type { Cursor } from "../model/cursor.ts";
+import type { LogHead } from "../model/log-head.ts";
 import { DATABASE_NAME, databaseFileOf } from "../sql/database-file.ts";
 import { ARCHIVE_LOCK, lockDirectory } from "../sql/lock.ts";
 import { type CopyProgress, copyDatabase, removeDatabase } from "./copy.ts";
@@ -42,7 +43,7 @@ export interface RestoredBackup extends Restored {
 const COPY_NAME = `${DATABASE_NAME}.restoring`;
 
 /** Until disposed of, neither a daemon nor another command writes to the directory. Throws `data_dir_in_use`. */
-export function whileNobodyWrites(directory: string): Disposable {
+export function lockOutWriters(directory: string): Disposable {
   using locks = new DisposableStack();
   locks.use(lockDirectory(directory));
   locks.use(lockDirectory(directory, ARCHIVE_LOCK));
@@ -56,7 +57,7 @@ export function whileNobodyWrites(directory: string): Disposable {
 export async function restoreBackup(options: RestoreOptions): Promise<RestoredBackup> {
   const { directory, nowMs, onCopied = () => {}, onChecked = () => {} } = options;
   const backup = databaseFileOf(options.from);
-  using _locks = whileNobodyWrites(directory);
+  using _locks = lockOutWriters(directory);
   const database = join(directory, DATABASE_NAME);
   refuseItself(backup, database);
   const copy = join(directory, COPY_NAME);

@@ -10,7 +10,7 @@ import { lastSeqOf } from "./damaged.ts";
 import { type LostRows, lostRows } from "./lost-rows.ts";
 import { openDamaged, rebuildFromProven } from "./rebuild-from-proven.ts";
 import { refuseUnsound } from "./refuse-unsound.ts";
-import { type Restored, whileNobodyWrites } from "./restore.ts";
+import { lockOutWriters, type Restored } from "./restore.ts";
 import { swapDatabase } from "./swap-database.ts";
 
 export interface SalvageOptions {
@@ -33,7 +33,7 @@ const WORK_NAME = "oc-partnerd.restoring";
  * or `database_failed` where the database is of another schema; then nothing was changed. With nothing readable the log is empty.
  */
 export function salvage({ directory, nowMs, onProgress = () => {} }: SalvageOptions): Salvaged {
-  using _locks = whileNobodyWrites(directory);
+  using _locks = lockOutWriters(directory);
   const damaged = join(directory, DATABASE_NAME);
   const work = join(directory, WORK_NAME);
   rmSync(work, { recursive: true, force: true });

@@ -1,12 +1,14 @@
 /** Another database takes the place of a data directory's own, which stays beside it under another name. */
+
 import { chownSync, existsSync, renameSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { messageOf, PartnerdError } from "../../base/errors.ts";
-import { HeadFile, headFileIn, type LogHead } from "../head/head-file.ts";
+import { HeadFile, headFileIn } from "../head/head-file.ts";
+import type { LogHead } from "../model/log-head.ts";
 import { DATABASE_NAME } from "../sql/database-file.ts";
-import { syncToDisk } from "./copy.ts";
+import { syncToDisk } from "../sql/sync.ts";
 
-export interface InPlace {
+export interface SwappedDatabase {
   /** Where the database that was there is now; null where there was none. Its write-ahead log and head file stand beside it. */
   readonly setAside: string | null;
 }
@@ -15,7 +17,7 @@ export interface InPlace {
  * Puts `file`, of which nobody has a handle and which ends at `head`, in the place of the directory's database. Should it be ended in
  * between, the head file stands beside a database that it does not fit, which no daemon takes for its own. Throws `file_failed`.
  */
-export function swapDatabase(file: string, directory: string, head: LogHead, atMs: number): InPlace {
+export function swapDatabase(file: string, directory: string, head: LogHead, atMs: number): SwappedDatabase {
   const database = join(directory, DATABASE_NAME);
   const isThere = [database, `${database}-wal`, headFileIn(directory)].some((file) => existsSync(file));
   const setAside = isThere ? freeName(`${database}.damaged-${utc(atMs)}`) : null;

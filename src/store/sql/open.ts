@@ -1,5 +1,5 @@
 /** Opening the database file: found or created, refused where it is not ours, durable before anything is written. */
-import { accessSync, closeSync, constants, existsSync, fsyncSync, mkdirSync, openSync } from "node:fs";
+import { accessSync, closeSync, constants, existsSync, mkdirSync, openSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import Database from "better-sqlite3";
 import { messageOf, PartnerdError } from "../../base/errors.ts";
@@ -8,6 +8,7 @@ import { storeFailure } from "./failure.ts";
 import { applyMigrations, refuseNewerSchema, refuseOtherSchema } from "./migrations.ts";
 import { countUncounted } from "./schema-count.ts";
 import { sealUnchained } from "./seal.ts";
+import { syncToDisk } from "./sync.ts";
 
 /** "ocpd". SQLite keeps it in the header, so that a file of another program is recognised as such. */
 export const APPLICATION_ID = 0x6f637064;
@@ -152,20 +153,7 @@ export function refuseEmpty(database: Database.Database, path: string): void {
  * in the log: a power cut must not take them back.
  */
 function fsyncFound(path: string): void {
-  const found = [`${path}-wal`, dirname(path)].filter((file) => existsSync(file));
-  for (const file of found) {
-    const descriptor = openSync(file, "r");
-    try {
-      fsyncSync(descriptor);
-    } catch (thrown) {
-      throw new PartnerdError("database_failed", `cannot fsync ${file}: ${messageOf(thrown)}`, {
-        nextStep: "check the disk that holds the data directory",
-        cause: thrown,
-      });
-    } finally {
-      closeSync(descriptor);
-    }
-  }
+  for (const found of [`${path}-wal`, dirname(path)]) if (existsSync(found)) syncToDisk(found, "database_failed");
 }
 
 function configure(database: Database.Database, path: string): void {

@@ -3,14 +3,11 @@ import type { Clock } from "../../base/clock.ts";
 import type { LogEvent } from "../../events/types.ts";
 import { project } from "../fold/project.ts";
 import { chainHash } from "../model/chain.ts";
-import { columnsOf, type LogEntry } from "../model/log-entry.ts";
+import { columnsOf, type LogEntry, OWN_SOURCE } from "../model/log-entry.ts";
 import type { StoredPayload } from "../model/payload.ts";
-import type { Tables } from "../sql/tables.ts";
+import type { Tables } from "../sql/statements/tables.ts";
 import type { CommittedState } from "./committed-state.ts";
 import type { Repetitions } from "./repetitions.ts";
-
-/** The `source` of what the daemon itself observed. */
-export const OWN_SOURCE = "oc-partnerd";
 
 /** What a row says of where its event comes from. */
 interface Origin extends Pick<LogEntry, "source" | "subject" | "dedupeKey" | "causeSeq" | "streamSequence"> {
@@ -29,14 +26,14 @@ export const OBSERVED: Origin = {
 export type Append = <Event extends LogEvent>(event: Event, origin: Origin, atMs?: number) => LogEntry<Event>;
 
 /** Appends one event and projects it. Only ever called within a write transaction, which makes `seq` gapless. */
-export function appender(rows: Tables, memory: CommittedState, repetitions: Repetitions, clock: Clock): Append {
+export function appender(rows: Tables, committed: CommittedState, repetitions: Repetitions, clock: Clock): Append {
   return (event, { payload, ...origin }, happenedAtMs = clock.wallMs()) => {
     repetitions.take().forEach(rows.addRepetition);
-    const head = memory.head;
+    const head = committed.head;
     const seq = head.seq + 1;
     // A virtual clock may give fractions of a millisecond; the log holds whole ones.
     const atMs = Math.round(happenedAtMs);
-    const { effect, supersededPeerId, desired, statuses } = project(memory, event, { seq, atMs, causeSeq: origin.causeSeq });
+    const { effect, supersededPeerId, desired, statuses } = project(committed, event, { seq, atMs, causeSeq: origin.causeSeq });
     const {
       payload: bytes = null,
       payloadEncoding = null,
@@ -50,14 +47,14 @@ export function appender(rows: Tables, memory: CommittedState, repetitions: Repe
     row.chainHash = chainHash(head.chainHash, row);
     rows.insertEvent(row);
     const hash = row.chainHash;
-    memory.appended({ seq, chainHash: hash, atMs });
+    committed.appended({ seq, chainHash: hash, atMs });
     for (const peer of desired) {
       rows.upsertDesired(peer);
-      memory.setDesired(peer);
+      committed.setDesired(peer);
     }
     for (const status of statuses) {
       rows.upsertStatus(status);
-      memory.setStatus(status.after);
+      committed.setStatus(status.after);
     }
     return { ...place, event, chainHash: hash };
   };

@@ -7,22 +7,15 @@ import type { PeerId, ResourceId } from "../../base/ids.ts";
 import type { DesiredPeer } from "../../events/types.ts";
 import type { ProjectionLookup } from "../fold/project.ts";
 import type { PeerStatus } from "../fold/status.ts";
-import type { LogHead } from "../head/head-file.ts";
-import { CHAIN_START } from "../model/chain.ts";
 import type { Cursor } from "../model/cursor.ts";
+import { type LogHead, NO_ROWS } from "../model/log-head.ts";
+import type { Tables } from "../sql/statements/tables.ts";
 
 /** Statuses of strangers grow without bound; those that are asked for are of the few hundred peers that something happens to. */
 const MAX_STATUSES = 4_096;
 
-/** The head of a log without rows. */
-export const NO_ROWS: LogHead = { seq: 0, chainHash: CHAIN_START, atMs: null };
-
-interface Source {
-  head(): LogHead | undefined;
-  cursor(): Cursor | undefined;
-  desiredPeers(): readonly DesiredPeer[];
-  status(peerId: PeerId): PeerStatus | undefined;
-}
+/** Where it is read from. */
+type Source = Pick<Tables, "head" | "cursor" | "desiredPeers" | "lookup">;
 
 export class CommittedState implements ProjectionLookup {
   readonly #source: Source;
@@ -62,7 +55,7 @@ export class CommittedState implements ProjectionLookup {
 
   status(peerId: PeerId): PeerStatus | undefined {
     if (this.#statuses.has(peerId)) return this.#statuses.get(peerId);
-    const status = this.#source.status(peerId);
+    const status = this.#source.lookup.status(peerId);
     this.#remember(peerId, status);
     return status;
   }

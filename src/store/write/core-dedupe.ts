@@ -2,18 +2,14 @@
  * Messages that came by core NATS and are in a stream too: those that were published after the stream was made and before the daemon
  * turned to it. They have no key in the log; each row stands for one message of the same bytes.
  */
-export interface CoreRows {
-  readonly subject: string;
-  readonly payloadSha256: string;
-  readonly count: number;
-}
+import type { CoreMessageCount } from "../sql/statements/delivery-rows.ts";
 
 export class CoreDedupe {
   readonly #counts = new Map<string, number>();
   #untilSequence = 0;
 
   /** `rows`: what came by core NATS since the stream was made; up to `untilSequence` the stream may hold it too. */
-  expect(rows: readonly CoreRows[], untilSequence: number): void {
+  expect(rows: readonly CoreMessageCount[], untilSequence: number): void {
     this.#counts.clear();
     for (const { subject, payloadSha256, count } of rows) this.#counts.set(keyOf(subject, payloadSha256), count);
     this.#untilSequence = untilSequence;

@@ -2,10 +2,10 @@
 import type { Desired, Rejected, Removed } from "../../events/decoded.ts";
 import { resolve } from "../../events/resolve.ts";
 import type { DeliveryGap, DesiredEvent, EventRejected } from "../../events/types.ts";
-import type { Cursor, StreamIdentity } from "../model/cursor.ts";
+import type { BrokerStream, Cursor } from "../model/cursor.ts";
 import type { LogEntry } from "../model/log-entry.ts";
 import { storedPayload } from "../model/payload.ts";
-import type { Tables } from "../sql/tables.ts";
+import type { Tables } from "../sql/statements/tables.ts";
 import { type Append, OBSERVED, withWellFormedText } from "./append.ts";
 import type { CoreDedupe } from "./core-dedupe.ts";
 
@@ -62,7 +62,7 @@ export function receive(
 function unlessOutdated(
   rows: Tables,
   event: DesiredEvent,
-  stream: StreamIdentity,
+  stream: BrokerStream,
   streamSequence: number,
 ): DesiredEvent | EventRejected {
   const newer = rows.newerInStream(event, stream, streamSequence);

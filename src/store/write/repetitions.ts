@@ -1,20 +1,9 @@
 /** Repeated failures, counted in memory and written at most once a second: anyone can be refused as often as they dial. */
+
 import type { Clock } from "../../base/clock.ts";
-import { checksumOf } from "../model/checksum.ts";
+import type { Repetition } from "../model/repetition.ts";
 
 const WRITE_EVERY_MS = 1_000;
-
-/** How often the failure logged as `firstSeq` came again, and when last (wall ms). */
-export interface Repetition {
-  readonly firstSeq: number;
-  readonly count: number;
-  readonly lastAtMs: number;
-}
-
-/** What the checksum of a row has to be. */
-export function repetitionChecksum({ firstSeq, count, lastAtMs }: Repetition): string {
-  return checksumOf([firstSeq, count, lastAtMs]);
-}
 
 export class Repetitions {
   readonly #clock: Clock;

@@ -13,12 +13,12 @@ export const INGEST_PLANTS: readonly Plant[] = [
     name: "cursor-outside-the-transaction",
     what: "The cursor moves before what it counts for is committed: a crash in between, and those messages are never read.",
     file: "src/store/store.ts",
-    find: 'run("append received events", () => appendReceived.immediate(batch, position)),',
+    find: 'runner.write("append received events", () => deliveries.received(batch, position)),',
     replace: `{
-      const before = memory.cursor;
+      const before = committed.cursor;
       if (position !== undefined && before !== undefined && position.sequence > before.sequence)
-        run("move the cursor", () => setCursor({ ...before, ...position }));
-      return run("append received events", () => appendReceived.immediate(batch, undefined));
+        runner.run("move the cursor", () => [rows, committed].forEach((each) => each.setCursor({ ...before, ...position })));
+      return runner.write("append received events", () => deliveries.received(batch, undefined));
     },`,
   },
   {

@@ -40,7 +40,7 @@ export const INTAKE_PLANTS: readonly Plant[] = [
   {
     name: "projection-outside-the-transaction",
     what: "The event is committed before what follows from it: a crash in between leaves a log that the tables do not know of.",
-    file: "src/store/sql/tables.ts",
+    file: "src/store/sql/statements/projection-rows.ts",
     find: "    upsertDesired,\n",
     replace: `    upsertDesired: (peer: DesiredPeer) => {
       database.exec("commit; begin immediate");

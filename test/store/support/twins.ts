@@ -2,8 +2,8 @@
 import { hash } from "node:crypto";
 import fc from "fast-check";
 import { resourceIdOf } from "../../../src/base/ids.ts";
+import { deliveryProof } from "../../../src/store/fold/delivery-proof.ts";
 import { dedupeKeyOf, messageHash } from "../../../src/store/model/dedupe-key.ts";
-import { deliveryProof } from "../../../src/store/model/delivery-proof.ts";
 import type { LogEntry } from "../../../src/store/model/log-entry.ts";
 import type { Store } from "../../../src/store/store.ts";
 import type { Received } from "../../../src/store/write/receive.ts";

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { PeerId } from "../../../src/base/ids.ts";
 import type { LogEntry } from "../../../src/store/model/log-entry.ts";
-import { OWN_SOURCE } from "../../../src/store/write/append.ts";
+import { OWN_SOURCE } from "../../../src/store/model/log-entry.ts";
 import { PEER_A, PEER_B } from "../../support/peers.ts";
 import { append, closed, desired, inboundRefused, opened, openFailed, PROTOCOL } from "../support/events.ts";
 import { TemporaryStore } from "../support/temporary-store.ts";

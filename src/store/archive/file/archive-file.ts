@@ -1,11 +1,13 @@
 /** Writing and reading archive files: what is written is on the disk, and what is read is looked at line by line. */
+
 import { createHash } from "node:crypto";
-import { closeSync, createReadStream, createWriteStream, fsyncSync, openSync } from "node:fs";
+import { createReadStream, createWriteStream } from "node:fs";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { createGunzip, createGzip } from "node:zlib";
 import { messageOf, PartnerdError } from "../../../base/errors.ts";
-import type { Repetition } from "../../write/repetitions.ts";
+import type { Repetition } from "../../model/repetition.ts";
+import { syncToDisk } from "../../sql/sync.ts";
 import { type ArchivedRow, type ArchiveHeader, parseArchiveHeader, parseArchiveLine } from "./archive-format.ts";
 
 /** To gzip and write each line by itself takes longer than to make it. */
@@ -20,23 +22,6 @@ export async function writeArchiveFile(path: string, lines: Iterable<string>): P
     await pipeline(Readable.from(chunksOf(lines)), createGzip(), createWriteStream(path, { mode: 0o600 }));
   });
   syncToDisk(path);
-}
-
-/** What a file holds, or which names a directory does, is on the disk when this returns. Throws `file_failed`. */
-export function syncToDisk(path: string): void {
-  try {
-    const descriptor = openSync(path, "r");
-    try {
-      fsyncSync(descriptor);
-    } finally {
-      closeSync(descriptor);
-    }
-  } catch (thrown) {
-    throw new PartnerdError("file_failed", `cannot sync ${path}: ${messageOf(thrown)}`, {
-      nextStep: "look at the disk that it is on",
-      cause: thrown,
-    });
-  }
 }
 
 export interface ArchiveVisitor {

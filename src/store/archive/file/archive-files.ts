@@ -1,8 +1,9 @@
 /** Which archive files a log has, where they are, and in which order they are read. */
+
 import { existsSync } from "node:fs";
 import { basename, join } from "node:path";
 import { PartnerdError } from "../../../base/errors.ts";
-import type { Anchor } from "../../sql/archive-rows.ts";
+import type { Anchor } from "../../model/anchor.ts";
 import { readArchiveHeader } from "./archive-file.ts";
 
 /** A file to be read. */

@@ -2,17 +2,20 @@
  * Goes over the rows that are archived, whether the log still holds them or a file does: names what does not hold of them, and says in
  * the end what they come to.
  */
+
 import type { PeerId, ResourceId } from "../../../base/ids.ts";
 import { chainCheck } from "../../check/rows/chain-check.ts";
 import { columnTypesCheck } from "../../check/rows/column-types.ts";
 import { payloadCheck } from "../../check/rows/payload-check.ts";
 import { replayCheck } from "../../check/rows/replay-check.ts";
-import type { LogRow, LogStart, RowCheck } from "../../check/rows/row-check.ts";
+import type { RowCheck } from "../../check/rows/row-check.ts";
 import { type ArchivedState, coreMessageItem, messageItem } from "../../fold/archived-state.ts";
 import { type Replay, type ReplayStart, startReplay } from "../../fold/replay.ts";
+import { SetDigester } from "../../fold/set-digest.ts";
 import { parseDedupeKey } from "../../model/dedupe-key.ts";
 import type { Finding } from "../../model/finding.ts";
-import { SetDigester } from "../../model/set-digest.ts";
+import type { LogRow } from "../../model/log-entry.ts";
+import type { LogStart } from "../../model/log-head.ts";
 
 /** Where the rows begin: behind which row, with which hash, and what the log came to there. */
 export interface ArchiveStart extends LogStart, ReplayStart {}

@@ -2,13 +2,14 @@
  * An archive file is gzipped JSON Lines: a header, the rows of the log with every column by its SQL name, and a trailer that counts them.
  * What failures were repeated stands with their rows; counts of rows that an earlier file holds stand behind the rows. Pure.
  */
+
 import { getTableColumns } from "drizzle-orm";
 import { z } from "zod";
 import { typeProblems } from "../../check/rows/column-types.ts";
-import type { LogRow } from "../../check/rows/row-check.ts";
 import { CHAIN_START } from "../../model/chain.ts";
+import type { LogRow } from "../../model/log-entry.ts";
+import type { Repetition } from "../../model/repetition.ts";
 import { eventLog } from "../../schema/log.ts";
-import type { Repetition } from "../../write/repetitions.ts";
 
 const ARCHIVE_FORMAT = "oc-partnerd-events";
 const ARCHIVE_VERSION = 1;

@@ -1,9 +1,10 @@
 /** The lines of an archive file, out of the database, each row looked at before it is written. */
+
 import type { Database } from "better-sqlite3";
 import { PartnerdError } from "../../../base/errors.ts";
 import { readRows, unreadableRows } from "../../check/rows/row-reader.ts";
 import { type Finding, sentenceOf } from "../../model/finding.ts";
-import type { Repetition } from "../../write/repetitions.ts";
+import type { Repetition } from "../../model/repetition.ts";
 import type { ArchiveFold } from "./archive-fold.ts";
 import { type ArchiveHeader, formatArchiveHeader, formatArchiveLine } from "./archive-format.ts";
 

@@ -1,8 +1,9 @@
 /** Reading an archive file with every row looked at: its columns, its payload, its place in the chain, and what it does. */
+
 import { PartnerdError } from "../../../base/errors.ts";
 import type { ArchivedState } from "../../fold/archived-state.ts";
 import { type Finding, sentenceOf } from "../../model/finding.ts";
-import type { Repetition } from "../../write/repetitions.ts";
+import type { Repetition } from "../../model/repetition.ts";
 import { type ReadArchive, readArchiveFile } from "./archive-file.ts";
 import { ArchiveFold, type ArchiveStart } from "./archive-fold.ts";
 import type { ArchivedRow } from "./archive-format.ts";

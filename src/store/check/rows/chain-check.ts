@@ -1,8 +1,11 @@
 /** The chain: each row's hash follows from its columns and the row before it, and no row is missing. */
+
 import { chainHash } from "../../model/chain.ts";
 import { type Finding, rowPlace } from "../../model/finding.ts";
+import type { LogRow } from "../../model/log-entry.ts";
+import type { LogStart } from "../../model/log-head.ts";
 import { storedSha256Of } from "../../model/payload.ts";
-import type { LogRow, LogStart, RowCheck } from "./row-check.ts";
+import type { RowCheck } from "./row-check.ts";
 
 /**
  * A hash is compared with what follows from the hash that the row before it *says*, so that one edited row is one finding, at its place.

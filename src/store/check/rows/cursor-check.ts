@@ -2,7 +2,7 @@
 import type { Database } from "better-sqlite3";
 import { cursorChecksum } from "../../model/cursor.ts";
 import { parseDedupeKey } from "../../model/dedupe-key.ts";
-import { type DerivedCursor, placeAfter } from "../../model/derived-cursor.ts";
+import { cursorAfter, type DerivedCursor } from "../../model/derived-cursor.ts";
 import { type Finding, rowPlace } from "../../model/finding.ts";
 import { ingestCursor } from "../../schema/log.ts";
 import { typeProblems } from "./column-types.ts";
@@ -16,12 +16,12 @@ export interface CursorCheck extends RowCheck {
 
 type CursorRow = typeof ingestCursor.$inferSelect;
 
-/** `start`: where the log stands before the first row. */
+/** `start`: the cursor before the first row. */
 export function cursorCheck(start?: DerivedCursor): CursorCheck {
-  let place = start;
+  let derived = start;
   return {
     *row(row) {
-      place = placeAfter(place, row);
+      derived = cursorAfter(derived, row);
       const { seq, dedupeKey, streamSequence } = row;
       const sequence = dedupeKey === null ? undefined : parseDedupeKey(dedupeKey)?.sequence;
       if (sequence !== undefined && streamSequence !== sequence)
@@ -30,25 +30,27 @@ export function cursorCheck(start?: DerivedCursor): CursorCheck {
     *cursor(database) {
       const rows = rowsOf<CursorRow>(database, "ingest_cursor", ingestCursor);
       if (rows.length > 1) yield { place: "ingest_cursor", problem: `has ${rows.length} rows, and not one` };
-      if (rows.length === 0 && place !== undefined)
-        yield { place: "ingest_cursor", problem: `has no row, although ${rowPlace(place.seq)} speaks of a stream` };
+      if (rows.length === 0 && derived !== undefined)
+        yield { place: "ingest_cursor", problem: `has no row, although ${rowPlace(derived.seq)} speaks of a stream` };
       const problemsOf = typeProblems(ingestCursor);
       for (const row of rows) {
-        const found = [...problemsOf(row), ...cursorProblems(row, place)];
+        const found = [...problemsOf(row), ...cursorProblems(row, derived)];
         for (const problem of found) yield { place: `ingest_cursor row ${row.id}`, problem };
       }
     },
   };
 }
 
-function* cursorProblems(row: CursorRow, place: DerivedCursor | undefined): Generator<string> {
+function* cursorProblems(row: CursorRow, derived: DerivedCursor | undefined): Generator<string> {
   if (row.checksum !== cursorChecksum(row)) yield "checksum is not that of its columns";
   if (row.sequence < row.firstSequence - 1) yield `sequence ${row.sequence} is before first_sequence ${row.firstSequence}`;
-  if (place === undefined) return;
-  const said = rowPlace(place.seq);
-  if (row.created !== place.created) yield `is of a stream made at ${row.created}, ${said} of one made at ${place.created}`;
-  else if (row.sequence < place.sequence) yield `sequence ${row.sequence} is behind ${place.sequence}, of which ${said} speaks`;
-  if (place.stream !== null && row.stream !== place.stream) yield `stream is ${row.stream}, the log follows ${place.stream}`;
-  if (place.firstSequence !== null && row.firstSequence !== place.firstSequence)
-    yield `first_sequence is ${row.firstSequence}, the log follows the stream from ${place.firstSequence}`;
+  if (derived === undefined) return;
+  const said = rowPlace(derived.seq);
+  if (row.created !== derived.created) yield `is of a stream made at ${row.created}, ${said} of one made at ${derived.created}`;
+  else if (row.sequence < derived.sequence)
+    yield `sequence ${row.sequence} is behind ${derived.sequence}, of which ${said} speaks`;
+  if (derived.stream !== null && row.stream !== derived.stream)
+    yield `stream is ${row.stream}, the log follows ${derived.stream}`;
+  if (derived.firstSequence !== null && row.firstSequence !== derived.firstSequence)
+    yield `first_sequence is ${row.firstSequence}, the log follows the stream from ${derived.firstSequence}`;
 }

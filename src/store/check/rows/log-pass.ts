@@ -1,7 +1,9 @@
 /** One pass over the rows of the log, each of which is shown to every check of rows. */
+
 import type { Database } from "better-sqlite3";
+import type { LogRow } from "../../model/log-entry.ts";
 import type { Aspect, Findings } from "../findings.ts";
-import type { LogRow, RowCheck } from "./row-check.ts";
+import type { RowCheck } from "./row-check.ts";
 import { attempt, readRows, unreadableRows } from "./row-reader.ts";
 
 export interface LogPassInit {

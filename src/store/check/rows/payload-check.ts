@@ -1,7 +1,9 @@
 /** What a row says of its message's bytes, against the bytes that are stored. */
+
 import { rowPlace } from "../../model/finding.ts";
+import type { LogRow } from "../../model/log-entry.ts";
 import { isPartOfMessage, storedSha256Of } from "../../model/payload.ts";
-import type { LogRow, RowCheck } from "./row-check.ts";
+import type { RowCheck } from "./row-check.ts";
 
 export function payloadCheck(): RowCheck {
   return {

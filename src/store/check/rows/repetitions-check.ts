@@ -1,10 +1,11 @@
 /** The counts of failures that were repeated: each belongs to a row of the log that is a failure. */
+
 import type { Database } from "better-sqlite3";
 import { type Finding, rowPlace } from "../../model/finding.ts";
+import type { LogStart } from "../../model/log-head.ts";
+import { repetitionChecksum } from "../../model/repetition.ts";
 import { repeatedFailures } from "../../schema/log.ts";
-import { repetitionChecksum } from "../../write/repetitions.ts";
 import { typeProblems } from "./column-types.ts";
-import type { LogStart } from "./row-check.ts";
 import { attempt, rowsOf } from "./row-reader.ts";
 
 const FAILURES: readonly string[] = ["OpenFailed", "InboundRefused"];

@@ -34,14 +34,14 @@ export function replayCheck(replay: Replay = startReplay()): ReplayCheck {
       }
       const statuses = [...replay.status.values()];
       const streams = statuses.flatMap(({ peerId, openStreams }) => openStreams.map((stream) => ({ ...stream, peerId })));
-      yield* compared(database, "desired_peer", desiredPeer, "peerId", [...replay.desired.values()]);
-      yield* compared(database, "peer_status_row", peerStatusRow, "peerId", statuses.map(statusRowOf));
-      yield* compared(database, "open_stream row", openStream, "seq", streams);
+      yield* tableFindings(database, "desired_peer", desiredPeer, "peerId", [...replay.desired.values()]);
+      yield* tableFindings(database, "peer_status_row", peerStatusRow, "peerId", statuses.map(statusRowOf));
+      yield* tableFindings(database, "open_stream row", openStream, "seq", streams);
     },
   };
 }
 
-function compared<Key extends string, Row extends Readonly<Record<Key, string | number>>>(
+function tableFindings<Key extends string, Row extends Readonly<Record<Key, string | number>>>(
   database: Database,
   place: string,
   table: SQLiteTable,

@@ -1,11 +1,12 @@
 /** Reading the log of a file that may be damaged: what cannot be read is named, and the rest is read all the same. */
+
 import type { Database, Statement } from "better-sqlite3";
 import { getTableColumns } from "drizzle-orm";
 import type { SQLiteTable } from "drizzle-orm/sqlite-core";
 import { messageOf } from "../../../base/errors.ts";
 import { type Finding, rowPlace } from "../../model/finding.ts";
+import type { LogRow } from "../../model/log-entry.ts";
 import { eventLog } from "../../schema/log.ts";
-import type { LogRow } from "./row-check.ts";
 
 export type ReadRow =
   | { readonly kind: "row"; readonly row: LogRow }
@@ -63,10 +64,10 @@ export function unreadableRows({ fromSeq, toSeq, why }: ReadRow & { kind: "unrea
   return { place: rowPlace(fromSeq, toSeq), problem: `cannot be read: ${why}` };
 }
 
-export type Attempt<Value> = { readonly ok: true; readonly value: Value } | { readonly ok: false; readonly why: string };
+export type ReadResult<Value> = { readonly ok: true; readonly value: Value } | { readonly ok: false; readonly why: string };
 
 /** What a read gives, or why a damaged file does not give it. */
-export function attempt<Value>(read: () => Value): Attempt<Value> {
+export function attempt<Value>(read: () => Value): ReadResult<Value> {
   try {
     return { ok: true, value: read() };
   } catch (thrown) {

@@ -1,19 +1,14 @@
 /** The prepared statements about how messages reach the log: the cursor, what was promised, what is missing. */
 import type { Database } from "better-sqlite3";
 import { and, asc, desc, eq, getTableColumns, gt, inArray, sql } from "drizzle-orm";
-import { drizzle } from "drizzle-orm/better-sqlite3";
-import type { PeerId, ResourceId } from "../../base/ids.ts";
-import type { DeliveryChanged, DeliveryEvent, DesiredEvent } from "../../events/types.ts";
-import { type Cursor, cursorOf, cursorRowOf, type StreamIdentity } from "../model/cursor.ts";
-import { type LogEntry, logEntryOf } from "../model/log-entry.ts";
-import { eventLog, ingestCursor } from "../schema/log.ts";
-import type { CoreRows } from "../write/core-dedupe.ts";
+import type { PeerId, ResourceId } from "../../../base/ids.ts";
+import type { DeliveryChanged, DeliveryEvent, DesiredEvent } from "../../../events/types.ts";
+import { type BrokerStream, type Cursor, cursorOf, cursorRowOf } from "../../model/cursor.ts";
+import { type LogEntry, logEntryOf } from "../../model/log-entry.ts";
+import { eventLog, ingestCursor } from "../../schema/log.ts";
 import type { ArchiveRows } from "./archive-rows.ts";
-import { excluded, placeholders, reader, writer } from "./statement.ts";
-
-const orm = drizzle.mock();
-
-const { payload: _payload, payloadEncoding: _payloadEncoding, ...loggedColumns } = getTableColumns(eventLog);
+import { loggedColumns } from "./event-rows.ts";
+import { orm, prepareAll, reader, upserter } from "./statement.ts";
 
 /** A dedupe key begins with the time at which its stream was made. */
 const NEWER_IN_STREAM = `
@@ -35,6 +30,13 @@ interface NewerInStream {
   readonly streamSequence: number;
 }
 
+/** How many rows hold a message with these bytes. */
+export interface CoreMessageCount {
+  readonly subject: string;
+  readonly payloadSha256: string;
+  readonly count: number;
+}
+
 const RECEIVED_BY_CORE = `
   select subject, payload_sha256 as payloadSha256, count(*) as count from (
     select subject, payload_sha256 from event_log
@@ -43,7 +45,7 @@ const RECEIVED_BY_CORE = `
     select subject, payload_sha256 from archived_core_message where at_ms >= :sinceMs and seq > :afterSeq
   ) group by subject, payload_sha256`;
 
-const prepare = {
+const statements = {
   delivery: reader(
     orm.select(loggedColumns).from(eventLog).where(eq(eventLog.type, "DeliveryChanged")).orderBy(desc(eventLog.seq)),
     loggedColumns,
@@ -57,28 +59,17 @@ const prepare = {
     loggedColumns,
   ),
   cursor: reader(orm.select().from(ingestCursor), getTableColumns(ingestCursor)),
-  upsertCursor: writer<typeof ingestCursor.$inferInsert>(
-    orm
-      .insert(ingestCursor)
-      .values(placeholders(ingestCursor))
-      .onConflictDoUpdate({
-        target: ingestCursor.id,
-        set: excluded(ingestCursor),
-      }),
-  ),
+  upsertCursor: upserter(ingestCursor, ingestCursor.id),
 };
 
 export function deliveryRows(database: Database, archived: ArchiveRows) {
+  const { delivery, deliveries, cursor, upsertCursor } = prepareAll(statements, database);
   const newerInStream = database.prepare<NewerInStream, { seq: number; streamSequence: number }>(NEWER_IN_STREAM);
-  const delivery = prepare.delivery(database);
-  const deliveries = prepare.deliveries(database);
-  const receivedByCore = database.prepare<{ afterSeq: number; sinceMs: number }, CoreRows>(RECEIVED_BY_CORE);
-  const cursor = prepare.cursor(database);
-  const upsertCursor = prepare.upsertCursor(database);
+  const receivedByCore = database.prepare<{ afterSeq: number; sinceMs: number }, CoreMessageCount>(RECEIVED_BY_CORE);
 
   return {
     /** The row of the same peer or resource, in the log or archived, that stands last in this stream, if it stands later than that. */
-    newerInStream: ({ peerId, resourceId }: DesiredEvent, { created }: StreamIdentity, streamSequence: number) =>
+    newerInStream: ({ peerId, resourceId }: DesiredEvent, { created }: BrokerStream, streamSequence: number) =>
       newerInStream.get({ peerId, resourceId, created, streamSequence }),
     /** How messages come now, and the row since which they do. */
     delivery: (): { readonly seq: number; readonly event: DeliveryChanged } | undefined => {

@@ -1,11 +1,14 @@
-/** The sentence of a LogArchived. Pure. */
-import type { Anchor } from "../sql/archive-rows.ts";
+/** The anchor that replaces archived rows, and the row of the log that says the same. Pure. */
+import type { archiveAnchor } from "../schema/archive.ts";
+
+/** What replaces the rows up to `lastSeq` that are in an archive file. */
+export type Anchor = Omit<typeof archiveAnchor.$inferSelect, "state">;
 
 /**
- * What the log says of an archive: all that its anchor says, so that whoever changes the anchor, the file or the state has to change the
+ * The message of a LogArchived: what the log says of an archive: all that its anchor says, so that whoever changes the anchor, the file or the state has to change the
  * chain too.
  */
-export function archivedMessage(anchor: Omit<Anchor, "archivedAtMs" | "loggedSeq" | "packedSha256">): string {
+export function archiveSentence(anchor: Omit<Anchor, "archivedAtMs" | "loggedSeq" | "packedSha256">): string {
   const { firstSeq, lastSeq, events, firstAtMs, lastAtMs, lastChainHash, stateSha256 } = anchor;
   const { directory, file, fileBytes, fileSha256 } = anchor;
   const counted = events === 1 ? "1 event" : `${events} events`;

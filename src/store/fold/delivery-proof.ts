@@ -1,7 +1,7 @@
 /** What the log can prove about its own completeness: up to where, and except for what. Pure. */
 import type { DeliveryEvent, DeliveryGuarantee, GapReason } from "../../events/types.ts";
-import type { Cursor } from "./cursor.ts";
-import type { LogEntry } from "./log-entry.ts";
+import type { Cursor } from "../model/cursor.ts";
+import type { LogEntry } from "../model/log-entry.ts";
 
 /** A time during which messages came in one way. */
 interface DeliverySpan {

@@ -1,17 +1,15 @@
 /** The prepared statements over what was archived: the anchors, and what is left of the rows behind them. */
+
 import type { Database } from "better-sqlite3";
 import { and, asc, desc, eq, getTableColumns, lt, sql } from "drizzle-orm";
-import { drizzle } from "drizzle-orm/better-sqlite3";
-import { messageOf, PartnerdError } from "../../base/errors.ts";
-import type { PeerId, ResourceId } from "../../base/ids.ts";
-import { type ArchivedState, unpackState } from "../fold/archived-state.ts";
-import { type DedupeKeyParts, dedupeKeyParts } from "../model/dedupe-key.ts";
-import { type LogEntryRow, NO_COLUMNS } from "../model/log-entry.ts";
-import { archiveAnchor, archivedDelivery, archivedPeer, archivedResource } from "../schema/archive.ts";
-import { OWN_SOURCE } from "../write/append.ts";
-import { reader } from "./statement.ts";
-
-const orm = drizzle.mock();
+import { messageOf, PartnerdError } from "../../../base/errors.ts";
+import type { PeerId, ResourceId } from "../../../base/ids.ts";
+import { type ArchivedState, unpackState } from "../../fold/archived-state.ts";
+import type { Anchor } from "../../model/anchor.ts";
+import { type DedupeKeyParts, dedupeKeyParts } from "../../model/dedupe-key.ts";
+import { type LogEntryRow, NO_COLUMNS, OWN_SOURCE } from "../../model/log-entry.ts";
+import { archiveAnchor, archivedDelivery, archivedPeer, archivedResource } from "../../schema/archive.ts";
+import { equals, orm, prepareAll, reader } from "./statement.ts";
 
 const { state: _state, ...anchorColumns } = getTableColumns(archiveAnchor);
 const packed = {
@@ -28,24 +26,15 @@ const inArchive = {
 };
 const lastPeer = { peerId: archivedResource.peerId };
 
-/** What stands for the rows up to `lastSeq` that are in an archive file. */
-export type Anchor = Omit<typeof archiveAnchor.$inferSelect, "state">;
-
-const prepare = {
+const statements = {
   newest: reader(orm.select(anchorColumns).from(archiveAnchor).orderBy(desc(archiveAnchor.lastSeq)), anchorColumns),
-  all: reader(orm.select(anchorColumns).from(archiveAnchor).orderBy(asc(archiveAnchor.lastSeq)), anchorColumns),
-  packed: reader(
-    orm
-      .select(packed)
-      .from(archiveAnchor)
-      .where(eq(archiveAnchor.lastSeq, sql.placeholder("lastSeq"))),
-    packed,
-  ),
+  anchors: reader(orm.select(anchorColumns).from(archiveAnchor).orderBy(asc(archiveAnchor.lastSeq)), anchorColumns),
+  packedState: reader(orm.select(packed).from(archiveAnchor).where(equals(archiveAnchor.lastSeq, "lastSeq")), packed),
   lastPeer: reader(
     orm
       .select(lastPeer)
       .from(archivedResource)
-      .where(eq(archivedResource.resourceId, sql.placeholder("resourceId")))
+      .where(equals(archivedResource.resourceId, "resourceId"))
       .orderBy(desc(archivedResource.lastSeq)),
     lastPeer,
   ),
@@ -54,7 +43,7 @@ const prepare = {
       .select(inArchive)
       .from(archivedPeer)
       .innerJoin(archiveAnchor, eq(archiveAnchor.lastSeq, archivedPeer.lastSeq))
-      .where(and(eq(archivedPeer.peerId, sql.placeholder("peerId")), lt(archivedPeer.lastSeq, sql.placeholder("beforeSeq"))))
+      .where(and(equals(archivedPeer.peerId, "peerId"), lt(archivedPeer.lastSeq, sql.placeholder("beforeSeq"))))
       .orderBy(desc(archivedPeer.lastSeq)),
     inArchive,
   ),
@@ -64,12 +53,7 @@ const prepare = {
 export type ArchiveRows = ReturnType<typeof archiveRows>;
 
 export function archiveRows(database: Database) {
-  const newest = prepare.newest(database);
-  const all = prepare.all(database);
-  const packedState = prepare.packed(database);
-  const lastPeer = prepare.lastPeer(database);
-  const history = prepare.history(database);
-  const deliveries = prepare.deliveries(database);
+  const { newest, anchors, packedState, lastPeer, history, deliveries } = prepareAll(statements, database);
   const archivedMessage = database
     .prepare<DedupeKeyParts, number>(
       `select 1 from archived_message
@@ -81,7 +65,7 @@ export function archiveRows(database: Database) {
   return {
     newestAnchor: (): Anchor | undefined => newest.get(),
     /** Oldest first. */
-    anchors: (): readonly Anchor[] => all.all(),
+    anchors: (): readonly Anchor[] => anchors.all(),
     /** Throws `database_failed` where the anchor's state is not what its hash says. */
     archivedState: ({ lastSeq }: Pick<Anchor, "lastSeq">): ArchivedState => {
       const row = packedState.get({ lastSeq });

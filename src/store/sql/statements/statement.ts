@@ -3,8 +3,12 @@
  * per database, it would take longer than SQLite. The columns of this schema are stored as they are, so nothing is lost.
  */
 import type { Database } from "better-sqlite3";
-import { getTableColumns, Param, Placeholder, type SQL, sql } from "drizzle-orm";
-import type { SQLiteTable } from "drizzle-orm/sqlite-core";
+import { eq, getTableColumns, Param, Placeholder, type SQL, sql } from "drizzle-orm";
+import { drizzle } from "drizzle-orm/better-sqlite3";
+import type { SQLiteColumn, SQLiteTable } from "drizzle-orm/sqlite-core";
+
+/** Writes SQL, and has no database. */
+export const orm = drizzle.mock();
 
 interface Query {
   toSQL(): { readonly sql: string; readonly params: readonly unknown[] };
@@ -13,7 +17,7 @@ interface Query {
 type Values = Readonly<Record<string, unknown>>;
 
 /** Prepares `query` in a database, to be run with the values of its placeholders. */
-export function writer<Row extends object>(query: Query): (database: Database) => (row: Row) => void {
+function writer<Row extends object>(query: Query): (database: Database) => (row: Row) => void {
   const { sql, params } = query.toSQL();
   const bind = binder(params);
   return (database) => {
@@ -57,14 +61,53 @@ function binder(params: readonly unknown[]): (values: Values) => unknown[] {
   return (values) => names.map((name, index) => (name === undefined ? sources[index] : (values[name] ?? null)));
 }
 
+/** Inserts a row of `table`. */
+export function inserter<Table extends SQLiteTable>(table: Table): (database: Database) => (row: Table["$inferInsert"]) => void {
+  return writer<Table["$inferInsert"]>(insertOf(table));
+}
+
+/** Inserts a row of `table`, or replaces the one with the same `key`. */
+export function upserter<Table extends SQLiteTable>(
+  table: Table,
+  key: SQLiteColumn,
+): (database: Database) => (row: Table["$inferInsert"]) => void {
+  return writer<Table["$inferInsert"]>(insertOf(table).onConflictDoUpdate({ target: key, set: excluded(table) }));
+}
+
+/** Deletes the rows of `table` for which `condition` holds. */
+export function deleter<Bound extends object>(
+  table: SQLiteTable,
+  condition: SQL,
+): (database: Database) => (values: Bound) => void {
+  return writer<Bound>(orm.delete(table).where(condition));
+}
+
+/** Prepares each of `statements` in a database. */
+export function prepareAll<Statements extends Readonly<Record<string, (database: Database) => unknown>>>(
+  statements: Statements,
+  database: Database,
+) {
+  const prepared = Object.entries(statements).map(([name, prepare]) => [name, prepare(database)]);
+  return Object.fromEntries(prepared) as { [Name in keyof Statements]: ReturnType<Statements[Name]> };
+}
+
+/** `column` has the value of the placeholder `name`. */
+export function equals(column: SQLiteColumn, name: string): SQL {
+  return eq(column, sql.placeholder(name));
+}
+
+function insertOf(table: SQLiteTable) {
+  return orm.insert(table).values(placeholders(table));
+}
+
 /** A placeholder for each column, named as its property. */
-export function placeholders<Table extends SQLiteTable>(table: Table) {
-  const entries = Object.keys(getTableColumns(table)).map((property) => [property, sql.placeholder(property)]);
-  return Object.fromEntries(entries) as { [Property in keyof Table["$inferSelect"]]: Placeholder };
+function placeholders(table: SQLiteTable): Readonly<Record<string, Placeholder>> {
+  const properties = Object.keys(getTableColumns(table));
+  return Object.fromEntries(properties.map((property): [string, Placeholder] => [property, sql.placeholder(property)]));
 }
 
 /** Every column set to the value that the conflicting insert brought. */
-export function excluded(table: SQLiteTable) {
+function excluded(table: SQLiteTable) {
   const columns = Object.entries(getTableColumns(table));
   return Object.fromEntries(
     columns.map(([property, { name }]): [string, SQL] => [property, sql`excluded.${sql.identifier(name)}`]),

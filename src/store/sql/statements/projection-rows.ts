@@ -1,0 +1,77 @@
+/** The prepared statements over the projections, and over the counts of repeated failures. */
+import type { Database } from "better-sqlite3";
+import { asc, getTableColumns } from "drizzle-orm";
+import type { PeerId, ResourceId } from "../../../base/ids.ts";
+import type { DesiredPeer } from "../../../events/types.ts";
+import type { ProjectionLookup, StatusChange } from "../../fold/project.ts";
+import type { PeerStatus } from "../../fold/status.ts";
+import { statusOf, statusRowOf } from "../../fold/status-row.ts";
+import { type Repetition, repetitionChecksum } from "../../model/repetition.ts";
+import { desiredPeer, openStream, peerStatusRow, repeatedFailures } from "../../schema/log.ts";
+import { deleter, equals, inserter, orm, prepareAll, reader, upserter } from "./statement.ts";
+
+const desiredPeerId = { peerId: desiredPeer.peerId };
+
+const statements = {
+  desiredByPeer: reader(orm.select().from(desiredPeer).where(equals(desiredPeer.peerId, "peerId")), getTableColumns(desiredPeer)),
+  peerByResource: reader(
+    orm.select(desiredPeerId).from(desiredPeer).where(equals(desiredPeer.resourceId, "resourceId")),
+    desiredPeerId,
+  ),
+  desiredPeers: reader(orm.select().from(desiredPeer).orderBy(asc(desiredPeer.peerId)), getTableColumns(desiredPeer)),
+  upsertDesired: upserter(desiredPeer, desiredPeer.peerId),
+
+  statusByPeer: reader(
+    orm.select().from(peerStatusRow).where(equals(peerStatusRow.peerId, "peerId")),
+    getTableColumns(peerStatusRow),
+  ),
+  statusRows: reader(orm.select().from(peerStatusRow).orderBy(asc(peerStatusRow.peerId)), getTableColumns(peerStatusRow)),
+  upsertStatusRow: upserter(peerStatusRow, peerStatusRow.peerId),
+  streamsByPeer: reader(
+    orm.select().from(openStream).where(equals(openStream.peerId, "peerId")).orderBy(asc(openStream.seq)),
+    getTableColumns(openStream),
+  ),
+  openStreams: reader(orm.select().from(openStream).orderBy(asc(openStream.seq)), getTableColumns(openStream)),
+  deleteStreams: deleter<{ peerId: PeerId }>(openStream, equals(openStream.peerId, "peerId")),
+  insertStream: inserter(openStream),
+
+  repetition: reader(
+    orm.select().from(repeatedFailures).where(equals(repeatedFailures.firstSeq, "firstSeq")),
+    getTableColumns(repeatedFailures),
+  ),
+  upsertRepetition: upserter(repeatedFailures, repeatedFailures.firstSeq),
+};
+
+export function projectionRows(database: Database) {
+  const prepared = prepareAll(statements, database);
+  const { upsertDesired, upsertStatusRow, deleteStreams, insertStream, upsertRepetition } = prepared;
+
+  return {
+    desiredPeers: (): DesiredPeer[] => prepared.desiredPeers.all(),
+    upsertDesired,
+    statuses: (): PeerStatus[] => {
+      const streams = Map.groupBy(prepared.openStreams.all(), ({ peerId }) => peerId);
+      return prepared.statusRows.all().map((row) => statusOf(row, streams.get(row.peerId) ?? []));
+    },
+    upsertStatus: ({ before, after }: StatusChange): void => {
+      upsertStatusRow(statusRowOf(after));
+      // A fold that leaves the streams alone hands them on as they are.
+      if (before?.openStreams === after.openStreams) return;
+      deleteStreams({ peerId: after.peerId });
+      for (const stream of after.openStreams) insertStream({ ...stream, peerId: after.peerId });
+    },
+    openStreams: () => prepared.openStreams.all(),
+    addRepetition: ({ firstSeq, count, lastAtMs }: Repetition): void => {
+      const row = { firstSeq, count: count + (prepared.repetition.get({ firstSeq })?.count ?? 0), lastAtMs };
+      upsertRepetition({ ...row, checksum: repetitionChecksum(row) });
+    },
+    lookup: {
+      peer: (peerId) => prepared.desiredByPeer.get({ peerId }),
+      peerOfResource: (resourceId: ResourceId) => prepared.peerByResource.get({ resourceId })?.peerId,
+      status: (peerId) => {
+        const row = prepared.statusByPeer.get({ peerId });
+        return row && statusOf(row, prepared.streamsByPeer.all({ peerId }));
+      },
+    } satisfies ProjectionLookup,
+  };
+}

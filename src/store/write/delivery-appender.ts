@@ -1,0 +1,68 @@
+/** Appends what the broker delivers, and how. Only ever called within a write transaction. */
+import type { DeliveryEvent } from "../../events/types.ts";
+import { type BrokerPosition, type Cursor, isSameStream } from "../model/cursor.ts";
+import type { LogEntry } from "../model/log-entry.ts";
+import type { Tables } from "../sql/statements/tables.ts";
+import { type Append, OBSERVED } from "./append.ts";
+import type { CommittedState } from "./committed-state.ts";
+import { CoreDedupe } from "./core-dedupe.ts";
+import { type IngestItem, receive } from "./receive.ts";
+
+export class DeliveryAppender {
+  readonly #rows: Tables;
+  readonly #committed: CommittedState;
+  readonly #append: Append;
+  readonly #coreDedupe = new CoreDedupe();
+  /** A broker stream that was set back gives sequences up to here once more. */
+  #reusedUpTo: number;
+
+  constructor(rows: Tables, committed: CommittedState, append: Append) {
+    this.#rows = rows;
+    this.#committed = committed;
+    this.#append = append;
+    this.#reusedUpTo = newestReused(rows.deliveries().map(({ event }) => event));
+  }
+
+  /** As Store.appendReceived. */
+  received(batch: readonly IngestItem[], position: BrokerPosition | undefined): (LogEntry | "duplicate")[] {
+    const { cursor } = this.#committed;
+    const before = position && cursor && isSameStream(position, cursor) ? cursor : undefined;
+    // What is behind all that ever came from this stream cannot be in the log: most messages need not be looked up.
+    let newest = before === undefined ? Number.POSITIVE_INFINITY : Math.max(before.sequence, this.#reusedUpTo);
+    const receiving = { rows: this.#rows, append: this.#append, coreDedupe: this.#coreDedupe };
+    const answers = batch.map((item) => {
+      if ("type" in item) return this.#append(item, deliveryOrigin(item));
+      const { streamSequence = 0 } = item;
+      const isNew = streamSequence > newest;
+      if (isNew) newest = streamSequence;
+      return receive(receiving, before, isNew, item);
+    });
+    if (position !== undefined && position.sequence > (before?.sequence ?? 0))
+      this.#setCursor({ ...position, firstSequence: before?.firstSequence ?? position.sequence });
+    return answers;
+  }
+
+  /** As Store.appendDelivery. */
+  delivery(events: readonly DeliveryEvent[], cursor: Cursor | undefined, lastSequence: number): LogEntry<DeliveryEvent>[] {
+    const delivery = this.#rows.delivery();
+    // What an earlier time of core NATS brought was matched when that ended: a row stands for one message.
+    if (cursor !== undefined && delivery?.event.reason === "at_most_once")
+      this.#coreDedupe.expect(this.#rows.receivedByCore(delivery.seq, Date.parse(cursor.created)), lastSequence);
+    const logged = events.map((event) => this.#append(event, deliveryOrigin(event)));
+    this.#reusedUpTo = Math.max(this.#reusedUpTo, newestReused(events));
+    if (cursor !== undefined) this.#setCursor(cursor);
+    return logged;
+  }
+
+  #setCursor(cursor: Cursor): void {
+    this.#rows.setCursor(cursor);
+    this.#committed.setCursor(cursor);
+  }
+}
+
+function newestReused(events: readonly DeliveryEvent[]): number {
+  const reused = events.filter((event) => event.type === "DeliveryGap" && event.reason === "reused");
+  return Math.max(0, ...reused.map(({ streamSequence }) => (streamSequence ?? 1) - 1));
+}
+
+const deliveryOrigin = ({ streamSequence }: DeliveryEvent) => ({ ...OBSERVED, streamSequence });

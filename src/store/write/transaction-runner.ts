@@ -1,0 +1,46 @@
+/** Runs what a store does in its database, and keeps the committed state and the head in step with it. */
+import type { Database } from "better-sqlite3";
+import { PartnerdError } from "../../base/errors.ts";
+import type { LogHead } from "../model/log-head.ts";
+import { storeFailure } from "../sql/failure.ts";
+import type { CommittedState } from "./committed-state.ts";
+
+/** Every method throws a PartnerdError that says what was being done; of a transaction that fails nothing is left. */
+export class TransactionRunner {
+  readonly #database: Database;
+  readonly #committed: CommittedState;
+  readonly #onHead: (head: LogHead) => void;
+  readonly #transaction;
+
+  /** `onHead` is called with the newest row of each transaction that appended any, once it is on the disk. */
+  constructor(database: Database, committed: CommittedState, onHead: (head: LogHead) => void) {
+    this.#database = database;
+    this.#committed = committed;
+    this.#onHead = onHead;
+    this.#transaction = database.transaction(<Result>(work: () => Result): Result => work());
+  }
+
+  /** `doing` completes "cannot …". */
+  run<Result>(doing: string, work: () => Result): Result {
+    if (!this.#database.open) throw new PartnerdError("database_failed", `cannot ${doing}: the store is closed`);
+    try {
+      const result = work();
+      const appended = this.#committed.commit();
+      if (appended !== undefined) this.#onHead(appended);
+      return result;
+    } catch (thrown) {
+      this.#committed.rollback();
+      throw storeFailure(`cannot ${doing}`, thrown);
+    }
+  }
+
+  /** All or nothing. Takes the write lock at once: a read that turns into a write fails where another program has written meanwhile. */
+  write<Result>(doing: string, work: () => Result): Result {
+    return this.run(doing, () => this.#transaction.immediate(work) as Result);
+  }
+
+  /** All that `work` reads is of one state of the database. */
+  read<Result>(doing: string, work: () => Result): Result {
+    return this.run(doing, () => this.#transaction(work) as Result);
+  }
+}
