@@ -2,6 +2,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { PeerView } from "../../src/http/api.ts";
 import type { DaemonProcess } from "./daemon-process.ts";
+import type { Bound } from "./pace/pace.ts";
 
 const LOOK_EVERY_MS = 50;
 
@@ -18,15 +19,14 @@ async function sight(daemon: DaemonProcess, peerId: string): Promise<Sighting> {
   return { wallMs: Date.now(), atMs: performance.now(), peer };
 }
 
-/** The first sighting of the peer for which `holds`, and how long it took. Fails at the deadline with what was seen last. */
+/** The first sighting of the peer for which `holds`, which fails at the deadline with what was seen last. */
 export async function whenPeer(
   daemon: DaemonProcess,
   peerId: string,
   what: string,
   holds: (peer: PeerView | undefined) => boolean,
-  deadlineMs: number,
-): Promise<Sighting & { readonly tookMs: number }> {
-  const startedMs = performance.now();
+  limit: number | Bound,
+): Promise<Sighting> {
   let last: PeerView | undefined;
   try {
     return await daemon.until(
@@ -34,11 +34,11 @@ export async function whenPeer(
       async () => {
         const sighting = await sight(daemon, peerId);
         last = sighting.peer;
-        if (holds(last)) return { ...sighting, tookMs: sighting.atMs - startedMs };
+        if (holds(last)) return sighting;
         await delay(LOOK_EVERY_MS);
         return undefined;
       },
-      deadlineMs,
+      limit,
     );
   } catch (error) {
     throw new Error(`last seen: ${JSON.stringify(last)}\n${String(error)}`, { cause: error });
