@@ -42,7 +42,13 @@ export default defineConfig({
         },
       },
       {
-        test: { name: "contract", include: ["test/contract/**/*.test.ts"], testTimeout: QUICK, hookTimeout: QUICK, isolate: false },
+        test: {
+          name: "contract",
+          include: ["test/contract/**/*.test.ts"],
+          testTimeout: QUICK,
+          hookTimeout: QUICK,
+          isolate: false,
+        },
       },
       {
         test: { name: "integration", include: ["test/integration/**/*.test.ts"], testTimeout: PROCESSES, hookTimeout: PROCESSES },

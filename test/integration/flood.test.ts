@@ -6,6 +6,7 @@ import { expect, test } from "vitest";
 import { DaemonProcess } from "../support/daemon-process.ts";
 import { databaseFaults } from "../support/database-check.ts";
 import { NatsServer } from "../support/nats-server.ts";
+import { startStopwatch } from "../support/pace/pace.ts";
 
 const MESSAGES = 200_000;
 const RESULTS = ["changed", "unchanged", "rejected", "dropped"] as const;
@@ -34,9 +35,9 @@ test(`${MESSAGES} messages as fast as they can be published`, { timeout: 180_000
   let [isOver, worstMs, mostResident, answers] = [false, 0, 0, 0];
   const watching = (async () => {
     while (!isOver) {
-      const askedMs = performance.now();
+      const stopwatch = startStopwatch();
       expect((await daemon.health("/livez")).status).toBe(200);
-      worstMs = Math.max(worstMs, performance.now() - askedMs);
+      worstMs = Math.max(worstMs, stopwatch.elapsedMs());
       mostResident = Math.max(mostResident, daemon.residentBytes);
       answers += 1;
       await delay(20);

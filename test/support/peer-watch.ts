@@ -7,16 +7,15 @@ import type { Bound } from "./pace/pace.ts";
 const LOOK_EVERY_MS = 50;
 
 export interface Sighting {
-  /** When the answer had arrived: wall ms, and ms of an arbitrary start. */
+  /** Wall ms at which the daemon was asked. */
   readonly wallMs: number;
-  readonly atMs: number;
   /** Undefined where the daemon knows nothing of the peer. */
   readonly peer: PeerView | undefined;
 }
 
 async function sight(daemon: DaemonProcess, peerId: string): Promise<Sighting> {
-  const peer = await daemon.peer(peerId);
-  return { wallMs: Date.now(), atMs: performance.now(), peer };
+  const wallMs = Date.now();
+  return { wallMs, peer: await daemon.peer(peerId) };
 }
 
 /** The first sighting of the peer for which `holds`, which fails at the deadline with what was seen last. */

@@ -31,7 +31,10 @@ export function readMachine(): MachineReading {
 
 /** Reads the text of /proc/stat. */
 export function parseStat(text: string): MachineReading {
-  const counters = (/^cpu +(.*)$/m.exec(text)?.[1] ?? "").split(" ").slice(0, STEAL + 1).map(Number);
+  const counters = (/^cpu +(.*)$/m.exec(text)?.[1] ?? "")
+    .split(" ")
+    .slice(0, STEAL + 1)
+    .map(Number);
   return {
     cores: text.match(/^cpu\d+ /gm)?.length ?? 1,
     runnable: Number(/^procs_running (\d+)$/m.exec(text)?.[1] ?? 0),
