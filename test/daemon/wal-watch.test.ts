@@ -57,7 +57,7 @@ describe("a reader that does not end", () => {
     expect(logger.lines.at(-1)).toMatchObject({ level: "info", message: "the write-ahead log is small again" });
     expect(statSync(temporary.path).size).toBeGreaterThan(40 * MIB);
     expect(seen.get()).toBe(rows);
-  }, 30_000);
+  });
 
   it("is no matter as long as little is written", () => {
     const logger = new RecordingLogger();

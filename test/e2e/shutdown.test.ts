@@ -3,6 +3,8 @@ import { existsSync, readFileSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { natsAnswers } from "../../src/nats/discover.ts";
+import { seededRandom } from "../../src/sim/random.ts";
+import { repetitions, seedsFrom } from "../support/campaign.ts";
 import { DaemonProcess } from "../support/daemon-process.ts";
 import { databaseFaults } from "../support/database-check.ts";
 import { NatsServer } from "../support/nats-server.ts";
@@ -116,7 +118,7 @@ describe("asked to end while something hangs", () => {
 });
 
 describe("killed at any moment", () => {
-  const ROUNDS = 10;
+  const ROUNDS = repetitions(3, 25);
   /** Some rounds end before the daemon hears anything, the others under load. */
   const LONGEST_LIFE_MS = 2_000;
 
@@ -137,15 +139,17 @@ describe("killed at any moment", () => {
       }
     })();
 
+    const [seed = 0] = seedsFrom(1, 1);
+    const instants = seededRandom(seed);
     const heads: number[] = [];
     for (let round = 0; round < ROUNDS; round++) {
       if (round > 0) await daemon.start("nothing");
       // Not a wait for anything: the moment of the crash is the chance that is tested.
-      const lifeMs = Math.random() * LONGEST_LIFE_MS;
+      const lifeMs = instants.next() * LONGEST_LIFE_MS;
       await delay(lifeMs);
       expect(await daemon.kill()).toEqual({ code: null, signal: "SIGKILL" });
       expect(existsSync(daemon.databaseFile)).toBe(true);
-      expect(databaseFaults(daemon), `after ${lifeMs} ms in round ${round}`).toEqual([]);
+      expect(databaseFaults(daemon), `after ${lifeMs} ms in round ${round} of seed ${seed}`).toEqual([]);
       heads.push(daemon.count("select coalesce(max(seq), 0) from event_log"));
     }
     ending.abort();

@@ -138,7 +138,7 @@ const storeOf = (nats: NatsServer) => join(nats.directory, "store");
 const withPassword = (password: string) =>
   `authorization { users: [{ user: u, password: "${password}" }, { user: admin, password: admin }] }`;
 
-describe.concurrent("reading goes on by itself after", { timeout: 120_000 }, () => {
+describe.concurrent("reading goes on by itself after", () => {
   test("nats-server was killed", async () => {
     await using scene = await Scene.begin();
     await scene.nats.kill();

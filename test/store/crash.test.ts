@@ -44,7 +44,7 @@ describe("a killed writer", () => {
       expect(store.closeDanglingSessions().length).toBeGreaterThan(0);
       before = store.head().seq;
     }
-  }, 30_000);
+  });
 });
 
 describe("a reader", () => {
