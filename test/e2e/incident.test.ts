@@ -129,7 +129,7 @@ beforeAll(async () => {
   const told = rowsOf(lyon.data, columns).flatMap((row) => Object.values(row));
   const addresses = told.flatMap((value) => /\/(?:tcp\/\d+)/.exec(String(value)) ?? []);
   secrets = [...new Set([...told, ...addresses, "127.0.0.1", "lyon", "nantes"].filter((value) => value !== null).map(String))];
-}, DEMO_MS + 60_000);
+});
 
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
 

@@ -3,16 +3,21 @@ import { existsSync, readFileSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { natsAnswers } from "../../src/nats/connection/discover.ts";
+import { seededRandom } from "../../src/sim/time/random.ts";
+import { repetitions, seedsFrom } from "../support/campaign.ts";
 import { DaemonProcess } from "../support/daemon-process.ts";
 import { databaseFaults } from "../support/database-check.ts";
 import { NatsServer } from "../support/nats-server.ts";
+import { bound, startStopwatch } from "../support/pace/pace.ts";
 import { type Participant, startParticipants } from "../support/participant.ts";
 import { peerIdOfSeed } from "../support/peer-ids.ts";
 import { hasInbound, hasNoStream, isEstablished, whenPeer } from "../support/peer-watch.ts";
 import { Publisher } from "../support/publisher.ts";
 
-/** DESIGN: what a native sidecar gets after SIGTERM. */
+/** A bound of DESIGN.md: Kubernetes may kill a native sidecar two seconds after SIGTERM. */
 const DRAIN_MS = 2_000;
+/** Another: no stream outlives its end by a second, at the other side neither. */
+const NOTICED_WITHIN = bound(1_000);
 
 describe("asked to end", () => {
   const owner = new AsyncDisposableStack();
@@ -35,13 +40,13 @@ describe("asked to end", () => {
 
   test.each(["SIGTERM", "SIGINT"] as const)("%s: it drains, and its partner notices at once", async (signal) => {
     await befriend();
-    const startedMs = performance.now();
+    const stopwatch = startStopwatch();
     a.daemon.send(signal);
     const [exit] = await Promise.all([
       a.daemon.exited,
-      whenPeer(b.daemon, a.peerId, "both streams are gone", hasNoStream, 1_000),
+      whenPeer(b.daemon, a.peerId, "both streams are gone", hasNoStream, NOTICED_WITHIN),
     ]);
-    expect(performance.now() - startedMs).toBeLessThan(DRAIN_MS);
+    expect(stopwatch.elapsedMs(), `${stopwatch}`).toBeLessThan(DRAIN_MS);
     expect(exit).toEqual({ code: 0, signal: null });
     expect(a.daemon.stderr).toBe("");
     expect(a.daemon.logLines().at(-1)).toMatchObject({ level: "info", msg: "ended" });
@@ -62,9 +67,9 @@ describe("asked to end", () => {
   test("a partner that does not answer cannot hold it up", async () => {
     await befriend();
     await b.daemon.freeze();
-    const startedMs = performance.now();
+    const stopwatch = startStopwatch();
     expect(await a.daemon.stop()).toEqual({ code: 0, signal: null });
-    expect(performance.now() - startedMs).toBeLessThan(DRAIN_MS);
+    expect(stopwatch.elapsedMs(), `${stopwatch}`).toBeLessThan(DRAIN_MS);
     b.daemon.thaw();
     await whenPeer(b.daemon, a.peerId, "the end is noticed", hasNoStream, 5_000);
     expect(a.daemon.sql("select close_reason from stream_sessions order by closed_seq desc limit 1")).toEqual([
@@ -86,9 +91,9 @@ describe("asked to end while something hangs", () => {
   }
 
   async function endingTakesMs(daemon: DaemonProcess): Promise<number> {
-    const startedMs = performance.now();
+    const stopwatch = startStopwatch();
     expect(await daemon.exited).toEqual({ code: 0, signal: null });
-    return performance.now() - startedMs;
+    return stopwatch.elapsedMs();
   }
 
   test("it still ends in good order and in time; a second signal ends it at once", async (context) => {
@@ -113,7 +118,7 @@ describe("asked to end while something hangs", () => {
 });
 
 describe("killed at any moment", () => {
-  const ROUNDS = 10;
+  const ROUNDS = repetitions(3, 25);
   /** Some rounds end before the daemon hears anything, the others under load. */
   const LONGEST_LIFE_MS = 2_000;
 
@@ -134,15 +139,17 @@ describe("killed at any moment", () => {
       }
     })();
 
+    const [seed = 0] = seedsFrom(1, 1);
+    const instants = seededRandom(seed);
     const heads: number[] = [];
     for (let round = 0; round < ROUNDS; round++) {
       if (round > 0) await daemon.start("nothing");
       // Not a wait for anything: the moment of the crash is the chance that is tested.
-      const lifeMs = Math.random() * LONGEST_LIFE_MS;
+      const lifeMs = instants.next() * LONGEST_LIFE_MS;
       await delay(lifeMs);
       expect(await daemon.kill()).toEqual({ code: null, signal: "SIGKILL" });
       expect(existsSync(daemon.databaseFile)).toBe(true);
-      expect(databaseFaults(daemon), `after ${lifeMs} ms in round ${round}`).toEqual([]);
+      expect(databaseFaults(daemon), `after ${lifeMs} ms in round ${round} of seed ${seed}`).toEqual([]);
       heads.push(daemon.count("select coalesce(max(seq), 0) from event_log"));
     }
     ending.abort();

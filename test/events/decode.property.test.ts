@@ -4,6 +4,7 @@ import { decodeMessage } from "../../src/events/decode.ts";
 import type { Decoded } from "../../src/events/decoded.ts";
 import { resolve } from "../../src/events/resolve.ts";
 import { DEFAULT_LIMITS, DEFAULT_VOCABULARY } from "../../src/events/vocabulary.ts";
+import { propertyRuns } from "../support/campaign.ts";
 import { DesiredState } from "../support/desired-state.ts";
 import { asDesired, CREATE, decodeJson, decodeText, envelope, REMOVE } from "../support/messages.ts";
 import { peerIdOfSeed } from "../support/peer-ids.ts";
@@ -77,7 +78,7 @@ test("decoding never throws on JSON, and what it accepts keeps the promises of i
   fc.assert(fc.property(fc.json(), subject, (text, on) => expectSane(decodeText(text, on))));
   fc.assert(
     fc.property(anyMessage, subject, (message, on) => expectSane(decodeJson(message, on))),
-    { numRuns: 500 },
+    propertyRuns(500, 20_000),
   );
 });
 
@@ -91,7 +92,7 @@ test("decoding never throws on a message with one byte changed", () => {
       changed[index] = byte;
       expectSane(decodeMessage({ subject: CREATE, bytes: changed }, DEFAULT_VOCABULARY, DEFAULT_LIMITS));
     }),
-    { numRuns: 500 },
+    propertyRuns(500, 20_000),
   );
 });
 

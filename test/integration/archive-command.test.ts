@@ -14,7 +14,7 @@ import { expectFailure, runCommand } from "../support/run-command.ts";
 
 const PUBLISHED = 40;
 
-describe.concurrent("beside a daemon that follows a stream", { timeout: 120_000 }, () => {
+describe.concurrent("beside a daemon that follows a stream", () => {
   test("old events move to a file, the daemon goes on, and what it hears again it knows", async () => {
     await using nats = await NatsServer.start({ jetStream: true });
     const client = await connect({ servers: nats.url });
@@ -72,7 +72,7 @@ describe.concurrent("beside a daemon that follows a stream", { timeout: 120_000 
   });
 });
 
-describe.concurrent("on a log at rest", { timeout: 60_000 }, () => {
+describe.concurrent("on a log at rest", () => {
   test("archive says what it would do, and what it did", async () => {
     using story = toldStory();
     story.store[Symbol.dispose]();

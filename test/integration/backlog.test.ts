@@ -5,11 +5,12 @@ import { Broker } from "../crash/broker.ts";
 import { inspectAll } from "../crash/inspect.ts";
 import { Mirror } from "../crash/mirror.ts";
 import { rawConnection } from "../store/support/temporary-store.ts";
+import { repetitions } from "../support/campaign.ts";
 import { DaemonProcess } from "../support/daemon-process.ts";
 import { CREATE, envelope, REMOVE } from "../support/messages.ts";
 import { peerIdOfSeed } from "../support/peer-ids.ts";
 
-const EVENTS = 10_000;
+const EVENTS = repetitions(2_000, 10_000);
 const PEERS = 100;
 /** Not the target: a busy machine gets its time. */
 const DEADLINE_MS = 60_000;

@@ -192,4 +192,4 @@ const onSmallDisks = () => {
 };
 
 if (mayMount) describe("a disk that is full", onSmallDisks);
-else test("a disk that is full, in a user namespace", { timeout: 180_000 }, inOwnNamespace);
+else test("a disk that is full, in a user namespace", inOwnNamespace);

@@ -37,7 +37,7 @@ const deliveries = (daemon: DaemonProcess) => daemon.sql("select delivery, first
 
 const resync = (daemon: DaemonProcess) => runCommand(["resync", "--http", new URL(daemon.httpUrl).host]);
 
-describe.concurrent("mode auto", { timeout: 60_000 }, () => {
+describe.concurrent("mode auto", () => {
   test("takes core NATS where the server has no JetStream, and says what that means", async () => {
     await using nats = await NatsServer.start();
     await using daemon = await daemonAt(nats);
@@ -91,7 +91,7 @@ describe.concurrent("mode auto", { timeout: 60_000 }, () => {
   });
 });
 
-describe.concurrent("mode jetstream", { timeout: 60_000 }, () => {
+describe.concurrent("mode jetstream", () => {
   test("waits for its stream, and says so", async () => {
     await using nats = await NatsServer.start({ jetStream: true });
     await using daemon = await daemonAt(nats, { mode: "jetstream" }, "started");
@@ -109,7 +109,7 @@ describe.concurrent("mode jetstream", { timeout: 60_000 }, () => {
   });
 });
 
-describe.concurrent("mode core", { timeout: 60_000 }, () => {
+describe.concurrent("mode core", () => {
   test("leaves the stream alone, and the span is on record when the mode changes back", async () => {
     await using nats = await NatsServer.start({ jetStream: true });
     await setUpAt(nats);
@@ -127,7 +127,7 @@ describe.concurrent("mode core", { timeout: 60_000 }, () => {
   });
 });
 
-describe.concurrent("resync", { timeout: 60_000 }, () => {
+describe.concurrent("resync", () => {
   test("finds what the log lacks, appends nothing twice, and lets no old message undo a newer one", async () => {
     await using nats = await NatsServer.start({ jetStream: true });
     await setUpAt(nats);

@@ -3,11 +3,14 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
 import { expect, test } from "vitest";
+import { isCampaign, repetitions } from "../support/campaign.ts";
 import { DaemonProcess } from "../support/daemon-process.ts";
 import { databaseFaults } from "../support/database-check.ts";
 import { NatsServer } from "../support/nats-server.ts";
+import { startStopwatch } from "../support/pace/pace.ts";
 
-const MESSAGES = 200_000;
+/** All that a campaign sends would not fit into the memory that the daemon may take. */
+const MESSAGES = repetitions(40_000, 200_000);
 const RESULTS = ["changed", "unchanged", "rejected", "dropped"] as const;
 
 /** A process of its own, so that it competes with the daemon and not with those who look at it. */
@@ -27,16 +30,16 @@ async function flood(url: string): Promise<void> {
   expect(await once(child, "exit")).toEqual([0, null]);
 }
 
-test(`${MESSAGES} messages as fast as they can be published`, { timeout: 180_000 }, async () => {
+test(`${MESSAGES} messages as fast as they can be published`, async () => {
   await using nats = await NatsServer.start();
   await using daemon = await DaemonProcess.start({ config: { nats: { url: nats.url, mode: "core" }, log: { level: "error" } } });
   const residentBefore = daemon.residentBytes;
   let [isOver, worstMs, mostResident, answers] = [false, 0, 0, 0];
   const watching = (async () => {
     while (!isOver) {
-      const askedMs = performance.now();
+      const stopwatch = startStopwatch();
       expect((await daemon.health("/livez")).status).toBe(200);
-      worstMs = Math.max(worstMs, performance.now() - askedMs);
+      worstMs = Math.max(worstMs, stopwatch.elapsedMs());
       mostResident = Math.max(mostResident, daemon.residentBytes);
       answers += 1;
       await delay(20);
@@ -67,8 +70,7 @@ test(`${MESSAGES} messages as fast as they can be published`, { timeout: 180_000
       `${megabytes(residentBefore)} MiB before, ${megabytes(mostResident)} MiB at most; ${JSON.stringify(counts)}\n`,
   );
   expect(worstMs).toBeLessThan(2_000);
-  // All of them together are more than this.
-  expect(mostResident - residentBefore).toBeLessThan(250 * 1_048_576);
+  if (isCampaign) expect(mostResident - residentBefore).toBeLessThan(250 * 1_048_576);
   const { dropped = 0, rejected } = counts;
   expect(daemon.count("select count(*) from event_log where subject is not null")).toBe(rejected);
   const message = (await daemon.health("/readyz")).body.checks.find(({ name }) => name === "nats")?.message;

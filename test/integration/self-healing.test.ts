@@ -10,12 +10,14 @@ import { setUp } from "../../src/nats/setup/setup.ts";
 import { type ConfigFile, DaemonProcess } from "../support/daemon-process.ts";
 import { CREATE, REMOVE } from "../support/messages.ts";
 import { NatsServer } from "../support/nats-server.ts";
+import { bound } from "../support/pace/pace.ts";
 import { runCommand } from "../support/run-command.ts";
 import { startTcpProxy } from "../support/tcp-proxy.ts";
 
 const STREAM = "OC_RESOURCES";
 const CONSUMER = "oc-partnerd";
-const RECOVERS_WITHIN_MS = 10_000;
+/** What OPERATING.md promises. */
+const RECOVERS_WITHIN = bound(10_000);
 /** Well past every deadline of ours, so that the fault is noticed and not just sat out. */
 const FAULT_LASTS_MS = 12_000;
 
@@ -61,10 +63,10 @@ class Scene implements AsyncDisposable {
   }
 
   /** Waits until the newest message is in the log. */
-  async hasRead(what: string, deadlineMs = RECOVERS_WITHIN_MS): Promise<void> {
+  async hasRead(what: string, limit = RECOVERS_WITHIN): Promise<void> {
     const newest = `message ${this.#published}`;
     const isThere = () => this.daemon.count("select count(*) from event_log where cast(payload as text) = ?", newest) > 0;
-    await this.daemon.until(`${what}: ${newest} is in the log`, isThere, deadlineMs);
+    await this.daemon.until(`${what}: ${newest} is in the log`, isThere, limit);
   }
 
   /** The broker is well from now on: how long until what is published now is in the log. Then nothing may be missing, or there twice. */
@@ -136,7 +138,7 @@ const storeOf = (nats: NatsServer) => join(nats.directory, "store");
 const withPassword = (password: string) =>
   `authorization { users: [{ user: u, password: "${password}" }, { user: admin, password: admin }] }`;
 
-describe.concurrent("reading goes on by itself after", { timeout: 120_000 }, () => {
+describe.concurrent("reading goes on by itself after", () => {
   test("nats-server was killed", async () => {
     await using scene = await Scene.begin();
     await scene.nats.kill();
@@ -177,14 +179,13 @@ describe.concurrent("reading goes on by itself after", { timeout: 120_000 }, () 
 
   test("the server closed the connection because the credentials changed", async () => {
     await using scene = await Scene.begin({ config: withPassword("p"), nats: { user: "u", password: "p" } });
-    scene.nats.configure(withPassword("another"));
-    scene.nats.reload();
+    await scene.nats.reconfigure(withPassword("another"));
     await scene.daemon.until("the refusal is told", async () => {
       const { body } = await scene.daemon.health("/readyz");
       return body.checks.some(({ name, message }) => name === "nats" && message.includes("refused the credentials"));
     });
-    scene.nats.configure(withPassword("p"));
-    scene.nats.reload();
+    // While it reads its configuration, nats-server may refuse any user: all of them are gone for a moment.
+    await scene.nats.reconfigure(withPassword("p"));
     await scene.recovers("connection closed on changed credentials, which are then accepted again");
     expect(scene.gaps()).toEqual([]);
   });
@@ -239,8 +240,8 @@ describe.concurrent("reading goes on by itself after", { timeout: 120_000 }, () 
     // The server believes in the connection before, and in what was asked for on it, for minutes.
     forget();
     const isReady = async () => (await scene.daemon.health("/readyz")).status === 200;
-    await scene.daemon.until("it has noticed", async () => !(await isReady()), RECOVERS_WITHIN_MS);
-    await scene.daemon.until("it is ready", isReady, RECOVERS_WITHIN_MS);
+    await scene.daemon.until("it has noticed", async () => !(await isReady()), RECOVERS_WITHIN);
+    await scene.daemon.until("it is ready", isReady, RECOVERS_WITHIN);
     await scene.recovers("connection half open: counted from when there was a new one");
   });
 

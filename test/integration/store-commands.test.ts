@@ -71,7 +71,7 @@ function damage(file: string, daemon: DaemonProcess): void {
   closeSync(descriptor);
 }
 
-describe.concurrent("beside a daemon that runs", { timeout: 120_000 }, () => {
+describe.concurrent("beside a daemon that runs", () => {
   test("check is sound, and the head is the same in the log lines, the metrics, on NATS and for check", async () => {
     await using site = await startSite();
     const { daemon, client } = site;
@@ -129,7 +129,7 @@ describe.concurrent("beside a daemon that runs", { timeout: 120_000 }, () => {
   });
 });
 
-describe.concurrent("after something went wrong", { timeout: 120_000 }, () => {
+describe.concurrent("after something went wrong", () => {
   test("a log whose end was lost is refused, and a backup with what the stream still holds makes it whole", async () => {
     await using site = await startSite();
     const { daemon } = site;
@@ -200,7 +200,7 @@ describe.concurrent("after something went wrong", { timeout: 120_000 }, () => {
   });
 });
 
-describe("while it runs", { timeout: 120_000 }, () => {
+describe("while it runs", () => {
   test("a page is damaged: it lives, says why it is not ready, and its streams stay", async () => {
     await using site = await startSite();
     const { daemon, publisher } = site;

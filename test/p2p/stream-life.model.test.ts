@@ -4,6 +4,7 @@ import { expect, test } from "vitest";
 import type { ErrorCode } from "../../src/base/errors.ts";
 import type { Address, PeerId } from "../../src/base/ids.ts";
 import type { Standing } from "../../src/events/types.ts";
+import { propertyRuns } from "../support/campaign.ts";
 import { commandsComparedBy } from "../support/model-command.ts";
 import { desiredPeer } from "../support/peers.ts";
 import type { LifeModel } from "./stream-life-model.ts";
@@ -148,7 +149,7 @@ async function live(seed: number, resync: boolean, commands: Iterable<fc.AsyncCo
   expect(world.clock.pendingTimers).toBe(0);
 }
 
-test("streams live as documented, whatever happens", { timeout: 30_000 }, async () => {
+test("streams live as documented, whatever happens", async () => {
   const all = [
     desire,
     desire,
@@ -168,6 +169,6 @@ test("streams live as documented, whatever happens", { timeout: 30_000 }, async 
     stall,
   ];
   const commands = fc.commands(all, { maxCommands: 60, size: "max" });
-  await fc.assert(fc.asyncProperty(fc.nat(), fc.boolean(), commands, live), { numRuns: 400 });
+  await fc.assert(fc.asyncProperty(fc.nat(), fc.boolean(), commands, live), propertyRuns(400, 20_000));
   expect([...arrows].sort(), "every arrow was taken").toEqual(expect.arrayContaining([...ARROWS]));
 });

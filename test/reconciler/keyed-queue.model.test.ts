@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { KeyedQueue } from "../../src/reconciler/keyed-queue.ts";
 import { settled, VirtualClock } from "../../src/sim/time/virtual-clock.ts";
+import { propertyRuns } from "../support/campaign.ts";
 import { commandsComparedBy } from "../support/model-command.ts";
 
 const KEYS = ["a", "b", "c", "d"] as const;
@@ -205,10 +206,10 @@ async function drain(model: Model, real: Real): Promise<void> {
 
 test("does as the model does: one run per key at a time, the earlier time wins, a wake during work runs once afterwards", async () => {
   const commands = fc.commands(LIVELY, { maxCommands: 60, size: "max" });
-  await fc.assert(fc.asyncProperty(commands, follow), { numRuns: 300 });
+  await fc.assert(fc.asyncProperty(commands, follow), propertyRuns(300, 10_000));
 });
 
 test("does as the model does when it is disposed of: nothing runs any more", async () => {
   const commands = fc.commands([...LIVELY, dispose, disposeAtWork], { maxCommands: 40, size: "max" });
-  await fc.assert(fc.asyncProperty(commands, follow), { numRuns: 200 });
+  await fc.assert(fc.asyncProperty(commands, follow), propertyRuns(200, 5_000));
 });

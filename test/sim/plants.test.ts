@@ -47,6 +47,8 @@ describe("a plant", () => {
 });
 
 describe("the loader", () => {
+  const HANGS_AFTER_MS = 60_000;
+
   /** Runs `script` as a module beside the files; it has loadWith, root and plant. */
   function run(script: string, files: Readonly<Record<string, string>> = FILES) {
     const directory = mkdtempSync(join(tmpdir(), "oc-partnerd-plants-"));
@@ -60,7 +62,7 @@ describe("the loader", () => {
       writeFileSync(join(directory, "script.mjs"), `${prelude}\n${script}`);
       const { stdout, stderr } = spawnSync(process.execPath, [join(directory, "script.mjs")], {
         encoding: "utf8",
-        timeout: 8_000,
+        timeout: HANGS_AFTER_MS,
       });
       return { stdout, stderr };
     } finally {

@@ -15,12 +15,14 @@ import type { configSchema } from "../../src/config/schema.ts";
 import { freePorts } from "../../src/demo/ports.ts";
 import type { HealthView, PeerDetailView, PeerView, SelfView } from "../../src/views/api.ts";
 import { rawConnection } from "../store/support/temporary-store.ts";
+import { type Bound, startDeadline } from "./pace/pace.ts";
 import { until } from "./until.ts";
 
 export const LAUNCHER = fileURLToPath(new URL("../../bin/oc-partnerd", import.meta.url));
 
 /** Enough for several starting at once on two cores. */
 const START_TIMEOUT_MS = 30_000;
+const ANSWER_TIMEOUT_MS = 5_000;
 const TAIL_LINES = 25;
 
 export type ConfigFile = z.input<typeof configSchema>;
@@ -185,8 +187,9 @@ export class DaemonProcess implements AsyncDisposable {
     return line === undefined ? undefined : Number(line.slice(series.length + 1));
   }
 
-  fetch(path: string): Promise<Response> {
-    return fetch(this.httpUrl + path, { signal: AbortSignal.timeout(5_000) });
+  async fetch(path: string): Promise<Response> {
+    using limit = startDeadline(ANSWER_TIMEOUT_MS, `${path} did not answer`);
+    return await fetch(this.httpUrl + path, { signal: limit.signal });
   }
 
   // What it wrote.
@@ -221,10 +224,10 @@ export class DaemonProcess implements AsyncDisposable {
   async until<Result>(
     what: string,
     look: () => Result | undefined | false | Promise<Result | undefined | false>,
-    deadlineMs?: number,
+    limit?: number | Bound,
   ): Promise<Result> {
     try {
-      return await until(`${this.name}: ${what}`, look, deadlineMs);
+      return await until(`${this.name}: ${what}`, look, limit);
     } catch (error) {
       throw new Error(`${String(error)}\n${this.#tail()}`, { cause: error });
     }

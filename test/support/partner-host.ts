@@ -1,7 +1,7 @@
 /** A real libp2p host on loopback with the partner protocols on it, and what it reported. */
 import { generateKeyPairFromSeed } from "@libp2p/crypto/keys";
 import { peerIdFromPrivateKey } from "@libp2p/peer-id";
-import { deadline, systemClock, systemRandom } from "../../src/base/clock.ts";
+import { systemClock, systemRandom } from "../../src/base/clock.ts";
 import { PartnerdError } from "../../src/base/errors.ts";
 import type { Address, PeerId } from "../../src/base/ids.ts";
 import { didOf } from "../../src/base/ids.ts";
@@ -13,6 +13,7 @@ import type { Libp2pPartnerStreams, PartnerStreamsComponents } from "../../src/p
 import { createPartnerStreams } from "../../src/p2p/partner-streams.ts";
 import type { StreamObserver } from "../../src/p2p/registry/registry.ts";
 import type { Verdict } from "../../src/reconciler/ports.ts";
+import { startDeadline } from "./pace/pace.ts";
 import { until } from "./until.ts";
 
 export interface TestNode extends AsyncDisposable {
@@ -107,7 +108,7 @@ export const loopbackAddress = (port: number, peerId: PeerId): Address => `/ip4/
 
 /** A signal as the reconciler makes them; the timer never keeps the process alive. */
 export const timeoutSignal = (durationMs: number): AbortSignal =>
-  deadline(systemClock, durationMs, () => new PartnerdError("timeout", `nothing within ${durationMs} ms`)).signal;
+  startDeadline(durationMs, () => new PartnerdError("timeout", `nothing within ${durationMs} ms`)).signal;
 
 /** Waits for a condition without an event of its own. */
 export async function eventually(condition: () => boolean): Promise<void> {

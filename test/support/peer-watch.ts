@@ -2,31 +2,30 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { PeerView } from "../../src/views/api.ts";
 import type { DaemonProcess } from "./daemon-process.ts";
+import type { Bound } from "./pace/pace.ts";
 
 const LOOK_EVERY_MS = 50;
 
 export interface Sighting {
-  /** When the answer had arrived: wall ms, and ms of an arbitrary start. */
+  /** Wall ms at which the daemon was asked. */
   readonly wallMs: number;
-  readonly atMs: number;
   /** Undefined where the daemon knows nothing of the peer. */
   readonly peer: PeerView | undefined;
 }
 
 async function sight(daemon: DaemonProcess, peerId: string): Promise<Sighting> {
-  const peer = await daemon.peer(peerId);
-  return { wallMs: Date.now(), atMs: performance.now(), peer };
+  const wallMs = Date.now();
+  return { wallMs, peer: await daemon.peer(peerId) };
 }
 
-/** The first sighting of the peer for which `holds`, and how long it took. Fails at the deadline with what was seen last. */
+/** The first sighting of the peer for which `holds`, which fails at the deadline with what was seen last. */
 export async function whenPeer(
   daemon: DaemonProcess,
   peerId: string,
   what: string,
   holds: (peer: PeerView | undefined) => boolean,
-  deadlineMs: number,
-): Promise<Sighting & { readonly tookMs: number }> {
-  const startedMs = performance.now();
+  limit: number | Bound,
+): Promise<Sighting> {
   let last: PeerView | undefined;
   try {
     return await daemon.until(
@@ -34,11 +33,11 @@ export async function whenPeer(
       async () => {
         const sighting = await sight(daemon, peerId);
         last = sighting.peer;
-        if (holds(last)) return { ...sighting, tookMs: sighting.atMs - startedMs };
+        if (holds(last)) return sighting;
         await delay(LOOK_EVERY_MS);
         return undefined;
       },
-      deadlineMs,
+      limit,
     );
   } catch (error) {
     throw new Error(`last seen: ${JSON.stringify(last)}\n${String(error)}`, { cause: error });

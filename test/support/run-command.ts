@@ -3,6 +3,7 @@ import { spawn } from "node:child_process";
 import { tmpdir } from "node:os";
 import { expect } from "vitest";
 import { cleanEnv, LAUNCHER } from "./daemon-process.ts";
+import { startDeadline } from "./pace/pace.ts";
 
 /** Some commands should fail instead of running: this ends them should they not. */
 const TIMEOUT_MS = 45_000;
@@ -20,12 +21,16 @@ interface CommandOptions {
   readonly cwd?: string;
 }
 
-export function runCommand(args: readonly string[], { env = {}, cwd = tmpdir() }: CommandOptions = {}): Promise<CommandResult> {
+export async function runCommand(
+  args: readonly string[],
+  { env = {}, cwd = tmpdir() }: CommandOptions = {},
+): Promise<CommandResult> {
+  using limit = startDeadline(TIMEOUT_MS, `oc-partnerd ${args.join(" ")} did not end`);
   const child = spawn(LAUNCHER, args, {
     cwd,
     env: { ...cleanEnv(), ...env },
     stdio: ["ignore", "pipe", "pipe"],
-    timeout: TIMEOUT_MS,
+    signal: limit.signal,
     killSignal: "SIGKILL",
   });
   const output = { stdout: "", stderr: "" };
@@ -34,8 +39,8 @@ export function runCommand(args: readonly string[], { env = {}, cwd = tmpdir() }
       output[name] += chunk;
     });
   }
-  return new Promise((resolve, reject) => {
-    child.once("error", reject);
+  return await new Promise((resolve, reject) => {
+    child.once("error", (error) => reject(limit.signal.aborted ? (limit.signal.reason as Error) : error));
     child.once("close", (code, signal) => resolve({ code, signal, ...output }));
   });
 }

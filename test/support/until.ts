@@ -1,19 +1,27 @@
-/** Waits for what no event tells: looks every few milliseconds until it is there, and fails at the deadline saying what was missing. */
+/** Waits for what no event tells: looks again and again until it is there, and fails at the deadline saying what was missing. */
 import { setTimeout as delay } from "node:timers/promises";
+import { type Bound, paceMs, startStopwatch } from "./pace/pace.ts";
 
+/** Looking is work for the machine too: the longer it takes already, the less often. */
 const LOOK_EVERY_MS = 5;
+const LOOK_AT_LEAST_EVERY_MS = 50;
+const SHARE_OF_WAIT = 0.02;
 
-/** The first result of `look` that is neither undefined nor false. */
+const DEADLINE_MS = 10_000;
+
+/** The first result of `look` that is neither undefined nor false. The deadline is in machine time (pace/pace.ts), and the last look comes after it. */
 export async function until<Result>(
   what: string,
   look: () => Result | undefined | false | Promise<Result | undefined | false>,
-  deadlineMs = 10_000,
+  limit: number | Bound = DEADLINE_MS,
 ): Promise<Result> {
-  const startedMs = performance.now();
+  const limitMs = paceMs(limit);
+  const stopwatch = startStopwatch();
   for (;;) {
+    const elapsedMs = stopwatch.elapsedMs();
     const result = await look();
     if (result !== undefined && result !== false) return result;
-    if (performance.now() - startedMs > deadlineMs) throw new Error(`not within ${deadlineMs} ms: ${what}`);
-    await delay(LOOK_EVERY_MS);
+    if (elapsedMs > limitMs) throw new Error(`not within ${Math.round(limitMs)} ms: ${what} (${stopwatch})`);
+    await delay(Math.min(LOOK_AT_LEAST_EVERY_MS, Math.max(LOOK_EVERY_MS, elapsedMs * SHARE_OF_WAIT)));
   }
 }

@@ -8,6 +8,7 @@ import { createNode, startNode, stopNode } from "../../../src/p2p/host/node.ts";
 import { parseSwarmKey } from "../../../src/p2p/host/swarm-key.ts";
 import type { AdmissionPolicy } from "../../../src/p2p/registry/admission-policy.ts";
 import { VirtualClock } from "../../../src/sim/time/virtual-clock.ts";
+import { startDeadline } from "../../support/pace/pace.ts";
 import { eventually } from "../../support/partner-host.ts";
 
 const ANY_PORT = "/ip4/127.0.0.1/tcp/0";
@@ -57,8 +58,8 @@ describe("a node", () => {
     const stranger = await start([ANY_PORT], swarmKey("0b"));
     const nobody = await start();
     expect((await friend.dial(addressOf(inside))).status).toBe("open");
-    await expect(stranger.dial(addressOf(inside), { signal: AbortSignal.timeout(500) })).rejects.toThrow();
-    await expect(nobody.dial(addressOf(inside), { signal: AbortSignal.timeout(500) })).rejects.toThrow();
+    await expect(stranger.dial(addressOf(inside), { signal: startDeadline(500, "no connection").signal })).rejects.toThrow();
+    await expect(nobody.dial(addressOf(inside), { signal: startDeadline(500, "no connection").signal })).rejects.toThrow();
   });
 
   it("lets many peers from one address connect at once", async () => {

@@ -14,6 +14,7 @@ import { LeaseClock } from "../../../src/p2p/registry/lease-clock.ts";
 import { type AbortableStream, type StreamKey, StreamRegistry } from "../../../src/p2p/registry/registry.ts";
 import { seededRandom } from "../../../src/sim/time/random.ts";
 import { VirtualClock } from "../../../src/sim/time/virtual-clock.ts";
+import { propertyRuns } from "../../support/campaign.ts";
 import { commandsComparedBy } from "../../support/model-command.ts";
 
 const PROTOCOLS = ["/one", "/other"] as const;
@@ -225,7 +226,7 @@ test("does as the model does: opened and closed in turn, each aborted once, and 
       real.leaseClock[Symbol.dispose]();
       expect(real.clock.pendingTimers).toBe(0);
     }),
-    { numRuns: 200 },
+    propertyRuns(200, 5_000),
   );
 });
 

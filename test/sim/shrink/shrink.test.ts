@@ -5,6 +5,7 @@ import { formatFixture, parseFixture } from "../../../src/fixture/format/parse.t
 import type { Fixture, FixtureLine } from "../../../src/fixture/format/schema.ts";
 import { minimalPart, type ShrinkProgress, shrink } from "../../../src/sim/shrink/shrink.ts";
 import { anyFixture } from "../../fixture/arbitrary.ts";
+import { propertyRuns } from "../../support/campaign.ts";
 
 function fixture(...lines: readonly object[]): Fixture {
   const header = { fixture: "oc-partnerd", version: 1 };
@@ -186,7 +187,7 @@ describe("shrinking", () => {
           expect(await fails({ header: smallest.header, lines: smallest.lines.toSpliced(left, 1) })).toBe(false);
         }
       }),
-      { numRuns: 50 },
+      propertyRuns(15, 500),
     );
   });
 

@@ -8,6 +8,7 @@ import { readVerified } from "../../../src/store/archive/file/verify-archive.ts"
 import { projectionsOf } from "../../../src/store/fold/archived-state.ts";
 import { FROM_ZERO } from "../../../src/store/fold/replay.ts";
 import { CHAIN_START } from "../../../src/store/model/chain.ts";
+import { repetitions } from "../../support/campaign.ts";
 import { until } from "../../support/until.ts";
 import { appendMany, archiveBefore, filesIn, findingsIn, Twin } from "../support/archiving.ts";
 import { append, desired } from "../support/events.ts";
@@ -39,7 +40,7 @@ describe("an archive run that is killed", () => {
     { when: "between the file and the anchor", step: "written", rows: 0, stays: ROWS, anchors: 0, files: [FILE] },
     { when: "between the anchor and the first row", step: "anchored", rows: 0, stays: ROWS + 1, anchors: 1, files: [FILE] },
     { when: "while it deletes rows", step: "removing", rows: 2_000, stays: ROWS + 1 - 2_000, anchors: 1, files: [FILE] },
-  ])("$when leaves a sound log, and the next run ends it", { timeout: 60_000 }, async ({ step, rows, stays, anchors, files }) => {
+  ])("$when leaves a sound log, and the next run ends it", async ({ step, rows, stays, anchors, files }) => {
     using temporary = new TemporaryStore();
     appendMany(temporary.store, ROWS);
     const [before] = temporary.read("select group_concat(peer_id || relation || name || desired_seq) as peers from desired_peer");
@@ -66,7 +67,7 @@ describe("an archive run that is killed", () => {
     ]);
   });
 
-  it("leaves rows that the next start deletes", { timeout: 60_000 }, async () => {
+  it("leaves rows that the next start deletes", async () => {
     using temporary = new TemporaryStore();
     appendMany(temporary.store, ROWS);
     temporary.store[Symbol.dispose]();
@@ -78,9 +79,7 @@ describe("an archive run that is killed", () => {
     expect(findingsIn(temporary.directory)).toEqual([]);
   });
 
-  it("can be undone by nobody who only reads: a copy made in between is a sound log of its own", {
-    timeout: 60_000,
-  }, async () => {
+  it("can be undone by nobody who only reads: a copy made in between is a sound log of its own", async () => {
     using temporary = new TemporaryStore();
     appendMany(temporary.store, ROWS);
     temporary.store[Symbol.dispose]();
@@ -92,7 +91,7 @@ describe("an archive run that is killed", () => {
 });
 
 describe("archiving beside a daemon that writes", () => {
-  it("loses no event of either, run after run", { timeout: 90_000 }, async () => {
+  it("loses no event of either, run after run", async () => {
     using temporary = new TemporaryStore();
     temporary.store[Symbol.dispose]();
     const writer = spawn(process.execPath, [join(import.meta.dirname, "../support/append-forever.ts"), temporary.directory], {
@@ -105,10 +104,10 @@ describe("archiving beside a daemon that writes", () => {
     });
     const files: string[] = [];
     try {
-      for (let run = 1; run <= 3; run++) {
+      for (let run = 1; run <= repetitions(2, 8); run++) {
         // It writes without a pause, as no daemon does: what is moved has to be little, or both take for ever.
         const before = 700 * run;
-        await until(`seq ${before}`, () => said > before, 30_000);
+        await until(`seq ${before}`, () => said > before, 60_000);
         const { path, anchor } = await archiveBefore(temporary.directory, before);
         files.push(path);
         expect(said).toBeGreaterThanOrEqual(anchor.lastSeq);

@@ -4,6 +4,7 @@ import { describe, expect, it } from "vitest";
 import { liveRandomStory } from "../../../bench/random-story.ts";
 import { seededRandom } from "../../../src/sim/time/random.ts";
 import { followedMessage } from "../../../src/store/model/derived-cursor.ts";
+import { propertyRuns } from "../../support/campaign.ts";
 import { archiveBefore, findingsIn, Twin } from "../support/archiving.ts";
 import { append, received, rejected } from "../support/events.ts";
 import { appendLongLog, STREAM } from "../support/long-log.ts";
@@ -33,7 +34,7 @@ function expectAlike(archived: Twin, whole: Twin, lastSeq: number): void {
 const cuts = fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { minLength: 1, maxLength: 3 });
 
 describe("an archived log and one that is whole", () => {
-  it("say the same and go on alike, after any story of a stream", { timeout: 120_000 }, async () => {
+  it("say the same and go on alike, after any story of a stream", async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.integer({ min: 1, max: 40 }),
@@ -60,11 +61,11 @@ describe("an archived log and one that is whole", () => {
           expect(findingsIn(archived.directory)).toEqual([]);
         },
       ),
-      { numRuns: 12 },
+      propertyRuns(4, 60),
     );
   });
 
-  it("say the same after a long story of many partners", { timeout: 60_000 }, async () => {
+  it("say the same after a long story of many partners", async () => {
     using temporary = new TemporaryStore();
     liveRandomStory(temporary, seededRandom(5), { partners: 20, events: 900 });
     temporary.store[Symbol.dispose]();

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { seededRandom } from "../../../src/sim/time/random.ts";
 import { type CheckReport, checkDatabase } from "../../../src/store/check/check.ts";
 import { sentenceOf } from "../../../src/store/model/finding.ts";
+import { repetitions, seedsFrom } from "../../support/campaign.ts";
 import {
   type Corrupt,
   cutTail,
@@ -64,7 +65,15 @@ function expectFound(from: string, seeds: readonly number[], corrupt: Corrupt): 
   }
 }
 
-const seeds = (count: number, first: number) => Array.from({ length: count }, (_, index) => first + index);
+/** All two hundred in `npm run campaign -- corruption`; in `npm test` some of each kind. */
+const [FLIPPED, EDITED_ROWS, DELETED, CUT, CUT_WAL, FLIPPED_WAL] = [
+  repetitions(3, 25),
+  repetitions(5, 40),
+  repetitions(3, 20),
+  repetitions(3, 20),
+  repetitions(2, 10),
+  repetitions(2, 10),
+];
 
 describe("a log of every kind of row", () => {
   it("is sound as it was left, by a daemon that ended and by one that was killed", () => {
@@ -79,17 +88,16 @@ describe("a log of every kind of row", () => {
 });
 
 describe("check finds, and names the place of,", () => {
-  it.each([0, 1, 2, 3])(
-    "a byte that was flipped (25 seeds, part %d)",
-    (part) => expectFound(closed, seeds(25, 1_000 + 25 * part), flipByte),
-    20_000,
+  it.each([0, 1, 2, 3])(`a byte that was flipped (${FLIPPED} seeds, part %d)`, (part) =>
+    expectFound(closed, seedsFrom(1_000 + FLIPPED * part, FLIPPED), flipByte),
   );
-  it("a row that was edited by SQL (40 seeds)", () => expectFound(closed, seeds(40, 2_000), editRow), 20_000);
-  it("a row that was deleted by SQL (20 seeds)", () => expectFound(closed, seeds(20, 3_000), deleteRow), 20_000);
-  it("a tail that was cut off, all else made to fit (20 seeds)", () => expectFound(closed, seeds(20, 4_000), cutTail), 20_000);
-  it("a write-ahead log that was cut short (10 seeds)", () => expectFound(killed, seeds(10, 5_000), truncateWal(lastSeq.killed)));
-  it("a write-ahead log in which a byte was flipped (10 seeds)", () =>
-    expectFound(killed, seeds(10, 6_000), flipWalByte(lastSeq.killed)));
+  it(`a row that was edited by SQL (${EDITED_ROWS} seeds)`, () => expectFound(closed, seedsFrom(2_000, EDITED_ROWS), editRow));
+  it(`a row that was deleted by SQL (${DELETED} seeds)`, () => expectFound(closed, seedsFrom(3_000, DELETED), deleteRow));
+  it(`a tail that was cut off, all else made to fit (${CUT} seeds)`, () => expectFound(closed, seedsFrom(4_000, CUT), cutTail));
+  it(`a write-ahead log that was cut short (${CUT_WAL} seeds)`, () =>
+    expectFound(killed, seedsFrom(5_000, CUT_WAL), truncateWal(lastSeq.killed)));
+  it(`a write-ahead log in which a byte was flipped (${FLIPPED_WAL} seeds)`, () =>
+    expectFound(killed, seedsFrom(6_000, FLIPPED_WAL), flipWalByte(lastSeq.killed)));
 });
 
 describe("who edits a row and makes all that follows fit", () => {

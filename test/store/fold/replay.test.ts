@@ -6,6 +6,7 @@ import type { Desired, Rejected, Removed } from "../../../src/events/decoded.ts"
 import type { ObservedEvent, Standing } from "../../../src/events/types.ts";
 import { seededRandom } from "../../../src/sim/time/random.ts";
 import type { Projections } from "../../../src/store/fold/replay.ts";
+import { propertyRuns } from "../../support/campaign.ts";
 import { PEER_A } from "../../support/peers.ts";
 import {
   addressOf,
@@ -148,7 +149,7 @@ function tablesFrom({ desired: peers, status }: Projections): ReturnType<typeof 
 }
 
 describe("the projections", () => {
-  it("are row for row what replaying the log from zero gives, after any events and restarts", { timeout: 30_000 }, () => {
+  it("are row for row what replaying the log from zero gives, after any events and restarts", () => {
     fc.assert(
       fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
         using temporary = new TemporaryStore();
@@ -163,11 +164,11 @@ describe("the projections", () => {
           { n: store.head().seq, seq: store.head().seq },
         ]);
       }),
-      { numRuns: 60 },
+      propertyRuns(20, 600),
     );
   });
 
-  it("are so after a long story of many partners, in which everything happens that the log can tell", { timeout: 30_000 }, () => {
+  it("are so after a long story of many partners, in which everything happens that the log can tell", () => {
     using temporary = new TemporaryStore();
     for (const events of [400, 800]) {
       liveRandomStory(temporary, seededRandom(events), { partners: 20, events });

@@ -1,0 +1,59 @@
+/** `npm run campaign`: the random experiments of the tests, many times. See --help. */
+import { spawn } from "node:child_process";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { Argument, Command, CommanderError } from "commander";
+import { example } from "../../src/cli/flags.ts";
+import { SEED_VARIABLE, TIMES_VARIABLE } from "../support/campaign.ts";
+import { positive, whole } from "../support/numbers.ts";
+import { CAMPAIGNS, type Campaign } from "./all.ts";
+
+const USAGE = 64;
+const ROOT = join(import.meta.dirname, "../..");
+
+interface Options {
+  readonly times: number;
+  readonly seed: number;
+}
+
+try {
+  process.exitCode = await main(process.argv.slice(2));
+} catch (thrown) {
+  if (!(thrown instanceof CommanderError)) throw thrown;
+  process.exitCode = thrown.exitCode === 0 ? 0 : USAGE;
+}
+
+/** Runs the campaigns that are named, one after another, whatever becomes of those before. Resolves to the exit code. */
+async function main(argv: readonly string[]): Promise<number> {
+  const command = new Command("npm run campaign --")
+    .description("Repeats random experiments of the tests far more often than npm test does.")
+    .addArgument(new Argument("<name>", "which campaign").choices([...CAMPAIGNS.map(({ name }) => name), "all"]))
+    .option("--times <n>", "n times as many rounds as usual", positive, 1)
+    .option("--seed <n>", "other experiments than usual, drawn from it", whole, 0)
+    .addHelpText("after", `\nCampaigns:\n${CAMPAIGNS.map(({ name, about }) => `  ${name.padEnd(12)} ${about}`).join("\n")}`)
+    .addHelpText("after", example("npm run campaign -- all", "npm run campaign -- corruption --times 5 --seed 7"))
+    .exitOverride()
+    .showHelpAfterError("(npm run campaign -- --help shows what there is)");
+  command.parse(argv, { from: "user" });
+  const [chosen] = command.processedArgs as [string];
+  const options = command.opts<Options>();
+  const failed: string[] = [];
+  for (const campaign of CAMPAIGNS.filter(({ name }) => name === chosen || chosen === "all"))
+    if ((await run(campaign, options)) !== 0) failed.push(campaign.name);
+  for (const name of failed) say(`FAILED: npm run campaign -- ${name} --times ${options.times} --seed ${options.seed}`);
+  return failed.length > 0 ? 1 : 0;
+}
+
+function run({ name, about, files }: Campaign, { times, seed }: Options): Promise<number> {
+  say(`campaign ${name}: ${about} (${times === 1 ? "as usual" : `${times} times as many`}, seed ${seed})`);
+  const vitest = fileURLToPath(new URL("vitest.mjs", import.meta.resolve("vitest/package.json")));
+  const child = spawn(process.execPath, [vitest, "run", "--root", ROOT, ...files.map((file) => `test/${file}`)], {
+    stdio: "inherit",
+    env: { ...process.env, [TIMES_VARIABLE]: String(times), [SEED_VARIABLE]: String(seed) },
+  });
+  return new Promise((resolve) => child.once("exit", (code) => resolve(code ?? 1)));
+}
+
+function say(text: string): void {
+  process.stdout.write(`${text}\n`);
+}
