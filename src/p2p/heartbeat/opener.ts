@@ -9,13 +9,13 @@ import { PARTNER_PROTOCOL } from "../constants.ts";
 import type { ConnectionIndex } from "../host/connection-index.ts";
 import { dialTarget } from "../host/dial-target.ts";
 import type { Host, HostConnection } from "../host/host.ts";
-import type { StreamKey, StreamRegistry } from "../registry/registry.ts";
+import type { StreamRegistry } from "../registry/registry.ts";
 import type { SelfDescription, TimestampFormat } from "./codec.ts";
 import { encodeHeartbeat } from "./codec.ts";
 import type { Liveness } from "./liveness.ts";
 import { OpenAttempt } from "./open-attempt.ts";
 import { abortError, dialError, streamError } from "./open-errors.ts";
-import { PartnerStream } from "./partner-stream.ts";
+import { keyOf, PartnerStream } from "./partner-stream.ts";
 
 export interface OpenerComponents {
   readonly host: Host;
@@ -58,7 +58,7 @@ export class HeartbeatOpener {
   /** See PartnerStreams.renew. */
   async renew(peerId: PeerId, signal: AbortSignal): Promise<void> {
     const { registry, liveness } = this.#components;
-    const stream = registry.get(keyOf(peerId));
+    const stream = registry.get(keyOf("outbound", peerId));
     if (stream === undefined) throw new PartnerdError("stream_lost", `no outbound stream to peer ${peerId}`);
     using attempt = new Attempt(signal, stream.ended);
     try {
@@ -71,7 +71,7 @@ export class HeartbeatOpener {
         ? abortError(attempt.signal)
         : new PartnerdError("stream_lost", "stream failed", { cause: error });
     }
-    registry.renew(keyOf(peerId), stream);
+    registry.renew(keyOf("outbound", peerId), stream);
   }
 
   /** Ends an open that is under way; it rejects with `reason`. */
@@ -109,8 +109,8 @@ export class HeartbeatOpener {
     }
     attempt.signal.throwIfAborted();
     // No await from here on: what has just been checked holds until it is registered.
-    stream.onRemoteEnd = (reason) => registry.close(keyOf(peerId), reason, stream);
-    registry.register(keyOf(peerId), stream, peer.did);
+    stream.onRemoteEnd = (reason) => registry.close(keyOf("outbound", peerId), reason, stream);
+    registry.register(keyOf("outbound", peerId), stream, peer.did);
     attempt.dropSuperseded(this.#components);
   }
 
@@ -157,8 +157,6 @@ export class HeartbeatOpener {
     return encodeHeartbeat(self, clock.wallMs(), heartbeatTimestamp);
   }
 }
-
-const keyOf = (peerId: PeerId): StreamKey => ({ protocol: PARTNER_PROTOCOL, peerId, direction: "outbound" });
 
 /** Not the peer's answer but an old connection's end: no reason to wait as long as after a refusal. */
 function connectionLost(cause: unknown): PartnerdError {
