@@ -34,11 +34,7 @@ const jetStreamName = (what: string, preset: string) =>
 /** Whether a message creates or removes is told by its subject, so each has to be named. */
 const subjects = (what: string, preset: readonly string[]) =>
   z
-    .array(
-      z.string().refine(isSubject, {
-        error: "is not a NATS subject without wildcards; example: CREATE_RESOURCE",
-      }),
-    )
+    .array(z.string().refine(isSubject, { error: "is not a NATS subject without wildcards; example: CREATE_RESOURCE" }))
     .min(1)
     .default([...preset])
     .describe(what);

@@ -2,7 +2,7 @@
 import type { Clock } from "../base/clock.ts";
 import { toPartnerdError } from "../base/errors.ts";
 import type { PeerId } from "../base/ids.ts";
-import type { DeliveryGuarantee } from "../events/types.ts";
+import type { DeliveryGuarantee, GapReason } from "../events/types.ts";
 import type { PeerSnapshot } from "../p2p/registry/registry.ts";
 import type { Reconciler } from "../reconciler/reconciler.ts";
 import { type DeliveryProof, deliveryProof, proven } from "../store/fold/delivery-proof.ts";
@@ -11,7 +11,7 @@ import type { Store } from "../store/store.ts";
 import type { DeliveryView, HistoryView, PeerDetailView, PeerView, Phase, SelfView } from "../views/api.ts";
 import { isoTime } from "../views/iso-time.ts";
 import { type PeerFacts, peerView, phaseOf } from "../views/peers.ts";
-import type { Gauges, Views } from "../views/views.ts";
+import type { GaugeView, Views } from "../views/views.ts";
 import { type HealthFacts, liveness, readiness, startup, unreadable } from "./health.ts";
 
 /** How much of its history a peer is shown with. */
@@ -33,33 +33,61 @@ export interface ViewSources {
   readonly resync: () => boolean;
 }
 
-export function gaugesOf(sources: Omit<ViewSources, "self" | "started" | "consumer" | "resync">): Gauges {
+export function gaugesOf(sources: Omit<ViewSources, "self" | "started" | "consumer" | "resync">): readonly GaugeView[] {
   const { store, streams, reconciler } = sources;
   const proof = () => deliveryProof(store.cursor(), store.deliveries());
-  return {
-    peersByPhase: () => {
-      const counts: Record<Phase, number> = { established: 0, opening: 0, backoff: 0, closed: 0 };
-      for (const { outbound, progress } of allFacts(sources)) counts[phaseOf(outbound, progress)] += 1;
-      return counts;
+  const nats = () => sources.health().nats;
+  const gauge = (name: string, help: string, read: () => number): GaugeView => ({ name, help, read });
+  return [
+    gauge(
+      "desired_partners",
+      "Peers that the log desires as partners",
+      () => store.list().filter(({ standing }) => standing === "partner").length,
+    ),
+    gauge(
+      "inbound_streams",
+      "Partner streams that others opened to us",
+      () => [...streams.snapshot()].filter(({ inbound }) => inbound !== null).length,
+    ),
+    gauge("connections", "Open libp2p connections", () => streams.connectionCount()),
+    gauge("operations_in_flight", "Operations of the reconciler under way", () => reconciler.inFlightCount),
+    gauge("nats_connected", "1 while connected to NATS", () => Number(nats()?.status.state === "connected")),
+    gauge("event_log_head_seq", "Sequence number of the newest event in the log", () => store.head().seq),
+    gauge("event_log_head_hash", "The first 48 bits of the newest event's chain hash, as a number", () =>
+      Number.parseInt(store.head().chainHash.slice(0, HEAD_HASH_CHARS), 16),
+    ),
+    gauge("wal_bytes", "Size of the database's write-ahead log", () => store.walBytes()),
+    gauge("delivery_at_least_once", "1 while events come from a JetStream stream, 0 while by core NATS", () =>
+      Number(proof().delivery === "at_least_once"),
+    ),
+    gauge("stream_sequence", "The log has the stream's messages up to this sequence", () => store.cursor()?.sequence ?? 0),
+    gauge("stream_behind", "Messages of the stream that are not in the log yet", () => nats()?.source.behind ?? 0),
+    gauge(
+      "stream_restarts",
+      "How often reading the stream began again on a standing connection",
+      () => nats()?.source.restarts ?? 0,
+    ),
+    {
+      name: "delivery_gaps",
+      help: "Gaps in what came from streams, as the log holds them",
+      label: "reason",
+      read: () => {
+        const counts: Record<GapReason, number> = { purged: 0, recreated: 0, reused: 0 };
+        for (const { reason } of proof().missing) counts[reason] += 1;
+        return counts;
+      },
     },
-    desiredPartners: () => store.list().filter((peer) => peer.standing === "partner").length,
-    inboundStreams: () => [...streams.snapshot()].filter((peer) => peer.inbound !== null).length,
-    connections: () => streams.connectionCount(),
-    operationsInFlight: () => reconciler.inFlightCount,
-    natsConnected: () => sources.health().nats?.status.state === "connected",
-    logHeadSeq: () => store.head().seq,
-    logHeadHash: () => Number.parseInt(store.head().chainHash.slice(0, HEAD_HASH_CHARS), 16),
-    walBytes: () => store.walBytes(),
-    atLeastOnce: () => proof().delivery === "at_least_once",
-    streamSequence: () => store.cursor()?.sequence ?? 0,
-    streamBehind: () => sources.health().nats?.source.behind ?? 0,
-    streamRestarts: () => sources.health().nats?.source.restarts ?? 0,
-    deliveryGaps: () => {
-      const counts = { purged: 0, recreated: 0, reused: 0 };
-      for (const { reason } of proof().missing) counts[reason] += 1;
-      return counts;
+    {
+      name: "peers",
+      help: "Peers by the phase of our outbound stream",
+      label: "phase",
+      read: () => {
+        const counts: Record<Phase, number> = { established: 0, opening: 0, backoff: 0, closed: 0 };
+        for (const { outbound, progress } of allFacts(sources)) counts[phaseOf(outbound, progress)] += 1;
+        return counts;
+      },
     },
-  };
+  ];
 }
 
 export function viewsOf(sources: ViewSources, metrics: Views["metrics"]): Views {

@@ -1,6 +1,6 @@
 /** The desired state as a fold over the log. Live ingest and replay run this same function, so that replay gives the projections exactly. */
 import type { PeerId, ResourceId } from "../base/ids.ts";
-import type { DesiredEvent, DesiredPeer, Effect, PeerDesired, PeerRemoved } from "./types.ts";
+import type { DesiredEvent, DesiredPeer, Effect, PeerDesired } from "./types.ts";
 
 /** What the fold has to know of the state so far. */
 export interface DesiredLookup {
@@ -17,14 +17,20 @@ export interface Folded {
 
 export function foldDesired(lookup: DesiredLookup, event: DesiredEvent, at: { seq: number; atMs: number }): Folded {
   const before = lookup.peer(event.peerId);
-  const after = event.type === "PeerDesired" ? desired(before, event, at) : removed(before, event, at);
+  const after = desired(before, event.type === "PeerDesired" ? event : { ...event, ...REMOVED }, at);
   const peers = [...supersededBy(lookup, event, at)];
   if (before === undefined || differs(before, after)) peers.push(after);
   return { effect: peers.length > 0 ? "changed" : "unchanged", peers };
 }
 
+const REMOVED = { name: null, relation: "REMOVED", standing: "revoked", address: null } as const;
+
 /** What an event leaves unsaid (a revocation rarely names the address) stays as it was known. */
-function desired(before: DesiredPeer | undefined, event: PeerDesired, at: { seq: number; atMs: number }): DesiredPeer {
+function desired(
+  before: DesiredPeer | undefined,
+  event: Omit<PeerDesired, "type">,
+  at: { seq: number; atMs: number },
+): DesiredPeer {
   const address = event.address ?? before?.address ?? null;
   const outdatesWork = before === undefined || before.standing !== event.standing || before.address !== address;
   return {
@@ -35,22 +41,6 @@ function desired(before: DesiredPeer | undefined, event: PeerDesired, at: { seq:
     relation: event.relation,
     standing: event.standing,
     address,
-    desiredSeq: at.seq,
-    generation: outdatesWork ? at.seq : before.generation,
-    sinceMs: outdatesWork ? at.atMs : before.sinceMs,
-  };
-}
-
-function removed(before: DesiredPeer | undefined, event: PeerRemoved, at: { seq: number; atMs: number }): DesiredPeer {
-  const outdatesWork = before === undefined || before.standing !== "revoked";
-  return {
-    peerId: event.peerId,
-    resourceId: event.resourceId ?? before?.resourceId ?? null,
-    did: event.did ?? before?.did ?? null,
-    name: before?.name ?? null,
-    relation: "REMOVED",
-    standing: "revoked",
-    address: before?.address ?? null,
     desiredSeq: at.seq,
     generation: outdatesWork ? at.seq : before.generation,
     sinceMs: outdatesWork ? at.atMs : before.sinceMs,

@@ -1,5 +1,6 @@
 /** JSON from strangers: bounded in size and depth before any of it is parsed. */
 import { messageOf } from "../base/errors.ts";
+import { JsonScanner } from "../base/json-scanner.ts";
 import { Refusal } from "./refusal.ts";
 import type { RejectionReason } from "./types.ts";
 
@@ -63,30 +64,13 @@ function visible(text: string): string {
   return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`);
 }
 
-const QUOTE = 0x22;
-const BACKSLASH = 0x5c;
-const OPEN_BRACKET = 0x5b;
-const CLOSE_BRACKET = 0x5d;
-const OPEN_BRACE = 0x7b;
-const CLOSE_BRACE = 0x7d;
-
-/** Exact for every prefix that is JSON, which is all that a parser gets to read. */
 function isDeeperThan(text: string, maxDepth: number): boolean {
   // Most messages open a handful of objects: nothing nests deeper than it opens.
   if (occurrences(text, "{", maxDepth) + occurrences(text, "[", maxDepth) <= maxDepth) return false;
-  let depth = 0;
-  let inString = false;
-  for (let index = 0; index < text.length; index++) {
-    const code = text.charCodeAt(index);
-    if (inString) {
-      if (code === BACKSLASH) index++;
-      else if (code === QUOTE) inString = false;
-    } else if (code === QUOTE) inString = true;
-    else if (code === OPEN_BRACKET || code === OPEN_BRACE) {
-      if (++depth > maxDepth) return true;
-    } else if (code === CLOSE_BRACKET || code === CLOSE_BRACE) depth--;
-  }
-  return false;
+  const scanner = new JsonScanner(maxDepth);
+  const bytes = Buffer.from(text);
+  for (let at = 0; at < bytes.length && !scanner.isTooDeep; ) at = scanner.scan(bytes, at);
+  return scanner.isTooDeep;
 }
 
 /** How often `character` occurs; counting stops past `enough`. */

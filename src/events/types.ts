@@ -143,14 +143,7 @@ export type LogEvent = DesiredEvent | EventRejected | ObservedEvent | DeliveryEv
 export type Effect = "changed" | "unchanged";
 
 /** One peer of the desired state: what the log says of it, all events folded. */
-export interface DesiredPeer {
-  readonly peerId: PeerId;
-  readonly resourceId: ResourceId | null;
-  readonly did: Did | null;
-  readonly name: string | null;
-  readonly relation: string;
-  readonly standing: Standing;
-  readonly address: Address | null;
+export interface DesiredPeer extends Omit<PeerDesired, "type"> {
   /** The seq of the newest event about this peer that changed anything of it. */
   readonly desiredSeq: number;
   /** The seq of the newest event that changed its standing or address: what resets backoff and outdates work in flight. */

@@ -1,20 +1,8 @@
 /** Prometheus metrics. Nothing is labelled by peer, every label value is initialised, times are timestamps and not ages (PITFALLS). */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
-import type { Phase } from "../views/api.ts";
-import type { Gauges } from "../views/views.ts";
+import type { GaugeView } from "../views/views.ts";
 
-type ReceivedResult = "changed" | "unchanged" | "rejected" | "duplicate" | "echo" | "other_datatype" | "dropped";
-
-const RECEIVED: readonly ReceivedResult[] = [
-  "changed",
-  "unchanged",
-  "rejected",
-  "duplicate",
-  "echo",
-  "other_datatype",
-  "dropped",
-];
-const PHASES: readonly Phase[] = ["established", "opening", "backoff", "closed"];
+const RECEIVED = ["changed", "unchanged", "rejected", "duplicate", "echo", "other_datatype", "dropped"];
 
 export class Metrics {
   readonly #registry = new Registry();
@@ -44,43 +32,14 @@ export class Metrics {
   });
 
   /** Adds what is read at each scrape. Counters count from the start, before there is anything to read. */
-  expose(gauges: Gauges, startedAtMs: number): void {
+  expose(gauges: readonly GaugeView[], startedAtMs: number): void {
     collectDefaultMetrics({ register: this.#registry });
-    this.#gauge("start_time_seconds", "When the daemon started, seconds since the epoch", () => startedAtMs / 1_000);
-    this.#gauge("desired_partners", "Peers that the log desires as partners", gauges.desiredPartners);
-    this.#gauge("inbound_streams", "Partner streams that others opened to us", gauges.inboundStreams);
-    this.#gauge("connections", "Open libp2p connections", gauges.connections);
-    this.#gauge("operations_in_flight", "Operations of the reconciler under way", gauges.operationsInFlight);
-    this.#gauge("nats_connected", "1 while connected to NATS", () => (gauges.natsConnected() ? 1 : 0));
-    this.#gauge("event_log_head_seq", "Sequence number of the newest event in the log", gauges.logHeadSeq);
-    this.#gauge("event_log_head_hash", "The first 48 bits of the newest event's chain hash, as a number", gauges.logHeadHash);
-    this.#gauge("wal_bytes", "Size of the database's write-ahead log", gauges.walBytes);
-    this.#gauge("delivery_at_least_once", "1 while events come from a JetStream stream, 0 while by core NATS", () =>
-      gauges.atLeastOnce() ? 1 : 0,
-    );
-    this.#gauge("stream_sequence", "The log has the stream's messages up to this sequence", gauges.streamSequence);
-    this.#gauge("stream_behind", "Messages of the stream that are not in the log yet", gauges.streamBehind);
-    this.#gauge("stream_restarts", "How often reading the stream began again on a standing connection", gauges.streamRestarts);
-    const gaps = new Gauge({
-      name: "oc_partnerd_delivery_gaps",
-      help: "Gaps in what came from streams, as the log holds them",
-      labelNames: ["reason"],
-      registers: [this.#registry],
-      collect: () => {
-        const counts = orElse<Partial<ReturnType<Gauges["deliveryGaps"]>>>({}, gauges.deliveryGaps);
-        for (const [reason, count] of Object.entries(counts)) gaps.set({ reason }, count);
-      },
+    this.#gauge({
+      name: "start_time_seconds",
+      help: "When the daemon started, seconds since the epoch",
+      read: () => startedAtMs / 1_000,
     });
-    const phases = new Gauge({
-      name: "oc_partnerd_peers",
-      help: "Peers by the phase of our outbound stream",
-      labelNames: ["phase"],
-      registers: [this.#registry],
-      collect: () => {
-        const counts = gauges.peersByPhase();
-        for (const phase of PHASES) phases.set({ phase }, counts[phase]);
-      },
-    });
+    for (const gauge of gauges) this.#gauge(gauge);
   }
 
   async text(): Promise<{ contentType: string; text: string }> {
@@ -93,13 +52,18 @@ export class Metrics {
     return counter;
   }
 
-  #gauge(name: string, help: string, read: () => number): void {
+  #gauge(view: GaugeView): void {
     const gauge: Gauge = new Gauge({
-      name: `oc_partnerd_${name}`,
-      help,
+      name: `oc_partnerd_${view.name}`,
+      help: view.help,
+      labelNames: "label" in view ? [view.label] : [],
       registers: [this.#registry],
-      // One value that cannot be read now must not hide the others.
-      collect: () => gauge.set(orElse(Number.NaN, read)),
+      collect: () => {
+        // One value that cannot be read now must not hide the others.
+        if (!("label" in view)) return gauge.set(orElse(Number.NaN, view.read));
+        for (const [value, count] of Object.entries(orElse<Readonly<Record<string, number>>>({}, view.read)))
+          gauge.set({ [view.label]: value }, count);
+      },
     });
   }
 }

@@ -33,30 +33,16 @@ interface IngestDependencies {
   /** Tells the reconciler to look at a peer again. */
   readonly wake: (peerId: PeerId) => void;
   readonly logger: Logger;
-  readonly observer?: IngestObserver;
+  readonly observer: IngestObserver;
 }
 
 export class Ingest {
   readonly #dependencies: IngestDependencies;
-  readonly #counts: Record<IngestResult, number> = {
-    changed: 0,
-    unchanged: 0,
-    rejected: 0,
-    duplicate: 0,
-    echo: 0,
-    other_datatype: 0,
-  };
   readonly #namedDatatypes = new Set<string>();
-  #appendFailures = 0;
   #failing: PartnerdError | null = null;
 
   constructor(dependencies: IngestDependencies) {
     this.#dependencies = dependencies;
-  }
-
-  /** How many messages became what, and how many appends of a batch failed, since the start. */
-  counts(): Readonly<Record<IngestResult | "appendFailures", number>> {
-    return { ...this.#counts, appendFailures: this.#appendFailures };
   }
 
   /** Why the newest append failed; null while appending works. */
@@ -80,7 +66,7 @@ export class Ingest {
     }
     const rows = this.#append(arrivals, batch.findLast(({ position }) => position !== undefined)?.position);
     if (rows === undefined) return "retry";
-    for (const result of ignored) this.#count(result, null);
+    for (const result of ignored) this.#dependencies.observer.received(result, null);
     for (const row of rows) this.#appended(row);
     return "done";
   }
@@ -108,7 +94,6 @@ export class Ingest {
       return rows;
     } catch (thrown) {
       const error = toPartnerdError(thrown, "database_failed");
-      this.#appendFailures += 1;
       if (this.#failing?.message !== error.message) {
         logger.error(
           { code: error.code, error: error.message, nextStep: error.nextStep, messages: arrivals.length },
@@ -116,24 +101,24 @@ export class Ingest {
         );
       }
       this.#failing = error;
-      observer?.appendFailed(error);
+      observer.appendFailed(error);
       return undefined;
     }
   }
 
   #appended(row: LogEntry | "duplicate"): void {
+    const { wake, logger, observer } = this.#dependencies;
     if (row === "duplicate") {
-      this.#count("duplicate", null);
+      observer.received("duplicate", null);
       return;
     }
-    const { wake, logger } = this.#dependencies;
     const { event, seq, subject, source } = row;
     if (event.type === "DeliveryGap") {
       logger.error({ seq, reason: event.reason }, event.message);
-      this.#dependencies.observer?.gap?.(row);
+      observer.gap?.(row);
       return;
     }
-    this.#count(row.effect ?? "rejected", row);
+    observer.received(row.effect ?? "rejected", row);
     if (event.type === "PeerDesired" || event.type === "PeerRemoved") {
       wake(event.peerId);
       if (row.supersededPeerId !== null) wake(row.supersededPeerId);
@@ -143,10 +128,5 @@ export class Ingest {
         "received an event that cannot be used; it is kept in the log",
       );
     }
-  }
-
-  #count(result: IngestResult, logged: LogEntry | null): void {
-    this.#counts[result] += 1;
-    this.#dependencies.observer?.received(result, logged);
   }
 }

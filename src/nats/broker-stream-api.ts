@@ -5,7 +5,7 @@ import type { BrokerStreamState, ConsumerState } from "../ingest/stream/broker-p
 import { nanosecondsOf } from "../ingest/stream/delivery-position.ts";
 import { messageHash } from "../store/model/dedupe-key.ts";
 import type { JetStreamManager, NatsConnection } from "./client.ts";
-import { API_ERROR_CODES, apiErrorCode, jetStreamError } from "./jetstream-error.ts";
+import { askJetStream, isMissing, unlessMissing } from "./jetstream-error.ts";
 import { consumerConfig, consumerDifferences } from "./setup/consumer-config.ts";
 
 /** JetStream answers within milliseconds, or its server is not well. */
@@ -36,7 +36,7 @@ export class BrokerStreamApi {
   /** The hash of the message at `sequence`; undefined where the stream does not hold it. */
   async hashAt(sequence: number): Promise<string | undefined> {
     const message = await unlessMissing(
-      API_ERROR_CODES.messageNotFound,
+      "messageNotFound",
       this.#ask(`read message ${sequence} of stream ${this.#stream}`, ({ streams }) =>
         streams.getMessage(this.#stream, { seq: sequence }),
       ),
@@ -48,7 +48,7 @@ export class BrokerStreamApi {
   /** Undefined where there is none. */
   async consumer(): Promise<ConsumerState | undefined> {
     const found = await unlessMissing(
-      API_ERROR_CODES.consumerNotFound,
+      "consumerNotFound",
       this.#ask(`look at ${this.#ofConsumer}`, ({ consumers }) => consumers.info(this.#stream, this.#consumer)),
     );
     return (
@@ -66,7 +66,7 @@ export class BrokerStreamApi {
   async recreateConsumerAt(startSequence: number): Promise<void> {
     const [stream, consumer] = [this.#stream, this.#consumer];
     await unlessMissing(
-      API_ERROR_CODES.consumerNotFound,
+      "consumerNotFound",
       this.#ask(`delete ${this.#ofConsumer}`, ({ consumers }) => consumers.delete(stream, consumer)),
     );
     await this.#ask(`create ${this.#ofConsumer}`, ({ consumers }) =>
@@ -80,23 +80,13 @@ export class BrokerStreamApi {
 
   async #ask<Answer>(what: string, request: (manager: JetStreamManager) => Promise<Answer>): Promise<Answer> {
     try {
-      return await request(await this.#manager);
-    } catch (thrown) {
-      if (apiErrorCode(thrown) !== API_ERROR_CODES.streamNotFound) throw jetStreamError(what, thrown);
+      return await askJetStream(what, async () => request(await this.#manager));
+    } catch (error) {
+      if (!(error instanceof PartnerdError && isMissing("streamNotFound", error.cause))) throw error;
       throw new PartnerdError("stream_missing", `there is no JetStream stream ${this.#stream}`, {
         nextStep: "Make it with `oc-partnerd setup`, or name another one with nats.stream.",
-        cause: thrown,
+        cause: error.cause,
       });
     }
-  }
-}
-
-/** `answer`, or undefined where JetStream has no such thing. */
-async function unlessMissing<Answer>(code: number, answer: Promise<Answer>): Promise<Answer | undefined> {
-  try {
-    return await answer;
-  } catch (error) {
-    if (error instanceof PartnerdError && apiErrorCode(error.cause) === code) return undefined;
-    throw error;
   }
 }

@@ -5,18 +5,40 @@ import { ErrorCode, NatsError } from "./client.ts";
 import { describe } from "./connection/dial.ts";
 
 /** https://github.com/nats-io/nats-server/blob/main/server/errors.json */
-export const API_ERROR_CODES = { consumerNotFound: 10_014, messageNotFound: 10_037, streamNotFound: 10_059 } as const;
+const API_ERROR_CODES = { consumerNotFound: 10_014, messageNotFound: 10_037, streamNotFound: 10_059 } as const;
 
-/** The code of JetStream's own error, where that is what was thrown. */
-export function apiErrorCode(thrown: unknown): number | undefined {
-  return thrown instanceof NatsError ? thrown.api_error?.err_code : undefined;
+/** Does `request`, which is to do `what`; rejects as jetStreamError says. */
+export async function askJetStream<Answer>(what: string, request: () => Promise<Answer>): Promise<Answer> {
+  try {
+    return await request();
+  } catch (thrown) {
+    throw jetStreamError(what, thrown);
+  }
+}
+
+/** `answer`, or undefined where JetStream has no such thing. */
+export async function unlessMissing<Answer>(
+  missing: keyof typeof API_ERROR_CODES,
+  answer: Promise<Answer>,
+): Promise<Answer | undefined> {
+  try {
+    return await answer;
+  } catch (error) {
+    if (error instanceof PartnerdError && isMissing(missing, error.cause)) return undefined;
+    throw error;
+  }
+}
+
+/** Whether JetStream says that it has no such thing. */
+export function isMissing(missing: keyof typeof API_ERROR_CODES, thrown: unknown): boolean {
+  return thrown instanceof NatsError && thrown.api_error?.err_code === API_ERROR_CODES[missing];
 }
 
 /**
  * What was thrown by a request that was to do `what`: `jetstream_unavailable` (the server or the account has none), `nats_denied`
  * (names the subject), `jetstream_refused` (with JetStream's own words), or `nats_unavailable`.
  */
-export function jetStreamError(what: string, thrown: unknown): PartnerdError {
+function jetStreamError(what: string, thrown: unknown): PartnerdError {
   if (!(thrown instanceof NatsError)) return new PartnerdError("nats_unavailable", `cannot ${what}: ${describe(thrown)}`);
   if (thrown.isPermissionError()) return deniedError(what, thrown.permissionContext, thrown);
   if (thrown.code === ErrorCode.JetStreamNotEnabled) {

@@ -17,13 +17,13 @@ import type { SelfDescription, TimestampFormat } from "./heartbeat/codec.ts";
 import { HeartbeatHandler } from "./heartbeat/handler.ts";
 import { Liveness } from "./heartbeat/liveness.ts";
 import { HeartbeatOpener } from "./heartbeat/opener.ts";
-import type { PartnerStream } from "./heartbeat/partner-stream.ts";
+import { keyOf, type PartnerStream } from "./heartbeat/partner-stream.ts";
 import { answerChallenge } from "./heartbeat/probe.ts";
 import { ConnectionIndex, closeBounded, peerIdOf } from "./host/connection-index.ts";
 import type { Host, HostConnection } from "./host/host.ts";
 import type { AdmissionPolicy } from "./registry/admission-policy.ts";
 import { LeaseClock } from "./registry/lease-clock.ts";
-import type { PeerSnapshot, StreamKey, StreamObserver } from "./registry/registry.ts";
+import type { PeerSnapshot, StreamObserver } from "./registry/registry.ts";
 import { StreamRegistry } from "./registry/registry.ts";
 
 export interface PartnerStreamsComponents {
@@ -63,30 +63,20 @@ export class Libp2pPartnerStreams implements PartnerStreams {
   #disposed = false;
 
   constructor(components: PartnerStreamsComponents) {
-    const { node, clock, random, self, admission, observer, options = {} } = components;
+    const { node: host, clock, random, observer, options = {} } = components;
     this.#components = components;
     this.#leaseClock = new LeaseClock(clock);
     const registry = new StreamRegistry<PartnerStream>({ clock, random, leaseTime: this.#leaseClock, observer });
     const liveness = new Liveness((connection) => this.#signOfLife(peerIdOf(connection.remotePeer)));
-    const connections = new ConnectionIndex(node, (connection, peerId) => this.#connectionOpened(connection, peerId));
+    const connections = new ConnectionIndex(host, (connection, peerId) => this.#connectionOpened(connection, peerId));
     this.#registry = registry;
     this.#liveness = liveness;
     this.#connections = connections;
-    this.#opener = new HeartbeatOpener({
-      host: node,
-      clock,
-      self,
-      heartbeatTimestamp: options.heartbeatTimestamp ?? "unix",
-      registry,
-      connections,
-      liveness,
-    });
+    const { heartbeatTimestamp = "unix" } = options;
+    this.#opener = new HeartbeatOpener({ ...components, host, heartbeatTimestamp, registry, connections, liveness });
     this.#handler = new HeartbeatHandler({
-      clock,
-      random,
-      admission,
+      ...components,
       registry,
-      observer,
       firstHeartbeatTimeoutMs: options.firstHeartbeatTimeoutMs ?? FIRST_HEARTBEAT_TIMEOUT_MS,
       challengeTimeoutMs: options.challengeTimeoutMs ?? CHALLENGE_TIMEOUT_MS,
       onAdmitted: (peerId) => this.#signOfLife(peerId),
@@ -183,9 +173,3 @@ export class Libp2pPartnerStreams implements PartnerStreams {
     observer.wake(peerId);
   }
 }
-
-const keyOf = (direction: "outbound" | "inbound", peerId: PeerId): StreamKey => ({
-  protocol: PARTNER_PROTOCOL,
-  peerId,
-  direction,
-});

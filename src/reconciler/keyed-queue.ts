@@ -49,12 +49,6 @@ export class KeyedQueue<K> implements Disposable {
     return dueAtMs === Number.POSITIVE_INFINITY ? undefined : dueAtMs;
   }
 
-  get busyCount(): number {
-    let count = 0;
-    for (const slot of this.#slots.values()) if (slot.busy) count += 1;
-    return count;
-  }
-
   /** Stops handing out keys. Work under way goes on; its owner aborts it. */
   [Symbol.dispose](): void {
     this.#disposed = true;

@@ -2,11 +2,11 @@
  * The loop: keeps the actual streams equal to the desired peers. A wake carries nothing but a key; the work on it re-reads
  * desired and actual, so that lost, late or duplicate events cannot mislead it (level-triggered, after Kubernetes).
  */
-import PQueue from "p-queue";
-import { type Clock, deadline, type Random, repeat } from "../base/clock.ts";
+import { type Clock, type Random, repeat } from "../base/clock.ts";
 import { type ErrorCode, PartnerdError, toPartnerdError } from "../base/errors.ts";
 import type { PeerId } from "../base/ids.ts";
 import type { DesiredPeer } from "../events/types.ts";
+import { Actions } from "./actions.ts";
 import { attemptsOf, established, failed, mayOpenAtMs, type OpenFailure, type Retry, stopped } from "./backoff.ts";
 import { decide, nextDueMs } from "./decide.ts";
 import { KeyedQueue } from "./keyed-queue.ts";
@@ -42,7 +42,7 @@ export class Reconciler {
   readonly #deps: ReconcilerDependencies;
   readonly #options: ReconcilerOptions;
   readonly #queue: KeyedQueue<PeerId>;
-  readonly #openSlots: PQueue;
+  readonly #actions: Actions;
   readonly #inFlight = new Map<PeerId, InFlight>();
   readonly #retries = new Retries();
   #resync: Disposable | undefined;
@@ -53,7 +53,7 @@ export class Reconciler {
     this.#deps = deps;
     this.#options = options;
     this.#queue = new KeyedQueue(deps.clock, (peerId) => this.#process(peerId));
-    this.#openSlots = new PQueue({ concurrency: options.concurrency });
+    this.#actions = new Actions(deps.streams, deps.clock, options);
     this.#lastSettledMs = deps.clock.monotonicMs();
   }
 
@@ -161,7 +161,7 @@ export class Reconciler {
           this.#deps.streams.close(peerId, action);
           break;
         case "renew":
-          if (!(await this.#renew(peerId, inFlight))) return this.#lookAgain(peerId, RENEW_AGAIN_MS);
+          if (!(await this.#actions.renew(peerId, inFlight.controller.signal))) return this.#lookAgain(peerId, RENEW_AGAIN_MS);
           break;
         case "open": {
           const failure = await this.#open(action.peer, inFlight);
@@ -173,27 +173,11 @@ export class Reconciler {
     return this.#lookAgain(peerId, 0);
   }
 
-  async #renew(peerId: PeerId, inFlight: InFlight): Promise<boolean> {
-    const expiresAtMs = this.#deps.streams.actual(peerId).outbound?.expiresAtMs ?? 0;
-    const leftMs = Math.max(0, expiresAtMs - this.#deps.clock.monotonicMs());
-    using limit = this.#deadline(Math.min(this.#options.renewTimeoutMs, leftMs), "no proof of life came", inFlight);
-    try {
-      await this.#deps.streams.renew(peerId, limit.signal);
-      return true;
-    } catch (thrown) {
-      if (!(thrown instanceof PartnerdError)) throw thrown;
-      // Not a failure yet: the lease has time left, and what ends the stream is its expiry or its own event.
-      return false;
-    }
-  }
-
-  /** Undefined when the stream stands. */
+  /** Undefined once the stream is established. */
   async #open(peer: DesiredPeer, inFlight: InFlight): Promise<Outcome | undefined> {
     try {
-      await this.#inSlot(inFlight.controller.signal, async () => {
+      await this.#actions.open(peer, inFlight.controller.signal, () => {
         inFlight.opening = true;
-        using limit = this.#deadline(this.#options.openTimeoutMs, "the peer did not answer", inFlight);
-        await this.#deps.streams.open(peer, limit.signal);
       });
     } catch (thrown) {
       const error = toPartnerdError(thrown, "dial_failed");
@@ -203,34 +187,6 @@ export class Reconciler {
     }
     this.#retries.update(peer.peerId, inFlight.generation, (retry) => established(retry, this.#deps.clock.monotonicMs()));
     return undefined;
-  }
-
-  /**
-   * Runs `work` once a slot is free, or rejects as soon as `signal` aborts while it waits. Once it runs, `signal` is its own affair:
-   * p-queue would free the slot of a task whose signal aborts, although the task goes on.
-   */
-  async #inSlot(signal: AbortSignal, work: () => Promise<void>): Promise<void> {
-    signal.throwIfAborted();
-    const waiting = new AbortController();
-    const giveUp = () => waiting.abort(signal.reason);
-    signal.addEventListener("abort", giveUp, { once: true });
-    const started = () => signal.removeEventListener("abort", giveUp);
-    try {
-      await this.#openSlots.add(
-        async () => {
-          started();
-          await work();
-        },
-        { signal: waiting.signal },
-      );
-    } finally {
-      started();
-    }
-  }
-
-  #deadline(delayMs: number, what: string, inFlight: InFlight): { readonly signal: AbortSignal } & Disposable {
-    const reason = () => new PartnerdError("timeout", `${what} within ${Math.round(delayMs)} ms`);
-    return deadline(this.#deps.clock, delayMs, reason, inFlight.controller.signal);
   }
 
   #lookAgain(peerId: PeerId, leastMs: number): Outcome {

@@ -1,7 +1,6 @@
 /** What the daemon shows of itself: the functions that HTTP and the metrics read, so that neither knows who answers. */
 import type { PeerId } from "../base/ids.ts";
-import type { GapReason } from "../events/types.ts";
-import type { Check, DeliveryView, PeerDetailView, PeersView, Phase, SelfView } from "./api.ts";
+import type { Check, DeliveryView, PeerDetailView, PeersView, SelfView } from "./api.ts";
 
 export interface Views {
   self(): SelfView;
@@ -17,20 +16,8 @@ export interface Views {
   metrics(): Promise<{ readonly contentType: string; readonly text: string }>;
 }
 
-/** Read at each scrape of the metrics. */
-export interface Gauges {
-  readonly peersByPhase: () => Readonly<Record<Phase, number>>;
-  readonly desiredPartners: () => number;
-  readonly inboundStreams: () => number;
-  readonly connections: () => number;
-  readonly operationsInFlight: () => number;
-  readonly natsConnected: () => boolean;
-  readonly logHeadSeq: () => number;
-  readonly logHeadHash: () => number;
-  readonly walBytes: () => number;
-  readonly atLeastOnce: () => boolean;
-  readonly streamSequence: () => number;
-  readonly streamBehind: () => number;
-  readonly streamRestarts: () => number;
-  readonly deliveryGaps: () => Readonly<Record<GapReason, number>>;
-}
+/** A number that is read at each scrape of the metrics, or one number for each value of `label`. */
+export type GaugeView = { readonly name: string; readonly help: string } & (
+  | { readonly read: () => number }
+  | { readonly label: string; readonly read: () => Readonly<Record<string, number>> }
+);

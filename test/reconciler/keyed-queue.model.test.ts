@@ -118,7 +118,6 @@ const command = commandsComparedBy(same);
 function same(model: Model, { clock, queue, runs }: Real): void {
   expect(runs, "what ran, when, in which order").toEqual(model.runs);
   expect(KEYS.filter((key) => queue.isBusy(key))).toEqual(KEYS.filter((key) => model.busy.has(key)));
-  expect(queue.busyCount).toBe(model.busy.size);
   expect(clock.monotonicMs()).toBe(model.nowMs);
   expect(clock.pendingTimers, "one timer while somebody waits, none otherwise").toBe(
     model.disposed ? 0 : Math.min(1, model.waiting.length),

@@ -5,7 +5,7 @@
 import type { DeliveryChanged, DeliveryEvent, DeliveryGap, DeliveryGuarantee, GapReason } from "../../events/types.ts";
 import { type Cursor, isSameStream } from "../../store/model/cursor.ts";
 import { followedMessage } from "../../store/model/derived-cursor.ts";
-import type { BrokerStreamState } from "./broker-port.ts";
+import type { BrokerStreamState, ConsumerState } from "./broker-port.ts";
 
 /** What the stream holds where the cursor stands: the message that the log knows, another one, or nothing that could be compared. */
 export type AtCursor = "same" | "other" | "unknown";
@@ -48,6 +48,14 @@ export function align(
   const reached = gone.length > 0 ? { ...cursor, sequence: stream.firstSequence - 1, messageHash: null } : cursor;
   const changed = before === "at_least_once" ? [] : [followed(stream, reached.sequence + 1)];
   return { events: [...gone, ...changed], cursor: reached };
+}
+
+/** Whether the consumer delivers next what the log needs next. */
+export function isAtCursor(consumer: ConsumerState, { sequence }: Cursor): boolean {
+  const { startSequence, delivered, unacknowledged, waitingRequests, isAsRequired } = consumer;
+  const next = delivered.consumerSequence === 0 ? startSequence : delivered.streamSequence + 1;
+  // A request that waits already is of a connection that only the broker believes in, and would get what comes next.
+  return next === sequence + 1 && unacknowledged === 0 && waitingRequests === 0 && isAsRequired;
 }
 
 /** Messages between two that came one after the other: the stream does not hold them any more. */

@@ -7,12 +7,13 @@ import { type PartnerdError, toPartnerdError } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
 import { pause } from "../../base/pause.ts";
 import type { DeliveryEvent } from "../../events/types.ts";
-import { type Cursor, isSameStream } from "../../store/model/cursor.ts";
+import { isSameStream } from "../../store/model/cursor.ts";
 import type { LogEntry } from "../../store/model/log-entry.ts";
 import type { Store } from "../../store/store.ts";
 import type { IngestBuffer } from "../ingest-buffer.ts";
-import { type AtCursor, align } from "./align.ts";
-import type { BrokerLink, BrokerStreamState, ConsumerState } from "./broker-port.ts";
+import { isAtCursor } from "./align.ts";
+import { alignLog, lookAtCursor } from "./align-log.ts";
+import type { BrokerLink } from "./broker-port.ts";
 import { PullWindow } from "./pull-window.ts";
 import { ReadingSession } from "./session.ts";
 
@@ -74,7 +75,7 @@ export class BrokerStreamReader {
     return this.#pending === null ? null : this.#pending + this.#deps.buffer.counts().buffered;
   }
 
-  /** How often reading began again although the connection stood. */
+  /** How often reading began again although the connection stayed open. */
   get restarts(): number {
     return this.#restarts;
   }
@@ -119,20 +120,20 @@ export class BrokerStreamReader {
 
   /** Resolves, with the reason, when reading has to begin anew. */
   async #session(link: BrokerLink, isOver: () => boolean): Promise<string> {
-    const { buffer, stream, consumer, clock, logger } = this.#deps;
+    const { log, buffer, stream, consumer, clock, logger } = this.#deps;
     const found = await link.state();
-    const atCursor = await this.#lookAtCursor(link, found);
+    const atCursor = await lookAtCursor(link, found, log.cursor());
     const consumerState = await link.consumer();
     if (isOver()) return "";
     // What is buffered is behind the cursor and comes again; from here on nothing else moves the cursor.
     buffer.discard();
-    const cursor = this.#align(found, atCursor);
+    const cursor = alignLog(found, atCursor, this.#deps);
     const rereads = this.#rereads;
     const start = rereads ? found.firstSequence : cursor.sequence + 1;
-    const stands = !rereads && consumerState !== undefined && isAtCursor(consumerState, cursor);
-    if (!stands) await link.recreateConsumerAt(start);
+    const isInPlace = !rereads && consumerState !== undefined && isAtCursor(consumerState, cursor);
+    if (!isInPlace) await link.recreateConsumerAt(start);
     // Made anew since we looked, it would be read from the middle, and its messages taken for those of the one before.
-    if (!stands && !isSameStream(await link.state(), found)) return "the stream was made anew meanwhile";
+    if (!isInPlace && !isSameStream(await link.state(), found)) return "the stream was made anew meanwhile";
     if (isOver()) return "";
     this.#rereads = false;
     if (!rereads || found.lastSequence < found.firstSequence) this.#rereading = null;
@@ -143,7 +144,7 @@ export class BrokerStreamReader {
       link,
       cursor,
       window: this.#window.messages,
-      consumerSequence: stands ? consumerState.delivered.consumerSequence + 1 : 1,
+      consumerSequence: isInPlace ? consumerState.delivered.consumerSequence + 1 : 1,
       buffer,
       clock,
       onProgress: (sequence, pending) => {
@@ -186,30 +187,6 @@ export class BrokerStreamReader {
       this.#deps.logger.info({ stream: this.#deps.stream, sequence: untilSequence }, "the stream was read again");
   }
 
-  async #lookAtCursor(link: BrokerLink, stream: BrokerStreamState): Promise<AtCursor> {
-    const cursor = this.#deps.log.cursor();
-    if (cursor === undefined || !isSameStream(stream, cursor)) return "unknown";
-    const isHeld = cursor.sequence >= stream.firstSequence && cursor.sequence <= stream.lastSequence;
-    const found = isHeld ? await link.hashAt(cursor.sequence) : undefined;
-    if (found === undefined) return "unknown";
-    // Where the log began to follow the stream, that held nothing at the cursor: what it holds there now it stored after it was set back.
-    if (cursor.messageHash === null) return cursor.sequence < cursor.firstSequence ? "other" : "unknown";
-    return found === cursor.messageHash ? "same" : "other";
-  }
-
-  #align(found: BrokerStreamState, atCursor: AtCursor): Cursor {
-    const { log, onAppended, logger } = this.#deps;
-    const { events, cursor } = align(found, log.cursor(), atCursor, log.delivery()?.reason);
-    if (events.length === 0) return cursor;
-    for (const logged of log.appendDelivery(events, cursor, found.lastSequence)) {
-      const { event, seq } = logged;
-      if (event.type === "DeliveryGap") logger.error({ seq, reason: event.reason }, event.message);
-      else logger.info({ seq }, event.message);
-      onAppended(logged);
-    }
-    return cursor;
-  }
-
   async #failed(error: PartnerdError, link: BrokerLink): Promise<void> {
     const { logger, stream } = this.#deps;
     if (this.#problem?.message !== error.message)
@@ -225,12 +202,4 @@ export class BrokerStreamReader {
     const answer = await Promise.race([link.ping().catch(() => "late" as const), late.promise]);
     if (answer === "late") await link.close();
   }
-}
-
-/** Whether the consumer delivers next what the log needs next. */
-function isAtCursor(consumer: ConsumerState, { sequence }: Cursor): boolean {
-  const { startSequence, delivered, unacknowledged, waitingRequests, isAsRequired } = consumer;
-  const next = delivered.consumerSequence === 0 ? startSequence : delivered.streamSequence + 1;
-  // A request that waits already is of a connection that only the broker believes in, and would get what comes next.
-  return next === sequence + 1 && unacknowledged === 0 && waitingRequests === 0 && isAsRequired;
 }

@@ -12,7 +12,8 @@ import { DebugEvents, Events, type NatsConnection } from "../client.ts";
 import type { NatsConfig } from "./config.ts";
 import { checkCredentials } from "./credentials.ts";
 import { closeQuietly, describe, describeEvent, dial } from "./dial.ts";
-import { hostAndPort, parseServer, parseServers, type ServerAddress } from "./server-address.ts";
+import { KnownServers } from "./known-servers.ts";
+import { hostAndPort, type ServerAddress } from "./server-address.ts";
 import { checkTls } from "./tls.ts";
 
 /** `connecting`: never connected yet. `reconnecting`: was connected. `closed`: disposed of; final. */
@@ -41,14 +42,10 @@ interface ConnectionDependencies {
 const RECONNECT_WAIT_MS = 1_000;
 const RECONNECT_JITTER = 0.5;
 
-/** A cluster tells its members; more than this is no cluster that we need to know in full. */
-const MAX_LEARNED_SERVERS = 64;
-
 export class PersistentConnection implements AsyncDisposable {
   readonly #config: NatsConfig;
   readonly #dependencies: ConnectionDependencies;
-  readonly #configuredServers: readonly ServerAddress[];
-  #learnedServers: readonly ServerAddress[] = [];
+  readonly #servers: KnownServers;
   readonly #sessions = new Set<(client: NatsConnection) => void>();
   readonly #ending = new AbortController();
   readonly #loop: Promise<void>;
@@ -60,7 +57,7 @@ export class PersistentConnection implements AsyncDisposable {
    * file, where servers, credentials or TLS files cannot be used.
    */
   constructor(config: NatsConfig, dependencies: ConnectionDependencies) {
-    this.#configuredServers = parseServers(config.servers);
+    this.#servers = new KnownServers(config.servers);
     checkCredentials(config);
     if (config.tls !== undefined) checkTls(config.tls);
     this.#config = config;
@@ -105,7 +102,7 @@ export class PersistentConnection implements AsyncDisposable {
 
   /** One round: every known server once, in random order, until one takes us. */
   async #dialAny(signal: AbortSignal): Promise<NatsConnection | undefined> {
-    for (const server of this.#candidates()) {
+    for (const server of this.#servers.shuffled(this.#dependencies.random)) {
       if (signal.aborted) return undefined;
       try {
         const client = await dial(this.#config, server, this.#dependencies.clock, signal);
@@ -137,11 +134,11 @@ export class PersistentConnection implements AsyncDisposable {
 
   /** What the server says besides messages. Ends with the client. */
   async #watch(client: NatsConnection): Promise<void> {
-    this.#learn(client.info?.connect_urls);
+    this.#servers.learn(client.info?.connect_urls);
     for await (const event of client.status()) {
       if (event.type === Events.Error) this.#failed(describeEvent(event));
       else if (event.type === DebugEvents.StaleConnection) this.#failed("the server stopped answering pings");
-      else if (event.type === Events.Update) this.#learn(client.info?.connect_urls);
+      else if (event.type === Events.Update) this.#servers.learn(client.info?.connect_urls);
     }
   }
 
@@ -173,27 +170,4 @@ export class PersistentConnection implements AsyncDisposable {
     this.#status = { ...this.#status, ...change, sinceMs: began ? clock.wallMs() : this.#status.sinceMs };
     onStatusChange?.(this.#status);
   }
-
-  #candidates(): readonly ServerAddress[] {
-    const known = new Map([...this.#learnedServers, ...this.#configuredServers].map((server) => [hostAndPort(server), server]));
-    return [...known.values()]
-      .map((server) => ({ server, order: this.#dependencies.random.next() }))
-      .sort((a, b) => a.order - b.order)
-      .map(({ server }) => server);
-  }
-
-  /** A cluster's other members inherit the user info and TLS of the first configured server, as they share its accounts. */
-  #learn(urls: readonly string[] | undefined): void {
-    const [first] = this.#configuredServers;
-    if (urls === undefined || first === undefined) return;
-    this.#learnedServers = urls.slice(0, MAX_LEARNED_SERVERS).flatMap((url) => {
-      try {
-        return [{ ...first, ...pick(parseServer(url)) }];
-      } catch {
-        return []; // A server's odd idea of its peers is no reason to fail; the configured ones remain.
-      }
-    });
-  }
 }
-
-const pick = ({ host, port }: ServerAddress) => ({ host, port });

@@ -24,10 +24,7 @@ export function checkTls(tls: NatsTlsConfig): void {
     throw new PartnerdError(
       "config_invalid",
       `nats.tls.keyFile: "${keyFile}" does not belong to nats.tls.certFile "${certFile}"`,
-      {
-        nextStep: "Give the key that the certificate was issued for.",
-        cause: error,
-      },
+      { nextStep: "Give the key that the certificate was issued for.", cause: error },
     );
   }
 }

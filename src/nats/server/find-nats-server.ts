@@ -30,9 +30,7 @@ export function findNatsServer(env: Readonly<Record<string, string | undefined>>
   throw new PartnerdError(
     "nats_server_missing",
     "no nats-server was found on PATH, in the system's server directories or in .tools/bin",
-    {
-      nextStep: "Give the URL of a running NATS server with --nats, or run scripts/bootstrap, which brings one.",
-    },
+    { nextStep: "Give the URL of a running NATS server with --nats, or run scripts/bootstrap, which brings one." },
   );
 }
 

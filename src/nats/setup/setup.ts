@@ -2,7 +2,7 @@
 
 import { PartnerdError } from "../../base/errors.ts";
 import type { JetStreamManager, NatsConnection } from "../client.ts";
-import { API_ERROR_CODES, apiErrorCode, jetStreamError } from "../jetstream-error.ts";
+import { askJetStream as ask, unlessMissing } from "../jetstream-error.ts";
 import { type Found, isDone, isFeasible, planSetup, type SetupPlan, type Wanted } from "./plan.ts";
 
 /** JetStream answers within milliseconds, or its server is not well; a cluster may have to choose who leads a new stream. */
@@ -40,10 +40,16 @@ async function apply(client: NatsConnection, { stream, consumer }: SetupPlan): P
 
 async function find({ streams, consumers }: JetStreamManager, wanted: Wanted): Promise<Found> {
   const { stream: name, consumer: durable, subjects } = wanted;
-  const stream = await askFor("streamNotFound", `look at stream ${name}`, () => streams.info(name));
+  const stream = await unlessMissing(
+    "streamNotFound",
+    ask(`look at stream ${name}`, () => streams.info(name)),
+  );
   const consumer =
     stream &&
-    (await askFor("consumerNotFound", `look at consumer ${durable} of stream ${name}`, () => consumers.info(name, durable)));
+    (await unlessMissing(
+      "consumerNotFound",
+      ask(`look at consumer ${durable} of stream ${name}`, () => consumers.info(name, durable)),
+    ));
   const capturedElsewhere: { subject: string; stream: string }[] = [];
   for (const subject of subjects) {
     const capturing = await ask(`look which stream captures ${subject}`, () => streams.names(subject).next());
@@ -54,30 +60,6 @@ async function find({ streams, consumers }: JetStreamManager, wanted: Wanted): P
 
 function managerOf(client: NatsConnection): Promise<JetStreamManager> {
   return ask("reach JetStream", () => client.jetstreamManager({ timeout: REQUEST_TIMEOUT_MS }));
-}
-
-async function ask<Answer>(what: string, request: () => Promise<Answer>): Promise<Answer> {
-  try {
-    return await request();
-  } catch (thrown) {
-    throw jetStreamError(what, thrown);
-  }
-}
-
-/** Undefined for the error that says that there is none. */
-function askFor<Answer>(
-  missing: keyof typeof API_ERROR_CODES,
-  what: string,
-  request: () => Promise<Answer>,
-): Promise<Answer | undefined> {
-  return ask(what, async () => {
-    try {
-      return await request();
-    } catch (thrown) {
-      if (apiErrorCode(thrown) === API_ERROR_CODES[missing]) return undefined;
-      throw thrown;
-    }
-  });
 }
 
 function unsuitable({ stream, consumer }: SetupPlan): PartnerdError {

@@ -2,6 +2,7 @@
 import { messageOf, PartnerdError } from "../../base/errors.ts";
 import type { Did, PeerId } from "../../base/ids.ts";
 import { didOf, parsePeerId } from "../../base/ids.ts";
+import { JsonScanner } from "../../base/json-scanner.ts";
 import { MAX_HEARTBEAT_BYTES, MAX_HEARTBEAT_DEPTH, MAX_HEARTBEAT_TEXT_LENGTH } from "../constants.ts";
 
 /** What we say of ourselves. */
@@ -42,12 +43,7 @@ function timestamp(wallMs: number, format: TimestampFormat): { readonly timestam
   }
 }
 
-const QUOTE = 0x22;
-const BACKSLASH = 0x5c;
 const OPEN_BRACE = 0x7b;
-const CLOSE_BRACE = 0x7d;
-const OPEN_BRACKET = 0x5b;
-const CLOSE_BRACKET = 0x5d;
 const WHITESPACE: ReadonlySet<number> = new Set([0x20, 0x09, 0x0a, 0x0d]);
 const FIRST_BUFFER_BYTES = 512;
 
@@ -58,9 +54,7 @@ const FIRST_BUFFER_BYTES = 512;
 export class HeartbeatDecoder {
   #buffer = new Uint8Array(FIRST_BUFFER_BYTES);
   #length = 0;
-  #depth = 0;
-  #inString = false;
-  #escaped = false;
+  readonly #scanner = new JsonScanner(MAX_HEARTBEAT_DEPTH);
   readonly #expected: PeerId | undefined;
 
   /** Who claims to be `expected` in its canonical text is believed without parsing it, which is most of the work. */
@@ -75,46 +69,39 @@ export class HeartbeatDecoder {
 
   /** The heartbeats that `chunk` completes, one by one, so that those before a bad byte are not lost. */
   *decode(chunk: Uint8Array): Generator<Heartbeat, void> {
-    for (const byte of chunk) {
-      if (this.#depth === 0) {
-        if (WHITESPACE.has(byte)) continue;
+    for (let at = 0; at < chunk.length; ) {
+      if (this.#scanner.depth === 0) {
+        const byte = chunk[at] ?? 0;
+        if (WHITESPACE.has(byte)) {
+          at++;
+          continue;
+        }
         if (byte !== OPEN_BRACE)
           throw malformed(`a JSON object must start with "{", got byte 0x${byte.toString(16).padStart(2, "0")}`);
       }
-      this.#keep(byte);
-      this.#scan(byte);
-      if (this.#depth > 0) continue;
+      const end = this.#scanner.scan(chunk, at);
+      this.#keep(chunk.subarray(at, end));
+      at = end;
+      if (this.#scanner.isTooDeep) throw malformed(`nested deeper than ${MAX_HEARTBEAT_DEPTH} levels`);
+      if (this.#scanner.depth > 0) continue;
       const value = this.#buffer.subarray(0, this.#length);
       this.#length = 0;
       yield parseHeartbeat(value, this.#expected);
     }
   }
 
-  #keep(byte: number): void {
-    if (this.#length === MAX_HEARTBEAT_BYTES) {
-      throw new PartnerdError("heartbeat_too_long", `heartbeat is longer than ${MAX_HEARTBEAT_BYTES} bytes`);
-    }
-    if (this.#length === this.#buffer.length) {
-      const larger = new Uint8Array(Math.min(this.#buffer.length * 2, MAX_HEARTBEAT_BYTES));
-      larger.set(this.#buffer);
+  #keep(piece: Uint8Array): void {
+    const length = this.#length + piece.length;
+    const room = Math.min(length, MAX_HEARTBEAT_BYTES);
+    if (room > this.#buffer.length) {
+      const larger = new Uint8Array(Math.min(Math.max(this.#buffer.length * 2, room), MAX_HEARTBEAT_BYTES));
+      larger.set(this.#buffer.subarray(0, this.#length));
       this.#buffer = larger;
     }
-    this.#buffer[this.#length++] = byte;
-  }
-
-  /** Follows strings and nesting, no more: whether the value is JSON is decided once it is complete. */
-  #scan(byte: number): void {
-    if (this.#inString) {
-      if (this.#escaped) this.#escaped = false;
-      else if (byte === BACKSLASH) this.#escaped = true;
-      else if (byte === QUOTE) this.#inString = false;
-      return;
-    }
-    if (byte === QUOTE) this.#inString = true;
-    else if (byte === OPEN_BRACE || byte === OPEN_BRACKET) {
-      this.#depth++;
-      if (this.#depth > MAX_HEARTBEAT_DEPTH) throw malformed(`nested deeper than ${MAX_HEARTBEAT_DEPTH} levels`);
-    } else if (byte === CLOSE_BRACE || byte === CLOSE_BRACKET) this.#depth--;
+    this.#buffer.set(piece.subarray(0, room - this.#length), this.#length);
+    this.#length = room;
+    if (length > MAX_HEARTBEAT_BYTES)
+      throw new PartnerdError("heartbeat_too_long", `heartbeat is longer than ${MAX_HEARTBEAT_BYTES} bytes`);
   }
 }
 

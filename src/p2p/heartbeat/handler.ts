@@ -4,15 +4,15 @@ import { deadline } from "../../base/clock.ts";
 import { PartnerdError, toPartnerdError } from "../../base/errors.ts";
 import type { Did, PeerId } from "../../base/ids.ts";
 import { abortable } from "../abortable.ts";
-import { MAX_UNPROVEN_PER_PEER, MAX_UNPROVEN_TOTAL, PARTNER_PROTOCOL } from "../constants.ts";
+import { MAX_UNPROVEN_PER_PEER, MAX_UNPROVEN_TOTAL } from "../constants.ts";
 import { peerIdOf } from "../host/connection-index.ts";
 import type { HostConnection, HostStream } from "../host/host.ts";
 import type { AdmissionPolicy } from "../registry/admission-policy.ts";
 import { inboundRefused, refusalBy } from "../registry/admission-policy.ts";
-import type { StreamKey, StreamObserver, StreamRegistry } from "../registry/registry.ts";
+import type { StreamObserver, StreamRegistry } from "../registry/registry.ts";
 import type { Heartbeat } from "./codec.ts";
 import { HeartbeatDecoder } from "./codec.ts";
-import { PartnerStream } from "./partner-stream.ts";
+import { keyOf, PartnerStream } from "./partner-stream.ts";
 import { challenge } from "./probe.ts";
 
 export interface HandlerComponents {
@@ -106,7 +106,7 @@ export class HeartbeatHandler {
 
   #admit({ peerId, stream }: UnprovenStream, reader: HeartbeatReader, did: Did | null): void {
     const { registry, onAdmitted } = this.#components;
-    const key: StreamKey = { protocol: PARTNER_PROTOCOL, peerId, direction: "inbound" };
+    const key = keyOf("inbound", peerId);
     stream.onRemoteEnd = (reason) => registry.close(key, reason, stream);
     reader.onHeartbeat = () => registry.renew(key, stream);
     reader.onViolation = () => registry.close(key, "protocol_violation", stream);

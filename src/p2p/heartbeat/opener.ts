@@ -1,4 +1,4 @@
-/** Our side of a partner stream: dial, open, heartbeat, proof of life. What stands goes to the registry. */
+/** Our side of a partner stream: dial, open, heartbeat, proof of life. What is established goes to the registry. */
 import type { Multiaddr } from "@multiformats/multiaddr";
 import type { Clock } from "../../base/clock.ts";
 import { PartnerdError } from "../../base/errors.ts";
@@ -7,15 +7,15 @@ import type { DesiredPeer } from "../../events/types.ts";
 import { Attempt, abortable } from "../abortable.ts";
 import { PARTNER_PROTOCOL } from "../constants.ts";
 import type { ConnectionIndex } from "../host/connection-index.ts";
-import { carriesPartnerStream } from "../host/connection-index.ts";
 import { dialTarget } from "../host/dial-target.ts";
 import type { Host, HostConnection } from "../host/host.ts";
-import type { StreamKey, StreamRegistry } from "../registry/registry.ts";
+import type { StreamRegistry } from "../registry/registry.ts";
 import type { SelfDescription, TimestampFormat } from "./codec.ts";
 import { encodeHeartbeat } from "./codec.ts";
 import type { Liveness } from "./liveness.ts";
+import { OpenAttempt } from "./open-attempt.ts";
 import { abortError, dialError, streamError } from "./open-errors.ts";
-import { PartnerStream } from "./partner-stream.ts";
+import { keyOf, PartnerStream } from "./partner-stream.ts";
 
 export interface OpenerComponents {
   readonly host: Host;
@@ -25,14 +25,6 @@ export interface OpenerComponents {
   readonly registry: StreamRegistry<PartnerStream>;
   readonly connections: ConnectionIndex;
   readonly liveness: Liveness;
-}
-
-/** One open under way, and what it has acquired so far: all of it is given back if it fails. */
-class OpenAttempt extends Attempt {
-  readonly dialled: HostConnection[] = [];
-  connection: HostConnection | undefined;
-  stream: PartnerStream | undefined;
-  readonly settled = Promise.withResolvers<void>();
 }
 
 export class HeartbeatOpener {
@@ -46,7 +38,7 @@ export class HeartbeatOpener {
 
   /** See PartnerStreams.open. */
   async open(peer: DesiredPeer, signal: AbortSignal): Promise<void> {
-    using attempt = new OpenAttempt(signal, this.#disposed.signal);
+    using attempt = new OpenAttempt(peer.peerId, signal, this.#disposed.signal);
     const older = this.#attempts.get(peer.peerId);
     this.#attempts.set(peer.peerId, attempt);
     try {
@@ -55,7 +47,7 @@ export class HeartbeatOpener {
       await older?.settled.promise;
       await this.#establish(peer, attempt);
     } catch (error) {
-      this.#giveBack(peer.peerId, attempt);
+      attempt.giveBack(this.#components);
       throw attempt.signal.aborted ? abortError(attempt.signal) : error;
     } finally {
       if (this.#attempts.get(peer.peerId) === attempt) this.#attempts.delete(peer.peerId);
@@ -66,7 +58,7 @@ export class HeartbeatOpener {
   /** See PartnerStreams.renew. */
   async renew(peerId: PeerId, signal: AbortSignal): Promise<void> {
     const { registry, liveness } = this.#components;
-    const stream = registry.get(keyOf(peerId));
+    const stream = registry.get(keyOf("outbound", peerId));
     if (stream === undefined) throw new PartnerdError("stream_lost", `no outbound stream to peer ${peerId}`);
     using attempt = new Attempt(signal, stream.ended);
     try {
@@ -79,7 +71,7 @@ export class HeartbeatOpener {
         ? abortError(attempt.signal)
         : new PartnerdError("stream_lost", "stream failed", { cause: error });
     }
-    registry.renew(keyOf(peerId), stream);
+    registry.renew(keyOf("outbound", peerId), stream);
   }
 
   /** Ends an open that is under way; it rejects with `reason`. */
@@ -117,9 +109,9 @@ export class HeartbeatOpener {
     }
     attempt.signal.throwIfAborted();
     // No await from here on: what has just been checked holds until it is registered.
-    stream.onRemoteEnd = (reason) => registry.close(keyOf(peerId), reason, stream);
-    registry.register(keyOf(peerId), stream, peer.did);
-    this.#dropSuperseded(peerId, attempt);
+    stream.onRemoteEnd = (reason) => registry.close(keyOf("outbound", peerId), reason, stream);
+    registry.register(keyOf("outbound", peerId), stream, peer.did);
+    attempt.dropSuperseded(this.#components);
   }
 
   async #dial(peer: DesiredPeer, signal: AbortSignal): Promise<HostConnection> {
@@ -160,42 +152,11 @@ export class HeartbeatOpener {
     return stream;
   }
 
-  /** The stream is reset. A connection that we dialled goes too, unless the peer uses it; a silent one that was there before is suspect. */
-  #giveBack(peerId: PeerId, attempt: OpenAttempt): void {
-    const reason = new PartnerdError("aborted", "open failed");
-    attempt.stream?.abort(reason);
-    for (const connection of attempt.dialled) if (!carriesPartnerStream(connection)) connection.abort(reason);
-    const { connection } = attempt;
-    const timedOut = attempt.signal.aborted && abortError(attempt.signal).code === "timeout";
-    if (timedOut && connection?.status === "open") this.#components.liveness.markSuspect(connection);
-    this.#keepOneSuspect(peerId);
-  }
-
-  /** The newest suspect stays as a canary: should the peer only have been asleep, its late pong wakes us at once. */
-  #keepOneSuspect(peerId: PeerId): void {
-    const { connections, liveness } = this.#components;
-    const idle = connections.of(peerId).filter((each) => liveness.isSuspect(each) && !carriesPartnerStream(each));
-    for (const connection of idle.slice(1)) connection.abort(new PartnerdError("aborted", "one suspect connection is enough"));
-  }
-
-  /** The new stream stands: suspects have served as canaries, and other dials to this peer have lost their race. */
-  #dropSuperseded(peerId: PeerId, attempt: OpenAttempt): void {
-    const { connections, liveness } = this.#components;
-    for (const connection of connections.of(peerId)) {
-      const superseded = liveness.isSuspect(connection) || attempt.dialled.includes(connection);
-      if (superseded && connection !== attempt.connection && !carriesPartnerStream(connection)) {
-        connection.abort(new PartnerdError("aborted", "a newer connection took over"));
-      }
-    }
-  }
-
   #heartbeat(): Uint8Array {
     const { self, clock, heartbeatTimestamp } = this.#components;
     return encodeHeartbeat(self, clock.wallMs(), heartbeatTimestamp);
   }
 }
-
-const keyOf = (peerId: PeerId): StreamKey => ({ protocol: PARTNER_PROTOCOL, peerId, direction: "outbound" });
 
 /** Not the peer's answer but an old connection's end: no reason to wait as long as after a refusal. */
 function connectionLost(cause: unknown): PartnerdError {

@@ -1,9 +1,16 @@
 /** A heartbeat stream with its connection: knows when it is over, whoever ended it. */
 import { PartnerdError } from "../../base/errors.ts";
-import type { CloseReason } from "../../events/types.ts";
+import type { PeerId } from "../../base/ids.ts";
+import type { CloseReason, Direction } from "../../events/types.ts";
 import { abortable } from "../abortable.ts";
+import { PARTNER_PROTOCOL } from "../constants.ts";
 import type { HostConnection, HostStream } from "../host/host.ts";
-import type { AbortableStream } from "../registry/registry.ts";
+import type { AbortableStream, StreamKey } from "../registry/registry.ts";
+
+/** The place of a partner stream in the registry. */
+export function keyOf(direction: Direction, peerId: PeerId): StreamKey {
+  return { protocol: PARTNER_PROTOCOL, peerId, direction };
+}
 
 /** How a stream ends that we did not end. */
 export type RemoteEnd = Extract<CloseReason, "remote_closed" | "reset" | "connection_lost">;

@@ -24,14 +24,14 @@ export const INGEST_PLANTS: readonly Plant[] = [
   {
     name: "consumer-kept-although-deliveries-are-pending",
     what: "A consumer that has delivered more than the log has got is read on: what was on its way comes late, out of order.",
-    file: "src/ingest/stream/reader.ts",
+    file: "src/ingest/stream/align.ts",
     find: "return next === sequence + 1 && unacknowledged === 0 &&",
     replace: "return next >= sequence + 1 &&",
   },
   {
     name: "request-of-a-dead-connection-left",
     what: "The broker still believes in the connection before, and gives what comes next to nobody.",
-    file: "src/ingest/stream/reader.ts",
+    file: "src/ingest/stream/align.ts",
     find: "&& waitingRequests === 0 &&",
     replace: "&&",
   },

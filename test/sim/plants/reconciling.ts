@@ -19,15 +19,15 @@ export const RECONCILING_PLANTS: readonly Plant[] = [
   {
     name: "slot-freed-at-timeout",
     what: "A timeout ends the waiting and not the open: its slot and its key are free while it goes on.",
-    file: "src/reconciler/reconciler.ts",
-    find: "await this.#deps.streams.open(peer, limit.signal);",
+    file: "src/reconciler/actions.ts",
+    find: "await this.#streams.open(peer, limit.signal);",
     replace: `const late = new Promise<never>((_, reject) => limit.signal.addEventListener("abort", () => reject(limit.signal.reason)));
-        await Promise.race([this.#deps.streams.open(peer, inFlight.controller.signal), late]);`,
+      await Promise.race([this.#streams.open(peer, signal), late]);`,
   },
   {
     name: "open-without-deadline",
     what: "A peer that accepts a connection and then says nothing holds its slot for ever.",
-    file: "src/reconciler/reconciler.ts",
+    file: "src/reconciler/actions.ts",
     find: "using limit = this.#deadline(this.#options.openTimeoutMs,",
     replace: "using limit = this.#deadline(Number.POSITIVE_INFINITY,",
   },
@@ -58,8 +58,8 @@ export const RECONCILING_PLANTS: readonly Plant[] = [
     name: "renewal-failure-counts-as-open-failure",
     what: "A missed proof of life is logged as a failed open and grows the backoff while the stream stands.",
     file: "src/reconciler/reconciler.ts",
-    find: "if (!(await this.#renew(peerId, inFlight))) return this.#lookAgain(peerId, RENEW_AGAIN_MS);",
-    replace: `if (!(await this.#renew(peerId, inFlight))) {
+    find: "if (!(await this.#actions.renew(peerId, inFlight.controller.signal))) return this.#lookAgain(peerId, RENEW_AGAIN_MS);",
+    replace: `if (!(await this.#actions.renew(peerId, inFlight.controller.signal))) {
             return { kind: "retry", error: new PartnerdError("timeout", "no proof of life came") };
           }`,
   },

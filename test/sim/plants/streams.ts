@@ -52,7 +52,7 @@ export const STREAM_PLANTS: readonly Plant[] = [
     name: "failed-open-not-given-back",
     what: "An open that fails leaves its stream and its connection behind.",
     file: "src/p2p/heartbeat/opener.ts",
-    find: "this.#giveBack(peer.peerId, attempt);",
+    find: "attempt.giveBack(this.#components);",
     replace: "",
   },
   {

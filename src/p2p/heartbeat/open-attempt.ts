@@ -1,0 +1,50 @@
+/** One open under way, and what it has acquired so far: if it fails, all of that is given back. */
+import { PartnerdError } from "../../base/errors.ts";
+import type { PeerId } from "../../base/ids.ts";
+import { Attempt } from "../abortable.ts";
+import type { ConnectionIndex } from "../host/connection-index.ts";
+import { carriesPartnerStream } from "../host/connection-index.ts";
+import type { HostConnection } from "../host/host.ts";
+import type { Liveness } from "./liveness.ts";
+import { abortError } from "./open-errors.ts";
+import type { PartnerStream } from "./partner-stream.ts";
+
+/** What is known of the connections to all peers. */
+interface Connections {
+  readonly connections: ConnectionIndex;
+  readonly liveness: Liveness;
+}
+
+export class OpenAttempt extends Attempt {
+  readonly peerId: PeerId;
+  readonly dialled: HostConnection[] = [];
+  connection: HostConnection | undefined;
+  stream: PartnerStream | undefined;
+  readonly settled = Promise.withResolvers<void>();
+
+  constructor(peerId: PeerId, ...parents: readonly AbortSignal[]) {
+    super(...parents);
+    this.peerId = peerId;
+  }
+
+  /** The stream is reset. A connection that we dialled goes too, unless the peer uses it; a silent one that was there before is suspect. */
+  giveBack({ connections, liveness }: Connections): void {
+    const reason = new PartnerdError("aborted", "open failed");
+    this.stream?.abort(reason);
+    for (const connection of this.dialled) if (!carriesPartnerStream(connection)) connection.abort(reason);
+    const timedOut = this.signal.aborted && abortError(this.signal).code === "timeout";
+    if (timedOut && this.connection?.status === "open") liveness.markSuspect(this.connection);
+    // The newest suspect stays as a canary: should the peer only have been asleep, its late pong wakes us at once.
+    const idle = connections.of(this.peerId).filter((each) => liveness.isSuspect(each) && !carriesPartnerStream(each));
+    for (const connection of idle.slice(1)) connection.abort(new PartnerdError("aborted", "one suspect connection is enough"));
+  }
+
+  /** The new stream is established: suspects have served as canaries, and other dials to this peer have lost their race. */
+  dropSuperseded({ connections, liveness }: Connections): void {
+    for (const connection of connections.of(this.peerId)) {
+      const superseded = liveness.isSuspect(connection) || this.dialled.includes(connection);
+      if (superseded && connection !== this.connection && !carriesPartnerStream(connection))
+        connection.abort(new PartnerdError("aborted", "a newer connection took over"));
+    }
+  }
+}

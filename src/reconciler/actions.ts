@@ -1,0 +1,73 @@
+/** Carries out single actions on the streams, each within its deadline; opens wait for one of a bounded number of slots. */
+import PQueue from "p-queue";
+import { type Clock, deadline } from "../base/clock.ts";
+import { PartnerdError } from "../base/errors.ts";
+import type { PeerId } from "../base/ids.ts";
+import type { DesiredPeer } from "../events/types.ts";
+import type { ReconcilerOptions } from "./options.ts";
+import type { PartnerStreams } from "./ports.ts";
+
+export class Actions {
+  readonly #streams: PartnerStreams;
+  readonly #clock: Clock;
+  readonly #options: ReconcilerOptions;
+  readonly #openSlots: PQueue;
+
+  constructor(streams: PartnerStreams, clock: Clock, options: ReconcilerOptions) {
+    this.#streams = streams;
+    this.#clock = clock;
+    this.#options = options;
+    this.#openSlots = new PQueue({ concurrency: options.concurrency });
+  }
+
+  /** Calls `onStart` once there is a slot, from when on the deadline runs. Rejects as PartnerStreams.open does. */
+  open(peer: DesiredPeer, signal: AbortSignal, onStart: () => void): Promise<void> {
+    return this.#inSlot(signal, async () => {
+      onStart();
+      using limit = this.#deadline(this.#options.openTimeoutMs, "the peer did not answer", signal);
+      await this.#streams.open(peer, limit.signal);
+    });
+  }
+
+  /** False where no proof of life came in time. That ends nothing: the lease has time left, or the stream ends by an event of its own. */
+  async renew(peerId: PeerId, signal: AbortSignal): Promise<boolean> {
+    const expiresAtMs = this.#streams.actual(peerId).outbound?.expiresAtMs ?? 0;
+    const leftMs = Math.max(0, expiresAtMs - this.#clock.monotonicMs());
+    using limit = this.#deadline(Math.min(this.#options.renewTimeoutMs, leftMs), "no proof of life came", signal);
+    try {
+      await this.#streams.renew(peerId, limit.signal);
+      return true;
+    } catch (thrown) {
+      if (!(thrown instanceof PartnerdError)) throw thrown;
+      return false;
+    }
+  }
+
+  /**
+   * Runs `work` once a slot is free, or rejects as soon as `signal` aborts while it waits. Once it runs, `signal` is its own affair:
+   * p-queue would free the slot of a task whose signal aborts, although the task goes on.
+   */
+  async #inSlot(signal: AbortSignal, work: () => Promise<void>): Promise<void> {
+    signal.throwIfAborted();
+    const waiting = new AbortController();
+    const giveUp = () => waiting.abort(signal.reason);
+    signal.addEventListener("abort", giveUp, { once: true });
+    const started = () => signal.removeEventListener("abort", giveUp);
+    try {
+      await this.#openSlots.add(
+        async () => {
+          started();
+          await work();
+        },
+        { signal: waiting.signal },
+      );
+    } finally {
+      started();
+    }
+  }
+
+  #deadline(delayMs: number, what: string, signal: AbortSignal): { readonly signal: AbortSignal } & Disposable {
+    const reason = () => new PartnerdError("timeout", `${what} within ${Math.round(delayMs)} ms`);
+    return deadline(this.#clock, delayMs, reason, signal);
+  }
+}
