@@ -5,15 +5,7 @@ import { type Fixture, REST_MS } from "../fixture/format/schema.ts";
 import { ProcessEnded } from "./daemon/daemon-lifecycle.ts";
 import { Expectations } from "./expectations.ts";
 import { happen, isExpectation } from "./fault-actions.ts";
-import { backoff } from "./invariants/backoff.ts";
-import { convergence } from "./invariants/convergence.ts";
-import { generations } from "./invariants/generations.ts";
-import { ingest } from "./invariants/ingest.ts";
-import type { Invariant, Scene } from "./invariants/invariant.ts";
-import { latency } from "./invariants/latency.ts";
-import { log } from "./invariants/log.ts";
-import { operations } from "./invariants/operations.ts";
-import { wire } from "./invariants/wire.ts";
+import { allInvariants } from "./invariants/all.ts";
 import { settled, VirtualClock } from "./time/virtual-clock.ts";
 import { Trace } from "./trace.ts";
 import { World } from "./world.ts";
@@ -86,10 +78,6 @@ export async function simulate(fixture: Fixture, options: SimulateOptions = {}):
     steps,
     peers: world.peers().length,
   };
-}
-
-function allInvariants(scene: Scene): readonly Invariant[] {
-  return [operations, wire, latency, backoff, generations, log, ingest, convergence].map((watch) => watch(scene));
 }
 
 /** One timer, then one turn of the real event loop, in which every promise that can settle does: that is a step. */
