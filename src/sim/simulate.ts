@@ -4,7 +4,7 @@ import { messageOf } from "../base/errors.ts";
 import { type Fixture, REST_MS } from "../fixture/format/schema.ts";
 import { ProcessEnded } from "./daemon/daemon-lifecycle.ts";
 import { Expectations } from "./expectations.ts";
-import { happen, isExpectation } from "./fault-actions.ts";
+import { apply, isExpectation } from "./fault-actions.ts";
 import { allInvariants } from "./invariants/all.ts";
 import { settled, VirtualClock } from "./time/virtual-clock.ts";
 import { Trace } from "./trace.ts";
@@ -62,7 +62,7 @@ export async function simulate(fixture: Fixture, options: SimulateOptions = {}):
   for (const line of lines) {
     if ("peer" in line) world.peerNamed(line.peer);
     if (isExpectation(line)) clock.schedule(line.atMs, () => expectations.due(line));
-    else clock.schedule(line.atMs, () => happen(world, line));
+    else clock.schedule(line.atMs, () => apply(world, line));
   }
   const untilMs = options.untilMs ?? header.durationMs ?? (lines.at(-1)?.atMs ?? 0) + REST_MS;
   using _rejections = unhandledRejections((thrown) => violated("no-stray-rejection", messageOf(thrown)));

@@ -14,7 +14,7 @@ export function healthyStreamsLive(scene: Scene): Invariant {
       const { peerId, direction } = event;
       const peer = scene.peer(peerId);
       if (peer === undefined || scene.awakeMs() - peer.wellSinceMs < HEALTHY_FOR_MS) return;
-      if (direction === "inbound" && peer.partner.own === undefined) return;
+      if (direction === "inbound" && peer.partner.outgoing.stream === undefined) return;
       scene.violated("healthy-streams-live", `the ${direction} stream of ${peerId} expired although nothing was wrong with it`);
     },
   };
