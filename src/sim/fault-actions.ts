@@ -1,125 +1,115 @@
-/** The lines of a fixture, as they happen to the world. */
+/** The lines of a fixture as actions on the world. Expectations are not: expectations.ts checks them. */
+import type { InboundMessage } from "../events/decode.ts";
 import { bytesOf } from "../fixture/format/message.ts";
 import type { Expectation, FixtureLine } from "../fixture/format/schema.ts";
 import { REQUIRED_CONSUMER } from "../ingest/stream/broker-port.ts";
-import type { DiskState } from "./daemon/disk.ts";
 import type { World } from "./world.ts";
 
-/** Everything but what is expected, which is looked at elsewhere. */
-export type Happening = Exclude<FixtureLine, Expectation>;
+export type ActionLine = Exclude<FixtureLine, Expectation>;
 
 export function isExpectation(line: FixtureLine): line is Expectation {
   return "expect" in line;
 }
 
-export function happen(world: World, line: Happening): void {
-  world.trace.happening(world.nowMs(), whoOf(line), whatOf(line));
+interface FaultAction {
+  /** Who it happens to, and the line without its time and subject, as the trace prints them. */
+  readonly who: string;
+  readonly what: string;
+  readonly act: () => void;
+}
+
+/** Does what the line says, and writes it to the trace first. */
+export function apply(world: World, line: ActionLine): void {
+  const { who, what, act } = actionOf(world, line);
+  world.trace.happening(world.nowMs(), who, what);
+  act();
+}
+
+function actionOf(world: World, line: ActionLine): FaultAction {
   if ("publish" in line) {
-    const { subject, bytes } = bytesOf(line, world.peerNamed(line.publish).address);
-    for (let count = 0; count < (line.times ?? 1); count++) world.publish(subject, bytes, line.deliveries);
-  } else if ("message" in line) {
-    const { subject, bytes } = bytesOf(line, null);
-    for (let count = 0; count < (line.times ?? 1); count++) world.publish(subject, bytes, line.deliveries);
-  } else if ("does" in line) world.peerNamed(line.peer).does(line.does);
-  else if ("answers" in line) world.peerNamed(line.peer).answers = line.answers;
-  else if ("lagMs" in line) world.peerNamed(line.peer).lagMs = line.lagMs;
-  else if ("listens" in line) world.peerNamed(line.peer).moveTo(line.listens);
-  else if ("disk" in line) happenToDisk(world, line.disk);
-  else if ("broker" in line) happenToBroker(world, line.broker);
-  else if ("stream" in line) happenToStream(world, line);
-  else if ("consumer" in line) happenToConsumer(world, line.consumer);
-  else if ("world" in line) world.heal();
-  else happenToDaemon(world, line);
+    const act = () => publish(world, line, bytesOf(line, world.peerNamed(line.publish).address));
+    return { who: line.publish, what: line.remove ? "publish REMOVE_RESOURCE" : `publish ${line.relation}`, act };
+  }
+  if ("message" in line) {
+    const act = () => publish(world, line, bytesOf(line, null));
+    return { who: "broker", what: `publish on ${line.message}`, act };
+  }
+  if ("peer" in line) return peerAction(world, line);
+  if ("daemon" in line) return daemonAction(world, line);
+  if ("world" in line) return { who: "world", what: line.world, act: () => world.heal() };
+  const { who, what, act } = brokerOrDiskAction(world, line);
+  const disturb = () => {
+    act();
+    world.disturbed();
+  };
+  return { who, what, act: disturb };
 }
 
-function happenToDisk(world: World, state: DiskState): void {
-  world.disk.set(state);
-  world.disturbed();
+type Published = Extract<ActionLine, { deliveries: unknown }>;
+
+function publish(world: World, { times = 1, deliveries }: Published, { subject, bytes }: InboundMessage): void {
+  for (let count = 0; count < times; count++) world.publish(subject, bytes, deliveries);
 }
 
-function happenToBroker(world: World, what: Extract<Happening, { broker: unknown }>["broker"]): void {
-  if (what === "redeliver") world.lifecycle.daemon?.resync();
-  else if (what === "cut") world.broker.cut();
-  else if (what === "forget") world.broker.forget();
-  else world.broker.set(what);
-  world.disturbed();
+function peerAction(world: World, line: Extract<ActionLine, { peer: unknown }>): FaultAction {
+  const who = line.peer;
+  const peer = () => world.peerNamed(who);
+  if ("does" in line) return { who, what: line.does, act: () => peer().does(line.does) };
+  if ("answers" in line) return { who, what: `answers ${line.answers}`, act: () => void (peer().answers = line.answers) };
+  if ("lagMs" in line) return { who, what: `lags ${line.lagMs} ms`, act: () => void (peer().lagMs = line.lagMs) };
+  return { who, what: `listens ${line.listens}`, act: () => peer().moveTo(line.listens) };
 }
 
-function happenToStream(world: World, { stream: what, messages }: Extract<Happening, { stream: unknown }>): void {
-  const { broker } = world;
-  switch (what) {
+function daemonAction({ lifecycle }: World, line: Extract<ActionLine, { daemon: unknown }>): FaultAction {
+  const who = "daemon";
+  const what: string = line.daemon;
+  switch (line.daemon) {
+    case "crash":
+    case "power_loss":
+    case "restart": {
+      const point = line.at === "now" ? "" : ` ${line.at}`;
+      return { who, what: what + point, act: () => lifecycle.end(line.daemon, line.at, line.downMs) };
+    }
+    case "stall":
+      return { who, what: `${what} for ${line.forMs} ms`, act: () => lifecycle.stall(line.forMs) };
+    case "lose_wakes":
+      return { who, what: `${what} for ${line.forMs} ms`, act: () => lifecycle.loseWakes(line.forMs) };
+    case "wall_jump":
+      return { who, what: `${what} by ${line.byMs} ms`, act: () => lifecycle.jumpWallClock(line.byMs) };
+  }
+}
+
+type BrokerOrDiskLine = Extract<
+  ActionLine,
+  { disk: unknown } | { broker: unknown } | { stream: unknown } | { consumer: unknown }
+>;
+
+function brokerOrDiskAction(world: World, line: BrokerOrDiskLine): FaultAction {
+  const { broker, disk } = world;
+  if ("disk" in line) return { who: "daemon", what: `disk ${line.disk}`, act: () => disk.set(line.disk) };
+  const who = "broker";
+  if ("broker" in line) return { who, what: line.broker, act: () => actOnBroker(world, line.broker) };
+  if ("consumer" in line) return { who, what: `consumer ${line.consumer}`, act: () => actOnConsumer(world, line.consumer) };
+  const what = line.messages === 0 ? `stream ${line.stream}` : `stream ${line.stream} ${line.messages}`;
+  switch (line.stream) {
     case "purge":
-      broker.stream.purge(messages);
-      break;
+      return { who, what, act: () => broker.stream.purge(line.messages) };
     case "remove":
-      broker.stream.remove(messages);
-      break;
+      return { who, what, act: () => broker.stream.remove(line.messages) };
     case "recreate":
-      broker.stream.recreate();
-      break;
+      return { who, what, act: () => broker.stream.recreate() };
     case "set_back":
-      // A server that starts again, from a copy of its disk.
-      broker.cut();
-      broker.stream.setBack(messages);
-      break;
+      return { who, what, act: () => broker.restoreBackup(line.messages) };
   }
-  world.disturbed();
 }
 
-function happenToConsumer(world: World, what: "delete" | "rewind"): void {
-  const { stream } = world.broker;
+function actOnBroker({ broker, lifecycle }: World, what: Extract<ActionLine, { broker: unknown }>["broker"]): void {
+  if (what === "redeliver") lifecycle.daemon?.resync();
+  else if (what === "cut") broker.cut();
+  else if (what === "forget") broker.forget();
+  else broker.set(what);
+}
+
+function actOnConsumer({ broker: { stream } }: World, what: "delete" | "rewind"): void {
   if (stream.deleteConsumer() && what === "rewind") stream.recreateConsumerAt({ startSequence: 1, ...REQUIRED_CONSUMER });
-  world.disturbed();
-}
-
-function happenToDaemon(world: World, line: Extract<Happening, { daemon: unknown }>): void {
-  switch (line.daemon) {
-    case "crash":
-    case "power_loss":
-    case "restart":
-      world.lifecycle.end(line.daemon, line.at, line.downMs);
-      break;
-    case "stall":
-      world.lifecycle.stall(line.forMs);
-      break;
-    case "lose_wakes":
-      world.lifecycle.loseWakes(line.forMs);
-      break;
-    case "wall_jump":
-      world.lifecycle.jumpWallClock(line.byMs);
-      break;
-  }
-}
-
-function whoOf(line: Happening): string {
-  if ("peer" in line) return line.peer;
-  if ("publish" in line) return line.publish;
-  if ("daemon" in line || "disk" in line) return "daemon";
-  return "world" in line ? "world" : "broker";
-}
-
-/** The line without its time and its subject, as a person would say it. */
-function whatOf(line: Happening): string {
-  if ("publish" in line) return line.remove ? "publish REMOVE_RESOURCE" : `publish ${line.relation}`;
-  if ("message" in line) return `publish on ${line.message}`;
-  if ("does" in line) return line.does;
-  if ("answers" in line) return `answers ${line.answers}`;
-  if ("lagMs" in line) return `lags ${line.lagMs} ms`;
-  if ("listens" in line) return `listens ${line.listens}`;
-  if ("disk" in line) return `disk ${line.disk}`;
-  if ("broker" in line) return line.broker;
-  if ("stream" in line) return line.messages === 0 ? `stream ${line.stream}` : `stream ${line.stream} ${line.messages}`;
-  if ("consumer" in line) return `consumer ${line.consumer}`;
-  if ("world" in line) return line.world;
-  switch (line.daemon) {
-    case "crash":
-    case "power_loss":
-    case "restart":
-      return line.at === "now" ? line.daemon : `${line.daemon} ${line.at}`;
-    case "stall":
-    case "lose_wakes":
-      return `${line.daemon} for ${line.forMs} ms`;
-    case "wall_jump":
-      return `${line.daemon} by ${line.byMs} ms`;
-  }
 }

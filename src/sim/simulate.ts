@@ -4,16 +4,8 @@ import { messageOf } from "../base/errors.ts";
 import { type Fixture, REST_MS } from "../fixture/format/schema.ts";
 import { ProcessEnded } from "./daemon/daemon-lifecycle.ts";
 import { Expectations } from "./expectations.ts";
-import { happen, isExpectation } from "./fault-actions.ts";
-import { backoff } from "./invariants/backoff.ts";
-import { convergence } from "./invariants/convergence.ts";
-import { generations } from "./invariants/generations.ts";
-import { ingest } from "./invariants/ingest.ts";
-import type { Invariant, Scene } from "./invariants/invariant.ts";
-import { latency } from "./invariants/latency.ts";
-import { log } from "./invariants/log.ts";
-import { operations } from "./invariants/operations.ts";
-import { wire } from "./invariants/wire.ts";
+import { apply, isExpectation } from "./fault-actions.ts";
+import { allInvariants } from "./invariants/all.ts";
 import { settled, VirtualClock } from "./time/virtual-clock.ts";
 import { Trace } from "./trace.ts";
 import { World } from "./world.ts";
@@ -70,7 +62,7 @@ export async function simulate(fixture: Fixture, options: SimulateOptions = {}):
   for (const line of lines) {
     if ("peer" in line) world.peerNamed(line.peer);
     if (isExpectation(line)) clock.schedule(line.atMs, () => expectations.due(line));
-    else clock.schedule(line.atMs, () => happen(world, line));
+    else clock.schedule(line.atMs, () => apply(world, line));
   }
   const untilMs = options.untilMs ?? header.durationMs ?? (lines.at(-1)?.atMs ?? 0) + REST_MS;
   using _rejections = unhandledRejections((thrown) => violated("no-stray-rejection", messageOf(thrown)));
@@ -86,10 +78,6 @@ export async function simulate(fixture: Fixture, options: SimulateOptions = {}):
     steps,
     peers: world.peers().length,
   };
-}
-
-function allInvariants(scene: Scene): readonly Invariant[] {
-  return [operations, wire, latency, backoff, generations, log, ingest, convergence].map((watch) => watch(scene));
 }
 
 /** One timer, then one turn of the real event loop, in which every promise that can settle does: that is a step. */

@@ -39,7 +39,7 @@ export class Witness implements DaemonWatcher {
     for (const invariant of this.#init.invariants()) invariant.logged?.(logged);
   }
 
-  happened(event: ObservedEvent): void {
+  observed(event: ObservedEvent): void {
     for (const invariant of this.#init.invariants()) invariant.observed?.(event);
   }
 

@@ -109,6 +109,12 @@ export class SimBroker {
     for (const link of this.#links) link.forget();
   }
 
+  /** The server restarts from a copy of its disk, from before its newest `messages` messages. */
+  restoreBackup(messages: number): void {
+    this.cut();
+    this.stream.setBack(messages);
+  }
+
   #connect(machine: ClockView): SimLink {
     const { delivery: _, onAcknowledged: __, ...init } = this.#init;
     const onGone = () => this.#links.delete(link);

@@ -1,8 +1,10 @@
 /** The ports of the daemon's core and of its partner streams, decorated: each does as the real part does, and a watcher hears of it. */
 import type { PeerId } from "../../base/ids.ts";
-import type { Host, HostConnection, HostEvents, HostStreamHandler, ProtocolLimits } from "../../p2p/host/host.ts";
 import type { ReconcilerObserver } from "../../reconciler/options.ts";
 import type { DesiredPeers, PartnerStreams } from "../../reconciler/ports.ts";
+import type { SimConnection } from "../network/connection.ts";
+import type { SimNetwork } from "../network/network.ts";
+import { SimNode, type SimNodeInit } from "../network/node.ts";
 import type { DaemonWatcher } from "./watcher.ts";
 
 /** Only the periodic diff lists all desired peers. */
@@ -53,40 +55,19 @@ export function watchedObserver(observer: ReconcilerObserver, watcher: DaemonWat
   };
 }
 
-/** A host whose process can end just before and just after a dial. */
-export class WatchedHost implements Host {
-  readonly #host: Host;
+/** A node whose process can end just before and just after a dial. */
+export class WatchedNode extends SimNode {
   readonly #watcher: DaemonWatcher;
 
-  constructor(host: Host, watcher: DaemonWatcher) {
-    this.#host = host;
+  constructor(network: SimNetwork, init: SimNodeInit, watcher: DaemonWatcher) {
+    super(network, init);
     this.#watcher = watcher;
   }
 
-  async dial(...parameters: Parameters<Host["dial"]>): Promise<HostConnection> {
+  override async dial(...parameters: Parameters<SimNode["dial"]>): Promise<SimConnection> {
     this.#watcher.reached("dialling");
-    const connection = await this.#host.dial(...parameters);
+    const connection = await super.dial(...parameters);
     this.#watcher.reached("dialled");
     return connection;
-  }
-
-  handle(protocol: string, handler: HostStreamHandler, limits: ProtocolLimits): Promise<void> {
-    return this.#host.handle(protocol, handler, limits);
-  }
-
-  unhandle(protocols: string[]): Promise<void> {
-    return this.#host.unhandle(protocols);
-  }
-
-  getConnections(): readonly HostConnection[] {
-    return this.#host.getConnections();
-  }
-
-  addEventListener<Type extends keyof HostEvents>(type: Type, listener: (event: HostEvents[Type]) => void): void {
-    this.#host.addEventListener(type, listener);
-  }
-
-  removeEventListener<Type extends keyof HostEvents>(type: Type, listener: (event: HostEvents[Type]) => void): void {
-    this.#host.removeEventListener(type, listener);
   }
 }

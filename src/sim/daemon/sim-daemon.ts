@@ -15,9 +15,9 @@ import type { Store } from "../../store/store.ts";
 import type { SimBroker } from "../broker/broker.ts";
 import { SimSubscriber } from "../broker/subscriber.ts";
 import type { SimNetwork } from "../network/network.ts";
-import { SimNode } from "../network/node.ts";
+import type { SimNode } from "../network/node.ts";
 import type { ClockView } from "../time/virtual-clock.ts";
-import { WatchedHost, watchedDesiredPeers, watchedObserver, watchedPartnerStreams } from "./decorators.ts";
+import { WatchedNode, watchedDesiredPeers, watchedObserver, watchedPartnerStreams } from "./decorators.ts";
 import type { SimDisk } from "./disk.ts";
 import { type DaemonWatcher, whileRunning } from "./watcher.ts";
 
@@ -140,17 +140,17 @@ async function compose(init: SimDaemonInit, watcher: DaemonWatcher): Promise<Par
   const common = { clock, random, logger: silentLogger };
   const store = init.disk.open(clock);
   const onLogged = (logged: LogEntry) => watcher.logged(logged);
-  const onObserved = (event: ObservedEvent) => watcher.happened(event);
+  const onObserved = (event: ObservedEvent) => watcher.observed(event);
   const recorder = new Recorder({ store, ...common, metrics: NO_METRICS, onObserved, onLogged });
   const admission = admissionPolicyOf(store, inbound);
-  const node = new SimNode(network, { peerId, clock, gater: createGater(admission, recorder) });
+  const node = new WatchedNode(network, { peerId, clock, gater: createGater(admission, recorder) }, watcher);
   closeOrphanedStreams(recorder, silentLogger);
   const wake = (woken: PeerId) => {
     if (watcher.mayWake()) core.reconciler.wake(woken);
   };
   const streams = await createPartnerStreams({
     ...common,
-    node: new WatchedHost(node, watcher),
+    node,
     self: { name: "self", did: didOf("did:example:self"), peerId },
     admission,
     observer: { observed: (event) => recorder.observed(event), wake },

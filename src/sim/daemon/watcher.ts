@@ -8,7 +8,7 @@ import type { ClockView } from "../time/virtual-clock.ts";
 
 export interface DaemonWatcher extends Omit<ReconcilerObserver, "observed"> {
   /** Something happened on the wire, or failed to; its row is written next. */
-  happened(event: ObservedEvent): void;
+  observed(event: ObservedEvent): void;
   logged(logged: LogEntry): void;
   operation(peerId: PeerId, kind: "open" | "renew", state: "begun" | "over"): void;
   diffed(): void;
@@ -26,7 +26,7 @@ export function whileRunning(watcher: DaemonWatcher, machine: ClockView): Daemon
     };
   };
   return {
-    happened: ifRunning((event) => watcher.happened(event)),
+    observed: ifRunning((event) => watcher.observed(event)),
     logged: ifRunning((logged) => watcher.logged(logged)),
     acted: ifRunning((peerId, action) => watcher.acted(peerId, action)),
     settled: ifRunning((peerId, outcome) => watcher.settled(peerId, outcome)),

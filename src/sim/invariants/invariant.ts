@@ -72,3 +72,16 @@ export interface Invariant {
   /** The run is over. */
   finished?(): void;
 }
+
+/** To look at every stream at every step would take longer than the step. */
+const LOOK_EVERY_MS = 2_000;
+
+/** A `stepped` that looks every two seconds, while the daemon runs. */
+export function atTimes(scene: Scene, look: (daemon: Running) => void): () => void {
+  let nextLookMs = 0;
+  return () => {
+    if (scene.daemon === undefined || scene.nowMs() < nextLookMs) return;
+    nextLookMs = scene.nowMs() + LOOK_EVERY_MS;
+    look(scene.daemon);
+  };
+}

@@ -1,50 +1,76 @@
-/** What is decided is done in time: a lost wake must not hide behind the periodic diff, and no key may starve. */
+/** Decided work starts in time: the periodic diff must not hide a lost wake, and no key may starve. */
 import type { PeerId } from "../../base/ids.ts";
+import { WAKES_RECOVER_MS } from "../daemon/daemon-lifecycle.ts";
 import type { Invariant, Scene } from "./invariant.ts";
 
-/** From the append of an event to the action that it calls for, whatever the network does. */
+/** From the append of an event to its action, whatever the network does. */
 const ACTION_MS = 100;
-/** Only the periodic diff is left where wakes get lost: 5 s and a fifth. */
-const DIFF_MS = 7_000;
 /** The longest wait between two attempts: the cap of the backoff, or the longest floor. */
 const LONGEST_WAIT_MS = 61_000;
 
-export function latency(scene: Scene): Invariant {
-  const { concurrency, openTimeoutMs, resyncMs } = scene.settings;
-  let openedAt = new Map<PeerId, number>();
-  let begunAt = new Map<PeerId, number>();
-  let lastDiffMs = 0;
+/** A partner without a stream is opened, or tried again, in time. */
+export function partnersAreOpened(scene: Scene): Invariant {
+  let actedAt = new Map<PeerId, number>();
 
   return {
     started(daemon) {
-      openedAt = new Map();
-      begunAt = new Map();
-      lastDiffMs = scene.awakeMs();
+      actedAt = new Map();
       for (const { peerId, standing } of daemon.store.list())
         if (standing === "partner") mustOpen(peerId, ACTION_MS, "opens-at-start");
     },
     logged({ event, effect }) {
-      if (event.type === "PeerDesired" && effect === "changed") {
-        const peer = scene.daemon?.store.get(event.peerId);
-        if (peer?.standing !== "partner" || peer.generation !== peer.desiredSeq) return;
-        if (scene.daemon?.streams.actual(event.peerId).outbound !== null) return;
-        mustOpen(event.peerId, scene.wakesAreSafe ? ACTION_MS : DIFF_MS, "event-to-action");
-      }
+      if (event.type !== "PeerDesired" || effect !== "changed") return;
+      const peer = scene.daemon?.store.get(event.peerId);
+      if (peer?.standing !== "partner" || peer.generation !== peer.desiredSeq) return;
+      if (scene.daemon?.streams.actual(event.peerId).outbound !== null) return;
+      mustOpen(event.peerId, scene.wakesAreSafe ? ACTION_MS : WAKES_RECOVER_MS, "event-to-action");
     },
     observed(event) {
-      if (event.type === "StreamClosed" && event.direction === "outbound") {
+      if (event.type === "StreamClosed" && event.direction === "outbound")
         mustOpen(event.peerId, LONGEST_WAIT_MS, "no-starvation");
-      }
+    },
+    acted(peerId, action) {
+      if (action.kind === "open") actedAt.set(peerId, scene.awakeMs());
+    },
+    settled(peerId, outcome) {
+      if (outcome.kind === "retry") mustOpen(peerId, LONGEST_WAIT_MS, "no-starvation");
+    },
+  };
+
+  function mustOpen(peerId: PeerId, withinMs: number, invariant: string): void {
+    const sinceMs = scene.awakeMs();
+    const generation = scene.daemon?.store.get(peerId)?.generation;
+    scene.within(withinMs, invariant, () => {
+      const { daemon } = scene;
+      if (daemon === undefined || !wants(scene, peerId) || daemon.store.get(peerId)?.generation !== generation) return undefined;
+      const { outbound } = daemon.streams.actual(peerId);
+      const acted = (actedAt.get(peerId) ?? Number.NEGATIVE_INFINITY) >= sinceMs;
+      if (acted || outbound !== null || daemon.reconciler.progress(peerId).opening) return undefined;
+      return `${peerId} has been wanted without a stream for ${withinMs} ms, and nobody has tried to open one`;
+    });
+  }
+}
+
+/** A decided open gets its turn. */
+export function everyOpenHasItsTurn(scene: Scene): Invariant {
+  const { concurrency, openTimeoutMs } = scene.settings;
+  let actedAt = new Map<PeerId, number>();
+  let begunAt = new Map<PeerId, number>();
+
+  return {
+    started() {
+      actedAt = new Map();
+      begunAt = new Map();
     },
     acted(peerId, action) {
       if (action.kind !== "open") return;
       const actedAtMs = scene.awakeMs();
-      openedAt.set(peerId, actedAtMs);
-      // Its turn comes after all the others, each of which may last as long as it is allowed to.
+      actedAt.set(peerId, actedAtMs);
+      // Its turn comes after all others, each of which may take its whole timeout.
       const turns = Math.ceil((scene.peers().length + 1) / concurrency) + 1;
       scene.within(turns * openTimeoutMs, "no-starvation", () => {
-        const waits = openedAt.get(peerId) === actedAtMs && (begunAt.get(peerId) ?? Number.NEGATIVE_INFINITY) < actedAtMs;
-        return waits && wants(peerId)
+        const waits = actedAt.get(peerId) === actedAtMs && (begunAt.get(peerId) ?? Number.NEGATIVE_INFINITY) < actedAtMs;
+        return waits && wants(scene, peerId)
           ? `${peerId} has been waiting for its turn to be opened for ${turns * openTimeoutMs} ms`
           : undefined;
       });
@@ -52,8 +78,17 @@ export function latency(scene: Scene): Invariant {
     operation(peerId, kind, state) {
       if (kind === "open" && state === "begun") begunAt.set(peerId, scene.awakeMs());
     },
-    settled(peerId, outcome) {
-      if (outcome.kind === "retry") mustOpen(peerId, LONGEST_WAIT_MS, "no-starvation");
+  };
+}
+
+/** The diff comes in time, and finds nothing that a wake should have named. */
+export function periodicDiff(scene: Scene): Invariant {
+  const longestMs = scene.settings.resyncMs * 1.25;
+  let lastDiffMs = 0;
+
+  return {
+    started() {
+      lastDiffMs = scene.awakeMs();
     },
     resyncFound(peerId) {
       if (scene.wakesAreSafe) scene.violated("no-lost-wake", `the periodic diff found work on ${peerId} that no wake had named`);
@@ -62,28 +97,15 @@ export function latency(scene: Scene): Invariant {
       lastDiffMs = scene.awakeMs();
     },
     stepped() {
-      if (scene.daemon === undefined || scene.awakeMs() - lastDiffMs <= resyncMs * 1.25 + ACTION_MS) return;
+      if (scene.daemon === undefined || scene.awakeMs() - lastDiffMs <= longestMs + ACTION_MS) return;
       lastDiffMs = scene.awakeMs();
-      scene.violated("periodic-diff", `no full diff for more than ${resyncMs * 1.25} ms`);
+      scene.violated("periodic-diff", `no full diff for more than ${longestMs} ms`);
     },
   };
+}
 
-  function wants(peerId: PeerId): boolean {
-    const desired = scene.daemon?.store.get(peerId);
-    const stopped = scene.daemon?.reconciler.progress(peerId).lastFailure?.code === "address_unsupported";
-    return desired?.standing === "partner" && peerId !== scene.self && !stopped;
-  }
-
-  function mustOpen(peerId: PeerId, withinMs: number, invariant: string): void {
-    const sinceMs = scene.awakeMs();
-    const generation = scene.daemon?.store.get(peerId)?.generation;
-    scene.within(withinMs, invariant, () => {
-      const { daemon } = scene;
-      if (daemon === undefined || !wants(peerId) || daemon.store.get(peerId)?.generation !== generation) return undefined;
-      const { outbound } = daemon.streams.actual(peerId);
-      const acted = (openedAt.get(peerId) ?? Number.NEGATIVE_INFINITY) >= sinceMs;
-      if (acted || outbound !== null || daemon.reconciler.progress(peerId).opening) return undefined;
-      return `${peerId} has been wanted without a stream for ${withinMs} ms, and nobody has tried to open one`;
-    });
-  }
+function wants(scene: Scene, peerId: PeerId): boolean {
+  const { daemon } = scene;
+  const stopped = daemon?.reconciler.progress(peerId).lastFailure?.code === "address_unsupported";
+  return daemon?.store.get(peerId)?.standing === "partner" && peerId !== scene.self && !stopped;
 }

@@ -35,8 +35,6 @@ export interface SimNetworkInit {
   readonly random: Random;
   /** One way, the shortest. */
   readonly latencyMs: number;
-  /** The PeerID that an `other_key` machine proves. */
-  readonly strangerPeerId?: PeerId;
 }
 
 /** The longest latency is so much more than the shortest. */
@@ -44,7 +42,6 @@ const LATENCY_JITTER = 0.2;
 
 export class SimNetwork {
   readonly clock: Clock;
-  readonly strangerPeerId: PeerId;
   readonly #random: Random;
   readonly #latencyMs: number;
   readonly #listeners = new Map<string, Listener>();
@@ -53,11 +50,10 @@ export class SimNetwork {
   /** Called before a dial to an address without a listener is refused, so that one can be added. */
   onUnknownAddress: (address: Address, expectedPeerId: PeerId) => void = () => {};
 
-  constructor({ clock, random, latencyMs, strangerPeerId = "stranger" as PeerId }: SimNetworkInit) {
+  constructor({ clock, random, latencyMs }: SimNetworkInit) {
     this.clock = clock;
     this.#random = random;
     this.#latencyMs = latencyMs;
-    this.strangerPeerId = strangerPeerId;
   }
 
   /** From now on dials to `address` reach this listener. A trailing `/p2p/` is ignored. */

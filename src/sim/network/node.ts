@@ -19,6 +19,9 @@ export interface SimNodeInit {
   readonly gater?: HostGater;
 }
 
+/** The PeerID that an `other_key` node proves. */
+const STRANGER = "stranger" as PeerId;
+
 /** What libp2p allows of a protocol by default. */
 const DEFAULT_LIMITS: ProtocolLimits = { maxInboundStreams: 32, maxOutboundStreams: 64 };
 
@@ -112,19 +115,11 @@ export class SimNode implements Host, DiallingHost, Listener {
     }
   }
 
-  /**
-   * The process is gone, and nothing more is told to anything in it; whoever runs it stops its clock. Its machine resets its
-   * connections and refuses dials. Where the machine goes too, nobody hears of it: dials hang, and what is sent waits until `cut`
-   * is "none" again, when a reset answers it.
-   */
-  crash(what: "process" | "machine" = "process"): void {
+  /** The process is gone; its owner stops its clock. Its machine resets its connections and refuses dials. */
+  crash(): void {
     this.#crashed = true;
     this.#connections.clear();
-    if (what === "machine") this.#cut = "both";
-    for (const [link] of this.sockets) {
-      if (what === "machine") link.leave();
-      else link.cut();
-    }
+    for (const [link] of this.sockets) link.cut();
   }
 
   get crashed(): boolean {
@@ -133,7 +128,7 @@ export class SimNode implements Host, DiallingHost, Listener {
 
   /** What this node proves to be. For the network's own files, as is all below. */
   get shownPeerId(): PeerId {
-    return this.answers === "other_key" ? this.#network.strangerPeerId : this.peerId;
+    return this.answers === "other_key" ? STRANGER : this.peerId;
   }
 
   accept(link: LinkEnd): void {

@@ -1,5 +1,6 @@
 /** A peer of the simulated world: a machine with a Go partner on it, and whether anything is wrong with it or the way to it. */
 import type { Random } from "../../base/clock.ts";
+import { PartnerdError } from "../../base/errors.ts";
 import { type Address, didOf, type PeerId } from "../../base/ids.ts";
 import { addressOfName, peerIdOfName } from "../../fixture/format/names.ts";
 import type { FixtureLine } from "../../fixture/format/schema.ts";
@@ -91,50 +92,24 @@ export class SimPeer {
 
   does(what: PeerDoes): void {
     const { machine, node, partner } = this.#process;
-    switch (what) {
-      case "crash":
-        this.#running = false;
-        machine.stop();
-        partner.crash();
-        break;
-      case "start":
-        this.#start();
-        break;
-      case "freeze":
-        machine.pause();
-        break;
-      case "thaw":
-        machine.resume();
-        break;
-      case "cut":
-      case "cut_in":
-      case "cut_out":
-      case "heal":
-        this.#cut = CUTS[what];
-        node.cut = this.#cut;
-        break;
-      case "fin":
-        partner.finish();
-        break;
-      case "reset":
-        partner.reset();
-        break;
-      case "disconnect":
-        node.resetConnections();
-        break;
-      case "blackhole":
-        node.blackholeConnections();
-        break;
-      case "forget":
-        node.forgetConnections();
-        break;
-      case "open":
-        partner.open();
-        break;
-      case "close":
-        partner.close();
-        break;
-    }
+    const actions: Record<PeerDoes, () => void> = {
+      crash: () => this.#crash(),
+      start: () => this.#start(),
+      freeze: () => machine.pause(),
+      thaw: () => machine.resume(),
+      cut: () => this.#setCut("both"),
+      cut_in: () => this.#setCut("in"),
+      cut_out: () => this.#setCut("out"),
+      heal: () => this.#setCut("none"),
+      fin: () => partner.incoming?.finish(),
+      reset: () => partner.incoming?.abort(new PartnerdError("aborted", "far end resets the stream")),
+      disconnect: () => node.resetConnections(),
+      blackhole: () => node.blackholeConnections(),
+      forget: () => node.forgetConnections(),
+      open: () => partner.outgoing.open(),
+      close: () => partner.outgoing.close(),
+    };
+    actions[what]();
     if (what !== "open") this.#disturbed();
   }
 
@@ -172,6 +147,17 @@ export class SimPeer {
   #listen(address: Address): void {
     this.#addresses.add(address);
     if (this.#running) this.#init.network.listen(address, this.#process.node);
+  }
+
+  #crash(): void {
+    this.#running = false;
+    this.#process.machine.stop();
+    this.#process.partner.crash();
+  }
+
+  #setCut(cut: Cut): void {
+    this.#cut = cut;
+    this.#process.node.cut = cut;
   }
 
   #start(): void {
@@ -214,8 +200,6 @@ export class SimPeer {
     this.#silentSinceMs = silent ? (this.#silentSinceMs ?? this.#init.awakeMs()) : undefined;
   }
 }
-
-const CUTS = { cut: "both", cut_in: "in", cut_out: "out", heal: "none" } as const;
 
 /** Without the PeerID that it may end in. */
 function transportOf(address: string): Address {

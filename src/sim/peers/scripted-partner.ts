@@ -20,7 +20,8 @@ export interface ScriptedPartnerInit extends Omit<OutgoingStreamInit, "heartbeat
 export class ScriptedPartner {
   readonly #init: ScriptedPartnerInit;
   readonly #challenge: Uint8Array;
-  readonly #outgoing: OutgoingStream;
+  /** Its own partner stream to the daemon. */
+  readonly outgoing: OutgoingStream;
   #protocol: PartnerAnswer = "yes";
   #incoming: IncomingStream | undefined;
 
@@ -28,7 +29,7 @@ export class ScriptedPartner {
     const { node, clock, random, did } = init;
     this.#init = init;
     const heartbeat = encodeHeartbeat({ name: "far end", did, peerId: node.peerId }, clock.wallMs(), "unix");
-    this.#outgoing = new OutgoingStream({ ...init, heartbeat });
+    this.outgoing = new OutgoingStream({ ...init, heartbeat });
     this.#challenge = random.bytes(MIN_CHALLENGE_BYTES);
     void node.handle(PROBE_PROTOCOL, echo);
     this.protocol = "yes";
@@ -58,37 +59,12 @@ export class ScriptedPartner {
     return this.#incoming?.isGreeted ?? true;
   }
 
-  /** Our own partner stream to the daemon. */
-  get own(): SimPartnerStream | undefined {
-    return this.#outgoing.stream;
-  }
-
-  /** Opens our own partner stream to the daemon, unless it is open or being opened. */
-  open(): void {
-    this.#outgoing.open();
-  }
-
-  /** Ends our own partner stream, open or being opened. */
-  close(): void {
-    this.#outgoing.close();
-  }
-
-  /** Half-closes the daemon's stream. */
-  finish(): void {
-    this.incoming?.finish();
-  }
-
-  /** Resets the daemon's stream. */
-  reset(): void {
-    this.incoming?.abort(new PartnerdError("aborted", "far end resets the stream"));
-  }
-
   /** The process is gone, and what it knew with it. */
   crash(): void {
     this.node.crash();
     this.#incoming?.forget();
     this.#incoming = undefined;
-    this.#outgoing.forget();
+    this.outgoing.forget();
   }
 
   #accept(stream: SimPartnerStream, connection: HostConnection): void {

@@ -341,20 +341,6 @@ describe("a connection", () => {
     await clock.advance(5 * LATENCY_MS);
     expect(stream.status).toBe("closed");
   });
-
-  test("to a machine that loses its power stays as it is until that machine is back", async () => {
-    const stream = await opened();
-    b.crash("machine");
-    bsMachine.stop();
-    stream.send(Uint8Array.of(1));
-    const dial = watch(dialling());
-    await clock.advance(5_000);
-    expect([stream.status, dial.outcome]).toEqual(["open", undefined]);
-    b.cut = "none";
-    startB();
-    await clock.advance(10_000);
-    expect([stream.status, dial.outcome]).toEqual(["closed", "open"]);
-  });
 });
 
 test("the same seed gives the same times", async () => {

@@ -60,38 +60,38 @@ describe("a far end that is a partner", () => {
 
   test("opens a stream of its own over the daemon's connection, and the daemon takes it", async () => {
     await established();
-    partner.open();
+    partner.outgoing.open();
     await clock.advance(60_000);
     expect(daemon.slots(PEER_B)).toBe("outin");
-    expect(partner.own?.otherEnd?.status).toBe("open");
+    expect(partner.outgoing.stream?.otherEnd?.status).toBe("open");
     expect(node.connections()).toHaveLength(1);
-    partner.close();
+    partner.outgoing.close();
     await clock.advance(1_000);
-    expect([daemon.slots(PEER_B), partner.own]).toEqual(["out", undefined]);
+    expect([daemon.slots(PEER_B), partner.outgoing.stream]).toEqual(["out", undefined]);
   });
 
   test("dials where no connection stands", async () => {
-    partner.open();
+    partner.outgoing.open();
     await clock.advance(60_000);
     expect(daemon.slots(PEER_B)).toBe("in");
     expect(node.connections().map(({ direction }) => direction)).toEqual(["outbound"]);
   });
 
   test("gives up an open that is closed meanwhile, and opens no second one", async () => {
-    partner.open();
-    partner.open();
+    partner.outgoing.open();
+    partner.outgoing.open();
     await clock.advance(1);
-    partner.close();
+    partner.outgoing.close();
     await clock.advance(10_000);
-    expect([daemon.slots(PEER_B), partner.own, daemon.events.length]).toEqual(["", undefined, 0]);
+    expect([daemon.slots(PEER_B), partner.outgoing.stream, daemon.events.length]).toEqual(["", undefined, 0]);
   });
 
   test("notices that the daemon has ended its stream", async () => {
-    partner.open();
+    partner.outgoing.open();
     await clock.advance(1_000);
     daemon.desire(PEER_B, { ...PARTNER, standing: "revoked" });
     await clock.advance(1_000);
-    expect([daemon.slots(PEER_B), partner.own]).toEqual(["", undefined]);
+    expect([daemon.slots(PEER_B), partner.outgoing.stream]).toEqual(["", undefined]);
   });
 
   test("resets the daemon's stream when no heartbeat has come for ten seconds", async () => {
@@ -111,7 +111,8 @@ describe("a far end that is a partner", () => {
     ["reset", "reset"],
   ] as const)("ends the daemon's stream by %s, which the daemon sees as %s and opens again", async (how, reason) => {
     await established();
-    partner[how]();
+    if (how === "finish") partner.incoming?.finish();
+    else partner.incoming?.abort(new Error("reset"));
     await clock.advance(100);
     expect(closes()).toEqual([reason]);
     await clock.advance(30_000);
@@ -139,11 +140,11 @@ test("a far end that takes us for nobody resets each stream after its first hear
 
 test("a far end that crashes forgets everything, and another takes its place", async () => {
   await established();
-  partner.open();
+  partner.outgoing.open();
   await clock.advance(1_000);
   partner.crash();
   machine.stop();
-  expect([partner.incoming, partner.own, node.connections().length]).toEqual([undefined, undefined, 0]);
+  expect([partner.incoming, partner.outgoing.stream, node.connections().length]).toEqual([undefined, undefined, 0]);
   await clock.advance(30_000);
   expect(daemon.slots(PEER_B)).toBe("");
   expect([...failures()]).toEqual(["dial_failed"]);

@@ -1,0 +1,61 @@
+/** The ingest as the disk has it: what another program, or the daemon after a power loss, would read. */
+import type { Database, Statement } from "better-sqlite3";
+import type { SimDisk } from "../../daemon/disk.ts";
+
+const COUNT = "select count(*) from event_log where dedupe_key = ? and seq > ?";
+const CURSOR = "select created, sequence, first_sequence as firstSequence from ingest_cursor";
+const GAPS = `select count(*) from event_log where type = 'DeliveryGap' and reason = 'purged'
+  and stream_sequence <= ? and last_stream_sequence >= ?
+  and seq > (select coalesce(max(seq), 0) from event_log where reason = 'recreated')`;
+const LAST_BREAK = `select coalesce(max(seq), 0) from event_log
+  where type = 'DeliveryGap' and reason in ('recreated', 'reused')`;
+const BREAK_AFTER = `select count(*) from event_log where type = 'DeliveryGap' and reason != 'purged'
+  and seq > (select seq from event_log where dedupe_key = ?)`;
+
+export class IngestQueries {
+  readonly #disk: SimDisk;
+  readonly #statements = new Map<string, Statement>();
+  #reader: Database | undefined;
+
+  constructor(disk: SimDisk) {
+    this.#disk = disk;
+  }
+
+  /** How often the log has the message, in rows after `afterSeq`. */
+  count(dedupeKey: string, afterSeq = 0): number {
+    return this.#number(COUNT, dedupeKey, afterSeq);
+  }
+
+  cursor(): { readonly created: string; readonly sequence: number; readonly firstSequence: number } | undefined {
+    return this.#prepare(CURSOR).get() as ReturnType<IngestQueries["cursor"]>;
+  }
+
+  /** Whether a gap of the stream, as it is now, names `sequence`. */
+  hasGapAt(sequence: number): boolean {
+    return this.#number(GAPS, sequence, sequence) > 0;
+  }
+
+  /** The seq of the last row that says that the stream was recreated or set back; 0 if there is none. */
+  lastBreakSeq(): number {
+    return this.#number(LAST_BREAK);
+  }
+
+  /** Whether a row after that of the message says that the stream was recreated or set back. */
+  hasBreakAfter(dedupeKey: string): boolean {
+    return this.#number(BREAK_AFTER, dedupeKey) > 0;
+  }
+
+  #number(sql: string, ...parameters: readonly (string | number)[]): number {
+    const row = this.#prepare(sql).get(...parameters) as Readonly<Record<string, number>>;
+    return Object.values(row)[0] ?? 0;
+  }
+
+  #prepare(sql: string): Statement {
+    const { reader } = this.#disk;
+    if (reader !== this.#reader) this.#statements.clear();
+    this.#reader = reader;
+    const statement = this.#statements.get(sql) ?? reader.prepare(sql);
+    this.#statements.set(sql, statement);
+    return statement;
+  }
+}

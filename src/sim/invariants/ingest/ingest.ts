@@ -1,0 +1,15 @@
+/** The ingest of a broker stream: each message comes to the log once, in order and in time, or the log says why not. */
+import type { Invariant, Scene } from "../invariant.ts";
+import { acknowledgedIsLogged } from "./acknowledged.ts";
+import { everyMessageIsLogged } from "./completeness.ts";
+import { gapIsOne, streamOrder } from "./order-and-gaps.ts";
+import { readingGoesOn } from "./progress.ts";
+import { StreamBreaks } from "./stream-breaks.ts";
+
+/** None where the broker promises nothing. */
+export function ingest(scene: Scene): readonly Invariant[] {
+  if (scene.settings.delivery === "at_most_once") return [];
+  const breaks = new StreamBreaks(scene);
+  const parts = [acknowledgedIsLogged, streamOrder, gapIsOne, readingGoesOn, everyMessageIsLogged];
+  return [breaks.watch, ...parts.map((part) => part(scene, breaks))];
+}

@@ -1,0 +1,51 @@
+/** The log has messages in the order of the stream, and a gap that it names is one. */
+import type { DeliveryGap } from "../../../events/types.ts";
+import type { LogEntry } from "../../../store/model/log-entry.ts";
+import type { Invariant, Scene } from "../invariant.ts";
+import type { StreamBreaks } from "./stream-breaks.ts";
+
+export function streamOrder(scene: Scene, breaks: StreamBreaks): Invariant {
+  let last: { readonly created: string; readonly sequence: number; readonly toldSeq: number } | undefined;
+  return {
+    logged({ seq, dedupeKey, streamSequence }) {
+      if (dedupeKey === null || streamSequence === null) return;
+      const [created = ""] = dedupeKey.split("/");
+      const { toldSeq } = breaks;
+      const before = last?.created === created && last.toldSeq === toldSeq ? last.sequence : 0;
+      // Behind a hidden set-back, a resync finds late what comes first.
+      if (!breaks.hasHiddenSetBack && streamSequence <= before)
+        scene.violated("stream-order", `#${seq} is sequence ${streamSequence} of the stream, and comes after ${before}`);
+      last = { created, sequence: streamSequence, toldSeq };
+    },
+  };
+}
+
+export function gapIsOne(scene: Scene, breaks: StreamBreaks): Invariant {
+  const { stream } = scene.broker;
+  return {
+    logged(row) {
+      const { seq, event } = row;
+      if (event.type !== "DeliveryGap") return;
+      if (event.reason === "purged") {
+        isPurged(row, event);
+        return;
+      }
+      if (!breaks.isUntold(event.reason))
+        scene.violated("gap-is-one", `#${seq} says that the stream was ${event.reason}, and it was not`);
+      breaks.tell(seq);
+    },
+  };
+
+  /** Of messages before the last break nothing tells whether the log has the one that is gone. */
+  function isPurged({ seq, streamSequence }: LogEntry, { lastStreamSequence }: DeliveryGap): void {
+    const created = scene.daemon?.store.cursor()?.created;
+    for (const message of stream.everStored) {
+      if (message.created !== created || message.sequence < (streamSequence ?? 0)) continue;
+      if (message.sequence > (lastStreamSequence ?? 0) || stream.lossOf(message) === "set_back") continue;
+      if (stream.lossOf(message) === undefined)
+        scene.violated("gap-is-one", `#${seq} says that the stream has lost sequence ${message.sequence}, and it holds it`);
+      else if (breaks.onDisk.count(message.dedupeKey, breaks.toldSeq) > 0)
+        scene.violated("gap-is-one", `#${seq} says that the log never got sequence ${message.sequence}, and it is there`);
+    }
+  }
+}

@@ -1,0 +1,69 @@
+/** Streams are opened to desired partners only, and close soon after that ends. */
+import type { PeerId } from "../../../base/ids.ts";
+import type { DesiredPeer } from "../../../events/types.ts";
+import { WAKES_RECOVER_MS } from "../../daemon/daemon-lifecycle.ts";
+import type { Invariant, Scene } from "../invariant.ts";
+
+/** DESIGN: no stream to an undesired peer outlives a second. */
+const UNDESIRED_MS = 1_000;
+
+export function undesiredStreamsClose(scene: Scene): Invariant {
+  return {
+    started(daemon) {
+      for (const peer of daemon.store.list()) if (peer.standing !== "partner") mustBeGone(peer);
+    },
+    logged({ event, supersededPeerId }) {
+      if (event.type !== "PeerDesired" && event.type !== "PeerRemoved") return;
+      for (const peerId of [event.peerId, supersededPeerId]) {
+        const peer = peerId === null ? undefined : scene.daemon?.store.get(peerId);
+        if (peer !== undefined && peer.standing !== "partner") mustBeGone(peer);
+      }
+    },
+  };
+
+  /** At this deadline, and at every later one that a newer event sets, until the log says otherwise. */
+  function mustBeGone(peer: DesiredPeer): void {
+    scene.within(scene.wakesAreSafe ? UNDESIRED_MS : WAKES_RECOVER_MS, "undesired-streams-close", () => {
+      const { daemon } = scene;
+      const now = daemon?.store.get(peer.peerId);
+      if (daemon === undefined || now === undefined || now.generation !== peer.generation) return undefined;
+      const { outbound, inbound, connected } = daemon.streams.actual(peer.peerId);
+      if (outbound !== null) return `an outbound stream to ${peer.peerId} stands although it is ${now.relation}`;
+      if (inbound !== null) return `an inbound stream of ${peer.peerId} stands although it is ${now.relation}`;
+      if (now.standing === "blacklisted" && connected) return `${peer.peerId} is blacklisted and connected`;
+      return undefined;
+    });
+  }
+}
+
+export function revokedStayClosed(scene: Scene): Invariant {
+  return {
+    observed(event) {
+      if (event.type !== "StreamOpened") return;
+      if (event.direction === "outbound") outbound(event.peerId);
+      else inbound(event.peerId);
+    },
+  };
+
+  function outbound(peerId: PeerId): void {
+    const desired = scene.daemon?.store.get(peerId);
+    // An open that lost the wake of its revocation runs to its end; the diff closes the stream.
+    if (desired?.standing !== "partner" && scene.wakesAreSafe)
+      scene.violated(
+        "revoked-stay-closed",
+        `an outbound stream to ${peerId} was opened, which is ${desired?.relation ?? "unknown"}`,
+      );
+    if (scene.peer(peerId)?.partner.wasGreeted === false)
+      scene.violated(
+        "established-means-alive",
+        `the stream to ${peerId} counts as established before the far end had a heartbeat`,
+      );
+    if (peerId === scene.self) scene.violated("never-dials-itself", "a stream to ourselves was opened");
+  }
+
+  function inbound(peerId: PeerId): void {
+    const desired = scene.daemon?.store.get(peerId);
+    if (desired !== undefined && desired.standing !== "partner")
+      scene.violated("revoked-stay-closed", `an inbound stream of ${peerId} was admitted, which is ${desired.relation}`);
+  }
+}
