@@ -6,7 +6,7 @@ import { natsConfig } from "../daemon/nats-source.ts";
 import { daemonClient } from "../http/client.ts";
 import { publishOnce } from "../nats/publish.ts";
 import { peers } from "./daemon/peers.ts";
-import { messageOf } from "./daemon/publish.ts";
+import { peerMessage } from "./daemon/publish.ts";
 import { resync } from "./daemon/resync.ts";
 import { addSetup } from "./daemon/setup-command.ts";
 import { status } from "./daemon/status.ts";
@@ -131,12 +131,10 @@ function addPublish(root: Command, env: Env): void {
     )
     .action(async (peer: string, flags: PublishFlags) => {
       const config = configOf({ config: flags.config, nats: flags.nats } as DaemonFlags, env);
-      const { subject, text } = messageOf({ peer, ...flags, id: flags.id, name: flags.name, subjects: config.events });
+      const { subject, bytes } = peerMessage({ peer, ...flags, id: flags.id, name: flags.name, subjects: config.events });
       const servers = (config.nats.url ?? "nats://127.0.0.1:4222").split(",");
-      const server = await publishOnce(natsConfig(config, servers), subject, new TextEncoder().encode(text), {
-        clock: systemClock,
-      });
-      print(`published to ${subject} at ${server}: ${text}`);
+      const server = await publishOnce(natsConfig(config, servers), subject, bytes, { clock: systemClock });
+      print(`published to ${subject} at ${server}: ${Buffer.from(bytes).toString()}`);
     });
 }
 

@@ -3,12 +3,13 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Clock } from "../base/clock.ts";
 import { messageOf, PartnerdError } from "../base/errors.ts";
+import type { PeerId } from "../base/ids.ts";
 import { silentLogger } from "../base/log.ts";
+import type { Message } from "../events/decode.ts";
 import { type DaemonClient, daemonClient } from "../http/client.ts";
 import { publishOnce } from "../nats/publish.ts";
 import { startPrivateServer } from "../nats/server/private-server.ts";
 import { DaemonProcess } from "./daemon-process.ts";
-import type { Published } from "./messages.ts";
 import type { Name, NodeState } from "./state.ts";
 
 interface ParticipantOptions {
@@ -89,10 +90,10 @@ export class Participant implements AsyncDisposable {
   }
 
   /** Its own PeerID and address; throws before its API has answered. */
-  get identity(): { readonly peerId: string; readonly address: string } {
+  get identity(): { readonly peerId: PeerId; readonly address: string } {
     const { peerId, address } = this.#state;
     if (peerId === null || address === null) throw new PartnerdError("internal", `${this.name} has not said who it is`);
-    return { peerId, address };
+    return { peerId: peerId as PeerId, address };
   }
 
   /** Of its daemon; undefined while there is none. */
@@ -134,9 +135,9 @@ export class Participant implements AsyncDisposable {
   }
 
   /** As its app would: to its own nats-server. */
-  async publish({ subject, text }: Published, signal: AbortSignal): Promise<void> {
+  async publish({ subject, bytes }: Message, signal: AbortSignal): Promise<void> {
     const config = { servers: [this.natsUrl], name: `oc-partnerd demo ${this.name}` };
-    await publishOnce(config, subject, new TextEncoder().encode(text), { clock: this.#clock, signal });
+    await publishOnce(config, subject, bytes, { clock: this.#clock, signal });
   }
 
   freeze(): void {

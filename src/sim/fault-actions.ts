@@ -1,5 +1,5 @@
 /** The lines of a fixture, as they happen to the world. */
-import { bytesOf } from "../fixture/format/message.ts";
+import { messageOfLine } from "../fixture/format/message.ts";
 import type { Expectation, FixtureLine } from "../fixture/format/schema.ts";
 import { consumerConfig } from "../nats/setup/stream-config.ts";
 import { CONSUMER } from "./broker/broker.ts";
@@ -16,10 +16,10 @@ export function isExpectation(line: FixtureLine): line is Expectation {
 export function happen(world: World, line: Happening): void {
   world.trace.happening(world.nowMs(), whoOf(line), whatOf(line));
   if ("publish" in line) {
-    const { subject, bytes } = bytesOf(line, world.peerNamed(line.publish).address);
+    const { subject, bytes } = messageOfLine(line, world.peerNamed(line.publish).address);
     for (let count = 0; count < (line.times ?? 1); count++) world.publish(subject, bytes, line.deliveries);
   } else if ("message" in line) {
-    const { subject, bytes } = bytesOf(line, null);
+    const { subject, bytes } = messageOfLine(line, null);
     for (let count = 0; count < (line.times ?? 1); count++) world.publish(subject, bytes, line.deliveries);
   } else if ("does" in line) world.peerNamed(line.peer).does(line.does);
   else if ("answers" in line) world.peerNamed(line.peer).answers = line.answers;

@@ -1,7 +1,8 @@
 /** `oc-partnerd publish`: what oc-api would send, for trying things out. Builds the message; sending it is nats/publish.ts. */
 import { PartnerdError } from "../../base/errors.ts";
 import { parseAddress, parsePeerId } from "../../base/ids.ts";
-import { envelopeOf, subjectFor } from "../../fixture/format/message.ts";
+import type { Message } from "../../events/decode.ts";
+import { recordMessage } from "../../fixture/format/message.ts";
 
 export interface PublishOptions {
   /** A multiaddr ending in /p2p/ID, or a bare PeerID (enough for a revocation). */
@@ -15,13 +16,8 @@ export interface PublishOptions {
   readonly subjects: { readonly createSubjects: readonly string[]; readonly removeSubjects: readonly string[] };
 }
 
-export interface Message {
-  readonly subject: string;
-  readonly text: string;
-}
-
 /** Throws `usage` where `peer` names no peer, or a partner without an address. */
-export function messageOf(options: PublishOptions): Message {
+export function peerMessage(options: PublishOptions): Message {
   const address = parseAddress(options.peer);
   const peerId = address?.peerId ?? parsePeerId(options.peer);
   if (peerId === undefined) {
@@ -35,8 +31,5 @@ export function messageOf(options: PublishOptions): Message {
     });
   }
   const { relation, fromApp, id, name, remove, subjects } = options;
-  return {
-    subject: subjectFor(remove, subjects),
-    text: envelopeOf({ peerId, address: address?.address ?? null, relation, fromApp, id, name }),
-  };
+  return recordMessage({ peerId, address: address?.address ?? null, relation, fromApp, id, name }, remove, subjects);
 }

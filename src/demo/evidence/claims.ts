@@ -60,8 +60,8 @@ function malformedKept(facts: Facts): Claim {
   const total = sum(NAMES.map((name) => facts[name].rejected.length));
   return {
     text: "the malformed event is kept, with its reason",
-    holds: total === 1 && kept?.payload === MALFORMED.text,
-    figures: `${total}: ${kept?.reason ?? "none"}, ${kept?.payload.length ?? 0} of ${MALFORMED.text.length} bytes`,
+    holds: total === 1 && kept?.payload === MALFORMED,
+    figures: `${total}: ${kept?.reason ?? "none"}, ${kept?.payload.length ?? 0} of ${MALFORMED.length} bytes`,
   };
 }
 

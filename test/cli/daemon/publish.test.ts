@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { messageOf, type PublishOptions } from "../../../src/cli/daemon/publish.ts";
+import { type PublishOptions, peerMessage } from "../../../src/cli/daemon/publish.ts";
 import { decodeMessage } from "../../../src/events/decode.ts";
 import { DEFAULT_LIMITS, DEFAULT_VOCABULARY } from "../../../src/events/vocabulary.ts";
 import { PEER_B } from "../../support/peers.ts";
@@ -16,8 +16,7 @@ const options: PublishOptions = {
 };
 
 function decoded(change: Partial<PublishOptions>) {
-  const { subject, text } = messageOf({ ...options, ...change });
-  return decodeMessage({ subject, bytes: new TextEncoder().encode(text) }, DEFAULT_VOCABULARY, DEFAULT_LIMITS);
+  return decodeMessage(peerMessage({ ...options, ...change }), DEFAULT_VOCABULARY, DEFAULT_LIMITS);
 }
 
 describe("what publish sends is what the daemon understands", () => {
@@ -48,6 +47,6 @@ describe("what it refuses", () => {
     [{ peer: "/ip4/10.0.0.1/tcp/4001" }, /neither a PeerID nor a multiaddr/],
     [{ peer: PEER_B }, /needs an address/],
   ])("%o", (change, expected) => {
-    expect(() => messageOf({ ...options, ...change })).toThrow(expected);
+    expect(() => peerMessage({ ...options, ...change })).toThrow(expected);
   });
 });
