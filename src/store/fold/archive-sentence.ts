@@ -1,4 +1,5 @@
 /** The sentence of a LogArchived. Pure. */
+import { counted } from "../../base/units.ts";
 import type { Anchor } from "../sql/archive-rows.ts";
 
 /**
@@ -8,10 +9,9 @@ import type { Anchor } from "../sql/archive-rows.ts";
 export function archivedMessage(anchor: Omit<Anchor, "archivedAtMs" | "loggedSeq" | "packedSha256">): string {
   const { firstSeq, lastSeq, events, firstAtMs, lastAtMs, lastChainHash, stateSha256 } = anchor;
   const { directory, file, fileBytes, fileSha256 } = anchor;
-  const counted = events === 1 ? "1 event" : `${events} events`;
   const times = `${new Date(firstAtMs).toISOString()} to ${new Date(lastAtMs).toISOString()}`;
   return (
-    `seq ${firstSeq} to ${lastSeq} (${counted}, ${times}) are in ${file}, ${fileBytes} bytes with the SHA-256 ${fileSha256}, in ${directory}; ` +
+    `seq ${firstSeq} to ${lastSeq} (${counted(events, "event")}, ${times}) are in ${file}, ${fileBytes} bytes with the SHA-256 ${fileSha256}, in ${directory}; ` +
     `the last of them has the chain hash ${lastChainHash}, and all come to a state with the SHA-256 ${stateSha256}`
   );
 }
