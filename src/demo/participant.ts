@@ -6,7 +6,7 @@ import { messageOf, PartnerdError } from "../base/errors.ts";
 import type { PeerId } from "../base/ids.ts";
 import { silentLogger } from "../base/log.ts";
 import type { Message } from "../events/decode.ts";
-import { type DaemonClient, daemonClient } from "../http/client.ts";
+import { ANSWER_TIMEOUT_MS, type DaemonClient, daemonClient } from "../http/client.ts";
 import { publishOnce } from "../nats/publish.ts";
 import { startPrivateServer } from "../nats/server/private-server.ts";
 import { DaemonProcess } from "./daemon-process.ts";
@@ -22,8 +22,6 @@ interface ParticipantOptions {
   /** Its daemon ended, and not because this was asked of it. */
   readonly onExit: (participant: Participant, how: string) => void;
 }
-
-const ANSWER_TIMEOUT_MS = 5_000;
 
 export class Participant implements AsyncDisposable {
   readonly name: Name;
