@@ -5,11 +5,10 @@ import { connect } from "nats";
 import { destination, pino } from "pino";
 import { deadline, systemClock, systemRandom } from "../src/base/clock.ts";
 import type { PeerId } from "../src/base/ids.ts";
-import { messageOf } from "../src/cli/daemon/publish.ts";
 import { loadConfig } from "../src/config/load.ts";
 import { type Daemon, startDaemon } from "../src/daemon/daemon.ts";
 import type { LogEvent, ObservedEvent, StreamOpened } from "../src/events/types.ts";
-import { DEFAULT_VOCABULARY } from "../src/events/vocabulary.ts";
+import { recordMessage } from "../src/fixture/format/message.ts";
 import { abortable } from "../src/p2p/abortable.ts";
 import type { LogEntry } from "../src/store/model/log-entry.ts";
 import type { FarEnd } from "./fleet.ts";
@@ -78,7 +77,9 @@ export async function startMeasuredDaemon(options: MeasuredDaemonOptions): Promi
   const running = owned.move();
   return {
     async establish(peers, awaited = peers) {
-      const messages = peers.map(({ address }) => eventFor(address));
+      const messages = peers.map(({ peerId, address }) =>
+        recordMessage({ peerId, address, relation: "PARTNER", fromApp: "oc-api" }),
+      );
       const established = watch.untilEstablished(awaited);
       const publishedMs = systemClock.monotonicMs();
       for (const { subject, bytes } of messages) publisher.publish(subject, bytes);
@@ -128,13 +129,6 @@ class LogWatch {
 
 function isEstablished(event: LogEvent): event is StreamOpened {
   return event.type === "StreamOpened" && event.direction === "outbound";
-}
-
-/** As a Go app publishes it, with the payload in base64. */
-function eventFor(address: string): { readonly subject: string; readonly bytes: Uint8Array } {
-  const options = { peer: address, relation: "PARTNER", fromApp: "oc-api", id: undefined, name: undefined, remove: false };
-  const { subject, text } = messageOf({ ...options, subjects: DEFAULT_VOCABULARY });
-  return { subject, bytes: new TextEncoder().encode(text) };
 }
 
 async function untilReady({ httpUrl }: Daemon): Promise<void> {

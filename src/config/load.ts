@@ -5,6 +5,7 @@
 import { readFileSync } from "node:fs";
 import { messageOf, PartnerdError } from "../base/errors.ts";
 import { nearest } from "../base/nearest.ts";
+import { counted } from "../base/units.ts";
 import { ENV_PREFIX, fromText, leaves } from "./leaves.ts";
 import { type Config, configSchema } from "./schema.ts";
 
@@ -39,10 +40,9 @@ export function loadConfig(sources: ConfigSources): Config {
   const parsed = configSchema.safeParse(merged, { reportInput: true });
   if (!parsed.success) for (const issue of parsed.error.issues) problems.push(...describe(issue, layers));
   if (problems.length > 0) {
-    const count = problems.length === 1 ? "1 problem" : `${problems.length} problems`;
     throw new PartnerdError(
       "config_invalid",
-      `${count} in the configuration\n${problems.map((line) => `  ${line}`).join("\n")}`,
+      `${counted(problems.length, "problem")} in the configuration\n${problems.map((line) => `  ${line}`).join("\n")}`,
       {
         nextStep: "correct what is listed; `oc-partnerd run --help` and the README list every setting",
       },

@@ -3,6 +3,7 @@
  * fails only when work is under way and none of it has completed for long: a restart helps then and only then.
  */
 import type { PartnerdError } from "../base/errors.ts";
+import { counted, durationText } from "../base/units.ts";
 import type { NatsStatus } from "../nats/connection/connection.ts";
 import type { SourceFacts } from "../nats/event-source.ts";
 import type { DeliveryProof } from "../store/fold/delivery-proof.ts";
@@ -52,7 +53,7 @@ export function unreadable(error: PartnerdError): readonly Check[] {
 
 export function liveness(stuckForMs: number): readonly Check[] {
   const ok = stuckForMs < STUCK_MS;
-  const message = ok ? "work completes" : `work is under way and none has completed for ${Math.round(stuckForMs / 1_000)} s`;
+  const message = ok ? "work completes" : `work is under way and none has completed for ${durationText(stuckForMs)}`;
   return [{ name: "reconciler", ok, message }];
 }
 
@@ -62,7 +63,7 @@ export function startup(started: boolean): readonly Check[] {
 
 function natsCheck({ status, source, proof, dropped }: NatsFacts): Check {
   const since = `since ${isoTime(status.sinceMs)}`;
-  const losses = dropped > 0 ? `, ${dropped} messages dropped` : "";
+  const losses = dropped > 0 ? `, ${counted(dropped, "message")} dropped` : "";
   const error = status.lastError === null ? "" : `: ${status.lastError}`;
   if (status.state !== "connected") {
     return { name: "nats", ok: false, message: `${status.state} ${since}${error}; streams go on${losses}` };

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { deadline, systemClock, systemRandom } from "../base/clock.ts";
 import { PartnerdError, toPartnerdError } from "../base/errors.ts";
+import { durationText } from "../base/units.ts";
 import { createDisplay, type Display } from "./display/display.ts";
 import { auditReport, endedReport, failureReport, keepReport, summaryReport } from "./display/report.ts";
 import { span } from "./display/style.ts";
@@ -46,7 +47,7 @@ async function perform(directory: string, keep: boolean, display: Display, inter
   using limit = deadline(
     clock,
     LIMIT_MS,
-    () => new PartnerdError("check_failed", `the demo took longer than ${LIMIT_MS / 1_000} s`),
+    () => new PartnerdError("check_failed", `the demo took longer than ${durationText(LIMIT_MS)}`),
     AbortSignal.any([broken.signal, interrupted]),
   );
   let isKept = false;

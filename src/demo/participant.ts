@@ -3,12 +3,13 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Clock } from "../base/clock.ts";
 import { messageOf, PartnerdError } from "../base/errors.ts";
+import type { PeerId } from "../base/ids.ts";
 import { silentLogger } from "../base/log.ts";
-import { type DaemonClient, daemonClient } from "../http/client.ts";
+import type { InboundMessage } from "../events/decode.ts";
+import { ANSWER_TIMEOUT_MS, type DaemonClient, daemonClient } from "../http/client.ts";
 import { publishOnce } from "../nats/publish.ts";
 import { startPrivateServer } from "../nats/server/private-server.ts";
 import { DaemonProcess } from "./daemon-process.ts";
-import type { Published } from "./messages.ts";
 import type { Name, NodeState } from "./state.ts";
 
 interface ParticipantOptions {
@@ -21,8 +22,6 @@ interface ParticipantOptions {
   /** Its daemon ended, and not because this was asked of it. */
   readonly onExit: (participant: Participant, how: string) => void;
 }
-
-const ANSWER_TIMEOUT_MS = 5_000;
 
 export class Participant implements AsyncDisposable {
   readonly name: Name;
@@ -89,10 +88,10 @@ export class Participant implements AsyncDisposable {
   }
 
   /** Its own PeerID and address; throws before its API has answered. */
-  get identity(): { readonly peerId: string; readonly address: string } {
+  get identity(): { readonly peerId: PeerId; readonly address: string } {
     const { peerId, address } = this.#state;
     if (peerId === null || address === null) throw new PartnerdError("internal", `${this.name} has not said who it is`);
-    return { peerId, address };
+    return { peerId: peerId as PeerId, address };
   }
 
   /** Of its daemon; undefined while there is none. */
@@ -134,9 +133,9 @@ export class Participant implements AsyncDisposable {
   }
 
   /** As its app would: to its own nats-server. */
-  async publish({ subject, text }: Published, signal: AbortSignal): Promise<void> {
+  async publish({ subject, bytes }: InboundMessage, signal: AbortSignal): Promise<void> {
     const config = { servers: [this.natsUrl], name: `oc-partnerd demo ${this.name}` };
-    await publishOnce(config, subject, new TextEncoder().encode(text), { clock: this.#clock, signal });
+    await publishOnce(config, subject, bytes, { clock: this.#clock, signal });
   }
 
   freeze(): void {

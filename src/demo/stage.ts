@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { type Clock, deadline, type Random } from "../base/clock.ts";
 import { PartnerdError } from "../base/errors.ts";
 import { pause } from "../base/pause.ts";
+import { durationText } from "../base/units.ts";
 import type { Missing } from "./checks.ts";
 import { Participant } from "./participant.ts";
 import { freePorts } from "./ports.ts";
@@ -72,7 +73,7 @@ export class Stage implements AsyncDisposable {
   async until(missing: () => Missing | Promise<Missing>, limitMs: number, onMissing: (what: string) => void): Promise<void> {
     const { clock, signal } = this.#options;
     let last: Missing;
-    const late = () => new PartnerdError("check_failed", `not within ${limitMs / 1_000} s: ${last}`);
+    const late = () => new PartnerdError("check_failed", `not within ${durationText(limitMs)}: ${last}`);
     using limit = deadline(clock, limitMs, late, signal);
     for (;;) {
       last = await missing();

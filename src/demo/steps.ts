@@ -1,4 +1,5 @@
 /** The story: what is done in each step, and what has to come true, at both ends, before the next one begins. */
+import { recordMessage } from "../fixture/format/message.ts";
 import {
   ATTEMPTS_TO_SEE,
   allBackedOff,
@@ -11,7 +12,7 @@ import {
   streamsSince,
 } from "./checks.ts";
 import { query } from "./evidence/database.ts";
-import { ECHOING_APP, MALFORMED, peerMessage } from "./messages.ts";
+import { APP, ECHOING_APP, MALFORMED_MESSAGE } from "./messages.ts";
 import type { Stage } from "./stage.ts";
 import { type Name, PAIRS, viewOf } from "./state.ts";
 
@@ -48,7 +49,7 @@ export const STEPS: readonly Step[] = [
     async begin(stage, signal) {
       const before = streamsSince(stage.nodes);
       await publishPeer(stage, "lyon", "paris", { relation: "BLACKLIST", fromApp: ECHOING_APP }, signal);
-      await stage.at("lyon").publish(MALFORMED, signal);
+      await stage.at("lyon").publish(MALFORMED_MESSAGE, signal);
       return async () => {
         if ((await stage.at("lyon").metric(`oc_partnerd_events_received_total{result="echo"}`)) !== 1)
           return "lyon has seen no echo";
@@ -111,8 +112,8 @@ async function publishPeer(
   message: { readonly relation: string; readonly fromApp?: string },
   signal: AbortSignal,
 ): Promise<void> {
-  const { address } = stage.at(of).identity;
-  await stage.at(at).publish(peerMessage({ name: of, address, ...message }), signal);
+  const record = { fromApp: APP, ...stage.at(of).identity, name: of, ...message };
+  await stage.at(at).publish(recordMessage(record), signal);
 }
 
 function rejectedEvents(stage: Stage, at: Name): number {

@@ -4,7 +4,7 @@ import { messageOf, PartnerdError } from "../base/errors.ts";
 import type { HostPort } from "../config/schema.ts";
 import type { DeliveryView, HealthView, PeerDetailView, PeersView, SelfView } from "../views/api.ts";
 
-const ANSWER_TIMEOUT_MS = 5_000;
+export const ANSWER_TIMEOUT_MS = 5_000;
 
 export interface DaemonClient {
   self(): Promise<SelfView>;

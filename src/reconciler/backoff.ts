@@ -49,10 +49,12 @@ export type Retry =
   | { readonly state: "established"; readonly run: Run | null; readonly sinceMs: number }
   | { readonly state: "stopped"; readonly run: Run; readonly failure: OpenFailure };
 
+export type Waiting = Extract<Retry, { state: "waiting" }>;
+
 export const FRESH: Retry = { state: "fresh" };
 
 /** fresh | waiting -> waiting, established (lost) -> waiting: one failure more, unless the stream had stood for STABLE_MS. */
-export function failed(before: Retry, failure: OpenFailure, random: Random): Retry {
+export function failed(before: Retry, failure: OpenFailure, random: Pick<Random, "next">): Waiting {
   const run = oneMore(before, failure.failedAtMs);
   const drawnMs = Math.max(LEAST_MS, random.next() * ceilingMs(run, failure.failedAtMs));
   const leastMs = floorMs(failure.code) * (1 + random.next() / 5);

@@ -1,6 +1,6 @@
 /** The lines of a fixture as actions on the world. Expectations are not: expectations.ts checks them. */
 import type { InboundMessage } from "../events/decode.ts";
-import { bytesOf } from "../fixture/format/message.ts";
+import { messageOfLine } from "../fixture/format/message.ts";
 import type { Expectation, FixtureLine } from "../fixture/format/schema.ts";
 import { REQUIRED_CONSUMER } from "../ingest/stream/broker-port.ts";
 import type { World } from "./world.ts";
@@ -27,11 +27,11 @@ export function apply(world: World, line: ActionLine): void {
 
 function actionOf(world: World, line: ActionLine): FaultAction {
   if ("publish" in line) {
-    const act = () => publish(world, line, bytesOf(line, world.peerNamed(line.publish).address));
+    const act = () => publish(world, line, messageOfLine(line, world.peerNamed(line.publish).address));
     return { who: line.publish, what: line.remove ? "publish REMOVE_RESOURCE" : `publish ${line.relation}`, act };
   }
   if ("message" in line) {
-    const act = () => publish(world, line, bytesOf(line, null));
+    const act = () => publish(world, line, messageOfLine(line, null));
     return { who: "broker", what: `publish on ${line.message}`, act };
   }
   if ("peer" in line) return peerAction(world, line);
@@ -55,8 +55,18 @@ function peerAction(world: World, line: Extract<ActionLine, { peer: unknown }>):
   const who = line.peer;
   const peer = () => world.peerNamed(who);
   if ("does" in line) return { who, what: line.does, act: () => peer().does(line.does) };
-  if ("answers" in line) return { who, what: `answers ${line.answers}`, act: () => void (peer().answers = line.answers) };
-  if ("lagMs" in line) return { who, what: `lags ${line.lagMs} ms`, act: () => void (peer().lagMs = line.lagMs) };
+  if ("answers" in line) {
+    const act = () => {
+      peer().answers = line.answers;
+    };
+    return { who, what: `answers ${line.answers}`, act };
+  }
+  if ("lagMs" in line) {
+    const act = () => {
+      peer().lagMs = line.lagMs;
+    };
+    return { who, what: `lags ${line.lagMs} ms`, act };
+  }
   return { who, what: `listens ${line.listens}`, act: () => peer().moveTo(line.listens) };
 }
 

@@ -1,6 +1,7 @@
 /** The decision trace: what the daemon was told, what it decided and what came of it, one line each. */
 import { createHash } from "node:crypto";
 import type { PeerId } from "../base/ids.ts";
+import { secondsText } from "../base/units.ts";
 import type { Action } from "../reconciler/decide.ts";
 import type { Outcome } from "../reconciler/outcome.ts";
 import type { LogEntry } from "../store/model/log-entry.ts";
@@ -37,7 +38,7 @@ export class Trace {
 
   settled(atMs: number, peerId: PeerId, outcome: Outcome, waitMs: number | null): void {
     if (outcome.kind === "retry") {
-      const when = waitMs === null ? "" : `, again in ${(waitMs / 1_000).toFixed(3)} s`;
+      const when = waitMs === null ? "" : `, again in ${secondsText(waitMs, 3)}`;
       this.#line(atMs, this.#init.nameOf(peerId), `failed: ${outcome.error.code}${when}`);
     } else if (outcome.kind === "terminal") this.#line(atMs, this.#init.nameOf(peerId), `gave up: ${outcome.error.code}`);
   }
@@ -61,7 +62,7 @@ export class Trace {
   }
 
   #line(atMs: number, who: string, what: string): void {
-    const line = `${(atMs / 1_000).toFixed(3).padStart(10)} s  ${who.padEnd(12)} ${what}`;
+    const line = `${secondsText(atMs, 3).padStart(12)}  ${who.padEnd(12)} ${what}`;
     this.lines.push(line);
     this.#update(`${line}\n`);
     this.#init.onLine?.(line, atMs);

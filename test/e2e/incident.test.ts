@@ -7,7 +7,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { bytesOf } from "../../src/fixture/format/message.ts";
+import { messageOfLine } from "../../src/fixture/format/message.ts";
 import { peerIdOfName } from "../../src/fixture/format/names.ts";
 import { parseFixture } from "../../src/fixture/format/parse.ts";
 import type { Fixture, MessageLine } from "../../src/fixture/format/schema.ts";
@@ -189,7 +189,7 @@ test("nothing in the redacted fixture tells who they were", async () => {
 
 test("the recording holds what was published, byte for byte as in the log, and replays", async () => {
   const { lines } = parseFixture(readFileSync(recorded, "utf8"), recorded);
-  const published = lines.map((line) => Buffer.from(bytesOf(line as MessageLine, null).bytes).toString());
+  const published = lines.map((line) => Buffer.from(messageOfLine(line as MessageLine, null).bytes).toString());
   expect(published).toHaveLength(2);
   const kept = rowsOf(lyon.data, "select payload from event_log where payload is not null order by seq desc limit 2");
   expect(published).toEqual(kept.map(({ payload }) => String(payload)).reverse());

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { endsWithParent } from "../../src/base/ends-with-parent.ts";
-import { bytesOf } from "../../src/fixture/format/message.ts";
+import { messageOfLine } from "../../src/fixture/format/message.ts";
 import { peerIdOfName } from "../../src/fixture/format/names.ts";
 import { parseFixture } from "../../src/fixture/format/parse.ts";
 import type { Fixture, MessageLine } from "../../src/fixture/format/schema.ts";
@@ -132,7 +132,7 @@ describe("record", () => {
     expect(recorder.stderr).toContain(`recorded 4 messages to ${recorder.file}\n`);
     const { header, lines } = parsedFile(recorder.file);
     expect(header.note).toMatch(/^recorded by oc-partnerd .* from \d{4}-.*Z on: CREATE_RESOURCE, REMOVE_RESOURCE$/);
-    expect(lines.map((line) => bytesOf(line as MessageLine, null))).toEqual(
+    expect(lines.map((line) => messageOfLine(line as MessageLine, null))).toEqual(
       sent.map(([subject, bytes]) => ({ subject, bytes: Buffer.from(bytes) })),
     );
   });

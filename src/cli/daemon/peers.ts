@@ -1,19 +1,32 @@
 /** `oc-partnerd peers [PEERID]`: the table of peers, or all about one of them with its history. */
+import { Command } from "commander";
+import { systemClock } from "../../base/clock.ts";
 import { PartnerdError } from "../../base/errors.ts";
-import type { DaemonClient } from "../../http/client.ts";
+import { counted } from "../../base/units.ts";
+import { type DaemonClient, daemonClient } from "../../http/client.ts";
 import type { HistoryView, PeerDetailView } from "../../views/api.ts";
+import { CONFIG_FLAG, configOf, type DaemonFlags, type Env, example, HTTP_FLAG, JSON_FLAG } from "../flags.ts";
+import { jsonText, print } from "../terminal/output.ts";
 import { table } from "../terminal/table.ts";
 import { peerTable } from "./status.ts";
 
-export interface PeersOptions {
-  readonly json: boolean;
-  readonly nowMs: number;
+export function peersCommand(env: Env): Command {
+  return new Command("peers")
+    .description("the peers, or everything about one of them")
+    .argument("[peerid]", "show this peer and its history")
+    .option(...HTTP_FLAG)
+    .option(...CONFIG_FLAG)
+    .option(...JSON_FLAG)
+    .addHelpText("after", example("oc-partnerd peers", "oc-partnerd peers 12D3KooWLrYpZzrwDmMMgvG3qFvMi4yxqxZcGBUd1pUTVTsKoXxh"))
+    .action(async (peerId: string | undefined, { json, ...flags }: DaemonFlags & { readonly json: boolean }) =>
+      print(await runPeers(daemonClient(configOf(flags, env).http), peerId, json)),
+    );
 }
 
-export async function peers(client: DaemonClient, peerId: string | undefined, options: PeersOptions): Promise<string> {
+async function runPeers(client: DaemonClient, peerId: string | undefined, json: boolean): Promise<string> {
   if (peerId === undefined) {
     const view = await client.peers();
-    return options.json ? JSON.stringify(view, null, 2) : peerTable(view.peers, options.nowMs);
+    return json ? jsonText(view) : peerTable(view.peers, systemClock.wallMs());
   }
   const peer = await client.peer(peerId);
   if (peer === undefined) {
@@ -21,7 +34,7 @@ export async function peers(client: DaemonClient, peerId: string | undefined, op
       nextStep: "`oc-partnerd peers --json` lists whole PeerIDs",
     });
   }
-  return options.json ? JSON.stringify(peer, null, 2) : detail(peer);
+  return json ? jsonText(peer) : detail(peer);
 }
 
 function detail(peer: PeerDetailView): string {
@@ -35,7 +48,7 @@ function detail(peer: PeerDetailView): string {
     ["since", peer.since],
     ["outbound", peer.outbound && `opened ${peer.outbound.openedAt}, expires ${peer.outbound.expiresAt}`],
     ["inbound", peer.inbound && `opened ${peer.inbound.openedAt}, expires ${peer.inbound.expiresAt}`],
-    ["next attempt", peer.nextAttemptAt && `${peer.nextAttemptAt}, after ${peer.attempts} failures`],
+    ["next attempt", peer.nextAttemptAt && `${peer.nextAttemptAt}, after ${counted(peer.attempts, "failure")}`],
     ["last error", peer.lastError && `${peer.lastError.code}: ${peer.lastError.message}`],
   ];
   const rows = facts.map(([fact, value]) => [fact, value ?? "-"]);

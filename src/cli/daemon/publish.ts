@@ -1,42 +1,67 @@
-/** `oc-partnerd publish`: what oc-api would send, for trying things out. Builds the message; sending it is nats/publish.ts. */
+/** `oc-partnerd publish`: what oc-api would send, for trying things out. */
+import { Command } from "commander";
+import { systemClock } from "../../base/clock.ts";
 import { PartnerdError } from "../../base/errors.ts";
 import { parseAddress, parsePeerId } from "../../base/ids.ts";
-import { envelopeOf, subjectFor } from "../../fixture/format/message.ts";
+import type { InboundMessage } from "../../events/decode.ts";
+import { recordMessage } from "../../fixture/format/message.ts";
+import { CONFIG_FLAG, configOf, type DaemonFlags, type Env, example, natsOf } from "../flags.ts";
+import { print } from "../terminal/output.ts";
 
-export interface PublishOptions {
-  /** A multiaddr ending in /p2p/ID, or a bare PeerID (enough for a revocation). */
-  readonly peer: string;
+interface PublishFlags extends DaemonFlags {
   readonly relation: string;
-  readonly fromApp: string;
-  readonly id: string | undefined;
-  readonly name: string | undefined;
   readonly remove: boolean;
-  /** Where the daemon listens, from its configuration. */
-  readonly subjects: { readonly createSubjects: readonly string[]; readonly removeSubjects: readonly string[] };
+  readonly fromApp: string;
+  readonly id?: string;
 }
 
-export interface Message {
-  readonly subject: string;
-  readonly text: string;
+export function publishCommand(env: Env): Command {
+  return new Command("publish")
+    .description("publish a CREATE_RESOURCE as oc-api would, for trying things out")
+    .argument("<peer>", "multiaddr that ends in /p2p/PEERID, or (for a revocation) a PeerID")
+    .option("--relation <relation>", "PARTNER, NONE, BLACKLIST, ...", "PARTNER")
+    .option("--remove", "publish a REMOVE_RESOURCE instead", false)
+    .option("--nats <url>", "NATS server")
+    .option("--from-app <app>", "the app to publish as", "oc-api")
+    .option("--id <id>", "resource id of the peer record; made from the PeerID where none is given")
+    .option("--name <name>", "name of the peer")
+    .option(...CONFIG_FLAG)
+    .addHelpText(
+      "after",
+      example(
+        "oc-partnerd publish /ip4/192.0.2.7/tcp/4011/p2p/12D3KooWLrYpZzrwDmMMgvG3qFvMi4yxqxZcGBUd1pUTVTsKoXxh --name lyon-1",
+        "oc-partnerd publish 12D3KooWLrYpZzrwDmMMgvG3qFvMi4yxqxZcGBUd1pUTVTsKoXxh --relation BLACKLIST",
+      ),
+    )
+    .action(async (peer: string, { config: file, nats, ...flags }: PublishFlags) => {
+      const config = configOf({ config: file, nats }, env);
+      const { subject, bytes } = messageFor({ peer, ...flags, subjects: config.events });
+      const { publishOnce } = await import("../../nats/publish.ts");
+      const server = await publishOnce(await natsOf(config), subject, bytes, { clock: systemClock });
+      print(`published to ${subject} at ${server}: ${Buffer.from(bytes).toString()}`);
+    });
+}
+
+export interface PublishOptions extends Pick<PublishFlags, "relation" | "remove" | "fromApp" | "id" | "name"> {
+  /** A multiaddr ending in /p2p/ID, or a bare PeerID (enough for a revocation). */
+  readonly peer: string;
+  /** Where the daemon listens, from its configuration. */
+  readonly subjects: NonNullable<Parameters<typeof recordMessage>[2]>;
 }
 
 /** Throws `usage` where `peer` names no peer, or a partner without an address. */
-export function messageOf(options: PublishOptions): Message {
-  const address = parseAddress(options.peer);
-  const peerId = address?.peerId ?? parsePeerId(options.peer);
+export function messageFor({ peer, remove, relation, fromApp, id, name, subjects }: PublishOptions): InboundMessage {
+  const address = parseAddress(peer);
+  const peerId = address?.peerId ?? parsePeerId(peer);
   if (peerId === undefined) {
-    throw new PartnerdError("usage", `"${options.peer}" is neither a PeerID nor a multiaddr that ends in /p2p/PEERID`, {
+    throw new PartnerdError("usage", `"${peer}" is neither a PeerID nor a multiaddr that ends in /p2p/PEERID`, {
       nextStep: "copy an address from `oc-partnerd status --json` of the other participant (self.addresses)",
     });
   }
-  if (!options.remove && options.relation.toUpperCase() === "PARTNER" && address === undefined) {
+  if (!remove && relation.toUpperCase() === "PARTNER" && address === undefined) {
     throw new PartnerdError("usage", `a PARTNER needs an address to be dialled at, not just the PeerID ${peerId}`, {
       nextStep: `give a multiaddr such as /ip4/192.0.2.1/tcp/4011/p2p/${peerId}`,
     });
   }
-  const { relation, fromApp, id, name, remove, subjects } = options;
-  return {
-    subject: subjectFor(remove, subjects),
-    text: envelopeOf({ peerId, address: address?.address ?? null, relation, fromApp, id, name }),
-  };
+  return recordMessage({ peerId, address: address?.address ?? null, relation, fromApp, id, name }, remove, subjects);
 }

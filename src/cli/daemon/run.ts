@@ -1,15 +1,39 @@
 /** `oc-partnerd run`: the daemon in the foreground, until a signal ends it. */
+import { Command } from "commander";
 import { systemClock, systemRandom } from "../../base/clock.ts";
-import { createLogger } from "../../base/log.ts";
 import type { Config } from "../../config/schema.ts";
-import { startDaemon } from "../../daemon/daemon.ts";
+import { collect, configOf, type DaemonFlags, type Env, example } from "../flags.ts";
 import { logStrayRejections } from "./stray-rejections.ts";
 
 /** A native sidecar may get no more than this after SIGTERM (DESIGN). */
 const DRAIN_MS = 2_000;
 
+export function runCommand(env: Env): Command {
+  return new Command("run")
+    .description("run the daemon until SIGTERM or SIGINT")
+    .option("--config <file>", "read this file instead of ./partnerd.json and /etc/oc/partnerd.json")
+    .option("--data <dir>", "directory of the database and the identity key")
+    .option("--nats <url>", "NATS server; without one: 127.0.0.1:4222, else a private one is started")
+    .option("--listen <multiaddr>", "listen here for partners (repeatable)", collect)
+    .option("--http <host:port>", "serve health, metrics and the API here")
+    .option("--name <name>", "name of this participant")
+    .option("--did <did>", "DID of this participant")
+    .option("--inbound <rule>", "whose streams are accepted: unless-revoked or partners")
+    .addHelpText(
+      "after",
+      example(
+        "oc-partnerd run --data /var/lib/oc-partnerd --nats nats://127.0.0.1:4222 --name lyon-1",
+        "OCPARTNERD_P2P_INBOUND=partners oc-partnerd run --config /etc/oc/partnerd.json",
+        "OCPARTNERD_LOG_LEVEL=debug oc-partnerd run   # every setting has a variable: the README's table",
+      ),
+    )
+    .action((flags: DaemonFlags) => runDaemon(configOf(flags, env), env));
+}
+
 /** Resolves when the daemon has ended after a first SIGTERM or SIGINT. A second one, or a drain that takes too long, ends the process at once. */
-export async function run(config: Config, env: Readonly<Record<string, string | undefined>>): Promise<void> {
+async function runDaemon(config: Config, env: Env): Promise<void> {
+  const { createLogger } = await import("../../base/log.ts");
+  const { startDaemon } = await import("../../daemon/daemon.ts");
   const logger = createLogger(config.log);
   using _rejections = logStrayRejections(process, logger);
   const ended = Promise.withResolvers<NodeJS.Signals>();

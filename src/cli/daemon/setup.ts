@@ -1,98 +1,76 @@
 /** `oc-partnerd setup`: makes or verifies the stream and the consumer in JetStream, and says what it found and what it did. */
-import type { Clock } from "../../base/clock.ts";
+import { Command } from "commander";
+import { systemClock as clock } from "../../base/clock.ts";
 import type { Config } from "../../config/schema.ts";
-import { natsConfig } from "../../daemon/nats-source.ts";
-import { withOneClient } from "../../nats/connection/one-client.ts";
-import type { Difference } from "../../nats/setup/consumer-config.ts";
-import { limitsText } from "../../nats/setup/limits.ts";
-import { isDone, isFeasible, type SetupPlan } from "../../nats/setup/plan.ts";
-import { planFor, setUp } from "../../nats/setup/setup.ts";
 import type { LimitChanges } from "../../nats/setup/stream-config.ts";
+import {
+  CONFIG_FLAG,
+  configOf,
+  type DaemonFlags,
+  type Env,
+  example,
+  JSON_FLAG,
+  NATS_FLAG,
+  natsOf,
+  subjectsOf,
+} from "../flags.ts";
+import { jsonText, print } from "../terminal/output.ts";
+import { type LimitFlags, streamLimitsOf } from "./stream-limits.ts";
+
+interface SetupFlags extends LimitFlags, Pick<DaemonFlags, "nats" | "config"> {
+  readonly dryRun: boolean;
+  readonly json: boolean;
+}
+
+export function setupCommand(env: Env): Command {
+  return new Command("setup")
+    .description("create or verify the JetStream stream and consumer; exits 1 where something cannot be changed in place")
+    .option(...NATS_FLAG)
+    .option(...CONFIG_FLAG)
+    .option("--dry-run", "only say what would be changed", false)
+    .option(...JSON_FLAG)
+    .option("--max-bytes <size>", "how much the stream keeps, such as 4GiB, or unlimited; a new one keeps 1GiB")
+    .option("--max-age <duration>", "for how long it keeps it, such as 90d, or unlimited; a new one for ever")
+    .option("--replicas <n>", "at how many servers of a cluster")
+    .addHelpText(
+      "after",
+      example(
+        "oc-partnerd setup --dry-run",
+        "oc-partnerd setup --nats nats://127.0.0.1:4222 --max-bytes 4GiB --max-age 90d",
+        "OCPARTNERD_NATS_USER=setup OCPARTNERD_NATS_PASSWORD=... oc-partnerd setup   # the daemon's own user may do less",
+      ),
+    )
+    .action(async (flags: SetupFlags) => {
+      const limits = streamLimitsOf(flags);
+      const { nats, config } = flags;
+      const { text, feasible } = await runSetup(configOf({ nats, config }, env), flags, limits);
+      print(text);
+      if (!feasible) process.exitCode = 1;
+    });
+}
 
 /** A few requests, each answered in milliseconds where all is well. */
 const TIMEOUT_MS = 15_000;
 
-export interface SetupOptions {
-  readonly limits: LimitChanges;
-  readonly dryRun: boolean;
-  readonly json: boolean;
-  readonly clock: Clock;
-}
-
-export interface SetupOutput {
+interface SetupOutput {
   readonly text: string;
   /** False where something has to be different that cannot be changed in place. */
   readonly feasible: boolean;
 }
 
-/** What became, or would become, of what was found. */
-type Outcome = "done" | "planned" | "refused";
-
-/** Rejects as nats/setup.ts does. */
-export async function setup(config: Config, { limits, dryRun, json, clock }: SetupOptions): Promise<SetupOutput> {
+/** Rejects as nats/setup/setup.ts does. */
+async function runSetup(config: Config, { dryRun, json }: SetupFlags, limits: LimitChanges): Promise<SetupOutput> {
+  const { withOneClient } = await import("../../nats/connection/one-client.ts");
+  const { planFor, setUp } = await import("../../nats/setup/setup.ts");
+  const { isFeasible } = await import("../../nats/setup/plan.ts");
+  const { setupText } = await import("./setup-text.ts");
   const { stream, consumer } = config.nats;
-  const subjects = [...new Set([...config.events.createSubjects, ...config.events.removeSubjects])];
-  const wanted = { stream, consumer, subjects, limits };
-  const servers = (config.nats.url ?? "nats://127.0.0.1:4222").split(",");
-  const options = { clock, timeoutMs: TIMEOUT_MS };
-  return withOneClient(natsConfig(config, servers), "answer", options, async (client, server) => {
+  const wanted = { stream, consumer, subjects: subjectsOf(config), limits };
+  return withOneClient(await natsOf(config), "answer", { clock, timeoutMs: TIMEOUT_MS }, async (client, server) => {
     const plan = await planFor(client, wanted);
     const feasible = isFeasible(plan);
     const outcome = !feasible ? "refused" : dryRun ? "planned" : "done";
     if (outcome === "done") await setUp(client, wanted);
-    return { feasible, text: json ? jsonOf(plan, server, outcome) : textOf(plan, server, outcome) };
+    return { feasible, text: json ? jsonText({ server, outcome, ...plan }) : setupText(plan, server, outcome) };
   });
-}
-
-function jsonOf(plan: SetupPlan, server: string, outcome: Outcome): string {
-  return JSON.stringify({ server, outcome, ...plan }, null, 2);
-}
-
-type Action = SetupPlan["stream"]["action"];
-
-const UNSUITABLE = "is not as it has to be";
-
-const WORDS: Readonly<Record<Action, Readonly<Record<Outcome, string>>>> = {
-  keep: { done: "is as it has to be", planned: "is as it has to be", refused: "stays as it is" },
-  create: { done: "was missing, is created", planned: "is missing, would be created", refused: "is missing" },
-  update: { done: "is changed", planned: "would be changed", refused: UNSUITABLE },
-  replace: {
-    done: "is deleted and created anew where it had got to",
-    planned: "would be deleted and created anew where it had got to",
-    refused: UNSUITABLE,
-  },
-};
-
-const LAST_LINES: Readonly<Record<Outcome, readonly string[]>> = {
-  done: [],
-  planned: ["nothing was changed: dry run"],
-  refused: ["nothing was changed: what cannot be changed in place stands in the way"],
-};
-
-function textOf(plan: SetupPlan, server: string, outcome: Outcome): string {
-  const { stream, consumer } = plan;
-  return [
-    `NATS server ${server}`,
-    ...linesOf("stream", stream, outcome),
-    ...(outcome === "refused" ? [] : [`  captures ${stream.subjects.join(", ")}; keeps ${limitsText(stream.limits)}`]),
-    ...linesOf("consumer", consumer, outcome),
-    ...(isDone(plan) ? [] : LAST_LINES[outcome]),
-  ].join("\n");
-}
-
-function linesOf(what: string, part: SetupPlan["stream" | "consumer"], outcome: Outcome): readonly string[] {
-  const words = part.obstacles.length > 0 && part.action === "keep" ? UNSUITABLE : WORDS[part.action][outcome];
-  return [
-    `${what} ${part.name} ${words}`,
-    ...part.changes.map((change) => `  ${differenceText(change)}`),
-    ...part.obstacles.flatMap((obstacle) => [
-      `  cannot be changed: ${differenceText(obstacle)}`,
-      `    next step: ${obstacle.nextStep}`,
-    ]),
-    ...part.notes.map((note) => `  note: ${note}`),
-  ];
-}
-
-function differenceText({ field, found, required }: Difference): string {
-  return `${field}: found ${found}, has to be ${required}`;
 }

@@ -1,16 +1,35 @@
 /** `oc-partnerd status`: one line per peer, then the daemon's health. */
-
-import type { DaemonClient } from "../../http/client.ts";
+import { Command } from "commander";
+import { systemClock } from "../../base/clock.ts";
+import { durationText } from "../../base/units.ts";
+import { type DaemonClient, daemonClient } from "../../http/client.ts";
 import type { Check, DeliveryView, HealthView, PeerView, SelfView } from "../../views/api.ts";
-import { duration, shortPeerId, table } from "../terminal/table.ts";
+import { CONFIG_FLAG, configOf, type DaemonFlags, type Env, example, HTTP_FLAG, JSON_FLAG } from "../flags.ts";
+import { jsonText, print } from "../terminal/output.ts";
+import { shortPeerId, table } from "../terminal/table.ts";
 
-export interface StatusOptions {
+export function statusCommand(env: Env): Command {
+  return new Command("status")
+    .description("one line per peer, then the daemon's health; exits 1 when it is not ready")
+    .option(...HTTP_FLAG)
+    .option(...CONFIG_FLAG)
+    .option(...JSON_FLAG)
+    .addHelpText("after", example("oc-partnerd status", "oc-partnerd status --json | jq -r '.self.addresses[]'"))
+    .action(async ({ json, ...flags }: DaemonFlags & { readonly json: boolean }) => {
+      const client = daemonClient(configOf(flags, env).http);
+      const { text, ready } = await runStatus(client, { json, nowMs: systemClock.wallMs() });
+      print(text);
+      if (!ready) process.exitCode = 1;
+    });
+}
+
+interface StatusOptions {
   readonly json: boolean;
   readonly nowMs: number;
 }
 
 /** The text to print, and whether the daemon is ready. */
-export async function status(client: DaemonClient, options: StatusOptions): Promise<{ text: string; ready: boolean }> {
+export async function runStatus(client: DaemonClient, options: StatusOptions): Promise<{ text: string; ready: boolean }> {
   const [self, { peers }, health, delivery] = await Promise.all([
     client.self(),
     client.peers(),
@@ -19,7 +38,7 @@ export async function status(client: DaemonClient, options: StatusOptions): Prom
   ]);
   const ready = health.status === "ok";
   const text = options.json
-    ? JSON.stringify({ self, peers, health, delivery }, null, 2)
+    ? jsonText({ self, peers, health, delivery })
     : `${peerTable(peers, options.nowMs)}\n\n${footer(self, peers, health, options.nowMs)}\n${deliveryLines(delivery).join("\n")}`;
   return { text, ready };
 }
@@ -34,7 +53,7 @@ export function peerTable(peers: readonly PeerView[], nowMs: number): string {
       peer.relation ?? "-",
       peer.phase,
       peer.inbound === null ? "-" : "established",
-      peer.since === null ? "-" : duration(Math.max(0, nowMs - Date.parse(peer.since))),
+      peer.since === null ? "-" : durationText(Math.max(0, nowMs - Date.parse(peer.since))),
       next(peer, nowMs),
       peer.lastError === null ? "-" : `${peer.lastError.code}: ${peer.lastError.message}`,
     ]),
@@ -43,14 +62,14 @@ export function peerTable(peers: readonly PeerView[], nowMs: number): string {
 
 function next(peer: PeerView, nowMs: number): string {
   if (peer.nextAttemptAt !== null)
-    return `attempt ${peer.attempts + 1} in ${duration(Math.max(0, Date.parse(peer.nextAttemptAt) - nowMs))}`;
-  return peer.outbound === null ? "-" : `expires in ${duration(Date.parse(peer.outbound.expiresAt) - nowMs)}`;
+    return `attempt ${peer.attempts + 1} in ${durationText(Math.max(0, Date.parse(peer.nextAttemptAt) - nowMs))}`;
+  return peer.outbound === null ? "-" : `expires in ${durationText(Date.parse(peer.outbound.expiresAt) - nowMs)}`;
 }
 
 function footer(self: SelfView, peers: readonly PeerView[], health: HealthView, nowMs: number): string {
   const partners = peers.filter((peer) => peer.standing === "partner");
   const established = partners.filter((peer) => peer.phase === "established").length;
-  const uptime = duration(nowMs - Date.parse(self.startedAt));
+  const uptime = durationText(nowMs - Date.parse(self.startedAt));
   return [
     `${self.name} ${self.peerId}, version ${self.version}, up ${uptime}`,
     `${established} of ${partners.length} partners established`,

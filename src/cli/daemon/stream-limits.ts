@@ -1,11 +1,11 @@
 /** The limits of a stream as people write them in flags. */
 import { PartnerdError } from "../../base/errors.ts";
+import { DAY_MS, parseBytes } from "../../base/units.ts";
 import type { LimitChanges } from "../../nats/setup/stream-config.ts";
-import { durationMsOf } from "../terminal/duration.ts";
+import { durationFlag } from "../flags.ts";
 
 const UNLIMITED = "unlimited";
-const UNITS = { "": 1, B: 1, K: 1_024, M: 1_024 ** 2, G: 1_024 ** 3, T: 1_024 ** 4 } as const;
-const LONGEST_AGE_MS = 3_650 * 86_400_000;
+const LONGEST_AGE_MS = 3_650 * DAY_MS;
 /** JetStream's own. */
 const MOST_REPLICAS = 5;
 
@@ -18,22 +18,21 @@ export interface LimitFlags {
 /** Throws usage, naming flag and value. */
 export function streamLimitsOf({ maxBytes, maxAge, replicas }: LimitFlags): LimitChanges {
   return {
-    maxBytes: maxBytes === undefined ? undefined : bytesOf(maxBytes),
+    maxBytes: maxBytes === undefined ? undefined : sizeOf(maxBytes),
     maxAgeMs: maxAge === undefined ? undefined : ageMsOf(maxAge),
     replicas: replicas === undefined ? undefined : replicasOf(replicas),
   };
 }
 
-function bytesOf(text: string): number | null {
+function sizeOf(text: string): number | null {
   if (text === UNLIMITED) return null;
-  const [, amount = "", unit = ""] = /^(\d+(?:\.\d+)?) ?([KMGT]?)(?:iB|B)?$/.exec(text) ?? [];
-  const bytes = Math.round(Number(amount) * (UNITS[unit as keyof typeof UNITS] ?? 0));
+  const bytes = parseBytes(text) ?? 0;
   if (bytes > 0 && bytes <= Number.MAX_SAFE_INTEGER) return bytes;
   throw usage("--max-bytes", text, "a size", `a number with KiB, MiB, GiB or TiB, such as 4GiB, or ${UNLIMITED}`);
 }
 
 function ageMsOf(text: string): number | null {
-  return text === UNLIMITED ? null : durationMsOf("--max-age", text, LONGEST_AGE_MS);
+  return text === UNLIMITED ? null : durationFlag("--max-age", text, LONGEST_AGE_MS);
 }
 
 function replicasOf(text: string): number {

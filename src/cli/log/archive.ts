@@ -1,28 +1,51 @@
 /** `oc-partnerd archive`: moves old events of a log to a file, whether its daemon runs or not. */
-import type { Clock } from "../../base/clock.ts";
-import { type ArchiveReport, type ArchiveStep, archive } from "../../store/archive/archive.ts";
+import { Command } from "commander";
+import { systemClock as clock } from "../../base/clock.ts";
+import { DAY_MS, parseDuration } from "../../base/units.ts";
+import type { ArchiveStep } from "../../store/archive/archive.ts";
 import type { ArchiveBefore } from "../../store/archive/archive-plan.ts";
-import { isoTime } from "../../views/iso-time.ts";
-import { bytesText } from "../terminal/bytes.ts";
-import { durationMsOf, isDuration } from "../terminal/duration.ts";
+import { CONFIG_FLAG, configOf, type DaemonFlags, durationFlag, type Env, example, JSON_FLAG } from "../flags.ts";
 import { holdEventLoop } from "../terminal/hold-event-loop.ts";
-import { type ProgressStream, stepProgress } from "../terminal/progress.ts";
+import { jsonText, print } from "../terminal/output.ts";
+import { stepProgress } from "../terminal/progress.ts";
+import { archiveJson, archiveText } from "./archive-report.ts";
 import { logPlaceOf } from "./log-place.ts";
 
-export interface ArchiveCommandOptions {
+export function archiveCommand(env: Env): Command {
+  return new Command("archive")
+    .description("move old events of a daemon's log to a file that holds all of them; the daemon may run meanwhile")
+    .requiredOption(
+      "--before <time|seq>",
+      "move what is older: an age such as 90d, a time in UTC such as 2026-01-01, or a seq of the log",
+    )
+    .option("--to <dir>", "where the file goes; `archive` in the data directory where none is given")
+    .option("--data <dir>", "the daemon's data directory")
+    .option(...CONFIG_FLAG)
+    .option("--dry-run", "only say what would be moved, and what that would free", false)
+    .option(...JSON_FLAG)
+    .addHelpText(
+      "after",
+      example(
+        "oc-partnerd archive --data /var/lib/oc-partnerd --before 90d --dry-run",
+        "oc-partnerd archive --data /var/lib/oc-partnerd --before 2026-01-01 --to /mnt/archive",
+      ),
+    )
+    .action(async ({ before, to, dryRun, json, ...flags }: Omit<ArchiveOptions, "data"> & DaemonFlags) =>
+      print(await runArchive({ data: configOf(flags, env).data, before, to, dryRun, json })),
+    );
+}
+
+interface ArchiveOptions {
   /** The data directory. */
   readonly data: string;
   /** A seq, a time, or how long ago that was, as the user wrote it. */
   readonly before: string;
-  readonly to: string | undefined;
+  readonly to?: string | undefined;
   readonly dryRun: boolean;
   readonly json: boolean;
-  readonly clock: Clock;
-  /** Where the progress is shown. */
-  readonly terminal: ProgressStream;
 }
 
-const LONGEST_AGE_MS = 36_500 * 86_400_000;
+const LONGEST_AGE_MS = 36_500 * DAY_MS;
 
 const LABELS: Readonly<Record<ArchiveStep, string>> = {
   writing: "writing the file",
@@ -33,11 +56,11 @@ const LABELS: Readonly<Record<ArchiveStep, string>> = {
 };
 
 /** The answer as text, or as JSON. Throws usage, and what store/archive/archive.ts throws. */
-export async function archiveEvents(options: ArchiveCommandOptions): Promise<string> {
-  const { data, to, dryRun, json, clock, terminal } = options;
-  const before = beforeOf(options.before, clock.wallMs());
+async function runArchive({ data, before: text, to, dryRun, json }: ArchiveOptions): Promise<string> {
+  const before = beforeOf(text, clock.wallMs());
+  const { archive } = await import("../../store/archive/archive.ts");
   using _held = holdEventLoop();
-  using shown = stepProgress(terminal);
+  using shown = stepProgress(process.stderr);
   const report = await archive({
     data,
     before,
@@ -47,83 +70,15 @@ export async function archiveEvents(options: ArchiveCommandOptions): Promise<str
     onProgress: (step, rows, total) => shown.update(LABELS[step], rows, total),
   });
   shown.clear();
-  return json ? JSON.stringify(jsonOf(report), null, 2) : textOf(report);
+  return json ? jsonText(archiveJson(report)) : archiveText(report);
 }
 
 function beforeOf(text: string, nowMs: number): ArchiveBefore {
-  return isDuration(text)
-    ? { atMs: nowMs - durationMsOf("--before", text, LONGEST_AGE_MS) }
-    : logPlaceOf(
+  return parseDuration(text) === undefined
+    ? logPlaceOf(
         "--before",
         text,
         "write an age such as 90d, a time in UTC such as 2026-01-01T12:00:00Z, or a number such as 120",
-      );
-}
-
-interface Described {
-  readonly firstSeq: number;
-  readonly lastSeq: number;
-  readonly events: number;
-  readonly firstAtMs: number;
-  readonly lastAtMs: number;
-}
-
-function eventsText({ firstSeq, lastSeq, events, firstAtMs, lastAtMs }: Described): string {
-  const counted = events === 1 ? "1 event" : `${events} events`;
-  return `seq ${firstSeq} to ${lastSeq} (${counted}, ${isoTime(firstAtMs)} to ${isoTime(lastAtMs)})`;
-}
-
-function textOf(report: ArchiveReport): string {
-  switch (report.kind) {
-    case "nothing":
-      return ["nothing to archive: no event that is not the newest one is before that", ...freedLines(report)].join("\n");
-    case "planned":
-      return [
-        `would archive ${eventsText(report.plan)} to ${report.path}`,
-        `it would free about ${bytesText(report.bytes)} in the database; nothing was changed: dry run`,
-      ].join("\n");
-    case "archived": {
-      const { fileBytes, fileSha256 } = report.anchor;
-      return [
-        `archived ${eventsText(report.anchor)} to ${report.path}`,
-        `the file has ${bytesText(fileBytes)} and the SHA-256 ${fileSha256}`,
-        ...freedLines(report),
-      ].join("\n");
-    }
-  }
-}
-
-function freedLines({ removed, freedBytes }: ArchiveReport): readonly string[] {
-  if (removed === 0) return [];
-  const counted = removed === 1 ? "1 row was" : `${removed} rows were`;
-  return [
-    `${counted} deleted, which frees ${bytesText(freedBytes)} in the database: new events take that room, the file itself does not shrink`,
-  ];
-}
-
-function jsonOf(report: ArchiveReport): object {
-  const { removed, freedBytes } = report;
-  switch (report.kind) {
-    case "nothing":
-      return { outcome: "nothing", removed, freedBytes };
-    case "planned":
-      return { outcome: "planned", ...describedJson(report.plan), path: report.path, freedBytes: report.bytes };
-    case "archived": {
-      const { fileBytes: bytes, fileSha256: sha256, loggedSeq } = report.anchor;
-      return {
-        outcome: "archived",
-        ...describedJson(report.anchor),
-        path: report.path,
-        bytes,
-        sha256,
-        loggedSeq,
-        removed,
-        freedBytes,
-      };
-    }
-  }
-}
-
-function describedJson({ firstSeq, lastSeq, events, firstAtMs, lastAtMs }: Described): object {
-  return { firstSeq, lastSeq, events, firstAt: isoTime(firstAtMs), lastAt: isoTime(lastAtMs) };
+      )
+    : { atMs: nowMs - durationFlag("--before", text, LONGEST_AGE_MS) };
 }

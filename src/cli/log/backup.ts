@@ -1,11 +1,33 @@
 /** `oc-partnerd backup`: a copy of a daemon's database that is known to be sound, made while the daemon runs. */
-import { type BackupReport, backUp } from "../../store/recovery/backup.ts";
-import { bytesText } from "../terminal/bytes.ts";
-import { counted } from "../terminal/counted.ts";
+import { Command } from "commander";
+import { bytesText, counted } from "../../base/units.ts";
+import { CONFIG_FLAG, configOf, type DaemonFlags, type Env, example, JSON_FLAG } from "../flags.ts";
 import { holdEventLoop } from "../terminal/hold-event-loop.ts";
+import { jsonText, print } from "../terminal/output.ts";
 import { type ProgressStream, stepProgress } from "../terminal/progress.ts";
+import { headText } from "./head-text.ts";
 
-export interface BackupCommandOptions {
+export function backupCommand(env: Env): Command {
+  return new Command("backup")
+    .description("copy the database to a file, consistent and checked; the daemon may run meanwhile")
+    .requiredOption("--to <file>", "the file for it")
+    .option("--data <dir|file>", "the daemon's data directory")
+    .option(...CONFIG_FLAG)
+    .option("--force", "replace the file if it is there", false)
+    .option(...JSON_FLAG)
+    .addHelpText(
+      "after",
+      example(
+        "oc-partnerd backup --data /var/lib/oc-partnerd --to /var/backups/oc-partnerd.db --force",
+        "oc-partnerd backup --to oc-partnerd-$(date +%F).db --json | jq -r .chainHash",
+      ),
+    )
+    .action(async ({ to, force, json, ...flags }: Pick<BackupOptions, "to" | "force" | "json"> & DaemonFlags) =>
+      print(await runBackup({ data: configOf(flags, env).data, to, force, json, terminal: process.stderr })),
+    );
+}
+
+interface BackupOptions {
   /** The data directory, or a database file. */
   readonly data: string;
   readonly to: string;
@@ -16,23 +38,18 @@ export interface BackupCommandOptions {
 }
 
 /** The answer as text, or as JSON. Throws what backUp throws. */
-export async function backup({ data, to, force, json, terminal }: BackupCommandOptions): Promise<string> {
+export async function runBackup({ data, to, force, json, terminal }: BackupOptions): Promise<string> {
+  const { backUp } = await import("../../store/recovery/backup.ts");
   using _held = holdEventLoop();
   using shown = stepProgress(terminal);
-  const report = await backUp({
+  const { file, bytes, events, head } = await backUp({
     from: data,
     to,
     force,
     onCopied: (pages, total) => shown.update("copying pages", pages, total),
     onChecked: (rows, total) => shown.update("checking the copy", rows, total),
   });
-  return json ? JSON.stringify(jsonOf(report), null, 2) : textOf(report);
-}
-
-function textOf({ file, bytes, events, head }: BackupReport): string {
-  return `${file}: ${counted(events, "event")}, ${bytesText(bytes)}, sound\nhead ${head.seq}:${head.chainHash}`;
-}
-
-function jsonOf({ file, bytes, events, head }: BackupReport): object {
-  return { file, bytes, events, seq: head.seq, chainHash: head.chainHash };
+  return json
+    ? jsonText({ file, bytes, events, seq: head.seq, chainHash: head.chainHash })
+    : `${file}: ${counted(events, "event")}, ${bytesText(bytes)}, sound\n${headText(head)}`;
 }

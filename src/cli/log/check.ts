@@ -1,15 +1,46 @@
 /** `oc-partnerd check`: whether a daemon's database is what it promises to be, and where it is not. */
+import { Command } from "commander";
 import { PartnerdError } from "../../base/errors.ts";
 import { printable } from "../../base/printable.ts";
-import { type CheckedArchive, checkArchives } from "../../store/archive/archive-check.ts";
-import { type CheckReport, checkDatabase } from "../../store/check/check.ts";
+import { counted } from "../../base/units.ts";
+import type { CheckedArchive } from "../../store/archive/archive-check.ts";
+import type { CheckReport } from "../../store/check/check.ts";
 import type { KnownHead } from "../../store/check/head-check.ts";
 import { sentenceOf } from "../../store/model/finding.ts";
-import { isoTime } from "../../views/iso-time.ts";
-import { counted } from "../terminal/counted.ts";
+import { CONFIG_FLAG, configOf, type DaemonFlags, type Env, example, JSON_FLAG } from "../flags.ts";
+import { jsonText, print } from "../terminal/output.ts";
 import { type ProgressStream, stepProgress } from "../terminal/progress.ts";
+import { headText, newestText } from "./head-text.ts";
 
-export interface CheckCommandOptions {
+interface CheckFlags extends DaemonFlags {
+  readonly head?: string;
+  readonly archives?: string;
+  readonly json: boolean;
+}
+
+export function checkCommand(env: Env): Command {
+  return new Command("check")
+    .description("look for anything in the database that was damaged, edited or cut off; exits 1 with what it finds")
+    .option("--data <dir|file>", "the daemon's data directory, or a copy of its database; the daemon may run meanwhile")
+    .option(...CONFIG_FLAG)
+    .option("--head <seq:hash>", "a head of the log that was published: the log must still have it")
+    .option("--archives <dir>", "where the archive files are now; they are looked for where they were written too")
+    .option(...JSON_FLAG)
+    .addHelpText(
+      "after",
+      example(
+        "oc-partnerd check --data /var/lib/oc-partnerd",
+        "oc-partnerd check --head 812:3f2a9c0d",
+        "oc-partnerd check --data /var/backups/oc-partnerd.db --json | jq '.findings[]'",
+      ),
+    )
+    .action(async ({ head, archives, json, ...flags }: CheckFlags) => {
+      const { data } = configOf(flags, env);
+      process.exitCode = await runCheck({ data, head, archives, json, print, terminal: process.stderr });
+    });
+}
+
+interface CheckOptions {
   /** The data directory, or a database file. */
   readonly data: string;
   /** A published head, `SEQ:HASH`. */
@@ -23,7 +54,9 @@ export interface CheckCommandOptions {
 }
 
 /** Returns the exit code: 1 where anything was found. Throws usage, and what checkDatabase throws. */
-export async function check({ data, head, archives, json, print, terminal }: CheckCommandOptions): Promise<0 | 1> {
+export async function runCheck({ data, head, archives, json, print, terminal }: CheckOptions): Promise<0 | 1> {
+  const { checkDatabase } = await import("../../store/check/check.ts");
+  const { checkArchives } = await import("../../store/archive/archive-check.ts");
   const heads = head === undefined ? [] : [knownHeadOf(head)];
   using shown = stepProgress(terminal);
   const showing = (label: string) => (rows: number, total: number) => shown.update(label, rows, total);
@@ -31,13 +64,8 @@ export async function check({ data, head, archives, json, print, terminal }: Che
   const files = await checkArchives({ path: data, archives, onProgress: showing("checking the archives") });
   shown.clear();
   const report = { ...checked, findings: [...checked.findings, ...files.flatMap(({ findings }) => findings)] };
-  print(json ? JSON.stringify(jsonOf(report, files), null, 2) : [textOf(report), ...archiveLines(files)].join("\n"));
+  print(json ? jsonText(checkJson(report, files)) : [checkText(report), ...archiveLines(files)].join("\n"));
   return report.findings.length === 0 ? 0 : 1;
-}
-
-/** One line for each finding. */
-function findingLines({ findings }: Pick<CheckReport, "findings">): string {
-  return findings.map((finding) => `  ${printable(sentenceOf(finding))}`).join("\n");
 }
 
 const LEAST_HASH_CHARS = 8;
@@ -51,11 +79,10 @@ function knownHeadOf(text: string): KnownHead {
   });
 }
 
-function textOf(report: CheckReport): string {
-  const { file, events, head, findings } = report;
-  if (findings.length > 0) return `${file}: ${counted(findings.length, "finding")}\n${findingLines(report)}`;
-  const newest = head.atMs === null ? "" : `, the newest of ${isoTime(head.atMs)}`;
-  return `${file} is sound: ${counted(events, "event")}${newest}\nhead ${head.seq}:${head.chainHash}`;
+function checkText({ file, events, head, findings }: CheckReport): string {
+  if (findings.length === 0) return `${file} is sound: ${counted(events, "event")}${newestText(head)}\n${headText(head)}`;
+  const lines = findings.map((finding) => `\n  ${printable(sentenceOf(finding))}`);
+  return `${file}: ${counted(findings.length, "finding")}${lines.join("")}`;
 }
 
 function archiveLines(archives: readonly CheckedArchive[]): readonly string[] {
@@ -67,7 +94,7 @@ function archiveLines(archives: readonly CheckedArchive[]): readonly string[] {
   });
 }
 
-function jsonOf({ file, events, head, findings }: CheckReport, archives: readonly CheckedArchive[]): object {
+function checkJson({ file, events, head, findings }: CheckReport, archives: readonly CheckedArchive[]): object {
   return {
     file,
     sound: findings.length === 0,

@@ -1,15 +1,44 @@
 /** `oc-partnerd restore`: a sound log in the place of a damaged one, and what that costs, said plainly. */
-import type { Clock } from "../../base/clock.ts";
+import { Command } from "commander";
+import { type Clock, systemClock } from "../../base/clock.ts";
 import { PartnerdError } from "../../base/errors.ts";
+import { counted } from "../../base/units.ts";
 import type { Cursor } from "../../store/model/cursor.ts";
 import type { LostRows } from "../../store/recovery/lost-rows.ts";
-import { type Restored, type RestoredBackup, restoreBackup } from "../../store/recovery/restore.ts";
-import { type Salvaged, salvage } from "../../store/recovery/salvage.ts";
-import { counted } from "../terminal/counted.ts";
+import type { Restored, RestoredBackup } from "../../store/recovery/restore.ts";
+import type { Salvaged } from "../../store/recovery/salvage.ts";
+import { CONFIG_FLAG, configOf, type DaemonFlags, type Env, example } from "../flags.ts";
 import { holdEventLoop } from "../terminal/hold-event-loop.ts";
+import { print } from "../terminal/output.ts";
 import { type ProgressStream, stepProgress } from "../terminal/progress.ts";
+import { headText } from "./head-text.ts";
 
-export interface RestoreCommandOptions {
+interface RestoreFlags extends DaemonFlags {
+  readonly from?: string;
+  readonly fromJetstream: boolean;
+}
+
+export function restoreCommand(env: Env): Command {
+  return new Command("restore")
+    .description("put a sound log in the place of a damaged one, which is set aside; the daemon must not run")
+    .option("--data <dir>", "the daemon's data directory")
+    .option(...CONFIG_FLAG)
+    .option("--from <file>", "a backup")
+    .option("--from-jetstream", "keep what the chain proves, and let the daemon read the rest from the stream again", false)
+    .addHelpText(
+      "after",
+      example(
+        "oc-partnerd restore --data /var/lib/oc-partnerd --from /var/backups/oc-partnerd.db",
+        "oc-partnerd restore --data /var/lib/oc-partnerd --from-jetstream",
+      ),
+    )
+    .action(async ({ from, fromJetstream: fromJetStream, ...flags }: RestoreFlags) => {
+      const { data } = configOf(flags, env);
+      print(await runRestore({ data, from, fromJetStream, clock: systemClock, terminal: process.stderr }));
+    });
+}
+
+interface RestoreOptions {
   /** The data directory. */
   readonly data: string;
   /** A backup. */
@@ -21,7 +50,7 @@ export interface RestoreCommandOptions {
 }
 
 /** What was done, and what is gone, as text. Throws usage, and what restoreBackup and salvage throw. */
-export async function restore({ data, from, fromJetStream, clock, terminal }: RestoreCommandOptions): Promise<string> {
+export async function runRestore({ data, from, fromJetStream, clock, terminal }: RestoreOptions): Promise<string> {
   if ((from === undefined) !== fromJetStream)
     throw new PartnerdError("usage", "restore takes either --from FILE or --from-jetstream", {
       nextStep: "name a backup with --from, or keep what can be proved of the log with --from-jetstream",
@@ -30,9 +59,11 @@ export async function restore({ data, from, fromJetStream, clock, terminal }: Re
   using shown = stepProgress(terminal);
   const [directory, nowMs] = [data, clock.wallMs()];
   if (from === undefined) {
+    const { salvage } = await import("../../store/recovery/salvage.ts");
     const onProgress = (rows: number, total: number) => shown.update("proving the log", rows, total);
     return salvagedText(salvage({ directory, nowMs, onProgress }));
   }
+  const { restoreBackup } = await import("../../store/recovery/restore.ts");
   const restored = await restoreBackup({
     directory,
     from,
@@ -50,7 +81,7 @@ function restoredText(from: string, restored: RestoredBackup): string {
       ? []
       : [`gone from the log: seq ${head.seq + 1} to ${lastSeqBefore}, which the backup does not have`];
   return [
-    `restored ${from}: ${counted(events, "event")}, head ${head.seq}:${head.chainHash}`,
+    `restored ${from}: ${counted(events, "event")}, ${headText(head)}`,
     ...gone,
     ...(gone.length > 0 ? ["lost for good of it: what the daemon had observed itself, and what came by core NATS"] : []),
     ...commonLines(restored),
@@ -63,11 +94,7 @@ function salvagedText(salvaged: Salvaged): string {
     events === 0
       ? "nothing could be proved: the log begins anew, empty"
       : `kept ${counted(events, "event")} that the chain proves`;
-  return [
-    `${kept}, head ${head.seq}:${head.chainHash}`,
-    ...(lost === null ? [] : lostLines(lost)),
-    ...commonLines(salvaged),
-  ].join("\n");
+  return [`${kept}, ${headText(head)}`, ...(lost === null ? [] : lostLines(lost)), ...commonLines(salvaged)].join("\n");
 }
 
 function lostLines({ firstSeq, lastSeq, fromStream, byCore, observed, unreadable }: LostRows): string[] {

@@ -1,13 +1,39 @@
 /** `oc-partnerd unarchive`: archived events as a database again. */
+import { Command } from "commander";
 import { PartnerdError } from "../../base/errors.ts";
-import { unarchive } from "../../store/archive/unarchive.ts";
-import { isoTime } from "../../views/iso-time.ts";
+import { counted } from "../../base/units.ts";
+import { example, JSON_FLAG } from "../flags.ts";
+import { jsonText, print } from "../terminal/output.ts";
 import { type ProgressStream, progress } from "../terminal/progress.ts";
+import { headText, newestText } from "./head-text.ts";
 
-export interface UnarchiveCommandOptions {
+export function unarchiveCommand(): Command {
+  return new Command("unarchive")
+    .description("make a database of archive files, to read, check, export or query like any other")
+    .argument(
+      "[files...]",
+      "the archive files, from the first on, in any order; those that the log names where only --data is given",
+    )
+    .requiredOption("--to <db>", "a new database file")
+    .option("--data <dir>", "add what this data directory still holds; the daemon may run meanwhile")
+    .option(...JSON_FLAG)
+    .addHelpText(
+      "after",
+      example(
+        "oc-partnerd unarchive --data /var/lib/oc-partnerd --to whole.db",
+        "oc-partnerd unarchive /mnt/archive/oc-partnerd-events-*.jsonl.gz --to archived.db",
+        "sqlite3 archived.db 'select * from peer_history'",
+      ),
+    )
+    .action(async (files: string[], flags: Omit<UnarchiveOptions, "files" | "terminal">) =>
+      print(await runUnarchive({ ...flags, files, terminal: process.stderr })),
+    );
+}
+
+interface UnarchiveOptions {
   readonly files: readonly string[];
   /** The data directory, or a database file; undefined where only the files are to be read. */
-  readonly data: string | undefined;
+  readonly data?: string | undefined;
   readonly to: string;
   readonly json: boolean;
   /** Where the progress is shown. */
@@ -15,15 +41,16 @@ export interface UnarchiveCommandOptions {
 }
 
 /** The answer as text, or as JSON. Throws usage, and what store/archive/unarchive.ts throws. */
-export async function unarchiveEvents({ files, data, to, json, terminal }: UnarchiveCommandOptions): Promise<string> {
+async function runUnarchive({ files, data, to, json, terminal }: UnarchiveOptions): Promise<string> {
   if (files.length === 0 && data === undefined)
     throw new PartnerdError("usage", "there is nothing to read: neither archive files nor a data directory is named", {
       nextStep: "name the files, or the daemon's data directory with --data DIR, or both where the files were moved",
     });
+  const { unarchive } = await import("../../store/archive/unarchive.ts");
   const shown = progress(terminal, "reading the archives", null);
   const { file, events, head } = await unarchive({ files, data, to, onProgress: (rows) => shown.update(rows) });
   shown.clear();
-  if (json) return JSON.stringify({ file, events, seq: head.seq, chainHash: head.chainHash }, null, 2);
-  const newest = head.atMs === null ? "" : `, the newest of ${isoTime(head.atMs)}`;
-  return `${file} holds ${events === 1 ? "1 event" : `${events} events`}${newest}\nhead ${head.seq}:${head.chainHash}`;
+  return json
+    ? jsonText({ file, events, seq: head.seq, chainHash: head.chainHash })
+    : `${file} holds ${counted(events, "event")}${newestText(head)}\n${headText(head)}`;
 }

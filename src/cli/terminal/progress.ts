@@ -55,17 +55,17 @@ export function stepProgress(
 }
 
 function bar(done: number, total: number | null): string[] {
-  if (total === null) return [counted(done)];
+  if (total === null) return [grouped(done)];
   const share = total <= 0 ? 1 : Math.min(1, Math.max(0, done / total));
   const filled = Math.floor(share * BAR_WIDTH);
   const percent = `${Math.floor(share * 100)} %`.padStart(5);
-  return [`[${"#".repeat(filled)}${".".repeat(BAR_WIDTH - filled)}]${percent}`, `${counted(done)} of ${counted(total)}`];
+  return [`[${"#".repeat(filled)}${".".repeat(BAR_WIDTH - filled)}]${percent}`, `${grouped(done)} of ${grouped(total)}`];
 }
 
 function rate(done: number, elapsedMs: number): string {
-  return `${counted(elapsedMs <= 0 ? 0 : (done * 1_000) / elapsedMs)}/s`;
+  return `${grouped(elapsedMs <= 0 ? 0 : (done * 1_000) / elapsedMs)}/s`;
 }
 
-function counted(count: number): string {
+function grouped(count: number): string {
   return Math.round(count).toLocaleString("en-US");
 }

@@ -14,18 +14,6 @@ export function table(header: readonly string[], rows: readonly (readonly string
     .join("\n");
 }
 
-/** `850 ms`, `12 s`, `4 min`, `3 h`, `2 d`. */
-export function duration(ms: number): string {
-  const steps = [
-    [86_400_000, "d"],
-    [3_600_000, "h"],
-    [60_000, "min"],
-    [1_000, "s"],
-  ] as const;
-  const step = steps.find(([length]) => Math.abs(ms) >= length);
-  return step === undefined ? `${Math.round(ms)} ms` : `${Math.floor(ms / step[0])} ${step[1]}`;
-}
-
 /** The end of a PeerID: its start is the same for all keys of a kind. */
 export function shortPeerId(peerId: string): string {
   return peerId.length <= 12 ? peerId : `…${peerId.slice(-10)}`;

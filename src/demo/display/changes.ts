@@ -1,9 +1,10 @@
 /** What happened between two states, a line each: the picture for where there is no terminal to draw it on. Pure. */
+import { secondsText } from "../../base/units.ts";
 import { type DemoState, NAMES, PAIRS, type StepState, viewOf } from "../state.ts";
 
 export function changes(before: DemoState, after: DemoState): readonly string[] {
   return [...nodeChanges(before, after), ...streamChanges(before, after), ...stepChanges(before, after)].map(
-    (line) => `${(after.elapsedMs / 1_000).toFixed(1).padStart(5)} s  ${line}`,
+    (line) => `${secondsText(after.elapsedMs).padStart(7)}  ${line}`,
   );
 }
 
@@ -18,7 +19,7 @@ function stepLine({ title, state, elapsedMs, missing }: StepState): string {
     case "running":
       return `▸ ${title}`;
     case "done":
-      return `✓ ${title} (${(elapsedMs / 1_000).toFixed(1)} s)`;
+      return `✓ ${title} (${secondsText(elapsedMs)})`;
     case "failed":
       return `✗ ${title}: ${missing ?? "failed"}`;
   }

@@ -1,4 +1,5 @@
 /** The live picture: the steps, and every node's view of every other. Pure: state in, lines out. */
+import { secondsText } from "../../base/units.ts";
 import type { PeerView, StreamView } from "../../views/api.ts";
 import { type DemoState, NAMES, type Name, type NodeState, type StepState, viewOf } from "../state.ts";
 import { type Line, span } from "./style.ts";
@@ -86,5 +87,5 @@ function secondsUntil(at: string, nowMs: number): string {
 }
 
 function seconds(ms: number): string {
-  return `${(ms / 1_000).toFixed(1)} s`.padStart(7);
+  return secondsText(ms).padStart(7);
 }

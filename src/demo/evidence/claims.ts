@@ -1,4 +1,5 @@
 /** The summary: what the demo claims to have shown, each claim judged by the databases alone. Pure. */
+import { counted } from "../../base/units.ts";
 import { ATTEMPTS_TO_SEE, others, REFUSALS_TO_SEE } from "../checks.ts";
 import { MALFORMED } from "../messages.ts";
 import { NAMES, type Name, PAIRS } from "../state.ts";
@@ -51,7 +52,7 @@ function echoChangedNothing(facts: Facts): Claim {
   return {
     text: "the echo changed nothing",
     holds: rows === 0 && relations.join() === "PARTNER,BLACKLIST",
-    figures: `${count(rows, "row")}; ${relations.join(", then ")}`,
+    figures: `${counted(rows, "row")}; ${relations.join(", then ")}`,
   };
 }
 
@@ -60,8 +61,8 @@ function malformedKept(facts: Facts): Claim {
   const total = sum(NAMES.map((name) => facts[name].rejected.length));
   return {
     text: "the malformed event is kept, with its reason",
-    holds: total === 1 && kept?.payload === MALFORMED.text,
-    figures: `${total}: ${kept?.reason ?? "none"}, ${kept?.payload.length ?? 0} of ${MALFORMED.text.length} bytes`,
+    holds: total === 1 && kept?.payload === MALFORMED,
+    figures: `${total}: ${kept?.reason ?? "none"}, ${kept?.payload.length ?? 0} of ${MALFORMED.length} bytes`,
   };
 }
 
@@ -152,7 +153,7 @@ function openAtEnd(facts: Facts): Claim {
   return {
     text: "only the streams of nantes are left",
     holds: standing.length === expected.length && total === 2 * expected.length,
-    figures: `${standing.length} of ${expected.length}, ${count(total, "end")}: ${open.map(({ length }) => length).join(" + ")}`,
+    figures: `${standing.length} of ${expected.length}, ${counted(total, "end")}: ${open.map(({ length }) => length).join(" + ")}`,
   };
 }
 
@@ -188,10 +189,9 @@ function closedBy(...reasons: readonly string[]): (session: Session) => boolean 
 
 /** For one reason, or for all of them. */
 function timesOf(failures: readonly Failures[], peer: Name, reason?: string): number {
-  const counted = failures.filter((failure) => failure.peer === peer && (reason === undefined || failure.reason === reason));
-  return sum(counted.map(({ times }) => times));
+  const matching = failures.filter((failure) => failure.peer === peer && (reason === undefined || failure.reason === reason));
+  return sum(matching.map(({ times }) => times));
 }
 
 const isOpen = ({ closedSeq }: Session): boolean => closedSeq === null;
 const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
-const count = (value: number, what: string): string => `${value} ${what}${value === 1 ? "" : "s"}`;

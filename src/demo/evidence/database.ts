@@ -1,9 +1,7 @@
 /** Reads a node's database as any SQL client may while its daemon runs: read-only, through the documented views (docs/SQL.md). */
 import { join } from "node:path";
 import Database from "better-sqlite3";
-
-/** Documented in docs/SQL.md. */
-const DATABASE_NAME = "oc-partnerd.db";
+import { DATABASE_NAME } from "../../store/sql/database-file.ts";
 
 export type Cell = string | number | null;
 export type Row = Readonly<Record<string, Cell>>;

@@ -1,4 +1,5 @@
 /** What a stream keeps before it drops its oldest messages, and how that is written for people. Pure. */
+import { counted, exactBytesText, exactDurationText } from "../../base/units.ts";
 import { millis, type StreamConfig } from "../client.ts";
 
 /** null: no limit. */
@@ -25,36 +26,14 @@ export function limitsText({ maxBytes, maxAgeMs, maxMessages, maxMessagesPerSubj
   return [
     sizeText(maxBytes),
     ageText(maxAgeMs),
-    ...(maxMessages === null ? [] : [`at most ${maxMessages} messages`]),
-    ...(maxMessagesPerSubject === null ? [] : [`at most ${maxMessagesPerSubject} messages of a subject`]),
-    replicas === 1 ? "1 replica" : `${replicas} replicas`,
+    ...(maxMessages === null ? [] : [`at most ${counted(maxMessages, "message")}`]),
+    ...(maxMessagesPerSubject === null ? [] : [`at most ${counted(maxMessagesPerSubject, "message")} of a subject`]),
+    counted(replicas, "replica"),
   ].join(", ");
 }
 
-const SIZES = [
-  ["TiB", 1_024 ** 4],
-  ["GiB", 1_024 ** 3],
-  ["MiB", 1_024 ** 2],
-  ["KiB", 1_024],
-] as const;
-
 /** `1 GiB`, `1500 bytes`, `any size`. */
-export function sizeText(bytes: number | null): string {
-  if (bytes === null) return "any size";
-  const [unit, length] = SIZES.find(([, size]) => bytes % size === 0) ?? ["bytes", 1];
-  return `${bytes / length} ${unit}`;
-}
-
-const AGES = [
-  ["d", 86_400_000],
-  ["h", 3_600_000],
-  ["min", 60_000],
-  ["s", 1_000],
-] as const;
+export const sizeText = (bytes: number | null): string => (bytes === null ? "any size" : exactBytesText(bytes));
 
 /** `90 d`, `1500 ms`, `any age`. */
-export function ageText(ageMs: number | null): string {
-  if (ageMs === null) return "any age";
-  const [unit, length] = AGES.find(([, age]) => ageMs % age === 0) ?? ["ms", 1];
-  return `${ageMs / length} ${unit}`;
-}
+export const ageText = (ageMs: number | null): string => (ageMs === null ? "any age" : exactDurationText(ageMs));

@@ -1,4 +1,5 @@
 /** What the log can prove about its own completeness: up to where, and except for what. Pure. */
+import { counted } from "../../base/units.ts";
 import type { DeliveryEvent, DeliveryGuarantee, GapReason } from "../../events/types.ts";
 import type { Cursor } from "../model/cursor.ts";
 import type { LogEntry } from "../model/log-entry.ts";
@@ -55,6 +56,6 @@ export function proven({ delivery, cursor, missing }: DeliveryProof): string {
   if (sequence < firstSequence) return `stream ${stream} has brought nothing yet`;
   const span = sequence === firstSequence ? `sequence ${sequence}` : `sequences ${firstSequence} to ${sequence}`;
   const [reuses, gaps] = [missing.filter(({ reason }) => reason === "reused").length, missing.length];
-  const counted = (count: number, what: string) => (count === 0 ? `no ${what}` : `${count} ${what}${count === 1 ? "" : "s"}`);
-  return `${span} of stream ${stream} ${sequence === firstSequence ? "is" : "are"} in the log, ${counted(gaps - reuses, "gap")}, ${counted(reuses, "reuse")}`;
+  const countedOrNo = (count: number, what: string) => (count === 0 ? `no ${what}` : counted(count, what));
+  return `${span} of stream ${stream} ${sequence === firstSequence ? "is" : "are"} in the log, ${countedOrNo(gaps - reuses, "gap")}, ${countedOrNo(reuses, "reuse")}`;
 }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { messageOf, type PublishOptions } from "../../../src/cli/daemon/publish.ts";
+import { messageFor, type PublishOptions } from "../../../src/cli/daemon/publish.ts";
 import { decodeMessage } from "../../../src/events/decode.ts";
 import { DEFAULT_LIMITS, DEFAULT_VOCABULARY } from "../../../src/events/vocabulary.ts";
 import { PEER_B } from "../../support/peers.ts";
@@ -9,15 +9,12 @@ const options: PublishOptions = {
   peer: address,
   relation: "PARTNER",
   fromApp: "oc-api",
-  id: undefined,
-  name: undefined,
   remove: false,
   subjects: DEFAULT_VOCABULARY,
 };
 
 function decoded(change: Partial<PublishOptions>) {
-  const { subject, text } = messageOf({ ...options, ...change });
-  return decodeMessage({ subject, bytes: new TextEncoder().encode(text) }, DEFAULT_VOCABULARY, DEFAULT_LIMITS);
+  return decodeMessage(messageFor({ ...options, ...change }), DEFAULT_VOCABULARY, DEFAULT_LIMITS);
 }
 
 describe("what publish sends is what the daemon understands", () => {
@@ -48,6 +45,6 @@ describe("what it refuses", () => {
     [{ peer: "/ip4/10.0.0.1/tcp/4001" }, /neither a PeerID nor a multiaddr/],
     [{ peer: PEER_B }, /needs an address/],
   ])("%o", (change, expected) => {
-    expect(() => messageOf({ ...options, ...change })).toThrow(expected);
+    expect(() => messageFor({ ...options, ...change })).toThrow(expected);
   });
 });

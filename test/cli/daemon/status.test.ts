@@ -1,6 +1,5 @@
 import { expect, test } from "vitest";
-import { status } from "../../../src/cli/daemon/status.ts";
-import { duration } from "../../../src/cli/terminal/table.ts";
+import { runStatus } from "../../../src/cli/daemon/status.ts";
 import type { DaemonClient } from "../../../src/http/client.ts";
 import type { DeliveryView, HealthView, PeerView } from "../../../src/views/api.ts";
 import { PEER_A, PEER_B } from "../../support/peers.ts";
@@ -75,7 +74,7 @@ const delivery: DeliveryView = {
 const notReady: HealthView = { status: "failing", checks: [{ name: "nats", ok: false, message: "connecting" }] };
 
 test("one line per peer, then the health of the daemon", async () => {
-  const { text, ready } = await status(client(notReady), { json: false, nowMs: NOW });
+  const { text, ready } = await runStatus(client(notReady), { json: false, nowMs: NOW });
   expect(ready).toBe(false);
   expect(text.split("\n")).toEqual([
     "PEER         NAME                     DESIRED  OUTBOUND     INBOUND      SINCE  NEXT              REASON",
@@ -93,21 +92,11 @@ test("one line per peer, then the health of the daemon", async () => {
 });
 
 test("JSON holds all of it", async () => {
-  const { text } = await status(client(notReady), { json: true, nowMs: NOW });
+  const { text } = await runStatus(client(notReady), { json: true, nowMs: NOW });
   expect(JSON.parse(text)).toEqual({
     self: expect.anything() as unknown,
     peers: [established, failing],
     health: notReady,
     delivery,
   });
-});
-
-test.each([
-  [999, "999 ms"],
-  [1_000, "1 s"],
-  [61_000, "1 min"],
-  [7_200_000, "2 h"],
-  [90_000_000, "1 d"],
-])("%i ms is %s", (ms, expected) => {
-  expect(duration(ms)).toBe(expected);
 });

@@ -2,9 +2,9 @@
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { backup } from "../../../src/cli/log/backup.ts";
-import { check } from "../../../src/cli/log/check.ts";
-import { restore } from "../../../src/cli/log/restore.ts";
+import { runBackup } from "../../../src/cli/log/backup.ts";
+import { runCheck } from "../../../src/cli/log/check.ts";
+import { runRestore } from "../../../src/cli/log/restore.ts";
 import { closed } from "../../store/support/events.ts";
 import { toldStory } from "../../store/support/story.ts";
 import { type TemporaryStore, temporaryDirectory } from "../../store/support/temporary-store.ts";
@@ -20,11 +20,11 @@ beforeEach(() => {
 });
 afterEach(() => story[Symbol.dispose]());
 
-async function checked(change: Partial<Parameters<typeof check>[0]> = {}) {
+async function checked(change: Partial<Parameters<typeof runCheck>[0]> = {}) {
   const out = output(true);
   const { print, terminal } = out;
   const options = { data: story.directory, head: undefined, archives: undefined, json: false, print, terminal };
-  const code = await check({ ...options, ...change });
+  const code = await runCheck({ ...options, ...change });
   return { code, text: out.printed.join("\n"), drawn: out.drawn };
 }
 
@@ -93,11 +93,11 @@ describe("backup and restore", () => {
     const { terminal, drawn } = output(true);
     const to = join(elsewhere.path, "backup.db");
     const { directory: data, clock } = story;
-    expect(lines(await backup({ data, to, force: false, json: false, terminal }))).toEqual([
+    expect(lines(await runBackup({ data, to, force: false, json: false, terminal }))).toEqual([
       expect.stringMatching(/backup\.db: 16 events, \d+\.\d KiB, sound$/),
       `head 16:${hash}`,
     ]);
-    expect(JSON.parse(await backup({ data, to, force: true, json: true, terminal }))).toMatchObject({
+    expect(JSON.parse(await runBackup({ data, to, force: true, json: true, terminal }))).toMatchObject({
       file: to,
       events: 16,
       seq: 16,
@@ -106,7 +106,7 @@ describe("backup and restore", () => {
     expect(drawn.join("")).toMatch(/copying pages.*checking the copy/s);
     story.store.appendObserved(closed(PEER_A, { direction: "inbound" }));
     story.store[Symbol.dispose]();
-    expect(lines(await restore({ data, from: to, fromJetStream: false, clock, terminal }))).toEqual([
+    expect(lines(await runRestore({ data, from: to, fromJetStream: false, clock, terminal }))).toEqual([
       `restored ${to}: 16 events, head 16:${hash}`,
       "gone from the log: seq 17 to 17, which the backup does not have",
       "lost for good of it: what the daemon had observed itself, and what came by core NATS",
@@ -114,7 +114,7 @@ describe("backup and restore", () => {
       "next: start the daemon; the log follows no stream yet, and the daemon takes one that it finds from its beginning",
     ]);
     story.write("drop trigger event_log_no_update; update event_log set message = 'x' where seq = 16");
-    expect(lines(await restore({ data, from: undefined, fromJetStream: true, clock, terminal }))).toEqual([
+    expect(lines(await runRestore({ data, from: undefined, fromJetStream: true, clock, terminal }))).toEqual([
       expect.stringMatching(/^kept 15 events that the chain proves, head 15:[0-9a-f]{64}$/),
       "gone from the log: seq 16 to 16: 0 messages of the stream, 0 by core NATS, 1 observed",
       "lost for good of it: what was observed and what came by core NATS; messages of the stream come again if it still holds them",
@@ -122,7 +122,7 @@ describe("backup and restore", () => {
       expect.stringMatching(/^next: /),
     ]);
     rmSync(story.path);
-    expect(lines(await restore({ data, from: undefined, fromJetStream: true, clock, terminal }))[0]).toBe(
+    expect(lines(await runRestore({ data, from: undefined, fromJetStream: true, clock, terminal }))[0]).toBe(
       `nothing could be proved: the log begins anew, empty, head 0:${"0".repeat(64)}`,
     );
   });
@@ -133,7 +133,7 @@ describe("backup and restore", () => {
       [undefined, false],
       ["b.db", true],
     ] as const)
-      await expect(restore({ data: story.directory, from, fromJetStream, clock: story.clock, terminal })).rejects.toThrow(
+      await expect(runRestore({ data: story.directory, from, fromJetStream, clock: story.clock, terminal })).rejects.toThrow(
         errorWith("usage", /either --from FILE or --from-jetstream/),
       );
   });

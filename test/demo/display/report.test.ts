@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { PartnerdError } from "../../../src/base/errors.ts";
+import type { PeerId } from "../../../src/base/ids.ts";
 import { auditReport, endedReport, failureReport, keepReport, summaryReport } from "../../../src/demo/display/report.ts";
 import { type Line, wrap } from "../../../src/demo/display/style.ts";
 
@@ -53,7 +54,7 @@ test("nodes that are kept come with commands that reach them", () => {
     natsUrl: `nats://127.0.0.1:${port + 1}`,
     directory: `/tmp/demo/${name}`,
     pid: port + 2,
-    identity: { peerId: `id-${name}`, address: `/ip4/127.0.0.1/tcp/9/p2p/id-${name}` },
+    identity: { peerId: `id-${name}` as PeerId, address: `/ip4/127.0.0.1/tcp/9/p2p/id-${name}` },
   });
   const shown = text(keepReport([participant("lyon", 20_000), participant("paris", 20_010)]));
   expect(shown).toContain("bin/oc-partnerd status --http 127.0.0.1:20000\n");

@@ -28,7 +28,7 @@ const GOOD: Facts = {
       { peer: "nantes", relation: "PARTNER", seq: 2 },
       { peer: "paris", relation: "BLACKLIST", seq: 15 },
     ],
-    rejected: [{ reason: "not_json", payload: MALFORMED.text }],
+    rejected: [{ reason: "not_json", payload: MALFORMED }],
     failures: [{ peer: "nantes", reason: "dial_failed", times: 4 }],
     refusals: [{ peer: "paris", reason: "blacklisted", times: 2 }],
   }),
@@ -74,7 +74,7 @@ test("the figures are those of the databases", () => {
   expect(claims(GOOD).map(({ figures }) => figures)).toEqual([
     "6 of 6, seen at both ends",
     "0 rows; PARTNER, then BLACKLIST",
-    `1: not_json, ${MALFORMED.text.length} of ${MALFORMED.text.length} bytes`,
+    `1: not_json, ${MALFORMED.length} of ${MALFORMED.length} bytes`,
     "4 of 4 ends: connection_lost, reset",
     "failed: lyon 4, paris 5",
     "4 of 4 sessions: daemon_restart",
@@ -106,7 +106,7 @@ describe("a claim fails, and only what depends on the same fact with it, when", 
     ["the malformed event was lost", changed("lyon", () => ({ rejected: [] })), ["the malformed event is kept, with its reason"]],
     [
       "it was not kept whole",
-      changed("lyon", () => ({ rejected: [{ reason: "not_json", payload: MALFORMED.text.slice(1) }] })),
+      changed("lyon", () => ({ rejected: [{ reason: "not_json", payload: MALFORMED.slice(1) }] })),
       ["the malformed event is kept, with its reason"],
     ],
     [

@@ -3,7 +3,7 @@ import { copyFileSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSyn
 import { join } from "node:path";
 import { gunzipSync, gzipSync } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { exportFixture } from "../../../src/cli/fixture/export.ts";
+import { runExport } from "../../../src/cli/fixture/export.ts";
 import { type UnarchiveOptions, unarchive } from "../../../src/store/archive/unarchive.ts";
 import { openStore } from "../../../src/store/store.ts";
 import { errorWith } from "../../support/matchers.ts";
@@ -121,10 +121,10 @@ describe("what is made of the archives", () => {
     await archiveBefore(temporary.directory, 50);
     const terminal = { isTTY: false, write: () => true };
     const window = { peers: [], from: "10", to: "55", terminal };
-    expect(() => exportFixture({ ...window, data: temporary.directory })).toThrow(/seq 1 to 49 are in the archive/);
-    expect(exportFixture({ ...window, from: undefined, data: temporary.directory }).lines.length).toBeGreaterThan(0);
+    await expect(runExport({ ...window, data: temporary.directory })).rejects.toThrow(/seq 1 to 49 are in the archive/);
+    expect((await runExport({ ...window, from: undefined, data: temporary.directory })).lines.length).toBeGreaterThan(0);
     const { path } = await made({ files: [], data: temporary.directory });
-    expect(exportFixture({ ...window, data: path }).lines.length).toBeGreaterThan(10);
+    expect((await runExport({ ...window, data: path })).lines.length).toBeGreaterThan(10);
   });
 });
 

@@ -4,7 +4,7 @@ import { measureSlowness } from "./slowness.ts";
 
 export interface StartOfRun {
   /** Scales a time-out of the test runner, which counts time on the wall: the last resort for a test that hangs. */
-  wallTimeoutMs(timeoutMs: number): number;
+  readonly wallTimeoutMs: (timeoutMs: number) => number;
 }
 
 /** Measures the machine. Every test process that is started from here on knows how slow it is. */

@@ -4,6 +4,7 @@ import type { Database } from "better-sqlite3";
 import { and, asc, desc, eq, getTableColumns, lt, sql } from "drizzle-orm";
 import { messageOf, PartnerdError } from "../../../base/errors.ts";
 import type { PeerId, ResourceId } from "../../../base/ids.ts";
+import { counted } from "../../../base/units.ts";
 import { type ArchivedState, unpackState } from "../../fold/archived-state.ts";
 import type { Anchor } from "../../model/anchor.ts";
 import { type DedupeKeyParts, dedupeKeyParts } from "../../model/dedupe-key.ts";
@@ -86,7 +87,7 @@ export function archiveRows(database: Database) {
     /** In the place of a peer's archived rows, newest first: a LogArchived for each file, which says how many of them it holds. */
     archivedHistory: (peerId: PeerId, beforeSeq: number): readonly LogEntryRow[] =>
       history.all({ peerId, beforeSeq }).map(({ events, file, ...place }) => {
-        const message = events === 1 ? `1 earlier event is in ${file}` : `${events} earlier events are in ${file}`;
+        const message = `${counted(events, "earlier event")} ${events === 1 ? "is" : "are"} in ${file}`;
         return { ...NO_COLUMNS, type: "LogArchived", ...place, message };
       }),
     /** The rows about delivery that were archived, oldest first. */

@@ -1,0 +1,64 @@
+/** Counts, durations and sizes as people read and write them. */
+
+type Units = readonly (readonly [unit: string, amount: number])[];
+
+export const DAY_MS = 86_400_000;
+const DURATIONS: Units = [
+  ["d", DAY_MS],
+  ["h", 3_600_000],
+  ["min", 60_000],
+  ["s", 1_000],
+];
+const SIZES: Units = [
+  ["TiB", 1_024 ** 4],
+  ["GiB", 1_024 ** 3],
+  ["MiB", 1_024 ** 2],
+  ["KiB", 1_024],
+];
+
+/** Such as `1 event`, `12 events`. */
+export function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? "" : "s"}`;
+}
+
+/** Rounded down to the largest unit that it fills: `850 ms`, `12 s`, `4 min`, `3 h`, `2 d`. */
+export function durationText(ms: number): string {
+  const [unit, amount] = DURATIONS.find(([, length]) => Math.abs(ms) >= length) ?? ["ms", 1];
+  return amount === 1 ? `${Math.round(ms)} ms` : `${Math.floor(ms / amount)} ${unit}`;
+}
+
+/** To a fixed number of decimals: `4.2 s`. */
+export function secondsText(ms: number, decimals = 1): string {
+  return `${(ms / 1_000).toFixed(decimals)} s`;
+}
+
+/** To one decimal of the largest unit that it fills: `912 bytes`, `7.2 MiB`. */
+export function bytesText(bytes: number): string {
+  const [unit, amount] = SIZES.find(([, size]) => bytes >= size) ?? ["bytes", 1];
+  return amount === 1 ? counted(bytes, "byte") : `${(bytes / amount).toFixed(1)} ${unit}`;
+}
+
+/** In the largest unit that divides it: `90 d`, `1500 ms`. */
+export const exactDurationText = (ms: number): string => exactText(ms, DURATIONS, "ms");
+
+/** In the largest unit that divides it: `1 GiB`, `1500 bytes`. */
+export const exactBytesText = (bytes: number): string => exactText(bytes, SIZES, bytes === 1 ? "byte" : "bytes");
+
+function exactText(value: number, units: Units, smallest: string): string {
+  const [unit, amount] = units.find(([, size]) => value % size === 0) ?? [smallest, 1];
+  return `${value / amount} ${unit}`;
+}
+
+/** `500ms`, `90s`, `10min` or `10m`, `8h`, `1.5 d` in ms; undefined for anything else. */
+export function parseDuration(text: string): number | undefined {
+  const [, amount, unit] = /^(\d+(?:\.\d+)?) ?(ms|s|min|m|h|d)$/.exec(text) ?? [];
+  if (amount === undefined) return undefined;
+  return Number(amount) * (DURATIONS.find(([name]) => name === (unit === "m" ? "min" : unit))?.[1] ?? 1);
+}
+
+/** `7B`, `1500`, `4GiB`, `1.5 MB`, `2K` in bytes, each unit being 1,024 of the one below; undefined for anything else. */
+export function parseBytes(text: string): number | undefined {
+  const [, amount, prefix] = /^(\d+(?:\.\d+)?) ?([KMGT]?)(?:iB|B)?$/.exec(text) ?? [];
+  if (amount === undefined) return undefined;
+  return Math.round(Number(amount) * (SIZES.find(([name]) => name === `${prefix}iB`)?.[1] ?? 1));
+}
