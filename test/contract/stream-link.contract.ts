@@ -242,7 +242,7 @@ export function streamLinkContract(name: string, start: () => Promise<StreamHarn
 
     it("delivers again what is not acknowledged in time, with numbers that go on", async () => {
       await harness.publish("a", "b");
-      await harness.makeConsumer({ ...CONSUMER, ack_wait: nanos(1_000) });
+      await harness.makeConsumer({ ...CONSUMER, ack_wait: nanos(2_000) });
       const puller = new Puller(link);
       puller.request(3);
       await has(puller, 2);
