@@ -1,9 +1,10 @@
 import { join } from "node:path";
 import { defineConfig } from "vitest/config";
 import { BaseSequencer, type TestSpecification } from "vitest/node";
+import { repetitions } from "./test/support/campaign.ts";
 import { startRun } from "./test/support/pace/timeouts.ts";
 
-const { wallTimeoutMs } = startRun();
+const wallTimeoutMs = startRun();
 
 /** The tests start the program hundreds of times; compiling it once is enough. */
 process.env["NODE_COMPILE_CACHE"] = join(import.meta.dirname, "node_modules/.cache/node-compile-cache");
@@ -22,7 +23,8 @@ class WaitingFirst extends BaseSequencer {
  * Deadlines are in the tests (test/support/pace/); the time-outs here end what hangs, late enough for a machine that became busy after the
  * start. Unit and contract tests own no port that another could want; those of integration and e2e take free ones.
  */
-const [QUICK, PROCESSES] = [wallTimeoutMs(120_000), wallTimeoutMs(300_000)];
+const QUICK = wallTimeoutMs(repetitions(120_000, 3_600_000));
+const PROCESSES = wallTimeoutMs(repetitions(300_000, 3_600_000));
 
 export default defineConfig({
   test: {

@@ -252,7 +252,7 @@ export function brokerLinkContract(name: string, start: () => Promise<BrokerHarn
 
     it("delivers again what is not acknowledged in time, with numbers that go on", async () => {
       await harness.publish("a", "b");
-      await harness.makeConsumer({ ...CONSUMER, ackWaitMs: 1_000 });
+      await harness.makeConsumer({ ...CONSUMER, ackWaitMs: 2_000 });
       const puller = new Puller(link);
       puller.request(3);
       await has(puller, 2);

@@ -90,10 +90,11 @@ describe("asked to end while something hangs", () => {
     await daemon.until("its private server has stopped", () => / T /.test(readFileSync(`/proc/${pid}/stat`, "utf8")));
   }
 
-  async function endingTakesMs(daemon: DaemonProcess): Promise<number> {
-    const stopwatch = startStopwatch();
+  /** How long its end takes: on the wall, and in machine time, which is never more. */
+  async function ending(daemon: DaemonProcess): Promise<{ readonly wallMs: number; readonly machineMs: number }> {
+    const [stopwatch, startedMs] = [startStopwatch(), performance.now()];
     expect(await daemon.exited).toEqual({ code: 0, signal: null });
-    return stopwatch.elapsedMs();
+    return { wallMs: performance.now() - startedMs, machineMs: stopwatch.elapsedMs() };
   }
 
   test("it still ends in good order and in time; a second signal ends it at once", async (context) => {
@@ -101,9 +102,9 @@ describe("asked to end while something hangs", () => {
     await using daemon = await DaemonProcess.start();
     await freezePrivateServer(daemon);
     daemon.send("SIGTERM");
-    const patientMs = await endingTakesMs(daemon);
-    expect(patientMs).toBeGreaterThan(PATIENCE_MS - 100);
-    expect(patientMs).toBeLessThan(DRAIN_MS);
+    const patient = await ending(daemon);
+    expect(patient.wallMs).toBeGreaterThan(PATIENCE_MS - 100);
+    expect(patient.machineMs).toBeLessThan(DRAIN_MS);
     expect(daemon.logLines().at(-1)).toMatchObject({ level: "info", msg: "ended" });
 
     await daemon.start();
@@ -112,7 +113,7 @@ describe("asked to end while something hangs", () => {
     daemon.send("SIGINT");
     await daemon.until("the first signal is heard", () => daemon.logLines().at(lines)?.msg.startsWith("ending;") === true);
     daemon.send("SIGTERM");
-    expect(await endingTakesMs(daemon)).toBeLessThan(PATIENCE_MS / 2);
+    expect((await ending(daemon)).machineMs).toBeLessThan(PATIENCE_MS / 2);
     expect(databaseFaults(daemon)).toEqual([]);
   });
 });

@@ -19,13 +19,15 @@ interface CommandOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Default: a directory without a configuration file. */
   readonly cwd?: string;
+  /** It is killed then, and the call rejects. */
+  readonly timeoutMs?: number;
 }
 
 export async function runCommand(
   args: readonly string[],
-  { env = {}, cwd = tmpdir() }: CommandOptions = {},
+  { env = {}, cwd = tmpdir(), timeoutMs = TIMEOUT_MS }: CommandOptions = {},
 ): Promise<CommandResult> {
-  using limit = startDeadline(TIMEOUT_MS, `oc-partnerd ${args.join(" ")} did not end`);
+  using limit = startDeadline(timeoutMs, `oc-partnerd ${args.join(" ")} did not end`);
   const child = spawn(LAUNCHER, args, {
     cwd,
     env: { ...cleanEnv(), ...env },

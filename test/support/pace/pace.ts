@@ -11,7 +11,7 @@ import { measureSlowness } from "./slowness.ts";
 /** In the environment of the test processes: what was measured when the run started. */
 export const SLOWNESS_VARIABLE = "TEST_SLOWNESS";
 
-export const paceClock = new PaceClock({ clock: systemClock, readMachine });
+const paceClock = new PaceClock({ clock: systemClock, readMachine });
 
 let measured: number | undefined;
 
