@@ -1,7 +1,7 @@
 /** That every deadline of the tests still fails what never happens. */
 import { setTimeout as delay } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
-import { temporaryDirectory } from "../../store/temporary-store.ts";
+import { temporaryDirectory } from "../../store/support/temporary-store.ts";
 import type { DaemonProcess } from "../daemon-process.ts";
 import { timeoutSignal } from "../partner-host.ts";
 import { whenPeer } from "../peer-watch.ts";

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from "vitest";
-import { VirtualClock } from "../../../src/sim/virtual-clock.ts";
+import { VirtualClock } from "../../../src/sim/time/virtual-clock.ts";
 import { LOOK_EVERY_MS, PaceClock } from "./pace-clock.ts";
 
 let runnable: number;
