@@ -39,11 +39,8 @@ export type RejectionReason =
   | "outdated";
 
 /** An accepted CREATE_RESOURCE of a PEER, whatever its relation. */
-export interface PeerDesired {
+export interface PeerDesired extends Omit<PeerRemoved, "type"> {
   readonly type: "PeerDesired";
-  readonly peerId: PeerId;
-  readonly resourceId: ResourceId | null;
-  readonly did: Did | null;
   readonly name: string | null;
   /** As the event spelled it, in capitals; `UNKNOWN(7)` for an integer without a name. */
   readonly relation: string;
@@ -94,12 +91,8 @@ export interface OpenFailed {
 }
 
 /** Somebody's heartbeat stream was refused, for another reason than the refusal before it. */
-export interface InboundRefused {
+export interface InboundRefused extends Omit<OpenFailed, "type"> {
   readonly type: "InboundRefused";
-  readonly peerId: PeerId;
-  readonly protocol: string;
-  readonly reason: ErrorCode;
-  readonly message: string;
 }
 
 /** What the broker promises of the messages that it delivers: core NATS the one, a JetStream stream the other. */

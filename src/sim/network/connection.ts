@@ -7,7 +7,7 @@ import {
 } from "@libp2p/interface";
 import { toPartnerdError } from "../../base/errors.ts";
 import type { PeerId } from "../../base/ids.ts";
-import { abortable } from "../../p2p/abortable.ts";
+import { abortable } from "../../base/pause.ts";
 import { MAX_STREAMS_PER_CONNECTION } from "../../p2p/constants.ts";
 import type { HostConnection } from "../../p2p/host/host.ts";
 import { connectionReset } from "./errors.ts";
