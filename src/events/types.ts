@@ -1,4 +1,4 @@
-/** What can stand in the event log. Desired events say what was asked; observed events say what happened. */
+/** The events of the log. Desired events say what was asked; observed events say what happened. */
 import type { ErrorCode } from "../base/errors.ts";
 import type { Address, Did, PeerId, ResourceId } from "../base/ids.ts";
 
@@ -63,7 +63,7 @@ export interface EventRejected {
   readonly message: string;
 }
 
-/** A partner stream stands: outbound after its first proof of life, inbound after the challenge passed. */
+/** A partner stream is established: outbound after its first proof of life, inbound after the challenge passed. */
 export interface StreamOpened {
   readonly type: "StreamOpened";
   readonly peerId: PeerId;

@@ -89,7 +89,7 @@ export function describe(error: unknown): string {
   }
 }
 
-/** What a server complains of on a standing connection, in words. */
+/** An error that a server reports on an open connection, in words. */
 export function describeEvent(event: Status): string {
   const denied = event.permissionContext;
   if (denied) return `the server denies the ${denied.operation} "${denied.subject}"`;
