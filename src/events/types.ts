@@ -1,4 +1,4 @@
-/** What can stand in the event log. Desired events say what was asked; observed events say what happened. */
+/** The events of the log. Desired events say what was asked; observed events say what happened. */
 import type { ErrorCode } from "../base/errors.ts";
 import type { Address, Did, PeerId, ResourceId } from "../base/ids.ts";
 
@@ -39,11 +39,8 @@ export type RejectionReason =
   | "outdated";
 
 /** An accepted CREATE_RESOURCE of a PEER, whatever its relation. */
-export interface PeerDesired {
+export interface PeerDesired extends Omit<PeerRemoved, "type"> {
   readonly type: "PeerDesired";
-  readonly peerId: PeerId;
-  readonly resourceId: ResourceId | null;
-  readonly did: Did | null;
   readonly name: string | null;
   /** As the event spelled it, in capitals; `UNKNOWN(7)` for an integer without a name. */
   readonly relation: string;
@@ -66,7 +63,7 @@ export interface EventRejected {
   readonly message: string;
 }
 
-/** A partner stream stands: outbound after its first proof of life, inbound after the challenge passed. */
+/** A partner stream is established: outbound after its first proof of life, inbound after the challenge passed. */
 export interface StreamOpened {
   readonly type: "StreamOpened";
   readonly peerId: PeerId;
@@ -94,12 +91,8 @@ export interface OpenFailed {
 }
 
 /** Somebody's heartbeat stream was refused, for another reason than the refusal before it. */
-export interface InboundRefused {
+export interface InboundRefused extends Omit<OpenFailed, "type"> {
   readonly type: "InboundRefused";
-  readonly peerId: PeerId;
-  readonly protocol: string;
-  readonly reason: ErrorCode;
-  readonly message: string;
 }
 
 /** What the broker promises of the messages that it delivers: core NATS the one, a JetStream stream the other. */

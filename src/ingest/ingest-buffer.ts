@@ -10,7 +10,7 @@ export interface ReceivedMessage {
   readonly sha256?: string;
   /** Two messages with the same key are one; null where the transport has no such key (core NATS). */
   readonly dedupeKey: string | null;
-  /** Where it stands in the broker's stream, if it comes from one. */
+  /** Its position in the broker stream, if it comes from one. */
   readonly position?: BrokerPosition;
   /** What the stream lacks just before it. */
   readonly gap?: DeliveryGap;

@@ -2,6 +2,7 @@
 
 import type { Clock } from "../base/clock.ts";
 import { PartnerdError } from "../base/errors.ts";
+import { abortable } from "../base/pause.ts";
 import { Events, type NatsConnection, type Status } from "./client.ts";
 import type { NatsConfig } from "./connection/config.ts";
 import { describe, describeEvent, flush } from "./connection/dial.ts";
@@ -43,13 +44,10 @@ async function send(
   }
   const complaints: Status[] = [];
   void collectErrors(client, complaints);
-  const aborted = Promise.withResolvers<never>();
-  const onAbort = () => aborted.reject(signal.reason);
-  signal.addEventListener("abort", onAbort, { once: true });
   try {
     signal.throwIfAborted();
     client.publish(subject, payload);
-    await Promise.race([flush(client), aborted.promise]);
+    await abortable(flush(client), signal);
     // A denial arrives before the flush is through, but the client hands it on a few microtasks later.
     await new Promise<void>((resolve) => clock.schedule(0, resolve));
     const [complaint] = complaints;
@@ -60,8 +58,6 @@ async function send(
     }
   } catch (error) {
     throw error instanceof PartnerdError ? error : new PartnerdError("nats_unavailable", describe(error), { cause: error });
-  } finally {
-    signal.removeEventListener("abort", onAbort);
   }
 }
 

@@ -38,7 +38,7 @@ export const PING_BYTES = 32;
 export const MAX_UNPROVEN_PER_PEER = 2;
 /** Each may hold 64 KiB of heartbeat and 2 KiB of challenge: at most 17 MiB in all. */
 export const MAX_UNPROVEN_TOTAL = 256;
-/** Peers of whom something is remembered although no stream of theirs stands: strangers must not fill the memory. */
+/** Peers of whom something is remembered although they have no stream: strangers must not fill the memory. */
 export const MAX_REMEMBERED_PEERS = 16_384;
 
 /** Streams of one protocol on one connection: what is allowed at once, and as many just being replaced. */

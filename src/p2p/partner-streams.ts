@@ -37,7 +37,7 @@ export interface PartnerStreamsComponents {
   readonly options?: {
     /** How our heartbeats say when they were sent; default Unix seconds, as Go programs do. */
     readonly heartbeatTimestamp?: TimestampFormat;
-    /** How long an inbound stream may stand without a heartbeat; default 10 s. */
+    /** How long an inbound stream may stay open without a heartbeat; default 10 s. */
     readonly firstHeartbeatTimeoutMs?: number;
     /** How long a peer has for the bandwidth challenge; default 5 s. */
     readonly challengeTimeoutMs?: number;

@@ -7,7 +7,7 @@ const BASE_MS = 500;
 const CAP_MS = 60_000;
 /** The first retries come within this time (DESIGN). */
 const FIRST_RETRY_MS = 1_000;
-/** A stream that stood this long was no fluke: the count of failures starts again (lnd's rule, PITFALLS). */
+/** A stream that lasted this long was no fluke: the count of failures starts again (lnd's rule, PITFALLS). */
 export const STABLE_MS = 60_000;
 /** Full jitter may draw nearly nothing; this keeps a failing key from spinning. */
 const LEAST_MS = 50;
@@ -53,7 +53,7 @@ export type Waiting = Extract<Retry, { state: "waiting" }>;
 
 export const FRESH: Retry = { state: "fresh" };
 
-/** fresh | waiting -> waiting, established (lost) -> waiting: one failure more, unless the stream had stood for STABLE_MS. */
+/** fresh | waiting -> waiting, established (lost) -> waiting: one failure more, unless the stream had lasted for STABLE_MS. */
 export function failed(before: Retry, failure: OpenFailure, random: Pick<Random, "next">): Waiting {
   const run = oneMore(before, failure.failedAtMs);
   const drawnMs = Math.max(LEAST_MS, random.next() * ceilingMs(run, failure.failedAtMs));

@@ -8,7 +8,7 @@ export interface DesiredPeers {
   list(): readonly DesiredPeer[];
 }
 
-/** A stream of ours, or theirs, as it stands now. `expiresAtMs` is already stretched by local stalls. */
+/** An open stream, ours or theirs. `expiresAtMs` is already stretched by local stalls. */
 interface Lease {
   readonly openedAtMs: number;
   readonly expiresAtMs: number;

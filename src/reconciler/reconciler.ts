@@ -209,7 +209,7 @@ export class Reconciler {
         break;
       case "terminal":
         this.#fail(peerId, generation, outcome.error, stopped);
-        // An inbound stream may stand whose lease runs out.
+        // The lease of an open inbound stream may run out.
         this.#queue.schedule(peerId, this.#dueMs(peerId));
         break;
     }
@@ -229,7 +229,7 @@ export class Reconciler {
     return nextDueMs(desired, actual, retry, this.#options);
   }
 
-  /** Desired, actual and retry state as of now. A stream that stood and is gone counts as a failure from the first look on. */
+  /** Desired, actual and retry state as of now. An established stream that is gone counts as a failure from the first look on. */
   #look(peerId: PeerId) {
     const desired = this.#deps.desired.get(peerId);
     const actual = this.#deps.streams.actual(peerId);

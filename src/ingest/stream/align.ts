@@ -7,7 +7,7 @@ import { type Cursor, isSameStream } from "../../store/model/cursor.ts";
 import { followedMessage } from "../../store/model/derived-cursor.ts";
 import type { BrokerStreamState, ConsumerState } from "./broker-port.ts";
 
-/** What the stream holds where the cursor stands: the message that the log knows, another one, or nothing that could be compared. */
+/** What the stream holds at the cursor: the message that the log knows, another one, or nothing to compare. */
 export type AtCursor = "same" | "other" | "unknown";
 
 /** To be written in one transaction; `cursor` is where to read on. */

@@ -1,4 +1,4 @@
-/** Where a message stands in its stream. The broker says so in the subject that the message is acknowledged on. Pure. */
+/** The position of a message in its broker stream, read from the subject that the message is acknowledged on. Pure. */
 
 export interface DeliveryPosition {
   /** How often it was delivered, this time included. */

@@ -195,7 +195,7 @@ export class BrokerStreamReader {
     if (error.code === "nats_unavailable") await this.#closeIfDead(link);
   }
 
-  /** Half open, or a server that stands still: a fresh connection finds out. */
+  /** The connection may be half open, or the server frozen: a fresh connection finds out. */
   async #closeIfDead(link: BrokerLink): Promise<void> {
     const late = Promise.withResolvers<"late">();
     using _limit = this.#deps.clock.schedule(PING_TIMEOUT_MS, () => late.resolve("late"));

@@ -1,4 +1,4 @@
-/** One stretch of reading: from a consumer that stands at the log's cursor, until something is not as expected. */
+/** One stretch of reading: from a consumer at the log's cursor until the first unexpected event. */
 import { hash } from "node:crypto";
 import type { Clock } from "../../base/clock.ts";
 import type { Cursor } from "../../store/model/cursor.ts";
@@ -11,7 +11,7 @@ import { Pull, type PullEnd } from "./pull.ts";
 
 interface SessionInit {
   readonly link: Pick<BrokerLink, "openPull" | "acknowledge" | "isClosed">;
-  /** Where the log stands. */
+  /** The log's cursor. */
   readonly cursor: Cursor;
   /** The consumer's next delivery has this number. */
   readonly consumerSequence: number;

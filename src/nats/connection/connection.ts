@@ -72,7 +72,7 @@ export class PersistentConnection implements AsyncDisposable {
     this.#loop = this.#run(this.#ending.signal);
   }
 
-  /** How things stand now. Holds no secrets. */
+  /** The current status. Holds no secrets. */
   status(): NatsStatus {
     return this.#status;
   }

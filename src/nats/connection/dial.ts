@@ -2,6 +2,7 @@
 
 import type { Clock } from "../../base/clock.ts";
 import { messageOf, PartnerdError } from "../../base/errors.ts";
+import { abortable } from "../../base/pause.ts";
 import { connect, ErrorCode, type NatsConnection, NatsError, type Status, type TlsOptions } from "../client.ts";
 import type { NatsConfig } from "./config.ts";
 import { authenticatorFor } from "./credentials.ts";
@@ -42,22 +43,14 @@ export async function dial(
     ...(authenticator && { authenticator }),
     ...(tls && { tls }),
   });
-  const aborted = Promise.withResolvers<never>();
-  const onAbort = () => aborted.reject(signal.reason);
-  signal.addEventListener("abort", onAbort, { once: true });
   try {
-    const client = await Promise.race([connecting, aborted.promise]);
-    signal.throwIfAborted();
-    return client;
+    return await abortable(connecting, signal, (late) => void closeQuietly(late));
   } catch (error) {
-    connecting.then(closeQuietly, () => {});
     if (signal.aborted) throw signal.reason;
     throw new PartnerdError("nats_unavailable", `NATS at ${hostAndPort(server)}: ${describe(error)}`, {
       nextStep: "Check nats.url, the credentials and TLS against the server's configuration.",
       cause: error,
     });
-  } finally {
-    signal.removeEventListener("abort", onAbort);
   }
 }
 
@@ -96,7 +89,7 @@ export function describe(error: unknown): string {
   }
 }
 
-/** What a server complains of on a standing connection, in words. */
+/** An error that a server reports on an open connection, in words. */
 export function describeEvent(event: Status): string {
   const denied = event.permissionContext;
   if (denied) return `the server denies the ${denied.operation} "${denied.subject}"`;

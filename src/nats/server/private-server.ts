@@ -47,62 +47,43 @@ export async function startPrivateServer(options: PrivateServerOptions): Promise
     );
   }
   const launch = (port: number, until: AbortSignal) => ServerProcess.start({ binary, storeDir, port, clock }, until);
-  const server = new SupervisedServer(await launch(-1, signal), launch, clock, logger);
+  let server = await launch(-1, signal);
+  const { port, pid } = server;
+  const url = `nats://127.0.0.1:${port}`;
   logger.info(
-    { url: server.url, binary, storeDir, pid: server.pid },
+    { url, binary, storeDir, pid },
     "no NATS server was configured or found: started a private one on loopback, which ends with this daemon",
   );
-  return server;
-}
 
-class SupervisedServer implements PrivateServer {
-  readonly url: string;
-  readonly #launch: (port: number, signal: AbortSignal) => Promise<ServerProcess>;
-  readonly #clock: Clock;
-  readonly #logger: Logger;
-  readonly #ending = new AbortController();
-  readonly #supervision: Promise<void>;
-  #process: ServerProcess;
-
-  constructor(
-    first: ServerProcess,
-    launch: (port: number, signal: AbortSignal) => Promise<ServerProcess>,
-    clock: Clock,
-    logger: Logger,
-  ) {
-    this.#process = first;
-    this.#launch = launch;
-    this.#clock = clock;
-    this.#logger = logger;
-    this.url = `nats://127.0.0.1:${first.port}`;
-    this.#supervision = this.#supervise(this.#ending.signal);
-  }
-
-  get pid(): number {
-    return this.#process.pid;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.#ending.abort();
-    await this.#process[Symbol.asyncDispose]();
-    await this.#supervision;
-  }
-
-  async #supervise(signal: AbortSignal): Promise<void> {
+  async function supervise(ending: AbortSignal): Promise<void> {
     for (;;) {
-      await this.#process.exited;
-      if (signal.aborted) return;
-      this.#logger.warn({ url: this.url, ...this.#process.end }, "the private NATS server ended; starting it again");
-      await pause(this.#clock, RESTART_WAIT_MS, signal);
-      if (signal.aborted) return;
+      await server.exited;
+      if (ending.aborted) return;
+      logger.warn({ url, ...server.end }, "the private NATS server ended; starting it again");
+      await pause(clock, RESTART_WAIT_MS, ending);
+      if (ending.aborted) return;
       try {
-        this.#process = await this.#launch(this.#process.port, signal);
+        server = await launch(port, ending);
         // Disposed of while the new process was on its way here: that one ended the old one only.
-        if (signal.aborted) await this.#process[Symbol.asyncDispose]();
-        else this.#logger.info({ url: this.url, pid: this.pid }, "the private NATS server is back");
+        if (ending.aborted) await server[Symbol.asyncDispose]();
+        else logger.info({ url, pid: server.pid }, "the private NATS server is back");
       } catch (error) {
-        if (!signal.aborted) this.#logger.error({ error: messageOf(error) }, "the private NATS server cannot be started again");
+        if (!ending.aborted) logger.error({ error: messageOf(error) }, "the private NATS server cannot be started again");
       }
     }
   }
+
+  const ending = new AbortController();
+  const supervision = supervise(ending.signal);
+  return {
+    url,
+    get pid() {
+      return server.pid;
+    },
+    async [Symbol.asyncDispose]() {
+      ending.abort();
+      await server[Symbol.asyncDispose]();
+      await supervision;
+    },
+  };
 }

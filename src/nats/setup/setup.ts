@@ -1,4 +1,4 @@
-/** Makes the stream and the consumer as they have to be, or says what stands in the way. What there is to do is decided by plan.ts. */
+/** Creates or changes the stream and the consumer as plan.ts decides, or says why that cannot be done. */
 
 import { PartnerdError } from "../../base/errors.ts";
 import type { JetStreamManager, NatsConnection } from "../client.ts";

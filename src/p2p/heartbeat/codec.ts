@@ -24,7 +24,7 @@ export interface Heartbeat {
 export type TimestampFormat = "unix" | "rfc3339" | "none";
 
 /**
- * One heartbeat as Go's json.Encoder frames it. The peer id stands there twice, for readers of either version (WIRE). A Go
+ * One heartbeat as Go's json.Encoder frames it. The peer id is there twice, for readers of either version (WIRE). A Go
  * reader refuses the whole heartbeat where the type of its timestamp is not the one that it declares, so the format can be chosen.
  */
 export function encodeHeartbeat(self: SelfDescription, wallMs: number, format: TimestampFormat): Uint8Array {

@@ -3,7 +3,7 @@ import type { Clock, Random } from "../../base/clock.ts";
 import { deadline } from "../../base/clock.ts";
 import { PartnerdError, toPartnerdError } from "../../base/errors.ts";
 import type { Did, PeerId } from "../../base/ids.ts";
-import { abortable } from "../abortable.ts";
+import { abortable } from "../../base/pause.ts";
 import { MAX_UNPROVEN_PER_PEER, MAX_UNPROVEN_TOTAL } from "../constants.ts";
 import { peerIdOf } from "../host/connection-index.ts";
 import type { HostConnection, HostStream } from "../host/host.ts";

@@ -2,7 +2,7 @@
  * Proofs of life by session ping. One at a time per connection, and none is ever aborted: a pong for a ping that yamux
  * has forgotten kills the connection. So whoever waits gives up on its own side, and the ping stays under way.
  */
-import { abortable } from "../abortable.ts";
+import { abortable } from "../../base/pause.ts";
 import type { HostConnection } from "../host/host.ts";
 import { pingOverStream } from "./probe.ts";
 

@@ -1,7 +1,7 @@
 /** One open under way, and what it has acquired so far: if it fails, all of that is given back. */
 import { PartnerdError } from "../../base/errors.ts";
 import type { PeerId } from "../../base/ids.ts";
-import { Attempt } from "../abortable.ts";
+import { Attempt } from "../attempt.ts";
 import type { ConnectionIndex } from "../host/connection-index.ts";
 import { carriesPartnerStream } from "../host/connection-index.ts";
 import type { HostConnection } from "../host/host.ts";

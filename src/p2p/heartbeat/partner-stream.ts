@@ -1,8 +1,8 @@
 /** A heartbeat stream with its connection: knows when it is over, whoever ended it. */
 import { PartnerdError } from "../../base/errors.ts";
 import type { PeerId } from "../../base/ids.ts";
+import { abortable } from "../../base/pause.ts";
 import type { CloseReason, Direction } from "../../events/types.ts";
-import { abortable } from "../abortable.ts";
 import { PARTNER_PROTOCOL } from "../constants.ts";
 import type { HostConnection, HostStream } from "../host/host.ts";
 import type { AbortableStream, StreamKey } from "../registry/registry.ts";

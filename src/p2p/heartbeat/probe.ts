@@ -2,7 +2,7 @@
 import type { Clock, Random } from "../../base/clock.ts";
 import { deadline, systemRandom } from "../../base/clock.ts";
 import { messageOf, PartnerdError, toPartnerdError } from "../../base/errors.ts";
-import { abortable } from "../abortable.ts";
+import { abortable } from "../../base/pause.ts";
 import {
   ECHO_TIMEOUT_MS,
   MAX_CHALLENGE_BYTES,

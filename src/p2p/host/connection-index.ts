@@ -3,7 +3,7 @@ import type { Clock } from "../../base/clock.ts";
 import { deadline } from "../../base/clock.ts";
 import { PartnerdError, toPartnerdError } from "../../base/errors.ts";
 import type { PeerId } from "../../base/ids.ts";
-import { abortable } from "../abortable.ts";
+import { abortable } from "../../base/pause.ts";
 import { CONNECTION_CLOSE_TIMEOUT_MS, PARTNER_PROTOCOL } from "../constants.ts";
 import type { Host, HostConnection, HostEvents, RemotePeer } from "./host.ts";
 

@@ -12,7 +12,7 @@ import { createLibp2p } from "libp2p";
 import type { Clock } from "../../base/clock.ts";
 import { deadline } from "../../base/clock.ts";
 import { messageOf, PartnerdError } from "../../base/errors.ts";
-import { abortable } from "../abortable.ts";
+import { abortable } from "../../base/pause.ts";
 import { MAX_STREAMS_PER_CONNECTION, NODE_STOP_TIMEOUT_MS } from "../constants.ts";
 import type { AdmissionPolicy } from "../registry/admission-policy.ts";
 import type { StreamObserver } from "../registry/registry.ts";

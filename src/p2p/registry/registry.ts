@@ -1,5 +1,5 @@
 /**
- * Which partner streams stand, and until when: `streams[protocol][peerId]` holds one outbound and one inbound slot.
+ * The established partner streams and their leases: `streams[protocol][peerId]` holds one outbound and one inbound slot.
  * Every transition goes through here, so each is reported exactly once and each wakes its key.
  */
 import type { Clock, Random } from "../../base/clock.ts";
@@ -70,7 +70,7 @@ export class StreamRegistry<Stream extends AbortableStream> {
     this.#components = components;
   }
 
-  /** `closed -> established`. A stream that already stands in the slot is aborted as `replaced`. */
+  /** `closed -> established`. A stream that is already in the slot is aborted as `replaced`. */
   register(key: StreamKey, stream: Stream, did: Did | null): void {
     const { clock, observer } = this.#components;
     const slots = this.#slotsOf(key) ?? this.#addSlots(key);

@@ -2,7 +2,7 @@
 import { ConnectionClosedError, MuxerClosedError } from "@libp2p/interface";
 import { toPartnerdError } from "../../base/errors.ts";
 import type { PeerId } from "../../base/ids.ts";
-import { abortable } from "../../p2p/abortable.ts";
+import { abortable } from "../../base/pause.ts";
 import type { HostConnection, HostStreamHandler } from "../../p2p/host/host.ts";
 import { FAREWELL, type Frame, GOODBYE, PING, PONG } from "./frames.ts";
 import type { LinkEnd, Socket } from "./link.ts";

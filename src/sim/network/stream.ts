@@ -1,6 +1,6 @@
 /** One end of a simulated stream, as js-libp2p's yamux streams behave. */
 import { StreamResetError, StreamStateError } from "@libp2p/interface";
-import { abortable } from "../../p2p/abortable.ts";
+import { abortable } from "../../base/pause.ts";
 import type { HostStream, HostStreamEvents } from "../../p2p/host/host.ts";
 import type { StreamFrame } from "./frames.ts";
 import { Listeners } from "./listeners.ts";

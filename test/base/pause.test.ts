@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { Attempt, abortable } from "../../src/p2p/abortable.ts";
+import { abortable } from "../../src/base/pause.ts";
 
 const NEVER = new AbortController().signal;
 
@@ -28,24 +28,5 @@ describe("abortable", () => {
     failing.reject(new Error("late"));
     expect((await Promise.allSettled(waits)).map(({ status }) => status)).toEqual(["rejected", "rejected"]);
     expect(late).toEqual([7]);
-  });
-});
-
-describe("Attempt", () => {
-  it("aborts with the first of its causes", () => {
-    const [one, other] = [new AbortController(), new AbortController()];
-    using attempt = new Attempt(one.signal, other.signal);
-    other.abort("second parent");
-    one.abort("first parent");
-    attempt.cancel(new Error("cancelled"));
-    expect(attempt.signal.reason).toBe("second parent");
-  });
-
-  it("hears no parent any more once it is over", () => {
-    const parent = new AbortController();
-    const attempt = new Attempt(parent.signal);
-    attempt[Symbol.dispose]();
-    parent.abort();
-    expect(attempt.signal.aborted).toBe(false);
   });
 });

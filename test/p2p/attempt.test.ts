@@ -1,0 +1,21 @@
+import { describe, expect, it } from "vitest";
+import { Attempt } from "../../src/p2p/attempt.ts";
+
+describe("Attempt", () => {
+  it("aborts with the first of its causes", () => {
+    const [one, other] = [new AbortController(), new AbortController()];
+    using attempt = new Attempt(one.signal, other.signal);
+    other.abort("second parent");
+    one.abort("first parent");
+    attempt.cancel(new Error("cancelled"));
+    expect(attempt.signal.reason).toBe("second parent");
+  });
+
+  it("hears no parent any more once it is over", () => {
+    const parent = new AbortController();
+    const attempt = new Attempt(parent.signal);
+    attempt[Symbol.dispose]();
+    parent.abort();
+    expect(attempt.signal.aborted).toBe(false);
+  });
+});
