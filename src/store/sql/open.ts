@@ -6,7 +6,6 @@ import { messageOf, PartnerdError } from "../../base/errors.ts";
 import { DATABASE_NAME, NAME_A_DATABASE } from "./database-file.ts";
 import { storeFailure } from "./failure.ts";
 import { applyMigrations, refuseNewerSchema, refuseOtherSchema } from "./migrations.ts";
-import { countUncounted } from "./schema-count.ts";
 import { sealUnchained } from "./seal.ts";
 import { syncToDisk } from "./sync.ts";
 
@@ -64,7 +63,6 @@ export function openDatabase(directory: string, options: OpenOptions = {}): Data
     if (isNew) database.pragma(`application_id = ${APPLICATION_ID}`);
     applyMigrations(database);
     sealUnchained(database);
-    countUncounted(database);
     return database;
   } catch (thrown) {
     database?.close();
