@@ -217,6 +217,16 @@ describe("check names", () => {
   });
 });
 
+describe("a list of free pages that is damaged", () => {
+  it("is a finding: SQLite could write no further page", () => {
+    temporary.store[Symbol.dispose]();
+    const bytes = readFileSync(temporary.path);
+    bytes[39] = 4;
+    writeFileSync(temporary.path, bytes);
+    expect(found()).toEqual(["pages: Freelist: size is 0 but should be 4"]);
+  });
+});
+
 describe("a file that SQLite cannot read", () => {
   it.each([
     ["no database", (bytes: Buffer) => void bytes.write("a note, and no database", 0)],
