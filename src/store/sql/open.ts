@@ -89,6 +89,23 @@ export function openExistingDatabase(path: string, options: OpenOptions = {}): D
   }
 }
 
+/**
+ * `use` of a database that is there and has this program's schema, for those who only read. It is closed where that fails. Throws as
+ * openExistingDatabase does.
+ */
+export function openReadOnly<Opened>(path: string, use: (database: Database.Database) => Opened): Opened {
+  let database: Database.Database | undefined;
+  try {
+    database = new Database(path, { readonly: true, fileMustExist: true });
+    refuseEmpty(database, path);
+    refuseOtherSchema(database, path);
+    return use(database);
+  } catch (thrown) {
+    database?.close();
+    throw storeFailure(`cannot read ${path}`, thrown);
+  }
+}
+
 /** Makes the data directory (0700) where there is none. Throws `data_dir_unwritable`. */
 export function ensureDirectory(directory: string): void {
   writing(directory, () => {
