@@ -1,4 +1,5 @@
 /** Writes an archive file, reads it back from the disk, and gives it its name. */
+
 import { existsSync, renameSync, rmSync } from "node:fs";
 import { dirname } from "node:path";
 import type { Database } from "better-sqlite3";
@@ -7,7 +8,7 @@ import { messageOf, PartnerdError } from "../../../base/errors.ts";
 import { stateSha256Of } from "../../fold/archived-state.ts";
 import type { ReplayStart } from "../../fold/replay.ts";
 import type { Repetition } from "../../model/repetition.ts";
-import { ensureDirectory } from "../../sql/open.ts";
+import { ensureDirectory } from "../../sql/data-directory.ts";
 import { syncToDisk } from "../../sql/sync.ts";
 import { readArchiveFile, writeArchiveFile } from "./archive-file.ts";
 import { ArchiveFold } from "./archive-fold.ts";
