@@ -1,7 +1,7 @@
 /** Reads the log of a data directory from beside its daemon, whether that runs or not. Changes nothing: neither rows nor schema. */
 
 import { join } from "node:path";
-import Database from "better-sqlite3";
+import type { Database } from "better-sqlite3";
 import { and, asc, between, count, eq, getTableColumns, gt, gte, inArray, lte, max, min, or, type SQL } from "drizzle-orm";
 import { type BetterSQLite3Database, drizzle } from "drizzle-orm/better-sqlite3";
 import { PartnerdError } from "../base/errors.ts";
@@ -13,8 +13,7 @@ import { NO_ROWS } from "./model/log-head.ts";
 import { eventLog, repeatedFailures } from "./schema/log.ts";
 import { databaseFileOf } from "./sql/database-file.ts";
 import { storeFailure } from "./sql/failure.ts";
-import { refuseOtherSchema } from "./sql/migrations.ts";
-import { refuseEmpty } from "./sql/open.ts";
+import { openReadOnly } from "./sql/open.ts";
 import { replayTables } from "./sql/replay-tables.ts";
 import { type Tables, tables } from "./sql/statements/tables.ts";
 
@@ -60,26 +59,17 @@ const PAGE_ROWS = 500;
  */
 export function openLogReader(path: string): LogReader {
   const file = databaseFileOf(path);
-  let opened: Database.Database | undefined;
-  try {
-    opened = new Database(file, { readonly: true, fileMustExist: true });
-    refuseEmpty(opened, file);
-    refuseOtherSchema(opened, file);
-    return new DatabaseReader(opened, file);
-  } catch (thrown) {
-    opened?.close();
-    throw storeFailure(`cannot read ${file}`, thrown);
-  }
+  return openReadOnly(file, (database) => new DatabaseReader(database, file));
 }
 
 /** Each read is of one state of the log: another process may archive rows at any time. */
 class DatabaseReader implements LogReader {
-  readonly #database: Database.Database;
+  readonly #database: Database;
   readonly #file: string;
   readonly #orm: BetterSQLite3Database;
   readonly #rows: Tables;
 
-  constructor(database: Database.Database, file: string) {
+  constructor(database: Database, file: string) {
     this.#database = database;
     this.#file = file;
     this.#orm = drizzle({ client: database });

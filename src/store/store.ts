@@ -4,7 +4,7 @@ import type { Database } from "better-sqlite3";
 import type { Clock } from "../base/clock.ts";
 import type { PeerId } from "../base/ids.ts";
 import type { DeliveryChanged, DeliveryEvent, DesiredPeer, ObservedEvent, StreamClosed } from "../events/types.ts";
-import { removeLeftovers } from "./archive/remove-archived-rows.ts";
+import { removeLeftovers } from "./archive/remove-archived.ts";
 import type { Projections } from "./fold/replay.ts";
 import type { PeerStatus } from "./fold/status.ts";
 import type { HeadFile } from "./head/head-file.ts";

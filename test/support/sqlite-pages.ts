@@ -4,6 +4,18 @@
  * freelist, and the place in a row where its rowid would be if that were not the row's key.
  */
 const FILE_HEADER_BYTES = 100;
+
+/**
+ * What SQLite goes by in the file's header: the kind and the sizes of pages, how many there are, the free ones, auto-vacuum, the
+ * application. The rest it ignores, keeps for itself or sets anew; whoever makes a file read-only there learns of it at the next start.
+ */
+const HEADER_FIELDS = [
+  [0, 18],
+  [20, 24],
+  [28, 40],
+  [52, 56],
+  [68, 72],
+] as const;
 const INTERIOR_INDEX = 0x02;
 const INTERIOR_TABLE = 0x05;
 const LEAF_TABLE = 0x0d;
@@ -36,8 +48,7 @@ export function heldBytes(file: Buffer, trees: readonly Tree[]): HeldBytes[] {
     const base = (page - 1) * pageBytes;
     if (to > from) held.push({ page, tree: tree?.name ?? null, rowid, from: base + from, to: base + to, isTypes });
   };
-  // The last four bytes of the header say which SQLite wrote last: it decides nothing, and is known to nobody else.
-  hold(1, null, null, 0, FILE_HEADER_BYTES - 4);
+  for (const [from, to] of HEADER_FIELDS) hold(1, null, null, from, to);
   freelist(file, pageBytes, (page, to) => hold(page, null, null, 0, to));
   const schema: Tree = { name: "sqlite_schema", rootPage: 1, hasRowidColumn: false };
   for (const tree of [schema, ...trees]) walk(file, pageBytes, tree, tree.rootPage, hold);

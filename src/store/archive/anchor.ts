@@ -13,7 +13,7 @@ import { type Tables, tables } from "../sql/statements/tables.ts";
 import { appender, OBSERVED } from "../write/append.ts";
 import { CommittedState } from "../write/committed-state.ts";
 import { Repetitions } from "../write/repetitions.ts";
-import { IS_OVER } from "./remove-archived-rows.ts";
+import { IS_OVER } from "./remove-archived.ts";
 
 const inserters = {
   anchor: inserter(archiveAnchor),

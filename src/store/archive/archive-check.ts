@@ -4,16 +4,13 @@ import { basename, dirname } from "node:path";
 import Database from "better-sqlite3";
 import { toPartnerdError } from "../../base/errors.ts";
 import { attempt } from "../check/rows/row-reader.ts";
-import { projectionsOf, stateSha256Of } from "../fold/archived-state.ts";
-import { FROM_ZERO } from "../fold/replay.ts";
+import { stateSha256Of } from "../fold/archived-state.ts";
 import { type Anchor, archiveSentence } from "../model/anchor.ts";
-import { CHAIN_START } from "../model/chain.ts";
 import { type Finding, rowPlace } from "../model/finding.ts";
 import type { LogRow } from "../model/log-entry.ts";
 import { databaseFileOf } from "../sql/database-file.ts";
 import { type Tables, tables } from "../sql/statements/tables.ts";
 import { pathOf } from "./file/archive-files.ts";
-import type { ArchiveStart } from "./file/archive-fold.ts";
 import { readVerified } from "./file/verify-archive.ts";
 
 export interface CheckedArchive {
@@ -74,7 +71,7 @@ async function checkArchive(
   const findings: Finding[] = [];
   const place = basename(path);
   const find = (problem: string) => void findings.push({ place, problem });
-  const start = attempt(() => startOf(rows, anchors[index - 1]));
+  const start = attempt(() => rows.startBehind(anchors[index - 1]));
   if (!start.ok) return { anchor, path, findings: [{ place, problem: `cannot be replayed: ${start.why}` }] };
   const logged = new Map(anchors.map((other) => [other.loggedSeq, other]));
   try {
@@ -96,12 +93,6 @@ async function checkArchive(
     find(toPartnerdError(thrown).message.replace(`${path}: `, "").replace(path, place));
   }
   return { anchor, path, findings };
-}
-
-function startOf(rows: Tables, before: Anchor | undefined): ArchiveStart {
-  if (before === undefined) return { ...FROM_ZERO, chainHash: CHAIN_START };
-  const projections = projectionsOf(rows.archivedState(before));
-  return { seq: before.lastSeq, chainHash: before.lastChainHash, projections };
 }
 
 function saysOf({ type, message, atMs }: LogRow, anchor: Anchor): boolean {

@@ -1,9 +1,6 @@
 /** Which rows an archive takes, and what that would free. Reads only. */
 import type { Database } from "better-sqlite3";
-import { FROM_ZERO } from "../fold/replay.ts";
-import { CHAIN_START } from "../model/chain.ts";
 import type { Tables } from "../sql/statements/tables.ts";
-import type { ArchiveStart } from "./file/archive-fold.ts";
 
 /** Rows before this seq, or before the first one of this wall time or later. */
 export type ArchiveBefore = { readonly seq: number } | { readonly atMs: number };
@@ -38,14 +35,6 @@ export function planArchive(database: Database, rows: Tables, before: ArchiveBef
     lastChainHash: last.chainHash ?? "",
     file: `oc-partnerd-events-${firstSeq}-${lastSeq}.jsonl.gz`,
   };
-}
-
-/** Where the next archive begins. */
-export function archiveStart(rows: Tables): ArchiveStart {
-  const anchor = rows.newestAnchor();
-  return anchor === undefined
-    ? { ...FROM_ZERO, chainHash: CHAIN_START }
-    : { ...rows.replayStart(), chainHash: anchor.lastChainHash };
 }
 
 /** About how many bytes of the database file the rows take, with their part of the indexes. */

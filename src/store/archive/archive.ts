@@ -3,28 +3,21 @@
  * Wherever it ends in between, the log is sound: before the anchor nothing has changed, and behind it only space is still to be freed.
  */
 
-import { existsSync, renameSync, rmSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import type { Database } from "better-sqlite3";
 import type { Clock } from "../../base/clock.ts";
-import { messageOf, PartnerdError } from "../../base/errors.ts";
-import { stateSha256Of } from "../fold/archived-state.ts";
+import { PartnerdError } from "../../base/errors.ts";
 import { openHeadFile } from "../head/open-head-file.ts";
 import type { Anchor } from "../model/anchor.ts";
-import type { Repetition } from "../model/repetition.ts";
 import { DATABASE_NAME, databaseFileOf } from "../sql/database-file.ts";
 import { storeFailure } from "../sql/failure.ts";
 import { ARCHIVE_LOCK, lockDirectory } from "../sql/lock.ts";
-import { ensureDirectory, openExistingDatabase } from "../sql/open.ts";
+import { openExistingDatabase } from "../sql/open.ts";
 import { type Tables, tables } from "../sql/statements/tables.ts";
-import { syncToDisk } from "../sql/sync.ts";
 import { appendAnchor } from "./anchor.ts";
-import { type ArchiveBefore, type ArchivePlan, archiveStart, planArchive, plannedBytes } from "./archive-plan.ts";
-import { readArchiveFile, writeArchiveFile } from "./file/archive-file.ts";
-import { ArchiveFold, type ArchiveStart } from "./file/archive-fold.ts";
-import type { ArchiveHeader } from "./file/archive-format.ts";
-import { archiveLines, carriedRepetitions } from "./file/archive-lines.ts";
-import { readVerified, type VerifiedArchive } from "./file/verify-archive.ts";
+import { type ArchiveBefore, type ArchivePlan, planArchive, plannedBytes } from "./archive-plan.ts";
+import { carriedRepetitions } from "./file/archive-lines.ts";
+import { writeVerified } from "./file/write-verified.ts";
 import { removeArchived } from "./remove-archived.ts";
 
 /** What is done now, in this order; `removing` also comes first, where an earlier run did not get to its end. */
@@ -115,10 +108,11 @@ class Archiving {
     using head = openHeadFile(this.#database, this.#rows, this.#directory);
     if (head.failing !== null)
       throw new PartnerdError("file_failed", head.failing, { nextStep: "see that the data directory can be written" });
-    const start = archiveStart(this.#rows);
-    makeDirectory(this.#to);
+    const start = this.#rows.replayStart();
     const carried = carriedRepetitions(this.#database, plan.firstSeq);
-    const written = await this.#write(plan, path, start, carried);
+    const { clock } = this.#options;
+    const onRow = (step: "writing" | "reading back", rows: number) => this.#step(step, rows, plan.events);
+    const written = await writeVerified({ database: this.#database, plan, path, start, carried, clock, onRow });
     this.#step("written", plan.events, plan.events);
     const { firstSeq, lastSeq, events, firstAtMs, lastAtMs, lastChainHash, file } = plan;
     const { anchor, head: newest } = appendAnchor(
@@ -136,40 +130,11 @@ class Archiving {
         fileSha256: written.sha256,
       },
       { state: written.state, carried },
-      this.#options.clock,
+      clock,
     );
     head.write(newest);
     this.#step("anchored", plan.events, plan.events);
     return anchor;
-  }
-
-  /** Writes the file, reads it back from the disk, and gives it its name. */
-  async #write(plan: ArchivePlan, path: string, start: ArchiveStart, carried: readonly Repetition[]): Promise<VerifiedArchive> {
-    const { firstSeq, lastSeq, lastChainHash, events } = plan;
-    const header: ArchiveHeader = {
-      firstSeq,
-      lastSeq,
-      lastChainHash,
-      followsChainHash: start.chainHash,
-      writtenAtMs: this.#options.clock.wallMs(),
-    };
-    await refuseOther(path, header);
-    const partial = `${path}.partial`;
-    try {
-      const fold = new ArchiveFold(start);
-      const onRow = (rows: number) => this.#step("writing", rows, events);
-      await writeArchiveFile(partial, archiveLines({ database: this.#database, header, carried, fold, onRow }));
-      const verified = await readVerified(partial, start, { progress: (rows) => this.#step("reading back", rows, events) });
-      const [inLog, inFile] = [stateSha256Of(fold.state()), stateSha256Of(verified.state)];
-      if (inLog !== inFile) throw new PartnerdError("internal", `${partial} comes to the state ${inFile}, the log to ${inLog}`);
-      rename(partial, path);
-      syncToDisk(this.#to);
-      syncToDisk(dirname(this.#to));
-      return verified;
-    } catch (thrown) {
-      rmSync(partial, { force: true });
-      throw thrown;
-    }
   }
 
   #remove(): Promise<number> {
@@ -189,42 +154,5 @@ class Archiving {
 
   #step(step: ArchiveStep, rows: number, total: number): void {
     this.#options.onProgress?.(step, rows, total);
-  }
-}
-
-/** A run that ended before its anchor may have left the same rows under this name, and they are written again; anything else stays. */
-async function refuseOther(path: string, wanted: ArchiveHeader): Promise<void> {
-  if (!existsSync(path)) return;
-  const other = new PartnerdError("file_failed", `${path} exists already, and is not an archive of these events`, {
-    nextStep: "move it away, or choose another directory with --to DIR",
-  });
-  try {
-    const { header } = await readArchiveFile(path, { header() {}, row() {} });
-    if (header.lastChainHash === wanted.lastChainHash && header.followsChainHash === wanted.followsChainHash) return;
-  } catch {
-    // Whatever it is, it is not ours to write over.
-  }
-  throw other;
-}
-
-function makeDirectory(directory: string): void {
-  try {
-    ensureDirectory(directory);
-  } catch (thrown) {
-    throw new PartnerdError("file_failed", messageOf(thrown).replace("data directory", "directory"), {
-      nextStep: "name another directory with --to DIR",
-      cause: thrown,
-    });
-  }
-}
-
-function rename(partial: string, path: string): void {
-  try {
-    renameSync(partial, path);
-  } catch (thrown) {
-    throw new PartnerdError("file_failed", `cannot rename ${partial} to ${path}: ${messageOf(thrown)}`, {
-      nextStep: "see that the directory can be written, or name another one with --to DIR",
-      cause: thrown,
-    });
   }
 }

@@ -3,7 +3,6 @@
  * page by page, and at the end the rest of them, with the tables that follow from them, in one short transaction.
  */
 
-import { closeSync, openSync, readSync } from "node:fs";
 import { basename } from "node:path";
 import Database from "better-sqlite3";
 import { messageOf } from "../../base/errors.ts";
@@ -13,15 +12,8 @@ import { LOG_BEGINNING, type LogHead, NO_ROWS } from "../model/log-head.ts";
 import { databaseFileOf } from "../sql/database-file.ts";
 import { isEmpty } from "../sql/open.ts";
 import { anchorFindings, logOrigin } from "./anchor-check.ts";
-import { fileHeaderFindings, HEADER_BYTES } from "./file/file-header.ts";
 import { integrityFindings } from "./file/integrity.ts";
-import {
-  applicationIdFindings,
-  migrationFindings,
-  refuseOtherVersion,
-  schemaCountFindings,
-  schemaFindings,
-} from "./file/schema-check.ts";
+import { applicationIdFindings, migrationFindings, refuseOtherVersion, schemaFindings } from "./file/schema-check.ts";
 import { Findings } from "./findings.ts";
 import { headBeside, headFindings, type KnownHead } from "./head-check.ts";
 import { chainCheck } from "./rows/chain-check.ts";
@@ -64,7 +56,6 @@ export function checkDatabase(options: CheckOptions): CheckReport {
   const beside = headBeside(file);
   findings.take("head", () => beside.findings);
   const known = [...heads, ...(beside.head === null ? [] : [beside.head])];
-  findings.take("file header", () => headerFindings(file));
   const database = new Database(file, { readonly: true, fileMustExist: true });
   try {
     const unreadable = whyUnreadable(database);
@@ -92,7 +83,7 @@ function checkContents(
   known: readonly KnownHead[],
   onProgress: (rows: number, total: number) => void,
 ): Pick<CheckReport, "head" | "events"> | "archived meanwhile" {
-  findings.take("file header", () => [...applicationIdFindings(database), ...schemaCountFindings(database)]);
+  findings.take("file header", () => applicationIdFindings(database));
   findings.take("pages", () => integrityFindings(database));
   findings.take("schema", () => [...schemaFindings(database), ...migrationFindings(database)]);
 
@@ -153,26 +144,6 @@ function inOneRead(database: Database.Database, work: () => void): void {
   database.exec("begin");
   work();
   if (database.inTransaction) attempt(() => database.exec("rollback"));
-}
-
-/** A daemon's checkpoint may write the header while it is read: what is found in it has to be there a second time. */
-function headerFindings(file: string): readonly Finding[] {
-  const [header, again] = [headerOf(file), headerOf(file)];
-  if (!header.equals(again)) return headerFindings(file);
-  // A database that was never checkpointed may have none yet.
-  if (header.byteLength === 0) return [];
-  if (header.byteLength === HEADER_BYTES) return fileHeaderFindings(header);
-  return [{ place: "file header", problem: `has ${header.byteLength} bytes, has to have ${HEADER_BYTES}` }];
-}
-
-function headerOf(file: string): Buffer {
-  const header = Buffer.alloc(HEADER_BYTES);
-  const descriptor = openSync(file, "r");
-  try {
-    return header.subarray(0, readSync(descriptor, header, 0, HEADER_BYTES, 0));
-  } finally {
-    closeSync(descriptor);
-  }
 }
 
 function whyUnreadable(database: Database.Database): string | null {

@@ -4,6 +4,7 @@ import type { PeerId, ResourceId } from "../../base/ids.ts";
 import type { DesiredPeer } from "../../events/types.ts";
 import { type Finding, rowPlace, sentenceOf } from "../model/finding.ts";
 import { eventOf, type ReplayedRow } from "../model/log-entry.ts";
+import { LOG_BEGINNING, type LogStart } from "../model/log-head.ts";
 import { type ProjectionLookup, project } from "./project.ts";
 import type { PeerStatus } from "./status.ts";
 
@@ -37,13 +38,12 @@ export function startReplay(before: Projections = NO_PROJECTIONS): Replay {
 const NOTHING: readonly Finding[] = [];
 
 /** Where a replay begins: behind the row `seq`, with what the log came to up to there. */
-export interface ReplayStart {
-  readonly seq: number;
+export interface ReplayStart extends LogStart {
   readonly projections: Projections;
 }
 
 const NO_PROJECTIONS: Projections = { desired: new Map(), status: new Map() };
-export const FROM_ZERO: ReplayStart = { seq: 0, projections: NO_PROJECTIONS };
+export const FROM_ZERO: ReplayStart = { ...LOG_BEGINNING, projections: NO_PROJECTIONS };
 
 /** `faults` names each row of the log that does not follow from those before it, one sentence each. */
 export function replayLog(log: Iterable<ReplayedRow>, start = FROM_ZERO): Projections & { readonly faults: readonly string[] } {

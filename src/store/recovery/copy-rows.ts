@@ -5,21 +5,18 @@ import type { Projections } from "../fold/replay.ts";
 import type { Cursor } from "../model/cursor.ts";
 import type { LogRow } from "../model/log-entry.ts";
 import type { Repetition } from "../model/repetition.ts";
-import { countingOwnChanges } from "../sql/schema-count.ts";
 import { tables } from "../sql/statements/tables.ts";
 
 const ROWS_A_TRANSACTION = 2_000;
 
 /** Runs `work` while the new `database` has no triggers. */
 export function withoutGuards(database: Database, work: () => void): void {
-  countingOwnChanges(database, () => {
-    const guards = database
-      .prepare<[], { name: string; sql: string }>("select name, sql from sqlite_schema where type = 'trigger' order by rowid")
-      .all();
-    for (const { name } of guards) database.exec(`drop trigger ${name}`);
-    work();
-    for (const { sql } of guards) database.exec(sql);
-  });
+  const guards = database
+    .prepare<[], { name: string; sql: string }>("select name, sql from sqlite_schema where type = 'trigger' order by rowid")
+    .all();
+  for (const { name } of guards) database.exec(`drop trigger ${name}`);
+  work();
+  for (const { sql } of guards) database.exec(sql);
 }
 
 /** Returns how many they were. `onRow` is called with the seq of each. */

@@ -3,7 +3,6 @@ import { closeSync, openSync, rmSync } from "node:fs";
 import Database from "better-sqlite3";
 import { messageOf, PartnerdError } from "../../base/errors.ts";
 import { storeFailure } from "../sql/failure.ts";
-import { schemaCounts } from "../sql/schema-count.ts";
 
 /** Between two steps the program can say how far it is. 4 MiB. */
 const PAGES_A_STEP = 1_024;
@@ -20,16 +19,15 @@ export async function copyDatabase(file: string, to: string, onProgress: CopyPro
   let source: Database.Database | undefined;
   try {
     source = new Database(file, { readonly: true, fileMustExist: true });
-    // One read for all of it: else every commit of the daemon would begin the copy anew.
-    source.exec("begin");
-    const { changes } = schemaCounts(source);
+    // One read for all of it, which begins with the select: else every commit of the daemon would begin the copy anew.
+    source.exec("begin; select 1 from sqlite_schema");
     await source.backup(to, {
       progress: ({ totalPages, remainingPages }) => {
         onProgress(totalPages - remainingPages, totalPages);
         return PAGES_A_STEP;
       },
     });
-    finish(to, changes);
+    finish(to);
   } catch (thrown) {
     throw storeFailure(`cannot copy ${file} to ${to}`, thrown);
   } finally {
@@ -49,14 +47,11 @@ function createPrivate(file: string): void {
   }
 }
 
-/** A single file that can be read where nothing may be written beside it, and that has its schema's count of changes again. */
-function finish(file: string, schemaChanges: number): void {
+/** A single file that can be read where nothing may be written beside it. */
+function finish(file: string): void {
   const database = new Database(file, { fileMustExist: true });
   try {
     database.pragma("journal_mode = delete");
-    // SQLite lets nobody else set it, since a wrong one would hide a change of the schema from those who have the file open.
-    database.unsafeMode(true);
-    database.pragma(`schema_version = ${schemaChanges}`);
   } finally {
     database.close();
   }

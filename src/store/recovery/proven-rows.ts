@@ -1,32 +1,22 @@
 /** The rows of a damaged log that can be proved: each is sound and follows from the one before it, from where the log begins. */
 
 import type { Database } from "better-sqlite3";
-import { chainCheck } from "../check/rows/chain-check.ts";
-import { columnTypesCheck } from "../check/rows/column-types.ts";
-import { payloadCheck } from "../check/rows/payload-check.ts";
-import { replayCheck } from "../check/rows/replay-check.ts";
 import type { RowCheck } from "../check/rows/row-check.ts";
 import { attempt, readRows } from "../check/rows/row-reader.ts";
-import { projectionsOf } from "../fold/archived-state.ts";
-import { FROM_ZERO, type Projections, startReplay } from "../fold/replay.ts";
+import { soundRowChecks } from "../check/rows/sound-rows.ts";
+import { FROM_ZERO, type Projections, type ReplayStart, startReplay } from "../fold/replay.ts";
 import { cursorAfter, type DerivedCursor } from "../model/derived-cursor.ts";
 import type { LogRow } from "../model/log-entry.ts";
-import { LOG_BEGINNING, type LogHead, type LogStart } from "../model/log-head.ts";
+import type { LogHead } from "../model/log-head.ts";
 import { archiveRows } from "../sql/statements/archive-rows.ts";
 
-/** Where the rows of a log begin, and how things stood there. */
-export interface ProvenStart {
-  readonly start: LogStart;
-  readonly projections: Projections;
+/** Where the rows of a log begin, and how things were there. */
+export interface ProvenStart extends ReplayStart {
   readonly cursor: DerivedCursor | undefined;
 }
 
 /** Of a log without an archive. */
-export const EMPTY_LOG: ProvenStart = {
-  start: LOG_BEGINNING,
-  projections: FROM_ZERO.projections,
-  cursor: undefined,
-};
+export const EMPTY_LOG: ProvenStart = { ...FROM_ZERO, cursor: undefined };
 
 /** Behind the newest archive, if there is one. Throws `database_failed` where what stands for the archive is damaged. */
 export function provenStart(database: Database): ProvenStart {
@@ -36,11 +26,7 @@ export function provenStart(database: Database): ProvenStart {
   const cursor = archived
     .archivedDeliveries()
     .reduce<DerivedCursor | undefined>((before, row) => cursorAfter(before, row), undefined);
-  return {
-    start: { seq: anchor.lastSeq, chainHash: anchor.lastChainHash },
-    projections: projectionsOf(archived.archivedState(anchor)),
-    cursor: cursor && furthestArchived(database, cursor, anchor.lastSeq),
-  };
+  return { ...archived.startBehind(anchor), cursor: cursor && furthestArchived(database, cursor, anchor.lastSeq) };
 }
 
 /** The messages that were archived are past the rows about the stream itself. */
@@ -60,12 +46,12 @@ export class ProvenRows {
   #last: LogHead;
   #cursor: DerivedCursor | undefined;
 
-  constructor({ start, projections, cursor }: ProvenStart) {
-    const replay = startReplay(projections);
-    this.#checks = [chainCheck(start), columnTypesCheck(), payloadCheck(), replayCheck(replay)];
+  constructor(start: ProvenStart) {
+    const replay = startReplay(start.projections);
+    this.#checks = soundRowChecks(start, replay);
     this.projections = replay;
-    this.#last = { ...start, atMs: null };
-    this.#cursor = cursor;
+    this.#last = { seq: start.seq, chainHash: start.chainHash, atMs: null };
+    this.#cursor = start.cursor;
   }
 
   /** The newest row that is proved, or where the log begins. */

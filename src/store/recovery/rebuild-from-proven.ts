@@ -64,10 +64,10 @@ function copyProven(
   damaged: string,
   onRow: (seq: number) => void,
 ): RebuiltLog {
-  const origin = readableStart(source);
-  const proven = new ProvenRows(origin);
+  const start = readableStart(source);
+  const proven = new ProvenRows(start);
   withoutGuards(made, () => {
-    if (origin.start.seq > 0) copyArchiveTables(source, made);
+    if (start.seq > 0) copyArchiveTables(source, made);
     copyLog(made, proven.of(source, Number.MAX_SAFE_INTEGER), onRow);
   });
   const { last, projections } = proven;
@@ -81,11 +81,11 @@ function copyProven(
 
 /** Without its archive a log that still holds its first row can be read all the same. */
 function readableStart(source: Database.Database): ProvenStart {
-  const origin = attempt(() => provenStart(source));
-  if (origin.ok) return origin.value;
+  const start = attempt(() => provenStart(source));
+  if (start.ok) return start.value;
   const first = attempt(() => source.prepare("select 1 from event_log where seq = 1").get());
   if (first.ok && first.value !== undefined) return EMPTY_LOG;
-  throw new PartnerdError("check_failed", `what stands for the archive is damaged: ${origin.why}`, { nextStep: BACKUP_INSTEAD });
+  throw new PartnerdError("check_failed", `what stands for the archive is damaged: ${start.why}`, { nextStep: BACKUP_INSTEAD });
 }
 
 /** Every row may follow from the one before it, and the chain be another one than that of yesterday all the same. */

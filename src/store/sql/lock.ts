@@ -1,9 +1,10 @@
 /** One daemon for a data directory: a second one would close the streams of the first in the log, and log what the first never reads. */
+
 import { join } from "node:path";
 import Database from "better-sqlite3";
 import { PartnerdError } from "../../base/errors.ts";
+import { ensureDirectory, ensureFile } from "./data-directory.ts";
 import { storeFailure } from "./failure.ts";
-import { ensureDirectory, ensureFile } from "./open.ts";
 
 interface Lock {
   /** Beside the database, whose readers it must not keep out. */

@@ -5,7 +5,6 @@ import { drizzle } from "drizzle-orm/better-sqlite3";
 import { migrate } from "drizzle-orm/better-sqlite3/migrator";
 import { readMigrationFiles } from "drizzle-orm/migrator";
 import { PartnerdError } from "../../base/errors.ts";
-import { countingOwnChanges } from "./schema-count.ts";
 
 /** Beside the source, wherever the daemon is started from. */
 const MIGRATIONS_FOLDER = fileURLToPath(new URL("../../../migrations", import.meta.url));
@@ -42,7 +41,7 @@ export function refuseOtherSchema(database: Database, path: string): void {
 
 export function applyMigrations(database: Database): void {
   if (appliedMigrations(database).length === knownMigrations().size) return;
-  countingOwnChanges(database, () => migrate(drizzle({ client: database }), { migrationsFolder: MIGRATIONS_FOLDER }));
+  migrate(drizzle({ client: database }), { migrationsFolder: MIGRATIONS_FOLDER });
 }
 
 let known: ReadonlyMap<string, number> | undefined;

@@ -1,12 +1,12 @@
 /** Opening the database file: found or created, refused where it is not ours, durable before anything is written. */
-import { accessSync, closeSync, constants, existsSync, mkdirSync, openSync } from "node:fs";
-import { dirname, join, resolve } from "node:path";
+import { existsSync } from "node:fs";
+import { dirname, join } from "node:path";
 import Database from "better-sqlite3";
-import { messageOf, PartnerdError } from "../../base/errors.ts";
+import { PartnerdError } from "../../base/errors.ts";
+import { ensureDirectory, ensureFile } from "./data-directory.ts";
 import { DATABASE_NAME, NAME_A_DATABASE } from "./database-file.ts";
 import { storeFailure } from "./failure.ts";
 import { applyMigrations, refuseNewerSchema, refuseOtherSchema } from "./migrations.ts";
-import { countUncounted } from "./schema-count.ts";
 import { sealUnchained } from "./seal.ts";
 import { syncToDisk } from "./sync.ts";
 
@@ -53,76 +53,60 @@ export function openDatabase(directory: string, options: OpenOptions = {}): Data
   const path = join(directory, DATABASE_NAME);
   ensureDirectory(directory);
   ensureFile(path, directory);
-  let database: Database.Database | undefined;
-  try {
-    database = new Database(path, { timeout: options.busyTimeoutMs ?? DEFAULT_BUSY_TIMEOUT_MS });
-    options.onOpen?.(database);
+  return opened(path, "open", options, (database) => {
     const isNew = refuseForeign(database, path);
     refuseNewerSchema(database, path);
     configure(database, path);
-    fsyncFound(path);
+    // A process that was killed may have left commits that it never fsynced. They are read from here on, and the broker is told that
+    // they are in the log: a power cut must not take them back.
+    for (const found of [`${path}-wal`, dirname(path)]) if (existsSync(found)) syncToDisk(found, "database_failed");
     if (isNew) database.pragma(`application_id = ${APPLICATION_ID}`);
     applyMigrations(database);
     sealUnchained(database);
-    countUncounted(database);
     return database;
-  } catch (thrown) {
-    database?.close();
-    throw storeFailure(`cannot open ${path}`, thrown);
-  }
+  });
 }
 
 /**
  * A database that is there and has this program's schema, for those who write to it beside its daemon. Throws `database_newer` or
  * `database_failed`.
  */
-export function openExistingDatabase(path: string, options: OpenOptions = {}): Database.Database {
-  let database: Database.Database | undefined;
-  try {
-    database = new Database(path, { fileMustExist: true, timeout: options.busyTimeoutMs ?? DEFAULT_BUSY_TIMEOUT_MS });
-    options.onOpen?.(database);
+export function openExistingDatabase(path: string): Database.Database {
+  return opened(path, "open", { fileMustExist: true }, (database) => {
     refuseEmpty(database, path);
     refuseOtherSchema(database, path);
     configure(database, path);
     return database;
+  });
+}
+
+/**
+ * `use` of a database that is there and has this program's schema, for those who only read. It is closed where that fails. Throws as
+ * openExistingDatabase does.
+ */
+export function openReadOnly<Result>(path: string, use: (database: Database.Database) => Result): Result {
+  return opened(path, "read", { readonly: true, fileMustExist: true }, (database) => {
+    refuseEmpty(database, path);
+    refuseOtherSchema(database, path);
+    return use(database);
+  });
+}
+
+/** What `use` gives; where that fails the database is closed. */
+function opened<Result>(
+  path: string,
+  doing: string,
+  { busyTimeoutMs = DEFAULT_BUSY_TIMEOUT_MS, onOpen, ...options }: OpenOptions & Database.Options,
+  use: (database: Database.Database) => Result,
+): Result {
+  let database: Database.Database | undefined;
+  try {
+    database = new Database(path, { ...options, timeout: busyTimeoutMs });
+    onOpen?.(database);
+    return use(database);
   } catch (thrown) {
     database?.close();
-    throw storeFailure(`cannot open ${path}`, thrown);
-  }
-}
-
-/** Makes the data directory (0700) where there is none. Throws `data_dir_unwritable`. */
-export function ensureDirectory(directory: string): void {
-  writing(directory, () => {
-    makeDirectory(resolve(directory));
-    accessSync(directory, constants.R_OK | constants.W_OK | constants.X_OK);
-  });
-}
-
-/** Level by level: Node's own recursive mode spins for ever below a directory that refuses to hold any, such as /proc. */
-function makeDirectory(directory: string): void {
-  if (existsSync(directory)) return;
-  makeDirectory(dirname(directory));
-  mkdirSync(directory, { mode: 0o700 });
-}
-
-/** Makes a file (0600) of the data directory where there is none. Throws `data_dir_unwritable`. */
-export function ensureFile(path: string, directory: string): void {
-  writing(directory, () => {
-    // SQLite gives its -wal and -shm files the mode of the database.
-    if (!existsSync(path)) closeSync(openSync(path, "wx", 0o600));
-    accessSync(path, constants.R_OK | constants.W_OK);
-  });
-}
-
-function writing(directory: string, work: () => void): void {
-  try {
-    work();
-  } catch (thrown) {
-    throw new PartnerdError("data_dir_unwritable", `cannot write to the data directory ${directory}: ${messageOf(thrown)}`, {
-      nextStep: "choose a directory that the daemon's user may write with --data DIR",
-      cause: thrown,
-    });
+    throw storeFailure(`cannot ${doing} ${path}`, thrown);
   }
 }
 
@@ -146,14 +130,6 @@ export function isEmpty(database: Database.Database): boolean {
 export function refuseEmpty(database: Database.Database, path: string): void {
   if (!refuseForeign(database, path)) return;
   throw new PartnerdError("database_failed", `${path} is empty: no daemon has ever written to it`, { nextStep: NAME_A_DATABASE });
-}
-
-/**
- * A process that was killed may have left commits that it never fsynced. They are read from here on, and the broker is told that they are
- * in the log: a power cut must not take them back.
- */
-function fsyncFound(path: string): void {
-  for (const found of [`${path}-wal`, dirname(path)]) if (existsSync(found)) syncToDisk(found, "database_failed");
 }
 
 function configure(database: Database.Database, path: string): void {

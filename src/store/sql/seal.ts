@@ -5,7 +5,6 @@ import { type BetterSQLite3Database, drizzle } from "drizzle-orm/better-sqlite3"
 import { CHAIN_START, chainHash } from "../model/chain.ts";
 import { storedSha256Of } from "../model/payload.ts";
 import { eventLog } from "../schema/log.ts";
-import { countingOwnChanges } from "./schema-count.ts";
 
 const NO_UPDATE = "event_log_no_update";
 
@@ -18,9 +17,7 @@ export function sealUnchained(database: Database): void {
   const isEmpty = orm.select({ seq: eventLog.seq }).from(eventLog).limit(1).get() === undefined;
   const isChained = orm.select({ seq: eventLog.seq }).from(eventLog).where(isNotNull(eventLog.chainHash)).limit(1).get();
   if (isEmpty || isChained !== undefined) return;
-  const sealing = database.transaction(() => {
-    countingOwnChanges(database, () => seal(database, orm));
-  });
+  const sealing = database.transaction(() => seal(database, orm));
   sealing.immediate();
 }
 

@@ -7,7 +7,6 @@ import { describe, expect, it } from "vitest";
 import { readVerified } from "../../../src/store/archive/file/verify-archive.ts";
 import { projectionsOf } from "../../../src/store/fold/archived-state.ts";
 import { FROM_ZERO } from "../../../src/store/fold/replay.ts";
-import { CHAIN_START } from "../../../src/store/model/chain.ts";
 import { repetitions } from "../../support/campaign.ts";
 import { until } from "../../support/until.ts";
 import { appendMany, archiveBefore, filesIn, findingsIn, Twin } from "../support/archiving.ts";
@@ -121,13 +120,12 @@ describe("archiving beside a daemon that writes", () => {
     expect(findingsIn(temporary.directory)).toEqual([]);
     const store = temporary.reopen();
     expect(store.verifyProjections()).toEqual([]);
-    let [seq, chainHash, start] = [0, CHAIN_START, FROM_ZERO];
+    let [seq, start] = [0, FROM_ZERO];
     for (const path of files) {
-      const { header, state } = await readVerified(path, { ...start, chainHash });
+      const { header, state } = await readVerified(path, start);
       seq += header.lastSeq - header.firstSeq + 1;
       expect(header.lastSeq).toBe(seq);
-      start = { seq, projections: projectionsOf(state) };
-      chainHash = header.lastChainHash;
+      start = { seq, chainHash: header.lastChainHash, projections: projectionsOf(state) };
     }
     const head = store.head().seq;
     expect(head).toBeGreaterThanOrEqual(said);

@@ -4,21 +4,14 @@
  */
 
 import type { PeerId, ResourceId } from "../../../base/ids.ts";
-import { chainCheck } from "../../check/rows/chain-check.ts";
-import { columnTypesCheck } from "../../check/rows/column-types.ts";
-import { payloadCheck } from "../../check/rows/payload-check.ts";
-import { replayCheck } from "../../check/rows/replay-check.ts";
 import type { RowCheck } from "../../check/rows/row-check.ts";
+import { soundRowChecks } from "../../check/rows/sound-rows.ts";
 import { type ArchivedState, coreMessageItem, messageItem } from "../../fold/archived-state.ts";
 import { type Replay, type ReplayStart, startReplay } from "../../fold/replay.ts";
 import { SetDigester } from "../../fold/set-digest.ts";
 import { parseDedupeKey } from "../../model/dedupe-key.ts";
 import type { Finding } from "../../model/finding.ts";
 import type { LogRow } from "../../model/log-entry.ts";
-import type { LogStart } from "../../model/log-head.ts";
-
-/** Where the rows begin: behind which row, with which hash, and what the log came to there. */
-export interface ArchiveStart extends LogStart, ReplayStart {}
 
 /** The newest message of a stream about somebody. */
 type InStream = Pick<ArchivedState["peers"][number], "streamCreated" | "streamSequence" | "streamSeq">;
@@ -34,9 +27,9 @@ export class ArchiveFold {
   readonly #messages = new SetDigester();
   readonly #coreMessages = new SetDigester();
 
-  constructor(start: ArchiveStart) {
+  constructor(start: ReplayStart) {
     this.#replay = startReplay(start.projections);
-    this.#checks = [chainCheck(start), columnTypesCheck(), payloadCheck(), replayCheck(this.#replay)];
+    this.#checks = soundRowChecks(start, this.#replay);
   }
 
   /** What does not hold of the row, given those before it. */

@@ -2,10 +2,11 @@
 
 import { PartnerdError } from "../../../base/errors.ts";
 import type { ArchivedState } from "../../fold/archived-state.ts";
-import { type Finding, sentenceOf } from "../../model/finding.ts";
+import type { ReplayStart } from "../../fold/replay.ts";
+import { sentenceOf } from "../../model/finding.ts";
 import type { Repetition } from "../../model/repetition.ts";
 import { type ReadArchive, readArchiveFile } from "./archive-file.ts";
-import { ArchiveFold, type ArchiveStart } from "./archive-fold.ts";
+import { ArchiveFold } from "./archive-fold.ts";
 import type { ArchivedRow } from "./archive-format.ts";
 
 export interface VerifiedArchive extends ReadArchive {
@@ -24,7 +25,7 @@ interface ArchiveReader {
  * `start`: what stands before the file's first row. Throws as readArchiveFile does, and `archive_invalid` where a row does not hold or the
  * file does not follow `start`.
  */
-export async function readVerified(path: string, start: ArchiveStart, reader: ArchiveReader = {}): Promise<VerifiedArchive> {
+export async function readVerified(path: string, start: ReplayStart, reader: ArchiveReader = {}): Promise<VerifiedArchive> {
   const fold = new ArchiveFold(start);
   let rows = 0;
   const read = await readArchiveFile(path, {
@@ -35,7 +36,7 @@ export async function readVerified(path: string, start: ArchiveStart, reader: Ar
         throw invalid(path, `it follows the chain hash ${followsChainHash}, and has to follow ${start.chainHash}`);
     },
     row(archived) {
-      for (const finding of fold.take(archived.row)) throw invalid(path, sentenceOf(finding satisfies Finding));
+      for (const finding of fold.take(archived.row)) throw invalid(path, sentenceOf(finding));
       reader.row?.(archived);
       reader.progress?.(++rows);
     },

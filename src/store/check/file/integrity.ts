@@ -7,12 +7,16 @@ import { treeFindings } from "./tree-reads.ts";
 /** More than anyone reads; each says the same of a file that is beyond repair. */
 const MOST_MESSAGES = 1_000;
 
+/** With a view in the schema SQLite leaves the list of free pages out of its look at everything, but not of that at sqlite_schema. */
+const LOOKS = [MOST_MESSAGES, "sqlite_schema"];
+
 export function integrityFindings(database: Database): readonly Finding[] {
-  const messages = attempt(() => database.prepare<[], string>(`pragma integrity_check(${MOST_MESSAGES})`).pluck().all());
+  const messages = attempt(() =>
+    LOOKS.flatMap((look) => database.prepare<[], string>(`pragma integrity_check(${look})`).pluck().all()),
+  );
   if (!messages.ok) return [{ place: "pages", problem: `cannot be checked: ${messages.why}` }, ...treeFindings(database)];
   const nameOf = treeNames(database);
-  return messages.value
-    .flatMap((message) => message.split("\n"))
+  return [...new Set(messages.value.flatMap((message) => message.split("\n")))]
     .filter((line) => line !== "ok" && !line.startsWith("*** in database"))
     .map((line) => integrityFinding(line, nameOf));
 }

@@ -1,9 +1,8 @@
-/** The schema: tables, indexes, guards and views as the migrations make them, and made by nobody else. */
+/** The schema: tables, indexes, guards and views as the migrations make them, and nothing else. */
 import Database from "better-sqlite3";
 import type { Finding } from "../../model/finding.ts";
 import { appliedMigrations, applyMigrations, knownMigrations, refuseOtherSchema } from "../../sql/migrations.ts";
 import { APPLICATION_ID, refuseEmpty } from "../../sql/open.ts";
-import { COPIED, schemaCounts } from "../../sql/schema-count.ts";
 import { attempt } from "../rows/row-reader.ts";
 
 interface Entry {
@@ -29,17 +28,6 @@ export function* schemaFindings(database: Database.Database): Generator<Finding>
   }
   for (const { type, name } of found.value)
     if (!migratedSchema().has(name)) yield { place: `${type} ${name}`, problem: "is not of oc-partnerd's making" };
-}
-
-/** SQLite counts every change of the schema, and the daemon keeps the count of its own: who drops a guard and puts it back shows. */
-export function* schemaCountFindings(database: Database.Database): Generator<Finding> {
-  const counts = attempt(() => schemaCounts(database));
-  if (!counts.ok) yield { place: "file header", problem: `cannot be read: ${counts.why}` };
-  else if (counts.value.changes !== counts.value.own && counts.value.changes !== COPIED)
-    yield {
-      place: "file header",
-      problem: `the schema was changed ${counts.value.changes} times (schema_version), by oc-partnerd ${counts.value.own} times (user_version)`,
-    };
 }
 
 export function* migrationFindings(database: Database.Database): Generator<Finding> {

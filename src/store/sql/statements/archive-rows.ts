@@ -5,7 +5,8 @@ import { and, asc, desc, eq, getTableColumns, lt, sql } from "drizzle-orm";
 import { messageOf, PartnerdError } from "../../../base/errors.ts";
 import type { PeerId, ResourceId } from "../../../base/ids.ts";
 import { counted } from "../../../base/units.ts";
-import { type ArchivedState, unpackState } from "../../fold/archived-state.ts";
+import { type ArchivedState, projectionsOf, unpackState } from "../../fold/archived-state.ts";
+import { FROM_ZERO, type ReplayStart } from "../../fold/replay.ts";
 import type { Anchor } from "../../model/anchor.ts";
 import { type DedupeKeyParts, dedupeKeyParts } from "../../model/dedupe-key.ts";
 import { type LogEntryRow, NO_COLUMNS, OWN_SOURCE } from "../../model/log-entry.ts";
@@ -63,23 +64,31 @@ export function archiveRows(database: Database) {
     )
     .pluck();
 
+  const newestAnchor = (): Anchor | undefined => newest.get();
+  /** Throws `database_failed` where the anchor's state is not what its hash says. */
+  const archivedState = ({ lastSeq }: Pick<Anchor, "lastSeq">): ArchivedState => {
+    const row = packedState.get({ lastSeq });
+    if (row === undefined) throw new PartnerdError("database_failed", `there is no archive_anchor ${lastSeq}`);
+    try {
+      return unpackState(row);
+    } catch (thrown) {
+      throw new PartnerdError("database_failed", `archive_anchor ${lastSeq}: its state is damaged: ${messageOf(thrown)}`, {
+        nextStep: "look at the log with `oc-partnerd check`, then restore it from a backup",
+        cause: thrown,
+      });
+    }
+  };
+
   return {
-    newestAnchor: (): Anchor | undefined => newest.get(),
+    newestAnchor,
     /** Oldest first. */
     anchors: (): readonly Anchor[] => anchors.all(),
-    /** Throws `database_failed` where the anchor's state is not what its hash says. */
-    archivedState: ({ lastSeq }: Pick<Anchor, "lastSeq">): ArchivedState => {
-      const row = packedState.get({ lastSeq });
-      if (row === undefined) throw new PartnerdError("database_failed", `there is no archive_anchor ${lastSeq}`);
-      try {
-        return unpackState(row);
-      } catch (thrown) {
-        throw new PartnerdError("database_failed", `archive_anchor ${lastSeq}: its state is damaged: ${messageOf(thrown)}`, {
-          nextStep: "look at the log with `oc-partnerd check`, then restore it from a backup",
-          cause: thrown,
-        });
-      }
-    },
+    archivedState,
+    /** Behind what `anchor` replaces, or at the log's first row where there is none. Throws as archivedState does. */
+    startBehind: (anchor: Anchor | undefined): ReplayStart =>
+      anchor === undefined
+        ? FROM_ZERO
+        : { seq: anchor.lastSeq, chainHash: anchor.lastChainHash, projections: projectionsOf(archivedState(anchor)) },
     /** Whether a row with this key, which came with this sequence, was archived and deleted. */
     heldMessage: (dedupeKey: string, streamSequence: number | null) =>
       archivedMessage.get(dedupeKeyParts(dedupeKey, streamSequence)) !== undefined,

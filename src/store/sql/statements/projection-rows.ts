@@ -8,7 +8,7 @@ import type { PeerStatus } from "../../fold/status.ts";
 import { statusOf, statusRowOf } from "../../fold/status-row.ts";
 import { type Repetition, repetitionChecksum } from "../../model/repetition.ts";
 import { desiredPeer, openStream, peerStatusRow, repeatedFailures } from "../../schema/log.ts";
-import { deleter, equals, inserter, orm, prepareAll, reader, upserter } from "./statement.ts";
+import { equals, inserter, orm, prepareAll, reader, upserter } from "./statement.ts";
 
 const desiredPeerId = { peerId: desiredPeer.peerId };
 
@@ -32,7 +32,6 @@ const statements = {
     getTableColumns(openStream),
   ),
   openStreams: reader(orm.select().from(openStream).orderBy(asc(openStream.seq)), getTableColumns(openStream)),
-  deleteStreams: deleter<{ peerId: PeerId }>(openStream, equals(openStream.peerId, "peerId")),
   insertStream: inserter(openStream),
 
   repetition: reader(
@@ -44,7 +43,9 @@ const statements = {
 
 export function projectionRows(database: Database) {
   const prepared = prepareAll(statements, database);
-  const { upsertDesired, upsertStatusRow, deleteStreams, insertStream, upsertRepetition } = prepared;
+  const { upsertDesired, upsertStatusRow, insertStream, upsertRepetition } = prepared;
+
+  const deleteStreams = database.prepare<[PeerId]>("delete from open_stream where peer_id = ?");
 
   return {
     desiredPeers: (): DesiredPeer[] => prepared.desiredPeers.all(),
@@ -57,7 +58,7 @@ export function projectionRows(database: Database) {
       upsertStatusRow(statusRowOf(after));
       // A fold that leaves the streams alone hands them on as they are.
       if (before?.openStreams === after.openStreams) return;
-      deleteStreams({ peerId: after.peerId });
+      deleteStreams.run(after.peerId);
       for (const stream of after.openStreams) insertStream({ ...stream, peerId: after.peerId });
     },
     openStreams: () => prepared.openStreams.all(),

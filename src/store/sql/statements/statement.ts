@@ -74,14 +74,6 @@ export function upserter<Table extends SQLiteTable>(
   return writer<Table["$inferInsert"]>(insertOf(table).onConflictDoUpdate({ target: key, set: excluded(table) }));
 }
 
-/** Deletes the rows of `table` for which `condition` holds. */
-export function deleter<Bound extends object>(
-  table: SQLiteTable,
-  condition: SQL,
-): (database: Database) => (values: Bound) => void {
-  return writer<Bound>(orm.delete(table).where(condition));
-}
-
 /** Prepares each of `statements` in a database. */
 export function prepareAll<Statements extends Readonly<Record<string, (database: Database) => unknown>>>(
   statements: Statements,

@@ -1,7 +1,6 @@
 /** The prepared statements over the tables, with rows as the program's own types. Each runs within its caller's transaction. */
 import type { Database } from "better-sqlite3";
-import { projectionsOf } from "../../fold/archived-state.ts";
-import { FROM_ZERO, type ReplayStart } from "../../fold/replay.ts";
+import type { ReplayStart } from "../../fold/replay.ts";
 import { archiveRows } from "./archive-rows.ts";
 import { deliveryRows } from "./delivery-rows.ts";
 import { eventRows } from "./event-rows.ts";
@@ -17,11 +16,6 @@ export function tables(database: Database) {
     ...deliveryRows(database, archived),
     ...projectionRows(database),
     /** Where a replay of the log begins: at its first row, or behind what was archived. Throws as archivedState does. */
-    replayStart: (): ReplayStart => {
-      const anchor = archived.newestAnchor();
-      return anchor === undefined
-        ? FROM_ZERO
-        : { seq: anchor.lastSeq, projections: projectionsOf(archived.archivedState(anchor)) };
-    },
+    replayStart: (): ReplayStart => archived.startBehind(archived.newestAnchor()),
   };
 }

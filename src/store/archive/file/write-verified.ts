@@ -1,0 +1,97 @@
+/** Writes an archive file, reads it back from the disk, and gives it its name. */
+
+import { existsSync, renameSync, rmSync } from "node:fs";
+import { dirname } from "node:path";
+import type { Database } from "better-sqlite3";
+import type { Clock } from "../../../base/clock.ts";
+import { messageOf, PartnerdError } from "../../../base/errors.ts";
+import { stateSha256Of } from "../../fold/archived-state.ts";
+import type { ReplayStart } from "../../fold/replay.ts";
+import type { Repetition } from "../../model/repetition.ts";
+import { ensureDirectory } from "../../sql/data-directory.ts";
+import { syncToDisk } from "../../sql/sync.ts";
+import { readArchiveFile, writeArchiveFile } from "./archive-file.ts";
+import { ArchiveFold } from "./archive-fold.ts";
+import type { ArchiveHeader } from "./archive-format.ts";
+import { archiveLines } from "./archive-lines.ts";
+import { readVerified, type VerifiedArchive } from "./verify-archive.ts";
+
+interface NewArchive {
+  readonly database: Database;
+  readonly plan: Pick<ArchiveHeader, "firstSeq" | "lastSeq" | "lastChainHash">;
+  readonly path: string;
+  /** What the log came to before the first row. */
+  readonly start: ReplayStart;
+  readonly carried: readonly Repetition[];
+  readonly clock: Clock;
+  readonly onRow: (step: "writing" | "reading back", rows: number) => void;
+}
+
+/** Throws `file_failed`, and `check_failed` where a row does not hold; then no file of this name is left that was not there before. */
+export async function writeVerified({
+  database,
+  plan,
+  path,
+  start,
+  carried,
+  clock,
+  onRow,
+}: NewArchive): Promise<VerifiedArchive> {
+  const { firstSeq, lastSeq, lastChainHash } = plan;
+  const header = { firstSeq, lastSeq, lastChainHash, followsChainHash: start.chainHash, writtenAtMs: clock.wallMs() };
+  const [directory, partial] = [dirname(path), `${path}.partial`];
+  makeDirectory(directory);
+  await refuseOther(path, header);
+  try {
+    const fold = new ArchiveFold(start);
+    const lines = archiveLines({ database, header, carried, fold, onRow: (rows) => onRow("writing", rows) });
+    await writeArchiveFile(partial, lines);
+    const verified = await readVerified(partial, start, { progress: (rows) => onRow("reading back", rows) });
+    const [inLog, inFile] = [stateSha256Of(fold.state()), stateSha256Of(verified.state)];
+    if (inLog !== inFile) throw new PartnerdError("internal", `${partial} comes to the state ${inFile}, the log to ${inLog}`);
+    rename(partial, path);
+    syncToDisk(directory);
+    syncToDisk(dirname(directory));
+    return verified;
+  } catch (thrown) {
+    rmSync(partial, { force: true });
+    throw thrown;
+  }
+}
+
+/** A run that ended before its anchor may have left the same rows under this name, and they are written again; anything else stays. */
+async function refuseOther(path: string, wanted: ArchiveHeader): Promise<void> {
+  if (!existsSync(path)) return;
+  const other = new PartnerdError("file_failed", `${path} exists already, and is not an archive of these events`, {
+    nextStep: "move it away, or choose another directory with --to DIR",
+  });
+  try {
+    const { header } = await readArchiveFile(path, { header() {}, row() {} });
+    if (header.lastChainHash === wanted.lastChainHash && header.followsChainHash === wanted.followsChainHash) return;
+  } catch {
+    // Whatever it is, it is not ours to write over.
+  }
+  throw other;
+}
+
+function makeDirectory(directory: string): void {
+  try {
+    ensureDirectory(directory);
+  } catch (thrown) {
+    throw new PartnerdError("file_failed", messageOf(thrown).replace("data directory", "directory"), {
+      nextStep: "name another directory with --to DIR",
+      cause: thrown,
+    });
+  }
+}
+
+function rename(partial: string, path: string): void {
+  try {
+    renameSync(partial, path);
+  } catch (thrown) {
+    throw new PartnerdError("file_failed", `cannot rename ${partial} to ${path}: ${messageOf(thrown)}`, {
+      nextStep: "see that the directory can be written, or name another one with --to DIR",
+      cause: thrown,
+    });
+  }
+}
