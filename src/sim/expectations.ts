@@ -1,8 +1,4 @@
-/**
- * What a fixture expects: how peers stand at certain times, and what the log says of each direction of theirs, all of it and in that
- * order.
- */
-
+/** Checks what a fixture expects: phases at given times, and all that the log says of one direction of a peer, in order. */
 import type { PeerId } from "../base/ids.ts";
 import type { Direction, ObservedEvent } from "../events/types.ts";
 import { peerIdOfName } from "../fixture/format/names.ts";

@@ -55,18 +55,8 @@ function peerAction(world: World, line: Extract<ActionLine, { peer: unknown }>):
   const who = line.peer;
   const peer = () => world.peerNamed(who);
   if ("does" in line) return { who, what: line.does, act: () => peer().does(line.does) };
-  if ("answers" in line) {
-    const act = () => {
-      peer().answers = line.answers;
-    };
-    return { who, what: `answers ${line.answers}`, act };
-  }
-  if ("lagMs" in line) {
-    const act = () => {
-      peer().lagMs = line.lagMs;
-    };
-    return { who, what: `lags ${line.lagMs} ms`, act };
-  }
+  if ("answers" in line) return { who, what: `answers ${line.answers}`, act: () => peer().setAnswer(line.answers) };
+  if ("lagMs" in line) return { who, what: `lags ${line.lagMs} ms`, act: () => peer().setLagMs(line.lagMs) };
   return { who, what: `listens ${line.listens}`, act: () => peer().moveTo(line.listens) };
 }
 

@@ -1,5 +1,4 @@
 /** Hears what the daemon does, writes it into the trace and passes it on to the invariants. */
-
 import type { PeerId } from "../base/ids.ts";
 import type { LogEvent, ObservedEvent } from "../events/types.ts";
 import type { CrashPoint } from "../fixture/format/schema.ts";
@@ -50,7 +49,8 @@ export class Witness implements DaemonWatcher {
 
   settled(peerId: PeerId, outcome: Outcome): void {
     const { trace, lifecycle, nowMs, invariants } = this.#init;
-    const nextMs = outcome.kind === "retry" ? (lifecycle.daemon?.reconciler.progress(peerId).nextAttemptAtMs ?? null) : null;
+    const nextMs =
+      outcome.kind === "retry" ? (lifecycle.daemon?.parts.reconciler.progress(peerId).nextAttemptAtMs ?? null) : null;
     trace.settled(nowMs(), peerId, outcome, nextMs === null ? null : nextMs - nowMs());
     for (const invariant of invariants()) invariant.settled?.(peerId, outcome);
   }

@@ -1,5 +1,4 @@
 /** The simulated world: one daemon, its disk, its broker, its peers, and those who watch whether what must hold does hold. */
-
 import type { PeerId } from "../base/ids.ts";
 import { addressOfName, peerIdOfName } from "../fixture/format/names.ts";
 import type { Fixture } from "../fixture/format/schema.ts";
@@ -87,7 +86,7 @@ export class World implements Scene, Disposable {
   }
 
   get daemon(): Running | undefined {
-    return this.lifecycle.daemon;
+    return this.lifecycle.daemon?.parts;
   }
 
   get wakesAreSafe(): boolean {
@@ -155,9 +154,9 @@ export class World implements Scene, Disposable {
 
   #makeLifecycle(): DaemonLifecycle {
     const { header, clock } = this.#init;
-    const random = derivedRandom(header.seed, "world faults");
     return new DaemonLifecycle({
       clock,
+      random: derivedRandom(header.seed, "world faults"),
       start: (machine, life, onStarted) => {
         const init = {
           peerId: this.self,
@@ -173,10 +172,9 @@ export class World implements Scene, Disposable {
         };
         return SimDaemon.start(init, onStarted);
       },
-      kill: (daemon, how) => daemon.kill(how, random),
       onStarted: (daemon) => {
         if (this.#isHealed) this.#peersAreWhereTheLogSays();
-        for (const invariant of this.#invariants) invariant.started?.(daemon);
+        for (const invariant of this.#invariants) invariant.started?.(daemon.parts);
       },
       onEnded: () => {
         this.#obligations.clear();
@@ -203,7 +201,7 @@ export class World implements Scene, Disposable {
   }
 
   #peersAreWhereTheLogSays(): void {
-    for (const desired of this.lifecycle.daemon?.store.list() ?? []) this.#peers.get(desired.peerId)?.heal(desired.address);
+    for (const desired of this.daemon?.store.list() ?? []) this.#peers.get(desired.peerId)?.heal(desired.address);
   }
 
   /** Somebody is dialled of whom the fixture says nothing: he is there, and well. */

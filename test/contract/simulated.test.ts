@@ -53,7 +53,7 @@ async function startSimulation(): Promise<ContractHarness> {
     impostor: at(PEER_C, BOBS_ADDRESS),
     monotonicMs: () => clock.monotonicMs(),
     finishBobsEnd: async () => {
-      const streams = bob.node.connections().flatMap((connection) => connection.streams);
+      const streams = bob.node.getConnections().flatMap((connection) => connection.streams);
       streams.find(({ protocol, direction }) => protocol === PARTNER_PROTOCOL && direction === "inbound")?.finish();
     },
     unhandleBob: () => bob.streams.dispose(),

@@ -2,34 +2,28 @@
  * The broker between the apps and the daemon. What it promises depends on the kind: core NATS forgets, a stream keeps. What it does
  * depends on the faults.
  */
-import type { Clock } from "../../base/clock.ts";
 import { PartnerdError } from "../../base/errors.ts";
 import type { ReceivedMessage } from "../../ingest/ingest-buffer.ts";
 import type { ClockView } from "../time/virtual-clock.ts";
-import { SimLink } from "./link.ts";
+import { type BrokerMachine, SimLink } from "./link.ts";
 import type { StoredMessage } from "./stored-message.ts";
 import { SimBrokerStream } from "./stream.ts";
 
 export const STREAM = "OC_RESOURCES";
 export const CONSUMER = "oc-partnerd";
 
-/** As dial.ts waits. */
+/** As nats/connection/dial.ts waits, which the simulator may not import. */
 const DIAL_TIMEOUT_MS = 5_000;
 
-export interface BrokerInit {
-  readonly clock: Clock;
+export interface BrokerInit extends BrokerMachine {
   readonly delivery: "at_most_once" | "at_least_once";
-  readonly latencyMs: number;
-  /** The daemon is about to acknowledge: false where its process ends there. */
-  readonly beforeAcknowledge: () => boolean;
-  readonly afterAcknowledge: () => void;
   /** An acknowledgement has reached the broker: every message up to this sequence is acknowledged. */
   readonly onAcknowledged: (upTo: number) => void;
 }
 
 type Subscriber = (message: ReceivedMessage) => void;
 
-/** `silent`: it stands still, and nobody is told. */
+/** `silent`: it is paused, and its connections stay open. */
 type BrokerState = "up" | "down" | "silent";
 
 export class SimBroker {

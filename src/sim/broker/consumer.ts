@@ -109,7 +109,7 @@ export class SimConsumer {
     for (const waiting of this.#waiting) this.#end(waiting, 409, "Consumer Deleted");
   }
 
-  /** As it stood when the stream's newest sequence was `lastSequence`, everything up to it acknowledged. */
+  /** As it was when the stream's newest sequence was `lastSequence`, everything up to it acknowledged. */
   setBack(lastSequence: number): void {
     const later = this.#sent.findIndex((sequence) => sequence > lastSequence);
     if (later >= 0) this.#sent.splice(later);

@@ -13,21 +13,24 @@ import {
 } from "../../ingest/stream/broker-port.ts";
 import { deliveryPositionOf } from "../../ingest/stream/delivery-position.ts";
 import type { ClockView } from "../time/virtual-clock.ts";
-import type { Inbox } from "./consumer.ts";
+import type { StoredMessage } from "./stored-message.ts";
 import type { SimBrokerStream } from "./stream.ts";
 
-/** As broker-stream-api.ts waits. */
+/** As nats/broker-stream-api.ts waits, which the simulator may not import. */
 const REQUEST_TIMEOUT_MS = 2_000;
 
-export interface SimLinkInit {
-  readonly stream: SimBrokerStream;
-  /** The broker's. */
+/** The broker's end of a link, and the points around an acknowledgement at which the daemon's process can end. */
+export interface BrokerMachine {
   readonly clock: Clock;
-  readonly machine: ClockView;
   readonly latencyMs: number;
-  /** The daemon is about to acknowledge: false where its process ends there. */
+  /** False if the process ends here. */
   readonly beforeAcknowledge: () => boolean;
   readonly afterAcknowledge: () => void;
+}
+
+export interface SimLinkInit extends BrokerMachine {
+  readonly stream: SimBrokerStream;
+  readonly machine: ClockView;
   /** The broker knows that it has ended. */
   readonly onGone: () => void;
 }
@@ -35,12 +38,12 @@ export interface SimLinkInit {
 export class SimLink implements BrokerLink {
   readonly #init: SimLinkInit;
   readonly #closed = Promise.withResolvers<void>();
-  readonly #inboxes = new Set<SimInbox>();
+  readonly #inboxes = new Set<{ isWanted: boolean }>();
   readonly #unanswered = new Set<(error: PartnerdError) => void>();
   /** What one end says does not reach the other; each may know of it or not. */
   #isBroken = false;
   #isClosed = false;
-  /** Set while the broker stands still: what it would do and say. */
+  /** Set while the broker is paused: its pending work and answers. */
   #held: (() => void)[] | undefined;
 
   constructor(init: SimLinkInit) {
@@ -68,13 +71,25 @@ export class SimLink implements BrokerLink {
   }
 
   openPull(listener: PullListener): PullChannel {
-    const inbox = new SimInbox(listener, (task, delayMs) => this.#toDaemon(task, delayMs));
+    let isHeard = true;
+    const tell = (task: () => void, delayMs?: number) => this.#toDaemon(() => void (isHeard && task()), delayMs);
+    const inbox = {
+      isWanted: true,
+      message: ({ subject, bytes }: StoredMessage, reply: string, copiesMs: readonly number[]) => {
+        for (const delayMs of copiesMs) tell(() => listener.message({ subject, data: bytes, reply }), delayMs);
+      },
+      status: (request: number, code: number, text: string) => tell(() => listener.status(request, code, text)),
+    };
     this.#inboxes.add(inbox);
     return {
-      request: (request: PullRequest) => this.#toBroker(() => this.#requested(request, inbox)),
+      // Without a consumer there is no answer.
+      request: (request: PullRequest) => this.#toBroker(() => this.#init.stream.consumer?.request(request, inbox)),
       [Symbol.dispose]: () => {
-        inbox.isHeard = false;
-        this.#toBroker(() => this.#forget(inbox));
+        isHeard = false;
+        this.#toBroker(() => {
+          inbox.isWanted = false;
+          this.#inboxes.delete(inbox);
+        });
       },
     };
   }
@@ -137,7 +152,7 @@ export class SimLink implements BrokerLink {
     this.#isClosed = true;
   }
 
-  /** The broker stands still. */
+  /** The broker is paused. */
   hold(): void {
     this.#held ??= [];
   }
@@ -168,11 +183,6 @@ export class SimLink implements BrokerLink {
     return promise;
   }
 
-  #requested(request: PullRequest, inbox: SimInbox): void {
-    // Where there is no consumer nobody answers.
-    this.#init.stream.consumer?.request(request, inbox);
-  }
-
   #toBroker(task: () => void): void {
     if (this.#isClosed || this.#isBroken) return;
     this.#init.clock.schedule(this.#init.latencyMs, () => {
@@ -199,11 +209,6 @@ export class SimLink implements BrokerLink {
     this.#init.onGone();
   }
 
-  #forget(inbox: SimInbox): void {
-    inbox.isWanted = false;
-    this.#inboxes.delete(inbox);
-  }
-
   /** The daemon's end. */
   #end(): void {
     if (this.#isClosed) return;
@@ -214,31 +219,3 @@ export class SimLink implements BrokerLink {
 }
 
 const ENDED = () => new PartnerdError("nats_unavailable", "the NATS connection was closed");
-
-class SimInbox implements Inbox {
-  readonly #listener: PullListener;
-  readonly #toDaemon: (task: () => void, delayMs?: number) => void;
-  isWanted = true;
-  /** Whether the daemon listens still. */
-  isHeard = true;
-
-  constructor(listener: PullListener, toDaemon: (task: () => void, delayMs?: number) => void) {
-    this.#listener = listener;
-    this.#toDaemon = toDaemon;
-  }
-
-  message(message: { readonly subject: string; readonly bytes: Uint8Array }, reply: string, copiesMs: readonly number[]): void {
-    const { subject, bytes } = message;
-    for (const delayMs of copiesMs) {
-      this.#toDaemon(() => {
-        if (this.isHeard) this.#listener.message({ subject, data: bytes, reply });
-      }, delayMs);
-    }
-  }
-
-  status(requestNumber: number, code: number, description: string): void {
-    this.#toDaemon(() => {
-      if (this.isHeard) this.#listener.status(requestNumber, code, description);
-    });
-  }
-}

@@ -86,9 +86,7 @@ export class SimBrokerStream implements StoredMessages {
   }
 
   pendingFrom(sequence: number): number {
-    let count = 0;
-    for (let at = sequence; at <= this.#lastSequence; at++) if (this.#held.has(at)) count += 1;
-    return count;
+    return this.heldFrom(sequence).length;
   }
 
   publish(subject: string, bytes: Uint8Array, deliveries: readonly number[] = [0]): StoredMessage {
@@ -124,7 +122,7 @@ export class SimBrokerStream implements StoredMessages {
     this.#recreations += 1;
   }
 
-  /** A copy from before its newest `messages` sequences takes its place, the consumer as it stood then. They are given once more. */
+  /** A copy from before its newest `messages` sequences takes its place, with the consumer as it was then. Those sequences are used again. */
   setBack(messages: number): void {
     const lastSequence = Math.max(0, this.#lastSequence - messages);
     if (lastSequence === this.#lastSequence) return;

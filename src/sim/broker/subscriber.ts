@@ -6,7 +6,7 @@ import type { ClockView } from "../time/virtual-clock.ts";
 import { CONSUMER, type SimBroker, STREAM } from "./broker.ts";
 import type { SimLink } from "./link.ts";
 
-/** As connection.ts waits between two attempts. */
+/** As nats/connection/connection.ts waits between two attempts; the simulator may not import it. */
 const RECONNECT_WAIT_MS = 1_000;
 const RECONNECT_JITTER = 0.5;
 

@@ -1,4 +1,5 @@
 /** The lives of the daemon, one after the other: how each begins and ends, when it is awake, and which of its wakes get lost. */
+import type { Random } from "../../base/clock.ts";
 import type { CrashPoint, DaemonEnd } from "../../fixture/format/schema.ts";
 import type { ClockView, VirtualClock } from "../time/virtual-clock.ts";
 import type { SimDaemon } from "./sim-daemon.ts";
@@ -10,8 +11,8 @@ export interface DaemonLifecycleInit {
   readonly clock: VirtualClock;
   /** Starts the daemon on this machine; calls `onStarted` as soon as it can be looked at, before it does anything. */
   readonly start: (machine: ClockView, life: number, onStarted: (daemon: SimDaemon) => void) => Promise<unknown>;
-  /** Its process goes, without a word. */
-  readonly kill: (daemon: SimDaemon, how: "crash" | "power_loss") => void;
+  /** For what a power loss destroys. */
+  readonly random: Random;
   readonly onStarted: (daemon: SimDaemon) => void;
   readonly onEnded: () => void;
   readonly tell: (what: string) => void;
@@ -147,7 +148,7 @@ export class DaemonLifecycle {
         ended();
       });
     } else {
-      this.#init.kill(daemon, how);
+      daemon.kill(how, this.#init.random);
       ended();
     }
   }

@@ -9,7 +9,6 @@ import { DEFAULT_LIMITS, DEFAULT_VOCABULARY } from "../../events/vocabulary.ts";
 import type { Fixture } from "../../fixture/format/schema.ts";
 import { createGater } from "../../p2p/host/gater.ts";
 import { createPartnerStreams, type Libp2pPartnerStreams } from "../../p2p/partner-streams.ts";
-import type { Reconciler } from "../../reconciler/reconciler.ts";
 import type { LogEntry } from "../../store/model/log-entry.ts";
 import type { Store } from "../../store/store.ts";
 import type { SimBroker } from "../broker/broker.ts";
@@ -35,7 +34,7 @@ export interface SimDaemonInit {
   readonly watcher: DaemonWatcher;
 }
 
-interface Parts {
+interface Parts extends Pick<Core, "reconciler"> {
   readonly store: Store;
   readonly recorder: Recorder;
   readonly node: SimNode;
@@ -46,12 +45,12 @@ interface Parts {
 /** One life of the daemon, from a start to its end. */
 export class SimDaemon {
   readonly #init: SimDaemonInit;
-  readonly #parts: Parts;
+  readonly parts: Parts;
   #subscriber: SimSubscriber | undefined;
 
   private constructor(init: SimDaemonInit, parts: Parts) {
     this.#init = init;
-    this.#parts = parts;
+    this.parts = parts;
   }
 
   /** As `run` starts it: the log first, then the wire, then NATS. All of it happens within this step. */
@@ -71,36 +70,20 @@ export class SimDaemon {
     this.#subscriber?.resync();
   }
 
-  get store(): Store {
-    return this.#parts.store;
-  }
-
-  get node(): SimNode {
-    return this.#parts.node;
-  }
-
-  get streams(): Libp2pPartnerStreams {
-    return this.#parts.streams;
-  }
-
-  get reconciler(): Reconciler {
-    return this.#parts.core.reconciler;
-  }
-
   /** As SIGKILL, or as a power cut: nothing runs any more. */
   kill(how: "crash" | "power_loss", random: Random): void {
     this.#init.clock.stop();
     this.#init.broker.unsubscribe();
     // A machine without power resets nothing: the broker still believes in the connection.
     this.#subscriber?.abandon(how === "crash");
-    this.node.crash();
+    this.parts.node.crash();
     if (how === "crash") this.#init.disk.crash();
     else this.#init.disk.losePower(random);
   }
 
   /** As SIGTERM: drains. */
   async stop(): Promise<void> {
-    const { store, recorder, node, streams, core } = this.#parts;
+    const { store, recorder, node, streams, core } = this.parts;
     this.#init.broker.unsubscribe();
     this.#subscriber?.[Symbol.dispose]();
     await core[Symbol.asyncDispose]();
@@ -117,7 +100,7 @@ export class SimDaemon {
 
   #subscribe(watcher: DaemonWatcher): void {
     const { settings, broker, clock, brokerRandom } = this.#init;
-    const { buffer } = this.#parts.core;
+    const { buffer } = this.parts.core;
     if (settings.delivery === "at_most_once") {
       broker.subscribe((message) => clock.schedule(0, () => buffer.offer(message)));
       return;
@@ -126,7 +109,7 @@ export class SimDaemon {
       broker,
       machine: clock,
       random: brokerRandom,
-      log: this.store,
+      log: this.parts.store,
       buffer,
       logger: silentLogger,
       onAppended: (logged) => watcher.logged(logged),
@@ -169,7 +152,7 @@ async function compose(init: SimDaemonInit, watcher: DaemonWatcher): Promise<Par
     },
     { self: peerId, reconcile, inbound, vocabulary: DEFAULT_VOCABULARY, limits: DEFAULT_LIMITS },
   );
-  return { store, recorder, node, streams, core };
+  return { store, recorder, node, streams, core, reconciler: core.reconciler };
 }
 
 const counted = { inc: () => {} };

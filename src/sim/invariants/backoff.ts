@@ -112,7 +112,7 @@ export function backoffCountsFailures(scene: Scene): Invariant {
     key.uncounted = more < 0 ? 0 : key.uncounted - more;
     const openForMs = openForMsOf(key);
     if (more < 0 && openForMs < STABLE_MS)
-      scene.violated("backoff-outlives-flapping", `${change} although its stream stood for ${openForMs.toFixed(0)} ms only`);
+      scene.violated("backoff-outlives-flapping", `${change} after a stream of only ${openForMs.toFixed(0)} ms`);
   }
 
   function openForMsOf({ openedAtMs, wasOpenForMs }: KeyState): number {

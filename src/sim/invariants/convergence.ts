@@ -1,17 +1,15 @@
 /** Once the world is well, actual equals desired within a stated time, and then nothing moves but heartbeats. */
 import type { PeerId } from "../../base/ids.ts";
-import { PARTNER_PROTOCOL } from "../../p2p/constants.ts";
-import type { Invariant, Running, Scene } from "./invariant.ts";
+import { type Invariant, outboundStreams, type Running, type Scene } from "./invariant.ts";
 
 /** The longest backoff (60 s), or the longest floor, one open that runs into its deadline, and a diff. */
 export const CONVERGED_WITHIN_MS = 80_000;
 /** Ten rounds of the full diff. */
 export const SILENT_FOR_MS = 61_000;
 
-export function convergence(scene: Scene): Invariant {
+/** Calls `check` once, when the healed world has had time to converge. */
+export function onceConverged(scene: Scene, check: () => void): Pick<Required<Invariant>, "healed" | "stepped"> {
   let convergedByMs = Number.POSITIVE_INFINITY;
-  let loud: string | undefined;
-
   return {
     healed() {
       convergedByMs = scene.nowMs() + CONVERGED_WITHIN_MS;
@@ -19,21 +17,30 @@ export function convergence(scene: Scene): Invariant {
     stepped() {
       if (scene.nowMs() < convergedByMs) return;
       convergedByMs = Number.POSITIVE_INFINITY;
-      actualIsDesired();
-      loud = "converged";
+      check();
     },
+  };
+}
+
+export function convergence(scene: Scene): Invariant {
+  let hasConverged = false;
+
+  return {
+    ...onceConverged(scene, () => {
+      actualIsDesired();
+      hasConverged = true;
+    }),
     acted(peerId, action) {
-      if (loud !== undefined && action.kind !== "renew") moved(`${action.kind} of ${peerId} (${action.why})`);
+      if (hasConverged && action.kind !== "renew") moved(`${action.kind} of ${peerId} (${action.why})`);
     },
     logged({ seq, event }) {
-      if (loud !== undefined) moved(`the log got #${seq} ${event.type}`);
+      if (hasConverged) moved(`the log got #${seq} ${event.type}`);
     },
     committed() {
-      if (loud !== undefined) moved("something was written to the database");
+      if (hasConverged) moved("something was written to the database");
     },
     finished() {
-      if (loud === undefined) return;
-      actualIsDesired();
+      if (hasConverged) actualIsDesired();
     },
   };
 
@@ -54,33 +61,24 @@ export function convergence(scene: Scene): Invariant {
         const peer = scene.peer(peerId);
         const cannot = daemon.reconciler.progress(peerId).lastFailure?.code === "address_unsupported";
         if (cannot || peer === undefined || peerId === scene.self || !peer.listensAt(desired.address)) continue;
-        if (outbound === null) scene.violated("convergence", `${peerId} is ${relation}, and no outbound stream stands`);
-        else if (!standsAtBothEnds(daemon, peerId))
-          scene.violated("convergence", `the stream to ${peerId} stands here, and not at the far end`);
+        if (outbound === null) scene.violated("convergence", `${peerId} is ${relation}, and has no outbound stream`);
+        else if (!isOpenAtBothEnds(daemon, peerId))
+          scene.violated("convergence", `the stream to ${peerId} is open here, and not at the far end`);
       } else {
-        if (outbound !== null || inbound !== null) scene.violated("convergence", `${peerId} is ${relation}, and a stream stands`);
+        if (outbound !== null || inbound !== null) scene.violated("convergence", `${peerId} is ${relation}, and has a stream`);
         if (desired.standing === "blacklisted" && connected)
           scene.violated("convergence", `${peerId} is blacklisted and connected`);
       }
     }
     for (const peerId of daemon.streams.peers()) {
       if (daemon.store.get(peerId) === undefined && daemon.streams.actual(peerId).outbound !== null) {
-        scene.violated("convergence", `an outbound stream to ${peerId} stands, of whom the log knows nothing`);
+        scene.violated("convergence", `an outbound stream to ${peerId} is open, which the log does not know`);
       }
     }
   }
 }
 
-/** Whether the far end, too, holds a partner stream that we opened. */
-function standsAtBothEnds(daemon: Running, peerId: PeerId): boolean {
-  return daemon.node
-    .connections()
-    .some(
-      (connection) =>
-        connection.remotePeer === peerId &&
-        connection.streams.some(
-          (stream) =>
-            stream.protocol === PARTNER_PROTOCOL && stream.direction === "outbound" && stream.otherEnd?.status === "open",
-        ),
-    );
+/** Whether a partner stream that we opened is open at the far end, too. */
+function isOpenAtBothEnds(daemon: Running, peer: PeerId): boolean {
+  return outboundStreams(daemon).some(({ peerId, stream }) => peerId === peer && stream.otherEnd?.status === "open");
 }

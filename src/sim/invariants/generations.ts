@@ -1,5 +1,4 @@
 /** A generation begins where an event asks for something else than before, and nowhere else: it ends work and backoff. */
-
 import type { Address, PeerId } from "../../base/ids.ts";
 import type { Standing } from "../../events/types.ts";
 import type { Invariant, Scene } from "./invariant.ts";
@@ -30,10 +29,7 @@ export function generations(scene: Scene): Invariant {
       for (const peerId of touched) {
         const [wish, peer] = [wishes.get(peerId), scene.daemon?.store.get(peerId)];
         if (wish === undefined || peer === undefined || wish.generation === peer.generation) continue;
-        scene.violated(
-          "generation-means-change",
-          `${peerId} is of generation ${peer.generation}; what is wanted of it last changed with ${wish.generation}`,
-        );
+        scene.violated("generation-means-change", `${peerId} is of generation ${peer.generation}, not ${wish.generation}`);
       }
       touched.clear();
     },

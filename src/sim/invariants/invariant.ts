@@ -1,8 +1,8 @@
 /** What must always hold, as watchers: each hears what happens, and says when it does not hold. */
-
 import type { PeerId } from "../../base/ids.ts";
 import type { ObservedEvent } from "../../events/types.ts";
 import type { Fixture } from "../../fixture/format/schema.ts";
+import { PARTNER_PROTOCOL } from "../../p2p/constants.ts";
 import type { Libp2pPartnerStreams } from "../../p2p/partner-streams.ts";
 import type { Action } from "../../reconciler/decide.ts";
 import type { Outcome } from "../../reconciler/outcome.ts";
@@ -13,6 +13,7 @@ import type { SimBroker } from "../broker/broker.ts";
 import type { StoredMessage } from "../broker/stored-message.ts";
 import type { SimDisk } from "../daemon/disk.ts";
 import type { SimNode } from "../network/node.ts";
+import type { SimPartnerStream } from "../network/stream.ts";
 import type { SimPeer } from "../peers/peer.ts";
 
 /** The daemon while it runs. */
@@ -84,4 +85,17 @@ export function atTimes(scene: Scene, look: (daemon: Running) => void): () => vo
     nextLookMs = scene.nowMs() + LOOK_EVERY_MS;
     look(scene.daemon);
   };
+}
+
+/** The partner streams that we opened, as the wire has them. */
+export function outboundStreams({ node }: Running): readonly { readonly peerId: PeerId; readonly stream: SimPartnerStream }[] {
+  return node
+    .getConnections()
+    .flatMap(({ remotePeer: peerId, streams }) =>
+      streams
+        .filter(
+          ({ protocol, direction, status }) => protocol === PARTNER_PROTOCOL && direction === "outbound" && status === "open",
+        )
+        .map((stream) => ({ peerId, stream })),
+    );
 }

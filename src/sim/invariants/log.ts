@@ -94,6 +94,6 @@ function openStreamsAreTheLogs(scene: Scene, daemon: Running): void {
     const actual = [outbound && "outbound", inbound && "inbound"].filter((direction) => direction !== null).sort();
     const logged = openStreams.map(({ direction }) => direction).sort();
     if (!isDeepStrictEqual(actual, logged))
-      scene.violated("log-tells-what-stands", `${peerId} has the streams [${actual}], the log says [${logged}]`);
+      scene.violated("log-tells-what-is-open", `${peerId} has the streams [${actual}], the log says [${logged}]`);
   }
 }

@@ -4,7 +4,7 @@ import { toPartnerdError } from "../../base/errors.ts";
 import type { PeerId } from "../../base/ids.ts";
 import { abortable } from "../../base/pause.ts";
 import type { HostConnection, HostStreamHandler } from "../../p2p/host/host.ts";
-import { FAREWELL, type Frame, GOODBYE, PING, PONG } from "./frames.ts";
+import type { Frame } from "./frames.ts";
 import type { LinkEnd, Socket } from "./link.ts";
 import { type ProtocolHost, StreamNegotiator } from "./negotiator.ts";
 import type { SimPartnerStream } from "./stream.ts";
@@ -57,7 +57,7 @@ export class SimConnection implements HostConnection, Socket {
     if (this.status === "open") {
       this.status = "closing";
       for (const stream of this.streams) stream.finish();
-      this.#link.send(GOODBYE);
+      this.#link.send({ kind: "goodbye" });
     }
     await abortable(this.#over.promise, signal);
   }
@@ -76,7 +76,7 @@ export class SimConnection implements HostConnection, Socket {
         this.stream(frame.streamId)?.received(frame);
         break;
       case "ping":
-        this.#link.send(PONG);
+        this.#link.send({ kind: "pong" });
         break;
       case "pong":
         this.#receivedPong();
@@ -89,7 +89,7 @@ export class SimConnection implements HostConnection, Socket {
         this.#negotiator.receivedAnswer(frame);
         break;
       case "goodbye":
-        this.#link.send(FAREWELL);
+        this.#link.send({ kind: "farewell" });
         this.#link.leave();
         this.#end("closed");
         break;
@@ -134,7 +134,7 @@ export class SimConnection implements HostConnection, Socket {
     if (this.#pong !== undefined) return Promise.reject(new Error("a ping is under way already"));
     this.#pong = Promise.withResolvers<number>();
     this.#pingedAtMs = this.#host.clock.monotonicMs();
-    this.#link.send(PING);
+    this.#link.send({ kind: "ping" });
     return this.#pong.promise;
   }
 

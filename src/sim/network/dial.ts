@@ -78,10 +78,8 @@ export class Dial {
   #accepted(listener: Listener): void {
     const [near, far] = this.#network.connect(this.#node, listener);
     this.#link = near;
-    const handshake: DiallerHandshake = new DiallerHandshake(near, {
-      onIdentity: (peerId) => this.#meet(near, handshake, peerId),
-      onLost: () => this.#fail(connectionReset()),
-    });
+    const onIdentity = (peerId: PeerId) => this.#meet(near, handshake, peerId);
+    const handshake: DiallerHandshake = new DiallerHandshake(near, onIdentity, () => this.#fail(connectionReset()));
     near.attach(handshake);
     listener.accept(far);
     far.send({ kind: "tcp_accepted" });

@@ -27,8 +27,4 @@ type ConnectionFrame =
 
 export type Frame = HandshakeFrame | StreamFrame | ConnectionFrame;
 
-export const PING: Frame = { kind: "ping" };
-export const PONG: Frame = { kind: "pong" };
-export const GOODBYE: Frame = { kind: "goodbye" };
-export const FAREWELL: Frame = { kind: "farewell" };
 export const CUT: Frame = { kind: "cut" };

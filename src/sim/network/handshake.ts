@@ -15,22 +15,19 @@ export interface HandshakeHost extends ConnectionHost {
   connectionOpened(connection: SimConnection): void;
 }
 
-interface DiallerEvents {
-  readonly onIdentity: (peerId: PeerId) => void;
-  readonly onLost: () => void;
-}
-
 /** The dialler's socket until the far end's PeerID is known and a connection takes over. */
 export class DiallerHandshake implements Socket {
   readonly #link: LinkEnd;
-  readonly #on: DiallerEvents;
+  readonly #onIdentity: (peerId: PeerId) => void;
+  readonly #onLost: () => void;
   /** Frames that arrived before the connection took over. */
   readonly early: Frame[] = [];
   #met = false;
 
-  constructor(link: LinkEnd, on: DiallerEvents) {
+  constructor(link: LinkEnd, onIdentity: (peerId: PeerId) => void, onLost: () => void) {
     this.#link = link;
-    this.#on = on;
+    this.#onIdentity = onIdentity;
+    this.#onLost = onLost;
   }
 
   received(frame: Frame): void {
@@ -38,17 +35,17 @@ export class DiallerHandshake implements Socket {
     else if (frame.kind === "tcp_accepted") this.#link.send({ kind: "hello" });
     else if (frame.kind === "identity") {
       this.#met = true;
-      this.#on.onIdentity(frame.peerId);
+      this.#onIdentity(frame.peerId);
     } else if (frame.kind === "cut") {
       this.#link.leave();
-      this.#on.onLost();
+      this.#onLost();
     }
   }
 
   drained(): void {}
 
   lost(): void {
-    this.#on.onLost();
+    this.#onLost();
   }
 }
 

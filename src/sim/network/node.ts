@@ -13,7 +13,7 @@ import type { Cut, DialAnswer, Listener, SimNetwork } from "./network.ts";
 
 export interface SimNodeInit {
   readonly peerId: PeerId;
-  /** Of this machine: while it stands still, nothing arrives here. */
+  /** The machine's: while it is paused, nothing arrives here. */
   readonly clock: Clock;
   /** As in libp2p's options. */
   readonly gater?: HostGater;
@@ -68,8 +68,9 @@ export class SimNode implements Host, DiallingHost, Listener {
     for (const protocol of protocols) this.#handlers.delete(protocol);
   }
 
+  /** The oldest first. */
   getConnections(): readonly SimConnection[] {
-    return this.connections();
+    return [...this.#connections];
   }
 
   addEventListener<Type extends keyof HostEvents>(type: Type, listener: (event: HostEvents[Type]) => void): void {
@@ -78,11 +79,6 @@ export class SimNode implements Host, DiallingHost, Listener {
 
   removeEventListener<Type extends keyof HostEvents>(type: Type, listener: (event: HostEvents[Type]) => void): void {
     this.#listeners.remove(type, listener);
-  }
-
-  /** The oldest first. */
-  connections(): readonly SimConnection[] {
-    return [...this.#connections];
   }
 
   get cut(): Cut {

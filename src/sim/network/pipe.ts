@@ -6,7 +6,7 @@ import type { Frame } from "./frames.ts";
 export interface Wire {
   /** Of the whole world. */
   readonly clock: Clock;
-  /** Of the machine that receives: it may stand still. */
+  /** The receiving machine's, which may be paused. */
   readonly receiverClock: Clock;
   /** How long what is sent now takes. */
   delayMs(): number;

@@ -4,7 +4,6 @@ import { type Clock, jittered, type Random } from "../../base/clock.ts";
 import { PartnerdError } from "../../base/errors.ts";
 import { type Address, type PeerId, withPeerId } from "../../base/ids.ts";
 import { HEARTBEAT_JITTER, HEARTBEAT_PERIOD_MS, PARTNER_PROTOCOL } from "../../p2p/constants.ts";
-import type { SimConnection } from "../network/connection.ts";
 import type { SimNode } from "../network/node.ts";
 import type { SimPartnerStream } from "../network/stream.ts";
 
@@ -73,18 +72,10 @@ export class OutgoingStream {
   }
 
   async #openStream(signal: AbortSignal): Promise<SimPartnerStream> {
-    const connection = this.#connection() ?? (await this.#dial(signal));
-    return connection.newStream(PARTNER_PROTOCOL, { signal });
-  }
-
-  #connection(): SimConnection | undefined {
-    const { node, daemonPeerId } = this.#init;
-    return node.connections().find(({ remotePeer, status }) => remotePeer === daemonPeerId && status === "open");
-  }
-
-  async #dial(signal: AbortSignal): Promise<SimConnection> {
     const { node, daemonAddress, daemonPeerId } = this.#init;
-    return node.dial(multiaddr(withPeerId(daemonAddress, daemonPeerId)), { signal });
+    const existing = node.getConnections().find(({ remotePeer, status }) => remotePeer === daemonPeerId && status === "open");
+    const connection = existing ?? (await node.dial(multiaddr(withPeerId(daemonAddress, daemonPeerId)), { signal }));
+    return connection.newStream(PARTNER_PROTOCOL, { signal });
   }
 
   #beat(stream: SimPartnerStream): void {

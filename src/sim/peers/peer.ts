@@ -113,19 +113,19 @@ export class SimPeer {
     if (what !== "open") this.#disturbed();
   }
 
-  set answers(answers: PeerAnswer) {
-    this.#answers = answers;
+  setAnswer(answer: PeerAnswer): void {
+    this.#answers = answer;
     this.#apply(this.#process);
     this.#disturbed();
   }
 
-  set lagMs(lagMs: number) {
+  setLagMs(lagMs: number): void {
     this.#lagMs = lagMs;
     this.#apply(this.#process);
     this.#disturbed();
   }
 
-  /** From now on it listens there, and nowhere else. Connections that stand are not touched. */
+  /** From now on it listens there, and nowhere else. Open connections are not touched. */
   moveTo(address: string): void {
     for (const before of this.#addresses) this.#init.network.unlisten(before);
     this.#addresses.clear();
@@ -139,8 +139,8 @@ export class SimPeer {
     if (!this.#running) this.#start();
     if (this.#process.machine.paused) this.does("thaw");
     if (this.#cut !== "none") this.does("heal");
-    if (this.#answers !== "yes") this.answers = "yes";
-    if (this.#lagMs > 0) this.lagMs = 0;
+    if (this.#answers !== "yes") this.setAnswer("yes");
+    if (this.#lagMs > 0) this.setLagMs(0);
     if (address !== null && !this.listensAt(address)) this.#listen(transportOf(address));
   }
 

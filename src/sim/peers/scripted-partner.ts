@@ -1,5 +1,4 @@
 /** A partner as the daemon meets it: what a Go host does on the wire, scripted on a node without any of our own p2p code. */
-
 import { PartnerdError } from "../../base/errors.ts";
 import type { Did } from "../../base/ids.ts";
 import { MIN_CHALLENGE_BYTES, PARTNER_PROTOCOL, PROBE_PROTOCOL } from "../../p2p/constants.ts";

@@ -1,6 +1,6 @@
 /**
  * Time that moves only when somebody moves it. One clock for a whole simulated world; each machine in it has a view of its own,
- * which can stand still while the others go on.
+ * which can be paused while the others go on.
  */
 import { type Clock, systemClock } from "../../base/clock.ts";
 import { type Entry, MinHeap } from "../../reconciler/min-heap.ts";

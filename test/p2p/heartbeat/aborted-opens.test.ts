@@ -58,7 +58,7 @@ test("aborted", async () => {
     const { alice, bob, outcome } = await race(delayMs, ({ abort }) => abort());
     outcomes.add(outcome);
     if (outcome === "established") continue;
-    expect([outcome, alice.events, alice.node.connections(), bob.node.connections()]).toEqual(["aborted", [], [], []]);
+    expect([outcome, alice.events, alice.node.getConnections(), bob.node.getConnections()]).toEqual(["aborted", [], [], []]);
     expect(bob.streams.peers()).toEqual([]);
   }
   expect([...outcomes]).toEqual(["aborted", "established"]);
@@ -67,10 +67,10 @@ test("aborted", async () => {
 test("aborted on a connection that stands", async () => {
   for (const delayMs of moments) {
     const { alice, bob, outcome } = await race(delayMs, ({ abort }) => abort(), { connected: true });
-    const streams = alice.node.connections().flatMap((connection) => connection.streams);
+    const streams = alice.node.getConnections().flatMap((connection) => connection.streams);
     const directions = streams.map(({ direction }) => direction);
     expect(directions.toSorted()).toEqual(outcome === "established" ? ["inbound", "outbound"] : ["inbound"]);
-    expect(bob.node.connections().flatMap((connection) => connection.streams)).toHaveLength(streams.length);
+    expect(bob.node.getConnections().flatMap((connection) => connection.streams)).toHaveLength(streams.length);
   }
 });
 
@@ -81,7 +81,7 @@ test("cancelled by a close", async () => {
     );
     expect(["aborted", "established"]).toContain(outcome);
     expect([alice.streams.peers(), bob.streams.peers()]).toEqual([[], []]);
-    expect([alice.node.connections(), bob.node.connections()]).toEqual([[], []]);
+    expect([alice.node.getConnections(), bob.node.getConnections()]).toEqual([[], []]);
     expect(alice.events.map(({ type }) => type)).toEqual(outcome === "established" ? ["StreamOpened", "StreamClosed"] : []);
   }
 });
@@ -95,9 +95,9 @@ test("aborted and begun anew at once", async () => {
     });
     await second;
     expect([alice.streams.peers(), bob.streams.peers()]).toEqual([[PEER_B], [PEER_A]]);
-    const streams = bob.node.connections().flatMap((connection) => connection.streams);
+    const streams = bob.node.getConnections().flatMap((connection) => connection.streams);
     expect(streams.map(({ status, otherEnd }) => [status, otherEnd?.status])).toEqual([["open", "open"]]);
-    expect(alice.node.connections()).toHaveLength(1);
+    expect(alice.node.getConnections()).toHaveLength(1);
   }
 });
 
@@ -105,7 +105,7 @@ test("while the far end cuts every connection", async () => {
   for (const delayMs of moments) {
     const { alice, bob, outcome } = await race(delayMs, ({ bob: { node } }) => node.resetConnections());
     expect(["dial_failed", "refused", "established"]).toContain(outcome);
-    expect([alice.node.connections(), bob.node.connections()].map(({ length }) => length)).toEqual(
+    expect([alice.node.getConnections(), bob.node.getConnections()].map(({ length }) => length)).toEqual(
       alice.streams.peers().length === 0 ? [0, 0] : [1, 1],
     );
   }

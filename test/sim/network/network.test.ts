@@ -75,7 +75,7 @@ async function opened(): Promise<SimPartnerStream> {
 
 /** The connection of one end of a stream between A and B. */
 function connectionOf(stream: SimPartnerStream | undefined): SimConnection {
-  const connections = [...a.connections(), ...b.connections()];
+  const connections = [...a.getConnections(), ...b.getConnections()];
   const found = connections.find((connection) => connection.streams.some((other) => other === stream));
   if (found === undefined) throw new Error("no connection has this stream");
   return found;
@@ -102,8 +102,8 @@ describe("a dial", () => {
     await clock.advance(10 * LATENCY_MS);
     expect(dial.outcome).toBe(outcome);
     await clock.advance(10 * LATENCY_MS);
-    expect(a.connections()).toHaveLength(answers === "yes" ? 1 : 0);
-    expect(b.connections()).toHaveLength(answers === "yes" ? 1 : 0);
+    expect(a.getConnections()).toHaveLength(answers === "yes" ? 1 : 0);
+    expect(b.getConnections()).toHaveLength(answers === "yes" ? 1 : 0);
   });
 
   test("that is aborted while the connection is being made comes too late: it opens, and nobody waits for it", async () => {
@@ -112,11 +112,11 @@ describe("a dial", () => {
       const controller = new AbortController();
       const dial = watch(dialling(controller.signal));
       await clock.advance(delayMs);
-      const before = a.connections().length;
+      const before = a.getConnections().length;
       controller.abort();
       await clock.advance(10 * LATENCY_MS);
       expect(dial.outcome).toBe(before === 0 ? "timeout" : "open");
-      if (a.connections().length > before) openedLate.push(delayMs);
+      if (a.getConnections().length > before) openedLate.push(delayMs);
       a.resetConnections();
       await clock.advance(10 * LATENCY_MS);
     }
@@ -135,7 +135,7 @@ describe("a dial", () => {
     dialler.addEventListener("connection:close", () => told.push("close"));
     const dial = watch(dialler.dial(multiaddr(`${ADDRESS}/p2p/${PEER_B}`), { signal: new AbortController().signal }));
     await clock.advance(100);
-    expect([dial.outcome, told, dialler.connections()]).toEqual(["refused", ["reset"], []]);
+    expect([dial.outcome, told, dialler.getConnections()]).toEqual(["refused", ["reset"], []]);
   });
 
   test("finds a node that listens only once it is asked for", async () => {
@@ -298,18 +298,18 @@ describe("a connection", () => {
     const stream = await opened();
     const connection = connectionOf(stream);
     b.forgetConnections();
-    expect([b.connections().length, accepted[0]?.status]).toEqual([0, "closed"]);
+    expect([b.getConnections().length, accepted[0]?.status]).toEqual([0, "closed"]);
     await clock.advance(60_000);
     expect(stream.status).toBe("open");
     stream.send(Uint8Array.of(1));
     await clock.advance(5 * LATENCY_MS);
-    expect([stream.status, connection.status, a.connections().length]).toEqual(["closed", "reset", 0]);
+    expect([stream.status, connection.status, a.getConnections().length]).toEqual(["closed", "reset", 0]);
   });
 
   test("that is reset ends at both ends", async () => {
     const stream = await opened();
     b.resetConnections();
-    expect([b.connections().length, stream.status]).toEqual([0, "open"]);
+    expect([b.getConnections().length, stream.status]).toEqual([0, "open"]);
     await clock.advance(5 * LATENCY_MS);
     expect(stream.status).toBe("closed");
   });
@@ -322,7 +322,7 @@ describe("a connection", () => {
     b.crash();
     bsMachine.stop();
     await clock.advance(5 * LATENCY_MS);
-    expect([stream.status, told, b.connections().length]).toEqual(["closed", 0, 0]);
+    expect([stream.status, told, b.getConnections().length]).toEqual(["closed", 0, 0]);
     const dial = watch(dialling());
     await clock.advance(5 * LATENCY_MS);
     expect(dial.outcome).toBe("dial_failed");

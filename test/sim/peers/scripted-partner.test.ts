@@ -54,8 +54,8 @@ describe("a far end that is a partner", () => {
     expect(partner.incoming).toBe(incoming);
     expect(incoming?.otherEnd?.status).toBe("open");
     expect(closes()).toEqual([]);
-    expect(node.connections()).toHaveLength(1);
-    expect(node.connections()[0]?.streams).toEqual([incoming]);
+    expect(node.getConnections()).toHaveLength(1);
+    expect(node.getConnections()[0]?.streams).toEqual([incoming]);
   });
 
   test("opens a stream of its own over the daemon's connection, and the daemon takes it", async () => {
@@ -64,7 +64,7 @@ describe("a far end that is a partner", () => {
     await clock.advance(60_000);
     expect(daemon.slots(PEER_B)).toBe("outin");
     expect(partner.outgoing.stream?.otherEnd?.status).toBe("open");
-    expect(node.connections()).toHaveLength(1);
+    expect(node.getConnections()).toHaveLength(1);
     partner.outgoing.close();
     await clock.advance(1_000);
     expect([daemon.slots(PEER_B), partner.outgoing.stream]).toEqual(["out", undefined]);
@@ -74,7 +74,7 @@ describe("a far end that is a partner", () => {
     partner.outgoing.open();
     await clock.advance(60_000);
     expect(daemon.slots(PEER_B)).toBe("in");
-    expect(node.connections().map(({ direction }) => direction)).toEqual(["outbound"]);
+    expect(node.getConnections().map(({ direction }) => direction)).toEqual(["outbound"]);
   });
 
   test("gives up an open that is closed meanwhile, and opens no second one", async () => {
@@ -144,7 +144,7 @@ test("a far end that crashes forgets everything, and another takes its place", a
   await clock.advance(1_000);
   partner.crash();
   machine.stop();
-  expect([partner.incoming, partner.outgoing.stream, node.connections().length]).toEqual([undefined, undefined, 0]);
+  expect([partner.incoming, partner.outgoing.stream, node.getConnections().length]).toEqual([undefined, undefined, 0]);
   await clock.advance(30_000);
   expect(daemon.slots(PEER_B)).toBe("");
   expect([...failures()]).toEqual(["dial_failed"]);

@@ -38,10 +38,7 @@ export function acknowledgedIsLogged(scene: Scene, breaks: StreamBreaks): Invari
     const cursor = onDisk.cursor();
     if (cursor?.created === floor.created && cursor.sequence >= floor.sequence) return;
     const found = cursor === undefined ? "nowhere" : `at ${cursor.sequence} of the stream made at ${cursor.created}`;
-    scene.violated(
-      "acknowledged-is-logged",
-      `sequence ${floor.sequence} is acknowledged, and the cursor on the disk is ${found}`,
-    );
+    scene.violated("acknowledged-is-logged", `sequence ${floor.sequence} is acknowledged, the cursor on the disk is ${found}`);
   }
 
   function allAreLogged(): void {

@@ -1,24 +1,15 @@
 /** Once the world has been well for a while, the log has every message of the stream or says what is missing. */
-import { CONVERGED_WITHIN_MS } from "../convergence.ts";
+import { onceConverged } from "../convergence.ts";
 import type { Invariant, Scene } from "../invariant.ts";
 import type { StreamBreaks } from "./stream-breaks.ts";
 
 export function everyMessageIsLogged(scene: Scene, breaks: StreamBreaks): Invariant {
   const { stream } = scene.broker;
   const { onDisk } = breaks;
-  let convergedByMs = Number.POSITIVE_INFINITY;
-
-  return {
-    healed() {
-      convergedByMs = scene.nowMs() + CONVERGED_WITHIN_MS;
-    },
-    stepped() {
-      if (scene.nowMs() < convergedByMs) return;
-      convergedByMs = Number.POSITIVE_INFINITY;
-      everyMessage();
-      everyBreak();
-    },
-  };
+  return onceConverged(scene, () => {
+    everyMessage();
+    everyBreak();
+  });
 
   /** A broker that keeps unacknowledged messages has delivered all of them by now. */
   function everyMessage(): void {

@@ -28,8 +28,8 @@ export function undesiredStreamsClose(scene: Scene): Invariant {
       const now = daemon?.store.get(peer.peerId);
       if (daemon === undefined || now === undefined || now.generation !== peer.generation) return undefined;
       const { outbound, inbound, connected } = daemon.streams.actual(peer.peerId);
-      if (outbound !== null) return `an outbound stream to ${peer.peerId} stands although it is ${now.relation}`;
-      if (inbound !== null) return `an inbound stream of ${peer.peerId} stands although it is ${now.relation}`;
+      if (outbound !== null) return `an outbound stream to ${peer.peerId} is open although it is ${now.relation}`;
+      if (inbound !== null) return `an inbound stream of ${peer.peerId} is open although it is ${now.relation}`;
       if (now.standing === "blacklisted" && connected) return `${peer.peerId} is blacklisted and connected`;
       return undefined;
     });
@@ -49,15 +49,9 @@ export function revokedStayClosed(scene: Scene): Invariant {
     const desired = scene.daemon?.store.get(peerId);
     // An open that lost the wake of its revocation runs to its end; the diff closes the stream.
     if (desired?.standing !== "partner" && scene.wakesAreSafe)
-      scene.violated(
-        "revoked-stay-closed",
-        `an outbound stream to ${peerId} was opened, which is ${desired?.relation ?? "unknown"}`,
-      );
+      scene.violated("revoked-stay-closed", `an outbound stream to ${peerId} was opened, but is ${desired?.relation}`);
     if (scene.peer(peerId)?.partner.wasGreeted === false)
-      scene.violated(
-        "established-means-alive",
-        `the stream to ${peerId} counts as established before the far end had a heartbeat`,
-      );
+      scene.violated("established-means-alive", `the stream to ${peerId} is established before the far end had a heartbeat`);
     if (peerId === scene.self) scene.violated("never-dials-itself", "a stream to ourselves was opened");
   }
 

@@ -27,10 +27,7 @@ export function silentStreamsEnd(scene: Scene): Invariant {
         if (silentSinceMs === undefined || scene.awakeMs() - silentSinceMs < SILENT_STREAM_ENDS_MS + lagMs) continue;
         const { outbound, inbound } = daemon.streams.actual(peerId);
         if (outbound !== null || inbound !== null)
-          scene.violated(
-            "silent-streams-end",
-            `${peerId} has said nothing for ${SILENT_STREAM_ENDS_MS} ms, and its stream stands`,
-          );
+          scene.violated("silent-streams-end", `${peerId} has said nothing for ${SILENT_STREAM_ENDS_MS} ms, its stream is open`);
       }
     }),
   };

@@ -1,10 +1,8 @@
 /** Every stream and connection of ours has an owner: the registry, an open in progress, or a desired partner. */
-import type { PeerId } from "../../../base/ids.ts";
-import { PARTNER_PROTOCOL } from "../../../p2p/constants.ts";
 import { WAKES_RECOVER_MS } from "../../daemon/daemon-lifecycle.ts";
 import type { SimConnection } from "../../network/connection.ts";
 import type { SimPartnerStream } from "../../network/stream.ts";
-import { atTimes, type Invariant, type Running, type Scene } from "../invariant.ts";
+import { atTimes, type Invariant, outboundStreams, type Scene } from "../invariant.ts";
 
 /** An opener has to register its stream or give it back within this time. */
 const STRAY_MS = 1_000;
@@ -20,30 +18,18 @@ export function streamsHaveOwners(scene: Scene): Invariant {
       const stillStray = new Map<SimPartnerStream, number>();
       for (const { peerId, stream } of ours) {
         if (stream.remoteWriteStatus === "closed")
-          scene.violated("far-end-closed", `the far end of our stream to ${peerId} has closed, and the stream stands`);
+          scene.violated("far-end-closed", `the far end of our stream to ${peerId} has closed, and the stream is open`);
         if (daemon.reconciler.progress(peerId).opening || daemon.streams.actual(peerId).outbound !== null) continue;
         const sinceMs = strays.get(stream) ?? scene.awakeMs();
         stillStray.set(stream, sinceMs);
         if (scene.awakeMs() - sinceMs > STRAY_MS)
-          scene.violated("no-stream-without-owner", `an outbound stream to ${peerId} stands that the registry does not know`);
+          scene.violated("no-stream-without-owner", `an outbound stream to ${peerId} is open that the registry does not know`);
       }
       strays = stillStray;
       for (const [peerId, { length }] of Map.groupBy(ours, ({ peerId }) => peerId))
-        if (length > 1) scene.violated("one-outbound-stream", `${length} outbound streams to ${peerId} stand`);
+        if (length > 1) scene.violated("one-outbound-stream", `${length} outbound streams to ${peerId} are open`);
     }),
   };
-}
-
-function outboundStreams({ node }: Running): readonly { readonly peerId: PeerId; readonly stream: SimPartnerStream }[] {
-  return node
-    .connections()
-    .flatMap(({ remotePeer: peerId, streams }) =>
-      streams
-        .filter(
-          ({ protocol, direction, status }) => protocol === PARTNER_PROTOCOL && direction === "outbound" && status === "open",
-        )
-        .map((stream) => ({ peerId, stream })),
-    );
 }
 
 /** A connection that we dialled is for a partner, and closes when its peer is none any more. */
@@ -55,7 +41,7 @@ export function connectionsHaveAPurpose(scene: Scene): Invariant {
     },
     stepped: atTimes(scene, (daemon) => {
       const stillIdle = new Map<SimConnection, number>();
-      for (const connection of daemon.node.connections()) {
+      for (const connection of daemon.node.getConnections()) {
         if (connection.direction === "inbound" || connection.status !== "open") continue;
         const { remotePeer: peerId } = connection;
         const wanted = daemon.store.get(peerId)?.standing === "partner" || daemon.reconciler.progress(peerId).opening;
@@ -63,10 +49,7 @@ export function connectionsHaveAPurpose(scene: Scene): Invariant {
         const sinceMs = idle.get(connection) ?? scene.awakeMs();
         stillIdle.set(connection, sinceMs);
         if (scene.awakeMs() - sinceMs > WAKES_RECOVER_MS)
-          scene.violated(
-            "connections-have-a-purpose",
-            `we dialled ${peerId}, which is nobody's partner, and keep the connection`,
-          );
+          scene.violated("connections-have-a-purpose", `we dialled ${peerId}, which is no partner, and keep the connection`);
       }
       idle = stillIdle;
     }),
