@@ -1,0 +1,101 @@
+/** `npm run test:fresh`: the two commands of the README, as a newcomer runs them. See --help and docs/OPERATING.md. */
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Command, Option } from "commander";
+import { messageOf } from "../../src/base/errors.ts";
+import { report } from "../../src/cli/report.ts";
+import { freshPlace, outsidePlace, type Place } from "./place.ts";
+import { REPORT, type Visit, visit } from "./steps.ts";
+import { runDirectory, SYSTEMS, type System, whyNoSystems } from "./systems.ts";
+import { table } from "./table.ts";
+import { merge, readReport, runSkipped, type TestResult, totalsOf } from "./totals.ts";
+
+interface Options {
+  readonly system: string | undefined;
+  readonly test: boolean;
+  readonly outside: boolean;
+  readonly totals: string | undefined;
+}
+
+const command = new Command("npm run test:fresh --")
+  .description("Runs `npm run demo` twice in minimal Debian systems as an ordinary user, and `npm test` in one of them.")
+  .addOption(new Option("--system <name>", "only this system").choices(SYSTEMS.map(({ name }) => name)))
+  .option("--no-test", "without npm test")
+  .option("--outside", "in a clone on this machine instead")
+  .option("--totals <file>", "write the numbers of passed, failed and skipped checks to this file")
+  .argument("[tests...]", "only these test files")
+  .allowExcessArguments(false)
+  .exitOverride()
+  .action(main);
+try {
+  await command.parseAsync();
+} catch (thrown) {
+  report(thrown);
+}
+
+async function main(tests: readonly string[], options: Options): Promise<void> {
+  const visits: Visit[] = [];
+  let results: readonly TestResult[] = [];
+  const go = async (place: Place, isTested: boolean) => {
+    const done = await visit(place, isTested && options.test ? tests : null);
+    visits.push(done);
+    if (done.steps.some(({ name }) => name === "npm test")) results = readReport(join(place.outside, REPORT), place.inside);
+  };
+  const why = options.outside ? "--outside" : whyNoSystems();
+  const systems = SYSTEMS.filter(({ name }) => options.system === undefined || name === options.system);
+  const unmade = why === null ? await inSystems(systems, options.system !== undefined, go) : why;
+  if (unmade !== null) await onThisMachine(unmade, go);
+  else results = merge(results, runSkipped(results, join(tmpdir(), `oc-partnerd-skipped-${process.pid}.json`)));
+  summarize(visits, results, options.totals);
+}
+
+/** Null, or why a system could not be made. */
+async function inSystems(
+  systems: readonly System[],
+  isTestedAnyway: boolean,
+  go: (place: Place, isTested: boolean) => Promise<void>,
+): Promise<string | null> {
+  using directory = runDirectory();
+  for (const system of systems) {
+    let place: Place;
+    try {
+      place = await freshPlace(system, directory.path);
+    } catch (thrown) {
+      return `${system.title}: ${messageOf(thrown)}`;
+    }
+    await go(place, isTestedAnyway || system.isTested);
+    rmSync(join(directory.path, system.name), { recursive: true, force: true });
+  }
+  return null;
+}
+
+async function onThisMachine(why: string, go: (place: Place, isTested: boolean) => Promise<void>): Promise<void> {
+  const line = "!".repeat(100);
+  process.stdout.write(
+    `\n${line}\nNOT TESTED in minimal systems: ${why}\nThe same commands run on this machine instead, in a clone.\n${line}\n`,
+  );
+  const directory = mkdtempSync(join(tmpdir(), "oc-partnerd-fresh-"));
+  try {
+    await go(outsidePlace(directory), true);
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+function summarize(visits: readonly Visit[], results: readonly TestResult[], file: string | undefined): void {
+  const tests = totalsOf(results);
+  const steps = visits.flatMap((each) => each.steps.map((step) => ({ ...step, title: each.title })));
+  // `npm test` is counted by its tests, unless it failed without a failed test: a file that does not load, an unhandled error.
+  const counted = steps.filter(({ name, problem }) => name !== "npm test" || (problem !== null && tests.failed === 0));
+  const broken = counted.filter(({ problem }) => problem !== null);
+  const totals = [counted.length - broken.length + tests.passed, broken.length + tests.failed, tests.skipped];
+  process.stdout.write(`\n${table(visits)}\n`);
+  for (const { title, name, problem } of steps)
+    if (problem !== null) process.stdout.write(`FAILED: ${title}: ${name}: ${problem}\n`);
+  for (const { file: test, fullName, status } of results)
+    if (status !== "passed") process.stdout.write(`${status}: ${test}: ${fullName}\n`);
+  process.stdout.write(`${totals[0]} passed, ${totals[1]} failed, ${totals[2]} skipped\n`);
+  if (file !== undefined) writeFileSync(file, `${totals.join(" ")}\n`);
+  if (totals[1] !== 0) process.exitCode = 1;
+}

@@ -1,0 +1,81 @@
+/** A place with a fresh clone in it, and commands that run there as a newcomer would run them. */
+import { execFileSync } from "node:child_process";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { release } from "node:os";
+import { join } from "node:path";
+import { carryAccess } from "./access.ts";
+import { runToEnd } from "./run-to-end.ts";
+import { archiveOf, type System } from "./systems.ts";
+
+const REPOSITORY = join(import.meta.dirname, "../..");
+const USER = "newcomer";
+
+export interface Place {
+  readonly title: string;
+  /** The clone, as seen from outside and from inside. */
+  readonly outside: string;
+  readonly inside: string;
+  /** Resolves to the command's exit code, or null where it took too long and was killed. */
+  run(command: readonly string[], timeoutMs: number): Promise<number | null>;
+  /** What a command prints. Throws where it fails. */
+  output(command: readonly string[]): Promise<string>;
+}
+
+/** A minimal system with a clone of the current commit that belongs to an ordinary user. Throws where it cannot be made. */
+export async function freshPlace(system: System, directory: string): Promise<Place> {
+  const root = join(directory, system.name);
+  const home = `/home/${USER}`;
+  const outside = join(root, home, "oc-partnerd");
+  mkdirSync(root);
+  execFileSync("tar", ["-xf", await archiveOf(system), "-C", root, "--numeric-owner"]);
+  const { npmrc, env } = carryAccess(root);
+  clone(outside);
+  writeFileSync(join(root, home, ".npmrc"), npmrc);
+  execFileSync("chroot", [root, "chown", "-R", `${USER}:${USER}`, home]);
+  const login = {
+    HOME: home,
+    USER,
+    LOGNAME: USER,
+    SHELL: "/bin/bash",
+    PATH: "/usr/local/bin:/usr/bin:/bin:/usr/local/games:/usr/games",
+    ...env,
+  };
+  return place(system.title, outside, join(home, "oc-partnerd"), (command) => [
+    ...["unshare", "--mount", "--pid", "--ipc", "--fork", "--kill-child"],
+    ...["sh", join(import.meta.dirname, "enter-system"), root],
+    ...["setpriv", `--reuid=${USER}`, `--regid=${USER}`, "--init-groups", "--inh-caps=-all"],
+    ...["env", "-i", ...Object.entries(login).map(([name, value]) => `${name}=${value}`)],
+    ...["sh", "-c", 'cd "$HOME/oc-partnerd" && exec "$@"', "sh", ...command],
+  ]);
+}
+
+/** A clone outside any system, for where none can be made: this machine's own Node, npm and packages. */
+export function outsidePlace(directory: string): Place {
+  const path = join(directory, "oc-partnerd");
+  clone(path);
+  // Without this repository's own programs, which npm put first on PATH.
+  const PATH = (process.env["PATH"] ?? "").split(":").filter((entry) => !entry.startsWith(REPOSITORY));
+  const variables = Object.keys(process.env).filter((name) => name.startsWith("npm_") || name === "INIT_CWD" || name === "NODE");
+  return place(`this machine (${release()})`, path, path, (command) => [
+    ...["env", "-C", path, ...variables.flatMap((name) => ["-u", name]), `PATH=${PATH.join(":")}`],
+    ...command,
+  ]);
+}
+
+function clone(path: string): void {
+  execFileSync("git", ["clone", "--quiet", "--depth=1", `file://${REPOSITORY}`, path]);
+}
+
+function place(title: string, outside: string, inside: string, inPlace: (command: readonly string[]) => string[]): Place {
+  return {
+    title,
+    outside,
+    inside,
+    run: async (command, timeoutMs) => (await runToEnd(inPlace(command), { timeoutMs })).code,
+    output: async (command) => {
+      const { code, stdout } = await runToEnd(inPlace(command), { stdout: "pipe" });
+      if (code !== 0) throw new Error(`${command.join(" ")}: exit code ${code}`);
+      return stdout.trim();
+    },
+  };
+}

@@ -1,0 +1,71 @@
+/** Counts tests by vitest's JSON report, and runs outside those that were skipped inside. */
+import { spawnSync } from "node:child_process";
+import { readFileSync, rmSync } from "node:fs";
+import { join, relative } from "node:path";
+import { z } from "zod";
+
+const REPOSITORY = join(import.meta.dirname, "../..");
+
+const Report = z.object({
+  testResults: z.array(
+    z.object({ name: z.string(), assertionResults: z.array(z.object({ fullName: z.string(), status: z.string() })) }),
+  ),
+});
+
+export interface Totals {
+  readonly passed: number;
+  readonly failed: number;
+  readonly skipped: number;
+}
+
+export interface TestResult {
+  /** Relative to the repository. */
+  readonly file: string;
+  readonly fullName: string;
+  readonly status: "passed" | "failed" | "skipped";
+}
+
+/** The tests of a report whose run had `root` for its repository. Throws where there is no report: the runner itself broke. */
+export function readReport(path: string, root: string): readonly TestResult[] {
+  return Report.parse(JSON.parse(readFileSync(path, "utf8"))).testResults.flatMap(({ name, assertionResults }) =>
+    assertionResults.map(({ fullName, status }) => ({
+      file: relative(root, name),
+      fullName,
+      status: status === "passed" || status === "failed" ? status : "skipped",
+    })),
+  );
+}
+
+/** Each test of `first` once; one that was skipped counts as it went in `second`, where it ran at last. */
+export function merge(first: readonly TestResult[], second: readonly TestResult[]): readonly TestResult[] {
+  const key = ({ file, fullName }: TestResult) => `${file}\n${fullName}`;
+  const later = new Map(second.map((result) => [key(result), result]));
+  return first.map((result) => (result.status === "skipped" ? (later.get(key(result)) ?? result) : result));
+}
+
+export function totalsOf(results: readonly TestResult[]): Totals {
+  const count = (status: TestResult["status"]) => results.filter((result) => result.status === status).length;
+  return { passed: count("passed"), failed: count("failed"), skipped: count("skipped") };
+}
+
+/** Runs in this repository those tests of `results` that were skipped, and no others. */
+export function runSkipped(results: readonly TestResult[], report: string): readonly TestResult[] {
+  const skipped = results.filter(({ status }) => status === "skipped");
+  if (skipped.length === 0) return [];
+  const literally = (name: string) => name.replaceAll(/[^\p{L}\p{N} ]/gu, ".");
+  process.stdout.write(`\n== this machine: the ${skipped.length} tests that were skipped there\n`);
+  spawnSync(
+    "npm",
+    [
+      ...["test", "--", "--reporter=default", "--reporter=json", `--outputFile.json=${report}`],
+      ...["--testNamePattern", `^(${skipped.map(({ fullName }) => literally(fullName)).join("|")})$`],
+      ...new Set(skipped.map(({ file }) => file)),
+    ],
+    { cwd: REPOSITORY, stdio: ["ignore", "inherit", "inherit"] },
+  );
+  try {
+    return readReport(report, REPOSITORY);
+  } finally {
+    rmSync(report, { force: true });
+  }
+}
