@@ -3,11 +3,11 @@
  * can tell today whether anything before it was changed or cut off (docs/adr/0012).
  */
 
-import { type Clock, type Random, repeat } from "../base/clock.ts";
+import { type Clock, deadline, type Random, repeat } from "../base/clock.ts";
 import { messageOf } from "../base/errors.ts";
 import type { PeerId } from "../base/ids.ts";
 import type { Logger } from "../base/log.ts";
-import { pause } from "../base/pause.ts";
+import { abortable } from "../base/pause.ts";
 import type { NatsConnection } from "../nats/client.ts";
 import type { PersistentConnection } from "../nats/connection/connection.ts";
 import { flush } from "../nats/connection/dial.ts";
@@ -97,10 +97,8 @@ export class HeadPublisher implements Disposable {
 
   /** The connection is closed next, which would drop what is under way. A server that is silent is not waited for. */
   async #sent(client: NatsConnection): Promise<void> {
-    const enough = new AbortController();
-    const patience = pause(this.#init.clock, SEND_WITHIN_MS, enough.signal);
-    await Promise.race([flush(client).catch(() => {}), patience]);
-    enough.abort();
+    using limit = deadline(this.#init.clock, SEND_WITHIN_MS, () => new Error("the server did not answer"));
+    await abortable(flush(client), limit.signal).catch(() => {});
   }
 
   #sayWhetherFileFails(): void {
