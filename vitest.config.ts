@@ -10,7 +10,10 @@ const wallTimeoutMs = startRun();
 process.env["NODE_COMPILE_CACHE"] = join(import.meta.dirname, "node_modules/.cache/node-compile-cache");
 
 /** Files that mostly wait come first, so that those that compute fill the time in between. */
-const ORDER = ["e2e", "integration", "contract", "unit"];
+const ORDER = ["e2e", "integration", "contract", "unit-alone", "unit"];
+
+/** Files that replace modules of Node's for themselves, and so share no process with others; all the rest saves the time to load them anew. */
+const ALONE = ["test/cli/fixture-writer.test.ts"];
 
 class WaitingFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
@@ -37,12 +40,13 @@ export default defineConfig({
         test: {
           name: "unit",
           include: ["test/**/*.test.ts"],
-          exclude: ["test/{contract,integration,e2e,interop}/**"],
+          exclude: ["test/{contract,integration,e2e,interop}/**", ...ALONE],
           testTimeout: QUICK,
           hookTimeout: QUICK,
           isolate: false,
         },
       },
+      { test: { name: "unit-alone", include: ALONE, testTimeout: QUICK, hookTimeout: QUICK } },
       {
         test: {
           name: "contract",
@@ -53,9 +57,17 @@ export default defineConfig({
         },
       },
       {
-        test: { name: "integration", include: ["test/integration/**/*.test.ts"], testTimeout: PROCESSES, hookTimeout: PROCESSES },
+        test: {
+          name: "integration",
+          include: ["test/integration/**/*.test.ts"],
+          testTimeout: PROCESSES,
+          hookTimeout: PROCESSES,
+          isolate: false,
+        },
       },
-      { test: { name: "e2e", include: ["test/e2e/**/*.test.ts"], testTimeout: PROCESSES, hookTimeout: PROCESSES } },
+      {
+        test: { name: "e2e", include: ["test/e2e/**/*.test.ts"], testTimeout: PROCESSES, hookTimeout: PROCESSES, isolate: false },
+      },
     ],
   },
 });

@@ -37,6 +37,11 @@ export const CAMPAIGNS: readonly Campaign[] = [
     files: ["integration/flood.test.ts", "integration/backlog.test.ts"],
   },
   {
+    name: "bench",
+    about: "every benchmark, quickly: that it measures, and leaves nothing behind",
+    files: ["integration/bench.test.ts"],
+  },
+  {
     name: "crash-plant",
     about: "a daemon that does not fsync is found by npm run crash",
     files: ["integration/crash-campaign.test.ts"],

@@ -1,9 +1,9 @@
 import type { Socket } from "node:net";
 import { createServer } from "node:net";
 import { multiaddr } from "@multiformats/multiaddr";
-import { systemClock } from "../../src/base/clock.ts";
 import type { PeerId } from "../../src/base/ids.ts";
 import { PARTNER_PROTOCOL } from "../../src/p2p/constants.ts";
+import { paceClock } from "../support/pace/pace.ts";
 import { eventually, loopbackAddress, startPartnerHost, startTestNode, timeoutSignal } from "../support/partner-host.ts";
 import { peerIdOfSeed } from "../support/peer-ids.ts";
 import { desiredPeer } from "../support/peers.ts";
@@ -48,7 +48,7 @@ async function startHosts(): Promise<ContractHarness> {
     silentPeer: desiredPeer(silentId, { address: loopbackAddress(await listenSilently(owner), silentId) }),
     absentPeer: desiredPeer(absentId, { address: loopbackAddress(await closedPort(), absentId) }),
     impostor: desiredPeer(impostorId, { address: loopbackAddress(bob.port, impostorId) }),
-    monotonicMs: () => systemClock.monotonicMs(),
+    monotonicMs: () => paceClock.monotonicMs(),
     eventually,
     deadline: timeoutSignal,
     finishBobsEnd: async () => {

@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { temporaryDirectory } from "../store/support/temporary-store.ts";
+import { isCampaign } from "../support/campaign.ts";
 
 const SCRIPT = join(import.meta.dirname, "../../bench/run.ts");
 
@@ -14,9 +15,9 @@ function result(directory: string, benchmark: string): Record<string, unknown> {
   return JSON.parse(readFileSync(join(directory, `${benchmark}.json`), "utf8")) as Record<string, unknown>;
 }
 
-/** Speed is measured by it and never asserted here. */
+/** Speed is measured by it and never asserted here. All of it takes longer than a test may: `npm run campaign -- bench`. */
 describe("npm run bench", () => {
-  it("measures, prints and writes every benchmark, and leaves nothing behind", () => {
+  it.runIf(isCampaign)("measures, prints and writes every benchmark, and leaves nothing behind", () => {
     using out = temporaryDirectory();
     using data = temporaryDirectory();
     const { status, stdout, stderr } = bench("--quick", "--out", out.path, "--data", data.path);

@@ -13,7 +13,7 @@ import type { Libp2pPartnerStreams, PartnerStreamsComponents } from "../../src/p
 import { createPartnerStreams } from "../../src/p2p/partner-streams.ts";
 import type { StreamObserver } from "../../src/p2p/registry/registry.ts";
 import type { Verdict } from "../../src/reconciler/ports.ts";
-import { startDeadline } from "./pace/pace.ts";
+import { paceClock, startDeadline } from "./pace/pace.ts";
 import { until } from "./until.ts";
 
 export interface TestNode extends AsyncDisposable {
@@ -84,7 +84,8 @@ export async function startPartnerHost(
     async ({ node, peerId, admission }) => {
       streams = await createPartnerStreams({
         node,
-        clock: systemClock,
+        // Its time-outs are short in many tests, and are about the peer and not about the machine.
+        clock: paceClock,
         random: systemRandom,
         self: { name: `host-${seed}`, did: didOf(`did:${seed}`), peerId },
         admission,

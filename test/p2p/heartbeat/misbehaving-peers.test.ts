@@ -5,6 +5,7 @@ import { didOf } from "../../../src/base/ids.ts";
 import type { ObservedEvent } from "../../../src/events/types.ts";
 import { PARTNER_PROTOCOL, PROBE_PROTOCOL } from "../../../src/p2p/constants.ts";
 import { encodeHeartbeat } from "../../../src/p2p/heartbeat/codec.ts";
+import { paceClock } from "../../support/pace/pace.ts";
 import type { TestNode, TestPartnerHost } from "../../support/partner-host.ts";
 import { eventually, loopbackAddress, startPartnerHost, startTestNode, timeoutSignal } from "../../support/partner-host.ts";
 import { peerIdOfSeed } from "../../support/peer-ids.ts";
@@ -169,7 +170,7 @@ describe("a host among misbehaving peers", () => {
     answering((challenge) => challenge)(probe);
     await eventually(() => host.streams.actual(mallory.peerId).inbound !== null);
     const { inbound } = host.streams.actual(mallory.peerId);
-    await eventually(() => performance.now() > (inbound?.openedAtMs ?? 0) + 2 * LEAST_MOVE_MS);
+    await eventually(() => paceClock.monotonicMs() > (inbound?.openedAtMs ?? 0) + 2 * LEAST_MOVE_MS);
     stream.send(message);
     const before = inbound?.expiresAtMs ?? 0;
     await eventually(() => (host.streams.actual(mallory.peerId).inbound?.expiresAtMs ?? 0) > before + LEAST_MOVE_MS);

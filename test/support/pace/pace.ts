@@ -11,7 +11,8 @@ import { measureSlowness } from "./slowness.ts";
 /** In the environment of the test processes: what was measured when the run started. */
 export const SLOWNESS_VARIABLE = "TEST_SLOWNESS";
 
-const paceClock = new PaceClock({ clock: systemClock, readMachine });
+/** For what runs in the process of a test with short time-outs of its own, too. */
+export const paceClock = new PaceClock({ clock: systemClock, readMachine });
 
 let measured: number | undefined;
 
