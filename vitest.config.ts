@@ -10,10 +10,7 @@ const wallTimeoutMs = startRun();
 process.env["NODE_COMPILE_CACHE"] = join(import.meta.dirname, "node_modules/.cache/node-compile-cache");
 
 /** Files that mostly wait come first, so that those that compute fill the time in between. */
-const ORDER = ["e2e", "integration", "contract", "unit-alone", "unit"];
-
-/** Files that replace modules of Node's for themselves, and so share no process with others; all the rest saves the time to load them anew. */
-const ALONE = ["test/cli/fixture-writer.test.ts"];
+const ORDER = ["e2e", "integration", "contract", "unit"];
 
 class WaitingFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
@@ -40,13 +37,13 @@ export default defineConfig({
         test: {
           name: "unit",
           include: ["test/**/*.test.ts"],
-          exclude: ["test/{contract,integration,e2e,interop}/**", ...ALONE],
+          exclude: ["test/{contract,integration,e2e,interop}/**"],
           testTimeout: QUICK,
           hookTimeout: QUICK,
           isolate: false,
         },
       },
-      { test: { name: "unit-alone", include: ALONE, testTimeout: QUICK, hookTimeout: QUICK } },
+      { test: { name: include: ALONE, testTimeout: QUICK, hookTimeout: QUICK } },
       {
         test: {
           name: "contract",

@@ -10,26 +10,26 @@ export const CAMPAIGNS: readonly Campaign[] = [
   {
     name: "corruption",
     about: "200 ways to damage a database: check finds each and names the place; restore leaves a sound log",
-    files: ["store/corruption.test.ts", "store/archive-check.test.ts", "store/recovery/salvage.test.ts"],
+    files: ["store/check/corruption.test.ts", "store/archive/archive-check.test.ts", "store/recovery/salvage.test.ts"],
   },
   {
     name: "models",
     about: "random stories against models and properties: registry, streams, queue, decoder, replay, archives",
     files: [
-      "p2p/registry.model.test.ts",
+      "p2p/registry/registry.model.test.ts",
       "p2p/stream-life.model.test.ts",
       "reconciler/keyed-queue.model.test.ts",
       "events/decode.property.test.ts",
-      "fixture/redact.test.ts",
-      "store/replay.test.ts",
-      "store/archive.property.test.ts",
-      "sim/shrink.test.ts",
+      "fixture/redact/redact.test.ts",
+      "store/fold/replay.test.ts",
+      "store/archive/archive.property.test.ts",
+      "fixture/shrink/shrink.test.ts",
     ],
   },
   {
     name: "kills",
     about: "daemons and archive runs killed at random instants",
-    files: ["e2e/shutdown.test.ts", "store/archive-crash.test.ts"],
+    files: ["e2e/shutdown.test.ts", "store/archive/archive-crash.test.ts"],
   },
   {
     name: "load",
