@@ -43,7 +43,6 @@ export default defineConfig({
           isolate: false,
         },
       },
-      { test: { name: include: ALONE, testTimeout: QUICK, hookTimeout: QUICK } },
       {
         test: {
           name: "contract",

@@ -9,6 +9,10 @@ import { archiveOf, type System } from "./systems.ts";
 
 const REPOSITORY = join(import.meta.dirname, "../..");
 const USER = "newcomer";
+/** The kernel ends what is left in there, mounts and processes, with its first process. */
+const UNSHARE = "unshare --mount --pid --ipc --fork --kill-child".split(" ");
+const AS_USER = ["setpriv", `--reuid=${USER}`, `--regid=${USER}`, "--init-groups", "--inh-caps=-all"];
+const IN_CLONE = ["sh", "-c", 'cd "$HOME/oc-partnerd" && exec "$@"', "sh"];
 
 export interface Place {
   readonly title: string;
@@ -41,11 +45,16 @@ export async function freshPlace(system: System, directory: string): Promise<Pla
     ...env,
   };
   return place(system.title, outside, join(home, "oc-partnerd"), (command) => [
-    ...["unshare", "--mount", "--pid", "--ipc", "--fork", "--kill-child"],
-    ...["sh", join(import.meta.dirname, "enter-system"), root],
-    ...["setpriv", `--reuid=${USER}`, `--regid=${USER}`, "--init-groups", "--inh-caps=-all"],
-    ...["env", "-i", ...Object.entries(login).map(([name, value]) => `${name}=${value}`)],
-    ...["sh", "-c", 'cd "$HOME/oc-partnerd" && exec "$@"', "sh", ...command],
+    ...UNSHARE,
+    "sh",
+    join(import.meta.dirname, "enter-system"),
+    root,
+    ...AS_USER,
+    "env",
+    "-i",
+    ...Object.entries(login).map(([name, value]) => `${name}=${value}`),
+    ...IN_CLONE,
+    ...command,
   ]);
 }
 
@@ -57,7 +66,11 @@ export function outsidePlace(directory: string): Place {
   const PATH = (process.env["PATH"] ?? "").split(":").filter((entry) => !entry.startsWith(REPOSITORY));
   const variables = Object.keys(process.env).filter((name) => name.startsWith("npm_") || name === "INIT_CWD" || name === "NODE");
   return place(`this machine (${release()})`, path, path, (command) => [
-    ...["env", "-C", path, ...variables.flatMap((name) => ["-u", name]), `PATH=${PATH.join(":")}`],
+    "env",
+    "-C",
+    path,
+    ...variables.flatMap((name) => ["-u", name]),
+    `PATH=${PATH.join(":")}`,
     ...command,
   ]);
 }

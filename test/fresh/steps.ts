@@ -14,7 +14,7 @@ export interface Visit {
   readonly toolsMb: number;
 }
 
-export interface Step {
+interface Step {
   readonly name: string;
   readonly seconds: number;
   /** Why it failed; null where it passed. */

@@ -57,8 +57,13 @@ export function runSkipped(results: readonly TestResult[], report: string): read
   spawnSync(
     "npm",
     [
-      ...["test", "--", "--reporter=default", "--reporter=json", `--outputFile.json=${report}`],
-      ...["--testNamePattern", `^(${skipped.map(({ fullName }) => literally(fullName)).join("|")})$`],
+      "test",
+      "--",
+      "--reporter=default",
+      "--reporter=json",
+      `--outputFile.json=${report}`,
+      "--testNamePattern",
+      `^(${skipped.map(({ fullName }) => literally(fullName)).join("|")})$`,
       ...new Set(skipped.map(({ file }) => file)),
     ],
     { cwd: REPOSITORY, stdio: ["ignore", "inherit", "inherit"] },

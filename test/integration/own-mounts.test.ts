@@ -1,0 +1,31 @@
+/** `npm test` as root mounts file systems. None may stay behind, however the run ends. */
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { expect, test } from "vitest";
+import { temporaryDirectory } from "../store/support/temporary-store.ts";
+
+const ROOT = join(import.meta.dirname, "../..");
+const OWN_MOUNTS = join(ROOT, "scripts/own-mounts");
+const mayMount = spawnSync("unshare", ["--mount", "true"]).status === 0;
+
+test.skipIf(!mayMount)("a run that is killed leaves no mount behind", async () => {
+  using directory = temporaryDirectory();
+  const script = 'mount -t tmpfs oc-partnerd-test "$0" && grep -c " $0 " /proc/self/mountinfo && exec sleep 60';
+  const run = spawn(OWN_MOUNTS, ["sh", "-c", script, directory.path], { stdio: ["ignore", "pipe", "inherit"] });
+  const exited = once(run, "exit");
+  const [mounts] = (await once(createInterface({ input: run.stdout }), "line")) as [string];
+  expect(mounts).toBe("1");
+  run.kill("SIGKILL");
+  await exited;
+  expect(readFileSync("/proc/self/mountinfo", "utf8")).not.toContain(` ${directory.path} `);
+});
+
+test("every command that mounts for tests runs with mounts of its own", () => {
+  const { scripts } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as { scripts: Record<string, string> };
+  const vitest = Object.entries(scripts).filter(([, command]) => command.includes("vitest run"));
+  expect(vitest.length).toBeGreaterThan(1);
+  for (const [name, command] of vitest) expect(`${name}: ${command}`).toContain("scripts/own-mounts vitest run");
+});
