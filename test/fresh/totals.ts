@@ -6,11 +6,8 @@ import { z } from "zod";
 
 const REPOSITORY = join(import.meta.dirname, "../..");
 
-const Report = z.object({
-  testResults: z.array(
-    z.object({ name: z.string(), assertionResults: z.array(z.object({ fullName: z.string(), status: z.string() })) }),
-  ),
-});
+const Assertion = z.object({ ancestorTitles: z.array(z.string()), title: z.string(), status: z.string() });
+const Report = z.object({ testResults: z.array(z.object({ name: z.string(), assertionResults: z.array(Assertion) })) });
 
 export interface Totals {
   readonly passed: number;
@@ -21,6 +18,7 @@ export interface Totals {
 export interface TestResult {
   /** Relative to the repository. */
   readonly file: string;
+  /** As vitest matches names: its suites and its own title, with " > " between them. */
   readonly fullName: string;
   readonly status: "passed" | "failed" | "skipped";
 }
@@ -28,9 +26,9 @@ export interface TestResult {
 /** The tests of a report whose run had `root` for its repository. Throws where there is no report: the runner itself broke. */
 export function readReport(path: string, root: string): readonly TestResult[] {
   return Report.parse(JSON.parse(readFileSync(path, "utf8"))).testResults.flatMap(({ name, assertionResults }) =>
-    assertionResults.map(({ fullName, status }) => ({
+    assertionResults.map(({ ancestorTitles, title, status }) => ({
       file: relative(root, name),
-      fullName,
+      fullName: [...ancestorTitles, title].join(" > "),
       status: status === "passed" || status === "failed" ? status : "skipped",
     })),
   );
