@@ -44,13 +44,13 @@ describe("scripts/bootstrap", () => {
     expect(calls(clone.path)).toHaveLength(2);
   });
 
-  it("shows how far it is, as lines that are not on a terminal", { timeout: 30_000 }, async () => {
+  it("shows how far it is, as lines that are not on a terminal", async () => {
     using clone = makeClone();
     clone.program("npm", `mkdir -p node_modules/nats && touch node_modules/nats/package.json && sleep 6\n${INSTALL}`);
     expect((await clone.run()).stderr).toMatch(/^bootstrap: 33 % \(1 of 3 packages, \d+ MB\), \d+ s$/m);
   });
 
-  it("shows how far it is, as one line that is rewritten on a terminal", { timeout: 30_000 }, async () => {
+  it("shows how far it is, as one line that is rewritten on a terminal", async () => {
     using clone = makeClone();
     clone.program("npm", `sleep 2.5\n${INSTALL}`);
     const { stdout } = await clone.run({ TERM: "xterm" }, ["script", "-qec", "sh scripts/bootstrap", "/dev/null"]);
