@@ -3,7 +3,6 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { cpSync, existsSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { text } from "node:stream/consumers";
 import { temporaryDirectory } from "../store/support/temporary-store.ts";
 
 interface Run {
@@ -12,12 +11,19 @@ interface Run {
   readonly stderr: string;
 }
 
+interface Started {
+  readonly process: ChildProcess;
+  /** All that it printed so far. */
+  readonly printed: () => string;
+  readonly result: Promise<Run>;
+}
+
 export interface Clone extends Disposable {
   readonly path: string;
   /** Puts a shell script on PATH, or takes away what is there under that name. */
   program(name: string, script: string | null): void;
   write(path: string, content: string): void;
-  start(env?: Readonly<Record<string, string>>, command?: readonly string[]): { process: ChildProcess; result: Promise<Run> };
+  start(env?: Readonly<Record<string, string>>, command?: readonly string[]): Started;
   run(env?: Readonly<Record<string, string>>, command?: readonly string[]): Promise<Run>;
 }
 
@@ -45,6 +51,9 @@ const LOCK = {
     "node_modules/of-that-other": { version: "1.0.0", optional: true },
   },
 };
+
+/** For the script of a program: waits until the test writes the file `go`. */
+export const AWAIT_GO = "until [ -e go ]; do sleep 0.1; done";
 
 /** An npm that says what it was asked and installs. */
 const NPM = `[ "$1" = config ] && echo "the-$3" && exit; echo "$*" >>npm-calls\n${INSTALL}`;
@@ -80,9 +89,17 @@ export function makeClone(): Clone {
         env: { PATH: programs, NATS_SERVER: "/bin/true", HOME: root.path, ...env },
         stdio: ["ignore", "pipe", "pipe"],
       });
-      const exited = once(child, "exit") as Promise<[number | null]>;
-      const result = Promise.all([exited, text(child.stdout), text(child.stderr)]);
-      return { process: child, result: result.then(([[code], stdout, stderr]) => ({ code, stdout, stderr })) };
+      const output = { stdout: "", stderr: "" };
+      for (const name of ["stdout", "stderr"] as const)
+        child[name].setEncoding("utf8").on("data", (chunk: string) => {
+          output[name] += chunk;
+        });
+      const closed = once(child, "close") as Promise<[number | null]>;
+      return {
+        process: child,
+        printed: () => output.stdout + output.stderr,
+        result: closed.then(([code]) => ({ code, ...output })),
+      };
     },
     run: (env, command) => clone.start(env, command).result,
     [Symbol.dispose]: () => root[Symbol.dispose](),

@@ -2,7 +2,7 @@ import { existsSync, lstatSync, readdirSync, readFileSync, readlinkSync, rmSync,
 import { join } from "node:path";
 import { describe, expect, it, test } from "vitest";
 import { until } from "../support/until.ts";
-import { INSTALL, makeClone } from "./clone.ts";
+import { AWAIT_GO, INSTALL, makeClone } from "./clone.ts";
 
 const calls = (path: string) => readFileSync(join(path, "npm-calls"), "utf8").trim().split("\n");
 
@@ -44,20 +44,24 @@ describe("scripts/bootstrap", () => {
     expect(calls(clone.path)).toHaveLength(2);
   });
 
-  it("shows how far it is, as lines that are not on a terminal", { timeout: 30_000 }, async () => {
+  it("shows how far it is, as lines that are not on a terminal", async () => {
     using clone = makeClone();
-    clone.program("npm", `mkdir -p node_modules/nats && touch node_modules/nats/package.json && sleep 6\n${INSTALL}`);
-    expect((await clone.run()).stderr).toMatch(/^bootstrap: 33 % \(1 of 3 packages, \d+ MB\), \d+ s$/m);
+    clone.program("npm", `mkdir -p node_modules/nats && touch node_modules/nats/package.json\n${AWAIT_GO}\n${INSTALL}`);
+    const { printed, result } = clone.start();
+    await until("it shows that", () => /^bootstrap: 33 % \(1 of 3 packages, \d+ MB\), \d+ s$/m.test(printed()));
+    clone.write("go", "");
+    expect((await result).code).toBe(0);
   });
 
-  it("shows how far it is, as one line that is rewritten on a terminal", { timeout: 30_000 }, async () => {
+  it("shows how far it is, as one line that is rewritten on a terminal", async () => {
     using clone = makeClone();
-    clone.program("npm", `sleep 2.5\n${INSTALL}`);
-    const { stdout } = await clone.run({ TERM: "xterm" }, ["script", "-qec", "sh scripts/bootstrap", "/dev/null"]);
-    const clear = "\r\x1b[K";
-    const shown = stdout.split(clear).slice(1, -1);
-    expect(shown.length).toBeGreaterThanOrEqual(2);
-    for (const line of shown) expect(line).toMatch(/^bootstrap: 0 % \(0 of 3 packages, 0 MB\), \d s$/);
+    clone.program("npm", `${AWAIT_GO}\n${INSTALL}`);
+    const { printed, result } = clone.start({ TERM: "xterm" }, ["script", "-qec", "sh scripts/bootstrap", "/dev/null"]);
+    const shown = () => printed().split("\r\x1b[K").slice(1, -1);
+    await until("it has shown that twice", () => shown().length >= 2);
+    for (const line of shown()) expect(line).toMatch(/^bootstrap: 0 % \(0 of 3 packages, 0 MB\), \d+ s$/);
+    clone.write("go", "");
+    expect((await result).code).toBe(0);
   });
 
   it("uses the Node of node_modules although npm 9 did not link it", async () => {
@@ -85,10 +89,12 @@ describe("scripts/bootstrap", () => {
 
   it("installs once where two are started at the same time", async () => {
     using clone = makeClone();
-    clone.program("npm", `echo >>npm-calls; sleep 1.5\n${INSTALL}`);
-    const runs = await Promise.all([clone.run(), clone.run()]);
+    clone.program("npm", `echo >>npm-calls; ${AWAIT_GO}\n${INSTALL}`);
+    const both = [clone.start(), clone.start()];
+    await until("one of them waits", () => both.some(({ printed }) => printed().includes("waiting for another bootstrap")));
+    clone.write("go", "");
+    const runs = await Promise.all(both.map(({ result }) => result));
     expect(runs.map(({ code }) => code)).toEqual([0, 0]);
-    expect(runs.map(({ stderr }) => stderr).join("")).toMatch(/waiting for another bootstrap/);
     expect(calls(clone.path)).toHaveLength(1);
   });
 

@@ -229,16 +229,24 @@ export function partnerStreamsContract(name: string, start: () => Promise<Contra
     it("settles an open at once when its signal aborts, and registers nothing ever after", async () => {
       for (const delayMs of [0, 1, 3, 10]) {
         const controller = new AbortController();
-        const opening = alice.streams.open(harness.bobDesired, controller.signal).then(
-          () => "none",
-          (error: unknown) => (error instanceof PartnerdError ? error.code : error),
-        );
+        let wasOver = false;
+        const opening = alice.streams
+          .open(harness.bobDesired, controller.signal)
+          .then(
+            () => "none",
+            (error: unknown) => (error instanceof PartnerdError ? error.code : error),
+          )
+          .finally(() => {
+            wasOver = true;
+          });
         const fromMs = harness.monotonicMs();
         if (delayMs > 0) await harness.eventually(() => harness.monotonicMs() >= fromMs + delayMs);
+        const cameTooLate = wasOver;
         controller.abort(new PartnerdError("aborted", "not wanted any more"));
         const outcome = await opening;
         if (outcome === "none") alice.streams.close(bob.peerId, REVOKED);
-        else expect(outcome).toBe("aborted");
+        // On a busy machine it may be over by then, and have met a connection that was just closing.
+        else if (!cameTooLate) expect(outcome).toBe("aborted");
       }
       // Bob's own stream goes the whole way, so whatever was still under way from Alice has had its time.
       // He may meet connections that Alice is just closing, and be told so.
