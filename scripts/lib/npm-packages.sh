@@ -7,11 +7,18 @@ npm_log=$tools/logs/npm-ci.log
 
 lock_checksum() { cksum <package-lock.json; }
 packages_are_current() {
-  [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$(lock_checksum)" ] && find_node
+  [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$(lock_checksum)" ] && restore_node_link && find_node
 }
 # npm writes its own lock into node_modules last; newer than ours, it tells that somebody ran npm by hand.
 packages_were_installed_by_hand() {
   [ ! -f "$stamp" ] && [ -n "$(find node_modules/.package-lock.json -newer package-lock.json 2>/dev/null)" ]
+}
+
+# npm 9 removes this link again, together with the Node of another kind of machine that it skipped.
+restore_node_link() {
+  for bundled in node_modules/node-linux-*/bin/node; do
+    [ ! -x "$bundled" ] || [ -x node_modules/.bin/node ] || ln -sf "../${bundled#node_modules/}" node_modules/.bin/node
+  done
 }
 
 # Sets `node` to the one that npm scripts run: of node_modules, else of PATH.
@@ -96,10 +103,7 @@ why_npm_waits() {
 
 # Sets `broken` where they do not work: which part, and its version or message.
 packages_work() {
-  # npm 9 removes this link again, together with the Node of another kind of machine that it skipped.
-  for bundled in node_modules/node-linux-*/bin/node; do
-    [ ! -x "$bundled" ] || [ -x node_modules/.bin/node ] || ln -sf "../${bundled#node_modules/}" node_modules/.bin/node
-  done
+  restore_node_link
   broken=no-node
   find_node || return 1
   broken=node

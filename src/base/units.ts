@@ -62,3 +62,8 @@ export function parseBytes(text: string): number | undefined {
   if (amount === undefined) return undefined;
   return Math.round(Number(amount) * (SIZES.find(([name]) => name === `${prefix}iB`)?.[1] ?? 1));
 }
+
+/** A wall time (ms since the epoch) as ISO-8601 in UTC with milliseconds. */
+export function isoTime(atMs: number): string {
+  return new Date(atMs).toISOString();
+}

@@ -8,12 +8,12 @@ import { messageOf } from "../base/errors.ts";
 import type { PeerId } from "../base/ids.ts";
 import type { Logger } from "../base/log.ts";
 import { abortable } from "../base/pause.ts";
+import { isoTime } from "../base/units.ts";
 import type { NatsConnection } from "../nats/client.ts";
 import type { PersistentConnection } from "../nats/connection/connection.ts";
 import { flush } from "../nats/connection/dial.ts";
 import type { LogHead } from "../store/model/log-head.ts";
 import type { Store } from "../store/store.ts";
-import { isoTime } from "../views/iso-time.ts";
 
 const PUBLISH_EVERY_MS = 60_000;
 const SEND_WITHIN_MS = 500;

@@ -3,12 +3,11 @@
  * fails only when work is under way and none of it has completed for long: a restart helps then and only then.
  */
 import type { PartnerdError } from "../base/errors.ts";
-import { counted, durationText } from "../base/units.ts";
+import { counted, durationText, isoTime } from "../base/units.ts";
 import type { NatsStatus } from "../nats/connection/connection.ts";
 import type { SourceFacts } from "../nats/event-source.ts";
 import type { DeliveryProof } from "../store/fold/delivery-proof.ts";
 import type { Check } from "../views/api.ts";
-import { isoTime } from "../views/iso-time.ts";
 
 /** Longer than any operation may take, deadlines and all. */
 const STUCK_MS = 60_000;

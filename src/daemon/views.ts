@@ -2,6 +2,7 @@
 import type { Clock } from "../base/clock.ts";
 import { toPartnerdError } from "../base/errors.ts";
 import type { PeerId } from "../base/ids.ts";
+import { isoTime } from "../base/units.ts";
 import type { DeliveryGuarantee, GapReason } from "../events/types.ts";
 import type { PeerSnapshot } from "../p2p/registry/registry.ts";
 import type { Reconciler } from "../reconciler/reconciler.ts";
@@ -9,7 +10,6 @@ import { type DeliveryProof, deliveryProof, proven } from "../store/fold/deliver
 import type { LogEntry } from "../store/model/log-entry.ts";
 import type { Store } from "../store/store.ts";
 import type { DeliveryView, HistoryView, PeerDetailView, PeerView, Phase, SelfView } from "../views/api.ts";
-import { isoTime } from "../views/iso-time.ts";
 import { type PeerFacts, peerView, phaseOf } from "../views/peers.ts";
 import type { GaugeView, Views } from "../views/views.ts";
 import { type HealthFacts, liveness, readiness, startup, unreadable } from "./health.ts";
@@ -57,19 +57,19 @@ export function gaugesOf(sources: Omit<ViewSources, "self" | "started" | "consum
       Number.parseInt(store.head().chainHash.slice(0, HEAD_HASH_CHARS), 16),
     ),
     gauge("wal_bytes", "Size of the database's write-ahead log", () => store.walBytes()),
-    gauge("delivery_at_least_once", "1 while events come from a JetStream stream, 0 while by core NATS", () =>
+    gauge("delivery_at_least_once", "1 while events come from a broker stream, 0 while by core NATS", () =>
       Number(proof().delivery === "at_least_once"),
     ),
-    gauge("stream_sequence", "The log has the stream's messages up to this sequence", () => store.cursor()?.sequence ?? 0),
-    gauge("stream_behind", "Messages of the stream that are not in the log yet", () => nats()?.source.behind ?? 0),
+    gauge("stream_sequence", "The log has the broker stream's messages up to this sequence", () => store.cursor()?.sequence ?? 0),
+    gauge("stream_behind", "Messages of the broker stream that are not in the log yet", () => nats()?.source.behind ?? 0),
     gauge(
       "stream_restarts",
-      "How often reading the stream began again on a standing connection",
+      "How often reading the broker stream began again on an open connection",
       () => nats()?.source.restarts ?? 0,
     ),
     {
       name: "delivery_gaps",
-      help: "Gaps in what came from streams, as the log holds them",
+      help: "Gaps in what came from broker streams, as the log holds them",
       label: "reason",
       read: () => {
         const counts: Record<GapReason, number> = { purged: 0, recreated: 0, reused: 0 };

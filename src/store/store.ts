@@ -92,15 +92,15 @@ export interface StoreOptions extends OpenOptions {
 
 /** Throws `data_dir_unwritable`, `database_newer`, `log_truncated` or `database_failed`. */
 export function openStore({ directory, clock, headFile = true, ...options }: StoreOptions): Store {
-  const database = openDatabase(directory, options);
-  try {
-    const rows = tables(database);
-    removeLeftovers(database);
-    return storeOf(database, rows, clock, headFile ? openHeadFile(database, rows, directory) : undefined);
-  } catch (thrown) {
-    database.close();
-    throw thrown;
-  }
+  using opened = new DisposableStack();
+  const database = opened.adopt(openDatabase(directory, options), (connection) => void connection.close());
+  const rows = tables(database);
+  removeLeftovers(database);
+  const head = headFile ? opened.use(openHeadFile(database, rows, directory)) : undefined;
+  const store = storeOf(database, rows, clock, head);
+  // From here on the store closes them.
+  opened.move();
+  return store;
 }
 
 function storeOf(database: Database, rows: Tables, clock: Clock, headFile: HeadFile | undefined): Store {
@@ -117,7 +117,7 @@ function storeOf(database: Database, rows: Tables, clock: Clock, headFile: HeadF
       runner.write("append how events are delivered", () => deliveries.delivery(events, cursor, lastSequence)),
     appendObserved: (event, atMs = clock.wallMs()) =>
       runner.write(`append ${event.type}`, () => observations.observed(event, atMs)),
-    closeOrphanedStreams: () => runner.write("close dangling sessions", () => observations.orphanedStreams()),
+    closeOrphanedStreams: () => runner.write("close orphaned streams", () => observations.orphanedStreams()),
     get: (peerId) => committed.peer(peerId),
     list: () => committed.list(),
     status: (peerId) => runner.run("read a peer's status", () => committed.status(peerId)),

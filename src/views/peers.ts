@@ -1,10 +1,10 @@
 /** One row per peer: what the log desires, what the wire does, and what the reconciler is at. Pure. */
 
 import type { Did, PeerId } from "../base/ids.ts";
+import { isoTime } from "../base/units.ts";
 import type { DesiredPeer } from "../events/types.ts";
 import type { KeyProgress } from "../reconciler/options.ts";
 import type { PeerView, Phase, StreamView } from "./api.ts";
-import { isoTime } from "./iso-time.ts";
 
 /** A stream as the registry holds it, in wall time. */
 export interface StreamFacts {

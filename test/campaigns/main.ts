@@ -3,6 +3,7 @@ import { spawn } from "node:child_process";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Argument, Command, CommanderError } from "commander";
+import { endsWithParent } from "../../src/base/ends-with-parent.ts";
 import { example } from "../../src/cli/flags.ts";
 import { SEED_VARIABLE, TIMES_VARIABLE } from "../support/campaign.ts";
 import { positive, whole } from "../support/numbers.ts";
@@ -47,11 +48,17 @@ async function main(argv: readonly string[]): Promise<number> {
 function run({ name, about, files }: Campaign, { times, seed }: Options): Promise<number> {
   say(`campaign ${name}: ${about} (${times === 1 ? "as usual" : `${times} times as many`}, seed ${seed})`);
   const vitest = fileURLToPath(new URL("vitest.mjs", import.meta.resolve("vitest/package.json")));
-  const child = spawn(process.execPath, [vitest, "run", "--root", ROOT, ...files.map((file) => `test/${file}`)], {
-    stdio: "inherit",
+  const command = [process.execPath, vitest, "run", "--root", ROOT, ...files.map((file) => `test/${file}`)];
+  const child = spawn(...endsWithParent(join(ROOT, "scripts/own-mounts"), command), {
+    stdio: ["pipe", "inherit", "inherit"],
     env: { ...process.env, [TIMES_VARIABLE]: String(times), [SEED_VARIABLE]: String(seed) },
   });
-  return new Promise((resolve) => child.once("exit", (code) => resolve(code ?? 1)));
+  return new Promise((resolve, reject) => {
+    child.once("error", reject).once("exit", (code) => {
+      child.stdin?.destroy();
+      resolve(code ?? 1);
+    });
+  });
 }
 
 function say(text: string): void {

@@ -1,4 +1,4 @@
-/** `npm run test:fresh`: the two commands of the README, as a newcomer runs them. See --help and docs/OPERATING.md. */
+/** `npm run test:fresh`: the two commands of the README, as a newcomer runs them. See --help. */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -8,7 +8,7 @@ import { report } from "../../src/cli/report.ts";
 import { freshPlace, outsidePlace, type Place } from "./place.ts";
 import { REPORT, type Visit, visit } from "./steps.ts";
 import { runDirectory, SYSTEMS, type System, whyNoSystems } from "./systems.ts";
-import { table } from "./table.ts";
+import { visitsTable } from "./table.ts";
 import { merge, readReport, runSkipped, type TestResult, totalsOf } from "./totals.ts";
 
 interface Options {
@@ -39,8 +39,9 @@ async function main(tests: readonly string[], options: Options): Promise<void> {
   let results: readonly TestResult[] = [];
   const go = async (place: Place, isTested: boolean) => {
     const done = await visit(place, isTested && options.test ? tests : null);
-    visits.push(done);
-    if (done.steps.some(({ name }) => name === "npm test")) results = readReport(join(place.outside, REPORT), place.inside);
+    const found = done.steps.some(({ name }) => name === "npm test") ? reportIn(place) : [];
+    if (found !== null) results = [...results, ...found];
+    visits.push(found === null ? withoutReport(done) : done);
   };
   const why = options.outside ? "--outside" : whyNoSystems();
   const systems = SYSTEMS.filter(({ name }) => options.system === undefined || name === options.system);
@@ -48,6 +49,22 @@ async function main(tests: readonly string[], options: Options): Promise<void> {
   if (unmade !== null) await onThisMachine(unmade, go);
   else results = merge(results, runSkipped(results, join(tmpdir(), `oc-partnerd-skipped-${process.pid}.json`)));
   summarize(visits, results, options.totals);
+}
+
+/** Null if the test run left no report that can be read: the runner itself broke. */
+function reportIn(place: Place): readonly TestResult[] | null {
+  try {
+    return readReport(join(place.outside, REPORT), place.inside);
+  } catch {
+    return null;
+  }
+}
+
+function withoutReport(done: Visit): Visit {
+  const steps = done.steps.map((step) =>
+    step.name === "npm test" ? { ...step, problem: step.problem ?? "it left no report" } : step,
+  );
+  return { ...done, steps };
 }
 
 /** Null, or why a system could not be made. */
@@ -90,7 +107,7 @@ function summarize(visits: readonly Visit[], results: readonly TestResult[], fil
   const counted = steps.filter(({ name, problem }) => name !== "npm test" || (problem !== null && tests.failed === 0));
   const broken = counted.filter(({ problem }) => problem !== null);
   const totals = [counted.length - broken.length + tests.passed, broken.length + tests.failed, tests.skipped];
-  process.stdout.write(`\n${table(visits)}\n`);
+  process.stdout.write(`\n${visitsTable(visits)}\n`);
   for (const { title, name, problem } of steps)
     if (problem !== null) process.stdout.write(`FAILED: ${title}: ${name}: ${problem}\n`);
   for (const { file: test, fullName, status } of results)

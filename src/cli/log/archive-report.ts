@@ -1,7 +1,6 @@
 /** What `archive` did, or would do, as text and as JSON. Pure. */
-import { bytesText, counted } from "../../base/units.ts";
+import { bytesText, counted, isoTime } from "../../base/units.ts";
 import type { ArchiveReport } from "../../store/archive/archive.ts";
-import { isoTime } from "../../views/iso-time.ts";
 
 interface Described {
   readonly firstSeq: number;

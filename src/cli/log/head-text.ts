@@ -1,5 +1,5 @@
 /** The head of a log, as the commands that look after logs print it. */
-import { isoTime } from "../../views/iso-time.ts";
+import { isoTime } from "../../base/units.ts";
 
 interface Head {
   readonly seq: number;

@@ -135,6 +135,7 @@ export class BrokerStreamReader {
     // Made anew since we looked, it would be read from the middle, and its messages taken for those of the one before.
     if (!isInPlace && !isSameStream(await link.state(), found)) return "the stream was made anew meanwhile";
     if (isOver()) return "";
+    if (this.#rereads !== rereads) return "a resync was asked for";
     this.#rereads = false;
     if (!rereads || found.lastSequence < found.firstSequence) this.#rereading = null;
     logger.info({ stream, consumer, sequence: start, pending: found.lastSequence - start + 1, rereads }, "reading the stream");

@@ -1,8 +1,10 @@
 /** Heartbeats on the wire: any concatenation of JSON objects, cut anywhere (WIRE). Pure. */
+
 import { messageOf, PartnerdError } from "../../base/errors.ts";
 import type { Did, PeerId } from "../../base/ids.ts";
 import { didOf, parsePeerId } from "../../base/ids.ts";
 import { JsonScanner } from "../../base/json-scanner.ts";
+import { isoTime } from "../../base/units.ts";
 import { MAX_HEARTBEAT_BYTES, MAX_HEARTBEAT_DEPTH, MAX_HEARTBEAT_TEXT_LENGTH } from "../constants.ts";
 
 /** What we say of ourselves. */
@@ -37,7 +39,7 @@ function timestamp(wallMs: number, format: TimestampFormat): { readonly timestam
     case "unix":
       return { timestamp: Math.floor(wallMs / 1_000) };
     case "rfc3339":
-      return { timestamp: new Date(wallMs).toISOString() };
+      return { timestamp: isoTime(wallMs) };
     case "none":
       return {};
   }

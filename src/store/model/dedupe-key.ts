@@ -26,7 +26,7 @@ export function parseDedupeKey(
     : { created, sequence: Number(sequence), hash };
 }
 
-/** A dedupe key in the parts that are kept of it when its row is archived (archive-schema.ts). */
+/** A dedupe key in the parts that are kept of it when its row is archived (schema/archive.ts). */
 export interface DedupeKeyParts {
   /** Of a stream's message: when the stream was made. */
   readonly created: string;

@@ -3,6 +3,7 @@
 import { chownSync, existsSync, renameSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { messageOf, PartnerdError } from "../../base/errors.ts";
+import { isoTime } from "../../base/units.ts";
 import { HeadFile, headFileIn } from "../head/head-file.ts";
 import type { LogHead } from "../model/log-head.ts";
 import { DATABASE_NAME } from "../sql/database-file.ts";
@@ -42,7 +43,7 @@ export function swapDatabase(file: string, directory: string, head: LogHead, atM
 
 /** What the files of a damaged database are called: `20260101T120000Z`. */
 function utc(atMs: number): string {
-  return `${new Date(atMs).toISOString().slice(0, "yyyy-mm-ddThh:mm:ss".length).replace(/[-:]/g, "")}Z`;
+  return `${isoTime(atMs).slice(0, "yyyy-mm-ddThh:mm:ss".length).replace(/[-:]/g, "")}Z`;
 }
 
 function freeName(name: string, count = 1): string {

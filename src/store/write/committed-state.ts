@@ -4,6 +4,7 @@
  */
 
 import type { PeerId, ResourceId } from "../../base/ids.ts";
+import { RecentMap } from "../../base/recent-map.ts";
 import type { DesiredPeer } from "../../events/types.ts";
 import type { ProjectionLookup } from "../fold/project.ts";
 import type { PeerStatus } from "../fold/status.ts";
@@ -21,7 +22,8 @@ export class CommittedState implements ProjectionLookup {
   readonly #source: Source;
   readonly #desired = new Map<PeerId, DesiredPeer>();
   readonly #peerOfResource = new Map<ResourceId, PeerId>();
-  readonly #statuses = new Map<PeerId, PeerStatus | undefined>();
+  /** Null: the log has no status of this peer. */
+  readonly #statuses = new RecentMap<PeerId, PeerStatus | null>(MAX_STATUSES);
   #head: LogHead | undefined;
   #appended: LogHead | undefined;
   #cursor: Cursor | undefined;
@@ -54,9 +56,10 @@ export class CommittedState implements ProjectionLookup {
   }
 
   status(peerId: PeerId): PeerStatus | undefined {
-    if (this.#statuses.has(peerId)) return this.#statuses.get(peerId);
+    const known = this.#statuses.get(peerId);
+    if (known !== undefined) return known ?? undefined;
     const status = this.#source.lookup.status(peerId);
-    this.#remember(peerId, status);
+    this.#statuses.set(peerId, status ?? null);
     return status;
   }
 
@@ -87,7 +90,7 @@ export class CommittedState implements ProjectionLookup {
 
   setStatus(status: PeerStatus): void {
     this.#undo.push(() => this.#statuses.delete(status.peerId));
-    this.#remember(status.peerId, status);
+    this.#statuses.set(status.peerId, status);
   }
 
   /**
@@ -130,13 +133,5 @@ export class CommittedState implements ProjectionLookup {
     if (peer.resourceId !== null) this.#peerOfResource.delete(peer.resourceId);
     this.#desired.delete(peer.peerId);
     this.#sorted = undefined;
-  }
-
-  /** The one that was set the longest ago makes room. */
-  #remember(peerId: PeerId, status: PeerStatus | undefined): void {
-    this.#statuses.delete(peerId);
-    this.#statuses.set(peerId, status);
-    const [oldest] = this.#statuses.keys();
-    if (this.#statuses.size > MAX_STATUSES && oldest !== undefined) this.#statuses.delete(oldest);
   }
 }

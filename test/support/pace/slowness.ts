@@ -18,9 +18,9 @@ type Work = keyof typeof IDLE_MS;
  * is with other work is no part of it; `share` tells that, and may change while the tests run.
  */
 export function measureSlowness(): { readonly slowness: number; readonly share: number } {
+  const before = readMachine();
   const measured: Record<Work, number> = { compute: timed(compute), startNode: timed(startNode), fsync: 0 };
   measured.fsync = fsyncTakesMs();
-  const before = readMachine();
   const share = shareOf(readMachine(), before);
   return { slowness: slownessOf(measured, share), share };
 }

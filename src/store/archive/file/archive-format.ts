@@ -5,6 +5,7 @@
 
 import { getTableColumns } from "drizzle-orm";
 import { z } from "zod";
+import { isoTime } from "../../../base/units.ts";
 import { typeProblems } from "../../check/rows/column-types.ts";
 import { CHAIN_START } from "../../model/chain.ts";
 import type { LogRow } from "../../model/log-entry.ts";
@@ -69,7 +70,7 @@ export function formatArchiveHeader({ firstSeq, lastSeq, followsChainHash, lastC
     last_seq: lastSeq,
     follows_chain_hash: followsChainHash,
     last_chain_hash: lastChainHash,
-    written_at: new Date(writtenAtMs).toISOString(),
+    written_at: isoTime(writtenAtMs),
   } satisfies z.input<typeof header>);
 }
 
