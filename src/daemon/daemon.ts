@@ -133,14 +133,14 @@ function openLog(config: Config, around: Surroundings): Log {
   return { store, recorder, head };
 }
 
-interface Host {
+interface LocalHost {
   readonly node: Node;
   readonly self: SelfDescription;
   readonly admission: AdmissionPolicy;
 }
 
 /** Our identity and the libp2p host that proves it. It does not listen yet. */
-async function createHost(config: Config, { clock, owner }: Surroundings, { store, recorder }: Log): Promise<Host> {
+async function createHost(config: Config, { clock, owner }: Surroundings, { store, recorder }: Log): Promise<LocalHost> {
   const { inbound, pskFile, maxConnections } = config.p2p;
   const privateKey = await loadOrCreateIdentity(join(config.data, "identity.key"));
   const peerId = peerIdOf(peerIdFromPrivateKey(privateKey));
@@ -164,7 +164,7 @@ async function createStreams(
   config: Config,
   around: Surroundings,
   log: Log,
-  host: Host,
+  host: LocalHost,
 ): Promise<Core & { streams: Libp2pPartnerStreams }> {
   const { clock, random, logger, metrics, owner, onLogged } = around;
   const { store, recorder } = log;

@@ -10,7 +10,7 @@ import { withOneClient } from "./connection/one-client.ts";
 
 const DEFAULT_TIMEOUT_MS = 10_000;
 
-interface PublishOptions {
+interface SendOptions {
   readonly clock: Clock;
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal;
@@ -21,7 +21,7 @@ interface PublishOptions {
  * Rejects with nats_unavailable when none does so in time, config_invalid for unusable credentials, usage for a message over
  * the server's limit. Core NATS tells no publisher whether anyone listens.
  */
-export function publishOnce(config: NatsConfig, subject: string, payload: Uint8Array, options: PublishOptions): Promise<string> {
+export function publishOnce(config: NatsConfig, subject: string, payload: Uint8Array, options: SendOptions): Promise<string> {
   const { clock, signal, timeoutMs = DEFAULT_TIMEOUT_MS } = options;
   return withOneClient(config, "take the message", { clock, timeoutMs, signal }, async (client, server, limit) => {
     await send(client, subject, payload, clock, limit);

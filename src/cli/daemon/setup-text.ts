@@ -7,11 +7,11 @@ import { isDone, type SetupPlan } from "../../nats/setup/plan.ts";
 /** What became, or would become, of what was found. */
 type SetupOutcome = "done" | "planned" | "refused";
 
-type Action = SetupPlan["stream"]["action"];
+type SetupAction = SetupPlan["stream"]["action"];
 
 const UNSUITABLE = "is not as it has to be";
 
-const WORDS: Readonly<Record<Action, Readonly<Record<SetupOutcome, string>>>> = {
+const WORDS: Readonly<Record<SetupAction, Readonly<Record<SetupOutcome, string>>>> = {
   keep: { done: "is as it has to be", planned: "is as it has to be", refused: "stays as it is" },
   create: { done: "was missing, is created", planned: "is missing, would be created", refused: "is missing" },
   update: { done: "is changed", planned: "would be changed", refused: UNSUITABLE },

@@ -30,12 +30,12 @@ export function archiveCommand(env: Env): Command {
         "oc-partnerd archive --data /var/lib/oc-partnerd --before 2026-01-01 --to /mnt/archive",
       ),
     )
-    .action(async ({ before, to, dryRun, json, ...flags }: Omit<ArchiveOptions, "data"> & DaemonFlags) =>
+    .action(async ({ before, to, dryRun, json, ...flags }: Omit<ArchiveRequest, "data"> & DaemonFlags) =>
       print(await runArchive({ data: configOf(flags, env).data, before, to, dryRun, json })),
     );
 }
 
-interface ArchiveOptions {
+interface ArchiveRequest {
   /** The data directory. */
   readonly data: string;
   /** A seq, a time, or how long ago that was, as the user wrote it. */
@@ -56,7 +56,7 @@ const LABELS: Readonly<Record<ArchiveStep, string>> = {
 };
 
 /** The answer as text, or as JSON. Throws usage, and what store/archive/archive.ts throws. */
-async function runArchive({ data, before: text, to, dryRun, json }: ArchiveOptions): Promise<string> {
+async function runArchive({ data, before: text, to, dryRun, json }: ArchiveRequest): Promise<string> {
   const before = beforeOf(text, clock.wallMs());
   const { archive } = await import("../../store/archive/archive.ts");
   using _held = holdEventLoop();

@@ -22,12 +22,12 @@ export function backupCommand(env: Env): Command {
         "oc-partnerd backup --to oc-partnerd-$(date +%F).db --json | jq -r .chainHash",
       ),
     )
-    .action(async ({ to, force, json, ...flags }: Pick<BackupOptions, "to" | "force" | "json"> & DaemonFlags) =>
+    .action(async ({ to, force, json, ...flags }: Pick<BackupRequest, "to" | "force" | "json"> & DaemonFlags) =>
       print(await runBackup({ data: configOf(flags, env).data, to, force, json, terminal: process.stderr })),
     );
 }
 
-interface BackupOptions {
+interface BackupRequest {
   /** The data directory, or a database file. */
   readonly data: string;
   readonly to: string;
@@ -38,7 +38,7 @@ interface BackupOptions {
 }
 
 /** The answer as text, or as JSON. Throws what backUp throws. */
-export async function runBackup({ data, to, force, json, terminal }: BackupOptions): Promise<string> {
+export async function runBackup({ data, to, force, json, terminal }: BackupRequest): Promise<string> {
   const { backUp } = await import("../../store/recovery/backup.ts");
   using _held = holdEventLoop();
   using shown = stepProgress(terminal);

@@ -40,7 +40,7 @@ export function checkCommand(env: Env): Command {
     });
 }
 
-interface CheckOptions {
+interface CheckRequest {
   /** The data directory, or a database file. */
   readonly data: string;
   /** A published head, `SEQ:HASH`. */
@@ -54,7 +54,7 @@ interface CheckOptions {
 }
 
 /** Returns the exit code: 1 where anything was found. Throws usage, and what checkDatabase throws. */
-export async function runCheck({ data, head, archives, json, print, terminal }: CheckOptions): Promise<0 | 1> {
+export async function runCheck({ data, head, archives, json, print, terminal }: CheckRequest): Promise<0 | 1> {
   const { checkDatabase } = await import("../../store/check/check.ts");
   const { checkArchives } = await import("../../store/archive/archive-check.ts");
   const heads = head === undefined ? [] : [knownHeadOf(head)];

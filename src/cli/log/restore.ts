@@ -38,7 +38,7 @@ export function restoreCommand(env: Env): Command {
     });
 }
 
-interface RestoreOptions {
+interface RestoreRequest {
   /** The data directory. */
   readonly data: string;
   /** A backup. */
@@ -50,7 +50,7 @@ interface RestoreOptions {
 }
 
 /** What was done, and what is gone, as text. Throws usage, and what restoreBackup and salvage throw. */
-export async function runRestore({ data, from, fromJetStream, clock, terminal }: RestoreOptions): Promise<string> {
+export async function runRestore({ data, from, fromJetStream, clock, terminal }: RestoreRequest): Promise<string> {
   if ((from === undefined) !== fromJetStream)
     throw new PartnerdError("usage", "restore takes either --from FILE or --from-jetstream", {
       nextStep: "name a backup with --from, or keep what can be proved of the log with --from-jetstream",

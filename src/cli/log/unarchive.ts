@@ -25,12 +25,12 @@ export function unarchiveCommand(): Command {
         "sqlite3 archived.db 'select * from peer_history'",
       ),
     )
-    .action(async (files: string[], flags: Omit<UnarchiveOptions, "files" | "terminal">) =>
+    .action(async (files: string[], flags: Omit<UnarchiveRequest, "files" | "terminal">) =>
       print(await runUnarchive({ ...flags, files, terminal: process.stderr })),
     );
 }
 
-interface UnarchiveOptions {
+interface UnarchiveRequest {
   readonly files: readonly string[];
   /** The data directory, or a database file; undefined where only the files are to be read. */
   readonly data?: string | undefined;
@@ -41,7 +41,7 @@ interface UnarchiveOptions {
 }
 
 /** The answer as text, or as JSON. Throws usage, and what store/archive/unarchive.ts throws. */
-async function runUnarchive({ files, data, to, json, terminal }: UnarchiveOptions): Promise<string> {
+async function runUnarchive({ files, data, to, json, terminal }: UnarchiveRequest): Promise<string> {
   if (files.length === 0 && data === undefined)
     throw new PartnerdError("usage", "there is nothing to read: neither archive files nor a data directory is named", {
       nextStep: "name the files, or the daemon's data directory with --data DIR, or both where the files were moved",

@@ -15,7 +15,7 @@ export interface OneClientOptions {
 }
 
 /** `server` is its `host:port`; `signal` aborts when the time is over. */
-type Work<Result> = (client: NatsConnection, server: string, signal: AbortSignal) => Promise<Result>;
+type ClientWork<Result> = (client: NatsConnection, server: string, signal: AbortSignal) => Promise<Result>;
 
 /**
  * Connects to the first of the configured servers that takes us, does `work`, and closes the connection. Rejects with
@@ -26,7 +26,7 @@ export async function withOneClient<Result>(
   config: NatsConfig,
   what: string,
   { clock, timeoutMs, signal }: OneClientOptions,
-  work: Work<Result>,
+  work: ClientWork<Result>,
 ): Promise<Result> {
   const servers = parseServers(config.servers);
   const names = servers.map(hostAndPort).join(", ");

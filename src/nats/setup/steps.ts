@@ -9,7 +9,7 @@ import { GUARDS, type LimitChanges } from "./stream-config.ts";
 import { matches } from "./subject.ts";
 
 /** Something that JetStream changes in place. */
-interface Step {
+interface SetupStep {
   readonly difference: Difference;
   readonly config: Partial<StreamConfig>;
   /** What it means when it stays as it is. */
@@ -21,7 +21,7 @@ export interface Obstacle extends Difference {
   readonly nextStep: string;
 }
 
-export function subjectSteps(found: StreamConfig, subjects: readonly string[]): readonly Step[] {
+export function subjectSteps(found: StreamConfig, subjects: readonly string[]): readonly SetupStep[] {
   const captured = found.subjects ?? [];
   const missing = subjects.filter((subject) => !captured.some((pattern) => matches(pattern, subject)));
   if (missing.length === 0) return [];
@@ -30,7 +30,7 @@ export function subjectSteps(found: StreamConfig, subjects: readonly string[]): 
   return [{ difference, config: { subjects: all }, otherwise: `${missing.join(", ")} is not captured` }];
 }
 
-export function limitSteps(found: StreamConfig, limits: LimitChanges): readonly Step[] {
+export function limitSteps(found: StreamConfig, limits: LimitChanges): readonly SetupStep[] {
   const { maxBytes, maxAgeMs, replicas } = limits;
   const asked: Partial<StreamConfig> = {
     ...(maxBytes !== undefined && { max_bytes: maxBytes ?? -1 }),
@@ -41,7 +41,7 @@ export function limitSteps(found: StreamConfig, limits: LimitChanges): readonly 
 }
 
 /** What keeps others from taking out what the log has not read, and the stream from answering requests of others. */
-export function guardSteps(found: StreamConfig): readonly Step[] {
+export function guardSteps(found: StreamConfig): readonly SetupStep[] {
   const rollup = found.allow_rollup_hdrs ? { allow_rollup_hdrs: false } : {}; // Not allowed together with deny_purge.
   return stepsTo({ ...GUARDS, ...rollup }, found, (field) => MEANING[field] ?? "");
 }
@@ -55,7 +55,7 @@ const MEANING: Readonly<Record<string, string>> = {
 };
 
 /** A step that is not taken, in words. */
-export function noteOf({ difference: { field, found }, otherwise }: Step): string {
+export function noteOf({ difference: { field, found }, otherwise }: SetupStep): string {
   return `${field} is ${found} and stays so, since the stream also captures subjects of others: ${otherwise}`;
 }
 
@@ -105,7 +105,11 @@ export function overlapObstacles(
   }));
 }
 
-function stepsTo(required: Partial<StreamConfig>, found: StreamConfig, otherwise: (field: string) => string): readonly Step[] {
+function stepsTo(
+  required: Partial<StreamConfig>,
+  found: StreamConfig,
+  otherwise: (field: string) => string,
+): readonly SetupStep[] {
   const current = new Map<string, unknown>(Object.entries(found));
   return Object.entries(required)
     .filter(([field, value]) => (current.get(field) ?? false) !== value)

@@ -43,7 +43,7 @@ export interface PeerSnapshot {
   readonly inbound: StreamSnapshot | null;
 }
 
-interface Entry<Stream> {
+interface RegistryEntry<Stream> {
   readonly did: Did | null;
   readonly stream: Stream;
   readonly openedAtMs: number;
@@ -53,7 +53,7 @@ interface Entry<Stream> {
   renewAtMs: number;
 }
 
-type Slots<Stream> = Partial<Record<Direction, Entry<Stream>>>;
+type Slots<Stream> = Partial<Record<Direction, RegistryEntry<Stream>>>;
 
 export interface RegistryComponents {
   readonly clock: Clock;
@@ -75,7 +75,7 @@ export class StreamRegistry<Stream extends AbortableStream> {
     const { clock, observer } = this.#components;
     const slots = this.#slotsOf(key) ?? this.#addSlots(key);
     const older = slots[key.direction];
-    const entry: Entry<Stream> = {
+    const entry: RegistryEntry<Stream> = {
       did,
       stream,
       openedAtMs: clock.monotonicMs(),
@@ -122,7 +122,7 @@ export class StreamRegistry<Stream extends AbortableStream> {
   actual(protocol: string, peerId: PeerId): Pick<ActualPeer, "outbound" | "inbound"> {
     const slots = this.#streams.get(protocol)?.get(peerId);
     const nowMs = this.#components.clock.monotonicMs();
-    const lease = (entry: Entry<Stream>) => ({
+    const lease = (entry: RegistryEntry<Stream>) => ({
       openedAtMs: entry.openedAtMs,
       expiresAtMs: nowMs + this.#remainingMs(entry),
       renewAtMs: entry.renewAtMs,
@@ -137,7 +137,7 @@ export class StreamRegistry<Stream extends AbortableStream> {
   /** For people; see `actual` for decisions. */
   *snapshot(protocol: string): Generator<PeerSnapshot, void> {
     const nowMs = this.#components.clock.wallMs();
-    const seen = (entry: Entry<Stream> | undefined): StreamSnapshot | null =>
+    const seen = (entry: RegistryEntry<Stream> | undefined): StreamSnapshot | null =>
       entry === undefined
         ? null
         : { did: entry.did, openedAtMs: entry.openedAtWallMs, expiresAtMs: nowMs + this.#remainingMs(entry) };
@@ -146,18 +146,18 @@ export class StreamRegistry<Stream extends AbortableStream> {
     }
   }
 
-  #extend(entry: Entry<Stream>): void {
+  #extend(entry: RegistryEntry<Stream>): void {
     const { clock, random, leaseTime } = this.#components;
     entry.expiresAtLeaseMs = leaseTime.nowMs() + LEASE_MS;
     entry.renewAtMs = clock.monotonicMs() + jittered(random, HEARTBEAT_PERIOD_MS, HEARTBEAT_JITTER);
   }
 
-  #remainingMs(entry: Entry<Stream>): number {
+  #remainingMs(entry: RegistryEntry<Stream>): number {
     return entry.expiresAtLeaseMs - this.#components.leaseTime.nowMs();
   }
 
   /** Aborting may call back at once; by then the slot no longer holds the entry, so nothing is reported twice. */
-  #finish(key: StreamKey, entry: Entry<Stream>, reason: CloseReason): void {
+  #finish(key: StreamKey, entry: RegistryEntry<Stream>, reason: CloseReason): void {
     entry.stream.abort(new PartnerdError("aborted", `${key.direction} stream closed: ${reason}`));
     this.#components.observer.observed({ type: "StreamClosed", ...key, reason });
   }

@@ -16,7 +16,7 @@ export interface Inbox {
   status(requestNumber: number, code: number, description: string): void;
 }
 
-interface Waiting {
+interface WaitingRequest {
   readonly inbox: Inbox;
   readonly request: PullRequest;
   left: number;
@@ -41,7 +41,7 @@ export class SimConsumer {
   #again: number[] = [];
   /** The sequence of each delivery. */
   readonly #sent: number[] = [];
-  #waiting: Waiting[] = [];
+  #waiting: WaitingRequest[] = [];
   #next: number;
   #consumerSequence = 0;
   #ackFloor: number;
@@ -70,7 +70,7 @@ export class SimConsumer {
   }
 
   request(request: PullRequest, inbox: Inbox): void {
-    const waiting: Waiting = {
+    const waiting: WaitingRequest = {
       inbox,
       request,
       left: request.messages,
@@ -133,7 +133,7 @@ export class SimConsumer {
     return message;
   }
 
-  #send(message: StoredMessage, waiting: Waiting): void {
+  #send(message: StoredMessage, waiting: WaitingRequest): void {
     const { sequence, storedAtNs } = message;
     const times = (this.#deliveries.get(sequence) ?? 0) + 1;
     this.#deliveries.set(sequence, times);
@@ -177,7 +177,7 @@ export class SimConsumer {
     });
   }
 
-  #beat(waiting: Waiting): void {
+  #beat(waiting: WaitingRequest): void {
     waiting.heartbeat?.[Symbol.dispose]();
     waiting.heartbeat = this.#clock.schedule(waiting.request.heartbeatMs, () => {
       this.#forgetUnwanted();
@@ -187,7 +187,7 @@ export class SimConsumer {
     });
   }
 
-  #end(waiting: Waiting, code: number, description: string): void {
+  #end(waiting: WaitingRequest, code: number, description: string): void {
     this.#forget(waiting);
     waiting.inbox.status(waiting.request.number, code, description);
   }
@@ -196,7 +196,7 @@ export class SimConsumer {
     for (const waiting of this.#waiting) if (!waiting.inbox.isWanted) this.#forget(waiting);
   }
 
-  #forget(waiting: Waiting): void {
+  #forget(waiting: WaitingRequest): void {
     waiting.expiry[Symbol.dispose]();
     waiting.heartbeat?.[Symbol.dispose]();
     this.#waiting = this.#waiting.filter((other) => other !== waiting);

@@ -5,7 +5,7 @@ import { appliedMigrations, applyMigrations, knownMigrations, refuseOtherSchema 
 import { APPLICATION_ID, refuseEmpty } from "../../sql/open.ts";
 import { attempt } from "../rows/row-reader.ts";
 
-interface Entry {
+interface SchemaEntry {
   readonly type: string;
   readonly name: string;
   readonly table: string;
@@ -66,10 +66,10 @@ export function refuseOtherVersion(database: Database.Database, file: string): v
   if (isOneLine && inCommon > 0 && !isThisSchema) refuseOtherSchema(database, file);
 }
 
-let migrated: ReadonlyMap<string, Entry> | undefined;
+let migrated: ReadonlyMap<string, SchemaEntry> | undefined;
 
 /** By name. The migrations come with the program, and are applied once. */
-function migratedSchema(): ReadonlyMap<string, Entry> {
+function migratedSchema(): ReadonlyMap<string, SchemaEntry> {
   if (migrated !== undefined) return migrated;
   const database = new Database(":memory:");
   try {
@@ -81,6 +81,6 @@ function migratedSchema(): ReadonlyMap<string, Entry> {
   }
 }
 
-function entriesOf(database: Database.Database): readonly Entry[] {
-  return database.prepare<[], Entry>("select type, name, tbl_name as 'table', sql from sqlite_schema").all();
+function entriesOf(database: Database.Database): readonly SchemaEntry[] {
+  return database.prepare<[], SchemaEntry>("select type, name, tbl_name as 'table', sql from sqlite_schema").all();
 }
