@@ -76,6 +76,8 @@ export function outsidePlace(directory: string): Place {
 }
 
 function clone(path: string): void {
+  const changes = execFileSync("git", ["-C", REPOSITORY, "status", "--porcelain"], { encoding: "utf8" }).trim();
+  if (changes !== "") process.stdout.write(`the clone holds the last commit, without these changes:\n${changes}\n`);
   execFileSync("git", ["clone", "--quiet", "--depth=1", `file://${REPOSITORY}`, path]);
 }
 

@@ -14,7 +14,7 @@ export interface Visit {
   readonly toolsMb: number;
 }
 
-interface Step {
+export interface Step {
   readonly name: string;
   readonly seconds: number;
   /** Why it failed; null where it passed. */
@@ -24,6 +24,8 @@ interface Step {
 /** Set-up that has nothing left to do takes a tenth of a second; a busy machine gets more. */
 const SECOND_SETUP_S = 3;
 const MINUTE_MS = 60_000;
+/** The step whose tests are counted one by one. */
+export const TESTS = "npm test";
 export const REPORT = "test-report.json";
 
 /** Runs the demonstration twice, and the tests with `testArgs` unless they are null. */
@@ -34,8 +36,7 @@ export async function visit(place: Place, testArgs: readonly string[] | null): P
   if (first?.problem === null) {
     steps.push(await secondSetup(place), await timed(place, "second demo", ["npm", "run", "demo"], 3 * MINUTE_MS));
     const json = ["--reporter=default", "--reporter=json", `--outputFile.json=${join(place.inside, REPORT)}`];
-    if (testArgs !== null)
-      steps.push(await timed(place, "npm test", ["npm", "test", "--", ...json, ...testArgs], 20 * MINUTE_MS));
+    if (testArgs !== null) steps.push(await timed(place, TESTS, ["npm", "test", "--", ...json, ...testArgs], 20 * MINUTE_MS));
   }
   const size = (name: string) => sizeMb(join(place.outside, name));
   return { title: place.title, node, npm, steps, modulesMb: size("node_modules"), toolsMb: size(".tools") };

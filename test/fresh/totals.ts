@@ -1,8 +1,9 @@
 /** Counts tests by vitest's JSON report, and runs outside those that were skipped inside. */
 import { spawnSync } from "node:child_process";
-import { readFileSync, rmSync } from "node:fs";
+import { existsSync, readFileSync, rmSync } from "node:fs";
 import { join, relative } from "node:path";
 import { z } from "zod";
+import { type Step, TESTS } from "./steps.ts";
 
 const REPOSITORY = join(import.meta.dirname, "../..");
 
@@ -23,8 +24,9 @@ export interface TestResult {
   readonly status: "passed" | "failed" | "skipped";
 }
 
-/** The tests of a report whose run had `root` for its repository. Throws where there is no report: the runner itself broke. */
+/** The tests of a report whose run had `root` for its repository; none if the runner broke before it wrote any. */
 export function readReport(path: string, root: string): readonly TestResult[] {
+  if (!existsSync(path)) return [];
   return Report.parse(JSON.parse(readFileSync(path, "utf8"))).testResults.flatMap(({ name, assertionResults }) =>
     assertionResults.map(({ ancestorTitles, title, status }) => ({
       file: relative(root, name),
@@ -41,18 +43,32 @@ export function merge(first: readonly TestResult[], second: readonly TestResult[
   return first.map((result) => (result.status === "skipped" ? (later.get(key(result)) ?? result) : result));
 }
 
-export function totalsOf(results: readonly TestResult[]): Totals {
+/**
+ * Each step and each test once. `npm test` is counted by its tests, unless it failed without a failed test (a file that does not load, an
+ * unhandled error) or passed without any.
+ */
+export function totalsOf(steps: readonly Step[], results: readonly TestResult[]): Totals {
   const count = (status: TestResult["status"]) => results.filter((result) => result.status === status).length;
-  return { passed: count("passed"), failed: count("failed"), skipped: count("skipped") };
+  const failedTests = count("failed");
+  const isCounted = ({ name, problem }: Step) =>
+    name !== TESTS || (problem !== null && failedTests === 0) || (problem === null && results.length === 0);
+  const counted = steps.filter(isCounted);
+  const broken = counted.filter(({ name, problem }) => problem !== null || name === TESTS).length;
+  return { passed: counted.length - broken + count("passed"), failed: broken + failedTests, skipped: count("skipped") };
+}
+
+interface Rerun {
+  readonly results: readonly TestResult[];
+  /** Why the run failed; null where it passed. */
+  readonly problem: string | null;
 }
 
 /** Runs in this repository those tests of `results` that were skipped, and no others. */
-export function runSkipped(results: readonly TestResult[], report: string): readonly TestResult[] {
+export function runSkipped(results: readonly TestResult[], report: string): Rerun {
   const skipped = results.filter(({ status }) => status === "skipped");
-  if (skipped.length === 0) return [];
   const literally = (name: string) => name.replaceAll(/[^\p{L}\p{N} ]/gu, ".");
   process.stdout.write(`\n== this machine: the ${skipped.length} tests that were skipped there\n`);
-  spawnSync(
+  const { status } = spawnSync(
     "npm",
     [
       "test",
@@ -67,7 +83,7 @@ export function runSkipped(results: readonly TestResult[], report: string): read
     { cwd: REPOSITORY, stdio: ["ignore", "inherit", "inherit"] },
   );
   try {
-    return readReport(report, REPOSITORY);
+    return { results: readReport(report, REPOSITORY), problem: status === 0 ? null : `exit code ${status}` };
   } finally {
     rmSync(report, { force: true });
   }

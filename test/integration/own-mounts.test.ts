@@ -1,27 +1,40 @@
 /** `npm test` as root mounts file systems. None may stay behind, however the run ends. */
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
+import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { expect, test } from "vitest";
 import { temporaryDirectory } from "../store/support/temporary-store.ts";
+import { until } from "../support/until.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
 const OWN_MOUNTS = join(ROOT, "scripts/own-mounts");
 const mayMount = spawnSync("unshare", ["--mount", "true"]).status === 0;
 
-test.skipIf(!mayMount)("a run that is killed leaves no mount behind", async () => {
+/** As the tests mount them: in memory, and an ext4 image behind a loop device, which the power losses need. */
+const MOUNTS: [string, string][] = [
+  ["a tmpfs", 'mount -t tmpfs oc-partnerd-test "$0/mounted"'],
+  ["an image", 'truncate -s 16M "$0/image" && mkfs.ext4 -qF "$0/image" && mount -o loop "$0/image" "$0/mounted"'],
+];
+
+test.skipIf(!mayMount).each(MOUNTS)("a run that is killed leaves nothing of %s behind", async (_, mount) => {
   using directory = temporaryDirectory();
-  const script = 'mount -t tmpfs oc-partnerd-test "$0" && grep -c " $0 " /proc/self/mountinfo && exec sleep 60';
+  mkdirSync(join(directory.path, "mounted"));
+  const script = `${mount} && grep -c " $0/mounted " /proc/self/mountinfo && exec sleep 60`;
   const run = spawn(OWN_MOUNTS, ["sh", "-c", script, directory.path], { stdio: ["ignore", "pipe", "inherit"] });
   const exited = once(run, "exit");
   const [mounts] = (await once(createInterface({ input: run.stdout }), "line")) as [string];
   expect(mounts).toBe("1");
   run.kill("SIGKILL");
   await exited;
-  expect(readFileSync("/proc/self/mountinfo", "utf8")).not.toContain(` ${directory.path} `);
+  expect(readFileSync("/proc/self/mountinfo", "utf8")).not.toContain(directory.path);
+  await until("its loop device is free", () => !loopDevices().includes(directory.path));
 });
+
+function loopDevices(): string {
+  return spawnSync("losetup", ["--list", "--noheadings", "--output", "BACK-FILE"], { encoding: "utf8" }).stdout;
+}
 
 test("every command that mounts for tests runs with mounts of its own", () => {
   const { scripts } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as { scripts: Record<string, string> };
