@@ -41,9 +41,8 @@ async function main(tests: readonly string[], options: Options): Promise<void> {
   let results: readonly TestResult[] = [];
   const go = async (place: Place, isTested: boolean) => {
     const done = await visit(place, isTested && options.test ? tests : null);
-    const found = done.steps.some(({ name }) => name === TESTS) ? reportIn(place) : [];
-    if (found !== null) results = [...results, ...found];
-    visits.push(found === null ? withoutReport(done) : done);
+    visits.push(done);
+    if (done.steps.some(({ name }) => name === TESTS)) results = readReport(join(place.outside, REPORT), place.inside);
   };
   const why = options.outside ? "--outside" : whyNoSystems();
   const systems = SYSTEMS.filter(({ name }) => options.system === undefined || name === options.system);
@@ -57,22 +56,6 @@ async function main(tests: readonly string[], options: Options): Promise<void> {
     results = merge(results, rerun.results);
   }
   summarize(visits, steps, results, options.totals);
-}
-
-/** Null if the test run left no report that can be read: the runner itself broke. */
-function reportIn(place: Place): readonly TestResult[] | null {
-  try {
-    return readReport(join(place.outside, REPORT), place.inside);
-  } catch {
-    return null;
-  }
-}
-
-function withoutReport(done: Visit): Visit {
-  const steps = done.steps.map((step) =>
-    step.name === TESTS ? { ...step, problem: step.problem ?? "it left no report" } : step,
-  );
-  return { ...done, steps };
 }
 
 /** Null, or why a system could not be made. */

@@ -45,13 +45,14 @@ test("reads vitest's report, with the files relative to where it ran", () => {
   using directory = temporaryDirectory();
   const path = join(directory.path, "report.json");
   const assertionResults = ["passed", "failed", "pending", "skipped", "todo"].map((status) => ({
-    fullName: `is ${status}`,
+    ancestorTitles: ["a suite"],
+    title: `is ${status}`,
     status,
   }));
   writeFileSync(path, JSON.stringify({ testResults: [{ name: "/there/test/a.test.ts", assertionResults }] }));
   const statuses = ["passed", "failed", "skipped", "skipped", "skipped"] as const;
   expect(readReport(path, "/there")).toEqual(
-    assertionResults.map(({ fullName }, index) => result(fullName, statuses[index] ?? "failed")),
+    assertionResults.map(({ title }, index) => result(`a suite > ${title}`, statuses[index] ?? "failed")),
   );
   expect(readReport(`${path}.missing`, "/there")).toEqual([]);
 });
