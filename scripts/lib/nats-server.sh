@@ -7,7 +7,7 @@ apt_log=$tools/logs/apt.log
 find_nats_server() {
   nats_server=${NATS_SERVER:-}
   if [ -n "$nats_server" ]; then
-    [ -x "$nats_server" ] || fail "NATS_SERVER=$nats_server is not executable" "correct NATS_SERVER, or unset it."
+    { [ -f "$nats_server" ] && [ -x "$nats_server" ]; } || fail "NATS_SERVER=$nats_server is not executable" "correct NATS_SERVER, or unset it."
     return 0
   fi
   nats_server=$(command -v nats-server) && return 0

@@ -17,7 +17,7 @@ explain_npm_failure() {
 # For messages without a code. The first that matches, most specific first.
 npm_code_from_text() {
   while read -r name pattern; do
-    ! grep -qE "$pattern" "$1" || { echo "$name"; return 0; }
+    ! grep -aqE "$pattern" "$1" || { echo "$name"; return 0; }
   done <<'PATTERNS'
 ENOSPC ENOSPC|[Nn]o space left
 EACCES EACCES|EPERM|EROFS|[Pp]ermission denied
