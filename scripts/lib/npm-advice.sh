@@ -45,11 +45,13 @@ explain_npm_code() {
     E401 | E403 | ENEEDAUTH)
       fail "the npm registry $(npm_config registry) refuses access ($1)" "log in (npm login), or use another registry (npm config set registry URL); then run this again." ;;
     E404 | ETARGET)
-      fail "the npm registry $(npm_config registry) lacks a package of package-lock.json ($1)" "use another registry (npm config set registry https://registry.npmjs.org/), then run this again." ;;
+      case $(npm_config registry) in
+        https://registry.npmjs.org*) fail "the npm registry lacks a package of package-lock.json ($1)" "update this clone (git pull), then run this again; a package that was withdrawn needs a newer lock file." ;;
+        *) fail "the npm registry $(npm_config registry) lacks a package of package-lock.json ($1)" "use a complete one (npm config set registry https://registry.npmjs.org/), then run this again." ;;
+      esac ;;
     EINTEGRITY)
       fail "a package differs from package-lock.json (EINTEGRITY)" "clear npm's cache (npm cache clean --force) and run this again. If it fails again, the registry $(npm_config registry) serves other files." ;;
-    EUSAGE)
-      fail "package.json and package-lock.json do not match (EUSAGE)" "restore both (git checkout package.json package-lock.json), or after a change of your own update the lock (npm install --package-lock-only)." ;;
+    EUSAGE) fail_for_mismatch "see above" ;;
     NODE_TOO_OLD | EBADENGINE | ERR_REQUIRE_ESM)
       fail "npm does not run with Node ${installed:-of PATH}" "install Node 20 or newer together with its npm (https://nodejs.org), then run this again." ;;
     EBADPLATFORM)
@@ -61,6 +63,11 @@ explain_npm_code() {
     *)
       fail "npm ci failed (exit code $2${1:+, $1})" "read npm's message above; then run this again." ;;
   esac
+}
+
+# fail_for_mismatch <what differs>
+fail_for_mismatch() {
+  fail "package.json and package-lock.json do not match: $1" "restore both (git checkout package.json package-lock.json), or after a change of your own update the lock file (npm install --package-lock-only); then run this again."
 }
 
 npm_config() { PATH=$own_path npm config get "$1" 2>/dev/null || echo "(unknown)"; }

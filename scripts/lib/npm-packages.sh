@@ -5,13 +5,13 @@ node=$root/node_modules/.bin/node
 stamp=node_modules/.bootstrap-stamp
 npm_log=$tools/logs/npm-ci.log
 
+# The stamp holds the lock file's checksum, then the path of each package that was installed from it.
 lock_checksum() { cksum <package-lock.json; }
 packages_are_current() {
-  [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$(lock_checksum)" ] && restore_node_link && find_node
+  [ -f "$stamp" ] && [ "$(head -n 1 "$stamp")" = "$(lock_checksum)" ] && tail -n +2 "$stamp" | are_installed && restore_node_link && find_node
 }
-# npm writes its own lock into node_modules last; newer than ours, it tells that somebody ran npm by hand.
-packages_were_installed_by_hand() {
-  [ ! -f "$stamp" ] && [ -n "$(find node_modules/.package-lock.json -newer package-lock.json 2>/dev/null)" ]
+are_installed() {
+  while read -r package; do [ -f "$package/package.json" ] || return 1; done
 }
 
 # npm 9 removes this link again, together with the Node of another kind of machine that it skipped.
@@ -29,12 +29,15 @@ find_node() {
 own_path=$(printf '%s' "$PATH" | tr ':' '\n' | grep -vxF "$root/node_modules/.bin" | paste -sd : -)
 
 provide_packages() {
-  if ! packages_were_installed_by_hand || ! packages_work; then
+  if ! packages_were_installed_by_hand; then
     require_node_and_npm
     install_packages
     packages_work || explain_broken_packages
   fi
-  lock_checksum >"$stamp"
+  { lock_checksum; cat "$scratch/packages"; } >"$stamp"
+}
+packages_were_installed_by_hand() {
+  [ -f node_modules/.package-lock.json ] && packages_work && list_packages "$node" 2>/dev/null && "$node" -e "$COMPARE_PACKAGES" "$scratch/packages" && are_installed <"$scratch/packages"
 }
 
 require_node_and_npm() {
@@ -50,19 +53,45 @@ require_node_and_npm() {
 }
 
 # The packages of the lock file that this kind of machine gets, as paths. npm counts a package as optional if it is for one kind of
-# machine only, or if only such packages need it.
+# machine only, or if only such packages need it. Exits with 3 if package.json asks for others than the lock file was made for.
 LIST_PACKAGES='
 const { existsSync, readFileSync } = require("node:fs");
+const { packages } = JSON.parse(readFileSync("package-lock.json", "utf8"));
+const asked = JSON.parse(readFileSync("package.json", "utf8"));
+for (const kind of ["dependencies", "devDependencies", "optionalDependencies"]) {
+  const locked = packages[""]?.[kind] ?? {};
+  for (const name of Object.keys({ ...asked[kind], ...locked })) {
+    const [here, there] = [asked[kind]?.[name] ?? "none", locked[name] ?? "none"];
+    if (here === there) continue;
+    console.error(`${name} is ${here} in package.json and ${there} in package-lock.json`);
+    process.exitCode = 3;
+  }
+}
 const libc = existsSync("/etc/alpine-release") ? "musl" : "glibc";
 const allows = (list, name) => list === undefined || [list].flat().includes(name);
-for (const [path, p] of Object.entries(JSON.parse(readFileSync("package-lock.json", "utf8")).packages)) {
+for (const [path, p] of Object.entries(packages)) {
   const isForHere = allows(p.os, process.platform) && allows(p.cpu, process.arch) && allows(p.libc, libc);
   if (path !== "" && isForHere && !(p.optional && p.os === undefined && p.cpu === undefined)) console.log(path);
 }'
+# Whether the versions that npm last installed here are those of the lock file.
+COMPARE_PACKAGES='
+const { readFileSync } = require("node:fs");
+const packagesOf = (file) => JSON.parse(readFileSync(file, "utf8")).packages ?? {};
+const [locked, installed] = ["package-lock.json", "node_modules/.package-lock.json"].map(packagesOf);
+const paths = readFileSync(process.argv[1], "utf8").split("\n").filter(Boolean);
+process.exitCode = paths.every((path) => installed[path]?.version === locked[path].version) ? 0 : 1;'
+
+# list_packages <node>: into $scratch/packages.
+list_packages() { PATH=$own_path "$1" -e "$LIST_PACKAGES" >"$scratch/packages"; }
 
 install_packages() {
-  PATH=$own_path node -e "$LIST_PACKAGES" >"$scratch/packages" ||
-    fail "package-lock.json cannot be read" "restore it (git checkout package-lock.json)."
+  code=0
+  mismatch=$(list_packages node 2>&1) || code=$?
+  case $code in
+    0) ;;
+    3) fail_for_mismatch "$(echo "$mismatch" | head -n 1)" ;;
+    *) fail "package.json or package-lock.json cannot be read: $(echo "$mismatch" | grep -m 1 Error)" "restore both (git checkout package.json package-lock.json), then run this again." ;;
+  esac
   total=$(wc -l <"$scratch/packages" | tr -d ' ')
   bundled_version=$(sed -n '/"node_modules\/node-linux-/{n;s/.*"version": "\(.*\)".*/\1/p;}' package-lock.json | head -n 1)
   say "installing into $root/node_modules: $total npm packages${bundled_version:+, with Node $bundled_version} (this system has Node ${installed#v})"
@@ -70,10 +99,22 @@ install_packages() {
   arrived_at=0
   code=0
   watch_command describe_packages "$npm_log" \
-    env PATH="$own_path" npm ci --ignore-scripts --no-audit --no-fund --no-update-notifier --no-color --loglevel=http || code=$?
+    env PATH="$own_path" npm ci --ignore-scripts --no-audit --no-fund --no-update-notifier --no-color --loglevel=http \
+    --fetch-retries=3 --fetch-retry-mintimeout=2000 --fetch-retry-factor=2 --fetch-timeout=60000 || code=$?
   [ "$code" -eq 0 ] || explain_npm_failure "$code" "$npm_log"
   count_packages
   say "$arrived packages, $megabytes MB, in $seconds s"
+  keep_installed
+}
+
+# npm succeeds also where it could not fetch a package that is for one kind of machine only.
+keep_installed() {
+  skipped=
+  while read -r package; do
+    if [ -f "$package/package.json" ]; then echo "$package"; else skipped="$skipped ${package#node_modules/}"; fi
+  done <"$scratch/packages" >"$scratch/installed"
+  mv "$scratch/installed" "$scratch/packages"
+  [ -z "$skipped" ] || say "npm skipped$skipped: if something misses them, remove node_modules and run this again"
 }
 
 # Sets `arrived` and `megabytes`.
@@ -90,7 +131,7 @@ describe_packages() {
   before=$(cat "$scratch/progress" 2>/dev/null || echo "0 0")
   if [ "${before#* }" != "$arrived-${megabytes:-0}" ]; then
     echo "$seconds $arrived-${megabytes:-0}" >"$scratch/progress"
-  elif [ $((seconds - ${before%% *})) -ge 15 ]; then
+  elif [ $((seconds - ${before%% *})) -ge 5 ]; then
     line="$line, none for $((seconds - ${before%% *})) s: $(why_npm_waits)"
   fi
   echo "$line"

@@ -59,8 +59,8 @@ kill_tree() {
   kill "$1" 2>/dev/null || true
 }
 
-# quote_log <file>: the last lines of a log, indented, without npm's requests and warnings.
-quote_log() { grep -avE '^npm (http|warn|WARN|notice)' "$1" | tail -n 25 | sed 's/^/    /' >&2; }
+# quote_log <file>: the last lines of a log, indented, without npm's requests, warnings and usage.
+quote_log() { grep -avE '^npm (http|warn|WARN|notice)' "$1" | sed '/Clean install a project/,$d' | tail -n 25 | sed 's/^/    /' >&2; }
 
 # Free space where a file is.
 free_kilobytes() { df -Pk "$1" | awk 'NR == 2 { print $4 }'; }

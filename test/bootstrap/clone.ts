@@ -29,24 +29,26 @@ export interface Clone extends Disposable {
 
 /** All that bootstrap and the tests' own programs may call: whatever else this machine has, such as npm or nats-server, is not found. */
 const TOOLS =
-  "awk cat chmod cksum cut date df dirname du env find grep head ln ls mkdir mv paste readlink rm script sed sh sleep tail touch tr uname wc".split(
+  "awk cat chmod cksum cut date df dirname du env find flock grep head ln ls mkdir mv paste readlink rm script sed sh sleep tail touch tr uname wc".split(
     " ",
   );
 
 const PACKAGES = ["better-sqlite3", "left-pad", "nats"];
+const asLocked = Object.fromEntries(PACKAGES.map((name) => [`node_modules/${name}`, { version: "1.0.0" }]));
 
 /** As npm leaves them: packages with a package.json, one of them loaded by bootstrap, and this process's Node. */
 export const INSTALL = `
 for name in ${PACKAGES.join(" ")}; do mkdir -p node_modules/$name && echo '{}' >node_modules/$name/package.json; done
 echo 'module.exports = class { prepare() { return { get() {} }; } };' >node_modules/better-sqlite3/index.js
 mkdir -p node_modules/.bin && ln -sf ${process.execPath} node_modules/.bin/node
-echo '{}' >node_modules/.package-lock.json
+echo '${JSON.stringify({ packages: asLocked })}' >node_modules/.package-lock.json
 `;
 
+const DEPENDENCIES = { "better-sqlite3": "1.0.0", nats: "1.0.0" };
 const LOCK = {
   packages: {
-    "": {},
-    ...Object.fromEntries(PACKAGES.map((name) => [`node_modules/${name}`, { version: "1.0.0" }])),
+    "": { dependencies: DEPENDENCIES },
+    ...asLocked,
     "node_modules/node-linux-elsewhere": { version: "24.99.0", os: "no-such-system", optional: true },
     "node_modules/of-that-other": { version: "1.0.0", optional: true },
   },
@@ -67,6 +69,7 @@ export function makeClone(): Clone {
     writeFileSync(name, content, { mode });
   };
   cpSync(join(import.meta.dirname, "../../scripts"), join(path, "scripts"), { recursive: true });
+  write(join(path, "package.json"), JSON.stringify({ dependencies: DEPENDENCIES }));
   write(join(path, "package-lock.json"), JSON.stringify(LOCK, null, 2));
   mkdirSync(programs);
   for (const tool of TOOLS) {

@@ -29,7 +29,7 @@ const NPM: [string, string, RegExp, RegExp][] = [
     /check the network/,
   ],
   ["a registry that wants a login", "npm error code E401", /the-registry refuses access \(E401\)/, /npm login/],
-  ["a mirror with gaps", "npm error code ETARGET\nnpm error notarget", /the-registry lacks a package/, /another registry/],
+  ["a mirror with gaps", "npm error code ETARGET\nnpm error notarget", /the-registry lacks a package/, /use a complete one/],
   [
     "a proxy with a certificate of its own",
     "npm error code SELF_SIGNED_CERT_IN_CHAIN",
@@ -46,7 +46,7 @@ const NPM: [string, string, RegExp, RegExp][] = [
   ["another's files", "npm error code EACCES\nnpm error path /x", /npm may not write \(EACCES\)/, /sudo chown -R .*the-cache/],
   [
     "a lock file that does not match",
-    "npm error code EUSAGE\nnpm error in sync",
+    "npm error code EUSAGE\nnpm error Missing: nats@2.29.3 from lock file",
     /do not match/,
     /git checkout package.json package-lock.json/,
   ],
@@ -78,6 +78,24 @@ describe.concurrent("where npm fails", () => {
     expect(problem).toMatch(what);
     expect(step).toMatch(/^bootstrap: next step: /);
     expect(step).toMatch(next);
+  });
+
+  it("bootstrap shows npm's reason without its usage", async () => {
+    using clone = makeClone();
+    clone.program(
+      "npm",
+      failsWith("npm error code EUSAGE\nnpm error Invalid: nats@1.0.0\nnpm error Clean install a project\nnpm error Usage:"),
+    );
+    const { stderr } = await clone.run();
+    expect(stderr).toContain("npm error Invalid: nats@1.0.0");
+    expect(stderr).not.toContain("Usage");
+  });
+
+  it("bootstrap does not suggest the registry that it used", async () => {
+    using clone = makeClone();
+    const registry = "https://registry.npmjs.org/";
+    clone.program("npm", `[ "$1" = config ] && echo ${registry} && exit\necho "npm error code E404" >&2\nexit 1`);
+    expect((await clone.run()).stderr).toMatch(/lacks a package of package-lock.json \(E404\)\n.*git pull/);
   });
 
   it("bootstrap recognises that npm was killed", async () => {
@@ -134,7 +152,7 @@ describe.concurrent("where the machine lacks something", () => {
     using clone = makeClone();
     clone.write(".tools", "a file");
     const { code, stderr } = await clone.run();
-    expect(stderr).toMatch(/cannot write to \/.*\/\.tools: File exists\n.*next step: run this as the owner/);
+    expect(stderr).toMatch(/cannot write to \/.*\/\.tools: (File exists|Not a directory)\n.*next step: remove what is in the way/);
     expect(code).toBe(69);
   });
 });

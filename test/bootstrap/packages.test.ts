@@ -1,4 +1,4 @@
-import { existsSync, lstatSync, readdirSync, readFileSync, readlinkSync, rmSync, symlinkSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it, test } from "vitest";
 import { until } from "../support/until.ts";
@@ -98,16 +98,56 @@ describe("scripts/bootstrap", () => {
     expect(calls(clone.path)).toHaveLength(1);
   });
 
-  it("takes over the lock of a bootstrap that was killed", async () => {
+  it("waits for the npm that a killed bootstrap left, and installs nothing twice", async () => {
+    using clone = makeClone();
+    clone.program("npm", `echo >>npm-calls; ${AWAIT_GO}\n${INSTALL}`);
+    const first = clone.start();
+    await until("npm runs", () => existsSync(join(clone.path, "npm-calls")));
+    first.process.kill("SIGKILL");
+    const second = clone.start();
+    await until("the second waits", () => second.printed().includes("waiting for another bootstrap"));
+    clone.write("go", "");
+    expect((await second.result).code).toBe(0);
+    expect(calls(clone.path)).toHaveLength(1);
+  });
+
+  it("installs again where a package has gone, with its stamp or without", async () => {
+    using clone = makeClone();
+    await clone.run();
+    rmSync(join(clone.path, "node_modules/left-pad"), { recursive: true });
+    expect((await clone.run()).stderr).toMatch(/installing/);
+    rmSync(join(clone.path, "node_modules/left-pad"), { recursive: true });
+    rmSync(join(clone.path, "node_modules/.bootstrap-stamp"));
+    expect((await clone.run()).stderr).toMatch(/installing/);
+    expect(calls(clone.path)).toHaveLength(3);
+  });
+
+  it("installs again where npm installed other versions by hand", async () => {
     using clone = makeClone();
     await clone.run();
     rmSync(join(clone.path, "node_modules/.bootstrap-stamp"));
-    // The highest process id of Linux is below this one.
-    symlinkSync("4999999", join(clone.path, ".tools/bootstrap.lock"));
-    expect((await clone.run()).code).toBe(0);
+    const installed = join(clone.path, "node_modules/.package-lock.json");
+    writeFileSync(installed, readFileSync(installed, "utf8").replace("1.0.0", "1.0.1"));
+    expect((await clone.run()).stderr).toMatch(/installing/);
   });
 
-  it("ends npm and leaves no lock behind when it is ended", async () => {
+  it("names the package in which package.json and package-lock.json differ, before it asks npm", async () => {
+    using clone = makeClone();
+    clone.write("package.json", JSON.stringify({ dependencies: { "better-sqlite3": "1.0.0", nats: "9.9.9" } }));
+    const { code, stderr } = await clone.run();
+    expect(stderr).toMatch(/do not match: nats is 9\.9\.9 in package\.json and 1\.0\.0 in package-lock\.json\n.*git checkout/);
+    expect(code).toBe(69);
+    expect(existsSync(join(clone.path, "npm-calls"))).toBe(false);
+  });
+
+  it("names what npm skipped, and does not install it again each time", async () => {
+    using clone = makeClone();
+    clone.program("npm", `${INSTALL}\nrm -r node_modules/left-pad`);
+    expect((await clone.run()).stderr).toMatch(/npm skipped left-pad: /);
+    expect(await clone.run()).toEqual({ code: 0, stdout: "", stderr: "" });
+  });
+
+  it("ends npm and leaves nothing behind when it is ended", async () => {
     using clone = makeClone();
     clone.program("npm", "echo $$ >npm-pid; exec sleep 60");
     const { process: bootstrap, result } = clone.start();
@@ -117,6 +157,5 @@ describe("scripts/bootstrap", () => {
     expect((await result).code).toBe(143);
     expect(() => process.kill(Number(readFileSync(pidFile, "utf8")), 0)).toThrow(/ESRCH/);
     expect(readdirSync(join(clone.path, ".tools"))).toEqual(["logs"]);
-    expect(() => lstatSync(join(clone.path, ".tools/bootstrap.lock"))).toThrow(/ENOENT/);
   });
 });
