@@ -152,7 +152,9 @@ describe.concurrent("where the machine lacks something", () => {
     using clone = makeClone();
     clone.write(".tools", "a file");
     const { code, stderr } = await clone.run();
-    expect(stderr).toMatch(/cannot write to \/.*\/\.tools: (File exists|Not a directory)\n.*next step: remove what is in the way/);
+    expect(stderr).toMatch(
+      /cannot write to \/.*\/\.tools: (File exists|Not a directory)\n.*next step: remove what is in the way/,
+    );
     expect(code).toBe(69);
   });
 });
