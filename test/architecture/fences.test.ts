@@ -63,6 +63,7 @@ const FENCES: readonly Fence[] = [
       "const { env } = process;",
       "const { env: { HOME } } = process;",
       "const p = process; p.env;",
+      "const { pid, ...p } = process; p.env;",
       "globalThis.process.env;",
       'import { env } from "node:process";',
       'import process from "node:process"; process.env;',
@@ -80,7 +81,7 @@ const FENCES: readonly Fence[] = [
   },
   {
     banned:
-      /^(require|createRequire|module\..*|import\.meta\.resolve|process\.(getBuiltinModule|binding|dlopen)|eval|Function|vm\..*)$/,
+      /^(require|createRequire|module\..*|import\.meta\.resolve|process\.(getBuiltinModule|binding|dlopen)|eval|Function|vm\..*|((process|crypto|console)\.)?then)$/,
     instead: "import, which the other rules follow",
     allowedIn: [],
     snippets: [
@@ -91,6 +92,8 @@ const FENCES: readonly Fence[] = [
       'process.getBuiltinModule("node:process");',
       'eval("1");',
       'new Function("return 1")();',
+      'import("node:process").then(({ env }) => env);',
+      'import("node:timers/promises").then((timers) => timers.setTimeout(1));',
     ],
   },
 ];
@@ -137,8 +140,7 @@ const TEXTS: readonly { readonly banned: RegExp; readonly instead: string; reado
     snippets: ["// TODO: later", "/* XXX */", "const a = 1; // FIXME"],
   },
   {
-    banned:
-      /(ox|es|ts|biome-|deno-)(lint|ignore)\S*-(disable|ignore|enable)|biome-ignore|@ts-|(v8|c8|istanbul) ignore|prettier-ignore/,
+    banned: /(ox|es)lint-(disable|enable)|biome-ignore|@ts-|(v8|c8|istanbul) ignore/,
     instead: "do what the tool says",
     snippets: [
       "// oxlint-disable-next-line no-console",

@@ -1,7 +1,14 @@
-/** What a file uses of the platform, whatever it calls it: `e.HOME` after `import { env as e } from "node:process"` uses `process.env`. */
+/**
+ * What a file uses of the platform, whatever it calls it: `e.HOME` after `import { env as e } from "node:process"` uses `process.env`.
+ * It follows names and not values: an object that is passed to a function or assigned later is lost.
+ */
 import {
   type BindingName,
+  type ExportDeclaration,
+  type ExportSpecifier,
   type Identifier,
+  type ImportDeclaration,
+  type ImportSpecifier,
   isAsExpression,
   isAwaitExpression,
   isCallExpression,
@@ -96,23 +103,23 @@ function bindingsOf(node: Node, origins: Origins): readonly Binding[] {
   return isKnown ? patternBindings(node.name, origin) : [];
 }
 
-function moduleBindings(node: Node): readonly Binding[] {
+function moduleBindings(node: ImportDeclaration | ExportDeclaration): readonly Binding[] {
+  const module = moduleName(node.moduleSpecifier);
   const bind = (local: Node, imported: string) => ({ local: local.getText(), origin: member(module, imported) ?? "" });
-  let module: string | undefined;
+  const named = (parts: Iterable<ImportSpecifier | ExportSpecifier>) =>
+    [...parts].filter(({ isTypeOnly }) => !isTypeOnly).map(({ name, propertyName }) => bind(name, (propertyName ?? name).text));
+  if (module === undefined) return [];
   if (isExportDeclaration(node)) {
-    module = moduleName(node.moduleSpecifier);
-    const names = node.exportClause !== undefined && isNamedExports(node.exportClause) ? node.exportClause.elements : [];
-    return module === undefined ? [] : names.map(({ name, propertyName }) => bind(name, (propertyName ?? name).text));
+    const { exportClause, isTypeOnly } = node;
+    return exportClause !== undefined && isNamedExports(exportClause) && !isTypeOnly ? named(exportClause.elements) : [];
   }
-  if (!isImportDeclaration(node) || node.importClause === undefined) return [];
-  module = moduleName(node.moduleSpecifier);
-  const { name, namedBindings, phaseModifier } = node.importClause;
+  const { name, namedBindings, phaseModifier } = node.importClause ?? {};
   if (phaseModifier === SyntaxKind.TypeKeyword) return [];
-  const whole = [name, namedBindings !== undefined && isNamespaceImport(namedBindings) ? namedBindings.name : undefined];
-  const parts = namedBindings === undefined || isNamespaceImport(namedBindings) ? [] : namedBindings.elements;
+  const whole = name === undefined ? [] : [bind(name, "default")];
+  if (namedBindings === undefined) return whole;
   return [
-    ...whole.flatMap((local) => (local === undefined ? [] : bind(local, "default"))),
-    ...parts.filter(({ isTypeOnly }) => !isTypeOnly).map((part) => bind(part.name, (part.propertyName ?? part.name).text)),
+    ...whole,
+    ...(isNamespaceImport(namedBindings) ? [bind(namedBindings.name, "default")] : named(namedBindings.elements)),
   ];
 }
 
@@ -123,7 +130,7 @@ function patternBindings(name: BindingName | undefined, origin: string): readonl
   return name.elements.flatMap((element) => {
     const key = element.propertyName ?? element.name;
     const part = key !== undefined && isIdentifier(key) ? key.text : literalText(key);
-    const whole = member(origin, part) ?? "";
+    const whole = element.dotDotDotToken === undefined ? (member(origin, part) ?? "") : origin;
     return [{ local: "", origin: whole }, ...patternBindings(element.name, whole)];
   });
 }
