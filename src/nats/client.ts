@@ -10,7 +10,7 @@ export {
   DebugEvents,
   DeliverPolicy,
   DiscardPolicy,
-  ErrorCode,
+  ErrorCode as NatsErrorCode,
   Events,
   type JetStreamManager,
   millis,

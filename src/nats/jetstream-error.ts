@@ -1,7 +1,7 @@
 /** Why JetStream did not do what it was asked to, in words. */
 
 import { PartnerdError } from "../base/errors.ts";
-import { ErrorCode, NatsError } from "./client.ts";
+import { NatsError, NatsErrorCode } from "./client.ts";
 import { describe } from "./connection/dial.ts";
 
 /** https://github.com/nats-io/nats-server/blob/main/server/errors.json */
@@ -41,7 +41,7 @@ export function isMissing(missing: keyof typeof API_ERROR_CODES, thrown: unknown
 function jetStreamError(what: string, thrown: unknown): PartnerdError {
   if (!(thrown instanceof NatsError)) return new PartnerdError("nats_unavailable", `cannot ${what}: ${describe(thrown)}`);
   if (thrown.isPermissionError()) return deniedError(what, thrown.permissionContext, thrown);
-  if (thrown.code === ErrorCode.JetStreamNotEnabled) {
+  if (thrown.code === NatsErrorCode.JetStreamNotEnabled) {
     return new PartnerdError("jetstream_unavailable", `cannot ${what}: ${unavailable(thrown)}`, {
       nextStep:
         'Enable it in the server\'s configuration (`jetstream { store_dir: "…" }`, and `jetstream: enabled` in the account), or set nats.mode to core: at most once.',
@@ -76,7 +76,7 @@ function unavailable(error: NatsError): string {
 }
 
 function why(error: NatsError): string {
-  return error.code === ErrorCode.Timeout ? "JetStream did not answer in time" : describe(error);
+  return error.code === NatsErrorCode.Timeout ? "JetStream did not answer in time" : describe(error);
 }
 
 const NO_ROOM =

@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { SRC, sourceFiles, withoutComments } from "./source-tree.ts";
+import { SRC, sourceFiles } from "./source-tree.ts";
 
 const ROOT = join(SRC, "..");
 const read = (path: string): string => readFileSync(join(ROOT, path), "utf8");
@@ -42,7 +42,7 @@ describe("docs/GLOSSARY.md", () => {
     expect(new Set(terms.map(({ term }) => term)).size).toBe(terms.length);
   });
 
-  const declared = new Set(sourceFiles.flatMap(({ text }) => withoutComments(text).match(/\b\w+\b/g) ?? []));
+  const declared = new Set(sourceFiles.flatMap(({ code }) => code.match(/\b\w+\b/g) ?? []));
   const isName = (text: string): boolean => /^\w+$/.test(text);
 
   test("names only what the code has", () => {

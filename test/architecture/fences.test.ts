@@ -1,30 +1,174 @@
-/** What src/ does not call, and what each of its files must have. */
+/** What src/ does not use, and what each of its files must have. */
 import { describe, expect, test } from "vitest";
-import { sourceFiles, withoutComments } from "./source-tree.ts";
+import { type SourceFile, sourceFiles, treeOf } from "./source-tree.ts";
 
-/** The demo is a show for people: it starts processes, and no test replays it. */
-const FENCES: readonly { readonly banned: RegExp; readonly instead: string; readonly allowedIn: readonly string[] }[] = [
+interface Fence {
+  /** Of names of the platform, as `Use` has them. */
+  readonly banned: RegExp;
+  readonly instead: string;
+  /** This list only shrinks. The demo is a show for people: it starts processes, and no test replays it. */
+  readonly allowedIn: readonly string[];
+  /** What it finds. */
+  readonly snippets: readonly string[];
+}
+
+const FENCES: readonly Fence[] = [
   {
     banned:
-      /\b(Date\.now|performance\.now|setTimeout|setInterval|setImmediate|Math\.random|randomBytes|AbortSignal\.timeout|new Date\(\))/,
+      /^(Date\.now|Date\(\)|new Date\(\)|performance\.(now|timeOrigin|mark|measure)|process\.(hrtime|uptime)|set(Timeout|Interval|Immediate)|scheduler\.wait|AbortSignal\.timeout|Math\.random|crypto\.(random\w+|getRandomValues))$/,
     instead: "the Clock and Random ports",
     allowedIn: ["base/clock.ts", "http/client.ts", "demo/"],
+    snippets: [
+      "Date.now();",
+      "const { now } = Date;",
+      "new Date();",
+      "new Date;",
+      "Date();",
+      "const D = Date; new D();",
+      "new globalThis.Date();",
+      "performance.now();",
+      "performance\n  // comment\n  .now();",
+      'performance["now"]();',
+      'import { performance as p } from "node:perf_hooks"; p.now();',
+      "process.hrtime();",
+      "process.hrtime.bigint();",
+      'import { hrtime } from "node:process";',
+      "process.uptime();",
+      "setTimeout(task, 1);",
+      "globalThis.setTimeout(task, 1);",
+      "const later = { setTimeout };",
+      'import { setTimeout as sleep } from "node:timers/promises";',
+      'import timers from "timers"; timers.setInterval(task, 1);',
+      'const { setImmediate: soon } = await import("node:timers");',
+      "AbortSignal.timeout(1);",
+      "Math.random();",
+      "Math?.random();",
+      "crypto.randomUUID();",
+      "crypto.getRandomValues(bytes);",
+      'import { randomUUID as id } from "node:crypto";',
+      'import { randomBytes } from "crypto";',
+      'import * as c from "node:crypto"; c.randomInt(2);',
+      'import c from "node:crypto"; c.webcrypto.getRandomValues(bytes);',
+      'export { randomUUID } from "node:crypto";',
+    ],
   },
-  { banned: /\bprocess\.env\b/, instead: "the configuration", allowedIn: ["main.ts", "demo/"] },
-  { banned: /\bconsole\./, instead: "the logger", allowedIn: [] },
-  { banned: /\bTODO|FIXME|XXX\b/, instead: "an issue", allowedIn: [] },
+  {
+    banned: /^process\.env$/,
+    instead: "the configuration",
+    allowedIn: ["main.ts", "demo/"],
+    snippets: [
+      "process.env.HOME;",
+      'process["env"];',
+      "process\n  .env;",
+      "const { env } = process;",
+      "const { env: { HOME } } = process;",
+      "const p = process; p.env;",
+      "const { pid, ...p } = process; p.env;",
+      "globalThis.process.env;",
+      'import { env } from "node:process";',
+      'import process from "node:process"; process.env;',
+      'import * as p from "process"; p.env;',
+      'const { env } = await import("node:process");',
+      '(await import("node:process")).default.env;',
+      'export { env } from "node:process";',
+    ],
+  },
+  {
+    banned: /^console\b/,
+    instead: "the logger",
+    allowedIn: [],
+    snippets: ["console.log();", 'console["log"]();', "const { log } = console;", "globalThis.console.log();", "run(console);"],
+  },
+  {
+    banned:
+      /^(require|createRequire|module\..*|import\.meta\.resolve|process\.(getBuiltinModule|binding|dlopen)|eval|Function|vm\..*|((process|crypto|console)\.)?then)$/,
+    instead: "import, which the other rules follow",
+    allowedIn: [],
+    snippets: [
+      'require("node:process");',
+      'import { createRequire } from "node:module";',
+      'import module from "node:module"; module.createRequire(import.meta.url);',
+      'import.meta.resolve("nats");',
+      'process.getBuiltinModule("node:process");',
+      'eval("1");',
+      'new Function("return 1")();',
+      'import("node:process").then(({ env }) => env);',
+      'import("node:timers/promises").then((timers) => timers.setTimeout(1));',
+    ],
+  },
 ];
 
-describe.each(FENCES)("$banned", ({ banned, instead, allowedIn }) => {
+const allUses = (files: readonly SourceFile[], { banned }: Fence) =>
+  files.flatMap(({ path, uses }) => uses.filter(({ name }) => banned.test(name)).map((use) => ({ ...use, path })));
+
+describe.each(FENCES)("$banned", (fence) => {
+  const { instead, allowedIn, snippets } = fence;
+  const found = allUses(sourceFiles, fence);
+
   test(`is not used: take ${instead}`, () => {
-    const wrong = sourceFiles.flatMap((source) =>
-      withoutComments(source.text)
-        .split("\n")
-        .flatMap((line, index) =>
-          banned.test(line) && !allowedIn.some((path) => source.path.startsWith(path)) ? [`${source.path}:${index + 1}`] : [],
-        ),
-    );
-    expect(wrong).toEqual([]);
+    const wrong = found.filter(({ path }) => !allowedIn.some((prefix) => path.startsWith(prefix)));
+    expect(wrong.map(({ path, line, name }) => `${path}:${line}: ${name}`)).toEqual([]);
+  });
+
+  test("is used where it is allowed", () => {
+    expect(allowedIn.filter((prefix) => !found.some(({ path }) => path.startsWith(prefix)))).toEqual([]);
+  });
+
+  test.each(snippets)("is found in %s", (snippet) => {
+    expect(allUses(treeOf({ "a.ts": snippet }), fence)).not.toEqual([]);
+  });
+});
+
+test.each([
+  "// Date.now()",
+  'const text = "console.log()";',
+  "new Date(0);",
+  "socket.setTimeout(1);",
+  "const { env } = config;",
+  "interface Port {\n  setTimeout(): void;\n}",
+  'import type { setTimeout } from "node:timers";',
+  'import { createHash } from "node:crypto";',
+])("no fence is in the way of %s", (snippet) => {
+  expect(FENCES.flatMap((fence) => allUses(treeOf({ "a.ts": snippet }), fence))).toEqual([]);
+});
+
+/** Text that no file has anywhere. */
+const TEXTS: readonly { readonly banned: RegExp; readonly instead: string; readonly snippets: readonly string[] }[] = [
+  {
+    banned: /\b(TODO|FIXME|XXX)\b/,
+    instead: "file an issue",
+    snippets: ["// TODO: later", "/* XXX */", "const a = 1; // FIXME"],
+  },
+  {
+    banned: /(ox|es)lint-(disable|enable)|biome-ignore|@ts-|(v8|c8|istanbul) ignore/,
+    instead: "do what the tool says",
+    snippets: [
+      "// oxlint-disable-next-line no-console",
+      "/* eslint-disable max-lines-per-function */",
+      "// biome-ignore lint/suspicious/noConsole: it is a show",
+      "// biome-ignore-all lint: generated",
+      "// @ts-nocheck",
+      "// @ts-ignore",
+      "// @ts-expect-error",
+    ],
+  },
+  {
+    banned: /^\s*\/\/\/\s*</m,
+    instead: "import it",
+    snippets: ['/// <reference path="../store/store.ts" />', '///<reference types="nats" />'],
+  },
+];
+
+const texts = (files: readonly SourceFile[], banned: RegExp): readonly string[] =>
+  files.filter(({ text }) => banned.test(text)).map(({ path }) => path);
+
+describe.each(TEXTS)("$banned", ({ banned, instead, snippets }) => {
+  test(`is in no file: ${instead}`, () => {
+    expect(texts(sourceFiles, banned)).toEqual([]);
+  });
+
+  test.each(snippets)("is found in %s", (snippet) => {
+    expect(texts(treeOf({ "a.ts": `${snippet}\n` }), banned)).toEqual(["a.ts"]);
   });
 });
 
@@ -35,9 +179,25 @@ const ADAPTERS: Readonly<Record<string, string>> = {
   "@chainsafe/libp2p-yamux": "p2p/host/node.ts",
 };
 
+const importersOf = (files: readonly SourceFile[], name: string): readonly string[] =>
+  files
+    .filter(({ packages }) => packages.some((specifier) => specifier === name || specifier.startsWith(`${name}/`)))
+    .map(({ path }) => path);
+
 test.each(Object.entries(ADAPTERS))("the package %s is imported by %s alone", (name, adapter) => {
-  const importing = sourceFiles.filter(({ text }) => text.includes(`from "${name}"`) || text.includes(`import("${name}")`));
-  expect(importing.map(({ path }) => path)).toEqual([adapter]);
+  expect(importersOf(sourceFiles, name)).toEqual([adapter]);
+});
+
+test.each([
+  'import { connect } from "nats";',
+  "import type { Msg } from 'nats';",
+  'import "nats/lib/src/mod.js";',
+  'export * from "nats/lib/nats-base-client/core.js";',
+  "const { connect } = await import(/* now */ `nats`);",
+  'type Msg = import("nats").Msg;',
+  'declare module "nats" {}',
+])("an import of nats is found in %s", (snippet) => {
+  expect(importersOf(treeOf({ "a.ts": snippet, "b.ts": 'const nats = "nats"; import "natsort";' }), "nats")).toEqual(["a.ts"]);
 });
 
 test("every file says what it is for before it exports anything", () => {

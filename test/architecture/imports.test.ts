@@ -1,6 +1,7 @@
 /** Imports follow the data flow: nats -> ingest -> store -> reconciler -> p2p. docs/ARCHITECTURE.md explains the rooms. */
 import { describe, expect, test } from "vitest";
-import { cyclesOf, type Graph, sourceFiles } from "./source-tree.ts";
+import { cyclesOf, fileGraph, mutualFolders, siblingGraphs } from "./graph.ts";
+import { type SourceFile, sourceFiles, sourcePaths, treeOf } from "./source-tree.ts";
 
 /** For each room of src/, the rooms that it may import, types included. `daemon` is the only one that knows everyone. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
@@ -25,14 +26,60 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 /** The rooms of the store, from the bottom up: each may import those before it. */
 const STORE_ROOMS = ["schema", "model", "fold", "sql", "write", "head", "check", "recovery", "archive"];
 
+/**
+ * Folders whose own files and those of a folder in them import each other. This list only shrinks: own files should either sit on top of
+ * the folders in them, or below all of them.
+ */
+const MUTUAL_FOLDERS: readonly string[] = [
+  "cli <-> cli/daemon",
+  "cli <-> cli/fixture",
+  "cli <-> cli/log",
+  "demo <-> demo/display",
+  "demo <-> demo/evidence",
+  "nats <-> nats/connection",
+  "nats <-> nats/setup",
+  "p2p <-> p2p/heartbeat",
+  "p2p <-> p2p/host",
+  "p2p <-> p2p/registry",
+  "sim/invariants <-> sim/invariants/ingest",
+  "sim/invariants <-> sim/invariants/wire",
+  "store/check <-> store/check/rows",
+];
+
 const roomOf = (path: string): string => path.split("/")[0] ?? "";
 
-test("each room imports only what is before it in the data flow", () => {
-  const wrong = sourceFiles.flatMap(({ path, imports }) => {
+const againstDataFlow = (files: readonly SourceFile[]): readonly string[] =>
+  files.flatMap(({ path, imports }) => {
     const allowed = [roomOf(path), ...(MAY_IMPORT[roomOf(path)] ?? [])];
     return imports.filter((target) => !allowed.includes(roomOf(target))).map((target) => `${path} imports ${target}`);
   });
-  expect(wrong).toEqual([]);
+
+function againstStoreRooms(files: readonly SourceFile[]): readonly string[] {
+  const floor = (path: string) => STORE_ROOMS.indexOf(path.split("/")[1] ?? "");
+  return files
+    .filter(({ path }) => path.startsWith("store/") && floor(path) >= 0)
+    .flatMap(({ path, imports }) =>
+      imports
+        .filter((target) => target.startsWith("store/") && (floor(target) < 0 || floor(target) > floor(path)))
+        .map((target) => `${path} imports ${target}`),
+    );
+}
+
+/** Specifiers that the other rules cannot follow. */
+const unfollowed = (files: readonly SourceFile[]): readonly string[] =>
+  files.flatMap(({ path, packages, computed }) =>
+    [...packages.filter((specifier) => /^[./#]|^file:/.test(specifier)), ...new Set(computed)].map(
+      (specifier) => `${path}: ${specifier}`,
+    ),
+  );
+
+const foreign = (paths: readonly string[]): readonly string[] => paths.filter((path) => !/(?<!\.d)\.ts$/.test(path));
+
+const folderCycles = (files: readonly SourceFile[]): readonly string[] =>
+  [...siblingGraphs(files)].flatMap(([folder, graph]) => cyclesOf(graph).map((cycle) => `${folder}: ${cycle}`));
+
+test("each room imports only what is before it in the data flow", () => {
+  expect(againstDataFlow(sourceFiles)).toEqual([]);
 });
 
 test("the rule names every room of src/", () => {
@@ -40,40 +87,111 @@ test("the rule names every room of src/", () => {
 });
 
 test("the rooms of the store import only rooms below them", () => {
-  const floor = (path: string) => STORE_ROOMS.indexOf(path.split("/")[1] ?? "");
-  const wrong = sourceFiles
-    .filter(({ path }) => path.startsWith("store/") && floor(path) >= 0)
-    .flatMap(({ path, imports }) =>
-      imports
-        .filter((target) => target.startsWith("store/") && (floor(target) < 0 || floor(target) > floor(path)))
-        .map((target) => `${path} imports ${target}`),
-    );
-  expect(wrong).toEqual([]);
+  expect(againstStoreRooms(sourceFiles)).toEqual([]);
+});
+
+test("src/ holds nothing but .ts files", () => {
+  expect(foreign(sourcePaths)).toEqual([]);
+});
+
+test("every import names a package or a file of src/, literally", () => {
+  expect(unfollowed(sourceFiles)).toEqual([]);
 });
 
 describe("there is no cycle, types included", () => {
   test("between files", () => {
-    expect(cyclesOf(new Map(sourceFiles.map(({ path, imports }) => [path, new Set(imports)])))).toEqual([]);
+    expect(cyclesOf(fileGraph(sourceFiles))).toEqual([]);
   });
 
   test("between the files and folders of any folder", () => {
-    expect([...siblingGraphs()].flatMap(([folder, graph]) => cyclesOf(graph).map((cycle) => `${folder}: ${cycle}`))).toEqual([]);
+    expect(folderCycles(sourceFiles)).toEqual([]);
+  });
+
+  test("between a folder's own files and a folder in it, except those listed", () => {
+    expect(mutualFolders(sourceFiles)).toEqual(MUTUAL_FOLDERS);
   });
 });
 
-/** For each folder: which of the files and folders in it import which others, in any depth. */
-function siblingGraphs(): ReadonlyMap<string, Graph> {
-  const graphs = new Map<string, Map<string, Set<string>>>();
-  for (const { path, imports } of sourceFiles)
-    for (const target of imports) {
-      const [from, to] = [path.split("/"), target.split("/")];
-      const depth = from.findIndex((part, index) => part !== to[index]);
-      const folder = `src/${from.slice(0, depth).join("/")}`;
-      const [a, b] = [from[depth], to[depth]];
-      if (depth < 0 || a === undefined || b === undefined) continue;
-      const graph = graphs.get(folder) ?? new Map<string, Set<string>>();
-      graph.set(a, (graph.get(a) ?? new Set()).add(b));
-      graphs.set(folder, graph);
-    }
-  return graphs;
-}
+describe("an import is seen", () => {
+  test.each([
+    "import { a } from './store.ts';",
+    'import type { A } from "./store.ts";',
+    'import "./store.ts";',
+    'import { a, /* " */ b } from "./store.ts";',
+    'import {\n  a, // "quoted"\n  b,\n} from\n  "./store.ts";',
+    'export { a } from "./store.ts";',
+    'export * from "./store.ts";',
+    'type A = import("./store.ts").A;',
+    'const { a } = await import("./store.ts");',
+    'const { a } = await import(/* lazily */ "./store.ts");',
+    'const { a } = await import(\n  // lazily\n  "./store.ts"\n);',
+    "const { a } = await import(`./store.ts`);",
+    'const { a } = require("./store.ts");',
+    'const { a } = createRequire(import.meta.url)("./store.ts");',
+    'new Worker(new URL("./store.ts", import.meta.url));',
+    'new Worker(new URL("store.ts?worker", import.meta.url));',
+    'declare module "./store.ts" {\n  interface A {}\n}',
+  ])("%s", (snippet) => {
+    const files = treeOf({ "base/a.ts": snippet.replaceAll("store.ts", "../store/store.ts"), "store/store.ts": "export {};" });
+    expect(againstDataFlow(files)).toEqual(["base/a.ts imports store/store.ts"]);
+  });
+
+  test("and is no import in a comment", () => {
+    expect(treeOf({ "a.ts": '// import "./b.ts"\n/* import("./b.ts") */', "b.ts": "export {};" })[0]?.imports).toEqual([]);
+  });
+});
+
+test.each([
+  "await import(name);",
+  "await import(`./$" + "{name}.ts`);",
+  "new URL(`./$" + "{name}.ts`, import.meta.url);",
+  'import "../../test/support/until.ts";',
+  'import "./missing.ts";',
+  'import "#internal";',
+])("an import that cannot be followed is seen: %s", (snippet) => {
+  expect(unfollowed(treeOf({ "base/a.ts": snippet }))).toHaveLength(1);
+});
+
+test.each(["a.mts", "a.cts", "a.js", "a.mjs", "a.json", "a.tsx", "a.d.ts", ".hidden"])("a foreign file is seen: %s", (path) => {
+  expect(foreign([path, "a.ts"])).toEqual([path]);
+});
+
+describe("a cycle is seen", () => {
+  const importing = (...targets: string[]) => targets.map((target) => `import "${target}";`).join("\n");
+
+  test("between files, one of them with another extension", () => {
+    const files = treeOf({ "a.ts": importing("./b.mts"), "b.mts": importing("./c.js"), "c.js": importing("./a.ts") });
+    expect(cyclesOf(fileGraph(files))).toEqual(["a.ts -> b.mts -> c.js -> a.ts"]);
+  });
+
+  test("between folders", () => {
+    const files = treeOf({
+      "a/one.ts": importing("../b/one.ts"),
+      "b/one.ts": "",
+      "b/two.ts": importing("../a/two.ts"),
+      "a/two.ts": "",
+    });
+    expect(folderCycles(files)).toEqual(["src/: a -> b -> a"]);
+  });
+
+  test("between a folder and one in it, at any depth", () => {
+    const files = treeOf({
+      "a/top.ts": importing("./in/deep/one.ts"),
+      "a/in/deep/one.ts": "",
+      "a/in/two.ts": importing("../bottom.ts"),
+      "a/bottom.ts": "",
+      "a/other/three.ts": importing("../bottom.ts"),
+    });
+    expect(cyclesOf(fileGraph(files))).toEqual([]);
+    expect(mutualFolders(files)).toEqual(["a <-> a/in"]);
+  });
+});
+
+test("a room of the store that imports one above it is seen", () => {
+  const files = treeOf({
+    "store/sql/a.ts": 'import "../head/b.ts";\nimport "../store.ts";',
+    "store/head/b.ts": "",
+    "store/store.ts": "",
+  });
+  expect(againstStoreRooms(files)).toEqual(["store/sql/a.ts imports store/head/b.ts", "store/sql/a.ts imports store/store.ts"]);
+});

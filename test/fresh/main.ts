@@ -1,6 +1,5 @@
 /** `npm run test:fresh`: the two commands of the README, as a newcomer runs them. See --help. */
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Command, Option } from "commander";
 import { messageOf } from "../../src/base/errors.ts";
@@ -37,6 +36,7 @@ try {
 }
 
 async function main(tests: readonly string[], options: Options): Promise<void> {
+  using directory = runDirectory();
   const visits: Visit[] = [];
   let results: readonly TestResult[] = [];
   const go = async (place: Place, isTested: boolean) => {
@@ -46,12 +46,12 @@ async function main(tests: readonly string[], options: Options): Promise<void> {
   };
   const why = options.outside ? "--outside" : whyNoSystems();
   const systems = SYSTEMS.filter(({ name }) => options.system === undefined || name === options.system);
-  const unmade = why === null ? await inSystems(systems, options.system !== undefined, go) : why;
-  if (unmade !== null) await onThisMachine(unmade, go);
+  const unmade = why === null ? await inSystems(systems, directory.path, options.system !== undefined, go) : why;
+  if (unmade !== null) await onThisMachine(unmade, directory.path, go);
   const steps: TitledStep[] = visits.flatMap(({ title, steps }) => steps.map((step) => ({ ...step, title })));
   if (unmade === null && results.some(({ status }) => status === "skipped")) {
     const startedMs = performance.now();
-    const rerun = runSkipped(results, join(tmpdir(), `oc-partnerd-skipped-${process.pid}.json`));
+    const rerun = runSkipped(results, join(directory.path, REPORT));
     steps.push({ title: "this machine", name: TESTS, seconds: (performance.now() - startedMs) / 1_000, problem: rerun.problem });
     results = merge(results, rerun.results);
   }
@@ -61,34 +61,33 @@ async function main(tests: readonly string[], options: Options): Promise<void> {
 /** Null, or why a system could not be made. */
 async function inSystems(
   systems: readonly System[],
+  directory: string,
   isTestedAnyway: boolean,
   go: (place: Place, isTested: boolean) => Promise<void>,
 ): Promise<string | null> {
-  using directory = runDirectory();
   for (const system of systems) {
     let place: Place;
     try {
-      place = await freshPlace(system, directory.path);
+      place = await freshPlace(system, directory);
     } catch (thrown) {
       return `${system.title}: ${messageOf(thrown)}`;
     }
     await go(place, isTestedAnyway || system.isTested);
-    rmSync(join(directory.path, system.name), { recursive: true, force: true });
+    rmSync(join(directory, system.name), { recursive: true, force: true });
   }
   return null;
 }
 
-async function onThisMachine(why: string, go: (place: Place, isTested: boolean) => Promise<void>): Promise<void> {
+async function onThisMachine(
+  why: string,
+  directory: string,
+  go: (place: Place, isTested: boolean) => Promise<void>,
+): Promise<void> {
   const line = "!".repeat(100);
   process.stdout.write(
     `\n${line}\nNOT TESTED in minimal systems: ${why}\nThe same commands run on this machine instead, in a clone.\n${line}\n`,
   );
-  const directory = mkdtempSync(join(tmpdir(), "oc-partnerd-fresh-"));
-  try {
-    await go(outsidePlace(directory), true);
-  } finally {
-    rmSync(directory, { recursive: true, force: true });
-  }
+  await go(outsidePlace(directory), true);
 }
 
 function summarize(
@@ -101,8 +100,8 @@ function summarize(
   process.stdout.write(`\n${visitsTable(visits)}\n`);
   for (const { title, name, problem } of steps)
     if (problem !== null) process.stdout.write(`FAILED: ${title}: ${name}: ${problem}\n`);
-  for (const { file: test, fullName, status } of results)
-    if (status !== "passed") process.stdout.write(`${status}: ${test}: ${fullName}\n`);
+  for (const { file: test, fullName, status, needsRoot } of results)
+    if (status !== "passed") process.stdout.write(`${status}: ${test}: ${fullName}${needsRoot ? " (needs root)" : ""}\n`);
   process.stdout.write(`${passed} passed, ${failed} failed, ${skipped} skipped\n`);
   if (file !== undefined) writeFileSync(file, `${passed} ${failed} ${skipped}\n`);
   if (failed !== 0) process.exitCode = 1;

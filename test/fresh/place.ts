@@ -12,6 +12,8 @@ const USER = "newcomer";
 /** The kernel ends what is left in there, mounts and processes, with its first process. */
 const UNSHARE = "unshare --mount --pid --ipc --fork --kill-child".split(" ");
 const AS_USER = ["setpriv", `--reuid=${USER}`, `--regid=${USER}`, "--init-groups", "--inh-caps=-all"];
+/** Under which vitest refuses a forgotten `test.only`. */
+const CHECKED = ["env", "CI=true"];
 const IN_CLONE = ["sh", "-c", 'cd "$HOME/oc-partnerd" && exec "$@"', "sh"];
 
 export interface Place {
@@ -81,14 +83,15 @@ function clone(path: string): void {
   execFileSync("git", ["clone", "--quiet", "--depth=1", `file://${REPOSITORY}`, path]);
 }
 
-function place(title: string, outside: string, inside: string, inPlace: (command: readonly string[]) => string[]): Place {
+/** `inPlace` puts in front of a command what runs it there. */
+export function place(title: string, outside: string, inside: string, inPlace: (command: readonly string[]) => string[]): Place {
   return {
     title,
     outside,
     inside,
-    run: async (command, timeoutMs) => (await runToEnd(inPlace(command), { timeoutMs })).code,
+    run: async (command, timeoutMs) => (await runToEnd(inPlace([...CHECKED, ...command]), { timeoutMs })).code,
     output: async (command) => {
-      const { code, stdout } = await runToEnd(inPlace(command), { stdout: "pipe" });
+      const { code, stdout } = await runToEnd(inPlace([...CHECKED, ...command]), { stdout: "pipe" });
       if (code !== 0) throw new Error(`${command.join(" ")}: exit code ${code}`);
       return stdout.trim();
     },

@@ -53,8 +53,7 @@ export async function archiveOf({ name, title }: System): Promise<string> {
 }
 
 /** A directory for one run; those that killed runs left behind go now. */
-export function runDirectory(): Disposable & { readonly path: string } {
-  const runs = join(CACHE, "runs");
+export function runDirectory(runs = join(CACHE, "runs")): Disposable & { readonly path: string } {
   mkdirSync(runs, { recursive: true });
   for (const pid of readdirSync(runs)) if (!existsSync(`/proc/${pid}`)) rmSync(join(runs, pid), { recursive: true, force: true });
   const path = join(runs, String(process.pid));

@@ -9,6 +9,11 @@ const result = (fullName: string, status: TestResult["status"], file = "test/a.t
   file,
   fullName,
   status,
+  needsRoot: false,
+});
+const forRoot = (fullName: string, status: TestResult["status"]): TestResult => ({
+  ...result(fullName, status),
+  needsRoot: true,
 });
 const step = (name: string, problem: string | null = null): Step => ({ name, seconds: 1, problem });
 
@@ -27,6 +32,16 @@ test("a test that was skipped at first counts as it went later, any other as it 
     result("d", "passed", "test/other.test.ts"),
   ];
   expect(merge(first, second).map(({ status }) => status)).toEqual(["passed", "passed", "failed", "skipped", "failed"]);
+});
+
+test("a test for root that nobody ran has failed", () => {
+  const first = ["passed here", "passed", "failed", "skipped", "not found"].map((name) =>
+    forRoot(name, name === "passed here" ? "passed" : "skipped"),
+  );
+  const second = [forRoot("passed", "passed"), forRoot("failed", "failed"), forRoot("skipped", "skipped")];
+  const merged = merge(first, second);
+  expect(merged.map(({ status }) => status)).toEqual(["passed", "passed", "failed", "failed", "failed"]);
+  expect(totalsOf([step(TESTS)], merged)).toEqual({ passed: 2, failed: 3, skipped: 0 });
 });
 
 test.each<[string, Step[], TestResult[], string]>([
@@ -48,11 +63,15 @@ test("reads vitest's report, with the files relative to where it ran", () => {
     ancestorTitles: ["a suite"],
     title: `is ${status}`,
     status,
+    meta: status === "skipped" ? { needsRoot: true } : {},
   }));
   writeFileSync(path, JSON.stringify({ testResults: [{ name: "/there/test/a.test.ts", assertionResults }] }));
   const statuses = ["passed", "failed", "skipped", "skipped", "skipped"] as const;
   expect(readReport(path, "/there")).toEqual(
-    assertionResults.map(({ title }, index) => result(`a suite > ${title}`, statuses[index] ?? "failed")),
+    assertionResults.map(({ title, status }, index) => ({
+      ...result(`a suite > ${title}`, statuses[index] ?? "failed"),
+      needsRoot: status === "skipped",
+    })),
   );
   expect(readReport(`${path}.missing`, "/there")).toEqual([]);
 });

@@ -7,7 +7,12 @@ import { type Step, TESTS } from "./steps.ts";
 
 const REPOSITORY = join(import.meta.dirname, "../..");
 
-const Assertion = z.object({ ancestorTitles: z.array(z.string()), title: z.string(), status: z.string() });
+const Assertion = z.object({
+  ancestorTitles: z.array(z.string()),
+  title: z.string(),
+  status: z.string(),
+  meta: z.object({ needsRoot: z.boolean().default(false) }),
+});
 const Report = z.object({ testResults: z.array(z.object({ name: z.string(), assertionResults: z.array(Assertion) })) });
 
 export interface Totals {
@@ -22,25 +27,34 @@ export interface TestResult {
   /** As vitest matches names: its suites and its own title, with " > " between them. */
   readonly fullName: string;
   readonly status: "passed" | "failed" | "skipped";
+  readonly needsRoot: boolean;
 }
 
 /** The tests of a report whose run had `root` for its repository; none if the runner broke before it wrote any. */
 export function readReport(path: string, root: string): readonly TestResult[] {
   if (!existsSync(path)) return [];
   return Report.parse(JSON.parse(readFileSync(path, "utf8"))).testResults.flatMap(({ name, assertionResults }) =>
-    assertionResults.map(({ ancestorTitles, title, status }) => ({
+    assertionResults.map(({ ancestorTitles, title, status, meta }) => ({
       file: relative(root, name),
       fullName: [...ancestorTitles, title].join(" > "),
       status: status === "passed" || status === "failed" ? status : "skipped",
+      needsRoot: meta.needsRoot,
     })),
   );
 }
 
-/** Each test of `first` once; one that was skipped counts as it went in `second`, where it ran at last. */
+/**
+ * Each test of `first`, a run of an ordinary user, once; one that was skipped counts as it went in `second`, where root ran it. If that
+ * skipped a test for root too, nobody has run it, and it failed.
+ */
 export function merge(first: readonly TestResult[], second: readonly TestResult[]): readonly TestResult[] {
   const key = ({ file, fullName }: TestResult) => `${file}\n${fullName}`;
   const later = new Map(second.map((result) => [key(result), result]));
-  return first.map((result) => (result.status === "skipped" ? (later.get(key(result)) ?? result) : result));
+  return first.map((result) => {
+    if (result.status !== "skipped") return result;
+    const last = later.get(key(result)) ?? result;
+    return last.status === "skipped" && result.needsRoot ? { ...last, status: "failed" } : last;
+  });
 }
 
 /**

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { expect, test } from "vitest";
 import { temporaryDirectory } from "../store/support/temporary-store.ts";
+import { NEEDS_ROOT } from "../support/needs-root.ts";
 import { until } from "../support/until.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
@@ -18,7 +19,7 @@ const MOUNTS: [string, string][] = [
   ["an image", 'truncate -s 16M "$0/image" && mkfs.ext4 -qF "$0/image" && mount -o loop "$0/image" "$0/mounted"'],
 ];
 
-test.skipIf(!mayMount).each(MOUNTS)("a run that is killed leaves nothing of %s behind", async (_, mount) => {
+test.skipIf(!mayMount).each(MOUNTS)("a run that is killed leaves nothing of %s behind", NEEDS_ROOT, async (_, mount) => {
   using directory = temporaryDirectory();
   mkdirSync(join(directory.path, "mounted"));
   const script = `${mount} && grep -c " $0/mounted " /proc/self/mountinfo && exec sleep 60`;

@@ -8,6 +8,7 @@ import { systemClock } from "../../src/base/clock.ts";
 import { openStore } from "../../src/store/store.ts";
 import { type Disk, loopDisk } from "../crash/disk.ts";
 import { temporaryDirectory } from "../store/support/temporary-store.ts";
+import { NEEDS_ROOT } from "../support/needs-root.ts";
 
 const WRITER = join(import.meta.dirname, "../store/support/append-forever.ts");
 /** A writer that never fsyncs is killed between write and fsync each time. */
@@ -30,19 +31,23 @@ function diskOrReason(directory: string): Disk | string {
   }
 }
 
-test("what a killed daemon wrote and never fsynced is on the disk as soon as another one has opened it", async (context) => {
-  using directory = temporaryDirectory();
-  const mounted = diskOrReason(directory.path);
-  if (typeof mounted === "string") return context.skip(`no file system can be mounted: ${mounted}`);
-  using disk = mounted;
-  const data = join(disk.path, "data");
-  await killedBeforeFsync(data);
-  const store = openStore({ directory: data, clock: systemClock });
-  const head = store.head();
-  expect(head.seq).toBeGreaterThan(0);
-  disk.cutPower([]);
-  expect(() => store[Symbol.dispose]()).toThrow();
-  disk.restorePower();
-  using survivor = openStore({ directory: data, clock: systemClock });
-  expect(survivor.head()).toEqual(head);
-});
+test(
+  "what a killed daemon wrote and never fsynced is on the disk as soon as another one has opened it",
+  NEEDS_ROOT,
+  async (context) => {
+    using directory = temporaryDirectory();
+    const mounted = diskOrReason(directory.path);
+    if (typeof mounted === "string") return context.skip(`no file system can be mounted: ${mounted}`);
+    using disk = mounted;
+    const data = join(disk.path, "data");
+    await killedBeforeFsync(data);
+    const store = openStore({ directory: data, clock: systemClock });
+    const head = store.head();
+    expect(head.seq).toBeGreaterThan(0);
+    disk.cutPower([]);
+    expect(() => store[Symbol.dispose]()).toThrow();
+    disk.restorePower();
+    using survivor = openStore({ directory: data, clock: systemClock });
+    expect(survivor.head()).toEqual(head);
+  },
+);

@@ -3,7 +3,7 @@
 import type { Clock } from "../../base/clock.ts";
 import { messageOf, PartnerdError } from "../../base/errors.ts";
 import { abortable } from "../../base/pause.ts";
-import { connect, ErrorCode, type NatsConnection, NatsError, type Status, type TlsOptions } from "../client.ts";
+import { connect, type NatsConnection, NatsError, NatsErrorCode, type Status, type TlsOptions } from "../client.ts";
 import type { NatsConfig } from "./config.ts";
 import { authenticatorFor } from "./credentials.ts";
 import { expectGreeting } from "./discover.ts";
@@ -71,18 +71,18 @@ export async function flush(client: NatsConnection): Promise<void> {
 export function describe(error: unknown): string {
   if (!(error instanceof NatsError)) return messageOf(error);
   switch (error.code) {
-    case ErrorCode.AuthorizationViolation:
-    case ErrorCode.BadAuthentication:
+    case NatsErrorCode.AuthorizationViolation:
+    case NatsErrorCode.BadAuthentication:
       return "the server refused the credentials (authorization violation)";
-    case ErrorCode.AuthenticationExpired:
-    case ErrorCode.AccountExpired:
+    case NatsErrorCode.AuthenticationExpired:
+    case NatsErrorCode.AccountExpired:
       return "the credentials have expired";
-    case ErrorCode.Timeout:
-    case ErrorCode.ConnectionTimeout:
+    case NatsErrorCode.Timeout:
+    case NatsErrorCode.ConnectionTimeout:
       return "the server did not complete the connection in time";
-    case ErrorCode.ConnectionRefused:
+    case NatsErrorCode.ConnectionRefused:
       return "connection refused";
-    case ErrorCode.ServerOptionNotAvailable:
+    case NatsErrorCode.ServerOptionNotAvailable:
       return `the server does not offer ${error.message}`;
     default:
       return messageOf(error.chainedError ?? error);

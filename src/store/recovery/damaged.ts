@@ -26,8 +26,7 @@ export function cursorIn(file: string): Cursor | null {
 
 /** The counts of failures whose checksums hold; an earlier version wrote none. */
 export function repetitionsIn(database: Database.Database): readonly Repetition[] {
-  type Row = typeof repeatedFailures.$inferSelect;
-  const rows = attempt(() => rowsOf<Row>(database, "repeated_failures", repeatedFailures));
+  const rows = attempt(() => rowsOf<typeof repeatedFailures.$inferSelect>(database, "repeated_failures", repeatedFailures));
   return (rows.ok ? rows.value : []).filter((row) => row.checksum === null || row.checksum === repetitionChecksum(row));
 }
 

@@ -22,7 +22,13 @@ function slowness(): number {
   return measured;
 }
 
-/** A promise of DESIGN.md, in ms of machine time. */
+/**
+ * A promise of DESIGN.md, in ms of machine time.
+ *
+ * Its limit: work of the program itself counts like that of others, so a program that keeps more threads busy than there are cores gets
+ * more time for it. One busy thread alone does not, and the work of a daemon is on one. Who does the work cannot be told apart simply: the tests of a file
+ * run at the same time in one process, so its children are not only the daemons that a bound is about.
+ */
 export interface Bound {
   readonly boundMs: number;
 }

@@ -1,0 +1,8 @@
+import { expect, test } from "vitest";
+import { place } from "./place.ts";
+
+test("every command in a place runs as in CI, whatever the place leaves of the environment", async () => {
+  const bare = place("a place", "/", "/", (command) => ["env", "-i", "PATH=/usr/bin:/bin", ...command]);
+  expect(await bare.output(["sh", "-c", "echo $CI"])).toBe("true");
+  expect(await bare.run(["sh", "-c", 'test "$CI" = true'], 60_000)).toBe(0);
+});
