@@ -2,18 +2,9 @@
 import { Command } from "commander";
 import { systemClock as clock } from "../../base/clock.ts";
 import type { Config } from "../../config/schema.ts";
+import { subjectsOf } from "../../events/vocabulary.ts";
 import type { LimitChanges } from "../../nats/setup/stream-config.ts";
-import {
-  CONFIG_FLAG,
-  configOf,
-  type DaemonFlags,
-  type Env,
-  example,
-  JSON_FLAG,
-  NATS_FLAG,
-  natsOf,
-  subjectsOf,
-} from "../flags.ts";
+import { CONFIG_FLAG, configOf, type DaemonFlags, type Env, example, JSON_FLAG, NATS_FLAG, natsOf } from "../flags.ts";
 import { jsonText, print } from "../terminal/output.ts";
 import { type LimitFlags, streamLimitsOf } from "./stream-limits.ts";
 
@@ -65,7 +56,7 @@ async function runSetup(config: Config, { dryRun, json }: SetupFlags, limits: Li
   const { isFeasible } = await import("../../nats/setup/plan.ts");
   const { setupText } = await import("./setup-text.ts");
   const { stream, consumer } = config.nats;
-  const wanted = { stream, consumer, subjects: subjectsOf(config), limits };
+  const wanted = { stream, consumer, subjects: subjectsOf(config.events), limits };
   return withOneClient(await natsOf(config), "answer", { clock, timeoutMs: TIMEOUT_MS }, async (client, server) => {
     const plan = await planFor(client, wanted);
     const feasible = isFeasible(plan);
