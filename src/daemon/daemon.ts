@@ -77,7 +77,7 @@ async function start(config: Config, around: Surroundings): Promise<Omit<Daemon,
   const startedAtMs = clock.wallMs();
   const log = openLog(config, around);
   const host = await createHost(config, around, log);
-  const core = await createStreams(config, around, log, host);
+  const { core, streams } = await createStreams(config, around, log, host);
   // Start after all protocol handlers are registered; otherwise an early peer concludes that we support none.
   await startNode(host.node, config.listen);
 
@@ -88,7 +88,7 @@ async function start(config: Config, around: Surroundings): Promise<Omit<Daemon,
   const sources: ViewSources = {
     clock,
     store: log.store,
-    streams: core.streams,
+    streams,
     reconciler: core.reconciler,
     self: { ...host.self, addresses: addresses(), version, startedAt: isoTime(startedAtMs) },
     health: () => ({
@@ -165,7 +165,7 @@ async function createStreams(
   around: Surroundings,
   log: Log,
   host: LocalHost,
-): Promise<Core & { streams: Libp2pPartnerStreams }> {
+): Promise<{ readonly core: Core; readonly streams: Libp2pPartnerStreams }> {
   const { clock, random, logger, metrics, owner, onLogged } = around;
   const { store, recorder } = log;
   closeOrphanedStreams(recorder, logger);
@@ -202,5 +202,5 @@ async function createStreams(
       },
     ),
   );
-  return { ...core, streams };
+  return { core, streams };
 }

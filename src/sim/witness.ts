@@ -49,8 +49,7 @@ export class Witness implements DaemonWatcher {
 
   settled(peerId: PeerId, outcome: Outcome): void {
     const { trace, lifecycle, nowMs, invariants } = this.#init;
-    const nextMs =
-      outcome.kind === "retry" ? (lifecycle.daemon?.parts.reconciler.progress(peerId).nextAttemptAtMs ?? null) : null;
+    const nextMs = outcome.kind === "retry" ? (lifecycle.daemon?.reconciler.progress(peerId).nextAttemptAtMs ?? null) : null;
     trace.settled(nowMs(), peerId, outcome, nextMs === null ? null : nextMs - nowMs());
     for (const invariant of invariants()) invariant.settled?.(peerId, outcome);
   }
