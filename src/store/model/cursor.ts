@@ -22,7 +22,7 @@ export interface Cursor extends BrokerPosition {
   readonly firstSequence: number;
 }
 
-type CursorRow = typeof ingestCursor.$inferSelect;
+export type CursorRow = typeof ingestCursor.$inferSelect;
 
 export function isSameStream(one: BrokerStream, other: BrokerStream): boolean {
   return one.stream === other.stream && one.created === other.created;

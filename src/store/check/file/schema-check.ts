@@ -5,7 +5,7 @@ import { appliedMigrations, applyMigrations, knownMigrations, refuseOtherSchema 
 import { APPLICATION_ID, refuseEmpty } from "../../sql/open.ts";
 import { attempt } from "../rows/row-reader.ts";
 
-interface SchemaEntry {
+export interface SchemaEntry {
   readonly type: string;
   readonly name: string;
   readonly table: string;
@@ -13,7 +13,7 @@ interface SchemaEntry {
 }
 
 export function* schemaFindings(database: Database.Database): Generator<Finding> {
-  const found = attempt(() => entriesOf(database));
+  const found = attempt(() => schemaEntries(database));
   if (!found.ok) {
     yield { place: "sqlite_schema", problem: `cannot be read: ${found.why}` };
     return;
@@ -74,13 +74,13 @@ function migratedSchema(): ReadonlyMap<string, SchemaEntry> {
   const database = new Database(":memory:");
   try {
     applyMigrations(database);
-    migrated = new Map(entriesOf(database).map((entry) => [entry.name, entry]));
+    migrated = new Map(schemaEntries(database).map((entry) => [entry.name, entry]));
     return migrated;
   } finally {
     database.close();
   }
 }
 
-function entriesOf(database: Database.Database): readonly SchemaEntry[] {
+export function schemaEntries(database: Database.Database): readonly SchemaEntry[] {
   return database.prepare<[], SchemaEntry>("select type, name, tbl_name as 'table', sql from sqlite_schema").all();
 }

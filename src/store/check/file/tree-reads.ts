@@ -2,21 +2,12 @@
 import type { Database } from "better-sqlite3";
 import type { Finding } from "../../model/finding.ts";
 import { attempt } from "../rows/row-reader.ts";
-
-interface Tree {
-  readonly type: "table" | "index";
-  readonly name: string;
-  readonly table: string;
-  readonly sql: string | null;
-}
+import { type SchemaEntry, schemaEntries } from "./schema-check.ts";
 
 export function* treeFindings(database: Database): Generator<Finding> {
-  const trees = attempt(() =>
-    database
-      .prepare<[], Tree>("select type, name, tbl_name as 'table', sql from sqlite_schema where type in ('table', 'index')")
-      .all(),
-  );
-  for (const tree of trees.ok ? trees.value : []) {
+  const entries = attempt(() => schemaEntries(database));
+  const trees = (entries.ok ? entries.value : []).filter(({ type }) => type === "table" || type === "index");
+  for (const tree of trees) {
     const place = `${tree.type} ${tree.name}`;
     const read = attempt(() => database.prepare(scanOf(database, tree)).get());
     if (!read.ok) yield { place, problem: `cannot be read to its end: ${read.why}` };
@@ -27,7 +18,7 @@ export function* treeFindings(database: Database): Generator<Finding> {
 }
 
 /** Counts the values of each column, for which SQLite has to read all of them, out of this tree and no other. */
-function scanOf(database: Database, { type, name, table, sql }: Tree): string {
+function scanOf(database: Database, { type, name, table, sql }: SchemaEntry): string {
   const columns = database
     .prepare<[string], string>(`select name from pragma_${type === "table" ? "table" : "index"}_info(?) where name is not null`)
     .pluck()
