@@ -39,7 +39,7 @@ export interface DaemonDependencies {
   /** Called as soon as something happened on the wire, before its row is written; for those who measure. */
   readonly onObserved?: (event: ObservedEvent) => void;
   /** Called with every row that is appended to the log; for those who wait for one. */
-  readonly onLogged?: (logged: LogEntry) => void;
+  readonly onLogged?: (entry: LogEntry) => void;
 }
 
 /** A running daemon. Disposing it drains: no new events, streams closed as `shutdown`, everything written. */
@@ -196,7 +196,7 @@ async function createStreams(
       {
         self: host.self.peerId,
         reconcile: { ...DEFAULT_RECONCILER_OPTIONS, ...config.reconcile },
-        inbound: config.p2p.inbound,
+        admissionRule: config.p2p.inbound,
         vocabulary: config.events,
         limits: config.events,
       },

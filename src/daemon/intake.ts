@@ -25,7 +25,7 @@ interface IntakeDependencies {
   readonly logger: Logger;
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Called with each row about the delivery of events. */
-  readonly onAppended: (logged: LogEntry) => void;
+  readonly onAppended: (entry: LogEntry) => void;
   /** Takes what has to be disposed with the daemon. */
   readonly owner: AsyncDisposableStack;
 }

@@ -165,8 +165,8 @@ function deliveryView(proof: DeliveryProof, { health, consumer, store }: ViewSou
   };
 }
 
-function historyView(logged: LogEntry): HistoryView {
-  const { seq, atMs, event, source, effect, causeSeq } = logged;
+function historyView(entry: LogEntry): HistoryView {
+  const { seq, atMs, event, source, effect, causeSeq } = entry;
   return {
     seq,
     at: isoTime(atMs),

@@ -26,8 +26,8 @@ export class Trace {
     this.#init = init;
   }
 
-  /** Something that was done to the world. */
-  happening(atMs: number, who: string, what: string): void {
+  /** A fault action, or another event of the world that is neither a decision nor a row. */
+  noted(atMs: number, who: string, what: string): void {
     this.#line(atMs, who, `* ${what}`);
   }
 
@@ -43,10 +43,10 @@ export class Trace {
     } else if (outcome.kind === "terminal") this.#line(atMs, this.#init.nameOf(peerId), `gave up: ${outcome.error.code}`);
   }
 
-  logged(atMs: number, logged: LogEntry): void {
-    const { event, effect, seq } = logged;
-    if (!("peerId" in event)) this.#line(atMs, "log", `#${seq} ${sentence(logged)}`);
-    else this.#line(atMs, this.#init.nameOf(event.peerId), `#${seq} ${sentence(logged)}${effect === null ? "" : ` (${effect})`}`);
+  logged(atMs: number, entry: LogEntry): void {
+    const { event, effect, seq } = entry;
+    if (!("peerId" in event)) this.#line(atMs, "log", `#${seq} ${sentence(entry)}`);
+    else this.#line(atMs, this.#init.nameOf(event.peerId), `#${seq} ${sentence(entry)}${effect === null ? "" : ` (${effect})`}`);
   }
 
   /** SHA-256 (hex) of everything so far, heartbeats included. */

@@ -32,10 +32,10 @@ export class Witness implements DaemonWatcher {
     return this.#observed.filter((event) => event.peerId === peerId);
   }
 
-  logged(logged: LogEntry): void {
-    if (isObserved(logged.event)) this.#observed.push(logged.event);
-    this.#init.trace.logged(this.#init.nowMs(), logged);
-    for (const invariant of this.#init.invariants()) invariant.logged?.(logged);
+  logged(entry: LogEntry): void {
+    if (isObserved(entry.event)) this.#observed.push(entry.event);
+    this.#init.trace.logged(this.#init.nowMs(), entry);
+    for (const invariant of this.#init.invariants()) invariant.logged?.(entry);
   }
 
   observed(event: ObservedEvent): void {
@@ -56,7 +56,7 @@ export class Witness implements DaemonWatcher {
 
   resyncFound(peerId: PeerId): void {
     const { trace, nowMs, nameOf, invariants } = this.#init;
-    trace.happening(nowMs(), nameOf(peerId), "found by the periodic diff");
+    trace.noted(nowMs(), nameOf(peerId), "found by the periodic diff");
     for (const invariant of invariants()) invariant.resyncFound?.(peerId);
   }
 

@@ -180,7 +180,7 @@ export class World implements Scene, Disposable {
         this.#obligations.clear();
         for (const invariant of this.#invariants) invariant.ended?.();
       },
-      tell: (what) => this.trace.happening(this.nowMs(), "daemon", what),
+      tell: (what) => this.trace.noted(this.nowMs(), "daemon", what),
     });
   }
 

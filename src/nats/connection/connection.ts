@@ -46,7 +46,7 @@ export class PersistentConnection implements AsyncDisposable {
   readonly #config: NatsConfig;
   readonly #dependencies: ConnectionDependencies;
   readonly #servers: KnownServers;
-  readonly #sessions = new Set<(client: NatsConnection) => void>();
+  readonly #clientListeners = new Set<(client: NatsConnection) => void>();
   readonly #ending = new AbortController();
   readonly #loop: Promise<void>;
   #client: NatsConnection | undefined;
@@ -78,10 +78,10 @@ export class PersistentConnection implements AsyncDisposable {
   }
 
   /** Calls `listener` with every fresh client, right now too if one is connected, until disposed. What it set up ends with that client. */
-  onSession(listener: (client: NatsConnection) => void): Disposable {
-    this.#sessions.add(listener);
+  onClient(listener: (client: NatsConnection) => void): Disposable {
+    this.#clientListeners.add(listener);
     if (this.#client !== undefined) listener(this.#client);
-    return { [Symbol.dispose]: () => this.#sessions.delete(listener) };
+    return { [Symbol.dispose]: () => this.#clientListeners.delete(listener) };
   }
 
   /** Closes the connection, for good. */
@@ -122,7 +122,7 @@ export class PersistentConnection implements AsyncDisposable {
     if (signal.aborted) close();
     this.#client = client;
     void this.#watch(client);
-    for (const listener of this.#sessions) listener(client);
+    for (const listener of this.#clientListeners) listener(client);
     const error = await client.closed();
     signal.removeEventListener("abort", close);
     this.#client = undefined;

@@ -49,7 +49,7 @@ export class HeartbeatHandler {
     else void this.#prove(unproven);
   };
 
-  /** Ends the streams of this peer that have not proved themselves. Those that the rule refuses by now are reported as refused. */
+  /** Ends the streams of this peer that have not proved themselves. Those that the policy refuses by now are reported as refused. */
   cancelUnproven(peerId: PeerId): void {
     for (const unproven of this.#unproven) if (unproven.peerId === peerId) this.#cancel(unproven);
   }
@@ -81,7 +81,7 @@ export class HeartbeatHandler {
       const reader = new HeartbeatReader(stream, peerId);
       const did = await this.#firstHeartbeat(reader, stream.ended);
       await challenge(stream.connection, { clock, random, timeoutMs: challengeTimeoutMs }, stream.ended);
-      // No await from here on: the rule and the stream are looked at again, and hold until it is registered.
+      // No await from here on: the policy and the stream are looked at again, and hold until it is registered.
       stream.ended.throwIfAborted();
       const refusal = refusalBy(admission, peerId);
       if (refusal !== undefined) throw refusal;

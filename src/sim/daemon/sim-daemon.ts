@@ -121,20 +121,20 @@ export class SimDaemon {
       log: this.store,
       buffer,
       logger: silentLogger,
-      onAppended: (logged) => watcher.logged(logged),
+      onAppended: (entry) => watcher.logged(entry),
     });
   }
 }
 
 async function compose(init: SimDaemonInit, watcher: DaemonWatcher): Promise<Parts> {
   const { peerId, settings, clock, random, network } = init;
-  const { delivery: _, inbound, ...reconcile } = settings;
+  const { delivery: _, inbound: admissionRule, ...reconcile } = settings;
   const common = { clock, random, logger: silentLogger };
   const store = init.disk.open(clock);
-  const onLogged = (logged: LogEntry) => watcher.logged(logged);
+  const onLogged = (entry: LogEntry) => watcher.logged(entry);
   const onObserved = (event: ObservedEvent) => watcher.observed(event);
   const recorder = new Recorder({ store, ...common, metrics: NO_METRICS, onObserved, onLogged });
-  const admission = admissionPolicyOf(store, inbound);
+  const admission = admissionPolicyOf(store, admissionRule);
   const node = new WatchedNode(network, { peerId, clock, gater: createGater(admission, recorder) }, watcher);
   closeOrphanedStreams(recorder, silentLogger);
   const wake = (woken: PeerId) => {
@@ -159,7 +159,7 @@ async function compose(init: SimDaemonInit, watcher: DaemonWatcher): Promise<Par
       onLogged,
       onAppendFailed: () => {},
     },
-    { self: peerId, reconcile, inbound, vocabulary: DEFAULT_VOCABULARY, limits: DEFAULT_LIMITS },
+    { self: peerId, reconcile, admissionRule, vocabulary: DEFAULT_VOCABULARY, limits: DEFAULT_LIMITS },
   );
   return { store, recorder, node, streams, core };
 }

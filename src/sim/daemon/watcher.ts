@@ -9,7 +9,7 @@ import type { ClockView } from "../time/virtual-clock.ts";
 export interface DaemonWatcher extends Omit<ReconcilerObserver, "observed"> {
   /** Something happened on the wire, or failed to; its row is written next. */
   observed(event: ObservedEvent): void;
-  logged(logged: LogEntry): void;
+  logged(entry: LogEntry): void;
   operation(peerId: PeerId, kind: "open" | "renew", state: "begun" | "over"): void;
   diffed(): void;
   /** False if a wake gets lost now. */
@@ -27,7 +27,7 @@ export function whileRunning(watcher: DaemonWatcher, machine: ClockView): Daemon
   };
   return {
     observed: ifRunning((event) => watcher.observed(event)),
-    logged: ifRunning((logged) => watcher.logged(logged)),
+    logged: ifRunning((entry) => watcher.logged(entry)),
     acted: ifRunning((peerId, action) => watcher.acted(peerId, action)),
     settled: ifRunning((peerId, outcome) => watcher.settled(peerId, outcome)),
     resyncFound: ifRunning((peerId) => watcher.resyncFound(peerId)),

@@ -40,7 +40,7 @@ export interface Invariant {
   ended?(): void;
   /** Something happened on the wire, or could not; its row is written next. */
   observed?(event: ObservedEvent): void;
-  logged?(logged: LogEntry): void;
+  logged?(entry: LogEntry): void;
   acted?(peerId: PeerId, action: Action): void;
   settled?(peerId: PeerId, outcome: Outcome): void;
   resyncFound?(peerId: PeerId): void;

@@ -93,8 +93,8 @@ function openStreamsAreTheLogs(scene: Scene, daemon: SimDaemon): void {
   for (const { peerId, openStreams } of daemon.store.statuses()) {
     const { outbound, inbound } = daemon.streams.actual(peerId);
     const actual = [outbound && "outbound", inbound && "inbound"].filter((direction) => direction !== null).sort();
-    const logged = openStreams.map(({ direction }) => direction).sort();
-    if (!isDeepStrictEqual(actual, logged))
-      scene.violated("log-tells-what-is-open", `${peerId} has the streams [${actual}], the log says [${logged}]`);
+    const inLog = openStreams.map(({ direction }) => direction).sort();
+    if (!isDeepStrictEqual(actual, inLog))
+      scene.violated("log-tells-what-is-open", `${peerId} has the streams [${actual}], the log says [${inLog}]`);
   }
 }

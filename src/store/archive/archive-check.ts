@@ -73,11 +73,11 @@ async function checkArchive(
   const find = (problem: string) => void findings.push({ place, problem });
   const start = attempt(() => rows.startBehind(anchors[index - 1]));
   if (!start.ok) return { anchor, path, findings: [{ place, problem: `cannot be replayed: ${start.why}` }] };
-  const logged = new Map(anchors.map((other) => [other.loggedSeq, other]));
+  const anchorOfRow = new Map(anchors.map((other) => [other.loggedSeq, other]));
   try {
     const read = await readVerified(path, start.value, {
       row: ({ row }) => {
-        const said = logged.get(row.seq);
+        const said = anchorOfRow.get(row.seq);
         if (said !== undefined && !saysOf(row, said)) find(`${rowPlace(row.seq)} is not what archive_anchor ${said.lastSeq} has`);
       },
       progress,

@@ -90,7 +90,7 @@ function checkContents(
   const origin = attemptOrigin(database, findings);
   if (origin === undefined) return { events: 0, head: NO_ROWS };
   const { start, projections } = origin;
-  const [replay, places] = [replayCheck(startReplay(projections)), cursorCheck()];
+  const [replay, derived] = [replayCheck(startReplay(projections)), cursorCheck()];
   if (projections === undefined) replay.unreadable?.();
   const lastSeq = () => highestSeq(database) ?? Math.max(0, ...known.map(({ seq }) => seq));
   let total = lastSeq();
@@ -104,7 +104,7 @@ function checkContents(
         ["payloads", payloadCheck()],
         // Without what was before, every other row would be a finding.
         ...(projections === undefined ? [] : [["replay", replay] as const]),
-        ["ingest_cursor", places],
+        ["ingest_cursor", derived],
       ]),
       onRow: (seq) => onProgress(seq - start.seq, total - start.seq),
     },
@@ -120,7 +120,7 @@ function checkContents(
     pass.readTo(total);
     findings.take("projections", () => replay.tables(database));
     findings.take("archives", () => anchorFindings(database));
-    findings.take("ingest_cursor", () => places.cursor(database));
+    findings.take("ingest_cursor", () => derived.cursor(database));
     findings.take("repeated_failures", () => repetitionFindings(database, start));
     findings.take("head", () => known.flatMap((head) => [...headFindings(database, head, total, start)]));
   });

@@ -29,18 +29,18 @@ export interface PeerStatus {
   readonly peerId: PeerId;
   /** Oldest first. While one stream replaces another, a slot holds both. */
   readonly openStreams: readonly OpenStream[];
-  /** How many outbound streams ever stood. */
+  /** How many outbound streams were ever established. */
   readonly outboundSessions: number;
   readonly lastOutboundClose: Closing | null;
   readonly lastInboundClose: Closing | null;
-  /** Why we cannot open. Null again once an outbound stream stands, and with a new generation. */
+  /** Why we cannot open. Null again once an outbound stream is established, and with a new generation. */
   readonly lastError: PeerFailure | null;
-  /** Why we refused the peer. Null again once an inbound stream stands, and with a new generation. */
+  /** Why we refused the peer. Null again once an inbound stream is established, and with a new generation. */
   readonly lastRefusal: PeerFailure | null;
 }
 
-export function foldStatus(before: PeerStatus | undefined, logged: ObservedAt): PeerStatus {
-  const { seq, atMs, event } = logged;
+export function foldStatus(before: PeerStatus | undefined, entry: ObservedAt): PeerStatus {
+  const { seq, atMs, event } = entry;
   const status = before ?? unseen(event.peerId);
   switch (event.type) {
     case "StreamOpened": {
@@ -51,7 +51,7 @@ export function foldStatus(before: PeerStatus | undefined, logged: ObservedAt): 
         : { ...status, openStreams, lastRefusal: null };
     }
     case "StreamClosed": {
-      const openStreams = status.openStreams.filter((stream) => stream.seq !== logged.causeSeq);
+      const openStreams = status.openStreams.filter((stream) => stream.seq !== entry.causeSeq);
       const closing = { reason: event.reason, atMs };
       return event.direction === "outbound"
         ? { ...status, openStreams, lastOutboundClose: closing }

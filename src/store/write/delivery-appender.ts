@@ -48,10 +48,10 @@ export class DeliveryAppender {
     // What an earlier time of core NATS brought was matched when that ended: a row stands for one message.
     if (cursor !== undefined && delivery?.event.reason === "at_most_once")
       this.#coreDedupe.expect(this.#rows.receivedByCore(delivery.seq, Date.parse(cursor.created)), lastSequence);
-    const logged = events.map((event) => this.#append(event, deliveryOrigin(event)));
+    const entries = events.map((event) => this.#append(event, deliveryOrigin(event)));
     this.#reusedUpTo = Math.max(this.#reusedUpTo, newestReused(events));
     if (cursor !== undefined) this.#setCursor(cursor);
-    return logged;
+    return entries;
   }
 
   #setCursor(cursor: Cursor): void {

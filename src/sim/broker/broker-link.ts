@@ -35,7 +35,7 @@ export interface SimLinkInit extends BrokerMachine {
   readonly onGone: () => void;
 }
 
-export class SimLink implements BrokerLink {
+export class SimBrokerLink implements BrokerLink {
   readonly #init: SimLinkInit;
   readonly #closed = Promise.withResolvers<void>();
   readonly #inboxes = new Set<{ isWanted: boolean }>();
@@ -95,9 +95,9 @@ export class SimLink implements BrokerLink {
   }
 
   acknowledge({ reply }: BrokerMessage): void {
-    const place = deliveryPositionOf(reply);
-    if (place === undefined || this.#isClosed || !this.#init.beforeAcknowledge()) return;
-    this.#toBroker(() => this.#init.stream.consumer?.acknowledge(place.streamSequence));
+    const position = deliveryPositionOf(reply);
+    if (position === undefined || this.#isClosed || !this.#init.beforeAcknowledge()) return;
+    this.#toBroker(() => this.#init.stream.consumer?.acknowledge(position.streamSequence));
     this.#init.afterAcknowledge();
   }
 
