@@ -111,16 +111,13 @@ export function viewsOf(sources: ViewSources, metrics: Views["metrics"]): Views 
 }
 
 /** The union of desired and actual, by PeerID. */
-export function peerViews(sources: Pick<ViewSources, "clock" | "store" | "streams" | "reconciler">): readonly PeerView[] {
+export function peerViews(sources: PeerSources): readonly PeerView[] {
   return [...allFacts(sources)].map(peerView).sort((a, b) => (a.peerId < b.peerId ? -1 : 1));
 }
 
-function* allFacts({
-  clock,
-  store,
-  streams,
-  reconciler,
-}: Pick<ViewSources, "clock" | "store" | "streams" | "reconciler">): Generator<PeerFacts> {
+type PeerSources = Pick<ViewSources, "clock" | "store" | "streams" | "reconciler">;
+
+function* allFacts({ clock, store, streams, reconciler }: PeerSources): Generator<PeerFacts> {
   const wallOffsetMs = clock.wallMs() - clock.monotonicMs();
   const actual = new Map([...streams.snapshot()].map((peer) => [peer.peerId, peer]));
   const desired = new Map(store.list().map((peer) => [peer.peerId, peer]));

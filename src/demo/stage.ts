@@ -1,4 +1,5 @@
 /** The three participants, watched: their state as one value, and waiting for it to become what a step needs. */
+import { EventEmitter, once } from "node:events";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { type Clock, deadline, type Random } from "../base/clock.ts";
@@ -28,7 +29,7 @@ interface StageOptions {
 export class Stage implements AsyncDisposable {
   readonly #options: StageOptions;
   readonly #participants = new Map<Name, Participant>();
-  readonly #waiting = new Set<() => void>();
+  readonly #looks = new EventEmitter();
   readonly #watching = new AbortController();
   readonly #watches: Promise<void>[] = [];
 
@@ -80,7 +81,7 @@ export class Stage implements AsyncDisposable {
       if (last === undefined) return;
       limit.signal.throwIfAborted();
       onMissing(last);
-      await this.#nextLook(limit.signal);
+      await once(this.#looks, "look", { signal: limit.signal }).catch(() => {});
     }
   }
 
@@ -110,20 +111,8 @@ export class Stage implements AsyncDisposable {
     const { clock } = this.#options;
     while (!this.#watching.signal.aborted) {
       await participant.look();
-      for (const look of this.#waiting) look();
+      this.#looks.emit("look");
       await pause(clock, LOOK_EVERY_MS, this.#watching.signal);
     }
-  }
-
-  #nextLook(signal: AbortSignal): Promise<void> {
-    return new Promise((resolve) => {
-      const done = () => {
-        this.#waiting.delete(done);
-        signal.removeEventListener("abort", done);
-        resolve();
-      };
-      this.#waiting.add(done);
-      signal.addEventListener("abort", done, { once: true });
-    });
   }
 }

@@ -1,9 +1,8 @@
 /** From the bytes of a message to what they mean. */
 import type { Decoded, Rejected } from "./decoded.ts";
-import { datatypeOf, isEcho, isPeerDatatype, sourceOf } from "./envelope.ts";
+import { datatypeOf, isEcho, isPeerDatatype, payloadOf, sourceOf } from "./envelope.ts";
 import { fieldsOf } from "./fields.ts";
 import { isObject, type JsonValue, parseJsonBytes, shown } from "./json.ts";
-import { payloadOf } from "./payload.ts";
 import { readDesired, readRemoved } from "./peer-record.ts";
 import { Refusal } from "./refusal.ts";
 import type { MessageLimits, Vocabulary } from "./vocabulary.ts";

@@ -10,17 +10,7 @@ export function createApp(views: Views): Hono {
   app.get("/", (c) =>
     c.json({
       service: "oc-partnerd",
-      paths: [
-        "/startupz",
-        "/livez",
-        "/readyz",
-        "/metrics",
-        "/v1/self",
-        "/v1/peers",
-        "/v1/peers/:peerId",
-        "/v1/delivery",
-        "POST /v1/resync",
-      ],
+      paths: app.routes.slice(1).map(({ method, path }) => (method === "GET" ? path : `${method} ${path}`)),
     }),
   );
   app.get("/startupz", (c) => health(c, views.startup()));

@@ -3,10 +3,10 @@ import type { PeerId } from "../base/ids.ts";
 import type { LogEvent, ObservedEvent } from "../events/types.ts";
 import type { CrashPoint } from "../fixture/format/schema.ts";
 import type { Action } from "../reconciler/decide.ts";
-import type { Outcome } from "../reconciler/outcome.ts";
+import type { Outcome } from "../reconciler/options.ts";
 import type { LogEntry } from "../store/model/log-entry.ts";
 import type { DaemonLifecycle } from "./daemon/daemon-lifecycle.ts";
-import type { DaemonWatcher } from "./daemon/watcher.ts";
+import type { DaemonWatcher } from "./daemon/decorators.ts";
 import type { Invariant } from "./invariants/invariant.ts";
 import type { Trace } from "./trace.ts";
 

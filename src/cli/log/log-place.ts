@@ -1,5 +1,6 @@
-/** Places in the log as people name them in flags: by a seq or by a time. */
+/** Places in the log as people name them in flags, by a seq or by a time, and its head as the commands print it. */
 import { PartnerdError } from "../../base/errors.ts";
+import { isoTime } from "../../base/units.ts";
 
 export type LogPlace = { readonly flag: string; readonly seq: number } | { readonly flag: string; readonly atMs: number };
 
@@ -17,3 +18,14 @@ export function logPlaceOf(flag: string, text: string, nextStep = NEXT_STEP): Lo
 }
 
 const NEXT_STEP = "write a number such as 120, or a time in UTC such as 2026-01-01T12:00:00Z";
+
+interface Head {
+  readonly seq: number;
+  readonly chainHash: string;
+  readonly atMs: number | null;
+}
+
+/** As `check --head` takes it. */
+export const headText = ({ seq, chainHash }: Head): string => `head ${seq}:${chainHash}`;
+
+export const newestText = ({ atMs }: Head): string => (atMs === null ? "" : `, the newest of ${isoTime(atMs)}`);

@@ -12,8 +12,7 @@ import { DebugEvents, Events, type NatsConnection } from "../client.ts";
 import type { NatsConfig } from "./config.ts";
 import { checkCredentials } from "./credentials.ts";
 import { closeQuietly, describe, describeEvent, dial } from "./dial.ts";
-import { KnownServers } from "./known-servers.ts";
-import { hostAndPort, type ServerAddress } from "./server-address.ts";
+import { hostAndPort, KnownServers, type ServerAddress } from "./server-address.ts";
 import { checkTls } from "./tls.ts";
 
 /** `connecting`: never connected yet. `reconnecting`: was connected. `closed`: disposed of; final. */

@@ -1,6 +1,6 @@
 /** Turns the configured way to authenticate into the client's. Files are checked at start, and read again at every connection. */
-import { readFileSync } from "node:fs";
-import { messageOf, PartnerdError } from "../../base/errors.ts";
+import { PartnerdError } from "../../base/errors.ts";
+import { readConfigured } from "../../base/setting-file.ts";
 import {
   type Authenticator,
   credsAuthenticator,
@@ -59,9 +59,9 @@ function configuredAuthenticator(config: NatsConfig, method: Method): Authentica
     case "token":
       return tokenAuthenticator(value);
     case "credsFile":
-      return fromCreds(readTextFile("nats.credsFile", value), `nats.credsFile: "${value}"`);
+      return fromCreds(String(readConfigured("nats.credsFile", value)), `nats.credsFile: "${value}"`);
     case "nkeyFile":
-      return fromSeed(readTextFile("nats.nkeyFile", value), `nats.nkeyFile: "${value}"`);
+      return fromSeed(String(readConfigured("nats.nkeyFile", value)), `nats.nkeyFile: "${value}"`);
   }
 }
 
@@ -94,16 +94,4 @@ function fromSeed(text: string, where: string): Authenticator {
     });
   }
   return authenticator;
-}
-
-/** The file's text; config_invalid naming `field` and the file where it cannot be read. */
-export function readTextFile(field: string, path: string): string {
-  try {
-    return readFileSync(path, "utf8");
-  } catch (error) {
-    throw new PartnerdError("config_invalid", `${field}: "${path}" cannot be read: ${messageOf(error)}`, {
-      nextStep: "Check that the file exists and that this user may read it.",
-      cause: error,
-    });
-  }
 }

@@ -2,8 +2,8 @@
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { createSecureContext } from "node:tls";
 import { messageOf, PartnerdError } from "../../base/errors.ts";
+import { readConfigured } from "../../base/setting-file.ts";
 import type { NatsTlsConfig } from "./config.ts";
-import { readTextFile } from "./credentials.ts";
 
 /** Throws config_invalid, naming field and file, where a file cannot be read or does not hold what it should. */
 export function checkTls(tls: NatsTlsConfig): void {
@@ -30,7 +30,7 @@ export function checkTls(tls: NatsTlsConfig): void {
 }
 
 function checkPem(field: string, path: string, what: string, parse: (pem: string) => unknown): string {
-  const pem = readTextFile(field, path);
+  const pem = String(readConfigured(field, path));
   try {
     parse(pem);
     return pem;

@@ -28,7 +28,7 @@ export interface BrokerMachine {
   readonly afterAcknowledge: () => void;
 }
 
-export interface SimLinkInit extends BrokerMachine {
+export interface SimBrokerLinkInit extends BrokerMachine {
   readonly stream: SimBrokerStream;
   readonly machine: ClockView;
   /** The broker knows that it has ended. */
@@ -36,7 +36,7 @@ export interface SimLinkInit extends BrokerMachine {
 }
 
 export class SimBrokerLink implements BrokerLink {
-  readonly #init: SimLinkInit;
+  readonly #init: SimBrokerLinkInit;
   readonly #closed = Promise.withResolvers<void>();
   readonly #inboxes = new Set<{ isWanted: boolean }>();
   readonly #unanswered = new Set<(error: PartnerdError) => void>();
@@ -46,7 +46,7 @@ export class SimBrokerLink implements BrokerLink {
   /** Set while the broker is paused: its pending work and answers. */
   #held: (() => void)[] | undefined;
 
-  constructor(init: SimLinkInit) {
+  constructor(init: SimBrokerLinkInit) {
     this.#init = init;
   }
 

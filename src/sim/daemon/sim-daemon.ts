@@ -17,9 +17,15 @@ import { SimSubscriber } from "../broker/subscriber.ts";
 import type { SimNetwork } from "../network/network.ts";
 import type { SimNode } from "../network/node.ts";
 import type { ClockView } from "../time/virtual-clock.ts";
-import { WatchedNode, watchedDesiredPeers, watchedObserver, watchedPartnerStreams } from "./decorators.ts";
+import {
+  type DaemonWatcher,
+  WatchedNode,
+  watchedDesiredPeers,
+  watchedObserver,
+  watchedPartnerStreams,
+  whileRunning,
+} from "./decorators.ts";
 import type { SimDisk } from "./disk.ts";
-import { type DaemonWatcher, whileRunning } from "./watcher.ts";
 
 export interface SimDaemonInit {
   readonly peerId: PeerId;

@@ -4,7 +4,7 @@ import type { ObservedEvent } from "../../events/types.ts";
 import type { Fixture } from "../../fixture/format/schema.ts";
 import { PARTNER_PROTOCOL } from "../../p2p/constants.ts";
 import type { Action } from "../../reconciler/decide.ts";
-import type { Outcome } from "../../reconciler/outcome.ts";
+import type { Outcome } from "../../reconciler/options.ts";
 import type { LogEntry } from "../../store/model/log-entry.ts";
 import type { SimBroker } from "../broker/broker.ts";
 import type { StoredMessage } from "../broker/stored-message.ts";

@@ -8,7 +8,7 @@ import { stateSha256Of } from "../fold/archived-state.ts";
 import { type Anchor, archiveSentence } from "../model/anchor.ts";
 import { type Finding, rowPlace } from "../model/finding.ts";
 import type { LogRow } from "../model/log-entry.ts";
-import { databaseFileOf } from "../sql/database-file.ts";
+import { databaseFileOf } from "../sql/data-directory.ts";
 import { type Tables, tables } from "../sql/statements/tables.ts";
 import { pathOf } from "./file/archive-files.ts";
 import { readVerified } from "./file/verify-archive.ts";

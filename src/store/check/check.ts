@@ -9,21 +9,20 @@ import { messageOf } from "../../base/errors.ts";
 import { startReplay } from "../fold/replay.ts";
 import type { Finding } from "../model/finding.ts";
 import { LOG_BEGINNING, type LogHead, NO_ROWS } from "../model/log-head.ts";
-import { databaseFileOf } from "../sql/database-file.ts";
+import { databaseFileOf } from "../sql/data-directory.ts";
 import { isEmpty } from "../sql/open.ts";
 import { anchorFindings, logOrigin } from "./anchor-check.ts";
 import { integrityFindings } from "./file/integrity.ts";
 import { applicationIdFindings, migrationFindings, refuseOtherVersion, schemaFindings } from "./file/schema-check.ts";
 import { Findings } from "./findings.ts";
 import { headBeside, headFindings, type KnownHead } from "./head-check.ts";
-import { chainCheck } from "./rows/chain-check.ts";
 import { columnTypesCheck } from "./rows/column-types.ts";
 import { cursorCheck } from "./rows/cursor-check.ts";
 import { highestSeq, LogPass } from "./rows/log-pass.ts";
-import { payloadCheck } from "./rows/payload-check.ts";
 import { repetitionFindings } from "./rows/repetitions-check.ts";
 import { replayCheck } from "./rows/replay-check.ts";
 import { attempt } from "./rows/row-reader.ts";
+import { chainCheck, payloadCheck } from "./rows/sound-rows.ts";
 
 export interface CheckOptions {
   /** A data directory, or a database file. */

@@ -4,25 +4,9 @@ import type { Finding } from "../model/finding.ts";
 
 const MOST_OF_AN_ASPECT = 100;
 
-/** What was looked at. */
-export type Aspect =
-  | "file header"
-  | "pages"
-  | "schema"
-  | "rows"
-  | "chain"
-  | "payloads"
-  | "column types"
-  | "replay"
-  | "projections"
-  | "archives"
-  | "ingest_cursor"
-  | "repeated_failures"
-  | "head";
-
 export class Findings {
   readonly #found: Finding[] = [];
-  readonly #counts = new Map<Aspect, number>();
+  readonly #counts = new Map<string, number>();
 
   /** In the order in which they were found; what is left out is counted at the end. */
   all(): readonly Finding[] {
@@ -34,8 +18,8 @@ export class Findings {
     return [...this.#found, ...more];
   }
 
-  /** Takes what `look` finds; that it fails is a finding too, and what it found before stays. */
-  take(aspect: Aspect, look: () => Iterable<Finding>): void {
+  /** Takes what `look` finds of `aspect`, such as "chain"; that it fails is a finding too, and what it found before stays. */
+  take(aspect: string, look: () => Iterable<Finding>): void {
     try {
       for (const finding of look()) {
         const count = (this.#counts.get(aspect) ?? 0) + 1;

@@ -6,8 +6,7 @@ import { messageOf, PartnerdError } from "../../base/errors.ts";
 import { checkDatabase } from "../check/check.ts";
 import { headBeside } from "../check/head-check.ts";
 import type { LogHead } from "../model/log-head.ts";
-import { databaseFileOf } from "../sql/database-file.ts";
-import { syncToDisk } from "../sql/sync.ts";
+import { databaseFileOf, syncToDisk } from "../sql/data-directory.ts";
 import { type CopyProgress, copyDatabase, removeDatabase } from "./copy.ts";
 import { refuseUnsound } from "./refuse-unsound.ts";
 

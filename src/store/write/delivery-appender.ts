@@ -5,8 +5,7 @@ import type { LogEntry } from "../model/log-entry.ts";
 import type { Tables } from "../sql/statements/tables.ts";
 import { type Append, OBSERVED } from "./append.ts";
 import type { CommittedState } from "./committed-state.ts";
-import { CoreDedupe } from "./core-dedupe.ts";
-import { type IngestItem, receive } from "./receive.ts";
+import { CoreDedupe, type IngestItem, receive } from "./receive.ts";
 
 export class DeliveryAppender {
   readonly #rows: Tables;

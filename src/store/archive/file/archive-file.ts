@@ -5,7 +5,7 @@ import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { createGunzip, createGzip } from "node:zlib";
 import { messageOf, PartnerdError } from "../../../base/errors.ts";
-import { syncToDisk } from "../../sql/sync.ts";
+import { syncToDisk } from "../../sql/data-directory.ts";
 import { ArchiveContent, type ArchiveVisitor } from "./archive-content.ts";
 import type { ArchiveHeader } from "./archive-format.ts";
 

@@ -6,7 +6,7 @@ import { cursorAfter, type DerivedCursor } from "../../model/derived-cursor.ts";
 import { type Finding, rowPlace } from "../../model/finding.ts";
 import { ingestCursor } from "../../schema/log.ts";
 import { typeProblems } from "./column-types.ts";
-import type { RowCheck } from "./row-check.ts";
+import type { RowCheck } from "./row-reader.ts";
 import { rowsOf } from "./row-reader.ts";
 
 export interface CursorCheck extends RowCheck {
