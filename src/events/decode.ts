@@ -2,9 +2,8 @@
 import type { Decoded, Rejected } from "./decoded.ts";
 import { datatypeOf, isEcho, isPeerDatatype, payloadOf, sourceOf } from "./envelope.ts";
 import { fieldsOf } from "./fields.ts";
-import { isObject, type JsonValue, parseJsonBytes, shown } from "./json.ts";
+import { isObject, type JsonValue, parseJsonBytes, Refusal, shown } from "./json.ts";
 import { readDesired, readRemoved } from "./peer-record.ts";
-import { Refusal } from "./refusal.ts";
 import type { MessageLimits, Vocabulary } from "./vocabulary.ts";
 
 /** A message as it was published. */

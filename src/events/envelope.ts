@@ -1,7 +1,6 @@
 /** The envelope around every resource event: who published it, what kind of resource it is about, and the record within. */
 import { type Fields, field, fieldsOf, integerOf, textOf } from "./fields.ts";
-import { isObject, type JsonValue, parseJsonBytes, parseJsonText, shown } from "./json.ts";
-import { Refusal } from "./refusal.ts";
+import { isObject, type JsonValue, parseJsonBytes, parseJsonText, Refusal, shown } from "./json.ts";
 import type { MessageLimits, Vocabulary } from "./vocabulary.ts";
 
 export const LONGEST_SOURCE = 128;

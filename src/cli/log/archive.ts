@@ -3,7 +3,7 @@ import { Command } from "commander";
 import { systemClock as clock } from "../../base/clock.ts";
 import { bytesText, counted, DAY_MS, isoTime, parseDuration } from "../../base/units.ts";
 import type { ArchiveReport, ArchiveStep } from "../../store/archive/archive.ts";
-import type { ArchiveBefore, ArchivePlan } from "../../store/archive/archive-plan.ts";
+import type { ArchivePlan, LogPlace } from "../../store/archive/archive-plan.ts";
 import { CONFIG_FLAG, configOf, type DaemonFlags, durationFlag, type Env, example, JSON_FLAG } from "../flags.ts";
 import { holdEventLoop, jsonText, print } from "../terminal/output.ts";
 import { stepProgress } from "../terminal/progress.ts";
@@ -70,7 +70,7 @@ async function runArchive({ data, before: text, to, dryRun, json }: ArchiveReque
   return json ? jsonText(archiveJson(report)) : archiveText(report);
 }
 
-function beforeOf(text: string, nowMs: number): ArchiveBefore {
+function beforeOf(text: string, nowMs: number): LogPlace {
   return parseDuration(text) === undefined
     ? logPlaceOf(
         "--before",

@@ -15,7 +15,7 @@ import { ARCHIVE_LOCK, lockDirectory } from "../sql/lock.ts";
 import { openExistingDatabase } from "../sql/open.ts";
 import { type Tables, tables } from "../sql/statements/tables.ts";
 import { appendAnchor } from "./anchor.ts";
-import { type ArchiveBefore, type ArchivePlan, planArchive, plannedBytes } from "./archive-plan.ts";
+import { type ArchivePlan, type LogPlace, planArchive, plannedBytes } from "./archive-plan.ts";
 import { carriedRepetitions, writeVerified } from "./file/write-verified.ts";
 import { removeArchived } from "./remove-archived.ts";
 
@@ -25,7 +25,7 @@ export type ArchiveStep = "writing" | "reading back" | "written" | "anchored" | 
 export interface ArchiveOptions {
   /** The data directory. Its daemon may run meanwhile. */
   readonly data: string;
-  readonly before: ArchiveBefore;
+  readonly before: LogPlace;
   /** Where the file goes; `archive` in the data directory where nothing is given. */
   readonly to?: string | undefined;
   readonly clock: Clock;

@@ -1,6 +1,6 @@
 /** What a check has found so far: a bounded number of each aspect, since a damaged file may hold a million broken rows. */
-import { messageOf } from "../../base/errors.ts";
-import type { Finding } from "../model/finding.ts";
+import { messageOf, PartnerdError } from "../../base/errors.ts";
+import { type Finding, sentenceOf } from "../model/finding.ts";
 
 const MOST_OF_AN_ASPECT = 100;
 
@@ -30,4 +30,17 @@ export class Findings {
       this.#found.push({ place: aspect, problem: `cannot be checked: ${messageOf(thrown)}` });
     }
   }
+}
+
+const MOST_SHOWN = 5;
+
+/** Throws `check_failed` with the first findings, if there are any. */
+export function refuseUnsound(
+  { file, findings }: { readonly file: string; readonly findings: readonly Finding[] },
+  nextStep: string,
+): void {
+  if (findings.length === 0) return;
+  const shown = findings.slice(0, MOST_SHOWN).map(sentenceOf);
+  const more = findings.length > MOST_SHOWN ? [`and ${findings.length - MOST_SHOWN} more`] : [];
+  throw new PartnerdError("check_failed", `${file} is not sound: ${[...shown, ...more].join("; ")}`, { nextStep });
 }

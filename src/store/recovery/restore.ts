@@ -4,6 +4,7 @@ import { existsSync, realpathSync } from "node:fs";
 import { join } from "node:path";
 import { PartnerdError } from "../../base/errors.ts";
 import { checkDatabase } from "../check/check.ts";
+import { refuseUnsound } from "../check/findings.ts";
 import { headBeside } from "../check/head-check.ts";
 import type { Cursor } from "../model/cursor.ts";
 import type { LogHead } from "../model/log-head.ts";
@@ -11,7 +12,6 @@ import { DATABASE_NAME, databaseFileOf } from "../sql/data-directory.ts";
 import { ARCHIVE_LOCK, lockDirectory } from "../sql/lock.ts";
 import { type CopyProgress, copyDatabase, removeDatabase } from "./copy.ts";
 import { cursorIn, lastSeqOf } from "./damaged.ts";
-import { refuseUnsound } from "./refuse-unsound.ts";
 import { swapDatabase } from "./swap-database.ts";
 
 export interface RestoreOptions {

@@ -6,12 +6,12 @@ import { rmSync } from "node:fs";
 import { join } from "node:path";
 import type { Database } from "better-sqlite3";
 import { checkDatabase } from "../check/check.ts";
+import { refuseUnsound } from "../check/findings.ts";
 import { readRows } from "../check/rows/row-reader.ts";
 import type { LogRow } from "../model/log-entry.ts";
 import { DATABASE_NAME } from "../sql/data-directory.ts";
 import { lastSeqOf } from "./damaged.ts";
 import { openDamaged, rebuildFromProven } from "./rebuild-from-proven.ts";
-import { refuseUnsound } from "./refuse-unsound.ts";
 import { lockOutWriters, type Restored } from "./restore.ts";
 import { swapDatabase } from "./swap-database.ts";
 
