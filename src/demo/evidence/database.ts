@@ -3,6 +3,7 @@ import { join } from "node:path";
 import Database from "better-sqlite3";
 import { printable } from "../../base/units.ts";
 import { DATABASE_NAME } from "../../store/sql/data-directory.ts";
+import { closing } from "../../store/sql/open.ts";
 import type { Name } from "../state.ts";
 
 export type Cell = string | number | null;
@@ -11,11 +12,8 @@ export type Row = Readonly<Record<string, Cell>>;
 /** The rows that `sql` gives with `parameters` on the database in `directory`. Blobs do not occur in the views. */
 export function query(directory: string, sql: string, ...parameters: readonly Cell[]): readonly Row[] {
   const database = new Database(join(directory, DATABASE_NAME), { readonly: true, fileMustExist: true });
-  try {
-    return database.prepare<Cell[], Row>(sql).all(...parameters);
-  } finally {
-    database.close();
-  }
+  using _closing = closing(database);
+  return database.prepare<Cell[], Row>(sql).all(...parameters);
 }
 
 /** The audit trail of one peer, as anybody could ask for it with any SQLite client: the statement as it is shown, and as it is run. */

@@ -10,10 +10,9 @@ import type { Logger } from "../../base/log.ts";
 import { pause } from "../../base/pause.ts";
 import { DebugEvents, Events, type NatsConnection } from "../client.ts";
 import type { NatsConfig } from "./config.ts";
-import { checkCredentials } from "./credentials.ts";
+import { checkCredentials, checkTls } from "./credentials.ts";
 import { closeQuietly, describe, describeEvent, dial } from "./dial.ts";
 import { hostAndPort, KnownServers, type ServerAddress } from "./server-address.ts";
-import { checkTls } from "./tls.ts";
 
 /** `connecting`: never connected yet. `reconnecting`: was connected. `closed`: disposed of; final. */
 type NatsState = "connecting" | "connected" | "reconnecting" | "closed";

@@ -67,24 +67,21 @@ export function obstaclesOf(found: StreamConfig, subjects: readonly string[]): r
   });
   const transform = found.subject_transform;
   const transformed = subjects.filter((subject) => transform && matches(transform.src || ">", subject));
-  return [
-    ...(found.storage === StorageType.File ? [] : [isNot("storage", found.storage, StorageType.File, anew)]),
-    ...(found.retention === RetentionPolicy.Limits ? [] : [isNot("retention", found.retention, RetentionPolicy.Limits, anew)]),
-    ...(found.sealed ? [isNot("sealed", "true", "false", anew)] : []),
-    ...(found.mirror === undefined
-      ? []
-      : [isNot("mirror", found.mirror.name, "none", `Set nats.stream to ${found.mirror.name}, or to a name that is free.`)]),
-    ...(transformed.length === 0
-      ? []
-      : [
-          isNot(
-            "subject_transform",
-            `${transform?.src || ">"} to ${transform?.dest}`,
-            `none of ${transformed.join(", ")}`,
-            "Take the transform away, or out of the way of these subjects.",
-          ),
-        ]),
+  const obstacles = [
+    found.storage !== StorageType.File && isNot("storage", found.storage, StorageType.File, anew),
+    found.retention !== RetentionPolicy.Limits && isNot("retention", found.retention, RetentionPolicy.Limits, anew),
+    found.sealed && isNot("sealed", "true", "false", anew),
+    found.mirror &&
+      isNot("mirror", found.mirror.name, "none", `Set nats.stream to ${found.mirror.name}, or to a name that is free.`),
+    transformed.length > 0 &&
+      isNot(
+        "subject_transform",
+        `${transform?.src || ">"} to ${transform?.dest}`,
+        `none of ${transformed.join(", ")}`,
+        "Take the transform away, or out of the way of these subjects.",
+      ),
   ];
+  return obstacles.flatMap((obstacle) => obstacle || []);
 }
 
 /** One for each other stream that captures wanted subjects. */
