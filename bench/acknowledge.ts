@@ -6,7 +6,7 @@ import { AckPolicy, connect, type NatsConnection } from "nats";
 import { systemClock } from "../src/base/clock.ts";
 import type { BrokerMessage } from "../src/ingest/stream/broker-port.ts";
 import { Pull } from "../src/ingest/stream/pull.ts";
-import { natsLink } from "../src/nats/broker-link.ts";
+import { natsLink } from "../src/nats/nats-link.ts";
 import { consumerConfig } from "../src/nats/setup/consumer-config.ts";
 import { setUp } from "../src/nats/setup/setup.ts";
 import { publishEvents } from "./events.ts";

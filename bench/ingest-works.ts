@@ -8,9 +8,9 @@ import { DEFAULT_LIMITS, DEFAULT_VOCABULARY } from "../src/events/vocabulary.ts"
 import { Ingest } from "../src/ingest/ingest.ts";
 import { IngestBuffer } from "../src/ingest/ingest-buffer.ts";
 import { Pull } from "../src/ingest/stream/pull.ts";
-import { natsLink } from "../src/nats/broker-link.ts";
 import { PersistentConnection } from "../src/nats/connection/connection.ts";
 import { EventSource } from "../src/nats/event-source.ts";
+import { natsLink } from "../src/nats/nats-link.ts";
 import { setUp } from "../src/nats/setup/setup.ts";
 import { openDatabase } from "../src/store/sql/open.ts";
 import { openStore } from "../src/store/store.ts";

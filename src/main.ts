@@ -1,6 +1,5 @@
 /** argv -> command -> exit code. */
-import { program } from "./cli/program.ts";
-import { report } from "./cli/report.ts";
+import { program, report } from "./cli/program.ts";
 
 try {
   await program(process.argv.slice(2), process.env);

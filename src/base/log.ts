@@ -1,7 +1,7 @@
 /** Logging: one JSON object a line, or human lines on a terminal. */
 import { Writable } from "node:stream";
 import { pino, stdTimeFunctions } from "pino";
-import { printable } from "./printable.ts";
+import { printable } from "./units.ts";
 
 /** What the program asks of a logger; pino's is one. */
 export interface Logger {

@@ -1,4 +1,4 @@
-/** Counts, durations and sizes as people read and write them. */
+/** Counts, durations, sizes and the text of strangers, as people read and write them. */
 
 type Units = readonly (readonly [unit: string, amount: number])[];
 
@@ -66,4 +66,9 @@ export function parseBytes(text: string): number | undefined {
 /** A wall time (ms since the epoch) as ISO-8601 in UTC with milliseconds. */
 export function isoTime(atMs: number): string {
   return new Date(atMs).toISOString();
+}
+
+/** `text` with control characters written as escapes: names and addresses come from strangers and end up on terminals. */
+export function printable(text: string): string {
+  return text.replace(/\p{Cc}/gu, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }

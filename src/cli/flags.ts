@@ -34,12 +34,7 @@ export function configOf({ config: file, nats, inbound, data, listen, http, name
 /** The NATS server of the configuration, else the one on this machine. */
 export async function natsOf(config: Config): Promise<NatsConfig> {
   const { natsConfig } = await import("../daemon/nats-source.ts");
-  return natsConfig(config, (config.nats.url ?? "nats://127.0.0.1:4222").split(","));
-}
-
-/** Each subject that the daemon listens to. */
-export function subjectsOf({ events }: Config): readonly string[] {
-  return [...new Set([...events.createSubjects, ...events.removeSubjects])];
+  return natsConfig(config);
 }
 
 /** What a timer can wait for. */

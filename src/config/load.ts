@@ -24,11 +24,11 @@ const USUAL_FILES = ["/etc/oc/partnerd.json", "./partnerd.json"];
 /** Never repeated in a message. */
 const SECRETS = new Set(["nats.password", "nats.token", "nats.url"]);
 
-type Tree = { [key: string]: unknown };
+type SettingsTree = { [key: string]: unknown };
 
 /** A value and where it came from. Later layers win, leaf by leaf. */
 interface Layer {
-  readonly tree: Tree;
+  readonly tree: SettingsTree;
   readonly origin: (path: string) => string;
 }
 
@@ -59,7 +59,7 @@ function fileLayers(file: string | undefined, problems: string[]): Layer[] {
   });
 }
 
-function readTree(name: string, required: boolean, problems: string[]): Tree | undefined {
+function readTree(name: string, required: boolean, problems: string[]): SettingsTree | undefined {
   let text: string;
   try {
     text = readFileSync(name, "utf8");
@@ -70,7 +70,7 @@ function readTree(name: string, required: boolean, problems: string[]): Tree | u
   }
   try {
     const value: unknown = JSON.parse(text);
-    if (isTree(value)) return value;
+    if (isSettingsTree(value)) return value;
     problems.push(`file ${name}: is not a JSON object; example: {"name": "lyon-1"}`);
   } catch (error) {
     problems.push(`file ${name}: is not JSON: ${messageOf(error)}`);
@@ -79,7 +79,7 @@ function readTree(name: string, required: boolean, problems: string[]): Tree | u
 }
 
 function envLayer(env: ConfigSources["env"], problems: string[]): Layer {
-  const tree: Tree = {};
+  const tree: SettingsTree = {};
   const names = new Map<string, string>();
   for (const [name, raw] of Object.entries(env)) {
     if (!name.startsWith(ENV_PREFIX) || raw === undefined) continue;
@@ -87,7 +87,7 @@ function envLayer(env: ConfigSources["env"], problems: string[]): Layer {
     if (leaf === undefined) {
       const meant = nearest(
         name,
-        leaves.map((candidate) => candidate.env),
+        Array.from(leaves, ({ env: known }) => known),
       );
       problems.push(`environment ${name}: unknown variable${meant === undefined ? "" : `; did you mean ${meant}?`}`);
       continue;
@@ -99,21 +99,21 @@ function envLayer(env: ConfigSources["env"], problems: string[]): Layer {
 }
 
 function flagLayer(flags: ConfigSources["flags"]): Layer {
-  const tree: Tree = {};
+  const tree: SettingsTree = {};
   for (const [path, value] of Object.entries(flags)) if (value !== undefined) setAt(tree, path, value);
   return { tree, origin: (path) => `flag --${path.split(".")[0] ?? path}` };
 }
 
-type Issue = NonNullable<ReturnType<typeof configSchema.safeParse>["error"]>["issues"][number];
+type ConfigIssue = NonNullable<ReturnType<typeof configSchema.safeParse>["error"]>["issues"][number];
 
-function describe(issue: Issue, layers: readonly Layer[]): string[] {
+function describe(issue: ConfigIssue, layers: readonly Layer[]): string[] {
   const path = issue.path.map(String);
   if (issue.code === "unrecognized_keys") {
     return issue.keys.map((key) => {
       const full = [...path, key].join(".");
       const meant = nearest(
         full,
-        leaves.map((leaf) => leaf.path),
+        Array.from(leaves, ({ path: known }) => known),
       );
       return `${full} (${originOf(full, layers)}): unknown key${meant === undefined ? "" : `; did you mean "${meant}"?`}`;
     });
@@ -131,32 +131,32 @@ function originOf(path: string, layers: readonly Layer[]): string {
   return layers.findLast((layer) => getAt(layer.tree, path) !== undefined)?.origin(path) ?? "default";
 }
 
-function merge(under: Tree, over: Tree): Tree {
-  const merged: Tree = { ...under };
+function merge(under: SettingsTree, over: SettingsTree): SettingsTree {
+  const merged: SettingsTree = { ...under };
   for (const [key, value] of Object.entries(over)) {
     const below = merged[key];
-    merged[key] = isTree(below) && isTree(value) ? merge(below, value) : value;
+    merged[key] = isSettingsTree(below) && isSettingsTree(value) ? merge(below, value) : value;
   }
   return merged;
 }
 
-function setAt(tree: Tree, path: string, value: unknown): void {
+function setAt(tree: SettingsTree, path: string, value: unknown): void {
   const parts = path.split(".");
   const last = parts.pop();
   let node = tree;
   for (const part of parts) {
     const child = node[part];
-    const next: Tree = isTree(child) ? child : {};
+    const next: SettingsTree = isSettingsTree(child) ? child : {};
     node[part] = next;
     node = next;
   }
   if (last !== undefined) node[last] = value;
 }
 
-function getAt(tree: Tree, path: string): unknown {
-  return path.split(".").reduce<unknown>((node, part) => (isTree(node) ? node[part] : undefined), tree);
+function getAt(tree: SettingsTree, path: string): unknown {
+  return path.split(".").reduce<unknown>((node, part) => (isSettingsTree(node) ? node[part] : undefined), tree);
 }
 
-function isTree(value: unknown): value is Tree {
+function isSettingsTree(value: unknown): value is SettingsTree {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }

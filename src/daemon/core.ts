@@ -10,7 +10,7 @@ import { Ingest, type IngestResult } from "../ingest/ingest.ts";
 import { IngestBuffer } from "../ingest/ingest-buffer.ts";
 import { PARTNER_PROTOCOL } from "../p2p/constants.ts";
 import type { AdmissionPolicy } from "../p2p/registry/admission-policy.ts";
-import { type InboundRule, inboundVerdict } from "../reconciler/decide.ts";
+import { type AdmissionRule, admissionVerdict } from "../reconciler/decide.ts";
 import type { ReconcilerObserver, ReconcilerOptions } from "../reconciler/options.ts";
 import type { DesiredPeers, PartnerStreams } from "../reconciler/ports.ts";
 import { Reconciler } from "../reconciler/reconciler.ts";
@@ -32,14 +32,14 @@ export interface CorePorts {
   /** Called once for each message, with its outcome. */
   readonly onReceived: (result: IngestResult | "dropped") => void;
   /** Called with each row that received messages, or gaps between them, add to the log. */
-  readonly onLogged: (logged: LogEntry) => void;
+  readonly onLogged: (entry: LogEntry) => void;
   readonly onAppendFailed: () => void;
 }
 
 export interface CoreOptions {
   readonly self: PeerId;
-  readonly reconcile: Omit<ReconcilerOptions, "self" | "inbound" | "protocol">;
-  readonly inbound: InboundRule;
+  readonly reconcile: Omit<ReconcilerOptions, "self" | "admissionRule" | "protocol">;
+  readonly admissionRule: AdmissionRule;
   readonly vocabulary: Vocabulary;
   readonly limits: MessageLimits;
 }
@@ -52,8 +52,8 @@ export interface Core extends AsyncDisposable {
 }
 
 /** Admits the peers that the log admits. The libp2p host is created with it, before the core. */
-export function admissionPolicyOf(desired: Pick<DesiredPeers, "get">, inbound: InboundRule): AdmissionPolicy {
-  return { mayOpen: (peerId) => inboundVerdict(desired.get(peerId), inbound) };
+export function admissionPolicyOf(desired: Pick<DesiredPeers, "get">, rule: AdmissionRule): AdmissionPolicy {
+  return { mayOpen: (peerId) => admissionVerdict(desired.get(peerId), rule) };
 }
 
 /** At boot, before anything is opened: closes in the log the streams that a crash left open there. */
@@ -63,12 +63,12 @@ export function closeOrphanedStreams(recorder: Recorder, logger: Logger): void {
 }
 
 /** Connects ingest and reconciler. Nothing is opened before `reconciler.start()`. */
-export function createCore(ports: CorePorts, { reconcile, self, inbound, vocabulary, limits }: CoreOptions): Core {
+export function createCore(ports: CorePorts, { reconcile, self, admissionRule, vocabulary, limits }: CoreOptions): Core {
   const { clock, logger, log, wake, onReceived, onLogged, onAppendFailed } = ports;
-  const reconciler = new Reconciler(ports, { ...reconcile, inbound, self, protocol: PARTNER_PROTOCOL });
-  const received = (result: IngestResult, logged: LogEntry | null) => {
+  const reconciler = new Reconciler(ports, { ...reconcile, admissionRule, self, protocol: PARTNER_PROTOCOL });
+  const received = (result: IngestResult, entry: LogEntry | null) => {
     onReceived(result);
-    if (logged !== null) onLogged(logged);
+    if (entry !== null) onLogged(entry);
   };
   const ingest = new Ingest({
     vocabulary,

@@ -4,9 +4,9 @@ import { peerIdFromPrivateKey } from "@libp2p/peer-id";
 import type { Clock, Random } from "../base/clock.ts";
 import { didOf, type PeerId } from "../base/ids.ts";
 import type { Logger } from "../base/log.ts";
+import { readConfigured } from "../base/setting-file.ts";
 import { isoTime } from "../base/units.ts";
 import { version } from "../base/version.ts";
-import { readConfigured } from "../config/file.ts";
 import type { Config } from "../config/schema.ts";
 import type { ObservedEvent } from "../events/types.ts";
 import { createApp } from "../http/app.ts";
@@ -39,7 +39,7 @@ export interface DaemonDependencies {
   /** Called as soon as something happened on the wire, before its row is written; for those who measure. */
   readonly onObserved?: (event: ObservedEvent) => void;
   /** Called with every row that is appended to the log; for those who wait for one. */
-  readonly onLogged?: (logged: LogEntry) => void;
+  readonly onLogged?: (entry: LogEntry) => void;
 }
 
 /** A running daemon. Disposing it drains: no new events, streams closed as `shutdown`, everything written. */
@@ -77,7 +77,7 @@ async function start(config: Config, around: Surroundings): Promise<Omit<Daemon,
   const startedAtMs = clock.wallMs();
   const log = openLog(config, around);
   const host = await createHost(config, around, log);
-  const core = await createStreams(config, around, log, host);
+  const { core, streams } = await createStreams(config, around, log, host);
   // Start after all protocol handlers are registered; otherwise an early peer concludes that we support none.
   await startNode(host.node, config.listen);
 
@@ -88,7 +88,7 @@ async function start(config: Config, around: Surroundings): Promise<Omit<Daemon,
   const sources: ViewSources = {
     clock,
     store: log.store,
-    streams: core.streams,
+    streams,
     reconciler: core.reconciler,
     self: { ...host.self, addresses: addresses(), version, startedAt: isoTime(startedAtMs) },
     health: () => ({
@@ -165,7 +165,7 @@ async function createStreams(
   around: Surroundings,
   log: Log,
   host: LocalHost,
-): Promise<Core & { streams: Libp2pPartnerStreams }> {
+): Promise<{ readonly core: Core; readonly streams: Libp2pPartnerStreams }> {
   const { clock, random, logger, metrics, owner, onLogged } = around;
   const { store, recorder } = log;
   closeOrphanedStreams(recorder, logger);
@@ -196,11 +196,11 @@ async function createStreams(
       {
         self: host.self.peerId,
         reconcile: { ...DEFAULT_RECONCILER_OPTIONS, ...config.reconcile },
-        inbound: config.p2p.inbound,
+        admissionRule: config.p2p.inbound,
         vocabulary: config.events,
         limits: config.events,
       },
     ),
   );
-  return { ...core, streams };
+  return { core, streams };
 }

@@ -26,7 +26,7 @@ interface HeadPublisherInit {
 }
 
 interface HeadSubject {
-  readonly connection: Pick<PersistentConnection, "onSession">;
+  readonly connection: Pick<PersistentConnection, "onClient">;
   readonly subject: string;
   /** Whose log it is. */
   readonly peerId: PeerId;
@@ -55,14 +55,14 @@ export class HeadPublisher implements Disposable {
       if (client !== undefined && !client.isClosed()) client.publish(subject, JSON.stringify(message));
     };
     const sendNow = () => this.#withHead(send);
-    const sessions = connection.onSession((fresh) => {
+    const clients = connection.onClient((fresh) => {
       client = fresh;
       sendNow();
     });
     this.#sinks.add(send);
     return {
       [Symbol.asyncDispose]: async () => {
-        sessions[Symbol.dispose]();
+        clients[Symbol.dispose]();
         this.#sinks.delete(send);
         sendNow();
         if (client !== undefined) await this.#sent(client);

@@ -2,6 +2,7 @@
 import type { Clock, Random } from "../base/clock.ts";
 import type { Logger } from "../base/log.ts";
 import type { Config } from "../config/schema.ts";
+import { subjectsOf } from "../events/vocabulary.ts";
 import type { IngestBuffer } from "../ingest/ingest-buffer.ts";
 import type { NatsConnection } from "../nats/client.ts";
 import { PersistentConnection } from "../nats/connection/connection.ts";
@@ -24,7 +25,7 @@ interface IntakeDependencies {
   readonly logger: Logger;
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Called with each row about the delivery of events. */
-  readonly onAppended: (logged: LogEntry) => void;
+  readonly onAppended: (entry: LogEntry) => void;
   /** Takes what has to be disposed with the daemon. */
   readonly owner: AsyncDisposableStack;
 }
@@ -40,7 +41,7 @@ export interface Intake {
 export async function startIntake(config: Config, deps: IntakeDependencies): Promise<Intake> {
   const { store, buffer, clock, random, logger, onAppended, owner } = deps;
   const { mode, stream, consumer } = config.nats;
-  const subjects = [...config.events.createSubjects, ...config.events.removeSubjects];
+  const subjects = subjectsOf(config.events);
   const prepare = async (client: NatsConnection) =>
     void (await setUp(client, { stream, consumer, subjects, limits: { maxBytes: PRIVATE_STREAM_BYTES } }));
 

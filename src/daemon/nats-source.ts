@@ -7,6 +7,7 @@ import { natsAnswers } from "../nats/connection/discover.ts";
 import { startPrivateServer } from "../nats/server/private-server.ts";
 
 const LOCAL = { host: "127.0.0.1", port: 4222 } as const;
+const LOCAL_URL = `nats://${LOCAL.host}:${LOCAL.port}`;
 const GREETING_TIMEOUT_MS = 1_000;
 
 interface SourceDependencies {
@@ -24,27 +25,18 @@ export interface NatsSource {
 }
 
 export async function natsSource(config: Config, deps: SourceDependencies): Promise<NatsSource> {
-  const { url } = config.nats;
-  if (url !== undefined)
-    return {
-      config: natsConfig(
-        config,
-        url.split(",").map((server) => server.trim()),
-      ),
-      isPrivate: false,
-    };
+  if (config.nats.url !== undefined) return { config: natsConfig(config), isPrivate: false };
   if (await natsAnswers(LOCAL.host, LOCAL.port, GREETING_TIMEOUT_MS, deps.clock)) {
-    const found = `nats://${LOCAL.host}:${LOCAL.port}`;
-    deps.logger.info({ url: found }, "no NATS server was configured: using the one on this machine");
-    return { config: natsConfig(config, [found]), isPrivate: false };
+    deps.logger.info({ url: LOCAL_URL }, "no NATS server was configured: using the one on this machine");
+    return { config: natsConfig(config), isPrivate: false };
   }
   const { clock, logger, env } = deps;
   const server = deps.owner.use(await startPrivateServer({ dataDir: config.data, env, clock, logger }));
-  return { config: natsConfig(config, [server.url]), isPrivate: true };
+  return { config: natsConfig(config, server.url), isPrivate: true };
 }
 
-/** What the `nats` section of the configuration says, for these servers. */
-export function natsConfig(config: Config, servers: readonly string[]): NatsConfig {
+/** What the `nats` section of the configuration says; its servers, or the one on this machine, unless `url` names others. */
+export function natsConfig(config: Config, url = config.nats.url ?? LOCAL_URL): NatsConfig {
   const { url: _url, mode: _mode, stream: _stream, consumer: _consumer, headSubject: _head, ...credentials } = config.nats;
-  return { ...credentials, servers, name: `oc-partnerd ${config.name}` };
+  return { ...credentials, servers: [url], name: `oc-partnerd ${config.name}` };
 }

@@ -19,7 +19,7 @@ interface OutboxInit {
   readonly clock: Clock;
   readonly logger: Logger;
   /** Called with each new row; not for an event that only repeats one. */
-  readonly onWritten: (logged: LogEntry<ObservedEvent>) => void;
+  readonly onWritten: (entry: LogEntry<ObservedEvent>) => void;
   /** Called for each attempt that fails. */
   readonly onFailed: () => void;
 }
@@ -55,16 +55,16 @@ export class Outbox implements Disposable {
 
   #write(): void {
     for (let next = this.#unwritten[0]; next !== undefined; next = this.#unwritten[0]) {
-      let logged: ReturnType<Store["appendObserved"]>;
+      let entry: ReturnType<Store["appendObserved"]>;
       try {
-        logged = this.#init.store.appendObserved(next.event, next.atMs);
+        entry = this.#init.store.appendObserved(next.event, next.atMs);
       } catch (thrown) {
         this.#failed(toPartnerdError(thrown, "database_failed"));
         return;
       }
       this.#recovered();
       this.#unwritten.shift();
-      if (logged !== "repeated" && logged !== "suppressed") this.#init.onWritten(logged);
+      if (entry !== "repeated" && entry !== "suppressed") this.#init.onWritten(entry);
     }
   }
 

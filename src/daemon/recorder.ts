@@ -5,8 +5,7 @@ import type { PeerId } from "../base/ids.ts";
 import type { Logger } from "../base/log.ts";
 import type { ObservedEvent } from "../events/types.ts";
 import type { Action } from "../reconciler/decide.ts";
-import type { ReconcilerObserver } from "../reconciler/options.ts";
-import type { Outcome } from "../reconciler/outcome.ts";
+import type { Outcome, ReconcilerObserver } from "../reconciler/options.ts";
 import type { LogEntry } from "../store/model/log-entry.ts";
 import type { Store } from "../store/store.ts";
 import { Outbox } from "./outbox.ts";
@@ -35,7 +34,7 @@ export interface RecorderDependencies {
   /** Called as soon as something happened, before its row is written. */
   readonly onObserved: (event: ObservedEvent) => void;
   /** Called with every row that this process appends. */
-  readonly onLogged: (logged: LogEntry) => void;
+  readonly onLogged: (entry: LogEntry) => void;
 }
 
 /** Disposing it writes what still can be written. */
@@ -54,9 +53,9 @@ export class Recorder implements ReconcilerObserver, Disposable {
       store,
       clock,
       logger,
-      onWritten: (logged) => {
-        onLogged(logged);
-        this.#say(logged.event);
+      onWritten: (entry) => {
+        onLogged(entry);
+        this.#say(entry.event);
       },
       onFailed: () => metrics.logFailures.inc({ kind: "append" }),
     });
@@ -70,7 +69,7 @@ export class Recorder implements ReconcilerObserver, Disposable {
   /** At boot: what a crash left open is closed in the log. Returns how many streams that were. Throws where the log cannot be written. */
   closeOrphanedStreams(): number {
     const closed = this.#deps.store.closeOrphanedStreams();
-    for (const logged of closed) this.#deps.onLogged(logged);
+    for (const entry of closed) this.#deps.onLogged(entry);
     return closed.length;
   }
 

@@ -9,9 +9,8 @@ import type { Reconciler } from "../reconciler/reconciler.ts";
 import { type DeliveryProof, deliveryProof, proven } from "../store/fold/delivery-proof.ts";
 import type { LogEntry } from "../store/model/log-entry.ts";
 import type { Store } from "../store/store.ts";
-import type { DeliveryView, HistoryView, PeerDetailView, PeerView, Phase, SelfView } from "../views/api.ts";
+import type { DeliveryView, GaugeView, HistoryView, PeerDetailView, PeerView, Phase, SelfView, Views } from "../views/api.ts";
 import { type PeerFacts, peerView, phaseOf } from "../views/peers.ts";
-import type { GaugeView, Views } from "../views/views.ts";
 import { type HealthFacts, liveness, readiness, startup, unreadable } from "./health.ts";
 
 /** How much of its history a peer is shown with. */
@@ -111,16 +110,13 @@ export function viewsOf(sources: ViewSources, metrics: Views["metrics"]): Views 
 }
 
 /** The union of desired and actual, by PeerID. */
-export function peerViews(sources: Pick<ViewSources, "clock" | "store" | "streams" | "reconciler">): readonly PeerView[] {
+export function peerViews(sources: PeerSources): readonly PeerView[] {
   return [...allFacts(sources)].map(peerView).sort((a, b) => (a.peerId < b.peerId ? -1 : 1));
 }
 
-function* allFacts({
-  clock,
-  store,
-  streams,
-  reconciler,
-}: Pick<ViewSources, "clock" | "store" | "streams" | "reconciler">): Generator<PeerFacts> {
+type PeerSources = Pick<ViewSources, "clock" | "store" | "streams" | "reconciler">;
+
+function* allFacts({ clock, store, streams, reconciler }: PeerSources): Generator<PeerFacts> {
   const wallOffsetMs = clock.wallMs() - clock.monotonicMs();
   const actual = new Map([...streams.snapshot()].map((peer) => [peer.peerId, peer]));
   const desired = new Map(store.list().map((peer) => [peer.peerId, peer]));
@@ -165,8 +161,8 @@ function deliveryView(proof: DeliveryProof, { health, consumer, store }: ViewSou
   };
 }
 
-function historyView(logged: LogEntry): HistoryView {
-  const { seq, atMs, event, source, effect, causeSeq } = logged;
+function historyView(entry: LogEntry): HistoryView {
+  const { seq, atMs, event, source, effect, causeSeq } = entry;
   return {
     seq,
     at: isoTime(atMs),

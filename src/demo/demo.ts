@@ -2,14 +2,15 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { aborted } from "node:util";
 import { deadline, systemClock, systemRandom } from "../base/clock.ts";
 import { PartnerdError, toPartnerdError } from "../base/errors.ts";
 import { durationText } from "../base/units.ts";
 import { createDisplay, type Display } from "./display/display.ts";
 import { auditReport, endedReport, failureReport, keepReport, summaryReport } from "./display/report.ts";
 import { span } from "./display/style.ts";
-import { auditSql, auditTrail } from "./evidence/audit.ts";
 import { claims } from "./evidence/claims.ts";
+import { auditSql, auditTrail } from "./evidence/database.ts";
 import { readFacts } from "./evidence/facts.ts";
 import { play } from "./play.ts";
 import { Stage } from "./stage.ts";
@@ -71,7 +72,7 @@ async function perform(directory: string, keep: boolean, display: Display, inter
     isKept = true;
     display.print(keepReport(stage.participants));
     display[Symbol.dispose]();
-    await aborted(AbortSignal.any([interrupted, broken.signal]));
+    await aborted(AbortSignal.any([interrupted, broken.signal]), stage);
     if (broken.signal.aborted) display.print(failureReport(toPartnerdError(broken.signal.reason)));
   }
   return failure === undefined && held;
@@ -106,9 +107,4 @@ function interruptions(): { readonly signal: AbortSignal } & Disposable {
       for (const signal of SIGNALS) process.off(signal, onSignal);
     },
   };
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return Promise.resolve();
-  return new Promise((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
 }

@@ -5,7 +5,7 @@ import type { Clock } from "../base/clock.ts";
 import { messageOf, PartnerdError } from "../base/errors.ts";
 import type { PeerId } from "../base/ids.ts";
 import { silentLogger } from "../base/log.ts";
-import type { InboundMessage } from "../events/decode.ts";
+import type { RawMessage } from "../events/decode.ts";
 import { ANSWER_TIMEOUT_MS, type DaemonClient, daemonClient } from "../http/client.ts";
 import { publishOnce } from "../nats/publish.ts";
 import { startPrivateServer } from "../nats/server/private-server.ts";
@@ -133,7 +133,7 @@ export class Participant implements AsyncDisposable {
   }
 
   /** As its app would: to its own nats-server. */
-  async publish({ subject, bytes }: InboundMessage, signal: AbortSignal): Promise<void> {
+  async publish({ subject, bytes }: RawMessage, signal: AbortSignal): Promise<void> {
     const config = { servers: [this.natsUrl], name: `oc-partnerd demo ${this.name}` };
     await publishOnce(config, subject, bytes, { clock: this.#clock, signal });
   }

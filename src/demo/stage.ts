@@ -1,5 +1,7 @@
 /** The three participants, watched: their state as one value, and waiting for it to become what a step needs. */
+import { EventEmitter, once } from "node:events";
 import { mkdirSync } from "node:fs";
+import { createServer } from "node:net";
 import { join } from "node:path";
 import { type Clock, deadline, type Random } from "../base/clock.ts";
 import { PartnerdError } from "../base/errors.ts";
@@ -7,7 +9,6 @@ import { pause } from "../base/pause.ts";
 import { durationText } from "../base/units.ts";
 import type { Missing } from "./checks.ts";
 import { Participant } from "./participant.ts";
-import { freePorts } from "./ports.ts";
 import { NAMES, type Name, type Nodes, perName } from "./state.ts";
 
 /** How often each API is asked. */
@@ -28,7 +29,7 @@ interface StageOptions {
 export class Stage implements AsyncDisposable {
   readonly #options: StageOptions;
   readonly #participants = new Map<Name, Participant>();
-  readonly #waiting = new Set<() => void>();
+  readonly #looks = new EventEmitter();
   readonly #watching = new AbortController();
   readonly #watches: Promise<void>[] = [];
 
@@ -80,7 +81,7 @@ export class Stage implements AsyncDisposable {
       if (last === undefined) return;
       limit.signal.throwIfAborted();
       onMissing(last);
-      await this.#nextLook(limit.signal);
+      await once(this.#looks, "look", { signal: limit.signal }).catch(() => {});
     }
   }
 
@@ -110,20 +111,35 @@ export class Stage implements AsyncDisposable {
     const { clock } = this.#options;
     while (!this.#watching.signal.aborted) {
       await participant.look();
-      for (const look of this.#waiting) look();
+      this.#looks.emit("look");
       await pause(clock, LOOK_EVERY_MS, this.#watching.signal);
     }
   }
+}
 
-  #nextLook(signal: AbortSignal): Promise<void> {
-    return new Promise((resolve) => {
-      const done = () => {
-        this.#waiting.delete(done);
-        signal.removeEventListener("abort", done);
-        resolve();
-      };
-      this.#waiting.add(done);
-      signal.addEventListener("abort", done, { once: true });
-    });
+/**
+ * Below the range that systems take outgoing ports from: while a node is down, nobody's outgoing connection can sit on its port
+ * by chance.
+ */
+const FIRST_PORT = 20_000;
+const PORTS = 12_000;
+const MAX_TRIES = 200;
+
+/** `count` different TCP ports on loopback that were free a moment ago, for nodes that come back on the port that they had. */
+export async function freePorts(count: number, random: Random): Promise<readonly number[]> {
+  const free = new Set<number>();
+  for (let tries = 0; free.size < count; tries++) {
+    if (tries === MAX_TRIES) throw new PartnerdError("port_taken", `no ${count} free ports found on 127.0.0.1`);
+    const port = FIRST_PORT + Math.floor(random.next() * PORTS);
+    if (!free.has(port) && (await isFree(port))) free.add(port);
   }
+  return [...free];
+}
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once("error", () => resolve(false));
+    server.listen({ port, host: "127.0.0.1" }, () => server.close(() => resolve(true)));
+  });
 }

@@ -1,15 +1,13 @@
 /** From the bytes of a message to what they mean. */
 import type { Decoded, Rejected } from "./decoded.ts";
-import { datatypeOf, isEcho, isPeerDatatype, sourceOf } from "./envelope.ts";
+import { datatypeOf, isEcho, isPeerDatatype, payloadOf, sourceOf } from "./envelope.ts";
 import { fieldsOf } from "./fields.ts";
-import { isObject, type JsonValue, parseJsonBytes, shown } from "./json.ts";
-import { payloadOf } from "./payload.ts";
+import { isObject, type JsonValue, parseJsonBytes, Refusal, shown } from "./json.ts";
 import { readDesired, readRemoved } from "./peer-record.ts";
-import { Refusal } from "./refusal.ts";
 import type { MessageLimits, Vocabulary } from "./vocabulary.ts";
 
-/** A message as the broker delivered it. */
-export interface InboundMessage {
+/** A message as it was published. */
+export interface RawMessage {
   readonly subject: string;
   readonly bytes: Uint8Array;
 }
@@ -18,7 +16,7 @@ export interface InboundMessage {
  * What `message` means. Never throws, whatever the bytes: what cannot be used is Rejected, with the reason.
  * Time and memory are linear in the size of the message, which `limits` bounds before any of it is read.
  */
-export function decodeMessage(message: InboundMessage, vocabulary: Vocabulary, limits: MessageLimits): Decoded {
+export function decodeMessage(message: RawMessage, vocabulary: Vocabulary, limits: MessageLimits): Decoded {
   const json = parseMessage(message.bytes, limits);
   if (json instanceof Refusal) return rejected(json, null);
   if (!isObject(json))

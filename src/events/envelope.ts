@@ -1,7 +1,7 @@
-/** The envelope around every resource event: who published it, and what kind of resource it is about. */
-import { type Fields, field, integerOf, textOf } from "./fields.ts";
-import { Refusal } from "./refusal.ts";
-import type { Vocabulary } from "./vocabulary.ts";
+/** The envelope around every resource event: who published it, what kind of resource it is about, and the record within. */
+import { type Fields, field, fieldsOf, integerOf, textOf } from "./fields.ts";
+import { isObject, type JsonValue, parseJsonBytes, parseJsonText, Refusal, shown } from "./json.ts";
+import type { MessageLimits, Vocabulary } from "./vocabulary.ts";
 
 export const LONGEST_SOURCE = 128;
 export const LONGEST_DATATYPE = 128;
@@ -37,4 +37,33 @@ export function isPeerDatatype(datatype: string, vocabulary: Vocabulary): boolea
 
 function comparable(datatype: string | number): string | number {
   return integerOf(datatype) ?? String(datatype).toLowerCase();
+}
+
+/** The fields of the record. It means the same, and may nest as deep, in all three forms. */
+export function payloadOf(envelope: Fields, limits: MessageLimits): Fields | Refusal {
+  const value = field(envelope, "Payload");
+  if (value === undefined || value === "") {
+    return new Refusal("field_missing", "Payload is missing: expected the peer record as an object, JSON text or base64 text");
+  }
+  const record = typeof value === "string" ? parsePayloadText(value, limits) : value;
+  if (record instanceof Refusal) return record;
+  if (!isObject(record))
+    return new Refusal("not_an_object", `Payload is ${shown(record)}: expected the peer record as an object`);
+  return fieldsOf(record);
+}
+
+function parsePayloadText(text: string, limits: MessageLimits): JsonValue | Refusal {
+  const source = { name: "Payload", maxDepth: limits.maxDepth - 1, notJson: "payload_not_json" } as const;
+  const bytes = base64Bytes(text);
+  return bytes === undefined ? parseJsonText(text, source) : parseJsonBytes(bytes, source);
+}
+
+/** No JSON object or array is base64: neither alphabet has a brace or bracket. Padding may be left off; spaces and stray bits may not be there. */
+export function base64Bytes(text: string): Uint8Array | undefined {
+  const digits = text.replace(/={1,2}$/, "");
+  if (digits.length < text.length && text.length % 4 !== 0) return undefined;
+  const bytes = Buffer.from(digits, "base64url");
+  // Buffer skips what is not base64: only text that it would write itself was read in full.
+  const isExact = digits === bytes.toString("base64url") || digits === bytes.toString("base64").replace(/={1,2}$/, "");
+  return isExact ? bytes : undefined;
 }

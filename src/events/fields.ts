@@ -1,7 +1,6 @@
 /** Reading the fields of an object whose publisher may spell them as it likes (docs/WIRE.md). */
 import { RecentMap } from "../base/recent-map.ts";
-import { type JsonObject, type JsonValue, shown } from "./json.ts";
-import { Refusal } from "./refusal.ts";
+import { type JsonObject, type JsonValue, Refusal, shown } from "./json.ts";
 
 /** The values of an object by normalised name. `null` says nothing, as in Go, and is left out. */
 export type Fields = ReadonlyMap<string, JsonValue>;

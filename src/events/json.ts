@@ -1,14 +1,13 @@
-/** JSON from strangers: bounded in size and depth before any of it is parsed. */
+/** JSON from strangers: bounded in size and depth before any of it is parsed, and refused in words. */
 import { messageOf } from "../base/errors.ts";
 import { JsonScanner } from "../base/json-scanner.ts";
-import { Refusal } from "./refusal.ts";
 import type { RejectionReason } from "./types.ts";
 
 export type JsonObject = { readonly [key: string]: JsonValue };
 export type JsonValue = null | boolean | number | string | readonly JsonValue[] | JsonObject;
 
 /** What is being parsed, how deep it may nest, and the reason to give where it is no JSON. */
-export interface JsonSource {
+interface JsonSource {
   readonly name: string;
   readonly maxDepth: number;
   readonly notJson: RejectionReason;
@@ -78,4 +77,16 @@ function occurrences(text: string, character: string, enough: number): number {
   let count = 0;
   for (let at = text.indexOf(character); at !== -1 && count <= enough; at = text.indexOf(character, at + 1)) count++;
   return count;
+}
+
+/** Why a message cannot be used. It is returned, never thrown; `decodeMessage` turns it into a Rejected. */
+export class Refusal {
+  readonly reason: RejectionReason;
+  /** Names field, value and what was expected instead. */
+  readonly message: string;
+
+  constructor(reason: RejectionReason, message: string) {
+    this.reason = reason;
+    this.message = message;
+  }
 }

@@ -2,8 +2,7 @@
 import { type Address, didOf, parseAddress, parsePeerId, resourceIdOf, withPeerId } from "../base/ids.ts";
 import type { Desired, PeerReference, Removed } from "./decoded.ts";
 import { type Fields, field, integerOf, textFields, textOf } from "./fields.ts";
-import { shown } from "./json.ts";
-import { Refusal } from "./refusal.ts";
+import { Refusal, shown } from "./json.ts";
 import type { Standing } from "./types.ts";
 import type { Vocabulary } from "./vocabulary.ts";
 

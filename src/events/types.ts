@@ -11,16 +11,18 @@ export type Standing = "partner" | "revoked" | "blacklisted";
 export type Direction = "outbound" | "inbound";
 
 /** Why a stream ended. */
-export type CloseReason =
-  | "revoked"
-  | "expired"
-  | "remote_closed"
-  | "reset"
-  | "connection_lost"
-  | "replaced"
-  | "protocol_violation"
-  | "shutdown"
-  | "daemon_restart";
+export const CLOSE_REASONS = [
+  "revoked",
+  "expired",
+  "remote_closed",
+  "reset",
+  "connection_lost",
+  "replaced",
+  "protocol_violation",
+  "shutdown",
+  "daemon_restart",
+] as const;
+export type CloseReason = (typeof CLOSE_REASONS)[number];
 
 /** Why an event could not be used. */
 export type RejectionReason =

@@ -28,6 +28,11 @@ export const DEFAULT_VOCABULARY: Vocabulary = {
   ignoreApps: ["oc-discovery"],
 };
 
+/** Each subject that the daemon listens to, once. */
+export function subjectsOf({ createSubjects, removeSubjects }: Pick<Vocabulary, "createSubjects" | "removeSubjects">): string[] {
+  return [...new Set([...createSubjects, ...removeSubjects])];
+}
+
 /** Bounds on one message. Nothing beyond them is parsed. */
 export interface MessageLimits {
   readonly maxMessageBytes: number;

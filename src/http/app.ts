@@ -2,25 +2,14 @@
 import { Hono } from "hono";
 import { messageOf } from "../base/errors.ts";
 import { parsePeerId } from "../base/ids.ts";
-import type { Check, HealthView } from "../views/api.ts";
-import type { Views } from "../views/views.ts";
+import type { Check, HealthView, Views } from "../views/api.ts";
 
 export function createApp(views: Views): Hono {
   const app = new Hono();
   app.get("/", (c) =>
     c.json({
       service: "oc-partnerd",
-      paths: [
-        "/startupz",
-        "/livez",
-        "/readyz",
-        "/metrics",
-        "/v1/self",
-        "/v1/peers",
-        "/v1/peers/:peerId",
-        "/v1/delivery",
-        "POST /v1/resync",
-      ],
+      paths: app.routes.slice(1).map(({ method, path }) => (method === "GET" ? path : `${method} ${path}`)),
     }),
   );
   app.get("/startupz", (c) => health(c, views.startup()));

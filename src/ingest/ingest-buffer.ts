@@ -34,12 +34,9 @@ export interface IngestBufferOptions {
 }
 
 export interface IngestBufferCounts {
-  /** Messages that arrived, dropped ones included. */
-  readonly received: number;
   /** Messages that found the buffer full and are lost. */
   readonly dropped: number;
   readonly buffered: number;
-  readonly bufferedBytes: number;
 }
 
 const BATCH_SIZE = 64;
@@ -53,7 +50,6 @@ export class IngestBuffer implements Disposable {
   readonly #maxBytes: number;
   #buffer: ReceivedMessage[] = [];
   #bufferedBytes = 0;
-  #received = 0;
   #dropped = 0;
   /** Whether this burst's overflow was reported; a burst is over when the buffer is at most half full. */
   #overflowing = false;
@@ -68,7 +64,6 @@ export class IngestBuffer implements Disposable {
 
   /** Takes the message for a later turn of the event loop, or drops it where the buffer is full; tells whether it took it. */
   offer(message: ReceivedMessage): boolean {
-    this.#received += 1;
     if (this.#buffer.length >= this.#maxMessages || this.#bufferedBytes + message.bytes.length > this.#maxBytes) {
       this.#dropped += 1;
       this.#options.onDrop?.();
@@ -98,12 +93,7 @@ export class IngestBuffer implements Disposable {
   }
 
   counts(): IngestBufferCounts {
-    return {
-      received: this.#received,
-      dropped: this.#dropped,
-      buffered: this.#buffer.length,
-      bufferedBytes: this.#bufferedBytes,
-    };
+    return { dropped: this.#dropped, buffered: this.#buffer.length };
   }
 
   /** Hands over what is buffered, at once, as long as it is taken; then no more. */

@@ -18,10 +18,10 @@ export type IngestResult = "changed" | "unchanged" | "rejected" | "duplicate" | 
 const MAX_NAMED_DATATYPES = 64;
 
 interface IngestObserver {
-  /** One call for each message, after its batch is in the log; `logged` is its row, where it has one. */
-  received(result: IngestResult, logged: LogEntry | null): void;
+  /** One call for each message, after its batch is in the log; `entry` is its row, where it has one. */
+  received(result: IngestResult, entry: LogEntry | null): void;
   /** Messages are missing from the broker's stream; their gap is in the log. */
-  gap?(logged: LogEntry): void;
+  gap?(entry: LogEntry): void;
   /** A batch could not be appended; it will be handed over again. */
   appendFailed(error: PartnerdError): void;
 }
@@ -57,14 +57,14 @@ export class Ingest {
   take(batch: readonly ReceivedMessage[]): BatchOutcome {
     const { vocabulary, limits } = this.#dependencies;
     const ignored: IngestResult[] = [];
-    const arrivals: IngestItem[] = [];
+    const items: IngestItem[] = [];
     for (const { subject, bytes, sha256, dedupeKey, position, gap } of batch) {
-      if (gap !== undefined) arrivals.push(gap);
+      if (gap !== undefined) items.push(gap);
       const decoded = decodeMessage({ subject, bytes }, vocabulary, limits);
       if (decoded.kind === "ignored") ignored.push(this.#ignore(decoded));
-      else arrivals.push({ decoded, subject, payload: bytes, sha256, dedupeKey, streamSequence: position?.sequence });
+      else items.push({ decoded, subject, payload: bytes, sha256, dedupeKey, streamSequence: position?.sequence });
     }
-    const rows = this.#append(arrivals, batch.findLast(({ position }) => position !== undefined)?.position);
+    const rows = this.#append(items, batch.findLast(({ position }) => position !== undefined)?.position);
     if (rows === undefined) return "retry";
     for (const result of ignored) this.#dependencies.observer.received(result, null);
     for (const row of rows) this.#appended(row);
@@ -84,19 +84,19 @@ export class Ingest {
     return reason;
   }
 
-  #append(arrivals: readonly IngestItem[], position?: BrokerPosition): ReturnType<Store["appendReceived"]> | undefined {
-    if (arrivals.length === 0 && position === undefined) return [];
+  #append(items: readonly IngestItem[], position?: BrokerPosition): ReturnType<Store["appendReceived"]> | undefined {
+    if (items.length === 0 && position === undefined) return [];
     const { log, logger, observer } = this.#dependencies;
     try {
-      const rows = log.appendReceived(arrivals, position);
-      if (this.#failing !== null) logger.info({ messages: arrivals.length }, "received events can be appended to the log again");
+      const rows = log.appendReceived(items, position);
+      if (this.#failing !== null) logger.info({ messages: items.length }, "received events can be appended to the log again");
       this.#failing = null;
       return rows;
     } catch (thrown) {
       const error = toPartnerdError(thrown, "database_failed");
       if (this.#failing?.message !== error.message) {
         logger.error(
-          { code: error.code, error: error.message, nextStep: error.nextStep, messages: arrivals.length },
+          { code: error.code, error: error.message, nextStep: error.nextStep, messages: items.length },
           "received events cannot be appended to the log; they are kept, and tried again",
         );
       }

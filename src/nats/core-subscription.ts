@@ -93,15 +93,15 @@ export class CoreSubscription implements Disposable {
 
 /** Subscribes with every fresh client of a connection, until disposed. */
 export class PersistentSubscription implements Disposable {
-  readonly #sessions: Disposable;
+  readonly #clients: Disposable;
   #current: CoreSubscription | undefined;
 
   constructor(
-    connection: Pick<PersistentConnection, "onSession">,
+    connection: Pick<PersistentConnection, "onClient">,
     subjects: readonly string[],
     dependencies: SubscriptionDependencies,
   ) {
-    this.#sessions = connection.onSession((client) => {
+    this.#clients = connection.onClient((client) => {
       this.#current?.[Symbol.dispose]();
       this.#current = new CoreSubscription(client, subjects, dependencies);
     });
@@ -112,7 +112,7 @@ export class PersistentSubscription implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.#sessions[Symbol.dispose]();
+    this.#clients[Symbol.dispose]();
     this.#current?.[Symbol.dispose]();
   }
 }

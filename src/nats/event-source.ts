@@ -9,12 +9,12 @@ import type { IngestBuffer } from "../ingest/ingest-buffer.ts";
 import { BrokerStreamReader, type Rereading } from "../ingest/stream/reader.ts";
 import type { LogEntry } from "../store/model/log-entry.ts";
 import type { Store } from "../store/store.ts";
-import { natsLink } from "./broker-link.ts";
 import { BrokerStreamApi } from "./broker-stream-api.ts";
 import type { NatsConnection } from "./client.ts";
 import type { PersistentConnection } from "./connection/connection.ts";
 import { flush } from "./connection/dial.ts";
 import { CoreSubscription } from "./core-subscription.ts";
+import { natsLink } from "./nats-link.ts";
 
 /** `auto`: the stream where it is set up, and from the first message of it on nothing else; core NATS until then. */
 type DeliveryMode = "auto" | "jetstream" | "core";
@@ -24,7 +24,7 @@ interface EventSourceInit {
   readonly stream: string;
   readonly consumer: string;
   readonly subjects: readonly string[];
-  readonly connection: Pick<PersistentConnection, "onSession">;
+  readonly connection: Pick<PersistentConnection, "onClient">;
   readonly buffer: IngestBuffer;
   readonly log: Pick<Store, "cursor" | "delivery" | "appendDelivery">;
   readonly clock: Clock;
@@ -32,7 +32,7 @@ interface EventSourceInit {
   /** Done on each connection before anything else; how it fails is shown as the reason why there is no stream. */
   readonly prepare?: (client: NatsConnection) => Promise<void>;
   /** Called with each row about the delivery that is appended here. */
-  readonly onAppended: (logged: LogEntry<DeliveryEvent>) => void;
+  readonly onAppended: (entry: LogEntry<DeliveryEvent>) => void;
 }
 
 /** What can be told of the source right now. */
@@ -56,7 +56,7 @@ const APPEND_AGAIN_MS = 1_000;
 export class EventSource implements Disposable {
   readonly #init: EventSourceInit;
   readonly #reader: BrokerStreamReader;
-  readonly #sessions: Disposable;
+  readonly #clients: Disposable;
   #from: "jetstream" | "core" | null = null;
   #core: CoreSubscription | undefined;
   #whyNoStream: PartnerdError | null = null;
@@ -65,7 +65,7 @@ export class EventSource implements Disposable {
   constructor(init: EventSourceInit) {
     this.#init = init;
     this.#reader = new BrokerStreamReader(init);
-    this.#sessions = init.connection.onSession((client) => this.#begin(client));
+    this.#clients = init.connection.onClient((client) => this.#begin(client));
   }
 
   facts(): SourceFacts {
@@ -89,7 +89,7 @@ export class EventSource implements Disposable {
 
   /** Takes no more messages. What was received before stays in the buffer. */
   [Symbol.dispose](): void {
-    this.#sessions[Symbol.dispose]();
+    this.#clients[Symbol.dispose]();
     this.#end();
   }
 

@@ -23,8 +23,7 @@ import { ConnectionIndex, closeBounded, peerIdOf } from "./host/connection-index
 import type { Host, HostConnection } from "./host/host.ts";
 import type { AdmissionPolicy } from "./registry/admission-policy.ts";
 import { LeaseClock } from "./registry/lease-clock.ts";
-import type { PeerSnapshot, StreamObserver } from "./registry/registry.ts";
-import { StreamRegistry } from "./registry/registry.ts";
+import { type PeerSnapshot, type StreamObserver, StreamRegistry } from "./registry/registry.ts";
 
 export interface PartnerStreamsComponents {
   /** Not started yet, so that no peer finds it without the protocols. It stays the caller's to start and to stop. */

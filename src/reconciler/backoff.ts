@@ -33,7 +33,7 @@ export interface OpenFailure {
 }
 
 /** A run of failures without a stable stream in between. */
-interface Run {
+interface FailureRun {
   readonly attempts: number;
   readonly sinceMs: number;
 }
@@ -45,9 +45,9 @@ interface Run {
  */
 export type Retry =
   | { readonly state: "fresh" }
-  | { readonly state: "waiting"; readonly run: Run; readonly notBeforeMs: number; readonly failure: OpenFailure }
-  | { readonly state: "established"; readonly run: Run | null; readonly sinceMs: number }
-  | { readonly state: "stopped"; readonly run: Run; readonly failure: OpenFailure };
+  | { readonly state: "waiting"; readonly run: FailureRun; readonly notBeforeMs: number; readonly failure: OpenFailure }
+  | { readonly state: "established"; readonly run: FailureRun | null; readonly sinceMs: number }
+  | { readonly state: "stopped"; readonly run: FailureRun; readonly failure: OpenFailure };
 
 export type Waiting = Extract<Retry, { state: "waiting" }>;
 
@@ -75,7 +75,7 @@ export function stopped(before: Retry, failure: OpenFailure): Retry {
  * Doubles with each failure, but never beyond the time that the run has lasted: however short the waits were drawn, a peer that was
  * away for some time is tried again before it has been back for as long.
  */
-function ceilingMs(run: Run, nowMs: number): number {
+function ceilingMs(run: FailureRun, nowMs: number): number {
   const doubledMs = BASE_MS * 2 ** Math.min(run.attempts - 1, 16);
   return Math.min(CAP_MS, doubledMs, Math.max(FIRST_RETRY_MS, nowMs - run.sinceMs));
 }
@@ -103,13 +103,13 @@ export function attemptsOf(retry: Retry): number {
   return retry.state === "fresh" ? 0 : (retry.run?.attempts ?? 0);
 }
 
-function oneMore(before: Retry, nowMs: number): Run {
+function oneMore(before: Retry, nowMs: number): FailureRun {
   const run = unendedRun(before, nowMs);
   return run === null ? { attempts: 1, sinceMs: nowMs } : { ...run, attempts: run.attempts + 1 };
 }
 
 /** The run that a failure now would prolong. */
-function unendedRun(before: Retry, nowMs: number): Run | null {
+function unendedRun(before: Retry, nowMs: number): FailureRun | null {
   if (before.state === "fresh") return null;
   return before.state === "established" && nowMs - before.sinceMs >= STABLE_MS ? null : before.run;
 }

@@ -5,12 +5,12 @@ import type { DesiredPeer } from "../events/types.ts";
 import { mayOpenAtMs, type Retry } from "./backoff.ts";
 import type { ActualPeer, CloseRequest, Verdict } from "./ports.ts";
 
-/** Whose heartbeat streams are accepted: everybody's of whom the log does not say otherwise, or desired partners' only. */
-export type InboundRule = "unless-revoked" | "partners";
+/** What the operator chooses (`p2p.inbound`): whose heartbeat streams are accepted, everybody's of whom the log does not say otherwise, or desired partners' only. */
+export type AdmissionRule = "unless-revoked" | "partners";
 
 export interface DecideOptions {
   readonly self: PeerId;
-  readonly inbound: InboundRule;
+  readonly admissionRule: AdmissionRule;
 }
 
 /** One thing to do. `why` is for the log and the decision trace. */
@@ -46,8 +46,8 @@ export function nextDueMs(desired: DesiredPeer | undefined, actual: ActualPeer, 
   return Math.min(inboundMs, outboundMs);
 }
 
-/** Whether the log lets this peer keep, or open, an inbound stream. */
-export function inboundVerdict(desired: DesiredPeer | undefined, rule: InboundRule): Verdict {
+/** Whether the log and the rule let this peer keep, or open, an inbound stream. */
+export function admissionVerdict(desired: DesiredPeer | undefined, rule: AdmissionRule): Verdict {
   if (desired === undefined) return rule === "partners" ? "not_partner" : "ok";
   switch (desired.standing) {
     case "partner":
@@ -79,7 +79,7 @@ function onInbound(
   options: DecideOptions,
 ): readonly Action[] {
   const close = { kind: "close", direction: "inbound", dropConnections: false } as const;
-  if (inboundVerdict(desired, options.inbound) !== "ok")
+  if (admissionVerdict(desired, options.admissionRule) !== "ok")
     return [{ ...close, reason: "revoked", why: "only desired partners may stream to us" }];
   return expiresAtMs <= nowMs ? [{ ...close, reason: "expired", why: "no heartbeat arrived in time" }] : [];
 }

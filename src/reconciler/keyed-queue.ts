@@ -3,7 +3,7 @@
  * afterwards if it was scheduled meanwhile. One timer for all keys.
  */
 import type { Clock } from "../base/clock.ts";
-import { type Entry, MinHeap } from "./min-heap.ts";
+import { type HeapEntry, MinHeap } from "./min-heap.ts";
 
 /** Works on one key. The key is held until the promise settles; it must not reject. */
 export type Work<K> = (key: K) => Promise<void>;
@@ -14,7 +14,7 @@ interface Slot<K> {
   dueAtMs: number;
   busy: boolean;
   /** Its place in the heap; undefined while it is at work. */
-  entry: Entry<Slot<K>> | undefined;
+  entry: HeapEntry<Slot<K>> | undefined;
 }
 
 export class KeyedQueue<K> implements Disposable {

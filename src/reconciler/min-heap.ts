@@ -1,7 +1,7 @@
 /** A binary heap of values ordered by time; equal times leave in the order they came, so that runs are repeatable. */
 
 /** A value in a heap. Only the heap changes it. */
-export interface Entry<T> {
+export interface HeapEntry<T> {
   readonly atMs: number;
   readonly order: number;
   readonly value: T;
@@ -9,14 +9,14 @@ export interface Entry<T> {
 }
 
 export class MinHeap<T> {
-  readonly #entries: Entry<T>[] = [];
+  readonly #entries: HeapEntry<T>[] = [];
   #pushed = 0;
 
-  peek(): Entry<T> | undefined {
+  peek(): HeapEntry<T> | undefined {
     return this.#entries[0];
   }
 
-  push(atMs: number, value: T): Entry<T> {
+  push(atMs: number, value: T): HeapEntry<T> {
     const entry = { atMs, order: this.#pushed++, value, index: this.#entries.length };
     this.#rise(entry, entry.index);
     return entry;
@@ -29,14 +29,14 @@ export class MinHeap<T> {
   }
 
   /** `entry` is in this heap. */
-  remove(entry: Entry<T>): void {
+  remove(entry: HeapEntry<T>): void {
     const last = this.#entries.pop();
     if (last === undefined || last === entry) return;
     if (isBefore(last, entry)) this.#rise(last, entry.index);
     else this.#sink(last, entry.index);
   }
 
-  #rise(entry: Entry<T>, from: number): void {
+  #rise(entry: HeapEntry<T>, from: number): void {
     let index = from;
     while (index > 0) {
       const parentIndex = (index - 1) >> 1;
@@ -48,7 +48,7 @@ export class MinHeap<T> {
     this.#place(entry, index);
   }
 
-  #sink(entry: Entry<T>, from: number): void {
+  #sink(entry: HeapEntry<T>, from: number): void {
     let index = from;
     for (;;) {
       const left = this.#entries[2 * index + 1];
@@ -63,12 +63,12 @@ export class MinHeap<T> {
     this.#place(entry, index);
   }
 
-  #place(entry: Entry<T>, index: number): void {
+  #place(entry: HeapEntry<T>, index: number): void {
     this.#entries[index] = entry;
     entry.index = index;
   }
 }
 
-function isBefore<T>(a: Entry<T>, b: Entry<T>): boolean {
+function isBefore<T>(a: HeapEntry<T>, b: HeapEntry<T>): boolean {
   return a.atMs < b.atMs || (a.atMs === b.atMs && a.order < b.order);
 }

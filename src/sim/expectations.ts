@@ -3,6 +3,7 @@ import type { PeerId } from "../base/ids.ts";
 import type { Direction, ObservedEvent } from "../events/types.ts";
 import { peerIdOfName } from "../fixture/format/names.ts";
 import type { Expectation } from "../fixture/format/schema.ts";
+import { type Observable, sentence } from "./trace.ts";
 import type { World } from "./world.ts";
 
 export class Expectations {
@@ -56,19 +57,9 @@ export class Expectations {
   }
 }
 
-type Observable = Exclude<Expectation, { expect: "phase" }>;
-
 /** Which of two streams comes first is often chance; what happens to one of them is not. An open is ours, a refusal theirs. */
 function directionOf(event: ObservedEvent | Observable): Direction {
   if ("direction" in event) return event.direction;
   const type = "expect" in event ? event.expect : event.type;
   return type === "OpenFailed" ? "outbound" : "inbound";
-}
-
-/** An observed event, or what a fixture expects of one, in the same words. */
-function sentence(event: ObservedEvent | Observable): string {
-  const type = "expect" in event ? event.expect : event.type;
-  const direction = "direction" in event ? ` ${event.direction}` : "";
-  const reason = "reason" in event ? ` ${event.reason}` : "";
-  return `${type}${direction}${reason}`;
 }

@@ -1,5 +1,5 @@
 /** The lines of a fixture as actions on the world. Expectations are not: expectations.ts checks them. */
-import type { InboundMessage } from "../events/decode.ts";
+import type { RawMessage } from "../events/decode.ts";
 import { messageOfLine } from "../fixture/format/message.ts";
 import type { Expectation, FixtureLine } from "../fixture/format/schema.ts";
 import { REQUIRED_CONSUMER } from "../ingest/stream/broker-port.ts";
@@ -21,7 +21,7 @@ interface FaultAction {
 /** Does what the line says, and writes it to the trace first. */
 export function apply(world: World, line: ActionLine): void {
   const { who, what, act } = actionOf(world, line);
-  world.trace.happening(world.nowMs(), who, what);
+  world.trace.noted(world.nowMs(), who, what);
   act();
 }
 
@@ -47,7 +47,7 @@ function actionOf(world: World, line: ActionLine): FaultAction {
 
 type Published = Extract<ActionLine, { deliveries: unknown }>;
 
-function publish(world: World, { times = 1, deliveries }: Published, { subject, bytes }: InboundMessage): void {
+function publish(world: World, { times = 1, deliveries }: Published, { subject, bytes }: RawMessage): void {
   for (let count = 0; count < times; count++) world.publish(subject, bytes, deliveries);
 }
 

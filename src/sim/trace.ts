@@ -2,8 +2,10 @@
 import { createHash } from "node:crypto";
 import type { PeerId } from "../base/ids.ts";
 import { secondsText } from "../base/units.ts";
+import type { LogEvent } from "../events/types.ts";
+import type { Expectation } from "../fixture/format/schema.ts";
 import type { Action } from "../reconciler/decide.ts";
-import type { Outcome } from "../reconciler/outcome.ts";
+import type { Outcome } from "../reconciler/options.ts";
 import type { LogEntry } from "../store/model/log-entry.ts";
 
 export interface TraceInit {
@@ -26,8 +28,8 @@ export class Trace {
     this.#init = init;
   }
 
-  /** Something that was done to the world. */
-  happening(atMs: number, who: string, what: string): void {
+  /** A fault action, or another event of the world that is neither a decision nor a row. */
+  noted(atMs: number, who: string, what: string): void {
     this.#line(atMs, who, `* ${what}`);
   }
 
@@ -43,10 +45,10 @@ export class Trace {
     } else if (outcome.kind === "terminal") this.#line(atMs, this.#init.nameOf(peerId), `gave up: ${outcome.error.code}`);
   }
 
-  logged(atMs: number, logged: LogEntry): void {
-    const { event, effect, seq } = logged;
-    if (!("peerId" in event)) this.#line(atMs, "log", `#${seq} ${sentence(logged)}`);
-    else this.#line(atMs, this.#init.nameOf(event.peerId), `#${seq} ${sentence(logged)}${effect === null ? "" : ` (${effect})`}`);
+  logged(atMs: number, entry: LogEntry): void {
+    const { event, effect, seq } = entry;
+    if (!("peerId" in event)) this.#line(atMs, "log", `#${seq} ${sentence(event)}`);
+    else this.#line(atMs, this.#init.nameOf(event.peerId), `#${seq} ${sentence(event)}${effect === null ? "" : ` (${effect})`}`);
   }
 
   /** SHA-256 (hex) of everything so far, heartbeats included. */
@@ -69,22 +71,13 @@ export class Trace {
   }
 }
 
-function sentence({ event }: LogEntry): string {
-  switch (event.type) {
-    case "PeerDesired":
-      return `${event.type} ${event.relation}`;
-    case "PeerRemoved":
-    case "LogArchived":
-      return event.type;
-    case "StreamOpened":
-      return `${event.type} ${event.direction}`;
-    case "StreamClosed":
-      return `${event.type} ${event.direction} ${event.reason}`;
-    case "EventRejected":
-    case "OpenFailed":
-    case "InboundRefused":
-    case "DeliveryChanged":
-    case "DeliveryGap":
-      return `${event.type} ${event.reason}`;
-  }
+export type Observable = Exclude<Expectation, { expect: "phase" }>;
+
+/** An event, or what a fixture expects of one, in the same words. */
+export function sentence(event: LogEvent | Observable): string {
+  const type = "expect" in event ? event.expect : event.type;
+  const relation = "relation" in event ? ` ${event.relation}` : "";
+  const direction = "direction" in event ? ` ${event.direction}` : "";
+  const reason = "reason" in event ? ` ${event.reason}` : "";
+  return `${type}${relation}${direction}${reason}`;
 }

@@ -3,10 +3,10 @@ import type { PeerId } from "../base/ids.ts";
 import type { LogEvent, ObservedEvent } from "../events/types.ts";
 import type { CrashPoint } from "../fixture/format/schema.ts";
 import type { Action } from "../reconciler/decide.ts";
-import type { Outcome } from "../reconciler/outcome.ts";
+import type { Outcome } from "../reconciler/options.ts";
 import type { LogEntry } from "../store/model/log-entry.ts";
 import type { DaemonLifecycle } from "./daemon/daemon-lifecycle.ts";
-import type { DaemonWatcher } from "./daemon/watcher.ts";
+import type { DaemonWatcher } from "./daemon/decorators.ts";
 import type { Invariant } from "./invariants/invariant.ts";
 import type { Trace } from "./trace.ts";
 
@@ -32,10 +32,10 @@ export class Witness implements DaemonWatcher {
     return this.#observed.filter((event) => event.peerId === peerId);
   }
 
-  logged(logged: LogEntry): void {
-    if (isObserved(logged.event)) this.#observed.push(logged.event);
-    this.#init.trace.logged(this.#init.nowMs(), logged);
-    for (const invariant of this.#init.invariants()) invariant.logged?.(logged);
+  logged(entry: LogEntry): void {
+    if (isObserved(entry.event)) this.#observed.push(entry.event);
+    this.#init.trace.logged(this.#init.nowMs(), entry);
+    for (const invariant of this.#init.invariants()) invariant.logged?.(entry);
   }
 
   observed(event: ObservedEvent): void {
@@ -49,15 +49,14 @@ export class Witness implements DaemonWatcher {
 
   settled(peerId: PeerId, outcome: Outcome): void {
     const { trace, lifecycle, nowMs, invariants } = this.#init;
-    const nextMs =
-      outcome.kind === "retry" ? (lifecycle.daemon?.parts.reconciler.progress(peerId).nextAttemptAtMs ?? null) : null;
+    const nextMs = outcome.kind === "retry" ? (lifecycle.daemon?.reconciler.progress(peerId).nextAttemptAtMs ?? null) : null;
     trace.settled(nowMs(), peerId, outcome, nextMs === null ? null : nextMs - nowMs());
     for (const invariant of invariants()) invariant.settled?.(peerId, outcome);
   }
 
   resyncFound(peerId: PeerId): void {
     const { trace, nowMs, nameOf, invariants } = this.#init;
-    trace.happening(nowMs(), nameOf(peerId), "found by the periodic diff");
+    trace.noted(nowMs(), nameOf(peerId), "found by the periodic diff");
     for (const invariant of invariants()) invariant.resyncFound?.(peerId);
   }
 

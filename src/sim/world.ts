@@ -6,9 +6,9 @@ import { SimBroker } from "./broker/broker.ts";
 import { DaemonLifecycle } from "./daemon/daemon-lifecycle.ts";
 import { SimDisk } from "./daemon/disk.ts";
 import { SimDaemon } from "./daemon/sim-daemon.ts";
-import type { Invariant, Running, Scene } from "./invariants/invariant.ts";
+import type { Invariant, Scene } from "./invariants/invariant.ts";
+import { Obligations } from "./invariants/invariant.ts";
 import { SimNetwork } from "./network/network.ts";
-import { Obligations } from "./obligations.ts";
 import { SimPeer } from "./peers/peer.ts";
 import { derivedRandom } from "./time/random.ts";
 import type { VirtualClock } from "./time/virtual-clock.ts";
@@ -85,8 +85,8 @@ export class World implements Scene, Disposable {
     return this.lifecycle.awakeMs();
   }
 
-  get daemon(): Running | undefined {
-    return this.lifecycle.daemon?.parts;
+  get daemon(): SimDaemon | undefined {
+    return this.lifecycle.daemon;
   }
 
   get wakesAreSafe(): boolean {
@@ -174,13 +174,13 @@ export class World implements Scene, Disposable {
       },
       onStarted: (daemon) => {
         if (this.#isHealed) this.#peersAreWhereTheLogSays();
-        for (const invariant of this.#invariants) invariant.started?.(daemon.parts);
+        for (const invariant of this.#invariants) invariant.started?.(daemon);
       },
       onEnded: () => {
         this.#obligations.clear();
         for (const invariant of this.#invariants) invariant.ended?.();
       },
-      tell: (what) => this.trace.happening(this.nowMs(), "daemon", what),
+      tell: (what) => this.trace.noted(this.nowMs(), "daemon", what),
     });
   }
 

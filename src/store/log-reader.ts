@@ -9,13 +9,12 @@ import type { PeerId } from "../base/ids.ts";
 import type { Projections } from "./fold/replay.ts";
 import type { Anchor } from "./model/anchor.ts";
 import { type LogEntry, logEntryOf } from "./model/log-entry.ts";
-import { NO_ROWS } from "./model/log-head.ts";
+import { type LogHead, NO_ROWS } from "./model/log-head.ts";
 import { eventLog, repeatedFailures } from "./schema/log.ts";
-import { databaseFileOf } from "./sql/database-file.ts";
+import { databaseFileOf } from "./sql/data-directory.ts";
 import { storeFailure } from "./sql/failure.ts";
 import { openReadOnly } from "./sql/open.ts";
-import { replayTables } from "./sql/replay-tables.ts";
-import { type Tables, tables } from "./sql/statements/tables.ts";
+import { replayTables, type Tables, tables } from "./sql/statements/tables.ts";
 
 /** A row of the log with all that is known of it. */
 export interface StoredEvent extends LogEntry {
@@ -32,24 +31,7 @@ export interface LogWindow {
   readonly peerIds: readonly PeerId[];
 }
 
-/**
- * Each read is short, so that a daemon which writes meanwhile can still checkpoint. Every method throws `database_failed`, and
- * `events_archived`, which names the file, where it is asked for what is in an archive.
- */
-export interface LogReader extends Disposable {
-  /** The newest row; `seq` is 0 while the log is empty. */
-  head(): { readonly seq: number; readonly atMs: number | null };
-  /** The oldest row that is not in an archive; `seq` is 1 while the log is empty. */
-  tail(): { readonly seq: number; readonly atMs: number | null };
-  /** The seq of the first row of this wall time or later, and of the last one of this time or earlier; undefined where there is none. */
-  firstSince(atMs: number): number | undefined;
-  lastUntil(atMs: number): number | undefined;
-  count(window: LogWindow): number;
-  /** In the order of `seq`. */
-  rows(window: LogWindow): Iterable<StoredEvent>;
-  /** What was desired, and how the peers stood, before the row `seq` was appended. */
-  stateBefore(seq: number): Projections;
-}
+type LogPoint = Pick<LogHead, "seq" | "atMs">;
 
 const PAGE_ROWS = 500;
 
@@ -59,11 +41,15 @@ const PAGE_ROWS = 500;
  */
 export function openLogReader(path: string): LogReader {
   const file = databaseFileOf(path);
-  return openReadOnly(file, (database) => new DatabaseReader(database, file));
+  return openReadOnly(file, (database) => new LogReader(database, file));
 }
 
-/** Each read is of one state of the log: another process may archive rows at any time. */
-class DatabaseReader implements LogReader {
+/**
+ * Each read is of one state of the log, since another process may archive rows at any time, and short, so that a daemon which writes
+ * meanwhile can still checkpoint. Every method throws `database_failed`, and `events_archived`, which names the file, where it is asked
+ * for what is in an archive.
+ */
+export class LogReader implements Disposable {
   readonly #database: Database;
   readonly #file: string;
   readonly #orm: BetterSQLite3Database;
@@ -76,11 +62,13 @@ class DatabaseReader implements LogReader {
     this.#rows = tables(database);
   }
 
-  head(): ReturnType<LogReader["head"]> {
+  /** The newest row; `seq` is 0 while the log is empty. */
+  head(): LogPoint {
     return this.#read(() => this.#rows.head() ?? NO_ROWS);
   }
 
-  tail(): ReturnType<LogReader["tail"]> {
+  /** The oldest row that is not in an archive; `seq` is 1 while the log is empty. */
+  tail(): LogPoint {
     return this.#read(() => {
       const seq = this.#archivedUntil() + 1;
       const row = this.#orm.select({ atMs: eventLog.atMs }).from(eventLog).where(eq(eventLog.seq, seq)).get();
@@ -88,6 +76,7 @@ class DatabaseReader implements LogReader {
     });
   }
 
+  /** The seq of the first row of this wall time or later; undefined where there is none. */
   firstSince(atMs: number): number | undefined {
     return this.#read(() => {
       this.#refuseArchived((anchors) => anchors.find(({ lastAtMs }) => atMs <= lastAtMs));
@@ -95,6 +84,7 @@ class DatabaseReader implements LogReader {
     });
   }
 
+  /** The seq of the last row of this wall time or earlier; undefined where there is none. */
   lastUntil(atMs: number): number | undefined {
     return this.#read(() => {
       const seq = this.#seqOf(max(eventLog.seq), lte(eventLog.atMs, atMs));
@@ -110,6 +100,7 @@ class DatabaseReader implements LogReader {
     });
   }
 
+  /** In the order of `seq`. */
   *rows(window: LogWindow): Iterable<StoredEvent> {
     let afterSeq = 0;
     for (;;) {
@@ -123,6 +114,7 @@ class DatabaseReader implements LogReader {
     }
   }
 
+  /** What was desired, and how the peers stood, before the row `seq` was appended. */
   stateBefore(seq: number): Projections {
     return this.#read(() => {
       this.#refuseArchived(holding(seq));

@@ -13,8 +13,7 @@ import type { BrokerPosition, Cursor } from "./model/cursor.ts";
 import type { LogEntry } from "./model/log-entry.ts";
 import { type LogHead, NO_ROWS } from "./model/log-head.ts";
 import { type OpenOptions, openDatabase } from "./sql/open.ts";
-import { projectionDifferences, replayTables } from "./sql/replay-tables.ts";
-import { type Tables, tables } from "./sql/statements/tables.ts";
+import { projectionDifferences, replayTables, type Tables, tables } from "./sql/statements/tables.ts";
 import { emptyWal, walBytes } from "./sql/wal.ts";
 import { appender } from "./write/append.ts";
 import { CommittedState } from "./write/committed-state.ts";
@@ -22,7 +21,7 @@ import { DeliveryAppender } from "./write/delivery-appender.ts";
 import { ObservedAppender } from "./write/observed-appender.ts";
 import type { IngestItem } from "./write/receive.ts";
 import { Repetitions } from "./write/repetitions.ts";
-import { TransactionRunner } from "./write/transaction-runner.ts";
+import { type CommitHooks, TransactionRunner } from "./write/transaction-runner.ts";
 
 /**
  * Every method is synchronous, and throws a PartnerdError: `database_failed` where SQLite fails, in which case nothing of the
@@ -88,28 +87,35 @@ export interface StoreOptions extends OpenOptions {
   readonly clock: Clock;
   /** False: without the head file, for those who let thousands of stores die and leave no handle open; default true. */
   readonly headFile?: boolean;
+  readonly commitHooks?: CommitHooks;
 }
 
 /** Throws `data_dir_unwritable`, `database_newer`, `log_truncated` or `database_failed`. */
-export function openStore({ directory, clock, headFile = true, ...options }: StoreOptions): Store {
+export function openStore({ directory, clock, headFile = true, commitHooks, ...options }: StoreOptions): Store {
   using opened = new DisposableStack();
   const database = opened.adopt(openDatabase(directory, options), (connection) => void connection.close());
   const rows = tables(database);
   removeLeftovers(database);
   const head = headFile ? opened.use(openHeadFile(database, rows, directory)) : undefined;
-  const store = storeOf(database, rows, clock, head);
+  const store = storeOf(database, rows, clock, head, commitHooks);
   // From here on the store closes them.
   opened.move();
   return store;
 }
 
-function storeOf(database: Database, rows: Tables, clock: Clock, headFile: HeadFile | undefined): Store {
+function storeOf(
+  database: Database,
+  rows: Tables,
+  clock: Clock,
+  headFile: HeadFile | undefined,
+  hooks: CommitHooks | undefined,
+): Store {
   const committed = new CommittedState(rows);
   const repetitions = new Repetitions(clock);
   const append = appender(rows, committed, repetitions, clock);
   const deliveries = new DeliveryAppender(rows, committed, append);
   const observations = new ObservedAppender({ rows, committed, append, repetitions, clock });
-  const runner = new TransactionRunner(database, committed, (head) => headFile?.write(head));
+  const runner = new TransactionRunner(database, committed, (head) => headFile?.write(head), hooks);
 
   return {
     appendReceived: (batch, position) => runner.write("append received events", () => deliveries.received(batch, position)),

@@ -2,7 +2,7 @@ import { cpSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { connect, type JetStreamManager, nanos, RetentionPolicy, StorageType } from "nats";
-import { natsLink } from "../../src/nats/broker-link.ts";
+import { natsLink } from "../../src/nats/nats-link.ts";
 import { consumerConfig } from "../../src/nats/setup/consumer-config.ts";
 import { NatsServer } from "../support/nats-server.ts";
 import { startTcpProxy, type TcpProxy } from "../support/tcp-proxy.ts";

@@ -101,7 +101,7 @@ describe("on a NATS subject", () => {
   it("it is published with each connection, with each change, and at the end, whether or not the server answers", async () => {
     let connect: (client: NatsConnection) => void = () => {};
     const connection = {
-      onSession: (listener: (client: NatsConnection) => void) => {
+      onClient: (listener: (client: NatsConnection) => void) => {
         connect = listener;
         return { [Symbol.dispose]: () => {} };
       },

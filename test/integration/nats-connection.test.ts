@@ -52,7 +52,7 @@ describe.concurrent("a persistent connection", () => {
     await using server = await NatsServer.start();
     await using link = open({ servers: [server.url] });
     let sessions = 0;
-    using _listening = link.connection.onSession(() => {
+    using _listening = link.connection.onClient(() => {
       sessions += 1;
     });
     await link.connected();
@@ -66,7 +66,7 @@ describe.concurrent("a persistent connection", () => {
     }
     expect(sessions).toBe(3);
     let late = 0;
-    using _late = link.connection.onSession(() => {
+    using _late = link.connection.onClient(() => {
       late += 1;
     });
     expect(late).toBe(1);

@@ -70,7 +70,7 @@ export class World implements PartnerStreams {
         ...DEFAULT_RECONCILER_OPTIONS,
         openTimeoutMs: OPEN_TIMEOUT_MS,
         self: SELF,
-        inbound: "unless-revoked",
+        admissionRule: "unless-revoked",
         protocol: PROTOCOL,
       },
     );

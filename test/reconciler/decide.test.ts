@@ -1,12 +1,12 @@
 import { describe, expect, test } from "vitest";
 import type { Standing } from "../../src/events/types.ts";
 import { FRESH, type Retry } from "../../src/reconciler/backoff.ts";
-import { type Action, decide, inboundVerdict, nextDueMs } from "../../src/reconciler/decide.ts";
+import { type Action, admissionVerdict, decide, nextDueMs } from "../../src/reconciler/decide.ts";
 import type { ActualPeer } from "../../src/reconciler/ports.ts";
 import { desiredPeer, PEER_A, PEER_B } from "../support/peers.ts";
 
 const NOW = 1_000_000;
-const options = { self: PEER_A, inbound: "unless-revoked" } as const;
+const options = { self: PEER_A, admissionRule: "unless-revoked" } as const;
 const nothing: ActualPeer = {
   peerId: PEER_B,
   outbound: null,
@@ -119,7 +119,7 @@ describe("a peer of whom the log says nothing", () => {
   });
 
   test("may not when only partners may", () => {
-    const rule = { ...options, inbound: "partners" } as const;
+    const rule = { ...options, admissionRule: "partners" } as const;
     expect(kinds(decide(undefined, { ...nothing, inbound }, FRESH, NOW, rule))).toEqual(["close inbound revoked"]);
   });
 
@@ -131,7 +131,7 @@ describe("a peer of whom the log says nothing", () => {
 test("the verdict on inbound streams follows the newest word of the log, then the rule", () => {
   const verdicts = [undefined, "partner", "revoked", "blacklisted"].map((standing) => {
     const desired = standing === undefined ? undefined : desiredPeer(PEER_B, { standing: standing as Standing });
-    return [inboundVerdict(desired, "unless-revoked"), inboundVerdict(desired, "partners")];
+    return [admissionVerdict(desired, "unless-revoked"), admissionVerdict(desired, "partners")];
   });
   expect(verdicts).toEqual([
     ["ok", "not_partner"],

@@ -227,7 +227,7 @@ test("an inbound stream without heartbeats is closed when its lease runs out", a
 });
 
 test("under the rule `partners` a stranger is refused, and a partner is not", async () => {
-  await startBoth({ inbound: "partners" });
+  await startBoth({ admissionRule: "partners" });
   a.desire(PEER_B, partnerB);
   await clock.advance(20_000);
   expect([a.slots(PEER_B), b.slots(PEER_A)]).toEqual(["", ""]);

@@ -2,7 +2,7 @@
 
 import type { Address, PeerId } from "../../src/base/ids.ts";
 import type { DesiredPeer, ObservedEvent } from "../../src/events/types.ts";
-import { type Action, type InboundRule, inboundVerdict } from "../../src/reconciler/decide.ts";
+import { type Action, type AdmissionRule, admissionVerdict } from "../../src/reconciler/decide.ts";
 import { DEFAULT_RECONCILER_OPTIONS, type ReconcilerOptions } from "../../src/reconciler/options.ts";
 import { Reconciler } from "../../src/reconciler/reconciler.ts";
 import { derivedRandom } from "../../src/sim/time/random.ts";
@@ -33,12 +33,12 @@ export async function startSimulatedDaemon(
   const actions: { readonly atMs: number; readonly peerId: PeerId; readonly action: Action }[] = [];
   const resyncFound: PeerId[] = [];
   let seq = 0;
-  const inbound: InboundRule = change.inbound ?? "unless-revoked";
+  const admissionRule: AdmissionRule = change.admissionRule ?? "unless-revoked";
   const observed = (event: ObservedEvent) => void events.push(event);
   const host = await startSimulatedHost(world, {
     peerId,
     address,
-    admission: { mayOpen: (other) => inboundVerdict(desired.get(other), inbound) },
+    admission: { mayOpen: (other) => admissionVerdict(desired.get(other), admissionRule) },
     observer: { observed, wake: (other) => reconciler.wake(other) },
   });
   const { view, streams } = host;
@@ -55,7 +55,7 @@ export async function startSimulatedDaemon(
         resyncFound: (other) => resyncFound.push(other),
       },
     },
-    { ...DEFAULT_RECONCILER_OPTIONS, protocol: "test", self: peerId, inbound, ...change },
+    { ...DEFAULT_RECONCILER_OPTIONS, protocol: "test", self: peerId, admissionRule, ...change },
   );
   reconciler.start();
   return {

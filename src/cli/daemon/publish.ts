@@ -3,7 +3,7 @@ import { Command } from "commander";
 import { systemClock } from "../../base/clock.ts";
 import { PartnerdError } from "../../base/errors.ts";
 import { parseAddress, parsePeerId } from "../../base/ids.ts";
-import type { InboundMessage } from "../../events/decode.ts";
+import type { RawMessage } from "../../events/decode.ts";
 import { recordMessage } from "../../fixture/format/message.ts";
 import { CONFIG_FLAG, configOf, type DaemonFlags, type Env, example, natsOf } from "../flags.ts";
 import { print } from "../terminal/output.ts";
@@ -50,7 +50,7 @@ export interface PublishOptions extends Pick<PublishFlags, "relation" | "remove"
 }
 
 /** Throws `usage` where `peer` names no peer, or a partner without an address. */
-export function messageFor({ peer, remove, relation, fromApp, id, name, subjects }: PublishOptions): InboundMessage {
+export function messageFor({ peer, remove, relation, fromApp, id, name, subjects }: PublishOptions): RawMessage {
   const address = parseAddress(peer);
   const peerId = address?.peerId ?? parsePeerId(peer);
   if (peerId === undefined) {

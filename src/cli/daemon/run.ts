@@ -1,9 +1,10 @@
 /** `oc-partnerd run`: the daemon in the foreground, until a signal ends it. */
 import { Command } from "commander";
 import { systemClock, systemRandom } from "../../base/clock.ts";
+import { messageOf } from "../../base/errors.ts";
+import type { Logger } from "../../base/log.ts";
 import type { Config } from "../../config/schema.ts";
 import { collect, configOf, type DaemonFlags, type Env, example } from "../flags.ts";
-import { logStrayRejections } from "./stray-rejections.ts";
 
 /** A native sidecar may get no more than this after SIGTERM (DESIGN). */
 const DRAIN_MS = 2_000;
@@ -58,4 +59,19 @@ async function runDaemon(config: Config, env: Env): Promise<void> {
   logger.info({}, "ended");
   // What a library may still hold open must not keep the process; everything of ours is closed.
   atOnce(0);
+}
+
+type Rejections = Pick<NodeJS.EventEmitter, "on" | "off">;
+
+/** Logs each rejection that nobody waits for, with its stack, instead of ending the process; until disposed. */
+export function logStrayRejections(process: Rejections, logger: Pick<Logger, "error">): Disposable {
+  const log = (reason: unknown) => {
+    const stack = reason instanceof Error ? reason.stack : undefined;
+    logger.error(
+      { error: messageOf(reason), stack },
+      "a promise failed that nobody waited for; this is a bug, and the daemon goes on",
+    );
+  };
+  process.on("unhandledRejection", log);
+  return { [Symbol.dispose]: () => void process.off("unhandledRejection", log) };
 }

@@ -1,8 +1,8 @@
 /** What `setup` found and did, in sentences. Pure. */
 
 import type { Difference } from "../../nats/setup/consumer-config.ts";
-import { limitsText } from "../../nats/setup/limits.ts";
 import { isDone, type SetupPlan } from "../../nats/setup/plan.ts";
+import { limitsText } from "../../nats/setup/stream-config.ts";
 
 /** What became, or would become, of what was found. */
 type SetupOutcome = "done" | "planned" | "refused";

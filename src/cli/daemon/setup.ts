@@ -1,21 +1,23 @@
 /** `oc-partnerd setup`: makes or verifies the stream and the consumer in JetStream, and says what it found and what it did. */
 import { Command } from "commander";
 import { systemClock as clock } from "../../base/clock.ts";
+import { PartnerdError } from "../../base/errors.ts";
+import { DAY_MS, parseBytes } from "../../base/units.ts";
 import type { Config } from "../../config/schema.ts";
+import { subjectsOf } from "../../events/vocabulary.ts";
 import type { LimitChanges } from "../../nats/setup/stream-config.ts";
 import {
   CONFIG_FLAG,
   configOf,
   type DaemonFlags,
+  durationFlag,
   type Env,
   example,
   JSON_FLAG,
   NATS_FLAG,
   natsOf,
-  subjectsOf,
 } from "../flags.ts";
 import { jsonText, print } from "../terminal/output.ts";
-import { type LimitFlags, streamLimitsOf } from "./stream-limits.ts";
 
 interface SetupFlags extends LimitFlags, Pick<DaemonFlags, "nats" | "config"> {
   readonly dryRun: boolean;
@@ -65,7 +67,7 @@ async function runSetup(config: Config, { dryRun, json }: SetupFlags, limits: Li
   const { isFeasible } = await import("../../nats/setup/plan.ts");
   const { setupText } = await import("./setup-text.ts");
   const { stream, consumer } = config.nats;
-  const wanted = { stream, consumer, subjects: subjectsOf(config), limits };
+  const wanted = { stream, consumer, subjects: subjectsOf(config.events), limits };
   return withOneClient(await natsOf(config), "answer", { clock, timeoutMs: TIMEOUT_MS }, async (client, server) => {
     const plan = await planFor(client, wanted);
     const feasible = isFeasible(plan);
@@ -73,4 +75,44 @@ async function runSetup(config: Config, { dryRun, json }: SetupFlags, limits: Li
     if (outcome === "done") await setUp(client, wanted);
     return { feasible, text: json ? jsonText({ server, outcome, ...plan }) : setupText(plan, server, outcome) };
   });
+}
+
+const UNLIMITED = "unlimited";
+const LONGEST_AGE_MS = 3_650 * DAY_MS;
+/** JetStream's own. */
+const MOST_REPLICAS = 5;
+
+interface LimitFlags {
+  readonly maxBytes?: string;
+  readonly maxAge?: string;
+  readonly replicas?: string;
+}
+
+/** Throws usage, naming flag and value. */
+export function streamLimitsOf({ maxBytes, maxAge, replicas }: LimitFlags): LimitChanges {
+  return {
+    maxBytes: maxBytes === undefined ? undefined : sizeOf(maxBytes),
+    maxAgeMs: maxAge === undefined ? undefined : ageMsOf(maxAge),
+    replicas: replicas === undefined ? undefined : replicasOf(replicas),
+  };
+}
+
+function sizeOf(text: string): number | null {
+  if (text === UNLIMITED) return null;
+  const bytes = parseBytes(text) ?? 0;
+  if (bytes > 0 && bytes <= Number.MAX_SAFE_INTEGER) return bytes;
+  throw usage("--max-bytes", text, "a size", `a number with KiB, MiB, GiB or TiB, such as 4GiB, or ${UNLIMITED}`);
+}
+
+function ageMsOf(text: string): number | null {
+  return text === UNLIMITED ? null : durationFlag("--max-age", text, LONGEST_AGE_MS);
+}
+
+function replicasOf(text: string): number {
+  if (/^\d$/.test(text) && Number(text) >= 1 && Number(text) <= MOST_REPLICAS) return Number(text);
+  throw usage("--replicas", text, `a number from 1 to ${MOST_REPLICAS}`, "an odd number, no more than the cluster has servers");
+}
+
+function usage(flag: string, text: string, expected: string, example: string): PartnerdError {
+  return new PartnerdError("usage", `${flag} is "${text}", expected ${expected}`, { nextStep: `write ${example}` });
 }

@@ -1,14 +1,12 @@
 /** `oc-partnerd archive`: moves old events of a log to a file, whether its daemon runs or not. */
 import { Command } from "commander";
 import { systemClock as clock } from "../../base/clock.ts";
-import { DAY_MS, parseDuration } from "../../base/units.ts";
-import type { ArchiveStep } from "../../store/archive/archive.ts";
-import type { ArchiveBefore } from "../../store/archive/archive-plan.ts";
+import { bytesText, counted, DAY_MS, isoTime, parseDuration } from "../../base/units.ts";
+import type { ArchiveReport, ArchiveStep } from "../../store/archive/archive.ts";
+import type { ArchivePlan, LogPlace } from "../../store/archive/archive-plan.ts";
 import { CONFIG_FLAG, configOf, type DaemonFlags, durationFlag, type Env, example, JSON_FLAG } from "../flags.ts";
-import { holdEventLoop } from "../terminal/hold-event-loop.ts";
-import { jsonText, print } from "../terminal/output.ts";
+import { holdEventLoop, jsonText, print } from "../terminal/output.ts";
 import { stepProgress } from "../terminal/progress.ts";
-import { archiveJson, archiveText } from "./archive-report.ts";
 import { logPlaceOf } from "./log-place.ts";
 
 export function archiveCommand(env: Env): Command {
@@ -69,11 +67,10 @@ async function runArchive({ data, before: text, to, dryRun, json }: ArchiveReque
     dryRun,
     onProgress: (step, rows, total) => shown.update(LABELS[step], rows, total),
   });
-  shown.clear();
   return json ? jsonText(archiveJson(report)) : archiveText(report);
 }
 
-function beforeOf(text: string, nowMs: number): ArchiveBefore {
+function beforeOf(text: string, nowMs: number): LogPlace {
   return parseDuration(text) === undefined
     ? logPlaceOf(
         "--before",
@@ -81,4 +78,64 @@ function beforeOf(text: string, nowMs: number): ArchiveBefore {
         "write an age such as 90d, a time in UTC such as 2026-01-01T12:00:00Z, or a number such as 120",
       )
     : { atMs: nowMs - durationFlag("--before", text, LONGEST_AGE_MS) };
+}
+
+type Described = Pick<ArchivePlan, "firstSeq" | "lastSeq" | "events" | "firstAtMs" | "lastAtMs">;
+
+function eventsText({ firstSeq, lastSeq, events, firstAtMs, lastAtMs }: Described): string {
+  return `seq ${firstSeq} to ${lastSeq} (${counted(events, "event")}, ${isoTime(firstAtMs)} to ${isoTime(lastAtMs)})`;
+}
+
+function archiveText(report: ArchiveReport): string {
+  switch (report.kind) {
+    case "nothing":
+      return ["nothing to archive: no event that is not the newest one is before that", ...freedLines(report)].join("\n");
+    case "planned":
+      return [
+        `would archive ${eventsText(report.plan)} to ${report.path}`,
+        `it would free about ${bytesText(report.bytes)} in the database; nothing was changed: dry run`,
+      ].join("\n");
+    case "archived": {
+      const { fileBytes, fileSha256 } = report.anchor;
+      return [
+        `archived ${eventsText(report.anchor)} to ${report.path}`,
+        `the file has ${bytesText(fileBytes)} and the SHA-256 ${fileSha256}`,
+        ...freedLines(report),
+      ].join("\n");
+    }
+  }
+}
+
+function freedLines({ removed, freedBytes }: ArchiveReport): readonly string[] {
+  if (removed === 0) return [];
+  return [
+    `${counted(removed, "row")} ${removed === 1 ? "was" : "were"} deleted, which frees ${bytesText(freedBytes)} in the database: new events take that room, the file itself does not shrink`,
+  ];
+}
+
+function archiveJson(report: ArchiveReport): object {
+  const { removed, freedBytes } = report;
+  switch (report.kind) {
+    case "nothing":
+      return { outcome: "nothing", removed, freedBytes };
+    case "planned":
+      return { outcome: "planned", ...describedJson(report.plan), path: report.path, freedBytes: report.bytes };
+    case "archived": {
+      const { fileBytes: bytes, fileSha256: sha256, loggedSeq } = report.anchor;
+      return {
+        outcome: "archived",
+        ...describedJson(report.anchor),
+        path: report.path,
+        bytes,
+        sha256,
+        loggedSeq,
+        removed,
+        freedBytes,
+      };
+    }
+  }
+}
+
+function describedJson({ firstSeq, lastSeq, events, firstAtMs, lastAtMs }: Described): object {
+  return { firstSeq, lastSeq, events, firstAt: isoTime(firstAtMs), lastAt: isoTime(lastAtMs) };
 }

@@ -2,10 +2,9 @@
 import { Command } from "commander";
 import { bytesText, counted } from "../../base/units.ts";
 import { CONFIG_FLAG, configOf, type DaemonFlags, type Env, example, JSON_FLAG } from "../flags.ts";
-import { holdEventLoop } from "../terminal/hold-event-loop.ts";
-import { jsonText, print } from "../terminal/output.ts";
+import { holdEventLoop, jsonText, print } from "../terminal/output.ts";
 import { type ProgressStream, stepProgress } from "../terminal/progress.ts";
-import { headText } from "./head-text.ts";
+import { headText } from "./log-place.ts";
 
 export function backupCommand(env: Env): Command {
   return new Command("backup")
@@ -33,7 +32,6 @@ interface BackupRequest {
   readonly to: string;
   readonly force: boolean;
   readonly json: boolean;
-  /** Where the progress is shown. */
   readonly terminal: ProgressStream;
 }
 

@@ -1,8 +1,7 @@
 /** `oc-partnerd check`: whether a daemon's database is what it promises to be, and where it is not. */
 import { Command } from "commander";
 import { PartnerdError } from "../../base/errors.ts";
-import { printable } from "../../base/printable.ts";
-import { counted } from "../../base/units.ts";
+import { counted, printable } from "../../base/units.ts";
 import type { CheckedArchive } from "../../store/archive/archive-check.ts";
 import type { CheckReport } from "../../store/check/check.ts";
 import type { KnownHead } from "../../store/check/head-check.ts";
@@ -10,7 +9,7 @@ import { sentenceOf } from "../../store/model/finding.ts";
 import { CONFIG_FLAG, configOf, type DaemonFlags, type Env, example, JSON_FLAG } from "../flags.ts";
 import { jsonText, print } from "../terminal/output.ts";
 import { type ProgressStream, stepProgress } from "../terminal/progress.ts";
-import { headText, newestText } from "./head-text.ts";
+import { headText, newestText } from "./log-place.ts";
 
 interface CheckFlags extends DaemonFlags {
   readonly head?: string;
@@ -49,7 +48,6 @@ interface CheckRequest {
   readonly archives: string | undefined;
   readonly json: boolean;
   readonly print: (text: string) => void;
-  /** Where the progress is shown. */
   readonly terminal: ProgressStream;
 }
 

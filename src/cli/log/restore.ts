@@ -4,14 +4,12 @@ import { type Clock, systemClock } from "../../base/clock.ts";
 import { PartnerdError } from "../../base/errors.ts";
 import { counted } from "../../base/units.ts";
 import type { Cursor } from "../../store/model/cursor.ts";
-import type { LostRows } from "../../store/recovery/lost-rows.ts";
 import type { Restored, RestoredBackup } from "../../store/recovery/restore.ts";
-import type { Salvaged } from "../../store/recovery/salvage.ts";
+import type { LostRows, Salvaged } from "../../store/recovery/salvage.ts";
 import { CONFIG_FLAG, configOf, type DaemonFlags, type Env, example } from "../flags.ts";
-import { holdEventLoop } from "../terminal/hold-event-loop.ts";
-import { print } from "../terminal/output.ts";
+import { holdEventLoop, print } from "../terminal/output.ts";
 import { type ProgressStream, stepProgress } from "../terminal/progress.ts";
-import { headText } from "./head-text.ts";
+import { headText } from "./log-place.ts";
 
 interface RestoreFlags extends DaemonFlags {
   readonly from?: string;
@@ -45,7 +43,6 @@ interface RestoreRequest {
   readonly from: string | undefined;
   readonly fromJetStream: boolean;
   readonly clock: Pick<Clock, "wallMs">;
-  /** Where the progress is shown. */
   readonly terminal: ProgressStream;
 }
 

@@ -5,7 +5,7 @@ import { counted } from "../../base/units.ts";
 import { example, JSON_FLAG } from "../flags.ts";
 import { jsonText, print } from "../terminal/output.ts";
 import { type ProgressStream, progress } from "../terminal/progress.ts";
-import { headText, newestText } from "./head-text.ts";
+import { headText, newestText } from "./log-place.ts";
 
 export function unarchiveCommand(): Command {
   return new Command("unarchive")
@@ -36,7 +36,6 @@ interface UnarchiveRequest {
   readonly data?: string | undefined;
   readonly to: string;
   readonly json: boolean;
-  /** Where the progress is shown. */
   readonly terminal: ProgressStream;
 }
 

@@ -1,5 +1,5 @@
 /** Text in columns, as wide as its widest cell, without trailing blanks. */
-import { printable } from "../../base/printable.ts";
+import { printable } from "../../base/units.ts";
 
 export function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
   const lines = [header, ...rows.map((row) => row.map(printable))];

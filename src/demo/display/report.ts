@@ -1,7 +1,7 @@
 /** What the demo prints below its picture. Pure. */
 import type { PartnerdError } from "../../base/errors.ts";
-import type { AuditRow } from "../evidence/audit.ts";
 import type { Claim } from "../evidence/claims.ts";
+import type { AuditRow } from "../evidence/database.ts";
 import type { Participant } from "../participant.ts";
 import { type Line, span, wrap } from "./style.ts";
 

@@ -1,4 +1,5 @@
 /** Styled text: lines of spans, cut to a width and painted for a terminal, or plain. Pure. */
+import { styleText } from "node:util";
 
 export type Style = "plain" | "bold" | "dim" | "red" | "green" | "yellow" | "cyan";
 
@@ -13,20 +14,10 @@ export function span(text: string, style: Style = "plain"): Span {
   return { text, style };
 }
 
-const CODES: Readonly<Record<Style, string>> = {
-  plain: "",
-  bold: "1",
-  dim: "2",
-  red: "31",
-  green: "32",
-  yellow: "33",
-  cyan: "36",
-};
-
 /** The line as text, at most `columns` characters of it, the last one an ellipsis where more was cut off. */
 export function paint(line: Line, columns: number, coloured: boolean): string {
   return cut(line, columns)
-    .map(({ text, style }) => (coloured && style !== "plain" ? `\u001b[${CODES[style]}m${text}\u001b[0m` : text))
+    .map(({ text, style }) => (coloured && style !== "plain" ? styleText(style, text, { validateStream: false }) : text))
     .join("");
 }
 

@@ -146,14 +146,14 @@ function redialsRefused(facts: Facts): Claim {
 function openAtEnd(facts: Facts): Claim {
   const open = NAMES.map((name) => facts[name].sessions.filter(isOpen));
   const expected = PAIRS.filter((pair) => pair.includes("nantes"));
-  const standing = expected.filter(
+  const stillOpen = expected.filter(
     ([from, to]) => sessions(facts, from, to, "outbound").some(isOpen) && sessions(facts, to, from, "inbound").some(isOpen),
   );
   const total = sum(open.map((sessionsOfNode) => sessionsOfNode.length));
   return {
     text: "only the streams of nantes are left",
-    holds: standing.length === expected.length && total === 2 * expected.length,
-    figures: `${standing.length} of ${expected.length}, ${counted(total, "end")}: ${open.map(({ length }) => length).join(" + ")}`,
+    holds: stillOpen.length === expected.length && total === 2 * expected.length,
+    figures: `${stillOpen.length} of ${expected.length}, ${counted(total, "end")}: ${open.map(({ length }) => length).join(" + ")}`,
   };
 }
 

@@ -3,7 +3,7 @@ import type { Clock } from "../../base/clock.ts";
 import { openStore } from "../../store/store.ts";
 import { ECHOING_APP } from "../messages.ts";
 import { NAMES, type Name, perName } from "../state.ts";
-import { type Cell, query, type Row } from "./database.ts";
+import { type Cell, query } from "./database.ts";
 
 export interface Session {
   readonly peer: Name | null;
@@ -38,16 +38,18 @@ export interface NodeFacts {
 
 export type Facts = Readonly<Record<Name, NodeFacts>>;
 
-const SESSIONS = "select peer_id, direction, opened_seq, closed_seq, close_reason from stream_sessions order by opened_seq";
-const RELATIONS = "select peer_id, relation, seq from relation_changes order by seq";
+const SESSIONS = `
+  select peer_id as peer, direction, opened_seq as openedSeq, closed_seq as closedSeq, close_reason as closeReason
+  from stream_sessions order by opened_seq`;
+const RELATIONS = "select peer_id as peer, relation, seq from relation_changes order by seq";
 const REJECTED = "select reason, payload from rejected_events order by seq";
 /** The log has a row for the first of a run of equal failures; how often it came again is counted beside it. */
 const FAILURES = `
-  select log.peer_id, log.reason, sum(1 + coalesce(repeated.count, 0)) as times
+  select log.peer_id as peer, log.reason, sum(1 + coalesce(repeated.count, 0)) as times
   from event_log as log left join repeated_failures as repeated on repeated.first_seq = log.seq
   where log.type = ? group by log.peer_id, log.reason`;
 const ECHOES = "select count(*) as count from event_log where source = ?";
-const LOG = "select count(*) as rows, min(seq) as first_seq, max(seq) as last_seq from event_log";
+const LOG = "select count(*) as rows, min(seq) as firstSeq, max(seq) as lastSeq from event_log";
 
 /** Reads all of it. The daemons may be running. */
 export function readFacts(
@@ -59,33 +61,23 @@ export function readFacts(
 }
 
 function nodeFacts(directory: string, nameOf: (peerId: Cell | undefined) => Name | null, clock: Clock): NodeFacts {
-  const rows = (sql: string, ...parameters: readonly Cell[]) => query(directory, sql, ...parameters);
-  const peer = (row: Row) => nameOf(row["peer_id"]);
-  const failures = (type: "OpenFailed" | "InboundRefused"): readonly Failures[] =>
-    rows(FAILURES, type).map((row) => ({ peer: peer(row), reason: text(row["reason"]), times: number(row["times"]) }));
-  const [log] = rows(LOG);
+  const rows = <Fact>(sql: string, ...parameters: readonly Cell[]) => query(directory, sql, ...parameters) as readonly Fact[];
+  /** Rows whose `peer` is a PeerID, which gets its name. */
+  const ofPeers = <Fact extends { readonly peer: Name | null }>(sql: string, ...parameters: readonly Cell[]) =>
+    rows<Fact>(sql, ...parameters).map((fact): Fact => ({ ...fact, peer: nameOf(fact.peer) }));
+  const [log = NO_ROWS] = rows<NodeFacts["log"]>(LOG);
+  const [echoes] = rows<{ readonly count: number }>(ECHOES, ECHOING_APP);
   using store = openStore({ directory, clock });
   return {
-    sessions: rows(SESSIONS).map((row) => ({
-      peer: peer(row),
-      direction: text(row["direction"]),
-      openedSeq: number(row["opened_seq"]),
-      closedSeq: row["closed_seq"] == null ? null : number(row["closed_seq"]),
-      closeReason: row["close_reason"] == null ? null : text(row["close_reason"]),
-    })),
-    relations: rows(RELATIONS).map((row) => ({
-      peer: peer(row),
-      relation: text(row["relation"]),
-      seq: number(row["seq"]),
-    })),
-    rejected: rows(REJECTED).map((row) => ({ reason: text(row["reason"]), payload: text(row["payload"]) })),
-    failures: failures("OpenFailed"),
-    refusals: failures("InboundRefused"),
-    echoes: number(rows(ECHOES, ECHOING_APP)[0]?.["count"]),
-    log: { rows: number(log?.["rows"]), firstSeq: number(log?.["first_seq"]), lastSeq: number(log?.["last_seq"]) },
+    sessions: ofPeers(SESSIONS),
+    relations: ofPeers(RELATIONS),
+    rejected: rows(REJECTED),
+    failures: ofPeers(FAILURES, "OpenFailed"),
+    refusals: ofPeers(FAILURES, "InboundRefused"),
+    echoes: echoes?.count ?? 0,
+    log,
     differences: store.verifyProjections(),
   };
 }
 
-const text = (cell: Cell | undefined): string => String(cell ?? "");
-const number = (cell: Cell | undefined): number => Number(cell ?? 0);
+const NO_ROWS: NodeFacts["log"] = { rows: 0, firstSeq: 0, lastSeq: 0 };

@@ -26,7 +26,7 @@ interface AlignmentDependencies {
   readonly log: Pick<Store, "cursor" | "delivery" | "appendDelivery">;
   readonly logger: Logger;
   /** Called with each row that is appended. */
-  readonly onAppended: (logged: LogEntry<DeliveryEvent>) => void;
+  readonly onAppended: (entry: LogEntry<DeliveryEvent>) => void;
 }
 
 /** Returns the cursor to read on behind. */
@@ -34,11 +34,11 @@ export function alignLog(stream: BrokerStreamState, atCursor: AtCursor, deps: Al
   const { log, logger, onAppended } = deps;
   const { events, cursor } = align(stream, log.cursor(), atCursor, log.delivery()?.reason);
   if (events.length === 0) return cursor;
-  for (const logged of log.appendDelivery(events, cursor, stream.lastSequence)) {
-    const { event, seq } = logged;
+  for (const entry of log.appendDelivery(events, cursor, stream.lastSequence)) {
+    const { event, seq } = entry;
     if (event.type === "DeliveryGap") logger.error({ seq, reason: event.reason }, event.message);
     else logger.info({ seq }, event.message);
-    onAppended(logged);
+    onAppended(entry);
   }
   return cursor;
 }

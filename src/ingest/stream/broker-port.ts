@@ -1,5 +1,5 @@
 /**
- * What reading a stream needs of a connection to its broker, and nothing else. nats/broker-link.ts implements it over NATS, the simulator
+ * What reading a stream needs of a connection to its broker, and nothing else. nats/nats-link.ts implements it over NATS, the simulator
  * over a stream of its own; test/contract/broker-link.contract.ts tests both.
  */
 import type { PartnerdError } from "../../base/errors.ts";

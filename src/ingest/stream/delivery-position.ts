@@ -25,15 +25,15 @@ export function deliveryPositionOf(ackSubject: string | undefined): DeliveryPosi
   if (tokens[0] !== "$JS" || tokens[1] !== "ACK") return undefined;
   if (tokens.length !== SHORT_TOKENS && tokens.length < LEAST_LONG_TOKENS) return undefined;
   const at = tokens.length === SHORT_TOKENS ? 4 : 6;
-  const place = {
+  const position = {
     deliveries: Number(tokens[at]),
     streamSequence: Number(tokens[at + 1]),
     consumerSequence: Number(tokens[at + 2]),
     storedAtNs: tokens[at + 3] ?? "",
     pending: Number(tokens[at + 4]),
   };
-  const isWhole = Number.isSafeInteger(place.streamSequence) && Number.isSafeInteger(place.consumerSequence);
-  return isWhole && /^\d+$/.test(place.storedAtNs) ? place : undefined;
+  const isWhole = Number.isSafeInteger(position.streamSequence) && Number.isSafeInteger(position.consumerSequence);
+  return isWhole && /^\d+$/.test(position.storedAtNs) ? position : undefined;
 }
 
 /** The time of the broker's API (RFC 3339, up to nanoseconds) in ns since the epoch. Undefined for what is no such time. */

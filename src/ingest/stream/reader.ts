@@ -15,7 +15,7 @@ import { isAtCursor } from "./align.ts";
 import { alignLog, lookAtCursor } from "./align-log.ts";
 import type { BrokerLink } from "./broker-port.ts";
 import { PullWindow } from "./pull-window.ts";
-import { ReadingSession } from "./session.ts";
+import { StreamReading } from "./stream-reading.ts";
 
 /** How far a resync is: it is at `sequence`, and over behind `untilSequence`. */
 export interface Rereading {
@@ -31,7 +31,7 @@ export interface BrokerStreamReaderDependencies {
   readonly clock: Clock;
   readonly logger: Logger;
   /** Called with each row about the stream that the reader appends. */
-  readonly onAppended: (logged: LogEntry<DeliveryEvent>) => void;
+  readonly onAppended: (entry: LogEntry<DeliveryEvent>) => void;
 }
 
 /** After anything unexpected. */
@@ -51,7 +51,7 @@ export class BrokerStreamReader {
   #pending: number | null = null;
   #restarts = 0;
   readonly #window = new PullWindow();
-  /** Ends the session under way: with a reason to begin again at once, or with what is wrong. */
+  /** Ends the reading under way: with a reason to begin again at once, or with what is wrong. */
   #interrupt: ((reason: string | PartnerdError) => void) | undefined;
   #rereads = false;
   #rereading: Rereading | null = null;
@@ -103,7 +103,7 @@ export class BrokerStreamReader {
     while (!isOver()) {
       let waitMs = RESTART_MS;
       try {
-        const reason = await this.#session(link, isOver);
+        const reason = await this.#read(link, isOver);
         if (isOver()) break;
         this.#restarts += 1;
         const nextStep = CONSUMER_DELETED.test(reason) ? ONE_CONSUMER_EACH : undefined;
@@ -119,7 +119,7 @@ export class BrokerStreamReader {
   }
 
   /** Resolves, with the reason, when reading has to begin anew. */
-  async #session(link: BrokerLink, isOver: () => boolean): Promise<string> {
+  async #read(link: BrokerLink, isOver: () => boolean): Promise<string> {
     const { log, buffer, stream, consumer, clock, logger } = this.#deps;
     const found = await link.state();
     const atCursor = await lookAtCursor(link, found, log.cursor());
@@ -141,7 +141,7 @@ export class BrokerStreamReader {
     logger.info({ stream, consumer, sequence: start, pending: found.lastSequence - start + 1, rereads }, "reading the stream");
     this.#pending = Math.max(0, found.lastSequence - start + 1);
     const ended = Promise.withResolvers<string | PartnerdError>();
-    using _session = new ReadingSession({
+    using _reading = new StreamReading({
       link,
       cursor,
       window: this.#window.messages,

@@ -10,11 +10,9 @@ import type { Logger } from "../../base/log.ts";
 import { pause } from "../../base/pause.ts";
 import { DebugEvents, Events, type NatsConnection } from "../client.ts";
 import type { NatsConfig } from "./config.ts";
-import { checkCredentials } from "./credentials.ts";
+import { checkCredentials, checkTls } from "./credentials.ts";
 import { closeQuietly, describe, describeEvent, dial } from "./dial.ts";
-import { KnownServers } from "./known-servers.ts";
-import { hostAndPort, type ServerAddress } from "./server-address.ts";
-import { checkTls } from "./tls.ts";
+import { hostAndPort, KnownServers, type ServerAddress } from "./server-address.ts";
 
 /** `connecting`: never connected yet. `reconnecting`: was connected. `closed`: disposed of; final. */
 type NatsState = "connecting" | "connected" | "reconnecting" | "closed";
@@ -46,7 +44,7 @@ export class PersistentConnection implements AsyncDisposable {
   readonly #config: NatsConfig;
   readonly #dependencies: ConnectionDependencies;
   readonly #servers: KnownServers;
-  readonly #sessions = new Set<(client: NatsConnection) => void>();
+  readonly #clientListeners = new Set<(client: NatsConnection) => void>();
   readonly #ending = new AbortController();
   readonly #loop: Promise<void>;
   #client: NatsConnection | undefined;
@@ -78,10 +76,10 @@ export class PersistentConnection implements AsyncDisposable {
   }
 
   /** Calls `listener` with every fresh client, right now too if one is connected, until disposed. What it set up ends with that client. */
-  onSession(listener: (client: NatsConnection) => void): Disposable {
-    this.#sessions.add(listener);
+  onClient(listener: (client: NatsConnection) => void): Disposable {
+    this.#clientListeners.add(listener);
     if (this.#client !== undefined) listener(this.#client);
-    return { [Symbol.dispose]: () => this.#sessions.delete(listener) };
+    return { [Symbol.dispose]: () => this.#clientListeners.delete(listener) };
   }
 
   /** Closes the connection, for good. */
@@ -122,7 +120,7 @@ export class PersistentConnection implements AsyncDisposable {
     if (signal.aborted) close();
     this.#client = client;
     void this.#watch(client);
-    for (const listener of this.#sessions) listener(client);
+    for (const listener of this.#clientListeners) listener(client);
     const error = await client.closed();
     signal.removeEventListener("abort", close);
     this.#client = undefined;

@@ -1,6 +1,12 @@
-/** Turns the configured way to authenticate into the client's. Files are checked at start, and read again at every connection. */
-import { readFileSync } from "node:fs";
+/**
+ * Turns the configured way to authenticate into the client's. Credentials and TLS files are checked at start, where a person still looks,
+ * and read again at every connection.
+ */
+
+import { createPrivateKey, X509Certificate } from "node:crypto";
+import { createSecureContext } from "node:tls";
 import { messageOf, PartnerdError } from "../../base/errors.ts";
+import { readConfigured } from "../../base/setting-file.ts";
 import {
   type Authenticator,
   credsAuthenticator,
@@ -8,7 +14,7 @@ import {
   tokenAuthenticator,
   usernamePasswordAuthenticator,
 } from "../client.ts";
-import type { NatsConfig } from "./config.ts";
+import type { NatsConfig, NatsTlsConfig } from "./config.ts";
 import type { ServerAddress } from "./server-address.ts";
 
 const METHODS = ["user", "token", "credsFile", "nkeyFile"] as const;
@@ -59,9 +65,9 @@ function configuredAuthenticator(config: NatsConfig, method: Method): Authentica
     case "token":
       return tokenAuthenticator(value);
     case "credsFile":
-      return fromCreds(readTextFile("nats.credsFile", value), `nats.credsFile: "${value}"`);
+      return fromCreds(String(readConfigured("nats.credsFile", value)), `nats.credsFile: "${value}"`);
     case "nkeyFile":
-      return fromSeed(readTextFile("nats.nkeyFile", value), `nats.nkeyFile: "${value}"`);
+      return fromSeed(String(readConfigured("nats.nkeyFile", value)), `nats.nkeyFile: "${value}"`);
   }
 }
 
@@ -96,13 +102,38 @@ function fromSeed(text: string, where: string): Authenticator {
   return authenticator;
 }
 
-/** The file's text; config_invalid naming `field` and the file where it cannot be read. */
-export function readTextFile(field: string, path: string): string {
+/** Throws config_invalid, naming field and file, where a file cannot be read or does not hold what it should. */
+export function checkTls(tls: NatsTlsConfig): void {
+  const { caFile, certFile, keyFile } = tls;
+  if ((certFile === undefined) !== (keyFile === undefined)) {
+    const [given, missing] = certFile === undefined ? ["keyFile", "certFile"] : ["certFile", "keyFile"];
+    throw new PartnerdError("config_invalid", `nats.tls.${given} is set without nats.tls.${missing}`, {
+      nextStep: "Set both or neither.",
+    });
+  }
+  if (caFile !== undefined) checkPem("nats.tls.caFile", caFile, "certificate", (pem) => new X509Certificate(pem));
+  if (certFile === undefined || keyFile === undefined) return;
+  const cert = checkPem("nats.tls.certFile", certFile, "certificate", (pem) => new X509Certificate(pem));
+  const key = checkPem("nats.tls.keyFile", keyFile, "unencrypted private key", createPrivateKey);
   try {
-    return readFileSync(path, "utf8");
+    createSecureContext({ cert, key });
   } catch (error) {
-    throw new PartnerdError("config_invalid", `${field}: "${path}" cannot be read: ${messageOf(error)}`, {
-      nextStep: "Check that the file exists and that this user may read it.",
+    throw new PartnerdError(
+      "config_invalid",
+      `nats.tls.keyFile: "${keyFile}" does not belong to nats.tls.certFile "${certFile}"`,
+      { nextStep: "Give the key that the certificate was issued for.", cause: error },
+    );
+  }
+}
+
+function checkPem(field: string, path: string, what: string, parse: (pem: string) => unknown): string {
+  const pem = String(readConfigured(field, path));
+  try {
+    parse(pem);
+    return pem;
+  } catch (error) {
+    throw new PartnerdError("config_invalid", `${field}: "${path}" holds no ${what} in PEM form: ${messageOf(error)}`, {
+      nextStep: `Give a PEM file with a ${what}.`,
       cause: error,
     });
   }

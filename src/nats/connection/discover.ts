@@ -7,13 +7,11 @@ import { hostAndPort } from "./server-address.ts";
 const GREETING = "INFO ";
 
 /** Whether a NATS server greets at `host`:`port` within `timeoutMs`. */
-export async function natsAnswers(host: string, port: number, timeoutMs: number, clock: Clock = systemClock): Promise<boolean> {
-  try {
-    await expectGreeting({ host, port }, timeoutMs, clock);
-    return true;
-  } catch {
-    return false;
-  }
+export function natsAnswers(host: string, port: number, timeoutMs: number, clock: Clock = systemClock): Promise<boolean> {
+  return expectGreeting({ host, port }, timeoutMs, clock).then(
+    () => true,
+    () => false,
+  );
 }
 
 /**

@@ -1,9 +1,8 @@
 /** What `setup` has to do, from what it found. Pure. */
 import type { ConsumerConfig, ConsumerInfo, StreamConfig } from "../client.ts";
 import { consumerConfig, consumerDifferences, type Difference } from "./consumer-config.ts";
-import { limitsOf, type RetentionLimits } from "./limits.ts";
 import { guardSteps, limitSteps, noteOf, type Obstacle, obstaclesOf, overlapObstacles, subjectSteps } from "./steps.ts";
-import { type LimitChanges, streamConfig } from "./stream-config.ts";
+import { type LimitChanges, limitsOf, type RetentionLimits, streamConfig } from "./stream-config.ts";
 
 export interface Wanted {
   readonly stream: string;

@@ -4,9 +4,7 @@
  */
 import { nanos, RetentionPolicy, StorageType, type StreamConfig } from "../client.ts";
 import type { Difference } from "./consumer-config.ts";
-import { ageText, limitsOf, sizeText } from "./limits.ts";
-import { GUARDS, type LimitChanges } from "./stream-config.ts";
-import { matches } from "./subject.ts";
+import { ageText, GUARDS, type LimitChanges, limitsOf, sizeText } from "./stream-config.ts";
 
 /** Something that JetStream changes in place. */
 interface SetupStep {
@@ -69,24 +67,21 @@ export function obstaclesOf(found: StreamConfig, subjects: readonly string[]): r
   });
   const transform = found.subject_transform;
   const transformed = subjects.filter((subject) => transform && matches(transform.src || ">", subject));
-  return [
-    ...(found.storage === StorageType.File ? [] : [isNot("storage", found.storage, StorageType.File, anew)]),
-    ...(found.retention === RetentionPolicy.Limits ? [] : [isNot("retention", found.retention, RetentionPolicy.Limits, anew)]),
-    ...(found.sealed ? [isNot("sealed", "true", "false", anew)] : []),
-    ...(found.mirror === undefined
-      ? []
-      : [isNot("mirror", found.mirror.name, "none", `Set nats.stream to ${found.mirror.name}, or to a name that is free.`)]),
-    ...(transformed.length === 0
-      ? []
-      : [
-          isNot(
-            "subject_transform",
-            `${transform?.src || ">"} to ${transform?.dest}`,
-            `none of ${transformed.join(", ")}`,
-            "Take the transform away, or out of the way of these subjects.",
-          ),
-        ]),
+  const obstacles = [
+    found.storage !== StorageType.File && isNot("storage", found.storage, StorageType.File, anew),
+    found.retention !== RetentionPolicy.Limits && isNot("retention", found.retention, RetentionPolicy.Limits, anew),
+    found.sealed && isNot("sealed", "true", "false", anew),
+    found.mirror &&
+      isNot("mirror", found.mirror.name, "none", `Set nats.stream to ${found.mirror.name}, or to a name that is free.`),
+    transformed.length > 0 &&
+      isNot(
+        "subject_transform",
+        `${transform?.src || ">"} to ${transform?.dest}`,
+        `none of ${transformed.join(", ")}`,
+        "Take the transform away, or out of the way of these subjects.",
+      ),
   ];
+  return obstacles.flatMap((obstacle) => obstacle || []);
 }
 
 /** One for each other stream that captures wanted subjects. */
@@ -124,4 +119,13 @@ function text(field: string, value: unknown): string {
   if (field === "max_bytes") return sizeText(limitsOf({ max_bytes: Number(value) }).maxBytes);
   if (field === "max_age") return ageText(limitsOf({ max_age: Number(value) }).maxAgeMs);
   return String(value);
+}
+
+/** Whether `pattern` (which may hold `*` and end in `>`) stands for `subject`, which has no wildcards. */
+export function matches(pattern: string, subject: string): boolean {
+  const tokens = subject.split(".");
+  const patterns = pattern.split(".");
+  const isOpen = patterns.at(-1) === ">";
+  if (isOpen ? tokens.length < patterns.length : tokens.length !== patterns.length) return false;
+  return (isOpen ? patterns.slice(0, -1) : patterns).every((expected, at) => expected === "*" || expected === tokens[at]);
 }

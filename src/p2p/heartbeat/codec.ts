@@ -1,8 +1,7 @@
 /** Heartbeats on the wire: any concatenation of JSON objects, cut anywhere (WIRE). Pure. */
 
 import { messageOf, PartnerdError } from "../../base/errors.ts";
-import type { Did, PeerId } from "../../base/ids.ts";
-import { didOf, parsePeerId } from "../../base/ids.ts";
+import { type Did, didOf, type PeerId, parsePeerId } from "../../base/ids.ts";
 import { JsonScanner } from "../../base/json-scanner.ts";
 import { isoTime } from "../../base/units.ts";
 import { MAX_HEARTBEAT_BYTES, MAX_HEARTBEAT_DEPTH, MAX_HEARTBEAT_TEXT_LENGTH } from "../constants.ts";

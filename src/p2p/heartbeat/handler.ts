@@ -1,17 +1,14 @@
 /** Their side of a partner stream: they heartbeat, we challenge. Only what passed goes to the registry. */
-import type { Clock, Random } from "../../base/clock.ts";
-import { deadline } from "../../base/clock.ts";
+import { type Clock, deadline, type Random } from "../../base/clock.ts";
 import { PartnerdError, toPartnerdError } from "../../base/errors.ts";
 import type { Did, PeerId } from "../../base/ids.ts";
 import { abortable } from "../../base/pause.ts";
 import { MAX_UNPROVEN_PER_PEER, MAX_UNPROVEN_TOTAL } from "../constants.ts";
 import { peerIdOf } from "../host/connection-index.ts";
 import type { HostConnection, HostStream } from "../host/host.ts";
-import type { AdmissionPolicy } from "../registry/admission-policy.ts";
-import { inboundRefused, refusalBy } from "../registry/admission-policy.ts";
+import { type AdmissionPolicy, inboundRefused, refusalBy } from "../registry/admission-policy.ts";
 import type { StreamObserver, StreamRegistry } from "../registry/registry.ts";
-import type { Heartbeat } from "./codec.ts";
-import { HeartbeatDecoder } from "./codec.ts";
+import { type Heartbeat, HeartbeatDecoder } from "./codec.ts";
 import { keyOf, PartnerStream } from "./partner-stream.ts";
 import { challenge } from "./probe.ts";
 
@@ -49,7 +46,7 @@ export class HeartbeatHandler {
     else void this.#prove(unproven);
   };
 
-  /** Ends the streams of this peer that have not proved themselves. Those that the rule refuses by now are reported as refused. */
+  /** Ends the streams of this peer that have not proved themselves. Those that the policy refuses by now are reported as refused. */
   cancelUnproven(peerId: PeerId): void {
     for (const unproven of this.#unproven) if (unproven.peerId === peerId) this.#cancel(unproven);
   }
@@ -81,7 +78,7 @@ export class HeartbeatHandler {
       const reader = new HeartbeatReader(stream, peerId);
       const did = await this.#firstHeartbeat(reader, stream.ended);
       await challenge(stream.connection, { clock, random, timeoutMs: challengeTimeoutMs }, stream.ended);
-      // No await from here on: the rule and the stream are looked at again, and hold until it is registered.
+      // No await from here on: the policy and the stream are looked at again, and hold until it is registered.
       stream.ended.throwIfAborted();
       const refusal = refusalBy(admission, peerId);
       if (refusal !== undefined) throw refusal;

@@ -1,13 +1,37 @@
 /** One open under way, and what it has acquired so far: if it fails, all of that is given back. */
 import { PartnerdError } from "../../base/errors.ts";
 import type { PeerId } from "../../base/ids.ts";
-import { Attempt } from "../attempt.ts";
-import type { ConnectionIndex } from "../host/connection-index.ts";
-import { carriesPartnerStream } from "../host/connection-index.ts";
+import { type ConnectionIndex, carriesPartnerStream } from "../host/connection-index.ts";
 import type { HostConnection } from "../host/host.ts";
 import type { Liveness } from "./liveness.ts";
 import { abortError } from "./open-errors.ts";
 import type { PartnerStream } from "./partner-stream.ts";
+
+/** One try at something that several causes may end: its signal aborts with the first of them. Dispose it when the try is over. */
+export class Attempt implements Disposable {
+  readonly #controller = new AbortController();
+  readonly #parents: readonly { readonly signal: AbortSignal; readonly onAbort: () => void }[];
+
+  constructor(...parents: readonly AbortSignal[]) {
+    this.#parents = parents.map((signal) => ({ signal, onAbort: () => this.#controller.abort(signal.reason) }));
+    for (const { signal, onAbort } of this.#parents) {
+      if (signal.aborted) onAbort();
+      else signal.addEventListener("abort", onAbort, { once: true });
+    }
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  cancel(reason: Error): void {
+    this.#controller.abort(reason);
+  }
+
+  [Symbol.dispose](): void {
+    for (const { signal, onAbort } of this.#parents) signal.removeEventListener("abort", onAbort);
+  }
+}
 
 /** What is known of the connections to all peers. */
 interface Connections {

@@ -1,6 +1,5 @@
 /** What libp2p's errors mean for an attempt to open: the code decides how long the next attempt waits. */
-import type { ErrorCode } from "../../base/errors.ts";
-import { messageOf, PartnerdError } from "../../base/errors.ts";
+import { type ErrorCode, messageOf, PartnerdError } from "../../base/errors.ts";
 
 /** noise says this when somebody else answers; libp2p hands on the message and drops the error's name. */
 const UNEXPECTED_PEER = "does not match expected remote identity key";

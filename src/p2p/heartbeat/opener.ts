@@ -5,16 +5,14 @@ import { PartnerdError } from "../../base/errors.ts";
 import type { PeerId } from "../../base/ids.ts";
 import { abortable } from "../../base/pause.ts";
 import type { DesiredPeer } from "../../events/types.ts";
-import { Attempt } from "../attempt.ts";
 import { PARTNER_PROTOCOL } from "../constants.ts";
 import type { ConnectionIndex } from "../host/connection-index.ts";
 import { dialTarget } from "../host/dial-target.ts";
 import type { Host, HostConnection } from "../host/host.ts";
 import type { StreamRegistry } from "../registry/registry.ts";
-import type { SelfDescription, TimestampFormat } from "./codec.ts";
-import { encodeHeartbeat } from "./codec.ts";
+import { encodeHeartbeat, type SelfDescription, type TimestampFormat } from "./codec.ts";
 import type { Liveness } from "./liveness.ts";
-import { OpenAttempt } from "./open-attempt.ts";
+import { Attempt, OpenAttempt } from "./open-attempt.ts";
 import { abortError, dialError, streamError } from "./open-errors.ts";
 import { keyOf, PartnerStream } from "./partner-stream.ts";
 

@@ -1,6 +1,5 @@
 /** Echoes: the bandwidth challenge that we put, the one that we answer, and the stream ping that is a small one of its kind. */
-import type { Clock, Random } from "../../base/clock.ts";
-import { deadline, systemRandom } from "../../base/clock.ts";
+import { type Clock, deadline, type Random, systemRandom } from "../../base/clock.ts";
 import { messageOf, PartnerdError, toPartnerdError } from "../../base/errors.ts";
 import { abortable } from "../../base/pause.ts";
 import {

@@ -1,6 +1,5 @@
 /** The connections that are open, by peer: what libp2p knows too, but without its cost at thousands of them. */
-import type { Clock } from "../../base/clock.ts";
-import { deadline } from "../../base/clock.ts";
+import { type Clock, deadline } from "../../base/clock.ts";
 import { PartnerdError, toPartnerdError } from "../../base/errors.ts";
 import type { PeerId } from "../../base/ids.ts";
 import { abortable } from "../../base/pause.ts";

@@ -1,9 +1,7 @@
 /** Where a peer is dialled: TCP only, and always with the PeerID that must answer. */
-import type { Multiaddr } from "@multiformats/multiaddr";
-import { multiaddr } from "@multiformats/multiaddr";
+import { type Multiaddr, multiaddr } from "@multiformats/multiaddr";
 import { PartnerdError } from "../../base/errors.ts";
-import type { Address, PeerId } from "../../base/ids.ts";
-import { parsePeerId } from "../../base/ids.ts";
+import { type Address, type PeerId, parsePeerId } from "../../base/ids.ts";
 
 const HOSTS: ReadonlySet<string> = new Set(["ip4", "ip6", "dns", "dns4", "dns6"]);
 

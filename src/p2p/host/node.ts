@@ -1,16 +1,13 @@
 /** The libp2p host: TCP, noise, yamux, and settings that keep it from having a will of its own. */
 import { noise } from "@chainsafe/libp2p-noise";
 import { yamux } from "@chainsafe/libp2p-yamux";
-import type { Identify } from "@libp2p/identify";
-import { identify } from "@libp2p/identify";
+import { type Identify, identify } from "@libp2p/identify";
 import type { Libp2p, PrivateKey } from "@libp2p/interface";
-import type { Ping } from "@libp2p/ping";
-import { ping } from "@libp2p/ping";
+import { type Ping, ping } from "@libp2p/ping";
 import { preSharedKey } from "@libp2p/pnet";
 import { tcp } from "@libp2p/tcp";
 import { createLibp2p } from "libp2p";
-import type { Clock } from "../../base/clock.ts";
-import { deadline } from "../../base/clock.ts";
+import { type Clock, deadline } from "../../base/clock.ts";
 import { messageOf, PartnerdError } from "../../base/errors.ts";
 import { abortable } from "../../base/pause.ts";
 import { MAX_STREAMS_PER_CONNECTION, NODE_STOP_TIMEOUT_MS } from "../constants.ts";

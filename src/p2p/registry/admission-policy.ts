@@ -10,7 +10,7 @@ export interface AdmissionPolicy {
   mayOpen(peerId: PeerId): Verdict;
 }
 
-/** Why the rule refuses this peer, or undefined where it does not. */
+/** The reason this peer is refused, or undefined if it is admitted. */
 export function refusalBy(admission: AdmissionPolicy, peerId: PeerId): PartnerdError | undefined {
   const verdict = admission.mayOpen(peerId);
   switch (verdict) {

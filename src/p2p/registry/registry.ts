@@ -2,8 +2,7 @@
  * The established partner streams and their leases: `streams[protocol][peerId]` holds one outbound and one inbound slot.
  * Every transition goes through here, so each is reported exactly once and each wakes its key.
  */
-import type { Clock, Random } from "../../base/clock.ts";
-import { jittered } from "../../base/clock.ts";
+import { type Clock, jittered, type Random } from "../../base/clock.ts";
 import { PartnerdError } from "../../base/errors.ts";
 import type { Did, PeerId } from "../../base/ids.ts";
 import type { CloseReason, Direction, ObservedEvent } from "../../events/types.ts";

@@ -5,7 +5,7 @@
 import { PartnerdError } from "../../base/errors.ts";
 import type { ReceivedMessage } from "../../ingest/ingest-buffer.ts";
 import type { ClockView } from "../time/virtual-clock.ts";
-import { type BrokerMachine, SimLink } from "./link.ts";
+import { type BrokerMachine, SimBrokerLink } from "./broker-link.ts";
 import type { StoredMessage } from "./stored-message.ts";
 import { SimBrokerStream } from "./stream.ts";
 
@@ -28,7 +28,7 @@ type BrokerState = "up" | "down" | "silent";
 
 export class SimBroker {
   readonly #init: BrokerInit;
-  readonly #links = new Set<SimLink>();
+  readonly #links = new Set<SimBrokerLink>();
   readonly #dials = new Set<() => void>();
   /** Of a broker that keeps; of one that forgets it stays empty. */
   readonly stream: SimBrokerStream;
@@ -62,9 +62,9 @@ export class SimBroker {
   }
 
   /** A connection for this machine. Rejects where nobody takes it, or answers in time. */
-  dial(machine: ClockView): Promise<SimLink> {
+  dial(machine: ClockView): Promise<SimBrokerLink> {
     const { clock, latencyMs } = this.#init;
-    const { promise, resolve, reject } = Promise.withResolvers<SimLink>();
+    const { promise, resolve, reject } = Promise.withResolvers<SimBrokerLink>();
     const fail = (why: string) => reject(new PartnerdError("nats_unavailable", `NATS: ${why}`));
     const limit = machine.schedule(DIAL_TIMEOUT_MS, () => fail("no greeting in time"));
     const accept = () => {
@@ -109,10 +109,10 @@ export class SimBroker {
     this.stream.setBack(messages);
   }
 
-  #connect(machine: ClockView): SimLink {
+  #connect(machine: ClockView): SimBrokerLink {
     const { delivery: _, onAcknowledged: __, ...init } = this.#init;
     const onGone = () => this.#links.delete(link);
-    const link = new SimLink({ stream: this.stream, machine, onGone, ...init });
+    const link = new SimBrokerLink({ stream: this.stream, machine, onGone, ...init });
     this.#links.add(link);
     if (this.#state === "silent") link.hold();
     if (this.#state === "down") link.cut();

@@ -145,8 +145,8 @@ export class SimConsumer {
     });
     this.#watchPending();
     const left = this.#stream.pendingFrom(this.#next);
-    const place = [times, sequence, this.#consumerSequence, storedAtNs, left].join(".");
-    const reply = `$JS.ACK.${this.#stream.name}.consumer.${place}`;
+    const position = [times, sequence, this.#consumerSequence, storedAtNs, left].join(".");
+    const reply = `$JS.ACK.${this.#stream.name}.consumer.${position}`;
     waiting.left -= 1;
     if (waiting.left === 0) this.#forget(waiting);
     else this.#beat(waiting);

@@ -4,7 +4,7 @@ import { pause } from "../../base/pause.ts";
 import { BrokerStreamReader, type BrokerStreamReaderDependencies } from "../../ingest/stream/reader.ts";
 import type { ClockView } from "../time/virtual-clock.ts";
 import { CONSUMER, type SimBroker, STREAM } from "./broker.ts";
-import type { SimLink } from "./link.ts";
+import type { SimBrokerLink } from "./broker-link.ts";
 
 /** As nats/connection/connection.ts waits between two attempts; the simulator may not import it. */
 const RECONNECT_WAIT_MS = 1_000;
@@ -20,7 +20,7 @@ export class SimSubscriber implements Disposable {
   readonly #init: SimSubscriberInit;
   readonly #reader: BrokerStreamReader;
   readonly #ending = new AbortController();
-  #link: SimLink | undefined;
+  #link: SimBrokerLink | undefined;
   #life = new AbortController();
 
   constructor(init: SimSubscriberInit) {
@@ -55,7 +55,7 @@ export class SimSubscriber implements Disposable {
     }
   }
 
-  async #serve(link: SimLink): Promise<void> {
+  async #serve(link: SimBrokerLink): Promise<void> {
     this.#life.abort();
     this.#life = new AbortController();
     this.#link = link;

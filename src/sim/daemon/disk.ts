@@ -7,6 +7,7 @@ import {
   constants,
   copyFileSync,
   existsSync,
+  mkdtempDisposableSync,
   mkdtempSync,
   readFileSync,
   rmSync,
@@ -18,6 +19,7 @@ import { join } from "node:path";
 import Database from "better-sqlite3";
 import type { Clock, Random } from "../../base/clock.ts";
 import { openStore, type Store } from "../../store/store.ts";
+import type { CommitHooks } from "../../store/write/transaction-runner.ts";
 import { VirtualClock } from "../time/virtual-clock.ts";
 
 const DATABASE = "oc-partnerd.db";
@@ -26,22 +28,12 @@ const WAL = `${DATABASE}-wal`;
 /** In memory where there is such a file system: a run makes thousands of commits, and every one is fsynced. */
 const SHARED_MEMORY = "/dev/shm";
 
-/** Called around every commit. Whoever throws ends the process there. */
-export interface CommitHooks {
-  beforeCommit(): void;
-  afterCommit(): void;
-}
-
 /** `full`: SQLite gets no further page. `busy`: another program holds the write lock. `failing`: what is written cannot be fsynced. */
 export type DiskState = "well" | "full" | "busy" | "failing";
 
 export class SimDisk implements Disposable {
   readonly #root: string;
   readonly #hooks: CommitHooks;
-  readonly #beforeCommit = () => {
-    if (this.#state === "failing") throw new Database.SqliteError("disk I/O error", "SQLITE_IOERR_FSYNC");
-    this.#hooks.beforeCommit();
-  };
   #generation = 0;
   #directory: string;
   #database: Database.Database | undefined;
@@ -49,31 +41,33 @@ export class SimDisk implements Disposable {
   #blocker: Database.Database | undefined;
   #state: DiskState = "well";
 
+  /** What `hooks` throw ends the process there. */
   constructor(hooks: CommitHooks) {
     this.#root = mkdtempSync(join(fastDirectory(), "oc-partnerd-sim-"));
-    this.#hooks = hooks;
+    this.#hooks = {
+      beforeCommit: () => {
+        if (this.#state === "failing") throw new Database.SqliteError("disk I/O error", "SQLITE_IOERR_FSYNC");
+        hooks.beforeCommit();
+      },
+      afterCommit: () => hooks.afterCommit(),
+    };
     this.#directory = this.#nextDirectory();
     writeFileSync(join(this.#directory, DATABASE), emptyDatabase());
   }
 
   /** The daemon's store, on what the disk holds. */
   open(clock: Clock): Store {
-    let ready = false;
     const store = openStore({
       directory: this.#directory,
       clock,
       busyTimeoutMs: 0,
       // A crash leaves the store as it is, with the file open.
       headFile: false,
+      commitHooks: this.#hooks,
       onOpen: (database) => {
         this.#database = database;
-        watchCommits(database, {
-          beforeCommit: () => ready && this.#beforeCommit(),
-          afterCommit: () => ready && this.#hooks.afterCommit(),
-        });
       },
     });
-    ready = true;
     this.set(this.#state);
     return store;
   }
@@ -167,41 +161,15 @@ export class SimDisk implements Disposable {
 /** SQLite's own limit: none. */
 const MOST_PAGES = 4_294_967_294;
 
-type Transaction = Database.Transaction<(...parameters: never[]) => unknown>;
-
-/** Every write of the store is an immediate transaction. */
-function watchCommits(database: Database.Database, hooks: CommitHooks): void {
-  const begin = database.transaction.bind(database) as (work: (...parameters: never[]) => unknown) => Transaction;
-  const watched = (work: (...parameters: never[]) => unknown) => {
-    const read = begin(work);
-    const write = begin((...parameters: never[]) => {
-      const result = work(...parameters);
-      hooks.beforeCommit();
-      return result;
-    });
-    const immediate = (...parameters: never[]) => {
-      const result = write.immediate(...parameters);
-      hooks.afterCommit();
-      return result;
-    };
-    return Object.assign((...parameters: never[]) => read(...parameters), { immediate });
-  };
-  Object.assign(database, { transaction: watched });
-}
-
 let template: Buffer | undefined;
 
 /** A database as a first start leaves it: the migrations are the same in every run, and dear. */
 function emptyDatabase(): Buffer {
   if (template !== undefined) return template;
-  const directory = mkdtempSync(join(fastDirectory(), "oc-partnerd-sim-"));
-  try {
-    openStore({ directory, clock: new VirtualClock() })[Symbol.dispose]();
-    template = readFileSync(join(directory, DATABASE));
-    return template;
-  } finally {
-    rmSync(directory, { recursive: true, force: true });
-  }
+  using directory = mkdtempDisposableSync(join(fastDirectory(), "oc-partnerd-sim-"));
+  openStore({ directory: directory.path, clock: new VirtualClock() })[Symbol.dispose]();
+  template = readFileSync(join(directory.path, DATABASE));
+  return template;
 }
 
 function fastDirectory(): string {

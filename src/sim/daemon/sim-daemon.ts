@@ -9,6 +9,7 @@ import { DEFAULT_LIMITS, DEFAULT_VOCABULARY } from "../../events/vocabulary.ts";
 import type { Fixture } from "../../fixture/format/schema.ts";
 import { createGater } from "../../p2p/host/gater.ts";
 import { createPartnerStreams, type Libp2pPartnerStreams } from "../../p2p/partner-streams.ts";
+import type { Reconciler } from "../../reconciler/reconciler.ts";
 import type { LogEntry } from "../../store/model/log-entry.ts";
 import type { Store } from "../../store/store.ts";
 import type { SimBroker } from "../broker/broker.ts";
@@ -16,9 +17,15 @@ import { SimSubscriber } from "../broker/subscriber.ts";
 import type { SimNetwork } from "../network/network.ts";
 import type { SimNode } from "../network/node.ts";
 import type { ClockView } from "../time/virtual-clock.ts";
-import { WatchedNode, watchedDesiredPeers, watchedObserver, watchedPartnerStreams } from "./decorators.ts";
+import {
+  type DaemonWatcher,
+  WatchedNode,
+  watchedDesiredPeers,
+  watchedObserver,
+  watchedPartnerStreams,
+  whileRunning,
+} from "./decorators.ts";
 import type { SimDisk } from "./disk.ts";
-import { type DaemonWatcher, whileRunning } from "./watcher.ts";
 
 export interface SimDaemonInit {
   readonly peerId: PeerId;
@@ -34,7 +41,7 @@ export interface SimDaemonInit {
   readonly watcher: DaemonWatcher;
 }
 
-interface Parts extends Pick<Core, "reconciler"> {
+interface Parts {
   readonly store: Store;
   readonly recorder: Recorder;
   readonly node: SimNode;
@@ -45,12 +52,20 @@ interface Parts extends Pick<Core, "reconciler"> {
 /** One life of the daemon, from a start to its end. */
 export class SimDaemon {
   readonly #init: SimDaemonInit;
-  readonly parts: Parts;
+  readonly #parts: Parts;
+  readonly store: Store;
+  readonly streams: Libp2pPartnerStreams;
+  readonly reconciler: Reconciler;
+  readonly node: SimNode;
   #subscriber: SimSubscriber | undefined;
 
   private constructor(init: SimDaemonInit, parts: Parts) {
     this.#init = init;
-    this.parts = parts;
+    this.#parts = parts;
+    this.store = parts.store;
+    this.streams = parts.streams;
+    this.reconciler = parts.core.reconciler;
+    this.node = parts.node;
   }
 
   /** As `run` starts it: the log first, then the wire, then NATS. All of it happens within this step. */
@@ -60,7 +75,7 @@ export class SimDaemon {
     const daemon = new SimDaemon(init, parts);
     init.network.listen(init.address, parts.node);
     onStarted(daemon);
-    parts.core.reconciler.start();
+    daemon.reconciler.start();
     daemon.#subscribe(watcher);
     return daemon;
   }
@@ -76,14 +91,14 @@ export class SimDaemon {
     this.#init.broker.unsubscribe();
     // A machine without power resets nothing: the broker still believes in the connection.
     this.#subscriber?.abandon(how === "crash");
-    this.parts.node.crash();
+    this.node.crash();
     if (how === "crash") this.#init.disk.crash();
     else this.#init.disk.losePower(random);
   }
 
   /** As SIGTERM: drains. */
   async stop(): Promise<void> {
-    const { store, recorder, node, streams, core } = this.parts;
+    const { store, recorder, node, streams, core } = this.#parts;
     this.#init.broker.unsubscribe();
     this.#subscriber?.[Symbol.dispose]();
     await core[Symbol.asyncDispose]();
@@ -100,7 +115,7 @@ export class SimDaemon {
 
   #subscribe(watcher: DaemonWatcher): void {
     const { settings, broker, clock, brokerRandom } = this.#init;
-    const { buffer } = this.parts.core;
+    const { buffer } = this.#parts.core;
     if (settings.delivery === "at_most_once") {
       broker.subscribe((message) => clock.schedule(0, () => buffer.offer(message)));
       return;
@@ -109,23 +124,23 @@ export class SimDaemon {
       broker,
       machine: clock,
       random: brokerRandom,
-      log: this.parts.store,
+      log: this.store,
       buffer,
       logger: silentLogger,
-      onAppended: (logged) => watcher.logged(logged),
+      onAppended: (entry) => watcher.logged(entry),
     });
   }
 }
 
 async function compose(init: SimDaemonInit, watcher: DaemonWatcher): Promise<Parts> {
   const { peerId, settings, clock, random, network } = init;
-  const { delivery: _, inbound, ...reconcile } = settings;
+  const { delivery: _, inbound: admissionRule, ...reconcile } = settings;
   const common = { clock, random, logger: silentLogger };
   const store = init.disk.open(clock);
-  const onLogged = (logged: LogEntry) => watcher.logged(logged);
+  const onLogged = (entry: LogEntry) => watcher.logged(entry);
   const onObserved = (event: ObservedEvent) => watcher.observed(event);
   const recorder = new Recorder({ store, ...common, metrics: NO_METRICS, onObserved, onLogged });
-  const admission = admissionPolicyOf(store, inbound);
+  const admission = admissionPolicyOf(store, admissionRule);
   const node = new WatchedNode(network, { peerId, clock, gater: createGater(admission, recorder) }, watcher);
   closeOrphanedStreams(recorder, silentLogger);
   const wake = (woken: PeerId) => {
@@ -150,9 +165,9 @@ async function compose(init: SimDaemonInit, watcher: DaemonWatcher): Promise<Par
       onLogged,
       onAppendFailed: () => {},
     },
-    { self: peerId, reconcile, inbound, vocabulary: DEFAULT_VOCABULARY, limits: DEFAULT_LIMITS },
+    { self: peerId, reconcile, admissionRule, vocabulary: DEFAULT_VOCABULARY, limits: DEFAULT_LIMITS },
   );
-  return { store, recorder, node, streams, core, reconciler: core.reconciler };
+  return { store, recorder, node, streams, core };
 }
 
 const counted = { inc: () => {} };

@@ -4,12 +4,10 @@ import { convergence } from "./convergence.ts";
 import { generations } from "./generations.ts";
 import { ingest } from "./ingest/ingest.ts";
 import type { Invariant, Scene } from "./invariant.ts";
-import { everyOpenHasItsTurn, partnersAreOpened, periodicDiff } from "./latency.ts";
+import { everyOpenHasItsTurn, operations, partnersAreOpened, periodicDiff } from "./latency.ts";
 import { logIsTrue, seqIsGapless } from "./log.ts";
-import { operations } from "./operations.ts";
 import { revokedStayClosed, undesiredStreamsClose } from "./wire/admission.ts";
-import { healthyStreamsLive, silentStreamsEnd } from "./wire/leases.ts";
-import { connectionsHaveAPurpose, streamsHaveOwners } from "./wire/ownership.ts";
+import { connectionsHaveAPurpose, healthyStreamsLive, silentStreamsEnd, streamsHaveOwners } from "./wire/streams.ts";
 
 const INVARIANTS = [
   operations,

@@ -1,6 +1,7 @@
 /** Once the world is well, actual equals desired within a stated time, and then nothing moves but heartbeats. */
 import type { PeerId } from "../../base/ids.ts";
-import { type Invariant, outboundStreams, type Running, type Scene } from "./invariant.ts";
+import type { SimDaemon } from "../daemon/sim-daemon.ts";
+import { type Invariant, outboundStreams, type Scene } from "./invariant.ts";
 
 /** The longest backoff (60 s), or the longest floor, one open that runs into its deadline, and a diff. */
 export const CONVERGED_WITHIN_MS = 80_000;
@@ -79,6 +80,6 @@ export function convergence(scene: Scene): Invariant {
 }
 
 /** Whether a partner stream that we opened is open at the far end, too. */
-function isOpenAtBothEnds(daemon: Running, peer: PeerId): boolean {
+function isOpenAtBothEnds(daemon: SimDaemon, peer: PeerId): boolean {
   return outboundStreams(daemon).some(({ peerId, stream }) => peerId === peer && stream.otherEnd?.status === "open");
 }

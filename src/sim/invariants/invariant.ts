@@ -3,26 +3,16 @@ import type { PeerId } from "../../base/ids.ts";
 import type { ObservedEvent } from "../../events/types.ts";
 import type { Fixture } from "../../fixture/format/schema.ts";
 import { PARTNER_PROTOCOL } from "../../p2p/constants.ts";
-import type { Libp2pPartnerStreams } from "../../p2p/partner-streams.ts";
 import type { Action } from "../../reconciler/decide.ts";
-import type { Outcome } from "../../reconciler/outcome.ts";
-import type { Reconciler } from "../../reconciler/reconciler.ts";
+import { MinHeap } from "../../reconciler/min-heap.ts";
+import type { Outcome } from "../../reconciler/options.ts";
 import type { LogEntry } from "../../store/model/log-entry.ts";
-import type { Store } from "../../store/store.ts";
 import type { SimBroker } from "../broker/broker.ts";
 import type { StoredMessage } from "../broker/stored-message.ts";
 import type { SimDisk } from "../daemon/disk.ts";
-import type { SimNode } from "../network/node.ts";
+import type { SimDaemon } from "../daemon/sim-daemon.ts";
 import type { SimPartnerStream } from "../network/stream.ts";
 import type { SimPeer } from "../peers/peer.ts";
-
-/** The daemon while it runs. */
-export interface Running {
-  readonly store: Store;
-  readonly streams: Libp2pPartnerStreams;
-  readonly reconciler: Reconciler;
-  readonly node: SimNode;
-}
 
 /** What an invariant may look at. */
 export interface Scene {
@@ -32,7 +22,7 @@ export interface Scene {
   /** Time that passed while the daemon was running and awake: what its promises are measured in. */
   awakeMs(): number;
   /** Undefined while the daemon is down. */
-  readonly daemon: Running | undefined;
+  readonly daemon: SimDaemon | undefined;
   readonly disk: SimDisk;
   readonly broker: SimBroker;
   peer(peerId: PeerId): SimPeer | undefined;
@@ -46,12 +36,12 @@ export interface Scene {
 }
 
 export interface Invariant {
-  started?(daemon: Running): void;
+  started?(daemon: SimDaemon): void;
   /** The daemon is gone, in peace or not. */
   ended?(): void;
   /** Something happened on the wire, or could not; its row is written next. */
   observed?(event: ObservedEvent): void;
-  logged?(logged: LogEntry): void;
+  logged?(entry: LogEntry): void;
   acted?(peerId: PeerId, action: Action): void;
   settled?(peerId: PeerId, outcome: Outcome): void;
   resyncFound?(peerId: PeerId): void;
@@ -78,7 +68,7 @@ export interface Invariant {
 const LOOK_EVERY_MS = 2_000;
 
 /** A `stepped` that looks every two seconds, while the daemon runs. */
-export function atTimes(scene: Scene, look: (daemon: Running) => void): () => void {
+export function atTimes(scene: Scene, look: (daemon: SimDaemon) => void): () => void {
   let nextLookMs = 0;
   return () => {
     if (scene.daemon === undefined || scene.nowMs() < nextLookMs) return;
@@ -88,7 +78,7 @@ export function atTimes(scene: Scene, look: (daemon: Running) => void): () => vo
 }
 
 /** The partner streams that we opened, as the wire has them. */
-export function outboundStreams({ node }: Running): readonly { readonly peerId: PeerId; readonly stream: SimPartnerStream }[] {
+export function outboundStreams({ node }: SimDaemon): readonly { readonly peerId: PeerId; readonly stream: SimPartnerStream }[] {
   return node
     .getConnections()
     .flatMap(({ remotePeer: peerId, streams }) =>
@@ -98,4 +88,38 @@ export function outboundStreams({ node }: Running): readonly { readonly peerId: 
         )
         .map((stream) => ({ peerId, stream })),
     );
+}
+
+interface Obligation {
+  readonly invariant: string;
+  /** A sentence where it is not true. */
+  readonly check: () => string | undefined;
+}
+
+/** What has to be true by a certain time, in the order of those times. */
+export class Obligations {
+  readonly #violated: (invariant: string, message: string) => void;
+  #due = new MinHeap<Obligation>();
+
+  constructor(violated: (invariant: string, message: string) => void) {
+    this.#violated = violated;
+  }
+
+  add(dueMs: number, invariant: string, check: () => string | undefined): void {
+    this.#due.push(dueMs, { invariant, check });
+  }
+
+  /** Checks what is due before `nowMs`: whoever is due now has until the end of this instant. */
+  settle(nowMs: number): void {
+    for (let next = this.#due.peek(); next !== undefined && next.atMs < nowMs; next = this.#due.peek()) {
+      this.#due.pop();
+      const message = next.value.check();
+      if (message !== undefined) this.#violated(next.value.invariant, message);
+    }
+  }
+
+  /** Nobody is there any more who could be held to anything. */
+  clear(): void {
+    this.#due = new MinHeap();
+  }
 }

@@ -1,6 +1,7 @@
 /** The log tells the truth through crashes, power cuts, full disks and redeliveries. */
 import { isDeepStrictEqual } from "node:util";
-import type { Invariant, Running, Scene } from "./invariant.ts";
+import type { SimDaemon } from "../daemon/sim-daemon.ts";
+import type { Invariant, Scene } from "./invariant.ts";
 
 const LOOK_EVERY_MS = 500;
 
@@ -65,18 +66,18 @@ function rowsHoldTogether(scene: Scene): void {
     scene.violated("logged-once", `${row.messages} messages are in the log, ${row.keys} of them different`);
 }
 
-function replayIsExact(scene: Scene, daemon: Running): void {
+function replayIsExact(scene: Scene, daemon: SimDaemon): void {
   for (const difference of daemon.store.verifyProjections()) scene.violated("replay-is-exact", difference);
 }
 
-function sessionsAreClosed(scene: Scene, daemon: Running): void {
+function sessionsAreClosed(scene: Scene, daemon: SimDaemon): void {
   for (const { peerId, openStreams } of daemon.store.statuses()) {
     if (openStreams.length > 0)
       scene.violated("sessions-are-closed", `a stream with ${peerId} of the last run is still open in the log`);
   }
 }
 
-function memoryIsTheTable(scene: Scene, daemon: Running): void {
+function memoryIsTheTable(scene: Scene, daemon: SimDaemon): void {
   const rows = scene.disk.reader
     .prepare<[], { peerId: string; standing: string; generation: number }>(
       "select peer_id as peerId, standing, generation from desired_peer order by peer_id",
@@ -87,13 +88,13 @@ function memoryIsTheTable(scene: Scene, daemon: Running): void {
     scene.violated("memory-is-the-table", "the desired peers in memory are not those of the table");
 }
 
-function openStreamsAreTheLogs(scene: Scene, daemon: Running): void {
+function openStreamsAreTheLogs(scene: Scene, daemon: SimDaemon): void {
   if (scene.disk.state !== "well") return;
   for (const { peerId, openStreams } of daemon.store.statuses()) {
     const { outbound, inbound } = daemon.streams.actual(peerId);
     const actual = [outbound && "outbound", inbound && "inbound"].filter((direction) => direction !== null).sort();
-    const logged = openStreams.map(({ direction }) => direction).sort();
-    if (!isDeepStrictEqual(actual, logged))
-      scene.violated("log-tells-what-is-open", `${peerId} has the streams [${actual}], the log says [${logged}]`);
+    const inLog = openStreams.map(({ direction }) => direction).sort();
+    if (!isDeepStrictEqual(actual, inLog))
+      scene.violated("log-tells-what-is-open", `${peerId} has the streams [${actual}], the log says [${inLog}]`);
   }
 }

@@ -1,7 +1,6 @@
 /** A TCP connection between two machines, below libp2p: two pipes, and at each end the current owner of the socket. */
 import type { Clock } from "../../base/clock.ts";
-import type { Frame } from "./frames.ts";
-import { CUT } from "./frames.ts";
+import { CUT, type Frame } from "./frames.ts";
 import { Pipe, type Wire } from "./pipe.ts";
 
 /** The owner of one end of a link. */

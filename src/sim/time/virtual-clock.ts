@@ -3,7 +3,7 @@
  * which can be paused while the others go on.
  */
 import { type Clock, systemClock } from "../../base/clock.ts";
-import { type Entry, MinHeap } from "../../reconciler/min-heap.ts";
+import { type HeapEntry, MinHeap } from "../../reconciler/min-heap.ts";
 
 /** Noon of an arbitrary day, so that a wall time is never mistaken for a monotonic one. */
 const WALL_START_MS = Date.UTC(2026, 0, 1, 12);
@@ -15,7 +15,7 @@ class Timer implements Disposable {
   readonly machine: ClockView | undefined;
   #task: (() => void) | undefined;
   /** Its place among those that wait for their time. */
-  entry: Entry<Timer> | undefined;
+  entry: HeapEntry<Timer> | undefined;
 
   constructor(clock: VirtualClock, machine: ClockView | undefined, task: () => void) {
     this.#clock = clock;

@@ -8,7 +8,8 @@ import { stateSha256Of } from "../fold/archived-state.ts";
 import { type Anchor, archiveSentence } from "../model/anchor.ts";
 import { type Finding, rowPlace } from "../model/finding.ts";
 import type { LogRow } from "../model/log-entry.ts";
-import { databaseFileOf } from "../sql/database-file.ts";
+import { databaseFileOf } from "../sql/data-directory.ts";
+import { closing } from "../sql/open.ts";
 import { type Tables, tables } from "../sql/statements/tables.ts";
 import { pathOf } from "./file/archive-files.ts";
 import { readVerified } from "./file/verify-archive.ts";
@@ -37,26 +38,23 @@ export async function checkArchives({
 }: ArchiveCheckOptions): Promise<readonly CheckedArchive[]> {
   const file = databaseFileOf(path);
   const database = new Database(file, { readonly: true, fileMustExist: true });
-  try {
-    // A log whose anchors cannot be read is damaged, which its own check says.
-    const read = attempt(() => {
-      const rows = tables(database);
-      return { rows, anchors: rows.anchors() };
-    });
-    if (!read.ok) return [];
-    const { rows, anchors } = read.value;
-    const total = anchors.reduce((sum, { events }) => sum + events, 0);
-    const checked: CheckedArchive[] = [];
-    let before = 0;
-    for (const [index, anchor] of anchors.entries()) {
-      const progress = (done: number) => onProgress(before + done, total);
-      checked.push(await checkArchive(rows, anchors, index, pathOf(anchor, dirname(file), archives), progress));
-      before += anchor.events;
-    }
-    return checked;
-  } finally {
-    database.close();
+  using _closing = closing(database);
+  // A log whose anchors cannot be read is damaged, which its own check says.
+  const read = attempt(() => {
+    const rows = tables(database);
+    return { rows, anchors: rows.anchors() };
+  });
+  if (!read.ok) return [];
+  const { rows, anchors } = read.value;
+  const total = anchors.reduce((sum, { events }) => sum + events, 0);
+  const checked: CheckedArchive[] = [];
+  let before = 0;
+  for (const [index, anchor] of anchors.entries()) {
+    const progress = (done: number) => onProgress(before + done, total);
+    checked.push(await checkArchive(rows, anchors, index, pathOf(anchor, dirname(file), archives), progress));
+    before += anchor.events;
   }
+  return checked;
 }
 
 async function checkArchive(
@@ -73,11 +71,11 @@ async function checkArchive(
   const find = (problem: string) => void findings.push({ place, problem });
   const start = attempt(() => rows.startBehind(anchors[index - 1]));
   if (!start.ok) return { anchor, path, findings: [{ place, problem: `cannot be replayed: ${start.why}` }] };
-  const logged = new Map(anchors.map((other) => [other.loggedSeq, other]));
+  const anchorOfRow = new Map(anchors.map((other) => [other.loggedSeq, other]));
   try {
     const read = await readVerified(path, start.value, {
       row: ({ row }) => {
-        const said = logged.get(row.seq);
+        const said = anchorOfRow.get(row.seq);
         if (said !== undefined && !saysOf(row, said)) find(`${rowPlace(row.seq)} is not what archive_anchor ${said.lastSeq} has`);
       },
       progress,

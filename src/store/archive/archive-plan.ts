@@ -2,8 +2,8 @@
 import type { Database } from "better-sqlite3";
 import type { Tables } from "../sql/statements/tables.ts";
 
-/** Rows before this seq, or before the first one of this wall time or later. */
-export type ArchiveBefore = { readonly seq: number } | { readonly atMs: number };
+/** A row of the log, or a wall time. */
+export type LogPlace = { readonly seq: number } | { readonly atMs: number };
 
 /** Both ends are included. Times are wall ms. */
 export interface ArchivePlan {
@@ -18,8 +18,8 @@ export interface ArchivePlan {
   readonly file: string;
 }
 
-/** Undefined where no row is before that. The newest row always stays. */
-export function planArchive(database: Database, rows: Tables, before: ArchiveBefore): ArchivePlan | undefined {
+/** Of the rows before that seq, or before the first one of that wall time or later; undefined where there is none. The newest row always stays. */
+export function planArchive(database: Database, rows: Tables, before: LogPlace): ArchivePlan | undefined {
   const afterSeq = rows.newestAnchor()?.lastSeq ?? 0;
   const newestSeq = rows.head()?.seq ?? 0;
   const limit = "seq" in before ? before.seq : (firstSince(database, afterSeq, before.atMs) ?? newestSeq);

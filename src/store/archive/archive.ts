@@ -9,15 +9,14 @@ import type { Clock } from "../../base/clock.ts";
 import { PartnerdError } from "../../base/errors.ts";
 import { openHeadFile } from "../head/open-head-file.ts";
 import type { Anchor } from "../model/anchor.ts";
-import { DATABASE_NAME, databaseFileOf } from "../sql/database-file.ts";
+import { DATABASE_NAME, databaseFileOf } from "../sql/data-directory.ts";
 import { storeFailure } from "../sql/failure.ts";
 import { ARCHIVE_LOCK, lockDirectory } from "../sql/lock.ts";
 import { openExistingDatabase } from "../sql/open.ts";
 import { type Tables, tables } from "../sql/statements/tables.ts";
 import { appendAnchor } from "./anchor.ts";
-import { type ArchiveBefore, type ArchivePlan, planArchive, plannedBytes } from "./archive-plan.ts";
-import { carriedRepetitions } from "./file/archive-lines.ts";
-import { writeVerified } from "./file/write-verified.ts";
+import { type ArchivePlan, type LogPlace, planArchive, plannedBytes } from "./archive-plan.ts";
+import { carriedRepetitions, writeVerified } from "./file/write-verified.ts";
 import { removeArchived } from "./remove-archived.ts";
 
 /** What is done now, in this order; `removing` also comes first, where an earlier run did not get to its end. */
@@ -26,7 +25,7 @@ export type ArchiveStep = "writing" | "reading back" | "written" | "anchored" | 
 export interface ArchiveOptions {
   /** The data directory. Its daemon may run meanwhile. */
   readonly data: string;
-  readonly before: ArchiveBefore;
+  readonly before: LogPlace;
   /** Where the file goes; `archive` in the data directory where nothing is given. */
   readonly to?: string | undefined;
   readonly clock: Clock;
@@ -114,21 +113,9 @@ class Archiving {
     const onRow = (step: "writing" | "reading back", rows: number) => this.#step(step, rows, plan.events);
     const written = await writeVerified({ database: this.#database, plan, path, start, carried, clock, onRow });
     this.#step("written", plan.events, plan.events);
-    const { firstSeq, lastSeq, events, firstAtMs, lastAtMs, lastChainHash, file } = plan;
     const { anchor, head: newest } = appendAnchor(
       this.#database,
-      {
-        firstSeq,
-        lastSeq,
-        events,
-        firstAtMs,
-        lastAtMs,
-        lastChainHash,
-        file,
-        directory: this.#to,
-        fileBytes: written.bytes,
-        fileSha256: written.sha256,
-      },
+      { ...plan, directory: this.#to, fileBytes: written.bytes, fileSha256: written.sha256 },
       { state: written.state, carried },
       clock,
     );

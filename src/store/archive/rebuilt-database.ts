@@ -14,8 +14,8 @@ import { writeDerived } from "../recovery/copy-rows.ts";
 import { tables } from "../sql/statements/tables.ts";
 import type { ArchivePart } from "./file/archive-files.ts";
 import { ArchiveFold } from "./file/archive-fold.ts";
-import { carriedRepetitions } from "./file/archive-lines.ts";
 import { readVerified } from "./file/verify-archive.ts";
+import { carriedRepetitions } from "./file/write-verified.ts";
 
 const ROWS_A_TRANSACTION = 2_000;
 

@@ -4,11 +4,10 @@ import { existsSync, mkdtempSync, renameSync, rmSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { messageOf, PartnerdError } from "../../base/errors.ts";
 import type { LogHead } from "../model/log-head.ts";
-import { DATABASE_NAME, databaseFileOf } from "../sql/database-file.ts";
+import { DATABASE_NAME, databaseFileOf, syncToDisk } from "../sql/data-directory.ts";
 import { storeFailure } from "../sql/failure.ts";
 import { openDatabase, openReadOnly } from "../sql/open.ts";
 import { tables } from "../sql/statements/tables.ts";
-import { syncToDisk } from "../sql/sync.ts";
 import { orderedParts, partsOf } from "./file/archive-files.ts";
 import { RebuiltDatabase } from "./rebuilt-database.ts";
 

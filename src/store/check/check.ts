@@ -5,25 +5,23 @@
 
 import { basename } from "node:path";
 import Database from "better-sqlite3";
-import { messageOf } from "../../base/errors.ts";
 import { startReplay } from "../fold/replay.ts";
 import type { Finding } from "../model/finding.ts";
 import { LOG_BEGINNING, type LogHead, NO_ROWS } from "../model/log-head.ts";
-import { databaseFileOf } from "../sql/database-file.ts";
+import { databaseFileOf } from "../sql/data-directory.ts";
 import { isEmpty } from "../sql/open.ts";
 import { anchorFindings, logOrigin } from "./anchor-check.ts";
 import { integrityFindings } from "./file/integrity.ts";
 import { applicationIdFindings, migrationFindings, refuseOtherVersion, schemaFindings } from "./file/schema-check.ts";
 import { Findings } from "./findings.ts";
 import { headBeside, headFindings, type KnownHead } from "./head-check.ts";
-import { chainCheck } from "./rows/chain-check.ts";
 import { columnTypesCheck } from "./rows/column-types.ts";
 import { cursorCheck } from "./rows/cursor-check.ts";
 import { highestSeq, LogPass } from "./rows/log-pass.ts";
-import { payloadCheck } from "./rows/payload-check.ts";
 import { repetitionFindings } from "./rows/repetitions-check.ts";
 import { replayCheck } from "./rows/replay-check.ts";
 import { attempt } from "./rows/row-reader.ts";
+import { chainCheck, payloadCheck } from "./rows/sound-rows.ts";
 
 export interface CheckOptions {
   /** A data directory, or a database file. */
@@ -58,9 +56,9 @@ export function checkDatabase(options: CheckOptions): CheckReport {
   const known = [...heads, ...(beside.head === null ? [] : [beside.head])];
   const database = new Database(file, { readonly: true, fileMustExist: true });
   try {
-    const unreadable = whyUnreadable(database);
-    if (unreadable !== null) {
-      findings.take("pages", () => [{ place: basename(file), problem: unreadable }]);
+    const read = attempt(() => database.prepare("select count(*) from sqlite_schema").get());
+    if (!read.ok) {
+      findings.take("pages", () => [{ place: basename(file), problem: `cannot be read: ${read.why}` }]);
       return { file, head: NO_ROWS, events: 0, findings: findings.all() };
     }
     const gone = isEmpty(database) ? known.flatMap((head) => [...headFindings(database, head, 0, LOG_BEGINNING)]) : [];
@@ -87,10 +85,14 @@ function checkContents(
   findings.take("pages", () => integrityFindings(database));
   findings.take("schema", () => [...schemaFindings(database), ...migrationFindings(database)]);
 
-  const origin = attemptOrigin(database, findings);
-  if (origin === undefined) return { events: 0, head: NO_ROWS };
-  const { start, projections } = origin;
-  const [replay, places] = [replayCheck(startReplay(projections)), cursorCheck()];
+  const origin = attempt(() => logOrigin(database));
+  if (!origin.ok) {
+    // Its tables are not those of this program, which the findings above tell more of.
+    findings.take("schema", () => [{ place: "schema", problem: `the log cannot be read with it: ${origin.why}` }]);
+    return { events: 0, head: NO_ROWS };
+  }
+  const { start, projections } = origin.value;
+  const [replay, derived] = [replayCheck(startReplay(projections)), cursorCheck()];
   if (projections === undefined) replay.unreadable?.();
   const lastSeq = () => highestSeq(database) ?? Math.max(0, ...known.map(({ seq }) => seq));
   let total = lastSeq();
@@ -104,7 +106,7 @@ function checkContents(
         ["payloads", payloadCheck()],
         // Without what was before, every other row would be a finding.
         ...(projections === undefined ? [] : [["replay", replay] as const]),
-        ["ingest_cursor", places],
+        ["ingest_cursor", derived],
       ]),
       onRow: (seq) => onProgress(seq - start.seq, total - start.seq),
     },
@@ -120,7 +122,7 @@ function checkContents(
     pass.readTo(total);
     findings.take("projections", () => replay.tables(database));
     findings.take("archives", () => anchorFindings(database));
-    findings.take("ingest_cursor", () => places.cursor(database));
+    findings.take("ingest_cursor", () => derived.cursor(database));
     findings.take("repeated_failures", () => repetitionFindings(database, start));
     findings.take("head", () => known.flatMap((head) => [...headFindings(database, head, total, start)]));
   });
@@ -129,28 +131,9 @@ function checkContents(
   return { events: pass.rows, head: pass.rows === 0 ? NO_ROWS : { seq, atMs, chainHash: chainHash ?? "" } };
 }
 
-/** Where the log begins; a finding where its tables are not those of this program, which the schema's findings tell more of. */
-function attemptOrigin(database: Database.Database, findings: Findings): ReturnType<typeof logOrigin> | undefined {
-  try {
-    return logOrigin(database);
-  } catch (thrown) {
-    findings.take("schema", () => [{ place: "schema", problem: `the log cannot be read with it: ${messageOf(thrown)}` }]);
-    return undefined;
-  }
-}
-
 /** Of a damaged file even the end of a read may fail. */
 function inOneRead(database: Database.Database, work: () => void): void {
   database.exec("begin");
   work();
   if (database.inTransaction) attempt(() => database.exec("rollback"));
-}
-
-function whyUnreadable(database: Database.Database): string | null {
-  try {
-    database.prepare("select count(*) from sqlite_schema").get();
-    return null;
-  } catch (thrown) {
-    return `cannot be read: ${messageOf(thrown)}`;
-  }
 }

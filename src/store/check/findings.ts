@@ -1,28 +1,12 @@
 /** What a check has found so far: a bounded number of each aspect, since a damaged file may hold a million broken rows. */
-import { messageOf } from "../../base/errors.ts";
-import type { Finding } from "../model/finding.ts";
+import { messageOf, PartnerdError } from "../../base/errors.ts";
+import { type Finding, sentenceOf } from "../model/finding.ts";
 
 const MOST_OF_AN_ASPECT = 100;
 
-/** What was looked at. */
-export type Aspect =
-  | "file header"
-  | "pages"
-  | "schema"
-  | "rows"
-  | "chain"
-  | "payloads"
-  | "column types"
-  | "replay"
-  | "projections"
-  | "archives"
-  | "ingest_cursor"
-  | "repeated_failures"
-  | "head";
-
 export class Findings {
   readonly #found: Finding[] = [];
-  readonly #counts = new Map<Aspect, number>();
+  readonly #counts = new Map<string, number>();
 
   /** In the order in which they were found; what is left out is counted at the end. */
   all(): readonly Finding[] {
@@ -34,8 +18,8 @@ export class Findings {
     return [...this.#found, ...more];
   }
 
-  /** Takes what `look` finds; that it fails is a finding too, and what it found before stays. */
-  take(aspect: Aspect, look: () => Iterable<Finding>): void {
+  /** Takes what `look` finds of `aspect`, such as "chain"; that it fails is a finding too, and what it found before stays. */
+  take(aspect: string, look: () => Iterable<Finding>): void {
     try {
       for (const finding of look()) {
         const count = (this.#counts.get(aspect) ?? 0) + 1;
@@ -46,4 +30,17 @@ export class Findings {
       this.#found.push({ place: aspect, problem: `cannot be checked: ${messageOf(thrown)}` });
     }
   }
+}
+
+const MOST_SHOWN = 5;
+
+/** Throws `check_failed` with the first findings, if there are any. */
+export function refuseUnsound(
+  { file, findings }: { readonly file: string; readonly findings: readonly Finding[] },
+  nextStep: string,
+): void {
+  if (findings.length === 0) return;
+  const shown = findings.slice(0, MOST_SHOWN).map(sentenceOf);
+  const more = findings.length > MOST_SHOWN ? [`and ${findings.length - MOST_SHOWN} more`] : [];
+  throw new PartnerdError("check_failed", `${file} is not sound: ${[...shown, ...more].join("; ")}`, { nextStep });
 }

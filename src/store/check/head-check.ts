@@ -5,7 +5,7 @@ import type { Database } from "better-sqlite3";
 import { type HeadRecord, headFileIn, readHeadFile } from "../head/head-file.ts";
 import { type Finding, rowPlace } from "../model/finding.ts";
 import type { LogStart } from "../model/log-head.ts";
-import { DATABASE_NAME } from "../sql/database-file.ts";
+import { DATABASE_NAME } from "../sql/data-directory.ts";
 
 /** A head as somebody knows it. */
 export interface KnownHead {

@@ -59,16 +59,7 @@ export function replayLog(log: Iterable<ReplayedRow>, start = FROM_ZERO): Projec
   return { desired, status, faults: faults.map(sentenceOf) };
 }
 
-/** One sentence for each field of a row that is not what the replay gives; empty when all are. */
-export function tableDifferences<Row extends object>(
-  table: string,
-  found: ReadonlyMap<PeerId, Row>,
-  replayed: ReadonlyMap<PeerId, Row>,
-): string[] {
-  return rowDifferences(table, found, replayed).map(sentenceOf);
-}
-
-/** As `tableDifferences`, for rows by any key. */
+/** One finding for each field of a row that is not what the replay gives; empty when all are. */
 export function rowDifferences<Key extends string | number, Row extends object>(
   table: string,
   found: ReadonlyMap<Key, Row>,

@@ -1,24 +1,25 @@
-/** What happened with one peer, as a fold over its observed events. Live appends and replay run this same function. */
+/** What happened with one peer, as a fold over its observed events, and as a row. Live appends and replay run this same function. */
 import type { ErrorCode } from "../../base/errors.ts";
 import type { PeerId } from "../../base/ids.ts";
 import type { CloseReason, Direction, ObservedEvent, StreamClosed } from "../../events/types.ts";
 import type { LogEntry } from "../model/log-entry.ts";
+import type { openStream, peerStatusRow } from "../schema/log.ts";
 
 /** A StreamOpened that nothing has ended yet. */
-export interface OpenStream {
+interface OpenStream {
   readonly seq: number;
   readonly protocol: string;
   readonly direction: Direction;
   readonly openedAtMs: number;
 }
 
-export interface Closing {
+interface Closing {
   readonly reason: CloseReason;
   readonly atMs: number;
 }
 
 /** The first of a run of failures with the same code. */
-export interface PeerFailure {
+interface PeerFailure {
   readonly seq: number;
   readonly code: ErrorCode;
   readonly message: string;
@@ -29,18 +30,18 @@ export interface PeerStatus {
   readonly peerId: PeerId;
   /** Oldest first. While one stream replaces another, a slot holds both. */
   readonly openStreams: readonly OpenStream[];
-  /** How many outbound streams ever stood. */
+  /** How many outbound streams were ever established. */
   readonly outboundSessions: number;
   readonly lastOutboundClose: Closing | null;
   readonly lastInboundClose: Closing | null;
-  /** Why we cannot open. Null again once an outbound stream stands, and with a new generation. */
+  /** Why we cannot open. Null again once an outbound stream is established, and with a new generation. */
   readonly lastError: PeerFailure | null;
-  /** Why we refused the peer. Null again once an inbound stream stands, and with a new generation. */
+  /** Why we refused the peer. Null again once an inbound stream is established, and with a new generation. */
   readonly lastRefusal: PeerFailure | null;
 }
 
-export function foldStatus(before: PeerStatus | undefined, logged: ObservedAt): PeerStatus {
-  const { seq, atMs, event } = logged;
+export function foldStatus(before: PeerStatus | undefined, entry: ObservedAt): PeerStatus {
+  const { seq, atMs, event } = entry;
   const status = before ?? unseen(event.peerId);
   switch (event.type) {
     case "StreamOpened": {
@@ -51,7 +52,7 @@ export function foldStatus(before: PeerStatus | undefined, logged: ObservedAt): 
         : { ...status, openStreams, lastRefusal: null };
     }
     case "StreamClosed": {
-      const openStreams = status.openStreams.filter((stream) => stream.seq !== logged.causeSeq);
+      const openStreams = status.openStreams.filter((stream) => stream.seq !== entry.causeSeq);
       const closing = { reason: event.reason, atMs };
       return event.direction === "outbound"
         ? { ...status, openStreams, lastOutboundClose: closing }
@@ -95,5 +96,54 @@ function unseen(peerId: PeerId): PeerStatus {
     lastInboundClose: null,
     lastError: null,
     lastRefusal: null,
+  };
+}
+
+export function statusOf(
+  row: typeof peerStatusRow.$inferSelect,
+  streams: readonly (typeof openStream.$inferSelect)[],
+): PeerStatus {
+  return {
+    peerId: row.peerId,
+    openStreams: streams.map(
+      ({ seq, protocol, direction, openedAtMs }): OpenStream => ({ seq, protocol, direction, openedAtMs }),
+    ),
+    outboundSessions: row.outboundSessions,
+    lastOutboundClose: closing(row.outboundCloseReason, row.outboundClosedAtMs),
+    lastInboundClose: closing(row.inboundCloseReason, row.inboundClosedAtMs),
+    lastError: failure(row.errorSeq, row.errorCode, row.errorMessage, row.errorAtMs),
+    lastRefusal: failure(row.refusalSeq, row.refusalCode, row.refusalMessage, row.refusalAtMs),
+  };
+}
+
+function closing(reason: Closing["reason"] | null, atMs: number | null): Closing | null {
+  return reason === null || atMs === null ? null : { reason, atMs };
+}
+
+function failure(
+  seq: number | null,
+  code: PeerFailure["code"] | null,
+  message: string | null,
+  atMs: number | null,
+): PeerFailure | null {
+  return seq === null || code === null || message === null || atMs === null ? null : { seq, code, message, atMs };
+}
+
+export function statusRowOf(status: PeerStatus): typeof peerStatusRow.$inferSelect {
+  return {
+    peerId: status.peerId,
+    outboundSessions: status.outboundSessions,
+    outboundCloseReason: status.lastOutboundClose?.reason ?? null,
+    outboundClosedAtMs: status.lastOutboundClose?.atMs ?? null,
+    inboundCloseReason: status.lastInboundClose?.reason ?? null,
+    inboundClosedAtMs: status.lastInboundClose?.atMs ?? null,
+    errorSeq: status.lastError?.seq ?? null,
+    errorCode: status.lastError?.code ?? null,
+    errorMessage: status.lastError?.message ?? null,
+    errorAtMs: status.lastError?.atMs ?? null,
+    refusalSeq: status.lastRefusal?.seq ?? null,
+    refusalCode: status.lastRefusal?.code ?? null,
+    refusalMessage: status.lastRefusal?.message ?? null,
+    refusalAtMs: status.lastRefusal?.atMs ?? null,
   };
 }

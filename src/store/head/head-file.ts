@@ -131,15 +131,10 @@ export class HeadFile implements Disposable {
   #close(): void {
     const descriptor = this.#descriptor;
     this.#descriptor = undefined;
-    // What it held was written or reported before; the kernel lets go of the file whatever it answers.
-    if (descriptor !== undefined) closeQuietly(descriptor);
-  }
-}
-
-function closeQuietly(descriptor: number): void {
-  try {
-    closeSync(descriptor);
-  } catch {
-    // There is nobody to tell and nothing to undo.
+    try {
+      if (descriptor !== undefined) closeSync(descriptor);
+    } catch {
+      // What it held was written or reported before; the kernel lets go of the file whatever it answers.
+    }
   }
 }

@@ -9,7 +9,7 @@ import type { eventLog } from "../schema/log.ts";
 export const CHAIN_START = "0".repeat(64);
 
 /** All that a row says. The payload counts by the hash of its stored part. */
-export type ChainedRow = Omit<typeof eventLog.$inferSelect, "payload" | "chainHash"> & {
+type ChainedRow = Omit<typeof eventLog.$inferSelect, "payload" | "chainHash"> & {
   /** SHA-256 (hex) of the payload as stored, which is only a part of a long message; null where there is none. */
   readonly storedSha256: string | null;
 };
@@ -52,4 +52,14 @@ export function chainHash(previousHash: string, row: ChainedRow): string {
     ]),
     "hex",
   );
+}
+
+const CHECKSUM_CHARS = 16;
+
+/**
+ * A checksum for rows that are not in the chain: it tells a damaged row, and an edit by somebody who does not know of it. The first 64
+ * bits of the SHA-256, in hex, over the values, in order.
+ */
+export function checksumOf(values: readonly (string | number | null)[]): string {
+  return hash("sha256", JSON.stringify(values), "hex").slice(0, CHECKSUM_CHARS);
 }

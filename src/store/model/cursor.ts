@@ -1,7 +1,7 @@
 /** Up to where the log follows the broker's stream. */
 
 import type { ingestCursor } from "../schema/log.ts";
-import { checksumOf } from "./checksum.ts";
+import { checksumOf } from "./chain.ts";
 
 /** A stream of the broker, for as long as it lives: deleted and recreated it has the same name, and is another. */
 export interface BrokerStream {
@@ -22,7 +22,7 @@ export interface Cursor extends BrokerPosition {
   readonly firstSequence: number;
 }
 
-type CursorRow = typeof ingestCursor.$inferSelect;
+export type CursorRow = typeof ingestCursor.$inferSelect;
 
 export function isSameStream(one: BrokerStream, other: BrokerStream): boolean {
   return one.stream === other.stream && one.created === other.created;

@@ -1,6 +1,5 @@
 /** A row of the log, as the program sees it, and the columns that its event takes. */
-import type { ErrorCode } from "../../base/errors.ts";
-import { PartnerdError } from "../../base/errors.ts";
+import { type ErrorCode, PartnerdError } from "../../base/errors.ts";
 import type { PeerId } from "../../base/ids.ts";
 import type { CloseReason, DeliveryGuarantee, Effect, GapReason, LogEvent, RejectionReason } from "../../events/types.ts";
 import type { eventLog } from "../schema/log.ts";

@@ -3,6 +3,7 @@ import { closeSync, openSync, rmSync } from "node:fs";
 import Database from "better-sqlite3";
 import { messageOf, PartnerdError } from "../../base/errors.ts";
 import { storeFailure } from "../sql/failure.ts";
+import { closing } from "../sql/open.ts";
 
 /** Between two steps the program can say how far it is. 4 MiB. */
 const PAGES_A_STEP = 1_024;
@@ -50,11 +51,8 @@ function createPrivate(file: string): void {
 /** A single file that can be read where nothing may be written beside it. */
 function finish(file: string): void {
   const database = new Database(file, { fileMustExist: true });
-  try {
-    database.pragma("journal_mode = delete");
-  } finally {
-    database.close();
-  }
+  using _closing = closing(database);
+  database.pragma("journal_mode = delete");
 }
 
 /** Takes a database away, with what SQLite has left beside it. */

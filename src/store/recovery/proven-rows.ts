@@ -1,7 +1,7 @@
 /** The rows of a damaged log that can be proved: each is sound and follows from the one before it, from where the log begins. */
 
 import type { Database } from "better-sqlite3";
-import type { RowCheck } from "../check/rows/row-check.ts";
+import type { RowCheck } from "../check/rows/row-reader.ts";
 import { attempt, readRows } from "../check/rows/row-reader.ts";
 import { soundRowChecks } from "../check/rows/sound-rows.ts";
 import { FROM_ZERO, type Projections, type ReplayStart, startReplay } from "../fold/replay.ts";

@@ -4,14 +4,14 @@ import { existsSync, realpathSync } from "node:fs";
 import { join } from "node:path";
 import { PartnerdError } from "../../base/errors.ts";
 import { checkDatabase } from "../check/check.ts";
+import { refuseUnsound } from "../check/findings.ts";
 import { headBeside } from "../check/head-check.ts";
 import type { Cursor } from "../model/cursor.ts";
 import type { LogHead } from "../model/log-head.ts";
-import { DATABASE_NAME, databaseFileOf } from "../sql/database-file.ts";
+import { DATABASE_NAME, databaseFileOf } from "../sql/data-directory.ts";
 import { ARCHIVE_LOCK, lockDirectory } from "../sql/lock.ts";
 import { type CopyProgress, copyDatabase, removeDatabase } from "./copy.ts";
 import { cursorIn, lastSeqOf } from "./damaged.ts";
-import { refuseUnsound } from "./refuse-unsound.ts";
 import { swapDatabase } from "./swap-database.ts";
 
 export interface RestoreOptions {
@@ -71,7 +71,7 @@ export async function restoreBackup(options: RestoreOptions): Promise<RestoredBa
       "restore another backup with --from FILE, or what can be proved with --from-jetstream",
     );
     const [lastSeqBefore, cursor] = [lastSeqOf(database), cursorIn(copy)];
-    const { setAside } = swapDatabase(copy, directory, report.head, nowMs);
+    const setAside = swapDatabase(copy, directory, report.head, nowMs);
     return { events: report.events, head: report.head, lastSeqBefore, cursor, setAside };
   } finally {
     removeDatabase(copy);

@@ -4,16 +4,18 @@
  */
 import { rmSync } from "node:fs";
 import { join } from "node:path";
+import type { Database } from "better-sqlite3";
 import { checkDatabase } from "../check/check.ts";
-import { DATABASE_NAME } from "../sql/database-file.ts";
+import { refuseUnsound } from "../check/findings.ts";
+import { readRows } from "../check/rows/row-reader.ts";
+import type { LogRow } from "../model/log-entry.ts";
+import { DATABASE_NAME } from "../sql/data-directory.ts";
 import { lastSeqOf } from "./damaged.ts";
-import { type LostRows, lostRows } from "./lost-rows.ts";
 import { openDamaged, rebuildFromProven } from "./rebuild-from-proven.ts";
-import { refuseUnsound } from "./refuse-unsound.ts";
 import { lockOutWriters, type Restored } from "./restore.ts";
 import { swapDatabase } from "./swap-database.ts";
 
-export interface SalvageOptions {
+interface SalvageOptions {
   readonly directory: string;
   readonly nowMs: number;
   /** How many rows of how many have been looked at. */
@@ -47,10 +49,38 @@ export function salvage({ directory, nowMs, onProgress = () => {} }: SalvageOpti
     const made = join(work, DATABASE_NAME);
     const report = checkDatabase({ path: made });
     refuseUnsound(report, "restore a backup with --from FILE");
-    const { setAside } = swapDatabase(made, directory, report.head, nowMs);
+    const setAside = swapDatabase(made, directory, report.head, nowMs);
     return { events: report.events, head: report.head, cursor, lost, setAside };
   } finally {
     source?.close();
     rmSync(work, { recursive: true, force: true });
   }
+}
+
+export interface LostRows {
+  readonly firstSeq: number;
+  readonly lastSeq: number;
+  /** Messages of the broker's stream, which come again if it still holds them. */
+  readonly fromStream: number;
+  /** Messages of core NATS, which do not. */
+  readonly byCore: number;
+  /** What the daemon had observed or said itself. */
+  readonly observed: number;
+  /** Of which nothing can be read. */
+  readonly unreadable: number;
+}
+
+/** Null where there is nothing behind `afterSeq`. `database` undefined: nothing of it can be read. */
+function lostRows(database: Database | undefined, afterSeq: number, lastSeq: number): LostRows | null {
+  if (lastSeq <= afterSeq) return null;
+  const counts = { fromStream: 0, byCore: 0, observed: 0 };
+  for (const read of database === undefined ? [] : readRows(database, afterSeq, lastSeq))
+    if (read.kind === "row") counts[kindOf(read.row)] += 1;
+  const readable = counts.fromStream + counts.byCore + counts.observed;
+  return { firstSeq: afterSeq + 1, lastSeq, ...counts, unreadable: lastSeq - afterSeq - readable };
+}
+
+function kindOf({ subject, streamSequence }: LogRow): "fromStream" | "byCore" | "observed" {
+  if (subject === null) return "observed";
+  return streamSequence === null ? "byCore" : "fromStream";
 }

@@ -6,19 +6,14 @@ import { messageOf, PartnerdError } from "../../base/errors.ts";
 import { isoTime } from "../../base/units.ts";
 import { HeadFile, headFileIn } from "../head/head-file.ts";
 import type { LogHead } from "../model/log-head.ts";
-import { DATABASE_NAME } from "../sql/database-file.ts";
-import { syncToDisk } from "../sql/sync.ts";
-
-export interface SwappedDatabase {
-  /** Where the database that was there is now; null where there was none. Its write-ahead log and head file stand beside it. */
-  readonly setAside: string | null;
-}
+import { DATABASE_NAME, syncToDisk } from "../sql/data-directory.ts";
 
 /**
  * Puts `file`, of which nobody has a handle and which ends at `head`, in the place of the directory's database. Should it be ended in
- * between, the head file stands beside a database that it does not fit, which no daemon takes for its own. Throws `file_failed`.
+ * between, the head file stands beside a database that it does not fit, which no daemon takes for its own. Returns where the database
+ * that was there is now, with its write-ahead log and head file beside it; null where there was none. Throws `file_failed`.
  */
-export function swapDatabase(file: string, directory: string, head: LogHead, atMs: number): SwappedDatabase {
+export function swapDatabase(file: string, directory: string, head: LogHead, atMs: number): string | null {
   const database = join(directory, DATABASE_NAME);
   const isThere = [database, `${database}-wal`, headFileIn(directory)].some((file) => existsSync(file));
   const setAside = isThere ? freeName(`${database}.damaged-${utc(atMs)}`) : null;
@@ -32,7 +27,7 @@ export function swapDatabase(file: string, directory: string, head: LogHead, atM
     if (setAside !== null) move(headFileIn(directory), `${setAside}.head`);
     writeHead(directory, head, database);
     syncToDisk(directory);
-    return { setAside };
+    return setAside;
   } catch (thrown) {
     throw new PartnerdError("file_failed", `cannot put ${file} in the place of ${database}: ${messageOf(thrown)}`, {
       nextStep: "start no daemon; make the data directory writable and restore again",

@@ -1,7 +1,7 @@
 /** The data directory and the files in it, made for the daemon's user alone. */
-import { accessSync, closeSync, constants, existsSync, mkdirSync, openSync } from "node:fs";
-import { dirname, resolve } from "node:path";
-import { messageOf, PartnerdError } from "../../base/errors.ts";
+import { accessSync, closeSync, constants, existsSync, fsyncSync, mkdirSync, openSync, statSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
+import { type ErrorCode, messageOf, PartnerdError } from "../../base/errors.ts";
 
 /** Makes the data directory (0700) where there is none. Throws `data_dir_unwritable`. */
 export function ensureDirectory(directory: string): void {
@@ -33,6 +33,41 @@ function writing(directory: string, work: () => void): void {
   } catch (thrown) {
     throw new PartnerdError("data_dir_unwritable", `cannot write to the data directory ${directory}: ${messageOf(thrown)}`, {
       nextStep: "choose a directory that the daemon's user may write with --data DIR",
+      cause: thrown,
+    });
+  }
+}
+
+/** What a file holds, or which names a directory does, is on the disk when this returns. Throws `code`. */
+export function syncToDisk(path: string, code: ErrorCode = "file_failed"): void {
+  try {
+    const descriptor = openSync(path, "r");
+    try {
+      fsyncSync(descriptor);
+    } finally {
+      closeSync(descriptor);
+    }
+  } catch (thrown) {
+    throw new PartnerdError(code, `cannot fsync ${path}: ${messageOf(thrown)}`, {
+      nextStep: "check the disk that it is on",
+      cause: thrown,
+    });
+  }
+}
+
+export const DATABASE_NAME = "oc-partnerd.db";
+
+export const NAME_A_DATABASE = "name the daemon's data directory, or a copy of its database, with --data";
+
+/** The database file that a user means who names a data directory, or the file itself. Throws `database_failed` where there is none. */
+export function databaseFileOf(path: string): string {
+  try {
+    const file = statSync(path).isDirectory() ? join(path, DATABASE_NAME) : path;
+    statSync(file);
+    return file;
+  } catch (thrown) {
+    throw new PartnerdError("database_failed", `there is no database in ${path}: ${messageOf(thrown)}`, {
+      nextStep: NAME_A_DATABASE,
       cause: thrown,
     });
   }

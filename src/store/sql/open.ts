@@ -3,12 +3,10 @@ import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import Database from "better-sqlite3";
 import { PartnerdError } from "../../base/errors.ts";
-import { ensureDirectory, ensureFile } from "./data-directory.ts";
-import { DATABASE_NAME, NAME_A_DATABASE } from "./database-file.ts";
+import { DATABASE_NAME, ensureDirectory, ensureFile, NAME_A_DATABASE, syncToDisk } from "./data-directory.ts";
 import { storeFailure } from "./failure.ts";
 import { applyMigrations, refuseNewerSchema, refuseOtherSchema } from "./migrations.ts";
 import { sealUnchained } from "./seal.ts";
-import { syncToDisk } from "./sync.ts";
 
 /** "ocpd". SQLite keeps it in the header, so that a file of another program is recognised as such. */
 export const APPLICATION_ID = 0x6f637064;
@@ -109,6 +107,9 @@ function opened<Result>(
     throw storeFailure(`cannot ${doing} ${path}`, thrown);
   }
 }
+
+/** Closes `database` when it is disposed of. */
+export const closing = (database: Database.Database): Disposable => ({ [Symbol.dispose]: () => void database.close() });
 
 /** Whether the database is new, that is, empty. Throws `database_failed` where it is another program's. */
 function refuseForeign(database: Database.Database, path: string): boolean {

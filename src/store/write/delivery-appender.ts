@@ -5,8 +5,7 @@ import type { LogEntry } from "../model/log-entry.ts";
 import type { Tables } from "../sql/statements/tables.ts";
 import { type Append, OBSERVED } from "./append.ts";
 import type { CommittedState } from "./committed-state.ts";
-import { CoreDedupe } from "./core-dedupe.ts";
-import { type IngestItem, receive } from "./receive.ts";
+import { CoreDedupe, type IngestItem, receive } from "./receive.ts";
 
 export class DeliveryAppender {
   readonly #rows: Tables;
@@ -48,10 +47,10 @@ export class DeliveryAppender {
     // What an earlier time of core NATS brought was matched when that ended: a row stands for one message.
     if (cursor !== undefined && delivery?.event.reason === "at_most_once")
       this.#coreDedupe.expect(this.#rows.receivedByCore(delivery.seq, Date.parse(cursor.created)), lastSequence);
-    const logged = events.map((event) => this.#append(event, deliveryOrigin(event)));
+    const entries = events.map((event) => this.#append(event, deliveryOrigin(event)));
     this.#reusedUpTo = Math.max(this.#reusedUpTo, newestReused(events));
     if (cursor !== undefined) this.#setCursor(cursor);
-    return logged;
+    return entries;
   }
 
   #setCursor(cursor: Cursor): void {

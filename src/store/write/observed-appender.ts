@@ -7,7 +7,6 @@ import type { Tables } from "../sql/statements/tables.ts";
 import { type Append, OBSERVED, withWellFormedText } from "./append.ts";
 import type { CommittedState } from "./committed-state.ts";
 import type { Repetitions } from "./repetitions.ts";
-import { rollingLimit } from "./rolling-limit.ts";
 
 /**
  * Anyone can mint PeerIDs and be refused with each; the log must not grow with them. Known peers have a limit of their own, so
@@ -72,6 +71,17 @@ export class ObservedAppender {
   #isOneTooMany({ peerId }: ObservedEvent): boolean {
     const { committed, clock } = this.#init;
     const limit = committed.peer(peerId) === undefined ? this.#strangers : this.#knownPeers;
-    return !limit.take(clock.monotonicMs());
+    return !limit(clock.monotonicMs());
   }
+}
+
+/** Whether something may happen at `nowMs` (monotonic), at most so often in any window of time; if so, it has. */
+function rollingLimit(maxTimes: number, windowMs: number): (nowMs: number) => boolean {
+  const takenAtMs: number[] = [];
+  return (nowMs) => {
+    while (takenAtMs[0] !== undefined && takenAtMs[0] <= nowMs - windowMs) takenAtMs.shift();
+    if (takenAtMs.length >= maxTimes) return false;
+    takenAtMs.push(nowMs);
+    return true;
+  };
 }

@@ -5,9 +5,9 @@ import type { DeliveryGap, DesiredEvent, EventRejected } from "../../events/type
 import type { BrokerStream, Cursor } from "../model/cursor.ts";
 import type { LogEntry } from "../model/log-entry.ts";
 import { storedPayload } from "../model/payload.ts";
+import type { CoreMessageCount } from "../sql/statements/delivery-rows.ts";
 import type { Tables } from "../sql/statements/tables.ts";
 import { type Append, OBSERVED, withWellFormedText } from "./append.ts";
-import type { CoreDedupe } from "./core-dedupe.ts";
 
 /** A message that was received and decoded. */
 export interface Received {
@@ -74,3 +74,34 @@ function unlessOutdated(
 function rejection({ reason, message }: Rejected): EventRejected {
   return { type: "EventRejected", reason, message };
 }
+
+/**
+ * Messages that came by core NATS and are in a stream too: those that were published after the stream was made and before the daemon
+ * turned to it. They have no key in the log; each row stands for one message of the same bytes.
+ */
+export class CoreDedupe {
+  readonly #counts = new Map<string, number>();
+  #untilSequence = 0;
+
+  /** `rows`: what came by core NATS since the stream was made; up to `untilSequence` the stream may hold it too. */
+  expect(rows: readonly CoreMessageCount[], untilSequence: number): void {
+    this.#counts.clear();
+    for (const { subject, payloadSha256, count } of rows) this.#counts.set(keyOf(subject, payloadSha256), count);
+    this.#untilSequence = untilSequence;
+  }
+
+  /** Whether a row stands for this message; that row then stands for no other. */
+  take(subject: string, sha256: string, streamSequence: number): boolean {
+    if (streamSequence > this.#untilSequence) {
+      this.#counts.clear();
+      return false;
+    }
+    const key = keyOf(subject, sha256);
+    const left = this.#counts.get(key) ?? 0;
+    if (left === 0) return false;
+    this.#counts.set(key, left - 1);
+    return true;
+  }
+}
+
+const keyOf = (subject: string, sha256: string): string => `${sha256} ${subject}`;

@@ -5,18 +5,26 @@ import type { LogHead } from "../model/log-head.ts";
 import { storeFailure } from "../sql/failure.ts";
 import type { CommittedState } from "./committed-state.ts";
 
+/** Called around every commit, for those who make one fail on purpose: what they throw fails the write. */
+export interface CommitHooks {
+  beforeCommit(): void;
+  afterCommit(): void;
+}
+
 /** Every method throws a PartnerdError that says what was being done; of a transaction that fails nothing is left. */
 export class TransactionRunner {
   readonly #database: Database;
   readonly #committed: CommittedState;
   readonly #onHead: (head: LogHead) => void;
+  readonly #hooks: CommitHooks | undefined;
   readonly #transaction;
 
   /** `onHead` is called with the newest row of each transaction that appended any, once it is on the disk. */
-  constructor(database: Database, committed: CommittedState, onHead: (head: LogHead) => void) {
+  constructor(database: Database, committed: CommittedState, onHead: (head: LogHead) => void, hooks?: CommitHooks) {
     this.#database = database;
     this.#committed = committed;
     this.#onHead = onHead;
+    this.#hooks = hooks;
     this.#transaction = database.transaction(<Result>(work: () => Result): Result => work());
   }
 
@@ -36,7 +44,15 @@ export class TransactionRunner {
 
   /** All or nothing. Takes the write lock at once: a read that turns into a write fails where another program has written meanwhile. */
   write<Result>(doing: string, work: () => Result): Result {
-    return this.run(doing, () => this.#transaction.immediate(work) as Result);
+    return this.run(doing, () => {
+      const result = this.#transaction.immediate(() => {
+        const written = work();
+        this.#hooks?.beforeCommit();
+        return written;
+      }) as Result;
+      this.#hooks?.afterCommit();
+      return result;
+    });
   }
 
   /** All that `work` reads is of one state of the database. */

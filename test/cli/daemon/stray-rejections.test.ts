@@ -1,6 +1,6 @@
 import { EventEmitter } from "node:events";
 import { expect, test } from "vitest";
-import { logStrayRejections } from "../../../src/cli/daemon/stray-rejections.ts";
+import { logStrayRejections } from "../../../src/cli/daemon/run.ts";
 import { RecordingLogger } from "../../support/recording-logger.ts";
 
 test("a rejection that nobody waits for is logged with its stack, until disposed", () => {

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { streamLimitsOf } from "../../../src/cli/daemon/stream-limits.ts";
+import { streamLimitsOf } from "../../../src/cli/daemon/setup.ts";
 import { matching } from "../../support/matchers.ts";
 
 it("reads sizes, ages and replicas, and leaves out what is not given", () => {

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { changes } from "../../../src/demo/display/changes.ts";
+import { changes } from "../../../src/demo/display/display.ts";
 import type { StepState } from "../../../src/demo/state.ts";
 import { BACKOFF, nodes, state } from "../nodes.ts";
 

@@ -79,5 +79,5 @@ test("a line is cut to the columns there are, colours not counted", () => {
   const line = [span("one ", "green"), span("two ", "bold"), span("three")];
   expect(paint(line, 13, false)).toBe("one two three");
   expect(paint(line, 12, false)).toBe("one two thr…");
-  expect(paint(line, 6, true)).toBe(`${ESCAPE}[32mone ${ESCAPE}[0m${ESCAPE}[1mt${ESCAPE}[0m…`);
+  expect(paint(line, 6, true)).toBe(`${ESCAPE}[32mone ${ESCAPE}[39m${ESCAPE}[1mt${ESCAPE}[22m…`);
 });

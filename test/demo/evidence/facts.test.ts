@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { auditTrail } from "../../../src/demo/evidence/audit.ts";
+import { auditTrail } from "../../../src/demo/evidence/database.ts";
 import { readFacts } from "../../../src/demo/evidence/facts.ts";
 import { ECHOING_APP } from "../../../src/demo/messages.ts";
 import { append, closed, desired, inboundRefused, opened, openFailed, rejected } from "../../store/support/events.ts";

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { matches } from "../../../src/nats/setup/subject.ts";
+import { matches } from "../../../src/nats/setup/steps.ts";
 
 it.each([
   ["CREATE_RESOURCE", "CREATE_RESOURCE", true],

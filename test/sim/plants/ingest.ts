@@ -5,7 +5,7 @@ export const INGEST_PLANTS: readonly Plant[] = [
   {
     name: "acknowledged-as-received",
     what: "The newest message that was received is acknowledged, not the newest that was taken: a crash loses what is in the buffer.",
-    file: "src/ingest/stream/session.ts",
+    file: "src/ingest/stream/stream-reading.ts",
     find: "acknowledge: () => this.#isTaken(message),",
     replace: 'acknowledge: (Reflect.set(this.#init, "newest", message), () => this.#isTaken(Reflect.get(this.#init, "newest"))),',
   },
@@ -38,16 +38,16 @@ export const INGEST_PLANTS: readonly Plant[] = [
   {
     name: "gap-not-recorded",
     what: "Messages that the stream has lost are passed over in silence.",
-    file: "src/ingest/stream/session.ts",
+    file: "src/ingest/stream/stream-reading.ts",
     find: "const gap = sequence > this.#sequence + 1 ?",
     replace: "const gap = Number.isNaN(sequence) ?",
   },
   {
     name: "delivery-number-not-checked",
     what: "A delivery that was lost on its way is taken for a message that the stream has lost.",
-    file: "src/ingest/stream/session.ts",
-    find: "if (place.consumerSequence !== this.#consumerSequence)",
-    replace: "if (Number.isNaN(place.consumerSequence))",
+    file: "src/ingest/stream/stream-reading.ts",
+    find: "if (position.consumerSequence !== this.#consumerSequence)",
+    replace: "if (Number.isNaN(position.consumerSequence))",
   },
   {
     name: "buffer-not-discarded",

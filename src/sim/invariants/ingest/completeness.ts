@@ -1,4 +1,4 @@
-/** Once the world has been well for a while, the log has every message of the stream or says what is missing. */
+/** An acknowledged message is in the log; once the world has been well for a while, every message is, or the log says what is missing. */
 import { onceConverged } from "../convergence.ts";
 import type { Invariant, Scene } from "../invariant.ts";
 import type { StreamBreaks } from "./stream-breaks.ts";
@@ -34,5 +34,56 @@ export function everyMessageIsLogged(scene: Scene, breaks: StreamBreaks): Invari
       scene.violated("break-is-told", `message ${message.sequence} is of a stream that was ${what}, and the log does not say so`);
       return;
     }
+  }
+}
+
+/** An acknowledged message is in the log, once, and would survive a power loss. */
+export function acknowledgedIsLogged(scene: Scene, breaks: StreamBreaks): Invariant {
+  const { stream } = scene.broker;
+  const { onDisk } = breaks;
+  const acknowledged = new Set<string>();
+  /** How many of the messages ever stored are acknowledged or gone. */
+  let settled = 0;
+  /** The newest acknowledged sequence. */
+  let floor: { readonly created: string; readonly sequence: number; readonly setBacks: number } | undefined;
+
+  return {
+    started() {
+      floorIsOnDisk();
+      allAreLogged();
+    },
+    acknowledged(upTo) {
+      floor = { created: stream.state.created, sequence: upTo, setBacks: stream.resets.setBacks };
+      floorIsOnDisk();
+      for (let next = stream.everStored[settled]; next !== undefined; next = stream.everStored[++settled]) {
+        const loss = stream.lossOf(next);
+        const isGone = loss === "recreated" || loss === "set_back";
+        if (!isGone && next.sequence > upTo) break;
+        if (isGone || (onDisk.count(next.dedupeKey) === 0 && breaks.mayBeMissing(next))) continue;
+        acknowledged.add(next.dedupeKey);
+        isLoggedOnce(next.dedupeKey);
+      }
+    },
+    finished() {
+      if (scene.daemon !== undefined) allAreLogged();
+    },
+  };
+
+  function floorIsOnDisk(): void {
+    if (floor?.created !== stream.state.created || floor.setBacks !== stream.resets.setBacks) return;
+    const cursor = onDisk.cursor();
+    if (cursor?.created === floor.created && cursor.sequence >= floor.sequence) return;
+    const found = cursor === undefined ? "nowhere" : `at ${cursor.sequence} of the stream made at ${cursor.created}`;
+    scene.violated("acknowledged-is-logged", `sequence ${floor.sequence} is acknowledged, the cursor on the disk is ${found}`);
+  }
+
+  function allAreLogged(): void {
+    for (const key of acknowledged) isLoggedOnce(key);
+  }
+
+  function isLoggedOnce(dedupeKey: string): void {
+    const found = onDisk.count(dedupeKey);
+    if (found === 1) return;
+    scene.violated("acknowledged-is-logged", `${dedupeKey} was acknowledged and is in the log ${found} times`);
   }
 }

@@ -1,9 +1,7 @@
 /** The ingest of a broker stream: each message comes to the log once, in order and in time, or the log says why not. */
 import type { Invariant, Scene } from "../invariant.ts";
-import { acknowledgedIsLogged } from "./acknowledged.ts";
-import { everyMessageIsLogged } from "./completeness.ts";
-import { gapIsOne, streamOrder } from "./order-and-gaps.ts";
-import { readingGoesOn } from "./progress.ts";
+import { acknowledgedIsLogged, everyMessageIsLogged } from "./completeness.ts";
+import { gapIsOne, readingGoesOn, streamOrder } from "./reading.ts";
 import { StreamBreaks } from "./stream-breaks.ts";
 
 /** None where the broker promises nothing. */

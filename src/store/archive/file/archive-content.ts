@@ -39,11 +39,11 @@ export class ArchiveContent {
     if (this.#rest.byteLength > MAX_LINE_BYTES) throw this.#invalid(`a line is longer than ${MAX_LINE_BYTES} bytes`);
   }
 
-  end(): { readonly header: ArchiveHeader; readonly rows: number } {
+  end(): ArchiveHeader {
     const header = this.#header;
     if (header === undefined || !this.#isOver || this.#rest.byteLength > 0)
       throw this.#invalid("the file ends before its trailer");
-    return { header, rows: this.#rows };
+    return header;
   }
 
   #take(text: string): void {

@@ -5,7 +5,7 @@ import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { createGunzip, createGzip } from "node:zlib";
 import { messageOf, PartnerdError } from "../../../base/errors.ts";
-import { syncToDisk } from "../../sql/sync.ts";
+import { syncToDisk } from "../../sql/data-directory.ts";
 import { ArchiveContent, type ArchiveVisitor } from "./archive-content.ts";
 import type { ArchiveHeader } from "./archive-format.ts";
 
@@ -26,7 +26,6 @@ export interface ReadArchive {
   /** SHA-256 (hex) of the file. */
   readonly sha256: string;
   readonly bytes: number;
-  readonly rows: number;
 }
 
 /**
@@ -49,7 +48,7 @@ export async function readArchiveFile(path: string, visitor: ArchiveVisitor): Pr
       for await (const chunk of source) content.take(chunk);
     }),
   );
-  return { ...content.end(), sha256: hash.digest("hex"), bytes };
+  return { header: content.end(), sha256: hash.digest("hex"), bytes };
 }
 
 /** The first line alone. Throws as readArchiveFile does. */
@@ -76,7 +75,7 @@ export async function readArchiveHeader(path: string): Promise<ArchiveHeader> {
     } catch (thrown) {
       if (header === undefined) throw thrown;
     }
-    return header ?? content.end().header;
+    return header ?? content.end();
   });
 }
 

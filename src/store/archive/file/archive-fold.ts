@@ -4,7 +4,7 @@
  */
 
 import type { PeerId, ResourceId } from "../../../base/ids.ts";
-import type { RowCheck } from "../../check/rows/row-check.ts";
+import type { RowCheck } from "../../check/rows/row-reader.ts";
 import { soundRowChecks } from "../../check/rows/sound-rows.ts";
 import { type ArchivedState, coreMessageItem, messageItem } from "../../fold/archived-state.ts";
 import { type Replay, type ReplayStart, startReplay } from "../../fold/replay.ts";

@@ -2,10 +2,10 @@
 import Database from "better-sqlite3";
 import type { Finding } from "../../model/finding.ts";
 import { appliedMigrations, applyMigrations, knownMigrations, refuseOtherSchema } from "../../sql/migrations.ts";
-import { APPLICATION_ID, refuseEmpty } from "../../sql/open.ts";
+import { APPLICATION_ID, closing, refuseEmpty } from "../../sql/open.ts";
 import { attempt } from "../rows/row-reader.ts";
 
-interface SchemaEntry {
+export interface SchemaEntry {
   readonly type: string;
   readonly name: string;
   readonly table: string;
@@ -13,7 +13,7 @@ interface SchemaEntry {
 }
 
 export function* schemaFindings(database: Database.Database): Generator<Finding> {
-  const found = attempt(() => entriesOf(database));
+  const found = attempt(() => schemaEntries(database));
   if (!found.ok) {
     yield { place: "sqlite_schema", problem: `cannot be read: ${found.why}` };
     return;
@@ -72,15 +72,12 @@ let migrated: ReadonlyMap<string, SchemaEntry> | undefined;
 function migratedSchema(): ReadonlyMap<string, SchemaEntry> {
   if (migrated !== undefined) return migrated;
   const database = new Database(":memory:");
-  try {
-    applyMigrations(database);
-    migrated = new Map(entriesOf(database).map((entry) => [entry.name, entry]));
-    return migrated;
-  } finally {
-    database.close();
-  }
+  using _closing = closing(database);
+  applyMigrations(database);
+  migrated = new Map(schemaEntries(database).map((entry) => [entry.name, entry]));
+  return migrated;
 }
 
-function entriesOf(database: Database.Database): readonly SchemaEntry[] {
+export function schemaEntries(database: Database.Database): readonly SchemaEntry[] {
   return database.prepare<[], SchemaEntry>("select type, name, tbl_name as 'table', sql from sqlite_schema").all();
 }

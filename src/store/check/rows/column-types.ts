@@ -4,7 +4,7 @@ import type { SQLiteTable } from "drizzle-orm/sqlite-core";
 import { rowPlace } from "../../model/finding.ts";
 import { eventOf } from "../../model/log-entry.ts";
 import { eventLog } from "../../schema/log.ts";
-import type { RowCheck } from "./row-check.ts";
+import type { RowCheck } from "./row-reader.ts";
 import { attempt } from "./row-reader.ts";
 
 export function columnTypesCheck(): RowCheck {

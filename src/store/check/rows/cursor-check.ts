@@ -1,20 +1,18 @@
 /** Where the rows say that they stand in the broker's stream, and the cursor, which must not be behind them. */
 import type { Database } from "better-sqlite3";
-import { cursorChecksum } from "../../model/cursor.ts";
+import { type CursorRow, cursorChecksum } from "../../model/cursor.ts";
 import { parseDedupeKey } from "../../model/dedupe-key.ts";
 import { cursorAfter, type DerivedCursor } from "../../model/derived-cursor.ts";
 import { type Finding, rowPlace } from "../../model/finding.ts";
 import { ingestCursor } from "../../schema/log.ts";
 import { typeProblems } from "./column-types.ts";
-import type { RowCheck } from "./row-check.ts";
+import type { RowCheck } from "./row-reader.ts";
 import { rowsOf } from "./row-reader.ts";
 
 export interface CursorCheck extends RowCheck {
   /** The cursor, against the rows so far; to be called in the transaction that read the last of them. */
   cursor(database: Database): Iterable<Finding>;
 }
-
-type CursorRow = typeof ingestCursor.$inferSelect;
 
 /** `start`: the cursor before the first row. */
 export function cursorCheck(start?: DerivedCursor): CursorCheck {

@@ -2,14 +2,15 @@
 
 import type { Database } from "better-sqlite3";
 import type { LogRow } from "../../model/log-entry.ts";
-import type { Aspect, Findings } from "../findings.ts";
-import type { RowCheck } from "./row-check.ts";
+import type { Findings } from "../findings.ts";
+import type { RowCheck } from "./row-reader.ts";
 import { attempt, readRows, unreadableRows } from "./row-reader.ts";
 
 export interface LogPassInit {
   readonly database: Database;
   readonly findings: Findings;
-  readonly checks: ReadonlyMap<Aspect, RowCheck>;
+  /** By what they look at. */
+  readonly checks: ReadonlyMap<string, RowCheck>;
   /** Called with the seq of each row. */
   readonly onRow: (seq: number) => void;
 }
@@ -36,18 +37,18 @@ export class LogPass {
 
   /** Goes on behind the last row, up to `lastSeq`. */
   readTo(lastSeq: number): void {
-    const { database, findings, checks, onRow } = this.#init;
-    findings.take("rows", () => this.#read(database, lastSeq, checks, onRow));
+    this.#init.findings.take("rows", () => this.#read(lastSeq));
   }
 
-  *#read(database: Database, lastSeq: number, checks: ReadonlyMap<Aspect, RowCheck>, onRow: (seq: number) => void) {
+  *#read(lastSeq: number) {
+    const { database, findings, checks, onRow } = this.#init;
     for (const read of readRows(database, this.#last.seq, lastSeq)) {
       if (read.kind === "unreadable") {
         yield unreadableRows(read);
         for (const check of checks.values()) check.unreadable?.();
         continue;
       }
-      for (const [aspect, check] of checks) this.#init.findings.take(aspect, () => check.row(read.row));
+      for (const [aspect, check] of checks) findings.take(aspect, () => check.row(read.row));
       this.#rows += 1;
       this.#last = read.row;
       onRow(read.row.seq);

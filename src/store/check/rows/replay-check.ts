@@ -2,10 +2,10 @@
 import type { Database } from "better-sqlite3";
 import type { SQLiteTable } from "drizzle-orm/sqlite-core";
 import { type Replay, rowDifferences, startReplay } from "../../fold/replay.ts";
-import { statusRowOf } from "../../fold/status-row.ts";
+import { statusRowOf } from "../../fold/status.ts";
 import { type Finding, rowPlace } from "../../model/finding.ts";
 import { desiredPeer, openStream, peerStatusRow } from "../../schema/log.ts";
-import type { RowCheck } from "./row-check.ts";
+import type { RowCheck } from "./row-reader.ts";
 import { attempt, rowsOf } from "./row-reader.ts";
 
 export interface ReplayCheck extends RowCheck {

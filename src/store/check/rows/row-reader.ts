@@ -8,7 +8,7 @@ import { type Finding, rowPlace } from "../../model/finding.ts";
 import type { LogRow } from "../../model/log-entry.ts";
 import { eventLog } from "../../schema/log.ts";
 
-export type ReadRow =
+type ReadRow =
   | { readonly kind: "row"; readonly row: LogRow }
   | { readonly kind: "unreadable"; readonly fromSeq: number; readonly toSeq: number; readonly why: string };
 
@@ -64,7 +64,7 @@ export function unreadableRows({ fromSeq, toSeq, why }: ReadRow & { kind: "unrea
   return { place: rowPlace(fromSeq, toSeq), problem: `cannot be read: ${why}` };
 }
 
-export type ReadResult<Value> = { readonly ok: true; readonly value: Value } | { readonly ok: false; readonly why: string };
+type ReadResult<Value> = { readonly ok: true; readonly value: Value } | { readonly ok: false; readonly why: string };
 
 /** What a read gives, or why a damaged file does not give it. */
 export function attempt<Value>(read: () => Value): ReadResult<Value> {
@@ -73,4 +73,12 @@ export function attempt<Value>(read: () => Value): ReadResult<Value> {
   } catch (thrown) {
     return { ok: false, why: messageOf(thrown) };
   }
+}
+
+/** A check of the log's rows: it is handed them one by one, in the order of `seq`. */
+export interface RowCheck {
+  /** What is wrong with this row, given those before it. May throw for a row that cannot be. */
+  row(row: LogRow): Iterable<Finding>;
+  /** Rows that cannot be read stand between the last one and the next. */
+  unreadable?(): void;
 }

@@ -5,7 +5,7 @@ import type { PeerId, ResourceId } from "../../../base/ids.ts";
 import type { DesiredPeer } from "../../../events/types.ts";
 import type { ProjectionLookup, StatusChange } from "../../fold/project.ts";
 import type { PeerStatus } from "../../fold/status.ts";
-import { statusOf, statusRowOf } from "../../fold/status-row.ts";
+import { statusOf, statusRowOf } from "../../fold/status.ts";
 import { type Repetition, repetitionChecksum } from "../../model/repetition.ts";
 import { desiredPeer, openStream, peerStatusRow, repeatedFailures } from "../../schema/log.ts";
 import { equals, inserter, orm, prepareAll, reader, upserter } from "./statement.ts";

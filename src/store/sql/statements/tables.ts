@@ -1,6 +1,7 @@
 /** The prepared statements over the tables, with rows as the program's own types. Each runs within its caller's transaction. */
 import type { Database } from "better-sqlite3";
-import type { ReplayStart } from "../../fold/replay.ts";
+import { type Projections, type ReplayStart, replayLog, rowDifferences } from "../../fold/replay.ts";
+import { sentenceOf } from "../../model/finding.ts";
 import { archiveRows } from "./archive-rows.ts";
 import { deliveryRows } from "./delivery-rows.ts";
 import { eventRows } from "./event-rows.ts";
@@ -18,4 +19,22 @@ export function tables(database: Database) {
     /** Where a replay of the log begins: at its first row, or behind what was archived. Throws as archivedState does. */
     replayStart: (): ReplayStart => archived.startBehind(archived.newestAnchor()),
   };
+}
+
+/** What the rows before `beforeSeq`, or all of them, come to. Throws as archivedState does. */
+export function replayTables(rows: Tables, beforeSeq?: number): Projections & { readonly faults: readonly string[] } {
+  const start = rows.replayStart();
+  return replayLog(rows.log(start.seq, beforeSeq), start);
+}
+
+/** How the log and the projections differ from a replay, one sentence each. Reads the whole log. */
+export function projectionDifferences(rows: Tables): string[] {
+  const { desired, status, faults } = replayTables(rows);
+  const desiredRows = new Map(rows.desiredPeers().map((peer) => [peer.peerId, peer]));
+  const statusRows = new Map(rows.statuses().map((peer) => [peer.peerId, peer]));
+  const differences = [
+    ...rowDifferences("desired_peers", desiredRows, desired),
+    ...rowDifferences("peer_status", statusRows, status),
+  ];
+  return [...faults, ...differences.map(sentenceOf)];
 }

@@ -1,6 +1,6 @@
 import { nanos } from "nats";
 import { expect, it } from "vitest";
-import { ageText, limitsOf, limitsText, sizeText } from "../../../src/nats/setup/limits.ts";
+import { ageText, limitsOf, limitsText, sizeText } from "../../../src/nats/setup/stream-config.ts";
 
 it("JetStream's ways to say none are one", () => {
   const none = { maxBytes: null, maxAgeMs: null, maxMessages: null, maxMessagesPerSubject: null, replicas: 1 };

@@ -28,15 +28,15 @@ export interface BrokerMachine {
   readonly afterAcknowledge: () => void;
 }
 
-export interface SimLinkInit extends BrokerMachine {
+export interface SimBrokerLinkInit extends BrokerMachine {
   readonly stream: SimBrokerStream;
   readonly machine: ClockView;
   /** The broker knows that it has ended. */
   readonly onGone: () => void;
 }
 
-export class SimLink implements BrokerLink {
-  readonly #init: SimLinkInit;
+export class SimBrokerLink implements BrokerLink {
+  readonly #init: SimBrokerLinkInit;
   readonly #closed = Promise.withResolvers<void>();
   readonly #inboxes = new Set<{ isWanted: boolean }>();
   readonly #unanswered = new Set<(error: PartnerdError) => void>();
@@ -46,7 +46,7 @@ export class SimLink implements BrokerLink {
   /** Set while the broker is paused: its pending work and answers. */
   #held: (() => void)[] | undefined;
 
-  constructor(init: SimLinkInit) {
+  constructor(init: SimBrokerLinkInit) {
     this.#init = init;
   }
 
@@ -95,9 +95,9 @@ export class SimLink implements BrokerLink {
   }
 
   acknowledge({ reply }: BrokerMessage): void {
-    const place = deliveryPositionOf(reply);
-    if (place === undefined || this.#isClosed || !this.#init.beforeAcknowledge()) return;
-    this.#toBroker(() => this.#init.stream.consumer?.acknowledge(place.streamSequence));
+    const position = deliveryPositionOf(reply);
+    if (position === undefined || this.#isClosed || !this.#init.beforeAcknowledge()) return;
+    this.#toBroker(() => this.#init.stream.consumer?.acknowledge(position.streamSequence));
     this.#init.afterAcknowledge();
   }
 

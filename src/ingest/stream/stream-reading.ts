@@ -25,7 +25,7 @@ interface SessionInit {
   readonly onEnded: (end: PullEnd) => void;
 }
 
-export class ReadingSession implements Disposable {
+export class StreamReading implements Disposable {
   readonly #init: SessionInit;
   readonly #pull: Pull;
   #consumerSequence: number;
@@ -63,21 +63,21 @@ export class ReadingSession implements Disposable {
 
   /** What is not as expected, if anything. */
   #take(message: BrokerMessage): string | undefined {
-    const place = deliveryPositionOf(message.reply);
-    if (place === undefined) return `a message on ${message.subject} does not say where it stands in the stream`;
-    if (place.consumerSequence !== this.#consumerSequence)
-      return `delivery ${place.consumerSequence} came where ${this.#consumerSequence} was due`;
-    if (!this.#offer(message, place)) return "the buffer is full";
+    const position = deliveryPositionOf(message.reply);
+    if (position === undefined) return `a message on ${message.subject} does not say where it stands in the stream`;
+    if (position.consumerSequence !== this.#consumerSequence)
+      return `delivery ${position.consumerSequence} came where ${this.#consumerSequence} was due`;
+    if (!this.#offer(message, position)) return "the buffer is full";
     this.#consumerSequence += 1;
-    this.#sequence = Math.max(this.#sequence, place.streamSequence);
-    this.#init.onProgress(place.streamSequence, place.pending);
+    this.#sequence = Math.max(this.#sequence, position.streamSequence);
+    this.#init.onProgress(position.streamSequence, position.pending);
     return undefined;
   }
 
   /** Deliveries have no gap, so a gap between their sequences is one of the stream. */
-  #offer(message: BrokerMessage, place: DeliveryPosition): boolean {
+  #offer(message: BrokerMessage, position: DeliveryPosition): boolean {
     const { cursor, buffer } = this.#init;
-    const { streamSequence: sequence, storedAtNs } = place;
+    const { streamSequence: sequence, storedAtNs } = position;
     // A copy: the client's bytes are a view that would keep the whole read of the socket in memory.
     const bytes = new Uint8Array(message.data);
     const sha256 = hash("sha256", bytes, "hex");
