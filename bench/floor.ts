@@ -9,9 +9,9 @@ import { multiaddr } from "@multiformats/multiaddr";
 import { deadline, systemClock } from "../src/base/clock.ts";
 import { didOf } from "../src/base/ids.ts";
 import { version } from "../src/base/version.ts";
-import { encodeHeartbeat } from "../src/p2p/heartbeat/codec.ts";
 import { closeBounded, peerIdOf } from "../src/p2p/host/connection-index.ts";
 import { createNode, type Node, startNode, stopNode } from "../src/p2p/host/node.ts";
+import { encodeHeartbeat } from "../src/p2p/wire/codec.ts";
 import { type FarEnd, SINK_PROTOCOL } from "./fleet.ts";
 
 /** The yamux session ping that the daemon uses too, or the ping service's: a new /ipfs/ping/1.0.0 stream with 32 bytes there and back. */
@@ -37,7 +37,7 @@ export class Floor implements AsyncDisposable {
   static async start(): Promise<Floor> {
     const privateKey = await generateKeyPair("Ed25519");
     const peerId = peerIdOf(peerIdFromPrivateKey(privateKey));
-    const admission = { mayOpen: () => "ok" as const };
+    const admission = { verdictOn: () => "ok" as const };
     const node = await createNode({ privateKey, listen: [], maxConnections: 10_000, admission, swarmKey: null, version });
     await startNode(node, []);
     return new Floor(node, encodeHeartbeat({ name: "floor", did: didOf(peerId), peerId }, systemClock.wallMs(), "unix"));

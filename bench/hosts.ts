@@ -18,7 +18,7 @@ import type { AdmissionPolicy } from "../src/p2p/registry/admission-policy.ts";
 import { type FleetReply, type FleetRequest, SINK_PROTOCOL } from "./fleet.ts";
 
 const LISTEN = ["/ip4/127.0.0.1/tcp/0"];
-const ANYBODY: AdmissionPolicy = { mayOpen: () => "ok" };
+const ANYBODY: AdmissionPolicy = { verdictOn: () => "ok" };
 
 async function startHost(): Promise<string> {
   const privateKey = await generateKeyPair("Ed25519");

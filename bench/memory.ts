@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { connect } from "nats";
 import { systemClock } from "../src/base/clock.ts";
-import { DaemonProcess } from "../src/demo/daemon-process.ts";
+import { DaemonProcess } from "../src/demo/stage/daemon-process.ts";
 import { setUp } from "../src/nats/setup/setup.ts";
 import { publishEvents } from "./events.ts";
 import { SUBJECTS } from "./ingest-works.ts";

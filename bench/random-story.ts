@@ -8,7 +8,7 @@ import { type Address, didOf, type PeerId, resourceIdOf } from "../src/base/ids.
 import type { Desired, Rejected, Removed } from "../src/events/decoded.ts";
 import type { CloseReason, Direction, ObservedEvent, Standing } from "../src/events/types.ts";
 import { addressOfName, peerIdOfName } from "../src/fixture/format/names.ts";
-import { PARTNER_PROTOCOL } from "../src/p2p/constants.ts";
+import { PARTNER_PROTOCOL } from "../src/p2p/wire/constants.ts";
 import type { Store } from "../src/store/store.ts";
 import type { Received } from "../src/store/write/receive.ts";
 

@@ -14,12 +14,12 @@ import { recordCommand } from "./fixture/record.ts";
 import { redactCommand } from "./fixture/redact.ts";
 import { replayCommand } from "./fixture/replay.ts";
 import { shrinkCommand } from "./fixture/shrink.ts";
-import type { Env } from "./flags.ts";
 import { archiveCommand } from "./log/archive.ts";
 import { backupCommand } from "./log/backup.ts";
 import { checkCommand } from "./log/check.ts";
 import { restoreCommand } from "./log/restore.ts";
 import { unarchiveCommand } from "./log/unarchive.ts";
+import type { Env } from "./terminal/flags.ts";
 
 /** In the order of `--help`. Each of them imports what is dear only when it runs, so that the others start at once. */
 const COMMANDS: readonly ((env: Env) => Command)[] = [

@@ -8,9 +8,9 @@ import type { Logger } from "../base/log.ts";
 import type { MessageLimits, Vocabulary } from "../events/vocabulary.ts";
 import { Ingest, type IngestResult } from "../ingest/ingest.ts";
 import { IngestBuffer } from "../ingest/ingest-buffer.ts";
-import { PARTNER_PROTOCOL } from "../p2p/constants.ts";
 import type { AdmissionPolicy } from "../p2p/registry/admission-policy.ts";
-import { type AdmissionRule, admissionVerdict } from "../reconciler/decide.ts";
+import { PARTNER_PROTOCOL } from "../p2p/wire/constants.ts";
+import { type AdmissionRule, admissionVerdict } from "../reconciler/admission.ts";
 import type { ReconcilerObserver, ReconcilerOptions } from "../reconciler/options.ts";
 import type { DesiredPeers, PartnerStreams } from "../reconciler/ports.ts";
 import { Reconciler } from "../reconciler/reconciler.ts";
@@ -53,7 +53,7 @@ export interface Core extends AsyncDisposable {
 
 /** Admits the peers that the log admits. The libp2p host is created with it, before the core. */
 export function admissionPolicyOf(desired: Pick<DesiredPeers, "get">, rule: AdmissionRule): AdmissionPolicy {
-  return { mayOpen: (peerId) => admissionVerdict(desired.get(peerId), rule) };
+  return { verdictOn: (peerId) => admissionVerdict(desired.get(peerId), rule) };
 }
 
 /** At boot, before anything is opened: closes in the log the streams that a crash left open there. */

@@ -9,7 +9,7 @@ import type { PeerId } from "../base/ids.ts";
 import type { Logger } from "../base/log.ts";
 import { abortable } from "../base/pause.ts";
 import { isoTime } from "../base/units.ts";
-import type { NatsConnection } from "../nats/client.ts";
+import type { NatsConnection } from "../nats/connection/client.ts";
 import type { PersistentConnection } from "../nats/connection/connection.ts";
 import { flush } from "../nats/connection/dial.ts";
 import type { LogHead } from "../store/model/log-head.ts";

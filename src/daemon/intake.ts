@@ -4,7 +4,7 @@ import type { Logger } from "../base/log.ts";
 import type { Config } from "../config/schema.ts";
 import { subjectsOf } from "../events/vocabulary.ts";
 import type { IngestBuffer } from "../ingest/ingest-buffer.ts";
-import type { NatsConnection } from "../nats/client.ts";
+import type { NatsConnection } from "../nats/connection/client.ts";
 import { PersistentConnection } from "../nats/connection/connection.ts";
 import { EventSource } from "../nats/event-source.ts";
 import { setUp } from "../nats/setup/setup.ts";

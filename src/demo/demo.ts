@@ -13,8 +13,8 @@ import { claims } from "./evidence/claims.ts";
 import { auditSql, auditTrail } from "./evidence/database.ts";
 import { readFacts } from "./evidence/facts.ts";
 import { play } from "./play.ts";
-import { Stage } from "./stage.ts";
-import { NAMES, perName } from "./state.ts";
+import { Stage } from "./stage/stage.ts";
+import { NAMES, perName } from "./stage/state.ts";
 import { STEPS } from "./steps.ts";
 
 /** All steps together; what is left of a minute is for the summary and for ending the processes. */

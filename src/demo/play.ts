@@ -2,8 +2,8 @@
 import { type Clock, type Random, repeat } from "../base/clock.ts";
 import { messageOf } from "../base/errors.ts";
 import type { Display } from "./display/display.ts";
-import type { Stage } from "./stage.ts";
-import type { DemoState, StepState } from "./state.ts";
+import type { Stage } from "./stage/stage.ts";
+import type { DemoState, StepState } from "./stage/state.ts";
 import type { Step } from "./steps.ts";
 
 const REDRAW_EVERY_MS = 200;

@@ -1,5 +1,6 @@
 /** The story: what is done in each step, and what has to come true, at both ends, before the next one begins. */
 import { recordMessage } from "../fixture/format/message.ts";
+import { query } from "./evidence/database.ts";
 import {
   ATTEMPTS_TO_SEE,
   allBackedOff,
@@ -10,11 +11,10 @@ import {
   REFUSALS_TO_SEE,
   refused,
   streamsSince,
-} from "./checks.ts";
-import { query } from "./evidence/database.ts";
-import { APP, ECHOING_APP, MALFORMED_MESSAGE } from "./messages.ts";
-import type { Stage } from "./stage.ts";
-import { type Name, PAIRS, viewOf } from "./state.ts";
+} from "./stage/checks.ts";
+import { APP, ECHOING_APP, MALFORMED_MESSAGE } from "./stage/messages.ts";
+import type { Stage } from "./stage/stage.ts";
+import { type Name, PAIRS, viewOf } from "./stage/state.ts";
 
 export interface Step {
   readonly title: string;

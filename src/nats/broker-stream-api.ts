@@ -4,8 +4,8 @@ import { PartnerdError } from "../base/errors.ts";
 import type { BrokerStreamState, ConsumerState } from "../ingest/stream/broker-port.ts";
 import { nanosecondsOf } from "../ingest/stream/delivery-position.ts";
 import { messageHash } from "../store/model/dedupe-key.ts";
-import type { JetStreamManager, NatsConnection } from "./client.ts";
-import { askJetStream, isMissing, unlessMissing } from "./jetstream-error.ts";
+import type { JetStreamManager, NatsConnection } from "./connection/client.ts";
+import { askJetStream, isMissing, unlessMissing } from "./connection/jetstream-error.ts";
 import { consumerConfig, consumerDifferences } from "./setup/consumer-config.ts";
 
 /** JetStream answers within milliseconds, or its server is not well. */

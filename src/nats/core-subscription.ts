@@ -3,7 +3,7 @@ import type { Clock } from "../base/clock.ts";
 import { messageOf } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
 import type { ReceivedMessage } from "../ingest/ingest-buffer.ts";
-import type { NatsConnection, Subscription } from "./client.ts";
+import type { NatsConnection, Subscription } from "./connection/client.ts";
 import type { PersistentConnection } from "./connection/connection.ts";
 import { describe, flush } from "./connection/dial.ts";
 

@@ -10,7 +10,7 @@ import { BrokerStreamReader, type Rereading } from "../ingest/stream/reader.ts";
 import type { LogEntry } from "../store/model/log-entry.ts";
 import type { Store } from "../store/store.ts";
 import { BrokerStreamApi } from "./broker-stream-api.ts";
-import type { NatsConnection } from "./client.ts";
+import type { NatsConnection } from "./connection/client.ts";
 import type { PersistentConnection } from "./connection/connection.ts";
 import { flush } from "./connection/dial.ts";
 import { CoreSubscription } from "./core-subscription.ts";

@@ -3,9 +3,9 @@
 import type { PartnerdError } from "../base/errors.ts";
 import type { BrokerLink, BrokerMessage, PullChannel, PullListener, PullRequest } from "../ingest/stream/broker-port.ts";
 import { BrokerStreamApi } from "./broker-stream-api.ts";
-import { createInbox, type NatsConnection, nanos } from "./client.ts";
+import { createInbox, type NatsConnection, nanos } from "./connection/client.ts";
 import { closeQuietly, describe, flush } from "./connection/dial.ts";
-import { deniedError } from "./jetstream-error.ts";
+import { deniedError } from "./connection/jetstream-error.ts";
 
 const ACKNOWLEDGEMENT = "+ACK";
 

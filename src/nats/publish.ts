@@ -3,7 +3,7 @@
 import type { Clock } from "../base/clock.ts";
 import { PartnerdError } from "../base/errors.ts";
 import { abortable } from "../base/pause.ts";
-import { Events, type NatsConnection, type Status } from "./client.ts";
+import { Events, type NatsConnection, type Status } from "./connection/client.ts";
 import type { NatsConfig } from "./connection/config.ts";
 import { describe, describeEvent, flush } from "./connection/dial.ts";
 import { withOneClient } from "./connection/one-client.ts";

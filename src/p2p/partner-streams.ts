@@ -5,15 +5,6 @@ import type { PeerId } from "../base/ids.ts";
 import { RecentMap } from "../base/recent-map.ts";
 import type { DesiredPeer } from "../events/types.ts";
 import type { ActualPeer, CloseRequest, PartnerStreams } from "../reconciler/ports.ts";
-import {
-  CHALLENGE_TIMEOUT_MS,
-  FIRST_HEARTBEAT_TIMEOUT_MS,
-  MAX_REMEMBERED_PEERS,
-  MAX_STREAMS_PER_PROTOCOL,
-  PARTNER_PROTOCOL,
-  PROBE_PROTOCOL,
-} from "./constants.ts";
-import type { SelfDescription, TimestampFormat } from "./heartbeat/codec.ts";
 import { HeartbeatHandler } from "./heartbeat/handler.ts";
 import { Liveness } from "./heartbeat/liveness.ts";
 import { HeartbeatOpener } from "./heartbeat/opener.ts";
@@ -24,6 +15,15 @@ import type { Host, HostConnection } from "./host/host.ts";
 import type { AdmissionPolicy } from "./registry/admission-policy.ts";
 import { LeaseClock } from "./registry/lease-clock.ts";
 import { type PeerSnapshot, type StreamObserver, StreamRegistry } from "./registry/registry.ts";
+import type { SelfDescription, TimestampFormat } from "./wire/codec.ts";
+import {
+  CHALLENGE_TIMEOUT_MS,
+  FIRST_HEARTBEAT_TIMEOUT_MS,
+  MAX_REMEMBERED_PEERS,
+  MAX_STREAMS_PER_PROTOCOL,
+  PARTNER_PROTOCOL,
+  PROBE_PROTOCOL,
+} from "./wire/constants.ts";
 
 export interface PartnerStreamsComponents {
   /** Not started yet, so that no peer finds it without the protocols. It stays the caller's to start and to stop. */
@@ -167,7 +167,7 @@ export class Libp2pPartnerStreams implements PartnerStreams {
   /** The peer has shown life of its own accord: a wait in backoff can end. */
   #signOfLife(peerId: PeerId): void {
     const { admission, clock, observer } = this.#components;
-    if (this.#disposed || admission.mayOpen(peerId) !== "ok") return;
+    if (this.#disposed || admission.verdictOn(peerId) !== "ok") return;
     this.#lastSignOfLifeMs.set(peerId, clock.monotonicMs());
     observer.wake(peerId);
   }

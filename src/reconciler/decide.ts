@@ -2,11 +2,9 @@
 
 import type { PeerId } from "../base/ids.ts";
 import type { DesiredPeer } from "../events/types.ts";
+import { type AdmissionRule, admissionVerdict } from "./admission.ts";
 import { mayOpenAtMs, type Retry } from "./backoff.ts";
-import type { ActualPeer, CloseRequest, Verdict } from "./ports.ts";
-
-/** What the operator chooses (`p2p.inbound`): whose heartbeat streams are accepted, everybody's of whom the log does not say otherwise, or desired partners' only. */
-export type AdmissionRule = "unless-revoked" | "partners";
+import type { ActualPeer, CloseRequest } from "./ports.ts";
 
 export interface DecideOptions {
   readonly self: PeerId;
@@ -44,19 +42,6 @@ export function nextDueMs(desired: DesiredPeer | undefined, actual: ActualPeer, 
         : Number.POSITIVE_INFINITY
       : Math.min(actual.outbound.renewAtMs, actual.outbound.expiresAtMs);
   return Math.min(inboundMs, outboundMs);
-}
-
-/** Whether the log and the rule let this peer keep, or open, an inbound stream. */
-export function admissionVerdict(desired: DesiredPeer | undefined, rule: AdmissionRule): Verdict {
-  if (desired === undefined) return rule === "partners" ? "not_partner" : "ok";
-  switch (desired.standing) {
-    case "partner":
-      return "ok";
-    case "revoked":
-      return "not_partner";
-    case "blacklisted":
-      return "blacklisted";
-  }
 }
 
 /** Our own PeerID can be named by an event (a participant lists itself); it is never dialled. */

@@ -2,10 +2,10 @@
 import { turns } from "../base/clock.ts";
 import { messageOf } from "../base/errors.ts";
 import { type Fixture, REST_MS } from "../fixture/format/schema.ts";
+import { allInvariants } from "./all-invariants.ts";
 import { ProcessEnded } from "./daemon/daemon-lifecycle.ts";
 import { Expectations } from "./expectations.ts";
 import { apply, isExpectation } from "./fault-actions.ts";
-import { allInvariants } from "./invariants/all.ts";
 import { settled, VirtualClock } from "./time/virtual-clock.ts";
 import { Trace } from "./trace.ts";
 import { World } from "./world.ts";

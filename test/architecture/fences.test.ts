@@ -174,7 +174,7 @@ describe.each(TEXTS)("$banned", ({ banned, instead, snippets }) => {
 
 /** Packages that may be replaced one day: each is named by one file. */
 const ADAPTERS: Readonly<Record<string, string>> = {
-  nats: "nats/client.ts",
+  nats: "nats/connection/client.ts",
   "@chainsafe/libp2p-noise": "p2p/host/node.ts",
   "@chainsafe/libp2p-yamux": "p2p/host/node.ts",
 };

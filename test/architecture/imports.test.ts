@@ -26,26 +26,6 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 /** The rooms of the store, from the bottom up: each may import those before it. */
 const STORE_ROOMS = ["schema", "model", "fold", "sql", "write", "head", "check", "recovery", "archive"];
 
-/**
- * Folders whose own files and those of a folder in them import each other. This list only shrinks: own files should either sit on top of
- * the folders in them, or below all of them.
- */
-const MUTUAL_FOLDERS: readonly string[] = [
-  "cli <-> cli/daemon",
-  "cli <-> cli/fixture",
-  "cli <-> cli/log",
-  "demo <-> demo/display",
-  "demo <-> demo/evidence",
-  "nats <-> nats/connection",
-  "nats <-> nats/setup",
-  "p2p <-> p2p/heartbeat",
-  "p2p <-> p2p/host",
-  "p2p <-> p2p/registry",
-  "sim/invariants <-> sim/invariants/ingest",
-  "sim/invariants <-> sim/invariants/wire",
-  "store/check <-> store/check/rows",
-];
-
 const roomOf = (path: string): string => path.split("/")[0] ?? "";
 
 const againstDataFlow = (files: readonly SourceFile[]): readonly string[] =>
@@ -107,8 +87,8 @@ describe("there is no cycle, types included", () => {
     expect(folderCycles(sourceFiles)).toEqual([]);
   });
 
-  test("between a folder's own files and a folder in it, except those listed", () => {
-    expect(mutualFolders(sourceFiles)).toEqual(MUTUAL_FOLDERS);
+  test("between a folder's own files and a folder in it", () => {
+    expect(mutualFolders(sourceFiles)).toEqual([]);
   });
 });
 

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Argument, Command, CommanderError } from "commander";
 import { endsWithParent } from "../../src/base/ends-with-parent.ts";
-import { example } from "../../src/cli/flags.ts";
+import { example } from "../../src/cli/terminal/flags.ts";
 import { SEED_VARIABLE, TIMES_VARIABLE } from "../support/campaign.ts";
 import { positive, whole } from "../support/numbers.ts";
 import { CAMPAIGNS, type Campaign } from "./all.ts";

@@ -2,7 +2,7 @@ import type { Socket } from "node:net";
 import { createServer } from "node:net";
 import { multiaddr } from "@multiformats/multiaddr";
 import type { PeerId } from "../../src/base/ids.ts";
-import { PARTNER_PROTOCOL } from "../../src/p2p/constants.ts";
+import { PARTNER_PROTOCOL } from "../../src/p2p/wire/constants.ts";
 import { paceClock } from "../support/pace/pace.ts";
 import { eventually, loopbackAddress, startPartnerHost, startTestNode, timeoutSignal } from "../support/partner-host.ts";
 import { peerIdOfSeed } from "../support/peer-ids.ts";

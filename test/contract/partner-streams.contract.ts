@@ -4,8 +4,8 @@ import type { ErrorCode } from "../../src/base/errors.ts";
 import { PartnerdError } from "../../src/base/errors.ts";
 import type { PeerId } from "../../src/base/ids.ts";
 import type { CloseReason, DesiredPeer, Direction, ObservedEvent } from "../../src/events/types.ts";
-import { PARTNER_PROTOCOL } from "../../src/p2p/constants.ts";
 import type { Host } from "../../src/p2p/host/host.ts";
+import { PARTNER_PROTOCOL } from "../../src/p2p/wire/constants.ts";
 import type { CloseRequest, PartnerStreams, Verdict } from "../../src/reconciler/ports.ts";
 
 /** One of the two hosts under test. */

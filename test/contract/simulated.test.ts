@@ -2,7 +2,7 @@ import { multiaddr } from "@multiformats/multiaddr";
 import { deadline } from "../../src/base/clock.ts";
 import { PartnerdError } from "../../src/base/errors.ts";
 import type { Address, PeerId } from "../../src/base/ids.ts";
-import { PARTNER_PROTOCOL } from "../../src/p2p/constants.ts";
+import { PARTNER_PROTOCOL } from "../../src/p2p/wire/constants.ts";
 import { SimNode } from "../../src/sim/network/node.ts";
 import { desiredPeer, PEER_A, PEER_B, PEER_C } from "../support/peers.ts";
 import { simulatedWorld, startSimulatedSide, virtualEventually } from "../support/simulated-host.ts";

@@ -1,7 +1,7 @@
 /** What `npm run crash` can be told. */
 import { resolve } from "node:path";
 import { Command, Option } from "commander";
-import { example } from "../../src/cli/flags.ts";
+import { example } from "../../src/cli/terminal/flags.ts";
 import { positive, whole } from "../support/numbers.ts";
 
 export interface CrashCommand {

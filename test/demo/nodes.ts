@@ -1,6 +1,6 @@
 /** States of the three nodes for tests: everything stands, and what a test changes of it. */
 
-import { type DemoState, NAMES, type Name, type Nodes, type ProcessState, perName } from "../../src/demo/state.ts";
+import { type DemoState, NAMES, type Name, type Nodes, type ProcessState, perName } from "../../src/demo/stage/state.ts";
 import type { PeerView } from "../../src/views/api.ts";
 
 const NOW_MS = Date.UTC(2026, 0, 1);

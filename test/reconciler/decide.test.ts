@@ -1,7 +1,8 @@
 import { describe, expect, test } from "vitest";
 import type { Standing } from "../../src/events/types.ts";
+import { admissionVerdict } from "../../src/reconciler/admission.ts";
 import { FRESH, type Retry } from "../../src/reconciler/backoff.ts";
-import { type Action, admissionVerdict, decide, nextDueMs } from "../../src/reconciler/decide.ts";
+import { type Action, decide, nextDueMs } from "../../src/reconciler/decide.ts";
 import type { ActualPeer } from "../../src/reconciler/ports.ts";
 import { desiredPeer, PEER_A, PEER_B } from "../support/peers.ts";
 

@@ -12,7 +12,7 @@ import { systemRandom } from "../../src/base/clock.ts";
 import { endsWithParent } from "../../src/base/ends-with-parent.ts";
 import { ENV_PREFIX } from "../../src/config/leaves.ts";
 import type { configSchema } from "../../src/config/schema.ts";
-import { freePorts } from "../../src/demo/stage.ts";
+import { freePorts } from "../../src/demo/stage/stage.ts";
 import type { HealthView, PeerDetailView, PeerView, SelfView } from "../../src/views/api.ts";
 import { rawConnection } from "../store/support/temporary-store.ts";
 import { type Bound, startDeadline } from "./pace/pace.ts";

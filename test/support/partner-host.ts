@@ -21,7 +21,7 @@ export interface TestNode extends AsyncDisposable {
   readonly peerId: PeerId;
   readonly port: number;
   setVerdict(verdict: Verdict): void;
-  readonly admission: { mayOpen(peerId: PeerId): Verdict };
+  readonly admission: { verdictOn(peerId: PeerId): Verdict };
 }
 
 export interface TestPartnerHost extends TestNode {
@@ -38,7 +38,7 @@ export async function startTestNode(
 ): Promise<TestNode> {
   const privateKey = await generateKeyPairFromSeed("Ed25519", new Uint8Array(32).fill(seed));
   let verdict: Verdict = "ok";
-  const admission = { mayOpen: () => verdict };
+  const admission = { verdictOn: () => verdict };
   const listen = ["/ip4/127.0.0.1/tcp/0"];
   const node = await createNode({
     privateKey,

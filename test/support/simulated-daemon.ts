@@ -2,7 +2,8 @@
 
 import type { Address, PeerId } from "../../src/base/ids.ts";
 import type { DesiredPeer, ObservedEvent } from "../../src/events/types.ts";
-import { type Action, type AdmissionRule, admissionVerdict } from "../../src/reconciler/decide.ts";
+import { type AdmissionRule, admissionVerdict } from "../../src/reconciler/admission.ts";
+import type { Action } from "../../src/reconciler/decide.ts";
 import { DEFAULT_RECONCILER_OPTIONS, type ReconcilerOptions } from "../../src/reconciler/options.ts";
 import { Reconciler } from "../../src/reconciler/reconciler.ts";
 import { derivedRandom } from "../../src/sim/time/random.ts";
@@ -38,7 +39,7 @@ export async function startSimulatedDaemon(
   const host = await startSimulatedHost(world, {
     peerId,
     address,
-    admission: { mayOpen: (other) => admissionVerdict(desired.get(other), admissionRule) },
+    admission: { verdictOn: (other) => admissionVerdict(desired.get(other), admissionRule) },
     observer: { observed, wake: (other) => reconciler.wake(other) },
   });
   const { view, streams } = host;

@@ -72,7 +72,7 @@ export async function startSimulatedSide(world: SimulatedWorld, peerId: PeerId, 
   const host = await startSimulatedHost(world, {
     peerId,
     address,
-    admission: { mayOpen: () => verdict },
+    admission: { verdictOn: () => verdict },
     observer: { observed: (event) => events.push(event), wake: (woke) => woken.push(woke) },
   });
   const setVerdict = (next: Verdict) => {

@@ -1,6 +1,6 @@
 /** `oc-partnerd demo`: the demonstration of src/demo. */
 import { Command } from "commander";
-import { example } from "../flags.ts";
+import { example } from "../terminal/flags.ts";
 
 export function demoCommand(): Command {
   return new Command("demo")

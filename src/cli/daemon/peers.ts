@@ -5,7 +5,7 @@ import { PartnerdError } from "../../base/errors.ts";
 import { counted } from "../../base/units.ts";
 import { type DaemonClient, daemonClient } from "../../http/client.ts";
 import type { HistoryView, PeerDetailView } from "../../views/api.ts";
-import { CONFIG_FLAG, configOf, type DaemonFlags, type Env, example, HTTP_FLAG, JSON_FLAG } from "../flags.ts";
+import { CONFIG_FLAG, configOf, type DaemonFlags, type Env, example, HTTP_FLAG, JSON_FLAG } from "../terminal/flags.ts";
 import { jsonText, print } from "../terminal/output.ts";
 import { table } from "../terminal/table.ts";
 import { peerTable } from "./status.ts";

@@ -5,7 +5,7 @@ import { PartnerdError } from "../../base/errors.ts";
 import { parseAddress, parsePeerId } from "../../base/ids.ts";
 import type { RawMessage } from "../../events/decode.ts";
 import { recordMessage } from "../../fixture/format/message.ts";
-import { CONFIG_FLAG, configOf, type DaemonFlags, type Env, example, natsOf } from "../flags.ts";
+import { CONFIG_FLAG, configOf, type DaemonFlags, type Env, example, natsOf } from "../terminal/flags.ts";
 import { print } from "../terminal/output.ts";
 
 interface PublishFlags extends DaemonFlags {

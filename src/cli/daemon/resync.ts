@@ -5,7 +5,7 @@ import { pause } from "../../base/pause.ts";
 import { counted } from "../../base/units.ts";
 import { type DaemonClient, daemonClient } from "../../http/client.ts";
 import type { DeliveryView } from "../../views/api.ts";
-import { CONFIG_FLAG, configOf, type DaemonFlags, type Env, example, HTTP_FLAG } from "../flags.ts";
+import { CONFIG_FLAG, configOf, type DaemonFlags, type Env, example, HTTP_FLAG } from "../terminal/flags.ts";
 import { holdEventLoop, print } from "../terminal/output.ts";
 import { progress } from "../terminal/progress.ts";
 

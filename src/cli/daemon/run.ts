@@ -4,7 +4,7 @@ import { systemClock, systemRandom } from "../../base/clock.ts";
 import { messageOf } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
 import type { Config } from "../../config/schema.ts";
-import { collect, configOf, type DaemonFlags, type Env, example } from "../flags.ts";
+import { collect, configOf, type DaemonFlags, type Env, example } from "../terminal/flags.ts";
 
 /** A native sidecar may get no more than this after SIGTERM (DESIGN). */
 const DRAIN_MS = 2_000;

@@ -16,7 +16,7 @@ import {
   JSON_FLAG,
   NATS_FLAG,
   natsOf,
-} from "../flags.ts";
+} from "../terminal/flags.ts";
 import { jsonText, print } from "../terminal/output.ts";
 
 interface SetupFlags extends LimitFlags, Pick<DaemonFlags, "nats" | "config"> {

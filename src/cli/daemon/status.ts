@@ -4,7 +4,7 @@ import { systemClock } from "../../base/clock.ts";
 import { durationText } from "../../base/units.ts";
 import { type DaemonClient, daemonClient } from "../../http/client.ts";
 import type { Check, DeliveryView, HealthView, PeerView, SelfView } from "../../views/api.ts";
-import { CONFIG_FLAG, configOf, type DaemonFlags, type Env, example, HTTP_FLAG, JSON_FLAG } from "../flags.ts";
+import { CONFIG_FLAG, configOf, type DaemonFlags, type Env, example, HTTP_FLAG, JSON_FLAG } from "../terminal/flags.ts";
 import { jsonText, print } from "../terminal/output.ts";
 import { shortPeerId, table } from "../terminal/table.ts";
 

@@ -1,7 +1,7 @@
 /** `oc-partnerd backup`: a copy of a daemon's database that is known to be sound, made while the daemon runs. */
 import { Command } from "commander";
 import { bytesText, counted } from "../../base/units.ts";
-import { CONFIG_FLAG, configOf, type DaemonFlags, type Env, example, JSON_FLAG } from "../flags.ts";
+import { CONFIG_FLAG, configOf, type DaemonFlags, type Env, example, JSON_FLAG } from "../terminal/flags.ts";
 import { holdEventLoop, jsonText, print } from "../terminal/output.ts";
 import { type ProgressStream, stepProgress } from "../terminal/progress.ts";
 import { headText } from "./log-place.ts";

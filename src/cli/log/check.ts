@@ -6,7 +6,7 @@ import type { CheckedArchive } from "../../store/archive/archive-check.ts";
 import type { CheckReport } from "../../store/check/check.ts";
 import type { KnownHead } from "../../store/check/head-check.ts";
 import { sentenceOf } from "../../store/model/finding.ts";
-import { CONFIG_FLAG, configOf, type DaemonFlags, type Env, example, JSON_FLAG } from "../flags.ts";
+import { CONFIG_FLAG, configOf, type DaemonFlags, type Env, example, JSON_FLAG } from "../terminal/flags.ts";
 import { jsonText, print } from "../terminal/output.ts";
 import { type ProgressStream, stepProgress } from "../terminal/progress.ts";
 import { headText, newestText } from "./log-place.ts";

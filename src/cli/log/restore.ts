@@ -6,7 +6,7 @@ import { counted } from "../../base/units.ts";
 import type { Cursor } from "../../store/model/cursor.ts";
 import type { Restored, RestoredBackup } from "../../store/recovery/restore.ts";
 import type { LostRows, Salvaged } from "../../store/recovery/salvage.ts";
-import { CONFIG_FLAG, configOf, type DaemonFlags, type Env, example } from "../flags.ts";
+import { CONFIG_FLAG, configOf, type DaemonFlags, type Env, example } from "../terminal/flags.ts";
 import { holdEventLoop, print } from "../terminal/output.ts";
 import { type ProgressStream, stepProgress } from "../terminal/progress.ts";
 import { headText } from "./log-place.ts";

@@ -2,7 +2,7 @@
 import { Command } from "commander";
 import { PartnerdError } from "../../base/errors.ts";
 import { counted } from "../../base/units.ts";
-import { example, JSON_FLAG } from "../flags.ts";
+import { example, JSON_FLAG } from "../terminal/flags.ts";
 import { jsonText, print } from "../terminal/output.ts";
 import { type ProgressStream, progress } from "../terminal/progress.ts";
 import { headText, newestText } from "./log-place.ts";

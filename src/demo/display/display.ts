@@ -1,7 +1,7 @@
 /** Where the demo shows itself: redrawn in place on a terminal, a line for each change anywhere else. */
 
 import { secondsText } from "../../base/units.ts";
-import { type DemoState, NAMES, PAIRS, type StepState, viewOf } from "../state.ts";
+import { type DemoState, NAMES, PAIRS, type StepState, viewOf } from "../stage/state.ts";
 import { LEAST_COLUMNS, screen } from "./screen.ts";
 import { type Line, paint } from "./style.ts";
 

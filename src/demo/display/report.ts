@@ -2,7 +2,7 @@
 import type { PartnerdError } from "../../base/errors.ts";
 import type { Claim } from "../evidence/claims.ts";
 import type { AuditRow } from "../evidence/database.ts";
-import type { Participant } from "../participant.ts";
+import type { Participant } from "../stage/participant.ts";
 import { type Line, span, wrap } from "./style.ts";
 
 const MARGIN = " ";

@@ -1,7 +1,7 @@
 /** The live picture: the steps, and every node's view of every other. Pure: state in, lines out. */
 import { secondsText } from "../../base/units.ts";
 import type { PeerView, StreamView } from "../../views/api.ts";
-import { type DemoState, NAMES, type Name, type NodeState, type StepState, viewOf } from "../state.ts";
+import { type DemoState, NAMES, type Name, type NodeState, type StepState, viewOf } from "../stage/state.ts";
 import { type Line, span } from "./style.ts";
 
 /** As many columns as a terminal has at least. */

@@ -1,8 +1,8 @@
 /** The summary: what the demo claims to have shown, each claim judged by the databases alone. Pure. */
 import { counted } from "../../base/units.ts";
-import { ATTEMPTS_TO_SEE, others, REFUSALS_TO_SEE } from "../checks.ts";
-import { MALFORMED } from "../messages.ts";
-import { NAMES, type Name, PAIRS } from "../state.ts";
+import { ATTEMPTS_TO_SEE, others, REFUSALS_TO_SEE } from "../stage/checks.ts";
+import { MALFORMED } from "../stage/messages.ts";
+import { NAMES, type Name, PAIRS } from "../stage/state.ts";
 import type { Facts, Failures, Session } from "./facts.ts";
 
 export interface Claim {

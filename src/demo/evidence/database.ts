@@ -4,7 +4,7 @@ import Database from "better-sqlite3";
 import { printable } from "../../base/units.ts";
 import { DATABASE_NAME } from "../../store/sql/data-directory.ts";
 import { closing } from "../../store/sql/open.ts";
-import type { Name } from "../state.ts";
+import type { Name } from "../stage/state.ts";
 
 export type Cell = string | number | null;
 export type Row = Readonly<Record<string, Cell>>;

@@ -1,8 +1,8 @@
 /** What the three databases say at the end: the only thing that the summary is computed from. */
 import type { Clock } from "../../base/clock.ts";
 import { openStore } from "../../store/store.ts";
-import { ECHOING_APP } from "../messages.ts";
-import { NAMES, type Name, perName } from "../state.ts";
+import { ECHOING_APP } from "../stage/messages.ts";
+import { NAMES, type Name, perName } from "../stage/state.ts";
 import { type Cell, query } from "./database.ts";
 
 export interface Session {

@@ -8,7 +8,7 @@ import { type Clock, jittered, type Random } from "../../base/clock.ts";
 import { messageOf } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
 import { pause } from "../../base/pause.ts";
-import { DebugEvents, Events, type NatsConnection } from "../client.ts";
+import { DebugEvents, Events, type NatsConnection } from "./client.ts";
 import type { NatsConfig } from "./config.ts";
 import { checkCredentials, checkTls } from "./credentials.ts";
 import { closeQuietly, describe, describeEvent, dial } from "./dial.ts";

@@ -13,7 +13,7 @@ import {
   nkeyAuthenticator,
   tokenAuthenticator,
   usernamePasswordAuthenticator,
-} from "../client.ts";
+} from "./client.ts";
 import type { NatsConfig, NatsTlsConfig } from "./config.ts";
 import type { ServerAddress } from "./server-address.ts";
 

@@ -3,7 +3,7 @@
 import type { Clock } from "../../base/clock.ts";
 import { messageOf, PartnerdError } from "../../base/errors.ts";
 import { abortable } from "../../base/pause.ts";
-import { connect, type NatsConnection, NatsError, NatsErrorCode, type Status, type TlsOptions } from "../client.ts";
+import { connect, type NatsConnection, NatsError, NatsErrorCode, type Status, type TlsOptions } from "./client.ts";
 import type { NatsConfig } from "./config.ts";
 import { authenticatorFor } from "./credentials.ts";
 import { expectGreeting } from "./discover.ts";

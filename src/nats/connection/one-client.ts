@@ -2,7 +2,7 @@
 
 import { type Clock, deadline } from "../../base/clock.ts";
 import { PartnerdError, toPartnerdError } from "../../base/errors.ts";
-import type { NatsConnection } from "../client.ts";
+import type { NatsConnection } from "./client.ts";
 import type { NatsConfig } from "./config.ts";
 import { closeQuietly, dial } from "./dial.ts";
 import { hostAndPort, parseServers } from "./server-address.ts";

@@ -1,6 +1,6 @@
 /** The consumer as it has to be in JetStream's words. Pure: `setup` creates and checks it, the daemon recreates it at its cursor. */
 import { REQUIRED_CONSUMER } from "../../ingest/stream/broker-port.ts";
-import { AckPolicy, type ConsumerConfig, DeliverPolicy, millis, nanos, ReplayPolicy } from "../client.ts";
+import { AckPolicy, type ConsumerConfig, DeliverPolicy, millis, nanos, ReplayPolicy } from "../connection/client.ts";
 
 /** What is not as it has to be. */
 export interface Difference {

@@ -1,5 +1,5 @@
 /** What `setup` has to do, from what it found. Pure. */
-import type { ConsumerConfig, ConsumerInfo, StreamConfig } from "../client.ts";
+import type { ConsumerConfig, ConsumerInfo, StreamConfig } from "../connection/client.ts";
 import { consumerConfig, consumerDifferences, type Difference } from "./consumer-config.ts";
 import { guardSteps, limitSteps, noteOf, type Obstacle, obstaclesOf, overlapObstacles, subjectSteps } from "./steps.ts";
 import { type LimitChanges, limitsOf, type RetentionLimits, streamConfig } from "./stream-config.ts";

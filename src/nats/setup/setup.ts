@@ -1,8 +1,8 @@
 /** Creates or changes the stream and the consumer as plan.ts decides, or says why that cannot be done. */
 
 import { PartnerdError } from "../../base/errors.ts";
-import type { JetStreamManager, NatsConnection } from "../client.ts";
-import { askJetStream as ask, unlessMissing } from "../jetstream-error.ts";
+import type { JetStreamManager, NatsConnection } from "../connection/client.ts";
+import { askJetStream as ask, unlessMissing } from "../connection/jetstream-error.ts";
 import { type Found, isDone, isFeasible, planSetup, type SetupPlan, type Wanted } from "./plan.ts";
 
 /** JetStream answers within milliseconds, or its server is not well; a cluster may have to choose who leads a new stream. */

@@ -2,7 +2,7 @@
  * How a stream that was found differs from what the log needs of it, and what can be done in place. Pure. Widens and never narrows,
  * except for a limit that was asked for.
  */
-import { nanos, RetentionPolicy, StorageType, type StreamConfig } from "../client.ts";
+import { nanos, RetentionPolicy, StorageType, type StreamConfig } from "../connection/client.ts";
 import type { Difference } from "./consumer-config.ts";
 import { ageText, GUARDS, type LimitChanges, limitsOf, sizeText } from "./stream-config.ts";
 

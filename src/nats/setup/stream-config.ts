@@ -1,6 +1,6 @@
 /** The stream as `setup` makes it, and why; what a stream keeps, and how that is written for people. Pure. */
 import { counted, exactBytesText, exactDurationText } from "../../base/units.ts";
-import { DiscardPolicy, millis, nanos, RetentionPolicy, StorageType, type StreamConfig } from "../client.ts";
+import { DiscardPolicy, millis, nanos, RetentionPolicy, StorageType, type StreamConfig } from "../connection/client.ts";
 
 /** null: no limit. */
 export interface RetentionLimits {

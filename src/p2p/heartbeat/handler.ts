@@ -3,12 +3,12 @@ import { type Clock, deadline, type Random } from "../../base/clock.ts";
 import { PartnerdError, toPartnerdError } from "../../base/errors.ts";
 import type { Did, PeerId } from "../../base/ids.ts";
 import { abortable } from "../../base/pause.ts";
-import { MAX_UNPROVEN_PER_PEER, MAX_UNPROVEN_TOTAL } from "../constants.ts";
 import { peerIdOf } from "../host/connection-index.ts";
 import type { HostConnection, HostStream } from "../host/host.ts";
 import { type AdmissionPolicy, inboundRefused, refusalBy } from "../registry/admission-policy.ts";
 import type { StreamObserver, StreamRegistry } from "../registry/registry.ts";
-import { type Heartbeat, HeartbeatDecoder } from "./codec.ts";
+import { type Heartbeat, HeartbeatDecoder } from "../wire/codec.ts";
+import { MAX_UNPROVEN_PER_PEER, MAX_UNPROVEN_TOTAL } from "../wire/constants.ts";
 import { keyOf, PartnerStream } from "./partner-stream.ts";
 import { challenge } from "./probe.ts";
 

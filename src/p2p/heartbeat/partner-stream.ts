@@ -3,9 +3,9 @@ import { PartnerdError } from "../../base/errors.ts";
 import type { PeerId } from "../../base/ids.ts";
 import { abortable } from "../../base/pause.ts";
 import type { CloseReason, Direction } from "../../events/types.ts";
-import { PARTNER_PROTOCOL } from "../constants.ts";
 import type { HostConnection, HostStream } from "../host/host.ts";
 import type { AbortableStream, StreamKey } from "../registry/registry.ts";
+import { PARTNER_PROTOCOL } from "../wire/constants.ts";
 
 /** The place of a partner stream in the registry. */
 export function keyOf(direction: Direction, peerId: PeerId): StreamKey {

@@ -2,6 +2,7 @@
 import { type Clock, deadline, type Random, systemRandom } from "../../base/clock.ts";
 import { messageOf, PartnerdError, toPartnerdError } from "../../base/errors.ts";
 import { abortable } from "../../base/pause.ts";
+import type { HostConnection, HostStream, HostStreamEvents } from "../host/host.ts";
 import {
   ECHO_TIMEOUT_MS,
   MAX_CHALLENGE_BYTES,
@@ -10,8 +11,7 @@ import {
   PING_BYTES,
   PING_PROTOCOL,
   PROBE_PROTOCOL,
-} from "../constants.ts";
-import type { HostConnection, HostStream, HostStreamEvents } from "../host/host.ts";
+} from "../wire/constants.ts";
 
 export interface ChallengeComponents {
   readonly clock: Clock;

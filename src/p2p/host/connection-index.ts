@@ -3,7 +3,7 @@ import { type Clock, deadline } from "../../base/clock.ts";
 import { PartnerdError, toPartnerdError } from "../../base/errors.ts";
 import type { PeerId } from "../../base/ids.ts";
 import { abortable } from "../../base/pause.ts";
-import { CONNECTION_CLOSE_TIMEOUT_MS, PARTNER_PROTOCOL } from "../constants.ts";
+import { CONNECTION_CLOSE_TIMEOUT_MS, PARTNER_PROTOCOL } from "../wire/constants.ts";
 import type { Host, HostConnection, HostEvents, RemotePeer } from "./host.ts";
 
 /** libp2p prints a PeerID in the same canonical text that our own parsing gives. */

@@ -10,9 +10,9 @@ import { createLibp2p } from "libp2p";
 import { type Clock, deadline } from "../../base/clock.ts";
 import { messageOf, PartnerdError } from "../../base/errors.ts";
 import { abortable } from "../../base/pause.ts";
-import { MAX_STREAMS_PER_CONNECTION, NODE_STOP_TIMEOUT_MS } from "../constants.ts";
 import type { AdmissionPolicy } from "../registry/admission-policy.ts";
 import type { StreamObserver } from "../registry/registry.ts";
+import { MAX_STREAMS_PER_CONNECTION, NODE_STOP_TIMEOUT_MS } from "../wire/constants.ts";
 import { createGater } from "./gater.ts";
 
 export type Node = Libp2p<{ identify: Identify; ping: Ping }>;

@@ -3,16 +3,16 @@ import { PartnerdError } from "../../base/errors.ts";
 import type { PeerId } from "../../base/ids.ts";
 import type { InboundRefused } from "../../events/types.ts";
 import type { Verdict } from "../../reconciler/ports.ts";
-import { PARTNER_PROTOCOL } from "../constants.ts";
+import { PARTNER_PROTOCOL } from "../wire/constants.ts";
 
 export interface AdmissionPolicy {
   /** What the desired state says of this peer now. Does not throw. */
-  mayOpen(peerId: PeerId): Verdict;
+  verdictOn(peerId: PeerId): Verdict;
 }
 
 /** The reason this peer is refused, or undefined if it is admitted. */
 export function refusalBy(admission: AdmissionPolicy, peerId: PeerId): PartnerdError | undefined {
-  const verdict = admission.mayOpen(peerId);
+  const verdict = admission.verdictOn(peerId);
   switch (verdict) {
     case "ok":
       return undefined;

@@ -1,6 +1,6 @@
 /** Time that leases run on: it stands still while our own event loop does, so that a local stall never kills a healthy peer. */
 import type { Clock } from "../../base/clock.ts";
-import { LEASE_TICK_MS, LEASE_TICK_TOLERANCE_MS } from "../constants.ts";
+import { LEASE_TICK_MS, LEASE_TICK_TOLERANCE_MS } from "../wire/constants.ts";
 
 /** What a lease is measured with. */
 export interface LeaseTime {

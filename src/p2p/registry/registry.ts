@@ -7,7 +7,7 @@ import { PartnerdError } from "../../base/errors.ts";
 import type { Did, PeerId } from "../../base/ids.ts";
 import type { CloseReason, Direction, ObservedEvent } from "../../events/types.ts";
 import type { ActualPeer } from "../../reconciler/ports.ts";
-import { HEARTBEAT_JITTER, HEARTBEAT_PERIOD_MS, LEASE_MS } from "../constants.ts";
+import { HEARTBEAT_JITTER, HEARTBEAT_PERIOD_MS, LEASE_MS } from "../wire/constants.ts";
 import type { LeaseTime } from "./lease-clock.ts";
 
 /** Who is told of transitions. Neither function throws. */

@@ -1,27 +1,10 @@
 /** Once the world is well, actual equals desired within a stated time, and then nothing moves but heartbeats. */
 import type { PeerId } from "../../base/ids.ts";
 import type { SimDaemon } from "../daemon/sim-daemon.ts";
-import { type Invariant, outboundStreams, type Scene } from "./invariant.ts";
+import { type Invariant, onceConverged, outboundStreams, type Scene } from "./invariant.ts";
 
-/** The longest backoff (60 s), or the longest floor, one open that runs into its deadline, and a diff. */
-export const CONVERGED_WITHIN_MS = 80_000;
 /** Ten rounds of the full diff. */
 export const SILENT_FOR_MS = 61_000;
-
-/** Calls `check` once, when the healed world has had time to converge. */
-export function onceConverged(scene: Scene, check: () => void): Pick<Required<Invariant>, "healed" | "stepped"> {
-  let convergedByMs = Number.POSITIVE_INFINITY;
-  return {
-    healed() {
-      convergedByMs = scene.nowMs() + CONVERGED_WITHIN_MS;
-    },
-    stepped() {
-      if (scene.nowMs() < convergedByMs) return;
-      convergedByMs = Number.POSITIVE_INFINITY;
-      check();
-    },
-  };
-}
 
 export function convergence(scene: Scene): Invariant {
   let hasConverged = false;

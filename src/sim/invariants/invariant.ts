@@ -2,7 +2,7 @@
 import type { PeerId } from "../../base/ids.ts";
 import type { ObservedEvent } from "../../events/types.ts";
 import type { Fixture } from "../../fixture/format/schema.ts";
-import { PARTNER_PROTOCOL } from "../../p2p/constants.ts";
+import { PARTNER_PROTOCOL } from "../../p2p/wire/constants.ts";
 import type { Action } from "../../reconciler/decide.ts";
 import { MinHeap } from "../../reconciler/min-heap.ts";
 import type { Outcome } from "../../reconciler/options.ts";
@@ -88,6 +88,24 @@ export function outboundStreams({ node }: SimDaemon): readonly { readonly peerId
         )
         .map((stream) => ({ peerId, stream })),
     );
+}
+
+/** The longest backoff (60 s), or the longest floor, one open that runs into its deadline, and a diff. */
+export const CONVERGED_WITHIN_MS = 80_000;
+
+/** Calls `check` once, when the healed world has had time to converge. */
+export function onceConverged(scene: Scene, check: () => void): Pick<Required<Invariant>, "healed" | "stepped"> {
+  let convergedByMs = Number.POSITIVE_INFINITY;
+  return {
+    healed() {
+      convergedByMs = scene.nowMs() + CONVERGED_WITHIN_MS;
+    },
+    stepped() {
+      if (scene.nowMs() < convergedByMs) return;
+      convergedByMs = Number.POSITIVE_INFINITY;
+      check();
+    },
+  };
 }
 
 interface Obligation {

@@ -2,8 +2,8 @@
 import { TooManyOutboundProtocolStreamsError, UnsupportedProtocolError } from "@libp2p/interface";
 import type { Clock } from "../../base/clock.ts";
 import { toPartnerdError } from "../../base/errors.ts";
-import { MAX_STREAMS_PER_CONNECTION } from "../../p2p/constants.ts";
 import type { HostStreamHandler, ProtocolLimits } from "../../p2p/host/host.ts";
+import { MAX_STREAMS_PER_CONNECTION } from "../../p2p/wire/constants.ts";
 import { connectionReset } from "./errors.ts";
 import type { StreamFrame } from "./frames.ts";
 import { SimPartnerStream, type StreamCarrier } from "./stream.ts";

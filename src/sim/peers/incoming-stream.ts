@@ -1,8 +1,8 @@
 /** The daemon's partner stream at a scripted partner: its lease, and the partner's bandwidth challenge after the first heartbeat. */
 import type { Clock } from "../../base/clock.ts";
 import { PartnerdError } from "../../base/errors.ts";
-import { CHALLENGE_TIMEOUT_MS, LEASE_MS, PROBE_PROTOCOL } from "../../p2p/constants.ts";
 import type { HostConnection } from "../../p2p/host/host.ts";
+import { CHALLENGE_TIMEOUT_MS, LEASE_MS, PROBE_PROTOCOL } from "../../p2p/wire/constants.ts";
 import type { SimPartnerStream } from "../network/stream.ts";
 
 export interface IncomingStreamInit {

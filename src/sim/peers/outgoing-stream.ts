@@ -3,7 +3,7 @@ import { multiaddr } from "@multiformats/multiaddr";
 import { type Clock, jittered, type Random } from "../../base/clock.ts";
 import { PartnerdError } from "../../base/errors.ts";
 import { type Address, type PeerId, withPeerId } from "../../base/ids.ts";
-import { HEARTBEAT_JITTER, HEARTBEAT_PERIOD_MS, PARTNER_PROTOCOL } from "../../p2p/constants.ts";
+import { HEARTBEAT_JITTER, HEARTBEAT_PERIOD_MS, PARTNER_PROTOCOL } from "../../p2p/wire/constants.ts";
 import type { SimNode } from "../network/node.ts";
 import type { SimPartnerStream } from "../network/stream.ts";
 

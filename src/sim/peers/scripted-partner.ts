@@ -1,9 +1,9 @@
 /** A partner as the daemon meets it: what a Go host does on the wire, scripted on a node without any of our own p2p code. */
 import { PartnerdError } from "../../base/errors.ts";
 import type { Did } from "../../base/ids.ts";
-import { MIN_CHALLENGE_BYTES, PARTNER_PROTOCOL, PROBE_PROTOCOL } from "../../p2p/constants.ts";
-import { encodeHeartbeat } from "../../p2p/heartbeat/codec.ts";
 import type { HostConnection, HostStream } from "../../p2p/host/host.ts";
+import { encodeHeartbeat } from "../../p2p/wire/codec.ts";
+import { MIN_CHALLENGE_BYTES, PARTNER_PROTOCOL, PROBE_PROTOCOL } from "../../p2p/wire/constants.ts";
 import type { SimNode } from "../network/node.ts";
 import type { SimPartnerStream } from "../network/stream.ts";
 import { IncomingStream } from "./incoming-stream.ts";

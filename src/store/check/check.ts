@@ -6,14 +6,13 @@
 import { basename } from "node:path";
 import Database from "better-sqlite3";
 import { startReplay } from "../fold/replay.ts";
-import type { Finding } from "../model/finding.ts";
+import { type Finding, Findings } from "../model/finding.ts";
 import { LOG_BEGINNING, type LogHead, NO_ROWS } from "../model/log-head.ts";
 import { databaseFileOf } from "../sql/data-directory.ts";
 import { isEmpty } from "../sql/open.ts";
 import { anchorFindings, logOrigin } from "./anchor-check.ts";
 import { integrityFindings } from "./file/integrity.ts";
 import { applicationIdFindings, migrationFindings, refuseOtherVersion, schemaFindings } from "./file/schema-check.ts";
-import { Findings } from "./findings.ts";
 import { headBeside, headFindings, type KnownHead } from "./head-check.ts";
 import { columnTypesCheck } from "./rows/column-types.ts";
 import { cursorCheck } from "./rows/cursor-check.ts";

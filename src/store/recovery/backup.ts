@@ -4,8 +4,8 @@ import { existsSync, linkSync, realpathSync, renameSync, rmSync, statSync } from
 import { basename, dirname, join } from "node:path";
 import { messageOf, PartnerdError } from "../../base/errors.ts";
 import { checkDatabase } from "../check/check.ts";
-import { refuseUnsound } from "../check/findings.ts";
 import { headBeside } from "../check/head-check.ts";
+import { refuseUnsound } from "../model/finding.ts";
 import type { LogHead } from "../model/log-head.ts";
 import { databaseFileOf, syncToDisk } from "../sql/data-directory.ts";
 import { type CopyProgress, copyDatabase, removeDatabase } from "./copy.ts";

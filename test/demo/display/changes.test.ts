@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { changes } from "../../../src/demo/display/display.ts";
-import type { StepState } from "../../../src/demo/state.ts";
+import type { StepState } from "../../../src/demo/stage/state.ts";
 import { BACKOFF, nodes, state } from "../nodes.ts";
 
 const step = (change: Partial<StepState>): StepState => ({

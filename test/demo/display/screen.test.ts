@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { LEAST_COLUMNS, screen } from "../../../src/demo/display/screen.ts";
-import type { DemoState, StepState } from "../../../src/demo/state.ts";
+import type { DemoState, StepState } from "../../../src/demo/stage/state.ts";
 import { STEPS } from "../../../src/demo/steps.ts";
 import { BACKOFF, nodes, state } from "../nodes.ts";
 

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { claims } from "../../../src/demo/evidence/claims.ts";
 import type { Facts, NodeFacts, Session } from "../../../src/demo/evidence/facts.ts";
-import { MALFORMED } from "../../../src/demo/messages.ts";
-import type { Name } from "../../../src/demo/state.ts";
+import { MALFORMED } from "../../../src/demo/stage/messages.ts";
+import type { Name } from "../../../src/demo/stage/state.ts";
 
 /** The sessions with one peer, in both directions: each closed for its reason, the last one still open where that is null. */
 function sessionsWith(peer: Name, firstSeq: number, ...reasons: readonly (string | null)[]): readonly Session[] {

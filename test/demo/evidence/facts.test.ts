@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { auditTrail } from "../../../src/demo/evidence/database.ts";
 import { readFacts } from "../../../src/demo/evidence/facts.ts";
-import { ECHOING_APP } from "../../../src/demo/messages.ts";
+import { ECHOING_APP } from "../../../src/demo/stage/messages.ts";
 import { append, closed, desired, inboundRefused, opened, openFailed, rejected } from "../../store/support/events.ts";
 import { TemporaryStore } from "../../store/support/temporary-store.ts";
 import { PEER_A, PEER_B, PEER_C } from "../../support/peers.ts";

@@ -26,7 +26,7 @@ describe("a node", () => {
 
   async function start(listen = [ANY_PORT], psk: Uint8Array | null = null): Promise<Node> {
     const privateKey = await generateKeyPair("Ed25519");
-    const admission: AdmissionPolicy = { mayOpen: () => "ok" };
+    const admission: AdmissionPolicy = { verdictOn: () => "ok" };
     const node = await createNode({ privateKey, listen, maxConnections: 100, admission, swarmKey: psk, version: "1.2.3" });
     owner.defer(() => stopNode(node, systemClock));
     await startNode(node, listen);

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { LEASE_TICK_MS, LEASE_TICK_TOLERANCE_MS } from "../../../src/p2p/constants.ts";
 import { LeaseClock } from "../../../src/p2p/registry/lease-clock.ts";
+import { LEASE_TICK_MS, LEASE_TICK_TOLERANCE_MS } from "../../../src/p2p/wire/constants.ts";
 import { VirtualClock } from "../../../src/sim/time/virtual-clock.ts";
 
 describe("LeaseClock", () => {

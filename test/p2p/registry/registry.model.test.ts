@@ -3,15 +3,15 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { didOf, type PeerId } from "../../../src/base/ids.ts";
 import type { CloseReason, Direction, ObservedEvent } from "../../../src/events/types.ts";
+import { LeaseClock } from "../../../src/p2p/registry/lease-clock.ts";
+import { type AbortableStream, type StreamKey, StreamRegistry } from "../../../src/p2p/registry/registry.ts";
 import {
   HEARTBEAT_JITTER,
   HEARTBEAT_PERIOD_MS,
   LEASE_MS,
   LEASE_TICK_MS,
   LEASE_TICK_TOLERANCE_MS,
-} from "../../../src/p2p/constants.ts";
-import { LeaseClock } from "../../../src/p2p/registry/lease-clock.ts";
-import { type AbortableStream, type StreamKey, StreamRegistry } from "../../../src/p2p/registry/registry.ts";
+} from "../../../src/p2p/wire/constants.ts";
 import { seededRandom } from "../../../src/sim/time/random.ts";
 import { VirtualClock } from "../../../src/sim/time/virtual-clock.ts";
 import { propertyRuns } from "../../support/campaign.ts";

@@ -2,9 +2,9 @@ import { beforeEach, describe, expect, it } from "vitest";
 import type { PeerId } from "../../../src/base/ids.ts";
 import { didOf } from "../../../src/base/ids.ts";
 import type { Direction, ObservedEvent } from "../../../src/events/types.ts";
-import { LEASE_MS } from "../../../src/p2p/constants.ts";
 import type { AbortableStream, StreamKey } from "../../../src/p2p/registry/registry.ts";
 import { StreamRegistry } from "../../../src/p2p/registry/registry.ts";
+import { LEASE_MS } from "../../../src/p2p/wire/constants.ts";
 import { VirtualClock } from "../../../src/sim/time/virtual-clock.ts";
 
 const PROTOCOL = "/heartbeat";

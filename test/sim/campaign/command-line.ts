@@ -4,7 +4,7 @@ import { resolve } from "node:path";
 import { Command, Option } from "commander";
 import { PartnerdError } from "../../../src/base/errors.ts";
 import { nearest } from "../../../src/base/nearest.ts";
-import { example } from "../../../src/cli/flags.ts";
+import { example } from "../../../src/cli/terminal/flags.ts";
 import { positive, whole } from "../../support/numbers.ts";
 import { PLANTS, plantOf } from "../plants/all.ts";
 import { directoryUrl } from "../plants/load.ts";

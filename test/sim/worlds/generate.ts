@@ -1,7 +1,8 @@
 /** From a seed to a world: who is there, what is published, what goes wrong and when. Pure. */
 import { addressOfName, peerIdOfName } from "../../../src/fixture/format/names.ts";
 import { CRASH_POINTS, type Fixture, type FixtureLine } from "../../../src/fixture/format/schema.ts";
-import { CONVERGED_WITHIN_MS, SILENT_FOR_MS } from "../../../src/sim/invariants/convergence.ts";
+import { SILENT_FOR_MS } from "../../../src/sim/invariants/convergence.ts";
+import { CONVERGED_WITHIN_MS } from "../../../src/sim/invariants/invariant.ts";
 import { derivedRandom } from "../../../src/sim/time/random.ts";
 import { type Draw, drawer } from "./draw.ts";
 import { streamFaults } from "./stream-faults.ts";

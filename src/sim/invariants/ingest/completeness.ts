@@ -1,6 +1,5 @@
 /** An acknowledged message is in the log; once the world has been well for a while, every message is, or the log says what is missing. */
-import { onceConverged } from "../convergence.ts";
-import type { Invariant, Scene } from "../invariant.ts";
+import { type Invariant, onceConverged, type Scene } from "../invariant.ts";
 import type { StreamBreaks } from "./stream-breaks.ts";
 
 export function everyMessageIsLogged(scene: Scene, breaks: StreamBreaks): Invariant {

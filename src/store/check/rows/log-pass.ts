@@ -1,8 +1,8 @@
 /** One pass over the rows of the log, each of which is shown to every check of rows. */
 
 import type { Database } from "better-sqlite3";
+import type { Findings } from "../../model/finding.ts";
 import type { LogRow } from "../../model/log-entry.ts";
-import type { Findings } from "../findings.ts";
 import type { RowCheck } from "./row-reader.ts";
 import { attempt, readRows, unreadableRows } from "./row-reader.ts";
 

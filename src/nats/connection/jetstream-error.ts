@@ -1,8 +1,8 @@
 /** Why JetStream did not do what it was asked to, in words. */
 
-import { PartnerdError } from "../base/errors.ts";
+import { PartnerdError } from "../../base/errors.ts";
 import { NatsError, NatsErrorCode } from "./client.ts";
-import { describe } from "./connection/dial.ts";
+import { describe } from "./dial.ts";
 
 /** https://github.com/nats-io/nats-server/blob/main/server/errors.json */
 const API_ERROR_CODES = { consumerNotFound: 10_014, messageNotFound: 10_037, streamNotFound: 10_059 } as const;

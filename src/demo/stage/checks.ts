@@ -1,5 +1,5 @@
 /** What has to be true before the next step begins, read from what both ends answered. Pure: undefined, or what is missing. */
-import type { PeerView } from "../views/api.ts";
+import type { PeerView } from "../../views/api.ts";
 import { NAMES, type Name, type Nodes, PAIRS, viewOf } from "./state.ts";
 
 export type Missing = string | undefined;

@@ -2,11 +2,11 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, openSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import type { Clock } from "../base/clock.ts";
-import { endsWithParent } from "../base/ends-with-parent.ts";
-import { ENV_PREFIX } from "../config/leaves.ts";
+import type { Clock } from "../../base/clock.ts";
+import { endsWithParent } from "../../base/ends-with-parent.ts";
+import { ENV_PREFIX } from "../../config/leaves.ts";
 
-const LAUNCHER = fileURLToPath(new URL("../../bin/oc-partnerd", import.meta.url));
+const LAUNCHER = fileURLToPath(new URL("../../../bin/oc-partnerd", import.meta.url));
 
 const STOP_TIMEOUT_MS = 4_000;
 const TAIL_LINES = 15;

@@ -1,10 +1,10 @@
 /** What the commands' flags have in common. */
 import { InvalidArgumentError } from "commander";
-import { PartnerdError } from "../base/errors.ts";
-import { DAY_MS, parseDuration } from "../base/units.ts";
-import { type ConfigSources, loadConfig } from "../config/load.ts";
-import type { Config } from "../config/schema.ts";
-import type { NatsConfig } from "../nats/connection/config.ts";
+import { PartnerdError } from "../../base/errors.ts";
+import { DAY_MS, parseDuration } from "../../base/units.ts";
+import { type ConfigSources, loadConfig } from "../../config/load.ts";
+import type { Config } from "../../config/schema.ts";
+import type { NatsConfig } from "../../nats/connection/config.ts";
 
 export type Env = ConfigSources["env"];
 
@@ -33,7 +33,7 @@ export function configOf({ config: file, nats, inbound, data, listen, http, name
 
 /** The NATS server of the configuration, else the one on this machine. */
 export async function natsOf(config: Config): Promise<NatsConfig> {
-  const { natsConfig } = await import("../daemon/nats-source.ts");
+  const { natsConfig } = await import("../../daemon/nats-source.ts");
   return natsConfig(config);
 }
 

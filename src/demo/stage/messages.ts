@@ -1,6 +1,6 @@
 /** What the participants' apps publish, in the shape that Go apps use. */
-import type { RawMessage } from "../events/decode.ts";
-import { subjectFor } from "../fixture/format/message.ts";
+import type { RawMessage } from "../../events/decode.ts";
+import { subjectFor } from "../../fixture/format/message.ts";
 
 export const APP = "oc-api";
 export const ECHOING_APP = "oc-discovery";

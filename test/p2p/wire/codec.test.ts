@@ -3,9 +3,9 @@ import { describe, expect, it } from "vitest";
 import { PartnerdError } from "../../../src/base/errors.ts";
 import type { PeerId } from "../../../src/base/ids.ts";
 import { didOf } from "../../../src/base/ids.ts";
-import { MAX_HEARTBEAT_BYTES, MAX_HEARTBEAT_DEPTH } from "../../../src/p2p/constants.ts";
-import type { Heartbeat } from "../../../src/p2p/heartbeat/codec.ts";
-import { encodeHeartbeat, HeartbeatDecoder } from "../../../src/p2p/heartbeat/codec.ts";
+import type { Heartbeat } from "../../../src/p2p/wire/codec.ts";
+import { encodeHeartbeat, HeartbeatDecoder } from "../../../src/p2p/wire/codec.ts";
+import { MAX_HEARTBEAT_BYTES, MAX_HEARTBEAT_DEPTH } from "../../../src/p2p/wire/constants.ts";
 
 const ALICE = "12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA" as PeerId;
 const BOB = "12D3KooWRm8J3iL796zPFi2EtGGtUJn58AG67gcRzQ4FENEemvpg" as PeerId;

@@ -1,5 +1,5 @@
 /** What the demo knows right now, as a value: the screen renders it, and the checks of the steps read it. */
-import type { PeerView } from "../views/api.ts";
+import type { PeerView } from "../../views/api.ts";
 
 export const NAMES = ["lyon", "paris", "nantes"] as const;
 export type Name = (typeof NAMES)[number];

@@ -4,7 +4,7 @@ import { messageOf, PartnerdError } from "../../base/errors.ts";
 import { type Did, didOf, type PeerId, parsePeerId } from "../../base/ids.ts";
 import { JsonScanner } from "../../base/json-scanner.ts";
 import { isoTime } from "../../base/units.ts";
-import { MAX_HEARTBEAT_BYTES, MAX_HEARTBEAT_DEPTH, MAX_HEARTBEAT_TEXT_LENGTH } from "../constants.ts";
+import { MAX_HEARTBEAT_BYTES, MAX_HEARTBEAT_DEPTH, MAX_HEARTBEAT_TEXT_LENGTH } from "./constants.ts";
 
 /** What we say of ourselves. */
 export interface SelfDescription {

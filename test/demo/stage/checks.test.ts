@@ -1,6 +1,13 @@
 import { describe, expect, test } from "vitest";
-import { allBackedOff, allClosedBetween, allEstablished, allRunning, refused, streamsSince } from "../../src/demo/checks.ts";
-import { BACKOFF, iso, nodes } from "./nodes.ts";
+import {
+  allBackedOff,
+  allClosedBetween,
+  allEstablished,
+  allRunning,
+  refused,
+  streamsSince,
+} from "../../../src/demo/stage/checks.ts";
+import { BACKOFF, iso, nodes } from "../nodes.ts";
 
 const CLOSED = { phase: "closed", outbound: null, inbound: null } as const;
 

@@ -1,14 +1,14 @@
 /** One participant of the demo: a daemon, its own nats-server, its own directory, and what its API last said. */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Clock } from "../base/clock.ts";
-import { messageOf, PartnerdError } from "../base/errors.ts";
-import type { PeerId } from "../base/ids.ts";
-import { silentLogger } from "../base/log.ts";
-import type { RawMessage } from "../events/decode.ts";
-import { ANSWER_TIMEOUT_MS, type DaemonClient, daemonClient } from "../http/client.ts";
-import { publishOnce } from "../nats/publish.ts";
-import { startPrivateServer } from "../nats/server/private-server.ts";
+import type { Clock } from "../../base/clock.ts";
+import { messageOf, PartnerdError } from "../../base/errors.ts";
+import type { PeerId } from "../../base/ids.ts";
+import { silentLogger } from "../../base/log.ts";
+import type { RawMessage } from "../../events/decode.ts";
+import { ANSWER_TIMEOUT_MS, type DaemonClient, daemonClient } from "../../http/client.ts";
+import { publishOnce } from "../../nats/publish.ts";
+import { startPrivateServer } from "../../nats/server/private-server.ts";
 import { DaemonProcess } from "./daemon-process.ts";
 import type { Name, NodeState } from "./state.ts";
 

@@ -1,0 +1,19 @@
+/** Whether a peer that connects to us is let in. Pure. */
+import type { DesiredPeer } from "../events/types.ts";
+import type { Verdict } from "./ports.ts";
+
+/** What the operator chooses (`p2p.inbound`): whose heartbeat streams are accepted, everybody's of whom the log does not say otherwise, or desired partners' only. */
+export type AdmissionRule = "unless-revoked" | "partners";
+
+/** Whether the log and the rule let this peer keep, or open, an inbound stream. */
+export function admissionVerdict(desired: DesiredPeer | undefined, rule: AdmissionRule): Verdict {
+  if (desired === undefined) return rule === "partners" ? "not_partner" : "ok";
+  switch (desired.standing) {
+    case "partner":
+      return "ok";
+    case "revoked":
+      return "not_partner";
+    case "blacklisted":
+      return "blacklisted";
+  }
+}

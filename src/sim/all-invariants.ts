@@ -1,0 +1,33 @@
+/** Every invariant. */
+import { backoffCountsFailures, backoffWaits } from "./invariants/backoff.ts";
+import { convergence } from "./invariants/convergence.ts";
+import { generations } from "./invariants/generations.ts";
+import { ingest } from "./invariants/ingest/ingest.ts";
+import type { Invariant, Scene } from "./invariants/invariant.ts";
+import { everyOpenHasItsTurn, operations, partnersAreOpened, periodicDiff } from "./invariants/latency.ts";
+import { logIsTrue, seqIsGapless } from "./invariants/log.ts";
+import { revokedStayClosed, undesiredStreamsClose } from "./invariants/wire/admission.ts";
+import { connectionsHaveAPurpose, healthyStreamsLive, silentStreamsEnd, streamsHaveOwners } from "./invariants/wire/streams.ts";
+
+const INVARIANTS = [
+  operations,
+  undesiredStreamsClose,
+  revokedStayClosed,
+  healthyStreamsLive,
+  silentStreamsEnd,
+  streamsHaveOwners,
+  connectionsHaveAPurpose,
+  partnersAreOpened,
+  everyOpenHasItsTurn,
+  periodicDiff,
+  backoffWaits,
+  backoffCountsFailures,
+  generations,
+  seqIsGapless,
+  logIsTrue,
+] as const;
+
+/** A fresh set that watches `scene`. */
+export function allInvariants(scene: Scene): readonly Invariant[] {
+  return [...INVARIANTS.map((watch) => watch(scene)), ...ingest(scene), convergence(scene)];
+}
