@@ -65,6 +65,8 @@ const FENCES: readonly Fence[] = [
       "const p = process; p.env;",
       "const { pid, ...p } = process; p.env;",
       "globalThis.process.env;",
+      "const p = globalThis?.process; p.env;",
+      "(process as Env).env;",
       'import { env } from "node:process";',
       'import process from "node:process"; process.env;',
       'import * as p from "process"; p.env;',
@@ -99,7 +101,11 @@ const FENCES: readonly Fence[] = [
 ];
 
 const allUses = (files: readonly SourceFile[], { banned }: Fence) =>
-  files.flatMap(({ path, uses }) => uses.filter(({ name }) => banned.test(name)).map((use) => ({ ...use, path })));
+  files.flatMap(({ path, text, uses }) =>
+    uses
+      .filter(({ name }) => banned.test(name))
+      .map(({ name, start }) => ({ path, name, line: text.slice(0, start).split("\n").length })),
+  );
 
 describe.each(FENCES)("$banned", (fence) => {
   const { instead, allowedIn, snippets } = fence;
@@ -196,6 +202,8 @@ test.each([
   "const { connect } = await import(/* now */ `nats`);",
   'type Msg = import("nats").Msg;',
   'declare module "nats" {}',
+  'export {} from "nats";',
+  'import nats = require("nats");',
 ])("an import of nats is found in %s", (snippet) => {
   expect(importersOf(treeOf({ "a.ts": snippet, "b.ts": 'const nats = "nats"; import "natsort";' }), "nats")).toEqual(["a.ts"]);
 });

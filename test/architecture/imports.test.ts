@@ -136,6 +136,10 @@ test.each(["a.mts", "a.cts", "a.js", "a.mjs", "a.json", "a.tsx", "a.d.ts", ".hid
   expect(foreign([path, "a.ts"])).toEqual([path]);
 });
 
+test("a file that does not parse is an error", () => {
+  expect(() => treeOf({ "a.ts": 'import "./b.ts";\nfunction {' })).toThrow("a.ts: ");
+});
+
 describe("a cycle is seen", () => {
   const importing = (...targets: string[]) => targets.map((target) => `import "${target}";`).join("\n");
 

@@ -2,41 +2,14 @@
  * What a file uses of the platform, whatever it calls it: `e.HOME` after `import { env as e } from "node:process"` uses `process.env`.
  * It follows names and not values: an object that is passed to a function or assigned later is lost.
  */
-import {
-  type BindingName,
-  type ExportDeclaration,
-  type ExportSpecifier,
-  type Identifier,
-  type ImportDeclaration,
-  type ImportSpecifier,
-  isAsExpression,
-  isAwaitExpression,
-  isCallExpression,
-  isElementAccessExpression,
-  isExportDeclaration,
-  isIdentifier,
-  isImportDeclaration,
-  isMetaProperty,
-  isNamedExports,
-  isNamespaceImport,
-  isNewExpression,
-  isNonNullExpression,
-  isObjectBindingPattern,
-  isParenthesizedExpression,
-  isPropertyAccessExpression,
-  isSatisfiesExpression,
-  isShorthandPropertyAssignment,
-  isVariableDeclaration,
-  type Node,
-  type SourceFile,
-  SyntaxKind,
-} from "typescript/unstable/ast";
-import { literalText, nodesIn } from "./syntax.ts";
+import type { BindingPattern, EcmaScriptModule, Node } from "oxc-parser";
+import { literalText, type Syntax } from "./syntax.ts";
 
 export interface Use {
   /** Such as `process.env`, `Date()` where that is called, `new Date()` where that has no arguments. */
   readonly name: string;
-  readonly line: number;
+  /** Where in the text. */
+  readonly start: number;
 }
 
 interface Binding {
@@ -49,40 +22,41 @@ const OBJECTS = ["globalThis", "global", "process", "performance", "Date", "Math
 /** Their members have the names of globals. */
 const SCOPES = ["globalThis", "global", "perf_hooks", "timers", "timers/promises"];
 
-export function usesOf(root: SourceFile): readonly Use[] {
-  const nodes = [...nodesIn(root)];
-  const origins = new Map(OBJECTS.map((name) => [name, name]));
-  for (const node of nodes)
-    for (const { local, origin } of bindingsOf(node, origins)) if (!origins.has(local)) origins.set(local, origin);
-  return nodes.flatMap((node) => {
-    const line = root.getLineAndCharacterOfPosition(node.getStart(root)).line + 1;
-    return usedBy(node, origins).map((name) => ({ name, line }));
-  });
-}
-
 type Origins = ReadonlyMap<string, string>;
 
+export function usesOf({ nodes, module }: Syntax): readonly Use[] {
+  const origins = new Map(OBJECTS.map((name) => [name, name]));
+  const learn = (bindings: readonly Binding[]) => {
+    for (const { local, origin } of bindings) if (!origins.has(local)) origins.set(local, origin);
+  };
+  const imported = importsOf(module);
+  learn(imported);
+  for (const node of nodes) learn(variablesOf(node, origins));
+  return [
+    ...imported.map(({ origin, start }) => ({ name: origin, start })),
+    ...nodes.flatMap((node) => usedBy(node, origins).map((name) => ({ name, start: node.start }))),
+  ];
+}
+
 function usedBy(node: Node, origins: Origins): readonly string[] {
-  const name = nameOf(node, origins);
-  if (name !== undefined) return isIdentifier(node) && isOnlyName(node) ? [] : [name];
-  if (isCallExpression(node)) return [`${nameOf(node.expression, origins)}()`];
-  if (isNewExpression(node)) return (node.arguments ?? []).length === 0 ? [`new ${nameOf(node.expression, origins)}()`] : [];
-  return bindingsOf(node, origins).map(({ origin }) => origin);
+  if (node.type === "CallExpression") return [`${nameOf(node.callee, origins)}()`];
+  if (node.type === "NewExpression") return node.arguments.length === 0 ? [`new ${nameOf(node.callee, origins)}()`] : [];
+  const name = isOnlyName(node) ? undefined : nameOf(node, origins);
+  return name === undefined ? variablesOf(node, origins).map(({ origin }) => origin) : [name];
 }
 
 /** The dotted name of what an expression is, with the global name of what it starts with; undefined where it is computed. */
 function nameOf(node: Node, origins: Origins): string | undefined {
-  if (isIdentifier(node)) return origins.get(node.text) ?? node.text;
-  if (isMetaProperty(node)) return "import.meta";
-  if (isPropertyAccessExpression(node)) return member(nameOf(node.expression, origins), node.name.text);
-  if (isElementAccessExpression(node)) return member(nameOf(node.expression, origins), literalText(node.argumentExpression));
-  if (isCallExpression(node) && node.expression.kind === SyntaxKind.ImportKeyword) return moduleName(node.arguments[0]);
+  if (node.type === "Identifier") return origins.get(node.name) ?? node.name;
+  if (node.type === "MetaProperty") return "import.meta";
+  if (node.type === "MemberExpression") return member(nameOf(node.object, origins), keyText(node.property, node.computed));
+  if (node.type === "ImportExpression") return moduleName(literalText(node.source));
+  if (node.type === "AwaitExpression") return nameOf(node.argument, origins);
   const isWrapped =
-    isParenthesizedExpression(node) ||
-    isAwaitExpression(node) ||
-    isAsExpression(node) ||
-    isSatisfiesExpression(node) ||
-    isNonNullExpression(node);
+    node.type === "ChainExpression" ||
+    node.type === "TSAsExpression" ||
+    node.type === "TSSatisfiesExpression" ||
+    node.type === "TSNonNullExpression";
   return isWrapped ? nameOf(node.expression, origins) : undefined;
 }
 
@@ -92,51 +66,53 @@ function member(object: string | undefined, name: string | undefined): string | 
   return object === "crypto" && name === "webcrypto" ? object : `${object}.${name}`;
 }
 
-const moduleName = (specifier: Node | undefined): string | undefined => literalText(specifier)?.replace(/^node:/, "");
+const moduleName = (specifier: string | undefined): string | undefined => specifier?.replace(/^node:/, "");
 
-/** The local names that a node gives to modules and the known objects, or to parts of them. */
-function bindingsOf(node: Node, origins: Origins): readonly Binding[] {
-  if (isImportDeclaration(node) || isExportDeclaration(node)) return moduleBindings(node);
-  if (!isVariableDeclaration(node) || node.initializer === undefined) return [];
-  const origin = nameOf(node.initializer, origins);
+const keyText = (key: Node, isComputed: boolean): string | undefined =>
+  key.type === "Identifier" && !isComputed ? key.name : literalText(key);
+
+/** What a file imports from modules or exports from them; types aside. */
+function importsOf({ staticImports, staticExports }: EcmaScriptModule): readonly (Binding & { readonly start: number })[] {
+  const origin = (module: string, name: string | null) => member(moduleName(module), name ?? "default") ?? "";
+  const imports = staticImports.flatMap(({ moduleRequest, entries }) => entries.map((entry) => ({ ...entry, moduleRequest })));
+  const exports = staticExports.flatMap(({ entries }) => entries);
+  return [...imports, ...exports].flatMap(({ isType, moduleRequest, importName, localName }) =>
+    isType || moduleRequest === null
+      ? []
+      : {
+          local: "value" in localName ? localName.value : "",
+          origin: origin(moduleRequest.value, importName.name),
+          start: localName.start ?? moduleRequest.start,
+        },
+  );
+}
+
+/** The local names that a declaration gives to modules and the known objects, or to parts of them. */
+function variablesOf(node: Node, origins: Origins): readonly Binding[] {
+  if (node.type !== "VariableDeclarator" || node.init === null) return [];
+  const origin = nameOf(node.init, origins);
   const isKnown = origin !== undefined && [...origins.values(), ...SCOPES].includes(origin.split(".")[0] ?? "");
-  return isKnown ? patternBindings(node.name, origin) : [];
+  return isKnown ? patternBindings(node.id, origin) : [];
 }
 
-function moduleBindings(node: ImportDeclaration | ExportDeclaration): readonly Binding[] {
-  const module = moduleName(node.moduleSpecifier);
-  const bind = (local: Node, imported: string) => ({ local: local.getText(), origin: member(module, imported) ?? "" });
-  const named = (parts: Iterable<ImportSpecifier | ExportSpecifier>) =>
-    [...parts].filter(({ isTypeOnly }) => !isTypeOnly).map(({ name, propertyName }) => bind(name, (propertyName ?? name).text));
-  if (module === undefined) return [];
-  if (isExportDeclaration(node)) {
-    const { exportClause, isTypeOnly } = node;
-    return exportClause !== undefined && isNamedExports(exportClause) && !isTypeOnly ? named(exportClause.elements) : [];
-  }
-  const { name, namedBindings, phaseModifier } = node.importClause ?? {};
-  if (phaseModifier === SyntaxKind.TypeKeyword) return [];
-  const whole = name === undefined ? [] : [bind(name, "default")];
-  if (namedBindings === undefined) return whole;
-  return [
-    ...whole,
-    ...(isNamespaceImport(namedBindings) ? [bind(namedBindings.name, "default")] : named(namedBindings.elements)),
-  ];
+function patternBindings(pattern: BindingPattern, origin: string | undefined): readonly Binding[] {
+  if (origin === undefined) return [];
+  if (pattern.type === "Identifier") return [{ local: pattern.name, origin }];
+  if (pattern.type === "AssignmentPattern") return patternBindings(pattern.left, origin);
+  if (pattern.type === "ArrayPattern") return [];
+  const parts = pattern.properties.flatMap((part) =>
+    part.type === "RestElement"
+      ? patternBindings(part.argument, origin)
+      : patternBindings(part.value, member(origin, keyText(part.key, part.computed))),
+  );
+  return [{ local: "", origin }, ...parts];
 }
 
-function patternBindings(name: BindingName | undefined, origin: string): readonly Binding[] {
-  if (name === undefined) return [];
-  if (isIdentifier(name)) return [{ local: name.text, origin }];
-  if (!isObjectBindingPattern(name)) return [];
-  return name.elements.flatMap((element) => {
-    const key = element.propertyName ?? element.name;
-    const part = key !== undefined && isIdentifier(key) ? key.text : literalText(key);
-    const whole = element.dotDotDotToken === undefined ? (member(origin, part) ?? "") : origin;
-    return [{ local: "", origin: whole }, ...patternBindings(element.name, whole)];
-  });
-}
-
-/** Whether an identifier is the name of a member or a declaration, and no use of what has that name. */
-function isOnlyName(node: Identifier): boolean {
-  const { name, propertyName } = node.parent as Node & { readonly name?: Node; readonly propertyName?: Node };
-  return (name === node && !isShorthandPropertyAssignment(node.parent)) || propertyName === node;
+/** Whether an identifier is the name of a member or in a list of imports or exports, and no use of what has that name. */
+function isOnlyName(node: Node): boolean {
+  const { parent } = node;
+  if (parent == null) return false;
+  if ("property" in parent) return parent.property === node && !("computed" in parent && parent.computed);
+  if ("key" in parent) return parent.key === node && !("computed" in parent && parent.computed);
+  return parent.type.endsWith("Specifier");
 }

@@ -1,19 +1,7 @@
 /** The files and packages that a file refers to. */
 import { dirname, join, normalize } from "node:path";
-import {
-  isCallExpression,
-  isExportDeclaration,
-  isExternalModuleReference,
-  isImportDeclaration,
-  isImportTypeNode,
-  isLiteralTypeNode,
-  isModuleDeclaration,
-  isTemplateExpression,
-  type Node,
-  type SourceFile,
-  SyntaxKind,
-} from "typescript/unstable/ast";
-import { literalText, nodesIn } from "./syntax.ts";
+import type { Node } from "oxc-parser";
+import { literalText, type Syntax } from "./syntax.ts";
 
 export interface References {
   /** Files of the tree, types included. */
@@ -25,30 +13,29 @@ export interface References {
 }
 
 /** Every literal that names a file of the tree refers to it, so `new URL("./worker.ts", import.meta.url)` does too. */
-export function referencesOf(path: string, root: SourceFile, tree: ReadonlySet<string>): References {
-  const nodes = [...nodesIn(root)];
+export function referencesOf(path: string, { text, nodes }: Syntax, tree: ReadonlySet<string>): References {
   const texts = nodes.flatMap((node) => literalText(node) ?? []);
   const modules = nodes.flatMap((node) => moduleNamed(node) ?? []);
-  const inTree = (text: string) => normalize(join(dirname(path), text.replace(/[?#].*$/s, "")));
+  const inTree = (specifier: string) => normalize(join(dirname(path), specifier.replace(/[?#].*$/s, "")));
   return {
     imports: [...new Set(texts.map(inTree))].filter((target) => tree.has(target) && target !== path),
-    packages: modules.flatMap((node) => literalText(node) ?? []).filter((text) => !tree.has(inTree(text))),
-    computed: [...modules.filter((node) => literalText(node) === undefined), ...nodes.filter(isComputedPath)].map((node) =>
-      node.getText(root),
+    packages: modules.flatMap((node) => literalText(node) ?? []).filter((specifier) => !tree.has(inTree(specifier))),
+    computed: [...modules.filter((node) => literalText(node) === undefined), ...nodes.filter(isComputedPath)].map(
+      ({ start, end }) => text.slice(start, end),
     ),
   };
 }
 
 /** The node that names a module, where `node` refers to one. */
-function moduleNamed(node: Node): Node | undefined {
-  if (isImportDeclaration(node) || isExportDeclaration(node)) return node.moduleSpecifier;
-  if (isImportTypeNode(node)) return isLiteralTypeNode(node.argument) ? node.argument.literal : node.argument;
-  if (isExternalModuleReference(node)) return node.expression;
-  if (isModuleDeclaration(node)) return literalText(node.name) === undefined ? undefined : node.name;
-  return isCallExpression(node) && node.expression.kind === SyntaxKind.ImportKeyword ? node.arguments[0] : undefined;
+function moduleNamed(node: Node): Node | null | undefined {
+  if ("source" in node) return node.source;
+  if (node.type === "TSExternalModuleReference") return node.expression;
+  return node.type === "TSModuleDeclaration" && node.id.type === "Literal" ? node.id : undefined;
 }
 
 /** A template that ends like the path of a source file. */
 function isComputedPath(node: Node): boolean {
-  return isTemplateExpression(node) && /\.[cm]?[jt]s$/.test(node.templateSpans.at(-1)?.literal.text ?? "");
+  return (
+    node.type === "TemplateLiteral" && node.expressions.length > 0 && /\.[cm]?[jt]s$/.test(node.quasis.at(-1)?.value.raw ?? "")
+  );
 }

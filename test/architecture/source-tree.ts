@@ -4,7 +4,7 @@ import { dirname, join } from "node:path";
 import { exportsOf, type FunctionLength, functionsOf, ownTypesOf } from "./declarations.ts";
 import { type Use, usesOf } from "./platform.ts";
 import { type References, referencesOf } from "./references.ts";
-import { parse, withoutComments } from "./syntax.ts";
+import { parse } from "./syntax.ts";
 
 export const SRC = join(import.meta.dirname, "../../src");
 
@@ -25,17 +25,20 @@ export interface SourceFile extends References {
 /** Reads a tree of files: src/, or the snippets that show what a rule forbids. */
 export function treeOf(texts: Readonly<Record<string, string>>): readonly SourceFile[] {
   const paths = new Set(Object.keys(texts));
-  return [...parse(texts)].map(([path, root]) => ({
-    path,
-    folder: dirname(path),
-    text: root.text,
-    code: withoutComments(root),
-    exports: exportsOf(root),
-    ownTypes: ownTypesOf(root),
-    functions: functionsOf(root),
-    uses: usesOf(root),
-    ...referencesOf(path, root, paths),
-  }));
+  return Object.entries(texts).map(([path, text]) => {
+    const syntax = parse(path, text);
+    return {
+      path,
+      folder: dirname(path),
+      text,
+      code: syntax.code,
+      exports: exportsOf(syntax),
+      ownTypes: ownTypesOf(syntax),
+      functions: functionsOf(syntax),
+      uses: usesOf(syntax),
+      ...referencesOf(path, syntax, paths),
+    };
+  });
 }
 
 /** Everything in src/, whatever it is called. */

@@ -1,85 +1,48 @@
-/** Parses files with the TypeScript compiler. Its programming interface is still called unstable: only the files beside this one know it. */
-import type { ChildProcess } from "node:child_process";
-import {
-  isNoSubstitutionTemplateLiteral,
-  isRegularExpressionLiteral,
-  isStringLiteral,
-  isTemplateHead,
-  isTemplateMiddleOrTemplateTail,
-  type Node,
-  type SourceFile,
-} from "typescript/unstable/ast";
-import { createVirtualFileSystem } from "typescript/unstable/fs";
-import { API } from "typescript/unstable/sync";
+/** Parses files with oxc-parser, whose trees are ESTree with nodes for what TypeScript adds. */
+import { type Comment, type EcmaScriptModule, type Node, type Program, parseSync, visitorKeys } from "oxc-parser";
 
-const ROOT = "/parsed";
-const CONFIG = `${ROOT}/tsconfig.json`;
-const compilerOptions = { noLib: true, noResolve: true, types: [], allowJs: true };
-
-/** Parts of `API` that it keeps private. */
-interface Running {
-  readonly client: { readonly channel: { readonly child: ChildProcess }; close(): void };
+export interface Syntax {
+  readonly text: string;
+  /** The text with its comments blanked out; line numbers stay. */
+  readonly code: string;
+  /** Every node, parents first, each with its `parent`. */
+  readonly nodes: readonly Node[];
+  /**
+   * What the file imports and exports at its top level. It lacks the empty `export {} from "nats"`, `export =`, and what is inside of
+   * `declare module`.
+   */
+  readonly module: EcmaScriptModule;
 }
 
-/** The syntax tree of each file, by path. Throws if one has a syntax error. */
-export function parse(texts: Readonly<Record<string, string>>): ReadonlyMap<string, SourceFile> {
-  const paths = Object.keys(texts);
-  const files = Object.fromEntries(paths.map((path) => [`${ROOT}/${path}`, texts[path] ?? ""]));
-  const config = JSON.stringify({ compilerOptions, files: paths });
-  const api = new API({ fs: createVirtualFileSystem({ ...files, [CONFIG]: config }) });
-  try {
-    using snapshot = api.updateSnapshot({ openProjects: [CONFIG] });
-    const program = snapshot.getProject(CONFIG)?.program;
-    const [error] = program?.getSyntacticDiagnostics() ?? [];
-    if (error !== undefined) throw new Error(`${error.fileName}: ${error.text}`);
-    return new Map(
-      paths.map((path) => {
-        const root = program?.getSourceFile(`${ROOT}/${path}`);
-        if (root === undefined) throw new Error(`TypeScript does not parse ${path}`);
-        return [path, root];
-      }),
-    );
-  } finally {
-    // api.close() sends SIGTERM, of which the compiler complains on standard error.
-    const { client } = api as unknown as Running;
-    client.channel.child.kill("SIGKILL");
-    client.close();
-  }
+/** Throws if the file has a syntax error: the parser would give an empty tree, in which every rule holds. */
+export function parse(path: string, text: string): Syntax {
+  const { program, module, comments, errors } = parseSync(path, text, { preserveParens: false });
+  const [error] = errors;
+  if (error !== undefined) throw new Error(`${path}: ${error.message}`);
+  return { text, code: withoutComments(text, comments), nodes: [program, ...nodesBelow(program)], module };
 }
 
-/** `root` and every node below it, parents first. */
-export function* nodesIn(root: Node): Generator<Node> {
-  yield root;
-  const children: Node[] = [];
-  root.forEachChild((child) => void children.push(child));
-  for (const child of children) yield* nodesIn(child);
+type Child = Exclude<Node, Program>;
+
+/** Sets `parent`, which the parser leaves out. */
+function nodesBelow(node: Node): readonly Node[] {
+  const properties = node as unknown as Readonly<Record<string, Child | null | readonly (Child | null)[]>>;
+  const children = (visitorKeys[node.type] ?? []).flatMap((key) => properties[key] ?? []).filter((child) => child !== null);
+  return children.flatMap((child) => {
+    child.parent = node;
+    return [child, ...nodesBelow(child)];
+  });
+}
+
+function withoutComments(text: string, comments: readonly Comment[]): string {
+  const blank = (comment: string) => comment.replace(/[^\n]/g, "");
+  const ends = [0, ...comments.map(({ end }) => end)];
+  const pieces = comments.map(({ start, end }, index) => text.slice(ends[index], start) + blank(text.slice(start, end)));
+  return pieces.join("") + text.slice(ends.at(-1));
 }
 
 /** The value of a string or of a template without substitutions. */
-export function literalText(node: Node | undefined): string | undefined {
-  return node !== undefined && (isStringLiteral(node) || isNoSubstitutionTemplateLiteral(node)) ? node.text : undefined;
+export function literalText(node: Node): string | undefined {
+  if (node.type === "Literal") return typeof node.value === "string" ? node.value : undefined;
+  return node.type === "TemplateLiteral" && node.quasis.length === 1 ? (node.quasis[0]?.value.cooked ?? undefined) : undefined;
 }
-
-const isTextual = (node: Node): boolean =>
-  literalText(node) !== undefined ||
-  isRegularExpressionLiteral(node) ||
-  isTemplateHead(node) ||
-  isTemplateMiddleOrTemplateTail(node);
-
-/** The text with its comments blanked out; line numbers stay. */
-export function withoutComments(root: SourceFile): string {
-  const { text } = root;
-  const literals = [...nodesIn(root)].filter(isTextual).sort((one, other) => one.getStart(root) - other.getStart(root));
-  let code = "";
-  let end = 0;
-  // Outside strings, templates and regular expressions, `//` and `/*` always start a comment.
-  for (const literal of literals) {
-    const start = literal.getStart(root);
-    code += blankComments(text.slice(end, start)) + text.slice(start, literal.end);
-    end = literal.end;
-  }
-  return code + blankComments(text.slice(end));
-}
-
-const blankComments = (code: string): string =>
-  code.replace(/\/\*[\s\S]*?\*\/|\/\/.*/g, (comment) => comment.replace(/[^\n]/g, ""));
