@@ -1,8 +1,8 @@
 /** `oc-partnerd demo`: three participants on this machine become partners, lose each other and part, before your eyes. */
+import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { aborted } from "node:util";
 import { deadline, systemClock, systemRandom } from "../base/clock.ts";
 import { PartnerdError, toPartnerdError } from "../base/errors.ts";
 import { durationText } from "../base/units.ts";
@@ -72,7 +72,8 @@ async function perform(directory: string, keep: boolean, display: Display, inter
     isKept = true;
     display.print(keepReport(stage.participants));
     display[Symbol.dispose]();
-    await aborted(AbortSignal.any([interrupted, broken.signal]), stage);
+    const ends = AbortSignal.any([interrupted, broken.signal]);
+    if (!ends.aborted) await once(ends, "abort");
     if (broken.signal.aborted) display.print(failureReport(toPartnerdError(broken.signal.reason)));
   }
   return failure === undefined && held;

@@ -47,8 +47,10 @@ class Running implements AsyncDisposable {
     if (!said()) throw new Error(`it ended, and never said ${text}:\n${this.output}`);
   }
 
-  interrupt(): Promise<number | null> {
-    this.#child.kill("SIGINT");
+  async interrupt(): Promise<number | null> {
+    const child = this.#child;
+    child.kill("SIGINT");
+    await until("it ends", () => child.exitCode !== null || child.signalCode !== null);
     return this.ended;
   }
 
