@@ -1,12 +1,16 @@
-/** A process that appends until it is killed, and says each seq once it may be acknowledged. Its argument: the data directory. */
+/**
+ * A process that appends until it is killed, and says each seq once it may be acknowledged. Its arguments: the data directory, and how
+ * long it rests after each batch, in ms.
+ */
 import { writeSync } from "node:fs";
+import { setTimeout } from "node:timers/promises";
 import { systemClock } from "../../../src/base/clock.ts";
 import { openStore } from "../../../src/store/store.ts";
 import { PEER_A, PEER_B } from "../../support/peers.ts";
 import { desired, opened, received } from "./events.ts";
 
 const BATCH = 10;
-const [directory = ""] = process.argv.slice(2);
+const [directory = "", restMs = "0"] = process.argv.slice(2);
 const store = openStore({ directory, clock: systemClock });
 store.closeOrphanedStreams();
 for (let turn = 0; ; turn++) {
@@ -16,4 +20,5 @@ for (let turn = 0; ; turn++) {
   );
   store.appendObserved(opened(PEER_A));
   writeSync(1, `${store.head().seq}\n`);
+  if (restMs !== "0") await setTimeout(Number(restMs));
 }

@@ -30,8 +30,9 @@ function problemOf({ payload, payloadBytes, payloadSha256, payloadEncoding }: Lo
 }
 
 /**
- * Each row's hash follows from its columns and the row before it, and no row is missing. A hash is compared with what follows from the hash that the row before it *says*, so that one edited row is one finding, at its place.
- * Behind rows that cannot be read the chain is taken up again as it is found.
+ * Each row's hash follows from its columns and the row before it, and no row is missing. A hash is compared with what follows from the
+ * hash that the row before it *says*, so that one edited row is one finding, at its place. Behind rows that cannot be read the chain is
+ * taken up again as it is found.
  */
 export function chainCheck(start: LogStart): RowCheck {
   let before: LogStart | undefined = start;
