@@ -1,4 +1,4 @@
-/** One connection of the daemon to the simulated broker: what broker-link.ts is over NATS, with a way in between on which things get lost. */
+/** One connection of the daemon to the simulated broker: what nats-link.ts is over NATS, with a way in between on which things get lost. */
 import type { Clock } from "../../base/clock.ts";
 import { PartnerdError } from "../../base/errors.ts";
 import {
