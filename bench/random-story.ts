@@ -12,7 +12,7 @@ import { PARTNER_PROTOCOL } from "../src/p2p/wire/constants.ts";
 import type { Store } from "../src/store/store.ts";
 import type { Received } from "../src/store/write/receive.ts";
 
-type Happening =
+type StoryStep =
   | { readonly kind: "received"; readonly batch: readonly Received[] }
   | { readonly kind: "observed"; readonly event: ObservedEvent }
   | { readonly kind: "passes"; readonly durationMs: number }
@@ -28,16 +28,16 @@ export interface Life {
 
 /** DaemonLifecycle `random`'s story of some `partners` until the log holds at least `events`. */
 export function liveRandomStory(life: Life, random: Random, { partners, events }: { partners: number; events: number }): void {
-  for (const happening of randomStory(random, partners)) {
-    switch (happening.kind) {
+  for (const step of randomStory(random, partners)) {
+    switch (step.kind) {
       case "received":
-        life.store.appendReceived(happening.batch);
+        life.store.appendReceived(step.batch);
         break;
       case "observed":
-        life.store.appendObserved(happening.event);
+        life.store.appendObserved(step.event);
         break;
       case "passes":
-        life.clock.stall(happening.durationMs);
+        life.clock.stall(step.durationMs);
         break;
       case "restart":
         life.reopen();
@@ -63,7 +63,7 @@ interface Partner {
   readonly open: Set<Direction>;
 }
 
-function* randomStory(random: Random, count: number): Generator<Happening, void> {
+function* randomStory(random: Random, count: number): Generator<StoryStep, void> {
   const draw = new Draw(random);
   const partners = Array.from({ length: count }, (_, index): Partner => {
     return { name: `partner-${index}`, keys: 0, moves: 0, standing: "revoked", open: new Set() };
@@ -117,7 +117,7 @@ function saidOf(partner: Partner, draw: Draw): Desired | Removed | Rejected {
   return { kind: "desired", ...ids(), name, relation: "PARTNER", standing, address: addressOf(partner) };
 }
 
-function* streamsOf(partner: Partner, draw: Draw): Generator<Happening> {
+function* streamsOf(partner: Partner, draw: Draw): Generator<StoryStep> {
   const [peerId, direction] = [peerOf(partner), draw.of<Direction>(["outbound", "inbound"])];
   if (partner.open.has(direction)) {
     const isReplaced = draw.chance(0.1);
@@ -136,16 +136,16 @@ function* streamsOf(partner: Partner, draw: Draw): Generator<Happening> {
   }
 }
 
-function* closeAll(partner: Partner, peerId: PeerId, reason: CloseReason): Generator<Happening> {
+function* closeAll(partner: Partner, peerId: PeerId, reason: CloseReason): Generator<StoryStep> {
   for (const direction of partner.open) yield closed(peerId, direction, reason);
   partner.open.clear();
 }
 
-function opened(peerId: PeerId, direction: Direction): Happening {
+function opened(peerId: PeerId, direction: Direction): StoryStep {
   return { kind: "observed", event: { type: "StreamOpened", peerId, did: null, protocol: PARTNER_PROTOCOL, direction } };
 }
 
-function closed(peerId: PeerId, direction: Direction, reason: CloseReason): Happening {
+function closed(peerId: PeerId, direction: Direction, reason: CloseReason): StoryStep {
   return { kind: "observed", event: { type: "StreamClosed", peerId, protocol: PARTNER_PROTOCOL, direction, reason } };
 }
 

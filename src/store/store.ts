@@ -87,6 +87,7 @@ export interface StoreOptions extends OpenOptions {
   readonly clock: Clock;
   /** False: without the head file, for those who let thousands of stores die and leave no handle open; default true. */
   readonly headFile?: boolean;
+  /** For a simulator; default none. */
   readonly commitHooks?: CommitHooks;
 }
 

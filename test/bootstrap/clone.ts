@@ -29,7 +29,7 @@ export interface Clone extends Disposable {
 
 /** All that bootstrap and the tests' own programs may call: whatever else this machine has, such as npm or nats-server, is not found. */
 const TOOLS =
-  "awk cat chmod cksum cut date df dirname du env find flock grep head ln ls mkdir mv paste readlink rm script sed sh sleep tail touch tr uname wc".split(
+  "awk cat chmod cksum cut date df dirname du env find flock grep head id ln ls mkdir mv paste readlink rm script sed sh sleep tail touch tr uname wc".split(
     " ",
   );
 

@@ -1,4 +1,5 @@
 /** The advice must match the failure. npm's and apt's messages are theirs, as npm 9, 10 and 11 and apt 2.6 and 3.0 print them. */
+import { userInfo } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { INSTALL, makeClone } from "./clone.ts";
@@ -148,7 +149,26 @@ describe.concurrent("where the machine lacks something", () => {
     expect(code).toBe(69);
   });
 
-  it("bootstrap says that it cannot write into the clone", async () => {
+  it.each<[string, string, string, RegExp]>([
+    [
+      "an earlier sudo",
+      "Permission denied",
+      userInfo().username,
+      /in your clone and not yours.*\n.*sudo chown -R "\$\(id -un\)"/,
+    ],
+    ["another's clone", "Permission denied", "somebody", /which is somebody else's.*\n.*make a clone of your own/],
+    ["a file system that is read-only", "Read-only file system", "somebody", /read-only\n.*make a clone where you can write/],
+    ["a full disk", "No space left on device", "somebody", /the disk is full \(.*\n.*free about 1 GB/],
+  ])("bootstrap recognises %s", async (_, problem, owner, message) => {
+    using clone = makeClone();
+    clone.program("mkdir", `echo "mkdir: cannot create directory 'x': ${problem}" >&2; exit 1`);
+    clone.program("ls", `echo "drwxr-xr-x 2 ${owner} group 4096 Jan 1 00:00 x"`);
+    const { code, stderr } = await clone.run();
+    expect(stderr).toMatch(message);
+    expect(code).toBe(69);
+  });
+
+  it("bootstrap says what is in its way", async () => {
     using clone = makeClone();
     clone.write(".tools", "a file");
     const { code, stderr } = await clone.run();

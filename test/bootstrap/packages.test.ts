@@ -106,9 +106,18 @@ describe("scripts/bootstrap", () => {
     first.process.kill("SIGKILL");
     const second = clone.start();
     await until("the second waits", () => second.printed().includes("waiting for another bootstrap"));
+    expect(second.printed()).toMatch(new RegExp(`\\(processes ${first.process.pid} \\d+\\)`));
     clone.write("go", "");
     expect((await second.result).code).toBe(0);
     expect(calls(clone.path)).toHaveLength(1);
+  });
+
+  it("goes on without a lock where the file system has none", async () => {
+    using clone = makeClone();
+    clone.program("flock", 'echo "flock: 9: No locks available" >&2; exit 71');
+    const { code, stderr } = await clone.run();
+    expect(stderr).toMatch(/ready\n$/);
+    expect(code).toBe(0);
   });
 
   it("installs again where a package has gone, with its stamp or without", async () => {

@@ -1,4 +1,4 @@
-/** The real loop, backoff and registry between a desired state and far ends that do as they are told; every happening is shown to the models. */
+/** The real loop, backoff and registry between a desired state and far ends that do as they are told; every step of it is shown to the models. */
 import { type ErrorCode, PartnerdError, toPartnerdError } from "../../src/base/errors.ts";
 import type { PeerId } from "../../src/base/ids.ts";
 import type { DesiredPeer, ObservedEvent } from "../../src/events/types.ts";

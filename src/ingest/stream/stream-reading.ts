@@ -9,7 +9,7 @@ import type { BrokerLink, BrokerMessage } from "./broker-port.ts";
 import { type DeliveryPosition, deliveryPositionOf } from "./delivery-position.ts";
 import { Pull, type PullEnd } from "./pull.ts";
 
-interface SessionInit {
+interface StreamReadingInit {
   readonly link: Pick<BrokerLink, "openPull" | "acknowledge" | "isClosed">;
   /** The log's cursor. */
   readonly cursor: Cursor;
@@ -26,7 +26,7 @@ interface SessionInit {
 }
 
 export class StreamReading implements Disposable {
-  readonly #init: SessionInit;
+  readonly #init: StreamReadingInit;
   readonly #pull: Pull;
   #consumerSequence: number;
   /** The newest sequence that the log has, or will have from the buffer; lower ones are read a second time. */
@@ -35,7 +35,7 @@ export class StreamReading implements Disposable {
   #taken: BrokerMessage | undefined;
   #ended = false;
 
-  constructor(init: SessionInit) {
+  constructor(init: StreamReadingInit) {
     this.#init = init;
     this.#consumerSequence = init.consumerSequence;
     this.#sequence = init.cursor.sequence;

@@ -7,7 +7,6 @@ import {
   constants,
   copyFileSync,
   existsSync,
-  mkdtempDisposableSync,
   mkdtempSync,
   readFileSync,
   rmSync,
@@ -166,10 +165,14 @@ let template: Buffer | undefined;
 /** A database as a first start leaves it: the migrations are the same in every run, and dear. */
 function emptyDatabase(): Buffer {
   if (template !== undefined) return template;
-  using directory = mkdtempDisposableSync(join(fastDirectory(), "oc-partnerd-sim-"));
-  openStore({ directory: directory.path, clock: new VirtualClock() })[Symbol.dispose]();
-  template = readFileSync(join(directory.path, DATABASE));
-  return template;
+  const directory = mkdtempSync(join(fastDirectory(), "oc-partnerd-sim-"));
+  try {
+    openStore({ directory, clock: new VirtualClock() })[Symbol.dispose]();
+    template = readFileSync(join(directory, DATABASE));
+    return template;
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
 }
 
 function fastDirectory(): string {

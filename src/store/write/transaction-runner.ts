@@ -5,13 +5,15 @@ import type { LogHead } from "../model/log-head.ts";
 import { storeFailure } from "../sql/failure.ts";
 import type { CommittedState } from "./committed-state.ts";
 
-/** Called around every commit, for those who make one fail on purpose: what they throw fails the write. */
+/** Called around every commit, for a simulator that makes commits fail or ends the process there. */
 export interface CommitHooks {
+  /** What it throws undoes the write. */
   beforeCommit(): void;
+  /** The write is on the disk. Throws only where the process ends here: what is in memory no longer follows. */
   afterCommit(): void;
 }
 
-/** Every method throws a PartnerdError that says what was being done; of a transaction that fails nothing is left. */
+/** Every method throws a PartnerdError that says what was being done. A transaction that fails leaves nothing behind. */
 export class TransactionRunner {
   readonly #database: Database;
   readonly #committed: CommittedState;

@@ -62,7 +62,7 @@ export const INTAKE_PLANTS: readonly Plant[] = [
     replace: '{ pragma: "synchronous", value: "NORMAL", readBack: 1 }',
   },
   {
-    name: "dangling-sessions-left-open",
+    name: "orphaned-streams-left-open",
     what: "Streams that a crash ended stay open in the log for ever.",
     file: "src/daemon/core.ts",
     find: "const orphaned = recorder.closeOrphanedStreams();",

@@ -70,7 +70,7 @@ export const STREAM_PLANTS: readonly Plant[] = [
     replace: "",
   },
   {
-    name: "rule-not-asked-again",
+    name: "admission-not-asked-again",
     what: "A peer that is revoked while it is being challenged gets its stream all the same.",
     file: "src/p2p/heartbeat/handler.ts",
     find: "if (refusal !== undefined) throw refusal;",

@@ -25,9 +25,9 @@ function slowness(): number {
 /**
  * A promise of DESIGN.md, in ms of machine time.
  *
- * Its limit: work of the program itself counts like that of others, so a program that keeps more threads busy than there are cores gets
- * more time for it. One busy thread alone does not, and the work of a daemon is on one. Who does the work cannot be told apart simply: the tests of a file
- * run at the same time in one process, so its children are not only the daemons that a bound is about.
+ * Its limit: the tested program's own work counts as load too, so a program with more busy threads than there are cores gets extra time.
+ * A daemon works on one thread, so it does not. Whose work it is cannot easily be told apart: the tests of a file share a process, so its
+ * children are not only the daemons that a bound is about.
  */
 export interface Bound {
   readonly boundMs: number;
