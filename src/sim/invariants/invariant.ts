@@ -5,7 +5,7 @@ import type { Fixture } from "../../fixture/format/schema.ts";
 import { PARTNER_PROTOCOL } from "../../p2p/wire/constants.ts";
 import type { Action } from "../../reconciler/decide.ts";
 import { MinHeap } from "../../reconciler/min-heap.ts";
-import type { Outcome } from "../../reconciler/options.ts";
+import type { Outcome } from "../../reconciler/outcome.ts";
 import type { LogEntry } from "../../store/model/log-entry.ts";
 import type { SimBroker } from "../broker/broker.ts";
 import type { StoredMessage } from "../broker/stored-message.ts";
