@@ -3,7 +3,7 @@ import { join } from "node:path";
 import Database from "better-sqlite3";
 import { printable } from "../../base/units.ts";
 import { DATABASE_NAME } from "../../store/sql/data-directory.ts";
-import { closing } from "../../store/sql/open.ts";
+import { closeAtEnd } from "../../store/sql/open.ts";
 import type { Name } from "../stage/state.ts";
 
 export type Cell = string | number | null;
@@ -12,7 +12,7 @@ export type Row = Readonly<Record<string, Cell>>;
 /** The rows that `sql` gives with `parameters` on the database in `directory`. Blobs do not occur in the views. */
 export function query(directory: string, sql: string, ...parameters: readonly Cell[]): readonly Row[] {
   const database = new Database(join(directory, DATABASE_NAME), { readonly: true, fileMustExist: true });
-  using _closing = closing(database);
+  using _closing = closeAtEnd(database);
   return database.prepare<Cell[], Row>(sql).all(...parameters);
 }
 
