@@ -10,9 +10,7 @@ import type { Name } from "../stage/state.ts";
 type Cell = string | number | null;
 type Row = Readonly<Record<string, Cell>>;
 
-/**
- * The rows that `sql` gives with `parameters` on the database in `directory`, which the caller types. Blobs do not occur in the views.
- */
+/** The rows that `sql` gives on the database in `directory`; the caller states their type. Blobs do not occur in the views. */
 export function query<Result = Row>(directory: string, sql: string, ...parameters: readonly Cell[]): readonly Result[] {
   const database = new Database(join(directory, DATABASE_NAME), { readonly: true, fileMustExist: true });
   using _closing = closeAtEnd(database);

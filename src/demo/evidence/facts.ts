@@ -59,9 +59,7 @@ const FAILURES = `
   from event_log as log left join repeated_failures as repeated on repeated.first_seq = log.seq
   where log.type = ? group by log.peer_id, log.reason`;
 const ECHOES = "select count(*) as count from event_log where source = ?";
-const LOG = `
-  select count(*) as rows, coalesce(min(seq), 0) as firstSeq, coalesce(max(seq), 0) as lastSeq
-  from event_log`;
+const LOG = "select count(*) as rows, coalesce(min(seq), 0) as firstSeq, coalesce(max(seq), 0) as lastSeq from event_log";
 
 /** Reads all of it. The daemons may be running. */
 export function readFacts(
