@@ -6,7 +6,7 @@ import { Command, Option } from "commander";
 import { systemClock } from "../src/base/clock.ts";
 import { messageOf, PartnerdError } from "../src/base/errors.ts";
 import { silentLogger } from "../src/base/log.ts";
-import { report } from "../src/cli/program.ts";
+import { report } from "../src/cli/terminal/report.ts";
 import { startPrivateServer } from "../src/nats/server/private-server.ts";
 import { measureAcknowledge } from "./acknowledge.ts";
 import { describeEnvironment, type Environment } from "./environment.ts";

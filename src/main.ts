@@ -1,5 +1,6 @@
 /** argv -> command -> exit code. */
-import { program, report } from "./cli/program.ts";
+import { program } from "./cli/program.ts";
+import { report } from "./cli/terminal/report.ts";
 
 try {
   await program(process.argv.slice(2), process.env);

@@ -1,6 +1,5 @@
 /** The command line: every command is one file, `src/cli/<group>/<command>.ts`, with its flags, its help and its work. */
-import { Command, CommanderError } from "commander";
-import { toPartnerdError } from "../base/errors.ts";
+import { Command } from "commander";
 import { version } from "../base/version.ts";
 import { demoCommand } from "./daemon/demo.ts";
 import { peersCommand } from "./daemon/peers.ts";
@@ -60,17 +59,4 @@ function endQuietlyWithoutReader(output: NodeJS.WriteStream): void {
     if (error.code === "EPIPE") process.exit(0);
     throw error;
   });
-}
-
-/** How a command ends that could not do its job: sets the exit code and prints what went wrong and the next step. commander has already printed its own errors. */
-export function report(thrown: unknown): void {
-  if (thrown instanceof CommanderError) {
-    process.exitCode = thrown.exitCode === 0 ? 0 : 64;
-    return;
-  }
-  const error = toPartnerdError(thrown);
-  process.exitCode = error.exitCode;
-  process.stderr.write(`oc-partnerd: ${error.message}\n`);
-  if (error.nextStep !== null) process.stderr.write(`  next step: ${error.nextStep}\n`);
-  if (error.code === "internal" && thrown instanceof Error) process.stderr.write(`${thrown.stack}\n`);
 }

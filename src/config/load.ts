@@ -87,7 +87,7 @@ function envLayer(env: ConfigSources["env"], problems: string[]): Layer {
     if (leaf === undefined) {
       const meant = nearest(
         name,
-        Array.from(leaves, ({ env: known }) => known),
+        leaves.map(({ env: known }) => known),
       );
       problems.push(`environment ${name}: unknown variable${meant === undefined ? "" : `; did you mean ${meant}?`}`);
       continue;
@@ -113,7 +113,7 @@ function describe(issue: ConfigIssue, layers: readonly Layer[]): string[] {
       const full = [...path, key].join(".");
       const meant = nearest(
         full,
-        Array.from(leaves, ({ path: known }) => known),
+        leaves.map(({ path: known }) => known),
       );
       return `${full} (${originOf(full, layers)}): unknown key${meant === undefined ? "" : `; did you mean "${meant}"?`}`;
     });

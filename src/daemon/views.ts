@@ -9,8 +9,9 @@ import type { Reconciler } from "../reconciler/reconciler.ts";
 import { type DeliveryProof, deliveryProof, proven } from "../store/fold/delivery-proof.ts";
 import type { LogEntry } from "../store/model/log-entry.ts";
 import type { Store } from "../store/store.ts";
-import type { DeliveryView, GaugeView, HistoryView, PeerDetailView, PeerView, Phase, SelfView, Views } from "../views/api.ts";
+import type { DeliveryView, HistoryView, PeerDetailView, PeerView, Phase, SelfView } from "../views/api.ts";
 import { type PeerFacts, peerView, phaseOf } from "../views/peers.ts";
+import type { GaugeView, Views } from "../views/views.ts";
 import { type HealthFacts, liveness, readiness, startup, unreadable } from "./health.ts";
 
 /** How much of its history a peer is shown with. */

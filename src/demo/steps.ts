@@ -1,6 +1,6 @@
 /** The story: what is done in each step, and what has to come true, at both ends, before the next one begins. */
 import { recordMessage } from "../fixture/format/message.ts";
-import { query } from "./evidence/database.ts";
+import { aggregate } from "./evidence/database.ts";
 import {
   ATTEMPTS_TO_SEE,
   allBackedOff,
@@ -117,6 +117,5 @@ async function publishPeer(
 }
 
 function rejectedEvents(stage: Stage, at: Name): number {
-  const [row] = query(stage.at(at).directory, "select count(*) as count from rejected_events");
-  return Number(row?.["count"]);
+  return aggregate<{ readonly count: number }>(stage.at(at).directory, "select count(*) as count from rejected_events").count;
 }

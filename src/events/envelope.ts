@@ -39,7 +39,10 @@ function comparable(datatype: string | number): string | number {
   return integerOf(datatype) ?? String(datatype).toLowerCase();
 }
 
-/** The fields of the record. It means the same, and may nest as deep, in all three forms. */
+/**
+ * The fields of the record, which is a nested object, JSON text, or base64 text (a Go `[]byte` in JSON). It means the same, and may nest
+ * as deep, in all three forms.
+ */
 export function payloadOf(envelope: Fields, limits: MessageLimits): Fields | Refusal {
   const value = field(envelope, "Payload");
   if (value === undefined || value === "") {

@@ -2,7 +2,8 @@
 import { Hono } from "hono";
 import { messageOf } from "../base/errors.ts";
 import { parsePeerId } from "../base/ids.ts";
-import type { Check, HealthView, Views } from "../views/api.ts";
+import type { Check, HealthView } from "../views/api.ts";
+import type { Views } from "../views/views.ts";
 
 export function createApp(views: Views): Hono {
   const app = new Hono();

@@ -1,6 +1,6 @@
 /** Prometheus metrics. Nothing is labelled by peer, every label value is initialised, times are timestamps and not ages (PITFALLS). */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
-import type { GaugeView } from "../views/api.ts";
+import type { GaugeView } from "../views/views.ts";
 
 const RECEIVED = ["changed", "unchanged", "rejected", "duplicate", "echo", "other_datatype", "dropped"];
 

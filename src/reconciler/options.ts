@@ -1,10 +1,10 @@
 /** What the loop is told, what it tells of itself, and how far it says a key has got. */
 
-import type { PartnerdError } from "../base/errors.ts";
 import type { PeerId } from "../base/ids.ts";
 import type { ObservedEvent } from "../events/types.ts";
 import type { OpenFailure } from "./backoff.ts";
 import type { Action, DecideOptions } from "./decide.ts";
+import type { Outcome } from "./outcome.ts";
 
 export interface ReconcilerOptions extends DecideOptions {
   /** How many opens may be under way at once. */
@@ -43,14 +43,3 @@ export interface KeyProgress {
   readonly nextAttemptAtMs: number | null;
   readonly lastFailure: OpenFailure | null;
 }
-
-/** How the work on a key ended, and so when it runs again. */
-export type Outcome =
-  /** Nothing to do before something wakes the key. */
-  | { readonly kind: "done" }
-  /** Look again at this time (monotonic ms). */
-  | { readonly kind: "after"; readonly atMs: number }
-  /** It failed and is tried again after a backoff. */
-  | { readonly kind: "retry"; readonly error: PartnerdError }
-  /** It failed and waits for a new generation. */
-  | { readonly kind: "terminal"; readonly error: PartnerdError };

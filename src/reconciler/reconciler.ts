@@ -10,7 +10,8 @@ import { Actions } from "./actions.ts";
 import { attemptsOf, established, failed, mayOpenAtMs, type OpenFailure, type Retry, stopped } from "./backoff.ts";
 import { decide, nextDueMs } from "./decide.ts";
 import { KeyedQueue } from "./keyed-queue.ts";
-import type { KeyProgress, Outcome, ReconcilerObserver, ReconcilerOptions } from "./options.ts";
+import type { KeyProgress, ReconcilerObserver, ReconcilerOptions } from "./options.ts";
+import type { Outcome } from "./outcome.ts";
 import type { DesiredPeers, PartnerStreams } from "./ports.ts";
 import { Retries } from "./retries.ts";
 

@@ -5,7 +5,7 @@ import { secondsText } from "../base/units.ts";
 import type { LogEvent } from "../events/types.ts";
 import type { Expectation } from "../fixture/format/schema.ts";
 import type { Action } from "../reconciler/decide.ts";
-import type { Outcome } from "../reconciler/options.ts";
+import type { Outcome } from "../reconciler/outcome.ts";
 import type { LogEntry } from "../store/model/log-entry.ts";
 
 export interface TraceInit {

@@ -3,7 +3,7 @@ import type { PeerId } from "../base/ids.ts";
 import type { LogEvent, ObservedEvent } from "../events/types.ts";
 import type { CrashPoint } from "../fixture/format/schema.ts";
 import type { Action } from "../reconciler/decide.ts";
-import type { Outcome } from "../reconciler/options.ts";
+import type { Outcome } from "../reconciler/outcome.ts";
 import type { LogEntry } from "../store/model/log-entry.ts";
 import type { DaemonLifecycle } from "./daemon/daemon-lifecycle.ts";
 import type { DaemonWatcher } from "./daemon/decorators.ts";

@@ -1,6 +1,5 @@
 /** The shapes of the HTTP API, which are also what the commands read. Times are ISO-8601 UTC with milliseconds (DESIGN: HTTP). */
 
-import type { PeerId } from "../base/ids.ts";
 import type { Effect, Standing } from "../events/types.ts";
 
 export interface SelfView {
@@ -111,23 +110,3 @@ export interface HealthView {
   readonly status: "ok" | "failing";
   readonly checks: readonly Check[];
 }
-
-export interface Views {
-  self(): SelfView;
-  peers(): PeersView;
-  /** Undefined for a peer that is neither desired nor seen. */
-  peer(peerId: PeerId): PeerDetailView | undefined;
-  delivery(): DeliveryView;
-  /** Reads the whole stream once more; false where there is none to read. */
-  resync(): boolean;
-  startup(): readonly Check[];
-  liveness(): readonly Check[];
-  readiness(): readonly Check[];
-  metrics(): Promise<{ readonly contentType: string; readonly text: string }>;
-}
-
-/** A number that is read at each scrape of the metrics, or one number for each value of `label`. */
-export type GaugeView = { readonly name: string; readonly help: string } & (
-  | { readonly read: () => number }
-  | { readonly label: string; readonly read: () => Readonly<Record<string, number>> }
-);

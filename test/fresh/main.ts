@@ -3,7 +3,7 @@ import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Command, Option } from "commander";
 import { messageOf } from "../../src/base/errors.ts";
-import { report } from "../../src/cli/program.ts";
+import { report } from "../../src/cli/terminal/report.ts";
 import { freshPlace, outsidePlace, type Place } from "./place.ts";
 import { REPORT, type Step, TESTS, type Visit, visit } from "./steps.ts";
 import { runDirectory, SYSTEMS, type System, whyNoSystems } from "./systems.ts";

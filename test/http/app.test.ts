@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { createApp } from "../../src/http/app.ts";
-import type { Check, DeliveryView, PeerDetailView, Views } from "../../src/views/api.ts";
+import type { Check, DeliveryView, PeerDetailView } from "../../src/views/api.ts";
+import type { Views } from "../../src/views/views.ts";
 import { PEER_A, PEER_B } from "../support/peers.ts";
 
 const failing: Check = { name: "nats", ok: false, message: "reconnecting since 2026-01-01T00:00:00.000Z" };

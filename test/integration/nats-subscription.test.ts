@@ -137,13 +137,22 @@ describe.concurrent("a core subscription", () => {
   it("takes nothing more once it is disposed, while the connection stays", async () => {
     await using server = await NatsServer.start();
     await using listening = subscribe(server);
-    const { subscription, connection, texts, buffer } = listening;
-    await until("subscribed", () => subscription.subscribed);
+    const { subscription, connection, texts, buffer, logger } = listening;
+    let barriers = 0;
+    const counter = { offer: () => (barriers += 1) };
+    using live = new PersistentSubscription(connection, ["BARRIER"], { buffer: counter, clock: systemClock, logger });
+    await until("both are subscribed", () => subscription.subscribed && live.subscribed);
     subscription[Symbol.dispose]();
     await publish(server.url, "CREATE_RESOURCE", "too late");
+    // The server delivers in order: once this one is here, the one before would be, too.
+    await publish(server.url, "BARRIER", "");
+    await until("the first barrier", () => barriers === 1);
+    expect([texts, buffer.counts()]).toEqual([[], { dropped: 0, buffered: 0 }]);
     await server.restart();
-    await until("connected again", () => connection.status().reconnects === 1);
+    await until("connected again", () => connection.status().reconnects === 1 && live.subscribed);
     await publish(server.url, "CREATE_RESOURCE", "too late again");
+    await publish(server.url, "BARRIER", "");
+    await until("the second barrier", () => barriers === 2);
     expect(subscription.subscribed).toBe(false);
     expect([texts, buffer.counts()]).toEqual([[], { dropped: 0, buffered: 0 }]);
   });

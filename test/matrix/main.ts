@@ -6,7 +6,7 @@ import { execFileSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Command } from "commander";
-import { report } from "../../src/cli/program.ts";
+import { report } from "../../src/cli/terminal/report.ts";
 import { GUARANTEES, type Guarantee } from "./guarantees.ts";
 
 const ROOT = join(import.meta.dirname, "../..");

@@ -6,7 +6,8 @@ import { counted } from "../../base/units.ts";
 import { type DaemonClient, daemonClient } from "../../http/client.ts";
 import type { DeliveryView } from "../../views/api.ts";
 import { CONFIG_FLAG, configOf, type DaemonFlags, type Env, example, HTTP_FLAG } from "../terminal/flags.ts";
-import { holdEventLoop, print } from "../terminal/output.ts";
+import { holdEventLoop } from "../terminal/hold-event-loop.ts";
+import { print } from "../terminal/output.ts";
 import { progress } from "../terminal/progress.ts";
 
 const LOOK_EVERY_MS = 100;

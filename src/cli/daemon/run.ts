@@ -63,7 +63,10 @@ async function runDaemon(config: Config, env: Env): Promise<void> {
 
 type Rejections = Pick<NodeJS.EventEmitter, "on" | "off">;
 
-/** Logs each rejection that nobody waits for, with its stack, instead of ending the process; until disposed. */
+/**
+ * Logs each unhandled promise rejection, with its stack, until disposed. A promise that a library fails to handle must not end the
+ * daemon, and must not go unnoticed either.
+ */
 export function logStrayRejections(process: Rejections, logger: Pick<Logger, "error">): Disposable {
   const log = (reason: unknown) => {
     const stack = reason instanceof Error ? reason.stack : undefined;

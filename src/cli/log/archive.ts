@@ -5,7 +5,8 @@ import { bytesText, counted, DAY_MS, isoTime, parseDuration } from "../../base/u
 import type { ArchiveReport, ArchiveStep } from "../../store/archive/archive.ts";
 import type { ArchivePlan, LogPlace } from "../../store/archive/archive-plan.ts";
 import { CONFIG_FLAG, configOf, type DaemonFlags, durationFlag, type Env, example, JSON_FLAG } from "../terminal/flags.ts";
-import { holdEventLoop, jsonText, print } from "../terminal/output.ts";
+import { holdEventLoop } from "../terminal/hold-event-loop.ts";
+import { jsonText, print } from "../terminal/output.ts";
 import { stepProgress } from "../terminal/progress.ts";
 import { logPlaceOf } from "./log-place.ts";
 

@@ -2,7 +2,8 @@
 import { Command } from "commander";
 import { bytesText, counted } from "../../base/units.ts";
 import { CONFIG_FLAG, configOf, type DaemonFlags, type Env, example, JSON_FLAG } from "../terminal/flags.ts";
-import { holdEventLoop, jsonText, print } from "../terminal/output.ts";
+import { holdEventLoop } from "../terminal/hold-event-loop.ts";
+import { jsonText, print } from "../terminal/output.ts";
 import { type ProgressStream, stepProgress } from "../terminal/progress.ts";
 import { headText } from "./log-place.ts";
 

@@ -7,7 +7,8 @@ import type { Cursor } from "../../store/model/cursor.ts";
 import type { Restored, RestoredBackup } from "../../store/recovery/restore.ts";
 import type { LostRows, Salvaged } from "../../store/recovery/salvage.ts";
 import { CONFIG_FLAG, configOf, type DaemonFlags, type Env, example } from "../terminal/flags.ts";
-import { holdEventLoop, print } from "../terminal/output.ts";
+import { holdEventLoop } from "../terminal/hold-event-loop.ts";
+import { print } from "../terminal/output.ts";
 import { type ProgressStream, stepProgress } from "../terminal/progress.ts";
 import { headText } from "./log-place.ts";
 

@@ -3,7 +3,7 @@ import type { Clock } from "../../base/clock.ts";
 import { openStore } from "../../store/store.ts";
 import { ECHOING_APP } from "../stage/messages.ts";
 import { NAMES, type Name, perName } from "../stage/state.ts";
-import { type Cell, query } from "./database.ts";
+import { aggregate, query } from "./database.ts";
 
 export interface Session {
   readonly peer: Name | null;
@@ -20,10 +20,16 @@ export interface Failures {
   readonly times: number;
 }
 
+interface RelationChange {
+  readonly peer: Name | null;
+  readonly relation: string;
+  readonly seq: number;
+}
+
 export interface NodeFacts {
   readonly sessions: readonly Session[];
   /** Each change of a relation, oldest first. */
-  readonly relations: readonly { readonly peer: Name | null; readonly relation: string; readonly seq: number }[];
+  readonly relations: readonly RelationChange[];
   readonly rejected: readonly { readonly reason: string; readonly payload: string }[];
   /** How often opening a stream failed, by peer and reason, the repetitions counted. */
   readonly failures: readonly Failures[];
@@ -31,12 +37,16 @@ export interface NodeFacts {
   readonly refusals: readonly Failures[];
   /** Rows of the log that come from the app whose events are echoes. */
   readonly echoes: number;
+  /** Both seqs are 0 while the log is empty. */
   readonly log: { readonly rows: number; readonly firstSeq: number; readonly lastSeq: number };
   /** How the projections differ from a replay of the log from zero. */
   readonly differences: readonly string[];
 }
 
 export type Facts = Readonly<Record<Name, NodeFacts>>;
+
+/** A fact about a peer as SQL gives it: `peer` is a PeerID. */
+type RowOf<Fact extends { readonly peer: Name | null }> = Omit<Fact, "peer"> & { readonly peer: string };
 
 const SESSIONS = `
   select peer_id as peer, direction, opened_seq as openedSeq, closed_seq as closedSeq, close_reason as closeReason
@@ -49,35 +59,30 @@ const FAILURES = `
   from event_log as log left join repeated_failures as repeated on repeated.first_seq = log.seq
   where log.type = ? group by log.peer_id, log.reason`;
 const ECHOES = "select count(*) as count from event_log where source = ?";
-const LOG = "select count(*) as rows, min(seq) as firstSeq, max(seq) as lastSeq from event_log";
+const LOG = "select count(*) as rows, coalesce(min(seq), 0) as firstSeq, coalesce(max(seq), 0) as lastSeq from event_log";
 
 /** Reads all of it. The daemons may be running. */
 export function readFacts(
   nodes: Readonly<Record<Name, { readonly directory: string; readonly peerId: string }>>,
   clock: Clock,
 ): Facts {
-  const nameOf = (peerId: Cell | undefined): Name | null => NAMES.find((name) => nodes[name].peerId === peerId) ?? null;
+  const nameOf = (peerId: string): Name | null => NAMES.find((name) => nodes[name].peerId === peerId) ?? null;
   return perName((name) => nodeFacts(nodes[name].directory, nameOf, clock));
 }
 
-function nodeFacts(directory: string, nameOf: (peerId: Cell | undefined) => Name | null, clock: Clock): NodeFacts {
-  const rows = <Fact>(sql: string, ...parameters: readonly Cell[]) => query(directory, sql, ...parameters) as readonly Fact[];
-  /** Rows whose `peer` is a PeerID, which gets its name. */
-  const ofPeers = <Fact extends { readonly peer: Name | null }>(sql: string, ...parameters: readonly Cell[]) =>
-    rows<Fact>(sql, ...parameters).map((fact): Fact => ({ ...fact, peer: nameOf(fact.peer) }));
-  const [log = NO_ROWS] = rows<NodeFacts["log"]>(LOG);
-  const [echoes] = rows<{ readonly count: number }>(ECHOES, ECHOING_APP);
+function nodeFacts(directory: string, nameOf: (peerId: string) => Name | null, clock: Clock): NodeFacts {
+  const named = <Row extends { readonly peer: string }>(row: Row) => ({ ...row, peer: nameOf(row.peer) });
+  // Before the store is opened, which creates a database that is missing.
+  const log = aggregate<NodeFacts["log"]>(directory, LOG);
   using store = openStore({ directory, clock });
   return {
-    sessions: ofPeers(SESSIONS),
-    relations: ofPeers(RELATIONS),
-    rejected: rows(REJECTED),
-    failures: ofPeers(FAILURES, "OpenFailed"),
-    refusals: ofPeers(FAILURES, "InboundRefused"),
-    echoes: echoes?.count ?? 0,
+    sessions: query<RowOf<Session>>(directory, SESSIONS).map(named),
+    relations: query<RowOf<RelationChange>>(directory, RELATIONS).map(named),
+    rejected: query<NodeFacts["rejected"][number]>(directory, REJECTED),
+    failures: query<RowOf<Failures>>(directory, FAILURES, "OpenFailed").map(named),
+    refusals: query<RowOf<Failures>>(directory, FAILURES, "InboundRefused").map(named),
+    echoes: aggregate<{ readonly count: number }>(directory, ECHOES, ECHOING_APP).count,
     log,
     differences: store.verifyProjections(),
   };
 }
-
-const NO_ROWS: NodeFacts["log"] = { rows: 0, firstSeq: 0, lastSeq: 0 };

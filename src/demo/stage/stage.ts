@@ -81,7 +81,9 @@ export class Stage implements AsyncDisposable {
       if (last === undefined) return;
       limit.signal.throwIfAborted();
       onMissing(last);
-      await once(this.#looks, "look", { signal: limit.signal }).catch(() => {});
+      await once(this.#looks, "look", { signal: limit.signal }).catch((thrown: unknown) => {
+        if (!limit.signal.aborted) throw thrown;
+      });
     }
   }
 

@@ -75,6 +75,7 @@ export class WatchedNode extends SimNode {
   }
 }
 
+/** Sees everything observable about the simulated daemon, and injects the faults that strike inside it. */
 export interface DaemonWatcher extends Omit<ReconcilerObserver, "observed"> {
   /** Something happened on the wire, or failed to; its row is written next. */
   observed(event: ObservedEvent): void;

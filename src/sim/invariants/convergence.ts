@@ -1,7 +1,6 @@
 /** Once the world is well, actual equals desired within a stated time, and then nothing moves but heartbeats. */
 import type { PeerId } from "../../base/ids.ts";
-import type { SimDaemon } from "../daemon/sim-daemon.ts";
-import { type Invariant, onceConverged, outboundStreams, type Scene } from "./invariant.ts";
+import { type Invariant, type ObservedDaemon, onceConverged, outboundStreams, type Scene } from "./invariant.ts";
 
 /** Ten rounds of the full diff. */
 export const SILENT_FOR_MS = 61_000;
@@ -63,6 +62,6 @@ export function convergence(scene: Scene): Invariant {
 }
 
 /** Whether a partner stream that we opened is open at the far end, too. */
-function isOpenAtBothEnds(daemon: SimDaemon, peer: PeerId): boolean {
+function isOpenAtBothEnds(daemon: ObservedDaemon, peer: PeerId): boolean {
   return outboundStreams(daemon).some(({ peerId, stream }) => peerId === peer && stream.otherEnd?.status === "open");
 }

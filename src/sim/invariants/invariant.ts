@@ -5,7 +5,7 @@ import type { Fixture } from "../../fixture/format/schema.ts";
 import { PARTNER_PROTOCOL } from "../../p2p/wire/constants.ts";
 import type { Action } from "../../reconciler/decide.ts";
 import { MinHeap } from "../../reconciler/min-heap.ts";
-import type { Outcome } from "../../reconciler/options.ts";
+import type { Outcome } from "../../reconciler/outcome.ts";
 import type { LogEntry } from "../../store/model/log-entry.ts";
 import type { SimBroker } from "../broker/broker.ts";
 import type { StoredMessage } from "../broker/stored-message.ts";
@@ -13,6 +13,14 @@ import type { SimDisk } from "../daemon/disk.ts";
 import type { SimDaemon } from "../daemon/sim-daemon.ts";
 import type { SimPartnerStream } from "../network/stream.ts";
 import type { SimPeer } from "../peers/peer.ts";
+
+/** What invariants read of the running daemon, narrowed so that none can stop it or write to its log. */
+export interface ObservedDaemon {
+  readonly store: Pick<SimDaemon["store"], "cursor" | "get" | "head" | "list" | "statuses" | "verifyProjections">;
+  readonly streams: Pick<SimDaemon["streams"], "actual" | "peers">;
+  readonly reconciler: Pick<SimDaemon["reconciler"], "progress" | "stuckForMs">;
+  readonly node: Pick<SimDaemon["node"], "getConnections">;
+}
 
 /** What an invariant may look at. */
 export interface Scene {
@@ -22,7 +30,7 @@ export interface Scene {
   /** Time that passed while the daemon was running and awake: what its promises are measured in. */
   awakeMs(): number;
   /** Undefined while the daemon is down. */
-  readonly daemon: SimDaemon | undefined;
+  readonly daemon: ObservedDaemon | undefined;
   readonly disk: SimDisk;
   readonly broker: SimBroker;
   peer(peerId: PeerId): SimPeer | undefined;
@@ -36,7 +44,7 @@ export interface Scene {
 }
 
 export interface Invariant {
-  started?(daemon: SimDaemon): void;
+  started?(daemon: ObservedDaemon): void;
   /** The daemon is gone, in peace or not. */
   ended?(): void;
   /** Something happened on the wire, or could not; its row is written next. */
@@ -68,7 +76,7 @@ export interface Invariant {
 const LOOK_EVERY_MS = 2_000;
 
 /** A `stepped` that looks every two seconds, while the daemon runs. */
-export function atTimes(scene: Scene, look: (daemon: SimDaemon) => void): () => void {
+export function atTimes(scene: Scene, look: (daemon: ObservedDaemon) => void): () => void {
   let nextLookMs = 0;
   return () => {
     if (scene.daemon === undefined || scene.nowMs() < nextLookMs) return;
@@ -78,7 +86,9 @@ export function atTimes(scene: Scene, look: (daemon: SimDaemon) => void): () => 
 }
 
 /** The partner streams that we opened, as the wire has them. */
-export function outboundStreams({ node }: SimDaemon): readonly { readonly peerId: PeerId; readonly stream: SimPartnerStream }[] {
+export function outboundStreams({
+  node,
+}: ObservedDaemon): readonly { readonly peerId: PeerId; readonly stream: SimPartnerStream }[] {
   return node
     .getConnections()
     .flatMap(({ remotePeer: peerId, streams }) =>

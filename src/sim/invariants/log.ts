@@ -1,7 +1,6 @@
 /** The log tells the truth through crashes, power cuts, full disks and redeliveries. */
 import { isDeepStrictEqual } from "node:util";
-import type { SimDaemon } from "../daemon/sim-daemon.ts";
-import type { Invariant, Scene } from "./invariant.ts";
+import type { Invariant, ObservedDaemon, Scene } from "./invariant.ts";
 
 const LOOK_EVERY_MS = 500;
 
@@ -66,18 +65,18 @@ function rowsHoldTogether(scene: Scene): void {
     scene.violated("logged-once", `${row.messages} messages are in the log, ${row.keys} of them different`);
 }
 
-function replayIsExact(scene: Scene, daemon: SimDaemon): void {
+function replayIsExact(scene: Scene, daemon: ObservedDaemon): void {
   for (const difference of daemon.store.verifyProjections()) scene.violated("replay-is-exact", difference);
 }
 
-function sessionsAreClosed(scene: Scene, daemon: SimDaemon): void {
+function sessionsAreClosed(scene: Scene, daemon: ObservedDaemon): void {
   for (const { peerId, openStreams } of daemon.store.statuses()) {
     if (openStreams.length > 0)
       scene.violated("sessions-are-closed", `a stream with ${peerId} of the last run is still open in the log`);
   }
 }
 
-function memoryIsTheTable(scene: Scene, daemon: SimDaemon): void {
+function memoryIsTheTable(scene: Scene, daemon: ObservedDaemon): void {
   const rows = scene.disk.reader
     .prepare<[], { peerId: string; standing: string; generation: number }>(
       "select peer_id as peerId, standing, generation from desired_peer order by peer_id",
@@ -88,7 +87,7 @@ function memoryIsTheTable(scene: Scene, daemon: SimDaemon): void {
     scene.violated("memory-is-the-table", "the desired peers in memory are not those of the table");
 }
 
-function openStreamsAreTheLogs(scene: Scene, daemon: SimDaemon): void {
+function openStreamsAreTheLogs(scene: Scene, daemon: ObservedDaemon): void {
   if (scene.disk.state !== "well") return;
   for (const { peerId, openStreams } of daemon.store.statuses()) {
     const { outbound, inbound } = daemon.streams.actual(peerId);

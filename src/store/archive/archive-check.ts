@@ -9,7 +9,7 @@ import { type Anchor, archiveSentence } from "../model/anchor.ts";
 import { type Finding, rowPlace } from "../model/finding.ts";
 import type { LogRow } from "../model/log-entry.ts";
 import { databaseFileOf } from "../sql/data-directory.ts";
-import { closing } from "../sql/open.ts";
+import { closeAtEnd } from "../sql/open.ts";
 import { type Tables, tables } from "../sql/statements/tables.ts";
 import { pathOf } from "./file/archive-files.ts";
 import { readVerified } from "./file/verify-archive.ts";
@@ -38,7 +38,7 @@ export async function checkArchives({
 }: ArchiveCheckOptions): Promise<readonly CheckedArchive[]> {
   const file = databaseFileOf(path);
   const database = new Database(file, { readonly: true, fileMustExist: true });
-  using _closing = closing(database);
+  using _closing = closeAtEnd(database);
   // A log whose anchors cannot be read is damaged, which its own check says.
   const read = attempt(() => {
     const rows = tables(database);

@@ -99,6 +99,7 @@ function unseen(peerId: PeerId): PeerStatus {
   };
 }
 
+/** The status of a peer from its row and the rows of its open streams. */
 export function statusOf(
   row: typeof peerStatusRow.$inferSelect,
   streams: readonly (typeof openStream.$inferSelect)[],
@@ -129,6 +130,7 @@ function failure(
   return seq === null || code === null || message === null || atMs === null ? null : { seq, code, message, atMs };
 }
 
+/** The row of a peer's status. Its open streams have rows of their own. */
 export function statusRowOf(status: PeerStatus): typeof peerStatusRow.$inferSelect {
   return {
     peerId: status.peerId,

@@ -1,7 +1,7 @@
 /** Up to where the log follows the broker's stream. */
 
 import type { ingestCursor } from "../schema/log.ts";
-import { checksumOf } from "./chain.ts";
+import { checksumOf } from "./checksum.ts";
 
 /** A stream of the broker, for as long as it lives: deleted and recreated it has the same name, and is another. */
 export interface BrokerStream {

@@ -1,5 +1,5 @@
 /** Repeats of a logged failure, which are counted and not logged. Pure. */
-import { checksumOf } from "./chain.ts";
+import { checksumOf } from "./checksum.ts";
 
 /** How often the failure logged as `firstSeq` came again, and when last (wall ms). */
 export interface Repetition {

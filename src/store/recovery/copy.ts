@@ -3,7 +3,7 @@ import { closeSync, openSync, rmSync } from "node:fs";
 import Database from "better-sqlite3";
 import { messageOf, PartnerdError } from "../../base/errors.ts";
 import { storeFailure } from "../sql/failure.ts";
-import { closing } from "../sql/open.ts";
+import { closeAtEnd } from "../sql/open.ts";
 
 /** Between two steps the program can say how far it is. 4 MiB. */
 const PAGES_A_STEP = 1_024;
@@ -51,7 +51,7 @@ function createPrivate(file: string): void {
 /** A single file that can be read where nothing may be written beside it. */
 function finish(file: string): void {
   const database = new Database(file, { fileMustExist: true });
-  using _closing = closing(database);
+  using _closing = closeAtEnd(database);
   database.pragma("journal_mode = delete");
 }
 

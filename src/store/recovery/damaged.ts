@@ -8,7 +8,7 @@ import { attempt, rowsOf } from "../check/rows/row-reader.ts";
 import { type Cursor, cursorChecksum, cursorOf } from "../model/cursor.ts";
 import { type Repetition, repetitionChecksum } from "../model/repetition.ts";
 import { ingestCursor, repeatedFailures } from "../schema/log.ts";
-import { closing } from "../sql/open.ts";
+import { closeAtEnd } from "../sql/open.ts";
 
 /** The newest row that the log is known to have had, from the database or from the head file beside it; null where nothing tells. */
 export function lastSeqOf(file: string): number | null {
@@ -35,7 +35,7 @@ function reading<Result>(file: string, read: (database: Database.Database) => Re
   if (!existsSync(file)) return undefined;
   const result = attempt(() => {
     const database = new Database(file, { readonly: true, fileMustExist: true });
-    using _closing = closing(database);
+    using _closing = closeAtEnd(database);
     return read(database);
   });
   return result.ok ? result.value : undefined;

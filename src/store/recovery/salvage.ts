@@ -57,6 +57,7 @@ export function salvage({ directory, nowMs, onProgress = () => {} }: SalvageOpti
   }
 }
 
+/** The rows of a damaged log behind its proven ones, counted by origin as far as they can be read. */
 export interface LostRows {
   readonly firstSeq: number;
   readonly lastSeq: number;
@@ -70,7 +71,7 @@ export interface LostRows {
   readonly unreadable: number;
 }
 
-/** Null where there is nothing behind `afterSeq`. `database` undefined: nothing of it can be read. */
+/** Counts the rows from `afterSeq` on, exclusive, to `lastSeq`; null if there are none. `database` is undefined if nothing in it can be read. */
 function lostRows(database: Database | undefined, afterSeq: number, lastSeq: number): LostRows | null {
   if (lastSeq <= afterSeq) return null;
   const counts = { fromStream: 0, byCore: 0, observed: 0 };

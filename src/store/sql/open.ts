@@ -109,7 +109,7 @@ function opened<Result>(
 }
 
 /** Closes `database` when it is disposed of. */
-export const closing = (database: Database.Database): Disposable => ({ [Symbol.dispose]: () => void database.close() });
+export const closeAtEnd = (database: Database.Database): Disposable => ({ [Symbol.dispose]: () => void database.close() });
 
 /** Whether the database is new, that is, empty. Throws `database_failed` where it is another program's. */
 function refuseForeign(database: Database.Database, path: string): boolean {

@@ -43,6 +43,12 @@ test("the facts of a node are what its database says while it is open elsewhere"
   });
 });
 
+test("an empty log has no rows, and 0 for its first and last", () => {
+  using temporary = new TemporaryStore();
+  temporary.store.head();
+  expect(factsOf(temporary)).toMatchObject({ echoes: 0, log: { rows: 0, firstSeq: 0, lastSeq: 0 } });
+});
+
 test("a projection that somebody changed is a difference", () => {
   using temporary = new TemporaryStore();
   append(temporary.store, desired({ peerId: PEER_B }));

@@ -2,7 +2,7 @@
 import Database from "better-sqlite3";
 import type { Finding } from "../../model/finding.ts";
 import { appliedMigrations, applyMigrations, knownMigrations, refuseOtherSchema } from "../../sql/migrations.ts";
-import { APPLICATION_ID, closing, refuseEmpty } from "../../sql/open.ts";
+import { APPLICATION_ID, closeAtEnd, refuseEmpty } from "../../sql/open.ts";
 import { attempt } from "../rows/row-reader.ts";
 
 export interface SchemaEntry {
@@ -72,7 +72,7 @@ let migrated: ReadonlyMap<string, SchemaEntry> | undefined;
 function migratedSchema(): ReadonlyMap<string, SchemaEntry> {
   if (migrated !== undefined) return migrated;
   const database = new Database(":memory:");
-  using _closing = closing(database);
+  using _closing = closeAtEnd(database);
   applyMigrations(database);
   migrated = new Map(schemaEntries(database).map((entry) => [entry.name, entry]));
   return migrated;

@@ -1,12 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { asDesired, asRejected, decodeJson, envelope } from "../support/messages.ts";
-import { peerIdOfSeed } from "../support/peer-ids.ts";
-
-const peerId = await peerIdOfSeed(1);
-const transport = "/ip4/192.0.2.1/tcp/4001";
-const address = `${transport}/p2p/${peerId}`;
-const record = { id: "r-1", name: "lyon-1", peer_id: peerId, stream_address: address, relation: "PARTNER" };
-const partner = asDesired(decodeJson(envelope(record)));
+import { asRejected, decodeJson, envelope } from "../support/messages.ts";
+import { partner, record } from "./record.ts";
 
 const base64 = (text: string) => Buffer.from(text).toString("base64");
 

@@ -1,8 +1,8 @@
 import { once } from "node:events";
 import { createServer } from "node:net";
 import { expect, test } from "vitest";
-import { systemRandom } from "../../src/base/clock.ts";
-import { freePorts } from "../../src/demo/stage/stage.ts";
+import { systemRandom } from "../../../src/base/clock.ts";
+import { freePorts } from "../../../src/demo/stage/stage.ts";
 
 test("the ports are all different and below those that systems take for outgoing connections", async () => {
   const ports = await freePorts(20, systemRandom);

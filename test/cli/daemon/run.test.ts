@@ -9,7 +9,7 @@ test("a rejection that nobody waits for is logged with its stack, until disposed
   const logging = logStrayRejections(process, logger);
   process.emit("unhandledRejection", new Error("connection reset"));
   expect(logger.lines).toMatchObject([{ level: "error", fields: { error: "connection reset" } }]);
-  expect(JSON.stringify(logger.lines)).toContain("stray-rejections.test.ts");
+  expect(JSON.stringify(logger.lines)).toContain("run.test.ts");
   logging[Symbol.dispose]();
   expect(process.listenerCount("unhandledRejection")).toBe(0);
 });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { Attempt } from "../../src/p2p/heartbeat/open-attempt.ts";
+import { Attempt } from "../../../src/p2p/heartbeat/open-attempt.ts";
 
 describe("Attempt", () => {
   it("aborts with the first of its causes", () => {

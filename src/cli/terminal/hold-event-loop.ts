@@ -1,0 +1,9 @@
+/**
+ * Keeps the process alive until disposed. Our timers do not (src/base/clock.ts), and a command that only waits has no socket to do so
+ * either.
+ */
+export function holdEventLoop(): Disposable {
+  const { port1 } = new MessageChannel();
+  port1.ref();
+  return { [Symbol.dispose]: () => port1.close() };
+}
