@@ -1,14 +1,14 @@
 # npm packages for scripts/bootstrap. No package needs an install script (see .npmrc), hence neither compiler nor Python.
 
 needed_major=24
-node=$root/node_modules/.bin/node
+bundled_node=$root/node_modules/.bin/node
 stamp=node_modules/.bootstrap-stamp
 npm_log=$tools/logs/npm-ci.log
 
-# The stamp holds the lock file's checksum, then the path of each package that was installed from it.
-lock_checksum() { cksum <package-lock.json; }
+# The stamp holds a checksum of what was asked for and of what npm says is installed, then the path of each package.
+checksum() { cat package.json package-lock.json node_modules/.package-lock.json 2>/dev/null | cksum; }
 packages_are_current() {
-  [ -f "$stamp" ] && [ "$(head -n 1 "$stamp")" = "$(lock_checksum)" ] && tail -n +2 "$stamp" | are_installed && restore_node_link && find_node
+  [ -f "$stamp" ] && [ "$(head -n 1 "$stamp")" = "$(checksum)" ] && tail -n +2 "$stamp" | are_installed && restore_node_link && find_node && is_new_enough
 }
 are_installed() {
   while read -r package; do [ -f "$package/package.json" ] || return 1; done
@@ -23,7 +23,15 @@ restore_node_link() {
 
 # Sets `node` to the one that npm scripts run: of node_modules, else of PATH.
 find_node() {
+  node=$bundled_node
   [ -x "$node" ] || node=$(PATH=$own_path command -v node) || return 1
+}
+# Sets `major`, and `broken` where that is too old.
+is_new_enough() {
+  # In a shell of its own, which is silent about a crash.
+  major=$(sh -c '"$0" -p "process.versions.node.split(\".\")[0]"' "$node" 2>/dev/null) || return 1
+  broken=old-node
+  [ "$major" -ge "$needed_major" ] 2>/dev/null
 }
 # PATH without this clone's node_modules, which npm puts first: npm must not replace the Node that it runs on.
 own_path=$(printf '%s' "$PATH" | tr ':' '\n' | grep -vxF "$root/node_modules/.bin" | paste -sd : -)
@@ -34,10 +42,11 @@ provide_packages() {
     install_packages
     packages_work || explain_broken_packages
   fi
-  { lock_checksum; cat "$scratch/packages"; } >"$stamp"
+  { checksum; cat "$scratch/packages"; } >"$scratch/stamp"
+  mv "$scratch/stamp" "$stamp"
 }
 packages_were_installed_by_hand() {
-  [ -f node_modules/.package-lock.json ] && packages_work && list_packages "$node" 2>/dev/null && "$node" -e "$COMPARE_PACKAGES" "$scratch/packages" && are_installed <"$scratch/packages"
+  [ -f node_modules/.package-lock.json ] && packages_work && list_packages "$node" 2>/dev/null && "$node" -e "$COMPARE_PACKAGES" "$scratch/packages" 2>/dev/null && are_installed <"$scratch/packages"
 }
 
 require_node_and_npm() {
@@ -100,6 +109,7 @@ install_packages() {
   code=0
   watch_command describe_packages "$npm_log" \
     env PATH="$own_path" npm ci --ignore-scripts --no-audit --no-fund --no-update-notifier --no-color --loglevel=http \
+    --include=dev --include=optional --no-engine-strict --bin-links --no-dry-run \
     --fetch-retries=3 --fetch-retry-mintimeout=2000 --fetch-retry-factor=2 --fetch-timeout=60000 || code=$?
   [ "$code" -eq 0 ] || explain_npm_failure "$code" "$npm_log"
   count_packages
@@ -148,10 +158,7 @@ packages_work() {
   broken=no-node
   find_node || return 1
   broken=node
-  # In a shell of its own, which is silent about a crash.
-  major=$(sh -c '"$0" -p "process.versions.node.split(\".\")[0]"' "$node" 2>/dev/null) || return 1
-  broken=old-node
-  [ "$major" -ge "$needed_major" ] 2>/dev/null || return 1
+  is_new_enough || return 1
   broken=sqlite
   "$node" -e 'new (require("better-sqlite3"))(":memory:").prepare("select 1").get()' >"$scratch/sqlite.log" 2>&1
 }

@@ -30,6 +30,7 @@ watch_command() {
   describe=$1
   log=$2
   shift 2
+  problem=$(rm -f "$log" 2>&1 && { : >"$log"; } 2>&1) || explain_unwritable "$problem"
   started=$(date +%s)
   seconds=0
   said_at=0

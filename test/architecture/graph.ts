@@ -23,24 +23,26 @@ export function siblingGraphs(files: readonly SourceFile[]): ReadonlyMap<string,
   return graphs;
 }
 
-/** The folders below `src/` whose own files import from a folder in them that imports own files of theirs: `parent <-> parent/child`. */
-export function mutualFolders(files: readonly SourceFile[]): readonly string[] {
-  const edges = new Set<string>();
-  for (const { path, folder, imports } of files)
+/**
+ * For each folder of `src/`: as siblingGraphs, with the folder's own files as one node, `.`. So a folder that depends on one in it, which
+ * depends on it, is a cycle however long the way round. The files of `src/` itself are on top of everything.
+ */
+export function folderGraphs(files: readonly SourceFile[]): ReadonlyMap<string, Graph> {
+  const graphs = new Map<string, Map<string, Set<string>>>();
+  for (const { path, imports } of files)
     for (const target of imports) {
-      const to = target.split("/").slice(0, -1).join("/") || ".";
-      if (folder !== "." && to.startsWith(`${folder}/`)) edges.add(`${folder} -> ${childOf(folder, to)}`);
-      if (to !== "." && folder.startsWith(`${to}/`)) edges.add(`${childOf(to, path)} -> ${to}`);
+      const [from, to] = [path.split("/"), target.split("/")];
+      const depth = from.findIndex((part, index) => part !== to[index]);
+      if (depth < 1) continue;
+      const [a, b] = [from, to].map((parts) => (parts.length === depth + 1 ? "." : (parts[depth] ?? ".")));
+      if (a === undefined || b === undefined || a === b) continue;
+      const folder = `src/${from.slice(0, depth).join("/")}`;
+      const graph = graphs.get(folder) ?? new Map<string, Set<string>>();
+      graph.set(a, (graph.get(a) ?? new Set()).add(b));
+      graphs.set(folder, graph);
     }
-  return [...edges]
-    .map((edge) => edge.split(" -> "))
-    .filter(([from = "", to = ""]) => to.startsWith(`${from}/`) && edges.has(`${to} -> ${from}`))
-    .map((edge) => edge.join(" <-> "))
-    .sort();
+  return graphs;
 }
-
-/** The folder directly in `parent` that `path` is in. */
-const childOf = (parent: string, path: string): string => `${parent}/${path.slice(parent.length + 1).split("/")[0]}`;
 
 /** The shortest cycle through each node that has one, as `a -> b -> a`, each cycle once. */
 export function cyclesOf(graph: Graph): readonly string[] {

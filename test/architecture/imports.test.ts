@@ -1,6 +1,6 @@
 /** Imports follow the data flow: nats -> ingest -> store -> reconciler -> p2p. docs/ARCHITECTURE.md explains the rooms. */
 import { describe, expect, test } from "vitest";
-import { cyclesOf, fileGraph, mutualFolders, siblingGraphs } from "./graph.ts";
+import { cyclesOf, fileGraph, folderGraphs, siblingGraphs } from "./graph.ts";
 import { type SourceFile, sourceFiles, sourcePaths, treeOf } from "./source-tree.ts";
 
 /** For each room of src/, the rooms that it may import, types included. `daemon` is the only one that knows everyone. */
@@ -55,8 +55,8 @@ const unfollowed = (files: readonly SourceFile[]): readonly string[] =>
 
 const foreign = (paths: readonly string[]): readonly string[] => paths.filter((path) => !/(?<!\.d)\.ts$/.test(path));
 
-const folderCycles = (files: readonly SourceFile[]): readonly string[] =>
-  [...siblingGraphs(files)].flatMap(([folder, graph]) => cyclesOf(graph).map((cycle) => `${folder}: ${cycle}`));
+const cyclesIn = (graphs: ReturnType<typeof siblingGraphs>): readonly string[] =>
+  [...graphs].flatMap(([folder, graph]) => cyclesOf(graph).map((cycle) => `${folder}: ${cycle}`));
 
 test("each room imports only what is before it in the data flow", () => {
   expect(againstDataFlow(sourceFiles)).toEqual([]);
@@ -84,11 +84,11 @@ describe("there is no cycle, types included", () => {
   });
 
   test("between the files and folders of any folder", () => {
-    expect(folderCycles(sourceFiles)).toEqual([]);
+    expect(cyclesIn(siblingGraphs(sourceFiles))).toEqual([]);
   });
 
   test("between a folder's own files and a folder in it", () => {
-    expect(mutualFolders(sourceFiles)).toEqual([]);
+    expect(cyclesIn(folderGraphs(sourceFiles))).toEqual([]);
   });
 });
 
@@ -155,7 +155,7 @@ describe("a cycle is seen", () => {
       "b/two.ts": importing("../a/two.ts"),
       "a/two.ts": "",
     });
-    expect(folderCycles(files)).toEqual(["src/: a -> b -> a"]);
+    expect(cyclesIn(siblingGraphs(files))).toEqual(["src/: a -> b -> a"]);
   });
 
   test("between a folder and one in it, at any depth", () => {
@@ -167,7 +167,19 @@ describe("a cycle is seen", () => {
       "a/other/three.ts": importing("../bottom.ts"),
     });
     expect(cyclesOf(fileGraph(files))).toEqual([]);
-    expect(mutualFolders(files)).toEqual(["a <-> a/in"]);
+    expect(cyclesIn(folderGraphs(files))).toEqual(["src/a: . -> in -> ."]);
+  });
+
+  test("between a folder's own files and two folders in it, by way of other files", () => {
+    const files = treeOf({
+      "a/top.ts": 'import "./in/one.ts";',
+      "a/in/one.ts": "",
+      "a/in/two.ts": 'import "../other/three.ts";',
+      "a/other/three.ts": "",
+      "a/other/four.ts": 'import "../bottom.ts";',
+      "a/bottom.ts": "",
+    });
+    expect(cyclesIn(folderGraphs(files))).toEqual(["src/a: . -> in -> other -> ."]);
   });
 });
 

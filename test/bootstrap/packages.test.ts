@@ -28,7 +28,9 @@ describe("scripts/bootstrap", () => {
   it("asks npm for the lock file's packages, and to run no install script", async () => {
     using clone = makeClone();
     await clone.run({ npm_config_ignore_scripts: "false" });
-    expect(calls(clone.path)).toEqual([expect.stringMatching(/^ci --ignore-scripts /)]);
+    expect(calls(clone.path)).toEqual([
+      expect.stringMatching(/^ci --ignore-scripts .*--include=dev --include=optional .*--bin-links/),
+    ]);
   });
 
   it("prints nothing and installs nothing the second time, and installs again after a change of the lock file", async () => {
@@ -131,10 +133,30 @@ describe("scripts/bootstrap", () => {
     expect(calls(clone.path)).toHaveLength(3);
   });
 
-  it("installs again where npm installed other versions by hand", async () => {
+  it("does not mind NODE_OPTIONS, which are for another Node", async () => {
+    using clone = makeClone();
+    expect((await clone.run({ NODE_OPTIONS: "--require /no/such.js" })).code).toBe(0);
+  });
+
+  it("installs again where the Node of node_modules no longer runs", async () => {
     using clone = makeClone();
     await clone.run();
-    rmSync(join(clone.path, "node_modules/.bootstrap-stamp"));
+    const node = join(clone.path, "node_modules/.bin/node");
+    rmSync(node);
+    writeFileSync(node, "#!/bin/sh\nexit 126\n", { mode: 0o755 });
+    expect((await clone.run()).stderr).toMatch(/installing/);
+    rmSync(node);
+    clone.program(
+      "node",
+      `[ "$1" = --version ] && echo v20.0.0 && exit; [ "$1" = -p ] && echo 20 && exit; exec ${process.execPath} "$@"`,
+    );
+    expect((await clone.run()).stderr).toMatch(/installing[\s\S]*ready\n$/);
+  });
+
+  it.each([true, false])("installs again where npm installed other versions by hand (with our stamp: %s)", async (hasStamp) => {
+    using clone = makeClone();
+    await clone.run();
+    if (!hasStamp) rmSync(join(clone.path, "node_modules/.bootstrap-stamp"));
     const installed = join(clone.path, "node_modules/.package-lock.json");
     writeFileSync(installed, readFileSync(installed, "utf8").replace("1.0.0", "1.0.1"));
     expect((await clone.run()).stderr).toMatch(/installing/);
