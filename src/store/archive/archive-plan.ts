@@ -18,7 +18,7 @@ export interface ArchivePlan {
   readonly file: string;
 }
 
-/** Of the rows before that seq, or before the first one of that wall time or later; undefined where there is none. The newest row always stays. */
+/** Plans to archive the rows before `before`; undefined if there are none. The newest row always stays. */
 export function planArchive(database: Database, rows: Tables, before: LogPlace): ArchivePlan | undefined {
   const afterSeq = rows.newestAnchor()?.lastSeq ?? 0;
   const newestSeq = rows.head()?.seq ?? 0;
