@@ -2,7 +2,7 @@
 import type { DesiredPeer } from "../events/types.ts";
 import type { Verdict } from "./ports.ts";
 
-/** `p2p.inbound`: who may open a stream to us, everybody but those that the log refuses, or only partners. */
+/** `p2p.inbound`: who may open a stream to us. Either everybody that the log does not refuse, or only partners. */
 export type AdmissionRule = "unless-revoked" | "partners";
 
 /** Whether the log and the rule let this peer keep, or open, an inbound stream. */

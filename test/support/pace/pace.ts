@@ -26,8 +26,8 @@ function slowness(): number {
  * A promise of DESIGN.md, in ms of machine time.
  *
  * Its limit: the tested program's own work counts as load too, so a program with more busy threads than there are cores gets extra time.
- * A daemon works on one thread, so it does not. Whose work it is cannot easily be told apart: the tests of a file share a process, so its
- * children are not only the daemons that a bound is about.
+ * A daemon works on one thread, so it does not. Leaving that work out would need to know whose it is, and the tests of a file share a
+ * process: its children are not only the daemons that a bound is about.
  */
 export interface Bound {
   readonly boundMs: number;
