@@ -66,7 +66,6 @@ export async function ingestAll(from: "jetstream" | "core", { url, stream, event
     log: store,
     clock: systemClock,
     logger: silentLogger,
-    onAppended: () => {},
   });
   if (from === "jetstream") {
     await done.promise;

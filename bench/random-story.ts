@@ -2,15 +2,17 @@
  * A long life of many partners, drawn from a seed: they are desired again and again, move, get new keys, are revoked and removed;
  * their streams open, fail and break; strangers are refused; some messages cannot be read; now and then the daemon restarts.
  */
+
 import type { Random } from "../src/base/clock.ts";
 import type { ErrorCode } from "../src/base/errors.ts";
 import { type Address, didOf, type PeerId, resourceIdOf } from "../src/base/ids.ts";
 import type { Desired, Rejected, Removed } from "../src/events/decoded.ts";
-import type { CloseReason, Direction, ObservedEvent, Standing } from "../src/events/types.ts";
+import type { AttemptId, CloseReason, Direction, ObservedEvent, Standing } from "../src/events/types.ts";
 import { addressOfName, peerIdOfName } from "../src/fixture/format/names.ts";
 import { PARTNER_PROTOCOL } from "../src/p2p/wire/constants.ts";
 import type { Store } from "../src/store/store.ts";
 import type { Received } from "../src/store/write/receive.ts";
+import { observe, start } from "../test/store/support/events.ts";
 
 type StoryStep =
   | { readonly kind: "received"; readonly batch: readonly Received[] }
@@ -34,14 +36,14 @@ export function liveRandomStory(life: Life, random: Random, { partners, events }
         life.store.appendReceived(step.batch);
         break;
       case "observed":
-        life.store.appendObserved(step.event);
+        observe(life.store, step.event);
         break;
       case "passes":
         life.clock.stall(step.durationMs);
         break;
       case "restart":
         life.reopen();
-        life.store.closeOrphanedStreams();
+        start(life.store);
         break;
     }
     if (life.store.head().seq >= events) return;
@@ -98,9 +100,16 @@ function saidOf(partner: Partner, draw: Draw): Desired | Removed | Rejected {
     resourceId: resourceIdOf(`res-${partner.name}`),
     did: didOf(`did:oc:${partner.name}`),
     source: "oc-api",
+    claimedUser: null,
   });
   if (draw.chance(0.08))
-    return { kind: "rejected", source: null, reason: "not_json", message: "the message is no JSON: unexpected end" };
+    return {
+      kind: "rejected",
+      source: null,
+      claimedUser: null,
+      reason: "not_json",
+      message: "the message is no JSON: unexpected end",
+    };
   if (draw.chance(0.05)) {
     partner.standing = "revoked";
     return { kind: "removed", ...ids() };
@@ -129,7 +138,7 @@ function* streamsOf(partner: Partner, draw: Draw): Generator<StoryStep> {
   } else if (direction === "outbound" && draw.chance(0.4)) {
     const [protocol, reason] = [PARTNER_PROTOCOL, draw.of(FAILURES)];
     const message = `${addressOf(partner)}: no stream within 5000 ms (${reason})`;
-    yield { kind: "observed", event: { type: "OpenFailed", peerId, protocol, reason, message } };
+    yield { kind: "observed", event: { type: "OpenFailed", peerId, protocol, reason, message, ...ATTEMPT } };
   } else {
     partner.open.add(direction);
     yield opened(peerId, direction);
@@ -141,12 +150,18 @@ function* closeAll(partner: Partner, peerId: PeerId, reason: CloseReason): Gener
   partner.open.clear();
 }
 
+const ATTEMPT = { attempt: "1.1" as AttemptId, durationMs: 40 };
+
 function opened(peerId: PeerId, direction: Direction): StoryStep {
-  return { kind: "observed", event: { type: "StreamOpened", peerId, did: null, protocol: PARTNER_PROTOCOL, direction } };
+  return {
+    kind: "observed",
+    event: { type: "StreamOpened", peerId, did: null, protocol: PARTNER_PROTOCOL, direction, ...ATTEMPT },
+  };
 }
 
 function closed(peerId: PeerId, direction: Direction, reason: CloseReason): StoryStep {
-  return { kind: "observed", event: { type: "StreamClosed", peerId, protocol: PARTNER_PROTOCOL, direction, reason } };
+  const ended = { reason, durationMs: 60_000, durationClock: "monotonic" } as const;
+  return { kind: "observed", event: { type: "StreamClosed", peerId, protocol: PARTNER_PROTOCOL, direction, ...ended } };
 }
 
 function refused(peerId: PeerId, reason: ErrorCode): ObservedEvent {

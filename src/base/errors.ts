@@ -15,6 +15,7 @@ const EXIT_CODES = {
   data_dir_unwritable: 74,
   data_dir_in_use: 69,
   database_newer: 78,
+  database_retired: 78,
   database_failed: 74,
   log_truncated: 74,
   port_taken: 69,

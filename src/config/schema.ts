@@ -167,3 +167,22 @@ export function parseHostPort(value: string): HostPort | undefined {
 function isTcpListenAddress(value: string): boolean {
   return parseAddress(value) !== undefined && /^\/(ip4|ip6|dns|dns4|dns6)\/[^/]+\/tcp\/\d+$/.test(value);
 }
+
+/** Settings whose value must not be logged; a URL loses only its credentials. */
+const SECRETS = new Set(["password", "token"]);
+
+/** The settings as the log records them: plain JSON, secrets replaced by `***`. */
+export function withoutSecrets(config: Config): Readonly<Record<string, unknown>> & { readonly events: object } {
+  const plain = JSON.parse(
+    JSON.stringify(config, (name, value: unknown) => {
+      if (SECRETS.has(name)) return "***";
+      return name === "url" ? withoutCredentials(value) : value;
+    }),
+  ) as Readonly<Record<string, unknown>>;
+  return { ...plain, events: config.events };
+}
+
+/** Hides everything up to the last `@`: a password may hold any character, a comma between two servers included. */
+function withoutCredentials(url: unknown): unknown {
+  return typeof url === "string" ? url.replace(/^([a-z+]+:\/\/)?.*@/is, "$1***@") : url;
+}

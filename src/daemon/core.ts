@@ -1,6 +1,6 @@
 /**
- * What the daemon and the simulator share: the way from a message to a stream. Every neighbour is a port that the caller fills; the daemon
- * passes the real parts, the simulator decorates some of them.
+ * The way from a message to a stream, shared by the daemon and the simulator. Every neighbour is a port: the daemon passes the real
+ * parts, the simulator decorates some of them.
  */
 import type { Clock, Random } from "../base/clock.ts";
 import type { PeerId } from "../base/ids.ts";
@@ -14,9 +14,7 @@ import { type AdmissionRule, admissionVerdict } from "../reconciler/admission.ts
 import type { ReconcilerObserver, ReconcilerOptions } from "../reconciler/options.ts";
 import type { DesiredPeers, PartnerStreams } from "../reconciler/ports.ts";
 import { Reconciler } from "../reconciler/reconciler.ts";
-import type { LogEntry } from "../store/model/log-entry.ts";
 import type { Store } from "../store/store.ts";
-import type { Recorder } from "./recorder.ts";
 
 export interface CorePorts {
   readonly clock: Clock;
@@ -31,20 +29,20 @@ export interface CorePorts {
   readonly observer: ReconcilerObserver;
   /** Called once for each message, with its outcome. */
   readonly onReceived: (result: IngestResult | "dropped") => void;
-  /** Called with each row that received messages, or gaps between them, add to the log. */
-  readonly onLogged: (entry: LogEntry) => void;
   readonly onAppendFailed: () => void;
 }
 
 export interface CoreOptions {
   readonly self: PeerId;
-  readonly reconcile: Omit<ReconcilerOptions, "self" | "admissionRule" | "protocol">;
+  /** The seq of this run's DaemonStarted. */
+  readonly run: number;
+  readonly reconcile: Omit<ReconcilerOptions, "self" | "admissionRule" | "protocol" | "run">;
   readonly admissionRule: AdmissionRule;
   readonly vocabulary: Vocabulary;
   readonly limits: MessageLimits;
 }
 
-/** Disposing it drains: no new events, and operations ended. */
+/** Disposing it drains: it takes no new events and waits for operations to settle. */
 export interface Core extends AsyncDisposable {
   readonly reconciler: Reconciler;
   readonly ingest: Ingest;
@@ -56,34 +54,24 @@ export function admissionPolicyOf(desired: Pick<DesiredPeers, "get">, rule: Admi
   return { verdictOn: (peerId) => admissionVerdict(desired.get(peerId), rule) };
 }
 
-/** At boot, before anything is opened: closes in the log the streams that a crash left open there. */
-export function closeOrphanedStreams(recorder: Recorder, logger: Logger): void {
-  const orphaned = recorder.closeOrphanedStreams();
-  if (orphaned > 0) logger.warn({ streams: orphaned }, "the last run ended without closing its streams; the log closes them now");
-}
-
 /** Connects ingest and reconciler. Nothing is opened before `reconciler.start()`. */
-export function createCore(ports: CorePorts, { reconcile, self, admissionRule, vocabulary, limits }: CoreOptions): Core {
-  const { clock, logger, log, wake, onReceived, onLogged, onAppendFailed } = ports;
-  const reconciler = new Reconciler(ports, { ...reconcile, admissionRule, self, protocol: PARTNER_PROTOCOL });
-  const received = (result: IngestResult, entry: LogEntry | null) => {
-    onReceived(result);
-    if (entry !== null) onLogged(entry);
-  };
+export function createCore(ports: CorePorts, options: CoreOptions): Core {
+  const { clock, logger, log, wake, onReceived, onAppendFailed } = ports;
+  const { reconcile, run, self, admissionRule, vocabulary, limits } = options;
+  const reconciler = new Reconciler(ports, { ...reconcile, run, admissionRule, self, protocol: PARTNER_PROTOCOL });
   const ingest = new Ingest({
     vocabulary,
     limits,
     log,
     wake,
     logger,
-    observer: { received, gap: onLogged, appendFailed: onAppendFailed },
+    observer: { received: onReceived, appendFailed: onAppendFailed },
   });
   const buffer: IngestBuffer = new IngestBuffer({
     clock,
     onBatch: (batch) => ingest.take(batch),
     onDrop: () => onReceived("dropped"),
-    onOverflow: () =>
-      logger.error({ dropped: buffer.counts().dropped }, "events arrive faster than they can be logged; the newest are dropped"),
+    onOverflow: () => logger.error({ dropped: buffer.counts().dropped }, "ingest buffer full; dropping new events"),
   });
   return {
     reconciler,

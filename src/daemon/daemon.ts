@@ -1,4 +1,4 @@
-/** The composition root: the one file that knows everyone. What is started is disposed in reverse order. */
+/** The composition root: the one file that knows every part. Parts are disposed in reverse order of their start. */
 import { join } from "node:path";
 import { peerIdFromPrivateKey } from "@libp2p/peer-id";
 import type { Clock, Random } from "../base/clock.ts";
@@ -7,7 +7,7 @@ import type { Logger } from "../base/log.ts";
 import { readConfigured } from "../base/setting-file.ts";
 import { isoTime } from "../base/units.ts";
 import { version } from "../base/version.ts";
-import type { Config } from "../config/schema.ts";
+import { type Config, withoutSecrets } from "../config/schema.ts";
 import type { ObservedEvent } from "../events/types.ts";
 import { createApp } from "../http/app.ts";
 import { Metrics } from "../http/metrics.ts";
@@ -24,7 +24,7 @@ import type { LogEntry } from "../store/model/log-entry.ts";
 import { lockDirectory } from "../store/sql/lock.ts";
 import { openStore, type Store } from "../store/store.ts";
 import type { PeerView, SelfView } from "../views/api.ts";
-import { admissionPolicyOf, type Core, closeOrphanedStreams, createCore } from "./core.ts";
+import { admissionPolicyOf, type Core, createCore } from "./core.ts";
 import { HeadPublisher } from "./head-publisher.ts";
 import { type Intake, startIntake } from "./intake.ts";
 import { Recorder } from "./recorder.ts";
@@ -36,9 +36,9 @@ export interface DaemonDependencies {
   readonly random: Random;
   readonly logger: Logger;
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** Called as soon as something happened on the wire, before its row is written; for those who measure. */
+  /** Called as soon as something happened on the wire, before its row is written; for measurements. */
   readonly onObserved?: (event: ObservedEvent) => void;
-  /** Called with every row that is appended to the log; for those who wait for one. */
+  /** Called with every row that is appended to the log; for tests that wait for one. */
   readonly onLogged?: (entry: LogEntry) => void;
 }
 
@@ -65,15 +65,15 @@ export async function startDaemon(config: Config, deps: DaemonDependencies): Pro
   return { ...daemon, [Symbol.asyncDispose]: () => running.disposeAsync() };
 }
 
-/** What each part needs besides the parts before it. */
+/** The dependencies of every part. */
 interface Surroundings extends Required<DaemonDependencies> {
   readonly metrics: Metrics;
-  /** Takes what has to be disposed with the daemon. */
+  /** Disposes its parts with the daemon. */
   readonly owner: AsyncDisposableStack;
 }
 
 async function start(config: Config, around: Surroundings): Promise<Omit<Daemon, keyof AsyncDisposable>> {
-  const { clock, logger, metrics, owner, onLogged } = around;
+  const { clock, logger, metrics, owner } = around;
   const startedAtMs = clock.wallMs();
   const log = openLog(config, around);
   const host = await createHost(config, around, log);
@@ -81,7 +81,7 @@ async function start(config: Config, around: Surroundings): Promise<Omit<Daemon,
   // Start after all protocol handlers are registered; otherwise an early peer concludes that we support none.
   await startNode(host.node, config.listen);
 
-  // Served before NATS is looked for, which takes a while where a private server has to be started.
+  // Serve before looking for NATS: starting a private server takes a while.
   let started = false;
   let intake: Intake | null = null;
   const addresses = () => host.node.getMultiaddrs().map(String);
@@ -105,14 +105,17 @@ async function start(config: Config, around: Surroundings): Promise<Omit<Daemon,
   metrics.expose(gaugesOf(sources), startedAtMs);
   const http = owner.use(await startHttp(createApp(viewsOf(sources, () => metrics.text())), config.http));
 
-  intake = await startIntake(config, { ...around, store: log.store, buffer: core.buffer, onAppended: onLogged });
+  intake = await startIntake(config, { ...around, store: log.store, buffer: core.buffer });
   const { headSubject: subject } = config.nats;
   if (subject !== undefined) owner.use(log.head.publishTo({ connection: intake.connection, subject, peerId: host.self.peerId }));
 
   core.reconciler.start();
   started = true;
   const { self } = sources;
-  logger.info({ peerId: self.peerId, addresses: self.addresses, url: http.url, data: config.data, version }, "oc-partnerd runs");
+  logger.info(
+    { peerId: self.peerId, addresses: self.addresses, url: http.url, data: config.data, version },
+    "oc-partnerd is running",
+  );
   return { self, httpUrl: http.url, peers: () => peerViews(sources) };
 }
 
@@ -120,17 +123,21 @@ interface Log {
   readonly store: Store;
   readonly recorder: Recorder;
   readonly head: HeadPublisher;
+  /** The seq of this run's DaemonStarted. */
+  readonly run: number;
 }
 
-/** The database of this data directory, locked, and what keeps watch over it. */
+/** The database of this data directory, locked, with its watchers; the start is logged. */
 function openLog(config: Config, around: Surroundings): Log {
   const { clock, random, logger, metrics, owner, onObserved, onLogged } = around;
   owner.use(lockDirectory(config.data));
   const store = owner.use(openStore({ directory: config.data, clock }));
-  const recorder = owner.use(new Recorder({ store, clock, logger, metrics, onObserved, onLogged }));
+  owner.use(store.onAppended(onLogged));
   const head = owner.use(new HeadPublisher({ store, clock, random, logger }));
   owner.use(new WalWatch({ store, clock, random, logger }));
-  return { store, recorder, head };
+  const recorder = owner.use(new Recorder({ store, clock, logger, metrics, onObserved }));
+  const run = recorder.started({ version, config: withoutSecrets(config) });
+  return { store, recorder, head, run };
 }
 
 interface LocalHost {
@@ -166,9 +173,8 @@ async function createStreams(
   log: Log,
   host: LocalHost,
 ): Promise<{ readonly core: Core; readonly streams: Libp2pPartnerStreams }> {
-  const { clock, random, logger, metrics, owner, onLogged } = around;
-  const { store, recorder } = log;
-  closeOrphanedStreams(recorder, logger);
+  const { clock, random, logger, metrics, owner } = around;
+  const { store, recorder, run } = log;
   const wake = (peerId: PeerId) => core.reconciler.wake(peerId);
   const streams = await createPartnerStreams({
     ...host,
@@ -190,11 +196,11 @@ async function createStreams(
         wake,
         observer: recorder,
         onReceived: (result) => metrics.received.inc({ result }),
-        onLogged,
         onAppendFailed: () => metrics.logFailures.inc({ kind: "append" }),
       },
       {
         self: host.self.peerId,
+        run,
         reconcile: { ...DEFAULT_RECONCILER_OPTIONS, ...config.reconcile },
         admissionRule: config.p2p.inbound,
         vocabulary: config.events,

@@ -1,4 +1,4 @@
-/** How events come in: the NATS server, a connection to it, and on each connection a stream or a subscription that fills the buffer. */
+/** The event intake: the NATS server, a connection to it, and on each connection a stream or a subscription that fills the buffer. */
 import type { Clock, Random } from "../base/clock.ts";
 import type { Logger } from "../base/log.ts";
 import type { Config } from "../config/schema.ts";
@@ -9,12 +9,11 @@ import { PersistentConnection } from "../nats/connection/connection.ts";
 import { EventSource } from "../nats/event-source.ts";
 import { setUp } from "../nats/setup/setup.ts";
 import { deliveryProof } from "../store/fold/delivery-proof.ts";
-import type { LogEntry } from "../store/model/log-entry.ts";
 import type { Store } from "../store/store.ts";
 import type { NatsFacts } from "./health.ts";
 import { natsSource } from "./nats-source.ts";
 
-/** What our private server's stream may take of the data directory's disk, which JetStream reserves: some 150,000 events. */
+/** Size limit of the private server's stream, which JetStream reserves on the data directory's disk: about 150,000 events. */
 const PRIVATE_STREAM_BYTES = 67_108_864;
 
 interface IntakeDependencies {
@@ -24,22 +23,20 @@ interface IntakeDependencies {
   readonly random: Random;
   readonly logger: Logger;
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** Called with each row about the delivery of events. */
-  readonly onAppended: (entry: LogEntry) => void;
-  /** Takes what has to be disposed with the daemon. */
+  /** Disposes its parts with the daemon. */
   readonly owner: AsyncDisposableStack;
 }
 
 export interface Intake {
   readonly connection: PersistentConnection;
   facts(): NatsFacts;
-  /** Reads the whole stream once more; false where there is none to read. */
+  /** Reads the whole stream again; false if there is none. */
   resync(): boolean;
 }
 
-/** Resolves once it is known which server to listen to; a private one may have to be started. Connects in the background. */
+/** Resolves once the server is known; a private one may have to be started. Connects in the background. */
 export async function startIntake(config: Config, deps: IntakeDependencies): Promise<Intake> {
-  const { store, buffer, clock, random, logger, onAppended, owner } = deps;
+  const { store, buffer, clock, random, logger, owner } = deps;
   const { mode, stream, consumer } = config.nats;
   const subjects = subjectsOf(config.events);
   const prepare = async (client: NatsConnection) =>
@@ -58,7 +55,6 @@ export async function startIntake(config: Config, deps: IntakeDependencies): Pro
       log: store,
       clock,
       logger,
-      onAppended,
       ...(server.isPrivate && mode !== "core" && { prepare }),
     }),
   );

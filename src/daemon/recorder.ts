@@ -1,17 +1,19 @@
-/** What happened becomes a row of the log, a log line, a metric and a wake, in that order and in one place. */
+/** Turns what happened into a row of the log, a metric and a log line, in one place. */
 import type { Clock } from "../base/clock.ts";
-import type { PartnerdError } from "../base/errors.ts";
+import { type PartnerdError, toPartnerdError } from "../base/errors.ts";
 import type { PeerId } from "../base/ids.ts";
 import type { Logger } from "../base/log.ts";
-import type { ObservedEvent } from "../events/types.ts";
+import { RecentMap } from "../base/recent-map.ts";
+import type { AttemptId, LogEvent, ObservedEvent } from "../events/types.ts";
 import type { Action } from "../reconciler/decide.ts";
 import type { ReconcilerObserver } from "../reconciler/options.ts";
 import type { Outcome } from "../reconciler/outcome.ts";
 import type { LogEntry } from "../store/model/log-entry.ts";
 import type { Store } from "../store/store.ts";
+import type { StartInit } from "../store/write/observed-appender.ts";
 import { Outbox } from "./outbox.ts";
 
-/** What is counted of what happened: `Metrics` does it for Prometheus. */
+/** Counts what happened: `Metrics` does it for Prometheus. */
 export interface RecorderMetrics {
   readonly actions: Counter<"kind">;
   readonly streamsOpened: Counter<"direction">;
@@ -20,6 +22,7 @@ export interface RecorderMetrics {
   readonly inboundRefused: Counter<"reason">;
   readonly resyncFound: Counter<"kind">;
   readonly logFailures: Counter<"kind">;
+  readonly internalErrors: Counter<"part">;
   readonly establishSeconds: { observe(seconds: number): void };
 }
 
@@ -34,32 +37,25 @@ export interface RecorderDependencies {
   readonly metrics: RecorderMetrics;
   /** Called as soon as something happened, before its row is written. */
   readonly onObserved: (event: ObservedEvent) => void;
-  /** Called with every row that this process appends. */
-  readonly onLogged: (entry: LogEntry) => void;
 }
 
-/** Disposing it writes what still can be written. */
+/** Bounds the partners whose way from event to stream is being measured. */
+const MAX_MEASURED = 16_384;
+
+/** Disposing it writes what it still can, last of all that the daemon stopped. */
 export class Recorder implements ReconcilerObserver, Disposable {
   readonly #deps: RecorderDependencies;
-  readonly #startedAtMs: number;
   readonly #outbox: Outbox;
-  /** The generation whose way from event to stream has been measured, by peer. */
-  readonly #measured = new Map<PeerId, number>();
+  readonly #subscription: Disposable;
+  /** The event that desired a partner, and when it was logged (monotonic ms), until its stream is established. */
+  readonly #desired = new RecentMap<PeerId, { readonly generation: number; readonly atMs: number }>(MAX_MEASURED);
+  #startedAtMs: number | undefined;
 
   constructor(deps: RecorderDependencies) {
-    const { store, clock, logger, metrics, onLogged } = deps;
+    const { store, clock, logger, metrics } = deps;
     this.#deps = deps;
-    this.#startedAtMs = clock.wallMs();
-    this.#outbox = new Outbox({
-      store,
-      clock,
-      logger,
-      onWritten: (entry) => {
-        onLogged(entry);
-        this.#say(entry.event);
-      },
-      onFailed: () => metrics.logFailures.inc({ kind: "append" }),
-    });
+    this.#outbox = new Outbox({ store, clock, logger, onFailed: () => metrics.logFailures.inc({ kind: "append" }) });
+    this.#subscription = store.onAppended((entry) => this.#appended(entry));
   }
 
   /** Why the newest append failed; null while appending works. Readiness depends on it, streams do not. */
@@ -67,39 +63,86 @@ export class Recorder implements ReconcilerObserver, Disposable {
     return this.#outbox.failing;
   }
 
-  /** At boot: what a crash left open is closed in the log. Returns how many streams that were. Throws where the log cannot be written. */
-  closeOrphanedStreams(): number {
-    const closed = this.#deps.store.closeOrphanedStreams();
-    for (const entry of closed) this.#deps.onLogged(entry);
-    return closed.length;
+  /**
+   * Records the start, before anything is opened, and closes in the log the streams that a crash left open there. Returns the seq of the
+   * start. Throws if the log cannot be written.
+   */
+  started(init: StartInit): number {
+    const { store, clock, logger } = this.#deps;
+    const { entry, orphans, vocabularyChanged } = store.appendStarted(init);
+    this.#startedAtMs = clock.monotonicMs();
+    if (orphans > 0) logger.warn({ streams: orphans }, "previous run did not shut down cleanly; closed its orphaned streams");
+    if (vocabularyChanged)
+      logger.warn(
+        { nextStep: "run `oc-partnerd reinterpret --dry-run` to see what the new vocabulary changes" },
+        "vocabulary changed; events already in the log keep their old meaning",
+      );
+    return entry.seq;
   }
 
   observed(event: ObservedEvent): void {
-    this.#deps.onObserved(event);
+    const { store, clock, onObserved } = this.#deps;
+    onObserved(event);
     this.#count(event);
-    this.#outbox.put(event);
+    const causeSeq = store.get(event.peerId)?.generation ?? null;
+    this.#outbox.put({ event, atMs: clock.wallMs(), causeSeq });
+  }
+
+  /** A fault of this program while it worked on a peer: never an event of the peer. */
+  faulted(peerId: PeerId, error: PartnerdError): void {
+    const { logger, metrics } = this.#deps;
+    metrics.internalErrors.inc({ part: "streams" });
+    logger.error({ peerId, code: error.code, error: error.message, stack: stackOf(error) }, "internal error");
   }
 
   [Symbol.dispose](): void {
     this.#outbox[Symbol.dispose]();
+    this.#stopped();
+    this.#subscription[Symbol.dispose]();
   }
 
-  acted(peerId: PeerId, action: Action): void {
+  acted(peerId: PeerId, action: Action, attempt: AttemptId | null): void {
     this.#deps.metrics.actions.inc({ kind: action.kind });
-    if (action.kind !== "renew") this.#deps.logger.debug({ peerId, action: action.kind, why: action.why }, "reconciler acts");
+    if (action.kind === "renew") return;
+    const which = attempt === null ? {} : { attempt };
+    this.#deps.logger.debug({ peerId, action: action.kind, why: action.why, ...which }, "reconciler acts");
   }
 
   settled(peerId: PeerId, outcome: Outcome): void {
-    if (outcome.kind === "terminal")
-      this.#deps.logger.warn(
-        { peerId, code: outcome.error.code, reason: outcome.error.message },
-        "given up until the peer's record changes",
-      );
+    switch (outcome.kind) {
+      case "terminal": {
+        const { error, attempt } = outcome;
+        this.#deps.logger.warn(
+          { peerId, code: error.code, error: error.message, attempt: attempt.id },
+          "will not retry until the peer's record changes",
+        );
+        break;
+      }
+      case "fault":
+        this.faulted(peerId, outcome.error);
+        break;
+      case "done":
+      case "after":
+      case "retry":
+        break;
+    }
   }
 
   resyncFound(peerId: PeerId): void {
     this.#deps.metrics.resyncFound.inc({ kind: "key" });
-    this.#deps.logger.warn({ peerId }, "the periodic diff found work that nothing had announced");
+    this.#deps.logger.warn({ peerId }, "periodic diff found missed work");
+  }
+
+  /** Only after everything that happened: a DaemonStopped says that nothing is missing before it. */
+  #stopped(): void {
+    const { store, clock, logger } = this.#deps;
+    if (this.#startedAtMs === undefined || this.failing !== null) return;
+    try {
+      store.appendStopped(clock.monotonicMs() - this.#startedAtMs);
+    } catch (thrown) {
+      const { code, message } = toPartnerdError(thrown);
+      logger.warn({ code, error: message }, "could not record the shutdown; the next start will report an unclean one");
+    }
   }
 
   #count(event: ObservedEvent): void {
@@ -123,27 +166,61 @@ export class Recorder implements ReconcilerObserver, Disposable {
 
   #measure(peerId: PeerId): void {
     const { store, clock, metrics } = this.#deps;
-    const desired = store.get(peerId);
-    if (desired === undefined || desired.sinceMs < this.#startedAtMs || this.#measured.get(peerId) === desired.generation) return;
-    this.#measured.set(peerId, desired.generation);
-    metrics.establishSeconds.observe((clock.wallMs() - desired.sinceMs) / 1_000);
+    const desired = this.#desired.get(peerId);
+    if (desired === undefined) return;
+    this.#desired.delete(peerId);
+    if (store.get(peerId)?.generation === desired.generation)
+      metrics.establishSeconds.observe((clock.monotonicMs() - desired.atMs) / 1_000);
   }
 
-  #say(event: ObservedEvent): void {
+  #appended({ seq, event }: LogEntry): void {
+    const { store, clock } = this.#deps;
+    if (event.type !== "PeerDesired") this.#say(seq, event);
+    else if (event.standing === "partner" && store.get(event.peerId)?.generation === seq)
+      this.#desired.set(event.peerId, { generation: seq, atMs: clock.monotonicMs() });
+  }
+
+  #say(seq: number, event: Exclude<LogEvent, { type: "PeerDesired" }>): void {
     const { logger } = this.#deps;
     switch (event.type) {
-      case "StreamOpened":
-        logger.info({ peerId: event.peerId, direction: event.direction }, "partner stream opened");
+      case "StreamOpened": {
+        const { peerId, direction, attempt } = event;
+        logger.info({ seq, peerId, direction, ...(attempt && { attempt }) }, "partner stream opened");
         break;
-      case "StreamClosed":
-        logger.info({ peerId: event.peerId, direction: event.direction, reason: event.reason }, "partner stream closed");
+      }
+      case "StreamClosed": {
+        const { peerId, direction, reason, durationMs } = event;
+        logger.info({ seq, peerId, direction, reason, durationMs }, "partner stream closed");
         break;
-      case "OpenFailed":
-        logger.warn({ peerId: event.peerId, reason: event.reason, error: event.message }, "partner stream could not be opened");
+      }
+      case "OpenFailed": {
+        const { peerId, reason, message, attempt, durationMs } = event;
+        logger.warn({ seq, peerId, reason, error: message, attempt, durationMs }, "could not open partner stream");
         break;
+      }
       case "InboundRefused":
-        logger.warn({ peerId: event.peerId, reason: event.reason, error: event.message }, "partner stream of a peer refused");
+        logger.warn({ seq, peerId: event.peerId, reason: event.reason, error: event.message }, "refused inbound stream");
+        break;
+      case "DeliveryGap": {
+        const { type: _, ...gap } = event;
+        logger.error({ seq, ...gap }, "messages are missing from the broker stream");
+        break;
+      }
+      case "DeliveryChanged":
+        if (event.reason === "at_least_once")
+          logger.info({ seq, stream: event.stream, fromSequence: event.streamSequence }, "following broker stream");
+        break;
+      case "PeerRemoved":
+      case "EventRejected":
+      case "LogArchived":
+      case "DaemonStarted":
+      case "DaemonStopped":
         break;
     }
   }
+}
+
+/** The stack of the error that was thrown first. */
+function stackOf(error: Error): string {
+  return error.cause instanceof Error ? stackOf(error.cause) : (error.stack ?? error.message);
 }

@@ -1,20 +1,21 @@
-/** What the HTTP API shows, read from those who know it. */
+/** Builds the views of the HTTP API from the daemon's parts. */
 import type { Clock } from "../base/clock.ts";
 import { toPartnerdError } from "../base/errors.ts";
 import type { PeerId } from "../base/ids.ts";
-import { isoTime } from "../base/units.ts";
-import type { DeliveryGuarantee, GapReason } from "../events/types.ts";
+import { counted, isoTime } from "../base/units.ts";
+import type { DeliveryGuarantee, GapReason, LogEvent } from "../events/types.ts";
 import type { PeerSnapshot } from "../p2p/registry/registry.ts";
 import type { Reconciler } from "../reconciler/reconciler.ts";
 import { type DeliveryProof, deliveryProof, proven } from "../store/fold/delivery-proof.ts";
 import type { LogEntry } from "../store/model/log-entry.ts";
 import type { Store } from "../store/store.ts";
 import type { DeliveryView, HistoryView, PeerDetailView, PeerView, Phase, SelfView } from "../views/api.ts";
+import { missingSentence, spanSentence } from "../views/delivery-sentences.ts";
 import { type PeerFacts, peerView, phaseOf } from "../views/peers.ts";
 import type { GaugeView, Views } from "../views/views.ts";
 import { type HealthFacts, liveness, readiness, startup, unreadable } from "./health.ts";
 
-/** How much of its history a peer is shown with. */
+/** How many rows of history a peer's view has. */
 const HISTORY_ROWS = 100;
 
 /** 48 bits: what a metric's floating-point number holds exactly. */
@@ -152,28 +153,44 @@ function deliveryView(proof: DeliveryProof, { health, consumer, store }: ViewSou
     rereading: source?.rereading ?? null,
     headSeq: store.head().seq,
     proven: proven(proof),
-    missing: proof.missing.map(({ atMs, ...missing }) => ({ ...missing, at: isoTime(atMs) })),
-    spans: proof.spans.map(({ delivery, sinceMs, untilMs, message }) => ({
-      delivery: spelled(delivery),
-      since: isoTime(sinceMs),
-      until: untilMs === null ? null : isoTime(untilMs),
-      message,
+    missing: proof.missing.map(({ atMs, ...missing }) => ({
+      ...missing,
+      at: isoTime(atMs),
+      message: missingSentence(missing),
+    })),
+    spans: proof.spans.map((span) => ({
+      delivery: spelled(span.delivery),
+      since: isoTime(span.sinceMs),
+      until: span.untilMs === null ? null : isoTime(span.untilMs),
+      message: spanSentence(span),
     })),
   };
 }
 
 function historyView(entry: LogEntry): HistoryView {
-  const { seq, atMs, event, source, effect, causeSeq } = entry;
+  const { seq, atMs, event, source, claimedUser, effect, causeSeq, openedSeq } = entry;
   return {
     seq,
     at: isoTime(atMs),
     type: event.type,
     source,
+    claimedUser,
     effect,
     relation: "relation" in event ? event.relation : null,
     direction: "direction" in event ? event.direction : null,
     reason: "reason" in event ? event.reason : null,
-    message: "message" in event ? event.message : null,
+    message: historyMessage(event),
+    attempt: "attempt" in event ? event.attempt : null,
+    durationMs: "durationMs" in event ? event.durationMs : null,
     causeSeq,
+    openedSeq,
   };
+}
+
+function historyMessage(event: LogEvent): string | null {
+  if (event.type === "LogArchived") {
+    const { events, file } = event.details;
+    return `${counted(events, "earlier event")} ${events === 1 ? "is" : "are"} in ${file}`;
+  }
+  return "message" in event ? event.message : null;
 }

@@ -22,13 +22,16 @@ export interface Rejected {
   readonly reason: RejectionReason;
   /** Names the field and the value, for a person. */
   readonly message: string;
-  /** The publishing app, where it could still be read. */
+  /** The publishing app, if it could be read. */
   readonly source: string | null;
+  readonly claimedUser: string | null;
 }
 
 export interface Desired extends PeerReference {
   readonly kind: "desired";
   readonly source: string;
+  /** The user that the app named, if any. */
+  readonly claimedUser: string | null;
   readonly name: string | null;
   readonly relation: string;
   readonly standing: Standing;
@@ -38,6 +41,7 @@ export interface Desired extends PeerReference {
 export interface Removed extends PeerReference {
   readonly kind: "removed";
   readonly source: string;
+  readonly claimedUser: string | null;
 }
 
 export type Decoded = Ignored | Rejected | Desired | Removed;

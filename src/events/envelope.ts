@@ -5,6 +5,7 @@ import type { MessageLimits, Vocabulary } from "./vocabulary.ts";
 
 export const LONGEST_SOURCE = 128;
 export const LONGEST_DATATYPE = 128;
+const LONGEST_USER = 256;
 
 /** The publishing app. It may be empty (Go's zero value), not missing. */
 export function sourceOf(envelope: Fields): string | Refusal {
@@ -13,6 +14,12 @@ export function sourceOf(envelope: Fields): string | Refusal {
     return new Refusal("field_missing", 'FromApp is missing: expected the name of the publishing app, such as "oc-api"');
   }
   return textOf("FromApp", value, LONGEST_SOURCE);
+}
+
+/** The user that the app named; null if it named none, or not as text. Nobody verified it, so it is never a reason to reject an event. */
+export function claimedUserOf(envelope: Fields): string | null {
+  const value = field(envelope, "User");
+  return typeof value === "string" && value.trim() !== "" ? value.trim().slice(0, LONGEST_USER) : null;
 }
 
 /** The datatype as the message spells it: a name, or the integer of the publisher's enum as text. */
@@ -25,12 +32,12 @@ export function datatypeOf(envelope: Fields): string | Refusal {
   return textOf("Datatype", value, LONGEST_DATATYPE, 'a name such as "PEER", or an integer');
 }
 
-/** Whether `source` publishes nothing but echoes. */
+/** True if `source` publishes nothing but echoes. */
 export function isEcho(source: string, vocabulary: Vocabulary): boolean {
   return vocabulary.ignoreApps.some((app) => app.toLowerCase() === source.toLowerCase());
 }
 
-/** Whether `datatype` means a peer. */
+/** True if `datatype` means a peer. */
 export function isPeerDatatype(datatype: string, vocabulary: Vocabulary): boolean {
   return vocabulary.peerDatatypes.some((known) => comparable(known) === comparable(datatype));
 }

@@ -1,11 +1,11 @@
-/** The desired state as a fold over the log. Live ingest and replay run this same function, so that replay gives the projections exactly. */
+/** The desired state as a fold over the log. Appending and replaying run this same function, so a replay gives the projections exactly. */
 import type { PeerId, ResourceId } from "../base/ids.ts";
 import type { DesiredEvent, DesiredPeer, Effect, PeerDesired } from "./types.ts";
 
-/** What the fold has to know of the state so far. */
+/** The state so far, as the fold reads it. */
 export interface DesiredLookup {
   peer(peerId: PeerId): DesiredPeer | undefined;
-  /** The peer that this resource last meant. */
+  /** The peer that this resource id last named. */
   peerOfResource(resourceId: ResourceId): PeerId | undefined;
 }
 
@@ -25,14 +25,15 @@ export function foldDesired(lookup: DesiredLookup, event: DesiredEvent, at: { se
 
 const REMOVED = { name: null, relation: "REMOVED", standing: "revoked", address: null } as const;
 
-/** What an event leaves unsaid (a revocation rarely names the address) stays as it was known. */
+/** A field that the event omits keeps its known value: a revocation rarely names the address. */
 function desired(
   before: DesiredPeer | undefined,
   event: Omit<PeerDesired, "type">,
   at: { seq: number; atMs: number },
 ): DesiredPeer {
   const address = event.address ?? before?.address ?? null;
-  const outdatesWork = before === undefined || before.standing !== event.standing || before.address !== address;
+  const keepsStanding = before?.standing === event.standing;
+  const keepsGeneration = keepsStanding && before.relation === event.relation && before.address === address;
   return {
     peerId: event.peerId,
     resourceId: event.resourceId ?? before?.resourceId ?? null,
@@ -42,8 +43,10 @@ function desired(
     standing: event.standing,
     address,
     desiredSeq: at.seq,
-    generation: outdatesWork ? at.seq : before.generation,
-    sinceMs: outdatesWork ? at.atMs : before.sinceMs,
+    generation: keepsGeneration ? before.generation : at.seq,
+    sinceMs: keepsGeneration ? before.sinceMs : at.atMs,
+    standingSeq: keepsStanding ? before.standingSeq : at.seq,
+    standingSinceMs: keepsStanding ? before.standingSinceMs : at.atMs,
   };
 }
 
@@ -63,6 +66,8 @@ function* supersededBy(lookup: DesiredLookup, event: DesiredEvent, at: { seq: nu
         desiredSeq: at.seq,
         generation: at.seq,
         sinceMs: at.atMs,
+        standingSeq: at.seq,
+        standingSinceMs: at.atMs,
       }
     : { ...old, resourceId: null, desiredSeq: at.seq };
 }

@@ -12,7 +12,7 @@ export const LONGEST_NAME = { name: 512 } as const;
 export const LONGEST_RELATION = 64;
 
 /** A record that says what a peer should be. A missing relation is refused: a missing word must not revoke anybody. */
-export function readDesired(record: Fields, vocabulary: Vocabulary): Omit<Desired, "kind" | "source"> | Refusal {
+export function readDesired(record: Fields, vocabulary: Vocabulary): Omit<Desired, "kind" | "source" | "claimedUser"> | Refusal {
   const relation = relationOf(record, vocabulary);
   if (relation instanceof Refusal) return relation;
   const texts = textFields(record, LONGEST_NAME);
@@ -23,7 +23,7 @@ export function readDesired(record: Fields, vocabulary: Vocabulary): Omit<Desire
 }
 
 /** A record that only has to say whom it is about. */
-export function readRemoved(record: Fields): Omit<Removed, "kind" | "source"> | Refusal {
+export function readRemoved(record: Fields): Omit<Removed, "kind" | "source" | "claimedUser"> | Refusal {
   const located = locate(record, "revoked");
   if (located instanceof Refusal) return located;
   const { address: _, ...reference } = located;

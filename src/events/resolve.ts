@@ -21,7 +21,7 @@ export function resolve(
   return { type: "PeerDesired", peerId, resourceId, did, name, relation, standing, address };
 }
 
-function unknownPeer({ resourceId, source }: Desired | Removed): Rejected {
+function unknownPeer({ resourceId, source, claimedUser }: Desired | Removed): Rejected {
   const message = `id is ${shown(resourceId)}, which no earlier event ties to a PeerID: expected a peer_id or a stream_address as well`;
-  return { kind: "rejected", reason: "peer_unknown", message, source };
+  return { kind: "rejected", reason: "peer_unknown", message, source, claimedUser };
 }

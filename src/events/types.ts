@@ -4,7 +4,7 @@ import type { Address, Did, PeerId, ResourceId } from "../base/ids.ts";
 
 /**
  * What a relation means to us. `partner`: keep a stream. `revoked`: keep none. `blacklisted`: keep none and refuse
- * connections. It is decided once, when the event is decoded, and logged: a later change of the vocabulary does not rewrite history.
+ * connections. It is decided once, when the event is decoded, and logged, so that changing the vocabulary does not rewrite history.
  */
 export type Standing = "partner" | "revoked" | "blacklisted";
 
@@ -58,29 +58,44 @@ export interface PeerRemoved {
   readonly did: Did | null;
 }
 
-/** What could not be decoded. The bytes are kept beside it: nothing is lost. */
+/** A message that could not be decoded. Its row keeps the bytes. */
 export interface EventRejected {
   readonly type: "EventRejected";
   readonly reason: RejectionReason;
+  /** Field, value and what was expected, for people; no program reads it. */
   readonly message: string;
 }
 
-/** A partner stream is established: outbound after its first proof of life, inbound after the challenge passed. */
+/** Identifies one attempt to open a stream: the `seq` of the daemon's start and a number counted from it, for example `12.3`. */
+export type AttemptId = string & { readonly [attemptId]: true };
+declare const attemptId: unique symbol;
+
+/** The clock that measured a duration. `wall`: the stream was still open when the daemon died, so only wall time is left. */
+export type DurationClock = "monotonic" | "wall";
+
+/** A partner stream is established: outbound after its first proof of life, inbound after the challenge. */
 export interface StreamOpened {
   readonly type: "StreamOpened";
   readonly peerId: PeerId;
   readonly did: Did | null;
   readonly protocol: string;
   readonly direction: Direction;
+  /** Null for an inbound stream. */
+  readonly attempt: AttemptId | null;
+  /** How long opening took (monotonic); null for an inbound stream. */
+  readonly durationMs: number | null;
 }
 
-/** That stream ended. Its `cause_seq` in the log is the StreamOpened it ends. */
+/** That stream ended. Its row names the StreamOpened in `opened_seq`. */
 export interface StreamClosed {
   readonly type: "StreamClosed";
   readonly peerId: PeerId;
   readonly protocol: string;
   readonly direction: Direction;
   readonly reason: CloseReason;
+  /** How long the stream was open. */
+  readonly durationMs: number;
+  readonly durationClock: DurationClock;
 }
 
 /** An attempt to open failed, for another reason than the attempt before it. */
@@ -89,59 +104,121 @@ export interface OpenFailed {
   readonly peerId: PeerId;
   readonly protocol: string;
   readonly reason: ErrorCode;
+  /** The error's text, for people; no program reads it. */
+  readonly message: string;
+  readonly attempt: AttemptId;
+  /** How long the attempt took (monotonic). */
+  readonly durationMs: number;
+}
+
+/** We refused a peer's connection or stream, for another reason than the refusal before it. */
+export interface InboundRefused {
+  readonly type: "InboundRefused";
+  readonly peerId: PeerId;
+  readonly protocol: string;
+  readonly reason: ErrorCode;
+  /** The error's text, for people; no program reads it. */
   readonly message: string;
 }
 
-/** Somebody's heartbeat stream was refused, for another reason than the refusal before it. */
-export interface InboundRefused extends Omit<OpenFailed, "type"> {
-  readonly type: "InboundRefused";
-}
-
-/** What the broker promises of the messages that it delivers: core NATS the one, a JetStream stream the other. */
+/** What the broker guarantees: core NATS delivers at most once, a JetStream stream at least once. */
 export type DeliveryGuarantee = "at_most_once" | "at_least_once";
 
-/** Messages come another way than before, or from another stream: what was promised up to here, and what is from here on. */
+/** From here on messages arrive in a different way, or from a different broker stream. */
 export interface DeliveryChanged {
   readonly type: "DeliveryChanged";
   readonly reason: DeliveryGuarantee;
-  /** The first sequence that the log follows the stream from; null where there is no stream. */
+  /** The broker stream that is followed, its creation time as the broker spells it, and the first sequence; null with core NATS. */
+  readonly stream: string | null;
+  readonly streamCreated: string | null;
   readonly streamSequence: number | null;
-  readonly message: string;
+  /** Why messages arrive at most once, for people; null while a stream is followed. */
+  readonly message: string | null;
 }
 
-/** `purged`: the stream no longer held them; `recreated`: it is another stream now; `reused`: it gave their sequences to other messages. */
+/** `purged`: the stream no longer holds them; `recreated`: it was recreated; `reused`: it was rewound and reuses their sequences. */
 export type GapReason = "purged" | "recreated" | "reused";
 
-/** Messages of the broker's stream that this log should hold, and that are not to be had any more. */
+/** Messages that this log should hold and that the broker stream no longer has. */
 export interface DeliveryGap {
   readonly type: "DeliveryGap";
   readonly reason: GapReason;
+  /** The broker stream that had them. */
+  readonly stream: string;
+  readonly streamCreated: string;
   /** The first one missing. */
   readonly streamSequence: number;
-  /** The last one missing; null where nobody can tell. */
+  /** The last one missing; null if unknown. */
   readonly lastStreamSequence: number | null;
-  readonly message: string;
 }
 
-/** Events before this one were moved to a file. `message` names them, the file, and what it and they come to. */
-interface LogArchived {
+/** An archive file and the events in it. Times are wall ms, hashes lower-case hex SHA-256. */
+export interface ArchiveFacts {
+  readonly firstSeq: number;
+  readonly lastSeq: number;
+  readonly events: number;
+  readonly firstAtMs: number;
+  readonly lastAtMs: number;
+  readonly lastChainHash: string;
+  readonly directory: string;
+  readonly file: string;
+  readonly fileBytes: number;
+  readonly fileSha256: string;
+  /** Of the state that the log had reached at `lastSeq`. */
+  readonly stateSha256: string;
+}
+
+/** Earlier events were moved to a file. */
+export interface LogArchived {
   readonly type: "LogArchived";
-  readonly message: string;
+  readonly details: ArchiveFacts;
+}
+
+/** How the run before this one ended. `unclean`: it was killed, or could not write its last row. */
+export type LastRun = "first_start" | "clean" | "unclean";
+
+/** What a start records about the program and its settings. */
+export interface StartFacts {
+  readonly version: string;
+  /** The number of migrations applied to the database. */
+  readonly schema: number;
+  /** SHA-256 of the effective configuration without its secrets, as JSON. */
+  readonly configSha256: string;
+  /** That configuration; null if the start before had the same. */
+  readonly config: Readonly<Record<string, unknown>> | null;
+}
+
+/** The daemon started. */
+export interface DaemonStarted {
+  readonly type: "DaemonStarted";
+  readonly reason: LastRun;
+  readonly details: StartFacts;
+}
+
+/** The daemon stopped in good order, `durationMs` (monotonic) after it started. */
+export interface DaemonStopped {
+  readonly type: "DaemonStopped";
+  readonly durationMs: number;
 }
 
 export type DeliveryEvent = DeliveryChanged | DeliveryGap;
 export type DesiredEvent = PeerDesired | PeerRemoved;
 export type ObservedEvent = StreamOpened | StreamClosed | OpenFailed | InboundRefused;
-export type LogEvent = DesiredEvent | EventRejected | ObservedEvent | DeliveryEvent | LogArchived;
+export type RunEvent = DaemonStarted | DaemonStopped;
+export type LogEvent = DesiredEvent | EventRejected | ObservedEvent | DeliveryEvent | LogArchived | RunEvent;
 
 /** Whether a desired event changed the desired state. */
 export type Effect = "changed" | "unchanged";
 
 /** One peer of the desired state: what the log says of it, all events folded. */
 export interface DesiredPeer extends Omit<PeerDesired, "type"> {
-  /** The seq of the newest event about this peer that changed anything of it. */
+  /** The seq of the newest event that changed anything about this peer. */
   readonly desiredSeq: number;
-  /** The seq of the newest event that changed its standing or address: what resets backoff and outdates work in flight. */
+  /** The seq of the newest event that changed its relation, standing or address. It resets backoff and outdates work in flight. */
   readonly generation: number;
+  /** Wall time of that event. */
   readonly sinceMs: number;
+  /** The seq and wall time of the event that gave it its present standing. */
+  readonly standingSeq: number;
+  readonly standingSinceMs: number;
 }

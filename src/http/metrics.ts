@@ -24,6 +24,9 @@ export class Metrics {
     "key",
   ]);
   readonly logFailures = this.#counter("event_log_failures_total", "Appends to the event log that failed", "kind", ["append"]);
+  readonly internalErrors = this.#counter("internal_errors_total", "Faults of this program, logged with their stack", "part", [
+    "streams",
+  ]);
   readonly establishSeconds = new Histogram({
     name: "oc_partnerd_establish_seconds",
     help: "From the event that desired a partner to its established stream",

@@ -18,10 +18,8 @@ export type IngestResult = "changed" | "unchanged" | "rejected" | "duplicate" | 
 const MAX_NAMED_DATATYPES = 64;
 
 interface IngestObserver {
-  /** One call for each message, after its batch is in the log; `entry` is its row, where it has one. */
-  received(result: IngestResult, entry: LogEntry | null): void;
-  /** Messages are missing from the broker's stream; their gap is in the log. */
-  gap?(entry: LogEntry): void;
+  /** Called once for each message, after its batch is in the log. */
+  received(result: IngestResult): void;
   /** A batch could not be appended; it will be handed over again. */
   appendFailed(error: PartnerdError): void;
 }
@@ -66,7 +64,7 @@ export class Ingest {
     }
     const rows = this.#append(items, batch.findLast(({ position }) => position !== undefined)?.position);
     if (rows === undefined) return "retry";
-    for (const result of ignored) this.#dependencies.observer.received(result, null);
+    for (const result of ignored) this.#dependencies.observer.received(result);
     for (const row of rows) this.#appended(row);
     return "done";
   }
@@ -109,16 +107,12 @@ export class Ingest {
   #appended(row: LogEntry | "duplicate"): void {
     const { wake, logger, observer } = this.#dependencies;
     if (row === "duplicate") {
-      observer.received("duplicate", null);
+      observer.received("duplicate");
       return;
     }
     const { event, seq, subject, source } = row;
-    if (event.type === "DeliveryGap") {
-      logger.error({ seq, reason: event.reason }, event.message);
-      observer.gap?.(row);
-      return;
-    }
-    observer.received(row.effect ?? "rejected", row);
+    if (event.type === "DeliveryGap") return;
+    observer.received(row.effect ?? "rejected");
     if (event.type === "PeerDesired" || event.type === "PeerRemoved") {
       wake(event.peerId);
       if (row.supersededPeerId !== null) wake(row.supersededPeerId);

@@ -4,10 +4,9 @@ import type { Clock } from "../base/clock.ts";
 import { messageOf, type PartnerdError, toPartnerdError } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
 import { pause } from "../base/pause.ts";
-import type { DeliveryChanged, DeliveryEvent } from "../events/types.ts";
+import type { DeliveryChanged } from "../events/types.ts";
 import type { IngestBuffer } from "../ingest/ingest-buffer.ts";
 import { BrokerStreamReader, type Rereading } from "../ingest/stream/reader.ts";
-import type { LogEntry } from "../store/model/log-entry.ts";
 import type { Store } from "../store/store.ts";
 import { BrokerStreamApi } from "./broker-stream-api.ts";
 import type { NatsConnection } from "./connection/client.ts";
@@ -31,8 +30,6 @@ interface EventSourceInit {
   readonly logger: Logger;
   /** Done on each connection before anything else; how it fails is shown as the reason why there is no stream. */
   readonly prepare?: (client: NatsConnection) => Promise<void>;
-  /** Called with each row about the delivery that is appended here. */
-  readonly onAppended: (entry: LogEntry<DeliveryEvent>) => void;
 }
 
 /** What can be told of the source right now. */
@@ -157,12 +154,12 @@ export class EventSource implements Disposable {
 
   /** In the log, so that it tells which span nobody can vouch for. */
   async #recordAtMostOnce(why: string, signal: AbortSignal): Promise<void> {
-    const { log, clock, logger, onAppended } = this.#init;
-    const message = `events come by core NATS, at most once: ${why}`;
-    const changed: DeliveryChanged = { type: "DeliveryChanged", reason: "at_most_once", streamSequence: null, message };
+    const { log, clock, logger } = this.#init;
+    const noStream = { stream: null, streamCreated: null, streamSequence: null };
+    const changed: DeliveryChanged = { type: "DeliveryChanged", reason: "at_most_once", ...noStream, message: why };
     for (let isSaid = false; !signal.aborted; isSaid = true) {
       try {
-        if (log.delivery()?.reason !== "at_most_once") log.appendDelivery([changed]).forEach(onAppended);
+        if (log.delivery()?.reason !== "at_most_once") log.appendDelivery([changed]);
         return;
       } catch (thrown) {
         if (!isSaid)

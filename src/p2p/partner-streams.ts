@@ -4,7 +4,7 @@ import { PartnerdError } from "../base/errors.ts";
 import type { PeerId } from "../base/ids.ts";
 import { RecentMap } from "../base/recent-map.ts";
 import type { DesiredPeer } from "../events/types.ts";
-import type { ActualPeer, CloseRequest, PartnerStreams } from "../reconciler/ports.ts";
+import type { ActualPeer, Attempt, CloseRequest, PartnerStreams } from "../reconciler/ports.ts";
 import { HeartbeatHandler } from "./heartbeat/handler.ts";
 import { Liveness } from "./heartbeat/liveness.ts";
 import { HeartbeatOpener } from "./heartbeat/opener.ts";
@@ -114,8 +114,8 @@ export class Libp2pPartnerStreams implements PartnerStreams {
     return this.#connections.count;
   }
 
-  open(peer: DesiredPeer, signal: AbortSignal): Promise<void> {
-    return this.#opener.open(peer, signal);
+  open(peer: DesiredPeer, signal: AbortSignal, attempt: Attempt): Promise<void> {
+    return this.#opener.open(peer, signal, attempt);
   }
 
   renew(peerId: PeerId, signal: AbortSignal): Promise<void> {

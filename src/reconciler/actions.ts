@@ -1,11 +1,11 @@
-/** Carries out single actions on the streams, each within its deadline; opens wait for one of a bounded number of slots. */
+/** Carries out single actions on the streams, each with a deadline; opens wait for one of a bounded number of slots. */
 import PQueue from "p-queue";
 import { type Clock, deadline } from "../base/clock.ts";
 import { PartnerdError } from "../base/errors.ts";
 import type { PeerId } from "../base/ids.ts";
-import type { DesiredPeer } from "../events/types.ts";
+import type { AttemptId, DesiredPeer } from "../events/types.ts";
 import type { ReconcilerOptions } from "./options.ts";
-import type { PartnerStreams } from "./ports.ts";
+import type { Attempt, PartnerStreams } from "./ports.ts";
 
 export class Actions {
   readonly #streams: PartnerStreams;
@@ -20,20 +20,21 @@ export class Actions {
     this.#openSlots = new PQueue({ concurrency: options.concurrency });
   }
 
-  /** Calls `onStart` once there is a slot, from when on the deadline runs. Rejects as PartnerStreams.open does. */
-  open(peer: DesiredPeer, signal: AbortSignal, onStart: () => void): Promise<void> {
+  /** Calls `onStart` once there is a slot; the deadline runs from then on. Rejects as PartnerStreams.open does. */
+  open(peer: DesiredPeer, signal: AbortSignal, id: AttemptId, onStart: (attempt: Attempt) => void): Promise<void> {
     return this.#inSlot(signal, async () => {
-      onStart();
+      const attempt = { id, startedAtMs: this.#clock.monotonicMs() };
+      onStart(attempt);
       using limit = this.#deadline(this.#options.openTimeoutMs, "the peer did not answer", signal);
-      await this.#streams.open(peer, limit.signal);
+      await this.#streams.open(peer, limit.signal, attempt);
     });
   }
 
-  /** False where no proof of life came in time. That ends nothing: the lease has time left, or the stream ends by an event of its own. */
+  /** False if no proof of life arrived in time. That ends nothing: the lease has time left, or the stream ends by its own event. */
   async renew(peerId: PeerId, signal: AbortSignal): Promise<boolean> {
     const expiresAtMs = this.#streams.actual(peerId).outbound?.expiresAtMs ?? 0;
     const leftMs = Math.max(0, expiresAtMs - this.#clock.monotonicMs());
-    using limit = this.#deadline(Math.min(this.#options.renewTimeoutMs, leftMs), "no proof of life came", signal);
+    using limit = this.#deadline(Math.min(this.#options.renewTimeoutMs, leftMs), "no proof of life arrived", signal);
     try {
       await this.#streams.renew(peerId, limit.signal);
       return true;
@@ -44,8 +45,8 @@ export class Actions {
   }
 
   /**
-   * Runs `work` once a slot is free, or rejects as soon as `signal` aborts while it waits. Once it runs, `signal` is its own affair:
-   * p-queue would free the slot of a task whose signal aborts, although the task goes on.
+   * Runs `work` once a slot is free, or rejects as soon as `signal` aborts while it waits. Once `work` runs, it must watch `signal`
+   * itself: p-queue would free the slot of an aborted task that is still running.
    */
   async #inSlot(signal: AbortSignal, work: () => Promise<void>): Promise<void> {
     signal.throwIfAborted();

@@ -1,20 +1,20 @@
-/** When to try again. Pure: the waits of one key as a value, and its arrows. */
+/** Retry policy: backoff state of one key and its transitions. Pure. */
 import type { Random } from "../base/clock.ts";
 import type { ErrorCode } from "../base/errors.ts";
 
 /** The wait before the first retry is drawn below this, doubled for each further one. */
 const BASE_MS = 500;
 const CAP_MS = 60_000;
-/** The first retries come within this time (DESIGN). */
+/** The first retries come within this time. */
 const FIRST_RETRY_MS = 1_000;
-/** A stream that lasted this long was no fluke: the count of failures starts again (lnd's rule, PITFALLS). */
+/** A stream that lasted this long resets the count of failures (lnd's rule). */
 export const STABLE_MS = 60_000;
-/** Full jitter may draw nearly nothing; this keeps a failing key from spinning. */
+/** Full jitter may draw nearly zero; this keeps a failing key from spinning. */
 const LEAST_MS = 50;
-/** A sign of life ends a wait no sooner than this after the failure, so that a flapping peer cannot make us dial at its pace. */
+/** A sign of life ends a wait no sooner than this after the failure, so that a flapping peer cannot set our pace. */
 const SIGN_OF_LIFE_LEAST_MS = 1_000;
 
-/** Failures that the far end chose, or that only a person can mend, are not worth repeating as soon as a timeout is. */
+/** Failures that the far end chose, or that only a person can fix, are retried later than a timeout. */
 const FLOORS_MS: Partial<Record<ErrorCode, number>> = {
   refused: 3_000,
   identity_mismatch: 10_000,
@@ -66,21 +66,21 @@ export function established(before: Retry, nowMs: number): Retry {
   return { state: "established", run: unendedRun(before, nowMs), sinceMs: nowMs };
 }
 
-/** any -> stopped: trying again cannot help before the desired state changes. */
+/** any -> stopped: retrying cannot help before the desired state changes. */
 export function stopped(before: Retry, failure: OpenFailure): Retry {
   return { state: "stopped", run: oneMore(before, failure.failedAtMs), failure };
 }
 
 /**
- * Doubles with each failure, but never beyond the time that the run has lasted: however short the waits were drawn, a peer that was
- * away for some time is tried again before it has been back for as long.
+ * Doubles with each failure, but never exceeds the time that the run of failures has lasted, so that a peer that was away for a while
+ * is retried before it has been back for as long.
  */
 function ceilingMs(run: FailureRun, nowMs: number): number {
   const doubledMs = BASE_MS * 2 ** Math.min(run.attempts - 1, 16);
   return Math.min(CAP_MS, doubledMs, Math.max(FIRST_RETRY_MS, nowMs - run.sinceMs));
 }
 
-/** The earliest time of the next attempt; Infinity where only a new generation helps. */
+/** The earliest time of the next attempt; Infinity if only a new generation helps. */
 export function mayOpenAtMs(retry: Retry, lastSignOfLifeMs: number | null): number {
   switch (retry.state) {
     case "fresh":
@@ -98,7 +98,7 @@ export function mayOpenAtMs(retry: Retry, lastSignOfLifeMs: number | null): numb
   }
 }
 
-/** How many failures in a row the key has behind it, for status. */
+/** How many times in a row the key has failed, for status. */
 export function attemptsOf(retry: Retry): number {
   return retry.state === "fresh" ? 0 : (retry.run?.attempts ?? 0);
 }
@@ -108,7 +108,7 @@ function oneMore(before: Retry, nowMs: number): FailureRun {
   return run === null ? { attempts: 1, sinceMs: nowMs } : { ...run, attempts: run.attempts + 1 };
 }
 
-/** The run that a failure now would prolong. */
+/** The run that a failure now would extend. */
 function unendedRun(before: Retry, nowMs: number): FailureRun | null {
   if (before.state === "fresh") return null;
   return before.state === "established" && nowMs - before.sinceMs >= STABLE_MS ? null : before.run;

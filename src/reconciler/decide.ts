@@ -1,4 +1,4 @@
-/** The heart: what to do about one peer. Pure: desired, actual and the time in, actions out. */
+/** Decides what to do about one peer. Pure: desired state, actual state and time in, actions out. */
 
 import type { PeerId } from "../base/ids.ts";
 import type { DesiredPeer } from "../events/types.ts";
@@ -17,7 +17,7 @@ export type Action =
   | { readonly kind: "renew"; readonly why: string }
   | ({ readonly kind: "close"; readonly why: string } & CloseRequest);
 
-/** What is to be done now to bring `actual` closer to `desired`. Empty when there is nothing, or nothing yet. */
+/** The actions that bring `actual` closer to `desired` now. Empty if there is nothing to do, or nothing yet. */
 export function decide(
   desired: DesiredPeer | undefined,
   actual: ActualPeer,
@@ -32,7 +32,7 @@ export function decide(
   return actions;
 }
 
-/** When `decide` could answer differently although nothing happens meanwhile; Infinity if never. */
+/** The next time at which `decide` could answer differently without any event; Infinity if never. */
 export function nextDueMs(desired: DesiredPeer | undefined, actual: ActualPeer, retry: Retry, options: DecideOptions): number {
   const inboundMs = actual.inbound?.expiresAtMs ?? Number.POSITIVE_INFINITY;
   const outboundMs =
@@ -44,7 +44,7 @@ export function nextDueMs(desired: DesiredPeer | undefined, actual: ActualPeer, 
   return Math.min(inboundMs, outboundMs);
 }
 
-/** Our own PeerID can be named by an event (a participant lists itself); it is never dialled. */
+/** An event may name our own PeerID, when a participant lists itself; we never dial it. */
 function wantsOutbound(desired: DesiredPeer | undefined, options: DecideOptions): desired is DesiredPeer {
   return desired?.standing === "partner" && desired.peerId !== options.self;
 }
@@ -65,7 +65,7 @@ function onInbound(
 ): readonly Action[] {
   const close = { kind: "close", direction: "inbound", dropConnections: false } as const;
   if (admissionVerdict(desired, options.admissionRule) !== "ok")
-    return [{ ...close, reason: "revoked", why: "only desired partners may stream to us" }];
+    return [{ ...close, reason: "revoked", why: "only desired partners may open streams to us" }];
   return expiresAtMs <= nowMs ? [{ ...close, reason: "expired", why: "no heartbeat arrived in time" }] : [];
 }
 
@@ -79,12 +79,12 @@ function onOutbound(
   const { outbound } = actual;
   const close = { kind: "close", direction: "outbound", dropConnections: false } as const;
   if (!wantsOutbound(desired, options)) {
-    return outbound === null ? [] : [{ ...close, reason: "revoked", why: "nobody desires this stream" }];
+    return outbound === null ? [] : [{ ...close, reason: "revoked", why: "this stream is not desired" }];
   }
   if (outbound === null) {
     if (mayOpenAtMs(retry, actual.lastSignOfLifeMs) > nowMs) return [];
-    return [{ kind: "open", peer: desired, why: `relation is ${desired.relation} and no outbound stream stands` }];
+    return [{ kind: "open", peer: desired, why: `relation is ${desired.relation} and no outbound stream is open` }];
   }
-  if (outbound.expiresAtMs <= nowMs) return [{ ...close, reason: "expired", why: "no proof of life came in time" }];
+  if (outbound.expiresAtMs <= nowMs) return [{ ...close, reason: "expired", why: "no proof of life arrived in time" }];
   return outbound.renewAtMs <= nowMs ? [{ kind: "renew", why: "the next heartbeat is due" }] : [];
 }

@@ -1,7 +1,7 @@
 /** What the loop is told, what it tells of itself, and how far it says a key has got. */
 
 import type { PeerId } from "../base/ids.ts";
-import type { ObservedEvent } from "../events/types.ts";
+import type { AttemptId, ObservedEvent } from "../events/types.ts";
 import type { OpenFailure } from "./backoff.ts";
 import type { Action, DecideOptions } from "./decide.ts";
 import type { Outcome } from "./outcome.ts";
@@ -17,6 +17,8 @@ export interface ReconcilerOptions extends DecideOptions {
   readonly resyncMs: number;
   /** The protocol that OpenFailed events name. */
   readonly protocol: string;
+  /** The seq of this run's DaemonStarted, with which attempt ids begin. */
+  readonly run: number;
 }
 
 export const DEFAULT_RECONCILER_OPTIONS = {
@@ -24,13 +26,15 @@ export const DEFAULT_RECONCILER_OPTIONS = {
   openTimeoutMs: 5_000,
   renewTimeoutMs: 3_000,
   resyncMs: 5_000,
+  run: 0,
 } as const;
 
-/** What the loop tells of itself. None of these may throw. */
+/** Hears what the loop does. None of these may throw. */
 export interface ReconcilerObserver {
-  /** An attempt to open failed. The log keeps transitions only; it is for the observer to see what is one. */
+  /** An attempt to open failed. The log keeps transitions only; the observer decides what is one. */
   observed(event: ObservedEvent): void;
-  acted(peerId: PeerId, action: Action): void;
+  /** `attempt` identifies an `open`; null for any other action. */
+  acted(peerId: PeerId, action: Action, attempt: AttemptId | null): void;
   settled(peerId: PeerId, outcome: Outcome): void;
   /** A full diff found work on a key that no wake had named; in a quiet daemon this stays 0. */
   resyncFound(peerId: PeerId): void;

@@ -1,7 +1,7 @@
 /** What the reconciler needs from the world. The store is the desired side, p2p the actual side. All times are monotonic ms. */
 
 import type { PeerId } from "../base/ids.ts";
-import type { CloseReason, DesiredPeer, Direction } from "../events/types.ts";
+import type { AttemptId, CloseReason, DesiredPeer, Direction } from "../events/types.ts";
 
 export interface DesiredPeers {
   get(peerId: PeerId): DesiredPeer | undefined;
@@ -38,6 +38,13 @@ export interface CloseRequest {
   readonly dropConnections: boolean;
 }
 
+/** One attempt to open a stream. */
+export interface Attempt {
+  readonly id: AttemptId;
+  /** When it got its slot (monotonic ms). */
+  readonly startedAtMs: number;
+}
+
 /** The actual side. It passes the same contract suite on libp2p and on the simulated network (test/contract/). */
 export interface PartnerStreams {
   actual(peerId: PeerId): ActualPeer;
@@ -48,7 +55,7 @@ export interface PartnerStreams {
    * Resolves once the stream is registered as established. Rejects with a PartnerdError whose code says why; settles promptly
    * when `signal` aborts, and then registers nothing, ever.
    */
-  open(peer: DesiredPeer, signal: AbortSignal): Promise<void>;
+  open(peer: DesiredPeer, signal: AbortSignal, attempt: Attempt): Promise<void>;
   /** Sends a heartbeat on the established stream and takes a proof of life, which moves its expiry. Rejects as `open` does. */
   renew(peerId: PeerId, signal: AbortSignal): Promise<void>;
   /** Closes and deletes at once: when it returns, the registry no longer knows the streams and their resets are on their way. */

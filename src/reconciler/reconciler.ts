@@ -1,18 +1,18 @@
 /**
- * The loop: keeps the actual streams equal to the desired peers. A wake carries nothing but a key; the work on it re-reads
- * desired and actual, so that lost, late or duplicate events cannot mislead it (level-triggered, after Kubernetes).
+ * The loop: keeps the actual streams equal to the desired peers. A wake carries only a key; work on a key reads desired and actual
+ * again, so lost, late or duplicate events cannot mislead it (level-triggered, as in Kubernetes).
  */
 import { type Clock, type Random, repeat } from "../base/clock.ts";
 import { type ErrorCode, PartnerdError, toPartnerdError } from "../base/errors.ts";
 import type { PeerId } from "../base/ids.ts";
-import type { DesiredPeer } from "../events/types.ts";
+import type { AttemptId, DesiredPeer } from "../events/types.ts";
 import { Actions } from "./actions.ts";
 import { attemptsOf, established, failed, mayOpenAtMs, type OpenFailure, type Retry, stopped } from "./backoff.ts";
 import { decide, nextDueMs } from "./decide.ts";
 import { KeyedQueue } from "./keyed-queue.ts";
 import type { KeyProgress, ReconcilerObserver, ReconcilerOptions } from "./options.ts";
 import type { Outcome } from "./outcome.ts";
-import type { DesiredPeers, PartnerStreams } from "./ports.ts";
+import type { Attempt, DesiredPeers, PartnerStreams } from "./ports.ts";
 import { Retries } from "./retries.ts";
 
 export interface ReconcilerDependencies {
@@ -23,19 +23,20 @@ export interface ReconcilerDependencies {
   readonly random: Random;
 }
 
-/** An in-flight operation: what it was started for, and how to end it. */
+/** An operation in flight: the generation it works for, and how to abort it. */
 interface InFlight {
   readonly generation: number;
   readonly controller: AbortController;
   readonly sinceMs: number;
   readonly settled: PromiseWithResolvers<void>;
-  opening: boolean;
+  /** The open under way, once it has its slot. */
+  attempt: Attempt | null;
 }
 
 /** A failed renewal is repeated no sooner than this, whatever its due time says. */
 const RENEW_AGAIN_MS = 500;
 
-/** Only a new address, which is a new generation, can mend these. */
+/** Only a new address, and so a new generation, can fix these. */
 const TERMINAL: ReadonlySet<ErrorCode> = new Set<ErrorCode>(["address_unsupported"]);
 
 export class Reconciler {
@@ -47,6 +48,7 @@ export class Reconciler {
   readonly #retries = new Retries();
   #resync: Disposable | undefined;
   #lastSettledMs: number;
+  #attempts = 0;
   #stopping = false;
 
   constructor(deps: ReconcilerDependencies, options: ReconcilerOptions) {
@@ -66,12 +68,12 @@ export class Reconciler {
     );
   }
 
-  /** Something about this peer may have changed: look at it now. An operation that its generation has outdated is aborted. */
+  /** Something about this peer may have changed: look at it now. Aborts an operation for an outdated generation. */
   wake(peerId: PeerId): void {
     if (this.#stopping) return;
     const inFlight = this.#inFlight.get(peerId);
     if (inFlight !== undefined && inFlight.generation !== generationOf(this.#deps.desired.get(peerId))) {
-      inFlight.controller.abort(new PartnerdError("aborted", "the desired state of the peer changed meanwhile"));
+      inFlight.controller.abort(new PartnerdError("aborted", "the desired state of the peer changed"));
     }
     this.#queue.schedule(peerId, this.#deps.clock.monotonicMs());
   }
@@ -79,14 +81,14 @@ export class Reconciler {
   progress(peerId: PeerId): KeyProgress {
     const retry = this.#retries.get(peerId, generationOf(this.#deps.desired.get(peerId)));
     return {
-      opening: this.#inFlight.get(peerId)?.opening === true,
+      opening: (this.#inFlight.get(peerId)?.attempt ?? null) !== null,
       attempts: attemptsOf(retry),
       nextAttemptAtMs: retry.state === "waiting" ? mayOpenAtMs(retry, this.#deps.streams.actual(peerId).lastSignOfLifeMs) : null,
       lastFailure: retry.state === "waiting" || retry.state === "stopped" ? retry.failure : null,
     };
   }
 
-  /** For liveness: for how long work has been under way without any of it completing, in ms; 0 when nothing is under way. */
+  /** For liveness: how long work has been in flight without any of it completing, in ms; 0 if nothing is in flight. */
   stuckForMs(): number {
     if (this.#inFlight.size === 0) return 0;
     let oldestMs = Number.POSITIVE_INFINITY;
@@ -98,7 +100,7 @@ export class Reconciler {
     return this.#inFlight.size;
   }
 
-  /** Takes no new work and aborts what is under way. Resolves when all of it has settled. */
+  /** Takes no new work and aborts work in flight. Resolves when all of it has settled. */
   async stop(): Promise<void> {
     this.#stopping = true;
     this.#resync?.[Symbol.dispose]();
@@ -108,7 +110,7 @@ export class Reconciler {
     await Promise.all([...this.#inFlight.values()].map(({ settled }) => settled.promise));
   }
 
-  /** Level-triggered safety net: whatever an edge missed is found here, as are streams that nobody desires. */
+  /** Level-triggered safety net: finds what an edge missed, and streams that no longer have a reason. */
   #diff(found: (peerId: PeerId) => void): void {
     const nowMs = this.#deps.clock.monotonicMs();
     const keys = new Set(this.#deps.streams.peers());
@@ -117,7 +119,7 @@ export class Reconciler {
       if (this.#queue.isBusy(peerId)) continue;
       const { desired, actual, retry } = this.#look(peerId);
       const hasWork = decide(desired, actual, retry, nowMs, this.#options).length > 0;
-      // Whoever is about to be looked at was not forgotten: a renewal that failed is repeated in its own time.
+      // A key that is due soon was not missed: a failed renewal is repeated in its own time.
       if (hasWork && (this.#queue.dueAtMs(peerId) ?? Infinity) <= nowMs + RENEW_AGAIN_MS) continue;
       if (hasWork) found(peerId);
       this.#queue.schedule(peerId, hasWork ? nowMs : nextDueMs(desired, actual, retry, this.#options));
@@ -132,30 +134,31 @@ export class Reconciler {
       controller: new AbortController(),
       sinceMs: this.#deps.clock.monotonicMs(),
       settled: Promise.withResolvers(),
-      opening: false,
+      attempt: null,
     };
     this.#inFlight.set(peerId, inFlight);
     let outcome: Outcome;
     try {
       outcome = await this.#reconcile(peerId, inFlight);
     } catch (thrown) {
-      outcome = { kind: "retry", error: toPartnerdError(thrown) };
+      outcome = { kind: "fault", error: toPartnerdError(thrown) };
     } finally {
       this.#inFlight.delete(peerId);
       this.#lastSettledMs = this.#deps.clock.monotonicMs();
     }
-    // What the desired state has outdated says nothing about the new one, not even that it failed; and whether or not a wake came.
+    // An outcome for an outdated generation says nothing about the new one, not even a failure, with or without a wake.
     const isOutdated = inFlight.generation !== generationOf(this.#deps.desired.get(peerId));
     if (isOutdated || inFlight.controller.signal.aborted) outcome = { kind: "after", atMs: this.#deps.clock.monotonicMs() };
     this.#settle(peerId, inFlight.generation, outcome);
     inFlight.settled.resolve();
   }
 
-  /** One pass over one key. Every await is followed by a fresh look, never by trust in what was read before it. */
+  /** One pass over one key. Every await is followed by a fresh look: what was read before it may be stale. */
   async #reconcile(peerId: PeerId, inFlight: InFlight): Promise<Outcome> {
     const { desired, actual, retry } = this.#look(peerId);
     for (const action of decide(desired, actual, retry, this.#deps.clock.monotonicMs(), this.#options)) {
-      this.#deps.observer.acted(peerId, action);
+      const attempt = action.kind === "open" ? this.#nextAttempt() : null;
+      this.#deps.observer.acted(peerId, action, attempt);
       switch (action.kind) {
         case "close":
           this.#deps.streams.close(peerId, action);
@@ -164,7 +167,7 @@ export class Reconciler {
           if (!(await this.#actions.renew(peerId, inFlight.controller.signal))) return this.#lookAgain(peerId, RENEW_AGAIN_MS);
           break;
         case "open": {
-          const failure = await this.#open(action.peer, inFlight);
+          const failure = await this.#open(action.peer, inFlight, attempt ?? this.#nextAttempt());
           if (failure !== undefined) return failure;
           break;
         }
@@ -174,16 +177,19 @@ export class Reconciler {
   }
 
   /** Undefined once the stream is established. */
-  async #open(peer: DesiredPeer, inFlight: InFlight): Promise<Outcome | undefined> {
+  async #open(peer: DesiredPeer, inFlight: InFlight, id: AttemptId): Promise<Outcome | undefined> {
     try {
-      await this.#actions.open(peer, inFlight.controller.signal, () => {
-        inFlight.opening = true;
+      await this.#actions.open(peer, inFlight.controller.signal, id, (attempt) => {
+        inFlight.attempt = attempt;
       });
     } catch (thrown) {
-      const error = toPartnerdError(thrown, "dial_failed");
-      return TERMINAL.has(error.code) ? { kind: "terminal", error } : { kind: "retry", error };
+      const { attempt } = inFlight;
+      // The streams reject with a code that says why; anything else is a fault of this program.
+      if (!(thrown instanceof PartnerdError) || attempt === null || thrown.code === "internal")
+        return { kind: "fault", error: toPartnerdError(thrown) };
+      return { kind: TERMINAL.has(thrown.code) ? "terminal" : "retry", error: thrown, attempt };
     } finally {
-      inFlight.opening = false;
+      inFlight.attempt = null;
     }
     this.#retries.update(peer.peerId, inFlight.generation, (retry) => established(retry, this.#deps.clock.monotonicMs()));
     return undefined;
@@ -204,16 +210,22 @@ export class Reconciler {
         this.#queue.schedule(peerId, outcome.atMs);
         break;
       case "retry":
-        this.#fail(peerId, generation, outcome.error, (retry, failure) => failed(retry, failure, this.#deps.random));
-        this.#queue.schedule(peerId, this.#dueMs(peerId));
+        this.#backOff(peerId, generation, outcome.error);
+        this.#openFailed(peerId, outcome);
+        break;
+      case "fault":
+        this.#backOff(peerId, generation, outcome.error);
         break;
       case "terminal":
         this.#fail(peerId, generation, outcome.error, stopped);
-        // The lease of an open inbound stream may run out.
-        this.#queue.schedule(peerId, this.#dueMs(peerId));
+        this.#openFailed(peerId, outcome);
         break;
     }
     this.#deps.observer.settled(peerId, outcome);
+  }
+
+  #backOff(peerId: PeerId, generation: number, error: PartnerdError): void {
+    this.#fail(peerId, generation, error, (retry, failure) => failed(retry, failure, this.#deps.random));
   }
 
   #fail(peerId: PeerId, generation: number, error: PartnerdError, next: (retry: Retry, failure: OpenFailure) => Retry): void {
@@ -221,12 +233,22 @@ export class Reconciler {
     this.#retries.update(peerId, generation, (retry) =>
       next(retry, { code, message, failedAtMs: this.#deps.clock.monotonicMs() }),
     );
-    this.#deps.observer.observed({ type: "OpenFailed", peerId, protocol: this.#options.protocol, reason: code, message });
+    // Also when only a new generation can help: the lease of an open inbound stream may run out.
+    const { desired, actual, retry } = this.#look(peerId);
+    this.#queue.schedule(peerId, nextDueMs(desired, actual, retry, this.#options));
   }
 
-  #dueMs(peerId: PeerId): number {
-    const { desired, actual, retry } = this.#look(peerId);
-    return nextDueMs(desired, actual, retry, this.#options);
+  #openFailed(peerId: PeerId, { error, attempt }: { readonly error: PartnerdError; readonly attempt: Attempt }): void {
+    const { observer, clock } = this.#deps;
+    const durationMs = Math.round(clock.monotonicMs() - attempt.startedAtMs);
+    const { code: reason, message } = error;
+    const { protocol } = this.#options;
+    observer.observed({ type: "OpenFailed", peerId, protocol, reason, message, attempt: attempt.id, durationMs });
+  }
+
+  #nextAttempt(): AttemptId {
+    this.#attempts += 1;
+    return `${this.#options.run}.${this.#attempts}` as AttemptId;
   }
 
   /** Desired, actual and retry state as of now. An established stream that is gone counts as a failure from the first look on. */

@@ -3,7 +3,7 @@
 import type { Database } from "better-sqlite3";
 import type { Clock } from "../base/clock.ts";
 import type { PeerId } from "../base/ids.ts";
-import type { DeliveryChanged, DeliveryEvent, DesiredPeer, ObservedEvent, StreamClosed } from "../events/types.ts";
+import type { DeliveryChanged, DeliveryEvent, DesiredPeer, ObservedEvent } from "../events/types.ts";
 import { removeLeftovers } from "./archive/remove-archived.ts";
 import type { Projections } from "./fold/replay.ts";
 import type { PeerStatus } from "./fold/status.ts";
@@ -16,9 +16,10 @@ import { type OpenOptions, openDatabase } from "./sql/open.ts";
 import { projectionDifferences, replayTables, type Tables, tables } from "./sql/statements/tables.ts";
 import { emptyWal, walBytes } from "./sql/wal.ts";
 import { appender } from "./write/append.ts";
+import { AppendFeed, type AppendListener } from "./write/append-feed.ts";
 import { CommittedState } from "./write/committed-state.ts";
 import { DeliveryAppender } from "./write/delivery-appender.ts";
-import { ObservedAppender } from "./write/observed-appender.ts";
+import { type Observation, ObservedAppender, type Start, type StartInit } from "./write/observed-appender.ts";
 import type { IngestItem } from "./write/receive.ts";
 import { Repetitions } from "./write/repetitions.ts";
 import { type CommitHooks, TransactionRunner } from "./write/transaction-runner.ts";
@@ -39,13 +40,16 @@ export interface Store extends Disposable {
    */
   appendDelivery(events: readonly DeliveryEvent[], cursor?: Cursor, lastSequence?: number): readonly LogEntry<DeliveryEvent>[];
   /**
-   * Appends what happened, now or at `atMs` (wall). `repeated`: a failure or refusal like the peer's last, which is only counted, and the count written
-   * with the next row, after a second, or at the end.
-   * `suppressed`: one refusal too many in this hour, which is counted in `suppressedRefusals` alone.
+   * Appends what happened. `repeated`: a failure or refusal like the peer's last one, which is only counted; the count is written with
+   * the next row, after a second, or at the end. `suppressed`: one refusal too many this hour, counted in `suppressedRefusals` alone.
    */
-  appendObserved(event: ObservedEvent, atMs?: number): LogEntry<ObservedEvent> | "repeated" | "suppressed";
-  /** At boot: closes every stream that the log still holds open, with the reason `daemon_restart`. Returns the rows. */
-  closeOrphanedStreams(): readonly LogEntry<StreamClosed>[];
+  appendObserved(observation: Observation): LogEntry<ObservedEvent> | "repeated" | "suppressed";
+  /** Appends that the daemon started, and closes every stream that the log still holds open, with the reason `daemon_restart`. */
+  appendStarted(init: StartInit): Start;
+  /** Appends that the daemon stopped in good order, `durationMs` (monotonic) after it started. */
+  appendStopped(durationMs: number): void;
+  /** Calls `listener` with every row appended from now on, until disposed. */
+  onAppended(listener: AppendListener): Disposable;
 
   /** The desired state of one peer, whatever its standing. Never throws, nor does `list`. */
   get(peerId: PeerId): DesiredPeer | undefined;
@@ -116,15 +120,22 @@ function storeOf(
   const append = appender(rows, committed, repetitions, clock);
   const deliveries = new DeliveryAppender(rows, committed, append);
   const observations = new ObservedAppender({ rows, committed, append, repetitions, clock });
-  const runner = new TransactionRunner(database, committed, (head) => headFile?.write(head), hooks);
+  const feed = new AppendFeed();
+  const onAppended = (entries: readonly LogEntry[]) => {
+    const newest = entries.at(-1);
+    if (newest !== undefined) headFile?.write(newest);
+    feed.publish(entries);
+  };
+  const runner = new TransactionRunner(database, committed, onAppended, hooks);
 
   return {
     appendReceived: (batch, position) => runner.write("append received events", () => deliveries.received(batch, position)),
     appendDelivery: (events, cursor, lastSequence = 0) =>
       runner.write("append how events are delivered", () => deliveries.delivery(events, cursor, lastSequence)),
-    appendObserved: (event, atMs = clock.wallMs()) =>
-      runner.write(`append ${event.type}`, () => observations.observed(event, atMs)),
-    closeOrphanedStreams: () => runner.write("close orphaned streams", () => observations.orphanedStreams()),
+    appendObserved: (observation) => runner.write(`append ${observation.event.type}`, () => observations.observed(observation)),
+    appendStarted: (init) => runner.write("append DaemonStarted", () => observations.started(init)),
+    appendStopped: (durationMs) => runner.write("append DaemonStopped", () => observations.stopped(durationMs)),
+    onAppended: (listener) => feed.subscribe(listener),
     get: (peerId) => committed.peer(peerId),
     list: () => committed.list(),
     status: (peerId) => runner.run("read a peer's status", () => committed.status(peerId)),

@@ -43,12 +43,21 @@ export interface HistoryView {
   readonly at: string;
   readonly type: string;
   readonly source: string | null;
+  /** The user that the app named; nobody verified it. */
+  readonly claimedUser: string | null;
   readonly effect: Effect | null;
   readonly relation: string | null;
   readonly direction: string | null;
   readonly reason: string | null;
   readonly message: string | null;
+  /** Identifies an attempt to open our stream, in the log lines too. */
+  readonly attempt: string | null;
+  /** How long a closed stream was open, or an attempt took. */
+  readonly durationMs: number | null;
+  /** The desired event in force when it happened. */
   readonly causeSeq: number | null;
+  /** The StreamOpened that a StreamClosed ends. */
+  readonly openedSeq: number | null;
 }
 
 export interface PeersView {

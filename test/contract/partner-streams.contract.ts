@@ -1,4 +1,5 @@
 /** What PartnerStreams must do, on the simulated network as on libp2p. */
+
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { ErrorCode } from "../../src/base/errors.ts";
 import { PartnerdError } from "../../src/base/errors.ts";
@@ -7,6 +8,7 @@ import type { CloseReason, DesiredPeer, Direction, ObservedEvent } from "../../s
 import type { Host } from "../../src/p2p/host/host.ts";
 import { PARTNER_PROTOCOL } from "../../src/p2p/wire/constants.ts";
 import type { CloseRequest, PartnerStreams, Verdict } from "../../src/reconciler/ports.ts";
+import { ATTEMPT } from "../support/attempts.ts";
 
 /** One of the two hosts under test. */
 interface ContractSide {
@@ -90,7 +92,7 @@ export function partnerStreamsContract(name: string, start: () => Promise<Contra
     }
 
     async function openBoth(): Promise<void> {
-      await settle(alice.streams.open(harness.bobDesired, harness.deadline(5_000)));
+      await settle(alice.streams.open(harness.bobDesired, harness.deadline(5_000), ATTEMPT));
       await harness.eventually(() => inbound() !== null);
     }
 
@@ -129,36 +131,36 @@ export function partnerStreamsContract(name: string, start: () => Promise<Contra
 
     it("times out on a peer that accepts and says nothing", async () => {
       const { silentPeer } = harness;
-      expect(await codeOf(alice.streams.open(silentPeer, harness.deadline(300)))).toBe("timeout");
+      expect(await codeOf(alice.streams.open(silentPeer, harness.deadline(300), ATTEMPT))).toBe("timeout");
       expect(alice.streams.actual(silentPeer.peerId)).toMatchObject({ outbound: null, connected: false });
       expect(alice.events).toEqual([]);
     });
 
     it("fails to dial where nothing listens", async () => {
-      expect(await codeOf(alice.streams.open(harness.absentPeer, harness.deadline(5_000)))).toBe("dial_failed");
+      expect(await codeOf(alice.streams.open(harness.absentPeer, harness.deadline(5_000), ATTEMPT))).toBe("dial_failed");
     });
 
     it("refuses to talk to somebody else at the address", async () => {
-      expect(await codeOf(alice.streams.open(harness.impostor, harness.deadline(5_000)))).toBe("identity_mismatch");
+      expect(await codeOf(alice.streams.open(harness.impostor, harness.deadline(5_000), ATTEMPT))).toBe("identity_mismatch");
       expect(alice.streams.peers()).toEqual([]);
       await harness.eventually(nothingLeft);
     });
 
     it("says that a peer does not serve the protocol, and keeps no connection to it", async () => {
       await harness.unhandleBob();
-      expect(await codeOf(alice.streams.open(harness.bobDesired, harness.deadline(5_000)))).toBe("protocol_unsupported");
+      expect(await codeOf(alice.streams.open(harness.bobDesired, harness.deadline(5_000), ATTEMPT))).toBe("protocol_unsupported");
       await harness.eventually(nothingLeft);
     });
 
     it("needs an address", async () => {
       const nowhere = { ...harness.absentPeer, address: null };
-      expect(await codeOf(alice.streams.open(nowhere, harness.deadline(5_000)))).toBe("address_unsupported");
+      expect(await codeOf(alice.streams.open(nowhere, harness.deadline(5_000), ATTEMPT))).toBe("address_unsupported");
     });
 
     it("lets nobody in who is not a partner, and reports each time that it is tried", async () => {
       bob.setVerdict("not_partner");
       for (let tries = 0; tries < 2; tries++) {
-        const code = await codeOf(alice.streams.open(harness.bobDesired, harness.deadline(5_000)));
+        const code = await codeOf(alice.streams.open(harness.bobDesired, harness.deadline(5_000), ATTEMPT));
         expect(["none", "refused"]).toContain(code);
         await harness.eventually(() => outbound() === null);
       }
@@ -172,7 +174,7 @@ export function partnerStreamsContract(name: string, start: () => Promise<Contra
 
     it("gives the blacklisted not even a connection", async () => {
       bob.setVerdict("blacklisted");
-      const code = await codeOf(alice.streams.open(harness.bobDesired, harness.deadline(5_000)));
+      const code = await codeOf(alice.streams.open(harness.bobDesired, harness.deadline(5_000), ATTEMPT));
       expect(code).toBe("refused");
       await harness.eventually(nothingLeft);
       expect(bob.streams.peers()).toEqual([]);
@@ -209,7 +211,7 @@ export function partnerStreamsContract(name: string, start: () => Promise<Contra
 
     it("closes one direction and leaves the other", async () => {
       await openBoth();
-      await settle(bob.streams.open(harness.aliceDesired, harness.deadline(5_000)));
+      await settle(bob.streams.open(harness.aliceDesired, harness.deadline(5_000), ATTEMPT));
       await harness.eventually(() => alice.streams.actual(bob.peerId).inbound !== null);
       alice.streams.close(bob.peerId, { direction: "inbound", reason: "expired", dropConnections: false });
       expect(alice.streams.actual(bob.peerId)).toMatchObject({ inbound: null });
@@ -231,7 +233,7 @@ export function partnerStreamsContract(name: string, start: () => Promise<Contra
         const controller = new AbortController();
         let wasOver = false;
         const opening = alice.streams
-          .open(harness.bobDesired, controller.signal)
+          .open(harness.bobDesired, controller.signal, ATTEMPT)
           .then(
             () => "none",
             (error: unknown) => (error instanceof PartnerdError ? error.code : error),
@@ -250,7 +252,7 @@ export function partnerStreamsContract(name: string, start: () => Promise<Contra
       }
       // Bob's own stream goes the whole way, so whatever was still under way from Alice has had its time.
       // He may meet connections that Alice is just closing, and be told so.
-      while ((await codeOf(bob.streams.open(harness.aliceDesired, harness.deadline(5_000)))) !== "none");
+      while ((await codeOf(bob.streams.open(harness.aliceDesired, harness.deadline(5_000), ATTEMPT))) !== "none");
       await harness.eventually(() => alice.streams.actual(bob.peerId).inbound !== null && inbound() === null);
       expect(outbound()).toBeNull();
       expect(opensSeenBy(alice, "outbound")).toBe(closesSeenBy(alice, "outbound").length);
@@ -258,7 +260,7 @@ export function partnerStreamsContract(name: string, start: () => Promise<Contra
 
     it.each([0, 1, 3, 10, 20, 40])("leaves nothing behind when an open is aborted after %i ms", async (delayMs) => {
       const controller = new AbortController();
-      const opening = codeOf(alice.streams.open(harness.bobDesired, controller.signal));
+      const opening = codeOf(alice.streams.open(harness.bobDesired, controller.signal, ATTEMPT));
       const fromMs = harness.monotonicMs();
       if (delayMs > 0) await harness.eventually(() => harness.monotonicMs() >= fromMs + delayMs);
       controller.abort(new PartnerdError("aborted", "not wanted any more"));
@@ -268,8 +270,8 @@ export function partnerStreamsContract(name: string, start: () => Promise<Contra
     });
 
     it("lets a newer open take over from an older one", async () => {
-      const older = codeOf(alice.streams.open(harness.bobDesired, harness.deadline(5_000)));
-      const newer = codeOf(alice.streams.open(harness.bobDesired, harness.deadline(5_000)));
+      const older = codeOf(alice.streams.open(harness.bobDesired, harness.deadline(5_000), ATTEMPT));
+      const newer = codeOf(alice.streams.open(harness.bobDesired, harness.deadline(5_000), ATTEMPT));
       expect([await older, await newer]).toEqual(["aborted", "none"]);
       await harness.eventually(() => inbound() !== null && partnerStreamsAt(bob) === 1);
       expect(partnerStreamsAt(alice)).toBe(1);
@@ -294,7 +296,7 @@ export function partnerStreamsContract(name: string, start: () => Promise<Contra
       harness.holdLink();
       expect(await codeOf(alice.streams.renew(bob.peerId, harness.deadline(200)))).toBe("timeout");
       alice.streams.close(bob.peerId, { direction: "outbound", reason: "expired", dropConnections: false });
-      const opening = codeOf(alice.streams.open(harness.bobDesired, harness.deadline(10_000)));
+      const opening = codeOf(alice.streams.open(harness.bobDesired, harness.deadline(10_000), ATTEMPT));
       const signal = harness.deadline(50);
       await harness.eventually(() => signal.aborted);
       harness.releaseLink();
@@ -305,7 +307,7 @@ export function partnerStreamsContract(name: string, start: () => Promise<Contra
     });
 
     it("cancels an open that is under way when it is told to close", async () => {
-      const opening = codeOf(alice.streams.open(harness.bobDesired, harness.deadline(5_000)));
+      const opening = codeOf(alice.streams.open(harness.bobDesired, harness.deadline(5_000), ATTEMPT));
       alice.streams.close(bob.peerId, REVOKED);
       expect(await opening).toBe("aborted");
       expect(alice.events).toEqual([]);
@@ -348,7 +350,10 @@ export function partnerStreamsContract(name: string, start: () => Promise<Contra
     it("gives each end both slots when both open at the same time", async () => {
       const deadline = harness.deadline(5_000);
       await settle(
-        Promise.all([alice.streams.open(harness.bobDesired, deadline), bob.streams.open(harness.aliceDesired, deadline)]),
+        Promise.all([
+          alice.streams.open(harness.bobDesired, deadline, ATTEMPT),
+          bob.streams.open(harness.aliceDesired, deadline, ATTEMPT),
+        ]),
       );
       await harness.eventually(() => inbound() !== null && alice.streams.actual(bob.peerId).inbound !== null);
       expect(outbound()).not.toBeNull();
@@ -358,7 +363,7 @@ export function partnerStreamsContract(name: string, start: () => Promise<Contra
 
     it("replaces an older stream by a newer one", async () => {
       await openBoth();
-      await settle(alice.streams.open(harness.bobDesired, harness.deadline(5_000)));
+      await settle(alice.streams.open(harness.bobDesired, harness.deadline(5_000), ATTEMPT));
       await harness.eventually(() => opensSeenBy(bob, "inbound") === 2);
       expect(closesSeenBy(alice, "outbound")).toEqual(["replaced"]);
       expect(closesSeenBy(bob, "inbound")).toHaveLength(1);

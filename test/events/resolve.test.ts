@@ -8,7 +8,7 @@ const peerId = await peerIdOfSeed(1);
 const known = await peerIdOfSeed(2);
 const address = parseAddress("/ip4/192.0.2.1/tcp/4001")?.address ?? null;
 const resourceId = resourceIdOf("r-1");
-const reference = { peerId: null, resourceId, did: didOf("r-1"), source: "oc-api" };
+const reference = { peerId: null, resourceId, did: didOf("r-1"), source: "oc-api", claimedUser: null };
 const revocation: Desired = {
   ...reference,
   kind: "desired",
@@ -23,7 +23,7 @@ const nobody = () => undefined;
 const somebody = () => known;
 
 test("a message that names its PeerID keeps it, whatever the resource id meant before", () => {
-  const { source: _, kind: __, ...said } = revocation;
+  const { source: _, claimedUser: _user, kind: __, ...said } = revocation;
   expect(resolve({ ...revocation, peerId }, somebody)).toEqual({ type: "PeerDesired", ...said, peerId });
   expect(resolve({ ...removal, peerId }, somebody)).toEqual({ type: "PeerRemoved", peerId, resourceId, did: "r-1" });
 });

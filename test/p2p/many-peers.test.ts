@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { ATTEMPT } from "../support/attempts.ts";
 import type { TestPartnerHost } from "../support/partner-host.ts";
 import { eventually, loopbackAddress, startPartnerHost, timeoutSignal } from "../support/partner-host.ts";
 import { desiredPeer } from "../support/peers.ts";
@@ -32,8 +33,8 @@ describe("a host with many partners", () => {
 
   it("opens to all at once while all open to it, renews, and leaks no listener", async () => {
     const opens = partners.flatMap((partner) => [
-      hub.streams.open(desired(partner), timeoutSignal(10_000)),
-      partner.streams.open(desired(hub), timeoutSignal(10_000)),
+      hub.streams.open(desired(partner), timeoutSignal(10_000), ATTEMPT),
+      partner.streams.open(desired(hub), timeoutSignal(10_000), ATTEMPT),
     ]);
     await Promise.all(opens);
     const both = ({ outbound, inbound }: { outbound: unknown; inbound: unknown }) => outbound !== null && inbound !== null;

@@ -1,4 +1,5 @@
 /** The real loop, backoff and registry between a desired state and far ends that do as they are told; every step of it is shown to the models. */
+
 import { type ErrorCode, PartnerdError, toPartnerdError } from "../../src/base/errors.ts";
 import type { PeerId } from "../../src/base/ids.ts";
 import type { DesiredPeer, ObservedEvent } from "../../src/events/types.ts";
@@ -8,6 +9,7 @@ import type { ActualPeer, CloseRequest, PartnerStreams } from "../../src/reconci
 import { Reconciler } from "../../src/reconciler/reconciler.ts";
 import { seededRandom } from "../../src/sim/time/random.ts";
 import { VirtualClock } from "../../src/sim/time/virtual-clock.ts";
+import { ATTEMPT } from "../support/attempts.ts";
 import { LifeModel, OPEN_TIMEOUT_MS } from "./stream-life-model.ts";
 
 const PROTOCOL = "/heartbeat";
@@ -102,7 +104,7 @@ export class World implements PartnerStreams {
 
   openInbound(peerId: PeerId): void {
     this.#connected.add(peerId);
-    this.#registry.register(inboundOf(peerId), streamOf(), null);
+    this.#registry.register(inboundOf(peerId), streamOf(), null, ATTEMPT);
   }
 
   heartbeat(peerId: PeerId): void {
@@ -141,7 +143,7 @@ export class World implements PartnerStreams {
       signal.removeEventListener("abort", onAbort);
       if (failure !== undefined) return reject(failure);
       this.#connected.add(peerId);
-      this.#registry.register(outboundOf(peerId), streamOf(), null);
+      this.#registry.register(outboundOf(peerId), streamOf(), null, ATTEMPT);
       resolve();
     };
     const onAbort = () => {

@@ -5,7 +5,7 @@ import { createInterface } from "node:readline";
 import { describe, expect, it } from "vitest";
 import { startStopwatch } from "../support/pace/pace.ts";
 import { PEER_A } from "../support/peers.ts";
-import { append, desired, opened } from "./support/events.ts";
+import { append, desired, observe, opened, start } from "./support/events.ts";
 import { rawConnection, TemporaryStore } from "./support/temporary-store.ts";
 
 /** Runs the writer until it has said `lines` numbers, kills it in the middle of its next write, and returns the last number it said. */
@@ -41,7 +41,7 @@ describe("a killed writer", () => {
         (rows) => Number(rows) % 10 === 0,
       );
       expect(temporary.read("pragma integrity_check")).toEqual([{ integrity_check: "ok" }]);
-      expect(store.closeOrphanedStreams().length).toBeGreaterThan(0);
+      expect(start(store).orphans).toBeGreaterThan(0);
       before = store.head().seq;
     }
   });
@@ -55,7 +55,7 @@ describe("a reader", () => {
     const rows = reader.database.prepare("select count(*) from peer_history").pluck();
     reader.database.exec("begin");
     expect(rows.get()).toBe(1);
-    temporary.store.appendObserved(opened(PEER_A));
+    observe(temporary.store, opened(PEER_A));
     expect(rows.get()).toBe(1);
     const stopwatch = startStopwatch();
     temporary.store[Symbol.dispose]();
@@ -70,7 +70,7 @@ describe("a reader", () => {
     temporary.write(
       "insert into event_log (seq, type, at_ms, reason, message) values (2, 'EventRejected', 0, 'not_json', 'by hand')",
     );
-    expect(temporary.store.appendObserved(opened(PEER_A))).toMatchObject({ seq: 3 });
+    expect(observe(temporary.store, opened(PEER_A))).toMatchObject({ seq: 3 });
     expect(temporary.store.verifyProjections()).toEqual([]);
   });
 });

@@ -17,16 +17,24 @@ const message = (sequence: number, change: Parameters<typeof desired>[0] = {}): 
 const followed = {
   type: "DeliveryChanged",
   reason: "at_least_once",
+  stream: identity.stream,
+  streamCreated: identity.created,
   streamSequence: 1,
-  message: "stream S is followed from sequence 1",
+  message: null,
 } as const;
-const byCore = { type: "DeliveryChanged", reason: "at_most_once", streamSequence: null, message: "by core NATS" } as const;
+const byCore = {
+  type: "DeliveryChanged",
+  reason: "at_most_once",
+  ...{ stream: null, streamCreated: null, streamSequence: null },
+  message: "there is no stream",
+} as const;
 const gap = {
   type: "DeliveryGap",
   reason: "purged",
+  stream: identity.stream,
+  streamCreated: identity.created,
   streamSequence: 3,
   lastStreamSequence: 4,
-  message: "sequences 3 to 4 are gone",
 } as const;
 
 let temporary: TemporaryStore;

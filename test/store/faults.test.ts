@@ -6,7 +6,7 @@ import { checkDatabase } from "../../src/store/check/check.ts";
 import { openStore } from "../../src/store/store.ts";
 import { errorWith } from "../support/matchers.ts";
 import { PEER_A, PEER_B } from "../support/peers.ts";
-import { append, desired, opened } from "./support/events.ts";
+import { append, desired, observe, opened } from "./support/events.ts";
 import { appendLongLog } from "./support/long-log.ts";
 import { rawConnection, TemporaryStore, temporaryDirectory } from "./support/temporary-store.ts";
 
@@ -88,11 +88,9 @@ describe("a page that is damaged while the store runs", () => {
     expect(() => append(store, desired({ peerId: PEER_A, name: "not to be" }))).toThrow(
       errorWith("database_failed", /cannot append received events: database disk image is malformed \(SQLITE_CORRUPT.*\)/),
     );
-    expect(() => store.appendObserved(opened(PEER_A))).toThrow(
-      errorWith("database_failed", /cannot append StreamOpened: .*malformed/),
-    );
+    expect(() => observe(store, opened(PEER_A))).toThrow(errorWith("database_failed", /cannot append StreamOpened: .*malformed/));
     try {
-      store.appendObserved(opened(PEER_A));
+      observe(store, opened(PEER_A));
     } catch (thrown) {
       expect(thrown).toMatchObject({ nextStep: expect.stringContaining("oc-partnerd check") as string });
     }

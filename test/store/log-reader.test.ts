@@ -5,7 +5,7 @@ import { describe, expect, it } from "vitest";
 import { PartnerdError } from "../../src/base/errors.ts";
 import { type LogWindow, openLogReader } from "../../src/store/log-reader.ts";
 import { PEER_A, PEER_B } from "../support/peers.ts";
-import { append, closed, desired, opened, openFailed, rejected } from "./support/events.ts";
+import { append, closed, desired, observe, opened, openFailed, rejected } from "./support/events.ts";
 import { toldStory } from "./support/story.ts";
 import { rawConnection, TemporaryStore, temporaryDirectory } from "./support/temporary-store.ts";
 
@@ -26,9 +26,9 @@ describe("the rows", () => {
     using temporary = new TemporaryStore();
     const { store, clock } = temporary;
     append(store, desired(), { payload: Buffer.from("the message") });
-    store.appendObserved(openFailed(PEER_A));
+    observe(store, openFailed(PEER_A));
     clock.stall(2_000);
-    store.appendObserved(openFailed(PEER_A));
+    observe(store, openFailed(PEER_A));
     using reader = openLogReader(temporary.directory);
     const rows = [...reader.rows(ALL)];
     expect(rows.map(({ payload: _payload, lastRepeatedAtMs: _last, ...row }) => row)).toEqual(
@@ -75,8 +75,8 @@ describe("the rows", () => {
   it("are preceded by what was known", () => {
     using temporary = new TemporaryStore();
     append(temporary.store, desired());
-    temporary.store.appendObserved(opened(PEER_A));
-    temporary.store.appendObserved(closed(PEER_A));
+    observe(temporary.store, opened(PEER_A));
+    observe(temporary.store, closed(PEER_A));
     using reader = openLogReader(temporary.directory);
     const { desired: peers, status } = reader.stateBefore(3);
     expect(peers.get(PEER_A)).toEqual(temporary.store.get(PEER_A));

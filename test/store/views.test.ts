@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { resourceIdOf } from "../../src/base/ids.ts";
 import { PEER_A, PEER_B } from "../support/peers.ts";
-import { append, closed, desired, inboundRefused, opened, openFailed, rejected, removed } from "./support/events.ts";
+import { append, closed, desired, inboundRefused, observe, opened, openFailed, rejected, removed } from "./support/events.ts";
 import { TemporaryStore } from "./support/temporary-store.ts";
 
 describe("times", () => {
@@ -49,13 +49,13 @@ describe("peer_history", () => {
   it("tells how long a stream stood, and nothing of it where it was never seen to open or the clock jumped back", () => {
     using temporary = new TemporaryStore();
     const { store, clock } = temporary;
-    store.appendObserved(closed(PEER_A));
-    store.appendObserved(opened(PEER_A));
+    observe(store, closed(PEER_A));
+    observe(store, opened(PEER_A));
     clock.stall(12_345);
-    store.appendObserved(closed(PEER_A));
-    store.appendObserved(opened(PEER_A, "inbound"));
+    observe(store, closed(PEER_A));
+    observe(store, opened(PEER_A, "inbound"));
     clock.stall(-5_000);
-    store.appendObserved(closed(PEER_A, { direction: "inbound", reason: "reset" }));
+    observe(store, closed(PEER_A, { direction: "inbound", reason: "reset" }));
     expect(summaries(temporary)).toEqual([
       "outbound stream closed: expired",
       "outbound stream opened",
@@ -70,8 +70,8 @@ describe("peer_history", () => {
     using temporary = new TemporaryStore();
     append(temporary.store, desired({ name: null, resourceId: null, address: null }));
     append(temporary.store, rejected());
-    temporary.store.appendObserved(inboundRefused(PEER_B));
-    temporary.store.appendObserved(inboundRefused(PEER_B));
+    observe(temporary.store, inboundRefused(PEER_B));
+    observe(temporary.store, inboundRefused(PEER_B));
     expect(temporary.read("select seq, peer_id, name from peer_history where summary is null or summary = ''")).toEqual([]);
     expect(temporary.read("select count(*) as rows from peer_history")).toEqual([{ rows: 3 }]);
   });
@@ -124,9 +124,9 @@ describe("peer_status", () => {
     const { store, clock } = temporary;
     append(store, desired());
     const since = new Date(clock.wallMs()).toISOString();
-    store.appendObserved(openFailed(PEER_A));
+    observe(store, openFailed(PEER_A));
     clock.stall(2_000);
-    store.appendObserved(openFailed(PEER_A));
+    observe(store, openFailed(PEER_A));
     const failing = "select error_code, error_count, error_since, error_at, outbound_seq from peer_status where name = 'lyon-1'";
     expect(temporary.read(failing)).toEqual([
       {
@@ -137,11 +137,11 @@ describe("peer_status", () => {
         outbound_seq: null,
       },
     ]);
-    store.appendObserved(opened(PEER_A));
+    observe(store, opened(PEER_A));
     expect(temporary.read(failing)).toEqual([
       { error_code: null, error_count: 0, error_since: null, error_at: null, outbound_seq: 3 },
     ]);
-    store.appendObserved(inboundRefused(PEER_B));
+    observe(store, inboundRefused(PEER_B));
     expect(
       temporary.read("select name, relation, refusal_code, refusal_count from peer_status where peer_id = ?", PEER_B),
     ).toEqual([{ name: null, relation: null, refusal_code: "not_partner", refusal_count: 1 }]);

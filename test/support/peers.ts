@@ -26,6 +26,8 @@ export function desiredPeer(peerId: PeerId, change: Partial<DesiredPeer> = {}): 
     desiredSeq: 1,
     generation: 1,
     sinceMs: 0,
+    standingSeq: 1,
+    standingSinceMs: 0,
     ...change,
   };
 }

@@ -64,7 +64,7 @@ function historyTable(history: readonly HistoryView[]): string {
       event.type,
       [event.relation, event.direction, event.reason, event.message].filter((part) => part !== null && part !== "").join(" ") ||
         "-",
-      event.source ?? "-",
+      event.claimedUser === null ? (event.source ?? "-") : `${event.source ?? "-"} (claims user ${event.claimedUser})`,
     ]),
   );
 }

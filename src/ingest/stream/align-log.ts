@@ -1,13 +1,10 @@
-/** Brings the log in line with the stream before that is read on: what is missing or changed is appended, the cursor moves. */
-import type { Logger } from "../../base/log.ts";
-import type { DeliveryEvent } from "../../events/types.ts";
+/** Brings the log in line with the broker stream before reading continues: appends what is missing or changed, and moves the cursor. */
 import { type Cursor, isSameStream } from "../../store/model/cursor.ts";
-import type { LogEntry } from "../../store/model/log-entry.ts";
 import type { Store } from "../../store/store.ts";
 import { type AtCursor, align } from "./align.ts";
 import type { BrokerLink, BrokerStreamState } from "./broker-port.ts";
 
-/** Compares what the log knows of the message at its cursor with what the stream holds there now. */
+/** Compares the message at the log's cursor with the one that the stream holds there now. */
 export async function lookAtCursor(
   link: Pick<BrokerLink, "hashAt">,
   stream: BrokerStreamState,
@@ -17,28 +14,19 @@ export async function lookAtCursor(
   const isHeld = cursor.sequence >= stream.firstSequence && cursor.sequence <= stream.lastSequence;
   const found = isHeld ? await link.hashAt(cursor.sequence) : undefined;
   if (found === undefined) return "unknown";
-  // Where the log began to follow the stream, that held nothing at the cursor: what it holds there now it stored after it was set back.
+  // The stream held nothing at the cursor when the log began to follow it, so a message there now was stored after a rewind.
   if (cursor.messageHash === null) return cursor.sequence < cursor.firstSequence ? "other" : "unknown";
   return found === cursor.messageHash ? "same" : "other";
 }
 
 interface AlignmentDependencies {
   readonly log: Pick<Store, "cursor" | "delivery" | "appendDelivery">;
-  readonly logger: Logger;
-  /** Called with each row that is appended. */
-  readonly onAppended: (entry: LogEntry<DeliveryEvent>) => void;
 }
 
-/** Returns the cursor to read on behind. */
+/** Returns the cursor after which reading continues. */
 export function alignLog(stream: BrokerStreamState, atCursor: AtCursor, deps: AlignmentDependencies): Cursor {
-  const { log, logger, onAppended } = deps;
+  const { log } = deps;
   const { events, cursor } = align(stream, log.cursor(), atCursor, log.delivery()?.reason);
-  if (events.length === 0) return cursor;
-  for (const entry of log.appendDelivery(events, cursor, stream.lastSequence)) {
-    const { event, seq } = entry;
-    if (event.type === "DeliveryGap") logger.error({ seq, reason: event.reason }, event.message);
-    else logger.info({ seq }, event.message);
-    onAppended(entry);
-  }
+  if (events.length > 0) log.appendDelivery(events, cursor, stream.lastSequence);
   return cursor;
 }

@@ -6,9 +6,7 @@ import type { Clock } from "../../base/clock.ts";
 import { type PartnerdError, toPartnerdError } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
 import { pause } from "../../base/pause.ts";
-import type { DeliveryEvent } from "../../events/types.ts";
 import { isSameStream } from "../../store/model/cursor.ts";
-import type { LogEntry } from "../../store/model/log-entry.ts";
 import type { Store } from "../../store/store.ts";
 import type { IngestBuffer } from "../ingest-buffer.ts";
 import { isAtCursor } from "./align.ts";
@@ -30,8 +28,6 @@ export interface BrokerStreamReaderDependencies {
   readonly buffer: Pick<IngestBuffer, "offer" | "discard" | "counts">;
   readonly clock: Clock;
   readonly logger: Logger;
-  /** Called with each row about the stream that the reader appends. */
-  readonly onAppended: (entry: LogEntry<DeliveryEvent>) => void;
 }
 
 /** After anything unexpected. */

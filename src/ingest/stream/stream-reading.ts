@@ -82,7 +82,7 @@ export class StreamReading implements Disposable {
     const bytes = new Uint8Array(message.data);
     const sha256 = hash("sha256", bytes, "hex");
     const ofMessage = messageHash(storedAtNs, sha256);
-    const gap = sequence > this.#sequence + 1 ? gapBetween(cursor.stream, this.#sequence, sequence) : undefined;
+    const gap = sequence > this.#sequence + 1 ? gapBetween(cursor, this.#sequence, sequence) : undefined;
     return buffer.offer({
       subject: message.subject,
       bytes,

@@ -107,7 +107,7 @@ export class HeartbeatHandler {
     stream.onRemoteEnd = (reason) => registry.close(key, reason, stream);
     reader.onHeartbeat = () => registry.renew(key, stream);
     reader.onViolation = () => registry.close(key, "protocol_violation", stream);
-    registry.register(key, stream, did);
+    registry.register(key, stream, did, null);
     onAdmitted(peerId);
   }
 

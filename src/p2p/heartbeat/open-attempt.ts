@@ -8,7 +8,7 @@ import { abortError } from "./open-errors.ts";
 import type { PartnerStream } from "./partner-stream.ts";
 
 /** One try at something that several causes may end: its signal aborts with the first of them. Dispose it when the try is over. */
-export class Attempt implements Disposable {
+export class Try implements Disposable {
   readonly #controller = new AbortController();
   readonly #parents: readonly { readonly signal: AbortSignal; readonly onAbort: () => void }[];
 
@@ -39,7 +39,7 @@ interface Connections {
   readonly liveness: Liveness;
 }
 
-export class OpenAttempt extends Attempt {
+export class OpenAttempt extends Try {
   readonly peerId: PeerId;
   readonly dialled: HostConnection[] = [];
   connection: HostConnection | undefined;

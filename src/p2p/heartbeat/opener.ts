@@ -5,6 +5,7 @@ import { PartnerdError } from "../../base/errors.ts";
 import type { PeerId } from "../../base/ids.ts";
 import { abortable } from "../../base/pause.ts";
 import type { DesiredPeer } from "../../events/types.ts";
+import type { Attempt } from "../../reconciler/ports.ts";
 import type { ConnectionIndex } from "../host/connection-index.ts";
 import { dialTarget } from "../host/dial-target.ts";
 import type { Host, HostConnection } from "../host/host.ts";
@@ -12,7 +13,7 @@ import type { StreamRegistry } from "../registry/registry.ts";
 import { encodeHeartbeat, type SelfDescription, type TimestampFormat } from "../wire/codec.ts";
 import { PARTNER_PROTOCOL } from "../wire/constants.ts";
 import type { Liveness } from "./liveness.ts";
-import { Attempt, OpenAttempt } from "./open-attempt.ts";
+import { OpenAttempt, Try } from "./open-attempt.ts";
 import { abortError, dialError, streamError } from "./open-errors.ts";
 import { keyOf, PartnerStream } from "./partner-stream.ts";
 
@@ -36,7 +37,7 @@ export class HeartbeatOpener {
   }
 
   /** See PartnerStreams.open. */
-  async open(peer: DesiredPeer, signal: AbortSignal): Promise<void> {
+  async open(peer: DesiredPeer, signal: AbortSignal, request: Attempt): Promise<void> {
     using attempt = new OpenAttempt(peer.peerId, signal, this.#disposed.signal);
     const older = this.#attempts.get(peer.peerId);
     this.#attempts.set(peer.peerId, attempt);
@@ -44,7 +45,7 @@ export class HeartbeatOpener {
       // It has to give back what it holds first, or we might build on its connection.
       older?.cancel(new PartnerdError("aborted", "a newer open took over"));
       await older?.settled.promise;
-      await this.#establish(peer, attempt);
+      await this.#establish(peer, attempt, request);
     } catch (error) {
       attempt.giveBack(this.#components);
       throw attempt.signal.aborted ? abortError(attempt.signal) : error;
@@ -59,7 +60,7 @@ export class HeartbeatOpener {
     const { registry, liveness } = this.#components;
     const stream = registry.get(keyOf("outbound", peerId));
     if (stream === undefined) throw new PartnerdError("stream_lost", `no outbound stream to peer ${peerId}`);
-    using attempt = new Attempt(signal, stream.ended);
+    using attempt = new Try(signal, stream.ended);
     try {
       attempt.signal.throwIfAborted();
       await stream.write(this.#heartbeat(), attempt.signal);
@@ -90,7 +91,7 @@ export class HeartbeatOpener {
     this.#disposed.abort(new PartnerdError("aborted", "host is shutting down"));
   }
 
-  async #establish(peer: DesiredPeer, attempt: OpenAttempt): Promise<void> {
+  async #establish(peer: DesiredPeer, attempt: OpenAttempt, request: Attempt): Promise<void> {
     const { connections, liveness, registry } = this.#components;
     const { peerId } = peer;
     attempt.signal.throwIfAborted();
@@ -109,7 +110,7 @@ export class HeartbeatOpener {
     attempt.signal.throwIfAborted();
     // No await from here on: what has just been checked holds until it is registered.
     stream.onRemoteEnd = (reason) => registry.close(keyOf("outbound", peerId), reason, stream);
-    registry.register(keyOf("outbound", peerId), stream, peer.did);
+    registry.register(keyOf("outbound", peerId), stream, peer.did, request);
     attempt.dropSuperseded(this.#components);
   }
 

@@ -6,7 +6,7 @@ import { type Clock, jittered, type Random } from "../../base/clock.ts";
 import { PartnerdError } from "../../base/errors.ts";
 import type { Did, PeerId } from "../../base/ids.ts";
 import type { CloseReason, Direction, ObservedEvent } from "../../events/types.ts";
-import type { ActualPeer } from "../../reconciler/ports.ts";
+import type { ActualPeer, Attempt } from "../../reconciler/ports.ts";
 import { HEARTBEAT_JITTER, HEARTBEAT_PERIOD_MS, LEASE_MS } from "../wire/constants.ts";
 import type { LeaseTime } from "./lease-clock.ts";
 
@@ -69,8 +69,8 @@ export class StreamRegistry<Stream extends AbortableStream> {
     this.#components = components;
   }
 
-  /** `closed -> established`. A stream that is already in the slot is aborted as `replaced`. */
-  register(key: StreamKey, stream: Stream, did: Did | null): void {
+  /** `closed -> established`. A stream that is already in the slot is aborted as `replaced`. `attempt`: of an outbound stream. */
+  register(key: StreamKey, stream: Stream, did: Did | null, attempt: Attempt | null): void {
     const { clock, observer } = this.#components;
     const slots = this.#slotsOf(key) ?? this.#addSlots(key);
     const older = slots[key.direction];
@@ -85,7 +85,8 @@ export class StreamRegistry<Stream extends AbortableStream> {
     this.#extend(entry);
     slots[key.direction] = entry;
     if (older !== undefined) this.#finish(key, older, "replaced");
-    observer.observed({ type: "StreamOpened", ...key, did });
+    const durationMs = attempt && Math.round(entry.openedAtMs - attempt.startedAtMs);
+    observer.observed({ type: "StreamOpened", ...key, did, attempt: attempt?.id ?? null, durationMs });
     observer.wake(key.peerId);
   }
 
@@ -158,7 +159,9 @@ export class StreamRegistry<Stream extends AbortableStream> {
   /** Aborting may call back at once; by then the slot no longer holds the entry, so nothing is reported twice. */
   #finish(key: StreamKey, entry: RegistryEntry<Stream>, reason: CloseReason): void {
     entry.stream.abort(new PartnerdError("aborted", `${key.direction} stream closed: ${reason}`));
-    this.#components.observer.observed({ type: "StreamClosed", ...key, reason });
+    const { clock, observer } = this.#components;
+    const durationMs = Math.round(clock.monotonicMs() - entry.openedAtMs);
+    observer.observed({ type: "StreamClosed", ...key, reason, durationMs, durationClock: "monotonic" });
   }
 
   #slotsOf(key: StreamKey): Slots<Stream> | undefined {

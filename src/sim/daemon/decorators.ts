@@ -33,7 +33,7 @@ export function watchedPartnerStreams(streams: PartnerStreams, watcher: DaemonWa
   return {
     actual: (peerId) => streams.actual(peerId),
     peers: () => streams.peers(),
-    open: (peer, signal) => during(peer.peerId, "open", () => streams.open(peer, signal)),
+    open: (peer, signal, attempt) => during(peer.peerId, "open", () => streams.open(peer, signal, attempt)),
     renew: (peerId, signal) => during(peerId, "renew", () => streams.renew(peerId, signal)),
     close: (peerId, request) => streams.close(peerId, request),
   };
@@ -43,9 +43,9 @@ export function watchedPartnerStreams(streams: PartnerStreams, watcher: DaemonWa
 export function watchedObserver(observer: ReconcilerObserver, watcher: DaemonWatcher): ReconcilerObserver {
   return {
     observed: (event) => observer.observed(event),
-    acted: (peerId, action) => {
-      observer.acted(peerId, action);
-      watcher.acted(peerId, action);
+    acted: (peerId, action, attempt) => {
+      observer.acted(peerId, action, attempt);
+      watcher.acted(peerId, action, attempt);
     },
     settled: (peerId, outcome) => {
       observer.settled(peerId, outcome);
@@ -98,7 +98,7 @@ export function whileRunning(watcher: DaemonWatcher, machine: ClockView): Daemon
   return {
     observed: ifRunning((event) => watcher.observed(event)),
     logged: ifRunning((entry) => watcher.logged(entry)),
-    acted: ifRunning((peerId, action) => watcher.acted(peerId, action)),
+    acted: ifRunning((peerId, action, attempt) => watcher.acted(peerId, action, attempt)),
     settled: ifRunning((peerId, outcome) => watcher.settled(peerId, outcome)),
     resyncFound: ifRunning((peerId) => watcher.resyncFound(peerId)),
     operation: ifRunning((peerId, kind, state) => watcher.operation(peerId, kind, state)),

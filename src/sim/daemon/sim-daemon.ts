@@ -2,7 +2,7 @@
 import type { Random } from "../../base/clock.ts";
 import { type Address, didOf, type PeerId } from "../../base/ids.ts";
 import { silentLogger } from "../../base/log.ts";
-import { admissionPolicyOf, type Core, closeOrphanedStreams, createCore } from "../../daemon/core.ts";
+import { admissionPolicyOf, type Core, createCore } from "../../daemon/core.ts";
 import { Recorder, type RecorderMetrics } from "../../daemon/recorder.ts";
 import type { ObservedEvent } from "../../events/types.ts";
 import { DEFAULT_LIMITS, DEFAULT_VOCABULARY } from "../../events/vocabulary.ts";
@@ -10,7 +10,6 @@ import type { Fixture } from "../../fixture/format/schema.ts";
 import { createGater } from "../../p2p/host/gater.ts";
 import { createPartnerStreams, type Libp2pPartnerStreams } from "../../p2p/partner-streams.ts";
 import type { Reconciler } from "../../reconciler/reconciler.ts";
-import type { LogEntry } from "../../store/model/log-entry.ts";
 import type { Store } from "../../store/store.ts";
 import type { SimBroker } from "../broker/broker.ts";
 import { SimSubscriber } from "../broker/subscriber.ts";
@@ -76,7 +75,7 @@ export class SimDaemon {
     init.network.listen(init.address, parts.node);
     onStarted(daemon);
     daemon.reconciler.start();
-    daemon.#subscribe(watcher);
+    daemon.#subscribe();
     return daemon;
   }
 
@@ -113,7 +112,7 @@ export class SimDaemon {
     }
   }
 
-  #subscribe(watcher: DaemonWatcher): void {
+  #subscribe(): void {
     const { settings, broker, clock, brokerRandom } = this.#init;
     const { buffer } = this.#parts.core;
     if (settings.delivery === "at_most_once") {
@@ -127,7 +126,6 @@ export class SimDaemon {
       log: this.store,
       buffer,
       logger: silentLogger,
-      onAppended: (entry) => watcher.logged(entry),
     });
   }
 }
@@ -137,12 +135,12 @@ async function compose(init: SimDaemonInit, watcher: DaemonWatcher): Promise<Par
   const { delivery: _, inbound: admissionRule, ...reconcile } = settings;
   const common = { clock, random, logger: silentLogger };
   const store = init.disk.open(clock);
-  const onLogged = (entry: LogEntry) => watcher.logged(entry);
+  store.onAppended((entry) => watcher.logged(entry));
   const onObserved = (event: ObservedEvent) => watcher.observed(event);
-  const recorder = new Recorder({ store, ...common, metrics: NO_METRICS, onObserved, onLogged });
+  const recorder = new Recorder({ store, ...common, metrics: NO_METRICS, onObserved });
   const admission = admissionPolicyOf(store, admissionRule);
   const node = new WatchedNode(network, { peerId, clock, gater: createGater(admission, recorder) }, watcher);
-  closeOrphanedStreams(recorder, silentLogger);
+  const run = recorder.started({ version: "0.0.0", config: { events: DEFAULT_VOCABULARY } });
   const wake = (woken: PeerId) => {
     if (watcher.mayWake()) core.reconciler.wake(woken);
   };
@@ -162,10 +160,9 @@ async function compose(init: SimDaemonInit, watcher: DaemonWatcher): Promise<Par
       wake,
       observer: watchedObserver(recorder, watcher),
       onReceived: () => {},
-      onLogged,
       onAppendFailed: () => {},
     },
-    { self: peerId, reconcile, admissionRule, vocabulary: DEFAULT_VOCABULARY, limits: DEFAULT_LIMITS },
+    { self: peerId, run, reconcile, admissionRule, vocabulary: DEFAULT_VOCABULARY, limits: DEFAULT_LIMITS },
   );
   return { store, recorder, node, streams, core };
 }
@@ -179,5 +176,6 @@ const NO_METRICS: RecorderMetrics = {
   inboundRefused: counted,
   resyncFound: counted,
   logFailures: counted,
+  internalErrors: counted,
   establishSeconds: { observe: () => {} },
 };

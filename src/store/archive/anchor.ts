@@ -1,13 +1,20 @@
-/** The anchor: one transaction that makes an archive file the place of the rows that it holds. */
+/** Anchors an archive file: one transaction after which the file, and not the database, holds its rows. */
 
 import type { Database } from "better-sqlite3";
 import type { Clock } from "../../base/clock.ts";
 import { PartnerdError } from "../../base/errors.ts";
 import { type ArchivedState, packState } from "../fold/archived-state.ts";
-import { type Anchor, archiveSentence } from "../model/anchor.ts";
+import { type Anchor, archiveFactsOf } from "../model/anchor.ts";
 import type { LogHead } from "../model/log-head.ts";
 import type { Repetition } from "../model/repetition.ts";
-import { archiveAnchor, archivedDelivery, archivedOpenStream, archivedPeer, archivedResource } from "../schema/archive.ts";
+import {
+  archiveAnchor,
+  archivedClockStep,
+  archivedDelivery,
+  archivedOpenStream,
+  archivedPeer,
+  archivedResource,
+} from "../schema/archive.ts";
 import { inserter, prepareAll } from "../sql/statements/statement.ts";
 import { type Tables, tables } from "../sql/statements/tables.ts";
 import { appender, OBSERVED } from "../write/append.ts";
@@ -21,21 +28,22 @@ const inserters = {
   resource: inserter(archivedResource),
   stream: inserter(archivedOpenStream),
   delivery: inserter(archivedDelivery),
+  clockStep: inserter(archivedClockStep),
 };
 
-/** An anchor before it has its place in the log. */
+/** An anchor that is not in the log yet. */
 type NewAnchor = Omit<Anchor, "archivedAtMs" | "loggedSeq" | "packedSha256" | "stateSha256">;
 
-/** What is in the file besides its rows. */
+/** What the file holds besides its rows. */
 interface ArchiveContents {
   readonly state: ArchivedState;
-  /** Counts of failures of earlier archives: those that can grow no more are the file's from here on. */
+  /** Counts of failures in earlier archives; those that can no longer grow move to the file. */
   readonly carried: readonly Repetition[];
 }
 
 /**
- * Appends the LogArchived and writes the anchor with all that belongs to it. All or nothing, and never twice: throws `database_failed`
- * where the log is not as it was when the archive was made. Returns the anchor and the log's new head.
+ * Appends the LogArchived and inserts the anchor with its tables, all or nothing. Throws `database_failed` if another archive was
+ * anchored since this one was planned. Returns the anchor and the log's new head.
  */
 export function appendAnchor(
   database: Database,
@@ -53,8 +61,8 @@ export function appendAnchor(
     refuseMoved(rows, anchor);
     const committed = new CommittedState(rows);
     const append = appender(rows, committed, new Repetitions(clock), clock);
-    const message = archiveSentence({ ...anchor, stateSha256: packed.stateSha256 });
-    const { seq: loggedSeq, atMs: archivedAtMs } = append({ type: "LogArchived", message }, OBSERVED);
+    const details = archiveFactsOf({ ...anchor, stateSha256: packed.stateSha256 });
+    const { seq: loggedSeq, atMs: archivedAtMs } = append({ type: "LogArchived", details }, OBSERVED);
     const { lastSeq } = anchor;
     const { state: bytes, ...hashes } = packed;
     const whole = { ...anchor, archivedAtMs, loggedSeq, ...hashes };
@@ -64,6 +72,7 @@ export function appendAnchor(
     for (const { peerId, openStreams } of state.status)
       for (const stream of openStreams) insert.stream({ ...stream, peerId, lastSeq });
     for (const delivery of state.deliveries) insert.delivery(delivery);
+    for (const step of state.clockSteps) insert.clockStep(step);
     for (const { firstSeq, count } of carried) forgetCount.run(firstSeq, count);
     return { anchor: whole, head: committed.head };
   });
@@ -73,7 +82,7 @@ export function appendAnchor(
 function refuseMoved(rows: Tables, { firstSeq }: NewAnchor): void {
   const archivedUntil = rows.newestAnchor()?.lastSeq ?? 0;
   if (archivedUntil === firstSeq - 1) return;
-  throw new PartnerdError("database_failed", `seq ${firstSeq} to ${archivedUntil} were archived by somebody else meanwhile`, {
+  throw new PartnerdError("database_failed", `seq ${firstSeq} to ${archivedUntil} were archived by another run in the meantime`, {
     nextStep: "run `oc-partnerd archive` again, one at a time",
   });
 }

@@ -5,9 +5,9 @@ import Database from "better-sqlite3";
 import { toPartnerdError } from "../../base/errors.ts";
 import { attempt } from "../check/rows/row-reader.ts";
 import { stateSha256Of } from "../fold/archived-state.ts";
-import { type Anchor, archiveSentence } from "../model/anchor.ts";
+import { type Anchor, records } from "../model/anchor.ts";
 import { type Finding, rowPlace } from "../model/finding.ts";
-import type { LogRow } from "../model/log-entry.ts";
+import { eventOf } from "../model/log-entry.ts";
 import { databaseFileOf } from "../sql/data-directory.ts";
 import { closeAtEnd } from "../sql/open.ts";
 import { type Tables, tables } from "../sql/statements/tables.ts";
@@ -76,7 +76,8 @@ async function checkArchive(
     const read = await readVerified(path, start.value, {
       row: ({ row }) => {
         const said = anchorOfRow.get(row.seq);
-        if (said !== undefined && !saysOf(row, said)) find(`${rowPlace(row.seq)} is not what archive_anchor ${said.lastSeq} has`);
+        if (said !== undefined && !records(eventOf(row), row.atMs, said))
+          find(`${rowPlace(row.seq)} differs from archive_anchor ${said.lastSeq}`);
       },
       progress,
     });
@@ -91,8 +92,4 @@ async function checkArchive(
     find(toPartnerdError(thrown).message.replace(`${path}: `, "").replace(path, place));
   }
   return { anchor, path, findings };
-}
-
-function saysOf({ type, message, atMs }: LogRow, anchor: Anchor): boolean {
-  return type === "LogArchived" && message === archiveSentence(anchor) && atMs === anchor.archivedAtMs;
 }

@@ -32,7 +32,7 @@ export function planArchive(database: Database, rows: Tables, before: LogPlace):
     events: lastSeq - firstSeq + 1,
     firstAtMs: first.atMs,
     lastAtMs: last.atMs,
-    lastChainHash: last.chainHash ?? "",
+    lastChainHash: last.chainHash,
     file: `oc-partnerd-events-${firstSeq}-${lastSeq}.jsonl.gz`,
   };
 }
@@ -51,7 +51,7 @@ function firstSince(database: Database, afterSeq: number, atMs: number): number 
   return database.prepare<[number, number], number | null>(query).pluck().get(afterSeq, atMs) ?? undefined;
 }
 
-function rowAt(database: Database, seq: number): { readonly atMs: number; readonly chainHash: string | null } | undefined {
+function rowAt(database: Database, seq: number): { readonly atMs: number; readonly chainHash: string } | undefined {
   const query = "select at_ms as atMs, chain_hash as chainHash from event_log where seq = ?";
-  return database.prepare<[number], { atMs: number; chainHash: string | null }>(query).get(seq);
+  return database.prepare<[number], { atMs: number; chainHash: string }>(query).get(seq);
 }

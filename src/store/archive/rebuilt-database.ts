@@ -1,8 +1,8 @@
-/** Fills a new database with the rows of archive files, and of the log behind them. */
+/** Fills a new database with the rows of archive files and of the log after them. */
 import type Database from "better-sqlite3";
 import { PartnerdError } from "../../base/errors.ts";
 import { readRows, unreadableRows } from "../check/rows/row-reader.ts";
-import { projectionsOf } from "../fold/archived-state.ts";
+import { stateBehind } from "../fold/archived-state.ts";
 import { FROM_ZERO, type ReplayStart } from "../fold/replay.ts";
 import type { Cursor } from "../model/cursor.ts";
 import { completeCursor, cursorAfter, type DerivedCursor } from "../model/derived-cursor.ts";
@@ -58,10 +58,10 @@ export class RebuiltDatabase {
       throw new PartnerdError("archive_invalid", `${path} has the SHA-256 ${sha256}, the log says ${anchor.fileSha256}`, {
         nextStep: "take the file from a backup",
       });
-    this.#start = { seq: header.lastSeq, chainHash: header.lastChainHash, projections: projectionsOf(state) };
+    this.#start = { seq: header.lastSeq, chainHash: header.lastChainHash, ...stateBehind(state) };
   }
 
-  /** The rows that are in no archive. The cursor is read with the last of them, so that it is not behind. */
+  /** The rows after the archives. The cursor is read with the last of them, so that it is not behind. */
   #takeRest(source: Database.Database): Cursor | null {
     const rows = tables(source);
     const fold = new ArchiveFold(this.#start);
@@ -70,7 +70,7 @@ export class RebuiltDatabase {
         if (read.kind === "unreadable") throw unsound(unreadableRows(read));
         for (const finding of fold.take(read.row)) throw unsound(finding);
         this.#take(read.row);
-        this.#start = { ...this.#start, seq: read.row.seq, chainHash: read.row.chainHash ?? "" };
+        this.#start = { ...this.#start, seq: read.row.seq, chainHash: read.row.chainHash };
       }
     };
     const headSeq = () => rows.head()?.seq ?? 0;
@@ -82,7 +82,7 @@ export class RebuiltDatabase {
       return rows.cursor() ?? null;
     });
     const cursor = end();
-    this.#start = { ...this.#start, projections: projectionsOf(fold.state()) };
+    this.#start = { ...this.#start, ...stateBehind(fold.state()) };
     return cursor;
   }
 
@@ -102,6 +102,6 @@ export class RebuiltDatabase {
 
 function unsound(finding: Finding): PartnerdError {
   return new PartnerdError("check_failed", `the log is not sound: ${sentenceOf(finding)}`, {
-    nextStep: "see what else there is with `oc-partnerd check`; if events were archived meanwhile, run this again",
+    nextStep: "see what else there is with `oc-partnerd check`; if events were archived in the meantime, run this again",
   });
 }

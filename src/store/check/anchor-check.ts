@@ -1,19 +1,27 @@
-/** What stands for the rows that were archived: the anchors, each with its row in the chain, and the tables that are made of them. */
+/** Checks the anchors, each against its row in the chain, and the tables derived from them. */
 
 import type { Database } from "better-sqlite3";
 import type { SQLiteTable } from "drizzle-orm/sqlite-core";
 import { type ArchivedState, projectionsOf } from "../fold/archived-state.ts";
 import { FROM_ZERO, type Projections } from "../fold/replay.ts";
-import { type Anchor, archiveSentence } from "../model/anchor.ts";
+import { type Anchor, records } from "../model/anchor.ts";
 import type { Finding } from "../model/finding.ts";
+import { eventOf } from "../model/log-entry.ts";
 import { LOG_BEGINNING, type LogStart } from "../model/log-head.ts";
-import { archiveAnchor, archivedDelivery, archivedOpenStream, archivedPeer, archivedResource } from "../schema/archive.ts";
+import {
+  archiveAnchor,
+  archivedClockStep,
+  archivedDelivery,
+  archivedOpenStream,
+  archivedPeer,
+  archivedResource,
+} from "../schema/archive.ts";
 import { archiveRows } from "../sql/statements/archive-rows.ts";
 import { archivedMessageFindings } from "./archived-messages-check.ts";
 import { typeProblems } from "./rows/column-types.ts";
-import { attempt, rowsOf } from "./rows/row-reader.ts";
+import { attempt, readRows, rowsOf } from "./rows/row-reader.ts";
 
-/** In front of the first row that counts, and what the log came to there; undefined where that cannot be read. */
+/** The start of the log after its archives; `projections` is undefined if they cannot be read. */
 export interface LogOrigin {
   readonly start: LogStart;
   readonly projections: Projections | undefined;
@@ -46,7 +54,7 @@ export function* anchorFindings(database: Database): Generator<Finding> {
     lastSeq = row.lastSeq;
     const state = attempt(() => rows.archivedState(row));
     if (state.ok) states.push([row, state.value]);
-    else yield { place, problem: state.why.replace(`${place}: `, "") };
+    else yield { place, problem: state.why };
   }
   const newest = rows.newestAnchor();
   if (newest === undefined) return;
@@ -56,16 +64,21 @@ export function* anchorFindings(database: Database): Generator<Finding> {
   if (all.length === rows.anchors().length) yield* archivedMessageFindings(database, all, newest.lastSeq);
 }
 
-/** The row of the log that an anchor has; where that is archived too, it is looked for in the file. */
+/** The LogArchived of an anchor. If that row is archived too, checkArchives finds it in the file. */
 function* loggedFindings(database: Database, anchor: Anchor, newest: Anchor): Generator<Finding> {
   const { loggedSeq, lastSeq } = anchor;
   if (loggedSeq > lastSeq && loggedSeq <= newest.lastSeq) return;
-  const select = "select at_ms as atMs, message from event_log where seq = ? and type = 'LogArchived'";
-  const row = database.prepare<[number], { atMs: number; message: string | null }>(select).get(loggedSeq);
   const place = anchorPlace(anchor);
-  if (row === undefined) yield { place, problem: `the log has no LogArchived at seq ${loggedSeq}, which would say the same` };
-  else if (row.message !== archiveSentence(anchor) || row.atMs !== anchor.archivedAtMs)
-    yield { place, problem: `is not what the log says of it at seq ${loggedSeq}: ${row.message}` };
+  const [read] = readRows(database, loggedSeq - 1, loggedSeq);
+  if (read?.kind !== "row" || read.row.type !== "LogArchived") {
+    yield { place, problem: `the log has no LogArchived at seq ${loggedSeq}` };
+    return;
+  }
+  const { row } = read;
+  const event = attempt(() => eventOf(row));
+  // A row that is no event is a finding of its own.
+  if (event.ok && !records(event.value, row.atMs, anchor))
+    yield { place, problem: `differs from the LogArchived at seq ${loggedSeq}: ${row.details}` };
 }
 
 function* tableFindings(database: Database, states: readonly (readonly [Anchor, ArchivedState])[]): Generator<Finding> {
@@ -93,6 +106,8 @@ function* tableFindings(database: Database, states: readonly (readonly [Anchor, 
     ({ seq, lastSeq }) => `${seq} of archive ${lastSeq}`,
   );
   yield* rowFindings(database, "archived_delivery", archivedDelivery, deliveries, ({ seq }) => `${seq}`);
+  const clockSteps = expected((state) => state.clockSteps);
+  yield* rowFindings(database, "archived_clock_step", archivedClockStep, clockSteps, ({ seq }) => `${seq}`);
 }
 
 function* rowFindings<Row extends object>(
@@ -107,14 +122,14 @@ function* rowFindings<Row extends object>(
     const key = keyOf(row);
     const same = wanted.get(key);
     wanted.delete(key);
-    if (same === undefined) yield { place: `${name} ${key}`, problem: "no archive_anchor has it" };
+    if (same === undefined) yield { place: `${name} ${key}`, problem: "not in any archive_anchor" };
     else if (canonicalJson(row) !== canonicalJson(same))
-      yield { place: `${name} ${key}`, problem: "is not what its archive_anchor has" };
+      yield { place: `${name} ${key}`, problem: "differs from its archive_anchor" };
   }
   for (const key of wanted.keys()) yield { place: `${name} ${key}`, problem: "missing" };
 }
 
-/** By the names of the columns, in whatever order they come. */
+/** Independent of the order of the columns. */
 function canonicalJson(row: object): string {
   return JSON.stringify(Object.entries(row).sort(([one], [other]) => (one < other ? -1 : 1)));
 }

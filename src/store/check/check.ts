@@ -127,7 +127,7 @@ function checkContents(
   });
   if (!isSame) return "archived meanwhile";
   const { seq, atMs, chainHash } = pass.last;
-  return { events: pass.rows, head: pass.rows === 0 ? NO_ROWS : { seq, atMs, chainHash: chainHash ?? "" } };
+  return { events: pass.rows, head: pass.rows === 0 ? NO_ROWS : { seq, atMs, chainHash } };
 }
 
 /** Of a damaged file even the end of a read may fail. */

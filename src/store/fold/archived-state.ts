@@ -1,6 +1,6 @@
 /**
- * What the log came to at the end of an archive, from which a replay goes on without it, and what the archive tables keep of the archived
- * rows. It stands in the anchor, and its hash in the chain. Pure.
+ * The state of the log at the end of an archive, from which a replay continues, and the archive tables' part of it. The anchor holds it
+ * and the chain holds its hash. Pure.
  */
 import { hash } from "node:crypto";
 import { gunzipSync, gzipSync } from "node:zlib";
@@ -10,16 +10,17 @@ import type { Address, Did, PeerId, ResourceId } from "../../base/ids.ts";
 import type { CloseReason, DeliveryGuarantee, GapReason } from "../../events/types.ts";
 import { dedupeKeyParts } from "../model/dedupe-key.ts";
 import type { LogEntryRow } from "../model/log-entry.ts";
+import type { LogStart } from "../model/log-head.ts";
 import type { archiveAnchor } from "../schema/archive.ts";
-import type { Projections } from "./replay.ts";
+import type { Projections, ReplayStart } from "./replay.ts";
 
-/** Text that was parsed before it came into the log. */
+/** Text that was parsed before it was logged. */
 const text = <Text extends string>() => z.custom<Text>((value) => typeof value === "string", "expected a text");
 
 const peerId = text<PeerId>();
 const resourceId = text<ResourceId>();
 const standing = z.enum(["partner", "revoked", "blacklisted"]);
-const closing = z.strictObject({ reason: text<CloseReason>(), atMs: z.int() }).nullable();
+const closing = z.strictObject({ seq: z.int(), reason: text<CloseReason>(), atMs: z.int() }).nullable();
 const failure = z.strictObject({ seq: z.int(), code: text<ErrorCode>(), message: z.string(), atMs: z.int() }).nullable();
 
 const desired = z.strictObject({
@@ -33,6 +34,8 @@ const desired = z.strictObject({
   desiredSeq: z.int(),
   generation: z.int(),
   sinceMs: z.int(),
+  standingSeq: z.int(),
+  standingSinceMs: z.int(),
 });
 
 const status = z.strictObject({
@@ -43,6 +46,7 @@ const status = z.strictObject({
       protocol: z.string(),
       direction: z.enum(["outbound", "inbound"]),
       openedAtMs: z.int(),
+      causeSeq: z.int().nullable(),
     }),
   ),
   outboundSessions: z.int(),
@@ -52,12 +56,20 @@ const status = z.strictObject({
   lastRefusal: failure,
 });
 
-/** The newest message of a stream about somebody: the stream by its time of creation, the sequence there, the seq of its row. */
+/** The newest message about a peer in a stream: the stream's creation time, the sequence there, the seq of its row. */
 const inStream = {
   streamCreated: z.string().nullable(),
   streamSequence: z.int().nullable(),
   streamSeq: z.int().nullable(),
 };
+
+/** A start, its configuration, and the DaemonStopped that ended it; null while none did. */
+const lastRun = z.strictObject({
+  startedSeq: z.int(),
+  configSha256: z.string(),
+  config: z.record(z.string(), z.unknown()).nullable(),
+  stoppedSeq: z.int().nullable(),
+});
 
 const setDigest = z.strictObject({ count: z.int().nonnegative(), sum: z.string().regex(/^[0-9a-f]{64}$/) });
 
@@ -65,17 +77,25 @@ const schema = z.strictObject({
   /** By PeerID, as are `status` and `peers`. */
   desired: z.array(desired),
   status: z.array(status),
-  /** Everybody who has events in this archive: how many, and what he was at its end. */
+  /** Every peer with events in this archive. */
   peers: z.array(
     z.strictObject({
       peerId,
       events: z.int().positive(),
       relation: z.string().nullable(),
       standing: standing.nullable(),
+      address: text<Address>().nullable(),
+      generation: z.int().nullable(),
+      sinceMs: z.int().nullable(),
+      standingSeq: z.int().nullable(),
+      standingSinceMs: z.int().nullable(),
+      outboundCloseSeq: z.int().nullable(),
+      outboundCloseReason: text<CloseReason>().nullable(),
+      outboundClosedAtMs: z.int().nullable(),
       ...inStream,
     }),
   ),
-  /** Every resource that this archive names, with the peer that it meant last. By resource id. */
+  /** Every resource id in this archive, with the peer that it last named. By resource id. */
   resources: z.array(z.strictObject({ resourceId, peerId, ...inStream })),
   /** By seq. */
   deliveries: z.array(
@@ -84,12 +104,18 @@ const schema = z.strictObject({
       type: z.enum(["DeliveryChanged", "DeliveryGap"]),
       atMs: z.int(),
       reason: text<DeliveryGuarantee | GapReason>(),
+      stream: z.string().nullable(),
+      streamCreated: z.string().nullable(),
       streamSequence: z.int().nullable(),
       lastStreamSequence: z.int().nullable(),
-      message: z.string(),
+      message: z.string().nullable(),
       chainHash: z.string(),
     }),
   ),
+  /** The rows at which the wall clock had gone backwards. By seq. */
+  clockSteps: z.array(z.strictObject({ seq: z.int(), atMs: z.int() })),
+  /** The newest start up to here and how that run ended; null if this log never recorded one. */
+  lastRun: lastRun.nullable(),
   /** What `archived_message` and `archived_core_message` have of this archive (messageItem, coreMessageItem). */
   messages: setDigest,
   coreMessages: setDigest,
@@ -130,13 +156,18 @@ function stateJson(state: ArchivedState): string {
   return JSON.stringify(schema.parse(state));
 }
 
-/** Throws, in words, where it is not what its hashes say, or nothing that this program could have written. */
+/** Throws if a hash does not match, or if this program cannot have written it. */
 export function unpackState({ state, packedSha256, stateSha256 }: PackedState): ArchivedState {
   const json = gunzipSync(state).toString();
   const expected = { [stateSha256]: hash("sha256", json, "hex"), [packedSha256]: hash("sha256", state, "hex") };
   for (const [wanted, found] of Object.entries(expected))
-    if (found !== wanted) throw new Error(`its SHA-256 is ${found}, has to be ${wanted}`);
+    if (found !== wanted) throw new Error(`its SHA-256 is ${found}, expected ${wanted}`);
   return schema.parse(JSON.parse(json));
+}
+
+/** The state from which a replay continues behind an archive. */
+export function stateBehind(state: ArchivedState): Omit<ReplayStart, keyof LogStart> {
+  return { projections: projectionsOf(state), lastRun: state.lastRun };
 }
 
 export function projectionsOf(state: Pick<ArchivedState, "desired" | "status">): Projections {

@@ -1,25 +1,29 @@
-/** What the log can prove about its own completeness: up to where, and except for what. Pure. */
+/** What the log can prove about its completeness: up to which sequence, and with which gaps. Pure. */
 import { counted } from "../../base/units.ts";
 import type { DeliveryEvent, DeliveryGuarantee, GapReason } from "../../events/types.ts";
 import type { Cursor } from "../model/cursor.ts";
 import type { LogEntry } from "../model/log-entry.ts";
 
-/** A time during which messages came in one way. */
-interface DeliverySpan {
+/** A period with one delivery guarantee. */
+export interface DeliverySpan {
   readonly delivery: DeliveryGuarantee;
   readonly sinceMs: number;
-  /** Null while it lasts. */
+  /** Null for the current span. */
   readonly untilMs: number | null;
-  readonly message: string;
+  /** The broker stream and the first sequence followed; null with core NATS. */
+  readonly stream: string | null;
+  readonly firstSequence: number | null;
+  /** Why messages arrived at most once; null while a stream was followed. */
+  readonly why: string | null;
 }
 
-interface MissingMessages {
+export interface MissingMessages {
   readonly reason: GapReason;
+  readonly stream: string;
   readonly firstSequence: number;
-  /** Null where nobody can tell. */
+  /** Null if unknown. */
   readonly lastSequence: number | null;
   readonly atMs: number;
-  readonly message: string;
 }
 
 export interface DeliveryProof {
@@ -36,15 +40,15 @@ export function deliveryProof(cursor: Cursor | undefined, deliveries: readonly L
   const missing: MissingMessages[] = [];
   const spans: DeliverySpan[] = [];
   for (const { event, atMs } of deliveries) {
-    const { message } = event;
     if (event.type === "DeliveryGap") {
-      const { reason, streamSequence: firstSequence, lastStreamSequence: lastSequence } = event;
-      missing.push({ reason, firstSequence, lastSequence, atMs, message });
+      const { reason, stream, streamSequence: firstSequence, lastStreamSequence: lastSequence } = event;
+      missing.push({ reason, stream, firstSequence, lastSequence, atMs });
       continue;
     }
     const current = spans.at(-1);
     if (current !== undefined) spans[spans.length - 1] = { ...current, untilMs: atMs };
-    spans.push({ delivery: event.reason, sinceMs: atMs, untilMs: null, message });
+    const { reason: delivery, stream, streamSequence: firstSequence, message: why } = event;
+    spans.push({ delivery, sinceMs: atMs, untilMs: null, stream, firstSequence, why });
   }
   return { delivery: spans.at(-1)?.delivery ?? null, cursor: cursor ?? null, missing, spans };
 }

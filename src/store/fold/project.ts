@@ -1,11 +1,11 @@
-/** What one event does to the projections. The same function serves the append and the replay of the log. */
+/** The effect of one event on the projections. Appending and replaying run this same function. */
 
 import type { PeerId } from "../../base/ids.ts";
 import { type DesiredLookup, foldDesired } from "../../events/fold.ts";
 import type { DesiredEvent, DesiredPeer, Effect, LogEvent } from "../../events/types.ts";
 import { foldStatus, hasFailures, type PeerStatus, withoutFailures } from "./status.ts";
 
-/** What the projections say so far. */
+/** The projections so far. */
 export interface ProjectionLookup extends DesiredLookup {
   status(peerId: PeerId): PeerStatus | undefined;
 }
@@ -19,23 +19,26 @@ export interface StatusChange {
 /** `desired` and `statuses` are the rows to create or replace, to be written in this order. */
 export interface Projected {
   readonly effect: Effect | null;
+  readonly generation: number | null;
   readonly supersededPeerId: PeerId | null;
   readonly desired: readonly DesiredPeer[];
   readonly statuses: readonly StatusChange[];
 }
 
-const NOTHING: Projected = { effect: null, supersededPeerId: null, desired: [], statuses: [] };
+const NOTHING: Projected = { effect: null, generation: null, supersededPeerId: null, desired: [], statuses: [] };
 
 export function project(
   lookup: ProjectionLookup,
   event: LogEvent,
-  at: { seq: number; atMs: number; causeSeq: number | null },
+  at: { seq: number; atMs: number; causeSeq: number | null; openedSeq: number | null },
 ): Projected {
   switch (event.type) {
     case "EventRejected":
     case "DeliveryChanged":
     case "DeliveryGap":
     case "LogArchived":
+    case "DaemonStarted":
+    case "DaemonStopped":
       return NOTHING;
     case "PeerDesired":
     case "PeerRemoved":
@@ -54,8 +57,10 @@ function projectDesired(lookup: ProjectionLookup, event: DesiredEvent, at: { seq
   const { effect, peers } = foldDesired(lookup, event, at);
   const renewed = peers.filter(({ generation }) => generation === at.seq);
   const statuses = renewed.map(({ peerId }) => lookup.status(peerId)).filter((status) => status !== undefined);
+  const peer = peers.find(({ peerId }) => peerId === event.peerId) ?? lookup.peer(event.peerId);
   return {
     effect,
+    generation: peer?.generation ?? null,
     supersededPeerId: renewed.find(({ peerId }) => peerId !== event.peerId)?.peerId ?? null,
     desired: peers,
     statuses: statuses.filter(hasFailures).map((before) => ({ before, after: withoutFailures(before) })),

@@ -6,6 +6,7 @@ import { type Finding, rowPlace, sentenceOf } from "../model/finding.ts";
 import { eventOf, type ReplayedRow } from "../model/log-entry.ts";
 import { LOG_BEGINNING, type LogStart } from "../model/log-head.ts";
 import { type ProjectionLookup, project } from "./project.ts";
+import type { RunRecord } from "./run-record.ts";
 import type { PeerStatus } from "./status.ts";
 
 export interface Projections {
@@ -26,24 +27,25 @@ export function startReplay(before: Projections = NO_PROJECTIONS): Replay {
     desired: state.desired,
     status: state.statuses,
     take(row) {
-      const { effect, supersededPeerId, desired, statuses } = project(state, eventOf(row), row);
+      const { effect, generation, supersededPeerId, desired, statuses } = project(state, eventOf(row), row);
       for (const peer of desired) state.setDesired(peer);
       for (const { after } of statuses) state.statuses.set(after.peerId, after);
-      if (effect === row.effect && supersededPeerId === row.supersededPeerId) return NOTHING;
-      return differences(rowPlace(row.seq), row, { effect, supersededPeerId });
+      if (effect === row.effect && generation === row.generation && supersededPeerId === row.supersededPeerId) return NOTHING;
+      return differences(rowPlace(row.seq), row, { effect, generation, supersededPeerId });
     },
   };
 }
 
 const NOTHING: readonly Finding[] = [];
 
-/** Where a replay begins: behind the row `seq`, with what the log came to up to there. */
+/** The start of a replay: after the row `seq`, with the state that the log had reached there. */
 export interface ReplayStart extends LogStart {
   readonly projections: Projections;
+  readonly lastRun: RunRecord | null;
 }
 
 const NO_PROJECTIONS: Projections = { desired: new Map(), status: new Map() };
-export const FROM_ZERO: ReplayStart = { ...LOG_BEGINNING, projections: NO_PROJECTIONS };
+export const FROM_ZERO: ReplayStart = { ...LOG_BEGINNING, projections: NO_PROJECTIONS, lastRun: null };
 
 /** `faults` names each row of the log that does not follow from those before it, one sentence each. */
 export function replayLog(log: Iterable<ReplayedRow>, start = FROM_ZERO): Projections & { readonly faults: readonly string[] } {

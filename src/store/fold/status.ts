@@ -1,19 +1,21 @@
-/** What happened with one peer, as a fold over its observed events, and as a row. Live appends and replay run this same function. */
+/** The status of one peer: a fold over its observed events, and its row. Appending and replaying run this same function. */
 import type { ErrorCode } from "../../base/errors.ts";
 import type { PeerId } from "../../base/ids.ts";
 import type { CloseReason, Direction, ObservedEvent, StreamClosed } from "../../events/types.ts";
 import type { LogEntry } from "../model/log-entry.ts";
 import type { openStream, peerStatusRow } from "../schema/log.ts";
 
-/** A StreamOpened that nothing has ended yet. */
+/** A StreamOpened without a StreamClosed. */
 interface OpenStream {
   readonly seq: number;
   readonly protocol: string;
   readonly direction: Direction;
   readonly openedAtMs: number;
+  readonly causeSeq: number | null;
 }
 
 interface Closing {
+  readonly seq: number;
   readonly reason: CloseReason;
   readonly atMs: number;
 }
@@ -46,14 +48,14 @@ export function foldStatus(before: PeerStatus | undefined, entry: ObservedAt): P
   switch (event.type) {
     case "StreamOpened": {
       const { protocol, direction } = event;
-      const openStreams = [...status.openStreams, { seq, protocol, direction, openedAtMs: atMs }];
+      const openStreams = [...status.openStreams, { seq, protocol, direction, openedAtMs: atMs, causeSeq: entry.causeSeq }];
       return direction === "outbound"
         ? { ...status, openStreams, outboundSessions: status.outboundSessions + 1, lastError: null }
         : { ...status, openStreams, lastRefusal: null };
     }
     case "StreamClosed": {
-      const openStreams = status.openStreams.filter((stream) => stream.seq !== entry.causeSeq);
-      const closing = { reason: event.reason, atMs };
+      const openStreams = status.openStreams.filter((stream) => stream.seq !== entry.openedSeq);
+      const closing = { seq, reason: event.reason, atMs };
       return event.direction === "outbound"
         ? { ...status, openStreams, lastOutboundClose: closing }
         : { ...status, openStreams, lastInboundClose: closing };
@@ -65,7 +67,7 @@ export function foldStatus(before: PeerStatus | undefined, entry: ObservedAt): P
   }
 }
 
-type ObservedAt = Pick<LogEntry<ObservedEvent>, "seq" | "atMs" | "causeSeq" | "event">;
+type ObservedAt = Pick<LogEntry<ObservedEvent>, "seq" | "atMs" | "causeSeq" | "openedSeq" | "event">;
 
 export function hasFailures(status: PeerStatus): boolean {
   return status.lastError !== null || status.lastRefusal !== null;
@@ -107,18 +109,18 @@ export function statusOf(
   return {
     peerId: row.peerId,
     openStreams: streams.map(
-      ({ seq, protocol, direction, openedAtMs }): OpenStream => ({ seq, protocol, direction, openedAtMs }),
+      ({ seq, protocol, direction, openedAtMs, causeSeq }): OpenStream => ({ seq, protocol, direction, openedAtMs, causeSeq }),
     ),
     outboundSessions: row.outboundSessions,
-    lastOutboundClose: closing(row.outboundCloseReason, row.outboundClosedAtMs),
-    lastInboundClose: closing(row.inboundCloseReason, row.inboundClosedAtMs),
+    lastOutboundClose: closing(row.outboundCloseSeq, row.outboundCloseReason, row.outboundClosedAtMs),
+    lastInboundClose: closing(row.inboundCloseSeq, row.inboundCloseReason, row.inboundClosedAtMs),
     lastError: failure(row.errorSeq, row.errorCode, row.errorMessage, row.errorAtMs),
     lastRefusal: failure(row.refusalSeq, row.refusalCode, row.refusalMessage, row.refusalAtMs),
   };
 }
 
-function closing(reason: Closing["reason"] | null, atMs: number | null): Closing | null {
-  return reason === null || atMs === null ? null : { reason, atMs };
+function closing(seq: number | null, reason: Closing["reason"] | null, atMs: number | null): Closing | null {
+  return seq === null || reason === null || atMs === null ? null : { seq, reason, atMs };
 }
 
 function failure(
@@ -135,8 +137,10 @@ export function statusRowOf(status: PeerStatus): typeof peerStatusRow.$inferSele
   return {
     peerId: status.peerId,
     outboundSessions: status.outboundSessions,
+    outboundCloseSeq: status.lastOutboundClose?.seq ?? null,
     outboundCloseReason: status.lastOutboundClose?.reason ?? null,
     outboundClosedAtMs: status.lastOutboundClose?.atMs ?? null,
+    inboundCloseSeq: status.lastInboundClose?.seq ?? null,
     inboundCloseReason: status.lastInboundClose?.reason ?? null,
     inboundClosedAtMs: status.lastInboundClose?.atMs ?? null,
     errorSeq: status.lastError?.seq ?? null,

@@ -104,11 +104,11 @@ export class HeadFile implements Disposable {
   }
 
   /** Never throws. Only a new file is fsynced: after a power cut an old one may be behind, which is no fault. */
-  write(head: LogHead): void {
+  write({ seq, chainHash, atMs }: LogHead): void {
     try {
       const descriptor = this.#open();
       const isNew = fstatSync(descriptor).size === 0;
-      const line = lineOf(head);
+      const line = lineOf({ seq, chainHash, atMs });
       const bytes = writeSync(descriptor, line, 0, "latin1");
       if (bytes !== line.length) throw new Error(`${bytes} of ${line.length} bytes were written`);
       if (isNew) fsyncSync(descriptor);

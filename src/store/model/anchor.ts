@@ -1,20 +1,22 @@
-/** The anchor that replaces archived rows, and the row of the log that says the same. Pure. */
-import { counted, isoTime } from "../../base/units.ts";
+/** The anchor that replaces archived rows, and the row of the log that records the same facts. Pure. */
+import { isDeepStrictEqual } from "node:util";
+import type { ArchiveFacts, LogEvent } from "../../events/types.ts";
 import type { archiveAnchor } from "../schema/archive.ts";
 
 /** What replaces the rows up to `lastSeq` that are in an archive file. */
 export type Anchor = Omit<typeof archiveAnchor.$inferSelect, "state">;
 
-/**
- * The message of a LogArchived: what the log says of an archive: all that its anchor says, so that whoever changes the anchor, the file or the state has to change the
- * chain too.
- */
-export function archiveSentence(anchor: Omit<Anchor, "archivedAtMs" | "loggedSeq" | "packedSha256">): string {
-  const { firstSeq, lastSeq, events, firstAtMs, lastAtMs, lastChainHash, stateSha256 } = anchor;
-  const { directory, file, fileBytes, fileSha256 } = anchor;
-  const times = `${isoTime(firstAtMs)} to ${isoTime(lastAtMs)}`;
-  return (
-    `seq ${firstSeq} to ${lastSeq} (${counted(events, "event")}, ${times}) are in ${file}, ${fileBytes} bytes with the SHA-256 ${fileSha256}, in ${directory}; ` +
-    `the last of them has the chain hash ${lastChainHash}, and all come to a state with the SHA-256 ${stateSha256}`
-  );
+/** The facts of an anchor that its LogArchived records: changing the anchor, the file or the state means changing the chain too. */
+export function archiveFactsOf(anchor: ArchiveFacts): ArchiveFacts {
+  const { firstSeq, lastSeq, events, firstAtMs, lastAtMs, lastChainHash, directory, file, fileBytes, fileSha256 } = anchor;
+  const { stateSha256 } = anchor;
+  return {
+    ...{ firstSeq, lastSeq, events, firstAtMs, lastAtMs, lastChainHash, directory, file, fileBytes, fileSha256 },
+    stateSha256,
+  };
+}
+
+/** True if `event`, logged at `atMs`, records the same facts as `anchor`. */
+export function records(event: LogEvent, atMs: number, anchor: Anchor): boolean {
+  return event.type === "LogArchived" && atMs === anchor.archivedAtMs && isDeepStrictEqual(event.details, archiveFactsOf(anchor));
 }

@@ -1,7 +1,7 @@
 /**
  * The cursor that follows from the rows alone. The stored one may be further: what was not meant for the log leaves no row. Pure.
  */
-import type { BrokerStream, Cursor } from "./cursor.ts";
+import type { Cursor } from "./cursor.ts";
 import { parseDedupeKey } from "./dedupe-key.ts";
 import type { LogEntryRow } from "./log-entry.ts";
 
@@ -21,19 +21,8 @@ export interface DerivedCursor {
 
 export type CursorColumns = Pick<
   LogEntryRow,
-  "seq" | "type" | "reason" | "message" | "dedupeKey" | "streamSequence" | "lastStreamSequence"
+  "seq" | "type" | "reason" | "dedupeKey" | "stream" | "streamCreated" | "streamSequence" | "lastStreamSequence"
 >;
-
-/** What a DeliveryChanged says of the stream that is followed from `sequence` on. */
-export function followedMessage({ stream, created }: BrokerStream, sequence: number): string {
-  return `stream ${stream}, made at ${created}, is followed from sequence ${sequence}`;
-}
-
-function followedStream(message: string | null): BrokerStream | undefined {
-  const { stream, created } =
-    /^stream (?<stream>\S+), made at (?<created>\S+), is followed from /.exec(message ?? "")?.groups ?? {};
-  return stream === undefined || created === undefined ? undefined : { stream, created };
-}
 
 /** The cursor behind `row`, given the `cursor` before it. Undefined: the log follows no stream. */
 export function cursorAfter(cursor: DerivedCursor | undefined, row: CursorColumns): DerivedCursor | undefined {
@@ -54,17 +43,17 @@ function furthest(cursor: DerivedCursor, next: Pick<DerivedCursor, "sequence" | 
   return next.sequence > cursor.sequence ? { ...cursor, ...next } : cursor;
 }
 
-/** It goes on where it stood, or begins at another place: the daemon has found no cursor, or another stream. */
+/** It continues at the cursor, or starts at another sequence because the daemon found no cursor or another stream. */
 function followed(
   cursor: DerivedCursor | undefined,
-  { seq, message }: CursorColumns,
+  { seq, stream, streamCreated: created }: CursorColumns,
   firstSequence: number,
 ): DerivedCursor | undefined {
-  const identity = followedStream(message);
-  if (identity === undefined) return cursor;
+  if (stream === null || created === null) return cursor;
+  const identity = { stream, created };
   const before = { sequence: firstSequence - 1, messageHash: null, seq };
-  const goesOn = cursor?.created === identity.created && cursor.sequence < firstSequence;
-  return goesOn ? { ...furthest(cursor, before), ...identity } : { ...identity, ...before, firstSequence };
+  const continues = cursor?.created === created && cursor.sequence < firstSequence;
+  return continues ? { ...furthest(cursor, before), ...identity } : { ...identity, ...before, firstSequence };
 }
 
 /** As a cursor, where all of it is known. What the rows do not name is taken from `stored`, if that is of the same stream. */

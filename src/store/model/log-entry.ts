@@ -1,8 +1,17 @@
 /** A row of the log, as the program sees it, and the columns that its event takes. */
 import { type ErrorCode, PartnerdError } from "../../base/errors.ts";
 import type { PeerId } from "../../base/ids.ts";
-import type { CloseReason, DeliveryGuarantee, Effect, GapReason, LogEvent, RejectionReason } from "../../events/types.ts";
+import type {
+  CloseReason,
+  DeliveryGuarantee,
+  Effect,
+  GapReason,
+  LastRun,
+  LogEvent,
+  RejectionReason,
+} from "../../events/types.ts";
 import type { eventLog } from "../schema/log.ts";
+import { archiveFactsIn, detailsJson, startFactsIn } from "./details.ts";
 
 /** The `source` of what the daemon itself observed. */
 export const OWN_SOURCE = "oc-partnerd";
@@ -15,12 +24,18 @@ export interface LogEntry<Event extends LogEvent = LogEvent> {
   readonly event: Event;
   /** Of a desired event; null for any other. */
   readonly effect: Effect | null;
+  /** Of a desired event: the peer's generation after it; null for any other. */
+  readonly generation: number | null;
   /** The partner that stopped being one because its resource now means this event's peer. */
   readonly supersededPeerId: PeerId | null;
-  /** Of a StreamClosed: the seq of the StreamOpened that it ends. */
+  /** Of an observed event: the seq of the desired event in force for the peer; null for a stranger. See the column for the rest. */
   readonly causeSeq: number | null;
-  /** The app that published the event; OWN_SOURCE for what the daemon observed; null where it could not be read. */
+  /** Of a StreamClosed: the seq of the StreamOpened that it ends. */
+  readonly openedSeq: number | null;
+  /** The app that published the event; OWN_SOURCE for what the daemon observed; null if it could not be read. */
   readonly source: string | null;
+  /** The user that the app named; nobody verified it. */
+  readonly claimedUser: string | null;
   readonly subject: string | null;
   readonly dedupeKey: string | null;
   /** The size and the SHA-256 (hex) of the message as received, whatever part of it is stored. */
@@ -28,13 +43,13 @@ export interface LogEntry<Event extends LogEvent = LogEvent> {
   readonly payloadSha256: string | null;
   /** The place of the message in the broker's stream; null where it came without one. */
   readonly streamSequence: number | null;
-  /** What ties the row to all rows before it (chain.ts). */
-  readonly chainHash: string | null;
+  /** Ties the row to all rows before it (chain.ts); empty for an entry that stands in for archived rows. */
+  readonly chainHash: string;
 }
 
 /**
- * A row as it was read. In a damaged file a column may hold another type than its own: what looks at the values has to expect that
- * (check/rows/column-types.ts names it).
+ * A row as it was read. In a damaged file a column may hold another type than its own, so code that reads values must expect it
+ * (check/rows/column-types.ts reports it).
  */
 export type LogRow = typeof eventLog.$inferSelect;
 
@@ -57,6 +72,12 @@ const NO_DETAILS = {
   direction: null,
   reason: null,
   message: null,
+  attempt: null,
+  durationMs: null,
+  durationClock: null,
+  details: null,
+  stream: null,
+  streamCreated: null,
   lastStreamSequence: null,
 };
 
@@ -64,28 +85,44 @@ const NO_DETAILS = {
 export const NO_COLUMNS: Omit<LogEntryRow, "seq" | "type" | "atMs"> = {
   ...NO_DETAILS,
   peerId: null,
+  clockSetBackMs: null,
   source: null,
+  claimedUser: null,
   dedupeKey: null,
   causeSeq: null,
+  openedSeq: null,
   effect: null,
+  generation: null,
   supersededPeerId: null,
   subject: null,
   payloadBytes: null,
   payloadSha256: null,
   streamSequence: null,
-  chainHash: null,
+  chainHash: "",
 };
 
 /** An event's fields are named as its columns are; the columns of other events stay null. */
 export function columnsOf(event: LogEvent): EventColumns {
-  return { peerId: null, ...NO_DETAILS, ...event };
+  switch (event.type) {
+    case "LogArchived":
+    case "DaemonStarted":
+      return { peerId: null, ...NO_DETAILS, ...event, details: detailsJson(event.details) };
+    case "StreamOpened":
+      return { ...NO_DETAILS, ...event, durationClock: event.durationMs === null ? null : "monotonic" };
+    case "OpenFailed":
+      return { ...NO_DETAILS, ...event, durationClock: "monotonic" };
+    case "DaemonStopped":
+      return { peerId: null, ...NO_DETAILS, ...event, durationClock: "monotonic" };
+    default:
+      return { peerId: null, ...NO_DETAILS, ...event };
+  }
 }
 
 /** Throws `database_failed` for a row that this program could not have written. */
 export function logEntryOf(row: LogEntryRow): LogEntry {
-  const { seq, atMs, effect, supersededPeerId, causeSeq, source, subject, dedupeKey } = row;
+  const { seq, atMs, effect, generation, supersededPeerId, causeSeq, openedSeq, source, claimedUser, subject, dedupeKey } = row;
   const { payloadBytes, payloadSha256, streamSequence, chainHash } = row;
-  const place = { seq, atMs, effect, supersededPeerId, causeSeq, source, subject, dedupeKey };
+  const place = { seq, atMs, effect, generation, supersededPeerId, causeSeq, openedSeq, source, claimedUser, subject, dedupeKey };
   return { ...place, event: eventOf(row), payloadBytes, payloadSha256, streamSequence, chainHash };
 }
 
@@ -102,7 +139,7 @@ export function eventOf(row: ReplayedRow): LogEvent {
     reason: given("reason") as ErrorCode,
     message: given("message"),
   });
-  const { type, resourceId, did, name, address, streamSequence, lastStreamSequence } = row;
+  const { type, seq, resourceId, did, name, address, stream, streamCreated, streamSequence, lastStreamSequence, message } = row;
   switch (type) {
     case "PeerDesired": {
       const [peerId, relation, standing] = [given("peerId"), given("relation"), given("standing")];
@@ -112,24 +149,32 @@ export function eventOf(row: ReplayedRow): LogEvent {
       return { type, peerId: given("peerId"), resourceId, did };
     case "EventRejected":
       return { type, reason: given("reason") as RejectionReason, message: given("message") };
-    case "StreamOpened":
-      return { type, peerId: given("peerId"), did, protocol: given("protocol"), direction: given("direction") };
+    case "StreamOpened": {
+      const [peerId, protocol, direction] = [given("peerId"), given("protocol"), given("direction")];
+      return { type, peerId, did, protocol, direction, attempt: row.attempt, durationMs: row.durationMs };
+    }
     case "StreamClosed": {
-      const reason = given("reason") as CloseReason;
-      return { type, peerId: given("peerId"), protocol: given("protocol"), direction: given("direction"), reason };
+      const [peerId, protocol, direction] = [given("peerId"), given("protocol"), given("direction")];
+      const [reason, durationMs, durationClock] = [given("reason") as CloseReason, given("durationMs"), given("durationClock")];
+      return { type, peerId, protocol, direction, reason, durationMs, durationClock };
     }
     case "OpenFailed":
-      return { type, ...failed() };
+      return { type, ...failed(), attempt: given("attempt"), durationMs: given("durationMs") };
     case "InboundRefused":
       return { type, ...failed() };
     case "DeliveryChanged":
-      return { type, reason: given("reason") as DeliveryGuarantee, streamSequence, message: given("message") };
+      return { type, reason: given("reason") as DeliveryGuarantee, stream, streamCreated, streamSequence, message };
     case "DeliveryGap": {
-      const [reason, message] = [given("reason") as GapReason, given("message")];
-      return { type, reason, streamSequence: given("streamSequence"), lastStreamSequence, message };
+      const reason = given("reason") as GapReason;
+      const where = { stream: given("stream"), streamCreated: given("streamCreated"), streamSequence: given("streamSequence") };
+      return { type, reason, ...where, lastStreamSequence };
     }
     case "LogArchived":
-      return { type, message: given("message") };
+      return { type, details: archiveFactsIn(given("details"), seq) };
+    case "DaemonStarted":
+      return { type, reason: given("reason") as LastRun, details: startFactsIn(given("details"), seq) };
+    case "DaemonStopped":
+      return { type, durationMs: given("durationMs") };
     default:
       throw new PartnerdError("database_failed", `event_log row ${row.seq} has the unknown type ${type satisfies never}`);
   }

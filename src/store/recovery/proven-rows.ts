@@ -68,7 +68,7 @@ export class ProvenRows {
     for (const read of readRows(database, this.#last.seq, lastSeq)) {
       if (read.kind === "unreadable" || !this.#isProved(read.row)) return;
       const { seq, chainHash, atMs } = read.row;
-      this.#last = { seq, chainHash: chainHash ?? "", atMs };
+      this.#last = { seq, chainHash, atMs };
       this.#cursor = cursorAfter(this.#cursor, read.row);
       yield read.row;
     }

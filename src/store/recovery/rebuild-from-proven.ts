@@ -4,10 +4,11 @@ import Database from "better-sqlite3";
 import { PartnerdError } from "../../base/errors.ts";
 import { refuseOtherVersion } from "../check/file/schema-check.ts";
 import { headBeside } from "../check/head-check.ts";
-import { attempt } from "../check/rows/row-reader.ts";
-import { archiveSentence } from "../model/anchor.ts";
+import { attempt, readRows } from "../check/rows/row-reader.ts";
+import { records } from "../model/anchor.ts";
 import type { Cursor } from "../model/cursor.ts";
 import { completeCursor } from "../model/derived-cursor.ts";
+import { eventOf } from "../model/log-entry.ts";
 import { contradictionOf } from "../model/log-head.ts";
 import { isEmpty, openDatabase } from "../sql/open.ts";
 import { archiveRows } from "../sql/statements/archive-rows.ts";
@@ -109,15 +110,15 @@ function refuseContradiction(made: Database.Database, damaged: string, last: Pro
   );
 }
 
-/** What the log came to before its first row is only as good as the row that says so. */
+/** The state before the first row is only as good as the row that records its hash. */
 function refuseUnprovenArchive(made: Database.Database, lastSeq: number): void {
   const anchor = archiveRows(made).newestAnchor();
   if (anchor === undefined) return;
-  const message = made.prepare<[number], string>("select message from event_log where seq = ?").pluck().get(anchor.loggedSeq);
-  if (anchor.loggedSeq <= lastSeq && message === archiveSentence(anchor)) return;
+  const [logged] = anchor.loggedSeq <= lastSeq ? readRows(made, anchor.loggedSeq - 1, anchor.loggedSeq) : [];
+  if (logged?.kind === "row" && records(eventOf(logged.row), logged.row.atMs, anchor)) return;
   throw new PartnerdError(
     "check_failed",
-    `nothing proves the archive up to seq ${anchor.lastSeq}: row ${anchor.loggedSeq} would`,
+    `the archive up to seq ${anchor.lastSeq} cannot be proved: its row ${anchor.loggedSeq} is missing or differs`,
     {
       nextStep: BACKUP_INSTEAD,
     },

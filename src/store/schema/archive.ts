@@ -1,50 +1,59 @@
 /**
- * The tables that say what was moved to archive files, and that keep of it what the log has to know for ever. Their rows are only ever
- * added; triggers see to it, in migrations/0006_archive_guards_and_views.sql.
+ * The tables that describe the archive files and keep what the log must know of archived rows for good. Append-only: the triggers are
+ * in migrations/0001_guards.sql.
  */
 import { blob, integer, primaryKey, sqliteTable, text, uniqueIndex } from "drizzle-orm/sqlite-core";
-import type { PeerId, ResourceId } from "../../base/ids.ts";
-import type { DeliveryEvent, DeliveryGuarantee, Direction, GapReason, Standing } from "../../events/types.ts";
+import type { Address, PeerId, ResourceId } from "../../base/ids.ts";
+import type { CloseReason, DeliveryEvent, DeliveryGuarantee, Direction, GapReason, Standing } from "../../events/types.ts";
 
 /**
- * One row for each archive file. Up to `last_seq` of the newest the log is in files: rows of `event_log` that are still there count for
- * nothing, and may be deleted.
+ * One row for each archive file. The files hold the log up to `last_seq` of the newest: rows of `event_log` up to there are leftovers
+ * and may be deleted.
  */
 export const archiveAnchor = sqliteTable("archive_anchor", {
   lastSeq: integer("last_seq").primaryKey(),
   firstSeq: integer("first_seq").notNull(),
   firstAtMs: integer("first_at_ms").notNull(),
   lastAtMs: integer("last_at_ms").notNull(),
-  /** Of the row `last_seq`: what the first row that stays follows. */
+  /** Of the row `last_seq`, which the first remaining row follows. */
   lastChainHash: text("last_chain_hash").notNull(),
   events: integer("events").notNull(),
   file: text("file").notNull(),
-  /** Where the file was written. It may have been taken elsewhere since. */
+  /** Where the file was written; it may have been moved since. */
   directory: text("directory").notNull(),
   fileBytes: integer("file_bytes").notNull(),
   fileSha256: text("file_sha256").notNull(),
   archivedAtMs: integer("archived_at_ms").notNull(),
-  /** The row of the log that says the same, in the chain. */
+  /** The row of the log that records the same facts in the chain. */
   loggedSeq: integer("logged_seq").notNull(),
   /** Of the JSON in `state`. */
   stateSha256: text("state_sha256").notNull(),
-  /** Of `state` itself: a byte of it may be another without making a difference to the JSON. */
+  /** Of `state` itself: gzip allows bytes to change without changing the JSON. */
   packedSha256: text("packed_sha256").notNull(),
-  /** What the log came to at `last_seq`, and what the tables below hold of this archive (archived-state.ts): JSON, gzipped. */
+  /** The projections at `last_seq`, and this archive's rows in the tables below (archived-state.ts): gzipped JSON. */
   state: blob("state", { mode: "buffer" }).notNull(),
 });
 
-/** How many events of a peer are in an archive, what the peer was at its end, and what the stream said of it last. */
+/** A peer with events in an archive: how many, its state at the end, and the newest message about it in a broker stream. */
 export const archivedPeer = sqliteTable(
   "archived_peer",
   {
     peerId: text("peer_id").$type<PeerId>().notNull(),
     lastSeq: integer("last_seq").notNull(),
     events: integer("events").notNull(),
-    /** Null for a peer that was never asked for. */
+    /** The columns up to `standingSinceMs` are those of `desired_peer` at the end of the archive; null for a stranger. */
     relation: text("relation"),
     standing: text("standing").$type<Standing>(),
-    /** The newest message about it in a stream: the stream by its time of creation, the sequence there, and the seq of the row. */
+    address: text("address").$type<Address>(),
+    generation: integer("generation"),
+    sinceMs: integer("since_ms"),
+    standingSeq: integer("standing_seq"),
+    standingSinceMs: integer("standing_since_ms"),
+    /** The last end of an outbound stream; null if there was none. */
+    outboundCloseSeq: integer("outbound_close_seq"),
+    outboundCloseReason: text("outbound_close_reason").$type<CloseReason>(),
+    outboundClosedAtMs: integer("outbound_closed_at_ms"),
+    /** That message: the stream's creation time, the sequence there, and the seq of its row. */
     streamCreated: text("stream_created"),
     streamSequence: integer("stream_sequence"),
     streamSeq: integer("stream_seq"),
@@ -52,7 +61,7 @@ export const archivedPeer = sqliteTable(
   (table) => [primaryKey({ columns: [table.peerId, table.lastSeq] })],
 );
 
-/** Which peer a resource meant last in an archive, and what the stream said of it last. */
+/** The peer that a resource id last named in an archive, and the newest message about it in a broker stream. */
 export const archivedResource = sqliteTable(
   "archived_resource",
   {
@@ -66,7 +75,7 @@ export const archivedResource = sqliteTable(
   (table) => [primaryKey({ columns: [table.resourceId, table.lastSeq] })],
 );
 
-/** The streams that were open at the end of an archive: those of the newest may be closed by rows that stay. */
+/** The streams that were open at the end of an archive. Later rows may close those of the newest. */
 export const archivedOpenStream = sqliteTable(
   "archived_open_stream",
   {
@@ -76,23 +85,32 @@ export const archivedOpenStream = sqliteTable(
     protocol: text("protocol").notNull(),
     direction: text("direction").$type<Direction>().notNull(),
     openedAtMs: integer("opened_at_ms").notNull(),
+    causeSeq: integer("cause_seq"),
   },
   (table) => [primaryKey({ columns: [table.lastSeq, table.seq] })],
 );
 
-/** How messages came and what was missing of them: few rows, without which nobody could say what the log is complete of. */
+/** The rows about delivery: few, and without them nothing could be said about the completeness of the log. */
 export const archivedDelivery = sqliteTable("archived_delivery", {
   seq: integer("seq").primaryKey(),
   type: text("type").$type<DeliveryEvent["type"]>().notNull(),
   atMs: integer("at_ms").notNull(),
   reason: text("reason").$type<DeliveryGuarantee | GapReason>().notNull(),
+  stream: text("stream"),
+  streamCreated: text("stream_created"),
   streamSequence: integer("stream_sequence"),
   lastStreamSequence: integer("last_stream_sequence"),
-  message: text("message").notNull(),
+  message: text("message"),
   chainHash: text("chain_hash").notNull(),
 });
 
-/** What the dedupe keys of archived rows begin with: the time at which their stream was made. */
+/** The rows at which the wall clock had gone backwards: without them no time before one could be placed. */
+export const archivedClockStep = sqliteTable("archived_clock_step", {
+  seq: integer("seq").primaryKey(),
+  atMs: integer("at_ms").notNull(),
+});
+
+/** The prefix of archived dedupe keys: the creation time of their stream. */
 export const archivedStream = sqliteTable(
   "archived_stream",
   {
@@ -102,19 +120,19 @@ export const archivedStream = sqliteTable(
   (table) => [uniqueIndex("archived_stream_created").on(table.created)],
 );
 
-/** The dedupe key of a row that was deleted, in its parts (dedupe-key.ts): a message is recognised however late it comes again. */
+/** The dedupe keys of deleted rows, in parts (dedupe-key.ts), so that a late redelivery is recognized. */
 export const archivedMessage = sqliteTable(
   "archived_message",
   {
     streamId: integer("stream_id").notNull(),
-    /** 0 where it is no part of the key. */
+    /** 0 if it is not part of the key. */
     streamSequence: integer("stream_sequence").notNull(),
     messageHash: text("message_hash").notNull(),
   },
   (table) => [primaryKey({ columns: [table.streamId, table.streamSequence, table.messageHash] })],
 );
 
-/** What is left of a row that came by core NATS: a stream that is followed later may hold the same message. */
+/** What remains of a row received by core NATS: a stream followed later may hold the same message. */
 export const archivedCoreMessage = sqliteTable("archived_core_message", {
   seq: integer("seq").primaryKey(),
   atMs: integer("at_ms").notNull(),

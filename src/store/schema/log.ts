@@ -1,18 +1,21 @@
 /**
- * The tables. `event_log` is the truth; `desired_peer`, `peer_status_row` and `open_stream` are projections of it that can be
- * rebuilt at any time. Readers use the views (docs/SQL.md), which stay as they are when a table changes. The append-only guard
- * and the views are SQL that drizzle does not generate: migrations/0001_guards_and_views.sql.
+ * The tables. `event_log` is the truth; `desired_peer`, `peer_status_row` and `open_stream` are projections of it and can be rebuilt
+ * at any time. Readers use the views (docs/SQL.md), which stay as they are when a table changes. drizzle does not generate the
+ * append-only triggers and the views: see migrations/0001_guards.sql and migrations/0002_views.sql.
  */
 import { sql } from "drizzle-orm";
 import { blob, index, integer, sqliteTable, text, uniqueIndex } from "drizzle-orm/sqlite-core";
 import type { ErrorCode } from "../../base/errors.ts";
 import type { Address, Did, PeerId, ResourceId } from "../../base/ids.ts";
 import type {
+  AttemptId,
   CloseReason,
   DeliveryGuarantee,
   Direction,
+  DurationClock,
   Effect,
   GapReason,
+  LastRun,
   LogEvent,
   RejectionReason,
   Standing,
@@ -21,20 +24,31 @@ import type {
 export const eventLog = sqliteTable(
   "event_log",
   {
-    /** Gapless from 1, given in the transaction that appends. */
+    /** Gapless from 1, assigned in the transaction that appends. */
     seq: integer("seq").primaryKey(),
     type: text("type").$type<LogEvent["type"]>().notNull(),
     peerId: text("peer_id").$type<PeerId>(),
     did: text("did").$type<Did>(),
     atMs: integer("at_ms").notNull(),
+    /** By how many ms this row's time is before that of the row before it; null if the clock did not go backwards. */
+    clockSetBackMs: integer("clock_set_back_ms"),
     /** The app that published the event; this daemon's own name for what it observed. */
     source: text("source"),
-    /** What makes a redelivered message recognisable. */
+    /** The user that the app named. The app claims it; nobody verified it. */
+    claimedUser: text("claimed_user"),
+    /** Identifies a message when it is redelivered. */
     dedupeKey: text("dedupe_key"),
-    /** The StreamOpened that a StreamClosed ends. */
+    /**
+     * Of an observed event: the desired event in force for the peer when it happened, null for a stranger. Of a desired event that
+     * `reinterpret` appended: the event that was decoded again.
+     */
     causeSeq: integer("cause_seq"),
+    /** Of a StreamClosed: the StreamOpened that it ends. */
+    openedSeq: integer("opened_seq"),
     effect: text("effect").$type<Effect>(),
-    /** The partner that stopped being one because its resource now means `peer_id`. */
+    /** Of a desired event: the generation of `peer_id` after it, which is its own seq where it changed relation, standing or address. */
+    generation: integer("generation"),
+    /** The peer that lost its resource id to `peer_id`, and was a partner until then. */
     supersededPeerId: text("superseded_peer_id").$type<PeerId>(),
     subject: text("subject"),
     resourceId: text("resource_id").$type<ResourceId>(),
@@ -44,31 +58,44 @@ export const eventLog = sqliteTable(
     address: text("address").$type<Address>(),
     protocol: text("protocol"),
     direction: text("direction").$type<Direction>(),
-    reason: text("reason").$type<CloseReason | RejectionReason | ErrorCode | DeliveryGuarantee | GapReason>(),
+    reason: text("reason").$type<CloseReason | RejectionReason | ErrorCode | DeliveryGuarantee | GapReason | LastRun>(),
+    /** An error's text, for people. Every fact has a column of its own: no program reads this one. */
     message: text("message"),
+    attempt: text("attempt").$type<AttemptId>(),
+    durationMs: integer("duration_ms"),
+    /** The clock that measured `duration_ms`. */
+    durationClock: text("duration_clock").$type<DurationClock>(),
+    /** Facts of a LogArchived or a DaemonStarted, as JSON. */
+    details: text("details"),
     /** The message as received, up to its first 64 KiB. */
     payload: blob("payload", { mode: "buffer" }),
     /** The size of the whole message. */
     payloadBytes: integer("payload_bytes"),
     /** The hash of the whole message, lower-case hex. */
     payloadSha256: text("payload_sha256"),
-    /** `utf8` where `payload` can be shown as text: valid UTF-8 without NUL. */
+    /** `utf8` if `payload` can be shown as text: valid UTF-8 without NUL. */
     payloadEncoding: text("payload_encoding").$type<"utf8" | "binary">(),
-    /** The sequence that the broker's stream gave the message; of a DeliveryGap the first one missing, of a DeliveryChanged the first one followed. */
+    /** Of a DeliveryGap or a DeliveryChanged: the broker stream and its creation time as the broker spells it. */
+    stream: text("stream"),
+    streamCreated: text("stream_created"),
+    /** The message's sequence in the broker stream; of a DeliveryGap the first one missing, of a DeliveryChanged the first one followed. */
     streamSequence: integer("stream_sequence"),
-    /** Of a DeliveryGap: the last sequence missing, where that is known. */
+    /** Of a DeliveryGap: the last sequence missing, if known. */
     lastStreamSequence: integer("last_stream_sequence"),
-    /** What ties the row to all rows before it (chain.ts). Null only between a migration and the sealing that follows it. */
-    chainHash: text("chain_hash"),
+    /** Ties the row to all rows before it (chain.ts). */
+    chainHash: text("chain_hash").notNull(),
   },
   (table) => [
     uniqueIndex("event_log_dedupe_key").on(table.dedupeKey).where(sql`dedupe_key is not null`),
     index("event_log_peer_id").on(table.peerId),
+    index("event_log_generation").on(table.peerId, table.seq).where(sql`generation = seq`),
     index("event_log_superseded_peer_id").on(table.supersededPeerId).where(sql`superseded_peer_id is not null`),
     index("event_log_resource_id").on(table.resourceId).where(sql`resource_id is not null`),
     index("event_log_cause_seq").on(table.causeSeq).where(sql`cause_seq is not null`),
+    index("event_log_opened_seq").on(table.openedSeq).where(sql`opened_seq is not null`),
     // With the peer, so that the views find one peer's streams without reading all of them.
     index("event_log_type").on(table.type, table.peerId),
+    index("event_log_clock_set_back").on(table.seq, table.atMs).where(sql`clock_set_back_ms is not null`),
   ],
 );
 
@@ -86,16 +113,20 @@ export const desiredPeer = sqliteTable(
     desiredSeq: integer("desired_seq").notNull(),
     generation: integer("generation").notNull(),
     sinceMs: integer("since_ms").notNull(),
+    standingSeq: integer("standing_seq").notNull(),
+    standingSinceMs: integer("standing_since_ms").notNull(),
   },
   (table) => [uniqueIndex("desired_peer_resource_id").on(table.resourceId)],
 );
 
-/** Projection: the fold of the observed events, less the streams that are open. */
+/** Projection: the fold of the observed events, without the open streams. */
 export const peerStatusRow = sqliteTable("peer_status_row", {
   peerId: text("peer_id").$type<PeerId>().primaryKey(),
   outboundSessions: integer("outbound_sessions").notNull(),
+  outboundCloseSeq: integer("outbound_close_seq"),
   outboundCloseReason: text("outbound_close_reason").$type<CloseReason>(),
   outboundClosedAtMs: integer("outbound_closed_at_ms"),
+  inboundCloseSeq: integer("inbound_close_seq"),
   inboundCloseReason: text("inbound_close_reason").$type<CloseReason>(),
   inboundClosedAtMs: integer("inbound_closed_at_ms"),
   errorSeq: integer("error_seq"),
@@ -117,36 +148,36 @@ export const openStream = sqliteTable(
     protocol: text("protocol").notNull(),
     direction: text("direction").$type<Direction>().notNull(),
     openedAtMs: integer("opened_at_ms").notNull(),
+    causeSeq: integer("cause_seq"),
   },
   (table) => [index("open_stream_peer_id").on(table.peerId)],
 );
 
 /**
- * Where in the broker's stream the log stands: written in the same transaction as the events it brought. One row, or none as long as
- * nothing came from a stream.
+ * The log's position in the broker stream, written in the same transaction as the events it brought. One row, or none until the first
+ * message from a stream.
  */
 export const ingestCursor = sqliteTable("ingest_cursor", {
   id: integer("id").primaryKey(),
   stream: text("stream").notNull(),
-  /** When the broker made that stream, as it says it: another time means another stream of the same name. */
+  /** Creation time of that stream as the broker spells it: another time means another stream of the same name. */
   created: text("created").notNull(),
-  /** The first sequence of that stream which the log has followed it from. */
+  /** The first sequence that the log followed. */
   firstSequence: integer("first_sequence").notNull(),
-  /** Every message up to this one is in the log, was not meant for it, or is in a recorded gap. */
+  /** Every message up to this one is in the log, was irrelevant to it, or is in a recorded gap. */
   sequence: integer("sequence").notNull(),
-  /** The hash of the message at `sequence` (dedupe-key.ts), by which a reused sequence is recognised; null where it is not known. */
+  /** The hash of the message at `sequence` (dedupe-key.ts), which reveals a reused sequence; null if unknown. */
   messageHash: text("message_hash"),
   checksum: text("checksum").notNull(),
 });
 
 /**
- * Not a projection: how often the failure or refusal logged as `first_seq` happened again, which the log does not hold.
+ * Not a projection: how often the failure or refusal logged as `first_seq` was repeated, which the log does not record.
  * Losing this table loses counts, nothing else.
  */
 export const repeatedFailures = sqliteTable("repeated_failures", {
   firstSeq: integer("first_seq").primaryKey(),
   count: integer("count").notNull(),
   lastAtMs: integer("last_at_ms").notNull(),
-  /** Null in a row that an earlier version wrote. */
-  checksum: text("checksum"),
+  checksum: text("checksum").notNull(),
 });

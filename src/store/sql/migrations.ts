@@ -1,4 +1,4 @@
-/** Bringing a database to the schema of this program, and refusing one that is already past it. */
+/** Upgrades a database to this program's schema, and refuses one that this program cannot read. */
 import { fileURLToPath } from "node:url";
 import type { Database } from "better-sqlite3";
 import { drizzle } from "drizzle-orm/better-sqlite3";
@@ -9,14 +9,26 @@ import { PartnerdError } from "../../base/errors.ts";
 /** Beside the source, wherever the daemon is started from. */
 const MIGRATIONS_FOLDER = fileURLToPath(new URL("../../../migrations", import.meta.url));
 
+/** The first migration of every database written before the format was fixed. */
+const PRE_RELEASE = "919f48798284e1d653401679add551030c2f10b79f0be0256adc13b900fe1457";
+
 /**
- * Throws `database_newer` where the database has a migration that this program does not know. Reads only.
- * A version is the number of migrations applied.
+ * Throws `database_retired` for a database from before the first release, and `database_newer` for one with a migration that this
+ * program does not know. Reads only. A version is the number of migrations applied.
  */
-export function refuseNewerSchema(database: Database, path: string): void {
+export function refuseUnknownSchema(database: Database, path: string): void {
   const known = knownMigrations();
   const applied = appliedMigrations(database);
   if (applied.every((hash) => known.has(hash))) return;
+  if (applied[0] === PRE_RELEASE)
+    throw new PartnerdError(
+      "database_retired",
+      `${path} was written by a pre-release oc-partnerd, whose format is no longer read`,
+      {
+        nextStep:
+          "start with an empty data directory (--data DIR), keep identity.key, and read the broker stream again: it still holds the events",
+      },
+    );
   throw new PartnerdError(
     "database_newer",
     `${path} has schema version ${applied.length}, written by another oc-partnerd; this one knows schema version ${known.size}`,
@@ -24,9 +36,9 @@ export function refuseNewerSchema(database: Database, path: string): void {
   );
 }
 
-/** For those who only read: throws `database_newer` as above, and `database_failed` where a migration is missing. Reads only. */
+/** For readers: throws as above, and `database_failed` if a migration is missing. Reads only. */
 export function refuseOtherSchema(database: Database, path: string): void {
-  refuseNewerSchema(database, path);
+  refuseUnknownSchema(database, path);
   const applied = appliedMigrations(database).length;
   const known = knownMigrations().size;
   if (applied === known) return;
@@ -34,7 +46,7 @@ export function refuseOtherSchema(database: Database, path: string): void {
     "database_failed",
     `${path} has schema version ${applied}, this oc-partnerd reads schema version ${known}`,
     {
-      nextStep: "start this oc-partnerd's daemon on it once, which brings it up to date, or export with the one that wrote it",
+      nextStep: "start this oc-partnerd's daemon on it once to upgrade it, or export with the version that wrote it",
     },
   );
 }
@@ -46,7 +58,7 @@ export function applyMigrations(database: Database): void {
 
 let known: ReadonlyMap<string, number> | undefined;
 
-/** When they were made (ms), by hash, in order. The files come with the program, and are read once. */
+/** Creation times (ms) by hash, in order. The files come with the program and are read once. */
 export function knownMigrations(): ReadonlyMap<string, number> {
   known ??= new Map(
     readMigrationFiles({ migrationsFolder: MIGRATIONS_FOLDER }).map(({ hash, folderMillis }) => [hash, folderMillis]),

@@ -5,8 +5,7 @@ import Database from "better-sqlite3";
 import { PartnerdError } from "../../base/errors.ts";
 import { DATABASE_NAME, ensureDirectory, ensureFile, NAME_A_DATABASE, syncToDisk } from "./data-directory.ts";
 import { storeFailure } from "./failure.ts";
-import { applyMigrations, refuseNewerSchema, refuseOtherSchema } from "./migrations.ts";
-import { sealUnchained } from "./seal.ts";
+import { applyMigrations, refuseOtherSchema, refuseUnknownSchema } from "./migrations.ts";
 
 /** "ocpd". SQLite keeps it in the header, so that a file of another program is recognised as such. */
 export const APPLICATION_ID = 0x6f637064;
@@ -53,14 +52,13 @@ export function openDatabase(directory: string, options: OpenOptions = {}): Data
   ensureFile(path, directory);
   return opened(path, "open", options, (database) => {
     const isNew = refuseForeign(database, path);
-    refuseNewerSchema(database, path);
+    refuseUnknownSchema(database, path);
     configure(database, path);
     // A process that was killed may have left commits that it never fsynced. They are read from here on, and the broker is told that
     // they are in the log: a power cut must not take them back.
     for (const found of [`${path}-wal`, dirname(path)]) if (existsSync(found)) syncToDisk(found, "database_failed");
     if (isNew) database.pragma(`application_id = ${APPLICATION_ID}`);
     applyMigrations(database);
-    sealUnchained(database);
     return database;
   });
 }

@@ -1,4 +1,4 @@
-/** Appending one event: its place, its row in the chain, what it does to the projections. */
+/** Appends one event: its place, its row in the chain, its effect on the projections. */
 import type { Clock } from "../../base/clock.ts";
 import type { LogEvent } from "../../events/types.ts";
 import { project } from "../fold/project.ts";
@@ -9,16 +9,19 @@ import type { Tables } from "../sql/statements/tables.ts";
 import type { CommittedState } from "./committed-state.ts";
 import type { Repetitions } from "./repetitions.ts";
 
-/** What a row says of where its event comes from. */
-interface Origin extends Pick<LogEntry, "source" | "subject" | "dedupeKey" | "causeSeq" | "streamSequence"> {
+/** Where an event comes from and what it follows from. */
+interface Origin
+  extends Pick<LogEntry, "source" | "claimedUser" | "subject" | "dedupeKey" | "causeSeq" | "openedSeq" | "streamSequence"> {
   readonly payload: StoredPayload | null;
 }
 
 export const OBSERVED: Origin = {
   source: OWN_SOURCE,
+  claimedUser: null,
   subject: null,
   dedupeKey: null,
   causeSeq: null,
+  openedSeq: null,
   streamSequence: null,
   payload: null,
 };
@@ -31,9 +34,10 @@ export function appender(rows: Tables, committed: CommittedState, repetitions: R
     repetitions.take().forEach(rows.addRepetition);
     const head = committed.head;
     const seq = head.seq + 1;
-    // A virtual clock may give fractions of a millisecond; the log holds whole ones.
+    // A virtual clock may return fractions of a millisecond; the log stores whole ones.
     const atMs = Math.round(happenedAtMs);
-    const { effect, supersededPeerId, desired, statuses } = project(committed, event, { seq, atMs, causeSeq: origin.causeSeq });
+    const clockSetBackMs = head.atMs !== null && atMs < head.atMs ? head.atMs - atMs : null;
+    const { effect, generation, supersededPeerId, desired, statuses } = project(committed, event, { seq, atMs, ...origin });
     const {
       payload: bytes = null,
       payloadEncoding = null,
@@ -41,13 +45,13 @@ export function appender(rows: Tables, committed: CommittedState, repetitions: R
       payloadSha256 = null,
       storedSha256 = null,
     } = payload ?? {};
-    const place = { seq, atMs, effect, supersededPeerId, ...origin, payloadBytes, payloadSha256 };
-    // One object for both: this is done for every event of a flood.
-    const row = { ...columnsOf(event), ...place, payloadEncoding, storedSha256, payload: bytes, chainHash: "" };
+    const place = { seq, atMs, effect, generation, supersededPeerId, ...origin, payloadBytes, payloadSha256 };
+    // One object serves both the hash and the insert: this runs for every event of a flood.
+    const row = { ...columnsOf(event), ...place, clockSetBackMs, payloadEncoding, storedSha256, payload: bytes, chainHash: "" };
     row.chainHash = chainHash(head.chainHash, row);
     rows.insertEvent(row);
-    const hash = row.chainHash;
-    committed.appended({ seq, chainHash: hash, atMs });
+    const entry = { ...place, event, chainHash: row.chainHash };
+    committed.appended(entry);
     for (const peer of desired) {
       rows.upsertDesired(peer);
       committed.setDesired(peer);
@@ -56,11 +60,11 @@ export function appender(rows: Tables, committed: CommittedState, repetitions: R
       rows.upsertStatus(status);
       committed.setStatus(status.after);
     }
-    return { ...place, event, chainHash: hash };
+    return entry;
   };
 }
 
-/** SQLite's text is UTF-8, which holds no lone surrogates: what JSON may carry has to be folded as it will be read back. */
+/** Replaces lone surrogates, which JSON may carry and SQLite's UTF-8 cannot store, so that folding and replaying see the same text. */
 export function withWellFormedText<Value extends object>(value: Value): Value {
   if (Object.values(value).every((field) => typeof field !== "string" || field.isWellFormed())) return value;
   const fields: [string, unknown][] = Object.entries(value);

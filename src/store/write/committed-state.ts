@@ -1,5 +1,5 @@
 /**
- * What every append has to know of the database, in memory: as committed, or, while a transaction is under way, as that will leave it.
+ * The part of the database that every append reads, in memory: as committed, or as the current transaction will leave it.
  * Reading the desired peers can neither fail nor wait, whatever the disk does.
  */
 
@@ -9,13 +9,14 @@ import type { DesiredPeer } from "../../events/types.ts";
 import type { ProjectionLookup } from "../fold/project.ts";
 import type { PeerStatus } from "../fold/status.ts";
 import type { Cursor } from "../model/cursor.ts";
+import type { LogEntry } from "../model/log-entry.ts";
 import { type LogHead, NO_ROWS } from "../model/log-head.ts";
 import type { Tables } from "../sql/statements/tables.ts";
 
-/** Statuses of strangers grow without bound; those that are asked for are of the few hundred peers that something happens to. */
+/** Strangers' statuses grow without bound; only the few hundred peers with recent events are ever looked up. */
 const MAX_STATUSES = 4_096;
 
-/** Where it is read from. */
+/** The tables it reads from. */
 type Source = Pick<Tables, "head" | "cursor" | "desiredPeers" | "lookup">;
 
 export class CommittedState implements ProjectionLookup {
@@ -25,7 +26,7 @@ export class CommittedState implements ProjectionLookup {
   /** Null: the log has no status of this peer. */
   readonly #statuses = new RecentMap<PeerId, PeerStatus | null>(MAX_STATUSES);
   #head: LogHead | undefined;
-  #appended: LogHead | undefined;
+  #appended: LogEntry[] = [];
   #cursor: Cursor | undefined;
   #sorted: readonly DesiredPeer[] | undefined;
   /** The newest change last. */
@@ -69,9 +70,9 @@ export class CommittedState implements ProjectionLookup {
     return this.#sorted;
   }
 
-  appended(head: LogHead): void {
-    this.#head = head;
-    this.#appended = head;
+  appended(entry: LogEntry): void {
+    this.#head = entry;
+    this.#appended.push(entry);
   }
 
   setCursor(cursor: Cursor): void {
@@ -94,17 +95,17 @@ export class CommittedState implements ProjectionLookup {
   }
 
   /**
-   * The transaction is in the database. Returns the newest row that it appended, if any. The head is read again in the next one:
-   * somebody may have added a row by hand.
+   * The transaction is in the database. Returns the rows that it appended. The next transaction reads the head again, in case another
+   * program added a row.
    */
-  commit(): LogHead | undefined {
+  commit(): readonly LogEntry[] {
     const appended = this.#appended;
     this.#undo = [];
     this.#forgetHead();
     return appended;
   }
 
-  /** The transaction is not: all of it is forgotten. */
+  /** The transaction failed: forgets all of it. */
   rollback(): void {
     for (const undo of this.#undo.reverse()) undo();
     this.#undo = [];
@@ -113,7 +114,7 @@ export class CommittedState implements ProjectionLookup {
 
   #forgetHead(): void {
     this.#head = undefined;
-    this.#appended = undefined;
+    this.#appended = [];
   }
 
   #setDesired(peer: DesiredPeer): void {

@@ -1,4 +1,4 @@
-/** Appends what the broker delivers, and how. Only ever called within a write transaction. */
+/** Appends received messages and delivery changes. Only ever called within a write transaction. */
 import type { DeliveryEvent } from "../../events/types.ts";
 import { type BrokerPosition, type Cursor, isSameStream } from "../model/cursor.ts";
 import type { LogEntry } from "../model/log-entry.ts";
@@ -12,7 +12,7 @@ export class DeliveryAppender {
   readonly #committed: CommittedState;
   readonly #append: Append;
   readonly #coreDedupe = new CoreDedupe();
-  /** A broker stream that was set back gives sequences up to here once more. */
+  /** A rewound broker stream reuses sequences up to here. */
   #reusedUpTo: number;
 
   constructor(rows: Tables, committed: CommittedState, append: Append) {
@@ -26,7 +26,7 @@ export class DeliveryAppender {
   received(batch: readonly IngestItem[], position: BrokerPosition | undefined): (LogEntry | "duplicate")[] {
     const { cursor } = this.#committed;
     const before = position && cursor && isSameStream(position, cursor) ? cursor : undefined;
-    // What is behind all that ever came from this stream cannot be in the log: most messages need not be looked up.
+    // A sequence past everything ever received from this stream cannot be in the log, so most messages need no lookup.
     let newest = before === undefined ? Number.POSITIVE_INFINITY : Math.max(before.sequence, this.#reusedUpTo);
     const receiving = { rows: this.#rows, append: this.#append, coreDedupe: this.#coreDedupe };
     const answers = batch.map((item) => {
@@ -44,7 +44,7 @@ export class DeliveryAppender {
   /** As Store.appendDelivery. */
   delivery(events: readonly DeliveryEvent[], cursor: Cursor | undefined, lastSequence: number): LogEntry<DeliveryEvent>[] {
     const delivery = this.#rows.delivery();
-    // What an earlier time of core NATS brought was matched when that ended: a row stands for one message.
+    // Messages from an earlier core-NATS period were already deduplicated.
     if (cursor !== undefined && delivery?.event.reason === "at_most_once")
       this.#coreDedupe.expect(this.#rows.receivedByCore(delivery.seq, Date.parse(cursor.created)), lastSequence);
     const entries = events.map((event) => this.#append(event, deliveryOrigin(event)));

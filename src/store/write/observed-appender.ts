@@ -1,16 +1,19 @@
-/** Appends what the daemon observed, and counts what would fill the log. Only ever called within a write transaction. */
+/** Appends what the daemon observed, and counts what would flood the log. Only ever called within a write transaction. */
+import { hash } from "node:crypto";
 import type { Clock } from "../../base/clock.ts";
-import type { ObservedEvent, StreamClosed } from "../../events/types.ts";
+import type { DaemonStarted, ObservedEvent, StartFacts, StreamClosed } from "../../events/types.ts";
+import { endOf, type RunRecord, vocabularyChanged } from "../fold/run-record.ts";
 import { endedBy, repeatedBy } from "../fold/status.ts";
 import type { LogEntry } from "../model/log-entry.ts";
+import { knownMigrations } from "../sql/migrations.ts";
 import type { Tables } from "../sql/statements/tables.ts";
 import { type Append, OBSERVED, withWellFormedText } from "./append.ts";
 import type { CommittedState } from "./committed-state.ts";
 import type { Repetitions } from "./repetitions.ts";
 
 /**
- * Anyone can mint PeerIDs and be refused with each; the log must not grow with them. Known peers have a limit of their own, so
- * that strangers cannot use it up.
+ * Anyone can mint PeerIDs and be refused with each; the log must not grow with them. Known peers have their own limit, so that
+ * strangers cannot use it up.
  */
 const MAX_REFUSALS_PER_HOUR = 600;
 const HOUR_MS = 3_600_000;
@@ -21,6 +24,30 @@ interface ObservedAppenderInit {
   readonly append: Append;
   readonly repetitions: Repetitions;
   readonly clock: Clock;
+}
+
+export interface Observation {
+  readonly event: ObservedEvent;
+  /** When it happened (wall ms); default now. */
+  readonly atMs?: number;
+  /** The desired event in force for the peer at that time; null for a stranger. */
+  readonly causeSeq: number | null;
+}
+
+/** The program and its effective configuration, without secrets. */
+export interface StartInit {
+  readonly version: string;
+  readonly config: Readonly<Record<string, unknown>> & { readonly events: object };
+}
+
+/** What a start found in the log. */
+export interface Start {
+  readonly entry: LogEntry<DaemonStarted>;
+  /** How many streams the run before had left open; they are closed in the log now. */
+  readonly orphans: number;
+  readonly lastRun: RunRecord | null;
+  /** True if the run before decoded events with another vocabulary. */
+  readonly vocabularyChanged: boolean;
 }
 
 export class ObservedAppender {
@@ -38,7 +65,7 @@ export class ObservedAppender {
   }
 
   /** As Store.appendObserved. */
-  observed(event: ObservedEvent, atMs: number): LogEntry<ObservedEvent> | "repeated" | "suppressed" {
+  observed({ event, atMs = this.#init.clock.wallMs(), causeSeq }: Observation): LogEntry<ObservedEvent> | "repeated" | "suppressed" {
     const { committed, append, repetitions } = this.#init;
     const status = committed.status(event.peerId);
     const repeated = repeatedBy(status, event);
@@ -51,17 +78,38 @@ export class ObservedAppender {
       this.#suppressedRefusals++;
       return "suppressed";
     }
-    const causeSeq = event.type === "StreamClosed" ? (endedBy(status, event)?.seq ?? null) : null;
-    return append(withWellFormedText(event), { ...OBSERVED, causeSeq }, atMs);
+    const openedSeq = event.type === "StreamClosed" ? (endedBy(status, event)?.seq ?? null) : null;
+    return append(withWellFormedText(event), { ...OBSERVED, causeSeq, openedSeq }, atMs);
   }
 
-  /** As Store.closeOrphanedStreams. */
-  orphanedStreams(): LogEntry<StreamClosed>[] {
+  /** As Store.appendStarted. */
+  started({ version, config }: StartInit): Start {
     const { rows, append } = this.#init;
-    return rows.openStreams().map(({ seq, peerId, protocol, direction }) => {
-      const closed: StreamClosed = { type: "StreamClosed", peerId, protocol, direction, reason: "daemon_restart" };
-      return append(closed, { ...OBSERVED, causeSeq: seq });
-    });
+    const lastRun = rows.lastRun();
+    const plain = JSON.parse(JSON.stringify(config)) as StartFacts["config"];
+    const configSha256 = hash("sha256", JSON.stringify(plain), "hex");
+    const isSame = configSha256 === lastRun?.configSha256 && lastRun.config !== null;
+    const details = { version, schema: knownMigrations().size, configSha256, config: isSame ? null : plain };
+    const entry = append({ type: "DaemonStarted", reason: endOf(lastRun), details }, OBSERVED);
+    return { entry, orphans: this.#closeOrphans(), lastRun, vocabularyChanged: vocabularyChanged(lastRun, config.events) };
+  }
+
+  /** As Store.appendStopped. */
+  stopped(durationMs: number): void {
+    this.#init.append({ type: "DaemonStopped", durationMs: Math.round(durationMs) }, OBSERVED);
+  }
+
+  /** The streams that the run before left open ended with it; the log learns of it now, and only wall time tells for how long. */
+  #closeOrphans(): number {
+    const { rows, append, committed, clock } = this.#init;
+    const orphans = rows.openStreams();
+    for (const { seq, peerId, protocol, direction, openedAtMs } of orphans) {
+      const durationMs = Math.max(0, Math.round(clock.wallMs()) - openedAtMs);
+      const ended = { reason: "daemon_restart", durationMs, durationClock: "wall" } as const;
+      const closed: StreamClosed = { type: "StreamClosed", peerId, protocol, direction, ...ended };
+      append(closed, { ...OBSERVED, causeSeq: committed.peer(peerId)?.generation ?? null, openedSeq: seq });
+    }
+    return orphans.length;
   }
 
   writeRepetitions(): void {
@@ -75,7 +123,7 @@ export class ObservedAppender {
   }
 }
 
-/** Whether something may happen at `nowMs` (monotonic), at most so often in any window of time; if so, it has. */
+/** Returns whether one more event is allowed at `nowMs` (monotonic), and counts it if so: at most `maxTimes` in any window. */
 function rollingLimit(maxTimes: number, windowMs: number): (nowMs: number) => boolean {
   const takenAtMs: number[] = [];
   return (nowMs) => {

@@ -52,7 +52,8 @@ export function receive(
   const isLate = cursor !== undefined && streamSequence !== null && streamSequence <= cursor.sequence;
   const accepted = isLate && "type" in resolved ? unlessOutdated(rows, resolved, cursor, streamSequence) : resolved;
   const event = "kind" in accepted ? rejection(accepted) : accepted;
-  return append(event, { ...OBSERVED, source: decoded.source, subject, dedupeKey, payload, streamSequence });
+  const { source, claimedUser } = decoded;
+  return append(event, { ...OBSERVED, source, claimedUser, subject, dedupeKey, payload, streamSequence });
 }
 
 /**

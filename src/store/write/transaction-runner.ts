@@ -1,31 +1,36 @@
-/** Runs what a store does in its database, and keeps the committed state and the head in step with it. */
+/** Runs the store's work in its database, and keeps the committed state and the head in step with it. */
 import type { Database } from "better-sqlite3";
 import { PartnerdError } from "../../base/errors.ts";
-import type { LogHead } from "../model/log-head.ts";
+import type { LogEntry } from "../model/log-entry.ts";
 import { storeFailure } from "../sql/failure.ts";
 import type { CommittedState } from "./committed-state.ts";
 
-/** Called around every commit, for a simulator that makes commits fail or ends the process there. */
+/** Called around every commit, for a simulator that makes commits fail or kills the process there. */
 export interface CommitHooks {
-  /** What it throws undoes the write. */
+  /** Throwing undoes the write. */
   beforeCommit(): void;
-  /** The write is on the disk. Throws only where the process ends here: what is in memory no longer follows. */
+  /** The write is on the disk. Throws only to kill the process here: memory no longer matches the disk. */
   afterCommit(): void;
 }
 
-/** Every method throws a PartnerdError that says what was being done. A transaction that fails leaves nothing behind. */
+/** Every method throws a PartnerdError that says what failed. A failed transaction leaves nothing behind. */
 export class TransactionRunner {
   readonly #database: Database;
   readonly #committed: CommittedState;
-  readonly #onHead: (head: LogHead) => void;
+  readonly #onAppended: (entries: readonly LogEntry[]) => void;
   readonly #hooks: CommitHooks | undefined;
   readonly #transaction;
 
-  /** `onHead` is called with the newest row of each transaction that appended any, once it is on the disk. */
-  constructor(database: Database, committed: CommittedState, onHead: (head: LogHead) => void, hooks?: CommitHooks) {
+  /** `onAppended` is called with the rows of each transaction that appended any, once they are on the disk. Must not throw. */
+  constructor(
+    database: Database,
+    committed: CommittedState,
+    onAppended: (entries: readonly LogEntry[]) => void,
+    hooks?: CommitHooks,
+  ) {
     this.#database = database;
     this.#committed = committed;
-    this.#onHead = onHead;
+    this.#onAppended = onAppended;
     this.#hooks = hooks;
     this.#transaction = database.transaction(<Result>(work: () => Result): Result => work());
   }
@@ -36,7 +41,7 @@ export class TransactionRunner {
     try {
       const result = work();
       const appended = this.#committed.commit();
-      if (appended !== undefined) this.#onHead(appended);
+      if (appended.length > 0) this.#onAppended(appended);
       return result;
     } catch (thrown) {
       this.#committed.rollback();
@@ -44,7 +49,7 @@ export class TransactionRunner {
     }
   }
 
-  /** All or nothing. Takes the write lock at once: a read that turns into a write fails where another program has written meanwhile. */
+  /** All or nothing. Takes the write lock at once: a read that turns into a write fails if another program has written since. */
   write<Result>(doing: string, work: () => Result): Result {
     return this.run(doing, () => {
       const result = this.#transaction.immediate(() => {
@@ -57,7 +62,7 @@ export class TransactionRunner {
     });
   }
 
-  /** All that `work` reads is of one state of the database. */
+  /** Everything that `work` reads is from one state of the database. */
   read<Result>(doing: string, work: () => Result): Result {
     return this.run(doing, () => this.#transaction(work) as Result);
   }

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { runBackup } from "../../../src/cli/log/backup.ts";
 import { runCheck } from "../../../src/cli/log/check.ts";
 import { runRestore } from "../../../src/cli/log/restore.ts";
-import { closed } from "../../store/support/events.ts";
+import { closed, observe } from "../../store/support/events.ts";
 import { toldStory } from "../../store/support/story.ts";
 import { type TemporaryStore, temporaryDirectory } from "../../store/support/temporary-store.ts";
 import { errorWith } from "../../support/matchers.ts";
@@ -104,7 +104,7 @@ describe("backup and restore", () => {
       chainHash: hash,
     });
     expect(drawn.join("")).toMatch(/copying pages.*checking the copy/s);
-    story.store.appendObserved(closed(PEER_A, { direction: "inbound" }));
+    observe(story.store, closed(PEER_A, { direction: "inbound" }));
     story.store[Symbol.dispose]();
     expect(lines(await runRestore({ data, from: to, fromJetStream: false, clock, terminal }))).toEqual([
       `restored ${to}: 16 events, head 16:${hash}`,

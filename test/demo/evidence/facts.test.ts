@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { auditTrail } from "../../../src/demo/evidence/database.ts";
 import { readFacts } from "../../../src/demo/evidence/facts.ts";
 import { ECHOING_APP } from "../../../src/demo/stage/messages.ts";
-import { append, closed, desired, inboundRefused, opened, openFailed, rejected } from "../../store/support/events.ts";
+import { append, closed, desired, inboundRefused, observe, opened, openFailed, rejected } from "../../store/support/events.ts";
 import { TemporaryStore } from "../../store/support/temporary-store.ts";
 import { PEER_A, PEER_B, PEER_C } from "../../support/peers.ts";
 
@@ -16,12 +16,12 @@ test("the facts of a node are what its database says while it is open elsewhere"
   using temporary = new TemporaryStore();
   const { store } = temporary;
   append(store, desired({ peerId: PEER_B, name: "paris" }));
-  store.appendObserved(opened(PEER_B));
-  store.appendObserved(closed(PEER_B, { reason: "expired" }));
-  store.appendObserved(openFailed(PEER_B));
-  store.appendObserved(openFailed(PEER_B));
-  store.appendObserved(inboundRefused(PEER_B));
-  store.appendObserved(opened(PEER_B, "inbound"));
+  observe(store, opened(PEER_B));
+  observe(store, closed(PEER_B, { reason: "expired" }));
+  observe(store, openFailed(PEER_B));
+  observe(store, openFailed(PEER_B));
+  observe(store, inboundRefused(PEER_B));
+  observe(store, opened(PEER_B, "inbound"));
   append(store, rejected(), { payload: Buffer.from("{oops") });
   append(store, desired({ peerId: PEER_B, name: "paris", relation: "BLACKLIST", standing: "blacklisted", source: ECHOING_APP }));
 
@@ -60,7 +60,7 @@ test("the audit trail is that peer's history and nobody else's", () => {
   using temporary = new TemporaryStore();
   append(temporary.store, desired({ peerId: PEER_B, name: "paris" }));
   append(temporary.store, desired({ peerId: PEER_C, name: "nantes", resourceId: null }));
-  temporary.store.appendObserved(opened(PEER_B));
+  observe(temporary.store, opened(PEER_B));
   const trail = auditTrail(temporary.directory, "paris");
   expect(trail.map(({ seq, summary }) => `${seq} ${summary}`)).toEqual([
     "1 desired as PARTNER by oc-api",

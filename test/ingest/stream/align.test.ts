@@ -113,7 +113,8 @@ test("whatever is found, the log then stands right before what the stream holds,
 });
 
 test("a gap between two messages names what is missing", () => {
-  expect(gapBetween("S", 4, 6)).toMatchObject({ reason: "purged", streamSequence: 5, lastStreamSequence: 5 });
-  expect(gapBetween("S", 4, 6).message).toContain("no longer holds sequence 5,");
-  expect(gapBetween("S", 4, 9).message).toContain("no longer holds sequences 5 to 8,");
+  const stream = { stream: "S", created: "2026-01-01T00:00:00Z" };
+  const gap = { reason: "purged", stream: "S", streamCreated: stream.created };
+  expect(gapBetween(stream, 4, 6)).toMatchObject({ ...gap, streamSequence: 5, lastStreamSequence: 5 });
+  expect(gapBetween(stream, 4, 9)).toMatchObject({ ...gap, streamSequence: 5, lastStreamSequence: 8 });
 });

@@ -32,7 +32,12 @@ test("a resync that is asked for while a session starts is not forgotten", async
     consumer: "oc-partnerd",
     log: {
       cursor: () => ({ ...STREAM, sequence: 5, firstSequence: 1, messageHash: "hash" }),
-      delivery: () => ({ type: "DeliveryChanged", reason: "at_least_once", streamSequence: 1, message: "" }),
+      delivery: () => ({
+        type: "DeliveryChanged",
+        reason: "at_least_once",
+        ...{ stream: STREAM.stream, streamCreated: STREAM.created, streamSequence: 1 },
+        message: null,
+      }),
       appendDelivery: () => [],
     },
     buffer: {
@@ -42,7 +47,6 @@ test("a resync that is asked for while a session starts is not forgotten", async
     },
     clock: systemClock,
     logger: silentLogger,
-    onAppended: () => {},
   });
   await reader.run(link, stop.signal);
   expect(starts).toEqual([6, 1]);

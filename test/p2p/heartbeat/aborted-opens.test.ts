@@ -1,7 +1,9 @@
 /** Every moment at which an open can be cut short, in virtual time: nothing may come back to life, and nothing stay behind. */
+
 import { expect, test } from "vitest";
 import { PartnerdError } from "../../../src/base/errors.ts";
 import type { Address } from "../../../src/base/ids.ts";
+import { ATTEMPT } from "../../support/attempts.ts";
 import { desiredPeer, PEER_A, PEER_B } from "../../support/peers.ts";
 import { type SimulatedSide, simulatedWorld, startSimulatedSide } from "../../support/simulated-host.ts";
 
@@ -36,10 +38,13 @@ async function race(
   const bob = await startSimulatedSide(world, PEER_B, BOBS_ADDRESS);
   if (connected) {
     const alicesDesired = desiredPeer(PEER_A, { address: ALICES_ADDRESS });
-    await Promise.all([bob.streams.open(alicesDesired, new AbortController().signal), world.clock.advance(LONGEST_OPEN_MS)]);
+    await Promise.all([
+      bob.streams.open(alicesDesired, new AbortController().signal, ATTEMPT),
+      world.clock.advance(LONGEST_OPEN_MS),
+    ]);
   }
   const controller = new AbortController();
-  const opening = alice.streams.open(BOB, controller.signal).then(
+  const opening = alice.streams.open(BOB, controller.signal, ATTEMPT).then(
     () => "established",
     (error: unknown) => (error instanceof PartnerdError ? error.code : String(error)),
   );
@@ -91,7 +96,7 @@ test("aborted and begun anew at once", async () => {
     let second: Promise<void> | undefined;
     const { alice, bob } = await race(delayMs, ({ alice: { streams }, abort }) => {
       abort();
-      second = streams.open(BOB, new AbortController().signal);
+      second = streams.open(BOB, new AbortController().signal, ATTEMPT);
     });
     await second;
     expect([alice.streams.peers(), bob.streams.peers()]).toEqual([[PEER_B], [PEER_A]]);

@@ -5,6 +5,7 @@ import { didOf } from "../../../src/base/ids.ts";
 import type { ObservedEvent } from "../../../src/events/types.ts";
 import { encodeHeartbeat } from "../../../src/p2p/wire/codec.ts";
 import { PARTNER_PROTOCOL, PROBE_PROTOCOL } from "../../../src/p2p/wire/constants.ts";
+import { ATTEMPT } from "../../support/attempts.ts";
 import { paceClock } from "../../support/pace/pace.ts";
 import type { TestNode, TestPartnerHost } from "../../support/partner-host.ts";
 import { eventually, loopbackAddress, startPartnerHost, startTestNode, timeoutSignal } from "../../support/partner-host.ts";
@@ -51,7 +52,7 @@ describe("a host among misbehaving peers", () => {
   afterEach(async () => {
     const partner = owner.use(await startPartnerHost(3));
     const desired = desiredPeer(host.peerId, { address: loopbackAddress(host.port, host.peerId) });
-    await partner.streams.open(desired, timeoutSignal(5_000));
+    await partner.streams.open(desired, timeoutSignal(5_000), ATTEMPT);
     await eventually(() => host.streams.peers().includes(partner.peerId));
     await owner.disposeAsync();
   });

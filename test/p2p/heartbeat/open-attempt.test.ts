@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
-import { Attempt } from "../../../src/p2p/heartbeat/open-attempt.ts";
+import { Try } from "../../../src/p2p/heartbeat/open-attempt.ts";
 
 describe("Attempt", () => {
   it("aborts with the first of its causes", () => {
     const [one, other] = [new AbortController(), new AbortController()];
-    using attempt = new Attempt(one.signal, other.signal);
+    using attempt = new Try(one.signal, other.signal);
     other.abort("second parent");
     one.abort("first parent");
     attempt.cancel(new Error("cancelled"));
@@ -13,7 +13,7 @@ describe("Attempt", () => {
 
   it("hears no parent any more once it is over", () => {
     const parent = new AbortController();
-    const attempt = new Attempt(parent.signal);
+    const attempt = new Try(parent.signal);
     attempt[Symbol.dispose]();
     parent.abort();
     expect(attempt.signal.aborted).toBe(false);

@@ -1,4 +1,5 @@
 /** Peers that answer, but not as partners: what an opener is told. */
+
 import type { Connection, Stream, StreamHandler } from "@libp2p/interface";
 import { multiaddr } from "@multiformats/multiaddr";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -8,6 +9,7 @@ import type { DesiredPeer } from "../../../src/events/types.ts";
 import { answerChallenge } from "../../../src/p2p/heartbeat/probe.ts";
 import { encodeHeartbeat } from "../../../src/p2p/wire/codec.ts";
 import { PARTNER_PROTOCOL, PROBE_PROTOCOL } from "../../../src/p2p/wire/constants.ts";
+import { ATTEMPT } from "../../support/attempts.ts";
 import type { TestNode, TestPartnerHost } from "../../support/partner-host.ts";
 import { eventually, loopbackAddress, startPartnerHost, startTestNode, timeoutSignal } from "../../support/partner-host.ts";
 import { desiredPeer } from "../../support/peers.ts";
@@ -32,7 +34,7 @@ describe("opening to a peer that does not want to", () => {
 
   afterEach(() => owner.disposeAsync());
 
-  const open = (durationMs = 5_000) => host.streams.open(desired, timeoutSignal(durationMs));
+  const open = (durationMs = 5_000) => host.streams.open(desired, timeoutSignal(durationMs), ATTEMPT);
   const answer = (handler: StreamHandler) => peer.node.handle(PARTNER_PROTOCOL, handler);
 
   /** Nothing is left behind: no entry, no connection, no report. */
@@ -66,7 +68,7 @@ describe("opening to a peer that does not want to", () => {
   it("does not even dial whom our own rule denies", async () => {
     host.setVerdict("blacklisted");
     const nobodyThere = { ...desired, address: loopbackAddress(1, peer.peerId) };
-    await expect(host.streams.open(nobodyThere, timeoutSignal(5_000))).rejects.toMatchObject({ code: "refused" });
+    await expect(host.streams.open(nobodyThere, timeoutSignal(5_000), ATTEMPT)).rejects.toMatchObject({ code: "refused" });
   });
 
   it("leaves a connection that it dialled to the peer's own stream", async () => {
@@ -120,7 +122,7 @@ describe("opening to a peer that does not want to", () => {
     await answer((stream) => stream.addEventListener("message", () => {}));
     for (let turns = 0; turns < 10; turns++) {
       const controller = new AbortController();
-      const aborted = expect(host.streams.open(desired, controller.signal)).rejects.toMatchObject({ code: "aborted" });
+      const aborted = expect(host.streams.open(desired, controller.signal, ATTEMPT)).rejects.toMatchObject({ code: "aborted" });
       for (let turn = 0; turn < turns; turn++) await new Promise((resolve) => setImmediate(resolve));
       controller.abort(new Error("changed my mind"));
       await open();

@@ -1,8 +1,10 @@
 /** A peer that falls silent, as by SIGSTOP or a dead link, and perhaps comes back. */
+
 import { multiaddr } from "@multiformats/multiaddr";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { DesiredPeer, ObservedEvent } from "../../../src/events/types.ts";
 import type { CloseRequest } from "../../../src/reconciler/ports.ts";
+import { ATTEMPT } from "../../support/attempts.ts";
 import { startStopwatch } from "../../support/pace/pace.ts";
 import type { TestPartnerHost } from "../../support/partner-host.ts";
 import { eventually, loopbackAddress, startPartnerHost, startTestNode, timeoutSignal } from "../../support/partner-host.ts";
@@ -26,14 +28,14 @@ describe("a host whose partner falls silent", () => {
     bob = owner.use(await startPartnerHost(2));
     link = owner.use(await startTcpProxy(bob.port));
     bobDesired = desiredPeer(bob.peerId, { address: loopbackAddress(link.port, bob.peerId) });
-    await alice.streams.open(bobDesired, timeoutSignal(5_000));
+    await alice.streams.open(bobDesired, timeoutSignal(5_000), ATTEMPT);
     await eventually(() => bob.streams.actual(alice.peerId).inbound !== null);
   });
 
   afterEach(() => owner.disposeAsync());
 
   const renew = () => alice.streams.renew(bob.peerId, timeoutSignal(PATIENCE_MS));
-  const open = () => alice.streams.open(bobDesired, timeoutSignal(PATIENCE_MS));
+  const open = () => alice.streams.open(bobDesired, timeoutSignal(PATIENCE_MS), ATTEMPT);
   const connections = () => alice.node.getConnections().filter((connection) => connection.status === "open");
   const reasons = (host: TestPartnerHost) =>
     host.events.map((event: ObservedEvent) => ("reason" in event ? event.reason : event.type));
@@ -81,7 +83,7 @@ describe("a host whose partner falls silent", () => {
     alice.streams.close(bob.peerId, EXPIRED);
     const [canary] = connections();
     const direct = desiredPeer(bob.peerId, { address: loopbackAddress(bob.port, bob.peerId) });
-    await alice.streams.open(direct, timeoutSignal(5_000));
+    await alice.streams.open(direct, timeoutSignal(5_000), ATTEMPT);
     expect(canary?.status).toBe("aborted");
     expect(connections()).toHaveLength(1);
   });
@@ -116,7 +118,7 @@ describe("a host whose partner falls silent", () => {
     await expect(open()).rejects.toMatchObject({ code: "timeout" });
     expect(trusted?.status).toBe("open");
     const direct = desiredPeer(bob.peerId, { address: loopbackAddress(bob.port, bob.peerId) });
-    await alice.streams.open(direct, timeoutSignal(5_000));
+    await alice.streams.open(direct, timeoutSignal(5_000), ATTEMPT);
     expect(trusted?.status).toBe("aborted");
   });
 
@@ -132,7 +134,7 @@ describe("a host whose partner falls silent", () => {
   it("does not call it a refusal when an old connection dies under a new stream", async () => {
     alice.streams.close(bob.peerId, EXPIRED);
     link.pause();
-    const opening = alice.streams.open(bobDesired, timeoutSignal(60_000));
+    const opening = alice.streams.open(bobDesired, timeoutSignal(60_000), ATTEMPT);
     link.drop();
     await expect(opening).rejects.toMatchObject({ code: "stream_lost" });
   });

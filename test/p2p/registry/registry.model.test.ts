@@ -1,4 +1,5 @@
 /** The registry and the clock that its leases run on, against a model: one list of streams, one account of lease time. */
+
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { didOf, type PeerId } from "../../../src/base/ids.ts";
@@ -14,6 +15,7 @@ import {
 } from "../../../src/p2p/wire/constants.ts";
 import { seededRandom } from "../../../src/sim/time/random.ts";
 import { VirtualClock } from "../../../src/sim/time/virtual-clock.ts";
+import { ATTEMPT } from "../../support/attempts.ts";
 import { propertyRuns } from "../../support/campaign.ts";
 import { commandsComparedBy } from "../../support/model-command.ts";
 
@@ -60,8 +62,10 @@ class Model {
   readonly woken: PeerId[] = [];
 
   close(key: StreamKey, reason: CloseReason): void {
+    const openedAtMs = this.standing.get(key)?.openedAtMs ?? Number.NaN;
     this.standing.delete(key);
-    this.events.push({ type: "StreamClosed", ...key, reason });
+    const durationMs = Math.round(this.nowMs - openedAtMs);
+    this.events.push({ type: "StreamClosed", ...key, reason, durationMs, durationClock: "monotonic" });
   }
 }
 
@@ -144,9 +148,10 @@ const register = fc.tuple(aSlot, fc.option(fc.constantFrom("did:a", "did:b").map
     if (model.standing.has(key)) model.close(key, "replaced");
     const { nowMs, leaseMs } = model;
     model.standing.set(key, { stream, did, openedAtMs: nowMs, renewedAtLeaseMs: leaseMs, renewedAtMs: nowMs });
-    model.events.push({ type: "StreamOpened", ...key, did });
+    const durationMs = Math.round(nowMs - ATTEMPT.startedAtMs);
+    model.events.push({ type: "StreamOpened", ...key, did, attempt: ATTEMPT.id, durationMs });
     model.woken.push(key.peerId);
-    registry.register(key, stream, did);
+    registry.register(key, stream, did, ATTEMPT);
   }),
 );
 /** By the stream that stands, or by one that was, or that stands elsewhere. */

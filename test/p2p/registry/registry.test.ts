@@ -6,6 +6,7 @@ import type { AbortableStream, StreamKey } from "../../../src/p2p/registry/regis
 import { StreamRegistry } from "../../../src/p2p/registry/registry.ts";
 import { LEASE_MS } from "../../../src/p2p/wire/constants.ts";
 import { VirtualClock } from "../../../src/sim/time/virtual-clock.ts";
+import { ATTEMPT } from "../../support/attempts.ts";
 
 const PROTOCOL = "/heartbeat";
 const ALICE = "alice" as PeerId;
@@ -46,7 +47,7 @@ describe("StreamRegistry", () => {
   };
 
   it("closed -> established: reports, wakes, and gives a lease", () => {
-    registry.register(key("outbound"), new RecordingStream(), didOf("did:a"));
+    registry.register(key("outbound"), new RecordingStream(), didOf("did:a"), ATTEMPT);
     expect(events).toEqual([{ type: "StreamOpened", peerId: ALICE, protocol: PROTOCOL, direction: "outbound", did: "did:a" }]);
     expect(woken).toEqual([ALICE]);
     expect(registry.peers(PROTOCOL)).toEqual([ALICE]);
@@ -61,7 +62,7 @@ describe("StreamRegistry", () => {
     stream.onAbort = () => {
       expect(registry.close(key("inbound"), "reset", stream)).toBe(false);
     };
-    registry.register(key("inbound"), stream, null);
+    registry.register(key("inbound"), stream, null, ATTEMPT);
     expect(registry.close(key("inbound"), "expired")).toBe(true);
     expect(registry.close(key("inbound"), "revoked")).toBe(false);
     expect(stream.aborts).toBe(1);
@@ -74,9 +75,9 @@ describe("StreamRegistry", () => {
 
   it("replaces within a slot, and leaves the other direction alone", () => {
     const [older, newer, other] = [new RecordingStream(), new RecordingStream(), new RecordingStream()];
-    registry.register(key("inbound"), older, null);
-    registry.register(key("outbound"), other, null);
-    registry.register(key("inbound"), newer, null);
+    registry.register(key("inbound"), older, null, ATTEMPT);
+    registry.register(key("outbound"), other, null, ATTEMPT);
+    registry.register(key("inbound"), newer, null, ATTEMPT);
     expect([older.aborts, newer.aborts, other.aborts]).toEqual([1, 0, 0]);
     expect(registry.get(key("inbound"))).toBe(newer);
     expect(events.slice(2).map((event) => ("reason" in event ? event.reason : event.type))).toEqual(["replaced", "StreamOpened"]);
@@ -85,8 +86,8 @@ describe("StreamRegistry", () => {
 
   it("moves the expiry of the stream that holds the slot, and of no other", () => {
     const [older, newer] = [new RecordingStream(), new RecordingStream()];
-    registry.register(key("outbound"), older, null);
-    registry.register(key("outbound"), newer, null);
+    registry.register(key("outbound"), older, null, ATTEMPT);
+    registry.register(key("outbound"), newer, null, ATTEMPT);
     pass(4_000);
     expect(registry.renew(key("outbound"), older)).toBe(false);
     expect(registry.actual(PROTOCOL, ALICE).outbound?.expiresAtMs).toBe(LEASE_MS);
@@ -96,14 +97,14 @@ describe("StreamRegistry", () => {
   });
 
   it("stretches an expiry by what lease time stood still", () => {
-    registry.register(key("inbound"), new RecordingStream(), null);
+    registry.register(key("inbound"), new RecordingStream(), null, ATTEMPT);
     pass(8_000, 5_000);
     expect(registry.actual(PROTOCOL, ALICE).inbound?.expiresAtMs).toBe(LEASE_MS + 5_000);
   });
 
   it("shows people wall-clock times", () => {
     const openedAtMs = clock.wallMs();
-    registry.register(key("inbound"), new RecordingStream(), didOf("did:a"));
+    registry.register(key("inbound"), new RecordingStream(), didOf("did:a"), ATTEMPT);
     pass(2_000);
     expect([...registry.snapshot(PROTOCOL)]).toEqual([
       { peerId: ALICE, outbound: null, inbound: { did: "did:a", openedAtMs, expiresAtMs: openedAtMs + LEASE_MS } },

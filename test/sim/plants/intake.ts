@@ -64,9 +64,9 @@ export const INTAKE_PLANTS: readonly Plant[] = [
   {
     name: "orphaned-streams-left-open",
     what: "Streams that a crash ended stay open in the log for ever.",
-    file: "src/daemon/core.ts",
-    find: "const orphaned = recorder.closeOrphanedStreams();",
-    replace: "const orphaned: number = 0;",
+    file: "src/store/write/observed-appender.ts",
+    find: "const orphans = rows.openStreams();",
+    replace: "const orphans = rows.openStreams().slice(0, 0);",
   },
   {
     name: "unchanged-event-outdates-work",

@@ -4,7 +4,7 @@ import { resourceIdOf } from "../../../src/base/ids.ts";
 import { openLogReader } from "../../../src/store/log-reader.ts";
 import { PEER_A, PEER_B } from "../../support/peers.ts";
 import { archiveBefore, findingsIn } from "../support/archiving.ts";
-import { append, closed, desired, opened, openFailed, received, rejected, removed } from "../support/events.ts";
+import { append, closed, desired, observe, opened, openFailed, received, rejected, removed, start } from "../support/events.ts";
 import { toldStory } from "../support/story.ts";
 import { TemporaryStore } from "../support/temporary-store.ts";
 
@@ -13,13 +13,13 @@ describe("behind an archive", () => {
     using temporary = new TemporaryStore();
     const { store, clock, directory } = temporary;
     append(store, desired());
-    store.appendObserved(opened(PEER_A));
-    store.appendObserved(openFailed(PEER_B));
+    observe(store, opened(PEER_A));
+    observe(store, openFailed(PEER_B));
     append(store, rejected());
     await archiveBefore(directory, 4);
     clock.stall(5_000);
-    expect(store.appendObserved(openFailed(PEER_B))).toBe("repeated");
-    expect(store.appendObserved(closed(PEER_A))).toMatchObject({ causeSeq: 2 });
+    expect(observe(store, openFailed(PEER_B))).toBe("repeated");
+    expect(observe(store, closed(PEER_A))).toMatchObject({ causeSeq: 2 });
     expect(temporary.read("select opened_seq, closed_seq, duration_ms, close_reason from stream_sessions")).toEqual([
       { opened_seq: 2, closed_seq: 6, duration_ms: 5_000, close_reason: "expired" },
     ]);
@@ -38,10 +38,12 @@ describe("behind an archive", () => {
 
   it("a crash that left streams open is still told at the next start", async () => {
     using temporary = new TemporaryStore();
-    temporary.store.appendObserved(opened(PEER_A));
+    observe(temporary.store, opened(PEER_A));
     append(temporary.store, rejected());
     await archiveBefore(temporary.directory, 2);
-    expect(temporary.reopen().closeOrphanedStreams()).toMatchObject([{ causeSeq: 1, event: { peerId: PEER_A } }]);
+    const store = temporary.reopen();
+    expect(start(store).orphans).toBe(1);
+    expect(store.history(PEER_A, { limit: 1 })).toMatchObject([{ openedSeq: 1, event: { reason: "daemon_restart" } }]);
   });
 
   it("a peer's history says, page by page, how much of it is where", async () => {
@@ -51,9 +53,9 @@ describe("behind an archive", () => {
     const page = (limit: number, beforeSeq?: number) =>
       story.store
         .history(PEER_A, { limit, ...(beforeSeq !== undefined && { beforeSeq }) })
-        .map(({ seq, event }) => (event.type === "LogArchived" ? [seq, event.message] : seq));
-    const first = [3, "3 earlier events are in oc-partnerd-events-1-3.jsonl.gz"];
-    const second = [9, "3 earlier events are in oc-partnerd-events-4-9.jsonl.gz"];
+        .map(({ seq, event }) => (event.type === "LogArchived" ? [seq, event.details.events, event.details.file] : seq));
+    const first = [3, 3, "oc-partnerd-events-1-3.jsonl.gz"];
+    const second = [9, 3, "oc-partnerd-events-4-9.jsonl.gz"];
     expect(page(10)).toEqual([12, 11, 10, second, first]);
     expect(page(4)).toEqual([12, 11, 10, second]);
     expect(page(4, 9)).toEqual([first]);

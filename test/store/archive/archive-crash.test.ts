@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { describe, expect, it } from "vitest";
 import { readVerified } from "../../../src/store/archive/file/verify-archive.ts";
-import { projectionsOf } from "../../../src/store/fold/archived-state.ts";
+import { stateBehind } from "../../../src/store/fold/archived-state.ts";
 import { FROM_ZERO } from "../../../src/store/fold/replay.ts";
 import { repetitions } from "../../support/campaign.ts";
 import { until } from "../../support/until.ts";
@@ -127,7 +127,7 @@ describe("archiving beside a daemon that writes", () => {
       const { header, state } = await readVerified(path, start);
       seq += header.lastSeq - header.firstSeq + 1;
       expect(header.lastSeq).toBe(seq);
-      start = { seq, chainHash: header.lastChainHash, projections: projectionsOf(state) };
+      start = { seq, chainHash: header.lastChainHash, ...stateBehind(state) };
     }
     const head = store.head().seq;
     expect(head).toBeGreaterThanOrEqual(said);

@@ -3,7 +3,6 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { liveRandomStory } from "../../../bench/random-story.ts";
 import { seededRandom } from "../../../src/sim/time/random.ts";
-import { followedMessage } from "../../../src/store/model/derived-cursor.ts";
 import { propertyRuns } from "../../support/campaign.ts";
 import { archiveBefore, findingsIn, Twin } from "../support/archiving.ts";
 import { append, received, rejected } from "../support/events.ts";
@@ -83,7 +82,8 @@ describe("an archived log and one that is whole", () => {
 
   it("know which of a stream's messages came by core NATS before", async () => {
     using temporary = new TemporaryStore();
-    const byCore = { type: "DeliveryChanged", reason: "at_most_once", streamSequence: null, message: "by core NATS" } as const;
+    const noStream = { stream: null, streamCreated: null, streamSequence: null };
+    const byCore = { type: "DeliveryChanged", reason: "at_most_once", ...noStream, message: "there is no stream" } as const;
     temporary.store.appendDelivery([byCore]);
     const payloads = Array.from({ length: 20 }, (_, index) => Buffer.from(`message ${index % 15}`));
     for (const payload of payloads) append(temporary.store, rejected(), { payload });
@@ -95,8 +95,10 @@ describe("an archived log and one that is whole", () => {
     const followed = {
       type: "DeliveryChanged",
       reason: "at_least_once",
+      stream: stream.stream,
+      streamCreated: stream.created,
       streamSequence: 1,
-      message: followedMessage(stream, 1),
+      message: null,
     } as const;
     const answers = [archived, whole].map(({ store }) => {
       store.appendDelivery([followed], { ...stream, firstSequence: 1, sequence: 0, messageHash: null }, 30);

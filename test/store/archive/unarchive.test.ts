@@ -9,7 +9,7 @@ import { openStore } from "../../../src/store/store.ts";
 import { errorWith } from "../../support/matchers.ts";
 import { PEER_A } from "../../support/peers.ts";
 import { archiveBefore, filesIn, findingsIn, Twin } from "../support/archiving.ts";
-import { closed, opened, openFailed, received, rejected } from "../support/events.ts";
+import { closed, observe, opened, openFailed, received, rejected } from "../support/events.ts";
 import { appendLongLog } from "../support/long-log.ts";
 import { rawConnection, TemporaryStore, temporaryDirectory } from "../support/temporary-store.ts";
 
@@ -53,7 +53,7 @@ describe("what is made of the archives", () => {
     using whole = new Twin(temporary);
     temporary.reopen();
     await archiveBefore(temporary.directory, 80);
-    temporary.store.appendObserved(openFailed(PEER_A));
+    observe(temporary.store, openFailed(PEER_A));
     await archiveBefore(temporary.directory, 150);
     const head = temporary.store.head();
     const { path, report } = await made({ files: [], data: temporary.directory });
@@ -72,7 +72,7 @@ describe("what is made of the archives", () => {
     using store = openStore({ directory: join(out.path, "data"), clock: temporary.clock });
     expect(store.verifyProjections()).toEqual([]);
     expect(store.list()).toEqual(temporary.store.list());
-    expect(store.appendObserved(closed(PEER_A))).toMatchObject({ seq: head.seq + 1 });
+    expect(observe(store, closed(PEER_A))).toMatchObject({ seq: head.seq + 1 });
   });
 
   it("alone is the log up to their end, as every view tells it", async () => {
@@ -93,7 +93,7 @@ describe("what is made of the archives", () => {
     const { store, directory, clock } = temporary;
     const fail = () => {
       clock.stall(2_000);
-      return store.appendObserved(openFailed(PEER_A));
+      return observe(store, openFailed(PEER_A));
     };
     fail();
     fail();
@@ -109,7 +109,7 @@ describe("what is made of the archives", () => {
     expect(countIn((await made({ files: [], data: directory })).path)).toEqual(counted);
     rmSync(join(out.path, "made.db"));
     // The run of failures is over: what it came to goes with the next file.
-    temporary.reopen().appendObserved(opened(PEER_A));
+    observe(temporary.reopen(), opened(PEER_A));
     const second = (await archiveBefore(directory, 4)).path;
     expect(gunzipSync(readFileSync(second)).toString()).toContain('{"repeated_failures":{"first_seq":1,');
     expect(temporary.read(COUNTS)).toEqual([]);

@@ -8,7 +8,7 @@ import { sentenceOf } from "../../../src/store/model/finding.ts";
 import { behindTheGuards, makeFit } from "../../support/forger.ts";
 import { errorWith } from "../../support/matchers.ts";
 import { PEER_A } from "../../support/peers.ts";
-import { append, desired, opened, openFailed } from "../support/events.ts";
+import { append, desired, observe, opened, openFailed } from "../support/events.ts";
 import { appendLongLog } from "../support/long-log.ts";
 import { rawConnection, TemporaryStore, temporaryDirectory } from "../support/temporary-store.ts";
 
@@ -69,7 +69,7 @@ describe("a sound database", () => {
   });
 
   it("may have counts of failures without a checksum, as an earlier version wrote them", () => {
-    temporary.store.appendObserved(openFailed(PEER_A));
+    observe(temporary.store, openFailed(PEER_A));
     temporary.write("insert into repeated_failures (first_seq, count, last_at_ms) values (1, 7, 5)");
     expect(found()).toEqual([]);
   });
@@ -78,8 +78,8 @@ describe("a sound database", () => {
 describe("check names", () => {
   beforeEach(() => {
     append(temporary.store, desired());
-    temporary.store.appendObserved(opened(PEER_A));
-    temporary.store.appendObserved(openFailed(PEER_A));
+    observe(temporary.store, opened(PEER_A));
+    observe(temporary.store, openFailed(PEER_A));
     append(temporary.store, desired({ name: "lyon-2" }));
   });
 

@@ -14,11 +14,13 @@ import {
   closed,
   desired,
   inboundRefused,
+  observe,
   opened,
   openFailed,
   received,
   rejected,
   removed,
+  start,
 } from "../support/events.ts";
 import { TemporaryStore } from "../support/temporary-store.ts";
 
@@ -68,7 +70,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     arbitrary: observed.map(
       (event): Step =>
         ({ store }) =>
-          void store.appendObserved(event),
+          void observe(store, event),
     ),
   },
   { weight: 1, arbitrary: fc.constant<Step>(restart) },
@@ -84,7 +86,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 );
 
 function restart(temporary: TemporaryStore): void {
-  temporary.reopen().closeOrphanedStreams();
+  start(temporary.reopen());
 }
 
 /** The tables as any SQLite client reads them. */
@@ -191,7 +193,7 @@ describe("verifying", () => {
   const verifyAfter = (statement: string) => {
     using temporary = new TemporaryStore();
     append(temporary.store, desired());
-    temporary.store.appendObserved(opened(PEER_A));
+    observe(temporary.store, opened(PEER_A));
     temporary.write(statement);
     return temporary.store.verifyProjections();
   };

@@ -6,7 +6,7 @@ import { readHeadFile } from "../../../src/store/head/head-file.ts";
 import { openStore } from "../../../src/store/store.ts";
 import { errorWith } from "../../support/matchers.ts";
 import { PEER_A } from "../../support/peers.ts";
-import { append, desired, opened, openFailed } from "../support/events.ts";
+import { append, desired, observe, opened, openFailed } from "../support/events.ts";
 import { TemporaryStore } from "../support/temporary-store.ts";
 
 let temporary: TemporaryStore;
@@ -26,7 +26,7 @@ describe("the head file", () => {
     expect(head()).toEqual({ kind: "head", head: { seq: 0, chainHash: "0".repeat(64), atMs: null } });
     append(temporary.store, desired());
     expect(head()).toEqual({ kind: "head", head: temporary.store.head() });
-    temporary.store.appendObserved(opened(PEER_A));
+    observe(temporary.store, opened(PEER_A));
     expect(head()).toMatchObject({ head: { seq: 2 } });
     expect(head()).toEqual({ kind: "head", head: temporary.store.head() });
   });
@@ -39,9 +39,9 @@ describe("the head file", () => {
   });
 
   it("stays as it is where nothing was appended", () => {
-    temporary.store.appendObserved(openFailed(PEER_A));
+    observe(temporary.store, openFailed(PEER_A));
     const before = readFileSync(path);
-    temporary.store.appendObserved(openFailed(PEER_A));
+    observe(temporary.store, openFailed(PEER_A));
     temporary.write("create trigger full before insert on event_log begin select raise(abort, 'no room'); end");
     expect(() => append(temporary.store, desired())).toThrow("no room");
     expect(readFileSync(path)).toEqual(before);

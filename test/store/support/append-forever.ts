@@ -7,18 +7,18 @@ import { setTimeout } from "node:timers/promises";
 import { systemClock } from "../../../src/base/clock.ts";
 import { openStore } from "../../../src/store/store.ts";
 import { PEER_A, PEER_B } from "../../support/peers.ts";
-import { desired, opened, received } from "./events.ts";
+import { desired, observe, opened, received, start } from "./events.ts";
 
 const BATCH = 10;
 const [directory = "", restMs = "0"] = process.argv.slice(2);
 const store = openStore({ directory, clock: systemClock });
-store.closeOrphanedStreams();
+start(store);
 for (let turn = 0; ; turn++) {
   const name = `turn-${turn}`;
   store.appendReceived(
     Array.from({ length: BATCH }, (_, index) => received(desired({ name, peerId: index % 2 === 0 ? PEER_A : PEER_B }))),
   );
-  store.appendObserved(opened(PEER_A));
+  observe(store, opened(PEER_A));
   writeSync(1, `${store.head().seq}\n`);
   if (restMs !== "0") await setTimeout(Number(restMs));
 }

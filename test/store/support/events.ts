@@ -2,10 +2,18 @@
 
 import { type Address, type PeerId, resourceIdOf } from "../../../src/base/ids.ts";
 import type { Desired, Rejected, Removed } from "../../../src/events/decoded.ts";
-import type { Direction, InboundRefused, OpenFailed, StreamClosed, StreamOpened } from "../../../src/events/types.ts";
+import type {
+  Direction,
+  InboundRefused,
+  ObservedEvent,
+  OpenFailed,
+  StreamClosed,
+  StreamOpened,
+} from "../../../src/events/types.ts";
 import type { LogEntry } from "../../../src/store/model/log-entry.ts";
 import type { Store } from "../../../src/store/store.ts";
 import type { Received } from "../../../src/store/write/receive.ts";
+import { ATTEMPT } from "../../support/attempts.ts";
 import { PEER_A } from "../../support/peers.ts";
 
 export const PROTOCOL = "/opencloud/resource/heartbeat/partner/1.0";
@@ -19,6 +27,7 @@ export function desired(change: Partial<Desired> = {}): Desired {
   return {
     kind: "desired",
     source: "oc-api",
+    claimedUser: null,
     peerId,
     resourceId: resourceIdOf("resource-a"),
     did: null,
@@ -31,11 +40,11 @@ export function desired(change: Partial<Desired> = {}): Desired {
 }
 
 export function removed(change: Partial<Removed> = {}): Removed {
-  return { kind: "removed", source: "oc-api", peerId: PEER_A, resourceId: null, did: null, ...change };
+  return { kind: "removed", source: "oc-api", claimedUser: null, peerId: PEER_A, resourceId: null, did: null, ...change };
 }
 
 export function rejected(change: Partial<Rejected> = {}): Rejected {
-  return { kind: "rejected", reason: "not_json", message: "the message is no JSON", source: null, ...change };
+  return { kind: "rejected", reason: "not_json", message: "the message is no JSON", source: null, claimedUser: null, ...change };
 }
 
 export function received(decoded: Received["decoded"], change: Partial<Received> = {}): Received {
@@ -49,16 +58,30 @@ export function append(store: Store, decoded: Received["decoded"], change: Parti
   return logged;
 }
 
+/** Appends what happened, with the cause that the daemon would give it. */
+export function observe(store: Store, event: ObservedEvent, atMs?: number): ReturnType<Store["appendObserved"]> {
+  const causeSeq = store.get(event.peerId)?.generation ?? null;
+  return store.appendObserved({ event, causeSeq, ...(atMs !== undefined && { atMs }) });
+}
+
+/** Starts a run with a configuration that never changes. */
+export function start(store: Pick<Store, "appendStarted">): ReturnType<Store["appendStarted"]> {
+  return store.appendStarted({ version: "0.0.0", config: { events: {} } });
+}
+
 export function opened(peerId: PeerId, direction: Direction = "outbound", protocol = PROTOCOL): StreamOpened {
-  return { type: "StreamOpened", peerId, did: null, protocol, direction };
+  const took = direction === "outbound" ? { attempt: ATTEMPT.id, durationMs: 380 } : { attempt: null, durationMs: null };
+  return { type: "StreamOpened", peerId, did: null, protocol, direction, ...took };
 }
 
 export function closed(peerId: PeerId, change: Partial<StreamClosed> = {}): StreamClosed {
-  return { type: "StreamClosed", peerId, protocol: PROTOCOL, direction: "outbound", reason: "expired", ...change };
+  const ended = { reason: "expired", durationMs: 10_000, durationClock: "monotonic" } as const;
+  return { type: "StreamClosed", peerId, protocol: PROTOCOL, direction: "outbound", ...ended, ...change };
 }
 
 export function openFailed(peerId: PeerId, change: Partial<OpenFailed> = {}): OpenFailed {
-  return { type: "OpenFailed", peerId, protocol: PROTOCOL, reason: "timeout", message: "no answer within 10 s", ...change };
+  const failed = { reason: "timeout", message: "no answer within 10 s", attempt: ATTEMPT.id, durationMs: 10_000 } as const;
+  return { type: "OpenFailed", peerId, protocol: PROTOCOL, ...failed, ...change };
 }
 
 export function inboundRefused(peerId: PeerId, change: Partial<InboundRefused> = {}): InboundRefused {

@@ -7,11 +7,21 @@ import { resourceIdOf } from "../../../src/base/ids.ts";
 import { seededRandom } from "../../../src/sim/time/random.ts";
 import type { VirtualClock } from "../../../src/sim/time/virtual-clock.ts";
 import { dedupeKeyOf, messageHash } from "../../../src/store/model/dedupe-key.ts";
-import { followedMessage } from "../../../src/store/model/derived-cursor.ts";
 import type { Store } from "../../../src/store/store.ts";
 import type { IngestItem, Received } from "../../../src/store/write/receive.ts";
 import { peerIdOf } from "../../support/peers.ts";
-import { addressOf, closed, desired, inboundRefused, opened, openFailed, received, rejected, removed } from "./events.ts";
+import {
+  addressOf,
+  closed,
+  desired,
+  inboundRefused,
+  observe,
+  opened,
+  openFailed,
+  received,
+  rejected,
+  removed,
+} from "./events.ts";
 
 export const PEERS = [
   "12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA",
@@ -35,8 +45,10 @@ export function appendLongLog(store: Store, clock: VirtualClock, rounds: number)
         {
           type: "DeliveryChanged",
           reason: "at_least_once",
+          stream: STREAM.stream,
+          streamCreated: STREAM.created,
           streamSequence: FIRST_SEQUENCE,
-          message: followedMessage(STREAM, FIRST_SEQUENCE),
+          message: null,
         },
       ],
       { ...STREAM, firstSequence: FIRST_SEQUENCE, sequence, messageHash: null },
@@ -60,9 +72,10 @@ export function appendLongLog(store: Store, clock: VirtualClock, rounds: number)
       batch.push({
         type: "DeliveryGap",
         reason: "purged",
+        stream: STREAM.stream,
+        streamCreated: STREAM.created,
         streamSequence: sequence + 1,
         lastStreamSequence: sequence + 3,
-        message: "gone",
       });
       sequence += 3;
       arrive(anyDesired(random, peerId, round));
@@ -71,7 +84,7 @@ export function appendLongLog(store: Store, clock: VirtualClock, rounds: number)
     store.appendReceived(batch, { ...STREAM, sequence: sequence + 1, messageHash: hashOfLast });
     sequence += 1;
     clock.stall(500 + round);
-    observe(store, clock, random);
+    observeSomething(store, clock, random);
   }
 }
 
@@ -89,14 +102,14 @@ function anyDesired(random: Random, peerId: PeerId, round: number): Received["de
   });
 }
 
-function observe(store: Store, clock: VirtualClock, random: Random): void {
+function observeSomething(store: Store, clock: VirtualClock, random: Random): void {
   const peerId = pick(random, PEERS);
   const direction = pick(random, ["outbound", "inbound"] as const);
-  store.appendObserved(opened(peerId, direction));
+  observe(store, opened(peerId, direction));
   clock.stall(100);
-  for (let repeat = 0; repeat < 3; repeat++) store.appendObserved(openFailed(pick(random, PEERS)));
-  store.appendObserved(inboundRefused(pick(random, PEERS)));
-  if (random.next() < 0.8) store.appendObserved(closed(peerId, { direction, reason: "expired" }));
+  for (let repeat = 0; repeat < 3; repeat++) observe(store, openFailed(pick(random, PEERS)));
+  observe(store, inboundRefused(pick(random, PEERS)));
+  if (random.next() < 0.8) observe(store, closed(peerId, { direction, reason: "expired" }));
 }
 
 function pick<Value>(random: Random, values: readonly Value[]): Value {

@@ -8,7 +8,7 @@ import type { LogEntry } from "../../../src/store/model/log-entry.ts";
 import type { Store } from "../../../src/store/store.ts";
 import type { Received } from "../../../src/store/write/receive.ts";
 import type { Twin } from "./archiving.ts";
-import { addressOf, closed, desired, opened, openFailed, received, rejected, removed } from "./events.ts";
+import { addressOf, closed, desired, observe, opened, openFailed, received, rejected, removed } from "./events.ts";
 import { PEERS, STREAM } from "./long-log.ts";
 
 const FILLER = "in the place of a LogArchived";
@@ -113,7 +113,7 @@ export const anyStep: fc.Arbitrary<Step> = fc.oneof(
     arbitrary: fc.tuple(peer, fc.constantFrom("outbound", "inbound")).map(
       ([peerId, direction]): Step =>
         ({ store }) =>
-          said(store.appendObserved(closed(peerId, { direction }))),
+          said(observe(store, closed(peerId, { direction }))),
     ),
   },
   {
@@ -121,7 +121,7 @@ export const anyStep: fc.Arbitrary<Step> = fc.oneof(
     arbitrary: peer.map(
       (peerId): Step =>
         ({ store }) =>
-          said(store.appendObserved(opened(peerId))),
+          said(observe(store, opened(peerId))),
     ),
   },
   {
@@ -129,7 +129,7 @@ export const anyStep: fc.Arbitrary<Step> = fc.oneof(
     arbitrary: peer.map(
       (peerId): Step =>
         ({ store }) =>
-          said(store.appendObserved(openFailed(peerId))),
+          said(observe(store, openFailed(peerId))),
     ),
   },
   {

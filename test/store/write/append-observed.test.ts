@@ -3,7 +3,7 @@ import type { PeerId } from "../../../src/base/ids.ts";
 import type { LogEntry } from "../../../src/store/model/log-entry.ts";
 import { OWN_SOURCE } from "../../../src/store/model/log-entry.ts";
 import { PEER_A, PEER_B } from "../../support/peers.ts";
-import { append, closed, desired, inboundRefused, opened, openFailed, PROTOCOL } from "../support/events.ts";
+import { append, closed, desired, inboundRefused, observe, opened, openFailed, PROTOCOL, start } from "../support/events.ts";
 import { TemporaryStore } from "../support/temporary-store.ts";
 
 const OTHER_PROTOCOL = "/opencloud/resource/heartbeat/partner/2.0";
@@ -18,13 +18,13 @@ describe("a StreamClosed", () => {
     using temporary = new TemporaryStore();
     const { store } = temporary;
     const events = [opened(PEER_A), opened(PEER_A, "inbound"), opened(PEER_A, "outbound", OTHER_PROTOCOL), opened(PEER_B)];
-    for (const event of events) store.appendObserved(event);
-    expect(rowOf(store.appendObserved(closed(PEER_A)))).toMatchObject({ seq: 5, causeSeq: 1, source: OWN_SOURCE });
-    expect(rowOf(store.appendObserved(closed(PEER_A, { direction: "inbound" }))).causeSeq).toBe(2);
+    for (const event of events) observe(store, event);
+    expect(rowOf(observe(store, closed(PEER_A)))).toMatchObject({ seq: 5, causeSeq: 1, source: OWN_SOURCE });
+    expect(rowOf(observe(store, closed(PEER_A, { direction: "inbound" }))).causeSeq).toBe(2);
     expect(store.status(PEER_A)?.openStreams).toEqual([
       { seq: 3, protocol: OTHER_PROTOCOL, direction: "outbound", openedAtMs: temporary.clock.wallMs() },
     ]);
-    expect(rowOf(store.appendObserved(closed(PEER_A))).causeSeq).toBeNull();
+    expect(rowOf(observe(store, closed(PEER_A))).causeSeq).toBeNull();
   });
 
   it.each([
@@ -33,8 +33,8 @@ describe("a StreamClosed", () => {
   ])("of a replaced stream ends the older one when it is told %s the newer one opened", (_, events) => {
     using temporary = new TemporaryStore();
     const { store } = temporary;
-    store.appendObserved(opened(PEER_A));
-    const rows = events.map((event) => rowOf(store.appendObserved(event)));
+    observe(store, opened(PEER_A));
+    const rows = events.map((event) => rowOf(observe(store, event)));
     expect(rows.find(({ event }) => event.type === "StreamClosed")?.causeSeq).toBe(1);
     expect(store.status(PEER_A)?.openStreams).toHaveLength(1);
     expect(store.status(PEER_A)?.openStreams[0]?.seq).not.toBe(1);
@@ -45,11 +45,11 @@ describe("a failure", () => {
   it("like the one before it is counted, not logged", () => {
     using temporary = new TemporaryStore();
     const { store, clock } = temporary;
-    expect(rowOf(store.appendObserved(openFailed(PEER_A))).seq).toBe(1);
+    expect(rowOf(observe(store, openFailed(PEER_A))).seq).toBe(1);
     clock.advanceSync(1_000);
-    expect(store.appendObserved(openFailed(PEER_A, { message: "no answer within 11 s" }))).toBe("repeated");
+    expect(observe(store, openFailed(PEER_A, { message: "no answer within 11 s" }))).toBe("repeated");
     clock.advanceSync(1_000);
-    expect(store.appendObserved(openFailed(PEER_A))).toBe("repeated");
+    expect(observe(store, openFailed(PEER_A))).toBe("repeated");
     expect(store.head().seq).toBe(1);
     expect(temporary.read("select first_seq, count, last_at_ms from repeated_failures")).toEqual([
       { first_seq: 1, count: 2, last_at_ms: clock.wallMs() },
@@ -60,16 +60,16 @@ describe("a failure", () => {
     using temporary = new TemporaryStore();
     const { store, clock } = temporary;
     const written = () => temporary.read("select count from repeated_failures")[0]?.["count"];
-    store.appendObserved(inboundRefused(PEER_A));
-    for (let refusal = 0; refusal < 100; refusal++) store.appendObserved(inboundRefused(PEER_A));
+    observe(store, inboundRefused(PEER_A));
+    for (let refusal = 0; refusal < 100; refusal++) observe(store, inboundRefused(PEER_A));
     expect(written()).toBe(1);
     clock.advanceSync(1_000);
-    store.appendObserved(inboundRefused(PEER_A));
+    observe(store, inboundRefused(PEER_A));
     expect(written()).toBe(101);
-    store.appendObserved(inboundRefused(PEER_A));
-    store.appendObserved(openFailed(PEER_B));
+    observe(store, inboundRefused(PEER_A));
+    observe(store, openFailed(PEER_B));
     expect(written()).toBe(102);
-    store.appendObserved(inboundRefused(PEER_A));
+    observe(store, inboundRefused(PEER_A));
     temporary.reopen();
     expect(written()).toBe(103);
   });
@@ -80,44 +80,44 @@ describe("a failure", () => {
     ["a refusal with the same reason", () => inboundRefused(PEER_A, { reason: "timeout" })],
   ])("with %s is logged", (_, next) => {
     using temporary = new TemporaryStore();
-    temporary.store.appendObserved(openFailed(PEER_A));
-    expect(rowOf(temporary.store.appendObserved(next())).seq).toBe(2);
+    observe(temporary.store, openFailed(PEER_A));
+    expect(rowOf(observe(temporary.store, next())).seq).toBe(2);
   });
 
   it("is logged again once an outbound stream stood in between, and not for an inbound one", () => {
     using temporary = new TemporaryStore();
     const { store } = temporary;
-    store.appendObserved(openFailed(PEER_A));
-    store.appendObserved(opened(PEER_A, "inbound"));
-    expect(store.appendObserved(openFailed(PEER_A))).toBe("repeated");
-    store.appendObserved(opened(PEER_A));
+    observe(store, openFailed(PEER_A));
+    observe(store, opened(PEER_A, "inbound"));
+    expect(observe(store, openFailed(PEER_A))).toBe("repeated");
+    observe(store, opened(PEER_A));
     expect(store.status(PEER_A)?.lastError).toBeNull();
-    expect(rowOf(store.appendObserved(openFailed(PEER_A))).seq).toBe(4);
+    expect(rowOf(observe(store, openFailed(PEER_A))).seq).toBe(4);
   });
 
   it("of an inbound stream is logged again once one stood in between, and not for an outbound one", () => {
     using temporary = new TemporaryStore();
     const { store } = temporary;
-    store.appendObserved(inboundRefused(PEER_A));
-    store.appendObserved(opened(PEER_A));
-    expect(store.appendObserved(inboundRefused(PEER_A))).toBe("repeated");
-    store.appendObserved(opened(PEER_A, "inbound"));
+    observe(store, inboundRefused(PEER_A));
+    observe(store, opened(PEER_A));
+    expect(observe(store, inboundRefused(PEER_A))).toBe("repeated");
+    observe(store, opened(PEER_A, "inbound"));
     expect(store.status(PEER_A)?.lastRefusal).toBeNull();
-    expect(rowOf(store.appendObserved(inboundRefused(PEER_A))).seq).toBe(4);
+    expect(rowOf(observe(store, inboundRefused(PEER_A))).seq).toBe(4);
   });
 
   it("is forgotten with a new generation, of the peer itself or of the one that it superseded", () => {
     using temporary = new TemporaryStore();
     const { store } = temporary;
     append(store, desired());
-    store.appendObserved(openFailed(PEER_A));
-    store.appendObserved(inboundRefused(PEER_A));
+    observe(store, openFailed(PEER_A));
+    observe(store, inboundRefused(PEER_A));
     append(store, desired({ name: "renamed" }));
     expect(store.status(PEER_A)).toMatchObject({ lastError: { code: "timeout" }, lastRefusal: { code: "not_partner" } });
     append(store, desired({ relation: "NONE", standing: "revoked" }));
     expect(store.status(PEER_A)).toMatchObject({ lastError: null, lastRefusal: null });
     append(store, desired());
-    store.appendObserved(openFailed(PEER_A));
+    observe(store, openFailed(PEER_A));
     append(store, desired({ peerId: PEER_B }));
     expect(store.status(PEER_A)?.lastError).toBeNull();
     expect(store.verifyProjections()).toEqual([]);
@@ -131,39 +131,41 @@ describe("refusals of minted PeerIDs", () => {
   it("are logged 600 times an hour, and counted in memory beyond that", () => {
     using temporary = new TemporaryStore();
     const { store, clock } = temporary;
-    for (const peerId of strangers(0, 600)) rowOf(store.appendObserved(inboundRefused(peerId)));
+    for (const peerId of strangers(0, 600)) rowOf(observe(store, inboundRefused(peerId)));
     clock.advanceSync(1_800_000);
-    for (const peerId of strangers(600, 10)) expect(store.appendObserved(inboundRefused(peerId))).toBe("suppressed");
+    for (const peerId of strangers(600, 10)) expect(observe(store, inboundRefused(peerId))).toBe("suppressed");
     expect(store.suppressedRefusals).toBe(10);
     expect(store.head().seq).toBe(600);
     expect(store.statuses()).toHaveLength(600);
     clock.advanceSync(1_800_000);
-    expect(rowOf(store.appendObserved(inboundRefused("stranger-610" as PeerId))).seq).toBe(601);
+    expect(rowOf(observe(store, inboundRefused("stranger-610" as PeerId))).seq).toBe(601);
   });
 
   it("never hide the refusal of a peer that is known, nor any other event", () => {
     using temporary = new TemporaryStore();
     const { store } = temporary;
     append(store, desired());
-    for (const peerId of strangers(0, 601)) store.appendObserved(inboundRefused(peerId));
-    expect(rowOf(store.appendObserved(inboundRefused(PEER_A, { reason: "challenge_failed" }))).event.type).toBe("InboundRefused");
-    expect(rowOf(store.appendObserved(openFailed("stranger-601" as PeerId))).event.type).toBe("OpenFailed");
+    for (const peerId of strangers(0, 601)) observe(store, inboundRefused(peerId));
+    expect(rowOf(observe(store, inboundRefused(PEER_A, { reason: "challenge_failed" }))).event.type).toBe("InboundRefused");
+    expect(rowOf(observe(store, openFailed("stranger-601" as PeerId))).event.type).toBe("OpenFailed");
   });
 });
 
 describe("sessions that a crash left open", () => {
   it("are closed at boot, each with its own StreamOpened, and once", () => {
     using temporary = new TemporaryStore();
-    temporary.store.appendObserved(opened(PEER_A));
-    temporary.store.appendObserved(opened(PEER_A, "inbound"));
-    temporary.store.appendObserved(opened(PEER_B));
-    temporary.store.appendObserved(closed(PEER_B));
+    observe(temporary.store, opened(PEER_A));
+    observe(temporary.store, opened(PEER_A, "inbound"));
+    observe(temporary.store, opened(PEER_B));
+    observe(temporary.store, closed(PEER_B));
     const store = temporary.reopen();
-    expect(store.closeOrphanedStreams()).toHaveLength(2);
-    expect(store.closeOrphanedStreams()).toEqual([]);
-    expect(store.history(PEER_A, { limit: 2 }).map(({ causeSeq, event }) => ({ causeSeq, event }))).toEqual([
-      { causeSeq: 2, event: closed(PEER_A, { direction: "inbound", reason: "daemon_restart" }) },
-      { causeSeq: 1, event: closed(PEER_A, { direction: "outbound", reason: "daemon_restart" }) },
+    temporary.clock.stall(2_000);
+    expect(start(store).orphans).toBe(2);
+    expect(start(store).orphans).toBe(0);
+    const ended = { reason: "daemon_restart", durationMs: 2_000, durationClock: "wall" } as const;
+    expect(store.history(PEER_A, { limit: 2 }).map(({ openedSeq, event }) => ({ openedSeq, event }))).toEqual([
+      { openedSeq: 2, event: closed(PEER_A, { direction: "inbound", ...ended }) },
+      { openedSeq: 1, event: closed(PEER_A, { direction: "outbound", ...ended }) },
     ]);
     expect(store.status(PEER_A)).toMatchObject({
       openStreams: [],
@@ -178,7 +180,7 @@ describe("time", () => {
   it("is logged in whole milliseconds, between which a virtual clock may stand", () => {
     using temporary = new TemporaryStore();
     temporary.clock.stall(0.4);
-    const { atMs } = rowOf(temporary.store.appendObserved(opened(PEER_A)));
+    const { atMs } = rowOf(observe(temporary.store, opened(PEER_A)));
     expect(atMs).toBe(Math.round(temporary.clock.wallMs()));
     expect(temporary.read("select typeof(at_ms) as type from event_log")).toEqual([{ type: "integer" }]);
   });
@@ -189,9 +191,9 @@ describe("reading", () => {
     using temporary = new TemporaryStore();
     const { store } = temporary;
     append(store, desired());
-    store.appendObserved(opened(PEER_A));
-    store.appendObserved(opened(PEER_B));
-    store.appendObserved(closed(PEER_A));
+    observe(store, opened(PEER_A));
+    observe(store, opened(PEER_B));
+    observe(store, closed(PEER_A));
     const newest = store.history(PEER_A, { limit: 2 });
     expect(newest.map(({ seq, event }) => [seq, event.type])).toEqual([
       [4, "StreamClosed"],
@@ -204,14 +206,14 @@ describe("reading", () => {
     using temporary = new TemporaryStore();
     const { store } = temporary;
     const events = [opened(PEER_A), openFailed(PEER_A), inboundRefused(PEER_A), closed(PEER_A)];
-    for (const event of events) store.appendObserved(event);
+    for (const event of events) observe(store, event);
     expect(store.history(PEER_A, { limit: 10 }).map(({ event }) => event)).toEqual(events.toReversed());
   });
 
   it("the head and every status survive a restart", () => {
     using temporary = new TemporaryStore();
-    temporary.store.appendObserved({ ...opened(PEER_A), protocol: PROTOCOL });
-    temporary.store.appendObserved(openFailed(PEER_B));
+    observe(temporary.store, { ...opened(PEER_A), protocol: PROTOCOL });
+    observe(temporary.store, openFailed(PEER_B));
     const before = temporary.store.statuses();
     const head = temporary.store.head();
     const store = temporary.reopen();

@@ -1,19 +1,19 @@
-/**
- * Goes over the rows that are archived, whether the log still holds them or a file does: names what does not hold of them, and says in
- * the end what they come to.
- */
+/** Checks archived rows, in the log or in a file, and folds them into the state at their end. */
 
 import type { PeerId, ResourceId } from "../../../base/ids.ts";
+import type { DesiredPeer } from "../../../events/types.ts";
 import type { RowCheck } from "../../check/rows/row-reader.ts";
 import { soundRowChecks } from "../../check/rows/sound-rows.ts";
 import { type ArchivedState, coreMessageItem, messageItem } from "../../fold/archived-state.ts";
 import { type Replay, type ReplayStart, startReplay } from "../../fold/replay.ts";
+import { foldRun, type RunRecord } from "../../fold/run-record.ts";
 import { SetDigester } from "../../fold/set-digest.ts";
+import type { PeerStatus } from "../../fold/status.ts";
 import { parseDedupeKey } from "../../model/dedupe-key.ts";
 import type { Finding } from "../../model/finding.ts";
-import type { LogRow } from "../../model/log-entry.ts";
+import { eventOf, type LogRow } from "../../model/log-entry.ts";
 
-/** The newest message of a stream about somebody. */
+/** The newest message of a stream about a peer or resource. */
 type InStream = Pick<ArchivedState["peers"][number], "streamCreated" | "streamSequence" | "streamSeq">;
 
 const NOT_IN_STREAM: InStream = { streamCreated: null, streamSequence: null, streamSeq: null };
@@ -24,21 +24,24 @@ export class ArchiveFold {
   readonly #peers = new Map<PeerId, { events: number; inStream: InStream }>();
   readonly #resources = new Map<ResourceId, { peerId: PeerId; inStream: InStream }>();
   readonly #deliveries: ArchivedState["deliveries"] = [];
+  readonly #clockSteps: ArchivedState["clockSteps"] = [];
+  #lastRun: RunRecord | null;
   readonly #messages = new SetDigester();
   readonly #coreMessages = new SetDigester();
 
   constructor(start: ReplayStart) {
     this.#replay = startReplay(start.projections);
     this.#checks = soundRowChecks(start, this.#replay);
+    this.#lastRun = start.lastRun;
   }
 
-  /** What does not hold of the row, given those before it. */
+  /** Folds the row in. Yields what is wrong with it, given the rows before it. */
   *take(row: LogRow): Generator<Finding> {
     for (const check of this.#checks) yield* check.row(row);
     this.#count(row);
   }
 
-  /** What the rows so far come to. */
+  /** The state after the rows so far. */
   state(): ArchivedState {
     const { desired, status } = this.#replay;
     return {
@@ -49,8 +52,7 @@ export class ArchiveFold {
       ),
       peers: sorted(
         [...this.#peers].map(([peerId, { events, inStream }]) => {
-          const { relation = null, standing = null } = desired.get(peerId) ?? {};
-          return { peerId, events, relation, standing, ...inStream };
+          return { peerId, events, ...endState(desired.get(peerId), status.get(peerId)), ...inStream };
         }),
         ({ peerId }) => peerId,
       ),
@@ -59,6 +61,8 @@ export class ArchiveFold {
         ({ resourceId }) => resourceId,
       ),
       deliveries: this.#deliveries,
+      clockSteps: this.#clockSteps,
+      lastRun: this.#lastRun,
       messages: this.#messages.digest(),
       coreMessages: this.#coreMessages.digest(),
     };
@@ -66,11 +70,14 @@ export class ArchiveFold {
 
   #count(row: LogRow): void {
     const { seq, type, atMs, peerId, supersededPeerId, resourceId, reason, message, chainHash } = row;
-    const { streamSequence, lastStreamSequence } = row;
+    const { stream, streamCreated, streamSequence, lastStreamSequence } = row;
+    if (row.clockSetBackMs !== null) this.#clockSteps.push({ seq, atMs });
+    if (type === "DaemonStarted" || type === "DaemonStopped")
+      this.#lastRun = foldRun(this.#lastRun, { seq, event: eventOf(row) });
     for (const about of [peerId, supersededPeerId]) {
       if (about === null) continue;
       const { events, inStream } = this.#peers.get(about) ?? { events: 0, inStream: NOT_IN_STREAM };
-      // Where its resource went, the stream said of another peer.
+      // Of a peer that lost its resource id, the message is about another peer.
       this.#peers.set(about, { events: events + 1, inStream: about === peerId ? newer(inStream, row) : inStream });
     }
     if (resourceId !== null && peerId !== null) {
@@ -81,10 +88,25 @@ export class ArchiveFold {
     if (fromStream !== undefined) this.#messages.add(fromStream);
     if (byCore !== undefined) this.#coreMessages.add(byCore);
     const isDelivery = type === "DeliveryChanged" || type === "DeliveryGap";
-    if (!isDelivery || reason === null || message === null || chainHash === null) return;
-    if (!isDeliveryReason(reason)) return;
-    this.#deliveries.push({ seq, type, atMs, reason, streamSequence, lastStreamSequence, message, chainHash });
+    if (!isDelivery || reason === null || !isDeliveryReason(reason)) return;
+    const where = { stream, streamCreated, streamSequence, lastStreamSequence };
+    this.#deliveries.push({ seq, type, atMs, reason, ...where, message, chainHash });
   }
+}
+
+type EndState = Omit<ArchivedState["peers"][number], "peerId" | "events" | keyof InStream>;
+
+/** A peer at the end of the archive; nulls for what is unknown of a stranger. */
+function endState(desired: DesiredPeer | undefined, status: PeerStatus | undefined): EndState {
+  const { relation = null, standing = null, address = null, generation = null, sinceMs = null } = desired ?? {};
+  const { standingSeq = null, standingSinceMs = null } = desired ?? {};
+  const close = status?.lastOutboundClose ?? null;
+  return {
+    ...{ relation, standing, address, generation, sinceMs, standingSeq, standingSinceMs },
+    outboundCloseSeq: close && close.seq,
+    outboundCloseReason: close && close.reason,
+    outboundClosedAtMs: close && close.atMs,
+  };
 }
 
 const DELIVERY_REASONS = ["at_most_once", "at_least_once", "purged", "recreated", "reused"] as const;
@@ -93,7 +115,7 @@ function isDeliveryReason(reason: string): reason is (typeof DELIVERY_REASONS)[n
   return DELIVERY_REASONS.some((known) => known === reason);
 }
 
-/** Of one stream the highest sequence counts, and of several the one that came last. */
+/** The higher sequence within one stream; the later row across streams. */
 function newer(before: InStream, { seq, dedupeKey, streamSequence }: LogRow): InStream {
   const created = dedupeKey === null ? undefined : parseDedupeKey(dedupeKey)?.created;
   if (created === undefined || streamSequence === null) return before;

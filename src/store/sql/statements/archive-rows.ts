@@ -1,14 +1,15 @@
-/** The prepared statements over what was archived: the anchors, and what is left of the rows behind them. */
+/** Prepared statements over the archives: the anchors and what remains of their rows. */
 
 import type { Database } from "better-sqlite3";
 import { and, asc, desc, eq, getTableColumns, lt, sql } from "drizzle-orm";
 import { messageOf, PartnerdError } from "../../../base/errors.ts";
 import type { PeerId, ResourceId } from "../../../base/ids.ts";
-import { counted } from "../../../base/units.ts";
-import { type ArchivedState, projectionsOf, unpackState } from "../../fold/archived-state.ts";
+import { type ArchivedState, stateBehind, unpackState } from "../../fold/archived-state.ts";
 import { FROM_ZERO, type ReplayStart } from "../../fold/replay.ts";
-import type { Anchor } from "../../model/anchor.ts";
+import type { RunRecord } from "../../fold/run-record.ts";
+import { type Anchor, archiveFactsOf } from "../../model/anchor.ts";
 import { type DedupeKeyParts, dedupeKeyParts } from "../../model/dedupe-key.ts";
+import { detailsJson } from "../../model/details.ts";
 import { type LogEntryRow, NO_COLUMNS, OWN_SOURCE } from "../../model/log-entry.ts";
 import { archiveAnchor, archivedDelivery, archivedPeer, archivedResource } from "../../schema/archive.ts";
 import { equals, orm, prepareAll, reader } from "./statement.ts";
@@ -22,9 +23,6 @@ const packed = {
 const inArchive = {
   seq: archivedPeer.lastSeq,
   events: archivedPeer.events,
-  atMs: archiveAnchor.lastAtMs,
-  file: archiveAnchor.file,
-  chainHash: archiveAnchor.lastChainHash,
 };
 const lastPeer = { peerId: archivedResource.peerId };
 
@@ -65,14 +63,14 @@ export function archiveRows(database: Database) {
     .pluck();
 
   const newestAnchor = (): Anchor | undefined => newest.get();
-  /** Throws `database_failed` where the anchor's state is not what its hash says. */
+  /** Throws `database_failed` if the anchor's state does not match its hash. */
   const archivedState = ({ lastSeq }: Pick<Anchor, "lastSeq">): ArchivedState => {
     const row = packedState.get({ lastSeq });
     if (row === undefined) throw new PartnerdError("database_failed", `there is no archive_anchor ${lastSeq}`);
     try {
       return unpackState(row);
     } catch (thrown) {
-      throw new PartnerdError("database_failed", `archive_anchor ${lastSeq}: its state is damaged: ${messageOf(thrown)}`, {
+      throw new PartnerdError("database_failed", `the state of archive_anchor ${lastSeq} is damaged: ${messageOf(thrown)}`, {
         nextStep: "look at the log with `oc-partnerd check`, then restore it from a backup",
         cause: thrown,
       });
@@ -84,22 +82,31 @@ export function archiveRows(database: Database) {
     /** Oldest first. */
     anchors: (): readonly Anchor[] => anchors.all(),
     archivedState,
-    /** Behind what `anchor` replaces, or at the log's first row where there is none. Throws as archivedState does. */
+    /** After the rows that `anchor` replaces, or at the log's first row without one. Throws as archivedState does. */
     startBehind: (anchor: Anchor | undefined): ReplayStart =>
       anchor === undefined
         ? FROM_ZERO
-        : { seq: anchor.lastSeq, chainHash: anchor.lastChainHash, projections: projectionsOf(archivedState(anchor)) },
-    /** Whether a row with this key, which came with this sequence, was archived and deleted. */
+        : { seq: anchor.lastSeq, chainHash: anchor.lastChainHash, ...stateBehind(archivedState(anchor)) },
+    /** True if a row with this key and stream sequence was archived and deleted. */
     heldMessage: (dedupeKey: string, streamSequence: number | null) =>
       archivedMessage.get(dedupeKeyParts(dedupeKey, streamSequence)) !== undefined,
     archivedPeerOfResource: (resourceId: ResourceId): PeerId | undefined => lastPeer.get({ resourceId })?.peerId,
-    /** In the place of a peer's archived rows, newest first: a LogArchived for each file, which says how many of them it holds. */
-    archivedHistory: (peerId: PeerId, beforeSeq: number): readonly LogEntryRow[] =>
-      history.all({ peerId, beforeSeq }).map(({ events, file, ...place }) => {
-        const message = `${counted(events, "earlier event")} ${events === 1 ? "is" : "are"} in ${file}`;
-        return { ...NO_COLUMNS, type: "LogArchived", ...place, message };
-      }),
-    /** The rows about delivery that were archived, oldest first. */
+    /** In place of a peer's archived rows, newest first: a LogArchived for each file, with the number of the peer's events in it. */
+    archivedHistory: (peerId: PeerId, beforeSeq: number): readonly LogEntryRow[] => {
+      const bySeq = new Map(anchors.all().map((anchor) => [anchor.lastSeq, anchor]));
+      return history.all({ peerId, beforeSeq }).flatMap(({ seq, events }) => {
+        const anchor = bySeq.get(seq);
+        if (anchor === undefined) return [];
+        const details = detailsJson({ ...archiveFactsOf(anchor), events });
+        return [{ ...NO_COLUMNS, type: "LogArchived", seq, atMs: anchor.lastAtMs, details }];
+      });
+    },
+    /** The newest run up to the newest archive; null if there is none. */
+    lastArchivedRun: (): RunRecord | null => {
+      const anchor = newestAnchor();
+      return anchor === undefined ? null : archivedState(anchor).lastRun;
+    },
+    /** The archived rows about delivery, oldest first. */
     archivedDeliveries: (): readonly LogEntryRow[] =>
       deliveries.all().map((row) => ({ ...NO_COLUMNS, source: OWN_SOURCE, ...row })),
   };

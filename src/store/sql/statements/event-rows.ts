@@ -1,9 +1,9 @@
-/** The prepared statements over the log itself. */
+/** Prepared statements over the log itself. */
 import type { Database } from "better-sqlite3";
-import { and, desc, getTableColumns, gt, isNotNull, lt, sql } from "drizzle-orm";
+import { and, desc, eq, getTableColumns, gt, isNotNull, lt, sql } from "drizzle-orm";
 import { unionAll } from "drizzle-orm/sqlite-core";
 import type { PeerId, ResourceId } from "../../../base/ids.ts";
-import { CHAIN_START } from "../../model/chain.ts";
+import { foldRun, type RunRecord } from "../../fold/run-record.ts";
 import { type LogEntry, logEntryOf, type ReplayedRow } from "../../model/log-entry.ts";
 import type { LogHead } from "../../model/log-head.ts";
 import { eventLog } from "../../schema/log.ts";
@@ -13,6 +13,8 @@ import { equals, inserter, orm, prepareAll, reader } from "./statement.ts";
 const { payload: _payload, payloadEncoding: _payloadEncoding, ...columnsOfEntries } = getTableColumns(eventLog);
 const {
   source: _source,
+  claimedUser: _claimedUser,
+  clockSetBackMs: _clockSetBackMs,
   subject: _subject,
   dedupeKey: _dedupeKey,
   payloadBytes: _bytes,
@@ -24,7 +26,7 @@ const head = { seq: eventLog.seq, atMs: eventLog.atMs, chainHash: eventLog.chain
 const seq = { seq: eventLog.seq };
 const peerId = { peerId: eventLog.peerId };
 
-/** What a LogEntry is made of. */
+/** The columns of a LogEntry. */
 export const loggedColumns = columnsOfEntries;
 
 function eventsOf(column: typeof eventLog.peerId | typeof eventLog.supersededPeerId) {
@@ -37,6 +39,19 @@ function eventsOf(column: typeof eventLog.peerId | typeof eventLog.supersededPee
 
 const statements = {
   insertEvent: inserter(eventLog),
+  newestStart: reader(
+    orm.select(loggedColumns).from(eventLog).where(eq(eventLog.type, "DaemonStarted")).orderBy(desc(eventLog.seq)),
+    loggedColumns,
+  ),
+  newestConfig: reader(
+    orm
+      .select(loggedColumns)
+      .from(eventLog)
+      .where(and(eq(eventLog.type, "DaemonStarted"), sql`json_extract(${eventLog.details}, '$.config') is not null`))
+      .orderBy(desc(eventLog.seq)),
+    loggedColumns,
+  ),
+  newestStop: reader(orm.select(seq).from(eventLog).where(eq(eventLog.type, "DaemonStopped")).orderBy(desc(eventLog.seq)), seq),
   newest: reader(orm.select(head).from(eventLog).orderBy(desc(eventLog.seq)), head),
   byDedupeKey: reader(orm.select(seq).from(eventLog).where(equals(eventLog.dedupeKey, "dedupeKey")), seq),
   history: reader(
@@ -55,33 +70,38 @@ const statements = {
   ),
 };
 
-// Past drizzle, which takes longer over a row than SQLite and the fold together; its columns need no conversion.
+// Without drizzle, which takes longer per row than SQLite and the fold together; the columns need no conversion.
 const REPLAYED = `select ${named(replayedColumns)} from event_log where seq > ? and seq < ? order by seq`;
 
 export function eventRows(database: Database, archived: ArchiveRows) {
-  const { insertEvent, newest, byDedupeKey, history, lastPeerByResource } = prepareAll(statements, database);
+  const { insertEvent, newest, byDedupeKey, history, lastPeerByResource, ...runs } = prepareAll(statements, database);
   const replayed = database.prepare<[number, number], ReplayedRow>(REPLAYED);
 
   return {
     insertEvent,
-    /** A row that somebody added by hand has no hash: the chain starts anew behind it, and a check names it. */
-    head: (): LogHead | undefined => {
-      const row = newest.get();
-      return row && { ...row, chainHash: row.chainHash ?? CHAIN_START };
+    head: (): LogHead | undefined => newest.get(),
+    /** The newest run of the daemon; null if the log records none. */
+    lastRun: (): RunRecord | null => {
+      const before = archived.lastArchivedRun();
+      const starts = [runs.newestConfig.get(), runs.newestStart.get()].filter((row) => row !== undefined).map(logEntryOf);
+      const started = starts.reduce((record, entry) => foldRun(record, entry), before);
+      const stopped = runs.newestStop.get();
+      if (started === null || stopped === undefined || stopped.seq < started.startedSeq) return started;
+      return { ...started, stoppedSeq: stopped.seq };
     },
-    /** Whether this message, which came with this sequence in its stream, is in the log, or was. */
+    /** True if the message with this key and stream sequence is in the log, or was archived. */
     holds: (dedupeKey: string, streamSequence: number | null): boolean =>
       byDedupeKey.get({ dedupeKey }) !== undefined || archived.heldMessage(dedupeKey, streamSequence),
-    /** Newest first; behind the last row of the log one for each archive that holds more. */
+    /** Newest first, then one entry for each archive that holds more. */
     history: (peerId: PeerId, limit: number, beforeSeq: number): LogEntry[] => {
       const afterSeq = archived.newestAnchor()?.lastSeq ?? 0;
       const inLog = history.all({ peerId, limit, beforeSeq, afterSeq });
       const more = afterSeq === 0 || inLog.length >= limit ? [] : archived.archivedHistory(peerId, beforeSeq);
       return [...inLog, ...more.slice(0, limit - inLog.length)].map(logEntryOf);
     },
-    /** From behind a row on, read as it is asked for. Nothing may be written meanwhile. */
+    /** The rows after `afterSeq`, read lazily. Nothing may be written during the iteration. */
     log: (afterSeq: number, beforeSeq = Number.MAX_SAFE_INTEGER): Iterable<ReplayedRow> => replayed.iterate(afterSeq, beforeSeq),
-    /** The log's answer: a resource that its peer has since lost to another id still names that peer. */
+    /** By the log: a resource id that its peer has since exchanged for another one still names that peer. */
     lastPeerOfResource: (resourceId: ResourceId): PeerId | undefined =>
       lastPeerByResource.get({ resourceId })?.peerId ?? archived.archivedPeerOfResource(resourceId),
   };

@@ -1,1 +1,0 @@
-CREATE INDEX `event_log_resource_id` ON `event_log` (`resource_id`) WHERE resource_id is not null;

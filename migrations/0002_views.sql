@@ -1,0 +1,455 @@
+-- The views: the public interface, documented in docs/SQL.md. Columns are only ever added. Sentences are written here and nowhere else.
+-- Rows up to the newest archive are leftovers and never shown, so nothing changes between an anchor and the deletion of its last row.
+CREATE VIEW events AS
+SELECT
+  log.seq,
+  strftime('%Y-%m-%dT%H:%M:%fZ', log.at_ms / 1000.0, 'unixepoch') AS at,
+  log.type, log.peer_id, coalesce(log.name, desired.name) AS name,
+  log.source AS app, log.claimed_user, log.cause_seq, log.opened_seq, log.effect, log.generation,
+  log.relation, log.standing, log.address, log.direction, log.reason, log.message, log.attempt, log.duration_ms, log.duration_clock,
+  log.stream, log.stream_sequence, log.details,
+  log.subject, log.payload_bytes,
+  CASE log.payload_encoding WHEN 'utf8' THEN 'utf8' WHEN 'binary' THEN 'hex' END AS payload_encoding,
+  CASE log.payload_encoding WHEN 'utf8' THEN CAST(log.payload AS TEXT) ELSE hex(log.payload) END AS payload,
+  log.payload_sha256
+FROM event_log AS log
+LEFT JOIN desired_peer AS desired ON desired.peer_id = log.peer_id
+WHERE log.seq > (SELECT coalesce(max(last_seq), 0) FROM archive_anchor)
+ORDER BY log.seq;
+--> statement-breakpoint
+CREATE VIEW desired_peers AS
+SELECT
+  peer_id, name, did, resource_id, relation, standing, address, desired_seq, generation,
+  strftime('%Y-%m-%dT%H:%M:%fZ', since_ms / 1000.0, 'unixepoch') AS since
+FROM desired_peer;
+--> statement-breakpoint
+-- The rows at which the wall clock had gone backwards. A row after which the clock was set back to T happened, by seq, before T.
+CREATE VIEW clock_steps AS
+SELECT seq, at_ms FROM archived_clock_step
+UNION ALL
+SELECT seq, at_ms FROM event_log WHERE clock_set_back_ms IS NOT NULL AND seq > (SELECT coalesce(max(last_seq), 0) FROM archive_anchor);
+--> statement-breakpoint
+-- What each peer was to us, and for how long. A row ends where the next one of its peer begins.
+CREATE VIEW standing_periods AS
+WITH began AS (
+  SELECT
+    seq, at_ms, peer_id,
+    CASE type WHEN 'PeerRemoved' THEN 'REMOVED' ELSE relation END AS relation,
+    CASE type WHEN 'PeerRemoved' THEN 'revoked' ELSE standing END AS standing,
+    address, source, claimed_user
+  FROM event_log
+  WHERE generation = seq AND seq > (SELECT coalesce(max(last_seq), 0) FROM archive_anchor)
+  UNION ALL
+  SELECT seq, at_ms, superseded_peer_id, 'SUPERSEDED', 'revoked', NULL, source, claimed_user
+  FROM event_log
+  WHERE superseded_peer_id IS NOT NULL AND seq > (SELECT coalesce(max(last_seq), 0) FROM archive_anchor)
+  UNION ALL
+  -- The period that the newest archive with events of the peer ended in.
+  SELECT generation, since_ms, peer_id, relation, standing, address, NULL, NULL
+  FROM archived_peer AS archived
+  WHERE generation IS NOT NULL
+    AND last_seq = (SELECT max(last_seq) FROM archived_peer WHERE peer_id = archived.peer_id)
+),
+ordered AS (
+  SELECT
+    *,
+    count(address) OVER earlier AS addresses,
+    lead(seq) OVER earlier AS next_seq,
+    lead(at_ms) OVER earlier AS next_at_ms
+  FROM began
+  WINDOW earlier AS (PARTITION BY peer_id ORDER BY seq)
+),
+-- An event that names no address keeps the one before it.
+carried AS (
+  SELECT *, max(address) OVER (PARTITION BY peer_id, addresses) AS known_address FROM ordered
+),
+timed AS (
+  SELECT *, min(carried.at_ms, coalesce((SELECT min(step.at_ms) FROM clock_steps AS step WHERE step.seq > carried.seq), carried.at_ms)) AS from_ms, min(carried.next_at_ms, coalesce((SELECT min(step.at_ms) FROM clock_steps AS step WHERE step.seq > carried.next_seq), carried.next_at_ms)) AS to_ms
+  FROM carried
+)
+SELECT
+  timed.peer_id, desired.name, timed.standing, timed.relation, timed.known_address AS address,
+  timed.seq AS valid_from_seq,
+  strftime('%Y-%m-%dT%H:%M:%fZ', timed.from_ms / 1000.0, 'unixepoch') AS valid_from_at,
+  timed.next_seq AS valid_to_seq,
+  strftime('%Y-%m-%dT%H:%M:%fZ', timed.to_ms / 1000.0, 'unixepoch') AS valid_to_at,
+  timed.source AS app, timed.claimed_user,
+  timed.from_ms AS valid_from_ms, timed.to_ms AS valid_to_ms
+FROM timed
+LEFT JOIN desired_peer AS desired ON desired.peer_id = timed.peer_id;
+--> statement-breakpoint
+-- Each partner stream, and how long it was open.
+CREATE VIEW session_periods AS
+WITH opened AS (
+  SELECT seq, at_ms, peer_id, protocol, direction, cause_seq, attempt
+  FROM event_log
+  WHERE type = 'StreamOpened' AND seq > (SELECT coalesce(max(last_seq), 0) FROM archive_anchor)
+  UNION ALL
+  SELECT seq, opened_at_ms, peer_id, protocol, direction, cause_seq, NULL
+  FROM archived_open_stream
+  WHERE last_seq = (SELECT max(last_seq) FROM archive_anchor)
+)
+SELECT
+  opened.peer_id, desired.name, opened.protocol, opened.direction, opened.attempt,
+  opened.seq AS valid_from_seq,
+  strftime('%Y-%m-%dT%H:%M:%fZ', min(opened.at_ms, coalesce((SELECT min(step.at_ms) FROM clock_steps AS step WHERE step.seq > opened.seq), opened.at_ms)) / 1000.0, 'unixepoch') AS valid_from_at,
+  closed.seq AS valid_to_seq,
+  strftime('%Y-%m-%dT%H:%M:%fZ', min(closed.at_ms, coalesce((SELECT min(step.at_ms) FROM clock_steps AS step WHERE step.seq > closed.seq), closed.at_ms)) / 1000.0, 'unixepoch') AS valid_to_at,
+  closed.duration_ms, closed.duration_clock, closed.reason AS close_reason,
+  opened.cause_seq, closed.cause_seq AS close_cause_seq,
+  min(opened.at_ms, coalesce((SELECT min(step.at_ms) FROM clock_steps AS step WHERE step.seq > opened.seq), opened.at_ms)) AS valid_from_ms,
+  min(closed.at_ms, coalesce((SELECT min(step.at_ms) FROM clock_steps AS step WHERE step.seq > closed.seq), closed.at_ms)) AS valid_to_ms
+FROM opened
+LEFT JOIN event_log AS closed ON closed.opened_seq = opened.seq AND closed.type = 'StreamClosed'
+LEFT JOIN desired_peer AS desired ON desired.peer_id = opened.peer_id;
+--> statement-breakpoint
+-- When each peer was a partner, whatever its address.
+CREATE VIEW partner_periods AS
+WITH changed AS (
+  SELECT
+    peer_id, name, standing, valid_from_seq, valid_from_ms,
+    lag(standing) OVER (PARTITION BY peer_id ORDER BY valid_from_seq) AS previous_standing
+  FROM standing_periods
+),
+runs AS (
+  SELECT
+    peer_id, name, standing, valid_from_seq, valid_from_ms,
+    lead(valid_from_seq) OVER later AS valid_to_seq,
+    lead(valid_from_ms) OVER later AS valid_to_ms
+  FROM changed
+  WHERE standing IS NOT previous_standing
+  WINDOW later AS (PARTITION BY peer_id ORDER BY valid_from_seq)
+),
+-- A period that began in an archive may have begun before its last change of address.
+exact AS (
+  SELECT
+    runs.peer_id, runs.name, runs.standing,
+    coalesce(archived.standing_seq, runs.valid_from_seq) AS valid_from_seq,
+    min(runs.valid_from_ms, coalesce(archived.standing_since_ms, runs.valid_from_ms)) AS valid_from_ms,
+    runs.valid_to_seq, runs.valid_to_ms
+  FROM runs
+  LEFT JOIN archived_peer AS archived
+    ON archived.peer_id = runs.peer_id AND archived.generation = runs.valid_from_seq
+    AND archived.last_seq = (SELECT max(last_seq) FROM archived_peer WHERE peer_id = runs.peer_id)
+)
+SELECT
+  peer_id, name, valid_from_seq,
+  strftime('%Y-%m-%dT%H:%M:%fZ', valid_from_ms / 1000.0, 'unixepoch') AS valid_from_at,
+  valid_to_seq,
+  strftime('%Y-%m-%dT%H:%M:%fZ', valid_to_ms / 1000.0, 'unixepoch') AS valid_to_at,
+  valid_from_ms, valid_to_ms
+FROM exact
+WHERE standing = 'partner';
+--> statement-breakpoint
+-- When a partner had no outbound stream: from its first event, or from the end of a stream, until the next one or until it was no partner.
+CREATE VIEW outage_periods AS
+WITH down AS (
+  SELECT
+    run.peer_id, run.name, run.valid_from_seq AS seq, run.valid_from_ms AS from_ms, 'desired' AS began,
+    run.valid_to_seq AS run_to_seq, run.valid_to_ms AS run_to_ms
+  FROM partner_periods AS run
+  WHERE run.valid_from_seq > (SELECT coalesce(max(last_seq), 0) FROM archive_anchor)
+    AND NOT EXISTS (
+      SELECT 1 FROM session_periods AS open
+      WHERE open.peer_id = run.peer_id AND open.direction = 'outbound' AND open.valid_from_seq < run.valid_from_seq
+        AND (open.valid_to_seq IS NULL OR open.valid_to_seq > run.valid_from_seq)
+    )
+  UNION ALL
+  SELECT
+    run.peer_id, run.name, closed.seq, min(closed.at_ms, coalesce((SELECT min(step.at_ms) FROM clock_steps AS step WHERE step.seq > closed.seq), closed.at_ms)), closed.reason, run.valid_to_seq, run.valid_to_ms
+  FROM partner_periods AS run
+  JOIN event_log AS closed
+    ON closed.type = 'StreamClosed' AND closed.peer_id = run.peer_id
+    AND closed.seq > run.valid_from_seq AND (run.valid_to_seq IS NULL OR closed.seq < run.valid_to_seq)
+  WHERE closed.direction = 'outbound' AND closed.reason <> 'replaced' AND closed.seq > (SELECT coalesce(max(last_seq), 0) FROM archive_anchor)
+  UNION ALL
+  -- An outage in which the newest archive ended.
+  SELECT
+    run.peer_id, run.name,
+    max(run.valid_from_seq, coalesce(archived.outbound_close_seq, 0)),
+    CASE WHEN archived.outbound_close_seq > run.valid_from_seq
+      THEN min(archived.outbound_closed_at_ms, coalesce((SELECT min(step.at_ms) FROM clock_steps AS step WHERE step.seq > archived.outbound_close_seq), archived.outbound_closed_at_ms)) ELSE run.valid_from_ms END,
+    CASE WHEN archived.outbound_close_seq > run.valid_from_seq THEN archived.outbound_close_reason ELSE 'desired' END,
+    run.valid_to_seq, run.valid_to_ms
+  FROM partner_periods AS run
+  JOIN archived_peer AS archived
+    ON archived.peer_id = run.peer_id
+    AND archived.last_seq = (SELECT max(last_seq) FROM archived_peer WHERE peer_id = run.peer_id)
+  WHERE run.valid_from_seq <= (SELECT coalesce(max(last_seq), 0) FROM archive_anchor)
+    AND (run.valid_to_seq IS NULL OR run.valid_to_seq > (SELECT coalesce(max(last_seq), 0) FROM archive_anchor))
+    AND NOT EXISTS (
+      SELECT 1 FROM archived_open_stream AS open
+      WHERE open.last_seq = (SELECT max(last_seq) FROM archive_anchor) AND open.peer_id = run.peer_id AND open.direction = 'outbound'
+    )
+),
+ended AS (
+  SELECT
+    down.*,
+    (
+      SELECT min(opened.seq) FROM event_log AS opened
+      WHERE opened.type = 'StreamOpened' AND opened.peer_id = down.peer_id AND opened.direction = 'outbound'
+        AND opened.seq > max(down.seq, (SELECT coalesce(max(last_seq), 0) FROM archive_anchor))
+    ) AS opened_seq
+  FROM down
+),
+timed AS (
+  SELECT
+    peer_id, name, seq, from_ms, began,
+    CASE WHEN opened_seq < coalesce(run_to_seq, opened_seq + 1) THEN opened_seq ELSE run_to_seq END AS to_seq,
+    CASE WHEN opened_seq < coalesce(run_to_seq, opened_seq + 1)
+      THEN (SELECT min(opened.at_ms, coalesce((SELECT min(step.at_ms) FROM clock_steps AS step WHERE step.seq > opened.seq), opened.at_ms)) FROM event_log AS opened WHERE opened.seq = ended.opened_seq)
+      ELSE run_to_ms END AS to_ms,
+    CASE WHEN opened_seq < coalesce(run_to_seq, opened_seq + 1) THEN 'connected' WHEN run_to_seq IS NOT NULL THEN 'revoked' END AS ended
+  FROM ended
+)
+SELECT
+  peer_id, name, began,
+  (
+    SELECT group_concat(reason, ', ') FROM (
+      SELECT DISTINCT failed.reason FROM event_log AS failed
+      WHERE failed.type = 'OpenFailed' AND failed.peer_id = timed.peer_id AND failed.seq > max(timed.seq, (SELECT coalesce(max(last_seq), 0) FROM archive_anchor))
+        AND (timed.to_seq IS NULL OR failed.seq < timed.to_seq)
+      ORDER BY failed.reason
+    )
+  ) AS failures,
+  ended,
+  seq AS valid_from_seq,
+  strftime('%Y-%m-%dT%H:%M:%fZ', from_ms / 1000.0, 'unixepoch') AS valid_from_at,
+  to_seq AS valid_to_seq,
+  strftime('%Y-%m-%dT%H:%M:%fZ', to_ms / 1000.0, 'unixepoch') AS valid_to_at,
+  round((coalesce(to_ms, CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)) - from_ms) / 1000.0, 3) AS seconds,
+  from_ms AS valid_from_ms, to_ms AS valid_to_ms
+FROM timed;
+--> statement-breakpoint
+-- Each partner's uptime by UTC day. A period that has not ended counts until now.
+CREATE VIEW uptime_daily AS
+WITH RECURSIVE day (start_ms, next_ms) AS (
+  SELECT first_ms - first_ms % 86400000, first_ms - first_ms % 86400000 + 86400000
+  FROM (
+    SELECT min(at_ms) AS first_ms FROM (
+      SELECT at_ms FROM event_log WHERE seq = (SELECT coalesce(max(last_seq), 0) FROM archive_anchor) + 1
+      UNION ALL SELECT at_ms FROM clock_steps
+    )
+  )
+  WHERE first_ms IS NOT NULL
+  UNION ALL
+  SELECT next_ms, next_ms + 86400000 FROM day WHERE next_ms <= CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)
+),
+part AS (
+  SELECT
+    run.peer_id, run.name, day.start_ms,
+    min(coalesce(run.valid_to_ms, CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)), day.next_ms) - max(run.valid_from_ms, day.start_ms) AS desired_ms,
+    0 AS down_ms, 0 AS flaps
+  FROM partner_periods AS run
+  JOIN day ON day.next_ms > run.valid_from_ms AND day.start_ms < coalesce(run.valid_to_ms, CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER))
+  UNION ALL
+  SELECT
+    outage.peer_id, outage.name, day.start_ms, 0,
+    min(coalesce(outage.valid_to_ms, CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)), day.next_ms) - max(outage.valid_from_ms, day.start_ms),
+    outage.valid_from_ms >= day.start_ms AND outage.began NOT IN ('desired', 'shutdown', 'daemon_restart')
+  FROM outage_periods AS outage
+  JOIN day ON day.next_ms > outage.valid_from_ms AND day.start_ms < coalesce(outage.valid_to_ms, CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER))
+)
+SELECT
+  peer_id, name,
+  date(start_ms / 1000, 'unixepoch') AS day,
+  round(sum(desired_ms) / 1000.0, 3) AS desired_seconds,
+  round((sum(desired_ms) - sum(down_ms)) / 1000.0, 3) AS established_seconds,
+  round(1.0 - sum(down_ms) * 1.0 / sum(desired_ms), 6) AS share,
+  sum(flaps) AS flaps
+FROM part
+GROUP BY peer_id, start_ms
+HAVING sum(desired_ms) > 0;
+--> statement-breakpoint
+CREATE VIEW relation_changes AS
+WITH compared AS (
+  SELECT
+    *,
+    lag(relation) OVER earlier AS previous_relation,
+    lag(standing) OVER earlier AS previous_standing
+  FROM standing_periods
+  WINDOW earlier AS (PARTITION BY peer_id ORDER BY valid_from_seq)
+)
+SELECT
+  peer_id, name, valid_from_seq AS seq,
+  (SELECT strftime('%Y-%m-%dT%H:%M:%fZ', log.at_ms / 1000.0, 'unixepoch') FROM event_log AS log WHERE log.seq = compared.valid_from_seq) AS at,
+  relation, previous_relation, standing, previous_standing, app, claimed_user
+FROM compared
+WHERE valid_from_seq > (SELECT coalesce(max(last_seq), 0) FROM archive_anchor)
+  AND (relation IS NOT previous_relation OR standing IS NOT previous_standing)
+ORDER BY valid_from_seq;
+--> statement-breakpoint
+CREATE VIEW rejected_events AS
+SELECT seq, at, subject, app, claimed_user, reason, message, payload_bytes, payload_encoding, payload, payload_sha256
+FROM events
+WHERE type = 'EventRejected'
+ORDER BY seq;
+--> statement-breakpoint
+CREATE VIEW peer_status AS
+SELECT
+  known.peer_id, desired.name, desired.did, desired.relation, desired.standing,
+  (SELECT max(seq) FROM open_stream WHERE peer_id = known.peer_id AND direction = 'outbound') AS outbound_seq,
+  (SELECT strftime('%Y-%m-%dT%H:%M:%fZ', opened_at_ms / 1000.0, 'unixepoch') FROM open_stream
+    WHERE peer_id = known.peer_id AND direction = 'outbound' ORDER BY seq DESC LIMIT 1) AS outbound_opened_at,
+  (SELECT max(seq) FROM open_stream WHERE peer_id = known.peer_id AND direction = 'inbound') AS inbound_seq,
+  (SELECT strftime('%Y-%m-%dT%H:%M:%fZ', opened_at_ms / 1000.0, 'unixepoch') FROM open_stream
+    WHERE peer_id = known.peer_id AND direction = 'inbound' ORDER BY seq DESC LIMIT 1) AS inbound_opened_at,
+  coalesce(status.outbound_sessions, 0) AS outbound_sessions,
+  status.outbound_close_reason,
+  strftime('%Y-%m-%dT%H:%M:%fZ', status.outbound_closed_at_ms / 1000.0, 'unixepoch') AS outbound_closed_at,
+  status.inbound_close_reason,
+  strftime('%Y-%m-%dT%H:%M:%fZ', status.inbound_closed_at_ms / 1000.0, 'unixepoch') AS inbound_closed_at,
+  status.error_code, status.error_message,
+  CASE WHEN status.error_seq IS NULL THEN 0 ELSE 1 + coalesce(errors.count, 0) END AS error_count,
+  strftime('%Y-%m-%dT%H:%M:%fZ', status.error_at_ms / 1000.0, 'unixepoch') AS error_since,
+  strftime('%Y-%m-%dT%H:%M:%fZ', coalesce(errors.last_at_ms, status.error_at_ms) / 1000.0, 'unixepoch') AS error_at,
+  status.refusal_code, status.refusal_message,
+  CASE WHEN status.refusal_seq IS NULL THEN 0 ELSE 1 + coalesce(refusals.count, 0) END AS refusal_count,
+  strftime('%Y-%m-%dT%H:%M:%fZ', status.refusal_at_ms / 1000.0, 'unixepoch') AS refusal_since,
+  strftime('%Y-%m-%dT%H:%M:%fZ', coalesce(refusals.last_at_ms, status.refusal_at_ms) / 1000.0, 'unixepoch') AS refusal_at
+FROM (SELECT peer_id FROM desired_peer UNION SELECT peer_id FROM peer_status_row) AS known
+LEFT JOIN desired_peer AS desired ON desired.peer_id = known.peer_id
+LEFT JOIN peer_status_row AS status ON status.peer_id = known.peer_id
+LEFT JOIN repeated_failures AS errors ON errors.first_seq = status.error_seq
+LEFT JOIN repeated_failures AS refusals ON refusals.first_seq = status.refusal_seq;
+--> statement-breakpoint
+-- The two views about delivery stay whole after archiving: without them nothing could be said about the completeness of the log.
+CREATE VIEW delivery_changes AS
+SELECT
+  seq,
+  strftime('%Y-%m-%dT%H:%M:%fZ', at_ms / 1000.0, 'unixepoch') AS at,
+  reason AS delivery, stream, stream_created, stream_sequence AS first_sequence, message AS why
+FROM (
+  SELECT seq, at_ms, type, reason, stream, stream_created, stream_sequence, message FROM archived_delivery
+  UNION ALL
+  SELECT seq, at_ms, type, reason, stream, stream_created, stream_sequence, message FROM event_log
+  WHERE type = 'DeliveryChanged' AND seq > (SELECT coalesce(max(last_seq), 0) FROM archive_anchor)
+)
+WHERE type = 'DeliveryChanged'
+ORDER BY seq;
+--> statement-breakpoint
+CREATE VIEW delivery_gaps AS
+SELECT
+  seq,
+  strftime('%Y-%m-%dT%H:%M:%fZ', at_ms / 1000.0, 'unixepoch') AS at,
+  reason, stream, stream_created, stream_sequence AS first_sequence, last_stream_sequence AS last_sequence
+FROM (
+  SELECT seq, at_ms, type, reason, stream, stream_created, stream_sequence, last_stream_sequence FROM archived_delivery
+  UNION ALL
+  SELECT seq, at_ms, type, reason, stream, stream_created, stream_sequence, last_stream_sequence FROM event_log
+  WHERE type = 'DeliveryGap' AND seq > (SELECT coalesce(max(last_seq), 0) FROM archive_anchor)
+)
+WHERE type = 'DeliveryGap'
+ORDER BY seq;
+--> statement-breakpoint
+CREATE VIEW archives AS
+SELECT
+  first_seq, last_seq,
+  strftime('%Y-%m-%dT%H:%M:%fZ', first_at_ms / 1000.0, 'unixepoch') AS first_at,
+  strftime('%Y-%m-%dT%H:%M:%fZ', last_at_ms / 1000.0, 'unixepoch') AS last_at,
+  events, file,
+  strftime('%Y-%m-%dT%H:%M:%fZ', archived_at_ms / 1000.0, 'unixepoch') AS archived_at,
+  file_sha256 AS sha256, directory, file_bytes AS bytes, logged_seq
+FROM archive_anchor
+ORDER BY last_seq;
+--> statement-breakpoint
+-- Each run of the daemon. A run without a stop, and not the last one, was killed.
+CREATE VIEW runs AS
+SELECT
+  started.seq AS started_seq,
+  strftime('%Y-%m-%dT%H:%M:%fZ', started.at_ms / 1000.0, 'unixepoch') AS started_at,
+  started.reason AS previous_run,
+  stopped.seq AS stopped_seq,
+  strftime('%Y-%m-%dT%H:%M:%fZ', stopped.at_ms / 1000.0, 'unixepoch') AS stopped_at,
+  stopped.duration_ms,
+  json_extract(started.details, '$.version') AS version,
+  json_extract(started.details, '$.schema') AS schema_version,
+  json_extract(started.details, '$.configSha256') AS config_sha256,
+  json_extract(started.details, '$.config') AS config
+FROM event_log AS started
+LEFT JOIN event_log AS stopped ON stopped.seq = (
+  SELECT min(later.seq) FROM event_log AS later
+  WHERE later.type = 'DaemonStopped' AND later.peer_id IS NULL AND later.seq > started.seq
+) AND NOT EXISTS (
+  SELECT 1 FROM event_log AS next
+  WHERE next.type = 'DaemonStarted' AND next.peer_id IS NULL AND next.seq > started.seq AND next.seq < stopped.seq
+)
+WHERE started.type = 'DaemonStarted' AND started.seq > (SELECT coalesce(max(last_seq), 0) FROM archive_anchor)
+ORDER BY started.seq;
+--> statement-breakpoint
+CREATE VIEW peer_history AS
+SELECT
+  log.peer_id,
+  coalesce(log.name, desired.name) AS name,
+  coalesce(log.did, desired.did) AS did,
+  log.seq,
+  strftime('%Y-%m-%dT%H:%M:%fZ', log.at_ms / 1000.0, 'unixepoch') AS at,
+  log.type,
+  CASE log.type
+    WHEN 'PeerDesired' THEN
+      CASE log.standing
+        WHEN 'partner' THEN 'desired as ' || log.relation
+        WHEN 'blacklisted' THEN 'blacklisted (relation ' || log.relation || ')'
+        ELSE 'not desired (relation ' || log.relation || ')'
+      END
+      || ' by ' || coalesce(log.source, 'an unknown app') || CASE WHEN log.claimed_user IS NULL THEN '' ELSE ' (claims user ' || log.claimed_user || ')' END
+      || CASE log.effect WHEN 'unchanged' THEN ', nothing changed' ELSE '' END
+    WHEN 'PeerRemoved' THEN 'removed' || ' by ' || coalesce(log.source, 'an unknown app') || CASE WHEN log.claimed_user IS NULL THEN '' ELSE ' (claims user ' || log.claimed_user || ')' END || CASE log.effect WHEN 'unchanged' THEN ', nothing changed' ELSE '' END
+    WHEN 'EventRejected' THEN 'rejected: ' || log.reason || ': ' || log.message
+    WHEN 'StreamOpened' THEN log.direction || ' stream opened'
+    WHEN 'StreamClosed' THEN
+      log.direction || ' stream closed after ' || printf('%.1f s', log.duration_ms / 1000.0)
+      || CASE log.duration_clock WHEN 'wall' THEN ' (wall clock)' ELSE '' END || ': ' || log.reason
+    WHEN 'OpenFailed' THEN 'outbound stream failed to open: ' || log.reason || ': ' || log.message
+    WHEN 'InboundRefused' THEN 'inbound stream refused: ' || log.reason || ': ' || log.message
+    WHEN 'DeliveryChanged' THEN
+      CASE log.reason
+        WHEN 'at_least_once' THEN 'follows stream ' || log.stream || ' from sequence ' || log.stream_sequence
+        ELSE 'messages arrive over core NATS, at most once: ' || log.message
+      END
+    WHEN 'DeliveryGap' THEN
+      'stream ' || log.stream || CASE log.reason
+        WHEN 'purged' THEN ' no longer holds sequences ' || log.stream_sequence || ' to ' || log.last_stream_sequence
+        WHEN 'recreated' THEN ' was recreated; messages from sequence ' || log.stream_sequence || ' on may be missing'
+        ELSE ' was rewound; earlier messages from sequence ' || log.stream_sequence || ' on may be missing'
+      END
+    WHEN 'LogArchived' THEN
+      'events ' || json_extract(log.details, '$.firstSeq') || ' to ' || json_extract(log.details, '$.lastSeq')
+      || ' archived to ' || json_extract(log.details, '$.file')
+    WHEN 'DaemonStarted' THEN
+      'daemon started (version ' || json_extract(log.details, '$.version') || ')' || CASE log.reason
+        WHEN 'unclean' THEN ' after an unclean shutdown' WHEN 'clean' THEN ' after a clean shutdown' ELSE ' for the first time' END
+    WHEN 'DaemonStopped' THEN 'daemon stopped after ' || printf('%.1f s', log.duration_ms / 1000.0)
+    ELSE log.type
+  END
+  || coalesce(
+    ' (and ' || repeated.count || ' more, the last at '
+    || strftime('%Y-%m-%dT%H:%M:%fZ', repeated.last_at_ms / 1000.0, 'unixepoch') || ')',
+    ''
+  ) AS summary,
+  log.cause_seq, log.source AS app, log.claimed_user, log.effect, log.address, log.opened_seq
+FROM event_log AS log
+LEFT JOIN desired_peer AS desired ON desired.peer_id = log.peer_id
+LEFT JOIN repeated_failures AS repeated ON repeated.first_seq = log.seq
+WHERE log.seq > (SELECT coalesce(max(last_seq), 0) FROM archive_anchor)
+UNION ALL
+SELECT
+  log.superseded_peer_id, desired.name, desired.did, log.seq,
+  strftime('%Y-%m-%dT%H:%M:%fZ', log.at_ms / 1000.0, 'unixepoch'),
+  log.type,
+  'no longer desired: ' || coalesce(log.source, 'an unknown app') || ' gave its resource ' || log.resource_id || ' to ' || log.peer_id,
+  log.cause_seq, log.source, log.claimed_user, log.effect, NULL, NULL
+FROM event_log AS log
+LEFT JOIN desired_peer AS desired ON desired.peer_id = log.superseded_peer_id
+WHERE log.superseded_peer_id IS NOT NULL AND log.seq > (SELECT coalesce(max(last_seq), 0) FROM archive_anchor)
+UNION ALL
+SELECT
+  archived.peer_id, desired.name, desired.did, anchor.last_seq,
+  strftime('%Y-%m-%dT%H:%M:%fZ', anchor.last_at_ms / 1000.0, 'unixepoch'),
+  'LogArchived',
+  CASE archived.events WHEN 1 THEN '1 earlier event is in ' ELSE archived.events || ' earlier events are in ' END || anchor.file,
+  NULL, NULL, NULL, NULL, NULL, NULL
+FROM archived_peer AS archived
+JOIN archive_anchor AS anchor ON anchor.last_seq = archived.last_seq
+LEFT JOIN desired_peer AS desired ON desired.peer_id = archived.peer_id
+ORDER BY seq;

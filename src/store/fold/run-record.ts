@@ -1,0 +1,38 @@
+/** The newest run of the daemon, as its rows tell it: what it started with and whether it stopped in good order. Pure. */
+import { isDeepStrictEqual } from "node:util";
+import type { LastRun, LogEvent } from "../../events/types.ts";
+
+export interface RunRecord {
+  readonly startedSeq: number;
+  readonly configSha256: string;
+  /** The effective configuration without secrets; null if no row up to here has it. */
+  readonly config: Readonly<Record<string, unknown>> | null;
+  /** The DaemonStopped that ended it; null while none did. */
+  readonly stoppedSeq: number | null;
+}
+
+/** The record behind an event. A start with the configuration of the one before leaves it out, so it is carried on. */
+export function foldRun(before: RunRecord | null, { seq, event }: { seq: number; event: LogEvent }): RunRecord | null {
+  switch (event.type) {
+    case "DaemonStarted": {
+      const { configSha256, config } = event.details;
+      return { startedSeq: seq, configSha256, config: config ?? before?.config ?? null, stoppedSeq: null };
+    }
+    case "DaemonStopped":
+      return before && { ...before, stoppedSeq: seq };
+    default:
+      return before;
+  }
+}
+
+/** How the run before a start ended. */
+export function endOf(record: RunRecord | null): LastRun {
+  if (record === null) return "first_start";
+  return record.stoppedSeq === null ? "unclean" : "clean";
+}
+
+/** True if the events section of a recorded configuration differs from `events`: the log was decoded with another vocabulary. */
+export function vocabularyChanged(record: RunRecord | null, events: object): boolean {
+  const recorded = record?.config?.["events"];
+  return recorded !== undefined && !isDeepStrictEqual(recorded, JSON.parse(JSON.stringify(events)));
+}

@@ -1,0 +1,52 @@
+/** The facts that a row keeps as JSON in its `details` column. Pure. */
+import { z } from "zod";
+import { messageOf, PartnerdError } from "../../base/errors.ts";
+import type { ArchiveFacts, StartFacts } from "../../events/types.ts";
+
+const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
+
+/** The order of the fields is the order in the JSON, so equal facts are equal text. */
+const archiveFacts = z.strictObject({
+  firstSeq: z.int().positive(),
+  lastSeq: z.int().positive(),
+  events: z.int().positive(),
+  firstAtMs: z.int(),
+  lastAtMs: z.int(),
+  lastChainHash: z.string(),
+  directory: z.string(),
+  file: z.string(),
+  fileBytes: z.int().nonnegative(),
+  fileSha256: sha256,
+  stateSha256: sha256,
+});
+
+const startFacts = z.strictObject({
+  version: z.string(),
+  schema: z.int().positive(),
+  configSha256: sha256,
+  config: z.record(z.string(), z.unknown()).nullable(),
+});
+
+/** The text of `details`. */
+export function detailsJson(facts: ArchiveFacts | StartFacts): string {
+  return JSON.stringify("file" in facts ? archiveFacts.parse(facts) : startFacts.parse(facts));
+}
+
+/** Of the row `seq`, a LogArchived. Throws `database_failed` if this program cannot have written it. */
+export function archiveFactsIn(details: string, seq: number): ArchiveFacts {
+  return parsed(archiveFacts, details, seq);
+}
+
+/** Of the row `seq`, a DaemonStarted. Throws as archiveFactsIn does. */
+export function startFactsIn(details: string, seq: number): StartFacts {
+  return parsed(startFacts, details, seq);
+}
+
+function parsed<Facts>(schema: z.ZodType<Facts>, details: string, seq: number): Facts {
+  try {
+    return schema.parse(JSON.parse(details));
+  } catch (thrown) {
+    const why = thrown instanceof z.ZodError ? z.prettifyError(thrown) : messageOf(thrown);
+    throw new PartnerdError("database_failed", `event_log row ${seq} has invalid details: ${why}`, { cause: thrown });
+  }
+}

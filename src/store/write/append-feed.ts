@@ -1,0 +1,29 @@
+/** The one signal that rows were appended. */
+import type { LogEntry } from "../model/log-entry.ts";
+
+/** Called with each row, in the order of `seq`, once it is on the disk. Must not throw. */
+export type AppendListener = (entry: LogEntry) => void;
+
+/** Tells every listener of every row, in order: rows that a listener appends come after the ones it is being told of. */
+export class AppendFeed {
+  readonly #listeners = new Set<AppendListener>();
+  readonly #queue: LogEntry[] = [];
+  #isTelling = false;
+
+  subscribe(listener: AppendListener): Disposable {
+    this.#listeners.add(listener);
+    return { [Symbol.dispose]: () => void this.#listeners.delete(listener) };
+  }
+
+  publish(entries: readonly LogEntry[]): void {
+    this.#queue.push(...entries);
+    if (this.#isTelling) return;
+    this.#isTelling = true;
+    try {
+      for (let entry = this.#queue.shift(); entry !== undefined; entry = this.#queue.shift())
+        for (const listener of this.#listeners) listener(entry);
+    } finally {
+      this.#isTelling = false;
+    }
+  }
+}
