@@ -161,7 +161,7 @@ WITH down AS (
   JOIN event_log AS closed
     ON closed.type = 'StreamClosed' AND closed.peer_id = run.peer_id
     AND closed.seq > run.valid_from_seq AND (run.valid_to_seq IS NULL OR closed.seq < run.valid_to_seq)
-  WHERE closed.direction = 'outbound' AND closed.reason <> 'replaced' AND closed.seq > (SELECT coalesce(max(last_seq), 0) FROM archive_anchor)
+  WHERE closed.direction = 'outbound' AND closed.seq > (SELECT coalesce(max(last_seq), 0) FROM archive_anchor)
   UNION ALL
   -- An outage in which the newest archive ended.
   SELECT
@@ -219,7 +219,9 @@ SELECT
   strftime('%Y-%m-%dT%H:%M:%fZ', to_ms / 1000.0, 'unixepoch') AS valid_to_at,
   round((coalesce(to_ms, CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)) - from_ms) / 1000.0, 3) AS seconds,
   from_ms AS valid_from_ms, to_ms AS valid_to_ms
-FROM timed;
+FROM timed
+-- A stream that replaces another leaves the partner no time without one.
+WHERE NOT (began = 'replaced' AND to_seq IS NOT NULL AND to_seq = seq + 1);
 --> statement-breakpoint
 -- Each partner's uptime by UTC day. A period that has not ended counts until now.
 CREATE VIEW uptime_daily AS
@@ -249,17 +251,27 @@ part AS (
     outage.valid_from_ms >= day.start_ms AND outage.began NOT IN ('desired', 'shutdown', 'daemon_restart')
   FROM outage_periods AS outage
   JOIN day ON day.next_ms > outage.valid_from_ms AND day.start_ms < coalesce(outage.valid_to_ms, CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER))
+),
+summed AS (
+  -- Windows and not GROUP BY: SQLite looks up one peer through the former and reads all peers for the latter.
+  SELECT
+    peer_id, name, start_ms,
+    sum(desired_ms) OVER each_day AS desired_ms,
+    sum(down_ms) OVER each_day AS down_ms,
+    sum(flaps) OVER each_day AS flaps,
+    row_number() OVER each_day AS number
+  FROM part
+  WINDOW each_day AS (PARTITION BY peer_id, start_ms)
 )
 SELECT
   peer_id, name,
   date(start_ms / 1000, 'unixepoch') AS day,
-  round(sum(desired_ms) / 1000.0, 3) AS desired_seconds,
-  round((sum(desired_ms) - sum(down_ms)) / 1000.0, 3) AS established_seconds,
-  round(1.0 - sum(down_ms) * 1.0 / sum(desired_ms), 6) AS share,
-  sum(flaps) AS flaps
-FROM part
-GROUP BY peer_id, start_ms
-HAVING sum(desired_ms) > 0;
+  round(desired_ms / 1000.0, 3) AS desired_seconds,
+  round((desired_ms - down_ms) / 1000.0, 3) AS established_seconds,
+  round(1.0 - down_ms * 1.0 / desired_ms, 6) AS share,
+  flaps
+FROM summed
+WHERE number = 1 AND desired_ms > 0;
 --> statement-breakpoint
 CREATE VIEW relation_changes AS
 WITH compared AS (
