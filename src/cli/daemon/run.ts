@@ -25,7 +25,7 @@ export function runCommand(env: Env): Command {
       example(
         "oc-partnerd run --data /var/lib/oc-partnerd --nats nats://127.0.0.1:4222 --name lyon-1",
         "OCPARTNERD_P2P_INBOUND=partners oc-partnerd run --config /etc/oc/partnerd.json",
-        "OCPARTNERD_LOG_LEVEL=debug oc-partnerd run   # every setting has a variable: docs/CONFIGURATION.md",
+        "OCPARTNERD_LOG_LEVEL=debug oc-partnerd run   # every setting has a variable: the README's table",
       ),
     )
     .action((flags: DaemonFlags) => runDaemon(configOf(flags, env), env));
