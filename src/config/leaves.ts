@@ -14,6 +14,8 @@ export interface Leaf {
   readonly description: string;
   /** JSON text of the default, or undefined where there is none. */
   readonly preset: string | undefined;
+  /** The words or the range that the schema accepts; undefined where it accepts any text. */
+  readonly allowed: string | undefined;
 }
 
 export const ENV_PREFIX = "OCPARTNERD_";
@@ -46,6 +48,7 @@ function* leavesOf(schema: z.core.$ZodType, path: readonly string[]): Generator<
     kind: inner instanceof z.ZodArray ? "texts" : inner instanceof z.ZodNumber ? "integer" : "text",
     description: z.globalRegistry.get(schema)?.description ?? z.globalRegistry.get(inner)?.description ?? "",
     preset: presetOf(schema, path),
+    allowed: allowedBy(inner),
   };
 }
 
@@ -59,6 +62,12 @@ function unwrap(schema: z.core.$ZodType): z.core.$ZodType {
 function presetOf(schema: z.core.$ZodType, path: readonly string[]): string | undefined {
   if (path[0] === "name") return "the host's name";
   if (schema instanceof z.ZodDefault || schema instanceof z.ZodPrefault) return JSON.stringify(schema.def.defaultValue);
+  return undefined;
+}
+
+function allowedBy(schema: z.core.$ZodType): string | undefined {
+  if (schema instanceof z.ZodEnum) return schema.options.join(", ");
+  if (schema instanceof z.ZodNumber) return `${schema.minValue} to ${schema.maxValue}`;
   return undefined;
 }
 

@@ -44,7 +44,7 @@ export function loadConfig(sources: ConfigSources): Config {
       "config_invalid",
       `${counted(problems.length, "problem")} in the configuration\n${problems.map((line) => `  ${line}`).join("\n")}`,
       {
-        nextStep: "correct what is listed; `oc-partnerd run --help` and the README list every setting",
+        nextStep: "correct these settings; `oc-partnerd run --help` shows the flags, docs/CONFIGURATION.md every setting",
       },
     );
   }

@@ -85,8 +85,10 @@ describe("a refusal", () => {
       file: fileWith('{"reconcil": {}, "nats": {"ulr": "x"}, "reconcile": {"concurrency": 0}}'),
     });
     expect(message.split("\n")[0]).toBe("7 problems in the configuration");
-    expect(message).toContain('http (flag --http): "nowhere" is not HOST:PORT; example: 127.0.0.1:4012');
-    expect(message).toContain('listen.0 (flag --listen): "/ip4/1.2.3.4" is not a TCP multiaddr');
+    expect(message).toContain('http (flag --http): "nowhere" is not HOST:PORT; for example 127.0.0.1:4012');
+    expect(message).toContain(
+      'listen.0 (flag --listen): "/ip4/1.2.3.4" is not a TCP multiaddr; expected /ip4/ADDRESS/tcp/PORT, for example /ip4/0.0.0.0/tcp/4011',
+    );
     expect(message).toContain('p2p.inbound (environment OCPARTNERD_P2P_INBOUND): "all"');
     expect(message).toContain("environment OCPARTNERD_NAST_URL: unknown variable; did you mean OCPARTNERD_NATS_URL?");
     expect(message).toMatch(/nats\.ulr \(file .*partnerd\.json\): unknown key; did you mean "nats\.url"\?/);

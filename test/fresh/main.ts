@@ -1,4 +1,4 @@
-/** `npm run test:fresh`: the two commands of the README, as a newcomer runs them. See --help. */
+/** `npm run test:fresh`: `npm run demo` and `npm test`, as a newcomer runs them. See --help. */
 import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Command, Option } from "commander";

@@ -143,7 +143,7 @@ describe.concurrent("reading goes on by itself after", () => {
     await using scene = await Scene.begin();
     await scene.nats.kill();
     await scene.nats.start();
-    await scene.recovers("nats-server killed, and started again");
+    await scene.recovers("nats-server killed and restarted");
     expect(scene.gaps()).toEqual([]);
   });
 
@@ -152,7 +152,7 @@ describe.concurrent("reading goes on by itself after", () => {
     await scene.nats.stop();
     await scene.daemon.until("that is told", async () => (await scene.daemon.health("/readyz")).status === 503);
     await scene.nats.start();
-    await scene.recovers("nats-server restarted in good order");
+    await scene.recovers("nats-server restarted cleanly");
     expect(scene.gaps()).toEqual([]);
   });
 
@@ -162,7 +162,7 @@ describe.concurrent("reading goes on by itself after", () => {
     const isTold = async () => (await scene.daemon.health("/readyz")).status === 503;
     await scene.daemon.until("that is told", isTold, FAULT_LASTS_MS);
     scene.nats.thaw();
-    await scene.recovers("nats-server paused (SIGSTOP) until that was noticed");
+    await scene.recovers("nats-server paused (SIGSTOP) until the daemon noticed");
     expect(scene.gaps()).toEqual([]);
   });
 
@@ -186,7 +186,7 @@ describe.concurrent("reading goes on by itself after", () => {
     });
     // While it reads its configuration, nats-server may refuse any user: all of them are gone for a moment.
     await scene.nats.reconfigure(withPassword("p"));
-    await scene.recovers("connection closed on changed credentials, which are then accepted again");
+    await scene.recovers("connection closed after a credentials change; the credentials are then accepted again");
     expect(scene.gaps()).toEqual([]);
   });
 
@@ -204,7 +204,7 @@ describe.concurrent("reading goes on by itself after", () => {
     const client = await admin(scene.nats);
     await setUp(client, { stream: STREAM, consumer: CONSUMER, subjects: [CREATE, REMOVE], limits: {} });
     await client.close();
-    await scene.recovers("stream deleted, and made anew");
+    await scene.recovers("stream deleted and recreated");
     expect(scene.gaps()).toEqual([{ reason: "recreated", first_sequence: 6, last_sequence: null }]);
   });
 
@@ -235,14 +235,14 @@ describe.concurrent("reading goes on by itself after", () => {
     };
     await using scene = await Scene.begin({ url: throughProxy });
     forget();
-    await scene.recovers("connection half open: counted from when it went silent");
+    await scene.recovers("connection half open, counted from the silence");
     expect(scene.gaps()).toEqual([]);
     // The server believes in the connection before, and in what was asked for on it, for minutes.
     forget();
     const isReady = async () => (await scene.daemon.health("/readyz")).status === 200;
     await scene.daemon.until("it has noticed", async () => !(await isReady()), RECOVERS_WITHIN);
     await scene.daemon.until("it is ready", isReady, RECOVERS_WITHIN);
-    await scene.recovers("connection half open: counted from when there was a new one");
+    await scene.recovers("connection half open, counted from the new connection");
   });
 
   test("the stream was set back to an older copy, and gave its sequences a second time", async () => {
@@ -257,7 +257,7 @@ describe.concurrent("reading goes on by itself after", () => {
     rmSync(storeOf(scene.nats), { recursive: true });
     cpSync(copy, storeOf(scene.nats), { recursive: true });
     await scene.nats.start();
-    await scene.recovers("stream set back to an older copy of its store");
+    await scene.recovers("stream rewound to an older copy of its store");
     expect(scene.gaps()).toEqual([{ reason: "reused", first_sequence: 10, last_sequence: null }]);
   });
 
