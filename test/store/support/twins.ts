@@ -46,7 +46,7 @@ export function historyBehind(twin: Twin, lastSeq: number): unknown {
     relations: twin.read("select * from relation_changes where seq > ?", lastSeq),
     rejected: twin.read("select * from rejected_events where seq > ? and message <> ?", lastSeq, FILLER),
     sessions: twin.read(
-      "select * from stream_sessions where opened_seq > ? or closed_seq > ? or closed_seq is null",
+      "select * from session_periods where valid_from_seq > ? or valid_to_seq > ? or valid_to_seq is null",
       lastSeq,
       lastSeq,
     ),

@@ -17,14 +17,16 @@ describe("a StreamClosed", () => {
   it("names the StreamOpened that it ends: same peer, protocol and direction", () => {
     using temporary = new TemporaryStore();
     const { store } = temporary;
+    append(store, desired());
     const events = [opened(PEER_A), opened(PEER_A, "inbound"), opened(PEER_A, "outbound", OTHER_PROTOCOL), opened(PEER_B)];
     for (const event of events) observe(store, event);
-    expect(rowOf(observe(store, closed(PEER_A)))).toMatchObject({ seq: 5, causeSeq: 1, source: OWN_SOURCE });
-    expect(rowOf(observe(store, closed(PEER_A, { direction: "inbound" }))).causeSeq).toBe(2);
+    expect(rowOf(observe(store, closed(PEER_A)))).toMatchObject({ seq: 6, causeSeq: 1, openedSeq: 2, source: OWN_SOURCE });
+    expect(rowOf(observe(store, closed(PEER_A, { direction: "inbound" })))).toMatchObject({ causeSeq: 1, openedSeq: 3 });
     expect(store.status(PEER_A)?.openStreams).toEqual([
-      { seq: 3, protocol: OTHER_PROTOCOL, direction: "outbound", openedAtMs: temporary.clock.wallMs() },
+      { seq: 4, protocol: OTHER_PROTOCOL, direction: "outbound", openedAtMs: temporary.clock.wallMs(), causeSeq: 1 },
     ]);
-    expect(rowOf(observe(store, closed(PEER_A))).causeSeq).toBeNull();
+    expect(rowOf(observe(store, closed(PEER_A)))).toMatchObject({ causeSeq: 1, openedSeq: null });
+    expect(rowOf(observe(store, closed(PEER_B)))).toMatchObject({ causeSeq: null, openedSeq: 5 });
   });
 
   it.each([
@@ -35,7 +37,7 @@ describe("a StreamClosed", () => {
     const { store } = temporary;
     observe(store, opened(PEER_A));
     const rows = events.map((event) => rowOf(observe(store, event)));
-    expect(rows.find(({ event }) => event.type === "StreamClosed")?.causeSeq).toBe(1);
+    expect(rows.find(({ event }) => event.type === "StreamClosed")?.openedSeq).toBe(1);
     expect(store.status(PEER_A)?.openStreams).toHaveLength(1);
     expect(store.status(PEER_A)?.openStreams[0]?.seq).not.toBe(1);
   });
