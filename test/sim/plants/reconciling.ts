@@ -20,9 +20,9 @@ export const RECONCILING_PLANTS: readonly Plant[] = [
     name: "slot-freed-at-timeout",
     what: "A timeout ends the waiting and not the open: its slot and its key are free while it goes on.",
     file: "src/reconciler/actions.ts",
-    find: "await this.#streams.open(peer, limit.signal);",
+    find: "await this.#streams.open(peer, limit.signal, attempt);",
     replace: `const late = new Promise<never>((_, reject) => limit.signal.addEventListener("abort", () => reject(limit.signal.reason)));
-      await Promise.race([this.#streams.open(peer, signal), late]);`,
+      await Promise.race([this.#streams.open(peer, signal, attempt), late]);`,
   },
   {
     name: "open-without-deadline",
@@ -35,7 +35,7 @@ export const RECONCILING_PLANTS: readonly Plant[] = [
     name: "outdated-open-goes-on",
     what: "An open is not aborted when its peer is revoked meanwhile: it comes to stand, and holds up the closing of the rest.",
     file: "src/reconciler/reconciler.ts",
-    find: 'inFlight.controller.abort(new PartnerdError("aborted", "the desired state of the peer changed meanwhile"));',
+    find: 'inFlight.controller.abort(new PartnerdError("aborted", "the desired state of the peer changed"));',
     replace: "",
   },
   {
