@@ -56,7 +56,6 @@ describe("a sound database", () => {
     const { seq } = temporary.store.head();
     expect(told).toEqual(Array.from({ length: seq }, (_, index) => [index + 1, seq]));
   });
-
 });
 
 describe("check names", () => {

@@ -259,7 +259,9 @@ describe("a log of which a part is archived", () => {
     using raw = rawConnection(archived.path);
     behindTheGuards(raw.database, () => raw.database.exec("update event_log set at_ms = 1 where seq = 110"));
     raw.database.close();
-    expect(rescue).toThrow(errorWith("check_failed", /the archive up to seq 99 cannot be proved: its row \d+ is missing or differs/));
+    expect(rescue).toThrow(
+      errorWith("check_failed", /the archive up to seq 99 cannot be proved: its row \d+ is missing or differs/),
+    );
     expect(checkDatabase({ path: archived.directory }).findings).not.toEqual([]);
   });
 

@@ -190,10 +190,14 @@ describe("a payload", () => {
 describe("text that SQLite cannot hold as it is", () => {
   it.each([
     ["a lone surrogate", "lyon\ud800", "lyon\ufffd"],
+    ["half a character at the end of a claimed user", `${"a".repeat(255)}\ud83d`, `${"a".repeat(255)}\ufffd`],
     ["a NUL", "lyon\0-1", "lyon\0-1"],
   ])("%s is folded as it is read back", (_, name, readBack) => {
     using temporary = new TemporaryStore();
-    append(temporary.store, desired({ name, resourceId: resourceIdOf(name) }), { dedupeKey: name });
+    const { claimedUser } = append(temporary.store, desired({ name, claimedUser: name, resourceId: resourceIdOf(name) }), {
+      dedupeKey: name,
+    });
+    expect(claimedUser).toBe(readBack);
     expect(temporary.store.get(PEER_A)).toMatchObject({ name: readBack, resourceId: readBack });
     expect(append(temporary.store, desired({ name, resourceId: resourceIdOf(name) })).effect).toBe("unchanged");
     expect(temporary.store.appendReceived([received(desired(), { dedupeKey: name })])).toEqual(["duplicate"]);
