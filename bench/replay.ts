@@ -16,8 +16,9 @@ const TARGET_EVENTS_PER_SECOND = 50_000;
 const SEED = 1;
 
 const SCAN =
-  "select seq, type, peer_id, did, at_ms, cause_seq, effect, superseded_peer_id, resource_id, name, relation, standing, address, " +
-  "protocol, direction, reason, message from event_log order by seq";
+  "select seq, type, peer_id, did, at_ms, cause_seq, opened_seq, effect, generation, superseded_peer_id, resource_id, name, relation, " +
+  "standing, address, protocol, direction, reason, message, attempt, duration_ms, duration_clock, details, stream, stream_created, " +
+  "stream_sequence, last_stream_sequence from event_log order by seq";
 
 interface ReplayOptions {
   readonly directory: string;

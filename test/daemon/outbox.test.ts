@@ -1,5 +1,6 @@
 /** What becomes of events while the log cannot be written. */
 import { beforeEach, describe, expect, it } from "vitest";
+import { PartnerdError } from "../../src/base/errors.ts";
 import { Outbox } from "../../src/daemon/outbox.ts";
 import type { ObservedEvent } from "../../src/events/types.ts";
 import { VirtualClock } from "../../src/sim/time/virtual-clock.ts";
@@ -92,9 +93,15 @@ describe("the outbox", () => {
     clock.advanceSync(3_000);
     expect(attemptsFailed).toBe(4);
     expect(logger.at("error")).toMatchObject([{ fields: { error: "disk full" } }]);
-    failure = new Error("locked");
+    failure = new Error("disk full: 3 pages wanted");
     clock.advanceSync(2_000);
-    expect(logger.at("error").map(({ fields }) => fields)).toMatchObject([{ error: "disk full" }, { error: "locked" }]);
+    expect(logger.at("error")).toHaveLength(1);
+    failure = new PartnerdError("data_dir_unwritable", "read-only file system", { nextStep: "remount it" });
+    clock.advanceSync(2_000);
+    expect(logger.at("error").map(({ fields }) => fields)).toMatchObject([
+      { error: "disk full" },
+      { error: "read-only file system", nextStep: "remount it" },
+    ]);
     failure = null;
     clock.advanceSync(1_000);
     expect(logger.at("info")).toMatchObject([{ fields: { events: 1, lost: 0 } }]);

@@ -105,7 +105,7 @@ beforeAll(async () => {
   await recorder.says("subscribed to NATS");
   // Which the demo had blacklisted at its end.
   expect(await runCommand(["publish", address, "--name", "paris", "--nats", lyon.nats])).toMatchObject({ code: 0 });
-  const standing = "select count(*) as streams from stream_sessions where peer_id = ? and closed_at is null";
+  const standing = "select count(*) as streams from session_periods where peer_id = ? and valid_to_at is null";
   await until("the streams stand", () => rowsOf(lyon.data, standing, peerId)[0]?.["streams"] === 2, 30_000);
   const stranger = ["publish", peerIdOfName("stranger"), "--name", "stranger", "--relation", "NONE", "--nats", lyon.nats];
   expect(await runCommand(stranger)).toMatchObject({ code: 0 });

@@ -189,7 +189,7 @@ describe.concurrent("two participants", () => {
     );
     expect((await a.daemon.health("/readyz")).status).toBe(503);
     expect(eventsOf(a, "StreamClosed")).toEqual([{ direction: "outbound", reason: "daemon_restart" }]);
-    expect(a.daemon.sql("select direction, close_reason from stream_sessions order by opened_seq")).toEqual([
+    expect(a.daemon.sql("select direction, close_reason from session_periods order by valid_from_seq")).toEqual([
       { direction: "outbound", close_reason: "daemon_restart" },
       { direction: "outbound", close_reason: null },
     ]);

@@ -50,7 +50,7 @@ describe("asked to end", () => {
     expect(exit).toEqual({ code: 0, signal: null });
     expect(a.daemon.stderr).toBe("");
     expect(a.daemon.logLines().at(-1)).toMatchObject({ level: "info", msg: "ended" });
-    const ended = "select direction, close_reason from stream_sessions order by closed_seq desc limit 2";
+    const ended = "select direction, close_reason from session_periods order by valid_to_seq desc limit 2";
     const reasons = a.daemon.sql(ended);
     expect(reasons).toHaveLength(2);
     expect(reasons).toEqual(
@@ -59,7 +59,7 @@ describe("asked to end", () => {
         { direction: "inbound", close_reason: "shutdown" },
       ]),
     );
-    expect(b.daemon.count("select count(*) from stream_sessions where closed_at is null")).toBe(0);
+    expect(b.daemon.count("select count(*) from session_periods where valid_to_at is null")).toBe(0);
     expect(b.daemon.sql(ended).map(({ close_reason }) => close_reason)).not.toContain("expired");
     expect(databaseFaults(a.daemon)).toEqual([]);
   });
@@ -72,7 +72,7 @@ describe("asked to end", () => {
     expect(stopwatch.elapsedMs(), `${stopwatch}`).toBeLessThan(DRAIN_MS);
     b.daemon.thaw();
     await whenPeer(b.daemon, a.peerId, "the end is noticed", hasNoStream, 5_000);
-    expect(a.daemon.sql("select close_reason from stream_sessions order by closed_seq desc limit 1")).toEqual([
+    expect(a.daemon.sql("select close_reason from session_periods order by valid_to_seq desc limit 1")).toEqual([
       { close_reason: "shutdown" },
     ]);
     expect(databaseFaults(a.daemon)).toEqual([]);

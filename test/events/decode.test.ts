@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { decodeMessage } from "../../src/events/decode.ts";
 import type { RejectionReason } from "../../src/events/types.ts";
 import { DEFAULT_LIMITS, DEFAULT_VOCABULARY } from "../../src/events/vocabulary.ts";
-import { asRejected, CREATE, decodeJson, decodeText, envelope } from "../support/messages.ts";
+import { asRejected, CREATE, decodeJson, decodeText, envelope, REMOVE } from "../support/messages.ts";
 import { startStopwatch } from "../support/pace/pace.ts";
 import { address, desired, partner, peerId, record, rejected } from "./record.ts";
 
@@ -115,6 +115,24 @@ describe("the envelope", () => {
   test("a rejection names the publisher as soon as it is known", () => {
     expect(asRejected(decodeJson({ FromApp: "oc-api" })).source).toBe("oc-api");
     expect(rejected({ relation: true }).source).toBe("oc-api");
+  });
+
+  test.each([
+    ["anna", "anna"],
+    [" anna ", "anna"],
+    ["", null],
+    [" \t", null],
+    [null, null],
+    [7, null],
+    [{ name: "anna" }, null],
+    ["a".repeat(257), "a".repeat(256)],
+  ])("User %j is claimed as %j, and is never a reason to reject", (user, claimedUser) => {
+    for (const spelled of [{ User: user }, { user }]) {
+      expect(decodeJson(envelope(record, spelled))).toEqual({ ...partner, claimedUser });
+      expect(decodeJson(envelope(record, spelled), REMOVE)).toMatchObject({ kind: "removed", claimedUser });
+      expect(asRejected(decodeJson(envelope(7, spelled))).claimedUser).toBe(claimedUser);
+      expect(asRejected(decodeJson(spelled)).claimedUser).toBe(claimedUser);
+    }
   });
 
   test.each(["oc-discovery", "OC-Discovery", " oc-discovery "])(

@@ -36,7 +36,9 @@ const blacklisting: PeerDesired = { ...partner, relation: "BLACKLIST", standing:
 const removal: PeerRemoved = { type: "PeerRemoved", peerId: lyon, resourceId, did: null };
 
 const { type: _, ...said } = partner;
-const firstRow = { ...said, desiredSeq: 1, generation: 1, sinceMs: 1000 };
+const firstRow = { ...said, desiredSeq: 1, generation: 1, sinceMs: 1000, standingSeq: 1, standingSinceMs: 1000 };
+
+const thirdSaid = { desiredSeq: 3, generation: 3, sinceMs: 3000, standingSeq: 3, standingSinceMs: 3000 };
 
 let state: DesiredState;
 const row = (peerId: PeerId) => state.peers.get(peerId);
@@ -78,22 +80,29 @@ describe("after an event that made it a partner", () => {
       desiredSeq: 2,
       generation: 2,
       sinceMs: 2000,
+      standingSeq: 2,
+      standingSinceMs: 2000,
     });
   });
 
-  test("a new address starts a new generation", () => {
+  test("a new address starts a new generation, and keeps the standing's time", () => {
     const address = addressOf(lyon, "192.0.2.2");
     state.apply({ ...partner, address });
     expect(row(lyon)).toEqual({ ...firstRow, address, desiredSeq: 2, generation: 2, sinceMs: 2000 });
   });
 
-  test.each([{ name: "lyon-2" }, { did: didOf("did:other") }, { resourceId: resourceIdOf("r-2") }, { relation: "ALLY" }])(
+  test.each([{ name: "lyon-2" }, { did: didOf("did:other") }, { resourceId: resourceIdOf("r-2") }])(
     "%j is a change that outdates no work",
     (change) => {
       expect(state.apply({ ...partner, ...change }).effect).toBe("changed");
       expect(row(lyon)).toEqual({ ...firstRow, ...change, desiredSeq: 2 });
     },
   );
+
+  test("a new relation starts a new generation, and keeps the standing's time", () => {
+    expect(state.apply({ ...partner, relation: "ALLY" }).effect).toBe("changed");
+    expect(row(lyon)).toEqual({ ...firstRow, relation: "ALLY", desiredSeq: 2, generation: 2, sinceMs: 2000 });
+  });
 
   test("a blacklisting is a new generation, and its removal another", () => {
     state.apply(blacklisting);
@@ -111,19 +120,22 @@ describe("after an event that made it a partner", () => {
       desiredSeq: 2,
       generation: 2,
       sinceMs: 2000,
+      standingSeq: 2,
+      standingSinceMs: 2000,
     });
   });
 
-  test("a removal after a revocation changes the word, not the generation", () => {
+  test("a removal after a revocation is a new generation of the same standing", () => {
     state.apply(revocation);
     expect(state.apply(removal).effect).toBe("changed");
-    expect(row(lyon)).toMatchObject({ relation: "REMOVED", desiredSeq: 3, generation: 2, sinceMs: 2000 });
+    const since = { desiredSeq: 3, generation: 3, sinceMs: 3000, standingSeq: 2, standingSinceMs: 2000 };
+    expect(row(lyon)).toMatchObject({ relation: "REMOVED", standing: "revoked", ...since });
   });
 
   test("a partner again after its removal is a new generation", () => {
     state.apply(removal);
     expect(state.apply(partner).effect).toBe("changed");
-    expect(row(lyon)).toEqual({ ...firstRow, desiredSeq: 3, generation: 3, sinceMs: 3000 });
+    expect(row(lyon)).toEqual({ ...firstRow, ...thirdSaid });
   });
 
   test("its resource id with a new PeerID revokes the old one", () => {
@@ -137,6 +149,8 @@ describe("after an event that made it a partner", () => {
       desiredSeq: 2,
       generation: 2,
       sinceMs: 2000,
+      standingSeq: 2,
+      standingSinceMs: 2000,
     };
     expect(row(lyon)).toEqual({ ...firstRow, ...superseded });
     expect(row(oslo)).toMatchObject({ resourceId, standing: "partner", address: addressOf(oslo), generation: 2 });
@@ -147,7 +161,7 @@ describe("after an event that made it a partner", () => {
     state.apply({ ...partner, peerId: oslo, address: addressOf(oslo) });
     state.apply(partner);
     expect(row(oslo)).toMatchObject({ standing: "revoked", relation: "SUPERSEDED", resourceId: null });
-    expect(row(lyon)).toEqual({ ...firstRow, desiredSeq: 3, generation: 3, sinceMs: 3000 });
+    expect(row(lyon)).toEqual({ ...firstRow, ...thirdSaid });
   });
 
   test("the removal of its resource under another PeerID revokes both", () => {
@@ -171,5 +185,7 @@ test("a blacklisted peer stays blacklisted when its resource id moves on", () =>
     resourceId: null,
     desiredSeq: 2,
     generation: 1,
+    standingSeq: 1,
+    standingSinceMs: 1000,
   });
 });

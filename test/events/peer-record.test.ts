@@ -11,6 +11,7 @@ test("a complete record is decoded in full", () => {
   expect(partner).toEqual({
     kind: "desired",
     source: "oc-api",
+    claimedUser: null,
     peerId,
     resourceId: "r-1",
     did: "r-1",
@@ -198,7 +199,7 @@ describe("a removal", () => {
       { peerId: null, resourceId: "r-1", did: "r-1" },
     ],
   ])("needs only an id, a peer_id or an address: %j", (payload, expected) => {
-    expect(removal(payload)).toEqual({ kind: "removed", source: "oc-api", ...expected });
+    expect(removal(payload)).toEqual({ kind: "removed", source: "oc-api", claimedUser: null, ...expected });
   });
 
   test.each([

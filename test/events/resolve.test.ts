@@ -8,7 +8,7 @@ const peerId = await peerIdOfSeed(1);
 const known = await peerIdOfSeed(2);
 const address = parseAddress("/ip4/192.0.2.1/tcp/4001")?.address ?? null;
 const resourceId = resourceIdOf("r-1");
-const reference = { peerId: null, resourceId, did: didOf("r-1"), source: "oc-api", claimedUser: null };
+const reference = { peerId: null, resourceId, did: didOf("r-1"), source: "oc-api", claimedUser: "anna" };
 const revocation: Desired = {
   ...reference,
   kind: "desired",
@@ -49,5 +49,6 @@ test.each([revocation, removal])("a resource id that nobody knows is rejected by
     reason: "peer_unknown",
     message: 'id is "r-1", which no earlier event ties to a PeerID: expected a peer_id or a stream_address as well',
     source: "oc-api",
+    claimedUser: "anna",
   });
 });

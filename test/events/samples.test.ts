@@ -67,6 +67,8 @@ describe("accepted samples", () => {
         desiredSeq: state.seq,
         generation: state.seq,
         sinceMs: state.seq * 1000,
+        standingSeq: state.seq,
+        standingSinceMs: state.seq * 1000,
       },
     ]);
     expect(ingest(state, sample)).toBe("unchanged");

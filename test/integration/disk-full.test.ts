@@ -116,7 +116,7 @@ const onSmallDisks = () => {
 
     disk.free();
     process.stdout.write(`JetStream: everything was in the log ${await recovers(daemon, broker)} ms after there was room\n`);
-    expect(daemon.sql("select peer_id, close_reason is not null as closed from stream_sessions order by opened_seq")).toEqual(
+    expect(daemon.sql("select peer_id, close_reason is not null as closed from session_periods order by valid_from_seq")).toEqual(
       expect.arrayContaining([
         { peer_id: staying.peerId, closed: 0 },
         { peer_id: leaving.peerId, closed: 1 },

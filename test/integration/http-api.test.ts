@@ -48,12 +48,19 @@ const peerSchema = z.strictObject({
       at: time,
       type: z.enum(["PeerDesired", "PeerRemoved", "StreamOpened", "StreamClosed", "OpenFailed", "InboundRefused"]),
       source: z.string().nullable(),
+      claimedUser: z.string().nullable(),
       effect: z.enum(["changed", "unchanged"]).nullable(),
       relation: z.string().nullable(),
       direction: z.enum(["outbound", "inbound"]).nullable(),
       reason: z.string().nullable(),
       message: z.string().nullable(),
+      attempt: z
+        .string()
+        .regex(/^\d+\.\d+$/)
+        .nullable(),
+      durationMs: z.int().nonnegative().nullable(),
       causeSeq: z.int().positive().nullable(),
+      openedSeq: z.int().positive().nullable(),
     }),
   ),
 });

@@ -33,6 +33,10 @@ describe.each(names)("%s", (name) => {
 
 /** The alternatives of create-resource-sequence.puml, and of what each step can come to; as words of a trace. */
 const BRANCHES = [
+  "DaemonStarted first_start",
+  "DaemonStarted unclean",
+  "DaemonStarted clean",
+  "DaemonStopped",
   "EventRejected not_json",
   "EventRejected payload_not_json",
   "EventRejected address_invalid",

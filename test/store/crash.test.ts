@@ -68,7 +68,7 @@ describe("a reader", () => {
     using temporary = new TemporaryStore();
     append(temporary.store, desired());
     temporary.write(
-      "insert into event_log (seq, type, at_ms, reason, message) values (2, 'EventRejected', 0, 'not_json', 'by hand')",
+      "insert into event_log (seq, type, at_ms, reason, message, chain_hash) values (2, 'EventRejected', 0, 'not_json', 'by hand', '')",
     );
     expect(observe(temporary.store, opened(PEER_A))).toMatchObject({ seq: 3 });
     expect(temporary.store.verifyProjections()).toEqual([]);

@@ -31,7 +31,7 @@ export function makeFit(database: Database.Database, fromSeq: number): void {
       const { supersededPeerId, effect } = row;
       last = chainHash(last, { ...row, supersededPeerId, effect, storedSha256: storedSha256Of(row.payload) });
       setHash.run(last, row.seq);
-    } else last = row.chainHash ?? "";
+    } else last = row.chainHash;
     replay.take(row);
     place = cursorAfter(place, row);
   }

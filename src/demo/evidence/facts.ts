@@ -49,8 +49,8 @@ export type Facts = Readonly<Record<Name, NodeFacts>>;
 type RowOf<Fact extends { readonly peer: Name | null }> = Omit<Fact, "peer"> & { readonly peer: string };
 
 const SESSIONS = `
-  select peer_id as peer, direction, opened_seq as openedSeq, closed_seq as closedSeq, close_reason as closeReason
-  from stream_sessions order by opened_seq`;
+  select peer_id as peer, direction, valid_from_seq as openedSeq, valid_to_seq as closedSeq, close_reason as closeReason
+  from session_periods order by valid_from_seq`;
 const RELATIONS = "select peer_id as peer, relation, seq from relation_changes order by seq";
 const REJECTED = "select reason, payload from rejected_events order by seq";
 /** The log has a row for the first of a run of equal failures; how often it came again is counted beside it. */

@@ -26,7 +26,7 @@ export function foldRun(before: RunRecord | null, { seq, event }: { seq: number;
 }
 
 /** How the run before a start ended. */
-export function endOf(record: RunRecord | null): LastRun {
+export function lastRunOf(record: RunRecord | null): LastRun {
   if (record === null) return "first_start";
   return record.stoppedSeq === null ? "unclean" : "clean";
 }

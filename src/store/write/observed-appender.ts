@@ -2,7 +2,7 @@
 import { hash } from "node:crypto";
 import type { Clock } from "../../base/clock.ts";
 import type { DaemonStarted, ObservedEvent, StartFacts, StreamClosed } from "../../events/types.ts";
-import { endOf, type RunRecord, vocabularyChanged } from "../fold/run-record.ts";
+import { lastRunOf, type RunRecord, vocabularyChanged } from "../fold/run-record.ts";
 import { endedBy, repeatedBy } from "../fold/status.ts";
 import type { LogEntry } from "../model/log-entry.ts";
 import { knownMigrations } from "../sql/migrations.ts";
@@ -90,7 +90,7 @@ export class ObservedAppender {
     const configSha256 = hash("sha256", JSON.stringify(plain), "hex");
     const isSame = configSha256 === lastRun?.configSha256 && lastRun.config !== null;
     const details = { version, schema: knownMigrations().size, configSha256, config: isSame ? null : plain };
-    const entry = append({ type: "DaemonStarted", reason: endOf(lastRun), details }, OBSERVED);
+    const entry = append({ type: "DaemonStarted", reason: lastRunOf(lastRun), details }, OBSERVED);
     return { entry, orphans: this.#closeOrphans(), lastRun, vocabularyChanged: vocabularyChanged(lastRun, config.events) };
   }
 

@@ -5,7 +5,7 @@ import type { Direction, ObservedEvent } from "../../../src/events/types.ts";
 import type { AbortableStream, StreamKey } from "../../../src/p2p/registry/registry.ts";
 import { StreamRegistry } from "../../../src/p2p/registry/registry.ts";
 import { LEASE_MS } from "../../../src/p2p/wire/constants.ts";
-import { VirtualClock } from "../../../src/sim/time/virtual-clock.ts";
+import { type ClockView, VirtualClock } from "../../../src/sim/time/virtual-clock.ts";
 import { ATTEMPT } from "../../support/attempts.ts";
 
 const PROTOCOL = "/heartbeat";
@@ -22,14 +22,16 @@ class RecordingStream implements AbortableStream {
 }
 
 describe("StreamRegistry", () => {
-  let clock: VirtualClock;
+  let world: VirtualClock;
+  let clock: ClockView;
   let leaseMs: number;
   let events: ObservedEvent[];
   let woken: PeerId[];
   let registry: StreamRegistry<RecordingStream>;
 
   beforeEach(() => {
-    clock = new VirtualClock();
+    world = new VirtualClock();
+    clock = world.view();
     leaseMs = 0;
     events = [];
     woken = [];
@@ -42,19 +44,39 @@ describe("StreamRegistry", () => {
   });
 
   const pass = (durationMs: number, stalledMs = 0) => {
-    clock.advanceSync(durationMs);
+    world.advanceSync(durationMs);
     leaseMs += durationMs - stalledMs;
   };
 
   it("closed -> established: reports, wakes, and gives a lease", () => {
+    pass(380);
     registry.register(key("outbound"), new RecordingStream(), didOf("did:a"), ATTEMPT);
-    expect(events).toEqual([{ type: "StreamOpened", peerId: ALICE, protocol: PROTOCOL, direction: "outbound", did: "did:a" }]);
+    const took = { attempt: ATTEMPT.id, durationMs: 380 };
+    expect(events).toEqual([
+      { type: "StreamOpened", peerId: ALICE, protocol: PROTOCOL, direction: "outbound", did: "did:a", ...took },
+    ]);
     expect(woken).toEqual([ALICE]);
     expect(registry.peers(PROTOCOL)).toEqual([ALICE]);
     expect(registry.actual(PROTOCOL, ALICE)).toEqual({
-      outbound: { openedAtMs: 0, expiresAtMs: LEASE_MS, renewAtMs: 3_000 },
+      outbound: { openedAtMs: 380, expiresAtMs: 380 + LEASE_MS, renewAtMs: 3_380 },
       inbound: null,
     });
+  });
+
+  it("an inbound stream has no attempt", () => {
+    registry.register(key("inbound"), new RecordingStream(), null, null);
+    expect(events).toMatchObject([{ type: "StreamOpened", direction: "inbound", attempt: null, durationMs: null }]);
+  });
+
+  it("tells how long opening took and a stream was open, whatever the wall clock does", () => {
+    registry.register(key("outbound"), new RecordingStream(), null, { ...ATTEMPT, startedAtMs: clock.monotonicMs() - 250.4 });
+    pass(30_000.3);
+    clock.wallOffsetMs = -3_600_000;
+    registry.close(key("outbound"), "expired");
+    expect(events).toMatchObject([
+      { type: "StreamOpened", durationMs: 250 },
+      { type: "StreamClosed", durationMs: 30_000, durationClock: "monotonic" },
+    ]);
   });
 
   it("established -> closed: deletes, aborts, reports and wakes once, even where the abort calls back", () => {
@@ -62,12 +84,14 @@ describe("StreamRegistry", () => {
     stream.onAbort = () => {
       expect(registry.close(key("inbound"), "reset", stream)).toBe(false);
     };
-    registry.register(key("inbound"), stream, null, ATTEMPT);
+    registry.register(key("inbound"), stream, null, null);
+    pass(12_000);
     expect(registry.close(key("inbound"), "expired")).toBe(true);
     expect(registry.close(key("inbound"), "revoked")).toBe(false);
     expect(stream.aborts).toBe(1);
+    const ended = { reason: "expired", durationMs: 12_000, durationClock: "monotonic" };
     expect(events.slice(1)).toEqual([
-      { type: "StreamClosed", peerId: ALICE, protocol: PROTOCOL, direction: "inbound", reason: "expired" },
+      { type: "StreamClosed", peerId: ALICE, protocol: PROTOCOL, direction: "inbound", ...ended },
     ]);
     expect(woken).toEqual([ALICE, ALICE]);
     expect(registry.peers(PROTOCOL)).toEqual([]);
@@ -75,9 +99,9 @@ describe("StreamRegistry", () => {
 
   it("replaces within a slot, and leaves the other direction alone", () => {
     const [older, newer, other] = [new RecordingStream(), new RecordingStream(), new RecordingStream()];
-    registry.register(key("inbound"), older, null, ATTEMPT);
+    registry.register(key("inbound"), older, null, null);
     registry.register(key("outbound"), other, null, ATTEMPT);
-    registry.register(key("inbound"), newer, null, ATTEMPT);
+    registry.register(key("inbound"), newer, null, null);
     expect([older.aborts, newer.aborts, other.aborts]).toEqual([1, 0, 0]);
     expect(registry.get(key("inbound"))).toBe(newer);
     expect(events.slice(2).map((event) => ("reason" in event ? event.reason : event.type))).toEqual(["replaced", "StreamOpened"]);
@@ -97,14 +121,14 @@ describe("StreamRegistry", () => {
   });
 
   it("stretches an expiry by what lease time stood still", () => {
-    registry.register(key("inbound"), new RecordingStream(), null, ATTEMPT);
+    registry.register(key("inbound"), new RecordingStream(), null, null);
     pass(8_000, 5_000);
     expect(registry.actual(PROTOCOL, ALICE).inbound?.expiresAtMs).toBe(LEASE_MS + 5_000);
   });
 
   it("shows people wall-clock times", () => {
     const openedAtMs = clock.wallMs();
-    registry.register(key("inbound"), new RecordingStream(), didOf("did:a"), ATTEMPT);
+    registry.register(key("inbound"), new RecordingStream(), didOf("did:a"), null);
     pass(2_000);
     expect([...registry.snapshot(PROTOCOL)]).toEqual([
       { peerId: ALICE, outbound: null, inbound: { did: "did:a", openedAtMs, expiresAtMs: openedAtMs + LEASE_MS } },

@@ -20,9 +20,9 @@ export const RECONCILING_PLANTS: readonly Plant[] = [
     name: "slot-freed-at-timeout",
     what: "A timeout ends the wait but not the open: its slot and its key are freed while it still runs.",
     file: "src/reconciler/actions.ts",
-    find: "await this.#streams.open(peer, limit.signal);",
+    find: "await this.#streams.open(peer, limit.signal, attempt);",
     replace: `const late = new Promise<never>((_, reject) => limit.signal.addEventListener("abort", () => reject(limit.signal.reason)));
-      await Promise.race([this.#streams.open(peer, signal), late]);`,
+      await Promise.race([this.#streams.open(peer, signal, attempt), late]);`,
   },
   {
     name: "open-without-deadline",
@@ -35,7 +35,7 @@ export const RECONCILING_PLANTS: readonly Plant[] = [
     name: "outdated-open-goes-on",
     what: "An open is not aborted when its peer is revoked: the stream opens, and delays the closing of the others.",
     file: "src/reconciler/reconciler.ts",
-    find: 'inFlight.controller.abort(new PartnerdError("aborted", "the desired state of the peer changed meanwhile"));',
+    find: 'inFlight.controller.abort(new PartnerdError("aborted", "the desired state of the peer changed"));',
     replace: "",
   },
   {

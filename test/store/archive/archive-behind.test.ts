@@ -19,9 +19,10 @@ describe("behind an archive", () => {
     await archiveBefore(directory, 4);
     clock.stall(5_000);
     expect(observe(store, openFailed(PEER_B))).toBe("repeated");
-    expect(observe(store, closed(PEER_A))).toMatchObject({ causeSeq: 2 });
-    expect(temporary.read("select opened_seq, closed_seq, duration_ms, close_reason from stream_sessions")).toEqual([
-      { opened_seq: 2, closed_seq: 6, duration_ms: 5_000, close_reason: "expired" },
+    expect(observe(store, closed(PEER_A, { durationMs: 5_000 }))).toMatchObject({ causeSeq: 1, openedSeq: 2 });
+    const session = "valid_from_seq, valid_to_seq, duration_ms, close_reason, cause_seq, close_cause_seq";
+    expect(temporary.read(`select ${session} from session_periods`)).toEqual([
+      { valid_from_seq: 2, valid_to_seq: 6, duration_ms: 5_000, close_reason: "expired", cause_seq: 1, close_cause_seq: 1 },
     ]);
     expect(temporary.read("select summary from peer_history where peer_id = ? order by seq", PEER_A)).toEqual([
       { summary: "2 earlier events are in oc-partnerd-events-1-3.jsonl.gz" },
@@ -31,7 +32,7 @@ describe("behind an archive", () => {
     // A session that an archive holds from its beginning to its end is told there.
     append(store, rejected());
     await archiveBefore(directory, 7);
-    expect(temporary.read("select * from stream_sessions")).toEqual([]);
+    expect(temporary.read("select * from session_periods")).toEqual([]);
     expect(store.verifyProjections()).toEqual([]);
     expect(findingsIn(directory)).toEqual([]);
   });

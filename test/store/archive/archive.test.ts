@@ -41,17 +41,21 @@ describe("an archive", () => {
     expect(seqs(story)).toEqual([10, 11, 12, 13, 14, 15, 16, 17]);
     expect(story.read("select * from event_log where seq between 10 and 16")).toEqual(before.rows);
     const { file, fileBytes, fileSha256, lastChainHash, stateSha256 } = report.anchor;
-    expect(story.read("select type, peer_id, source, message from event_log where seq = 17")).toEqual([
-      {
-        type: "LogArchived",
-        peer_id: null,
-        source: "oc-partnerd",
-        message: [
-          `seq 1 to 9 (9 events, 2026-01-01T12:00:00.000Z to 2026-01-01T12:01:50.300Z) are in ${file}, ${fileBytes} bytes with the SHA-256 ${fileSha256}, in ${directory}/archive`,
-          `the last of them has the chain hash ${lastChainHash}, and all come to a state with the SHA-256 ${stateSha256}`,
-        ].join("; "),
-      },
-    ]);
+    const [logged] = story.read("select type, peer_id, source, message, details from event_log where seq = 17");
+    expect(logged).toMatchObject({ type: "LogArchived", peer_id: null, source: "oc-partnerd", message: null });
+    expect(JSON.parse(String(logged?.["details"]))).toEqual({
+      firstSeq: 1,
+      lastSeq: 9,
+      events: 9,
+      firstAtMs: Date.parse("2026-01-01T12:00:00.000Z"),
+      lastAtMs: Date.parse("2026-01-01T12:01:50.300Z"),
+      lastChainHash,
+      directory: join(directory, "archive"),
+      file,
+      fileBytes,
+      fileSha256,
+      stateSha256,
+    });
     expect({ list: store.list(), statuses: store.statuses() }).toEqual({ list: before.list, statuses: before.statuses });
     expect(store.verifyProjections()).toEqual([]);
     expect(findingsIn(directory)).toEqual([]);

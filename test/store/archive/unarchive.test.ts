@@ -32,7 +32,7 @@ function rowsOf(path: string, query: string): unknown[] {
 const LOG = "select * from event_log order by seq";
 const COUNTS = "select first_seq, count, last_at_ms from repeated_failures order by first_seq";
 const PROJECTIONS = ["desired_peer", "peer_status_row", "open_stream"].map((table) => `select * from ${table} order by 1`);
-const VIEWS = ["peer_history", "stream_sessions", "relation_changes", "rejected_events", "delivery_gaps"].map(
+const VIEWS = ["peer_history", "session_periods", "relation_changes", "rejected_events", "delivery_gaps"].map(
   (view) => `select * from ${view}`,
 );
 

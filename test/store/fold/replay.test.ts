@@ -116,14 +116,18 @@ function tablesFrom({ desired: peers, status }: Projections): ReturnType<typeof 
         desired_seq: peer.desiredSeq,
         generation: peer.generation,
         since_ms: peer.sinceMs,
+        standing_seq: peer.standingSeq,
+        standing_since_ms: peer.standingSinceMs,
       })),
     ),
     peer_status_row: byPeerId(
       statuses.map(({ peerId: peer_id, outboundSessions, lastOutboundClose, lastInboundClose, lastError, lastRefusal }) => ({
         peer_id,
         outbound_sessions: outboundSessions,
+        outbound_close_seq: lastOutboundClose?.seq ?? null,
         outbound_close_reason: lastOutboundClose?.reason ?? null,
         outbound_closed_at_ms: lastOutboundClose?.atMs ?? null,
+        inbound_close_seq: lastInboundClose?.seq ?? null,
         inbound_close_reason: lastInboundClose?.reason ?? null,
         inbound_closed_at_ms: lastInboundClose?.atMs ?? null,
         error_seq: lastError?.seq ?? null,
@@ -138,12 +142,13 @@ function tablesFrom({ desired: peers, status }: Projections): ReturnType<typeof 
     ),
     open_stream: statuses
       .flatMap(({ peerId: peer_id, openStreams }) =>
-        openStreams.map(({ seq, protocol, direction: way, openedAtMs }) => ({
+        openStreams.map(({ seq, protocol, direction: way, openedAtMs, causeSeq }) => ({
           seq,
           peer_id,
           protocol,
           direction: way,
           opened_at_ms: openedAtMs,
+          cause_seq: causeSeq,
         })),
       )
       .sort((a, b) => a.seq - b.seq),
@@ -207,7 +212,7 @@ describe("verifying", () => {
     ["a missing row", "delete from peer_status_row", [`peer_status ${PEER_A}: the row is missing`]],
     [
       "a row too many",
-      "insert into desired_peer select 'nobody', null, did, name, relation, standing, address, desired_seq, generation, since_ms from desired_peer",
+      "insert into desired_peer select 'nobody', null, did, name, relation, standing, address, desired_seq, generation, since_ms, standing_seq, standing_since_ms from desired_peer",
       ["desired_peers nobody: the replay has no such row"],
     ],
     [
@@ -230,17 +235,17 @@ describe("verifying", () => {
   });
 
   it("refuses a row that this program could not have written", () => {
-    expect(() => verifyAfter("insert into event_log (seq, type, at_ms) values (3, 'PeerDesired', 0)")).toThrow(
+    expect(() => verifyAfter("insert into event_log (seq, type, at_ms, chain_hash) values (3, 'PeerDesired', 0, '')")).toThrow(
       "event_log row 3 is a PeerDesired without peerId",
     );
-    expect(() => verifyAfter("insert into event_log (seq, type, at_ms) values (3, 'Surprise', 0)")).toThrow(
+    expect(() => verifyAfter("insert into event_log (seq, type, at_ms, chain_hash) values (3, 'Surprise', 0, '')")).toThrow(
       "unknown type Surprise",
     );
   });
 
   it("leaves the store usable where it failed in the midst of the log", () => {
     using temporary = new TemporaryStore();
-    temporary.write("insert into event_log (seq, type, at_ms) values (1, 'Surprise', 0)");
+    temporary.write("insert into event_log (seq, type, at_ms, chain_hash) values (1, 'Surprise', 0, '')");
     append(temporary.store, desired());
     expect(() => temporary.store.verifyProjections()).toThrow("unknown type Surprise");
     expect(append(temporary.store, desired()).seq).toBe(3);

@@ -259,7 +259,9 @@ describe("a log of which a part is archived", () => {
     using raw = rawConnection(archived.path);
     behindTheGuards(raw.database, () => raw.database.exec("update event_log set at_ms = 1 where seq = 110"));
     raw.database.close();
-    expect(rescue).toThrow(errorWith("check_failed", /nothing proves the archive up to seq 99: row \d+ would/));
+    expect(rescue).toThrow(
+      errorWith("check_failed", /the archive up to seq 99 cannot be proved: its row \d+ is missing or differs/),
+    );
     expect(checkDatabase({ path: archived.directory }).findings).not.toEqual([]);
   });
 
@@ -267,6 +269,6 @@ describe("a log of which a part is archived", () => {
     using raw = rawConnection(archived.path);
     behindTheGuards(raw.database, () => raw.database.exec("update archive_anchor set state = x'00'"));
     raw.database.close();
-    expect(rescue).toThrow(errorWith("check_failed", /what stands for the archive is damaged: archive_anchor 99/));
+    expect(rescue).toThrow(errorWith("check_failed", /what stands for the archive is damaged: the state of archive_anchor 99/));
   });
 });

@@ -121,7 +121,7 @@ describe("a database that is not for this program", () => {
     const before = readFileSync(temporary.path);
     const failure = failureOf(temporary.directory);
     expect(failure.code).toBe("database_newer");
-    expect(failure.message).toMatch(/schema version 8, .*this one knows schema version 7/);
+    expect(failure.message).toMatch(/schema version 4, .*this one knows schema version 3/);
     expect(failure.nextStep).toContain("newer");
     expect(readFileSync(temporary.path)).toEqual(before);
   });

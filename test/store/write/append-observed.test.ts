@@ -17,14 +17,16 @@ describe("a StreamClosed", () => {
   it("names the StreamOpened that it ends: same peer, protocol and direction", () => {
     using temporary = new TemporaryStore();
     const { store } = temporary;
+    append(store, desired());
     const events = [opened(PEER_A), opened(PEER_A, "inbound"), opened(PEER_A, "outbound", OTHER_PROTOCOL), opened(PEER_B)];
     for (const event of events) observe(store, event);
-    expect(rowOf(observe(store, closed(PEER_A)))).toMatchObject({ seq: 5, causeSeq: 1, source: OWN_SOURCE });
-    expect(rowOf(observe(store, closed(PEER_A, { direction: "inbound" }))).causeSeq).toBe(2);
+    expect(rowOf(observe(store, closed(PEER_A)))).toMatchObject({ seq: 6, causeSeq: 1, openedSeq: 2, source: OWN_SOURCE });
+    expect(rowOf(observe(store, closed(PEER_A, { direction: "inbound" })))).toMatchObject({ causeSeq: 1, openedSeq: 3 });
     expect(store.status(PEER_A)?.openStreams).toEqual([
-      { seq: 3, protocol: OTHER_PROTOCOL, direction: "outbound", openedAtMs: temporary.clock.wallMs() },
+      { seq: 4, protocol: OTHER_PROTOCOL, direction: "outbound", openedAtMs: temporary.clock.wallMs(), causeSeq: 1 },
     ]);
-    expect(rowOf(observe(store, closed(PEER_A))).causeSeq).toBeNull();
+    expect(rowOf(observe(store, closed(PEER_A)))).toMatchObject({ causeSeq: 1, openedSeq: null });
+    expect(rowOf(observe(store, closed(PEER_B)))).toMatchObject({ causeSeq: null, openedSeq: 5 });
   });
 
   it.each([
@@ -35,7 +37,7 @@ describe("a StreamClosed", () => {
     const { store } = temporary;
     observe(store, opened(PEER_A));
     const rows = events.map((event) => rowOf(observe(store, event)));
-    expect(rows.find(({ event }) => event.type === "StreamClosed")?.causeSeq).toBe(1);
+    expect(rows.find(({ event }) => event.type === "StreamClosed")?.openedSeq).toBe(1);
     expect(store.status(PEER_A)?.openStreams).toHaveLength(1);
     expect(store.status(PEER_A)?.openStreams[0]?.seq).not.toBe(1);
   });
@@ -176,7 +178,45 @@ describe("sessions that a crash left open", () => {
   });
 });
 
+describe("the cause of an observed event", () => {
+  it("is the desired event in force for its peer, and null for a stranger", () => {
+    using temporary = new TemporaryStore();
+    const { store } = temporary;
+    append(store, desired());
+    append(store, desired({ name: "renamed" }));
+    expect(rowOf(observe(store, opened(PEER_A))).causeSeq).toBe(1);
+    append(store, desired({ relation: "NONE", standing: "revoked" }));
+    expect(rowOf(observe(store, closed(PEER_A)))).toMatchObject({ causeSeq: 4, openedSeq: 3 });
+    expect(rowOf(observe(store, inboundRefused(PEER_B)))).toMatchObject({ causeSeq: null, openedSeq: null });
+  });
+
+  it("is the one of its time, however late its row is written", () => {
+    using temporary = new TemporaryStore();
+    const { store, clock } = temporary;
+    append(store, desired());
+    const openedThen = { event: opened(PEER_A), atMs: clock.wallMs(), causeSeq: store.get(PEER_A)?.generation ?? null };
+    clock.stall(1_000);
+    append(store, desired({ relation: "NONE", standing: "revoked" }));
+    expect(rowOf(store.appendObserved(openedThen))).toMatchObject({ seq: 3, causeSeq: 1, atMs: openedThen.atMs });
+    expect(store.status(PEER_A)?.openStreams).toMatchObject([{ seq: 3, causeSeq: 1, openedAtMs: openedThen.atMs }]);
+  });
+});
+
 describe("time", () => {
+  it("that goes backwards is told by how much, on that row alone", () => {
+    using temporary = new TemporaryStore();
+    const { store, clock } = temporary;
+    observe(store, opened(PEER_A));
+    clock.stall(-2_500);
+    observe(store, opened(PEER_B));
+    observe(store, closed(PEER_B));
+    clock.stall(1_000);
+    observe(temporary.reopen(), closed(PEER_A));
+    expect(temporary.read("select clock_set_back_ms from event_log order by seq").map((row) => row["clock_set_back_ms"])).toEqual(
+      [null, 2_500, null, null],
+    );
+  });
+
   it("is logged in whole milliseconds, between which a virtual clock may stand", () => {
     using temporary = new TemporaryStore();
     temporary.clock.stall(0.4);

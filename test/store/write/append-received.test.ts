@@ -11,12 +11,14 @@ describe("a desired event", () => {
   it("is logged with its bytes and projected", () => {
     using temporary = new TemporaryStore();
     const payload = Buffer.from('{"FromApp":"oc-api"}');
-    const logged = append(temporary.store, desired(), { payload, dedupeKey: "key-1" });
+    const logged = append(temporary.store, desired({ claimedUser: "anna" }), { payload, dedupeKey: "key-1" });
     expect(logged).toMatchObject({
       seq: 1,
       atMs: temporary.clock.wallMs(),
       effect: "changed",
+      generation: 1,
       source: "oc-api",
+      claimedUser: "anna",
       subject: "CREATE_RESOURCE",
       dedupeKey: "key-1",
       payloadBytes: payload.byteLength,
@@ -33,6 +35,8 @@ describe("a desired event", () => {
       desiredSeq: 1,
       generation: 1,
       sinceMs: temporary.clock.wallMs(),
+      standingSeq: 1,
+      standingSinceMs: temporary.clock.wallMs(),
     });
     expect(temporary.read("select payload from event_log")).toEqual([{ payload }]);
   });
@@ -40,7 +44,7 @@ describe("a desired event", () => {
   it("that changes nothing is logged as such", () => {
     using temporary = new TemporaryStore();
     append(temporary.store, desired());
-    expect(append(temporary.store, desired())).toMatchObject({ seq: 2, effect: "unchanged" });
+    expect(append(temporary.store, desired())).toMatchObject({ seq: 2, effect: "unchanged", generation: 1 });
     expect(temporary.store.get(PEER_A)?.desiredSeq).toBe(1);
   });
 
@@ -186,10 +190,14 @@ describe("a payload", () => {
 describe("text that SQLite cannot hold as it is", () => {
   it.each([
     ["a lone surrogate", "lyon\ud800", "lyon\ufffd"],
+    ["half a character at the end of a claimed user", `${"a".repeat(255)}\ud83d`, `${"a".repeat(255)}\ufffd`],
     ["a NUL", "lyon\0-1", "lyon\0-1"],
   ])("%s is folded as it is read back", (_, name, readBack) => {
     using temporary = new TemporaryStore();
-    append(temporary.store, desired({ name, resourceId: resourceIdOf(name) }), { dedupeKey: name });
+    const { claimedUser } = append(temporary.store, desired({ name, claimedUser: name, resourceId: resourceIdOf(name) }), {
+      dedupeKey: name,
+    });
+    expect(claimedUser).toBe(readBack);
     expect(temporary.store.get(PEER_A)).toMatchObject({ name: readBack, resourceId: readBack });
     expect(append(temporary.store, desired({ name, resourceId: resourceIdOf(name) })).effect).toBe("unchanged");
     expect(temporary.store.appendReceived([received(desired(), { dedupeKey: name })])).toEqual(["duplicate"]);

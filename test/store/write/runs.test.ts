@@ -1,0 +1,111 @@
+/** What the log tells of the daemon's runs: how each began, with which configuration, and how the one before ended. */
+import { beforeEach, describe, expect, it } from "vitest";
+import { knownMigrations } from "../../../src/store/sql/migrations.ts";
+import type { Start } from "../../../src/store/write/observed-appender.ts";
+import { PEER_A, PEER_B } from "../../support/peers.ts";
+import { archiveBefore, findingsIn } from "../support/archiving.ts";
+import { append, closed, desired, observe, opened, rejected } from "../support/events.ts";
+import { TemporaryStore } from "../support/temporary-store.ts";
+
+let temporary: TemporaryStore;
+beforeEach(() => {
+  temporary = new TemporaryStore();
+  return () => temporary[Symbol.dispose]();
+});
+
+const CONFIG = { name: "lyon", events: { peerDatatypes: ["PEER"] } };
+
+function startWith(config: typeof CONFIG & object = CONFIG): Start {
+  return temporary.reopen().appendStarted({ version: "1.2.3", config });
+}
+
+const reasonOf = ({ entry }: Start) => entry.event.reason;
+const configOf = ({ entry }: Start) => entry.event.details.config;
+
+describe("DaemonStarted", () => {
+  it("tells a first start from one after a clean shutdown and one after a crash", () => {
+    expect(reasonOf(startWith())).toBe("first_start");
+    expect(reasonOf(startWith())).toBe("unclean");
+    temporary.store.appendStopped(60_000.4);
+    append(temporary.store, rejected());
+    expect(reasonOf(startWith())).toBe("clean");
+    expect(reasonOf(startWith())).toBe("unclean");
+    expect(temporary.read("select type, reason, duration_ms, duration_clock from event_log where type like 'Daemon%'")).toEqual([
+      { type: "DaemonStarted", reason: "first_start", duration_ms: null, duration_clock: null },
+      { type: "DaemonStarted", reason: "unclean", duration_ms: null, duration_clock: null },
+      { type: "DaemonStopped", reason: null, duration_ms: 60_000, duration_clock: "monotonic" },
+      { type: "DaemonStarted", reason: "clean", duration_ms: null, duration_clock: null },
+      { type: "DaemonStarted", reason: "unclean", duration_ms: null, duration_clock: null },
+    ]);
+  });
+
+  it("records version, schema and configuration, and leaves out a configuration that is the one before", () => {
+    const first = startWith();
+    expect(first.entry.event.details).toEqual({
+      version: "1.2.3",
+      schema: knownMigrations().size,
+      configSha256: expect.stringMatching(/^[0-9a-f]{64}$/) as string,
+      config: CONFIG,
+    });
+    const same = startWith();
+    expect(configOf(same)).toBeNull();
+    expect(same.entry.event.details.configSha256).toBe(first.entry.event.details.configSha256);
+    const other = { ...CONFIG, name: "paris" };
+    expect(configOf(startWith(other))).toEqual(other);
+    expect(configOf(startWith(other))).toBeNull();
+    expect(configOf(startWith())).toEqual(CONFIG);
+  });
+
+  it("tells that the vocabulary changed, also two starts later, and not of another setting", () => {
+    expect(startWith().vocabularyChanged).toBe(false);
+    expect(startWith().vocabularyChanged).toBe(false);
+    expect(startWith({ ...CONFIG, name: "paris" }).vocabularyChanged).toBe(false);
+    expect(startWith({ ...CONFIG, events: { peerDatatypes: ["PEER", "NODE"] } }).vocabularyChanged).toBe(true);
+  });
+
+  it("remembers the last run when its rows are archived", async () => {
+    startWith();
+    temporary.store.appendStopped(1_000);
+    append(temporary.store, rejected());
+    await archiveBefore(temporary.directory, 3);
+    const start = startWith();
+    expect([reasonOf(start), configOf(start), start.lastRun]).toEqual([
+      "clean",
+      null,
+      { startedSeq: 1, stoppedSeq: 2, configSha256: start.entry.event.details.configSha256, config: CONFIG },
+    ]);
+    append(temporary.store, rejected());
+    await archiveBefore(temporary.directory, temporary.store.head().seq);
+    expect(reasonOf(startWith({ ...CONFIG, name: "paris" }))).toBe("unclean");
+    expect(findingsIn(temporary.directory)).toEqual([]);
+  });
+});
+
+describe("the streams that a crash left open", () => {
+  it("are closed right after the start, each with its opening, the desired event in force, and the wall clock's duration", () => {
+    startWith();
+    append(temporary.store, desired());
+    observe(temporary.store, opened(PEER_A));
+    observe(temporary.store, opened(PEER_B, "inbound"));
+    temporary.clock.stall(90_000);
+    append(temporary.store, desired({ relation: "NONE", standing: "revoked" }));
+    temporary.clock.stall(1_500.4);
+    expect(startWith()).toMatchObject({ orphans: 2, entry: { seq: 6 } });
+    const ended = { reason: "daemon_restart", durationMs: 91_500, durationClock: "wall" } as const;
+    expect(temporary.store.history(PEER_A, { limit: 1 })).toMatchObject([
+      { seq: 7, openedSeq: 3, causeSeq: 5, event: closed(PEER_A, ended) },
+    ]);
+    expect(temporary.store.history(PEER_B, { limit: 1 })).toMatchObject([
+      { seq: 8, openedSeq: 4, causeSeq: null, event: closed(PEER_B, { direction: "inbound", ...ended }) },
+    ]);
+    expect(startWith().orphans).toBe(0);
+    expect(temporary.store.verifyProjections()).toEqual([]);
+  });
+
+  it("have no negative duration where the wall clock was set back", () => {
+    observe(temporary.store, opened(PEER_A));
+    temporary.clock.stall(-3_600_000);
+    startWith();
+    expect(temporary.store.history(PEER_A, { limit: 1 })).toMatchObject([{ event: { durationMs: 0, durationClock: "wall" } }]);
+  });
+});
