@@ -159,7 +159,18 @@ function fill(database: Database, { peers, events, startMs, random }: Story): nu
         const standing = desired?.standing === "partner" && random.next() < 0.5 ? "revoked" : "partner";
         const relation = standing === "partner" ? "PARTNER" : "NONE";
         const address = `/ip4/10.0.0.1/tcp/${4_000 + (seq % 1_000)}/p2p/${peerId}`;
-        insert.run({ ...empty, seq, type: "PeerDesired", peerId, atMs, effect: "changed", generation: seq, relation, standing, address });
+        insert.run({
+          ...empty,
+          seq,
+          type: "PeerDesired",
+          peerId,
+          atMs,
+          effect: "changed",
+          generation: seq,
+          relation,
+          standing,
+          address,
+        });
         insertPeer.run({ peerId, name: `peer-${peer}`, relation, standing, address, seq, atMs });
         generation.set(peer, { seq, standing });
       } else if (stream !== undefined) {

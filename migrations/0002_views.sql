@@ -37,11 +37,11 @@ WITH began AS (
     CASE type WHEN 'PeerRemoved' THEN 'REMOVED' ELSE relation END AS relation,
     CASE type WHEN 'PeerRemoved' THEN 'revoked' ELSE standing END AS standing,
     address, source, claimed_user
-  FROM event_log
+  FROM event_log INDEXED BY event_log_generation
   WHERE generation = seq AND seq > (SELECT coalesce(max(last_seq), 0) FROM archive_anchor)
   UNION ALL
   SELECT seq, at_ms, superseded_peer_id, 'SUPERSEDED', 'revoked', NULL, source, claimed_user
-  FROM event_log
+  FROM event_log INDEXED BY event_log_superseded_peer_id
   WHERE superseded_peer_id IS NOT NULL AND seq > (SELECT coalesce(max(last_seq), 0) FROM archive_anchor)
   UNION ALL
   -- The period that the newest archive with events of the peer ended in.
@@ -64,7 +64,7 @@ carried AS (
   SELECT *, max(address) OVER (PARTITION BY peer_id, addresses) AS known_address FROM ordered
 ),
 timed AS (
-  SELECT *, min(carried.at_ms, coalesce((SELECT min(step.at_ms) FROM clock_steps AS step WHERE step.seq > carried.seq), carried.at_ms)) AS from_ms, min(carried.next_at_ms, coalesce((SELECT min(step.at_ms) FROM clock_steps AS step WHERE step.seq > carried.next_seq), carried.next_at_ms)) AS to_ms
+  SELECT *, CASE WHEN (SELECT count(*) FROM clock_steps) = 0 THEN carried.at_ms ELSE min(carried.at_ms, coalesce((SELECT min(step.at_ms) FROM clock_steps AS step WHERE step.seq > carried.seq), carried.at_ms)) END AS from_ms, CASE WHEN (SELECT count(*) FROM clock_steps) = 0 THEN carried.next_at_ms ELSE min(carried.next_at_ms, coalesce((SELECT min(step.at_ms) FROM clock_steps AS step WHERE step.seq > carried.next_seq), carried.next_at_ms)) END AS to_ms
   FROM carried
 )
 SELECT
@@ -80,7 +80,7 @@ LEFT JOIN desired_peer AS desired ON desired.peer_id = timed.peer_id;
 --> statement-breakpoint
 -- Each partner stream, and how long it was open.
 CREATE VIEW session_periods AS
-WITH opened AS (
+WITH begun AS (
   SELECT seq, at_ms, peer_id, protocol, direction, cause_seq, attempt
   FROM event_log
   WHERE type = 'StreamOpened' AND seq > (SELECT coalesce(max(last_seq), 0) FROM archive_anchor)
@@ -90,18 +90,18 @@ WITH opened AS (
   WHERE last_seq = (SELECT max(last_seq) FROM archive_anchor)
 )
 SELECT
-  opened.peer_id, desired.name, opened.protocol, opened.direction, opened.attempt,
-  opened.seq AS valid_from_seq,
-  strftime('%Y-%m-%dT%H:%M:%fZ', min(opened.at_ms, coalesce((SELECT min(step.at_ms) FROM clock_steps AS step WHERE step.seq > opened.seq), opened.at_ms)) / 1000.0, 'unixepoch') AS valid_from_at,
+  begun.peer_id, desired.name, begun.protocol, begun.direction, begun.attempt,
+  begun.seq AS valid_from_seq,
+  strftime('%Y-%m-%dT%H:%M:%fZ', CASE WHEN (SELECT count(*) FROM clock_steps) = 0 THEN begun.at_ms ELSE min(begun.at_ms, coalesce((SELECT min(step.at_ms) FROM clock_steps AS step WHERE step.seq > begun.seq), begun.at_ms)) END / 1000.0, 'unixepoch') AS valid_from_at,
   closed.seq AS valid_to_seq,
-  strftime('%Y-%m-%dT%H:%M:%fZ', min(closed.at_ms, coalesce((SELECT min(step.at_ms) FROM clock_steps AS step WHERE step.seq > closed.seq), closed.at_ms)) / 1000.0, 'unixepoch') AS valid_to_at,
+  strftime('%Y-%m-%dT%H:%M:%fZ', CASE WHEN (SELECT count(*) FROM clock_steps) = 0 THEN closed.at_ms ELSE min(closed.at_ms, coalesce((SELECT min(step.at_ms) FROM clock_steps AS step WHERE step.seq > closed.seq), closed.at_ms)) END / 1000.0, 'unixepoch') AS valid_to_at,
   closed.duration_ms, closed.duration_clock, closed.reason AS close_reason,
-  opened.cause_seq, closed.cause_seq AS close_cause_seq,
-  min(opened.at_ms, coalesce((SELECT min(step.at_ms) FROM clock_steps AS step WHERE step.seq > opened.seq), opened.at_ms)) AS valid_from_ms,
-  min(closed.at_ms, coalesce((SELECT min(step.at_ms) FROM clock_steps AS step WHERE step.seq > closed.seq), closed.at_ms)) AS valid_to_ms
-FROM opened
-LEFT JOIN event_log AS closed ON closed.opened_seq = opened.seq AND closed.type = 'StreamClosed'
-LEFT JOIN desired_peer AS desired ON desired.peer_id = opened.peer_id;
+  begun.cause_seq, closed.cause_seq AS close_cause_seq,
+  CASE WHEN (SELECT count(*) FROM clock_steps) = 0 THEN begun.at_ms ELSE min(begun.at_ms, coalesce((SELECT min(step.at_ms) FROM clock_steps AS step WHERE step.seq > begun.seq), begun.at_ms)) END AS valid_from_ms,
+  CASE WHEN (SELECT count(*) FROM clock_steps) = 0 THEN closed.at_ms ELSE min(closed.at_ms, coalesce((SELECT min(step.at_ms) FROM clock_steps AS step WHERE step.seq > closed.seq), closed.at_ms)) END AS valid_to_ms
+FROM begun
+LEFT JOIN event_log AS closed ON closed.opened_seq = begun.seq AND closed.type = 'StreamClosed'
+LEFT JOIN desired_peer AS desired ON desired.peer_id = begun.peer_id;
 --> statement-breakpoint
 -- When each peer was a partner, whatever its address.
 CREATE VIEW partner_periods AS
@@ -156,7 +156,7 @@ WITH down AS (
     )
   UNION ALL
   SELECT
-    run.peer_id, run.name, closed.seq, min(closed.at_ms, coalesce((SELECT min(step.at_ms) FROM clock_steps AS step WHERE step.seq > closed.seq), closed.at_ms)), closed.reason, run.valid_to_seq, run.valid_to_ms
+    run.peer_id, run.name, closed.seq, CASE WHEN (SELECT count(*) FROM clock_steps) = 0 THEN closed.at_ms ELSE min(closed.at_ms, coalesce((SELECT min(step.at_ms) FROM clock_steps AS step WHERE step.seq > closed.seq), closed.at_ms)) END, closed.reason, run.valid_to_seq, run.valid_to_ms
   FROM partner_periods AS run
   JOIN event_log AS closed
     ON closed.type = 'StreamClosed' AND closed.peer_id = run.peer_id
@@ -168,7 +168,7 @@ WITH down AS (
     run.peer_id, run.name,
     max(run.valid_from_seq, coalesce(archived.outbound_close_seq, 0)),
     CASE WHEN archived.outbound_close_seq > run.valid_from_seq
-      THEN min(archived.outbound_closed_at_ms, coalesce((SELECT min(step.at_ms) FROM clock_steps AS step WHERE step.seq > archived.outbound_close_seq), archived.outbound_closed_at_ms)) ELSE run.valid_from_ms END,
+      THEN CASE WHEN (SELECT count(*) FROM clock_steps) = 0 THEN archived.outbound_closed_at_ms ELSE min(archived.outbound_closed_at_ms, coalesce((SELECT min(step.at_ms) FROM clock_steps AS step WHERE step.seq > archived.outbound_close_seq), archived.outbound_closed_at_ms)) END ELSE run.valid_from_ms END,
     CASE WHEN archived.outbound_close_seq > run.valid_from_seq THEN archived.outbound_close_reason ELSE 'desired' END,
     run.valid_to_seq, run.valid_to_ms
   FROM partner_periods AS run
@@ -197,7 +197,7 @@ timed AS (
     peer_id, name, seq, from_ms, began,
     CASE WHEN opened_seq < coalesce(run_to_seq, opened_seq + 1) THEN opened_seq ELSE run_to_seq END AS to_seq,
     CASE WHEN opened_seq < coalesce(run_to_seq, opened_seq + 1)
-      THEN (SELECT min(opened.at_ms, coalesce((SELECT min(step.at_ms) FROM clock_steps AS step WHERE step.seq > opened.seq), opened.at_ms)) FROM event_log AS opened WHERE opened.seq = ended.opened_seq)
+      THEN (SELECT CASE WHEN (SELECT count(*) FROM clock_steps) = 0 THEN opened.at_ms ELSE min(opened.at_ms, coalesce((SELECT min(step.at_ms) FROM clock_steps AS step WHERE step.seq > opened.seq), opened.at_ms)) END FROM event_log AS opened WHERE opened.seq = ended.opened_seq)
       ELSE run_to_ms END AS to_ms,
     CASE WHEN opened_seq < coalesce(run_to_seq, opened_seq + 1) THEN 'connected' WHEN run_to_seq IS NOT NULL THEN 'revoked' END AS ended
   FROM ended
