@@ -1,6 +1,6 @@
 /** What happened becomes a row of the log, a log line, a metric and a wake, in that order and in one place. */
 import type { Clock } from "../base/clock.ts";
-import type { PartnerdError } from "../base/errors.ts";
+import { type PartnerdError, stackOf } from "../base/errors.ts";
 import type { PeerId } from "../base/ids.ts";
 import type { Logger } from "../base/log.ts";
 import type { ObservedEvent } from "../events/types.ts";
@@ -78,6 +78,11 @@ export class Recorder implements ReconcilerObserver, Disposable {
     this.#deps.onObserved(event);
     this.#count(event);
     this.#outbox.put(event);
+  }
+
+  /** A fault of our own while serving this peer. */
+  faulted(peerId: PeerId, error: PartnerdError): void {
+    this.#deps.logger.error({ peerId, stack: stackOf(error) }, "internal error");
   }
 
   [Symbol.dispose](): void {

@@ -11,7 +11,7 @@ import { HeartbeatOpener } from "./heartbeat/opener.ts";
 import { keyOf, type PartnerStream } from "./heartbeat/partner-stream.ts";
 import { answerChallenge } from "./heartbeat/probe.ts";
 import { ConnectionIndex, closeBounded, peerIdOf } from "./host/connection-index.ts";
-import type { Host, HostConnection } from "./host/host.ts";
+import type { Host, HostConnection, HostStreamHandler } from "./host/host.ts";
 import type { AdmissionPolicy } from "./registry/admission-policy.ts";
 import { LeaseClock } from "./registry/lease-clock.ts";
 import { type PeerSnapshot, type StreamObserver, StreamRegistry } from "./registry/registry.ts";
@@ -84,9 +84,11 @@ export class Libp2pPartnerStreams implements PartnerStreams {
 
   /** Called once, by `createPartnerStreams`. */
   async start(): Promise<void> {
-    const { node, clock } = this.#components;
+    const { node, clock, observer } = this.#components;
     const limits = { maxInboundStreams: MAX_STREAMS_PER_PROTOCOL, maxOutboundStreams: MAX_STREAMS_PER_PROTOCOL };
-    await node.handle(PROBE_PROTOCOL, (stream) => answerChallenge(stream, clock), limits);
+    const answer: HostStreamHandler = (stream, { remotePeer }) =>
+      answerChallenge(stream, clock, (error) => observer.faulted(peerIdOf(remotePeer), error));
+    await node.handle(PROBE_PROTOCOL, answer, limits);
     await node.handle(PARTNER_PROTOCOL, this.#handler.handle, limits);
   }
 

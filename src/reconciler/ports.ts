@@ -26,6 +26,8 @@ export interface ActualPeer {
   readonly dialled: boolean;
   /** When the peer last showed life of its own accord (a connection or inbound stream arrived, a late pong came); null if never. */
   readonly lastSignOfLifeMs: number | null;
+  /** How the most recent outbound stream to end did so, even if another one is open by now; null if none has, or long ago. */
+  readonly lastOutboundClose: CloseReason | null;
 }
 
 /** Whether a peer may stream to us, and if not, why not. */

@@ -1,7 +1,7 @@
 /** Our side of a partner stream: dial, open, heartbeat, proof of life. What is established goes to the registry. */
 import type { Multiaddr } from "@multiformats/multiaddr";
 import type { Clock } from "../../base/clock.ts";
-import { PartnerdError } from "../../base/errors.ts";
+import { isFault, PartnerdError, type RemoteEnd, toPartnerdError } from "../../base/errors.ts";
 import type { PeerId } from "../../base/ids.ts";
 import { abortable } from "../../base/pause.ts";
 import type { DesiredPeer } from "../../events/types.ts";
@@ -13,7 +13,7 @@ import { encodeHeartbeat, type SelfDescription, type TimestampFormat } from "../
 import { PARTNER_PROTOCOL } from "../wire/constants.ts";
 import type { Liveness } from "./liveness.ts";
 import { Attempt, OpenAttempt } from "./open-attempt.ts";
-import { abortError, dialError, streamError } from "./open-errors.ts";
+import { abortError, connectionLost, dialError, renewError, streamError } from "./open-errors.ts";
 import { keyOf, PartnerStream } from "./partner-stream.ts";
 
 export interface OpenerComponents {
@@ -25,6 +25,8 @@ export interface OpenerComponents {
   readonly connections: ConnectionIndex;
   readonly liveness: Liveness;
 }
+
+const REMOTE_ENDS: readonly RemoteEnd[] = ["remote_closed", "reset", "connection_lost"];
 
 export class HeartbeatOpener {
   readonly #components: OpenerComponents;
@@ -47,7 +49,7 @@ export class HeartbeatOpener {
       await this.#establish(peer, attempt);
     } catch (error) {
       attempt.giveBack(this.#components);
-      throw attempt.signal.aborted ? abortError(attempt.signal) : error;
+      throw attempt.signal.aborted && !isFault(error) ? abortError(attempt.signal) : toPartnerdError(error);
     } finally {
       if (this.#attempts.get(peer.peerId) === attempt) this.#attempts.delete(peer.peerId);
       attempt.settled.resolve();
@@ -58,7 +60,7 @@ export class HeartbeatOpener {
   async renew(peerId: PeerId, signal: AbortSignal): Promise<void> {
     const { registry, liveness } = this.#components;
     const stream = registry.get(keyOf("outbound", peerId));
-    if (stream === undefined) throw new PartnerdError("stream_lost", `no outbound stream to peer ${peerId}`);
+    if (stream === undefined) throw this.#noStream(peerId);
     using attempt = new Attempt(signal, stream.ended);
     try {
       attempt.signal.throwIfAborted();
@@ -66,9 +68,7 @@ export class HeartbeatOpener {
       await liveness.prove(stream.connection, attempt.signal);
       attempt.signal.throwIfAborted();
     } catch (error) {
-      throw attempt.signal.aborted
-        ? abortError(attempt.signal)
-        : new PartnerdError("stream_lost", "stream failed", { cause: error });
+      throw attempt.signal.aborted && !isFault(error) ? abortError(attempt.signal) : renewError(error, stream.connection);
     }
     registry.renew(keyOf("outbound", peerId), stream);
   }
@@ -104,7 +104,8 @@ export class HeartbeatOpener {
       await stream.write(this.#heartbeat(), attempt.signal);
       await liveness.prove(connection, attempt.signal);
     } catch (error) {
-      throw reusable !== undefined && connection.status !== "open" ? connectionLost(error) : streamError(error, PARTNER_PROTOCOL);
+      if (reusable !== undefined && connection.status !== "open") throw connectionLost(error);
+      throw streamError(error, PARTNER_PROTOCOL, connection);
     }
     attempt.signal.throwIfAborted();
     // No await from here on: what has just been checked holds until it is registered.
@@ -142,22 +143,27 @@ export class HeartbeatOpener {
     );
     const stream = new PartnerStream(opened, connection);
     attempt.stream = stream;
-    const code = () => (connection.status === "open" || attempt.dialled.includes(connection) ? "refused" : "stream_lost");
-    stream.onRemoteEnd = (reason) =>
-      attempt.cancel(new PartnerdError(code(), `peer ended the stream before it stood: ${reason}`));
-    if (stream.ended.aborted) throw new PartnerdError(code(), "peer ended the stream at once");
+    const ended = (remoteEnd: RemoteEnd | undefined) => {
+      const code = connection.status === "open" || attempt.dialled.includes(connection) ? "refused" : "stream_lost";
+      const how = remoteEnd ?? "unknown";
+      return new PartnerdError(code, `the peer ended the stream before it was established: ${how}`, { details: { remoteEnd } });
+    };
+    stream.onRemoteEnd = (remoteEnd) => attempt.cancel(ended(remoteEnd));
+    if (stream.ended.aborted) throw ended(stream.remoteEnd);
     // Readers never write (WIRE); what somebody writes all the same must not pile up unread.
     stream.read(() => {});
     return stream;
+  }
+
+  /** How the stream ended that was there until just now. */
+  #noStream(peerId: PeerId): PartnerdError {
+    const { lastOutboundClose } = this.#components.registry.actual(PARTNER_PROTOCOL, peerId);
+    const remoteEnd = REMOTE_ENDS.find((end) => end === lastOutboundClose);
+    return new PartnerdError("stream_lost", `no outbound stream to peer ${peerId}`, { details: { remoteEnd } });
   }
 
   #heartbeat(): Uint8Array {
     const { self, clock, heartbeatTimestamp } = this.#components;
     return encodeHeartbeat(self, clock.wallMs(), heartbeatTimestamp);
   }
-}
-
-/** Not the peer's answer but an old connection's end: no reason to wait as long as after a refusal. */
-function connectionLost(cause: unknown): PartnerdError {
-  return new PartnerdError("stream_lost", "the connection ended while the stream was being opened", { cause });
 }

@@ -1,8 +1,8 @@
 /** A heartbeat stream with its connection: knows when it is over, whoever ended it. */
-import { PartnerdError } from "../../base/errors.ts";
+import { PartnerdError, type RemoteEnd } from "../../base/errors.ts";
 import type { PeerId } from "../../base/ids.ts";
 import { abortable } from "../../base/pause.ts";
-import type { CloseReason, Direction } from "../../events/types.ts";
+import type { Direction } from "../../events/types.ts";
 import type { HostConnection, HostStream } from "../host/host.ts";
 import type { AbortableStream, StreamKey } from "../registry/registry.ts";
 import { PARTNER_PROTOCOL } from "../wire/constants.ts";
@@ -12,15 +12,13 @@ export function keyOf(direction: Direction, peerId: PeerId): StreamKey {
   return { protocol: PARTNER_PROTOCOL, peerId, direction };
 }
 
-/** How a stream ends that we did not end. */
-export type RemoteEnd = Extract<CloseReason, "remote_closed" | "reset" | "connection_lost">;
-
 export class PartnerStream implements AbortableStream {
   readonly connection: HostConnection;
   readonly #stream: HostStream;
   readonly #ended = new AbortController();
+  #remoteEnd: RemoteEnd | undefined;
   /** The far end or the connection ended the stream. Called once, and never after our own abort. */
-  onRemoteEnd: (reason: RemoteEnd) => void = () => {};
+  onRemoteEnd: (remoteEnd: RemoteEnd) => void = () => {};
 
   constructor(stream: HostStream, connection: HostConnection) {
     this.connection = connection;
@@ -34,6 +32,11 @@ export class PartnerStream implements AbortableStream {
   /** Aborts when the stream ends, for whatever reason; it may have ended before it came to us. */
   get ended(): AbortSignal {
     return this.#ended.signal;
+  }
+
+  /** How the far end or the connection ended it; undefined while it is open, and if we ended it. */
+  get remoteEnd(): RemoteEnd | undefined {
+    return this.#remoteEnd;
   }
 
   /** Gives each chunk that arrives to `read`, at once. */
@@ -73,9 +76,10 @@ export class PartnerStream implements AbortableStream {
 
   readonly #closed = (): void => this.#end(this.#stream.status === "reset" ? "reset" : "connection_lost");
 
-  #end(reason: RemoteEnd): void {
+  #end(remoteEnd: RemoteEnd): void {
     if (this.ended.aborted) return;
-    this.abort(new PartnerdError("stream_lost", `stream ended: ${reason}`));
-    this.onRemoteEnd(reason);
+    this.#remoteEnd = remoteEnd;
+    this.abort(new PartnerdError("stream_lost", `the stream ended: ${remoteEnd}`, { details: { remoteEnd } }));
+    this.onRemoteEnd(remoteEnd);
   }
 }

@@ -1,6 +1,6 @@
 /** Echoes: the bandwidth challenge that we put, the one that we answer, and the stream ping that is a small one of its kind. */
 import { type Clock, deadline, type Random, systemRandom } from "../../base/clock.ts";
-import { messageOf, PartnerdError, toPartnerdError } from "../../base/errors.ts";
+import { isFault, messageOf, PartnerdError, toPartnerdError } from "../../base/errors.ts";
 import { abortable } from "../../base/pause.ts";
 import type { HostConnection, HostStream, HostStreamEvents } from "../host/host.ts";
 import {
@@ -30,7 +30,8 @@ export async function challenge(connection: HostConnection, components: Challeng
   try {
     await exchange(connection, PROBE_PROTOCOL, random.bytes(length), "until_end", limit.signal);
   } catch (error) {
-    throw limit.signal.aborted ? limit.signal.reason : challengeFailed(messageOf(error), error);
+    if (isFault(error)) throw error;
+    throw limit.signal.aborted ? limit.signal.reason : asChallengeFailed(error);
   }
 }
 
@@ -40,8 +41,11 @@ export async function pingOverStream(connection: HostConnection): Promise<void> 
   await exchange(connection, PING_PROTOCOL, systemRandom.bytes(PING_BYTES), "until_complete", unbounded);
 }
 
-/** Echoes what any peer sends until its end of input, at most 64 KiB within 10 s, so the little that is buffered needs no backpressure. */
-export async function answerChallenge(stream: HostStream, clock: Clock): Promise<void> {
+/**
+ * Echoes what any peer sends until its end of input, at most 64 KiB within 10 s, so the little that is buffered needs no backpressure.
+ * Never rejects; `onFault` is told of a fault of our own.
+ */
+export async function answerChallenge(stream: HostStream, clock: Clock, onFault: (error: PartnerdError) => void): Promise<void> {
   using limit = deadline(
     clock,
     ECHO_TIMEOUT_MS,
@@ -50,8 +54,10 @@ export async function answerChallenge(stream: HostStream, clock: Clock): Promise
   try {
     await abortable(echoUntilEnd(stream), limit.signal);
     await abortable(stream.close({ signal: limit.signal }), limit.signal);
-  } catch (error) {
-    stream.abort(toPartnerdError(error));
+  } catch (thrown) {
+    const error = toPartnerdError(thrown, "stream_lost");
+    stream.abort(error);
+    if (isFault(error)) onFault(error);
   }
 }
 
@@ -87,13 +93,13 @@ function receive(stream: HostStream, expected: Uint8Array, completion: Completio
   let receivedBytes = 0;
   return readUntilEnd(stream, (chunk) => {
     const end = receivedBytes + chunk.length;
-    if (end > expected.length) throw new Error("more bytes came back than were sent");
+    if (end > expected.length) throw challengeFailed("more bytes came back than were sent");
     if (!chunk.every((byte, index) => byte === expected[receivedBytes + index]))
-      throw new Error("other bytes came back than were sent");
+      throw challengeFailed("other bytes came back than were sent");
     receivedBytes = end;
     return completion === "until_complete" && end === expected.length;
   }).then(() => {
-    if (receivedBytes < expected.length) throw new Error(`${receivedBytes} of ${expected.length} bytes came back`);
+    if (receivedBytes < expected.length) throw challengeFailed(`${receivedBytes} of ${expected.length} bytes came back`);
   });
 }
 
@@ -130,6 +136,10 @@ function readUntilEnd(stream: HostStream, onChunk: (chunk: Uint8Array) => boolea
     stream.removeEventListener("remoteCloseWrite", onEnd);
     stream.removeEventListener("close", onClose);
   });
+}
+
+function asChallengeFailed(error: unknown): PartnerdError {
+  return error instanceof PartnerdError && error.code === "challenge_failed" ? error : challengeFailed(messageOf(error), error);
 }
 
 function challengeFailed(detail: string, cause?: unknown): PartnerdError {

@@ -8,12 +8,13 @@ import { preSharedKey } from "@libp2p/pnet";
 import { tcp } from "@libp2p/tcp";
 import { createLibp2p } from "libp2p";
 import { type Clock, deadline } from "../../base/clock.ts";
-import { messageOf, PartnerdError } from "../../base/errors.ts";
+import { PartnerdError } from "../../base/errors.ts";
 import { abortable } from "../../base/pause.ts";
 import type { AdmissionPolicy } from "../registry/admission-policy.ts";
 import type { StreamObserver } from "../registry/registry.ts";
 import { MAX_STREAMS_PER_CONNECTION, NODE_STOP_TIMEOUT_MS } from "../wire/constants.ts";
 import { createGater } from "./gater.ts";
+import { ListenFailures } from "./listen-failures.ts";
 
 export type Node = Libp2p<{ identify: Identify; ping: Ping }>;
 
@@ -50,12 +51,14 @@ const OUTBOUND_IDLE_MS = 10 * 60_000;
 /** A host that does not listen yet, so that its protocols can be registered before the first peer asks for them. */
 export async function createNode(options: NodeOptions): Promise<Node> {
   const { privateKey, listen, maxConnections, admission, observer, swarmKey, version } = options;
+  const failures = new ListenFailures();
+  const transport = tcp({ inboundSocketInactivityTimeout: INBOUND_IDLE_MS, outboundSocketInactivityTimeout: OUTBOUND_IDLE_MS });
   const node: Node = await createLibp2p({
     start: false,
     privateKey,
     nodeInfo: { name: "oc-partnerd", version },
     addresses: { listen: [...listen] },
-    transports: [tcp({ inboundSocketInactivityTimeout: INBOUND_IDLE_MS, outboundSocketInactivityTimeout: OUTBOUND_IDLE_MS })],
+    transports: [(components) => failures.watch(transport(components))],
     connectionEncrypters: [noise()],
     streamMuxers: [
       yamux({
@@ -88,16 +91,19 @@ export async function createNode(options: NodeOptions): Promise<Node> {
       ping: ping(),
     },
   });
+  failuresOf.set(node, failures);
   forgetDisconnectedPeers(node);
   return node;
 }
 
-/** Listens. Throws PartnerdError `port_taken` or `listen_failed`, naming the multiaddr. */
+const failuresOf = new WeakMap<Node, ListenFailures>();
+
+/** Listens. `node` comes from createNode. Throws PartnerdError `port_taken` or `listen_failed`, naming the multiaddr. */
 export async function startNode(node: Node, listen: readonly string[]): Promise<void> {
   try {
     await node.start();
   } catch (error) {
-    throw listenError(error, listen);
+    throw (failuresOf.get(node) ?? new ListenFailures()).error(error, listen);
   }
 }
 
@@ -117,23 +123,5 @@ function forgetDisconnectedPeers(node: Node): void {
     node.peerStore.delete(event.detail).catch(() => {
       // The store is in memory: it fails only when the host is stopping, and then it goes too.
     });
-  });
-}
-
-/** libp2p tells of each address on a line of its own, between its advice and stack traces. */
-function listenError(error: unknown, listen: readonly string[]): PartnerdError {
-  const message = messageOf(error);
-  const why = /^ +\/\S+: (?:Error: )?(.+)$/m.exec(message)?.[1] ?? message;
-  const failed = listen.filter((address) => message.includes(address));
-  const addresses = (failed.length > 0 ? failed : listen).join(", ");
-  if (message.includes("EADDRINUSE")) {
-    return new PartnerdError("port_taken", `cannot listen on ${addresses}: the port is taken`, {
-      nextStep: "stop the process that has it, or choose another port with --listen",
-      cause: error,
-    });
-  }
-  return new PartnerdError("listen_failed", `cannot listen on ${addresses}: ${why}`, {
-    nextStep: "check that the address belongs to this machine, or choose another with --listen",
-    cause: error,
   });
 }

@@ -5,14 +5,17 @@
 import { type Clock, jittered, type Random } from "../../base/clock.ts";
 import { PartnerdError } from "../../base/errors.ts";
 import type { Did, PeerId } from "../../base/ids.ts";
+import { RecentMap } from "../../base/recent-map.ts";
 import type { CloseReason, Direction, ObservedEvent } from "../../events/types.ts";
 import type { ActualPeer } from "../../reconciler/ports.ts";
-import { HEARTBEAT_JITTER, HEARTBEAT_PERIOD_MS, LEASE_MS } from "../wire/constants.ts";
+import { HEARTBEAT_JITTER, HEARTBEAT_PERIOD_MS, LEASE_MS, MAX_REMEMBERED_PEERS } from "../wire/constants.ts";
 import type { LeaseTime } from "./lease-clock.ts";
 
-/** Who is told of transitions. Neither function throws. */
+/** Is told of transitions and faults. None of its functions throws. */
 export interface StreamObserver {
   observed(event: ObservedEvent): void;
+  /** A fault of our own ended work on a stream of this peer. It says nothing about the peer, so no event is observed. */
+  faulted(peerId: PeerId, error: PartnerdError): void;
   /** Something about this peer changed, or it showed life: look again. */
   wake(peerId: PeerId): void;
 }
@@ -58,12 +61,14 @@ export interface RegistryComponents {
   readonly clock: Clock;
   readonly random: Random;
   readonly leaseTime: LeaseTime;
-  readonly observer: StreamObserver;
+  readonly observer: Pick<StreamObserver, "observed" | "wake">;
 }
 
 export class StreamRegistry<Stream extends AbortableStream> {
   readonly #components: RegistryComponents;
   readonly #streams = new Map<string, Map<PeerId, Slots<Stream>>>();
+  /** By protocol and peer. */
+  readonly #lastOutboundClose = new RecentMap<string, CloseReason>(MAX_REMEMBERED_PEERS);
 
   constructor(components: RegistryComponents) {
     this.#components = components;
@@ -118,7 +123,7 @@ export class StreamRegistry<Stream extends AbortableStream> {
   }
 
   /** Expiries are converted to monotonic ms: what is left of the lease, from now. */
-  actual(protocol: string, peerId: PeerId): Pick<ActualPeer, "outbound" | "inbound"> {
+  actual(protocol: string, peerId: PeerId): Pick<ActualPeer, "outbound" | "inbound" | "lastOutboundClose"> {
     const slots = this.#streams.get(protocol)?.get(peerId);
     const nowMs = this.#components.clock.monotonicMs();
     const lease = (entry: RegistryEntry<Stream>) => ({
@@ -130,6 +135,7 @@ export class StreamRegistry<Stream extends AbortableStream> {
     return {
       outbound: slots?.outbound === undefined ? null : lease(slots.outbound),
       inbound: inbound === undefined ? null : { openedAtMs: inbound.openedAtMs, expiresAtMs: inbound.expiresAtMs },
+      lastOutboundClose: this.#lastOutboundClose.get(`${protocol} ${peerId}`) ?? null,
     };
   }
 
@@ -157,6 +163,7 @@ export class StreamRegistry<Stream extends AbortableStream> {
 
   /** Aborting may call back at once; by then the slot no longer holds the entry, so nothing is reported twice. */
   #finish(key: StreamKey, entry: RegistryEntry<Stream>, reason: CloseReason): void {
+    if (key.direction === "outbound") this.#lastOutboundClose.set(`${key.protocol} ${key.peerId}`, reason);
     entry.stream.abort(new PartnerdError("aborted", `${key.direction} stream closed: ${reason}`));
     this.#components.observer.observed({ type: "StreamClosed", ...key, reason });
   }

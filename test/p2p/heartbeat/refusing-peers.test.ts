@@ -70,7 +70,7 @@ describe("opening to a peer that does not want to", () => {
   });
 
   it("leaves a connection that it dialled to the peer's own stream", async () => {
-    await peer.node.handle(PROBE_PROTOCOL, (stream) => answerChallenge(stream, systemClock));
+    await peer.node.handle(PROBE_PROTOCOL, (stream) => answerChallenge(stream, systemClock, () => {}));
     peer.node.addEventListener("connection:open", ({ detail }) => neverPong(detail));
     await answer(async (stream, connection) => {
       const own = await connection.newStream(PARTNER_PROTOCOL);
