@@ -118,9 +118,10 @@ export function isFault(thrown: unknown): boolean {
   return FAULTS.some((fault) => thrown instanceof fault);
 }
 
-/** The stack of what went wrong first: that of the innermost cause that has one. */
+/** The stack of the innermost cause: of what went wrong first. */
 export function stackOf(error: Error): string {
-  return error.cause instanceof Error ? stackOf(error.cause) : (error.stack ?? String(error));
+  const innermost = causesOf(error).at(-1) ?? error;
+  return innermost.stack ?? String(innermost);
 }
 
 /** True if both failed for the same reason: codes, details and causes agree, whatever the messages say. */
@@ -128,18 +129,25 @@ export function isSameFailure(one: PartnerdError | null, other: PartnerdError | 
   return one === other || (one !== null && other !== null && factsOf(one) === factsOf(other));
 }
 
-/** Name and code of the error and its causes, and the details. Bounded: a cause may lead back to itself. */
 function factsOf(error: PartnerdError): string {
-  const facts: unknown[] = [error.details];
-  let cause: unknown = error;
-  for (let depth = 0; depth < MAX_CAUSES && cause instanceof Error; depth++) {
-    facts.push(cause.name, "code" in cause ? cause.code : null);
-    cause = cause.cause;
-  }
-  return JSON.stringify(facts);
+  return JSON.stringify(
+    causesOf(error).map((cause) => [
+      cause.name,
+      "code" in cause ? cause.code : null,
+      cause instanceof PartnerdError ? cause.details : null,
+    ]),
+  );
 }
 
+/** A cause may lead back to itself. */
 const MAX_CAUSES = 8;
+
+/** The error, its cause, the cause of that and so on. */
+function causesOf(error: Error): readonly Error[] {
+  const causes = [error];
+  for (let { cause } = error; cause instanceof Error && causes.length < MAX_CAUSES; { cause } = cause) causes.push(cause);
+  return causes;
+}
 
 /** The message of any thrown value. */
 export function messageOf(thrown: unknown): string {

@@ -25,8 +25,9 @@ export class PartnerStream implements AbortableStream {
     this.#stream = stream;
     stream.addEventListener("remoteCloseWrite", this.#finished);
     stream.addEventListener("close", this.#closed);
-    if (stream.remoteWriteStatus === "closed") this.#finished();
-    else if (stream.status !== "open") this.#closed();
+    // Every end closes the far side's writing, so the status comes first.
+    if (stream.status !== "open") this.#closed();
+    else if (stream.remoteWriteStatus === "closed") this.#finished();
   }
 
   /** Aborts when the stream ends, for whatever reason; it may have ended before it came to us. */

@@ -3,6 +3,7 @@ import type { Connection, Stream, StreamHandler } from "@libp2p/interface";
 import { multiaddr } from "@multiformats/multiaddr";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { systemClock } from "../../../src/base/clock.ts";
+import type { RemoteEnd } from "../../../src/base/errors.ts";
 import { didOf } from "../../../src/base/ids.ts";
 import type { DesiredPeer } from "../../../src/events/types.ts";
 import { answerChallenge } from "../../../src/p2p/heartbeat/probe.ts";
@@ -47,13 +48,17 @@ describe("opening to a peer that does not want to", () => {
     await expectNothingLeft();
   });
 
-  it.each<[string, (stream: Stream) => void]>([
-    ["resets the stream", (stream) => stream.abort(new Error("no"))],
-    ["closes the stream", (stream) => void stream.close()],
-    ["resets it on the first heartbeat", (stream) => stream.addEventListener("message", () => stream.abort(new Error("no")))],
-  ])("is refused where the peer %s", async (_, handler) => {
+  it.each<[string, RemoteEnd, (stream: Stream) => void]>([
+    ["resets the stream", "reset", (stream) => stream.abort(new Error("no"))],
+    ["closes the stream", "remote_closed", (stream) => void stream.close()],
+    [
+      "resets it on the first heartbeat",
+      "reset",
+      (stream) => stream.addEventListener("message", () => stream.abort(new Error("no"))),
+    ],
+  ])("is refused where the peer %s, and says so: %s", async (_, remoteEnd, handler) => {
     await answer(handler);
-    await expect(open()).rejects.toMatchObject({ code: "refused" });
+    await expect(open()).rejects.toMatchObject({ code: "refused", details: { remoteEnd } });
     await expectNothingLeft();
   });
 

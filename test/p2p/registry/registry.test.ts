@@ -53,7 +53,22 @@ describe("StreamRegistry", () => {
     expect(registry.actual(PROTOCOL, ALICE)).toEqual({
       outbound: { openedAtMs: 0, expiresAtMs: LEASE_MS, renewAtMs: 3_000 },
       inbound: null,
+      lastOutboundClose: null,
     });
+  });
+
+  it("remembers how the last outbound stream ended, whatever the inbound one does", () => {
+    const lastClose = () => registry.actual(PROTOCOL, ALICE).lastOutboundClose;
+    registry.register(key("outbound"), new RecordingStream(), null);
+    registry.register(key("inbound"), new RecordingStream(), null);
+    registry.close(key("outbound"), "reset");
+    registry.close(key("inbound"), "expired");
+    expect(lastClose()).toBe("reset");
+    registry.register(key("outbound"), new RecordingStream(), null);
+    expect(lastClose()).toBe("reset");
+    registry.register(key("outbound"), new RecordingStream(), null);
+    expect(lastClose()).toBe("replaced");
+    expect(registry.actual("/other", ALICE).lastOutboundClose).toBeNull();
   });
 
   it("established -> closed: deletes, aborts, reports and wakes once, even where the abort calls back", () => {
