@@ -1,5 +1,5 @@
 /** From received bytes to the log: decode, append a batch in one transaction, then wake whom it concerns. */
-import { type PartnerdError, toPartnerdError } from "../base/errors.ts";
+import { isSameFailure, type PartnerdError, toPartnerdError } from "../base/errors.ts";
 import type { PeerId } from "../base/ids.ts";
 import type { Logger } from "../base/log.ts";
 import { decodeMessage } from "../events/decode.ts";
@@ -94,7 +94,7 @@ export class Ingest {
       return rows;
     } catch (thrown) {
       const error = toPartnerdError(thrown, "database_failed");
-      if (this.#failing?.message !== error.message) {
+      if (!isSameFailure(this.#failing, error)) {
         logger.error(
           { code: error.code, error: error.message, nextStep: error.nextStep, messages: items.length },
           "received events cannot be appended to the log; they are kept, and tried again",

@@ -6,6 +6,7 @@ import { BrokerStreamApi } from "./broker-stream-api.ts";
 import { createInbox, type NatsConnection, nanos } from "./connection/client.ts";
 import { closeQuietly, describe, flush } from "./connection/dial.ts";
 import { deniedError } from "./connection/jetstream-error.ts";
+import { pullStatusOf } from "./pull-status.ts";
 
 const ACKNOWLEDGEMENT = "+ACK";
 
@@ -49,7 +50,7 @@ class NatsPullChannel implements PullChannel {
         else if (!message.subject.startsWith(this.#inbox)) listener.message(message);
         else {
           const requestNumber = Number(message.subject.slice(this.#inbox.length + 1));
-          listener.status(requestNumber, message.headers?.code ?? 0, message.headers?.description ?? "");
+          listener.status(requestNumber, pullStatusOf(message.headers?.code ?? 0, message.headers?.description ?? ""));
         }
       },
     });

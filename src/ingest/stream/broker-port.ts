@@ -60,12 +60,19 @@ export interface PullRequest {
   readonly heartbeatMs: number;
 }
 
+/**
+ * What the broker says of a pull request. `alive`: an idle heartbeat. `over`: it expired, or there is nothing to deliver. `no_responders`:
+ * nothing takes pull requests. `refused`: for another reason, in the broker's words.
+ */
+export type PullStatus =
+  | { readonly kind: "alive" | "over" | "consumer_deleted" | "no_responders" }
+  | { readonly kind: "refused"; readonly code: number; readonly description: string };
+
 export interface PullListener {
   message(message: BrokerMessage): void;
-  /** Of a request, as HTTP would say it: 100 a sign of life; 404, 408: it is over; 409: it is refused; 503: nobody takes requests. */
-  status(requestNumber: number, code: number, description: string): void;
-  /** Nothing can be heard on it any more. */
-  failed(reason: string): void;
+  status(requestNumber: number, status: PullStatus): void;
+  /** The channel is broken: nothing more will arrive. `error` is for the log. */
+  failed(error: string): void;
 }
 
 /** Where messages come in. What was asked for does not come any more once it is disposed. */

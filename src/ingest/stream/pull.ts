@@ -4,7 +4,8 @@
  */
 import type { Clock } from "../../base/clock.ts";
 import { PartnerdError } from "../../base/errors.ts";
-import type { BrokerLink, BrokerMessage, PullChannel } from "./broker-port.ts";
+import type { BrokerLink, BrokerMessage, PullChannel, PullStatus } from "./broker-port.ts";
+import type { ReadingEnd } from "./reading-end.ts";
 
 /** A request that brings nothing ends by itself after so long, and is made again. */
 const EXPIRES_MS = 30_000;
@@ -14,13 +15,6 @@ const HEARTBEAT_MS = 1_500;
 const SILENT_MS = 3_750;
 const LOOK_MS = 500;
 
-/** Statuses after which the next request may bring more: nothing there, and time over. */
-const REQUEST_OVER = new Set([404, 408]);
-const HEARTBEAT = 100;
-
-/** A reason to begin again at once, or what is wrong. */
-export type PullEnd = string | PartnerdError;
-
 interface PullOptions {
   readonly link: Pick<BrokerLink, "openPull" | "isClosed">;
   readonly clock: Clock;
@@ -28,7 +22,7 @@ interface PullOptions {
   /** The request is through, with or without all it asked for: time for the next one. */
   readonly onRequestOver: () => void;
   /** Nothing will come any more, and why. Called once, never after disposal. */
-  readonly onEnded: (end: PullEnd) => void;
+  readonly onEnded: (end: ReadingEnd) => void;
 }
 
 export class Pull implements Disposable {
@@ -45,8 +39,8 @@ export class Pull implements Disposable {
     this.#heardAtMs = options.clock.monotonicMs();
     this.#channel = options.link.openPull({
       message: (message) => this.#received(message),
-      status: (request, code, description) => this.#told(request, code, description),
-      failed: (reason) => this.#end(reason),
+      status: (request, status) => this.#told(request, status),
+      failed: (error) => this.#end({ reason: "subscription_failed", facts: { error } }),
     });
     this.#look();
   }
@@ -80,17 +74,28 @@ export class Pull implements Disposable {
     if (this.#outstanding === 0 && !this.#ended) this.#options.onRequestOver();
   }
 
-  #told(request: number, code: number, description: string): void {
+  #told(request: number, status: PullStatus): void {
     if (this.#ended) return;
     this.#heardAtMs = this.#options.clock.monotonicMs();
-    // A status of a request that is through already says nothing of this one.
-    if (request !== this.#request || code === HEARTBEAT) return;
-    if (!REQUEST_OVER.has(code)) {
-      this.#end(code === 503 ? "the stream or the consumer is gone" : `the broker says ${code} ${description}`.trimEnd());
-      return;
+    // The status of an earlier request says nothing about this one.
+    if (request !== this.#request) return;
+    switch (status.kind) {
+      case "alive":
+        return;
+      case "over":
+        this.#outstanding = 0;
+        this.#options.onRequestOver();
+        return;
+      case "consumer_deleted":
+        this.#end({ reason: "consumer_deleted" });
+        return;
+      case "no_responders":
+        this.#end({ reason: "consumer_missing" });
+        return;
+      case "refused":
+        this.#end({ reason: "pull_refused", facts: { code: status.code, description: status.description } });
+        return;
     }
-    this.#outstanding = 0;
-    this.#options.onRequestOver();
   }
 
   #look(): void {
@@ -102,7 +107,7 @@ export class Pull implements Disposable {
     });
   }
 
-  #end(end: PullEnd): void {
+  #end(end: ReadingEnd): void {
     if (this.#ended) return;
     this[Symbol.dispose]();
     this.#options.onEnded(end);

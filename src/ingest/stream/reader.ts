@@ -3,7 +3,7 @@
  * as expected, what is buffered is forgotten and reading begins again at the cursor.
  */
 import type { Clock } from "../../base/clock.ts";
-import { type PartnerdError, toPartnerdError } from "../../base/errors.ts";
+import { isSameFailure, PartnerdError, toPartnerdError } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
 import { pause } from "../../base/pause.ts";
 import type { DeliveryEvent } from "../../events/types.ts";
@@ -15,6 +15,7 @@ import { isAtCursor } from "./align.ts";
 import { alignLog, lookAtCursor } from "./align-log.ts";
 import type { BrokerLink } from "./broker-port.ts";
 import { PullWindow } from "./pull-window.ts";
+import type { ReadingEnd, Restart } from "./reading-end.ts";
 import { StreamReading } from "./stream-reading.ts";
 
 /** How far a resync is: it is at `sequence`, and over behind `untilSequence`. */
@@ -41,8 +42,9 @@ const RETRY_MS = 1_000;
 /** A connection on which the server does not answer a ping by then is given up. */
 const PING_TIMEOUT_MS = 1_500;
 
-const CONSUMER_DELETED = /consumer deleted/i;
-const ONE_CONSUMER_EACH = "Where this goes on and on, another daemon uses the same nats.consumer: give each its own.";
+const ONE_CONSUMER_EACH = "If this repeats, another daemon uses the same nats.consumer: give each daemon its own.";
+
+const STOPPED: Restart = { reason: "stopped" };
 
 export class BrokerStreamReader {
   readonly #deps: BrokerStreamReaderDependencies;
@@ -51,8 +53,8 @@ export class BrokerStreamReader {
   #pending: number | null = null;
   #restarts = 0;
   readonly #window = new PullWindow();
-  /** Ends the reading under way: with a reason to begin again at once, or with what is wrong. */
-  #interrupt: ((reason: string | PartnerdError) => void) | undefined;
+  /** Ends the current reading. */
+  #interrupt: ((end: ReadingEnd) => void) | undefined;
   #rereads = false;
   #rereading: Rereading | null = null;
 
@@ -89,25 +91,25 @@ export class BrokerStreamReader {
   resync(): void {
     this.#rereads = true;
     this.#rereading = { sequence: 0, untilSequence: this.#deps.log.cursor()?.sequence ?? 0 };
-    this.#interrupt?.("a resync was asked for");
+    this.#interrupt?.({ reason: "resync" });
   }
 
   /** Reads until the connection ends or `signal` aborts. Never rejects. */
   async run(link: BrokerLink, signal: AbortSignal): Promise<void> {
     const { clock, logger, stream } = this.#deps;
     const isOver = () => signal.aborted || link.isClosed();
-    void link.closed().then(() => this.#interrupt?.("the connection ended"));
+    void link.closed().then(() => this.#interrupt?.({ reason: "connection_closed" }));
     link.onDenied((denied) => this.#interrupt?.(denied));
-    const interrupt = () => this.#interrupt?.("it is not wanted any more");
+    const interrupt = () => this.#interrupt?.({ reason: "stopped" });
     signal.addEventListener("abort", interrupt, { once: true });
     while (!isOver()) {
       let waitMs = RESTART_MS;
       try {
-        const reason = await this.#read(link, isOver);
+        const { reason, facts } = await this.#read(link, isOver);
         if (isOver()) break;
         this.#restarts += 1;
-        const nextStep = CONSUMER_DELETED.test(reason) ? ONE_CONSUMER_EACH : undefined;
-        logger.warn({ stream, reason, nextStep }, "reading the stream begins again at the log's cursor");
+        const nextStep = reason === "consumer_deleted" ? ONE_CONSUMER_EACH : undefined;
+        logger.warn({ stream, reason, ...facts, nextStep }, "restarting stream reader at cursor");
       } catch (thrown) {
         if (isOver()) break;
         waitMs = RETRY_MS;
@@ -118,13 +120,13 @@ export class BrokerStreamReader {
     signal.removeEventListener("abort", interrupt);
   }
 
-  /** Resolves, with the reason, when reading has to begin anew. */
-  async #read(link: BrokerLink, isOver: () => boolean): Promise<string> {
+  /** Resolves when reading has to start again; the reason is `stopped` once `isOver`. */
+  async #read(link: BrokerLink, isOver: () => boolean): Promise<Restart> {
     const { log, buffer, stream, consumer, clock, logger } = this.#deps;
     const found = await link.state();
     const atCursor = await lookAtCursor(link, found, log.cursor());
     const consumerState = await link.consumer();
-    if (isOver()) return "";
+    if (isOver()) return STOPPED;
     // What is buffered is behind the cursor and comes again; from here on nothing else moves the cursor.
     buffer.discard();
     const cursor = alignLog(found, atCursor, this.#deps);
@@ -133,14 +135,14 @@ export class BrokerStreamReader {
     const isInPlace = !rereads && consumerState !== undefined && isAtCursor(consumerState, cursor);
     if (!isInPlace) await link.recreateConsumerAt(start);
     // Made anew since we looked, it would be read from the middle, and its messages taken for those of the one before.
-    if (!isInPlace && !isSameStream(await link.state(), found)) return "the stream was made anew meanwhile";
-    if (isOver()) return "";
-    if (this.#rereads !== rereads) return "a resync was asked for";
+    if (!isInPlace && !isSameStream(await link.state(), found)) return { reason: "stream_recreated" };
+    if (isOver()) return STOPPED;
+    if (this.#rereads !== rereads) return { reason: "resync" };
     this.#rereads = false;
     if (!rereads || found.lastSequence < found.firstSequence) this.#rereading = null;
     logger.info({ stream, consumer, sequence: start, pending: found.lastSequence - start + 1, rereads }, "reading the stream");
     this.#pending = Math.max(0, found.lastSequence - start + 1);
-    const ended = Promise.withResolvers<string | PartnerdError>();
+    const ended = Promise.withResolvers<ReadingEnd>();
     using _reading = new StreamReading({
       link,
       cursor,
@@ -163,9 +165,9 @@ export class BrokerStreamReader {
         this.#problem = null;
         this.#reading = true;
       }
-      const end = isOver() ? "" : (early ?? (await ended.promise));
-      if (typeof end === "string") return end;
-      throw end;
+      const end = isOver() ? STOPPED : (early ?? (await ended.promise));
+      if (end instanceof PartnerdError) throw end;
+      return end;
     } finally {
       if (this.#pending > 0) this.#window.failed();
       this.#reading = false;
@@ -190,7 +192,7 @@ export class BrokerStreamReader {
 
   async #failed(error: PartnerdError, link: BrokerLink): Promise<void> {
     const { logger, stream } = this.#deps;
-    if (this.#problem?.message !== error.message)
+    if (!isSameFailure(this.#problem, error))
       logger.error({ code: error.code, error: error.message, nextStep: error.nextStep, stream }, "cannot read the stream");
     this.#problem = error;
     if (error.code === "nats_unavailable") await this.#closeIfDead(link);

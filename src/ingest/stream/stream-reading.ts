@@ -7,7 +7,8 @@ import type { IngestBuffer } from "../ingest-buffer.ts";
 import { gapBetween } from "./align.ts";
 import type { BrokerLink, BrokerMessage } from "./broker-port.ts";
 import { type DeliveryPosition, deliveryPositionOf } from "./delivery-position.ts";
-import { Pull, type PullEnd } from "./pull.ts";
+import { Pull } from "./pull.ts";
+import type { ReadingEnd, Restart } from "./reading-end.ts";
 
 interface StreamReadingInit {
   readonly link: Pick<BrokerLink, "openPull" | "acknowledge" | "isClosed">;
@@ -22,7 +23,7 @@ interface StreamReadingInit {
   /** A message came: its sequence, and how many the consumer has still to deliver. */
   readonly onProgress: (sequence: number, pending: number) => void;
   /** Once: what is buffered does not count any more. Never after disposal. */
-  readonly onEnded: (end: PullEnd) => void;
+  readonly onEnded: (end: ReadingEnd) => void;
 }
 
 export class StreamReading implements Disposable {
@@ -61,13 +62,13 @@ export class StreamReading implements Disposable {
     if (unexpected !== undefined) this.#end(unexpected);
   }
 
-  /** What is not as expected, if anything. */
-  #take(message: BrokerMessage): string | undefined {
+  /** Why reading has to start again, if anything is not as expected. */
+  #take(message: BrokerMessage): Restart | undefined {
     const position = deliveryPositionOf(message.reply);
-    if (position === undefined) return `a message on ${message.subject} does not say where it stands in the stream`;
+    if (position === undefined) return { reason: "position_missing", facts: { subject: message.subject } };
     if (position.consumerSequence !== this.#consumerSequence)
-      return `delivery ${position.consumerSequence} came where ${this.#consumerSequence} was due`;
-    if (!this.#offer(message, position)) return "the buffer is full";
+      return outOfOrder(position.consumerSequence, this.#consumerSequence);
+    if (!this.#offer(message, position)) return { reason: "buffer_full" };
     this.#consumerSequence += 1;
     this.#sequence = Math.max(this.#sequence, position.streamSequence);
     this.#init.onProgress(position.streamSequence, position.pending);
@@ -117,9 +118,13 @@ export class StreamReading implements Disposable {
     if (buffered <= window / 2) this.#pull.request(window - buffered);
   }
 
-  #end(end: PullEnd): void {
+  #end(end: ReadingEnd): void {
     if (this.#ended) return;
     this[Symbol.dispose]();
     this.#init.onEnded(end);
   }
+}
+
+function outOfOrder(delivery: number, expected: number): Restart {
+  return { reason: "delivery_out_of_order", facts: { delivery, expected } };
 }
