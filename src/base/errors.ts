@@ -64,6 +64,8 @@ export type RemoteEnd = "remote_closed" | "reset" | "connection_lost";
 /** The facts behind a message, for whoever acts on them or logs them. Only those that the error has. */
 export interface ErrorDetails {
   readonly remoteEnd?: RemoteEnd | undefined;
+  /** What exactly failed, where the error's code says less. */
+  readonly reason?: string | undefined;
   /** `host:port` of the server that failed. */
   readonly server?: string | undefined;
   /** What the NATS server denies: `publish` or `subscription`, and the subject. */

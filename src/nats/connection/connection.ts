@@ -5,13 +5,13 @@
  */
 
 import { type Clock, jittered, type Random } from "../../base/clock.ts";
-import { messageOf } from "../../base/errors.ts";
+import { isSameFailure, PartnerdError, toPartnerdError } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
 import { pause } from "../../base/pause.ts";
 import { DebugEvents, Events, type NatsConnection } from "./client.ts";
 import type { NatsConfig } from "./config.ts";
 import { checkCredentials, checkTls } from "./credentials.ts";
-import { closeQuietly, describe, describeEvent, dial } from "./dial.ts";
+import { closeQuietly, describe, dial, eventError } from "./dial.ts";
 import { hostAndPort, KnownServers, type ServerAddress } from "./server-address.ts";
 
 /** `connecting`: never connected yet. `reconnecting`: was connected. `closed`: disposed of; final. */
@@ -40,6 +40,10 @@ interface ConnectionDependencies {
 const RECONNECT_WAIT_MS = 1_000;
 const RECONNECT_JITTER = 0.5;
 
+const STALE = new PartnerdError("nats_unavailable", "the server stopped answering pings", {
+  details: { reason: "stale_connection" },
+});
+
 export class PersistentConnection implements AsyncDisposable {
   readonly #config: NatsConfig;
   readonly #dependencies: ConnectionDependencies;
@@ -49,6 +53,8 @@ export class PersistentConnection implements AsyncDisposable {
   readonly #loop: Promise<void>;
   #client: NatsConnection | undefined;
   #status: NatsStatus;
+  /** What `lastError` tells of. */
+  #failure: PartnerdError | null = null;
 
   /**
    * Starts to connect in the background and returns at once, whether NATS is up or not. Throws config_invalid, naming field and
@@ -107,7 +113,7 @@ export class PersistentConnection implements AsyncDisposable {
         this.#connected(client, server);
         return client;
       } catch (error) {
-        if (!signal.aborted) this.#failed(messageOf(error));
+        if (!signal.aborted) this.#failed(toPartnerdError(error));
       }
     }
     return undefined;
@@ -127,6 +133,7 @@ export class PersistentConnection implements AsyncDisposable {
     if (signal.aborted) return;
     const reason = error ? describe(error) : "the server closed the connection";
     this.#dependencies.logger.warn({ server: this.#status.server, reason }, "lost the connection to NATS");
+    this.#failure = new PartnerdError("nats_unavailable", reason, { cause: error ?? undefined });
     this.#change({ state: "reconnecting", server: null, lastError: reason });
   }
 
@@ -134,8 +141,8 @@ export class PersistentConnection implements AsyncDisposable {
   async #watch(client: NatsConnection): Promise<void> {
     this.#servers.learn(client.info?.connect_urls);
     for await (const event of client.status()) {
-      if (event.type === Events.Error) this.#failed(describeEvent(event));
-      else if (event.type === DebugEvents.StaleConnection) this.#failed("the server stopped answering pings");
+      if (event.type === Events.Error) this.#failed(eventError(event));
+      else if (event.type === DebugEvents.StaleConnection) this.#failed(STALE);
       else if (event.type === Events.Update) this.#servers.learn(client.info?.connect_urls);
     }
   }
@@ -143,6 +150,7 @@ export class PersistentConnection implements AsyncDisposable {
   #connected(client: NatsConnection, server: ServerAddress): void {
     const again = this.#status.state === "reconnecting";
     const name = hostAndPort(server);
+    this.#failure = null;
     this.#dependencies.logger.info(
       { server: name, version: client.info?.version },
       again ? "connected to NATS again" : "connected to NATS",
@@ -155,11 +163,12 @@ export class PersistentConnection implements AsyncDisposable {
     });
   }
 
-  /** The same failure again, round after round, is neither logged nor reported again. */
-  #failed(reason: string): void {
-    if (this.#status.lastError === reason) return;
-    this.#dependencies.logger.warn({ reason, state: this.#status.state }, "NATS reports a problem");
-    this.#change({ lastError: reason });
+  /** A failure that repeats round after round is logged and reported once. */
+  #failed(failure: PartnerdError): void {
+    if (isSameFailure(this.#failure, failure)) return;
+    this.#failure = failure;
+    this.#dependencies.logger.warn({ reason: failure.message, state: this.#status.state }, "NATS reports a problem");
+    this.#change({ lastError: failure.message });
   }
 
   #change(change: Partial<NatsStatus>): void {

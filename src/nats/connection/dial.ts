@@ -50,6 +50,7 @@ export async function dial(
     throw new PartnerdError("nats_unavailable", `NATS at ${hostAndPort(server)}: ${describe(error)}`, {
       nextStep: "Check nats.url, the credentials and TLS against the server's configuration.",
       cause: error,
+      details: { server: hostAndPort(server) },
     });
   }
 }
@@ -62,7 +63,8 @@ export async function closeQuietly(client: NatsConnection): Promise<void> {
 /** A round trip: everything sent before has reached the server. Rejects when the connection ends first (the client would never settle). */
 export async function flush(client: NatsConnection): Promise<void> {
   const closed = client.closed().then((error) => {
-    throw new PartnerdError("nats_unavailable", `the NATS connection was closed${error ? `: ${describe(error)}` : ""}`);
+    const why = error ? `: ${describe(error)}` : "";
+    throw new PartnerdError("nats_unavailable", `the NATS connection was closed${why}`, { cause: error ?? undefined });
   });
   await Promise.race([client.flush(), closed]);
 }
@@ -94,6 +96,17 @@ export function describeEvent(event: Status): string {
   const denied = event.permissionContext;
   if (denied) return `the server denies the ${denied.operation} "${denied.subject}"`;
   return `the server reports ${typeof event.data === "string" ? event.data : "an error"}`;
+}
+
+/** The same as a failure: `nats_denied` with the subject, or `nats_unavailable` with the client's code for it. */
+export function eventError(event: Status): PartnerdError {
+  const { permissionContext: denied, data } = event;
+  const reason = typeof data === "string" ? data : undefined;
+  return denied
+    ? new PartnerdError("nats_denied", describeEvent(event), {
+        details: { operation: denied.operation, subject: denied.subject },
+      })
+    : new PartnerdError("nats_unavailable", describeEvent(event), { details: { reason } });
 }
 
 /** `host` is what the certificate must be valid for: without it the client checks against "localhost" when given an IP address. */

@@ -6,6 +6,8 @@ import { hostAndPort } from "./server-address.ts";
 
 const GREETING = "INFO ";
 
+type GreetingFailure = "silent" | "not_nats" | "closed" | "unreachable";
+
 /** Whether a NATS server greets at `host`:`port` within `timeoutMs`. */
 export function natsAnswers(host: string, port: number, timeoutMs: number, clock: Clock = systemClock): Promise<boolean> {
   return expectGreeting({ host, port }, timeoutMs, clock).then(
@@ -24,12 +26,13 @@ export async function expectGreeting(
   clock: Clock,
   signal?: AbortSignal,
 ): Promise<void> {
-  const unavailable = (why: string, cause?: unknown) =>
+  const unavailable = (reason: GreetingFailure, why: string, cause?: unknown) =>
     new PartnerdError("nats_unavailable", `NATS at ${hostAndPort(server)}: ${why}`, {
       nextStep: "Start the NATS server, or correct nats.url.",
       cause,
+      details: { server: hostAndPort(server), reason },
     });
-  using limit = deadline(clock, timeoutMs, () => unavailable(`no greeting within ${timeoutMs} ms`), signal);
+  using limit = deadline(clock, timeoutMs, () => unavailable("silent", `no greeting within ${timeoutMs} ms`), signal);
   limit.signal.throwIfAborted();
   await new Promise<void>((resolve, reject) => {
     let greeting = "";
@@ -45,10 +48,10 @@ export async function expectGreeting(
     socket.on("data", (chunk: string) => {
       greeting += chunk;
       if (greeting.startsWith(GREETING)) finish(resolve);
-      else if (!GREETING.startsWith(greeting)) finish(() => reject(unavailable("something else than NATS answers there")));
+      else if (!GREETING.startsWith(greeting)) finish(() => reject(unavailable("not_nats", "the server there is not NATS")));
     });
-    socket.on("end", () => finish(() => reject(unavailable("the connection was closed before a greeting"))));
-    socket.on("error", (error) => finish(() => reject(unavailable(socketErrorOf(error), error))));
+    socket.on("end", () => finish(() => reject(unavailable("closed", "the connection was closed before a greeting"))));
+    socket.on("error", (error) => finish(() => reject(unavailable("unreachable", socketErrorOf(error), error))));
   });
 }
 

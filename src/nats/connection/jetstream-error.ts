@@ -1,6 +1,6 @@
 /** Why JetStream did not do what it was asked to, in words. */
 
-import { PartnerdError } from "../../base/errors.ts";
+import { isFault, PartnerdError, toPartnerdError } from "../../base/errors.ts";
 import { NatsError, NatsErrorCode } from "./client.ts";
 import { describe } from "./dial.ts";
 
@@ -39,7 +39,9 @@ export function isMissing(missing: keyof typeof API_ERROR_CODES, thrown: unknown
  * (names the subject), `jetstream_refused` (with JetStream's own words), or `nats_unavailable`.
  */
 function jetStreamError(what: string, thrown: unknown): PartnerdError {
-  if (!(thrown instanceof NatsError)) return new PartnerdError("nats_unavailable", `cannot ${what}: ${describe(thrown)}`);
+  if (isFault(thrown)) return toPartnerdError(thrown);
+  if (!(thrown instanceof NatsError))
+    return new PartnerdError("nats_unavailable", `cannot ${what}: ${describe(thrown)}`, { cause: thrown });
   if (thrown.isPermissionError()) return deniedError(what, thrown.permissionContext, thrown);
   if (thrown.code === NatsErrorCode.JetStreamNotEnabled) {
     return new PartnerdError("jetstream_unavailable", `cannot ${what}: ${unavailable(thrown)}`, {
@@ -52,6 +54,7 @@ function jetStreamError(what: string, thrown: unknown): PartnerdError {
     return new PartnerdError("jetstream_refused", `cannot ${what}: JetStream refused: ${thrown.api_error.description}`, {
       nextStep: NEXT_STEPS.get(thrown.api_error.err_code) ?? "Change what JetStream names, then run `oc-partnerd setup` again.",
       cause: thrown,
+      details: { jetStreamCode: thrown.api_error.err_code },
     });
   }
   return new PartnerdError("nats_unavailable", `cannot ${what}: ${why(thrown)}`, { cause: thrown });
@@ -67,6 +70,7 @@ export function deniedError(
   return new PartnerdError("nats_denied", `cannot ${what}: the NATS server denies ${permission}`, {
     nextStep: "Give this user the permission, or use other credentials; docs/OPERATING.md lists who needs which.",
     cause,
+    details: { operation: denied?.operation, subject: denied?.subject },
   });
 }
 
