@@ -1,7 +1,7 @@
 /** Why reading a broker stream ends. */
 import type { PartnerdError } from "../../base/errors.ts";
 
-export type RestartReason =
+type RestartReason =
   /** An operator asked for a resync. */
   | "resync"
   | "connection_closed"
