@@ -153,7 +153,10 @@ async function compose(init: SimDaemonInit, watcher: DaemonWatcher): Promise<Par
     admission,
     observer: {
       observed: (event) => recorder.observed(event),
-      faulted: (peerId, error) => recorder.faulted(peerId, error),
+      faulted: (peerId, error) => {
+        recorder.faulted(peerId, error);
+        watcher.faulted(peerId, error);
+      },
       wake,
     },
   });
