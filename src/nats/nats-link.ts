@@ -1,4 +1,4 @@
-/** Reading a stream over NATS. */
+/** Reads a broker stream over NATS. */
 
 import type { PartnerdError } from "../base/errors.ts";
 import type { BrokerLink, BrokerMessage, PullChannel, PullListener, PullRequest } from "../ingest/stream/broker-port.ts";
@@ -10,7 +10,6 @@ import { pullStatusOf } from "./pull-status.ts";
 
 const ACKNOWLEDGEMENT = "+ACK";
 
-/** What is read. */
 interface Names {
   readonly stream: string;
   readonly consumer: string;
@@ -67,7 +66,7 @@ class NatsPullChannel implements PullChannel {
   }
 }
 
-/** What asks for no answer, as pulling and acknowledging do, is denied by an event alone. */
+/** Pulling and acknowledging request no reply, so only an event reports that they were denied. */
 async function watchDenials(
   client: NatsConnection,
   { stream, consumer }: Names,

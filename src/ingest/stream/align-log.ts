@@ -1,4 +1,4 @@
-/** Brings the log in line with the stream before that is read on: what is missing or changed is appended, the cursor moves. */
+/** Aligns the log with the stream before reading resumes: appends what is missing or has changed, and moves the cursor. */
 import type { Logger } from "../../base/log.ts";
 import type { DeliveryEvent } from "../../events/types.ts";
 import { type Cursor, isSameStream } from "../../store/model/cursor.ts";
@@ -7,7 +7,7 @@ import type { Store } from "../../store/store.ts";
 import { type AtCursor, align } from "./align.ts";
 import type { BrokerLink, BrokerStreamState } from "./broker-port.ts";
 
-/** Compares what the log knows of the message at its cursor with what the stream holds there now. */
+/** Compares the message that the log has at its cursor with the one that the stream holds there now. */
 export async function lookAtCursor(
   link: Pick<BrokerLink, "hashAt">,
   stream: BrokerStreamState,
@@ -17,7 +17,7 @@ export async function lookAtCursor(
   const isHeld = cursor.sequence >= stream.firstSequence && cursor.sequence <= stream.lastSequence;
   const found = isHeld ? await link.hashAt(cursor.sequence) : undefined;
   if (found === undefined) return "unknown";
-  // Where the log began to follow the stream, that held nothing at the cursor: what it holds there now it stored after it was set back.
+  // The stream held nothing at the cursor when the log began to follow it, so a message there now was stored after a rewind.
   if (cursor.messageHash === null) return cursor.sequence < cursor.firstSequence ? "other" : "unknown";
   return found === cursor.messageHash ? "same" : "other";
 }
@@ -29,7 +29,7 @@ interface AlignmentDependencies {
   readonly onAppended: (entry: LogEntry<DeliveryEvent>) => void;
 }
 
-/** Returns the cursor to read on behind. */
+/** Returns the cursor after which reading resumes. */
 export function alignLog(stream: BrokerStreamState, atCursor: AtCursor, deps: AlignmentDependencies): Cursor {
   const { log, logger, onAppended } = deps;
   const { events, cursor } = align(stream, log.cursor(), atCursor, log.delivery()?.reason);

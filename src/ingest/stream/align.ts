@@ -1,22 +1,22 @@
 /**
- * What the log has to say before a stream is read on: is it the stream that the log followed, does it still hold what comes next, did it
- * give sequences away twice? Pure.
+ * Decides what to record before reading resumes: whether this is the stream that the log followed, whether it still holds the next
+ * message, and whether it was rewound and is reusing sequence numbers. Pure.
  */
 import type { DeliveryChanged, DeliveryEvent, DeliveryGap, DeliveryGuarantee, GapReason } from "../../events/types.ts";
 import { type Cursor, isSameStream } from "../../store/model/cursor.ts";
 import { followedMessage } from "../../store/model/derived-cursor.ts";
 import type { BrokerStreamState, ConsumerState } from "./broker-port.ts";
 
-/** What the stream holds at the cursor: the message that the log knows, another one, or nothing to compare. */
+/** What the stream holds at the cursor: the message in the log, another one, or nothing that can be compared. */
 export type AtCursor = "same" | "other" | "unknown";
 
-/** To be written in one transaction; `cursor` is where to read on. */
+/** Events and cursor to write in one transaction; reading resumes after `cursor`. */
 export interface Alignment {
   readonly events: readonly DeliveryEvent[];
   readonly cursor: Cursor;
 }
 
-/** `before`: how messages came until now; undefined where none ever did. */
+/** `before`: the delivery guarantee until now; undefined if there was none. */
 export function align(
   stream: BrokerStreamState,
   cursor: Cursor | undefined,
@@ -50,15 +50,15 @@ export function align(
   return { events: [...gone, ...changed], cursor: reached };
 }
 
-/** Whether the consumer delivers next what the log needs next. */
+/** Whether the next message that the consumer delivers is the next one that the log needs. */
 export function isAtCursor(consumer: ConsumerState, { sequence }: Cursor): boolean {
   const { startSequence, delivered, unacknowledged, waitingRequests, isAsRequired } = consumer;
   const next = delivered.consumerSequence === 0 ? startSequence : delivered.streamSequence + 1;
-  // A request that waits already is of a connection that only the broker believes in, and would get what comes next.
+  // A waiting request belongs to a dead connection that the broker has not noticed; it would receive the next message.
   return next === sequence + 1 && unacknowledged === 0 && waitingRequests === 0 && isAsRequired;
 }
 
-/** Messages between two that came one after the other: the stream does not hold them any more. */
+/** The gap between two consecutive deliveries: messages that the stream no longer holds. */
 export function gapBetween(stream: string, lastSequence: number, nextSequence: number): DeliveryGap {
   const [first, last] = [lastSequence + 1, nextSequence - 1];
   return gap("purged", first, last, `stream ${stream} no longer holds ${sequences(first, last)}, which the log never got`);

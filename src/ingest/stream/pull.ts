@@ -1,17 +1,17 @@
 /**
- * Pulling from a consumer, one request at a time. The client library's own loop waits for a consumer that is gone, prints to the
- * console, and keeps timers of its own; the protocol is small (docs/adr/0011).
+ * Pulls from a consumer, one request at a time. The client library's own loop waits for a deleted consumer, prints to the console, and
+ * runs its own timers; the protocol is small (docs/adr/0011-jetstream-ingest.md).
  */
 import type { Clock } from "../../base/clock.ts";
 import { PartnerdError } from "../../base/errors.ts";
 import type { BrokerLink, BrokerMessage, PullChannel, PullStatus } from "./broker-port.ts";
 import type { ReadingEnd } from "./reading-end.ts";
 
-/** A request that brings nothing ends by itself after so long, and is made again. */
+/** Lifetime of a request; an expired one is repeated. */
 const EXPIRES_MS = 30_000;
-/** The broker gives a sign of life so often while it has nothing to deliver. */
+/** Interval of the broker's heartbeats while it has nothing to deliver. */
 const HEARTBEAT_MS = 1_500;
-/** Two signs missed, and half of one for the way. */
+/** Two and a half heartbeats: two missed ones, and half of one for network delay. */
 const SILENT_MS = 3_750;
 const LOOK_MS = 500;
 
@@ -19,9 +19,9 @@ interface PullOptions {
   readonly link: Pick<BrokerLink, "openPull" | "isClosed">;
   readonly clock: Clock;
   readonly onMessage: (message: BrokerMessage) => void;
-  /** The request is through, with or without all it asked for: time for the next one. */
+  /** The request is finished, with or without all it asked for: time for the next one. */
   readonly onRequestOver: () => void;
-  /** Nothing will come any more, and why. Called once, never after disposal. */
+  /** Pulling has ended. Called once, never after disposal. */
   readonly onEnded: (end: ReadingEnd) => void;
 }
 
@@ -45,12 +45,12 @@ export class Pull implements Disposable {
     this.#look();
   }
 
-  /** Whether a request is under way: its messages are still coming. */
+  /** Whether a request is outstanding. */
   get isPulling(): boolean {
     return this.#outstanding > 0;
   }
 
-  /** Asks for up to `messages` more. Only while none is under way. */
+  /** Requests up to `messages` more. Only while none is outstanding. */
   request(messages: number): void {
     const { link, clock } = this.#options;
     if (this.#ended || link.isClosed()) return;
@@ -102,7 +102,7 @@ export class Pull implements Disposable {
     const { clock } = this.#options;
     this.#watch = clock.schedule(LOOK_MS, () => {
       if (this.isPulling && clock.monotonicMs() - this.#heardAtMs > SILENT_MS)
-        this.#end(new PartnerdError("nats_unavailable", "NATS gives no sign of life"));
+        this.#end(new PartnerdError("nats_unavailable", "NATS sent neither messages nor heartbeats"));
       if (!this.#ended) this.#look();
     });
   }

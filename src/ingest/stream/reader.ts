@@ -1,6 +1,6 @@
 /**
- * Reads a JetStream stream into the log, each message once and in order. The cursor in the log is the truth: whenever anything is not
- * as expected, what is buffered is forgotten and reading begins again at the cursor.
+ * Reads a JetStream stream into the log, each message once and in order. The cursor in the log is authoritative: whenever anything
+ * unexpected happens, the reader empties the buffer and restarts at the cursor.
  */
 import type { Clock } from "../../base/clock.ts";
 import { isSameFailure, PartnerdError, toPartnerdError } from "../../base/errors.ts";
@@ -18,7 +18,7 @@ import { PullWindow } from "./pull-window.ts";
 import type { ReadingEnd, Restart } from "./reading-end.ts";
 import { StreamReading } from "./stream-reading.ts";
 
-/** How far a resync is: it is at `sequence`, and over behind `untilSequence`. */
+/** Progress of a resync: it has reached `sequence`, and is over at `untilSequence`. */
 export interface Rereading {
   readonly sequence: number;
   readonly untilSequence: number;
@@ -31,15 +31,15 @@ export interface BrokerStreamReaderDependencies {
   readonly buffer: Pick<IngestBuffer, "offer" | "discard" | "counts">;
   readonly clock: Clock;
   readonly logger: Logger;
-  /** Called with each row about the stream that the reader appends. */
+  /** Called with each delivery row that the reader appends. */
   readonly onAppended: (entry: LogEntry<DeliveryEvent>) => void;
 }
 
-/** After anything unexpected. */
+/** Wait before a restart. */
 const RESTART_MS = 250;
-/** After a failure: nothing is there, or the broker is not well. */
+/** Wait after a failure: nothing there, or the broker is unhealthy. */
 const RETRY_MS = 1_000;
-/** A connection on which the server does not answer a ping by then is given up. */
+/** A connection without an answer to a ping in this time is closed. */
 const PING_TIMEOUT_MS = 1_500;
 
 const ONE_CONSUMER_EACH = "If this repeats, another daemon uses the same nats.consumer: give each daemon its own.";
@@ -62,39 +62,39 @@ export class BrokerStreamReader {
     this.#deps = deps;
   }
 
-  /** Whether what is published now comes to the log by itself. */
+  /** Whether messages published now will reach the log. */
   get reading(): boolean {
     return this.#reading;
   }
 
-  /** Why it does not; null while it does, and before that was tried. */
+  /** Why they will not; null while they do, and before the first attempt. */
   get problem(): PartnerdError | null {
     return this.#problem;
   }
 
-  /** How many messages of the stream the log has still to take; null where that is not known. */
+  /** How many messages of the stream are not yet logged; null if unknown. */
   get behind(): number | null {
     return this.#pending === null ? null : this.#pending + this.#deps.buffer.counts().buffered;
   }
 
-  /** How often reading began again although the connection stayed open. */
+  /** How often reading has restarted while the connection stayed open. */
   get restarts(): number {
     return this.#restarts;
   }
 
-  /** Null while nothing is read a second time. */
+  /** Null unless a resync is running. */
   get rereading(): Rereading | null {
     return this.#rereading;
   }
 
-  /** Reads the whole stream once more. What the log has is not appended again. */
+  /** Reads the whole stream again. Messages already logged are not appended again. */
   resync(): void {
     this.#rereads = true;
     this.#rereading = { sequence: 0, untilSequence: this.#deps.log.cursor()?.sequence ?? 0 };
     this.#interrupt?.({ reason: "resync" });
   }
 
-  /** Reads until the connection ends or `signal` aborts. Never rejects. */
+  /** Reads until the connection closes or `signal` aborts. Never rejects. */
   async run(link: BrokerLink, signal: AbortSignal): Promise<void> {
     const { clock, logger, stream } = this.#deps;
     const isOver = () => signal.aborted || link.isClosed();
@@ -127,20 +127,20 @@ export class BrokerStreamReader {
     const atCursor = await lookAtCursor(link, found, log.cursor());
     const consumerState = await link.consumer();
     if (isOver()) return STOPPED;
-    // What is buffered is behind the cursor and comes again; from here on nothing else moves the cursor.
+    // Buffered messages lie beyond the cursor and are redelivered. From here on nothing else moves the cursor.
     buffer.discard();
     const cursor = alignLog(found, atCursor, this.#deps);
     const rereads = this.#rereads;
     const start = rereads ? found.firstSequence : cursor.sequence + 1;
     const isInPlace = !rereads && consumerState !== undefined && isAtCursor(consumerState, cursor);
     if (!isInPlace) await link.recreateConsumerAt(start);
-    // Made anew since we looked, it would be read from the middle, and its messages taken for those of the one before.
+    // If the stream was recreated since we looked, we would read it from the middle and take its messages for those of the old one.
     if (!isInPlace && !isSameStream(await link.state(), found)) return { reason: "stream_recreated" };
     if (isOver()) return STOPPED;
     if (this.#rereads !== rereads) return { reason: "resync" };
     this.#rereads = false;
     if (!rereads || found.lastSequence < found.firstSequence) this.#rereading = null;
-    logger.info({ stream, consumer, sequence: start, pending: found.lastSequence - start + 1, rereads }, "reading the stream");
+    logger.info({ stream, consumer, sequence: start, pending: found.lastSequence - start + 1, rereads }, "reading stream");
     this.#pending = Math.max(0, found.lastSequence - start + 1);
     const ended = Promise.withResolvers<ReadingEnd>();
     using _reading = new StreamReading({
@@ -176,29 +176,29 @@ export class BrokerStreamReader {
     }
   }
 
-  /** Resolves once the server has taken what was sent before; had it denied any of that, the denial would have come first. */
+  /** Resolves once the server has processed everything sent before. A denial of any of it would have arrived first. */
   async #answered(link: BrokerLink): Promise<undefined> {
     await link.ping();
-    // A client hands a denial on a few microtasks later.
+    // The client reports a denial a few microtasks later.
     await new Promise<void>((resolve) => this.#deps.clock.schedule(0, resolve));
   }
 
-  /** Over where the cursor was, or at the end of the stream, whose newest messages its limits may have dropped. */
+  /** A resync is over at the old cursor or at the end of the stream: limits may have dropped its newest messages. */
   #reread(sequence: number, untilSequence: number): void {
     this.#rereading = sequence < untilSequence ? { sequence, untilSequence } : null;
     if (this.#rereading === null)
-      this.#deps.logger.info({ stream: this.#deps.stream, sequence: untilSequence }, "the stream was read again");
+      this.#deps.logger.info({ stream: this.#deps.stream, sequence: untilSequence }, "resync finished");
   }
 
   async #failed(error: PartnerdError, link: BrokerLink): Promise<void> {
     const { logger, stream } = this.#deps;
     if (!isSameFailure(this.#problem, error))
-      logger.error({ code: error.code, error: error.message, nextStep: error.nextStep, stream }, "cannot read the stream");
+      logger.error({ code: error.code, error: error.message, nextStep: error.nextStep, stream }, "cannot read stream");
     this.#problem = error;
     if (error.code === "nats_unavailable") await this.#closeIfDead(link);
   }
 
-  /** The connection may be half open, or the server frozen: a fresh connection finds out. */
+  /** The connection may be half open, or the server frozen; a new connection will tell. */
   async #closeIfDead(link: BrokerLink): Promise<void> {
     const late = Promise.withResolvers<"late">();
     using _limit = this.#deps.clock.schedule(PING_TIMEOUT_MS, () => late.resolve("late"));

@@ -1,4 +1,4 @@
-/** Whether a NATS server is there at all: every one greets a new connection with an INFO line before anything else is said. */
+/** Checks that an address has a NATS server: each one greets a new connection with an INFO line. */
 import { connect } from "node:net";
 import { type Clock, deadline, systemClock } from "../../base/clock.ts";
 import { messageOf, PartnerdError } from "../../base/errors.ts";
@@ -17,8 +17,8 @@ export function natsAnswers(host: string, port: number, timeoutMs: number, clock
 }
 
 /**
- * Resolves once the server has greeted; rejects with nats_unavailable where it does not within `timeoutMs`, or with the reason of
- * `signal`. The socket is gone when it settles. (The client itself leaks its socket where a server accepts and then keeps silent.)
+ * Resolves once the server has greeted; rejects with nats_unavailable if it does not within `timeoutMs`, or with the reason of
+ * `signal`. The socket is closed by then. (The client leaks its socket if a server accepts and then stays silent.)
  */
 export async function expectGreeting(
   server: { readonly host: string; readonly port: number },
@@ -55,7 +55,7 @@ export async function expectGreeting(
   });
 }
 
-/** A name with several addresses fails with one error for each, and an empty message of its own. */
+/** A name with several addresses fails with one error for each and an empty message of its own. */
 function socketErrorOf(error: Error): string {
   return error instanceof AggregateError ? error.errors.map(messageOf).join(", ") : messageOf(error);
 }
