@@ -1,4 +1,4 @@
-/** Their side of a partner stream: they heartbeat, we challenge. Only what passed goes to the registry. */
+/** Inbound partner streams: the peer sends heartbeats, we challenge it. Only streams that passed are registered. */
 import { type Clock, deadline, type Random } from "../../base/clock.ts";
 import { isFault, PartnerdError, toPartnerdError } from "../../base/errors.ts";
 import type { Did, PeerId } from "../../base/ids.ts";
@@ -20,11 +20,11 @@ export interface HandlerComponents {
   readonly observer: Pick<StreamObserver, "observed" | "faulted">;
   readonly firstHeartbeatTimeoutMs: number;
   readonly challengeTimeoutMs: number;
-  /** A stream of this peer passed: it is alive. */
+  /** A stream of this peer has passed, so the peer is alive. */
   readonly onAdmitted: (peerId: PeerId) => void;
 }
 
-/** A stream whose opener has not yet proved itself. */
+/** A stream that has not passed the challenge yet. */
 interface UnprovenStream {
   readonly peerId: PeerId;
   readonly stream: PartnerStream;
@@ -50,7 +50,7 @@ export class HeartbeatHandler {
     }
   };
 
-  /** Ends the streams of this peer that have not proved themselves. Those that the policy refuses by now are reported as refused. */
+  /** Aborts the unproven streams of this peer. Reported as refused if the policy refuses the peer by now. */
   cancelUnproven(peerId: PeerId): void {
     for (const unproven of this.#unproven) if (unproven.peerId === peerId) this.#cancel(unproven);
   }
@@ -61,7 +61,7 @@ export class HeartbeatHandler {
 
   #cancel(unproven: UnprovenStream): void {
     const refusal = refusalBy(this.#components.admission, unproven.peerId);
-    unproven.stream.abort(refusal ?? new PartnerdError("aborted", "stream was cancelled"));
+    unproven.stream.abort(refusal ?? new PartnerdError("aborted", "the stream was cancelled"));
   }
 
   #overload(peerId: PeerId): PartnerdError | undefined {
@@ -82,7 +82,7 @@ export class HeartbeatHandler {
       const reader = new HeartbeatReader(stream, peerId);
       const did = await this.#firstHeartbeat(reader, stream.ended);
       await challenge(stream.connection, { clock, random, timeoutMs: challengeTimeoutMs }, stream.ended);
-      // No await from here on: the policy and the stream are looked at again, and hold until it is registered.
+      // No await from here on, so these last checks hold until the stream is registered.
       stream.ended.throwIfAborted();
       const refusal = refusalBy(admission, peerId);
       if (refusal !== undefined) throw refusal;
@@ -160,7 +160,7 @@ class HeartbeatReader {
   }
 }
 
-/** The peer id that a heartbeat claims must be the one that noise authenticated (WIRE). */
+/** A heartbeat must claim the peer id that noise authenticated (docs/WIRE.md). */
 function checkClaim(heartbeat: Heartbeat, peerId: PeerId): void {
   if (heartbeat.peerId === peerId) return;
   const claim = heartbeat.peerId === null ? "no peer id" : `to be ${heartbeat.peerId}`;

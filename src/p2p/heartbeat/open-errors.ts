@@ -1,4 +1,4 @@
-/** Maps libp2p's errors to ours: the code decides how long the next attempt waits. A fault of our own stays one, whatever it interrupted. */
+/** Maps libp2p's errors to ours. The code decides how long the next attempt waits. A fault of our own always stays `internal_error`. */
 import { type ErrorCode, isFault, messageOf, PartnerdError, type RemoteEnd, toPartnerdError } from "../../base/errors.ts";
 import type { HostConnection } from "../host/host.ts";
 import { isUnexpectedPeer } from "../host/unexpected-peer.ts";
@@ -17,7 +17,7 @@ export function streamError(error: unknown, protocol: string, connection: HostCo
   return asPartnerdError(error, code, `${what}: ${detailOf(error)}`, endOf(error, connection));
 }
 
-/** An old connection ended under the new stream. The peer refused nothing, so the next attempt need not wait as long as after a refusal. */
+/** An old connection closed under the new stream. The peer has not refused, so the next attempt comes sooner than after a refusal. */
 export function connectionLost(error: unknown): PartnerdError {
   if (isFault(error)) return toPartnerdError(error);
   return new PartnerdError("stream_lost", "the connection ended while the stream was being opened", {
@@ -56,7 +56,7 @@ function dialCode(error: unknown): ErrorCode {
   }
 }
 
-/** An abort that is not ours is libp2p's own time limit. */
+/** An abort that is not ours is libp2p's own timeout. */
 function timeoutCode(error: unknown): "timeout" | undefined {
   return nameOf(error) === "TimeoutError" || nameOf(error) === "AbortError" ? "timeout" : undefined;
 }
@@ -70,7 +70,7 @@ function endOf(error: unknown, { status }: HostConnection): RemoteEnd | undefine
 
 const nameOf = (error: unknown): string => (error instanceof Error ? error.name : "");
 
-/** A host name with several addresses fails with one error for each, and no message of its own. */
+/** A host name with several addresses fails with one error for each and an empty message of its own. */
 const errorsIn = (error: unknown): readonly unknown[] =>
   error instanceof AggregateError ? error.errors.flatMap(errorsIn) : [error];
 

@@ -1,4 +1,4 @@
-/** Our side of a partner stream: dial, open, heartbeat, proof of life. What is established goes to the registry. */
+/** Outbound partner streams: dial, open, heartbeat, proof of life. Established streams are registered. */
 import type { Multiaddr } from "@multiformats/multiaddr";
 import type { Clock } from "../../base/clock.ts";
 import { isFault, PartnerdError, type RemoteEnd, toPartnerdError } from "../../base/errors.ts";
@@ -43,8 +43,8 @@ export class HeartbeatOpener {
     const older = this.#attempts.get(peer.peerId);
     this.#attempts.set(peer.peerId, attempt);
     try {
-      // It has to give back what it holds first, or we might build on its connection.
-      older?.cancel(new PartnerdError("aborted", "a newer open took over"));
+      // Wait until it has released its connection, or we might reuse that.
+      older?.cancel(new PartnerdError("aborted", "a newer open replaced this one"));
       await older?.settled.promise;
       await this.#establish(peer, attempt);
     } catch (error) {
@@ -73,21 +73,22 @@ export class HeartbeatOpener {
     registry.renew(keyOf("outbound", peerId), stream);
   }
 
-  /** Ends an open that is under way; it rejects with `reason`. */
+  /** Cancels the current open, which rejects with `reason`. */
   cancel(peerId: PeerId, reason: PartnerdError): void {
     this.#attempts.get(peerId)?.cancel(reason);
   }
 
-  /** A connection that we dialled has opened. One that nobody waits for any more is closed: an aborted open must not come back to life. */
+  /** A connection that we dialled has opened. If its open has been aborted, the connection is closed. */
   dialled(connection: HostConnection, peerId: PeerId): void {
     const attempt = this.#attempts.get(peerId);
-    if (attempt === undefined) connection.abort(new PartnerdError("aborted", "nobody waits for this connection any more"));
+    if (attempt === undefined)
+      connection.abort(new PartnerdError("aborted", "the open that dialled this connection was aborted"));
     else attempt.dialled.push(connection);
   }
 
-  /** Every open under way, and every later one, rejects. */
+  /** Rejects the current opens and all later ones. */
   dispose(): void {
-    this.#disposed.abort(new PartnerdError("aborted", "host is shutting down"));
+    this.#disposed.abort(new PartnerdError("aborted", "the host is shutting down"));
   }
 
   async #establish(peer: DesiredPeer, attempt: OpenAttempt): Promise<void> {
@@ -108,7 +109,7 @@ export class HeartbeatOpener {
       throw streamError(error, PARTNER_PROTOCOL, connection);
     }
     attempt.signal.throwIfAborted();
-    // No await from here on: what has just been checked holds until it is registered.
+    // No await from here on, so these last checks hold until the stream is registered.
     stream.onRemoteEnd = (reason) => registry.close(keyOf("outbound", peerId), reason, stream);
     registry.register(keyOf("outbound", peerId), stream, peer.did);
     attempt.dropSuperseded(this.#components);
@@ -120,7 +121,7 @@ export class HeartbeatOpener {
       return await this.#dialOnce(target, signal);
     } catch (error) {
       signal.throwIfAborted();
-      // libp2p joins dials to the same peer, also to one whose caller has just aborted it and that is about to reject.
+      // libp2p joins a current dial to the same peer, even one that was just aborted and is about to reject.
       if (!(error instanceof Error && error.name === "AbortError")) throw dialError(error);
     }
     await abortable(new Promise<void>((resolve) => void this.#components.clock.schedule(0, resolve)), signal);
@@ -138,9 +139,7 @@ export class HeartbeatOpener {
   async #openStream(connection: HostConnection, attempt: OpenAttempt): Promise<PartnerStream> {
     const { signal } = attempt;
     const opening = connection.newStream(PARTNER_PROTOCOL, { signal });
-    const opened = await abortable(opening, signal, (late) =>
-      late.abort(new PartnerdError("aborted", "nobody waits for this stream")),
-    );
+    const opened = await abortable(opening, signal, (late) => late.abort(new PartnerdError("aborted", "the open was aborted")));
     const stream = new PartnerStream(opened, connection);
     attempt.stream = stream;
     const ended = (remoteEnd: RemoteEnd | undefined) => {
@@ -150,12 +149,12 @@ export class HeartbeatOpener {
     };
     stream.onRemoteEnd = (remoteEnd) => attempt.cancel(ended(remoteEnd));
     if (stream.ended.aborted) throw ended(stream.remoteEnd);
-    // Readers never write (WIRE); what somebody writes all the same must not pile up unread.
+    // The reader never writes (docs/WIRE.md). If it does, the bytes are discarded and must not pile up.
     stream.read(() => {});
     return stream;
   }
 
-  /** How the stream ended that was there until just now. */
+  /** Tells how the previous stream ended. */
   #noStream(peerId: PeerId): PartnerdError {
     const { lastOutboundClose } = this.#components.registry.actual(PARTNER_PROTOCOL, peerId);
     const remoteEnd = REMOTE_ENDS.find((end) => end === lastOutboundClose);

@@ -1,4 +1,4 @@
-/** A heartbeat stream with its connection: knows when it is over, whoever ended it. */
+/** A heartbeat stream with its connection; detects its end, from either side. */
 import { PartnerdError, type RemoteEnd } from "../../base/errors.ts";
 import type { PeerId } from "../../base/ids.ts";
 import { abortable } from "../../base/pause.ts";
@@ -7,7 +7,7 @@ import type { HostConnection, HostStream } from "../host/host.ts";
 import type { AbortableStream, StreamKey } from "../registry/registry.ts";
 import { PARTNER_PROTOCOL } from "../wire/constants.ts";
 
-/** The place of a partner stream in the registry. */
+/** The registry key of a partner stream. */
 export function keyOf(direction: Direction, peerId: PeerId): StreamKey {
   return { protocol: PARTNER_PROTOCOL, peerId, direction };
 }
@@ -17,7 +17,7 @@ export class PartnerStream implements AbortableStream {
   readonly #stream: HostStream;
   readonly #ended = new AbortController();
   #remoteEnd: RemoteEnd | undefined;
-  /** The far end or the connection ended the stream. Called once, and never after our own abort. */
+  /** Called when the far end or the connection ends the stream; once, and never after our own abort. */
   onRemoteEnd: (remoteEnd: RemoteEnd) => void = () => {};
 
   constructor(stream: HostStream, connection: HostConnection) {
@@ -25,29 +25,29 @@ export class PartnerStream implements AbortableStream {
     this.#stream = stream;
     stream.addEventListener("remoteCloseWrite", this.#finished);
     stream.addEventListener("close", this.#closed);
-    // Every end closes the far side's writing, so the status comes first.
+    // A reset and a lost connection also close the far end's side, so check the status first.
     if (stream.status !== "open") this.#closed();
     else if (stream.remoteWriteStatus === "closed") this.#finished();
   }
 
-  /** Aborts when the stream ends, for whatever reason; it may have ended before it came to us. */
+  /** Aborts when the stream ends for any reason, perhaps before this object existed. */
   get ended(): AbortSignal {
     return this.#ended.signal;
   }
 
-  /** How the far end or the connection ended it; undefined while it is open, and if we ended it. */
+  /** How the far end or the connection ended it; undefined if it is open or we ended it. */
   get remoteEnd(): RemoteEnd | undefined {
     return this.#remoteEnd;
   }
 
-  /** Gives each chunk that arrives to `read`, at once. */
+  /** Calls `read` synchronously with each chunk that arrives. */
   read(read: (chunk: Uint8Array) => void): void {
     this.#stream.addEventListener("message", (event) => {
       if (!this.ended.aborted) read(event.data.subarray());
     });
   }
 
-  /** Resolves when the stream can take more; rejects with the signal's reason. */
+  /** Resolves when the stream can accept more; rejects with the signal's reason. */
   async write(bytes: Uint8Array, signal: AbortSignal): Promise<void> {
     if (!this.#stream.send(bytes)) await this.#drained(signal);
   }
@@ -60,7 +60,7 @@ export class PartnerStream implements AbortableStream {
     this.#stream.abort(error);
   }
 
-  /** The event and not libp2p's onDrain(), which waits only once in a stream's life. */
+  /** Uses the event because libp2p's onDrain() works only once per stream. */
   async #drained(signal: AbortSignal): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     const onDrain = () => resolve();
@@ -72,7 +72,7 @@ export class PartnerStream implements AbortableStream {
     }
   }
 
-  /** FIN leaves the status open and swallows what we send: it is the end. */
+  /** After FIN the status stays open but our bytes are lost, so we treat it as the end. */
   readonly #finished = (): void => this.#end("remote_closed");
 
   readonly #closed = (): void => this.#end(this.#stream.status === "reset" ? "reset" : "connection_lost");

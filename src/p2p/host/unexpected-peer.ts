@@ -1,4 +1,4 @@
-/** The one fact that libp2p tells only in a sentence. */
+/** The one fact about a failed dial that libp2p reports only as text. */
 
 /**
  * True if `error` is a failed handshake because the far end proved another key than the one in the address.
