@@ -151,7 +151,7 @@ export class Libp2pPartnerStreams implements PartnerStreams {
     await this.#components.node.unhandle([PARTNER_PROTOCOL, PROBE_PROTOCOL]);
   }
 
-  /** We need no connection to this peer any more. It closes those that it dialled, unless all are to be dropped. */
+  /** Closes the connections that we dialled and no longer need; the peer closes its own. With `drop`, aborts all. */
   #closeConnections(peerId: PeerId, drop: boolean): void {
     for (const connection of this.#connections.of(peerId)) {
       if (drop || this.#liveness.isSuspect(connection))
