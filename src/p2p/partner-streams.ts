@@ -155,7 +155,7 @@ export class Libp2pPartnerStreams implements PartnerStreams {
   #closeConnections(peerId: PeerId, drop: boolean): void {
     for (const connection of this.#connections.of(peerId)) {
       if (drop || this.#liveness.isSuspect(connection))
-        connection.abort(new PartnerdError("aborted", "the peer must not be connected"));
+        connection.abort(new PartnerdError("aborted", "the connection is no longer needed"));
       // Streams still open on a connection that we dialled have no user left.
       else if (connection.direction === "outbound") void closeBounded(connection, this.#components.clock);
     }

@@ -47,8 +47,9 @@ export interface PartnerStreams {
   peers(): readonly PeerId[];
   /**
    * Connects (or reuses a live connection), opens the heartbeat stream, sends the first heartbeat and takes a proof of life.
-   * Resolves once the stream is registered as established. Rejects with a PartnerdError whose code says why; settles promptly
-   * when `signal` aborts, and then registers nothing, ever.
+   * Resolves once the stream is registered as established. Rejects with a PartnerdError whose code says why, and whose
+   * `details.remoteEnd` says how the far end ended the stream, if it did; a fault of our own is `internal_error` and says nothing about
+   * the peer. Settles promptly when `signal` aborts, and then registers nothing, ever.
    */
   open(peer: DesiredPeer, signal: AbortSignal): Promise<void>;
   /** Sends a heartbeat on the established stream and takes a proof of life, which moves its expiry. Rejects as `open` does. */
