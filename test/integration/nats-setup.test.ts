@@ -136,8 +136,8 @@ describe("setUp", () => {
     expect([plan.stream.action, plan.consumer.action]).toEqual(["keep", "create"]);
     expect(plan.stream.notes).toEqual([
       matching(/^no_ack stays false.*replies to requests/),
-      matching(/^deny_delete is false/),
-      matching(/^deny_purge is false/),
+      matching(/^deny_delete stays false/),
+      matching(/^deny_purge stays false/),
     ]);
     const { subjects, no_ack: noAck = false } = await stream();
     expect({ subjects, noAck }).toEqual({ subjects: ["*", "other.>"], noAck: false });
