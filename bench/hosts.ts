@@ -37,7 +37,7 @@ async function startHost(): Promise<string> {
     random: systemRandom,
     self: { name: "far end", did: didOf(peerId), peerId },
     admission: ANYBODY,
-    observer: { observed: () => {}, wake: () => {} },
+    observer: { observed: () => {}, faulted: () => {}, wake: () => {} },
   });
   await node.handle(SINK_PROTOCOL, sink);
   await startNode(node, LISTEN);

@@ -128,7 +128,7 @@ export async function pullAll({ url, stream, events }: Source): Promise<number> 
       if (received === events) done.resolve();
     },
     onRequestOver: () => pull.request(WINDOW),
-    onEnded: (end) => done.reject(new Error(String(end))),
+    onEnded: (end) => done.reject(end instanceof Error ? end : new Error(end.reason)),
   });
   pull.request(WINDOW);
   await done.promise;

@@ -120,11 +120,12 @@ function describe(issue: ConfigIssue, layers: readonly Layer[]): string[] {
   }
   const setting = path.filter((part) => !/^\d+$/.test(part)).join(".");
   const value = SECRETS.has(setting) ? "the value" : JSON.stringify(issue.input);
-  return [`${path.join(".")} (${originOf(setting, layers)}): ${value} ${expected(issue.message)}`];
+  return [`${path.join(".")} (${originOf(setting, layers)}): ${value} ${expected(issue)}`];
 }
 
-function expected(message: string): string {
-  return message.startsWith("is ") ? message : `is not valid: ${message}`;
+/** Our own checks say what the value "is not"; zod's own are sentences by themselves. */
+function expected({ code, message }: ConfigIssue): string {
+  return code === "custom" ? message : `is not valid: ${message}`;
 }
 
 function originOf(path: string, layers: readonly Layer[]): string {

@@ -180,7 +180,11 @@ async function createStreams(
     ...host,
     clock,
     random,
-    observer: { observed: (event) => recorder.observed(event), wake },
+    observer: {
+      observed: (event) => recorder.observed(event),
+      faulted: (peerId, error) => recorder.faulted(peerId, error),
+      wake,
+    },
     options: { heartbeatTimestamp: config.p2p.heartbeatTimestamp },
   });
   owner.defer(() => streams.dispose());

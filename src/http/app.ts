@@ -35,7 +35,7 @@ export function createApp(views: Views): Hono {
       ? c.json({ status: "started" }, 202)
       : c.json(problem("stream_missing", "events do not come from a stream that could be read again"), 409),
   );
-  app.onError((error, c) => c.json(problem("internal", messageOf(error)), 500));
+  app.onError((error, c) => c.json(problem("internal_error", messageOf(error)), 500));
   app.notFound((c) => c.json(problem("not_found", `${c.req.path} is not served; GET / lists what is`), 404));
   return app;
 }

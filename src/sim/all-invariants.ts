@@ -1,6 +1,7 @@
 /** Every invariant. */
 import { backoffCountsFailures, backoffWaits } from "./invariants/backoff.ts";
 import { convergence } from "./invariants/convergence.ts";
+import { noFaults } from "./invariants/faults.ts";
 import { generations } from "./invariants/generations.ts";
 import { ingest } from "./invariants/ingest/ingest.ts";
 import type { Invariant, Scene } from "./invariants/invariant.ts";
@@ -25,6 +26,7 @@ const INVARIANTS = [
   generations,
   seqIsGapless,
   logIsTrue,
+  noFaults,
 ] as const;
 
 /** A fresh set that watches `scene`. */

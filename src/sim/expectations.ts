@@ -4,7 +4,7 @@ import type { Direction, ObservedEvent } from "../events/types.ts";
 import { peerIdOfName } from "../fixture/format/names.ts";
 import type { Expectation } from "../fixture/format/schema.ts";
 import { type Observable, sentence } from "./trace.ts";
-import type { World } from "./world.ts";
+import type { Unmet, World } from "./world.ts";
 
 export class Expectations {
   readonly #world: World;
@@ -19,7 +19,7 @@ export class Expectations {
   due(line: Expectation): void {
     if (line.expect !== "phase") return;
     const phase = this.#phaseOf(peerIdOfName(line.peer));
-    if (phase !== line.phase) this.#world.violated("expected-phase", `${line.peer} is ${phase}, expected ${line.phase}`);
+    if (phase !== line.phase) this.#unmet("expected-phase", { place: line.peer, expected: line.phase, found: phase });
   }
 
   /** The run is over; `whole` where it was not ended early. */
@@ -42,9 +42,13 @@ export class Expectations {
       if (expected[index] === found[index]) continue;
       if (!whole && index >= found.length) return;
       const place = `${direction} event ${index + 1} of ${peer}`;
-      this.#world.violated("expected-log", `${place} is ${found[index] ?? "none"}, expected ${expected[index] ?? "none"}`);
+      this.#unmet("expected-log", { place, expected: expected[index] ?? "none", found: found[index] ?? "none" });
       return;
     }
+  }
+
+  #unmet(invariant: string, unmet: Unmet): void {
+    this.#world.violated(invariant, `${unmet.place} is ${unmet.found}, expected ${unmet.expected}`, unmet);
   }
 
   #phaseOf(peerId: PeerId): string {

@@ -8,13 +8,15 @@ import { Expectations } from "./expectations.ts";
 import { apply, isExpectation } from "./fault-actions.ts";
 import { settled, VirtualClock } from "./time/virtual-clock.ts";
 import { Trace } from "./trace.ts";
-import { World } from "./world.ts";
+import { type Unmet, World } from "./world.ts";
 
 /** Something that must always hold does not, or something that the fixture expects did not come. */
 export interface Violation {
   readonly invariant: string;
   readonly atMs: number;
   readonly message: string;
+  /** Of an expectation of the fixture. */
+  readonly unmet?: Unmet;
 }
 
 export interface SimResult {
@@ -48,8 +50,9 @@ export async function simulate(fixture: Fixture, options: SimulateOptions = {}):
   const { header, lines } = fixture;
   const clock = new VirtualClock();
   const violations: Violation[] = [];
-  const violated = (invariant: string, message: string) => {
-    if (violations.length < MOST_VIOLATIONS) violations.push({ invariant, atMs: clock.monotonicMs(), message });
+  const violated = (invariant: string, message: string, unmet?: Unmet) => {
+    if (violations.length === MOST_VIOLATIONS) return;
+    violations.push({ invariant, atMs: clock.monotonicMs(), message, ...(unmet && { unmet }) });
   };
   using world = new World({
     header,

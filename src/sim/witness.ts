@@ -1,4 +1,5 @@
 /** Hears what the daemon does, writes it into the trace and passes it on to the invariants. */
+import type { PartnerdError } from "../base/errors.ts";
 import type { PeerId } from "../base/ids.ts";
 import type { LogEvent, ObservedEvent } from "../events/types.ts";
 import type { CrashPoint } from "../fixture/format/schema.ts";
@@ -40,6 +41,10 @@ export class Witness implements DaemonWatcher {
 
   observed(event: ObservedEvent): void {
     for (const invariant of this.#init.invariants()) invariant.observed?.(event);
+  }
+
+  faulted(peerId: PeerId, error: PartnerdError): void {
+    for (const invariant of this.#init.invariants()) invariant.faulted?.(peerId, error);
   }
 
   acted(peerId: PeerId, action: Action): void {

@@ -15,12 +15,19 @@ import type { VirtualClock } from "./time/virtual-clock.ts";
 import type { Trace } from "./trace.ts";
 import { Witness } from "./witness.ts";
 
+/** What a fixture expected at a place, and what was there instead. */
+export interface Unmet {
+  readonly place: string;
+  readonly expected: string;
+  readonly found: string;
+}
+
 export interface WorldInit {
   readonly header: Fixture["header"];
   readonly clock: VirtualClock;
   readonly traceOf: (nameOf: (peerId: PeerId) => string) => Trace;
   readonly invariants: (scene: Scene) => readonly Invariant[];
-  readonly onViolation: (invariant: string, message: string) => void;
+  readonly onViolation: (invariant: string, message: string, unmet?: Unmet) => void;
 }
 
 export class World implements Scene, Disposable {
@@ -111,8 +118,8 @@ export class World implements Scene, Disposable {
     return [...this.#peers.values()];
   }
 
-  violated(invariant: string, message: string): void {
-    this.#init.onViolation(invariant, message);
+  violated(invariant: string, message: string, unmet?: Unmet): void {
+    this.#init.onViolation(invariant, message, unmet);
   }
 
   within(afterAwakeMs: number, invariant: string, check: () => string | undefined): void {

@@ -166,7 +166,7 @@ export function hostContract(name: string, start: () => Promise<HostHarness>): v
 
     it("says that the far end does not know the protocol, and keeps no stream of it", async () => {
       const connection = await settle(dial());
-      expect(streamError(await failureOf(newStream(connection)), PROTOCOL).code).toBe("protocol_unsupported");
+      expect(streamError(await failureOf(newStream(connection)), PROTOCOL, connection).code).toBe("protocol_unsupported");
       expect(connection.status).toBe("open");
       await harness.eventually(() => connection.streams.length === 0);
     });

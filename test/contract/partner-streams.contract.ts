@@ -1,7 +1,7 @@
 /** What PartnerStreams must do, on the simulated network as on libp2p. */
 
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import type { ErrorCode } from "../../src/base/errors.ts";
+import type { ErrorCode, RemoteEnd } from "../../src/base/errors.ts";
 import { PartnerdError } from "../../src/base/errors.ts";
 import type { PeerId } from "../../src/base/ids.ts";
 import type { CloseReason, DesiredPeer, Direction, ObservedEvent } from "../../src/events/types.ts";
@@ -81,15 +81,17 @@ export function partnerStreamsContract(name: string, start: () => Promise<Contra
       return watched;
     }
 
-    async function codeOf(work: Promise<void>): Promise<ErrorCode | "none"> {
+    async function failureOf(work: Promise<void>): Promise<PartnerdError | undefined> {
       try {
         await settle(work);
-        return "none";
+        return undefined;
       } catch (error) {
-        if (error instanceof PartnerdError) return error.code;
+        if (error instanceof PartnerdError) return error;
         throw error;
       }
     }
+
+    const codeOf = async (work: Promise<void>): Promise<ErrorCode | "none"> => (await failureOf(work))?.code ?? "none";
 
     async function openBoth(): Promise<void> {
       await settle(alice.streams.open(harness.bobDesired, harness.deadline(5_000), ATTEMPT));
@@ -195,7 +197,43 @@ export function partnerStreamsContract(name: string, start: () => Promise<Contra
     });
 
     it("has nothing to renew where nothing stands", async () => {
-      expect(await codeOf(alice.streams.renew(bob.peerId, harness.deadline(5_000)))).toBe("stream_lost");
+      expect(await failureOf(alice.streams.renew(bob.peerId, harness.deadline(5_000)))).toMatchObject({
+        code: "stream_lost",
+        details: { remoteEnd: undefined },
+      });
+      expect(alice.streams.actual(bob.peerId).lastOutboundClose).toBeNull();
+    });
+
+    it.each<[RemoteEnd, () => unknown]>([
+      ["reset", () => bob.streams.close(alice.peerId, { direction: "inbound", reason: "expired", dropConnections: false })],
+      ["remote_closed", () => harness.finishBobsEnd()],
+      ["connection_lost", () => harness.dropConnections()],
+    ])("says how a stream ended that is renewed too late: %s", async (remoteEnd, end) => {
+      await openBoth();
+      end();
+      await harness.eventually(() => outbound() === null);
+      expect(alice.streams.actual(bob.peerId).lastOutboundClose).toBe(remoteEnd);
+      const failure = await failureOf(alice.streams.renew(bob.peerId, harness.deadline(5_000)));
+      expect(failure).toMatchObject({ code: "stream_lost", details: { remoteEnd } });
+    });
+
+    it("says that a stream was reset while it was being renewed", async () => {
+      await openBoth();
+      harness.holdLink();
+      const renewing = failureOf(alice.streams.renew(bob.peerId, harness.deadline(5_000)));
+      bob.streams.close(alice.peerId, { direction: "inbound", reason: "expired", dropConnections: false });
+      harness.releaseLink();
+      expect(await renewing).toMatchObject({ code: "stream_lost", details: { remoteEnd: "reset" } });
+    });
+
+    it("takes a fault of ours for no failure of the peer", async () => {
+      const fault = new TypeError("a bug of ours");
+      alice.node.dial = () => Promise.reject(fault);
+      expect(await failureOf(alice.streams.open(harness.bobDesired, harness.deadline(5_000), ATTEMPT))).toMatchObject({
+        code: "internal_error",
+        cause: fault,
+      });
+      expect(alice.events).toEqual([]);
     });
 
     it("forgets at once what it closes, and the other end follows", async () => {

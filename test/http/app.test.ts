@@ -83,7 +83,7 @@ describe("the API", () => {
     };
     const response = await createApp({ ...views, peers: failure }).request("/v1/peers");
     expect(response.status).toBe(500);
-    expect(await response.json()).toEqual({ error: { code: "internal", message: "disk I/O error" } });
+    expect(await response.json()).toEqual({ error: { code: "internal_error", message: "disk I/O error" } });
   });
 
   test("serves metrics in their own content type", async () => {

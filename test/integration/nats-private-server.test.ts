@@ -91,7 +91,7 @@ describe.concurrent("the private NATS server", () => {
     const program = join(directory.path, "nats-server");
     writeFileSync(program, "#!/bin/sh\necho 'no such luck' >&2\nexit 1\n", { mode: 0o755 });
     await expect(start(directory.path, { NATS_SERVER: program }).starting).rejects.toThrow(
-      errorWith("nats_unavailable", /did not start: it ended\nno such luck/),
+      errorWith("nats_unavailable", /did not start: it exited\nno such luck/),
     );
   });
 

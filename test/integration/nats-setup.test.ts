@@ -135,9 +135,9 @@ describe("setUp", () => {
     const plan = await setUp(client, wanted);
     expect([plan.stream.action, plan.consumer.action]).toEqual(["keep", "create"]);
     expect(plan.stream.notes).toEqual([
-      matching(/^no_ack is false and stays so.*acknowledgement as its reply/),
-      matching(/^deny_delete is false/),
-      matching(/^deny_purge is false/),
+      matching(/^no_ack stays false.*replies to requests/),
+      matching(/^deny_delete stays false/),
+      matching(/^deny_purge stays false/),
     ]);
     const { subjects, no_ack: noAck = false } = await stream();
     expect({ subjects, noAck }).toEqual({ subjects: ["*", "other.>"], noAck: false });
@@ -163,12 +163,12 @@ describe("setUp", () => {
 
 describe("setUp refuses, and changes nothing,", () => {
   const refused: readonly (readonly [string, Partial<StreamConfig>, RegExp])[] = [
-    ["a stream in memory", { storage: StorageType.Memory }, /storage is memory, has to be file/],
-    ["a work queue", { retention: RetentionPolicy.Workqueue }, /retention is workqueue, has to be limits/],
+    ["a stream in memory", { storage: StorageType.Memory }, /storage is memory, must be file/],
+    ["a work queue", { retention: RetentionPolicy.Workqueue }, /retention is workqueue, must be limits/],
     [
       "a stream that keeps while there is interest",
       { retention: RetentionPolicy.Interest },
-      /retention is interest, has to be limits/,
+      /retention is interest, must be limits/,
     ],
   ];
   it.each(refused)("%s", async (_name, config, message) => {
@@ -186,13 +186,13 @@ describe("setUp refuses, and changes nothing,", () => {
   it("a mirror, naming what it mirrors", async () => {
     await manager.streams.add({ name: "SOURCE", subjects: ["x"] });
     await manager.streams.add({ name: wanted.stream, mirror: { name: "SOURCE" } });
-    await expect(setUp(client, wanted)).rejects.toMatchObject({ message: matching(/mirror is SOURCE, has to be none/) });
+    await expect(setUp(client, wanted)).rejects.toMatchObject({ message: matching(/mirror is SOURCE, must be none/) });
   });
 
   it("a sealed stream", async () => {
     await manager.streams.add({ name: wanted.stream, subjects: [...wanted.subjects] });
     await manager.streams.update(wanted.stream, { sealed: true } as Partial<StreamConfig>);
-    await expect(setUp(client, wanted)).rejects.toMatchObject({ message: matching(/sealed is true, has to be false/) });
+    await expect(setUp(client, wanted)).rejects.toMatchObject({ message: matching(/sealed is true, must be false/) });
   });
 
   it("subjects that other streams capture, naming them", async () => {
@@ -200,7 +200,7 @@ describe("setUp refuses, and changes nothing,", () => {
     await expect(setUp(client, wanted)).rejects.toMatchObject({
       code: "stream_unsuitable",
       message: matching(/CREATE_RESOURCE captured by stream OTHER/),
-      nextStep: "Take the subjects out of stream OTHER.",
+      nextStep: "Remove the subjects from stream OTHER.",
     });
     await manager.streams.update("OTHER", { subjects: ["*"] });
     await expect(setUp(client, wanted)).rejects.toMatchObject({

@@ -103,12 +103,12 @@ describe.skipIf(spawnSync("openssl", ["version"]).status !== 0)("TLS (needs the 
       errorWith("config_invalid", /nats\.tls\.caFile: "\/nowhere" cannot be read/),
     );
     expect(openWith({ caFile: file("garbage") })).toThrow(
-      errorWith("config_invalid", /nats\.tls\.caFile: ".*garbage" holds no certificate/),
+      errorWith("config_invalid", /nats\.tls\.caFile: ".*garbage" contains no certificate/),
     );
     expect(openWith({ certFile })).toThrow(errorWith("config_invalid", /certFile is set without nats\.tls\.keyFile/));
     expect(openWith({ keyFile })).toThrow(errorWith("config_invalid", /keyFile is set without nats\.tls\.certFile/));
     expect(openWith({ certFile, keyFile: certFile })).toThrow(
-      errorWith("config_invalid", /keyFile: ".*client.pem" holds no unencrypted private key/),
+      errorWith("config_invalid", /keyFile: ".*client.pem" contains no unencrypted private key/),
     );
     expect(openWith({ certFile, keyFile: file("ca.key") })).toThrow(errorWith("config_invalid", /ca.key" does not belong to/));
   });

@@ -120,11 +120,9 @@ export class World implements PartnerStreams {
   // What the loop does.
 
   actual(peerId: PeerId): ActualPeer {
-    const { outbound, inbound } = this.#registry.actual(PROTOCOL, peerId);
     return {
       peerId,
-      outbound,
-      inbound,
+      ...this.#registry.actual(PROTOCOL, peerId),
       connected: this.#connected.has(peerId),
       dialled: false,
       lastSignOfLifeMs: this.#signsOfLife.get(peerId) ?? null,

@@ -15,6 +15,7 @@ const nothing: ActualPeer = {
   connected: false,
   dialled: false,
   lastSignOfLifeMs: null,
+  lastOutboundClose: null,
 };
 const live = { openedAtMs: NOW - 60_000, expiresAtMs: NOW + 5_000, renewAtMs: NOW + 1_000 };
 const inbound = { openedAtMs: NOW - 60_000, expiresAtMs: NOW + 5_000 };

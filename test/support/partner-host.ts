@@ -71,13 +71,18 @@ export async function startTestNode(
   return testNode;
 }
 
+/** No test expects a fault of ours: thrown here, it is an unhandled rejection, and fails the run. */
+export function faulted(_peerId: PeerId, error: Error): never {
+  throw error;
+}
+
 export async function startPartnerHost(
   seed: number,
   options: PartnerStreamsComponents["options"] = {},
 ): Promise<TestPartnerHost> {
   const events: ObservedEvent[] = [];
   const woken: PeerId[] = [];
-  const observer: StreamObserver = { observed: (event) => events.push(event), wake: (woke) => woken.push(woke) };
+  const observer: StreamObserver = { observed: (event) => events.push(event), faulted, wake: (woke) => woken.push(woke) };
   let streams: Libp2pPartnerStreams | undefined;
   const testNode = await startTestNode(
     seed,

@@ -7,6 +7,7 @@ import type { Action } from "../../src/reconciler/decide.ts";
 import { DEFAULT_RECONCILER_OPTIONS, type ReconcilerOptions } from "../../src/reconciler/options.ts";
 import { Reconciler } from "../../src/reconciler/reconciler.ts";
 import { derivedRandom } from "../../src/sim/time/random.ts";
+import { faulted } from "./partner-host.ts";
 import { desiredPeer } from "./peers.ts";
 import { type SimulatedHost, type SimulatedWorld, startSimulatedHost } from "./simulated-host.ts";
 
@@ -40,7 +41,7 @@ export async function startSimulatedDaemon(
     peerId,
     address,
     admission: { verdictOn: (other) => admissionVerdict(desired.get(other), admissionRule) },
-    observer: { observed, wake: (other) => reconciler.wake(other) },
+    observer: { observed, faulted, wake: (other) => reconciler.wake(other) },
   });
   const { view, streams } = host;
   const reconciler = new Reconciler(

@@ -12,6 +12,7 @@ import { SimNetwork } from "../../src/sim/network/network.ts";
 import { SimNode } from "../../src/sim/network/node.ts";
 import { derivedRandom } from "../../src/sim/time/random.ts";
 import { type ClockView, VirtualClock } from "../../src/sim/time/virtual-clock.ts";
+import { faulted } from "./partner-host.ts";
 
 export interface SimulatedWorld {
   readonly clock: VirtualClock;
@@ -73,7 +74,7 @@ export async function startSimulatedSide(world: SimulatedWorld, peerId: PeerId, 
     peerId,
     address,
     admission: { verdictOn: () => verdict },
-    observer: { observed: (event) => events.push(event), wake: (woke) => woken.push(woke) },
+    observer: { observed: (event) => events.push(event), faulted, wake: (woke) => woken.push(woke) },
   });
   const setVerdict = (next: Verdict) => {
     verdict = next;

@@ -1,5 +1,5 @@
 import { CommanderError } from "commander";
-import { toPartnerdError } from "../../base/errors.ts";
+import { stackOf, toPartnerdError } from "../../base/errors.ts";
 
 /**
  * Reports why a command failed: prints the error and the next step to standard error, and sets the exit code. commander has already
@@ -14,5 +14,5 @@ export function report(thrown: unknown): void {
   process.exitCode = error.exitCode;
   process.stderr.write(`oc-partnerd: ${error.message}\n`);
   if (error.nextStep !== null) process.stderr.write(`  next step: ${error.nextStep}\n`);
-  if (error.code === "internal" && thrown instanceof Error) process.stderr.write(`${thrown.stack}\n`);
+  if (error.code === "internal_error") process.stderr.write(`${stackOf(error)}\n`);
 }

@@ -20,7 +20,7 @@ export function query<Result = Row>(directory: string, sql: string, ...parameter
 /** The one row of an aggregate without `group by`, which has a row for an empty table too. */
 export function aggregate<Result>(directory: string, sql: string, ...parameters: readonly Cell[]): Result {
   const [row] = query<Result>(directory, sql, ...parameters);
-  if (row === undefined) throw new PartnerdError("internal", `no row from: ${sql}`);
+  if (row === undefined) throw new PartnerdError("internal_error", `no row from: ${sql}`);
   return row;
 }
 

@@ -90,7 +90,7 @@ export class Participant implements AsyncDisposable {
   /** Its own PeerID and address; throws before its API has answered. */
   get identity(): { readonly peerId: PeerId; readonly address: string } {
     const { peerId, address } = this.#state;
-    if (peerId === null || address === null) throw new PartnerdError("internal", `${this.name} has not said who it is`);
+    if (peerId === null || address === null) throw new PartnerdError("internal_error", `${this.name} has not said who it is`);
     return { peerId: peerId as PeerId, address };
   }
 

@@ -58,7 +58,7 @@ export class Stage implements AsyncDisposable {
   /** Throws before `open`. */
   at(name: Name): Participant {
     const participant = this.#participants.get(name);
-    if (participant === undefined) throw new PartnerdError("internal", `${name} was not started`);
+    if (participant === undefined) throw new PartnerdError("internal_error", `${name} was not started`);
     return participant;
   }
 

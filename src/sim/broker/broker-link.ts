@@ -9,6 +9,7 @@ import {
   type PullChannel,
   type PullListener,
   type PullRequest,
+  type PullStatus,
   REQUIRED_CONSUMER,
 } from "../../ingest/stream/broker-port.ts";
 import { deliveryPositionOf } from "../../ingest/stream/delivery-position.ts";
@@ -78,7 +79,7 @@ export class SimBrokerLink implements BrokerLink {
       message: ({ subject, bytes }: StoredMessage, reply: string, copiesMs: readonly number[]) => {
         for (const delayMs of copiesMs) tell(() => listener.message({ subject, data: bytes, reply }), delayMs);
       },
-      status: (request: number, code: number, text: string) => tell(() => listener.status(request, code, text)),
+      status: (request: number, status: PullStatus) => tell(() => listener.status(request, status)),
     };
     this.#inboxes.add(inbox);
     return {

@@ -4,6 +4,7 @@ import {
   type ConsumerSettings,
   type ConsumerState,
   type PullRequest,
+  type PullStatus,
   REQUIRED_CONSUMER,
 } from "../../ingest/stream/broker-port.ts";
 import type { StoredMessage, StoredMessages } from "./stored-message.ts";
@@ -13,7 +14,7 @@ export interface Inbox {
   /** Whether anybody listens, as far as the broker knows. */
   readonly isWanted: boolean;
   message(message: StoredMessage, reply: string, deliveries: readonly number[]): void;
-  status(requestNumber: number, code: number, description: string): void;
+  status(requestNumber: number, status: PullStatus): void;
 }
 
 interface WaitingRequest {
@@ -74,7 +75,7 @@ export class SimConsumer {
       inbox,
       request,
       left: request.messages,
-      expiry: this.#clock.schedule(request.expiresMs, () => this.#end(waiting, 408, "Request Timeout")),
+      expiry: this.#clock.schedule(request.expiresMs, () => this.#end(waiting, "over")),
       heartbeat: undefined,
     };
     this.#waiting.push(waiting);
@@ -106,7 +107,7 @@ export class SimConsumer {
   deleted(): void {
     this.#isDeleted = true;
     this.#redelivery?.[Symbol.dispose]();
-    for (const waiting of this.#waiting) this.#end(waiting, 409, "Consumer Deleted");
+    for (const waiting of this.#waiting) this.#end(waiting, "consumer_deleted");
   }
 
   /** As it was when the stream's newest sequence was `lastSequence`, everything up to it acknowledged. */
@@ -182,14 +183,14 @@ export class SimConsumer {
     waiting.heartbeat = this.#clock.schedule(waiting.request.heartbeatMs, () => {
       this.#forgetUnwanted();
       if (!this.#waiting.includes(waiting)) return;
-      waiting.inbox.status(waiting.request.number, 100, "Idle Heartbeat");
+      waiting.inbox.status(waiting.request.number, { kind: "alive" });
       this.#beat(waiting);
     });
   }
 
-  #end(waiting: WaitingRequest, code: number, description: string): void {
+  #end(waiting: WaitingRequest, kind: "over" | "consumer_deleted"): void {
     this.#forget(waiting);
-    waiting.inbox.status(waiting.request.number, code, description);
+    waiting.inbox.status(waiting.request.number, { kind });
   }
 
   #forgetUnwanted(): void {

@@ -1,4 +1,5 @@
 /** The ports of the daemon's core and of its partner streams, decorated: each does as the real part does, and a watcher hears of it. */
+import type { PartnerdError } from "../../base/errors.ts";
 import type { PeerId } from "../../base/ids.ts";
 import type { ObservedEvent } from "../../events/types.ts";
 import type { CrashPoint } from "../../fixture/format/schema.ts";
@@ -79,6 +80,8 @@ export class WatchedNode extends SimNode {
 export interface DaemonWatcher extends Omit<ReconcilerObserver, "observed"> {
   /** Something happened on the wire, or failed to; its row is written next. */
   observed(event: ObservedEvent): void;
+  /** A fault of our own ended work on a stream of this peer. */
+  faulted(peerId: PeerId, error: PartnerdError): void;
   logged(entry: LogEntry): void;
   operation(peerId: PeerId, kind: "open" | "renew", state: "begun" | "over"): void;
   diffed(): void;
@@ -97,6 +100,7 @@ export function whileRunning(watcher: DaemonWatcher, machine: ClockView): Daemon
   };
   return {
     observed: ifRunning((event) => watcher.observed(event)),
+    faulted: ifRunning((peerId, error) => watcher.faulted(peerId, error)),
     logged: ifRunning((entry) => watcher.logged(entry)),
     acted: ifRunning((peerId, action, attempt) => watcher.acted(peerId, action, attempt)),
     settled: ifRunning((peerId, outcome) => watcher.settled(peerId, outcome)),

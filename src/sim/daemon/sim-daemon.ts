@@ -149,7 +149,14 @@ async function compose(init: SimDaemonInit, watcher: DaemonWatcher): Promise<Par
     node,
     self: { name: "self", did: didOf("did:example:self"), peerId },
     admission,
-    observer: { observed: (event) => recorder.observed(event), wake },
+    observer: {
+      observed: (event) => recorder.observed(event),
+      faulted: (peerId, error) => {
+        recorder.faulted(peerId, error);
+        watcher.faulted(peerId, error);
+      },
+      wake,
+    },
   });
   const core: Core = createCore(
     {

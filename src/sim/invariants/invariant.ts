@@ -1,4 +1,5 @@
 /** What must always hold, as watchers: each hears what happens, and says when it does not hold. */
+import type { PartnerdError } from "../../base/errors.ts";
 import type { PeerId } from "../../base/ids.ts";
 import type { ObservedEvent } from "../../events/types.ts";
 import type { Fixture } from "../../fixture/format/schema.ts";
@@ -49,6 +50,8 @@ export interface Invariant {
   ended?(): void;
   /** Something happened on the wire, or could not; its row is written next. */
   observed?(event: ObservedEvent): void;
+  /** A fault of our own ended work on a stream of this peer. */
+  faulted?(peerId: PeerId, error: PartnerdError): void;
   logged?(entry: LogEntry): void;
   acted?(peerId: PeerId, action: Action): void;
   settled?(peerId: PeerId, outcome: Outcome): void;

@@ -1,5 +1,5 @@
 /** The streams of one connection, and the negotiation of their protocols. */
-import { TooManyOutboundProtocolStreamsError, UnsupportedProtocolError } from "@libp2p/interface";
+import { StreamResetError, TooManyOutboundProtocolStreamsError, UnsupportedProtocolError } from "@libp2p/interface";
 import type { Clock } from "../../base/clock.ts";
 import { toPartnerdError } from "../../base/errors.ts";
 import type { HostStreamHandler, ProtocolLimits } from "../../p2p/host/host.ts";
@@ -124,7 +124,7 @@ export class StreamNegotiator {
     this.#streams.delete(stream.id);
     const negotiation = this.#negotiations.get(stream.id);
     this.#negotiations.delete(stream.id);
-    negotiation?.answer.reject(connectionReset());
+    negotiation?.answer.reject(stream.status === "reset" ? new StreamResetError() : connectionReset());
   }
 
   #count(direction: "inbound" | "outbound", protocol?: string): number {

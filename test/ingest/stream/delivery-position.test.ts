@@ -3,7 +3,7 @@ import { deliveryPositionOf, nanosecondsOf } from "../../../src/ingest/stream/de
 
 const place = { deliveries: 2, streamSequence: 17, consumerSequence: 9, storedAtNs: "1795401627842191861", pending: 4 };
 
-describe("the place of a message", () => {
+describe("the position of a message", () => {
   test.each([
     ["the short form", "$JS.ACK.S.c.2.17.9.1795401627842191861.4"],
     ["with a domain and an account", "$JS.ACK.hub.ACCHASH.S.c.2.17.9.1795401627842191861.4"],
@@ -20,7 +20,7 @@ describe("the place of a message", () => {
     "$JS.ACK.S.c.2.x.9.1.4",
     "$JS.ACK.S.c.2.17.9.now.4",
     "$JS.API.S.c.2.17.9.1.4",
-  ])("is not in %s", (subject) => {
+  ])("is absent from %s", (subject) => {
     expect(deliveryPositionOf(subject)).toBeUndefined();
   });
 });
@@ -35,7 +35,7 @@ describe("a time of the API", () => {
     expect(nanosecondsOf(time)).toBe(nanoseconds);
   });
 
-  test.each(["", "yesterday", "2026-11-23", "2026-13-45T99:99:99Z"])("%j is none", (text) => {
+  test.each(["", "yesterday", "2026-11-23", "2026-13-45T99:99:99Z"])("%j is not one", (text) => {
     expect(nanosecondsOf(text)).toBeUndefined();
   });
 });

@@ -17,7 +17,7 @@ describe("parseServer", () => {
     ["nats://anna:s%40cret@broker", { kind: "user", user: "anna", password: "s@cret" }],
     ["nats://t0ken@broker", { kind: "token", token: "t0ken" }],
     ["anna:123@broker:4333", { kind: "user", user: "anna", password: "123" }],
-  ])("takes the user info out of %s", (text, credentials) => {
+  ])("removes the user info from %s", (text, credentials) => {
     expect(parseServer(text).credentials).toEqual(credentials);
   });
 
@@ -58,7 +58,7 @@ describe("parseServers", () => {
     expect(() => parseServers([" , "])).toThrow(errorWith("config_invalid", /names no server/));
   });
 
-  it("shows no half of a password that has a comma", () => {
+  it("shows no part of a password with a comma", () => {
     expect(() => parseServers(["nats://anna:s3c,ret@broker"])).toThrow(/^nats\.url: "\*\*\*"/);
   });
 });

@@ -25,7 +25,7 @@ it("prefers NATS_SERVER, then the first on PATH that can be executed", () => {
   expect(findNatsServer({ PATH, NATS_SERVER: named })).toBe(named);
 });
 
-it("names the value of NATS_SERVER where that is no program", () => {
+it("names the value of NATS_SERVER if it is not a program", () => {
   expect(() => findNatsServer({ NATS_SERVER: "/nowhere/nats-server" })).toThrow(
     errorWith("nats_server_missing", /"\/nowhere\/nats-server"/),
   );

@@ -1,6 +1,6 @@
 import type { Connection, Stream } from "@libp2p/interface";
 import { beforeEach, describe, expect, it } from "vitest";
-import type { RemoteEnd } from "../../../src/p2p/heartbeat/partner-stream.ts";
+import type { RemoteEnd } from "../../../src/base/errors.ts";
 import { PartnerStream } from "../../../src/p2p/heartbeat/partner-stream.ts";
 import { settled } from "../../../src/sim/time/virtual-clock.ts";
 

@@ -4,6 +4,7 @@ import type { Connection, Stream, StreamHandler } from "@libp2p/interface";
 import { multiaddr } from "@multiformats/multiaddr";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { systemClock } from "../../../src/base/clock.ts";
+import type { RemoteEnd } from "../../../src/base/errors.ts";
 import { didOf } from "../../../src/base/ids.ts";
 import type { DesiredPeer } from "../../../src/events/types.ts";
 import { answerChallenge } from "../../../src/p2p/heartbeat/probe.ts";
@@ -49,13 +50,17 @@ describe("opening to a peer that does not want to", () => {
     await expectNothingLeft();
   });
 
-  it.each<[string, (stream: Stream) => void]>([
-    ["resets the stream", (stream) => stream.abort(new Error("no"))],
-    ["closes the stream", (stream) => void stream.close()],
-    ["resets it on the first heartbeat", (stream) => stream.addEventListener("message", () => stream.abort(new Error("no")))],
-  ])("is refused where the peer %s", async (_, handler) => {
+  it.each<[string, RemoteEnd, (stream: Stream) => void]>([
+    ["resets the stream", "reset", (stream) => stream.abort(new Error("no"))],
+    ["closes the stream", "remote_closed", (stream) => void stream.close()],
+    [
+      "resets it on the first heartbeat",
+      "reset",
+      (stream) => stream.addEventListener("message", () => stream.abort(new Error("no"))),
+    ],
+  ])("is refused where the peer %s, and says so: %s", async (_, remoteEnd, handler) => {
     await answer(handler);
-    await expect(open()).rejects.toMatchObject({ code: "refused" });
+    await expect(open()).rejects.toMatchObject({ code: "refused", details: { remoteEnd } });
     await expectNothingLeft();
   });
 
@@ -72,7 +77,7 @@ describe("opening to a peer that does not want to", () => {
   });
 
   it("leaves a connection that it dialled to the peer's own stream", async () => {
-    await peer.node.handle(PROBE_PROTOCOL, (stream) => answerChallenge(stream, systemClock));
+    await peer.node.handle(PROBE_PROTOCOL, (stream) => answerChallenge(stream, systemClock, () => {}));
     peer.node.addEventListener("connection:open", ({ detail }) => neverPong(detail));
     await answer(async (stream, connection) => {
       const own = await connection.newStream(PARTNER_PROTOCOL);

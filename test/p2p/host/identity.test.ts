@@ -54,7 +54,7 @@ describe("loadOrCreateIdentity", () => {
       const octal = `0${mode.toString(8)}`;
       await expect(loadOrCreateIdentity(path)).rejects.toMatchObject({
         code: "identity_unsafe",
-        message: `${path} has mode ${octal}: others than its owner may use this key`,
+        message: `${path} has mode ${octal}: users other than its owner can read this key`,
         nextStep: `chmod 600 ${path}`,
       });
     },
@@ -67,7 +67,7 @@ describe("loadOrCreateIdentity", () => {
         await store(contents);
         await expect(loadOrCreateIdentity(path)).rejects.toMatchObject({
           code: "identity_invalid",
-          message: `${path} holds a raw key of ${raw.length} bytes, which does not say its type`,
+          message: `${path} contains a raw key of ${raw.length} bytes, which does not tell its type`,
         });
       }
     }

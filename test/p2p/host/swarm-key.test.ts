@@ -35,6 +35,6 @@ describe("parseSwarmKey", () => {
   ])("refuses %j", (text, detail) => {
     const parse = () => parseSwarmKey(Buffer.from(text), "/etc/swarm.key");
     expect(parse).toThrow(PartnerdError);
-    expect(parse).toThrow(`/etc/swarm.key is no swarm key: ${detail}`);
+    expect(parse).toThrow(`/etc/swarm.key is not a swarm key: ${detail}`);
   });
 });

@@ -60,12 +60,15 @@ class Model {
   readonly streams: Stream[] = [];
   readonly events: ObservedEvent[] = [];
   readonly woken: PeerId[] = [];
+  /** Of outbound slots. */
+  readonly lastClose = new Map<StreamKey, CloseReason>();
 
   close(key: StreamKey, reason: CloseReason): void {
     const openedAtMs = this.standing.get(key)?.openedAtMs ?? Number.NaN;
     this.standing.delete(key);
     const durationMs = Math.round(this.nowMs - openedAtMs);
     this.events.push({ type: "StreamClosed", ...key, reason, durationMs, durationClock: "monotonic" });
+    if (key.direction === "outbound") this.lastClose.set(key, reason);
   }
 }
 
@@ -110,6 +113,7 @@ function same(model: Model, { clock, leaseClock, registry, events, woken }: Real
       expect(actual).toEqual({
         outbound: outbound && { ...plain(outbound), renewAtMs: actual.outbound?.renewAtMs },
         inbound: inbound && plain(inbound),
+        lastOutboundClose: lastCloseOf(model, protocol, peerId),
       });
       if (outbound && actual.outbound) {
         const afterMs = actual.outbound.renewAtMs - outbound.renewedAtMs;
@@ -128,6 +132,11 @@ function leasesOf(model: Model, protocol: string, peerId: PeerId) {
       ? null
       : { ...standing, expiresAtMs: model.nowMs + LEASE_MS - (model.leaseMs - standing.renewedAtLeaseMs) };
   });
+}
+
+function lastCloseOf({ lastClose }: Model, protocol: string, peerId: PeerId): CloseReason | null {
+  const slot = [...lastClose.keys()].find((key) => key.protocol === protocol && key.peerId === peerId);
+  return (slot && lastClose.get(slot)) ?? null;
 }
 
 type Lease = NonNullable<ReturnType<typeof leasesOf>[number]>;

@@ -60,6 +60,7 @@ describe("StreamRegistry", () => {
     expect(registry.actual(PROTOCOL, ALICE)).toEqual({
       outbound: { openedAtMs: 380, expiresAtMs: 380 + LEASE_MS, renewAtMs: 3_380 },
       inbound: null,
+      lastOutboundClose: null,
     });
   });
 
@@ -77,6 +78,20 @@ describe("StreamRegistry", () => {
       { type: "StreamOpened", durationMs: 250 },
       { type: "StreamClosed", durationMs: 30_000, durationClock: "monotonic" },
     ]);
+  });
+
+  it("remembers how the last outbound stream ended, whatever the inbound one does", () => {
+    const lastClose = () => registry.actual(PROTOCOL, ALICE).lastOutboundClose;
+    registry.register(key("outbound"), new RecordingStream(), null, ATTEMPT);
+    registry.register(key("inbound"), new RecordingStream(), null, null);
+    registry.close(key("outbound"), "reset");
+    registry.close(key("inbound"), "expired");
+    expect(lastClose()).toBe("reset");
+    registry.register(key("outbound"), new RecordingStream(), null, ATTEMPT);
+    expect(lastClose()).toBe("reset");
+    registry.register(key("outbound"), new RecordingStream(), null, ATTEMPT);
+    expect(lastClose()).toBe("replaced");
+    expect(registry.actual("/other", ALICE).lastOutboundClose).toBeNull();
   });
 
   it("established -> closed: deletes, aborts, reports and wakes once, even where the abort calls back", () => {

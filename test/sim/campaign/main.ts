@@ -190,7 +190,7 @@ function exitCodeOf(thrown: unknown): number {
   const error = toPartnerdError(thrown);
   complain(`sim: ${error.message}`);
   if (error.nextStep !== null) complain(`  next step: ${error.nextStep}`);
-  if (error.code === "internal" && thrown instanceof Error) complain(thrown.stack ?? "");
+  if (error.code === "internal_error" && thrown instanceof Error) complain(thrown.stack ?? "");
   return error.exitCode;
 }
 
