@@ -67,6 +67,8 @@ export interface ErrorDetails {
   readonly remoteEnd?: RemoteEnd | undefined;
   /** What exactly failed, where the error's code says less. */
   readonly reason?: string | undefined;
+  /** The message without the place that it begins with, for those who name the place themselves. */
+  readonly problem?: string | undefined;
   /** `host:port` of the server that failed. */
   readonly server?: string | undefined;
   /** What the NATS server denies: `publish` or `subscription`, and the subject. */

@@ -2,6 +2,7 @@
 
 import type { NatsConnection } from "nats";
 import { beforeEach, describe, expect, it } from "vitest";
+import { PartnerdError } from "../../src/base/errors.ts";
 import { HeadPublisher } from "../../src/daemon/head-publisher.ts";
 import { seededRandom } from "../../src/sim/time/random.ts";
 import { VirtualClock } from "../../src/sim/time/virtual-clock.ts";
@@ -14,7 +15,7 @@ const headAt = (seq: number): LogHead => ({ seq, chainHash: String(seq).padStart
 let clock: VirtualClock;
 let logger: RecordingLogger;
 let head: LogHead | Error;
-let headFailing: string | null;
+let headFailing: PartnerdError | null;
 let publisher: HeadPublisher;
 
 beforeEach(() => {
@@ -75,7 +76,7 @@ describe("the head of the log", () => {
   });
 
   it("that is not kept beside the database is an error, said once, and so is its end", () => {
-    headFailing = "cannot write head: EIO";
+    headFailing = new PartnerdError("file_failed", "cannot write head: EIO");
     clock.advanceSync(180_000);
     expect(logger.at("error")).toMatchObject([{ fields: { error: "cannot write head: EIO" } }]);
     headFailing = null;

@@ -139,7 +139,7 @@ describe("a head file that cannot be written", () => {
     const elsewhere = join(temporary.directory, "elsewhere");
     symlinkSync(join(elsewhere, "head"), path);
     const store = temporary.reopen();
-    expect(store.headFailing).toMatch(/cannot write .*oc-partnerd\.head: ENOENT/);
+    expect(store.headFailing?.message).toMatch(/cannot write .*oc-partnerd\.head: ENOENT/);
     expect(append(store, desired())).toMatchObject({ seq: 1 });
     expect(store.headFailing).not.toBeNull();
     mkdirSync(elsewhere);

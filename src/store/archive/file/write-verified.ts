@@ -79,7 +79,8 @@ function makeDirectory(directory: string): void {
   try {
     ensureDirectory(directory);
   } catch (thrown) {
-    throw new PartnerdError("file_failed", messageOf(thrown).replace("data directory", "directory"), {
+    const why = thrown instanceof PartnerdError ? (thrown.details.problem ?? "") : messageOf(thrown);
+    throw new PartnerdError("file_failed", `cannot write to the directory ${directory}: ${why}`, {
       nextStep: "name another directory with --to DIR",
       cause: thrown,
     });
