@@ -65,7 +65,11 @@ export class ObservedAppender {
   }
 
   /** As Store.appendObserved. */
-  observed({ event, atMs = this.#init.clock.wallMs(), causeSeq }: Observation): LogEntry<ObservedEvent> | "repeated" | "suppressed" {
+  observed({
+    event,
+    atMs = this.#init.clock.wallMs(),
+    causeSeq,
+  }: Observation): LogEntry<ObservedEvent> | "repeated" | "suppressed" {
     const { committed, append, repetitions } = this.#init;
     const status = committed.status(event.peerId);
     const repeated = repeatedBy(status, event);
