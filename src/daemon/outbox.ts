@@ -26,6 +26,7 @@ export class Outbox implements Disposable {
   readonly #init: OutboxInit;
   /** Oldest first. */
   readonly #unwritten: Observation[] = [];
+  #start: (() => void) | undefined;
   #lost = 0;
   #retry: Disposable | undefined;
   #failing: PartnerdError | null = null;
@@ -37,6 +38,12 @@ export class Outbox implements Disposable {
   /** Why the newest append failed; null while appending works. */
   get failing(): PartnerdError | null {
     return this.#failing;
+  }
+
+  /** Calls `append` now and, as long as it throws, again before anything else is written. */
+  start(append: () => void): void {
+    this.#start = append;
+    this.#write();
   }
 
   put(observation: Observation): void {
@@ -51,6 +58,16 @@ export class Outbox implements Disposable {
   }
 
   #write(): void {
+    try {
+      if (this.#start !== undefined) {
+        this.#start();
+        this.#recovered();
+      }
+      this.#start = undefined;
+    } catch (thrown) {
+      this.#failed(toPartnerdError(thrown, "database_failed"));
+      return;
+    }
     for (let next = this.#unwritten[0]; next !== undefined; next = this.#unwritten[0]) {
       try {
         this.#init.store.appendObserved(next);

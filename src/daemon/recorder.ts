@@ -65,12 +65,21 @@ export class Recorder implements ReconcilerObserver, Disposable {
 
   /**
    * Records the start, before anything is opened, and closes in the log the streams that a crash left open there. Returns the seq of the
-   * start. Throws if the log cannot be written.
+   * start. If the log cannot be written, that is done as soon as it can be, and the seq is the one that the start would have had.
    */
   started(init: StartInit): number {
-    const { store, clock, logger } = this.#deps;
-    const { entry, orphans, vocabularyChanged } = store.appendStarted(init);
+    const { store, clock } = this.#deps;
     this.#startedAtMs = clock.monotonicMs();
+    let run = store.head().seq + 1;
+    this.#outbox.start(() => {
+      run = this.#appendStart(init);
+    });
+    return run;
+  }
+
+  #appendStart(init: StartInit): number {
+    const { store, logger } = this.#deps;
+    const { entry, orphans, vocabularyChanged } = store.appendStarted(init);
     if (orphans > 0) logger.warn({ streams: orphans }, "previous run did not shut down cleanly; closed its orphaned streams");
     if (vocabularyChanged)
       logger.warn(

@@ -107,6 +107,26 @@ describe("the outbox", () => {
     expect(logger.at("info")).toMatchObject([{ fields: { events: 1, lost: 0 } }]);
   });
 
+  it("writes the start before everything else, and tries that again as well", () => {
+    const started: number[] = [];
+    failure = new Error("disk full");
+    outbox.start(() => {
+      if (failure !== null) throw failure;
+      started.push(taken.length);
+    });
+    expect(outbox.failing?.message).toBe("disk full");
+    outbox.put(event(1));
+    clock.advanceSync(2_500);
+    expect([started, taken]).toEqual([[], []]);
+    failure = null;
+    clock.advanceSync(1_000);
+    expect([started, taken]).toEqual([[0], [[1, 0]]]);
+    expect(outbox.failing).toBeNull();
+    expect(logger.at("info")).toMatchObject([{ fields: { events: 1, lost: 0 } }]);
+    outbox.put(event(2));
+    expect(started).toEqual([0]);
+  });
+
   it("holds a bounded number of events, and counts and reports what is lost", () => {
     failure = new Error("disk full");
     for (let number = 1; number <= MAX_UNWRITTEN + 2; number++) outbox.put(event(number));

@@ -46,7 +46,7 @@ describe.concurrent("mode auto", () => {
     expect(deliveries(daemon)).toEqual([{ delivery: "at_most_once", first_sequence: null }]);
     const { stdout } = await runCommand(["status", "--http", new URL(daemon.httpUrl).host]);
     expect(stdout).toMatch(/^delivery: at-most-once, nothing can be proved/m);
-    expect(stdout).toMatch(/^ {2}\S+Z to now at-most-once: events come by core NATS/m);
+    expect(stdout).toMatch(/^ {2}\S+Z to now at-most-once: messages arrive over core NATS/m);
     expect(await resync(daemon)).toMatchObject({ code: 69, stderr: matching(/do not come from a stream/) });
   });
 

@@ -251,18 +251,18 @@ describe("export of a daemon's log", () => {
     expect(kinds(fixture).toSorted()).toEqual(["StreamOpened", "StreamOpened", "listens", "message", "message", "open"]);
     expect(await unmetExpectations(fixture)).toEqual([]);
     expect((await a.daemon.health("/readyz")).status).toBe(200);
-    expect(a.daemon.count("select count(*) from event_log")).toBe(5);
+    expect(a.daemon.count("select count(*) from event_log")).toBe(6);
   });
 
   test("takes a part of it, by seq, by time and by peer, into a file", async () => {
     const file = newFile();
-    expect(await runCommand(["export", "--data", a.daemon.databaseFile, "--to", "2", "--out", file])).toMatchObject({
+    expect(await runCommand(["export", "--data", a.daemon.databaseFile, "--to", "3", "--out", file])).toMatchObject({
       code: 0,
       stdout: "",
     });
     // Nothing comes of the attempt, as the log knows of nothing by then.
     expect(kinds(parsedFile(file))).toEqual(["listens", "answers", "message"]);
-    const at = String(a.daemon.sql("select at from peer_history where seq = 4")[0]?.["at"]);
+    const at = String(a.daemon.sql("select at from peer_history where seq = 5")[0]?.["at"]);
     expect(kinds(await exported("--from", at)).filter((kind) => kind === "message")).toHaveLength(1);
     expect(kinds(await exported("--to", at)).filter((kind) => kind === "message")).toHaveLength(1);
     expect(kinds(await exported("--peer", b.peerId)).filter((kind) => kind === "message")).toHaveLength(1);
@@ -410,8 +410,8 @@ describe("replay", () => {
     const [file, golden] = [written(LYON), newFile()];
     const { code, stdout, stderr } = await runCommand(["replay", file]);
     expect(code).toBe(0);
-    expect(stdout).toMatch(/^ {5}0\.000 s {2}daemon +\* starts\n(?:.*\n)*.* lyon +#2 StreamOpened outbound\n$/);
-    expect(stderr).toMatch(/^ok: 65 s simulated, 1 peer, 5 lines, 1 expectation held, trace [0-9a-f]{12}\n$/);
+    expect(stdout).toMatch(/^ {5}0\.000 s {2}daemon +\* starts\n(?:.*\n)*.* lyon +#3 StreamOpened outbound\n$/);
+    expect(stderr).toMatch(/^ok: 65 s simulated, 1 peer, 6 lines, 1 expectation held, trace [0-9a-f]{12}\n$/);
     for (const command of [`"$oc" replay < ${file}`, `cat ${file} | "$oc" replay -`])
       expect(await shell(command)).toEqual({ code: 0, signal: null, stdout, stderr });
     expect(await shell(`"$oc" replay ${file} > ${golden} && "$oc" replay ${file} --expect ${golden}`)).toMatchObject({ code: 0 });

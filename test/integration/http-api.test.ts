@@ -116,7 +116,7 @@ describe("GET", () => {
       lastError: null,
       standing: "partner",
       inbound: null,
-      desiredSeq: 2,
+      desiredSeq: 3,
     });
     const { openedAt = "", expiresAt = "" } = byRelation["PARTNER established"]?.outbound ?? {};
     expect(byRelation["PARTNER established"]?.since).toBe(openedAt);
@@ -143,6 +143,8 @@ describe("GET", () => {
       { type: "StreamOpened", direction: "outbound", source: "oc-partnerd" },
       { type: "PeerDesired", direction: null, source: "oc-api" },
     ]);
+    expect(history[0]).toMatchObject({ causeSeq: 3, openedSeq: null, attempt: expect.stringMatching(/^1\.\d+$/) as string });
+    expect(history[0]?.durationMs).not.toBeNull();
     const failing = peerSchema.parse((await get(`/v1/peers/${unreachable.peerId}`)).body);
     expect(failing.history.map(({ type, reason }) => ({ type, reason }))).toEqual([
       { type: "OpenFailed", reason: "dial_failed" },

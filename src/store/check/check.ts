@@ -42,8 +42,8 @@ export interface CheckReport {
 }
 
 /**
- * Throws `database_failed` where there is no database, or it is another program's or an older schema's, and `database_newer` where it is
- * a newer one's. Whatever else is wrong with it is a finding.
+ * Throws `database_failed` where there is no database, or it is another program's or an older schema's, `database_newer` where it is a
+ * newer one's, and `database_retired` where it is from before the first release. Whatever else is wrong with it is a finding.
  */
 export function checkDatabase(options: CheckOptions): CheckReport {
   const { path, heads = [], onProgress = () => {} } = options;

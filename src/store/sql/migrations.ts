@@ -20,19 +20,24 @@ export function refuseUnknownSchema(database: Database, path: string): void {
   const known = knownMigrations();
   const applied = appliedMigrations(database);
   if (applied.every((hash) => known.has(hash))) return;
-  if (applied[0] === PRE_RELEASE)
-    throw new PartnerdError(
-      "database_retired",
-      `${path} was written by a pre-release oc-partnerd, whose format is no longer read`,
-      {
-        nextStep:
-          "start with an empty data directory (--data DIR), keep identity.key, and read the broker stream again: it still holds the events",
-      },
-    );
+  refuseRetired(applied, path);
   throw new PartnerdError(
     "database_newer",
     `${path} has schema version ${applied.length}, written by another oc-partnerd; this one knows schema version ${known.size}`,
     { nextStep: "run the oc-partnerd that wrote it, or a newer one, or start with an empty data directory (--data DIR)" },
+  );
+}
+
+/** Throws `database_retired` if the migrations `applied` are those of a database from before the first release. */
+export function refuseRetired(applied: readonly string[], path: string): void {
+  if (applied[0] !== PRE_RELEASE) return;
+  throw new PartnerdError(
+    "database_retired",
+    `${path} was written by a pre-release oc-partnerd, whose format is no longer read`,
+    {
+      nextStep:
+        "start with an empty data directory (--data DIR), keep identity.key, and read the broker stream again: it still holds the events",
+    },
   );
 }
 

@@ -1,11 +1,15 @@
 import { execFileSync } from "node:child_process";
+import { hash } from "node:crypto";
 import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import Database from "better-sqlite3";
 import { describe, expect, it } from "vitest";
 import { PartnerdError } from "../../../src/base/errors.ts";
-import { openDatabase } from "../../../src/store/sql/open.ts";
+import { checkDatabase } from "../../../src/store/check/check.ts";
+import { openLogReader } from "../../../src/store/log-reader.ts";
+import { APPLICATION_ID, openDatabase } from "../../../src/store/sql/open.ts";
+import { errorWith } from "../../support/matchers.ts";
 import { append, desired } from "../support/events.ts";
 import { rawConnection, TemporaryStore, temporaryDirectory } from "../support/temporary-store.ts";
 
@@ -18,6 +22,8 @@ function failureOf(directory: string): PartnerdError {
   }
   throw new Error("the database opened");
 }
+
+const sha256 = (text: string) => hash("sha256", text, "hex");
 
 function modeOf(path: string): string {
   return (statSync(path).mode & 0o777).toString(8);
@@ -124,6 +130,30 @@ describe("a database that is not for this program", () => {
     expect(failure.message).toMatch(/schema version 4, .*this one knows schema version 3/);
     expect(failure.nextStep).toContain("newer");
     expect(readFileSync(temporary.path)).toEqual(before);
+  });
+
+  it.each([
+    ["its first migration", []],
+    ["all of its migrations", ["second", "third"]],
+  ])("is refused where a pre-release version wrote it with %s, and stays as it was", (_, later) => {
+    using temporary = temporaryDirectory();
+    const path = join(temporary.path, "oc-partnerd.db");
+    const first = readFileSync(join(import.meta.dirname, "../../fixtures/pre-release.sql"), "utf8");
+    const database = new Database(path);
+    database.exec(first.replaceAll("--> statement-breakpoint", ""));
+    database.exec("create table __drizzle_migrations (id integer primary key, hash text not null, created_at numeric)");
+    const migrated = database.prepare("insert into __drizzle_migrations (hash, created_at) values (?, 1795380151737)");
+    for (const hash of [sha256(first), ...later]) migrated.run(hash);
+    database.pragma(`application_id = ${APPLICATION_ID}`);
+    database.close();
+    const before = readFileSync(path);
+    const failure = failureOf(temporary.path);
+    expect(failure).toMatchObject({ code: "database_retired", exitCode: 78 });
+    expect(failure.message).toContain(path);
+    expect(failure.nextStep).toMatch(/empty data directory .*identity\.key/);
+    expect(() => openLogReader(temporary.path)).toThrow(errorWith("database_retired", /pre-release/));
+    expect(() => checkDatabase({ path })).toThrow(errorWith("database_retired", /pre-release/));
+    expect(readFileSync(path)).toEqual(before);
   });
 
   it.each([

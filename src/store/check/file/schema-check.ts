@@ -1,7 +1,7 @@
 /** The schema: tables, indexes, guards and views as the migrations make them, and nothing else. */
 import Database from "better-sqlite3";
 import type { Finding } from "../../model/finding.ts";
-import { appliedMigrations, applyMigrations, knownMigrations, refuseOtherSchema } from "../../sql/migrations.ts";
+import { appliedMigrations, applyMigrations, knownMigrations, refuseOtherSchema, refuseRetired } from "../../sql/migrations.ts";
 import { APPLICATION_ID, closeAtEnd, refuseEmpty } from "../../sql/open.ts";
 import { attempt } from "../rows/row-reader.ts";
 
@@ -51,13 +51,14 @@ export function* applicationIdFindings(database: Database.Database): Generator<F
 }
 
 /**
- * Throws `database_failed` where the database is another program's, empty, or of an older schema, and `database_newer` where it is of a
- * newer one: there is nothing to compare it with.
+ * Throws `database_failed` where the database is another program's, empty, or of an older schema, `database_newer` where it is of a
+ * newer one, and `database_retired` where it is from before the first release: there is nothing to compare it with.
  */
 export function refuseOtherVersion(database: Database.Database, file: string): void {
   if (database.prepare("select 1 from sqlite_schema where name = 'event_log'").get() === undefined) refuseEmpty(database, file);
   const applied = attempt(() => appliedMigrations(database));
   if (!applied.ok) return;
+  refuseRetired(applied.value, file);
   const known = [...knownMigrations().keys()];
   const inCommon = Math.min(known.length, applied.value.length);
   const isOneLine = known.slice(0, inCommon).every((hash, index) => hash === applied.value[index]);
