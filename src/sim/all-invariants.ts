@@ -1,5 +1,6 @@
 /** Every invariant. */
 import { backoffCountsFailures, backoffWaits } from "./invariants/backoff.ts";
+import { causesLead } from "./invariants/causes.ts";
 import { convergence } from "./invariants/convergence.ts";
 import { noFaults } from "./invariants/faults.ts";
 import { generations } from "./invariants/generations.ts";
@@ -26,6 +27,7 @@ const INVARIANTS = [
   generations,
   seqIsGapless,
   logIsTrue,
+  causesLead,
   noFaults,
 ] as const;
 

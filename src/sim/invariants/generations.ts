@@ -5,6 +5,7 @@ import type { Invariant, Scene } from "./invariant.ts";
 
 interface Wish {
   readonly standing: Standing;
+  readonly relation: string;
   readonly address: Address | null;
   readonly generation: number;
 }
@@ -19,9 +20,9 @@ export function generations(scene: Scene): Invariant {
       touched.clear();
     },
     logged({ seq, event, supersededPeerId }) {
-      if (event.type === "PeerDesired") wished(event.peerId, event.standing, event.address, seq);
-      if (event.type === "PeerRemoved") wished(event.peerId, "revoked", null, seq);
-      if (supersededPeerId !== null) wished(supersededPeerId, "revoked", null, seq);
+      if (event.type === "PeerDesired") wished(event.peerId, event.standing, event.relation, event.address, seq);
+      if (event.type === "PeerRemoved") wished(event.peerId, "revoked", "REMOVED", null, seq);
+      if (supersededPeerId !== null) wished(supersededPeerId, "revoked", "SUPERSEDED", null, seq);
     },
     // Of a batch all rows are told when all of them are in the log.
     stepped() {
@@ -36,11 +37,11 @@ export function generations(scene: Scene): Invariant {
   };
 
   /** What an event leaves unsaid stays. */
-  function wished(peerId: PeerId, standing: Standing, said: Address | null, seq: number): void {
+  function wished(peerId: PeerId, standing: Standing, relation: string, said: Address | null, seq: number): void {
     const before = wishes.get(peerId);
     const address = said ?? before?.address ?? null;
-    const isSame = before?.standing === standing && before.address === address;
-    wishes.set(peerId, { standing, address, generation: isSame ? before.generation : seq });
+    const isSame = before?.standing === standing && before.relation === relation && before.address === address;
+    wishes.set(peerId, { standing, relation, address, generation: isSame ? before.generation : seq });
     touched.add(peerId);
   }
 }

@@ -76,4 +76,11 @@ export const STREAM_PLANTS: readonly Plant[] = [
     find: "if (refusal !== undefined) throw refusal;",
     replace: "",
   },
+  {
+    name: "wrong-cause",
+    what: "A row names the event that last changed the standing, not the one in force: a change of relation or address is overlooked.",
+    file: "src/daemon/recorder.ts",
+    find: "const causeSeq = store.get(event.peerId)?.generation ?? null;",
+    replace: "const causeSeq = store.get(event.peerId)?.standingSeq ?? null;",
+  },
 ];
