@@ -1,4 +1,4 @@
-/** argv -> command -> exit code. */
+/** Entry point: runs the command that argv names and sets the exit code. */
 import { program } from "./cli/program.ts";
 import { report } from "./cli/terminal/report.ts";
 

@@ -1,13 +1,13 @@
 /**
- * The one error type of the program. Every error that crosses a module boundary carries a code from the
- * table below; the code alone decides what happens next (the exit code of a command, the backoff of a dial).
+ * The program's only error type. Every error that crosses a module boundary carries a code from the table below, and only
+ * the code decides what happens next, such as a command's exit code or a dial's backoff.
  */
 
-/** What a process exits with, from sysexits: 64 usage, 69 unavailable, 74 I/O, 78 configuration. */
+/** Process exit codes, as in sysexits.h: 64 usage, 69 unavailable, 74 I/O, 78 configuration. */
 export type ExitCode = 0 | 1 | 64 | 69 | 74 | 78;
 
 const EXIT_CODES = {
-  // Commands and start-up.
+  // Commands and startup.
   usage: 64,
   config_invalid: 78,
   identity_unsafe: 78,
@@ -41,7 +41,7 @@ const EXIT_CODES = {
   protocol_unsupported: 69,
   stream_lost: 69,
   aborted: 1,
-  // Why an inbound partner stream was refused.
+  // Why an inbound partner stream was not admitted.
   heartbeat_missing: 1,
   heartbeat_malformed: 1,
   heartbeat_too_long: 1,
@@ -50,15 +50,15 @@ const EXIT_CODES = {
   not_partner: 1,
   blacklisted: 1,
   too_many_streams: 1,
-  // A bug here.
+  // A bug in oc-partnerd.
   internal: 1,
 } as const satisfies Record<string, ExitCode>;
 
-/** Every error code; snake_case because it is also written to the log, to SQL and to metrics. */
+/** Error codes. In snake_case because they also appear in the log, in SQL and in metrics. */
 export type ErrorCode = keyof typeof EXIT_CODES;
 export const ERROR_CODES = Object.keys(EXIT_CODES) as readonly ErrorCode[];
 
-/** An error with a code, a message that names field and value, and (where there is one) the next step for the reader. */
+/** An error with a code, a message that names field and value, and the next step for the reader, if there is one. */
 export class PartnerdError extends Error {
   readonly code: ErrorCode;
   readonly nextStep: string | null;
@@ -70,13 +70,13 @@ export class PartnerdError extends Error {
     this.nextStep = options.nextStep ?? null;
   }
 
-  /** The exit code of a command that ends with this error (DESIGN: exit codes). */
+  /** The exit code of a command that fails with this error. */
   get exitCode(): ExitCode {
     return EXIT_CODES[this.code];
   }
 }
 
-/** Any thrown value as a PartnerdError; foreign errors get `code` and stay reachable as the cause. */
+/** Any thrown value as a PartnerdError. Other errors get `code` and become its cause. */
 export function toPartnerdError(thrown: unknown, code: ErrorCode = "internal"): PartnerdError {
   return thrown instanceof PartnerdError ? thrown : new PartnerdError(code, messageOf(thrown), { cause: thrown });
 }
