@@ -1,4 +1,4 @@
-/** Every setting: its shape, its default, and one sentence for the table in the README (a test compares them). */
+/** Every setting: its type, its default, and one sentence for the table in the documentation (a test compares them). */
 import { hostname } from "node:os";
 import { z } from "zod";
 import { parseAddress } from "../base/ids.ts";
@@ -17,31 +17,33 @@ const count = (what: string, preset: number, least: number, most: number) =>
 
 const listenAddress = z
   .string()
-  .refine((value) => isTcpListenAddress(value), { error: "is not a TCP multiaddr to listen on; example: /ip4/0.0.0.0/tcp/4011" });
+  .refine((value) => isTcpListenAddress(value), {
+    error: "is not a TCP multiaddr; expected /ip4/ADDRESS/tcp/PORT, for example /ip4/0.0.0.0/tcp/4011",
+  });
 
 const isSubject = (value: string) => /^[^\s.*>]+(\.[^\s.*>]+)*$/.test(value);
 
-/** As nats-server allows it, which makes a folder of it. */
+/** The names that nats-server allows. It uses them as directory names. */
 const jetStreamName = (what: string, preset: string) =>
   z
     .string()
     .refine((value) => /^[^\s.*>/\\]{1,200}$/.test(value), {
-      error: "is no JetStream name: no white space, dot, *, > or slash; example: OC_RESOURCES",
+      error: "is not a JetStream name; expected no white space, dot, *, > or slash, for example OC_RESOURCES",
     })
     .default(preset)
     .describe(what);
 
-/** Whether a message creates or removes is told by its subject, so each has to be named. */
+/** Wildcards are not allowed, because the subject says whether a message creates or removes a resource. */
 const subjects = (what: string, preset: readonly string[]) =>
   z
-    .array(z.string().refine(isSubject, { error: "is not a NATS subject without wildcards; example: CREATE_RESOURCE" }))
+    .array(z.string().refine(isSubject, { error: "is not a NATS subject without wildcards; for example CREATE_RESOURCE" }))
     .min(1)
     .default([...preset])
     .describe(what);
 
 const hostPort = z
   .string()
-  .refine((value) => parseHostPort(value) !== undefined, { error: "is not HOST:PORT; example: 127.0.0.1:4012" })
+  .refine((value) => parseHostPort(value) !== undefined, { error: "is not HOST:PORT; for example 127.0.0.1:4012" })
   .transform((value) => parseHostPort(value) ?? { host: "", port: 0 });
 
 export const configSchema = z.strictObject({
@@ -71,7 +73,7 @@ export const configSchema = z.strictObject({
       consumer: jetStreamName("Durable consumer of this daemon, its own among all daemons at that stream.", "oc-partnerd"),
       headSubject: z
         .string()
-        .refine(isSubject, { error: "is not a NATS subject without wildcards; example: oc.partnerd.head" })
+        .refine(isSubject, { error: "is not a NATS subject without wildcards; for example oc.partnerd.head" })
         .optional()
         .describe(
           "Subject on which the head of the log's hash chain is published, for whoever keeps a copy; none: not published.",
@@ -148,7 +150,7 @@ export const configSchema = z.strictObject({
     .prefault({}),
 });
 
-/** The whole configuration, parsed. */
+/** The validated configuration, with defaults. */
 export type Config = z.output<typeof configSchema>;
 
 export interface HostPort {
@@ -156,7 +158,7 @@ export interface HostPort {
   readonly port: number;
 }
 
-/** `HOST:PORT` or `[IPV6]:PORT`; port 0 means any free one. */
+/** Parses `HOST:PORT` or `[IPV6]:PORT`; undefined if invalid. Port 0 means any free port. */
 export function parseHostPort(value: string): HostPort | undefined {
   const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(value);
   const host = match?.[1] ?? match?.[2];

@@ -164,7 +164,7 @@ describe.concurrent("a setting", () => {
 
   test("file is not there", async () => {
     using directory = temporaryDirectory();
-    expectFailure(await run(directory.path, ["--config", "missing.json"]), 78, ["file missing.json", "cannot be read"]);
+    expectFailure(await run(directory.path, ["--config", "missing.json"]), 78, ["file missing.json", "cannot read it"]);
   });
 
   test("names a swarm key that is not there", async () => {

@@ -63,7 +63,7 @@ describe("credentials", () => {
 
   it.each(["credsFile", "nkeyFile"] as const)("name the field and the file when %s cannot be read", (field) => {
     expect(() => checkCredentials(config({ [field]: "/nowhere/secret" }))).toThrow(
-      invalid(new RegExp(`nats.${field}: "/nowhere/secret".*ENOENT`)),
+      invalid(new RegExp(`nats.${field}: cannot read "/nowhere/secret".*ENOENT`)),
     );
   });
 
