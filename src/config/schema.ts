@@ -15,11 +15,9 @@ const file = (what: string) => z.string().min(1).optional().describe(what);
 const count = (what: string, preset: number, least: number, most: number) =>
   z.number().int().min(least).max(most).default(preset).describe(what);
 
-const listenAddress = z
-  .string()
-  .refine((value) => isTcpListenAddress(value), {
-    error: "is not a TCP multiaddr; expected /ip4/ADDRESS/tcp/PORT, for example /ip4/0.0.0.0/tcp/4011",
-  });
+const listenAddress = z.string().refine((value) => isTcpListenAddress(value), {
+  error: "is not a TCP multiaddr; expected /ip4/ADDRESS/tcp/PORT, for example /ip4/0.0.0.0/tcp/4011",
+});
 
 const isSubject = (value: string) => /^[^\s.*>]+(\.[^\s.*>]+)*$/.test(value);
 

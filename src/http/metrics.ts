@@ -9,12 +9,7 @@ const RECEIVED = ["changed", "unchanged", "rejected", "duplicate", "echo", "othe
 
 export class Metrics {
   readonly #registry = new Registry();
-  readonly received = this.#counter(
-    "events_received_total",
-    "Messages received from NATS, by result",
-    "result",
-    RECEIVED,
-  );
+  readonly received = this.#counter("events_received_total", "Messages received from NATS, by result", "result", RECEIVED);
   readonly actions = this.#counter("actions_total", "Reconciler actions", "kind", ["open", "renew", "close"]);
   readonly openFailures = this.#counter("open_failures_total", "Failed attempts to open a partner stream", "reason", []);
   readonly streamsOpened = this.#counter("streams_opened_total", "Partner streams established", "direction", [

@@ -49,7 +49,7 @@ describe("asked to end", () => {
     expect(stopwatch.elapsedMs(), `${stopwatch}`).toBeLessThan(DRAIN_MS);
     expect(exit).toEqual({ code: 0, signal: null });
     expect(a.daemon.stderr).toBe("");
-    expect(a.daemon.logLines().at(-1)).toMatchObject({ level: "info", msg: "ended" });
+    expect(a.daemon.logLines().at(-1)).toMatchObject({ level: "info", msg: "stopped" });
     const ended = "select direction, close_reason from stream_sessions order by closed_seq desc limit 2";
     const reasons = a.daemon.sql(ended);
     expect(reasons).toHaveLength(2);
@@ -105,7 +105,7 @@ describe("asked to end while something hangs", () => {
     const patient = await ending(daemon);
     expect(patient.wallMs).toBeGreaterThan(PATIENCE_MS - 100);
     expect(patient.machineMs).toBeLessThan(DRAIN_MS);
-    expect(daemon.logLines().at(-1)).toMatchObject({ level: "info", msg: "ended" });
+    expect(daemon.logLines().at(-1)).toMatchObject({ level: "info", msg: "stopped" });
 
     await daemon.start();
     await freezePrivateServer(daemon);

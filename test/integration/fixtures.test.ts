@@ -127,11 +127,11 @@ describe("record", () => {
     await until("all is in the file", () => parsedFile(recorder.file).lines.length === sent.length);
 
     expect(await recorder.send(signal)).toEqual({ code: 0, signal: null });
-    expect(recorder.stderr).toContain(`recording ${CREATE} and ${REMOVE} to ${recorder.file}; Ctrl-C ends it\n`);
+    expect(recorder.stderr).toContain(`recording ${CREATE} and ${REMOVE} to ${recorder.file}; press Ctrl-C to stop\n`);
     expect(recorder.stderr).toContain(`connected to NATS at 127.0.0.1:${nats.port}\n`);
     expect(recorder.stderr).toContain(`recorded 4 messages to ${recorder.file}\n`);
     const { header, lines } = parsedFile(recorder.file);
-    expect(header.note).toMatch(/^recorded by oc-partnerd .* from \d{4}-.*Z on: CREATE_RESOURCE, REMOVE_RESOURCE$/);
+    expect(header.note).toMatch(/^recorded by oc-partnerd .* since \d{4}-.*Z: CREATE_RESOURCE, REMOVE_RESOURCE$/);
     expect(lines.map((line) => messageOfLine(line as MessageLine, null))).toEqual(
       sent.map(([subject, bytes]) => ({ subject, bytes: Buffer.from(bytes) })),
     );
@@ -167,7 +167,7 @@ describe("record", () => {
   test("says that the broker is down, and records when it is there, and when it is back", async () => {
     await using late = await NatsServer.start({ stopped: true });
     await using recorder = new Recorder(late.url);
-    await recorder.says(/no connection to NATS: .*ECONNREFUSED.*; trying on/);
+    await recorder.says(/not connected to NATS: .*ECONNREFUSED.*; retrying/);
     await late.start();
     await recorder.subscribed();
     const publish = async (text: string) => {
@@ -195,7 +195,7 @@ describe("record", () => {
 
   test("overwrites nothing", async () => {
     const file = written("dear");
-    expectFailure(await runCommand(["record", "--nats", nats.url, "--out", file]), 74, [file, "exists already", "--out"]);
+    expectFailure(await runCommand(["record", "--nats", nats.url, "--out", file]), 74, [file, "already exists", "--out"]);
     expect(readFileSync(file, "utf8")).toBe("dear");
   });
 
@@ -327,7 +327,7 @@ describe("export of a daemon's log", () => {
     ["a window that is empty", ["--from", "2", "--to", "1"], ["no event between --from and --to", "seq 1 ("]],
     ["a window in the future", ["--from", "2999-01-01"], ["no event between --from and --to"]],
     ["a peer that is none", ["--peer", "lyon-1"], ['--peer is "lyon-1"', "oc-partnerd peers"]],
-    ["a peer that nobody knows", ["--peer", peerIdOfName("nobody")], [peerIdOfName("nobody"), "say nothing of"]],
+    ["a peer that nobody knows", ["--peer", peerIdOfName("nobody")], [peerIdOfName("nobody"), "no event about"]],
     ["an argument too many", ["night.jsonl"], []],
   ])("%s is exit code 64", async (_, args, mentions) => {
     const result = await runCommand(["export", "--data", a.daemon.dataDir, ...args]);
@@ -337,7 +337,7 @@ describe("export of a daemon's log", () => {
 
   test("a file that is there already is exit code 74, and stays", async () => {
     const file = written("dear");
-    expectFailure(await runCommand(["export", "--data", a.daemon.dataDir, "--out", file]), 74, [file, "exists already"]);
+    expectFailure(await runCommand(["export", "--data", a.daemon.dataDir, "--out", file]), 74, [file, "already exists"]);
     expect(readFileSync(file, "utf8")).toBe("dear");
   });
 });
@@ -456,15 +456,15 @@ describe("shrink", () => {
     const [file, out] = [written(CROWD), newFile()];
     const small = `${HEADER}\n{"atMs":0,"publish":"lyon"}\n`;
     const { code, stdout, stderr } = await shell(`"$oc" shrink --line "lyon open" < ${file}`);
-    expect({ code, stderr }).toEqual({ code: 0, stderr: "4 lines became 2\n" });
+    expect({ code, stderr }).toEqual({ code: 0, stderr: "reduced 4 lines to 2\n" });
     expect(parsed(stdout).lines).toEqual(parsed(small).lines);
     expect(await runCommand(["shrink", file, "--line", "lyon open", "--out", out])).toMatchObject({ code: 0, stdout: "" });
     expect(readFileSync(out, "utf8")).toBe(stdout);
-    expectFailure(await runCommand(["shrink", file, "--line", "lyon open", "--out", out]), 74, [out, "exists already"]);
+    expectFailure(await runCommand(["shrink", file, "--line", "lyon open", "--out", out]), 74, [out, "already exists"]);
   });
 
   test("is exit code 1 where there is nothing to shrink, and 64 for runs that are none", async () => {
-    expectFailure(await runCommand(["shrink", written(CROWD)]), 1, ["shows no failure", "--line TEXT"]);
+    expectFailure(await runCommand(["shrink", written(CROWD)]), 1, ["has no failure", "--line TEXT"]);
     expect(await runCommand(["shrink", written(CROWD), "--max-runs", "0"])).toMatchObject({ code: 64 });
   });
 });

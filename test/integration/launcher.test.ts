@@ -66,9 +66,13 @@ describe("bin/oc-partnerd", () => {
   });
 
   it.each([
-    ["no Node is new enough", { onPath: "v20.1.0", bundled: "v22.0.0" }, /Node 24 or newer is needed \(.*\/node is v20\.1\.0\)/],
-    ["the packages are not installed", { onPath: "v24.0.0" }, /packages are not installed/],
-  ])("says so, with the next step and exit code 69, where %s", (_, nodes, message) => {
+    [
+      "no Node is new enough",
+      { onPath: "v20.1.0", bundled: "v22.0.0" },
+      /Node 24 or newer is required \(.*\/node is v20\.1\.0\)/,
+    ],
+    ["the packages are missing", { onPath: "v24.0.0" }, /packages are missing/],
+  ])("exits 69 and names the next step if %s", (_, nodes, message) => {
     using root = temporaryDirectory();
     const { status, lines, stderr } = install(root.path, nodes)(join(root.path, "bin/oc-partnerd"), "run");
     expect({ status, lines }).toEqual({ status: 69, lines: [] });

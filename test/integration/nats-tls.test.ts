@@ -99,9 +99,7 @@ describe.skipIf(spawnSync("openssl", ["version"]).status !== 0)("TLS (needs the 
     writeFileSync(file("garbage"), "garbage");
     const openWith = (tls: NatsTlsConfig) => () => open("nats://127.0.0.1", tls);
     const [certFile, keyFile] = [file("client.pem"), file("client.key")];
-    expect(openWith({ caFile: "/nowhere" })).toThrow(
-      errorWith("config_invalid", /nats\.tls\.caFile: cannot read "\/nowhere"/),
-    );
+    expect(openWith({ caFile: "/nowhere" })).toThrow(errorWith("config_invalid", /nats\.tls\.caFile: cannot read "\/nowhere"/));
     expect(openWith({ caFile: file("garbage") })).toThrow(
       errorWith("config_invalid", /nats\.tls\.caFile: ".*garbage" holds no certificate/),
     );

@@ -149,8 +149,8 @@ describe.concurrent("after something went wrong", () => {
     expect(stdout).toMatch(/event_log rows \d+ to \d+: gone: oc-partnerd\.head names seq/);
     const restored = await runCommand(["restore", "--data", daemon.dataDir, "--from", to]);
     expect(restored).toMatchObject({ code: 0, stderr: "" });
-    expect(restored.stdout).toMatch(/gone from the log: seq \d+ to \d+, which the backup does not have/);
-    expect(restored.stdout).toMatch(/next: start the daemon; it reads stream OC_RESOURCES from sequence 32 on/);
+    expect(restored.stdout).toMatch(/removed from the log: seq \d+ to \d+, which are not in the backup/);
+    expect(restored.stdout).toMatch(/next: start the daemon; it continues with stream OC_RESOURCES at sequence 32/);
     await daemon.start();
     await daemon.until("all is read again", () => messages(daemon).length === all.length);
     expect(messages(daemon)).toEqual(all);
@@ -170,11 +170,11 @@ describe.concurrent("after something went wrong", () => {
     expect(stdout).toMatch(/event_log rows? \d+( to \d+)?: cannot be read/);
     const restored = await runCommand(["restore", "--data", daemon.dataDir, "--from-jetstream"]);
     expect(restored).toMatchObject({ code: 0, stderr: "" });
-    const kept = Number(/^kept (\d+) events that the chain proves/.exec(restored.stdout)?.[1]);
+    const kept = Number(/^kept (\d+) events that the hash chain proves/.exec(restored.stdout)?.[1]);
     expect(kept).toBeGreaterThan(0);
     expect(kept).toBeLessThan(200);
-    expect(restored.stdout).toMatch(/lost for good of it: what was observed and what came by core NATS/);
-    const setAside = /^set aside: (\S+),/m.exec(restored.stdout)?.[1] ?? "";
+    expect(restored.stdout).toMatch(/observations and core NATS messages are lost for good/);
+    const setAside = /^damaged log kept as (\S+),/m.exec(restored.stdout)?.[1] ?? "";
     expect(existsSync(setAside)).toBe(true);
     await daemon.start();
     await daemon.until("all is read again", () => messages(daemon).length === all.length);
@@ -192,7 +192,7 @@ describe.concurrent("after something went wrong", () => {
     await daemon.stop();
     writeFile(daemon.databaseFile, Buffer.from("no database"));
     const restored = await runCommand(["restore", "--data", daemon.dataDir, "--from-jetstream"]);
-    expect(restored.stdout).toMatch(/^nothing could be proved: the log begins anew, empty/);
+    expect(restored.stdout).toMatch(/^nothing could be proven: the log starts again, empty/);
     await daemon.start();
     await daemon.until("all is read again", () => messages(daemon).length === all.length);
     expect(messages(daemon)).toEqual(all);
