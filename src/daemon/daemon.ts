@@ -104,7 +104,11 @@ async function start(config: Config, around: Surroundings): Promise<Omit<Daemon,
   };
   metrics.expose(gaugesOf(sources), startedAtMs);
   const onFault = ({ message, stack }: Error) => logger.error({ error: message, stack }, "internal error in an HTTP request");
-  const http = owner.use(await startHttp(createApp(viewsOf(sources, () => metrics.text()), onFault), config.http));
+  const app = createApp(
+    viewsOf(sources, () => metrics.text()),
+    onFault,
+  );
+  const http = owner.use(await startHttp(app, config.http));
 
   intake = await startIntake(config, { ...around, store: log.store, buffer: core.buffer, onAppended: onLogged });
   const { headSubject: subject } = config.nats;
