@@ -45,7 +45,7 @@ beforeEach(() => {
   state = new DesiredState();
 });
 
-test("the first event of a peer creates its row", () => {
+test("a peer's first event creates its row", () => {
   expect(state.apply(partner)).toEqual({ effect: "changed", peers: [firstRow] });
 });
 
@@ -57,19 +57,19 @@ test("the first event may be a revocation or a removal", () => {
   expect(row(lyon)).toMatchObject({ standing: "revoked", relation: "REMOVED", address: null, generation: 1 });
 });
 
-test.each([partner, revocation, blacklisting, removal])("the same event again changes nothing: $type $relation", (event) => {
+test.each([partner, revocation, blacklisting, removal])("repeating an event changes nothing: $type $relation", (event) => {
   state.apply(event);
   const before = row(lyon);
   expect(state.apply(event)).toEqual({ effect: "unchanged", peers: [] });
   expect(row(lyon)).toEqual(before);
 });
 
-describe("after an event that made it a partner", () => {
+describe("after an event that made the peer a partner", () => {
   beforeEach(() => {
     state.apply(partner);
   });
 
-  test("a revocation keeps what it leaves unsaid and starts a new generation", () => {
+  test("a revocation keeps the fields it omits and starts a new generation", () => {
     expect(state.apply({ ...revocation, resourceId: null }).effect).toBe("changed");
     expect(row(lyon)).toEqual({
       ...firstRow,
@@ -95,14 +95,14 @@ describe("after an event that made it a partner", () => {
     },
   );
 
-  test("a blacklisting is a new generation, and its removal another", () => {
+  test("blacklisting starts a new generation, and its removal another", () => {
     state.apply(blacklisting);
     expect(row(lyon)).toMatchObject({ standing: "blacklisted", generation: 2 });
     state.apply(removal);
     expect(row(lyon)).toMatchObject({ standing: "revoked", relation: "REMOVED", generation: 3 });
   });
 
-  test("a removal keeps what was known", () => {
+  test("a removal keeps what is known", () => {
     expect(state.apply(removal).effect).toBe("changed");
     expect(row(lyon)).toEqual({
       ...firstRow,
@@ -114,19 +114,19 @@ describe("after an event that made it a partner", () => {
     });
   });
 
-  test("a removal after a revocation changes the word, not the generation", () => {
+  test("a removal after a revocation changes the relation, but not the generation", () => {
     state.apply(revocation);
     expect(state.apply(removal).effect).toBe("changed");
     expect(row(lyon)).toMatchObject({ relation: "REMOVED", desiredSeq: 3, generation: 2, sinceMs: 2000 });
   });
 
-  test("a partner again after its removal is a new generation", () => {
+  test("a partner again after removal starts a new generation", () => {
     state.apply(removal);
     expect(state.apply(partner).effect).toBe("changed");
     expect(row(lyon)).toEqual({ ...firstRow, desiredSeq: 3, generation: 3, sinceMs: 3000 });
   });
 
-  test("its resource id with a new PeerID revokes the old one", () => {
+  test("a new PeerID for its resource id revokes the old one", () => {
     const { effect, peers } = state.apply({ ...partner, peerId: oslo, address: addressOf(oslo) });
     expect(effect).toBe("changed");
     expect(peers.map(({ peerId }) => peerId)).toEqual([lyon, oslo]);
@@ -155,7 +155,7 @@ describe("after an event that made it a partner", () => {
     expect([row(lyon)?.standing, row(oslo)?.standing]).toEqual(["revoked", "revoked"]);
   });
 
-  test("another peer without resource id leaves it alone", () => {
+  test("an event about another peer without resource id leaves it unchanged", () => {
     const { peers } = state.apply({ ...partner, peerId: oslo, resourceId: null, address: addressOf(oslo) });
     expect(peers.map(({ peerId }) => peerId)).toEqual([oslo]);
     expect(row(lyon)).toEqual(firstRow);

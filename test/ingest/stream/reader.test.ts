@@ -1,4 +1,4 @@
-/** What test/contract/ and the simulator cannot time: a resync that is asked for while a session starts. */
+/** Covers timing that test/contract/ and the simulator cannot control: a resync requested while a reading starts. */
 import { expect, test } from "vitest";
 import { systemClock } from "../../../src/base/clock.ts";
 import { silentLogger } from "../../../src/base/log.ts";
@@ -7,7 +7,7 @@ import { BrokerStreamReader } from "../../../src/ingest/stream/reader.ts";
 
 const STREAM = { stream: "OC_RESOURCES", created: "2026-01-01T00:00:00Z" };
 
-test("a resync that is asked for while a session starts is not forgotten", async () => {
+test("a resync requested while a reading starts is not lost", async () => {
   const stop = new AbortController();
   const starts: number[] = [];
   const link: BrokerLink = {
