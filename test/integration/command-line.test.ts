@@ -7,7 +7,7 @@ import { peerIdOfSeed } from "../support/peer-ids.ts";
 import { isEstablished, whenPeer } from "../support/peer-watch.ts";
 import { expectFailure, runCommand } from "../support/run-command.ts";
 
-/** Discard: nobody listens there. */
+/** The discard port, where nothing listens. */
 const NOBODY = "127.0.0.1:9";
 
 describe.concurrent("help and usage", () => {
@@ -78,7 +78,7 @@ describe.concurrent("help and usage", () => {
   });
 });
 
-describe.concurrent("where nobody answers", () => {
+describe.concurrent("if no daemon or server answers", () => {
   test.each(["status", "peers"])("%s is exit code 69 and names the daemon", async (command) => {
     expectFailure(await runCommand([command, "--http", NOBODY]), 69, [`http://${NOBODY}`, "oc-partnerd run", "--http"]);
   });
@@ -88,7 +88,7 @@ describe.concurrent("where nobody answers", () => {
     expectFailure(await runCommand(["publish", address, "--nats", `nats://${NOBODY}`]), 69, [NOBODY]);
   });
 
-  test("publish of what is no peer is exit code 64", async () => {
+  test("publish of an invalid peer is exit code 64", async () => {
     expectFailure(await runCommand(["publish", "lyon-1", "--nats", `nats://${NOBODY}`]), 64, ['"lyon-1"', "PeerID"]);
   });
 
@@ -111,7 +111,7 @@ describe("against a daemon", () => {
   const httpOf = ({ daemon }: Participant) => ["--http", new URL(daemon.httpUrl).host];
   const publish = (...args: string[]) => runCommand(["publish", ...args, "--nats", a.nats.url]);
 
-  test("publish, status and peers tell one story", async () => {
+  test("publish, status and peers agree", async () => {
     const empty = await runCommand(["status", ...httpOf(a)]);
     expect(empty).toMatchObject({ code: 0, stderr: "" });
     expect(empty.stdout).toMatch(/^No peers yet/);

@@ -42,7 +42,7 @@ consumer oc-partnerd is correct
   expect(elsewhere.stdout).toMatch(/captured by stream OC_RESOURCES.*\n {4}next step: Set nats.stream to OC_RESOURCES/);
 });
 
-test("setup says that there is no JetStream, or no server", async () => {
+test("setup reports if there is no JetStream, or no server", async () => {
   await using nats = await NatsServer.start();
   expectFailure(await runCommand(["setup", "--nats", nats.url]), 69, ["JetStream", "nats.mode to core"]);
   expectFailure(await runCommand(["setup", "--nats", "nats://127.0.0.1:9"]), 69, ["127.0.0.1:9"]);
