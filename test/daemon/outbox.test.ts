@@ -1,4 +1,4 @@
-/** What becomes of events while the log cannot be written. */
+/** What happens to events while the log is unwritable. */
 import { beforeEach, describe, expect, it } from "vitest";
 import { Outbox } from "../../src/daemon/outbox.ts";
 import type { InboundRefused, ObservedEvent } from "../../src/events/types.ts";
@@ -20,10 +20,10 @@ const event = (number: number): InboundRefused => ({
 
 let clock: VirtualClock;
 let logger: RecordingLogger;
-/** Thrown by each append while it is set. */
+/** If set, every append throws this. */
 let failure: Error | null;
 let answer: "row" | "repeated" | "suppressed";
-/** What the store took: the event's number and its wall time since the test began. */
+/** The events that the store accepted: number, and wall time since the start of the test. */
 let taken: (readonly [number, number])[];
 let written: number[];
 let attemptsFailed: number;
@@ -57,14 +57,14 @@ beforeEach(() => {
 });
 
 describe("the outbox", () => {
-  it("writes at once, and leaves no timer", () => {
+  it("writes immediately, and leaves no timer", () => {
     outbox.put(event(1));
     expect(taken).toEqual([[1, 0]]);
     expect(written).toEqual([1]);
     expect(clock.pendingTimers).toBe(0);
   });
 
-  it("tells of new rows only", () => {
+  it("reports only new rows", () => {
     answer = "repeated";
     outbox.put(event(1));
     answer = "suppressed";
@@ -72,7 +72,7 @@ describe("the outbox", () => {
     expect([taken.length, written]).toEqual([2, []]);
   });
 
-  it("keeps what cannot be written, and writes it later, in order and with the times at which it happened", () => {
+  it("keeps events that cannot be written, and writes them later, in order and with their original times", () => {
     failure = new Error("disk full");
     outbox.put(event(1));
     clock.advanceSync(300);
@@ -91,7 +91,7 @@ describe("the outbox", () => {
     expect(clock.pendingTimers).toBe(0);
   });
 
-  it("tries again once a second, and logs a run of failures once", () => {
+  it("retries once a second, and logs a run of failures once", () => {
     failure = new Error("disk full");
     outbox.put(event(1));
     clock.advanceSync(3_000);
@@ -105,7 +105,7 @@ describe("the outbox", () => {
     expect(logger.at("info")).toMatchObject([{ fields: { events: 1, lost: 0 } }]);
   });
 
-  it("holds a bounded number of events, and counts and reports what is lost", () => {
+  it("is bounded, and counts and reports lost events", () => {
     failure = new Error("disk full");
     for (let number = 1; number <= MAX_UNWRITTEN + 2; number++) outbox.put(event(number));
     expect(logger.at("error").map(({ fields }) => fields)).toMatchObject([
@@ -118,7 +118,7 @@ describe("the outbox", () => {
     expect(logger.at("info")).toMatchObject([{ fields: { events: MAX_UNWRITTEN, lost: 2 } }]);
   });
 
-  it("writes what it can when it is disposed, and then tries no more", () => {
+  it("writes what it can when disposed, and then stops retrying", () => {
     failure = new Error("disk full");
     outbox.put(event(1));
     failure = null;

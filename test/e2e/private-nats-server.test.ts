@@ -18,7 +18,7 @@ function processesWith(argument: string): number[] {
       try {
         return readFileSync(join("/proc", pid, "cmdline"), "utf8").includes(argument);
       } catch {
-        return false; // Ended meanwhile.
+        return false; // The process has exited.
       }
     })
     .map(Number);

@@ -111,7 +111,7 @@ describe("asked to stop while something hangs", () => {
     await freezePrivateServer(daemon);
     const lines = daemon.logLines().length;
     daemon.send("SIGINT");
-    await daemon.until("the first signal is heard", () => daemon.logLines().at(lines)?.msg.startsWith("ending;") === true);
+    await daemon.until("the first signal is received", () => daemon.logLines().at(lines)?.msg.startsWith("stopping;") === true);
     daemon.send("SIGTERM");
     expect((await ending(daemon)).machineMs).toBeLessThan(PATIENCE_MS / 2);
     expect(databaseFaults(daemon)).toEqual([]);

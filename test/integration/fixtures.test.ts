@@ -376,7 +376,8 @@ describe("redact", () => {
     ],
     ["invalid JSON", `${HEADER}\n{"atMs":`, [":2: the line is not JSON", "expected a JSON object"]],
     ["no header", '{"atMs":0,"disk":"full"}', [":1: no header, expected"]],
-    ["nothing", "", [":1: no line at all, expected the header"]],
+    ["an empty file", "", [" is empty, expected a fixture"]],
+    ["only comments", "# nothing\n", [":1: no line at all, expected the header"]],
     ["bytes that are not text", Buffer.from([...Buffer.from(`${HEADER}\n`), 0xff]), [":2: the line is not UTF-8", "base64"]],
   ])("%s is exit code 78, with the line, what was found and what was expected", async (_, text, mentions) => {
     const [file, out] = [written(text), newFile()];
@@ -392,7 +393,7 @@ describe("redact", () => {
     const file = written(HEADER);
     // Also more than a string can hold.
     truncateSync(file, 600 * 1_048_576);
-    expectFailure(await runCommand(["redact", file]), 78, [file, "larger than 256 MiB", "export --peer"]);
+    expectFailure(await runCommand(["redact", file]), 78, [file, "larger than the limit of 256 MiB", "export --peer"]);
   });
 
   test.each([

@@ -1,4 +1,4 @@
-/** Opening a store makes its contents durable, whoever wrote them, because the broker is told about them next. */
+/** Opening a store makes its contents durable, even if another process wrote them, because the broker is told about them next. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";

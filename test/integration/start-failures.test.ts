@@ -100,7 +100,7 @@ describe.concurrent("an address", () => {
     using directory = temporaryDirectory();
     await using taken = await occupyPort();
     const result = await run(directory.path, ["--http", `127.0.0.1:${taken.port}`]);
-    expectFailure(result, 69, [`http 127.0.0.1:${taken.port}`, "taken", "--http"]);
+    expectFailure(result, 69, [`http 127.0.0.1:${taken.port}`, "in use", "--http"]);
   });
 
   test("has a libp2p port that is in use", async () => {
@@ -159,7 +159,7 @@ describe.concurrent("a setting", () => {
   test("file is not JSON", async () => {
     using directory = temporaryDirectory();
     writeFileSync(join(directory.path, "partnerd.json"), '{"name": lyon-1}');
-    expectFailure(await run(directory.path), 78, ["file ./partnerd.json", "is not JSON"]);
+    expectFailure(await run(directory.path), 78, ["file ./partnerd.json", "not valid JSON"]);
   });
 
   test("file does not exist", async () => {

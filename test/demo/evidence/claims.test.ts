@@ -125,7 +125,7 @@ describe("a claim fails, together with those that depend on the same fact, if", 
     ],
     ["a node tried too seldom", changed("lyon", () => ({ failures: [] })), ["and retried until it was back"]],
     [
-      "a crash left a session open in the log for ever",
+      "a crash left a session open in the log",
       closedAs(
         "nantes",
         ({ peer, direction, closeReason }) => peer === "lyon" && direction === "inbound" && closeReason !== null,

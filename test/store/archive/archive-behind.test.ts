@@ -1,4 +1,4 @@
-/** What a log goes on with when its beginning is archived, and what it says of that. */
+/** A log after its beginning was archived: what continues, and what it reports. */
 import { describe, expect, it } from "vitest";
 import { resourceIdOf } from "../../../src/base/ids.ts";
 import { openLogReader } from "../../../src/store/log-reader.ts";
@@ -9,7 +9,7 @@ import { toldStory } from "../support/story.ts";
 import { TemporaryStore } from "../support/temporary-store.ts";
 
 describe("behind an archive", () => {
-  it("streams that were open go on, with their opening, and a repeated failure is still one", async () => {
+  it("open streams continue with their opening, and a repeated failure is still one failure", async () => {
     using temporary = new TemporaryStore();
     const { store, clock, directory } = temporary;
     append(store, desired());
@@ -28,7 +28,7 @@ describe("behind an archive", () => {
       { summary: "outbound stream closed after 5.0 s: expired" },
     ]);
     expect(temporary.read("select error_count from peer_status where peer_id = ?", PEER_B)).toEqual([{ error_count: 2 }]);
-    // A session that an archive holds from its beginning to its end is told there.
+    // A session that is entirely in an archive is shown there.
     append(store, rejected());
     await archiveBefore(directory, 7);
     expect(temporary.read("select * from stream_sessions")).toEqual([]);
@@ -36,7 +36,7 @@ describe("behind an archive", () => {
     expect(findingsIn(directory)).toEqual([]);
   });
 
-  it("a crash that left streams open is still told at the next start", async () => {
+  it("a crash that left streams open is still reported at the next start", async () => {
     using temporary = new TemporaryStore();
     temporary.store.appendObserved(opened(PEER_A));
     append(temporary.store, rejected());
@@ -44,7 +44,7 @@ describe("behind an archive", () => {
     expect(temporary.reopen().closeOrphanedStreams()).toMatchObject([{ causeSeq: 1, event: { peerId: PEER_A } }]);
   });
 
-  it("a peer's history says, page by page, how much of it is where", async () => {
+  it("a peer's history says, page by page, how much of it is in which archive", async () => {
     using story = toldStory();
     await archiveBefore(story.directory, 4);
     await archiveBefore(story.directory, 10);
@@ -60,7 +60,7 @@ describe("behind an archive", () => {
     expect(page(2)).toEqual([12, 11]);
   });
 
-  it("a resource still means the peer that it meant last", async () => {
+  it("a resource still means its last peer", async () => {
     using temporary = new TemporaryStore();
     const [store, resourceId] = [temporary.store, resourceIdOf("resource-of-old")];
     append(store, desired({ peerId: PEER_A, resourceId }));
@@ -70,7 +70,7 @@ describe("behind an archive", () => {
     expect(append(store, removed({ peerId: null, resourceId })).event).toMatchObject({ type: "PeerRemoved", peerId: PEER_A });
   });
 
-  it("a late message does not undo what a later one said of its peer or of its resource", async () => {
+  it("a late message does not undo what a later one said about its peer or its resource", async () => {
     using temporary = new TemporaryStore();
     const { store, directory } = temporary;
     const stream = { stream: "S", created: "2026-01-01T00:00:00Z" };
@@ -95,7 +95,7 @@ describe("behind an archive", () => {
     expect(arrive(10, { peerId: PEER_B })).toMatchObject({ type: "PeerDesired" });
   });
 
-  it("a change of relation is told with what was before, and no other", async () => {
+  it("a change of relation has its previous relation, and no other", async () => {
     using temporary = new TemporaryStore();
     const { store, directory } = temporary;
     append(store, desired());
@@ -110,7 +110,7 @@ describe("behind an archive", () => {
     ]);
   });
 
-  it("the log names the archive to who asks for what is in it", async () => {
+  it("a query for archived rows names the archive", async () => {
     using story = toldStory();
     await archiveBefore(story.directory, 10);
     using reader = openLogReader(story.directory);

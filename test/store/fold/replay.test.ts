@@ -72,7 +72,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     ),
   },
   { weight: 1, arbitrary: fc.constant<Step>(restart) },
-  // A virtual clock may stand between two milliseconds, and a real one may jump back.
+  // A virtual clock may be between two milliseconds, and a real one may jump back.
   {
     weight: 1,
     arbitrary: fc.double({ min: -500, max: 500, noNaN: true }).map(
@@ -87,7 +87,7 @@ function restart(temporary: TemporaryStore): void {
   temporary.reopen().closeOrphanedStreams();
 }
 
-/** The tables as any SQLite client reads them. */
+/** The tables as any SQLite client sees them. */
 function tablesOf(temporary: TemporaryStore) {
   return {
     desired_peer: temporary.read("select * from desired_peer order by peer_id"),
@@ -96,7 +96,7 @@ function tablesOf(temporary: TemporaryStore) {
   };
 }
 
-/** What those tables should hold, column by column. */
+/** The expected contents of those tables, column by column. */
 function tablesFrom({ desired: peers, status }: Projections): ReturnType<typeof tablesOf> {
   const byPeerId = <Row extends { readonly peer_id: string }>(rows: readonly Row[]) =>
     rows.toSorted((a, b) => (a.peer_id < b.peer_id ? -1 : 1));
@@ -149,7 +149,7 @@ function tablesFrom({ desired: peers, status }: Projections): ReturnType<typeof 
 }
 
 describe("the projections", () => {
-  it("are row for row what replaying the log from zero gives, after any events and restarts", () => {
+  it("match a replay of the whole log row for row, after any events and restarts", () => {
     fc.assert(
       fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
         using temporary = new TemporaryStore();
@@ -168,7 +168,7 @@ describe("the projections", () => {
     );
   });
 
-  it("are so after a long story of many partners, in which everything happens that the log can tell", () => {
+  it("match it after a long story of many partners with every kind of event, too", () => {
     using temporary = new TemporaryStore();
     for (const events of [400, 800]) {
       liveRandomStory(temporary, seededRandom(events), { partners: 20, events });
@@ -187,7 +187,7 @@ describe("the projections", () => {
   });
 });
 
-describe("verifying", () => {
+describe("verification", () => {
   const verifyAfter = (statement: string) => {
     using temporary = new TemporaryStore();
     append(temporary.store, desired());
@@ -204,7 +204,7 @@ describe("verifying", () => {
     ],
     ["a missing row", "delete from peer_status_row", [`peer_status ${PEER_A}: the row is missing`]],
     [
-      "a row too many",
+      "an extra row",
       "insert into desired_peer select 'nobody', null, did, name, relation, standing, address, desired_seq, generation, since_ms from desired_peer",
       ["desired_peers nobody: the replay has no such row"],
     ],
@@ -214,12 +214,12 @@ describe("verifying", () => {
       [expect.stringMatching(/openStreams is \[\], the replay gives \[\{"seq":2/)],
     ],
     [
-      "a log row taken out behind the guard's back",
+      "a log row deleted despite the guard",
       "drop trigger event_log_no_delete; delete from event_log where seq = 1",
       expect.arrayContaining(["event_log row 2: it follows row 0"]),
     ],
     [
-      "an effect rewritten behind the guard's back",
+      "an effect changed despite the guard",
       "drop trigger event_log_no_update; update event_log set effect = 'unchanged' where seq = 1",
       [`event_log row 1: effect is "unchanged", the replay gives "changed"`],
     ],
@@ -227,7 +227,7 @@ describe("verifying", () => {
     expect(verifyAfter(statement)).toEqual(differences);
   });
 
-  it("refuses a row that this program could not have written", () => {
+  it("rejects a row that this program could not have written", () => {
     expect(() => verifyAfter("insert into event_log (seq, type, at_ms) values (3, 'PeerDesired', 0)")).toThrow(
       "event_log row 3 is a PeerDesired without peerId",
     );
@@ -236,7 +236,7 @@ describe("verifying", () => {
     );
   });
 
-  it("leaves the store usable where it failed in the midst of the log", () => {
+  it("leaves the store usable after it fails in the middle of the log", () => {
     using temporary = new TemporaryStore();
     temporary.write("insert into event_log (seq, type, at_ms) values (1, 'Surprise', 0)");
     append(temporary.store, desired());

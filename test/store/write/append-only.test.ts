@@ -1,4 +1,4 @@
-/** The guard is in the schema: it is tried from a second connection that has SQLite's own defaults, as any client may. */
+/** The schema guards the log. The tests use a second connection with SQLite's defaults, as any client might. */
 import { describe, expect, it } from "vitest";
 import { append, desired } from "../support/events.ts";
 import { rawConnection, TemporaryStore } from "../support/temporary-store.ts";
@@ -25,7 +25,7 @@ const UNTOUCHED = [
   { seq: 2, relation: "NONE", dedupe_key: "key-2" },
 ];
 
-describe.each(["OFF", "ON"] as const)("the log refuses, with recursive_triggers %s,", (recursiveTriggers) => {
+describe.each(["OFF", "ON"] as const)("the log rejects, with recursive_triggers %s,", (recursiveTriggers) => {
   it.each([
     ["an update", "update event_log set relation = 'PARTNER' where seq = 2", "never updated"],
     ["an update that moves a row", "update or replace event_log set seq = 1 where seq = 2", "never updated"],
@@ -46,7 +46,7 @@ describe.each(["OFF", "ON"] as const)("the log refuses, with recursive_triggers 
     ["an insert before the first", `insert into event_log ${COLUMNS} values (0, 'PeerDesired', 0, null)`, "gapless"],
     ["an insert without a seq", "insert into event_log (type, at_ms) values ('PeerDesired', 0)", "gapless"],
     [
-      "two inserts of which one leaves a gap",
+      "two inserts, one of which leaves a gap",
       `insert or ignore into event_log ${COLUMNS} values (3, 'X', 0, null), (5, 'X', 0, null)`,
       "gapless",
     ],
@@ -57,8 +57,8 @@ describe.each(["OFF", "ON"] as const)("the log refuses, with recursive_triggers 
   });
 });
 
-describe("the log takes", () => {
-  it("the next row from anyone", () => {
+describe("the log accepts", () => {
+  it("the next row from any client", () => {
     const { error, rows } = attempt(`insert into event_log ${COLUMNS} values (3, 'PeerDesired', 0, 'key-3')`, "OFF");
     expect(error).toBeUndefined();
     expect(rows).toHaveLength(3);
