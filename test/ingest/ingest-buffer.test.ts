@@ -50,7 +50,7 @@ describe("IngestBuffer", () => {
     expect(buffer.counts()).toEqual({ dropped: 0, buffered: 0 });
   });
 
-  it("drops the newest when the buffer is full, counts it, and reports each burst once", async () => {
+  it("drops the newest messages when full, counts them, and reports each burst once", async () => {
     const { clock, batches, state, buffer, offer } = setUp({ maxMessages: 4 });
     offer(1, 7);
     expect(buffer.counts()).toEqual({ dropped: 3, buffered: 4 });

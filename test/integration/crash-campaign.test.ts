@@ -1,4 +1,4 @@
-/** That the crash campaign can fail: a daemon that does not fsync is found out. That it passes, CI shows with the daemon as it is. */
+/** The crash campaign can fail: it detects a daemon that does not fsync. CI shows that it passes with the real daemon. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, readdirSync } from "node:fs";
@@ -17,7 +17,7 @@ async function crash(args: readonly string[]): Promise<{ code: unknown; stdout: 
   return { code, stdout, stderr };
 }
 
-/** Dozens of crashes until one of them shows it: `npm run campaign -- crash-plant`. */
+/** Runs dozens of crashes until one of them shows it: `npm run campaign -- crash-plant`. */
 test.runIf(isCampaign)("acknowledged and not on the disk: that is told, with the round and the files", async (context) => {
   using out = temporaryDirectory();
   const { code, stdout, stderr } = await crash(["--rounds", "20", "--plant", "synchronous-normal", "--out", out.path]);
@@ -33,7 +33,7 @@ test.runIf(isCampaign)("acknowledged and not on the disk: that is told, with the
   expect(existsSync(join(out.path, kept, "daemon.log"))).toBe(true);
 });
 
-test("says what it can be told", async () => {
+test("shows its options", async () => {
   const [help, unknown, plant] = await Promise.all([crash(["--help"]), crash(["--loud"]), crash(["--plant", "no-such-bug"])]);
   expect([help.code, unknown.code, plant.code]).toEqual([0, 64, 64]);
   expect(help.stdout).toContain("npm run crash -- --rounds 1000");

@@ -10,7 +10,7 @@ import type { TemporaryStore } from "./support/temporary-store.ts";
 
 const DOCUMENT = readFileSync(join(import.meta.dirname, "../../docs/SQL.md"), "utf8");
 
-/** A query, and the lines up to the next empty one after it. */
+/** A query, and the lines after it up to the next empty line. */
 const examples = [...DOCUMENT.matchAll(/```sql\n(?<query>[^`]+)```\n\n(?<table>(?:\|.*\n)*)/g)].map(({ groups, index }) => ({
   query: groups?.["query"] ?? "",
   table: groups?.["table"] ?? "",
@@ -47,12 +47,12 @@ describe("docs/SQL.md", () => {
     expect(examples.length).toBeGreaterThan(8);
   });
 
-  it.each(examples)("shows what this gives: $query", async ({ query, table, heading }) => {
+  it.each(examples)("shows the result of: $query", async ({ query, table, heading }) => {
     using story = await storyFor(heading);
     expect(markdownTable(story.read(query))).toBe(table);
   });
 
-  it.skipIf(!hasShell)("runs in the sqlite3 shell too", async () => {
+  it.skipIf(!hasShell)("also runs in the sqlite3 shell", async () => {
     for (const { query, heading } of examples) {
       using story = await storyFor(heading);
       expect(JSON.parse(execFileSync("sqlite3", ["-readonly", "-json", story.path, query], { encoding: "utf8" }))).toEqual(

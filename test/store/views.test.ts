@@ -6,7 +6,7 @@ import { append, closed, desired, inboundRefused, observe, opened, openFailed, r
 import { TemporaryStore } from "./support/temporary-store.ts";
 
 describe("times", () => {
-  it("are those of JavaScript, to the millisecond", () => {
+  it("match JavaScript's, to the millisecond", () => {
     using temporary = new TemporaryStore();
     const view = "strftime('%Y-%m-%dT%H:%M:%fZ', ? / 1000.0, 'unixepoch') as at";
     fc.assert(
@@ -26,7 +26,7 @@ describe("peer_history", () => {
   const summaries = (temporary: TemporaryStore) =>
     temporary.read("select summary from peer_history").map(({ summary }) => summary);
 
-  it("tells every desired event by what it means", () => {
+  it("describes every desired event", () => {
     using temporary = new TemporaryStore();
     append(temporary.store, desired());
     append(temporary.store, desired());
@@ -76,7 +76,7 @@ describe("peer_history", () => {
     ]);
   });
 
-  it("has a sentence for every row, whatever its fields lack", () => {
+  it("has a sentence for every row, whatever fields are missing", () => {
     using temporary = new TemporaryStore();
     append(temporary.store, desired({ name: null, resourceId: null, address: null }));
     append(temporary.store, rejected());
@@ -88,7 +88,7 @@ describe("peer_history", () => {
 });
 
 describe("relation_changes", () => {
-  it("has effective changes only, each with what it was before", () => {
+  it("has only effective changes, each with the previous relation", () => {
     using temporary = new TemporaryStore();
     const { store } = temporary;
     append(store, desired());
@@ -110,9 +110,9 @@ describe("relation_changes", () => {
 describe("rejected_events", () => {
   it.each([
     ["text", Buffer.from('{"é": "no" '), "utf8", '{"é": "no" '],
-    ["hexadecimal where it is no UTF-8", Buffer.from([0xff, 0x00]), "hex", "FF00"],
-    ["hexadecimal where it has a NUL", Buffer.from("a\0b"), "hex", "610062"],
-    ["nothing where it is empty", Buffer.alloc(0), "utf8", ""],
+    ["hexadecimal if it is not UTF-8", Buffer.from([0xff, 0x00]), "hex", "FF00"],
+    ["hexadecimal if it contains a NUL", Buffer.from("a\0b"), "hex", "610062"],
+    ["nothing if it is empty", Buffer.alloc(0), "utf8", ""],
   ])("shows the payload as %s", (_, payload, encoding, shown) => {
     using temporary = new TemporaryStore();
     append(temporary.store, rejected({ source: "oc-api" }), { payload });
@@ -129,7 +129,7 @@ describe("rejected_events", () => {
 });
 
 describe("peer_status", () => {
-  it("has every peer that was asked for or seen, with what is true of it now", () => {
+  it("has every peer that was desired or seen, with its current state", () => {
     using temporary = new TemporaryStore();
     const { store, clock } = temporary;
     append(store, desired());

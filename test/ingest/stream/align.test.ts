@@ -77,7 +77,7 @@ describe("another stream of the same name", () => {
     expect(aligned.cursor).toEqual({ stream: "S", created: "later", firstSequence: 1, sequence: 0, messageHash: null });
   });
 
-  test("may have dropped messages already", () => {
+  test("may already have dropped messages", () => {
     expect(said(align(state(3, 5, "later"), cursorAt(9), "unknown", "at_least_once"))).toEqual([
       ["recreated", 10, null],
       ["purged", 1, 2],

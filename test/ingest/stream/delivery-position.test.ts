@@ -8,7 +8,7 @@ describe("the position of a message", () => {
     ["the short form", "$JS.ACK.S.c.2.17.9.1795401627842191861.4"],
     ["with a domain and an account", "$JS.ACK.hub.ACCHASH.S.c.2.17.9.1795401627842191861.4"],
     ["with a token at its end", "$JS.ACK._.ACCHASH.S.c.2.17.9.1795401627842191861.4.random"],
-  ])("is read from %s", (_, subject) => {
+  ])("is parsed from %s", (_, subject) => {
     expect(deliveryPositionOf(subject)).toEqual(place);
   });
 
@@ -25,13 +25,13 @@ describe("the position of a message", () => {
   });
 });
 
-describe("a time of the API", () => {
+describe("an API time", () => {
   test.each([
     ["2026-11-23T02:40:27.842191861Z", "1795401627842191861"],
     ["2026-11-23T02:40:27.8421Z", "1795401627842100000"],
     ["2026-11-23T02:40:27Z", "1795401627000000000"],
     ["2026-11-23T03:40:27.000000001+01:00", "1795401627000000001"],
-  ])("%s is the nanosecond %s", (time, nanoseconds) => {
+  ])("%s is %s in nanoseconds", (time, nanoseconds) => {
     expect(nanosecondsOf(time)).toBe(nanoseconds);
   });
 

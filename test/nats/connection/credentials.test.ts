@@ -23,7 +23,7 @@ const creds = (jwt: string, seed: string) =>
 const invalid = (message: RegExp) => errorWith("config_invalid", message);
 
 describe("credentials", () => {
-  it("come from the URL unless others are configured", () => {
+  it("come from the URL unless configured separately", () => {
     const server = at("nats://anna:pw@broker");
     expect(authenticatorFor(config({}), server)?.()).toEqual({ user: "anna", pass: "pw" });
     expect(authenticatorFor(config({ token: "t" }), server)?.()).toEqual({ auth_token: "t" });
@@ -61,9 +61,9 @@ describe("credentials", () => {
     expect(() => checkCredentials(config({ password: "pw" }))).toThrow(invalid(/nats\.password is set without nats\.user/));
   });
 
-  it.each(["credsFile", "nkeyFile"] as const)("name the field and the file when %s cannot be read", (field) => {
+  it.each(["credsFile", "nkeyFile"] as const)("name the setting and the file if %s cannot be read", (field) => {
     expect(() => checkCredentials(config({ [field]: "/nowhere/secret" }))).toThrow(
-      invalid(new RegExp(`nats.${field}: "/nowhere/secret".*ENOENT`)),
+      invalid(new RegExp(`nats.${field}: cannot read "/nowhere/secret".*ENOENT`)),
     );
   });
 

@@ -26,7 +26,7 @@ async function listen(onConnection: (socket: Socket) => void) {
 }
 
 describe("natsAnswers", () => {
-  it("is true for a server that greets, even byte by byte", async () => {
+  it("is true for a server that sends a greeting, even byte by byte", async () => {
     await using server = await listen((socket) => {
       socket.setNoDelay(true);
       socket.write("IN");

@@ -29,13 +29,13 @@ describe("parseServer", () => {
     ["nats://broker/path", /after the port/],
     ["nats://%zz@broker", /percent-encoding/],
     ["a b", /is not a server URL/],
-  ])("refuses %s and says why", (text, why) => {
+  ])("rejects %s and says why", (text, why) => {
     expect(() => parseServer(text)).toThrow(errorWith("config_invalid", why));
     expect(() => parseServer(text)).toThrow(/^nats\.url: /);
   });
 
   it.each(["nats://anna:s3cret@broker:99999", "nats://anna:s3c/ret@broker:1", "ftp://s3cret@broker", "anna:s3cret@bro ker"])(
-    "shows no secret when it refuses %s",
+    "shows no secret when rejecting %s",
     (text) => {
       let message = "";
       try {
@@ -54,7 +54,7 @@ describe("parseServers", () => {
     expect(parseServers(["nats://a:1, b:2,", "c"]).map(hostAndPort)).toEqual(["a:1", "b:2", "c:4222"]);
   });
 
-  it("refuses an empty list", () => {
+  it("rejects an empty list", () => {
     expect(() => parseServers([" , "])).toThrow(errorWith("config_invalid", /names no server/));
   });
 

@@ -12,7 +12,7 @@ function program(directory: string, mode = 0o755): string {
   return path;
 }
 
-it("prefers NATS_SERVER, then the first on PATH that can be executed", () => {
+it("prefers NATS_SERVER, then the first executable on PATH", () => {
   using directory = temporaryDirectory();
   const [first, second, third] = ["1", "2", "3"].map((name) => join(directory.path, name)) as [string, string, string];
   for (const path of [first, second, third]) mkdirSync(path);

@@ -32,7 +32,7 @@ describe("a stream", () => {
     expect(plan.notes.map((note) => note.split(" ", 1)[0])).toEqual(["no_ack", "discard"]);
   });
 
-  it("that renames a subject of ours is an obstacle, and one that renames others is not", () => {
+  it("that renames one of our subjects is an obstacle, but not one that renames others", () => {
     expect(planned({ subject_transform: { src: "a", dest: "z" } }).obstacles).toMatchObject([
       { field: "subject_transform", found: "a to z" },
     ]);

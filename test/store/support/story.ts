@@ -1,4 +1,4 @@
-/** The story that docs/SQL.md tells: a partner that is revoked, one that moves to a new PeerID, one that cannot be reached, and a message that is no JSON. */
+/** The story in docs/SQL.md: a revoked partner, one that moves to a new PeerID, an unreachable one, and a message that is not JSON. */
 import { type Did, resourceIdOf } from "../../../src/base/ids.ts";
 import { PEER_A, PEER_B, peerIdOf } from "../../support/peers.ts";
 import { addressOf, append, closed, desired, inboundRefused, observe, opened, openFailed, rejected } from "./events.ts";
