@@ -1,4 +1,4 @@
-/** Every invariant. */
+/** All invariants that a simulated world is checked against. */
 import { backoffCountsFailures, backoffWaits } from "./invariants/backoff.ts";
 import { convergence } from "./invariants/convergence.ts";
 import { generations } from "./invariants/generations.ts";
@@ -27,7 +27,7 @@ const INVARIANTS = [
   logIsTrue,
 ] as const;
 
-/** A fresh set that watches `scene`. */
+/** A fresh set of invariants observing `scene`. */
 export function allInvariants(scene: Scene): readonly Invariant[] {
   return [...INVARIANTS.map((watch) => watch(scene)), ...ingest(scene), convergence(scene)];
 }
