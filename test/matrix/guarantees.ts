@@ -19,7 +19,7 @@ const BURST = 2_000;
 
 export const GUARANTEES: readonly Guarantee[] = [
   {
-    name: "`setup` makes stream and consumer, mends them, and then has nothing to do",
+    name: "`setup` creates and repairs stream and consumer, and then changes nothing",
     attempt: async (binary) => {
       await using scene = await Scene.start(binary);
       const { streams } = await scene.manager();
@@ -57,7 +57,7 @@ export const GUARANTEES: readonly Guarantee[] = [
     },
   },
   {
-    name: "Nobody deletes or purges messages",
+    name: "Messages cannot be deleted or purged",
     attempt: async (binary) => {
       await using scene = await Scene.start(binary);
       await scene.setUp();
@@ -71,7 +71,7 @@ export const GUARANTEES: readonly Guarantee[] = [
     },
   },
   {
-    name: "The documented least permissions are enough, also to make the consumer anew",
+    name: "The documented permissions are enough, also to recreate the consumer",
     attempt: async (binary) => {
       await using scene = await Scene.start(binary, { config: withAdmin(DOCUMENTED_ACCOUNTS), admin: ADMIN });
       await assert.rejects(scene.setUp({}, documented("partnerd")), /denies/);
@@ -109,7 +109,7 @@ export const GUARANTEES: readonly Guarantee[] = [
     },
   },
   {
-    name: "Nothing is lost and nothing twice over `kill -9` of the daemon, under load",
+    name: "Nothing is lost or logged twice after `kill -9` of the daemon, under load",
     attempt: async (binary) => {
       await using scene = await Scene.start(binary);
       await scene.setUp();
@@ -131,7 +131,7 @@ export const GUARANTEES: readonly Guarantee[] = [
     },
   },
   {
-    name: "Whatever the stream holds is in the log once, over `kill -9` of nats-server, under load",
+    name: "Every message of the stream is in the log once after `kill -9` of nats-server, under load",
     attempt: async (binary) => {
       await using scene = await Scene.start(binary);
       await scene.setUp();
@@ -150,7 +150,7 @@ export const GUARANTEES: readonly Guarantee[] = [
     },
   },
   {
-    name: "A deleted consumer is made anew, and nothing is lost",
+    name: "A deleted consumer is recreated, and nothing is lost",
     attempt: async (binary) => {
       await using scene = await Scene.start(binary);
       await scene.setUp();
@@ -163,7 +163,7 @@ export const GUARANTEES: readonly Guarantee[] = [
     },
   },
   {
-    name: "A stream that was made anew is noticed, recorded, and read",
+    name: "A recreated stream is noticed, recorded and read",
     attempt: async (binary) => {
       await using scene = await Scene.start(binary);
       await scene.setUp();
@@ -179,7 +179,7 @@ export const GUARANTEES: readonly Guarantee[] = [
     },
   },
   {
-    name: "What the limits took out unread is recorded as a gap, with its sequences",
+    name: "Messages that the limits dropped unread are recorded as a gap, with their sequences",
     attempt: async (binary) => {
       await using scene = await Scene.start(binary);
       await scene.setUp({ maxBytes: 65_536 });
@@ -196,7 +196,7 @@ export const GUARANTEES: readonly Guarantee[] = [
     },
   },
   {
-    name: "A store that was set back to an older copy is noticed, recorded, and read on",
+    name: "A store rewound to an older copy is noticed, recorded and read on",
     attempt: async (binary) => {
       await using scene = await Scene.start(binary);
       await scene.setUp();
@@ -221,7 +221,7 @@ export const GUARANTEES: readonly Guarantee[] = [
     },
   },
   {
-    name: "Mode `auto` begins with core NATS, says at-most-once, and takes the stream once it is set up",
+    name: "Mode `auto` starts with core NATS, says at-most-once, and switches to the stream once it is set up",
     attempt: async (binary) => {
       await using scene = await Scene.start(binary);
       const daemon = await scene.daemon({ mode: "auto" });

@@ -137,8 +137,8 @@ export function withTable(document: string, hunted: readonly Hunted[]): string |
 /** For the first time. */
 export const EMPTY_DOCUMENT = `# Planted bugs
 
-What shows that the simulator finds bugs: each of these is planted in the code as it is loaded, alone, and seeds are run until an
-invariant is violated. The lines are those of the smallest fixture that shows it, its header included.
+These bugs prove that the simulator finds bugs. Each is planted alone, as the code is loaded, and seeds run until an
+invariant is violated. *Lines* is the size of the smallest fixture that shows the bug, header included.
 
 ${BEGIN}
 ${END}
