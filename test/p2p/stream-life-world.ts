@@ -1,4 +1,4 @@
-/** The real loop, backoff and registry between a desired state and far ends that do as they are told; every step of it is shown to the models. */
+/** The real loop, backoff and registry, with scripted desired state and far ends. Every step is reported to the models. */
 import { type ErrorCode, PartnerdError, toPartnerdError } from "../../src/base/errors.ts";
 import type { PeerId } from "../../src/base/ids.ts";
 import type { DesiredPeer, ObservedEvent } from "../../src/events/types.ts";
@@ -15,7 +15,7 @@ const SELF = "self" as PeerId;
 export const PEERS = ["alice" as PeerId, "bob" as PeerId, SELF] as const;
 
 interface Stream {
-  /** Ends whoever waits for a proof of life on it. */
+  /** Aborts waits for a proof of life on this stream. */
   readonly gone: AbortController;
   abort(error: Error): void;
 }
@@ -38,7 +38,7 @@ export class World implements PartnerStreams {
   readonly #connected = new Set<PeerId>();
   #stalledMs = 0;
   readonly events: ObservedEvent[] = [];
-  /** What the periodic diff found although no wake had named it. */
+  /** How often the periodic diff found work that no wake had announced. */
   resyncFound = 0;
   readonly #registry: StreamRegistry<Stream>;
   readonly reconciler: Reconciler;
@@ -76,14 +76,14 @@ export class World implements PartnerStreams {
     );
   }
 
-  // What commands do.
+  // Called by commands.
 
   desire(desired: DesiredPeer): void {
     this.#desired.set(desired.peerId, desired);
     this.reconciler.wake(desired.peerId);
   }
 
-  /** The far end answers the open that is under way: with a stream, or with a failure. */
+  /** The far end answers the current open with a stream or a failure. */
   answer(peerId: PeerId, failure?: ErrorCode): void {
     const settle = this.#opening.get(peerId);
     if (failure === undefined) settle?.();
@@ -115,7 +115,7 @@ export class World implements PartnerStreams {
     this.#stalledMs += durationMs;
   }
 
-  // What the loop does.
+  // Called by the loop.
 
   actual(peerId: PeerId): ActualPeer {
     const { outbound, inbound } = this.#registry.actual(PROTOCOL, peerId);

@@ -45,7 +45,7 @@ describe("StreamRegistry", () => {
     leaseMs += durationMs - stalledMs;
   };
 
-  it("closed -> established: reports, wakes, and gives a lease", () => {
+  it("closed -> established: reports, wakes, and grants a lease", () => {
     registry.register(key("outbound"), new RecordingStream(), didOf("did:a"));
     expect(events).toEqual([{ type: "StreamOpened", peerId: ALICE, protocol: PROTOCOL, direction: "outbound", did: "did:a" }]);
     expect(woken).toEqual([ALICE]);
@@ -56,7 +56,7 @@ describe("StreamRegistry", () => {
     });
   });
 
-  it("established -> closed: deletes, aborts, reports and wakes once, even where the abort calls back", () => {
+  it("established -> closed: deletes, aborts, reports and wakes once, even if the abort calls back", () => {
     const stream = new RecordingStream();
     stream.onAbort = () => {
       expect(registry.close(key("inbound"), "reset", stream)).toBe(false);
@@ -72,7 +72,7 @@ describe("StreamRegistry", () => {
     expect(registry.peers(PROTOCOL)).toEqual([]);
   });
 
-  it("replaces within a slot, and leaves the other direction alone", () => {
+  it("replaces within a slot, and keeps the other direction", () => {
     const [older, newer, other] = [new RecordingStream(), new RecordingStream(), new RecordingStream()];
     registry.register(key("inbound"), older, null);
     registry.register(key("outbound"), other, null);
@@ -83,7 +83,7 @@ describe("StreamRegistry", () => {
     expect(registry.close(key("inbound"), "reset", older)).toBe(false);
   });
 
-  it("moves the expiry of the stream that holds the slot, and of no other", () => {
+  it("moves the expiry only of the stream that holds the slot", () => {
     const [older, newer] = [new RecordingStream(), new RecordingStream()];
     registry.register(key("outbound"), older, null);
     registry.register(key("outbound"), newer, null);
@@ -95,7 +95,7 @@ describe("StreamRegistry", () => {
     expect(events).toHaveLength(3);
   });
 
-  it("stretches an expiry by what lease time stood still", () => {
+  it("extends an expiry by the length of a stall", () => {
     registry.register(key("inbound"), new RecordingStream(), null);
     pass(8_000, 5_000);
     expect(registry.actual(PROTOCOL, ALICE).inbound?.expiresAtMs).toBe(LEASE_MS + 5_000);
