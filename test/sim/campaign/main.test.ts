@@ -50,7 +50,7 @@ describe("npm run sim", () => {
     const { code, stdout } = await sim("return ok;", ["--seeds", "41", "--workers", "2"]);
     expect(code).toBe(0);
     expect(stdout).toMatch(/^41 seeds in \d+\.\d s: \d+\.\d seeds\/s on 2 threads\n/);
-    expect(stdout).toContain("20.0 peers in a world, 440 steps");
+    expect(stdout).toContain("20.0 peers per world, 440 steps");
     expect(stdout).toContain("3 seeds run twice and compared");
     expect(stdout).toContain("no violations");
     expect(fixtures()).toEqual([]);
