@@ -242,14 +242,14 @@ export function partnerStreamsContract(name: string, start: () => Promise<Contra
         const fromMs = harness.monotonicMs();
         if (delayMs > 0) await harness.eventually(() => harness.monotonicMs() >= fromMs + delayMs);
         const cameTooLate = wasOver;
-        controller.abort(new PartnerdError("aborted", "not wanted any more"));
+        controller.abort(new PartnerdError("aborted", "no longer wanted"));
         const outcome = await opening;
         if (outcome === "none") alice.streams.close(bob.peerId, REVOKED);
         // On a busy machine the open may already have ended, possibly on a connection that was closing.
         else if (!cameTooLate) expect(outcome).toBe("aborted");
       }
       // Once Bob's own stream is open, anything still in flight from Alice has arrived.
-      // Bob may hit connections that Alice is just closing, so he retries.
+      // Bob may hit connections that Alice is just closing, so retry.
       while ((await codeOf(bob.streams.open(harness.aliceDesired, harness.deadline(5_000)))) !== "none");
       await harness.eventually(() => alice.streams.actual(bob.peerId).inbound !== null && inbound() === null);
       expect(outbound()).toBeNull();
@@ -261,7 +261,7 @@ export function partnerStreamsContract(name: string, start: () => Promise<Contra
       const opening = codeOf(alice.streams.open(harness.bobDesired, controller.signal));
       const fromMs = harness.monotonicMs();
       if (delayMs > 0) await harness.eventually(() => harness.monotonicMs() >= fromMs + delayMs);
-      controller.abort(new PartnerdError("aborted", "not wanted any more"));
+      controller.abort(new PartnerdError("aborted", "no longer wanted"));
       if ((await opening) === "none") alice.streams.close(bob.peerId, REVOKED);
       await harness.eventually(nothingLeft);
       expect([alice.streams.peers(), bob.streams.peers()]).toEqual([[], []]);

@@ -25,7 +25,11 @@ describe("the stream against the log", () => {
     ["two messages changed places", [row(1, 2), row(2, 1), ...log.slice(2)], /^row 1: stream sequence 2 was logged before row 2/],
     ["a different message is in its place", log.with(1, row(2, 2, "another")), /^row 2: differs from the stream's message/],
     ["a logged message is not in the stream", [...log, row(6, 6)], /^row 6: the stream has no message for the log at sequence 6/],
-    ["an ignored message was logged", log.toSpliced(2, 0, row(3, 3)), /^row 3: the stream has no message for the log at sequence 3/],
+    [
+      "an ignored message was logged",
+      log.toSpliced(2, 0, row(3, 3)),
+      /^row 3: the stream has no message for the log at sequence 3/,
+    ],
     ["a message has no stream sequence", [...log, row(6, null)], /^row 6: a message without a stream sequence$/],
     ["a stored payload is damaged", log.with(0, { ...row(1, 1), isWhole: false }), /^row 1: the stored payload/],
   ])("reports that %s", (_, rows, fault) => {

@@ -7,7 +7,7 @@ import { type Anchor, LogFile } from "./log-file.ts";
 import type { Mirror } from "./mirror.ts";
 import type { Identity } from "./round.ts";
 
-/** What earlier checks established about a log. */
+/** The results of earlier checks of a log. */
 export interface Known {
   /** The newest row of an acknowledged message: this row and all before it must never change. */
   anchor: Anchor | undefined;

@@ -1,12 +1,12 @@
 /** The plan of a round, drawn from the seed. Pure. */
 import type { Random } from "../../src/base/clock.ts";
 
-/** What the round kills. If only the server is killed, the daemon must reconnect, and is ended afterwards. */
+/** The processes that a round kills. If only the server is killed, the daemon must reconnect, and is ended afterwards. */
 export const VICTIMS = ["daemon", "server", "both"] as const;
 type Victim = (typeof VICTIMS)[number];
 
 /**
- * What the daemon is doing when the kill happens. A `first start` uses its own database and consumer for one round, so that migrations
+ * The daemon's activity at the time of the kill. A `first start` uses its own database and consumer for one round, so that migrations
  * are interrupted too.
  */
 export const PHASES = ["first start", "start", "catching up", "steady", "shutdown"] as const;

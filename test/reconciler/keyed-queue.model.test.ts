@@ -14,7 +14,7 @@ interface Run {
   readonly atMs: number;
 }
 
-/** What the work on a key does. */
+/** The behaviour of the work on a key. */
 interface Behaviour {
   /** Keys that it schedules, possibly itself, and their delays. */
   readonly schedules: readonly { readonly key: Key; readonly inMs: number }[];

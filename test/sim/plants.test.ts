@@ -33,22 +33,20 @@ describe("every planted bug", () => {
 });
 
 const plant: Plant = {
-  name: "greets-nobody",
+  name: "greets-mars",
   what: "The wrong name is greeted.",
   file: "greeting.ts",
   find: '"world"',
-  replace: '"$&nobody"',
+  replace: '"$&mars"',
 };
 
 describe("a plant", () => {
   it("changes only its snippet, and inserts the replacement literally", () => {
-    expect(patched('const whom = "world";', plant)).toBe('const whom = "$&nobody";');
+    expect(patched('const whom = "world";', plant)).toBe('const whom = "$&mars";');
   });
 
   it.each(["", '"world" + "world"'])("reports that it does not fit %j", (source) => {
-    expect(() => patched(source, plant)).toThrow(
-      /greets-nobody does not fit greeting\.ts: its snippet occurs \d times, not once/,
-    );
+    expect(() => patched(source, plant)).toThrow(/greets-mars does not fit greeting\.ts: its snippet occurs \d times, not once/);
   });
 });
 
@@ -89,17 +87,17 @@ describe("the loader", () => {
       const broken = await load(plant);
       console.log([sound.text(), broken.text(), (await load(undefined)).text(), (await load(plant)) === broken].join());`);
     expect(stderr).toBe("");
-    expect(stdout).toBe("hello world,hello $&nobody,hello world,true\n");
+    expect(stdout).toBe("hello world,hello $&mars,hello world,true\n");
   });
 
   it("reports a snippet that is missing", () => {
     const { stderr } = run("await load(plant);", { ...FILES, "greeting.ts": 'export const whom = "moon";' });
-    expect(stderr).toContain("greets-nobody does not fit greeting.ts");
+    expect(stderr).toContain("greets-mars does not fit greeting.ts");
   });
 
   it("reports a file with the snippet that is never loaded", () => {
     const { stderr } = run('await load(plant, "other.ts");');
-    expect(stderr).toContain("greets-nobody has no effect");
+    expect(stderr).toContain("greets-mars has no effect");
     expect(stderr).toContain("never loads greeting.ts");
   });
 });

@@ -50,7 +50,7 @@ interface DaemonOptions {
   /** Extends or overrides the defaults: a data directory, loopback ports, a name. */
   readonly config?: ConfigFile;
   readonly env?: Env;
-  /** What to wait for; default `ready`. */
+  /** The milestone to wait for (default: `ready`). */
   readonly until?: Milestone;
 }
 

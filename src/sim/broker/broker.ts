@@ -44,7 +44,7 @@ export class SimBroker {
     return this.#state;
   }
 
-  /** Publishes a message. One copy arrives per entry of `deliveries`, delayed by that many ms. Returns the message if it was stored. */
+  /** Publishes a message. One copy arrives per entry of `deliveries`, delayed by that many ms. Returns it if it was stored. */
   publish(subject: string, bytes: Uint8Array, deliveries: readonly number[]): StoredMessage | undefined {
     const { clock, delivery, latencyMs } = this.#init;
     if (delivery === "at_least_once") return this.stream.publish(subject, bytes, deliveries);

@@ -1,4 +1,4 @@
-/** Keeps a daemon connected to the simulated broker, like connection.ts, and has each connection read the stream, like event-source.ts. */
+/** Keeps a daemon connected to the simulated broker and reads its stream, as connection.ts and event-source.ts do over NATS. */
 import { jittered, type Random } from "../../base/clock.ts";
 import { pause } from "../../base/pause.ts";
 import { BrokerStreamReader, type BrokerStreamReaderDependencies } from "../../ingest/stream/reader.ts";

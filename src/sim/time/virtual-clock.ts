@@ -1,6 +1,6 @@
 /**
- * Virtual time, which moves only when told to. One clock serves a whole simulated world; each machine has its own view of it, which can
- * be paused while the others run.
+ * Virtual time, which moves only when told to. One clock serves a whole simulated world; each machine has its own view of it, which
+ * can be paused while the others run.
  */
 import { type Clock, systemClock } from "../../base/clock.ts";
 import { type HeapEntry, MinHeap } from "../../reconciler/min-heap.ts";
@@ -122,8 +122,8 @@ export class VirtualClock implements Clock {
 }
 
 /**
- * Times are rounded to a grid of a power of two, which makes their sums and differences exact. Otherwise a timer for the end of a lease
- * could fire a rounding error too early, over and over.
+ * Times are rounded to a grid of a power of two, which makes their sums and differences exact. Otherwise a timer for the end of a
+ * lease could fire a rounding error too early, over and over.
  */
 const TICKS_PER_MS = 1_024;
 

@@ -120,9 +120,7 @@ function leasesOf(model: Model, protocol: string, peerId: PeerId) {
   return DIRECTIONS.map((direction) => {
     const slot = SLOTS.find((key) => key.protocol === protocol && key.peerId === peerId && key.direction === direction);
     const open = slot && model.open.get(slot);
-    return open === undefined
-      ? null
-      : { ...open, expiresAtMs: model.nowMs + LEASE_MS - (model.leaseMs - open.renewedAtLeaseMs) };
+    return open === undefined ? null : { ...open, expiresAtMs: model.nowMs + LEASE_MS - (model.leaseMs - open.renewedAtLeaseMs) };
   });
 }
 

@@ -2,7 +2,7 @@
 
 export interface Plant {
   readonly name: string;
-  /** What is wrong, and its effect on users. One sentence. */
+  /** The fault and its effect on users, in one sentence. */
   readonly what: string;
   /** The file to patch, relative to the root of the repository. */
   readonly file: string;
