@@ -34,7 +34,7 @@ const MILESTONE_TIMEOUT_MS = 30_000;
 const RECOVERY_TIMEOUT_MS = 10_000;
 
 export interface Played {
-  /** The stream's last sequence when the server came back; undefined where it was not killed. */
+  /** The stream's last sequence when the server came back; undefined if it was not killed. */
   readonly lastAtRestart?: number;
   /** Recognised duplicates; 0 if the daemon could not be asked. */
   readonly duplicates: number;

@@ -120,7 +120,7 @@ describe("a far end that is a partner", () => {
   });
 });
 
-test("a far end that does not know the protocol says so", async () => {
+test("a far end that does not support the protocol says so", async () => {
   partner.protocol = "no_protocol";
   daemon.desire(PEER_B, PARTNER);
   await clock.advance(60_000);
