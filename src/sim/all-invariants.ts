@@ -1,4 +1,4 @@
-/** Every invariant. */
+/** All invariants that a simulated world is checked against. */
 import { backoffCountsFailures, backoffWaits } from "./invariants/backoff.ts";
 import { causesLead } from "./invariants/causes.ts";
 import { convergence } from "./invariants/convergence.ts";
@@ -31,7 +31,7 @@ const INVARIANTS = [
   noFaults,
 ] as const;
 
-/** A fresh set that watches `scene`. */
+/** A fresh set of invariants observing `scene`. */
 export function allInvariants(scene: Scene): readonly Invariant[] {
   return [...INVARIANTS.map((watch) => watch(scene)), ...ingest(scene), convergence(scene)];
 }

@@ -1,4 +1,4 @@
-/** What is promised of every supported nats-server, one try each. A try that rejects is a guarantee that does not hold there. */
+/** The guarantees for every supported nats-server, with one test each. A test that rejects means that the guarantee is broken. */
 import { strict as assert } from "node:assert";
 import { cpSync, rmSync } from "node:fs";
 import { join } from "node:path";
@@ -8,9 +8,9 @@ import { until } from "../support/until.ts";
 import { CONSUMER, delivery, gaps, logged, PATIENCE_MS, Scene, STREAM, takenUpTo } from "./scene.ts";
 
 export interface Guarantee {
-  /** As the table shows it. */
+  /** As shown in the table. */
   readonly name: string;
-  /** `binary` is the nats-server to try it with. */
+  /** `binary` is the nats-server to test. */
   readonly attempt: (binary: string) => Promise<void>;
 }
 
@@ -46,13 +46,13 @@ export const GUARANTEES: readonly Guarantee[] = [
       await using scene = await Scene.start(binary);
       const { streams } = await scene.manager();
       const app = await scene.client();
-      app.subscribe(CREATE, { callback: (_, message) => setTimeout(() => message.respond("the answer"), 50) });
+      app.subscribe(CREATE, { callback: (_, message) => setTimeout(() => message.respond("the reply"), 50) });
       await app.flush();
       const ask = async () => (await app.request(CREATE, scene.event(), { timeout: 2_000 })).string();
       await streams.add({ name: STREAM, subjects: [CREATE] });
       assert.match(await ask(), /"stream":"OC_RESOURCES"/, "without no_ack the stream should have answered first");
       await scene.setUp();
-      for (let count = 0; count < 10; count++) assert.equal(await ask(), "the answer");
+      for (let count = 0; count < 10; count++) assert.equal(await ask(), "the reply");
       assert.equal((await scene.state()).messages, 11);
     },
   },
@@ -122,7 +122,7 @@ export const GUARANTEES: readonly Guarantee[] = [
         published.push(...(await publishing), ...(await scene.publish(100, publisher)));
         await daemon.start();
         published.push(...(await scene.publish(BURST, publisher)));
-        // So that it is killed in the middle of reading.
+        // Kill it in the middle of reading.
         await daemon.until("it reads again", () => takenUpTo(daemon) > published.length - BURST, PATIENCE_MS);
       }
       await scene.taken(daemon);
@@ -189,7 +189,7 @@ export const GUARANTEES: readonly Guarantee[] = [
       await daemon.stop();
       await scene.publish(500);
       const { first_seq: firstHeld } = await scene.state();
-      assert.ok(firstHeld > 11, "the limits took nothing out");
+      assert.ok(firstHeld > 11, "the limits removed no message");
       await daemon.start();
       await scene.expectHeldOnce(daemon);
       assert.deepEqual(gaps(daemon), [{ reason: "purged", first: 11, last: firstHeld - 1 }]);

@@ -1,4 +1,4 @@
-/** A host with the partner protocols in the simulated network, and what it reported. */
+/** A host in the simulated network that serves the partner protocols, with a record of its reports. */
 
 import type { Address, PeerId } from "../../src/base/ids.ts";
 import { didOf } from "../../src/base/ids.ts";
@@ -65,7 +65,7 @@ export interface SimulatedSide extends SimulatedHost {
   setVerdict(verdict: Verdict): void;
 }
 
-/** A host whose rule is one verdict on everybody. */
+/** Starts a host with one verdict for all peers. */
 export async function startSimulatedSide(world: SimulatedWorld, peerId: PeerId, address: Address): Promise<SimulatedSide> {
   const events: ObservedEvent[] = [];
   const woken: PeerId[] = [];
@@ -82,7 +82,7 @@ export async function startSimulatedSide(world: SimulatedWorld, peerId: PeerId, 
   return { ...host, events, woken, setVerdict };
 }
 
-/** Lets virtual time pass until `condition` holds. */
+/** Advances virtual time until `condition` holds. */
 export async function virtualEventually(clock: VirtualClock, condition: () => boolean): Promise<void> {
   const untilMs = clock.monotonicMs() + LONGEST_WAIT_MS;
   while (!condition()) {

@@ -1,4 +1,4 @@
-/** A generation begins where an event asks for something else than before, and nowhere else: it ends work and backoff. */
+/** A new generation starts only when an event changes what is desired: it outdates work in flight and resets backoff. */
 import type { Address, PeerId } from "../../base/ids.ts";
 import type { Standing } from "../../events/types.ts";
 import type { Invariant, Scene } from "./invariant.ts";
@@ -24,19 +24,19 @@ export function generations(scene: Scene): Invariant {
       if (event.type === "PeerRemoved") wished(event.peerId, "revoked", "REMOVED", null, seq);
       if (supersededPeerId !== null) wished(supersededPeerId, "revoked", "SUPERSEDED", null, seq);
     },
-    // Of a batch all rows are told when all of them are in the log.
+    // The rows of a batch are reported only after all of them are in the log.
     stepped() {
       if (touched.size === 0) return;
       for (const peerId of touched) {
         const [wish, peer] = [wishes.get(peerId), scene.daemon?.store.get(peerId)];
         if (wish === undefined || peer === undefined || wish.generation === peer.generation) continue;
-        scene.violated("generation-means-change", `${peerId} is of generation ${peer.generation}, not ${wish.generation}`);
+        scene.violated("generation-means-change", `${peerId} is in generation ${peer.generation}, expected ${wish.generation}`);
       }
       touched.clear();
     },
   };
 
-  /** What an event leaves unsaid stays. */
+  /** An event without an address keeps the previous one. */
   function wished(peerId: PeerId, standing: Standing, relation: string, said: Address | null, seq: number): void {
     const before = wishes.get(peerId);
     const address = said ?? before?.address ?? null;

@@ -1,4 +1,4 @@
-/** Bugs in reading a broker's stream into the log. */
+/** Bugs in reading a broker stream into the log. */
 import type { Plant } from "./plant.ts";
 
 export const INGEST_PLANTS: readonly Plant[] = [

@@ -1,4 +1,4 @@
-/** Bugs in what is decided, and when. */
+/** Bugs in decisions and their timing. */
 import type { Plant } from "./plant.ts";
 
 export const RECONCILING_PLANTS: readonly Plant[] = [

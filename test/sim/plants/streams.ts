@@ -1,4 +1,4 @@
-/** Bugs at the wire. */
+/** Bugs in partner streams. */
 import type { Plant } from "./plant.ts";
 
 export const STREAM_PLANTS: readonly Plant[] = [
