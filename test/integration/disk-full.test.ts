@@ -144,7 +144,9 @@ const onSmallDisks = () => {
     expect(nats503.body.checks.find(({ name }) => name === "nats")?.message).toMatch(
       new RegExp(`at-most-once.*, ${dropped} messages dropped$`),
     );
-    expect(daemon.logLines().filter(({ msg }) => msg === "ingest buffer full; dropping new events")).toMatchObject([{ level: "error" }]);
+    expect(daemon.logLines().filter(({ msg }) => msg === "ingest buffer full; dropping new events")).toMatchObject([
+      { level: "error" },
+    ]);
     expect(daemon.residentBytes).toBeLessThan(500 * 1_048_576);
 
     disk.free();
