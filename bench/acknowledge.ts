@@ -1,6 +1,6 @@
 /**
- * (e) Acknowledging: how fast a bare pull consumer takes a stream, for each way to acknowledge that promises the same: that what is
- * acknowledged was taken. It keeps nothing; what remains is what the broker asks for its promise.
+ * (e) Acknowledging: how fast a bare pull consumer reads a stream with each way of acknowledging. All give the same guarantee: an
+ * acknowledged message was received. The consumer stores nothing, so this measures the cost that the broker adds.
  */
 import { AckPolicy, connect, type NatsConnection } from "nats";
 import { systemClock } from "../src/base/clock.ts";
@@ -14,7 +14,7 @@ import { ratio, type Summary, summarize } from "./statistics.ts";
 
 const STREAM = "BENCH_ACKNOWLEDGE";
 const CONSUMER = "bench";
-/** As the daemon has them. */
+/** The daemon's own values. */
 const SUBJECTS = ["CREATE_RESOURCE", "REMOVE_RESOURCE"];
 const BATCH = 64;
 const WINDOW = 1_024;
@@ -24,7 +24,7 @@ const CONFIRM_TIMEOUT_MS = 10_000;
 
 interface Scheme {
   readonly policy: AckPolicy;
-  /** What is done with each batch; where it is awaited, the next batch waits too. */
+  /** Acknowledges a batch. If it returns a promise, the next batch waits for that. */
   readonly acknowledge: (client: NatsConnection, batch: readonly BrokerMessage[]) => Promise<unknown> | undefined;
 }
 
@@ -64,14 +64,14 @@ export const SCHEME_NAMES = Object.keys(SCHEMES) as readonly SchemeName[];
 interface AcknowledgeOptions {
   readonly natsUrl: string;
   readonly events: number;
-  /** How often each is measured, in rotating order. One more round comes first and does not count. */
+  /** Number of measured rounds, in rotating order, after one warm-up round. */
   readonly rounds: number;
 }
 
 interface Reading {
   readonly time: Summary;
   readonly eventsPerSecond: number;
-  /** Of the medians, to acknowledging each message. */
+  /** Ratio of the medians to acknowledging each message. */
   readonly factor: number;
 }
 
@@ -79,12 +79,12 @@ export interface AcknowledgeResult {
   readonly benchmark: "acknowledge";
   readonly events: number;
   readonly batch: number;
-  /** What the stream needs on its disk for a message, in the mean. */
+  /** Mean size of a message on the stream's disk. */
   readonly storedBytes: number;
   readonly schemes: Readonly<Record<SchemeName, Reading>>;
 }
 
-/** The server must hold no stream with the daemon's subjects. */
+/** The server must not have a stream with the daemon's subjects. */
 export async function measureAcknowledge({ natsUrl, events, rounds }: AcknowledgeOptions): Promise<AcknowledgeResult> {
   const client = await connect({ servers: natsUrl });
   try {
@@ -111,7 +111,7 @@ export async function measureAcknowledge({ natsUrl, events, rounds }: Acknowledg
   }
 }
 
-/** Milliseconds from the first request until every message was taken and the server counts every one as acknowledged. */
+/** Milliseconds from the first request until every message has been received and the server counts all of them as acknowledged. */
 async function consume(natsUrl: string, events: number, { policy, acknowledge }: Scheme): Promise<number> {
   const client = await connect({ servers: natsUrl });
   const { consumers } = await client.jetstreamManager();

@@ -1,4 +1,4 @@
-/** Where and of what a result was measured; nothing that names the machine. */
+/** The environment of a measurement, without anything that identifies the machine. */
 import { execFileSync } from "node:child_process";
 import { availableParallelism, cpus, loadavg } from "node:os";
 import { join } from "node:path";
@@ -11,14 +11,14 @@ export interface Environment {
   readonly date: string;
   /** Null outside a git checkout. */
   readonly commit: string | null;
-  /** Whether files differ from that commit. */
+  /** True if files differ from that commit. */
   readonly modified: boolean;
   readonly cores: number;
   readonly cpu: string;
   readonly platform: string;
   readonly node: string;
   readonly natsServer: string;
-  /** Of the last minute, before the benchmarks began: on a busy machine times mean less, ratios still something. */
+  /** One-minute load average before the benchmarks. On a busy machine times are unreliable, ratios less so. */
   readonly loadAverage: number;
 }
 
@@ -46,7 +46,7 @@ async function natsServerVersion(servers: string): Promise<string> {
   }
 }
 
-/** Null where git is missing or this is no checkout. */
+/** Null if git is missing or this is not a checkout. */
 function git(...args: readonly string[]): string | null {
   try {
     return execFileSync("git", args, { cwd: ROOT, encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }).trim();

@@ -1,6 +1,6 @@
 /**
- * (a) From the event published to the stream established, one partner after another, against the floor. For each partner the
- * daemon and both floors connect anew, in an order that changes from partner to partner, so that noise hits all three alike.
+ * (a) Time from publishing an event to the established stream, one partner after another, against the floor. For each partner the
+ * daemon and both floors make a new connection, in rotating order, so that noise affects all three alike.
  */
 import type { Fleet } from "./fleet.ts";
 import { Floor, type FloorSteps, type PingKind, totalMs } from "./floor.ts";
@@ -8,9 +8,9 @@ import { type Milestones, startMeasuredDaemon } from "./measured-daemon.ts";
 import { rest } from "./rest.ts";
 import { ratio, type Summary, summarize } from "./statistics.ts";
 
-/** The most that event, log and decision may cost, as a multiple of the floor. */
+/** The target for the total, including event, log and decision, as a multiple of the floor. */
 const TARGET_P50_RATIO = 1.5;
-/** The far end's challenge and a closing connection's goodbye are over by then. */
+/** Enough for the far end's challenge and the goodbye of a closing connection. */
 const REST_MS = 25;
 const FLOOR_TIMEOUT_MS = 10_000;
 
@@ -18,7 +18,7 @@ interface EstablishOptions {
   readonly natsUrl: string;
   readonly directory: string;
   readonly fleet: Fleet;
-  /** How many of the fleet's hosts come first and do not count: code is compiled then, not measured. */
+  /** The number of hosts used first to warm up the code, without being measured. */
   readonly warmUp: number;
   readonly openTimeoutMs: number;
 }
@@ -30,13 +30,13 @@ export interface EstablishResult {
     readonly total: Summary;
     readonly publishedToLogged: Summary;
     readonly loggedToEstablished: Summary;
-    /** Beyond the established stream: its row is on the disk too. */
+    /** Until the row of the established stream is on the disk too. */
     readonly publishedToRecorded: Summary;
   };
   readonly floors: Readonly<Record<PingKind, FloorResult>>;
-  /** Of the daemon's p50 and p99 to the lower of the two floors. */
+  /** Ratios of the daemon's p50 and p99 to those of each floor. */
   readonly ratios: Readonly<Record<PingKind, { readonly p50: number; readonly p99: number }>>;
-  /** Against the ratio to the lower floor, which is the harsher. */
+  /** The target for the ratio to the lower floor, the stricter one. */
   readonly target: { readonly p50Ratio: number; readonly measured: number; readonly met: boolean };
 }
 

@@ -1,4 +1,4 @@
-/** Events as OpenCloud's apps publish them, of a fixed number of peers that come, change and go. */
+/** Events as published by OpenCloud's apps, about a fixed number of changing peers. */
 import type { NatsConnection } from "nats";
 import { envelopeOf } from "../src/fixture/format/message.ts";
 import { addressOfName, peerIdOfName } from "../src/fixture/format/names.ts";
@@ -6,18 +6,18 @@ import { addressOfName, peerIdOfName } from "../src/fixture/format/names.ts";
 const PEERS = 500;
 const RELATIONS = ["PARTNER", "PARTNER", "PARTNER", "NONE", "BLACKLIST"] as const;
 const ROUND = PEERS * RELATIONS.length;
-/** Published before the server is waited for. */
+/** Messages published before waiting for the server. */
 const PENDING = 2_000;
 
 let round: readonly Uint8Array[] | undefined;
 
-/** The event at this place of an endless series; made beforehand, so that making it costs no time that is measured. */
+/** The event at this index of an endless series, prepared in advance so that creating it is not measured. */
 export function eventMessage(index: number): Uint8Array {
   round ??= Array.from({ length: ROUND }, (_, place) => new TextEncoder().encode(eventText(place)));
   return round[index % ROUND] ?? new Uint8Array();
 }
 
-/** Plain core publishes, as the apps make them; resolves once the server has them all. */
+/** Publishes by core NATS, like the apps; resolves once the server has all messages. */
 export async function publishEvents(client: NatsConnection, events: number, firstIndex = 0): Promise<void> {
   for (let index = firstIndex; index < firstIndex + events; index++) {
     client.publish("CREATE_RESOURCE", eventMessage(index));

@@ -1,10 +1,10 @@
-/** The process of far ends, seen from the measuring one. */
+/** Starts the process of far ends from the measuring process. */
 import { fork } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { type PeerId, parseAddress } from "../src/base/ids.ts";
 
-/** What the floor opens: a stream whose far end only reads, so that the floor pays for nothing but itself. */
+/** The protocol that the floor opens. The far end only reads, so that the floor has no other cost. */
 export const SINK_PROTOCOL = "/oc-partnerd/bench/sink/1.0";
 
 const SCRIPT = fileURLToPath(new URL("./hosts.ts", import.meta.url));
@@ -14,7 +14,7 @@ export interface FleetRequest {
   readonly blackHoles: number;
 }
 
-/** Multiaddrs that end in /p2p/. */
+/** Multiaddrs that end in a /p2p/ part. */
 export interface FleetReply {
   readonly hosts: readonly string[];
   readonly blackHoles: readonly string[];
@@ -22,7 +22,7 @@ export interface FleetReply {
 
 export interface FarEnd {
   readonly peerId: PeerId;
-  /** A multiaddr that ends in /p2p/. */
+  /** A multiaddr that ends in a /p2p/ part. */
   readonly address: string;
 }
 
@@ -31,13 +31,13 @@ export interface Fleet extends AsyncDisposable {
   readonly blackHoles: readonly FarEnd[];
 }
 
-/** Resolves once all of them listen, on ports of their choice on 127.0.0.1. */
+/** Resolves once all of them listen, on free ports of 127.0.0.1. */
 export async function startFleet(request: FleetRequest): Promise<Fleet> {
   const child = fork(SCRIPT, { stdio: ["ignore", "inherit", "inherit", "ipc"] });
   const exited = once(child, "exit");
   child.send(request);
   const ended = exited.then(([code, signal]) => {
-    throw new Error(`the far ends' process ended with ${code ?? signal} before they listened`);
+    throw new Error(`the process of far ends exited with ${code ?? signal} before it was listening`);
   });
   const [{ hosts, blackHoles }] = (await Promise.race([once(child, "message"), ended])) as [FleetReply];
   return {
@@ -52,6 +52,6 @@ export async function startFleet(request: FleetRequest): Promise<Fleet> {
 
 function farEnd(address: string): FarEnd {
   const peerId = parseAddress(address)?.peerId;
-  if (peerId === undefined) throw new Error(`${address} does not say whose it is`);
+  if (peerId === undefined) throw new Error(`${address} does not end in a PeerID`);
   return { address, peerId };
 }

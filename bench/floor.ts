@@ -1,6 +1,6 @@
 /**
- * The floor: the least that any program must do to have a live stream to a peer. A bare libp2p dial, a new stream, one write, one
- * ping; no event, no log, no challenge, no registry. Its host has the daemon's settings and lives in the daemon's process.
+ * The floor: the least that any program must do to get a live stream to a peer. A bare libp2p dial, a new stream, one write, one
+ * ping; no event, log, challenge or registry. Its host has the daemon's settings and runs in the daemon's process.
  */
 import { generateKeyPair } from "@libp2p/crypto/keys";
 import type { Connection } from "@libp2p/interface";
@@ -14,10 +14,10 @@ import { createNode, type Node, startNode, stopNode } from "../src/p2p/host/node
 import { encodeHeartbeat } from "../src/p2p/wire/codec.ts";
 import { type FarEnd, SINK_PROTOCOL } from "./fleet.ts";
 
-/** The yamux session ping that the daemon uses too, or the ping service's: a new /ipfs/ping/1.0.0 stream with 32 bytes there and back. */
+/** `session`: a yamux session ping, as used by the daemon. `service`: a new /ipfs/ping/1.0.0 stream that echoes 32 bytes. */
 export type PingKind = "session" | "service";
 
-/** How long each step took. */
+/** The duration of each step. */
 export interface FloorSteps {
   readonly dialMs: number;
   readonly streamMs: number;
@@ -33,7 +33,7 @@ export class Floor implements AsyncDisposable {
     this.#heartbeat = heartbeat;
   }
 
-  /** A host with a PeerID of its own, that only dials. */
+  /** Starts a host with its own PeerID that only dials. */
   static async start(): Promise<Floor> {
     const privateKey = await generateKeyPair("Ed25519");
     const peerId = peerIdOf(peerIdFromPrivateKey(privateKey));
@@ -43,7 +43,7 @@ export class Floor implements AsyncDisposable {
     return new Floor(node, encodeHeartbeat({ name: "floor", did: didOf(peerId), peerId }, systemClock.wallMs(), "unix"));
   }
 
-  /** Connects anew and stays connected until `close`. Rejects when the far end does not answer within `timeoutMs`. */
+  /** Makes a new connection and keeps it until `close`. Rejects if the far end does not answer within `timeoutMs`. */
   async connect(farEnd: FarEnd, ping: PingKind, timeoutMs: number): Promise<FloorSteps> {
     using limit = deadline(systemClock, timeoutMs, () => new Error(`${farEnd.address} did not answer within ${timeoutMs} ms`));
     const { signal } = limit;
@@ -71,7 +71,7 @@ export class Floor implements AsyncDisposable {
 
 async function sessionPing(connection: Connection): Promise<void> {
   const { muxer } = connection as Connection & { readonly muxer?: { ping(): Promise<number> } };
-  if (muxer === undefined) throw new Error("libp2p no longer gives its muxer: the floor cannot ping the session");
+  if (muxer === undefined) throw new Error("libp2p does not expose its muxer: cannot ping the session");
   await muxer.ping();
 }
 

@@ -1,6 +1,6 @@
 /**
- * (b) Head-of-line blocking: live partners and black holes published at once. Time until every live one is established, against
- * the same without black holes, and against the naive design: in order, one lock held while dialling.
+ * (b) Head-of-line blocking: live partners and black holes published at once. Measures the time until every live one is established,
+ * against the same without black holes, and against the naive design: one at a time, holding a lock while dialling.
  */
 import { systemClock } from "../src/base/clock.ts";
 import type { FarEnd, Fleet } from "./fleet.ts";
@@ -9,18 +9,18 @@ import { startMeasuredDaemon } from "./measured-daemon.ts";
 import { rest } from "./rest.ts";
 import { ratio, type Summary, summarize } from "./statistics.ts";
 
-/** How much later all live partners may stand because of the black holes. */
+/** The target for the slowdown caused by black holes. */
 const TARGET_RATIO = 1.3;
-/** Far ends have forgotten the last round's daemon by then. */
+/** Enough for the far ends to forget the last round's daemon. */
 const REST_MS = 500;
 
 interface HeadOfLineOptions {
   readonly natsUrl: string;
   readonly directory: string;
   readonly fleet: Fleet;
-  /** How often both of the daemon's runs are repeated. One more round comes first and does not count. */
+  /** Number of measured rounds of both daemon runs, after one warm-up round. */
   readonly rounds: number;
-  /** Per dial, of the daemon and of the naive design. */
+  /** Limit per dial, for the daemon and the naive design. */
   readonly openTimeoutMs: number;
 }
 
@@ -29,12 +29,12 @@ export interface HeadOfLineResult {
   readonly partners: number;
   readonly blackHoles: number;
   readonly openTimeoutMs: number;
-  /** Time until the last live partner stands; a sample a round. */
+  /** Time until the last live partner is established; one sample per round. */
   readonly withoutBlackHoles: Summary;
   readonly withBlackHoles: Summary;
-  /** One run: nearly all of it is waiting for timeouts, which does not vary. */
+  /** A single run, as nearly all of it is waiting for timeouts, which does not vary. */
   readonly naiveMs: number;
-  /** Of the medians. */
+  /** Ratio of the medians. */
   readonly ratio: number;
   readonly naiveRatio: number;
   readonly target: { readonly ratio: number; readonly measured: number; readonly met: boolean };
@@ -70,7 +70,7 @@ export async function measureHeadOfLine(options: HeadOfLineOptions): Promise<Hea
   };
 }
 
-/** A new daemon each time, so that it knows nobody yet. */
+/** Uses a new daemon each time, so that it does not know any peer yet. */
 async function daemonRun(options: HeadOfLineOptions, published: readonly FarEnd[]): Promise<number> {
   const durationMs = await (async () => {
     await using daemon = await startMeasuredDaemon(options);
@@ -81,19 +81,19 @@ async function daemonRun(options: HeadOfLineOptions, published: readonly FarEnd[
   return durationMs;
 }
 
-/** What a mutex around the dial comes to. It is spared the events, the log and the challenge: only its waiting counts against it. */
+/** Dials with a mutex held. Without events, log and challenge, so that it is charged only for waiting. */
 async function naiveRun({ openTimeoutMs }: HeadOfLineOptions, peers: readonly FarEnd[]): Promise<number> {
   await using floor = await Floor.start();
   const startMs = systemClock.monotonicMs();
   for (const peer of peers) {
     await floor.connect(peer, "session", openTimeoutMs).catch(() => {
-      // A black hole: its turn is over, the next one's begins.
+      // A black hole: continue with the next peer.
     });
   }
   return systemClock.monotonicMs() - startMs;
 }
 
-/** Black holes at even distances, the first at the very front. */
+/** Spreads black holes evenly, starting with one at the front. */
 function spread(hosts: readonly FarEnd[], blackHoles: readonly FarEnd[]): FarEnd[] {
   const every = Math.ceil(hosts.length / blackHoles.length);
   return hosts.flatMap((host, index) => {

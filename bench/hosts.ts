@@ -1,7 +1,7 @@
 /**
- * The far ends, in a process of their own so that the measuring process does only its half of the work: real libp2p hosts that
- * serve heartbeats (and challenge the opener, as a partner does), probe and ping, and black holes that accept TCP and say nothing.
- * Started by fleet.ts; ends with it.
+ * The far ends, in a separate process so that the measuring process does only its half of the work: real libp2p hosts that serve
+ * heartbeats (and challenge the opener, like a partner), probe and ping; and black holes, which accept TCP and stay silent.
+ * Started by fleet.ts and exits with it.
  */
 import { once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
@@ -37,14 +37,14 @@ async function startHost(): Promise<string> {
     random: systemRandom,
     self: { name: "far end", did: didOf(peerId), peerId },
     admission: ANYBODY,
-    observer: { observed: () => {}, wake: () => {} },
+    observer: { observed: () => {}, faulted: () => {}, wake: () => {} },
   });
   await node.handle(SINK_PROTOCOL, sink);
   await startNode(node, LISTEN);
   return String(node.getMultiaddrs()[0]);
 }
 
-/** Reads and forgets: the least that a far end can do. */
+/** Reads and discards, the least that a far end can do. */
 function sink(stream: Stream): void {
   stream.addEventListener("message", () => {});
 }

@@ -1,4 +1,4 @@
-/** What the ingest benchmark times: the daemon's own way from the broker to the disk, and the two halves of it without anything else. */
+/** The work that the ingest benchmark times: the daemon's path from the broker to the disk, and the bare minimum of its two halves. */
 import { join } from "node:path";
 import Database from "better-sqlite3";
 import { connect, type NatsConnection } from "nats";
@@ -27,7 +27,7 @@ export interface Source {
   readonly events: number;
 }
 
-/** All of the daemon but libp2p: how long from the connection to the last commit. From core NATS the events are published meanwhile. */
+/** Runs the daemon's ingest without libp2p; resolves to the ms from connecting to the last commit. With core NATS it also publishes. */
 export async function ingestAll(from: "jetstream" | "core", { url, stream, events }: Source, path: string): Promise<number> {
   using store = openStore({ directory: path, clock: systemClock });
   const done = Promise.withResolvers<void>();
@@ -49,7 +49,7 @@ export async function ingestAll(from: "jetstream" | "core", { url, stream, event
   using buffer = new IngestBuffer({
     clock: systemClock,
     onBatch: (batch) => ingest.take(batch),
-    onOverflow: () => done.reject(new Error("the buffer overflowed: the events came too fast")),
+    onOverflow: () => done.reject(new Error("the ingest buffer overflowed; publish more slowly")),
   });
   await using connection = new PersistentConnection(
     { servers: [url], name: "bench" },
@@ -75,7 +75,7 @@ export async function ingestAll(from: "jetstream" | "core", { url, stream, event
   return await published(url, events, () => received, done.promise);
 }
 
-/** What an ingest wrote to the database in `source`, in the same batches: all values at hand, nothing decoded, looked up, folded or hashed. */
+/** Inserts the rows of an earlier ingest, in `source`, in the same batches, without decoding, lookups, folding or hashing. */
 export function insertAll(source: string, path: string): Promise<number> {
   const from = new Database(join(source, "oc-partnerd.db"), { readonly: true });
   const columns = from.prepare<[], string>("select name from pragma_table_info('event_log')").pluck().all();
@@ -111,7 +111,7 @@ export function insertAll(source: string, path: string): Promise<number> {
 
 const PEER_COLUMNS = ["peer_id", "resource_id", "did", "name", "relation", "standing", "address", "seq", "seq", "at_ms"];
 
-/** Pulls and acknowledges as the daemon does, and keeps nothing. */
+/** Pulls and acknowledges like the daemon, without storing anything. */
 export async function pullAll({ url, stream, events }: Source): Promise<number> {
   const client = await connect({ servers: url });
   const consumer = "bench-floor";
@@ -128,7 +128,7 @@ export async function pullAll({ url, stream, events }: Source): Promise<number> 
       if (received === events) done.resolve();
     },
     onRequestOver: () => pull.request(WINDOW),
-    onEnded: (end) => done.reject(new Error(String(end))),
+    onEnded: (end) => done.reject(end instanceof Error ? end : new Error(end.reason)),
   });
   pull.request(WINDOW);
   await done.promise;
@@ -138,7 +138,7 @@ export async function pullAll({ url, stream, events }: Source): Promise<number> 
   return tookMs;
 }
 
-/** Subscribes as the daemon does, and keeps nothing. */
+/** Subscribes like the daemon, without storing anything. */
 export async function hearAll({ url, events }: Source): Promise<number> {
   const client = await connect({ servers: url });
   const done = Promise.withResolvers<void>();
@@ -157,11 +157,11 @@ export async function hearAll({ url, events }: Source): Promise<number> {
   return tookMs;
 }
 
-/** Never so far ahead that a buffer overflows. */
+/** Limits how far the publisher is ahead, so that no buffer overflows. */
 const MOST_AHEAD = 8_192;
 const AT_ONCE = 256;
 
-/** Publishes, from a connection of its own, and resolves to how long it took until `done`. */
+/** Publishes on a separate connection and resolves to the ms until `done`. */
 async function published(url: string, events: number, received: () => number, done: Promise<void>): Promise<number> {
   const client: NatsConnection = await connect({ servers: url });
   const startedMs = performance.now();

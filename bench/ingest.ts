@@ -1,6 +1,6 @@
 /**
- * (d) Ingest: from the broker to the fsynced log, against the two halves that any ingest must at least do: a bare consumer that
- * acknowledges the same way and keeps nothing, and the same transactions into bare better-sqlite3, without decoding.
+ * (d) Ingest: from the broker to the fsynced log, against the minimum for each half of the work: a bare consumer that acknowledges the
+ * same way and stores nothing, and the same transactions with bare better-sqlite3, without decoding.
  */
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
@@ -17,11 +17,11 @@ interface IngestOptions {
   readonly natsUrl: string;
   readonly directory: string;
   readonly events: number;
-  /** How often each is measured, in rotating order. One more round comes first and does not count. */
+  /** Number of measured rounds, in rotating order, after one warm-up round. */
   readonly rounds: number;
 }
 
-/** Events per second are those of the median. */
+/** Events per second at the median time. */
 interface Reading {
   readonly time: Summary;
   readonly eventsPerSecond: number;
@@ -31,7 +31,7 @@ export interface IngestPath {
   readonly ingest: Reading;
   readonly sqlite: Reading;
   readonly consumer: Reading;
-  /** Of the medians' speeds, to the slower floor. */
+  /** Ratio of the median speed to that of the slower floor. */
   readonly share: number;
 }
 
@@ -50,7 +50,7 @@ export async function measureIngest({ natsUrl, directory, events, rounds }: Inge
   const client = await connect({ servers: natsUrl });
   await setUp(client, { stream: STREAM, consumer: "bench", subjects: SUBJECTS, limits: {} });
   await publishEvents(client, events);
-  // What the floor writes is what a first ingest wrote, which does not count.
+  // The floor writes the rows of this first ingest, which is not measured.
   const written = join(directory, "ingested");
   mkdirSync(written);
   await ingestAll("jetstream", source, written);
@@ -60,7 +60,7 @@ export async function measureIngest({ natsUrl, directory, events, rounds }: Inge
     pulled: () => pullAll(source),
   };
   const first = await inTurns(works, directory, rounds);
-  // What is published for core NATS must not go into the stream as well.
+  // Messages published for core NATS must not be stored in the stream too.
   await (await client.jetstreamManager()).streams.delete(STREAM);
   await client.close();
   const coreWorks: Record<string, Work> = {
@@ -81,7 +81,7 @@ export async function measureIngest({ natsUrl, directory, events, rounds }: Inge
   };
 }
 
-/** Each work once a round, in an order that rotates; the milliseconds of each but the first. */
+/** Runs each work once per round, in rotating order; returns the ms of each, excluding the first round. */
 async function inTurns(works: Record<string, Work>, directory: string, rounds: number): Promise<Record<string, number[]>> {
   const names = Object.keys(works);
   const times: Record<string, number[]> = Object.fromEntries(names.map((name) => [name, []]));

@@ -1,4 +1,4 @@
-/** The whole daemon, in this process: real NATS, real SQLite file, real libp2p. What it is asked comes through NATS. */
+/** The whole daemon in this process, with real NATS, SQLite and libp2p. It gets its events through NATS. */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { connect } from "nats";
@@ -16,27 +16,27 @@ import { rest } from "./rest.ts";
 
 interface MeasuredDaemonOptions {
   readonly natsUrl: string;
-  /** Gets a new data directory for this daemon, which goes with it. */
+  /** Where to create the daemon's data directory, which is removed with it. */
   readonly directory: string;
   readonly openTimeoutMs: number;
 }
 
-/** When things happened to one peer, in ms of the monotonic clock. */
+/** Timestamps of one peer's progress, in ms of the monotonic clock. */
 export interface Milestones {
-  /** Just before the first event of the lot was published. */
+  /** Just before the first of all events was published. */
   readonly publishedMs: number;
   /** The event is in the log, fsynced. */
   readonly loggedMs: number;
-  /** The stream stands: first heartbeat sent, proof of life taken, seen as established by whoever asks. */
+  /** The stream is established: first heartbeat sent, proof of life received. */
   readonly establishedMs: number;
-  /** The log says so too, fsynced. */
+  /** The row of the established stream is in the log, fsynced. */
   readonly recordedMs: number;
 }
 
 export interface MeasuredDaemon extends AsyncDisposable {
   /**
-   * Publishes that all of `peers` are partners, at once and in this order. Resolves once those of `awaited` (all of them by
-   * default) are established, with their milestones; rejects after a minute, saying how many are missing.
+   * Publishes events that make all `peers` partners, at once and in this order. Resolves once those in `awaited` (default: all) are
+   * established, with their milestones. Rejects after a minute with the number of missing ones.
    */
   establish(peers: readonly FarEnd[], awaited?: readonly FarEnd[]): Promise<readonly Milestones[]>;
 }
@@ -45,7 +45,7 @@ const READY_TIMEOUT_MS = 10_000;
 const ESTABLISH_TIMEOUT_MS = 60_000;
 const LOOK_EVERY_MS = 10;
 
-/** Resolves once the daemon is subscribed. It logs to a file, as an operator's does. */
+/** Resolves once the daemon has subscribed. It logs to a file, as in production. */
 export async function startMeasuredDaemon(options: MeasuredDaemonOptions): Promise<MeasuredDaemon> {
   const { natsUrl, directory, openTimeoutMs } = options;
   await using owned = new AsyncDisposableStack();
@@ -90,7 +90,7 @@ export async function startMeasuredDaemon(options: MeasuredDaemonOptions): Promi
   };
 }
 
-/** Takes the time at which streams stand and rows reach the log. */
+/** Records when streams are established and rows reach the log. */
 class LogWatch {
   readonly #loggedMs = new Map<PeerId, number>();
   readonly #establishedMs = new Map<PeerId, number>();
@@ -116,7 +116,8 @@ class LogWatch {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#missing = new Set(awaited.map(({ peerId }) => peerId));
     this.#onComplete = resolve;
-    const late = () => `${this.#missing.size} of ${awaited.length} partners were not established in ${ESTABLISH_TIMEOUT_MS} ms`;
+    const late = () =>
+      `${this.#missing.size} of ${awaited.length} partners were not established within ${ESTABLISH_TIMEOUT_MS} ms`;
     using limit = deadline(systemClock, ESTABLISH_TIMEOUT_MS, () => new Error(late()));
     await abortable(promise, limit.signal);
     return awaited.map(({ peerId }) => ({
@@ -134,7 +135,7 @@ function isEstablished(event: LogEvent): event is StreamOpened {
 async function untilReady({ httpUrl }: Daemon): Promise<void> {
   const startMs = systemClock.monotonicMs();
   while (!(await fetch(`${httpUrl}/readyz`)).ok) {
-    if (systemClock.monotonicMs() - startMs > READY_TIMEOUT_MS) throw new Error("the daemon did not get ready");
+    if (systemClock.monotonicMs() - startMs > READY_TIMEOUT_MS) throw new Error("the daemon did not become ready");
     await rest(LOOK_EVERY_MS);
   }
 }

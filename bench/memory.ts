@@ -1,4 +1,4 @@
-/** (f) Memory: a whole daemon process while a million events come through the stream, and what it holds meanwhile. */
+/** (f) Memory: the resident size of a whole daemon process while it reads a million events from the stream. */
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { connect } from "nats";
@@ -29,7 +29,7 @@ export interface MemoryResult {
   readonly benchmark: "memory";
   readonly events: number;
   readonly eventsPerSecond: number;
-  /** At each tenth of the events: the most since the tenth before. */
+  /** One sample per tenth of the events: the maximum since the previous one. */
   readonly samples: readonly MemorySample[];
 }
 
@@ -38,7 +38,7 @@ export async function measureMemory({ natsUrl, directory, events }: MemoryOption
   await setUp(client, { stream: STREAM, consumer: CONSUMER, subjects: SUBJECTS, limits: { maxBytes: 4 * 1_073_741_824 } });
   const configFile = join(directory, "memory.json");
   const data = join(directory, "memory");
-  // Partners that are nowhere would be dialled; none of these is to be one.
+  // No relation means partner here, because unreachable partners would be dialled.
   const config = {
     data,
     listen: ["/ip4/127.0.0.1/tcp/0"],
@@ -54,7 +54,7 @@ export async function measureMemory({ natsUrl, directory, events }: MemoryOption
     logFile: join(directory, "memory.log"),
     workingDirectory: directory,
     clock: systemClock,
-    onUnexpectedExit: (how) => failed.reject(new Error(`the daemon ended: ${how}`)),
+    onUnexpectedExit: (how) => failed.reject(new Error(`the daemon exited: ${how}`)),
   });
   daemon.start();
   try {

@@ -1,6 +1,6 @@
 /**
- * A long life of many partners, drawn from a seed: they are desired again and again, move, get new keys, are revoked and removed;
- * their streams open, fail and break; strangers are refused; some messages cannot be read; now and then the daemon restarts.
+ * A long random history of many partners, drawn from a seed: they are desired repeatedly, move, get new keys, are revoked and removed;
+ * their streams open, fail and break; strangers are refused; some messages are rejected; the daemon sometimes restarts.
  */
 
 import type { Random } from "../src/base/clock.ts";
@@ -20,15 +20,15 @@ type StoryStep =
   | { readonly kind: "passes"; readonly durationMs: number }
   | { readonly kind: "restart" };
 
-/** Where a story is lived. */
+/** The store and clock that a story runs on. */
 export interface Life {
   readonly store: Store;
   readonly clock: { stall(durationMs: number): void };
-  /** Closes the store and opens it again. */
+  /** Closes and reopens the store. */
   reopen(): void;
 }
 
-/** DaemonLifecycle `random`'s story of some `partners` until the log holds at least `events`. */
+/** Plays a random story of `partners` partners until the log holds at least `events` events. */
 export function liveRandomStory(life: Life, random: Random, { partners, events }: { partners: number; events: number }): void {
   for (const step of randomStory(random, partners)) {
     switch (step.kind) {
@@ -54,12 +54,12 @@ const FAILURES: readonly ErrorCode[] = ["timeout", "refused", "dial_failed", "id
 const CLOSINGS: readonly CloseReason[] = ["expired", "remote_closed", "reset", "connection_lost"];
 const LONGEST_BATCH = 16;
 
-/** A record of the source app's database, and the peer that it means at present. */
+/** A record in the source app's database, and the peer that it currently stands for. */
 interface Partner {
   readonly name: string;
-  /** How often it has got a new key. */
+  /** The number of new keys so far. */
   keys: number;
-  /** How often it has moved. */
+  /** The number of moves so far. */
   moves: number;
   standing: Standing;
   readonly open: Set<Direction>;
@@ -93,7 +93,7 @@ function* randomStory(random: Random, count: number): Generator<StoryStep, void>
   }
 }
 
-/** What a message says of the partner, who is so from then on. */
+/** Draws a message about the partner and updates the partner to match. */
 function saidOf(partner: Partner, draw: Draw): Desired | Removed | Rejected {
   const ids = () => ({
     peerId: peerOf(partner),
@@ -108,7 +108,7 @@ function saidOf(partner: Partner, draw: Draw): Desired | Removed | Rejected {
       source: null,
       claimedUser: null,
       reason: "not_json",
-      message: "the message is no JSON: unexpected end",
+      message: "the message is not JSON: unexpected end",
     };
   if (draw.chance(0.05)) {
     partner.standing = "revoked";
@@ -174,7 +174,7 @@ function refused(peerId: PeerId, reason: ErrorCode): ObservedEvent {
   };
 }
 
-/** As a source app sends it, which is some 600 bytes. */
+/** The message as received from a source app, about 600 bytes. */
 function received(decoded: Received["decoded"]): Received {
   const envelope = {
     FromApp: "oc-api",

@@ -1,6 +1,6 @@
 /**
- * (c) Replaying the log: the projections of a long log folded from zero, and compared with the tables row for row, against a bare
- * scan of the same columns, which is what any replay in JavaScript must at least do.
+ * (c) Replaying the log: folds the projections of a long log from zero and compares them with the tables row by row, against a bare
+ * scan of the same columns, the minimum for any replay in JavaScript.
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
@@ -24,11 +24,11 @@ interface ReplayOptions {
   readonly directory: string;
   readonly partners: number;
   readonly events: number;
-  /** How often each is measured. One more round comes first and does not count. */
+  /** Number of measured rounds, after one warm-up round. */
   readonly rounds: number;
 }
 
-/** Events per second are those of the median. */
+/** Events per second at the median time. */
 interface Reading {
   readonly time: Summary;
   readonly eventsPerSecond: number;
@@ -38,15 +38,15 @@ export interface ReplayResult {
   readonly benchmark: "replay";
   readonly events: number;
   readonly peers: number;
-  /** How the tables differ from the replay; anything but 0 is a bug. */
+  /** Number of differences between the tables and the replay; anything but 0 is a bug. */
   readonly differences: number;
   readonly scan: Reading;
   readonly replay: Reading;
-  /** The replay, the tables read, and each row compared. */
+  /** The replay, plus reading the tables and comparing each row. */
   readonly verify: Reading;
-  /** Of the medians, to the scan. */
+  /** Ratios of the medians to the scan. */
   readonly ratios: { readonly replay: number; readonly verify: number };
-  /** For the verification, which is the slower. */
+  /** The target for verification, the slower of the two. */
   readonly target: { readonly eventsPerSecond: number; readonly measured: number; readonly met: boolean };
 }
 
@@ -102,7 +102,7 @@ interface LongLog extends Disposable {
   readonly database: Database;
 }
 
-/** A log that a store has lived through, restarts included. Spared its fsyncs while it is written: only reading is measured. */
+/** Writes a long log through a store, with restarts. Fsync is disabled during this, as only reading is measured. */
 function longLog({ directory, partners, events }: ReplayOptions): LongLog {
   const data = mkdtempSync(join(directory, "log-"));
   const clock = new VirtualClock();
@@ -110,7 +110,7 @@ function longLog({ directory, partners, events }: ReplayOptions): LongLog {
     const opened: Database[] = [];
     const store = openStore({ directory: data, clock, onOpen: (database) => opened.push(database) });
     const [database] = opened;
-    if (database === undefined) throw new Error("the store did not show its database");
+    if (database === undefined) throw new Error("the store did not expose its database");
     database.pragma("synchronous = OFF");
     return { store, database };
   };

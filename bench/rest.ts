@@ -1,6 +1,6 @@
 import { systemClock } from "../src/base/clock.ts";
 
-/** Lets what the last measurement left behind come to its end, so that it does not count for the next. */
+/** Waits for the after-effects of a measurement to end, so that they do not affect the next. */
 export function rest(durationMs: number): Promise<void> {
   return new Promise((resolve) => {
     systemClock.schedule(durationMs, resolve);

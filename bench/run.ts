@@ -1,4 +1,4 @@
-/** `npm run bench`: measures, prints, and writes one JSON file per benchmark. It exits 0 whatever the figures: speed is shown, never asserted. */
+/** `npm run bench`: measures, prints, and writes one JSON file per benchmark. Exits with 0 regardless of the figures. */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -49,14 +49,14 @@ const QUICK = {
 } as const;
 
 const command = new Command("npm run bench --")
-  .description("Measures the daemon against its floor in the same run; takes some ten minutes.")
+  .description("Measures the daemon against its floor in the same run. Takes about ten minutes.")
   .option(
     "--quick",
-    "a few partners only: shows that everything runs, the figures say little; no files unless --out is given",
+    "use few partners, to check that everything runs; the figures mean little, and no files are written without --out",
     false,
   )
   .addOption(
-    new Option("--only <name>", "one of them").choices([
+    new Option("--only <name>", "run only this benchmark").choices([
       "establish",
       "head-of-line",
       "replay",
@@ -65,10 +65,10 @@ const command = new Command("npm run bench --")
       "memory",
     ]),
   )
-  .option("--out <dir>", "where the JSON files go; bench/results by default")
-  .option("--data <dir>", "where the daemons' databases go: on a real disk, since fsync costs nothing elsewhere", tmpdir())
+  .option("--out <dir>", "directory for the JSON files (default: bench/results)")
+  .option("--data <dir>", "directory for the daemons' databases; must be on a real disk, where fsync has a cost", tmpdir())
   .exitOverride()
-  .showHelpAfterError("(npm run bench -- --help shows what there is)")
+  .showHelpAfterError("(see npm run bench -- --help)")
   .action(bench);
 try {
   await command.parseAsync();
@@ -89,7 +89,7 @@ async function bench({ quick, only, out = quick ? undefined : RESULTS, data }: F
   const environment = await describeEnvironment(nats.url);
   print(environmentText(environment));
 
-  /** One for each, so that no other stream has the same subjects. */
+  /** One server per benchmark, so that no other stream has the same subjects. */
   const serverOf = (benchmark: string) =>
     startPrivateServer({ dataDir: join(directory, benchmark), env: process.env, clock: systemClock, logger: silentLogger });
   const isWanted = (benchmark: string) => only === undefined || only === benchmark;
@@ -133,13 +133,13 @@ async function bench({ quick, only, out = quick ? undefined : RESULTS, data }: F
   }
 }
 
-/** Before anything is measured: nobody waits for minutes to be told of a wrong path. */
+/** Creates the directory before measuring, so that a wrong path fails at once. */
 function ensureDirectory(flag: string, path: string): void {
   try {
     mkdirSync(path, { recursive: true });
   } catch (error) {
     throw new PartnerdError("usage", `${flag} ${path} cannot be created: ${messageOf(error)}`, {
-      nextStep: "choose a directory that this user may write",
+      nextStep: "choose a directory that this user can write to",
     });
   }
 }

@@ -1,4 +1,4 @@
-/** What a set of samples says. Quantiles are samples that were measured (nearest rank), never values between two of them. */
+/** Summary of a set of samples. Quantiles are measured samples (nearest rank), not interpolated. */
 
 export interface Summary {
   readonly samples: number;
@@ -9,7 +9,7 @@ export interface Summary {
   readonly maxMs: number;
 }
 
-/** Throws for an empty set. */
+/** Throws if there are no samples. */
 export function summarize(samplesMs: readonly number[]): Summary {
   const sorted = samplesMs.toSorted((one, other) => one - other);
   const quantile = (share: number): number => {

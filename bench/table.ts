@@ -1,4 +1,4 @@
-/** The results for people. */
+/** Formats the results for people. */
 import { table } from "../src/cli/terminal/table.ts";
 import { type AcknowledgeResult, SCHEME_NAMES, type SchemeName } from "./acknowledge.ts";
 import type { Environment } from "./environment.ts";
@@ -25,7 +25,7 @@ export function establishText({ partners, daemon, floors, ratios, target }: Esta
     row("oc-partnerd: event published -> stream established", daemon.total),
     row("    published -> event in the log", daemon.publishedToLogged),
     row("    event in the log -> stream established", daemon.loggedToEstablished),
-    row("    published -> row of the established stream on the disk", daemon.publishedToRecorded),
+    row("    published -> row of the established stream on disk", daemon.publishedToRecorded),
     row("floor with a session ping", floors.session.total),
     row("    dial", floors.session.dial),
     row("    new stream, one write", floors.session.stream),
@@ -69,7 +69,7 @@ export function replayText({ events, peers, differences, scan, replay, verify, r
   const rows = [
     row("floor: the same columns scanned", scan, 1),
     row("oc-partnerd: the log replayed", replay, ratios.replay),
-    row("oc-partnerd: replayed and compared with the tables, row for row", verify, ratios.verify),
+    row("oc-partnerd: replayed and compared with the tables, row by row", verify, ratios.verify),
   ];
   return [
     `(c) a log of ${thousands(events)} events of ${thousands(peers)} peers (rounds: ${verify.time.samples}); ` +
@@ -98,7 +98,7 @@ export function acknowledgeText({ events, batch, storedBytes, schemes }: Acknowl
   });
   return [
     `(e) a bare consumer of ${thousands(events)} events of ${storedBytes} bytes, in batches of ${batch} ` +
-      `(rounds: ${schemes.each.time.samples}); what it acknowledges`,
+      `(rounds: ${schemes.each.time.samples}), by what it acknowledges`,
     table(["", "events", "median", "least", "most", "speed"], rows),
   ].join("\n");
 }
@@ -130,7 +130,7 @@ export function ingestText({ events, jetstream, core, target }: IngestResult): s
 export function memoryText({ events, eventsPerSecond, samples }: MemoryResult): string {
   const rows = samples.map((sample) => [thousands(sample.events), `${sample.residentMiB} MiB`]);
   return [
-    `(f) ${thousands(events)} events through a whole daemon, ${thousands(eventsPerSecond)}/s: the most it held resident in each tenth`,
+    `(f) ${thousands(events)} events through a whole daemon, ${thousands(eventsPerSecond)}/s: maximum resident memory in each tenth`,
     table(["events", "resident"], rows),
   ].join("\n");
 }

@@ -37,11 +37,11 @@ WITH began AS (
     CASE type WHEN 'PeerRemoved' THEN 'REMOVED' ELSE relation END AS relation,
     CASE type WHEN 'PeerRemoved' THEN 'revoked' ELSE standing END AS standing,
     address, source, claimed_user
-  FROM event_log
+  FROM event_log INDEXED BY event_log_generation
   WHERE generation = seq AND seq > (SELECT coalesce(max(last_seq), 0) FROM archive_anchor)
   UNION ALL
   SELECT seq, at_ms, superseded_peer_id, 'SUPERSEDED', 'revoked', NULL, source, claimed_user
-  FROM event_log
+  FROM event_log INDEXED BY event_log_superseded_peer_id
   WHERE superseded_peer_id IS NOT NULL AND seq > (SELECT coalesce(max(last_seq), 0) FROM archive_anchor)
   UNION ALL
   -- The period that the newest archive with events of the peer ended in.
@@ -64,7 +64,7 @@ carried AS (
   SELECT *, max(address) OVER (PARTITION BY peer_id, addresses) AS known_address FROM ordered
 ),
 timed AS (
-  SELECT *, min(carried.at_ms, coalesce((SELECT min(step.at_ms) FROM clock_steps AS step WHERE step.seq > carried.seq), carried.at_ms)) AS from_ms, min(carried.next_at_ms, coalesce((SELECT min(step.at_ms) FROM clock_steps AS step WHERE step.seq > carried.next_seq), carried.next_at_ms)) AS to_ms
+  SELECT *, CASE WHEN (SELECT count(*) FROM clock_steps) = 0 THEN carried.at_ms ELSE min(carried.at_ms, coalesce((SELECT min(step.at_ms) FROM clock_steps AS step WHERE step.seq > carried.seq), carried.at_ms)) END AS from_ms, CASE WHEN (SELECT count(*) FROM clock_steps) = 0 THEN carried.next_at_ms ELSE min(carried.next_at_ms, coalesce((SELECT min(step.at_ms) FROM clock_steps AS step WHERE step.seq > carried.next_seq), carried.next_at_ms)) END AS to_ms
   FROM carried
 )
 SELECT
@@ -80,7 +80,7 @@ LEFT JOIN desired_peer AS desired ON desired.peer_id = timed.peer_id;
 --> statement-breakpoint
 -- Each partner stream, and how long it was open.
 CREATE VIEW session_periods AS
-WITH opened AS (
+WITH begun AS (
   SELECT seq, at_ms, peer_id, protocol, direction, cause_seq, attempt
   FROM event_log
   WHERE type = 'StreamOpened' AND seq > (SELECT coalesce(max(last_seq), 0) FROM archive_anchor)
@@ -90,18 +90,18 @@ WITH opened AS (
   WHERE last_seq = (SELECT max(last_seq) FROM archive_anchor)
 )
 SELECT
-  opened.peer_id, desired.name, opened.protocol, opened.direction, opened.attempt,
-  opened.seq AS valid_from_seq,
-  strftime('%Y-%m-%dT%H:%M:%fZ', min(opened.at_ms, coalesce((SELECT min(step.at_ms) FROM clock_steps AS step WHERE step.seq > opened.seq), opened.at_ms)) / 1000.0, 'unixepoch') AS valid_from_at,
+  begun.peer_id, desired.name, begun.protocol, begun.direction, begun.attempt,
+  begun.seq AS valid_from_seq,
+  strftime('%Y-%m-%dT%H:%M:%fZ', CASE WHEN (SELECT count(*) FROM clock_steps) = 0 THEN begun.at_ms ELSE min(begun.at_ms, coalesce((SELECT min(step.at_ms) FROM clock_steps AS step WHERE step.seq > begun.seq), begun.at_ms)) END / 1000.0, 'unixepoch') AS valid_from_at,
   closed.seq AS valid_to_seq,
-  strftime('%Y-%m-%dT%H:%M:%fZ', min(closed.at_ms, coalesce((SELECT min(step.at_ms) FROM clock_steps AS step WHERE step.seq > closed.seq), closed.at_ms)) / 1000.0, 'unixepoch') AS valid_to_at,
+  strftime('%Y-%m-%dT%H:%M:%fZ', CASE WHEN (SELECT count(*) FROM clock_steps) = 0 THEN closed.at_ms ELSE min(closed.at_ms, coalesce((SELECT min(step.at_ms) FROM clock_steps AS step WHERE step.seq > closed.seq), closed.at_ms)) END / 1000.0, 'unixepoch') AS valid_to_at,
   closed.duration_ms, closed.duration_clock, closed.reason AS close_reason,
-  opened.cause_seq, closed.cause_seq AS close_cause_seq,
-  min(opened.at_ms, coalesce((SELECT min(step.at_ms) FROM clock_steps AS step WHERE step.seq > opened.seq), opened.at_ms)) AS valid_from_ms,
-  min(closed.at_ms, coalesce((SELECT min(step.at_ms) FROM clock_steps AS step WHERE step.seq > closed.seq), closed.at_ms)) AS valid_to_ms
-FROM opened
-LEFT JOIN event_log AS closed ON closed.opened_seq = opened.seq AND closed.type = 'StreamClosed'
-LEFT JOIN desired_peer AS desired ON desired.peer_id = opened.peer_id;
+  begun.cause_seq, closed.cause_seq AS close_cause_seq,
+  CASE WHEN (SELECT count(*) FROM clock_steps) = 0 THEN begun.at_ms ELSE min(begun.at_ms, coalesce((SELECT min(step.at_ms) FROM clock_steps AS step WHERE step.seq > begun.seq), begun.at_ms)) END AS valid_from_ms,
+  CASE WHEN (SELECT count(*) FROM clock_steps) = 0 THEN closed.at_ms ELSE min(closed.at_ms, coalesce((SELECT min(step.at_ms) FROM clock_steps AS step WHERE step.seq > closed.seq), closed.at_ms)) END AS valid_to_ms
+FROM begun
+LEFT JOIN event_log AS closed ON closed.opened_seq = begun.seq AND closed.type = 'StreamClosed'
+LEFT JOIN desired_peer AS desired ON desired.peer_id = begun.peer_id;
 --> statement-breakpoint
 -- When each peer was a partner, whatever its address.
 CREATE VIEW partner_periods AS
@@ -156,19 +156,19 @@ WITH down AS (
     )
   UNION ALL
   SELECT
-    run.peer_id, run.name, closed.seq, min(closed.at_ms, coalesce((SELECT min(step.at_ms) FROM clock_steps AS step WHERE step.seq > closed.seq), closed.at_ms)), closed.reason, run.valid_to_seq, run.valid_to_ms
+    run.peer_id, run.name, closed.seq, CASE WHEN (SELECT count(*) FROM clock_steps) = 0 THEN closed.at_ms ELSE min(closed.at_ms, coalesce((SELECT min(step.at_ms) FROM clock_steps AS step WHERE step.seq > closed.seq), closed.at_ms)) END, closed.reason, run.valid_to_seq, run.valid_to_ms
   FROM partner_periods AS run
   JOIN event_log AS closed
     ON closed.type = 'StreamClosed' AND closed.peer_id = run.peer_id
     AND closed.seq > run.valid_from_seq AND (run.valid_to_seq IS NULL OR closed.seq < run.valid_to_seq)
-  WHERE closed.direction = 'outbound' AND closed.reason <> 'replaced' AND closed.seq > (SELECT coalesce(max(last_seq), 0) FROM archive_anchor)
+  WHERE closed.direction = 'outbound' AND closed.seq > (SELECT coalesce(max(last_seq), 0) FROM archive_anchor)
   UNION ALL
   -- An outage in which the newest archive ended.
   SELECT
     run.peer_id, run.name,
     max(run.valid_from_seq, coalesce(archived.outbound_close_seq, 0)),
     CASE WHEN archived.outbound_close_seq > run.valid_from_seq
-      THEN min(archived.outbound_closed_at_ms, coalesce((SELECT min(step.at_ms) FROM clock_steps AS step WHERE step.seq > archived.outbound_close_seq), archived.outbound_closed_at_ms)) ELSE run.valid_from_ms END,
+      THEN CASE WHEN (SELECT count(*) FROM clock_steps) = 0 THEN archived.outbound_closed_at_ms ELSE min(archived.outbound_closed_at_ms, coalesce((SELECT min(step.at_ms) FROM clock_steps AS step WHERE step.seq > archived.outbound_close_seq), archived.outbound_closed_at_ms)) END ELSE run.valid_from_ms END,
     CASE WHEN archived.outbound_close_seq > run.valid_from_seq THEN archived.outbound_close_reason ELSE 'desired' END,
     run.valid_to_seq, run.valid_to_ms
   FROM partner_periods AS run
@@ -197,7 +197,7 @@ timed AS (
     peer_id, name, seq, from_ms, began,
     CASE WHEN opened_seq < coalesce(run_to_seq, opened_seq + 1) THEN opened_seq ELSE run_to_seq END AS to_seq,
     CASE WHEN opened_seq < coalesce(run_to_seq, opened_seq + 1)
-      THEN (SELECT min(opened.at_ms, coalesce((SELECT min(step.at_ms) FROM clock_steps AS step WHERE step.seq > opened.seq), opened.at_ms)) FROM event_log AS opened WHERE opened.seq = ended.opened_seq)
+      THEN (SELECT CASE WHEN (SELECT count(*) FROM clock_steps) = 0 THEN opened.at_ms ELSE min(opened.at_ms, coalesce((SELECT min(step.at_ms) FROM clock_steps AS step WHERE step.seq > opened.seq), opened.at_ms)) END FROM event_log AS opened WHERE opened.seq = ended.opened_seq)
       ELSE run_to_ms END AS to_ms,
     CASE WHEN opened_seq < coalesce(run_to_seq, opened_seq + 1) THEN 'connected' WHEN run_to_seq IS NOT NULL THEN 'revoked' END AS ended
   FROM ended
@@ -219,7 +219,9 @@ SELECT
   strftime('%Y-%m-%dT%H:%M:%fZ', to_ms / 1000.0, 'unixepoch') AS valid_to_at,
   round((coalesce(to_ms, CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)) - from_ms) / 1000.0, 3) AS seconds,
   from_ms AS valid_from_ms, to_ms AS valid_to_ms
-FROM timed;
+FROM timed
+-- A stream that replaces another leaves the partner no time without one.
+WHERE NOT (began = 'replaced' AND to_seq IS NOT NULL AND to_seq = seq + 1);
 --> statement-breakpoint
 -- Each partner's uptime by UTC day. A period that has not ended counts until now.
 CREATE VIEW uptime_daily AS
@@ -249,17 +251,27 @@ part AS (
     outage.valid_from_ms >= day.start_ms AND outage.began NOT IN ('desired', 'shutdown', 'daemon_restart')
   FROM outage_periods AS outage
   JOIN day ON day.next_ms > outage.valid_from_ms AND day.start_ms < coalesce(outage.valid_to_ms, CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER))
+),
+summed AS (
+  -- Windows and not GROUP BY: SQLite looks up one peer through the former and reads all peers for the latter.
+  SELECT
+    peer_id, name, start_ms,
+    sum(desired_ms) OVER each_day AS desired_ms,
+    sum(down_ms) OVER each_day AS down_ms,
+    sum(flaps) OVER each_day AS flaps,
+    row_number() OVER each_day AS number
+  FROM part
+  WINDOW each_day AS (PARTITION BY peer_id, start_ms)
 )
 SELECT
   peer_id, name,
   date(start_ms / 1000, 'unixepoch') AS day,
-  round(sum(desired_ms) / 1000.0, 3) AS desired_seconds,
-  round((sum(desired_ms) - sum(down_ms)) / 1000.0, 3) AS established_seconds,
-  round(1.0 - sum(down_ms) * 1.0 / sum(desired_ms), 6) AS share,
-  sum(flaps) AS flaps
-FROM part
-GROUP BY peer_id, start_ms
-HAVING sum(desired_ms) > 0;
+  round(desired_ms / 1000.0, 3) AS desired_seconds,
+  round((desired_ms - down_ms) / 1000.0, 3) AS established_seconds,
+  round(1.0 - down_ms * 1.0 / desired_ms, 6) AS share,
+  flaps
+FROM summed
+WHERE number = 1 AND desired_ms > 0;
 --> statement-breakpoint
 CREATE VIEW relation_changes AS
 WITH compared AS (

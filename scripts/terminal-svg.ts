@@ -1,10 +1,10 @@
 /**
- * Draws what a program left on a terminal as an SVG picture: recorded output on standard input, the picture on standard output.
+ * Draws the final terminal screen of a program as SVG: reads recorded output from standard input, writes the picture to standard output.
  *
  *   script -qec "stty cols 100 rows 80; bin/oc-partnerd demo" demo.ansi
  *   sed '1{/^Script started/d}; ${/^Script done/d}' demo.ansi | node_modules/.bin/node scripts/terminal-svg.ts "bin/oc-partnerd demo" > docs/demo.svg
  *
- * Understands what oc-partnerd writes: new lines, going up, erasing, and the colours of src/demo/display/style.ts.
+ * Supports the sequences that oc-partnerd uses: new lines, cursor up, erase, and the colours of src/demo/display/style.ts.
  */
 import { readFileSync } from "node:fs";
 
@@ -19,10 +19,10 @@ const MARGIN = 18;
 const TITLE_HEIGHT = 38;
 
 const ESCAPE = "\u001b";
-/** A control sequence with its parameters and its command, or one character. */
+/** A control sequence with its parameters and final letter, or one character. */
 const TOKENS = new RegExp(`${ESCAPE}\\[([?\\d;]*)([A-Za-z])|[^${ESCAPE}]`, "gu");
 
-/** CSS classes of the SGR codes. */
+/** The CSS class for each SGR code. */
 const CLASSES: Readonly<Record<string, string>> = {
   "1": "bold",
   "2": "dim",
@@ -43,7 +43,7 @@ const STYLE = `
     .cyan { fill: #7cc7e8; }
 `;
 
-/** The lines on the screen after all of `output` was written. */
+/** The lines on the screen after all of `output` has been written. */
 function screenOf(output: string): readonly (readonly Cell[])[] {
   const lines: Cell[][] = [[]];
   let [row, column, style] = [0, 0, ""];
@@ -89,7 +89,7 @@ function svgOf(title: string, lines: readonly (readonly Cell[])[]): string {
   ].join("\n");
 }
 
-/** Each run of one style is placed by its column, so that the columns line up whatever font is found. */
+/** Places each run of one style by its column, so that columns line up in any font. */
 function lineOf(line: readonly Cell[], y: number): readonly string[] {
   const spans: string[] = [];
   for (let start = 0; start < line.length; ) {
@@ -105,7 +105,7 @@ function lineOf(line: readonly Cell[], y: number): readonly string[] {
   return spans.length === 0 ? [] : [`<text y="${round(y)}">${spans.join("")}</text>`];
 }
 
-/** Stretches of text between two or more blanks, which need no drawing. */
+/** Stretches of text separated by two or more spaces, which need not be drawn. */
 function words(cells: readonly Cell[]): readonly (readonly [index: number, word: string])[] {
   const text = cells.map(({ character }) => character).join("");
   return [...text.matchAll(/\S+(?: \S+)*/gu)].map((match) => [match.index, match[0]]);

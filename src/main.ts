@@ -1,9 +1,12 @@
-/** argv -> command -> exit code. */
-import { program } from "./cli/program.ts";
-import { report } from "./cli/terminal/report.ts";
+/** Entry point: runs the command that argv names and sets the exit code. */
+import { isDebug, report } from "./cli/terminal/report.ts";
+
+const argv = process.argv.slice(2);
 
 try {
-  await program(process.argv.slice(2), process.env);
+  // Imported here, not above, so that a missing package can be reported.
+  const { program } = await import("./cli/program.ts");
+  await program(argv, process.env);
 } catch (thrown) {
-  report(thrown);
+  report(thrown, { withStack: isDebug(argv, process.env) });
 }

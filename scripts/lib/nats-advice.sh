@@ -16,7 +16,7 @@ explain_apt_failure() {
   elif grep -aqE 'NO_PUBKEY|is not signed|signature' "$2"; then
     fail "apt does not trust the archive's signature" "update the keys (package debian-archive-keyring), then run this again; or $nats_advice"
   elif grep -aqE 'Permission denied' "$2"; then
-    fail "apt may not write or read a file (see above)" "correct its permissions, then run this again; or $nats_advice"
+    fail "apt lacks permission to read or write a file (see above)" "fix its permissions, then run this again; or $nats_advice"
   elif grep -aqE 'Unable to locate package|No packages found|no installation candidate|Can.t find a source to download' "$2"; then
     fail "apt's sources do not offer nats-server, which Debian has since version 12" "$nats_advice"
   fi

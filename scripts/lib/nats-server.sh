@@ -1,13 +1,13 @@
-# nats-server for scripts/bootstrap. The same places, in the same order, as src/nats/server/find-nats-server.ts.
+# Provides nats-server for scripts/bootstrap. Searches the same places in the same order as src/nats/server/find-nats-server.ts.
 
 bundled_nats=$tools/bin/nats-server
 apt_log=$tools/logs/apt.log
 
-# Sets `nats_server` to the path of one.
+# Sets `nats_server` to the path of a nats-server.
 find_nats_server() {
   nats_server=${NATS_SERVER:-}
   if [ -n "$nats_server" ]; then
-    { [ -f "$nats_server" ] && [ -x "$nats_server" ]; } || fail "NATS_SERVER=$nats_server is not executable" "correct NATS_SERVER, or unset it."
+    { [ -f "$nats_server" ] && [ -x "$nats_server" ]; } || fail "NATS_SERVER=$nats_server is not executable" "fix NATS_SERVER, or unset it."
     return 0
   fi
   nats_server=$(command -v nats-server) && return 0
@@ -31,30 +31,30 @@ provide_nats_server() {
   fail "nats-server is missing" "$nats_advice"
 }
 
-# Debian's package would start a service on 0.0.0.0:4222, so it is unpacked here and not installed. If the system's package lists
-# are missing or too old, apt fetches lists of our own, which needs no root and changes nothing else.
+# Installing Debian's package would start a service on 0.0.0.0:4222, so it is only unpacked here. If the system's package lists are
+# missing or too old, apt fetches separate lists, which needs no root and changes nothing else.
 fetch_nats_with_apt() {
   say "fetching nats-server into $tools/bin: Debian's package, unpacked and not installed, so no service starts"
   mkdir -p "$scratch/lists/partial" "$scratch/archives/partial" "$scratch/download" "$scratch/unpacked"
   watch_command describe_download "$apt_log" fetch_and_unpack || explain_apt_failure $? "$apt_log"
   program=$(find "$scratch/unpacked" -type f -name nats-server | head -n 1)
-  [ -n "$program" ] || fail "Debian's package holds no nats-server" "$nats_advice"
+  [ -n "$program" ] || fail "Debian's package does not contain nats-server" "$nats_advice"
   chmod 755 "$program"
   version=$("$program" --version) || fail "the nats-server of Debian's package does not run here" "$nats_advice"
   mkdir -p "$tools/bin"
-  # The rename makes it appear whole or not at all.
+  # Rename, so that it never appears half written.
   mv "$program" "$bundled_nats"
   say "$version, in $seconds s"
 }
 describe_download() { echo "fetching nats-server, $(du -sm "$scratch" | cut -f 1) MB, $seconds s"; }
 
 fetch_and_unpack() {
-  # As root, apt would download as the user _apt, who may not enter this directory.
+  # As root, apt would download as the user _apt, which has no access to this directory.
   set -- -q -o "Dir::Cache=$scratch" -o APT::Sandbox::User=root -o Acquire::Languages=none
   if ! apt_download "$@"; then
     echo "The system's package lists do not offer it; fetching lists into $scratch."
     set -- "$@" -o "Dir::State::Lists=$scratch/lists"
-    # A source that cannot be reached must not hide the others, so apt-get update's exit code does not count.
+    # Ignore the exit code of apt-get update: one unreachable source must not hide the others.
     apt-get "$@" update || true
     apt_download "$@" || return 1
   fi

@@ -1,4 +1,4 @@
-# Explains why `npm ci` failed. npm's own words and the place of its log always come first.
+# Explains why `npm ci` failed, after quoting npm's own messages and the path of its log.
 
 no_node_advice="if this machine is Linux on x64 or arm64, run this again: npm skips the package that holds Node when its download fails. Otherwise install Node 24 (https://nodejs.org)."
 
@@ -14,7 +14,7 @@ explain_npm_failure() {
   explain_npm_code "${npm_code:-$(npm_code_from_text "$2")}" "$1"
 }
 
-# For messages without a code. The first that matches, most specific first.
+# Derives a code from a message without one. The first match counts; the most specific come first.
 npm_code_from_text() {
   while read -r name pattern; do
     ! grep -aqE "$pattern" "$1" || { echo "$name"; return 0; }
@@ -35,7 +35,7 @@ explain_npm_code() {
     ENOSPC)
       fail "the disk is full ($(free_space "$root"))" "free about 1 GB there and where npm caches ($(npm_config cache)), then run this again." ;;
     EACCES | EPERM | EROFS)
-      fail "npm may not write ($1)" "see the path above. If it belongs to root, an earlier sudo is the usual reason: give it back (sudo chown -R \"\$(id -un)\" $root $(npm_config cache)), then run this again without sudo." ;;
+      fail "npm has no permission to write ($1)" "see the path above. If it belongs to root, an earlier sudo is the usual cause: change the owner (sudo chown -R \"\$(id -un)\" $root $(npm_config cache)), then run this again without sudo." ;;
     CERTIFICATE | SELF_SIGNED_CERT_IN_CHAIN | DEPTH_ZERO_SELF_SIGNED_CERT | UNABLE_TO_GET_ISSUER_CERT* | UNABLE_TO_VERIFY_LEAF_SIGNATURE | ERR_TLS_CERT_ALTNAME_INVALID)
       fail "the certificate of $(npm_config registry) is not trusted ($1)" "if a proxy of your network signs it, name that proxy's CA: npm config set cafile /path/to/ca.pem. Then run this again." ;;
     CERT_HAS_EXPIRED | CERT_NOT_YET_VALID)

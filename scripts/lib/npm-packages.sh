@@ -1,11 +1,11 @@
-# npm packages for scripts/bootstrap. No package needs an install script (see .npmrc), hence neither compiler nor Python.
+# Installs npm packages for scripts/bootstrap. No package needs an install script (see .npmrc), so no compiler or Python is needed.
 
 needed_major=24
 bundled_node=$root/node_modules/.bin/node
 stamp=node_modules/.bootstrap-stamp
 npm_log=$tools/logs/npm-ci.log
 
-# The stamp holds a checksum of what was asked for and of what npm says is installed, then the path of each package.
+# The stamp holds a checksum of the requested and the installed packages, then the path of each package.
 checksum() { cat package.json package-lock.json node_modules/.package-lock.json 2>/dev/null | cksum; }
 packages_are_current() {
   [ -f "$stamp" ] && [ "$(head -n 1 "$stamp")" = "$(checksum)" ] && tail -n +2 "$stamp" | are_installed && restore_node_link && find_node && is_new_enough
@@ -14,26 +14,26 @@ are_installed() {
   while read -r package; do [ -f "$package/package.json" ] || return 1; done
 }
 
-# npm 9 removes this link again, together with the Node of another kind of machine that it skipped.
+# npm 9 removes this link when it skips the Node package for another platform.
 restore_node_link() {
   for bundled in node_modules/node-linux-*/bin/node; do
     [ ! -x "$bundled" ] || [ -x node_modules/.bin/node ] || ln -sf "../${bundled#node_modules/}" node_modules/.bin/node
   done
 }
 
-# Sets `node` to the one that npm scripts run: of node_modules, else of PATH.
+# Sets `node` to the Node that npm scripts use: from node_modules, else from PATH.
 find_node() {
   node=$bundled_node
   [ -x "$node" ] || node=$(PATH=$own_path command -v node) || return 1
 }
-# Sets `major`, and `broken` where that is too old.
+# Sets `major`, and sets `broken` if it is too old.
 is_new_enough() {
-  # In a shell of its own, which is silent about a crash.
+  # In a subshell, which does not report a crash.
   major=$(sh -c '"$0" -p "process.versions.node.split(\".\")[0]"' "$node" 2>/dev/null) || return 1
   broken=old-node
   [ "$major" -ge "$needed_major" ] 2>/dev/null
 }
-# PATH without this clone's node_modules, which npm puts first: npm must not replace the Node that it runs on.
+# PATH without this clone's node_modules, which npm puts first: npm must not replace the Node that it is running on.
 own_path=$(printf '%s' "$PATH" | tr ':' '\n' | grep -vxF "$root/node_modules/.bin" | paste -sd : -)
 
 provide_packages() {
@@ -55,14 +55,14 @@ require_node_and_npm() {
   installed=$(PATH=$own_path node --version 2>/dev/null) || installed=none
   case $installed in
     none | v[0-9].* | v1[0-9].*)
-      fail "Node 20 or newer is needed to install, and $(PATH=$own_path command -v node) is $installed" "install Node 20 or newer (https://nodejs.org), then run this again." ;;
+      fail "Node 20 or newer is needed to install, but $(PATH=$own_path command -v node) is $installed" "install Node 20 or newer (https://nodejs.org), then run this again." ;;
   esac
   PATH=$own_path command -v npm >/dev/null 2>&1 ||
     fail "npm is not installed" "install npm, which usually comes with Node (Debian: apt install npm)."
 }
 
-# The packages of the lock file that this kind of machine gets, as paths. npm counts a package as optional if it is for one kind of
-# machine only, or if only such packages need it. Exits with 3 if package.json asks for others than the lock file was made for.
+# Prints the paths of the packages in the lock file that apply to this platform. npm marks a package as optional if it is for certain
+# platforms only, or is needed only by such packages. Exits with 3 if package.json does not match the lock file.
 LIST_PACKAGES='
 const { existsSync, readFileSync } = require("node:fs");
 const { packages } = JSON.parse(readFileSync("package-lock.json", "utf8"));
@@ -82,7 +82,7 @@ for (const [path, p] of Object.entries(packages)) {
   const isForHere = allows(p.os, process.platform) && allows(p.cpu, process.arch) && allows(p.libc, libc);
   if (path !== "" && isForHere && !(p.optional && p.os === undefined && p.cpu === undefined)) console.log(path);
 }'
-# Whether the versions that npm last installed here are those of the lock file.
+# Succeeds if the versions that npm last installed are those of the lock file.
 COMPARE_PACKAGES='
 const { readFileSync } = require("node:fs");
 const packagesOf = (file) => JSON.parse(readFileSync(file, "utf8")).packages ?? {};
@@ -90,7 +90,7 @@ const [locked, installed] = ["package-lock.json", "node_modules/.package-lock.js
 const paths = readFileSync(process.argv[1], "utf8").split("\n").filter(Boolean);
 process.exitCode = paths.every((path) => installed[path]?.version === locked[path].version) ? 0 : 1;'
 
-# list_packages <node>: into $scratch/packages.
+# list_packages <node>: writes the list to $scratch/packages.
 list_packages() { PATH=$own_path "$1" -e "$LIST_PACKAGES" >"$scratch/packages"; }
 
 install_packages() {
@@ -117,7 +117,7 @@ install_packages() {
   keep_installed
 }
 
-# npm succeeds also where it could not fetch a package that is for one kind of machine only.
+# Records the installed packages. npm also succeeds if it could not fetch a platform-specific package.
 keep_installed() {
   skipped=
   while read -r package; do
@@ -134,7 +134,7 @@ count_packages() {
   megabytes=$(du -sm node_modules 2>/dev/null | cut -f 1)
 }
 
-# A terminal's line, and whether anything still arrives.
+# Prints the progress, and the reason if no package has arrived for a while.
 describe_packages() {
   count_packages
   line="$((arrived * 100 / total)) % ($arrived of $total packages, ${megabytes:-0} MB), $seconds s"
@@ -152,7 +152,7 @@ why_npm_waits() {
   echo "${reason:-slow network?}, npm keeps trying"
 }
 
-# Sets `broken` where they do not work: which part, and its version or message.
+# Checks that the packages work; if not, sets `broken` to the part that does not.
 packages_work() {
   restore_node_link
   broken=no-node
@@ -163,13 +163,13 @@ packages_work() {
   "$node" -e 'new (require("better-sqlite3"))(":memory:").prepare("select 1").get()' >"$scratch/sqlite.log" 2>&1
 }
 
-# npm succeeded. It also does so if a package that is for one kind of machine only could not be fetched or written.
+# npm also succeeds if it could not fetch or write a platform-specific package.
 explain_broken_packages() {
   [ "$(free_kilobytes "$root")" -gt 20480 ] || explain_npm_code ENOSPC 0
   case $broken in
     no-node) fail "Node $needed_major is missing" "$no_node_advice" ;;
-    node) fail "$node does not run on this system" "install Node $needed_major for this system, so that it is first on PATH; then run this again." ;;
-    old-node) fail "Node $needed_major is needed, and $node is version $major" "$no_node_advice" ;;
+    node) fail "$node does not run on this system" "install Node $needed_major for this system and put it first on PATH, then run this again." ;;
+    old-node) fail "Node $needed_major is needed, but $node is version $major" "$no_node_advice" ;;
   esac
   quote_log "$scratch/sqlite.log"
   fail "better-sqlite3 does not load in Node $major" "run this again; its binaries cover Linux, macOS and Windows on x64 and arm64."

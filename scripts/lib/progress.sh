@@ -1,4 +1,4 @@
-# Messages and progress of scripts/bootstrap. All of it goes to standard error: standard output belongs to the command that follows.
+# Messages and progress of scripts/bootstrap, on standard error: standard output is for the command that runs afterwards.
 
 say() { echo "bootstrap: $*" >&2; }
 
@@ -10,7 +10,7 @@ fail() {
   exit 69
 }
 
-# A terminal gets one line that is rewritten every second; anything else a line every five seconds.
+# On a terminal, one line is rewritten every second; otherwise a line is printed every five seconds.
 if [ -t 2 ]; then is_terminal=yes; else is_terminal=; fi
 clear_line() { [ -z "$is_terminal" ] || printf '\r\033[K' >&2; }
 show() {
@@ -22,8 +22,8 @@ show() {
   fi
 }
 
-# watch_command <status command> <log file> <command...>: runs the command with its output in the log file and shows, every second,
-# what the status command prints. Returns the command's exit code. `seconds` is how long it has been running.
+# watch_command <status command> <log file> <command...>: runs the command with its output in the log file, and every second shows the
+# output of the status command. Returns the command's exit code. Sets `seconds` to the running time.
 watched=
 seconds=0
 watch_command() {
@@ -50,7 +50,7 @@ watch_command() {
   return "$code"
 }
 
-# Called when bootstrap exits: a command in the background ignores Ctrl-C.
+# Called when bootstrap exits, because a background command ignores Ctrl-C.
 stop_watched() {
   [ -n "$watched" ] || return 0
   kill_tree "$watched"
@@ -61,9 +61,9 @@ kill_tree() {
   kill "$1" 2>/dev/null || true
 }
 
-# quote_log <file>: the last lines of a log, indented, without npm's requests, warnings and usage.
+# quote_log <file>: prints the last lines of a log, indented, without npm's requests, warnings and usage.
 quote_log() { grep -avE '^npm (http|warn|WARN|notice)' "$1" | sed '/Clean install a project/,$d' | tail -n 25 | sed 's/^/    /' >&2; }
 
-# Free space where a file is.
+# Free space on the file system of a path.
 free_kilobytes() { df -Pk "$1" | awk 'NR == 2 { print $4 }'; }
 free_space() { df -Ph "$1" 2>/dev/null | awk 'NR == 2 { print $4 " free on " $6 }'; }

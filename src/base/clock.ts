@@ -1,15 +1,15 @@
 /**
- * Ports for time and chance. Nothing else in src/ calls Date.now, performance.now, setTimeout, setInterval or
- * Math.random (a test enforces it), so that the whole program runs unchanged on a virtual clock and one seed.
+ * Ports for time and randomness. Nothing else in src/ calls Date.now, performance.now, setTimeout, setInterval or
+ * Math.random (a test enforces it), so the whole program also runs on a virtual clock and a single seed.
  */
 import { randomFillSync } from "node:crypto";
 
 export interface Clock {
-  /** Wall time, ms since the epoch. For people and for the log; it may jump. */
+  /** Wall time in ms since the epoch. May jump; only for people and for the log. */
   wallMs(): number;
-  /** Monotonic time in ms from an arbitrary start. The only time that decisions use. */
+  /** Monotonic time in ms from an arbitrary start. Decisions use only this. */
   monotonicMs(): number;
-  /** Runs `task` once after `delayMs`; disposing before then cancels it. The timer never keeps the process alive. */
+  /** Runs `task` once after `delayMs`; dispose to cancel. The timer never keeps the process alive. */
   schedule(delayMs: number, task: () => void): Disposable;
 }
 
@@ -20,7 +20,7 @@ export interface Random {
   bytes(length: number): Uint8Array;
 }
 
-/** Node's clock rejects delays over 2^31-1 ms by firing at once; longer waits are simply capped and looked at again. */
+/** Node fires timers of more than 2^31-1 ms (24.8 days) immediately, so longer delays are capped. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 export const systemClock: Clock = {
@@ -35,8 +35,8 @@ export const systemClock: Clock = {
 };
 
 /**
- * Node rounds a timer of 0 ms up to 1 ms, which every event on its way to a stream would pay. Not unref'd: an immediate that
- * does not hold the event loop waits until something else wakes it.
+ * Node rounds a 0 ms timer up to 1 ms, which would delay every event by that much. Not unref'd, because an unref'd immediate
+ * waits until something else wakes the event loop.
  */
 function inThisTurn(task: () => void): Disposable {
   const immediate = setImmediate(task);
@@ -44,14 +44,14 @@ function inThisTurn(task: () => void): Disposable {
 }
 
 /**
- * Node's loop looks for I/O between two rounds of immediates, which costs more than a whole turn. Within a round, too, every promise
- * that can settle does so before the next immediate runs.
+ * Node polls for I/O between two rounds of immediates, which costs more than a turn, so many immediates share a round. Microtasks
+ * still run before each immediate.
  */
 const TURNS_PER_ROUND = 64;
 
 /**
- * Calls `turn` as a macrotask of its own for as long as it returns true: between two calls every promise that can settle does.
- * Rejects with what it throws.
+ * Calls `turn` repeatedly, each time as its own macrotask, until it returns false. All pending microtasks run between two calls.
+ * Rejects with what `turn` throws.
  */
 export function turns(turn: () => boolean): Promise<void> {
   return new Promise((resolve, reject) => {
@@ -80,7 +80,7 @@ export const systemRandom: Random = {
   bytes: (length) => randomFillSync(new Uint8Array(length)),
 };
 
-/** Runs `task` every `periodMs`, each period scaled by a random factor in [1 - jitter, 1 + jitter), until disposed. */
+/** Runs `task` every `periodMs` until disposed. Each period is scaled by a random factor in [1 - jitter, 1 + jitter). */
 export function repeat(clock: Clock, random: Random, periodMs: number, jitter: number, task: () => void): Disposable {
   let timer: Disposable | undefined;
   let disposed = false;
@@ -104,7 +104,7 @@ export function jittered(random: Random, valueMs: number, jitter: number): numbe
   return valueMs * (1 - jitter + 2 * jitter * random.next());
 }
 
-/** A signal that aborts with `reason` after `delayMs`, or with the reason of `parent` if that aborts first. Dispose it when the work has settled. */
+/** A signal that aborts with `reason` after `delayMs`, or earlier with the reason of `parent`. Dispose it when the work has settled. */
 export function deadline(
   clock: Clock,
   delayMs: number,

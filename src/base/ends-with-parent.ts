@@ -1,10 +1,10 @@
 /**
- * A child process that never outlives this one, however this one ends. Node knows no "die with my parent", so a small shell
- * watches its standard input, which the kernel closes with us, and then ends the child. The shell becomes the child (`exec`), so
- * that pid and exit are the child's own.
+ * A child process that never outlives this process, even if this process is killed. Node has no option for that, so a shell
+ * watches a pipe that the kernel closes when we exit, and then stops the child. The watcher runs in the background and the shell
+ * itself becomes the child through `exec`, so pid and exit status are the child's own.
  */
 
-/** `read` ends at the end of input alone: nothing is ever written to it. The watcher asks first, and insists after five seconds. */
+/** `read` returns only at end of file, because nothing is ever written. The watcher sends SIGTERM, and SIGKILL after five seconds. */
 const WATCHED = `
 exec 3<&0
 {
@@ -17,8 +17,8 @@ exec "$@" </dev/null 3<&-
 `;
 
 /**
- * What to spawn instead of `command` with `args`. Its standard input must be a pipe that stays open; closing it ends the child.
- * Once the child has exited, destroy that pipe, so that the watcher goes too.
+ * The command line to spawn instead of `command` with `args`. Its standard input must be a pipe that stays open; closing it stops
+ * the child. Destroy the pipe once the child has exited, so that the watcher exits too.
  */
 export function endsWithParent(command: string, args: readonly string[]): readonly [string, string[]] {
   return ["/bin/sh", ["-c", WATCHED, command, command, ...args]];

@@ -51,35 +51,107 @@ const EXIT_CODES = {
   not_partner: 1,
   blacklisted: 1,
   too_many_streams: 1,
-  // A bug here.
-  internal: 1,
+  // A fault of our own.
+  internal_error: 1,
 } as const satisfies Record<string, ExitCode>;
 
 /** Every error code; snake_case because it is also written to the log, to SQL and to metrics. */
 export type ErrorCode = keyof typeof EXIT_CODES;
 export const ERROR_CODES = Object.keys(EXIT_CODES) as readonly ErrorCode[];
 
+/** How a partner stream ended that we did not end. */
+export type RemoteEnd = "remote_closed" | "reset" | "connection_lost";
+
+/** The facts behind a message, for whoever acts on them or logs them. Only those that the error has. */
+export interface ErrorDetails {
+  readonly remoteEnd?: RemoteEnd | undefined;
+  /** What exactly failed, where the error's code says less. */
+  readonly reason?: string | undefined;
+  /** The message without the place that it begins with, for those who name the place themselves. */
+  readonly problem?: string | undefined;
+  /** `host:port` of the server that failed. */
+  readonly server?: string | undefined;
+  /** What the NATS server denies: `publish` or `subscription`, and the subject. */
+  readonly operation?: string | undefined;
+  readonly subject?: string | undefined;
+  /** JetStream's `err_code`. */
+  readonly jetStreamCode?: number | undefined;
+}
+
+interface ErrorOptions {
+  readonly nextStep?: string | undefined;
+  readonly cause?: unknown;
+  readonly details?: ErrorDetails | undefined;
+}
+
 /** An error with a code, a message that names field and value, and (where there is one) the next step for the reader. */
 export class PartnerdError extends Error {
   readonly code: ErrorCode;
   readonly nextStep: string | null;
+  readonly details: ErrorDetails;
 
-  constructor(code: ErrorCode, message: string, options: { nextStep?: string; cause?: unknown } = {}) {
+  constructor(code: ErrorCode, message: string, options: ErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.name = "PartnerdError";
     this.code = code;
     this.nextStep = options.nextStep ?? null;
+    this.details = options.details ?? {};
   }
 
-  /** The exit code of a command that ends with this error (DESIGN: exit codes). */
+  /** The exit code of a command that ends with this error. */
   get exitCode(): ExitCode {
     return EXIT_CODES[this.code];
   }
 }
 
-/** Any thrown value as a PartnerdError; foreign errors get `code` and stay reachable as the cause. */
-export function toPartnerdError(thrown: unknown, code: ErrorCode = "internal"): PartnerdError {
-  return thrown instanceof PartnerdError ? thrown : new PartnerdError(code, messageOf(thrown), { cause: thrown });
+/**
+ * Any thrown value as a PartnerdError; foreign errors get `code` and stay reachable as the cause. A fault of our own is always
+ * `internal_error`.
+ */
+export function toPartnerdError(thrown: unknown, code: ErrorCode = "internal_error"): PartnerdError {
+  if (thrown instanceof PartnerdError) return thrown;
+  return new PartnerdError(isFault(thrown) ? "internal_error" : code, messageOf(thrown), { cause: thrown });
+}
+
+/** What the language throws at a mistake in the program; Node throws them too, at wrong arguments. */
+const FAULTS = [TypeError, RangeError, ReferenceError, SyntaxError, EvalError, URIError];
+
+/** True if `thrown` is a mistake in the program and says nothing about a peer, a server or a disk. */
+export function isFault(thrown: unknown): boolean {
+  if (thrown instanceof PartnerdError) return thrown.code === "internal_error";
+  if (thrown instanceof AggregateError) return thrown.errors.some(isFault);
+  return FAULTS.some((fault) => thrown instanceof fault);
+}
+
+/** The stack of the innermost cause: of what went wrong first. */
+export function stackOf(error: Error): string {
+  const innermost = causesOf(error).at(-1) ?? error;
+  return innermost.stack ?? String(innermost);
+}
+
+/** True if both failed for the same reason: codes, details and causes agree, whatever the messages say. */
+export function isSameFailure(one: PartnerdError | null, other: PartnerdError | null): boolean {
+  return one === other || (one !== null && other !== null && factsOf(one) === factsOf(other));
+}
+
+function factsOf(error: PartnerdError): string {
+  return JSON.stringify(
+    causesOf(error).map((cause) => [
+      cause.name,
+      "code" in cause ? cause.code : null,
+      cause instanceof PartnerdError ? cause.details : null,
+    ]),
+  );
+}
+
+/** A cause may lead back to itself. */
+const MAX_CAUSES = 8;
+
+/** The error, its cause, the cause of that and so on. */
+function causesOf(error: Error): readonly Error[] {
+  const causes = [error];
+  for (let { cause } = error; cause instanceof Error && causes.length < MAX_CAUSES; { cause } = cause) causes.push(cause);
+  return causes;
 }
 
 /** The message of any thrown value. */

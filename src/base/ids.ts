@@ -1,4 +1,4 @@
-/** Branded identifiers: text that has been parsed once, at the edge, and is trusted from there on. */
+/** Branded identifiers: text that was validated once, where it entered the program. */
 import { peerIdFromString } from "@libp2p/peer-id";
 import { multiaddr } from "@multiformats/multiaddr";
 import { RecentMap } from "../base/recent-map.ts";
@@ -6,19 +6,19 @@ import { RecentMap } from "../base/recent-map.ts";
 declare const brand: unique symbol;
 type Branded<Name extends string> = string & { readonly [brand]: Name };
 
-/** A libp2p PeerID in its canonical base58 (or CIDv1 for hashed keys) text. The key of everything. */
+/** A libp2p PeerID in canonical text: base58, or CIDv1 for hashed keys. */
 export type PeerId = Branded<"PeerId">;
-/** The decentralised identifier of a participant; the resource id where an event gives no DID (WIRE). */
+/** A participant's decentralized identifier, or its resource id if the event carries no DID. */
 export type Did = Branded<"Did">;
-/** The id of the peer record in the source app's database. */
+/** The id of a peer record in the source app's database. */
 export type ResourceId = Branded<"ResourceId">;
-/** A multiaddr that parses. It may or may not end in /p2p/; if it does, in the canonical PeerId. */
+/** A valid multiaddr, with or without a final /p2p/ part. A PeerID in that part is canonical. */
 export type Address = Branded<"Address">;
 
-/** The same few peers are named again and again, and to parse a PeerID costs more than all else that is done with a message. */
+/** Cached because the same few peers recur, and parsing a PeerID costs more than everything else done with a message. */
 const parsedPeerIds = new RecentMap<string, PeerId>(4_096);
 
-/** The canonical PeerId of `text`, or undefined where it is none, or one that no key can prove (js-libp2p also has PeerIDs of URLs). */
+/** The canonical PeerId of `text`; undefined if it is invalid, or has no key behind it (js-libp2p also makes PeerIDs of URLs). */
 export function parsePeerId(text: string): PeerId | undefined {
   const known = parsedPeerIds.get(text);
   if (known !== undefined) return known;
@@ -38,10 +38,10 @@ interface ParsedAddress {
   readonly peerId: PeerId | undefined;
 }
 
-/** So is the same address. */
+/** Cached for the same reason. */
 const parsedAddresses = new RecentMap<string, ParsedAddress>(4_096);
 
-/** The canonical multiaddr of `text` and the PeerId it ends in (if it does), or undefined where it is no multiaddr. */
+/** The canonical multiaddr of `text` and the PeerId at its end, if any; undefined if `text` is not a multiaddr. */
 export function parseAddress(text: string): ParsedAddress | undefined {
   const known = parsedAddresses.get(text);
   if (known !== undefined) return known;
@@ -66,7 +66,7 @@ function readAddress(text: string): ParsedAddress | undefined {
   }
 }
 
-/** `address` with the `/p2p/<peerId>` at its end that it may lack. It must not end in another PeerId. */
+/** `address` with `/p2p/<peerId>` at its end, added if missing. The address must not end in another PeerId. */
 export function withPeerId(address: Address, peerId: PeerId): Address {
   const suffix = `/p2p/${peerId}`;
   return (address.endsWith(suffix) ? address : `${address}${suffix}`) as Address;

@@ -1,4 +1,4 @@
-/** Follows the nesting of JSON without parsing it, so that size and depth can be bounded before anything is parsed. Pure. */
+/** Tracks JSON nesting without parsing, so that size and depth can be limited before parsing. Pure. */
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
@@ -8,8 +8,8 @@ const OPEN_BRACE = 0x7b;
 const CLOSE_BRACE = 0x7d;
 
 /**
- * Tracks depth, strings and escapes over UTF-8 that may be cut anywhere. Whether the bytes are JSON is for a parser to say; for every
- * prefix that is JSON, which is all that a parser gets to read, the depth is exact.
+ * Tracks depth, strings and escapes over UTF-8 chunks that may be split anywhere. Does not check that the bytes are JSON, but the
+ * depth is exact for every prefix of valid JSON, and a parser reads no further than that.
  */
 export class JsonScanner {
   readonly #maxDepth: number;
@@ -21,7 +21,7 @@ export class JsonScanner {
     this.#maxDepth = maxDepth;
   }
 
-  /** How many objects and arrays are open: more than 0 within a value. */
+  /** Number of open objects and arrays; 0 between top-level values. */
   get depth(): number {
     return this.#depth;
   }
@@ -30,7 +30,7 @@ export class JsonScanner {
     return this.#depth > this.#maxDepth;
   }
 
-  /** Reads on at `from` until an object or array of the top level ends, nesting is too deep, or the chunk is over. Returns where it stopped. */
+  /** Scans from `from` until a top-level object or array ends, nesting is too deep, or the chunk ends. Returns the offset after the last byte read. */
   scan(chunk: Uint8Array, from: number): number {
     let depth = this.#depth;
     let inString = this.#inString;

@@ -1,9 +1,9 @@
-/** Logging: one JSON object a line, or human lines on a terminal. */
+/** Logging: one JSON object per line, or human-readable lines on a terminal. */
 import { Writable } from "node:stream";
 import { pino, stdTimeFunctions } from "pino";
 import { printable } from "./units.ts";
 
-/** What the program asks of a logger; pino's is one. */
+/** The logger interface that the program uses; pino implements it. */
 export interface Logger {
   debug(fields: object, message: string): void;
   info(fields: object, message: string): void;
@@ -11,7 +11,7 @@ export interface Logger {
   error(fields: object, message: string): void;
 }
 
-/** Says nothing: for shows and measurements, whose own output is what counts. */
+/** Discards everything. For the demo, commands and benchmarks, which print their own output. */
 export const silentLogger: Logger = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 
 export interface LogOptions {
@@ -19,7 +19,7 @@ export interface LogOptions {
   readonly format: "auto" | "json" | "human";
 }
 
-/** Logs to standard output; `auto` is human on a terminal. */
+/** Logs to standard output. The format `auto` means human on a terminal and JSON otherwise. */
 export function createLogger(options: LogOptions): Logger {
   const human = options.format === "human" || (options.format === "auto" && process.stdout.isTTY);
   const settings = {
@@ -41,7 +41,7 @@ function humanLines(out: NodeJS.WriteStream): Writable {
   });
 }
 
-/** `14:03:07.123 info  message  field=value …` of one JSON log line; a line that is no JSON stays as it is. */
+/** Formats a JSON log line as `14:03:07.123 info  message  field=value …`. Returns other text unchanged. */
 export function humanLine(line: string, coloured: boolean): string {
   let fields: Record<string, unknown>;
   try {

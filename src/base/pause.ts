@@ -1,7 +1,7 @@
-/** Waiting that always ends when its signal does. */
+/** Waits that end when their signal aborts. */
 import type { Clock } from "./clock.ts";
 
-/** Resolves after `delayMs`, or as soon as `signal` aborts; the caller looks at the signal again. */
+/** Resolves after `delayMs`, or as soon as `signal` aborts. Does not reject, so callers check the signal themselves. */
 export function pause(clock: Clock, delayMs: number, signal: AbortSignal): Promise<void> {
   if (signal.aborted) return Promise.resolve();
   return new Promise((resolve) => {
@@ -16,8 +16,8 @@ export function pause(clock: Clock, delayMs: number, signal: AbortSignal): Promi
 }
 
 /**
- * The outcome of `work`, or the signal's reason the moment it aborts. Work that outlives its signal is not lost:
- * a late result goes to `onLate`, a late failure is what an abort looks like and is dropped.
+ * Settles like `work`, or rejects with the signal's reason as soon as it aborts. After an abort a result goes to `onLate`, and a
+ * failure is dropped, because it is most likely the abort itself.
  */
 export function abortable<Result>(
   work: Promise<Result>,

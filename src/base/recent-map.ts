@@ -1,4 +1,4 @@
-/** A Map that remembers only the keys that were set most recently. */
+/** A Map that keeps only the most recently set keys. */
 export class RecentMap<Key, Value> {
   readonly #capacity: number;
   readonly #entries = new Map<Key, Value>();
@@ -11,7 +11,7 @@ export class RecentMap<Key, Value> {
     return this.#entries.get(key);
   }
 
-  /** Forgets the key that was set the longest ago where there is no room. */
+  /** Evicts the least recently set key if the map is full. */
   set(key: Key, value: Value): void {
     this.#entries.delete(key);
     this.#entries.set(key, value);

@@ -1,14 +1,14 @@
-/** Files that settings name. */
+/** Reads files that settings name. */
 import { readFileSync } from "node:fs";
 import { messageOf, PartnerdError } from "./errors.ts";
 
-/** The bytes of the file that `setting` names. Throws config_invalid with both. */
+/** The contents of the file that `setting` names. Throws config_invalid, naming the setting and the path. */
 export function readConfigured(setting: string, path: string): Buffer {
   try {
     return readFileSync(path);
   } catch (error) {
-    throw new PartnerdError("config_invalid", `${setting}: "${path}" cannot be read: ${messageOf(error)}`, {
-      nextStep: "name a file that the daemon's user may read",
+    throw new PartnerdError("config_invalid", `${setting}: cannot read "${path}": ${messageOf(error)}`, {
+      nextStep: "name a file that the daemon's user can read",
       cause: error,
     });
   }

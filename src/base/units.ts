@@ -1,4 +1,4 @@
-/** Counts, durations, sizes and the text of strangers, as people read and write them. */
+/** Formats and parses counts, durations, sizes and times, and makes untrusted text safe to print. */
 
 type Units = readonly (readonly [unit: string, amount: number])[];
 
@@ -16,32 +16,32 @@ const SIZES: Units = [
   ["KiB", 1_024],
 ];
 
-/** Such as `1 event`, `12 events`. */
+/** For example `1 event` or `12 events`. */
 export function counted(count: number, what: string): string {
   return `${count} ${what}${count === 1 ? "" : "s"}`;
 }
 
-/** Rounded down to the largest unit that it fills: `850 ms`, `12 s`, `4 min`, `3 h`, `2 d`. */
+/** A duration in its largest whole unit, rounded down: `850 ms`, `12 s`, `4 min`, `3 h`, `2 d`. */
 export function durationText(ms: number): string {
   const [unit, amount] = DURATIONS.find(([, length]) => Math.abs(ms) >= length) ?? ["ms", 1];
   return amount === 1 ? `${Math.round(ms)} ms` : `${Math.floor(ms / amount)} ${unit}`;
 }
 
-/** To a fixed number of decimals: `4.2 s`. */
+/** A duration in seconds with a fixed number of decimals: `4.2 s`. */
 export function secondsText(ms: number, decimals = 1): string {
   return `${(ms / 1_000).toFixed(decimals)} s`;
 }
 
-/** To one decimal of the largest unit that it fills: `912 bytes`, `7.2 MiB`. */
+/** A size in its largest whole unit, to one decimal: `912 bytes`, `7.2 MiB`. */
 export function bytesText(bytes: number): string {
   const [unit, amount] = SIZES.find(([, size]) => bytes >= size) ?? ["bytes", 1];
   return amount === 1 ? counted(bytes, "byte") : `${(bytes / amount).toFixed(1)} ${unit}`;
 }
 
-/** In the largest unit that divides it: `90 d`, `1500 ms`. */
+/** A duration without rounding, in the largest unit that divides it: `90 d`, `1500 ms`. */
 export const exactDurationText = (ms: number): string => exactText(ms, DURATIONS, "ms");
 
-/** In the largest unit that divides it: `1 GiB`, `1500 bytes`. */
+/** A size without rounding, in the largest unit that divides it: `1 GiB`, `1500 bytes`. */
 export const exactBytesText = (bytes: number): string => exactText(bytes, SIZES, bytes === 1 ? "byte" : "bytes");
 
 function exactText(value: number, units: Units, smallest: string): string {
@@ -49,26 +49,26 @@ function exactText(value: number, units: Units, smallest: string): string {
   return `${value / amount} ${unit}`;
 }
 
-/** `500ms`, `90s`, `10min` or `10m`, `8h`, `1.5 d` in ms; undefined for anything else. */
+/** Parses `500ms`, `90s`, `10min` or `10m`, `8h` or `1.5 d` into ms; undefined for anything else. */
 export function parseDuration(text: string): number | undefined {
   const [, amount, unit] = /^(\d+(?:\.\d+)?) ?(ms|s|min|m|h|d)$/.exec(text) ?? [];
   if (amount === undefined) return undefined;
   return Number(amount) * (DURATIONS.find(([name]) => name === (unit === "m" ? "min" : unit))?.[1] ?? 1);
 }
 
-/** `7B`, `1500`, `4GiB`, `1.5 MB`, `2K` in bytes, each unit being 1,024 of the one below; undefined for anything else. */
+/** Parses `7B`, `1500`, `4GiB`, `1.5 MB` or `2K` into bytes, in multiples of 1,024; undefined for anything else. */
 export function parseBytes(text: string): number | undefined {
   const [, amount, prefix] = /^(\d+(?:\.\d+)?) ?([KMGT]?)(?:iB|B)?$/.exec(text) ?? [];
   if (amount === undefined) return undefined;
   return Math.round(Number(amount) * (SIZES.find(([name]) => name === `${prefix}iB`)?.[1] ?? 1));
 }
 
-/** A wall time (ms since the epoch) as ISO-8601 in UTC with milliseconds. */
+/** A wall time in ms since the epoch as ISO 8601 in UTC, with milliseconds. */
 export function isoTime(atMs: number): string {
   return new Date(atMs).toISOString();
 }
 
-/** `text` with control characters written as escapes: names and addresses come from strangers and end up on terminals. */
+/** `text` with control characters escaped, because names and addresses come from untrusted peers and end up on terminals. */
 export function printable(text: string): string {
   return text.replace(/\p{Cc}/gu, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }

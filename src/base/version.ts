@@ -1,4 +1,4 @@
-/** The version of package.json, which is the only place that states it. */
+/** The version in package.json, its only source. */
 import { readFileSync } from "node:fs";
 
 export const version: string = (

@@ -1,5 +1,5 @@
-/** The command line: every command is one file, `src/cli/<group>/<command>.ts`, with its flags, its help and its work. */
-import { Command } from "commander";
+/** The command line. Each command is one file, `src/cli/<group>/<command>.ts`, with its options, its help and its code. */
+import { Command, type Option } from "commander";
 import { version } from "../base/version.ts";
 import { demoCommand } from "./daemon/demo.ts";
 import { peersCommand } from "./daemon/peers.ts";
@@ -18,9 +18,10 @@ import { backupCommand } from "./log/backup.ts";
 import { checkCommand } from "./log/check.ts";
 import { restoreCommand } from "./log/restore.ts";
 import { unarchiveCommand } from "./log/unarchive.ts";
-import type { Env } from "./terminal/flags.ts";
+import { type Env, example } from "./terminal/flags.ts";
+import { checkOptions, reportUsageErrors } from "./terminal/usage.ts";
 
-/** In the order of `--help`. Each of them imports what is dear only when it runs, so that the others start at once. */
+/** In the order of `--help`. A command imports large modules only when it runs, so that the others start quickly. */
 const COMMANDS: readonly ((env: Env) => Command)[] = [
   runCommand,
   statusCommand,
@@ -41,20 +42,46 @@ const COMMANDS: readonly ((env: Env) => Command)[] = [
   unarchiveCommand,
 ];
 
-/** Runs the command that `argv` (without node and script) names. Resolves when it is done; `run` is done when it is ended. */
+/**
+ * Runs the command that `argv` (without node and script) names, until it is done; `run` is done after a signal. Rejects with the
+ * command's error, or with Commander's.
+ */
 export async function program(argv: readonly string[], env: Env): Promise<void> {
-  const root = new Command("oc-partnerd")
-    .description("Keeps one live libp2p partner stream to every peer that OpenCloud wants as a partner, and proves it in SQL.")
-    .version(version)
-    .exitOverride()
-    .showHelpAfterError("(oc-partnerd --help shows what there is)");
-  for (const command of COMMANDS) root.addCommand(command(env).copyInheritedSettings(root));
-  endQuietlyWithoutReader(process.stdout);
+  const root = programOf(env);
+  exitQuietlyWithoutReader(process.stdout);
+  const command = root.commands.find((candidate) => candidate.name() === argv[0]);
+  if (command !== undefined) checkOptions(command, `${NAME} ${command.name()}`, argv.slice(1));
   await root.parseAsync(argv, { from: "user" });
 }
 
-/** Whoever read our output has enough of it, as `head` has: no error, and nothing more to do. */
-function endQuietlyWithoutReader(output: NodeJS.WriteStream): void {
+const NAME = "oc-partnerd";
+
+/** All commands, with their help and their usage errors. */
+export function programOf(env: Env): Command {
+  const root = new Command(NAME)
+    .description("Keeps one live libp2p partner stream to every peer that OpenCloud wants as a partner, and proves it in SQL.")
+    .version(version, "-V, --version", "show the version")
+    .helpOption("-h, --help", "show help")
+    .helpCommand("help [command]", "show the help of a command")
+    .addHelpText("after", example("oc-partnerd run --name lyon-1", "oc-partnerd status", "oc-partnerd archive --help"))
+    .configureHelp({ optionDescription })
+    .exitOverride();
+  reportUsageErrors(root, NAME);
+  for (const command of COMMANDS) {
+    const added = command(env).copyInheritedSettings(root);
+    reportUsageErrors(added, `${NAME} ${added.name()}`);
+    root.addCommand(added);
+  }
+  return root;
+}
+
+/** A flag's default of false says nothing, and other defaults read better without quotes. */
+function optionDescription({ description, defaultValue }: Option): string {
+  return defaultValue === undefined || defaultValue === false ? description : `${description} (default: ${defaultValue})`;
+}
+
+/** A closed pipe means that the reader wants no more output, as `head` does. That is not an error. */
+function exitQuietlyWithoutReader(output: NodeJS.WriteStream): void {
   output.on("error", (error: NodeJS.ErrnoException) => {
     if (error.code === "EPIPE") process.exit(0);
     throw error;

@@ -1,26 +1,28 @@
-/** The settings of the schema one by one: their dotted path, their environment variable, and how text becomes a value. */
+/** The schema's settings as a flat list: dotted path, environment variable, and how text becomes a value. */
 import { z } from "zod";
 import { configSchema } from "./schema.ts";
 
-/** What text in the environment is turned into. */
+/** The type that text from the environment is converted to. */
 type LeafKind = "text" | "integer" | "texts";
 
 export interface Leaf {
-  /** Dotted, such as `nats.url`. */
+  /** Dotted, for example `nats.url`. */
   readonly path: string;
-  /** Such as `OCPARTNERD_NATS_URL`. */
+  /** For example `OCPARTNERD_NATS_URL`. */
   readonly env: string;
   readonly kind: LeafKind;
   readonly description: string;
-  /** JSON text of the default, or undefined where there is none. */
+  /** The default as JSON text, or undefined if there is none. */
   readonly preset: string | undefined;
+  /** The words or the range that the schema accepts; undefined where it accepts any text. */
+  readonly allowed: string | undefined;
 }
 
 export const ENV_PREFIX = "OCPARTNERD_";
 
 export const leaves: readonly Leaf[] = [...leavesOf(configSchema, [])];
 
-/** The value that `raw`, a text from the environment, means for `leaf`. Text that fits no number stays text, for the schema to refuse. */
+/** Converts `raw`, text from the environment, to a value for `leaf`. Text that is not a number stays text, and the schema rejects it. */
 export function fromText(leaf: Leaf, raw: string): unknown {
   switch (leaf.kind) {
     case "text":
@@ -46,6 +48,7 @@ function* leavesOf(schema: z.core.$ZodType, path: readonly string[]): Generator<
     kind: inner instanceof z.ZodArray ? "texts" : inner instanceof z.ZodNumber ? "integer" : "text",
     description: z.globalRegistry.get(schema)?.description ?? z.globalRegistry.get(inner)?.description ?? "",
     preset: presetOf(schema, path),
+    allowed: allowedBy(inner),
   };
 }
 
@@ -59,6 +62,12 @@ function unwrap(schema: z.core.$ZodType): z.core.$ZodType {
 function presetOf(schema: z.core.$ZodType, path: readonly string[]): string | undefined {
   if (path[0] === "name") return "the host's name";
   if (schema instanceof z.ZodDefault || schema instanceof z.ZodPrefault) return JSON.stringify(schema.def.defaultValue);
+  return undefined;
+}
+
+function allowedBy(schema: z.core.$ZodType): string | undefined {
+  if (schema instanceof z.ZodEnum) return schema.options.join(", ");
+  if (schema instanceof z.ZodNumber) return `${schema.minValue} to ${schema.maxValue}`;
   return undefined;
 }
 

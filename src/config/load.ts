@@ -1,6 +1,6 @@
 /**
- * The one reader of configuration files and of the environment. Precedence: flags, environment, ./partnerd.json,
- * /etc/oc/partnerd.json, defaults, as OpenCloud's own services do. All problems are reported at once.
+ * Reads the configuration. Precedence, as in OpenCloud's own services: flags, environment, ./partnerd.json,
+ * /etc/oc/partnerd.json, defaults. All problems are reported together.
  */
 import { readFileSync } from "node:fs";
 import { messageOf, PartnerdError } from "../base/errors.ts";
@@ -10,29 +10,32 @@ import { ENV_PREFIX, fromText, leaves } from "./leaves.ts";
 import { type Config, configSchema } from "./schema.ts";
 
 export interface ConfigSources {
-  /** Values of command-line flags, by dotted path; undefined where a flag was not given. */
+  /** Command-line flags by dotted path; undefined for a flag that was not given. */
   readonly flags: Readonly<Record<string, unknown>>;
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** The file of --config, read instead of the usual two. */
+  /** The file given with --config, read instead of the two default files. */
   readonly file: string | undefined;
 }
 
-/** `--nats URL` says url without saying so; its variable may as well. */
+/** The flag for `nats.url` is --nats, so OCPARTNERD_NATS works too. */
 const ENV_ALIASES: Readonly<Record<string, string>> = { [`${ENV_PREFIX}NATS`]: "nats.url" };
-const USUAL_FILES = ["/etc/oc/partnerd.json", "./partnerd.json"];
+/** Prints stack traces (src/main.ts), so it must work even if the configuration does not load. */
+const NOT_SETTINGS = new Set([`${ENV_PREFIX}DEBUG`]);
+const DEFAULT_FILES = ["/etc/oc/partnerd.json", "./partnerd.json"];
 
-/** Never repeated in a message. */
+/** Settings whose values never appear in a message. */
 const SECRETS = new Set(["nats.password", "nats.token", "nats.url"]);
 
 type SettingsTree = { [key: string]: unknown };
 
-/** A value and where it came from. Later layers win, leaf by leaf. */
+/** The settings from one source. Later layers override earlier ones, setting by setting. */
 interface Layer {
   readonly tree: SettingsTree;
+  /** Where the setting at `path` came from, for messages. */
   readonly origin: (path: string) => string;
 }
 
-/** Throws config_invalid with one line per problem: field, value, what is expected, where it was set. */
+/** Throws config_invalid with one line per problem: setting, where it was set, value, and what was expected. */
 export function loadConfig(sources: ConfigSources): Config {
   const problems: string[] = [];
   const layers = [...fileLayers(sources.file, problems), envLayer(sources.env, problems), flagLayer(sources.flags)];
@@ -44,7 +47,7 @@ export function loadConfig(sources: ConfigSources): Config {
       "config_invalid",
       `${counted(problems.length, "problem")} in the configuration\n${problems.map((line) => `  ${line}`).join("\n")}`,
       {
-        nextStep: "correct what is listed; `oc-partnerd run --help` and the README list every setting",
+        nextStep: "correct these settings; `oc-partnerd run --help` shows the flags, docs/CONFIGURATION.md every setting",
       },
     );
   }
@@ -52,7 +55,7 @@ export function loadConfig(sources: ConfigSources): Config {
 }
 
 function fileLayers(file: string | undefined, problems: string[]): Layer[] {
-  const names = file === undefined ? USUAL_FILES : [file];
+  const names = file === undefined ? DEFAULT_FILES : [file];
   return names.flatMap((name) => {
     const tree = readTree(name, file !== undefined, problems);
     return tree === undefined ? [] : [{ tree, origin: () => `file ${name}` }];
@@ -65,15 +68,15 @@ function readTree(name: string, required: boolean, problems: string[]): Settings
     text = readFileSync(name, "utf8");
   } catch (error) {
     if (required || (error as NodeJS.ErrnoException).code !== "ENOENT")
-      problems.push(`file ${name}: cannot be read: ${messageOf(error)}`);
+      problems.push(`file ${name}: cannot read it: ${messageOf(error)}`);
     return undefined;
   }
   try {
     const value: unknown = JSON.parse(text);
     if (isSettingsTree(value)) return value;
-    problems.push(`file ${name}: is not a JSON object; example: {"name": "lyon-1"}`);
+    problems.push(`file ${name}: not a JSON object; expected settings, for example {"name": "lyon-1"}`);
   } catch (error) {
-    problems.push(`file ${name}: is not JSON: ${messageOf(error)}`);
+    problems.push(`file ${name}: not valid JSON: ${messageOf(error)}`);
   }
   return undefined;
 }
@@ -82,7 +85,7 @@ function envLayer(env: ConfigSources["env"], problems: string[]): Layer {
   const tree: SettingsTree = {};
   const names = new Map<string, string>();
   for (const [name, raw] of Object.entries(env)) {
-    if (!name.startsWith(ENV_PREFIX) || raw === undefined) continue;
+    if (!name.startsWith(ENV_PREFIX) || NOT_SETTINGS.has(name) || raw === undefined) continue;
     const leaf = leaves.find((candidate) => candidate.env === name || candidate.path === ENV_ALIASES[name]);
     if (leaf === undefined) {
       const meant = nearest(
@@ -101,8 +104,15 @@ function envLayer(env: ConfigSources["env"], problems: string[]): Layer {
 function flagLayer(flags: ConfigSources["flags"]): Layer {
   const tree: SettingsTree = {};
   for (const [path, value] of Object.entries(flags)) if (value !== undefined) setAt(tree, path, value);
-  return { tree, origin: (path) => `flag --${path.split(".")[0] ?? path}` };
+  return { tree, origin: (path) => `flag --${FLAG_NAMES[path] ?? path}` };
 }
+
+/** Flags that are not named like their setting. */
+const FLAG_NAMES: Readonly<Record<string, string>> = {
+  "nats.url": "nats",
+  "p2p.inbound": "inbound",
+  "log.level": "log-level",
+};
 
 type ConfigIssue = NonNullable<ReturnType<typeof configSchema.safeParse>["error"]>["issues"][number];
 
@@ -120,11 +130,13 @@ function describe(issue: ConfigIssue, layers: readonly Layer[]): string[] {
   }
   const setting = path.filter((part) => !/^\d+$/.test(part)).join(".");
   const value = SECRETS.has(setting) ? "the value" : JSON.stringify(issue.input);
-  return [`${path.join(".")} (${originOf(setting, layers)}): ${value} ${expected(issue.message)}`];
+  return [`${path.join(".")} (${originOf(setting, layers)}): ${value} ${reason(issue)}`];
 }
 
-function expected(message: string): string {
-  return message.startsWith("is ") ? message : `is not valid: ${message}`;
+function reason(issue: ConfigIssue): string {
+  if (issue.code === "custom") return issue.message;
+  if (issue.code === "too_small" && issue.input === "") return "must not be empty";
+  return `is not valid: ${issue.message}`;
 }
 
 function originOf(path: string, layers: readonly Layer[]): string {

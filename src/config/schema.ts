@@ -1,4 +1,4 @@
-/** Every setting: its shape, its default, and one sentence for the table in the README (a test compares them). */
+/** Every setting: its type, its default, and one sentence for the table in the documentation (a test compares them). */
 import { hostname } from "node:os";
 import { z } from "zod";
 import { parseAddress } from "../base/ids.ts";
@@ -15,75 +15,75 @@ const file = (what: string) => z.string().min(1).optional().describe(what);
 const count = (what: string, preset: number, least: number, most: number) =>
   z.number().int().min(least).max(most).default(preset).describe(what);
 
-const listenAddress = z
-  .string()
-  .refine((value) => isTcpListenAddress(value), { error: "is not a TCP multiaddr to listen on; example: /ip4/0.0.0.0/tcp/4011" });
+const listenAddress = z.string().refine((value) => isTcpListenAddress(value), {
+  error: "is not a TCP multiaddr; expected /ip4/ADDRESS/tcp/PORT, for example /ip4/0.0.0.0/tcp/4011",
+});
 
 const isSubject = (value: string) => /^[^\s.*>]+(\.[^\s.*>]+)*$/.test(value);
 
-/** As nats-server allows it, which makes a folder of it. */
+/** The names that nats-server allows. It uses them as directory names. */
 const jetStreamName = (what: string, preset: string) =>
   z
     .string()
     .refine((value) => /^[^\s.*>/\\]{1,200}$/.test(value), {
-      error: "is no JetStream name: no white space, dot, *, > or slash; example: OC_RESOURCES",
+      error: "is not a JetStream name; expected no white space, dot, *, > or slash, for example OC_RESOURCES",
     })
     .default(preset)
     .describe(what);
 
-/** Whether a message creates or removes is told by its subject, so each has to be named. */
+/** Wildcards are not allowed, because the subject says whether a message creates or removes a resource. */
 const subjects = (what: string, preset: readonly string[]) =>
   z
-    .array(z.string().refine(isSubject, { error: "is not a NATS subject without wildcards; example: CREATE_RESOURCE" }))
+    .array(z.string().refine(isSubject, { error: "is not a NATS subject without wildcards; for example CREATE_RESOURCE" }))
     .min(1)
     .default([...preset])
     .describe(what);
 
 const hostPort = z
   .string()
-  .refine((value) => parseHostPort(value) !== undefined, { error: "is not HOST:PORT; example: 127.0.0.1:4012" })
+  .refine((value) => parseHostPort(value) !== undefined, { error: "is not HOST:PORT; for example 127.0.0.1:4012" })
   .transform((value) => parseHostPort(value) ?? { host: "", port: 0 });
 
 export const configSchema = z.strictObject({
-  data: text("Directory of the database and the identity key; created if missing.").default("./oc-partnerd-data"),
+  data: text("Directory for the database and the identity key; created if missing.").default("./oc-partnerd-data"),
   name: text("Name of this participant, sent in heartbeats.").default(() => hostname()),
-  did: text("DID of this participant, sent in heartbeats; its PeerID where none is given.").optional(),
-  listen: z
-    .array(listenAddress)
-    .min(1)
-    .default(["/ip4/0.0.0.0/tcp/4011"])
-    .describe("Multiaddrs to listen on for partners (TCP)."),
-  http: hostPort.prefault("127.0.0.1:4012").describe("Where health, metrics and the JSON API are served."),
+  did: text("DID of this participant, sent in heartbeats. Without one, its PeerID is sent.").optional(),
+  listen: z.array(listenAddress).min(1).default(["/ip4/0.0.0.0/tcp/4011"]).describe("TCP multiaddrs to listen on for partners."),
+  http: hostPort
+    .prefault("127.0.0.1:4012")
+    .describe("Host and port for health, metrics and the JSON API. Keep it on loopback: it has no authentication."),
   nats: z
     .strictObject({
       url: z
         .string()
         .min(1)
         .optional()
-        .describe("NATS server, several separated by commas; none: the one on 127.0.0.1:4222, else a private one is started."),
+        .describe(
+          "NATS servers, separated by commas. Without one: the server on 127.0.0.1:4222, or else a private server that the daemon starts.",
+        ),
       mode: z
         .enum(["auto", "jetstream", "core"])
         .default("auto")
         .describe(
-          "How events are read: jetstream (nothing is lost), core (at most once), or auto: jetstream where a stream is set up.",
+          "How to read events: jetstream (at least once), core (at most once), or auto (jetstream once a stream is set up, core until then).",
         ),
       stream: jetStreamName("JetStream stream that holds the events.", "OC_RESOURCES"),
-      consumer: jetStreamName("Durable consumer of this daemon, its own among all daemons at that stream.", "oc-partnerd"),
+      consumer: jetStreamName("Durable consumer of this daemon. Each daemon that reads the stream needs its own.", "oc-partnerd"),
       headSubject: z
         .string()
-        .refine(isSubject, { error: "is not a NATS subject without wildcards; example: oc.partnerd.head" })
+        .refine(isSubject, { error: "is not a NATS subject without wildcards; for example oc.partnerd.head" })
         .optional()
         .describe(
-          "Subject on which the head of the log's hash chain is published, for whoever keeps a copy; none: not published.",
+          "Subject to publish the head of the log's hash chain on, so that a copy exists elsewhere. Without one, the head is not published.",
         ),
-      user: text("User for NATS.").optional(),
-      password: text("Password for NATS.").optional(),
-      token: text("Token for NATS.").optional(),
+      user: text("NATS user.").optional(),
+      password: text("NATS password.").optional(),
+      token: text("NATS token.").optional(),
       credsFile: file("File with a NATS user JWT and its seed (.creds)."),
       nkeyFile: file("File with the seed of a NATS nkey."),
       tls: z
         .strictObject({
-          caFile: file("CA certificates that the NATS server's certificate is checked against (PEM)."),
+          caFile: file("CA certificates to verify the NATS server with (PEM)."),
           certFile: file("Client certificate for NATS (PEM)."),
           keyFile: file("Key of the client certificate (PEM)."),
         })
@@ -99,11 +99,19 @@ export const configSchema = z.strictObject({
         .default([...DEFAULT_VOCABULARY.peerDatatypes])
         .describe("Datatypes that mean a peer: names, or integers of the publisher's enum."),
       partnerRelations: texts("Relations that mean partner.", DEFAULT_VOCABULARY.partnerRelations),
-      blacklistRelations: texts("Relations that also refuse connections.", DEFAULT_VOCABULARY.blacklistRelations),
-      relationNames: texts("Names of the publisher's integer relations, from 0.", DEFAULT_VOCABULARY.relationNames),
-      ignoreApps: texts("Apps whose events are echoes and ignored.", DEFAULT_VOCABULARY.ignoreApps),
-      maxMessageBytes: count("Longest message that is decoded.", DEFAULT_LIMITS.maxMessageBytes, 1_024, 67_108_864),
-      maxDepth: count("Deepest nesting that is decoded.", DEFAULT_LIMITS.maxDepth, 4, 512),
+      blacklistRelations: texts(
+        "Relations that revoke a peer and also refuse its connections.",
+        DEFAULT_VOCABULARY.blacklistRelations,
+      ),
+      relationNames: texts("Names of the publisher's integer relations, starting at 0.", DEFAULT_VOCABULARY.relationNames),
+      ignoreApps: texts("Apps whose events are echoes: counted, then ignored.", DEFAULT_VOCABULARY.ignoreApps),
+      maxMessageBytes: count(
+        "Size limit of a message, in bytes. A larger one is rejected.",
+        DEFAULT_LIMITS.maxMessageBytes,
+        1_024,
+        67_108_864,
+      ),
+      maxDepth: count("Nesting limit of a message. A deeper one is rejected.", DEFAULT_LIMITS.maxDepth, 4, 512),
     })
     .prefault({}),
   p2p: z
@@ -111,44 +119,46 @@ export const configSchema = z.strictObject({
       inbound: z
         .enum(["unless-revoked", "partners"])
         .default("unless-revoked")
-        .describe("Whose streams are accepted: unless-revoked (all but those the log says no to) or partners."),
+        .describe(
+          "Peers that may open streams to us: unless-revoked (any peer that the log does not revoke or blacklist) or partners.",
+        ),
       heartbeatTimestamp: z
         .enum(["unix", "rfc3339", "none"])
         .default("unix")
-        .describe(
-          "How our heartbeats say when they were sent: unix (seconds), rfc3339 or none. A Go reader refuses another type than its own.",
-        ),
-      maxConnections: count("Most connections kept open at once.", 10_000, 1, 1_000_000),
-      pskFile: file("File with the pre-shared key of a private network (/key/swarm/psk/1.0.0/)."),
+        .describe("Timestamp in our heartbeats. unix is in seconds. A Go reader rejects a type that it does not expect."),
+      maxConnections: count("Limit of open libp2p connections.", 10_000, 1, 1_000_000),
+      pskFile: file("File with the pre-shared key of a private libp2p network (/key/swarm/psk/1.0.0/)."),
     })
     .prefault({}),
   reconcile: z
     .strictObject({
-      concurrency: count("Most partner streams being opened at once.", DEFAULT_RECONCILER_OPTIONS.concurrency, 1, 4_096),
-      openTimeoutMs: count(
-        "How long opening one stream may take, in ms.",
-        DEFAULT_RECONCILER_OPTIONS.openTimeoutMs,
-        100,
-        120_000,
+      concurrency: count(
+        "Limit of partner streams being opened at the same time.",
+        DEFAULT_RECONCILER_OPTIONS.concurrency,
+        1,
+        4_096,
       ),
-      resyncMs: count("Period of the full diff of desired and actual, in ms.", DEFAULT_RECONCILER_OPTIONS.resyncMs, 100, 600_000),
+      openTimeoutMs: count("Time limit for opening one stream, in ms.", DEFAULT_RECONCILER_OPTIONS.openTimeoutMs, 100, 120_000),
+      resyncMs: count(
+        "Period of the full comparison of desired and actual streams, in ms.",
+        DEFAULT_RECONCILER_OPTIONS.resyncMs,
+        100,
+        600_000,
+      ),
     })
     .prefault({}),
   log: z
     .strictObject({
-      level: z
-        .enum(["debug", "info", "warn", "error"])
-        .default("info")
-        .describe("Least level that is logged: debug, info, warn, error."),
+      level: z.enum(["debug", "info", "warn", "error"]).default("info").describe("Lowest level to log."),
       format: z
         .enum(["auto", "json", "human"])
         .default("auto")
-        .describe("json, human, or auto: human lines on a terminal, else JSON."),
+        .describe("Format of log lines. auto: human on a terminal, JSON otherwise."),
     })
     .prefault({}),
 });
 
-/** The whole configuration, parsed. */
+/** The validated configuration, with defaults. */
 export type Config = z.output<typeof configSchema>;
 
 export interface HostPort {
@@ -156,7 +166,7 @@ export interface HostPort {
   readonly port: number;
 }
 
-/** `HOST:PORT` or `[IPV6]:PORT`; port 0 means any free one. */
+/** Parses `HOST:PORT` or `[IPV6]:PORT`; undefined if invalid. Port 0 means any free port. */
 export function parseHostPort(value: string): HostPort | undefined {
   const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(value);
   const host = match?.[1] ?? match?.[2];

@@ -103,7 +103,12 @@ async function start(config: Config, around: Surroundings): Promise<Omit<Daemon,
     resync: () => intake?.resync() ?? false,
   };
   metrics.expose(gaugesOf(sources), startedAtMs);
-  const http = owner.use(await startHttp(createApp(viewsOf(sources, () => metrics.text())), config.http));
+  const onFault = ({ message, stack }: Error) => logger.error({ error: message, stack }, "internal error in an HTTP request");
+  const app = createApp(
+    viewsOf(sources, () => metrics.text()),
+    onFault,
+  );
+  const http = owner.use(await startHttp(app, config.http));
 
   intake = await startIntake(config, { ...around, store: log.store, buffer: core.buffer });
   const { headSubject: subject } = config.nats;
@@ -180,7 +185,11 @@ async function createStreams(
     ...host,
     clock,
     random,
-    observer: { observed: (event) => recorder.observed(event), wake },
+    observer: {
+      observed: (event) => recorder.observed(event),
+      faulted: (peerId, error) => recorder.faulted(peerId, error),
+      wake,
+    },
     options: { heartbeatTimestamp: config.p2p.heartbeatTimestamp },
   });
   owner.defer(() => streams.dispose());

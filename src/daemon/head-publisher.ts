@@ -1,10 +1,10 @@
 /**
- * Tells the head of the chain to those who keep what they hear: the service log, and a NATS subject. Whoever has a head of yesterday
- * can tell today whether anything before it was changed or cut off (docs/adr/0012).
+ * Publishes the head of the chain to places that keep it: the service log, and a NATS subject. A head of yesterday proves today that
+ * nothing before it was changed or cut off (docs/adr/0012-hash-chain.md).
  */
 
 import { type Clock, deadline, type Random, repeat } from "../base/clock.ts";
-import { messageOf } from "../base/errors.ts";
+import { isSameFailure, messageOf, type PartnerdError } from "../base/errors.ts";
 import type { PeerId } from "../base/ids.ts";
 import type { Logger } from "../base/log.ts";
 import { abortable } from "../base/pause.ts";
@@ -28,17 +28,17 @@ interface HeadPublisherInit {
 interface HeadSubject {
   readonly connection: Pick<PersistentConnection, "onClient">;
   readonly subject: string;
-  /** Whose log it is. */
+  /** Of this daemon. */
   readonly peerId: PeerId;
 }
 
-/** Logs the head at once, at the end (disposal), and once a minute in between if it has changed. */
+/** Logs the head at once, on disposal, and once a minute in between if it has changed. */
 export class HeadPublisher implements Disposable {
   readonly #init: HeadPublisherInit;
   readonly #timer: Disposable;
   readonly #sinks = new Set<(head: LogHead) => void>();
   #lastHash: string | undefined;
-  #headFailing: string | null = null;
+  #headFailing: PartnerdError | null = null;
 
   constructor(init: HeadPublisherInit) {
     this.#init = init;
@@ -46,7 +46,7 @@ export class HeadPublisher implements Disposable {
     this.#timer = repeat(init.clock, init.random, PUBLISH_EVERY_MS, 0, () => this.#publish());
   }
 
-  /** Publishes there too: with each connection, at the end (disposal), and whenever it is logged in between. */
+  /** Publishes to a subject too: on each connection, on disposal, and whenever the head is logged. */
   publishTo({ connection, subject, peerId }: HeadSubject): AsyncDisposable {
     const { clock } = this.#init;
     let client: NatsConnection | undefined;
@@ -85,17 +85,17 @@ export class HeadPublisher implements Disposable {
     });
   }
 
-  /** That the head cannot be read, or not be sent, is no reason to end anything. */
+  /** A head that cannot be read or sent ends nothing. */
   #withHead(use: (head: LogHead) => void): void {
     const { store, logger } = this.#init;
     try {
       use(store.head());
     } catch (thrown) {
-      logger.warn({ error: messageOf(thrown) }, "the head of the event log cannot be published");
+      logger.warn({ error: messageOf(thrown) }, "cannot publish the head of the event log");
     }
   }
 
-  /** The connection is closed next, which would drop what is under way. A server that is silent is not waited for. */
+  /** Closing the connection drops unsent messages, so flush first; a silent server is not waited for. */
   async #sent(client: NatsConnection): Promise<void> {
     using limit = deadline(this.#init.clock, SEND_WITHIN_MS, () => new Error("the server did not answer"));
     await abortable(flush(client), limit.signal).catch(() => {});
@@ -103,11 +103,10 @@ export class HeadPublisher implements Disposable {
 
   #sayWhetherFileFails(): void {
     const { store, logger } = this.#init;
-    const why = store.headFailing;
-    if (why !== null && why !== this.#headFailing)
-      logger.error({ error: why }, "the head of the event log is not kept beside the database; the log itself goes on");
-    if (why === null && this.#headFailing !== null)
-      logger.info({}, "the head of the event log is kept beside the database again");
-    this.#headFailing = why;
+    const failing = store.headFailing;
+    if (failing !== null && !isSameFailure(failing, this.#headFailing))
+      logger.error({ error: failing.message }, "head file is not writable; the log itself is");
+    if (failing === null && this.#headFailing !== null) logger.info({}, "head file is writable again");
+    this.#headFailing = failing;
   }
 }

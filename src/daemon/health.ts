@@ -16,7 +16,7 @@ export interface HealthFacts {
   readonly logFailing: PartnerdError | null;
   readonly headSeq: number;
   /** Why the head is not in its file; that alone fails nothing. */
-  readonly headFailing: string | null;
+  readonly headFailing: PartnerdError | null;
   readonly addresses: readonly string[];
   /** Null until it is known which server to listen to. */
   readonly nats: NatsFacts | null;
@@ -42,7 +42,7 @@ export function readiness(facts: HealthFacts): readonly Check[] {
 }
 
 function writable({ headSeq, headFailing }: HealthFacts): string {
-  return `writable, at seq ${headSeq}${headFailing === null ? "" : `; ${headFailing}`}`;
+  return `writable, at seq ${headSeq}${headFailing === null ? "" : `; ${headFailing.message}`}`;
 }
 
 /** Where not even what readiness depends on can be read from the log. */

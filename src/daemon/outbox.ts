@@ -3,7 +3,7 @@
  * does not hide a stream from the log. Nothing here throws: a failing log never affects the streams.
  */
 import type { Clock } from "../base/clock.ts";
-import { type PartnerdError, toPartnerdError } from "../base/errors.ts";
+import { isSameFailure, type PartnerdError, toPartnerdError } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
 import type { Store } from "../store/store.ts";
 import type { Observation } from "../store/write/observed-appender.ts";
@@ -91,7 +91,7 @@ export class Outbox implements Disposable {
   #failed(error: PartnerdError): void {
     const { clock, logger, onFailed } = this.#init;
     onFailed();
-    if (this.#failing?.code !== error.code)
+    if (this.#failing === null || !isSameFailure(this.#failing, error))
       logger.error({ error: error.message, nextStep: error.nextStep }, "event log unwritable; keeping events in memory");
     this.#failing = error;
     this.#retry ??= clock.schedule(RETRY_MS, () => {

@@ -1,6 +1,6 @@
 /** Turns what happened into a row of the log, a metric and a log line, in one place. */
 import type { Clock } from "../base/clock.ts";
-import { type PartnerdError, toPartnerdError } from "../base/errors.ts";
+import { type PartnerdError, stackOf, toPartnerdError } from "../base/errors.ts";
 import type { PeerId } from "../base/ids.ts";
 import type { Logger } from "../base/log.ts";
 import { RecentMap } from "../base/recent-map.ts";
@@ -227,9 +227,4 @@ export class Recorder implements ReconcilerObserver, Disposable {
         break;
     }
   }
-}
-
-/** The stack of the error that was thrown first. */
-function stackOf(error: Error): string {
-  return error.cause instanceof Error ? stackOf(error.cause) : (error.stack ?? error.message);
 }

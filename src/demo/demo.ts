@@ -1,4 +1,4 @@
-/** `oc-partnerd demo`: three participants on this machine become partners, lose each other and part, before your eyes. */
+/** `oc-partnerd demo`: three participants on this machine become partners, lose each other and part, shown live. */
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -17,15 +17,14 @@ import { Stage } from "./stage/stage.ts";
 import { NAMES, perName } from "./stage/state.ts";
 import { STEPS } from "./steps.ts";
 
-/** All steps together; what is left of a minute is for the summary and for ending the processes. */
+/** For all steps together. The rest of a minute is for the summary and for stopping the processes. */
 const LIMIT_MS = 53_000;
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 const INTERRUPTED_EXIT_CODE = 130;
 
 /**
- * Plays the demo on the terminal, or line by line where there is none. Resolves to the exit code: 0 when every step came true and
- * every claim of the summary holds, 1 when one did not, 130 when it was interrupted. Every process that it starts has ended by
- * then; with `keep` that is only after Ctrl-C.
+ * Plays the demo, on a terminal or as plain lines. Resolves to the exit code: 0 if every step succeeded and every claim of the summary
+ * holds, 1 if not, 130 if interrupted. All processes that it started have exited by then; with `keep`, that is after Ctrl-C.
  */
 export async function demo({ keep }: { keep: boolean }): Promise<number> {
   const directory = mkdtempSync(join(tmpdir(), "oc-partnerd-demo-"));
@@ -35,13 +34,13 @@ export async function demo({ keep }: { keep: boolean }): Promise<number> {
   const succeeded = await perform(directory, keep, display, interruption.signal);
   const kept = keep || !(succeeded || interruption.signal.aborted);
   if (!kept) rmSync(directory, { recursive: true, force: true });
-  const fate = kept ? "left in place" : "deleted";
+  const fate = kept ? "kept" : "deleted";
   display.print([[], [span(` Data directories: ${directory}/{${NAMES.join(",")}} (${fate})`, "dim")]]);
   if (succeeded) return 0;
   return interruption.signal.aborted ? INTERRUPTED_EXIT_CODE : 1;
 }
 
-/** Whether everything came true. Ends every process that it started. */
+/** Returns true if every step and claim succeeded. Stops every process that it started. */
 async function perform(directory: string, keep: boolean, display: Display, interrupted: AbortSignal): Promise<boolean> {
   const [clock, random] = [systemClock, systemRandom];
   const broken = new AbortController();
@@ -68,7 +67,7 @@ async function perform(directory: string, keep: boolean, display: Display, inter
   if (failure !== undefined) display.print(failureReport(toPartnerdError(failure)));
   const held = summarise(stage, display);
   if (keep && stage.participants.length === NAMES.length && !broken.signal.aborted) {
-    // From here on the nodes are the visitor's, who may well try what a kill does.
+    // From now on the user may kill a node to see what happens, so an exit is not a failure.
     isKept = true;
     display.print(keepReport(stage.participants));
     display[Symbol.dispose]();
@@ -79,19 +78,19 @@ async function perform(directory: string, keep: boolean, display: Display, inter
   return failure === undefined && held;
 }
 
-/** Prints the audit trail and the summary. Whether every claim holds; not where a node never came up. */
+/** Prints the audit trail and the summary. Returns true if every claim holds, false if a node never started. */
 function summarise(stage: Stage, display: Display): boolean {
   const known = NAMES.every((name) => stage.nodes[name].peerId !== null);
   if (!known) return false;
   const trail = auditTrail(stage.at("lyon").directory, "paris");
-  display.print(auditReport("What lyon's log tells of paris", auditSql("paris"), trail, display.columns));
+  display.print(auditReport("What lyon's log says about paris", auditSql("paris"), trail, display.columns));
   const nodes = perName((name) => ({ directory: stage.at(name).directory, peerId: stage.at(name).identity.peerId }));
   const judged = claims(readFacts(nodes, systemClock));
   display.print(summaryReport(judged));
   return judged.every(({ holds }) => holds);
 }
 
-/** A signal that aborts with the first SIGINT, SIGTERM or SIGHUP. The second one ends this process, and with it the children, at once. */
+/** A signal that aborts at the first SIGINT, SIGTERM or SIGHUP. A second one exits at once, which also stops the child processes. */
 function interruptions(): { readonly signal: AbortSignal } & Disposable {
   const controller = new AbortController();
   const onSignal = () => {
@@ -99,7 +98,7 @@ function interruptions(): { readonly signal: AbortSignal } & Disposable {
     controller.abort(new PartnerdError("aborted", "interrupted"));
   };
   for (const signal of SIGNALS) process.on(signal, onSignal);
-  // Nobody reads any more, as after `| head`.
+  // The reader is gone, for example after `| head`.
   const onUnread = () => controller.abort(new PartnerdError("aborted", "standard output was closed"));
   process.stdout.on("error", onUnread);
   return {

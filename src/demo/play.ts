@@ -1,4 +1,4 @@
-/** Plays the steps one after the other, each as soon as what the one before it should lead to has come true. */
+/** Plays the steps in order. Each step starts when the previous one has had its effect. */
 import { type Clock, type Random, repeat } from "../base/clock.ts";
 import { messageOf } from "../base/errors.ts";
 import type { Display } from "./display/display.ts";
@@ -16,7 +16,7 @@ interface PlayDependencies {
   readonly signal: AbortSignal;
 }
 
-/** Resolves, to undefined or to why a step failed, when all steps are done or one is not; the steps after that one are not begun. */
+/** Resolves to undefined when all steps are done, or to the error of the first step that failed. Later steps are not started. */
 export async function play(steps: readonly Step[], dependencies: PlayDependencies): Promise<unknown> {
   const { stage, display, clock, random, signal } = dependencies;
   const startedMs = clock.monotonicMs();

@@ -1,4 +1,4 @@
-/** The story: what is done in each step, and what has to come true, at both ends, before the next one begins. */
+/** The steps of the demo: what each one does, and what must be true at both ends before the next one starts. */
 import { recordMessage } from "../fixture/format/message.ts";
 import { aggregate } from "./evidence/database.ts";
 import {
@@ -19,11 +19,11 @@ import { type Name, PAIRS, viewOf } from "./stage/state.ts";
 export interface Step {
   readonly title: string;
   readonly limitMs: number;
-  /** Does what the title says, and gives the check of what it should lead to: undefined, or what is still missing. */
+  /** Performs the step. Resolves to a check of its effect, which returns undefined, or what is still missing. */
   readonly begin: (stage: Stage, signal: AbortSignal) => Promise<() => Missing | Promise<Missing>>;
 }
 
-/** The loss of a stream is the first failure that is counted. */
+/** The loss of a stream counts as the first failed attempt. */
 const LOSS = 1;
 
 export const STEPS: readonly Step[] = [
@@ -52,8 +52,8 @@ export const STEPS: readonly Step[] = [
       await stage.at("lyon").publish(MALFORMED_MESSAGE, signal);
       return async () => {
         if ((await stage.at("lyon").metric(`oc_partnerd_events_received_total{result="echo"}`)) !== 1)
-          return "lyon has seen no echo";
-        if (rejectedEvents(stage, "lyon") !== 1) return "lyon has rejected no event";
+          return "lyon has not received the echo";
+        if (rejectedEvents(stage, "lyon") !== 1) return "lyon has not rejected the malformed event";
         return streamsSince(stage.nodes) === before ? undefined : "a stream or a relation has changed";
       };
     },
@@ -83,7 +83,7 @@ export const STEPS: readonly Step[] = [
     },
   },
   {
-    title: "paris goes on (SIGCONT): its streams are back",
+    title: "paris resumes (SIGCONT): its streams are back",
     limitMs: 12_000,
     async begin(stage) {
       stage.at("paris").thaw();

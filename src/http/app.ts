@@ -1,11 +1,12 @@
-/** Routes to views. */
+/** The HTTP routes, each of which serves a view. */
 import { Hono } from "hono";
 import { messageOf } from "../base/errors.ts";
 import { parsePeerId } from "../base/ids.ts";
 import type { Check, HealthView } from "../views/api.ts";
 import type { Views } from "../views/views.ts";
 
-export function createApp(views: Views): Hono {
+/** `onFault` gets every error that a view throws; the response has only its message. */
+export function createApp(views: Views, onFault: (error: Error) => void = () => {}): Hono {
   const app = new Hono();
   app.get("/", (c) =>
     c.json({
@@ -27,16 +28,19 @@ export function createApp(views: Views): Hono {
     const peerId = parsePeerId(text);
     if (peerId === undefined) return c.json(problem("peer_id_invalid", `"${text.slice(0, 80)}" is not a PeerID`), 400);
     const peer = views.peer(peerId);
-    return peer === undefined ? c.json(problem("peer_unknown", `${peerId} is neither desired nor seen`), 404) : c.json(peer);
+    return peer === undefined ? c.json(problem("peer_unknown", `no event or stream involves ${peerId}`), 404) : c.json(peer);
   });
   app.get("/v1/delivery", (c) => c.json(views.delivery()));
   app.post("/v1/resync", (c) =>
     views.resync()
       ? c.json({ status: "started" }, 202)
-      : c.json(problem("stream_missing", "events do not come from a stream that could be read again"), 409),
+      : c.json(problem("stream_missing", "events do not come from a JetStream stream, so none can be read again"), 409),
   );
-  app.onError((error, c) => c.json(problem("internal", messageOf(error)), 500));
-  app.notFound((c) => c.json(problem("not_found", `${c.req.path} is not served; GET / lists what is`), 404));
+  app.onError((error, c) => {
+    onFault(error);
+    return c.json(problem("internal_error", messageOf(error)), 500);
+  });
+  app.notFound((c) => c.json(problem("not_found", `no such path: ${c.req.path}; GET / lists all paths`), 404));
   return app;
 }
 

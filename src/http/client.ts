@@ -1,4 +1,4 @@
-/** Reads a running daemon's HTTP API for the commands. */
+/** Client for a running daemon's HTTP API, used by the commands. */
 
 import { messageOf, PartnerdError } from "../base/errors.ts";
 import type { HostPort } from "../config/schema.ts";
@@ -9,11 +9,11 @@ export const ANSWER_TIMEOUT_MS = 5_000;
 export interface DaemonClient {
   self(): Promise<SelfView>;
   peers(): Promise<PeersView>;
-  /** Undefined where the daemon does not know the peer. */
+  /** Undefined if the daemon does not know the peer. */
   peer(peerId: string): Promise<PeerDetailView | undefined>;
   readiness(): Promise<HealthView>;
   delivery(): Promise<DeliveryView>;
-  /** Rejects with `stream_missing` where events do not come from a stream. */
+  /** Rejects with `stream_missing` if the daemon does not read from a broker stream. */
   resync(): Promise<void>;
 }
 
@@ -28,7 +28,7 @@ export function daemonClient({ host, port }: HostPort): DaemonClient {
       const { status, body } = await get(url, "/v1/resync", "POST");
       if (status === 202) return;
       throw new PartnerdError("stream_missing", (body as { error: { message: string } }).error.message, {
-        nextStep: "`oc-partnerd status` tells how events are delivered, `oc-partnerd setup` makes a stream",
+        nextStep: "run `oc-partnerd status` to see how events are delivered, or `oc-partnerd setup` to create a stream",
       });
     },
     async peer(peerId) {
@@ -36,7 +36,7 @@ export function daemonClient({ host, port }: HostPort): DaemonClient {
       if (status === 404) return undefined;
       if (status === 200) return body as PeerDetailView;
       throw new PartnerdError("usage", (body as { error: { message: string } }).error.message, {
-        nextStep: "`oc-partnerd peers` lists the PeerIDs",
+        nextStep: "run `oc-partnerd peers --json` to list full PeerIDs",
       });
     },
   };
@@ -49,7 +49,7 @@ async function get(url: string, path: string, method = "GET"): Promise<{ status:
   } catch (error) {
     const why = error instanceof Error && error.cause !== undefined ? messageOf(error.cause) : messageOf(error);
     throw new PartnerdError("daemon_unreachable", `no oc-partnerd answers at ${url}: ${why}`, {
-      nextStep: "start it with `oc-partnerd run`, or say where it listens with --http HOST:PORT",
+      nextStep: "start it with `oc-partnerd run`, or name its HTTP address with --http HOST:PORT",
       cause: error,
     });
   }

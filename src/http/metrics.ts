@@ -1,4 +1,7 @@
-/** Prometheus metrics. Nothing is labelled by peer, every label value is initialised, times are timestamps and not ages (PITFALLS). */
+/**
+ * Prometheus metrics. No metric has a peer label, known label values start at 0 so that rates work from the start, and times are
+ * timestamps rather than ages.
+ */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 import type { GaugeView } from "../views/views.ts";
 
@@ -6,40 +9,33 @@ const RECEIVED = ["changed", "unchanged", "rejected", "duplicate", "echo", "othe
 
 export class Metrics {
   readonly #registry = new Registry();
-  readonly received = this.#counter(
-    "events_received_total",
-    "Messages received from NATS, by what became of them",
-    "result",
-    RECEIVED,
-  );
-  readonly actions = this.#counter("actions_total", "Actions of the reconciler", "kind", ["open", "renew", "close"]);
-  readonly openFailures = this.#counter("open_failures_total", "Attempts to open a partner stream that failed", "reason", []);
+  readonly received = this.#counter("events_received_total", "Messages received from NATS, by result", "result", RECEIVED);
+  readonly actions = this.#counter("actions_total", "Reconciler actions", "kind", ["open", "renew", "close"]);
+  readonly openFailures = this.#counter("open_failures_total", "Failed attempts to open a partner stream", "reason", []);
   readonly streamsOpened = this.#counter("streams_opened_total", "Partner streams established", "direction", [
     "outbound",
     "inbound",
   ]);
-  readonly streamsClosed = this.#counter("streams_closed_total", "Partner streams ended", "reason", []);
-  readonly inboundRefused = this.#counter("inbound_refused_total", "Heartbeat streams of others that were refused", "reason", []);
-  readonly resyncFound = this.#counter("resync_found_total", "Work that only the periodic diff found: a lost wake", "kind", [
-    "key",
-  ]);
-  readonly logFailures = this.#counter("event_log_failures_total", "Appends to the event log that failed", "kind", ["append"]);
+  readonly streamsClosed = this.#counter("streams_closed_total", "Partner streams closed", "reason", []);
+  readonly inboundRefused = this.#counter("inbound_refused_total", "Inbound heartbeat streams refused", "reason", []);
+  readonly resyncFound = this.#counter("resync_found_total", "Missed work found by the periodic diff", "kind", ["key"]);
+  readonly logFailures = this.#counter("event_log_failures_total", "Failed appends to the event log", "kind", ["append"]);
   readonly internalErrors = this.#counter("internal_errors_total", "Faults of this program, logged with their stack", "part", [
     "streams",
   ]);
   readonly establishSeconds = new Histogram({
     name: "oc_partnerd_establish_seconds",
-    help: "From the event that desired a partner to its established stream",
+    help: "Time from a partner's event to its established stream, in seconds",
     buckets: [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60],
     registers: [this.#registry],
   });
 
-  /** Adds what is read at each scrape. Counters count from the start, before there is anything to read. */
+  /** Registers the gauges, which are read at each scrape. Separate from construction, because counters are needed earlier. */
   expose(gauges: readonly GaugeView[], startedAtMs: number): void {
     collectDefaultMetrics({ register: this.#registry });
     this.#gauge({
       name: "start_time_seconds",
-      help: "When the daemon started, seconds since the epoch",
+      help: "Start time of the daemon, in seconds since the epoch",
       read: () => startedAtMs / 1_000,
     });
     for (const gauge of gauges) this.#gauge(gauge);
@@ -62,7 +58,7 @@ export class Metrics {
       labelNames: "label" in view ? [view.label] : [],
       registers: [this.#registry],
       collect: () => {
-        // One value that cannot be read now must not hide the others.
+        // A gauge that fails to read must not fail the whole scrape.
         if (!("label" in view)) return gauge.set(orElse(Number.NaN, view.read));
         for (const [value, count] of Object.entries(orElse<Readonly<Record<string, number>>>({}, view.read)))
           gauge.set({ [view.label]: value }, count);
@@ -75,7 +71,7 @@ function orElse<Value>(otherwise: Value, read: () => Value): Value {
   try {
     return read();
   } catch {
-    // Readiness says why.
+    // /readyz reports the reason.
     return otherwise;
   }
 }

@@ -1,4 +1,4 @@
-/** The HTTP listener: started, or refused with one clear error. */
+/** The HTTP listener. */
 import type { Server } from "node:http";
 import { createAdaptorServer } from "@hono/node-server";
 import type { Hono } from "hono";
@@ -6,10 +6,11 @@ import { messageOf, PartnerdError } from "../base/errors.ts";
 import type { HostPort } from "../config/schema.ts";
 
 export interface HttpServer extends AsyncDisposable {
-  /** Where it really listens, as `http://HOST:PORT`. */
+  /** The bound address, as `http://HOST:PORT`. */
   readonly url: string;
 }
 
+/** Rejects with `port_taken` or `listen_failed`. */
 export async function startHttp(app: Hono, at: HostPort): Promise<HttpServer> {
   const server = createAdaptorServer({ fetch: app.fetch }) as Server;
   await new Promise<void>((resolve, reject) => {
@@ -31,13 +32,13 @@ export async function startHttp(app: Hono, at: HostPort): Promise<HttpServer> {
 function listenError(error: NodeJS.ErrnoException, at: HostPort): PartnerdError {
   const where = `http ${at.host}:${at.port}`;
   if (error.code === "EADDRINUSE") {
-    return new PartnerdError("port_taken", `${where} is taken by another process`, {
-      nextStep: "end it, or choose another with --http HOST:PORT",
+    return new PartnerdError("port_taken", `${where} is in use by another process`, {
+      nextStep: "stop that process, or choose another address with --http HOST:PORT",
       cause: error,
     });
   }
-  return new PartnerdError("listen_failed", `${where} cannot be listened on: ${messageOf(error)}`, {
-    nextStep: "choose another with --http HOST:PORT",
+  return new PartnerdError("listen_failed", `cannot listen on ${where}: ${messageOf(error)}`, {
+    nextStep: "choose another address with --http HOST:PORT",
     cause: error,
   });
 }

@@ -1,4 +1,4 @@
-/** Hands messages over in batches, from a bounded buffer, so that a burst neither blocks the event loop nor grows memory without bound. */
+/** A bounded buffer that delivers messages in batches, so a burst neither blocks the event loop nor grows memory without bound. */
 import type { Clock } from "../base/clock.ts";
 import type { DeliveryGap } from "../events/types.ts";
 import type { BrokerPosition } from "../store/model/cursor.ts";
@@ -6,27 +6,27 @@ import type { BrokerPosition } from "../store/model/cursor.ts";
 export interface ReceivedMessage {
   readonly subject: string;
   readonly bytes: Uint8Array;
-  /** SHA-256 (hex) of `bytes`, where somebody had to know it already. */
+  /** SHA-256 (hex) of `bytes`, if it has been computed already. */
   readonly sha256?: string;
-  /** Two messages with the same key are one; null where the transport has no such key (core NATS). */
+  /** Messages with the same key are duplicates; null if the transport has no such key (core NATS). */
   readonly dedupeKey: string | null;
-  /** Its position in the broker stream, if it comes from one. */
+  /** Its position in the broker stream, if it came from one. */
   readonly position?: BrokerPosition;
-  /** What the stream lacks just before it. */
+  /** Messages missing from the stream just before it. */
   readonly gap?: DeliveryGap;
-  /** Tells the broker that it need not deliver the message again. Called once its batch is in the log, never before. Must not throw. */
+  /** Tells the broker not to redeliver the message. Called after its batch is committed, never before. Must not throw. */
   readonly acknowledge?: () => void;
 }
 
-/** `retry`: nothing of the batch was taken; it stays at the head and is handed over again after a delay. */
+/** `retry`: none of the batch was taken; it stays at the head and is delivered again after a delay. */
 export type BatchOutcome = "done" | "retry";
 
 export interface IngestBufferOptions {
   /** Must not throw. */
   readonly onBatch: (batch: readonly ReceivedMessage[]) => BatchOutcome;
-  /** Called at the first message of a burst that finds the buffer full. */
+  /** Called once per burst, for the first message that does not fit. */
   readonly onOverflow: () => void;
-  /** Called for every message that finds it full. */
+  /** Called for every message that does not fit. */
   readonly onDrop?: () => void;
   readonly clock: Clock;
   readonly maxMessages?: number;
@@ -34,7 +34,7 @@ export interface IngestBufferOptions {
 }
 
 export interface IngestBufferCounts {
-  /** Messages that found the buffer full and are lost. */
+  /** Messages lost because the buffer was full. */
   readonly dropped: number;
   readonly buffered: number;
 }
@@ -51,7 +51,7 @@ export class IngestBuffer implements Disposable {
   #buffer: ReceivedMessage[] = [];
   #bufferedBytes = 0;
   #dropped = 0;
-  /** Whether this burst's overflow was reported; a burst is over when the buffer is at most half full. */
+  /** Whether this burst's overflow has been reported; a burst is over once the buffer is at most half full. */
   #overflowing = false;
   #turn: Disposable | undefined;
   #idle: (() => void)[] = [];
@@ -62,7 +62,7 @@ export class IngestBuffer implements Disposable {
     this.#maxBytes = options.maxBytes ?? DEFAULT_MAX_BYTES;
   }
 
-  /** Takes the message for a later turn of the event loop, or drops it where the buffer is full; tells whether it took it. */
+  /** Buffers the message for a later turn of the event loop. False if the buffer is full, and the message dropped. */
   offer(message: ReceivedMessage): boolean {
     if (this.#buffer.length >= this.#maxMessages || this.#bufferedBytes + message.bytes.length > this.#maxBytes) {
       this.#dropped += 1;
@@ -79,13 +79,13 @@ export class IngestBuffer implements Disposable {
     return true;
   }
 
-  /** Resolves once everything that was taken is in the log. */
+  /** Resolves once everything in the buffer has been committed or discarded. */
   idle(): Promise<void> {
     if (this.#buffer.length === 0) return Promise.resolve();
     return new Promise((resolve) => this.#idle.push(resolve));
   }
 
-  /** Forgets what is buffered: its broker delivers it again. */
+  /** Empties the buffer; the broker redelivers its messages. */
   discard(): void {
     this.#buffer = [];
     this.#bufferedBytes = 0;
@@ -96,7 +96,7 @@ export class IngestBuffer implements Disposable {
     return { dropped: this.#dropped, buffered: this.#buffer.length };
   }
 
-  /** Hands over what is buffered, at once, as long as it is taken; then no more. */
+  /** Delivers what is buffered at once, until a batch is not taken, and stops. */
   [Symbol.dispose](): void {
     this.#turn?.[Symbol.dispose]();
     while (this.#buffer.length > 0 && this.#deliver() === "done");
@@ -115,7 +115,7 @@ export class IngestBuffer implements Disposable {
       return;
     }
     const again = () => this.#takeTurn();
-    // Sockets are served between two batches.
+    // Lets the event loop serve sockets between two batches.
     this.#turn = this.#options.clock.schedule(outcome === "done" ? 0 : RETRY_DELAY_MS, again);
   }
 

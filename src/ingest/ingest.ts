@@ -1,5 +1,5 @@
-/** From received bytes to the log: decode, append a batch in one transaction, then wake whom it concerns. */
-import { type PartnerdError, toPartnerdError } from "../base/errors.ts";
+/** Decodes received bytes, appends each batch in one transaction, then wakes the peers concerned. */
+import { isSameFailure, type PartnerdError, toPartnerdError } from "../base/errors.ts";
 import type { PeerId } from "../base/ids.ts";
 import type { Logger } from "../base/log.ts";
 import { decodeMessage } from "../events/decode.ts";
@@ -11,10 +11,10 @@ import type { Store } from "../store/store.ts";
 import type { IngestItem } from "../store/write/receive.ts";
 import type { BatchOutcome, ReceivedMessage } from "./ingest-buffer.ts";
 
-/** What became of a message. `changed` and `unchanged`: the effect that its event had; `echo` and `other_datatype` are not appended. */
+/** Outcome for a message. `changed` and `unchanged` are the effect of its event; `echo` and `other_datatype` are not appended. */
 export type IngestResult = "changed" | "unchanged" | "rejected" | "duplicate" | "echo" | "other_datatype";
 
-/** An enum has a few dozen values; more is somebody's noise. */
+/** Most datatypes that are logged once each: an enum has a few dozen values, and more of them are noise. */
 const MAX_NAMED_DATATYPES = 64;
 
 interface IngestObserver {
@@ -28,7 +28,7 @@ interface IngestDependencies {
   readonly vocabulary: Vocabulary;
   readonly limits: MessageLimits;
   readonly log: Pick<Store, "appendReceived">;
-  /** Tells the reconciler to look at a peer again. */
+  /** Asks the reconciler to look at a peer again. */
   readonly wake: (peerId: PeerId) => void;
   readonly logger: Logger;
   readonly observer: IngestObserver;
@@ -49,8 +49,8 @@ export class Ingest {
   }
 
   /**
-   * Takes the whole batch, which is then on the disk, or, where the log cannot be written, nothing of it (`retry`). Never throws
-   * over what a message holds.
+   * Appends the whole batch, which is then on disk, or none of it if the log cannot be written (`retry`). Never throws because of a
+   * message's contents.
    */
   take(batch: readonly ReceivedMessage[]): BatchOutcome {
     const { vocabulary, limits } = this.#dependencies;
@@ -69,14 +69,14 @@ export class Ingest {
     return "done";
   }
 
-  /** An integer may be how this publisher says PEER (WIRE); nobody would know why nothing happens if that passed in silence. */
+  /** An unknown integer may be how this publisher spells PEER (docs/WIRE.md), so the first of each is logged. */
   #ignore({ reason, datatype, source }: Ignored): IngestResult {
     const named = this.#namedDatatypes;
     if (reason === "other_datatype" && /^\d+$/.test(datatype) && !named.has(datatype) && named.size < MAX_NAMED_DATATYPES) {
       named.add(datatype);
       this.#dependencies.logger.warn(
         { datatype, source },
-        "events of this integer datatype are ignored; if it is how the publisher says PEER, add it to events.peerDatatypes",
+        "ignoring events of this integer datatype; if it means PEER, add it to events.peerDatatypes",
       );
     }
     return reason;
@@ -87,15 +87,16 @@ export class Ingest {
     const { log, logger, observer } = this.#dependencies;
     try {
       const rows = log.appendReceived(items, position);
-      if (this.#failing !== null) logger.info({ messages: items.length }, "received events can be appended to the log again");
+      if (this.#failing !== null)
+        logger.info({ messages: items.length }, "event log is writable again; received events appended");
       this.#failing = null;
       return rows;
     } catch (thrown) {
       const error = toPartnerdError(thrown, "database_failed");
-      if (this.#failing?.message !== error.message) {
+      if (!isSameFailure(this.#failing, error)) {
         logger.error(
           { code: error.code, error: error.message, nextStep: error.nextStep, messages: items.length },
-          "received events cannot be appended to the log; they are kept, and tried again",
+          "cannot append received events to the log; keeping them and retrying",
         );
       }
       this.#failing = error;
@@ -119,7 +120,7 @@ export class Ingest {
     } else if (event.type === "EventRejected") {
       logger.warn(
         { seq, subject, source, reason: event.reason, error: event.message },
-        "received an event that cannot be used; it is kept in the log",
+        "rejected an unusable event; it is kept in the log",
       );
     }
   }

@@ -1,4 +1,4 @@
-/** What the daemon asks of JetStream, and nothing else: its stream's state, one message, and its own consumer. */
+/** The daemon's requests to JetStream: the state of its stream, one message, and its own consumer. */
 import { hash } from "node:crypto";
 import { PartnerdError } from "../base/errors.ts";
 import type { BrokerStreamState, ConsumerState } from "../ingest/stream/broker-port.ts";
@@ -8,12 +8,12 @@ import type { JetStreamManager, NatsConnection } from "./connection/client.ts";
 import { askJetStream, isMissing, unlessMissing } from "./connection/jetstream-error.ts";
 import { consumerConfig, consumerDifferences } from "./setup/consumer-config.ts";
 
-/** JetStream answers within milliseconds, or its server is not well. */
+/** A healthy JetStream answers within milliseconds. */
 const REQUEST_TIMEOUT_MS = 2_000;
 
 /**
  * Every method rejects with `stream_missing`, or as jetstream-error.ts says: `jetstream_unavailable`, `nats_denied`, `jetstream_refused` or
- * `nats_unavailable` (no answer in time, or the connection ended).
+ * `nats_unavailable` (no answer in time, or the connection closed).
  */
 export class BrokerStreamApi {
   readonly #stream: string;
@@ -23,7 +23,7 @@ export class BrokerStreamApi {
   constructor(client: NatsConnection, { stream, consumer }: { readonly stream: string; readonly consumer: string }) {
     this.#stream = stream;
     this.#consumer = consumer;
-    // Without its own check, which would need one more permission and tells less than the first request.
+    // No check of its own: it needs one more permission, and its error says less than that of the first request.
     this.#manager = client.jetstreamManager({ checkAPI: false, timeout: REQUEST_TIMEOUT_MS });
   }
 
@@ -33,7 +33,7 @@ export class BrokerStreamApi {
     return { stream: this.#stream, created: String(created), firstSequence, lastSequence: state.last_seq };
   }
 
-  /** The hash of the message at `sequence`; undefined where the stream does not hold it. */
+  /** The hash of the message at `sequence`; undefined if the stream does not hold it. */
   async hashAt(sequence: number): Promise<string | undefined> {
     const message = await unlessMissing(
       "messageNotFound",
@@ -45,7 +45,7 @@ export class BrokerStreamApi {
     return storedAtNs === undefined ? undefined : messageHash(storedAtNs, hash("sha256", message?.data ?? "", "hex"));
   }
 
-  /** Undefined where there is none. */
+  /** Undefined if there is none. */
   async consumer(): Promise<ConsumerState | undefined> {
     const found = await unlessMissing(
       "consumerNotFound",
@@ -62,7 +62,7 @@ export class BrokerStreamApi {
     );
   }
 
-  /** Puts the consumer, whatever there was of it, in front of `startSequence`. */
+  /** Deletes the consumer, if any, and creates it at `startSequence`. */
   async recreateConsumerAt(startSequence: number): Promise<void> {
     const [stream, consumer] = [this.#stream, this.#consumer];
     await unlessMissing(
@@ -84,7 +84,7 @@ export class BrokerStreamApi {
     } catch (error) {
       if (!(error instanceof PartnerdError && isMissing("streamNotFound", error.cause))) throw error;
       throw new PartnerdError("stream_missing", `there is no JetStream stream ${this.#stream}`, {
-        nextStep: "Make it with `oc-partnerd setup`, or name another one with nats.stream.",
+        nextStep: "Create it with `oc-partnerd setup`, or set nats.stream to an existing one.",
         cause: error.cause,
       });
     }

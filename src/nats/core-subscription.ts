@@ -1,4 +1,4 @@
-/** Plain (core) subscriptions. Delivery is at most once: what is published while we are away is lost. */
+/** Core NATS subscriptions. Delivery is at most once: messages published while we are disconnected are lost. */
 import type { Clock } from "../base/clock.ts";
 import { messageOf } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
@@ -13,10 +13,10 @@ interface SubscriptionDependencies {
   readonly logger: Logger;
 }
 
-/** A denied subscription is asked for again: permissions are changed while servers run. */
+/** A denied subscription is retried: permissions change while servers run. */
 const DENIED_RETRY_MS = 5_000;
 
-/** The subscriptions of one client; they end with it, or when disposed. */
+/** The subscriptions of one client, until it closes or they are disposed. */
 export class CoreSubscription implements Disposable {
   readonly #client: NatsConnection;
   readonly #subjects: ReadonlySet<string>;
@@ -25,7 +25,7 @@ export class CoreSubscription implements Disposable {
   readonly #confirmed = new Set<string>();
   readonly #subscriptions = new Map<string, Subscription>();
   readonly #retries = new Map<string, Disposable>();
-  /** Looked at after each wait. */
+  /** Checked after each await. */
   #ended = false;
 
   constructor(client: NatsConnection, subjects: readonly string[], dependencies: SubscriptionDependencies) {
@@ -35,12 +35,12 @@ export class CoreSubscription implements Disposable {
     for (const subject of this.#subjects) void this.#subscribe(subject);
   }
 
-  /** Whether the server holds all our subscriptions right now: what is published from here on arrives. */
+  /** Whether the server has confirmed all subscriptions, so that messages published from now on arrive. */
   get subscribed(): boolean {
     return !this.#ended && this.#confirmed.size === this.#subjects.size && !this.#client.isClosed();
   }
 
-  /** Takes no more messages. What was received before stays in the buffer. */
+  /** Stops receiving. Messages already received stay in the buffer. */
   [Symbol.dispose](): void {
     this.#ended = true;
     for (const retry of this.#retries.values()) retry[Symbol.dispose]();
@@ -48,7 +48,7 @@ export class CoreSubscription implements Disposable {
     for (const subscription of this.#subscriptions.values()) subscription.unsubscribe();
   }
 
-  /** The server answers in order: once the flush is through, the subscription is confirmed or its denial has been called back. */
+  /** The server answers in order: once the flush completes, the subscription is confirmed or its denial has been reported. */
   async #subscribe(subject: string): Promise<void> {
     const { buffer, logger } = this.#dependencies;
     let denied = false;
@@ -61,14 +61,14 @@ export class CoreSubscription implements Disposable {
             this.#retryLater(subject, describe(error));
             return;
           }
-          // A copy: the client's bytes are a view that would keep the whole read of the socket in memory.
+          // A copy: the client's bytes are a view that keeps a whole socket read in memory.
           buffer.offer({ subject: message.subject, bytes: new Uint8Array(message.data), dedupeKey: null });
         },
       });
       this.#subscriptions.set(subject, subscription);
       await flush(this.#client);
     } catch (error) {
-      // When the connection ended, it says so itself, and its next client subscribes again.
+      // A lost connection is reported elsewhere, and its next client subscribes again.
       if (!this.#ended && !this.#client.isClosed()) this.#retryLater(subject, messageOf(error));
       return;
     }
@@ -87,11 +87,11 @@ export class CoreSubscription implements Disposable {
       clock.schedule(DENIED_RETRY_MS, () => void this.#subscribe(subject)),
     );
     if (!deniedBefore)
-      logger.error({ subject, reason, retryMs: DENIED_RETRY_MS }, "cannot subscribe; events on this subject are missed");
+      logger.error({ subject, reason, retryMs: DENIED_RETRY_MS }, "cannot subscribe; missing events on this subject");
   }
 }
 
-/** Subscribes with every fresh client of a connection, until disposed. */
+/** Subscribes with each new client of a connection, until disposed. */
 export class PersistentSubscription implements Disposable {
   readonly #clients: Disposable;
   #current: CoreSubscription | undefined;

@@ -1,4 +1,4 @@
-/** Where events come from on each connection: a JetStream stream, or a plain subscription where there is none. */
+/** Picks the source of events on each connection: a JetStream stream, or a core subscription if there is no stream. */
 
 import type { Clock } from "../base/clock.ts";
 import { messageOf, type PartnerdError, toPartnerdError } from "../base/errors.ts";
@@ -15,7 +15,7 @@ import { flush } from "./connection/dial.ts";
 import { CoreSubscription } from "./core-subscription.ts";
 import { natsLink } from "./nats-link.ts";
 
-/** `auto`: the stream where it is set up, and from the first message of it on nothing else; core NATS until then. */
+/** `auto`: core NATS until the stream has been set up; from its first message on, only the stream. */
 type DeliveryMode = "auto" | "jetstream" | "core";
 
 interface EventSourceInit {
@@ -28,25 +28,25 @@ interface EventSourceInit {
   readonly log: Pick<Store, "cursor" | "delivery" | "appendDelivery">;
   readonly clock: Clock;
   readonly logger: Logger;
-  /** Done on each connection before anything else; how it fails is shown as the reason why there is no stream. */
+  /** Runs first on each connection. A failure is logged. */
   readonly prepare?: (client: NatsConnection) => Promise<void>;
 }
 
-/** What can be told of the source right now. */
+/** The current state of the source, for status. */
 export interface SourceFacts {
-  /** Null until it is known, after a connection. */
+  /** Null until the first connection has been examined. */
   readonly from: "jetstream" | "core" | null;
-  /** Whether what is published now comes to the log by itself. */
+  /** Whether messages published now will reach the log. */
   readonly reading: boolean;
-  /** Why it does not, or (from core NATS in mode `auto`) why it does not come from a stream. */
+  /** Why they will not, or (core NATS in mode `auto`) why there is no stream to read. */
   readonly problem: PartnerdError | null;
   readonly behind: number | null;
   readonly restarts: number;
-  /** Null while nothing is read a second time. */
+  /** Null unless a resync is running. */
   readonly rereading: Rereading | null;
 }
 
-/** How often mode `auto` looks whether the stream has been set up. */
+/** How often mode `auto` checks whether the stream has been set up. */
 const LOOK_AGAIN_MS = 5_000;
 const APPEND_AGAIN_MS = 1_000;
 
@@ -77,14 +77,14 @@ export class EventSource implements Disposable {
     };
   }
 
-  /** Reads the whole stream once more; what the log has is not appended again. False where there is no stream to read. */
+  /** Reads the whole stream again; messages already logged are not appended again. False if there is no stream to read. */
   resync(): boolean {
     if (this.#from !== "jetstream") return false;
     this.#reader.resync();
     return true;
   }
 
-  /** Takes no more messages. What was received before stays in the buffer. */
+  /** Stops receiving. Messages already received stay in the buffer. */
   [Symbol.dispose](): void {
     this.#clients[Symbol.dispose]();
     this.#end();
@@ -106,7 +106,7 @@ export class EventSource implements Disposable {
     const { mode, log } = this.#init;
     const isOver = () => signal.aborted || client.isClosed();
     await this.#prepare(client);
-    // Once the log follows a stream, going back to core NATS would bring messages a second time, and leave others out.
+    // Once the log follows a stream, going back to core NATS would duplicate some messages and miss others.
     const followsStream = mode === "jetstream" || (mode === "auto" && log.cursor() !== undefined);
     if (!followsStream && !(mode === "auto" && (await this.#hasStream(client, isOver)))) {
       await this.#subscribe(client, signal);
@@ -125,7 +125,7 @@ export class EventSource implements Disposable {
       await this.#init.prepare?.(client);
     } catch (thrown) {
       const error = toPartnerdError(thrown);
-      this.#init.logger.error({ code: error.code, error: error.message, nextStep: error.nextStep }, "cannot set up the stream");
+      this.#init.logger.error({ code: error.code, error: error.message, nextStep: error.nextStep }, "cannot set up stream");
     }
   }
 
@@ -147,29 +147,29 @@ export class EventSource implements Disposable {
     const why = mode === "core" ? "nats.mode is core" : (this.#whyNoStream?.message ?? "");
     logger.warn(
       { why, nextStep: mode === "core" ? "Set nats.mode to auto, and run `oc-partnerd setup`." : this.#whyNoStream?.nextStep },
-      "events are delivered at most once: what is published while this daemon or NATS is away is lost",
+      "events are delivered at most once; those published while this daemon or NATS is down are lost",
     );
     await this.#recordAtMostOnce(why, signal);
   }
 
-  /** In the log, so that it tells which span nobody can vouch for. */
+  /** Recorded, so that the log shows over which span it may lack events. */
   async #recordAtMostOnce(why: string, signal: AbortSignal): Promise<void> {
     const { log, clock, logger } = this.#init;
     const noStream = { stream: null, streamCreated: null, streamSequence: null };
     const changed: DeliveryChanged = { type: "DeliveryChanged", reason: "at_most_once", ...noStream, message: why };
-    for (let isSaid = false; !signal.aborted; isSaid = true) {
+    for (let isLogged = false; !signal.aborted; isLogged = true) {
       try {
         if (log.delivery()?.reason !== "at_most_once") log.appendDelivery([changed]);
         return;
       } catch (thrown) {
-        if (!isSaid)
-          logger.error({ error: messageOf(thrown) }, "the log cannot say that events come at most once; it is tried again");
+        if (!isLogged)
+          logger.error({ error: messageOf(thrown) }, "cannot record that events are delivered at most once; retrying");
         await pause(clock, APPEND_AGAIN_MS, signal);
       }
     }
   }
 
-  /** Once the server has confirmed it, what came by core NATS is in the log before anything of the stream. */
+  /** Resolves once everything received by core NATS is logged, so that it precedes anything from the stream. */
   async #unsubscribe(client: NatsConnection): Promise<void> {
     this.#core?.[Symbol.dispose]();
     this.#core = undefined;

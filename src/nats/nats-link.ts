@@ -1,4 +1,4 @@
-/** Reading a stream over NATS. */
+/** Reads a broker stream over NATS. */
 
 import type { PartnerdError } from "../base/errors.ts";
 import type { BrokerLink, BrokerMessage, PullChannel, PullListener, PullRequest } from "../ingest/stream/broker-port.ts";
@@ -6,10 +6,10 @@ import { BrokerStreamApi } from "./broker-stream-api.ts";
 import { createInbox, type NatsConnection, nanos } from "./connection/client.ts";
 import { closeQuietly, describe, flush } from "./connection/dial.ts";
 import { deniedError } from "./connection/jetstream-error.ts";
+import { pullStatusOf } from "./pull-status.ts";
 
 const ACKNOWLEDGEMENT = "+ACK";
 
-/** What is read. */
 interface Names {
   readonly stream: string;
   readonly consumer: string;
@@ -49,7 +49,7 @@ class NatsPullChannel implements PullChannel {
         else if (!message.subject.startsWith(this.#inbox)) listener.message(message);
         else {
           const requestNumber = Number(message.subject.slice(this.#inbox.length + 1));
-          listener.status(requestNumber, message.headers?.code ?? 0, message.headers?.description ?? "");
+          listener.status(requestNumber, pullStatusOf(message.headers?.code ?? 0, message.headers?.description ?? ""));
         }
       },
     });
@@ -66,7 +66,7 @@ class NatsPullChannel implements PullChannel {
   }
 }
 
-/** What asks for no answer, as pulling and acknowledging do, is denied by an event alone. */
+/** Pulling and acknowledging request no reply, so only an event reports that they were denied. */
 async function watchDenials(
   client: NatsConnection,
   { stream, consumer }: Names,

@@ -1,4 +1,4 @@
-/** One message, published with plain core publish, as the source app does. */
+/** Publishes one message with a plain core publish, as the apps do. */
 
 import type { Clock } from "../base/clock.ts";
 import { PartnerdError } from "../base/errors.ts";
@@ -17,13 +17,13 @@ interface SendOptions {
 }
 
 /**
- * Publishes and resolves, to the server's `host:port`, once the server has taken the message. The servers are tried in order.
- * Rejects with nats_unavailable when none does so in time, config_invalid for unusable credentials, usage for a message over
- * the server's limit. Core NATS tells no publisher whether anyone listens.
+ * Publishes, trying the servers in order; resolves to the `host:port` of the one that accepted the message. Rejects with
+ * nats_unavailable if none does in time, config_invalid for unusable credentials, usage for a message over the server's limit.
+ * Core NATS does not tell a publisher whether anyone is subscribed.
  */
 export function publishOnce(config: NatsConfig, subject: string, payload: Uint8Array, options: SendOptions): Promise<string> {
   const { clock, signal, timeoutMs = DEFAULT_TIMEOUT_MS } = options;
-  return withOneClient(config, "take the message", { clock, timeoutMs, signal }, async (client, server, limit) => {
+  return withOneClient(config, "accept the message", { clock, timeoutMs, signal }, async (client, server, limit) => {
     await send(client, subject, payload, clock, limit);
     return server;
   });
@@ -38,8 +38,8 @@ async function send(
 ): Promise<void> {
   const limit = client.info?.max_payload;
   if (limit !== undefined && payload.length > limit) {
-    throw new PartnerdError("usage", `the message has ${payload.length} bytes, but the NATS server takes at most ${limit}`, {
-      nextStep: "Publish a smaller message, or raise max_payload at the server.",
+    throw new PartnerdError("usage", `the message has ${payload.length} bytes, but the NATS server accepts at most ${limit}`, {
+      nextStep: "Publish a smaller message, or raise max_payload on the server.",
     });
   }
   const complaints: Status[] = [];
@@ -48,11 +48,11 @@ async function send(
     signal.throwIfAborted();
     client.publish(subject, payload);
     await abortable(flush(client), signal);
-    // A denial arrives before the flush is through, but the client hands it on a few microtasks later.
+    // A denial arrives before the flush completes, but the client reports it a few microtasks later.
     await new Promise<void>((resolve) => clock.schedule(0, resolve));
     const [complaint] = complaints;
     if (complaint !== undefined) {
-      throw new PartnerdError("nats_unavailable", `NATS did not take the message: ${describeEvent(complaint)}`, {
+      throw new PartnerdError("nats_unavailable", `NATS did not accept the message: ${describeEvent(complaint)}`, {
         nextStep: "Give the user permission to publish to that subject, or use other credentials.",
       });
     }

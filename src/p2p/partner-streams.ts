@@ -1,4 +1,4 @@
-/** PartnerStreams on libp2p: puts opener, handler, registry and connections together, and answers for all of them. */
+/** PartnerStreams on libp2p: connects opener, handler, registry and connections. */
 import type { Clock, Random } from "../base/clock.ts";
 import { PartnerdError } from "../base/errors.ts";
 import type { PeerId } from "../base/ids.ts";
@@ -11,7 +11,7 @@ import { HeartbeatOpener } from "./heartbeat/opener.ts";
 import { keyOf, type PartnerStream } from "./heartbeat/partner-stream.ts";
 import { answerChallenge } from "./heartbeat/probe.ts";
 import { ConnectionIndex, closeBounded, peerIdOf } from "./host/connection-index.ts";
-import type { Host, HostConnection } from "./host/host.ts";
+import type { Host, HostConnection, HostStreamHandler } from "./host/host.ts";
 import type { AdmissionPolicy } from "./registry/admission-policy.ts";
 import { LeaseClock } from "./registry/lease-clock.ts";
 import { type PeerSnapshot, type StreamObserver, StreamRegistry } from "./registry/registry.ts";
@@ -26,7 +26,7 @@ import {
 } from "./wire/constants.ts";
 
 export interface PartnerStreamsComponents {
-  /** Not started yet, so that no peer finds it without the protocols. It stays the caller's to start and to stop. */
+  /** Not started yet, so that no peer connects before the protocols are registered. The caller starts and stops it. */
   readonly node: Host;
   readonly clock: Clock;
   readonly random: Random;
@@ -34,16 +34,16 @@ export interface PartnerStreamsComponents {
   readonly admission: AdmissionPolicy;
   readonly observer: StreamObserver;
   readonly options?: {
-    /** How our heartbeats say when they were sent; default Unix seconds, as Go programs do. */
+    /** Format of the timestamp in our heartbeats; default Unix seconds, as in Go programs. */
     readonly heartbeatTimestamp?: TimestampFormat;
     /** How long an inbound stream may stay open without a heartbeat; default 10 s. */
     readonly firstHeartbeatTimeoutMs?: number;
-    /** How long a peer has for the bandwidth challenge; default 5 s. */
+    /** Time limit of the bandwidth challenge; default 5 s. */
     readonly challengeTimeoutMs?: number;
   };
 }
 
-/** Registers the protocols: inbound streams are accepted once the host listens. */
+/** Registers the protocols; inbound streams are accepted once the host listens. */
 export async function createPartnerStreams(components: PartnerStreamsComponents): Promise<Libp2pPartnerStreams> {
   const streams = new Libp2pPartnerStreams(components);
   await streams.start();
@@ -84,9 +84,11 @@ export class Libp2pPartnerStreams implements PartnerStreams {
 
   /** Called once, by `createPartnerStreams`. */
   async start(): Promise<void> {
-    const { node, clock } = this.#components;
+    const { node, clock, observer } = this.#components;
     const limits = { maxInboundStreams: MAX_STREAMS_PER_PROTOCOL, maxOutboundStreams: MAX_STREAMS_PER_PROTOCOL };
-    await node.handle(PROBE_PROTOCOL, (stream) => answerChallenge(stream, clock), limits);
+    const answer: HostStreamHandler = (stream, { remotePeer }) =>
+      answerChallenge(stream, clock, (error) => observer.faulted(peerIdOf(remotePeer), error));
+    await node.handle(PROBE_PROTOCOL, answer, limits);
     await node.handle(PARTNER_PROTOCOL, this.#handler.handle, limits);
   }
 
@@ -104,12 +106,12 @@ export class Libp2pPartnerStreams implements PartnerStreams {
     return this.#registry.peers(PARTNER_PROTOCOL);
   }
 
-  /** Every peer with a stream, in wall-clock times, for people. */
+  /** Every peer with a stream, for status. Wall-clock ms. */
   snapshot(): Iterable<PeerSnapshot> {
     return this.#registry.snapshot(PARTNER_PROTOCOL);
   }
 
-  /** How many connections are open, to anybody. */
+  /** How many connections are open, to any peer. */
   connectionCount(): number {
     return this.#connections.count;
   }
@@ -125,7 +127,7 @@ export class Libp2pPartnerStreams implements PartnerStreams {
   close(peerId: PeerId, request: CloseRequest): void {
     const { direction, reason } = request;
     if (direction !== "inbound") {
-      this.#opener.cancel(peerId, new PartnerdError("aborted", `open was cancelled: ${reason}`));
+      this.#opener.cancel(peerId, new PartnerdError("aborted", `the open was cancelled: ${reason}`));
       this.#registry.close(keyOf("outbound", peerId), reason);
     }
     if (direction !== "outbound") this.#registry.close(keyOf("inbound", peerId), reason);
@@ -149,12 +151,12 @@ export class Libp2pPartnerStreams implements PartnerStreams {
     await this.#components.node.unhandle([PARTNER_PROTOCOL, PROBE_PROTOCOL]);
   }
 
-  /** Nothing more is wanted of this peer. What it dialled is its own to close, unless it is not to be connected at all. */
+  /** Closes the connections that we dialled and no longer need; the peer closes its own. With `drop`, aborts all. */
   #closeConnections(peerId: PeerId, drop: boolean): void {
     for (const connection of this.#connections.of(peerId)) {
       if (drop || this.#liveness.isSuspect(connection))
-        connection.abort(new PartnerdError("aborted", "peer is not wanted any more"));
-      // Whatever still runs over what we dialled is a stream that nobody waits for any more.
+        connection.abort(new PartnerdError("aborted", "the connection is no longer needed"));
+      // Streams still open on a connection that we dialled have no user left.
       else if (connection.direction === "outbound") void closeBounded(connection, this.#components.clock);
     }
   }
@@ -164,7 +166,7 @@ export class Libp2pPartnerStreams implements PartnerStreams {
     else this.#signOfLife(peerId);
   }
 
-  /** The peer has shown life of its own accord: a wait in backoff can end. */
+  /** The peer has shown life on its own initiative, which can end a backoff early. */
   #signOfLife(peerId: PeerId): void {
     const { admission, clock, observer } = this.#components;
     if (this.#disposed || admission.verdictOn(peerId) !== "ok") return;

@@ -1,7 +1,7 @@
 /** Carries out single actions on the streams, each with a deadline; opens wait for one of a bounded number of slots. */
 import PQueue from "p-queue";
 import { type Clock, deadline } from "../base/clock.ts";
-import { PartnerdError } from "../base/errors.ts";
+import { isFault, PartnerdError } from "../base/errors.ts";
 import type { PeerId } from "../base/ids.ts";
 import type { AttemptId, DesiredPeer } from "../events/types.ts";
 import type { ReconcilerOptions } from "./options.ts";
@@ -39,7 +39,7 @@ export class Actions {
       await this.#streams.renew(peerId, limit.signal);
       return true;
     } catch (thrown) {
-      if (!(thrown instanceof PartnerdError)) throw thrown;
+      if (!(thrown instanceof PartnerdError) || isFault(thrown)) throw thrown;
       return false;
     }
   }

@@ -26,6 +26,8 @@ export interface ActualPeer {
   readonly dialled: boolean;
   /** When the peer last showed life of its own accord (a connection or inbound stream arrived, a late pong came); null if never. */
   readonly lastSignOfLifeMs: number | null;
+  /** How the most recent outbound stream to end did so, even if another one is open by now; null if none has, or long ago. */
+  readonly lastOutboundClose: CloseReason | null;
 }
 
 /** Whether a peer may stream to us, and if not, why not. */
@@ -52,8 +54,9 @@ export interface PartnerStreams {
   peers(): readonly PeerId[];
   /**
    * Connects (or reuses a live connection), opens the heartbeat stream, sends the first heartbeat and takes a proof of life.
-   * Resolves once the stream is registered as established. Rejects with a PartnerdError whose code says why; settles promptly
-   * when `signal` aborts, and then registers nothing, ever.
+   * Resolves once the stream is registered as established. Rejects with a PartnerdError whose code says why, and whose
+   * `details.remoteEnd` says how the far end ended the stream, if it did; a fault of our own is `internal_error` and says nothing about
+   * the peer. Settles promptly when `signal` aborts, and then registers nothing, ever.
    */
   open(peer: DesiredPeer, signal: AbortSignal, attempt: Attempt): Promise<void>;
   /** Sends a heartbeat on the established stream and takes a proof of life, which moves its expiry. Rejects as `open` does. */

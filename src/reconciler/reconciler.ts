@@ -3,9 +3,9 @@
  * again, so lost, late or duplicate events cannot mislead it (level-triggered, as in Kubernetes).
  */
 import { type Clock, type Random, repeat } from "../base/clock.ts";
-import { type ErrorCode, PartnerdError, toPartnerdError } from "../base/errors.ts";
+import { type ErrorCode, isFault, PartnerdError, toPartnerdError } from "../base/errors.ts";
 import type { PeerId } from "../base/ids.ts";
-import type { AttemptId, DesiredPeer } from "../events/types.ts";
+import type { AttemptId, CloseReason, DesiredPeer } from "../events/types.ts";
 import { Actions } from "./actions.ts";
 import { attemptsOf, established, failed, mayOpenAtMs, type OpenFailure, type Retry, stopped } from "./backoff.ts";
 import { decide, nextDueMs } from "./decide.ts";
@@ -185,7 +185,7 @@ export class Reconciler {
     } catch (thrown) {
       const { attempt } = inFlight;
       // The streams reject with a code that says why; anything else is a fault of this program.
-      if (!(thrown instanceof PartnerdError) || attempt === null || thrown.code === "internal")
+      if (!(thrown instanceof PartnerdError) || attempt === null || isFault(thrown))
         return { kind: "fault", error: toPartnerdError(thrown) };
       return { kind: TERMINAL.has(thrown.code) ? "terminal" : "retry", error: thrown, attempt };
     } finally {
@@ -257,14 +257,17 @@ export class Reconciler {
     const actual = this.#deps.streams.actual(peerId);
     const generation = generationOf(desired);
     if (actual.outbound === null) {
-      this.#retries.update(peerId, generation, (retry) => (retry.state === "established" ? this.#lost(retry) : retry));
+      this.#retries.update(peerId, generation, (retry) =>
+        retry.state === "established" ? this.#lost(retry, actual.lastOutboundClose) : retry,
+      );
     }
     return { desired, actual, retry: this.#retries.get(peerId, generation) };
   }
 
-  #lost(retry: Retry): Retry {
+  #lost(retry: Retry, reason: CloseReason | null): Retry {
     const failedAtMs = this.#deps.clock.monotonicMs();
-    return failed(retry, { code: "stream_lost", message: "the stream was lost", failedAtMs }, this.#deps.random);
+    const message = reason === null ? "the stream was lost" : `the stream was lost: ${reason}`;
+    return failed(retry, { code: "stream_lost", message, failedAtMs }, this.#deps.random);
   }
 }
 

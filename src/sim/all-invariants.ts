@@ -1,6 +1,8 @@
-/** Every invariant. */
+/** All invariants that a simulated world is checked against. */
 import { backoffCountsFailures, backoffWaits } from "./invariants/backoff.ts";
+import { causesLead } from "./invariants/causes.ts";
 import { convergence } from "./invariants/convergence.ts";
+import { noFaults } from "./invariants/faults.ts";
 import { generations } from "./invariants/generations.ts";
 import { ingest } from "./invariants/ingest/ingest.ts";
 import type { Invariant, Scene } from "./invariants/invariant.ts";
@@ -25,9 +27,11 @@ const INVARIANTS = [
   generations,
   seqIsGapless,
   logIsTrue,
+  causesLead,
+  noFaults,
 ] as const;
 
-/** A fresh set that watches `scene`. */
+/** A fresh set of invariants observing `scene`. */
 export function allInvariants(scene: Scene): readonly Invariant[] {
   return [...INVARIANTS.map((watch) => watch(scene)), ...ingest(scene), convergence(scene)];
 }

@@ -1,10 +1,10 @@
-/** Checks what a fixture expects: phases at given times, and all that the log says of one direction of a peer, in order. */
+/** Checks the expectations of a fixture: phases at given times, and the observed events of each peer and direction in order. */
 import type { PeerId } from "../base/ids.ts";
 import type { Direction, ObservedEvent } from "../events/types.ts";
 import { peerIdOfName } from "../fixture/format/names.ts";
 import type { Expectation } from "../fixture/format/schema.ts";
 import { type Observable, sentence } from "./trace.ts";
-import type { World } from "./world.ts";
+import type { Unmet, World } from "./world.ts";
 
 export class Expectations {
   readonly #world: World;
@@ -15,14 +15,14 @@ export class Expectations {
     this.#expected = expected;
   }
 
-  /** The time of this line has come. */
+  /** Checks `line`, whose time has come. */
   due(line: Expectation): void {
     if (line.expect !== "phase") return;
     const phase = this.#phaseOf(peerIdOfName(line.peer));
-    if (phase !== line.phase) this.#world.violated("expected-phase", `${line.peer} is ${phase}, expected ${line.phase}`);
+    if (phase !== line.phase) this.#unmet("expected-phase", { place: line.peer, expected: line.phase, found: phase });
   }
 
-  /** The run is over; `whole` where it was not ended early. */
+  /** Called at the end of the run. `whole`: the run was not cut short. */
   finished(whole: boolean): void {
     const expected = this.#expected.filter((line) => line.expect !== "phase");
     const byStream = Map.groupBy(expected, (line) => `${directionOf(line)} ${line.peer}`);
@@ -42,9 +42,13 @@ export class Expectations {
       if (expected[index] === found[index]) continue;
       if (!whole && index >= found.length) return;
       const place = `${direction} event ${index + 1} of ${peer}`;
-      this.#world.violated("expected-log", `${place} is ${found[index] ?? "none"}, expected ${expected[index] ?? "none"}`);
+      this.#unmet("expected-log", { place, expected: expected[index] ?? "none", found: found[index] ?? "none" });
       return;
     }
+  }
+
+  #unmet(invariant: string, unmet: Unmet): void {
+    this.#world.violated(invariant, `${unmet.place} is ${unmet.found}, expected ${unmet.expected}`, unmet);
   }
 
   #phaseOf(peerId: PeerId): string {
@@ -57,7 +61,7 @@ export class Expectations {
   }
 }
 
-/** Which of two streams comes first is often chance; what happens to one of them is not. An open is ours, a refusal theirs. */
+/** Order is checked per direction, because the order across directions is often random. An open is outbound, a refusal inbound. */
 function directionOf(event: ObservedEvent | Observable): Direction {
   if ("direction" in event) return event.direction;
   const type = "expect" in event ? event.expect : event.type;

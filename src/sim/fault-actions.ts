@@ -1,4 +1,4 @@
-/** The lines of a fixture as actions on the world. Expectations are not: expectations.ts checks them. */
+/** Turns fixture lines into actions on the world. Expectations are checked by expectations.ts. */
 import type { RawMessage } from "../events/decode.ts";
 import { messageOfLine } from "../fixture/format/message.ts";
 import type { Expectation, FixtureLine } from "../fixture/format/schema.ts";
@@ -12,13 +12,13 @@ export function isExpectation(line: FixtureLine): line is Expectation {
 }
 
 interface FaultAction {
-  /** Who it happens to, and the line without its time and subject, as the trace prints them. */
+  /** The subject of the action, and the action itself, as the trace prints them. */
   readonly who: string;
   readonly what: string;
   readonly act: () => void;
 }
 
-/** Does what the line says, and writes it to the trace first. */
+/** Writes the line to the trace, then performs its action. */
 export function apply(world: World, line: ActionLine): void {
   const { who, what, act } = actionOf(world, line);
   world.trace.noted(world.nowMs(), who, what);

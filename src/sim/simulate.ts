@@ -1,4 +1,4 @@
-/** Runs a fixture: the same fixture gives the same trace, here and everywhere. */
+/** Runs a fixture. Deterministic: the same fixture gives the same trace on every machine. */
 import { turns } from "../base/clock.ts";
 import { messageOf } from "../base/errors.ts";
 import { type Fixture, REST_MS } from "../fixture/format/schema.ts";
@@ -8,18 +8,20 @@ import { Expectations } from "./expectations.ts";
 import { apply, isExpectation } from "./fault-actions.ts";
 import { settled, VirtualClock } from "./time/virtual-clock.ts";
 import { Trace } from "./trace.ts";
-import { World } from "./world.ts";
+import { type Unmet, World } from "./world.ts";
 
-/** Something that must always hold does not, or something that the fixture expects did not come. */
+/** A broken invariant, or an expectation of the fixture that was not met. */
 export interface Violation {
   readonly invariant: string;
   readonly atMs: number;
   readonly message: string;
+  /** Of an expectation of the fixture. */
+  readonly unmet?: Unmet;
 }
 
 export interface SimResult {
   readonly violations: readonly Violation[];
-  /** The decision trace, one printed line each. */
+  /** The decision trace, as printed lines. */
   readonly trace: readonly string[];
   /** SHA-256 (hex) over everything observable, heartbeats included. */
   readonly traceHash: string;
@@ -31,25 +33,26 @@ export interface SimResult {
 export interface SimulateOptions {
   readonly signal?: AbortSignal;
   readonly onProgress?: (atMs: number, untilMs: number) => void;
-  /** Ends the run at this time of the world. */
+  /** Stops the run at this simulated time. */
   readonly untilMs?: number;
   readonly onTrace?: (line: string, atMs: number) => void;
-  /** Awaited before each step, with the time that it happens at; for those who watch. */
+  /** Awaited before each step, with the time of that step, so that the run can be slowed down for viewing. */
   readonly pace?: (atMs: number) => Promise<void>;
 }
 
-/** A run says so much, and then it is enough. */
+/** The most violations a run reports before it stops. */
 const MOST_VIOLATIONS = 20;
-/** Steps between two reports of progress, and two looks at the signal. */
+/** Steps between progress reports, which is also how often the signal is checked. */
 const REPORT_STEPS = 512;
 
-/** Rejects only with the reason of `signal`. One run at a time in a thread: it listens for rejections that nobody handles. */
+/** Rejects only with the reason of `signal`. At most one run per thread at a time, as it listens for unhandled rejections. */
 export async function simulate(fixture: Fixture, options: SimulateOptions = {}): Promise<SimResult> {
   const { header, lines } = fixture;
   const clock = new VirtualClock();
   const violations: Violation[] = [];
-  const violated = (invariant: string, message: string) => {
-    if (violations.length < MOST_VIOLATIONS) violations.push({ invariant, atMs: clock.monotonicMs(), message });
+  const violated = (invariant: string, message: string, unmet?: Unmet) => {
+    if (violations.length === MOST_VIOLATIONS) return;
+    violations.push({ invariant, atMs: clock.monotonicMs(), message, ...(unmet && { unmet }) });
   };
   using world = new World({
     header,
@@ -80,7 +83,7 @@ export async function simulate(fixture: Fixture, options: SimulateOptions = {}):
   };
 }
 
-/** One timer, then one turn of the real event loop, in which every promise that can settle does: that is a step. */
+/** Each step runs one timer, then one turn of the real event loop, which settles every promise that can settle. */
 async function run(
   clock: VirtualClock,
   world: World,

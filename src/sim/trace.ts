@@ -1,4 +1,4 @@
-/** The decision trace: what the daemon was told, what it decided and what came of it, one line each. */
+/** The decision trace: the daemon's inputs, decisions and their outcomes, one line each. */
 import { createHash } from "node:crypto";
 import type { PeerId } from "../base/ids.ts";
 import { secondsText } from "../base/units.ts";
@@ -9,15 +9,15 @@ import type { Outcome } from "../reconciler/outcome.ts";
 import type { LogEntry } from "../store/model/log-entry.ts";
 
 export interface TraceInit {
-  /** What a fixture calls this peer. */
+  /** The peer's name in the fixture. */
   readonly nameOf: (peerId: PeerId) => string;
   readonly onLine?: (line: string, atMs: number) => void;
 }
 
-/** To hash each line by itself takes longer than to make it. */
+/** Hashing each line by itself would take longer than producing it. */
 const HASHED_AT_ONCE = 16_384;
 
-/** Heartbeats are hashed but not shown: they would bury everything else. */
+/** Heartbeats are hashed but not shown, as they would bury everything else. */
 export class Trace {
   readonly #init: TraceInit;
   readonly #hash = createHash("sha256");
@@ -28,7 +28,7 @@ export class Trace {
     this.#init = init;
   }
 
-  /** A fault action, or another event of the world that is neither a decision nor a row. */
+  /** Adds a fault action or another event that is neither a decision nor a row. */
   noted(atMs: number, who: string, what: string): void {
     this.#line(atMs, who, `* ${what}`);
   }
@@ -51,7 +51,7 @@ export class Trace {
     else this.#line(atMs, this.#init.nameOf(event.peerId), `#${seq} ${sentence(event)}${effect === null ? "" : ` (${effect})`}`);
   }
 
-  /** SHA-256 (hex) of everything so far, heartbeats included. */
+  /** SHA-256 (hex) of everything so far, including heartbeats. */
   hash(): string {
     return this.#hash.copy().update(this.#unhashed).digest("hex");
   }
@@ -73,7 +73,7 @@ export class Trace {
 
 export type Observable = Exclude<Expectation, { expect: "phase" }>;
 
-/** An event, or what a fixture expects of one, in the same words. */
+/** An event, or a fixture's expectation of one, in the same words. */
 export function sentence(event: LogEvent | Observable): string {
   const type = "expect" in event ? event.expect : event.type;
   const relation = "relation" in event ? ` ${event.relation}` : "";

@@ -1,4 +1,5 @@
-/** Hears what the daemon does, writes it into the trace and passes it on to the invariants. */
+/** Observes the daemon, writes its actions to the trace and passes them on to the invariants. */
+import type { PartnerdError } from "../base/errors.ts";
 import type { PeerId } from "../base/ids.ts";
 import type { LogEvent, ObservedEvent } from "../events/types.ts";
 import type { CrashPoint } from "../fixture/format/schema.ts";
@@ -15,7 +16,7 @@ export interface WitnessInit {
   readonly lifecycle: DaemonLifecycle;
   readonly nowMs: () => number;
   readonly nameOf: (peerId: PeerId) => string;
-  /** Asked each time: they come to be after the witness. */
+  /** A function because the invariants are created after the witness. */
   readonly invariants: () => readonly Invariant[];
 }
 
@@ -27,7 +28,7 @@ export class Witness implements DaemonWatcher {
     this.#init = init;
   }
 
-  /** What the log was told of this peer, over all of its lives. */
+  /** All observed events of this peer, across all runs of the daemon. */
   observedOf(peerId: PeerId): readonly ObservedEvent[] {
     return this.#observed.filter((event) => event.peerId === peerId);
   }
@@ -40,6 +41,10 @@ export class Witness implements DaemonWatcher {
 
   observed(event: ObservedEvent): void {
     for (const invariant of this.#init.invariants()) invariant.observed?.(event);
+  }
+
+  faulted(peerId: PeerId, error: PartnerdError): void {
+    for (const invariant of this.#init.invariants()) invariant.faulted?.(peerId, error);
   }
 
   acted(peerId: PeerId, action: Action): void {

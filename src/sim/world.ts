@@ -1,4 +1,4 @@
-/** The simulated world: one daemon, its disk, its broker, its peers, and those who watch whether what must hold does hold. */
+/** The simulated world: one daemon, its disk, its broker, its peers, and the invariants that observe them. */
 import type { PeerId } from "../base/ids.ts";
 import { addressOfName, peerIdOfName } from "../fixture/format/names.ts";
 import type { Fixture } from "../fixture/format/schema.ts";
@@ -15,12 +15,19 @@ import type { VirtualClock } from "./time/virtual-clock.ts";
 import type { Trace } from "./trace.ts";
 import { Witness } from "./witness.ts";
 
+/** What a fixture expected at a place, and what was there instead. */
+export interface Unmet {
+  readonly place: string;
+  readonly expected: string;
+  readonly found: string;
+}
+
 export interface WorldInit {
   readonly header: Fixture["header"];
   readonly clock: VirtualClock;
   readonly traceOf: (nameOf: (peerId: PeerId) => string) => Trace;
   readonly invariants: (scene: Scene) => readonly Invariant[];
-  readonly onViolation: (invariant: string, message: string) => void;
+  readonly onViolation: (invariant: string, message: string, unmet?: Unmet) => void;
 }
 
 export class World implements Scene, Disposable {
@@ -98,7 +105,7 @@ export class World implements Scene, Disposable {
     if (stored !== undefined) for (const invariant of this.#invariants) invariant.published?.(stored);
   }
 
-  /** Something happens to the broker, its stream, its consumer or the disk. */
+  /** A fault strikes the broker, its stream, its consumer or the disk. */
   disturbed(): void {
     for (const invariant of this.#invariants) invariant.disturbed?.();
   }
@@ -111,22 +118,22 @@ export class World implements Scene, Disposable {
     return [...this.#peers.values()];
   }
 
-  violated(invariant: string, message: string): void {
-    this.#init.onViolation(invariant, message);
+  violated(invariant: string, message: string, unmet?: Unmet): void {
+    this.#init.onViolation(invariant, message, unmet);
   }
 
   within(afterAwakeMs: number, invariant: string, check: () => string | undefined): void {
     this.#obligations.add(this.awakeMs() + afterAwakeMs, invariant, check);
   }
 
-  /** The peer of this name, made the first time that it is named. */
+  /** The peer of this name, created on first use. */
   peerNamed(name: string): SimPeer {
     const known = this.#peersByName.get(name) ?? this.#makePeer(name);
     this.#peersByName.set(name, known);
     return known;
   }
 
-  /** Everything is well from now on. */
+  /** Clears all faults. */
   heal(): void {
     this.disk.set("well");
     this.broker.set("up");
@@ -138,7 +145,7 @@ export class World implements Scene, Disposable {
     for (const invariant of this.#invariants) invariant.healed?.();
   }
 
-  /** The step is over, and whatever promises it made have settled. */
+  /** Called after each step, when its promises have settled. */
   stepped(): void {
     this.#obligations.settle(this.awakeMs());
     for (const invariant of this.#invariants) invariant.stepped?.();
@@ -204,7 +211,7 @@ export class World implements Scene, Disposable {
     for (const desired of this.daemon?.store.list() ?? []) this.#peers.get(desired.peerId)?.heal(desired.address);
   }
 
-  /** Somebody is dialled of whom the fixture says nothing: he is there, and well. */
+  /** Creates a healthy peer when the daemon dials one that the fixture does not mention. */
   #discover(address: string, expected: PeerId): void {
     if (this.#peers.has(expected) || expected === this.self) return;
     this.peerNamed(expected).moveTo(address);

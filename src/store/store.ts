@@ -2,6 +2,7 @@
 
 import type { Database } from "better-sqlite3";
 import type { Clock } from "../base/clock.ts";
+import type { PartnerdError } from "../base/errors.ts";
 import type { PeerId } from "../base/ids.ts";
 import type { DeliveryChanged, DeliveryEvent, DesiredPeer, ObservedEvent } from "../events/types.ts";
 import { removeLeftovers } from "./archive/remove-archived.ts";
@@ -66,7 +67,7 @@ export interface Store extends Disposable {
   /** The newest row of the log; `seq` is 0 while it is empty. */
   head(): LogHead;
   /** Why the head is not in its file beside the database (head-file.ts); null while it is. No append fails for it. */
-  readonly headFailing: string | null;
+  readonly headFailing: PartnerdError | null;
   /** The size of the write-ahead log beside the database. */
   walBytes(): number;
   /** Moves the write-ahead log into the database; false where a reader keeps it from being emptied. Waits for nobody. */

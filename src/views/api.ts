@@ -1,4 +1,4 @@
-/** The shapes of the HTTP API, which are also what the commands read. Times are ISO-8601 UTC with milliseconds (DESIGN: HTTP). */
+/** The HTTP API's response types, which the commands read too. Times are ISO 8601 in UTC, with milliseconds. */
 
 import type { Effect, Standing } from "../events/types.ts";
 
@@ -22,13 +22,13 @@ export interface PeerView {
   readonly peerId: string;
   readonly did: string | null;
   readonly name: string | null;
-  /** As the newest event spelled it; null for a peer that is only seen. */
+  /** As spelled in the newest event; null for a stranger. */
   readonly relation: string | null;
   readonly standing: Standing | null;
   readonly address: string | null;
-  /** Of our outbound stream. */
+  /** The phase of our outbound stream. */
   readonly phase: Phase;
-  /** Since when the phase, or for a peer without streams its relation, holds; null for a peer that is only seen. */
+  /** When the phase began, or the relation of a peer without streams; null for a stranger. */
   readonly since: string | null;
   readonly outbound: StreamView | null;
   readonly inbound: StreamView | null;
@@ -68,29 +68,29 @@ export interface PeerDetailView extends PeerView {
   readonly history: readonly HistoryView[];
 }
 
-/** How events reach the log, and what the log can prove of that. */
+/** How events reach the log, and what the log can prove about it. */
 export interface DeliveryView {
-  /** Null until the daemon was connected to NATS once. */
+  /** Null until the daemon first connects to NATS. */
   readonly delivery: "at-most-once" | "at-least-once" | null;
-  /** Whether what is published now comes to the log by itself. */
+  /** True if newly published events reach the log. */
   readonly reading: boolean;
-  /** Why it does not, or why it comes at most once. */
+  /** Why events do not arrive, or arrive at most once. */
   readonly problem: { readonly code: string; readonly message: string; readonly nextStep: string | null } | null;
   readonly consumer: string;
-  /** The JetStream stream that the log follows, or followed last: all of it from `firstSequence` to `sequence` but for what is `missing`. */
+  /** The JetStream stream that the log follows or last followed. The log has `firstSequence` to `sequence`, except what is `missing`. */
   readonly stream: {
     readonly name: string;
     readonly created: string;
     readonly firstSequence: number;
     readonly sequence: number;
   } | null;
-  /** Messages of the stream that are not in the log yet; null where that is not known. */
+  /** Number of stream messages that are not in the log yet; null if unknown. */
   readonly behind: number | null;
-  /** How far a resync is; null while there is none. */
+  /** Progress of a resync; null if none is running. */
   readonly rereading: { readonly sequence: number; readonly untilSequence: number } | null;
   /** The newest row of the log. */
   readonly headSeq: number;
-  /** In one phrase, for people. */
+  /** What is proven, in one phrase for people. */
   readonly proven: string;
   readonly missing: readonly {
     readonly reason: "purged" | "recreated" | "reused";
@@ -99,7 +99,7 @@ export interface DeliveryView {
     readonly at: string;
     readonly message: string;
   }[];
-  /** How events came when, oldest first; the last one lasts. */
+  /** Periods by kind of delivery, oldest first. The last one is current. */
   readonly spans: readonly {
     readonly delivery: "at-most-once" | "at-least-once";
     readonly since: string;
@@ -108,7 +108,7 @@ export interface DeliveryView {
   }[];
 }
 
-/** One thing that health depends on. `message` is for people and says why it fails, or how it is. */
+/** A health check. `message` is for people: the state, or the reason for failure. */
 export interface Check {
   readonly name: string;
   readonly ok: boolean;

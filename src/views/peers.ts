@@ -1,4 +1,4 @@
-/** One row per peer: what the log desires, what the wire does, and what the reconciler is at. Pure. */
+/** Builds the view of a peer from its desired state, its streams and its retry state. Pure. */
 
 import type { Did, PeerId } from "../base/ids.ts";
 import { isoTime } from "../base/units.ts";
@@ -6,21 +6,21 @@ import type { DesiredPeer } from "../events/types.ts";
 import type { KeyProgress } from "../reconciler/options.ts";
 import type { PeerView, Phase, StreamView } from "./api.ts";
 
-/** A stream as the registry holds it, in wall time. */
+/** A stream from the registry, with times as wall time. */
 export interface StreamFacts {
   readonly did: Did | null;
   readonly openedAtMs: number;
   readonly expiresAtMs: number;
 }
 
-/** All that is known of one peer. Times are wall ms, those of `progress` are monotonic. */
+/** Everything known about a peer. Times are wall ms, except in `progress`, where they are monotonic. */
 export interface PeerFacts {
   readonly peerId: PeerId;
   readonly desired: DesiredPeer | undefined;
   readonly outbound: StreamFacts | null;
   readonly inbound: StreamFacts | null;
   readonly progress: KeyProgress;
-  /** What to add to a monotonic time to get wall time. */
+  /** Add this to a monotonic time to get wall time. */
   readonly wallOffsetMs: number;
 }
 

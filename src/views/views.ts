@@ -1,14 +1,14 @@
-/** What the daemon shows of itself: the functions that HTTP and the metrics read, which keep both apart from the daemon's parts. */
+/** What the daemon exposes to HTTP and metrics, so that neither depends on the daemon's parts. */
 import type { PeerId } from "../base/ids.ts";
 import type { Check, DeliveryView, PeerDetailView, PeersView, SelfView } from "./api.ts";
 
 export interface Views {
   self(): SelfView;
   peers(): PeersView;
-  /** Undefined for a peer that is neither desired nor seen. */
+  /** Undefined if no event or stream involves the peer. */
   peer(peerId: PeerId): PeerDetailView | undefined;
   delivery(): DeliveryView;
-  /** Reads the whole stream once more; false where there is none to read. */
+  /** Starts reading the whole broker stream again; false if there is no stream. */
   resync(): boolean;
   startup(): readonly Check[];
   liveness(): readonly Check[];
@@ -16,7 +16,7 @@ export interface Views {
   metrics(): Promise<{ readonly contentType: string; readonly text: string }>;
 }
 
-/** A number that is read at each scrape of the metrics, or one number for each value of `label`. */
+/** A gauge that is read at each scrape: one number, or one for each value of `label`. */
 export type GaugeView = { readonly name: string; readonly help: string } & (
   | { readonly read: () => number }
   | { readonly label: string; readonly read: () => Readonly<Record<string, number>> }

@@ -1,4 +1,4 @@
-/** What src/ does not use, and what each of its files must have. */
+/** Platform features and texts that src/ does not use, and packages that only one file may import. */
 import { describe, expect, test } from "vitest";
 import { type SourceFile, sourceFiles, treeOf } from "./source-tree.ts";
 
@@ -8,7 +8,7 @@ interface Fence {
   readonly instead: string;
   /** This list only shrinks. The demo is a show for people: it starts processes, and no test replays it. */
   readonly allowedIn: readonly string[];
-  /** What it finds. */
+  /** Code that it must find. */
   readonly snippets: readonly string[];
 }
 

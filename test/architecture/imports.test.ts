@@ -116,7 +116,7 @@ describe("an import is seen", () => {
     expect(againstDataFlow(files)).toEqual(["base/a.ts imports store/store.ts"]);
   });
 
-  test("and is no import in a comment", () => {
+  test("but not in a comment", () => {
     expect(treeOf({ "a.ts": '// import "./b.ts"\n/* import("./b.ts") */', "b.ts": "export {};" })[0]?.imports).toEqual([]);
   });
 });

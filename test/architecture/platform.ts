@@ -1,6 +1,6 @@
 /**
- * What a file uses of the platform, whatever it calls it: `e.HOME` after `import { env as e } from "node:process"` uses `process.env`.
- * It follows names and not values: an object that is passed to a function or assigned later is lost.
+ * Finds a file's uses of the platform, under any local name: `e.HOME` after `import { env as e } from "node:process"` uses `process.env`.
+ * Follows names, not values: an object that is passed to a function or assigned later is lost.
  */
 import type { BindingPattern, EcmaScriptModule, Node } from "oxc-parser";
 import { literalText, type Syntax } from "./syntax.ts";
@@ -71,7 +71,7 @@ const moduleName = (specifier: string | undefined): string | undefined => specif
 const keyText = (key: Node, isComputed: boolean): string | undefined =>
   key.type === "Identifier" && !isComputed ? key.name : literalText(key);
 
-/** What a file imports from modules or exports from them; types aside. */
+/** A file's imports from modules and re-exports, without types. */
 function importsOf({ staticImports, staticExports }: EcmaScriptModule): readonly (Binding & { readonly start: number })[] {
   const origin = (module: string, name: string | null) => member(moduleName(module), name ?? "default") ?? "";
   const imports = staticImports.flatMap(({ moduleRequest, entries }) => entries.map((entry) => ({ ...entry, moduleRequest })));

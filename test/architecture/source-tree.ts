@@ -4,6 +4,7 @@ import { dirname, join } from "node:path";
 import { exportsOf, type FunctionLength, functionsOf, ownTypesOf } from "./declarations.ts";
 import { type Use, usesOf } from "./platform.ts";
 import { type References, referencesOf } from "./references.ts";
+import { type Look, looksIntoSentences } from "./sentences/looks.ts";
 import { parse } from "./syntax.ts";
 
 export const SRC = join(import.meta.dirname, "../../src");
@@ -20,6 +21,7 @@ export interface SourceFile extends References {
   readonly ownTypes: readonly string[];
   readonly functions: readonly FunctionLength[];
   readonly uses: readonly Use[];
+  readonly looks: readonly Look[];
 }
 
 /** Reads a tree of files: src/, or the snippets that show what a rule forbids. */
@@ -36,6 +38,7 @@ export function treeOf(texts: Readonly<Record<string, string>>): readonly Source
       ownTypes: ownTypesOf(syntax),
       functions: functionsOf(syntax),
       uses: usesOf(syntax),
+      looks: looksIntoSentences(syntax),
       ...referencesOf(path, syntax, paths),
     };
   });

@@ -7,8 +7,9 @@ export interface Syntax {
   readonly code: string;
   /** Every node, parents first, each with its `parent`. */
   readonly nodes: readonly Node[];
+  readonly comments: readonly Comment[];
   /**
-   * What the file imports and exports at its top level. It lacks the empty `export {} from "nats"`, `export =`, and what is inside of
+   * The file's top-level imports and exports. It lacks the empty `export {} from "nats"`, `export =`, and everything inside
    * `declare module`.
    */
   readonly module: EcmaScriptModule;
@@ -19,7 +20,7 @@ export function parse(path: string, text: string): Syntax {
   const { program, module, comments, errors } = parseSync(path, text, { preserveParens: false });
   const [error] = errors;
   if (error !== undefined) throw new Error(`${path}: ${error.message}`);
-  return { text, code: withoutComments(text, comments), nodes: [program, ...nodesBelow(program)], module };
+  return { text, code: withoutComments(text, comments), nodes: [program, ...nodesBelow(program)], comments, module };
 }
 
 type Child = Exclude<Node, Program>;

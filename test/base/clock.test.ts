@@ -6,14 +6,14 @@ describe("systemClock.schedule", () => {
     vi.useRealTimers();
   });
 
-  it.each([0, -5])("runs what is due (%i ms) without waiting for a timer", async (delayMs) => {
+  it.each([0, -5])("runs a task that is due (%i ms) without a timer", async (delayMs) => {
     vi.useFakeTimers({ toFake: ["setTimeout"] });
     const { promise, resolve } = Promise.withResolvers<string>();
     systemClock.schedule(delayMs, () => resolve("ran"));
     expect(await promise).toBe("ran");
   });
 
-  it("runs nothing before its time, and then once", () => {
+  it("runs a task once, when its delay has passed", () => {
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
     const task = vi.fn();
     systemClock.schedule(5, task);
@@ -23,7 +23,7 @@ describe("systemClock.schedule", () => {
     expect(task).toHaveBeenCalledOnce();
   });
 
-  it.each([0, 5])("runs nothing that was disposed before its time (%i ms)", (delayMs) => {
+  it.each([0, 5])("does not run a task that was disposed first (%i ms)", (delayMs) => {
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "setImmediate", "clearImmediate"] });
     const task = vi.fn();
     systemClock.schedule(delayMs, task)[Symbol.dispose]();

@@ -4,7 +4,7 @@ import { JsonScanner } from "../../src/base/json-scanner.ts";
 
 const bytesOf = (text: string) => new TextEncoder().encode(text);
 
-/** Where each value ends, scanned in the given pieces. */
+/** The offset at which each value ends, when scanned in these chunks. */
 function ends(scanner: JsonScanner, chunks: readonly Uint8Array[]): readonly number[] {
   const found: number[] = [];
   let before = 0;
@@ -24,7 +24,7 @@ function cut(bytes: Uint8Array, places: readonly number[]): Uint8Array[] {
   return at.map((end, index) => bytes.subarray(index === 0 ? 0 : at[index - 1], end));
 }
 
-/** Of what a parser made of it. */
+/** Nesting depth of a parsed value. */
 function depthOf(value: unknown): number {
   if (typeof value !== "object" || value === null) return 0;
   return 1 + Math.max(0, ...Object.values(value).map(depthOf));
@@ -35,7 +35,7 @@ const containers = fc
   .filter((value) => typeof value === "object" && value !== null);
 
 describe("JsonScanner", () => {
-  it("finds the ends of values in every concatenation, however it is cut", () => {
+  it("finds the end of every value in a concatenation, wherever it is split", () => {
     fc.assert(
       fc.property(fc.array(containers, { maxLength: 5 }), fc.array(fc.nat(), { maxLength: 12 }), (values, places) => {
         const encoded = values.map((value) => bytesOf(JSON.stringify(value)));
@@ -46,7 +46,7 @@ describe("JsonScanner", () => {
     );
   });
 
-  it("allows exactly the depth that it is given", () => {
+  it("allows exactly the maximum depth", () => {
     fc.assert(
       fc.property(containers, fc.array(fc.nat(), { maxLength: 4 }), (value, places) => {
         const depth = depthOf(value);
@@ -66,7 +66,7 @@ describe("JsonScanner", () => {
       expect(ends(new JsonScanner(1), cut(bytesOf(text), [place]))).toEqual([text.length]);
   });
 
-  it("stops at the byte that nests too deep", () => {
+  it("stops at the byte that exceeds the maximum depth", () => {
     const scanner = new JsonScanner(2);
     expect(scanner.scan(bytesOf("[[[[]]]]"), 0)).toBe(3);
     expect([scanner.isTooDeep, scanner.depth]).toEqual([true, 3]);

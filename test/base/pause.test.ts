@@ -4,12 +4,12 @@ import { abortable } from "../../src/base/pause.ts";
 const NEVER = new AbortController().signal;
 
 describe("abortable", () => {
-  it("is the work's outcome while nothing aborts", async () => {
+  it("settles like the work if nothing aborts", async () => {
     await expect(abortable(Promise.resolve(1), NEVER)).resolves.toBe(1);
     await expect(abortable(Promise.reject(new Error("no")), NEVER)).rejects.toThrow("no");
   });
 
-  it("rejects with the reason at once, also where it aborted before", async () => {
+  it("rejects with the reason immediately, even if already aborted", async () => {
     const controller = new AbortController();
     const waiting = abortable(new Promise(() => {}), controller.signal);
     controller.abort(new Error("enough"));
@@ -17,7 +17,7 @@ describe("abortable", () => {
     await expect(abortable(Promise.resolve(1), controller.signal)).rejects.toThrow("enough");
   });
 
-  it("hands a late result over exactly once, and drops a late failure", async () => {
+  it("hands over a late result exactly once and drops a late failure", async () => {
     const controller = new AbortController();
     const late: number[] = [];
     const { promise, resolve } = Promise.withResolvers<number>();

@@ -10,7 +10,7 @@ import {
   secondsText,
 } from "../../src/base/units.ts";
 
-test("counts are singular for one thing alone", () => {
+test("counts use the singular only for 1", () => {
   expect([0, 1, 2].map((count) => counted(count, "earlier event"))).toEqual([
     "0 earlier events",
     "1 earlier event",
@@ -42,7 +42,7 @@ test.each([
   [1_024 ** 5, "1024.0 TiB"],
 ])("%d bytes are %s", (bytes, text) => expect(bytesText(bytes)).toBe(text));
 
-test("what must be told apart is told exactly", () => {
+test("exact sizes and durations are never rounded", () => {
   expect([1_024 ** 3, 1_024 ** 2 + 1, 1_536 * 1_024, 1_500].map(exactBytesText)).toEqual([
     "1 GiB",
     "1048577 bytes",
@@ -62,7 +62,7 @@ test.each([
   ["0s", 0],
 ])("%s is a duration", (text, ms) => expect(parseDuration(text)).toBe(ms));
 
-test.each(["", "90", "s", "-1s", "1 week", "1s ", "1e3s", "forever", "1S"])("%j is no duration", (text) =>
+test.each(["", "90", "s", "-1s", "1 week", "1s ", "1e3s", "forever", "1S"])("%j is not a duration", (text) =>
   expect(parseDuration(text)).toBeUndefined(),
 );
 
@@ -76,4 +76,4 @@ test.each([
   ["1T", 1_099_511_627_776],
 ])("%s is a size", (text, bytes) => expect(parseBytes(text)).toBe(bytes));
 
-test.each(["", "GiB", "-1", "4 apples", "4gib", "1PiB"])("%j is no size", (text) => expect(parseBytes(text)).toBeUndefined());
+test.each(["", "GiB", "-1", "4 apples", "4gib", "1PiB"])("%j is not a size", (text) => expect(parseBytes(text)).toBeUndefined());

@@ -1,4 +1,4 @@
-/** A clone that holds scripts/bootstrap and nothing else of the project, with programs of the test's own first on PATH. */
+/** A clone that contains only scripts/bootstrap, with the test's own programs first on PATH. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { cpSync, existsSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
@@ -13,21 +13,21 @@ interface Run {
 
 interface Started {
   readonly process: ChildProcess;
-  /** All that it printed so far. */
+  /** All output so far. */
   readonly printed: () => string;
   readonly result: Promise<Run>;
 }
 
 export interface Clone extends Disposable {
   readonly path: string;
-  /** Puts a shell script on PATH, or takes away what is there under that name. */
+  /** Puts a shell script on PATH, or removes the program of that name. */
   program(name: string, script: string | null): void;
   write(path: string, content: string): void;
   start(env?: Readonly<Record<string, string>>, command?: readonly string[]): Started;
   run(env?: Readonly<Record<string, string>>, command?: readonly string[]): Promise<Run>;
 }
 
-/** All that bootstrap and the tests' own programs may call: whatever else this machine has, such as npm or nats-server, is not found. */
+/** The only programs of this machine on PATH. Others, such as npm and nats-server, are not found. */
 const TOOLS =
   "awk cat chmod cksum cut date df dirname du env find flock grep head id ln ls mkdir mv paste readlink rm script sed sh sleep tail touch tr uname wc".split(
     " ",
@@ -36,7 +36,7 @@ const TOOLS =
 const PACKAGES = ["better-sqlite3", "left-pad", "nats"];
 const asLocked = Object.fromEntries(PACKAGES.map((name) => [`node_modules/${name}`, { version: "1.0.0" }]));
 
-/** As npm leaves them: packages with a package.json, one of them loaded by bootstrap, and this process's Node. */
+/** Installs like npm: packages with a package.json, including the one that bootstrap loads, and this process's Node. */
 export const INSTALL = `
 for name in ${PACKAGES.join(" ")}; do mkdir -p node_modules/$name && echo '{}' >node_modules/$name/package.json; done
 echo 'module.exports = class { prepare() { return { get() {} }; } };' >node_modules/better-sqlite3/index.js
@@ -54,10 +54,10 @@ const LOCK = {
   },
 };
 
-/** For the script of a program: waits until the test writes the file `go`. */
+/** Shell code for a program: waits until the test writes the file `go`. */
 export const AWAIT_GO = "until [ -e go ]; do sleep 0.1; done";
 
-/** An npm that says what it was asked and installs. */
+/** An npm that records its arguments and installs. */
 const NPM = `[ "$1" = config ] && echo "the-$3" && exit; echo "$*" >>npm-calls\n${INSTALL}`;
 
 export function makeClone(): Clone {

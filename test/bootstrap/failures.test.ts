@@ -1,4 +1,4 @@
-/** The advice must match the failure. npm's and apt's messages are theirs, as npm 9, 10 and 11 and apt 2.6 and 3.0 print them. */
+/** The advice must match the failure. The messages are those of npm 9, 10 and 11 and apt 2.6 and 3.0. */
 import { userInfo } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
@@ -7,7 +7,7 @@ import { INSTALL, makeClone } from "./clone.ts";
 const failsWith = (lines: string, code = 1) =>
   `[ "$1" = config ] && echo "the-$3" && exit\ncat >&2 <<'END'\n${lines}\nEND\nexit ${code}`;
 
-/** What npm prints, what bootstrap says that it means, and the next step it gives. */
+/** The case, npm's output, bootstrap's explanation, and its next step. */
 const NPM: [string, string, RegExp, RegExp][] = [
   [
     "no such host",
@@ -32,7 +32,7 @@ const NPM: [string, string, RegExp, RegExp][] = [
   ["a registry that wants a login", "npm error code E401", /the-registry refuses access \(E401\)/, /npm login/],
   ["a mirror with gaps", "npm error code ETARGET\nnpm error notarget", /the-registry lacks a package/, /use a complete one/],
   [
-    "a proxy with a certificate of its own",
+    "a proxy with its own certificate",
     "npm error code SELF_SIGNED_CERT_IN_CHAIN",
     /certificate of the-registry is not trusted/,
     /npm config set cafile/,
@@ -44,14 +44,24 @@ const NPM: [string, string, RegExp, RegExp][] = [
     /the disk is full \(.* free on \/.*\)/,
     /free about 1 GB there and .*the-cache/,
   ],
-  ["another's files", "npm error code EACCES\nnpm error path /x", /npm may not write \(EACCES\)/, /sudo chown -R .*the-cache/],
+  [
+    "another user's files",
+    "npm error code EACCES\nnpm error path /x",
+    /npm has no permission to write \(EACCES\)/,
+    /sudo chown -R .*the-cache/,
+  ],
   [
     "a lock file that does not match",
     "npm error code EUSAGE\nnpm error Missing: nats@2.29.3 from lock file",
     /do not match/,
     /git checkout package.json package-lock.json/,
   ],
-  ["other bytes than the lock file's", "npm error code EINTEGRITY", /differs from package-lock.json/, /npm cache clean --force/],
+  [
+    "a package that differs from the lock file",
+    "npm error code EINTEGRITY",
+    /differs from package-lock.json/,
+    /npm cache clean --force/,
+  ],
   [
     "a Node that is too old for npm",
     "ERROR: npm v11.0.0 is known not to run on Node.js v20.1.0.",
@@ -59,14 +69,14 @@ const NPM: [string, string, RegExp, RegExp][] = [
     /Node 20 or newer/,
   ],
   ["a package for another machine", "npm error code EBADPLATFORM", /not made for this machine/, /x64 or arm64/],
-  ["a compiler that is missing", "npm ERR! gyp ERR! not found: make", /tried to compile/, /ignore-scripts/],
+  ["a missing compiler", "npm ERR! gyp ERR! not found: make", /tried to compile/, /ignore-scripts/],
   ["another npm in the same place", "npm error code ENOTEMPTY", /npm broke off/, /remove node_modules/],
-  ["a fault of npm's", "npm error Exit handler never called!", /npm broke off/, /remove node_modules/],
+  ["a bug in npm", "npm error Exit handler never called!", /npm broke off/, /remove node_modules/],
   ["a message without a code", "npm error network failed: ENETUNREACH", /cannot be reached/, /check the network/],
   ["anything else", "npm error code EWHATEVER", /npm ci failed \(exit code 1, EWHATEVER\)/, /read npm's message above/],
 ];
 
-describe.concurrent("where npm fails", () => {
+describe.concurrent("when npm fails", () => {
   it.each(NPM)("bootstrap recognises %s", async (_, message, what, next) => {
     using clone = makeClone();
     clone.program("npm", failsWith(message));
@@ -81,7 +91,7 @@ describe.concurrent("where npm fails", () => {
     expect(step).toMatch(next);
   });
 
-  it("bootstrap shows npm's reason without its usage", async () => {
+  it("bootstrap shows npm's message without its usage", async () => {
     using clone = makeClone();
     clone.program(
       "npm",
@@ -92,20 +102,20 @@ describe.concurrent("where npm fails", () => {
     expect(stderr).not.toContain("Usage");
   });
 
-  it("bootstrap does not suggest the registry that it used", async () => {
+  it("bootstrap does not suggest the registry that is already in use", async () => {
     using clone = makeClone();
     const registry = "https://registry.npmjs.org/";
     clone.program("npm", `[ "$1" = config ] && echo ${registry} && exit\necho "npm error code E404" >&2\nexit 1`);
     expect((await clone.run()).stderr).toMatch(/lacks a package of package-lock.json \(E404\)\n.*git pull/);
   });
 
-  it("bootstrap recognises that npm was killed", async () => {
+  it("bootstrap recognises a killed npm", async () => {
     using clone = makeClone();
     clone.program("npm", "kill -9 $$");
     expect((await clone.run()).stderr).toMatch(/npm was killed\n.*memory/);
   });
 
-  it("bootstrap tries again the next time", async () => {
+  it("bootstrap retries the next time", async () => {
     using clone = makeClone();
     clone.program("npm", failsWith("npm error code ENOTFOUND"));
     expect((await clone.run()).code).toBe(69);
@@ -114,7 +124,7 @@ describe.concurrent("where npm fails", () => {
   });
 });
 
-describe.concurrent("where the machine lacks something", () => {
+describe.concurrent("when the machine lacks something", () => {
   const oldNode = '[ "$1" = --version ] && echo v18.20.4; exit';
   const bundled = (script: string) =>
     `${INSTALL}\nrm node_modules/.bin/node\nprintf '#!/bin/sh\\n${script}\\n' >node_modules/.bin/node\nchmod +x node_modules/.bin/node`;
@@ -123,7 +133,7 @@ describe.concurrent("where the machine lacks something", () => {
     [
       "a Node that is new enough to install",
       { node: oldNode },
-      /Node 20 or newer is needed to install, and \/.*\/node is v18\.20\.4\n.*install Node 20/,
+      /Node 20 or newer is needed to install, but \/.*\/node is v18\.20\.4\n.*install Node 20/,
     ],
     ["npm", { npm: null }, /npm is not installed\n.*apt install npm/],
     [
@@ -134,14 +144,14 @@ describe.concurrent("where the machine lacks something", () => {
     [
       "a Node that npm did not skip",
       { npm: bundled("echo 20") },
-      /Node 24 is needed, and \/.* is version 20\n.*skips the package/,
+      /Node 24 is needed, but \/.* is version 20\n.*skips the package/,
     ],
     [
       "a better-sqlite3 that loads",
       { npm: `${INSTALL}\necho 'throw new Error("no binary")' >node_modules/better-sqlite3/index.js` },
       /Error: no binary[\s\S]*better-sqlite3 does not load in Node 2\d\n.*run this again/,
     ],
-  ])("bootstrap says that it lacks %s", async (_, programs, message) => {
+  ])("bootstrap reports the lack of %s", async (_, programs, message) => {
     using clone = makeClone();
     for (const [name, script] of Object.entries(programs)) clone.program(name, script);
     const { code, stderr } = await clone.run();
@@ -154,11 +164,11 @@ describe.concurrent("where the machine lacks something", () => {
       "an earlier sudo",
       "Permission denied",
       userInfo().username,
-      /in your clone and not yours.*\n.*sudo chown -R "\$\(id -un\)"/,
+      /in your clone but belongs to another user.*\n.*sudo chown -R "\$\(id -un\)"/,
     ],
-    ["another's clone", "Permission denied", "somebody", /which is somebody else's.*\n.*make a clone of your own/],
-    ["a file system that is read-only", "Read-only file system", "somebody", /read-only\n.*make a clone where you can write/],
-    ["a full disk", "No space left on device", "somebody", /the disk is full \(.*\n.*free about 1 GB/],
+    ["another user's clone", "Permission denied", "other", /which belongs to another user.*\n.*make your own clone/],
+    ["a read-only file system", "Read-only file system", "other", /read-only file system\n.*clone to a writable directory/],
+    ["a full disk", "No space left on device", "other", /the disk is full \(.*\n.*free about 1 GB/],
   ])("bootstrap recognises %s", async (_, problem, owner, message) => {
     using clone = makeClone();
     clone.program("mkdir", `echo "mkdir: cannot create directory 'x': ${problem}" >&2; exit 1`);
@@ -168,18 +178,16 @@ describe.concurrent("where the machine lacks something", () => {
     expect(code).toBe(69);
   });
 
-  it("bootstrap says what is in its way", async () => {
+  it("bootstrap names the path that blocks it", async () => {
     using clone = makeClone();
     clone.write(".tools", "a file");
     const { code, stderr } = await clone.run();
-    expect(stderr).toMatch(
-      /cannot write to \/.*\/\.tools: (File exists|Not a directory)\n.*next step: remove what is in the way/,
-    );
+    expect(stderr).toMatch(/cannot write to \/.*\/\.tools: (File exists|Not a directory)\n.*next step: remove the obstacle/);
     expect(code).toBe(69);
   });
 });
 
-/** What apt prints, what bootstrap says that it means, and the next step it gives. */
+/** The case, apt's output, bootstrap's explanation, and its next step. */
 const APT: [string, string, RegExp, RegExp][] = [
   [
     "no name server",
@@ -201,11 +209,16 @@ const APT: [string, string, RegExp, RegExp][] = [
     /do not offer nats-server/,
     /nats\.io/,
   ],
-  ["no permission", "E: Could not open file /x - open (13: Permission denied)", /may not write or read/, /permissions/],
+  [
+    "no permission",
+    "E: Could not open file /x - open (13: Permission denied)",
+    /lacks permission to read or write/,
+    /permissions/,
+  ],
   ["anything else", "E: Sub-process failed", /could not be fetched with apt/, /nats\.io/],
 ];
 
-describe.concurrent("where nats-server is missing", () => {
+describe.concurrent("when nats-server is missing", () => {
   const withoutNats = { NATS_SERVER: "", BOOTSTRAP_SERVER_DIRS: "" };
 
   it.each(APT)("bootstrap recognises %s", async (_, message, what, next) => {
@@ -220,7 +233,7 @@ describe.concurrent("where nats-server is missing", () => {
     expect(code).toBe(69);
   });
 
-  it("bootstrap unpacks Debian's package, with lists of its own if the system has none", async () => {
+  it("bootstrap unpacks Debian's package, with separate lists if the system has none", async () => {
     using clone = makeClone();
     const download = `case "$*" in *lists*download*) touch nats-server_1_any.deb ;; *download*) exit 100 ;; esac`;
     clone.program("apt-get", download);
@@ -236,7 +249,7 @@ describe.concurrent("where nats-server is missing", () => {
     expect(await clone.run(withoutNats)).toEqual({ code: 0, stdout: "", stderr: "" });
   });
 
-  it("bootstrap says so where NATS_SERVER names no program", async () => {
+  it("bootstrap reports a NATS_SERVER that is not a program", async () => {
     using clone = makeClone();
     expect((await clone.run({ NATS_SERVER: "/no/such" })).stderr).toMatch(/NATS_SERVER=\/no\/such is not executable\n.*unset it/);
   });

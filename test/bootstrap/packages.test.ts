@@ -15,7 +15,7 @@ test("every npm script bootstraps first", () => {
 });
 
 describe("scripts/bootstrap", () => {
-  it("says what it installs, where and how much it was, on standard error", async () => {
+  it("reports what it installs, where, and the size, on standard error", async () => {
     using clone = makeClone();
     const { code, stdout, stderr } = await clone.run();
     expect(stderr).toMatch(
@@ -25,7 +25,7 @@ describe("scripts/bootstrap", () => {
     expect({ code, stdout }).toEqual({ code: 0, stdout: "" });
   });
 
-  it("asks npm for the lock file's packages, and to run no install script", async () => {
+  it("asks npm for the lock file's packages, without install scripts", async () => {
     using clone = makeClone();
     await clone.run({ npm_config_ignore_scripts: "false" });
     expect(calls(clone.path)).toEqual([
@@ -33,7 +33,7 @@ describe("scripts/bootstrap", () => {
     ]);
   });
 
-  it("prints nothing and installs nothing the second time, and installs again after a change of the lock file", async () => {
+  it("prints and installs nothing the second time, and reinstalls after a change of the lock file", async () => {
     using clone = makeClone();
     await clone.run();
     expect(await clone.run()).toEqual({ code: 0, stdout: "", stderr: "" });
@@ -46,7 +46,7 @@ describe("scripts/bootstrap", () => {
     expect(calls(clone.path)).toHaveLength(2);
   });
 
-  it("shows how far it is, as lines that are not on a terminal", async () => {
+  it("shows progress as lines if not on a terminal", async () => {
     using clone = makeClone();
     clone.program("npm", `mkdir -p node_modules/nats && touch node_modules/nats/package.json\n${AWAIT_GO}\n${INSTALL}`);
     const { printed, result } = clone.start();
@@ -55,7 +55,7 @@ describe("scripts/bootstrap", () => {
     expect((await result).code).toBe(0);
   });
 
-  it("shows how far it is, as one line that is rewritten on a terminal", async () => {
+  it("shows progress as one rewritten line on a terminal", async () => {
     using clone = makeClone();
     clone.program("npm", `${AWAIT_GO}\n${INSTALL}`);
     const { printed, result } = clone.start({ TERM: "xterm" }, ["script", "-qec", "sh scripts/bootstrap", "/dev/null"]);
@@ -66,7 +66,7 @@ describe("scripts/bootstrap", () => {
     expect((await result).code).toBe(0);
   });
 
-  it("uses the Node of node_modules although npm 9 did not link it", async () => {
+  it("uses the Node in node_modules even if npm 9 did not link it", async () => {
     using clone = makeClone();
     const bundled = "node_modules/node-linux-any/bin/node";
     clone.program("npm", `${INSTALL}\nmkdir -p node_modules/node-linux-any/bin && mv node_modules/.bin/node ${bundled}`);
@@ -74,7 +74,7 @@ describe("scripts/bootstrap", () => {
     expect(readlinkSync(join(clone.path, "node_modules/.bin/node"))).toBe("../node-linux-any/bin/node");
   });
 
-  it("makes do with an installed Node that is new enough, where node_modules holds none for this machine", async () => {
+  it("uses a recent enough installed Node if node_modules has none for this machine", async () => {
     using clone = makeClone();
     clone.program("npm", `${INSTALL}\nrm node_modules/.bin/node; echo >>npm-calls`);
     expect((await clone.run()).code).toBe(0);
@@ -89,7 +89,7 @@ describe("scripts/bootstrap", () => {
     expect(calls(clone.path)).toHaveLength(1);
   });
 
-  it("installs once where two are started at the same time", async () => {
+  it("installs once if two are started at the same time", async () => {
     using clone = makeClone();
     clone.program("npm", `echo >>npm-calls; ${AWAIT_GO}\n${INSTALL}`);
     const both = [clone.start(), clone.start()];
@@ -100,7 +100,7 @@ describe("scripts/bootstrap", () => {
     expect(calls(clone.path)).toHaveLength(1);
   });
 
-  it("waits for the npm that a killed bootstrap left, and installs nothing twice", async () => {
+  it("waits for the npm left by a killed bootstrap, and does not install twice", async () => {
     using clone = makeClone();
     clone.program("npm", `echo >>npm-calls; ${AWAIT_GO}\n${INSTALL}`);
     const first = clone.start();
@@ -114,7 +114,7 @@ describe("scripts/bootstrap", () => {
     expect(calls(clone.path)).toHaveLength(1);
   });
 
-  it("goes on without a lock where the file system has none", async () => {
+  it("continues without a lock if the file system does not support one", async () => {
     using clone = makeClone();
     clone.program("flock", 'echo "flock: 9: No locks available" >&2; exit 71');
     const { code, stderr } = await clone.run();
@@ -122,7 +122,7 @@ describe("scripts/bootstrap", () => {
     expect(code).toBe(0);
   });
 
-  it("installs again where a package has gone, with its stamp or without", async () => {
+  it("reinstalls if a package is missing, with or without its stamp", async () => {
     using clone = makeClone();
     await clone.run();
     rmSync(join(clone.path, "node_modules/left-pad"), { recursive: true });
@@ -133,12 +133,12 @@ describe("scripts/bootstrap", () => {
     expect(calls(clone.path)).toHaveLength(3);
   });
 
-  it("does not mind NODE_OPTIONS, which are for another Node", async () => {
+  it("ignores NODE_OPTIONS, which may be for another Node", async () => {
     using clone = makeClone();
     expect((await clone.run({ NODE_OPTIONS: "--require /no/such.js" })).code).toBe(0);
   });
 
-  it("installs again where the Node of node_modules no longer runs", async () => {
+  it("reinstalls if the Node in node_modules no longer runs", async () => {
     using clone = makeClone();
     await clone.run();
     const node = join(clone.path, "node_modules/.bin/node");
@@ -153,7 +153,7 @@ describe("scripts/bootstrap", () => {
     expect((await clone.run()).stderr).toMatch(/installing[\s\S]*ready\n$/);
   });
 
-  it.each([true, false])("installs again where npm installed other versions by hand (with our stamp: %s)", async (hasStamp) => {
+  it.each([true, false])("reinstalls if other versions were installed by hand (with our stamp: %s)", async (hasStamp) => {
     using clone = makeClone();
     await clone.run();
     if (!hasStamp) rmSync(join(clone.path, "node_modules/.bootstrap-stamp"));
@@ -162,7 +162,7 @@ describe("scripts/bootstrap", () => {
     expect((await clone.run()).stderr).toMatch(/installing/);
   });
 
-  it("names the package in which package.json and package-lock.json differ, before it asks npm", async () => {
+  it("names the package on which package.json and package-lock.json differ, before running npm", async () => {
     using clone = makeClone();
     clone.write("package.json", JSON.stringify({ dependencies: { "better-sqlite3": "1.0.0", nats: "9.9.9" } }));
     const { code, stderr } = await clone.run();
@@ -171,14 +171,14 @@ describe("scripts/bootstrap", () => {
     expect(existsSync(join(clone.path, "npm-calls"))).toBe(false);
   });
 
-  it("names what npm skipped, and does not install it again each time", async () => {
+  it("names the packages that npm skipped, and does not reinstall each time", async () => {
     using clone = makeClone();
     clone.program("npm", `${INSTALL}\nrm -r node_modules/left-pad`);
     expect((await clone.run()).stderr).toMatch(/npm skipped left-pad: /);
     expect(await clone.run()).toEqual({ code: 0, stdout: "", stderr: "" });
   });
 
-  it("ends npm and leaves nothing behind when it is ended", async () => {
+  it("kills npm and cleans up when it is terminated", async () => {
     using clone = makeClone();
     clone.program("npm", "echo $$ >npm-pid; exec sleep 60");
     const { process: bootstrap, result } = clone.start();

@@ -1,20 +1,20 @@
-/** The campaigns: random experiments of the tests, repeated far more often than in `npm test`. */
+/** The campaigns: randomized tests, repeated far more often than in `npm test`. */
 export interface Campaign {
   readonly name: string;
   readonly about: string;
-  /** Test files below test/ whose experiments it repeats. */
+  /** Test files below test/ that it repeats. */
   readonly files: readonly string[];
 }
 
 export const CAMPAIGNS: readonly Campaign[] = [
   {
     name: "corruption",
-    about: "200 ways to damage a database: check finds each and names the place; restore leaves a sound log",
+    about: "200 random corruptions of a database: check must find and locate each, and restore must leave a sound log",
     files: ["store/check/corruption.test.ts", "store/archive/archive-check.test.ts", "store/recovery/salvage.test.ts"],
   },
   {
     name: "models",
-    about: "random stories against models and properties: registry, streams, queue, decoder, replay, archives",
+    about: "random sequences against models and properties: registry, streams, queue, decoder, replay, archives",
     files: [
       "p2p/registry/registry.model.test.ts",
       "p2p/stream-life.model.test.ts",
@@ -28,22 +28,22 @@ export const CAMPAIGNS: readonly Campaign[] = [
   },
   {
     name: "kills",
-    about: "daemons and archive runs killed at random instants",
+    about: "daemons and archive runs killed at random times",
     files: ["e2e/shutdown.test.ts", "store/archive/archive-crash.test.ts"],
   },
   {
     name: "load",
-    about: "200,000 messages at once, and 10,000 that waited",
+    about: "200,000 messages at once, and a backlog of 10,000",
     files: ["integration/flood.test.ts", "integration/backlog.test.ts"],
   },
   {
     name: "bench",
-    about: "every benchmark, quickly: that it measures, and leaves nothing behind",
+    about: "a quick run of every benchmark: it must report figures and clean up",
     files: ["integration/bench.test.ts"],
   },
   {
     name: "crash-plant",
-    about: "a daemon that does not fsync is found by npm run crash",
+    about: "npm run crash must catch a daemon that does not fsync",
     files: ["integration/crash-campaign.test.ts"],
   },
 ];

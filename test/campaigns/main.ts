@@ -1,4 +1,4 @@
-/** `npm run campaign`: the random experiments of the tests, many times. See --help. */
+/** `npm run campaign`: repeats the randomized tests many times. See --help. */
 import { spawn } from "node:child_process";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -24,17 +24,17 @@ try {
   process.exitCode = thrown.exitCode === 0 ? 0 : USAGE;
 }
 
-/** Runs the campaigns that are named, one after another, whatever becomes of those before. Resolves to the exit code. */
+/** Runs the named campaigns one after another, even after a failure. Resolves to the exit code. */
 async function main(argv: readonly string[]): Promise<number> {
   const command = new Command("npm run campaign --")
-    .description("Repeats random experiments of the tests far more often than npm test does.")
-    .addArgument(new Argument("<name>", "which campaign").choices([...CAMPAIGNS.map(({ name }) => name), "all"]))
-    .option("--times <n>", "n times as many rounds as usual", positive, 1)
-    .option("--seed <n>", "other experiments than usual, drawn from it", whole, 0)
+    .description("Repeats the randomized tests far more often than npm test does.")
+    .addArgument(new Argument("<name>", "the campaign to run").choices([...CAMPAIGNS.map(({ name }) => name), "all"]))
+    .option("--times <n>", "multiply the number of rounds by this", positive, 1)
+    .option("--seed <n>", "random seed, for other cases than usual", whole, 0)
     .addHelpText("after", `\nCampaigns:\n${CAMPAIGNS.map(({ name, about }) => `  ${name.padEnd(12)} ${about}`).join("\n")}`)
     .addHelpText("after", example("npm run campaign -- all", "npm run campaign -- corruption --times 5 --seed 7"))
     .exitOverride()
-    .showHelpAfterError("(npm run campaign -- --help shows what there is)");
+    .showHelpAfterError("(see npm run campaign -- --help)");
   command.parse(argv, { from: "user" });
   const [chosen] = command.processedArgs as [string];
   const options = command.opts<Options>();
@@ -46,7 +46,7 @@ async function main(argv: readonly string[]): Promise<number> {
 }
 
 function run({ name, about, files }: Campaign, { times, seed }: Options): Promise<number> {
-  say(`campaign ${name}: ${about} (${times === 1 ? "as usual" : `${times} times as many`}, seed ${seed})`);
+  say(`campaign ${name}: ${about} (${times === 1 ? "usual rounds" : `${times} times the usual rounds`}, seed ${seed})`);
   const vitest = fileURLToPath(new URL("vitest.mjs", import.meta.resolve("vitest/package.json")));
   const command = [process.execPath, vitest, "run", "--root", ROOT, ...files.map((file) => `test/${file}`)];
   const child = spawn(...endsWithParent(join(ROOT, "scripts/own-mounts"), command), {

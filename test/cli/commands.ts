@@ -1,10 +1,10 @@
-/** What the commands that run fixtures print, and files to give them. */
+/** Captured output and temporary files for testing the fixture commands. */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll } from "vitest";
 
-/** Where a command prints, and what it has printed, line by line. */
+/** The output functions that a command gets, and what it printed with them. */
 export interface Output {
   readonly printed: string[];
   readonly complained: string[];
@@ -28,7 +28,7 @@ export function output(isTTY = false): Output {
   };
 }
 
-/** A directory that goes with the tests of a file, and new files in it. */
+/** A directory for the tests of a file, removed after them, and a function that writes files there. */
 export function temporaryFiles(): { readonly directory: string; readonly written: (text: string, name?: string) => string } {
   const directory = mkdtempSync(join(tmpdir(), "oc-partnerd-cli-"));
   afterAll(() => rmSync(directory, { recursive: true, force: true }));
@@ -41,7 +41,7 @@ export function temporaryFiles(): { readonly directory: string; readonly written
   return { directory, written };
 }
 
-/** A fixture's text: a header, and these lines. */
+/** The text of a fixture with these lines below the header. */
 export function fixtureText(...lines: readonly object[]): string {
   return [{ fixture: "oc-partnerd", version: 1 }, ...lines].map((line) => `${JSON.stringify(line)}\n`).join("");
 }

@@ -1,4 +1,4 @@
-/** Where a command is: `oc-partnerd NAME` is src/cli/<group>/NAME.ts. */
+/** `oc-partnerd NAME` is in src/cli/<group>/NAME.ts. */
 import { expect, test } from "vitest";
 import { sourceFiles } from "../architecture/source-tree.ts";
 
@@ -11,10 +11,10 @@ const commands = sourceFiles
     return text.includes("new Command(") ? [{ path, exported, name }] : [];
   });
 
-test.each(commands)("$path is where its name says, and exports what program.ts lists", ({ path, exported, name }) => {
+test.each(commands)("$path is named after its command, and listed in program.ts", ({ path, exported, name }) => {
   expect(path).toMatch(new RegExp(`^cli/\\w+/${name}\\.ts$`));
   expect(exported).toBe(name);
   expect(sourceFiles.find((source) => source.path === "cli/program.ts")?.text).toContain(`\n  ${exported}Command,\n`);
 });
 
-test("there are seventeen", () => expect(commands).toHaveLength(17));
+test("there are seventeen commands", () => expect(commands).toHaveLength(17));

@@ -21,7 +21,7 @@ function fileWith(text: string): string {
   return file;
 }
 
-/** The message of the refusal; fails when there is none. */
+/** The error message; throws if the configuration is accepted. */
 function problemsOf(change: Partial<ConfigSources>): string {
   try {
     loadConfig(sources(change));
@@ -47,7 +47,7 @@ describe("precedence", () => {
     });
   });
 
-  test("every setting can be given by its variable", () => {
+  test("every setting can be set by its environment variable", () => {
     const values: Record<string, string> = { text: "some text", integer: "2000", texts: "A,B" };
     const special: Record<string, string> = {
       OCPARTNERD_LISTEN: "/ip4/127.0.0.1/tcp/1,/ip6/::1/tcp/2",
@@ -72,21 +72,27 @@ describe("precedence", () => {
     expect(config.http).toEqual({ host: "::1", port: 80 });
   });
 
-  test("OCPARTNERD_NATS says what --nats says", () => {
+  test("OCPARTNERD_DEBUG is not a setting, and not an unknown variable either", () => {
+    expect(loadConfig(sources({ env: { OCPARTNERD_DEBUG: "1" } })).log.level).toBe("info");
+  });
+
+  test("OCPARTNERD_NATS sets the same as --nats", () => {
     expect(loadConfig(sources({ env: { OCPARTNERD_NATS: "nats://short:4222" } })).nats.url).toBe("nats://short:4222");
   });
 });
 
-describe("a refusal", () => {
-  test("names all problems at once, each with its field, its value, where it was set and what is expected", () => {
+describe("an invalid configuration", () => {
+  test("is reported with all problems at once, each with setting, origin, value and what was expected", () => {
     const message = problemsOf({
       flags: { http: "nowhere", listen: ["/ip4/1.2.3.4"] },
       env: { OCPARTNERD_P2P_INBOUND: "all", OCPARTNERD_NAST_URL: "x" },
       file: fileWith('{"reconcil": {}, "nats": {"ulr": "x"}, "reconcile": {"concurrency": 0}}'),
     });
     expect(message.split("\n")[0]).toBe("7 problems in the configuration");
-    expect(message).toContain('http (flag --http): "nowhere" is not HOST:PORT; example: 127.0.0.1:4012');
-    expect(message).toContain('listen.0 (flag --listen): "/ip4/1.2.3.4" is not a TCP multiaddr');
+    expect(message).toContain('http (flag --http): "nowhere" is not HOST:PORT; for example 127.0.0.1:4012');
+    expect(message).toContain(
+      'listen.0 (flag --listen): "/ip4/1.2.3.4" is not a TCP multiaddr; expected /ip4/ADDRESS/tcp/PORT, for example /ip4/0.0.0.0/tcp/4011',
+    );
     expect(message).toContain('p2p.inbound (environment OCPARTNERD_P2P_INBOUND): "all"');
     expect(message).toContain("environment OCPARTNERD_NAST_URL: unknown variable; did you mean OCPARTNERD_NATS_URL?");
     expect(message).toMatch(/nats\.ulr \(file .*partnerd\.json\): unknown key; did you mean "nats\.url"\?/);
@@ -94,7 +100,15 @@ describe("a refusal", () => {
     expect(message).toMatch(/reconcile\.concurrency \(file .*\): 0 is not valid/);
   });
 
-  test.each(["*", "oc.>", "a b", "", "a..b"])("of the subject %j, which does not name one", (subject) => {
+  test.each([
+    ["p2p.inbound", "all", 'p2p.inbound (flag --inbound): "all" is not valid'],
+    ["log.level", "trace", 'log.level (flag --log-level): "trace" is not valid'],
+    ["data", "", 'data (flag --data): "" must not be empty'],
+  ])("is reported with the flag that sets %s", (path, value, expected) => {
+    expect(problemsOf({ flags: { [path]: value } })).toContain(expected);
+  });
+
+  test.each(["*", "oc.>", "a b", "", "a..b"])("is rejected for the subject %j", (subject) => {
     expect(problemsOf({ flags: { "events.removeSubjects": [subject] } })).toContain("is not a NATS subject without wildcards");
   });
 
@@ -103,15 +117,15 @@ describe("a refusal", () => {
   });
 
   test.each([
-    ["{", "is not JSON"],
-    ["[]", "is not a JSON object"],
-    ['"text"', "is not a JSON object"],
-  ])("of a file that holds %s", (text, expected) => {
+    ["{", "not valid JSON"],
+    ["[]", "not a JSON object"],
+    ['"text"', "not a JSON object"],
+  ])("is rejected if the file contains %s", (text, expected) => {
     expect(problemsOf({ file: fileWith(text) })).toContain(expected);
   });
 
-  test("of a file that was asked for and is not there", () => {
-    expect(problemsOf({ file: join(directory, "missing.json") })).toContain("cannot be read");
+  test("is rejected if the file given with --config is missing", () => {
+    expect(problemsOf({ file: join(directory, "missing.json") })).toContain("cannot read it");
   });
 });
 

@@ -1,4 +1,4 @@
-/** What reading a stream relies on in a broker, and so what the simulated one must have of nats-server. */
+/** The broker behaviour that reading a stream relies on; nats-server and the simulated broker must both have it. */
 import { hash } from "node:crypto";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import {
@@ -11,27 +11,27 @@ import {
 import { deliveryPositionOf } from "../../src/ingest/stream/delivery-position.ts";
 import { messageHash } from "../../src/store/model/dedupe-key.ts";
 
-/** A stream without a message, and no consumer. */
+/** A broker with an empty stream and no consumer. */
 export interface BrokerHarness {
-  /** A fresh connection. */
+  /** Opens a new connection. */
   connect(): Promise<BrokerLink>;
   publish(...texts: string[]): Promise<void>;
-  /** Another than the reader's own, which `recreateConsumerAt` of a link makes. */
+  /** Creates a consumer other than the reader's own, which `recreateConsumerAt` creates. */
   makeConsumer(settings: ConsumerSettings): Promise<void>;
   deleteConsumer(): Promise<void>;
-  /** The oldest go, but for the newest `keep`. */
+  /** Removes all but the newest `keep` messages. */
   purge(keep: number): Promise<void>;
   remove(sequence: number): Promise<void>;
   recreate(): Promise<void>;
-  /** Does `meanwhile`, and then sets stream and consumer back to how they were before. Connections break. */
+  /** Runs `meanwhile`, then rewinds stream and consumer to their earlier state. Connections break. */
   setBackAfter(meanwhile: () => Promise<void>): Promise<void>;
-  /** All connections so far: broken, and both ends know. */
+  /** Breaks all current connections; both ends notice. */
   cut(): void;
-  /** All connections so far: nothing passes any more, and nobody knows. */
+  /** Makes all current connections half-open: nothing gets through, and neither end notices. */
   forget(): void;
   freeze(): Promise<void>;
   thaw(): Promise<void>;
-  /** Silence takes its time. */
+  /** Lets time pass, for behaviour that depends on silence. */
   pass(durationMs: number): Promise<void>;
   eventually(condition: () => boolean | Promise<boolean>): Promise<void>;
   dispose(): Promise<void>;
@@ -39,10 +39,10 @@ export interface BrokerHarness {
 
 const CONSUMER: ConsumerSettings = { startSequence: 1, ...REQUIRED_CONSUMER };
 
-/** Far longer than any of this takes. */
+/** Far longer than any test here takes. */
 const LONG_MS = 60_000;
 
-/** What comes in answer to one request after the other. */
+/** Collects the replies to a series of pull requests. */
 class Puller {
   readonly messages: BrokerMessage[] = [];
   readonly statuses: string[] = [];
@@ -52,7 +52,7 @@ class Puller {
   constructor(link: BrokerLink) {
     this.#channel = link.openPull({
       message: (message) => this.messages.push(message),
-      status: (request, code) => this.statuses.push(`${request}: ${code}`),
+      status: (request, { kind }) => this.statuses.push(`${request}: ${kind}`),
       failed: (reason) => this.statuses.push(reason),
     });
   }
@@ -114,7 +114,7 @@ export function brokerLinkContract(name: string, start: () => Promise<BrokerHarn
       await settle(link.ping());
     };
 
-    it("tells of an empty stream that its first sequence is one more than its last", async () => {
+    it("gives an empty stream a first sequence one above its last", async () => {
       expect(await state()).toEqual([1, 0]);
       await harness.publish("a", "b", "c");
       expect(await state()).toEqual([1, 3]);
@@ -127,7 +127,7 @@ export function brokerLinkContract(name: string, start: () => Promise<BrokerHarn
       expect(await state()).toEqual([5, 4]);
     });
 
-    it("tells a stream that was made anew by when it was made", async () => {
+    it("tells a recreated stream apart by its creation time", async () => {
       await harness.publish("a");
       const { created } = await settle(link.state());
       expect(await settle(link.state())).toMatchObject({ created });
@@ -137,7 +137,7 @@ export function brokerLinkContract(name: string, start: () => Promise<BrokerHarn
       expect(await consumer()).toBeUndefined();
     });
 
-    it("has the same hash of a message where it is looked up and where it is delivered", async () => {
+    it("gives a message the same hash in a lookup as in a delivery", async () => {
       await harness.publish("a", "b");
       await place(2);
       const puller = new Puller(link);
@@ -151,7 +151,7 @@ export function brokerLinkContract(name: string, start: () => Promise<BrokerHarn
       expect(await settle(link.hashAt(1))).toBeUndefined();
     });
 
-    it("places a consumer in front of any sequence, whatever there was of it", async () => {
+    it("creates a consumer at any sequence, replacing any existing one", async () => {
       await harness.publish("a", "b", "c");
       expect(await consumer()).toBeUndefined();
       await place(2);
@@ -161,7 +161,7 @@ export function brokerLinkContract(name: string, start: () => Promise<BrokerHarn
       await has(before, 2);
       expect(await consumer()).toEqual([2, 3, 2, 1]);
       await place(3);
-      await isTold(before, "1: 409");
+      await isTold(before, "1: consumer_deleted");
       const after = new Puller(link);
       after.request(10);
       await has(after, 1);
@@ -169,7 +169,7 @@ export function brokerLinkContract(name: string, start: () => Promise<BrokerHarn
       expect(before.got).toEqual(["b@2/1", "c@3/2"]);
     });
 
-    it("tells a consumer that is as reading needs it from one that is not, and where it began", async () => {
+    it("says whether a consumer has the required configuration, and where it started", async () => {
       await place(7);
       expect(await settle(link.consumer())).toMatchObject({ startSequence: 7, isAsRequired: true });
       await harness.deleteConsumer();
@@ -177,7 +177,7 @@ export function brokerLinkContract(name: string, start: () => Promise<BrokerHarn
       expect(await settle(link.consumer())).toMatchObject({ startSequence: 1, isAsRequired: false });
     });
 
-    it("delivers what is there in its order, then what comes, and no more than was asked for", async () => {
+    it("delivers stored messages in order, then new ones, and no more than requested", async () => {
       await harness.publish("a", "b");
       await place(1);
       const puller = new Puller(link);
@@ -193,16 +193,16 @@ export function brokerLinkContract(name: string, start: () => Promise<BrokerHarn
       expect(puller.statuses).toEqual([]);
     });
 
-    it("gives signs of life, and ends a request when its time is over", async () => {
+    it("sends idle heartbeats, and ends a request when it expires", async () => {
       await place(1);
       const puller = new Puller(link);
       puller.request(1, { expiresMs: 1_300, heartbeatMs: 500 });
-      await isTold(puller, "1: 408");
-      expect(puller.statuses).toEqual(["1: 100", "1: 100", "1: 408"]);
+      await isTold(puller, "1: over");
+      expect(puller.statuses).toEqual(["1: alive", "1: alive", "1: over"]);
       expect(await consumer()).toEqual([0, 0, 0, 0]);
     });
 
-    it("forgets the request of somebody who does not listen any more", async () => {
+    it("drops a request whose subscriber has gone", async () => {
       await place(1);
       const puller = new Puller(link);
       puller.request(1);
@@ -216,29 +216,29 @@ export function brokerLinkContract(name: string, start: () => Promise<BrokerHarn
       expect(next.got).toEqual(["a@1/1"]);
     });
 
-    it("ends a request with 409 when the consumer is deleted, and does not answer one to a consumer that is not there", async () => {
+    it("ends a request when the consumer is deleted, and does not answer requests to a missing consumer", async () => {
       await place(1);
       const puller = new Puller(link);
       puller.request(1);
       expect(await consumer()).toEqual([0, 0, 0, 1]);
       await harness.deleteConsumer();
-      await isTold(puller, "1: 409");
+      await isTold(puller, "1: consumer_deleted");
       puller.request(1, { expiresMs: 500, heartbeatMs: 200 });
       await harness.pass(1_000);
       expect(await consumer()).toBeUndefined();
-      expect(puller.statuses).toEqual(["1: 409"]);
+      expect(puller.statuses).toEqual(["1: consumer_deleted"]);
     });
 
-    it("ends a request with 409 when the stream is deleted", async () => {
+    it("ends a request when the stream is deleted", async () => {
       await place(1);
       const puller = new Puller(link);
       puller.request(1);
       expect(await consumer()).toEqual([0, 0, 0, 1]);
       await harness.recreate();
-      await isTold(puller, "1: 409");
+      await isTold(puller, "1: consumer_deleted");
     });
 
-    it("takes an acknowledgement for all that was delivered before", async () => {
+    it("treats an acknowledgement as covering everything delivered before", async () => {
       await harness.publish("a", "b", "c");
       await place(1);
       const puller = new Puller(link);
@@ -250,7 +250,7 @@ export function brokerLinkContract(name: string, start: () => Promise<BrokerHarn
       expect(await consumer()).toEqual([3, 3, 1, 0]);
     });
 
-    it("delivers again what is not acknowledged in time, with numbers that go on", async () => {
+    it("redelivers messages not acknowledged in time, with continuing delivery numbers", async () => {
       await harness.publish("a", "b");
       await harness.makeConsumer({ ...CONSUMER, ackWaitMs: 2_000 });
       const puller = new Puller(link);
@@ -263,20 +263,20 @@ export function brokerLinkContract(name: string, start: () => Promise<BrokerHarn
       expect(await consumer()).toEqual([3, 2, 1, 0]);
     });
 
-    it("delivers no more than may be unacknowledged", async () => {
+    it("delivers no more than the limit of unacknowledged messages", async () => {
       await harness.publish("a", "b", "c");
       await harness.makeConsumer({ ...CONSUMER, maxUnacknowledged: 2 });
       const puller = new Puller(link);
       puller.request(3, { heartbeatMs: 500 });
       await has(puller, 2);
-      await isTold(puller, "1: 100");
+      await isTold(puller, "1: alive");
       expect(puller.messages).toHaveLength(2);
       await acknowledge(puller.messages[1]);
       await has(puller, 3);
       expect(puller.got).toEqual(["a@1/1", "b@2/2", "c@3/3"]);
     });
 
-    it("numbers deliveries without a gap, also where the stream has one", async () => {
+    it("numbers deliveries gaplessly, even across a gap in the stream", async () => {
       await harness.publish("a", "b", "c", "d");
       await place(1);
       await harness.remove(2);
@@ -288,7 +288,7 @@ export function brokerLinkContract(name: string, start: () => Promise<BrokerHarn
       expect(puller.got).toEqual(["a@1/1", "c@3/2", "d@4/3"]);
     });
 
-    it("goes on behind what was purged, in the middle of reading, too", async () => {
+    it("continues after purged messages, also in the middle of reading", async () => {
       await harness.publish("a", "b", "c", "d");
       await place(1);
       const puller = new Puller(link);
@@ -300,7 +300,7 @@ export function brokerLinkContract(name: string, start: () => Promise<BrokerHarn
       expect(puller.got).toEqual(["a@1/1", "d@4/2"]);
     });
 
-    it("tells both ends of a connection that breaks: what it had delivered stays unacknowledged, what it asked for is forgotten", async () => {
+    it("tells both ends when a connection breaks: its deliveries stay unacknowledged, and its requests are dropped", async () => {
       await harness.publish("a");
       await place(1);
       const puller = new Puller(link);
@@ -320,7 +320,7 @@ export function brokerLinkContract(name: string, start: () => Promise<BrokerHarn
       expect(await consumer(next)).toEqual([1, 1, 1, 0]);
     });
 
-    it("lets a connection that only it believes in have what comes next", async () => {
+    it("delivers the next message to a half-open connection that it believes is open", async () => {
       await place(1);
       const before = new Puller(link);
       before.request(10);
@@ -332,11 +332,11 @@ export function brokerLinkContract(name: string, start: () => Promise<BrokerHarn
       after.request(10, { heartbeatMs: 500 });
       await harness.publish("a");
       await harness.eventually(async () => (await consumer(next))?.[2] === 1);
-      await isTold(after, "1: 100");
+      await isTold(after, "1: alive");
       expect(after.messages).toEqual([]);
     });
 
-    it("answers nothing while it stands still, and everything afterwards", async () => {
+    it("answers nothing while frozen, and everything afterwards", async () => {
       await harness.publish("a");
       await place(1);
       await harness.freeze();
@@ -355,7 +355,7 @@ export function brokerLinkContract(name: string, start: () => Promise<BrokerHarn
       expect(puller.got).toEqual(["a@1/1"]);
     });
 
-    it("gives sequences a second time when it was set back, as the stream that it was", async () => {
+    it("reuses sequences after a rewind, with the same creation time", async () => {
       await harness.publish("a");
       await place(1);
       const { created } = await settle(link.state());
@@ -373,7 +373,7 @@ export function brokerLinkContract(name: string, start: () => Promise<BrokerHarn
       expect(hashAfter).toBeDefined();
     });
 
-    it("ends a connection that is closed here, and forgets what it asked for", async () => {
+    it("drops the requests of a connection that is closed at this end", async () => {
       await place(1);
       const puller = new Puller(link);
       puller.request(1);

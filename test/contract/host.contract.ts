@@ -1,4 +1,4 @@
-/** What the partner protocol relies on in a host, and so what the simulated network must have of js-libp2p. */
+/** The host behaviour that the partner protocol relies on; js-libp2p and the simulated network must both have it. */
 
 import type { Multiaddr } from "@multiformats/multiaddr";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -11,20 +11,20 @@ import type { Verdict } from "../../src/reconciler/ports.ts";
 interface HostSide {
   readonly node: Host;
   readonly peerId: PeerId;
-  /** What its gater goes by; "ok" at first. */
+  /** Sets the gater's verdict; initially "ok". */
   setVerdict(verdict: Verdict): void;
 }
 
-/** Two hosts that serve none of our protocols yet. */
+/** Two hosts that do not serve any of our protocols yet. */
 export interface HostHarness {
   readonly alice: HostSide;
   readonly bob: HostSide;
   readonly bobsTarget: Multiaddr;
   /** Nothing listens there. */
   readonly absentTarget: Multiaddr;
-  /** Bob's address with somebody else's PeerID. */
+  /** Bob's address with another PeerID. */
   readonly impostorTarget: Multiaddr;
-  /** Nothing passes between the two, until it is released. */
+  /** Blocks all traffic between the two until it is released. */
   holdLink(): void;
   releaseLink(): void;
   eventually(condition: () => boolean): Promise<void>;
@@ -34,7 +34,7 @@ export interface HostHarness {
 
 const PROTOCOL = "/test/1";
 const CHUNK_BYTES = 32 * 1024;
-/** Far above every buffer on the way. */
+/** Exceeds every buffer on the path. */
 const MOST_CHUNKS = 1_024;
 
 export function hostContract(name: string, start: () => Promise<HostHarness>): void {
@@ -42,7 +42,7 @@ export function hostContract(name: string, start: () => Promise<HostHarness>): v
     let harness: HostHarness;
     let alice: HostSide;
     let bob: HostSide;
-    /** Streams that Bob was given. */
+    /** Streams that Bob accepted. */
     let accepted: HostStream[];
 
     beforeEach(async () => {
@@ -82,7 +82,7 @@ export function hostContract(name: string, start: () => Promise<HostHarness>): v
 
     const newStream = (connection: HostConnection) => connection.newStream(PROTOCOL, { signal: harness.deadline(5_000) });
 
-    /** A stream with both its ends. */
+    /** Opens a stream and returns both ends. */
     async function openStream(): Promise<{
       readonly connection: HostConnection;
       readonly near: HostStream;
@@ -97,7 +97,7 @@ export function hostContract(name: string, start: () => Promise<HostHarness>): v
       return { connection, near, far };
     }
 
-    /** Everything that reaches this end, in order. */
+    /** Records everything that reaches this end, in order. */
     function record(stream: HostStream): { bytes: number; readonly happened: string[] } {
       const seen = { bytes: 0, happened: [] as string[] };
       stream.addEventListener("message", ({ data }) => {
@@ -110,7 +110,7 @@ export function hostContract(name: string, start: () => Promise<HostHarness>): v
 
     const noneLeft = () => alice.node.getConnections().length === 0 && bob.node.getConnections().length === 0;
 
-    it("connects both ends, and tells each whom it has met", async () => {
+    it("connects both ends, and tells each the other's PeerID", async () => {
       const met: string[] = [];
       for (const side of [alice, bob]) {
         side.node.addEventListener("connection:open", ({ detail }) => {
@@ -127,7 +127,7 @@ export function hostContract(name: string, start: () => Promise<HostHarness>): v
       expect(alice.node.getConnections()).toEqual([connection]);
     });
 
-    it("makes a new connection for every dial, unless one is under way", async () => {
+    it("opens a new connection for every dial, unless one is in progress", async () => {
       const [first, joined] = await settle(Promise.all([dial(), dial()]));
       expect(joined).toBe(first);
       expect(await settle(dial())).not.toBe(first);
@@ -147,31 +147,31 @@ export function hostContract(name: string, start: () => Promise<HostHarness>): v
       controller.abort();
       const outcome = await settle(dialling.catch((error: unknown) => error));
       if (outcome instanceof Error) expect(outcome.name).toBe("AbortError");
-      for (const connection of alice.node.getConnections()) connection.abort(new Error("not wanted"));
-      alice.node.addEventListener("connection:open", ({ detail }) => detail.abort(new Error("nobody waits")));
+      for (const connection of alice.node.getConnections()) connection.abort(new Error("not needed"));
+      alice.node.addEventListener("connection:open", ({ detail }) => detail.abort(new Error("no one is waiting")));
       await harness.eventually(noneLeft);
     });
 
-    it("does not dial whom its own gater denies", async () => {
+    it("does not dial a peer that its own gater denies", async () => {
       alice.setVerdict("blacklisted");
       expect(dialError(await failureOf(dial())).code).toBe("refused");
     });
 
-    it("lets the dial resolve where the far end's gater denies us, and ends the connection then", async () => {
+    it("lets the dial resolve if the far end's gater denies us, then ends the connection", async () => {
       bob.setVerdict("blacklisted");
       const outcome = await settle(dial().catch((error: unknown) => error));
       if (outcome instanceof Error) expect(dialError(outcome).code).toBe("refused");
       await harness.eventually(noneLeft);
     });
 
-    it("says that the far end does not know the protocol, and keeps no stream of it", async () => {
+    it("reports a protocol that the far end does not support, and leaves no stream open", async () => {
       const connection = await settle(dial());
-      expect(streamError(await failureOf(newStream(connection)), PROTOCOL).code).toBe("protocol_unsupported");
+      expect(streamError(await failureOf(newStream(connection)), PROTOCOL, connection).code).toBe("protocol_unsupported");
       expect(connection.status).toBe("open");
       await harness.eventually(() => connection.streams.length === 0);
     });
 
-    it("gives up a stream that is not negotiated in time", async () => {
+    it("abandons a stream that is not negotiated in time", async () => {
       await serve();
       const connection = await settle(dial());
       harness.holdLink();
@@ -192,7 +192,7 @@ export function hostContract(name: string, start: () => Promise<HostHarness>): v
       expect(connection.streams).toEqual([near]);
     });
 
-    it("resets the streams of one protocol that are too many", async () => {
+    it("resets streams above the limit for their protocol", async () => {
       await serve(2);
       const connection = await settle(dial());
       const streams = [await settle(newStream(connection)), await settle(newStream(connection))];
@@ -202,7 +202,7 @@ export function hostContract(name: string, start: () => Promise<HostHarness>): v
       expect(accepted).toHaveLength(2);
     });
 
-    it("keeps what arrives before anybody listens, and its order", async () => {
+    it("buffers data that arrives before there is a listener, in order", async () => {
       const { near, far } = await openStream();
       near.send(Uint8Array.of(1));
       near.send(Uint8Array.of(2, 3));
@@ -214,7 +214,7 @@ export function hostContract(name: string, start: () => Promise<HostHarness>): v
       expect(received).toEqual([1, 2, 3]);
     });
 
-    it("half-closes: the other half stays open until it is closed too", async () => {
+    it("half-closes: the other half stays open until it is also closed", async () => {
       const { near, far } = await openStream();
       const [seenNear, seenFar] = [record(near), record(far)];
       await settle(near.close({ signal: harness.deadline(5_000) }));
@@ -243,7 +243,7 @@ export function hostContract(name: string, start: () => Promise<HostHarness>): v
       expect(seenNear.happened).toHaveLength(1);
     });
 
-    it("says when to wait with what nobody takes, when to go on, and loses nothing", async () => {
+    it("signals back pressure when data is not read and when to resume, without losing data", async () => {
       const { near, far } = await openStream();
       const seen = record(far);
       let drains = 0;
@@ -275,7 +275,7 @@ export function hostContract(name: string, start: () => Promise<HostHarness>): v
       await failureOf(newStream(connection));
     });
 
-    it("closes a connection with both ends' consent", async () => {
+    it("closes a connection in agreement with the far end", async () => {
       const { connection, far } = await openStream();
       const seenFar = record(far);
       await settle(connection.close({ signal: harness.deadline(5_000) }));
@@ -284,7 +284,7 @@ export function hostContract(name: string, start: () => Promise<HostHarness>): v
       expect(seenFar.happened).toContain("close");
     });
 
-    it("answers a ping, and while nothing passes, does not", async () => {
+    it("answers a ping, but not while traffic is blocked", async () => {
       const connection = await settle(dial());
       const { muxer } = connection;
       if (muxer?.ping === undefined) throw new Error("this host cannot ping");
@@ -301,7 +301,7 @@ export function hostContract(name: string, start: () => Promise<HostHarness>): v
       await settle(pong);
     });
 
-    it("never answers a ping on a connection that is cut meanwhile", async () => {
+    it("never answers a ping on a connection that is then cut", async () => {
       const connection = await settle(dial());
       harness.holdLink();
       let settled = false;

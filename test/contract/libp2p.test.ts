@@ -13,7 +13,7 @@ import { hostContract } from "./host.contract.ts";
 import type { ContractHarness } from "./partner-streams.contract.ts";
 import { partnerStreamsContract } from "./partner-streams.contract.ts";
 
-/** A port where connections are accepted and nothing is ever said. */
+/** A port that accepts connections and never sends anything. */
 async function listenSilently(owner: AsyncDisposableStack): Promise<number> {
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {
@@ -27,7 +27,7 @@ async function listenSilently(owner: AsyncDisposableStack): Promise<number> {
   return (server.address() as { port: number }).port;
 }
 
-/** A port that was free a moment ago and refuses connections. */
+/** A port that was just released and so refuses connections. */
 async function closedPort(): Promise<number> {
   await using owner = new AsyncDisposableStack();
   return await listenSilently(owner);

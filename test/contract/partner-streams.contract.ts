@@ -1,7 +1,7 @@
-/** What PartnerStreams must do, on the simulated network as on libp2p. */
+/** The contract of PartnerStreams, on the simulated network and on libp2p. */
 
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import type { ErrorCode } from "../../src/base/errors.ts";
+import type { ErrorCode, RemoteEnd } from "../../src/base/errors.ts";
 import { PartnerdError } from "../../src/base/errors.ts";
 import type { PeerId } from "../../src/base/ids.ts";
 import type { CloseReason, DesiredPeer, Direction, ObservedEvent } from "../../src/events/types.ts";
@@ -17,40 +17,40 @@ interface ContractSide {
   readonly node: Host;
   readonly events: readonly ObservedEvent[];
   readonly woken: readonly PeerId[];
-  /** What its rule says of the other side; "ok" at first. */
+  /** Sets its verdict on the other side; initially "ok". */
   setVerdict(verdict: Verdict): void;
 }
 
 export interface ContractHarness {
   readonly alice: ContractSide;
   readonly bob: ContractSide;
-  /** Bob as Alice's desired state names him, and the other way round. */
+  /** Bob in Alice's desired state, and the other way round. */
   readonly bobDesired: DesiredPeer;
   readonly aliceDesired: DesiredPeer;
-  /** An address where something accepts and never says a word. */
+  /** An address that accepts connections and never sends anything. */
   readonly silentPeer: DesiredPeer;
   /** An address where nothing listens. */
   readonly absentPeer: DesiredPeer;
-  /** Bob's address with somebody else's PeerID. */
+  /** Bob's address with another PeerID. */
   readonly impostor: DesiredPeer;
   monotonicMs(): number;
-  /** Lets time pass or waits, until `condition` holds; throws if it does not within a few seconds. */
+  /** Waits, or advances virtual time, until `condition` holds; throws if it does not within a few seconds. */
   eventually(condition: () => boolean): Promise<void>;
-  /** A signal as the reconciler makes them. */
+  /** A signal like those of the reconciler. */
   deadline(durationMs: number): AbortSignal;
-  /** Bob half-closes, from his end, the stream that Alice opened to him. */
+  /** Bob half-closes the stream that Alice opened. */
   finishBobsEnd(): Promise<void>;
-  /** Bob does not serve our protocols any more. */
+  /** Bob stops serving our protocols. */
   unhandleBob(): Promise<void>;
-  /** Nothing passes between the two, until it is released; then what was sent arrives. */
+  /** Blocks all traffic between the two until it is released; then it arrives. */
   holdLink(): void;
   releaseLink(): void;
-  /** All connections between the two die without a goodbye. */
+  /** Breaks all connections between the two without a goodbye. */
   dropConnections(): void;
   dispose(): Promise<void>;
 }
 
-/** More than an expiry wavers while it is converted between clocks. */
+/** Exceeds the error of converting an expiry between clocks. */
 const LEAST_MOVE_MS = 10;
 const REVOKED: CloseRequest = { direction: "both", reason: "revoked", dropConnections: false };
 
@@ -70,7 +70,7 @@ export function partnerStreamsContract(name: string, start: () => Promise<Contra
     const outbound = () => alice.streams.actual(bob.peerId).outbound;
     const inbound = () => bob.streams.actual(alice.peerId).inbound;
 
-    /** Runs virtual time for work that nobody but the work itself would wait for. */
+    /** Awaits `work`, advancing virtual time if needed. */
     async function settle<Result>(work: Promise<Result>): Promise<Result> {
       let over = false;
       const watched = work.finally(() => {
@@ -81,15 +81,17 @@ export function partnerStreamsContract(name: string, start: () => Promise<Contra
       return watched;
     }
 
-    async function codeOf(work: Promise<void>): Promise<ErrorCode | "none"> {
+    async function failureOf(work: Promise<void>): Promise<PartnerdError | undefined> {
       try {
         await settle(work);
-        return "none";
+        return undefined;
       } catch (error) {
-        if (error instanceof PartnerdError) return error.code;
+        if (error instanceof PartnerdError) return error;
         throw error;
       }
     }
+
+    const codeOf = async (work: Promise<void>): Promise<ErrorCode | "none"> => (await failureOf(work))?.code ?? "none";
 
     async function openBoth(): Promise<void> {
       await settle(alice.streams.open(harness.bobDesired, harness.deadline(5_000), ATTEMPT));
@@ -110,7 +112,7 @@ export function partnerStreamsContract(name: string, start: () => Promise<Contra
     const opensSeenBy = (side: ContractSide, direction: Direction): number =>
       side.events.filter((event) => event.type === "StreamOpened" && event.direction === direction).length;
 
-    it("opens a stream that stands at both ends, and tells each end once", async () => {
+    it("opens a stream at both ends, and reports it once at each", async () => {
       await openBoth();
       const lease = outbound();
       expect(lease?.renewAtMs).toBeLessThan(lease?.expiresAtMs ?? 0);
@@ -123,41 +125,41 @@ export function partnerStreamsContract(name: string, start: () => Promise<Contra
       expect(bob.woken).toContain(alice.peerId);
     });
 
-    it("takes a partner's arrival for a sign of life", async () => {
+    it("treats an inbound stream as a sign of life", async () => {
       expect(bob.streams.actual(alice.peerId).lastSignOfLifeMs).toBeNull();
       await openBoth();
       expect(bob.streams.actual(alice.peerId).lastSignOfLifeMs).not.toBeNull();
     });
 
-    it("times out on a peer that accepts and says nothing", async () => {
+    it("times out on a peer that accepts and stays silent", async () => {
       const { silentPeer } = harness;
       expect(await codeOf(alice.streams.open(silentPeer, harness.deadline(300), ATTEMPT))).toBe("timeout");
       expect(alice.streams.actual(silentPeer.peerId)).toMatchObject({ outbound: null, connected: false });
       expect(alice.events).toEqual([]);
     });
 
-    it("fails to dial where nothing listens", async () => {
+    it("fails to dial an address without a listener", async () => {
       expect(await codeOf(alice.streams.open(harness.absentPeer, harness.deadline(5_000), ATTEMPT))).toBe("dial_failed");
     });
 
-    it("refuses to talk to somebody else at the address", async () => {
+    it("rejects a different PeerID at the address", async () => {
       expect(await codeOf(alice.streams.open(harness.impostor, harness.deadline(5_000), ATTEMPT))).toBe("identity_mismatch");
       expect(alice.streams.peers()).toEqual([]);
       await harness.eventually(nothingLeft);
     });
 
-    it("says that a peer does not serve the protocol, and keeps no connection to it", async () => {
+    it("reports that a peer does not support the protocol, and keeps no connection to it", async () => {
       await harness.unhandleBob();
       expect(await codeOf(alice.streams.open(harness.bobDesired, harness.deadline(5_000), ATTEMPT))).toBe("protocol_unsupported");
       await harness.eventually(nothingLeft);
     });
 
-    it("needs an address", async () => {
+    it("requires an address", async () => {
       const nowhere = { ...harness.absentPeer, address: null };
       expect(await codeOf(alice.streams.open(nowhere, harness.deadline(5_000), ATTEMPT))).toBe("address_unsupported");
     });
 
-    it("lets nobody in who is not a partner, and reports each time that it is tried", async () => {
+    it("refuses streams from peers that are not partners, and reports each attempt", async () => {
       bob.setVerdict("not_partner");
       for (let tries = 0; tries < 2; tries++) {
         const code = await codeOf(alice.streams.open(harness.bobDesired, harness.deadline(5_000), ATTEMPT));
@@ -172,7 +174,7 @@ export function partnerStreamsContract(name: string, start: () => Promise<Contra
       expect(bob.streams.peers()).toEqual([]);
     });
 
-    it("gives the blacklisted not even a connection", async () => {
+    it("refuses even connections from blacklisted peers", async () => {
       bob.setVerdict("blacklisted");
       const code = await codeOf(alice.streams.open(harness.bobDesired, harness.deadline(5_000), ATTEMPT));
       expect(code).toBe("refused");
@@ -194,11 +196,47 @@ export function partnerStreamsContract(name: string, start: () => Promise<Contra
       expect([alice.events.length, bob.events.length]).toEqual([1, 1]);
     });
 
-    it("has nothing to renew where nothing stands", async () => {
-      expect(await codeOf(alice.streams.renew(bob.peerId, harness.deadline(5_000)))).toBe("stream_lost");
+    it("fails to renew without an open stream", async () => {
+      expect(await failureOf(alice.streams.renew(bob.peerId, harness.deadline(5_000)))).toMatchObject({
+        code: "stream_lost",
+        details: { remoteEnd: undefined },
+      });
+      expect(alice.streams.actual(bob.peerId).lastOutboundClose).toBeNull();
     });
 
-    it("forgets at once what it closes, and the other end follows", async () => {
+    it.each<[RemoteEnd, () => unknown]>([
+      ["reset", () => bob.streams.close(alice.peerId, { direction: "inbound", reason: "expired", dropConnections: false })],
+      ["remote_closed", () => harness.finishBobsEnd()],
+      ["connection_lost", () => harness.dropConnections()],
+    ])("says how a stream ended if it is renewed too late: %s", async (remoteEnd, end) => {
+      await openBoth();
+      end();
+      await harness.eventually(() => outbound() === null);
+      expect(alice.streams.actual(bob.peerId).lastOutboundClose).toBe(remoteEnd);
+      const failure = await failureOf(alice.streams.renew(bob.peerId, harness.deadline(5_000)));
+      expect(failure).toMatchObject({ code: "stream_lost", details: { remoteEnd } });
+    });
+
+    it("says that a stream was reset while it was being renewed", async () => {
+      await openBoth();
+      harness.holdLink();
+      const renewing = failureOf(alice.streams.renew(bob.peerId, harness.deadline(5_000)));
+      bob.streams.close(alice.peerId, { direction: "inbound", reason: "expired", dropConnections: false });
+      harness.releaseLink();
+      expect(await renewing).toMatchObject({ code: "stream_lost", details: { remoteEnd: "reset" } });
+    });
+
+    it("does not blame the peer for a fault of our own", async () => {
+      const fault = new TypeError("a bug of ours");
+      alice.node.dial = () => Promise.reject(fault);
+      expect(await failureOf(alice.streams.open(harness.bobDesired, harness.deadline(5_000), ATTEMPT))).toMatchObject({
+        code: "internal_error",
+        cause: fault,
+      });
+      expect(alice.events).toEqual([]);
+    });
+
+    it("closes a stream at once, and the other end follows", async () => {
       await openBoth();
       alice.streams.close(bob.peerId, REVOKED);
       expect(alice.streams.peers()).toEqual([]);
@@ -209,7 +247,7 @@ export function partnerStreamsContract(name: string, start: () => Promise<Contra
       expect(closesSeenBy(alice, "outbound")).toEqual(["revoked"]);
     });
 
-    it("closes one direction and leaves the other", async () => {
+    it("closes one direction and keeps the other", async () => {
       await openBoth();
       await settle(bob.streams.open(harness.aliceDesired, harness.deadline(5_000), ATTEMPT));
       await harness.eventually(() => alice.streams.actual(bob.peerId).inbound !== null);
@@ -220,7 +258,7 @@ export function partnerStreamsContract(name: string, start: () => Promise<Contra
       expect(outbound()).not.toBeNull();
     });
 
-    it("drops the connections too where it is asked to", async () => {
+    it("also drops the connections on request", async () => {
       await openBoth();
       bob.streams.close(alice.peerId, { direction: "both", reason: "revoked", dropConnections: true });
       await harness.eventually(() => !alice.streams.actual(bob.peerId).connected && !bob.streams.actual(alice.peerId).connected);
@@ -228,7 +266,7 @@ export function partnerStreamsContract(name: string, start: () => Promise<Contra
       expect(closesSeenBy(bob, "inbound")).toEqual(["revoked"]);
     });
 
-    it("settles an open at once when its signal aborts, and registers nothing ever after", async () => {
+    it("settles an open at once when its signal aborts, and never registers its stream", async () => {
       for (const delayMs of [0, 1, 3, 10]) {
         const controller = new AbortController();
         let wasOver = false;
@@ -244,14 +282,14 @@ export function partnerStreamsContract(name: string, start: () => Promise<Contra
         const fromMs = harness.monotonicMs();
         if (delayMs > 0) await harness.eventually(() => harness.monotonicMs() >= fromMs + delayMs);
         const cameTooLate = wasOver;
-        controller.abort(new PartnerdError("aborted", "not wanted any more"));
+        controller.abort(new PartnerdError("aborted", "no longer wanted"));
         const outcome = await opening;
         if (outcome === "none") alice.streams.close(bob.peerId, REVOKED);
-        // On a busy machine it may be over by then, and have met a connection that was just closing.
+        // On a busy machine the open may already have ended, possibly on a connection that was closing.
         else if (!cameTooLate) expect(outcome).toBe("aborted");
       }
-      // Bob's own stream goes the whole way, so whatever was still under way from Alice has had its time.
-      // He may meet connections that Alice is just closing, and be told so.
+      // Once Bob's own stream is open, anything still in flight from Alice has arrived.
+      // Bob may hit connections that Alice is just closing, so retry.
       while ((await codeOf(bob.streams.open(harness.aliceDesired, harness.deadline(5_000), ATTEMPT))) !== "none");
       await harness.eventually(() => alice.streams.actual(bob.peerId).inbound !== null && inbound() === null);
       expect(outbound()).toBeNull();
@@ -263,7 +301,7 @@ export function partnerStreamsContract(name: string, start: () => Promise<Contra
       const opening = codeOf(alice.streams.open(harness.bobDesired, controller.signal, ATTEMPT));
       const fromMs = harness.monotonicMs();
       if (delayMs > 0) await harness.eventually(() => harness.monotonicMs() >= fromMs + delayMs);
-      controller.abort(new PartnerdError("aborted", "not wanted any more"));
+      controller.abort(new PartnerdError("aborted", "no longer wanted"));
       if ((await opening) === "none") alice.streams.close(bob.peerId, REVOKED);
       await harness.eventually(nothingLeft);
       expect([alice.streams.peers(), bob.streams.peers()]).toEqual([[], []]);
@@ -278,7 +316,7 @@ export function partnerStreamsContract(name: string, start: () => Promise<Contra
       expect(opensSeenBy(alice, "outbound")).toBe(1);
     });
 
-    it("gets no proof of life while nothing passes, and is woken by the late one", async () => {
+    it("gets no proof of life while traffic is blocked, and is woken by the late one", async () => {
       await openBoth();
       const wakes = alice.woken.length;
       harness.holdLink();
@@ -290,7 +328,7 @@ export function partnerStreamsContract(name: string, start: () => Promise<Contra
       await settle(alice.streams.renew(bob.peerId, harness.deadline(5_000)));
     });
 
-    it("opens on a new connection where the old one is silent", async () => {
+    it("opens on a new connection if the old one is silent", async () => {
       await openBoth();
       const [silent] = alice.node.getConnections();
       harness.holdLink();
@@ -306,14 +344,14 @@ export function partnerStreamsContract(name: string, start: () => Promise<Contra
       expect(silent?.streams.filter(({ protocol, status }) => protocol === PARTNER_PROTOCOL && status === "open")).toEqual([]);
     });
 
-    it("cancels an open that is under way when it is told to close", async () => {
+    it("cancels an open in progress when told to close", async () => {
       const opening = codeOf(alice.streams.open(harness.bobDesired, harness.deadline(5_000), ATTEMPT));
       alice.streams.close(bob.peerId, REVOKED);
       expect(await opening).toBe("aborted");
       expect(alice.events).toEqual([]);
     });
 
-    it("takes the far end's FIN for the end of the stream", async () => {
+    it("treats the far end's FIN as the end of the stream", async () => {
       await openBoth();
       await harness.finishBobsEnd();
       await harness.eventually(() => outbound() === null);
@@ -328,7 +366,7 @@ export function partnerStreamsContract(name: string, start: () => Promise<Contra
       expect(closesSeenBy(bob, "inbound")).toEqual(["expired"]);
     });
 
-    it("notices a lost connection, at both ends and once", async () => {
+    it("notices a lost connection once at each end", async () => {
       await openBoth();
       const wakes = alice.woken.length;
       harness.dropConnections();
@@ -339,7 +377,7 @@ export function partnerStreamsContract(name: string, start: () => Promise<Contra
       expect(await codeOf(alice.streams.renew(bob.peerId, harness.deadline(5_000)))).toBe("stream_lost");
     });
 
-    it("opens again after a loss", async () => {
+    it("reopens after a loss", async () => {
       await openBoth();
       harness.dropConnections();
       await harness.eventually(() => outbound() === null && inbound() === null);
@@ -347,7 +385,7 @@ export function partnerStreamsContract(name: string, start: () => Promise<Contra
       expect(opensSeenBy(alice, "outbound")).toBe(2);
     });
 
-    it("gives each end both slots when both open at the same time", async () => {
+    it("fills both slots at both ends when both open at the same time", async () => {
       const deadline = harness.deadline(5_000);
       await settle(
         Promise.all([
@@ -361,7 +399,7 @@ export function partnerStreamsContract(name: string, start: () => Promise<Contra
       expect([...alice.events, ...bob.events].map((event) => event.type)).toEqual(Array(4).fill("StreamOpened"));
     });
 
-    it("replaces an older stream by a newer one", async () => {
+    it("replaces an older stream with a newer one", async () => {
       await openBoth();
       await settle(alice.streams.open(harness.bobDesired, harness.deadline(5_000), ATTEMPT));
       await harness.eventually(() => opensSeenBy(bob, "inbound") === 2);

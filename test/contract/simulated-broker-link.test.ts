@@ -18,7 +18,7 @@ async function startStream(): Promise<BrokerHarness> {
   const { stream } = broker;
   const machine = clock.view();
 
-  /** Time goes on while the condition is looked at, too. */
+  /** Advances virtual time between checks, as real time would pass. */
   async function eventually(condition: () => boolean | Promise<boolean>): Promise<void> {
     const untilMs = clock.monotonicMs() + LONGEST_WAIT_MS;
     while (!(await condition())) {

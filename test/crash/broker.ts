@@ -1,4 +1,4 @@
-/** A nats-server with the stream that a lane lives on, and what it says of the stream and of a consumer. */
+/** A nats-server with the stream of one lane, and queries about the stream and a consumer. */
 import {
   type ConsumerInfo,
   connect,
@@ -20,13 +20,13 @@ export interface StreamMessage {
   readonly bytes: Uint8Array;
 }
 
-/** Where a consumer stands. */
+/** The state of a consumer. */
 export interface Acknowledged {
-  /** Everything up to this sequence was acknowledged. */
+  /** The newest sequence up to which everything is acknowledged. */
   readonly sequence: number;
   /** How many deliveries the consumer has made. */
   readonly deliveries: number;
-  /** Tells two consumers of the same name apart. */
+  /** Creation time; tells consumers of the same name apart. */
   readonly created: string;
 }
 
@@ -41,7 +41,7 @@ export class Broker implements AsyncDisposable {
     this.#server = server;
   }
 
-  /** Its store is below the directory for temporary files. */
+  /** Starts a server whose store is in the directory for temporary files. */
   static async start(): Promise<Broker> {
     const broker = new Broker(await NatsServer.start({ jetStream: true }));
     const config = { name: STREAM, subjects: [CREATE, REMOVE], storage: StorageType.File, no_ack: true };
@@ -57,7 +57,7 @@ export class Broker implements AsyncDisposable {
     return this.#server.pid;
   }
 
-  /** Where its store is. */
+  /** The directory of its store. */
   get directory(): string {
     return this.#server.directory;
   }
@@ -80,7 +80,7 @@ export class Broker implements AsyncDisposable {
     return (await this.#info()).created;
   }
 
-  /** Undefined where there is no such consumer. Call it when nobody acknowledges any more. */
+  /** Undefined if there is no such consumer. Call this only when no daemon is acknowledging. */
   async acknowledged(consumer: string): Promise<Acknowledged | undefined> {
     const info = await this.#ask(({ consumers }) => unlessMissing(consumers.info(STREAM, consumer)));
     if (info === undefined) return undefined;
@@ -91,7 +91,7 @@ export class Broker implements AsyncDisposable {
     await this.#ask(({ consumers }) => unlessMissing(consumers.delete(STREAM, consumer)));
   }
 
-  /** Resolves when the server has read all that a client of this name sent, and has noticed that it is gone. */
+  /** Resolves once the server has read everything from the client of this name and has noticed its disconnection. */
   async clientGone(name: string): Promise<void> {
     await until(
       `${name} is gone from the server`,
@@ -124,7 +124,7 @@ export class Broker implements AsyncDisposable {
     return this.#ask(({ streams }) => streams.info(STREAM));
   }
 
-  /** A server that just started may not know its streams yet. */
+  /** Retries, because a server that has just started may not know its streams yet. */
   async #ask<Answer>(question: (manager: JetStreamManager) => Promise<Answer>): Promise<Answer> {
     let client: NatsConnection | undefined;
     let failure: unknown;
@@ -145,7 +145,7 @@ export class Broker implements AsyncDisposable {
       );
       return answer.is;
     } catch (thrown) {
-      throw new Error(`the server does not answer: ${String(failure ?? thrown)}`, { cause: failure ?? thrown });
+      throw new Error(`the server is not answering: ${String(failure ?? thrown)}`, { cause: failure ?? thrown });
     } finally {
       await client?.close();
     }

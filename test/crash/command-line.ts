@@ -1,4 +1,4 @@
-/** What `npm run crash` can be told. */
+/** The command line of `npm run crash`. */
 import { resolve } from "node:path";
 import { Command, Option } from "commander";
 import { example } from "../../src/cli/terminal/flags.ts";
@@ -9,23 +9,23 @@ export interface CrashCommand {
   readonly seed: number;
   readonly lanes: number;
   readonly out: string;
-  /** The name of a planted bug; undefined for the daemon as it is. */
+  /** The name of a planted bug; undefined for none. */
   readonly plant: string | undefined;
-  /** Where the campaign lives, once it has a mount namespace of its own. */
+  /** The campaign's directory; set once it runs in its own mount namespace. */
   readonly inside: string | undefined;
 }
 
-/** Throws a CommanderError for what it does not know (it has been printed). */
+/** Throws a CommanderError, which has been printed, for unknown input. */
 export function parseCommandLine(argv: readonly string[]): CrashCommand {
   const command = new Command("npm run crash --")
     .description(
-      "Kills the daemon and nats-server at random instants, under load and with real power losses, and compares stream and log.",
+      "Kills the daemon and nats-server at random times, under load and with real power losses, and compares stream and log.",
     )
-    .option("--rounds <n>", "so many rounds, all lanes together", positive, 50)
-    .option("--seed <n>", "the instants are drawn from it", whole, 1)
-    .option("--lanes <n>", "so many servers, streams and databases side by side", positive, 2)
-    .option("--plant <name>", "with this planted bug in the daemon, to see the campaign fail (docs/PLANTED-BUGS.md)")
-    .option("--out <dir>", "directory for what a violation leaves behind", ".")
+    .option("--rounds <n>", "total number of rounds, over all lanes", positive, 50)
+    .option("--seed <n>", "random seed for the times of the kills", whole, 1)
+    .option("--lanes <n>", "number of lanes, each with its own server, stream and database", positive, 2)
+    .option("--plant <name>", "plant this bug in the daemon, to check that the campaign fails (see docs/PLANTED-BUGS.md)")
+    .option("--out <dir>", "directory for the files of a violation", ".")
     .addOption(new Option("--inside <dir>").hideHelp())
     .allowExcessArguments(false)
     .addHelpText(
@@ -33,7 +33,7 @@ export function parseCommandLine(argv: readonly string[]): CrashCommand {
       example("npm run crash -- --rounds 1000 --seed 7", "npm run crash -- --rounds 20 --plant synchronous-normal"),
     )
     .exitOverride()
-    .showHelpAfterError("(npm run crash -- --help shows what there is)");
+    .showHelpAfterError("(see npm run crash -- --help)");
   command.parse(argv, { from: "user" });
   const { out, plant, inside, ...numbers } = command.opts<CrashCommand>();
   return { ...numbers, plant, inside, out: resolve(out), lanes: Math.min(numbers.lanes, numbers.rounds) };

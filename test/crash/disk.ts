@@ -1,35 +1,35 @@
-/** The disk that a lane's data directory lives on, which can lose its power at any instant. */
+/** The disk of a lane's data directory, which can lose power at any time. */
 import { spawnSync } from "node:child_process";
 import { mkdirSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 export interface Disk extends Disposable {
-  /** Its root, which is the caller's. */
+  /** Its root directory, for the caller to use. */
   readonly path: string;
-  /** Null, or why this disk cannot lose its power. */
+  /** Null, or why this disk cannot lose power. */
   readonly noPowerLoss: string | null;
   /**
-   * The processes are killed, and in the same instant nothing reaches the disk any more: what was written and never fsynced is gone, half of
-   * an fsync that was under way may be there.
+   * Kills the processes and cuts the disk off at the same time. Writes that were not fsynced are lost; an fsync in progress may be half
+   * done.
    */
   cutPower(pids: readonly number[]): void;
-  /** Mounts what the disk holds; its journal is replayed. Nobody may have a file open there. */
+  /** Remounts the disk and replays its journal. No file may be open there. */
   restorePower(): void;
 }
 
-/** Sparse: it takes what is written to it. */
+/** The image is sparse, so it uses only the space written to it. */
 const SIZE_BYTES = 8 * 1024 ** 3;
 
 /**
- * Nothing is written back behind our back: the journal is not committed every five seconds, and a file is not flushed because it was
- * renamed. What is on the disk was fsynced, or is as good as lost.
+ * Disables implicit write-back: the journal is not committed every five seconds, and a rename does not flush the file. Only fsynced data
+ * can be relied on.
  */
 const MOUNT_OPTIONS = "loop,commit=300,noauto_da_alloc";
 
 /**
- * FS_IOC_SHUTDOWN with NOLOGFLUSH, which file systems have for tests like this one: Node knows no ioctl, every Debian has a perl. In this order:
- * an fsync that is under way when ext4 is shut down may report success (in 10 of 60 tries), which nobody must live to hear. A killed process
- * still waits for the fsync that it is in, so the shutdown does cut that in two.
+ * FS_IOC_SHUTDOWN with NOLOGFLUSH, which file systems offer for this kind of test. In Perl, because Node has no ioctl. The processes are
+ * killed first: an fsync in progress when ext4 is shut down may report success (10 of 60 tries), and no process may live to see that. A
+ * killed process still waits for its current fsync, so the shutdown does interrupt it.
  */
 const CUT = `
 my ($path, @pids) = @ARGV;
@@ -39,15 +39,15 @@ kill "KILL", @pids;
 ioctl($root, 0x8004587d, $no_log_flush) or die "FS_IOC_SHUTDOWN: $!\\n";
 `;
 
-/** A directory, for where no file system may be mounted. */
+/** A plain directory, for when no file system can be mounted. */
 export function plainDisk(path: string, noPowerLoss: string): Disk {
   const refuse = () => {
-    throw new Error(`a plain directory cannot lose its power: ${noPowerLoss}`);
+    throw new Error(`a plain directory cannot lose power: ${noPowerLoss}`);
   };
   return { path, noPowerLoss, cutPower: refuse, restorePower: refuse, [Symbol.dispose]: () => {} };
 }
 
-/** An ext4 image in `directory`, mounted through a loop device. Throws where this process may not do so. */
+/** An ext4 image in `directory`, mounted through a loop device. Throws if this process may not mount. */
 export function loopDisk(directory: string): Disk {
   const image = join(directory, "disk.img");
   const path = join(directory, "disk");

@@ -1,4 +1,4 @@
-/** What must hold of the file after each round, and of everything from time to time. */
+/** Checks the database after each round, and the complete log against the stream from time to time. */
 import { systemClock } from "../../src/base/clock.ts";
 import { openStore } from "../../src/store/store.ts";
 import type { Broker } from "./broker.ts";
@@ -7,32 +7,32 @@ import { type Anchor, LogFile } from "./log-file.ts";
 import type { Mirror } from "./mirror.ts";
 import type { Identity } from "./round.ts";
 
-/** What is already known of a log. */
+/** The results of earlier checks of a log. */
 export interface Known {
-  /** The newest row about a message that the broker was told to forget: it and all before it stay as they are. */
+  /** The newest row of an acknowledged message: this row and all before it must never change. */
   anchor: Anchor | undefined;
-  /** How far rows and stream were compared. */
+  /** How far the log and the stream have been compared. */
   comparedSeq: number;
   comparedSequence: number;
   /**
-   * The stream ended here when the server came back from its crash. Should it have lost what the log has, the daemon says so when it looks
-   * next, not before: until then what is beyond cannot be judged. Null: there is no such doubt.
+   * Where the stream ended when the server came back from a crash. If it lost messages that the log has, the daemon records that only when
+   * it next reads the stream, so later messages cannot be checked until then. Null if there was no crash since.
    */
   doubtAfter: number | null;
 }
 
 export const nothingKnown = (): Known => ({ anchor: undefined, comparedSeq: 0, comparedSequence: 0, doubtAfter: null });
 
-/** What is wrong with the file as the round left it, one sentence each. Call it while no daemon runs. */
+/** Checks the database as the round left it; returns one sentence per fault. No daemon may be running. */
 export async function inspectRound(broker: Broker, mirror: Mirror, identity: Identity, known: Known): Promise<readonly string[]> {
   const acknowledged = await broker.acknowledged(identity.consumer);
   using file = LogFile.open(identity.dataDir);
   const cursor = file?.cursor;
   const floor = acknowledged?.sequence ?? 0;
   if (floor > (cursor?.sequence ?? 0))
-    return [`everything up to sequence ${floor} was acknowledged, and the file has it up to ${cursor?.sequence ?? "nothing"}`];
+    return [`acknowledged up to sequence ${floor}, but in the file only up to ${cursor?.sequence ?? "nothing"}`];
   if (known.anchor !== undefined && file?.holds(known.anchor) !== true)
-    return [`row ${known.anchor.seq} was acknowledged, and is gone or another one now`];
+    return [`row ${known.anchor.seq} was acknowledged, but is gone or has changed`];
   if (file === undefined || cursor === undefined) return [];
   await mirror.read(broker, Math.min(cursor.sequence, await broker.lastSequence()));
   const settled = known.doubtAfter === null ? cursor.sequence : Math.min(known.doubtAfter, cursor.sequence);
@@ -48,7 +48,7 @@ export async function inspectRound(broker: Broker, mirror: Mirror, identity: Ide
   return [];
 }
 
-/** Rows after the one that was compared last, against messages up to `last`. After a gap in between: everything. */
+/** Compares the rows since the last comparison with the messages up to `last`; compares everything if there was a gap. */
 function comparedNow(file: LogFile, mirror: Mirror, { comparedSeq, comparedSequence }: Known, last: number): Comparison {
   const gaps = file.deliveries(comparedSeq).filter(({ type }) => type === "DeliveryGap");
   const [seq, sequence] = gaps.length > 0 ? [0, 0] : [comparedSeq, comparedSequence];
@@ -63,7 +63,7 @@ export interface Inspected {
   readonly retired: number;
 }
 
-/** Everything: call it when a daemon has caught up and ended, and nobody publishes. */
+/** Checks everything. Call this after the daemon has caught up and exited, with no publisher running. */
 export async function inspectAll(broker: Broker, mirror: Mirror, { dataDir }: Identity): Promise<Inspected> {
   const last = await broker.lastSequence();
   await mirror.read(broker, last);
@@ -75,7 +75,7 @@ export async function inspectAll(broker: Broker, mirror: Mirror, { dataDir }: Id
     if (file.cursor?.sequence !== last) faults.push(`the log is at sequence ${file.cursor?.sequence}, the stream at ${last}`);
     const gaps = file.deliveries(0).filter(({ type }) => type === "DeliveryGap");
     const others = gaps.filter(({ reason }) => reason !== "reused");
-    faults.push(...others.map(({ seq, reason }) => `row ${seq}: a gap, ${reason}, in a stream that nobody touched`));
+    faults.push(...others.map(({ seq, reason }) => `row ${seq}: a gap (${reason}) in a stream that was not changed`));
     const { faults: differences, retired } = compare(mirror.expected, file.messages(0), gaps.at(-1)?.seq ?? 0);
     faults.push(...differences, ...file.chainFaults(), ...file.integrityFaults());
     found = { messages: last, rows: file.rows, retired };
@@ -85,7 +85,7 @@ export async function inspectAll(broker: Broker, mirror: Mirror, { dataDir }: Id
   return { ...found, faults };
 }
 
-/** Of a database that ends with its round: it opens, and is whole. */
+/** Checks that a database which is used for one round only opens and is intact. */
 export function inspectOpened({ dataDir }: Identity): readonly string[] {
   using store = openStore({ directory: dataDir, clock: systemClock });
   return store.verifyProjections();

@@ -1,4 +1,4 @@
-/** A lane: one server, one stream and one database, through all of its rounds. */
+/** A lane: one server, one stream and one database, used for many rounds. */
 import { cpSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { messageOf } from "../../src/base/errors.ts";
@@ -18,25 +18,25 @@ export interface LaneOptions {
   readonly seed: number;
   /** The lane's own directory. */
   readonly directory: string;
-  /** Null, or why no file system may be mounted. */
+  /** Null, or why no file system can be mounted. */
   readonly noPowerLoss: string | null;
   readonly nodeOptions: string;
   readonly signal: AbortSignal;
-  /** Where the files of a violation are copied to. */
+  /** The directory to which the files of a violation are copied. */
   readonly out: string;
   readonly onRound: (plan: RoundPlan) => void;
 }
 
 export interface LaneResult {
   readonly plans: readonly RoundPlan[];
-  /** The first one ends the lane; null where none was found. */
+  /** The first violation, which ends the lane; null if there was none. */
   readonly violation: string | null;
   readonly published: number;
   readonly messages: number;
   readonly rows: number;
   readonly retired: number;
   readonly duplicates: number;
-  /** How many deliveries there were, at least; a consumer that was replaced takes its count along. */
+  /** A lower bound on the number of deliveries: a replaced consumer loses those since its last check. */
   readonly deliveries: number;
 }
 
@@ -66,7 +66,7 @@ export async function runLane(options: LaneOptions): Promise<LaneResult> {
     options.onRound(plan);
     const isFullInspection = round % FULL_INSPECTION_EVERY === 0 || round === options.rounds;
     if (violation === null && isFullInspection)
-      violation = await violationIn(`lane ${number}, all of it after round ${round}`, () =>
+      violation = await violationIn(`lane ${number}, full check after round ${round}`, () =>
         lane.inspectAll(round === options.rounds),
       );
   }
@@ -78,9 +78,9 @@ async function violationIn(where: string, look: () => Promise<readonly string[]>
   try {
     const [first, ...others] = await look();
     if (first === undefined) return null;
-    return `${where}: ${first}${others.length === 0 ? "" : `, and ${others.length} more, such as: ${others.slice(0, 5).join("; ")}`}`;
+    return `${where}: ${first}${others.length === 0 ? "" : `; ${others.length} more, including: ${others.slice(0, 5).join("; ")}`}`;
   } catch (thrown) {
-    // The rest is what the daemon printed last, which is kept.
+    // The remaining lines are the daemon's last output, which is kept as a file.
     return `${where}: ${messageOf(thrown).split("\n")[0]}`;
   }
 }
@@ -93,7 +93,7 @@ class Lane {
   #mirror = new Mirror();
   #found: Omit<Inspected, "faults"> = { messages: 0, rows: 0, retired: 0 };
   #duplicates = 0;
-  /** By consumer, which is another one each time it is made. */
+  /** Deliveries by consumer creation time, as a recreated consumer counts from zero. */
   readonly #deliveries = new Map<string, number>();
   #firstStarts = 0;
 
@@ -115,7 +115,7 @@ class Lane {
     return inspectRound(this.#scene.broker, this.#mirror, this.#main, this.#known);
   }
 
-  /** `again`: the daemon reads the stream once more, and so do we, instead of trusting what was read of it before. */
+  /** `again`: both the daemon and this check read the whole stream again, instead of relying on earlier reads. */
   async inspectAll(again: boolean): Promise<readonly string[]> {
     const { broker, load } = this.#scene;
     await load.end();
@@ -130,7 +130,7 @@ class Lane {
     return [...faults, ...allFaults];
   }
 
-  /** Copies what there is, and returns where it is. */
+  /** Copies all files into `directory`. */
   keepFiles(directory: string): string {
     const { disk, broker } = this.#scene;
     cpSync(disk.path, join(directory, "disk"), { recursive: true });
@@ -139,7 +139,7 @@ class Lane {
     return directory;
   }
 
-  /** With a database and a consumer of its own, which then go. */
+  /** Plays a round with its own database and consumer, which are deleted afterwards. */
   async #playFirstStart(plan: RoundPlan): Promise<readonly string[]> {
     const { broker, disk } = this.#scene;
     const name = `first-start-${++this.#firstStarts}`;

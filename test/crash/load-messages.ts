@@ -1,4 +1,4 @@
-/** What the source apps publish: some fifty peers that change their relations, and all that the log has to put up with besides. */
+/** The messages of the source apps: about fifty peers with changing relations, plus the noise that the log must cope with. */
 import type { Random } from "../../src/base/clock.ts";
 import { envelope } from "../support/messages.ts";
 import { peerIdOfSeed } from "../support/peer-ids.ts";
@@ -13,7 +13,7 @@ export interface LoadMessage {
 }
 
 const PEERS = 50;
-/** Few, and behind a port that refuses: a dial costs more CPU than a hundred messages. */
+/** Few, with a port that refuses connections, because a dial costs more CPU than a hundred messages. */
 const PARTNERS = 4;
 const QUIET_RELATIONS = ["NONE", "PENDING_PARTNER", "BLACKLIST", "SELF"] as const;
 const MOST_GARBAGE_BYTES = 3_000;
@@ -39,7 +39,7 @@ export class LoadMessages {
     return new LoadMessages(await Promise.all(seeds.map(peerIdOfSeed)));
   }
 
-  /** The next message; now and then one that was published just before, byte for byte. */
+  /** The next message; occasionally an exact copy of a recent one. */
   draw(random: Random): LoadMessage {
     const repeated = random.next() < 0.2 ? this.#recent[index(random, REMEMBERED)] : undefined;
     if (repeated !== undefined) return repeated;
@@ -89,6 +89,6 @@ const index = (random: Random, length: number): number => Math.floor(random.next
 
 function one<Value>(random: Random, values: readonly Value[]): Value {
   const value = values[index(random, values.length)];
-  if (value === undefined) throw new Error("there is nothing to draw from");
+  if (value === undefined) throw new Error("cannot draw from an empty list");
   return value;
 }

@@ -1,4 +1,4 @@
-/** The source apps: a client that publishes with plain core publish all the time, and is never killed. */
+/** The source apps: a client that publishes continuously with plain core publish and is never killed. */
 import { connect, type NatsConnection } from "nats";
 import type { Random } from "../../src/base/clock.ts";
 import type { LoadMessages } from "./load-messages.ts";
@@ -23,7 +23,7 @@ export class Load implements AsyncDisposable {
     this.#timer = setInterval(() => this.#tick(), TICK_MS);
   }
 
-  /** How many messages it has sent, whether or not a server ever read them. */
+  /** The number of messages sent, whether or not a server read them. */
   get published(): number {
     return this.#published;
   }
@@ -32,13 +32,13 @@ export class Load implements AsyncDisposable {
     this.#perSecond = messages;
   }
 
-  /** Publishes from now on. */
+  /** Starts publishing. */
   async begin(): Promise<void> {
     this.#client = await connect({ servers: [this.#url], reconnect: false });
     this.#tickedMs = performance.now();
   }
 
-  /** Publishes so many messages at once, if it publishes at all. */
+  /** Publishes this many messages at once, if it has been started. */
   burst(messages: number): void {
     const client = this.#client;
     if (client === undefined || client.isClosed()) return;
@@ -49,14 +49,14 @@ export class Load implements AsyncDisposable {
     this.#published += messages;
   }
 
-  /** Publishes nothing more. Resolves when the server has read all that was published, if there is one. */
+  /** Stops publishing. Resolves when the server, if there is one, has read everything published. */
   async end(): Promise<void> {
     const client = this.#client;
     this.#client = undefined;
     if (client?.isClosed() === false) await client.drain().catch(() => {});
   }
 
-  /** The server is gone: what it had not read is lost, as it is to an app that does not wait. */
+  /** Stops after the server was killed. Messages that it had not read are lost, as for any app that does not wait for a reply. */
   async lost(): Promise<void> {
     const client = this.#client;
     this.#client = undefined;

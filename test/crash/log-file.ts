@@ -1,4 +1,4 @@
-/** What a database file holds, read as it lies there: neither recovered into the file nor migrated. */
+/** Reads a database file as it is, without migrating it or recovering its write-ahead log into it. */
 
 import { hash } from "node:crypto";
 import { existsSync, statSync } from "node:fs";
@@ -17,7 +17,7 @@ export interface FileCursor {
   readonly sequence: number;
 }
 
-/** A row that stays, and its hash: nothing before it can change without changing it. */
+/** A row that must stay, and its hash, which covers every row before it. */
 export interface Anchor {
   readonly seq: number;
   readonly chainHash: string;
@@ -48,7 +48,7 @@ export class LogFile implements Disposable {
     this.#database = database;
   }
 
-  /** Undefined as long as no daemon has come so far as to make its tables. A reader leaves the write-ahead log as it is. */
+  /** Undefined if no daemon has got as far as creating the tables. Opened read-only, which leaves the write-ahead log as it is. */
   static open(directory: string): LogFile | undefined {
     const path = join(directory, "oc-partnerd.db");
     if (!existsSync(path) || statSync(path).size === 0) return undefined;
@@ -63,7 +63,7 @@ export class LogFile implements Disposable {
     return this.#database.prepare<[], FileCursor>("select created, sequence from ingest_cursor").get();
   }
 
-  /** The newest row about a message up to `sequence`. */
+  /** The newest row of a message up to `sequence`. */
   anchorAt(sequence: number): Anchor | undefined {
     return this.#database
       .prepare<[number], Anchor>(
@@ -80,20 +80,20 @@ export class LogFile implements Disposable {
     return found === chainHash;
   }
 
-  /** Rows about messages after row `afterSeq`, in the order of the log. */
+  /** The rows of messages after row `afterSeq`, in log order. */
   *messages(afterSeq: number): Generator<LoggedMessage> {
     const rows = this.#database.prepare<[number], MessageRow>(
       `select seq, stream_sequence as sequence, subject, payload_sha256 as sha256, payload_bytes as bytes, payload
        from event_log where seq > ? and payload is not null order by seq`,
     );
     for (const { payload, bytes, ...row } of rows.iterate(afterSeq)) {
-      // A longer message is kept in part.
+      // Long messages are stored truncated.
       const isWhole = payload.length < bytes || hash("sha256", payload, "hex") === row.sha256;
       yield { ...row, isWhole };
     }
   }
 
-  /** How messages came and what was missing of them, after row `afterSeq`. */
+  /** Delivery changes and gaps recorded after row `afterSeq`. */
   deliveries(afterSeq: number): readonly Delivery[] {
     return this.#database
       .prepare<[number], Delivery>(
@@ -110,7 +110,7 @@ export class LogFile implements Disposable {
     return this.#database.prepare<[], number>("select count(*) from event_log").pluck().get() ?? 0;
   }
 
-  /** What SQLite itself finds wrong with the file. */
+  /** Faults found by SQLite's own integrity check. */
   integrityFaults(): readonly string[] {
     const found = this.#database.pragma("integrity_check") as readonly { integrity_check: string }[];
     return found
@@ -119,7 +119,7 @@ export class LogFile implements Disposable {
       .map((line) => `integrity_check: ${line}`);
   }
 
-  /** Rows that are not numbered gaplessly, or whose hash does not follow from them and the row before. */
+  /** Gaps in the numbering of rows, and rows whose hash is wrong. */
   chainFaults(): readonly string[] {
     const page = drizzle({ client: this.#database })
       .select(getTableColumns(eventLog))
@@ -134,7 +134,7 @@ export class LogFile implements Disposable {
       for (const row of rows) {
         if (row.seq !== last.seq + 1) faults.push(`row ${row.seq} follows row ${last.seq}`);
         last = { seq: row.seq, hash: chainHash(last.hash, { ...row, storedSha256: storedSha256Of(row.payload) }) };
-        if (row.chainHash !== last.hash) faults.push(`row ${row.seq}: its hash is not the one of what it says`);
+        if (row.chainHash !== last.hash) faults.push(`row ${row.seq}: wrong hash`);
       }
     }
     return faults;

@@ -1,4 +1,4 @@
-/** `npm run crash`: kills, power losses, and what is left. See --help and docs/CRASHES.md. */
+/** `npm run crash`: kills and power losses, and checks of the files that they leave. See --help and docs/CRASHES.md. */
 import { spawn, spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -25,7 +25,7 @@ try {
 async function main(argv: readonly string[]): Promise<number> {
   const command = parseCommandLine(argv);
   if (command.plant !== undefined && plantOf(command.plant) === undefined)
-    throw new Error(`there is no planted bug ${JSON.stringify(command.plant)}; docs/PLANTED-BUGS.md names them`);
+    throw new Error(`unknown planted bug ${JSON.stringify(command.plant)}; see docs/PLANTED-BUGS.md`);
   if (command.inside !== undefined) return campaign(command, command.inside);
   const directory = mkdtempSync(join(tmpdir(), "oc-partnerd-crash-"));
   try {
@@ -36,13 +36,13 @@ async function main(argv: readonly string[]): Promise<number> {
   }
 }
 
-/** What is mounted there goes with the last process in it, however that ends; nobody else ever sees it. */
+/** Runs the campaign in a mount namespace. Its mounts are invisible outside it and vanish with its last process. */
 async function inNamespace(argv: readonly string[], directory: string): Promise<number> {
   const command = [process.execPath, ...process.execArgv, import.meta.filename, ...argv, "--inside", directory];
   const mountAndRun = 'mount -t tmpfs -o mode=0700 oc-partnerd-crash "$0" && exec "$@"';
   const child = spawn(...endsWithParent("unshare", ["--mount", "sh", "-c", mountAndRun, directory, ...command]), {
     stdio: ["pipe", "inherit", "inherit"],
-    // A group of its own: Ctrl-C reaches this process alone, which asks the child once.
+    // In its own process group: Ctrl-C reaches only this process, which signals the child once.
     detached: true,
   });
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => child.kill("SIGTERM"));
@@ -51,10 +51,10 @@ async function inNamespace(argv: readonly string[], directory: string): Promise<
 
 async function campaign(command: CrashCommand, directory: string): Promise<number> {
   const { rounds, lanes, seed, out, plant } = command;
-  // Servers, daemons and whoever else makes a temporary file.
+  // For the temporary files of servers, daemons and everything else.
   process.env["TMPDIR"] = directory;
   const noPowerLoss = whyNoPowerLoss(join(directory, "try"));
-  if (noPowerLoss !== null) process.stderr.write(`no power losses here, only kills: ${noPowerLoss}\n`);
+  if (noPowerLoss !== null) process.stderr.write(`no power losses possible, only kills: ${noPowerLoss}\n`);
   const nodeOptions = plant === undefined ? "" : `--import=${new URL(`plant-preload.ts?plant=${plant}`, import.meta.url).href}`;
   const stop = new AbortController();
   let interrupted = false;
@@ -92,7 +92,7 @@ async function campaign(command: CrashCommand, directory: string): Promise<numbe
   return results.some(({ violation }) => violation !== null) ? 1 : interrupted ? INTERRUPTED : 0;
 }
 
-/** Null where a file system can be mounted and can lose its power. */
+/** Null if a file system can be mounted and shut down here; otherwise the reason. */
 function whyNoPowerLoss(directory: string): string | null {
   try {
     using disk = makeDisk(directory, null);

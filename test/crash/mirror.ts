@@ -1,4 +1,4 @@
-/** What the stream holds of what has to be in the log, as it was read from the server itself. */
+/** The messages of the stream that must be in the log, as read from the server. */
 import { hash } from "node:crypto";
 import { decodeMessage } from "../../src/events/decode.ts";
 import { DEFAULT_LIMITS, DEFAULT_VOCABULARY } from "../../src/events/vocabulary.ts";
@@ -9,7 +9,7 @@ export class Mirror {
   #expected: Expected[] = [];
   #last = 0;
 
-  /** Everything up to this sequence has been read. */
+  /** The newest sequence read so far. */
   get last(): number {
     return this.#last;
   }
@@ -18,7 +18,7 @@ export class Mirror {
     return this.#expected;
   }
 
-  /** Reads on up to `last`. */
+  /** Continues reading up to `last`. */
   async read(broker: Broker, last: number): Promise<void> {
     for await (const { sequence, subject, bytes } of broker.read(this.#last + 1, last)) {
       this.#last = sequence;
@@ -27,20 +27,20 @@ export class Mirror {
     }
   }
 
-  /** Those with a sequence above `after`, up to `upTo`. */
+  /** The messages after sequence `after`, up to and including `upTo`. */
   between(after: number, upTo: number): readonly Expected[] {
     const [first, end] = [this.#indexAfter(after), this.#indexAfter(upTo)];
     return this.#expected.slice(first, end);
   }
 
-  /** The server lost what came after `last`, and will give its sequences to others. */
+  /** Drops messages after `last`, which the server lost. It will reuse their sequences. */
   truncate(last: number): void {
     if (last >= this.#last) return;
     this.#expected = this.#expected.slice(0, this.#indexAfter(last));
     this.#last = last;
   }
 
-  /** Where the first message above `sequence` is. */
+  /** The index of the first message after `sequence`. */
   #indexAfter(sequence: number): number {
     let [low, high] = [0, this.#expected.length];
     while (low < high) {

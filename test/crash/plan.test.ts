@@ -7,12 +7,12 @@ function plans(seed: number, canLosePower: boolean): RoundPlan[] {
   return Array.from({ length: 500 }, () => planRound(random, canLosePower));
 }
 
-it("is decided by the seed", () => {
+it("depends only on the seed", () => {
   expect(plans(1, true)).toEqual(plans(1, true));
   expect(plans(1, true)).not.toEqual(plans(2, true));
 });
 
-it("kills everybody, in every phase, in every way", () => {
+it("kills every victim in every phase and in every way", () => {
   const drawn = plans(1, true);
   expect(new Set(drawn.map(({ victim }) => victim))).toEqual(new Set(VICTIMS));
   expect(new Set(drawn.map(({ phase }) => phase))).toEqual(new Set(PHASES));
@@ -20,7 +20,7 @@ it("kills everybody, in every phase, in every way", () => {
   expect(new Set(drawn.map(planText)).size).toBe(drawn.length);
 });
 
-it("stops a daemon in good order only where the server was killed, and cuts the power only where there is a disk for it", () => {
+it("stops a daemon in an orderly way only if the server was killed, and cuts power only if the disk allows it", () => {
   expect(plans(1, true).filter(({ end, victim }) => end === "stop" && victim !== "server")).toEqual([]);
   expect(plans(1, false).filter(({ end }) => end === "power loss")).toEqual([]);
 });

@@ -1,20 +1,20 @@
-/** What happens in a round: drawn from the seed, and nothing else. Pure. */
+/** The plan of a round, drawn from the seed. Pure. */
 import type { Random } from "../../src/base/clock.ts";
 
-/** Whom the round kills. After the server alone has died the daemon has to find it again, and is ended afterwards. */
+/** The processes that a round kills. If only the server is killed, the daemon must reconnect, and is ended afterwards. */
 export const VICTIMS = ["daemon", "server", "both"] as const;
 type Victim = (typeof VICTIMS)[number];
 
 /**
- * What the daemon is at when it happens. `first start`: of a database and a consumer of its own, which end with the round, so that the
- * migrations, too, are killed again and again.
+ * The daemon's activity at the time of the kill. A `first start` uses its own database and consumer for one round, so that migrations
+ * are interrupted too.
  */
 export const PHASES = ["first start", "start", "catching up", "steady", "shutdown"] as const;
 type Phase = (typeof PHASES)[number];
 
 /**
- * How the daemon ends. `kill`: SIGKILL. `power loss`: SIGKILL, and the disk keeps only what was fsynced. `stop`: SIGTERM, and all the time it
- * wants; only where the server was the victim.
+ * How the daemon ends. `kill`: SIGKILL. `power loss`: SIGKILL, and the disk keeps only fsynced data. `stop`: SIGTERM without a deadline,
+ * only if the server was the victim.
  */
 export const ENDS = ["kill", "power loss", "stop"] as const;
 type End = (typeof ENDS)[number];
@@ -25,18 +25,18 @@ export interface RoundPlan {
   readonly end: End;
   /** From the milestone of the phase to the kill. */
   readonly delayMs: number;
-  /** How long the server stays away, where it is killed. */
+  /** How long the server stays down if it is killed. */
   readonly downMs: number;
-  /** After the server alone was killed: from its return to the end of the daemon; null: until the daemon reads on. */
+  /** If only the server is killed: the time from its return to the end of the daemon; null to wait until the daemon resumes reading. */
   readonly afterMs: number | null;
-  /** Whether the daemon is told to read the whole stream once more just before; only where it is steady. */
+  /** Whether the daemon is told to reread the whole stream just before the kill; only in the `steady` phase. */
   readonly resync: boolean;
   readonly messagesPerSecond: number;
-  /** Published at once when the round begins. */
+  /** The number of messages published at once when the round begins. */
   readonly burst: number;
 }
 
-/** A cold start takes some 700 ms, more on a busy machine; the kill may come at any moment of it. */
+/** A cold start takes about 700 ms, more on a busy machine; the kill can come at any point of it. */
 const LONGEST_DELAY_MS: Readonly<Record<Phase, number>> = {
   "first start": 1_200,
   start: 1_000,
@@ -68,7 +68,7 @@ export function planRound(random: Random, canLosePower: boolean): RoundPlan {
   };
 }
 
-/** One of the keys, as often as its weight says. */
+/** Picks a key at random, in proportion to its weight. */
 function pick<Key extends string>(random: Random, weights: Readonly<Record<Key, number>>): Key {
   const entries = Object.entries<number>(weights) as [Key, number][];
   const total = entries.reduce((sum, [, weight]) => sum + weight, 0);
@@ -80,9 +80,9 @@ function pick<Key extends string>(random: Random, weights: Readonly<Record<Key, 
   throw new Error("no weight is positive");
 }
 
-/** For the failure: what the round did. */
+/** Describes the round, for the report of a violation. */
 export function planText({ victim, phase, resync, end, delayMs, downMs, afterMs, messagesPerSecond, burst }: RoundPlan): string {
   const whom = victim === "both" ? "daemon and server" : victim;
-  const after = victim !== "server" ? "" : afterMs === null ? ", until it reads on" : `, ${Math.round(afterMs)} ms more`;
+  const after = victim !== "server" ? "" : afterMs === null ? ", until it reads again" : `, ${Math.round(afterMs)} ms more`;
   return `${whom} at ${phase}${resync ? ", resync" : ""} + ${Math.round(delayMs)} ms, ${end}, away ${Math.round(downMs)} ms${after}, ${messagesPerSecond} messages/s, ${burst} at once`;
 }

@@ -1,4 +1,4 @@
-/** Preloaded into a daemon (`--import` with `?plant=NAME`): the named bug is planted in its source as it is loaded. */
+/** Preloaded into a daemon (`--import` with `?plant=NAME`): plants the named bug in the daemon's source as it is loaded. */
 import { registerHooks } from "node:module";
 import { plantOf } from "../sim/plants/all.ts";
 import { directoryUrl } from "../sim/plants/load.ts";
@@ -6,7 +6,7 @@ import { patched } from "../sim/plants/plant.ts";
 
 const name = new URL(import.meta.url).searchParams.get("plant") ?? "";
 const plant = plantOf(name);
-if (plant === undefined) throw new Error(`there is no planted bug ${JSON.stringify(name)}`);
+if (plant === undefined) throw new Error(`unknown planted bug ${JSON.stringify(name)}`);
 const target = new URL(plant.file, directoryUrl(`${import.meta.dirname}/../..`)).href;
 
 registerHooks({

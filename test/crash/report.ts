@@ -1,4 +1,4 @@
-/** What the command says in the end, as text. Pure. */
+/** Formats the command's final report. Pure. */
 import { table } from "../../src/cli/terminal/table.ts";
 import type { LaneResult } from "./lane.ts";
 import { ENDS, PHASES, type RoundPlan } from "./plan.ts";
@@ -13,7 +13,7 @@ export interface CampaignFacts {
 
 const counted = (count: number): string => count.toLocaleString("en-US");
 
-/** Rounds by what the daemon was at, and by how it ended; the server's deaths beside them. */
+/** Counts rounds by the daemon's phase and by how it ended, with the kills of the server in a column of their own. */
 function roundsTable(plans: readonly RoundPlan[]): string {
   const count = (holds: (plan: RoundPlan) => boolean): string => counted(plans.filter(holds).length);
   const server = ({ victim }: RoundPlan) => victim !== "daemon";
@@ -40,9 +40,9 @@ export function reportText(lanes: readonly LaneResult[], { seed, seconds, noPowe
     ["messages published", sum((lane) => lane.published)],
     ["messages in the stream", sum((lane) => lane.messages)],
     ["rows in the log", sum((lane) => lane.rows)],
-    ["delivered again, at least", sum((lane) => Math.max(0, lane.deliveries - lane.messages))],
+    ["redelivered, at least", sum((lane) => Math.max(0, lane.deliveries - lane.messages))],
     ["duplicates absorbed, at least", sum((lane) => lane.duplicates)],
-    ["lost again by the server, and said so", sum((lane) => lane.retired)],
+    ["lost by the server, and recorded", sum((lane) => lane.retired)],
     ["violations", counted(violations.length)],
     ["seconds", seconds.toFixed(0)],
   ];

@@ -1,4 +1,4 @@
-/** One round: a daemon is started under load, and somebody is killed. Afterwards no daemon runs, and the server does. */
+/** One round: starts a daemon under load and kills the daemon, the server or both. Afterwards only the server runs. */
 import { setTimeout as delay } from "node:timers/promises";
 import type { DeliveryView } from "../../src/views/api.ts";
 import { type ConfigFile, DaemonProcess } from "../support/daemon-process.ts";
@@ -8,39 +8,39 @@ import type { Load } from "./load.ts";
 import { LogFile } from "./log-file.ts";
 import type { RoundPlan } from "./plan.ts";
 
-/** What a lane's rounds have in common. */
+/** The parts that all rounds of a lane share. */
 export interface Scene {
   readonly disk: Disk;
   readonly broker: Broker;
   readonly load: Load;
-  /** For `NODE_OPTIONS`: what makes the daemon a broken one. */
+  /** `NODE_OPTIONS` of the daemon, used to plant a bug. */
   readonly nodeOptions: string;
-  /** Called with what each daemon printed, at its end. */
+  /** Called with the output of each daemon when it has ended. */
   readonly onLog: (log: string) => void;
 }
 
-/** Whose log a daemon continues. */
+/** The database and consumer that a daemon continues. */
 export interface Identity {
   readonly dataDir: string;
   readonly consumer: string;
 }
 
-/** What the daemon was called at the server; others' names do not begin so. */
+/** The daemon's client name at the server; no other client's name starts like this. */
 const NAME = "crash-campaign";
 const CLIENT_NAME = `oc-partnerd ${NAME}`;
 
 const MILESTONE_TIMEOUT_MS = 30_000;
-/** The broker is well: the daemon has found it again by then, and read what it missed. */
+/** Once the broker is healthy, the daemon must reconnect and catch up within this time. */
 const RECOVERY_TIMEOUT_MS = 10_000;
 
 export interface Played {
-  /** The stream's last sequence when the server came back; undefined where it was not killed. */
+  /** The stream's last sequence when the server came back; undefined if it was not killed. */
   readonly lastAtRestart?: number;
-  /** Messages that came a second time and were recognised, where the daemon could still be asked. */
+  /** Recognised duplicates; 0 if the daemon could not be asked. */
   readonly duplicates: number;
 }
 
-/** Throws where the daemon does not do what it should before it is killed. */
+/** Plays a round. Throws if the daemon misbehaves before it is killed. */
 export async function playRound(scene: Scene, plan: RoundPlan, identity: Identity): Promise<Played> {
   const { broker, load } = scene;
   load.perSecond = plan.messagesPerSecond;
@@ -81,8 +81,8 @@ export async function playRound(scene: Scene, plan: RoundPlan, identity: Identit
 }
 
 /**
- * A daemon that nobody kills, until the log has everything up to `sequence`, and ends in good order. `again`: it also reads the whole stream
- * once more, and finds that it has it all.
+ * Runs a daemon undisturbed until the log has everything up to `sequence`, then stops it. `again`: it must also reread the whole stream
+ * and recognise every message.
  */
 export async function playQuietRound(scene: Scene, identity: Identity, sequence: number, again: boolean): Promise<Played> {
   await using daemon = await launch(scene, identity);
@@ -92,7 +92,7 @@ export async function playQuietRound(scene: Scene, identity: Identity, sequence:
     if (again) await readAgain(daemon, identity);
     const duplicates = await duplicatesOf(daemon);
     const exit = await daemon.stop();
-    if (exit.code !== 0) throw new Error(`the daemon ended with ${exit.code ?? exit.signal}`);
+    if (exit.code !== 0) throw new Error(`the daemon exited with ${exit.code ?? exit.signal}`);
     await scene.broker.clientGone(CLIENT_NAME);
     return { duplicates };
   } finally {
@@ -120,7 +120,7 @@ function launch({ broker, nodeOptions }: Scene, { dataDir, consumer }: Identity)
     data: dataDir,
     name: NAME,
     nats: { url: broker.url, mode: "jetstream", consumer },
-    // A line for each message that cannot be used would be most of what the daemon does.
+    // Logging a line for each rejected message would dominate the daemon's work.
     log: { level: "error", format: "json" },
   };
   return DaemonProcess.start({ config, env: { NODE_OPTIONS: nodeOptions }, until: "nothing" });
@@ -146,7 +146,7 @@ async function untilAnswers(
 ): Promise<void> {
   let ended: string | undefined;
   void daemon.exited.then(({ code, signal }) => {
-    ended = `the daemon ended by itself with ${code ?? signal}`;
+    ended = `the daemon exited by itself with ${code ?? signal}`;
   });
   await daemon.until(
     `${path} answers 200`,
@@ -158,20 +158,20 @@ async function untilAnswers(
   );
 }
 
-/** It is ready, and takes what it was not yet told when the server came back. */
+/** Waits until the daemon is ready again and has read messages that it had not read before the server came back. */
 async function recovered(daemon: DaemonProcess, identity: Identity): Promise<void> {
   const before = sequenceIn(identity);
   await rereadingIsOver(daemon);
   const startedMs = performance.now();
-  await daemon.until("the log goes on", () => sequenceIn(identity) > before, RECOVERY_TIMEOUT_MS);
+  await daemon.until("the log grows", () => sequenceIn(identity) > before, RECOVERY_TIMEOUT_MS);
   await untilAnswers(daemon, "/readyz", RECOVERY_TIMEOUT_MS - (performance.now() - startedMs));
 }
 
-/** What is new comes behind what is read a second time, however much that is by now, as long as it goes on. */
+/** Waits until rereading is over, for as long as it makes progress: new messages come after it. */
 async function rereadingIsOver(daemon: DaemonProcess): Promise<void> {
   for (let before: number | null = -1; before !== null; ) {
     const looked: { readonly at: number | null } = await daemon.until(
-      "reading the stream again goes on",
+      "rereading the stream makes progress",
       async () => {
         const response = await daemon.fetch("/v1/delivery").catch(() => undefined);
         if (response?.ok !== true) return undefined;
@@ -190,13 +190,13 @@ function sequenceIn({ dataDir }: Identity): number {
   return file?.cursor?.sequence ?? 0;
 }
 
-/** However long that takes on a busy machine, as long as it goes on. */
+/** Waits until the log has `sequence`, for as long as it makes progress: a busy machine may be slow. */
 async function caughtUp(daemon: DaemonProcess, identity: Identity, sequence: number): Promise<void> {
   for (let before = sequenceIn(identity); before < sequence; before = sequenceIn(identity))
-    await daemon.until(`the log goes on from sequence ${before}`, () => sequenceIn(identity) > before, RECOVERY_TIMEOUT_MS);
+    await daemon.until(`the log gets past sequence ${before}`, () => sequenceIn(identity) > before, RECOVERY_TIMEOUT_MS);
 }
 
-/** `others`: who dies in the same instant. */
+/** `others`: processes that are killed at the same time. */
 async function endDaemon({ disk }: Scene, { end }: RoundPlan, daemon: DaemonProcess, others: readonly number[]): Promise<void> {
   switch (end) {
     case "kill":
@@ -214,7 +214,7 @@ async function endDaemon({ disk }: Scene, { end }: RoundPlan, daemon: DaemonProc
   }
 }
 
-/** The count of this daemon alone, and none where it does not answer: the campaign counts, it does not insist. */
+/** This daemon's count of duplicates; 0 if it does not answer, as the count is only for the report. */
 async function duplicatesOf(daemon: DaemonProcess): Promise<number> {
   return (await daemon.metric('oc_partnerd_events_received_total{result="duplicate"}').catch(() => undefined)) ?? 0;
 }

@@ -1,7 +1,8 @@
-/** When the head of the log is told, and when nothing is. */
+/** When the head of the log is published, and when not. */
 
 import type { NatsConnection } from "nats";
 import { beforeEach, describe, expect, it } from "vitest";
+import { PartnerdError } from "../../src/base/errors.ts";
 import { HeadPublisher } from "../../src/daemon/head-publisher.ts";
 import { seededRandom } from "../../src/sim/time/random.ts";
 import { VirtualClock } from "../../src/sim/time/virtual-clock.ts";
@@ -14,7 +15,7 @@ const headAt = (seq: number): LogHead => ({ seq, chainHash: String(seq).padStart
 let clock: VirtualClock;
 let logger: RecordingLogger;
 let head: LogHead | Error;
-let headFailing: string | null;
+let headFailing: PartnerdError | null;
 let publisher: HeadPublisher;
 
 beforeEach(() => {
@@ -38,7 +39,7 @@ const logged = () => logger.at("info").map(({ fields, message }) => [message, (f
 const HEAD = "event log head";
 
 describe("the head of the log", () => {
-  it("is logged at the start, once a minute if it has changed, and at the end", () => {
+  it("is logged at startup, once a minute if it has changed, and when stopping", () => {
     expect(logger.lines).toEqual([{ level: "info", message: HEAD, fields: { seq: 1, chainHash: headAt(1).chainHash } }]);
     clock.advanceSync(300_000);
     expect(logged()).toHaveLength(1);
@@ -56,13 +57,13 @@ describe("the head of the log", () => {
     expect(clock.pendingTimers).toBe(0);
   });
 
-  it("is told again where it is another one of the same seq", () => {
+  it("is logged again if the hash at the same seq differs", () => {
     head = { ...headAt(1), chainHash: "f".repeat(64) };
     clock.advanceSync(60_000);
     expect(logged()).toHaveLength(2);
   });
 
-  it("that cannot be read ends nothing", () => {
+  it("that cannot be read stops nothing", () => {
     head = new Error("disk I/O error");
     clock.advanceSync(60_000);
     expect(logger.at("warn")).toMatchObject([{ fields: { error: "disk I/O error" } }]);
@@ -75,7 +76,7 @@ describe("the head of the log", () => {
   });
 
   it("that is not kept beside the database is an error, said once, and so is its end", () => {
-    headFailing = "cannot write head: EIO";
+    headFailing = new PartnerdError("file_failed", "cannot write head: EIO");
     clock.advanceSync(180_000);
     expect(logger.at("error")).toMatchObject([{ fields: { error: "cannot write head: EIO" } }]);
     headFailing = null;
@@ -85,7 +86,7 @@ describe("the head of the log", () => {
 });
 
 describe("on a NATS subject", () => {
-  /** As much of a client as publishing takes; its server never answers. */
+  /** The part of a client that publishing needs; its server never answers. */
   function client() {
     const sent: unknown[] = [];
     const state = { isClosed: false };
@@ -98,7 +99,7 @@ describe("on a NATS subject", () => {
     return { sent, state, connection: connection as unknown as NatsConnection };
   }
 
-  it("it is published with each connection, with each change, and at the end, whether or not the server answers", async () => {
+  it("it is published on each connection, on each change, and when stopping, whether or not the server answers", async () => {
     let connect: (client: NatsConnection) => void = () => {};
     const connection = {
       onClient: (listener: (client: NatsConnection) => void) => {

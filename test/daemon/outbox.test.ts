@@ -1,4 +1,4 @@
-/** What becomes of events while the log cannot be written. */
+/** What happens to events while the log is unwritable. */
 import { beforeEach, describe, expect, it } from "vitest";
 import { PartnerdError } from "../../src/base/errors.ts";
 import { Outbox } from "../../src/daemon/outbox.ts";
@@ -20,10 +20,10 @@ const event = (number: number): Observation => ({
 
 let clock: VirtualClock;
 let logger: RecordingLogger;
-/** Thrown by each append while it is set. */
+/** If set, every append throws this. */
 let failure: Error | null;
 let answer: "row" | "repeated" | "suppressed";
-/** What the store took: the event's number and its wall time since the test began. */
+/** The events that the store accepted: number, and wall time since the start of the test. */
 let taken: (readonly [number, number])[];
 let attemptsFailed: number;
 let outbox: Outbox;
@@ -54,7 +54,7 @@ beforeEach(() => {
 });
 
 describe("the outbox", () => {
-  it("writes at once, and leaves no timer", () => {
+  it("writes immediately, and leaves no timer", () => {
     outbox.put(event(1));
     expect(taken).toEqual([[1, 0]]);
     expect(clock.pendingTimers).toBe(0);
@@ -69,7 +69,7 @@ describe("the outbox", () => {
     expect(clock.pendingTimers).toBe(0);
   });
 
-  it("keeps what cannot be written, and writes it later, in order and with the times at which it happened", () => {
+  it("keeps events that cannot be written, and writes them later, in order and with their original times", () => {
     failure = new Error("disk full");
     outbox.put(event(1));
     clock.advanceSync(300);
@@ -87,7 +87,7 @@ describe("the outbox", () => {
     expect(clock.pendingTimers).toBe(0);
   });
 
-  it("tries again once a second, and logs a run of failures once", () => {
+  it("retries once a second, and logs a run of failures once", () => {
     failure = new Error("disk full");
     outbox.put(event(1));
     clock.advanceSync(3_000);
@@ -140,7 +140,7 @@ describe("the outbox", () => {
     expect(logger.at("info")).toMatchObject([{ fields: { events: MAX_UNWRITTEN, lost: 2 } }]);
   });
 
-  it("writes what it can when it is disposed, and then tries no more", () => {
+  it("writes what it can when disposed, and then stops retrying", () => {
     failure = new Error("disk full");
     outbox.put(event(1));
     failure = null;

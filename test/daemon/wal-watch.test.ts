@@ -1,4 +1,4 @@
-/** The write-ahead log under a long reader: it grows and is told of; afterwards it is moved into the database and cut off. */
+/** The write-ahead log during a long read: it grows, which is reported; afterwards it is checkpointed and truncated. */
 import { statSync } from "node:fs";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { WalWatch } from "../../src/daemon/wal-watch.ts";
@@ -17,7 +17,7 @@ beforeEach(() => {
 });
 afterEach(() => temporary[Symbol.dispose]());
 
-/** Some thousand rows, each with a message that takes a page or more. */
+/** A few thousand rows, each with a message of at least a page. */
 function writeUntil(walMib: number): number {
   let rows = 0;
   for (; temporary.store.walBytes() < walMib * MIB; rows += 100) {
@@ -29,8 +29,8 @@ function writeUntil(walMib: number): number {
   return rows;
 }
 
-describe("a reader that does not end", () => {
-  it("lets the write-ahead log grow, which is said once; when it ends the log is moved into the database and cut off", () => {
+describe("a reader that does not finish", () => {
+  it("lets the write-ahead log grow, which is reported once, and it is checkpointed and truncated when the reader finishes", () => {
     const logger = new RecordingLogger();
     const { clock, store } = temporary;
     using _watch = new WalWatch({ store, clock, random: seededRandom(1), logger });
@@ -46,7 +46,7 @@ describe("a reader that does not end", () => {
     expect(logger.lines).toMatchObject([
       { level: "warn", message: "the write-ahead log grows, since a reader of the database does not let it be emptied" },
     ]);
-    // It still sees what it saw, and the store still writes at once.
+    // The reader still sees its snapshot, and the store can still write.
     expect(seen.get()).toBe(0);
     const stopwatch = startStopwatch();
     expect(store.emptyWal()).toBe(false);
@@ -59,7 +59,7 @@ describe("a reader that does not end", () => {
     expect(seen.get()).toBe(rows);
   });
 
-  it("is no matter as long as little is written", () => {
+  it("is harmless if little is written", () => {
     const logger = new RecordingLogger();
     const { clock, store } = temporary;
     using _watch = new WalWatch({ store, clock, random: seededRandom(1), logger });

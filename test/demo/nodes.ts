@@ -1,4 +1,4 @@
-/** States of the three nodes for tests: everything stands, and what a test changes of it. */
+/** States of the three nodes for tests: everything established, except what a test changes. */
 
 import { type DemoState, NAMES, type Name, type Nodes, type ProcessState, perName } from "../../src/demo/stage/state.ts";
 import type { PeerView } from "../../src/views/api.ts";
@@ -38,12 +38,12 @@ function standing(of: Name): PeerView {
 }
 
 interface Changes {
-  /** By viewer and viewed, such as `"lyon paris"`. */
+  /** By viewer and viewed node, for example `"lyon paris"`. */
   readonly views?: Readonly<Record<string, Partial<PeerView>>>;
   readonly processes?: Partial<Record<Name, ProcessState>>;
 }
 
-/** Six streams between three running nodes, but for `changes`. A node that does not run has nothing to say. */
+/** Six streams between three running nodes, except for `changes`. A node that is not running has no views. */
 export function nodes({ views = {}, processes = {} }: Changes = {}): Nodes {
   return perName((at) => {
     const process = processes[at] ?? "running";

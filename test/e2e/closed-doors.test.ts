@@ -1,4 +1,4 @@
-/** Who cannot get in: strangers to a private network, and to a daemon that only lets partners in. */
+/** Admission: strangers to a private network, and to a daemon that admits only partners, are kept out. */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -9,7 +9,7 @@ import { hasInbound, isEstablished, whenPeer } from "../support/peer-watch.ts";
 const owner = new AsyncDisposableStack();
 const key = Buffer.alloc(32, 7);
 
-/** The same key in two of the forms that go-libp2p reads. */
+/** The same key in two of the formats that go-libp2p reads. */
 const KEY_FILES = {
   base16: `/key/swarm/psk/1.0.0/\n/base16/\n${key.toString("hex")}\n`,
   base64: `/key/swarm/psk/1.0.0/\n/base64/\n${key.toString("base64")}\n`,
@@ -41,14 +41,14 @@ afterAll(() => owner.disposeAsync());
 const hasFailed = (code: string) => (peer: { lastError: { code: string } | null } | undefined) => peer?.lastError?.code === code;
 
 describe("a private network", () => {
-  test("connects who has its key, in whichever form", async () => {
+  test("connects peers that have its key, in either format", async () => {
     await base16.publisher.relate(base64, "PARTNER");
     await whenPeer(base16.daemon, base64.peerId, "the stream stands", isEstablished, 5_000);
     await base64.publisher.relate(base16, "PARTNER");
     await whenPeer(base64.daemon, base16.peerId, "both streams stand", (peer) => isEstablished(peer) && hasInbound(peer), 5_000);
   });
 
-  test("keeps out who has no key, and does not reach out to him either", async () => {
+  test("keeps out a peer without the key, and does not dial it either", async () => {
     await stranger.publisher.relate(base16, "PARTNER");
     await base64.publisher.relate(stranger, "PARTNER");
     const failed = (peer: { attempts: number } | undefined) => (peer?.attempts ?? 0) >= 2;
@@ -66,7 +66,7 @@ describe("a private network", () => {
 });
 
 describe("p2p.inbound = partners", () => {
-  test("refuses a stranger until he is a partner", async () => {
+  test("refuses a stranger until it is a partner", async () => {
     await stranger.publisher.relate(partnersOnly, "PARTNER");
     await whenPeer(stranger.daemon, partnersOnly.peerId, "it is refused", hasFailed("refused"), 5_000);
     expect(await partnersOnly.daemon.peer(stranger.peerId)).toBeUndefined();

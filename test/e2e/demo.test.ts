@@ -1,4 +1,4 @@
-/** The demo as a process of its own, as a visitor starts it: it tells its story, judges itself, and leaves nothing behind. */
+/** The demo as a process of its own, as a user starts it: it plays all steps, verifies them, and cleans up. */
 import { spawn } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -11,7 +11,7 @@ import { until } from "../support/until.ts";
 
 const MINUTE_MS = 60_000;
 
-/** A demo that keeps everything it writes in a directory of its own, so that its processes can be told by it. */
+/** A demo that writes only to its own directory, which also identifies its processes. */
 class RunningDemo implements Disposable {
   readonly directory = mkdtempSync(join(tmpdir(), "oc-partnerd-e2e-"));
   readonly #child;
@@ -39,7 +39,7 @@ class RunningDemo implements Disposable {
     await until(`the demo says "${text}"`, () => this.output.includes(text), 30_000);
   }
 
-  /** Command lines of processes that work in the demo's directory. */
+  /** Command lines of the processes that mention the demo's directory. */
   processes(): readonly string[] {
     return readdirSync("/proc")
       .filter((name) => /^\d+$/.test(name))
@@ -57,7 +57,7 @@ class RunningDemo implements Disposable {
   }
 }
 
-/** Empty for a process that has ended meanwhile. Slim machines have no ps. */
+/** Empty if the process has exited. Reads /proc, because minimal systems have no ps. */
 function commandLine(pid: string): string {
   try {
     return readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ");
@@ -66,8 +66,8 @@ function commandLine(pid: string): string {
   }
 }
 
-test("the demo ends by itself within a minute, with every step and every claim true, and leaves nothing behind", async () => {
-  // A setting of the user's own daemon, which must not reach those of the demo.
+test("the demo finishes within a minute, with every step and claim successful, and leaves nothing behind", async () => {
+  // A setting of the user's own daemon, which must not affect the demo.
   using demo = new RunningDemo({ OCPARTNERD_P2P_INBOUND: "nobody" });
   const stopwatch = startStopwatch();
   const { code } = await demo.ended;
@@ -88,8 +88,8 @@ test("the demo ends by itself within a minute, with every step and every claim t
   expect(demo.left).toEqual([]);
 });
 
-describe("a demo that does not get to its end leaves no process behind", () => {
-  test("interrupted, it cleans up and exits with 130", async () => {
+describe("a demo that does not finish leaves no process behind", () => {
+  test("when interrupted, it cleans up and exits with 130", async () => {
     using demo = new RunningDemo();
     await demo.says("✓ three nodes start");
     expect(demo.processes().length).toBeGreaterThanOrEqual(6);
@@ -99,7 +99,7 @@ describe("a demo that does not get to its end leaves no process behind", () => {
     expect(demo.left).toEqual([]);
   });
 
-  test("killed, its daemons and servers end with it", async () => {
+  test("when killed, its daemons and servers exit too", async () => {
     using demo = new RunningDemo();
     await demo.says("✓ three nodes start");
     demo.kill("SIGKILL");
@@ -107,7 +107,7 @@ describe("a demo that does not get to its end leaves no process behind", () => {
     await until("its processes have ended", () => demo.processes().length === 0, 15_000);
   });
 
-  test("without a nats-server, it says so, and exits with 1", async () => {
+  test("without a nats-server, it says so and exits with 1", async () => {
     using demo = new RunningDemo({ NATS_SERVER: "/nonexistent/nats-server" });
     expect(await demo.ended).toEqual({ code: 1, signal: null });
     expect(demo.output).toContain("✗ three nodes start");

@@ -1,4 +1,4 @@
-/** Every sample message through a real nats-server into a real daemon: what it makes desired, what it leaves behind, what it costs. */
+/** Every sample message, sent through a real nats-server to a real daemon: the desired state, the rows and the memory that result. */
 import { createHash } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { DEFAULT_LIMITS } from "../../src/events/vocabulary.ts";
@@ -15,7 +15,7 @@ let daemon: DaemonProcess;
 let publisher: Publisher;
 
 const peerId = await peerIdOfSeed(1);
-// Nobody listens there: what counts here is what is desired.
+// Nothing listens there; only the desired state matters here.
 const address = `/ip4/127.0.0.1/tcp/9/p2p/${peerId}`;
 const values = { peerId, address, anotherPeerId: await peerIdOfSeed(2) };
 const partner = sampleNamed("json-text.json");
@@ -27,7 +27,7 @@ function sampleNamed(name: string): Sample {
 }
 
 beforeAll(async () => {
-  // More than the daemon decodes, so that the server lets through what the daemon must refuse.
+  // More than the daemon's own limit, so that oversized messages get through the server and the daemon must reject them.
   const nats = owner.use(await NatsServer.start({ config: `max_payload: ${8 * DEFAULT_LIMITS.maxMessageBytes}` }));
   daemon = owner.use(await DaemonProcess.start({ config: { nats: { url: nats.url } } }));
   publisher = owner.use(await Publisher.connect(nats));
@@ -40,7 +40,7 @@ const desiredRows = () => daemon.sql("select * from desired_peers order by peer_
 const newest = (columns: string) =>
   daemon.sql(`select ${columns} from event_log where subject is not null order by seq desc limit 1`)[0];
 
-/** Publishes and waits until one message more became `result`; resolves to how many events from NATS were appended. */
+/** Publishes and waits until one more message has the result `result`. Resolves to the number of events appended. */
 async function publish(bytes: Uint8Array, result: string): Promise<number> {
   const appended = () => daemon.count("select count(*) from event_log where subject is not null");
   const [before, appendedBefore] = [(await messagesOf(result)) ?? 0, appended()];
@@ -77,7 +77,7 @@ describe("accepted samples", () => {
     expect(await daemon.metric("oc_partnerd_desired_partners")).toBe(standing === "partner" ? 1 : 0);
 
     expect(await publish(sample.bytes, "unchanged")).toBe(1);
-    // Something else than what the next sample says.
+    // A different state from the next sample's.
     await publisher.remove(values);
     await daemon.until("the peer is removed", async () => (await daemon.peer(peerId))?.relation === "REMOVED");
     expect(desiredRows()).toMatchObject([{ peer_id: peerId, relation: "REMOVED", standing: "revoked" }]);
@@ -113,12 +113,12 @@ describe("ignored samples", () => {
   });
 });
 
-describe("messages that would hurt", () => {
+describe("dangerous messages", () => {
   const tooLong = Buffer.alloc(4 * DEFAULT_LIMITS.maxMessageBytes, `${Buffer.from(partner.bytes).toString()} `);
   const tooDeep = Buffer.from('{"Payload":'.repeat(40_000));
   const GROWTH_BYTES = 160 * 1_048_576;
 
-  test("one beyond maxMessageBytes is refused with its first 64 KiB, its size and its hash", async () => {
+  test("a message over maxMessageBytes is rejected, and its first 64 KiB, its size and its hash are kept", async () => {
     expect(await publish(tooLong, "rejected")).toBe(1);
     expect(newest("reason, payload, payload_bytes, payload_sha256")).toEqual({
       reason: "too_large",
@@ -128,7 +128,7 @@ describe("messages that would hurt", () => {
     });
   });
 
-  test("many of them leave the daemon well, its memory bounded and the next event heard", async () => {
+  test("many of them leave the daemon healthy, with bounded memory, and the next event is processed", async () => {
     const [before, rejected] = [daemon.residentBytes, (await messagesOf("rejected")) ?? 0];
     for (let round = 0; round < 50; round++) {
       await publisher.publish(CREATE, tooLong);

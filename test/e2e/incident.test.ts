@@ -1,6 +1,6 @@
 /**
- * An incident becomes a test, as docs/FIXTURES.md tells it: a demo that runs on, its events recorded, a partner killed; then the log of
- * a survivor is exported, redacted and replayed, and comes to the same decisions.
+ * Turns an incident into a test, as docs/FIXTURES.md describes: records a running demo, kills a partner, then exports, redacts and
+ * replays the log of a survivor, which leads to the same decisions.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -60,7 +60,7 @@ class Running implements AsyncDisposable {
   }
 }
 
-/** What `demo --keep` says of a node that it leaves running. */
+/** What `demo --keep` prints about a node that keeps running. */
 interface Node {
   readonly pid: number;
   readonly nats: string;
@@ -72,7 +72,7 @@ function nodeOf({ output }: Running, name: string): Node {
   return { pid: Number(pid), nats: String(nats), data: String(data) };
 }
 
-/** A line of a user's shell; `$oc` is the program. */
+/** Runs a shell command line as a user would; `$oc` is the program. */
 function shell(command: string, env: Readonly<Record<string, string>> = {}): Promise<CommandResult> {
   const child = spawn("/bin/sh", ["-c", command], { cwd: directory, env: { ...cleanEnv(), oc: LAUNCHER, ...env } });
   const output = { stdout: "", stderr: "" };
@@ -89,7 +89,7 @@ function rowsOf(data: string, query: string, ...parameters: readonly unknown[]):
 }
 
 let lyon: Node;
-/** PeerIDs, DIDs, names, ids and addresses that the log of the survivor knows. */
+/** PeerIDs, DIDs, names, ids and addresses in the survivor's log. */
 let secrets: readonly string[];
 
 beforeAll(async () => {
@@ -103,7 +103,7 @@ beforeAll(async () => {
 
   await using recorder = new Running(["record", "--nats", lyon.nats, "--out", recorded]);
   await recorder.says("subscribed to NATS");
-  // Which the demo had blacklisted at its end.
+  // The demo blacklists it at its end.
   expect(await runCommand(["publish", address, "--name", "paris", "--nats", lyon.nats])).toMatchObject({ code: 0 });
   const standing = "select count(*) as streams from session_periods where peer_id = ? and valid_to_at is null";
   await until("the streams stand", () => rowsOf(lyon.data, standing, peerId)[0]?.["streams"] === 2, 30_000);
@@ -115,7 +115,7 @@ beforeAll(async () => {
   expect(await shell(`kill -9 ${paris.pid}`)).toMatchObject({ code: 0 });
   const since = "select distinct type from event_log where peer_id = ? and seq > ? order by type";
   await until(
-    "the survivor's log tells of it",
+    "the survivor's log shows it",
     () =>
       rowsOf(lyon.data, since, peerId, before?.["seq"])
         .map(({ type }) => type)
@@ -143,7 +143,7 @@ async function exported(): Promise<Fixture> {
 
 const expectations = ({ lines }: Fixture) => lines.filter((line) => "expect" in line).length;
 
-test("export | redact | replay --expect comes to the same decisions", async () => {
+test("export | redact | replay --expect leads to the same decisions", async () => {
   const { code, stdout, stderr } = await shell(pipeline, { data: lyon.data });
   expect({ code, stdout }, stderr).toEqual({ code: 0, stdout: "" });
   const count = expectations(await exported());
@@ -151,7 +151,7 @@ test("export | redact | replay --expect comes to the same decisions", async () =
   expect(stderr).toMatch(new RegExp(`^ok: \\d+ s simulated, .*, ${count} expectations held, `));
 });
 
-test("whatever waits a replay draws, it comes to them", async () => {
+test("a replay with any random waits leads to them", async () => {
   expect(await unmetExpectations(await exported())).toEqual([]);
 });
 
@@ -162,7 +162,7 @@ test.each([
     (lines: readonly string[], at: number) =>
       lines.with(at, (lines[at] ?? "").replace(/"reason":"\w+"/, '"reason":"protocol_unsupported"')),
   ],
-])("an expectation that %s is told, and is exit code 1", async (_, change) => {
+])("an expectation that %s is reported, and exits with 1", async (_, change) => {
   const text = (await shell('"$oc" export --data "$data"', { data: lyon.data })).stdout.trimEnd().split("\n");
   const at = text.findLastIndex((line) => line.includes('"expect":"OpenFailed"'));
   const file = join(directory, "changed.jsonl");
@@ -175,7 +175,7 @@ test.each([
   expect(stderr).toMatch(/^FAILED: .* expectations did not all hold/m);
 });
 
-test("nothing in the redacted fixture tells who they were", async () => {
+test("nothing in the redacted fixture reveals identities", async () => {
   const { code, stdout } = await shell('"$oc" export --data "$data" | "$oc" redact', { data: lyon.data });
   expect(code).toBe(0);
   expect(secrets.length).toBeGreaterThan(8);
@@ -189,7 +189,7 @@ test("nothing in the redacted fixture tells who they were", async () => {
   expect(secrets.filter((secret) => all.includes(secret))).toEqual([]);
 });
 
-test("the recording holds what was published, byte for byte as in the log, and replays", async () => {
+test("the recording has the published bytes, exactly as in the log, and replays", async () => {
   const { lines } = parseFixture(readFileSync(recorded, "utf8"), recorded);
   const published = lines.map((line) => Buffer.from(messageOfLine(line as MessageLine, null).bytes).toString());
   expect(published).toHaveLength(2);

@@ -1,4 +1,4 @@
-/** What the daemon is for: an event becomes a partner stream, a revocation ends it, and nothing else ever does for long. */
+/** The daemon's purpose: an event opens a partner stream, a revocation closes it, and everything else is only a short interruption. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { PeerView } from "../../src/views/api.ts";
 import { databaseFaults } from "../support/database-check.ts";
@@ -8,13 +8,13 @@ import { type Participant, startParticipants } from "../support/participant.ts";
 import { hasInbound, hasNoStream, isEstablished, type Sighting, watchPeer, whenPeer } from "../support/peer-watch.ts";
 import { Publisher } from "../support/publisher.ts";
 
-/** DESIGN: a lease lasts 10 s, and is moved every 3 s ± 20 % while both ends are well. */
+/** A lease lasts 10 s and is renewed every 3 s ± 20 % while both ends are healthy. */
 const LEASE_MS = 10_000;
 const LONGEST_HEARTBEAT_PERIOD_MS = 3_600;
-/** Longer than a lease that nobody renews. */
+/** Longer than a lease without renewal. */
 const WATCH_MS = LEASE_MS + 2_000;
 
-/** Bounds of DESIGN.md. */
+/** Promised bounds. */
 const ESTABLISHED_WITHIN = bound(2_000);
 const REVOKED_WITHIN = bound(1_000);
 const LOSS_NOTICED_WITHIN = bound(2_000);
@@ -23,7 +23,7 @@ const RETRIED_WITHIN = bound(10_000);
 
 const BLACKLISTED_REFUSALS = 'oc_partnerd_inbound_refused_total{reason="blacklisted"}';
 
-/** A tells its daemon that B is a partner; resolves when A's stream stands at both ends. */
+/** Tells A's daemon that B is a partner; resolves when A's stream is open at both ends. */
 async function befriend(a: Participant, b: Participant): Promise<void> {
   await a.publisher.relate(b, "PARTNER");
   await whenPeer(a.daemon, b.peerId, "the outbound stream stands", isEstablished, 10_000);
@@ -33,7 +33,7 @@ async function befriend(a: Participant, b: Participant): Promise<void> {
 const eventsOf = (participant: Participant, type: string) =>
   participant.daemon.sql("select direction, reason from event_log where type = ? order by seq", type);
 
-/** One stream all along, whose lease is always fresh. */
+/** The same stream all the time, with a fresh lease. */
 function expectContinuity(sightings: readonly Sighting[], streamOf: (peer: PeerView) => PeerView["outbound"]): void {
   const leases = sightings.map(({ peer, wallMs }) => {
     const stream = peer && streamOf(peer);
@@ -53,20 +53,20 @@ function expectContinuity(sightings: readonly Sighting[], streamOf: (peer: PeerV
   expect(renewals.length).toBeGreaterThanOrEqual(Math.floor(watchedMs / LONGEST_HEARTBEAT_PERIOD_MS) - 1);
 }
 
-/** All are started before any test runs, so that no start slows down what a test measures. */
+/** All start before the first test, so that no start slows down a measurement. */
 const owner = new AsyncDisposableStack();
 const pairs: (readonly [Participant, Participant])[] = [];
 const PAIRS = 5;
 let impatientPair: readonly [Participant, Participant];
 
 beforeAll(async () => {
-  // Attempts at a frozen peer that end soon add up to a long backoff soon.
+  // Quickly failing attempts at a frozen peer soon lead to a long backoff.
   impatientPair = await startParticipants(owner, ["a", "b"], { reconcile: { openTimeoutMs: 500 } });
   while (pairs.length < PAIRS) pairs.push(await startParticipants(owner, ["a", "b"]));
 });
 afterAll(() => owner.disposeAsync());
 
-/** Two participants that no other test has. */
+/** Two participants that no other test uses. */
 function nextPair(): readonly [Participant, Participant] {
   const pair = pairs.shift();
   if (pair === undefined) throw new Error(`more tests than ${PAIRS} pairs`);
@@ -74,7 +74,7 @@ function nextPair(): readonly [Participant, Participant] {
 }
 
 describe.concurrent("two participants", () => {
-  test("an event opens a stream that stays; BLACKLIST ends it and keeps it away", async ({ expect }) => {
+  test("an event opens a stream that stays open; BLACKLIST closes it and keeps it closed", async ({ expect }) => {
     const [a, b] = nextPair();
 
     const stopwatch = startStopwatch();
@@ -132,7 +132,7 @@ describe.concurrent("two participants", () => {
     expect(eventsOf(a, "StreamOpened")).toHaveLength(2);
   });
 
-  test("a frozen partner is noticed in both directions, and taken back when it thaws, without a new event", async ({
+  test("a frozen partner is noticed in both directions, and reconnected when it thaws, without a new event", async ({
     expect,
   }) => {
     const [a, b] = nextPair();
@@ -152,7 +152,7 @@ describe.concurrent("two participants", () => {
     expect(a.daemon.count("select count(*) from event_log where type = 'PeerDesired'")).toBe(1);
   });
 
-  test("a frozen partner whose next attempt is far away is taken back at its first sign of life", async ({ expect }) => {
+  test("a frozen partner with a distant next attempt is reconnected at its first sign of life", async ({ expect }) => {
     const [a, b] = impatientPair;
     await befriend(a, b);
     await b.daemon.freeze();
@@ -163,7 +163,7 @@ describe.concurrent("two participants", () => {
     expect(back.peer?.attempts, "events do not reset the count").toBeGreaterThan(0);
   });
 
-  test("a partner that crashed is dialled again as soon as it is back", async ({ expect }) => {
+  test("a crashed partner is redialled as soon as it is back", async ({ expect }) => {
     const [a, b] = nextPair();
     await befriend(a, b);
     await b.daemon.kill();
@@ -175,7 +175,7 @@ describe.concurrent("two participants", () => {
     expect(b.daemon.sql("select reason from event_log where type = 'StreamClosed'")).toEqual([{ reason: "daemon_restart" }]);
   });
 
-  test("a daemon that crashed comes back from its log alone, without NATS", async ({ expect }) => {
+  test("a crashed daemon restores its streams from its log alone, without NATS", async ({ expect }) => {
     const [a, b] = nextPair();
     await befriend(a, b);
     await a.nats.stop();
@@ -183,7 +183,7 @@ describe.concurrent("two participants", () => {
     expect(databaseFaults(a.daemon)).toEqual([]);
     await a.daemon.start("nothing");
     await a.daemon.until(
-      "the stream stands again",
+      "the stream is open again",
       async () => isEstablished(await a.daemon.peer(b.peerId).catch(() => undefined)),
       10_000,
     );
@@ -197,7 +197,7 @@ describe.concurrent("two participants", () => {
     expect(databaseFaults(a.daemon)).toEqual([]);
   });
 
-  test("streams outlast the loss of NATS, and events are heard again after it", async ({ expect }) => {
+  test("streams survive the loss of NATS, and events arrive again afterwards", async ({ expect }) => {
     const [a, b] = nextPair();
     await befriend(a, b);
     await a.nats.kill();

@@ -1,4 +1,4 @@
-/** A machine without NATS: the daemon brings its own, and takes it along when it goes, however it goes. */
+/** A machine without NATS: the daemon starts its own server, and stops it however the daemon itself ends. */
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
@@ -10,7 +10,7 @@ import { matching } from "../support/matchers.ts";
 import { startStopwatch } from "../support/pace/pace.ts";
 import { until } from "../support/until.ts";
 
-/** The processes whose command line has `argument` in it. */
+/** Pids of the processes with `argument` in their command line. */
 function processesWith(argument: string): number[] {
   return readdirSync("/proc")
     .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
@@ -18,13 +18,13 @@ function processesWith(argument: string): number[] {
       try {
         return readFileSync(join("/proc", pid, "cmdline"), "utf8").includes(argument);
       } catch {
-        return false; // Ended meanwhile.
+        return false; // The process has exited.
       }
     })
     .map(Number);
 }
 
-test("a private nats-server is started, said so, used, and gone after kill -9", async (context) => {
+test("a private nats-server is started, reported and used, and is gone after kill -9", async (context) => {
   context.skip(await natsAnswers("127.0.0.1", 4222, 1_000), "a NATS server listens on 127.0.0.1:4222");
   await using daemon = await DaemonProcess.start();
   const store = join(daemon.dataDir, "nats");
@@ -49,7 +49,7 @@ test("a private nats-server is started, said so, used, and gone after kill -9", 
   await until("the private server is gone again", () => processesWith(store).length === 0);
 });
 
-/** A nats-server that does not start before it is told to. */
+/** A nats-server that waits for permission to start. */
 function hesitantNatsServer(): { readonly path: string; go(): void } & Disposable {
   const directory = temporaryDirectory();
   const signal = join(directory.path, "go");
@@ -59,7 +59,7 @@ function hesitantNatsServer(): { readonly path: string; go(): void } & Disposabl
   return { path, go: () => writeFileSync(signal, ""), [Symbol.dispose]: () => directory[Symbol.dispose]() };
 }
 
-test("while its private nats-server starts, the daemon answers that its start is under way", async (context) => {
+test("while its private nats-server starts, the daemon reports that it is starting", async (context) => {
   context.skip(await natsAnswers("127.0.0.1", 4222, 1_000), "a NATS server listens on 127.0.0.1:4222");
   using hesitant = hesitantNatsServer();
   await using daemon = await DaemonProcess.start({ env: { NATS_SERVER: hesitant.path }, until: "nothing" });
@@ -79,7 +79,7 @@ test("while its private nats-server starts, the daemon answers that its start is
   await until("the start is complete", async () => (await startup())?.status === 200);
 });
 
-test("a signal that comes while its private nats-server starts ends both", async (context) => {
+test("a signal while the private nats-server starts stops both", async (context) => {
   context.skip(await natsAnswers("127.0.0.1", 4222, 1_000), "a NATS server listens on 127.0.0.1:4222");
   using hesitant = hesitantNatsServer();
   await using daemon = await DaemonProcess.start({ env: { NATS_SERVER: hesitant.path }, until: "nothing" });

@@ -1,4 +1,4 @@
-/** How a daemon ends: in good order when asked, at once when told twice, and without harm to its log when killed. */
+/** How a daemon stops: gracefully when asked, immediately when asked twice, and without harm to its log when killed. */
 import { existsSync, readFileSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -14,12 +14,12 @@ import { peerIdOfSeed } from "../support/peer-ids.ts";
 import { hasInbound, hasNoStream, isEstablished, whenPeer } from "../support/peer-watch.ts";
 import { Publisher } from "../support/publisher.ts";
 
-/** A bound of DESIGN.md: Kubernetes may kill a native sidecar two seconds after SIGTERM. */
+/** Kubernetes may kill a native sidecar two seconds after SIGTERM. */
 const DRAIN_MS = 2_000;
-/** Another: no stream outlives its end by a second, at the other side neither. */
+/** A stream is closed at both ends within a second of its end. */
 const NOTICED_WITHIN = bound(1_000);
 
-describe("asked to end", () => {
+describe("asked to stop", () => {
   const owner = new AsyncDisposableStack();
   let a: Participant;
   let b: Participant;
@@ -28,7 +28,7 @@ describe("asked to end", () => {
   });
   afterAll(() => owner.disposeAsync());
 
-  /** A's daemon runs, with a stream to B and one from B. */
+  /** Runs A's daemon, with a stream to B and one from B. */
   async function befriend(): Promise<void> {
     if ((await a.daemon.health("/readyz").catch(() => undefined)) === undefined) await a.daemon.start();
     await a.publisher.relate(b, "PARTNER");
@@ -49,7 +49,7 @@ describe("asked to end", () => {
     expect(stopwatch.elapsedMs(), `${stopwatch}`).toBeLessThan(DRAIN_MS);
     expect(exit).toEqual({ code: 0, signal: null });
     expect(a.daemon.stderr).toBe("");
-    expect(a.daemon.logLines().at(-1)).toMatchObject({ level: "info", msg: "ended" });
+    expect(a.daemon.logLines().at(-1)).toMatchObject({ level: "info", msg: "stopped" });
     const ended = "select direction, close_reason from session_periods order by valid_to_seq desc limit 2";
     const reasons = a.daemon.sql(ended);
     expect(reasons).toHaveLength(2);
@@ -64,7 +64,7 @@ describe("asked to end", () => {
     expect(databaseFaults(a.daemon)).toEqual([]);
   });
 
-  test("a partner that does not answer cannot hold it up", async () => {
+  test("a partner that does not answer does not delay it", async () => {
     await befriend();
     await b.daemon.freeze();
     const stopwatch = startStopwatch();
@@ -79,8 +79,8 @@ describe("asked to end", () => {
   });
 });
 
-/** The slowest thing there is to end: a private nats-server that does not. It is given a second. */
-describe("asked to end while something hangs", () => {
+/** The slowest thing to stop: a private nats-server that hangs, which gets a second. */
+describe("asked to stop while something hangs", () => {
   const PATIENCE_MS = 1_000;
 
   async function freezePrivateServer(daemon: DaemonProcess): Promise<void> {
@@ -90,14 +90,14 @@ describe("asked to end while something hangs", () => {
     await daemon.until("its private server has stopped", () => / T /.test(readFileSync(`/proc/${pid}/stat`, "utf8")));
   }
 
-  /** How long its end takes: on the wall, and in machine time, which is never more. */
+  /** How long stopping takes, in wall time and in machine time, which is never more. */
   async function ending(daemon: DaemonProcess): Promise<{ readonly wallMs: number; readonly machineMs: number }> {
     const [stopwatch, startedMs] = [startStopwatch(), performance.now()];
     expect(await daemon.exited).toEqual({ code: 0, signal: null });
     return { wallMs: performance.now() - startedMs, machineMs: stopwatch.elapsedMs() };
   }
 
-  test("it still ends in good order and in time; a second signal ends it at once", async (context) => {
+  test("it still stops gracefully and in time, and a second signal stops it at once", async (context) => {
     context.skip(await natsAnswers("127.0.0.1", 4222, 1_000), "a NATS server listens on 127.0.0.1:4222");
     await using daemon = await DaemonProcess.start();
     await freezePrivateServer(daemon);
@@ -105,22 +105,22 @@ describe("asked to end while something hangs", () => {
     const patient = await ending(daemon);
     expect(patient.wallMs).toBeGreaterThan(PATIENCE_MS - 100);
     expect(patient.machineMs).toBeLessThan(DRAIN_MS);
-    expect(daemon.logLines().at(-1)).toMatchObject({ level: "info", msg: "ended" });
+    expect(daemon.logLines().at(-1)).toMatchObject({ level: "info", msg: "stopped" });
 
     await daemon.start();
     await freezePrivateServer(daemon);
     const lines = daemon.logLines().length;
     daemon.send("SIGINT");
-    await daemon.until("the first signal is heard", () => daemon.logLines().at(lines)?.msg.startsWith("ending;") === true);
+    await daemon.until("the first signal is received", () => daemon.logLines().at(lines)?.msg.startsWith("stopping;") === true);
     daemon.send("SIGTERM");
     expect((await ending(daemon)).machineMs).toBeLessThan(PATIENCE_MS / 2);
     expect(databaseFaults(daemon)).toEqual([]);
   });
 });
 
-describe("killed at any moment", () => {
+describe("killed at a random moment", () => {
   const ROUNDS = repetitions(3, 25);
-  /** Some rounds end before the daemon hears anything, the others under load. */
+  /** In some rounds the daemon has received nothing yet; in others it is under load. */
   const LONGEST_LIFE_MS = 2_000;
 
   test(`${ROUNDS} times under a load of events: each time the log opens clean`, async () => {
@@ -134,7 +134,7 @@ describe("killed at any moment", () => {
     const load = (async () => {
       for (let sent = 0; !ending.signal.aborted; sent++) {
         const peerId = peerIds[sent % peerIds.length] ?? "";
-        // Half of them fail to be dialled at once, so that observed events are appended in between.
+        // Half of the dials fail at once, so that observed events are appended in between.
         const address = `/ip4/127.0.0.1/tcp/9/p2p/${peerId}`;
         await publisher.relate({ peerId, address }, relations[Math.floor(sent / peerIds.length) % relations.length] ?? "");
       }
@@ -145,7 +145,7 @@ describe("killed at any moment", () => {
     const heads: number[] = [];
     for (let round = 0; round < ROUNDS; round++) {
       if (round > 0) await daemon.start("nothing");
-      // Not a wait for anything: the moment of the crash is the chance that is tested.
+      // Not a wait for a condition: the random moment of the crash is the point of the test.
       const lifeMs = instants.next() * LONGEST_LIFE_MS;
       await delay(lifeMs);
       expect(await daemon.kill()).toEqual({ code: null, signal: "SIGKILL" });

@@ -21,13 +21,13 @@ const address = fc.oneof(
 const relation = fc.oneof(fc.constantFrom("PARTNER", "BLACKLIST", "NONE", "", "new"), fc.integer({ min: -1, max: 6 }));
 const resourceId = fc.constantFrom("r-1", "r-2", "r-3");
 
-/** Records such as publishers send: some good, some not. */
+/** Records like those of publishers, some valid, some not. */
 const plausibleRecord = fc.record(
   { id: resourceId, did: fc.string(), name: fc.string({ unit: "binary" }), peer_id: peerId, stream_address: address, relation },
   { requiredKeys: [] },
 );
 
-/** Records with the right names and anything at all behind them. */
+/** Records with the right field names and arbitrary values. */
 const hostileRecord = fc.dictionary(
   fc.constantFrom(
     "id",
@@ -74,7 +74,7 @@ test("decoding never throws on bytes", () => {
   );
 });
 
-test("decoding never throws on JSON, and what it accepts keeps the promises of its type", () => {
+test("decoding never throws on JSON, and accepted messages have the promised types", () => {
   fc.assert(fc.property(fc.json(), subject, (text, on) => expectSane(decodeText(text, on))));
   fc.assert(
     fc.property(anyMessage, subject, (message, on) => expectSane(decodeJson(message, on))),
@@ -96,7 +96,7 @@ test("decoding never throws on a message with one byte changed", () => {
   );
 });
 
-/** `peer_id` as peerid, PEERID, peer-id, pEeR_iD ...: every letter in a case, every gap with or without a separator. */
+/** `peer_id` as peerid, PEERID, peer-id, pEeR_iD ...: letters in any case, with or without separators. */
 function spelling(name: string): fc.Arbitrary<string> {
   const characters = name
     .split("")
@@ -113,7 +113,7 @@ function respelled(object: Record<string, unknown>): fc.Arbitrary<Record<string,
     .map((spelled) => Object.fromEntries<unknown>(names.map((name, index) => [spelled[index] ?? name, object[name]])));
 }
 
-test("how names are spelled does not matter", () => {
+test("the spelling of field names does not matter", () => {
   const cases = plausibleRecord.chain((record) =>
     fc.tuple(fc.constant(record), respelled(record), respelled({ from_app: "oc-api", data_type: "PEER", payload: null })),
   );
@@ -125,7 +125,7 @@ test("how names are spelled does not matter", () => {
   );
 });
 
-test("how the payload is encoded does not matter", () => {
+test("the encoding of the payload does not matter", () => {
   fc.assert(
     fc.property(fc.oneof(plausibleRecord, hostileRecord), subject, (record, on) => {
       const json = JSON.stringify(record);
@@ -150,7 +150,7 @@ test("decoding an accepted peer again from its own fields gives the same peer", 
   );
 });
 
-test("after any history, the same event again changes nothing, and no resource id means two peers", () => {
+test("after any history, repeating an event changes nothing, and no resource id belongs to two peers", () => {
   const history = fc.array(fc.tuple(plausibleRecord, subject), { maxLength: 30 });
   fc.assert(
     fc.property(history, (messages) => {

@@ -10,7 +10,7 @@ const utf8 = (text: string) => new TextEncoder().encode(text);
 const base64 = (text: string) => Buffer.from(text).toString("base64");
 
 describe("bounds", () => {
-  test("a message of the largest size is parsed, one byte more is not", () => {
+  test("a message of the maximum size is parsed, but not one byte more", () => {
     const bytes = utf8(JSON.stringify(envelope(record)));
     const decode = (maxMessageBytes: number) =>
       decodeMessage({ subject: CREATE, bytes }, DEFAULT_VOCABULARY, { ...DEFAULT_LIMITS, maxMessageBytes });
@@ -19,7 +19,7 @@ describe("bounds", () => {
   });
 
   test.each(["object", "text", "base64"])(
-    "a payload as %s may nest as deep as the rest of the message, and no deeper",
+    "a payload as %s may nest as deeply as the rest of the message, but no deeper",
     (form) => {
       const message = (depth: number) => {
         const json = JSON.stringify({ ...record, extra: "*" }).replace('"*"', "[".repeat(depth) + "]".repeat(depth));
@@ -32,7 +32,7 @@ describe("bounds", () => {
     },
   );
 
-  test("brackets inside strings are no depth, behind escaped quotes neither", () => {
+  test("brackets in strings do not count as nesting, even after escaped quotes", () => {
     expect(desired({ note: `"${"[{".repeat(100)}\\` })).toEqual(partner);
   });
 
@@ -90,7 +90,7 @@ describe("the envelope", () => {
     expect(rejection.message).toContain(message);
   });
 
-  test("bytes that are not UTF-8 are no JSON", () => {
+  test("bytes that are not UTF-8 are not JSON", () => {
     const bytes = Uint8Array.of(0x22, 0xff, 0x22);
     const rejection = asRejected(decodeMessage({ subject: CREATE, bytes }, DEFAULT_VOCABULARY, DEFAULT_LIMITS));
     expect(rejection).toMatchObject({ reason: "not_json", message: expect.stringContaining("not UTF-8") as string });
@@ -112,7 +112,7 @@ describe("the envelope", () => {
     });
   });
 
-  test("a rejection names the publisher as soon as it is known", () => {
+  test("a rejection names the publisher if it is known", () => {
     expect(asRejected(decodeJson({ FromApp: "oc-api" })).source).toBe("oc-api");
     expect(rejected({ relation: true }).source).toBe("oc-api");
   });
@@ -136,7 +136,7 @@ describe("the envelope", () => {
   });
 
   test.each(["oc-discovery", "OC-Discovery", " oc-discovery "])(
-    "FromApp %j is an echo, even where nothing else can be read",
+    "FromApp %j is an echo, even if nothing else can be parsed",
     (app) => {
       expect(decodeJson({ from_app: app })).toEqual({ kind: "ignored", reason: "echo", source: app.trim(), datatype: "" });
       expect(decodeJson({ from_app: app, Datatype: "PEER", Payload: 7 })).toMatchObject({ reason: "echo", datatype: "PEER" });
@@ -147,12 +147,12 @@ describe("the envelope", () => {
     expect(decodeJson(envelope(record, { Datatype: datatype }))).toEqual(partner);
   });
 
-  test.each(["WORKFLOW", "PEERS", 5, "5", 0, -1])("Datatype %j is another one, whatever its payload", (datatype) => {
+  test.each(["WORKFLOW", "PEERS", 5, "5", 0, -1])("Datatype %j is not a peer, whatever the payload", (datatype) => {
     const ignored = { kind: "ignored", reason: "other_datatype", source: "oc-api", datatype: String(datatype) };
     expect(decodeJson(envelope(7, { Datatype: datatype }))).toEqual(ignored);
   });
 
-  test.each([7, "7", "07", 8, "8"])("Datatype %j means a peer where the vocabulary says so", (datatype) => {
+  test.each([7, "7", "07", 8, "8"])("Datatype %j is a peer if the vocabulary says so", (datatype) => {
     const vocabulary = { ...DEFAULT_VOCABULARY, peerDatatypes: [7, "8"] };
     expect(decodeJson(envelope(record, { Datatype: datatype }), CREATE, vocabulary)).toEqual(partner);
     expect(decodeJson(envelope(record), CREATE, vocabulary)).toMatchObject({ kind: "ignored", datatype: "PEER" });
@@ -178,7 +178,7 @@ describe("spellings", () => {
     expect(decodeJson(envelope(spelled))).toEqual(partner);
   });
 
-  test("of several spellings of one field the last wins, and null says nothing", () => {
+  test("of several spellings of a field, the last one wins, and null is ignored", () => {
     expect(
       decodeText(`{"FromApp":"a","from_app":"b","Datatype":"PEER","Payload":{},"payload":${JSON.stringify(record)}}`),
     ).toEqual({

@@ -5,12 +5,12 @@ import { partner, record } from "./record.ts";
 const base64 = (text: string) => Buffer.from(text).toString("base64");
 
 describe("the payload", () => {
-  // Chosen so that its base64 text needs padding and has both digits that the alphabets spell differently.
+  // Chosen so that its base64 needs padding and has both digits that differ between the alphabets.
   const named = { ...record, name: "lyon ~~~???>>>" };
   const json = `${JSON.stringify(named)}  `;
   const padded = base64(json);
 
-  test("the record of these tests tells the base64 alphabets apart", () => {
+  test("the test record distinguishes the base64 alphabets", () => {
     expect(padded).toMatch(/^(?=.*\+)(?=.*\/).*[^=]=$/);
   });
 
@@ -30,19 +30,19 @@ describe("the payload", () => {
     ["text that is neither JSON nor base64", "peer!", "payload_not_json"],
     ["broken JSON text", json.trimEnd().slice(0, -1), "payload_not_json"],
     ["base64 of broken JSON", base64("{"), "payload_not_json"],
-    ["base64 of no UTF-8", "////", "payload_not_json"],
-    ["base64 of nothing but a space", base64(" "), "payload_not_json"],
+    ["base64 of bytes that are not UTF-8", "////", "payload_not_json"],
+    ["base64 of a single space", base64(" "), "payload_not_json"],
     ["base64 with too much padding", `${padded}=`, "payload_not_json"],
     ["base64 with a line break", `${padded.slice(0, 40)}\n${padded.slice(40)}`, "payload_not_json"],
-    ["base64 in both alphabets at once", padded.replaceAll("+", "-"), "payload_not_json"],
+    ["base64 with both alphabets mixed", padded.replaceAll("+", "-"), "payload_not_json"],
     ["base64 with stray bits", padded.replace(/.=$/, "B="), "payload_not_json"],
-    ["base64 of a length that no bytes give", `${padded.replaceAll("=", "")}AA`, "payload_not_json"],
+    ["base64 of an impossible length", `${padded.replaceAll("=", "")}AA`, "payload_not_json"],
     ["an array", [record], "not_an_object"],
     ["a number", 7, "not_an_object"],
     ["JSON text of an array", "[1]", "not_an_object"],
     ["JSON text in JSON text", JSON.stringify(json), "not_an_object"],
     ["base64 of null", base64("null"), "not_an_object"],
-  ])("is rejected where it is %s", (_, payload, reason) => {
+  ])("is rejected if it is %s", (_, payload, reason) => {
     const rejection = asRejected(decodeJson(envelope(payload)));
     expect(rejection.reason).toBe(reason);
     expect(rejection.message).toMatch(/^Payload /);

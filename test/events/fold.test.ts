@@ -47,7 +47,7 @@ beforeEach(() => {
   state = new DesiredState();
 });
 
-test("the first event of a peer creates its row", () => {
+test("a peer's first event creates its row", () => {
   expect(state.apply(partner)).toEqual({ effect: "changed", peers: [firstRow] });
 });
 
@@ -59,19 +59,19 @@ test("the first event may be a revocation or a removal", () => {
   expect(row(lyon)).toMatchObject({ standing: "revoked", relation: "REMOVED", address: null, generation: 1 });
 });
 
-test.each([partner, revocation, blacklisting, removal])("the same event again changes nothing: $type $relation", (event) => {
+test.each([partner, revocation, blacklisting, removal])("repeating an event changes nothing: $type $relation", (event) => {
   state.apply(event);
   const before = row(lyon);
   expect(state.apply(event)).toEqual({ effect: "unchanged", peers: [] });
   expect(row(lyon)).toEqual(before);
 });
 
-describe("after an event that made it a partner", () => {
+describe("after an event that made the peer a partner", () => {
   beforeEach(() => {
     state.apply(partner);
   });
 
-  test("a revocation keeps what it leaves unsaid and starts a new generation", () => {
+  test("a revocation keeps the fields it omits and starts a new generation", () => {
     expect(state.apply({ ...revocation, resourceId: null }).effect).toBe("changed");
     expect(row(lyon)).toEqual({
       ...firstRow,
@@ -111,7 +111,7 @@ describe("after an event that made it a partner", () => {
     expect(row(lyon)).toMatchObject({ standing: "revoked", relation: "REMOVED", generation: 3 });
   });
 
-  test("a removal keeps what was known", () => {
+  test("a removal keeps what is known", () => {
     expect(state.apply(removal).effect).toBe("changed");
     expect(row(lyon)).toEqual({
       ...firstRow,
@@ -132,13 +132,13 @@ describe("after an event that made it a partner", () => {
     expect(row(lyon)).toMatchObject({ relation: "REMOVED", standing: "revoked", ...since });
   });
 
-  test("a partner again after its removal is a new generation", () => {
+  test("a partner again after removal starts a new generation", () => {
     state.apply(removal);
     expect(state.apply(partner).effect).toBe("changed");
     expect(row(lyon)).toEqual({ ...firstRow, ...thirdSaid });
   });
 
-  test("its resource id with a new PeerID revokes the old one", () => {
+  test("a new PeerID for its resource id revokes the old one", () => {
     const { effect, peers } = state.apply({ ...partner, peerId: oslo, address: addressOf(oslo) });
     expect(effect).toBe("changed");
     expect(peers.map(({ peerId }) => peerId)).toEqual([lyon, oslo]);
@@ -169,7 +169,7 @@ describe("after an event that made it a partner", () => {
     expect([row(lyon)?.standing, row(oslo)?.standing]).toEqual(["revoked", "revoked"]);
   });
 
-  test("another peer without resource id leaves it alone", () => {
+  test("an event about another peer without resource id leaves it unchanged", () => {
     const { peers } = state.apply({ ...partner, peerId: oslo, resourceId: null, address: addressOf(oslo) });
     expect(peers.map(({ peerId }) => peerId)).toEqual([oslo]);
     expect(row(lyon)).toEqual(firstRow);

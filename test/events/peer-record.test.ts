@@ -42,21 +42,21 @@ describe("the relation", () => {
     expect(desired({ relation })).toMatchObject({ relation: name, standing });
   });
 
-  test.each([undefined, null, "", "  "])("%j revokes nobody", (relation) => {
+  test.each([undefined, null, "", "  "])("%j revokes no one", (relation) => {
     expect(rejected({ relation })).toMatchObject({
       reason: "field_missing",
       message: expect.stringMatching(/^relation is missing/) as string,
     });
   });
 
-  test.each([[true], [1.5], [1e300], [{}], [["PARTNER"]], ["R".repeat(65)]])("%j is no relation", (relation) => {
+  test.each([[true], [1.5], [1e300], [{}], [["PARTNER"]], ["R".repeat(65)]])("%j is not a relation", (relation) => {
     expect(rejected({ relation })).toMatchObject({
       reason: "field_invalid",
       message: expect.stringMatching(/^relation is /) as string,
     });
   });
 
-  test("words are the vocabulary's, in any letter case", () => {
+  test("relations come from the vocabulary, in any letter case", () => {
     const vocabulary = {
       ...DEFAULT_VOCABULARY,
       partnerRelations: ["ally"],
@@ -72,13 +72,13 @@ describe("the relation", () => {
 });
 
 describe("the peer", () => {
-  test("a did of its own goes before the resource id", () => {
+  test("its did takes precedence over the resource id", () => {
     expect(desired({ did: "did:key:z6Mk" })).toEqual({ ...partner, did: "did:key:z6Mk" });
     expect(desired({ did: "" })).toEqual(partner);
     expect(desired({ id: undefined })).toEqual({ ...partner, resourceId: null, did: null });
   });
 
-  test("a partner's address always ends in its PeerID, in the canonical spelling", () => {
+  test("a partner's address always ends in its canonical PeerID", () => {
     expect(desired({ stream_address: transport })).toEqual(partner);
     expect(desired({ peer_id: undefined })).toEqual(partner);
     expect(desired({ stream_address: `${transport}/ipfs/${peerId}` })).toEqual(partner);
@@ -86,7 +86,7 @@ describe("the peer", () => {
     expect(desired({ stream_address: relay }).address).toBe(`${relay}/p2p/${peerId}`);
   });
 
-  test("PeerIDs are compared by what they mean, not by how they are spelled", () => {
+  test("PeerIDs are compared by meaning, not by spelling", () => {
     const cid = peerIdFromString(peerId).toCID().toString();
     expect(desired({ peer_id: cid })).toEqual(partner);
     expect(desired({ stream_address: `${transport}/p2p/${cid}` })).toEqual(partner);
@@ -124,12 +124,12 @@ describe("the peer", () => {
     expect(rejection.message).toContain(message);
   });
 
-  test("the PeerID of a URL, which no key can prove, is none", () => {
+  test("the PeerID of a URL is invalid, because no key can prove it", () => {
     const peerIdOfExampleOrg = "1Ggae2Kv633oqNs8iWjoCWHQ63cz";
     expect(rejected({ peer_id: peerIdOfExampleOrg }).reason).toBe("peer_id_invalid");
   });
 
-  test("the longest names are kept as they are", () => {
+  test("the longest names are kept unchanged", () => {
     const longest = "n".repeat(512);
     expect(desired({ name: longest, id: longest, did: longest })).toMatchObject({
       name: longest,
@@ -138,18 +138,18 @@ describe("the peer", () => {
     });
   });
 
-  test("a message never obeys control characters, and a name keeps them", () => {
+  test("error messages escape control characters, and names keep them", () => {
     const name = "a\u{1b}[31m\u{9b}2J\u{202e}b";
     expect(desired({ name }).name).toBe(name);
     expect(rejected({ peer_id: name }).message).toContain(String.raw`peer_id is "a\u001b[31m\u{9b}2J\u{202e}b": expected`);
   });
 
-  test("half a surrogate pair, which no store would keep, becomes U+FFFD", () => {
+  test("an unpaired surrogate, which no store would keep, becomes U+FFFD", () => {
     expect(desired({ name: "a\u{d800}b" }).name).toBe("a\u{fffd}b");
   });
 });
 
-describe("who is no partner", () => {
+describe("peers that are not partners", () => {
   const revocation = (changes: Record<string, unknown>) => decodeJson(envelope({ id: "r-1", relation: "NONE", ...changes }));
 
   test.each([
@@ -166,7 +166,7 @@ describe("who is no partner", () => {
       { stream_address: "nowhere", peer_id: peerId, id: null },
       { peerId, address: null },
     ],
-  ])("need only say whom: %j", (changes, expected) => {
+  ])("need only an identifier: %j", (changes, expected) => {
     expect(asDesired(revocation(changes))).toMatchObject({ ...expected, standing: "revoked" });
   });
 
@@ -211,7 +211,7 @@ describe("a removal", () => {
     expect(asRejected(removal(payload)).reason).toBe(reason);
   });
 
-  test("is told by its subject, which is configuration", () => {
+  test("is recognized by its subject, which is configurable", () => {
     const vocabulary = { ...DEFAULT_VOCABULARY, removeSubjects: ["oc.remove", "oc.delete"] };
     expect(decodeJson(envelope(record), "oc.delete", vocabulary).kind).toBe("removed");
     expect(decodeJson(envelope(record), REMOVE, vocabulary).kind).toBe("desired");

@@ -1,4 +1,4 @@
-/** A complete peer record, and what becomes of it when one thing of it changes. */
+/** A complete peer record, and the result of decoding it with changes. */
 import { asDesired, asRejected, decodeJson, envelope } from "../support/messages.ts";
 import { peerIdOfSeed } from "../support/peer-ids.ts";
 

@@ -28,7 +28,7 @@ test("a message that names its PeerID keeps it, whatever the resource id meant b
   expect(resolve({ ...removal, peerId }, somebody)).toEqual({ type: "PeerRemoved", peerId, resourceId, did: "r-1" });
 });
 
-test("a message without PeerID is about the peer that its resource id last meant", () => {
+test("a message without PeerID is about the last peer of its resource id", () => {
   const asked: string[] = [];
   const lookup = (id: string) => {
     asked.push(id);
@@ -39,11 +39,11 @@ test("a message without PeerID is about the peer that its resource id last meant
   expect(asked).toEqual(["r-1", "r-1"]);
 });
 
-test("an address gets the PeerID that was found", () => {
+test("an address gets the resolved PeerID", () => {
   expect(resolve({ ...revocation, address }, somebody)).toMatchObject({ address: `${address}/p2p/${known}` });
 });
 
-test.each([revocation, removal])("a resource id that nobody knows is rejected by name: $kind", (decoded) => {
+test.each([revocation, removal])("an unknown resource id is rejected by name: $kind", (decoded) => {
   expect(resolve(decoded, nobody)).toEqual({
     kind: "rejected",
     reason: "peer_unknown",

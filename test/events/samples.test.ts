@@ -17,7 +17,7 @@ const RESOURCE = resourceIdOf("3b1f8f0e-5c55-4a0e-9a0d-0d8f5a8f6c11");
 
 type Outcome = Effect | { readonly rejected: RejectionReason } | { readonly ignored: "echo" | "other_datatype" };
 
-/** All the way of a message: decode, resolve, fold. */
+/** Takes a message through decode, resolve and fold. */
 function ingest(state: DesiredState, sample: Sample): Outcome {
   const decoded = decodeMessage({ subject: CREATE, bytes: sample.bytes }, DEFAULT_VOCABULARY, DEFAULT_LIMITS);
   if (decoded.kind === "ignored") return { ignored: decoded.reason };
@@ -44,7 +44,7 @@ describe("accepted samples", () => {
     "unknown-relation.json": "SOMETHING_NEW",
   };
 
-  test("are all known to this test", () => {
+  test("are all covered by this test", () => {
     expect(samples.map(({ name }) => name)).toEqual(Object.keys(relations));
   });
 
@@ -74,14 +74,14 @@ describe("accepted samples", () => {
     expect(ingest(state, sample)).toBe("unchanged");
   });
 
-  test("all partner shapes of one record mean the same", () => {
+  test("all encodings of one partner record mean the same", () => {
     const state = new DesiredState();
     const shapes = ["json-text.json", "go-base64.json", "extra-fields.json", "address-without-p2p.json", "diagram-object.json"];
     const effects = shapes.map((name) => ingest(state, sampleNamed(samples, name)));
     expect(effects).toEqual(["changed", "unchanged", "unchanged", "unchanged", "unchanged"]);
   });
 
-  test("a revocation without address needs the event that made the peer a partner", () => {
+  test("a revocation without address needs an earlier event that made the peer a partner", () => {
     const revocation = sampleNamed(samples, "revocation-without-address.json");
     expect(ingest(new DesiredState(), revocation)).toEqual({ rejected: "peer_unknown" });
   });
@@ -89,7 +89,7 @@ describe("accepted samples", () => {
 
 describe("refused samples", () => {
   const samples = loadSamples("refused", values);
-  test("are all known to this test", () => {
+  test("are all covered by this test", () => {
     expect(samples.map(({ name }) => name)).toEqual(Object.keys(REFUSAL_REASONS));
   });
 
@@ -104,7 +104,7 @@ describe("ignored samples", () => {
   const samples = loadSamples("ignored", values);
   const reasons: Record<string, string> = { "echo.json": "echo", "other-datatype.json": "other_datatype" };
 
-  test("are all known to this test", () => {
+  test("are all covered by this test", () => {
     expect(samples.map(({ name }) => name)).toEqual(Object.keys(reasons));
   });
 

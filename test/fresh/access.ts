@@ -1,4 +1,4 @@
-/** How this machine reaches its package registries, carried into a system: name servers, CA certificates, npm's settings, proxies. */
+/** Copies this machine's access to its package registries into a system: name servers, CA certificates, npm settings, proxies. */
 import { execFileSync } from "node:child_process";
 import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -8,12 +8,12 @@ const VARIABLES = ["NODE_EXTRA_CA_CERTS", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY
 const CA_BUNDLE = "/etc/ssl/certs/ca-certificates.crt";
 
 interface Access {
-  /** For ~/.npmrc. */
+  /** Contents for ~/.npmrc. */
   readonly npmrc: string;
   readonly env: Readonly<Record<string, string>>;
 }
 
-/** Copies the files below `root`, the system's root directory; the user's share is returned. */
+/** Copies the files below `root`, the system's root directory; returns the part for the user. */
 export function carryAccess(root: string): Access {
   const settings = npmSettings();
   const env = Object.fromEntries(VARIABLES.flatMap((name) => (process.env[name] ? [[name, process.env[name]]] : [])));

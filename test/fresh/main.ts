@@ -1,4 +1,4 @@
-/** `npm run test:fresh`: the two commands of the README, as a newcomer runs them. See --help. */
+/** `npm run test:fresh`: `npm run demo` and `npm test`, as a newcomer runs them. See --help. */
 import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Command, Option } from "commander";
@@ -21,11 +21,11 @@ type TitledStep = Step & { readonly title: string };
 
 const command = new Command("npm run test:fresh --")
   .description("Runs `npm run demo` twice in minimal Debian systems as an ordinary user, and `npm test` in one of them.")
-  .addOption(new Option("--system <name>", "only this system").choices(SYSTEMS.map(({ name }) => name)))
-  .option("--no-test", "without npm test")
-  .option("--outside", "in a clone on this machine instead")
+  .addOption(new Option("--system <name>", "use only this system").choices(SYSTEMS.map(({ name }) => name)))
+  .option("--no-test", "skip npm test")
+  .option("--outside", "use a clone on this machine instead")
   .option("--totals <file>", "write the numbers of passed, failed and skipped checks to this file")
-  .argument("[tests...]", "only these test files")
+  .argument("[tests...]", "run only these test files")
   .allowExcessArguments(false)
   .exitOverride()
   .action(main);
@@ -58,7 +58,7 @@ async function main(tests: readonly string[], options: Options): Promise<void> {
   summarize(visits, steps, results, options.totals);
 }
 
-/** Null, or why a system could not be made. */
+/** Null, or why a system could not be created. */
 async function inSystems(
   systems: readonly System[],
   directory: string,

@@ -1,4 +1,4 @@
-/** A place with a fresh clone in it, and commands that run there as a newcomer would run them. */
+/** A place with a fresh clone, where commands run as a newcomer would run them. */
 import { execFileSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { release } from "node:os";
@@ -9,25 +9,25 @@ import { archiveOf, type System } from "./systems.ts";
 
 const REPOSITORY = join(import.meta.dirname, "../..");
 const USER = "newcomer";
-/** The kernel ends what is left in there, mounts and processes, with its first process. */
+/** The kernel removes all mounts and processes in there when the first process exits. */
 const UNSHARE = "unshare --mount --pid --ipc --fork --kill-child".split(" ");
 const AS_USER = ["setpriv", `--reuid=${USER}`, `--regid=${USER}`, "--init-groups", "--inh-caps=-all"];
-/** Under which vitest refuses a forgotten `test.only`. */
+/** Makes vitest reject a forgotten `test.only`. */
 const CHECKED = ["env", "CI=true"];
 const IN_CLONE = ["sh", "-c", 'cd "$HOME/oc-partnerd" && exec "$@"', "sh"];
 
 export interface Place {
   readonly title: string;
-  /** The clone, as seen from outside and from inside. */
+  /** The path of the clone, as seen from outside and from inside. */
   readonly outside: string;
   readonly inside: string;
-  /** Resolves to the command's exit code, or null where it took too long and was killed. */
+  /** Resolves to the command's exit code, or null if it was killed after `timeoutMs`. */
   run(command: readonly string[], timeoutMs: number): Promise<number | null>;
-  /** What a command prints. Throws where it fails. */
+  /** Resolves to the command's output. Rejects if the command fails. */
   output(command: readonly string[]): Promise<string>;
 }
 
-/** A minimal system with a clone of the current commit that belongs to an ordinary user. Throws where it cannot be made. */
+/** Creates a minimal system with a clone of the current commit, owned by an ordinary user. Throws if that is impossible. */
 export async function freshPlace(system: System, directory: string): Promise<Place> {
   const root = join(directory, system.name);
   const home = `/home/${USER}`;
@@ -60,11 +60,11 @@ export async function freshPlace(system: System, directory: string): Promise<Pla
   ]);
 }
 
-/** A clone outside any system, for where none can be made: this machine's own Node, npm and packages. */
+/** A clone outside any system, with this machine's own Node, npm and packages. */
 export function outsidePlace(directory: string): Place {
   const path = join(directory, "oc-partnerd");
   clone(path);
-  // Without this repository's own programs, which npm put first on PATH.
+  // Remove this repository's own programs, which npm puts first on PATH.
   const PATH = (process.env["PATH"] ?? "").split(":").filter((entry) => !entry.startsWith(REPOSITORY));
   const variables = Object.keys(process.env).filter((name) => name.startsWith("npm_") || name === "INIT_CWD" || name === "NODE");
   return place(`this machine (${release()})`, path, path, (command) => [
@@ -79,11 +79,11 @@ export function outsidePlace(directory: string): Place {
 
 function clone(path: string): void {
   const changes = execFileSync("git", ["-C", REPOSITORY, "status", "--porcelain"], { encoding: "utf8" }).trim();
-  if (changes !== "") process.stdout.write(`the clone holds the last commit, without these changes:\n${changes}\n`);
+  if (changes !== "") process.stdout.write(`the clone has the last commit, without these uncommitted changes:\n${changes}\n`);
   execFileSync("git", ["clone", "--quiet", "--depth=1", `file://${REPOSITORY}`, path]);
 }
 
-/** `inPlace` puts in front of a command what runs it there. */
+/** `inPlace` prefixes a command so that it runs in the place. */
 export function place(title: string, outside: string, inside: string, inPlace: (command: readonly string[]) => string[]): Place {
   return {
     title,

@@ -1,4 +1,4 @@
-/** Runs a command to its end. It never outlives this process, even if that is killed. */
+/** Runs a command until it exits. It never outlives this process, even if that is killed. */
 import { spawn } from "node:child_process";
 import { text } from "node:stream/consumers";
 import { endsWithParent } from "../../src/base/ends-with-parent.ts";
@@ -12,7 +12,7 @@ interface Options {
 interface Ended {
   /** Null if it was killed. */
   readonly code: number | null;
-  /** What it printed where that is piped. */
+  /** The output, if piped. */
   readonly stdout: string;
   readonly stderr: string;
 }

@@ -1,4 +1,4 @@
-/** What a newcomer does with a fresh clone, timed. */
+/** A newcomer's first steps with a fresh clone, timed. */
 import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
@@ -9,7 +9,7 @@ export interface Visit {
   readonly node: string;
   readonly npm: string;
   readonly steps: readonly Step[];
-  /** In MB, once the first step has installed it. */
+  /** Size in MB after the first step has installed it. */
   readonly modulesMb: number;
   readonly toolsMb: number;
 }
@@ -17,18 +17,18 @@ export interface Visit {
 export interface Step {
   readonly name: string;
   readonly seconds: number;
-  /** Why it failed; null where it passed. */
+  /** Why it failed; null if it passed. */
   readonly problem: string | null;
 }
 
-/** Set-up that has nothing left to do takes a tenth of a second; a busy machine gets more. */
+/** A set-up with nothing left to do takes a tenth of a second; this allows for a busy machine. */
 const SECOND_SETUP_S = 3;
 const MINUTE_MS = 60_000;
 /** The step whose tests are counted one by one. */
 export const TESTS = "npm test";
 export const REPORT = "test-report.json";
 
-/** Runs the demonstration twice, and the tests with `testArgs` unless they are null. */
+/** Runs the demo twice, and the tests with `testArgs` unless that is null. */
 export async function visit(place: Place, testArgs: readonly string[] | null): Promise<Visit> {
   const [node, npm] = await Promise.all([place.output(["node", "--version"]), place.output(["npm", "--version"])]);
   const steps = [await timed(place, "first demo", ["npm", "run", "demo"], 6 * MINUTE_MS)];

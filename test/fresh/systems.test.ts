@@ -5,7 +5,7 @@ import { expect, test } from "vitest";
 import { temporaryDirectory } from "../store/support/temporary-store.ts";
 import { runDirectory } from "./systems.ts";
 
-test("a run has a directory for itself, and removes those of runs that were killed", () => {
+test("a run has its own directory, and removes those of killed runs", () => {
   using runs = temporaryDirectory();
   const { pid: dead } = spawnSync("true");
   for (const pid of [dead, process.pid, process.ppid])

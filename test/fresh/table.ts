@@ -1,10 +1,10 @@
-/** The closing table. */
+/** Formats the final table. */
 import { table } from "../../src/cli/terminal/table.ts";
 import type { Visit } from "./steps.ts";
 
 const STEPS = ["first demo", "second set-up", "second demo", "npm test"];
 
-/** A column for each step and size, in seconds and megabytes. */
+/** One column per step (in seconds) and size (in megabytes). */
 export function visitsTable(visits: readonly Visit[]): string {
   const rows = visits.map(({ title, node, npm, steps, modulesMb, toolsMb }) => {
     const seconds = STEPS.map((name) => {

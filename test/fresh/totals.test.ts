@@ -17,7 +17,7 @@ const forRoot = (fullName: string, status: TestResult["status"]): TestResult => 
 });
 const step = (name: string, problem: string | null = null): Step => ({ name, seconds: 1, problem });
 
-test("a test that was skipped at first counts as it went later, any other as it went first", () => {
+test("a test that was skipped first counts by its second result, any other by its first", () => {
   const first = [
     result("a", "passed"),
     result("b", "skipped"),
@@ -34,7 +34,7 @@ test("a test that was skipped at first counts as it went later, any other as it 
   expect(merge(first, second).map(({ status }) => status)).toEqual(["passed", "passed", "failed", "skipped", "failed"]);
 });
 
-test("a test for root that nobody ran has failed", () => {
+test("a test for root that was never run counts as failed", () => {
   const first = ["passed here", "passed", "failed", "skipped", "not found"].map((name) =>
     forRoot(name, name === "passed here" ? "passed" : "skipped"),
   );

@@ -1,4 +1,4 @@
-/** Counts tests by vitest's JSON report, and runs outside those that were skipped inside. */
+/** Counts tests from vitest's JSON report, and reruns outside those that were skipped inside. */
 import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync, rmSync } from "node:fs";
 import { join, relative } from "node:path";
@@ -24,13 +24,13 @@ export interface Totals {
 export interface TestResult {
   /** Relative to the repository. */
   readonly file: string;
-  /** As vitest matches names: its suites and its own title, with " > " between them. */
+  /** As vitest matches names: the titles of its suites and its own, joined by " > ". */
   readonly fullName: string;
   readonly status: "passed" | "failed" | "skipped";
   readonly needsRoot: boolean;
 }
 
-/** The tests of a report whose run had `root` for its repository; none if the runner broke before it wrote any. */
+/** Reads a report of a run in repository `root`; empty if the runner failed before writing it. */
 export function readReport(path: string, root: string): readonly TestResult[] {
   if (!existsSync(path)) return [];
   return Report.parse(JSON.parse(readFileSync(path, "utf8"))).testResults.flatMap(({ name, assertionResults }) =>
@@ -44,8 +44,8 @@ export function readReport(path: string, root: string): readonly TestResult[] {
 }
 
 /**
- * Each test of `first`, a run of an ordinary user, once; one that was skipped counts as it went in `second`, where root ran it. If that
- * skipped a test for root too, nobody has run it, and it failed.
+ * Merges `first`, a run by an ordinary user, with `second`, in which root reran the skipped tests. A test that was skipped first counts by
+ * its second result. A test for root that was skipped both times counts as failed.
  */
 export function merge(first: readonly TestResult[], second: readonly TestResult[]): readonly TestResult[] {
   const key = ({ file, fullName }: TestResult) => `${file}\n${fullName}`;
@@ -58,8 +58,8 @@ export function merge(first: readonly TestResult[], second: readonly TestResult[
 }
 
 /**
- * Each step and each test once. `npm test` is counted by its tests, unless it failed without a failed test (a file that does not load, an
- * unhandled error) or passed without any.
+ * Counts each step and each test once. `npm test` is counted by its tests, unless it failed without a failed test (a file that does not
+ * load, an unhandled error) or passed without running any.
  */
 export function totalsOf(steps: readonly Step[], results: readonly TestResult[]): Totals {
   const count = (status: TestResult["status"]) => results.filter((result) => result.status === status).length;
@@ -73,11 +73,11 @@ export function totalsOf(steps: readonly Step[], results: readonly TestResult[])
 
 interface Rerun {
   readonly results: readonly TestResult[];
-  /** Why the run failed; null where it passed. */
+  /** Why the run failed; null if it passed. */
   readonly problem: string | null;
 }
 
-/** Runs in this repository those tests of `results` that were skipped, and no others. */
+/** Runs in this repository exactly those tests of `results` that were skipped. */
 export function runSkipped(results: readonly TestResult[], report: string): Rerun {
   const skipped = results.filter(({ status }) => status === "skipped");
   const literally = (name: string) => name.replaceAll(/[^\p{L}\p{N} ]/gu, ".");

@@ -17,7 +17,7 @@ const delivery: DeliveryView = {
   behind: null,
   rereading: null,
   headSeq: 0,
-  proven: "nothing can be proved of what was published",
+  proven: "completeness cannot be proven",
   missing: [],
   spans: [],
 };
@@ -40,53 +40,56 @@ async function get(path: string): Promise<{ status: number; body: unknown }> {
 }
 
 describe("health", () => {
-  test("answers 200 when every check holds", async () => {
+  test("answers 200 if every check passes", async () => {
     expect(await get("/livez")).toEqual({ status: 200, body: { status: "ok", checks: [fine] } });
     expect((await get("/startupz")).status).toBe(200);
   });
 
-  test("answers 503 with the reasons when one does not", async () => {
+  test("answers 503 with the reasons if a check fails", async () => {
     expect(await get("/readyz")).toEqual({ status: 503, body: { status: "failing", checks: [fine, failing] } });
   });
 });
 
 describe("the API", () => {
-  test("shows how events are delivered, and refuses to read again what does not come from a stream", async () => {
+  test("shows how events are delivered, and refuses a resync without a broker stream", async () => {
     expect(await get("/v1/delivery")).toEqual({ status: 200, body: delivery });
     const refused = await createApp(views).request("/v1/resync", { method: "POST" });
     expect([refused.status, await refused.json()]).toEqual([
       409,
-      { error: { code: "stream_missing", message: "events do not come from a stream that could be read again" } },
+      { error: { code: "stream_missing", message: "events do not come from a JetStream stream, so none can be read again" } },
     ]);
     const following = createApp({ ...views, resync: () => true });
     expect((await following.request("/v1/resync", { method: "POST" })).status).toBe(202);
     expect((await following.request("/v1/resync")).status).toBe(404);
   });
 
-  test("lists peers and shows one", async () => {
+  test("lists all peers and shows a single peer", async () => {
     expect(await get("/v1/peers")).toEqual({ status: 200, body: { peers: [peer] } });
     expect(await get(`/v1/peers/${PEER_A}`)).toEqual({ status: 200, body: peer });
   });
 
-  test("says which PeerID is none, and which is unknown", async () => {
+  test("tells an invalid PeerID from an unknown one", async () => {
     expect(await get("/v1/peers/nonsense")).toMatchObject({ status: 400, body: { error: { code: "peer_id_invalid" } } });
     expect(await get(`/v1/peers/${PEER_B}`)).toMatchObject({ status: 404, body: { error: { code: "peer_unknown" } } });
   });
 
-  test("says what is served for a path that is not", async () => {
+  test("answers 404 for an unknown path", async () => {
     expect(await get("/v2")).toMatchObject({ status: 404, body: { error: { code: "not_found" } } });
   });
 
-  test("answers 500 with the reason when a view fails", async () => {
+  test("answers 500 with the reason if a view throws, and reports the error", async () => {
+    const error = new Error("disk I/O error");
     const failure = () => {
-      throw new Error("disk I/O error");
+      throw error;
     };
-    const response = await createApp({ ...views, peers: failure }).request("/v1/peers");
+    const faults: Error[] = [];
+    const response = await createApp({ ...views, peers: failure }, (fault) => faults.push(fault)).request("/v1/peers");
     expect(response.status).toBe(500);
-    expect(await response.json()).toEqual({ error: { code: "internal", message: "disk I/O error" } });
+    expect(await response.json()).toEqual({ error: { code: "internal_error", message: "disk I/O error" } });
+    expect(faults).toEqual([error]);
   });
 
-  test("serves metrics in their own content type", async () => {
+  test("serves metrics with the content type of the view", async () => {
     const response = await createApp(views).request("/metrics");
     expect(response.headers.get("content-type")).toContain("version=0.0.4");
     expect(await response.text()).toBe("up 1\n");

@@ -38,7 +38,7 @@ function setUp(options: Partial<IngestBufferOptions> = {}) {
 }
 
 describe("IngestBuffer", () => {
-  it("hands messages over in order, at most 64 at a time, and lets the event loop turn in between", async () => {
+  it("delivers messages in order, at most 64 at a time, and yields to the event loop in between", async () => {
     const { clock, batches, buffer, offer } = setUp();
     offer(1, 130);
     expect(batches).toEqual([]);
@@ -50,7 +50,7 @@ describe("IngestBuffer", () => {
     expect(buffer.counts()).toEqual({ dropped: 0, buffered: 0 });
   });
 
-  it("drops the newest when the buffer is full, counts it, and reports each burst once", async () => {
+  it("drops the newest messages when full, counts them, and reports each burst once", async () => {
     const { clock, batches, state, buffer, offer } = setUp({ maxMessages: 4 });
     offer(1, 7);
     expect(buffer.counts()).toEqual({ dropped: 3, buffered: 4 });
@@ -62,7 +62,7 @@ describe("IngestBuffer", () => {
     expect([state.overflows, state.drops]).toEqual([2, 4]);
   });
 
-  it("bounds the bytes as well", async () => {
+  it("limits the bytes as well", async () => {
     const { clock, buffer, offer } = setUp({ maxBytes: 100 });
     offer(1, 3, 40);
     expect(buffer.counts()).toEqual({ buffered: 2, dropped: 1 });
@@ -71,7 +71,7 @@ describe("IngestBuffer", () => {
     expect(buffer.counts()).toEqual({ buffered: 2, dropped: 1 });
   });
 
-  it("keeps a batch that was not taken and hands it over again after a while, in order", async () => {
+  it("keeps a batch that was not taken and delivers it again after a delay, in order", async () => {
     const { clock, batches, state, offer, buffer } = setUp();
     state.outcome = "retry";
     offer(1, 2);
@@ -86,7 +86,7 @@ describe("IngestBuffer", () => {
     expect(clock.pendingTimers).toBe(0);
   });
 
-  it("acknowledges each message once its batch was taken, and not before", async () => {
+  it("acknowledges each message after its batch was taken, and not before", async () => {
     const told: string[] = [];
     const { clock, buffer, state } = setUp({
       onBatch(batch) {
@@ -103,7 +103,7 @@ describe("IngestBuffer", () => {
     expect(told.slice(1)).toEqual(["batch of 2", "acknowledged 1", "acknowledged 2"]);
   });
 
-  it("hands over the rest when it is disposed, as long as it is taken", async () => {
+  it("delivers the rest when disposed, until a batch is not taken", async () => {
     const { clock, batches, buffer, offer } = setUp();
     offer(1, 100);
     buffer[Symbol.dispose]();

@@ -41,7 +41,7 @@ function setUp(log: Pick<Store, "appendReceived">) {
 }
 
 describe("Ingest", () => {
-  it("says once of each integer datatype that it is ignored, since it may be how the publisher says PEER", () => {
+  it("logs each ignored integer datatype once, since it may mean PEER", () => {
     using temporary = new TemporaryStore();
     const { ingest, logger } = setUp(temporary.store);
     const of = (datatype: unknown) => message(envelope({}, { Datatype: datatype }));
@@ -52,7 +52,7 @@ describe("Ingest", () => {
     ]);
   });
 
-  it("appends desired, removed and rejected messages, counts ignored ones, and wakes whom they concern", () => {
+  it("appends desired, removed and rejected messages, counts ignored ones, and wakes the peers concerned", () => {
     using temporary = new TemporaryStore();
     const { ingest, logger, woken, observed } = setUp(temporary.store);
     const outcome = ingest.take([
@@ -76,14 +76,14 @@ describe("Ingest", () => {
     expect(temporary.store.get(PEER_A)?.standing).toBe("revoked");
   });
 
-  it("wakes the peer that lost its resource to another one too", () => {
+  it("also wakes the peer that lost its resource to another", () => {
     using temporary = new TemporaryStore();
     const { ingest, woken } = setUp(temporary.store);
     ingest.take([message(partner(PEER_A, "1")), message(partner(PEER_B, "1"))]);
     expect(woken).toEqual([PEER_A, PEER_B, PEER_A]);
   });
 
-  it("counts a redelivered message and wakes nobody for it", () => {
+  it("counts a redelivered message and wakes no peer", () => {
     using temporary = new TemporaryStore();
     const { ingest, woken, observed } = setUp(temporary.store);
     const once = message(partner(PEER_A, "1"), CREATE, "stream:1");
@@ -92,7 +92,7 @@ describe("Ingest", () => {
     expect(woken).toEqual([PEER_A]);
   });
 
-  it("takes nothing of a batch while the log cannot be written, says so once, and takes it all later", () => {
+  it("takes none of a batch while the log cannot be written, logs that once, and takes it all later", () => {
     using temporary = new TemporaryStore();
     let full = true;
     const { ingest, logger, woken, observed } = setUp({
@@ -117,7 +117,7 @@ describe("Ingest", () => {
     expect(woken).toEqual([PEER_A]);
   });
 
-  it("does not trouble the log over ignored messages", () => {
+  it("does not write to the log for ignored messages", () => {
     const { ingest } = setUp({
       appendReceived: () => {
         throw new Error("called");

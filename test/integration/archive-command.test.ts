@@ -1,4 +1,4 @@
-/** archive and unarchive as an operator runs them: beside a live daemon that follows a stream, and on a log at rest. */
+/** archive and unarchive as an operator runs them: beside a live daemon that reads a stream, and on an idle log. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { connect } from "nats";
@@ -14,8 +14,8 @@ import { expectFailure, runCommand } from "../support/run-command.ts";
 
 const PUBLISHED = 40;
 
-describe.concurrent("beside a daemon that follows a stream", () => {
-  test("old events move to a file, the daemon goes on, and what it hears again it knows", async () => {
+describe.concurrent("beside a daemon that reads a stream", () => {
+  test("old events move to a file, the daemon keeps running, and recognizes redelivered messages", async () => {
     await using nats = await NatsServer.start({ jetStream: true });
     const client = await connect({ servers: nats.url });
     await setUp(client, { stream: "OC_RESOURCES", consumer: "oc-partnerd", subjects: [CREATE, REMOVE], limits: {} });
@@ -50,7 +50,7 @@ describe.concurrent("beside a daemon that follows a stream", () => {
     expect(desired()).toEqual(state);
     expect((await daemon.health("/readyz")).status).toBe(200);
 
-    // All that the stream holds once more: not one row more about a peer.
+    // Delivers all stream messages again, which adds no row about a peer.
     const received = () => daemon.count("select count(*) from event_log where subject is not null");
     expect(received()).toBe(1);
     const resync = await runCommand(["resync", "--config", daemon.configFile]);
@@ -72,8 +72,8 @@ describe.concurrent("beside a daemon that follows a stream", () => {
   });
 });
 
-describe.concurrent("on a log at rest", () => {
-  test("archive says what it would do, and what it did", async () => {
+describe.concurrent("on an idle log", () => {
+  test("archive reports what it would do, and what it did", async () => {
     using story = toldStory();
     story.store[Symbol.dispose]();
     const archive = (...flags: string[]) => runCommand(["archive", "--data", story.directory, ...flags]);
@@ -83,25 +83,23 @@ describe.concurrent("on a log at rest", () => {
       code: 0,
       stderr: "",
       stdout: expect.stringMatching(
-        `^would archive ${events.replace(/[()]/g, "\\$&")} to ${path}\nit would free about \\S+ KiB in the database; nothing was changed: dry run\n$`,
+        `^would archive ${events.replace(/[()]/g, "\\$&")} to ${path}\nthis would free about \\S+ KiB in the database; dry run: nothing was changed\n$`,
       ) as string,
     });
     expect(existsSync(path)).toBe(false);
     expect((await archive("--before", "90000d")).stderr).toContain("expected a duration of up to 36500 days");
-    expect((await archive("--before", "20000d")).stdout).toBe(
-      "nothing to archive: no event that is not the newest one is before that\n",
-    );
+    expect((await archive("--before", "20000d")).stdout).toBe("nothing to archive before that point\n");
     const { code, stdout, stderr } = await archive("--before", "9");
     expect([code, stderr]).toEqual([0, ""]);
     expect(stdout).toMatch(
-      /^archived seq 1 to 8 .*\nthe file has \S+ \S+ and the SHA-256 [0-9a-f]{64}\n8 rows were deleted, which frees .* the file itself does not shrink\n$/,
+      /^archived seq 1 to 8 .*\nsize \S+ \S+, SHA-256 [0-9a-f]{64}\ndeleted 8 rows and freed .*; the database file does not shrink\n$/,
     );
     expect((await runCommand(["check", "--data", story.directory])).stdout).toContain(`archive of seq 1 to 8: ${path} is sound`);
     const exported = await runCommand(["export", "--data", story.directory, "--from", "4"]);
     expectFailure(exported, 69, ["seq 1 to 8 are in the archive", path, "oc-partnerd unarchive"]);
   });
 
-  test("what cannot be is one clear message", async () => {
+  test("impossible requests give one clear message", async () => {
     using story = toldStory();
     story.store[Symbol.dispose]();
     const archive = (...flags: string[]) => runCommand(["archive", "--data", story.directory, ...flags]);

@@ -1,4 +1,4 @@
-/** What was published while the daemon was down is in the log right after its start. */
+/** Events published while the daemon was down are in the log soon after it starts. */
 import { connect } from "nats";
 import { expect, test } from "vitest";
 import { Broker } from "../crash/broker.ts";
@@ -12,7 +12,7 @@ import { peerIdOfSeed } from "../support/peer-ids.ts";
 
 const EVENTS = repetitions(2_000, 10_000);
 const PEERS = 100;
-/** Not the target: a busy machine gets its time. */
+/** Not the performance target: allows for a busy machine. */
 const DEADLINE_MS = 60_000;
 
 interface Peer {
@@ -20,7 +20,7 @@ interface Peer {
   readonly resourceId: string;
 }
 
-/** The event of this number: each peer in turn gets another relation or is removed; nobody is a partner, so nothing is dialled. */
+/** The event with this number. Each peer in turn gets another relation or is removed; none is a partner, so nothing is dialled. */
 function eventOf(
   number: number,
   { peerId, resourceId }: Peer,
@@ -35,7 +35,7 @@ function eventOf(
   return { subject: CREATE, relation, text: JSON.stringify(envelope(payload)) };
 }
 
-test(`${EVENTS} events published while the daemon was down: all in the log, in order, and the projections right`, async () => {
+test(`${EVENTS} events published while the daemon was down: all in the log, in order, with correct projections`, async () => {
   const peers = await Promise.all(
     Array.from({ length: PEERS }, async (_, index) => ({
       peerId: await peerIdOfSeed(index + 1),
@@ -58,7 +58,7 @@ test(`${EVENTS} events published while the daemon was down: all in the log, in o
   await publisher.drain();
   expect(await broker.lastSequence()).toBe(EVENTS);
 
-  // One connection for all looks: opening it over and over would take the daemon's time.
+  // One connection for all queries, because reopening it would take time from the daemon.
   using log = rawConnection(daemon.databaseFile, { readonly: true });
   const sequence = log.database.prepare("select sequence from ingest_cursor").pluck();
   const spawnedMs = performance.now();

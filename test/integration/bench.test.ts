@@ -15,7 +15,7 @@ function result(directory: string, benchmark: string): Record<string, unknown> {
   return JSON.parse(readFileSync(join(directory, `${benchmark}.json`), "utf8")) as Record<string, unknown>;
 }
 
-/** Speed is measured by it and never asserted here. All of it takes longer than a test may: `npm run campaign -- bench`. */
+/** Measures speed but never asserts it. The full benchmark takes longer than a test may: `npm run campaign -- bench`. */
 describe("npm run bench", () => {
   it.runIf(isCampaign)("measures, prints and writes every benchmark, and leaves nothing behind", () => {
     using out = temporaryDirectory();
@@ -49,7 +49,7 @@ describe("npm run bench", () => {
     expect(readdirSync(data.path)).toEqual([]);
   });
 
-  it("says what it can be told", () => {
+  it("shows its options", () => {
     const [help, unknown] = [bench("--help"), bench("--fast")];
     expect([help.status, unknown.status]).toEqual([0, 64]);
     expect(help.stdout).toContain("--quick");

@@ -1,4 +1,4 @@
-/** The commands as a user types them, against a daemon and against none. */
+/** The commands as a user types them, with and without a daemon. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { version } from "../../src/base/version.ts";
 import { matching } from "../support/matchers.ts";
@@ -7,7 +7,7 @@ import { peerIdOfSeed } from "../support/peer-ids.ts";
 import { isEstablished, whenPeer } from "../support/peer-watch.ts";
 import { expectFailure, runCommand } from "../support/run-command.ts";
 
-/** Discard: nobody listens there. */
+/** The discard port, where nothing listens. */
 const NOBODY = "127.0.0.1:9";
 
 describe.concurrent("help and usage", () => {
@@ -28,21 +28,47 @@ describe.concurrent("help and usage", () => {
       expect(stdout).toMatch(new RegExp(`^ {2}${command}\\b`, "m"));
   });
 
+  test("a missing package is one line with the command that installs it", async () => {
+    const hide = `import { registerHooks } from "node:module";
+      const resolve = (name, context, next) => next(name === "commander" ? "commander-is-missing" : name, context);
+      registerHooks({ resolve });`;
+    const env = { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(hide)}` };
+    const { code, stdout, stderr } = await runCommand(["status"], { env });
+    expect({ code, stdout }).toEqual({ code: 69, stdout: "" });
+    expect(stderr).toMatch(
+      /^oc-partnerd: cannot load a package \(.*commander-is-missing.*\); run 'sh \S+\/scripts\/bootstrap'.*\n$/,
+    );
+  });
+
   test("--version", async () => {
     expect(await runCommand(["--version"])).toEqual({ code: 0, signal: null, stdout: `${version}\n`, stderr: "" });
   });
 
   test.each([
-    ["an unknown command", ["rum"], "unknown command 'rum'"],
-    ["an unknown flag", ["run", "--datta", "x"], "unknown option '--datta'\n(Did you mean --data?)"],
-    ["a flag without its value", ["run", "--data"], "--data <dir>"],
-    ["an argument too many", ["status", "lyon-1"], "too many arguments"],
-    ["no peer to publish", ["publish"], "missing required argument 'peer'"],
-  ])("%s is exit code 64", async (_, args, message) => {
-    const { code, stdout, stderr } = await runCommand(args);
-    expect({ code, stdout }).toEqual({ code: 64, stdout: "" });
-    expect(stderr).toContain(message);
-    expect(stderr).toContain("oc-partnerd --help");
+    ["an unknown command", ["rum"], "unknown command rum; did you mean run?", "oc-partnerd --help"],
+    ["an unknown option", ["archive", "--befor", "9"], "unknown option --befor; did you mean --before?", "archive --help"],
+    ["a missing value", ["run", "--data"], "--data needs a value: --data <dir>, for example --data /var/", "run --help"],
+    ["an option for a value", ["run", "--listen", "--nats", "x"], "--listen needs a value: --listen <multiaddr>", "run --help"],
+    ["a missing option", ["backup"], "--to is required: --to <file>, for example --to /var/", "backup --help"],
+    ["an excess argument", ["status", "lyon-1"], "too many arguments: lyon-1; expected none", "status --help"],
+    ["a missing argument", ["publish"], "missing <peer>, for example /ip4/192.0.2.7/tcp/4011/p2p/12D3", "publish --help"],
+  ])("%s is exit code 64, with the command's own help", async (_, args, message, help) => {
+    expectFailure(await runCommand(args), 64, [message, help]);
+  });
+
+  test("an invalid --listen shows the expected form and an example", async () => {
+    expectFailure(await runCommand(["run", "--listen", "4011"]), 78, [
+      '--listen): "4011" is not a TCP multiaddr; expected /ip4/ADDRESS/tcp/PORT, for example /ip4/0.0.0.0/tcp/4011',
+    ]);
+  });
+
+  test("redact with empty standard input points to the command before the pipe", async () => {
+    const { stderr, code } = await runCommand(["redact", "-"]);
+    expect({ stderr, code }).toEqual({
+      code: 78,
+      stderr:
+        "oc-partnerd: standard input is empty, expected a fixture\n  next step: if the command before the pipe failed, correct that first\n",
+    });
   });
 
   test("no command at all is exit code 64 and shows the help", async () => {
@@ -52,7 +78,7 @@ describe.concurrent("help and usage", () => {
   });
 });
 
-describe.concurrent("where nobody answers", () => {
+describe.concurrent("if no daemon or server answers", () => {
   test.each(["status", "peers"])("%s is exit code 69 and names the daemon", async (command) => {
     expectFailure(await runCommand([command, "--http", NOBODY]), 69, [`http://${NOBODY}`, "oc-partnerd run", "--http"]);
   });
@@ -62,7 +88,7 @@ describe.concurrent("where nobody answers", () => {
     expectFailure(await runCommand(["publish", address, "--nats", `nats://${NOBODY}`]), 69, [NOBODY]);
   });
 
-  test("publish of what is no peer is exit code 64", async () => {
+  test("publish of an invalid peer is exit code 64", async () => {
     expectFailure(await runCommand(["publish", "lyon-1", "--nats", `nats://${NOBODY}`]), 64, ['"lyon-1"', "PeerID"]);
   });
 
@@ -85,10 +111,10 @@ describe("against a daemon", () => {
   const httpOf = ({ daemon }: Participant) => ["--http", new URL(daemon.httpUrl).host];
   const publish = (...args: string[]) => runCommand(["publish", ...args, "--nats", a.nats.url]);
 
-  test("publish, status and peers tell one story", async () => {
+  test("publish, status and peers agree", async () => {
     const empty = await runCommand(["status", ...httpOf(a)]);
     expect(empty).toMatchObject({ code: 0, stderr: "" });
-    expect(empty.stdout).toMatch(/^No peer is desired or seen yet/);
+    expect(empty.stdout).toMatch(/^No peers yet/);
 
     const published = await publish(b.address, "--name", "lyon-1");
     expect(published).toMatchObject({ code: 0, stderr: "" });
@@ -136,9 +162,9 @@ describe("against a daemon", () => {
     await whenPeer(a.daemon, b.peerId, "it is removed", (peer) => peer?.relation === "REMOVED", 1_000);
   });
 
-  test("peers of somebody unknown, and of what is no PeerID, is exit code 64", async () => {
+  test("peers with an unknown or invalid PeerID is exit code 64", async () => {
     const stranger = await peerIdOfSeed(1);
-    expectFailure(await runCommand(["peers", stranger, ...httpOf(a)]), 64, [stranger, "neither desired nor seen"]);
+    expectFailure(await runCommand(["peers", stranger, ...httpOf(a)]), 64, [stranger, "no event or stream involves peer"]);
     expectFailure(await runCommand(["peers", "lyon-1", ...httpOf(a)]), 64, ["lyon-1", "not a PeerID"]);
   });
 });

@@ -1,4 +1,4 @@
-/** A disk that is full to the last byte: the daemon lives and says so, its streams stay, nothing is lost, and with room it goes on by itself. */
+/** A completely full disk: the daemon survives and reports it, streams stay open, nothing is lost, and it resumes when there is space. */
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -17,17 +17,17 @@ import { Publisher } from "../support/publisher.ts";
 import { expectFailure, runCommand } from "../support/run-command.ts";
 import { type SmallDisk, smallDisk } from "../support/small-disk.ts";
 
-/** Room for all that a test publishes, twice: in the database and in its write-ahead log. */
+/** Space for twice what a test publishes: in the database and in its write-ahead log. */
 const DISK_MB = 24;
 const CONSUMER = "oc-partnerd";
-/** Set in the run within a namespace. */
+/** Set for the run inside a namespace. */
 const INSIDE = "OC_TEST_INSIDE_NAMESPACE";
 const RECOVERY_MS = 10_000;
 const FULL = /\(SQLITE_FULL\).*free space on the disk that holds the data directory/;
 
 const recordOf = ({ peerId, port }: TestPartnerHost) => ({ peerId, address: loopbackAddress(port, peerId) });
 
-/** Messages that are all different, and long enough that the log needs room for them. */
+/** Messages that all differ and are long enough that the log needs disk space for them. */
 async function publishMany(url: string, count: number, what: string): Promise<void> {
   const client = await connect({ servers: [url] });
   for (let number = 1; number <= count; number++) {
@@ -42,7 +42,7 @@ const eventLogCheck = async (daemon: DaemonProcess) => {
   return { status, message: body.checks.find(({ name }) => name === "event_log")?.message ?? "" };
 };
 
-/** Resolves when readiness says that the disk is full; liveness must hold all the time. */
+/** Resolves when readiness reports the full disk. Liveness must hold all the time. */
 async function saysItIsFull(daemon: DaemonProcess): Promise<void> {
   await daemon.until("readiness says that the disk is full, and what to do", async () => {
     expect((await daemon.health("/livez")).status).toBe(200);
@@ -51,7 +51,7 @@ async function saysItIsFull(daemon: DaemonProcess): Promise<void> {
   });
 }
 
-/** Resolves, to how many ms that took, when the log has everything and the daemon is ready. */
+/** Resolves to the time in ms until the log has everything and the daemon is ready. */
 async function recovers(daemon: DaemonProcess, broker: Broker): Promise<number> {
   const last = await broker.lastSequence();
   const startedMs = performance.now();
@@ -75,7 +75,7 @@ const mayMount = (() => {
 
 const isInside = process.env[INSIDE] !== undefined;
 
-/** Whoever may not mount anything may still have a namespace of his own, in which he may. */
+/** A user who may not mount anything may be able to create a namespace in which mounting is allowed. */
 const inOwnNamespace = () => {
   const nextStep = "next step: run this test as root, or where unprivileged users may make user namespaces (unshare -Urm)";
   expect(isInside, `not even there a tmpfs can be mounted; ${nextStep}`).toBe(false);
@@ -89,7 +89,7 @@ const inOwnNamespace = () => {
 };
 
 const onSmallDisks = () => {
-  test("JetStream: nothing is acknowledged that is not in the log, and everything comes in the end", async () => {
+  test("JetStream: nothing is acknowledged before it is in the log, and everything arrives in the end", async () => {
     using disk = smallDisk(DISK_MB);
     await using broker = await Broker.start();
     await using staying = await startPartnerHost(11);
@@ -127,7 +127,7 @@ const onSmallDisks = () => {
     expect((await inspectAll(broker, new Mirror(), { dataDir: daemon.dataDir, consumer: CONSUMER })).faults).toEqual([]);
   });
 
-  test("core NATS: the buffer is bounded, what does not fit is counted and said, and the rest is logged when there is room", async () => {
+  test("core NATS: the buffer is bounded, dropped messages are counted and reported, and the rest is logged when there is space", async () => {
     using disk = smallDisk(4 * DISK_MB);
     await using nats = await NatsServer.start();
     await using daemon = await started(disk, { url: nats.url, mode: "core" });
@@ -163,7 +163,7 @@ const onSmallDisks = () => {
     expect(databaseFaults(daemon)).toEqual([]);
   });
 
-  test("a new daemon says why it does not start, and starts when there is room", async () => {
+  test("a new daemon reports why it does not start, and starts when there is space", async () => {
     using disk = smallDisk(DISK_MB);
     await using nats = await NatsServer.start();
     const directory = join(disk.path, "data");
@@ -176,7 +176,7 @@ const onSmallDisks = () => {
     expect(await daemon.stop()).toEqual({ code: 0, signal: null });
   });
 
-  test("a daemon that was killed there starts again when there is room, and has lost nothing", async () => {
+  test("a daemon that was killed there restarts when there is space, and has lost nothing", async () => {
     using disk = smallDisk(DISK_MB);
     await using broker = await Broker.start();
     await using daemon = await started(disk, { url: broker.url, mode: "jetstream", consumer: CONSUMER });
@@ -193,5 +193,5 @@ const onSmallDisks = () => {
   });
 };
 
-if (mayMount) describe("a disk that is full", onSmallDisks);
-else test("a disk that is full, in a user namespace", inOwnNamespace);
+if (mayMount) describe("a full disk", onSmallDisks);
+else test("a full disk, in a user namespace", inOwnNamespace);

@@ -1,4 +1,4 @@
-/** Where a daemon takes its events from: a stream where there is one, core NATS where there is none, and from one to the other. */
+/** The source of a daemon's events: a stream if there is one, otherwise core NATS, and the switch between them. */
 import { readFileSync, writeFileSync } from "node:fs";
 import { connect } from "nats";
 import { describe, expect, test } from "vitest";
@@ -38,7 +38,7 @@ const deliveries = (daemon: DaemonProcess) => daemon.sql("select delivery, first
 const resync = (daemon: DaemonProcess) => runCommand(["resync", "--http", new URL(daemon.httpUrl).host]);
 
 describe.concurrent("mode auto", () => {
-  test("takes core NATS where the server has no JetStream, and says what that means", async () => {
+  test("uses core NATS if the server has no JetStream, and explains the consequences", async () => {
     await using nats = await NatsServer.start();
     await using daemon = await daemonAt(nats);
     expect(await natsCheck(daemon)).toMatchObject({ ok: true, message: matching(/subscribed, at-most-once: what is published/) });
@@ -50,7 +50,7 @@ describe.concurrent("mode auto", () => {
     expect(await resync(daemon)).toMatchObject({ code: 69, stderr: matching(/do not come from a stream/) });
   });
 
-  test("turns to the stream once it is set up: nothing is lost on the way, and nothing comes twice", async () => {
+  test("switches to the stream once it is set up, without loss or duplicates", async () => {
     await using nats = await NatsServer.start({ jetStream: true });
     await using daemon = await daemonAt(nats);
     await using publisher = await Publisher.connect(nats);
@@ -69,7 +69,7 @@ describe.concurrent("mode auto", () => {
     expect(deliveries(daemon)).toMatchObject([{ delivery: "at_most_once" }, { delivery: "at_least_once", first_sequence: 1 }]);
   });
 
-  test("follows the stream that is there from its beginning, and never goes back to core NATS when it is gone", async () => {
+  test("reads an existing stream from the start, and never falls back to core NATS if it disappears", async () => {
     await using nats = await NatsServer.start({ jetStream: true });
     await setUpAt(nats);
     await using publisher = await Publisher.connect(nats);
@@ -84,7 +84,7 @@ describe.concurrent("mode auto", () => {
     await daemon.until("it says what is missing", async () => {
       const check = await natsCheck(daemon);
       return (
-        check?.ok === false && /there is no JetStream stream OC_RESOURCES; Make it with `oc-partnerd setup`/.test(check.message)
+        check?.ok === false && /there is no JetStream stream OC_RESOURCES; Create it with `oc-partnerd setup`/.test(check.message)
       );
     });
     expect(deliveries(daemon)).toHaveLength(1);
@@ -92,15 +92,17 @@ describe.concurrent("mode auto", () => {
 });
 
 describe.concurrent("mode jetstream", () => {
-  test("waits for its stream, and says so", async () => {
+  test("waits for its stream, and reports that", async () => {
     await using nats = await NatsServer.start({ jetStream: true });
     await using daemon = await daemonAt(nats, { mode: "jetstream" }, "started");
-    await daemon.until("it says what is missing", async () => /oc-partnerd setup/.test((await natsCheck(daemon))?.message ?? ""));
+    await daemon.until("it reports what is missing", async () =>
+      /oc-partnerd setup/.test((await natsCheck(daemon))?.message ?? ""),
+    );
     await setUpAt(nats);
     await daemon.until("it is ready", async () => (await natsCheck(daemon))?.ok === true);
   });
 
-  test("says that the server has no JetStream", async () => {
+  test("reports that the server has no JetStream", async () => {
     await using nats = await NatsServer.start();
     await using daemon = await daemonAt(nats, { mode: "jetstream" }, "started");
     await daemon.until("it says so", async () =>
@@ -110,7 +112,7 @@ describe.concurrent("mode jetstream", () => {
 });
 
 describe.concurrent("mode core", () => {
-  test("leaves the stream alone, and the span is on record when the mode changes back", async () => {
+  test("ignores the stream, and the log has the at-most-once period when the mode changes back", async () => {
     await using nats = await NatsServer.start({ jetStream: true });
     await setUpAt(nats);
     await using daemon = await daemonAt(nats, { mode: "core" });
@@ -128,7 +130,7 @@ describe.concurrent("mode core", () => {
 });
 
 describe.concurrent("resync", () => {
-  test("finds what the log lacks, appends nothing twice, and lets no old message undo a newer one", async () => {
+  test("finds what the log lacks, appends no duplicates, and never undoes a newer message", async () => {
     await using nats = await NatsServer.start({ jetStream: true });
     await setUpAt(nats);
     await using daemon = await daemonAt(nats);
@@ -143,16 +145,16 @@ describe.concurrent("resync", () => {
     await publisher.publish(CREATE, peer("b", "NONE", 7));
     await publisher.publish(CREATE, peer("a", "NONE", "PEER"));
     await daemon.until("the last one is in the log", () => daemon.count("select count(*) from desired_peers") === 1);
-    expect(await resync(daemon)).toMatchObject({ code: 0, stdout: matching(/up to sequence 3: the log had all of it/) });
+    expect(await resync(daemon)).toMatchObject({ code: 0, stdout: matching(/up to sequence 3: found nothing new/) });
 
     await daemon.stop();
     const config = JSON.parse(readFileSync(daemon.configFile, "utf8")) as ConfigFile;
     writeFileSync(daemon.configFile, JSON.stringify({ ...config, events: { peerDatatypes: ["PEER", 7] } }));
     await daemon.start();
     expect(daemon.count("select count(*) from desired_peers")).toBe(1);
-    // A third one where the dial to b has failed by then.
+    // There is a third row if the dial to b has failed by then.
     const { stdout, code } = await resync(daemon);
-    expect({ stdout, code }).toMatchObject({ code: 0, stdout: matching(/up to sequence 3: the log grew by [23] rows/) });
+    expect({ stdout, code }).toMatchObject({ code: 0, stdout: matching(/up to sequence 3: added [23] rows/) });
     expect(daemon.sql("select peer_id, relation from desired_peers order by resource_id")).toEqual([
       { peer_id: PEERS["a"], relation: "NONE" },
       { peer_id: PEERS["b"], relation: "NONE" },
@@ -160,7 +162,7 @@ describe.concurrent("resync", () => {
     expect(daemon.sql("select reason from rejected_events")).toEqual([{ reason: "outdated" }]);
     await publisher.publish(CREATE, "and on it goes");
     await hasText(daemon, "and on it goes");
-    expect((await resync(daemon)).stdout).toMatch(/up to sequence 4: the log had all of it/);
+    expect((await resync(daemon)).stdout).toMatch(/up to sequence 4: found nothing new/);
   });
 });
 

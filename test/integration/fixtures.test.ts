@@ -1,4 +1,4 @@
-/** Fixtures from the real thing: a real broker recorded, a real daemon's log exported while it runs, and what users get wrong. */
+/** Fixtures with real parts: a recorded broker, the exported log of a running daemon, and user errors. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -39,7 +39,7 @@ function written(text: string | Uint8Array): string {
 const parsed = (text: string): Fixture => parseFixture(text, "output");
 const parsedFile = (file: string): Fixture => parseFixture(readFileSync(file, "utf8"), file);
 
-/** `oc-partnerd record` as a process. */
+/** A running `oc-partnerd record` process. */
 class Recorder implements AsyncDisposable {
   readonly file: string;
   readonly exited: Promise<Exit>;
@@ -88,7 +88,7 @@ class Recorder implements AsyncDisposable {
   }
 }
 
-/** A pipeline of a user's shell; `$oc` is the program. */
+/** Runs a shell pipeline as a user would; `$oc` is the program. */
 function shell(command: string): Promise<CommandResult> {
   const child = spawn("/bin/sh", ["-c", command], {
     cwd: directory,
@@ -113,7 +113,7 @@ describe("record", () => {
   });
   afterAll(() => owner.disposeAsync());
 
-  test.each(["SIGINT", "SIGTERM"] as const)("writes every message as it came, until %s", async (signal) => {
+  test.each(["SIGINT", "SIGTERM"] as const)("writes every message as it arrives, until %s", async (signal) => {
     await using recorder = new Recorder(nats.url);
     await recorder.subscribed();
     const sent: [string, Uint8Array][] = [
@@ -127,23 +127,23 @@ describe("record", () => {
     await until("all is in the file", () => parsedFile(recorder.file).lines.length === sent.length);
 
     expect(await recorder.send(signal)).toEqual({ code: 0, signal: null });
-    expect(recorder.stderr).toContain(`recording ${CREATE} and ${REMOVE} to ${recorder.file}; Ctrl-C ends it\n`);
+    expect(recorder.stderr).toContain(`recording ${CREATE} and ${REMOVE} to ${recorder.file}; press Ctrl-C to stop\n`);
     expect(recorder.stderr).toContain(`connected to NATS at 127.0.0.1:${nats.port}\n`);
     expect(recorder.stderr).toContain(`recorded 4 messages to ${recorder.file}\n`);
     const { header, lines } = parsedFile(recorder.file);
-    expect(header.note).toMatch(/^recorded by oc-partnerd .* from \d{4}-.*Z on: CREATE_RESOURCE, REMOVE_RESOURCE$/);
+    expect(header.note).toMatch(/^recorded by oc-partnerd .* since \d{4}-.*Z: CREATE_RESOURCE, REMOVE_RESOURCE$/);
     expect(lines.map((line) => messageOfLine(line as MessageLine, null))).toEqual(
       sent.map(([subject, bytes]) => ({ subject, bytes: Buffer.from(bytes) })),
     );
   });
 
-  test("is killed in mid-stream, and the file is a fixture of what came until then, in order", async () => {
+  test("when killed in mid-stream, leaves a valid fixture of everything up to then, in order", async () => {
     await using recorder = new Recorder(nats.url);
     await recorder.subscribed();
     let sent = 0;
     let isOver = false;
     const publishing = (async () => {
-      // Long enough that the kernel may stop a write within a line.
+      // Long enough that a kill can interrupt a write within a line.
       while (!isOver) await publisher.publish(CREATE, `${sent++} ${"x".repeat(30_000)}`);
     })();
     await until("many are in the file", () => parsedFile(recorder.file).lines.length > 50);
@@ -157,17 +157,17 @@ describe("record", () => {
     );
   });
 
-  test("ends by itself after --for", async () => {
+  test("stops by itself after --for", async () => {
     await using recorder = new Recorder(nats.url, ["--for", "300ms"]);
     expect(await recorder.exited).toEqual({ code: 0, signal: null });
     expect(recorder.stderr).toContain("recorded 0 messages");
     expect(parsedFile(recorder.file).lines).toEqual([]);
   });
 
-  test("says that the broker is down, and records when it is there, and when it is back", async () => {
+  test("reports that the broker is down, and records when it comes up and when it comes back", async () => {
     await using late = await NatsServer.start({ stopped: true });
     await using recorder = new Recorder(late.url);
-    await recorder.says(/no connection to NATS: .*ECONNREFUSED.*; trying on/);
+    await recorder.says(/not connected to NATS: .*ECONNREFUSED.*; retrying/);
     await late.start();
     await recorder.subscribed();
     const publish = async (text: string) => {
@@ -183,7 +183,7 @@ describe("record", () => {
     expect(await recorder.send("SIGINT")).toEqual({ code: 0, signal: null });
   });
 
-  test("names its file by the time where none is given", async () => {
+  test("uses the time in the file name by default", async () => {
     const cwd = join(directory, "here");
     mkdirSync(cwd);
     const { code, stderr } = await runCommand(["record", "--nats", nats.url, "--for", "200 ms"], { cwd });
@@ -193,17 +193,17 @@ describe("record", () => {
     expect(stderr).toContain(file);
   });
 
-  test("overwrites nothing", async () => {
+  test("never overwrites a file", async () => {
     const file = written("dear");
-    expectFailure(await runCommand(["record", "--nats", nats.url, "--out", file]), 74, [file, "exists already", "--out"]);
+    expectFailure(await runCommand(["record", "--nats", nats.url, "--out", file]), 74, [file, "already exists", "--out"]);
     expect(readFileSync(file, "utf8")).toBe("dear");
   });
 
   test.each([
     ["a file that cannot be created", ["--out", "/not/there.jsonl"], 74, ["/not/there.jsonl", "ENOENT"]],
-    ["a duration that is none", ["--for", "soon"], 64, ['--for is "soon"', "90s"]],
-    ["a duration of nothing", ["--for", "0s"], 64, ['--for is "0s"']],
-    ["a server that is none", ["--nats", "http://127.0.0.1"], 78, ["http://127.0.0.1"]],
+    ["an invalid duration", ["--for", "soon"], 64, ['--for is "soon"', "90s"]],
+    ["a duration of zero", ["--for", "0s"], 64, ['--for is "0s"']],
+    ["an invalid server", ["--nats", "http://127.0.0.1"], 78, ["http://127.0.0.1"]],
   ])("%s", async (_, args, code, mentions) => {
     const before = readdirSync(directory);
     expectFailure(await runCommand(["record", "--nats", NOBODY, ...args], { cwd: directory }), code, mentions);
@@ -254,13 +254,13 @@ describe("export of a daemon's log", () => {
     expect(a.daemon.count("select count(*) from event_log")).toBe(6);
   });
 
-  test("takes a part of it, by seq, by time and by peer, into a file", async () => {
+  test("exports a part by seq, by time or by peer, to a file", async () => {
     const file = newFile();
     expect(await runCommand(["export", "--data", a.daemon.databaseFile, "--to", "3", "--out", file])).toMatchObject({
       code: 0,
       stdout: "",
     });
-    // Nothing comes of the attempt, as the log knows of nothing by then.
+    // The attempt leaves no row, because the log no longer has the peer by then.
     expect(kinds(parsedFile(file))).toEqual(["listens", "answers", "message"]);
     const at = String(a.daemon.sql("select at from peer_history where seq = 5")[0]?.["at"]);
     expect(kinds(await exported("--from", at)).filter((kind) => kind === "message")).toHaveLength(1);
@@ -268,7 +268,7 @@ describe("export of a daemon's log", () => {
     expect(kinds(await exported("--peer", b.peerId)).filter((kind) => kind === "message")).toHaveLength(1);
   });
 
-  test("is redacted in a pipeline, and shows the same", async () => {
+  test("can be redacted in a pipeline, and replays the same", async () => {
     const { code, stdout, stderr } = await shell(`"$oc" export --data '${a.daemon.dataDir}' | "$oc" redact`);
     expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
     const fixture = parsed(stdout);
@@ -277,8 +277,8 @@ describe("export of a daemon's log", () => {
     for (const secret of [b.peerId, b.address, "127.0.0.1", "resource-of", "no JSON"]) expect(stdout).not.toContain(secret);
   });
 
-  test("ends quietly where nobody reads", async () => {
-    // Long before the first line is written there is no reader any more.
+  test("exits quietly if nothing reads its output", async () => {
+    // The reader is gone long before the first line is written.
     const { stderr } = await shell(`{ "$oc" export --data '${a.daemon.dataDir}'; echo "code $?" >&2; } | true`);
     expect(stderr).toBe("code 0\n");
   });
@@ -288,10 +288,10 @@ describe("export of a daemon's log", () => {
     await whenPeer(a.daemon, b.peerId, "both streams stand", both, 30_000);
   }
 
-  test("tells of a partner that was killed and came back, and of the daemon's own end", async () => {
+  test("includes a partner that was killed and came back, and the daemon's own exit", async () => {
     await b.daemon.kill();
     await a.daemon.until(
-      "it cannot be reached",
+      "it is unreachable",
       () => a.daemon.count("select count(*) from event_log where type = 'OpenFailed'") === 1,
       20_000,
     );
@@ -321,28 +321,28 @@ describe("export of a daemon's log", () => {
   });
 
   test.each([
-    ["a time that is none", ["--from", "yesterday"], ['--from is "yesterday"', "2026-01-01T12:00:00Z"]],
-    ["a seq that is none", ["--to", "0"], ['--to is "0"']],
+    ["an invalid time", ["--from", "yesterday"], ['--from is "yesterday"', "2026-01-01T12:00:00Z"]],
+    ["an invalid seq", ["--to", "0"], ['--to is "0"']],
     ["a day that does not exist", ["--to", "2026-13-01"], ['--to is "2026-13-01"']],
-    ["a window that is empty", ["--from", "2", "--to", "1"], ["no event between --from and --to", "seq 1 ("]],
+    ["an empty window", ["--from", "2", "--to", "1"], ["no event between --from and --to", "seq 1 ("]],
     ["a window in the future", ["--from", "2999-01-01"], ["no event between --from and --to"]],
-    ["a peer that is none", ["--peer", "lyon-1"], ['--peer is "lyon-1"', "oc-partnerd peers"]],
-    ["a peer that nobody knows", ["--peer", peerIdOfName("nobody")], [peerIdOfName("nobody"), "say nothing of"]],
-    ["an argument too many", ["night.jsonl"], []],
+    ["an invalid peer", ["--peer", "lyon-1"], ['--peer is "lyon-1"', "oc-partnerd peers"]],
+    ["an unknown peer", ["--peer", peerIdOfName("nobody")], [peerIdOfName("nobody"), "no event about"]],
+    ["an excess argument", ["night.jsonl"], []],
   ])("%s is exit code 64", async (_, args, mentions) => {
     const result = await runCommand(["export", "--data", a.daemon.dataDir, ...args]);
     expect(result).toMatchObject({ code: 64, stdout: "" });
     for (const mention of mentions) expect(result.stderr).toContain(mention);
   });
 
-  test("a file that is there already is exit code 74, and stays", async () => {
+  test("an existing file is exit code 74, and is kept", async () => {
     const file = written("dear");
-    expectFailure(await runCommand(["export", "--data", a.daemon.dataDir, "--out", file]), 74, [file, "exists already"]);
+    expectFailure(await runCommand(["export", "--data", a.daemon.dataDir, "--out", file]), 74, [file, "already exists"]);
     expect(readFileSync(file, "utf8")).toBe("dear");
   });
 });
 
-describe("export where there is no log", () => {
+describe("export without a log", () => {
   test("is exit code 74, and creates nothing", async () => {
     const nowhere = join(directory, "nowhere");
     expectFailure(await runCommand(["export", "--data", nowhere]), 74, [nowhere, "there is no database", "--data"]);
@@ -353,7 +353,7 @@ describe("export where there is no log", () => {
 });
 
 describe("redact", () => {
-  test("reads standard input, and writes to a file", async () => {
+  test("reads standard input and writes to a file", async () => {
     const [file, out] = [written(`${HEADER}\n{"atMs":0,"publish":"paris"}\n`), newFile()];
     const expected = `${HEADER.replace("}", ',"note":"redacted: names, ids and addresses are pseudonyms"}')}\n{"atMs":0,"publish":"peer-1"}\n`;
     for (const args of ["", "-"])
@@ -368,16 +368,17 @@ describe("redact", () => {
       `${HEADER}\n{"atMs":0,"publish":"paris","relaton":"NONE"}`,
       [":2: unknown field", '"relaton"', "did you mean relation?"],
     ],
-    ["a wrong version", '{"fixture":"oc-partnerd","version":2}', [":1: version is 2, expected 1"]],
+    ["an unsupported version", '{"fixture":"oc-partnerd","version":2}', [":1: version is 2, expected 1"]],
     [
-      "times going backwards",
+      "times that go backwards",
       `${HEADER}\n\n{"atMs":9,"disk":"full"}\n{"atMs":8,"disk":"well"}`,
       [":4: atMs is 8, expected 9 or more, the time of line 3"],
     ],
     ["invalid JSON", `${HEADER}\n{"atMs":`, [":2: the line is not JSON", "expected a JSON object"]],
     ["no header", '{"atMs":0,"disk":"full"}', [":1: no header, expected"]],
-    ["nothing", "", [":1: no line at all, expected the header"]],
-    ["bytes that are no text", Buffer.from([...Buffer.from(`${HEADER}\n`), 0xff]), [":2: the line is not UTF-8", "base64"]],
+    ["an empty file", "", [" is empty, expected a fixture"]],
+    ["only comments", "# nothing\n", [":1: no line at all, expected the header"]],
+    ["bytes that are not text", Buffer.from([...Buffer.from(`${HEADER}\n`), 0xff]), [":2: the line is not UTF-8", "base64"]],
   ])("%s is exit code 78, with the line, what was found and what was expected", async (_, text, mentions) => {
     const [file, out] = [written(text), newFile()];
     expectFailure(await runCommand(["redact", file, "--out", out]), 78, [
@@ -390,9 +391,9 @@ describe("redact", () => {
 
   test("a fixture over 256 MiB is exit code 78, before it is read", async () => {
     const file = written(HEADER);
-    // More than one string can hold, too.
+    // Also more than a string can hold.
     truncateSync(file, 600 * 1_048_576);
-    expectFailure(await runCommand(["redact", file]), 78, [file, "larger than 256 MiB", "export --peer"]);
+    expectFailure(await runCommand(["redact", file]), 78, [file, "larger than the limit of 256 MiB", "export --peer"]);
   });
 
   test.each([
@@ -406,7 +407,7 @@ describe("redact", () => {
 describe("replay", () => {
   const LYON = `${HEADER}\n{"atMs":0,"publish":"lyon"}\n{"atMs":5000,"expect":"phase","peer":"lyon","phase":"established"}\n`;
 
-  test("reads a file or standard input, and prints what is compared with --expect", async () => {
+  test("reads a file or standard input, and prints what --expect compares", async () => {
     const [file, golden] = [written(LYON), newFile()];
     const { code, stdout, stderr } = await runCommand(["replay", file]);
     expect(code).toBe(0);
@@ -420,28 +421,28 @@ describe("replay", () => {
     expect(await shell(`"$oc" replay ${file} --expect ${golden}`)).toMatchObject({ code: 1, stdout: "" });
   });
 
-  test("at a speed it takes its time, and comes to its end all the same", async () => {
+  test("with --speed takes its time, and finishes", async () => {
     const startedMs = performance.now();
     const { code, stderr } = await runCommand(["replay", written(LYON), "--speed", "20", "--until", "20s"]);
     expect({ code, stderr }).toMatchObject({ code: 0, stderr: expect.stringMatching(/^ok: 20 s simulated/) as string });
     expect(performance.now() - startedMs).toBeGreaterThan(1_000);
   });
 
-  test("ends quietly where nobody reads", async () => {
+  test("exits quietly if nothing reads its output", async () => {
     expect(await shell(`"$oc" replay ${written(LYON)} 2>/dev/null | true`)).toMatchObject({ code: 0, stderr: "" });
   });
 
   test.each([
-    ["a speed that is none", ["--speed", "fast"], 64, ["--speed", "expected a number above 0"]],
-    ["a time that is none", ["--until", "soon"], 64, ['--until is "soon"']],
-    ["a trace that is not there", ["--expect", "/not/there"], 74, ["cannot read /not/there: ENOENT"]],
+    ["an invalid speed", ["--speed", "fast"], 64, ["--speed", "expected a number above 0"]],
+    ["an invalid time", ["--until", "soon"], 64, ['--until is "soon"']],
+    ["a missing trace", ["--expect", "/not/there"], 74, ["cannot read /not/there: ENOENT"]],
   ])("%s", async (_, args, code, mentions) => {
     const { stdout, stderr, ...ended } = await runCommand(["replay", written(LYON), ...args]);
     expect({ ...ended, stdout }).toEqual({ code, signal: null, stdout: "" });
     for (const mention of mentions) expect(stderr).toContain(mention);
   });
 
-  test("a fixture that is none is exit code 78, and names the line", async () => {
+  test("an invalid fixture is exit code 78, and names the line", async () => {
     expectFailure(await runCommand(["replay", written(`${HEADER}\n{"atMs":0,"publsh":"lyon"}`)]), 78, [
       ":2: ",
       "did you mean publish?",
@@ -452,19 +453,19 @@ describe("replay", () => {
 describe("shrink", () => {
   const CROWD = `${HEADER}\n{"atMs":0,"publish":"paris"}\n{"atMs":0,"publish":"lyon"}\n{"atMs":9000,"peer":"paris","does":"reset"}\n`;
 
-  test("writes the smallest fixture to standard output, or to a new file", async () => {
+  test("writes the smallest fixture to standard output or to a new file", async () => {
     const [file, out] = [written(CROWD), newFile()];
     const small = `${HEADER}\n{"atMs":0,"publish":"lyon"}\n`;
     const { code, stdout, stderr } = await shell(`"$oc" shrink --line "lyon open" < ${file}`);
-    expect({ code, stderr }).toEqual({ code: 0, stderr: "4 lines became 2\n" });
+    expect({ code, stderr }).toEqual({ code: 0, stderr: "reduced 4 lines to 2\n" });
     expect(parsed(stdout).lines).toEqual(parsed(small).lines);
     expect(await runCommand(["shrink", file, "--line", "lyon open", "--out", out])).toMatchObject({ code: 0, stdout: "" });
     expect(readFileSync(out, "utf8")).toBe(stdout);
-    expectFailure(await runCommand(["shrink", file, "--line", "lyon open", "--out", out]), 74, [out, "exists already"]);
+    expectFailure(await runCommand(["shrink", file, "--line", "lyon open", "--out", out]), 74, [out, "already exists"]);
   });
 
-  test("is exit code 1 where there is nothing to shrink, and 64 for runs that are none", async () => {
-    expectFailure(await runCommand(["shrink", written(CROWD)]), 1, ["shows no failure", "--line TEXT"]);
+  test("is exit code 1 if there is nothing to shrink, and 64 for an invalid number of runs", async () => {
+    expectFailure(await runCommand(["shrink", written(CROWD)]), 1, ["has no failure", "--line TEXT"]);
     expect(await runCommand(["shrink", written(CROWD), "--max-runs", "0"])).toMatchObject({ code: 64 });
   });
 });

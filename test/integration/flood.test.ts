@@ -1,4 +1,4 @@
-/** A flood from core NATS: the daemon answers all the time, its memory stays bounded, and what it drops is counted and said. */
+/** A flood from core NATS: the daemon keeps answering, its memory stays bounded, and dropped messages are counted and reported. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
@@ -9,18 +9,18 @@ import { databaseFaults } from "../support/database-check.ts";
 import { NatsServer } from "../support/nats-server.ts";
 import { startStopwatch } from "../support/pace/pace.ts";
 
-/** All that a campaign sends would not fit into the memory that the daemon may take. */
+/** The messages of a whole campaign would not fit in the memory that the daemon may use. */
 const MESSAGES = repetitions(40_000, 200_000);
-/** A server that gives up on no subscriber, however little of the machine that gets: what it drops itself, nobody could count. */
+/** A server that never drops a slow subscriber, because messages that the server drops could not be counted. */
 const PATIENT_SERVER = 'max_pending: 1GB, write_deadline: "10m"';
 /**
- * How many are published before the daemon has to catch up. What the server holds delays its answers to pings, and after 30 s without one
- * the daemon gives the connection up: on a busy machine, a test's whole flood takes longer than that.
+ * How many to publish before waiting for the daemon to catch up. Queued messages delay the server's answers to pings, and after 30 s
+ * without an answer the daemon drops the connection. On a busy machine the whole flood takes longer than that.
  */
 const BLOCK = isCampaign ? MESSAGES : 10_000;
 const RESULTS = ["changed", "unchanged", "rejected", "dropped"] as const;
 
-/** A process of its own, so that it competes with the daemon and not with those who look at it. */
+/** A separate process, so that it competes with the daemon rather than with this test. */
 async function flood(url: string, first: number): Promise<void> {
   const script = `
     import { connect } from "nats";
@@ -37,7 +37,7 @@ async function flood(url: string, first: number): Promise<void> {
   expect(await once(child, "exit")).toEqual([0, null]);
 }
 
-test(`${MESSAGES} messages as fast as they can be published`, async () => {
+test(`${MESSAGES} messages, published as fast as possible`, async () => {
   await using nats = await NatsServer.start({ config: PATIENT_SERVER });
   await using daemon = await DaemonProcess.start({ config: { nats: { url: nats.url, mode: "core" }, log: { level: "error" } } });
   const residentBefore = daemon.residentBytes;
@@ -81,7 +81,7 @@ test(`${MESSAGES} messages as fast as they can be published`, async () => {
   const { dropped = 0, rejected } = counts;
   expect(daemon.count("select count(*) from event_log where subject is not null")).toBe(rejected);
   const message = (await daemon.health("/readyz")).body.checks.find(({ name }) => name === "nats")?.message;
-  // A fast machine logs them all; what is dropped is said, and nothing else is.
+  // A fast machine logs all of them. Anything dropped is reported, and nothing else is.
   const isSaid = daemon.logLines().some(({ level, msg }) => level === "error" && msg.includes("the newest are dropped"));
   expect([isSaid, message?.includes(`${dropped} messages dropped`)]).toEqual([dropped > 0, dropped > 0]);
   expect(await daemon.stop()).toEqual({ code: 0, signal: null });

@@ -1,4 +1,4 @@
-/** The HTTP API of a live daemon, to the letter of the design: exactly these keys, of exactly these kinds. */
+/** The HTTP API of a live daemon: exactly the documented keys, with the documented types. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { z } from "zod";
 import { parsePeerId } from "../../src/base/ids.ts";
@@ -33,7 +33,7 @@ const peerKeys = {
   nextAttemptAt: time.nullable(),
   lastError: z.strictObject({ code: z.string(), message: z.string() }).nullable(),
   desiredSeq: z.int().positive().nullable(),
-  // More than was asked for: what the relation means to the daemon, and since when the phase holds.
+  // Beyond the original design: the standing, and when the phase began.
   standing: z.enum(["partner", "revoked", "blacklisted"]).nullable(),
   since: time.nullable(),
 };
@@ -77,7 +77,7 @@ let a: Participant;
 let b: Participant;
 let unreachable: { peerId: string; address: string };
 
-/** A has B as a partner, a partner that nobody can reach, and one that it once revoked. B only sees A. */
+/** A has B as a partner, an unreachable partner, and a revoked peer. B only sees A. */
 beforeAll(async () => {
   [a, b] = await startParticipants(owner, ["a", "b"]);
   const [unreachableId, revokedId] = [await peerIdOfSeed(1), await peerIdOfSeed(2)];
@@ -153,10 +153,10 @@ describe("GET", () => {
   });
 
   test.each([
-    ["of a peer that nobody knows", async () => `/v1/peers/${await peerIdOfSeed(3)}`, 404, "peer_unknown"],
-    ["of what is no PeerID", async () => "/v1/peers/lyon-1", 400, "peer_id_invalid"],
-    ["of what is not served", async () => "/v2/peers", 404, "not_found"],
-  ])("says so %s", async (_, path, status, code) => {
+    ["an unknown peer", async () => `/v1/peers/${await peerIdOfSeed(3)}`, 404, "peer_unknown"],
+    ["an invalid PeerID", async () => "/v1/peers/lyon-1", 400, "peer_id_invalid"],
+    ["an unknown path", async () => "/v2/peers", 404, "not_found"],
+  ])("answers %s with an error", async (_, path, status, code) => {
     const answer = await get(await path());
     expect(answer.status).toBe(status);
     expect(problemSchema.parse(answer.body).error.code).toBe(code);

@@ -12,7 +12,7 @@ function write(path: string, text: string, mode = 0o644): void {
   writeFileSync(path, text, { mode });
 }
 
-/** An installation whose program prints its Node and arguments, and a `node` of each given kind: on PATH, and in node_modules. */
+/** An installation whose program prints its Node and arguments, with a `node` on PATH and one in node_modules as given. */
 function install(root: string, nodes: { onPath: string; bundled?: string }) {
   const fakeNode = (version: string, name: string) =>
     `#!/bin/sh\n[ "$1" = --version ] && echo ${version} && exit\nshift\nprintf '%s\\n' ${name} "$@"\n`;
@@ -33,9 +33,9 @@ function install(root: string, nodes: { onPath: string; bundled?: string }) {
 
 describe("bin/oc-partnerd", () => {
   it.each([
-    ["the installed Node where that is new enough", "v24.0.0", "v24.21.0", "installed"],
-    ["the installed Node where that is newer", "v100.1.0", "v24.21.0", "installed"],
-    ["the bundled Node where the installed one is too old", "v9.11.2", "v24.21.0", "bundled"],
+    ["the installed Node if it is new enough", "v24.0.0", "v24.21.0", "installed"],
+    ["the installed Node if it is newer", "v100.1.0", "v24.21.0", "installed"],
+    ["the bundled Node if the installed one is too old", "v9.11.2", "v24.21.0", "bundled"],
   ])("uses %s", (_, onPath, bundled, expected) => {
     using root = temporaryDirectory();
     const run = install(root.path, { onPath, bundled });
@@ -48,7 +48,7 @@ describe("bin/oc-partnerd", () => {
     ]);
   });
 
-  it("uses the bundled Node although npm 9 did not link it", () => {
+  it("uses the bundled Node even if npm 9 did not create the link", () => {
     using root = temporaryDirectory();
     const run = install(root.path, { onPath: "v20.19.2", bundled: "v24.21.0" });
     mkdirSync(join(root.path, "node_modules/node-linux-any/bin"), { recursive: true });
@@ -56,7 +56,7 @@ describe("bin/oc-partnerd", () => {
     expect(run(join(root.path, "bin/oc-partnerd"), "run").lines).toEqual(["bundled", "run"]);
   });
 
-  it("finds itself behind symbolic links, absolute and relative", () => {
+  it("works through absolute and relative symbolic links", () => {
     using root = temporaryDirectory();
     const run = install(root.path, { onPath: "v24.0.0", bundled: "v24.0.0" });
     symlinkSync(join(root.path, "bin/oc-partnerd"), join(root.path, "absolute"));
@@ -66,9 +66,13 @@ describe("bin/oc-partnerd", () => {
   });
 
   it.each([
-    ["no Node is new enough", { onPath: "v20.1.0", bundled: "v22.0.0" }, /Node 24 or newer is needed \(.*\/node is v20\.1\.0\)/],
-    ["the packages are not installed", { onPath: "v24.0.0" }, /packages are not installed/],
-  ])("says so, with the next step and exit code 69, where %s", (_, nodes, message) => {
+    [
+      "no Node is new enough",
+      { onPath: "v20.1.0", bundled: "v22.0.0" },
+      /Node 24 or newer is required \(.*\/node is v20\.1\.0\)/,
+    ],
+    ["the packages are missing", { onPath: "v24.0.0" }, /packages are missing/],
+  ])("exits 69 and names the next step if %s", (_, nodes, message) => {
     using root = temporaryDirectory();
     const { status, lines, stderr } = install(root.path, nodes)(join(root.path, "bin/oc-partnerd"), "run");
     expect({ status, lines }).toEqual({ status: 69, lines: [] });

@@ -33,7 +33,7 @@ function open(config: Partial<NatsConfig>) {
 }
 
 describe.concurrent("a persistent connection", () => {
-  it("does not mind that NATS is down at the start, says why, and connects when it comes up", async () => {
+  it("starts while NATS is down, reports why, and connects when it comes up", async () => {
     await using server = await NatsServer.start({ stopped: true });
     await using link = open({ servers: [server.url] });
     expect(link.connection.status()).toMatchObject({
@@ -48,7 +48,7 @@ describe.concurrent("a persistent connection", () => {
     expect(link.connection.status()).toMatchObject({ server: `127.0.0.1:${server.port}`, reconnects: 0, lastError: null });
   });
 
-  it("comes back after each crash of the server, with a fresh client for every listener", async () => {
+  it("reconnects after each crash of the server, and gives every listener a new client", async () => {
     await using server = await NatsServer.start();
     await using link = open({ servers: [server.url] });
     let sessions = 0;
@@ -72,7 +72,7 @@ describe.concurrent("a persistent connection", () => {
     expect(late).toBe(1);
   });
 
-  it("says the same failure once, however often it is met", async () => {
+  it("reports a repeated failure once", async () => {
     await using server = await NatsServer.start({ config: 'authorization { token: "right" }' });
     await using link = open({ servers: [server.url], token: "wrong" });
     await until("refused", () => link.connection.status().lastError !== null);
@@ -82,7 +82,7 @@ describe.concurrent("a persistent connection", () => {
     expect(link.history).toHaveLength(1);
   });
 
-  it("is not held up by a server that accepts and then keeps silent", async () => {
+  it("is not blocked by a server that accepts but stays silent", async () => {
     await using frozen = await NatsServer.start();
     await using healthy = await NatsServer.start();
     await frozen.freeze();
@@ -91,7 +91,7 @@ describe.concurrent("a persistent connection", () => {
     expect(link.connection.status().server).toBe(`127.0.0.1:${healthy.port}`);
   });
 
-  it("leaves no socket behind at a server that keeps silent", async () => {
+  it("leaves no socket open at a silent server", async () => {
     const sockets = new Set<Socket>();
     const silent = createServer((socket) => {
       sockets.add(socket);
@@ -106,7 +106,7 @@ describe.concurrent("a persistent connection", () => {
     silent.close();
   });
 
-  it("closes for good, at once, whatever it was doing", async () => {
+  it("closes for good, at once, in any state", async () => {
     await using server = await NatsServer.start();
     const connected = open({ servers: [server.url] });
     await connected.connected();
@@ -121,7 +121,7 @@ describe.concurrent("a persistent connection", () => {
     expect(stopwatch.elapsedMs(), `${stopwatch}`).toBeLessThan(1_000);
   });
 
-  it("finds the other servers of a cluster by itself, and goes there when its own is gone", async () => {
+  it("discovers the other servers of a cluster, and uses them if its own is gone", async () => {
     await using first = await NatsServer.start({ config: 'cluster { name: c, listen: "127.0.0.1:-1" }' });
     await using second = await NatsServer.start({
       config: `cluster { name: c, listen: "127.0.0.1:-1", routes: ["${first.clusterUrl}"] }`,
@@ -167,7 +167,7 @@ describe.concurrent("authentication", () => {
     await link.connected();
   });
 
-  it("recovers when wrong credentials become right ones, and never shows them", async () => {
+  it("recovers when wrong credentials are corrected, and never shows them", async () => {
     await using server = await NatsServer.start({ config: 'authorization { user: "anna", password: "other" }' });
     await using link = open({ servers: [`nats://anna:s3cret@127.0.0.1:${server.port}`] });
     await until("refused", () => link.connection.status().lastError !== null);
@@ -186,7 +186,7 @@ describe.concurrent("authentication", () => {
     expect(JSON.stringify([link.history, link.logger.lines])).not.toMatch(/s3cret/);
   });
 
-  it("refuses configuration that cannot work, at once", () => {
+  it("rejects impossible configuration at once", () => {
     expect(() => open({ servers: ["nats://127.0.0.1"], credsFile: "/nowhere" })).toThrow(
       errorWith("config_invalid", /nats.credsFile/),
     );

@@ -1,4 +1,4 @@
-/** A daemon whose NATS is not there, or does not want it: it runs, says what is wrong, and recovers by itself. */
+/** A daemon whose NATS server is down or rejects it: the daemon runs, reports the fault, and recovers by itself. */
 import { describe, expect, test } from "vitest";
 import { DaemonProcess } from "../support/daemon-process.ts";
 import { matching } from "../support/matchers.ts";
@@ -23,11 +23,11 @@ const becomesReady = (daemon: DaemonProcess) =>
   daemon.until("it is ready", async () => (await daemon.health("/readyz")).status === 200);
 
 describe.concurrent("NATS", () => {
-  test("is down at the start, and comes up", async () => {
+  test("is down at the start, and comes up later", async () => {
     await using nats = await NatsServer.start({ stopped: true });
     await using daemon = await DaemonProcess.start({ config: { nats: { url: nats.url } }, until: "started" });
     await daemon.until(
-      "the failure is told",
+      "the failure is reported",
       async () => (await failingChecks(daemon))[0]?.message.includes("ECONNREFUSED") === true,
     );
     expect(await failingChecks(daemon)).toMatchObject([
@@ -52,14 +52,14 @@ describe.concurrent("NATS", () => {
     expect(daemon.stderr).toBe("");
   });
 
-  test("refuses the password, which is never shown, and takes it later", async () => {
+  test("rejects the password, which is never shown, and accepts it later", async () => {
     const password = "a-secret-that-nobody-prints";
     const withPassword = (accepted: string) => `authorization { user: partnerd, password: "${accepted}" }`;
     await using nats = await NatsServer.start({ config: withPassword("another") });
     const config = { nats: { url: nats.url, user: "partnerd", password } };
     await using daemon = await DaemonProcess.start({ config, until: "started" });
     await daemon.until(
-      "the refusal is told",
+      "the rejection is reported",
       async () => (await failingChecks(daemon))[0]?.message.includes("refused the credentials") === true,
     );
     expect(await failingChecks(daemon)).toMatchObject([{ name: "nats" }]);
@@ -78,7 +78,7 @@ describe.concurrent("NATS", () => {
     for (const text of shown) expect(text).not.toContain(password);
   });
 
-  test("changes the password under a daemon that reads a stream: it comes back, and lacks nothing", async () => {
+  test("changes the password while the daemon reads a stream: it reconnects and misses nothing", async () => {
     const accounts = (password: string) =>
       `accounts { A: { jetstream: enabled, users: [{ user: partnerd, password: "${password}" }, { user: admin, password: a }] } }`;
     await using nats = await NatsServer.start({ jetStream: true, config: accounts("first") });
@@ -91,7 +91,7 @@ describe.concurrent("NATS", () => {
     await whenPeer(daemon, peerId, "the first event is heard", (seen) => seen?.relation === "PARTNER", 2_000);
 
     await nats.reconfigure(accounts("second"));
-    // It is ready until the server has closed its connection.
+    // It stays ready until the server closes its connection.
     await daemon.until("the refusal is told", async () => {
       const { checks } = (await daemon.health("/readyz")).body;
       return checks.some(({ name, message }) => name === "nats" && message.includes("refused the credentials"));
@@ -104,7 +104,7 @@ describe.concurrent("NATS", () => {
     expect(daemon.count("select count(*) from event_log where stream_sequence is not null and type = 'PeerDesired'")).toBe(2);
   });
 
-  test("denies a subject: that is told, and no event of another subject is lost", async () => {
+  test("denies a subject: this is reported, and no event on another subject is lost", async () => {
     const user = (permissions: string) =>
       `authorization { users: [{ user: u, password: p, permissions: { ${permissions} } }, { user: admin, password: a }] }`;
     await using nats = await NatsServer.start({ config: user("subscribe: { deny: CREATE_RESOURCE }") });
@@ -113,7 +113,7 @@ describe.concurrent("NATS", () => {
       until: "started",
     });
     await daemon.until(
-      "the denial is told",
+      "the denial is reported",
       async () => (await failingChecks(daemon))[0]?.message.includes("CREATE_RESOURCE") === true,
     );
     expect(await failingChecks(daemon)).toMatchObject([{ name: "nats", message: matching(/not subscribed/) }]);

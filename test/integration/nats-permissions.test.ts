@@ -1,4 +1,4 @@
-/** A nats-server with the accounts of docs/OPERATING.md: what is written there is enough, and without any of it the daemon says what is missing. */
+/** A nats-server with the accounts of docs/OPERATING.md: the documented permissions suffice, and a missing one is reported. */
 import { AckPolicy, connect, type JetStreamManager, type NatsConnection } from "nats";
 import { describe, expect, test } from "vitest";
 import { setUp } from "../../src/nats/setup/setup.ts";
@@ -57,7 +57,7 @@ class Admin implements AsyncDisposable {
 }
 
 describe.concurrent("the documented permissions", () => {
-  test("let setup's user set up, and nobody else", async () => {
+  test("let only the setup user run setup", async () => {
     await using nats = await startServer();
     expectFailure(await setup(nats, "partnerd"), 69, ['denies the publish "$JS.API.INFO"', "docs/OPERATING.md"]);
     expectFailure(await setup(nats, "publisher"), 69, ["denies"]);
@@ -76,7 +76,7 @@ describe.concurrent("the documented permissions", () => {
     expect((await admin.manager.streams.info(STREAM)).config.max_msgs).toBe(-1);
   });
 
-  test("let setup's user verify and mend what is there", async () => {
+  test("let the setup user verify and repair the stream", async () => {
     await using nats = await startServer();
     await using admin = await Admin.connect(nats);
     await admin.manager.streams.add({ name: STREAM, subjects: ["CREATE_RESOURCE"] });
@@ -86,7 +86,7 @@ describe.concurrent("the documented permissions", () => {
     expect((await admin.manager.consumers.info(STREAM, CONSUMER)).config.ack_policy).toBe("all");
   });
 
-  test.each(permissionsOf("setup"))("without %s setup says so", async (subject) => {
+  test.each(permissionsOf("setup"))("setup reports if %s is missing", async (subject) => {
     await using nats = await NatsServer.start({ jetStream: true, config: withAdmin(accountsWithout("setup", subject)) });
     if (/UPDATE|DELETE/.test(subject)) {
       await using admin = await Admin.connect(nats);
@@ -103,7 +103,7 @@ describe.concurrent("the documented permissions", () => {
     await client.close();
   });
 
-  test("let the daemon read, also when its consumer is deleted and after a restart", async () => {
+  test("let the daemon read, also after its consumer was deleted and after a restart", async () => {
     await using nats = await startServer();
     await setup(nats, "setup");
     await using daemon = await startDaemon(nats);
@@ -129,8 +129,8 @@ describe.concurrent("the documented permissions", () => {
   });
 });
 
-describe("without a permission of the daemon's", () => {
-  test("status names it, and the daemon goes on by itself when it is given", async () => {
+describe("if a permission of the daemon is missing", () => {
+  test("status names it, and the daemon resumes by itself when it is granted", async () => {
     await using nats = await startServer();
     await setup(nats, "setup");
     await using daemon = await startDaemon(nats);
@@ -146,7 +146,7 @@ describe("without a permission of the daemon's", () => {
 
     for (const subject of permissionsOf("partnerd")) {
       await nats.reconfigure(withAdmin(accountsWithout("partnerd", subject)));
-      // So that the daemon begins to read again, from a consumer made anew.
+      // Makes the daemon start reading again, from a recreated consumer.
       await admin.manager.consumers.delete(STREAM, CONSUMER);
       await publish();
       await daemon.until(`the lack of ${subject} is told`, async () =>

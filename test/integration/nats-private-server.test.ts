@@ -20,14 +20,14 @@ const answers = (url: string) => natsAnswers(new URL(url).hostname, Number(new U
 
 function isRunning(pid: number): boolean {
   try {
-    // A zombie has ended, but waits for a parent that will not come in a container without init.
+    // A zombie has exited, but its parent never reaps it in a container without init.
     return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
   } catch {
     return false;
   }
 }
 
-/** A parent of its own, as the daemon is: it starts a private server, prints where it is, and lives on. */
+/** A parent process, like the daemon: starts a private server, prints its address, and stays alive. */
 async function startInAnotherProcess(dataDir: string): Promise<{ parent: ChildProcess; url: string; pid: number }> {
   const module = new URL("../../src/nats/server/private-server.ts", import.meta.url);
   const clock = new URL("../../src/base/clock.ts", import.meta.url);
@@ -43,7 +43,7 @@ async function startInAnotherProcess(dataDir: string): Promise<{ parent: ChildPr
 }
 
 describe.concurrent("the private NATS server", () => {
-  it("listens on loopback, keeps its store under the data directory, says so, and ends when disposed", async () => {
+  it("listens on loopback, stores data under the data directory, logs this, and stops when disposed", async () => {
     using directory = temporaryDirectory();
     const { logger, starting } = start(directory.path);
     const server = await starting;
@@ -58,7 +58,7 @@ describe.concurrent("the private NATS server", () => {
     expect(isRunning(server.pid)).toBe(false);
   });
 
-  it("is started again on the same port when it dies", async () => {
+  it("is restarted on the same port when it dies", async () => {
     using directory = temporaryDirectory();
     const { starting } = start(directory.path);
     await using server = await starting;
@@ -68,7 +68,7 @@ describe.concurrent("the private NATS server", () => {
     expect(server.url).toBe(url);
   });
 
-  it.each(["SIGKILL", "SIGTERM"] as const)("dies with a parent that ends by %s", async (signal) => {
+  it.each(["SIGKILL", "SIGTERM"] as const)("exits with a parent that dies by %s", async (signal) => {
     using directory = temporaryDirectory();
     const { parent, url, pid } = await startInAnotherProcess(directory.path);
     expect(await answers(url)).toBe(true);
@@ -78,7 +78,7 @@ describe.concurrent("the private NATS server", () => {
     expect(await answers(url)).toBe(false);
   });
 
-  it("dies with its parent even when it is wedged", async () => {
+  it("exits with its parent even if it hangs", async () => {
     using directory = temporaryDirectory();
     const { parent, pid } = await startInAnotherProcess(directory.path);
     process.kill(pid, "SIGSTOP");
@@ -86,16 +86,16 @@ describe.concurrent("the private NATS server", () => {
     await until("nats-server has ended", () => !isRunning(pid), 15_000);
   });
 
-  it("fails with what the server said when it does not start", async () => {
+  it("fails with the server's own error if it does not start", async () => {
     using directory = temporaryDirectory();
     const program = join(directory.path, "nats-server");
     writeFileSync(program, "#!/bin/sh\necho 'no such luck' >&2\nexit 1\n", { mode: 0o755 });
     await expect(start(directory.path, { NATS_SERVER: program }).starting).rejects.toThrow(
-      errorWith("nats_unavailable", /did not start: it ended\nno such luck/),
+      errorWith("nats_unavailable", /did not start: it exited\nno such luck/),
     );
   });
 
-  it("fails where it may not write, and where no program is", async () => {
+  it("fails if it may not write, or the program is missing", async () => {
     using directory = temporaryDirectory();
     const file = join(directory.path, "file");
     writeFileSync(file, "");

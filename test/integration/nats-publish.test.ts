@@ -14,7 +14,7 @@ function publish(config: Partial<NatsConfig>, options: { payload?: Uint8Array; t
   return publishOnce({ servers: [], name: "test", ...config }, "CREATE_RESOURCE", payload, { clock: systemClock, ...rest });
 }
 
-/** A port of loopback where nothing listens. */
+/** A loopback port where nothing listens. */
 async function closedPort(): Promise<number> {
   const server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening");
@@ -25,12 +25,12 @@ async function closedPort(): Promise<number> {
 }
 
 describe.concurrent("publishOnce", () => {
-  it("takes the first server that answers and tells which", async () => {
+  it("uses the first server that answers, and returns its name", async () => {
     await using server = await NatsServer.start();
     expect(await publish({ servers: [`127.0.0.1:${await closedPort()}`, server.url] })).toBe(`127.0.0.1:${server.port}`);
   });
 
-  it("fails with exit code 69 where no server is, naming it", async () => {
+  it("fails with exit code 69 if no server answers, naming it", async () => {
     const port = await closedPort();
     await expect(publish({ servers: [`127.0.0.1:${port}`] })).rejects.toMatchObject({
       code: "nats_unavailable",
@@ -40,7 +40,7 @@ describe.concurrent("publishOnce", () => {
     });
   });
 
-  it("fails when the server refuses the credentials, and when it denies the subject", async () => {
+  it("fails if the server rejects the credentials, and if it denies the subject", async () => {
     await using server = await NatsServer.start({
       config: "authorization { users: [{ user: a, password: b, permissions: { publish: [OTHER] } }] }",
     });
@@ -54,7 +54,7 @@ describe.concurrent("publishOnce", () => {
     });
   });
 
-  it("fails before it sends a message that the server would not take", async () => {
+  it("fails before sending a message that is too large for the server", async () => {
     await using server = await NatsServer.start({ config: "max_payload: 100" });
     await expect(publish({ servers: [server.url] }, { payload: new Uint8Array(101) })).rejects.toMatchObject({
       code: "usage",
@@ -62,7 +62,7 @@ describe.concurrent("publishOnce", () => {
     });
   });
 
-  it("ends at its deadline, or when it is aborted, against a server that keeps silent", async () => {
+  it("stops at its deadline, or when aborted, if the server is silent", async () => {
     await using server = await NatsServer.start();
     await server.freeze();
     await expect(publish({ servers: [server.url] }, { timeoutMs: 100 })).rejects.toMatchObject({

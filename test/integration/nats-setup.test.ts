@@ -1,4 +1,4 @@
-/** setUp at a real nats-server: what it makes, what it changes in place, what it leaves alone and what it refuses. */
+/** setUp with a real nats-server: what it creates, changes in place, leaves alone and rejects. */
 import {
   AckPolicy,
   type ConnectionOptions,
@@ -40,7 +40,7 @@ const connected = (user: string): Promise<NatsConnection> => {
   return connect(options);
 };
 
-/** What was found, as the server has it now. */
+/** The current state on the server. */
 const stream = async (): Promise<StreamConfig> => (await manager.streams.info(wanted.stream)).config;
 
 beforeAll(async () => {
@@ -59,7 +59,7 @@ beforeEach(async () => {
 });
 
 describe("setUp", () => {
-  it("makes stream and consumer where there is nothing, and then has nothing to do", async () => {
+  it("creates stream and consumer if they are missing, and then has nothing to do", async () => {
     const plan = await setUp(client, wanted);
     expect([plan.stream.action, plan.consumer.action]).toEqual(["create", "create"]);
     expect(await stream()).toMatchObject({
@@ -89,7 +89,7 @@ describe("setUp", () => {
     expect(await manager.streams.list().next()).toEqual([]);
   });
 
-  it("adds what a stream of ours lacks, and leaves its limits", async () => {
+  it("adds missing settings to our stream, and leaves its limits", async () => {
     await manager.streams.add({
       name: wanted.stream,
       subjects: ["CREATE_RESOURCE"],
@@ -113,7 +113,7 @@ describe("setUp", () => {
     });
   });
 
-  it("changes the limits that it is asked for, both ways, and no others", async () => {
+  it("changes the requested limits, up or down, and no others", async () => {
     const day = 86_400_000;
     await setUp(client, { ...wanted, limits: { maxBytes: 1_048_576, maxAgeMs: day } });
     expect(await stream()).toMatchObject({ max_bytes: 1_048_576, max_age: day * 1_000_000 });
@@ -124,26 +124,26 @@ describe("setUp", () => {
     expect(await stream()).toMatchObject({ max_bytes: -1, max_age: 0 });
   });
 
-  it("keeps what it no longer asks for", async () => {
+  it("keeps settings that are no longer requested", async () => {
     await setUp(client, wanted);
     expect(isDone(await setUp(client, { ...wanted, subjects: ["CREATE_RESOURCE"] }))).toBe(true);
     expect((await stream()).subjects).toEqual(wanted.subjects);
   });
 
-  it("takes a wider stream as it is, and says what its settings mean", async () => {
+  it("accepts a stream with more subjects, and explains its settings", async () => {
     await manager.streams.add({ name: wanted.stream, subjects: ["*", "other.>"] });
     const plan = await setUp(client, wanted);
     expect([plan.stream.action, plan.consumer.action]).toEqual(["keep", "create"]);
     expect(plan.stream.notes).toEqual([
-      matching(/^no_ack is false and stays so.*acknowledgement as its reply/),
-      matching(/^deny_delete is false/),
-      matching(/^deny_purge is false/),
+      matching(/^no_ack stays false.*replies to requests/),
+      matching(/^deny_delete stays false/),
+      matching(/^deny_purge stays false/),
     ]);
     const { subjects, no_ack: noAck = false } = await stream();
     expect({ subjects, noAck }).toEqual({ subjects: ["*", "other.>"], noAck: false });
   });
 
-  it("makes a consumer that acknowledges otherwise anew, where it had got to", async () => {
+  it("recreates a consumer with another acknowledgement policy, at its last position", async () => {
     await setUp(client, wanted);
     for (let count = 0; count < 3; count++) client.publish("CREATE_RESOURCE", "{}");
     await client.flush();
@@ -161,14 +161,14 @@ describe("setUp", () => {
   });
 });
 
-describe("setUp refuses, and changes nothing,", () => {
+describe("setUp rejects, without changing anything,", () => {
   const refused: readonly (readonly [string, Partial<StreamConfig>, RegExp])[] = [
-    ["a stream in memory", { storage: StorageType.Memory }, /storage is memory, has to be file/],
-    ["a work queue", { retention: RetentionPolicy.Workqueue }, /retention is workqueue, has to be limits/],
+    ["a stream in memory", { storage: StorageType.Memory }, /storage is memory, must be file/],
+    ["a work queue", { retention: RetentionPolicy.Workqueue }, /retention is workqueue, must be limits/],
     [
       "a stream that keeps while there is interest",
       { retention: RetentionPolicy.Interest },
-      /retention is interest, has to be limits/,
+      /retention is interest, must be limits/,
     ],
   ];
   it.each(refused)("%s", async (_name, config, message) => {
@@ -183,16 +183,16 @@ describe("setUp refuses, and changes nothing,", () => {
     await expect(manager.consumers.info(wanted.stream, wanted.consumer)).rejects.toThrow("consumer not found");
   });
 
-  it("a mirror, naming what it mirrors", async () => {
+  it("a mirror, naming its source", async () => {
     await manager.streams.add({ name: "SOURCE", subjects: ["x"] });
     await manager.streams.add({ name: wanted.stream, mirror: { name: "SOURCE" } });
-    await expect(setUp(client, wanted)).rejects.toMatchObject({ message: matching(/mirror is SOURCE, has to be none/) });
+    await expect(setUp(client, wanted)).rejects.toMatchObject({ message: matching(/mirror is SOURCE, must be none/) });
   });
 
   it("a sealed stream", async () => {
     await manager.streams.add({ name: wanted.stream, subjects: [...wanted.subjects] });
     await manager.streams.update(wanted.stream, { sealed: true } as Partial<StreamConfig>);
-    await expect(setUp(client, wanted)).rejects.toMatchObject({ message: matching(/sealed is true, has to be false/) });
+    await expect(setUp(client, wanted)).rejects.toMatchObject({ message: matching(/sealed is true, must be false/) });
   });
 
   it("subjects that other streams capture, naming them", async () => {
@@ -200,7 +200,7 @@ describe("setUp refuses, and changes nothing,", () => {
     await expect(setUp(client, wanted)).rejects.toMatchObject({
       code: "stream_unsuitable",
       message: matching(/CREATE_RESOURCE captured by stream OTHER/),
-      nextStep: "Take the subjects out of stream OTHER.",
+      nextStep: "Remove the subjects from stream OTHER.",
     });
     await manager.streams.update("OTHER", { subjects: ["*"] });
     await expect(setUp(client, wanted)).rejects.toMatchObject({
@@ -209,7 +209,7 @@ describe("setUp refuses, and changes nothing,", () => {
     await expect(stream()).rejects.toThrow("stream not found");
   });
 
-  it("a consumer that is pushed to", async () => {
+  it("a push consumer", async () => {
     await manager.streams.add({ name: wanted.stream, subjects: [...wanted.subjects] });
     await manager.consumers.add(wanted.stream, { durable_name: wanted.consumer, deliver_subject: "elsewhere" });
     await expect(setUp(client, wanted)).rejects.toMatchObject({
@@ -220,8 +220,8 @@ describe("setUp refuses, and changes nothing,", () => {
   });
 });
 
-describe("setUp tells", () => {
-  it("that the account has no JetStream", async () => {
+describe("setUp reports", () => {
+  it("an account without JetStream", async () => {
     const other = await connected("without");
     await expect(setUp(other, wanted)).rejects.toMatchObject({
       code: "jetstream_unavailable",
@@ -230,14 +230,14 @@ describe("setUp tells", () => {
     await other.close();
   });
 
-  it("that the server has none", async () => {
+  it("a server without JetStream", async () => {
     await using plain = await NatsServer.start();
     const other = await connect({ servers: plain.url, reconnect: false });
     await expect(setUp(other, wanted)).rejects.toMatchObject({ code: "jetstream_unavailable" });
     await other.close();
   });
 
-  it("which permission is missing", async () => {
+  it("the missing permission", async () => {
     const other = await connected("reader");
     await expect(setUp(other, wanted)).rejects.toMatchObject({
       code: "nats_denied",
@@ -246,7 +246,7 @@ describe("setUp tells", () => {
     await other.close();
   });
 
-  it("that there is not that much room, or not that many servers", async () => {
+  it("insufficient storage or servers", async () => {
     await expect(setUp(client, { ...wanted, limits: { maxBytes: 1e18 } })).rejects.toMatchObject({
       code: "jetstream_refused",
       message: matching(/insufficient storage/),

@@ -52,7 +52,7 @@ const publish = (url: string, subject: string, text: string) =>
   publishOnce({ servers: [url], name: "publisher" }, subject, new TextEncoder().encode(text), { clock: systemClock });
 
 describe.concurrent("a core subscription", () => {
-  it("gets every message that is published once it is subscribed, in order, with its bytes", async () => {
+  it("receives every message published after it subscribed, in order and byte for byte", async () => {
     await using server = await NatsServer.start();
     await using listening = subscribe(server);
     const { subscription, texts, buffer } = listening;
@@ -66,7 +66,7 @@ describe.concurrent("a core subscription", () => {
     expect(buffer.counts()).toEqual({ dropped: 0, buffered: 0 });
   });
 
-  it("is not subscribed before the server has confirmed it", async () => {
+  it("counts as subscribed only after the server has confirmed it", async () => {
     await using server = await NatsServer.start();
     await using listening = subscribe(server);
     const { connection, buffer, logger } = listening;
@@ -80,7 +80,7 @@ describe.concurrent("a core subscription", () => {
     await until("the other is subscribed", () => another.subscribed);
   });
 
-  it("is there again within 10 s of a crash of the server", async () => {
+  it("is restored within 10 s after a crash of the server", async () => {
     await using server = await NatsServer.start();
     await using listening = subscribe(server);
     const { subscription, texts } = listening;
@@ -93,7 +93,7 @@ describe.concurrent("a core subscription", () => {
     await until("the message", () => texts.includes("CREATE_RESOURCE after"));
   });
 
-  it("drops what its full buffer cannot hold, counts it, and says so once", async () => {
+  it("drops messages that do not fit in its buffer, counts them, and reports that once", async () => {
     await using server = await NatsServer.start();
     await using listening = subscribe({ url: server.url, maxMessages: 3 });
     const { subscription, texts, buffer, state } = listening;
@@ -108,7 +108,7 @@ describe.concurrent("a core subscription", () => {
     expect(texts.map((text) => text.split(" ")[1])).toEqual(["1", "2", "3"]);
   });
 
-  it("is honest about a subject that the server denies, and gets it once that is allowed", async () => {
+  it("reports a subject that the server denies, and receives it once that is allowed", async () => {
     const config = (subjects: string) =>
       `authorization { users: [{ user: a, password: b, permissions: { subscribe: ${subjects} } }] }`;
     await using server = await NatsServer.start({ config: config('["REMOVE_RESOURCE"]') });
@@ -120,7 +120,7 @@ describe.concurrent("a core subscription", () => {
     expect(subscription.subscribed).toBe(false);
     expect(connection.status()).toMatchObject({ state: "connected" });
     await until(
-      "the status tells",
+      "the status shows it",
       () => connection.status().lastError?.includes('denies the subscription "CREATE_RESOURCE"') ?? false,
     );
     await publish(url, "REMOVE_RESOURCE", "meanwhile");
@@ -134,7 +134,7 @@ describe.concurrent("a core subscription", () => {
     expect(logger.at("error")).toHaveLength(1);
   });
 
-  it("takes nothing more once it is disposed, while the connection stays", async () => {
+  it("receives nothing after it is disposed, while the connection stays open", async () => {
     await using server = await NatsServer.start();
     await using listening = subscribe(server);
     const { subscription, connection, texts, buffer, logger } = listening;
@@ -144,7 +144,7 @@ describe.concurrent("a core subscription", () => {
     await until("both are subscribed", () => subscription.subscribed && live.subscribed);
     subscription[Symbol.dispose]();
     await publish(server.url, "CREATE_RESOURCE", "too late");
-    // The server delivers in order: once this one is here, the one before would be, too.
+    // The server delivers in order, so the earlier message would have arrived by now.
     await publish(server.url, "BARRIER", "");
     await until("the first barrier", () => barriers === 1);
     expect([texts, buffer.counts()]).toEqual([[], { dropped: 0, buffered: 0 }]);

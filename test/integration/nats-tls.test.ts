@@ -15,7 +15,7 @@ const directory = temporaryDirectory();
 afterAll(() => directory[Symbol.dispose]());
 const file = (name: string) => join(directory.path, name);
 
-/** A certificate and key in `<name>.pem` and `<name>.key`, signed by `ca` or by itself. */
+/** Creates a certificate and key in `<name>.pem` and `<name>.key`, signed by `ca` or self-signed. */
 function certificate(name: string, extension: string, ca?: string): void {
   const issuer = ca === undefined ? [] : ["-CA", file(`${ca}.pem`), "-CAkey", file(`${ca}.key`)];
   const key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", file(`${name}.key`)];
@@ -62,13 +62,13 @@ describe.skipIf(spawnSync("openssl", ["version"]).status !== 0)("TLS (needs the 
     certificate("stranger", "subjectAltName=DNS:stranger");
   });
 
-  it("trusts the configured authority, for the address that was dialled", async () => {
+  it("trusts the configured authority for the dialled address", async () => {
     await using server = await NatsServer.start({ config: serverTls("server") });
     await open(server.url, { caFile: file("ca.pem") }).connected();
     await open(server.url.replace("nats:", "tls:"), { caFile: file("ca.pem") }).connected();
   });
 
-  it("trusts no unknown authority, and no certificate for another name", async () => {
+  it("rejects an unknown authority, and a certificate for another name", async () => {
     await using server = await NatsServer.start({ config: serverTls("server") });
     expect(await open(server.url).refused()).toMatchObject({
       state: "connecting",
@@ -80,7 +80,7 @@ describe.skipIf(spawnSync("openssl", ["version"]).status !== 0)("TLS (needs the 
     );
   });
 
-  it("shows our own certificate to a server that asks for it", async () => {
+  it("sends our certificate to a server that requires one", async () => {
     await using server = await NatsServer.start({ config: serverTls("server", true) });
     const caFile = file("ca.pem");
     await open(server.url, { caFile, certFile: file("client.pem"), keyFile: file("client.key") }).connected();
@@ -90,25 +90,23 @@ describe.skipIf(spawnSync("openssl", ["version"]).status !== 0)("TLS (needs the 
     ).toBe("connecting");
   });
 
-  it("is insisted on by tls://: a server without it is not used", async () => {
+  it("is required by tls://, so a server without TLS is not used", async () => {
     await using server = await NatsServer.start();
     expect((await open(server.url.replace("nats:", "tls:")).refused()).lastError).toMatch(/does not offer tls/);
   });
 
-  it("refuses files that cannot be used, at once, naming field and file", () => {
+  it("rejects unusable files at once, naming setting and file", () => {
     writeFileSync(file("garbage"), "garbage");
     const openWith = (tls: NatsTlsConfig) => () => open("nats://127.0.0.1", tls);
     const [certFile, keyFile] = [file("client.pem"), file("client.key")];
-    expect(openWith({ caFile: "/nowhere" })).toThrow(
-      errorWith("config_invalid", /nats\.tls\.caFile: "\/nowhere" cannot be read/),
-    );
+    expect(openWith({ caFile: "/nowhere" })).toThrow(errorWith("config_invalid", /nats\.tls\.caFile: cannot read "\/nowhere"/));
     expect(openWith({ caFile: file("garbage") })).toThrow(
-      errorWith("config_invalid", /nats\.tls\.caFile: ".*garbage" holds no certificate/),
+      errorWith("config_invalid", /nats\.tls\.caFile: ".*garbage" contains no certificate/),
     );
     expect(openWith({ certFile })).toThrow(errorWith("config_invalid", /certFile is set without nats\.tls\.keyFile/));
     expect(openWith({ keyFile })).toThrow(errorWith("config_invalid", /keyFile is set without nats\.tls\.certFile/));
     expect(openWith({ certFile, keyFile: certFile })).toThrow(
-      errorWith("config_invalid", /keyFile: ".*client.pem" holds no unencrypted private key/),
+      errorWith("config_invalid", /keyFile: ".*client.pem" contains no unencrypted private key/),
     );
     expect(openWith({ certFile, keyFile: file("ca.key") })).toThrow(errorWith("config_invalid", /ca.key" does not belong to/));
   });

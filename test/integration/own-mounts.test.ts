@@ -1,4 +1,4 @@
-/** `npm test` as root mounts file systems. None may stay behind, however the run ends. */
+/** As root, `npm test` mounts file systems. None may be left behind, however the run ends. */
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, readFileSync } from "node:fs";
@@ -13,13 +13,13 @@ const ROOT = join(import.meta.dirname, "../..");
 const OWN_MOUNTS = join(ROOT, "scripts/own-mounts");
 const mayMount = spawnSync("unshare", ["--mount", "true"]).status === 0;
 
-/** As the tests mount them: in memory, and an ext4 image behind a loop device, which the power losses need. */
+/** The mounts of the tests: in memory, and an ext4 image on a loop device, which the power loss tests need. */
 const MOUNTS: [string, string][] = [
   ["a tmpfs", 'mount -t tmpfs oc-partnerd-test "$0/mounted"'],
   ["an image", 'truncate -s 16M "$0/image" && mkfs.ext4 -qF "$0/image" && mount -o loop "$0/image" "$0/mounted"'],
 ];
 
-test.skipIf(!mayMount).each(MOUNTS)("a run that is killed leaves nothing of %s behind", NEEDS_ROOT, async (_, mount) => {
+test.skipIf(!mayMount).each(MOUNTS)("a killed run leaves nothing of %s behind", NEEDS_ROOT, async (_, mount) => {
   using directory = temporaryDirectory();
   mkdirSync(join(directory.path, "mounted"));
   const script = `${mount} && grep -c " $0/mounted " /proc/self/mountinfo && exec sleep 60`;
@@ -37,7 +37,7 @@ function loopDevices(): string {
   return spawnSync("losetup", ["--list", "--noheadings", "--output", "BACK-FILE"], { encoding: "utf8" }).stdout;
 }
 
-test("every command that mounts for tests runs with mounts of its own", () => {
+test("every command that mounts file systems for tests has its own mount namespace", () => {
   const { scripts } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as { scripts: Record<string, string> };
   const vitest = Object.entries(scripts).filter(([, command]) => command.includes("vitest run"));
   expect(vitest.length).toBeGreaterThan(1);

@@ -1,4 +1,4 @@
-/** What a store holds when it is opened is on the disk, whoever wrote it: the broker is told about it next. */
+/** Opening a store makes its contents durable, even if another process wrote them, because the broker is told about them next. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
@@ -11,10 +11,10 @@ import { temporaryDirectory } from "../store/support/temporary-store.ts";
 import { NEEDS_ROOT } from "../support/needs-root.ts";
 
 const WRITER = join(import.meta.dirname, "../store/support/append-forever.ts");
-/** A writer that never fsyncs is killed between write and fsync each time. */
+/** A writer that never fsyncs, so it is always killed between write and fsync. */
 const NEVER_FSYNCS = new URL("../crash/plant-preload.ts?plant=synchronous-normal", import.meta.url).href;
 
-/** Appends to the log in `directory` and is killed; resolves when it is gone. */
+/** Runs a process that appends to the log in `directory`, and kills it; resolves when it has exited. */
 async function killedBeforeFsync(directory: string): Promise<void> {
   const writer = spawn(process.execPath, ["--import", NEVER_FSYNCS, WRITER, directory], { stdio: ["ignore", "pipe", "inherit"] });
   const exited = once(writer, "exit");
@@ -31,23 +31,19 @@ function diskOrReason(directory: string): Disk | string {
   }
 }
 
-test(
-  "what a killed daemon wrote and never fsynced is on the disk as soon as another one has opened it",
-  NEEDS_ROOT,
-  async (context) => {
-    using directory = temporaryDirectory();
-    const mounted = diskOrReason(directory.path);
-    if (typeof mounted === "string") return context.skip(`no file system can be mounted: ${mounted}`);
-    using disk = mounted;
-    const data = join(disk.path, "data");
-    await killedBeforeFsync(data);
-    const store = openStore({ directory: data, clock: systemClock });
-    const head = store.head();
-    expect(head.seq).toBeGreaterThan(0);
-    disk.cutPower([]);
-    expect(() => store[Symbol.dispose]()).toThrow();
-    disk.restorePower();
-    using survivor = openStore({ directory: data, clock: systemClock });
-    expect(survivor.head()).toEqual(head);
-  },
-);
+test("opening the log of a killed daemon makes its unsynced rows durable", NEEDS_ROOT, async (context) => {
+  using directory = temporaryDirectory();
+  const mounted = diskOrReason(directory.path);
+  if (typeof mounted === "string") return context.skip(`no file system can be mounted: ${mounted}`);
+  using disk = mounted;
+  const data = join(disk.path, "data");
+  await killedBeforeFsync(data);
+  const store = openStore({ directory: data, clock: systemClock });
+  const head = store.head();
+  expect(head.seq).toBeGreaterThan(0);
+  disk.cutPower([]);
+  expect(() => store[Symbol.dispose]()).toThrow();
+  disk.restorePower();
+  using survivor = openStore({ directory: data, clock: systemClock });
+  expect(survivor.head()).toEqual(head);
+});

@@ -1,6 +1,6 @@
 /**
- * What can go wrong between the broker and the log, each for real: reading goes on within ten seconds of the broker being well, in the
- * same process, and the log has every message of the stream once and in order.
+ * Real faults between the broker and the log. Within ten seconds of the broker's recovery the same process reads again, and the log
+ * has every stream message once and in order.
  */
 import { cpSync, rmSync } from "node:fs";
 import { join } from "node:path";
@@ -16,12 +16,12 @@ import { startTcpProxy } from "../support/tcp-proxy.ts";
 
 const STREAM = "OC_RESOURCES";
 const CONSUMER = "oc-partnerd";
-/** What OPERATING.md promises. */
+/** The bound promised in docs/OPERATING.md. */
 const RECOVERS_WITHIN = bound(10_000);
-/** Well past every deadline of ours, so that the fault is noticed and not just sat out. */
+/** Longer than all of our deadlines, so that the fault is detected and not just waited out. */
 const FAULT_LASTS_MS = 12_000;
 
-/** For docs/OPERATING.md, whose table is what this prints. */
+/** Printed for the table in docs/OPERATING.md. */
 const recoveries: string[] = [];
 afterAll(() => {
   process.stderr.write(`${["| fault | events flow again after |", "| --- | ---: |", ...recoveries.toSorted()].join("\n")}\n`);
@@ -54,7 +54,7 @@ class Scene implements AsyncDisposable {
     return scene;
   }
 
-  /** Plain core publishes: each is told by its text. */
+  /** Publishes plain messages, each identified by its text. */
   async publish(count: number, server: NatsServer = this.nats, subject = CREATE): Promise<void> {
     const client = await admin(server);
     for (let index = 0; index < count; index++) client.publish(subject, `message ${++this.#published}`);
@@ -69,7 +69,7 @@ class Scene implements AsyncDisposable {
     await this.daemon.until(`${what}: ${newest} is in the log`, isThere, limit);
   }
 
-  /** The broker is well from now on: how long until what is published now is in the log. Then nothing may be missing, or there twice. */
+  /** Measures the time from the broker's recovery until a new message is in the log, and checks for gaps and duplicates. */
   async recovers(fault: string, server: NatsServer = this.nats): Promise<void> {
     const startedMs = performance.now();
     await this.publish(1, server);
@@ -80,7 +80,7 @@ class Scene implements AsyncDisposable {
     await this.hasAll(server);
   }
 
-  /** Every message that the stream holds is in the log once, in the order of the stream. */
+  /** Checks that every message in the stream is in the log once, in stream order. */
   async hasAll(server: NatsServer = this.nats): Promise<void> {
     const held = await messagesOf(server);
     const rows = this.daemon.sql(
@@ -138,31 +138,31 @@ const storeOf = (nats: NatsServer) => join(nats.directory, "store");
 const withPassword = (password: string) =>
   `authorization { users: [{ user: u, password: "${password}" }, { user: admin, password: admin }] }`;
 
-describe.concurrent("reading goes on by itself after", () => {
+describe.concurrent("reading resumes by itself after", () => {
   test("nats-server was killed", async () => {
     await using scene = await Scene.begin();
     await scene.nats.kill();
     await scene.nats.start();
-    await scene.recovers("nats-server killed, and started again");
+    await scene.recovers("nats-server killed and restarted");
     expect(scene.gaps()).toEqual([]);
   });
 
-  test("nats-server was shut down, and was away for a while", async () => {
+  test("nats-server was shut down for a while", async () => {
     await using scene = await Scene.begin();
     await scene.nats.stop();
     await scene.daemon.until("that is told", async () => (await scene.daemon.health("/readyz")).status === 503);
     await scene.nats.start();
-    await scene.recovers("nats-server restarted in good order");
+    await scene.recovers("nats-server restarted cleanly");
     expect(scene.gaps()).toEqual([]);
   });
 
-  test("nats-server stood still", async () => {
+  test("nats-server was frozen", async () => {
     await using scene = await Scene.begin();
     await scene.nats.freeze();
     const isTold = async () => (await scene.daemon.health("/readyz")).status === 503;
     await scene.daemon.until("that is told", isTold, FAULT_LASTS_MS);
     scene.nats.thaw();
-    await scene.recovers("nats-server paused (SIGSTOP) until that was noticed");
+    await scene.recovers("nats-server paused (SIGSTOP) until the daemon noticed");
     expect(scene.gaps()).toEqual([]);
   });
 
@@ -184,9 +184,9 @@ describe.concurrent("reading goes on by itself after", () => {
       const { body } = await scene.daemon.health("/readyz");
       return body.checks.some(({ name, message }) => name === "nats" && message.includes("refused the credentials"));
     });
-    // While it reads its configuration, nats-server may refuse any user: all of them are gone for a moment.
+    // While it reloads its configuration, nats-server may briefly reject all users.
     await scene.nats.reconfigure(withPassword("p"));
-    await scene.recovers("connection closed on changed credentials, which are then accepted again");
+    await scene.recovers("connection closed after a credentials change; the credentials are then accepted again");
     expect(scene.gaps()).toEqual([]);
   });
 
@@ -197,22 +197,22 @@ describe.concurrent("reading goes on by itself after", () => {
     expect(scene.gaps()).toEqual([]);
   });
 
-  test("the stream was deleted, and made anew", async () => {
+  test("the stream was deleted and recreated", async () => {
     await using scene = await Scene.begin();
     await managed(scene.nats, ({ streams }) => streams.delete(STREAM));
     await scene.daemon.until("that is told", async () => (await scene.daemon.health("/readyz")).status === 503);
     const client = await admin(scene.nats);
     await setUp(client, { stream: STREAM, consumer: CONSUMER, subjects: [CREATE, REMOVE], limits: {} });
     await client.close();
-    await scene.recovers("stream deleted, and made anew");
+    await scene.recovers("stream deleted and recreated");
     expect(scene.gaps()).toEqual([{ reason: "recreated", first_sequence: 6, last_sequence: null }]);
   });
 
-  test("the server cut off a slow consumer", async () => {
+  test("the server disconnected a slow consumer", async () => {
     await using scene = await Scene.begin({ config: "max_payload: 65536, max_pending: 1048576, write_deadline: '200ms'" });
     await scene.daemon.freeze();
     const client = await admin(scene.nats);
-    // More than the kernel buffers for the two of them.
+    // More than the kernel buffers of both ends hold.
     for (let index = 0; index < 400; index++) {
       client.publish(CREATE, `${index} ${"x".repeat(60_000)}`);
       await client.flush();
@@ -235,17 +235,17 @@ describe.concurrent("reading goes on by itself after", () => {
     };
     await using scene = await Scene.begin({ url: throughProxy });
     forget();
-    await scene.recovers("connection half open: counted from when it went silent");
+    await scene.recovers("connection half open, counted from the silence");
     expect(scene.gaps()).toEqual([]);
-    // The server believes in the connection before, and in what was asked for on it, for minutes.
+    // For minutes, the server still believes in the old connection and its pull requests.
     forget();
     const isReady = async () => (await scene.daemon.health("/readyz")).status === 200;
     await scene.daemon.until("it has noticed", async () => !(await isReady()), RECOVERS_WITHIN);
     await scene.daemon.until("it is ready", isReady, RECOVERS_WITHIN);
-    await scene.recovers("connection half open: counted from when there was a new one");
+    await scene.recovers("connection half open, counted from the new connection");
   });
 
-  test("the stream was set back to an older copy, and gave its sequences a second time", async () => {
+  test("the stream was rewound to an older copy and reused its sequences", async () => {
     await using scene = await Scene.begin();
     const copy = `${storeOf(scene.nats)}.copy`;
     await scene.nats.stop();
@@ -257,15 +257,15 @@ describe.concurrent("reading goes on by itself after", () => {
     rmSync(storeOf(scene.nats), { recursive: true });
     cpSync(copy, storeOf(scene.nats), { recursive: true });
     await scene.nats.start();
-    await scene.recovers("stream set back to an older copy of its store");
+    await scene.recovers("stream rewound to an older copy of its store");
     expect(scene.gaps()).toEqual([{ reason: "reused", first_sequence: 10, last_sequence: null }]);
   });
 
-  test("messages were dropped from the stream while nobody read them", async () => {
+  test("messages were dropped from the stream while nothing read them", async () => {
     await using scene = await Scene.begin();
     await scene.daemon.stop();
     await scene.publish(4);
-    // Limits may do what nobody else may. One of each subject stays: 10 of REMOVE_RESOURCE, 12 of CREATE_RESOURCE.
+    // Limits can remove messages that permissions protect. One per subject stays: 10 of REMOVE_RESOURCE, 12 of CREATE_RESOURCE.
     await limited(scene.nats, { max_msgs: 1 });
     await limited(scene.nats, { max_msgs: -1, max_msgs_per_subject: 1 });
     await scene.publish(1, scene.nats, REMOVE);

@@ -3,23 +3,23 @@ import { expect, test } from "vitest";
 import { NatsServer } from "../support/nats-server.ts";
 import { expectFailure, runCommand } from "../support/run-command.ts";
 
-test("setup plans, makes, and then finds everything as it has to be", async () => {
+test("setup plans and creates the stream and consumer, and then finds them correct", async () => {
   await using nats = await NatsServer.start({ jetStream: true });
   const setup = (...flags: string[]) => runCommand(["setup", "--nats", nats.url, ...flags]);
 
   const planned = await setup("--dry-run");
   expect(planned).toMatchObject({ code: 0, stderr: "" });
   expect(planned.stdout).toBe(`NATS server 127.0.0.1:${nats.port}
-stream OC_RESOURCES is missing, would be created
+stream OC_RESOURCES is missing and would be created
   captures CREATE_RESOURCE, REMOVE_RESOURCE; keeps 1 GiB, any age, 1 replica
-consumer oc-partnerd is missing, would be created
-nothing was changed: dry run
+consumer oc-partnerd is missing and would be created
+dry run: nothing was changed
 `);
-  expect((await setup()).stdout).toMatch(/^stream OC_RESOURCES was missing, is created$/m);
+  expect((await setup()).stdout).toMatch(/^stream OC_RESOURCES was created$/m);
   expect((await setup()).stdout).toBe(`NATS server 127.0.0.1:${nats.port}
-stream OC_RESOURCES is as it has to be
+stream OC_RESOURCES is correct
   captures CREATE_RESOURCE, REMOVE_RESOURCE; keeps 1 GiB, any age, 1 replica
-consumer oc-partnerd is as it has to be
+consumer oc-partnerd is correct
 `);
 
   const narrowed = await setup("--json", "--max-bytes", "512MiB", "--max-age", "90d");
@@ -42,7 +42,7 @@ consumer oc-partnerd is as it has to be
   expect(elsewhere.stdout).toMatch(/captured by stream OC_RESOURCES.*\n {4}next step: Set nats.stream to OC_RESOURCES/);
 });
 
-test("setup says that there is no JetStream, or no server", async () => {
+test("setup reports if there is no JetStream, or no server", async () => {
   await using nats = await NatsServer.start();
   expectFailure(await runCommand(["setup", "--nats", nats.url]), 69, ["JetStream", "nats.mode to core"]);
   expectFailure(await runCommand(["setup", "--nats", "nats://127.0.0.1:9"]), 69, ["127.0.0.1:9"]);

@@ -1,4 +1,4 @@
-/** `oc-partnerd run` where it cannot: one clear message, the exit code of its kind, and nothing left behind. */
+/** `oc-partnerd run` when it cannot start: one clear message, the right exit code, and nothing left behind. */
 import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
@@ -10,10 +10,10 @@ import { rawConnection, temporaryDirectory } from "../store/support/temporary-st
 import { DaemonProcess } from "../support/daemon-process.ts";
 import { type CommandResult, expectFailure, runCommand } from "../support/run-command.ts";
 
-/** Nobody listens there, and the daemon waits for NATS patiently: what fails is what the test is about. */
+/** Nothing listens there. The daemon waits patiently for NATS, so that only the fault under test makes it fail. */
 const NATS = "nats://127.0.0.1:9";
 
-/** `run` with everything in `directory` and on free ports, where `flags` and `env` do not say otherwise. */
+/** Starts `run` with everything in `directory` and on free ports, unless `flags` and `env` say otherwise. */
 function run(directory: string, flags: readonly string[] = [], env: Record<string, string> = {}): Promise<CommandResult> {
   const usual = ["--data", join(directory, "data"), "--listen", "/ip4/127.0.0.1/tcp/0", "--http", "127.0.0.1:0"];
   return runCommand(["run", ...usual.filter((_, index) => !flags.includes(usual[index - (index % 2)] ?? "")), ...flags], {
@@ -36,7 +36,7 @@ function dataDirectory(directory: string): string {
 }
 
 describe.concurrent("the data directory", () => {
-  test("cannot be made", async () => {
+  test("cannot be created", async () => {
     using directory = temporaryDirectory();
     const file = join(directory.path, "a-file");
     writeFileSync(file, "");
@@ -47,7 +47,7 @@ describe.concurrent("the data directory", () => {
     ]);
   });
 
-  test("belongs to a daemon that runs, whose log stays as it is", async () => {
+  test("belongs to a running daemon, whose log stays unchanged", async () => {
     using directory = temporaryDirectory();
     await using daemon = await DaemonProcess.start({ config: { nats: { url: NATS } }, until: "started" });
     const rows = () => daemon.count("select count(*) from event_log");
@@ -57,7 +57,7 @@ describe.concurrent("the data directory", () => {
     expect((await daemon.health("/livez")).status).toBe(200);
   });
 
-  test("holds a key that others may read", async () => {
+  test("holds a key that other users can read", async () => {
     using directory = temporaryDirectory();
     const key = join(dataDirectory(directory.path), "identity.key");
     writeFileSync(key, "");
@@ -65,14 +65,14 @@ describe.concurrent("the data directory", () => {
     expectFailure(await run(directory.path), 78, [key, "0644", `chmod 600 ${key}`]);
   });
 
-  test("holds a key that is none", async () => {
+  test("holds an invalid key", async () => {
     using directory = temporaryDirectory();
     const key = join(dataDirectory(directory.path), "identity.key");
     writeFileSync(key, "not a key", { mode: 0o600 });
     expectFailure(await run(directory.path), 78, [key, "backup"]);
   });
 
-  test("holds a database of a newer oc-partnerd, which stays as it is", async () => {
+  test("holds a database of a newer oc-partnerd, which stays unchanged", async () => {
     using directory = temporaryDirectory();
     const data = dataDirectory(directory.path);
     openStore({ directory: data, clock: systemClock })[Symbol.dispose]();
@@ -85,7 +85,7 @@ describe.concurrent("the data directory", () => {
     expect(versionOf()).toBe(known + 1);
   });
 
-  test("holds a database that is none", async () => {
+  test("holds a file that is not a database", async () => {
     using directory = temporaryDirectory();
     writeFileSync(
       join(dataDirectory(directory.path), "oc-partnerd.db"),
@@ -96,21 +96,21 @@ describe.concurrent("the data directory", () => {
 });
 
 describe.concurrent("an address", () => {
-  test("the HTTP port is taken", async () => {
+  test("has an HTTP port that is in use", async () => {
     using directory = temporaryDirectory();
     await using taken = await occupyPort();
     const result = await run(directory.path, ["--http", `127.0.0.1:${taken.port}`]);
-    expectFailure(result, 69, [`http 127.0.0.1:${taken.port}`, "taken", "--http"]);
+    expectFailure(result, 69, [`http 127.0.0.1:${taken.port}`, "in use", "--http"]);
   });
 
-  test("the libp2p port is taken", async () => {
+  test("has a libp2p port that is in use", async () => {
     using directory = temporaryDirectory();
     await using taken = await occupyPort();
     const result = await run(directory.path, ["--listen", `/ip4/127.0.0.1/tcp/${taken.port}`]);
     expectFailure(result, 69, [`/ip4/127.0.0.1/tcp/${taken.port}`, "taken", "--listen"]);
   });
 
-  test("one to listen on is not of this machine", async () => {
+  test("to listen on does not belong to this machine", async () => {
     using directory = temporaryDirectory();
     const result = await run(directory.path, ["--listen", "/ip4/192.0.2.1/tcp/4011"]);
     expectFailure(result, 69, ["/ip4/192.0.2.1/tcp/4011", "--listen"]);
@@ -144,7 +144,7 @@ describe.concurrent("a setting", () => {
     expectFailure(result, 78, ["environment OCPARTNERD_NATS_ULR", "did you mean OCPARTNERD_NATS_URL?"]);
   });
 
-  test("is wrong in three places, which are all told at once", async () => {
+  test("is wrong in three places, which are all reported", async () => {
     using directory = temporaryDirectory();
     writeFileSync(join(directory.path, "partnerd.json"), JSON.stringify({ log: { level: "loud" } }));
     const result = await run(directory.path, ["--http", "4012"], { OCPARTNERD_P2P_MAX_CONNECTIONS: "many" });
@@ -156,24 +156,24 @@ describe.concurrent("a setting", () => {
     ]);
   });
 
-  test("file is no JSON", async () => {
+  test("file is not JSON", async () => {
     using directory = temporaryDirectory();
     writeFileSync(join(directory.path, "partnerd.json"), '{"name": lyon-1}');
-    expectFailure(await run(directory.path), 78, ["file ./partnerd.json", "is not JSON"]);
+    expectFailure(await run(directory.path), 78, ["file ./partnerd.json", "not valid JSON"]);
   });
 
-  test("file is not there", async () => {
+  test("file does not exist", async () => {
     using directory = temporaryDirectory();
-    expectFailure(await run(directory.path, ["--config", "missing.json"]), 78, ["file missing.json", "cannot be read"]);
+    expectFailure(await run(directory.path, ["--config", "missing.json"]), 78, ["file missing.json", "cannot read it"]);
   });
 
-  test("names a swarm key that is not there", async () => {
+  test("names a swarm key that does not exist", async () => {
     using directory = temporaryDirectory();
     const result = await run(directory.path, [], { OCPARTNERD_P2P_PSK_FILE: "missing.key" });
     expectFailure(result, 78, ["p2p.pskFile", "missing.key"]);
   });
 
-  test("names a swarm key that is none", async () => {
+  test("names an invalid swarm key", async () => {
     using directory = temporaryDirectory();
     writeFileSync(join(directory.path, "swarm.key"), "secret\n");
     const result = await run(directory.path, [], { OCPARTNERD_P2P_PSK_FILE: "swarm.key" });
@@ -181,19 +181,19 @@ describe.concurrent("a setting", () => {
     expect(result.stderr).not.toContain("secret");
   });
 
-  test("names NATS credentials that are not there", async () => {
+  test("names NATS credentials that do not exist", async () => {
     using directory = temporaryDirectory();
     const result = await run(directory.path, [], { OCPARTNERD_NATS_CREDS_FILE: "missing.creds" });
     expectFailure(result, 78, ["missing.creds"]);
   });
 
-  test("is no NATS URL", async () => {
+  test("is not a NATS URL", async () => {
     using directory = temporaryDirectory();
     expectFailure(await run(directory.path, ["--nats", "http://127.0.0.1:4222"]), 78, ["http"]);
   });
 });
 
-test("no NATS server is configured, found or installed", async (context) => {
+test("no NATS server is configured, running or installed", async (context) => {
   context.skip(await natsAnswers("127.0.0.1", 4222, 1_000), "a NATS server listens on 127.0.0.1:4222");
   using directory = temporaryDirectory();
   const flags = ["run", "--data", join(directory.path, "data"), "--listen", "/ip4/127.0.0.1/tcp/0", "--http", "127.0.0.1:0"];

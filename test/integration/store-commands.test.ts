@@ -1,4 +1,4 @@
-/** check, backup and restore as an operator runs them: beside a live daemon, after something went wrong, and with a stream to read again. */
+/** check, backup and restore as an operator runs them: beside a live daemon, after damage, and with a stream to read again. */
 import { closeSync, existsSync, openSync, readFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { connect, type NatsConnection } from "nats";
@@ -24,7 +24,7 @@ interface Site extends AsyncDisposable {
   readonly daemon: DaemonProcess;
 }
 
-/** A daemon that follows a stream. */
+/** A daemon that reads from a stream. */
 async function startSite(): Promise<Site> {
   await using starting = new AsyncDisposableStack();
   const nats = starting.use(await NatsServer.start({ jetStream: true }));
@@ -39,7 +39,7 @@ async function startSite(): Promise<Site> {
 
 const peers = await Promise.all([1, 2, 3].map((seed) => peerIdOfSeed(seed)));
 
-/** `count` events about peers that nobody will ever reach, and one of each that cannot be used. Resolves when the log has them. */
+/** Publishes `count` events about unreachable peers, and unusable events of every kind. Resolves when the log has them. */
 async function publish({ publisher, daemon, client }: Site, count: number, what: string): Promise<void> {
   for (let number = 0; number < count; number++) {
     const peerId = peers[number % peers.length] ?? "";
@@ -51,7 +51,7 @@ async function publish({ publisher, daemon, client }: Site, count: number, what:
   await daemon.until("the log has all of it", () => daemon.count("select sequence from ingest_cursor") === info.state.last_seq);
 }
 
-/** Every message of the stream, as the log has them: by their sequence. */
+/** All messages of the stream that are in the log, by sequence. */
 const messages = (daemon: DaemonProcess) =>
   daemon.sql(
     "select stream_sequence, dedupe_key, payload_sha256 from event_log where dedupe_key is not null order by stream_sequence",
@@ -61,7 +61,7 @@ const desired = (daemon: DaemonProcess) =>
 
 const check = (data: string, ...flags: string[]) => runCommand(["check", "--data", data, ...flags]);
 
-/** As a failing disk may: a page of the log's table in which there are old rows. */
+/** Damages a page of the log's table that has old rows, as a failing disk might. */
 function damage(file: string, daemon: DaemonProcess): void {
   const page = daemon.count(
     "select pageno from dbstat where name = 'event_log' and pagetype = 'leaf' order by path limit 1 offset 1",
@@ -71,8 +71,8 @@ function damage(file: string, daemon: DaemonProcess): void {
   closeSync(descriptor);
 }
 
-describe.concurrent("beside a daemon that runs", () => {
-  test("check is sound, and the head is the same in the log lines, the metrics, on NATS and for check", async () => {
+describe.concurrent("beside a running daemon", () => {
+  test("check finds nothing, and the head is the same in the log lines, the metrics, on NATS and in check", async () => {
     await using site = await startSite();
     const { daemon, client } = site;
     const heard: { seq: number; chainHash: string; peerId: string }[] = [];
@@ -94,7 +94,7 @@ describe.concurrent("beside a daemon that runs", () => {
     const [first] = daemon.logLines().filter(({ msg }) => msg === "event log head");
     expect(first).toMatchObject({ seq: 0, chainHash: "0".repeat(64) });
     await daemon.stop();
-    // The last line has all that the end itself has logged; what NATS hears is from before that.
+    // The last line covers what was logged while stopping; NATS only has earlier heads.
     const last = daemon
       .logLines()
       .filter(({ msg }) => msg === "event log head")
@@ -111,7 +111,7 @@ describe.concurrent("beside a daemon that runs", () => {
     expectFailure(await check(daemon.dataDir, "--head", "12"), 64, ["--head", "SEQ:HASH"]);
   });
 
-  test("backup is consistent; restore is refused", async () => {
+  test("backup is consistent, and restore is rejected", async () => {
     await using site = await startSite();
     const { daemon } = site;
     await publish(site, 40, "first");
@@ -129,8 +129,8 @@ describe.concurrent("beside a daemon that runs", () => {
   });
 });
 
-describe.concurrent("after something went wrong", () => {
-  test("a log whose end was lost is refused, and a backup with what the stream still holds makes it whole", async () => {
+describe.concurrent("after damage", () => {
+  test("a log that lost its end is rejected, and a backup and the stream together restore it", async () => {
     await using site = await startSite();
     const { daemon } = site;
     await publish(site, 30, "first");
@@ -139,7 +139,7 @@ describe.concurrent("after something went wrong", () => {
     await publish(site, 30, "second");
     const [all, state] = [messages(daemon), desired(daemon)];
     await daemon.stop();
-    // An old copy put back by hand.
+    // An old copy restored by hand.
     writeFile(daemon.databaseFile, readFileSync(to));
     await daemon.start("nothing");
     expect(await daemon.exited).toMatchObject({ code: 74 });
@@ -149,8 +149,8 @@ describe.concurrent("after something went wrong", () => {
     expect(stdout).toMatch(/event_log rows \d+ to \d+: gone: oc-partnerd\.head names seq/);
     const restored = await runCommand(["restore", "--data", daemon.dataDir, "--from", to]);
     expect(restored).toMatchObject({ code: 0, stderr: "" });
-    expect(restored.stdout).toMatch(/gone from the log: seq \d+ to \d+, which the backup does not have/);
-    expect(restored.stdout).toMatch(/next: start the daemon; it reads stream OC_RESOURCES from sequence 32 on/);
+    expect(restored.stdout).toMatch(/removed from the log: seq \d+ to \d+, which are not in the backup/);
+    expect(restored.stdout).toMatch(/next: start the daemon; it continues with stream OC_RESOURCES at sequence 32/);
     await daemon.start();
     await daemon.until("all is read again", () => messages(daemon).length === all.length);
     expect(messages(daemon)).toEqual(all);
@@ -158,7 +158,7 @@ describe.concurrent("after something went wrong", () => {
     expect((await check(daemon.dataDir)).stdout).toMatch(/is sound/);
   });
 
-  test("what a damaged log still proves and what the stream still holds come to the same as before", async () => {
+  test("the provable part of a damaged log and the stream together restore the state", async () => {
     await using site = await startSite();
     const { daemon } = site;
     await publish(site, 200, "first");
@@ -170,11 +170,11 @@ describe.concurrent("after something went wrong", () => {
     expect(stdout).toMatch(/event_log rows? \d+( to \d+)?: cannot be read/);
     const restored = await runCommand(["restore", "--data", daemon.dataDir, "--from-jetstream"]);
     expect(restored).toMatchObject({ code: 0, stderr: "" });
-    const kept = Number(/^kept (\d+) events that the chain proves/.exec(restored.stdout)?.[1]);
+    const kept = Number(/^kept (\d+) events that the hash chain proves/.exec(restored.stdout)?.[1]);
     expect(kept).toBeGreaterThan(0);
     expect(kept).toBeLessThan(200);
-    expect(restored.stdout).toMatch(/lost for good of it: what was observed and what came by core NATS/);
-    const setAside = /^set aside: (\S+),/m.exec(restored.stdout)?.[1] ?? "";
+    expect(restored.stdout).toMatch(/observations and core NATS messages are lost for good/);
+    const setAside = /^damaged log kept as (\S+),/m.exec(restored.stdout)?.[1] ?? "";
     expect(existsSync(setAside)).toBe(true);
     await daemon.start();
     await daemon.until("all is read again", () => messages(daemon).length === all.length);
@@ -184,7 +184,7 @@ describe.concurrent("after something went wrong", () => {
     expect((await check(daemon.dataDir)).stdout).toMatch(/is sound/);
   });
 
-  test("with nothing readable the stream alone brings all of it back", async () => {
+  test("if nothing is readable, the stream alone restores everything", async () => {
     await using site = await startSite();
     const { daemon } = site;
     await publish(site, 20, "first");
@@ -192,7 +192,7 @@ describe.concurrent("after something went wrong", () => {
     await daemon.stop();
     writeFile(daemon.databaseFile, Buffer.from("no database"));
     const restored = await runCommand(["restore", "--data", daemon.dataDir, "--from-jetstream"]);
-    expect(restored.stdout).toMatch(/^nothing could be proved: the log begins anew, empty/);
+    expect(restored.stdout).toMatch(/^nothing could be proven: the log starts again, empty/);
     await daemon.start();
     await daemon.until("all is read again", () => messages(daemon).length === all.length);
     expect(messages(daemon)).toEqual(all);
@@ -200,8 +200,8 @@ describe.concurrent("after something went wrong", () => {
   });
 });
 
-describe("while it runs", () => {
-  test("a page is damaged: it lives, says why it is not ready, and its streams stay", async () => {
+describe("while it is running", () => {
+  test("a damaged page: the daemon keeps running, reports why it is not ready, and its streams stay open", async () => {
     await using site = await startSite();
     const { daemon, publisher } = site;
     await using partner = await startPartnerHost(60);
@@ -226,7 +226,7 @@ describe("while it runs", () => {
     expect(await runCommand(["restore", "--data", daemon.dataDir, "--from-jetstream"])).toMatchObject({ code: 0, stderr: "" });
     await daemon.start();
     await daemon.until(
-      "what could not be logged is",
+      "the failed append is reported",
       () => daemon.count("select count(*) from event_log where cast(payload as text) = 'one that cannot be logged'") === 1,
     );
     expect((await check(daemon.dataDir)).stdout).toMatch(/is sound/);
@@ -239,7 +239,7 @@ function writeFile(path: string, bytes: Uint8Array): void {
   closeSync(descriptor);
 }
 
-/** Pages that the next append needs; what SQLite has of them in memory is forgotten with the commit of another program. */
+/** Damages pages that the next append needs. A commit by another program makes SQLite drop its cached copies. */
 function damageIndexes(daemon: DaemonProcess): void {
   const pages = daemon.sql("select pageno from dbstat where name in ('event_log_type', 'event_log_dedupe_key')");
   using raw = rawConnection(daemon.databaseFile);

@@ -1,4 +1,4 @@
-/** The daemon and a partner written with go-libp2p: both directions of the partner protocol, as real processes. */
+/** The daemon and a go-libp2p partner as real processes, in both directions of the partner protocol. */
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -17,7 +17,7 @@ interface GoEvent {
   readonly error?: string;
 }
 
-/** The Go program of this folder. It ends when its standard input does, so it never outlives the test. */
+/** Runs the Go program in this folder. It exits at the end of its standard input, so it never outlives the test. */
 class GoPartner implements Disposable {
   readonly events: GoEvent[] = [];
   readonly #child: ChildProcess;
@@ -28,13 +28,13 @@ class GoPartner implements Disposable {
     createInterface({ input: child.stdout }).on("line", (line) => this.events.push(JSON.parse(line) as GoEvent));
   }
 
-  /** The first event of this name that `accept` takes. */
+  /** Waits for the first event of this name that `accept` accepts. */
   async event(name: string, accept: (event: GoEvent) => boolean = () => true): Promise<GoEvent> {
     const found = () => this.events.find((event) => event.event === name && accept(event));
     try {
       return await until(`the Go partner says ${name}`, found, 20_000);
     } catch (error) {
-      throw new Error(`${String(error)}; it said ${JSON.stringify(this.events)}`, { cause: error });
+      throw new Error(`${String(error)}; it reported ${JSON.stringify(this.events)}`, { cause: error });
     }
   }
 
@@ -54,7 +54,7 @@ beforeAll(() => {
 
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
-test("we dial a Go partner: it challenges us, registers us and takes heartbeats; a revocation ends the stream", async () => {
+test("we dial a Go partner: it challenges us, registers us and accepts heartbeats; a revocation closes the stream", async () => {
   await using lyon = await startParticipant("lyon");
   using go = new GoPartner(binary, undefined);
   const { address = "" } = await go.event("listening");
@@ -69,7 +69,7 @@ test("we dial a Go partner: it challenges us, registers us and takes heartbeats;
   expect(await lyon.daemon.peer(peerId)).toMatchObject({ phase: "closed", outbound: null });
 });
 
-test("a Go partner dials us: it echoes our challenge and is registered; blacklisting it ends the stream", async () => {
+test("a Go partner dials us: it echoes our challenge and is registered; blacklisting it closes the stream", async () => {
   await using lyon = await startParticipant("lyon");
   using go = new GoPartner(binary, lyon.address);
   const { address = "" } = await go.event("listening");

@@ -1,4 +1,4 @@
-/** What is promised of every supported nats-server, one try each. A try that rejects is a guarantee that does not hold there. */
+/** The guarantees for every supported nats-server, with one test each. A test that rejects means that the guarantee is broken. */
 import { strict as assert } from "node:assert";
 import { cpSync, rmSync } from "node:fs";
 import { join } from "node:path";
@@ -8,9 +8,9 @@ import { until } from "../support/until.ts";
 import { CONSUMER, delivery, gaps, logged, PATIENCE_MS, Scene, STREAM, takenUpTo } from "./scene.ts";
 
 export interface Guarantee {
-  /** As the table shows it. */
+  /** As shown in the table. */
   readonly name: string;
-  /** `binary` is the nats-server to try it with. */
+  /** `binary` is the nats-server to test. */
   readonly attempt: (binary: string) => Promise<void>;
 }
 
@@ -19,7 +19,7 @@ const BURST = 2_000;
 
 export const GUARANTEES: readonly Guarantee[] = [
   {
-    name: "`setup` makes stream and consumer, mends them, and then has nothing to do",
+    name: "`setup` creates and repairs stream and consumer, and then changes nothing",
     attempt: async (binary) => {
       await using scene = await Scene.start(binary);
       const { streams } = await scene.manager();
@@ -46,18 +46,18 @@ export const GUARANTEES: readonly Guarantee[] = [
       await using scene = await Scene.start(binary);
       const { streams } = await scene.manager();
       const app = await scene.client();
-      app.subscribe(CREATE, { callback: (_, message) => setTimeout(() => message.respond("the answer"), 50) });
+      app.subscribe(CREATE, { callback: (_, message) => setTimeout(() => message.respond("the reply"), 50) });
       await app.flush();
       const ask = async () => (await app.request(CREATE, scene.event(), { timeout: 2_000 })).string();
       await streams.add({ name: STREAM, subjects: [CREATE] });
       assert.match(await ask(), /"stream":"OC_RESOURCES"/, "without no_ack the stream should have answered first");
       await scene.setUp();
-      for (let count = 0; count < 10; count++) assert.equal(await ask(), "the answer");
+      for (let count = 0; count < 10; count++) assert.equal(await ask(), "the reply");
       assert.equal((await scene.state()).messages, 11);
     },
   },
   {
-    name: "Nobody deletes or purges messages",
+    name: "Messages cannot be deleted or purged",
     attempt: async (binary) => {
       await using scene = await Scene.start(binary);
       await scene.setUp();
@@ -71,7 +71,7 @@ export const GUARANTEES: readonly Guarantee[] = [
     },
   },
   {
-    name: "The documented least permissions are enough, also to make the consumer anew",
+    name: "The documented permissions are enough, also to recreate the consumer",
     attempt: async (binary) => {
       await using scene = await Scene.start(binary, { config: withAdmin(DOCUMENTED_ACCOUNTS), admin: ADMIN });
       await assert.rejects(scene.setUp({}, documented("partnerd")), /denies/);
@@ -109,7 +109,7 @@ export const GUARANTEES: readonly Guarantee[] = [
     },
   },
   {
-    name: "Nothing is lost and nothing twice over `kill -9` of the daemon, under load",
+    name: "Nothing is lost or logged twice after `kill -9` of the daemon, under load",
     attempt: async (binary) => {
       await using scene = await Scene.start(binary);
       await scene.setUp();
@@ -122,7 +122,7 @@ export const GUARANTEES: readonly Guarantee[] = [
         published.push(...(await publishing), ...(await scene.publish(100, publisher)));
         await daemon.start();
         published.push(...(await scene.publish(BURST, publisher)));
-        // So that it is killed in the middle of reading.
+        // Kill it in the middle of reading.
         await daemon.until("it reads again", () => takenUpTo(daemon) > published.length - BURST, PATIENCE_MS);
       }
       await scene.taken(daemon);
@@ -131,7 +131,7 @@ export const GUARANTEES: readonly Guarantee[] = [
     },
   },
   {
-    name: "Whatever the stream holds is in the log once, over `kill -9` of nats-server, under load",
+    name: "Every message of the stream is in the log once after `kill -9` of nats-server, under load",
     attempt: async (binary) => {
       await using scene = await Scene.start(binary);
       await scene.setUp();
@@ -150,7 +150,7 @@ export const GUARANTEES: readonly Guarantee[] = [
     },
   },
   {
-    name: "A deleted consumer is made anew, and nothing is lost",
+    name: "A deleted consumer is recreated, and nothing is lost",
     attempt: async (binary) => {
       await using scene = await Scene.start(binary);
       await scene.setUp();
@@ -163,7 +163,7 @@ export const GUARANTEES: readonly Guarantee[] = [
     },
   },
   {
-    name: "A stream that was made anew is noticed, recorded, and read",
+    name: "A recreated stream is noticed, recorded and read",
     attempt: async (binary) => {
       await using scene = await Scene.start(binary);
       await scene.setUp();
@@ -179,7 +179,7 @@ export const GUARANTEES: readonly Guarantee[] = [
     },
   },
   {
-    name: "What the limits took out unread is recorded as a gap, with its sequences",
+    name: "Messages that the limits dropped unread are recorded as a gap, with their sequences",
     attempt: async (binary) => {
       await using scene = await Scene.start(binary);
       await scene.setUp({ maxBytes: 65_536 });
@@ -189,14 +189,14 @@ export const GUARANTEES: readonly Guarantee[] = [
       await daemon.stop();
       await scene.publish(500);
       const { first_seq: firstHeld } = await scene.state();
-      assert.ok(firstHeld > 11, "the limits took nothing out");
+      assert.ok(firstHeld > 11, "the limits removed no message");
       await daemon.start();
       await scene.expectHeldOnce(daemon);
       assert.deepEqual(gaps(daemon), [{ reason: "purged", first: 11, last: firstHeld - 1 }]);
     },
   },
   {
-    name: "A store that was set back to an older copy is noticed, recorded, and read on",
+    name: "A store rewound to an older copy is noticed, recorded and read on",
     attempt: async (binary) => {
       await using scene = await Scene.start(binary);
       await scene.setUp();
@@ -221,7 +221,7 @@ export const GUARANTEES: readonly Guarantee[] = [
     },
   },
   {
-    name: "Mode `auto` begins with core NATS, says at-most-once, and takes the stream once it is set up",
+    name: "Mode `auto` starts with core NATS, says at-most-once, and switches to the stream once it is set up",
     attempt: async (binary) => {
       await using scene = await Scene.start(binary);
       const daemon = await scene.daemon({ mode: "auto" });

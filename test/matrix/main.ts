@@ -1,6 +1,6 @@
 /**
- * `npm run matrix`: what is promised, tried with several versions of nats-server side by side. Prints a table; with --write it goes into
- * docs/BROKERS.md too. Exits 1 where a guarantee does not hold.
+ * `npm run matrix`: tests every guarantee against several versions of nats-server and prints a table; with --write also to
+ * docs/BROKERS.md. Exits with 1 if a guarantee does not hold.
  */
 import { execFileSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
@@ -11,12 +11,12 @@ import { GUARANTEES, type Guarantee } from "./guarantees.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
 const DOCUMENT = join(ROOT, "docs/BROKERS.md");
-/** What stands between them is written by this program. */
+/** The table is written between these markers. */
 const [BEGIN, END] = ["<!-- matrix -->", "<!-- /matrix -->"];
 
 interface Result {
   readonly seconds: number;
-  /** Why it does not hold; undefined where it does. */
+  /** Why the guarantee does not hold; undefined if it does. */
   readonly problem: string | undefined;
 }
 
@@ -26,10 +26,10 @@ interface Broker {
 }
 
 const command = new Command("npm run matrix --")
-  .description("Tries every guarantee with several versions of nats-server side by side.")
-  .option("--write", "write the table into docs/BROKERS.md too", false)
-  .option("--again", "fetch the servers again, for newer versions", false)
-  .option("--only <words>", "only guarantees whose name holds these words")
+  .description("Tests every guarantee against several versions of nats-server in parallel.")
+  .option("--write", "also write the table to docs/BROKERS.md", false)
+  .option("--again", "fetch the servers again, to get newer versions", false)
+  .option("--only <words>", "test only guarantees whose name contains these words")
   .exitOverride()
   .action(matrix);
 try {
@@ -42,7 +42,7 @@ async function matrix({ write, again, only = "" }: { write: boolean; again: bool
   const brokers = fetchBrokers(again);
   const guarantees = GUARANTEES.filter(({ name }) => name.includes(only));
   const startedMs = performance.now();
-  // A lane for each version; within a lane one after another, so that the seconds mean something.
+  // Versions run in parallel; the guarantees of one version run in sequence, so that their times are comparable.
   const columns = await Promise.all(brokers.map((broker) => attemptAll(broker, guarantees)));
   const table = markdown(brokers, guarantees, columns);
   const problems = columns.flatMap((results, column) =>
@@ -100,7 +100,7 @@ function cell(result: Result | undefined): string {
 function writeTable(table: string): void {
   const text = readFileSync(DOCUMENT, "utf8");
   const [from, to] = [text.indexOf(BEGIN), text.indexOf(END)];
-  if (from === -1 || to < from) throw new Error(`${DOCUMENT} has no place for the table: ${BEGIN} … ${END}`);
+  if (from === -1 || to < from) throw new Error(`${DOCUMENT} lacks the markers ${BEGIN} … ${END}`);
   writeFileSync(DOCUMENT, `${text.slice(0, from + BEGIN.length)}\n\n${table}\n\n${text.slice(to)}`);
 }
 

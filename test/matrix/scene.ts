@@ -1,4 +1,4 @@
-/** What a guarantee is tried in: a server of one version with the stream, plain core publishers, daemons. All of it ends with the try. */
+/** The set-up for testing a guarantee: a server of one version with the stream, core publishers and daemons, all owned by the test. */
 import { strict as assert } from "node:assert";
 import { createHash } from "node:crypto";
 import { connect, type JetStreamManager, type NatsConnection, type StreamState } from "nats";
@@ -17,16 +17,16 @@ export const STREAM = "OC_RESOURCES";
 export const CONSUMER = "oc-partnerd";
 
 const PEERS = 100;
-/** A machine that runs one daemon for each version may be slow; speed is measured by `npm run bench`. */
+/** Generous, as the machine runs a daemon per version; `npm run bench` measures speed. */
 export const PATIENCE_MS = 60_000;
-/** Published before the server is waited for. */
+/** Messages published before waiting for the server. */
 const PENDING = 1_000;
 
 interface SceneOptions {
   readonly jetStream?: boolean;
-  /** Lines of the server's configuration. */
+  /** Lines for the server's configuration file. */
   readonly config?: string;
-  /** Who sets up and looks at the stream. */
+  /** Credentials for setting up and inspecting the stream. */
   readonly admin?: Credentials;
 }
 
@@ -51,7 +51,7 @@ export class Scene implements AsyncDisposable {
     return new Scene(await NatsServer.start({ binary, jetStream, config }), admin);
   }
 
-  /** A client that lasts as long as its connection. */
+  /** A client that does not reconnect. */
   async client(credentials = this.#admin): Promise<NatsConnection> {
     const login = credentials && { user: credentials.user, pass: credentials.password };
     const client = await connect({ servers: this.nats.url, reconnect: false, ...login });
@@ -68,13 +68,13 @@ export class Scene implements AsyncDisposable {
     await setUp(client, { stream: STREAM, consumer: CONSUMER, subjects: [CREATE, REMOVE], limits });
   }
 
-  /** A daemon that reads the stream, unless `nats` says otherwise. */
+  /** Starts a daemon, which reads the stream unless `nats` says otherwise. */
   async daemon(nats: ConfigFile["nats"] = {}, milestone: "ready" | "started" = "ready"): Promise<DaemonProcess> {
     const config = { nats: { url: this.nats.url, mode: "jetstream", ...nats } } as const;
     return this.#owned.use(await DaemonProcess.start({ config, until: milestone }));
   }
 
-  /** Publishes so many events, none like another, with plain core publish. Resolves, to their hashes, when the server has read them. */
+  /** Publishes this many distinct events with plain core publish. Resolves to their hashes once the server has read them. */
   async publish(events: number, client?: NatsConnection): Promise<readonly string[]> {
     const publisher = client ?? (await this.client());
     const hashes: string[] = [];
@@ -88,17 +88,17 @@ export class Scene implements AsyncDisposable {
     return hashes;
   }
 
-  /** The next event: of a peer that nobody has to dial. */
+  /** The next event, about a peer that the daemon does not dial. */
   event(): Uint8Array {
     const number = this.#published++;
     const peerId = peerIdOfName(`peer-${number % PEERS}`);
     return Buffer.from(envelopeOf({ peerId, address: null, relation: "NONE", fromApp: "oc-api", name: `event ${number}` }));
   }
 
-  /** Waits, since a server that has just started may not know its streams yet. */
+  /** The stream's state. Retries, because a server that has just started may not know its streams yet. */
   async state(): Promise<StreamState> {
     const manager = await this.manager();
-    return until("the stream tells its state", () =>
+    return until("the stream's state is available", () =>
       manager.streams.info(STREAM).then(
         ({ state }) => state,
         () => undefined,
@@ -106,7 +106,7 @@ export class Scene implements AsyncDisposable {
     );
   }
 
-  /** The hashes of what the stream holds, in its order. */
+  /** The hashes of the stream's messages, in order. */
   async held(): Promise<readonly string[]> {
     const { messages, last_seq: last } = await this.state();
     if (messages === 0) return [];
@@ -121,13 +121,13 @@ export class Scene implements AsyncDisposable {
     return hashes;
   }
 
-  /** Waits until the daemon has taken everything that the stream holds now. */
+  /** Waits until the daemon has logged everything that the stream holds now. */
   async taken(daemon: DaemonProcess): Promise<void> {
     const { last_seq: last } = await this.state();
-    await daemon.until(`sequence ${last} is taken`, () => takenUpTo(daemon) === last, PATIENCE_MS);
+    await daemon.until(`sequence ${last} is logged`, () => takenUpTo(daemon) === last, PATIENCE_MS);
   }
 
-  /** What the stream holds is in the log, each message once and in the same order; what else is in the log is not looked at. */
+  /** Checks that every message of the stream is in the log once and in order. Other rows are ignored. */
   async expectHeldOnce(daemon: DaemonProcess): Promise<void> {
     await this.taken(daemon);
     const held = await this.held();
@@ -135,7 +135,7 @@ export class Scene implements AsyncDisposable {
     assert.deepEqual(
       logged(daemon).filter((hash) => isHeld.has(hash)),
       held,
-      "the log has other messages than the stream, or has them in another order",
+      "the messages or their order differ between the log and the stream",
     );
   }
 
@@ -144,18 +144,18 @@ export class Scene implements AsyncDisposable {
   }
 }
 
-/** Where the log stands in the stream; 0 before its first message. */
+/** The newest sequence in the log; 0 before the first message. */
 export function takenUpTo(daemon: DaemonProcess): number {
   return daemon.count("select coalesce(max(sequence), 0) from ingest_cursor");
 }
 
-/** How the daemon says that events come. */
+/** The delivery mode that the daemon reports. */
 export async function delivery(daemon: DaemonProcess): Promise<DeliveryView["delivery"]> {
   const view = (await (await daemon.fetch("/v1/delivery")).json()) as DeliveryView;
   return view.delivery;
 }
 
-/** The hashes of the messages in the log, in its order. */
+/** The hashes of the messages in the log, in order. */
 export function logged(daemon: DaemonProcess): readonly string[] {
   const rows = daemon.sql("select payload_sha256 from event_log where payload_sha256 is not null order by seq");
   return rows.map((row) => String(row["payload_sha256"]));

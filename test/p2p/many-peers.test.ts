@@ -31,7 +31,7 @@ describe("a host with many partners", () => {
 
   const desired = (host: TestPartnerHost) => desiredPeer(host.peerId, { address: loopbackAddress(host.port, host.peerId) });
 
-  it("opens to all at once while all open to it, renews, and leaks no listener", async () => {
+  it("opens to all at once while all open to it, renews, and leaks no listeners", async () => {
     const opens = partners.flatMap((partner) => [
       hub.streams.open(desired(partner), timeoutSignal(10_000), ATTEMPT),
       partner.streams.open(desired(hub), timeoutSignal(10_000), ATTEMPT),

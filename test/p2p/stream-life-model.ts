@@ -1,6 +1,6 @@
 /**
- * The life of a peer's streams as docs/ARCHITECTURE.md draws it, and as little more as possible: what may happen in which phase, what
- * must have happened once everything has settled, and how long a wait may be. It follows what really happens and objects.
+ * A model of the life of a peer's streams as drawn in docs/ARCHITECTURE.md: which events may happen in which phase, what must hold once
+ * everything has settled, and how long a wait may be. It observes the real events and records violations.
  */
 import type { ErrorCode } from "../../src/base/errors.ts";
 import type { CloseReason, DesiredPeer } from "../../src/events/types.ts";
@@ -10,7 +10,7 @@ export const OPEN_TIMEOUT_MS = 5_000;
 const RENEW_TIMEOUT_MS = 3_000;
 /** A failed renewal pauses for this long, and the end of the lease is noticed after it. */
 const RENEW_AGAIN_MS = 500;
-/** A stream that stood this long ends the count of failures. */
+/** A stream that was open this long resets the count of failures. */
 const STABLE_MS = 60_000;
 const FIRST_WAIT_MS = 1_000;
 const LONGEST_WAIT_MS = 60_000;
@@ -19,7 +19,7 @@ const LEAST_WAIT_AFTER_LIFE_MS = 1_000;
 const FLOORS_MS: Partial<Record<ErrorCode, number>> = { refused: 3_000, identity_mismatch: 10_000, protocol_unsupported: 10_000 };
 /** Floors are lengthened by up to a fifth, so that many refused peers do not come back together. */
 const FLOOR_SPREAD = 1.2;
-/** Of sums of times that are no whole numbers. */
+/** For sums of fractional times. */
 const ROUNDING_MS = 0.001;
 
 type Phase =
@@ -41,7 +41,7 @@ type Phase =
     }
   | { readonly name: "stopped" };
 
-/** What people see of a peer. */
+/** The state of a peer as shown to people. */
 interface Shown {
   readonly opening: boolean;
   readonly attempts: number;
@@ -50,13 +50,13 @@ interface Shown {
 
 export interface Time {
   readonly nowMs: number;
-  /** Without the stalls. */
+  /** Excluding stalls. */
   readonly livedMs: number;
 }
 
 export class LifeModel {
   readonly #time: () => Time;
-  /** Our own PeerID is never dialled, whoever desires it. */
+  /** True for our own PeerID, which is never dialled, even if it is desired. */
   readonly #isSelf: boolean;
   desired: DesiredPeer | undefined;
   phase: Phase = { name: "closed" };
@@ -66,7 +66,7 @@ export class LifeModel {
   #inboundRenewedAtLivedMs: number | null = null;
   silent = false;
   readonly violations: string[] = [];
-  /** The arrows taken, for whoever wants to know that all were. */
+  /** The transitions taken so far, to check that a test covers all of them. */
   readonly arrows = new Set<string>();
 
   constructor(time: () => Time, isSelf: boolean) {
@@ -82,11 +82,11 @@ export class LifeModel {
     return this.desired !== undefined && this.desired.standing !== "partner";
   }
 
-  get inboundStands(): boolean {
+  get hasInbound(): boolean {
     return this.#inboundRenewedAtLivedMs !== null;
   }
 
-  // What is done to the peer.
+  // Inputs.
 
   desire(desired: DesiredPeer): void {
     const isNew = desired.generation !== this.desired?.generation;
@@ -95,7 +95,7 @@ export class LifeModel {
     this.attempts = 0;
     const { name } = this.phase;
     if (name === "backoff" || name === "stopped") this.#to({ name: "closed" }, "new generation");
-    // The failure of an open that is outdated by the time it is heard of counts for nothing.
+    // The failure of an open that has become outdated does not count.
     if (name === "opening" && this.phase.told !== undefined) this.#to({ name: "closed" }, "failed too late");
   }
 
@@ -103,7 +103,7 @@ export class LifeModel {
     this.#livedAtMs = this.#time().nowMs;
   }
 
-  /** The far end's answer to an open is on its way. */
+  /** The far end has answered an open; the answer is in flight. */
   tell(code: ErrorCode): void {
     if (this.phase.name === "opening") this.phase.told = code;
   }
@@ -113,11 +113,11 @@ export class LifeModel {
     if (silent && this.phase.name === "established") this.phase.wasSilent = true;
   }
 
-  // What really happens.
+  // Events.
 
   openStarted(generation: number): void {
     const { nowMs } = this.#time();
-    this.#require(this.wanted, "opened although nobody desires it");
+    this.#require(this.wanted, "opened although it is not desired");
     this.#require(generation === this.desired?.generation, "opened for an outdated generation");
     if (this.phase.name === "backoff") {
       this.#require(
@@ -133,7 +133,7 @@ export class LifeModel {
   openAborted(): void {
     this.#require(this.phase.name === "opening", `an open was aborted while ${this.phase.name}`);
     if (this.phase.name !== "opening") return;
-    this.#require(this.phase.generation !== this.desired?.generation, "an open was aborted that is not outdated");
+    this.#require(this.phase.generation !== this.desired?.generation, "an open was aborted although it is not outdated");
     this.#to({ name: "closed" }, "aborted");
   }
 
@@ -152,11 +152,11 @@ export class LifeModel {
   streamOpened(direction: "outbound" | "inbound"): void {
     const { nowMs, livedMs } = this.#time();
     if (direction === "inbound") {
-      this.#require(!this.inboundStands, "a second inbound stream");
+      this.#require(!this.hasInbound, "a second inbound stream");
       this.#inboundRenewedAtLivedMs = livedMs;
     } else {
       const { phase } = this;
-      this.#require(phase.name === "opening", `an outbound stream stands while ${phase.name}`);
+      this.#require(phase.name === "opening", `an outbound stream opened while ${phase.name}`);
       const generation = phase.name === "opening" ? phase.generation : 0;
       this.#to({ name: "established", sinceMs: nowMs, generation, renewedAtLivedMs: livedMs, wasSilent: this.silent });
     }
@@ -172,9 +172,9 @@ export class LifeModel {
   streamClosed(direction: "outbound" | "inbound", reason: CloseReason): void {
     const { phase } = this;
     const { livedMs } = this.#time();
-    this.#require(reason !== "revoked" || this.#isRevoked, "closed as revoked, which it is not");
+    this.#require(reason !== "revoked" || this.#isRevoked, "closed as revoked, but it is not");
     if (direction === "inbound") {
-      this.#require(this.inboundStands, "an inbound stream was closed twice");
+      this.#require(this.hasInbound, "an inbound stream was closed twice");
       const heldMs = livedMs - (this.#inboundRenewedAtLivedMs ?? 0);
       this.#require(reason !== "expired" || heldMs > LEASE_MS - ROUNDING_MS, `inbound expired after ${heldMs} ms`);
       this.#inboundRenewedAtLivedMs = null;
@@ -189,30 +189,30 @@ export class LifeModel {
       this.#require(phase.wasSilent && heldMs > LEASE_MS - ROUNDING_MS, `expired after ${heldMs} ms, silent: ${phase.wasSilent}`);
     }
     if (reason === "revoked") this.#to({ name: "closed" }, "revoked");
-    // What a stream of an older generation comes to says nothing about this one.
+    // The end of a stream of an older generation does not count as a failure of this one.
     else if (phase.generation !== this.desired?.generation) this.#to({ name: "closed" }, "outdated");
     else this.#fail("stream_lost", this.#time().nowMs - phase.sinceMs >= STABLE_MS);
   }
 
-  // What must be so once everything that can happen now has happened.
+  // Checks once everything that can happen now has happened.
 
   settled(shown: Shown, connected: boolean): void {
     const { nowMs, livedMs } = this.#time();
     const { phase } = this;
     this.#require(shown.attempts === this.attempts, `shows ${shown.attempts} attempts, not ${this.attempts}`);
     this.#require(shown.opening === (phase.name === "opening"), `shows opening ${shown.opening} while ${phase.name}`);
-    if (this.wanted) this.#require(phase.name !== "closed", "is desired and was not opened");
-    else this.#require(phase.name === "closed", `is not desired and ${phase.name}`);
-    this.#require(!this.#isRevoked || !this.inboundStands, "is revoked and streams to us");
-    this.#require(this.desired?.standing !== "blacklisted" || !connected, "is blacklisted and connected");
+    if (this.wanted) this.#require(phase.name !== "closed", "is desired but was not opened");
+    else this.#require(phase.name === "closed", `is not desired but ${phase.name}`);
+    this.#require(!this.#isRevoked || !this.hasInbound, "is revoked but has an inbound stream");
+    this.#require(this.desired?.standing !== "blacklisted" || !connected, "is blacklisted but connected");
     const inboundHeldMs = livedMs - (this.#inboundRenewedAtLivedMs ?? livedMs);
     this.#require(
       inboundHeldMs < LEASE_MS + OPEN_TIMEOUT_MS + RENEW_TIMEOUT_MS,
       `inbound outlived its lease by far: ${inboundHeldMs} ms`,
     );
     if (phase.name === "opening") {
-      this.#require(phase.generation === this.desired?.generation, "goes on opening for an outdated generation");
-      this.#require(nowMs - phase.sinceMs < OPEN_TIMEOUT_MS + ROUNDING_MS, "goes on opening although its time is over");
+      this.#require(phase.generation === this.desired?.generation, "still opening for an outdated generation");
+      this.#require(nowMs - phase.sinceMs < OPEN_TIMEOUT_MS + ROUNDING_MS, "still opening after its deadline");
     } else if (phase.name === "backoff") {
       this.#settledBackoff(phase, shown);
     } else {
@@ -234,7 +234,7 @@ export class LifeModel {
     const longestMs = this.#longestWaitMs(phase);
     this.#require(
       waitMs < longestMs + ROUNDING_MS,
-      `waits ${waitMs} ms after failure ${this.attempts} (${phase.code}), which is over ${longestMs}`,
+      `waits ${waitMs} ms after failure ${this.attempts} (${phase.code}), more than ${longestMs}`,
     );
     this.#require(nextAttemptAtMs > this.#earliestMs(phase) - ROUNDING_MS, `waits only ${waitMs} ms`);
     this.#require(nextAttemptAtMs > nowMs - ROUNDING_MS, `should have been opened ${nowMs - nextAttemptAtMs} ms ago`);
@@ -252,7 +252,7 @@ export class LifeModel {
 
   #fail(code: ErrorCode, wasStable: boolean): void {
     const { nowMs } = this.#time();
-    if (wasStable) this.arrows.add("a stable stream ends the count");
+    if (wasStable) this.arrows.add("a stable stream resets the count");
     if (wasStable || this.attempts === 0) {
       this.attempts = 0;
       this.#runSinceMs = nowMs;
@@ -273,7 +273,7 @@ export class LifeModel {
     return this.#livedAtMs !== null && this.#livedAtMs > failedAtMs;
   }
 
-  /** Doubled with each failure, never longer than the failures have lasted, nor than a minute. */
+  /** Doubles with each failure; never longer than the run of failures has lasted, or than a minute. */
   #longestWaitMs({ code, runMs }: { readonly code: ErrorCode; readonly runMs: number }): number {
     const doubledMs = FIRST_WAIT_MS * 2 ** (this.attempts - 1);
     const drawnMs = Math.min(LONGEST_WAIT_MS, doubledMs, Math.max(FIRST_WAIT_MS, runMs));

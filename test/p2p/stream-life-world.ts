@@ -17,7 +17,7 @@ const SELF = "self" as PeerId;
 export const PEERS = ["alice" as PeerId, "bob" as PeerId, SELF] as const;
 
 interface Stream {
-  /** Ends whoever waits for a proof of life on it. */
+  /** Aborts waits for a proof of life on this stream. */
   readonly gone: AbortController;
   abort(error: Error): void;
 }
@@ -40,7 +40,7 @@ export class World implements PartnerStreams {
   readonly #connected = new Set<PeerId>();
   #stalledMs = 0;
   readonly events: ObservedEvent[] = [];
-  /** What the periodic diff found although no wake had named it. */
+  /** How often the periodic diff found work that no wake had announced. */
   resyncFound = 0;
   readonly #registry: StreamRegistry<Stream>;
   readonly reconciler: Reconciler;
@@ -78,14 +78,14 @@ export class World implements PartnerStreams {
     );
   }
 
-  // What commands do.
+  // Called by commands.
 
   desire(desired: DesiredPeer): void {
     this.#desired.set(desired.peerId, desired);
     this.reconciler.wake(desired.peerId);
   }
 
-  /** The far end answers the open that is under way: with a stream, or with a failure. */
+  /** The far end answers the current open with a stream or a failure. */
   answer(peerId: PeerId, failure?: ErrorCode): void {
     const settle = this.#opening.get(peerId);
     if (failure === undefined) settle?.();
@@ -117,14 +117,12 @@ export class World implements PartnerStreams {
     this.#stalledMs += durationMs;
   }
 
-  // What the loop does.
+  // Called by the loop.
 
   actual(peerId: PeerId): ActualPeer {
-    const { outbound, inbound } = this.#registry.actual(PROTOCOL, peerId);
     return {
       peerId,
-      outbound,
-      inbound,
+      ...this.#registry.actual(PROTOCOL, peerId),
       connected: this.#connected.has(peerId),
       dialled: false,
       lastSignOfLifeMs: this.#signsOfLife.get(peerId) ?? null,

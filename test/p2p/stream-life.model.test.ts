@@ -19,14 +19,14 @@ const command = commandsComparedBy<Models, World>((models, { resyncFound }) => {
   expect(Object.fromEntries([...models].map(([peerId, { violations }]) => [peerId, violations]))).toEqual(
     Object.fromEntries(PEERS.map((peerId) => [peerId, []])),
   );
-  expect(resyncFound, "the diff finds nothing that no wake has named").toBe(0);
+  expect(resyncFound, "work found by the diff without a wake").toBe(0);
 });
 
 const aPeer = fc.oneof({ weight: 7, arbitrary: fc.constantFrom(...PEERS) }, { weight: 7, arbitrary: fc.constant(PEERS[0]) });
-/** Whether everything that can happen happens before the next command. */
+/** Whether the next command runs before everything has settled. */
 const hurried = fc.oneof({ weight: 3, arbitrary: fc.constant(false) }, fc.constant(true));
 
-/** Something that concerns one peer. */
+/** A command about one peer. */
 function about<Given>(
   given: fc.Arbitrary<Given>,
   say: (peerId: PeerId, given: Given) => string,
@@ -57,7 +57,7 @@ async function settle(models: Models, world: World, durationMs = 0): Promise<voi
 }
 
 const standings = fc.constantFrom<Standing>("partner", "partner", "partner", "partner", "revoked", "blacklisted");
-/** Another event about the peer. Its generation is a new one where it changes standing or address. */
+/** Another event about the peer. It starts a new generation if it changes standing or address. */
 const desire = about(
   fc.record({ standing: standings, port: fc.constantFrom(1, 1, 1, 2) }),
   (peerId, { standing, port }) => `${peerId} is ${standing} at port ${port}`,
@@ -108,21 +108,21 @@ const signOfLife = about(
 const inbound = about(
   fc.constant(undefined),
   (peerId) => `${peerId} streams to us`,
-  (model, world, peerId) => (model.inboundStands ? world.heartbeat(peerId) : world.openInbound(peerId)),
+  (model, world, peerId) => (model.hasInbound ? world.heartbeat(peerId) : world.openInbound(peerId)),
   ({ desired }) => desired === undefined || desired.standing === "partner",
 );
 const pass = fc
   .constantFrom(10, 400, 1_000, 3_000, 12_000, 61_000)
   .map((durationMs) => command(`${durationMs} ms pass`, (models, world) => settle(models, world, durationMs)));
 const stall = fc.constantFrom(500, 8_000, 30_000).map((durationMs) =>
-  command(`${durationMs} ms of standing still`, async (models, world) => {
+  command(`stall for ${durationMs} ms`, async (models, world) => {
     await settle(models, world);
     world.stall(durationMs);
     await settle(models, world);
   }),
 );
 
-/** All that may be taken but the rarest, which a lucky run may miss. */
+/** All transitions except the rarest, which a run may miss. */
 const ARROWS = [
   "closed -> opening",
   "opening -> established",
@@ -135,7 +135,7 @@ const ARROWS = [
   "backoff -> opening",
   "backoff -> closed, new generation",
   "stopped -> closed, new generation",
-  "a stable stream ends the count",
+  "a stable stream resets the count",
 ] as const;
 const arrows = new Set<string>();
 
@@ -149,7 +149,7 @@ async function live(seed: number, resync: boolean, commands: Iterable<fc.AsyncCo
   expect(world.clock.pendingTimers).toBe(0);
 }
 
-test("streams live as documented, whatever happens", async () => {
+test("streams behave as documented in any sequence of events", async () => {
   const all = [
     desire,
     desire,
@@ -170,5 +170,5 @@ test("streams live as documented, whatever happens", async () => {
   ];
   const commands = fc.commands(all, { maxCommands: 60, size: "max" });
   await fc.assert(fc.asyncProperty(fc.nat(), fc.boolean(), commands, live), propertyRuns(400, 20_000));
-  expect([...arrows].sort(), "every arrow was taken").toEqual(expect.arrayContaining([...ARROWS]));
+  expect([...arrows].sort(), "every transition was taken").toEqual(expect.arrayContaining([...ARROWS]));
 });

@@ -1,4 +1,4 @@
-/** What the model of stream-life.model.test.ts found, each as the shortest story that shows it. */
+/** Bugs found by stream-life.model.test.ts, each as its shortest sequence of events. */
 import { expect, test } from "vitest";
 import type { Address } from "../../src/base/ids.ts";
 import { desiredPeer } from "../support/peers.ts";
@@ -7,7 +7,7 @@ import { PEERS, World } from "./stream-life-world.ts";
 const [ALICE] = PEERS;
 const partner = desiredPeer(ALICE);
 
-test("an inbound lease runs out on time although opening the other way was given up", async () => {
+test("an inbound lease expires on time even after opening was stopped", async () => {
   const world = new World(1);
   world.openInbound(ALICE);
   await world.clock.advance(0);
@@ -18,7 +18,7 @@ test("an inbound lease runs out on time although opening the other way was given
   expect(world.actual(ALICE).inbound).toBeNull();
 });
 
-test("the diff leaves a renewal that failed its pause, and does not say that it was forgotten", async () => {
+test("the diff respects the pause after a failed renewal, and does not report it as missed work", async () => {
   for (let seed = 0; seed < 20; seed++) {
     const world = new World(seed);
     world.reconciler.start();
@@ -32,7 +32,7 @@ test("the diff leaves a renewal that failed its pause, and does not say that it 
   }
 });
 
-test("the next attempt that is shown is that of opening, not the end of an inbound lease", async () => {
+test("the next attempt shown is the next open, not the end of an inbound lease", async () => {
   const world = new World(1);
   world.desire(partner);
   await world.clock.advance(0);
@@ -45,7 +45,7 @@ test("the next attempt that is shown is that of opening, not the end of an inbou
   expect(world.reconciler.progress(ALICE).nextAttemptAtMs).toBe(nextAttemptAtMs);
 });
 
-test("an open that fails while a new address arrives is no failure of the new address, whichever is heard of first", async () => {
+test("an open that fails as a new address arrives does not count against the new address, in either order", async () => {
   for (let turns = 0; turns < 20; turns++) {
     const world = new World(1);
     world.desire(partner);

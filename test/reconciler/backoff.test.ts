@@ -17,7 +17,7 @@ const always = (value: number): Random => ({ next: () => value, bytes: (length) 
 const DAY_MS = 86_400_000;
 const failure = (failedAtMs: number, code: ErrorCode = "timeout") => ({ code, message: "why", failedAtMs });
 
-/** The last of `count` failures comes at 0, the run having begun a day before. */
+/** The state after `count` failures: the last at time 0, all others a day before. */
 function failTimes(count: number, random: Random, code: ErrorCode = "timeout"): Retry {
   let retry: Retry = FRESH;
   for (let left = count - 1; left >= 0; left--) retry = failed(retry, failure(left > 0 ? -DAY_MS : 0, code), random);
@@ -25,12 +25,12 @@ function failTimes(count: number, random: Random, code: ErrorCode = "timeout"): 
 }
 
 describe("the wait after failures", () => {
-  test("is below one second at first, doubles, and stays below a minute", () => {
+  test("starts below one second, doubles, and stays below a minute", () => {
     const waits = [1, 2, 3, 4, 7, 8, 50, 5_000].map((count) => mayOpenAtMs(failTimes(count, always(0.999_999)), null));
     expect(waits.map((wait) => Math.round(wait))).toEqual([500, 1_000, 2_000, 4_000, 32_000, 60_000, 60_000, 60_000]);
   });
 
-  test("is drawn from its whole range, never nothing", () => {
+  test("is drawn from its whole range and is never zero", () => {
     expect(mayOpenAtMs(failTimes(8, always(0)), null)).toBe(50);
     expect(mayOpenAtMs(failTimes(8, always(0.5)), null)).toBe(30_000);
   });
@@ -43,7 +43,7 @@ describe("the wait after failures", () => {
     expect(mayOpenAtMs(failTimes(1, always(0), code), null)).toBe(leastMs);
   });
 
-  test("is never longer than the run of failures, so a peer is tried again before it has been back for as long as it was away", () => {
+  test("is never longer than the run of failures, so a peer waits no longer after its return than it was away", () => {
     const draws = fc.array(fc.double({ min: 0, max: 0.999, noNaN: true }), { minLength: 1, maxLength: 60 });
     fc.assert(
       fc.property(draws, (drawn) => {
@@ -57,7 +57,7 @@ describe("the wait after failures", () => {
     );
   });
 
-  test("never ends before the failure nor more than a minute (a fifth more with a floor) after it", () => {
+  test("ends between the failure and one minute after it (a fifth more with a floor)", () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 40 }), fc.double({ min: 0, max: 0.999, noNaN: true }), (count, drawn) => {
         const waitMs = mayOpenAtMs(failTimes(count, always(drawn)), null);
@@ -69,19 +69,19 @@ describe("the wait after failures", () => {
 });
 
 describe("the count of failures", () => {
-  test("survives a stream that stood only shortly: a flapping peer is backed off from", () => {
+  test("survives a short-lived stream, so a flapping peer is backed off from", () => {
     const flapping = failed(established(failTimes(4, always(0.5)), 0), failure(STABLE_MS - 1, "stream_lost"), always(0.5));
     expect(attemptsOf(flapping)).toBe(5);
   });
 
-  test("starts again after a stable stream", () => {
+  test("restarts after a stable stream", () => {
     const stable = failed(established(failTimes(4, always(0.5)), 0), failure(STABLE_MS, "stream_lost"), always(0.5));
     expect(attemptsOf(stable)).toBe(1);
   });
 });
 
 describe("a sign of life", () => {
-  test("ends the wait, but not within a second of the failure, and does not touch the count", () => {
+  test("ends the wait, though not within a second of the failure, and keeps the count", () => {
     const retry = failTimes(8, always(0.9));
     expect(mayOpenAtMs(retry, 10)).toBe(1_000);
     expect(attemptsOf(retry)).toBe(8);
@@ -91,11 +91,11 @@ describe("a sign of life", () => {
     expect(mayOpenAtMs(failTimes(1, always(0)), 10)).toBe(50);
   });
 
-  test("does not undercut the floor of a refusal", () => {
+  test("does not shorten the floor of a refusal", () => {
     expect(mayOpenAtMs(failTimes(8, always(0.9), "refused"), 10)).toBe(3_000);
   });
 
-  test("from before the failure counts for nothing", () => {
+  test("from before the failure is ignored", () => {
     expect(mayOpenAtMs(failTimes(8, always(0.5)), 0)).toBe(30_000);
   });
 });

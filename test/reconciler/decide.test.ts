@@ -15,6 +15,7 @@ const nothing: ActualPeer = {
   connected: false,
   dialled: false,
   lastSignOfLifeMs: null,
+  lastOutboundClose: null,
 };
 const live = { openedAtMs: NOW - 60_000, expiresAtMs: NOW + 5_000, renewAtMs: NOW + 1_000 };
 const inbound = { openedAtMs: NOW - 60_000, expiresAtMs: NOW + 5_000 };
@@ -44,7 +45,7 @@ describe("a desired partner", () => {
     expect(kinds(decide(partner, actual, FRESH, live.renewAtMs, options))).toEqual(["renew"]);
   });
 
-  test("whose lease ran out is closed, even when a renewal is due too", () => {
+  test("whose lease has expired is closed, even if a renewal is also due", () => {
     const actual = { ...nothing, outbound: { ...live, expiresAtMs: NOW, renewAtMs: NOW - 7_000 } };
     expect(kinds(decide(partner, actual, FRESH, NOW, options))).toEqual(["close outbound expired"]);
   });
@@ -55,17 +56,17 @@ describe("a desired partner", () => {
     expect(kinds(decide(partner, nothing, waiting, NOW + 4_000, options))).toEqual(["open"]);
   });
 
-  test("in backoff that showed life after the failure waits no longer", () => {
+  test("in backoff stops waiting after a sign of life", () => {
     const actual = { ...nothing, lastSignOfLifeMs: NOW - 1_000 };
     expect(kinds(decide(partner, actual, waiting, NOW, options))).toEqual(["open"]);
   });
 
-  test("in backoff whose sign of life is older than the failure goes on waiting", () => {
+  test("in backoff keeps waiting if the sign of life is older than the failure", () => {
     const actual = { ...nothing, lastSignOfLifeMs: NOW - 3_000 };
     expect(decide(partner, actual, waiting, NOW, options)).toEqual([]);
   });
 
-  test("that only a new generation can help is never due", () => {
+  test("that is stopped is never due", () => {
     const stopped: Retry = {
       state: "stopped",
       run: { attempts: 1, sinceMs: NOW },
@@ -82,54 +83,54 @@ describe("a desired partner", () => {
   });
 });
 
-describe("a peer that is no partner any more", () => {
+describe("a peer that is no longer a partner", () => {
   const actual = { ...nothing, outbound: live, inbound, connected: true };
 
-  test("loses the streams of both directions", () => {
+  test("loses its streams in both directions", () => {
     const actions = decide(desiredPeer(PEER_B, { standing: "revoked" }), actual, FRESH, NOW, options);
     expect(actions).toMatchObject([{ kind: "close", direction: "both", reason: "revoked", dropConnections: false }]);
   });
 
-  test("loses its connections too when blacklisted, even an idle one", () => {
+  test("also loses its connections when blacklisted, even an idle one", () => {
     const blacklisted = desiredPeer(PEER_B, { standing: "blacklisted" });
     const idle = { ...nothing, connected: true };
     expect(decide(blacklisted, actual, FRESH, NOW, options)).toMatchObject([{ direction: "both", dropConnections: true }]);
     expect(decide(blacklisted, idle, FRESH, NOW, options)).toMatchObject([{ direction: "both", dropConnections: true }]);
   });
 
-  test("loses the idle connection that we dialled, but not one that the peer dialled", () => {
+  test("loses an idle connection that we dialled, but keeps one that it dialled", () => {
     const revoked = desiredPeer(PEER_B, { standing: "revoked" });
     const ours = { ...nothing, connected: true, dialled: true };
     expect(decide(revoked, ours, FRESH, NOW, options)).toMatchObject([{ direction: "both", dropConnections: false }]);
     expect(decide(revoked, { ...nothing, connected: true }, FRESH, NOW, options)).toEqual([]);
   });
 
-  test.each<Standing>(["revoked", "blacklisted"])("and has nothing left is left alone (%s)", (standing) => {
+  test.each<Standing>(["revoked", "blacklisted"])("without streams or connections is left alone (%s)", (standing) => {
     const peer = desiredPeer(PEER_B, { standing });
     expect(decide(peer, nothing, FRESH, NOW, options)).toEqual([]);
     expect(nextDueMs(peer, nothing, FRESH, options)).toBe(Number.POSITIVE_INFINITY);
   });
 });
 
-describe("a peer of whom the log says nothing", () => {
-  test("may stream to us, until its lease runs out", () => {
+describe("a peer unknown to the log", () => {
+  test("may stream to us until its lease expires", () => {
     const actual = { ...nothing, inbound };
     expect(decide(undefined, actual, FRESH, NOW, options)).toEqual([]);
     expect(nextDueMs(undefined, actual, FRESH, options)).toBe(inbound.expiresAtMs);
     expect(kinds(decide(undefined, actual, FRESH, inbound.expiresAtMs, options))).toEqual(["close inbound expired"]);
   });
 
-  test("may not when only partners may", () => {
+  test("may not if only partners may", () => {
     const rule = { ...options, admissionRule: "partners" } as const;
     expect(kinds(decide(undefined, { ...nothing, inbound }, FRESH, NOW, rule))).toEqual(["close inbound revoked"]);
   });
 
-  test("keeps no outbound stream: the sweep of what nobody desires", () => {
+  test("loses its outbound stream: the sweep of undesired streams", () => {
     expect(kinds(decide(undefined, { ...nothing, outbound: live }, FRESH, NOW, options))).toEqual(["close outbound revoked"]);
   });
 });
 
-test("the verdict on inbound streams follows the newest word of the log, then the rule", () => {
+test("the verdict on inbound streams follows the log, then the admission rule", () => {
   const verdicts = [undefined, "partner", "revoked", "blacklisted"].map((standing) => {
     const desired = standing === undefined ? undefined : desiredPeer(PEER_B, { standing: standing as Standing });
     return [admissionVerdict(desired, "unless-revoked"), admissionVerdict(desired, "partners")];

@@ -1,4 +1,4 @@
-/** The keyed queue against a model that is too simple to be wrong: a list of who waits until when, and who is at work. */
+/** The keyed queue against a very simple model: a list of waiting keys with their times, and a list of busy keys. */
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { KeyedQueue } from "../../src/reconciler/keyed-queue.ts";
@@ -14,11 +14,11 @@ interface Run {
   readonly atMs: number;
 }
 
-/** What the work on a key does when it starts. */
+/** The behaviour of the work on a key. */
 interface Behaviour {
-  /** Keys that it schedules, itself perhaps, so long from now. */
+  /** Keys that it schedules, possibly itself, and their delays. */
   readonly schedules: readonly { readonly key: Key; readonly inMs: number }[];
-  /** Ends within the turn it began in; otherwise when a command says so. */
+  /** Ends in the turn in which it started; otherwise when a command ends it. */
   readonly endsAtOnce: boolean;
   readonly disposes: boolean;
 }
@@ -29,9 +29,9 @@ class Model {
   nowMs = 0;
   disposed = false;
   readonly runs: Run[] = [];
-  /** In the order in which they came; a key that came again for an earlier time comes last. */
+  /** In order of arrival; a key rescheduled for an earlier time moves to the end. */
   waiting: { readonly key: Key; readonly dueMs: number }[] = [];
-  /** Those at work, and for when they were scheduled meanwhile. */
+  /** Busy keys, and the time for which each was scheduled in the meantime. */
   readonly busy = new Map<Key, number>();
   readonly behaviours = new Map<Key, Behaviour>();
   #ending: Key[] = [];
@@ -43,7 +43,7 @@ class Model {
     else if (atMs < (this.dueMs(key) ?? Number.POSITIVE_INFINITY)) this.#enqueue(key, atMs);
   }
 
-  /** Time passes, and the timers with it. */
+  /** Advances time and runs what falls due. */
   advance(durationMs: number): void {
     const untilMs = this.nowMs + durationMs;
     for (let next = this.#earliest(); next !== undefined && next.dueMs <= untilMs; next = this.#earliest()) {
@@ -103,7 +103,7 @@ class Real {
 
   async #work(key: Key): Promise<void> {
     const { schedules, endsAtOnce, disposes } = this.behaviours.get(key) ?? HOLDS;
-    expect(this.#ends.has(key), `${key} is at work already`).toBe(false);
+    expect(this.#ends.has(key), `${key} is already busy`).toBe(false);
     this.runs.push({ key, atMs: this.clock.monotonicMs() });
     for (const { key: other, inMs } of schedules) this.queue.schedule(other, this.clock.monotonicMs() + inMs);
     if (disposes) this.queue[Symbol.dispose]();
@@ -116,21 +116,21 @@ class Real {
 const command = commandsComparedBy(same);
 
 function same(model: Model, { clock, queue, runs }: Real): void {
-  expect(runs, "what ran, when, in which order").toEqual(model.runs);
+  expect(runs, "runs with their times, in order").toEqual(model.runs);
   expect(KEYS.filter((key) => queue.isBusy(key))).toEqual(KEYS.filter((key) => model.busy.has(key)));
   expect(clock.monotonicMs()).toBe(model.nowMs);
-  expect(clock.pendingTimers, "one timer while somebody waits, none otherwise").toBe(
+  expect(clock.pendingTimers, "one timer while a key waits, none otherwise").toBe(
     model.disposed ? 0 : Math.min(1, model.waiting.length),
   );
   if (!model.disposed) expect(KEYS.map((key) => queue.dueAtMs(key))).toEqual(KEYS.map((key) => model.dueMs(key)));
 }
 
 const aKey = fc.constantFrom(...KEYS);
-/** Few different ones, so that many fall together; the first lies in the past. */
+/** Only a few values, so that many coincide; the first is in the past. */
 const inMs = fc.constantFrom(-5, 0, 5, 10, 20);
 const laterMs = fc.constantFrom(5, 10, 20);
 const schedulesIn = (delayMs: fc.Arbitrary<number>) => fc.array(fc.record({ key: aKey, inMs: delayMs }), { maxLength: 2 });
-/** Work that ends at once schedules nothing at once, or it could go on for ever without time passing. */
+/** Work that ends at once schedules nothing at once, or the queue could loop for ever without time passing. */
 const behaviour: fc.Arbitrary<Behaviour> = fc.oneof(
   fc.record({ schedules: schedulesIn(inMs), endsAtOnce: fc.constant(false), disposes: fc.constant(false) }),
   fc.record({ schedules: schedulesIn(laterMs), endsAtOnce: fc.constant(true), disposes: fc.constant(false) }),
@@ -164,7 +164,7 @@ const advance = fc.constantFrom(0, 4, 5, 15, 40).map((durationMs) =>
     return clock.advance(durationMs);
   }),
 );
-/** The event loop stands still: what fell due meanwhile runs late, and in order all the same. */
+/** The event loop stalls: overdue keys run late but still in order. */
 const stall = laterMs.map((durationMs) =>
   command(`stall ${durationMs}`, (model, { clock }) => {
     model.nowMs += durationMs;
@@ -190,7 +190,7 @@ async function follow(commands: Iterable<fc.AsyncCommand<Model, Real>>): Promise
   await drain(model, real);
 }
 
-/** Nobody is lost: when all work ends and time goes on, whoever waits runs, and then nothing is left. */
+/** No key is lost: once all work ends and time passes, every waiting key runs, and nothing is left. */
 async function drain(model: Model, real: Real): Promise<void> {
   for (const key of KEYS) model.behaviours.set(key, { ...HOLDS, endsAtOnce: true });
   for (const key of model.busy.keys()) {
@@ -203,12 +203,12 @@ async function drain(model: Model, real: Real): Promise<void> {
   expect(real.clock.pendingTimers).toBe(0);
 }
 
-test("does as the model does: one run per key at a time, the earlier time wins, a wake during work runs once afterwards", async () => {
+test("behaves like the model: one run per key at a time, the earlier time wins, a wake during work runs once afterwards", async () => {
   const commands = fc.commands(LIVELY, { maxCommands: 60, size: "max" });
   await fc.assert(fc.asyncProperty(commands, follow), propertyRuns(300, 10_000));
 });
 
-test("does as the model does when it is disposed of: nothing runs any more", async () => {
+test("behaves like the model when disposed: nothing runs afterwards", async () => {
   const commands = fc.commands([...LIVELY, dispose, disposeAtWork], { maxCommands: 40, size: "max" });
   await fc.assert(fc.asyncProperty(commands, follow), propertyRuns(200, 5_000));
 });

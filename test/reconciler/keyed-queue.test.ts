@@ -4,7 +4,7 @@ import { KeyedQueue } from "../../src/reconciler/keyed-queue.ts";
 import { MinHeap } from "../../src/reconciler/min-heap.ts";
 import { VirtualClock } from "../../src/sim/time/virtual-clock.ts";
 
-/** A queue whose work ends when the test says so. */
+/** A queue whose work the test ends. */
 function harness() {
   const clock = new VirtualClock();
   const started: { key: string; atMs: number }[] = [];
@@ -23,7 +23,7 @@ function harness() {
 }
 
 describe("a keyed queue", () => {
-  test("runs a key at its time, not before", async () => {
+  test("runs a key at its time, not earlier", async () => {
     const { clock, queue, started } = harness();
     queue.schedule("a", 100);
     await clock.advance(99);
@@ -49,7 +49,7 @@ describe("a keyed queue", () => {
     ]);
   });
 
-  test("holds a key at work, and runs it once more if it was scheduled meanwhile, however often", async () => {
+  test("reruns a busy key once when its work ends, however often it was scheduled", async () => {
     const { clock, queue, started, done } = harness();
     queue.schedule("a", 0);
     await clock.advance(0);
@@ -66,7 +66,7 @@ describe("a keyed queue", () => {
     expect(started).toHaveLength(2);
   });
 
-  test("keeps nothing of a time that an earlier one replaced", async () => {
+  test("forgets a time that an earlier one replaced", async () => {
     const { clock, queue, started, done } = harness();
     queue.schedule("a", 100);
     queue.schedule("a", 50);
@@ -83,7 +83,7 @@ describe("a keyed queue", () => {
     expect(clock.pendingTimers).toBe(0);
   });
 
-  test("does not let one key at work delay another", async () => {
+  test("does not let a busy key delay another", async () => {
     const { clock, queue, started } = harness();
     queue.schedule("slow", 0);
     queue.schedule("quick", 10);
@@ -91,7 +91,7 @@ describe("a keyed queue", () => {
     expect(started.map(({ key }) => key)).toEqual(["slow", "quick"]);
   });
 
-  test("keeps no timer when it has nothing to run, and runs nothing once disposed", async () => {
+  test("keeps no timer when idle, and runs nothing once disposed", async () => {
     const { clock, queue, started, done } = harness();
     queue.schedule("a", 10);
     await clock.advance(10);
@@ -105,7 +105,7 @@ describe("a keyed queue", () => {
     expect(started).toHaveLength(1);
   });
 
-  test("never runs a key twice at once, never loses one, never runs early (any schedule, any duration of work)", async () => {
+  test("never runs a key twice at once, loses one or runs one early, for any schedule and duration of work", async () => {
     const step = fc.record({ key: fc.constantFrom("a", "b", "c"), inMs: fc.nat(50), thenMs: fc.nat(30), workMs: fc.nat(40) });
     await fc.assert(
       fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 40 }), async (steps) => {
@@ -141,7 +141,7 @@ describe("a keyed queue", () => {
   });
 });
 
-test("the heap forgets what is removed, and keeps the order of the rest", () => {
+test("the heap drops removed entries and keeps the order of the rest", () => {
   const entries = fc.array(fc.record({ atMs: fc.nat(20), stays: fc.boolean() }), { maxLength: 100, size: "max" });
   fc.assert(
     fc.property(entries, (wanted) => {
@@ -155,7 +155,7 @@ test("the heap forgets what is removed, and keeps the order of the rest", () => 
   );
 });
 
-test("the heap gives values in the order of their times, and equal times in the order they came", () => {
+test("the heap returns values in time order, and equal times in insertion order", () => {
   fc.assert(
     fc.property(fc.array(fc.nat(20), { maxLength: 200 }), (times) => {
       const heap = new MinHeap<number>();

@@ -23,7 +23,7 @@ async function startBoth(change: Partial<ReconcilerOptions> = {}): Promise<void>
   b = await startSimulatedDaemon(world, PEER_B, ADDRESS_B, change);
 }
 
-/** Something that never answers. */
+/** Adds a listener that never answers. */
 function addSilentListener(address: Address): void {
   const node = new SimNode(network, { peerId: PEER_C, clock: clock.view() });
   node.answers = "never";
@@ -41,7 +41,7 @@ async function established(): Promise<void> {
 }
 
 describe("a desired partner", () => {
-  test("is opened at once by the wake of its event, not by the next diff", async () => {
+  test("is opened at once by its event's wake, not by the next diff", async () => {
     await clock.advance(60_000);
     a.desire(PEER_B, partnerB);
     await clock.advance(200);
@@ -49,7 +49,7 @@ describe("a desired partner", () => {
     expect(a.resyncFound).toEqual([]);
   });
 
-  test("is renewed for as long as it is desired, and nothing else is done", async () => {
+  test("is renewed while it is desired, and causes no other action", async () => {
     await established();
     a.actions.length = 0;
     await clock.advance(600_000);
@@ -60,14 +60,14 @@ describe("a desired partner", () => {
     expect(a.events.map(({ type }) => type)).toEqual(["StreamOpened"]);
   });
 
-  test("whose wake was lost is found by the diff, and said so", async () => {
+  test("whose wake was lost is found by the diff, which reports it", async () => {
     a.desire(PEER_B, partnerB, false);
     await clock.advance(7_000);
     expect(a.slots(PEER_B)).toBe("out");
     expect(a.resyncFound).toEqual([PEER_B]);
   });
 
-  test("both ways gives two streams at each end", async () => {
+  test("at both ends gives two streams at each", async () => {
     a.desire(PEER_B, partnerB);
     b.desire(PEER_A, { address: ADDRESS_A });
     await clock.advance(5_000);
@@ -77,7 +77,7 @@ describe("a desired partner", () => {
 
 describe("a peer that is revoked", () => {
   test.each(["revoked", "blacklisted"] as const)(
-    "loses its streams within a second, and none comes back (%s)",
+    "loses its streams within a second, and gets none back (%s)",
     async (standing) => {
       await established();
       b.desire(PEER_A, { address: ADDRESS_A });
@@ -91,7 +91,7 @@ describe("a peer that is revoked", () => {
     },
   );
 
-  test("while it is being dialled does not come to life", async () => {
+  test("while being dialled gets no stream", async () => {
     b.view.pause();
     a.desire(PEER_B, partnerB);
     await clock.advance(1_000);
@@ -102,7 +102,7 @@ describe("a peer that is revoked", () => {
     expect(a.events).toEqual([]);
   });
 
-  test("and desired again is opened again at once, whatever failed before", async () => {
+  test("and desired again is opened at once, despite earlier failures", async () => {
     network.unlisten(ADDRESS_B);
     a.desire(PEER_B, partnerB);
     await clock.advance(300_000);
@@ -115,7 +115,7 @@ describe("a peer that is revoked", () => {
 });
 
 describe("a peer that cannot be reached", () => {
-  test("is tried for ever, ever more rarely, and recorded", async () => {
+  test("is retried for ever at growing intervals, and recorded", async () => {
     network.unlisten(ADDRESS_B);
     a.desire(PEER_B, partnerB);
     await clock.advance(10_000);
@@ -128,7 +128,7 @@ describe("a peer that cannot be reached", () => {
     expect(a.reconciler.progress(PEER_B)).toMatchObject({ opening: false, lastFailure: { code: "dial_failed" } });
   });
 
-  test("is not tried more often because events arrive", async () => {
+  test("is not retried more often when events arrive", async () => {
     network.unlisten(ADDRESS_B);
     a.desire(PEER_B, partnerB);
     await clock.advance(120_000);
@@ -140,7 +140,7 @@ describe("a peer that cannot be reached", () => {
     expect(a.opens() - attempts).toBeLessThanOrEqual(1);
   });
 
-  test("holds one slot until its operation has settled, and delays others only by that", async () => {
+  test("holds one slot until its operation has settled, and delays others no further", async () => {
     await startBoth({ concurrency: 1 });
     const silent = `/ip4/10.9.9.9/tcp/1/p2p/${PEER_C}` as Address;
     addSilentListener(silent);
@@ -155,7 +155,7 @@ describe("a peer that cannot be reached", () => {
     expect(a.slots(PEER_B)).toBe("out");
   });
 
-  test("does not hold up the revocation of a peer that waits for its slot", async () => {
+  test("does not delay the revocation of a peer that waits for a slot", async () => {
     await startBoth({ concurrency: 1 });
     const silent = `/ip4/10.9.9.9/tcp/1/p2p/${PEER_C}` as Address;
     addSilentListener(silent);
@@ -171,7 +171,7 @@ describe("a peer that cannot be reached", () => {
     expect(a.reconciler.progress(PEER_C).opening).toBe(true);
   });
 
-  test("delays nobody while there are slots left", async () => {
+  test("delays no other peer while slots are free", async () => {
     const silent = `/ip4/10.9.9.9/tcp/1/p2p/${PEER_C}` as Address;
     addSilentListener(silent);
     a.desire(PEER_C, { address: silent });
@@ -182,7 +182,7 @@ describe("a peer that cannot be reached", () => {
 });
 
 describe("a peer that falls silent", () => {
-  test("loses its stream when its lease runs out, and gets it back as soon as it answers again, whatever the backoff", async () => {
+  test("loses its stream when its lease expires, and is reopened as soon as it answers, regardless of backoff", async () => {
     await established();
     b.view.pause();
     await clock.advance(15_000);
@@ -195,7 +195,7 @@ describe("a peer that falls silent", () => {
     expect([a.slots(PEER_B), b.slots(PEER_A)]).toEqual(["out", "in"]);
   });
 
-  test("and then dies is dropped, and found again when it is back", async () => {
+  test("and then dies is dropped, and reopened when it returns", async () => {
     await established();
     network.unlisten(ADDRESS_B);
     b.node.resetConnections();
@@ -207,7 +207,7 @@ describe("a peer that falls silent", () => {
   });
 });
 
-test("a peer that accepts and drops us again and again is backed off from", async () => {
+test("a peer that repeatedly accepts and drops us is backed off from", async () => {
   a.desire(PEER_B, partnerB);
   for (let second = 0; second < 300; second++) {
     await clock.advance(1_000);
@@ -218,7 +218,7 @@ test("a peer that accepts and drops us again and again is backed off from", asyn
   expect(a.reconciler.progress(PEER_B)).toMatchObject({ lastFailure: { code: "stream_lost" } });
 });
 
-test("an inbound stream without heartbeats is closed when its lease runs out", async () => {
+test("an inbound stream without heartbeats is closed when its lease expires", async () => {
   await established();
   a.view.pause();
   await clock.advance(11_000);
@@ -226,7 +226,7 @@ test("an inbound stream without heartbeats is closed when its lease runs out", a
   expect(b.events.at(-1)).toMatchObject({ type: "StreamClosed", direction: "inbound", reason: "expired" });
 });
 
-test("under the rule `partners` a stranger is refused, and a partner is not", async () => {
+test("the rule `partners` refuses strangers and admits partners", async () => {
   await startBoth({ admissionRule: "partners" });
   a.desire(PEER_B, partnerB);
   await clock.advance(20_000);
@@ -237,7 +237,7 @@ test("under the rule `partners` a stranger is refused, and a partner is not", as
   expect([a.slots(PEER_B), b.slots(PEER_A)]).toEqual(["outin", "outin"]);
 });
 
-test("stopping aborts what is under way, waits for it, and starts nothing more", async () => {
+test("stop aborts operations in progress, waits for them, and starts no more", async () => {
   b.view.pause();
   a.desire(PEER_B, partnerB);
   await clock.advance(1_000);
@@ -251,7 +251,7 @@ test("stopping aborts what is under way, waits for it, and starts nothing more",
   expect(a.opens()).toBe(opens);
 });
 
-test("liveness sees work that never ends", async () => {
+test("liveness detects work that never ends", async () => {
   expect(a.reconciler.stuckForMs()).toBe(0);
   b.view.pause();
   a.desire(PEER_B, partnerB);

@@ -1,4 +1,4 @@
-/** Every planted bug is shown by its fixture, and by the bug alone. `npm run sim -- --plants --write` makes the fixtures anew. */
+/** Each planted bug is caught by its fixture, which passes without the bug. `npm run sim -- --plants --write` rewrites the fixtures. */
 import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 import { expect, test } from "vitest";

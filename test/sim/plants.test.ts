@@ -10,12 +10,12 @@ const ROOT = join(import.meta.dirname, "../..");
 const LOADER = join(import.meta.dirname, "plants/load.ts");
 
 describe("every planted bug", () => {
-  it.each(PLANTS.map((plant) => [plant.name, plant] as const))("%s fits the code as it is", (_, plant) => {
+  it.each(PLANTS.map((plant) => [plant.name, plant] as const))("%s fits the current code", (_, plant) => {
     const source = readFileSync(join(ROOT, plant.file), "utf8");
     expect(patched(source, plant)).not.toBe(source);
   });
 
-  it("has a name of its own, by which it is found, and one sentence", () => {
+  it("has a unique name and a one-sentence description", () => {
     expect(new Set(PLANTS.map(({ name }) => name)).size).toBe(PLANTS.length);
     for (const plant of PLANTS) {
       expect(plant.name).toMatch(/^[a-z]+(-[a-z]+)*$/);
@@ -24,32 +24,36 @@ describe("every planted bug", () => {
     }
     expect(plantOf("toString")).toBeUndefined();
   });
+
+  it("is described in docs/PLANTED-BUGS.md in the same words", () => {
+    const rows = readFileSync(join(ROOT, "docs/PLANTED-BUGS.md"), "utf8").split("\n");
+    const described = rows.filter((row) => row.startsWith("| `")).map((row) => row.split(" | ").slice(0, 3).join(" | "));
+    expect(described).toEqual(PLANTS.map(({ name, what, file }) => `| \`${name}\` | ${what} | \`${file}\``));
+  });
 });
 
 const plant: Plant = {
-  name: "greets-nobody",
-  what: "Nobody is greeted.",
+  name: "greets-mars",
+  what: "The wrong name is greeted.",
   file: "greeting.ts",
   find: '"world"',
-  replace: '"$&nobody"',
+  replace: '"$&mars"',
 };
 
 describe("a plant", () => {
-  it("changes nothing but its snippet, and takes the replacement as it is", () => {
-    expect(patched('const whom = "world";', plant)).toBe('const whom = "$&nobody";');
+  it("changes only its snippet, and inserts the replacement literally", () => {
+    expect(patched('const whom = "world";', plant)).toBe('const whom = "$&mars";');
   });
 
-  it.each(["", '"world" + "world"'])("that does not fit %j says so", (source) => {
-    expect(() => patched(source, plant)).toThrow(
-      /greets-nobody does not fit greeting\.ts any more: its snippet occurs \d times, not once/,
-    );
+  it.each(["", '"world" + "world"'])("reports that it does not fit %j", (source) => {
+    expect(() => patched(source, plant)).toThrow(/greets-mars does not fit greeting\.ts: its snippet occurs \d times, not once/);
   });
 });
 
 describe("the loader", () => {
   const HANGS_AFTER_MS = 60_000;
 
-  /** Runs `script` as a module beside the files; it has loadWith, root and plant. */
+  /** Runs `script` as a module beside the files, with `load`, `root` and `plant` in scope. */
   function run(script: string, files: Readonly<Record<string, string>> = FILES) {
     const directory = mkdtempSync(join(tmpdir(), "oc-partnerd-plants-"));
     try {
@@ -77,23 +81,23 @@ describe("the loader", () => {
     "other.ts": "export {};",
   };
 
-  it("plants a bug deep in what a module imports, in TypeScript, beside the sound module", () => {
+  it("plants a bug in an indirectly imported TypeScript module, beside the sound module", () => {
     const { stdout, stderr } = run(`
       const sound = await load(undefined);
       const broken = await load(plant);
       console.log([sound.text(), broken.text(), (await load(undefined)).text(), (await load(plant)) === broken].join());`);
     expect(stderr).toBe("");
-    expect(stdout).toBe("hello world,hello $&nobody,hello world,true\n");
+    expect(stdout).toBe("hello world,hello $&mars,hello world,true\n");
   });
 
-  it("says where the snippet is gone", () => {
+  it("reports a snippet that is missing", () => {
     const { stderr } = run("await load(plant);", { ...FILES, "greeting.ts": 'export const whom = "moon";' });
-    expect(stderr).toContain("greets-nobody does not fit greeting.ts any more");
+    expect(stderr).toContain("greets-mars does not fit greeting.ts");
   });
 
-  it("says where the file with the snippet is never loaded", () => {
+  it("reports a file with the snippet that is never loaded", () => {
     const { stderr } = run('await load(plant, "other.ts");');
-    expect(stderr).toContain("greets-nobody has no effect");
+    expect(stderr).toContain("greets-mars has no effect");
     expect(stderr).toContain("never loads greeting.ts");
   });
 });

@@ -1,6 +1,6 @@
 /**
- * test/fixtures/sequence/: every branch of the sequence that was asked for, each as a fixture with what it expects, and the whole
- * trace beside it. `npx vitest run --project unit test/sim/sequence -u` writes the traces anew.
+ * test/fixtures/sequence/: a fixture for each branch of the CREATE_RESOURCE sequence, with its expectations and a golden trace.
+ * `npx vitest run --project unit test/sim/sequence -u` rewrites the traces.
  */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -19,19 +19,19 @@ describe.each(names)("%s", (name) => {
   const text = readFileSync(join(FOLDER, `${name}.jsonl`), "utf8");
   const fixture = parseFixture(text, name);
 
-  test("gives the decisions that it expects", async () => {
+  test("gives the expected decisions", async () => {
     const { violations, trace } = await simulate(fixture);
     traces.set(name, trace);
     expect(violations).toEqual([]);
     await expect(`${trace.join("\n")}\n`).toMatchFileSnapshot(join(FOLDER, `${name}.trace`));
   });
 
-  test("is as the program would write it, its header's note aside", () => {
+  test("is formatted as the program would write it, except for its header's note", () => {
     expect(parseFixture(formatFixture(fixture), name)).toEqual(fixture);
   });
 });
 
-/** The alternatives of create-resource-sequence.puml, and of what each step can come to; as words of a trace. */
+/** Every branch of the CREATE_RESOURCE sequence, and every outcome of its steps, as text of a trace. */
 const BRANCHES = [
   "DaemonStarted first_start",
   "DaemonStarted unclean",
@@ -71,7 +71,7 @@ const BRANCHES = [
   "InboundRefused blacklisted",
 ];
 
-test("every branch of the sequence is in some trace", () => {
+test("every branch of the sequence occurs in a trace", () => {
   const all = [...traces.values()].flat().join("\n");
   expect(BRANCHES.filter((branch) => !all.includes(branch))).toEqual([]);
 });

@@ -8,7 +8,7 @@ import { PEER_A } from "../support/peers.ts";
 import { append, desired, observe, opened, start } from "./support/events.ts";
 import { rawConnection, TemporaryStore } from "./support/temporary-store.ts";
 
-/** Runs the writer until it has said `lines` numbers, kills it in the middle of its next write, and returns the last number it said. */
+/** Runs the writer until it has printed `lines` numbers, kills it during its next write, and returns the last number printed. */
 async function lastSaidBeforeKill(directory: string, lines: number): Promise<number> {
   const writer = spawn(process.execPath, [join(import.meta.dirname, "support/append-forever.ts"), directory], {
     stdio: ["ignore", "pipe", "inherit"],
@@ -25,7 +25,7 @@ async function lastSaidBeforeKill(directory: string, lines: number): Promise<num
 }
 
 describe("a killed writer", () => {
-  it("leaves everything that it acknowledged, and nothing by halves, each time", async () => {
+  it("leaves everything that it acknowledged, and no partial batch, every time", async () => {
     using temporary = new TemporaryStore();
     let before = temporary.store.head().seq;
     for (const lines of [1, 7, 40]) {
@@ -48,7 +48,7 @@ describe("a killed writer", () => {
 });
 
 describe("a reader", () => {
-  it("sees one state for as long as it reads, and holds up neither a write nor the closing", () => {
+  it("sees one consistent state, and blocks neither writes nor closing", () => {
     using temporary = new TemporaryStore();
     append(temporary.store, desired());
     using reader = rawConnection(temporary.path, { readonly: true });
@@ -64,7 +64,7 @@ describe("a reader", () => {
     expect(rows.get()).toBe(2);
   });
 
-  it("may be another store on the same file, whose appends continue the same sequence", () => {
+  it("may be another store on the same file, whose appends continue the sequence", () => {
     using temporary = new TemporaryStore();
     append(temporary.store, desired());
     temporary.write(

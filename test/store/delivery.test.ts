@@ -1,4 +1,4 @@
-/** What comes from a broker's stream: the cursor, duplicates, late messages, gaps, and what can be proved of it. */
+/** Delivery from a broker stream: cursor, duplicates, late messages, gaps, and what can be proven. */
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { resourceIdOf } from "../../src/base/ids.ts";
 import { deliveryProof, proven } from "../../src/store/fold/delivery-proof.ts";
@@ -46,7 +46,7 @@ afterEach(() => temporary[Symbol.dispose]());
 const typesAndSequences = () => temporary.read("select type, stream_sequence, last_stream_sequence from event_log order by seq");
 
 describe("the cursor", () => {
-  it("moves with the batch, survives, and never moves back", () => {
+  it("moves with the batch, survives a restart, and never moves back", () => {
     temporary.store.appendDelivery([followed], cursor);
     temporary.store.appendReceived([message(1), message(2)], at(2));
     expect(temporary.store.cursor()).toEqual({ ...at(2), firstSequence: 1 });
@@ -55,14 +55,14 @@ describe("the cursor", () => {
     expect(temporary.reopen().cursor()).toEqual({ ...at(2), firstSequence: 1 });
   });
 
-  it("moves over messages that are not for the log", () => {
+  it("moves past messages that are not logged", () => {
     temporary.store.appendDelivery([followed], cursor);
     expect(temporary.store.appendReceived([], at(7))).toEqual([]);
     expect(temporary.store.cursor()?.sequence).toBe(7);
     expect(temporary.store.head().seq).toBe(1);
   });
 
-  it("stays where it was when the batch fails", () => {
+  it("does not move if the batch fails", () => {
     temporary.store.appendDelivery([followed], cursor);
     temporary.write("create trigger full before insert on event_log begin select raise(abort, 'no room'); end");
     expect(() => temporary.store.appendReceived([message(1)], at(1))).toThrow("no room");
@@ -73,8 +73,8 @@ describe("the cursor", () => {
   });
 });
 
-describe("a message that is delivered again", () => {
-  it("is a duplicate, in the same batch, later, and after a restart", () => {
+describe("a redelivered message", () => {
+  it("is a duplicate in the same batch, later, and after a restart", () => {
     temporary.store.appendDelivery([followed], cursor);
     expect(temporary.store.appendReceived([message(1), message(1)], at(1)).map((row) => row === "duplicate")).toEqual([
       false,
@@ -83,7 +83,7 @@ describe("a message that is delivered again", () => {
     expect(temporary.reopen().appendReceived([message(1)], at(1))).toEqual(["duplicate"]);
   });
 
-  it("is a duplicate after the stream was set back and is read from its beginning, also after a restart", () => {
+  it("is a duplicate after the stream was rewound and is read from the start, also after a restart", () => {
     temporary.store.appendDelivery([followed], cursor);
     temporary.store.appendReceived([message(1), message(2), message(3)], at(3));
     const reused = { ...gap, reason: "reused", streamSequence: 4, lastStreamSequence: null } as const;
@@ -93,14 +93,14 @@ describe("a message that is delivered again", () => {
     expect(temporary.store.appendReceived([message(4)], at(4))).not.toEqual(["duplicate"]);
   });
 
-  it("is another message where the stream was set back and gave the sequence twice", () => {
+  it("is a different message if the stream was rewound and reused the sequence", () => {
     temporary.store.appendReceived([message(1)], at(1));
     const reused = { ...message(1), dedupeKey: dedupeKeyOf(identity, 1, "another") };
     expect(temporary.store.appendReceived([reused], at(1))).not.toEqual(["duplicate"]);
   });
 });
 
-describe("a message that comes after later ones of its stream", () => {
+describe("a message that arrives after later ones of its stream", () => {
   const late = (change: Parameters<typeof desired>[0]) => temporary.store.appendReceived([message(2, change)], at(2))[0];
 
   beforeEach(() => {
@@ -108,17 +108,17 @@ describe("a message that comes after later ones of its stream", () => {
     temporary.store.appendReceived([message(1), message(5, { relation: "NONE", standing: "revoked" })], at(5));
   });
 
-  it("is kept, and does not undo what they said of the same peer", () => {
+  it("is kept, but does not undo what they said about the same peer", () => {
     expect(late({})).toMatchObject({ event: { type: "EventRejected", reason: "outdated" }, streamSequence: 2 });
     expect(temporary.store.get(PEER_A)?.standing).toBe("revoked");
     expect(temporary.store.verifyProjections()).toEqual([]);
   });
 
-  it("is kept, and does not undo what they said of the same resource", () => {
+  it("is kept, but does not undo what they said about the same resource", () => {
     expect(late({ peerId: PEER_B, address: addressOf(PEER_B) })).toMatchObject({ event: { reason: "outdated" } });
   });
 
-  it("counts where they said nothing of its peer", () => {
+  it("takes effect if they said nothing about its peer", () => {
     expect(late({ peerId: PEER_B, address: addressOf(PEER_B), resourceId: resourceIdOf("b") })).toMatchObject({
       event: { type: "PeerDesired" },
       effect: "changed",
@@ -126,14 +126,14 @@ describe("a message that comes after later ones of its stream", () => {
     expect(temporary.store.cursor()?.sequence).toBe(5);
   });
 
-  it("is a rejected event as it was, where it could not be used anyhow", () => {
+  it("is an ordinary rejected event if it was unusable anyway", () => {
     const unusable = received(rejected(), { dedupeKey: "k", streamSequence: 2 });
     expect(temporary.store.appendReceived([unusable], at(2))[0]).toMatchObject({ event: { reason: "not_json" } });
   });
 });
 
 describe("a gap", () => {
-  it("stands in the log where it was found, in the same transaction as what follows it", () => {
+  it("is logged at the point where it was found, in the same transaction as the rows after it", () => {
     temporary.store.appendReceived([message(2), gap, message(5)], at(5));
     expect(typesAndSequences()).toEqual([
       { type: "PeerDesired", stream_sequence: 2, last_stream_sequence: null },
@@ -144,7 +144,7 @@ describe("a gap", () => {
   });
 });
 
-describe("what came by core NATS before the stream was followed", () => {
+describe("messages from core NATS before the stream was followed", () => {
   const bytes = (text: string) => Buffer.from(text);
   const byCoreNats = (text: string) => received(rejected(), { payload: bytes(text) });
   const ofStream = (sequence: number, text: string): Received => ({ ...message(sequence), payload: bytes(text) });
@@ -154,7 +154,7 @@ describe("what came by core NATS before the stream was followed", () => {
     temporary.store.appendReceived([byCoreNats("a"), byCoreNats("b"), byCoreNats("a")]);
   });
 
-  it("is not appended again, each row standing for one message of the stream", () => {
+  it("are not appended again; each row matches one stream message", () => {
     temporary.store.appendDelivery([followed], { ...cursor, created: new Date(temporary.clock.wallMs()).toISOString() }, 9);
     const answers = temporary.store.appendReceived(
       [ofStream(1, "a"), ofStream(2, "b"), ofStream(3, "a"), ofStream(4, "a")],
@@ -163,7 +163,7 @@ describe("what came by core NATS before the stream was followed", () => {
     expect(answers.map((answer) => answer === "duplicate")).toEqual([true, true, true, false]);
   });
 
-  it("says nothing of an earlier time of core NATS, whose rows stood for messages that came then", () => {
+  it("from an earlier core-NATS period, which were already deduplicated, match nothing", () => {
     const created = new Date(temporary.clock.wallMs()).toISOString();
     temporary.store.appendDelivery([followed], { ...cursor, created }, 3);
     const inStream = (sequence: number, text: string) =>
@@ -175,7 +175,7 @@ describe("what came by core NATS before the stream was followed", () => {
     expect([inStream(4, "a"), inStream(5, "b")]).toEqual([false, true]);
   });
 
-  it("says nothing of what was published later, or of a stream that was made later", () => {
+  it("match nothing that was published later, nor a stream that was created later", () => {
     temporary.store.appendDelivery([followed], cursor, 1);
     expect(temporary.store.appendReceived([ofStream(2, "a")], at(2))[0]).not.toBe("duplicate");
     temporary.store.appendDelivery([byCore]);
@@ -185,17 +185,17 @@ describe("what came by core NATS before the stream was followed", () => {
   });
 });
 
-describe("what can be proved", () => {
+describe("the proof of delivery", () => {
   const proof = () => deliveryProof(temporary.store.cursor(), temporary.store.deliveries());
 
-  it("is nothing before there is a stream", () => {
+  it("is empty before there is a stream", () => {
     expect(proven(proof())).toBe("nothing can be proved of what was published");
     temporary.store.appendDelivery([byCore]);
     expect(proof()).toMatchObject({ delivery: "at_most_once", cursor: null, missing: [], spans: [{ untilMs: null }] });
     expect(proven(proof())).toBe("nothing can be proved of what was published");
   });
 
-  it("names the span of the stream, its gaps, and when messages came at most once", () => {
+  it("names the span of the stream, its gaps, and periods of at-most-once delivery", () => {
     temporary.store.appendDelivery([byCore]);
     temporary.store.appendDelivery([followed], cursor);
     expect(proven(proof())).toBe("stream S has brought nothing yet");

@@ -1,4 +1,4 @@
-/** What the store does when its file is locked, read-only or damaged while it runs: it says so, and what it has in memory stays as it was. */
+/** A locked, read-only or damaged file under a running store: errors are reported, and the state in memory stays consistent. */
 import { chmodSync, closeSync, openSync, readdirSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -16,7 +16,7 @@ beforeEach(() => {
 });
 afterEach(() => temporary[Symbol.dispose]());
 
-/** Overwrites pages of the file, as a failing disk may; what SQLite holds of it in memory is forgotten with the next commit of another. */
+/** Overwrites pages of the file, as a failing disk might. SQLite drops its cached copies at the next commit by another connection. */
 function damage(pages: readonly number[]): void {
   const descriptor = openSync(temporary.path, "r+");
   for (const page of pages) writeSync(descriptor, Buffer.alloc(4_096, 0xff), 0, 4_096, (page - 1) * 4_096);
@@ -30,11 +30,11 @@ const pagesOf = (...names: string[]) =>
     .map(({ pageno }) => Number(pageno));
 
 describe("a locked file", () => {
-  it("fails the append after the timeout, and what was to be appended is in neither file nor memory", () => {
+  it("fails the append after the timeout, and leaves neither file nor memory changed", () => {
     temporary.store[Symbol.dispose]();
     using store = openStore({ directory: temporary.directory, clock: temporary.clock, busyTimeoutMs: 200 });
     append(store, desired());
-    // Whoever empties the write-ahead log waits for nobody; appends wait as long as before.
+    // A checkpoint does not wait for the lock; appends wait as long as before.
     expect(store.emptyWal()).toBe(true);
     {
       using blocker = rawConnection(temporary.path);
@@ -53,12 +53,12 @@ describe("a locked file", () => {
 });
 
 describe("a read-only file", () => {
-  it("fails each append with what to do, and nothing else", () => {
+  it("fails each append with a next step, and nothing else", () => {
     const isRoot = process.getuid?.() === 0;
     using directory = temporaryDirectory();
     const data = join(directory.path, "data");
     openStore({ directory: data, clock: temporary.clock })[Symbol.dispose]();
-    // Permissions do not bind root: look at it as nobody, whom SQLite then lets read.
+    // Permissions do not apply to root, so this runs as nobody, which can read the database.
     for (const path of [directory.path, data]) chmodSync(path, 0o777);
     for (const name of readdirSync(data)) chmodSync(join(data, name), name === "oc-partnerd.db" ? 0o444 : 0o666);
     if (isRoot) process.seteuid?.(65_534);
@@ -78,8 +78,8 @@ describe("a read-only file", () => {
   });
 });
 
-describe("a page that is damaged while the store runs", () => {
-  it("fails the appends that need it, each with its reason, and those that do not go on", () => {
+describe("a page damaged while the store runs", () => {
+  it("fails the appends that need it, each with a reason, while other appends succeed", () => {
     appendLongLog(temporary.store, temporary.clock, 60);
     temporary.store.emptyWal();
     const { store } = temporary;
@@ -94,7 +94,7 @@ describe("a page that is damaged while the store runs", () => {
     } catch (thrown) {
       expect(thrown).toMatchObject({ nextStep: expect.stringContaining("oc-partnerd check") as string });
     }
-    // What is desired is in memory, and known whatever the disk does.
+    // The desired state is in memory, and does not depend on the disk.
     expect(store.list()).toEqual(list);
     expect(store.head()).toEqual(before);
     const places = checkDatabase({ path: temporary.directory }).findings.map(({ place }) => place);

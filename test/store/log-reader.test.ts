@@ -1,4 +1,4 @@
-/** The log as it is read from beside the daemon. */
+/** Reading the log beside the daemon. */
 import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
@@ -22,7 +22,7 @@ function failureOf(path: string): PartnerdError {
 }
 
 describe("the rows", () => {
-  it("are those of the store, with their payload and their last repetition", () => {
+  it("match the store's, with payload and last repetition", () => {
     using temporary = new TemporaryStore();
     const { store, clock } = temporary;
     append(store, desired(), { payload: Buffer.from("the message") });
@@ -39,7 +39,7 @@ describe("the rows", () => {
     expect(reader.head()).toMatchObject({ seq: 2, atMs: clock.wallMs() - 2_000 });
   });
 
-  it("come in pages, without a gap, while the daemon goes on writing", () => {
+  it("come in pages without a gap while the daemon keeps writing", () => {
     using temporary = new TemporaryStore();
     temporary.store.appendReceived(
       Array.from({ length: 1_203 }, () => ({ decoded: rejected(), subject: "A", payload: Buffer.from("x"), dedupeKey: null })),
@@ -55,7 +55,7 @@ describe("the rows", () => {
     expect([...reader.rows({ ...ALL, fromSeq: 2, toSeq: 3 })].map(({ seq }) => seq)).toEqual([2, 3]);
   });
 
-  it("of one peer are those about it, and the one that took its resource", () => {
+  it("of one peer include the event that took its resource", () => {
     using story = toldStory();
     using reader = openLogReader(story.directory);
     const window = { ...ALL, peerIds: [PEER_B] };
@@ -63,7 +63,7 @@ describe("the rows", () => {
     expect(reader.count(window)).toBe(3);
   });
 
-  it("are found by their time", () => {
+  it("can be found by time", () => {
     using story = toldStory();
     using reader = openLogReader(story.directory);
     const at = Date.parse("2026-01-01T12:00:12.000Z");
@@ -72,7 +72,7 @@ describe("the rows", () => {
     expect([reader.firstSince(at + 1e9), reader.lastUntil(at - 1e9)]).toEqual([undefined, undefined]);
   });
 
-  it("are preceded by what was known", () => {
+  it("are preceded by the state at that point", () => {
     using temporary = new TemporaryStore();
     append(temporary.store, desired());
     observe(temporary.store, opened(PEER_A));
@@ -86,7 +86,7 @@ describe("the rows", () => {
 });
 
 describe("reading", () => {
-  it("changes no byte of the database, and works on a copy of the file by its name", () => {
+  it("does not change the database, and works on a renamed copy", () => {
     using story = toldStory();
     story.store[Symbol.dispose]();
     using elsewhere = temporaryDirectory();
@@ -102,8 +102,8 @@ describe("reading", () => {
   });
 });
 
-describe("what is no log of ours is refused", () => {
-  it("where there is nothing, and nothing is created", () => {
+describe("a file that is not our log is rejected", () => {
+  it("if it does not exist, and nothing is created", () => {
     using temporary = temporaryDirectory();
     for (const path of [temporary.path, join(temporary.path, "not", "there")]) {
       const failure = failureOf(path);
@@ -136,7 +136,7 @@ describe("what is no log of ours is refused", () => {
     expect(readFileSync(path).equals(content)).toBe(true);
   });
 
-  it("a directory in its place, another program's database, a newer schema, an older one", () => {
+  it("a directory, another program's database, a newer schema, an older one", () => {
     using temporary = temporaryDirectory();
     mkdirSync(join(temporary.path, "oc-partnerd.db"));
     expect(failureOf(temporary.path).exitCode).toBe(74);

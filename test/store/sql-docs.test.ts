@@ -1,27 +1,35 @@
-/** Every example in docs/SQL.md runs, and gives the table that stands below it. */
+/** Every example in docs/SQL.md runs, and gives the table below it. */
 import { execFileSync, spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { archiveBefore } from "./support/archiving.ts";
+import { start } from "./support/events.ts";
 import { toldStory } from "./support/story.ts";
 import type { TemporaryStore } from "./support/temporary-store.ts";
 
 const DOCUMENT = readFileSync(join(import.meta.dirname, "../../docs/SQL.md"), "utf8");
 
-/** A query, and the lines up to the next empty one after it. */
+/** A query, and the lines after it up to the next empty line. */
 const examples = [...DOCUMENT.matchAll(/```sql\n(?<query>[^`]+)```\n\n(?<table>(?:\|.*\n)*)/g)].map(({ groups, index }) => ({
   query: groups?.["query"] ?? "",
   table: groups?.["table"] ?? "",
   heading: /^## (.*)$/m.exec(DOCUMENT.slice(DOCUMENT.lastIndexOf("\n## ", index)))?.[1] ?? "",
 }));
 
-/** The story as that part of the document has it: in the last but one, the first half of its events is archived. */
+/** The story as that section tells it: with two runs of the daemon, or with the first half of its events archived. */
 async function storyFor(heading: string): Promise<TemporaryStore> {
   const story = toldStory();
   if (heading === "Where does history continue?") {
     story.clock.stall(3_600_000);
     await archiveBefore(story.directory, 10, { wallMs: () => story.clock.wallMs() });
+  }
+  if (heading === "When did the daemon start, stop or crash?") {
+    start(story.store);
+    story.clock.stall(60_000);
+    story.store.appendStopped(60_000);
+    story.clock.stall(5_000);
+    start(story.store);
   }
   return story;
 }
@@ -39,12 +47,12 @@ describe("docs/SQL.md", () => {
     expect(examples.length).toBeGreaterThan(8);
   });
 
-  it.each(examples)("shows what this gives: $query", async ({ query, table, heading }) => {
+  it.each(examples)("shows the result of: $query", async ({ query, table, heading }) => {
     using story = await storyFor(heading);
     expect(markdownTable(story.read(query))).toBe(table);
   });
 
-  it.skipIf(!hasShell)("runs in the sqlite3 shell too", async () => {
+  it.skipIf(!hasShell)("also runs in the sqlite3 shell", async () => {
     for (const { query, heading } of examples) {
       using story = await storyFor(heading);
       expect(JSON.parse(execFileSync("sqlite3", ["-readonly", "-json", story.path, query], { encoding: "utf8" }))).toEqual(
@@ -59,14 +67,21 @@ describe("docs/SQL.md", () => {
     expect(views.toSorted()).toEqual(
       [
         "archives",
+        "clock_steps",
         "delivery_changes",
         "delivery_gaps",
         "desired_peers",
+        "events",
+        "outage_periods",
+        "partner_periods",
         "peer_history",
         "peer_status",
         "rejected_events",
         "relation_changes",
-        "stream_sessions",
+        "runs",
+        "session_periods",
+        "standing_periods",
+        "uptime_daily",
       ].toSorted(),
     );
     for (const view of views) {

@@ -6,7 +6,7 @@ import { append, closed, desired, inboundRefused, observe, opened, openFailed, r
 import { TemporaryStore } from "./support/temporary-store.ts";
 
 describe("times", () => {
-  it("are those of JavaScript, to the millisecond", () => {
+  it("match JavaScript's, to the millisecond", () => {
     using temporary = new TemporaryStore();
     const view = "strftime('%Y-%m-%dT%H:%M:%fZ', ? / 1000.0, 'unixepoch') as at";
     fc.assert(
@@ -26,7 +26,7 @@ describe("peer_history", () => {
   const summaries = (temporary: TemporaryStore) =>
     temporary.read("select summary from peer_history").map(({ summary }) => summary);
 
-  it("tells every desired event by what it means", () => {
+  it("describes every desired event", () => {
     using temporary = new TemporaryStore();
     append(temporary.store, desired());
     append(temporary.store, desired());
@@ -46,27 +46,37 @@ describe("peer_history", () => {
     ]);
   });
 
-  it("tells how long a stream stood, and nothing of it where it was never seen to open or the clock jumped back", () => {
+  it("says how long a stream was open by the clock that measured it, also if the wall clock was set back", () => {
     using temporary = new TemporaryStore();
     const { store, clock } = temporary;
-    observe(store, closed(PEER_A));
     observe(store, opened(PEER_A));
-    clock.stall(12_345);
-    observe(store, closed(PEER_A));
+    observe(store, closed(PEER_A, { durationMs: 12_345 }));
     observe(store, opened(PEER_A, "inbound"));
     clock.stall(-5_000);
-    observe(store, closed(PEER_A, { direction: "inbound", reason: "reset" }));
+    observe(store, closed(PEER_A, { direction: "inbound", reason: "daemon_restart", durationMs: 60_000, durationClock: "wall" }));
     expect(summaries(temporary)).toEqual([
-      "outbound stream closed: expired",
       "outbound stream opened",
       "outbound stream closed after 12.3 s: expired",
       "inbound stream opened",
-      "inbound stream closed after 0.0 s: reset",
+      "inbound stream closed after 60.0 s (wall clock): daemon_restart",
     ]);
-    expect(temporary.read("select duration_ms from stream_sessions")).toEqual([{ duration_ms: 12_345 }, { duration_ms: 0 }]);
+    expect(temporary.read("select duration_ms, duration_clock from session_periods order by valid_from_seq")).toEqual([
+      { duration_ms: 12_345, duration_clock: "monotonic" },
+      { duration_ms: 60_000, duration_clock: "wall" },
+    ]);
   });
 
-  it("has a sentence for every row, whatever its fields lack", () => {
+  it("marks the user as claimed by the app", () => {
+    using temporary = new TemporaryStore();
+    append(temporary.store, desired({ claimedUser: "anna" }));
+    append(temporary.store, removed({ claimedUser: "ben", source: null as never }));
+    expect(summaries(temporary)).toEqual([
+      "desired as PARTNER by oc-api (claims user anna)",
+      "removed by an unknown app (claims user ben)",
+    ]);
+  });
+
+  it("has a sentence for every row, whatever fields are missing", () => {
     using temporary = new TemporaryStore();
     append(temporary.store, desired({ name: null, resourceId: null, address: null }));
     append(temporary.store, rejected());
@@ -78,7 +88,7 @@ describe("peer_history", () => {
 });
 
 describe("relation_changes", () => {
-  it("has effective changes only, each with what it was before", () => {
+  it("has only effective changes, each with the previous relation", () => {
     using temporary = new TemporaryStore();
     const { store } = temporary;
     append(store, desired());
@@ -100,18 +110,18 @@ describe("relation_changes", () => {
 describe("rejected_events", () => {
   it.each([
     ["text", Buffer.from('{"é": "no" '), "utf8", '{"é": "no" '],
-    ["hexadecimal where it is no UTF-8", Buffer.from([0xff, 0x00]), "hex", "FF00"],
-    ["hexadecimal where it has a NUL", Buffer.from("a\0b"), "hex", "610062"],
-    ["nothing where it is empty", Buffer.alloc(0), "utf8", ""],
+    ["hexadecimal if it is not UTF-8", Buffer.from([0xff, 0x00]), "hex", "FF00"],
+    ["hexadecimal if it contains a NUL", Buffer.from("a\0b"), "hex", "610062"],
+    ["nothing if it is empty", Buffer.alloc(0), "utf8", ""],
   ])("shows the payload as %s", (_, payload, encoding, shown) => {
     using temporary = new TemporaryStore();
     append(temporary.store, rejected({ source: "oc-api" }), { payload });
-    expect(temporary.read("select payload_encoding, payload, payload_bytes, source, subject from rejected_events")).toEqual([
+    expect(temporary.read("select payload_encoding, payload, payload_bytes, app, subject from rejected_events")).toEqual([
       {
         payload_encoding: encoding,
         payload: shown,
         payload_bytes: payload.byteLength,
-        source: "oc-api",
+        app: "oc-api",
         subject: "CREATE_RESOURCE",
       },
     ]);
@@ -119,7 +129,7 @@ describe("rejected_events", () => {
 });
 
 describe("peer_status", () => {
-  it("has every peer that was asked for or seen, with what is true of it now", () => {
+  it("has every peer that was desired or seen, with its current state", () => {
     using temporary = new TemporaryStore();
     const { store, clock } = temporary;
     append(store, desired());
@@ -145,5 +155,42 @@ describe("peer_status", () => {
     expect(
       temporary.read("select name, relation, refusal_code, refusal_count from peer_status where peer_id = ?", PEER_B),
     ).toEqual([{ name: null, relation: null, refusal_code: "not_partner", refusal_count: 1 }]);
+  });
+});
+
+describe("questions about one peer or one moment", () => {
+  const AS_OF = "valid_from_ms <= 5 and (valid_to_ms is null or valid_to_ms > 5)";
+
+  /** The tables that a query reads row by row; a lookup by an index, and a table of archives, costs nothing. */
+  const scanned = (temporary: TemporaryStore, query: string) =>
+    temporary
+      .read(`explain query plan ${query}`)
+      .map(({ detail }) => String(detail))
+      .filter((detail) => /^(SCAN|SEARCH) (event_log|opened|closed|failed|later|next|log)\b/.test(detail))
+      .filter(
+        (detail) =>
+          !/ USING (COVERING )?INDEX .*\((\w+=\? AND )?(peer_id|superseded_peer_id|opened_seq|seq)[=>]|PRIMARY KEY \(rowid=/.test(
+            detail,
+          ),
+      );
+
+  it.each([
+    `select * from standing_periods where peer_id = 'x' and ${AS_OF}`,
+    `select * from session_periods where peer_id = 'x' and ${AS_OF}`,
+    "select * from partner_periods where peer_id = 'x'",
+    "select * from outage_periods where peer_id = 'x'",
+    "select * from uptime_daily where peer_id = 'x' and day between '2026-01-01' and '2026-01-31'",
+  ])("are answered from an index: %s", (query) => {
+    using temporary = new TemporaryStore();
+    expect(scanned(temporary, query)).toEqual([]);
+  });
+
+  it("about all peers read only the rows that began a period", () => {
+    using temporary = new TemporaryStore();
+    const details = temporary
+      .read(`explain query plan select * from standing_periods where ${AS_OF}`)
+      .map(({ detail }) => detail);
+    expect(details).toContainEqual(expect.stringMatching(/event_log USING (COVERING )?INDEX event_log_generation/));
+    expect(details).not.toContainEqual(expect.stringMatching(/^SCAN event_log$/));
   });
 });

@@ -1,4 +1,4 @@
-/** Ways to damage a data directory, each drawn from a seed, with what a check has to name. */
+/** Random ways to damage a data directory, with the finding that a check must report. */
 import { readFileSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import Database from "better-sqlite3";
@@ -8,15 +8,15 @@ import { behindTheGuards, makeFit } from "./forger.ts";
 import { type HeldBytes, heldBytes, type Tree } from "./sqlite-pages.ts";
 
 interface Corruption {
-  /** What was done, for a test that fails. */
+  /** Describes the damage, for the message of a failing test. */
   readonly what: string;
-  /** Whether the finding names the place. */
+  /** Whether the finding names the damaged place. */
   readonly isNamedBy: (finding: Finding) => boolean;
 }
 
 export type Corrupt = (directory: string, random: Random) => Corruption;
 
-/** Whether the finding is about this row of the log, or about rows among which it is. */
+/** Whether the finding is about this row of the log, or a range of rows that includes it. */
 export function isAboutRow(seq: number): (finding: Finding) => boolean {
   return ({ place }) => {
     const { from, to } = /^event_log rows? (?<from>\d+)(?: to (?<to>\d+))?$/.exec(place)?.groups ?? {};
@@ -26,7 +26,7 @@ export function isAboutRow(seq: number): (finding: Finding) => boolean {
 
 const DATABASE = "oc-partnerd.db";
 
-/** A byte of the file changed, in what holds something. Half of the time in a byte of a structure that few bytes belong to. */
+/** Changes one byte of the file that SQLite uses. Half the time it picks a byte of a rare structure. */
 export const flipByte: Corrupt = (directory, random) => {
   const file = join(directory, DATABASE);
   const bytes = readFileSync(file);
@@ -43,19 +43,19 @@ export const flipByte: Corrupt = (directory, random) => {
 function naming({ page, tree, rowid }: HeldBytes): Corruption["isNamedBy"] {
   const isPage = ({ place }: Finding) => place === `page ${page}`;
   if (tree === null) return ({ place }) => /^(file header|pages?\b|oc-partnerd\.db$)/.test(place);
-  // Where the schema cannot be read, nothing can.
+  // If the schema is unreadable, everything is.
   if (tree === "sqlite_schema")
     return (finding) => isPage(finding) || /^(oc-partnerd\.db|table|index|trigger|view) ?/.test(finding.place);
   if (tree === "event_log" && rowid !== null) return (finding) => isPage(finding) || isAboutRow(rowid)(finding);
   return (finding) => isPage(finding) || `${finding.place} ${finding.problem}`.includes(tree) || isOwner(tree, finding.place);
 }
 
-/** SQLite's look at a table with its indexes may break off before it can tell which of them it is. */
+/** SQLite's check of a table and its indexes may stop before it can tell which of them is damaged. */
 function isOwner(tree: string, place: string): boolean {
   return place.startsWith("table ") && tree.replace("sqlite_autoindex_", "").startsWith(place.slice("table ".length));
 }
 
-/** One value of one row changed by SQL, past the guards. */
+/** Changes one value of one row by SQL, with the guards removed. */
 export const editRow: Corrupt = (directory, random) =>
   bySql(directory, (database) => {
     const { table, key } = pick(random, [LOG, LOG, LOG, LOG, ...OTHERS]);
@@ -68,10 +68,10 @@ export const editRow: Corrupt = (directory, random) =>
     return { what: `${column} of ${table} ${row["its_key"]}`, isNamedBy: namingRow(table, row["its_key"]) };
   });
 
-/** One row taken out by SQL, past the guards; not the newest of the log. */
+/** Deletes one row by SQL, with the guards removed; never the newest of the log. */
 export const deleteRow: Corrupt = (directory, random) =>
   bySql(directory, (database) => {
-    // The counts of failures are the one thing that no row proves.
+    // Counts of repeated failures cannot be verified from any row.
     const { table, key } = pick(random, [LOG, LOG, LOG, ...OTHERS.filter((other) => other.table !== "repeated_failures")]);
     const keys = database.prepare<[], string | number>(`select ${key} from ${table} order by 1`).pluck().all();
     const taken = pick(random, table === LOG.table ? keys.slice(0, -1) : keys);
@@ -79,7 +79,7 @@ export const deleteRow: Corrupt = (directory, random) =>
     return { what: `${table} ${taken} deleted`, isNamedBy: namingRow(table, taken) };
   });
 
-/** The newest rows taken out, and all that follows from the rest made to fit. */
+/** Deletes the newest rows and makes everything derived from the rest consistent. */
 export const cutTail: Corrupt = (directory, random) =>
   bySql(directory, (database) => {
     const lastSeq = Number(database.prepare("select max(seq) from event_log").pluck().get());
@@ -89,7 +89,7 @@ export const cutTail: Corrupt = (directory, random) =>
     return { what: `rows ${kept + 1} to ${lastSeq} cut off`, isNamedBy: isAboutRow(kept + 1) };
   });
 
-/** The end of the write-ahead log that a killed daemon left. */
+/** Truncates the write-ahead log left by a killed daemon. */
 export const truncateWal =
   (lastSeq: number): Corrupt =>
   (directory, random) => {
@@ -141,7 +141,7 @@ function bySql(directory: string, change: (database: Database.Database) => Corru
   }
 }
 
-/** Every tree of the file; whether a table's first column is its rowid SQLite tells. */
+/** All B-trees of the file, from SQLite's schema. */
 function treesOf(file: string): Tree[] {
   const database = new Database(file, { readonly: true });
   try {
@@ -165,10 +165,10 @@ function byBytes(random: Random, held: readonly HeldBytes[]): HeldBytes {
     left -= place.to - place.from;
     if (left < 0) return place;
   }
-  throw new Error("the file holds nothing");
+  throw new Error("the file is empty");
 }
 
-/** Codes 0, 10 and 11 of a record's types are all NULL to SQLite. */
+/** SQLite reads type codes 0, 10 and 11 of a record all as NULL. */
 function otherByte(random: Random, before: number, isTypes: boolean): number {
   const after = before ^ (1 + Math.floor(random.next() * 255));
   const isSame = isTypes && [before, after].every((code) => code === 0 || code === 10 || code === 11);

@@ -1,6 +1,6 @@
 /**
- * `oc-partnerd run` as a real process: the same ports and the same key at every start, looked at through its API, its log lines
- * and its database, and never outliving the test, however that ends.
+ * `oc-partnerd run` as a real process, with the same ports and key at every start, observed through its API, its log lines and its
+ * database. It never outlives the test, even if that is killed.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -20,7 +20,7 @@ import { until } from "./until.ts";
 
 export const LAUNCHER = fileURLToPath(new URL("../../bin/oc-partnerd", import.meta.url));
 
-/** Enough for several starting at once on two cores. */
+/** Enough for several daemons to start at once on two cores. */
 const START_TIMEOUT_MS = 30_000;
 const ANSWER_TIMEOUT_MS = 5_000;
 const TAIL_LINES = 25;
@@ -43,23 +43,23 @@ export interface LogLine {
 
 type Row = Record<string, string | number | Buffer | null>;
 
-/** `started`: its API answers and it reconciles. `ready`: it also hears NATS. `nothing`: its process runs. */
+/** `started`: its API answers and it reconciles. `ready`: it also reads from NATS. `nothing`: its process was spawned. */
 type Milestone = "nothing" | "started" | "ready";
 
 interface DaemonOptions {
-  /** Added to, or put in place of, what every daemon gets: a data directory, loopback ports, a name. */
+  /** Extends or overrides the defaults: a data directory, loopback ports, a name. */
   readonly config?: ConfigFile;
   readonly env?: Env;
-  /** What to wait for; default `ready`. */
+  /** The milestone to wait for (default: `ready`). */
   readonly until?: Milestone;
 }
 
-/** The environment of this process without settings of a daemon that its user may run. */
+/** This process's environment without oc-partnerd settings, which the user may have set for another daemon. */
 export function cleanEnv(): Record<string, string | undefined> {
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith(ENV_PREFIX)));
 }
 
-/** Never the same to two daemons of this process, not even before they listen. */
+/** Ports given to daemons of this process, never reused, even before they listen. */
 const reservedPorts = new Set<number>();
 
 async function reservePorts(): Promise<readonly number[]> {
@@ -69,10 +69,10 @@ async function reservePorts(): Promise<readonly number[]> {
   return ports;
 }
 
-/** False while it runs; throws when it does not any more. */
+/** Returns false while the process runs; throws once it has exited. */
 function hasEnded(child: ChildProcess): false {
   if (child.exitCode === null && child.signalCode === null) return false;
-  throw new Error(`it ended with ${child.exitCode ?? child.signalCode}`);
+  throw new Error(`it exited with ${child.exitCode ?? child.signalCode}`);
 }
 
 export class DaemonProcess implements AsyncDisposable {
@@ -112,7 +112,7 @@ export class DaemonProcess implements AsyncDisposable {
         return daemon;
       } catch (error) {
         await daemon[Symbol.asyncDispose]();
-        // Another test's process can listen on a port between our look at it and the daemon's start.
+        // Another process may take a port between our check and the daemon's start.
         if (triesLeft === 0 || !/ taken( |$)/m.test(daemon.stderr)) throw error;
       }
     }
@@ -130,7 +130,7 @@ export class DaemonProcess implements AsyncDisposable {
     return this.#child?.pid ?? -1;
   }
 
-  /** Starts it, or starts it again after its end. */
+  /** Starts the daemon, or restarts it after its exit. */
   async start(milestone: Milestone = "ready"): Promise<void> {
     const child = spawn(...endsWithParent(LAUNCHER, ["run", "--config", this.configFile]), {
       cwd: this.#directory,
@@ -147,7 +147,7 @@ export class DaemonProcess implements AsyncDisposable {
     });
     this.#exit = new Promise((resolve) => {
       child.once("exit", () => child.stdin.destroy());
-      // All that it printed has arrived by then.
+      // "close" comes after all output has arrived.
       child.once("close", (code, signal) => resolve({ code, signal }));
     });
     if (milestone === "nothing") return;
@@ -155,7 +155,7 @@ export class DaemonProcess implements AsyncDisposable {
     await this.until(`${path} answers 200`, async () => !hasEnded(child) && this.#answersOk(path), START_TIMEOUT_MS);
   }
 
-  // What it says of itself and its peers.
+  // Its API.
 
   self(): Promise<SelfView> {
     return this.#json("/v1/self");
@@ -165,7 +165,7 @@ export class DaemonProcess implements AsyncDisposable {
     return (await this.#json<{ peers: readonly PeerView[] }>("/v1/peers")).peers;
   }
 
-  /** The peer's row of /v1/peers; undefined where it has none. */
+  /** The peer's row of /v1/peers, if it has one. */
   async peer(peerId: string): Promise<PeerView | undefined> {
     return (await this.peers()).find((peer) => peer.peerId === peerId);
   }
@@ -180,7 +180,7 @@ export class DaemonProcess implements AsyncDisposable {
     return { status: response.status, body: (await response.json()) as HealthView };
   }
 
-  /** The value of one series as /metrics prints it, such as `oc_partnerd_peers{phase="closed"}`; undefined where there is none. */
+  /** The value of one series of /metrics, such as `oc_partnerd_peers{phase="closed"}`; undefined if it does not exist. */
   async metric(series: string): Promise<number | undefined> {
     const text = await (await this.fetch("/metrics")).text();
     const line = text.split("\n").find((candidate) => candidate.startsWith(`${series} `));
@@ -192,9 +192,9 @@ export class DaemonProcess implements AsyncDisposable {
     return await fetch(this.httpUrl + path, { signal: limit.signal });
   }
 
-  // What it wrote.
+  // Its database and log.
 
-  /** Rows of its database, as another process reads them while the daemon runs. */
+  /** Queries its database, as another process can while the daemon runs. */
   sql(query: string, ...parameters: unknown[]): Row[] {
     using raw = rawConnection(this.databaseFile, { readonly: true });
     return raw.database.prepare<unknown[], Row>(query).all(...parameters);
@@ -205,7 +205,7 @@ export class DaemonProcess implements AsyncDisposable {
     return Number(Object.values(this.sql(query, ...parameters)[0] ?? {})[0]);
   }
 
-  /** Its log, all starts together. */
+  /** The log lines of all its runs so far. */
   logLines(): LogLine[] {
     const lines = this.#stdout.split("\n").filter((line) => line !== "");
     return lines.map((line) => JSON.parse(line) as LogLine);
@@ -220,7 +220,7 @@ export class DaemonProcess implements AsyncDisposable {
     return Number(kilobytes) * 1_024;
   }
 
-  /** Waits as `until` does, and where that fails tells what this daemon logged last. */
+  /** Like `until`; the error also includes the daemon's last log lines. */
   async until<Result>(
     what: string,
     look: () => Result | undefined | false | Promise<Result | undefined | false>,
@@ -233,13 +233,13 @@ export class DaemonProcess implements AsyncDisposable {
     }
   }
 
-  // What can happen to it.
+  // Its process.
 
   send(signal: NodeJS.Signals): void {
     if (this.#running) this.#child?.kill(signal);
   }
 
-  /** SIGSTOP: its connections stay open and nothing answers on them. */
+  /** Sends SIGSTOP: its connections stay open but it answers nothing. */
   async freeze(): Promise<void> {
     const threads = `/proc/${this.pid}/task`;
     this.send("SIGSTOP");
@@ -252,19 +252,19 @@ export class DaemonProcess implements AsyncDisposable {
     this.send("SIGCONT");
   }
 
-  /** SIGKILL: it had no chance to say goodbye. Resolves when it is gone. */
+  /** Sends SIGKILL, so it cannot say goodbye. Resolves when it has exited. */
   async kill(): Promise<Exit> {
     this.send("SIGKILL");
     return this.exited;
   }
 
-  /** SIGTERM. Resolves when it is gone. */
+  /** Sends SIGTERM. Resolves when it has exited. */
   async stop(): Promise<Exit> {
     this.send("SIGTERM");
     return this.exited;
   }
 
-  /** How the run that was started last ended. */
+  /** Resolves when the current run ends, with how it ended. */
   get exited(): Promise<Exit> {
     return this.#exit;
   }
@@ -284,7 +284,7 @@ export class DaemonProcess implements AsyncDisposable {
       await response.arrayBuffer();
       return response.ok;
     } catch {
-      return false; // Nobody listens yet.
+      return false; // Not listening yet.
     }
   }
 

@@ -1,11 +1,11 @@
-/** Whether a daemon's database is whole, whatever happened to the process that wrote it. */
+/** Checks that a daemon's database is intact. */
 import { systemClock } from "../../src/base/clock.ts";
 import { checkDatabase } from "../../src/store/check/check.ts";
 import { sentenceOf } from "../../src/store/model/finding.ts";
 import { openStore } from "../../src/store/store.ts";
 import type { DaemonProcess } from "./daemon-process.ts";
 
-/** What is wrong with it, one sentence each, as it was left and after a start; empty when it opens clean. The daemon must not be running. */
+/** Faults in the database as it was left and after opening it, one sentence each. The daemon must not be running. */
 export function databaseFaults({ dataDir }: Pick<DaemonProcess, "dataDir">): string[] {
   const asLeft = findings(dataDir);
   using store = openStore({ directory: dataDir, clock: systemClock });

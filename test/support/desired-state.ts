@@ -2,7 +2,7 @@ import type { PeerId, ResourceId } from "../../src/base/ids.ts";
 import { type Folded, foldDesired } from "../../src/events/fold.ts";
 import type { DesiredEvent, DesiredPeer } from "../../src/events/types.ts";
 
-/** The desired state in memory: each event folded gets the next seq, and a time of seq x 1000 ms. */
+/** Desired state in memory: each folded event gets the next seq, and seq x 1000 ms as its time. */
 export class DesiredState {
   readonly peers = new Map<PeerId, DesiredPeer>();
   seq = 0;

@@ -1,4 +1,4 @@
-/** What somebody can do to a database who knows how it is made: guards dropped and put back, and all that follows from the rows made to fit. */
+/** Tampers with a database like a knowledgeable attacker: removes and restores the guards, and recomputes everything derived. */
 
 import type Database from "better-sqlite3";
 import { readRows } from "../../src/store/check/rows/row-reader.ts";
@@ -11,7 +11,7 @@ import { storedSha256Of } from "../../src/store/model/payload.ts";
 import type { ingestCursor } from "../../src/store/schema/log.ts";
 import { tables } from "../../src/store/sql/statements/tables.ts";
 
-/** Runs `work` without the guards. */
+/** Runs `work` with the guard triggers removed, then restores them. */
 export function behindTheGuards(database: Database.Database, work: () => void): void {
   const guards = database
     .prepare<[], { name: string; sql: string }>("select name, sql from sqlite_schema where type = 'trigger'")
@@ -21,7 +21,7 @@ export function behindTheGuards(database: Database.Database, work: () => void): 
   for (const { sql } of guards) database.exec(sql);
 }
 
-/** From the row `fromSeq` on every hash follows again; projections, counts and cursor are what the rows give. */
+/** Recomputes all hashes from row `fromSeq` on, and the projections, counts and cursor from the rows. */
 export function makeFit(database: Database.Database, fromSeq: number): void {
   const setHash = database.prepare("update event_log set chain_hash = ? where seq = ?");
   const replay = startReplay();
@@ -45,7 +45,7 @@ export function makeFit(database: Database.Database, fromSeq: number): void {
 }
 
 function* rowsOf(database: Database.Database): Generator<LogRow> {
-  // All of them first: SQLite lets nobody write while rows are read.
+  // Read all rows first: SQLite does not allow writes during iteration.
   const all = Array.from(readRows(database, 0, Number.MAX_SAFE_INTEGER));
   for (const read of all) {
     if (read.kind === "unreadable") throw new Error(read.why);

@@ -1,4 +1,4 @@
-/** Vitest's matchers of text, typed as the text that they stand for. */
+/** Vitest's string matchers, typed as the values that they match. */
 import { expect } from "vitest";
 import type { ErrorCode, PartnerdError } from "../../src/base/errors.ts";
 

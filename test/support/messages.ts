@@ -1,4 +1,4 @@
-/** Messages as a publisher would send them, for tests that then vary one thing. */
+/** Messages as a publisher sends them, for tests that vary one detail. */
 
 import { decodeMessage } from "../../src/events/decode.ts";
 import type { Decoded, Desired, Rejected } from "../../src/events/decoded.ts";
@@ -7,7 +7,7 @@ import { DEFAULT_LIMITS, DEFAULT_VOCABULARY, type Vocabulary } from "../../src/e
 export const CREATE = "CREATE_RESOURCE";
 export const REMOVE = "REMOVE_RESOURCE";
 
-/** An envelope of the source app around `payload`; `overrides` replace or add fields. */
+/** The source app's envelope around `payload`; `overrides` replace or add fields. */
 export function envelope(payload: unknown, overrides: Record<string, unknown> = {}): Record<string, unknown> {
   return { FromApp: "oc-api", Datatype: "PEER", Payload: payload, ...overrides };
 }
@@ -20,13 +20,13 @@ export function decodeJson(json: unknown, subject = CREATE, vocabulary: Vocabula
   return decodeText(JSON.stringify(json), subject, vocabulary);
 }
 
-/** Fails, with the decoder's own message, unless `decoded` is a desired peer. */
+/** Throws, showing the decoder's result, unless `decoded` is a desired peer. */
 export function asDesired(decoded: Decoded): Desired {
   if (decoded.kind !== "desired") throw new Error(`expected a desired peer, got ${JSON.stringify(decoded)}`);
   return decoded;
 }
 
-/** Fails unless `decoded` is a rejection. */
+/** Throws unless `decoded` is a rejection. */
 export function asRejected(decoded: Decoded): Rejected {
   if (decoded.kind !== "rejected") throw new Error(`expected a rejection, got ${JSON.stringify(decoded)}`);
   return decoded;

@@ -1,7 +1,7 @@
-/** Commands of model-based tests: something that is done to a model and to the real thing, after which both must say the same. */
+/** Commands for model-based tests: each acts on a model and on the real system, which must then agree. */
 import type fc from "fast-check";
 
-/** Gives commands that call `compare` after each. `text` is what a failing test prints; `check` says whether the model allows it. */
+/** Creates commands followed by `compare`. `text` is printed if a test fails; `check` says whether the model allows the command. */
 export function commandsComparedBy<Model extends object, Real>(compare: (model: Model, real: Real) => void) {
   return (
     text: string,

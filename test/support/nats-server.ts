@@ -1,4 +1,4 @@
-/** A real nats-server on loopback for tests, which never outlives them: it is started as the daemon starts its private one. */
+/** A real nats-server on loopback that never outlives the tests, started like the daemon's private one. */
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -13,9 +13,9 @@ interface NatsServerOptions {
   /** Lines of the server's configuration file, such as `authorization { token: "t" }`. */
   readonly config?: string;
   readonly jetStream?: boolean;
-  /** Whether to wait with the start until `start()`; the port is known at once. */
+  /** If true, the server is started only by `start()`; its port is known beforehand. */
   readonly stopped?: boolean;
-  /** Which nats-server; the installed one by default. */
+  /** Path of the nats-server to run (default: the installed one). */
   readonly binary?: string;
 }
 
@@ -26,7 +26,7 @@ interface ListeningUrls {
 }
 
 export class NatsServer implements AsyncDisposable {
-  /** Its own: configuration and store. */
+  /** Its own directory, with configuration and store. */
   readonly directory = mkdtempSync(join(tmpdir(), "oc-partnerd-nats-"));
   readonly #jetStream: boolean;
   readonly #binary: string;
@@ -39,7 +39,7 @@ export class NatsServer implements AsyncDisposable {
     this.#binary = binary;
   }
 
-  /** Resolves once the server listens, on a port of its choice. */
+  /** Starts a server on a free port and resolves once it listens. */
   static async start(options: NatsServerOptions = {}): Promise<NatsServer> {
     const server = new NatsServer(options);
     server.configure(options.config ?? "");
@@ -56,18 +56,18 @@ export class NatsServer implements AsyncDisposable {
     return `nats://127.0.0.1:${this.#port}`;
   }
 
-  /** Where other servers join its cluster, if its configuration has one. */
+  /** The URL at which other servers join its cluster, if it is configured with one. */
   get clusterUrl(): string {
     return this.#urls?.cluster?.[0] ?? "";
   }
 
-  /** What the server itself tells of its clients and its cluster. */
+  /** The server's own statistics about its clients and cluster. */
   async statistics(): Promise<{ total_connections: number; connect_urls?: string[]; config_load_time: string }> {
     const response = await fetch(`${this.#urls?.monitoring?.[0]}/varz`);
     return (await response.json()) as { total_connections: number; connect_urls?: string[]; config_load_time: string };
   }
 
-  /** The names of its clients, as it knows them right now. */
+  /** The names of its current clients. */
   async clients(): Promise<readonly string[]> {
     const response = await fetch(`${this.#urls?.monitoring?.[0]}/connz`);
     const { connections } = (await response.json()) as { connections: readonly { name?: string }[] };
@@ -78,14 +78,14 @@ export class NatsServer implements AsyncDisposable {
     return this.#process?.pid ?? -1;
   }
 
-  /** Replaces the configuration; it counts from the next `start` or `reload`. */
+  /** Replaces the configuration, effective from the next `start` or `reload`. */
   configure(config: string): void {
-    // In the file: a reload would end JetStream that was asked for with flags.
+    // In the file, because a reload would disable JetStream if it were enabled by flag.
     const jetStream = this.#jetStream ? `jetstream { store_dir: "${join(this.directory, "store")}" }\n` : "";
     writeFileSync(join(this.directory, "nats.conf"), jetStream + config);
   }
 
-  /** Starts the server again, on the port that it had. */
+  /** Restarts the server on the same port. */
   async start(): Promise<void> {
     const { directory } = this;
     const flags = ["-c", join(directory, "nats.conf"), "-a", "127.0.0.1", "-p", String(this.#port), "-m", "-1"];
@@ -101,13 +101,13 @@ export class NatsServer implements AsyncDisposable {
     });
     child.once("exit", () => child.stdin.destroy());
     this.#urls = await until("nats-server listens", () => {
-      if (child.exitCode !== null) throw new Error(`nats-server ended: ${output}`);
+      if (child.exitCode !== null) throw new Error(`nats-server exited: ${output}`);
       return listeningUrls(directory);
     });
     this.#port = Number(new URL(this.#urls.nats[0]).port);
   }
 
-  /** Ends the server in good order; `kill` as a crash would. */
+  /** Stops the server in an orderly way; `kill` simulates a crash. */
   async stop(): Promise<void> {
     await this.#end("SIGTERM");
   }
@@ -121,12 +121,12 @@ export class NatsServer implements AsyncDisposable {
     await this.start();
   }
 
-  /** Makes the running server read its configuration again. */
+  /** Makes the running server reload its configuration. */
   reload(): void {
     process.kill(this.pid, "SIGHUP");
   }
 
-  /** `configure` and `reload`; resolves once it counts. */
+  /** Runs `configure` and `reload`; resolves once the new configuration is active. */
   async reconfigure(config: string): Promise<void> {
     const { config_load_time: before } = await this.statistics();
     this.configure(config);
@@ -134,7 +134,7 @@ export class NatsServer implements AsyncDisposable {
     await until("nats-server has read its configuration", async () => (await this.statistics()).config_load_time !== before);
   }
 
-  /** Stops the process without ending it, as a wedged server or a frozen machine would; it still accepts connections. */
+  /** Suspends the process, like a hung server or frozen machine. The system still accepts connections for it. */
   async freeze(): Promise<void> {
     const tasks = `/proc/${this.pid}/task`;
     process.kill(this.pid, "SIGSTOP");
@@ -172,6 +172,6 @@ function listeningUrls(directory: string): ListeningUrls | undefined {
     const [file = ""] = portsFiles(directory);
     return JSON.parse(readFileSync(file, "utf8")) as ListeningUrls;
   } catch {
-    return undefined; // Not there, or half written.
+    return undefined; // Missing or incomplete.
   }
 }

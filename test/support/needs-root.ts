@@ -1,4 +1,4 @@
-/** Marks the tests that only root may run, and everyone else skips. test/fresh/ makes sure that root did. */
+/** Marks tests that need root and are otherwise skipped. test/fresh/ makes sure that root runs them. */
 
 declare module "vitest" {
   interface TaskMeta {
@@ -6,5 +6,5 @@ declare module "vitest" {
   }
 }
 
-/** Options of a test. */
+/** Options for such a test. */
 export const NEEDS_ROOT = { meta: { needsRoot: true } } as const;

@@ -1,4 +1,4 @@
-/** Numbers on the command lines of the test programs. Each throws what commander shows with its usage. */
+/** Parsers for numbers on the command lines of test programs. They throw errors that commander prints with the usage. */
 import { InvalidArgumentError } from "commander";
 
 export function whole(text: string): number {

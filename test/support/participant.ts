@@ -1,4 +1,4 @@
-/** One participant of a federation: its NATS server, its daemon, and a client that publishes what its source app would. */
+/** One participant of a federation: its NATS server, its daemon, and a client that publishes like its source app. */
 import { type ConfigFile, DaemonProcess } from "./daemon-process.ts";
 import { NatsServer } from "./nats-server.ts";
 import { type PeerRecord, Publisher } from "./publisher.ts";
@@ -23,7 +23,7 @@ export async function startParticipant(name: string, config: ConfigFile = {}): P
   return { name, nats, daemon, publisher, peerId, address, [Symbol.asyncDispose]: () => running.disposeAsync() };
 }
 
-/** Participants of these names, started side by side; all of them end with the array's owner. */
+/** Starts participants with these names in parallel. `owner` disposes of them. */
 export async function startParticipants<Names extends readonly string[]>(
   owner: AsyncDisposableStack,
   names: readonly [...Names],

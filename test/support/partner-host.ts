@@ -1,4 +1,4 @@
-/** A real libp2p host on loopback with the partner protocols on it, and what it reported. */
+/** A real libp2p host on loopback that serves the partner protocols, with a record of its reports. */
 import { generateKeyPairFromSeed } from "@libp2p/crypto/keys";
 import { peerIdFromPrivateKey } from "@libp2p/peer-id";
 import { systemClock, systemRandom } from "../../src/base/clock.ts";
@@ -30,7 +30,7 @@ export interface TestPartnerHost extends TestNode {
   readonly woken: PeerId[];
 }
 
-/** A host with our settings and no protocols of ours: what peers of every kind are made of. */
+/** A host with our settings but none of our protocols, the basis for all kinds of peers. */
 export async function startTestNode(
   seed: number,
   beforeListening: (node: TestNode) => Promise<void> = async () => {},
@@ -71,20 +71,25 @@ export async function startTestNode(
   return testNode;
 }
 
+/** No test expects a fault of ours: thrown here, it is an unhandled rejection, and fails the run. */
+export function faulted(_peerId: PeerId, error: Error): never {
+  throw error;
+}
+
 export async function startPartnerHost(
   seed: number,
   options: PartnerStreamsComponents["options"] = {},
 ): Promise<TestPartnerHost> {
   const events: ObservedEvent[] = [];
   const woken: PeerId[] = [];
-  const observer: StreamObserver = { observed: (event) => events.push(event), wake: (woke) => woken.push(woke) };
+  const observer: StreamObserver = { observed: (event) => events.push(event), faulted, wake: (woke) => woken.push(woke) };
   let streams: Libp2pPartnerStreams | undefined;
   const testNode = await startTestNode(
     seed,
     async ({ node, peerId, admission }) => {
       streams = await createPartnerStreams({
         node,
-        // Its time-outs are short in many tests, and are about the peer and not about the machine.
+        // Many tests use short timeouts, which must depend on the peer and not on the load of the machine.
         clock: paceClock,
         random: systemRandom,
         self: { name: `host-${seed}`, did: didOf(`did:${seed}`), peerId },
@@ -107,11 +112,11 @@ export async function startPartnerHost(
 
 export const loopbackAddress = (port: number, peerId: PeerId): Address => `/ip4/127.0.0.1/tcp/${port}/p2p/${peerId}` as Address;
 
-/** A signal as the reconciler makes them; the timer never keeps the process alive. */
+/** A signal like those of the reconciler; its timer is unreferenced. */
 export const timeoutSignal = (durationMs: number): AbortSignal =>
   startDeadline(durationMs, () => new PartnerdError("timeout", `nothing within ${durationMs} ms`)).signal;
 
-/** Waits for a condition without an event of its own. */
+/** Waits for a condition that has no event. */
 export async function eventually(condition: () => boolean): Promise<void> {
   await until(condition.toString(), condition);
 }

@@ -1,4 +1,4 @@
-/** What a daemon says of one peer over time, looked at every 50 ms as an impatient operator would. */
+/** Polls a daemon's view of one peer every 50 ms. */
 import { setTimeout as delay } from "node:timers/promises";
 import type { PeerView } from "../../src/views/api.ts";
 import type { DaemonProcess } from "./daemon-process.ts";
@@ -7,9 +7,9 @@ import type { Bound } from "./pace/pace.ts";
 const LOOK_EVERY_MS = 50;
 
 export interface Sighting {
-  /** Wall ms at which the daemon was asked. */
+  /** Wall time of the request, in ms. */
   readonly wallMs: number;
-  /** Undefined where the daemon knows nothing of the peer. */
+  /** Undefined if the daemon does not know the peer. */
   readonly peer: PeerView | undefined;
 }
 
@@ -18,7 +18,7 @@ async function sight(daemon: DaemonProcess, peerId: string): Promise<Sighting> {
   return { wallMs, peer: await daemon.peer(peerId) };
 }
 
-/** The first sighting of the peer for which `holds`, which fails at the deadline with what was seen last. */
+/** The first view of the peer for which `holds` is true. At the deadline it fails and shows the last view. */
 export async function whenPeer(
   daemon: DaemonProcess,
   peerId: string,
@@ -44,7 +44,7 @@ export async function whenPeer(
   }
 }
 
-/** Every sighting of the peer for `durationMs`. The first that fails `check` ends the watch with its failure. */
+/** All views of the peer for `durationMs`. Stops with the error at the first that fails `check`. */
 export async function watchPeer(
   daemon: DaemonProcess,
   peerId: string,

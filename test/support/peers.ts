@@ -10,7 +10,7 @@ export const PEER_C = peerIdOf("12D3KooWPjceQrSwdWXPyLLeABRXmuqt69Rg3sBYbU1Nft9H
 
 export function peerIdOf(text: string): PeerId {
   const peerId = parsePeerId(text);
-  if (peerId === undefined) throw new Error(`${text} is no PeerID`);
+  if (peerId === undefined) throw new Error(`invalid PeerID ${text}`);
   return peerId;
 }
 

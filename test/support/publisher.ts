@@ -1,9 +1,9 @@
-/** The source app, as far as a daemon hears of it: a NATS client that publishes resources with plain core publish. */
+/** Stands in for the source app: a NATS client that publishes resources with plain core publish. */
 import { connect, type NatsConnection } from "nats";
 import { CREATE, REMOVE } from "./messages.ts";
 import type { NatsServer } from "./nats-server.ts";
 
-/** Whom an event is about. `address` ends in `/p2p/<peerId>`. */
+/** The peer that an event is about. `address` ends in `/p2p/<peerId>`. */
 export interface PeerRecord {
   readonly peerId: string;
   readonly address: string;
@@ -21,7 +21,7 @@ export class Publisher implements AsyncDisposable {
     return new Publisher(await connect({ servers: [server.url], reconnect: false, ...credentials }));
   }
 
-  /** A CREATE_RESOURCE that gives the peer this relation. */
+  /** Publishes a CREATE_RESOURCE that gives the peer this relation. */
   async relate(peer: PeerRecord, relation: string): Promise<void> {
     await this.publish(CREATE, envelope(peer, relation));
   }
@@ -41,7 +41,7 @@ export class Publisher implements AsyncDisposable {
   }
 }
 
-/** As Go marshals it: the payload is a []byte, so base64 text. The same peer has the same resource id each time. */
+/** As marshalled by Go: the payload is a []byte, so it becomes base64. A peer always has the same resource id. */
 function envelope({ peerId, address, name = "partner" }: PeerRecord, relation: string): string {
   const record = { id: `resource-of-${peerId}`, name, peer_id: peerId, stream_address: address, relation };
   return JSON.stringify({ FromApp: "oc-api", Datatype: "PEER", Payload: Buffer.from(JSON.stringify(record)).toString("base64") });

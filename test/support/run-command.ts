@@ -1,11 +1,11 @@
-/** Runs `oc-partnerd <command>` to its end, as a user's shell would. */
+/** Runs `oc-partnerd <command>` until it exits, like a user's shell. */
 import { spawn } from "node:child_process";
 import { tmpdir } from "node:os";
 import { expect } from "vitest";
 import { cleanEnv, LAUNCHER } from "./daemon-process.ts";
 import { startDeadline } from "./pace/pace.ts";
 
-/** Some commands should fail instead of running: this ends them should they not. */
+/** Kills a command that should have failed but keeps running. */
 const TIMEOUT_MS = 45_000;
 
 export interface CommandResult {
@@ -19,7 +19,7 @@ interface CommandOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Default: a directory without a configuration file. */
   readonly cwd?: string;
-  /** It is killed then, and the call rejects. */
+  /** After this time the command is killed and the call rejects. */
   readonly timeoutMs?: number;
 }
 
@@ -47,7 +47,7 @@ export async function runCommand(
   });
 }
 
-/** One clear message that names all of `mentions`, one next step, no stack trace, and the exit code that the error has. */
+/** Expects one message that contains all of `mentions`, a next step, no stack trace, and this exit code. */
 export function expectFailure(result: CommandResult, code: number, mentions: readonly string[]): void {
   const { stderr } = result;
   expect(result).toMatchObject({ code, signal: null });

@@ -1,11 +1,11 @@
-/** Loads test/fixtures/samples/: what resource events look like on the wire, with words standing for real PeerIDs and addresses. */
+/** Loads test/fixtures/samples/: resource events as sent on the wire, with placeholders for PeerIDs and addresses. */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { RejectionReason } from "../../src/events/types.ts";
 
 export type SampleFolder = "accepted" | "refused" | "ignored";
 
-/** The real values. `address` ends in `/p2p/<peerId>`. */
+/** Values for the placeholders. `address` ends in `/p2p/<peerId>`. */
 export interface SampleValues {
   readonly peerId: string;
   readonly address: string;
@@ -21,13 +21,13 @@ export interface Sample {
 
 const SAMPLES = join(import.meta.dirname, "../fixtures/samples");
 
-/** Every sample of `folder`, in the order of their names, with `values` filled in. */
+/** All samples in `folder`, sorted by name, with `values` filled in. */
 export function loadSamples(folder: SampleFolder, values: SampleValues): Sample[] {
   const files = readdirSync(join(SAMPLES, folder)).sort();
   return files.map((name) => ({ name, bytes: Buffer.from(filledIn(readFileSync(join(SAMPLES, folder, name), "utf8"), values)) }));
 }
 
-/** The longer words first: two of them contain another. */
+/** Replaces longer placeholders first, because two of them contain another one. */
 function filledIn(template: string, { peerId, address, anotherPeerId }: SampleValues): string {
   return template
     .replaceAll("ADDRESS_WITHOUT_P2P_PART", address.replace(/\/p2p\/[^/]+$/, ""))
@@ -40,7 +40,7 @@ function filledIn(template: string, { peerId, address, anotherPeerId }: SampleVa
     });
 }
 
-/** Why each of the refused samples is. */
+/** The rejection reason of each refused sample. */
 export const REFUSAL_REASONS: Readonly<Record<string, RejectionReason>> = {
   "array.json": "not_an_object",
   "bad-multiaddr.json": "address_invalid",

@@ -1,4 +1,4 @@
-/** A reconciler on a simulated host: its desired state is a map that a test edits, and it keeps a record of what it did. */
+/** A reconciler on a simulated host, with a desired state that the test edits and a record of its actions. */
 
 import type { Address, PeerId } from "../../src/base/ids.ts";
 import type { DesiredPeer, ObservedEvent } from "../../src/events/types.ts";
@@ -7,6 +7,7 @@ import type { Action } from "../../src/reconciler/decide.ts";
 import { DEFAULT_RECONCILER_OPTIONS, type ReconcilerOptions } from "../../src/reconciler/options.ts";
 import { Reconciler } from "../../src/reconciler/reconciler.ts";
 import { derivedRandom } from "../../src/sim/time/random.ts";
+import { faulted } from "./partner-host.ts";
 import { desiredPeer } from "./peers.ts";
 import { type SimulatedHost, type SimulatedWorld, startSimulatedHost } from "./simulated-host.ts";
 
@@ -15,11 +16,11 @@ export interface SimulatedDaemon extends SimulatedHost {
   readonly events: readonly ObservedEvent[];
   readonly actions: { readonly atMs: number; readonly peerId: PeerId; readonly action: Action }[];
   readonly resyncFound: readonly PeerId[];
-  /** As an event that changes the peer: a new generation, and a wake. */
+  /** Acts like an event that changes the peer: starts a new generation and wakes the peer. */
   desire(peerId: PeerId, change?: Partial<DesiredPeer>, wake?: boolean): void;
-  /** Which of the two streams with this peer stand: "", "out", "in" or "outin". */
+  /** The open streams with this peer: "", "out", "in" or "outin". */
   slots(peerId: PeerId): string;
-  /** How many opens it has begun. */
+  /** The number of opens started. */
   opens(): number;
 }
 
@@ -40,7 +41,7 @@ export async function startSimulatedDaemon(
     peerId,
     address,
     admission: { verdictOn: (other) => admissionVerdict(desired.get(other), admissionRule) },
-    observer: { observed, wake: (other) => reconciler.wake(other) },
+    observer: { observed, faulted, wake: (other) => reconciler.wake(other) },
   });
   const { view, streams } = host;
   const reconciler = new Reconciler(

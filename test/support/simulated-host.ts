@@ -1,4 +1,4 @@
-/** A host with the partner protocols in the simulated network, and what it reported. */
+/** A host in the simulated network that serves the partner protocols, with a record of its reports. */
 
 import type { Address, PeerId } from "../../src/base/ids.ts";
 import { didOf } from "../../src/base/ids.ts";
@@ -12,6 +12,7 @@ import { SimNetwork } from "../../src/sim/network/network.ts";
 import { SimNode } from "../../src/sim/network/node.ts";
 import { derivedRandom } from "../../src/sim/time/random.ts";
 import { type ClockView, VirtualClock } from "../../src/sim/time/virtual-clock.ts";
+import { faulted } from "./partner-host.ts";
 
 export interface SimulatedWorld {
   readonly clock: VirtualClock;
@@ -64,7 +65,7 @@ export interface SimulatedSide extends SimulatedHost {
   setVerdict(verdict: Verdict): void;
 }
 
-/** A host whose rule is one verdict on everybody. */
+/** Starts a host with one verdict for all peers. */
 export async function startSimulatedSide(world: SimulatedWorld, peerId: PeerId, address: Address): Promise<SimulatedSide> {
   const events: ObservedEvent[] = [];
   const woken: PeerId[] = [];
@@ -73,7 +74,7 @@ export async function startSimulatedSide(world: SimulatedWorld, peerId: PeerId, 
     peerId,
     address,
     admission: { verdictOn: () => verdict },
-    observer: { observed: (event) => events.push(event), wake: (woke) => woken.push(woke) },
+    observer: { observed: (event) => events.push(event), faulted, wake: (woke) => woken.push(woke) },
   });
   const setVerdict = (next: Verdict) => {
     verdict = next;
@@ -81,7 +82,7 @@ export async function startSimulatedSide(world: SimulatedWorld, peerId: PeerId, 
   return { ...host, events, woken, setVerdict };
 }
 
-/** Lets virtual time pass until `condition` holds. */
+/** Advances virtual time until `condition` holds. */
 export async function virtualEventually(clock: VirtualClock, condition: () => boolean): Promise<void> {
   const untilMs = clock.monotonicMs() + LONGEST_WAIT_MS;
   while (!condition()) {

@@ -1,4 +1,4 @@
-/** A file system of a few megabytes, to be filled to the last byte. */
+/** A file system of a few megabytes that a test can fill completely. */
 import { spawnSync } from "node:child_process";
 import { closeSync, mkdtempSync, openSync, rmSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -6,15 +6,15 @@ import { join } from "node:path";
 
 export interface SmallDisk extends Disposable {
   readonly path: string;
-  /** Takes the last free byte. */
+  /** Uses up all free space. */
   fill(): void;
-  /** Gives back what `fill` took. */
+  /** Frees the space taken by `fill`. */
   free(): void;
 }
 
 const CHUNK = Buffer.alloc(4_096, 1);
 
-/** A tmpfs. Throws where this process may not mount one. */
+/** Mounts a tmpfs. Throws if this process may not mount one. */
 export function smallDisk(megabytes: number): SmallDisk {
   const path = mkdtempSync(join(tmpdir(), "oc-partnerd-disk-"));
   const ballast = join(path, "ballast");
@@ -23,7 +23,7 @@ export function smallDisk(megabytes: number): SmallDisk {
   });
   if (status !== 0) {
     rmSync(path, { recursive: true });
-    throw new Error(`no tmpfs can be mounted: ${error?.message ?? stderr.trim()}`);
+    throw new Error(`cannot mount a tmpfs: ${error?.message ?? stderr.trim()}`);
   }
   return {
     path,
@@ -36,7 +36,7 @@ export function smallDisk(megabytes: number): SmallDisk {
   };
 }
 
-/** By pages, then by bytes. */
+/** Fills the disk by pages, then by bytes. */
 function takeAll(ballast: string): void {
   const descriptor = openSync(ballast, "a");
   try {

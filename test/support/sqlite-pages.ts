@@ -1,13 +1,13 @@
 /**
- * Which bytes of a SQLite file hold something (https://www.sqlite.org/fileformat2.html). Left out is what SQLite never reads: the space
- * between a page's cell pointers and its cells, what is inside freeblocks and behind the end of a last overflow page, the leaf pages of the
- * freelist, and the place in a row where its rowid would be if that were not the row's key.
+ * Finds the bytes of a SQLite file that SQLite reads (https://www.sqlite.org/fileformat2.html). Excluded are the space between a page's
+ * cell pointers and its cells, the contents of freeblocks, the rest of a last overflow page, the leaf pages of the freelist, and the type
+ * code of a column that is an alias of the rowid.
  */
 const FILE_HEADER_BYTES = 100;
 
 /**
- * What SQLite goes by in the file's header: the kind and the sizes of pages, how many there are, the free ones, auto-vacuum, the
- * application. The rest it ignores, keeps for itself or sets anew; whoever makes a file read-only there learns of it at the next start.
+ * The fields of the file header that SQLite uses: magic, page size, page count, freelist, auto-vacuum, application id. SQLite ignores or
+ * rewrites the others, except the format version: a change that makes the file read-only shows at the next start.
  */
 const HEADER_FIELDS = [
   [0, 18],
@@ -20,27 +20,27 @@ const INTERIOR_INDEX = 0x02;
 const INTERIOR_TABLE = 0x05;
 const LEAF_TABLE = 0x0d;
 
-/** Bytes from `from` up to, not with, `to`, in the file. */
+/** The bytes of the file from `from` up to but excluding `to`. */
 export interface HeldBytes {
   readonly from: number;
   readonly to: number;
   readonly page: number;
-  /** The table or index; null in the file's header and the freelist. */
+  /** The table or index; null for the file header and the freelist. */
   readonly tree: string | null;
-  /** Of the row that these bytes belong to, in a table. */
+  /** The row that these bytes belong to; null outside a table's rows. */
   readonly rowid: number | null;
-  /** For the codes of a record's types: NULL there is as good as two other codes, which SQLite reads as NULL too. */
+  /** True for the type codes of a record, where two other codes also mean NULL. */
   readonly isTypes: boolean;
 }
 
 export interface Tree {
   readonly name: string;
   readonly rootPage: number;
-  /** Whether its first column stands for the rowid. */
+  /** Whether its first column is an alias of the rowid. */
   readonly hasRowidColumn: boolean;
 }
 
-/** `trees`: what sqlite_schema names, without itself. */
+/** `trees`: the entries of sqlite_schema, excluding sqlite_schema itself. */
 export function heldBytes(file: Buffer, trees: readonly Tree[]): HeldBytes[] {
   const pageBytes = file.readUInt16BE(16);
   const held: HeldBytes[] = [];
@@ -115,7 +115,7 @@ function holdCell({ file, pageBytes, tree, pageNumber, page, type }: CellPlace, 
   }
 }
 
-/** The cell's own head, the record's header (its length, then a code for each column's type), and the values. */
+/** Adds a cell's header, its record header (its length, then a type code per column) and its values. */
 function holdRecord(
   page: Buffer,
   { from, body, to }: { readonly from: number; readonly body: number; readonly to: number },

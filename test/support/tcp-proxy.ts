@@ -1,15 +1,15 @@
-/** A TCP relay in front of a port, so that a test can silence or cut what passes through it. */
+/** A TCP proxy in front of a port, which can silence or cut its connections. */
 import type { AddressInfo, Socket } from "node:net";
 import { connect, createServer } from "node:net";
 
 export interface TcpProxy extends AsyncDisposable {
   readonly port: number;
-  /** Nothing passes any more in either direction; nothing is lost. */
+  /** Holds back all traffic in both directions without losing any. */
   pause(): void;
   resume(): void;
-  /** What is connected now is silent for good, as behind a router that forgot it, also when one end closes; new connections are relayed. */
+  /** Silences all current connections for good, closes included, like a router that has forgotten them. New ones are relayed. */
   forget(): void;
-  /** Every connection dies; new ones are still relayed. */
+  /** Breaks every connection. New ones are relayed. */
   drop(): void;
 }
 

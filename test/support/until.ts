@@ -1,15 +1,15 @@
-/** Waits for what no event tells: looks again and again until it is there, and fails at the deadline saying what was missing. */
+/** Polls for conditions that have no event, and fails at the deadline with a description. */
 import { setTimeout as delay } from "node:timers/promises";
 import { type Bound, paceMs, startStopwatch } from "./pace/pace.ts";
 
-/** Looking is work for the machine too: the longer it takes already, the less often. */
+/** Polling costs CPU too, so it gets rarer the longer the wait. */
 const LOOK_EVERY_MS = 5;
 const LOOK_AT_LEAST_EVERY_MS = 50;
 const SHARE_OF_WAIT = 0.02;
 
 const DEADLINE_MS = 10_000;
 
-/** The first result of `look` that is neither undefined nor false. The deadline is in machine time (pace/pace.ts), and the last look comes after it. */
+/** The first result of `look` that is neither undefined nor false. The deadline is in machine time; `look` runs once more after it. */
 export async function until<Result>(
   what: string,
   look: () => Result | undefined | false | Promise<Result | undefined | false>,

@@ -18,7 +18,7 @@ const facts: PeerFacts = {
 describe("the phase of a peer", () => {
   const failure = { code: "timeout", message: "no answer", failedAtMs: 500 } as const;
 
-  test("is established while our outbound stream stands", () => {
+  test("is established while our outbound stream is open", () => {
     expect(peerView({ ...facts, outbound: stream })).toMatchObject({
       phase: "established",
       since: "2026-01-01T00:00:00.000Z",
@@ -40,7 +40,7 @@ describe("the phase of a peer", () => {
     });
   });
 
-  test("is closed when nothing is to be done", () => {
+  test("is closed if there is nothing to do", () => {
     expect(peerView({ ...facts, desired: desiredPeer(PEER_B, { standing: "blacklisted", sinceMs: WALL }) })).toMatchObject({
       phase: "closed",
       relation: "BLACKLIST",
@@ -49,7 +49,7 @@ describe("the phase of a peer", () => {
   });
 });
 
-test("a peer that is only seen has no relation, address or seq, and the DID it claimed", () => {
+test("a stranger has no relation, address or seq, but the DID that it claims", () => {
   expect(peerView({ ...facts, desired: undefined, inbound: stream })).toMatchObject({
     relation: null,
     address: null,

@@ -1,4 +1,4 @@
-/** `oc-partnerd peers [PEERID]`: the table of peers, or all about one of them with its history. */
+/** `oc-partnerd peers [PEERID]`: lists all peers, or shows one peer with its history. */
 import { Command } from "commander";
 import { systemClock } from "../../base/clock.ts";
 import { PartnerdError } from "../../base/errors.ts";
@@ -12,8 +12,8 @@ import { peerTable } from "./status.ts";
 
 export function peersCommand(env: Env): Command {
   return new Command("peers")
-    .description("the peers, or everything about one of them")
-    .argument("[peerid]", "show this peer and its history")
+    .description("list all peers, or show one peer with its history")
+    .argument("[peerid]", "PeerID of the peer to show (default: list all)")
     .option(...HTTP_FLAG)
     .option(...CONFIG_FLAG)
     .option(...JSON_FLAG)
@@ -30,8 +30,8 @@ async function runPeers(client: DaemonClient, peerId: string | undefined, json: 
   }
   const peer = await client.peer(peerId);
   if (peer === undefined) {
-    throw new PartnerdError("usage", `peer ${peerId} is neither desired nor seen`, {
-      nextStep: "`oc-partnerd peers --json` lists whole PeerIDs",
+    throw new PartnerdError("usage", `no event or stream involves peer ${peerId}`, {
+      nextStep: "run `oc-partnerd peers --json` to list full PeerIDs",
     });
   }
   return json ? jsonText(peer) : detail(peer);

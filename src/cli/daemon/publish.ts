@@ -1,11 +1,11 @@
-/** `oc-partnerd publish`: what oc-api would send, for trying things out. */
+/** `oc-partnerd publish`: publishes an event as oc-api would, for trying things out. */
 import { Command } from "commander";
 import { systemClock } from "../../base/clock.ts";
 import { PartnerdError } from "../../base/errors.ts";
 import { parseAddress, parsePeerId } from "../../base/ids.ts";
 import type { RawMessage } from "../../events/decode.ts";
 import { recordMessage } from "../../fixture/format/message.ts";
-import { CONFIG_FLAG, configOf, type DaemonFlags, type Env, example, natsOf } from "../terminal/flags.ts";
+import { CONFIG_FLAG, configOf, type DaemonFlags, type Env, example, NATS_FLAG, natsOf } from "../terminal/flags.ts";
 import { print } from "../terminal/output.ts";
 
 interface PublishFlags extends DaemonFlags {
@@ -17,13 +17,13 @@ interface PublishFlags extends DaemonFlags {
 
 export function publishCommand(env: Env): Command {
   return new Command("publish")
-    .description("publish a CREATE_RESOURCE as oc-api would, for trying things out")
-    .argument("<peer>", "multiaddr that ends in /p2p/PEERID, or (for a revocation) a PeerID")
-    .option("--relation <relation>", "PARTNER, NONE, BLACKLIST, ...", "PARTNER")
-    .option("--remove", "publish a REMOVE_RESOURCE instead", false)
-    .option("--nats <url>", "NATS server")
-    .option("--from-app <app>", "the app to publish as", "oc-api")
-    .option("--id <id>", "resource id of the peer record; made from the PeerID where none is given")
+    .description("publish a CREATE_RESOURCE event as oc-api would, for trying things out")
+    .argument("<peer>", "multiaddr that ends in /p2p/PEERID; a PeerID is enough to revoke or remove a peer")
+    .option("--relation <relation>", "new relation, for example PARTNER, NONE or BLACKLIST", "PARTNER")
+    .option("--remove", "publish a REMOVE_RESOURCE event instead", false)
+    .option(...NATS_FLAG)
+    .option("--from-app <app>", "name of the app to publish as", "oc-api")
+    .option("--id <id>", "resource id of the peer record (default: derived from the PeerID)")
     .option("--name <name>", "name of the peer")
     .option(...CONFIG_FLAG)
     .addHelpText(
@@ -43,13 +43,13 @@ export function publishCommand(env: Env): Command {
 }
 
 export interface PublishOptions extends Pick<PublishFlags, "relation" | "remove" | "fromApp" | "id" | "name"> {
-  /** A multiaddr ending in /p2p/ID, or a bare PeerID (enough for a revocation). */
+  /** A multiaddr that ends in /p2p/PEERID, or just a PeerID, which is enough to revoke a peer. */
   readonly peer: string;
-  /** Where the daemon listens, from its configuration. */
+  /** The subjects that the daemon reads, from its configuration. */
   readonly subjects: NonNullable<Parameters<typeof recordMessage>[2]>;
 }
 
-/** Throws `usage` where `peer` names no peer, or a partner without an address. */
+/** Throws `usage` if `peer` is invalid, or is a partner without an address. */
 export function messageFor({ peer, remove, relation, fromApp, id, name, subjects }: PublishOptions): RawMessage {
   const address = parseAddress(peer);
   const peerId = address?.peerId ?? parsePeerId(peer);
@@ -59,8 +59,8 @@ export function messageFor({ peer, remove, relation, fromApp, id, name, subjects
     });
   }
   if (!remove && relation.toUpperCase() === "PARTNER" && address === undefined) {
-    throw new PartnerdError("usage", `a PARTNER needs an address to be dialled at, not just the PeerID ${peerId}`, {
-      nextStep: `give a multiaddr such as /ip4/192.0.2.1/tcp/4011/p2p/${peerId}`,
+    throw new PartnerdError("usage", `a PARTNER needs an address to dial, not just the PeerID ${peerId}`, {
+      nextStep: `give a multiaddr, for example /ip4/192.0.2.1/tcp/4011/p2p/${peerId}`,
     });
   }
   return recordMessage({ peerId, address: address?.address ?? null, relation, fromApp, id, name }, remove, subjects);

@@ -1,4 +1,4 @@
-/** `oc-partnerd resync`: has the daemon read its whole stream once more, and waits until it has. */
+/** `oc-partnerd resync`: makes the daemon read its whole broker stream again, and waits until it is done. */
 import { Command } from "commander";
 import { systemClock as clock } from "../../base/clock.ts";
 import { pause } from "../../base/pause.ts";
@@ -10,19 +10,19 @@ import { holdEventLoop } from "../terminal/hold-event-loop.ts";
 import { print } from "../terminal/output.ts";
 import { progress } from "../terminal/progress.ts";
 
-const LOOK_EVERY_MS = 100;
-const FOR_EVER = new AbortController().signal;
+const POLL_MS = 100;
+const NEVER = new AbortController().signal;
 
 export function resyncCommand(env: Env): Command {
   return new Command("resync")
-    .description("the daemon reads its whole stream once more; what the log has already is not appended again")
+    .description("make the daemon read its whole stream again; messages that are already in the log are skipped")
     .option(...HTTP_FLAG)
     .option(...CONFIG_FLAG)
-    .addHelpText("after", example("oc-partnerd resync   # after events.peerDatatypes was widened, say"))
+    .addHelpText("after", example("oc-partnerd resync   # use it after widening events.peerDatatypes"))
     .action(async (flags: DaemonFlags) => print(await runResync(daemonClient(configOf(flags, env).http))));
 }
 
-/** What came of it, in a sentence. Rejects with `stream_missing` where events do not come from a stream. */
+/** The result in a sentence. Rejects with `stream_missing` if the daemon does not read from a broker stream. */
 async function runResync(client: DaemonClient): Promise<string> {
   using _held = holdEventLoop();
   const before = await client.delivery();
@@ -31,13 +31,11 @@ async function runResync(client: DaemonClient): Promise<string> {
   let now: DeliveryView = await client.delivery();
   for (; now.rereading !== null; now = await client.delivery()) {
     shown.update(now.rereading.sequence);
-    await pause(clock, LOOK_EVERY_MS, FOR_EVER);
+    await pause(clock, POLL_MS, NEVER);
   }
   shown.clear();
   const added = now.headSeq - before.headSeq;
   const found =
-    added === 0
-      ? "the log had all of it"
-      : `the log grew by ${counted(added, "row")}, from seq ${before.headSeq} to ${now.headSeq}`;
-  return `the stream was read again up to sequence ${before.stream?.sequence ?? 0}: ${found}\n${now.proven}`;
+    added === 0 ? "found nothing new" : `added ${counted(added, "row")} to the log, seq ${before.headSeq + 1} to ${now.headSeq}`;
+  return `read the stream again up to sequence ${before.stream?.sequence ?? 0}: ${found}\n${now.proven}`;
 }

@@ -1,37 +1,38 @@
-/** `oc-partnerd run`: the daemon in the foreground, until a signal ends it. */
+/** `oc-partnerd run`: runs the daemon in the foreground until a signal stops it. */
 import { Command } from "commander";
 import { systemClock, systemRandom } from "../../base/clock.ts";
 import { messageOf } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
 import type { Config } from "../../config/schema.ts";
-import { collect, configOf, type DaemonFlags, type Env, example } from "../terminal/flags.ts";
+import { CONFIG_FLAG, collect, configOf, type DaemonFlags, type Env, example } from "../terminal/flags.ts";
 
-/** A native sidecar may get no more than this after SIGTERM (DESIGN). */
+/** Kubernetes may kill a native sidecar two seconds after SIGTERM. */
 const DRAIN_MS = 2_000;
 
 export function runCommand(env: Env): Command {
   return new Command("run")
     .description("run the daemon until SIGTERM or SIGINT")
-    .option("--config <file>", "read this file instead of ./partnerd.json and /etc/oc/partnerd.json")
-    .option("--data <dir>", "directory of the database and the identity key")
-    .option("--nats <url>", "NATS server; without one: 127.0.0.1:4222, else a private one is started")
-    .option("--listen <multiaddr>", "listen here for partners (repeatable)", collect)
-    .option("--http <host:port>", "serve health, metrics and the API here")
-    .option("--name <name>", "name of this participant")
-    .option("--did <did>", "DID of this participant")
-    .option("--inbound <rule>", "whose streams are accepted: unless-revoked or partners")
+    .option(...CONFIG_FLAG)
+    .option("--data <dir>", "directory for the database and the identity key (default: ./oc-partnerd-data)")
+    .option("--nats <url>", "NATS server (default: nats://127.0.0.1:4222 if one runs there, else a private server)")
+    .option("--listen <multiaddr>", "listen for partners here; repeatable (default: /ip4/0.0.0.0/tcp/4011)", collect)
+    .option("--http <host:port>", "serve health, metrics and the API here (default: 127.0.0.1:4012)")
+    .option("--name <name>", "name of this participant (default: the host name)")
+    .option("--did <did>", "DID of this participant (default: its PeerID)")
+    .option("--inbound <rule>", "accept streams from: unless-revoked or partners (default: unless-revoked)")
+    .option("--log-level <level>", "log this level and above: debug, info, warn or error (default: info)")
     .addHelpText(
       "after",
       example(
         "oc-partnerd run --data /var/lib/oc-partnerd --nats nats://127.0.0.1:4222 --name lyon-1",
-        "OCPARTNERD_P2P_INBOUND=partners oc-partnerd run --config /etc/oc/partnerd.json",
-        "OCPARTNERD_LOG_LEVEL=debug oc-partnerd run   # every setting has a variable: the README's table",
+        "oc-partnerd run --config /etc/oc/partnerd.json --log-level debug",
+        "OCPARTNERD_P2P_INBOUND=partners oc-partnerd run   # every setting has an environment variable",
       ),
     )
     .action((flags: DaemonFlags) => runDaemon(configOf(flags, env), env));
 }
 
-/** Resolves when the daemon has ended after a first SIGTERM or SIGINT. A second one, or a drain that takes too long, ends the process at once. */
+/** Resolves when the daemon has stopped after SIGTERM or SIGINT. A second signal, or a drain of more than DRAIN_MS, exits immediately. */
 async function runDaemon(config: Config, env: Env): Promise<void> {
   const { createLogger } = await import("../../base/log.ts");
   const { startDaemon } = await import("../../daemon/daemon.ts");
@@ -40,40 +41,37 @@ async function runDaemon(config: Config, env: Env): Promise<void> {
   const ended = Promise.withResolvers<NodeJS.Signals>();
   const first = (signal: NodeJS.Signals) => ended.resolve(signal);
   process.once("SIGTERM", first).once("SIGINT", first);
-  const atOnce = (code: number) => process.exit(code);
+  const exitNow = (code: number) => process.exit(code);
   const starting = startDaemon(config, { clock: systemClock, random: systemRandom, logger, env });
   const daemon = await Promise.race([starting, ended.promise]);
   if (typeof daemon === "string") {
-    // There is no stream to close yet, and what is in the log may stay as after a crash.
-    logger.info({ signal: daemon }, "ended while it was starting");
-    return atOnce(0);
+    // No stream is open yet, and the log is crash-safe.
+    logger.info({ signal: daemon }, "stopped while starting");
+    return exitNow(0);
   }
   const signal = await ended.promise;
-  logger.info({ signal, drainMs: DRAIN_MS }, "ending; a second signal ends at once");
-  process.once("SIGTERM", () => atOnce(0)).once("SIGINT", () => atOnce(0));
+  logger.info({ signal, drainMs: DRAIN_MS }, "stopping; send a second signal to exit immediately");
+  process.once("SIGTERM", () => exitNow(0)).once("SIGINT", () => exitNow(0));
   using _deadline = systemClock.schedule(DRAIN_MS, () => {
-    logger.warn({ drainMs: DRAIN_MS }, "the drain took too long");
-    atOnce(0);
+    logger.warn({ drainMs: DRAIN_MS }, "drain timed out");
+    exitNow(0);
   });
   await daemon[Symbol.asyncDispose]();
-  logger.info({}, "ended");
-  // What a library may still hold open must not keep the process; everything of ours is closed.
-  atOnce(0);
+  logger.info({}, "stopped");
+  // Everything of ours is closed, but a library may still hold a handle that would keep the process alive.
+  exitNow(0);
 }
 
 type Rejections = Pick<NodeJS.EventEmitter, "on" | "off">;
 
 /**
- * Logs each unhandled promise rejection, with its stack, until disposed. A promise that a library fails to handle must not end the
- * daemon, and must not go unnoticed either.
+ * Logs every unhandled promise rejection, with its stack, until disposed. A promise that a library fails to handle must not stop the
+ * daemon, but must not go unnoticed.
  */
 export function logStrayRejections(process: Rejections, logger: Pick<Logger, "error">): Disposable {
   const log = (reason: unknown) => {
     const stack = reason instanceof Error ? reason.stack : undefined;
-    logger.error(
-      { error: messageOf(reason), stack },
-      "a promise failed that nobody waited for; this is a bug, and the daemon goes on",
-    );
+    logger.error({ error: messageOf(reason), stack }, "unhandled promise rejection; this is a bug, but the daemon keeps running");
   };
   process.on("unhandledRejection", log);
   return { [Symbol.dispose]: () => void process.off("unhandledRejection", log) };

@@ -1,33 +1,34 @@
-/** What `setup` found and did, in sentences. Pure. */
+/** The report of `setup`: what it found and did. Pure. */
 
 import type { Difference } from "../../nats/setup/consumer-config.ts";
 import { isDone, type SetupPlan } from "../../nats/setup/plan.ts";
 import { limitsText } from "../../nats/setup/stream-config.ts";
 
-/** What became, or would become, of what was found. */
+/** Whether the plan was carried out, only shown (dry run), or impossible. */
 type SetupOutcome = "done" | "planned" | "refused";
 
 type SetupAction = SetupPlan["stream"]["action"];
 
-const UNSUITABLE = "is not as it has to be";
+const UNSUITABLE = "is misconfigured";
 
 const WORDS: Readonly<Record<SetupAction, Readonly<Record<SetupOutcome, string>>>> = {
-  keep: { done: "is as it has to be", planned: "is as it has to be", refused: "stays as it is" },
-  create: { done: "was missing, is created", planned: "is missing, would be created", refused: "is missing" },
-  update: { done: "is changed", planned: "would be changed", refused: UNSUITABLE },
+  keep: { done: "is correct", planned: "is correct", refused: "is unchanged" },
+  create: { done: "was created", planned: "is missing and would be created", refused: "is missing" },
+  update: { done: "was updated", planned: "would be updated", refused: UNSUITABLE },
   replace: {
-    done: "is deleted and created anew where it had got to",
-    planned: "would be deleted and created anew where it had got to",
+    done: "was deleted and recreated at its last position",
+    planned: "would be deleted and recreated at its last position",
     refused: UNSUITABLE,
   },
 };
 
 const LAST_LINES: Readonly<Record<SetupOutcome, readonly string[]>> = {
   done: [],
-  planned: ["nothing was changed: dry run"],
-  refused: ["nothing was changed: what cannot be changed in place stands in the way"],
+  planned: ["dry run: nothing was changed"],
+  refused: ["nothing was changed, because some settings cannot be changed in place"],
 };
 
+/** Names the server, the stream and the consumer, and every setting that differs. */
 export function setupText(plan: SetupPlan, server: string, outcome: SetupOutcome): string {
   const { stream, consumer } = plan;
   return [
@@ -53,5 +54,5 @@ function linesOf(what: string, part: SetupPlan["stream" | "consumer"], outcome: 
 }
 
 function differenceText({ field, found, required }: Difference): string {
-  return `${field}: found ${found}, has to be ${required}`;
+  return `${field}: is ${found}, must be ${required}`;
 }

@@ -1,4 +1,4 @@
-/** `oc-partnerd setup`: makes or verifies the stream and the consumer in JetStream, and says what it found and what it did. */
+/** `oc-partnerd setup`: creates or verifies the JetStream stream and consumer, and reports what it found and did. */
 import { Command } from "commander";
 import { systemClock as clock } from "../../base/clock.ts";
 import { PartnerdError } from "../../base/errors.ts";
@@ -26,20 +26,20 @@ interface SetupFlags extends LimitFlags, Pick<DaemonFlags, "nats" | "config"> {
 
 export function setupCommand(env: Env): Command {
   return new Command("setup")
-    .description("create or verify the JetStream stream and consumer; exits 1 where something cannot be changed in place")
+    .description("create or verify the JetStream stream and consumer; exits 1 if a setting cannot be changed in place")
     .option(...NATS_FLAG)
     .option(...CONFIG_FLAG)
-    .option("--dry-run", "only say what would be changed", false)
+    .option("--dry-run", "show what would change, without changing it", false)
     .option(...JSON_FLAG)
-    .option("--max-bytes <size>", "how much the stream keeps, such as 4GiB, or unlimited; a new one keeps 1GiB")
-    .option("--max-age <duration>", "for how long it keeps it, such as 90d, or unlimited; a new one for ever")
-    .option("--replicas <n>", "at how many servers of a cluster")
+    .option("--max-bytes <size>", "stream size limit, for example 4GiB or unlimited (new streams: 1GiB)")
+    .option("--max-age <duration>", "message age limit, for example 90d or unlimited (new streams: unlimited)")
+    .option("--replicas <n>", "number of replicas in a cluster, 1 to 5 (new streams: 1)")
     .addHelpText(
       "after",
       example(
         "oc-partnerd setup --dry-run",
         "oc-partnerd setup --nats nats://127.0.0.1:4222 --max-bytes 4GiB --max-age 90d",
-        "OCPARTNERD_NATS_USER=setup OCPARTNERD_NATS_PASSWORD=... oc-partnerd setup   # the daemon's own user may do less",
+        "OCPARTNERD_NATS_USER=setup OCPARTNERD_NATS_PASSWORD=... oc-partnerd setup   # the daemon's own user needs fewer permissions",
       ),
     )
     .action(async (flags: SetupFlags) => {
@@ -51,16 +51,16 @@ export function setupCommand(env: Env): Command {
     });
 }
 
-/** A few requests, each answered in milliseconds where all is well. */
+/** For all requests together. Each normally takes milliseconds. */
 const TIMEOUT_MS = 15_000;
 
 interface SetupOutput {
   readonly text: string;
-  /** False where something has to be different that cannot be changed in place. */
+  /** False if a setting is wrong and cannot be changed in place. */
   readonly feasible: boolean;
 }
 
-/** Rejects as nats/setup/setup.ts does. */
+/** Rejects with the errors of nats/setup/setup.ts. */
 async function runSetup(config: Config, { dryRun, json }: SetupFlags, limits: LimitChanges): Promise<SetupOutput> {
   const { withOneClient } = await import("../../nats/connection/one-client.ts");
   const { planFor, setUp } = await import("../../nats/setup/setup.ts");
@@ -79,7 +79,7 @@ async function runSetup(config: Config, { dryRun, json }: SetupFlags, limits: Li
 
 const UNLIMITED = "unlimited";
 const LONGEST_AGE_MS = 3_650 * DAY_MS;
-/** JetStream's own. */
+/** JetStream's limit. */
 const MOST_REPLICAS = 5;
 
 interface LimitFlags {
@@ -88,7 +88,7 @@ interface LimitFlags {
   readonly replicas?: string;
 }
 
-/** Throws usage, naming flag and value. */
+/** Parses the limit flags. Throws usage, naming flag and value. */
 export function streamLimitsOf({ maxBytes, maxAge, replicas }: LimitFlags): LimitChanges {
   return {
     maxBytes: maxBytes === undefined ? undefined : sizeOf(maxBytes),
@@ -101,7 +101,7 @@ function sizeOf(text: string): number | null {
   if (text === UNLIMITED) return null;
   const bytes = parseBytes(text) ?? 0;
   if (bytes > 0 && bytes <= Number.MAX_SAFE_INTEGER) return bytes;
-  throw usage("--max-bytes", text, "a size", `a number with KiB, MiB, GiB or TiB, such as 4GiB, or ${UNLIMITED}`);
+  throw usage("--max-bytes", text, "a size", `a number with KiB, MiB, GiB or TiB, for example 4GiB, or ${UNLIMITED}`);
 }
 
 function ageMsOf(text: string): number | null {
@@ -110,9 +110,14 @@ function ageMsOf(text: string): number | null {
 
 function replicasOf(text: string): number {
   if (/^\d$/.test(text) && Number(text) >= 1 && Number(text) <= MOST_REPLICAS) return Number(text);
-  throw usage("--replicas", text, `a number from 1 to ${MOST_REPLICAS}`, "an odd number, no more than the cluster has servers");
+  throw usage(
+    "--replicas",
+    text,
+    `a number from 1 to ${MOST_REPLICAS}`,
+    "an odd number, at most the number of servers, for example 3",
+  );
 }
 
 function usage(flag: string, text: string, expected: string, example: string): PartnerdError {
-  return new PartnerdError("usage", `${flag} is "${text}", expected ${expected}`, { nextStep: `write ${example}` });
+  return new PartnerdError("usage", `${flag} is "${text}", expected ${expected}`, { nextStep: `give ${example}` });
 }

@@ -1,4 +1,4 @@
-/** `oc-partnerd status`: one line per peer, then the daemon's health. */
+/** `oc-partnerd status`: shows one line per peer, and the daemon's health. */
 import { Command } from "commander";
 import { systemClock } from "../../base/clock.ts";
 import { durationText } from "../../base/units.ts";
@@ -10,7 +10,7 @@ import { shortPeerId, table } from "../terminal/table.ts";
 
 export function statusCommand(env: Env): Command {
   return new Command("status")
-    .description("one line per peer, then the daemon's health; exits 1 when it is not ready")
+    .description("show one line per peer, and the daemon's health; exits 1 if it is not ready")
     .option(...HTTP_FLAG)
     .option(...CONFIG_FLAG)
     .option(...JSON_FLAG)
@@ -28,7 +28,7 @@ interface StatusOptions {
   readonly nowMs: number;
 }
 
-/** The text to print, and whether the daemon is ready. */
+/** Returns the text to print, and whether the daemon is ready. */
 export async function runStatus(client: DaemonClient, options: StatusOptions): Promise<{ text: string; ready: boolean }> {
   const [self, { peers }, health, delivery] = await Promise.all([
     client.self(),
@@ -44,7 +44,7 @@ export async function runStatus(client: DaemonClient, options: StatusOptions): P
 }
 
 export function peerTable(peers: readonly PeerView[], nowMs: number): string {
-  if (peers.length === 0) return "No peer is desired or seen yet. `oc-partnerd publish --help` shows how to try one.";
+  if (peers.length === 0) return "No peers yet. To try one, see `oc-partnerd publish --help`.";
   return table(
     ["PEER", "NAME", "DESIRED", "OUTBOUND", "INBOUND", "SINCE", "NEXT", "REASON"],
     peers.map((peer) => [
@@ -77,7 +77,7 @@ function footer(self: SelfView, peers: readonly PeerView[], health: HealthView, 
   ].join("\n");
 }
 
-/** What the log can prove of its own completeness, and what it cannot. */
+/** How complete the log is: what it can prove, and where messages are or may be missing. */
 function deliveryLines({ delivery, proven, missing, spans }: DeliveryView): string[] {
   return [
     `delivery: ${delivery ?? "none yet"}, ${proven}`,

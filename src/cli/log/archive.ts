@@ -1,10 +1,19 @@
-/** `oc-partnerd archive`: moves old events of a log to a file, whether its daemon runs or not. */
+/** `oc-partnerd archive`: moves old events from the log to an archive file. Works with or without a running daemon. */
 import { Command } from "commander";
 import { systemClock as clock } from "../../base/clock.ts";
 import { bytesText, counted, DAY_MS, isoTime, parseDuration } from "../../base/units.ts";
 import type { ArchiveReport, ArchiveStep } from "../../store/archive/archive.ts";
 import type { ArchivePlan, LogPlace } from "../../store/archive/archive-plan.ts";
-import { CONFIG_FLAG, configOf, type DaemonFlags, durationFlag, type Env, example, JSON_FLAG } from "../terminal/flags.ts";
+import {
+  CONFIG_FLAG,
+  configOf,
+  DATA_FLAG,
+  type DaemonFlags,
+  durationFlag,
+  type Env,
+  example,
+  JSON_FLAG,
+} from "../terminal/flags.ts";
 import { holdEventLoop } from "../terminal/hold-event-loop.ts";
 import { jsonText, print } from "../terminal/output.ts";
 import { stepProgress } from "../terminal/progress.ts";
@@ -12,15 +21,15 @@ import { logPlaceOf } from "./log-place.ts";
 
 export function archiveCommand(env: Env): Command {
   return new Command("archive")
-    .description("move old events of a daemon's log to a file that holds all of them; the daemon may run meanwhile")
+    .description("move old events to an archive file (safe while the daemon runs)")
     .requiredOption(
       "--before <time|seq>",
-      "move what is older: an age such as 90d, a time in UTC such as 2026-01-01, or a seq of the log",
+      "move events before this: an age such as 90d, a UTC time such as 2026-01-01, or a seq (required)",
     )
-    .option("--to <dir>", "where the file goes; `archive` in the data directory where none is given")
-    .option("--data <dir>", "the daemon's data directory")
+    .option("--to <dir>", "directory for the file (default: `archive` in the data directory)")
+    .option(...DATA_FLAG)
     .option(...CONFIG_FLAG)
-    .option("--dry-run", "only say what would be moved, and what that would free", false)
+    .option("--dry-run", "show what would be moved, and how much space that would free", false)
     .option(...JSON_FLAG)
     .addHelpText(
       "after",
@@ -37,7 +46,7 @@ export function archiveCommand(env: Env): Command {
 interface ArchiveRequest {
   /** The data directory. */
   readonly data: string;
-  /** A seq, a time, or how long ago that was, as the user wrote it. */
+  /** A seq, a time or an age, as typed by the user. */
   readonly before: string;
   readonly to?: string | undefined;
   readonly dryRun: boolean;
@@ -48,13 +57,13 @@ const LONGEST_AGE_MS = 36_500 * DAY_MS;
 
 const LABELS: Readonly<Record<ArchiveStep, string>> = {
   writing: "writing the file",
-  "reading back": "reading it back",
-  written: "putting the anchor",
-  anchored: "putting the anchor",
-  removing: "deleting the rows",
+  "reading back": "verifying the file",
+  written: "writing the anchor",
+  anchored: "writing the anchor",
+  removing: "deleting rows",
 };
 
-/** The answer as text, or as JSON. Throws usage, and what store/archive/archive.ts throws. */
+/** Returns the report as text or JSON. Throws usage, and the errors of store/archive/archive.ts. */
 async function runArchive({ data, before: text, to, dryRun, json }: ArchiveRequest): Promise<string> {
   const before = beforeOf(text, clock.wallMs());
   const { archive } = await import("../../store/archive/archive.ts");
@@ -73,11 +82,7 @@ async function runArchive({ data, before: text, to, dryRun, json }: ArchiveReque
 
 function beforeOf(text: string, nowMs: number): LogPlace {
   return parseDuration(text) === undefined
-    ? logPlaceOf(
-        "--before",
-        text,
-        "write an age such as 90d, a time in UTC such as 2026-01-01T12:00:00Z, or a number such as 120",
-      )
+    ? logPlaceOf("--before", text, "give an age such as 90d, a UTC time such as 2026-01-01T12:00:00Z, or a seq such as 120")
     : { atMs: nowMs - durationFlag("--before", text, LONGEST_AGE_MS) };
 }
 
@@ -90,17 +95,17 @@ function eventsText({ firstSeq, lastSeq, events, firstAtMs, lastAtMs }: Describe
 function archiveText(report: ArchiveReport): string {
   switch (report.kind) {
     case "nothing":
-      return ["nothing to archive: no event that is not the newest one is before that", ...freedLines(report)].join("\n");
+      return ["nothing to archive before that point", ...freedLines(report)].join("\n");
     case "planned":
       return [
         `would archive ${eventsText(report.plan)} to ${report.path}`,
-        `it would free about ${bytesText(report.bytes)} in the database; nothing was changed: dry run`,
+        `this would free about ${bytesText(report.bytes)} in the database; dry run: nothing was changed`,
       ].join("\n");
     case "archived": {
       const { fileBytes, fileSha256 } = report.anchor;
       return [
         `archived ${eventsText(report.anchor)} to ${report.path}`,
-        `the file has ${bytesText(fileBytes)} and the SHA-256 ${fileSha256}`,
+        `size ${bytesText(fileBytes)}, SHA-256 ${fileSha256}`,
         ...freedLines(report),
       ].join("\n");
     }
@@ -110,7 +115,7 @@ function archiveText(report: ArchiveReport): string {
 function freedLines({ removed, freedBytes }: ArchiveReport): readonly string[] {
   if (removed === 0) return [];
   return [
-    `${counted(removed, "row")} ${removed === 1 ? "was" : "were"} deleted, which frees ${bytesText(freedBytes)} in the database: new events take that room, the file itself does not shrink`,
+    `deleted ${counted(removed, "row")} and freed ${bytesText(freedBytes)} in the database for new events; the database file does not shrink`,
   ];
 }
 

@@ -1,4 +1,4 @@
-/** `oc-partnerd backup`: a copy of a daemon's database that is known to be sound, made while the daemon runs. */
+/** `oc-partnerd backup`: makes a consistent, verified copy of a daemon's database, even while the daemon runs. */
 import { Command } from "commander";
 import { bytesText, counted } from "../../base/units.ts";
 import { CONFIG_FLAG, configOf, type DaemonFlags, type Env, example, JSON_FLAG } from "../terminal/flags.ts";
@@ -9,11 +9,11 @@ import { headText } from "./log-place.ts";
 
 export function backupCommand(env: Env): Command {
   return new Command("backup")
-    .description("copy the database to a file, consistent and checked; the daemon may run meanwhile")
-    .requiredOption("--to <file>", "the file for it")
-    .option("--data <dir|file>", "the daemon's data directory")
+    .description("make a consistent, verified copy of the database (safe while the daemon runs)")
+    .requiredOption("--to <file>", "file to write (required)")
+    .option("--data <dir|file>", "data directory of the daemon, or a database file (default: ./oc-partnerd-data)")
     .option(...CONFIG_FLAG)
-    .option("--force", "replace the file if it is there", false)
+    .option("--force", "replace the file if it exists", false)
     .option(...JSON_FLAG)
     .addHelpText(
       "after",
@@ -36,7 +36,7 @@ interface BackupRequest {
   readonly terminal: ProgressStream;
 }
 
-/** The answer as text, or as JSON. Throws what backUp throws. */
+/** Returns the report as text or JSON. Throws the errors of backUp. */
 export async function runBackup({ data, to, force, json, terminal }: BackupRequest): Promise<string> {
   const { backUp } = await import("../../store/recovery/backup.ts");
   using _held = holdEventLoop();

@@ -1,4 +1,4 @@
-/** `oc-partnerd check`: whether a daemon's database is what it promises to be, and where it is not. */
+/** `oc-partnerd check`: looks for damage, edits and missing rows in a daemon's database, and says where they are. */
 import { Command } from "commander";
 import { PartnerdError } from "../../base/errors.ts";
 import { counted, printable } from "../../base/units.ts";
@@ -19,11 +19,11 @@ interface CheckFlags extends DaemonFlags {
 
 export function checkCommand(env: Env): Command {
   return new Command("check")
-    .description("look for anything in the database that was damaged, edited or cut off; exits 1 with what it finds")
-    .option("--data <dir|file>", "the daemon's data directory, or a copy of its database; the daemon may run meanwhile")
+    .description("find damaged, edited or missing rows in the database (safe while the daemon runs); exits 1 if it finds any")
+    .option("--data <dir|file>", "data directory of the daemon, or a database file (default: ./oc-partnerd-data)")
     .option(...CONFIG_FLAG)
-    .option("--head <seq:hash>", "a head of the log that was published: the log must still have it")
-    .option("--archives <dir>", "where the archive files are now; they are looked for where they were written too")
+    .option("--head <seq:hash>", "check that the log still contains this published head")
+    .option("--archives <dir>", "look for archive files here first (default: where they were written)")
     .option(...JSON_FLAG)
     .addHelpText(
       "after",
@@ -44,14 +44,14 @@ interface CheckRequest {
   readonly data: string;
   /** A published head, `SEQ:HASH`. */
   readonly head: string | undefined;
-  /** A directory where archive files are now. */
+  /** A directory to search for archive files, besides the one that they were written to. */
   readonly archives: string | undefined;
   readonly json: boolean;
   readonly print: (text: string) => void;
   readonly terminal: ProgressStream;
 }
 
-/** Returns the exit code: 1 where anything was found. Throws usage, and what checkDatabase throws. */
+/** Returns the exit code: 1 if there are findings. Throws usage, and the errors of checkDatabase. */
 export async function runCheck({ data, head, archives, json, print, terminal }: CheckRequest): Promise<0 | 1> {
   const { checkDatabase } = await import("../../store/check/check.ts");
   const { checkArchives } = await import("../../store/archive/archive-check.ts");
@@ -73,7 +73,7 @@ function knownHeadOf(text: string): KnownHead {
   if (seq !== undefined && hash !== undefined && hash.length >= LEAST_HASH_CHARS)
     return { from: "--head", seq: Number(seq), hashPrefix: hash.toLowerCase() };
   throw new PartnerdError("usage", `--head is "${text}", expected SEQ:HASH`, {
-    nextStep: `write a head as it was published, such as 812:3f2a9c0d; at least ${LEAST_HASH_CHARS} characters of the hash`,
+    nextStep: `give a published head with at least ${LEAST_HASH_CHARS} characters of its hash, for example 812:3f2a9c0d`,
   });
 }
 
@@ -87,7 +87,7 @@ function archiveLines(archives: readonly CheckedArchive[]): readonly string[] {
   return archives.map(({ anchor, path, findings }) => {
     const { firstSeq, lastSeq, file, directory } = anchor;
     const name = `archive of seq ${firstSeq} to ${lastSeq}`;
-    if (path === undefined) return `${name}: ${printable(file)} is not in ${printable(directory)}, and was not looked at`;
+    if (path === undefined) return `${name}: not checked, because ${printable(file)} is not in ${printable(directory)}`;
     return `${name}: ${printable(path)} ${findings.length === 0 ? "is sound" : "is not sound"}`;
   });
 }

@@ -1,14 +1,14 @@
-/** Places in the log as people name them in flags, by a seq or by a time, and its head as the commands print it. */
+/** Reads a place in the log from a flag, as a seq or a time, and formats the head of the log. */
 import { PartnerdError } from "../../base/errors.ts";
 import { isoTime } from "../../base/units.ts";
 import type { LogPlace } from "../../store/archive/archive-plan.ts";
 import type { LogHead } from "../../store/model/log-head.ts";
 
-/** `text`: a seq such as 120, or a time such as 2026-01-01T12:00:00Z. Throws usage, naming `flag`, for anything else. */
+/** Parses a seq such as 120, or a time such as 2026-01-01T12:00:00Z. Throws usage, naming `flag`, for anything else. */
 export function logPlaceOf(flag: string, text: string, nextStep = NEXT_STEP): LogPlace {
   if (/^[1-9]\d{0,14}$/.test(text)) return { seq: Number(text) };
   const isTime = /^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?)?$/i.test(text);
-  // Without a zone it is UTC, as are the times in the views.
+  // A time without a zone is UTC, like the times in the views.
   const hasZone = /(Z|[+-]\d\d:?\d\d)$/i.test(text.slice("yyyy-mm-dd".length));
   const atMs = isTime ? Date.parse(hasZone || text.length === "yyyy-mm-dd".length ? text : `${text}Z`) : Number.NaN;
   if (!Number.isNaN(atMs)) return { atMs };
@@ -17,9 +17,9 @@ export function logPlaceOf(flag: string, text: string, nextStep = NEXT_STEP): Lo
   });
 }
 
-const NEXT_STEP = "write a number such as 120, or a time in UTC such as 2026-01-01T12:00:00Z";
+const NEXT_STEP = "give a seq such as 120, or a UTC time such as 2026-01-01T12:00:00Z";
 
-/** As `check --head` takes it. */
+/** The head in the form that `check --head` accepts. */
 export const headText = ({ seq, chainHash }: LogHead): string => `head ${seq}:${chainHash}`;
 
-export const newestText = ({ atMs }: LogHead): string => (atMs === null ? "" : `, the newest of ${isoTime(atMs)}`);
+export const newestText = ({ atMs }: LogHead): string => (atMs === null ? "" : `, newest at ${isoTime(atMs)}`);

@@ -1,4 +1,4 @@
-/** `oc-partnerd restore`: a sound log in the place of a damaged one, and what that costs, said plainly. */
+/** `oc-partnerd restore`: replaces a damaged log with a sound one, and reports what is lost. */
 import { Command } from "commander";
 import { type Clock, systemClock } from "../../base/clock.ts";
 import { PartnerdError } from "../../base/errors.ts";
@@ -6,7 +6,7 @@ import { counted } from "../../base/units.ts";
 import type { Cursor } from "../../store/model/cursor.ts";
 import type { Restored, RestoredBackup } from "../../store/recovery/restore.ts";
 import type { LostRows, Salvaged } from "../../store/recovery/salvage.ts";
-import { CONFIG_FLAG, configOf, type DaemonFlags, type Env, example } from "../terminal/flags.ts";
+import { CONFIG_FLAG, configOf, DATA_FLAG, type DaemonFlags, type Env, example } from "../terminal/flags.ts";
 import { holdEventLoop } from "../terminal/hold-event-loop.ts";
 import { print } from "../terminal/output.ts";
 import { type ProgressStream, stepProgress } from "../terminal/progress.ts";
@@ -19,11 +19,15 @@ interface RestoreFlags extends DaemonFlags {
 
 export function restoreCommand(env: Env): Command {
   return new Command("restore")
-    .description("put a sound log in the place of a damaged one, which is set aside; the daemon must not run")
-    .option("--data <dir>", "the daemon's data directory")
+    .description("replace a damaged log with a sound one and keep the damaged files (the daemon must not run)")
+    .option(...DATA_FLAG)
     .option(...CONFIG_FLAG)
-    .option("--from <file>", "a backup")
-    .option("--from-jetstream", "keep what the chain proves, and let the daemon read the rest from the stream again", false)
+    .option("--from <file>", "restore this backup")
+    .option(
+      "--from-jetstream",
+      "keep the rows that the hash chain proves; the daemon reads the rest from the stream again",
+      false,
+    )
     .addHelpText(
       "after",
       example(
@@ -40,25 +44,25 @@ export function restoreCommand(env: Env): Command {
 interface RestoreRequest {
   /** The data directory. */
   readonly data: string;
-  /** A backup. */
+  /** A backup file. */
   readonly from: string | undefined;
   readonly fromJetStream: boolean;
   readonly clock: Pick<Clock, "wallMs">;
   readonly terminal: ProgressStream;
 }
 
-/** What was done, and what is gone, as text. Throws usage, and what restoreBackup and salvage throw. */
+/** Returns what was done and what is lost, as text. Throws usage, and the errors of restoreBackup and salvage. */
 export async function runRestore({ data, from, fromJetStream, clock, terminal }: RestoreRequest): Promise<string> {
   if ((from === undefined) !== fromJetStream)
-    throw new PartnerdError("usage", "restore takes either --from FILE or --from-jetstream", {
-      nextStep: "name a backup with --from, or keep what can be proved of the log with --from-jetstream",
+    throw new PartnerdError("usage", "restore needs either --from FILE or --from-jetstream", {
+      nextStep: "name a backup with --from, or keep the provable part of the log with --from-jetstream",
     });
   using _held = holdEventLoop();
   using shown = stepProgress(terminal);
   const [directory, nowMs] = [data, clock.wallMs()];
   if (from === undefined) {
     const { salvage } = await import("../../store/recovery/salvage.ts");
-    const onProgress = (rows: number, total: number) => shown.update("proving the log", rows, total);
+    const onProgress = (rows: number, total: number) => shown.update("verifying the log", rows, total);
     return salvagedText(salvage({ directory, nowMs, onProgress }));
   }
   const { restoreBackup } = await import("../../store/recovery/restore.ts");
@@ -77,11 +81,11 @@ function restoredText(from: string, restored: RestoredBackup): string {
   const gone =
     lastSeqBefore === null || lastSeqBefore <= head.seq
       ? []
-      : [`gone from the log: seq ${head.seq + 1} to ${lastSeqBefore}, which the backup does not have`];
+      : [`removed from the log: seq ${head.seq + 1} to ${lastSeqBefore}, which are not in the backup`];
   return [
     `restored ${from}: ${counted(events, "event")}, ${headText(head)}`,
     ...gone,
-    ...(gone.length > 0 ? ["lost for good of it: what the daemon had observed itself, and what came by core NATS"] : []),
+    ...(gone.length > 0 ? ["of these, the daemon's own observations and messages from core NATS are lost for good"] : []),
     ...commonLines(restored),
   ].join("\n");
 }
@@ -90,26 +94,26 @@ function salvagedText(salvaged: Salvaged): string {
   const { events, head, lost } = salvaged;
   const kept =
     events === 0
-      ? "nothing could be proved: the log begins anew, empty"
-      : `kept ${counted(events, "event")} that the chain proves`;
+      ? "nothing could be proven: the log starts again, empty"
+      : `kept ${counted(events, "event")} that the hash chain proves`;
   return [`${kept}, ${headText(head)}`, ...(lost === null ? [] : lostLines(lost)), ...commonLines(salvaged)].join("\n");
 }
 
 function lostLines({ firstSeq, lastSeq, fromStream, byCore, observed, unreadable }: LostRows): string[] {
-  const unknown = unreadable === 0 ? "" : `, ${unreadable} that cannot be read`;
+  const unknown = unreadable === 0 ? "" : `, ${unreadable} unreadable`;
   return [
-    `gone from the log: seq ${firstSeq} to ${lastSeq}: ${counted(fromStream, "message")} of the stream, ${byCore} by core NATS, ${observed} observed${unknown}`,
-    "lost for good of it: what was observed and what came by core NATS; messages of the stream come again if it still holds them",
+    `removed from the log: seq ${firstSeq} to ${lastSeq}: ${counted(fromStream, "message")} from the stream, ${byCore} from core NATS, ${observed} observed${unknown}`,
+    "observations and core NATS messages are lost for good; stream messages will be read again if the stream still holds them",
   ];
 }
 
 function commonLines({ setAside, cursor }: Restored): string[] {
   return [
-    ...(setAside === null ? [] : [`set aside: ${setAside}, with what belongs to it`]),
-    `next: start the daemon; ${cursor === null ? "the log follows no stream yet, and the daemon takes one that it finds from its beginning" : readAgain(cursor)}`,
+    ...(setAside === null ? [] : [`damaged log kept as ${setAside}, with its other files`]),
+    `next: start the daemon; ${cursor === null ? "the log follows no stream yet, so the daemon reads the stream that it finds from the beginning" : readAgain(cursor)}`,
   ];
 }
 
 function readAgain({ stream, sequence }: Cursor): string {
-  return `it reads stream ${stream} from sequence ${sequence + 1} on`;
+  return `it continues with stream ${stream} at sequence ${sequence + 1}`;
 }

@@ -1,4 +1,4 @@
-/** `oc-partnerd unarchive`: archived events as a database again. */
+/** `oc-partnerd unarchive`: rebuilds a database from archive files. */
 import { Command } from "commander";
 import { PartnerdError } from "../../base/errors.ts";
 import { counted } from "../../base/units.ts";
@@ -9,13 +9,10 @@ import { headText, newestText } from "./log-place.ts";
 
 export function unarchiveCommand(): Command {
   return new Command("unarchive")
-    .description("make a database of archive files, to read, check, export or query like any other")
-    .argument(
-      "[files...]",
-      "the archive files, from the first on, in any order; those that the log names where only --data is given",
-    )
-    .requiredOption("--to <db>", "a new database file")
-    .option("--data <dir>", "add what this data directory still holds; the daemon may run meanwhile")
+    .description("rebuild a database from archive files, to check, export or query it")
+    .argument("[files...]", "archive files from the first one on, in any order (default with --data: those named in the log)")
+    .requiredOption("--to <db>", "new database file (required)")
+    .option("--data <dir>", "also include the events in this data directory (safe while the daemon runs)")
     .option(...JSON_FLAG)
     .addHelpText(
       "after",
@@ -32,18 +29,18 @@ export function unarchiveCommand(): Command {
 
 interface UnarchiveRequest {
   readonly files: readonly string[];
-  /** The data directory, or a database file; undefined where only the files are to be read. */
+  /** The data directory or a database file; undefined to read only the archive files. */
   readonly data?: string | undefined;
   readonly to: string;
   readonly json: boolean;
   readonly terminal: ProgressStream;
 }
 
-/** The answer as text, or as JSON. Throws usage, and what store/archive/unarchive.ts throws. */
+/** Returns the report as text or JSON. Throws usage, and the errors of store/archive/unarchive.ts. */
 async function runUnarchive({ files, data, to, json, terminal }: UnarchiveRequest): Promise<string> {
   if (files.length === 0 && data === undefined)
-    throw new PartnerdError("usage", "there is nothing to read: neither archive files nor a data directory is named", {
-      nextStep: "name the files, or the daemon's data directory with --data DIR, or both where the files were moved",
+    throw new PartnerdError("usage", "nothing to read: no archive file and no data directory was given", {
+      nextStep: "name the archive files, or the daemon's data directory with --data DIR, or both if the files were moved",
     });
   const { unarchive } = await import("../../store/archive/unarchive.ts");
   const shown = progress(terminal, "reading the archives", null);

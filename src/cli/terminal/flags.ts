@@ -1,5 +1,4 @@
-/** What the commands' flags have in common. */
-import { InvalidArgumentError } from "commander";
+/** Flags that several commands share, and how their values are read. */
 import { PartnerdError } from "../../base/errors.ts";
 import { DAY_MS, parseDuration } from "../../base/units.ts";
 import { type ConfigSources, loadConfig } from "../../config/load.ts";
@@ -8,7 +7,7 @@ import type { NatsConfig } from "../../nats/connection/config.ts";
 
 export type Env = ConfigSources["env"];
 
-/** Flags that stand for settings of the daemon. */
+/** Flags that set the daemon's settings. */
 export interface DaemonFlags {
   readonly config?: string | undefined;
   readonly data?: string | undefined;
@@ -18,40 +17,54 @@ export interface DaemonFlags {
   readonly name?: string | undefined;
   readonly did?: string | undefined;
   readonly inbound?: string | undefined;
+  readonly logLevel?: string | undefined;
 }
 
-export const CONFIG_FLAG = ["--config <file>", "the daemon's configuration file"] as const;
-export const HTTP_FLAG = ["--http <host:port>", "where the daemon serves its API"] as const;
+export const CONFIG_FLAG = [
+  "--config <file>",
+  "configuration file (default: ./partnerd.json and /etc/oc/partnerd.json)",
+] as const;
+export const DATA_FLAG = ["--data <dir>", "data directory of the daemon (default: ./oc-partnerd-data)"] as const;
+export const HTTP_FLAG = ["--http <host:port>", "HTTP address of the daemon (default: 127.0.0.1:4012)"] as const;
 export const JSON_FLAG = ["--json", "print JSON", false] as const;
-export const NATS_FLAG = ["--nats <url>", "NATS server; without one: 127.0.0.1:4222"] as const;
-export const OUT_FLAG = ["--out <file>", "a new file for it, instead of standard output"] as const;
+export const NATS_FLAG = ["--nats <url>", "NATS server (default: nats://127.0.0.1:4222)"] as const;
+export const OUT_FLAG = ["--out <file>", "write to this new file (default: standard output)"] as const;
 
-/** The configuration as the daemon would read it, with these flags. */
-export function configOf({ config: file, nats, inbound, data, listen, http, name, did }: DaemonFlags, env: Env): Config {
-  return loadConfig({ flags: { data, listen, http, name, did, "nats.url": nats, "p2p.inbound": inbound }, env, file });
+/** The configuration that the daemon would use, given these flags. */
+export function configOf({ config: file, nats, inbound, logLevel, ...flags }: DaemonFlags, env: Env): Config {
+  const { data, listen, http, name, did } = flags;
+  const settings = { data, listen, http, name, did, "nats.url": nats, "p2p.inbound": inbound, "log.level": logLevel };
+  return loadConfig({ flags: settings, env, file });
 }
 
-/** The NATS server of the configuration, else the one on this machine. */
+/** The configured NATS server, or else the one on this machine. */
 export async function natsOf(config: Config): Promise<NatsConfig> {
   const { natsConfig } = await import("../../daemon/nats-source.ts");
   return natsConfig(config);
 }
 
-/** What a timer can wait for. */
+/** The longest delay of a Node timer, in whole days. */
 const LONGEST_WAIT_MS = 24 * DAY_MS;
 
-/** `90s`, `10min`, `8h` in ms. Throws usage, naming `flag`, for anything else, and for more than `longestMs`. */
+/** Parses a duration such as `90s`, `10min` or `8h` into ms. Throws usage, naming `flag`, if it is invalid or more than `longestMs`. */
 export function durationFlag(flag: string, text: string, longestMs = LONGEST_WAIT_MS): number {
   const durationMs = parseDuration(text) ?? 0;
   if (durationMs > 0 && durationMs <= longestMs) return durationMs;
   throw new PartnerdError("usage", `${flag} is "${text}", expected a duration of up to ${Math.floor(longestMs / DAY_MS)} days`, {
-    nextStep: "write a number with ms, s, min, h or d, such as 90s",
+    nextStep: "give a number with ms, s, min, h or d, for example 90s",
   });
 }
 
+/** Collects the values of a repeatable option. */
 export function collect(value: string, before: readonly string[] | undefined): string[] {
-  if (value === "") throw new InvalidArgumentError("it must not be empty");
   return [...(before ?? []), value];
+}
+
+/** A whole number from 1. Throws usage, naming `flag`, for anything else. */
+export function countFlag(flag: string, text: string): number {
+  const count = Number(text);
+  if (Number.isSafeInteger(count) && count >= 1) return count;
+  throw new PartnerdError("usage", `${flag} is "${text}", expected a whole number from 1, for example 500`);
 }
 
 export function example(...lines: readonly string[]): string {

@@ -1,6 +1,5 @@
 /**
- * Keeps the process alive until disposed. Our timers do not (src/base/clock.ts), and a command that only waits has no socket to do so
- * either.
+ * Keeps the process alive until disposed. Our timers do not (src/base/clock.ts), so a command that only waits would exit.
  */
 export function holdEventLoop(): Disposable {
   const { port1 } = new MessageChannel();

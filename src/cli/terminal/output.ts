@@ -1,4 +1,4 @@
-/** What a command prints: its answer on standard output, the rest on standard error. */
+/** Output of the commands: results on standard output, everything else on standard error. */
 
 export function print(text: string): void {
   process.stdout.write(`${text}\n`);
@@ -8,5 +8,5 @@ export function complain(text: string): void {
   process.stderr.write(`${text}\n`);
 }
 
-/** As `--json` prints it. */
+/** The form that `--json` prints. */
 export const jsonText = (value: object): string => JSON.stringify(value, null, 2);

@@ -1,20 +1,20 @@
-/** How far a long command has come, on one line of a terminal; nothing where nobody watches. */
+/** Progress of a long command, on one line of a terminal. Prints nothing if the output is not a terminal. */
 import { type Clock, systemClock } from "../../base/clock.ts";
 
-/** A terminal as far as this needs one. */
+/** The part of a terminal stream that progress needs. */
 export type ProgressStream = Pick<NodeJS.WriteStream, "write"> & { readonly isTTY?: boolean };
 
 export interface Progress {
-  /** `done` of the total so far. May be called as often as anything moves; it is drawn ten times a second. */
+  /** Sets how much of the total is done. Cheap to call often: draws at most ten times a second. */
   update(done: number): void;
-  /** Takes the line away, for other output or for good; the next update draws it again. */
+  /** Erases the line, to make way for other output. The next update draws it again. */
   clear(): void;
 }
 
 const DRAW_EVERY_MS = 100;
 const BAR_WIDTH = 24;
 
-/** `total` null: nobody knows how much is to come, and there is no bar. Without a terminal it says nothing. */
+/** Pass a `total` of null if it is unknown; then there is a count but no bar. */
 export function progress(stream: ProgressStream, label: string, total: number | null, clock: Clock = systemClock): Progress {
   const startedMs = clock.monotonicMs();
   let drawnMs = Number.NEGATIVE_INFINITY;
@@ -35,7 +35,7 @@ export function progress(stream: ProgressStream, label: string, total: number | 
   };
 }
 
-/** The progress of work that has several steps, each with its own total. */
+/** Progress of work with several steps, each with its own total. */
 export function stepProgress(
   stream: ProgressStream,
 ): { update(label: string, done: number, total: number): void; clear(): void } & Disposable {

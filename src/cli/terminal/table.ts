@@ -1,4 +1,4 @@
-/** Text in columns, as wide as its widest cell, without trailing blanks. */
+/** Aligns text in columns, without trailing blanks. */
 import { printable } from "../../base/units.ts";
 
 export function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
@@ -14,7 +14,7 @@ export function table(header: readonly string[], rows: readonly (readonly string
     .join("\n");
 }
 
-/** The end of a PeerID: its start is the same for all keys of a kind. */
+/** The last characters of a PeerID. The first ones are the same for all keys of a type. */
 export function shortPeerId(peerId: string): string {
   return peerId.length <= 12 ? peerId : `…${peerId.slice(-10)}`;
 }

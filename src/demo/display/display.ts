@@ -1,4 +1,4 @@
-/** Where the demo shows itself: redrawn in place on a terminal, a line for each change anywhere else. */
+/** Displays the demo: redrawn in place on a terminal, otherwise a line for each change. */
 
 import { secondsText } from "../../base/units.ts";
 import { type DemoState, NAMES, PAIRS, type StepState, viewOf } from "../stage/state.ts";
@@ -6,17 +6,17 @@ import { LEAST_COLUMNS, screen } from "./screen.ts";
 import { type Line, paint } from "./style.ts";
 
 export interface Display extends Disposable {
-  /** How long a line may be; Infinity where there is no terminal. */
+  /** Maximum line length; Infinity without a terminal. */
   readonly columns: number;
-  /** Shows this state instead of the one before. */
+  /** Replaces the state that is shown. */
   show(state: DemoState): void;
-  /** Writes below what is shown, for good. */
+  /** Prints lines below the picture; they stay. */
   print(lines: readonly Line[]): void;
 }
 
 type Output = Pick<NodeJS.WriteStream, "write" | "isTTY" | "columns" | "rows">;
 
-/** Disposing it gives the terminal its cursor back. */
+/** Dispose it to show the terminal's cursor again. */
 export function createDisplay(out: Output, env: Readonly<Record<string, string | undefined>>): Display {
   const coloured = out.isTTY && (env["NO_COLOR"] ?? "") === "";
   return out.isTTY ? new TerminalDisplay(out, coloured) : new PlainDisplay(out);
@@ -31,7 +31,7 @@ const up = (lines: number): string => (lines === 0 ? "\r" : `\r\u001b[${lines}A`
 class TerminalDisplay implements Display {
   readonly #out: Output;
   readonly #coloured: boolean;
-  /** Lines of the picture that is on the screen, to go back over. */
+  /** Height of the picture on the screen, which the next one is drawn over. */
   #drawnLines = 0;
   #cursorHidden = false;
 
@@ -45,7 +45,7 @@ class TerminalDisplay implements Display {
   }
 
   show(state: DemoState): void {
-    // What has scrolled out cannot be drawn over: on a low terminal the top of the picture is left out.
+    // Lines that have scrolled out cannot be redrawn, so a low terminal shows only the bottom of the picture.
     const lines = screen(state).slice(-Math.max(1, (this.#out.rows || 24) - 1));
     const { columns } = this;
     const text = lines.map((line) => `${paint(line, columns, this.#coloured)}${REST_OF_LINE_ERASED}\n`).join("");
@@ -55,7 +55,7 @@ class TerminalDisplay implements Display {
   }
 
   print(lines: readonly Line[]): void {
-    // Nothing is drawn over these, so they may wrap; all of a statement or a figure is worth reading.
+    // These lines may wrap, because they are not redrawn, and cutting off a statement or a figure would lose information.
     this.#out.write(lines.map((line) => `${paint(line, Number.POSITIVE_INFINITY, this.#coloured)}\n`).join(""));
     this.#drawnLines = 0;
   }
@@ -93,7 +93,7 @@ class PlainDisplay implements Display {
   [Symbol.dispose](): void {}
 }
 
-/** What happened between two states, a line each: the picture for where there is no terminal to draw it on. */
+/** The changes between two states, one per line. Used without a terminal. */
 export function changes(before: DemoState, after: DemoState): readonly string[] {
   return [...nodeChanges(before, after), ...streamChanges(before, after), ...stepChanges(before, after)].map(
     (line) => `${secondsText(after.elapsedMs).padStart(7)}  ${line}`,
@@ -124,7 +124,7 @@ function nodeChanges(before: DemoState, after: DemoState): readonly string[] {
   });
 }
 
-/** A node that cannot be asked has no news. */
+/** Empty for a node that does not answer. */
 function streamChanges(before: DemoState, after: DemoState): readonly string[] {
   return PAIRS.flatMap(([at, of]) => {
     const [was, is] = [viewOf(before.nodes, at, of), viewOf(after.nodes, at, of)];

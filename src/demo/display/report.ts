@@ -1,4 +1,4 @@
-/** What the demo prints below its picture. Pure. */
+/** The reports that the demo prints below its picture. Pure. */
 import type { PartnerdError } from "../../base/errors.ts";
 import type { Claim } from "../evidence/claims.ts";
 import type { AuditRow } from "../evidence/database.ts";
@@ -9,7 +9,7 @@ const MARGIN = " ";
 const SEQ_COLUMNS = 5;
 const AT_COLUMNS = 26;
 
-/** The statement, and its rows as a table of at most `columns` characters. */
+/** An SQL statement, and its rows as a table of at most `columns` characters. */
 export function auditReport(title: string, sql: string, rows: readonly AuditRow[], columns: number): readonly Line[] {
   const indent = `${MARGIN}${" ".repeat(SEQ_COLUMNS + AT_COLUMNS)}`;
   return [
@@ -47,10 +47,10 @@ export function failureReport({ message, nextStep }: PartnerdError): readonly Li
   return [[], ...text.split("\n").map((line): Line => [span(` ${line}`, "red")])];
 }
 
-/** What a visitor is told of a participant that is left running. */
+/** The facts that are shown about a participant that keeps running. */
 type Kept = Pick<Participant, "name" | "url" | "http" | "natsUrl" | "directory" | "identity" | "pid">;
 
-/** How to go on with the nodes that `--keep` leaves running. */
+/** Commands to try with the nodes that `--keep` leaves running. */
 export function keepReport(participants: readonly Kept[]): readonly Line[] {
   const [first, second] = participants;
   if (first === undefined || second === undefined) return [];
@@ -65,7 +65,7 @@ export function keepReport(participants: readonly Kept[]): readonly Line[] {
   ];
   return [
     [],
-    [span(" The nodes go on until Ctrl-C:", "bold")],
+    [span(" The nodes keep running until Ctrl-C:", "bold")],
     [span(`${MARGIN}${row({ name: "NODE", pid: "PID", url: "API", natsUrl: "NATS", directory: "DATA" })}`, "dim")],
     ...participants.map((participant): Line => [span(`${MARGIN}${row(participant)}`)]),
     [span(" Try:", "bold")],
@@ -73,7 +73,7 @@ export function keepReport(participants: readonly Kept[]): readonly Line[] {
   ];
 }
 
-/** As one of the lines above; the widest API is that of a port of five digits. */
+/** A row of the table above. The columns fit five-digit ports. */
 function row({
   name,
   pid,
@@ -84,11 +84,11 @@ function row({
   return [name.padEnd(6), String(pid ?? "").padEnd(7), url.padEnd(22), natsUrl.padEnd(22), directory].join("  ");
 }
 
-/** A node that `--keep` left running runs no longer. */
+/** Says that a node that `--keep` left running has exited, and how to restart it. */
 export function endedReport({ name, configFile }: Pick<Participant, "name" | "configFile">, how: string): readonly Line[] {
   return [
     [],
-    [span(` The daemon of ${name} has ended: ${how}. Start it again with:`, "bold")],
+    [span(` The daemon of ${name} has exited: ${how}. Restart it with:`, "bold")],
     [span(` bin/oc-partnerd run --config ${configFile}`, "cyan")],
   ];
 }

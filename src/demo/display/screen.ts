@@ -1,17 +1,17 @@
-/** The live picture: the steps, and every node's view of every other. Pure: state in, lines out. */
+/** The live picture: the steps, and every node's view of the others. Pure: state in, lines out. */
 import { secondsText } from "../../base/units.ts";
 import type { PeerView, StreamView } from "../../views/api.ts";
 import { type DemoState, NAMES, type Name, type NodeState, type StepState, viewOf } from "../stage/state.ts";
 import { type Line, span } from "./style.ts";
 
-/** As many columns as a terminal has at least. */
+/** The minimum width of a terminal. */
 export const LEAST_COLUMNS = 80;
 
 const SIGNS = { waiting: "·", running: "▸", done: "✓", failed: "✗" } as const;
 const STEP_STYLES = { waiting: "dim", running: "bold", done: "plain", failed: "red" } as const;
 const SIGN_STYLES = { waiting: "dim", running: "cyan", done: "green", failed: "red" } as const;
 
-/** The steps on top, the table below them. */
+/** The steps, with the table below them. */
 export function screen(state: DemoState): readonly Line[] {
   const title: Line = [
     span(" oc-partnerd demo: three participants on this machine".padEnd(LEAST_COLUMNS - 9), "bold"),
@@ -20,7 +20,7 @@ export function screen(state: DemoState): readonly Line[] {
   return [title, [], ...state.steps.flatMap(stepLines), [], ...nodeTable(state), [], LEGEND];
 }
 
-const LEGEND: Line = [span(" seconds: what is left of the lease, or of the wait before the next attempt", "dim")];
+const LEGEND: Line = [span(" seconds: time left on the lease, or until the next attempt", "dim")];
 
 function stepLines(step: StepState): readonly Line[] {
   const begun = step.state !== "waiting";

@@ -1,4 +1,4 @@
-/** Styled text: lines of spans, cut to a width and painted for a terminal, or plain. Pure. */
+/** Styled text: lines of spans, truncated to a width, with or without terminal colours. Pure. */
 import { styleText } from "node:util";
 
 export type Style = "plain" | "bold" | "dim" | "red" | "green" | "yellow" | "cyan";
@@ -14,14 +14,14 @@ export function span(text: string, style: Style = "plain"): Span {
   return { text, style };
 }
 
-/** The line as text, at most `columns` characters of it, the last one an ellipsis where more was cut off. */
+/** The line as text of at most `columns` characters, with an ellipsis at the end if it was truncated. */
 export function paint(line: Line, columns: number, coloured: boolean): string {
   return cut(line, columns)
     .map(({ text, style }) => (coloured && style !== "plain" ? styleText(style, text, { validateStream: false }) : text))
     .join("");
 }
 
-/** `text` in lines of at most `columns` characters, broken at blanks; a longer word gets a line of its own and stays whole. */
+/** Wraps `text` at blanks into lines of at most `columns` characters. A longer word gets its own line, unbroken. */
 export function wrap(text: string, columns: number): readonly string[] {
   const lines: string[] = [];
   for (const word of text.split(" ")) {

@@ -1,4 +1,4 @@
-/** The summary: what the demo claims to have shown, each claim judged by the databases alone. Pure. */
+/** The claims of the summary. Each is judged only by the contents of the databases. Pure. */
 import { counted } from "../../base/units.ts";
 import { ATTEMPTS_TO_SEE, others, REFUSALS_TO_SEE } from "../stage/checks.ts";
 import { MALFORMED } from "../stage/messages.ts";
@@ -8,7 +8,7 @@ import type { Facts, Failures, Session } from "./facts.ts";
 export interface Claim {
   readonly text: string;
   readonly holds: boolean;
-  /** The numbers that it was judged by. */
+  /** The numbers behind the verdict. */
   readonly figures: string;
 }
 
@@ -32,7 +32,7 @@ export function claims(facts: Facts): readonly Claim[] {
 }
 
 const DIRECTIONS = ["outbound", "inbound"] as const;
-/** Why a stream to a process that was killed ends: its kernel closes the connection. */
+/** Close reasons of a stream to a killed process, whose kernel closes the connection. */
 const LOST = ["reset", "connection_lost", "remote_closed"];
 
 function sixStreams(facts: Facts): Claim {
@@ -40,7 +40,7 @@ function sixStreams(facts: Facts): Claim {
     ([from, to]) => sessions(facts, from, to, "outbound").length > 0 && sessions(facts, to, from, "inbound").length > 0,
   );
   return {
-    text: "every node streamed to both others",
+    text: "every node opened streams to both others",
     holds: pairs.length === PAIRS.length,
     figures: `${pairs.length} of ${PAIRS.length}, seen at both ends`,
   };
@@ -81,7 +81,7 @@ function killNoticed(facts: Facts): Claim {
 function backedOff(facts: Facts): Claim {
   const attempts = others("nantes").map((at) => ({ at, failed: timesOf(facts[at].failures, "nantes") }));
   return {
-    text: "and kept trying until it was back",
+    text: "and retried until it was back",
     holds: attempts.every(({ failed }) => failed >= ATTEMPTS_TO_SEE),
     figures: `failed: ${attempts.map(({ at, failed }) => `${at} ${failed}`).join(", ")}`,
   };
@@ -90,7 +90,7 @@ function backedOff(facts: Facts): Claim {
 function crashClosedInLog(facts: Facts): Claim {
   const closed = facts.nantes.sessions.filter(closedBy("daemon_restart"));
   return {
-    text: "nantes closed what its crash had left open",
+    text: "nantes closed its orphaned streams",
     holds: closed.length === 4,
     figures: `${closed.length} of 4 sessions: daemon_restart`,
   };
@@ -105,7 +105,7 @@ function backAgain(facts: Facts, name: Name): Claim {
   return {
     text: `${name} got its streams back`,
     holds: again.length === 2,
-    figures: `from ${again.join(" and ") || "nobody"}`,
+    figures: `from ${again.join(" and ") || "none"}`,
   };
 }
 
@@ -159,7 +159,7 @@ function openAtEnd(facts: Facts): Claim {
 
 function gapless(facts: Facts): Claim {
   return {
-    text: "the logs have no gap",
+    text: "the logs have no gaps",
     holds: NAMES.every((name) => {
       const { rows, firstSeq, lastSeq } = facts[name].log;
       return rows > 0 && firstSeq === 1 && lastSeq === rows;
@@ -187,7 +187,7 @@ function closedBy(...reasons: readonly string[]): (session: Session) => boolean 
   return ({ closeReason }) => closeReason !== null && reasons.includes(closeReason);
 }
 
-/** For one reason, or for all of them. */
+/** The number of failures, for one reason or for all. */
 function timesOf(failures: readonly Failures[], peer: Name, reason?: string): number {
   const matching = failures.filter((failure) => failure.peer === peer && (reason === undefined || failure.reason === reason));
   return sum(matching.map(({ times }) => times));

@@ -1,4 +1,4 @@
-/** Reads a node's database as any SQL client may while its daemon runs: read-only, through the documented views (docs/SQL.md). */
+/** Reads a node's database like any SQL client: read-only, through the documented views (docs/SQL.md), while the daemon runs. */
 import { join } from "node:path";
 import Database from "better-sqlite3";
 import { PartnerdError } from "../../base/errors.ts";
@@ -10,21 +10,21 @@ import type { Name } from "../stage/state.ts";
 type Cell = string | number | null;
 type Row = Readonly<Record<string, Cell>>;
 
-/** The rows that `sql` gives on the database in `directory`; the caller states their type. Blobs do not occur in the views. */
+/** Runs `sql` on the database in `directory`. The caller states the row type. The views contain no blobs. */
 export function query<Result = Row>(directory: string, sql: string, ...parameters: readonly Cell[]): readonly Result[] {
   const database = new Database(join(directory, DATABASE_NAME), { readonly: true, fileMustExist: true });
   using _closing = closeAtEnd(database);
   return database.prepare<Cell[], Result>(sql).all(...parameters);
 }
 
-/** The one row of an aggregate without `group by`, which has a row for an empty table too. */
+/** The single row of an aggregate without `group by`, which exists even if the table is empty. */
 export function aggregate<Result>(directory: string, sql: string, ...parameters: readonly Cell[]): Result {
   const [row] = query<Result>(directory, sql, ...parameters);
-  if (row === undefined) throw new PartnerdError("internal", `no row from: ${sql}`);
+  if (row === undefined) throw new PartnerdError("internal_error", `no row from: ${sql}`);
   return row;
 }
 
-/** The audit trail of one peer, as anybody could ask for it with any SQLite client: the statement as it is shown, and as it is run. */
+/** The query for a peer's audit trail, in the form that is shown to the user. */
 export function auditSql(name: Name): string {
   return `select seq, at, summary from peer_history where name = '${name}' order by seq`;
 }
@@ -35,7 +35,7 @@ export interface AuditRow {
   readonly summary: string;
 }
 
-/** What the database in `directory` tells of that peer, oldest first. */
+/** The audit trail of a peer in the database in `directory`, oldest first. */
 export function auditTrail(directory: string, name: Name): readonly AuditRow[] {
   return query(directory, auditSql(name)).map(({ seq = null, at = null, summary = null }) => ({
     seq: String(seq),

@@ -1,4 +1,4 @@
-/** What the three databases say at the end: the only thing that the summary is computed from. */
+/** The contents of the three databases at the end, the only input of the summary. */
 import type { Clock } from "../../base/clock.ts";
 import { openStore } from "../../store/store.ts";
 import { ECHOING_APP } from "../stage/messages.ts";
@@ -28,24 +28,24 @@ interface RelationChange {
 
 export interface NodeFacts {
   readonly sessions: readonly Session[];
-  /** Each change of a relation, oldest first. */
+  /** All changes of relations, oldest first. */
   readonly relations: readonly RelationChange[];
   readonly rejected: readonly { readonly reason: string; readonly payload: string }[];
-  /** How often opening a stream failed, by peer and reason, the repetitions counted. */
+  /** Failures to open a stream, with repetitions, by peer and reason. */
   readonly failures: readonly Failures[];
-  /** How often a stream of a peer was refused, likewise. */
+  /** Refused inbound streams, with repetitions, by peer and reason. */
   readonly refusals: readonly Failures[];
-  /** Rows of the log that come from the app whose events are echoes. */
+  /** Number of log rows from the app whose events are echoes. */
   readonly echoes: number;
-  /** Both seqs are 0 while the log is empty. */
+  /** Both seqs are 0 if the log is empty. */
   readonly log: { readonly rows: number; readonly firstSeq: number; readonly lastSeq: number };
-  /** How the projections differ from a replay of the log from zero. */
+  /** Differences between the projections and a replay of the whole log. */
   readonly differences: readonly string[];
 }
 
 export type Facts = Readonly<Record<Name, NodeFacts>>;
 
-/** A fact about a peer as SQL gives it: `peer` is a PeerID. */
+/** A fact about a peer as returned by SQL: `peer` is a PeerID. */
 type RowOf<Fact extends { readonly peer: Name | null }> = Omit<Fact, "peer"> & { readonly peer: string };
 
 const SESSIONS = `
@@ -53,7 +53,7 @@ const SESSIONS = `
   from session_periods order by valid_from_seq`;
 const RELATIONS = "select peer_id as peer, relation, seq from relation_changes order by seq";
 const REJECTED = "select reason, payload from rejected_events order by seq";
-/** The log has a row for the first of a run of equal failures; how often it came again is counted beside it. */
+/** The log has one row for a run of equal failures, and counts the repetitions separately. */
 const FAILURES = `
   select log.peer_id as peer, log.reason, sum(1 + coalesce(repeated.count, 0)) as times
   from event_log as log left join repeated_failures as repeated on repeated.first_seq = log.seq
@@ -61,7 +61,7 @@ const FAILURES = `
 const ECHOES = "select count(*) as count from event_log where source = ?";
 const LOG = "select count(*) as rows, coalesce(min(seq), 0) as firstSeq, coalesce(max(seq), 0) as lastSeq from event_log";
 
-/** Reads all of it. The daemons may be running. */
+/** Reads all facts. The daemons may be running. */
 export function readFacts(
   nodes: Readonly<Record<Name, { readonly directory: string; readonly peerId: string }>>,
   clock: Clock,
@@ -72,7 +72,7 @@ export function readFacts(
 
 function nodeFacts(directory: string, nameOf: (peerId: string) => Name | null, clock: Clock): NodeFacts {
   const named = <Row extends { readonly peer: string }>(row: Row) => ({ ...row, peer: nameOf(row.peer) });
-  // Before the store is opened, which creates a database that is missing.
+  // Read this before opening the store, which would create a missing database.
   const log = aggregate<NodeFacts["log"]>(directory, LOG);
   using store = openStore({ directory, clock });
   return {

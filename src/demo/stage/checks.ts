@@ -1,12 +1,12 @@
-/** What has to be true before the next step begins, read from what both ends answered. Pure: undefined, or what is missing. */
+/** Checks before the next step, based on the answers of both ends. Pure. Each returns undefined, or what is missing. */
 import type { PeerView } from "../../views/api.ts";
 import { NAMES, type Name, type Nodes, PAIRS, viewOf } from "./state.ts";
 
 export type Missing = string | undefined;
 
-/** Failed attempts to reach a dead node: enough to see the waits between them grow. */
+/** Failed attempts to wait for: enough to see the backoff grow. */
 export const ATTEMPTS_TO_SEE = 4;
-/** How often the blacklisted node is refused before the demo ends. */
+/** Refusals of the blacklisted node to wait for before the demo ends. */
 export const REFUSALS_TO_SEE = 2;
 
 export function allRunning(nodes: Nodes): Missing {
@@ -14,7 +14,7 @@ export function allRunning(nodes: Nodes): Missing {
   return missing.length === 0 ? undefined : `not ready yet: ${missing.join(", ")}`;
 }
 
-/** Every one of `pairs` has its stream: established at the opener, let in at the other end. */
+/** Each of `pairs` has a stream: established at the opener and registered at the other end. */
 export function allEstablished(nodes: Nodes, pairs = PAIRS): Missing {
   const [pair, ...others] = pairs.filter(([from, to]) => !hasStream(nodes, from, to));
   if (pair === undefined) return undefined;
@@ -23,16 +23,16 @@ export function allEstablished(nodes: Nodes, pairs = PAIRS): Missing {
   const what =
     view?.outbound == null
       ? `${from} has no stream to ${to} (${view?.phase ?? "unknown there"})`
-      : `${to} has not let in the stream of ${from}`;
+      : `${to} has not accepted the stream from ${from}`;
   return others.length === 0 ? what : `${what}, and ${others.length} more`;
 }
 
-/** Neither end has a stream of the other, in either direction. */
+/** Neither end has a stream with the other, in either direction. */
 export function allClosedBetween(nodes: Nodes, one: Name, other: Name): Missing {
   return streamLeft(nodes, one, other) ?? streamLeft(nodes, other, one);
 }
 
-/** Every other node has found the streams with `lost` dead and failed to reach it `attempts` times in a row. */
+/** Every other node has lost its streams with `lost` and failed to reach it `attempts` times in a row. */
 export function allBackedOff(nodes: Nodes, lost: Name, attempts: number): Missing {
   for (const at of others(lost)) {
     const left = streamLeft(nodes, at, lost);
@@ -43,14 +43,14 @@ export function allBackedOff(nodes: Nodes, lost: Name, attempts: number): Missin
   return undefined;
 }
 
-/** `at` has failed to reach `of` `attempts` times in a row, and was refused the last time. */
+/** `at` has failed to reach `of` `attempts` times in a row, and the last failure was a refusal. */
 export function refused(nodes: Nodes, at: Name, of: Name, attempts: number): Missing {
   const view = viewOf(nodes, at, of);
   if (view?.lastError?.code !== "refused") return `${of} has not refused ${at} (${view?.lastError?.code ?? "no error"})`;
-  return view.attempts >= attempts ? undefined : `${of} will refuse ${at} again`;
+  return view.attempts >= attempts ? undefined : `${of} has not refused ${at} often enough`;
 }
 
-/** Which streams there are and since when: two equal values mean that no stream was touched in between. */
+/** All relations and streams with their start times. Two equal values mean that none has changed in between. */
 export function streamsSince(nodes: Nodes): string {
   const since = (view: PeerView | undefined) => [view?.relation, view?.outbound?.openedAt, view?.inbound?.openedAt].join(" ");
   return PAIRS.map(([at, of]) => `${at} ${of} ${since(viewOf(nodes, at, of))}`).join("\n");
@@ -64,11 +64,11 @@ function hasStream(nodes: Nodes, from: Name, to: Name): boolean {
   return viewOf(nodes, from, to)?.outbound != null && viewOf(nodes, to, from)?.inbound != null;
 }
 
-/** Not known at all is not the same as known to be closed: the node has to have answered. */
+/** The node must have answered, because an unknown state does not count as closed. */
 function streamLeft(nodes: Nodes, at: Name, of: Name): Missing {
   const view = viewOf(nodes, at, of);
   if (view === undefined) return `${at} has not answered`;
   if (view.outbound !== null) return `${at} still has its stream to ${of}`;
-  if (view.inbound !== null) return `${at} still has the stream of ${of}`;
+  if (view.inbound !== null) return `${at} still has the stream from ${of}`;
   return undefined;
 }

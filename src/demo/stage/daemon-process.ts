@@ -1,4 +1,4 @@
-/** One `oc-partnerd run` as a child process that never outlives the demo. */
+/** An `oc-partnerd run` child process that never outlives the demo. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, openSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -13,11 +13,11 @@ const TAIL_LINES = 15;
 
 interface DaemonProcessOptions {
   readonly configFile: string;
-  /** Gets standard output and standard error of every process that ran here, one after the other. */
+  /** Collects standard output and standard error of all runs. */
   readonly logFile: string;
   readonly workingDirectory: string;
   readonly clock: Clock;
-  /** Called when the process ends without `kill` or `stop` having been called. */
+  /** Called when the process exits without a call of `kill` or `stop`. */
   readonly onUnexpectedExit: (how: string) => void;
 }
 
@@ -35,16 +35,16 @@ export class DaemonProcess {
     return this.#child?.pid;
   }
 
-  /** Starts it, or starts it again after `kill`. */
+  /** Starts the process, also after `kill`. */
   start(): void {
     const { configFile, logFile, workingDirectory } = this.#options;
     const log = openSync(logFile, "a", 0o600);
     const child = spawn(...endsWithParent(LAUNCHER, ["run", "--config", configFile]), {
       cwd: workingDirectory,
-      // Settings of the user's own daemon are none of ours.
+      // The user's own daemon settings must not affect the demo.
       env: Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith(ENV_PREFIX))),
       stdio: ["pipe", log, log],
-      // A group of its own: Ctrl-C reaches the demo alone, which then ends its children in order.
+      // Its own process group, so that Ctrl-C reaches only the demo, which then stops its children in order.
       detached: true,
     });
     closeSync(log);
@@ -53,7 +53,7 @@ export class DaemonProcess {
     child.stdin?.on("error", () => {});
     this.#exited = new Promise((resolve) => {
       const ended = (how: string) => {
-        // Lets the watcher go.
+        // Makes the watcher exit.
         child.stdin?.destroy();
         resolve();
         if (!this.#ending) this.#options.onUnexpectedExit(how);
@@ -63,7 +63,7 @@ export class DaemonProcess {
     });
   }
 
-  /** SIGSTOP: the machine hangs. Its connections stay open and nothing answers on them. */
+  /** Sends SIGSTOP, which is like a machine that hangs: connections stay open, but nothing answers. */
   freeze(): void {
     this.#child?.kill("SIGSTOP");
   }
@@ -72,14 +72,14 @@ export class DaemonProcess {
     this.#child?.kill("SIGCONT");
   }
 
-  /** SIGKILL: the process had no chance to say goodbye. Resolves when it is gone. */
+  /** Sends SIGKILL, so the process cannot close anything. Resolves when it has exited. */
   async kill(): Promise<void> {
     this.#ending = true;
     this.#child?.kill("SIGKILL");
     await this.#exited;
   }
 
-  /** Ends it in good order, by force where that takes too long. */
+  /** Stops the process gracefully, or kills it if that takes too long. */
   async stop(): Promise<void> {
     this.#ending = true;
     this.thaw();
@@ -88,7 +88,7 @@ export class DaemonProcess {
     await this.#exited;
   }
 
-  /** The last lines of its log. */
+  /** The last lines of the daemon's log. */
   logTail(): string {
     try {
       return readFileSync(this.#options.logFile, "utf8").trimEnd().split("\n").slice(-TAIL_LINES).join("\n");

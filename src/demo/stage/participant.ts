@@ -1,4 +1,4 @@
-/** One participant of the demo: a daemon, its own nats-server, its own directory, and what its API last said. */
+/** A participant of the demo: a daemon with its own nats-server and directory, and the last answer of its API. */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Clock } from "../../base/clock.ts";
@@ -19,7 +19,7 @@ interface ParticipantOptions {
   readonly httpPort: number;
   readonly clock: Clock;
   readonly signal: AbortSignal;
-  /** Its daemon ended, and not because this was asked of it. */
+  /** Called when the daemon exits without being told to. */
   readonly onExit: (participant: Participant, how: string) => void;
 }
 
@@ -34,7 +34,7 @@ export class Participant implements AsyncDisposable {
   readonly #clock: Clock;
   readonly #owned: AsyncDisposableStack;
   #state: NodeState = { process: "starting", peerId: null, address: null, peers: [] };
-  /** Counts the times that #state was set from outside: an answer that was asked for before then is out of date. */
+  /** Counts changes of #state by a method, so that an API answer to an earlier request is discarded. */
   #epoch = 0;
 
   private constructor(options: ParticipantOptions, configFile: string, natsUrl: string, owned: AsyncDisposableStack) {
@@ -56,7 +56,7 @@ export class Participant implements AsyncDisposable {
     });
   }
 
-  /** Starts its nats-server and then its daemon. The daemon is ready once `state` says so. */
+  /** Starts the nats-server and then the daemon. `state` tells when the daemon is ready. */
   static async start(options: ParticipantOptions): Promise<Participant> {
     const { name, directory, clock, signal } = options;
     await using owned = new AsyncDisposableStack();
@@ -78,7 +78,7 @@ export class Participant implements AsyncDisposable {
     return participant;
   }
 
-  /** Of its API. */
+  /** Base URL of the API. */
   get url(): string {
     return `http://${this.http.host}:${this.http.port}`;
   }
@@ -87,24 +87,25 @@ export class Participant implements AsyncDisposable {
     return this.#state;
   }
 
-  /** Its own PeerID and address; throws before its API has answered. */
+  /** PeerID and address. Throws if the API has not answered yet. */
   get identity(): { readonly peerId: PeerId; readonly address: string } {
     const { peerId, address } = this.#state;
-    if (peerId === null || address === null) throw new PartnerdError("internal", `${this.name} has not said who it is`);
+    if (peerId === null || address === null)
+      throw new PartnerdError("internal_error", `the PeerID of ${this.name} is not known yet`);
     return { peerId: peerId as PeerId, address };
   }
 
-  /** Of its daemon; undefined while there is none. */
+  /** The daemon's pid; undefined if it is not running. */
   get pid(): number | undefined {
     return this.#daemon.pid;
   }
 
-  /** With what it logged last. */
+  /** The error for a daemon that exited by itself, with the last lines of its log. */
   endedByItself(how: string): PartnerdError {
-    return new PartnerdError("check_failed", `the daemon of ${this.name} ended by itself: ${how}\n${this.#daemon.logTail()}`);
+    return new PartnerdError("check_failed", `the daemon of ${this.name} exited unexpectedly: ${how}\n${this.#daemon.logTail()}`);
   }
 
-  /** Asks its API, unless its process cannot answer now. A failure to answer is no news: what has to come true has a deadline. */
+  /** Queries the API, unless the process cannot answer now. A failure is ignored, because every step has a deadline. */
   async look(): Promise<void> {
     const { process, peerId } = this.#state;
     if (process === "frozen" || process === "killed") return;
@@ -121,18 +122,18 @@ export class Participant implements AsyncDisposable {
     }
   }
 
-  /** The value of one metric, 0 where it is not there. */
+  /** The value of a metric, or 0 if it does not exist. */
   async metric(line: string): Promise<number> {
     try {
       const response = await fetch(`${this.url}/metrics`, { signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS) });
       const found = (await response.text()).split("\n").find((candidate) => candidate.startsWith(`${line} `));
       return Number(found?.slice(line.length + 1) ?? 0);
     } catch (thrown) {
-      throw new PartnerdError("daemon_unreachable", `the metrics of ${this.name} cannot be read: ${messageOf(thrown)}`);
+      throw new PartnerdError("daemon_unreachable", `cannot read the metrics of ${this.name}: ${messageOf(thrown)}`);
     }
   }
 
-  /** As its app would: to its own nats-server. */
+  /** Publishes a message to the participant's own nats-server, as its app would. */
   async publish({ subject, bytes }: RawMessage, signal: AbortSignal): Promise<void> {
     const config = { servers: [this.natsUrl], name: `oc-partnerd demo ${this.name}` };
     await publishOnce(config, subject, bytes, { clock: this.#clock, signal });
@@ -153,7 +154,7 @@ export class Participant implements AsyncDisposable {
     this.#setProcess("killed");
   }
 
-  /** After `kill`: the same key, the same ports, the same log. */
+  /** Restarts the daemon after `kill`, with the same key, ports and log. */
   restart(): void {
     this.#daemon.start();
     this.#setProcess("starting");

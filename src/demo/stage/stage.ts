@@ -1,4 +1,4 @@
-/** The three participants, watched: their state as one value, and waiting for it to become what a step needs. */
+/** The three participants: their combined state, and waiting for it to become what a step needs. */
 import { EventEmitter, once } from "node:events";
 import { mkdirSync } from "node:fs";
 import { createServer } from "node:net";
@@ -11,18 +11,18 @@ import type { Missing } from "./checks.ts";
 import { Participant } from "./participant.ts";
 import { NAMES, type Name, type Nodes, perName } from "./state.ts";
 
-/** How often each API is asked. */
+/** Interval between queries of each API. */
 const LOOK_EVERY_MS = 150;
 
 interface StageOptions {
-  /** Each participant gets a directory in it. */
+  /** Contains a directory for each participant. */
   readonly directory: string;
   readonly clock: Clock;
   readonly random: Random;
   readonly signal: AbortSignal;
-  /** Watching failed: the demo cannot go on. */
+  /** Called if watching the participants fails, so the demo must stop. */
   readonly onFailure: (error: unknown) => void;
-  /** A daemon ended, and not because this was asked of it. */
+  /** Called when a daemon exits without being told to. */
   readonly onExit: (participant: Participant, how: string) => void;
 }
 
@@ -37,7 +37,7 @@ export class Stage implements AsyncDisposable {
     this.#options = options;
   }
 
-  /** Starts all participants at once, and begins to watch them. */
+  /** Starts all participants in parallel, and watches them. */
   async open(): Promise<void> {
     const { directory, random } = this.#options;
     const ports = await freePorts(2 * NAMES.length, random);
@@ -55,26 +55,26 @@ export class Stage implements AsyncDisposable {
     );
   }
 
-  /** Throws before `open`. */
+  /** Throws if `open` has not been called. */
   at(name: Name): Participant {
     const participant = this.#participants.get(name);
-    if (participant === undefined) throw new PartnerdError("internal", `${name} was not started`);
+    if (participant === undefined) throw new PartnerdError("internal_error", `${name} was not started`);
     return participant;
   }
 
-  /** Those that were started, always in the same order. */
+  /** The participants that were started, always in the same order. */
   get participants(): readonly Participant[] {
     return NAMES.flatMap((name) => this.#participants.get(name) ?? []);
   }
 
   /**
-   * Resolves as soon as `missing` says undefined, asked now and after each look. Rejects with check_failed, saying what is
-   * missing, after `limitMs`, or as the demo's signal does.
+   * Resolves as soon as `missing` returns undefined, checked now and after each query. Rejects with check_failed after `limitMs`, saying
+   * what is missing, or with the reason of the demo's signal.
    */
   async until(missing: () => Missing | Promise<Missing>, limitMs: number, onMissing: (what: string) => void): Promise<void> {
     const { clock, signal } = this.#options;
     let last: Missing;
-    const late = () => new PartnerdError("check_failed", `not within ${durationText(limitMs)}: ${last}`);
+    const late = () => new PartnerdError("check_failed", `timed out after ${durationText(limitMs)}: ${last}`);
     using limit = deadline(clock, limitMs, late, signal);
     for (;;) {
       last = await missing();
@@ -87,7 +87,7 @@ export class Stage implements AsyncDisposable {
     }
   }
 
-  /** Ends every process; each in its own time, all at once. */
+  /** Stops all processes in parallel. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#watching.abort();
     await Promise.allSettled(this.participants.map((participant) => participant[Symbol.asyncDispose]()));
@@ -120,14 +120,13 @@ export class Stage implements AsyncDisposable {
 }
 
 /**
- * Below the range that systems take outgoing ports from: while a node is down, nobody's outgoing connection can sit on its port
- * by chance.
+ * Below the range of ephemeral ports, so that no outgoing connection can take a node's port while the node is down.
  */
 const FIRST_PORT = 20_000;
 const PORTS = 12_000;
 const MAX_TRIES = 200;
 
-/** `count` different TCP ports on loopback that were free a moment ago, for nodes that come back on the port that they had. */
+/** Finds `count` different free TCP ports on loopback. Nodes need fixed ports to restart on the same one. */
 export async function freePorts(count: number, random: Random): Promise<readonly number[]> {
   const free = new Set<number>();
   for (let tries = 0; free.size < count; tries++) {

@@ -1,24 +1,24 @@
-/** The position of a message in its broker stream, read from the subject that the message is acknowledged on. Pure. */
+/** The position of a message in its broker stream, read from its acknowledgement subject. Pure. */
 
 export interface DeliveryPosition {
-  /** How often it was delivered, this time included. */
+  /** How often it has been delivered, including this time. */
   readonly deliveries: number;
   readonly streamSequence: number;
-  /** Its place among all deliveries of the consumer, from 1 and without a gap as long as nothing got lost on the way. */
+  /** Its number among the consumer's deliveries, from 1; gapless unless a delivery is lost on the way. */
   readonly consumerSequence: number;
-  /** When the stream stored it, ns since the epoch. A number of JavaScript would round it. */
+  /** When the stream stored it, ns since the epoch. Text, because a JavaScript number would round it. */
   readonly storedAtNs: string;
-  /** How many messages the consumer has still to deliver after it. */
+  /** How many messages the consumer has yet to deliver after it. */
   readonly pending: number;
 }
 
 const SHORT_TOKENS = 9;
-/** With a domain and an account in front. */
+/** With domain and account. */
 const LEAST_LONG_TOKENS = 11;
 
 /**
  * From `$JS.ACK.<stream>.<consumer>.<deliveries>.<stream sequence>.<consumer sequence>.<time>.<pending>`, or the longer form
- * `$JS.ACK.<domain>.<account>.<stream>.…` of newer servers. Undefined for what is no such subject.
+ * `$JS.ACK.<domain>.<account>.<stream>.…` of newer servers. Undefined for any other subject.
  */
 export function deliveryPositionOf(ackSubject: string | undefined): DeliveryPosition | undefined {
   const tokens = ackSubject?.split(".") ?? [];
@@ -36,7 +36,7 @@ export function deliveryPositionOf(ackSubject: string | undefined): DeliveryPosi
   return isWhole && /^\d+$/.test(position.storedAtNs) ? position : undefined;
 }
 
-/** The time of the broker's API (RFC 3339, up to nanoseconds) in ns since the epoch. Undefined for what is no such time. */
+/** A time of the broker's API (RFC 3339, up to nanoseconds) in ns since the epoch. Undefined if `time` is not one. */
 export function nanosecondsOf(time: string): string | undefined {
   const match = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:\d\d)$/.exec(time);
   if (match === null) return undefined;

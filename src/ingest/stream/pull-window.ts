@@ -1,12 +1,11 @@
 /**
- * How many messages to ask for at once. What a server sends and a client does not read in time is bounded in bytes at both ends
- * (`max_pending` there, the buffer here), which nobody can translate into messages: so less is asked for after each failure, until it
- * passes. Pure.
+ * How many messages to request at once. Unread data is limited in bytes at both ends (`max_pending` at the server, the buffer here), and
+ * bytes do not translate into messages. So each failure shrinks the window until deliveries succeed. Pure.
  */
 const MOST = 1_024;
-/** A failure costs a second of reconnecting, so few should do. */
+/** Divisor after a failure. Each failure costs a one-second reconnect, so a few must be enough. */
 const LESS_EACH_TIME = 4;
-/** So many have to pass before more is tried again: soon where little is asked for, as each request is a round trip. */
+/** Deliveries before the window grows. A small window grows sooner, since each request is a round trip. */
 const PASSED_BEFORE_MORE = 4_096;
 const LITTLE = { messages: 64, passedBeforeMore: 64 } as const;
 
@@ -25,7 +24,7 @@ export class PullWindow {
     this.#messages = Math.min(MOST, this.#messages * 2);
   }
 
-  /** Reading ended while messages were due. */
+  /** Reading ended while messages were outstanding. */
   failed(): void {
     this.#passed = 0;
     this.#messages = Math.max(1, Math.floor(this.#messages / LESS_EACH_TIME));

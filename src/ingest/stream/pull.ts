@@ -1,34 +1,28 @@
 /**
- * Pulling from a consumer, one request at a time. The client library's own loop waits for a consumer that is gone, prints to the
- * console, and keeps timers of its own; the protocol is small (docs/adr/0011).
+ * Pulls from a consumer, one request at a time. The client library's own loop waits for a deleted consumer, prints to the console, and
+ * runs its own timers; the protocol is small (docs/adr/0011-jetstream-ingest.md).
  */
 import type { Clock } from "../../base/clock.ts";
 import { PartnerdError } from "../../base/errors.ts";
-import type { BrokerLink, BrokerMessage, PullChannel } from "./broker-port.ts";
+import type { BrokerLink, BrokerMessage, PullChannel, PullStatus } from "./broker-port.ts";
+import type { ReadingEnd } from "./reading-end.ts";
 
-/** A request that brings nothing ends by itself after so long, and is made again. */
+/** Lifetime of a request; an expired one is repeated. */
 const EXPIRES_MS = 30_000;
-/** The broker gives a sign of life so often while it has nothing to deliver. */
+/** Interval of the broker's heartbeats while it has nothing to deliver. */
 const HEARTBEAT_MS = 1_500;
-/** Two signs missed, and half of one for the way. */
+/** Two and a half heartbeats: two missed ones, and half of one for network delay. */
 const SILENT_MS = 3_750;
 const LOOK_MS = 500;
-
-/** Statuses after which the next request may bring more: nothing there, and time over. */
-const REQUEST_OVER = new Set([404, 408]);
-const HEARTBEAT = 100;
-
-/** A reason to begin again at once, or what is wrong. */
-export type PullEnd = string | PartnerdError;
 
 interface PullOptions {
   readonly link: Pick<BrokerLink, "openPull" | "isClosed">;
   readonly clock: Clock;
   readonly onMessage: (message: BrokerMessage) => void;
-  /** The request is through, with or without all it asked for: time for the next one. */
+  /** The request is finished, with or without all it asked for: time for the next one. */
   readonly onRequestOver: () => void;
-  /** Nothing will come any more, and why. Called once, never after disposal. */
-  readonly onEnded: (end: PullEnd) => void;
+  /** Pulling has ended. Called once, never after disposal. */
+  readonly onEnded: (end: ReadingEnd) => void;
 }
 
 export class Pull implements Disposable {
@@ -45,18 +39,18 @@ export class Pull implements Disposable {
     this.#heardAtMs = options.clock.monotonicMs();
     this.#channel = options.link.openPull({
       message: (message) => this.#received(message),
-      status: (request, code, description) => this.#told(request, code, description),
-      failed: (reason) => this.#end(reason),
+      status: (request, status) => this.#told(request, status),
+      failed: (error) => this.#end({ reason: "subscription_failed", facts: { error } }),
     });
     this.#look();
   }
 
-  /** Whether a request is under way: its messages are still coming. */
+  /** Whether a request is outstanding. */
   get isPulling(): boolean {
     return this.#outstanding > 0;
   }
 
-  /** Asks for up to `messages` more. Only while none is under way. */
+  /** Requests up to `messages` more. Only while none is outstanding. */
   request(messages: number): void {
     const { link, clock } = this.#options;
     if (this.#ended || link.isClosed()) return;
@@ -80,29 +74,40 @@ export class Pull implements Disposable {
     if (this.#outstanding === 0 && !this.#ended) this.#options.onRequestOver();
   }
 
-  #told(request: number, code: number, description: string): void {
+  #told(request: number, status: PullStatus): void {
     if (this.#ended) return;
     this.#heardAtMs = this.#options.clock.monotonicMs();
-    // A status of a request that is through already says nothing of this one.
-    if (request !== this.#request || code === HEARTBEAT) return;
-    if (!REQUEST_OVER.has(code)) {
-      this.#end(code === 503 ? "the stream or the consumer is gone" : `the broker says ${code} ${description}`.trimEnd());
-      return;
+    // The status of an earlier request says nothing about this one.
+    if (request !== this.#request) return;
+    switch (status.kind) {
+      case "alive":
+        return;
+      case "over":
+        this.#outstanding = 0;
+        this.#options.onRequestOver();
+        return;
+      case "consumer_deleted":
+        this.#end({ reason: "consumer_deleted" });
+        return;
+      case "no_responders":
+        this.#end({ reason: "consumer_missing" });
+        return;
+      case "refused":
+        this.#end({ reason: "pull_refused", facts: { code: status.code, description: status.description } });
+        return;
     }
-    this.#outstanding = 0;
-    this.#options.onRequestOver();
   }
 
   #look(): void {
     const { clock } = this.#options;
     this.#watch = clock.schedule(LOOK_MS, () => {
       if (this.isPulling && clock.monotonicMs() - this.#heardAtMs > SILENT_MS)
-        this.#end(new PartnerdError("nats_unavailable", "NATS gives no sign of life"));
+        this.#end(new PartnerdError("nats_unavailable", "NATS sent neither messages nor heartbeats"));
       if (!this.#ended) this.#look();
     });
   }
 
-  #end(end: PullEnd): void {
+  #end(end: ReadingEnd): void {
     if (this.#ended) return;
     this[Symbol.dispose]();
     this.#options.onEnded(end);

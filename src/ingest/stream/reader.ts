@@ -1,9 +1,9 @@
 /**
- * Reads a JetStream stream into the log, each message once and in order. The cursor in the log is the truth: whenever anything is not
- * as expected, what is buffered is forgotten and reading begins again at the cursor.
+ * Reads a JetStream stream into the log, each message once and in order. The cursor in the log is authoritative: whenever anything
+ * unexpected happens, the reader empties the buffer and restarts at the cursor.
  */
 import type { Clock } from "../../base/clock.ts";
-import { type PartnerdError, toPartnerdError } from "../../base/errors.ts";
+import { isSameFailure, PartnerdError, toPartnerdError } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
 import { pause } from "../../base/pause.ts";
 import { isSameStream } from "../../store/model/cursor.ts";
@@ -13,9 +13,10 @@ import { isAtCursor } from "./align.ts";
 import { alignLog, lookAtCursor } from "./align-log.ts";
 import type { BrokerLink } from "./broker-port.ts";
 import { PullWindow } from "./pull-window.ts";
+import type { ReadingEnd, Restart } from "./reading-end.ts";
 import { StreamReading } from "./stream-reading.ts";
 
-/** How far a resync is: it is at `sequence`, and over behind `untilSequence`. */
+/** Progress of a resync: it has reached `sequence`, and is over at `untilSequence`. */
 export interface Rereading {
   readonly sequence: number;
   readonly untilSequence: number;
@@ -30,15 +31,16 @@ export interface BrokerStreamReaderDependencies {
   readonly logger: Logger;
 }
 
-/** After anything unexpected. */
+/** Wait before a restart. */
 const RESTART_MS = 250;
-/** After a failure: nothing is there, or the broker is not well. */
+/** Wait after a failure: nothing there, or the broker is unhealthy. */
 const RETRY_MS = 1_000;
-/** A connection on which the server does not answer a ping by then is given up. */
+/** A connection without an answer to a ping in this time is closed. */
 const PING_TIMEOUT_MS = 1_500;
 
-const CONSUMER_DELETED = /consumer deleted/i;
-const ONE_CONSUMER_EACH = "Where this goes on and on, another daemon uses the same nats.consumer: give each its own.";
+const ONE_CONSUMER_EACH = "If this repeats, another daemon uses the same nats.consumer: give each daemon its own.";
+
+const STOPPED: Restart = { reason: "stopped" };
 
 export class BrokerStreamReader {
   readonly #deps: BrokerStreamReaderDependencies;
@@ -47,8 +49,8 @@ export class BrokerStreamReader {
   #pending: number | null = null;
   #restarts = 0;
   readonly #window = new PullWindow();
-  /** Ends the reading under way: with a reason to begin again at once, or with what is wrong. */
-  #interrupt: ((reason: string | PartnerdError) => void) | undefined;
+  /** Ends the current reading. */
+  #interrupt: ((end: ReadingEnd) => void) | undefined;
   #rereads = false;
   #rereading: Rereading | null = null;
 
@@ -56,54 +58,54 @@ export class BrokerStreamReader {
     this.#deps = deps;
   }
 
-  /** Whether what is published now comes to the log by itself. */
+  /** Whether messages published now will reach the log. */
   get reading(): boolean {
     return this.#reading;
   }
 
-  /** Why it does not; null while it does, and before that was tried. */
+  /** Why they will not; null while they do, and before the first attempt. */
   get problem(): PartnerdError | null {
     return this.#problem;
   }
 
-  /** How many messages of the stream the log has still to take; null where that is not known. */
+  /** How many messages of the stream are not yet logged; null if unknown. */
   get behind(): number | null {
     return this.#pending === null ? null : this.#pending + this.#deps.buffer.counts().buffered;
   }
 
-  /** How often reading began again although the connection stayed open. */
+  /** How often reading has restarted while the connection stayed open. */
   get restarts(): number {
     return this.#restarts;
   }
 
-  /** Null while nothing is read a second time. */
+  /** Null unless a resync is running. */
   get rereading(): Rereading | null {
     return this.#rereading;
   }
 
-  /** Reads the whole stream once more. What the log has is not appended again. */
+  /** Reads the whole stream again. Messages already logged are not appended again. */
   resync(): void {
     this.#rereads = true;
     this.#rereading = { sequence: 0, untilSequence: this.#deps.log.cursor()?.sequence ?? 0 };
-    this.#interrupt?.("a resync was asked for");
+    this.#interrupt?.({ reason: "resync" });
   }
 
-  /** Reads until the connection ends or `signal` aborts. Never rejects. */
+  /** Reads until the connection closes or `signal` aborts. Never rejects. */
   async run(link: BrokerLink, signal: AbortSignal): Promise<void> {
     const { clock, logger, stream } = this.#deps;
     const isOver = () => signal.aborted || link.isClosed();
-    void link.closed().then(() => this.#interrupt?.("the connection ended"));
+    void link.closed().then(() => this.#interrupt?.({ reason: "connection_closed" }));
     link.onDenied((denied) => this.#interrupt?.(denied));
-    const interrupt = () => this.#interrupt?.("it is not wanted any more");
+    const interrupt = () => this.#interrupt?.({ reason: "stopped" });
     signal.addEventListener("abort", interrupt, { once: true });
     while (!isOver()) {
       let waitMs = RESTART_MS;
       try {
-        const reason = await this.#read(link, isOver);
+        const { reason, facts } = await this.#read(link, isOver);
         if (isOver()) break;
         this.#restarts += 1;
-        const nextStep = CONSUMER_DELETED.test(reason) ? ONE_CONSUMER_EACH : undefined;
-        logger.warn({ stream, reason, nextStep }, "reading the stream begins again at the log's cursor");
+        const nextStep = reason === "consumer_deleted" ? ONE_CONSUMER_EACH : undefined;
+        logger.warn({ stream, reason, ...facts, nextStep }, "restarting stream reader at cursor");
       } catch (thrown) {
         if (isOver()) break;
         waitMs = RETRY_MS;
@@ -114,29 +116,29 @@ export class BrokerStreamReader {
     signal.removeEventListener("abort", interrupt);
   }
 
-  /** Resolves, with the reason, when reading has to begin anew. */
-  async #read(link: BrokerLink, isOver: () => boolean): Promise<string> {
+  /** Resolves when reading has to start again; the reason is `stopped` once `isOver`. */
+  async #read(link: BrokerLink, isOver: () => boolean): Promise<Restart> {
     const { log, buffer, stream, consumer, clock, logger } = this.#deps;
     const found = await link.state();
     const atCursor = await lookAtCursor(link, found, log.cursor());
     const consumerState = await link.consumer();
-    if (isOver()) return "";
-    // What is buffered is behind the cursor and comes again; from here on nothing else moves the cursor.
+    if (isOver()) return STOPPED;
+    // Buffered messages lie beyond the cursor and are redelivered. From here on nothing else moves the cursor.
     buffer.discard();
     const cursor = alignLog(found, atCursor, this.#deps);
     const rereads = this.#rereads;
     const start = rereads ? found.firstSequence : cursor.sequence + 1;
     const isInPlace = !rereads && consumerState !== undefined && isAtCursor(consumerState, cursor);
     if (!isInPlace) await link.recreateConsumerAt(start);
-    // Made anew since we looked, it would be read from the middle, and its messages taken for those of the one before.
-    if (!isInPlace && !isSameStream(await link.state(), found)) return "the stream was made anew meanwhile";
-    if (isOver()) return "";
-    if (this.#rereads !== rereads) return "a resync was asked for";
+    // If the stream was recreated since we looked, we would read it from the middle and take its messages for those of the old one.
+    if (!isInPlace && !isSameStream(await link.state(), found)) return { reason: "stream_recreated" };
+    if (isOver()) return STOPPED;
+    if (this.#rereads !== rereads) return { reason: "resync" };
     this.#rereads = false;
     if (!rereads || found.lastSequence < found.firstSequence) this.#rereading = null;
-    logger.info({ stream, consumer, sequence: start, pending: found.lastSequence - start + 1, rereads }, "reading the stream");
+    logger.info({ stream, consumer, sequence: start, pending: found.lastSequence - start + 1, rereads }, "reading stream");
     this.#pending = Math.max(0, found.lastSequence - start + 1);
-    const ended = Promise.withResolvers<string | PartnerdError>();
+    const ended = Promise.withResolvers<ReadingEnd>();
     using _reading = new StreamReading({
       link,
       cursor,
@@ -159,9 +161,9 @@ export class BrokerStreamReader {
         this.#problem = null;
         this.#reading = true;
       }
-      const end = isOver() ? "" : (early ?? (await ended.promise));
-      if (typeof end === "string") return end;
-      throw end;
+      const end = isOver() ? STOPPED : (early ?? (await ended.promise));
+      if (end instanceof PartnerdError) throw end;
+      return end;
     } finally {
       if (this.#pending > 0) this.#window.failed();
       this.#reading = false;
@@ -170,29 +172,29 @@ export class BrokerStreamReader {
     }
   }
 
-  /** Resolves once the server has taken what was sent before; had it denied any of that, the denial would have come first. */
+  /** Resolves once the server has processed everything sent before. A denial of any of it would have arrived first. */
   async #answered(link: BrokerLink): Promise<undefined> {
     await link.ping();
-    // A client hands a denial on a few microtasks later.
+    // The client reports a denial a few microtasks later.
     await new Promise<void>((resolve) => this.#deps.clock.schedule(0, resolve));
   }
 
-  /** Over where the cursor was, or at the end of the stream, whose newest messages its limits may have dropped. */
+  /** A resync is over at the old cursor or at the end of the stream: limits may have dropped its newest messages. */
   #reread(sequence: number, untilSequence: number): void {
     this.#rereading = sequence < untilSequence ? { sequence, untilSequence } : null;
     if (this.#rereading === null)
-      this.#deps.logger.info({ stream: this.#deps.stream, sequence: untilSequence }, "the stream was read again");
+      this.#deps.logger.info({ stream: this.#deps.stream, sequence: untilSequence }, "resync finished");
   }
 
   async #failed(error: PartnerdError, link: BrokerLink): Promise<void> {
     const { logger, stream } = this.#deps;
-    if (this.#problem?.message !== error.message)
-      logger.error({ code: error.code, error: error.message, nextStep: error.nextStep, stream }, "cannot read the stream");
+    if (!isSameFailure(this.#problem, error))
+      logger.error({ code: error.code, error: error.message, nextStep: error.nextStep, stream }, "cannot read stream");
     this.#problem = error;
     if (error.code === "nats_unavailable") await this.#closeIfDead(link);
   }
 
-  /** The connection may be half open, or the server frozen: a fresh connection finds out. */
+  /** The connection may be half open, or the server frozen; a new connection will tell. */
   async #closeIfDead(link: BrokerLink): Promise<void> {
     const late = Promise.withResolvers<"late">();
     using _limit = this.#deps.clock.schedule(PING_TIMEOUT_MS, () => late.resolve("late"));

@@ -7,31 +7,32 @@ import type { IngestBuffer } from "../ingest-buffer.ts";
 import { gapBetween } from "./align.ts";
 import type { BrokerLink, BrokerMessage } from "./broker-port.ts";
 import { type DeliveryPosition, deliveryPositionOf } from "./delivery-position.ts";
-import { Pull, type PullEnd } from "./pull.ts";
+import { Pull } from "./pull.ts";
+import type { ReadingEnd, Restart } from "./reading-end.ts";
 
 interface StreamReadingInit {
   readonly link: Pick<BrokerLink, "openPull" | "acknowledge" | "isClosed">;
   /** The log's cursor. */
   readonly cursor: Cursor;
-  /** The consumer's next delivery has this number. */
+  /** The number of the consumer's next delivery. */
   readonly consumerSequence: number;
-  /** How many messages are under way or buffered at most. */
+  /** Most messages requested and buffered together. */
   readonly window: number;
   readonly buffer: Pick<IngestBuffer, "offer" | "counts">;
   readonly clock: Clock;
-  /** A message came: its sequence, and how many the consumer has still to deliver. */
+  /** Called for each message: its sequence, and how many the consumer has yet to deliver. */
   readonly onProgress: (sequence: number, pending: number) => void;
-  /** Once: what is buffered does not count any more. Never after disposal. */
-  readonly onEnded: (end: PullEnd) => void;
+  /** Called once, never after disposal. Buffered messages are void from then on. */
+  readonly onEnded: (end: ReadingEnd) => void;
 }
 
 export class StreamReading implements Disposable {
   readonly #init: StreamReadingInit;
   readonly #pull: Pull;
   #consumerSequence: number;
-  /** The newest sequence that the log has, or will have from the buffer; lower ones are read a second time. */
+  /** The newest sequence logged or buffered; lower ones are being reread. */
   #sequence: number;
-  /** The newest message that is in the log and not acknowledged yet. */
+  /** The newest logged message that is not acknowledged yet. */
   #taken: BrokerMessage | undefined;
   #ended = false;
 
@@ -55,30 +56,30 @@ export class StreamReading implements Disposable {
   }
 
   #received(message: BrokerMessage): void {
-    // The client hands on what it has read of the socket, even if we left in the middle of it.
+    // The client delivers everything it has read from the socket, even after we have unsubscribed.
     if (this.#ended) return;
     const unexpected = this.#take(message);
     if (unexpected !== undefined) this.#end(unexpected);
   }
 
-  /** What is not as expected, if anything. */
-  #take(message: BrokerMessage): string | undefined {
+  /** Why reading has to start again, if anything is not as expected. */
+  #take(message: BrokerMessage): Restart | undefined {
     const position = deliveryPositionOf(message.reply);
-    if (position === undefined) return `a message on ${message.subject} does not say where it stands in the stream`;
+    if (position === undefined) return { reason: "position_missing", facts: { subject: message.subject } };
     if (position.consumerSequence !== this.#consumerSequence)
-      return `delivery ${position.consumerSequence} came where ${this.#consumerSequence} was due`;
-    if (!this.#offer(message, position)) return "the buffer is full";
+      return outOfOrder(position.consumerSequence, this.#consumerSequence);
+    if (!this.#offer(message, position)) return { reason: "buffer_full" };
     this.#consumerSequence += 1;
     this.#sequence = Math.max(this.#sequence, position.streamSequence);
     this.#init.onProgress(position.streamSequence, position.pending);
     return undefined;
   }
 
-  /** Deliveries have no gap, so a gap between their sequences is one of the stream. */
+  /** Deliveries are gapless, so a gap between their sequences is a gap in the stream. */
   #offer(message: BrokerMessage, position: DeliveryPosition): boolean {
     const { cursor, buffer } = this.#init;
     const { streamSequence: sequence, storedAtNs } = position;
-    // A copy: the client's bytes are a view that would keep the whole read of the socket in memory.
+    // A copy: the client's bytes are a view that keeps a whole socket read in memory.
     const bytes = new Uint8Array(message.data);
     const sha256 = hash("sha256", bytes, "hex");
     const ofMessage = messageHash(storedAtNs, sha256);
@@ -94,7 +95,7 @@ export class StreamReading implements Disposable {
     });
   }
 
-  /** Called for each message of a batch, in one go: the last of them is acknowledged, which counts for all. */
+  /** Called synchronously for each message of a batch; only the last is acknowledged, which covers all. */
   #isTaken(message: BrokerMessage): void {
     if (this.#taken === undefined) queueMicrotask(() => this.#acknowledge());
     this.#taken = message;
@@ -104,7 +105,7 @@ export class StreamReading implements Disposable {
     const newest = this.#taken;
     this.#taken = undefined;
     const { link } = this.#init;
-    // Too late for this consumer: its successor begins behind the cursor, which has moved.
+    // Too late for this consumer: its successor starts after the cursor, which has moved.
     if (this.#ended || link.isClosed() || newest === undefined) return;
     link.acknowledge(newest);
     this.#pullMore();
@@ -117,9 +118,13 @@ export class StreamReading implements Disposable {
     if (buffered <= window / 2) this.#pull.request(window - buffered);
   }
 
-  #end(end: PullEnd): void {
+  #end(end: ReadingEnd): void {
     if (this.#ended) return;
     this[Symbol.dispose]();
     this.#init.onEnded(end);
   }
+}
+
+function outOfOrder(delivery: number, expected: number): Restart {
+  return { reason: "delivery_out_of_order", facts: { delivery, expected } };
 }

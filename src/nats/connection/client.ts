@@ -1,4 +1,4 @@
-/** The NATS client library: the one file that names the package, with all that is used of it. */
+/** The NATS client library. Only this file imports the package, and it exports everything we use. */
 export {
   AckPolicy,
   type Authenticator,

@@ -1,31 +1,31 @@
 /**
- * A connection to NATS for as long as the daemon lives. One loop here owns connecting and reconnecting, each time with a fresh
- * client whose own reconnecting is off: so there is one way in which a connection comes to be, every reason for a failure can be
- * told, nothing (wrong credentials, a closed client) ends it for good, and it can be aborted at any point.
+ * A connection to NATS for the daemon's lifetime. One loop connects and reconnects, each time with a new client whose own
+ * reconnecting is off. So there is one code path for every connection, each failure is reported with its reason, no failure is
+ * permanent (not even wrong credentials or a closed client), and connecting can be aborted at any point.
  */
 
 import { type Clock, jittered, type Random } from "../../base/clock.ts";
-import { messageOf } from "../../base/errors.ts";
+import { isSameFailure, PartnerdError, toPartnerdError } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
 import { pause } from "../../base/pause.ts";
 import { DebugEvents, Events, type NatsConnection } from "./client.ts";
 import type { NatsConfig } from "./config.ts";
 import { checkCredentials, checkTls } from "./credentials.ts";
-import { closeQuietly, describe, describeEvent, dial } from "./dial.ts";
+import { closeQuietly, describe, dial, eventError } from "./dial.ts";
 import { hostAndPort, KnownServers, type ServerAddress } from "./server-address.ts";
 
-/** `connecting`: never connected yet. `reconnecting`: was connected. `closed`: disposed of; final. */
+/** `connecting`: never connected so far. `reconnecting`: was connected. `closed`: disposed; final. */
 type NatsState = "connecting" | "connected" | "reconnecting" | "closed";
 
 export interface NatsStatus {
   readonly state: NatsState;
-  /** `host:port` of the server that we are connected to. */
+  /** `host:port` of the server we are connected to. */
   readonly server: string | null;
   /** Wall time, ms since the epoch, at which this state began. */
   readonly sinceMs: number;
-  /** How often the connection has come back. */
+  /** How often we have reconnected. */
   readonly reconnects: number;
-  /** The newest failure; null again once connected. While connected: what the server has complained of since. */
+  /** The newest failure; reset to null when connected. While connected: the newest error from the server. */
   readonly lastError: string | null;
 }
 
@@ -36,9 +36,13 @@ interface ConnectionDependencies {
   readonly onStatusChange?: (status: NatsStatus) => void;
 }
 
-/** Between two rounds of attempts; the jitter keeps a fleet from returning all at once. */
+/** Wait between two rounds of attempts; the jitter keeps many daemons from reconnecting at once. */
 const RECONNECT_WAIT_MS = 1_000;
 const RECONNECT_JITTER = 0.5;
+
+const STALE = new PartnerdError("nats_unavailable", "the server stopped answering pings", {
+  details: { reason: "stale_connection" },
+});
 
 export class PersistentConnection implements AsyncDisposable {
   readonly #config: NatsConfig;
@@ -49,10 +53,12 @@ export class PersistentConnection implements AsyncDisposable {
   readonly #loop: Promise<void>;
   #client: NatsConnection | undefined;
   #status: NatsStatus;
+  /** The failure behind `lastError`. */
+  #failure: PartnerdError | null = null;
 
   /**
-   * Starts to connect in the background and returns at once, whether NATS is up or not. Throws config_invalid, naming field and
-   * file, where servers, credentials or TLS files cannot be used.
+   * Starts connecting in the background and returns at once, whether NATS is up or not. Throws config_invalid, naming field and
+   * file, if servers, credentials or TLS files cannot be used.
    */
   constructor(config: NatsConfig, dependencies: ConnectionDependencies) {
     this.#servers = new KnownServers(config.servers);
@@ -70,19 +76,19 @@ export class PersistentConnection implements AsyncDisposable {
     this.#loop = this.#run(this.#ending.signal);
   }
 
-  /** The current status. Holds no secrets. */
+  /** The current status. Contains no secrets. */
   status(): NatsStatus {
     return this.#status;
   }
 
-  /** Calls `listener` with every fresh client, right now too if one is connected, until disposed. What it set up ends with that client. */
+  /** Calls `listener` with each new client, and at once if one is connected, until disposed. A listener's subscriptions end with its client. */
   onClient(listener: (client: NatsConnection) => void): Disposable {
     this.#clientListeners.add(listener);
     if (this.#client !== undefined) listener(this.#client);
     return { [Symbol.dispose]: () => this.#clientListeners.delete(listener) };
   }
 
-  /** Closes the connection, for good. */
+  /** Closes the connection permanently. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#ending.abort();
     await this.#loop;
@@ -98,7 +104,7 @@ export class PersistentConnection implements AsyncDisposable {
     this.#change({ state: "closed", server: null });
   }
 
-  /** One round: every known server once, in random order, until one takes us. */
+  /** One round: each known server once, in random order, until one accepts us. */
   async #dialAny(signal: AbortSignal): Promise<NatsConnection | undefined> {
     for (const server of this.#servers.shuffled(this.#dependencies.random)) {
       if (signal.aborted) return undefined;
@@ -107,13 +113,13 @@ export class PersistentConnection implements AsyncDisposable {
         this.#connected(client, server);
         return client;
       } catch (error) {
-        if (!signal.aborted) this.#failed(messageOf(error));
+        if (!signal.aborted) this.#failed(toPartnerdError(error));
       }
     }
     return undefined;
   }
 
-  /** Resolves when the client's connection has ended. */
+  /** Resolves when the client's connection has closed. */
   async #serve(client: NatsConnection, signal: AbortSignal): Promise<void> {
     const close = () => void closeQuietly(client);
     signal.addEventListener("abort", close, { once: true });
@@ -126,16 +132,17 @@ export class PersistentConnection implements AsyncDisposable {
     this.#client = undefined;
     if (signal.aborted) return;
     const reason = error ? describe(error) : "the server closed the connection";
-    this.#dependencies.logger.warn({ server: this.#status.server, reason }, "lost the connection to NATS");
+    this.#dependencies.logger.warn({ server: this.#status.server, reason }, "lost connection to NATS");
+    this.#failure = new PartnerdError("nats_unavailable", reason, { cause: error ?? undefined });
     this.#change({ state: "reconnecting", server: null, lastError: reason });
   }
 
-  /** What the server says besides messages. Ends with the client. */
+  /** Handles the server's events until the client closes. */
   async #watch(client: NatsConnection): Promise<void> {
     this.#servers.learn(client.info?.connect_urls);
     for await (const event of client.status()) {
-      if (event.type === Events.Error) this.#failed(describeEvent(event));
-      else if (event.type === DebugEvents.StaleConnection) this.#failed("the server stopped answering pings");
+      if (event.type === Events.Error) this.#failed(eventError(event));
+      else if (event.type === DebugEvents.StaleConnection) this.#failed(STALE);
       else if (event.type === Events.Update) this.#servers.learn(client.info?.connect_urls);
     }
   }
@@ -143,9 +150,10 @@ export class PersistentConnection implements AsyncDisposable {
   #connected(client: NatsConnection, server: ServerAddress): void {
     const again = this.#status.state === "reconnecting";
     const name = hostAndPort(server);
+    this.#failure = null;
     this.#dependencies.logger.info(
       { server: name, version: client.info?.version },
-      again ? "connected to NATS again" : "connected to NATS",
+      again ? "reconnected to NATS" : "connected to NATS",
     );
     this.#change({
       state: "connected",
@@ -155,11 +163,12 @@ export class PersistentConnection implements AsyncDisposable {
     });
   }
 
-  /** The same failure again, round after round, is neither logged nor reported again. */
-  #failed(reason: string): void {
-    if (this.#status.lastError === reason) return;
-    this.#dependencies.logger.warn({ reason, state: this.#status.state }, "NATS reports a problem");
-    this.#change({ lastError: reason });
+  /** A failure that repeats round after round is logged and reported once. */
+  #failed(failure: PartnerdError): void {
+    if (isSameFailure(this.#failure, failure)) return;
+    this.#failure = failure;
+    this.#dependencies.logger.warn({ reason: failure.message, state: this.#status.state }, "NATS connection problem");
+    this.#change({ lastError: failure.message });
   }
 
   #change(change: Partial<NatsStatus>): void {

@@ -1,6 +1,6 @@
 /**
- * Turns the configured way to authenticate into the client's. Credentials and TLS files are checked at start, where a person still looks,
- * and read again at every connection.
+ * Builds the client's authenticator from the configuration. Credentials and TLS files are checked at startup, so that mistakes show at
+ * once, and read again at every connection.
  */
 
 import { createPrivateKey, X509Certificate } from "node:crypto";
@@ -20,16 +20,16 @@ import type { ServerAddress } from "./server-address.ts";
 const METHODS = ["user", "token", "credsFile", "nkeyFile"] as const;
 type Method = (typeof METHODS)[number];
 
-/** Any text will do to see whether a key can sign. */
+/** Any text, to test whether a key can sign. */
 const TRIAL_NONCE = "nonce";
 
-/** Throws config_invalid, naming field and file, where the credentials cannot be read or used. No message holds a secret. */
+/** Throws config_invalid, naming field and file, if the credentials cannot be read or used. No message contains a secret. */
 export function checkCredentials(config: NatsConfig): void {
   const method = configuredMethod(config);
   if (method !== undefined) configuredAuthenticator(config, method);
 }
 
-/** How to authenticate at `server`: as configured, else by its URL, else not at all. Reads files; throws as checkCredentials does. */
+/** The authenticator for `server`: as configured, else from its URL, else none. Reads files; throws as checkCredentials does. */
 export function authenticatorFor(config: NatsConfig, server: ServerAddress): Authenticator | undefined {
   const method = configuredMethod(config);
   if (method !== undefined) return configuredAuthenticator(config, method);
@@ -71,7 +71,7 @@ function configuredAuthenticator(config: NatsConfig, method: Method): Authentica
   }
 }
 
-/** The client's parser wants a line feed after each marker, the last one too; files from elsewhere may end their lines otherwise. */
+/** The client's parser needs a line feed after every marker; files may lack the last one or have CRLF line ends. */
 function fromCreds(text: string, where: string): Authenticator {
   const authenticator = credsAuthenticator(new TextEncoder().encode(`${text.replaceAll("\r\n", "\n")}\n`));
   try {
@@ -81,7 +81,7 @@ function fromCreds(text: string, where: string): Authenticator {
       "config_invalid",
       `${where} is not a credentials file: it needs a user JWT and an nkey seed between their markers`,
       {
-        nextStep: "Write it again with `nsc generate creds`.",
+        nextStep: "Create it again with `nsc generate creds`.",
       },
     );
   }
@@ -95,14 +95,14 @@ function fromSeed(text: string, where: string): Authenticator {
     if (seed === undefined) throw new Error("no seed");
     authenticator(TRIAL_NONCE);
   } catch {
-    throw new PartnerdError("config_invalid", `${where} holds no valid nkey user seed (it starts with SU)`, {
-      nextStep: "Generate one with `nk -gen user` and give its public key to the server.",
+    throw new PartnerdError("config_invalid", `${where} contains no valid nkey user seed (starting with SU)`, {
+      nextStep: "Generate one with `nk -gen user` and add its public key to the server.",
     });
   }
   return authenticator;
 }
 
-/** Throws config_invalid, naming field and file, where a file cannot be read or does not hold what it should. */
+/** Throws config_invalid, naming field and file, if a file cannot be read or has the wrong contents. */
 export function checkTls(tls: NatsTlsConfig): void {
   const { caFile, certFile, keyFile } = tls;
   if ((certFile === undefined) !== (keyFile === undefined)) {
@@ -121,7 +121,7 @@ export function checkTls(tls: NatsTlsConfig): void {
     throw new PartnerdError(
       "config_invalid",
       `nats.tls.keyFile: "${keyFile}" does not belong to nats.tls.certFile "${certFile}"`,
-      { nextStep: "Give the key that the certificate was issued for.", cause: error },
+      { nextStep: "Use the key that the certificate was issued for.", cause: error },
     );
   }
 }
@@ -132,8 +132,8 @@ function checkPem(field: string, path: string, what: string, parse: (pem: string
     parse(pem);
     return pem;
   } catch (error) {
-    throw new PartnerdError("config_invalid", `${field}: "${path}" holds no ${what} in PEM form: ${messageOf(error)}`, {
-      nextStep: `Give a PEM file with a ${what}.`,
+    throw new PartnerdError("config_invalid", `${field}: "${path}" contains no ${what} in PEM form: ${messageOf(error)}`, {
+      nextStep: `Use a PEM file with a ${what}.`,
       cause: error,
     });
   }

@@ -1,4 +1,4 @@
-/** One attempt to connect to one server. Whoever wants another attempt decides so (connection.ts), with a fresh client. */
+/** One attempt to connect to one server. connection.ts decides on retries, each with a new client. */
 
 import type { Clock } from "../../base/clock.ts";
 import { messageOf, PartnerdError } from "../../base/errors.ts";
@@ -9,16 +9,16 @@ import { authenticatorFor } from "./credentials.ts";
 import { expectGreeting } from "./discover.ts";
 import { hostAndPort, type ServerAddress } from "./server-address.ts";
 
-/** A server that has not greeted and accepted us by then is tried again later. */
+/** Limit for the greeting, and again for the handshake. */
 const DIAL_TIMEOUT_MS = 5_000;
 
-/** A dead link is noticed after (MAX_PINGS_OUT + 1) × PING_INTERVAL_MS: half a minute instead of the client's default of six. */
+/** A dead link is noticed after (MAX_PINGS_OUT + 1) × PING_INTERVAL_MS: half a minute instead of the client's default of six minutes. */
 const PING_INTERVAL_MS = 10_000;
 const MAX_PINGS_OUT = 2;
 
 /**
- * Resolves to a connected client. Rejects with nats_unavailable naming the server and the reason, with config_invalid where
- * credentials have become unreadable, or with the reason of `signal`; a connection that comes too late is closed.
+ * Resolves to a connected client. Rejects with nats_unavailable naming the server and the reason, with config_invalid if the
+ * credentials have become unreadable, or with the reason of `signal`; a connection made after that is closed.
  */
 export async function dial(
   config: NatsConfig,
@@ -36,9 +36,9 @@ export async function dial(
     pingInterval: PING_INTERVAL_MS,
     maxPingOut: MAX_PINGS_OUT,
     reconnect: false,
-    // The client would ask DNS alone; the system's resolver also knows /etc/hosts and search domains.
+    // The client would ask only DNS; the system's resolver also knows /etc/hosts and search domains.
     resolve: false,
-    // Servers learned from this one are ours to try, not this client's.
+    // KnownServers tries the servers learned from this one.
     ignoreClusterUpdates: true,
     ...(authenticator && { authenticator }),
     ...(tls && { tls }),
@@ -50,24 +50,26 @@ export async function dial(
     throw new PartnerdError("nats_unavailable", `NATS at ${hostAndPort(server)}: ${describe(error)}`, {
       nextStep: "Check nats.url, the credentials and TLS against the server's configuration.",
       cause: error,
+      details: { server: hostAndPort(server) },
     });
   }
 }
 
-/** Closes a client; how that goes is of no interest to anyone any more. */
+/** Closes a client and ignores any error. */
 export async function closeQuietly(client: NatsConnection): Promise<void> {
   await client.close().catch(() => {});
 }
 
-/** A round trip: everything sent before has reached the server. Rejects when the connection ends first (the client would never settle). */
+/** A round trip: everything sent before has reached the server. Rejects if the connection closes first (the client would never settle). */
 export async function flush(client: NatsConnection): Promise<void> {
   const closed = client.closed().then((error) => {
-    throw new PartnerdError("nats_unavailable", `the NATS connection was closed${error ? `: ${describe(error)}` : ""}`);
+    const why = error ? `: ${describe(error)}` : "";
+    throw new PartnerdError("nats_unavailable", `the NATS connection was closed${why}`, { cause: error ?? undefined });
   });
   await Promise.race([client.flush(), closed]);
 }
 
-/** What a client's error means, in words. The client puts codes into its messages. */
+/** A client's error in words; the client's own message is often only a code. */
 export function describe(error: unknown): string {
   if (!(error instanceof NatsError)) return messageOf(error);
   switch (error.code) {
@@ -89,14 +91,25 @@ export function describe(error: unknown): string {
   }
 }
 
-/** An error that a server reports on an open connection, in words. */
+/** A server's error on an open connection, in words. */
 export function describeEvent(event: Status): string {
   const denied = event.permissionContext;
   if (denied) return `the server denies the ${denied.operation} "${denied.subject}"`;
   return `the server reports ${typeof event.data === "string" ? event.data : "an error"}`;
 }
 
-/** `host` is what the certificate must be valid for: without it the client checks against "localhost" when given an IP address. */
+/** The same as an error: `nats_denied` with the subject, or `nats_unavailable` with the client's code. */
+export function eventError(event: Status): PartnerdError {
+  const { permissionContext: denied, data } = event;
+  const reason = typeof data === "string" ? data : undefined;
+  return denied
+    ? new PartnerdError("nats_denied", describeEvent(event), {
+        details: { operation: denied.operation, subject: denied.subject },
+      })
+    : new PartnerdError("nats_unavailable", describeEvent(event), { details: { reason } });
+}
+
+/** `host` is the name that the certificate must match; without it, the client checks against "localhost" when given an IP address. */
 function tlsOptions(config: NatsConfig, server: ServerAddress): (TlsOptions & { host: string }) | undefined {
   if (config.tls === undefined && !server.tls) return undefined;
   const { caFile, certFile, keyFile } = config.tls ?? {};

@@ -1,13 +1,13 @@
-/** Why JetStream did not do what it was asked to, in words. */
+/** Maps JetStream's errors to ours. */
 
-import { PartnerdError } from "../../base/errors.ts";
+import { isFault, PartnerdError, toPartnerdError } from "../../base/errors.ts";
 import { NatsError, NatsErrorCode } from "./client.ts";
 import { describe } from "./dial.ts";
 
 /** https://github.com/nats-io/nats-server/blob/main/server/errors.json */
 const API_ERROR_CODES = { consumerNotFound: 10_014, messageNotFound: 10_037, streamNotFound: 10_059 } as const;
 
-/** Does `request`, which is to do `what`; rejects as jetStreamError says. */
+/** Makes `request`, described by `what`; rejects as jetStreamError says. */
 export async function askJetStream<Answer>(what: string, request: () => Promise<Answer>): Promise<Answer> {
   try {
     return await request();
@@ -16,7 +16,7 @@ export async function askJetStream<Answer>(what: string, request: () => Promise<
   }
 }
 
-/** `answer`, or undefined where JetStream has no such thing. */
+/** `answer`, or undefined if JetStream says that it does not exist. */
 export async function unlessMissing<Answer>(
   missing: keyof typeof API_ERROR_CODES,
   answer: Promise<Answer>,
@@ -29,29 +29,34 @@ export async function unlessMissing<Answer>(
   }
 }
 
-/** Whether JetStream says that it has no such thing. */
+/** Whether JetStream says that it does not exist. */
 export function isMissing(missing: keyof typeof API_ERROR_CODES, thrown: unknown): boolean {
   return thrown instanceof NatsError && thrown.api_error?.err_code === API_ERROR_CODES[missing];
 }
 
 /**
- * What was thrown by a request that was to do `what`: `jetstream_unavailable` (the server or the account has none), `nats_denied`
- * (names the subject), `jetstream_refused` (with JetStream's own words), or `nats_unavailable`.
+ * The error of a request: `jetstream_unavailable` (not enabled for the server or the account), `nats_denied` (names the subject),
+ * `jetstream_refused` (in JetStream's words), or `nats_unavailable`.
  */
 function jetStreamError(what: string, thrown: unknown): PartnerdError {
-  if (!(thrown instanceof NatsError)) return new PartnerdError("nats_unavailable", `cannot ${what}: ${describe(thrown)}`);
+  if (isFault(thrown)) return toPartnerdError(thrown);
+  if (!(thrown instanceof NatsError))
+    return new PartnerdError("nats_unavailable", `cannot ${what}: ${describe(thrown)}`, { cause: thrown });
   if (thrown.isPermissionError()) return deniedError(what, thrown.permissionContext, thrown);
   if (thrown.code === NatsErrorCode.JetStreamNotEnabled) {
     return new PartnerdError("jetstream_unavailable", `cannot ${what}: ${unavailable(thrown)}`, {
       nextStep:
-        'Enable it in the server\'s configuration (`jetstream { store_dir: "…" }`, and `jetstream: enabled` in the account), or set nats.mode to core: at most once.',
+        'Enable it in the server\'s configuration (`jetstream { store_dir: "…" }`, and `jetstream: enabled` in the account), or set nats.mode to core, which delivers at most once.',
       cause: thrown,
     });
   }
   if (thrown.api_error !== undefined) {
     return new PartnerdError("jetstream_refused", `cannot ${what}: JetStream refused: ${thrown.api_error.description}`, {
-      nextStep: NEXT_STEPS.get(thrown.api_error.err_code) ?? "Change what JetStream names, then run `oc-partnerd setup` again.",
+      nextStep:
+        NEXT_STEPS.get(thrown.api_error.err_code) ??
+        "Correct the setting that JetStream names, then run `oc-partnerd setup` again.",
       cause: thrown,
+      details: { jetStreamCode: thrown.api_error.err_code },
     });
   }
   return new PartnerdError("nats_unavailable", `cannot ${what}: ${why(thrown)}`, { cause: thrown });
@@ -65,12 +70,14 @@ export function deniedError(
 ): PartnerdError {
   const permission = denied === undefined ? (cause?.message ?? "it") : `the ${denied.operation} "${denied.subject}"`;
   return new PartnerdError("nats_denied", `cannot ${what}: the NATS server denies ${permission}`, {
-    nextStep: "Give this user the permission, or use other credentials; docs/OPERATING.md lists who needs which.",
+    nextStep:
+      "Give this user the permission, or use other credentials; docs/OPERATING.md lists the permissions that each user needs.",
     cause,
+    details: { operation: denied?.operation, subject: denied?.subject },
   });
 }
 
-/** Nobody answers where no server of the cluster has JetStream; one that has it says more. */
+/** If no server of the cluster has JetStream, there is no answer; a server that has it gives a reason. */
 function unavailable(error: NatsError): string {
   return error.api_error?.description ?? "no JetStream at this NATS server";
 }
@@ -80,8 +87,8 @@ function why(error: NatsError): string {
 }
 
 const NO_ROOM =
-  "Ask for less with --max-bytes, or give JetStream more room at the server (max_file_store, the account's limits).";
-const NO_SERVERS = "Ask for no more --replicas than the cluster has servers with JetStream.";
+  "Ask for less with --max-bytes, or give JetStream more room on the server (max_file_store, the account's limits).";
+const NO_SERVERS = "Set --replicas to at most the number of JetStream servers in the cluster.";
 
 const NEXT_STEPS: ReadonlyMap<number | undefined, string> = new Map([
   [10_023, NO_ROOM], // insufficient resources

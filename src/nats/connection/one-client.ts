@@ -1,4 +1,4 @@
-/** A connection for one piece of work, as commands need it. Whoever stays connected takes connection.ts. */
+/** A connection for one piece of work, for commands. The daemon uses connection.ts. */
 
 import { type Clock, deadline } from "../../base/clock.ts";
 import { PartnerdError, toPartnerdError } from "../../base/errors.ts";
@@ -9,18 +9,18 @@ import { hostAndPort, parseServers } from "./server-address.ts";
 
 export interface OneClientOptions {
   readonly clock: Clock;
-  /** For connecting and the work together. */
+  /** Covers connecting and the work together. */
   readonly timeoutMs: number;
   readonly signal?: AbortSignal | undefined;
 }
 
-/** `server` is its `host:port`; `signal` aborts when the time is over. */
+/** `server` is its `host:port`; `signal` aborts at the time limit. */
 type ClientWork<Result> = (client: NatsConnection, server: string, signal: AbortSignal) => Promise<Result>;
 
 /**
- * Connects to the first of the configured servers that takes us, does `work`, and closes the connection. Rejects with
- * nats_unavailable where no server takes us in time (the work's own signal says `did not ${what} within …`), config_invalid for
- * unusable credentials, and with whatever the work rejects with.
+ * Connects to the first configured server that accepts us, does `work`, and closes the connection. Rejects with nats_unavailable
+ * if no server accepts us in time (the reason of the work's signal is `did not ${what} within …`), with config_invalid for unusable
+ * credentials, or as the work does.
  */
 export async function withOneClient<Result>(
   config: NatsConfig,
@@ -32,7 +32,7 @@ export async function withOneClient<Result>(
   const names = servers.map(hostAndPort).join(", ");
   const late = () =>
     new PartnerdError("nats_unavailable", `NATS at ${names} did not ${what} within ${timeoutMs} ms`, {
-      nextStep: "Check that the NATS server runs and is reachable.",
+      nextStep: "Check that the NATS server is running and reachable.",
     });
   using limit = deadline(clock, timeoutMs, late, signal);
   let failure: PartnerdError = late();

@@ -1,9 +1,9 @@
-/** NATS server URLs, parsed once. The user info is taken out here: what is shown or logged later never holds a secret. */
+/** NATS server URLs, parsed once. The user info is removed here, so nothing that is shown or logged later contains a secret. */
 
 import type { Random } from "../../base/clock.ts";
 import { PartnerdError } from "../../base/errors.ts";
 
-/** `user` and `token` exclude each other: a lone name before the `@` is a token, as in every NATS client. */
+/** `user` and `token` are exclusive: a lone name before the `@` is a token, as in every NATS client. */
 type UrlCredentials =
   | { readonly kind: "none" }
   | { readonly kind: "user"; readonly user: string; readonly password: string }
@@ -12,21 +12,21 @@ type UrlCredentials =
 export interface ServerAddress {
   readonly host: string;
   readonly port: number;
-  /** Whether the URL insists on TLS (`tls://`). */
+  /** Whether the URL requires TLS (`tls://`). */
   readonly tls: boolean;
   readonly credentials: UrlCredentials;
 }
 
 const DEFAULT_PORT = 4222;
 
-/** The servers that `nats.url` names, in order. Throws config_invalid for the first that cannot be used. */
+/** The servers in `nats.url`, in order. Throws config_invalid for the first unusable one. */
 export function parseServers(servers: readonly string[]): readonly ServerAddress[] {
   const parsed = servers.flatMap((list) =>
     list
       .split(",")
       .map((url) => url.trim())
       .filter((url) => url !== "")
-      // A comma inside a password splits it too, so that a piece without @ may be half a secret.
+      // A comma in a password splits it too, so a piece without @ may be half a secret.
       .map((url) => parseServer(url, list.includes("@") && !url.includes("@") ? "***" : withoutUserInfo(url))),
   );
   if (parsed.length === 0) {
@@ -53,7 +53,7 @@ export function parseServer(text: string, shown: string = withoutUserInfo(text))
     throw invalid(`has the scheme ${url.protocol}//; nats:// and tls:// are supported`);
   if (url.hostname === "") throw invalid("names no host");
   if ((url.pathname !== "" && url.pathname !== "/") || url.search !== "" || url.hash !== "") {
-    throw invalid("has something after the port");
+    throw invalid("has text after the port");
   }
   if (url.port === "0") throw invalid("has port 0");
   return {
@@ -64,7 +64,7 @@ export function parseServer(text: string, shown: string = withoutUserInfo(text))
   };
 }
 
-/** `host:port`, with brackets around an IPv6 host: how a server is named in status, errors and logs. */
+/** `host:port`, with brackets around an IPv6 host, for status, errors and logs. */
 export function hostAndPort(server: { readonly host: string; readonly port: number }): string {
   return server.host.includes(":") ? `[${server.host}]:${server.port}` : `${server.host}:${server.port}`;
 }
@@ -82,7 +82,7 @@ function credentialsOf(url: URL, invalid: (why: string) => PartnerdError): UrlCr
   return { kind: "user", user: decode(url.username), password: decode(url.password) };
 }
 
-/** Works on text that is no URL as well: everything up to the last `@` may be a secret. */
+/** Also for text that is not a URL: everything up to the last `@` may be a secret. */
 function withoutUserInfo(text: string): string {
   const at = text.lastIndexOf("@");
   if (at === -1) return text;
@@ -90,15 +90,15 @@ function withoutUserInfo(text: string): string {
   return `${scheme}***@${text.slice(at + 1)}`;
 }
 
-/** A cluster tells its members; more than this is no cluster that we need to know in full. */
+/** Most cluster members that are remembered. */
 const MAX_LEARNED_SERVERS = 64;
 
-/** Which servers a connection may be made to: those of the configuration, and the other members of their cluster. */
+/** The servers to connect to: the configured ones, and the other members of their cluster. */
 export class KnownServers {
   readonly #configured: readonly ServerAddress[];
   #learned: readonly ServerAddress[] = [];
 
-  /** Throws config_invalid for a URL that cannot be used. */
+  /** Throws config_invalid for an unusable URL. */
   constructor(urls: readonly string[]) {
     this.#configured = parseServers(urls);
   }
@@ -112,7 +112,7 @@ export class KnownServers {
       .map(({ server }) => server);
   }
 
-  /** A cluster's other members inherit the user info and TLS of the first configured server, as they share its accounts. */
+  /** Learned members use the user info and TLS of the first configured server, since a cluster shares its accounts. */
   learn(urls: readonly string[] | undefined): void {
     const [first] = this.#configured;
     if (urls === undefined || first === undefined) return;
@@ -121,7 +121,7 @@ export class KnownServers {
         const { host, port } = parseServer(url);
         return [{ ...first, host, port }];
       } catch {
-        return []; // A server's odd idea of its peers is no reason to fail; the configured ones remain.
+        return []; // An invalid address from a server is ignored; the configured servers remain.
       }
     });
   }

@@ -1,4 +1,4 @@
-/** Where the nats-server program is. The same places, in the same order, as scripts/bootstrap looks at. */
+/** Finds the nats-server program in the same places, in the same order, as scripts/bootstrap does. */
 import { accessSync, constants, statSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -6,22 +6,22 @@ import { PartnerdError } from "../../base/errors.ts";
 
 const NAME = "nats-server";
 
-/** Where packages put servers, which the PATH of an ordinary user often leaves out. */
+/** Where packages install servers; often missing from the PATH of an ordinary user. */
 const SERVER_DIRECTORIES = ["/usr/sbin", "/usr/local/sbin", "/usr/local/bin"];
 
-/** Where scripts/bootstrap puts one when the system has none. */
+/** Where scripts/bootstrap installs one if the system has none. */
 const BOOTSTRAPPED = fileURLToPath(new URL(`../../../.tools/bin/${NAME}`, import.meta.url));
 
 /**
  * The path of an executable nats-server: `NATS_SERVER` if set, else one on `PATH`, else in the system's server directories, else
- * the one that scripts/bootstrap brought. Throws nats_server_missing.
+ * the one that scripts/bootstrap installed. Throws nats_server_missing.
  */
 export function findNatsServer(env: Readonly<Record<string, string | undefined>>): string {
   const named = env["NATS_SERVER"];
   if (named !== undefined && named !== "") {
     if (isExecutable(named)) return named;
     throw new PartnerdError("nats_server_missing", `NATS_SERVER: "${named}" is not an executable file`, {
-      nextStep: "Correct NATS_SERVER, or unset it to let nats-server be found.",
+      nextStep: "Correct NATS_SERVER, or unset it to search the usual places.",
     });
   }
   const directories = [...(env["PATH"] ?? "").split(delimiter), ...SERVER_DIRECTORIES].filter((directory) => directory !== "");
@@ -30,7 +30,7 @@ export function findNatsServer(env: Readonly<Record<string, string | undefined>>
   throw new PartnerdError(
     "nats_server_missing",
     "no nats-server was found on PATH, in the system's server directories or in .tools/bin",
-    { nextStep: "Give the URL of a running NATS server with --nats, or run scripts/bootstrap, which brings one." },
+    { nextStep: "Pass the URL of a running NATS server with --nats, or run scripts/bootstrap, which installs one." },
   );
 }
 

@@ -1,5 +1,5 @@
 /**
- * A nats-server of our own, for a machine that has none: on loopback, on a port of its choice, its store under our data directory.
+ * A private nats-server for a machine without one: on loopback, on a port of its choice, with its store in our data directory.
  */
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
@@ -23,15 +23,15 @@ interface PrivateServerOptions {
 }
 
 export interface PrivateServer extends AsyncDisposable {
-  /** `nats://127.0.0.1:port`; stays the same when the server had to be started again. */
+  /** `nats://127.0.0.1:port`; stays the same across restarts of the server. */
   readonly url: string;
   /** The server's process. */
   readonly pid: number;
 }
 
 /**
- * Resolves once the server accepts connections. A server that dies later is started again, on the same port. Rejects with
- * nats_server_missing where none is installed, with nats_unavailable where it does not start, with data_dir_unwritable.
+ * Resolves once the server accepts connections. A server that dies later is restarted on the same port. Rejects with
+ * nats_server_missing if none is installed, nats_unavailable if it does not start, or data_dir_unwritable.
  */
 export async function startPrivateServer(options: PrivateServerOptions): Promise<PrivateServer> {
   const { dataDir, env, clock, logger, signal = new AbortController().signal } = options;
@@ -43,7 +43,7 @@ export async function startPrivateServer(options: PrivateServerOptions): Promise
     throw new PartnerdError(
       "data_dir_unwritable",
       `data: "${dataDir}" cannot hold the private NATS server's store: ${messageOf(error)}`,
-      { nextStep: "Give a data directory that this user may write to.", cause: error },
+      { nextStep: "Choose a data directory that this user can write to.", cause: error },
     );
   }
   const launch = (port: number, until: AbortSignal) => ServerProcess.start({ binary, storeDir, port, clock }, until);
@@ -52,23 +52,23 @@ export async function startPrivateServer(options: PrivateServerOptions): Promise
   const url = `nats://127.0.0.1:${port}`;
   logger.info(
     { url, binary, storeDir, pid },
-    "no NATS server was configured or found: started a private one on loopback, which ends with this daemon",
+    "no NATS server configured or found; started a private one on loopback, which stops with this daemon",
   );
 
   async function supervise(ending: AbortSignal): Promise<void> {
     for (;;) {
       await server.exited;
       if (ending.aborted) return;
-      logger.warn({ url, ...server.end }, "the private NATS server ended; starting it again");
+      logger.warn({ url, ...server.end }, "private NATS server exited; restarting it");
       await pause(clock, RESTART_WAIT_MS, ending);
       if (ending.aborted) return;
       try {
         server = await launch(port, ending);
-        // Disposed of while the new process was on its way here: that one ended the old one only.
+        // Disposed while the new process was starting: only the old one has been stopped.
         if (ending.aborted) await server[Symbol.asyncDispose]();
-        else logger.info({ url, pid: server.pid }, "the private NATS server is back");
+        else logger.info({ url, pid: server.pid }, "private NATS server is running again");
       } catch (error) {
-        if (!ending.aborted) logger.error({ error: messageOf(error) }, "the private NATS server cannot be started again");
+        if (!ending.aborted) logger.error({ error: messageOf(error) }, "cannot restart private NATS server");
       }
     }
   }

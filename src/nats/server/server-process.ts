@@ -1,4 +1,4 @@
-/** One process of nats-server on loopback, from its start until it has ended. It never outlives this process, however that ends. */
+/** A nats-server process on loopback, from its start to its exit. It never outlives this process, however this one exits. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
@@ -8,11 +8,11 @@ import { messageOf, PartnerdError } from "../../base/errors.ts";
 import { pause } from "../../base/pause.ts";
 
 const START_TIMEOUT_MS = 10_000;
-/** Half of what a native sidecar gets after SIGTERM: the rest of the daemon has to end too. */
+/** Kubernetes may kill a native sidecar 2 s after SIGTERM, and the rest of the daemon has to stop in that time too. */
 const STOP_TIMEOUT_MS = 1_000;
 const POLL_MS = 20;
 
-/** How much of what the server prints is kept, for the error when it does not start. */
+/** How much of the server's output is kept for the error message if it does not start. */
 const KEPT_OUTPUT_CHARS = 4_096;
 
 interface ServerProcessOptions {
@@ -23,17 +23,19 @@ interface ServerProcessOptions {
   readonly clock: Clock;
 }
 
-/** Disposing it ends the process, first by asking, then by force. */
+/** Dispose to stop the process: SIGTERM, then SIGKILL. */
 export class ServerProcess implements AsyncDisposable {
   readonly #options: ServerProcessOptions;
   readonly #child: ChildProcess;
-  /** Resolves when the process has ended, or could not be started at all. */
+  /** Resolves when the process has exited or could not be started. */
   readonly exited: Promise<void>;
   #spawnError: Error | undefined;
   #output = "";
   #port: number;
 
-  /** Resolves once the server has written where it listens. Rejects with nats_unavailable, or with the signal's reason; it has ended then. */
+  /**
+   * Resolves once the server has written its port. Rejects with nats_unavailable or the signal's reason, after the process has exited.
+   */
   static async start(options: ServerProcessOptions, signal: AbortSignal): Promise<ServerProcess> {
     const server = new ServerProcess(options);
     try {
@@ -53,14 +55,14 @@ export class ServerProcess implements AsyncDisposable {
     const where = ["--addr", "127.0.0.1", "--port", String(port), "--ports_file_dir", storeDir];
     const child = spawn(...endsWithParent(binary, [...where, "--jetstream", "--store_dir", storeDir]), {
       stdio: ["pipe", "ignore", "pipe"],
-      // A group of its own: Ctrl-C reaches the daemon alone, which then ends the server last.
+      // A process group of its own: Ctrl-C reaches only the daemon, which stops the server last.
       detached: true,
     });
     this.#child = child;
     child.stderr.setEncoding("utf8").on("data", (chunk: string) => {
       this.#output = (this.#output + chunk).slice(-KEPT_OUTPUT_CHARS);
     });
-    // Closing our end lets the watcher go once the server has ended by itself.
+    // Closing our end stops the watcher once the server has exited by itself.
     child.once("exit", () => child.stdin.destroy());
     child.stdin.on("error", () => {});
     this.exited = new Promise((resolve) => {
@@ -80,7 +82,7 @@ export class ServerProcess implements AsyncDisposable {
     return this.#child.pid ?? -1;
   }
 
-  /** How it ended, for the log. */
+  /** How it exited, for the log. */
   get end(): { readonly exitCode: number | null; readonly signal: string | null } {
     return { exitCode: this.#child.exitCode, signal: this.#child.signalCode };
   }
@@ -107,12 +109,12 @@ export class ServerProcess implements AsyncDisposable {
         return;
       }
       if (this.#hasEnded || clock.monotonicMs() - startedMs > START_TIMEOUT_MS) {
-        const ended = this.#hasEnded ? "it ended" : `not ready within ${START_TIMEOUT_MS} ms`;
+        const ended = this.#hasEnded ? "it exited" : `not ready within ${START_TIMEOUT_MS} ms`;
         const why = this.#spawnError ? messageOf(this.#spawnError) : ended;
         throw new PartnerdError(
           "nats_unavailable",
           `the private NATS server "${binary}" did not start: ${why}\n${this.#output.trim()}`,
-          { nextStep: "Start a NATS server yourself and give its URL with --nats." },
+          { nextStep: "Start a NATS server yourself and pass its URL with --nats." },
         );
       }
       await pause(clock, POLL_MS, signal);
@@ -120,7 +122,7 @@ export class ServerProcess implements AsyncDisposable {
   }
 }
 
-/** The port in the ports file of process `pid`, once it is there and whole. */
+/** The port in the ports file of process `pid`; undefined until the file is complete. */
 function portIn(storeDir: string, pid: number): number | undefined {
   const file = portsFiles(storeDir).find((name) => name.endsWith(`_${pid}.ports`));
   if (file === undefined) return undefined;
@@ -129,7 +131,7 @@ function portIn(storeDir: string, pid: number): number | undefined {
     const url = ports.nats?.[0];
     return url === undefined ? undefined : Number(new URL(url).port);
   } catch {
-    return undefined; // Half written, or just removed: looked at again.
+    return undefined; // Half written, or just removed: the caller polls.
   }
 }
 

@@ -1,10 +1,10 @@
-/** The consumer as it has to be in JetStream's words. Pure: `setup` creates and checks it, the daemon recreates it at its cursor. */
+/** The required consumer, in JetStream's terms. Pure. `setup` creates and checks it; the daemon recreates it at its cursor. */
 import { REQUIRED_CONSUMER } from "../../ingest/stream/broker-port.ts";
 import { AckPolicy, type ConsumerConfig, DeliverPolicy, millis, nanos, ReplayPolicy } from "../connection/client.ts";
 
-/** What is not as it has to be. */
+/** A setting with the wrong value. */
 export interface Difference {
-  /** As JetStream names it. */
+  /** JetStream's name for it. */
   readonly field: string;
   readonly found: string;
   readonly required: string;
@@ -12,7 +12,7 @@ export interface Difference {
 
 const { ackWaitMs: ACK_WAIT_MS, maxUnacknowledged: MAX_ACK_PENDING } = REQUIRED_CONSUMER;
 
-/** A pull consumer that begins at `startSequence`, as the port to the broker describes it. */
+/** A pull consumer that starts at `startSequence`, with the settings of REQUIRED_CONSUMER. */
 export function consumerConfig(name: string, startSequence: number): Partial<ConsumerConfig> {
   return {
     durable_name: name,
@@ -26,7 +26,7 @@ export function consumerConfig(name: string, startSequence: number): Partial<Con
   };
 }
 
-/** How a consumer that was found differs from what it has to be; where it begins is the daemon's business. */
+/** How an existing consumer differs from the required one. Its start is not compared: the daemon moves it. */
 export function consumerDifferences(found: Partial<ConsumerConfig>): readonly Difference[] {
   const ackWaitMs = millis(found.ack_wait ?? 0);
   const filters = [found.filter_subject ?? "", ...(found.filter_subjects ?? [])].filter(
@@ -35,12 +35,12 @@ export function consumerDifferences(found: Partial<ConsumerConfig>): readonly Di
   const pending = found.max_ack_pending ?? MAX_ACK_PENDING;
   const checks: readonly (Difference & { readonly holds: boolean })[] = [
     check("ack_policy", found.ack_policy === AckPolicy.All, found.ack_policy, AckPolicy.All),
-    check("deliver_subject", found.deliver_subject === undefined, found.deliver_subject, "none, to be pulled from"),
+    check("deliver_subject", found.deliver_subject === undefined, found.deliver_subject, "none (a pull consumer)"),
     check("filter_subject", filters.length === 0, filters.join(", "), "none"),
     check("ack_wait", ackWaitMs >= ACK_WAIT_MS, `${ackWaitMs} ms`, `${ACK_WAIT_MS} ms`),
     check("backoff", (found.backoff ?? []).length === 0, found.backoff?.join(", "), "none: it overrides ack_wait"),
     check("max_ack_pending", pending < 0 || pending >= MAX_ACK_PENDING, pending, MAX_ACK_PENDING),
-    check("max_deliver", (found.max_deliver ?? -1) <= 0, found.max_deliver, "no limit: what was not logged comes again"),
+    check("max_deliver", (found.max_deliver ?? -1) <= 0, found.max_deliver, "no limit: what was not logged is redelivered"),
     check("headers_only", found.headers_only !== true, found.headers_only, false),
     check("replay_policy", found.replay_policy === ReplayPolicy.Instant, found.replay_policy, ReplayPolicy.Instant),
   ];

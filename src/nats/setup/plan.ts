@@ -1,4 +1,4 @@
-/** What `setup` has to do, from what it found. Pure. */
+/** Plans `setup` from what exists. Pure. */
 import type { ConsumerConfig, ConsumerInfo, StreamConfig } from "../connection/client.ts";
 import { consumerConfig, consumerDifferences, type Difference } from "./consumer-config.ts";
 import { guardSteps, limitSteps, noteOf, type Obstacle, obstaclesOf, overlapObstacles, subjectSteps } from "./steps.ts";
@@ -7,35 +7,35 @@ import { type LimitChanges, limitsOf, type RetentionLimits, streamConfig } from 
 export interface Wanted {
   readonly stream: string;
   readonly consumer: string;
-  /** Every one that the daemon listens to, without wildcards. */
+  /** Every subject that the daemon subscribes to, without wildcards. */
   readonly subjects: readonly string[];
-  /** Those that were asked for; the others stay as they are. */
+  /** Only the limits that were asked for; the others stay unchanged. */
   readonly limits: LimitChanges;
 }
 
 export interface Found {
-  /** Undefined where there is none of that name. */
+  /** Undefined if there is no stream of that name. */
   readonly stream: StreamConfig | undefined;
   readonly consumer: ConsumerInfo | undefined;
-  /** The wanted subjects that another stream captures: two cannot. */
+  /** Wanted subjects that another stream captures; two streams cannot capture the same subject. */
   readonly capturedElsewhere: readonly { readonly subject: string; readonly stream: string }[];
 }
 
 interface Part<Config> {
   readonly name: string;
-  /** `replace`: deleted and made anew in the same place, for what JetStream cannot change. */
+  /** `replace`: deleted and recreated at the same position, for what JetStream cannot change in place. */
   readonly action: "keep" | "create" | "update" | "replace";
   readonly changes: readonly Difference[];
-  /** What has to be different and cannot be changed. With any of them, nothing at all is changed. */
+  /** Wrong settings that cannot be changed. If there are any, nothing is changed. */
   readonly obstacles: readonly Obstacle[];
-  /** What stays as it is, and what that means. */
+  /** Wrong settings that are left alone, and the consequences. */
   readonly notes: readonly string[];
-  /** What JetStream is asked for: everything to create, only what changes to update. */
+  /** Sent to JetStream: the whole configuration to create, only the changes to update. */
   readonly config: Config;
 }
 
 export interface SetupPlan {
-  /** With what it captures and keeps then. */
+  /** With the subjects and limits that it has afterwards. */
   readonly stream: Part<Partial<StreamConfig>> & { readonly subjects: readonly string[]; readonly limits: RetentionLimits };
   readonly consumer: Part<Partial<ConsumerConfig>>;
 }
@@ -48,7 +48,7 @@ export function isFeasible({ stream, consumer }: SetupPlan): boolean {
   return stream.obstacles.length === 0 && consumer.obstacles.length === 0;
 }
 
-/** Whether everything is as it has to be. */
+/** Whether there is nothing to do. */
 export function isDone(plan: SetupPlan): boolean {
   return isFeasible(plan) && plan.stream.action === "keep" && plan.consumer.action === "keep";
 }
@@ -60,7 +60,7 @@ function planStream({ stream: found, capturedElsewhere }: Found, wanted: Wanted)
     const config = streamConfig(name, subjects, limits);
     return { name, action: "create", changes: [], obstacles: overlaps, notes: [], config, subjects, limits: limitsOf(config) };
   }
-  // Others rely on how a stream treats their subjects; it is for its owner to change that.
+  // Other programs rely on how the stream treats their subjects; only its owner may change that.
   const isShared = found.subjects?.some((subject) => !subjects.includes(subject)) ?? false;
   const guards = guardSteps(found);
   const steps = [...subjectSteps(found, subjects), ...limitSteps(found, limits), ...(isShared ? [] : guards)];
@@ -92,7 +92,7 @@ function pushed(name: string, deliverSubject: string): Obstacle {
   return {
     field: "deliver_subject",
     found: deliverSubject,
-    required: "none: a consumer that is pulled from",
-    nextStep: `Consumer ${name} belongs to another program: set nats.consumer to a name of the daemon's own.`,
+    required: "none (a pull consumer)",
+    nextStep: `Consumer ${name} belongs to another program: set nats.consumer to a name that only this daemon uses.`,
   };
 }

@@ -1,16 +1,16 @@
-/** Creates or changes the stream and the consumer as plan.ts decides, or says why that cannot be done. */
+/** Creates or changes the stream and the consumer as plan.ts decides, or says why it cannot. */
 
 import { PartnerdError } from "../../base/errors.ts";
 import type { JetStreamManager, NatsConnection } from "../connection/client.ts";
 import { askJetStream as ask, unlessMissing } from "../connection/jetstream-error.ts";
 import { type Found, isDone, isFeasible, planSetup, type SetupPlan, type Wanted } from "./plan.ts";
 
-/** JetStream answers within milliseconds, or its server is not well; a cluster may have to choose who leads a new stream. */
+/** A healthy JetStream answers within milliseconds, but a cluster may have to elect the leader of a new stream. */
 const REQUEST_TIMEOUT_MS = 5_000;
 
 /**
- * Does what `wanted` needs, and resolves to what that was; changes nothing where everything is as it has to be. Rejects with
- * `stream_unsuitable` where something cannot be changed in place (nothing was changed then), `jetstream_unavailable`,
+ * Sets up what `wanted` asks for and resolves to the plan that was carried out; changes nothing if all is correct already. Rejects
+ * with `stream_unsuitable` if something cannot be changed in place (then nothing was changed), `jetstream_unavailable`,
  * `jetstream_refused`, `nats_denied` (naming the subject) or `nats_unavailable`.
  */
 export async function setUp(client: NatsConnection, wanted: Wanted): Promise<SetupPlan> {
@@ -23,7 +23,7 @@ export async function setUp(client: NatsConnection, wanted: Wanted): Promise<Set
   return plan;
 }
 
-/** What `setUp` would do. Changes nothing. Rejects as `setUp` does, `stream_unsuitable` aside: the plan tells. */
+/** What `setUp` would do. Changes nothing. Rejects as `setUp` does, except with `stream_unsuitable`: see the plan's obstacles. */
 export async function planFor(client: NatsConnection, wanted: Wanted): Promise<SetupPlan> {
   return planSetup(await find(await managerOf(client), wanted), wanted);
 }
@@ -67,9 +67,9 @@ function unsuitable({ stream, consumer }: SetupPlan): PartnerdError {
     ...[...stream.obstacles, ...stream.changes].map((difference) => ({ part: `stream ${stream.name}`, ...difference })),
     ...[...consumer.obstacles, ...consumer.changes].map((difference) => ({ part: `consumer ${consumer.name}`, ...difference })),
   ];
-  const lines = parts.map(({ part, field, found, required }) => `  ${part}: ${field} is ${found}, has to be ${required}`);
+  const lines = parts.map(({ part, field, found, required }) => `  ${part}: ${field} is ${found}, must be ${required}`);
   const [obstacle] = [...stream.obstacles, ...consumer.obstacles];
-  return new PartnerdError("stream_unsuitable", `JetStream is not as it has to be\n${lines.join("\n")}`, {
-    nextStep: obstacle?.nextStep ?? "Run `oc-partnerd setup` again; JetStream took the changes and did not keep them.",
+  return new PartnerdError("stream_unsuitable", `JetStream is misconfigured\n${lines.join("\n")}`, {
+    nextStep: obstacle?.nextStep ?? "Run `oc-partnerd setup` again; JetStream accepted the changes and did not keep them.",
   });
 }

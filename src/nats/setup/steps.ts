@@ -1,20 +1,20 @@
 /**
- * How a stream that was found differs from what the log needs of it, and what can be done in place. Pure. Widens and never narrows,
- * except for a limit that was asked for.
+ * How an existing stream differs from what the log needs, and what can be changed in place. Pure. Never narrows what the stream keeps,
+ * except by a limit that was asked for.
  */
 import { nanos, RetentionPolicy, StorageType, type StreamConfig } from "../connection/client.ts";
 import type { Difference } from "./consumer-config.ts";
 import { ageText, GUARDS, type LimitChanges, limitsOf, sizeText } from "./stream-config.ts";
 
-/** Something that JetStream changes in place. */
+/** A change that JetStream can make in place. */
 interface SetupStep {
   readonly difference: Difference;
   readonly config: Partial<StreamConfig>;
-  /** What it means when it stays as it is. */
+  /** The consequence of not making it. */
   readonly otherwise: string;
 }
 
-/** Something that it does not. */
+/** A difference that it cannot change in place. */
 export interface Obstacle extends Difference {
   readonly nextStep: string;
 }
@@ -38,27 +38,27 @@ export function limitSteps(found: StreamConfig, limits: LimitChanges): readonly 
   return stepsTo(asked, found, () => "the limit stays");
 }
 
-/** What keeps others from taking out what the log has not read, and the stream from answering requests of others. */
+/** Guards against deletion of messages the log has not read, and against the stream replying to other programs' requests. */
 export function guardSteps(found: StreamConfig): readonly SetupStep[] {
   const rollup = found.allow_rollup_hdrs ? { allow_rollup_hdrs: false } : {}; // Not allowed together with deny_purge.
   return stepsTo({ ...GUARDS, ...rollup }, found, (field) => MEANING[field] ?? "");
 }
 
 const MEANING: Readonly<Record<string, string>> = {
-  no_ack: "a request on a captured subject gets the stream's acknowledgement as its reply",
-  deny_delete: "messages can be deleted before they are in the log, which then records a gap",
-  deny_purge: "messages can be purged before they are in the log, which then records a gap",
-  allow_rollup_hdrs: "a publisher can purge messages before they are in the log, which then records a gap",
-  discard: "a full stream refuses new messages, and nothing tells",
+  no_ack: "the stream replies to requests on captured subjects with its own acknowledgement",
+  deny_delete: "messages can be deleted before they are logged, which leaves a gap",
+  deny_purge: "messages can be purged before they are logged, which leaves a gap",
+  allow_rollup_hdrs: "a publisher can purge messages before they are logged, which leaves a gap",
+  discard: "a full stream silently refuses new messages",
 };
 
-/** A step that is not taken, in words. */
+/** A step that is not taken, for the operator. */
 export function noteOf({ difference: { field, found }, otherwise }: SetupStep): string {
-  return `${field} is ${found} and stays so, since the stream also captures subjects of others: ${otherwise}`;
+  return `${field} stays ${found} because the stream also captures subjects of other programs: ${otherwise}`;
 }
 
 export function obstaclesOf(found: StreamConfig, subjects: readonly string[]): readonly Obstacle[] {
-  const anew = "Set nats.stream to a name that is free and run setup again; first take the subjects out of this stream.";
+  const newStream = "Remove the subjects from this stream, set nats.stream to an unused name, and run setup again.";
   const isNot = (field: keyof StreamConfig, is: string, required: string, nextStep: string): Obstacle => ({
     field,
     found: is,
@@ -68,23 +68,22 @@ export function obstaclesOf(found: StreamConfig, subjects: readonly string[]): r
   const transform = found.subject_transform;
   const transformed = subjects.filter((subject) => transform && matches(transform.src || ">", subject));
   const obstacles = [
-    found.storage !== StorageType.File && isNot("storage", found.storage, StorageType.File, anew),
-    found.retention !== RetentionPolicy.Limits && isNot("retention", found.retention, RetentionPolicy.Limits, anew),
-    found.sealed && isNot("sealed", "true", "false", anew),
-    found.mirror &&
-      isNot("mirror", found.mirror.name, "none", `Set nats.stream to ${found.mirror.name}, or to a name that is free.`),
+    found.storage !== StorageType.File && isNot("storage", found.storage, StorageType.File, newStream),
+    found.retention !== RetentionPolicy.Limits && isNot("retention", found.retention, RetentionPolicy.Limits, newStream),
+    found.sealed && isNot("sealed", "true", "false", newStream),
+    found.mirror && isNot("mirror", found.mirror.name, "none", `Set nats.stream to ${found.mirror.name}, or to an unused name.`),
     transformed.length > 0 &&
       isNot(
         "subject_transform",
         `${transform?.src || ">"} to ${transform?.dest}`,
         `none of ${transformed.join(", ")}`,
-        "Take the transform away, or out of the way of these subjects.",
+        "Remove the transform, or exclude these subjects from it.",
       ),
   ];
   return obstacles.flatMap((obstacle) => obstacle || []);
 }
 
-/** One for each other stream that captures wanted subjects. */
+/** One obstacle per other stream that captures wanted subjects. */
 export function overlapObstacles(
   capturedElsewhere: readonly { readonly subject: string; readonly stream: string }[],
   subjects: readonly string[],
@@ -95,8 +94,8 @@ export function overlapObstacles(
     required: "captured by this stream alone",
     nextStep:
       held.length === subjects.length
-        ? `Set nats.stream to ${stream} and run setup again, or take the subjects out of that stream.`
-        : `Take the subjects out of stream ${stream}.`,
+        ? `Set nats.stream to ${stream} and run setup again, or remove the subjects from that stream.`
+        : `Remove the subjects from stream ${stream}.`,
   }));
 }
 
@@ -121,7 +120,7 @@ function text(field: string, value: unknown): string {
   return String(value);
 }
 
-/** Whether `pattern` (which may hold `*` and end in `>`) stands for `subject`, which has no wildcards. */
+/** Whether `pattern` (which may contain `*` and end in `>`) matches `subject`, which has no wildcards. */
 export function matches(pattern: string, subject: string): boolean {
   const tokens = subject.split(".");
   const patterns = pattern.split(".");

@@ -1,4 +1,4 @@
-/** The stream as `setup` makes it, and why; what a stream keeps, and how that is written for people. Pure. */
+/** The stream that `setup` creates, and the limits of a stream as data and as text. Pure. */
 import { counted, exactBytesText, exactDurationText } from "../../base/units.ts";
 import { DiscardPolicy, millis, nanos, RetentionPolicy, StorageType, type StreamConfig } from "../connection/client.ts";
 
@@ -38,28 +38,28 @@ export const sizeText = (bytes: number | null): string => (bytes === null ? "any
 /** `90 d`, `1500 ms`, `any age`. */
 export const ageText = (ageMs: number | null): string => (ageMs === null ? "any age" : exactDurationText(ageMs));
 
-/** Limits that somebody asked for; null for none. */
+/** Limits that an operator asked for; null: unlimited. */
 export interface LimitChanges {
   readonly maxBytes?: number | null | undefined;
   readonly maxAgeMs?: number | null | undefined;
   readonly replicas?: number | undefined;
 }
 
-/** Some half a million events. */
+/** About half a million events. */
 const DEFAULT_MAX_BYTES = 1_073_741_824;
 
-/** What has to hold of a stream that is ours alone. */
+/** Required of a stream that captures only our subjects. */
 export const GUARDS = {
-  // A captured request would get the stream's acknowledgement as its reply.
+  // Otherwise the stream replies to captured requests with its own acknowledgement.
   no_ack: true,
-  // What is in the stream can be proved to be in the log; nobody takes it out but the limits.
+  // Only the limits remove messages, so the stream's contents can be compared with the log.
   deny_delete: true,
   deny_purge: true,
-  // A full stream that refuses messages tells nobody; one that drops its oldest leaves a gap in the sequences.
+  // A full stream that refuses messages does so silently; one that drops its oldest leaves a visible gap in the sequences.
   discard: DiscardPolicy.Old,
 } as const satisfies Partial<StreamConfig>;
 
-/** The stream as `setup` makes it. Limits are the operator's. */
+/** The stream that `setup` creates, with the operator's limits. */
 export function streamConfig(
   name: string,
   subjects: readonly string[],
@@ -67,7 +67,7 @@ export function streamConfig(
 ): Partial<StreamConfig> & { name: string } {
   return {
     name,
-    description: "What OpenCloud's apps publish of resources, for oc-partnerd",
+    description: "Resource events of OpenCloud's apps, for oc-partnerd",
     subjects: [...subjects],
     storage: StorageType.File,
     retention: RetentionPolicy.Limits,

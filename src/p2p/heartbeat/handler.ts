@@ -1,6 +1,6 @@
-/** Their side of a partner stream: they heartbeat, we challenge. Only what passed goes to the registry. */
+/** Inbound partner streams: the peer sends heartbeats, we challenge it. Only streams that passed are registered. */
 import { type Clock, deadline, type Random } from "../../base/clock.ts";
-import { PartnerdError, toPartnerdError } from "../../base/errors.ts";
+import { isFault, PartnerdError, toPartnerdError } from "../../base/errors.ts";
 import type { Did, PeerId } from "../../base/ids.ts";
 import { abortable } from "../../base/pause.ts";
 import { peerIdOf } from "../host/connection-index.ts";
@@ -17,14 +17,14 @@ export interface HandlerComponents {
   readonly random: Random;
   readonly admission: AdmissionPolicy;
   readonly registry: StreamRegistry<PartnerStream>;
-  readonly observer: Pick<StreamObserver, "observed">;
+  readonly observer: Pick<StreamObserver, "observed" | "faulted">;
   readonly firstHeartbeatTimeoutMs: number;
   readonly challengeTimeoutMs: number;
-  /** A stream of this peer passed: it is alive. */
+  /** A stream of this peer has passed, so the peer is alive. */
   readonly onAdmitted: (peerId: PeerId) => void;
 }
 
-/** A stream whose opener has not yet proved itself. */
+/** A stream that has not passed the challenge yet. */
 interface UnprovenStream {
   readonly peerId: PeerId;
   readonly stream: PartnerStream;
@@ -38,15 +38,19 @@ export class HeartbeatHandler {
     this.#components = components;
   }
 
-  /** The handler of the partner protocol. Returns at once; whatever goes wrong later ends this stream and nothing else. */
+  /** The handler of the partner protocol. Returns at once and does not throw; a later failure ends this stream and nothing else. */
   readonly handle = (stream: HostStream, connection: HostConnection): void => {
     const unproven = { peerId: peerIdOf(connection.remotePeer), stream: new PartnerStream(stream, connection) };
-    const refusal = refusalBy(this.#components.admission, unproven.peerId) ?? this.#overload(unproven.peerId);
-    if (refusal !== undefined) this.#refuse(unproven, refusal);
-    else void this.#prove(unproven);
+    try {
+      const refusal = refusalBy(this.#components.admission, unproven.peerId) ?? this.#overload(unproven.peerId);
+      if (refusal !== undefined) this.#refuse(unproven, refusal);
+      else void this.#prove(unproven);
+    } catch (error) {
+      this.#refuse(unproven, toPartnerdError(error));
+    }
   };
 
-  /** Ends the streams of this peer that have not proved themselves. Those that the policy refuses by now are reported as refused. */
+  /** Aborts the unproven streams of this peer. Reported as refused if the policy refuses the peer by now. */
   cancelUnproven(peerId: PeerId): void {
     for (const unproven of this.#unproven) if (unproven.peerId === peerId) this.#cancel(unproven);
   }
@@ -57,7 +61,7 @@ export class HeartbeatHandler {
 
   #cancel(unproven: UnprovenStream): void {
     const refusal = refusalBy(this.#components.admission, unproven.peerId);
-    unproven.stream.abort(refusal ?? new PartnerdError("aborted", "stream was cancelled"));
+    unproven.stream.abort(refusal ?? new PartnerdError("aborted", "the stream was cancelled"));
   }
 
   #overload(peerId: PeerId): PartnerdError | undefined {
@@ -78,13 +82,13 @@ export class HeartbeatHandler {
       const reader = new HeartbeatReader(stream, peerId);
       const did = await this.#firstHeartbeat(reader, stream.ended);
       await challenge(stream.connection, { clock, random, timeoutMs: challengeTimeoutMs }, stream.ended);
-      // No await from here on: the policy and the stream are looked at again, and hold until it is registered.
+      // No await from here on, so these last checks hold until the stream is registered.
       stream.ended.throwIfAborted();
       const refusal = refusalBy(admission, peerId);
       if (refusal !== undefined) throw refusal;
       this.#admit(unproven, reader, did);
     } catch (error) {
-      this.#refuse(unproven, toPartnerdError(stream.ended.aborted ? stream.ended.reason : error));
+      this.#refuse(unproven, toPartnerdError(stream.ended.aborted && !isFault(error) ? stream.ended.reason : error));
     } finally {
       this.#unproven.delete(unproven);
     }
@@ -107,45 +111,56 @@ export class HeartbeatHandler {
     stream.onRemoteEnd = (reason) => registry.close(key, reason, stream);
     reader.onHeartbeat = () => registry.renew(key, stream);
     reader.onViolation = () => registry.close(key, "protocol_violation", stream);
+    reader.onFault = (error) => this.#components.observer.faulted(peerId, error);
     registry.register(key, stream, did, null);
     onAdmitted(peerId);
   }
 
-  /** Who ended the stream himself, or was cut off by us without fault, was not refused. */
+  /** Only a refusal is observed: not a stream that the peer ended itself or that we cancelled, and not a fault of our own. */
   #refuse({ peerId, stream }: UnprovenStream, error: PartnerdError): void {
+    const { observer } = this.#components;
     stream.abort(error);
-    if (error.code === "stream_lost" || error.code === "aborted") return;
-    this.#components.observer.observed(inboundRefused(peerId, error));
+    if (isFault(error)) observer.faulted(peerId, error);
+    else if (error.code !== "stream_lost" && error.code !== "aborted") observer.observed(inboundRefused(peerId, error));
   }
 }
 
-/** Decodes as bytes arrive, so that nothing is buffered but one unfinished heartbeat. */
+/** Decodes bytes as they arrive, so it buffers no more than one unfinished heartbeat. */
 class HeartbeatReader {
-  /** The first heartbeat. Rejections reach whoever waits for it; later ones find nobody. */
+  /** The first heartbeat. Never rejects: a violation or a fault before it aborts the stream. */
   readonly first: Promise<Heartbeat>;
   onHeartbeat: () => void = () => {};
+  /** The peer broke the protocol. */
   onViolation: (error: PartnerdError) => void;
+  /** Reading failed through no fault of the peer. Nothing more is read, so the lease of an established stream runs out. */
+  onFault: (error: PartnerdError) => void;
 
   constructor(stream: PartnerStream, peerId: PeerId) {
     const { promise, resolve } = Promise.withResolvers<Heartbeat>();
     this.first = promise;
     this.onViolation = (error) => stream.abort(error);
+    this.onFault = (error) => stream.abort(error);
+    let isReading = true;
     const decoder = new HeartbeatDecoder(peerId);
     stream.read((chunk) => {
+      if (!isReading) return;
       try {
         for (const heartbeat of decoder.decode(chunk)) {
           checkClaim(heartbeat, peerId);
           resolve(heartbeat);
           this.onHeartbeat();
         }
-      } catch (error) {
-        this.onViolation(toPartnerdError(error));
+      } catch (thrown) {
+        isReading = false;
+        const error = toPartnerdError(thrown);
+        if (isFault(error)) this.onFault(error);
+        else this.onViolation(error);
       }
     });
   }
 }
 
-/** The peer id that a heartbeat claims must be the one that noise authenticated (WIRE). */
+/** A heartbeat must claim the peer id that noise authenticated (docs/WIRE.md). */
 function checkClaim(heartbeat: Heartbeat, peerId: PeerId): void {
   if (heartbeat.peerId === peerId) return;
   const claim = heartbeat.peerId === null ? "no peer id" : `to be ${heartbeat.peerId}`;

@@ -1,6 +1,6 @@
 /**
- * Proofs of life by session ping. One at a time per connection, and none is ever aborted: a pong for a ping that yamux
- * has forgotten kills the connection. So whoever waits gives up on its own side, and the ping stays under way.
+ * Proofs of life by session ping. One ping at a time per connection, never aborted: a pong for a ping that yamux has forgotten kills the
+ * connection. A caller that stops waiting leaves its ping outstanding.
  */
 import { abortable } from "../../base/pause.ts";
 import type { HostConnection } from "../host/host.ts";
@@ -8,7 +8,7 @@ import { pingOverStream } from "./probe.ts";
 
 interface PendingPing {
   readonly pong: Promise<void>;
-  /** Somebody gave up waiting: until the pong comes, the connection is suspect. */
+  /** A caller has stopped waiting; the connection is suspect until the pong arrives. */
   overdue: boolean;
 }
 
@@ -16,7 +16,7 @@ export class Liveness {
   readonly #pending = new WeakMap<HostConnection, PendingPing>();
   readonly #onLatePong: (connection: HostConnection) => void;
 
-  /** `onLatePong`: a suspect connection has answered after all. */
+  /** Calls `onLatePong` when a suspect connection answers after all. */
   constructor(onLatePong: (connection: HostConnection) => void) {
     this.#onLatePong = onLatePong;
   }
@@ -27,9 +27,8 @@ export class Liveness {
   }
 
   /**
-   * Resolves when the far end answers a ping: it is alive now, whenever that ping was sent. Rejects with the signal's
-   * reason, which leaves the connection suspect. Yamux never settles the ping of a connection that has ended, so the
-   * signal must abort then; those of our streams do.
+   * Resolves when the far end answers a ping, perhaps an earlier one: it is alive now. Rejects with the signal's reason, which leaves
+   * the connection suspect. Yamux never settles the ping of a closed connection, so the signal must abort then; our streams' signals do.
    */
   async prove(connection: HostConnection, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
@@ -42,7 +41,7 @@ export class Liveness {
     }
   }
 
-  /** Something other than a ping went unanswered: the connection is suspect until it answers a ping. */
+  /** Something other than a ping was not answered; the connection is suspect until it answers a ping. */
   markSuspect(connection: HostConnection): void {
     this.#pingUnderWay(connection).overdue = true;
   }
@@ -53,7 +52,7 @@ export class Liveness {
     const pending: PendingPing = { pong: this.#ping(connection), overdue: false };
     this.#pending.set(connection, pending);
     pending.pong.catch(() => {
-      // Whoever waited has been told; perhaps nobody did.
+      // Callers that waited have been told, if there were any.
     });
     return pending;
   }
@@ -65,14 +64,14 @@ export class Liveness {
       this.#pending.delete(connection);
       throw error;
     }
-    // Forgotten before anybody hears of the answer, or the next proof would join one that is already there.
+    // Removed before callers learn of the answer; otherwise the next proof would join a ping that has been answered.
     const suspect = this.isSuspect(connection);
     this.#pending.delete(connection);
     if (suspect) this.#onLatePong(connection);
   }
 }
 
-/** Any other muxer than yamux is pinged over a stream. */
+/** Muxers other than yamux are pinged over a stream. */
 async function sessionPing(connection: HostConnection): Promise<void> {
   const { muxer } = connection;
   if (typeof muxer?.ping === "function") await muxer.ping();

@@ -1,4 +1,4 @@
-/** One open under way, and what it has acquired so far: if it fails, all of that is given back. */
+/** One attempt to open, and the resources it has acquired, which are released if it fails. */
 import { PartnerdError } from "../../base/errors.ts";
 import type { PeerId } from "../../base/ids.ts";
 import { type ConnectionIndex, carriesPartnerStream } from "../host/connection-index.ts";
@@ -7,7 +7,7 @@ import type { Liveness } from "./liveness.ts";
 import { abortError } from "./open-errors.ts";
 import type { PartnerStream } from "./partner-stream.ts";
 
-/** One try at something that several causes may end: its signal aborts with the first of them. Dispose it when the try is over. */
+/** One attempt that several causes may abort: its signal aborts with the first of them. Dispose it when the attempt is over. */
 export class Try implements Disposable {
   readonly #controller = new AbortController();
   readonly #parents: readonly { readonly signal: AbortSignal; readonly onAbort: () => void }[];
@@ -33,7 +33,6 @@ export class Try implements Disposable {
   }
 }
 
-/** What is known of the connections to all peers. */
 interface Connections {
   readonly connections: ConnectionIndex;
   readonly liveness: Liveness;
@@ -51,24 +50,24 @@ export class OpenAttempt extends Try {
     this.peerId = peerId;
   }
 
-  /** The stream is reset. A connection that we dialled goes too, unless the peer uses it; a silent one that was there before is suspect. */
+  /** Resets the stream. Aborts connections that we dialled unless the peer uses them; marks a silent older connection as suspect. */
   giveBack({ connections, liveness }: Connections): void {
-    const reason = new PartnerdError("aborted", "open failed");
+    const reason = new PartnerdError("aborted", "the open failed");
     this.stream?.abort(reason);
     for (const connection of this.dialled) if (!carriesPartnerStream(connection)) connection.abort(reason);
     const timedOut = this.signal.aborted && abortError(this.signal).code === "timeout";
     if (timedOut && this.connection?.status === "open") liveness.markSuspect(this.connection);
-    // The newest suspect stays as a canary: should the peer only have been asleep, its late pong wakes us at once.
+    // Keep the newest suspect: if the peer was only asleep, its late pong wakes us at once.
     const idle = connections.of(this.peerId).filter((each) => liveness.isSuspect(each) && !carriesPartnerStream(each));
-    for (const connection of idle.slice(1)) connection.abort(new PartnerdError("aborted", "one suspect connection is enough"));
+    for (const connection of idle.slice(1)) connection.abort(new PartnerdError("aborted", "a newer suspect connection is kept"));
   }
 
-  /** The new stream is established: suspects have served as canaries, and other dials to this peer have lost their race. */
+  /** The new stream is established: drops suspect connections, and our other dials to this peer. */
   dropSuperseded({ connections, liveness }: Connections): void {
     for (const connection of connections.of(this.peerId)) {
       const superseded = liveness.isSuspect(connection) || this.dialled.includes(connection);
       if (superseded && connection !== this.connection && !carriesPartnerStream(connection))
-        connection.abort(new PartnerdError("aborted", "a newer connection took over"));
+        connection.abort(new PartnerdError("aborted", "a newer connection replaced this one"));
     }
   }
 }

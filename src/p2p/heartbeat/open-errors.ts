@@ -1,31 +1,48 @@
-/** What libp2p's errors mean for an attempt to open: the code decides how long the next attempt waits. */
-import { type ErrorCode, messageOf, PartnerdError } from "../../base/errors.ts";
+/** Maps libp2p's errors to ours. The code decides how long the next attempt waits. A fault of our own always stays `internal_error`. */
+import { type ErrorCode, isFault, messageOf, PartnerdError, type RemoteEnd, toPartnerdError } from "../../base/errors.ts";
+import type { HostConnection } from "../host/host.ts";
+import { isUnexpectedPeer } from "../host/unexpected-peer.ts";
 
-/** noise says this when somebody else answers; libp2p hands on the message and drops the error's name. */
-const UNEXPECTED_PEER = "does not match expected remote identity key";
-
-/** Errors of a dial: before the far end is known to be the peer, everything it does is a failed dial. */
+/** Errors of a dial: until the far end has proved to be the peer, any failure is a failed dial. */
 export function dialError(error: unknown): PartnerdError {
-  const message = detailOf(error);
-  return asPartnerdError(error, dialCode(error, message), `cannot connect: ${message}`);
+  if (isFault(error)) return toPartnerdError(error);
+  return asPartnerdError(error, dialCode(error), `cannot connect: ${detailOf(error)}`);
 }
 
-/** Errors after the handshake: the far end is the peer, and does not want to. */
-export function streamError(error: unknown, protocol: string): PartnerdError {
-  const message = detailOf(error);
+/** Errors after the handshake: the far end is the peer, and did not accept the stream. */
+export function streamError(error: unknown, protocol: string, connection: HostConnection): PartnerdError {
+  if (isFault(error)) return toPartnerdError(error);
   const code = nameOf(error) === "UnsupportedProtocolError" ? "protocol_unsupported" : (timeoutCode(error) ?? "refused");
   const what = code === "refused" ? `the peer closed while ${protocol} was being opened` : `cannot open ${protocol}`;
-  return asPartnerdError(error, code, `${what}: ${message}`);
+  return asPartnerdError(error, code, `${what}: ${detailOf(error)}`, endOf(error, connection));
 }
 
-/** Why a signal aborted; the reconciler's reasons are PartnerdErrors, a foreign one is told apart by its name. */
+/** An old connection closed under the new stream. The peer has not refused, so the next attempt comes sooner than after a refusal. */
+export function connectionLost(error: unknown): PartnerdError {
+  if (isFault(error)) return toPartnerdError(error);
+  return new PartnerdError("stream_lost", "the connection ended while the stream was being opened", {
+    cause: error,
+    details: { remoteEnd: "connection_lost" },
+  });
+}
+
+/** Errors on an established stream. */
+export function renewError(error: unknown, connection: HostConnection): PartnerdError {
+  if (isFault(error)) return toPartnerdError(error);
+  return new PartnerdError("stream_lost", `the stream failed: ${detailOf(error)}`, {
+    cause: error,
+    details: { remoteEnd: endOf(error, connection) },
+  });
+}
+
+/** Why a signal aborted. The reconciler's reasons are PartnerdErrors; a foreign one is recognized by its name. */
 export function abortError(signal: AbortSignal): PartnerdError {
   const reason: unknown = signal.reason;
   return asPartnerdError(reason, nameOf(reason) === "TimeoutError" ? "timeout" : "aborted", messageOf(reason));
 }
 
-function dialCode(error: unknown, message: string): ErrorCode {
-  if (message.includes(UNEXPECTED_PEER)) return "identity_mismatch";
+function dialCode(error: unknown): ErrorCode {
+  if (errorsIn(error).some(isUnexpectedPeer)) return "identity_mismatch";
   switch (nameOf(error)) {
     case "DialDeniedError":
     case "ConnectionInterceptedError":
@@ -39,16 +56,25 @@ function dialCode(error: unknown, message: string): ErrorCode {
   }
 }
 
-/** An abort that is not ours is libp2p's own time limit. */
+/** An abort that is not ours is libp2p's own timeout. */
 function timeoutCode(error: unknown): "timeout" | undefined {
   return nameOf(error) === "TimeoutError" || nameOf(error) === "AbortError" ? "timeout" : undefined;
 }
 
+/** How the far end ended the stream; undefined if it did not. */
+function endOf(error: unknown, { status }: HostConnection): RemoteEnd | undefined {
+  if (status !== "open") return "connection_lost";
+  if (nameOf(error) === "StreamResetError") return "reset";
+  return nameOf(error) === "UnexpectedEOFError" ? "remote_closed" : undefined;
+}
+
 const nameOf = (error: unknown): string => (error instanceof Error ? error.name : "");
 
-/** A host name with several addresses fails with one error for each, and no message of its own. */
-const detailOf = (error: unknown): string =>
-  error instanceof AggregateError ? error.errors.map((each) => messageOf(each)).join("; ") : messageOf(error);
+/** A host name with several addresses fails with one error for each and an empty message of its own. */
+const errorsIn = (error: unknown): readonly unknown[] =>
+  error instanceof AggregateError ? error.errors.flatMap(errorsIn) : [error];
 
-const asPartnerdError = (error: unknown, code: ErrorCode, message: string): PartnerdError =>
-  error instanceof PartnerdError ? error : new PartnerdError(code, message, { cause: error });
+const detailOf = (error: unknown): string => errorsIn(error).map(messageOf).join("; ");
+
+const asPartnerdError = (error: unknown, code: ErrorCode, message: string, remoteEnd?: RemoteEnd): PartnerdError =>
+  error instanceof PartnerdError ? error : new PartnerdError(code, message, { cause: error, details: { remoteEnd } });

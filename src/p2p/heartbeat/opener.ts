@@ -1,7 +1,7 @@
-/** Our side of a partner stream: dial, open, heartbeat, proof of life. What is established goes to the registry. */
+/** Outbound partner streams: dial, open, heartbeat, proof of life. Established streams are registered. */
 import type { Multiaddr } from "@multiformats/multiaddr";
 import type { Clock } from "../../base/clock.ts";
-import { PartnerdError } from "../../base/errors.ts";
+import { isFault, PartnerdError, type RemoteEnd, toPartnerdError } from "../../base/errors.ts";
 import type { PeerId } from "../../base/ids.ts";
 import { abortable } from "../../base/pause.ts";
 import type { DesiredPeer } from "../../events/types.ts";
@@ -14,7 +14,7 @@ import { encodeHeartbeat, type SelfDescription, type TimestampFormat } from "../
 import { PARTNER_PROTOCOL } from "../wire/constants.ts";
 import type { Liveness } from "./liveness.ts";
 import { OpenAttempt, Try } from "./open-attempt.ts";
-import { abortError, dialError, streamError } from "./open-errors.ts";
+import { abortError, connectionLost, dialError, renewError, streamError } from "./open-errors.ts";
 import { keyOf, PartnerStream } from "./partner-stream.ts";
 
 export interface OpenerComponents {
@@ -26,6 +26,8 @@ export interface OpenerComponents {
   readonly connections: ConnectionIndex;
   readonly liveness: Liveness;
 }
+
+const REMOTE_ENDS: readonly RemoteEnd[] = ["remote_closed", "reset", "connection_lost"];
 
 export class HeartbeatOpener {
   readonly #components: OpenerComponents;
@@ -42,13 +44,13 @@ export class HeartbeatOpener {
     const older = this.#attempts.get(peer.peerId);
     this.#attempts.set(peer.peerId, attempt);
     try {
-      // It has to give back what it holds first, or we might build on its connection.
-      older?.cancel(new PartnerdError("aborted", "a newer open took over"));
+      // Wait until it has released its connection, or we might reuse that.
+      older?.cancel(new PartnerdError("aborted", "a newer open replaced this one"));
       await older?.settled.promise;
       await this.#establish(peer, attempt, request);
     } catch (error) {
       attempt.giveBack(this.#components);
-      throw attempt.signal.aborted ? abortError(attempt.signal) : error;
+      throw attempt.signal.aborted && !isFault(error) ? abortError(attempt.signal) : toPartnerdError(error);
     } finally {
       if (this.#attempts.get(peer.peerId) === attempt) this.#attempts.delete(peer.peerId);
       attempt.settled.resolve();
@@ -59,7 +61,7 @@ export class HeartbeatOpener {
   async renew(peerId: PeerId, signal: AbortSignal): Promise<void> {
     const { registry, liveness } = this.#components;
     const stream = registry.get(keyOf("outbound", peerId));
-    if (stream === undefined) throw new PartnerdError("stream_lost", `no outbound stream to peer ${peerId}`);
+    if (stream === undefined) throw this.#noStream(peerId);
     using attempt = new Try(signal, stream.ended);
     try {
       attempt.signal.throwIfAborted();
@@ -67,28 +69,27 @@ export class HeartbeatOpener {
       await liveness.prove(stream.connection, attempt.signal);
       attempt.signal.throwIfAborted();
     } catch (error) {
-      throw attempt.signal.aborted
-        ? abortError(attempt.signal)
-        : new PartnerdError("stream_lost", "stream failed", { cause: error });
+      throw attempt.signal.aborted && !isFault(error) ? abortError(attempt.signal) : renewError(error, stream.connection);
     }
     registry.renew(keyOf("outbound", peerId), stream);
   }
 
-  /** Ends an open that is under way; it rejects with `reason`. */
+  /** Cancels the current open, which rejects with `reason`. */
   cancel(peerId: PeerId, reason: PartnerdError): void {
     this.#attempts.get(peerId)?.cancel(reason);
   }
 
-  /** A connection that we dialled has opened. One that nobody waits for any more is closed: an aborted open must not come back to life. */
+  /** A connection that we dialled has opened. If its open has been aborted, the connection is closed. */
   dialled(connection: HostConnection, peerId: PeerId): void {
     const attempt = this.#attempts.get(peerId);
-    if (attempt === undefined) connection.abort(new PartnerdError("aborted", "nobody waits for this connection any more"));
+    if (attempt === undefined)
+      connection.abort(new PartnerdError("aborted", "the open that dialled this connection was aborted"));
     else attempt.dialled.push(connection);
   }
 
-  /** Every open under way, and every later one, rejects. */
+  /** Rejects the current opens and all later ones. */
   dispose(): void {
-    this.#disposed.abort(new PartnerdError("aborted", "host is shutting down"));
+    this.#disposed.abort(new PartnerdError("aborted", "the host is shutting down"));
   }
 
   async #establish(peer: DesiredPeer, attempt: OpenAttempt, request: Attempt): Promise<void> {
@@ -105,10 +106,11 @@ export class HeartbeatOpener {
       await stream.write(this.#heartbeat(), attempt.signal);
       await liveness.prove(connection, attempt.signal);
     } catch (error) {
-      throw reusable !== undefined && connection.status !== "open" ? connectionLost(error) : streamError(error, PARTNER_PROTOCOL);
+      if (reusable !== undefined && connection.status !== "open") throw connectionLost(error);
+      throw streamError(error, PARTNER_PROTOCOL, connection);
     }
     attempt.signal.throwIfAborted();
-    // No await from here on: what has just been checked holds until it is registered.
+    // No await from here on, so these last checks hold until the stream is registered.
     stream.onRemoteEnd = (reason) => registry.close(keyOf("outbound", peerId), reason, stream);
     registry.register(keyOf("outbound", peerId), stream, peer.did, request);
     attempt.dropSuperseded(this.#components);
@@ -120,7 +122,7 @@ export class HeartbeatOpener {
       return await this.#dialOnce(target, signal);
     } catch (error) {
       signal.throwIfAborted();
-      // libp2p joins dials to the same peer, also to one whose caller has just aborted it and that is about to reject.
+      // libp2p joins a current dial to the same peer, even one that was just aborted and is about to reject.
       if (!(error instanceof Error && error.name === "AbortError")) throw dialError(error);
     }
     await abortable(new Promise<void>((resolve) => void this.#components.clock.schedule(0, resolve)), signal);
@@ -138,27 +140,30 @@ export class HeartbeatOpener {
   async #openStream(connection: HostConnection, attempt: OpenAttempt): Promise<PartnerStream> {
     const { signal } = attempt;
     const opening = connection.newStream(PARTNER_PROTOCOL, { signal });
-    const opened = await abortable(opening, signal, (late) =>
-      late.abort(new PartnerdError("aborted", "nobody waits for this stream")),
-    );
+    const opened = await abortable(opening, signal, (late) => late.abort(new PartnerdError("aborted", "the open was aborted")));
     const stream = new PartnerStream(opened, connection);
     attempt.stream = stream;
-    const code = () => (connection.status === "open" || attempt.dialled.includes(connection) ? "refused" : "stream_lost");
-    stream.onRemoteEnd = (reason) =>
-      attempt.cancel(new PartnerdError(code(), `peer ended the stream before it stood: ${reason}`));
-    if (stream.ended.aborted) throw new PartnerdError(code(), "peer ended the stream at once");
-    // Readers never write (WIRE); what somebody writes all the same must not pile up unread.
+    const ended = (remoteEnd: RemoteEnd | undefined) => {
+      const code = connection.status === "open" || attempt.dialled.includes(connection) ? "refused" : "stream_lost";
+      const how = remoteEnd ?? "unknown";
+      return new PartnerdError(code, `the peer ended the stream before it was established: ${how}`, { details: { remoteEnd } });
+    };
+    stream.onRemoteEnd = (remoteEnd) => attempt.cancel(ended(remoteEnd));
+    if (stream.ended.aborted) throw ended(stream.remoteEnd);
+    // The reader never writes (docs/WIRE.md). If it does, the bytes are discarded and must not pile up.
     stream.read(() => {});
     return stream;
+  }
+
+  /** Tells how the previous stream ended. */
+  #noStream(peerId: PeerId): PartnerdError {
+    const { lastOutboundClose } = this.#components.registry.actual(PARTNER_PROTOCOL, peerId);
+    const remoteEnd = REMOTE_ENDS.find((end) => end === lastOutboundClose);
+    return new PartnerdError("stream_lost", `no outbound stream to peer ${peerId}`, { details: { remoteEnd } });
   }
 
   #heartbeat(): Uint8Array {
     const { self, clock, heartbeatTimestamp } = this.#components;
     return encodeHeartbeat(self, clock.wallMs(), heartbeatTimestamp);
   }
-}
-
-/** Not the peer's answer but an old connection's end: no reason to wait as long as after a refusal. */
-function connectionLost(cause: unknown): PartnerdError {
-  return new PartnerdError("stream_lost", "the connection ended while the stream was being opened", { cause });
 }

@@ -1,49 +1,53 @@
-/** A heartbeat stream with its connection: knows when it is over, whoever ended it. */
-import { PartnerdError } from "../../base/errors.ts";
+/** A heartbeat stream with its connection; detects its end, from either side. */
+import { PartnerdError, type RemoteEnd } from "../../base/errors.ts";
 import type { PeerId } from "../../base/ids.ts";
 import { abortable } from "../../base/pause.ts";
-import type { CloseReason, Direction } from "../../events/types.ts";
+import type { Direction } from "../../events/types.ts";
 import type { HostConnection, HostStream } from "../host/host.ts";
 import type { AbortableStream, StreamKey } from "../registry/registry.ts";
 import { PARTNER_PROTOCOL } from "../wire/constants.ts";
 
-/** The place of a partner stream in the registry. */
+/** The registry key of a partner stream. */
 export function keyOf(direction: Direction, peerId: PeerId): StreamKey {
   return { protocol: PARTNER_PROTOCOL, peerId, direction };
 }
-
-/** How a stream ends that we did not end. */
-export type RemoteEnd = Extract<CloseReason, "remote_closed" | "reset" | "connection_lost">;
 
 export class PartnerStream implements AbortableStream {
   readonly connection: HostConnection;
   readonly #stream: HostStream;
   readonly #ended = new AbortController();
-  /** The far end or the connection ended the stream. Called once, and never after our own abort. */
-  onRemoteEnd: (reason: RemoteEnd) => void = () => {};
+  #remoteEnd: RemoteEnd | undefined;
+  /** Called when the far end or the connection ends the stream; once, and never after our own abort. */
+  onRemoteEnd: (remoteEnd: RemoteEnd) => void = () => {};
 
   constructor(stream: HostStream, connection: HostConnection) {
     this.connection = connection;
     this.#stream = stream;
     stream.addEventListener("remoteCloseWrite", this.#finished);
     stream.addEventListener("close", this.#closed);
-    if (stream.remoteWriteStatus === "closed") this.#finished();
-    else if (stream.status !== "open") this.#closed();
+    // A reset and a lost connection also close the far end's side, so check the status first.
+    if (stream.status !== "open") this.#closed();
+    else if (stream.remoteWriteStatus === "closed") this.#finished();
   }
 
-  /** Aborts when the stream ends, for whatever reason; it may have ended before it came to us. */
+  /** Aborts when the stream ends for any reason, perhaps before this object existed. */
   get ended(): AbortSignal {
     return this.#ended.signal;
   }
 
-  /** Gives each chunk that arrives to `read`, at once. */
+  /** How the far end or the connection ended it; undefined if it is open or we ended it. */
+  get remoteEnd(): RemoteEnd | undefined {
+    return this.#remoteEnd;
+  }
+
+  /** Calls `read` synchronously with each chunk that arrives. */
   read(read: (chunk: Uint8Array) => void): void {
     this.#stream.addEventListener("message", (event) => {
       if (!this.ended.aborted) read(event.data.subarray());
     });
   }
 
-  /** Resolves when the stream can take more; rejects with the signal's reason. */
+  /** Resolves when the stream can accept more; rejects with the signal's reason. */
   async write(bytes: Uint8Array, signal: AbortSignal): Promise<void> {
     if (!this.#stream.send(bytes)) await this.#drained(signal);
   }
@@ -56,7 +60,7 @@ export class PartnerStream implements AbortableStream {
     this.#stream.abort(error);
   }
 
-  /** The event and not libp2p's onDrain(), which waits only once in a stream's life. */
+  /** Uses the event because libp2p's onDrain() works only once per stream. */
   async #drained(signal: AbortSignal): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     const onDrain = () => resolve();
@@ -68,14 +72,15 @@ export class PartnerStream implements AbortableStream {
     }
   }
 
-  /** FIN leaves the status open and swallows what we send: it is the end. */
+  /** After FIN the status stays open but our bytes are lost, so we treat it as the end. */
   readonly #finished = (): void => this.#end("remote_closed");
 
   readonly #closed = (): void => this.#end(this.#stream.status === "reset" ? "reset" : "connection_lost");
 
-  #end(reason: RemoteEnd): void {
+  #end(remoteEnd: RemoteEnd): void {
     if (this.ended.aborted) return;
-    this.abort(new PartnerdError("stream_lost", `stream ended: ${reason}`));
-    this.onRemoteEnd(reason);
+    this.#remoteEnd = remoteEnd;
+    this.abort(new PartnerdError("stream_lost", `the stream ended: ${remoteEnd}`, { details: { remoteEnd } }));
+    this.onRemoteEnd(remoteEnd);
   }
 }

@@ -1,6 +1,6 @@
-/** Echoes: the bandwidth challenge that we put, the one that we answer, and the stream ping that is a small one of its kind. */
+/** Echo protocols: the bandwidth challenge, both sides of it, and the stream ping. */
 import { type Clock, deadline, type Random, systemRandom } from "../../base/clock.ts";
-import { messageOf, PartnerdError, toPartnerdError } from "../../base/errors.ts";
+import { isFault, messageOf, PartnerdError, toPartnerdError } from "../../base/errors.ts";
 import { abortable } from "../../base/pause.ts";
 import type { HostConnection, HostStream, HostStreamEvents } from "../host/host.ts";
 import {
@@ -20,8 +20,8 @@ export interface ChallengeComponents {
 }
 
 /**
- * Sends 512 to 2,048 random bytes on a new stream of this connection and wants exactly them back, then the end of input
- * (WIRE). Rejects with `challenge_failed`, or with the signal's reason if that aborts.
+ * Sends 512 to 2,048 random bytes on a new stream of this connection and expects exactly them back, then the end of input
+ * (docs/WIRE.md). Rejects with `challenge_failed`, with the signal's reason, or with a fault of our own.
  */
 export async function challenge(connection: HostConnection, components: ChallengeComponents, signal: AbortSignal): Promise<void> {
   const { clock, random, timeoutMs } = components;
@@ -30,18 +30,22 @@ export async function challenge(connection: HostConnection, components: Challeng
   try {
     await exchange(connection, PROBE_PROTOCOL, random.bytes(length), "until_end", limit.signal);
   } catch (error) {
-    throw limit.signal.aborted ? limit.signal.reason : challengeFailed(messageOf(error), error);
+    if (isFault(error)) throw error;
+    throw limit.signal.aborted ? limit.signal.reason : asChallengeFailed(error);
   }
 }
 
-/** One `/ipfs/ping/1.0.0` round trip (WIRE), for muxers without a ping of their own. Rejects when the stream or connection ends. */
+/** One `/ipfs/ping/1.0.0` round trip, for muxers that cannot ping. Rejects when the stream or connection closes. */
 export async function pingOverStream(connection: HostConnection): Promise<void> {
   const unbounded = new AbortController().signal;
   await exchange(connection, PING_PROTOCOL, systemRandom.bytes(PING_BYTES), "until_complete", unbounded);
 }
 
-/** Echoes what any peer sends until its end of input, at most 64 KiB within 10 s, so the little that is buffered needs no backpressure. */
-export async function answerChallenge(stream: HostStream, clock: Clock): Promise<void> {
+/**
+ * Echoes what a peer sends until its end of input: at most 64 KiB within 10 s, so no backpressure is needed. Never rejects; calls
+ * `onFault` for a fault of our own.
+ */
+export async function answerChallenge(stream: HostStream, clock: Clock, onFault: (error: PartnerdError) => void): Promise<void> {
   using limit = deadline(
     clock,
     ECHO_TIMEOUT_MS,
@@ -50,8 +54,10 @@ export async function answerChallenge(stream: HostStream, clock: Clock): Promise
   try {
     await abortable(echoUntilEnd(stream), limit.signal);
     await abortable(stream.close({ signal: limit.signal }), limit.signal);
-  } catch (error) {
-    stream.abort(toPartnerdError(error));
+  } catch (thrown) {
+    const error = toPartnerdError(thrown, "stream_lost");
+    stream.abort(error);
+    if (isFault(error)) onFault(error);
   }
 }
 
@@ -65,15 +71,13 @@ async function exchange(
   signal: AbortSignal,
 ): Promise<void> {
   const opening = connection.newStream(protocol, { signal });
-  const stream = await abortable(opening, signal, (late) =>
-    late.abort(new PartnerdError("aborted", "nobody waits for this stream")),
-  );
+  const stream = await abortable(opening, signal, (late) => late.abort(new PartnerdError("aborted", "the exchange was aborted")));
   try {
     signal.throwIfAborted();
     await abortable(Promise.all([receive(stream, payload, completion), write(stream, payload, completion, signal)]), signal);
   } finally {
-    // After a full exchange both ends have closed, and this does nothing.
-    stream.abort(new PartnerdError("aborted", "exchange is over"));
+    // Does nothing after a complete exchange, when both ends have closed.
+    stream.abort(new PartnerdError("aborted", "the exchange is over"));
   }
 }
 
@@ -82,18 +86,18 @@ async function write(stream: HostStream, payload: Uint8Array, completion: Comple
   if (completion === "until_end") await stream.close({ signal });
 }
 
-/** Resolves when `expected` has come back, and nothing else. */
+/** Resolves when exactly `expected` has come back. */
 function receive(stream: HostStream, expected: Uint8Array, completion: Completion): Promise<void> {
   let receivedBytes = 0;
   return readUntilEnd(stream, (chunk) => {
     const end = receivedBytes + chunk.length;
-    if (end > expected.length) throw new Error("more bytes came back than were sent");
+    if (end > expected.length) throw challengeFailed("more bytes came back than were sent");
     if (!chunk.every((byte, index) => byte === expected[receivedBytes + index]))
-      throw new Error("other bytes came back than were sent");
+      throw challengeFailed("other bytes came back than were sent");
     receivedBytes = end;
     return completion === "until_complete" && end === expected.length;
   }).then(() => {
-    if (receivedBytes < expected.length) throw new Error(`${receivedBytes} of ${expected.length} bytes came back`);
+    if (receivedBytes < expected.length) throw challengeFailed(`${receivedBytes} of ${expected.length} bytes came back`);
   });
 }
 
@@ -107,7 +111,7 @@ function echoUntilEnd(stream: HostStream): Promise<void> {
   });
 }
 
-/** Gives each chunk to `onChunk` until the far end has sent its last, or until it returns true; rejects with what it throws. */
+/** Calls `onChunk` with each chunk until the far end closes its side or it returns true. Rejects with what it throws. */
 function readUntilEnd(stream: HostStream, onChunk: (chunk: Uint8Array) => boolean): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   const onMessage = (event: HostStreamEvents["message"]) => {
@@ -117,19 +121,23 @@ function readUntilEnd(stream: HostStream, onChunk: (chunk: Uint8Array) => boolea
       reject(error as Error);
     }
   };
-  // A frame that carries both data and FIN is announced as the end first and delivered right after.
+  // If a frame carries both data and FIN, the end is announced first and the data delivered right after.
   const onEnd = () => queueMicrotask(resolve);
   const onClose = (event: HostStreamEvents["close"]) => (event.error === undefined ? onEnd() : reject(event.error));
   stream.addEventListener("message", onMessage);
   stream.addEventListener("remoteCloseWrite", onEnd);
   stream.addEventListener("close", onClose);
-  // The end may have come before us; what was buffered until now is delivered in an earlier microtask than this one.
+  // The end may have come earlier. Data buffered until now is delivered in an earlier microtask than this one.
   if (stream.remoteWriteStatus === "closed") onEnd();
   return promise.finally(() => {
     stream.removeEventListener("message", onMessage);
     stream.removeEventListener("remoteCloseWrite", onEnd);
     stream.removeEventListener("close", onClose);
   });
+}
+
+function asChallengeFailed(error: unknown): PartnerdError {
+  return error instanceof PartnerdError && error.code === "challenge_failed" ? error : challengeFailed(messageOf(error), error);
 }
 
 function challengeFailed(detail: string, cause?: unknown): PartnerdError {

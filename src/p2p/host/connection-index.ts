@@ -1,4 +1,4 @@
-/** The connections that are open, by peer: what libp2p knows too, but without its cost at thousands of them. */
+/** Open connections by peer. libp2p knows them too, but its lookup is slow with thousands of connections. */
 import { type Clock, deadline } from "../../base/clock.ts";
 import { PartnerdError, toPartnerdError } from "../../base/errors.ts";
 import type { PeerId } from "../../base/ids.ts";
@@ -6,7 +6,7 @@ import { abortable } from "../../base/pause.ts";
 import { CONNECTION_CLOSE_TIMEOUT_MS, PARTNER_PROTOCOL } from "../wire/constants.ts";
 import type { Host, HostConnection, HostEvents, RemotePeer } from "./host.ts";
 
-/** libp2p prints a PeerID in the same canonical text that our own parsing gives. */
+/** libp2p's text of a PeerID is the canonical one that our parser gives. */
 export const peerIdOf = (peerId: RemotePeer): PeerId => peerId.toString() as PeerId;
 
 export class ConnectionIndex implements Disposable {
@@ -15,7 +15,7 @@ export class ConnectionIndex implements Disposable {
   readonly #byPeer = new Map<PeerId, Set<HostConnection>>();
   #count = 0;
 
-  /** `onOpened` is called for every connection that opens from now on. */
+  /** Calls `onOpened` for every connection that opens from now on. */
   constructor(host: Host, onOpened: (connection: HostConnection, peerId: PeerId) => void) {
     this.#host = host;
     this.#onOpened = onOpened;
@@ -33,7 +33,7 @@ export class ConnectionIndex implements Disposable {
     return this.#byPeer.has(peerId);
   }
 
-  /** Whether a connection that we dialled is open. */
+  /** Whether an open connection was dialled by us. */
   hasDialled(peerId: PeerId): boolean {
     for (const { direction, status } of this.#byPeer.get(peerId) ?? []) {
       if (direction === "outbound" && status === "open") return true;
@@ -62,7 +62,7 @@ export class ConnectionIndex implements Disposable {
     if (connections?.size === 0) this.#byPeer.delete(peerId);
   };
 
-  /** A connection that died while it opened raises no close event, and must not stay here for ever. */
+  /** Ignores a connection that has closed already: it raises no close event, so it would never be removed. */
   #add(connection: HostConnection): boolean {
     if (connection.status !== "open") return false;
     const peerId = peerIdOf(connection.remotePeer);
@@ -74,14 +74,14 @@ export class ConnectionIndex implements Disposable {
   }
 }
 
-/** Whether any partner stream, proven or not, still runs over the connection. */
+/** Whether any partner stream, proven or not, is open on the connection. */
 export function carriesPartnerStream(connection: HostConnection): boolean {
   return connection.streams.some((stream) => stream.protocol === PARTNER_PROTOCOL && stream.status === "open");
 }
 
-/** Says goodbye for at most a second, then cuts. Never rejects. */
+/** Closes gracefully within a second, else aborts. Never rejects. */
 export async function closeBounded(connection: HostConnection, clock: Clock): Promise<void> {
-  using limit = deadline(clock, CONNECTION_CLOSE_TIMEOUT_MS, () => new PartnerdError("timeout", "connection did not close"));
+  using limit = deadline(clock, CONNECTION_CLOSE_TIMEOUT_MS, () => new PartnerdError("timeout", "the connection did not close"));
   try {
     await abortable(connection.close({ signal: limit.signal }), limit.signal);
   } catch (error) {

@@ -1,4 +1,4 @@
-/** Connections that are refused as soon as it is known whose they are. */
+/** Refuses connections as soon as the peer is known. */
 
 import { type AdmissionPolicy, inboundRefused, refusalBy } from "../registry/admission-policy.ts";
 import type { StreamObserver } from "../registry/registry.ts";
@@ -6,8 +6,8 @@ import { peerIdOf } from "./connection-index.ts";
 import type { HostGater, RemotePeer } from "./host.ts";
 
 /**
- * Denies the blacklisted, inbound and outbound; strangers may connect, since their next event may make them partners. Who is
- * denied comes too early to ask for a stream, and is reported as refused all the same.
+ * Denies blacklisted peers, inbound and outbound. Strangers may connect, since their next event may make them partners. A denied
+ * inbound peer is reported as refused, although it has not asked for a stream yet.
  */
 export function createGater(admission: AdmissionPolicy, observer: Pick<StreamObserver, "observed"> | undefined): HostGater {
   const blacklisted = (peerId: RemotePeer) => {

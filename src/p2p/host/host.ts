@@ -1,10 +1,10 @@
 /**
- * What the partner protocol needs of a libp2p host, and nothing else: the real one satisfies these types as it is, and so does the
- * simulator's. Whoever implements them promises js-libp2p's semantics.
+ * What the partner protocol needs from a libp2p host. The real host satisfies these types as it is, and so does the simulator's. An
+ * implementation must have js-libp2p's semantics.
  */
 import type { Multiaddr } from "@multiformats/multiaddr";
 
-/** A PeerID; libp2p prints it in its canonical text. */
+/** A PeerID; toString() gives its canonical text. */
 export interface RemotePeer {
   toString(): string;
 }
@@ -14,23 +14,23 @@ type Ending = "closing" | "closed" | "aborted" | "reset";
 export interface HostStreamEvents {
   /** Bytes have arrived. */
   message: { readonly data: { subarray(): Uint8Array } };
-  /** The far end has sent its last byte; ours may still go there. */
+  /** The far end has closed its side; we can still send. */
   remoteCloseWrite: unknown;
-  /** The stream is over. `error` is why, where it was not in good order. */
+  /** The stream has closed; `error` is set unless it closed gracefully. */
   close: { readonly error?: Error };
-  /** There is room again after `send` returned false. */
+  /** There is room again after `send` has returned false. */
   drain: unknown;
 }
 
 export interface HostStream {
-  /** Empty until it is negotiated. */
+  /** Empty until negotiated. */
   readonly protocol: string;
   readonly direction: "inbound" | "outbound";
   readonly status: "open" | Ending;
   readonly remoteWriteStatus: "writable" | "closing" | "closed";
-  /** False where the far end or the wire does not keep up: the bytes are queued, and `drain` says when to go on. Throws when our side is closed. */
+  /** False if the far end or the network does not keep up: the bytes are queued, and `drain` follows. Throws if our side is closed. */
   send(bytes: Uint8Array): boolean;
-  /** Sends what is queued, and that nothing follows. Their side stays open. */
+  /** Sends what is queued and closes our side. The far end's side stays open. */
   close(options: { readonly signal: AbortSignal }): Promise<void>;
   /** Resets both sides at once. */
   abort(error: Error): void;
@@ -42,15 +42,15 @@ export interface HostConnection {
   readonly remotePeer: RemotePeer;
   readonly direction: "inbound" | "outbound";
   readonly status: "open" | Ending;
-  /** All that are not over, whoever opened them. */
+  /** All open streams, whichever side opened them. */
   readonly streams: readonly HostStream[];
-  /** libp2p has it, but keeps it private; only yamux can ping. */
+  /** Private in libp2p. Only yamux can ping. */
   readonly muxer?: { ping?(): Promise<number> };
   /** Negotiates `protocol` on a new stream. */
   newStream(protocol: string, options: { readonly signal: AbortSignal }): Promise<HostStream>;
-  /** Says goodbye to the far end and waits for its own. */
+  /** Closes gracefully: waits for the far end to close too. */
   close(options: { readonly signal: AbortSignal }): Promise<void>;
-  /** Cuts at once: streams and connection are over when it returns. */
+  /** Closes at once; streams and connection are closed when it returns. */
   abort(error: Error): void;
 }
 
@@ -62,13 +62,13 @@ export interface HostEvents {
 export type HostStreamHandler = (stream: HostStream, connection: HostConnection) => void | Promise<void>;
 
 export interface ProtocolLimits {
-  /** At once on one connection. */
+  /** Most open streams on one connection. */
   readonly maxInboundStreams: number;
   readonly maxOutboundStreams: number;
 }
 
 export interface Host {
-  /** A new connection to whoever proves the PeerID at the end of `target`; a dial to the same peer that is under way is joined. */
+  /** Opens a new connection to `target`, whose PeerID the far end must prove. Joins a current dial to the same peer. */
   dial(target: Multiaddr, options: { readonly signal: AbortSignal; readonly force: true }): Promise<HostConnection>;
   handle(protocol: string, handler: HostStreamHandler, limits: ProtocolLimits): Promise<void>;
   unhandle(protocols: string[]): Promise<void>;
@@ -77,7 +77,7 @@ export interface Host {
   removeEventListener<Type extends keyof HostEvents>(type: Type, listener: (event: HostEvents[Type]) => void): void;
 }
 
-/** Who may connect, asked at each stage of a connection at which more is known. */
+/** Decides who may connect; asked at each stage of opening a connection. */
 export interface HostGater {
   denyDialPeer(peerId: RemotePeer): boolean;
   denyOutboundEncryptedConnection(peerId: RemotePeer): boolean;

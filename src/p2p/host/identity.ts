@@ -1,4 +1,4 @@
-/** Who this daemon is: one private key in the data directory, made on the first start and guarded ever after. */
+/** The daemon's identity: a private key in the data directory, created on the first start. */
 import { open, readFile, rename, rm, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { generateKeyPair, privateKeyFromProtobuf, privateKeyToProtobuf } from "@libp2p/crypto/keys";
@@ -7,19 +7,19 @@ import { messageOf, PartnerdError } from "../../base/errors.ts";
 
 const OWNER_ONLY = 0o600;
 const GROUP_AND_OTHERS = 0o077;
-/** An Ed25519 seed, and the same with its public key: libp2p takes the former for a secp256k1 key. */
+/** An Ed25519 seed without and with its public key. libp2p would take the former for a secp256k1 key. */
 const RAW_KEY_LENGTHS: ReadonlySet<number> = new Set([32, 64]);
 
 /**
- * The key in the file `path`; an Ed25519 key is created there where there is none. Reads what go-libp2p writes: the key's
- * protobuf, raw or as base64. Throws PartnerdError `identity_unsafe` if others may read the file, `identity_invalid` if it
- * holds no key, `data_dir_unwritable` if it cannot be created.
+ * The key in the file `path`; creates the file with an Ed25519 key if it is missing. Reads go-libp2p's format: the key's protobuf, raw
+ * or as base64. Throws PartnerdError `identity_unsafe` if others may read the file, `identity_invalid` if it contains no key,
+ * `data_dir_unwritable` if it cannot be created.
  */
 export async function loadOrCreateIdentity(path: string): Promise<PrivateKey> {
   const mode = await modeOf(path);
   if (mode === undefined) return createIdentity(path);
   if ((mode & GROUP_AND_OTHERS) !== 0) {
-    throw new PartnerdError("identity_unsafe", `${path} has mode ${octal(mode)}: others than its owner may use this key`, {
+    throw new PartnerdError("identity_unsafe", `${path} has mode ${octal(mode)}: users other than its owner can read this key`, {
       nextStep: `chmod 600 ${path}`,
     });
   }
@@ -36,7 +36,7 @@ async function modeOf(path: string): Promise<number | undefined> {
   }
 }
 
-/** Complete or not there at all, also after a power cut. */
+/** Atomic, even if the power fails. */
 async function createIdentity(path: string): Promise<PrivateKey> {
   const privateKey = await generateKeyPair("Ed25519");
   const temporaryPath = `${path}.${process.pid}.tmp`;
@@ -51,7 +51,7 @@ async function createIdentity(path: string): Promise<PrivateKey> {
   } catch (error) {
     await rm(temporaryPath, { force: true }).catch(() => {});
     throw new PartnerdError("data_dir_unwritable", `cannot create the identity ${path}: ${messageOf(error)}`, {
-      nextStep: `make ${dirname(path)} a directory that this user can write, or choose another with --data`,
+      nextStep: `make ${dirname(path)} writable for this user, or choose another directory with --data`,
       cause: error,
     });
   }
@@ -61,9 +61,13 @@ async function createIdentity(path: string): Promise<PrivateKey> {
 function parsePrivateKey(contents: Uint8Array, path: string): PrivateKey {
   const bytes = fromBase64(contents) ?? contents;
   if (RAW_KEY_LENGTHS.has(bytes.length)) {
-    throw new PartnerdError("identity_invalid", `${path} holds a raw key of ${bytes.length} bytes, which does not say its type`, {
-      nextStep: "store it in libp2p's protobuf form, as go-libp2p's crypto.MarshalPrivateKey does",
-    });
+    throw new PartnerdError(
+      "identity_invalid",
+      `${path} contains a raw key of ${bytes.length} bytes, which does not tell its type`,
+      {
+        nextStep: "store it in libp2p's protobuf form, as go-libp2p's crypto.MarshalPrivateKey does",
+      },
+    );
   }
   try {
     return privateKeyFromProtobuf(bytes);
@@ -82,9 +86,9 @@ function fromBase64(contents: Uint8Array): Uint8Array | undefined {
 const invalid =
   (path: string) =>
   (error: unknown): never => {
-    throw new PartnerdError("identity_invalid", `${path} holds no private key that libp2p can read: ${messageOf(error)}`, {
+    throw new PartnerdError("identity_invalid", `${path} contains no private key that libp2p can read: ${messageOf(error)}`, {
       nextStep:
-        "restore it from a backup; without one, move it away, and a new identity with a new PeerID is made at the next start",
+        "restore it from a backup; without one, move it away, and the next start creates a new identity with a new PeerID",
       cause: error,
     });
   };

@@ -1,4 +1,4 @@
-/** The libp2p host: TCP, noise, yamux, and settings that keep it from having a will of its own. */
+/** The libp2p host: TCP, noise and yamux, with libp2p's own dialling, pinging and pruning turned off. */
 import { noise } from "@chainsafe/libp2p-noise";
 import { yamux } from "@chainsafe/libp2p-yamux";
 import { type Identify, identify } from "@libp2p/identify";
@@ -8,68 +8,71 @@ import { preSharedKey } from "@libp2p/pnet";
 import { tcp } from "@libp2p/tcp";
 import { createLibp2p } from "libp2p";
 import { type Clock, deadline } from "../../base/clock.ts";
-import { messageOf, PartnerdError } from "../../base/errors.ts";
+import { PartnerdError } from "../../base/errors.ts";
 import { abortable } from "../../base/pause.ts";
 import type { AdmissionPolicy } from "../registry/admission-policy.ts";
 import type { StreamObserver } from "../registry/registry.ts";
 import { MAX_STREAMS_PER_CONNECTION, NODE_STOP_TIMEOUT_MS } from "../wire/constants.ts";
 import { createGater } from "./gater.ts";
+import { ListenFailures } from "./listen-failures.ts";
 
 export type Node = Libp2p<{ identify: Identify; ping: Ping }>;
 
 export interface NodeOptions {
   readonly privateKey: PrivateKey;
-  /** Multiaddrs that parse; none means that this host only dials. */
+  /** Valid multiaddrs; none: this host only dials. */
   readonly listen: readonly string[];
-  /** Past this, new inbound connections are refused and idle ones closed. */
+  /** Beyond this, new inbound connections are refused and idle ones closed. */
   readonly maxConnections: number;
   readonly admission: AdmissionPolicy;
-  /** Who is told of refused connections, if anybody. */
+  /** Told of refused connections. */
   readonly observer?: Pick<StreamObserver, "observed">;
-  /** The pre-shared key of a private network, as `parseSwarmKey` gives it; null for a public one. */
+  /** The pre-shared key of a private network, from `parseSwarmKey`; null for a public one. */
   readonly swarmKey: Uint8Array | null;
   readonly version: string;
 }
 
-/** Our own deadlines end every dial; libp2p's are only there so that none lasts for ever. */
+/** A backstop: our own deadlines normally end a dial first. */
 const DIAL_BACKSTOP_MS = 60_000;
 /** The reconciler bounds its dials itself (64 by default); libp2p must never queue or refuse them. */
 const MAX_PARALLEL_DIALS = 1_024;
 const MAX_DIAL_QUEUE_LENGTH = 8_192;
-/** Per second and address: many partners share one behind a gateway, and all of them at a restart. */
+/** Per second and address: behind a gateway many partners share one, and all return after a restart. */
 const INBOUND_CONNECTION_THRESHOLD = 1_000;
 const MAX_INCOMING_PENDING_CONNECTIONS = 512;
-/** The smallest window that yamux allows: a heartbeat needs 300 bytes. */
+/** The smallest window that yamux allows; a heartbeat needs 300 bytes. */
 const STREAM_WINDOW_BYTES = 256 * 1024;
 
-/** Anybody may connect; who then says nothing is not kept. */
+/** Any peer may connect, but a silent connection is closed. */
 const INBOUND_IDLE_MS = 2 * 60_000;
-/** Longer than any backoff: a silent connection that we dialled is the canary of a peer that may only be asleep. */
+/** Longer than any backoff: a silent connection that we dialled shows when a sleeping peer wakes up. */
 const OUTBOUND_IDLE_MS = 10 * 60_000;
 
-/** A host that does not listen yet, so that its protocols can be registered before the first peer asks for them. */
+/** Creates a host that does not listen yet, so that its protocols can be registered before the first peer connects. */
 export async function createNode(options: NodeOptions): Promise<Node> {
   const { privateKey, listen, maxConnections, admission, observer, swarmKey, version } = options;
+  const failures = new ListenFailures();
+  const transport = tcp({ inboundSocketInactivityTimeout: INBOUND_IDLE_MS, outboundSocketInactivityTimeout: OUTBOUND_IDLE_MS });
   const node: Node = await createLibp2p({
     start: false,
     privateKey,
     nodeInfo: { name: "oc-partnerd", version },
     addresses: { listen: [...listen] },
-    transports: [tcp({ inboundSocketInactivityTimeout: INBOUND_IDLE_MS, outboundSocketInactivityTimeout: OUTBOUND_IDLE_MS })],
+    transports: [(components) => failures.watch(transport(components))],
     connectionEncrypters: [noise()],
     streamMuxers: [
       yamux({
-        // Our own pings must be the only ones: two under way at once end in an unexpected pong.
+        // Ours must be the only pings: two outstanding ones end in an unexpected pong.
         enableKeepAlive: false,
         maxInboundStreams: MAX_STREAMS_PER_CONNECTION,
         maxOutboundStreams: MAX_STREAMS_PER_CONNECTION,
-        // A window larger than the read buffer lets a slow reader reset its own stream.
+        // With a window larger than the read buffer, a slow reader resets its own stream.
         streamOptions: { initialStreamWindowSize: STREAM_WINDOW_BYTES, maxStreamWindowSize: STREAM_WINDOW_BYTES },
       }),
     ],
     ...(swarmKey === null ? {} : { connectionProtector: preSharedKey({ psk: swarmKey }) }),
     connectionGater: createGater(admission, observer),
-    // It pings every connection in the same tick and kills healthy ones under load; liveness.ts does this, spread out.
+    // libp2p's monitor pings every connection in the same tick and kills healthy ones under load. liveness.ts spreads its pings.
     connectionMonitor: { enabled: false },
     connectionManager: {
       maxConnections,
@@ -83,57 +86,42 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     },
     peerStore: { maxAddressAge: Number.POSITIVE_INFINITY, maxPeerAge: Number.POSITIVE_INFINITY },
     services: {
-      // Served for Go hosts, which ask; we ask nobody, since the protocols that we open are negotiated anyway.
+      // Served because Go hosts ask for it. We do not ask: the protocols that we open are negotiated anyway.
       identify: identify({ runOnConnectionOpen: false }),
       ping: ping(),
     },
   });
+  failuresOf.set(node, failures);
   forgetDisconnectedPeers(node);
   return node;
 }
 
-/** Listens. Throws PartnerdError `port_taken` or `listen_failed`, naming the multiaddr. */
+const failuresOf = new WeakMap<Node, ListenFailures>();
+
+/** Listens. `node` comes from createNode. Throws PartnerdError `port_taken` or `listen_failed`, naming the multiaddr. */
 export async function startNode(node: Node, listen: readonly string[]): Promise<void> {
   try {
     await node.start();
   } catch (error) {
-    throw listenError(error, listen);
+    throw (failuresOf.get(node) ?? new ListenFailures()).error(error, listen);
   }
 }
 
-/** Stops the host, but waits for at most a second. Never rejects. */
+/** Stops the host; waits at most a second. Never rejects. */
 export async function stopNode(node: Node, clock: Clock): Promise<void> {
-  using limit = deadline(clock, NODE_STOP_TIMEOUT_MS, () => new PartnerdError("timeout", "libp2p did not stop"));
+  using limit = deadline(clock, NODE_STOP_TIMEOUT_MS, () => new PartnerdError("timeout", "libp2p did not stop in time"));
   try {
     await abortable(Promise.resolve(node.stop()), limit.signal);
   } catch {
-    for (const connection of node.getConnections()) connection.abort(new PartnerdError("aborted", "host is stopping"));
+    for (const connection of node.getConnections()) connection.abort(new PartnerdError("aborted", "the host is stopping"));
   }
 }
 
-/** We dial explicit addresses, so nothing in the peer store is of use later; kept, every stranger's PeerID would stay for ever. */
+/** We dial explicit addresses and do not need the peer store, which would keep every stranger's PeerID permanently. */
 function forgetDisconnectedPeers(node: Node): void {
   node.addEventListener("peer:disconnect", (event) => {
     node.peerStore.delete(event.detail).catch(() => {
-      // The store is in memory: it fails only when the host is stopping, and then it goes too.
+      // The store is in memory and fails only while the host is stopping.
     });
-  });
-}
-
-/** libp2p tells of each address on a line of its own, between its advice and stack traces. */
-function listenError(error: unknown, listen: readonly string[]): PartnerdError {
-  const message = messageOf(error);
-  const why = /^ +\/\S+: (?:Error: )?(.+)$/m.exec(message)?.[1] ?? message;
-  const failed = listen.filter((address) => message.includes(address));
-  const addresses = (failed.length > 0 ? failed : listen).join(", ");
-  if (message.includes("EADDRINUSE")) {
-    return new PartnerdError("port_taken", `cannot listen on ${addresses}: the port is taken`, {
-      nextStep: "stop the process that has it, or choose another port with --listen",
-      cause: error,
-    });
-  }
-  return new PartnerdError("listen_failed", `cannot listen on ${addresses}: ${why}`, {
-    nextStep: "check that the address belongs to this machine, or choose another with --listen",
-    cause: error,
   });
 }

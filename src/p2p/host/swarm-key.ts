@@ -1,12 +1,12 @@
-/** The pre-shared key of a private libp2p network, in every form that go-libp2p reads. Pure. */
+/** The pre-shared key of a private libp2p network, in every encoding that go-libp2p reads. Pure. */
 import { PartnerdError } from "../../base/errors.ts";
 
 const HEADER = "/key/swarm/psk/1.0.0/";
 const KEY_BYTES = 32;
 
 /**
- * The key file `contents` (base16, base64 or binary) in the one form that js-libp2p reads, base16. `source` names the
- * file in errors: PartnerdError `config_invalid`.
+ * The key file `contents` (base16, base64 or binary), converted to base16, the only encoding that js-libp2p reads. Throws PartnerdError
+ * `config_invalid`, naming `source`.
  */
 export function parseSwarmKey(contents: Uint8Array, source: string): Uint8Array {
   const [header, afterHeader] = firstLine(contents);
@@ -27,14 +27,14 @@ function decodeKey(encoding: string, body: Uint8Array, source: string): Uint8Arr
       if (!/^[A-Za-z0-9+/]*={0,2}$/.test(text)) throw invalid(source, "the key is not base64");
       return Buffer.from(text, "base64");
     case "/bin/":
-      // Whatever follows the key is an editor's newline.
+      // The key may be followed by a newline from an editor.
       return body.subarray(0, KEY_BYTES);
     default:
       throw invalid(source, "its second line must be /base16/, /base64/ or /bin/");
   }
 }
 
-/** The line without its end, and the bytes after it. */
+/** The first line without its line end, and the bytes after it. */
 function firstLine(bytes: Uint8Array): readonly [string, Uint8Array] {
   const end = bytes.indexOf(0x0a);
   if (end < 0) return [Buffer.from(bytes).toString("latin1").trim(), new Uint8Array()];
@@ -42,7 +42,7 @@ function firstLine(bytes: Uint8Array): readonly [string, Uint8Array] {
 }
 
 function invalid(source: string, detail: string): PartnerdError {
-  return new PartnerdError("config_invalid", `${source} is no swarm key: ${detail}`, {
+  return new PartnerdError("config_invalid", `${source} is not a swarm key: ${detail}`, {
     nextStep: "use the swarm.key file of the other hosts in this private network",
   });
 }

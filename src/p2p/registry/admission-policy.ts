@@ -1,4 +1,4 @@
-/** Who may have a stream: asked at every check, never remembered. */
+/** Decides who may have a stream; evaluated at every check and never cached. */
 import { PartnerdError } from "../../base/errors.ts";
 import type { PeerId } from "../../base/ids.ts";
 import type { InboundRefused } from "../../events/types.ts";
@@ -6,7 +6,7 @@ import type { Verdict } from "../../reconciler/ports.ts";
 import { PARTNER_PROTOCOL } from "../wire/constants.ts";
 
 export interface AdmissionPolicy {
-  /** What the desired state says of this peer now. Does not throw. */
+  /** The verdict of the desired state on this peer now. Does not throw. */
   verdictOn(peerId: PeerId): Verdict;
 }
 
@@ -23,7 +23,7 @@ export function refusalBy(admission: AdmissionPolicy, peerId: PeerId): PartnerdE
   }
 }
 
-/** What is reported of every refusal; whether it merely repeats the last one is for the log to see. */
+/** The event for a refusal. Every refusal is reported; the log drops repetitions. */
 export function inboundRefused(peerId: PeerId, { code, message }: PartnerdError): InboundRefused {
   return { type: "InboundRefused", peerId, protocol: PARTNER_PROTOCOL, reason: code, message };
 }

@@ -1,14 +1,13 @@
-/** Time that leases run on: it stands still while our own event loop does, so that a local stall never kills a healthy peer. */
+/** The clock of leases. It stops while our event loop is stalled, so a local stall never kills a healthy peer's stream. */
 import type { Clock } from "../../base/clock.ts";
 import { LEASE_TICK_MS, LEASE_TICK_TOLERANCE_MS } from "../wire/constants.ts";
 
-/** What a lease is measured with. */
 export interface LeaseTime {
   /** Never decreases; never faster than monotonic time. */
   nowMs(): number;
 }
 
-/** Monotonic time less all stalls, the one under way included. Dispose it to stop its tick. */
+/** Monotonic time minus all stalls, including a current one. Dispose to stop its tick. */
 export class LeaseClock implements LeaseTime, Disposable {
   readonly #clock: Clock;
   #stalledMs = 0;
@@ -39,7 +38,7 @@ export class LeaseClock implements LeaseTime, Disposable {
     });
   }
 
-  /** Continuous at the tolerance, or time would jump back the moment lateness becomes a stall. */
+  /** Counts only the part beyond the tolerance; otherwise time would jump back when lateness becomes a stall. */
   #stallUnderWayMs(monotonicMs: number): number {
     return Math.max(0, monotonicMs - this.#lastTickMs - LEASE_TICK_MS - LEASE_TICK_TOLERANCE_MS);
   }

@@ -1,19 +1,22 @@
 /**
  * The established partner streams and their leases: `streams[protocol][peerId]` holds one outbound and one inbound slot.
- * Every transition goes through here, so each is reported exactly once and each wakes its key.
+ * All transitions go through here: each is reported exactly once and wakes its key.
  */
 import { type Clock, jittered, type Random } from "../../base/clock.ts";
 import { PartnerdError } from "../../base/errors.ts";
 import type { Did, PeerId } from "../../base/ids.ts";
+import { RecentMap } from "../../base/recent-map.ts";
 import type { CloseReason, Direction, ObservedEvent } from "../../events/types.ts";
 import type { ActualPeer, Attempt } from "../../reconciler/ports.ts";
-import { HEARTBEAT_JITTER, HEARTBEAT_PERIOD_MS, LEASE_MS } from "../wire/constants.ts";
+import { HEARTBEAT_JITTER, HEARTBEAT_PERIOD_MS, LEASE_MS, MAX_REMEMBERED_PEERS } from "../wire/constants.ts";
 import type { LeaseTime } from "./lease-clock.ts";
 
-/** Who is told of transitions. Neither function throws. */
+/** Receives transitions and faults. None of its functions throws. */
 export interface StreamObserver {
   observed(event: ObservedEvent): void;
-  /** Something about this peer changed, or it showed life: look again. */
+  /** A fault of our own ended work on a stream of this peer. It says nothing about the peer, so no event is observed. */
+  faulted(peerId: PeerId, error: PartnerdError): void;
+  /** Something about this peer has changed, or it has shown life: the reconciler should look again. */
   wake(peerId: PeerId): void;
 }
 
@@ -24,12 +27,12 @@ export interface StreamKey {
   readonly direction: Direction;
 }
 
-/** Whatever carries heartbeats. `abort` resets it at once and does not throw. */
+/** A stream that carries heartbeats. `abort` resets it at once and does not throw. */
 export interface AbortableStream {
   abort(error: Error): void;
 }
 
-/** A stream as people see it. Wall-clock ms. */
+/** A stream for status. Wall-clock ms. */
 interface StreamSnapshot {
   readonly did: Did | null;
   readonly openedAtMs: number;
@@ -58,18 +61,20 @@ export interface RegistryComponents {
   readonly clock: Clock;
   readonly random: Random;
   readonly leaseTime: LeaseTime;
-  readonly observer: StreamObserver;
+  readonly observer: Pick<StreamObserver, "observed" | "wake">;
 }
 
 export class StreamRegistry<Stream extends AbortableStream> {
   readonly #components: RegistryComponents;
   readonly #streams = new Map<string, Map<PeerId, Slots<Stream>>>();
+  /** By protocol and peer. */
+  readonly #lastOutboundClose = new RecentMap<string, CloseReason>(MAX_REMEMBERED_PEERS);
 
   constructor(components: RegistryComponents) {
     this.#components = components;
   }
 
-  /** `closed -> established`. A stream that is already in the slot is aborted as `replaced`. `attempt`: of an outbound stream. */
+  /** `closed -> established`. A stream already in the slot is closed as `replaced`. `attempt`: of an outbound stream. */
   register(key: StreamKey, stream: Stream, did: Did | null, attempt: Attempt | null): void {
     const { clock, observer } = this.#components;
     const slots = this.#slotsOf(key) ?? this.#addSlots(key);
@@ -90,7 +95,7 @@ export class StreamRegistry<Stream extends AbortableStream> {
     observer.wake(key.peerId);
   }
 
-  /** `established -> established` until now + 10 s. False where the slot no longer holds this stream. */
+  /** `established -> established`: extends the lease to now + 10 s. False if the slot no longer holds this stream. */
   renew(key: StreamKey, stream: Stream): boolean {
     const entry = this.#slotsOf(key)?.[key.direction];
     if (entry?.stream !== stream) return false;
@@ -98,7 +103,7 @@ export class StreamRegistry<Stream extends AbortableStream> {
     return true;
   }
 
-  /** `established -> closed`: deleted, aborted, reported. With `stream` only if the slot holds it; false where nothing was closed. */
+  /** `established -> closed`: deletes, aborts and reports. With `stream`, only if the slot holds it. False if nothing was closed. */
   close(key: StreamKey, reason: CloseReason, stream?: Stream): boolean {
     const slots = this.#slotsOf(key);
     const entry = slots?.[key.direction];
@@ -118,8 +123,8 @@ export class StreamRegistry<Stream extends AbortableStream> {
     return [...(this.#streams.get(protocol)?.keys() ?? [])];
   }
 
-  /** Expiries are converted to monotonic ms: what is left of the lease, from now. */
-  actual(protocol: string, peerId: PeerId): Pick<ActualPeer, "outbound" | "inbound"> {
+  /** Expiries in monotonic ms: now plus the rest of the lease. */
+  actual(protocol: string, peerId: PeerId): Pick<ActualPeer, "outbound" | "inbound" | "lastOutboundClose"> {
     const slots = this.#streams.get(protocol)?.get(peerId);
     const nowMs = this.#components.clock.monotonicMs();
     const lease = (entry: RegistryEntry<Stream>) => ({
@@ -131,10 +136,11 @@ export class StreamRegistry<Stream extends AbortableStream> {
     return {
       outbound: slots?.outbound === undefined ? null : lease(slots.outbound),
       inbound: inbound === undefined ? null : { openedAtMs: inbound.openedAtMs, expiresAtMs: inbound.expiresAtMs },
+      lastOutboundClose: this.#lastOutboundClose.get(`${protocol} ${peerId}`) ?? null,
     };
   }
 
-  /** For people; see `actual` for decisions. */
+  /** For status only; decisions use `actual`. */
   *snapshot(protocol: string): Generator<PeerSnapshot, void> {
     const nowMs = this.#components.clock.wallMs();
     const seen = (entry: RegistryEntry<Stream> | undefined): StreamSnapshot | null =>
@@ -156,8 +162,9 @@ export class StreamRegistry<Stream extends AbortableStream> {
     return entry.expiresAtLeaseMs - this.#components.leaseTime.nowMs();
   }
 
-  /** Aborting may call back at once; by then the slot no longer holds the entry, so nothing is reported twice. */
+  /** Aborting may call back synchronously. By then the slot no longer holds the entry, so nothing is reported twice. */
   #finish(key: StreamKey, entry: RegistryEntry<Stream>, reason: CloseReason): void {
+    if (key.direction === "outbound") this.#lastOutboundClose.set(`${key.protocol} ${key.peerId}`, reason);
     entry.stream.abort(new PartnerdError("aborted", `${key.direction} stream closed: ${reason}`));
     const { clock, observer } = this.#components;
     const durationMs = Math.round(clock.monotonicMs() - entry.openedAtMs);

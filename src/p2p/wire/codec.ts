@@ -1,4 +1,4 @@
-/** Heartbeats on the wire: any concatenation of JSON objects, cut anywhere (WIRE). Pure. */
+/** Heartbeats on the wire: concatenated JSON objects, in chunks that may end anywhere (docs/WIRE.md). Pure. */
 
 import { messageOf, PartnerdError } from "../../base/errors.ts";
 import { type Did, didOf, type PeerId, parsePeerId } from "../../base/ids.ts";
@@ -6,27 +6,27 @@ import { JsonScanner } from "../../base/json-scanner.ts";
 import { isoTime } from "../../base/units.ts";
 import { MAX_HEARTBEAT_BYTES, MAX_HEARTBEAT_DEPTH, MAX_HEARTBEAT_TEXT_LENGTH } from "./constants.ts";
 
-/** What we say of ourselves. */
+/** How we describe ourselves in heartbeats. */
 export interface SelfDescription {
   readonly name: string;
   readonly did: Did;
   readonly peerId: PeerId;
 }
 
-/** What a peer says of itself. Nothing of it is proven. */
+/** A peer's description of itself; unproven. */
 export interface Heartbeat {
   readonly name: string | null;
   readonly did: Did | null;
-  /** The peer id it claims, canonical; null where it gives none. */
+  /** The peer id it claims, canonical; null if it gives none. */
   readonly peerId: PeerId | null;
 }
 
-/** How a heartbeat says when it was sent: Unix seconds, RFC 3339 text, or not at all. */
+/** Format of a heartbeat's timestamp: Unix seconds, RFC 3339 text, or no timestamp. */
 export type TimestampFormat = "unix" | "rfc3339" | "none";
 
 /**
- * One heartbeat as Go's json.Encoder frames it. The peer id is there twice, for readers of either version (WIRE). A Go
- * reader refuses the whole heartbeat where the type of its timestamp is not the one that it declares, so the format can be chosen.
+ * One heartbeat as Go's json.Encoder frames it. It contains the peer id twice, for readers of either version (docs/WIRE.md). A Go reader
+ * rejects a heartbeat whose timestamp has another type than it declares, so the format is configurable.
  */
 export function encodeHeartbeat(self: SelfDescription, wallMs: number, format: TimestampFormat): Uint8Array {
   const { name, did, peerId } = self;
@@ -49,8 +49,8 @@ const WHITESPACE: ReadonlySet<number> = new Set([0x20, 0x09, 0x0a, 0x0d]);
 const FIRST_BUFFER_BYTES = 512;
 
 /**
- * Cuts a byte stream into heartbeats. It keeps at most the bytes of one unfinished value, and of that at most
- * 64 KiB. Throws PartnerdError `heartbeat_malformed` or `heartbeat_too_long`; after that it is of no further use.
+ * Splits a byte stream into heartbeats. Buffers one unfinished value, of at most 64 KiB. Throws PartnerdError `heartbeat_malformed` or
+ * `heartbeat_too_long`, after which it must not be used.
  */
 export class HeartbeatDecoder {
   #buffer = new Uint8Array(FIRST_BUFFER_BYTES);
@@ -58,17 +58,17 @@ export class HeartbeatDecoder {
   readonly #scanner = new JsonScanner(MAX_HEARTBEAT_DEPTH);
   readonly #expected: PeerId | undefined;
 
-  /** Who claims to be `expected` in its canonical text is believed without parsing it, which is most of the work. */
+  /** A claim equal to the canonical text of `expected` is not parsed, since parsing is most of the work. */
   constructor(expected?: PeerId) {
     this.#expected = expected;
   }
 
-  /** The bytes of the unfinished value that are kept. */
+  /** Bytes buffered of the unfinished value. */
   get bufferedBytes(): number {
     return this.#length;
   }
 
-  /** The heartbeats that `chunk` completes, one by one, so that those before a bad byte are not lost. */
+  /** The heartbeats that `chunk` completes, one by one, so that those before an invalid byte are not lost. */
   *decode(chunk: Uint8Array): Generator<Heartbeat, void> {
     for (let at = 0; at < chunk.length; ) {
       if (this.#scanner.depth === 0) {
@@ -136,8 +136,8 @@ function parseObject(bytes: Uint8Array): object {
 const KNOWN_FIELDS: ReadonlySet<string> = new Set(["name", "did", "peerid"]);
 
 /**
- * The known fields by their spelling without case and underscores: `peer_id`, `PeerID` and `peerId` are one field.
- * Empty text and null say nothing. Two spellings that disagree make the heartbeat worthless.
+ * The known fields, matched without case and underscores: `peer_id`, `PeerID` and `peerId` are the same field. Empty text and null
+ * count as absent. Two spellings with different values make the heartbeat malformed.
  */
 function textFields(object: object): ReadonlyMap<string, string> {
   const fields = new Map<string, string>();
@@ -156,7 +156,7 @@ function textFields(object: object): ReadonlyMap<string, string> {
 
 const QUOTED_LENGTH = 64;
 
-/** Foreign text in a message: escaped, and short enough for the log. */
+/** Foreign text for a message, escaped and shortened. */
 function quoted(text: string): string {
   return JSON.stringify(text.length > QUOTED_LENGTH ? `${text.slice(0, QUOTED_LENGTH)}…` : text);
 }

@@ -1,4 +1,4 @@
-/** One connection of the daemon to the simulated broker: what nats-link.ts is over NATS, with a way in between on which things get lost. */
+/** One connection from the daemon to the simulated broker: the counterpart of nats-link.ts, over a network that loses messages. */
 import type { Clock } from "../../base/clock.ts";
 import { PartnerdError } from "../../base/errors.ts";
 import {
@@ -9,6 +9,7 @@ import {
   type PullChannel,
   type PullListener,
   type PullRequest,
+  type PullStatus,
   REQUIRED_CONSUMER,
 } from "../../ingest/stream/broker-port.ts";
 import { deliveryPositionOf } from "../../ingest/stream/delivery-position.ts";
@@ -16,14 +17,14 @@ import type { ClockView } from "../time/virtual-clock.ts";
 import type { StoredMessage } from "./stored-message.ts";
 import type { SimBrokerStream } from "./stream.ts";
 
-/** As nats/broker-stream-api.ts waits, which the simulator may not import. */
+/** The same timeout as nats/broker-stream-api.ts, which the simulator may not import. */
 const REQUEST_TIMEOUT_MS = 2_000;
 
-/** The broker's end of a link, and the points around an acknowledgement at which the daemon's process can end. */
+/** The broker's end of a link, and the points around an acknowledgement at which the daemon's process can crash. */
 export interface BrokerMachine {
   readonly clock: Clock;
   readonly latencyMs: number;
-  /** False if the process ends here. */
+  /** False if the process crashes here. */
   readonly beforeAcknowledge: () => boolean;
   readonly afterAcknowledge: () => void;
 }
@@ -31,7 +32,7 @@ export interface BrokerMachine {
 export interface SimBrokerLinkInit extends BrokerMachine {
   readonly stream: SimBrokerStream;
   readonly machine: ClockView;
-  /** The broker knows that it has ended. */
+  /** Called when the broker learns that the connection is closed. */
   readonly onGone: () => void;
 }
 
@@ -40,10 +41,10 @@ export class SimBrokerLink implements BrokerLink {
   readonly #closed = Promise.withResolvers<void>();
   readonly #inboxes = new Set<{ isWanted: boolean }>();
   readonly #unanswered = new Set<(error: PartnerdError) => void>();
-  /** What one end says does not reach the other; each may know of it or not. */
+  /** Nothing sent by one end reaches the other. Either end may be unaware of it. */
   #isBroken = false;
   #isClosed = false;
-  /** Set while the broker is paused: its pending work and answers. */
+  /** Set while the broker is paused: work and replies to run when it resumes. */
   #held: (() => void)[] | undefined;
 
   constructor(init: SimBrokerLinkInit) {
@@ -52,7 +53,7 @@ export class SimBrokerLink implements BrokerLink {
 
   state(): Promise<BrokerStreamState> {
     const { stream } = this.#init;
-    return this.#ask(`look at stream ${stream.name}`, () => stream.state);
+    return this.#ask(`get the state of stream ${stream.name}`, () => stream.state);
   }
 
   hashAt(sequence: number): Promise<string | undefined> {
@@ -60,10 +61,10 @@ export class SimBrokerLink implements BrokerLink {
   }
 
   consumer(): Promise<ConsumerState | undefined> {
-    return this.#ask("look at the consumer", () => this.#init.stream.consumer?.state);
+    return this.#ask("get the state of the consumer", () => this.#init.stream.consumer?.state);
   }
 
-  /** Two requests, as it is with NATS: between them there is no consumer. */
+  /** Two requests, as over NATS: between them there is no consumer. */
   async recreateConsumerAt(startSequence: number): Promise<void> {
     const { stream } = this.#init;
     await this.#ask("delete the consumer", () => stream.deleteConsumer());
@@ -78,11 +79,11 @@ export class SimBrokerLink implements BrokerLink {
       message: ({ subject, bytes }: StoredMessage, reply: string, copiesMs: readonly number[]) => {
         for (const delayMs of copiesMs) tell(() => listener.message({ subject, data: bytes, reply }), delayMs);
       },
-      status: (request: number, code: number, text: string) => tell(() => listener.status(request, code, text)),
+      status: (request: number, status: PullStatus) => tell(() => listener.status(request, status)),
     };
     this.#inboxes.add(inbox);
     return {
-      // Without a consumer there is no answer.
+      // Without a consumer, nothing replies.
       request: (request: PullRequest) => this.#toBroker(() => this.#init.stream.consumer?.request(request, inbox)),
       [Symbol.dispose]: () => {
         isHeard = false;
@@ -114,7 +115,7 @@ export class SimBrokerLink implements BrokerLink {
     return answer.promise;
   }
 
-  /** This broker denies nothing. */
+  /** Does nothing: this broker denies no permission. */
   onDenied(): void {}
 
   isClosed(): boolean {
@@ -126,33 +127,33 @@ export class SimBrokerLink implements BrokerLink {
   }
 
   close(): Promise<void> {
-    // What was sent before arrives before.
+    // Queued behind everything sent so far.
     this.#toBroker(() => this.#ended());
     this.#end();
     return Promise.resolve();
   }
 
-  /** It breaks, and both ends hear of it; what was on the way is lost. */
+  /** Breaks the connection. Both ends notice; messages in flight are lost. */
   cut(): void {
-    // Of one that is forgotten already the daemon hears nothing.
+    // After `forget`, the daemon is not told.
     if (!this.#isBroken) this.#init.machine.schedule(0, () => this.#end());
     this.#isBroken = true;
     this.#ended();
   }
 
-  /** Both ends believe in it, and nothing passes any more. */
+  /** Makes the connection half-open: nothing gets through, and both ends believe it is open. */
   forget(): void {
     this.#isBroken = true;
   }
 
-  /** The daemon's process is gone. `tells`: its machine goes on, and says so. */
+  /** The daemon's process is dead. `tells`: its machine is still up and resets the connection. */
   abandon(tells: boolean): void {
     if (this.#isClosed) return;
     if (tells) this.#toBroker(() => this.#ended());
     this.#isClosed = true;
   }
 
-  /** The broker is paused. */
+  /** Pauses the broker's end: its work and replies are queued until `release`. */
   hold(): void {
     this.#held ??= [];
   }
@@ -203,13 +204,13 @@ export class SimBrokerLink implements BrokerLink {
     });
   }
 
-  /** The broker's end. */
+  /** Closes the broker's end. */
   #ended(): void {
     for (const inbox of this.#inboxes) inbox.isWanted = false;
     this.#init.onGone();
   }
 
-  /** The daemon's end. */
+  /** Closes the daemon's end. */
   #end(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;

@@ -1,6 +1,6 @@
 /**
- * The broker between the apps and the daemon. What it promises depends on the kind: core NATS forgets, a stream keeps. What it does
- * depends on the faults.
+ * The broker between the apps and the daemon, with injected faults. As core NATS it delivers each message at most once; with a stream
+ * it stores messages and redelivers them.
  */
 import { PartnerdError } from "../../base/errors.ts";
 import type { ReceivedMessage } from "../../ingest/ingest-buffer.ts";
@@ -12,25 +12,25 @@ import { SimBrokerStream } from "./stream.ts";
 export const STREAM = "OC_RESOURCES";
 export const CONSUMER = "oc-partnerd";
 
-/** As nats/connection/dial.ts waits, which the simulator may not import. */
+/** The same timeout as nats/connection/dial.ts, which the simulator may not import. */
 const DIAL_TIMEOUT_MS = 5_000;
 
 export interface BrokerInit extends BrokerMachine {
   readonly delivery: "at_most_once" | "at_least_once";
-  /** An acknowledgement has reached the broker: every message up to this sequence is acknowledged. */
+  /** Called when an acknowledgement reaches the broker: every message up to this sequence is acknowledged. */
   readonly onAcknowledged: (upTo: number) => void;
 }
 
 type Subscriber = (message: ReceivedMessage) => void;
 
-/** `silent`: it is paused, and its connections stay open. */
+/** `silent`: paused, with its connections left open. */
 type BrokerState = "up" | "down" | "silent";
 
 export class SimBroker {
   readonly #init: BrokerInit;
   readonly #links = new Set<SimBrokerLink>();
   readonly #dials = new Set<() => void>();
-  /** Of a broker that keeps; of one that forgets it stays empty. */
+  /** Stays empty if delivery is `at_most_once`. */
   readonly stream: SimBrokerStream;
   #subscriber: Subscriber | undefined;
   #state: BrokerState = "up";
@@ -44,7 +44,7 @@ export class SimBroker {
     return this.#state;
   }
 
-  /** Copies arrive `deliveries` ms later than they could. What a stream has stored of it. */
+  /** Publishes a message. One copy arrives per entry of `deliveries`, delayed by that many ms. Returns it if it was stored. */
   publish(subject: string, bytes: Uint8Array, deliveries: readonly number[]): StoredMessage | undefined {
     const { clock, delivery, latencyMs } = this.#init;
     if (delivery === "at_least_once") return this.stream.publish(subject, bytes, deliveries);
@@ -52,7 +52,7 @@ export class SimBroker {
     return undefined;
   }
 
-  /** To core NATS. */
+  /** Subscribes by core NATS. */
   subscribe(subscriber: Subscriber): void {
     this.#subscriber = subscriber;
   }
@@ -61,7 +61,7 @@ export class SimBroker {
     this.#subscriber = undefined;
   }
 
-  /** A connection for this machine. Rejects where nobody takes it, or answers in time. */
+  /** Connects this machine. Rejects if the connection is refused or the broker does not answer within 5 s. */
   dial(machine: ClockView): Promise<SimBrokerLink> {
     const { clock, latencyMs } = this.#init;
     const { promise, resolve, reject } = Promise.withResolvers<SimBrokerLink>();
@@ -93,17 +93,17 @@ export class SimBroker {
     for (const accept of dials) accept();
   }
 
-  /** Every connection breaks. */
+  /** Breaks every connection. */
   cut(): void {
     for (const link of this.#links) link.cut();
   }
 
-  /** Both ends of every connection believe in it, and nothing passes any more. */
+  /** Makes every connection half-open: nothing gets through, and both ends believe it is open. */
   forget(): void {
     for (const link of this.#links) link.forget();
   }
 
-  /** The server restarts from a copy of its disk, from before its newest `messages` messages. */
+  /** Restarts the server from a backup that lacks its newest `messages` messages. */
   restoreBackup(messages: number): void {
     this.cut();
     this.stream.setBack(messages);

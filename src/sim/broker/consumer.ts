@@ -1,19 +1,20 @@
-/** A durable pull consumer with `ack_policy: all`, as nats-server has it; test/contract/broker-link.contract.ts tells what of that holds. */
+/** A durable pull consumer with `ack_policy: all`, modelled on nats-server; test/contract/broker-link.contract.ts checks both. */
 import type { Clock } from "../../base/clock.ts";
 import {
   type ConsumerSettings,
   type ConsumerState,
   type PullRequest,
+  type PullStatus,
   REQUIRED_CONSUMER,
 } from "../../ingest/stream/broker-port.ts";
 import type { StoredMessage, StoredMessages } from "./stored-message.ts";
 
-/** Where a request wants its answers. */
+/** Where the replies to a pull request go. */
 export interface Inbox {
-  /** Whether anybody listens, as far as the broker knows. */
+  /** Whether the broker believes that the subscription is still there. */
   readonly isWanted: boolean;
   message(message: StoredMessage, reply: string, deliveries: readonly number[]): void;
-  status(requestNumber: number, code: number, description: string): void;
+  status(requestNumber: number, status: PullStatus): void;
 }
 
 interface WaitingRequest {
@@ -34,12 +35,12 @@ export class SimConsumer {
   readonly #settings: ConsumerSettings;
   readonly #clock: Clock;
   readonly #onAcknowledged: (upTo: number) => void;
-  /** Delivered and not acknowledged, in the order of the stream. */
+  /** Delivered and not acknowledged, in stream order. */
   readonly #pending = new Map<number, Pending>();
   readonly #deliveries = new Map<number, number>();
-  /** To be delivered once more. */
+  /** Sequences to redeliver. */
   #again: number[] = [];
-  /** The sequence of each delivery. */
+  /** The stream sequence of each delivery, in delivery order. */
   readonly #sent: number[] = [];
   #waiting: WaitingRequest[] = [];
   #next: number;
@@ -74,7 +75,7 @@ export class SimConsumer {
       inbox,
       request,
       left: request.messages,
-      expiry: this.#clock.schedule(request.expiresMs, () => this.#end(waiting, 408, "Request Timeout")),
+      expiry: this.#clock.schedule(request.expiresMs, () => this.#end(waiting, "over")),
       heartbeat: undefined,
     };
     this.#waiting.push(waiting);
@@ -82,7 +83,7 @@ export class SimConsumer {
     this.deliver();
   }
 
-  /** Sends whatever can be sent. */
+  /** Delivers as many messages as the waiting requests allow. */
   deliver(): void {
     for (;;) {
       this.#forgetUnwanted();
@@ -93,7 +94,7 @@ export class SimConsumer {
     }
   }
 
-  /** Counts for all that was delivered before, too. */
+  /** Acknowledges everything delivered up to `sequence`. */
   acknowledge(sequence: number): void {
     if (sequence <= this.#ackFloor) return;
     this.#ackFloor = sequence;
@@ -106,10 +107,10 @@ export class SimConsumer {
   deleted(): void {
     this.#isDeleted = true;
     this.#redelivery?.[Symbol.dispose]();
-    for (const waiting of this.#waiting) this.#end(waiting, 409, "Consumer Deleted");
+    for (const waiting of this.#waiting) this.#end(waiting, "consumer_deleted");
   }
 
-  /** As it was when the stream's newest sequence was `lastSequence`, everything up to it acknowledged. */
+  /** Rewinds the consumer to the time when the stream ended at `lastSequence`, with everything up to it acknowledged. */
   setBack(lastSequence: number): void {
     const later = this.#sent.findIndex((sequence) => sequence > lastSequence);
     if (later >= 0) this.#sent.splice(later);
@@ -120,7 +121,7 @@ export class SimConsumer {
     this.#again = [];
   }
 
-  /** What is next, redeliveries first. */
+  /** The next message to deliver, redeliveries first. */
   #take(): StoredMessage | undefined {
     for (let sequence = this.#again.shift(); sequence !== undefined; sequence = this.#again.shift()) {
       const message = this.#stream.at(sequence);
@@ -158,7 +159,7 @@ export class SimConsumer {
     this.#deliveries.delete(sequence);
   }
 
-  /** What was not acknowledged in time is delivered again. */
+  /** Redelivers messages that are not acknowledged in time. */
   #watchPending(): void {
     if (this.#redelivery !== undefined) return;
     const [first] = this.#pending.values();
@@ -182,14 +183,14 @@ export class SimConsumer {
     waiting.heartbeat = this.#clock.schedule(waiting.request.heartbeatMs, () => {
       this.#forgetUnwanted();
       if (!this.#waiting.includes(waiting)) return;
-      waiting.inbox.status(waiting.request.number, 100, "Idle Heartbeat");
+      waiting.inbox.status(waiting.request.number, { kind: "alive" });
       this.#beat(waiting);
     });
   }
 
-  #end(waiting: WaitingRequest, code: number, description: string): void {
+  #end(waiting: WaitingRequest, kind: "over" | "consumer_deleted"): void {
     this.#forget(waiting);
-    waiting.inbox.status(waiting.request.number, code, description);
+    waiting.inbox.status(waiting.request.number, { kind });
   }
 
   #forgetUnwanted(): void {

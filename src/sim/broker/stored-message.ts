@@ -1,29 +1,29 @@
-/** A message in a simulated broker stream, and what a consumer may read of that stream. */
+/** A message in a simulated broker stream, and the part of that stream that a consumer reads. */
 
-/** A message that the stream has stored. */
+/** A message stored in the stream. */
 export interface StoredMessage {
-  /** When its stream was created. */
+  /** The creation time of its stream. */
   readonly created: string;
   readonly sequence: number;
   readonly subject: string;
   readonly bytes: Uint8Array;
-  /** Ns since the epoch. */
+  /** In ns since the epoch. */
   readonly storedAtNs: string;
-  /** As dedupe-key.ts makes it. */
+  /** As computed by dedupe-key.ts. */
   readonly messageHash: string;
   readonly dedupeKey: string;
-  /** When copies of its first delivery arrive, ms later than they could; later deliveries arrive once and in time. */
+  /** The extra delay, in ms, of each copy of its first delivery. Redeliveries arrive once and without delay. */
   readonly deliveries: readonly number[];
 }
 
-/** What a consumer reads of its stream. */
+/** The part of a stream that its consumer reads. */
 export interface StoredMessages {
   readonly name: string;
   at(sequence: number): StoredMessage | undefined;
-  /** The first message held from `sequence` on. */
+  /** The first message held at or after `sequence`. */
   from(sequence: number): StoredMessage | undefined;
-  /** How many messages are held from `sequence` on. */
+  /** The number of messages held at or after `sequence`. */
   pendingFrom(sequence: number): number;
-  /** When copies of its next delivery arrive. Only the first delivery is subject to faults. */
+  /** The extra delays of its next delivery. Only the first delivery is subject to faults. */
   deliveriesOf(message: StoredMessage): readonly number[];
 }

@@ -1,4 +1,4 @@
-/** A stream of the simulated broker: the messages it holds, those it lost, and the one consumer that reads it. */
+/** A stream of the simulated broker: the messages it holds, those it lost, and its single consumer. */
 import { hash } from "node:crypto";
 import type { Clock } from "../../base/clock.ts";
 import type { BrokerStreamState, ConsumerSettings } from "../../ingest/stream/broker-port.ts";
@@ -6,7 +6,7 @@ import { dedupeKeyOf, messageHash } from "../../store/model/dedupe-key.ts";
 import { SimConsumer } from "./consumer.ts";
 import type { StoredMessage, StoredMessages } from "./stored-message.ts";
 
-/** Why the stream no longer holds a message. */
+/** Why the stream no longer holds a message. `set_back`: the stream was rewound to an earlier state. */
 export type Loss = "removed" | "recreated" | "set_back";
 
 const NS_PER_MS = 1_000_000;
@@ -26,7 +26,7 @@ export class SimBrokerStream implements StoredMessages {
   #recreations = 0;
   #setBacks = 0;
 
-  /** `onAcknowledged`: every message up to this sequence is acknowledged now. */
+  /** `onAcknowledged` is called with the newest acknowledged sequence. */
   constructor(name: string, clock: Clock, onAcknowledged: (upTo: number) => void) {
     this.name = name;
     this.#clock = clock;
@@ -44,17 +44,17 @@ export class SimBrokerStream implements StoredMessages {
     return this.#consumer;
   }
 
-  /** Whatever it stored in its life and those before. */
+  /** Every message ever stored, including those of streams that this one replaced. */
   get everStored(): readonly StoredMessage[] {
     return this.#everStored;
   }
 
-  /** Undefined while it holds the message. */
+  /** Undefined while the stream holds the message. */
   lossOf(message: StoredMessage): Loss | undefined {
     return this.#lost.get(message);
   }
 
-  /** How often it was made anew, and how often it was set back. */
+  /** How often the stream was recreated and how often it was rewound. */
   get resets(): { readonly recreations: number; readonly setBacks: number } {
     return { recreations: this.#recreations, setBacks: this.#setBacks };
   }
@@ -102,18 +102,18 @@ export class SimBrokerStream implements StoredMessages {
     return message;
   }
 
-  /** Limits take out the oldest messages but the newest `keep`. */
+  /** Removes all but the newest `keep` messages, as the stream's limits would. */
   purge(keep: number): void {
     for (const message of [...this.#held.values()].slice(0, Math.max(0, this.#held.size - keep))) this.#lose(message, "removed");
   }
 
-  /** Somebody takes out a single message: the newest is 0, the one before it 1. */
+  /** Deletes a single message; 0 is the newest. */
   remove(nthNewest: number): void {
     const message = [...this.#held.values()].at(-1 - nthNewest);
     if (message !== undefined) this.#lose(message, "removed");
   }
 
-  /** Deleted, and made anew under the same name: empty, and without a consumer. */
+  /** Deletes the stream and creates an empty one of the same name, without a consumer. */
   recreate(): void {
     for (const message of this.#everStored) if (message.created === this.#created) this.#lose(message, "recreated");
     this.deleteConsumer();
@@ -122,7 +122,7 @@ export class SimBrokerStream implements StoredMessages {
     this.#recreations += 1;
   }
 
-  /** A copy from before its newest `messages` sequences takes its place, with the consumer as it was then. Those sequences are used again. */
+  /** Rewinds the stream and its consumer to before the newest `messages` sequences, as from a backup. Those are then reused. */
   setBack(messages: number): void {
     const lastSequence = Math.max(0, this.#lastSequence - messages);
     if (lastSequence === this.#lastSequence) return;
@@ -133,7 +133,7 @@ export class SimBrokerStream implements StoredMessages {
     this.#setBacks += 1;
   }
 
-  /** Instead of whatever there was. */
+  /** Replaces any existing consumer. */
   recreateConsumerAt(settings: ConsumerSettings): void {
     this.deleteConsumer();
     this.#consumer = new SimConsumer(this, settings, this.#clock, this.#onAcknowledged);
@@ -156,7 +156,7 @@ export class SimBrokerStream implements StoredMessages {
     return BigInt(Math.floor(this.#clock.wallMs())) * BigInt(NS_PER_MS) + BigInt(this.#times % NS_PER_MS);
   }
 
-  /** As the broker writes it, to the nanosecond. */
+  /** In the broker's format, with nanoseconds. */
   #timeOfCreation(): string {
     const ns = this.#nowNs();
     const ofSecond = String(ns % 1_000_000_000n).padStart(9, "0");

@@ -1,4 +1,4 @@
-/** Keeps a daemon connected to the simulated broker, as connection.ts does, and has the stream read on each connection, as event-source.ts does. */
+/** Keeps a daemon connected to the simulated broker and reads its stream, as connection.ts and event-source.ts do over NATS. */
 import { jittered, type Random } from "../../base/clock.ts";
 import { pause } from "../../base/pause.ts";
 import { BrokerStreamReader, type BrokerStreamReaderDependencies } from "../../ingest/stream/reader.ts";
@@ -6,7 +6,7 @@ import type { ClockView } from "../time/virtual-clock.ts";
 import { CONSUMER, type SimBroker, STREAM } from "./broker.ts";
 import type { SimBrokerLink } from "./broker-link.ts";
 
-/** As nats/connection/connection.ts waits between two attempts; the simulator may not import it. */
+/** The same wait between attempts as nats/connection/connection.ts, which the simulator may not import. */
 const RECONNECT_WAIT_MS = 1_000;
 const RECONNECT_JITTER = 0.5;
 
@@ -33,7 +33,7 @@ export class SimSubscriber implements Disposable {
     this.#reader.resync();
   }
 
-  /** The process is gone; `tells`: its machine goes on and tells the broker. */
+  /** The daemon's process is dead. `tells`: its machine is still up and resets the connection. */
   abandon(tells: boolean): void {
     this.#link?.abandon(tells);
   }
@@ -47,7 +47,7 @@ export class SimSubscriber implements Disposable {
   async #run(signal: AbortSignal): Promise<void> {
     const { broker, machine, random } = this.#init;
     while (!signal.aborted) {
-      // Refused, or not answered: it is tried again.
+      // Refused or timed out: try again.
       const link = await broker.dial(machine).catch(() => undefined);
       if (signal.aborted) void link?.close();
       else if (link !== undefined) await this.#serve(link);

@@ -1,28 +1,28 @@
-/** The lives of the daemon, one after the other: how each begins and ends, when it is awake, and which of its wakes get lost. */
+/** Starts, stops and restarts the simulated daemon, tracks when it is awake, and decides which wakes get lost. */
 import type { Random } from "../../base/clock.ts";
 import type { CrashPoint, DaemonEnd } from "../../fixture/format/schema.ts";
 import type { ClockView, VirtualClock } from "../time/virtual-clock.ts";
 import type { SimDaemon } from "./sim-daemon.ts";
 
-/** Thrown through the daemon where its process ends: whoever catches it is dead already, and nothing he does has an effect. */
+/** Thrown through the daemon when its process ends. Code that catches it runs in a dead process and has no effect. */
 export class ProcessEnded extends Error {}
 
 export interface DaemonLifecycleInit {
   readonly clock: VirtualClock;
-  /** Starts the daemon on this machine; calls `onStarted` as soon as it can be looked at, before it does anything. */
+  /** Starts the daemon on this machine; calls `onStarted` once it can be observed, before it does anything. */
   readonly start: (machine: ClockView, life: number, onStarted: (daemon: SimDaemon) => void) => Promise<unknown>;
-  /** For what a power loss destroys. */
+  /** Decides how much a power loss destroys. */
   readonly random: Random;
   readonly onStarted: (daemon: SimDaemon) => void;
   readonly onEnded: () => void;
   readonly tell: (what: string) => void;
 }
 
-/** How soon a supervisor starts a daemon again that could not start. */
+/** How long the supervisor waits before restarting a daemon that failed to start. */
 const START_AGAIN_MS = 1_000;
 /**
- * The periodic diff finds the work of a lost wake within this. DESIGN promises the diff every 5 s ± 20 %; not computed from the program's
- * period, which is under test.
+ * The periodic diff makes up for a lost wake within this time. The diff is promised every 5 s ± 20 %; this is not computed from the
+ * program's own period, which is under test.
  */
 export const WAKES_RECOVER_MS = 7_000;
 
@@ -43,12 +43,12 @@ export class DaemonLifecycle {
     this.#machine = init.clock.view();
   }
 
-  /** Undefined while it is down. */
+  /** Undefined while the daemon is down. */
   get daemon(): SimDaemon | undefined {
     return this.#daemon;
   }
 
-  /** Time in which it was running and awake. */
+  /** How long the daemon has been running and awake in total. */
   awakeMs(): number {
     return (this.#asleepSinceMs ?? this.#nowMs()) - this.#sleptMs;
   }
@@ -57,7 +57,7 @@ export class DaemonLifecycle {
     return this.#nowMs() > this.#wakesLostUntilMs && this.awakeMs() > this.#wakeLostAtAwakeMs + WAKES_RECOVER_MS;
   }
 
-  /** Whether a wake passes, or gets lost. */
+  /** False if a wake is lost now. */
   mayWake(): boolean {
     const passes = this.#nowMs() > this.#wakesLostUntilMs;
     if (!passes) this.#wakeLostAtAwakeMs = this.awakeMs();
@@ -78,25 +78,25 @@ export class DaemonLifecycle {
     });
     starting.catch((thrown: unknown) => {
       if (thrown instanceof ProcessEnded) return;
-      // A disk that is full or locked keeps the daemon from starting; whoever supervises it tries again.
+      // A full or locked disk prevents the daemon from starting; its supervisor tries again.
       this.#init.tell(`cannot start: ${String(thrown)}`);
       this.#state = "down";
       this.#init.clock.schedule(START_AGAIN_MS, () => this.start());
     });
   }
 
-  /** Ends it at `point`, which it may reach later or never. Who is asked to end does so when he can. */
+  /** Ends the process at `point`, which it may reach later or never, and restarts it after `downMs`. A `restart` drains at once. */
   end(how: DaemonEnd, point: CrashPoint, downMs: number): void {
     if (point === "now" || how === "restart") this.#end(how, downMs);
     else this.#armed = { point, how, downMs };
   }
 
-  /** It is at this point: throws where it was to end there. */
+  /** Called when the daemon reaches `point`. Throws `ProcessEnded` if it was to end there. */
   reached(point: CrashPoint): void {
     if (!this.survives(point)) throw new ProcessEnded(`the process ended ${point}`);
   }
 
-  /** As `reached`, where nobody would catch what is thrown: false where it ends there. */
+  /** Like `reached`, but returns false instead of throwing, for callers whose exceptions would not be caught. */
   survives(point: CrashPoint): boolean {
     const armed = this.#armed;
     if (armed?.point !== point || this.#daemon === undefined) return true;
@@ -120,7 +120,7 @@ export class DaemonLifecycle {
     this.#machine.wallOffsetMs += byMs;
   }
 
-  /** Awake, undisturbed and running. */
+  /** Clears all faults: starts the daemon if it is down, and resumes it if it is stalled. */
   heal(): void {
     this.#armed = undefined;
     this.#wakesLostUntilMs = Math.min(this.#wakesLostUntilMs, this.#nowMs());
@@ -142,7 +142,7 @@ export class DaemonLifecycle {
       this.#init.clock.schedule(downMs, () => this.start());
     };
     if (how === "restart") {
-      // On a disk that is full or locked the last counts are lost, as the daemon says when it ends.
+      // On a full or locked disk the last counters are lost, and the daemon reports that as it exits.
       daemon.stop().then(ended, (thrown: unknown) => {
         this.#init.tell(`ended badly: ${String(thrown)}`);
         ended();

@@ -1,4 +1,5 @@
-/** The ports of the daemon's core and of its partner streams, decorated: each does as the real part does, and a watcher hears of it. */
+/** Decorators for the ports of the daemon's core and its partner streams: each behaves like the real part and tells a watcher. */
+import type { PartnerdError } from "../../base/errors.ts";
 import type { PeerId } from "../../base/ids.ts";
 import type { ObservedEvent } from "../../events/types.ts";
 import type { CrashPoint } from "../../fixture/format/schema.ts";
@@ -39,7 +40,7 @@ export function watchedPartnerStreams(streams: PartnerStreams, watcher: DaemonWa
   };
 }
 
-/** The watcher hears all but `observed`, after the real observer. */
+/** Forwards to both observers, the real one first. The watcher is not told `observed`. */
 export function watchedObserver(observer: ReconcilerObserver, watcher: DaemonWatcher): ReconcilerObserver {
   return {
     observed: (event) => observer.observed(event),
@@ -58,7 +59,7 @@ export function watchedObserver(observer: ReconcilerObserver, watcher: DaemonWat
   };
 }
 
-/** A node whose process can end just before and just after a dial. */
+/** A node whose process can crash just before and just after a dial. */
 export class WatchedNode extends SimNode {
   readonly #watcher: DaemonWatcher;
 
@@ -75,20 +76,22 @@ export class WatchedNode extends SimNode {
   }
 }
 
-/** Sees everything observable about the simulated daemon, and injects the faults that strike inside it. */
+/** Sees everything observable about the simulated daemon, and injects faults inside it. */
 export interface DaemonWatcher extends Omit<ReconcilerObserver, "observed"> {
-  /** Something happened on the wire, or failed to; its row is written next. */
+  /** Called when something happened on the wire, or failed to, just before its row is written. */
   observed(event: ObservedEvent): void;
+  /** A fault of our own ended work on a stream of this peer. */
+  faulted(peerId: PeerId, error: PartnerdError): void;
   logged(entry: LogEntry): void;
   operation(peerId: PeerId, kind: "open" | "renew", state: "begun" | "over"): void;
   diffed(): void;
-  /** False if a wake gets lost now. */
+  /** False if a wake is lost now. */
   mayWake(): boolean;
-  /** The daemon has reached this point; throws to end it there. */
+  /** Called when the daemon reaches `point`; throws to end it there. */
   reached(point: CrashPoint): void;
 }
 
-/** `watcher`, but deaf to a process that is gone: its promises still settle. */
+/** `watcher`, ignoring a process that is dead: its promises still settle. */
 export function whileRunning(watcher: DaemonWatcher, machine: ClockView): DaemonWatcher {
   const ifRunning = <Parameters extends unknown[]>(tell: (...parameters: Parameters) => void) => {
     return (...parameters: Parameters) => {
@@ -97,6 +100,7 @@ export function whileRunning(watcher: DaemonWatcher, machine: ClockView): Daemon
   };
   return {
     observed: ifRunning((event) => watcher.observed(event)),
+    faulted: ifRunning((peerId, error) => watcher.faulted(peerId, error)),
     logged: ifRunning((entry) => watcher.logged(entry)),
     acted: ifRunning((peerId, action, attempt) => watcher.acted(peerId, action, attempt)),
     settled: ifRunning((peerId, outcome) => watcher.settled(peerId, outcome)),

@@ -1,6 +1,6 @@
 /**
- * The disk of the simulated daemon: a real SQLite database on a real file system, that can fill up, be locked by somebody else, lose
- * its process between any two calls, and lose its power.
+ * The disk of the simulated daemon: a real SQLite database on a real file system. The disk can fill up or lose power, another program
+ * can lock the database, and the daemon's process can end between any two calls.
  */
 import {
   accessSync,
@@ -24,10 +24,10 @@ import { VirtualClock } from "../time/virtual-clock.ts";
 const DATABASE = "oc-partnerd.db";
 const WAL = `${DATABASE}-wal`;
 
-/** In memory where there is such a file system: a run makes thousands of commits, and every one is fsynced. */
+/** Used if available: a run makes thousands of commits, and each is fsynced. */
 const SHARED_MEMORY = "/dev/shm";
 
-/** `full`: SQLite gets no further page. `busy`: another program holds the write lock. `failing`: what is written cannot be fsynced. */
+/** `full`: SQLite gets no more pages. `busy`: another program holds the write lock. `failing`: fsync fails. */
 export type DiskState = "well" | "full" | "busy" | "failing";
 
 export class SimDisk implements Disposable {
@@ -40,7 +40,7 @@ export class SimDisk implements Disposable {
   #blocker: Database.Database | undefined;
   #state: DiskState = "well";
 
-  /** What `hooks` throw ends the process there. */
+  /** If a hook throws, the process ends at that point. */
   constructor(hooks: CommitHooks) {
     this.#root = mkdtempSync(join(fastDirectory(), "oc-partnerd-sim-"));
     this.#hooks = {
@@ -54,13 +54,13 @@ export class SimDisk implements Disposable {
     writeFileSync(join(this.#directory, DATABASE), emptyDatabase());
   }
 
-  /** The daemon's store, on what the disk holds. */
+  /** Opens the daemon's store on the files of this disk. */
   open(clock: Clock): Store {
     const store = openStore({
       directory: this.#directory,
       clock,
       busyTimeoutMs: 0,
-      // A crash leaves the store as it is, with the file open.
+      // A simulated crash does not close the store, so a head file would stay open.
       headFile: false,
       commitHooks: this.#hooks,
       onOpen: (database) => {
@@ -71,7 +71,7 @@ export class SimDisk implements Disposable {
     return store;
   }
 
-  /** What another program would read: only what is committed. Good until the daemon ends. */
+  /** A connection that sees only committed rows, as another program would. Valid until the daemon ends. */
   get reader(): Database.Database {
     this.#reader ??= new Database(join(this.#directory, DATABASE), { readonly: true });
     return this.#reader;
@@ -93,23 +93,23 @@ export class SimDisk implements Disposable {
     this.#blocker.exec("begin immediate");
   }
 
-  /** The process is gone, and what it wrote is left as it is: nothing is closed, checkpointed or rolled back. */
+  /** The process is killed and its files are left as they are: nothing is closed, checkpointed or rolled back. */
   crash(): void {
     this.#move(() => {});
   }
 
-  /** As `crash`, and of what no fsync had reached an arbitrary part is lost. */
+  /** Like `crash`, and a random part of the unsynced data is lost. */
   losePower(random: Random): void {
     const synchronous = this.#database?.open === true ? this.#database.pragma("synchronous", { simple: true }) : 2;
     this.#move((directory) => {
       const wal = join(directory, WAL);
-      // FULL fsyncs the write-ahead log at every commit; below that nothing is certain since the last checkpoint.
+      // FULL fsyncs the write-ahead log at every commit; below FULL, everything since the last checkpoint may be lost.
       if (synchronous === 2 || !existsSync(wal)) return;
       truncateSync(wal, Math.floor(readFileSync(wal).length * random.next()));
     });
   }
 
-  /** The daemon has closed its database in peace. */
+  /** Called after the daemon has closed its database in an orderly way. */
   closed(): void {
     this.#closeOthers();
     this.#database = undefined;
@@ -120,7 +120,7 @@ export class SimDisk implements Disposable {
     rmSync(this.#root, { recursive: true, force: true });
   }
 
-  /** SQLite would tidy up as it closes, so the files go on as a copy that no handle knows. */
+  /** Continues on a copy of the files that no handle refers to, because SQLite would tidy up the originals as it closes. */
   #move(change: (directory: string) => void): void {
     const before = this.#directory;
     const after = this.#nextDirectory();
@@ -132,9 +132,9 @@ export class SimDisk implements Disposable {
     this.#directory = after;
   }
 
-  /** The reader last: whoever closes last checkpoints, which it cannot, and nobody reads these files again. */
+  /** Closes the reader last: the last connection to close checkpoints, and a read-only one cannot. */
   #letGo(): void {
-    // In the middle of a transaction the handle is still in use by those who are about to find out that they are dead.
+    // In mid-transaction the handle is still in use by code that is about to find out that its process has ended.
     if (this.#database?.inTransaction === true) this.#abandoned.push(this.#database);
     else this.#database?.close();
     this.#database = undefined;
@@ -157,12 +157,12 @@ export class SimDisk implements Disposable {
   }
 }
 
-/** SQLite's own limit: none. */
+/** SQLite's own maximum, which amounts to no limit. */
 const MOST_PAGES = 4_294_967_294;
 
 let template: Buffer | undefined;
 
-/** A database as a first start leaves it: the migrations are the same in every run, and dear. */
+/** A freshly migrated database, cached because migrations are slow. */
 function emptyDatabase(): Buffer {
   if (template !== undefined) return template;
   const directory = mkdtempSync(join(fastDirectory(), "oc-partnerd-sim-"));

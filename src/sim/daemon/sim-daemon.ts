@@ -1,4 +1,4 @@
-/** The daemon under test: the program's core and partner streams on a simulated machine, whose process can end at any outgoing call. */
+/** The daemon under test: the program's core and partner streams in a simulated process that can crash at any outgoing call. */
 import type { Random } from "../../base/clock.ts";
 import { type Address, didOf, type PeerId } from "../../base/ids.ts";
 import { silentLogger } from "../../base/log.ts";
@@ -31,7 +31,7 @@ export interface SimDaemonInit {
   readonly settings: Fixture["header"]["settings"];
   readonly clock: ClockView;
   readonly random: Random;
-  /** For its connection to the broker. */
+  /** Used by its connection to the broker. */
   readonly brokerRandom: Random;
   readonly disk: SimDisk;
   readonly broker: SimBroker;
@@ -48,7 +48,7 @@ interface Parts {
   readonly core: Core;
 }
 
-/** One life of the daemon, from a start to its end. */
+/** One run of the daemon, from start to exit. */
 export class SimDaemon {
   readonly #init: SimDaemonInit;
   readonly #parts: Parts;
@@ -67,7 +67,7 @@ export class SimDaemon {
     this.node = parts.node;
   }
 
-  /** As `run` starts it: the log first, then the wire, then NATS. All of it happens within this step. */
+  /** Starts in the same order as `run`: the log, the wire, then NATS. All of it happens within one simulation step. */
   static async start(init: SimDaemonInit, onStarted: (daemon: SimDaemon) => void): Promise<SimDaemon> {
     const watcher = whileRunning(init.watcher, init.clock);
     const parts = await compose(init, watcher);
@@ -79,23 +79,23 @@ export class SimDaemon {
     return daemon;
   }
 
-  /** Reads the broker's stream again from its beginning, if there is one. */
+  /** Reads the broker stream, if there is one, again from its beginning. */
   resync(): void {
     this.#subscriber?.resync();
   }
 
-  /** As SIGKILL, or as a power cut: nothing runs any more. */
+  /** Ends the process as SIGKILL or a power cut does: nothing runs afterwards. */
   kill(how: "crash" | "power_loss", random: Random): void {
     this.#init.clock.stop();
     this.#init.broker.unsubscribe();
-    // A machine without power resets nothing: the broker still believes in the connection.
+    // A machine without power sends no reset: the broker still believes that the connection is open.
     this.#subscriber?.abandon(how === "crash");
     this.node.crash();
     if (how === "crash") this.#init.disk.crash();
     else this.#init.disk.losePower(random);
   }
 
-  /** As SIGTERM: drains. */
+  /** Stops in an orderly way, as on SIGTERM: drains first. */
   async stop(): Promise<void> {
     const { store, recorder, node, streams, core } = this.#parts;
     this.#init.broker.unsubscribe();
@@ -149,7 +149,14 @@ async function compose(init: SimDaemonInit, watcher: DaemonWatcher): Promise<Par
     node,
     self: { name: "self", did: didOf("did:example:self"), peerId },
     admission,
-    observer: { observed: (event) => recorder.observed(event), wake },
+    observer: {
+      observed: (event) => recorder.observed(event),
+      faulted: (peerId, error) => {
+        recorder.faulted(peerId, error);
+        watcher.faulted(peerId, error);
+      },
+      wake,
+    },
   });
   const core: Core = createCore(
     {

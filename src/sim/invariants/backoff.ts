@@ -1,11 +1,11 @@
-/** The backoff of a key grows with its failures and nothing else; only a stable stream or a new generation ends it. */
+/** The backoff of a key grows only with its failures, and only a stable stream or a new generation resets it. */
 import type { ErrorCode } from "../../base/errors.ts";
 import type { PeerId } from "../../base/ids.ts";
 import type { Invariant, Scene } from "./invariant.ts";
 
-/** DESIGN: reset after 60 s of a stable stream. A little less, for a stream that was lost just before it was logged. */
+/** Backoff resets after a stream has been stable for 60 s; slightly less here, as a loss is logged a little after it happens. */
 const STABLE_MS = 59_000;
-/** DESIGN's floors, not the program's table: the shortest wait after a failure, with or without a sign of life. */
+/** The promised minimum wait after each failure, with or without a sign of life. Deliberately not taken from the program's table. */
 const LEAST_WAIT_MS: Partial<Record<ErrorCode, number>> = {
   refused: 3_000,
   identity_mismatch: 10_000,
@@ -14,7 +14,7 @@ const LEAST_WAIT_MS: Partial<Record<ErrorCode, number>> = {
 const LEAST_WAIT_OTHERWISE_MS = 50;
 
 export function backoffWaits(scene: Scene): Invariant {
-  /** The generation that the newest open was for; by the time that it fails there may be another. */
+  /** The generation that the newest open was for; a newer one may exist by the time it fails. */
   let triedIn = new Map<PeerId, number>();
   let failed = new Map<PeerId, { readonly code: ErrorCode; readonly atMs: number; readonly generation: number }>();
   return {
@@ -32,7 +32,7 @@ export function backoffWaits(scene: Scene): Invariant {
       const leastMs = LEAST_WAIT_MS[last.code] ?? LEAST_WAIT_OTHERWISE_MS;
       if (waitedMs >= leastMs - 1) return;
       const soon = `${peerId} was tried again ${waitedMs.toFixed(0)} ms after ${last.code}`;
-      scene.violated("backoff-waits", `${soon}; at least ${leastMs} ms are due`);
+      scene.violated("backoff-waits", `${soon}; at least ${leastMs} ms required`);
     },
     settled(peerId, outcome) {
       if (outcome.kind !== "retry" && outcome.kind !== "terminal") return;
@@ -42,12 +42,12 @@ export function backoffWaits(scene: Scene): Invariant {
 }
 
 interface KeyState {
-  /** When it was last looked at; undefined before. */
+  /** The state at the last look; undefined before the first. */
   seen: { readonly generation: number; readonly attempts: number } | undefined;
-  /** Failures without an attempt yet: the loss of a stream is counted when its key is looked at. */
+  /** Failures not yet counted as attempts: the loss of a stream is counted when its key is next processed. */
   uncounted: number;
   openedAtMs: number | undefined;
-  /** How long the last stream was open; undefined while one is. */
+  /** How long the last stream was open; undefined while one is open. */
   wasOpenForMs: number | undefined;
 }
 

@@ -1,4 +1,4 @@
-/** Once the world is well, actual equals desired within a stated time, and then nothing moves but heartbeats. */
+/** Once all faults have ended, actual equals desired within a stated time, and then nothing happens but heartbeats. */
 import type { PeerId } from "../../base/ids.ts";
 import { type Invariant, type ObservedDaemon, onceConverged, outboundStreams, type Scene } from "./invariant.ts";
 
@@ -17,10 +17,10 @@ export function convergence(scene: Scene): Invariant {
       if (hasConverged && action.kind !== "renew") moved(`${action.kind} of ${peerId} (${action.why})`);
     },
     logged({ seq, event }) {
-      if (hasConverged) moved(`the log got #${seq} ${event.type}`);
+      if (hasConverged) moved(`#${seq} ${event.type} was appended to the log`);
     },
     committed() {
-      if (hasConverged) moved("something was written to the database");
+      if (hasConverged) moved("a write to the database");
     },
     finished() {
       if (hasConverged) actualIsDesired();
@@ -28,7 +28,7 @@ export function convergence(scene: Scene): Invariant {
   };
 
   function moved(what: string): void {
-    scene.violated("silence", `nothing was left to do, and yet: ${what}`);
+    scene.violated("silence", `unexpected activity after convergence: ${what}`);
   }
 
   function actualIsDesired(): void {
@@ -44,24 +44,24 @@ export function convergence(scene: Scene): Invariant {
         const peer = scene.peer(peerId);
         const cannot = daemon.reconciler.progress(peerId).lastFailure?.code === "address_unsupported";
         if (cannot || peer === undefined || peerId === scene.self || !peer.listensAt(desired.address)) continue;
-        if (outbound === null) scene.violated("convergence", `${peerId} is ${relation}, and has no outbound stream`);
+        if (outbound === null) scene.violated("convergence", `${peerId} is ${relation} but has no outbound stream`);
         else if (!isOpenAtBothEnds(daemon, peerId))
-          scene.violated("convergence", `the stream to ${peerId} is open here, and not at the far end`);
+          scene.violated("convergence", `the stream to ${peerId} is open here but not at the far end`);
       } else {
-        if (outbound !== null || inbound !== null) scene.violated("convergence", `${peerId} is ${relation}, and has a stream`);
+        if (outbound !== null || inbound !== null) scene.violated("convergence", `${peerId} is ${relation} but has a stream`);
         if (desired.standing === "blacklisted" && connected)
-          scene.violated("convergence", `${peerId} is blacklisted and connected`);
+          scene.violated("convergence", `${peerId} is blacklisted but still connected`);
       }
     }
     for (const peerId of daemon.streams.peers()) {
       if (daemon.store.get(peerId) === undefined && daemon.streams.actual(peerId).outbound !== null) {
-        scene.violated("convergence", `an outbound stream to ${peerId} is open, which the log does not know`);
+        scene.violated("convergence", `an outbound stream to ${peerId} is open, but the log does not record it`);
       }
     }
   }
 }
 
-/** Whether a partner stream that we opened is open at the far end, too. */
+/** Whether our outbound stream to `peer` is also open at the far end. */
 function isOpenAtBothEnds(daemon: ObservedDaemon, peer: PeerId): boolean {
   return outboundStreams(daemon).some(({ peerId, stream }) => peerId === peer && stream.otherEnd?.status === "open");
 }

@@ -1,10 +1,11 @@
-/** A generation begins where an event asks for something else than before, and nowhere else: it ends work and backoff. */
+/** A new generation starts only when an event changes what is desired: it outdates work in flight and resets backoff. */
 import type { Address, PeerId } from "../../base/ids.ts";
 import type { Standing } from "../../events/types.ts";
 import type { Invariant, Scene } from "./invariant.ts";
 
 interface Wish {
   readonly standing: Standing;
+  readonly relation: string;
   readonly address: Address | null;
   readonly generation: number;
 }
@@ -19,28 +20,28 @@ export function generations(scene: Scene): Invariant {
       touched.clear();
     },
     logged({ seq, event, supersededPeerId }) {
-      if (event.type === "PeerDesired") wished(event.peerId, event.standing, event.address, seq);
-      if (event.type === "PeerRemoved") wished(event.peerId, "revoked", null, seq);
-      if (supersededPeerId !== null) wished(supersededPeerId, "revoked", null, seq);
+      if (event.type === "PeerDesired") wished(event.peerId, event.standing, event.relation, event.address, seq);
+      if (event.type === "PeerRemoved") wished(event.peerId, "revoked", "REMOVED", null, seq);
+      if (supersededPeerId !== null) wished(supersededPeerId, "revoked", "SUPERSEDED", null, seq);
     },
-    // Of a batch all rows are told when all of them are in the log.
+    // The rows of a batch are reported only after all of them are in the log.
     stepped() {
       if (touched.size === 0) return;
       for (const peerId of touched) {
         const [wish, peer] = [wishes.get(peerId), scene.daemon?.store.get(peerId)];
         if (wish === undefined || peer === undefined || wish.generation === peer.generation) continue;
-        scene.violated("generation-means-change", `${peerId} is of generation ${peer.generation}, not ${wish.generation}`);
+        scene.violated("generation-means-change", `${peerId} is in generation ${peer.generation}, expected ${wish.generation}`);
       }
       touched.clear();
     },
   };
 
-  /** What an event leaves unsaid stays. */
-  function wished(peerId: PeerId, standing: Standing, said: Address | null, seq: number): void {
+  /** An event without an address keeps the previous one. */
+  function wished(peerId: PeerId, standing: Standing, relation: string, said: Address | null, seq: number): void {
     const before = wishes.get(peerId);
     const address = said ?? before?.address ?? null;
-    const isSame = before?.standing === standing && before.address === address;
-    wishes.set(peerId, { standing, address, generation: isSame ? before.generation : seq });
+    const isSame = before?.standing === standing && before.relation === relation && before.address === address;
+    wishes.set(peerId, { standing, relation, address, generation: isSame ? before.generation : seq });
     touched.add(peerId);
   }
 }

@@ -1,4 +1,5 @@
-/** What must always hold, as watchers: each hears what happens, and says when it does not hold. */
+/** Invariants, as observers: each sees every event and reports violations. */
+import type { PartnerdError } from "../../base/errors.ts";
 import type { PeerId } from "../../base/ids.ts";
 import type { ObservedEvent } from "../../events/types.ts";
 import type { Fixture } from "../../fixture/format/schema.ts";
@@ -14,7 +15,7 @@ import type { SimDaemon } from "../daemon/sim-daemon.ts";
 import type { SimPartnerStream } from "../network/stream.ts";
 import type { SimPeer } from "../peers/peer.ts";
 
-/** What invariants read of the running daemon, narrowed so that none can stop it or write to its log. */
+/** The parts of the running daemon that invariants read, narrowed so that none can stop it or write to its log. */
 export interface ObservedDaemon {
   readonly store: Pick<SimDaemon["store"], "cursor" | "get" | "head" | "list" | "statuses" | "verifyProjections">;
   readonly streams: Pick<SimDaemon["streams"], "actual" | "peers">;
@@ -22,12 +23,12 @@ export interface ObservedDaemon {
   readonly node: Pick<SimDaemon["node"], "getConnections">;
 }
 
-/** What an invariant may look at. */
+/** Everything an invariant may inspect. */
 export interface Scene {
   readonly settings: Fixture["header"]["settings"];
   readonly self: PeerId;
   nowMs(): number;
-  /** Time that passed while the daemon was running and awake: what its promises are measured in. */
+  /** Time that the daemon has spent running and awake; its deadlines are measured in it. */
   awakeMs(): number;
   /** Undefined while the daemon is down. */
   readonly daemon: ObservedDaemon | undefined;
@@ -35,47 +36,49 @@ export interface Scene {
   readonly broker: SimBroker;
   peer(peerId: PeerId): SimPeer | undefined;
   peers(): readonly SimPeer[];
-  /** While wakes get lost only the periodic diff is left. */
+  /** False while wakes may be lost and only the periodic diff finds work. */
   readonly wakesAreSafe: boolean;
-  /** `invariant` does not hold. */
+  /** Reports a violation of `invariant`. */
   violated(invariant: string, message: string): void;
-  /** `check` is called once `afterAwakeMs` of awake time have passed; whatever sentence it gives is a violation. Void when the daemon ends. */
+  /** Calls `check` after `afterAwakeMs` of awake time; a sentence it returns is a violation. Cancelled when the daemon ends. */
   within(afterAwakeMs: number, invariant: string, check: () => string | undefined): void;
 }
 
 export interface Invariant {
   started?(daemon: ObservedDaemon): void;
-  /** The daemon is gone, in peace or not. */
+  /** The daemon has stopped or crashed. */
   ended?(): void;
-  /** Something happened on the wire, or could not; its row is written next. */
+  /** Something happened on the wire, or failed to; its row is written next. */
   observed?(event: ObservedEvent): void;
+  /** A fault of our own ended work on a stream of this peer. */
+  faulted?(peerId: PeerId, error: PartnerdError): void;
   logged?(entry: LogEntry): void;
   acted?(peerId: PeerId, action: Action): void;
   settled?(peerId: PeerId, outcome: Outcome): void;
   resyncFound?(peerId: PeerId): void;
   /** The reconciler has called `open` or `renew` of the partner streams, or that call has settled. */
   operation?(peerId: PeerId, kind: "open" | "renew", state: "begun" | "over"): void;
-  /** The reconciler looks at every desired peer. */
+  /** The reconciler runs its full diff. */
   diffed?(): void;
   committed?(): void;
-  /** The broker was told that it need not deliver what its stream holds up to this sequence. */
+  /** An acknowledgement of everything up to this sequence has reached the broker. */
   acknowledged?(upTo: number): void;
-  /** The broker's stream has stored it. */
+  /** The broker stream has stored `message`. */
   published?(message: StoredMessage): void;
-  /** Something happens to the broker, its stream, its consumer or the disk now. */
+  /** A fault strikes the broker, its stream, its consumer or the disk. */
   disturbed?(): void;
   /** A step of the simulation is over. */
   stepped?(): void;
-  /** The world is well from now on. */
+  /** All faults have ended and no more will follow. */
   healed?(): void;
   /** The run is over. */
   finished?(): void;
 }
 
-/** To look at every stream at every step would take longer than the step. */
+/** Checking every stream at every step would take longer than the step itself. */
 const LOOK_EVERY_MS = 2_000;
 
-/** A `stepped` that looks every two seconds, while the daemon runs. */
+/** A `stepped` handler that calls `look` every two seconds while the daemon runs. */
 export function atTimes(scene: Scene, look: (daemon: ObservedDaemon) => void): () => void {
   let nextLookMs = 0;
   return () => {
@@ -85,7 +88,7 @@ export function atTimes(scene: Scene, look: (daemon: ObservedDaemon) => void): (
   };
 }
 
-/** The partner streams that we opened, as the wire has them. */
+/** Our outbound partner streams, as the simulated network sees them. */
 export function outboundStreams({
   node,
 }: ObservedDaemon): readonly { readonly peerId: PeerId; readonly stream: SimPartnerStream }[] {
@@ -100,10 +103,10 @@ export function outboundStreams({
     );
 }
 
-/** The longest backoff (60 s), or the longest floor, one open that runs into its deadline, and a diff. */
+/** The longest backoff (60 s) or floor, plus one open that times out, plus one diff. */
 export const CONVERGED_WITHIN_MS = 80_000;
 
-/** Calls `check` once, when the healed world has had time to converge. */
+/** Calls `check` once, after the healed world has had time to converge. */
 export function onceConverged(scene: Scene, check: () => void): Pick<Required<Invariant>, "healed" | "stepped"> {
   let convergedByMs = Number.POSITIVE_INFINITY;
   return {
@@ -120,11 +123,11 @@ export function onceConverged(scene: Scene, check: () => void): Pick<Required<In
 
 interface Obligation {
   readonly invariant: string;
-  /** A sentence where it is not true. */
+  /** Returns a sentence if violated. */
   readonly check: () => string | undefined;
 }
 
-/** What has to be true by a certain time, in the order of those times. */
+/** Checks that are due at certain times, in the order of those times. */
 export class Obligations {
   readonly #violated: (invariant: string, message: string) => void;
   #due = new MinHeap<Obligation>();
@@ -137,7 +140,7 @@ export class Obligations {
     this.#due.push(dueMs, { invariant, check });
   }
 
-  /** Checks what is due before `nowMs`: whoever is due now has until the end of this instant. */
+  /** Runs the checks due before `nowMs`. Those due exactly at `nowMs` have until the end of this instant. */
   settle(nowMs: number): void {
     for (let next = this.#due.peek(); next !== undefined && next.atMs < nowMs; next = this.#due.peek()) {
       this.#due.pop();
@@ -146,7 +149,7 @@ export class Obligations {
     }
   }
 
-  /** Nobody is there any more who could be held to anything. */
+  /** Drops all checks, because the daemon that they apply to has ended. */
   clear(): void {
     this.#due = new MinHeap();
   }

@@ -1,14 +1,14 @@
-/** Decided work starts in time, and ends: the periodic diff must not hide a lost wake, no key may starve, no operation may last for ever. */
+/** Decided work starts and ends in time: the diff must not mask a lost wake, no key may starve, every operation must settle. */
 import type { PeerId } from "../../base/ids.ts";
 import { WAKES_RECOVER_MS } from "../daemon/daemon-lifecycle.ts";
 import type { Invariant, Scene } from "./invariant.ts";
 
-/** From the append of an event to its action, whatever the network does. */
+/** From the append of an event to its action, regardless of the network. */
 const ACTION_MS = 100;
 /** The longest wait between two attempts: the cap of the backoff, or the longest floor. */
 const LONGEST_WAIT_MS = 61_000;
 
-/** A partner without a stream is opened, or tried again, in time. */
+/** A partner without a stream is opened or retried in time. */
 export function partnersAreOpened(scene: Scene): Invariant {
   let actedAt = new Map<PeerId, number>();
 
@@ -46,12 +46,12 @@ export function partnersAreOpened(scene: Scene): Invariant {
       const { outbound } = daemon.streams.actual(peerId);
       const acted = (actedAt.get(peerId) ?? Number.NEGATIVE_INFINITY) >= sinceMs;
       if (acted || outbound !== null || daemon.reconciler.progress(peerId).opening) return undefined;
-      return `${peerId} has been wanted without a stream for ${withinMs} ms, and nobody has tried to open one`;
+      return `${peerId} has been desired without a stream for ${withinMs} ms, and no open was attempted`;
     });
   }
 }
 
-/** A decided open gets its turn. */
+/** Every decided open starts within a bounded time. */
 export function everyOpenHasItsTurn(scene: Scene): Invariant {
   const { concurrency, openTimeoutMs } = scene.settings;
   let actedAt = new Map<PeerId, number>();
@@ -66,12 +66,12 @@ export function everyOpenHasItsTurn(scene: Scene): Invariant {
       if (action.kind !== "open") return;
       const actedAtMs = scene.awakeMs();
       actedAt.set(peerId, actedAtMs);
-      // Its turn comes after all others, each of which may take its whole timeout.
+      // At worst it queues behind all other peers, each of which may use its whole timeout.
       const turns = Math.ceil((scene.peers().length + 1) / concurrency) + 1;
       scene.within(turns * openTimeoutMs, "no-starvation", () => {
         const waits = actedAt.get(peerId) === actedAtMs && (begunAt.get(peerId) ?? Number.NEGATIVE_INFINITY) < actedAtMs;
         return waits && wants(scene, peerId)
-          ? `${peerId} has been waiting for its turn to be opened for ${turns * openTimeoutMs} ms`
+          ? `the open of ${peerId} has been queued for ${turns * openTimeoutMs} ms`
           : undefined;
       });
     },
@@ -81,7 +81,7 @@ export function everyOpenHasItsTurn(scene: Scene): Invariant {
   };
 }
 
-/** The diff comes in time, and finds nothing that a wake should have named. */
+/** The periodic diff runs in time, and finds no work that a wake should have announced. */
 export function periodicDiff(scene: Scene): Invariant {
   const longestMs = scene.settings.resyncMs * 1.25;
   let lastDiffMs = 0;
@@ -91,7 +91,8 @@ export function periodicDiff(scene: Scene): Invariant {
       lastDiffMs = scene.awakeMs();
     },
     resyncFound(peerId) {
-      if (scene.wakesAreSafe) scene.violated("no-lost-wake", `the periodic diff found work on ${peerId} that no wake had named`);
+      if (scene.wakesAreSafe)
+        scene.violated("no-lost-wake", `the periodic diff found work on ${peerId} that no wake had announced`);
     },
     diffed() {
       lastDiffMs = scene.awakeMs();
@@ -110,10 +111,10 @@ function wants(scene: Scene, peerId: PeerId): boolean {
   return daemon?.store.get(peerId)?.standing === "partner" && peerId !== scene.self && !stopped;
 }
 
-/** An operation that is aborted has to end at once; this is for those that wait for their turn. */
+/** Allowance for operations that are still queued; an aborted one must settle at once. */
 const SLACK_MS = 1_000;
 
-/** At most one operation in flight per key; no more opens at once than are allowed. */
+/** At most one operation is in flight per key, and at most `concurrency` opens in total. */
 export function operations(scene: Scene): Invariant {
   const { concurrency, openTimeoutMs } = scene.settings;
   let inFlight = new Map<PeerId, "open" | "renew">();
@@ -134,7 +135,7 @@ export function operations(scene: Scene): Invariant {
       inFlight.set(peerId, kind);
       if (kind !== "open") return;
       opens += 1;
-      if (opens > concurrency) scene.violated("bounded-opens", `${opens} opens at once, ${concurrency} are allowed`);
+      if (opens > concurrency) scene.violated("bounded-opens", `${opens} concurrent opens, but only ${concurrency} are allowed`);
       const operation = inFlight;
       scene.within(openTimeoutMs + SLACK_MS, "operations-end", () =>
         operation === inFlight && inFlight.get(peerId) === kind && opens > 0 ? stillOpening(peerId) : undefined,

@@ -1,4 +1,4 @@
-/** The log tells the truth through crashes, power cuts, full disks and redeliveries. */
+/** The log stays correct through crashes, power cuts, full disks and redeliveries. */
 import { isDeepStrictEqual } from "node:util";
 import type { Invariant, ObservedDaemon, Scene } from "./invariant.ts";
 
@@ -9,10 +9,10 @@ export function seqIsGapless(scene: Scene): Invariant {
   let isStarted = false;
   return {
     started(daemon) {
-      // A crash may lose uncommitted rows, never committed ones: the seq can only grow.
+      // A crash may lose uncommitted rows but never committed ones, so the seq only grows.
       const { seq } = daemon.store.head();
       if (seq < lastSeq)
-        scene.violated("committed-stays", `the log ended at seq ${lastSeq} before the daemon did, now it ends at ${seq}`);
+        scene.violated("committed-stays", `the log ended at seq ${lastSeq} when the daemon exited, but now ends at ${seq}`);
       lastSeq = seq;
       isStarted = true;
     },
@@ -37,7 +37,7 @@ export function logIsTrue(scene: Scene): Invariant {
       sessionsAreClosed(scene, daemon);
     },
     stepped() {
-      // A transaction that failed must leave nothing behind, neither on the disk nor in memory.
+      // A failed transaction must leave nothing behind, on disk or in memory.
       if (scene.daemon === undefined || scene.disk.state === "well" || scene.nowMs() < nextLookMs) return;
       nextLookMs = scene.nowMs() + LOOK_EVERY_MS;
       memoryIsTheTable(scene, scene.daemon);
@@ -60,9 +60,9 @@ function rowsHoldTogether(scene: Scene): void {
     )
     .get();
   if (row === undefined) return;
-  if (row.rows !== row.last) scene.violated("seq-is-gapless", `the log has ${row.rows} rows and ends at seq ${row.last}`);
+  if (row.rows !== row.last) scene.violated("seq-is-gapless", `the log has ${row.rows} rows but ends at seq ${row.last}`);
   if (row.messages !== row.keys)
-    scene.violated("logged-once", `${row.messages} messages are in the log, ${row.keys} of them different`);
+    scene.violated("logged-once", `the log has ${row.messages} messages, but only ${row.keys} distinct ones`);
 }
 
 function replayIsExact(scene: Scene, daemon: ObservedDaemon): void {
@@ -72,7 +72,7 @@ function replayIsExact(scene: Scene, daemon: ObservedDaemon): void {
 function sessionsAreClosed(scene: Scene, daemon: ObservedDaemon): void {
   for (const { peerId, openStreams } of daemon.store.statuses()) {
     if (openStreams.length > 0)
-      scene.violated("sessions-are-closed", `a stream with ${peerId} of the last run is still open in the log`);
+      scene.violated("sessions-are-closed", `a stream with ${peerId} from the last run is still open in the log`);
   }
 }
 
@@ -84,7 +84,7 @@ function memoryIsTheTable(scene: Scene, daemon: ObservedDaemon): void {
     .all();
   const cached = daemon.store.list().map(({ peerId, standing, generation }) => ({ peerId, standing, generation }));
   if (!isDeepStrictEqual(rows, cached))
-    scene.violated("memory-is-the-table", "the desired peers in memory are not those of the table");
+    scene.violated("memory-is-the-table", "the desired peers in memory differ from the table");
 }
 
 function openStreamsAreTheLogs(scene: Scene, daemon: ObservedDaemon): void {
@@ -94,6 +94,6 @@ function openStreamsAreTheLogs(scene: Scene, daemon: ObservedDaemon): void {
     const actual = [outbound && "outbound", inbound && "inbound"].filter((direction) => direction !== null).sort();
     const inLog = openStreams.map(({ direction }) => direction).sort();
     if (!isDeepStrictEqual(actual, inLog))
-      scene.violated("log-tells-what-is-open", `${peerId} has the streams [${actual}], the log says [${inLog}]`);
+      scene.violated("log-tells-what-is-open", `${peerId} has the streams [${actual}], but the log says [${inLog}]`);
   }
 }

@@ -1,4 +1,4 @@
-/** One end of a simulated libp2p connection: what TCP, noise and yamux make of a link once both ends know each other. */
+/** One end of a simulated libp2p connection: TCP, noise and yamux on top of a link, after the handshake. */
 import { ConnectionClosedError, MuxerClosedError } from "@libp2p/interface";
 import { toPartnerdError } from "../../base/errors.ts";
 import type { PeerId } from "../../base/ids.ts";
@@ -9,7 +9,7 @@ import type { LinkEnd, Socket } from "./link.ts";
 import { type ProtocolHost, StreamNegotiator } from "./negotiator.ts";
 import type { SimPartnerStream } from "./stream.ts";
 
-/** What a connection needs of its node. */
+/** The interface of a node to its connections. */
 export interface ConnectionHost extends ProtocolHost {
   connectionClosed(connection: SimConnection): void;
 }
@@ -105,7 +105,7 @@ export class SimConnection implements HostConnection, Socket {
       case "hello":
       case "identity":
       case "dialler":
-        // The handshake is over at both ends.
+        // Only sent before a connection takes over the socket.
         break;
     }
   }
@@ -118,7 +118,7 @@ export class SimConnection implements HostConnection, Socket {
     if (!this.#isOver) this.#end("closed");
   }
 
-  /** The same connection at the far end; undefined if it does not exist there, not yet or not any more. */
+  /** The same connection at the far end; undefined while it does not exist there. */
   get otherEnd(): SimConnection | undefined {
     const socket = this.#link.farSocket;
     return socket instanceof SimConnection ? socket : undefined;
@@ -128,10 +128,10 @@ export class SimConnection implements HostConnection, Socket {
     return this.status !== "open" && this.status !== "closing";
   }
 
-  /** One at a time; a second one at once is a bug of its caller. It never settles on a connection that ends meanwhile. */
+  /** Sends a ping; at most one at a time. Never settles if the connection ends in the meantime, as in libp2p. */
   #ping(): Promise<number> {
     if (this.status !== "open") return Promise.reject(new MuxerClosedError("Muxer closed"));
-    if (this.#pong !== undefined) return Promise.reject(new Error("a ping is under way already"));
+    if (this.#pong !== undefined) return Promise.reject(new Error("a ping is already in progress"));
     this.#pong = Promise.withResolvers<number>();
     this.#pingedAtMs = this.#host.clock.monotonicMs();
     this.#link.send({ kind: "ping" });
@@ -152,7 +152,7 @@ export class SimConnection implements HostConnection, Socket {
     }
   }
 
-  /** The order of libp2p: the connection is over, its streams learn of it, then everybody else. */
+  /** In libp2p's order: the connection ends, then its streams are told, then everyone else. */
   #end(status: "closed" | "aborted" | "reset"): void {
     this.status = status;
     for (const stream of this.streams) stream.connectionEnded();

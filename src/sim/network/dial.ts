@@ -1,4 +1,4 @@
-/** How a connection comes about: TCP's three steps, then noise's, seen from both ends. Two round trips until the dial resolves. */
+/** Establishes a connection: the TCP handshake, then noise, seen from both ends. A dial resolves after two round trips. */
 import { AbortError, ConnectionClosedError, TimeoutError } from "@libp2p/interface";
 import type { PeerId } from "../../base/ids.ts";
 import { SimConnection } from "./connection.ts";
@@ -8,11 +8,11 @@ import { DiallerHandshake, type HandshakeHost } from "./handshake.ts";
 import type { LinkEnd } from "./link.ts";
 import type { Listener, Machine, SimNetwork } from "./network.ts";
 
-/** A SYN that nothing answers is repeated by the machine after a second, then after twice as long, and so on. */
+/** An unanswered SYN is resent after a second, with the wait doubling each time. */
 const FIRST_RETRANSMISSION_MS = 1_000;
-/** By then libp2p's own limit of a minute has passed. */
+/** By then libp2p's own one-minute limit has passed. */
 const MAX_RETRANSMISSIONS = 6;
-/** Checking signatures takes time, and an abort that comes meanwhile comes too late: the connection opens all the same. */
+/** Time to verify signatures. An abort during it is too late: the connection opens anyway. */
 const UPGRADE_MS = 2;
 
 /** The node that dials. */
@@ -20,7 +20,7 @@ export interface DiallingHost extends HandshakeHost, Machine {
   readonly peerId: PeerId;
 }
 
-/** One dial of one node to one peer, which several callers may join. */
+/** A dial from one node to one peer, which several callers may join. */
 export class Dial {
   readonly #network: SimNetwork;
   readonly #node: DiallingHost;
@@ -29,7 +29,7 @@ export class Dial {
   readonly #waiting = new Set<PromiseWithResolvers<SimConnection>>();
   readonly #onSettled: () => void;
   #link: LinkEnd | undefined;
-  /** Of the next thing that the machine does. */
+  /** The machine's next step. */
   #timer: Disposable | undefined;
   #settled = false;
 
@@ -42,7 +42,7 @@ export class Dial {
     this.#knock(0);
   }
 
-  /** Rejects as the dial does, and with an AbortError when `signal` aborts. A dial that everybody has left ends. */
+  /** Rejects if the dial does, and with an AbortError when `signal` aborts. The dial is aborted when its last caller leaves. */
   async join(signal: AbortSignal): Promise<SimConnection> {
     const outcome = Promise.withResolvers<SimConnection>();
     this.#waiting.add(outcome);
@@ -58,7 +58,7 @@ export class Dial {
     }
   }
 
-  /** The machine's part: no process is needed at the far end for this, nor at ours. */
+  /** Sends a SYN. The operating systems handle this, even if both processes are stopped. */
   #knock(times: number): void {
     const { clock } = this.#network;
     this.#timer = clock.schedule(this.#network.delayMs(this.#node), () => {
@@ -90,7 +90,7 @@ export class Dial {
     else if (this.#node.gater?.denyOutboundEncryptedConnection(peerId) === true) this.#refuse(link, connectionIntercepted());
     else {
       link.send({ kind: "dialler", peerId: this.#node.peerId });
-      // From here on an abort comes too late.
+      // From here on it is too late to abort.
       this.#link = undefined;
       this.#node.clock.schedule(UPGRADE_MS, () => this.#upgraded(link, handshake, peerId));
     }
@@ -99,7 +99,7 @@ export class Dial {
   #upgraded(link: LinkEnd, handshake: DiallerHandshake, peerId: PeerId): void {
     if (link.isLeft) return;
     const connection = new SimConnection(link, this.#node, peerId, "outbound");
-    // As in libp2p: what died while it was being made is announced all the same, and never as closed.
+    // As in libp2p, a connection that died during its upgrade is still announced as opened, and never as closed.
     const isDead = handshake.early.some(({ kind }) => kind === "cut");
     if (isDead) connection.received(CUT);
     this.#node.connectionOpened(connection);
@@ -124,14 +124,14 @@ export class Dial {
     this.#onSettled();
   }
 
-  /** libp2p finds out a moment later; who joins until then is aborted too. */
+  /** libp2p notices a moment later; callers that join in between are aborted too. */
   #abort(): void {
     this.#timer?.[Symbol.dispose]();
     this.#link?.cut();
     this.#failIn(0, new AbortError("The dial was aborted"));
   }
 
-  /** The process hears of it in its own time. */
+  /** Fails on the process's own clock, so a paused process learns of it late. */
   #failIn(delayMs: number, error: Error): void {
     this.#node.clock.schedule(delayMs, () => this.#fail(error));
   }

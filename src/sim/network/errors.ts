@@ -1,4 +1,4 @@
-/** Errors that js-libp2p keeps to itself; src/p2p/heartbeat/open-errors.ts tells them apart by name and message, as here. */
+/** Errors that js-libp2p does not export, with the names and messages that src/p2p/heartbeat/open-errors.ts tells them apart by. */
 import type { PeerId } from "../../base/ids.ts";
 
 function named(name: string, message: string): Error {

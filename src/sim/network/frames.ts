@@ -1,7 +1,7 @@
-/** What travels between two machines of the simulated network. */
+/** Frames exchanged by two machines of the simulated network. */
 import type { PeerId } from "../../base/ids.ts";
 
-/** In the order in which a connection comes about: TCP, then noise, whose last message tells who dialled. */
+/** Handshake frames in order: TCP, then noise, whose last message identifies the dialler. */
 type HandshakeFrame =
   | { readonly kind: "tcp_accepted" }
   | { readonly kind: "hello" }
@@ -17,7 +17,7 @@ export type StreamFrame =
   | { readonly kind: "fin"; readonly streamId: number }
   | { readonly kind: "reset"; readonly streamId: number };
 
-/** `goodbye` is answered by `farewell`. `cut` is TCP's RST: the machine that sends it knows of no such connection. */
+/** `goodbye` is answered by `farewell`. `cut` is a TCP RST: the sender has no such connection. */
 type ConnectionFrame =
   | { readonly kind: "ping" }
   | { readonly kind: "pong" }

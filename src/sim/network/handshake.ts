@@ -1,4 +1,4 @@
-/** Both ends of a connection's handshake: TCP's answer, then noise, whose messages tell each end the PeerID of the other. */
+/** Both ends of a connection's handshake: the TCP reply, then noise, which tells each end the other's PeerID. */
 import type { PeerId } from "../../base/ids.ts";
 import type { HostGater } from "../../p2p/host/host.ts";
 import { type ConnectionHost, SimConnection } from "./connection.ts";
@@ -6,9 +6,9 @@ import type { Frame } from "./frames.ts";
 import type { LinkEnd, Socket } from "./link.ts";
 import type { DialAnswer } from "./network.ts";
 
-/** What a handshake needs of its node. */
+/** The interface of a node to its handshakes. */
 export interface HandshakeHost extends ConnectionHost {
-  /** The PeerID that this node proves. */
+  /** The PeerID that this node proves to the far end. */
   readonly shownPeerId: PeerId;
   readonly answers: DialAnswer;
   readonly gater: HostGater | undefined;

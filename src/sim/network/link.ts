@@ -1,4 +1,4 @@
-/** A TCP connection between two machines, below libp2p: two pipes, and at each end the current owner of the socket. */
+/** A TCP connection between two machines, below libp2p: two pipes, with a socket owner at each end. */
 import type { Clock } from "../../base/clock.ts";
 import { CUT, type Frame } from "./frames.ts";
 import { Pipe, type Wire } from "./pipe.ts";
@@ -6,16 +6,16 @@ import { Pipe, type Wire } from "./pipe.ts";
 /** The owner of one end of a link. */
 export interface Socket {
   received(frame: Frame): void;
-  /** There is room again for what is to be sent. */
+  /** The send buffer has room again. */
   drained(): void;
-  /** The machine lost its end; the far end has not been told. */
+  /** This end was lost without telling the far end. */
   lost(): void;
 }
 
 /** The machine at one end of a link. */
 export interface SocketHolder {
   readonly clock: Clock;
-  /** Its ends of links, each with its owner. */
+  /** Its link ends, each with its owner. */
   readonly sockets: Map<LinkEnd, Socket>;
 }
 
@@ -24,7 +24,7 @@ export class LinkEnd {
   readonly #outgoing: Pipe;
   #far: LinkEnd | undefined;
   #socket: Socket | undefined;
-  /** We have told the far end that nobody is here. */
+  /** We have sent the far end a reset. */
   #saidCut = false;
 
   private constructor(holder: SocketHolder, outgoing: Wire, incoming: Wire) {
@@ -38,7 +38,7 @@ export class LinkEnd {
     };
   }
 
-  /** A link whose ends have no owner yet. `forth` leads from the dialler to the acceptor, `back` to the dialler. */
+  /** A link without owners yet. `forth` leads from the dialler to the acceptor, `back` the other way. */
   static pair(dialler: SocketHolder, acceptor: SocketHolder, forth: Wire, back: Wire): readonly [LinkEnd, LinkEnd] {
     const near = new LinkEnd(dialler, forth, back);
     const far = new LinkEnd(acceptor, back, forth);
@@ -53,36 +53,36 @@ export class LinkEnd {
     return far === undefined ? undefined : far.#socket;
   }
 
-  /** This end has no owner any more. */
+  /** True if this end no longer has an owner. */
   get isLeft(): boolean {
     return this.#socket === undefined;
   }
 
-  /** False if the sender should wait for `drained`. */
+  /** Sends a frame. Returns false if the sender should wait for `drained`. */
   send(frame: Frame): boolean {
     return this.#outgoing.send(frame);
   }
 
-  /** Both ends believe that the link is open, and nothing passes any more, as when a router on the way has forgotten it. */
+  /** Makes the link half-open, as when a router forgets it: both ends believe that it is open, but nothing gets through. */
   blackhole(): void {
     this.#outgoing.lose();
     if (this.#far !== undefined) this.#far.#outgoing.lose();
   }
 
-  /** Makes `socket` the owner of this end, until it is cut or left. */
+  /** Makes `socket` the owner of this end until `cut` or `leave`. */
   attach(socket: Socket): void {
     this.#socket = socket;
     this.#holder.sockets.set(this, socket);
   }
 
-  /** Leaves, and tells the far end. */
+  /** Leaves and sends the far end a reset. */
   cut(): void {
     if (this.#socket === undefined) return;
     this.leave();
     this.#sayCut();
   }
 
-  /** This end has no owner any more; the far end learns it from the answer to its next frame. */
+  /** Drops the owner of this end. The far end finds out from the reset that its next frame gets. */
   leave(): void {
     this.#socket = undefined;
     this.#holder.sockets.delete(this);

@@ -1,4 +1,4 @@
-/** Who is told what: a list of functions for each kind of event. Told in the order in which they asked, at once. */
+/** Event listeners by event type, called synchronously in the order in which they were added. */
 export class Listeners<Events> {
   readonly #lists: { [Type in keyof Events]?: readonly ((event: Events[Type]) => void)[] } = {};
 
@@ -14,7 +14,7 @@ export class Listeners<Events> {
     return (this.#lists[type]?.length ?? 0) > 0;
   }
 
-  /** A list is replaced, never changed, so whoever listens or stops listening meanwhile does so from the next event on. */
+  /** Lists are copied on change, so listeners added or removed during an event take effect from the next one. */
   tell<Type extends keyof Events>(type: Type, event: Events[Type]): void {
     for (const listener of this.#lists[type] ?? []) listener(event);
   }

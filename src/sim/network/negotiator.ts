@@ -1,5 +1,5 @@
 /** The streams of one connection, and the negotiation of their protocols. */
-import { TooManyOutboundProtocolStreamsError, UnsupportedProtocolError } from "@libp2p/interface";
+import { StreamResetError, TooManyOutboundProtocolStreamsError, UnsupportedProtocolError } from "@libp2p/interface";
 import type { Clock } from "../../base/clock.ts";
 import { toPartnerdError } from "../../base/errors.ts";
 import type { HostStreamHandler, ProtocolLimits } from "../../p2p/host/host.ts";
@@ -8,7 +8,7 @@ import { connectionReset } from "./errors.ts";
 import type { StreamFrame } from "./frames.ts";
 import { SimPartnerStream, type StreamCarrier } from "./stream.ts";
 
-/** libp2p does its own accounting before it hands over a negotiated stream; an abort or an end in that time comes too late. */
+/** libp2p does its own accounting before it hands over a negotiated stream; an abort or close during that time is too late. */
 const HANDING_OVER_MS = 1;
 
 /** A node's handler of one protocol. */
@@ -17,19 +17,19 @@ export interface StreamHandler {
   readonly limits: ProtocolLimits;
 }
 
-/** What negotiating needs of its node. */
+/** The interface of a node to protocol negotiation. */
 export interface ProtocolHost {
   readonly clock: Clock;
   handlerOf(protocol: string): StreamHandler | undefined;
 }
 
-/** What negotiating needs of its connection. */
+/** The interface of a connection to protocol negotiation. */
 export interface NegotiatorEvents extends Omit<StreamCarrier, "ended"> {
-  /** The far end opened `stream`, and `handle` takes it. */
+  /** The far end opened `stream`, which `handle` serves. */
   accepted(stream: SimPartnerStream, handle: HostStreamHandler): void;
 }
 
-/** A stream of ours whose protocol the far end has not answered yet. */
+/** An outbound stream whose protocol the far end has not confirmed yet. */
 interface Negotiation {
   readonly protocol: string;
   readonly answer: PromiseWithResolvers<SimPartnerStream>;
@@ -77,7 +77,7 @@ export class StreamNegotiator {
     }
   }
 
-  /** The far end opens a stream; `refused`: the connection takes no more. */
+  /** The far end opens a stream. `refused`: the connection accepts no more. */
   receivedOpen(streamId: number, protocol: string, refused: boolean): void {
     if (refused || this.#count("inbound") >= MAX_STREAMS_PER_CONNECTION) {
       this.#on.send({ kind: "reset", streamId });
@@ -124,7 +124,7 @@ export class StreamNegotiator {
     this.#streams.delete(stream.id);
     const negotiation = this.#negotiations.get(stream.id);
     this.#negotiations.delete(stream.id);
-    negotiation?.answer.reject(connectionReset());
+    negotiation?.answer.reject(stream.status === "reset" ? new StreamResetError() : connectionReset());
   }
 
   #count(direction: "inbound" | "outbound", protocol?: string): number {

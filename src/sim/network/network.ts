@@ -1,43 +1,43 @@
 /**
- * libp2p in memory, on a virtual clock: machines that listen at addresses, and wires between them that take time. The partner
- * protocol runs on it unchanged (src/p2p/host/host.ts says what it needs).
+ * libp2p in memory, on a virtual clock: machines that listen on addresses, connected by wires with latency. The partner protocol runs
+ * on it unchanged, through the port in src/p2p/host/host.ts.
  */
 import type { Clock, Random } from "../../base/clock.ts";
 import type { Address, PeerId } from "../../base/ids.ts";
 import { LinkEnd, type SocketHolder } from "./link.ts";
 import type { Wire } from "./pipe.ts";
 
-/** How dials to a machine end. `denied` connects, and is closed right after; `other_key` proves another PeerID than its own. */
+/** How a machine answers dials. `denied` connects and closes right away; `other_key` proves a PeerID other than its own. */
 export type DialAnswer = "yes" | "refused" | "never" | "denied" | "other_key";
 
-/** Which frames of a machine are held on the wire: those that it sends, those that it is sent. They arrive after the cut. */
+/** Which of a machine's frames are held on the wire, incoming or outgoing. They arrive once the cut ends. */
 export type Cut = "none" | "in" | "out" | "both";
 
 /** A machine on the network, and its faults. */
 export interface Machine extends SocketHolder {
   readonly answers: DialAnswer;
   readonly cut: Cut;
-  /** Everything this machine sends takes so much longer. */
+  /** Extra latency of everything this machine sends. */
   readonly lagMs: number;
-  /** Its process is gone. */
+  /** Its process has ended. */
   readonly crashed: boolean;
 }
 
 /** A machine that can be dialled. */
 export interface Listener extends Machine {
-  /** Takes its end of a link that a dialler has opened. */
+  /** Takes this end of a link that a dialler has opened. */
   accept(link: LinkEnd): void;
 }
 
 export interface SimNetworkInit {
-  /** Of the whole world. */
+  /** The clock of the whole world. */
   readonly clock: Clock;
   readonly random: Random;
-  /** One way, the shortest. */
+  /** Minimum, one way. */
   readonly latencyMs: number;
 }
 
-/** The longest latency is so much more than the shortest. */
+/** The maximum latency exceeds the minimum by this share. */
 const LATENCY_JITTER = 0.2;
 
 export class SimNetwork {
@@ -45,7 +45,7 @@ export class SimNetwork {
   readonly #random: Random;
   readonly #latencyMs: number;
   readonly #listeners = new Map<string, Listener>();
-  /** Of pipes that hold something back. */
+  /** Callbacks of pipes that hold frames back. */
   #waitingForHeal: (() => void)[] = [];
   /** Called before a dial to an address without a listener is refused, so that one can be added. */
   onUnknownAddress: (address: Address, expectedPeerId: PeerId) => void = () => {};
@@ -56,22 +56,22 @@ export class SimNetwork {
     this.#latencyMs = latencyMs;
   }
 
-  /** From now on dials to `address` reach this listener. A trailing `/p2p/` is ignored. */
+  /** Routes dials to `address` to this listener. A trailing `/p2p/` part is ignored. */
   listen(address: Address, listener: Listener): void {
     this.#listeners.set(transportOf(address), listener);
   }
 
-  /** From now on dials to `address` are refused. Open connections are not touched. */
+  /** Refuses dials to `address`. Open connections are unaffected. */
   unlisten(address: Address): void {
     this.#listeners.delete(transportOf(address));
   }
 
-  /** How long a frame that `from` sends now takes. */
+  /** The latency of a frame that `from` sends now. */
   delayMs(from: Machine): number {
     return from.lagMs + this.#latencyMs * (1 + LATENCY_JITTER * this.#random.next());
   }
 
-  /** How the machine at `address` answers a dial. For the network's own files, as is all below. */
+  /** How the machine at `address` answers a dial. This and everything below is for the network's own files. */
   knock(from: Machine, address: string, expected: PeerId): Listener | "refused" | "silence" {
     if (isCutOut(from)) return "silence";
     if (!this.#listeners.has(address)) this.onUnknownAddress(address as Address, expected);
@@ -87,7 +87,7 @@ export class SimNetwork {
     return LinkEnd.pair(dialler, listener, this.#wire(dialler, listener), this.#wire(listener, dialler));
   }
 
-  /** Some cut has ended: waiting pipes look again. */
+  /** Called when a cut has ended: waiting pipes try again. */
   healed(): void {
     const waiting = this.#waitingForHeal;
     this.#waitingForHeal = [];
@@ -98,7 +98,7 @@ export class SimNetwork {
     const { clock } = this;
     return {
       clock,
-      // The operating system answers for a process that is gone.
+      // The operating system answers on behalf of a dead process.
       get receiverClock() {
         return to.crashed ? clock : to.clock;
       },

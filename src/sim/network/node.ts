@@ -1,4 +1,4 @@
-/** A libp2p host of the simulated network, on a machine of its own, and whatever is wrong with that machine. */
+/** A libp2p host of the simulated network, on a machine of its own, with that machine's faults. */
 import type { Clock } from "../../base/clock.ts";
 import type { PeerId } from "../../base/ids.ts";
 import type { Host, HostEvents, HostGater, HostStreamHandler, ProtocolLimits } from "../../p2p/host/host.ts";
@@ -13,16 +13,16 @@ import type { Cut, DialAnswer, Listener, SimNetwork } from "./network.ts";
 
 export interface SimNodeInit {
   readonly peerId: PeerId;
-  /** The machine's: while it is paused, nothing arrives here. */
+  /** The machine's clock: while it is paused, nothing arrives here. */
   readonly clock: Clock;
-  /** As in libp2p's options. */
+  /** As libp2p's `connectionGater` option. */
   readonly gater?: HostGater;
 }
 
 /** The PeerID that an `other_key` node proves. */
 const STRANGER = "stranger" as PeerId;
 
-/** What libp2p allows of a protocol by default. */
+/** libp2p's default limits per protocol. */
 const DEFAULT_LIMITS: ProtocolLimits = { maxInboundStreams: 32, maxOutboundStreams: 64 };
 
 export class SimNode implements Host, DiallingHost, Listener {
@@ -47,7 +47,7 @@ export class SimNode implements Host, DiallingHost, Listener {
     this.gater = gater;
   }
 
-  /** Rejects as libp2p does; see src/p2p/heartbeat/open-errors.ts. `target` ends in the PeerID that must answer. */
+  /** Rejects as libp2p does; see src/p2p/heartbeat/open-errors.ts. `target` ends in the expected PeerID. */
   async dial(target: { toString(): string }, { signal }: { readonly signal: AbortSignal }): Promise<SimConnection> {
     signal.throwIfAborted();
     const [address = "", expected = ""] = target.toString().split("/p2p/");
@@ -68,7 +68,7 @@ export class SimNode implements Host, DiallingHost, Listener {
     for (const protocol of protocols) this.#handlers.delete(protocol);
   }
 
-  /** The oldest first. */
+  /** Oldest first. */
   getConnections(): readonly SimConnection[] {
     return [...this.#connections];
   }
@@ -90,7 +90,7 @@ export class SimNode implements Host, DiallingHost, Listener {
     if (cut !== "both") this.#network.healed();
   }
 
-  /** The machine loses all state and is back at once: it says no goodbye, and answers later frames with a reset. */
+  /** The machine loses all connection state, as in an instant reboot: it sends no goodbye and answers later frames with a reset. */
   forgetConnections(): void {
     for (const [link, socket] of this.sockets) {
       link.leave();
@@ -98,12 +98,12 @@ export class SimNode implements Host, DiallingHost, Listener {
     }
   }
 
-  /** A router on the way forgets the open connections: both ends believe in them, nothing passes; new ones work. */
+  /** Makes all connections half-open: both ends believe that they are open, but nothing gets through. New ones work. */
   blackholeConnections(): void {
     for (const [link] of this.sockets) link.blackhole();
   }
 
-  /** Both ends of every connection learn that it is over: this one now, the far end when the reset arrives. */
+  /** Resets every connection: this end notices now, the far end when the reset arrives. */
   resetConnections(): void {
     for (const [link, socket] of this.sockets) {
       link.cut();
@@ -111,7 +111,7 @@ export class SimNode implements Host, DiallingHost, Listener {
     }
   }
 
-  /** The process is gone; its owner stops its clock. Its machine resets its connections and refuses dials. */
+  /** Ends the process (the caller stops its clock). The machine resets its connections and refuses dials. */
   crash(): void {
     this.#crashed = true;
     this.#connections.clear();
@@ -122,7 +122,7 @@ export class SimNode implements Host, DiallingHost, Listener {
     return this.#crashed;
   }
 
-  /** What this node proves to be. For the network's own files, as is all below. */
+  /** The PeerID that this node proves. This and everything below is for the network's own files. */
   get shownPeerId(): PeerId {
     return this.answers === "other_key" ? STRANGER : this.peerId;
   }

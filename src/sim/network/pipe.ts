@@ -1,45 +1,45 @@
-/** One direction of a connection: what is sent arrives later and in order, or waits for as long as the wire is cut. */
+/** One direction of a connection: frames arrive later and in order, and wait while the wire is cut. */
 import type { Clock } from "../../base/clock.ts";
 import type { Frame } from "./frames.ts";
 
 /** The wire below a pipe. */
 export interface Wire {
-  /** Of the whole world. */
+  /** The clock of the whole world. */
   readonly clock: Clock;
-  /** The receiving machine's, which may be paused. */
+  /** The clock of the receiving machine, which may be paused. */
   readonly receiverClock: Clock;
-  /** How long what is sent now takes. */
+  /** The latency of a frame sent now. */
   delayMs(): number;
-  /** Nothing passes in this direction now. */
+  /** True while nothing gets through in this direction. */
   isCut(): boolean;
-  /** Runs `task` once, when some cut has ended. */
+  /** Runs `task` once, after a cut has ended. */
   onceHealed(task: () => void): void;
 }
 
-/** What was sent in one turn, and so travels together. */
+/** Frames sent in one turn, which travel together. */
 interface Batch {
   readonly sentAtMs: number;
   readonly frames: Frame[];
   bytes: number;
 }
 
-/** What a sender may have under way before it is told to wait. */
+/** Bytes a sender may have in flight before it is told to wait. */
 const HIGH_WATER_BYTES = 64 * 1024;
 
 export class Pipe {
   readonly #wire: Wire;
   readonly #deliver: (frame: Frame) => void;
-  /** Each waits for its timer; whichever timer fires first, the oldest arrives. */
+  /** Batches in flight, one timer each. Whichever timer fires first delivers the oldest batch. */
   readonly #underWay: Batch[] = [];
-  /** Arrived at the place where the wire is cut. */
+  /** Batches held where the wire is cut. */
   readonly #held: Batch[] = [];
-  /** The batch that still takes what is sent. */
+  /** The batch of the current turn, which takes further frames. */
   #open: Batch | undefined;
   #arrivesMs = 0;
   #bytes = 0;
   #saturated = false;
   #isLost = false;
-  /** There is room again. */
+  /** Called when there is room again. */
   onDrained: () => void = () => {};
 
   constructor(wire: Wire, deliver: (frame: Frame) => void) {
@@ -47,7 +47,7 @@ export class Pipe {
     this.#deliver = deliver;
   }
 
-  /** False where the sender had better wait until `onDrained`. */
+  /** Sends a frame. Returns false if the sender should wait for `onDrained`. */
   send(frame: Frame): boolean {
     const nowMs = this.#wire.clock.monotonicMs();
     const batch = this.#open?.sentAtMs === nowMs ? this.#open : this.#startBatch(nowMs);
@@ -60,7 +60,7 @@ export class Pipe {
     return !this.#saturated;
   }
 
-  /** From now on whatever was sent, or will be, is lost without a word. */
+  /** Silently drops everything in flight and everything sent later. */
   lose(): void {
     this.#isLost = true;
   }
@@ -82,7 +82,7 @@ export class Pipe {
     else if (this.#held.push(batch) === 1) this.#wire.onceHealed(this.#healed);
   };
 
-  /** The machines notice after a while that they may send again. */
+  /** Traffic resumes only some time after a cut ends, once the machines notice. */
   readonly #healed = (): void => {
     this.#wire.receiverClock.schedule(this.#wire.delayMs(), () => {
       if (this.#wire.isCut()) this.#wire.onceHealed(this.#healed);

@@ -1,17 +1,17 @@
-/** One end of a simulated stream, as js-libp2p's yamux streams behave. */
+/** One end of a simulated stream, behaving like js-libp2p's yamux streams. */
 import { StreamResetError, StreamStateError } from "@libp2p/interface";
 import { abortable } from "../../base/pause.ts";
 import type { HostStream, HostStreamEvents } from "../../p2p/host/host.ts";
 import type { StreamFrame } from "./frames.ts";
 import { Listeners } from "./listeners.ts";
 
-/** What a stream needs of its connection. */
+/** The interface of a connection to its streams. */
 export interface StreamCarrier {
-  /** False if the stream should wait for `drained`. */
+  /** Returns false if the stream should wait for `drained`. */
   send(frame: StreamFrame): boolean;
-  /** The far end of the stream with this id; undefined if it does not exist there, not yet or not any more. */
+  /** The far end of the stream with this id; undefined while it does not exist there. */
   otherEndOf(id: number): SimPartnerStream | undefined;
-  /** This end is over. */
+  /** Called when this end of the stream has ended. */
   ended(stream: SimPartnerStream): void;
 }
 
@@ -25,7 +25,7 @@ export class SimPartnerStream implements HostStream {
   readonly #carrier: StreamCarrier;
   readonly #listeners = new Listeners<HostStreamEvents>();
   #needsDrain = false;
-  /** Arrived before anybody listened. */
+  /** Data that arrived before a listener was added. */
   #unread: Uint8Array[] = [];
 
   constructor(
@@ -38,14 +38,14 @@ export class SimPartnerStream implements HostStream {
     this.#carrier = carrier;
   }
 
-  /** The same stream at the far end; undefined if it does not exist there, not yet or not any more. */
+  /** The same stream at the far end; undefined while it does not exist there. */
   get otherEnd(): SimPartnerStream | undefined {
     return this.#carrier.otherEndOf(this.id);
   }
 
   addEventListener<Type extends keyof HostStreamEvents>(type: Type, listener: (event: HostStreamEvents[Type]) => void): void {
     this.#listeners.add(type, listener);
-    // As libp2p does: whoever listens in a constructor is not told before it is done.
+    // As in libp2p: a listener added in a constructor is not called until that has returned.
     if (type === "message" && this.#unread.length > 0) queueMicrotask(() => this.#tellUnread());
   }
 
@@ -63,7 +63,7 @@ export class SimPartnerStream implements HostStream {
     if (this.writeStatus !== "writable") return;
     this.writeStatus = "closing";
     if (this.#needsDrain) await this.#drained(signal);
-    // It may have ended while we waited.
+    // The stream may have ended in the meantime.
     if (this.writeStatus === "closing") this.finish();
   }
 
@@ -74,7 +74,7 @@ export class SimPartnerStream implements HostStream {
     this.#end("aborted", error);
   }
 
-  /** FIN at once: nothing more comes from this end. */
+  /** Sends FIN at once: nothing more is sent from this end. */
   finish(): void {
     if (this.#isOver || this.writeStatus === "closed") return;
     this.#carrier.send({ kind: "fin", streamId: this.id });
@@ -95,7 +95,7 @@ export class SimPartnerStream implements HostStream {
     this.#listeners.tell("drain", undefined);
   }
 
-  /** The connection below is gone. */
+  /** Called when the underlying connection has ended. */
   connectionEnded(): void {
     if (!this.#isOver) this.#end("closed");
   }
@@ -114,7 +114,7 @@ export class SimPartnerStream implements HostStream {
     if (this.remoteWriteStatus === "closed") return;
     this.remoteWriteStatus = "closed";
     this.#listeners.tell("remoteCloseWrite", undefined);
-    // Whoever was told may have ended it.
+    // A listener may have ended it.
     if (this.writeStatus === "closed" && !this.#isOver) this.#end("closed");
   }
 

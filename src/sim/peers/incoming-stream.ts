@@ -9,7 +9,7 @@ export interface IncomingStreamInit {
   readonly stream: SimPartnerStream;
   readonly connection: HostConnection;
   readonly clock: Clock;
-  /** What the daemon has to echo. */
+  /** The bytes that the daemon must echo. */
   readonly challenge: Uint8Array;
   /** Whether we accept the daemon as a partner. */
   readonly isPartner: () => boolean;
@@ -28,7 +28,7 @@ export class IncomingStream {
     this.#lastHeartbeatMs = clock.monotonicMs();
     stream.addEventListener("message", () => this.#receivedHeartbeat());
     stream.addEventListener("remoteCloseWrite", () =>
-      stream.abort(new PartnerdError("stream_lost", "the daemon ended the stream")),
+      stream.abort(new PartnerdError("stream_lost", "the daemon closed the stream")),
     );
     stream.addEventListener("close", () => {
       this.forget();
@@ -41,12 +41,12 @@ export class IncomingStream {
     return this.#init.stream;
   }
 
-  /** A heartbeat has arrived on it. */
+  /** True once a heartbeat has arrived on it. */
   get isGreeted(): boolean {
     return this.#isGreeted;
   }
 
-  /** Does nothing any more. */
+  /** Stops all activity, without closing the stream. */
   forget(): void {
     this.#isOver = true;
   }
@@ -56,11 +56,11 @@ export class IncomingStream {
     this.#lastHeartbeatMs = clock.monotonicMs();
     if (this.#isGreeted) return;
     this.#isGreeted = true;
-    if (!isPartner()) stream.abort(new PartnerdError("not_partner", "no partner of ours"));
-    else this.#challengeDaemon().catch(() => stream.abort(new PartnerdError("challenge_failed", "no echo came")));
+    if (!isPartner()) stream.abort(new PartnerdError("not_partner", "not a partner of ours"));
+    else this.#challengeDaemon().catch(() => stream.abort(new PartnerdError("challenge_failed", "no echo received")));
   }
 
-  /** One timer for each lease's length, not for each heartbeat. */
+  /** Uses one timer per lease period instead of one per heartbeat. */
   #watchLease(): void {
     const { stream, clock } = this.#init;
     clock.schedule(this.#lastHeartbeatMs + LEASE_MS - clock.monotonicMs(), () => {
@@ -70,7 +70,7 @@ export class IncomingStream {
     });
   }
 
-  /** Resolves when the echo is complete and ends. */
+  /** Resolves when the full echo has arrived and the stream has ended. */
   async #challengeDaemon(): Promise<void> {
     const { clock, connection, challenge } = this.#init;
     const limit = new AbortController();

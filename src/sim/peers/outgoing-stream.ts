@@ -1,4 +1,4 @@
-/** A scripted partner's own partner stream to the daemon: at most one, open or being opened. */
+/** A scripted partner's own stream to the daemon: at most one, open or being opened. */
 import { multiaddr } from "@multiformats/multiaddr";
 import { type Clock, jittered, type Random } from "../../base/clock.ts";
 import { PartnerdError } from "../../base/errors.ts";
@@ -9,10 +9,10 @@ import type { SimPartnerStream } from "../network/stream.ts";
 
 export interface OutgoingStreamInit {
   readonly node: SimNode;
-  /** Of its machine. */
+  /** The clock of its machine. */
   readonly clock: Clock;
   readonly random: Random;
-  /** Where it dials the daemon. */
+  /** The address that it dials. */
   readonly daemonAddress: Address;
   readonly daemonPeerId: PeerId;
   readonly heartbeat: Uint8Array;
@@ -34,21 +34,21 @@ export class OutgoingStream {
     return this.#stream;
   }
 
-  /** Opens it, over an existing connection or a new one, unless it is open or being opened. A failure is not retried. */
+  /** Opens the stream, over an existing connection or a new one, unless it is open or being opened. A failure is not retried. */
   open(): void {
     if (this.#stream !== undefined || this.#opening !== undefined) return;
     const opening = new AbortController();
     this.#opening = opening;
-    const timeout = () => opening.abort(new PartnerdError("timeout", "nobody answered"));
+    const timeout = () => opening.abort(new PartnerdError("timeout", "no answer"));
     const limit = this.#init.clock.schedule(DIAL_TIMEOUT_MS, timeout);
     this.#openStream(opening.signal)
       .then(
         (stream) => {
-          if (opening.signal.aborted) stream.abort(new PartnerdError("aborted", "not wanted any more"));
+          if (opening.signal.aborted) stream.abort(new PartnerdError("aborted", "the stream is no longer wanted"));
           else this.#beat(stream);
         },
         () => {
-          // The fixture says when it is tried again.
+          // Retries are up to the fixture.
         },
       )
       .finally(() => {
@@ -57,15 +57,15 @@ export class OutgoingStream {
       });
   }
 
-  /** Ends it, open or being opened. */
+  /** Closes the stream, or stops opening it. */
   close(): void {
-    const aborted = new PartnerdError("aborted", "far end closes its stream");
+    const aborted = new PartnerdError("aborted", "the far end closed its stream");
     this.#opening?.abort(aborted);
     this.#opening = undefined;
     this.#stream?.abort(aborted);
   }
 
-  /** The process is gone, and what it knew with it. */
+  /** The process has ended and lost its state. */
   forget(): void {
     this.#stream = undefined;
     this.#opening = undefined;
@@ -91,7 +91,7 @@ export class OutgoingStream {
     };
     stream.addEventListener("close", ended);
     stream.addEventListener("remoteCloseWrite", () =>
-      stream.abort(new PartnerdError("stream_lost", "the daemon ended the stream")),
+      stream.abort(new PartnerdError("stream_lost", "the daemon closed the stream")),
     );
     if (stream.status === "open") beat();
     else ended();

@@ -1,4 +1,4 @@
-/** A peer of the simulated world: a machine with a Go partner on it, and whether anything is wrong with it or the way to it. */
+/** A peer of the simulated world: a machine running a Go partner, with its faults and those of its network. */
 import type { Random } from "../../base/clock.ts";
 import { PartnerdError } from "../../base/errors.ts";
 import { type Address, didOf, type PeerId } from "../../base/ids.ts";
@@ -18,14 +18,14 @@ export interface SimPeerInit {
   readonly clock: VirtualClock;
   readonly random: Random;
   readonly daemon: { readonly peerId: PeerId; readonly address: Address };
-  /** The daemon's own time, in which it is held to what it promises. */
+  /** Time that the daemon has spent awake; its deadlines are measured in it. */
   readonly awakeMs: () => number;
 }
 
-/** What arrives later than this after it was sent may cost a stream its lease. */
+/** A frame delayed by more than this may let a stream's lease expire. */
 const HARMLESS_LAG_MS = 500;
 
-/** What runs on the peer's machine from a start to an end. */
+/** One run of the process on the peer's machine. */
 interface Process {
   readonly machine: ClockView;
   readonly node: SimNode;
@@ -59,7 +59,7 @@ export class SimPeer {
     return this.#process.partner;
   }
 
-  /** Since when nothing has been wrong with the peer or the way to it, as a time of `awakeMs`; Infinity while something is. */
+  /** When the peer and its network last became free of faults, as a value of `awakeMs`; Infinity while there is a fault. */
   get wellSinceMs(): number {
     const well =
       this.#answers === "yes" &&
@@ -70,22 +70,22 @@ export class SimPeer {
     return well ? this.#wellSinceMs : Number.POSITIVE_INFINITY;
   }
 
-  /** Since when nothing that it sends arrives, as a time of `awakeMs`; undefined while something does. */
+  /** Since when nothing from this peer gets through, as a value of `awakeMs`; undefined while frames do. */
   get silentSinceMs(): number | undefined {
     return this.#silentSinceMs;
   }
 
-  /** What it sends takes so much longer. */
+  /** Extra latency of everything it sends. */
   get lagMs(): number {
     return this.#lagMs;
   }
 
-  /** Where it listens now; without the PeerID. */
+  /** Where it listens now, without the PeerID. */
   get address(): Address {
     return this.#address;
   }
 
-  /** Whether a dial to `address`, as a record gives it, ends at this peer. */
+  /** Whether a dial to `address`, as given in a record, reaches this peer. */
   listensAt(address: string | null): boolean {
     return address !== null && this.#addresses.has(transportOf(address));
   }
@@ -102,7 +102,7 @@ export class SimPeer {
       cut_out: () => this.#setCut("out"),
       heal: () => this.#setCut("none"),
       fin: () => partner.incoming?.finish(),
-      reset: () => partner.incoming?.abort(new PartnerdError("aborted", "far end resets the stream")),
+      reset: () => partner.incoming?.abort(new PartnerdError("aborted", "the far end reset the stream")),
       disconnect: () => node.resetConnections(),
       blackhole: () => node.blackholeConnections(),
       forget: () => node.forgetConnections(),
@@ -125,7 +125,7 @@ export class SimPeer {
     this.#disturbed();
   }
 
-  /** From now on it listens there, and nowhere else. Open connections are not touched. */
+  /** Makes the peer listen on `address` only. Open connections are unaffected. */
   moveTo(address: string): void {
     for (const before of this.#addresses) this.#init.network.unlisten(before);
     this.#addresses.clear();
@@ -134,7 +134,7 @@ export class SimPeer {
     this.#disturbed();
   }
 
-  /** Everything is well with it again, and it can be found where `address` says. */
+  /** Clears all faults and makes the peer reachable at `address`. */
   heal(address: Address | null): void {
     if (!this.#running) this.#start();
     if (this.#process.machine.paused) this.does("thaw");
@@ -184,7 +184,7 @@ export class SimPeer {
     return process;
   }
 
-  /** What is wrong with a machine stays wrong when its process starts anew. */
+  /** Applies the machine's faults to a process that has just started: they outlive a restart. */
   #apply({ node, partner }: Process): void {
     const answers = this.#answers;
     const connects = answers === "no_protocol" || answers === "not_partner";
@@ -201,7 +201,7 @@ export class SimPeer {
   }
 }
 
-/** Without the PeerID that it may end in. */
+/** The address without a trailing PeerID. */
 function transportOf(address: string): Address {
   return address.replace(/\/p2p\/[^/]+$/, "") as Address;
 }

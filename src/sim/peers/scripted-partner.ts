@@ -1,4 +1,4 @@
-/** A partner as the daemon meets it: what a Go host does on the wire, scripted on a node without any of our own p2p code. */
+/** A scripted partner that behaves like a Go host on the wire, without using any of our own p2p code. */
 import { PartnerdError } from "../../base/errors.ts";
 import type { Did } from "../../base/ids.ts";
 import type { HostConnection, HostStream } from "../../p2p/host/host.ts";
@@ -9,7 +9,7 @@ import type { SimPartnerStream } from "../network/stream.ts";
 import { IncomingStream } from "./incoming-stream.ts";
 import { OutgoingStream, type OutgoingStreamInit } from "./outgoing-stream.ts";
 
-/** What it does with the daemon's partner streams: takes them, knows no such protocol, or resets them after the first heartbeat. */
+/** How it treats the daemon's partner streams: accepts them, lacks the protocol, or resets them after the first heartbeat. */
 export type PartnerAnswer = "yes" | "no_protocol" | "not_partner";
 
 export interface ScriptedPartnerInit extends Omit<OutgoingStreamInit, "heartbeat"> {
@@ -48,17 +48,17 @@ export class ScriptedPartner {
     else void this.node.handle(PARTNER_PROTOCOL, (stream, connection) => this.#accept(stream as SimPartnerStream, connection));
   }
 
-  /** The daemon's partner stream at this end: at most one, as at a Go partner. */
+  /** The partner stream from the daemon: at most one, as in a Go partner. */
   get incoming(): SimPartnerStream | undefined {
     return this.#incoming?.stream;
   }
 
-  /** Whether a heartbeat of the daemon has arrived on its stream; true if it has none. */
+  /** Whether a heartbeat has arrived on the daemon's stream; true if there is no stream. */
   get wasGreeted(): boolean {
     return this.#incoming?.isGreeted ?? true;
   }
 
-  /** The process is gone, and what it knew with it. */
+  /** The process has ended and lost its state. */
   crash(): void {
     this.node.crash();
     this.#incoming?.forget();
@@ -83,7 +83,7 @@ export class ScriptedPartner {
   }
 }
 
-/** Until the end of input. */
+/** Echoes everything until the end of input. */
 function echo(stream: HostStream): void {
   stream.addEventListener("message", ({ data }) => void stream.send(data.subarray()));
   stream.addEventListener("remoteCloseWrite", () => (stream as SimPartnerStream).finish());

@@ -1,7 +1,7 @@
-/** Chance that one seed decides. */
+/** A seeded random source. */
 import type { Random } from "../../base/clock.ts";
 
-/** The same seed gives the same numbers, here and everywhere (mulberry32). `seed` is taken modulo 2^32. */
+/** A deterministic generator (mulberry32): the same seed gives the same numbers on every machine. `seed` is taken modulo 2^32. */
 export function seededRandom(seed: number): Random {
   let state = seed >>> 0;
   const next = () => {
@@ -18,7 +18,7 @@ export function seededRandom(seed: number): Random {
   return { next, bytes };
 }
 
-/** A source of its own for `purpose`: what one part of a run draws does not change what another does. */
+/** A separate source for `purpose`, so that one part of a run does not affect the numbers that another draws. */
 export function derivedRandom(seed: number, purpose: string): Random {
   let hash = (seed ^ 0x811c9dc5) >>> 0;
   for (let index = 0; index < purpose.length; index++) hash = Math.imul(hash ^ purpose.charCodeAt(index), 0x01000193) >>> 0;

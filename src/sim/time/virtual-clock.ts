@@ -1,20 +1,20 @@
 /**
- * Time that moves only when somebody moves it. One clock for a whole simulated world; each machine in it has a view of its own,
- * which can be paused while the others go on.
+ * Virtual time, which moves only when told to. One clock serves a whole simulated world; each machine has its own view of it, which
+ * can be paused while the others run.
  */
 import { type Clock, systemClock } from "../../base/clock.ts";
 import { type HeapEntry, MinHeap } from "../../reconciler/min-heap.ts";
 
-/** Noon of an arbitrary day, so that a wall time is never mistaken for a monotonic one. */
+/** Noon on an arbitrary day, so that a wall time is never mistaken for a monotonic one. */
 const WALL_START_MS = Date.UTC(2026, 0, 1, 12);
 
-/** A task that waits for its time, and then perhaps for its machine. Disposing it after it has run does nothing. */
+/** A task that waits for its time, and then for its machine if that is paused. Disposing it after it has run does nothing. */
 class Timer implements Disposable {
   readonly #clock: VirtualClock;
-  /** Whose time it waits for; undefined: the world's. */
+  /** The machine whose clock it uses; undefined for the world's. */
   readonly machine: ClockView | undefined;
   #task: (() => void) | undefined;
-  /** Its place among those that wait for their time. */
+  /** Its entry in the heap while it waits for its time. */
   entry: HeapEntry<Timer> | undefined;
 
   constructor(clock: VirtualClock, machine: ClockView | undefined, task: () => void) {
@@ -52,17 +52,17 @@ export class VirtualClock implements Clock {
     return this.start(new Timer(this, undefined, task), delayMs);
   }
 
-  /** How many timers are waiting: 0 once everything has been disposed. */
+  /** The number of waiting timers; 0 once everything has been disposed. */
   get pendingTimers(): number {
     return this.#pending;
   }
 
-  /** The time of the next timer; Infinity where there is none. */
+  /** The time of the next timer; Infinity if there is none. */
   nextDueMs(): number {
     return this.#timers.peek()?.atMs ?? Number.POSITIVE_INFINITY;
   }
 
-  /** One step: moves time to the next timer that is due by `untilMs` and runs it. False, and time at `untilMs`, where none is. */
+  /** Advances to the next timer due by `untilMs` and runs it. If there is none, advances to `untilMs` and returns false. */
   step(untilMs: number): boolean {
     const dueMs = this.nextDueMs();
     if (dueMs > untilMs) {
@@ -75,30 +75,30 @@ export class VirtualClock implements Clock {
     return true;
   }
 
-  /** Moves time by `durationMs`, runs what falls due in order, and lets every promise settle before and after each timer. */
+  /** Advances by `durationMs` and runs due timers in order, letting every promise settle before and after each one. */
   async advance(durationMs: number): Promise<void> {
     const untilMs = this.#nowMs + durationMs;
     do await settled();
     while (this.step(untilMs));
   }
 
-  /** As `advance`, for code without promises. */
+  /** Like `advance`, for code without promises. */
   advanceSync(durationMs: number): void {
     const untilMs = this.#nowMs + durationMs;
     while (this.step(untilMs));
   }
 
-  /** Time passes and no timer fires, as when the event loop is blocked; what fell due runs late, at the next advance. */
+  /** Lets time pass without firing timers, as when the event loop is blocked. Overdue timers run at the next advance. */
   stall(durationMs: number): void {
     this.#nowMs += durationMs;
   }
 
-  /** The clock of one machine. */
+  /** A new view: the clock of one machine. */
   view(): ClockView {
     return new ClockView(this);
   }
 
-  /** For timers and views only, as is `disposed`. */
+  /** For timers and views only, like `disposed`. */
   start(timer: Timer, delayMs: number): Timer {
     timer.entry = this.#timers.push(onTheGrid(this.#nowMs + Math.max(0, delayMs)), timer);
     this.#pending += 1;
@@ -122,8 +122,8 @@ export class VirtualClock implements Clock {
 }
 
 /**
- * A power of two for a grid, so that sums and differences of times are exact: who is due "when the lease is over" must not wake up a
- * rounding error before, and again, and again.
+ * Times are rounded to a grid of a power of two, which makes their sums and differences exact. Otherwise a timer for the end of a
+ * lease could fire a rounding error too early, over and over.
  */
 const TICKS_PER_MS = 1_024;
 
@@ -133,14 +133,14 @@ function onTheGrid(atMs: number): number {
 
 const NO_TIMER: Disposable = { [Symbol.dispose]: () => {} };
 
-/** The time of one machine of the world: it can be paused and stopped, and its wall clock can be wrong. */
+/** The clock of one machine: it can be paused and stopped, and its wall time can be wrong. */
 export class ClockView implements Clock {
   readonly #world: VirtualClock;
-  /** Due while paused, in the order in which they fell due. */
+  /** Timers that fell due while paused, in order. */
   #held: Timer[] = [];
   #paused = false;
   #stopped = false;
-  /** Added to the wall time of the world. */
+  /** Added to the world's wall time. */
   wallOffsetMs = 0;
 
   constructor(world: VirtualClock) {
@@ -159,7 +159,7 @@ export class ClockView implements Clock {
     return this.#stopped ? NO_TIMER : this.#world.start(new Timer(this.#world, this, task), delayMs);
   }
 
-  /** The world's part: the time of a timer of this machine has come. */
+  /** Called by the world when a timer of this machine falls due. */
   due(timer: Timer): void {
     if (this.#stopped) return;
     if (this.#paused) this.#held.push(timer);
@@ -174,12 +174,12 @@ export class ClockView implements Clock {
     return this.#paused;
   }
 
-  /** From now on nothing runs on this machine, and what falls due is held: a stall of the event loop, or SIGSTOP. */
+  /** Stops running timers and holds those that fall due, as in a stall of the event loop or after SIGSTOP. */
   pause(): void {
     this.#paused = true;
   }
 
-  /** What was held runs, each in a step of its own. */
+  /** Runs the held timers, each in a step of its own. */
   resume(): void {
     if (!this.#paused) return;
     this.#paused = false;
@@ -188,14 +188,14 @@ export class ClockView implements Clock {
     for (const timer of held) this.#world.start(timer, 0);
   }
 
-  /** Nothing runs on this machine again, ever: its process is gone. */
+  /** Stops this clock for good, because its process has ended. */
   stop(): void {
     this.#stopped = true;
     this.#held = [];
   }
 }
 
-/** Resolves after all promise work that is possible now has been done: a turn of the real event loop. */
+/** Resolves after one turn of the real event loop, when every promise that can settle has settled. */
 export function settled(): Promise<void> {
   return new Promise((resolve) => void systemClock.schedule(0, resolve));
 }

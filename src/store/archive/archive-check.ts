@@ -89,7 +89,8 @@ async function checkArchive(
     if (sha256 !== anchor.stateSha256)
       find(`comes to a state with the SHA-256 ${sha256}, archive_anchor ${anchor.lastSeq} has ${anchor.stateSha256}`);
   } catch (thrown) {
-    find(toPartnerdError(thrown).message.replace(`${path}: `, "").replace(path, place));
+    const { details, message } = toPartnerdError(thrown);
+    find(details.problem ?? message);
   }
   return { anchor, path, findings };
 }

@@ -106,7 +106,10 @@ class Archiving {
     // Before rows go, the head file has to name one that stays: a head that is gone is what it is there to tell.
     using head = openHeadFile(this.#database, this.#rows, this.#directory);
     if (head.failing !== null)
-      throw new PartnerdError("file_failed", head.failing, { nextStep: "see that the data directory can be written" });
+      throw new PartnerdError("file_failed", head.failing.message, {
+        nextStep: "make the data directory writable",
+        cause: head.failing,
+      });
     const start = this.#rows.replayStart();
     const carried = carriedRepetitions(this.#database, plan.firstSeq);
     const { clock } = this.#options;

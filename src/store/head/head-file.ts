@@ -92,14 +92,14 @@ function lineOf({ seq, chainHash, atMs }: LogHead): string {
 export class HeadFile implements Disposable {
   readonly #path: string;
   #descriptor: number | undefined;
-  #failing: string | null = null;
+  #failing: PartnerdError | null = null;
 
   constructor(path: string) {
     this.#path = path;
   }
 
   /** Why the newest head is not in the file; null while it is. */
-  get failing(): string | null {
+  get failing(): PartnerdError | null {
     return this.#failing;
   }
 
@@ -114,7 +114,7 @@ export class HeadFile implements Disposable {
       if (isNew) fsyncSync(descriptor);
       this.#failing = null;
     } catch (thrown) {
-      this.#failing = `cannot write ${this.#path}: ${messageOf(thrown)}`;
+      this.#failing = new PartnerdError("file_failed", `cannot write ${this.#path}: ${messageOf(thrown)}`, { cause: thrown });
       this.#close();
     }
   }

@@ -47,6 +47,11 @@ function parsed<Facts>(schema: z.ZodType<Facts>, details: string, seq: number): 
     return schema.parse(JSON.parse(details));
   } catch (thrown) {
     const why = thrown instanceof z.ZodError ? z.prettifyError(thrown) : messageOf(thrown);
-    throw new PartnerdError("database_failed", `event_log row ${seq} has invalid details: ${why}`, { cause: thrown });
+    throw invalidRow(seq, `has invalid details: ${why}`);
   }
+}
+
+/** A row of the log that this program cannot have written. */
+export function invalidRow(seq: number, problem: string): PartnerdError {
+  return new PartnerdError("database_failed", `event_log row ${seq} ${problem}`, { details: { problem } });
 }

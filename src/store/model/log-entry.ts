@@ -1,5 +1,5 @@
 /** A row of the log, as the program sees it, and the columns that its event takes. */
-import { type ErrorCode, PartnerdError } from "../../base/errors.ts";
+import type { ErrorCode } from "../../base/errors.ts";
 import type { PeerId } from "../../base/ids.ts";
 import type {
   CloseReason,
@@ -11,7 +11,7 @@ import type {
   RejectionReason,
 } from "../../events/types.ts";
 import type { eventLog } from "../schema/log.ts";
-import { archiveFactsIn, detailsJson, startFactsIn } from "./details.ts";
+import { archiveFactsIn, detailsJson, invalidRow, startFactsIn } from "./details.ts";
 
 /** The `source` of what the daemon itself observed. */
 export const OWN_SOURCE = "oc-partnerd";
@@ -130,7 +130,7 @@ export function logEntryOf(row: LogEntryRow): LogEntry {
 export function eventOf(row: ReplayedRow): LogEvent {
   const given = <Column extends keyof EventColumns | "streamSequence">(column: Column): NonNullable<ReplayedRow[Column]> => {
     const value = row[column];
-    if (value === null) throw new PartnerdError("database_failed", `event_log row ${row.seq} is a ${row.type} without ${column}`);
+    if (value === null) throw invalidRow(row.seq, `is a ${row.type} without ${column}`);
     return value;
   };
   const failed = () => ({
@@ -176,6 +176,6 @@ export function eventOf(row: ReplayedRow): LogEvent {
     case "DaemonStopped":
       return { type, durationMs: given("durationMs") };
     default:
-      throw new PartnerdError("database_failed", `event_log row ${row.seq} has the unknown type ${type satisfies never}`);
+      throw invalidRow(seq, `has the unknown type ${type satisfies never}`);
   }
 }

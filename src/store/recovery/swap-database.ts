@@ -61,6 +61,6 @@ function writeHead(directory: string, head: LogHead, database: string): void {
   const path = headFileIn(directory);
   using file = new HeadFile(path);
   file.write(head);
-  if (file.failing !== null) throw new Error(file.failing);
+  if (file.failing !== null) throw file.failing;
   ownAs(database, path);
 }

@@ -33,6 +33,7 @@ function writing(directory: string, work: () => void): void {
   } catch (thrown) {
     throw new PartnerdError("data_dir_unwritable", `cannot write to the data directory ${directory}: ${messageOf(thrown)}`, {
       nextStep: "choose a directory that the daemon's user may write with --data DIR",
+      details: { problem: messageOf(thrown) },
       cause: thrown,
     });
   }

@@ -12,10 +12,10 @@ const NEXT_STEPS: Readonly<Record<string, string>> = {
     "check the disk, see what is damaged with `oc-partnerd check`, and put a backup, or what can be proved of the log, in its place with `oc-partnerd restore`",
 };
 
-/** `thrown` as a PartnerdError that names what was being done: `database_failed` where SQLite failed, `internal` where we did. */
+/** `thrown` as a PartnerdError that names what was being done: `database_failed` where SQLite failed, `internal_error` where we did. */
 export function storeFailure(doing: string, thrown: unknown): PartnerdError {
   const failure = sqliteErrorIn(thrown);
-  if (failure === undefined) return toPartnerdError(thrown, "internal");
+  if (failure === undefined) return toPartnerdError(thrown, "internal_error");
   // An extended code such as SQLITE_BUSY_SNAPSHOT starts with its primary one.
   const primaryCode = failure.code.split("_", 2).join("_");
   const nextStep = NEXT_STEPS[primaryCode];

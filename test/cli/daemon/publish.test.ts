@@ -17,19 +17,19 @@ function decoded(change: Partial<PublishOptions>) {
   return decodeMessage(messageFor({ ...options, ...change }), DEFAULT_VOCABULARY, DEFAULT_LIMITS);
 }
 
-describe("what publish sends is what the daemon understands", () => {
+describe("the daemon understands what publish sends:", () => {
   test("a partner with its address", () => {
     expect(decoded({})).toMatchObject({ kind: "desired", source: "oc-api", peerId: PEER_B, address, standing: "partner" });
   });
 
-  test("a revocation by PeerID alone, under the resource id that the partner had", () => {
+  test("a revocation by PeerID alone, with the partner's resource id", () => {
     const before = decoded({});
     const after = decoded({ peer: PEER_B, relation: "BLACKLIST" });
     expect(after).toMatchObject({ kind: "desired", peerId: PEER_B, standing: "blacklisted" });
     expect("resourceId" in after && "resourceId" in before && after.resourceId === before.resourceId).toBe(true);
   });
 
-  test("a name only where one is given, so that a revocation does not rename the peer", () => {
+  test("no name unless one is given, so that a revocation does not rename the peer", () => {
     expect(decoded({ name: "lyon-1" })).toMatchObject({ name: "lyon-1" });
     expect(decoded({ relation: "NONE" })).toMatchObject({ name: null });
   });
@@ -39,7 +39,7 @@ describe("what publish sends is what the daemon understands", () => {
   });
 });
 
-describe("what it refuses", () => {
+describe("publish rejects", () => {
   test.each([
     [{ peer: "10.0.0.1:4001" }, /neither a PeerID nor a multiaddr/],
     [{ peer: "/ip4/10.0.0.1/tcp/4001" }, /neither a PeerID nor a multiaddr/],

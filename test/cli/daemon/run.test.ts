@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { logStrayRejections } from "../../../src/cli/daemon/run.ts";
 import { RecordingLogger } from "../../support/recording-logger.ts";
 
-test("a rejection that nobody waits for is logged with its stack, until disposed", () => {
+test("an unhandled rejection is logged with its stack, until disposed", () => {
   const process = new EventEmitter();
   const logger = new RecordingLogger();
   const logging = logStrayRejections(process, logger);

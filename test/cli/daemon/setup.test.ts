@@ -2,7 +2,7 @@ import { expect, it } from "vitest";
 import { streamLimitsOf } from "../../../src/cli/daemon/setup.ts";
 import { matching } from "../../support/matchers.ts";
 
-it("reads sizes, ages and replicas, and leaves out what is not given", () => {
+it("parses sizes, ages and replicas, and leaves out missing flags", () => {
   expect(streamLimitsOf({})).toEqual({});
   expect(streamLimitsOf({ maxBytes: "4GiB", maxAge: "90d", replicas: "3" })).toEqual({
     maxBytes: 4 * 1_024 ** 3,
@@ -23,7 +23,7 @@ it.each([
   [{ maxAge: "4000d" }, "--max-age"],
   [{ replicas: "6" }, "--replicas"],
   [{ replicas: "two" }, "--replicas"],
-])("refuses %j, naming the flag and the value", (flags, flag) => {
+])("rejects %j, naming the flag and the value", (flags, flag) => {
   const [value] = Object.values(flags);
   expect(() => streamLimitsOf(flags)).toThrow(
     expect.objectContaining({ code: "usage", message: matching(new RegExp(`^${flag} is "${value}"`)) }),

@@ -73,7 +73,7 @@ const delivery: DeliveryView = {
 
 const notReady: HealthView = { status: "failing", checks: [{ name: "nats", ok: false, message: "connecting" }] };
 
-test("one line per peer, then the health of the daemon", async () => {
+test("status shows one line per peer, then the daemon's health", async () => {
   const { text, ready } = await runStatus(client(notReady), { json: false, nowMs: NOW });
   expect(ready).toBe(false);
   expect(text.split("\n")).toEqual([
@@ -91,7 +91,7 @@ test("one line per peer, then the health of the daemon", async () => {
   ]);
 });
 
-test("JSON holds all of it", async () => {
+test("--json has everything that the text has", async () => {
   const { text } = await runStatus(client(notReady), { json: true, nowMs: NOW });
   expect(JSON.parse(text)).toEqual({
     self: expect.anything() as unknown,

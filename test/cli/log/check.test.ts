@@ -1,4 +1,4 @@
-/** What the commands that look after a database print; the checks and the recovery themselves are tested in test/store. */
+/** Output of check, backup and restore. The checks and the recovery themselves are tested in test/store. */
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -29,12 +29,9 @@ async function checked(change: Partial<Parameters<typeof runCheck>[0]> = {}) {
 }
 
 describe("check", () => {
-  it("says of a sound database how much it holds, and its head as --head takes it", async () => {
+  it("reports the size of a sound database, and its head in the form that --head accepts", async () => {
     const { code, text, drawn } = await checked();
-    expect([code, text]).toEqual([
-      0,
-      `${story.path} is sound: 16 events, the newest of 2026-01-01T12:01:53.604Z\nhead 16:${hash}`,
-    ]);
+    expect([code, text]).toEqual([0, `${story.path} is sound: 16 events, newest at 2026-01-01T12:01:53.604Z\nhead 16:${hash}`]);
     expect(drawn.join("")).toContain("checking the log");
     expect((await checked({ head: `16:${hash.slice(0, 8).toUpperCase()}` })).code).toBe(0);
     expect(JSON.parse((await checked({ json: true })).text)).toMatchObject({
@@ -47,7 +44,7 @@ describe("check", () => {
     });
   });
 
-  it("names the findings, one line each, and what is in them cannot move the cursor", async () => {
+  it("lists findings, one per line, with control characters escaped", async () => {
     story.write("drop trigger event_log_no_update; update event_log set effect = '\u001b[2J' where seq = 9");
     const { code, text } = await checked();
     expect(code).toBe(1);
@@ -62,17 +59,17 @@ describe("check", () => {
 
   it.each([
     [
-      "a file that is no database",
+      "a file that is not a database",
       () => writeFileSync(story.path, "no database"),
       /^ {2}oc-partnerd\.db: cannot be read: file is not a database$/m,
     ],
     [
-      "a file that is empty",
+      "an empty file",
       () => writeFileSync(story.path, ""),
       /^ {2}event_log rows 1 to 16: gone: oc-partnerd\.head names seq 16, the log ends at seq 0$/m,
     ],
-    ["a file that was cut", () => writeFileSync(story.path, readFileSync(story.path).subarray(0, 9_000)), /cannot be/],
-  ])("has %s as its finding", async (_, damage, finding) => {
+    ["a truncated file", () => writeFileSync(story.path, readFileSync(story.path).subarray(0, 9_000)), /cannot be/],
+  ])("reports %s as a finding", async (_, damage, finding) => {
     story.store[Symbol.dispose]();
     damage();
     const { code, text } = await checked();
@@ -80,7 +77,7 @@ describe("check", () => {
     expect(text).toMatch(finding);
   });
 
-  it.each(["16", "16:xyz", "16:abc", ":deadbeef"])("takes no head such as %s", async (head) => {
+  it.each(["16", "16:xyz", "16:abc", ":deadbeef"])("rejects the head %s", async (head) => {
     await expect(checked({ head })).rejects.toThrow(errorWith("usage", /--head is ".*", expected SEQ:HASH/));
   });
 });
@@ -88,7 +85,7 @@ describe("check", () => {
 const lines = (text: string) => text.split("\n");
 
 describe("backup and restore", () => {
-  it("say what was kept, what is gone, and what comes next", async () => {
+  it("report what was kept, what was lost, and what to do next", async () => {
     using elsewhere = temporaryDirectory();
     const { terminal, drawn } = output(true);
     const to = join(elsewhere.path, "backup.db");
@@ -108,26 +105,26 @@ describe("backup and restore", () => {
     story.store[Symbol.dispose]();
     expect(lines(await runRestore({ data, from: to, fromJetStream: false, clock, terminal }))).toEqual([
       `restored ${to}: 16 events, head 16:${hash}`,
-      "gone from the log: seq 17 to 17, which the backup does not have",
-      "lost for good of it: what the daemon had observed itself, and what came by core NATS",
-      expect.stringMatching(/^set aside: .*oc-partnerd\.db\.damaged-\d{8}T\d{6}Z, with what belongs to it$/),
-      "next: start the daemon; the log follows no stream yet, and the daemon takes one that it finds from its beginning",
+      "removed from the log: seq 17 to 17, which are not in the backup",
+      "of these, the daemon's own observations and messages from core NATS are lost for good",
+      expect.stringMatching(/^damaged log kept as .*oc-partnerd\.db\.damaged-\d{8}T\d{6}Z, with its other files$/),
+      "next: start the daemon; the log follows no stream yet, so the daemon reads the stream that it finds from the beginning",
     ]);
     story.write("drop trigger event_log_no_update; update event_log set message = 'x' where seq = 16");
     expect(lines(await runRestore({ data, from: undefined, fromJetStream: true, clock, terminal }))).toEqual([
-      expect.stringMatching(/^kept 15 events that the chain proves, head 15:[0-9a-f]{64}$/),
-      "gone from the log: seq 16 to 16: 0 messages of the stream, 0 by core NATS, 1 observed",
-      "lost for good of it: what was observed and what came by core NATS; messages of the stream come again if it still holds them",
-      expect.stringMatching(/^set aside: /),
+      expect.stringMatching(/^kept 15 events that the hash chain proves, head 15:[0-9a-f]{64}$/),
+      "removed from the log: seq 16 to 16: 0 messages from the stream, 0 from core NATS, 1 observed",
+      "observations and core NATS messages are lost for good; stream messages will be read again if the stream still holds them",
+      expect.stringMatching(/^damaged log kept as /),
       expect.stringMatching(/^next: /),
     ]);
     rmSync(story.path);
     expect(lines(await runRestore({ data, from: undefined, fromJetStream: true, clock, terminal }))[0]).toBe(
-      `nothing could be proved: the log begins anew, empty, head 0:${"0".repeat(64)}`,
+      `nothing could be proven: the log starts again, empty, head 0:${"0".repeat(64)}`,
     );
   });
 
-  it("restore takes one source", async () => {
+  it("restore accepts exactly one source", async () => {
     const { terminal } = output();
     for (const [from, fromJetStream] of [
       [undefined, false],

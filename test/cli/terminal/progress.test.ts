@@ -10,7 +10,7 @@ function terminal(isTTY = true) {
 const CLEAR = "\r\u001b[2K";
 
 describe("progress", () => {
-  test("is a bar, a count and a rate, drawn over itself ten times a second", () => {
+  test("draws a bar, a count and a rate, at most ten times a second", () => {
     const [screen, clock] = [terminal(), new VirtualClock()];
     const shown = progress(screen, "reading", 4_000, clock);
     shown.update(0);
@@ -28,13 +28,13 @@ describe("progress", () => {
     ]);
   });
 
-  test("has no bar where nobody knows how much is to come", () => {
+  test("has no bar if the total is unknown", () => {
     const [screen, clock] = [terminal(), new VirtualClock()];
     progress(screen, "recording", null, clock).update(7);
     expect(screen.written).toEqual([`${CLEAR}recording  7  0/s`]);
   });
 
-  test("goes away when it is told to, once, and comes back with the next update", () => {
+  test("is erased once by clear, and drawn again by the next update", () => {
     const [screen, clock] = [terminal(), new VirtualClock()];
     const shown = progress(screen, "recording", null, clock);
     shown.clear();
@@ -45,14 +45,14 @@ describe("progress", () => {
     expect(screen.written).toEqual([`${CLEAR}recording  1  0/s`, CLEAR, `${CLEAR}recording  2  0/s`]);
   });
 
-  test("stays within its bar, whatever it is told", () => {
+  test("keeps the bar within its width for any count", () => {
     const [screen, clock] = [terminal(), new VirtualClock()];
     progress(screen, "x", 0, clock).update(0);
     progress(screen, "x", 2, clock).update(9);
     for (const line of screen.written) expect(line).toContain("[########################]100 %");
   });
 
-  test("says nothing where nobody watches", () => {
+  test("prints nothing without a terminal", () => {
     const screen = terminal(false);
     const shown = progress(screen, "reading", 10);
     shown.update(5);

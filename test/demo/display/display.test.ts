@@ -24,7 +24,7 @@ function output(terminal: { columns: number; rows: number } | undefined) {
 describe("on a terminal", () => {
   const height = screen(state()).length;
 
-  test("each picture is drawn over the one before, with the cursor hidden until the end", () => {
+  test("each picture replaces the previous one, and the cursor is hidden until the end", () => {
     const out = output({ columns: 80, rows: 50 });
     {
       using display = createDisplay(out, {});
@@ -43,7 +43,7 @@ describe("on a terminal", () => {
     expect(last).toBe(`${ESCAPE}[?25h`);
   });
 
-  test("a low terminal shows the bottom of the picture, which it can still draw over", () => {
+  test("a low terminal shows only the bottom of the picture, which can be redrawn", () => {
     const out = output({ columns: 80, rows: 8 });
     using display = createDisplay(out, {});
     display.show(state());
@@ -66,7 +66,7 @@ describe("on a terminal", () => {
   });
 });
 
-test("without a terminal, what has changed is written, once, without any control sequence", () => {
+test("without a terminal, each change is printed once, without control sequences", () => {
   const out = output(undefined);
   using display = createDisplay(out, {});
   display.show(state());
@@ -76,7 +76,7 @@ test("without a terminal, what has changed is written, once, without any control
   expect(out.written.join("")).toBe(" 12.3 s      paris is frozen\nthe end\n");
 });
 
-test("a line is cut to the columns there are, colours not counted", () => {
+test("a line is truncated to the width, not counting colours", () => {
   const line = [span("one ", "green"), span("two ", "bold"), span("three")];
   expect(paint(line, 13, false)).toBe("one two three");
   expect(paint(line, 12, false)).toBe("one two thr…");
@@ -92,11 +92,11 @@ describe("the changes between two states are", () => {
     ...change,
   });
 
-  test("nothing, where only time has passed", () => {
+  test("none if only time has passed", () => {
     expect(changes(state(), state({ elapsedMs: 20_000 }))).toEqual([]);
   });
 
-  test("phases with their reason, streams and relations, each with what it was", () => {
+  test("phases with their reason, streams and relations, each with its old value", () => {
     const views = { "lyon paris": BACKOFF, "paris lyon": { relation: "BLACKLIST" } };
     expect(changes(state(), state({ nodes: nodes({ views }) }))).toEqual([
       " 12.3 s      lyon -> paris: established, now backoff (dial_failed)",
@@ -105,13 +105,13 @@ describe("the changes between two states are", () => {
     ]);
   });
 
-  test("a node that cannot be asked has no news of its peers; one that answers again has them all", () => {
+  test("none for a node that does not answer, and all of them when it answers again", () => {
     const frozen = state({ nodes: nodes({ processes: { paris: "frozen" } }) });
     expect(changes(state(), frozen)).toEqual([" 12.3 s      paris is frozen"]);
     expect(changes(frozen, state())).toContain(" 12.3 s      paris -> lyon: established");
   });
 
-  test("the steps as they begin, end and fail, after what has led to it", () => {
+  test("the steps as they start, finish and fail, after the changes that led to it", () => {
     const before = state({ steps: [step({ state: "running" }), step({}), step({ state: "running" })] });
     const after = state({
       steps: [step({ state: "done" }), step({ state: "running" }), step({ state: "failed", missing: "no stream" })],

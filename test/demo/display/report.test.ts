@@ -6,7 +6,7 @@ import { type Line, wrap } from "../../../src/demo/display/style.ts";
 
 const text = (lines: readonly Line[]) => lines.map((line) => line.map((span) => span.text).join("")).join("\n");
 
-test("the audit trail shows its statement, and wraps long summaries under themselves", () => {
+test("the audit trail shows its SQL, and wraps long summaries with an indent", () => {
   const rows = [
     { seq: "1", at: "2026-01-01T00:00:00.000Z", summary: "outbound stream opened" },
     { seq: "12", at: "2026-01-01T00:00:09.000Z", summary: "refused: blacklisted (and 3 more)" },
@@ -24,20 +24,20 @@ test("the audit trail shows its statement, and wraps long summaries under themse
   );
 });
 
-test("text is wrapped at blanks; a word that is too long stays whole; without a limit nothing is wrapped", () => {
+test("text is wrapped at blanks, long words stay whole, and without a limit nothing is wrapped", () => {
   expect(wrap("one two three", 7)).toEqual(["one two", "three"]);
   expect(wrap("a /ip4/127.0.0.1/tcp/1 b", 5)).toEqual(["a", "/ip4/127.0.0.1/tcp/1", "b"]);
   expect(wrap("one two three", Number.POSITIVE_INFINITY)).toEqual(["one two three"]);
 });
 
-test("the summary ticks what holds, crosses what does not, and counts", () => {
+test("the summary marks and counts the claims that hold", () => {
   const shown = text(
     summaryReport([
-      { text: "the logs have no gap", holds: true, figures: "20" },
+      { text: "the logs have no gaps", holds: true, figures: "20" },
       { text: "all streams", holds: false, figures: "5 of 6" },
     ]),
   );
-  expect(shown).toContain(" ✓ the logs have no gap  20\n ✗ all streams           5 of 6\n 1 of 2 claims hold");
+  expect(shown).toContain(" ✓ the logs have no gaps  20\n ✗ all streams            5 of 6\n 1 of 2 claims hold");
 });
 
 test("a failure is shown with the next step", () => {
@@ -46,7 +46,7 @@ test("a failure is shown with the next step", () => {
   expect(text(failureReport(new PartnerdError("check_failed", "late")))).toBe("\n late");
 });
 
-test("nodes that are kept come with commands that reach them", () => {
+test("nodes that keep running are listed with commands to try", () => {
   const participant = (name: "lyon" | "paris", port: number) => ({
     name,
     url: `http://127.0.0.1:${port}`,
@@ -66,8 +66,8 @@ test("nodes that are kept come with commands that reach them", () => {
   expect(shown).toContain("oc-partnerd export --data /tmp/demo/lyon | ");
 });
 
-test("a kept node that ended is told, with how to start it again", () => {
+test("the exit of a node is reported, with the command to restart it", () => {
   expect(text(endedReport({ name: "paris", configFile: "/tmp/demo/paris/partnerd.json" }, "SIGKILL"))).toBe(
-    "\n The daemon of paris has ended: SIGKILL. Start it again with:\n bin/oc-partnerd run --config /tmp/demo/paris/partnerd.json",
+    "\n The daemon of paris has exited: SIGKILL. Restart it with:\n bin/oc-partnerd run --config /tmp/demo/paris/partnerd.json",
   );
 });

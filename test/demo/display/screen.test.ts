@@ -19,7 +19,7 @@ const step = (change: Partial<StepState>): StepState => ({
   ...change,
 });
 
-test("the steps: done and running ones with their seconds, and what a running one waits for", () => {
+test("finished and running steps show their seconds, and a running one what it waits for", () => {
   const steps = [
     step({ title: "one", state: "done" }),
     step({ title: "two", state: "running", missing: "lyon has no stream" }),
@@ -33,16 +33,16 @@ test("the steps: done and running ones with their seconds, and what a running on
   expect(shown[5]).toBe(" · three");
 });
 
-test("a failed step keeps saying what was missing", () => {
-  const shown = lines(state({ steps: [step({ state: "failed", missing: "not within 5 s" })] }));
+test("a failed step still shows what was missing", () => {
+  const shown = lines(state({ steps: [step({ state: "failed", missing: "timed out after 5 s" })] }));
   expect(shown[2]).toMatch(/^ ✗ a step/);
-  expect(shown[3]).toBe("     not within 5 s");
+  expect(shown[3]).toBe("     timed out after 5 s");
 });
 
 describe("the table", () => {
   const table = (shown: DemoState) => lines(shown).filter((line) => /^ (NODE|lyon|paris|nantes| {8})/.test(line));
 
-  test("shows each node's view of each other: leases, waits, tries, the last error", () => {
+  test("shows each node's view of the others: leases, backoff, tries and the last error", () => {
     const views = {
       "lyon paris": BACKOFF,
       "lyon nantes": { relation: "BLACKLIST", standing: "blacklisted", outbound: null, inbound: null, phase: "closed" },
@@ -55,7 +55,7 @@ describe("the table", () => {
     ]);
   });
 
-  test("says of a node that cannot be asked why, and nothing else", () => {
+  test("shows only the reason for a node that does not answer", () => {
     expect(table(state({ nodes: nodes({ processes: { paris: "frozen", nantes: "killed" } }) })).slice(3)).toEqual([
       " paris   lyon    frozen (SIGSTOP)",
       "         nantes",
@@ -65,7 +65,7 @@ describe("the table", () => {
   });
 });
 
-test("everything fits into 80 columns", () => {
+test("everything fits in 80 columns", () => {
   const steps = STEPS.map(({ title }) => step({ title, state: "done", elapsedMs: 59_999 }));
   const shown = lines(state({ steps, elapsedMs: 59_999, nodes: nodes({ views: { "lyon paris": BACKOFF } }) }));
   for (const line of shown) expect(line.length, line).toBeLessThanOrEqual(LEAST_COLUMNS);

@@ -4,7 +4,7 @@ import type { Facts, NodeFacts, Session } from "../../../src/demo/evidence/facts
 import { MALFORMED } from "../../../src/demo/stage/messages.ts";
 import type { Name } from "../../../src/demo/stage/state.ts";
 
-/** The sessions with one peer, in both directions: each closed for its reason, the last one still open where that is null. */
+/** The sessions with one peer, in both directions. Each has a close reason; null for one that is still open. */
 function sessionsWith(peer: Name, firstSeq: number, ...reasons: readonly (string | null)[]): readonly Session[] {
   return (["outbound", "inbound"] as const).flatMap((direction) =>
     reasons.map((closeReason, index) => {
@@ -19,7 +19,7 @@ function nodeFacts(change: Partial<NodeFacts>): NodeFacts {
   return { sessions: [], relations: [], rejected: [], failures: [], refusals: [], echoes: 0, log, differences: [], ...change };
 }
 
-/** What the databases say after a run in which everything came true. */
+/** The facts after a successful run. */
 const GOOD: Facts = {
   lyon: nodeFacts({
     sessions: [...sessionsWith("paris", 1, "expired", "revoked"), ...sessionsWith("nantes", 2, "connection_lost", null)],
@@ -66,11 +66,11 @@ function closedAs(name: Name, was: (session: Session) => boolean, closeReason: s
   }));
 }
 
-test("all claims hold after a run in which everything came true", () => {
+test("all claims hold after a successful run", () => {
   expect(broken(GOOD)).toEqual([]);
 });
 
-test("the figures are those of the databases", () => {
+test("the figures come from the databases", () => {
   expect(claims(GOOD).map(({ figures }) => figures)).toEqual([
     "6 of 6, seen at both ends",
     "0 rows; PARTNER, then BLACKLIST",
@@ -89,7 +89,7 @@ test("the figures are those of the databases", () => {
   ]);
 });
 
-describe("a claim fails, and only what depends on the same fact with it, when", () => {
+describe("a claim fails, together with those that depend on the same fact, if", () => {
   const cases: readonly (readonly [when: string, facts: Facts, broken: readonly string[]])[] = [
     ["an echo was appended", changed("nantes", () => ({ echoes: 1 })), ["the echo changed nothing"]],
     [
@@ -123,15 +123,15 @@ describe("a claim fails, and only what depends on the same fact with it, when", 
       ),
       ["the others noticed that nantes was killed"],
     ],
-    ["a node tried too seldom", changed("lyon", () => ({ failures: [] })), ["and kept trying until it was back"]],
+    ["a node tried too seldom", changed("lyon", () => ({ failures: [] })), ["and retried until it was back"]],
     [
-      "a crash left a session open in the log for ever",
+      "a crash left a session open in the log",
       closedAs(
         "nantes",
         ({ peer, direction, closeReason }) => peer === "lyon" && direction === "inbound" && closeReason !== null,
         "reset",
       ),
-      ["nantes closed what its crash had left open"],
+      ["nantes closed its orphaned streams"],
     ],
     [
       "a lease did not expire",
@@ -177,8 +177,8 @@ describe("a claim fails, and only what depends on the same fact with it, when", 
       ["and its redials were refused"],
     ],
     ["a refusal was not logged", changed("lyon", () => ({ refusals: [] })), ["and its redials were refused"]],
-    ["a log has a gap", changed("paris", () => ({ log: { rows: 19, firstSeq: 1, lastSeq: 20 } })), ["the logs have no gap"]],
-    ["a log is empty", changed("paris", () => ({ log: { rows: 0, firstSeq: 0, lastSeq: 0 } })), ["the logs have no gap"]],
+    ["a log has a gap", changed("paris", () => ({ log: { rows: 19, firstSeq: 1, lastSeq: 20 } })), ["the logs have no gaps"]],
+    ["a log is empty", changed("paris", () => ({ log: { rows: 0, firstSeq: 0, lastSeq: 0 } })), ["the logs have no gaps"]],
     [
       "a projection differs",
       changed("nantes", () => ({ differences: ["desired_peers x: the row is missing"] })),
@@ -187,7 +187,7 @@ describe("a claim fails, and only what depends on the same fact with it, when", 
     [
       "one end never saw a stream",
       withoutSessions("paris", ({ peer, direction }) => peer === "lyon" && direction === "inbound"),
-      ["every node streamed to both others"],
+      ["every node opened streams to both others"],
     ],
   ];
 

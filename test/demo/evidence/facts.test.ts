@@ -6,13 +6,13 @@ import { append, closed, desired, inboundRefused, observe, opened, openFailed, r
 import { TemporaryStore } from "../../store/support/temporary-store.ts";
 import { PEER_A, PEER_B, PEER_C } from "../../support/peers.ts";
 
-/** Three nodes that share one database: each fact is read from its own directory, of which there need only be one here. */
+/** Three nodes that share one database directory, which is enough here, although each fact is read from its own node's directory. */
 function factsOf(temporary: TemporaryStore) {
   const at = (peerId: string) => ({ directory: temporary.directory, peerId });
   return readFacts({ lyon: at(PEER_A), paris: at(PEER_B), nantes: at(PEER_C) }, temporary.clock).lyon;
 }
 
-test("the facts of a node are what its database says while it is open elsewhere", () => {
+test("the facts of a node are read from its database while it is open elsewhere", () => {
   using temporary = new TemporaryStore();
   const { store } = temporary;
   append(store, desired({ peerId: PEER_B, name: "paris" }));
@@ -43,20 +43,20 @@ test("the facts of a node are what its database says while it is open elsewhere"
   });
 });
 
-test("an empty log has no rows, and 0 for its first and last", () => {
+test("an empty log has no rows, and its first and last seq are 0", () => {
   using temporary = new TemporaryStore();
   temporary.store.head();
   expect(factsOf(temporary)).toMatchObject({ echoes: 0, log: { rows: 0, firstSeq: 0, lastSeq: 0 } });
 });
 
-test("a projection that somebody changed is a difference", () => {
+test("an edited projection is a difference", () => {
   using temporary = new TemporaryStore();
   append(temporary.store, desired({ peerId: PEER_B }));
   temporary.write("update desired_peer set relation = 'NONE'");
   expect(factsOf(temporary).differences).toEqual([expect.stringContaining("relation")]);
 });
 
-test("the audit trail is that peer's history and nobody else's", () => {
+test("the audit trail has only that peer's history", () => {
   using temporary = new TemporaryStore();
   append(temporary.store, desired({ peerId: PEER_B, name: "paris" }));
   append(temporary.store, desired({ peerId: PEER_C, name: "nantes", resourceId: null }));

@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import { systemRandom } from "../../../src/base/clock.ts";
 import { freePorts } from "../../../src/demo/stage/stage.ts";
 
-test("the ports are all different and below those that systems take for outgoing connections", async () => {
+test("the ports are all different and below the range of ephemeral ports", async () => {
   const ports = await freePorts(20, systemRandom);
   expect(new Set(ports).size).toBe(20);
   for (const port of ports) {
@@ -13,7 +13,7 @@ test("the ports are all different and below those that systems take for outgoing
   }
 });
 
-test("a port that is taken is not given", async () => {
+test("a port that is in use is not returned", async () => {
   const [taken = 0] = await freePorts(1, systemRandom);
   const server = createServer().listen(taken, "127.0.0.1");
   await once(server, "listening");

@@ -25,7 +25,7 @@ const said = (alignment: ReturnType<typeof align>) =>
   );
 
 describe("a log that follows no stream yet", () => {
-  test("begins at what the stream still holds", () => {
+  test("starts at the first message that the stream still holds", () => {
     const begun = align(state(4, 9), undefined, "unknown", undefined);
     expect(said(begun)).toEqual([["at_least_once", 4]]);
     expect(begun.cursor).toEqual({ ...identity, firstSequence: 4, sequence: 3, messageHash: null });
@@ -33,31 +33,31 @@ describe("a log that follows no stream yet", () => {
 });
 
 describe("the stream that the log follows", () => {
-  test("is read on where the log stands, with nothing to say", () => {
+  test("is resumed at the cursor, with nothing to record", () => {
     expect(align(state(1, 12), cursorAt(9), "same", "at_least_once")).toEqual({ events: [], cursor: cursorAt(9) });
     expect(align(state(10, 9), cursorAt(9), "unknown", "at_least_once")).toEqual({ events: [], cursor: cursorAt(9) });
   });
 
-  test("has dropped messages that the log never got", () => {
+  test("has dropped messages that were never logged", () => {
     const aligned = align(state(13, 20), cursorAt(9), "unknown", "at_least_once");
     expect(said(aligned)).toEqual([["purged", 10, 12]]);
     expect(aligned.cursor).toEqual(cursorAt(12, null));
   });
 
-  test("was emptied altogether", () => {
+  test("was emptied", () => {
     const aligned = align(state(13, 12), cursorAt(9), "unknown", "at_least_once");
     expect(said(aligned)).toEqual([["purged", 10, 12]]);
     expect(aligned.cursor.sequence).toBe(12);
   });
 
-  test("is followed again after a time of core NATS", () => {
+  test("is followed again after a period of core NATS", () => {
     expect(said(align(state(1, 12), cursorAt(9), "same", "at_most_once"))).toEqual([["at_least_once", 10]]);
   });
 
   test.each<[string, BrokerStreamState, AtCursor]>([
     ["its newest sequence is older", state(1, 5), "unknown"],
     ["another message stands at the cursor", state(1, 20), "other"],
-  ])("was set back: %s", (_, found, atCursor) => {
+  ])("was rewound: %s", (_, found, atCursor) => {
     const aligned = align(found, cursorAt(9), atCursor, "at_least_once");
     expect(said(aligned)).toEqual([
       ["reused", 10, null],
@@ -68,7 +68,7 @@ describe("the stream that the log follows", () => {
 });
 
 describe("another stream of the same name", () => {
-  test("is read from its beginning, and what the old one held is unknown", () => {
+  test("is read from its start, and a gap is recorded for the rest of the old one", () => {
     const aligned = align(state(1, 3, "later"), cursorAt(9), "unknown", "at_least_once");
     expect(said(aligned)).toEqual([
       ["recreated", 10, null],
@@ -77,7 +77,7 @@ describe("another stream of the same name", () => {
     expect(aligned.cursor).toEqual({ stream: "S", created: "later", firstSequence: 1, sequence: 0, messageHash: null });
   });
 
-  test("may have dropped messages already", () => {
+  test("may already have dropped messages", () => {
     expect(said(align(state(3, 5, "later"), cursorAt(9), "unknown", "at_least_once"))).toEqual([
       ["recreated", 10, null],
       ["purged", 1, 2],
@@ -86,7 +86,7 @@ describe("another stream of the same name", () => {
   });
 });
 
-test("whatever is found, the log then stands right before what the stream holds, or where it stood, and a second look has nothing to say", () => {
+test("afterwards the cursor is just before the stream's first message, or where it was, and aligning again records nothing", () => {
   const found = fc.record({
     first: fc.integer({ min: 1, max: 30 }),
     length: fc.integer({ min: 0, max: 30 }),

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { PullWindow } from "../../../src/ingest/stream/pull-window.ts";
 
-test("less is asked for after each failure, never nothing, and more again once enough has passed", () => {
+test("the window shrinks with each failure, never to zero, and grows again after enough deliveries", () => {
   const window = new PullWindow();
   const seen = [window.messages];
   for (let failures = 0; failures < 6; failures++) {

@@ -1,37 +1,37 @@
-/** What test/contract/ and the simulator cannot time: a resync that is asked for while a session starts. */
+/** Cases that test/contract/ and the simulator do not cover: when a resync is requested, and what is logged. */
 import { expect, test } from "vitest";
-import { systemClock } from "../../../src/base/clock.ts";
-import { silentLogger } from "../../../src/base/log.ts";
-import type { BrokerLink } from "../../../src/ingest/stream/broker-port.ts";
+import { type Clock, systemClock } from "../../../src/base/clock.ts";
+import { PartnerdError } from "../../../src/base/errors.ts";
+import { type Logger, silentLogger } from "../../../src/base/log.ts";
+import type { BrokerLink, PullStatus } from "../../../src/ingest/stream/broker-port.ts";
 import { BrokerStreamReader } from "../../../src/ingest/stream/reader.ts";
+import { VirtualClock } from "../../../src/sim/time/virtual-clock.ts";
+import { RecordingLogger } from "../../support/recording-logger.ts";
 
 const STREAM = { stream: "OC_RESOURCES", created: "2026-01-01T00:00:00Z" };
 
-test("a resync that is asked for while a session starts is not forgotten", async () => {
-  const stop = new AbortController();
-  const starts: number[] = [];
-  const link: BrokerLink = {
-    state: async () => ({ ...STREAM, firstSequence: 1, lastSequence: 5 }),
-    hashAt: async () => "hash",
-    consumer: async () => undefined,
-    recreateConsumerAt: async (start) => {
-      starts.push(start);
-      if (starts.length === 1) reader.resync();
-      if (starts.length === 2) stop.abort();
-    },
-    openPull: () => ({ request: () => stop.abort(), [Symbol.dispose]: () => {} }),
-    acknowledge: () => {},
-    ping: async () => {},
-    onDenied: () => {},
-    isClosed: () => false,
-    closed: () => new Promise(() => {}),
-    close: async () => {},
-  };
-  const reader = new BrokerStreamReader({
+const CURSOR = { ...STREAM, sequence: 5, firstSequence: 1, messageHash: "hash" };
+
+const LINK: BrokerLink = {
+  state: async () => ({ ...STREAM, firstSequence: 1, lastSequence: 5 }),
+  hashAt: async () => "hash",
+  consumer: async () => undefined,
+  recreateConsumerAt: async () => {},
+  openPull: () => ({ request: () => {}, [Symbol.dispose]: () => {} }),
+  acknowledge: () => {},
+  ping: async () => {},
+  onDenied: () => {},
+  isClosed: () => false,
+  closed: () => new Promise(() => {}),
+  close: async () => {},
+};
+
+const readerWith = (logger: Logger, clock: Clock = systemClock) =>
+  new BrokerStreamReader({
     stream: STREAM.stream,
     consumer: "oc-partnerd",
     log: {
-      cursor: () => ({ ...STREAM, sequence: 5, firstSequence: 1, messageHash: "hash" }),
+      cursor: () => CURSOR,
       delivery: () => ({
         type: "DeliveryChanged",
         reason: "at_least_once",
@@ -40,14 +40,56 @@ test("a resync that is asked for while a session starts is not forgotten", async
       }),
       appendDelivery: () => [],
     },
-    buffer: {
-      offer: () => true,
-      discard: () => {},
-      counts: () => ({ received: 0, dropped: 0, buffered: 0, bufferedBytes: 0 }),
-    },
-    clock: systemClock,
-    logger: silentLogger,
+    buffer: { offer: () => true, discard: () => {}, counts: () => ({ dropped: 0, buffered: 0 }) },
+    clock,
+    logger,
   });
-  await reader.run(link, stop.signal);
+
+test("a resync requested while a reading starts is not forgotten", async () => {
+  const stop = new AbortController();
+  const starts: number[] = [];
+  const reader = readerWith(silentLogger);
+  const recreateConsumerAt = async (start: number) => {
+    starts.push(start);
+    if (starts.length === 1) reader.resync();
+    if (starts.length === 2) stop.abort();
+  };
+  await reader.run({ ...LINK, recreateConsumerAt }, stop.signal);
   expect(starts).toEqual([6, 1]);
+});
+
+const HINT = "If this repeats, another daemon uses the same nats.consumer: give each daemon its own.";
+
+test.each<[PullStatus, object]>([
+  [{ kind: "consumer_deleted" }, { reason: "consumer_deleted", nextStep: HINT }],
+  [{ kind: "no_responders" }, { reason: "consumer_missing", nextStep: undefined }],
+  [
+    { kind: "refused", code: 409, description: "Exceeded MaxWaiting" },
+    { reason: "pull_refused", code: 409, description: "Exceeded MaxWaiting", nextStep: undefined },
+  ],
+])("the log says why reading restarts: %j", async (status, fields) => {
+  const stop = new AbortController();
+  const logger = new RecordingLogger();
+  const openPull: BrokerLink["openPull"] = (listener) => ({
+    request: ({ number }) => queueMicrotask(() => listener.status(number, status)),
+    [Symbol.dispose]: () => setTimeout(() => stop.abort(), 0),
+  });
+  await readerWith(logger).run({ ...LINK, openPull }, stop.signal);
+  expect(logger.at("warn").map((line) => line.fields)).toEqual([{ stream: STREAM.stream, ...fields }]);
+});
+
+test("a failure is logged again only if it is another one", async () => {
+  const stop = new AbortController();
+  const logger = new RecordingLogger();
+  const failures = [
+    new PartnerdError("nats_denied", "one wording", { details: { subject: "a" } }),
+    new PartnerdError("nats_denied", "another wording", { details: { subject: "a" } }),
+    new PartnerdError("nats_denied", "one wording", { details: { subject: "b" } }),
+  ];
+  const clock = new VirtualClock();
+  const running = readerWith(logger, clock).run({ ...LINK, state: () => Promise.reject(failures.shift()) }, stop.signal);
+  while (failures.length > 0) await clock.advance(1_000);
+  stop.abort();
+  await running;
+  expect(logger.at("error").map((line) => (line.fields as { error: string }).error)).toEqual(["one wording", "one wording"]);
 });

@@ -1,7 +1,7 @@
-// A partner written with go-libp2p, as the far ends of oc-partnerd mostly are. It plays both sides of the partner protocol
-// and tells what happens as one JSON object a line on standard output:
+// A partner written with go-libp2p, like most far ends of oc-partnerd. It implements both sides of the partner protocol and
+// reports events on standard output, one JSON object per line:
 //
-//	go-partner               listens, challenges whoever heartbeats, keeps 10 s leases
+//	go-partner               listens, challenges peers that send heartbeats, keeps 10 s leases
 //	go-partner MULTIADDR     also dials that partner and heartbeats to it
 package main
 
@@ -59,10 +59,10 @@ func main() {
 			say("dial_failed", map[string]any{"error": err.Error()})
 		}
 	}
-	_, _ = io.Copy(io.Discard, os.Stdin) // Ends when whoever started it does.
+	_, _ = io.Copy(io.Discard, os.Stdin) // Exits with its parent process.
 }
 
-// receive is the dialled side: a heartbeat, the challenge, then heartbeats until the lease runs out.
+// receive is the dialled side: a heartbeat, the challenge, then heartbeats until the lease expires.
 func receive(node host.Host, stream network.Stream) {
 	remote := stream.Conn().RemotePeer()
 	decoder := json.NewDecoder(stream)
@@ -114,7 +114,7 @@ func challenge(node host.Host, remote peer.ID) error {
 		return err
 	}
 	if !bytes.Equal(answer, payload) {
-		return fmt.Errorf("%d bytes came back, %d of them expected", len(answer), len(payload))
+		return fmt.Errorf("got %d bytes back, expected the same %d", len(answer), len(payload))
 	}
 	return nil
 }
@@ -125,7 +125,7 @@ func echo(stream network.Stream) {
 	say("echoed", map[string]any{"bytes": count, "ok": err == nil})
 }
 
-// heartbeatTo is the dialling side, for as long as the stream stands.
+// heartbeatTo is the dialling side: it sends heartbeats while the stream is open.
 func heartbeatTo(node host.Host, text string) error {
 	address, err := multiaddr.NewMultiaddr(text)
 	if err != nil {
@@ -156,7 +156,7 @@ func heartbeatTo(node host.Host, text string) error {
 		}
 	}()
 	go func() {
-		_, err := io.Copy(io.Discard, stream) // The reader never writes; this only sees the end.
+		_, err := io.Copy(io.Discard, stream) // The reader never writes; this only detects the end.
 		say("far_end_closed", map[string]any{"error": fmt.Sprint(err)})
 	}()
 	return nil

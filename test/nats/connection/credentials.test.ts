@@ -23,14 +23,14 @@ const creds = (jwt: string, seed: string) =>
 const invalid = (message: RegExp) => errorWith("config_invalid", message);
 
 describe("credentials", () => {
-  it("come from the URL unless others are configured", () => {
+  it("come from the URL unless configured separately", () => {
     const server = at("nats://anna:pw@broker");
     expect(authenticatorFor(config({}), server)?.()).toEqual({ user: "anna", pass: "pw" });
     expect(authenticatorFor(config({ token: "t" }), server)?.()).toEqual({ auth_token: "t" });
     expect(authenticatorFor(config({}), at("nats://broker"))).toBeUndefined();
   });
 
-  it("sign with the nkey seed of a file that has other lines too", () => {
+  it("sign with the nkey seed from a file with other lines", () => {
     using directory = temporaryDirectory();
     const nkeyFile = join(directory.path, "user.nk");
     writeFileSync(nkeyFile, `# ours\n${newSeed()}\n`);
@@ -40,14 +40,14 @@ describe("credentials", () => {
     });
   });
 
-  it.each(["\n", "\r\n"])("are read from a credentials file with line end %j, and none at its end", (lineEnd) => {
+  it.each(["\n", "\r\n"])("are read from a credentials file with line end %j and without a final one", (lineEnd) => {
     using directory = temporaryDirectory();
     const credsFile = join(directory.path, "user.creds");
     writeFileSync(credsFile, creds("header.claims.signature", newSeed()).replaceAll("\n", lineEnd));
     expect(authenticatorFor(config({ credsFile }), at("broker"))?.("nonce")).toMatchObject({ jwt: "header.claims.signature" });
   });
 
-  it("are read again at every connection, so that they can be rotated", () => {
+  it("are read again at every connection, so they can be rotated", () => {
     using directory = temporaryDirectory();
     const credsFile = join(directory.path, "user.creds");
     writeFileSync(credsFile, creds("old", newSeed()));
@@ -56,18 +56,18 @@ describe("credentials", () => {
     expect(authenticatorFor(config({ credsFile }), at("broker"))?.("nonce")).toMatchObject({ jwt: "new" });
   });
 
-  it("are refused when two ways are configured, or half of one", () => {
+  it("are refused if two methods are configured, or half of one", () => {
     expect(() => checkCredentials(config({ user: "anna", token: "t" }))).toThrow(invalid(/nats\.user and nats\.token/));
     expect(() => checkCredentials(config({ password: "pw" }))).toThrow(invalid(/nats\.password is set without nats\.user/));
   });
 
-  it.each(["credsFile", "nkeyFile"] as const)("name the field and the file when %s cannot be read", (field) => {
+  it.each(["credsFile", "nkeyFile"] as const)("name the setting and the file if %s cannot be read", (field) => {
     expect(() => checkCredentials(config({ [field]: "/nowhere/secret" }))).toThrow(
-      invalid(new RegExp(`nats.${field}: "/nowhere/secret".*ENOENT`)),
+      invalid(new RegExp(`nats.${field}: cannot read "/nowhere/secret".*ENOENT`)),
     );
   });
 
-  it("name the file that does not hold what it should, and none of what it holds", () => {
+  it("name a file with the wrong contents, and reveal none of them", () => {
     using directory = temporaryDirectory();
     const file = join(directory.path, "file");
     for (const text of ["", "hello", newSeed().slice(0, -1), creds("jwt", "SUAHELLO")]) {

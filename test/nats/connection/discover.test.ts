@@ -5,7 +5,7 @@ import { expectGreeting, natsAnswers } from "../../../src/nats/connection/discov
 import { matching } from "../../support/matchers.ts";
 import { until } from "../../support/until.ts";
 
-/** A server on loopback that does `onConnection`; counts the sockets that are still open. */
+/** A server on loopback that runs `onConnection`; counts the open sockets. */
 async function listen(onConnection: (socket: Socket) => void) {
   const sockets = new Set<Socket>();
   const server: Server = createServer((socket) => {
@@ -26,7 +26,7 @@ async function listen(onConnection: (socket: Socket) => void) {
 }
 
 describe("natsAnswers", () => {
-  it("is true for a server that greets, even byte by byte", async () => {
+  it("is true for a server that sends a greeting, even byte by byte", async () => {
     await using server = await listen((socket) => {
       socket.setNoDelay(true);
       socket.write("IN");
@@ -35,12 +35,12 @@ describe("natsAnswers", () => {
     expect(await natsAnswers(server.address.host, server.address.port, 5_000)).toBe(true);
   });
 
-  it("is false where another protocol answers", async () => {
+  it("is false if another protocol answers", async () => {
     await using server = await listen((socket) => socket.write("SSH-2.0-OpenSSH\r\n"));
     expect(await natsAnswers(server.address.host, server.address.port, 5_000)).toBe(false);
   });
 
-  it("is false where nothing listens, or what listens hangs up", async () => {
+  it("is false if nothing listens, or the listener hangs up", async () => {
     await using server = await listen((socket) => socket.end());
     expect(await natsAnswers(server.address.host, server.address.port, 5_000)).toBe(false);
     await server[Symbol.asyncDispose]();
@@ -49,7 +49,7 @@ describe("natsAnswers", () => {
 });
 
 describe("expectGreeting", () => {
-  it("gives up on a silent server in time, naming it, and leaves no socket behind", async () => {
+  it("gives up on a silent server in time, names it, and leaves no socket open", async () => {
     await using server = await listen(() => {});
     await expect(expectGreeting(server.address, 50, systemClock)).rejects.toMatchObject({
       code: "nats_unavailable",
@@ -58,7 +58,7 @@ describe("expectGreeting", () => {
     await until("the socket is closed", () => server.sockets.size === 0);
   });
 
-  it("ends at once when it is aborted, before or during", async () => {
+  it("ends at once when aborted, before or during the wait", async () => {
     await using server = await listen(() => {});
     const abort = new AbortController();
     const waiting = expectGreeting(server.address, 60_000, systemClock, abort.signal);

@@ -17,7 +17,7 @@ describe("parseServer", () => {
     ["nats://anna:s%40cret@broker", { kind: "user", user: "anna", password: "s@cret" }],
     ["nats://t0ken@broker", { kind: "token", token: "t0ken" }],
     ["anna:123@broker:4333", { kind: "user", user: "anna", password: "123" }],
-  ])("takes the user info out of %s", (text, credentials) => {
+  ])("removes the user info from %s", (text, credentials) => {
     expect(parseServer(text).credentials).toEqual(credentials);
   });
 
@@ -29,13 +29,13 @@ describe("parseServer", () => {
     ["nats://broker/path", /after the port/],
     ["nats://%zz@broker", /percent-encoding/],
     ["a b", /is not a server URL/],
-  ])("refuses %s and says why", (text, why) => {
+  ])("rejects %s and says why", (text, why) => {
     expect(() => parseServer(text)).toThrow(errorWith("config_invalid", why));
     expect(() => parseServer(text)).toThrow(/^nats\.url: /);
   });
 
   it.each(["nats://anna:s3cret@broker:99999", "nats://anna:s3c/ret@broker:1", "ftp://s3cret@broker", "anna:s3cret@bro ker"])(
-    "shows no secret when it refuses %s",
+    "shows no secret when rejecting %s",
     (text) => {
       let message = "";
       try {
@@ -54,11 +54,11 @@ describe("parseServers", () => {
     expect(parseServers(["nats://a:1, b:2,", "c"]).map(hostAndPort)).toEqual(["a:1", "b:2", "c:4222"]);
   });
 
-  it("refuses an empty list", () => {
+  it("rejects an empty list", () => {
     expect(() => parseServers([" , "])).toThrow(errorWith("config_invalid", /names no server/));
   });
 
-  it("shows no half of a password that has a comma", () => {
+  it("shows no part of a password with a comma", () => {
     expect(() => parseServers(["nats://anna:s3c,ret@broker"])).toThrow(/^nats\.url: "\*\*\*"/);
   });
 });

@@ -12,7 +12,7 @@ function program(directory: string, mode = 0o755): string {
   return path;
 }
 
-it("prefers NATS_SERVER, then the first on PATH that can be executed", () => {
+it("prefers NATS_SERVER, then the first executable on PATH", () => {
   using directory = temporaryDirectory();
   const [first, second, third] = ["1", "2", "3"].map((name) => join(directory.path, name)) as [string, string, string];
   for (const path of [first, second, third]) mkdirSync(path);
@@ -25,7 +25,7 @@ it("prefers NATS_SERVER, then the first on PATH that can be executed", () => {
   expect(findNatsServer({ PATH, NATS_SERVER: named })).toBe(named);
 });
 
-it("names the value of NATS_SERVER where that is no program", () => {
+it("names the value of NATS_SERVER if it is not a program", () => {
   expect(() => findNatsServer({ NATS_SERVER: "/nowhere/nats-server" })).toThrow(
     errorWith("nats_server_missing", /"\/nowhere\/nats-server"/),
   );

@@ -1,4 +1,4 @@
-/** What test/integration/nats-setup.test.ts does not show at a server. */
+/** Cases that test/integration/nats-setup.test.ts does not cover with a real server. */
 import { AckPolicy, type ConsumerConfig, DiscardPolicy, nanos, ReplayPolicy, type StreamConfig } from "nats";
 import { describe, expect, it } from "vitest";
 import { consumerConfig, consumerDifferences } from "../../../src/nats/setup/consumer-config.ts";
@@ -13,11 +13,11 @@ function planned(change: Partial<StreamConfig>) {
 }
 
 describe("a stream", () => {
-  it("as setup makes it needs nothing", () => {
+  it("that setup created needs nothing", () => {
     expect(planned({})).toMatchObject({ action: "keep", changes: [], obstacles: [], notes: [], config: {} });
   });
 
-  it("that refuses new messages when it is full is made to drop its oldest", () => {
+  it("that refuses new messages when full is changed to drop its oldest", () => {
     expect(planned({ discard: DiscardPolicy.New })).toMatchObject({
       action: "update",
       changes: [{ field: "discard", found: "new", required: "old" }],
@@ -25,14 +25,14 @@ describe("a stream", () => {
     });
   });
 
-  it("of more subjects is told of and left alone, but for the subject that is missing", () => {
+  it("with other subjects too gets notes and only the missing subject", () => {
     const plan = planned({ subjects: ["a", "more.>"], discard: DiscardPolicy.New, no_ack: false });
     expect(plan).toMatchObject({ action: "update", config: { subjects: ["a", "more.>", "b"] } });
     expect(plan.changes.map(({ field }) => field)).toEqual(["subjects"]);
     expect(plan.notes.map((note) => note.split(" ", 1)[0])).toEqual(["no_ack", "discard"]);
   });
 
-  it("that renames a subject of ours is an obstacle, and one that renames others is not", () => {
+  it("that renames one of our subjects is an obstacle, but not one that renames others", () => {
     expect(planned({ subject_transform: { src: "a", dest: "z" } }).obstacles).toMatchObject([
       { field: "subject_transform", found: "a to z" },
     ]);
@@ -43,7 +43,7 @@ describe("a stream", () => {
 
 describe("a consumer", () => {
   const made = consumerConfig("c", 7) as ConsumerConfig;
-  it("as setup makes it differs in nothing, wherever it begins", () => {
+  it("that setup created has no differences, wherever it starts", () => {
     expect(consumerDifferences(made)).toEqual([]);
     expect(consumerDifferences({ ...made, opt_start_seq: 1, ack_wait: nanos(60_000), max_ack_pending: -1 })).toEqual([]);
     expect(consumerDifferences({ ...made, filter_subject: ">" })).toEqual([]);
@@ -61,7 +61,7 @@ describe("a consumer", () => {
     { headers_only: true },
     { replay_policy: ReplayPolicy.Original },
   ];
-  it.each(changes)("with %j differs in that", (change) => {
+  it.each(changes)("with %j differs in exactly that", (change) => {
     const [difference, ...others] = consumerDifferences({ ...made, ...change });
     expect(others).toEqual([]);
     expect(Object.keys(change)[0]).toContain(difference?.field);

@@ -14,8 +14,8 @@ it.each([
   ["oc.>", "oc", false],
   ["*.create", "oc.create", true],
   ["oc", "oc.create", false],
-  // A star that is not a whole token is a star.
+  // A star is a wildcard only as a whole token.
   ["CREATE_*", "CREATE_RESOURCE", false],
-])("%s stands for %s: %s", (pattern, subject, expected) => {
+])("%s matches %s: %s", (pattern, subject, expected) => {
   expect(matches(pattern, subject)).toBe(expected);
 });

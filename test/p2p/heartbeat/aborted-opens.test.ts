@@ -1,4 +1,4 @@
-/** Every moment at which an open can be cut short, in virtual time: nothing may come back to life, and nothing stay behind. */
+/** Interrupts an open at every possible moment of virtual time: no stream may open afterwards, and nothing may be left behind. */
 
 import { expect, test } from "vitest";
 import { PartnerdError } from "../../../src/base/errors.ts";
@@ -10,9 +10,9 @@ import { type SimulatedSide, simulatedWorld, startSimulatedSide } from "../../su
 const ALICES_ADDRESS = "/ip4/10.0.0.1/tcp/4001" as Address;
 const BOBS_ADDRESS = "/ip4/10.0.0.2/tcp/4001" as Address;
 const BOB = desiredPeer(PEER_B, { address: BOBS_ADDRESS });
-/** An open on this network is over by then. */
+/** The longest an open takes on this network. */
 const LONGEST_OPEN_MS = 80;
-/** Shorter than the far end's timeouts, which would tidy up behind us. */
+/** Shorter than the far end's timeouts, which would clean up anything that we left behind. */
 const AFTERWARDS_MS = 5_000;
 
 interface Race {
@@ -23,11 +23,11 @@ interface Race {
 }
 
 interface RaceOptions {
-  /** Bob has a stream to Alice before, so that she does not have to dial. */
+  /** Bob has a stream to Alice beforehand, so that she need not dial. */
   readonly connected?: boolean;
 }
 
-/** Alice opens, and after `delayMs` something happens. The outcome of the open, long afterwards. */
+/** Alice opens, `happen` runs after `delayMs`, and the outcome of the open is taken long afterwards. */
 async function race(
   delayMs: number,
   happen: (race: Race) => void,
@@ -49,7 +49,7 @@ async function race(
     (error: unknown) => (error instanceof PartnerdError ? error.code : String(error)),
   );
   await world.clock.advance(delayMs);
-  const started = { alice, bob, opening, abort: () => controller.abort(new PartnerdError("aborted", "not wanted any more")) };
+  const started = { alice, bob, opening, abort: () => controller.abort(new PartnerdError("aborted", "no longer wanted")) };
   happen(started);
   await world.clock.advance(AFTERWARDS_MS);
   return { ...started, outcome: await opening };
@@ -69,7 +69,7 @@ test("aborted", async () => {
   expect([...outcomes]).toEqual(["aborted", "established"]);
 });
 
-test("aborted on a connection that stands", async () => {
+test("aborted on an existing connection", async () => {
   for (const delayMs of moments) {
     const { alice, bob, outcome } = await race(delayMs, ({ abort }) => abort(), { connected: true });
     const streams = alice.node.getConnections().flatMap((connection) => connection.streams);
@@ -91,7 +91,7 @@ test("cancelled by a close", async () => {
   }
 });
 
-test("aborted and begun anew at once", async () => {
+test("aborted and restarted at once", async () => {
   for (const delayMs of moments) {
     let second: Promise<void> | undefined;
     const { alice, bob } = await race(delayMs, ({ alice: { streams }, abort }) => {

@@ -13,13 +13,13 @@ import { peerIdOfSeed } from "../../support/peer-ids.ts";
 import { desiredPeer } from "../../support/peers.ts";
 
 const SHORT_TIMEOUT_MS = 150;
-/** More than an expiry wavers while it is converted between clocks. */
+/** Exceeds the error of converting an expiry between clocks. */
 const LEAST_MOVE_MS = 10;
 const bytesOf = (text: string) => new TextEncoder().encode(text);
 
 type ProbeAnswer = (stream: Stream) => void;
 
-/** Collects the challenge until its end, then answers with what `answer` makes of it, and half-closes. */
+/** Reads the whole challenge, replies with `answer` of it, and half-closes. */
 const answering =
   (answer: (challenge: Uint8Array) => Uint8Array): ProbeAnswer =>
   (stream) => {
@@ -48,7 +48,7 @@ describe("a host among misbehaving peers", () => {
     connection = await mallory.node.dial(multiaddr(loopbackAddress(host.port, host.peerId)));
   });
 
-  /** Whatever happened, the next proper partner gets its stream. */
+  /** After every test, a well-behaved partner must still get its stream. */
   afterEach(async () => {
     const partner = owner.use(await startPartnerHost(3));
     const desired = desiredPeer(host.peerId, { address: loopbackAddress(host.port, host.peerId) });
@@ -92,7 +92,7 @@ describe("a host among misbehaving peers", () => {
     expect(probes).toBe(0);
   });
 
-  it("refuses a stream in somebody else's name", async () => {
+  it("refuses a stream in another peer's name", async () => {
     const somebodyElse = await peerIdOfSeed(9);
     const message = encodeHeartbeat({ name: "mallory", did: didOf("did:m"), peerId: somebodyElse }, 0, "unix");
     await expectRefused(await openStream(message), "peer_id_mismatch");
@@ -120,7 +120,7 @@ describe("a host among misbehaving peers", () => {
     expect(probes).toBe(1);
   });
 
-  it("refuses a peer that answers rightly but too slowly", async () => {
+  it("refuses a peer that answers correctly but too slowly", async () => {
     await answerProbes((stream) => {
       stream.addEventListener("message", (event) => {
         const bytes = [...event.data.subarray()];
@@ -136,11 +136,11 @@ describe("a host among misbehaving peers", () => {
     expect(refusal?.type === "InboundRefused" && refusal.message).toContain(`within ${SHORT_TIMEOUT_MS} ms`);
   });
 
-  it("refuses a peer that does not know the challenge", async () => {
+  it("refuses a peer that does not support the challenge", async () => {
     await expectRefused(await openStream(heartbeat()), "challenge_failed");
   });
 
-  it("lets the same peer in once it behaves, and reports a new refusal after that", async () => {
+  it("admits the same peer once it behaves, and reports later refusals", async () => {
     await expectRefused(await openStream(heartbeat()), "challenge_failed");
     await answerProbes(answering((challenge) => challenge));
     const stream = await openStream(heartbeat());
@@ -153,7 +153,7 @@ describe("a host among misbehaving peers", () => {
     expect(ofMallory().map(({ type }) => type)).toEqual(["InboundRefused", "StreamOpened", "StreamClosed", "InboundRefused"]);
   });
 
-  it("reports every refusal, so that the log can count those that it does not write down again", async () => {
+  it("reports every refusal, so that the log can count repeated ones", async () => {
     for (let tries = 0; tries < 3; tries++) {
       const stream = await openStream(bytesOf("x"));
       await eventually(() => stream.status === "reset");
@@ -161,7 +161,7 @@ describe("a host among misbehaving peers", () => {
     expect(ofMallory()).toHaveLength(3);
   });
 
-  it("takes heartbeats that arrive in pieces, and several in one piece, also during the challenge", async () => {
+  it("accepts heartbeats split into pieces or several in one piece, also during the challenge", async () => {
     const challenged = Promise.withResolvers<Stream>();
     await answerProbes(challenged.resolve);
     const message = heartbeat();
@@ -181,7 +181,7 @@ describe("a host among misbehaving peers", () => {
   it.each([
     ["garbage", async () => bytesOf("}")],
     ["another name", async () => encodeHeartbeat({ name: "x", did: didOf("d"), peerId: await peerIdOfSeed(9) }, 0, "unix")],
-  ])("ends a stream that stands when %s arrives", async (_, message) => {
+  ])("closes an established stream when %s arrives", async (_, message) => {
     await answerProbes(answering((challenge) => challenge));
     const stream = await openStream(heartbeat());
     await eventually(() => host.streams.actual(mallory.peerId).inbound !== null);
@@ -193,7 +193,7 @@ describe("a host among misbehaving peers", () => {
     ]);
   });
 
-  it("asks the rule again after the challenge", async () => {
+  it("evaluates the admission rule again after the challenge", async () => {
     const challenged = Promise.withResolvers<Stream>();
     await answerProbes(challenged.resolve);
     const stream = await openStream(heartbeat());
@@ -204,7 +204,7 @@ describe("a host among misbehaving peers", () => {
     host.setVerdict("ok");
   });
 
-  it("cancels a stream that is being challenged when its peer is revoked", async () => {
+  it("cancels a stream during its challenge when the peer is revoked", async () => {
     const challenged = Promise.withResolvers<Stream>();
     await answerProbes(challenged.resolve);
     const stream = await openStream(heartbeat());
@@ -215,7 +215,7 @@ describe("a host among misbehaving peers", () => {
     host.setVerdict("ok");
   });
 
-  it("says nothing of a peer that leaves before it has proved itself", async () => {
+  it("does not report a peer that leaves before passing the challenge", async () => {
     const challenged = Promise.withResolvers<Stream>();
     await answerProbes(challenged.resolve);
     await openStream(heartbeat());
@@ -225,7 +225,7 @@ describe("a host among misbehaving peers", () => {
     expect(ofMallory()).toEqual([]);
   });
 
-  it("challenges two streams of a peer at once and no more", async () => {
+  it("challenges at most two streams of a peer at once", async () => {
     await answerProbes(() => {});
     const streams = [await openStream(heartbeat()), await openStream(heartbeat()), await openStream()];
     await eventually(() => streams[2]?.status === "reset");
@@ -234,7 +234,7 @@ describe("a host among misbehaving peers", () => {
     await eventually(() => streams.every((stream) => stream.status === "reset"));
   });
 
-  it("replaces a stream that stands by a newer one that passed", async () => {
+  it("replaces an established stream with a newer one that has passed", async () => {
     await answerProbes(answering((challenge) => challenge));
     const older = await openStream(heartbeat());
     await eventually(() => host.streams.actual(mallory.peerId).inbound !== null);
@@ -248,7 +248,7 @@ describe("a host among misbehaving peers", () => {
     ]);
   });
 
-  /** What go-libp2p does: protocol, payload and (for a probe) end of input leave together, before the other side has agreed. */
+  /** Like go-libp2p, sends protocol, payload and (for a probe) end of input together, before the far end has agreed. */
   async function openOptimistically(protocol: string, payload: Uint8Array): Promise<Stream> {
     const { muxer } = connection as unknown as { muxer: { createStream(): Promise<Stream> } };
     const stream = await muxer.createStream();
@@ -257,14 +257,14 @@ describe("a host among misbehaving peers", () => {
     return stream;
   }
 
-  it("lets in a peer that does not wait for our agreement before its first heartbeat", async () => {
+  it("admits a peer that sends its first heartbeat before we agree to the protocol", async () => {
     await answerProbes(answering((challenge) => challenge));
     await openOptimistically(PARTNER_PROTOCOL, heartbeat());
     await eventually(() => host.streams.actual(mallory.peerId).inbound !== null);
   });
 
-  it("echoes for a peer that has sent everything before we agree", async () => {
-    // As in life, over a connection that already stands: libp2p loses an early stream's end of input.
+  it("echoes for a peer that sent everything before we agree to the protocol", async () => {
+    // On an established connection, as in practice: libp2p loses the end of input of an early stream.
     await eventually(() => host.streams.actual(mallory.peerId).connected);
     const stream = await openOptimistically(PROBE_PROTOCOL, bytesOf("all at once"));
     const received: Uint8Array[] = [];
@@ -274,7 +274,7 @@ describe("a host among misbehaving peers", () => {
     expect(Buffer.concat(received).toString()).toContain("all at once");
   });
 
-  it("echoes for anybody, and not without end", async () => {
+  it("echoes for any peer, up to a limit", async () => {
     const small = await connection.newStream(PROBE_PROTOCOL);
     const received: Uint8Array[] = [];
     small.addEventListener("message", (event) => received.push(event.data.subarray()));

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { Try } from "../../../src/p2p/heartbeat/open-attempt.ts";
 
 describe("Attempt", () => {
-  it("aborts with the first of its causes", () => {
+  it("aborts with its first cause", () => {
     const [one, other] = [new AbortController(), new AbortController()];
     using attempt = new Try(one.signal, other.signal);
     other.abort("second parent");
@@ -11,7 +11,7 @@ describe("Attempt", () => {
     expect(attempt.signal.reason).toBe("second parent");
   });
 
-  it("hears no parent any more once it is over", () => {
+  it("ignores its parents once it is over", () => {
     const parent = new AbortController();
     const attempt = new Try(parent.signal);
     attempt[Symbol.dispose]();

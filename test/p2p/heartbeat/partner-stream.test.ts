@@ -1,6 +1,6 @@
 import type { Connection, Stream } from "@libp2p/interface";
 import { beforeEach, describe, expect, it } from "vitest";
-import type { RemoteEnd } from "../../../src/p2p/heartbeat/partner-stream.ts";
+import type { RemoteEnd } from "../../../src/base/errors.ts";
 import { PartnerStream } from "../../../src/p2p/heartbeat/partner-stream.ts";
 import { settled } from "../../../src/sim/time/virtual-clock.ts";
 
@@ -42,7 +42,7 @@ describe("PartnerStream", () => {
     stream.onRemoteEnd = (reason) => ends.push(reason);
   });
 
-  it("waits for the drain event whenever the stream is full, not only the first time", async () => {
+  it("waits for the drain event every time the stream is full", async () => {
     fake.canTakeMore = false;
     for (let writes = 0; writes < 2; writes++) {
       let done = false;
@@ -56,7 +56,7 @@ describe("PartnerStream", () => {
     }
   });
 
-  it("waits no longer than its signal or the stream itself", async () => {
+  it("stops waiting when its signal aborts or the stream ends", async () => {
     fake.canTakeMore = false;
     const controller = new AbortController();
     const abandoned = stream.write(bytes, controller.signal);
@@ -72,7 +72,7 @@ describe("PartnerStream", () => {
     ["close", "reset", "reset"],
     ["close", "closed", "connection_lost"],
     ["close", "aborted", "connection_lost"],
-  ] as const)("takes %s with status %s for %s, once", (type, status, reason) => {
+  ] as const)("reports %s with status %s as %s, once", (type, status, reason) => {
     fake.end(type, status);
     fake.end("close", "closed");
     expect(ends).toEqual([reason]);
@@ -80,7 +80,7 @@ describe("PartnerStream", () => {
     expect(fake.aborts).toBe(1);
   });
 
-  it("does not take our own abort for the far end's", () => {
+  it("does not mistake our own abort for the far end's", () => {
     stream.abort(new Error("ours"));
     stream.abort(new Error("again"));
     expect([ends.length, fake.aborts]).toEqual([0, 1]);
@@ -90,7 +90,7 @@ describe("PartnerStream", () => {
   it.each([
     ["open", "closed"],
     ["closed", "writable"],
-  ])("knows that a stream had ended before it came (status %s, far end %s)", (status, remoteWriteStatus) => {
+  ])("detects a stream that ended before it was wrapped (status %s, far end %s)", (status, remoteWriteStatus) => {
     Object.assign(fake, { status, remoteWriteStatus });
     expect(wrap().ended.aborted).toBe(true);
   });

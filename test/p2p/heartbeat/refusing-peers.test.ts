@@ -1,9 +1,10 @@
-/** Peers that answer, but not as partners: what an opener is told. */
+/** How an open fails with peers that answer but do not act as partners. */
 
 import type { Connection, Stream, StreamHandler } from "@libp2p/interface";
 import { multiaddr } from "@multiformats/multiaddr";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { systemClock } from "../../../src/base/clock.ts";
+import type { RemoteEnd } from "../../../src/base/errors.ts";
 import { didOf } from "../../../src/base/ids.ts";
 import type { DesiredPeer } from "../../../src/events/types.ts";
 import { answerChallenge } from "../../../src/p2p/heartbeat/probe.ts";
@@ -14,12 +15,12 @@ import type { TestNode, TestPartnerHost } from "../../support/partner-host.ts";
 import { eventually, loopbackAddress, startPartnerHost, startTestNode, timeoutSignal } from "../../support/partner-host.ts";
 import { desiredPeer } from "../../support/peers.ts";
 
-/** The far end of this connection will wait in vain for an answer to its session pings. */
+/** Never answers session pings on this connection. */
 function neverPong(connection: Connection): void {
   (connection as unknown as { muxer: { handlePing: () => void } }).muxer.handlePing = () => {};
 }
 
-describe("opening to a peer that does not want to", () => {
+describe("opening to an unwilling peer", () => {
   let owner: AsyncDisposableStack;
   let host: TestPartnerHost;
   let peer: TestNode;
@@ -37,42 +38,46 @@ describe("opening to a peer that does not want to", () => {
   const open = (durationMs = 5_000) => host.streams.open(desired, timeoutSignal(durationMs), ATTEMPT);
   const answer = (handler: StreamHandler) => peer.node.handle(PARTNER_PROTOCOL, handler);
 
-  /** Nothing is left behind: no entry, no connection, no report. */
+  /** Expects no registry entry, connection or report. */
   async function expectNothingLeft(): Promise<void> {
     expect(host.streams.peers()).toEqual([]);
     await eventually(() => host.streams.connectionCount() === 0);
     expect(host.events).toEqual([]);
   }
 
-  it("says that the protocol is not supported", async () => {
+  it("reports that the protocol is not supported", async () => {
     await expect(open()).rejects.toMatchObject({ code: "protocol_unsupported" });
     await expectNothingLeft();
   });
 
-  it.each<[string, (stream: Stream) => void]>([
-    ["resets the stream", (stream) => stream.abort(new Error("no"))],
-    ["closes the stream", (stream) => void stream.close()],
-    ["resets it on the first heartbeat", (stream) => stream.addEventListener("message", () => stream.abort(new Error("no")))],
-  ])("is refused where the peer %s", async (_, handler) => {
+  it.each<[string, RemoteEnd, (stream: Stream) => void]>([
+    ["resets the stream", "reset", (stream) => stream.abort(new Error("no"))],
+    ["closes the stream", "remote_closed", (stream) => void stream.close()],
+    [
+      "resets it on the first heartbeat",
+      "reset",
+      (stream) => stream.addEventListener("message", () => stream.abort(new Error("no"))),
+    ],
+  ])("is refused if the peer %s, with %s in its details", async (_, remoteEnd, handler) => {
     await answer(handler);
-    await expect(open()).rejects.toMatchObject({ code: "refused" });
+    await expect(open()).rejects.toMatchObject({ code: "refused", details: { remoteEnd } });
     await expectNothingLeft();
   });
 
-  it("is refused where the peer denies the connection after the handshake", async () => {
+  it("is refused if the peer denies the connection after the handshake", async () => {
     peer.setVerdict("blacklisted");
     await expect(open()).rejects.toMatchObject({ code: "refused" });
     await expectNothingLeft();
   });
 
-  it("does not even dial whom our own rule denies", async () => {
+  it("does not dial a peer that our own rule denies", async () => {
     host.setVerdict("blacklisted");
     const nobodyThere = { ...desired, address: loopbackAddress(1, peer.peerId) };
     await expect(host.streams.open(nobodyThere, timeoutSignal(5_000), ATTEMPT)).rejects.toMatchObject({ code: "refused" });
   });
 
-  it("leaves a connection that it dialled to the peer's own stream", async () => {
-    await peer.node.handle(PROBE_PROTOCOL, (stream) => answerChallenge(stream, systemClock));
+  it("keeps a connection that it dialled if the peer has a stream on it", async () => {
+    await peer.node.handle(PROBE_PROTOCOL, (stream) => answerChallenge(stream, systemClock, () => {}));
     peer.node.addEventListener("connection:open", ({ detail }) => neverPong(detail));
     await answer(async (stream, connection) => {
       const own = await connection.newStream(PARTNER_PROTOCOL);
@@ -85,12 +90,12 @@ describe("opening to a peer that does not want to", () => {
     expect(host.streams.actual(peer.peerId).inbound).not.toBeNull();
   });
 
-  it("closes a connection that was dialled and that nobody waits for", async () => {
+  it("closes a dialled connection that is no longer wanted", async () => {
     await host.node.dial(multiaddr(loopbackAddress(peer.port, peer.peerId))).catch(() => {});
     await eventually(() => host.streams.connectionCount() === 0 && peer.node.getConnections().length === 0);
   });
 
-  it("drops what a reader writes, and does not choke on it", async () => {
+  it("discards data that the peer writes", async () => {
     await answer((stream) => {
       stream.addEventListener("message", () => {});
       for (let chunks = 0; chunks < 100; chunks++) stream.send(new Uint8Array(1_000));
@@ -101,14 +106,14 @@ describe("opening to a peer that does not want to", () => {
     expect(Math.max(...buffered)).toBe(0);
   });
 
-  it("takes a stream for established only when the peer has answered", async () => {
+  it("considers a stream established only after the peer has answered", async () => {
     await answer((stream) => stream.addEventListener("message", () => {}));
     peer.node.addEventListener("connection:open", ({ detail }) => neverPong(detail));
     await expect(open(200)).rejects.toMatchObject({ code: "timeout" });
     await expectNothingLeft();
   });
 
-  it("proves life over a stream where the muxer has no ping", async () => {
+  it("gets its proof of life over a stream if the muxer has no ping", async () => {
     await answer((stream) => stream.addEventListener("message", () => {}));
     host.node.addEventListener("connection:open", ({ detail }) => {
       (detail as unknown as { muxer: { ping?: unknown } }).muxer.ping = undefined;
@@ -118,7 +123,7 @@ describe("opening to a peer that does not want to", () => {
     expect(host.streams.actual(peer.peerId).outbound).not.toBeNull();
   });
 
-  it("dials afresh when it opens again right after an aborted dial", async () => {
+  it("starts a new dial when it opens again right after an aborted dial", async () => {
     await answer((stream) => stream.addEventListener("message", () => {}));
     for (let turns = 0; turns < 10; turns++) {
       const controller = new AbortController();

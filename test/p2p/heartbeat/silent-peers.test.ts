@@ -1,4 +1,4 @@
-/** A peer that falls silent, as by SIGSTOP or a dead link, and perhaps comes back. */
+/** Peers that fall silent, as after SIGSTOP or on a dead link, and may come back. */
 
 import { multiaddr } from "@multiformats/multiaddr";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -40,7 +40,7 @@ describe("a host whose partner falls silent", () => {
   const reasons = (host: TestPartnerHost) =>
     host.events.map((event: ObservedEvent) => ("reason" in event ? event.reason : event.type));
 
-  it("times out, and neither moves the expiry nor closes anything by itself", async () => {
+  it("times out a renewal without moving the expiry or closing anything", async () => {
     const before = alice.streams.actual(bob.peerId).outbound?.expiresAtMs;
     link.pause();
     await expect(renew()).rejects.toMatchObject({ code: "timeout" });
@@ -49,7 +49,7 @@ describe("a host whose partner falls silent", () => {
     expect(reasons(alice)).toEqual(["StreamOpened"]);
   });
 
-  it("renews again when the answers come back, over the same stream", async () => {
+  it("renews the same stream when answers resume", async () => {
     link.pause();
     await expect(renew()).rejects.toMatchObject({ code: "timeout" });
     await expect(renew()).rejects.toMatchObject({ code: "timeout" });
@@ -77,7 +77,7 @@ describe("a host whose partner falls silent", () => {
     expect(reasons(alice)).toEqual(["StreamOpened", "expired", "StreamOpened"]);
   });
 
-  it("drops the canary once a stream over another connection stands", async () => {
+  it("drops the canary once a stream on another connection is established", async () => {
     link.pause();
     await expect(renew()).rejects.toMatchObject({ code: "timeout" });
     alice.streams.close(bob.peerId, EXPIRED);
@@ -88,10 +88,10 @@ describe("a host whose partner falls silent", () => {
     expect(connections()).toHaveLength(1);
   });
 
-  it("keeps one canary and no more", async () => {
+  it("keeps at most one canary", async () => {
     const back = owner.use(await startTcpProxy(alice.port));
     const older = connections();
-    // A second node with Bob's key: Bob himself would use the connection that stands.
+    // A second node with Bob's key, because Bob itself would reuse the existing connection.
     const twin = owner.use(await startTestNode(2));
     await twin.node.dial(multiaddr(loopbackAddress(back.port, alice.peerId)));
     await eventually(() => connections().length === 2);
@@ -111,7 +111,7 @@ describe("a host whose partner falls silent", () => {
     expect(connections()).toEqual([]);
   });
 
-  it("does not reuse a connection that answered nothing, also where no ping was under way", async () => {
+  it("does not reuse a connection that answered nothing, even with no ping in flight", async () => {
     alice.streams.close(bob.peerId, EXPIRED);
     const [trusted] = connections();
     link.pause();
@@ -122,7 +122,7 @@ describe("a host whose partner falls silent", () => {
     expect(trusted?.status).toBe("aborted");
   });
 
-  it("rejects a renewal under way as soon as the connection dies", async () => {
+  it("rejects a pending renewal as soon as the connection dies", async () => {
     link.pause();
     const renewal = alice.streams.renew(bob.peerId, timeoutSignal(60_000));
     link.drop();
@@ -131,7 +131,7 @@ describe("a host whose partner falls silent", () => {
     expect(reasons(alice)).toEqual(["StreamOpened", "connection_lost"]);
   });
 
-  it("does not call it a refusal when an old connection dies under a new stream", async () => {
+  it("does not report a refusal when an old connection dies under a new stream", async () => {
     alice.streams.close(bob.peerId, EXPIRED);
     link.pause();
     const opening = alice.streams.open(bobDesired, timeoutSignal(60_000), ATTEMPT);
@@ -139,7 +139,7 @@ describe("a host whose partner falls silent", () => {
     await expect(opening).rejects.toMatchObject({ code: "stream_lost" });
   });
 
-  it("stops within two seconds although the peer answers nothing, and reports the shutdown", async () => {
+  it("stops within two seconds even if the peer does not answer, and reports the shutdown", async () => {
     link.pause();
     const stopwatch = startStopwatch();
     await alice[Symbol.asyncDispose]();

@@ -14,7 +14,7 @@ class FakeNode extends EventTarget {
 const connectionTo = (remotePeer: string, status = "open") => ({ remotePeer, status }) as unknown as HostConnection;
 
 describe("ConnectionIndex", () => {
-  it("knows what is open, the newest first, from before it existed too", () => {
+  it("lists open connections, newest first, including those from before it was created", () => {
     const node = new FakeNode();
     const before = connectionTo(PEER_A);
     node.connections = [before];
@@ -33,14 +33,14 @@ describe("ConnectionIndex", () => {
     expect([book.has(PEER_A), book.has(PEER_B), book.count]).toEqual([false, true, 1]);
   });
 
-  it("does not keep a connection that died while it opened, whose close is never told", () => {
+  it("does not keep a connection that died while opening, whose close is never reported", () => {
     const node = new FakeNode();
     using book = new ConnectionIndex(node as unknown as Host, () => expect.unreachable());
     node.announce("connection:open", connectionTo(PEER_A, "closed"));
     expect([book.has(PEER_A), book.count]).toEqual([false, 0]);
   });
 
-  it("hears nothing after it is disposed", () => {
+  it("ignores events after it is disposed", () => {
     const node = new FakeNode();
     const book = new ConnectionIndex(node as unknown as Host, () => expect.unreachable());
     book[Symbol.dispose]();

@@ -11,7 +11,7 @@ describe("dialTarget", () => {
     "/ip6zone/eth0/ip6/fe80::1/tcp/4001",
     "/dns4/partner.example/tcp/4001",
     "/dns/partner.example/tcp/4001",
-  ])("always ends in the PeerID that must answer: %s", (address) => {
+  ])("always ends in the expected PeerID: %s", (address) => {
     const expected = `${address}/p2p/${PEER_A}`;
     expect(dialTarget(PEER_A, address as Address).toString()).toBe(expected);
     expect(dialTarget(PEER_A, expected as Address).toString()).toBe(expected);
@@ -26,7 +26,7 @@ describe("dialTarget", () => {
     `/ip4/192.0.2.1/tcp/4001/p2p/${PEER_B}`,
     `/ip4/192.0.2.1/tcp/4001/p2p/${PEER_B}/p2p-circuit/p2p/${PEER_A}`,
     "/unix/tmp%2Fsocket",
-  ])("refuses what is not TCP to this peer: %s", (address) => {
+  ])("rejects an address that is not TCP to this peer: %s", (address) => {
     try {
       dialTarget(PEER_A, address as Address | null);
       expect.unreachable();

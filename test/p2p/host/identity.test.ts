@@ -19,7 +19,7 @@ describe("loadOrCreateIdentity", () => {
 
   const store = (contents: string | Uint8Array, mode = 0o600) => writeFile(path, contents, { mode });
 
-  it("makes a key on the first start, for its owner only, and leaves nothing beside it", async () => {
+  it("creates a key on the first start, readable only by its owner, and no other file", async () => {
     const created = await loadOrCreateIdentity(path);
     expect(created.type).toBe("Ed25519");
     expect((await stat(path)).mode & 0o777).toBe(0o600);
@@ -27,7 +27,7 @@ describe("loadOrCreateIdentity", () => {
     expect((await loadOrCreateIdentity(path)).equals(created)).toBe(true);
   });
 
-  it("makes it the owner's only under any umask", async () => {
+  it("makes it readable only by its owner under any umask", async () => {
     const before = process.umask(0);
     try {
       await loadOrCreateIdentity(path);
@@ -47,27 +47,27 @@ describe("loadOrCreateIdentity", () => {
   });
 
   it.each([0o640, 0o604, 0o660, 0o666, 0o610])(
-    "refuses a key that others may use (mode %o), and says what to do",
+    "rejects a key that others can use (mode %o), and says what to do",
     async (mode) => {
       await loadOrCreateIdentity(path);
       await chmod(path, mode);
       const octal = `0${mode.toString(8)}`;
       await expect(loadOrCreateIdentity(path)).rejects.toMatchObject({
         code: "identity_unsafe",
-        message: `${path} has mode ${octal}: others than its owner may use this key`,
+        message: `${path} has mode ${octal}: users other than its owner can read this key`,
         nextStep: `chmod 600 ${path}`,
       });
     },
   );
 
-  it("refuses a raw seed, which would pass for a key of another type", async () => {
+  it("rejects a raw seed, which could be mistaken for a key of another type", async () => {
     const seed = new Uint8Array(32).fill(7);
     for (const raw of [seed, (await generateKeyPairFromSeed("Ed25519", seed)).raw]) {
       for (const contents of [raw, Buffer.from(raw).toString("base64")]) {
         await store(contents);
         await expect(loadOrCreateIdentity(path)).rejects.toMatchObject({
           code: "identity_invalid",
-          message: `${path} holds a raw key of ${raw.length} bytes, which does not say its type`,
+          message: `${path} contains a raw key of ${raw.length} bytes, which does not tell its type`,
         });
       }
     }
@@ -78,17 +78,17 @@ describe("loadOrCreateIdentity", () => {
     ["PEM", "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIA==\n-----END PRIVATE KEY-----\n"],
     ["some text", "hello"],
     ["a broken protobuf", Uint8Array.of(8, 1, 18, 64, 1, 2, 3)],
-  ])("refuses a file with %s and leaves it as it is", async (_, contents) => {
+  ])("rejects a file with %s and leaves it unchanged", async (_, contents) => {
     await store(contents);
     await expect(loadOrCreateIdentity(path)).rejects.toMatchObject({ code: "identity_invalid" });
     expect(await readFile(path)).toEqual(Buffer.from(contents as Uint8Array));
   });
 
-  it("refuses what is no file", async () => {
+  it("rejects a path that is not a file", async () => {
     await expect(loadOrCreateIdentity(directory)).rejects.toMatchObject({ code: expect.stringMatching(/^identity_/) as string });
   });
 
-  it("names a directory that is not there", async () => {
+  it("names a missing directory", async () => {
     await expect(loadOrCreateIdentity(join(directory, "missing", "identity.key"))).rejects.toMatchObject({
       code: "data_dir_unwritable",
     });

@@ -35,7 +35,7 @@ describe("a node", () => {
 
   const addressOf = (node: Node) => node.getMultiaddrs()[0] ?? multiaddr();
 
-  it("says which address has its port taken", async () => {
+  it("names the address whose port is taken", async () => {
     const first = await start();
     const taken = addressOf(first)
       .toString()
@@ -46,13 +46,13 @@ describe("a node", () => {
     });
   });
 
-  it("says which address is not this machine's", async () => {
+  it("names the address that does not belong to this machine", async () => {
     const failure: unknown = await start(["/ip4/192.0.2.1/tcp/4001"]).catch((error: unknown) => error);
     expect(failure).toMatchObject({ code: "listen_failed" });
     expect((failure as PartnerdError).message).toContain("/ip4/192.0.2.1/tcp/4001");
   });
 
-  it("connects within a private network and not from outside", async () => {
+  it("connects only within its private network", async () => {
     const inside = await start([ANY_PORT], swarmKey("0a"));
     const friend = await start([ANY_PORT], swarmKey("0a"));
     const stranger = await start([ANY_PORT], swarmKey("0b"));
@@ -62,14 +62,14 @@ describe("a node", () => {
     await expect(nobody.dial(addressOf(inside), { signal: startDeadline(500, "no connection").signal })).rejects.toThrow();
   });
 
-  it("lets many peers from one address connect at once", async () => {
+  it("accepts many peers from one address at once", async () => {
     const hub = await start();
     const clients = await Promise.all(Array.from({ length: 20 }, () => start([])));
     await Promise.all(clients.map((client) => client.dial(addressOf(hub))));
     await eventually(() => hub.getConnections().length === clients.length);
   });
 
-  it("forgets a peer that has gone", async () => {
+  it("forgets a peer that has disconnected", async () => {
     const hub = await start();
     const visitor = await start();
     await (await visitor.dial(addressOf(hub))).newStream("/ipfs/ping/1.0.0");
@@ -80,7 +80,7 @@ describe("a node", () => {
     await expect.poll(remembered).not.toContain(visitor.peerId.toString());
   });
 
-  it("is waited for no longer than a second when it stops", async () => {
+  it("stops within a second", async () => {
     const clock = new VirtualClock();
     let stopped = false;
     const stuck = { stop: () => new Promise(() => {}), getConnections: () => [] } as unknown as Node;
@@ -94,7 +94,7 @@ describe("a node", () => {
     expect(clock.pendingTimers).toBe(0);
   });
 
-  it("tells who it is", async () => {
+  it("identifies itself", async () => {
     const [one, other] = [await start(), await start()];
     const identified = await other.services.identify.identify(await other.dial(addressOf(one)));
     expect(identified.peerId.toString()).toBe(one.peerId.toString());

@@ -7,7 +7,7 @@ const HEADER = "/key/swarm/psk/1.0.0/";
 const key32 = fc.uint8Array({ minLength: 32, maxLength: 32 });
 
 describe("parseSwarmKey", () => {
-  it("gives the same base16 file for every form of the same key", () => {
+  it("gives the same base16 file for every encoding of the same key", () => {
     fc.assert(
       fc.property(key32, fc.constantFrom("\n", "\r\n"), fc.boolean(), (key, newline, trailing) => {
         const hex = Buffer.from(key).toString("hex");
@@ -35,6 +35,6 @@ describe("parseSwarmKey", () => {
   ])("refuses %j", (text, detail) => {
     const parse = () => parseSwarmKey(Buffer.from(text), "/etc/swarm.key");
     expect(parse).toThrow(PartnerdError);
-    expect(parse).toThrow(`/etc/swarm.key is no swarm key: ${detail}`);
+    expect(parse).toThrow(`/etc/swarm.key is not a swarm key: ${detail}`);
   });
 });

@@ -22,13 +22,13 @@ describe("LeaseClock", () => {
     expect(leaseClock.nowMs()).toBe(60_000);
   });
 
-  it("stands still during a stall, already while it lasts", () => {
+  it("stops during a stall, even before the stall ends", () => {
     clock.advanceSync(1_000);
     clock.stall(5_000);
     expect(leaseClock.nowMs()).toBe(1_000 + LEASE_TICK_MS + LEASE_TICK_TOLERANCE_MS);
   });
 
-  it("leaves past stalls out for ever, and counts each once", () => {
+  it("excludes past stalls for ever, each once", () => {
     clock.advanceSync(1_000);
     clock.stall(5_000);
     const duringMs = leaseClock.nowMs();
@@ -39,12 +39,12 @@ describe("LeaseClock", () => {
     expect(leaseClock.nowMs()).toBe(duringMs + 2_000 + LEASE_TICK_MS + LEASE_TICK_TOLERANCE_MS + 1_000);
   });
 
-  it("does not take ordinary lateness for a stall", () => {
+  it("does not mistake ordinary lateness for a stall", () => {
     clock.stall(LEASE_TICK_MS + LEASE_TICK_TOLERANCE_MS);
     expect(leaseClock.nowMs()).toBe(LEASE_TICK_MS + LEASE_TICK_TOLERANCE_MS);
   });
 
-  it("never goes back", () => {
+  it("never runs backwards", () => {
     let beforeMs = leaseClock.nowMs();
     for (let stepMs = 0; stepMs < 1_000; stepMs += 7) {
       if (stepMs % 3 === 0) clock.stall(stepMs);

@@ -48,7 +48,7 @@ describe("StreamRegistry", () => {
     leaseMs += durationMs - stalledMs;
   };
 
-  it("closed -> established: reports, wakes, and gives a lease", () => {
+  it("closed -> established: reports, wakes, and grants a lease", () => {
     pass(380);
     registry.register(key("outbound"), new RecordingStream(), didOf("did:a"), ATTEMPT);
     const took = { attempt: ATTEMPT.id, durationMs: 380 };
@@ -60,6 +60,7 @@ describe("StreamRegistry", () => {
     expect(registry.actual(PROTOCOL, ALICE)).toEqual({
       outbound: { openedAtMs: 380, expiresAtMs: 380 + LEASE_MS, renewAtMs: 3_380 },
       inbound: null,
+      lastOutboundClose: null,
     });
   });
 
@@ -68,7 +69,7 @@ describe("StreamRegistry", () => {
     expect(events).toMatchObject([{ type: "StreamOpened", direction: "inbound", attempt: null, durationMs: null }]);
   });
 
-  it("tells how long opening took and a stream was open, whatever the wall clock does", () => {
+  it("measures opening and open time by the monotonic clock, even if the wall clock is set back", () => {
     registry.register(key("outbound"), new RecordingStream(), null, { ...ATTEMPT, startedAtMs: clock.monotonicMs() - 250.4 });
     pass(30_000.3);
     clock.wallOffsetMs = -3_600_000;
@@ -77,6 +78,20 @@ describe("StreamRegistry", () => {
       { type: "StreamOpened", durationMs: 250 },
       { type: "StreamClosed", durationMs: 30_000, durationClock: "monotonic" },
     ]);
+  });
+
+  it("remembers how the last outbound stream ended, not the last inbound one", () => {
+    const lastClose = () => registry.actual(PROTOCOL, ALICE).lastOutboundClose;
+    registry.register(key("outbound"), new RecordingStream(), null, ATTEMPT);
+    registry.register(key("inbound"), new RecordingStream(), null, null);
+    registry.close(key("outbound"), "reset");
+    registry.close(key("inbound"), "expired");
+    expect(lastClose()).toBe("reset");
+    registry.register(key("outbound"), new RecordingStream(), null, ATTEMPT);
+    expect(lastClose()).toBe("reset");
+    registry.register(key("outbound"), new RecordingStream(), null, ATTEMPT);
+    expect(lastClose()).toBe("replaced");
+    expect(registry.actual("/other", ALICE).lastOutboundClose).toBeNull();
   });
 
   it("established -> closed: deletes, aborts, reports and wakes once, even where the abort calls back", () => {
@@ -97,7 +112,7 @@ describe("StreamRegistry", () => {
     expect(registry.peers(PROTOCOL)).toEqual([]);
   });
 
-  it("replaces within a slot, and leaves the other direction alone", () => {
+  it("replaces within a slot, and keeps the other direction", () => {
     const [older, newer, other] = [new RecordingStream(), new RecordingStream(), new RecordingStream()];
     registry.register(key("inbound"), older, null, null);
     registry.register(key("outbound"), other, null, ATTEMPT);
@@ -108,7 +123,7 @@ describe("StreamRegistry", () => {
     expect(registry.close(key("inbound"), "reset", older)).toBe(false);
   });
 
-  it("moves the expiry of the stream that holds the slot, and of no other", () => {
+  it("moves the expiry only of the stream that holds the slot", () => {
     const [older, newer] = [new RecordingStream(), new RecordingStream()];
     registry.register(key("outbound"), older, null, ATTEMPT);
     registry.register(key("outbound"), newer, null, ATTEMPT);

@@ -25,7 +25,7 @@ function codeOf(run: () => unknown): string {
   return "none";
 }
 
-/** `bytes` cut at the given places, wherever they fall. */
+/** `bytes` cut at the given places, taken modulo its length. */
 function cut(bytes: Uint8Array, places: readonly number[]): Uint8Array[] {
   const ends = [...places.map((place) => place % (bytes.length + 1)), bytes.length].sort((a, b) => a - b);
   return ends.map((end, index) => bytes.subarray(index === 0 ? 0 : ends[index - 1], end));
@@ -49,20 +49,20 @@ describe("encodeHeartbeat", () => {
     ["unix", 1_767_225_600],
     ["rfc3339", "2026-01-01T00:00:00.999Z"],
     ["none", undefined],
-  ] as const)("says when it was sent as %s", (format, expected) => {
+  ] as const)("writes its timestamp as %s", (format, expected) => {
     const self = { name: "a", did: didOf("d"), peerId: ALICE };
     const bytes = encodeHeartbeat(self, Date.UTC(2026, 0, 1) + 999, format);
     expect((JSON.parse(new TextDecoder().decode(bytes)) as { timestamp?: unknown }).timestamp).toBe(expected);
   });
 
-  it("is read back by the decoder", () => {
+  it("survives a round trip through the decoder", () => {
     const self = { name: "a", did: didOf("d"), peerId: ALICE };
     expect(decodeAll(encodeHeartbeat(self, 1, "unix"))).toEqual([self]);
   });
 });
 
 describe("HeartbeatDecoder", () => {
-  it("reads the bytes of Go's json.Encoder, whatever else the struct has", () => {
+  it("reads the output of Go's json.Encoder, with any additional fields", () => {
     const fromGo = `{"Name":"peer \\u003cone\\u003e","DID":"9b2c","PeerID":"${ALICE}","Timestamp":1753970000,"Addrs":["/ip4/1.2.3.4"],"Load":{"CPU":0.5}}\n`;
     expect(decodeAll(bytesOf(fromGo + fromGo))).toEqual(
       Array.from({ length: 2 }, () => ({ name: "peer <one>", did: "9b2c", peerId: ALICE })),
@@ -73,7 +73,7 @@ describe("HeartbeatDecoder", () => {
     expect(decodeAll(bytesOf(JSON.stringify({ [field]: ALICE })))).toEqual([{ name: null, did: null, peerId: ALICE }]);
   });
 
-  it("takes empty text and null for nothing said", () => {
+  it("treats empty text and null as absent", () => {
     expect(decodeAll(bytesOf(`{"peer_id":"","PeerID":"${ALICE}","name":null,"did":""}`))).toEqual([
       { name: null, did: null, peerId: ALICE },
     ]);
@@ -89,7 +89,7 @@ describe("HeartbeatDecoder", () => {
   );
   const spaces = fc.string({ unit: fc.constantFrom(" ", "\t", "\n", "\r"), maxLength: 4 });
 
-  it("gives the same heartbeats for every cut of every concatenation", () => {
+  it("decodes the same heartbeats however their bytes are split", () => {
     fc.assert(
       fc.property(heartbeats, spaces, fc.array(fc.nat(), { maxLength: 12 }), (sent, space, places) => {
         const bytes = bytesOf(sent.map((heartbeat) => space + JSON.stringify(heartbeat)).join("") + space);
@@ -98,7 +98,7 @@ describe("HeartbeatDecoder", () => {
     );
   });
 
-  it("throws nothing but PartnerdError and keeps no more than the bound, whatever comes", () => {
+  it("throws only PartnerdError and buffers no more than the bound, for any input", () => {
     const garbage = fc.oneof(
       fc.uint8Array({ maxLength: 300 }),
       fc.json().map(bytesOf),
@@ -118,7 +118,7 @@ describe("HeartbeatDecoder", () => {
     );
   });
 
-  it("gives the heartbeats that stand before the garbage", () => {
+  it("returns the heartbeats that precede garbage", () => {
     const decoder = new HeartbeatDecoder();
     const seen: Heartbeat[] = [];
     const code = codeOf(() => {
@@ -127,7 +127,7 @@ describe("HeartbeatDecoder", () => {
     expect([seen.length, code]).toEqual([1, "heartbeat_malformed"]);
   });
 
-  it("takes a value of exactly the bound and refuses one byte more, however it comes", () => {
+  it("accepts a value of exactly the bound and refuses one byte more, however it is split", () => {
     const longest = `{"filler":"${"x".repeat(MAX_HEARTBEAT_BYTES - 13)}"}`;
     expect(longest.length).toBe(MAX_HEARTBEAT_BYTES);
     expect(decodeAll(bytesOf(longest))).toHaveLength(1);
@@ -143,7 +143,7 @@ describe("HeartbeatDecoder", () => {
     expect(decoder.bufferedBytes).toBe(MAX_HEARTBEAT_BYTES);
   });
 
-  it("bounds the depth before it parses", () => {
+  it("checks the depth before parsing", () => {
     const nested = (depth: number) => bytesOf(`${'{"a":'.repeat(depth - 1)}{}${"}".repeat(depth - 1)}`);
     expect(decodeAll(nested(MAX_HEARTBEAT_DEPTH))).toHaveLength(1);
     expect(codeOf(() => decodeAll(nested(MAX_HEARTBEAT_DEPTH + 1)))).toBe("heartbeat_malformed");
@@ -155,8 +155,8 @@ describe("HeartbeatDecoder", () => {
     ["plain text", "GET / HTTP/1.1"],
     ["mismatched brackets", "{]"],
     ["a trailing comma", '{"a":1,}'],
-    ["a peer id that is none", '{"PeerID":"nobody"}'],
-    ["a peer id that is no text", '{"PeerID":7}'],
+    ["an invalid peer id", '{"PeerID":"nobody"}'],
+    ["a peer id that is not text", '{"PeerID":7}'],
     ["two peer ids that disagree", `{"PeerID":"${ALICE}","peer_id":"${BOB}"}`],
     ["a name without end", `{"name":"${"n".repeat(2_000)}"}`],
   ])("refuses %s", (_, text) => {

@@ -1,4 +1,4 @@
-/** Many seeds over a few lanes: first all the runs, then the smallest fixture of each kind of failure. */
+/** Runs many seeds on a few lanes, then shrinks the first failure of each kind to its smallest fixture. */
 import { type Lane, type LaneOptions, Lane as NewLane, type Outcome } from "./lane.ts";
 import { type Ran, RUNNER_INVARIANTS, type Shrunk } from "./messages.ts";
 
@@ -7,9 +7,9 @@ export interface CampaignOptions extends LaneOptions {
   readonly from: number;
   readonly plant: string | null;
   readonly workers: number;
-  /** Every so many seeds one is run twice; 0 for none. */
+  /** Every n-th seed is run twice; 0 for none. */
   readonly twiceEvery: number;
-  /** So many different invariants are violated, and no further seed is begun. */
+  /** Once this many different invariants are violated, no further seed is started. */
   readonly mostInvariants: number;
   readonly shrinkRuns: number;
 }
@@ -20,16 +20,16 @@ export interface Failure {
   readonly invariant: string;
   readonly atMs: number;
   readonly message: string;
-  /** The text of its world; null where its thread is gone. */
+  /** Its world as fixture text; null if its thread died. */
   readonly fixture: string | null;
 }
 
-/** All failures in which the same invariant was the first to be violated. */
+/** All failures whose first violation was of the same invariant. */
 export interface Finding {
-  /** Of the lowest seed. */
+  /** The failure of the lowest seed. */
   readonly first: Failure;
   readonly seeds: readonly number[];
-  /** Null where it was not shrunk; the reason then. */
+  /** Null if it was not shrunk; `notShrunk` says why. */
   readonly shrunk: Shrunk | null;
   readonly notShrunk: string | null;
 }
@@ -39,24 +39,24 @@ export interface Totals {
   readonly twice: number;
   readonly steps: number;
   readonly simulatedMs: number;
-  /** Peers of all worlds together. */
+  /** Total over all worlds. */
   readonly peers: number;
   readonly elapsedMs: number;
   readonly cpuMs: number;
 }
 
 export interface CampaignWatch {
-  /** A seed was run; they come in any order. `done`: how many were. */
+  /** Called after each seed, in any order. `done`: the number of seeds run so far. */
   onRan?(ran: Ran, done: number): void;
-  /** The first failure of its kind. */
+  /** Called for the first failure of each kind. */
   onFailure?(failure: Failure): void;
-  /** All seeds were run, and something was found. */
+  /** Called when all seeds have run and there are failures to shrink. */
   onShrinking?(): void;
 }
 
 export interface CampaignResult {
   readonly totals: Totals;
-  /** By seed. */
+  /** Sorted by seed. */
   readonly findings: readonly Finding[];
   readonly interrupted: boolean;
 }
@@ -89,7 +89,7 @@ export async function campaign(options: CampaignOptions, watch: CampaignWatch, s
   return { totals, findings: shrunk, interrupted: signal.aborted };
 }
 
-/** The outcome of a run as a run, whatever became of its thread. */
+/** Turns an outcome into a run: a hung or dead thread becomes a violation. */
 export function ranOf(seed: number, outcome: Outcome, hangMs: number): Ran {
   if (outcome.kind === "ran") return outcome;
   const violation = { atMs: 0, ...threadless(outcome, hangMs) };
@@ -101,7 +101,7 @@ function threadless(outcome: Exclude<Outcome, Ran>, hangMs: number): { readonly 
     case "hung":
       return {
         invariant: RUNNER_INVARIANTS.hang,
-        message: `the world's time stood still for ${hangMs / 1_000} s; the run was given up`,
+        message: `simulated time did not advance for ${hangMs / 1_000} s; run abandoned`,
       };
     case "died":
       return { invariant: RUNNER_INVARIANTS.death, message: outcome.message };
@@ -110,7 +110,7 @@ function threadless(outcome: Exclude<Outcome, Ran>, hangMs: number): { readonly 
     case "stopped":
     case "shrunk":
     case "replayed":
-      return { invariant: RUNNER_INVARIANTS.broken, message: `the worker answered ${outcome.kind}` };
+      return { invariant: RUNNER_INVARIANTS.broken, message: `unexpected answer from the worker: ${outcome.kind}` };
   }
 }
 
@@ -118,7 +118,7 @@ export function failureOf({ seed, violation, fixture }: Ran): Failure | undefine
   return violation === null ? undefined : { seed, ...violation, fixture };
 }
 
-/** The smallest fixture with this failure. Of one that costs a thread, no candidate can be tried. */
+/** Shrinks the finding's fixture. A failure that kills its thread cannot be shrunk. */
 export async function shrinkWith(
   lane: Lane,
   finding: Finding,
@@ -126,7 +126,7 @@ export async function shrinkWith(
   signal: AbortSignal,
 ): Promise<Finding> {
   const { seed, invariant, fixture } = finding.first;
-  if (fixture === null) return { ...finding, notShrunk: "the run ends its thread" };
+  if (fixture === null) return { ...finding, notShrunk: "the run kills its thread" };
   const outcome = await lane.do({ kind: "shrink", seed, plant, invariant, maxRuns }, signal);
   switch (outcome.kind) {
     case "shrunk":
@@ -138,7 +138,7 @@ export async function shrinkWith(
         notShrunk: signal.aborted ? "interrupted" : "a smaller fixture hangs",
       };
     case "died":
-      return { ...finding, shrunk: outcome.interim ?? null, notShrunk: `a smaller fixture ends its thread: ${outcome.message}` };
+      return { ...finding, shrunk: outcome.interim ?? null, notShrunk: `a smaller fixture kills its thread: ${outcome.message}` };
     case "failed":
       return { ...finding, notShrunk: outcome.message };
     case "stopped":
@@ -148,7 +148,7 @@ export async function shrinkWith(
   }
 }
 
-/** Each lane takes the next item; the results are in the order of the items. */
+/** Each lane takes the next item in turn. Results are in the order of the items. */
 export async function overLanes<Item, Result>(
   lanes: readonly Lane[],
   items: readonly Item[],
@@ -192,7 +192,7 @@ class Tally {
     this.#peers += facts.peers;
   }
 
-  /** Whether it is the first of its kind. */
+  /** Returns true if the failure is the first of its kind. */
   addFailure(failure: Failure): boolean {
     const known = this.#failures.get(failure.invariant);
     if (known === undefined) this.#failures.set(failure.invariant, [failure]);

@@ -3,12 +3,12 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { PLANTS, plantOf } from "../plants/all.ts";
 import { parseCommandLine } from "./command-line.ts";
 
-/** commander prints what it refuses. */
+/** commander prints its errors. */
 beforeEach(() => void vi.spyOn(process.stderr, "write").mockReturnValue(true));
 afterEach(() => void vi.restoreAllMocks());
 
 describe("the command line of the simulator", () => {
-  it("runs 2,000 seeds from 1 on all cores, every 20th twice, where nothing else is said", () => {
+  it("by default runs seeds 1 to 2,000 on all cores, every 20th twice", () => {
     expect(parseCommandLine([])).toMatchObject({
       kind: "seeds",
       seeds: 2_000,
@@ -24,7 +24,7 @@ describe("the command line of the simulator", () => {
     });
   });
 
-  it("takes what is said", () => {
+  it("accepts every option", () => {
     const flags =
       "--seeds 7 --from 0 --plant wake-forgotten --workers 3 --twice-every 0 --keep-going --json --out /tmp/x --hang-after 5";
     expect(parseCommandLine(flags.split(" "))).toMatchObject({
@@ -41,7 +41,7 @@ describe("the command line of the simulator", () => {
     });
   });
 
-  it("hunts every planted bug, or those that are named", () => {
+  it("hunts every planted bug, or only the named ones", () => {
     expect(parseCommandLine(["--plants", "--write"])).toMatchObject({
       kind: "plants",
       plants: PLANTS,
@@ -52,7 +52,7 @@ describe("the command line of the simulator", () => {
     expect(two).toMatchObject({ plants: [plantOf("fin-ignored"), plantOf("dials-itself")] });
   });
 
-  it("replays a fixture, with a bug or without", () => {
+  it("replays a fixture, with or without a planted bug", () => {
     expect(parseCommandLine(["--replay", "x.jsonl"])).toMatchObject({ kind: "replay", file: "x.jsonl", plant: undefined });
     expect(parseCommandLine(["--replay", "x.jsonl", "--plant", "fin-ignored"])).toMatchObject({ plant: plantOf("fin-ignored") });
   });
@@ -73,15 +73,15 @@ describe("the command line of the simulator", () => {
   });
 
   it.each([
-    ["--plants --hashes", "--plants and --hashes do not go together"],
-    ["--plants --twice-every 3", "--plants and --twice-every do not go together"],
-    ["--replay x --seeds 3", "--replay and --seeds do not go together"],
-    ["--replay x --plants", "--replay and --plants do not go together"],
-    ["--write", "--write writes the table of --plants"],
-    ["--plants --write --plant fin-ignored", "leaves bugs out"],
+    ["--plants --hashes", "--plants cannot be combined with --hashes"],
+    ["--plants --twice-every 3", "--plants cannot be combined with --twice-every"],
+    ["--replay x --seeds 3", "--replay cannot be combined with --seeds"],
+    ["--replay x --plants", "--replay cannot be combined with --plants"],
+    ["--write", "--write requires --plants"],
+    ["--plants --write --plant fin-ignored", "with --plant the table would be incomplete"],
     ["--hashes --json", "both print to standard output"],
     ["--plant fin-ignored --plant dials-itself", "--plant is given more than once"],
-    ["--plant wake-forgoten", 'there is no planted bug "wake-forgoten"; did you mean wake-forgotten?'],
+    ["--plant wake-forgoten", 'unknown planted bug "wake-forgoten"; did you mean wake-forgotten?'],
   ])("refuses %s", (line, message) => {
     const refusal = expect.objectContaining({ code: "usage", message: expect.stringContaining(message) as string }) as Error;
     expect(() => parseCommandLine(line.split(" "))).toThrow(refusal);

@@ -1,4 +1,4 @@
-/** What the command can be told, parsed once. */
+/** The command line of `npm run sim`. */
 import { availableParallelism } from "node:os";
 import { resolve } from "node:path";
 import { Command, Option } from "commander";
@@ -29,7 +29,7 @@ export type SimCommand =
       readonly keepGoing: boolean;
       readonly hashes: boolean;
     })
-  /** `plants`: those to hunt. */
+  /** `plants`: the bugs to hunt. */
   | (Common & {
       readonly kind: "plants";
       readonly seeds: number;
@@ -58,38 +58,42 @@ interface Flags {
   simulator?: string;
 }
 
-/** Throws a CommanderError for what it does not know (it has been printed), and `usage` for what does not go together. */
+/** Throws a CommanderError, which has been printed, for unknown input, and a usage error for options that cannot be combined. */
 export function parseCommandLine(argv: readonly string[]): SimCommand {
   const command = new Command("npm run sim --")
-    .description("Runs simulated worlds and checks that what must always hold does: a world for each seed, the same every time.")
-    .option("--seeds <n>", `run so many seeds (default: ${DEFAULT_SEEDS}); with --plants: at most so many for each bug`, positive)
-    .option("--from <seed>", "begin with this seed (default: 1)", whole)
-    .option("--plant <name>", "with this bug planted in the code; with --plants: only this one (repeatable)", collect)
-    .option("--plants", "show that every planted bug is caught, and print the table", false)
+    .description("Runs simulated worlds and checks the invariants. Each seed gives one world, the same every time.")
+    .option(
+      "--seeds <n>",
+      `number of seeds to run (default: ${DEFAULT_SEEDS}); with --plants: the maximum for each bug`,
+      positive,
+    )
+    .option("--from <seed>", "first seed (default: 1)", whole)
+    .option("--plant <name>", "plant this bug in the code; with --plants: hunt only this bug (repeatable)", collect)
+    .option("--plants", "check that every planted bug is caught, and print the table", false)
     .option("--write", "with --plants: write the table to docs/PLANTED-BUGS.md", false)
-    .option("--replay <file>", "run this fixture and print what it violates")
+    .option("--replay <file>", "run this fixture and print its violations")
     .option("--workers <n>", "threads", positive, availableParallelism())
-    .option("--twice-every <n>", "run every n-th seed twice and compare the traces; 0: none (default: 20)", whole)
-    .option("--keep-going", "do not stop when three different invariants have been violated", false)
-    .option("--hashes", "print seed and trace hash, a line each, to compare two processes", false)
+    .option("--twice-every <n>", "run every n-th seed twice and compare the traces, 0 for none (default: 20)", whole)
+    .option("--keep-going", "do not stop after violations of three different invariants", false)
+    .option("--hashes", "print seed and trace hash, one per line, to compare two processes", false)
     .option("--json", "print the result as JSON", false)
-    .option("--out <dir>", "directory for the fixtures of failures", ".")
-    .option("--hang-after <seconds>", "give up a run whose time stands still for so long", positive, 60)
-    .addOption(new Option("--simulator <dir>", "generate.ts and simulate.ts are here").hideHelp())
+    .option("--out <dir>", "directory for fixtures of failures", ".")
+    .option("--hang-after <seconds>", "abandon a run whose simulated time does not advance for this long", positive, 60)
+    .addOption(new Option("--simulator <dir>", "directory with generate.ts and simulate.ts").hideHelp())
     .allowExcessArguments(false)
     .addHelpText(
       "after",
       example(
         "npm run sim -- --seeds 20000",
-        "npm run sim -- --seeds 1 --from 4711             # one world again, as its failure says",
-        "npm run sim -- --seeds 200 --hashes > a.txt      # again to b.txt, and diff the two",
+        "npm run sim -- --seeds 1 --from 4711             # rerun one failed world",
+        "npm run sim -- --seeds 200 --hashes > a.txt      # repeat for b.txt, then diff",
         "npm run sim -- --plants --write",
         "npm run sim -- --seeds 500 --plant wake-forgotten",
         "npm run sim -- --replay sim-failure-4711.jsonl --plant wake-forgotten",
       ),
     )
     .exitOverride()
-    .showHelpAfterError("(npm run sim -- --help shows what there is)");
+    .showHelpAfterError("(see npm run sim -- --help)");
   command.parse(argv, { from: "user" });
   return commandOf(command.opts<Flags>());
 }
@@ -107,11 +111,11 @@ function commandOf(flags: Flags): SimCommand {
   if (flags.plants) {
     refuse(flags, "--plants", ["hashes", "keepGoing", "twiceEvery"]);
     if (write && plants.length > 0)
-      throw usage("--write takes the whole table, and --plant NAME leaves bugs out", "leave out one of the two");
+      throw usage("--write needs all bugs; with --plant the table would be incomplete", "remove --write or --plant");
     return { ...common, kind: "plants", seeds, from, plants: plants.length > 0 ? plants : PLANTS, write };
   }
-  if (write) throw usage("--write writes the table of --plants", "add --plants, or leave out --write");
-  if (hashes && json) throw usage("--hashes and --json both print to standard output", "leave out one of the two");
+  if (write) throw usage("--write requires --plants", "add --plants, or remove --write");
+  if (hashes && json) throw usage("--hashes and --json both print to standard output", "remove one of them");
   return { ...common, kind: "seeds", seeds, from, plant: atMostOne(plants), twiceEvery, keepGoing, hashes };
 }
 
@@ -120,7 +124,7 @@ function refuse(flags: Flags, mode: string, others: readonly (keyof Flags)[]): v
   const [other] = given;
   if (other === undefined) return;
   const flag = `--${other.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
-  throw usage(`${mode} and ${flag} do not go together`, "leave out one of the two");
+  throw usage(`${mode} cannot be combined with ${flag}`, "remove one of them");
 }
 
 function named(name: string): Plant {
@@ -129,8 +133,8 @@ function named(name: string): Plant {
   const names = PLANTS.map((known) => known.name);
   const meant = nearest(name, names);
   throw usage(
-    `there is no planted bug ${JSON.stringify(name)}${meant === undefined ? "" : `; did you mean ${meant}?`}`,
-    `name one of ${names.join(", ")}`,
+    `unknown planted bug ${JSON.stringify(name)}${meant === undefined ? "" : `; did you mean ${meant}?`}`,
+    `choose one of ${names.join(", ")}`,
   );
 }
 

@@ -1,4 +1,4 @@
-/** A run is a function of its seed: the same in two processes, and another for another seed. */
+/** A run is a function of its seed: equal in two processes, different for different seeds. */
 import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 import { expect, test } from "vitest";

@@ -1,4 +1,4 @@
-/** Simulators of a few lines for the tests of the command: what they do depends on the seed. */
+/** Tiny fake simulators for testing the command; their behaviour depends on the seed. */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
@@ -9,7 +9,7 @@ export const generate = (seed) => ({
   lines: Array.from({ length: 12 }, (_, index) => ({ atMs: index * 1000, peer: "p" + index, does: "fin" })),
 });`;
 
-/** `body` is that of simulate(fixture, options), and has \`seed\`, \`ok\` and \`broken(invariant)\`. */
+/** `body` is the body of simulate(fixture, options), with `seed`, `ok` and `broken(invariant)` in scope. */
 export function writeFakeSimulator(directory: string, body: string): string {
   mkdirSync(directory, { recursive: true });
   writeFileSync(join(directory, "generate.ts"), GENERATE);

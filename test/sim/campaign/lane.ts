@@ -1,28 +1,28 @@
-/** One worker thread, seen from the command: jobs in, answers out, whatever becomes of the thread. */
+/** One worker thread as the command sees it: jobs in, answers out, even if the thread hangs or dies. */
 import { Worker } from "node:worker_threads";
 import { messageOf } from "../../../src/base/errors.ts";
 import type { Answer, Interim, Job, Order, Shrunk, WorkerSetup } from "./messages.ts";
 
 export interface LaneOptions {
   readonly simulator: string;
-  /** A run that makes no step for so long is given up. */
+  /** A run without progress for this long is abandoned. */
   readonly hangMs: number;
 }
 
-/** `hung` and `died`: the thread is gone, and the next job gets a new one. `interim`: what it had reached by then. */
+/** `hung` and `died`: the thread is gone, and the next job gets a new one. `interim`: its result up to then. */
 export type Outcome =
   | Answer
   | { readonly kind: "hung"; readonly interim: Shrunk | undefined }
   | { readonly kind: "died"; readonly message: string; readonly interim: Shrunk | undefined };
 
-/** After so many runs a thread is looked at, and replaced where the process has grown by so much since it began. */
+/** A thread's memory is checked after this many runs; it is replaced if the process has grown by `GROWTH_BYTES` since it started. */
 const LOOK_AFTER_RUNS = 200;
 const GROWTH_BYTES = 256 * 1024 * 1024;
-/** A run needs a tenth of it; one that goes round in circles must end its thread, not the machine. */
+/** A run needs a tenth of it. A runaway run must kill its thread, not exhaust the machine. */
 const MOST_HEAP_MB = 1_024;
-/** Before its first run a thread has its modules to load. */
+/** Time for a new thread to load its modules. */
 const START_MS = 60_000;
-/** A thread that is told to stop has so long to tidy up. */
+/** Time for a thread to clean up after it is told to stop. */
 const STOP_MS = 2_000;
 
 interface Thread {
@@ -41,7 +41,7 @@ export class Lane implements AsyncDisposable {
     this.#options = options;
   }
 
-  /** Never rejects. Resolves with `stopped` soon after `signal` aborts, unless the job had ended before. */
+  /** Never rejects. Resolves to `stopped` soon after `signal` aborts, unless the job has already ended. */
   async do(job: Job, signal: AbortSignal): Promise<Outcome> {
     if (signal.aborted) return { kind: "stopped" };
     const thread = this.#thread ?? this.#start();
@@ -66,7 +66,7 @@ export class Lane implements AsyncDisposable {
       workerData: setup,
       resourceLimits: { maxOldGenerationSizeMb: MOST_HEAP_MB },
     });
-    // An error that comes later than an answer concerns nobody; unheard, it would end the process.
+    // An error after the answer is irrelevant, but without a listener it would end the process.
     worker.on("error", () => {});
     return { worker, progress: new Float64Array(progress), rssBytes: process.memoryUsage.rss(), runs: 0 };
   }
@@ -89,7 +89,7 @@ export class Lane implements AsyncDisposable {
       else resolve(message);
     };
     const onError = (error: unknown) => resolve({ kind: "died", message: messageOf(error), interim });
-    const onExit = (code: number) => resolve({ kind: "died", message: `the thread ended with code ${code}`, interim });
+    const onExit = (code: number) => resolve({ kind: "died", message: `the thread exited with code ${code}`, interim });
     let grace: NodeJS.Timeout | undefined;
     const onAbort = () => {
       worker.postMessage({ kind: "stop" } satisfies Order);

@@ -25,7 +25,7 @@ import { ticker } from "./ticker.ts";
 /** The smallest fixture of each planted bug, for the tests. */
 const FIXTURES = join(import.meta.dirname, "../plants/fixtures");
 const DOCUMENT = join(import.meta.dirname, "../../../docs/PLANTED-BUGS.md");
-/** Enough to see what is wrong; more may follow from it. */
+/** Stop after violations of this many invariants: further ones are often consequences. */
 const MOST_INVARIANTS = 3;
 const SHRINK_RUNS = 2_000;
 const INTERRUPTED = 130;
@@ -68,7 +68,7 @@ async function runSeeds(command: SimCommand & { kind: "seeds" }): Promise<number
         if (hashes) hashLines(seed, `${seed} ${facts?.traceHash ?? violation?.invariant ?? "no-hash"}`);
       },
       onFailure: (failure) => tick.say(failureLine(failure)),
-      onShrinking: () => tick.say(`looking for the smallest fixtures; Ctrl-C takes what there is`),
+      onShrinking: () => tick.say(`shrinking fixtures; Ctrl-C keeps the smallest so far`),
     },
     interruption(),
   );
@@ -80,7 +80,7 @@ async function runSeeds(command: SimCommand & { kind: "seeds" }): Promise<number
   return findings.length > 0 ? 1 : interrupted ? INTERRUPTED : 0;
 }
 
-/** Writes the smallest fixture there is of a failure. */
+/** Writes the smallest known fixture of a finding. */
 function fileOf(finding: Finding, directory: string): [Finding, string][] {
   const text = finding.shrunk?.fixture ?? finding.first.fixture;
   if (text === null) return [];
@@ -115,16 +115,16 @@ async function runPlants(command: SimCommand & { kind: "plants" }): Promise<numb
   if (signal.aborted) return INTERRUPTED;
   const allCaught = results.every(({ problem }) => problem === null);
   if (write && allCaught) writeTable(results);
-  else if (write) complain(`${relative(process.cwd(), DOCUMENT)} is left as it is: it is for bugs that are caught`);
+  else if (write) complain(`${relative(process.cwd(), DOCUMENT)} was not written, because not every bug was caught`);
   return allCaught ? 0 : 1;
 }
 
-/** The table for people, and for the tests each bug's fixture. */
+/** Writes the table into the document, and each bug's fixture for the tests. */
 function writeTable(results: readonly Hunted[]): void {
   const document = withTable(existsSync(DOCUMENT) ? readFileSync(DOCUMENT, "utf8") : EMPTY_DOCUMENT, results);
   if (document === undefined) {
-    throw new PartnerdError("file_failed", `${DOCUMENT} has no place for the table`, {
-      nextStep: "delete it, and --write makes it anew",
+    throw new PartnerdError("file_failed", `${DOCUMENT} lacks the markers for the table`, {
+      nextStep: "delete the file, and --write will create it",
     });
   }
   makeDirectory(FIXTURES);
@@ -141,21 +141,21 @@ async function runReplay({ file, plant, simulator, json }: SimCommand & { kind: 
   const simulate = await loadSimulate(simulator, plant);
   const { violations, traceHash } = await simulate(fixture, { signal: interruption() });
   if (json) print(JSON.stringify({ file, plant: plant?.name ?? null, traceHash, violations }, null, 2));
-  else if (violations.length === 0) print(`nothing was violated${plant === undefined ? "" : ` with ${plant.name} planted`}`);
+  else if (violations.length === 0) print(`no violations${plant === undefined ? "" : ` with ${plant.name} planted`}`);
   else
     for (const { invariant, atMs, message } of violations)
       print(`${(atMs / 1_000).toFixed(3).padStart(10)} s  ${invariant}: ${message}`);
   return violations.length > 0 ? 1 : 0;
 }
 
-/** Aborts at the first Ctrl-C; a second one ends the process. */
+/** Aborts on the first Ctrl-C; a second one kills the process. */
 function interruption(): AbortSignal {
   const controller = new AbortController();
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => controller.abort(new Error("interrupted")));
   return controller.signal;
 }
 
-/** Takes lines in any order and hands them on in that of their seeds. */
+/** Takes lines in any order and passes them on in seed order. */
 function inOrder(from: number, handOn: (line: string) => void): (seed: number, line: string) => void {
   const waiting = new Map<number, string>();
   let next = from;
@@ -168,7 +168,7 @@ function inOrder(from: number, handOn: (line: string) => void): (seed: number, l
   };
 }
 
-/** Not recursive: Node spins for ever below a directory that refuses to hold any, such as /proc. */
+/** Not recursive: Node loops for ever below a directory that accepts no subdirectories, such as /proc. */
 function makeDirectory(path: string): void {
   if (!existsSync(path)) writing(path, () => mkdirSync(path));
 }
@@ -178,19 +178,19 @@ function writing(path: string, work: () => void): void {
     work();
   } catch (thrown) {
     throw new PartnerdError("file_failed", `cannot write ${path}: ${messageOf(thrown)}`, {
-      nextStep: "name a directory that can be written with --out DIR",
+      nextStep: "choose a writable directory with --out DIR",
       cause: thrown,
     });
   }
 }
 
-/** One message, and the next step. commander has printed its own. */
+/** Prints the error and its next step, unless commander has already printed it. */
 function exitCodeOf(thrown: unknown): number {
   if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? 0 : 64;
   const error = toPartnerdError(thrown);
   complain(`sim: ${error.message}`);
   if (error.nextStep !== null) complain(`  next step: ${error.nextStep}`);
-  if (error.code === "internal" && thrown instanceof Error) complain(thrown.stack ?? "");
+  if (error.code === "internal_error" && thrown instanceof Error) complain(thrown.stack ?? "");
   return error.exitCode;
 }
 

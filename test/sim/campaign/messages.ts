@@ -1,13 +1,13 @@
-/** What the command and its workers say to each other. */
+/** Messages between the command and its workers. */
 import type { Violation } from "../../../src/sim/simulate.ts";
 
-/** What the command itself watches, besides the simulator's own invariants. */
+/** Invariants that the command checks, in addition to those of the simulator. */
 export const RUNNER_INVARIANTS = {
   /** The same seed gave two different runs. */
   determinism: "same-seed-same-run",
-  /** No step for so long that none is waited for. */
+  /** A run made no progress for too long. */
   hang: "every-run-ends",
-  /** The thread of the run came to its end. */
+  /** The thread of the run died. */
   death: "no-uncaught-error",
   /** The simulator itself threw. */
   broken: "simulator-works",
@@ -15,11 +15,11 @@ export const RUNNER_INVARIANTS = {
 
 export interface WorkerSetup {
   readonly simulator: string;
-  /** One float64 that grows as long as a run gets on; the command reads it also while the worker is stuck. */
+  /** One float64 that grows while a run makes progress. Shared, so that the command can read it while the worker is stuck. */
   readonly progress: SharedArrayBuffer;
 }
 
-/** `plant`: the name of the bug that is planted; null for none. */
+/** `plant`: the name of the planted bug; null for none. */
 export type Job =
   | { readonly kind: "run"; readonly seed: number; readonly plant: string | null; readonly twice: boolean }
   | {
@@ -31,7 +31,7 @@ export type Job =
     }
   | { readonly kind: "replay"; readonly fixture: string; readonly plant: string | null };
 
-/** `stop`: the job under way ends as soon as it can. */
+/** `stop`: end the current job as soon as possible. */
 export type Order = Job | { readonly kind: "stop" };
 
 interface RunFacts {
@@ -41,29 +41,29 @@ interface RunFacts {
   readonly peers: number;
 }
 
-/** One seed has been run. */
+/** The result of running one seed. */
 export interface Ran {
   readonly kind: "ran";
   readonly seed: number;
-  /** Null where the run did not come to its end. */
+  /** Null if the run did not complete. */
   readonly facts: RunFacts | null;
-  /** The first one; the others may follow from it. */
+  /** The first violation; later ones may follow from it. */
   readonly violation: Violation | null;
   /** Every invariant that was violated. */
   readonly invariants: readonly string[];
-  /** The world, as a fixture's text, where there is a violation. */
+  /** The world as fixture text; null if nothing was violated. */
   readonly fixture: string | null;
 }
 
 export interface Shrunk {
   readonly kind: "shrunk";
   readonly fixture: string;
-  /** Lines, the header included. */
+  /** Number of lines, including the header. */
   readonly lines: number;
   readonly runs: number;
 }
 
-/** One fixture has been run. */
+/** The result of running one fixture. */
 interface Replayed {
   readonly kind: "replayed";
   readonly violations: readonly Violation[];
@@ -75,5 +75,5 @@ export type Answer =
   | Replayed
   | { readonly kind: "stopped" }
   | { readonly kind: "failed"; readonly message: string };
-/** While a job is under way: what would be its answer if it ended now. */
+/** The best answer so far of a job in progress. */
 export type Interim = Shrunk & { readonly interim: true };

@@ -1,4 +1,4 @@
-/** Every planted bug against the simulator: the first seed that catches it, and the smallest fixture that shows it. */
+/** Finds, for each planted bug, the first seed that catches it and the smallest fixture that shows it. */
 
 import type { Plant } from "../plants/plant.ts";
 import type { CampaignOptions, Finding } from "./campaign.ts";
@@ -9,21 +9,21 @@ import { RUNNER_INVARIANTS } from "./messages.ts";
 export interface Hunted {
   readonly plant: Plant;
   readonly seedsTried: number;
-  /** Null where no seed caught the bug. */
+  /** Null if no seed caught the bug. */
   readonly caught: Finding | null;
-  /** Why the bug counts as missed; null where it is caught, and its fixture is small enough. */
+  /** Why the bug counts as missed; null if it was caught and its fixture is small enough. */
   readonly problem: string | null;
 }
 
 export type HuntOptions = Pick<CampaignOptions, "simulator" | "hangMs" | "seeds" | "from" | "workers" | "shrinkRuns">;
 
-/** An issue of the project: a fixture that shows a bug has to fit on a screen. */
+/** A fixture that shows a bug must fit on a screen. */
 const MOST_LINES = 10;
 
-/** So many fixtures may be too large before that is taken for the bug's own way. */
+/** How many seeds with too large a fixture to try before accepting that the bug needs one. */
 const MOST_LARGER = 5;
 
-/** A bug that breaks the simulator, or stops it, is not caught: nothing in the program noticed it. */
+/** A bug that breaks or hangs the simulator does not count as caught: no invariant noticed it. */
 const NOT_CAUGHT: readonly string[] = [RUNNER_INVARIANTS.broken, RUNNER_INVARIANTS.hang, RUNNER_INVARIANTS.death];
 
 export interface HuntWatch {
@@ -31,7 +31,7 @@ export interface HuntWatch {
   onHunted?(hunted: Hunted, done: number): void;
 }
 
-/** In the order of `plants`. A lane hunts one bug at a time, seed after seed, so that the seed that catches it is always the same. */
+/** Results are in the order of `plants`. A lane tries the seeds for a bug in order, so the seed that catches it is reproducible. */
 export async function hunt(
   plants: readonly Plant[],
   options: HuntOptions,
@@ -65,7 +65,7 @@ async function huntOne(lane: Lane, plant: Plant, options: HuntOptions, watch: Hu
     const found: Finding = { first, seeds: [seed], shrunk: null, notShrunk: null };
     const caught = await shrinkWith(lane, found, { ...options, plant: plant.name }, signal);
     const hunted = { plant, seedsTried, caught, problem: problemOf(caught) };
-    // A bug that shows in a tangle may show plainly in another world.
+    // Another world may show the same bug with a smaller fixture.
     if (hunted.problem === null || ++larger === MOST_LARGER) return hunted;
     large ??= hunted;
   }

@@ -6,7 +6,7 @@ import { RUNNER_INVARIANTS } from "./messages.ts";
 import type { Hunted } from "./plant-hunt.ts";
 import { EMPTY_DOCUMENT, findingsText, huntedLine, huntText, replayCommand, withTable } from "./report.ts";
 
-const failure: Failure = { seed: 17, invariant: "streams-close", atMs: 1_500, message: "one stands", fixture: "text" };
+const failure: Failure = { seed: 17, invariant: "streams-close", atMs: 1_500, message: "one is open", fixture: "text" };
 const finding: Finding = {
   first: failure,
   seeds: [17],
@@ -18,16 +18,16 @@ const caught: Hunted = { plant, seedsTried: 17, caught: finding, problem: null }
 const missed: Hunted = { plant, seedsTried: 2_000, caught: null, problem: "not caught in 2000 seeds" };
 
 describe("a finding", () => {
-  it("says what is violated, what its fixture is, and how to see it again", () => {
+  it("names the violation, its fixture, and the command to reproduce it", () => {
     expect(findingsText([finding], new Map([[finding, "out/sim-failure-17.jsonl"]]), null).split("\n")).toEqual([
-      "seed 17: streams-close is violated at 1.500 s: one stands",
+      "seed 17: streams-close violated at 1.500 s: one is open",
       "  shrunk to 1 line in 120 runs",
-      "  its fixture: out/sim-failure-17.jsonl",
-      "  again: bin/oc-partnerd replay out/sim-failure-17.jsonl",
+      "  fixture: out/sim-failure-17.jsonl",
+      "  reproduce: bin/oc-partnerd replay out/sim-failure-17.jsonl",
     ]);
   });
 
-  it("is seen again by the command that can show it", () => {
+  it("names the command that can reproduce each kind of violation", () => {
     expect(replayCommand(failure, "x.jsonl", "fin-ignored")).toBe("npm run sim -- --replay x.jsonl --plant fin-ignored");
     expect(replayCommand(failure, undefined, null)).toBe("npm run sim -- --seeds 1 --from 17");
     expect(replayCommand({ ...failure, invariant: RUNNER_INVARIANTS.hang }, "x.jsonl", null)).toBe(
@@ -40,14 +40,14 @@ describe("a finding", () => {
 });
 
 describe("the table of planted bugs", () => {
-  it("says what caught each bug, or why it counts as missed", () => {
+  it("says which invariant caught each bug, or why it counts as missed", () => {
     expect(huntedLine(caught, 3, 39)).toBe(" 3 of 39  wake-forgotten: caught by streams-close at seed 17, 1 line");
     expect(huntedLine(missed, 4, 39)).toBe(" 4 of 39  wake-forgotten: not caught; not caught in 2000 seeds");
-    expect(huntText([caught])).toContain("1 of 1 planted bugs are caught as they should be");
-    expect(huntText([caught, missed])).toContain("1 of 2 planted bugs are caught as they should be");
+    expect(huntText([caught])).toContain("1 of 1 planted bugs caught");
+    expect(huntText([caught, missed])).toContain("1 of 2 planted bugs caught");
   });
 
-  it("takes its place in the document, again and again, and leaves the rest alone", () => {
+  it("replaces the old table in the document and leaves the rest unchanged", () => {
     const document = EMPTY_DOCUMENT.replace("# Planted bugs", "# Planted bugs\n\nBy hand.").concat("\nAnd after.\n");
     const once = withTable(document, [caught, missed]) ?? "";
     expect(once).toContain(`| \`wake-forgotten\` | ${plant.what} | \`src/ingest/ingest.ts\` | \`streams-close\` | 17 | 17 | 1 |`);
@@ -57,7 +57,7 @@ describe("the table of planted bugs", () => {
     expect(once.endsWith("\nAnd after.\n")).toBe(true);
   });
 
-  it("is not written to a document that has no place for it", () => {
+  it("is not written to a document without its markers", () => {
     expect(withTable("# Something else", [caught])).toBeUndefined();
   });
 });

@@ -1,4 +1,4 @@
-/** What the command says, as text. Pure. */
+/** Formats the command's output. Pure. */
 import { table } from "../../../src/cli/terminal/table.ts";
 import type { CampaignResult, Failure, Finding, Totals } from "./campaign.ts";
 import { RUNNER_INVARIANTS } from "./messages.ts";
@@ -11,36 +11,38 @@ export function totalsText(totals: Totals, workers: number, interrupted: boolean
   const seconds = elapsedMs / 1_000;
   return [
     `${some(seeds, "seed")} in ${seconds.toFixed(1)} s: ${(seeds / seconds).toFixed(1)} seeds/s on ${some(workers, "thread")}${interrupted ? " (interrupted)" : ""}`,
-    `${counted(simulatedMs / HOUR_MS)} simulated hours, ${(peers / Math.max(1, seeds)).toFixed(1)} peers in a world, ${counted(steps)} steps`,
-    `${((cpuMs / Math.max(1, steps)) * 1_000).toFixed(1)} µs of CPU a step, ${(cpuMs / elapsedMs).toFixed(2)} cores busy`,
+    `${counted(simulatedMs / HOUR_MS)} simulated hours, ${(peers / Math.max(1, seeds)).toFixed(1)} peers per world, ${counted(steps)} steps`,
+    `${((cpuMs / Math.max(1, steps)) * 1_000).toFixed(1)} µs of CPU per step, ${(cpuMs / elapsedMs).toFixed(2)} cores busy`,
     `${some(twice, "seed")} run twice and compared`,
   ].join("\n");
 }
 
-/** One line as soon as it happens. */
+/** The line printed as soon as a failure occurs. */
 export function failureLine({ seed, invariant, atMs, message }: Failure): string {
-  return `seed ${seed}: ${invariant} is violated at ${(atMs / 1_000).toFixed(3)} s: ${message}`;
+  return `seed ${seed}: ${invariant} violated at ${(atMs / 1_000).toFixed(3)} s: ${message}`;
 }
 
-/** Where the fixture of a finding was written, and null where it has none. */
+/** The path of each finding's fixture. */
 export type FixtureFiles = ReadonlyMap<Finding, string>;
 
 export function findingsText(findings: readonly Finding[], files: FixtureFiles, plant: string | null): string {
-  if (findings.length === 0) return "nothing was violated";
+  if (findings.length === 0) return "no violations";
   return findings.map((finding) => findingText(finding, files.get(finding), plant)).join("\n\n");
 }
 
 function findingText({ first, seeds, shrunk, notShrunk }: Finding, file: string | undefined, plant: string | null): string {
-  const others = seeds.length > 1 ? `, and ${some(seeds.length - 1, "more seed")}, such as ${seeds.slice(1, 6).join(", ")}` : "";
+  const more = seeds.slice(1);
+  const shown = `${more.slice(0, 5).join(", ")}${more.length > 5 ? " …" : ""}`;
+  const others = more.length === 0 ? "" : `; also ${some(more.length, "more seed")}: ${shown}`;
   const lines = [failureLine(first) + others];
   if (shrunk !== null) lines.push(`  shrunk to ${some(shrunk.lines, "line")} in ${some(shrunk.runs, "run")}`);
   if (notShrunk !== null) lines.push(`  ${shrunk === null ? "not shrunk" : "not shrunk further"}: ${notShrunk}`);
-  if (file !== undefined) lines.push(`  its fixture: ${file}`);
-  lines.push(`  again: ${replayCommand(first, file, plant)}`);
+  if (file !== undefined) lines.push(`  fixture: ${file}`);
+  lines.push(`  reproduce: ${replayCommand(first, file, plant)}`);
   return lines.join("\n");
 }
 
-/** The one command that shows the failure again. */
+/** The command that reproduces the failure. */
 export function replayCommand({ seed, invariant }: Failure, file: string | undefined, plant: string | null): string {
   const planted = plant === null ? "" : ` --plant ${plant}`;
   const ofTheCommand: readonly string[] = Object.values(RUNNER_INVARIANTS);
@@ -105,7 +107,7 @@ export function huntedLine(hunted: Hunted, done: number, total: number): string 
 
 export function huntText(hunted: readonly Hunted[]): string {
   const caught = hunted.filter(({ problem }) => problem === null).length;
-  const verdict = `${caught} of ${hunted.length} planted bugs are caught as they should be`;
+  const verdict = `${caught} of ${hunted.length} planted bugs caught`;
   return `${table([...COLUMNS], hunted.map(cellsOf))}\n\n${verdict}`;
 }
 
@@ -127,18 +129,18 @@ export function huntJson(hunted: readonly Hunted[]): object[] {
 const BEGIN = "<!-- The table is written by `npm run sim -- --plants --write`. -->";
 const END = "<!-- End of the table. -->";
 
-/** `document` with its table replaced; undefined where it has no place for one. */
+/** `document` with its table replaced; undefined if it lacks the markers. */
 export function withTable(document: string, hunted: readonly Hunted[]): string | undefined {
   const [begin, end] = [document.indexOf(BEGIN), document.indexOf(END)];
   if (begin === -1 || end < begin) return undefined;
   return `${document.slice(0, begin + BEGIN.length)}\n${markdown(hunted)}\n${document.slice(end)}`;
 }
 
-/** For the first time. */
+/** Used if the document does not exist yet. */
 export const EMPTY_DOCUMENT = `# Planted bugs
 
-What shows that the simulator finds bugs: each of these is planted in the code as it is loaded, alone, and seeds are run until an
-invariant is violated. The lines are those of the smallest fixture that shows it, its header included.
+These bugs prove that the simulator finds bugs. Each is planted alone, as the code is loaded, and seeds run until an
+invariant is violated. *Lines* is the size of the smallest fixture that shows the bug, header included.
 
 ${BEGIN}
 ${END}

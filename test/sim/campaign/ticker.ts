@@ -1,14 +1,14 @@
-/** How far the command has come: a bar on a terminal, else a line every ten seconds. */
+/** Progress of the command: a bar on a terminal, otherwise a line every ten seconds. */
 import { type ProgressStream, progress } from "../../../src/cli/terminal/progress.ts";
 
 const LINE_EVERY_MS = 10_000;
 
 export interface Ticker {
-  /** `now`: what is under way, for those who read lines. */
+  /** `now`: the current activity, shown in line mode. */
   update(done: number, now?: string): void;
-  /** A line of its own, above the bar. */
+  /** Prints a line above the bar. */
   say(line: string): void;
-  /** Takes the bar away. */
+  /** Removes the bar. */
   clear(): void;
 }
 

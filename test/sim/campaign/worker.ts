@@ -1,4 +1,4 @@
-/** One thread of the command: runs what it is told, one job at a time. */
+/** A worker thread of the command: runs one job at a time. */
 import { parentPort, workerData } from "node:worker_threads";
 import { messageOf } from "../../../src/base/errors.ts";
 import { formatFixture, parseFixture } from "../../../src/fixture/format/parse.ts";
@@ -10,7 +10,7 @@ import { plantOf } from "../plants/all.ts";
 import { loadGenerate, loadSimulate, type Simulate } from "../simulator.ts";
 import { type Answer, type Interim, type Job, type Order, type Ran, RUNNER_INVARIANTS, type WorkerSetup } from "./messages.ts";
 
-/** Errors are what a simulated network is made of, and to note where each was made takes longer than all else of it. A replay does. */
+/** A simulated network creates many errors, and capturing their stacks would dominate the run time. `replay` captures them. */
 Error.stackTraceLimit = 0;
 
 const { simulator, progress } = workerData as WorkerSetup;
@@ -94,7 +94,7 @@ async function shrunk(job: Job & { kind: "shrink" }, signal: AbortSignal): Promi
     const { result: again } = await observed(simulate, fixture, signal);
     return firstDifference(result, again) !== undefined;
   };
-  // What fails without the bug too says nothing of the bug.
+  // A fixture that also fails without the bug says nothing about the bug.
   const stillFails = async (fixture: Fixture) =>
     (await fails(broken, fixture)) && (plant === null || !(await fails(sound, fixture)));
 
@@ -114,13 +114,13 @@ function shrunkTo(fixture: Fixture, runs: number) {
   return { kind: "shrunk", fixture: formatFixture(fixture), lines: fixture.lines.length + 1, runs } as const;
 }
 
-/** A run that throws is a run with a violation, and has no result. */
+/** Turns a run that throws into one with a violation and no result. */
 async function observed(
   simulate: Simulate,
   fixture: Fixture,
   signal: AbortSignal,
 ): Promise<{ readonly result: SimResult | undefined; readonly violations: readonly Violation[] }> {
-  // Runs follow each other, and each of them is progress, also where it is shorter than the one before.
+  // Each run counts as progress, even if it is shorter than the previous one.
   const base = Math.ceil((progressed[0] ?? 0) + 1);
   progressed[0] = base;
   let latestMs = 0;
@@ -142,16 +142,16 @@ function factsOf({ traceHash, simulatedMs, steps, peers }: SimResult) {
   return { traceHash, simulatedMs, steps, peers };
 }
 
-/** Undefined where the runs are the same. */
+/** Undefined if the runs are the same. */
 function firstDifference(first: SimResult, second: SimResult | undefined): string | undefined {
   if (second === undefined) return "the second run threw";
   if (first.traceHash === second.traceHash) return undefined;
   const length = Math.max(first.trace.length, second.trace.length);
   for (let index = 0; index < length; index++) {
     const [one, other] = [first.trace[index], second.trace[index]];
-    if (one !== other) return `trace line ${index + 1} is ${shown(one)}, and the second time ${shown(other)}`;
+    if (one !== other) return `trace line ${index + 1} is ${shown(one)}, but ${shown(other)} in the second run`;
   }
-  return `all ${length} trace lines are the same, and what is hashed besides them is not: ${first.traceHash}, ${second.traceHash}`;
+  return `all ${length} trace lines are equal, but the trace hashes differ: ${first.traceHash}, ${second.traceHash}`;
 }
 
 const shown = (line: string | undefined): string => (line === undefined ? "missing" : JSON.stringify(line.trim()));

@@ -1,4 +1,4 @@
-/** What the simulated network adds to a host: faults of machines and wires, set at any time. What hosts do is in test/contract. */
+/** Faults of machines and wires in the simulated network. The behaviour of hosts without faults is tested in test/contract. */
 import { multiaddr } from "@multiformats/multiaddr";
 import { beforeEach, describe, expect, test } from "vitest";
 import type { Address } from "../../../src/base/ids.ts";
@@ -20,7 +20,7 @@ let network: SimNetwork;
 let a: SimNode;
 let b: SimNode;
 let bsMachine: ClockView;
-/** What reached B's streams. */
+/** Sizes of the messages that reached B's streams. */
 let received: number[];
 let accepted: SimPartnerStream[];
 
@@ -31,7 +31,7 @@ beforeEach(() => {
   ({ node: b, machine: bsMachine } = startB());
 });
 
-/** A node of B's, which listens. */
+/** Starts a listening node for B. */
 function startB(): { readonly node: SimNode; readonly machine: ClockView } {
   received = [];
   accepted = [];
@@ -47,7 +47,7 @@ function startB(): { readonly node: SimNode; readonly machine: ClockView } {
 
 const dialling = (signal = new AbortController().signal) => a.dial(multiaddr(`${ADDRESS}/p2p/${PEER_B}`), { signal });
 
-/** How a dial has ended by now; undefined while it has not. */
+/** Tracks the outcome of a dial; undefined while it is pending. */
 function watch(dial: Promise<SimConnection>): { outcome: string | undefined } {
   const watched: { outcome: string | undefined } = { outcome: undefined };
   dial.then(
@@ -73,7 +73,7 @@ async function opened(): Promise<SimPartnerStream> {
   return opening;
 }
 
-/** The connection of one end of a stream between A and B. */
+/** The connection that `stream`, an end of a stream between A and B, runs on. */
 function connectionOf(stream: SimPartnerStream | undefined): SimConnection {
   const connections = [...a.getConnections(), ...b.getConnections()];
   const found = connections.find((connection) => connection.streams.some((other) => other === stream));
@@ -106,7 +106,7 @@ describe("a dial", () => {
     expect(b.getConnections()).toHaveLength(answers === "yes" ? 1 : 0);
   });
 
-  test("that is aborted while the connection is being made comes too late: it opens, and nobody waits for it", async () => {
+  test("aborted during the upgrade still opens a connection, which has no user", async () => {
     const openedLate: number[] = [];
     for (let delayMs = 0; delayMs < 5 * LATENCY_MS; delayMs++) {
       const controller = new AbortController();
@@ -124,7 +124,7 @@ describe("a dial", () => {
     expect(openedLate.length).toBeLessThan(5);
   });
 
-  test("that is denied before the connection is made fails, and the dead connection is announced all the same", async () => {
+  test("denied before the upgrade completes fails, but the dead connection is announced anyway", async () => {
     const near = new SimNetwork({ clock, random: seededRandom(1), latencyMs: 0.5 });
     const [dialler, denier] = [PEER_A, PEER_B].map((peerId) => new SimNode(near, { peerId, clock: clock.view() }));
     if (dialler === undefined || denier === undefined) throw new Error("no nodes");
@@ -138,7 +138,7 @@ describe("a dial", () => {
     expect([dial.outcome, told, dialler.getConnections()]).toEqual(["refused", ["reset"], []]);
   });
 
-  test("finds a node that listens only once it is asked for", async () => {
+  test("finds a node that starts to listen only when it is dialled", async () => {
     network.unlisten(ADDRESS);
     const asked: string[] = [];
     network.onUnknownAddress = (address, expected) => {
@@ -149,7 +149,7 @@ describe("a dial", () => {
     expect(asked).toEqual([`${ADDRESS} ${PEER_B}`]);
   });
 
-  test.each<Cut>(["in", "out", "both"])("through a wire that is cut (%s) hangs, and goes on afterwards", async (cut) => {
+  test.each<Cut>(["in", "out", "both"])("over a cut wire (%s) hangs, and continues after the cut", async (cut) => {
     b.cut = cut;
     const dial = watch(dialling());
     await clock.advance(2_000);
@@ -159,7 +159,7 @@ describe("a dial", () => {
     expect(dial.outcome).toBe("open");
   });
 
-  test("to a frozen process is accepted by its machine, and goes on when it thaws", async () => {
+  test("to a frozen process is accepted by its machine, and continues when the process thaws", async () => {
     bsMachine.pause();
     const dial = watch(dialling());
     await clock.advance(60_000);
@@ -169,7 +169,7 @@ describe("a dial", () => {
     expect(dial.outcome).toBe("open");
   });
 
-  test("gives up after a good minute where nothing ever answers", async () => {
+  test("times out after about a minute if nothing answers", async () => {
     b.answers = "never";
     const dial = watch(dialling());
     await clock.advance(60_000);
@@ -180,8 +180,8 @@ describe("a dial", () => {
   });
 });
 
-describe("what is sent", () => {
-  test("in one turn travels as one delivery, in order", async () => {
+describe("data", () => {
+  test("sent in one turn arrives together, in order", async () => {
     const stream = await opened();
     for (let byte = 0; byte < 10; byte++) stream.send(Uint8Array.of(byte));
     void connectionOf(stream).muxer.ping();
@@ -191,7 +191,7 @@ describe("what is sent", () => {
     expect(clock.pendingTimers).toBe(1);
   });
 
-  test("is never overtaken, whatever the latency does", async () => {
+  test("arrives in order regardless of latency", async () => {
     const stream = await opened();
     for (let byte = 0; byte < 100; byte++) {
       a.lagMs = byte % 2 === 0 ? 50 : 0;
@@ -202,7 +202,7 @@ describe("what is sent", () => {
     expect(received).toEqual(Array.from({ length: 100 }, (_, byte) => byte));
   });
 
-  test("waits for what was sent before it by a node that lags no longer", async () => {
+  test("sent after a lag ends waits for data sent during the lag", async () => {
     const stream = await opened();
     a.lagMs = 500;
     stream.send(Uint8Array.of(1));
@@ -215,7 +215,7 @@ describe("what is sent", () => {
     expect(received).toEqual([1, 2]);
   });
 
-  test("takes so much longer from a node that lags, and only from that", async () => {
+  test("is delayed only when sent by the lagging node", async () => {
     const stream = await opened();
     b.lagMs = 500;
     const pong = connectionOf(stream).muxer.ping();
@@ -228,7 +228,7 @@ describe("what is sent", () => {
     ["in", false, true],
     ["out", true, false],
     ["both", false, false],
-  ])("through a wire that is cut (%s) arrives afterwards, in order", async (cut, reachesB, reachesA) => {
+  ])("sent over a cut wire (%s) arrives after the cut, in order", async (cut, reachesB, reachesA) => {
     const stream = await opened();
     const [far] = accepted;
     const answers: number[] = [];
@@ -250,7 +250,7 @@ describe("what is sent", () => {
     ]);
   });
 
-  test("stays held while the other machine is cut off too", async () => {
+  test("stays held while the other machine is also cut off", async () => {
     const stream = await opened();
     a.cut = "out";
     b.cut = "in";
@@ -264,7 +264,7 @@ describe("what is sent", () => {
     expect(received).toEqual([1]);
   });
 
-  test("to a machine that stands still arrives when it goes on, in order", async () => {
+  test("sent to a paused machine arrives when it resumes, in order", async () => {
     const stream = await opened();
     bsMachine.pause();
     for (const byte of [1, 2, 3]) {
@@ -279,7 +279,7 @@ describe("what is sent", () => {
 });
 
 describe("a connection", () => {
-  test("shows how the far end has it", async () => {
+  test("shows its state at the far end", async () => {
     const stream = await opened();
     const [far] = accepted;
     expect(stream.otherEnd).toBe(far);
@@ -294,7 +294,7 @@ describe("a connection", () => {
     expect([stream.status, connection.status]).toEqual(["reset", "reset"]);
   });
 
-  test("that one machine has forgotten ends at the other with what it sends next", async () => {
+  test("forgotten by one machine is reset when the other sends", async () => {
     const stream = await opened();
     const connection = connectionOf(stream);
     b.forgetConnections();
@@ -306,7 +306,7 @@ describe("a connection", () => {
     expect([stream.status, connection.status, a.getConnections().length]).toEqual(["closed", "reset", 0]);
   });
 
-  test("that is reset ends at both ends", async () => {
+  test("when reset, ends at both ends", async () => {
     const stream = await opened();
     b.resetConnections();
     expect([b.getConnections().length, stream.status]).toEqual([0, "open"]);
@@ -314,7 +314,7 @@ describe("a connection", () => {
     expect(stream.status).toBe("closed");
   });
 
-  test("ends when a process dies, of which nothing more is heard in it; dials are refused until a new one listens", async () => {
+  test("ends when a process dies, without any event in that process; dials are refused until a new one listens", async () => {
     const stream = await opened();
     let told = 0;
     b.addEventListener("connection:close", () => told++);
@@ -330,7 +330,7 @@ describe("a connection", () => {
     expect((await connected()).status).toBe("open");
   });
 
-  test("whose far end dies behind a cut ends when the cut does", async () => {
+  test("whose far end dies during a cut ends when the cut does", async () => {
     const stream = await opened();
     b.cut = "out";
     b.crash();
@@ -343,7 +343,7 @@ describe("a connection", () => {
   });
 });
 
-test("the same seed gives the same times", async () => {
+test("the same seed gives the same timings", async () => {
   const runOnce = async () => {
     const world = new VirtualClock();
     const net = new SimNetwork({ clock: world, random: seededRandom(7), latencyMs: LATENCY_MS });

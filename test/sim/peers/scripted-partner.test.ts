@@ -47,7 +47,7 @@ async function established(): Promise<void> {
 }
 
 describe("a far end that is a partner", () => {
-  test("takes the daemon's stream, challenges it once and holds it for as long as heartbeats come", async () => {
+  test("accepts the daemon's stream, challenges it once and keeps it open while heartbeats arrive", async () => {
     await established();
     const { incoming } = partner;
     await clock.advance(600_000);
@@ -58,7 +58,7 @@ describe("a far end that is a partner", () => {
     expect(node.getConnections()[0]?.streams).toEqual([incoming]);
   });
 
-  test("opens a stream of its own over the daemon's connection, and the daemon takes it", async () => {
+  test("opens its own stream over the daemon's connection, and the daemon accepts it", async () => {
     await established();
     partner.outgoing.open();
     await clock.advance(60_000);
@@ -70,14 +70,14 @@ describe("a far end that is a partner", () => {
     expect([daemon.slots(PEER_B), partner.outgoing.stream]).toEqual(["out", undefined]);
   });
 
-  test("dials where no connection stands", async () => {
+  test("dials if there is no connection", async () => {
     partner.outgoing.open();
     await clock.advance(60_000);
     expect(daemon.slots(PEER_B)).toBe("in");
     expect(node.getConnections().map(({ direction }) => direction)).toEqual(["outbound"]);
   });
 
-  test("gives up an open that is closed meanwhile, and opens no second one", async () => {
+  test("abandons an open when it is closed, and does not open a second stream", async () => {
     partner.outgoing.open();
     partner.outgoing.open();
     await clock.advance(1);
@@ -86,7 +86,7 @@ describe("a far end that is a partner", () => {
     expect([daemon.slots(PEER_B), partner.outgoing.stream, daemon.events.length]).toEqual(["", undefined, 0]);
   });
 
-  test("notices that the daemon has ended its stream", async () => {
+  test("notices that the daemon has closed its stream", async () => {
     partner.outgoing.open();
     await clock.advance(1_000);
     daemon.desire(PEER_B, { ...PARTNER, standing: "revoked" });
@@ -94,7 +94,7 @@ describe("a far end that is a partner", () => {
     expect([daemon.slots(PEER_B), partner.outgoing.stream]).toEqual(["", undefined]);
   });
 
-  test("resets the daemon's stream when no heartbeat has come for ten seconds", async () => {
+  test("resets the daemon's stream after ten seconds without a heartbeat", async () => {
     await established();
     daemon.view.pause();
     await clock.advance(9_000);
@@ -109,7 +109,7 @@ describe("a far end that is a partner", () => {
   test.each([
     ["finish", "remote_closed"],
     ["reset", "reset"],
-  ] as const)("ends the daemon's stream by %s, which the daemon sees as %s and opens again", async (how, reason) => {
+  ] as const)("ends the daemon's stream by %s, which the daemon sees as %s and reopens", async (how, reason) => {
     await established();
     if (how === "finish") partner.incoming?.finish();
     else partner.incoming?.abort(new Error("reset"));
@@ -120,7 +120,7 @@ describe("a far end that is a partner", () => {
   });
 });
 
-test("a far end that does not know the protocol says so", async () => {
+test("a far end that does not support the protocol says so", async () => {
   partner.protocol = "no_protocol";
   daemon.desire(PEER_B, PARTNER);
   await clock.advance(60_000);
@@ -130,7 +130,7 @@ test("a far end that does not know the protocol says so", async () => {
   expect(daemon.slots(PEER_B)).toBe("out");
 });
 
-test("a far end that takes us for nobody resets each stream after its first heartbeat", async () => {
+test("a far end that does not consider us a partner resets each stream after its first heartbeat", async () => {
   partner.protocol = "not_partner";
   daemon.desire(PEER_B, PARTNER);
   await clock.advance(60_000);
@@ -138,7 +138,7 @@ test("a far end that takes us for nobody resets each stream after its first hear
   expect(partner.incoming).toBeUndefined();
 });
 
-test("a far end that crashes forgets everything, and another takes its place", async () => {
+test("a far end that crashes loses its state, and a new one can take its place", async () => {
   await established();
   partner.outgoing.open();
   await clock.advance(1_000);

@@ -1,4 +1,4 @@
-/** Every planted bug, and the one of a name. */
+/** All planted bugs, and lookup by name. */
 import { INGEST_PLANTS } from "./ingest.ts";
 import { INTAKE_PLANTS } from "./intake.ts";
 import type { Plant } from "./plant.ts";
@@ -7,7 +7,7 @@ import { STREAM_PLANTS } from "./streams.ts";
 
 export const PLANTS: readonly Plant[] = [...INTAKE_PLANTS, ...INGEST_PLANTS, ...RECONCILING_PLANTS, ...STREAM_PLANTS];
 
-/** Undefined where no bug has this name. */
+/** Undefined if there is no bug of this name. */
 export function plantOf(name: string): Plant | undefined {
   return PLANTS.find((plant) => plant.name === name);
 }

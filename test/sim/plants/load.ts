@@ -1,6 +1,6 @@
 /**
- * Loads a module with a bug planted in what it imports. The planted modules are copies beside the sound ones, told apart by a query
- * in their URLs, so that one thread can hold both and compare them.
+ * Loads a module with a bug planted in it or in its imports. The planted modules are copies beside the sound ones, told apart by a query
+ * in their URLs, so that one thread can load both.
  */
 import { registerHooks } from "node:module";
 import { pathToFileURL } from "node:url";
@@ -8,7 +8,7 @@ import { type Plant, patched } from "./plant.ts";
 
 const PARAMETER = "planted";
 
-/** Of each bug that is planted: where, and whether the file that it changes has been loaded. */
+/** A planted bug, the root of the patched tree, and whether the patched file has been loaded. */
 interface Planted {
   readonly plant: Plant;
   readonly root: string;
@@ -19,8 +19,8 @@ const planted = new Map<string, Planted>();
 let hooked = false;
 
 /**
- * The module at `entry`. With a plant: a copy of it and of whatever it imports below `root`, with that bug. Throws where the snippet
- * does not fit, or the file that holds it is never loaded.
+ * Imports the module at `entry`; with a plant, a copy of it and of its imports below `root`, with that bug. Throws if the snippet does
+ * not fit or its file is never loaded.
  */
 export async function loadWith(plant: Plant | undefined, entry: URL, root: URL): Promise<unknown> {
   if (plant === undefined) return import(entry.href);

@@ -1,4 +1,4 @@
-/** Runs the fixture of every planted bug on the sound program and on the broken one; one JSON line for each. */
+/** Runs the fixture of every planted bug with and without the bug; prints one JSON line each. */
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseFixture } from "../../../src/fixture/format/parse.ts";
@@ -7,7 +7,7 @@ import { loadSimulate, SIMULATOR } from "../simulator.ts";
 import { PLANTS } from "./all.ts";
 import type { Plant } from "./plant.ts";
 
-/** What its fixture shows, sound and broken: the names of the invariants that do not hold. */
+/** The invariants that a plant's fixture violates, without the bug (`sound`) and with it (`broken`). */
 export interface Shown {
   readonly plant: string;
   readonly lines: number;

@@ -1,4 +1,4 @@
-/** Draws what a world is made of. The same source of chance gives the same. */
+/** Random draws for generating worlds. Deterministic for a given random source. */
 import type { Random } from "../../../src/base/clock.ts";
 
 export type Draw = ReturnType<typeof drawer>;
@@ -9,7 +9,7 @@ export function drawer(random: Random) {
     between,
     chance: (probability: number) => random.next() < probability,
     one: <Value>(values: readonly [Value, ...Value[]]): Value => values[between(0, values.length - 1)] ?? values[0],
-    /** Times of a Poisson process up to `untilMs`, whole ms. */
+    /** Times of a Poisson process up to `untilMs`, in whole ms. */
     *times(fromMs: number, meanMs: number, untilMs: number): Generator<number> {
       for (let atMs = fromMs; ; ) {
         atMs += 1 + Math.floor(-Math.log(1 - random.next()) * meanMs);

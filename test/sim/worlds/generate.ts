@@ -1,4 +1,4 @@
-/** From a seed to a world: who is there, what is published, what goes wrong and when. Pure. */
+/** Generates a world from a seed: its peers, what is published, and its faults. Pure. */
 import { addressOfName, peerIdOfName } from "../../../src/fixture/format/names.ts";
 import { CRASH_POINTS, type Fixture, type FixtureLine } from "../../../src/fixture/format/schema.ts";
 import { SILENT_FOR_MS } from "../../../src/sim/invariants/convergence.ts";
@@ -7,10 +7,10 @@ import { derivedRandom } from "../../../src/sim/time/random.ts";
 import { type Draw, drawer } from "./draw.ts";
 import { streamFaults } from "./stream-faults.ts";
 
-/** Faults happen for so long; then the world is well, and must come to rest. Ten minutes and more in all. */
+/** Faults last this long; then the world heals and must converge and fall silent. A run takes just over ten simulated minutes. */
 const FAULTS_MS = 470_000;
 const DURATION_MS = FAULTS_MS + CONVERGED_WITHIN_MS + SILENT_FOR_MS;
-/** What is still under way when the faults end may end within this. */
+/** The last fault starts early enough to be over when the world heals. */
 const LAST_FAULT_MS = FAULTS_MS - 20_000;
 const LEAST_PEERS = 20;
 const MOST_PEERS = 22;
@@ -21,7 +21,7 @@ export function generate(seed: number): Fixture {
   const draw = drawer(random);
   const quiet = draw.chance(0.08);
   const how = quiet ? "quiet" : "faulty";
-  // Crowded worlds find what meets, sparse ones what is told apart; and of these there are more in the same time.
+  // Busy worlds find races, sparse ones find bugs that other events would mask. Sparse ones also run faster.
   const activity = draw.one([0.05, 0.05, 0.05, 0.1, 0.1, 0.1, 0.2, 0.2, 0.5, 1]);
   const peers = Array.from({ length: draw.between(LEAST_PEERS, MOST_PEERS) }, (_, index) => `p${index + 1}`);
   const lines: FixtureLine[] = [
@@ -38,7 +38,7 @@ export function generate(seed: number): Fixture {
     resyncMs: 5_000,
     delivery: draw.chance(0.6) ? "at_least_once" : "at_most_once",
   } as const;
-  // Drawn for itself, so that the rest of the world is the same with it and without.
+  // Uses its own random source, so that the rest of the world is the same with and without it.
   if (!quiet && settings.delivery === "at_least_once")
     lines.push(...streamFaults(drawer(derivedRandom(seed, "stream faults")), peers, LAST_FAULT_MS));
   // The order of equal times is the order of creation; the sort is stable.
@@ -97,18 +97,18 @@ function published(draw: Draw, peers: readonly string[], quiet: boolean, activit
         publish(atMs, peer, { remove: true });
         break;
       case 4:
-        // On and off again before the dial is through, or just as it is.
+        // Desired and revoked again before the dial completes, or just as it does.
         publish(atMs, peer, { relation: "NONE" });
         publish(atMs + 2_000, peer);
         publish(atMs + 2_000 + draw.between(0, draw.one([20, 100, 500])), peer, { relation: "NONE" });
         break;
       case 5:
-        // Off and on again while whatever the first of them started is still under way.
+        // Revoked and desired again while the work caused by the first event is still in progress.
         publish(atMs, peer, { relation: draw.one(["NONE", "BLACKLIST"]) });
         publish(atMs + draw.between(0, 60), peer);
         break;
       case 6: {
-        // The same record, another key: the old peer is no longer meant.
+        // The same record with another key: the old peer is superseded.
         const heir = draw.one(peers as [string, ...string[]]);
         if (heir === peer) publish(atMs, peer);
         else publish(atMs, heir, { id: `record-of-${peer}` });
@@ -131,7 +131,7 @@ function published(draw: Draw, peers: readonly string[], quiet: boolean, activit
         lines.push({ atMs, message: "CREATE_RESOURCE", text: draw.one(NOISE), deliveries: deliveries() });
         break;
       case 11:
-        // A revocation, or a partner, of whom the record gives no address.
+        // A revocation, or a partner, without an address in its record.
         publish(atMs, peer, { relation: draw.one(["NONE", "PARTNER"]), address: null });
         break;
       case 12:
@@ -168,7 +168,7 @@ function movedAddress(draw: Draw, peer: string): string {
   return addressOfName(peer).replace("/tcp/4011", `/tcp/${draw.between(4_100, 4_200)}`);
 }
 
-/** What one peer, and the way to it, go through: each for a while, and then it is over. */
+/** Temporary faults of one peer and its network. */
 function peerFaults(draw: Draw, peer: string, activity: number): FixtureLine[] {
   const lines: FixtureLine[] = [];
   const meanMs = draw.one([20_000, 60_000, 150_000, 500_000]) / activity;
@@ -196,19 +196,19 @@ function peerFaults(draw: Draw, peer: string, activity: number): FixtureLine[] {
           { atMs: startMs, peer, answers: draw.one(["refused", "never", "denied", "no_protocol", "not_partner", "other_key"]) },
           { atMs: endMs, peer, answers: "yes" },
         );
-        // Who is connected notices nothing of how dials are answered, unless the connection goes.
+        // How dials are answered matters only once the existing connection is lost.
         lines.push({ atMs: startMs + draw.between(0, 10), peer, does: draw.one(["disconnect", "reset", "fin", "forget"]) });
         break;
       case 5:
         during({ atMs: startMs, peer, lagMs: draw.one([100, 1_500, 2_900, 4_500, 8_000]) }, { atMs: endMs, peer, lagMs: 0 });
         break;
       case 6:
-        // Comes back without its memory: half-open connections on our side.
+        // Comes back without its connection state, which leaves half-open connections on our side.
         during(does(startMs, "cut"), does(endMs, "heal"));
         lines.push({ atMs: draw.between(startMs, endMs), peer, does: "forget" });
         break;
       case 7:
-        // Flaps: up just long enough to be dialled.
+        // Flaps: stays up just long enough to be dialled.
         for (const atMs of draw.times(startMs, 3_000, endMs)) lines.push({ atMs, peer, does: draw.one(["disconnect", "reset"]) });
         break;
       default:
@@ -218,7 +218,7 @@ function peerFaults(draw: Draw, peer: string, activity: number): FixtureLine[] {
   return lines;
 }
 
-/** What the daemon's own machine, its disk and its broker go through. */
+/** Faults of the daemon's machine, its disk and its broker. */
 function ownFaults(draw: Draw): FixtureLine[] {
   const lines: FixtureLine[] = [];
   const each = (probability: number, meanMs: number, add: (atMs: number) => void) => {
@@ -239,7 +239,7 @@ function ownFaults(draw: Draw): FixtureLine[] {
     lines.push({ atMs, daemon: "lose_wakes", forMs });
     for (const relation of ["NONE", "BLACKLIST", draw.one(["NONE", "PARTNER"])]) {
       const peer = `p${draw.between(1, LEAST_PEERS)}`;
-      // Connected, and perhaps no more than that.
+      // Connected, possibly without a stream.
       lines.push({ atMs: Math.max(0, atMs - 3_000), peer, does: "open" });
       if (draw.chance(0.5)) lines.push({ atMs: Math.max(0, atMs - 1_000), peer, does: "close" });
       const revoked = { relation, remove: false, fromApp: "oc-api", deliveries: [0] };

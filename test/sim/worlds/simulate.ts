@@ -1,2 +1,2 @@
-/** The simulator beside its worlds, so that a test can bring another pair of both. */
+/** Re-exports the simulator next to its world generator, so that a test can replace both. */
 export { simulate } from "../../../src/sim/simulate.ts";

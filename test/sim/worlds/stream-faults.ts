@@ -1,11 +1,11 @@
-/** What a broker that keeps, its stream and its consumer go through, and what is published around that. Pure. */
+/** Faults of a broker stream and its consumer, with messages published around them. Pure. */
 import type { FixtureLine } from "../../../src/fixture/format/schema.ts";
 import type { Draw } from "./draw.ts";
 
-/** From the first line of a fault to the last one that is drawn for it. */
+/** The longest time between the first and the last line of a fault. */
 const FAULT_MS = 8_000;
 
-/** Faults until `untilMs`, in some worlds few and in some many; most come alone, some on top of another one. */
+/** Faults until `untilMs`, few or many depending on the world. Most come alone, some overlap. */
 export function streamFaults(draw: Draw, peers: readonly string[], untilMs: number): FixtureLine[] {
   const lines: FixtureLine[] = [];
   for (const atMs of draw.times(2_000, draw.one([15_000, 60_000, 60_000, 240_000]), untilMs - FAULT_MS * 2)) {
@@ -49,10 +49,10 @@ function fault(draw: Draw, atMs: number): FixtureLine[] {
   }
 }
 
-/** Messages before, while and after it happens, some of them all at once. */
+/** Messages before, during and after a fault, some of them in bursts. */
 function burst(draw: Draw, peers: readonly string[], atMs: number): FixtureLine[] {
   const spreadMs = draw.one([10, 400, FAULT_MS]);
-  // More than a batch of the log, now and then.
+  // Occasionally more than one batch of the log.
   const times = draw.chance(0.1) ? { times: draw.between(60, 200) } : {};
   return Array.from({ length: draw.between(1, 6) }, () => ({
     atMs: Math.max(0, atMs + draw.between(-Math.min(spreadMs, 300), spreadMs)),

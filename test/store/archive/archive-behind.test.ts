@@ -1,4 +1,4 @@
-/** What a log goes on with when its beginning is archived, and what it says of that. */
+/** A log after its beginning was archived: what continues, and what it reports. */
 import { describe, expect, it } from "vitest";
 import { resourceIdOf } from "../../../src/base/ids.ts";
 import { openLogReader } from "../../../src/store/log-reader.ts";
@@ -9,7 +9,7 @@ import { toldStory } from "../support/story.ts";
 import { TemporaryStore } from "../support/temporary-store.ts";
 
 describe("behind an archive", () => {
-  it("streams that were open go on, with their opening, and a repeated failure is still one", async () => {
+  it("open streams continue with their opening, and a repeated failure is still one failure", async () => {
     using temporary = new TemporaryStore();
     const { store, clock, directory } = temporary;
     append(store, desired());
@@ -29,7 +29,7 @@ describe("behind an archive", () => {
       { summary: "outbound stream closed after 5.0 s: expired" },
     ]);
     expect(temporary.read("select error_count from peer_status where peer_id = ?", PEER_B)).toEqual([{ error_count: 2 }]);
-    // A session that an archive holds from its beginning to its end is told there.
+    // A session that is entirely in an archive is shown there.
     append(store, rejected());
     await archiveBefore(directory, 7);
     expect(temporary.read("select * from session_periods")).toEqual([]);
@@ -37,7 +37,7 @@ describe("behind an archive", () => {
     expect(findingsIn(directory)).toEqual([]);
   });
 
-  it("a crash that left streams open is still told at the next start", async () => {
+  it("a crash that left streams open is still reported at the next start", async () => {
     using temporary = new TemporaryStore();
     observe(temporary.store, opened(PEER_A));
     append(temporary.store, rejected());
@@ -47,7 +47,7 @@ describe("behind an archive", () => {
     expect(store.history(PEER_A, { limit: 1 })).toMatchObject([{ openedSeq: 1, event: { reason: "daemon_restart" } }]);
   });
 
-  it("a peer's history says, page by page, how much of it is where", async () => {
+  it("a peer's history says, page by page, how much of it is in which archive", async () => {
     using story = toldStory();
     await archiveBefore(story.directory, 4);
     await archiveBefore(story.directory, 10);
@@ -63,7 +63,7 @@ describe("behind an archive", () => {
     expect(page(2)).toEqual([12, 11]);
   });
 
-  it("a resource still means the peer that it meant last", async () => {
+  it("a resource still means its last peer", async () => {
     using temporary = new TemporaryStore();
     const [store, resourceId] = [temporary.store, resourceIdOf("resource-of-old")];
     append(store, desired({ peerId: PEER_A, resourceId }));
@@ -73,7 +73,7 @@ describe("behind an archive", () => {
     expect(append(store, removed({ peerId: null, resourceId })).event).toMatchObject({ type: "PeerRemoved", peerId: PEER_A });
   });
 
-  it("a late message does not undo what a later one said of its peer or of its resource", async () => {
+  it("a late message does not undo what a later one said about its peer or its resource", async () => {
     using temporary = new TemporaryStore();
     const { store, directory } = temporary;
     const stream = { stream: "S", created: "2026-01-01T00:00:00Z" };
@@ -98,7 +98,7 @@ describe("behind an archive", () => {
     expect(arrive(10, { peerId: PEER_B })).toMatchObject({ type: "PeerDesired" });
   });
 
-  it("a change of relation is told with what was before, and no other", async () => {
+  it("a change of relation has its previous relation, and no other", async () => {
     using temporary = new TemporaryStore();
     const { store, directory } = temporary;
     append(store, desired());
@@ -113,7 +113,7 @@ describe("behind an archive", () => {
     ]);
   });
 
-  it("the log names the archive to who asks for what is in it", async () => {
+  it("a query for archived rows names the archive", async () => {
     using story = toldStory();
     await archiveBefore(story.directory, 10);
     using reader = openLogReader(story.directory);

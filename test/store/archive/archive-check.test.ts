@@ -1,4 +1,4 @@
-/** What check says of a log whose beginning is archived, when somebody changed a file, an anchor, or what belongs to it. */
+/** How check detects changes to an archived log: to a file, an anchor, or anything that belongs to it. */
 import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { gunzipSync, gzipSync } from "node:zlib";
@@ -53,7 +53,7 @@ describe("an archived log", () => {
     expect(temporary.reopen().verifyProjections()).toEqual([]);
   });
 
-  it("is as sound where its files are elsewhere, or gone", async () => {
+  it("is equally sound if its files were moved or deleted", async () => {
     const elsewhere = join(temporary.directory, "elsewhere");
     renameSync(join(temporary.directory, "archive"), elsewhere);
     expect(findingsIn(temporary.directory)).toEqual([]);
@@ -72,38 +72,30 @@ describe("an archived log", () => {
 describe("a changed file is found", () => {
   it.each([
     [
-      "a row that was edited",
+      "an edited row",
       (text: string) => text.replace('"name":"Zürich-2"', '"name":"Zürich-3"'),
       /^oc-partnerd-events-1-60\.jsonl\.gz: event_log row \d+: chain_hash does not follow/,
     ],
-    ["a row that is gone", (text: string) => text.replace(/\{"seq":30,.*\n/, ""), /: event_log row 30: missing$/],
+    ["a missing row", (text: string) => text.replace(/\{"seq":30,.*\n/, ""), /: event_log row 30: missing$/],
+    ["an inserted row", (text: string) => text.replace(/(\{"seq":30,.*\n)/, "$1$1"), /: event_log row 30: stands behind row 30$/],
+    ["a truncated end", (text: string) => text.replace(/\{"seq":60,.*\n.*\n$/, ""), /:60: the file ends before its trailer$/],
     [
-      "a row that was put in",
-      (text: string) => text.replace(/(\{"seq":30,.*\n)/, "$1$1"),
-      /: event_log row 30: stands behind row 30$/,
-    ],
-    [
-      "an end that is cut off",
-      (text: string) => text.replace(/\{"seq":60,.*\n.*\n$/, ""),
-      /:60: the file ends before its trailer$/,
-    ],
-    [
-      "a trailer that counts otherwise",
+      "a trailer with other counts",
       (text: string) => text.replace('{"rows":60}', '{"rows":59}'),
       /the trailer says 59 rows, the file has 60$/,
     ],
     ["a payload", (text: string) => text.replace(/"payload":"eyJ/, '"payload":"eyK'), /: event_log row \d+: /],
     [
-      "a count of repeated failures, which is not in the chain",
+      "a count of repeated failures, which is not part of the chain",
       (text: string) => text.replace(/"repeated_failures":\{"count":\d+/, '"repeated_failures":{"count":99'),
       /: its SHA-256 is [0-9a-f]{64}, archive_anchor 60 has/,
     ],
     [
-      "a column that nobody knows",
+      "an unknown column",
       (text: string) => text.replace('{"seq":5,', '{"seq":5,"colour":"red",'),
       /:6: a row has the column colour/,
     ],
-    ["a line that is no JSON", (text: string) => text.replace('{"seq":5,', "{seq:5,"), /jsonl\.gz:6: /],
+    ["a line that is not JSON", (text: string) => text.replace('{"seq":5,', "{seq:5,"), /jsonl\.gz:6: /],
   ])("%s", async (_, change, problem) => {
     rewrite(FIRST, change);
     const found = await inFiles();
@@ -112,7 +104,7 @@ describe("a changed file is found", () => {
     expect(findingsIn(temporary.directory)).toEqual([]);
   });
 
-  it("bytes, at whatever place", async () => {
+  it("bytes at any position", async () => {
     const whole = readFileSync(pathOf(SECOND));
     for (let at = 3; at < whole.length; at += Math.ceil(whole.length / 25)) {
       const damaged = Buffer.from(whole);
@@ -134,7 +126,7 @@ describe("a changed file is found", () => {
 describe("a changed anchor is found", () => {
   it.each([
     [
-      "its file's SHA-256",
+      "the SHA-256 of its file",
       "update archive_anchor set file_sha256 = substr(file_sha256, 2) || substr(file_sha256, 1, 1) where last_seq = 149",
       /^archive_anchor 149: differs from the LogArchived at seq \d+: {"firstSeq":61,"lastSeq":149,/,
     ],
@@ -144,17 +136,17 @@ describe("a changed anchor is found", () => {
       /^archive_anchor 149: differs from the LogArchived at seq 201/,
     ],
     [
-      "when it was made",
+      "the time when it was made",
       "update archive_anchor set archived_at_ms = 0 where last_seq = 149",
       /^archive_anchor 149: differs from the LogArchived at seq 201/,
     ],
     [
-      "when its events were",
+      "the times of its events",
       "update archive_anchor set last_at_ms = 0 where last_seq = 149",
       /^archive_anchor 149: differs from the LogArchived at seq 201/,
     ],
     [
-      "where its file was written",
+      "the directory of its file",
       "update archive_anchor set directory = '/' where last_seq = 149",
       /^archive_anchor 149: differs from the LogArchived at seq 201/,
     ],
@@ -169,17 +161,17 @@ describe("a changed anchor is found", () => {
       /^archive_anchor 149: the state of archive_anchor 149 is damaged: its SHA-256 is/,
     ],
     [
-      "its state with the hash of it",
+      "its state together with the hash of it",
       "update archive_anchor set (state, state_sha256) = (select state, state_sha256 from archive_anchor where last_seq = 60) where last_seq = 149",
       /^archive_anchor 149: differs from the LogArchived at seq 201/,
     ],
     [
-      "where it ends",
+      "its end",
       "update archive_anchor set last_seq = 150 where last_seq = 149",
       /^event_log row 151: chain_hash does not follow/,
     ],
     [
-      "where it begins",
+      "its start",
       "update archive_anchor set first_seq = 62 where last_seq = 149",
       /^archive_anchor 149: first_seq is 62, the archive before it ends at 60/,
     ],
@@ -195,37 +187,41 @@ describe("a changed anchor is found", () => {
       /chain_hash does not follow/,
     ],
     [
-      "who had events",
+      "which peers had events",
       "update archived_peer set events = events + 1 where last_seq = 60",
       /^archived_peer 12D3\S+ of archive 60: differs from its archive_anchor/,
     ],
     [
-      "what a peer was",
+      "the state of a peer",
       "update archived_peer set relation = 'FRIEND' where relation is not null",
       /^archived_peer 12D3\S+ of archive \d+: differs from its/,
     ],
     [
-      "which peer a resource meant",
+      "the peer of a resource",
       "delete from archived_resource where resource_id = 'resource-1'",
       /^archived_resource resource-1 of archive \d+: missing/,
     ],
     [
-      "a stream that was open",
+      "an open stream",
       "update archived_open_stream set opened_at_ms = opened_at_ms + 1",
       /^archived_open_stream \d+ of archive \d+: differs from its/,
     ],
     ["a gap", "delete from archived_delivery where type = 'DeliveryGap'", /^archived_delivery \d+: missing/],
     [
-      "a message that would come again",
+      "a message that could be redelivered",
       "update archived_message set stream_sequence = 999 where stream_sequence = 12",
       /^archived_message: a message is not one that the archives have/,
     ],
     [
-      "a message that is forgotten",
+      "a message that is missing",
       "delete from archived_message where stream_sequence = 12",
       /^archived_message: has \d+ messages, the archives have \d+/,
     ],
-    ["a message by core NATS", "update archived_core_message set subject = 'X'", /^archived_core_message: a message is not one/],
+    [
+      "a message from core NATS",
+      "update archived_core_message set subject = 'X'",
+      /^archived_core_message: a message is not one/,
+    ],
     ["the stream of messages", "update archived_stream set created = 'X'", /^archived_message: a message is not one/],
   ])("%s", (_, statement, problem) => {
     forge(statement);
@@ -233,7 +229,7 @@ describe("a changed anchor is found", () => {
   });
 
   const SEEDS = seedsFrom(1, repetitions(10, 60));
-  it(`any byte of the database that holds something (${SEEDS.length} seeds)`, () => {
+  it(`any used byte of the database (${SEEDS.length} seeds)`, () => {
     temporary.store[Symbol.dispose]();
     for (const seed of SEEDS) {
       using twin = new Twin(temporary);
@@ -242,12 +238,12 @@ describe("a changed anchor is found", () => {
     }
   });
 
-  it("the first row that stays is gone", () => {
+  it("a missing first row after the archive", () => {
     forge("delete from event_log where seq = 150");
     expect(findingsIn(temporary.directory)).toContainEqual(expect.stringMatching(/^event_log row 150: missing/));
   });
 
-  it("an older anchor whose row of the log is in a file", async () => {
+  it("an older anchor whose row in the log is in a file", async () => {
     await archiveBefore(temporary.directory, temporary.store.head().seq);
     expect(await inFiles()).toEqual([]);
     forge("update archive_anchor set events = events + 1 where last_seq = 60");

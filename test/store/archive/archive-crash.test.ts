@@ -1,4 +1,4 @@
-/** An archive run that ends in the middle, and one beside a daemon that writes: the log is sound all the time, and nothing is lost. */
+/** An interrupted archiving run, and one beside a daemon that writes: the log stays sound at all times, and nothing is lost. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
@@ -25,7 +25,7 @@ async function killedAt(data: string, step: string, rows: number): Promise<void>
   expect(await once(child, "exit")).toEqual([null, "SIGKILL"]);
 }
 
-describe("an archive run that is killed", () => {
+describe("a killed archiving run", () => {
   it.each([
     { when: "while it writes the file", step: "writing", rows: 2_000, stays: ROWS, anchors: 0, files: [`${FILE}.partial`] },
     {
@@ -39,7 +39,7 @@ describe("an archive run that is killed", () => {
     { when: "between the file and the anchor", step: "written", rows: 0, stays: ROWS, anchors: 0, files: [FILE] },
     { when: "between the anchor and the first row", step: "anchored", rows: 0, stays: ROWS + 1, anchors: 1, files: [FILE] },
     { when: "while it deletes rows", step: "removing", rows: 2_000, stays: ROWS + 1 - 2_000, anchors: 1, files: [FILE] },
-  ])("$when leaves a sound log, and the next run ends it", async ({ step, rows, stays, anchors, files }) => {
+  ])("$when leaves a sound log, and the next run completes it", async ({ step, rows, stays, anchors, files }) => {
     using temporary = new TemporaryStore();
     appendMany(temporary.store, ROWS);
     const [before] = temporary.read("select group_concat(peer_id || relation || name || desired_seq) as peers from desired_peer");
@@ -50,7 +50,7 @@ describe("an archive run that is killed", () => {
     expect(temporary.read("select count(*) as rows from archives")).toEqual([{ rows: anchors }]);
     expect(filesIn(join(temporary.directory, "archive"))).toEqual(files);
     expect(findingsIn(temporary.directory)).toEqual([]);
-    // To the views it makes no difference how far the deletion got.
+    // The views are the same, however far the deletion got.
     expect(temporary.read("select count(distinct seq) as told from peer_history where type = 'PeerDesired'")).toEqual([
       { told: anchors === 0 ? ROWS : ROWS - BEFORE + 1 },
     ]);
@@ -78,7 +78,7 @@ describe("an archive run that is killed", () => {
     expect(findingsIn(temporary.directory)).toEqual([]);
   });
 
-  it("can be undone by nobody who only reads: a copy made in between is a sound log of its own", async () => {
+  it("does not affect readers: a copy made in between is a sound log", async () => {
     using temporary = new TemporaryStore();
     appendMany(temporary.store, ROWS);
     temporary.store[Symbol.dispose]();
@@ -89,11 +89,11 @@ describe("an archive run that is killed", () => {
   });
 });
 
-/** SQLite's locks have no queue: beside a writer that never rests, an archiver may find the log locked for the 5 s that it waits. */
+/** SQLite's locks have no queue, so beside a writer that never pauses, an archiver may fail to get the lock within its 5 s. */
 const REST_MS = "5";
 
 describe("archiving beside a daemon that writes", () => {
-  it("loses no event of either, run after run", async () => {
+  it("loses no event of either, in run after run", async () => {
     using temporary = new TemporaryStore();
     temporary.store[Symbol.dispose]();
     const program = join(import.meta.dirname, "../support/append-forever.ts");
@@ -106,13 +106,13 @@ describe("archiving beside a daemon that writes", () => {
     const files: string[] = [];
     try {
       for (let run = 1; run <= repetitions(2, 8); run++) {
-        // It writes far more than any daemon does: what is moved has to be little, or both take for ever.
+        // The writer is far busier than any daemon, so only few rows are archived; otherwise both would take very long.
         const before = 700 * run;
         await until(`seq ${before}`, () => said > before, 60_000);
         const { path, anchor } = await archiveBefore(temporary.directory, before);
         files.push(path);
         expect(said).toBeGreaterThanOrEqual(anchor.lastSeq);
-        // A check beside both finds nothing either.
+        // A check at the same time finds nothing either.
         if (run === 2) expect(findingsIn(temporary.directory)).toEqual([]);
       }
     } finally {

@@ -1,4 +1,4 @@
-/** Of two logs with the same story, one is archived at random cuts: both say the same, and go on alike, whatever comes. */
+/** Two logs with the same story, one archived at random points: both report the same, and behave the same from then on. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { liveRandomStory } from "../../../bench/random-story.ts";
@@ -10,7 +10,7 @@ import { appendLongLog, STREAM } from "../support/long-log.ts";
 import { TemporaryStore } from "../support/temporary-store.ts";
 import { anyStep, appendFiller, historyBehind, stateOf, streamMessages } from "../support/twins.ts";
 
-/** Archives `archived` at each cut, a share of what is there, and lets the other log have as many rows. Returns the last seq that is archived. */
+/** Archives a random part of `archived` at each cut, and appends as many rows to the other log. Returns the last archived seq. */
 async function archiveAt(archived: Twin, whole: Twin, cuts: readonly number[]): Promise<number> {
   const archivedUntil = () => Number(archived.read("select coalesce(max(last_seq), 0) as seq from archives")[0]?.["seq"]);
   for (const cut of cuts) {
@@ -32,8 +32,8 @@ function expectAlike(archived: Twin, whole: Twin, lastSeq: number): void {
 
 const cuts = fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { minLength: 1, maxLength: 3 });
 
-describe("an archived log and one that is whole", () => {
-  it("say the same and go on alike, after any story of a stream", async () => {
+describe("an archived log and a whole one", () => {
+  it("report and behave the same, after any story of a stream", async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.integer({ min: 1, max: 40 }),
@@ -50,7 +50,7 @@ describe("an archived log and one that is whole", () => {
           let lastSeq = await archiveAt(archived, whole, first);
           expectAlike(archived, whole, lastSeq);
           for (const step of steps) expect(step(archived)).toEqual(step(whole));
-          // The stream brings all that it ever brought once more.
+          // Redelivers everything that the stream ever delivered.
           const again = archived.store.appendReceived(messages);
           expect(again).toEqual(whole.store.appendReceived(messages));
           expect(new Set(again)).toEqual(new Set(["duplicate"]));
@@ -64,7 +64,7 @@ describe("an archived log and one that is whole", () => {
     );
   });
 
-  it("say the same after a long story of many partners", async () => {
+  it("report the same after a long story of many partners", async () => {
     using temporary = new TemporaryStore();
     liveRandomStory(temporary, seededRandom(5), { partners: 20, events: 900 });
     temporary.store[Symbol.dispose]();
@@ -80,7 +80,7 @@ describe("an archived log and one that is whole", () => {
     expect(findingsIn(archived.directory)).toEqual([]);
   });
 
-  it("know which of a stream's messages came by core NATS before", async () => {
+  it("know which stream messages already came by core NATS", async () => {
     using temporary = new TemporaryStore();
     const noStream = { stream: null, streamCreated: null, streamSequence: null };
     const byCore = { type: "DeliveryChanged", reason: "at_most_once", ...noStream, message: "there is no stream" } as const;

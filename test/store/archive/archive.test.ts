@@ -1,4 +1,4 @@
-/** Moving old events to a file: what is moved, what stays, and what is refused. */
+/** Moving old events to a file: what is moved, what stays, and what is rejected. */
 import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
@@ -25,7 +25,7 @@ async function failureOf(work: Promise<unknown>): Promise<PartnerdError> {
 const seqs = (temporary: TemporaryStore) => temporary.read("select seq from event_log order by seq").map(({ seq }) => seq);
 
 describe("an archive", () => {
-  it("takes the rows before a seq, and leaves the rest, an anchor, and a row that says so", async () => {
+  it("takes the rows before a seq, and leaves the other rows, an anchor, and a row about it", async () => {
     using story = toldStory();
     const { store, clock, directory } = story;
     const before = { list: store.list(), statuses: store.statuses(), rows: story.read("select * from event_log where seq > 9") };
@@ -64,7 +64,7 @@ describe("an archive", () => {
     expect(store.verifyProjections()).toEqual([]);
   });
 
-  it("is a private file of JSON lines that holds every column of every row, and the counts of repeated failures", async () => {
+  it("is a private JSON Lines file with every column of every row, and the counts of repeated failures", async () => {
     using story = toldStory();
     const rows = story.read("select * from event_log where seq < 9");
     const { path, anchor } = await archiveBefore(story.directory, 9);
@@ -92,7 +92,7 @@ describe("an archive", () => {
     );
   });
 
-  it("follows the one before it, each with its place in the chain", async () => {
+  it("follows the previous one, each with its place in the chain", async () => {
     using temporary = new TemporaryStore();
     appendLongLog(temporary.store, temporary.clock, 60);
     const head = temporary.store.head().seq;
@@ -110,7 +110,7 @@ describe("an archive", () => {
     expect(temporary.reopen().head().seq).toBe(head + 2);
   });
 
-  it("goes by time too, up to the first row of that time or later, wherever a clock jumped", async () => {
+  it("can be made by time, up to the first row at or after that time, even if the clock jumped", async () => {
     using temporary = new TemporaryStore();
     const { store, clock, directory } = temporary;
     const startMs = clock.wallMs();
@@ -125,7 +125,7 @@ describe("an archive", () => {
     expect(await planned(startMs + 60_000)).toMatchObject({ kind: "planned", plan: { lastSeq: 4, events: 4 } });
   });
 
-  it("never takes the newest row", async () => {
+  it("never contains the newest row", async () => {
     using temporary = new TemporaryStore();
     const { store, directory } = temporary;
     expect(await archive({ data: directory, before: { seq: 9 }, clock: systemClock })).toMatchObject({ kind: "nothing" });
@@ -138,7 +138,7 @@ describe("an archive", () => {
     expect(temporary.reopen().verifyProjections()).toEqual([]);
   });
 
-  it("frees room that new events take", async () => {
+  it("frees space that new events use", async () => {
     using temporary = new TemporaryStore();
     appendMany(temporary.store, 3_000);
     const planned = await archive({ data: temporary.directory, before: { seq: 2_900 }, clock: systemClock, dryRun: true });
@@ -156,8 +156,8 @@ describe("an archive", () => {
   });
 });
 
-describe("an archive is refused", () => {
-  it("where a row before its end was edited, and nothing is moved", async () => {
+describe("archiving is rejected", () => {
+  it("if a row before its end was edited, and nothing is moved", async () => {
     using story = toldStory();
     writeUnguarded(story.path, ["event_log_no_update"], "update event_log set name = 'paris-1' where seq = 4");
     const failure = await failureOf(archiveBefore(story.directory, 10));
@@ -168,7 +168,7 @@ describe("an archive is refused", () => {
     expect(story.read("select * from archives")).toEqual([]);
   });
 
-  it("where a row before its end is missing, or says that it did something else", async () => {
+  it("if a row before its end is missing, or misstates its effect", async () => {
     using story = toldStory();
     writeUnguarded(story.path, ["event_log_no_delete"], "delete from event_log where seq = 5");
     expect((await failureOf(archiveBefore(story.directory, 10))).message).toContain("event_log row 5: missing");
@@ -177,7 +177,7 @@ describe("an archive is refused", () => {
     expect((await failureOf(archiveBefore(other.directory, 10))).message).toContain("event_log row 1: ");
   });
 
-  it("where its file is there already and is another one; a file that an interrupted run left is written again", async () => {
+  it("if a different file exists; the file of an interrupted run is overwritten", async () => {
     using story = toldStory();
     const directory = join(story.directory, "elsewhere");
     mkdirSync(directory);
@@ -198,7 +198,7 @@ describe("an archive is refused", () => {
     expect(findingsIn(again.directory)).toEqual([]);
   });
 
-  it("where the directory cannot be written", async () => {
+  it("if the directory is not writable", async () => {
     using story = toldStory();
     writeFileSync(join(story.directory, "file"), "");
     const failure = await failureOf(archiveBefore(story.directory, 9, { to: join(story.directory, "file/archive") }));
@@ -206,7 +206,7 @@ describe("an archive is refused", () => {
     expect(seqs(story)).toHaveLength(16);
   });
 
-  it("while another archive is under way, and where there is no log", async () => {
+  it("while another archiving run is active, and if there is no log", async () => {
     using story = toldStory();
     {
       using _held = lockDirectory(story.directory, ARCHIVE_LOCK);
@@ -226,7 +226,7 @@ describe("the anchor", () => {
     ["of rows that no row follows", "16", "(select chain_hash from event_log where seq = 16)"],
     ["with another chain hash", "9", "'ab'"],
     ["of no rows", "0", "''"],
-  ])("is no anchor %s", async (_, lastSeq, chainHash) => {
+  ])("%s is invalid", async (_, lastSeq, chainHash) => {
     using story = toldStory();
     const columns =
       "last_seq, first_seq, first_at_ms, last_at_ms, last_chain_hash, events, file, directory, file_bytes, file_sha256, archived_at_ms, logged_seq, state_sha256, packed_sha256, state";
@@ -234,7 +234,7 @@ describe("the anchor", () => {
     expect(() => story.write(insert)).toThrow("does not fit the log");
   });
 
-  it("and all that belongs to it stay as they are, for any SQLite client", async () => {
+  it("and everything that belongs to it are immutable for any SQLite client", async () => {
     using temporary = new TemporaryStore();
     appendLongLog(temporary.store, temporary.clock, 20);
     await archiveBefore(temporary.directory, 60);

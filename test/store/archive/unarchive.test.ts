@@ -1,4 +1,4 @@
-/** Archived events as a database again. */
+/** Rebuilding a database from archive files. */
 import { copyFileSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { gunzipSync, gzipSync } from "node:zlib";
@@ -46,8 +46,8 @@ async function made(
   return { path, report };
 }
 
-describe("what is made of the archives", () => {
-  it("and the log is row for row what the log was, with all that follows from it, and a daemon can go on with it", async () => {
+describe("the rebuilt database", () => {
+  it("with the log matches the original row for row, including projections, and a daemon can continue with it", async () => {
     appendLongLog(temporary.store, temporary.clock, 30);
     temporary.store[Symbol.dispose]();
     using whole = new Twin(temporary);
@@ -75,7 +75,7 @@ describe("what is made of the archives", () => {
     expect(observe(store, closed(PEER_A))).toMatchObject({ seq: head.seq + 1 });
   });
 
-  it("alone is the log up to their end, as every view tells it", async () => {
+  it("without the log ends with the archives, in every view", async () => {
     appendLongLog(temporary.store, temporary.clock, 25);
     temporary.store[Symbol.dispose]();
     using before = new Twin(temporary);
@@ -89,7 +89,7 @@ describe("what is made of the archives", () => {
     expect(reader.database.pragma("journal_mode", { simple: true })).toBe("delete");
   });
 
-  it("counts repeated failures up to the newest file, and up to now with the log", async () => {
+  it("counts repeated failures up to the newest file, and with the log up to now", async () => {
     const { store, directory, clock } = temporary;
     const fail = () => {
       clock.stall(2_000);
@@ -116,7 +116,7 @@ describe("what is made of the archives", () => {
     expect(countIn((await made({ files: [first, second] })).path)).toEqual(counted);
   });
 
-  it("can be exported, which the log alone cannot", async () => {
+  it("can be exported, unlike the log alone", async () => {
     appendLongLog(temporary.store, temporary.clock, 12);
     await archiveBefore(temporary.directory, 50);
     const terminal = { isTTY: false, write: () => true };
@@ -128,7 +128,7 @@ describe("what is made of the archives", () => {
   });
 });
 
-describe("it is refused, and nothing is left behind,", () => {
+describe("rebuilding fails, and leaves nothing behind,", () => {
   beforeEach(async () => {
     appendLongLog(temporary.store, temporary.clock, 20);
     await archiveBefore(temporary.directory, 60);
@@ -142,14 +142,14 @@ describe("it is refused, and nothing is left behind,", () => {
     expect(filesIn(out.path)).toEqual([]);
   };
 
-  it("where a file is missing", async () => {
+  it("if a file is missing", async () => {
     await refused({ files: [second()] }, "usage", /^the archive with seq 1 to 59 is missing$/);
     await refused({ files: [first(), first()] }, "usage", /begins with seq 1, which another file holds too$/);
     rmSync(first());
     await refused({ files: [], data: temporary.directory }, "file_failed", /^there is no .*oc-partnerd-events-1-59/);
   });
 
-  it("where a file is of another log, or changed", async () => {
+  it("if a file belongs to another log, or was changed", async () => {
     using other = new TemporaryStore();
     appendLongLog(other.store, other.clock, 19);
     const { path } = await archiveBefore(other.directory, 60);
@@ -164,7 +164,7 @@ describe("it is refused, and nothing is left behind,", () => {
     await refused({ files: [first()] }, "archive_invalid", /format/);
   });
 
-  it("where the database is there already, or cannot be", async () => {
+  it("if the database already exists, or cannot be created", async () => {
     writeFileSync(to(), "mine");
     await expect(unarchive({ files: [first()], to: to() })).rejects.toEqual(errorWith("file_failed", /exists already/));
     expect(readFileSync(to(), "utf8")).toBe("mine");
@@ -172,7 +172,7 @@ describe("it is refused, and nothing is left behind,", () => {
     await expect(unarchive({ files: [first()], to: nowhere })).rejects.toEqual(errorWith("file_failed", /cannot write beside/));
   });
 
-  it("and files that were moved are taken from where they are named", async () => {
+  it("and moved files are read from the given paths", async () => {
     const moved = join(out.path, "moved");
     mkdirSync(moved);
     const files = [first(), second()].map((path, index) => {

@@ -1,4 +1,4 @@
-/** What check says of databases that are sound, damaged, or not for it at all; corruption.test.ts damages them at random. */
+/** Results of check for databases that are sound, damaged or unsuitable. corruption.test.ts damages them at random. */
 import { copyFileSync, mkdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -26,7 +26,7 @@ function forge(statement: string): void {
 }
 
 describe("a sound database", () => {
-  it("has nothing found in it while it is empty, and says what it has", () => {
+  it("has no findings while it is empty, and reports its contents", () => {
     expect(checkDatabase({ path: temporary.directory })).toEqual({
       file: temporary.path,
       events: 0,
@@ -35,7 +35,7 @@ describe("a sound database", () => {
     });
   });
 
-  it("is checked beside its daemon, between two commits, and changed in nothing", () => {
+  it("is checked beside its daemon, between two commits, and not changed", () => {
     const file = () => readFileSync(temporary.path);
     for (let round = 1; round < 5; round++) {
       appendLongLog(temporary.store, temporary.clock, round);
@@ -49,7 +49,7 @@ describe("a sound database", () => {
     expect(temporary.store.emptyWal()).toBe(true);
   });
 
-  it("tells how far the check is", () => {
+  it("reports the progress of the check", () => {
     appendLongLog(temporary.store, temporary.clock, 30);
     const told: [number, number][] = [];
     checkDatabase({ path: temporary.path, onProgress: (...progress) => told.push(progress) });
@@ -58,7 +58,7 @@ describe("a sound database", () => {
   });
 });
 
-describe("check names", () => {
+describe("check finds", () => {
   beforeEach(() => {
     append(temporary.store, desired());
     observe(temporary.store, opened(PEER_A));
@@ -68,22 +68,22 @@ describe("check names", () => {
 
   it.each([
     [
-      "a row that was edited",
+      "an edited row",
       "update event_log set message = 'x' where seq = 3",
       ["event_log row 3: chain_hash does not follow from its columns and row 2"],
     ],
     [
-      "the first row, edited",
+      "an edited first row",
       "update event_log set at_ms = 1 where seq = 1",
       ["event_log row 1: chain_hash does not follow from its columns"],
     ],
     [
-      "a hash that was edited, at both rows that it ties",
+      "an edited hash, at both rows that it links",
       "update event_log set chain_hash = '00' where seq = 2",
       ["event_log row 2: chain_hash does not follow", "event_log row 3: chain_hash does not follow"],
     ],
     [
-      "rows that were deleted",
+      "deleted rows",
       "delete from event_log where seq in (2, 3)",
       ["event_log rows 2 to 3: missing", "event_log row 4: chain_hash does not follow from its columns and row 1"],
     ],
@@ -98,17 +98,17 @@ describe("check names", () => {
       ["event_log row 3: at_ms is of type text, has to be of type integer"],
     ],
     [
-      "a row that is no event",
+      "a row that is not an event",
       "update event_log set protocol = null where seq = 2",
       ["event_log row 2: is a StreamOpened without protocol"],
     ],
-    ["a payload that is another", "update event_log set payload = x'00' where seq = 1", ["event_log row 1: payload_bytes is"]],
+    ["a changed payload", "update event_log set payload = x'00' where seq = 1", ["event_log row 1: payload_bytes is"]],
     [
-      "a peer's projection",
+      "a changed projection of a peer",
       `update desired_peer set name = 'x' where peer_id = '${PEER_A}'`,
       [`desired_peer ${PEER_A}: name is "x", the replay gives "lyon-2"`],
     ],
-    ["a peer that is missing", "delete from desired_peer", [`desired_peer ${PEER_A}: the row is missing`]],
+    ["a missing peer", "delete from desired_peer", [`desired_peer ${PEER_A}: the row is missing`]],
     [
       "a status",
       "update peer_status_row set outbound_sessions = 9",
@@ -116,7 +116,7 @@ describe("check names", () => {
     ],
     ["a stream", "delete from open_stream", ["open_stream row 2: the row is missing"]],
     [
-      "a cursor that nothing speaks of",
+      "a cursor that no row supports",
       "insert into ingest_cursor values (1, 'S', 'T', 5, 2, null, 'x')",
       ["ingest_cursor row 1: checksum is not that of its columns", "ingest_cursor row 1: sequence 2 is before first_sequence 5"],
     ],
@@ -137,12 +137,12 @@ describe("check names", () => {
     expect(sentences.filter((sentence) => /trigger/.test(sentence))).toEqual([]);
   });
 
-  it("a guard that is missing", () => {
+  it("a missing guard", () => {
     temporary.write("drop trigger event_log_no_update");
     expect(found()).toEqual(["trigger event_log_no_update: missing"]);
   });
 
-  it("a guard that was made harmless, and what others have added", () => {
+  it("a disabled guard, and objects that others have added", () => {
     temporary.write(
       "drop trigger event_log_no_delete; create trigger event_log_no_delete before delete on event_log begin select 1; end; create table notes (x)",
     );
@@ -154,26 +154,26 @@ describe("check names", () => {
     );
   });
 
-  it("a migration that is not the program's", () => {
+  it("an unknown migration", () => {
     temporary.write("update __drizzle_migrations set created_at = 1 where rowid = 2");
     expect(found()).toEqual(["__drizzle_migrations row 2: is not that of this oc-partnerd's migration"]);
     temporary.write("delete from __drizzle_migrations where rowid > 2");
     expect(found()).toContain("__drizzle_migrations row 3: is not that of this oc-partnerd's migration");
   });
 
-  it("rows that are gone from the end, by the head file", () => {
+  it("rows missing at the end, by the head file", () => {
     forge("delete from event_log where seq > 2");
     using raw = rawConnection(temporary.path);
     behindTheGuards(raw.database, () => makeFit(raw.database, 1));
     expect(found()).toEqual(["event_log rows 3 to 4: gone: oc-partnerd.head names seq 4, the log ends at seq 2"]);
   });
 
-  it("a head file that is damaged", () => {
+  it("a damaged head file", () => {
     writeFileSync(join(temporary.directory, "oc-partnerd.head"), "x");
     expect(found()).toEqual([expect.stringMatching(/^oc-partnerd\.head: is damaged: /)]);
   });
 
-  it("so many findings of a kind and no more", () => {
+  it("only a limited number of findings of a kind", () => {
     appendLongLog(temporary.store, temporary.clock, 60);
     forge("update event_log set chain_hash = '00'");
     const sentences = found();
@@ -181,7 +181,7 @@ describe("check names", () => {
     expect(sentences).toContainEqual(expect.stringMatching(/^chain: \d+ more findings are left out here$/));
   });
 
-  it("what cannot be read, and goes on behind it", () => {
+  it("unreadable rows, and continues after them", () => {
     appendLongLog(temporary.store, temporary.clock, 60);
     temporary.store[Symbol.dispose]();
     const [{ page } = {}] = temporary.read(
@@ -200,8 +200,8 @@ describe("check names", () => {
   });
 });
 
-describe("a list of free pages that is damaged", () => {
-  it("is a finding: SQLite could write no further page", () => {
+describe("a damaged list of free pages", () => {
+  it("is a finding, because SQLite could not write another page", () => {
     temporary.store[Symbol.dispose]();
     const bytes = readFileSync(temporary.path);
     bytes[39] = 4;
@@ -222,15 +222,15 @@ describe("a file that SQLite cannot read", () => {
     expect(found()).toContainEqual(expect.stringMatching(/^oc-partnerd\.db: cannot be read: /));
   });
 
-  it("is a finding where it was cut off in its first page", () => {
+  it("is a finding if it is truncated in its first page", () => {
     temporary.store[Symbol.dispose]();
     truncateSync(temporary.path, 60);
     expect(found()).toEqual(["oc-partnerd.db: cannot be read: database disk image is malformed"]);
   });
 });
 
-describe("a file that holds nothing", () => {
-  it("is a finding where the head file tells of rows", () => {
+describe("an empty file", () => {
+  it("is a finding if the head file mentions rows", () => {
     append(temporary.store, desired());
     temporary.store[Symbol.dispose]();
     writeFileSync(temporary.path, "");
@@ -238,18 +238,18 @@ describe("a file that holds nothing", () => {
   });
 });
 
-describe("a database that is not for this check", () => {
+describe("a database that cannot be checked", () => {
   const check =
     (path = temporary.directory) =>
     () =>
       checkDatabase({ path });
 
-  it("is refused where there is none", () => {
+  it("is rejected if it does not exist", () => {
     using directory = temporaryDirectory();
     expect(check(directory.path)).toThrow(errorWith("database_failed", /there is no database in/));
   });
 
-  it("is refused where no daemon has written to it, and where it is another program's", () => {
+  it("is rejected if no daemon has written to it, and if it belongs to another program", () => {
     using directory = temporaryDirectory();
     const path = join(directory.path, "oc-partnerd.db");
     writeFileSync(path, "");
@@ -259,7 +259,7 @@ describe("a database that is not for this check", () => {
     expect(check(path)).toThrow(errorWith("database_failed", /another program/));
   });
 
-  it("is refused where it is of the future", () => {
+  it("is rejected if its schema is newer", () => {
     temporary.write("insert into __drizzle_migrations (hash, created_at) values ('of the future', 9999999999999)");
     expect(check()).toThrow(errorWith("database_newer", /schema version/));
   });
@@ -271,7 +271,7 @@ describe("a database that is not for this check", () => {
 });
 
 describe("a copy", () => {
-  it("is checked by itself: the head file is the daemon's alone", () => {
+  it("is checked alone, because the head file belongs to the daemon", () => {
     append(temporary.store, desired());
     temporary.store[Symbol.dispose]();
     using directory = temporaryDirectory();
@@ -284,7 +284,7 @@ describe("a copy", () => {
   });
 });
 
-describe("a line of SQLite's", () => {
+describe("a line of SQLite's own check", () => {
   const nameOf = (page: number) => (page === 7 ? "event_log" : undefined);
 
   it.each([
@@ -305,8 +305,8 @@ describe("a line of SQLite's", () => {
   });
 });
 
-describe("a database without a table that its log begins at", () => {
-  it("is found to be without it, and what can be read is not taken for the log", () => {
+describe("a database without the table that has the start of its log", () => {
+  it("is reported, and the readable rest is not taken for the log", () => {
     append(temporary.store, desired());
     temporary.store[Symbol.dispose]();
     temporary.write("pragma legacy_alter_table = on; drop table archive_anchor");

@@ -1,4 +1,4 @@
-/** Two hundred ways to damage a database, from fixed seeds: `check` finds each, and names the place. */
+/** Two hundred ways to damage a database, from fixed seeds: `check` finds each, and says where it is. */
 import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import Database from "better-sqlite3";
@@ -25,7 +25,7 @@ import { TemporaryStore, temporaryDirectory } from "../support/temporary-store.t
 
 const FILES = ["oc-partnerd.db", "oc-partnerd.db-wal", "oc-partnerd.head"];
 
-/** What a daemon left: in peace, and killed with commits in the write-ahead log alone. */
+/** Databases that a daemon left: stopped cleanly, and killed with commits that are only in the write-ahead log. */
 const left = temporaryDirectory();
 const [closed, killed] = [join(left.path, "closed"), join(left.path, "killed")];
 let lastSeq = { closed: 0, killed: 0 };
@@ -54,7 +54,7 @@ function sentences({ findings }: CheckReport): string {
   return findings.length === 0 ? "nothing was found" : findings.map(sentenceOf).join("\n");
 }
 
-/** Damages a copy once for each seed. */
+/** Damages one copy per seed. */
 function expectFound(from: string, seeds: readonly number[], corrupt: Corrupt): void {
   for (const seed of seeds) {
     using directory = temporaryDirectory();
@@ -65,7 +65,7 @@ function expectFound(from: string, seeds: readonly number[], corrupt: Corrupt): 
   }
 }
 
-/** All two hundred in `npm run campaign -- corruption`; in `npm test` some of each kind. */
+/** All two hundred run in `npm run campaign -- corruption`; `npm test` runs some of each kind. */
 const [FLIPPED, EDITED_ROWS, DELETED, CUT, CUT_WAL, FLIPPED_WAL] = [
   repetitions(3, 25),
   repetitions(5, 40),
@@ -75,8 +75,8 @@ const [FLIPPED, EDITED_ROWS, DELETED, CUT, CUT_WAL, FLIPPED_WAL] = [
   repetitions(2, 10),
 ];
 
-describe("a log of every kind of row", () => {
-  it("is sound as it was left, by a daemon that ended and by one that was killed", () => {
+describe("a log with every kind of row", () => {
+  it("is sound, whether its daemon was stopped or killed", () => {
     for (const directory of [closed, killed]) {
       using copy = temporaryDirectory();
       copyFiles(directory, copy.path);
@@ -87,20 +87,21 @@ describe("a log of every kind of row", () => {
   });
 });
 
-describe("check finds, and names the place of,", () => {
-  it.each([0, 1, 2, 3])(`a byte that was flipped (${FLIPPED} seeds, part %d)`, (part) =>
+describe("check finds and locates", () => {
+  it.each([0, 1, 2, 3])(`a flipped byte (${FLIPPED} seeds, part %d)`, (part) =>
     expectFound(closed, seedsFrom(1_000 + FLIPPED * part, FLIPPED), flipByte),
   );
-  it(`a row that was edited by SQL (${EDITED_ROWS} seeds)`, () => expectFound(closed, seedsFrom(2_000, EDITED_ROWS), editRow));
-  it(`a row that was deleted by SQL (${DELETED} seeds)`, () => expectFound(closed, seedsFrom(3_000, DELETED), deleteRow));
-  it(`a tail that was cut off, all else made to fit (${CUT} seeds)`, () => expectFound(closed, seedsFrom(4_000, CUT), cutTail));
-  it(`a write-ahead log that was cut short (${CUT_WAL} seeds)`, () =>
+  it(`a row edited by SQL (${EDITED_ROWS} seeds)`, () => expectFound(closed, seedsFrom(2_000, EDITED_ROWS), editRow));
+  it(`a row deleted by SQL (${DELETED} seeds)`, () => expectFound(closed, seedsFrom(3_000, DELETED), deleteRow));
+  it(`a truncated tail, with everything else recomputed (${CUT} seeds)`, () =>
+    expectFound(closed, seedsFrom(4_000, CUT), cutTail));
+  it(`a truncated write-ahead log (${CUT_WAL} seeds)`, () =>
     expectFound(killed, seedsFrom(5_000, CUT_WAL), truncateWal(lastSeq.killed)));
-  it(`a write-ahead log in which a byte was flipped (${FLIPPED_WAL} seeds)`, () =>
+  it(`a flipped byte in the write-ahead log (${FLIPPED_WAL} seeds)`, () =>
     expectFound(killed, seedsFrom(6_000, FLIPPED_WAL), flipWalByte(lastSeq.killed)));
 });
 
-describe("who edits a row and makes all that follows fit", () => {
+describe("editing a row and recomputing everything after it", () => {
   const EDITED = 40;
 
   function forged(): ReturnType<typeof temporaryDirectory> {
@@ -122,14 +123,14 @@ describe("who edits a row and makes all that follows fit", () => {
     return hash;
   }
 
-  it("is found by the head file", () => {
+  it("is detected by the head file", () => {
     using copy = forged();
     const { findings } = checkDatabase({ path: copy.path });
     expect(findings).toHaveLength(1);
     expect(findings.every(isAboutRow(lastSeq.closed))).toBe(true);
   });
 
-  it("is found by a head that was published, wherever behind the row, also by its first characters, if the head file was made to fit too", () => {
+  it("is detected by a published head after the row, even by a prefix of its hash, if the head file was recomputed too", () => {
     using copy = forged();
     const head = { seq: lastSeq.closed, chainHash: hashAt(copy.path, lastSeq.closed), atMs: null };
     writeFileSync(join(copy.path, "oc-partnerd.head"), `${JSON.stringify(head).padEnd(159)}\n`);
@@ -139,7 +140,7 @@ describe("who edits a row and makes all that follows fit", () => {
       const { findings } = checkDatabase({ path: copy.path, heads });
       expect(findings.map(({ place }) => place)).toEqual([`event_log row ${seq}`]);
     }
-    // A head from before the row says nothing about it.
+    // A head from before the row cannot detect it.
     const before = [{ from: "--head", seq: EDITED - 1, hashPrefix: hashAt(closed, EDITED - 1) }];
     expect(checkDatabase({ path: copy.path, heads: before }).findings).toEqual([]);
   });

@@ -74,7 +74,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     ),
   },
   { weight: 1, arbitrary: fc.constant<Step>(restart) },
-  // A virtual clock may stand between two milliseconds, and a real one may jump back.
+  // A virtual clock may be between two milliseconds, and a real one may jump back.
   {
     weight: 1,
     arbitrary: fc.double({ min: -500, max: 500, noNaN: true }).map(
@@ -89,7 +89,7 @@ function restart(temporary: TemporaryStore): void {
   start(temporary.reopen());
 }
 
-/** The tables as any SQLite client reads them. */
+/** The tables as any SQLite client sees them. */
 function tablesOf(temporary: TemporaryStore) {
   return {
     desired_peer: temporary.read("select * from desired_peer order by peer_id"),
@@ -98,7 +98,7 @@ function tablesOf(temporary: TemporaryStore) {
   };
 }
 
-/** What those tables should hold, column by column. */
+/** The expected contents of those tables, column by column. */
 function tablesFrom({ desired: peers, status }: Projections): ReturnType<typeof tablesOf> {
   const byPeerId = <Row extends { readonly peer_id: string }>(rows: readonly Row[]) =>
     rows.toSorted((a, b) => (a.peer_id < b.peer_id ? -1 : 1));
@@ -156,7 +156,7 @@ function tablesFrom({ desired: peers, status }: Projections): ReturnType<typeof 
 }
 
 describe("the projections", () => {
-  it("are row for row what replaying the log from zero gives, after any events and restarts", () => {
+  it("match a replay of the whole log row for row, after any events and restarts", () => {
     fc.assert(
       fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
         using temporary = new TemporaryStore();
@@ -175,7 +175,7 @@ describe("the projections", () => {
     );
   });
 
-  it("are so after a long story of many partners, in which everything happens that the log can tell", () => {
+  it("match it after a long story of many partners with every kind of event, too", () => {
     using temporary = new TemporaryStore();
     for (const events of [400, 800]) {
       liveRandomStory(temporary, seededRandom(events), { partners: 20, events });
@@ -194,7 +194,7 @@ describe("the projections", () => {
   });
 });
 
-describe("verifying", () => {
+describe("verification", () => {
   const verifyAfter = (statement: string) => {
     using temporary = new TemporaryStore();
     append(temporary.store, desired());
@@ -221,12 +221,12 @@ describe("verifying", () => {
       [expect.stringMatching(/openStreams is \[\], the replay gives \[\{"seq":2/)],
     ],
     [
-      "a log row taken out behind the guard's back",
+      "a log row deleted despite the guard",
       "drop trigger event_log_no_delete; delete from event_log where seq = 1",
       expect.arrayContaining(["event_log row 2: it follows row 0"]),
     ],
     [
-      "an effect rewritten behind the guard's back",
+      "an effect changed despite the guard",
       "drop trigger event_log_no_update; update event_log set effect = 'unchanged' where seq = 1",
       [`event_log row 1: effect is "unchanged", the replay gives "changed"`],
     ],
@@ -243,7 +243,7 @@ describe("verifying", () => {
     );
   });
 
-  it("leaves the store usable where it failed in the midst of the log", () => {
+  it("leaves the store usable after it fails in the middle of the log", () => {
     using temporary = new TemporaryStore();
     temporary.write("insert into event_log (seq, type, at_ms, chain_hash) values (1, 'Surprise', 0, '')");
     append(temporary.store, desired());

@@ -1,4 +1,4 @@
-/** The head of the chain beside the database: what it says, when it is said, and what a start makes of it. */
+/** The head file beside the database: its contents, when it is written, and how a start uses it. */
 import { copyFileSync, mkdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -21,7 +21,7 @@ const head = () => readHeadFile(path);
 const open = () => openStore({ directory: temporary.directory, clock: temporary.clock });
 
 describe("the head file", () => {
-  it("is there from the start, private, and says the newest row after each commit", () => {
+  it("exists from the start, is private, and has the newest row after each commit", () => {
     expect(statSync(path).mode & 0o777).toBe(0o600);
     expect(head()).toEqual({ kind: "head", head: { seq: 0, chainHash: "0".repeat(64), atMs: null } });
     append(temporary.store, desired());
@@ -31,7 +31,7 @@ describe("the head file", () => {
     expect(head()).toEqual({ kind: "head", head: temporary.store.head() });
   });
 
-  it("has one size, so that it is overwritten in place", () => {
+  it("has a fixed size, so that it can be overwritten in place", () => {
     const { ino, size } = statSync(path);
     append(temporary.store, desired());
     expect(statSync(path)).toMatchObject({ ino, size });
@@ -47,7 +47,7 @@ describe("the head file", () => {
     expect(readFileSync(path)).toEqual(before);
   });
 
-  it("is written anew where it is missing, as for a log of an earlier version", () => {
+  it("is created again if it is missing, for example for a log of an earlier version", () => {
     append(temporary.store, desired());
     temporary.store[Symbol.dispose]();
     rmSync(path);
@@ -55,7 +55,7 @@ describe("the head file", () => {
     expect(head()).toEqual({ kind: "head", head: store.head() });
   });
 
-  it("may be behind the log, as after a power cut", () => {
+  it("may be behind the log, for example after a power cut", () => {
     const before = readFileSync(path);
     append(temporary.store, desired());
     append(temporary.store, desired({ name: "lyon-2" }));
@@ -66,8 +66,8 @@ describe("the head file", () => {
   });
 });
 
-describe("a log that is not the one of the head file", () => {
-  it("is refused where it ends before, and says both places", () => {
+describe("a log that does not match its head file", () => {
+  it("is rejected if it ends earlier, and the error gives both positions", () => {
     append(temporary.store, desired());
     const earlier = join(temporary.directory, "earlier.db");
     temporary.store[Symbol.dispose]();
@@ -85,11 +85,11 @@ describe("a log that is not the one of the head file", () => {
         nextStep: expect.stringMatching(/oc-partnerd check.*oc-partnerd restore/) as string,
       });
     }
-    // Nothing was changed: the head file still says so.
+    // Nothing was changed, so the head file still has that row.
     expect(head()).toMatchObject({ head: { seq: 3 } });
   });
 
-  it("is refused where it is another one of the same length", () => {
+  it("is rejected if it is a different log of the same length", () => {
     append(temporary.store, desired());
     temporary.store[Symbol.dispose]();
     using other = new TemporaryStore();
@@ -104,7 +104,7 @@ describe("a log that is not the one of the head file", () => {
     );
   });
 
-  it("is refused where it is empty", () => {
+  it("is rejected if it is empty", () => {
     append(temporary.store, desired());
     temporary.store[Symbol.dispose]();
     rmSync(temporary.path);
@@ -116,14 +116,14 @@ describe("a log that is not the one of the head file", () => {
     ["another JSON", '{"seq":1}\n'],
     ["a head in another form", `${JSON.stringify({ seq: 0, chainHash: "0".repeat(64), atMs: null })}\n`],
     ["zeros", "\0".repeat(160)],
-  ])("is refused where the file is damaged: %s", (_, text) => {
+  ])("is rejected if the head file is damaged: %s", (_, text) => {
     temporary.store[Symbol.dispose]();
     writeFileSync(path, text);
     expect(open).toThrow(errorWith("database_failed", /oc-partnerd\.head, which holds the head of the event log, is damaged/));
     expect(readFileSync(path, "utf8")).toBe(text);
   });
 
-  it("is taken where the file was never written", () => {
+  it("is accepted if the head file was never written", () => {
     temporary.store[Symbol.dispose]();
     writeFileSync(path, "");
     temporary.reopen();
@@ -131,15 +131,15 @@ describe("a log that is not the one of the head file", () => {
   });
 });
 
-describe("a head file that cannot be written", () => {
-  it("fails no append, is told, and is tried again with the next", () => {
+describe("an unwritable head file", () => {
+  it("fails no append, is reported, and is retried at the next append", () => {
     temporary.store[Symbol.dispose]();
     rmSync(path);
-    // It leads nowhere as yet, for root as for everyone.
+    // The link points nowhere yet, so not even root can write it.
     const elsewhere = join(temporary.directory, "elsewhere");
     symlinkSync(join(elsewhere, "head"), path);
     const store = temporary.reopen();
-    expect(store.headFailing).toMatch(/cannot write .*oc-partnerd\.head: ENOENT/);
+    expect(store.headFailing?.message).toMatch(/cannot write .*oc-partnerd\.head: ENOENT/);
     expect(append(store, desired())).toMatchObject({ seq: 1 });
     expect(store.headFailing).not.toBeNull();
     mkdirSync(elsewhere);
@@ -148,7 +148,7 @@ describe("a head file that cannot be written", () => {
     expect(head()).toEqual({ kind: "head", head: store.head() });
   });
 
-  it("and not be read either, is no reason to start", () => {
+  it("that cannot be read either prevents the start", () => {
     temporary.store[Symbol.dispose]();
     rmSync(path);
     mkdirSync(path);

@@ -1,4 +1,4 @@
-/** A cursor that is made of rows, and of what a damaged database still says. */
+/** Deriving a cursor from rows, and from the remains of a damaged database. */
 import { expect, it } from "vitest";
 import type { Cursor } from "../../../src/store/model/cursor.ts";
 import { completeCursor, type DerivedCursor } from "../../../src/store/model/derived-cursor.ts";

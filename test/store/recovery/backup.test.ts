@@ -1,4 +1,4 @@
-/** A backup: consistent beside whoever writes, sound, and in place whole or not at all. */
+/** Backups: consistent beside writers, sound, and written completely or not at all. */
 import { mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -30,7 +30,7 @@ const dump = (path: string) => {
 };
 
 describe("a backup", () => {
-  it("has all that is committed, is sound, and is one private file", async () => {
+  it("contains everything committed, is sound, and is a single private file", async () => {
     const report = await backup();
     expect(report).toEqual({
       file: to,
@@ -42,13 +42,13 @@ describe("a backup", () => {
     expect(dump(to)).toEqual(dump(temporary.path));
     const before = readdirSync(temporary.directory);
     expect(checkDatabase({ path: to })).toMatchObject({ findings: [], head: report.head });
-    // Nothing is left beside it, neither by the copying nor by the reading.
+    // Neither copying nor reading leaves other files behind.
     expect(readdirSync(temporary.directory)).toEqual(before);
     expect(before.filter((name) => name.startsWith("backup.db") || name.startsWith("."))).toEqual(["backup.db"]);
   });
 
-  it("is the state of one moment, however much is written meanwhile", async () => {
-    // Pages enough that it takes several steps.
+  it("is a snapshot of one moment, even if much is written in the meantime", async () => {
+    // Enough pages for several steps.
     for (let round = 0; round < 6; round++) appendLongLog(temporary.store, temporary.clock, 40);
     const head = temporary.store.head();
     let written = 0;
@@ -64,14 +64,14 @@ describe("a backup", () => {
     expect(temporary.store.head().seq).toBe(head.seq + written);
   });
 
-  it("tells how far it is", async () => {
+  it("reports its progress", async () => {
     const [copied, checked]: [[number, number][], number[]] = [[], []];
     await backup({ onCopied: (...pages) => copied.push(pages), onChecked: (rows) => checked.push(rows) });
     expect(copied.every(([pages, total]) => pages <= total && total > 10)).toBe(true);
     expect(checked.at(-1)).toBe(temporary.store.head().seq);
   });
 
-  it("overwrites nothing, unless it is told to", async () => {
+  it("overwrites nothing unless forced", async () => {
     writeFileSync(to, "mine");
     await expect(backup()).rejects.toThrow(errorWith("file_failed", /backup\.db exists already, and nothing is overwritten/));
     expect(readFileSync(to, "utf8")).toBe("mine");
@@ -79,14 +79,14 @@ describe("a backup", () => {
     expect(checkDatabase({ path: to }).findings).toEqual([]);
   });
 
-  it("never replaces the database itself, by whatever name", async () => {
+  it("never replaces the database itself, by any name", async () => {
     const alias = join(temporary.directory, "alias");
     symlinkSync(temporary.path, alias);
     for (const path of [temporary.path, alias])
       await expect(backup({ to: path, force: true })).rejects.toThrow(errorWith("usage", /is the database itself/));
   });
 
-  it("says where it cannot be written", async () => {
+  it("reports if it cannot be written", async () => {
     await expect(backup({ to: join(temporary.directory, "none", "b.db") })).rejects.toThrow(
       errorWith("file_failed", /cannot create .*none/),
     );
@@ -94,7 +94,7 @@ describe("a backup", () => {
     await expect(backup({ force: true })).rejects.toThrow(errorWith("file_failed", /cannot put the backup in place/));
   });
 
-  it("is not made of a database that is not sound, and leaves the last one as it was", async () => {
+  it("is not made of an unsound database, and leaves the previous backup unchanged", async () => {
     await backup();
     const before = readFileSync(to);
     temporary.write("drop trigger event_log_no_update; update event_log set at_ms = 1 where seq = 17");

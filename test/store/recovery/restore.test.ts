@@ -1,4 +1,4 @@
-/** A backup in the place of what was there: only a sound one, never under a daemon, and nothing is thrown away. */
+/** Replacing a database with a backup: only a sound one, never under a running daemon, and without deleting anything. */
 import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -36,10 +36,10 @@ const restore = (directory = temporary.directory) => restoreBackup({ directory, 
 const names = () => readdirSync(temporary.directory).filter((name) => !name.endsWith(".lock"));
 
 describe("restore --from", () => {
-  it("puts the backup in the place of a damaged database, which is set aside with what belongs to it", async () => {
+  it("replaces a damaged database with the backup, and keeps the damaged files", async () => {
     temporary.store.emptyWal();
     for (const name of ["a", "b", "c"]) append(temporary.store, desired({ name }));
-    // As a killed daemon leaves it: with commits in the write-ahead log alone.
+    // As a killed daemon leaves it, with commits that are only in the write-ahead log.
     const [database, wal, head] = [temporary.path, `${temporary.path}-wal`, join(temporary.directory, "oc-partnerd.head")].map(
       (path) => readFileSync(path),
     );
@@ -66,7 +66,7 @@ describe("restore --from", () => {
     expect(names().filter((name) => name.includes("restoring"))).toEqual([]);
   });
 
-  it("leaves a log that goes on", async () => {
+  it("leaves a log that can be continued", async () => {
     temporary.store[Symbol.dispose]();
     await restore();
     const store = temporary.reopen();
@@ -75,21 +75,21 @@ describe("restore --from", () => {
     expect(checkDatabase({ path: temporary.directory }).findings).toEqual([]);
   });
 
-  it("says what is gone also where only the head file tells of it", async () => {
+  it("reports what is lost, even if only the head file mentions it", async () => {
     append(temporary.store, desired());
     temporary.store[Symbol.dispose]();
     writeFileSync(temporary.path, "no database");
     expect(await restore()).toMatchObject({ lastSeqBefore: backupSeq + 1 });
   });
 
-  it("makes a data directory where there is none", async () => {
+  it("creates the data directory if it is missing", async () => {
     const directory = join(elsewhere.path, "new", "data");
     expect(await restore(directory)).toMatchObject({ lastSeqBefore: null, setAside: null, events: backupSeq });
     expect(statSync(directory).mode & 0o777).toBe(0o700);
     expect(checkDatabase({ path: directory }).findings).toEqual([]);
   });
 
-  it("sets a write-ahead log aside that has lost its database, which would spoil another", async () => {
+  it("also moves away a write-ahead log without its database, which would damage the new one", async () => {
     append(temporary.store, desired());
     const wal = readFileSync(`${temporary.path}-wal`);
     temporary.store[Symbol.dispose]();
@@ -100,20 +100,20 @@ describe("restore --from", () => {
     expect(checkDatabase({ path: temporary.directory })).toMatchObject({ findings: [], events: backupSeq });
   });
 
-  it("gives what it sets aside a name of its own", async () => {
+  it("gives the files that it keeps unique names", async () => {
     temporary.store[Symbol.dispose]();
     const setAside = [(await restore()).setAside, (await restore()).setAside].map((path) => basename(path ?? ""));
     expect(setAside).toEqual([`oc-partnerd.db.damaged-${STAMP}`, `oc-partnerd.db.damaged-${STAMP}-2`]);
     expect(setAside.every((name) => existsSync(join(temporary.directory, name)))).toBe(true);
   });
 
-  it("refuses while a daemon has the directory", async () => {
+  it("is rejected while a daemon uses the directory", async () => {
     using _lock = lockDirectory(temporary.directory);
     await expect(restore()).rejects.toThrow(errorWith("data_dir_in_use", /in use by another oc-partnerd/));
     expect(names().some((name) => name.includes("damaged"))).toBe(false);
   });
 
-  it("refuses a backup that is not sound, one that is none, and the database itself; then nothing is changed", async () => {
+  it("rejects a backup that is unsound or invalid, and the database itself; then nothing is changed", async () => {
     temporary.store[Symbol.dispose]();
     const before = names();
     const bytes = readFileSync(backup);
@@ -128,10 +128,10 @@ describe("restore --from", () => {
     expect(names()).toEqual(before);
   });
 
-  it("stopped between the files, leaves a directory that no daemon takes", async () => {
+  it("if interrupted between the files, leaves a directory that no daemon accepts", async () => {
     for (const name of ["a", "b"]) append(temporary.store, desired({ name }));
     temporary.store[Symbol.dispose]();
-    // The database has its new place, the head file not yet its new head.
+    // The database is in place, but the head file does not have the new head yet.
     rmSync(temporary.path);
     const open = () => openStore({ directory: temporary.directory, clock: temporary.clock })[Symbol.dispose]();
     copyFileSync(backup, temporary.path);
@@ -142,7 +142,7 @@ describe("restore --from", () => {
     expect(open).not.toThrow();
   });
 
-  it("takes a backup that was made by SQLite's own means", async () => {
+  it("accepts a backup made with SQLite's own tools", async () => {
     const copy = join(elsewhere.path, "sqlite.db");
     mkdirSync(join(elsewhere.path, "unused"));
     temporary.store[Symbol.dispose]();

@@ -1,4 +1,4 @@
-/** What can be proved of a damaged log: the longest run of rows from the first that follow from one another, and all that they come to. */
+/** The provable part of a damaged log: the longest run of linked rows from the first one, and the state that they result in. */
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import Database from "better-sqlite3";
@@ -56,7 +56,7 @@ function rows(file: string, until: number): unknown[] {
   }
 }
 
-/** The log is sound, has the rows as they were, and a daemon goes on with it. */
+/** Checks that the log is sound, has its rows unchanged, and can be continued by a daemon. */
 function expectKept(seq: number): void {
   expect(checkDatabase({ path: directory.path })).toMatchObject({ findings: [], events: seq, head: { seq } });
   expect(rows(path, seq)).toEqual(rows(sound.path, seq));
@@ -68,7 +68,7 @@ function expectKept(seq: number): void {
 }
 
 describe("restore --from-jetstream", () => {
-  it("keeps the rows before one that was edited, and says what is gone", () => {
+  it("keeps the rows before an edited one, and reports what is lost", () => {
     forge((database) => database.exec("update event_log set at_ms = 1 where seq = 100"));
     const salvaged = run();
     const counts = sound.read(`
@@ -84,13 +84,13 @@ describe("restore --from-jetstream", () => {
     expectKept(99);
   });
 
-  it("keeps all of a log that is sound but for its tables and indexes, and loses nothing of it", () => {
+  it("keeps all rows of a log whose other tables and indexes are damaged", () => {
     forge((database) => database.exec("delete from desired_peer; delete from open_stream; delete from ingest_cursor"));
     expect(run()).toMatchObject({ events: lastSeq(), lost: null });
     expectKept(lastSeq());
   });
 
-  it("keeps the counts of failures whose rows it keeps", () => {
+  it("keeps the failure counts of the rows that it keeps", () => {
     const counted = sound.read("select first_seq, count, last_at_ms from repeated_failures order by 1");
     forge((database) => database.exec("update event_log set at_ms = 1 where seq = 100"));
     run();
@@ -101,8 +101,8 @@ describe("restore --from-jetstream", () => {
     expect(kept.length).toBeGreaterThan(0);
   });
 
-  it("puts the cursor where the kept rows end, by the rows alone", () => {
-    // The one that is there may say anything, or nothing.
+  it("puts the cursor at the end of the kept rows, based on the rows alone", () => {
+    // The stored cursor may have any value, or be missing.
     forge((database) => database.exec("update event_log set at_ms = 1 where seq = 100; delete from ingest_cursor"));
     const { cursor } = run();
     const [newest] = sound.read(
@@ -119,7 +119,7 @@ describe("restore --from-jetstream", () => {
     expect(store.cursor()).toEqual(cursor);
   });
 
-  it("stands behind a gap that the kept rows tell of", () => {
+  it("puts the cursor after a gap in the kept rows", () => {
     const [gap] = sound.read("select seq, last_stream_sequence from event_log where type = 'DeliveryGap' order by seq limit 1");
     const next = Number(gap?.["seq"]) + 1;
     forge((database) => database.exec(`update event_log set at_ms = 1 where seq = ${next}`));
@@ -127,7 +127,7 @@ describe("restore --from-jetstream", () => {
     expectKept(next - 1);
   });
 
-  it("keeps what is readable before a page that is not", () => {
+  it("keeps the readable rows before an unreadable page", () => {
     const [{ page } = {}] = sound.read(
       "select pageno as page from dbstat where name = 'event_log' and pagetype = 'leaf' order by path limit 1 offset 5",
     );
@@ -142,23 +142,23 @@ describe("restore --from-jetstream", () => {
   });
 
   it.each([
-    ["is no database", (bytes: Buffer) => Buffer.from(bytes.toString("latin1").replace("SQLite", "NoLite"), "latin1")],
+    ["is not a database", (bytes: Buffer) => Buffer.from(bytes.toString("latin1").replace("SQLite", "NoLite"), "latin1")],
     ["has lost its schema", (bytes: Buffer) => bytes.fill(0xff, 100, 4_096)],
     ["is empty", () => Buffer.alloc(0)],
-  ])("begins anew where the file %s", (_, damage) => {
+  ])("starts an empty log if the file %s", (_, damage) => {
     writeFileSync(path, damage(readFileSync(path)));
     const seqs = { firstSeq: 1, lastSeq: lastSeq() };
     expect(run()).toMatchObject({ events: 0, cursor: null, lost: { ...seqs, unreadable: lastSeq() } });
     expectKept(0);
   });
 
-  it("begins anew where there is no file", () => {
+  it("starts an empty log if there is no file", () => {
     rmSync(path);
     expect(run()).toMatchObject({ events: 0, lost: { lastSeq: lastSeq() } });
     expectKept(0);
   });
 
-  it("takes the rows that are left where the end was cut off", () => {
+  it("keeps the remaining rows if the end is missing", () => {
     forge((database) => {
       database.exec("delete from event_log where seq > 150");
       makeFit(database, 1_000);
@@ -167,7 +167,7 @@ describe("restore --from-jetstream", () => {
     expectKept(150);
   });
 
-  it("refuses rows that follow from one another and are not those of the head file", () => {
+  it("rejects linked rows that do not match the head file", () => {
     forge((database) => {
       database.exec("update event_log set at_ms = at_ms + 1 where seq = 40");
       makeFit(database, 40);
@@ -179,7 +179,7 @@ describe("restore --from-jetstream", () => {
     expect(run()).toMatchObject({ events: lastSeq() });
   });
 
-  it("refuses while a daemon has the directory, and a database of the future", () => {
+  it("is rejected while a daemon uses the directory, and for a newer database", () => {
     {
       using _lock = lockDirectory(directory.path);
       expect(run).toThrow(errorWith("data_dir_in_use", /in use/));
@@ -190,7 +190,7 @@ describe("restore --from-jetstream", () => {
   });
 
   const SEEDS = seedsFrom(7_000, repetitions(3, 30));
-  it(`leaves a sound log behind whatever byte was flipped (${SEEDS.length} seeds)`, () => {
+  it(`leaves a sound log after flipping any byte (${SEEDS.length} seeds)`, () => {
     for (const seed of SEEDS) {
       for (const [name, bytes] of files) writeFileSync(join(directory.path, name), bytes);
       for (const suffix of ["-wal", "-shm"]) rmSync(`${path}${suffix}`, { force: true });
@@ -202,7 +202,7 @@ describe("restore --from-jetstream", () => {
   });
 });
 
-describe("a log of which a part is archived", () => {
+describe("a partly archived log", () => {
   let archived: TemporaryStore;
   beforeEach(async () => {
     archived = new TemporaryStore();
@@ -216,7 +216,7 @@ describe("a log of which a part is archived", () => {
   const rescue = () => salvage({ directory: archived.directory, nowMs: NOW_MS });
   const count = (query: string) => archived.read(query)[0];
 
-  it("keeps what stands for the archive with the rows behind it that are proved", () => {
+  it("keeps the anchor and the provable rows after it", () => {
     const tables = ["archive_anchor", "archived_peer", "archived_message", "archived_delivery"];
     const before = tables.map((table) => archived.read(`select * from ${table}`));
     const key = String(archived.read("select stream_sequence from archived_message order by 1 limit 1")[0]?.["stream_sequence"]);
@@ -241,7 +241,7 @@ describe("a log of which a part is archived", () => {
     expect(checkDatabase({ path: archived.directory }).findings).toEqual([]);
   });
 
-  it("finds its place in the stream also where no row behind the archive tells of it", () => {
+  it("finds its position in the stream even if no row after the archive has it", () => {
     const archivedUntil = Number(count("select max(last_seq) as seq from archive_anchor")?.["seq"]);
     const logged = Number(count("select logged_seq from archive_anchor")?.["logged_seq"]);
     using raw = rawConnection(archived.path);
@@ -255,7 +255,7 @@ describe("a log of which a part is archived", () => {
     expect(cursor?.sequence).toBeGreaterThan(20);
   });
 
-  it("is refused where nothing that is kept proves the archive", () => {
+  it("is rejected if no kept row proves the archive", () => {
     using raw = rawConnection(archived.path);
     behindTheGuards(raw.database, () => raw.database.exec("update event_log set at_ms = 1 where seq = 110"));
     raw.database.close();
@@ -265,7 +265,7 @@ describe("a log of which a part is archived", () => {
     expect(checkDatabase({ path: archived.directory }).findings).not.toEqual([]);
   });
 
-  it("is refused where what stands for the archive is damaged", () => {
+  it("is rejected if the anchor is damaged", () => {
     using raw = rawConnection(archived.path);
     behindTheGuards(raw.database, () => raw.database.exec("update archive_anchor set state = x'00'"));
     raw.database.close();

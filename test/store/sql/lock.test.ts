@@ -6,7 +6,7 @@ import { errorWith } from "../../support/matchers.ts";
 import { TemporaryStore, temporaryDirectory } from "../support/temporary-store.ts";
 
 describe("lockDirectory", () => {
-  it("makes the directory and keeps a second daemon out of it until it is disposed of", () => {
+  it("creates the directory and keeps a second daemon out until it is disposed", () => {
     using directory = temporaryDirectory();
     const data = join(directory.path, "data");
     {
@@ -18,13 +18,13 @@ describe("lockDirectory", () => {
     lockDirectory(data)[Symbol.dispose]();
   });
 
-  it("keeps nobody from reading", () => {
+  it("blocks no reader", () => {
     using temporary = new TemporaryStore();
     using _lock = lockDirectory(temporary.directory);
     expect(temporary.read("select count(*) as rows from event_log")).toEqual([{ rows: 0 }]);
   });
 
-  it("says what is wrong where it cannot write", () => {
+  it("explains why it cannot write", () => {
     using directory = temporaryDirectory();
     const path = join(directory.path, "oc-partnerd.lock");
     mkdirSync(path);

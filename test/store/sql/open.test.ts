@@ -79,13 +79,13 @@ describe("every connection", () => {
   });
 });
 
-describe("a directory that cannot be used", () => {
-  it("is refused where the user may not write", () => {
+describe("an unusable directory", () => {
+  it("is rejected if the user may not write", () => {
     using temporary = temporaryDirectory();
     const directory = join(temporary.path, "data");
     mkdirSync(directory);
     const isRoot = process.getuid?.() === 0;
-    // Permissions do not bind root: look at it as nobody, who may enter every directory above.
+    // Permissions do not apply to root, so this runs as nobody, who can enter all parent directories.
     chmodSync(temporary.path, 0o755);
     chmodSync(directory, 0o500);
     if (isRoot) chownSync(directory, 65_534, 65_534);
@@ -100,7 +100,7 @@ describe("a directory that cannot be used", () => {
     }
   });
 
-  it("is refused where it is a file", () => {
+  it("is rejected if it is a file", () => {
     using temporary = temporaryDirectory();
     const path = join(temporary.path, "file");
     writeFileSync(path, "");
@@ -111,7 +111,7 @@ describe("a directory that cannot be used", () => {
     expect(failureOf("/proc/oc-partnerd/data").code).toBe("data_dir_unwritable");
   });
 
-  it("is made with every directory above it", () => {
+  it("is created with all its parent directories", () => {
     using temporary = temporaryDirectory();
     const directory = join(temporary.path, "a/b/c");
     openDatabase(directory).close();
@@ -119,8 +119,8 @@ describe("a directory that cannot be used", () => {
   });
 });
 
-describe("a database that is not for this program", () => {
-  it("is refused where it has a newer schema, and stays as it was", () => {
+describe("an unsuitable database", () => {
+  it("is rejected if its schema is newer, and stays unchanged", () => {
     using temporary = new TemporaryStore();
     temporary.store[Symbol.dispose]();
     temporary.write("insert into __drizzle_migrations (hash, created_at) values ('of the future', 9999999999999)");
@@ -159,7 +159,7 @@ describe("a database that is not for this program", () => {
   it.each([
     ["another application_id", "create table t (x); pragma application_id = 1234"],
     ["tables and no application_id", "create table t (x)"],
-  ])("is refused where it has %s", (_, statement) => {
+  ])("is rejected if it has %s", (_, statement) => {
     using temporary = temporaryDirectory();
     const path = join(temporary.path, "oc-partnerd.db");
     const foreign = new Database(path);
@@ -172,7 +172,7 @@ describe("a database that is not for this program", () => {
     expect(readFileSync(path)).toEqual(before);
   });
 
-  it("is refused where it is no database", () => {
+  it("is rejected if it is not a database", () => {
     using temporary = temporaryDirectory();
     writeFileSync(join(temporary.path, "oc-partnerd.db"), "this is a note, and not a database ".repeat(50));
     const failure = failureOf(temporary.path);
@@ -181,7 +181,7 @@ describe("a database that is not for this program", () => {
     expect(failure.nextStep).toContain("backup");
   });
 
-  it("is refused where it was cut short", () => {
+  it("is rejected if it is truncated", () => {
     using temporary = new TemporaryStore();
     temporary.store[Symbol.dispose]();
     truncateSync(temporary.path, 6_000);
@@ -190,7 +190,7 @@ describe("a database that is not for this program", () => {
     expect(failure.message).toContain("SQLITE_CORRUPT");
   });
 
-  it("is taken where an earlier start was killed before it wrote anything", () => {
+  it("is accepted if an earlier start was killed before it wrote anything", () => {
     using temporary = temporaryDirectory();
     writeFileSync(join(temporary.path, "oc-partnerd.db"), "");
     openDatabase(temporary.path).close();

@@ -1,6 +1,6 @@
 /**
- * A process that appends until it is killed, and says each seq once it may be acknowledged. Its arguments: the data directory, and how
- * long it rests after each batch, in ms.
+ * A process that appends until it is killed, and prints each seq once it may be acknowledged. Arguments: the data directory, and the
+ * pause after each batch in ms.
  */
 import { writeSync } from "node:fs";
 import { setTimeout } from "node:timers/promises";

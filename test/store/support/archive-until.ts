@@ -1,12 +1,12 @@
 /**
- * A process that archives, and kills itself once a step has dealt with so many rows. Its arguments: the data directory, the seq to archive
- * before, the step, the rows.
+ * A process that archives, and kills itself when a step has processed a number of rows. Arguments: the data directory, the seq to archive
+ * before, the step, the number of rows.
  */
 import { systemClock } from "../../../src/base/clock.ts";
 import { archive } from "../../../src/store/archive/archive.ts";
 
 const [data = "", before = "", step = "", rows = ""] = process.argv.slice(2);
-// The timers of the clock hold no process.
+// The clock's timers do not keep the process alive.
 new MessageChannel().port1.ref();
 await archive({
   data,

@@ -1,4 +1,4 @@
-/** Archiving in tests: logs long enough for it, and runs with a clock that lets them rest. */
+/** Helpers for archiving tests: logs that are long enough, and runs that do not wait. */
 import { cpSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { systemClock } from "../../../src/base/clock.ts";
@@ -13,7 +13,7 @@ import { rawConnection, type TemporaryStore, temporaryDirectory } from "./tempor
 
 export type Archived = Extract<ArchiveReport, { kind: "archived" }>;
 
-/** Archives the rows before the seq `before`, of which there have to be some. */
+/** Archives the rows before the seq `before`; fails if there are none. */
 export async function archiveBefore(
   data: string,
   before: number,
@@ -36,7 +36,7 @@ export function appendMany(store: Store, count: number): void {
   }
 }
 
-/** What a check says, one sentence each. */
+/** The findings of a check, one sentence each. */
 export function findingsIn(path: string): readonly string[] {
   return checkDatabase({ path }).findings.map(sentenceOf);
 }
@@ -45,7 +45,7 @@ export function filesIn(directory: string): readonly string[] {
   return readdirSync(directory).toSorted();
 }
 
-/** Runs `statements` behind the back of the guards named `guards`, which are there again afterwards. */
+/** Runs `statements` with the guards named `guards` removed, and restores them afterwards. */
 export function writeUnguarded(path: string, guards: readonly string[], statements: string): void {
   using raw = rawConnection(path);
   const sqlOf = raw.database.prepare<[string], string>("select sql from sqlite_schema where name = ?").pluck();
@@ -55,7 +55,7 @@ export function writeUnguarded(path: string, guards: readonly string[], statemen
   for (const sql of before) raw.database.exec(sql);
 }
 
-/** A data directory of its own with a store on it, as another store left it, at the same time of day. */
+/** A new data directory with a copy of another store's log, at the same time of day. */
 export class Twin implements Disposable {
   readonly #directory = temporaryDirectory();
   readonly directory = this.#directory.path;

@@ -1,4 +1,4 @@
-/** Received messages and observed events of tests, each with sane fields that a test overrides. */
+/** Received messages and observed events for tests, with valid defaults that a test can override. */
 
 import { type Address, type PeerId, resourceIdOf } from "../../../src/base/ids.ts";
 import type { Desired, Rejected, Removed } from "../../../src/events/decoded.ts";

@@ -1,4 +1,4 @@
-/** A log of some hundred rows of every kind, as a daemon would have written them, and the data directory that holds it. */
+/** A log of a few hundred rows of every kind, as a daemon would write them, in its data directory. */
 
 import { hash } from "node:crypto";
 import type { Random } from "../../../src/base/clock.ts";
@@ -34,7 +34,7 @@ export const PEERS = [
 export const STREAM = { stream: "OC_RESOURCES", created: "2026-01-01T10:00:00.123456789Z" };
 const FIRST_SEQUENCE = 11;
 
-/** Appends about `rounds` × 9 rows. The same rounds give the same rows. */
+/** Appends about `rounds` × 9 rows. The result depends only on `rounds`. */
 export function appendLongLog(store: Store, clock: VirtualClock, rounds: number): void {
   const random = seededRandom(rounds);
   let sequence = store.cursor()?.sequence ?? FIRST_SEQUENCE - 1;
@@ -68,7 +68,7 @@ export function appendLongLog(store: Store, clock: VirtualClock, rounds: number)
     if (round % 3 === 0) arrive(removed({ peerId: pick(random, PEERS) }));
     if (round % 4 === 1) arrive(rejected(), Buffer.from(random.bytes(40 + round)));
     if (round % 10 === 7) {
-      // An echo leaves no row, and a gap leaves one.
+      // An echo adds no row, and a gap adds one.
       batch.push({
         type: "DeliveryGap",
         reason: "purged",

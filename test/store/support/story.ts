@@ -1,4 +1,4 @@
-/** The story that docs/SQL.md tells: a partner that is revoked, one that moves to a new PeerID, one that cannot be reached, and a message that is no JSON. */
+/** The story in docs/SQL.md: a revoked partner, one that moves to a new PeerID, an unreachable one, and a message that is not JSON. */
 import { type Did, resourceIdOf } from "../../../src/base/ids.ts";
 import { PEER_A, PEER_B, peerIdOf } from "../../support/peers.ts";
 import { addressOf, append, closed, desired, inboundRefused, observe, opened, openFailed, rejected } from "./events.ts";
@@ -17,10 +17,15 @@ const LYON = {
 const OSLO = { peerId: PEER_B, name: "oslo-1", resourceId: resourceIdOf("res-oslo"), did: "res-oslo" as Did };
 const ROME = { peerId: PEER_D, name: "rome-1", resourceId: resourceIdOf("res-rome"), did: "res-rome" as Did };
 
+/** As oc-api publishes it. */
+function message(user: string, relation: string): Buffer {
+  return Buffer.from(JSON.stringify({ from_app: "oc-api", user, datatype: "PEER", payload: { id: "res-lyon", relation } }));
+}
+
 export function toldStory(): TemporaryStore {
   const temporary = new TemporaryStore();
   const { store, clock } = temporary;
-  append(store, desired(LYON));
+  append(store, desired(LYON), { payload: message("", "PARTNER") });
   clock.stall(380);
   observe(store, opened(PEER_A));
   clock.stall(1_120);
@@ -40,7 +45,8 @@ export function toldStory(): TemporaryStore {
   clock.stall(800);
   observe(store, opened(PEER_A));
   clock.stall(60_000);
-  append(store, desired({ ...LYON, claimedUser: "anna", relation: "NONE", standing: "revoked", address: null }));
+  const revocation = desired({ ...LYON, claimedUser: "anna", relation: "NONE", standing: "revoked", address: null });
+  append(store, revocation, { payload: message("anna", "NONE") });
   clock.stall(4);
   observe(store, closed(PEER_A, { reason: "revoked", durationMs: 60_004 }));
   observe(store, closed(PEER_A, { direction: "inbound", reason: "revoked", durationMs: 108_804 }));

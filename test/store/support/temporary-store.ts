@@ -1,4 +1,4 @@
-/** A store on a real file in a directory of its own, and raw connections that any other SQLite client could make to it. */
+/** A store on a real file in its own directory, and raw connections like those of any other SQLite client. */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -26,13 +26,13 @@ export class TemporaryStore implements Disposable {
     return this.store;
   }
 
-  /** The rows of `query` as another process would read them. */
+  /** The rows of `query`, as another process would read them. */
   read(query: string, ...parameters: unknown[]): Row[] {
     using raw = rawConnection(this.path, { readonly: true });
     return raw.database.prepare<unknown[], Row>(query).all(...parameters);
   }
 
-  /** Runs `statement` as another process could, with SQLite's own defaults. */
+  /** Runs `statement` as another process would, with SQLite's defaults. */
   write(statement: string): void {
     using raw = rawConnection(this.path);
     raw.database.exec(statement);

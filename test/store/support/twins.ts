@@ -1,4 +1,4 @@
-/** Two logs with the same story, of which one is archived: what they say, as far as it must be the same, and what may come next. */
+/** Two logs with the same story, one of them archived: how to compare them, and what can happen to both. */
 import { hash } from "node:crypto";
 import fc from "fast-check";
 import { resourceIdOf } from "../../../src/base/ids.ts";
@@ -13,17 +13,17 @@ import { PEERS, STREAM } from "./long-log.ts";
 
 const FILLER = "in the place of a LogArchived";
 
-/** Takes the seq in the one log that the LogArchived takes in the other. */
+/** Takes the seq in the one log that LogArchived takes in the other. */
 export function appendFiller(store: Store): void {
   store.appendReceived([received(rejected({ message: FILLER }))]);
 }
 
-/** A row without its hash: behind the first LogArchived no two are the same. */
+/** A row without its hash, because hashes differ after the first LogArchived. */
 function said(answer: LogEntry | string): unknown {
   return typeof answer === "string" ? answer : { ...answer, chainHash: null };
 }
 
-/** What is told that does not depend on how much of the log is in archives. */
+/** Everything that must not depend on how much of the log is archived. */
 export function stateOf(twin: Twin): unknown {
   const { store } = twin;
   return {
@@ -38,7 +38,7 @@ export function stateOf(twin: Twin): unknown {
   };
 }
 
-/** What the views tell of what came behind the row `lastSeq`, and of the streams that were open there. */
+/** The rows of the views after row `lastSeq`, and about streams that were open there. */
 export function historyBehind(twin: Twin, lastSeq: number): unknown {
   const isStory = `type <> 'LogArchived' and summary not like '%${FILLER}'`;
   return {
@@ -56,7 +56,7 @@ export function historyBehind(twin: Twin, lastSeq: number): unknown {
   };
 }
 
-/** Every message of a stream that the log holds. */
+/** All stream messages in the log. */
 export function streamMessages(twin: Twin): readonly Received[] {
   const rows = twin.read("select dedupe_key, stream_sequence, payload from event_log where dedupe_key is not null");
   return rows.map(({ dedupe_key, stream_sequence, payload }) => {
@@ -65,14 +65,14 @@ export function streamMessages(twin: Twin): readonly Received[] {
   });
 }
 
-/** Something that happens to a log, with what it answers. */
+/** Something that happens to a log. Returns the outcome. */
 export type Step = (twin: Twin) => unknown;
 
 const peer = fc.constantFrom(...PEERS);
 const resource = fc.option(fc.integer({ min: 0, max: 7 }).map((number) => resourceIdOf(`resource-${number}`)));
 const OTHER_STREAM = { ...STREAM, created: "2026-01-01T11:00:00.5Z" };
 
-/** A message of a stream: late or not, known or not, of this stream or of one that was made anew. `stored` tells apart what has one sequence. */
+/** A stream message: late or not, known or not, from this stream or a recreated one. `stored` distinguishes messages with the same sequence. */
 const fromStream = fc
   .record({
     peerId: fc.option(peer),

@@ -14,7 +14,7 @@ function rowOf(answer: LogEntry | "repeated" | "suppressed"): LogEntry {
 }
 
 describe("a StreamClosed", () => {
-  it("names the StreamOpened that it ends: same peer, protocol and direction", () => {
+  it("names the StreamOpened that it closes: same peer, protocol and direction", () => {
     using temporary = new TemporaryStore();
     const { store } = temporary;
     append(store, desired());
@@ -32,7 +32,7 @@ describe("a StreamClosed", () => {
   it.each([
     ["before", [closed(PEER_A, { reason: "replaced" }), opened(PEER_A)]],
     ["after", [opened(PEER_A), closed(PEER_A, { reason: "replaced" })]],
-  ])("of a replaced stream ends the older one when it is told %s the newer one opened", (_, events) => {
+  ])("of a replaced stream closes the older one if it is reported %s the newer one opened", (_, events) => {
     using temporary = new TemporaryStore();
     const { store } = temporary;
     observe(store, opened(PEER_A));
@@ -44,7 +44,7 @@ describe("a StreamClosed", () => {
 });
 
 describe("a failure", () => {
-  it("like the one before it is counted, not logged", () => {
+  it("equal to the previous one is counted, not logged", () => {
     using temporary = new TemporaryStore();
     const { store, clock } = temporary;
     expect(rowOf(observe(store, openFailed(PEER_A))).seq).toBe(1);
@@ -58,7 +58,7 @@ describe("a failure", () => {
     ]);
   });
 
-  it("that floods in is written once a second, and no count is lost", () => {
+  it("in a flood is written once a second, and no count is lost", () => {
     using temporary = new TemporaryStore();
     const { store, clock } = temporary;
     const written = () => temporary.read("select count from repeated_failures")[0]?.["count"];
@@ -86,7 +86,7 @@ describe("a failure", () => {
     expect(rowOf(observe(temporary.store, next())).seq).toBe(2);
   });
 
-  it("is logged again once an outbound stream stood in between, and not for an inbound one", () => {
+  it("is logged again after an outbound stream was open, but not after an inbound one", () => {
     using temporary = new TemporaryStore();
     const { store } = temporary;
     observe(store, openFailed(PEER_A));
@@ -97,7 +97,7 @@ describe("a failure", () => {
     expect(rowOf(observe(store, openFailed(PEER_A))).seq).toBe(4);
   });
 
-  it("of an inbound stream is logged again once one stood in between, and not for an outbound one", () => {
+  it("of an inbound stream is logged again after one was open, but not after an outbound one", () => {
     using temporary = new TemporaryStore();
     const { store } = temporary;
     observe(store, inboundRefused(PEER_A));
@@ -108,7 +108,7 @@ describe("a failure", () => {
     expect(rowOf(observe(store, inboundRefused(PEER_A))).seq).toBe(4);
   });
 
-  it("is forgotten with a new generation, of the peer itself or of the one that it superseded", () => {
+  it("is forgotten in a new generation, of the peer itself or of the one that it superseded", () => {
     using temporary = new TemporaryStore();
     const { store } = temporary;
     append(store, desired());
@@ -130,7 +130,7 @@ describe("refusals of minted PeerIDs", () => {
   const strangers = (from: number, count: number) =>
     Array.from({ length: count }, (_, index) => `stranger-${from + index}` as PeerId);
 
-  it("are logged 600 times an hour, and counted in memory beyond that", () => {
+  it("are logged up to 600 times an hour, and only counted in memory after that", () => {
     using temporary = new TemporaryStore();
     const { store, clock } = temporary;
     for (const peerId of strangers(0, 600)) rowOf(observe(store, inboundRefused(peerId)));
@@ -143,7 +143,7 @@ describe("refusals of minted PeerIDs", () => {
     expect(rowOf(observe(store, inboundRefused("stranger-610" as PeerId))).seq).toBe(601);
   });
 
-  it("never hide the refusal of a peer that is known, nor any other event", () => {
+  it("never hide the refusal of a known peer, or any other event", () => {
     using temporary = new TemporaryStore();
     const { store } = temporary;
     append(store, desired());
@@ -153,8 +153,8 @@ describe("refusals of minted PeerIDs", () => {
   });
 });
 
-describe("sessions that a crash left open", () => {
-  it("are closed at boot, each with its own StreamOpened, and once", () => {
+describe("sessions left open by a crash", () => {
+  it("are closed at startup, once, each with its own StreamOpened", () => {
     using temporary = new TemporaryStore();
     observe(temporary.store, opened(PEER_A));
     observe(temporary.store, opened(PEER_A, "inbound"));
@@ -227,7 +227,7 @@ describe("time", () => {
 });
 
 describe("reading", () => {
-  it("a history newest first, page by page", () => {
+  it("returns a history page by page, newest first", () => {
     using temporary = new TemporaryStore();
     const { store } = temporary;
     append(store, desired());
@@ -242,7 +242,7 @@ describe("reading", () => {
     expect(store.history(PEER_A, { limit: 2, beforeSeq: 2 }).map(({ event }) => event.type)).toEqual(["PeerDesired"]);
   });
 
-  it("gives every event back as it was appended", () => {
+  it("returns every event as it was appended", () => {
     using temporary = new TemporaryStore();
     const { store } = temporary;
     const events = [opened(PEER_A), openFailed(PEER_A), inboundRefused(PEER_A), closed(PEER_A)];
@@ -250,7 +250,7 @@ describe("reading", () => {
     expect(store.history(PEER_A, { limit: 10 }).map(({ event }) => event)).toEqual(events.toReversed());
   });
 
-  it("the head and every status survive a restart", () => {
+  it("returns the head and every status after a restart", () => {
     using temporary = new TemporaryStore();
     observe(temporary.store, { ...opened(PEER_A), protocol: PROTOCOL });
     observe(temporary.store, openFailed(PEER_B));
@@ -262,7 +262,7 @@ describe("reading", () => {
     expect(store.status("nobody" as PeerId)).toBeUndefined();
   });
 
-  it("a closed store is refused, and closing twice is not", () => {
+  it("from a closed store throws, but closing twice does not", () => {
     using temporary = new TemporaryStore();
     const { store } = temporary;
     store[Symbol.dispose]();

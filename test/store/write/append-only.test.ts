@@ -1,4 +1,4 @@
-/** The guard is in the schema: it is tried from a second connection that has SQLite's own defaults, as any client may. */
+/** The schema guards the log. The tests use a second connection with SQLite's defaults, as any client might. */
 import { describe, expect, it } from "vitest";
 import { append, desired } from "../support/events.ts";
 import { rawConnection, TemporaryStore } from "../support/temporary-store.ts";
@@ -25,7 +25,7 @@ const UNTOUCHED = [
   { seq: 2, relation: "NONE", dedupe_key: "key-2" },
 ];
 
-describe.each(["OFF", "ON"] as const)("the log refuses, with recursive_triggers %s,", (recursiveTriggers) => {
+describe.each(["OFF", "ON"] as const)("the log rejects, with recursive_triggers %s,", (recursiveTriggers) => {
   it.each([
     ["an update", "update event_log set relation = 'PARTNER' where seq = 2", "never updated"],
     ["an update that moves a row", "update or replace event_log set seq = 1 where seq = 2", "never updated"],

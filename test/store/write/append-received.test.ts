@@ -41,14 +41,14 @@ describe("a desired event", () => {
     expect(temporary.read("select payload from event_log")).toEqual([{ payload }]);
   });
 
-  it("that changes nothing is logged as such", () => {
+  it("that changes nothing is logged as unchanged", () => {
     using temporary = new TemporaryStore();
     append(temporary.store, desired());
     expect(append(temporary.store, desired())).toMatchObject({ seq: 2, effect: "unchanged", generation: 1 });
     expect(temporary.store.get(PEER_A)?.desiredSeq).toBe(1);
   });
 
-  it("that names its resource alone finds the peer which that resource last meant", () => {
+  it("with only a resource id is about the last peer of that resource", () => {
     using temporary = new TemporaryStore();
     append(temporary.store, desired());
     const revocation = desired({ peerId: null, address: null, name: null, relation: "NONE", standing: "revoked" });
@@ -59,7 +59,7 @@ describe("a desired event", () => {
     expect(temporary.store.get(PEER_A)).toMatchObject({ standing: "revoked", relation: "NONE", address: addressOf(PEER_A) });
   });
 
-  it("that names a resource which its peer has since exchanged for another still finds that peer", () => {
+  it("with a resource id that the peer has since replaced is still about that peer", () => {
     using temporary = new TemporaryStore();
     append(temporary.store, desired());
     append(temporary.store, desired({ resourceId: resourceIdOf("resource-b") }));
@@ -69,14 +69,14 @@ describe("a desired event", () => {
     expect(temporary.store.verifyProjections()).toEqual([]);
   });
 
-  it("that names a resource nobody knows is kept as rejected", () => {
+  it("with an unknown resource id is kept as rejected", () => {
     using temporary = new TemporaryStore();
     const logged = append(temporary.store, removed({ peerId: null, resourceId: resourceIdOf("never-seen") }));
     expect(logged).toMatchObject({ source: "oc-api", effect: null, event: { type: "EventRejected", reason: "peer_unknown" } });
     expect(temporary.store.list()).toEqual([]);
   });
 
-  it("that gives a partner's resource to another peer names whom it superseded", () => {
+  it("that gives a partner's resource to another peer names the superseded peer", () => {
     using temporary = new TemporaryStore();
     append(temporary.store, desired());
     const logged = append(temporary.store, desired({ peerId: PEER_B }));
@@ -90,7 +90,7 @@ describe("a desired event", () => {
     expect(temporary.store.history(PEER_A, { limit: 10 }).map(({ seq }) => seq)).toEqual([2, 1]);
   });
 
-  it("of an unknown relation and a removal are told apart in the projection", () => {
+  it("with an unknown relation differs from a removal in the projection", () => {
     using temporary = new TemporaryStore();
     append(temporary.store, desired({ relation: "UNKNOWN(7)", standing: "revoked" }));
     expect(temporary.store.get(PEER_A)?.relation).toBe("UNKNOWN(7)");
@@ -100,7 +100,7 @@ describe("a desired event", () => {
 });
 
 describe("a batch", () => {
-  it("takes each dedupe key once, in the log and within itself", () => {
+  it("accepts each dedupe key once, in the log and within the batch", () => {
     using temporary = new TemporaryStore();
     append(temporary.store, desired(), { dedupeKey: "key-1" });
     const answers = temporary.store.appendReceived([
@@ -113,10 +113,10 @@ describe("a batch", () => {
     expect(temporary.store.get(PEER_A)?.standing).toBe("partner");
   });
 
-  it("is written whole or not at all", () => {
+  it("is written completely or not at all", () => {
     using temporary = new TemporaryStore();
     append(temporary.store, desired());
-    // The second message of the batch has to touch a table that is gone; the first alone could be written.
+    // The second message touches a table that has been dropped; the first alone could be written.
     temporary.write("drop table desired_peer");
     const failing = () =>
       temporary.store.appendReceived([received(rejected()), received(desired({ relation: "NONE", standing: "revoked" }))]);
@@ -141,7 +141,7 @@ describe("a payload", () => {
   };
   const sha256 = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("hex");
 
-  it("of 64 KiB is kept whole", () => {
+  it("of 64 KiB is kept completely", () => {
     const payload = Buffer.alloc(65_536, "x");
     expect(stored(payload)).toEqual({
       payload,
@@ -151,7 +151,7 @@ describe("a payload", () => {
     });
   });
 
-  it("that is longer is kept in part, with the size and the hash of the whole", () => {
+  it("that is longer is truncated, with the full size and hash", () => {
     const payload = Buffer.concat([Buffer.alloc(65_536, "x"), Buffer.alloc(1_000, "y")]);
     const kept = payload.subarray(0, 65_536);
     expect(stored(payload)).toEqual({
@@ -162,15 +162,15 @@ describe("a payload", () => {
     });
   });
 
-  it("that is text is never cut within a character", () => {
+  it("that is text is never truncated within a character", () => {
     const payload = Buffer.from(`x${"😀".repeat(20_000)}`);
     expect(stored(payload)).toMatchObject({ payload: payload.subarray(0, 65_533), payload_encoding: "utf8" });
   });
 
   it.each([
-    ["bytes that are no UTF-8", Buffer.from([0x7b, 0xff, 0xfe])],
-    ["a NUL, which ends a text in SQL", Buffer.from("before\0after")],
-    ["half a character at its end", Buffer.from("😀").subarray(0, 3)],
+    ["bytes that are not UTF-8", Buffer.from([0x7b, 0xff, 0xfe])],
+    ["a NUL, which ends text in SQL", Buffer.from("before\0after")],
+    ["part of a character at its end", Buffer.from("😀").subarray(0, 3)],
   ])("with %s is binary", (_, payload) => {
     expect(stored(payload)).toMatchObject({ payload, payload_encoding: "binary" });
   });
@@ -180,19 +180,19 @@ describe("a payload", () => {
     expect(stored(payload)).toEqual({ payload, payload_bytes: 0, payload_sha256: sha256(payload), payload_encoding: "utf8" });
   });
 
-  it("that is a view into a larger buffer is kept as the view", () => {
+  it("that is a view of a larger buffer is kept as the view", () => {
     const larger = Buffer.from("[before]payload[after]");
     const payload = new Uint8Array(larger.buffer, larger.byteOffset + 8, 7);
     expect(stored(payload)).toMatchObject({ payload: Buffer.from("payload"), payload_bytes: 7 });
   });
 });
 
-describe("text that SQLite cannot hold as it is", () => {
+describe("text that SQLite cannot store unchanged", () => {
   it.each([
     ["a lone surrogate", "lyon\ud800", "lyon\ufffd"],
     ["half a character at the end of a claimed user", `${"a".repeat(255)}\ud83d`, `${"a".repeat(255)}\ufffd`],
     ["a NUL", "lyon\0-1", "lyon\0-1"],
-  ])("%s is folded as it is read back", (_, name, readBack) => {
+  ])("%s is folded as it will be read back", (_, name, readBack) => {
     using temporary = new TemporaryStore();
     const { claimedUser } = append(temporary.store, desired({ name, claimedUser: name, resourceId: resourceIdOf(name) }), {
       dedupeKey: name,
@@ -204,7 +204,7 @@ describe("text that SQLite cannot hold as it is", () => {
     expect(temporary.store.verifyProjections()).toEqual([]);
   });
 
-  it("an injection is only text", () => {
+  it("an SQL injection is only text", () => {
     using temporary = new TemporaryStore();
     const address = `/ip4/1.2.3.4/tcp/1'); drop table event_log; --` as Address;
     append(temporary.store, desired({ name: "'; delete from event_log; --", address }));
@@ -213,8 +213,8 @@ describe("text that SQLite cannot hold as it is", () => {
   });
 });
 
-describe("what is read of the desired state", () => {
-  it("is what was committed: a batch that fails changes nothing", () => {
+describe("reading the desired state", () => {
+  it("returns what was committed: a failed batch changes nothing", () => {
     using temporary = new TemporaryStore();
     temporary.write(`create trigger refuse_b before insert on desired_peer when new.peer_id = '${PEER_B}'
       begin select raise(abort, 'no room'); end`);

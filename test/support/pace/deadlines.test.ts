@@ -1,4 +1,4 @@
-/** That every deadline of the tests still fails what never happens. */
+/** Checks that every kind of deadline in the tests fails if the event never happens. */
 import { setTimeout as delay } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import { temporaryDirectory } from "../../store/support/temporary-store.ts";
@@ -12,19 +12,19 @@ import { bound, paceMs, startDeadline, startStopwatch } from "./pace.ts";
 const never = () => false as const;
 
 describe("until", () => {
-  it("fails at its deadline, and says what was missing and how long it waited", async () => {
+  it("fails at its deadline, and says what was awaited and for how long", async () => {
     await expect(until("the end of the world", never, 30)).rejects.toThrow(
       /^not within \d+ ms: the end of the world \(\d+ ms of machine time, \d+ ms on the wall\)$/,
     );
   });
 
-  it("fails at a bound, which is as long as it says however slow the machine is", async () => {
+  it("fails at a bound, which is not scaled by the machine's slowness", async () => {
     expect(paceMs(bound(30))).toBe(30);
     expect(paceMs(30)).toBeGreaterThanOrEqual(30);
     await expect(until("the end of the world", never, bound(30))).rejects.toThrow(/^not within 30 ms/);
   });
 
-  it("looks once more after its deadline: what came while nobody could look is there", async () => {
+  it("checks once more after its deadline, for events during a starved wait", async () => {
     let looks = 0;
     const slowly = async () => {
       looks += 1;
@@ -34,7 +34,7 @@ describe("until", () => {
     expect(await until("it", slowly, bound(1))).toBe("there");
   });
 
-  it("passes on what a look throws", async () => {
+  it("passes on errors thrown by a check", async () => {
     const look = () => {
       throw new Error("it broke");
     };
@@ -43,7 +43,7 @@ describe("until", () => {
 });
 
 describe("a deadline", () => {
-  it("aborts with what did not happen, and does not once it is disposed of", async () => {
+  it("aborts with the missing event as its reason, unless it was disposed", async () => {
     const limit = startDeadline(20, "no answer");
     await until("it is over", () => limit.signal.aborted);
     expect(String(limit.signal.reason)).toMatch(/not within \d+ ms: no answer$/);
@@ -62,14 +62,14 @@ describe("a deadline", () => {
 });
 
 describe("waiting for a daemon", () => {
-  it("fails for a peer that never is as expected, and says what was seen last", async () => {
+  it("fails for a peer that never becomes as expected, and shows its last state", async () => {
     const daemon = { until, peer: async () => ({ phase: "backoff" }) } as unknown as DaemonProcess;
     await expect(whenPeer(daemon, "a peer", "it is established", never, 30)).rejects.toThrow(
       /^last seen: \{"phase":"backoff"\}\nError: not within \d+ ms: it is established/,
     );
   });
 
-  it("ends a command that does not end", async () => {
+  it("kills a command that does not end", async () => {
     using directory = temporaryDirectory();
     const flags = [
       "--data",

@@ -1,24 +1,24 @@
-/** How much of the machine each process gets right now, read from the kernel. */
+/** The share of the machine that each process currently gets, as reported by the kernel. */
 import { readFileSync } from "node:fs";
 import { availableParallelism, loadavg } from "node:os";
 
-/** One look at the machine. */
+/** One reading of the machine. */
 export interface MachineReading {
   readonly cores: number;
-  /** Tasks that run or wait for a core, the reader among them. */
+  /** Tasks that are running or waiting for a core, including the reader. */
   readonly runnable: number;
-  /** Ticks since boot of all cores together, and those that a hypervisor gave to others. */
+  /** Ticks since boot, summed over all cores, and those that a hypervisor stole. */
   readonly ticks: number;
   readonly stolenTicks: number;
 }
 
-/** A share below this would stretch a minute to half an hour: something else is wrong then. */
+/** With a smaller share a minute would become more than half an hour; something else must be wrong then. */
 const LEAST_SHARE = 1 / 30;
 
-/** The eighth counter of a `cpu` line in /proc/stat; guest time behind it is contained in user time already. */
+/** The index of steal time in a `cpu` line of /proc/stat. Guest time, which follows, is already part of user time. */
 const STEAL = 7;
 
-/** The machine as /proc/stat shows it; elsewhere than on Linux the load average stands in. */
+/** Reads /proc/stat; on systems other than Linux it uses the load average instead. */
 export function readMachine(): MachineReading {
   let text: string;
   try {
@@ -29,7 +29,7 @@ export function readMachine(): MachineReading {
   return parseStat(text);
 }
 
-/** Reads the text of /proc/stat. */
+/** Parses the text of /proc/stat. */
 export function parseStat(text: string): MachineReading {
   const counters = (/^cpu +(.*)$/m.exec(text)?.[1] ?? "")
     .split(" ")
@@ -43,7 +43,7 @@ export function parseStat(text: string): MachineReading {
   };
 }
 
-/** The part of a core that a task which wants to run gets, from 1/30 to 1: cores by tasks, without what was stolen since `before`. */
+/** The share of a core that a runnable task gets, from 1/30 to 1: cores per task, less the time stolen since `before`. */
 export function shareOf(now: MachineReading, before: MachineReading): number {
   const passed = now.ticks - before.ticks;
   const stolen = passed > 0 ? (now.stolenTicks - before.stolenTicks) / passed : 0;

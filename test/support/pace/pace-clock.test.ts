@@ -12,19 +12,19 @@ beforeEach(() => {
   pace = new PaceClock({ clock, readMachine: () => ({ cores: 2, runnable, ticks: 0, stolenTicks: 0 }) });
 });
 
-/** From the next look on; until then the clock runs as before. */
+/** Takes effect from the next reading; until then the clock runs as before. */
 function becomesBusy(tasks: number): void {
   runnable = tasks;
   clock.advanceSync(LOOK_EVERY_MS);
 }
 
-describe("a clock at the pace of the machine", () => {
-  it("is a clock like any other while the machine is idle", () => {
+describe("a pace clock", () => {
+  it("is an ordinary clock while the machine is idle", () => {
     for (const stepMs of [1, 49, 50, 123, 10_000]) clock.advanceSync(stepMs);
     expect(pace.monotonicMs()).toBeCloseTo(10_223, 6);
   });
 
-  it("runs at the share that each task gets, also when that changes", () => {
+  it("runs at the share that each task gets, and follows its changes", () => {
     becomesBusy(12);
     const busyMs = pace.monotonicMs();
     clock.advanceSync(6_000);
@@ -35,7 +35,7 @@ describe("a clock at the pace of the machine", () => {
     expect(pace.monotonicMs() - idleMs).toBeCloseTo(1_000, 6);
   });
 
-  it("takes the smaller share for a time in which it could not look", () => {
+  it("uses the smaller share for a time without readings", () => {
     runnable = 20;
     clock.stall(5_000);
     expect(pace.monotonicMs()).toBeCloseTo(500, 6);
@@ -56,7 +56,7 @@ describe("a clock at the pace of the machine", () => {
     }
   });
 
-  it("runs a task when its time has passed here, and not when it has passed on the wall", () => {
+  it("runs a task when its delay has passed in machine time, not in wall time", () => {
     let ranMs: number | undefined;
     becomesBusy(20);
     const startedMs = clock.monotonicMs();
@@ -69,7 +69,7 @@ describe("a clock at the pace of the machine", () => {
     expect(ranMs).toBeGreaterThanOrEqual(10_000);
   });
 
-  it("does not run a task that was disposed of", () => {
+  it("does not run a disposed task", () => {
     let ran = false;
     const timer = pace.schedule(100, () => {
       ran = true;

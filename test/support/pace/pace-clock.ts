@@ -1,11 +1,11 @@
 /**
- * A clock that runs at the pace of the machine: a second of it is a second on an idle machine, and longer on one whose cores are shared
- * with other work. A deadline on it judges what a program did with the time it got, and not how busy the machine was.
+ * A clock in machine time: its second is a second on an idle machine, and longer if the cores are shared with other work. So a deadline
+ * on it measures a program's use of the time it got, not how busy the machine was.
  */
 import type { Clock } from "../../../src/base/clock.ts";
 import { type MachineReading, shareOf } from "./machine.ts";
 
-/** Between two looks at the machine. */
+/** Time between readings of the machine. */
 export const LOOK_EVERY_MS = 50;
 
 interface PaceClockOptions {
@@ -43,14 +43,14 @@ export class PaceClock implements Clock {
     return this.#passedMs;
   }
 
-  /** Runs `task` once `delayMs` of this clock have passed, at the next look at the machine. */
+  /** Runs `task` at the first reading of the machine after `delayMs` of this clock. */
   schedule(delayMs: number, task: () => void): Disposable {
     const dueMs = this.monotonicMs() + delayMs;
     let timer: Disposable;
     const wait = () => {
       const leftMs = dueMs - this.monotonicMs();
       if (leftMs <= 0) task();
-      // Time here never passes faster than there.
+      // This clock is never faster than the underlying one.
       else timer = this.#clock.schedule(Math.max(1, leftMs), wait);
     };
     timer = this.#clock.schedule(Math.max(0, delayMs), wait);
@@ -64,7 +64,7 @@ export class PaceClock implements Clock {
     });
   }
 
-  /** Where nobody has looked for long, this process was starved or at work itself: the smaller share counts. */
+  /** After a long time without readings this process was starved or busy itself, so the smaller share counts. */
   #look(nowMs: number): void {
     const reading = this.#readMachine();
     const share = shareOf(reading, this.#reading);

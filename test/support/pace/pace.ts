@@ -1,33 +1,33 @@
 /**
- * The deadlines of the tests. A deadline is patient: it is scaled by how slow the machine is, which is measured once, and counts only
- * the share of the machine that was to be had while it ran. A bound is a promise of DESIGN.md: it is not scaled. On an idle machine it is
- * exact to the millisecond; while the cores are shared with other work, only the share counts.
+ * The deadlines of the tests. A deadline is scaled by the slowness of the machine, which is measured once, and runs in machine time: it
+ * counts only the share of the machine that was available. A bound is a promise of the product and is not scaled. On an idle machine it
+ * is exact to the millisecond; on a busy one it also runs in machine time.
  */
 import { deadline, systemClock } from "../../../src/base/clock.ts";
 import { readMachine } from "./machine.ts";
 import { PaceClock } from "./pace-clock.ts";
 import { measureSlowness } from "./slowness.ts";
 
-/** In the environment of the test processes: what was measured when the run started. */
+/** Environment variable of test processes: the slowness measured at the start of the run. */
 export const SLOWNESS_VARIABLE = "TEST_SLOWNESS";
 
-/** For what runs in the process of a test with short time-outs of its own, too. */
+/** Also for code that runs in a test's process with short timeouts of its own. */
 export const paceClock = new PaceClock({ clock: systemClock, readMachine });
 
 let measured: number | undefined;
 
-/** How slow this machine is, from 1 to 12: as measured at the start of the run, or now where nobody has. */
+/** The slowness of this machine, from 1 to 12: as measured at the start of the run, or else now. */
 function slowness(): number {
   measured ??= Number(process.env[SLOWNESS_VARIABLE]) || measureSlowness().slowness;
   return measured;
 }
 
 /**
- * A promise of DESIGN.md, in ms of machine time.
+ * A promise of the product, in ms of machine time.
  *
- * Its limit: the tested program's own work counts as load too, so a program with more busy threads than there are cores gets extra time.
- * A daemon works on one thread, so it does not. Leaving that work out would need to know whose it is, and the tests of a file share a
- * process: its children are not only the daemons that a bound is about.
+ * Limitation: the work of the tested program itself counts as load, so a program with more busy threads than cores would get extra time.
+ * A daemon has one busy thread, so it does not. That work cannot be excluded, because it cannot be told apart from that of other children
+ * of the test process.
  */
 export interface Bound {
   readonly boundMs: number;
@@ -35,16 +35,16 @@ export interface Bound {
 
 export const bound = (boundMs: number): Bound => ({ boundMs });
 
-/** `deadline` in ms of `paceClock`: a bound is as long as it says. */
+/** `deadline` in ms of `paceClock`; a bound is not scaled. */
 export function paceMs(deadline: number | Bound): number {
   return typeof deadline === "number" ? deadline * slowness() : deadline.boundMs;
 }
 
 /** A running measurement of machine time. */
 export interface Stopwatch {
-  /** Ms of machine time since the start; on an idle machine those of a clock on the wall. */
+  /** Machine time since the start, in ms; equal to wall time on an idle machine. */
   elapsedMs(): number;
-  /** Both times, for the message of a failure. */
+  /** Machine and wall time, for error messages. */
   toString(): string;
 }
 
@@ -57,7 +57,7 @@ export function startStopwatch(): Stopwatch {
   };
 }
 
-/** Starts a deadline whose signal aborts with the reason: an error, or what did not happen in time. It keeps no process alive. */
+/** Starts a deadline whose signal aborts with `reason`: an error, or a text that names the missing event. It is unreferenced. */
 export function startDeadline(
   limit: number | Bound,
   reason: string | (() => Error),

@@ -1,21 +1,21 @@
-/** How much slower than an ordinary idle machine this one is, measured once before the tests. */
+/** Measures, once before the tests, how much slower this machine is than an ordinary idle one. */
 import { spawnSync } from "node:child_process";
 import { closeSync, fsyncSync, mkdtempSync, openSync, rmSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { readMachine, shareOf } from "./machine.ts";
 
-/** What the same work takes on an idle machine on which the deadlines in the tests are right, in ms. */
+/** The duration of the same work, in ms, on an idle machine for which the deadlines in the tests are right. */
 const IDLE_MS = { compute: 60, startNode: 60, fsync: 10 } as const;
 
-/** More than this and waiting longer does not help. */
+/** Beyond this factor, waiting longer does not help. */
 const MOST = 12;
 
 type Work = keyof typeof IDLE_MS;
 
 /**
- * 1 for a machine on which the deadlines are right, up to 12 for a slower one: a slow processor, a quota, a slow disk. How busy the machine
- * is with other work is no part of it; `share` tells that, and may change while the tests run.
+ * `slowness` is 1 for a machine on which the deadlines are right, and up to 12 for one with a slow processor, a quota or a slow disk. It
+ * excludes other load on the machine, which is in `share` and may change while the tests run.
  */
 export function measureSlowness(): { readonly slowness: number; readonly share: number } {
   const before = readMachine();
@@ -25,7 +25,7 @@ export function measureSlowness(): { readonly slowness: number; readonly share: 
   return { slowness: slownessOf(measured, share), share };
 }
 
-/** The worst of the three, without what a small share of the machine made of it. */
+/** The worst of the three factors, corrected for a small share of the machine. */
 export function slownessOf(measured: Readonly<Record<Work, number>>, share: number): number {
   const works = Object.keys(IDLE_MS) as Work[];
   const worst = Math.max(...works.map((work) => (measured[work] * share) / IDLE_MS[work]));
@@ -38,7 +38,7 @@ function timed(work: () => void): number {
   return performance.now() - startedMs;
 }
 
-/** Objects to text and back, which is what the program does most. */
+/** Converts objects to text and back, the program's most common work. */
 function compute(): void {
   let value: unknown = { name: "partner", relation: "PARTNER", address: "/ip4/127.0.0.1/tcp/4001" };
   for (let turn = 0; turn < 40_000; turn++) value = JSON.parse(JSON.stringify(value));
@@ -48,7 +48,7 @@ function startNode(): void {
   spawnSync(process.execPath, ["--eval", "0"]);
 }
 
-/** The median of five. */
+/** The median of five fsyncs. */
 function fsyncTakesMs(): number {
   const directory = mkdtempSync(join(tmpdir(), "oc-partnerd-pace-"));
   try {

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { SLOWNESS_VARIABLE } from "./pace.ts";
 import { startRun } from "./timeouts.ts";
 
-/** A run that vitest starts on a machine like that: its time-out of a second, and what it prints. */
+/** Starts a run on such a machine; returns its scaled one-second timeout and its output. */
 function started(slowness: number, share: number, env: NodeJS.ProcessEnv = { VITEST: "true" }) {
   let printed = "";
   const print = (text: string) => {
@@ -12,12 +12,12 @@ function started(slowness: number, share: number, env: NodeJS.ProcessEnv = { VIT
   return { secondMs: scale(1_000), printed, slowness: env[SLOWNESS_VARIABLE] };
 }
 
-describe("a time-out of the test runner", () => {
-  it("is as usual on an ordinary idle machine, and nothing is said", () => {
+describe("a timeout of the test runner", () => {
+  it("is unscaled on an ordinary idle machine, and prints nothing", () => {
     expect(started(1, 1)).toEqual({ secondMs: 1_000, printed: "", slowness: "1" });
   });
 
-  it("is longer on a slow and busy one, which is said", () => {
+  it("is scaled on a slow and busy machine, with a message", () => {
     const { secondMs, printed, slowness } = started(2, 0.25);
     expect([secondMs, slowness]).toEqual([8_000, "2"]);
     expect(printed).toMatch(
@@ -25,11 +25,11 @@ describe("a time-out of the test runner", () => {
     );
   });
 
-  it("never grows to hours", () => {
+  it("has a maximum", () => {
     expect(started(12, 1 / 30).secondMs).toBe(20_000);
   });
 
-  it("stays as it is where another program reads the configuration", () => {
+  it("is unscaled if another program reads the configuration", () => {
     expect(started(12, 1 / 30, {})).toEqual({ secondMs: 1_000, printed: "", slowness: undefined });
   });
 });

@@ -1,10 +1,10 @@
-/** Scales the time-outs of a vitest configuration by the machine: measured once, and handed on to the processes that run the tests. */
+/** Scales the timeouts of a vitest configuration by the machine's slowness, which is passed on to the test processes. */
 import { SLOWNESS_VARIABLE } from "./pace.ts";
 import { measureSlowness } from "./slowness.ts";
 
-/** A time-out is the last resort for a test that hangs: beyond this factor, minutes would become hours. */
+/** A timeout is the last resort for a test that hangs; beyond this factor, minutes would become hours. */
 const MOST_TIMES = 20;
-/** Below this, it is not worth a line. */
+/** Factors below this are not reported. */
 const WORTH_TELLING = 1.5;
 
 interface Options {
@@ -14,8 +14,8 @@ interface Options {
 }
 
 /**
- * Measures the machine; every test process that is started from here on knows how slow it is. Returns what scales a time-out of the test
- * runner, which counts time on the wall. Does nothing where another program than vitest reads the configuration, as knip does.
+ * Measures the machine and passes the result on to all test processes started later. Returns a function that scales timeouts of the test
+ * runner, which are in wall time. Does nothing if a program other than vitest, such as knip, reads the configuration.
  */
 export function startRun(options: Options = {}): (timeoutMs: number) => number {
   const { env = process.env, measure = measureSlowness, print = (text) => process.stderr.write(text) } = options;

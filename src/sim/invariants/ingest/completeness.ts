@@ -1,4 +1,4 @@
-/** An acknowledged message is in the log; once the world has been well for a while, every message is, or the log says what is missing. */
+/** Every acknowledged message is in the log. Some time after the last fault, every message is, or the log records the gap. */
 import { type Invariant, onceConverged, type Scene } from "../invariant.ts";
 import type { StreamBreaks } from "./stream-breaks.ts";
 
@@ -10,7 +10,7 @@ export function everyMessageIsLogged(scene: Scene, breaks: StreamBreaks): Invari
     everyBreak();
   });
 
-  /** A broker that keeps unacknowledged messages has delivered all of them by now. */
+  /** By now the broker has delivered every unacknowledged message. */
   function everyMessage(): void {
     const reached = onDisk.cursor()?.sequence ?? 0;
     for (const message of stream.everStored) {
@@ -23,25 +23,28 @@ export function everyMessageIsLogged(scene: Scene, breaks: StreamBreaks): Invari
     }
   }
 
-  /** If the log has messages of a stream that is gone, it also says that it is gone. */
+  /** If the log has messages of a stream that was since recreated or rewound, it also records that break. */
   function everyBreak(): void {
     for (const message of stream.everStored) {
       const loss = stream.lossOf(message);
       if (loss === undefined || loss === "removed" || breaks.hasHiddenSetBack) continue;
       if (onDisk.count(message.dedupeKey) === 0 || onDisk.hasBreakAfter(message.dedupeKey)) continue;
-      const what = loss === "recreated" ? "made anew" : "set back";
-      scene.violated("break-is-told", `message ${message.sequence} is of a stream that was ${what}, and the log does not say so`);
+      const what = loss === "recreated" ? "recreated" : "rewound";
+      scene.violated(
+        "break-is-told",
+        `message ${message.sequence} is from a stream that was ${what}, but the log does not record that`,
+      );
       return;
     }
   }
 }
 
-/** An acknowledged message is in the log, once, and would survive a power loss. */
+/** Every acknowledged message is in the log exactly once and would survive a power loss. */
 export function acknowledgedIsLogged(scene: Scene, breaks: StreamBreaks): Invariant {
   const { stream } = scene.broker;
   const { onDisk } = breaks;
   const acknowledged = new Set<string>();
-  /** How many of the messages ever stored are acknowledged or gone. */
+  /** How many of the messages ever stored are acknowledged or lost. */
   let settled = 0;
   /** The newest acknowledged sequence. */
   let floor: { readonly created: string; readonly sequence: number; readonly setBacks: number } | undefined;
@@ -72,8 +75,8 @@ export function acknowledgedIsLogged(scene: Scene, breaks: StreamBreaks): Invari
     if (floor?.created !== stream.state.created || floor.setBacks !== stream.resets.setBacks) return;
     const cursor = onDisk.cursor();
     if (cursor?.created === floor.created && cursor.sequence >= floor.sequence) return;
-    const found = cursor === undefined ? "nowhere" : `at ${cursor.sequence} of the stream made at ${cursor.created}`;
-    scene.violated("acknowledged-is-logged", `sequence ${floor.sequence} is acknowledged, the cursor on the disk is ${found}`);
+    const found = cursor === undefined ? "missing" : `at ${cursor.sequence} of the stream created at ${cursor.created}`;
+    scene.violated("acknowledged-is-logged", `sequence ${floor.sequence} is acknowledged, but the cursor on disk is ${found}`);
   }
 
   function allAreLogged(): void {
@@ -83,6 +86,6 @@ export function acknowledgedIsLogged(scene: Scene, breaks: StreamBreaks): Invari
   function isLoggedOnce(dedupeKey: string): void {
     const found = onDisk.count(dedupeKey);
     if (found === 1) return;
-    scene.violated("acknowledged-is-logged", `${dedupeKey} was acknowledged and is in the log ${found} times`);
+    scene.violated("acknowledged-is-logged", `${dedupeKey} was acknowledged but is in the log ${found} times`);
   }
 }

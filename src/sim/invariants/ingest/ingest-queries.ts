@@ -1,4 +1,4 @@
-/** The ingest as the disk has it: what another program, or the daemon after a power loss, would read. */
+/** The ingest state on disk: what another program, or the daemon after a power loss, would read. */
 import type { Database, Statement } from "better-sqlite3";
 import type { SimDisk } from "../../daemon/disk.ts";
 
@@ -21,7 +21,7 @@ export class IngestQueries {
     this.#disk = disk;
   }
 
-  /** How often the log has the message, in rows after `afterSeq`. */
+  /** How many rows after `afterSeq` hold the message. */
   count(dedupeKey: string, afterSeq = 0): number {
     return this.#number(COUNT, dedupeKey, afterSeq);
   }
@@ -30,17 +30,17 @@ export class IngestQueries {
     return this.#prepare(CURSOR).get() as ReturnType<IngestQueries["cursor"]>;
   }
 
-  /** Whether a gap of the stream, as it is now, names `sequence`. */
+  /** Whether the log records a gap that covers `sequence` of the current stream. */
   hasGapAt(sequence: number): boolean {
     return this.#number(GAPS, sequence, sequence) > 0;
   }
 
-  /** The seq of the last row that says that the stream was recreated or set back; 0 if there is none. */
+  /** The seq of the last row that records a recreated or rewound stream; 0 if there is none. */
   lastBreakSeq(): number {
     return this.#number(LAST_BREAK);
   }
 
-  /** Whether a row after that of the message says that the stream was recreated or set back. */
+  /** Whether a row after the message's own records a recreated or rewound stream. */
   hasBreakAfter(dedupeKey: string): boolean {
     return this.#number(BREAK_AFTER, dedupeKey) > 0;
   }

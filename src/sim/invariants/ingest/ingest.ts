@@ -1,10 +1,10 @@
-/** The ingest of a broker stream: each message comes to the log once, in order and in time, or the log says why not. */
+/** Ingest of a broker stream: each message reaches the log once, in order and in time, or the log records why not. */
 import type { Invariant, Scene } from "../invariant.ts";
 import { acknowledgedIsLogged, everyMessageIsLogged } from "./completeness.ts";
 import { gapIsOne, readingGoesOn, streamOrder } from "./reading.ts";
 import { StreamBreaks } from "./stream-breaks.ts";
 
-/** None where the broker promises nothing. */
+/** No invariants for at-most-once delivery, which promises nothing. */
 export function ingest(scene: Scene): readonly Invariant[] {
   if (scene.settings.delivery === "at_most_once") return [];
   const breaks = new StreamBreaks(scene);

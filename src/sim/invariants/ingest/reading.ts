@@ -1,4 +1,4 @@
-/** The log has messages in the order of the stream, a gap that it names is one, and reading goes on soon after the broker is well. */
+/** Messages are logged in stream order, every recorded gap is real, and reading resumes soon after the broker has recovered. */
 import type { DeliveryGap } from "../../../events/types.ts";
 import type { LogEntry } from "../../../store/model/log-entry.ts";
 import type { StoredMessage } from "../../broker/stored-message.ts";
@@ -13,9 +13,9 @@ export function streamOrder(scene: Scene, breaks: StreamBreaks): Invariant {
       const [created = ""] = dedupeKey.split("/");
       const { toldSeq } = breaks;
       const before = last?.created === created && last.toldSeq === toldSeq ? last.sequence : 0;
-      // Behind a hidden set-back, a resync finds late what comes first.
+      // After an undetectable rewind, a resync finds the earlier messages late.
       if (!breaks.hasHiddenSetBack && streamSequence <= before)
-        scene.violated("stream-order", `#${seq} is sequence ${streamSequence} of the stream, and comes after ${before}`);
+        scene.violated("stream-order", `#${seq} is stream sequence ${streamSequence}, logged after ${before}`);
       last = { created, sequence: streamSequence, toldSeq };
     },
   };
@@ -32,26 +32,26 @@ export function gapIsOne(scene: Scene, breaks: StreamBreaks): Invariant {
         return;
       }
       if (!breaks.isUntold(event.reason))
-        scene.violated("gap-is-one", `#${seq} says that the stream was ${event.reason}, and it was not`);
+        scene.violated("gap-is-one", `#${seq} says that the stream was ${event.reason}, but it was not`);
       breaks.tell(seq);
     },
   };
 
-  /** Of messages before the last break nothing tells whether the log has the one that is gone. */
+  /** Ignores messages from before the last break: the log may or may not have the copy that was lost. */
   function isPurged({ seq, streamSequence }: LogEntry, { lastStreamSequence }: DeliveryGap): void {
     const created = scene.daemon?.store.cursor()?.created;
     for (const message of stream.everStored) {
       if (message.created !== created || message.sequence < (streamSequence ?? 0)) continue;
       if (message.sequence > (lastStreamSequence ?? 0) || stream.lossOf(message) === "set_back") continue;
       if (stream.lossOf(message) === undefined)
-        scene.violated("gap-is-one", `#${seq} says that the stream has lost sequence ${message.sequence}, and it holds it`);
+        scene.violated("gap-is-one", `#${seq} says that the stream lost sequence ${message.sequence}, but the stream holds it`);
       else if (breaks.onDisk.count(message.dedupeKey, breaks.toldSeq) > 0)
-        scene.violated("gap-is-one", `#${seq} says that the log never got sequence ${message.sequence}, and it is there`);
+        scene.violated("gap-is-one", `#${seq} says that the log never got sequence ${message.sequence}, but the log has it`);
     }
   }
 }
 
-/** Promised by an issue of the project. */
+/** How soon reading must catch up after the last disturbance. */
 const READS_WITHIN_MS = 10_000;
 
 export function readingGoesOn(scene: Scene, breaks: StreamBreaks): Invariant {
@@ -63,7 +63,7 @@ export function readingGoesOn(scene: Scene, breaks: StreamBreaks): Invariant {
     started: disturb,
     disturbed: disturb,
     published(message) {
-      // A message that is lost on its way, or comes late, is a fault like any other.
+      // A message that is lost or delayed in transit is a fault like any other.
       if (isPlain(message)) mustRead();
       else disturb();
     },
@@ -74,7 +74,7 @@ export function readingGoesOn(scene: Scene, breaks: StreamBreaks): Invariant {
     mustRead();
   }
 
-  /** Unless something else happens meanwhile, after which there is as much time once more. */
+  /** Requires reading to catch up in time. Each further disturbance restarts the deadline. */
   function mustRead(): void {
     if (scene.daemon === undefined) return;
     const since = disturbances;
@@ -86,14 +86,14 @@ export function readingGoesOn(scene: Scene, breaks: StreamBreaks): Invariant {
       const { cursor } = breaks;
       const isSameStream = cursor?.created === created;
       if (isSameStream && cursor.sequence >= newest) return undefined;
-      // Many messages take their time, one round trip for each where reading has failed again and again.
+      // A long backlog takes a while (one round trip per message after repeated failures); progress is enough.
       if (isSameStream && (before?.created !== created || cursor.sequence !== before.sequence)) {
         mustRead();
         return undefined;
       }
       const next = isSameStream ? cursor.sequence + 1 : 1;
       if (stream.heldFrom(next).some((message) => !isPlain(message))) return undefined;
-      return `the broker has been well for ${READS_WITHIN_MS} ms, and of its stream's ${newest} messages the log has got to ${next - 1}`;
+      return `the broker has been healthy for ${READS_WITHIN_MS} ms, but the cursor is at ${next - 1} and the stream at ${newest}`;
     });
   }
 }

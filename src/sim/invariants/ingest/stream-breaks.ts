@@ -1,4 +1,4 @@
-/** How often the broker's stream was recreated or set back, how much of that the log knows, and which messages it may lack therefore. */
+/** Breaks of the broker stream (recreated or rewound): which of them the log records, and which messages it may therefore lack. */
 import { decodeMessage } from "../../../events/decode.ts";
 import { DEFAULT_LIMITS, DEFAULT_VOCABULARY } from "../../../events/vocabulary.ts";
 import type { Cursor } from "../../../store/model/cursor.ts";
@@ -7,17 +7,17 @@ import type { SimBrokerStream } from "../../broker/stream.ts";
 import type { Invariant, Scene } from "../invariant.ts";
 import { IngestQueries } from "./ingest-queries.ts";
 
-/** The other invariants of the ingest share it. */
+/** Shared by the ingest invariants. */
 export class StreamBreaks {
   readonly onDisk: IngestQueries;
   readonly #scene: Scene;
   readonly #stream: SimBrokerStream;
-  /** What the log tells of, and the seq of its newest such row. */
+  /** The breaks that the log records, and the seq of the newest row that records one. */
   #told = { recreations: 0, setBacks: 0, seq: 0 };
   #cursor: Cursor | undefined;
-  /** The breaks when a life ended: its last row may tell of them, and the witness never heard of that row. */
+  /** The breaks at the daemon's last exit: its last row may record them without the witness having seen that row. */
   #atEnd: { readonly recreations: number; readonly setBacks: number };
-  /** How many times the stream had been set back when the last trace of that was gone. */
+  /** How often the stream had been rewound when the last evidence of it disappeared. */
   #hiddenSetBacks = 0;
 
   constructor(scene: Scene) {
@@ -27,7 +27,7 @@ export class StreamBreaks {
     this.#atEnd = this.#stream.resets;
   }
 
-  /** Keeps this up to date: goes before the invariants that ask it. */
+  /** Keeps this up to date; must come before the invariants that use it. */
   get watch(): Invariant {
     return {
       started: () => {
@@ -46,33 +46,33 @@ export class StreamBreaks {
     };
   }
 
-  /** The last cursor that was seen, also while the daemon is down. */
+  /** The last known cursor, also while the daemon is down. */
   get cursor(): Cursor | undefined {
     return this.#cursor;
   }
 
-  /** The seq of the newest row that tells of a break. */
+  /** The seq of the newest row that records a break. */
   get toldSeq(): number {
     return this.#told.seq;
   }
 
-  /** Whether the stream was recreated, or set back, and the log does not tell of it yet. */
+  /** Whether the stream was recreated or rewound and the log does not record it yet. */
   isUntold(reason: "recreated" | "reused"): boolean {
     const { recreations, setBacks } = this.#stream.resets;
     return reason === "recreated" ? recreations > this.#told.recreations : setBacks > this.#told.setBacks;
   }
 
-  /** A row tells of all breaks until now. */
+  /** Marks all breaks so far as recorded by row `seq`. */
   tell(seq: number): void {
     this.#told = { ...this.#stream.resets, seq };
   }
 
-  /** The stream was set back, and nothing that the daemon can look at shows it. */
+  /** Whether the stream was rewound in a way that the daemon cannot detect. */
   get hasHiddenSetBack(): boolean {
     return this.#hiddenSetBacks > this.#told.setBacks;
   }
 
-  /** Whether the log may lack the message: it is for others, was gone before the log followed the stream, or is in a gap of the log. */
+  /** Whether the log may lack the message: it is ignored, was lost before the log first read the stream, or lies in a recorded gap. */
   mayBeMissing(message: StoredMessage): boolean {
     if (isIgnored(message) || this.hasHiddenSetBack) return true;
     if (this.#stream.lossOf(message) === undefined) return false;
@@ -80,7 +80,7 @@ export class StreamBreaks {
     return sequence < (this.onDisk.cursor()?.firstSequence ?? 0) || this.onDisk.hasGapAt(sequence);
   }
 
-  /** A stream that was set back, grew past the cursor again, and lacks the message to compare, shows nothing. */
+  /** A rewind is undetectable once the stream has grown past the cursor again and there is no message to compare with. */
   #lookForHiddenSetBack(): void {
     const cursor = this.#cursor;
     const { state, resets } = this.#stream;

@@ -1,10 +1,10 @@
-/** Streams are opened to desired partners only, and close soon after that ends. */
+/** Streams are opened only to desired partners, and are closed soon after a peer stops being one. */
 import type { PeerId } from "../../../base/ids.ts";
 import type { DesiredPeer } from "../../../events/types.ts";
 import { WAKES_RECOVER_MS } from "../../daemon/daemon-lifecycle.ts";
 import type { Invariant, Scene } from "../invariant.ts";
 
-/** DESIGN: no stream to an undesired peer outlives a second. */
+/** A stream to an undesired peer must close within a second. */
 const UNDESIRED_MS = 1_000;
 
 export function undesiredStreamsClose(scene: Scene): Invariant {
@@ -21,7 +21,7 @@ export function undesiredStreamsClose(scene: Scene): Invariant {
     },
   };
 
-  /** At this deadline, and at every later one that a newer event sets, until the log says otherwise. */
+  /** Requires the streams of `peer` to be closed by the deadline. Each newer event sets a deadline of its own. */
   function mustBeGone(peer: DesiredPeer): void {
     scene.within(scene.wakesAreSafe ? UNDESIRED_MS : WAKES_RECOVER_MS, "undesired-streams-close", () => {
       const { daemon } = scene;
@@ -29,8 +29,8 @@ export function undesiredStreamsClose(scene: Scene): Invariant {
       if (daemon === undefined || now === undefined || now.generation !== peer.generation) return undefined;
       const { outbound, inbound, connected } = daemon.streams.actual(peer.peerId);
       if (outbound !== null) return `an outbound stream to ${peer.peerId} is open although it is ${now.relation}`;
-      if (inbound !== null) return `an inbound stream of ${peer.peerId} is open although it is ${now.relation}`;
-      if (now.standing === "blacklisted" && connected) return `${peer.peerId} is blacklisted and connected`;
+      if (inbound !== null) return `an inbound stream from ${peer.peerId} is open although it is ${now.relation}`;
+      if (now.standing === "blacklisted" && connected) return `${peer.peerId} is blacklisted but still connected`;
       return undefined;
     });
   }
@@ -47,17 +47,20 @@ export function revokedStayClosed(scene: Scene): Invariant {
 
   function outbound(peerId: PeerId): void {
     const desired = scene.daemon?.store.get(peerId);
-    // An open that lost the wake of its revocation runs to its end; the diff closes the stream.
+    // If the wake for its revocation was lost, an open completes and the diff closes the stream.
     if (desired?.standing !== "partner" && scene.wakesAreSafe)
       scene.violated("revoked-stay-closed", `an outbound stream to ${peerId} was opened, but is ${desired?.relation}`);
     if (scene.peer(peerId)?.partner.wasGreeted === false)
-      scene.violated("established-means-alive", `the stream to ${peerId} is established before the far end had a heartbeat`);
+      scene.violated(
+        "established-means-alive",
+        `the stream to ${peerId} was established before the far end received a heartbeat`,
+      );
     if (peerId === scene.self) scene.violated("never-dials-itself", "a stream to ourselves was opened");
   }
 
   function inbound(peerId: PeerId): void {
     const desired = scene.daemon?.store.get(peerId);
     if (desired !== undefined && desired.standing !== "partner")
-      scene.violated("revoked-stay-closed", `an inbound stream of ${peerId} was admitted, which is ${desired.relation}`);
+      scene.violated("revoked-stay-closed", `an inbound stream from ${peerId} was admitted, but it is ${desired.relation}`);
   }
 }

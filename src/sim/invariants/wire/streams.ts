@@ -1,13 +1,13 @@
 /**
- * Every stream and connection of ours has an owner: the registry, an open in progress, or a desired partner. Streams expire if, and only
- * if, their peer is silent.
+ * Every stream and connection of ours has an owner: the registry, an open in progress, or a desired partner. Streams expire if and
+ * only if their peer is silent.
  */
 import { WAKES_RECOVER_MS } from "../../daemon/daemon-lifecycle.ts";
 import type { SimConnection } from "../../network/connection.ts";
 import type { SimPartnerStream } from "../../network/stream.ts";
 import { atTimes, type Invariant, outboundStreams, type Scene } from "../invariant.ts";
 
-/** An opener has to register its stream or give it back within this time. */
+/** An opener must register its stream or close it within this time. */
 const STRAY_MS = 1_000;
 
 export function streamsHaveOwners(scene: Scene): Invariant {
@@ -21,12 +21,12 @@ export function streamsHaveOwners(scene: Scene): Invariant {
       const stillStray = new Map<SimPartnerStream, number>();
       for (const { peerId, stream } of ours) {
         if (stream.remoteWriteStatus === "closed")
-          scene.violated("far-end-closed", `the far end of our stream to ${peerId} has closed, and the stream is open`);
+          scene.violated("far-end-closed", `the far end has closed our stream to ${peerId}, but we still hold it open`);
         if (daemon.reconciler.progress(peerId).opening || daemon.streams.actual(peerId).outbound !== null) continue;
         const sinceMs = strays.get(stream) ?? scene.awakeMs();
         stillStray.set(stream, sinceMs);
         if (scene.awakeMs() - sinceMs > STRAY_MS)
-          scene.violated("no-stream-without-owner", `an outbound stream to ${peerId} is open that the registry does not know`);
+          scene.violated("no-stream-without-owner", `an outbound stream to ${peerId} is open but not in the registry`);
       }
       strays = stillStray;
       for (const [peerId, { length }] of Map.groupBy(ours, ({ peerId }) => peerId))
@@ -35,7 +35,7 @@ export function streamsHaveOwners(scene: Scene): Invariant {
   };
 }
 
-/** A connection that we dialled is for a partner, and closes when its peer is none any more. */
+/** A connection that we dialled serves a partner, and is closed once its peer no longer is one. */
 export function connectionsHaveAPurpose(scene: Scene): Invariant {
   let idle = new Map<SimConnection, number>();
   return {
@@ -52,19 +52,22 @@ export function connectionsHaveAPurpose(scene: Scene): Invariant {
         const sinceMs = idle.get(connection) ?? scene.awakeMs();
         stillIdle.set(connection, sinceMs);
         if (scene.awakeMs() - sinceMs > WAKES_RECOVER_MS)
-          scene.violated("connections-have-a-purpose", `we dialled ${peerId}, which is no partner, and keep the connection`);
+          scene.violated(
+            "connections-have-a-purpose",
+            `we dialled ${peerId}, which is not a partner, and have kept the connection open`,
+          );
       }
       idle = stillIdle;
     }),
   };
 }
 
-/** A lease, the longest time between two heartbeats, and the round trips. */
+/** A lease, plus the longest time between two heartbeats, plus round trips. */
 const HEALTHY_FOR_MS = 15_000;
-/** A lease, one more from an answer under way, and a diff if a wake was lost. */
+/** A lease, plus another if a reply is in flight, plus a diff in case a wake was lost. */
 const SILENT_STREAM_ENDS_MS = 25_000;
 
-/** Only the peer's own silence, or the network's, expires a stream; our own stall does not. */
+/** A stream expires only if the peer or the network is silent, never because our own process stalled. */
 export function healthyStreamsLive(scene: Scene): Invariant {
   return {
     observed(event) {
@@ -73,7 +76,10 @@ export function healthyStreamsLive(scene: Scene): Invariant {
       const peer = scene.peer(peerId);
       if (peer === undefined || scene.awakeMs() - peer.wellSinceMs < HEALTHY_FOR_MS) return;
       if (direction === "inbound" && peer.partner.outgoing.stream === undefined) return;
-      scene.violated("healthy-streams-live", `the ${direction} stream of ${peerId} expired although nothing was wrong with it`);
+      scene.violated(
+        "healthy-streams-live",
+        `the ${direction} stream of ${peerId} expired although the peer and the network were healthy`,
+      );
     },
   };
 }
@@ -85,7 +91,10 @@ export function silentStreamsEnd(scene: Scene): Invariant {
         if (silentSinceMs === undefined || scene.awakeMs() - silentSinceMs < SILENT_STREAM_ENDS_MS + lagMs) continue;
         const { outbound, inbound } = daemon.streams.actual(peerId);
         if (outbound !== null || inbound !== null)
-          scene.violated("silent-streams-end", `${peerId} has said nothing for ${SILENT_STREAM_ENDS_MS} ms, its stream is open`);
+          scene.violated(
+            "silent-streams-end",
+            `${peerId} has been silent for ${SILENT_STREAM_ENDS_MS} ms, but its stream is open`,
+          );
       }
     }),
   };

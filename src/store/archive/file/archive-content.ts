@@ -90,6 +90,7 @@ export class ArchiveContent {
   #invalid(problem: string): PartnerdError {
     return new PartnerdError("archive_invalid", `${this.#path}:${this.#line}: ${problem}`, {
       nextStep: "take the file from a backup; its anchor in the database has its SHA-256 (view archives)",
+      details: { problem: `line ${this.#line}: ${problem}` },
     });
   }
 }

@@ -140,5 +140,7 @@ function parsed<Schema extends z.ZodType>(schema: Schema, value: unknown): z.out
   const result = schema.safeParse(value);
   if (result.success) return result.data;
   const [issue] = result.error.issues;
-  throw new Error(`${issue?.path.join(".") ?? ""}: ${issue?.message ?? "is not as expected"}`.replace(/^: /, ""));
+  const field = issue?.path.join(".") ?? "";
+  const problem = issue?.message ?? "invalid";
+  throw new Error(field === "" ? problem : `${field}: ${problem}`);
 }

@@ -48,5 +48,6 @@ export async function readVerified(path: string, start: ReplayStart, reader: Arc
 function invalid(path: string, problem: string): PartnerdError {
   return new PartnerdError("archive_invalid", `${path}: ${problem}`, {
     nextStep: "take the file from a backup; its anchor in the database has its SHA-256 (view archives)",
+    details: { problem },
   });
 }

@@ -48,7 +48,8 @@ export async function writeVerified({
     await writeArchiveFile(partial, lines);
     const verified = await readVerified(partial, start, { progress: (rows) => onRow("reading back", rows) });
     const [inLog, inFile] = [stateSha256Of(fold.state()), stateSha256Of(verified.state)];
-    if (inLog !== inFile) throw new PartnerdError("internal", `${partial} comes to the state ${inFile}, the log to ${inLog}`);
+    if (inLog !== inFile)
+      throw new PartnerdError("internal_error", `${partial} comes to the state ${inFile}, the log to ${inLog}`);
     rename(partial, path);
     syncToDisk(directory);
     syncToDisk(dirname(directory));
@@ -78,7 +79,8 @@ function makeDirectory(directory: string): void {
   try {
     ensureDirectory(directory);
   } catch (thrown) {
-    throw new PartnerdError("file_failed", messageOf(thrown).replace("data directory", "directory"), {
+    const why = thrown instanceof PartnerdError ? (thrown.details.problem ?? "") : messageOf(thrown);
+    throw new PartnerdError("file_failed", `cannot write to the directory ${directory}: ${why}`, {
       nextStep: "name another directory with --to DIR",
       cause: thrown,
     });

@@ -16,7 +16,7 @@ export function columnTypesCheck(): RowCheck {
       for (const problem of problems) yield { place, problem };
       if (problems.length > 0) return;
       const event = attempt(() => eventOf(row));
-      if (!event.ok) yield { place, problem: event.why.replace(`${place} `, "") };
+      if (!event.ok) yield { place, problem: event.why };
     },
   };
 }

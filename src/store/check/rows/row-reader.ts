@@ -3,7 +3,7 @@
 import type { Database, Statement } from "better-sqlite3";
 import { getTableColumns } from "drizzle-orm";
 import type { SQLiteTable } from "drizzle-orm/sqlite-core";
-import { messageOf } from "../../../base/errors.ts";
+import { messageOf, PartnerdError } from "../../../base/errors.ts";
 import { type Finding, rowPlace } from "../../model/finding.ts";
 import type { LogRow } from "../../model/log-entry.ts";
 import { eventLog } from "../../schema/log.ts";
@@ -35,18 +35,30 @@ export function* readRows(database: Database, afterSeq: number, lastSeq: number)
 }
 
 function* oneByOne(single: Statement<[number], LogRow>, fromSeq: number, toSeq: number): Generator<ReadRow> {
-  let run: { fromSeq: number; toSeq: number; why: string } | undefined;
+  let run: { fromSeq: number; toSeq: number; why: string; code: string } | undefined;
   for (let seq = fromSeq; seq <= toSeq; seq++) {
     const row = attempt(() => single.get(seq));
-    if (!row.ok && run?.why === row.why) {
+    if (!row.ok && run?.code === row.code) {
       run.toSeq = seq;
       continue;
     }
-    if (run !== undefined) yield { kind: "unreadable", ...run };
-    run = row.ok ? undefined : { fromSeq: seq, toSeq: seq, why: row.why };
+    if (run !== undefined) yield unreadable(run);
+    run = row.ok ? undefined : { fromSeq: seq, toSeq: seq, why: row.why, code: row.code };
     if (row.ok && row.value !== undefined) yield { kind: "row", row: row.value };
   }
-  if (run !== undefined) yield { kind: "unreadable", ...run };
+  if (run !== undefined) yield unreadable(run);
+}
+
+function unreadable({
+  fromSeq,
+  toSeq,
+  why,
+}: {
+  readonly fromSeq: number;
+  readonly toSeq: number;
+  readonly why: string;
+}): ReadRow {
+  return { kind: "unreadable", fromSeq, toSeq, why };
 }
 
 /** All rows of a small table, by the names of its columns' properties. */
@@ -64,14 +76,19 @@ export function unreadableRows({ fromSeq, toSeq, why }: ReadRow & { kind: "unrea
   return { place: rowPlace(fromSeq, toSeq), problem: `cannot be read: ${why}` };
 }
 
-type ReadResult<Value> = { readonly ok: true; readonly value: Value } | { readonly ok: false; readonly why: string };
+type ReadResult<Value> =
+  | { readonly ok: true; readonly value: Value }
+  /** `why` leaves out the place if the error has it apart. `code` tells one kind of failure from another. */
+  | { readonly ok: false; readonly why: string; readonly code: string };
 
-/** What a read gives, or why a damaged file does not give it. */
+/** What `read` returns, or why a damaged file does not allow it. */
 export function attempt<Value>(read: () => Value): ReadResult<Value> {
   try {
     return { ok: true, value: read() };
   } catch (thrown) {
-    return { ok: false, why: messageOf(thrown) };
+    const problem = thrown instanceof PartnerdError ? thrown.details.problem : undefined;
+    const code = thrown instanceof Error && "code" in thrown ? String(thrown.code) : "";
+    return { ok: false, why: problem ?? messageOf(thrown), code };
   }
 }
 

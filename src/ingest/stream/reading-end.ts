@@ -1,0 +1,30 @@
+/** Why reading a broker stream ends. */
+import type { PartnerdError } from "../../base/errors.ts";
+
+type RestartReason =
+  /** An operator asked for a resync. */
+  | "resync"
+  | "connection_closed"
+  | "stopped"
+  /** The stream was recreated while the consumer was being placed. */
+  | "stream_recreated"
+  | "buffer_full"
+  /** A delivery is missing, or came a second time. */
+  | "delivery_out_of_order"
+  /** A message without its position in the stream. */
+  | "position_missing"
+  | "consumer_deleted"
+  /** Nothing takes pull requests: the stream or the consumer is gone. */
+  | "consumer_missing"
+  | "pull_refused"
+  | "subscription_failed";
+
+/** Reading starts again at the log's cursor. */
+export interface Restart {
+  readonly reason: RestartReason;
+  /** Fields for the log. */
+  readonly facts?: Readonly<Record<string, string | number>>;
+}
+
+/** Starts again at once, or fails. */
+export type ReadingEnd = Restart | PartnerdError;
