@@ -34,7 +34,11 @@ export function logIsTrue(scene: Scene): Invariant {
     started(daemon) {
       rowsHoldTogether(scene);
       replayIsExact(scene, daemon);
-      sessionsAreClosed(scene, daemon);
+      if (scene.disk.state === "well") sessionsAreClosed(scene, daemon);
+    },
+    // While the disk fails, the start and the closes wait for it.
+    logged({ event }) {
+      if (event.type === "DaemonStarted" && scene.daemon !== undefined) sessionsAreClosed(scene, scene.daemon);
     },
     stepped() {
       // A failed transaction must leave nothing behind, on disk or in memory.

@@ -103,9 +103,9 @@ function endState(desired: DesiredPeer | undefined, status: PeerStatus | undefin
   const close = status?.lastOutboundClose ?? null;
   return {
     ...{ relation, standing, address, generation, sinceMs, standingSeq, standingSinceMs },
-    outboundCloseSeq: close && close.seq,
-    outboundCloseReason: close && close.reason,
-    outboundClosedAtMs: close && close.atMs,
+    outboundCloseSeq: close?.seq ?? null,
+    outboundCloseReason: close?.reason ?? null,
+    outboundClosedAtMs: close?.atMs ?? null,
   };
 }
 
