@@ -6,6 +6,9 @@ import { and, asc, between, count, eq, getTableColumns, gt, gte, inArray, lte, m
 import { type BetterSQLite3Database, drizzle } from "drizzle-orm/better-sqlite3";
 import { PartnerdError } from "../base/errors.ts";
 import type { PeerId } from "../base/ids.ts";
+import { isoTime } from "../base/units.ts";
+import type { LogPlace } from "./archive/archive-plan.ts";
+import { type HistoryRow, historyUntil, type PeerAsOf, peersAsOf } from "./as-of.ts";
 import type { Projections } from "./fold/replay.ts";
 import type { Anchor } from "./model/anchor.ts";
 import { type LogEntry, logEntryOf } from "./model/log-entry.ts";
@@ -32,6 +35,14 @@ export interface LogWindow {
 }
 
 type LogPoint = Pick<LogHead, "seq" | "atMs">;
+
+/** The peers after the row `seq`. */
+export interface AsOf {
+  readonly seq: number;
+  /** Wall time of that row. */
+  readonly atMs: number;
+  readonly peers: readonly PeerAsOf[];
+}
 
 const PAGE_ROWS = 500;
 
@@ -122,6 +133,24 @@ export class LogReader implements Disposable {
     });
   }
 
+  /**
+   * The peers as they were at `place`: after that row, or after the last row of that time or earlier. Throws usage if the log begins
+   * later, or ends before that row.
+   */
+  asOf(place: LogPlace): AsOf {
+    const seq = "seq" in place ? place.seq : this.lastUntil(place.atMs);
+    return this.#read(() => {
+      const row = seq === undefined ? undefined : this.#rowAt(seq);
+      if (seq === undefined || row === undefined) throw this.#beyond(place);
+      return { seq, atMs: row.atMs, peers: peersAsOf(this.#database, seq) };
+    });
+  }
+
+  /** A peer's newest `limit` rows up to `seq`, newest first. */
+  historyUntil(peerId: PeerId, seq: number, limit: number): readonly HistoryRow[] {
+    return this.#read(() => historyUntil(this.#database, peerId, seq, limit));
+  }
+
   [Symbol.dispose](): void {
     this.#database.close();
   }
@@ -143,6 +172,23 @@ export class LogReader implements Disposable {
       .orderBy(asc(eventLog.seq))
       .limit(PAGE_ROWS)
       .all();
+  }
+
+  /** The row, also if it is the last one of the newest archive. */
+  #rowAt(seq: number): { readonly atMs: number } | undefined {
+    const newest = this.#rows.newestAnchor();
+    if (newest?.lastSeq === seq) return { atMs: newest.lastAtMs };
+    this.#refuseArchived(holding(seq));
+    return this.#orm.select({ atMs: eventLog.atMs }).from(eventLog).where(eq(eventLog.seq, seq)).get();
+  }
+
+  #beyond(place: LogPlace): PartnerdError {
+    const { seq, atMs } = this.#rows.head() ?? NO_ROWS;
+    const asked = "seq" in place ? `seq ${place.seq}` : isoTime(place.atMs);
+    const newest = atMs === null ? "the log is empty" : `the log goes up to seq ${seq} (${isoTime(atMs)})`;
+    return new PartnerdError("usage", `the log has no row at ${asked} or before; ${newest}`, {
+      nextStep: "choose a seq or a time within the log",
+    });
   }
 
   #archivedUntil(): number {

@@ -5,7 +5,17 @@ import { PartnerdError } from "../../base/errors.ts";
 import { counted } from "../../base/units.ts";
 import { type DaemonClient, daemonClient } from "../../http/client.ts";
 import type { HistoryView, PeerDetailView } from "../../views/api.ts";
-import { CONFIG_FLAG, configOf, type DaemonFlags, type Env, example, HTTP_FLAG, JSON_FLAG } from "../terminal/flags.ts";
+import { AS_OF_FLAG, peerAsOfText, peersAsOfText } from "../log/as-of.ts";
+import {
+  CONFIG_FLAG,
+  configOf,
+  DATA_FLAG,
+  type DaemonFlags,
+  type Env,
+  example,
+  HTTP_FLAG,
+  JSON_FLAG,
+} from "../terminal/flags.ts";
 import { jsonText, print } from "../terminal/output.ts";
 import { table } from "../terminal/table.ts";
 import { peerTable } from "./status.ts";
@@ -15,13 +25,27 @@ export function peersCommand(env: Env): Command {
     .description("list all peers, or show one peer with its history")
     .argument("[peerid]", "PeerID of the peer to show (default: list all)")
     .option(...HTTP_FLAG)
+    .option(...AS_OF_FLAG)
+    .option(...DATA_FLAG)
     .option(...CONFIG_FLAG)
     .option(...JSON_FLAG)
-    .addHelpText("after", example("oc-partnerd peers", "oc-partnerd peers 12D3KooWLrYpZzrwDmMMgvG3qFvMi4yxqxZcGBUd1pUTVTsKoXxh"))
-    .action(async (peerId: string | undefined, { json, ...flags }: DaemonFlags & { readonly json: boolean }) =>
-      print(await runPeers(daemonClient(configOf(flags, env).http), peerId, json)),
-    );
+    .addHelpText(
+      "after",
+      example(
+        "oc-partnerd peers",
+        "oc-partnerd peers 12D3KooWLrYpZzrwDmMMgvG3qFvMi4yxqxZcGBUd1pUTVTsKoXxh",
+        "oc-partnerd peers --as-of 2h --data /var/lib/oc-partnerd",
+      ),
+    )
+    .action(async (peerId: string | undefined, { json, asOf, ...flags }: PeersFlags) => {
+      const { http, data } = configOf(flags, env);
+      if (asOf === undefined) print(await runPeers(daemonClient(http), peerId, json));
+      else if (peerId === undefined) print(await peersAsOfText({ data, asOf, json }));
+      else print(await peerAsOfText({ data, asOf, json }, peerId));
+    });
 }
+
+type PeersFlags = DaemonFlags & { readonly json: boolean; readonly asOf?: string | undefined };
 
 async function runPeers(client: DaemonClient, peerId: string | undefined, json: boolean): Promise<string> {
   if (peerId === undefined) {

@@ -4,7 +4,17 @@ import { systemClock } from "../../base/clock.ts";
 import { durationText } from "../../base/units.ts";
 import { type DaemonClient, daemonClient } from "../../http/client.ts";
 import type { Check, DeliveryView, HealthView, PeerView, SelfView } from "../../views/api.ts";
-import { CONFIG_FLAG, configOf, type DaemonFlags, type Env, example, HTTP_FLAG, JSON_FLAG } from "../terminal/flags.ts";
+import { AS_OF_FLAG, peersAsOfText } from "../log/as-of.ts";
+import {
+  CONFIG_FLAG,
+  configOf,
+  DATA_FLAG,
+  type DaemonFlags,
+  type Env,
+  example,
+  HTTP_FLAG,
+  JSON_FLAG,
+} from "../terminal/flags.ts";
 import { jsonText, print } from "../terminal/output.ts";
 import { shortPeerId, table } from "../terminal/table.ts";
 
@@ -12,11 +22,25 @@ export function statusCommand(env: Env): Command {
   return new Command("status")
     .description("show one line per peer, and the daemon's health; exits 1 if it is not ready")
     .option(...HTTP_FLAG)
+    .option(...AS_OF_FLAG)
+    .option(...DATA_FLAG)
     .option(...CONFIG_FLAG)
     .option(...JSON_FLAG)
-    .addHelpText("after", example("oc-partnerd status", "oc-partnerd status --json | jq -r '.self.addresses[]'"))
-    .action(async ({ json, ...flags }: DaemonFlags & { readonly json: boolean }) => {
-      const client = daemonClient(configOf(flags, env).http);
+    .addHelpText(
+      "after",
+      example(
+        "oc-partnerd status",
+        "oc-partnerd status --json | jq -r '.self.addresses[]'",
+        "oc-partnerd status --as-of 2026-01-06T09:00:00Z --data /var/lib/oc-partnerd",
+      ),
+    )
+    .action(async ({ json, asOf, ...flags }: DaemonFlags & { readonly json: boolean; readonly asOf?: string | undefined }) => {
+      const { http, data } = configOf(flags, env);
+      if (asOf !== undefined) {
+        print(await peersAsOfText({ data, asOf, json }));
+        return;
+      }
+      const client = daemonClient(http);
       const { text, ready } = await runStatus(client, { json, nowMs: systemClock.wallMs() });
       print(text);
       if (!ready) process.exitCode = 1;

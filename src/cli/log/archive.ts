@@ -1,23 +1,14 @@
 /** `oc-partnerd archive`: moves old events from the log to an archive file. Works with or without a running daemon. */
 import { Command } from "commander";
 import { systemClock as clock } from "../../base/clock.ts";
-import { bytesText, counted, DAY_MS, isoTime, parseDuration } from "../../base/units.ts";
+import { bytesText, counted, isoTime } from "../../base/units.ts";
 import type { ArchiveReport, ArchiveStep } from "../../store/archive/archive.ts";
-import type { ArchivePlan, LogPlace } from "../../store/archive/archive-plan.ts";
-import {
-  CONFIG_FLAG,
-  configOf,
-  DATA_FLAG,
-  type DaemonFlags,
-  durationFlag,
-  type Env,
-  example,
-  JSON_FLAG,
-} from "../terminal/flags.ts";
+import type { ArchivePlan } from "../../store/archive/archive-plan.ts";
+import { CONFIG_FLAG, configOf, DATA_FLAG, type DaemonFlags, type Env, example, JSON_FLAG } from "../terminal/flags.ts";
 import { holdEventLoop } from "../terminal/hold-event-loop.ts";
 import { jsonText, print } from "../terminal/output.ts";
 import { stepProgress } from "../terminal/progress.ts";
-import { logPlaceOf } from "./log-place.ts";
+import { agedPlaceOf } from "./log-place.ts";
 
 export function archiveCommand(env: Env): Command {
   return new Command("archive")
@@ -53,8 +44,6 @@ interface ArchiveRequest {
   readonly json: boolean;
 }
 
-const LONGEST_AGE_MS = 36_500 * DAY_MS;
-
 const LABELS: Readonly<Record<ArchiveStep, string>> = {
   writing: "writing the file",
   "reading back": "verifying the file",
@@ -65,7 +54,7 @@ const LABELS: Readonly<Record<ArchiveStep, string>> = {
 
 /** Returns the report as text or JSON. Throws usage, and the errors of store/archive/archive.ts. */
 async function runArchive({ data, before: text, to, dryRun, json }: ArchiveRequest): Promise<string> {
-  const before = beforeOf(text, clock.wallMs());
+  const before = agedPlaceOf("--before", text, clock.wallMs());
   const { archive } = await import("../../store/archive/archive.ts");
   using _held = holdEventLoop();
   using shown = stepProgress(process.stderr);
@@ -78,12 +67,6 @@ async function runArchive({ data, before: text, to, dryRun, json }: ArchiveReque
     onProgress: (step, rows, total) => shown.update(LABELS[step], rows, total),
   });
   return json ? jsonText(archiveJson(report)) : archiveText(report);
-}
-
-function beforeOf(text: string, nowMs: number): LogPlace {
-  return parseDuration(text) === undefined
-    ? logPlaceOf("--before", text, "give an age such as 90d, a UTC time such as 2026-01-01T12:00:00Z, or a seq such as 120")
-    : { atMs: nowMs - durationFlag("--before", text, LONGEST_AGE_MS) };
 }
 
 type Described = Pick<ArchivePlan, "firstSeq" | "lastSeq" | "events" | "firstAtMs" | "lastAtMs">;

@@ -1,0 +1,109 @@
+/** `status` and `peers` with `--as-of`: the past, read from the database and not from the daemon. */
+import { systemClock } from "../../base/clock.ts";
+import { PartnerdError } from "../../base/errors.ts";
+import { type PeerId, parsePeerId } from "../../base/ids.ts";
+import { durationText, isoTime } from "../../base/units.ts";
+import type { HistoryRow, PeerAsOf } from "../../store/as-of.ts";
+import type { AsOf } from "../../store/log-reader.ts";
+import { jsonText } from "../terminal/output.ts";
+import { shortPeerId, table } from "../terminal/table.ts";
+import { agedPlaceOf } from "./log-place.ts";
+
+export const AS_OF_FLAG = [
+  "--as-of <seq|time>",
+  "show the past from the database: after a row (120), at a time (2026-01-01T12:00:00Z) or an age ago (2h)",
+] as const;
+
+export interface AsOfRequest {
+  /** A data directory, or a copy of its database. */
+  readonly data: string;
+  readonly asOf: string;
+  readonly json: boolean;
+}
+
+/** All peers as they were. Throws usage, and the errors of LogReader. */
+export async function peersAsOfText(request: AsOfRequest): Promise<string> {
+  const { openLogReader } = await import("../../store/log-reader.ts");
+  using reader = openLogReader(request.data);
+  const past = reader.asOf(placeOf(request));
+  if (request.json) return jsonText(pastJson(past));
+  const partners = past.peers.filter(({ standing }) => standing === "partner");
+  const established = partners.filter(({ outboundSince }) => outboundSince !== null);
+  return [
+    momentText(past, request.data),
+    past.peers.length === 0 ? "No peers yet." : pastTable(past),
+    `${established.length} of ${partners.length} partners established`,
+  ].join("\n\n");
+}
+
+/** How much of a peer's history is shown. */
+const HISTORY_ROWS = 100;
+
+/** One peer as it was, with its history up to then. Throws usage for a peer that the log did not know then. */
+export async function peerAsOfText(request: AsOfRequest, text: string): Promise<string> {
+  const peerId = parsePeerId(text);
+  const { openLogReader } = await import("../../store/log-reader.ts");
+  using reader = openLogReader(request.data);
+  const past = reader.asOf(placeOf(request));
+  const peer = past.peers.find((each) => each.peerId === peerId);
+  const history = peerId === undefined ? [] : reader.historyUntil(peerId, past.seq, HISTORY_ROWS);
+  if (peerId === undefined || (peer === undefined && history.length === 0))
+    throw new PartnerdError("usage", `no event or stream involves peer ${text} as of seq ${past.seq}`, {
+      nextStep: `run \`oc-partnerd peers --as-of ${past.seq} --json\` to list the PeerIDs of that moment`,
+    });
+  if (request.json) return jsonText({ ...pastJson({ ...past, peers: [] }), peers: undefined, peer: peer ?? { peerId }, history });
+  return [momentText(past, request.data), factTable(peerId, peer), historyTable(history)].join("\n\n");
+}
+
+const placeOf = ({ asOf }: AsOfRequest) => agedPlaceOf("--as-of", asOf, systemClock.wallMs());
+
+const pastJson = ({ seq, atMs, peers }: AsOf) => ({ asOf: { seq, at: isoTime(atMs) }, peers });
+
+const momentText = ({ seq, atMs }: AsOf, data: string) => `as of seq ${seq} (${isoTime(atMs)}), from ${data}`;
+
+function pastTable({ peers, atMs }: AsOf): string {
+  const age = (since: string | null) => (since === null ? "-" : durationText(Math.max(0, atMs - Date.parse(since))));
+  return table(
+    ["PEER", "NAME", "DESIRED", "OUTBOUND", "INBOUND", "SINCE", "REASON"],
+    peers.map((peer) => [
+      shortPeerId(peer.peerId),
+      peer.name ?? "-",
+      peer.relation ?? "-",
+      peer.outboundSince === null ? (peer.downSince === null ? "closed" : "down") : "established",
+      peer.inboundSince === null ? "-" : "established",
+      age(peer.outboundSince ?? peer.downSince ?? peer.since),
+      reasonOf(peer),
+    ]),
+  );
+}
+
+function reasonOf({ downBegan, failures }: PeerAsOf): string {
+  if (downBegan === null) return "-";
+  return failures === null ? downBegan : `${downBegan}, then ${failures}`;
+}
+
+function factTable(peerId: PeerId, peer: PeerAsOf | undefined): string {
+  const by = peer?.app == null ? null : `${peer.app}${peer.claimedUser === null ? "" : ` (claims user ${peer.claimedUser})`}`;
+  const facts: readonly (readonly [string, string | null | undefined])[] = [
+    ["peer", peerId],
+    ["name", peer?.name],
+    ["relation", peer?.relation],
+    ["address", peer?.address],
+    ["since", peer?.since],
+    ["by", by],
+    ["outbound", peer?.outboundSince && `open since ${peer.outboundSince}`],
+    ["inbound", peer?.inboundSince && `open since ${peer.inboundSince}`],
+    ["down", peer?.downSince && `since ${peer.downSince}: ${reasonOf(peer)}`],
+  ];
+  return table(
+    ["FACT", "VALUE"],
+    facts.map(([fact, value]) => [fact, value ?? "-"]),
+  );
+}
+
+function historyTable(history: readonly HistoryRow[]): string {
+  return table(
+    ["SEQ", "AT", "CAUSE", "WHAT"],
+    history.map(({ seq, at, causeSeq, summary }) => [String(seq), at, causeSeq === null ? "-" : String(causeSeq), summary]),
+  );
+}
