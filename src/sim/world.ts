@@ -15,7 +15,7 @@ import type { VirtualClock } from "./time/virtual-clock.ts";
 import type { Trace } from "./trace.ts";
 import { Witness } from "./witness.ts";
 
-/** What a fixture expected at a place, and what was there instead. */
+/** An expectation of a fixture that was not met, and what was there instead. */
 export interface Unmet {
   readonly place: string;
   readonly expected: string;

@@ -81,7 +81,7 @@ describe("the head of the log", () => {
     expect(logger.at("error")).toMatchObject([{ fields: { error: "cannot write head: EIO" } }]);
     headFailing = null;
     clock.advanceSync(60_000);
-    expect(logged().at(-1)?.[0]).toBe("the head of the event log is kept beside the database again");
+    expect(logged().at(-1)?.[0]).toBe("head file is writable again");
   });
 });
 

@@ -4,7 +4,7 @@ import type { DesiredEvent, ObservedEvent, Standing } from "../../events/types.t
 import type { LogEntry } from "../../store/model/log-entry.ts";
 import type { Invariant, Scene } from "./invariant.ts";
 
-/** What a peer was from the row `seq` on. */
+/** The state of a peer from the row `seq` on. */
 interface Period {
   readonly seq: number;
   readonly standing: Standing;
@@ -82,7 +82,7 @@ function desiredRows(scene: Scene): readonly DesiredRow[] {
   return scene.disk.reader.prepare<[], DesiredRow>(query).all();
 }
 
-/** Not by the fold of the program, which is under test. */
+/** Written apart from the fold of the program, which is under test. */
 function take(periods: Map<PeerId, Period[]>, { peerId, supersededPeerId, ...row }: DesiredRow): void {
   if (supersededPeerId !== null) {
     const { address = null } = periods.get(supersededPeerId)?.at(-1) ?? {};

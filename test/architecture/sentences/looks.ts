@@ -8,7 +8,7 @@ export interface Look {
   readonly start: number;
 }
 
-/** What sentences are called, as variables and as members. */
+/** The names of sentences, as variables and as members. */
 const NAMES = new Set(["message", "why", "summary", "sentence", "problem"]);
 
 /** Take a sentence apart. */

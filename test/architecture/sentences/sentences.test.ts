@@ -28,6 +28,11 @@ const EXCEPTIONS: readonly Exception[] = [
     code,
     because: "SQLite reports what is wrong with its pages as text alone",
   })),
+  {
+    path: "cli/terminal/report.ts",
+    code: 'messageOf(thrown).split("\\n")',
+    because: "Node's load errors list their require stack below",
+  },
   { path: "demo/play.ts", code: 'messageOf(thrown).split("\\n")', because: "the picture has room for one line" },
   { path: "demo/display/report.ts", code: 'text.split("\\n")', because: "each line is coloured by itself" },
 ];

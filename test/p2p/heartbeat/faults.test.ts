@@ -67,7 +67,7 @@ describe("a fault of our own", () => {
     expect(events).toEqual([]);
   }
 
-  it("in the admission policy refuses nobody", async () => {
+  it("in the admission policy refuses no peer", async () => {
     // The gater asks, then the arrival of the connection, then the handler.
     let asked = 0;
     verdict = () => (++asked > 2 ? bug() : "ok");
@@ -76,14 +76,14 @@ describe("a fault of our own", () => {
     expectFault();
   });
 
-  it("in the decoder refuses nobody", async () => {
+  it("in the decoder refuses no peer", async () => {
     vi.spyOn(HeartbeatDecoder.prototype, "decode").mockImplementation(bug);
     void open().catch(() => {});
     await virtualEventually(world.clock, () => faults.length > 0);
     expectFault();
   });
 
-  it("in the decoder of an established stream is no protocol violation: the lease runs out", async () => {
+  it("in the decoder of an established stream is not a protocol violation: the lease runs out", async () => {
     void open();
     await virtualEventually(world.clock, () => events.length > 0);
     events.length = 0;

@@ -135,7 +135,7 @@ describe("StreamRegistry", () => {
     expect(events).toHaveLength(3);
   });
 
-  it("stretches an expiry by what lease time stood still", () => {
+  it("extends an expiry by the time that lease time was paused", () => {
     registry.register(key("inbound"), new RecordingStream(), null, null);
     pass(8_000, 5_000);
     expect(registry.actual(PROTOCOL, ALICE).inbound?.expiresAtMs).toBe(LEASE_MS + 5_000);

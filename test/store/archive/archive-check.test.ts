@@ -78,7 +78,11 @@ describe("a changed file is found", () => {
     ],
     ["a missing row", (text: string) => text.replace(/\{"seq":30,.*\n/, ""), /: event_log row 30: missing$/],
     ["an inserted row", (text: string) => text.replace(/(\{"seq":30,.*\n)/, "$1$1"), /: event_log row 30: stands behind row 30$/],
-    ["a truncated end", (text: string) => text.replace(/\{"seq":60,.*\n.*\n$/, ""), /:60: the file ends before its trailer$/],
+    [
+      "a truncated end",
+      (text: string) => text.replace(/\{"seq":60,.*\n.*\n$/, ""),
+      /: line 60: the file ends before its trailer$/,
+    ],
     [
       "a trailer with other counts",
       (text: string) => text.replace('{"rows":60}', '{"rows":59}'),
@@ -93,9 +97,9 @@ describe("a changed file is found", () => {
     [
       "an unknown column",
       (text: string) => text.replace('{"seq":5,', '{"seq":5,"colour":"red",'),
-      /:6: a row has the column colour/,
+      /: line 6: a row has the column colour/,
     ],
-    ["a line that is not JSON", (text: string) => text.replace('{"seq":5,', "{seq:5,"), /jsonl\.gz:6: /],
+    ["a line that is not JSON", (text: string) => text.replace('{"seq":5,', "{seq:5,"), /jsonl\.gz: line 6: /],
   ])("%s", async (_, change, problem) => {
     rewrite(FIRST, change);
     const found = await inFiles();
