@@ -25,7 +25,9 @@ const followed = {
 const byCore = {
   type: "DeliveryChanged",
   reason: "at_most_once",
-  ...{ stream: null, streamCreated: null, streamSequence: null },
+  stream: null,
+  streamCreated: null,
+  streamSequence: null,
   message: "there is no stream",
 } as const;
 const gap = {

@@ -19,16 +19,16 @@ export function causesLead(scene: Scene): Invariant {
   const periods = new Map<PeerId, Period[]>();
   let lastUnwellMs = Number.NEGATIVE_INFINITY;
   return {
-    started() {
-      // The last rows before a crash were not reported.
-      periods.clear();
-      for (const row of desiredRows(scene)) take(periods, row);
-    },
     stepped() {
       if (scene.disk.state !== "well") lastUnwellMs = scene.nowMs();
     },
     logged(entry) {
       const { event, seq, supersededPeerId } = entry;
+      // The last rows before a crash were not reported.
+      if (event.type === "DaemonStarted") {
+        periods.clear();
+        for (const row of desiredRows(scene)) take(periods, row);
+      }
       if (event.type === "PeerDesired" || event.type === "PeerRemoved")
         take(periods, { ...columnsOf(event), seq, supersededPeerId });
       if (!isObserved(entry)) return;

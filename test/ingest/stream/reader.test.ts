@@ -35,7 +35,9 @@ const readerWith = (logger: Logger, clock: Clock = systemClock) =>
       delivery: () => ({
         type: "DeliveryChanged",
         reason: "at_least_once",
-        ...{ stream: STREAM.stream, streamCreated: STREAM.created, streamSequence: 1 },
+        stream: STREAM.stream,
+        streamCreated: STREAM.created,
+        streamSequence: 1,
         message: null,
       }),
       appendDelivery: () => [],
