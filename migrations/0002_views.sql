@@ -404,9 +404,9 @@ SELECT
         WHEN 'blacklisted' THEN 'blacklisted (relation ' || log.relation || ')'
         ELSE 'not desired (relation ' || log.relation || ')'
       END
-      || ' by ' || coalesce(log.source, 'an unknown app') || CASE WHEN log.claimed_user IS NULL THEN '' ELSE ' (claims user ' || log.claimed_user || ')' END
+      || CASE WHEN log.cause_seq IS NOT NULL THEN ' by reinterpreting event ' || log.cause_seq ELSE ' by ' || coalesce(log.source, 'an unknown app') || CASE WHEN log.claimed_user IS NULL THEN '' ELSE ' (claims user ' || log.claimed_user || ')' END END
       || CASE log.effect WHEN 'unchanged' THEN ', nothing changed' ELSE '' END
-    WHEN 'PeerRemoved' THEN 'removed' || ' by ' || coalesce(log.source, 'an unknown app') || CASE WHEN log.claimed_user IS NULL THEN '' ELSE ' (claims user ' || log.claimed_user || ')' END || CASE log.effect WHEN 'unchanged' THEN ', nothing changed' ELSE '' END
+    WHEN 'PeerRemoved' THEN 'removed' || CASE WHEN log.cause_seq IS NOT NULL THEN ' by reinterpreting event ' || log.cause_seq ELSE ' by ' || coalesce(log.source, 'an unknown app') || CASE WHEN log.claimed_user IS NULL THEN '' ELSE ' (claims user ' || log.claimed_user || ')' END END || CASE log.effect WHEN 'unchanged' THEN ', nothing changed' ELSE '' END
     WHEN 'EventRejected' THEN 'rejected: ' || log.reason || ': ' || log.message
     WHEN 'StreamOpened' THEN log.direction || ' stream opened'
     WHEN 'StreamClosed' THEN

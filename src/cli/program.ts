@@ -16,6 +16,7 @@ import { shrinkCommand } from "./fixture/shrink.ts";
 import { archiveCommand } from "./log/archive.ts";
 import { backupCommand } from "./log/backup.ts";
 import { checkCommand } from "./log/check.ts";
+import { reinterpretCommand } from "./log/reinterpret.ts";
 import { restoreCommand } from "./log/restore.ts";
 import { unarchiveCommand } from "./log/unarchive.ts";
 import { type Env, example } from "./terminal/flags.ts";
@@ -35,6 +36,7 @@ const COMMANDS: readonly ((env: Env) => Command)[] = [
   redactCommand,
   replayCommand,
   shrinkCommand,
+  reinterpretCommand,
   checkCommand,
   backupCommand,
   restoreCommand,

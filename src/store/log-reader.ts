@@ -7,10 +7,14 @@ import { type BetterSQLite3Database, drizzle } from "drizzle-orm/better-sqlite3"
 import { PartnerdError } from "../base/errors.ts";
 import type { PeerId } from "../base/ids.ts";
 import { isoTime } from "../base/units.ts";
+import type { MessageLimits, Vocabulary } from "../events/vocabulary.ts";
 import type { LogPlace } from "./archive/archive-plan.ts";
 import { type HistoryRow, historyUntil, type PeerAsOf, peersAsOf } from "./as-of.ts";
+import { readRows, unreadableRows } from "./check/rows/row-reader.ts";
+import { Reinterpretation, type Reinterpreted } from "./fold/reinterpret.ts";
 import type { Projections } from "./fold/replay.ts";
 import type { Anchor } from "./model/anchor.ts";
+import { sentenceOf } from "./model/finding.ts";
 import { type LogEntry, logEntryOf } from "./model/log-entry.ts";
 import { type LogHead, NO_ROWS } from "./model/log-head.ts";
 import { eventLog, repeatedFailures } from "./schema/log.ts";
@@ -45,6 +49,8 @@ export interface AsOf {
 }
 
 const PAGE_ROWS = 500;
+
+const UNSOUND = { nextStep: "see what is damaged with `oc-partnerd check`, and restore a sound log with `oc-partnerd restore`" };
 
 /**
  * `path` is a data directory, or a database file. Throws `database_failed` where there is no database or it is another
@@ -149,6 +155,27 @@ export class LogReader implements Disposable {
   /** A peer's newest `limit` rows up to `seq`, newest first. */
   historyUntil(peerId: PeerId, seq: number, limit: number): readonly HistoryRow[] {
     return this.#read(() => historyUntil(this.#database, peerId, seq, limit));
+  }
+
+  /**
+   * Decodes the log's messages again. Returns what another vocabulary would change, and how many messages were decoded, or kept because
+   * the log holds only a part of them. Peers whose last event is archived keep their state.
+   */
+  reinterpret(
+    vocabulary: Vocabulary,
+    limits: MessageLimits,
+    onProgress: (rows: number, total: number) => void,
+  ): { readonly changes: readonly Reinterpreted[]; readonly decoded: number; readonly kept: number } {
+    const start = this.#read(() => this.#rows.replayStart());
+    const { seq: lastSeq } = this.head();
+    const reinterpretation = new Reinterpretation(vocabulary, limits, start.projections.desired.values());
+    for (const read of readRows(this.#database, start.seq, lastSeq)) {
+      if (read.kind === "unreadable") throw new PartnerdError("database_failed", sentenceOf(unreadableRows(read)), UNSOUND);
+      reinterpretation.take(read.row);
+      onProgress(read.row.seq - start.seq, lastSeq - start.seq);
+    }
+    const changes = reinterpretation.changes(this.#read(() => this.#rows.desiredPeers()));
+    return { changes, decoded: reinterpretation.decoded, kept: reinterpretation.kept };
   }
 
   [Symbol.dispose](): void {

@@ -4,8 +4,10 @@ import type { Database } from "better-sqlite3";
 import type { Clock } from "../base/clock.ts";
 import type { PartnerdError } from "../base/errors.ts";
 import type { PeerId } from "../base/ids.ts";
-import type { DeliveryChanged, DeliveryEvent, DesiredPeer, ObservedEvent } from "../events/types.ts";
+import { foldDesired } from "../events/fold.ts";
+import type { DeliveryChanged, DeliveryEvent, DesiredEvent, DesiredPeer, ObservedEvent } from "../events/types.ts";
 import { removeLeftovers } from "./archive/remove-archived.ts";
+import type { Reinterpreted } from "./fold/reinterpret.ts";
 import type { Projections } from "./fold/replay.ts";
 import type { PeerStatus } from "./fold/status.ts";
 import type { HeadFile } from "./head/head-file.ts";
@@ -16,7 +18,7 @@ import { type LogHead, NO_ROWS } from "./model/log-head.ts";
 import { type OpenOptions, openDatabase } from "./sql/open.ts";
 import { projectionDifferences, replayTables, type Tables, tables } from "./sql/statements/tables.ts";
 import { emptyWal, walBytes } from "./sql/wal.ts";
-import { appender } from "./write/append.ts";
+import { appender, OBSERVED } from "./write/append.ts";
 import { AppendFeed, type AppendListener } from "./write/append-feed.ts";
 import { CommittedState } from "./write/committed-state.ts";
 import { DeliveryAppender } from "./write/delivery-appender.ts";
@@ -49,6 +51,8 @@ export interface Store extends Disposable {
   appendStarted(init: StartInit): Start;
   /** Appends that the daemon stopped in good order, `durationMs` (monotonic) after it started. */
   appendStopped(durationMs: number): void;
+  /** Appends the events of `reinterpret`, each with the message that decides it as its cause. Returns the rows that changed anything. */
+  appendReinterpreted(changes: readonly Reinterpreted[]): readonly LogEntry<DesiredEvent>[];
   /** Calls `listener` with every row appended from now on, until disposed. */
   onAppended(listener: AppendListener): Disposable;
 
@@ -136,6 +140,15 @@ function storeOf(
     appendObserved: (observation) => runner.write(`append ${observation.event.type}`, () => observations.observed(observation)),
     appendStarted: (init) => runner.write("append DaemonStarted", () => observations.started(init)),
     appendStopped: (durationMs) => runner.write("append DaemonStopped", () => observations.stopped(durationMs)),
+    appendReinterpreted: (changes) =>
+      runner.write("append reinterpreted events", () =>
+        // One by one: an event may already have done what a later one is for.
+        changes.flatMap(({ event, causeSeq }) =>
+          foldDesired(committed, event, { seq: 0, atMs: 0 }).effect === "changed"
+            ? [append(event, { ...OBSERVED, causeSeq })]
+            : [],
+        ),
+      ),
     onAppended: (listener) => feed.subscribe(listener),
     get: (peerId) => committed.peer(peerId),
     list: () => committed.list(),

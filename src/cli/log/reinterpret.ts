@@ -1,0 +1,101 @@
+/** `oc-partnerd reinterpret`: decodes the log again under the current vocabulary, and appends what that changes. */
+import { Command } from "commander";
+import { systemClock as clock } from "../../base/clock.ts";
+import { counted } from "../../base/units.ts";
+import type { Config } from "../../config/schema.ts";
+import type { DesiredEvent } from "../../events/types.ts";
+import type { Reinterpreted } from "../../store/fold/reinterpret.ts";
+import { CONFIG_FLAG, configOf, DATA_FLAG, type DaemonFlags, type Env, example, JSON_FLAG } from "../terminal/flags.ts";
+import { jsonText, print } from "../terminal/output.ts";
+import { stepProgress } from "../terminal/progress.ts";
+import { shortPeerId, table } from "../terminal/table.ts";
+
+export function reinterpretCommand(env: Env): Command {
+  return new Command("reinterpret")
+    .description("decode the events in the log again after changing `events` settings, and append what changes (daemon stopped)")
+    .option(...DATA_FLAG)
+    .option(...CONFIG_FLAG)
+    .option("--dry-run", "show what would change, with or without a running daemon", false)
+    .option(...JSON_FLAG)
+    .addHelpText(
+      "after",
+      example(
+        "oc-partnerd reinterpret --dry-run --config /etc/oc/partnerd.json",
+        "oc-partnerd reinterpret --data /var/lib/oc-partnerd",
+      ),
+    )
+    .action(async ({ dryRun, json, ...flags }: DaemonFlags & { readonly dryRun: boolean; readonly json: boolean }) =>
+      print(await runReinterpret(configOf(flags, env), { dryRun, json })),
+    );
+}
+
+interface Report {
+  readonly changes: readonly Reinterpreted[];
+  readonly decoded: number;
+  readonly kept: number;
+  /** Seqs of the appended rows; null for a dry run. */
+  readonly appended: readonly number[] | null;
+}
+
+/** Returns the report as text or JSON. Throws `data_dir_in_use` while the daemon runs, unless `dryRun`. */
+async function runReinterpret(
+  config: Config,
+  { dryRun, json }: { readonly dryRun: boolean; readonly json: boolean },
+): Promise<string> {
+  const report = dryRun ? { ...(await plan(config)), appended: null } : await append(config);
+  return json ? jsonText(reportJson(report)) : reportText(report);
+}
+
+async function plan({ data, events }: Config): Promise<Omit<Report, "appended">> {
+  const { openLogReader } = await import("../../store/log-reader.ts");
+  using reader = openLogReader(data);
+  using shown = stepProgress(process.stderr);
+  return reader.reinterpret(events, events, (rows, total) => shown.update("decoding events", rows, total));
+}
+
+async function append(config: Config): Promise<Report> {
+  const { lockDirectory } = await import("../../store/sql/lock.ts");
+  const { openStore } = await import("../../store/store.ts");
+  using _lock = lockDirectory(config.data);
+  using store = openStore({ directory: config.data, clock });
+  const planned = await plan(config);
+  return { ...planned, appended: store.appendReinterpreted(planned.changes).map(({ seq }) => seq) };
+}
+
+function reportText({ changes, decoded, kept, appended }: Report): string {
+  const partial = kept === 0 ? "" : `; ${counted(kept, "message")} longer than the log stores kept their meaning`;
+  const lines = [`decoded ${counted(decoded, "message")}${partial}`];
+  if (changes.length === 0) return [...lines, "nothing changes under the current vocabulary"].join("\n");
+  const rows = changes.map(({ event, before, causeSeq }) => [
+    shortPeerId(event.peerId),
+    before?.name ?? ("name" in event ? event.name : null) ?? "-",
+    before === undefined ? "-" : `${before.relation} (${before.standing})`,
+    becomes(event),
+    String(causeSeq),
+  ]);
+  lines.push("", table(["PEER", "NAME", "WAS", "BECOMES", "EVENT"], rows), "");
+  const count = counted(appended?.length ?? 0, "event");
+  lines.push(appended === null ? "dry run: nothing was changed" : `appended ${count}; the daemon acts on them at its next start`);
+  return lines.join("\n");
+}
+
+function becomes(event: DesiredEvent): string {
+  return event.type === "PeerRemoved" ? "REMOVED (revoked)" : `${event.relation} (${event.standing})`;
+}
+
+function reportJson({ changes, decoded, kept, appended }: Report): object {
+  return {
+    decoded,
+    kept,
+    changes: changes.map(({ event, before, causeSeq }) => ({
+      peerId: event.peerId,
+      causeSeq,
+      was: before === undefined ? null : { relation: before.relation, standing: before.standing },
+      becomes:
+        event.type === "PeerRemoved"
+          ? { relation: "REMOVED", standing: "revoked" }
+          : { relation: event.relation, standing: event.standing },
+    })),
+    appended,
+  };
+}

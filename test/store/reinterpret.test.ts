@@ -1,0 +1,109 @@
+/** Decoding the log again under another vocabulary: the differences become events with their cause. */
+import { describe, expect, it } from "vitest";
+import { decodeMessage } from "../../src/events/decode.ts";
+import { DEFAULT_LIMITS, DEFAULT_VOCABULARY, type Vocabulary } from "../../src/events/vocabulary.ts";
+import { openLogReader } from "../../src/store/log-reader.ts";
+import { PEER_A, PEER_B, PEER_C } from "../support/peers.ts";
+import { archiveBefore } from "./support/archiving.ts";
+import { TemporaryStore } from "./support/temporary-store.ts";
+
+/** Publishes a record as an app does, and logs it under the vocabulary that the daemon has. */
+function publish(temporary: TemporaryStore, record: object, vocabulary: Vocabulary = DEFAULT_VOCABULARY): number {
+  const bytes = Buffer.from(JSON.stringify({ from_app: "oc-api", datatype: "PEER", payload: record }));
+  const decoded = decodeMessage({ subject: "CREATE_RESOURCE", bytes }, vocabulary, DEFAULT_LIMITS);
+  if (decoded.kind === "ignored") throw new Error("expected a message that is logged");
+  const message = { decoded, subject: "CREATE_RESOURCE", payload: bytes, dedupeKey: null };
+  const [entry] = temporary.store.appendReceived([message]);
+  if (entry === undefined || entry === "duplicate") throw new Error("expected a row");
+  return entry.seq;
+}
+
+const address = (peerId: string, host = "10.0.0.1") => `/ip4/${host}/tcp/4001/p2p/${peerId}`;
+const allies: Vocabulary = { ...DEFAULT_VOCABULARY, partnerRelations: ["PARTNER", "ALLY"] };
+
+function plan(temporary: TemporaryStore, vocabulary: Vocabulary) {
+  using reader = openLogReader(temporary.directory);
+  return reader.reinterpret(vocabulary, DEFAULT_LIMITS, () => {});
+}
+
+/** What a daemon that always had this vocabulary would want. */
+function wantedBy(vocabulary: Vocabulary, records: readonly object[]): unknown {
+  using temporary = new TemporaryStore();
+  for (const record of records) publish(temporary, record, vocabulary);
+  return stateOf(temporary);
+}
+
+const stateOf = ({ store }: TemporaryStore) =>
+  store
+    .list()
+    .filter(({ standing }) => standing !== "revoked")
+    .map(({ peerId, standing, relation, address }) => ({ peerId, standing, relation, address }));
+
+const RECORDS = [
+  { id: "r-a", name: "lyon", stream_address: address(PEER_A), relation: "ALLY" },
+  { id: "r-b", name: "oslo", stream_address: address(PEER_B), relation: "PARTNER" },
+  { id: "r-c", name: "rome", stream_address: address(PEER_C), relation: "ALLY" },
+  { id: "r-b", name: "oslo", stream_address: address(PEER_C, "10.0.0.9"), relation: "ALLY" },
+];
+
+describe("reinterpret", () => {
+  it("changes nothing under the vocabulary that the log was decoded with", () => {
+    using temporary = new TemporaryStore();
+    for (const record of RECORDS) publish(temporary, record);
+    expect(plan(temporary, DEFAULT_VOCABULARY)).toEqual({ changes: [], decoded: RECORDS.length, kept: 0 });
+  });
+
+  it("makes the peers what a log decoded with the new vocabulary would have, and names the message of each", () => {
+    using temporary = new TemporaryStore();
+    for (const record of RECORDS) publish(temporary, record);
+    const { changes } = plan(temporary, allies);
+    const appended = temporary.store.appendReinterpreted(changes);
+    expect(stateOf(temporary)).toEqual(wantedBy(allies, RECORDS));
+    expect(appended.map(({ event, causeSeq, source }) => [event.peerId, causeSeq, source])).toEqual([
+      [PEER_A, 1, "oc-partnerd"],
+      [PEER_C, 4, "oc-partnerd"],
+    ]);
+    expect(plan(temporary, allies).changes).toEqual([]);
+    expect(temporary.store.verifyProjections()).toEqual([]);
+    expect(temporary.read("select summary from peer_history where seq = 5")).toEqual([
+      { summary: "desired as ALLY by reinterpreting event 1" },
+    ]);
+  });
+
+  it("takes back what the vocabulary no longer means", () => {
+    using temporary = new TemporaryStore();
+    for (const record of RECORDS) publish(temporary, record, allies);
+    temporary.store.appendReinterpreted(plan(temporary, DEFAULT_VOCABULARY).changes);
+    expect(stateOf(temporary)).toEqual(wantedBy(DEFAULT_VOCABULARY, RECORDS));
+  });
+
+  it("ignores what an app says that is ignored now", () => {
+    using temporary = new TemporaryStore();
+    publish(temporary, RECORDS[1] ?? {});
+    const { changes } = plan(temporary, { ...DEFAULT_VOCABULARY, ignoreApps: ["oc-discovery", "oc-api"] });
+    expect(changes).toMatchObject([{ event: { type: "PeerRemoved", peerId: PEER_B }, causeSeq: 1 }]);
+    temporary.store.appendReinterpreted(changes);
+    expect(temporary.store.get(PEER_B)?.standing).toBe("revoked");
+  });
+
+  it("accepts a message that was rejected before", () => {
+    using temporary = new TemporaryStore();
+    const numbers = { ...DEFAULT_VOCABULARY, relationNames: ["NONE", "SELF", "ALLY"], partnerRelations: ["ALLY"] };
+    const seq = publish(temporary, { id: "r-a", stream_address: address(PEER_A), relation: 2 }, DEFAULT_VOCABULARY);
+    expect(temporary.store.get(PEER_A)?.relation).toBe("PARTNER");
+    expect(plan(temporary, numbers).changes).toMatchObject([{ event: { relation: "ALLY" }, causeSeq: seq }]);
+  });
+
+  it("keeps the meaning of a message of which the log holds only a part", () => {
+    using temporary = new TemporaryStore();
+    publish(temporary, { ...RECORDS[0], note: "x".repeat(70_000) });
+    expect(plan(temporary, allies)).toMatchObject({ changes: [], decoded: 0, kept: 1 });
+  });
+
+  it("keeps peers as the archive left them, whose messages are out of reach", async () => {
+    using temporary = new TemporaryStore();
+    for (const record of RECORDS) publish(temporary, record);
+    await archiveBefore(temporary.directory, 2);
+    expect(plan(temporary, allies).changes.map(({ event }) => event.peerId)).toEqual([PEER_C]);
+  });
+});
