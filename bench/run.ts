@@ -16,7 +16,17 @@ import { measureHeadOfLine } from "./head-of-line.ts";
 import { measureIngest } from "./ingest.ts";
 import { measureMemory } from "./memory.ts";
 import { measureReplay } from "./replay.ts";
-import { acknowledgeText, environmentText, establishText, headOfLineText, ingestText, memoryText, replayText } from "./table.ts";
+import {
+  acknowledgeText,
+  environmentText,
+  establishText,
+  headOfLineText,
+  ingestText,
+  memoryText,
+  replayText,
+  timeTravelText,
+} from "./table.ts";
+import { measureTimeTravel } from "./time-travel.ts";
 
 interface Flags {
   readonly quick: boolean;
@@ -35,6 +45,7 @@ const FULL = {
   ingest: { events: 50_000, rounds: 5 },
   acknowledge: { events: 100_000, rounds: 3 },
   memory: { events: 1_000_000 },
+  timeTravel: { peers: 10_000, events: 1_000_000, rounds: 25 },
   openTimeoutMs: 5_000,
 } as const;
 
@@ -45,6 +56,7 @@ const QUICK = {
   ingest: { events: 1_000, rounds: 1 },
   acknowledge: { events: 1_000, rounds: 1 },
   memory: { events: 10_000 },
+  timeTravel: { peers: 100, events: 5_000, rounds: 3 },
   openTimeoutMs: 1_000,
 } as const;
 
@@ -63,6 +75,7 @@ const command = new Command("npm run bench --")
       "ingest",
       "acknowledge",
       "memory",
+      "time-travel",
     ]),
   )
   .option("--out <dir>", "directory for the JSON files (default: bench/results)")
@@ -77,7 +90,7 @@ try {
 }
 
 async function bench({ quick, only, out = quick ? undefined : RESULTS, data }: Flags): Promise<void> {
-  const { establish, headOfLine, replay, ingest, acknowledge, memory, openTimeoutMs } = quick ? QUICK : FULL;
+  const { establish, headOfLine, replay, ingest, acknowledge, memory, timeTravel, openTimeoutMs } = quick ? QUICK : FULL;
   if (out !== undefined) ensureDirectory("--out", out);
   ensureDirectory("--data", data);
   const directory = mkdtempSync(join(data, "oc-partnerd-bench-"));
@@ -129,6 +142,11 @@ async function bench({ quick, only, out = quick ? undefined : RESULTS, data }: F
     await using server = await serverOf("memory");
     const result = await measureMemory({ natsUrl: server.url, directory, ...memory });
     print(memoryText(result));
+    save(out, environment, result);
+  }
+  if (isWanted("time-travel")) {
+    const result = measureTimeTravel({ directory, ...timeTravel });
+    print(timeTravelText(result));
     save(out, environment, result);
   }
 }

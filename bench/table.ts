@@ -8,6 +8,7 @@ import type { IngestPath, IngestResult } from "./ingest.ts";
 import type { MemoryResult } from "./memory.ts";
 import type { ReplayResult } from "./replay.ts";
 import type { Summary } from "./statistics.ts";
+import type { TimeTravelResult } from "./time-travel.ts";
 
 export function environmentText(environment: Environment): string {
   const { cores, cpu, platform, node, natsServer, commit, modified, loadAverage } = environment;
@@ -54,6 +55,21 @@ export function headOfLineText(result: HeadOfLineResult): string {
       `(rounds: ${withBlackHoles.samples}, limit per dial: ${openTimeoutMs} ms)`,
     table(["", "median", "least", "most", "ratio"], rows),
     verdict(`at most ${times(target.ratio)} the time without black holes`, times(target.measured), target.met),
+  ].join("\n");
+}
+
+export function timeTravelText({ events, peers, questions }: TimeTravelResult): string {
+  const rows = questions.map(({ what, time, floor, ratio, targetMs }) => [
+    what,
+    ms(time.p50Ms),
+    ms(time.p90Ms),
+    ms(floor.p50Ms),
+    times(ratio),
+    `${time.p50Ms <= targetMs ? "met" : "MISSED"}: ${targetMs} ms`,
+  ]);
+  return [
+    `(g) a log of ${thousands(events)} events of ${thousands(peers)} peers (rounds: ${questions[0]?.time.samples ?? 0})`,
+    table(["", "median", "90 %", "floor", "ratio", "target"], rows),
   ].join("\n");
 }
 

@@ -169,7 +169,7 @@ export interface ArchiveFacts {
 }
 
 /** Earlier events were moved to a file. */
-export interface LogArchived {
+interface LogArchived {
   readonly type: "LogArchived";
   readonly details: ArchiveFacts;
 }
@@ -196,7 +196,7 @@ export interface DaemonStarted {
 }
 
 /** The daemon stopped in good order, `durationMs` (monotonic) after it started. */
-export interface DaemonStopped {
+interface DaemonStopped {
   readonly type: "DaemonStopped";
   readonly durationMs: number;
 }
@@ -204,7 +204,7 @@ export interface DaemonStopped {
 export type DeliveryEvent = DeliveryChanged | DeliveryGap;
 export type DesiredEvent = PeerDesired | PeerRemoved;
 export type ObservedEvent = StreamOpened | StreamClosed | OpenFailed | InboundRefused;
-export type RunEvent = DaemonStarted | DaemonStopped;
+type RunEvent = DaemonStarted | DaemonStopped;
 export type LogEvent = DesiredEvent | EventRejected | ObservedEvent | DeliveryEvent | LogArchived | RunEvent;
 
 /** Whether a desired event changed the desired state. */

@@ -13,16 +13,10 @@ export interface RunRecord {
 
 /** The record behind an event. A start with the configuration of the one before leaves it out, so it is carried on. */
 export function foldRun(before: RunRecord | null, { seq, event }: { seq: number; event: LogEvent }): RunRecord | null {
-  switch (event.type) {
-    case "DaemonStarted": {
-      const { configSha256, config } = event.details;
-      return { startedSeq: seq, configSha256, config: config ?? before?.config ?? null, stoppedSeq: null };
-    }
-    case "DaemonStopped":
-      return before && { ...before, stoppedSeq: seq };
-    default:
-      return before;
-  }
+  if (event.type === "DaemonStopped") return before && { ...before, stoppedSeq: seq };
+  if (event.type !== "DaemonStarted") return before;
+  const { configSha256, config } = event.details;
+  return { startedSeq: seq, configSha256, config: config ?? before?.config ?? null, stoppedSeq: null };
 }
 
 /** How the run before a start ended. */

@@ -8,11 +8,18 @@ export type Anchor = Omit<typeof archiveAnchor.$inferSelect, "state">;
 
 /** The facts of an anchor that its LogArchived records: changing the anchor, the file or the state means changing the chain too. */
 export function archiveFactsOf(anchor: ArchiveFacts): ArchiveFacts {
-  const { firstSeq, lastSeq, events, firstAtMs, lastAtMs, lastChainHash, directory, file, fileBytes, fileSha256 } = anchor;
-  const { stateSha256 } = anchor;
   return {
-    ...{ firstSeq, lastSeq, events, firstAtMs, lastAtMs, lastChainHash, directory, file, fileBytes, fileSha256 },
-    stateSha256,
+    firstSeq: anchor.firstSeq,
+    lastSeq: anchor.lastSeq,
+    events: anchor.events,
+    firstAtMs: anchor.firstAtMs,
+    lastAtMs: anchor.lastAtMs,
+    lastChainHash: anchor.lastChainHash,
+    directory: anchor.directory,
+    file: anchor.file,
+    fileBytes: anchor.fileBytes,
+    fileSha256: anchor.fileSha256,
+    stateSha256: anchor.stateSha256,
   };
 }
 

@@ -113,7 +113,13 @@ export function columnsOf(event: LogEvent): EventColumns {
       return { ...NO_DETAILS, ...event, durationClock: "monotonic" };
     case "DaemonStopped":
       return { peerId: null, ...NO_DETAILS, ...event, durationClock: "monotonic" };
-    default:
+    case "PeerDesired":
+    case "PeerRemoved":
+    case "EventRejected":
+    case "StreamClosed":
+    case "InboundRefused":
+    case "DeliveryChanged":
+    case "DeliveryGap":
       return { peerId: null, ...NO_DETAILS, ...event };
   }
 }

@@ -15,7 +15,7 @@ import { temporaryDirectory } from "./temporary-store.ts";
 const START_MS = Date.parse("2026-01-01T00:00:00Z");
 
 /** What one peer was, by the store itself, after a row. */
-export interface PeerState {
+interface PeerState {
   readonly standing: Standing | null;
   readonly relation: string | null;
   readonly address: string | null;

@@ -102,7 +102,13 @@ function endState(desired: DesiredPeer | undefined, status: PeerStatus | undefin
   const { standingSeq = null, standingSinceMs = null } = desired ?? {};
   const close = status?.lastOutboundClose ?? null;
   return {
-    ...{ relation, standing, address, generation, sinceMs, standingSeq, standingSinceMs },
+    relation,
+    standing,
+    address,
+    generation,
+    sinceMs,
+    standingSeq,
+    standingSinceMs,
     outboundCloseSeq: close?.seq ?? null,
     outboundCloseReason: close?.reason ?? null,
     outboundClosedAtMs: close?.atMs ?? null,
