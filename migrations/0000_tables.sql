@@ -79,7 +79,8 @@ CREATE TABLE `open_stream` (
 	`protocol` text NOT NULL,
 	`direction` text NOT NULL,
 	`opened_at_ms` integer NOT NULL,
-	`cause_seq` integer
+	`cause_seq` integer,
+	`attempt` text
 );
 --> statement-breakpoint
 CREATE INDEX `open_stream_peer_id` ON `open_stream` (`peer_id`);--> statement-breakpoint
@@ -167,6 +168,7 @@ CREATE TABLE `archived_open_stream` (
 	`direction` text NOT NULL,
 	`opened_at_ms` integer NOT NULL,
 	`cause_seq` integer,
+	`attempt` text,
 	PRIMARY KEY(`last_seq`, `seq`)
 ) WITHOUT ROWID;
 --> statement-breakpoint

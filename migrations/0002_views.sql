@@ -85,7 +85,7 @@ WITH begun AS (
   FROM event_log
   WHERE type = 'StreamOpened' AND seq > (SELECT coalesce(max(last_seq), 0) FROM archive_anchor)
   UNION ALL
-  SELECT seq, opened_at_ms, peer_id, protocol, direction, cause_seq, NULL
+  SELECT seq, opened_at_ms, peer_id, protocol, direction, cause_seq, attempt
   FROM archived_open_stream
   WHERE last_seq = (SELECT max(last_seq) FROM archive_anchor)
 )

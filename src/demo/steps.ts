@@ -12,7 +12,7 @@ import {
   refused,
   streamsSince,
 } from "./stage/checks.ts";
-import { APP, ECHOING_APP, MALFORMED_MESSAGE } from "./stage/messages.ts";
+import { APP, ECHOING_APP, MALFORMED_MESSAGE, USER } from "./stage/messages.ts";
 import type { Stage } from "./stage/stage.ts";
 import { type Name, PAIRS, viewOf } from "./stage/state.ts";
 
@@ -112,7 +112,7 @@ async function publishPeer(
   message: { readonly relation: string; readonly fromApp?: string },
   signal: AbortSignal,
 ): Promise<void> {
-  const record = { fromApp: APP, ...stage.at(of).identity, name: of, ...message };
+  const record = { fromApp: APP, user: USER, ...stage.at(of).identity, name: of, ...message };
   await stage.at(at).publish(recordMessage(record), signal);
 }
 

@@ -43,7 +43,7 @@ type LogPoint = Pick<LogHead, "seq" | "atMs">;
 /** The peers after the row `seq`. */
 export interface AsOf {
   readonly seq: number;
-  /** Wall time of that row. */
+  /** The time that was asked for, or that of the row. */
   readonly atMs: number;
   readonly peers: readonly PeerAsOf[];
 }
@@ -148,7 +148,8 @@ export class LogReader implements Disposable {
     return this.#read(() => {
       const row = seq === undefined ? undefined : this.#rowAt(seq);
       if (seq === undefined || row === undefined) throw this.#beyond(place);
-      return { seq, atMs: row.atMs, peers: peersAsOf(this.#database, seq) };
+      const atMs = "atMs" in place ? place.atMs : row.atMs;
+      return { seq, atMs, peers: peersAsOf(this.#database, seq) };
     });
   }
 

@@ -4,7 +4,6 @@ import type { Database } from "better-sqlite3";
 import type { Clock } from "../base/clock.ts";
 import type { PartnerdError } from "../base/errors.ts";
 import type { PeerId } from "../base/ids.ts";
-import { foldDesired } from "../events/fold.ts";
 import type { DeliveryChanged, DeliveryEvent, DesiredEvent, DesiredPeer, ObservedEvent } from "../events/types.ts";
 import { removeLeftovers } from "./archive/remove-archived.ts";
 import type { Reinterpreted } from "./fold/reinterpret.ts";
@@ -18,7 +17,7 @@ import { type LogHead, NO_ROWS } from "./model/log-head.ts";
 import { type OpenOptions, openDatabase } from "./sql/open.ts";
 import { projectionDifferences, replayTables, type Tables, tables } from "./sql/statements/tables.ts";
 import { emptyWal, walBytes } from "./sql/wal.ts";
-import { appender, OBSERVED } from "./write/append.ts";
+import { appender } from "./write/append.ts";
 import { AppendFeed, type AppendListener } from "./write/append-feed.ts";
 import { CommittedState } from "./write/committed-state.ts";
 import { DeliveryAppender } from "./write/delivery-appender.ts";
@@ -140,15 +139,7 @@ function storeOf(
     appendObserved: (observation) => runner.write(`append ${observation.event.type}`, () => observations.observed(observation)),
     appendStarted: (init) => runner.write("append DaemonStarted", () => observations.started(init)),
     appendStopped: (durationMs) => runner.write("append DaemonStopped", () => observations.stopped(durationMs)),
-    appendReinterpreted: (changes) =>
-      runner.write("append reinterpreted events", () =>
-        // One by one: an event may already have done what a later one is for.
-        changes.flatMap(({ event, causeSeq }) =>
-          foldDesired(committed, event, { seq: 0, atMs: 0 }).effect === "changed"
-            ? [append(event, { ...OBSERVED, causeSeq })]
-            : [],
-        ),
-      ),
+    appendReinterpreted: (changes) => runner.write("append reinterpreted events", () => observations.reinterpreted(changes)),
     onAppended: (listener) => feed.subscribe(listener),
     get: (peerId) => committed.peer(peerId),
     list: () => committed.list(),

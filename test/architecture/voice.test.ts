@@ -36,7 +36,7 @@ const TO_DO: readonly string[] = [
 /** They quote what the rule forbids. */
 const QUOTING = ["test/architecture/phrases.ts", "test/architecture/voice.test.ts"];
 /** Data of tests, and results of programs. */
-const DATA = /^(test\/fixtures|bench\/results)\/|\.(jsonl?|mod|sum)$/;
+const DATA = /^(test\/fixtures|bench\/results)\/|\.(jsonl?|mod|sum|gz)$/;
 
 const filesBelow = (folder: string): readonly string[] =>
   readdirSync(join(ROOT, folder), { recursive: true, withFileTypes: true })

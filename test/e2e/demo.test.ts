@@ -77,7 +77,7 @@ test("the demo finishes within a minute, with every step and claim successful, a
   for (const { title } of STEPS) expect(demo.output).toContain(`✓ ${title}`);
   expect(demo.output).toContain("nantes is killed");
   expect(demo.output).toContain("paris is frozen");
-  expect(demo.output).toMatch(/^ \d+ .*desired as PARTNER by oc-api$/m);
+  expect(demo.output).toMatch(/^ \d+ .*desired as PARTNER by oc-api \(claims user ada\)$/m);
   expect(demo.output).toMatch(/^ \d+ .*stream closed after .* s: expired$/m);
   expect(demo.output).toMatch(/^ \d+ .*blacklisted \(relation BLACKLIST\) by oc-api$/m);
   expect(demo.output).toMatch(/^ (\d+) of \1 claims hold$/m);

@@ -94,7 +94,7 @@ let secrets: readonly string[];
 
 beforeAll(async () => {
   await using demo = new Running(["demo", "--keep"]);
-  await demo.says("The nodes go on until Ctrl-C", DEMO_MS);
+  await demo.says("The nodes keep running until Ctrl-C", DEMO_MS);
   await demo.says("replay --expect");
   lyon = nodeOf(demo, "lyon");
   const paris = nodeOf(demo, "paris");
@@ -122,7 +122,7 @@ beforeAll(async () => {
         .join() === "OpenFailed,StreamClosed",
     30_000,
   );
-  await demo.says("The daemon of paris has ended: SIGKILL");
+  await demo.says("The daemon of paris has exited: SIGKILL");
   expect(await recorder.interrupt()).toBe(0);
   expect(recorder.output).toContain(`recorded 2 messages to ${recorded}`);
   expect(await demo.interrupt(), demo.output).toBe(0);

@@ -47,7 +47,7 @@ describe.concurrent("mode auto", () => {
     const { stdout } = await runCommand(["status", "--http", new URL(daemon.httpUrl).host]);
     expect(stdout).toMatch(/^delivery: at-most-once, nothing can be proved/m);
     expect(stdout).toMatch(/^ {2}\S+Z to now at-most-once: messages arrive over core NATS/m);
-    expect(await resync(daemon)).toMatchObject({ code: 69, stderr: matching(/do not come from a stream/) });
+    expect(await resync(daemon)).toMatchObject({ code: 69, stderr: matching(/do not come from a JetStream stream/) });
   });
 
   test("switches to the stream once it is set up, without loss or duplicates", async () => {

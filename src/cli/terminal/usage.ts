@@ -6,6 +6,7 @@ import { nearest } from "../../base/nearest.ts";
 /** A valid value for every option and argument that takes one. The placeholder tells options of the same name apart. */
 export const EXAMPLE_VALUES: Readonly<Record<string, string>> = {
   "--archives <dir>": "/mnt/archive",
+  "--as-of <seq|time>": "2h",
   "--before <time|seq>": "90d",
   "--config <file>": "/etc/oc/partnerd.json",
   "--data <dir>": "/var/lib/oc-partnerd",

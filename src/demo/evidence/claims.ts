@@ -1,7 +1,7 @@
 /** The claims of the summary. Each is judged only by the contents of the databases. Pure. */
 import { counted } from "../../base/units.ts";
 import { ATTEMPTS_TO_SEE, others, REFUSALS_TO_SEE } from "../stage/checks.ts";
-import { MALFORMED } from "../stage/messages.ts";
+import { APP, MALFORMED } from "../stage/messages.ts";
 import { NAMES, type Name, PAIRS } from "../stage/state.ts";
 import type { Facts, Failures, Session } from "./facts.ts";
 
@@ -25,6 +25,7 @@ export function claims(facts: Facts): readonly Claim[] {
     backAgain(facts, "paris"),
     revoked(facts),
     redialsRefused(facts),
+    closesExplained(facts),
     openAtEnd(facts),
     gapless(facts),
     projectionsEqual(facts),
@@ -140,6 +141,17 @@ function redialsRefused(facts: Facts): Claim {
     text: "and its redials were refused",
     holds: seen >= REFUSALS_TO_SEE && given > 0,
     figures: `paris saw ${seen}, lyon logged ${given}`,
+  };
+}
+
+function closesExplained(facts: Facts): Claim {
+  const closes = NAMES.flatMap((name) => facts[name].closes);
+  const explained = closes.filter(({ app, payload }) => app === APP && payload !== null && payload !== "");
+  const users = [...new Set(explained.map(({ claimedUser }) => claimedUser ?? "no user"))];
+  return {
+    text: "every close leads to the event behind it",
+    holds: closes.length > 0 && explained.length === closes.length,
+    figures: `${explained.length} of ${closes.length}: ${APP}, user ${users.join(", ") || "none"}`,
   };
 }
 

@@ -26,8 +26,17 @@ interface RelationChange {
   readonly seq: number;
 }
 
+/** A stream that closed, and the event that it follows from; nulls if its row leads to none. */
+interface ExplainedClose {
+  readonly reason: string;
+  readonly app: string | null;
+  readonly claimedUser: string | null;
+  readonly payload: string | null;
+}
+
 export interface NodeFacts {
   readonly sessions: readonly Session[];
+  readonly closes: readonly ExplainedClose[];
   /** All changes of relations, oldest first. */
   readonly relations: readonly RelationChange[];
   readonly rejected: readonly { readonly reason: string; readonly payload: string }[];
@@ -51,6 +60,11 @@ type RowOf<Fact extends { readonly peer: Name | null }> = Omit<Fact, "peer"> & {
 const SESSIONS = `
   select peer_id as peer, direction, valid_from_seq as openedSeq, valid_to_seq as closedSeq, close_reason as closeReason
   from session_periods order by valid_from_seq`;
+/** One statement from each close to the bytes that caused it, as in docs/SQL.md. */
+const CLOSES = `
+  select closed.reason, cause.app, cause.claimed_user as claimedUser, cause.payload
+  from events as closed left join events as cause on cause.seq = closed.cause_seq
+  where closed.type = 'StreamClosed'`;
 const RELATIONS = "select peer_id as peer, relation, seq from relation_changes order by seq";
 const REJECTED = "select reason, payload from rejected_events order by seq";
 /** The log has one row for a run of equal failures, and counts the repetitions separately. */
@@ -77,6 +91,7 @@ function nodeFacts(directory: string, nameOf: (peerId: string) => Name | null, c
   using store = openStore({ directory, clock });
   return {
     sessions: query<RowOf<Session>>(directory, SESSIONS).map(named),
+    closes: query<ExplainedClose>(directory, CLOSES),
     relations: query<RowOf<RelationChange>>(directory, RELATIONS).map(named),
     rejected: query<NodeFacts["rejected"][number]>(directory, REJECTED),
     failures: query<RowOf<Failures>>(directory, FAILURES, "OpenFailed").map(named),

@@ -4,6 +4,8 @@ import { subjectFor } from "../../fixture/format/message.ts";
 
 export const APP = "oc-api";
 export const ECHOING_APP = "oc-discovery";
+/** The user that the app names in its events. */
+export const USER = "ada";
 
 /** Truncated, as if the publisher had crashed. */
 export const MALFORMED = '{"from_app":"oc-api","datatype":"PEER","payload":"eyJpZCI6';

@@ -7,7 +7,7 @@ import { gunzipSync, gzipSync } from "node:zlib";
 import { z } from "zod";
 import type { ErrorCode } from "../../base/errors.ts";
 import type { Address, Did, PeerId, ResourceId } from "../../base/ids.ts";
-import type { CloseReason, DeliveryGuarantee, GapReason } from "../../events/types.ts";
+import type { AttemptId, CloseReason, DeliveryGuarantee, GapReason } from "../../events/types.ts";
 import { dedupeKeyParts } from "../model/dedupe-key.ts";
 import type { LogEntryRow } from "../model/log-entry.ts";
 import type { LogStart } from "../model/log-head.ts";
@@ -47,6 +47,7 @@ const status = z.strictObject({
       direction: z.enum(["outbound", "inbound"]),
       openedAtMs: z.int(),
       causeSeq: z.int().nullable(),
+      attempt: text<AttemptId>().nullable(),
     }),
   ),
   outboundSessions: z.int(),

@@ -1,7 +1,7 @@
 /** The status of one peer: a fold over its observed events, and its row. Appending and replaying run this same function. */
 import type { ErrorCode } from "../../base/errors.ts";
 import type { PeerId } from "../../base/ids.ts";
-import type { CloseReason, Direction, ObservedEvent, StreamClosed } from "../../events/types.ts";
+import type { AttemptId, CloseReason, Direction, ObservedEvent, StreamClosed } from "../../events/types.ts";
 import type { LogEntry } from "../model/log-entry.ts";
 import type { openStream, peerStatusRow } from "../schema/log.ts";
 
@@ -12,6 +12,7 @@ interface OpenStream {
   readonly direction: Direction;
   readonly openedAtMs: number;
   readonly causeSeq: number | null;
+  readonly attempt: AttemptId | null;
 }
 
 interface Closing {
@@ -47,8 +48,11 @@ export function foldStatus(before: PeerStatus | undefined, entry: ObservedAt): P
   const status = before ?? unseen(event.peerId);
   switch (event.type) {
     case "StreamOpened": {
-      const { protocol, direction } = event;
-      const openStreams = [...status.openStreams, { seq, protocol, direction, openedAtMs: atMs, causeSeq: entry.causeSeq }];
+      const { protocol, direction, attempt } = event;
+      const openStreams = [
+        ...status.openStreams,
+        { seq, protocol, direction, openedAtMs: atMs, causeSeq: entry.causeSeq, attempt },
+      ];
       return direction === "outbound"
         ? { ...status, openStreams, outboundSessions: status.outboundSessions + 1, lastError: null }
         : { ...status, openStreams, lastRefusal: null };
@@ -108,9 +112,9 @@ export function statusOf(
 ): PeerStatus {
   return {
     peerId: row.peerId,
-    openStreams: streams.map(
-      ({ seq, protocol, direction, openedAtMs, causeSeq }): OpenStream => ({ seq, protocol, direction, openedAtMs, causeSeq }),
-    ),
+    openStreams: streams.map(({ seq, protocol, direction, openedAtMs, causeSeq, attempt }): OpenStream => {
+      return { seq, protocol, direction, openedAtMs, causeSeq, attempt };
+    }),
     outboundSessions: row.outboundSessions,
     lastOutboundClose: closing(row.outboundCloseSeq, row.outboundCloseReason, row.outboundClosedAtMs),
     lastInboundClose: closing(row.inboundCloseSeq, row.inboundCloseReason, row.inboundClosedAtMs),

@@ -4,7 +4,15 @@
  */
 import { blob, integer, primaryKey, sqliteTable, text, uniqueIndex } from "drizzle-orm/sqlite-core";
 import type { Address, PeerId, ResourceId } from "../../base/ids.ts";
-import type { CloseReason, DeliveryEvent, DeliveryGuarantee, Direction, GapReason, Standing } from "../../events/types.ts";
+import type {
+  AttemptId,
+  CloseReason,
+  DeliveryEvent,
+  DeliveryGuarantee,
+  Direction,
+  GapReason,
+  Standing,
+} from "../../events/types.ts";
 
 /**
  * One row for each archive file. The files hold the log up to `last_seq` of the newest: rows of `event_log` up to there are leftovers
@@ -86,6 +94,7 @@ export const archivedOpenStream = sqliteTable(
     direction: text("direction").$type<Direction>().notNull(),
     openedAtMs: integer("opened_at_ms").notNull(),
     causeSeq: integer("cause_seq"),
+    attempt: text("attempt").$type<AttemptId>(),
   },
   (table) => [primaryKey({ columns: [table.lastSeq, table.seq] })],
 );

@@ -149,6 +149,7 @@ export const openStream = sqliteTable(
     direction: text("direction").$type<Direction>().notNull(),
     openedAtMs: integer("opened_at_ms").notNull(),
     causeSeq: integer("cause_seq"),
+    attempt: text("attempt").$type<AttemptId>(),
   },
   (table) => [index("open_stream_peer_id").on(table.peerId)],
 );

@@ -1,7 +1,9 @@
 /** Appends what the daemon observed, and counts what would flood the log. Only ever called within a write transaction. */
 import { hash } from "node:crypto";
 import type { Clock } from "../../base/clock.ts";
-import type { DaemonStarted, ObservedEvent, StartFacts, StreamClosed } from "../../events/types.ts";
+import { foldDesired } from "../../events/fold.ts";
+import type { DaemonStarted, DesiredEvent, ObservedEvent, StartFacts, StreamClosed } from "../../events/types.ts";
+import type { Reinterpreted } from "../fold/reinterpret.ts";
 import { lastRunOf, type RunRecord, vocabularyChanged } from "../fold/run-record.ts";
 import { endedBy, repeatedBy } from "../fold/status.ts";
 import type { LogEntry } from "../model/log-entry.ts";
@@ -96,6 +98,15 @@ export class ObservedAppender {
     const details = { version, schema: knownMigrations().size, configSha256, config: isSame ? null : plain };
     const entry = append({ type: "DaemonStarted", reason: lastRunOf(lastRun), details }, OBSERVED);
     return { entry, orphans: this.#closeOrphans(), lastRun, vocabularyChanged: vocabularyChanged(lastRun, config.events) };
+  }
+
+  /** As Store.appendReinterpreted. One by one: an event may already have done what a later one is for. */
+  reinterpreted(changes: readonly Reinterpreted[]): LogEntry<DesiredEvent>[] {
+    const { committed, append } = this.#init;
+    return changes.flatMap(({ event, causeSeq }) => {
+      const { effect } = foldDesired(committed, event, { seq: 0, atMs: 0 });
+      return effect === "changed" ? [append(event, { ...OBSERVED, causeSeq })] : [];
+    });
   }
 
   /** As Store.appendStopped. */

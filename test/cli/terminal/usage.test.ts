@@ -39,7 +39,7 @@ describe("help", () => {
 
   test.each(names)("of %s starts with a verb and does not end with a full stop", (name) => {
     expect(byName.get(name)?.description()).toMatch(
-      /^(run|show|list|make|publish|create|record|write|replace|reduce|find|move|rebuild) .*[^.]$/,
+      /^(decode|run|show|list|make|publish|create|record|write|replace|reduce|find|move|rebuild) .*[^.]$/,
     );
   });
 

@@ -16,7 +16,19 @@ function sessionsWith(peer: Name, firstSeq: number, ...reasons: readonly (string
 
 function nodeFacts(change: Partial<NodeFacts>): NodeFacts {
   const log = { rows: 20, firstSeq: 1, lastSeq: 20 };
-  return { sessions: [], relations: [], rejected: [], failures: [], refusals: [], echoes: 0, log, differences: [], ...change };
+  const closes = [{ reason: "expired", app: "oc-api", claimedUser: "ada", payload: "{}" }];
+  return {
+    sessions: [],
+    closes,
+    relations: [],
+    rejected: [],
+    failures: [],
+    refusals: [],
+    echoes: 0,
+    log,
+    differences: [],
+    ...change,
+  };
 }
 
 /** The facts after a successful run. */
@@ -83,6 +95,7 @@ test("the figures come from the databases", () => {
     "from lyon and nantes",
     "2 revoked, 0 since, 0 left",
     "paris saw 2, lyon logged 2",
+    "3 of 3: oc-api, user ada",
     "4 of 4, 8 ends: 2 + 2 + 4",
     "events: lyon 20, paris 20, nantes 20",
     "0 differences",
@@ -102,6 +115,13 @@ describe("a claim fails, together with those that depend on the same fact, if", 
         ],
       })),
       ["the echo changed nothing", "paris was blacklisted: closed at both ends"],
+    ],
+    [
+      "a close leads to no event",
+      changed("paris", ({ closes }) => ({
+        closes: [...closes, { reason: "reset", app: null, claimedUser: null, payload: null }],
+      })),
+      ["every close leads to the event behind it"],
     ],
     ["the malformed event was lost", changed("lyon", () => ({ rejected: [] })), ["the malformed event is kept, with its reason"]],
     [

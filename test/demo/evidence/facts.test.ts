@@ -30,6 +30,7 @@ test("the facts of a node are read from its database while it is open elsewhere"
       { peer: "paris", direction: "outbound", openedSeq: 2, closedSeq: 3, closeReason: "expired" },
       { peer: "paris", direction: "inbound", openedSeq: 6, closedSeq: null, closeReason: null },
     ],
+    closes: [{ reason: "expired", app: "oc-api", claimedUser: null, payload: expect.stringContaining("paris") as string }],
     relations: [
       { peer: "paris", relation: "PARTNER", seq: 1 },
       { peer: "paris", relation: "BLACKLIST", seq: 8 },

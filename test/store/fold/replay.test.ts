@@ -142,13 +142,14 @@ function tablesFrom({ desired: peers, status }: Projections): ReturnType<typeof 
     ),
     open_stream: statuses
       .flatMap(({ peerId: peer_id, openStreams }) =>
-        openStreams.map(({ seq, protocol, direction: way, openedAtMs, causeSeq }) => ({
+        openStreams.map(({ seq, protocol, direction: way, openedAtMs, causeSeq, attempt }) => ({
           seq,
           peer_id,
           protocol,
           direction: way,
           opened_at_ms: openedAtMs,
           cause_seq: causeSeq,
+          attempt,
         })),
       )
       .sort((a, b) => a.seq - b.seq),

@@ -45,14 +45,11 @@ export function historyBehind(twin: Twin, lastSeq: number): unknown {
     history: twin.read(`select * from peer_history where seq > ? and ${isStory}`, lastSeq),
     relations: twin.read("select * from relation_changes where seq > ?", lastSeq),
     rejected: twin.read("select * from rejected_events where seq > ? and message <> ?", lastSeq, FILLER),
-    // The attempt that opened a stream before the archive is in the file alone.
-    sessions: twin
-      .read(
-        "select * from session_periods where valid_from_seq > ? or valid_to_seq > ? or valid_to_seq is null order by valid_from_seq",
-        lastSeq,
-        lastSeq,
-      )
-      .map((session) => (Number(session["valid_from_seq"]) > lastSeq ? session : { ...session, attempt: null })),
+    sessions: twin.read(
+      "select * from session_periods where valid_from_seq > ? or valid_to_seq > ? or valid_to_seq is null order by valid_from_seq",
+      lastSeq,
+      lastSeq,
+    ),
   };
 }
 

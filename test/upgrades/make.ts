@@ -1,0 +1,33 @@
+/**
+ * `node test/upgrades/make.ts`: writes a database of the current schema to this folder. Run it once for each schema that is released, with the
+ * release; a later schema must still open the file.
+ */
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { gzipSync } from "node:zlib";
+import { systemClock } from "../../src/base/clock.ts";
+import { copyDatabase } from "../../src/store/recovery/copy.ts";
+import { knownMigrations } from "../../src/store/sql/migrations.ts";
+import { archiveBefore } from "../store/support/archiving.ts";
+import { start } from "../store/support/events.ts";
+import { appendLongLog } from "../store/support/long-log.ts";
+import { TemporaryStore } from "../store/support/temporary-store.ts";
+
+using temporary = new TemporaryStore();
+const { clock, store, directory } = temporary;
+// The program's timers do not keep this process alive while it archives.
+const alive = setInterval(() => {}, 1_000);
+start(store);
+appendLongLog(store, clock, 40);
+clock.stall(-60_000);
+appendLongLog(store, clock, 5);
+await archiveBefore(directory, 100, { wallMs: () => clock.wallMs(), to: join(directory, "archive") });
+appendLongLog(store, clock, 5);
+store.appendStopped(clock.monotonicMs());
+start(store);
+const copy = join(directory, "copy.db");
+await copyDatabase(temporary.path, copy, () => {});
+const file = join(import.meta.dirname, `schema-${knownMigrations().size}.db.gz`);
+writeFileSync(file, gzipSync(readFileSync(copy), { level: 9 }));
+process.stdout.write(`${file}, made at ${new Date(systemClock.wallMs()).toISOString()}\n`);
+clearInterval(alive);
