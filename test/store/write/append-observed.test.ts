@@ -23,7 +23,14 @@ describe("a StreamClosed", () => {
     expect(rowOf(observe(store, closed(PEER_A)))).toMatchObject({ seq: 6, causeSeq: 1, openedSeq: 2, source: OWN_SOURCE });
     expect(rowOf(observe(store, closed(PEER_A, { direction: "inbound" })))).toMatchObject({ causeSeq: 1, openedSeq: 3 });
     expect(store.status(PEER_A)?.openStreams).toEqual([
-      { seq: 4, protocol: OTHER_PROTOCOL, direction: "outbound", openedAtMs: temporary.clock.wallMs(), causeSeq: 1 },
+      {
+        seq: 4,
+        protocol: OTHER_PROTOCOL,
+        direction: "outbound",
+        openedAtMs: temporary.clock.wallMs(),
+        causeSeq: 1,
+        attempt: "1.1",
+      },
     ]);
     expect(rowOf(observe(store, closed(PEER_A)))).toMatchObject({ causeSeq: 1, openedSeq: null });
     expect(rowOf(observe(store, closed(PEER_B)))).toMatchObject({ causeSeq: null, openedSeq: 5 });
