@@ -14,7 +14,7 @@ const iso = (ms: number) => new Date(ms).toISOString();
 /** The last row at or before a time, by seq: the clock may have been set back since. */
 const asOf = (moments: readonly Moment[], ms: number): Moment | undefined => moments.findLast(({ atMs }) => atMs <= ms);
 
-/** What the views say as of a moment, in the shape of the world's own record. */
+/** The views as of a moment, in the shape of the world's own record. */
 function told(path: string, where: string, value: string | number): Map<PeerId, unknown> {
   using raw = rawConnection(path, { readonly: true });
   const rows = (query: string) => raw.database.prepare<unknown[], Record<string, unknown>>(query).all(value, value);
@@ -33,7 +33,7 @@ function told(path: string, where: string, value: string | number): Map<PeerId, 
   return peers;
 }
 
-/** What was true then. A stream that replaces another leaves the partner no time without one. */
+/** The state at that moment. A stream that replaces another leaves the partner no time without one. */
 function truth(moments: readonly Moment[], moment: Moment): Map<PeerId, unknown> {
   const next = moments[moment.seq + 1];
   return new Map(
