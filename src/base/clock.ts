@@ -104,7 +104,10 @@ export function jittered(random: Random, valueMs: number, jitter: number): numbe
   return valueMs * (1 - jitter + 2 * jitter * random.next());
 }
 
-/** A signal that aborts with `reason` after `delayMs`, or earlier with the reason of `parent`. Dispose it when the work has settled. */
+/**
+ * A signal that aborts with `reason` after `delayMs`, or earlier with the reason of `parent`. Dispose it once the work has
+ * settled.
+ */
 export function deadline(
   clock: Clock,
   delayMs: number,

@@ -1,9 +1,9 @@
 /**
- * The one error type of the program. Every error that crosses a module boundary carries a code from the
- * table below; the code alone decides what happens next (the exit code of a command, the backoff of a dial).
+ * The program's only error type. Every error that crosses a module boundary carries a code from the table below, and the code alone
+ * decides what happens next: the exit code of a command, the backoff of a dial.
  */
 
-/** What a process exits with, from sysexits: 64 usage, 69 unavailable, 74 I/O, 78 configuration. */
+/** Exit codes from sysexits: 64 usage, 69 unavailable, 74 I/O, 78 configuration. */
 export type ExitCode = 0 | 1 | 64 | 69 | 74 | 78;
 
 const EXIT_CODES = {
@@ -51,7 +51,7 @@ const EXIT_CODES = {
   not_partner: 1,
   blacklisted: 1,
   too_many_streams: 1,
-  // A fault of our own.
+  // An error in this program.
   internal_error: 1,
 } as const satisfies Record<string, ExitCode>;
 
@@ -59,19 +59,19 @@ const EXIT_CODES = {
 export type ErrorCode = keyof typeof EXIT_CODES;
 export const ERROR_CODES = Object.keys(EXIT_CODES) as readonly ErrorCode[];
 
-/** How a partner stream ended that we did not end. */
+/** How a partner stream ended, if not by us. */
 export type RemoteEnd = "remote_closed" | "reset" | "connection_lost";
 
-/** The facts behind a message, for whoever acts on them or logs them. Only those that the error has. */
+/** The facts behind a message, for code that acts on them or logs them. Each is present only if it applies. */
 export interface ErrorDetails {
   readonly remoteEnd?: RemoteEnd | undefined;
-  /** What exactly failed, where the error's code says less. */
+  /** The specific failure, if the code is less specific. */
   readonly reason?: string | undefined;
-  /** The message without the place that it begins with, for those who name the place themselves. */
+  /** The message without the place that it begins with, for callers that name the place themselves. */
   readonly problem?: string | undefined;
   /** `host:port` of the server that failed. */
   readonly server?: string | undefined;
-  /** What the NATS server denies: `publish` or `subscription`, and the subject. */
+  /** The operation that the NATS server denies, `publish` or `subscription`, and its subject. */
   readonly operation?: string | undefined;
   readonly subject?: string | undefined;
   /** JetStream's `err_code`. */
@@ -84,7 +84,7 @@ interface ErrorOptions {
   readonly details?: ErrorDetails | undefined;
 }
 
-/** An error with a code, a message that names field and value, and (where there is one) the next step for the reader. */
+/** An error with a code, a message that names field and value, and the next step for the reader, if there is one. */
 export class PartnerdError extends Error {
   readonly code: ErrorCode;
   readonly nextStep: string | null;
@@ -105,7 +105,7 @@ export class PartnerdError extends Error {
 }
 
 /**
- * Any thrown value as a PartnerdError; foreign errors get `code` and stay reachable as the cause. A fault of our own is always
+ * Converts any thrown value to a PartnerdError. Foreign errors get `code` and become the cause. An error in this program is always
  * `internal_error`.
  */
 export function toPartnerdError(thrown: unknown, code: ErrorCode = "internal_error"): PartnerdError {
@@ -113,23 +113,23 @@ export function toPartnerdError(thrown: unknown, code: ErrorCode = "internal_err
   return new PartnerdError(isFault(thrown) ? "internal_error" : code, messageOf(thrown), { cause: thrown });
 }
 
-/** What the language throws at a mistake in the program; Node throws them too, at wrong arguments. */
+/** Errors that the language throws for mistakes in the program. Node also throws them for invalid arguments. */
 const FAULTS = [TypeError, RangeError, ReferenceError, SyntaxError, EvalError, URIError];
 
-/** True if `thrown` is a mistake in the program and says nothing about a peer, a server or a disk. */
+/** True if `thrown` is a mistake in the program, and so says nothing about a peer, a server or a disk. */
 export function isFault(thrown: unknown): boolean {
   if (thrown instanceof PartnerdError) return thrown.code === "internal_error";
   if (thrown instanceof AggregateError) return thrown.errors.some(isFault);
   return FAULTS.some((fault) => thrown instanceof fault);
 }
 
-/** The stack of the innermost cause: of what went wrong first. */
+/** The stack of the innermost cause, which failed first. */
 export function stackOf(error: Error): string {
   const innermost = causesOf(error).at(-1) ?? error;
   return innermost.stack ?? String(innermost);
 }
 
-/** True if both failed for the same reason: codes, details and causes agree, whatever the messages say. */
+/** True if both failed for the same reason: codes, details and causes agree. Messages are not compared. */
 export function isSameFailure(one: PartnerdError | null, other: PartnerdError | null): boolean {
   return one === other || (one !== null && other !== null && factsOf(one) === factsOf(other));
 }
@@ -144,10 +144,10 @@ function factsOf(error: PartnerdError): string {
   );
 }
 
-/** A cause may lead back to itself. */
+/** A chain of causes may be circular. */
 const MAX_CAUSES = 8;
 
-/** The error, its cause, the cause of that and so on. */
+/** The error and its chain of causes. */
 function causesOf(error: Error): readonly Error[] {
   const causes = [error];
   for (let { cause } = error; cause instanceof Error && causes.length < MAX_CAUSES; { cause } = cause) causes.push(cause);

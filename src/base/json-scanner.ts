@@ -30,7 +30,10 @@ export class JsonScanner {
     return this.#depth > this.#maxDepth;
   }
 
-  /** Scans from `from` until a top-level object or array ends, nesting is too deep, or the chunk ends. Returns the offset after the last byte read. */
+  /**
+   * Scans from `from` until a top-level object or array ends, nesting is too deep, or the chunk ends. Returns the offset after
+   * the last byte read.
+   */
   scan(chunk: Uint8Array, from: number): number {
     let depth = this.#depth;
     let inString = this.#inString;

@@ -22,7 +22,10 @@ export const ENV_PREFIX = "OCPARTNERD_";
 
 export const leaves: readonly Leaf[] = [...leavesOf(configSchema, [])];
 
-/** Converts `raw`, text from the environment, to a value for `leaf`. Text that is not a number stays text, and the schema rejects it. */
+/**
+ * Converts `raw`, text from the environment, to a value for `leaf`. Text that is not a number stays text, which the schema
+ * rejects.
+ */
 export function fromText(leaf: Leaf, raw: string): unknown {
   switch (leaf.kind) {
     case "text":

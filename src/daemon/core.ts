@@ -1,6 +1,6 @@
 /**
- * The way from a message to a stream, shared by the daemon and the simulator. Every neighbour is a port: the daemon passes the real
- * parts, the simulator decorates some of them.
+ * The core, shared by the daemon and the simulator: everything between a received message and a stream. It depends only on ports: the
+ * daemon passes the real parts, the simulator decorates some of them.
  */
 import type { Clock, Random } from "../base/clock.ts";
 import type { PeerId } from "../base/ids.ts";
@@ -22,12 +22,12 @@ export interface CorePorts {
   readonly logger: Logger;
   readonly desired: DesiredPeers;
   readonly log: Pick<Store, "appendReceived">;
-  /** Created before the core, and the caller's to dispose of after it. */
+  /** Created before the core. The caller disposes it after the core. */
   readonly streams: PartnerStreams;
-  /** Wakes a key of the core's reconciler; the partner streams are given the same function. */
+  /** Wakes a key of the core's reconciler. The partner streams get the same function. */
   readonly wake: (peerId: PeerId) => void;
   readonly observer: ReconcilerObserver;
-  /** Called once for each message, with its outcome. */
+  /** Called once per message, with its outcome. */
   readonly onReceived: (result: IngestResult | "dropped") => void;
   readonly onAppendFailed: () => void;
 }
@@ -42,14 +42,14 @@ export interface CoreOptions {
   readonly limits: MessageLimits;
 }
 
-/** Disposing it drains: it takes no new events and waits for operations to settle. */
+/** Disposing it drains: it accepts no new events and waits for operations to settle. */
 export interface Core extends AsyncDisposable {
   readonly reconciler: Reconciler;
   readonly ingest: Ingest;
   readonly buffer: IngestBuffer;
 }
 
-/** Admits the peers that the log admits. The libp2p host is created with it, before the core. */
+/** The admission policy of the log. Separate from the core, because the libp2p host needs it first. */
 export function admissionPolicyOf(desired: Pick<DesiredPeers, "get">, rule: AdmissionRule): AdmissionPolicy {
   return { verdictOn: (peerId) => admissionVerdict(desired.get(peerId), rule) };
 }

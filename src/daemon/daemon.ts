@@ -1,4 +1,4 @@
-/** The composition root: the one file that knows every part. Parts are disposed in reverse order of their start. */
+/** The composition root: the only file that knows every part. Parts are disposed in reverse order of their start. */
 import { join } from "node:path";
 import { peerIdFromPrivateKey } from "@libp2p/peer-id";
 import type { Clock, Random } from "../base/clock.ts";
@@ -38,20 +38,20 @@ export interface DaemonDependencies {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Called as soon as something happened on the wire, before its row is written; for measurements. */
   readonly onObserved?: (event: ObservedEvent) => void;
-  /** Called with every row that is appended to the log; for tests that wait for one. */
+  /** Called with every row appended to the log; for tests that wait for one. */
   readonly onLogged?: (entry: LogEntry) => void;
 }
 
-/** A running daemon. Disposing it drains: no new events, streams closed as `shutdown`, everything written. */
+/** A running daemon. Disposing it drains: accepts no new events, closes streams with the reason `shutdown`, writes everything. */
 export interface Daemon extends AsyncDisposable {
   readonly self: SelfView;
-  /** Where the API is served, as `http://HOST:PORT`. */
+  /** Where the API is served: `http://HOST:PORT`. */
   readonly httpUrl: string;
-  /** What GET /v1/peers shows. */
+  /** The peers as GET /v1/peers shows them. */
   peers(): readonly PeerView[];
 }
 
-/** Resolves once the daemon listens and reconciles; NATS may connect later. Rejects with a PartnerdError, everything undone. */
+/** Resolves once the daemon listens and reconciles; NATS may connect later. Rejects with a PartnerdError after undoing everything. */
 export async function startDaemon(config: Config, deps: DaemonDependencies): Promise<Daemon> {
   await using starting = new AsyncDisposableStack();
   const daemon = await start(config, {
@@ -68,7 +68,7 @@ export async function startDaemon(config: Config, deps: DaemonDependencies): Pro
 /** The dependencies of every part. */
 interface Surroundings extends Required<DaemonDependencies> {
   readonly metrics: Metrics;
-  /** Disposes its parts with the daemon. */
+  /** Disposes parts together with the daemon. */
   readonly owner: AsyncDisposableStack;
 }
 
@@ -132,7 +132,7 @@ interface Log {
   readonly run: number;
 }
 
-/** The database of this data directory, locked, with its watchers; the start is logged. */
+/** Locks and opens the database of the data directory, starts its watchers, and logs the start. */
 function openLog(config: Config, around: Surroundings): Log {
   const { clock, random, logger, metrics, owner, onObserved, onLogged } = around;
   owner.use(lockDirectory(config.data));
@@ -151,7 +151,7 @@ interface LocalHost {
   readonly admission: AdmissionPolicy;
 }
 
-/** Our identity and the libp2p host that proves it. It does not listen yet. */
+/** Our identity and the libp2p host that uses it. It does not listen yet. */
 async function createHost(config: Config, { clock, owner }: Surroundings, { store, recorder }: Log): Promise<LocalHost> {
   const { inbound, pskFile, maxConnections } = config.p2p;
   const privateKey = await loadOrCreateIdentity(join(config.data, "identity.key"));
@@ -171,7 +171,7 @@ async function createHost(config: Config, { clock, owner }: Surroundings, { stor
   return { node, self: { name: config.name, did: didOf(config.did ?? peerId), peerId }, admission };
 }
 
-/** Partner streams and the core that opens and closes them. Nothing is opened before `reconciler.start()`. */
+/** The partner streams, and the core that opens and closes them. Nothing is opened before `reconciler.start()`. */
 async function createStreams(
   config: Config,
   around: Surroundings,

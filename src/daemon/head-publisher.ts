@@ -1,6 +1,6 @@
 /**
- * Publishes the head of the chain to places that keep it: the service log, and a NATS subject. A head of yesterday proves today that
- * nothing before it was changed or cut off (docs/adr/0012-hash-chain.md).
+ * Publishes the head of the chain to places that keep it: the service log and a NATS subject. A head published yesterday can
+ * prove today that nothing before it was changed or cut off (docs/adr/0012-hash-chain.md).
  */
 
 import { type Clock, deadline, type Random, repeat } from "../base/clock.ts";
@@ -28,11 +28,11 @@ interface HeadPublisherInit {
 interface HeadSubject {
   readonly connection: Pick<PersistentConnection, "onClient">;
   readonly subject: string;
-  /** Of this daemon. */
+  /** The PeerID of this daemon. */
   readonly peerId: PeerId;
 }
 
-/** Logs the head at once, on disposal, and once a minute in between if it has changed. */
+/** Logs the head when created, when disposed, and once a minute in between if it has changed. */
 export class HeadPublisher implements Disposable {
   readonly #init: HeadPublisherInit;
   readonly #timer: Disposable;
@@ -46,7 +46,7 @@ export class HeadPublisher implements Disposable {
     this.#timer = repeat(init.clock, init.random, PUBLISH_EVERY_MS, 0, () => this.#publish());
   }
 
-  /** Publishes to a subject too: on each connection, on disposal, and whenever the head is logged. */
+  /** Also publishes to a subject: on each connection, when disposed, and whenever the head is logged. */
   publishTo({ connection, subject, peerId }: HeadSubject): AsyncDisposable {
     const { clock } = this.#init;
     let client: NatsConnection | undefined;
@@ -85,7 +85,7 @@ export class HeadPublisher implements Disposable {
     });
   }
 
-  /** A head that cannot be read or sent ends nothing. */
+  /** Failing to read or send the head is only logged. */
   #withHead(use: (head: LogHead) => void): void {
     const { store, logger } = this.#init;
     try {
@@ -95,7 +95,7 @@ export class HeadPublisher implements Disposable {
     }
   }
 
-  /** Closing the connection drops unsent messages, so flush first; a silent server is not waited for. */
+  /** Closing the connection drops unsent messages, so flush first. Gives up if the server does not respond. */
   async #sent(client: NatsConnection): Promise<void> {
     using limit = deadline(this.#init.clock, SEND_WITHIN_MS, () => new Error("the server did not answer"));
     await abortable(flush(client), limit.signal).catch(() => {});

@@ -1,6 +1,6 @@
 /**
- * What the daemon's health depends on. A peer being down never fails it, NATS being down fails readiness only, and liveness
- * fails only when work is under way and none of it has completed for long: a restart helps then and only then.
+ * The daemon's health checks. Unreachable peers never fail a check. NATS being down fails readiness only. Liveness fails only if
+ * work is in progress and none of it has completed for a long time, because only then does a restart help.
  */
 import type { PartnerdError } from "../base/errors.ts";
 import { counted, durationText, isoTime } from "../base/units.ts";
@@ -9,16 +9,16 @@ import type { SourceFacts } from "../nats/event-source.ts";
 import type { DeliveryProof } from "../store/fold/delivery-proof.ts";
 import type { Check } from "../views/api.ts";
 
-/** Longer than any operation may take, deadlines and all. */
+/** Longer than any operation can take, including its deadline. */
 const STUCK_MS = 60_000;
 
 export interface HealthFacts {
   readonly logFailing: PartnerdError | null;
   readonly headSeq: number;
-  /** Why the head is not in its file; that alone fails nothing. */
+  /** Why the head file is out of date. This alone fails no check. */
   readonly headFailing: PartnerdError | null;
   readonly addresses: readonly string[];
-  /** Null until it is known which server to listen to. */
+  /** Null until the NATS server is known. */
   readonly nats: NatsFacts | null;
 }
 
@@ -45,19 +45,19 @@ function writable({ headSeq, headFailing }: HealthFacts): string {
   return `writable, at seq ${headSeq}${headFailing === null ? "" : `; ${headFailing.message}`}`;
 }
 
-/** Where not even what readiness depends on can be read from the log. */
+/** For readiness if even the log cannot be read. */
 export function unreadable(error: PartnerdError): readonly Check[] {
   return [{ name: "event_log", ok: false, message: told(error) }];
 }
 
 export function liveness(stuckForMs: number): readonly Check[] {
   const ok = stuckForMs < STUCK_MS;
-  const message = ok ? "work completes" : `work is under way and none has completed for ${durationText(stuckForMs)}`;
+  const message = ok ? "work completes" : `work is in progress and none has completed for ${durationText(stuckForMs)}`;
   return [{ name: "reconciler", ok, message }];
 }
 
 export function startup(started: boolean): readonly Check[] {
-  return [{ name: "start", ok: started, message: started ? "complete" : "under way" }];
+  return [{ name: "start", ok: started, message: started ? "complete" : "in progress" }];
 }
 
 function natsCheck({ status, source, proof, dropped }: NatsFacts): Check {
@@ -65,7 +65,7 @@ function natsCheck({ status, source, proof, dropped }: NatsFacts): Check {
   const losses = dropped > 0 ? `, ${counted(dropped, "message")} dropped` : "";
   const error = status.lastError === null ? "" : `: ${status.lastError}`;
   if (status.state !== "connected") {
-    return { name: "nats", ok: false, message: `${status.state} ${since}${error}; streams go on${losses}` };
+    return { name: "nats", ok: false, message: `${status.state} ${since}${error}; streams stay open${losses}` };
   }
   return {
     name: "nats",
@@ -78,9 +78,9 @@ function how({ from, reading, problem, behind }: SourceFacts, proof: DeliveryPro
   if (from === null) return "looking for a stream";
   if (from === "core") {
     const why = problem === null ? "" : ` (${problem.message})`;
-    return `${reading ? "subscribed" : `not subscribed${error}`}, at-most-once: what is published while this daemon or NATS is away is lost${why}`;
+    return `${reading ? "subscribed" : `not subscribed${error}`}, at-most-once: events published while this daemon or NATS is down are lost${why}`;
   }
-  if (!reading) return `not reading: ${problem === null ? "beginning" : told(problem)}`;
+  if (!reading) return `not reading: ${problem === null ? "starting" : told(problem)}`;
   return `at-least-once from stream ${proof.cursor?.stream ?? "?"}, ${behind ?? 0} behind`;
 }
 

@@ -1,4 +1,7 @@
-/** The event intake: the NATS server, a connection to it, and on each connection a stream or a subscription that fills the buffer. */
+/**
+ * The event intake: the NATS server, the connection to it, and on each connection a stream reader or subscription that fills the
+ * buffer.
+ */
 import type { Clock, Random } from "../base/clock.ts";
 import type { Logger } from "../base/log.ts";
 import type { Config } from "../config/schema.ts";
@@ -13,7 +16,7 @@ import type { Store } from "../store/store.ts";
 import type { NatsFacts } from "./health.ts";
 import { natsSource } from "./nats-source.ts";
 
-/** Size limit of the private server's stream, which JetStream reserves on the data directory's disk: about 150,000 events. */
+/** Size limit of the private server's stream, which JetStream reserves on the disk of the data directory: about 150,000 events. */
 const PRIVATE_STREAM_BYTES = 67_108_864;
 
 interface IntakeDependencies {
@@ -23,18 +26,18 @@ interface IntakeDependencies {
   readonly random: Random;
   readonly logger: Logger;
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** Disposes its parts with the daemon. */
+  /** Disposes parts together with the daemon. */
   readonly owner: AsyncDisposableStack;
 }
 
 export interface Intake {
   readonly connection: PersistentConnection;
   facts(): NatsFacts;
-  /** Reads the whole stream again; false if there is none. */
+  /** Starts reading the whole stream again; false if there is none. */
   resync(): boolean;
 }
 
-/** Resolves once the server is known; a private one may have to be started. Connects in the background. */
+/** Resolves once the server is known, which may mean starting a private one. Connects in the background. */
 export async function startIntake(config: Config, deps: IntakeDependencies): Promise<Intake> {
   const { store, buffer, clock, random, logger, owner } = deps;
   const { mode, stream, consumer } = config.nats;

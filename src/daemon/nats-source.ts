@@ -1,4 +1,4 @@
-/** Which NATS server the daemon listens to: the configured one, else the one on this machine, else a private child of ours. */
+/** Chooses the NATS server: the configured one, else the one on this machine, else a private child process. */
 import type { Clock } from "../base/clock.ts";
 import type { Logger } from "../base/log.ts";
 import type { Config } from "../config/schema.ts";
@@ -14,13 +14,13 @@ interface SourceDependencies {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** Takes what has to be disposed with the daemon. */
+  /** Disposes parts together with the daemon. */
   readonly owner: AsyncDisposableStack;
 }
 
 export interface NatsSource {
   readonly config: NatsConfig;
-  /** Whether the server is a child of ours, which nobody else sets up. */
+  /** True if the server is our child process, so no operator has set it up. */
   readonly isPrivate: boolean;
 }
 
@@ -35,7 +35,7 @@ export async function natsSource(config: Config, deps: SourceDependencies): Prom
   return { config: natsConfig(config, server.url), isPrivate: true };
 }
 
-/** What the `nats` section of the configuration says; its servers, or the one on this machine, unless `url` names others. */
+/** The NATS client options from the configuration. `url` overrides the configured server, or the one on this machine. */
 export function natsConfig(config: Config, url = config.nats.url ?? LOCAL_URL): NatsConfig {
   const { url: _url, mode: _mode, stream: _stream, consumer: _consumer, headSubject: _head, ...credentials } = config.nats;
   return { ...credentials, servers: [url], name: `oc-partnerd ${config.name}` };

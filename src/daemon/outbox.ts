@@ -8,7 +8,7 @@ import type { Logger } from "../base/log.ts";
 import type { Store } from "../store/store.ts";
 import type { Observation } from "../store/write/observed-appender.ts";
 
-/** Past this, events are only counted. */
+/** Beyond this, events are only counted. */
 const MAX_UNWRITTEN = 4_096;
 /** How often a failed append is retried if no new event does it first. */
 const RETRY_MS = 1_000;
@@ -17,11 +17,11 @@ interface OutboxInit {
   readonly store: Pick<Store, "appendObserved">;
   readonly clock: Clock;
   readonly logger: Logger;
-  /** Called for each attempt that fails. */
+  /** Called for each failed attempt. */
   readonly onFailed: () => void;
 }
 
-/** Disposing it tries to write the rest once more. */
+/** Disposing it tries once more to write what is left. */
 export class Outbox implements Disposable {
   readonly #init: OutboxInit;
   /** Oldest first. */
@@ -40,7 +40,7 @@ export class Outbox implements Disposable {
     return this.#failing;
   }
 
-  /** Calls `append` now and, as long as it throws, again before anything else is written. */
+  /** Calls `append` now, and again before anything else is written for as long as it throws. */
   start(append: () => void): void {
     this.#start = append;
     this.#write();
@@ -87,7 +87,7 @@ export class Outbox implements Disposable {
     this.#lost = 0;
   }
 
-  /** Logged once per run of failures. */
+  /** Logged once per series of failures. */
   #failed(error: PartnerdError): void {
     const { clock, logger, onFailed } = this.#init;
     onFailed();

@@ -1,4 +1,4 @@
-/** Turns what happened into a row of the log, a metric and a log line, in one place. */
+/** Turns an observation into a row of the log, a metric and a log line. */
 import type { Clock } from "../base/clock.ts";
 import { type PartnerdError, stackOf, toPartnerdError } from "../base/errors.ts";
 import type { PeerId } from "../base/ids.ts";
@@ -13,7 +13,7 @@ import type { Store } from "../store/store.ts";
 import type { StartInit } from "../store/write/observed-appender.ts";
 import { Outbox } from "./outbox.ts";
 
-/** Counts what happened: `Metrics` does it for Prometheus. */
+/** Counts observations; `Metrics` implements it for Prometheus. */
 export interface RecorderMetrics {
   readonly actions: Counter<"kind">;
   readonly streamsOpened: Counter<"direction">;
@@ -35,19 +35,19 @@ export interface RecorderDependencies {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: RecorderMetrics;
-  /** Called as soon as something happened, before its row is written. */
+  /** Called for each observed event, before its row is written. */
   readonly onObserved: (event: ObservedEvent) => void;
 }
 
-/** Bounds the partners whose way from event to stream is being measured. */
+/** Bounds the number of partners whose latency from event to stream is being measured. */
 const MAX_MEASURED = 16_384;
 
-/** Disposing it writes what it still can, last of all that the daemon stopped. */
+/** Disposing it writes everything it still can, finally DaemonStopped. */
 export class Recorder implements ReconcilerObserver, Disposable {
   readonly #deps: RecorderDependencies;
   readonly #outbox: Outbox;
   readonly #subscription: Disposable;
-  /** The event that desired a partner, and when it was logged (monotonic ms), until its stream is established. */
+  /** The event that made a peer a partner, and when it was logged (monotonic ms). Removed once its stream is established. */
   readonly #desired = new RecentMap<PeerId, { readonly generation: number; readonly atMs: number }>(MAX_MEASURED);
   #startedAtMs: number | undefined;
 
@@ -64,8 +64,9 @@ export class Recorder implements ReconcilerObserver, Disposable {
   }
 
   /**
-   * Records the start, before anything is opened, and closes in the log the streams that a crash left open there. Returns the seq of the
-   * start. If the log cannot be written, that is done as soon as it can be, and the seq is the one that the start would have had.
+   * Records the start, before anything is opened, and closes in the log the streams that a crash left open there. Returns the seq
+   * of the start. If the log cannot be written, this is retried until it can, and the returned seq is the one that the start is
+   * going to have.
    */
   started(init: StartInit): number {
     const { store, clock } = this.#deps;
@@ -97,7 +98,7 @@ export class Recorder implements ReconcilerObserver, Disposable {
     this.#outbox.put({ event, atMs: clock.wallMs(), causeSeq });
   }
 
-  /** A fault of this program while it worked on a peer: never an event of the peer. */
+  /** Records an internal error while working on a peer. It is never an event of the peer. */
   faulted(peerId: PeerId, error: PartnerdError): void {
     const { logger, metrics } = this.#deps;
     metrics.internalErrors.inc({ part: "streams" });
@@ -142,7 +143,7 @@ export class Recorder implements ReconcilerObserver, Disposable {
     this.#deps.logger.warn({ peerId }, "periodic diff found missed work");
   }
 
-  /** Only after everything that happened: a DaemonStopped says that nothing is missing before it. */
+  /** Call last: a DaemonStopped means that nothing is missing before it. */
   #stopped(): void {
     const { store, clock, logger } = this.#deps;
     if (this.#startedAtMs === undefined || this.failing !== null) return;

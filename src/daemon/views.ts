@@ -15,10 +15,10 @@ import { type PeerFacts, peerView, phaseOf } from "../views/peers.ts";
 import type { GaugeView, Views } from "../views/views.ts";
 import { type HealthFacts, liveness, readiness, startup, unreadable } from "./health.ts";
 
-/** How many rows of history a peer's view has. */
+/** Rows of history in the view of a peer. */
 const HISTORY_ROWS = 100;
 
-/** 48 bits: what a metric's floating-point number holds exactly. */
+/** 48 bits, which the floating-point value of a metric holds exactly. */
 const HEAD_HASH_CHARS = 12;
 
 export interface ViewSources {
@@ -47,30 +47,30 @@ export function gaugesOf(sources: Omit<ViewSources, "self" | "started" | "consum
     ),
     gauge(
       "inbound_streams",
-      "Partner streams that others opened to us",
+      "Inbound partner streams that are open",
       () => [...streams.snapshot()].filter(({ inbound }) => inbound !== null).length,
     ),
     gauge("connections", "Open libp2p connections", () => streams.connectionCount()),
-    gauge("operations_in_flight", "Operations of the reconciler under way", () => reconciler.inFlightCount),
+    gauge("operations_in_flight", "Operations of the reconciler in progress", () => reconciler.inFlightCount),
     gauge("nats_connected", "1 while connected to NATS", () => Number(nats()?.status.state === "connected")),
     gauge("event_log_head_seq", "Sequence number of the newest event in the log", () => store.head().seq),
     gauge("event_log_head_hash", "The first 48 bits of the newest event's chain hash, as a number", () =>
       Number.parseInt(store.head().chainHash.slice(0, HEAD_HASH_CHARS), 16),
     ),
     gauge("wal_bytes", "Size of the database's write-ahead log", () => store.walBytes()),
-    gauge("delivery_at_least_once", "1 while events come from a broker stream, 0 while by core NATS", () =>
+    gauge("delivery_at_least_once", "1 while events come from a broker stream, 0 while they come by core NATS", () =>
       Number(proof().delivery === "at_least_once"),
     ),
     gauge("stream_sequence", "The log has the broker stream's messages up to this sequence", () => store.cursor()?.sequence ?? 0),
     gauge("stream_behind", "Messages of the broker stream that are not in the log yet", () => nats()?.source.behind ?? 0),
     gauge(
       "stream_restarts",
-      "How often reading the broker stream began again on an open connection",
+      "How often reading the broker stream restarted on an open connection",
       () => nats()?.source.restarts ?? 0,
     ),
     {
       name: "delivery_gaps",
-      help: "Gaps in what came from broker streams, as the log holds them",
+      help: "Gaps in messages from broker streams, as recorded in the log",
       label: "reason",
       read: () => {
         const counts: Record<GapReason, number> = { purged: 0, recreated: 0, reused: 0 };

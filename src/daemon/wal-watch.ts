@@ -1,4 +1,4 @@
-/** Keeps the write-ahead log small, and says so where somebody who reads the database for long does not let it. */
+/** Keeps the write-ahead log small, and reports a long-running reader that prevents this. */
 import { type Clock, type Random, repeat } from "../base/clock.ts";
 import { messageOf } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
@@ -6,10 +6,10 @@ import type { Store } from "../store/store.ts";
 
 const LOOK_EVERY_MS = 5_000;
 
-/** SQLite moves the log into the database at 4 MiB, but lets the file keep its size; above this it is worth to cut it off. */
+/** SQLite checkpoints at 4 MiB but keeps the file's size; above this, truncating it is worthwhile. */
 const EMPTY_ABOVE_BYTES = 16 * 1024 * 1024;
 
-/** So much is no busy minute, but a reader that does not end. */
+/** A busy minute does not produce this much; a reader that never finishes does. */
 const WARN_ABOVE_BYTES = 64 * 1024 * 1024;
 
 interface WalWatchInit {
@@ -40,8 +40,8 @@ export class WalWatch implements Disposable {
       if (bytes > EMPTY_ABOVE_BYTES) store.emptyWal();
       this.#say(store.walBytes());
     } catch (thrown) {
-      // The appends say by themselves that the disk fails.
-      logger.debug({ error: messageOf(thrown) }, "the write-ahead log cannot be emptied");
+      // A failing disk is already reported by the appends.
+      logger.debug({ error: messageOf(thrown) }, "cannot empty the write-ahead log");
     }
   }
 
@@ -50,10 +50,10 @@ export class WalWatch implements Disposable {
     const isLong = walBytes > WARN_ABOVE_BYTES;
     if (isLong && !this.#isSaid)
       logger.warn(
-        { walBytes, nextStep: "end the program that has had a read of the database open for long" },
-        "the write-ahead log grows, since a reader of the database does not let it be emptied",
+        { walBytes, nextStep: "stop the program that keeps a read transaction open on the database" },
+        "write-ahead log keeps growing because a long read blocks it",
       );
-    if (!isLong && this.#isSaid) logger.info({ walBytes }, "the write-ahead log is small again");
+    if (!isLong && this.#isSaid) logger.info({ walBytes }, "write-ahead log is small again");
     this.#isSaid = isLong;
   }
 }

@@ -6,15 +6,15 @@ import { isObject, type JsonValue, parseJsonBytes, Refusal, shown } from "./json
 import { readDesired, readRemoved } from "./peer-record.ts";
 import type { MessageLimits, Vocabulary } from "./vocabulary.ts";
 
-/** A message as it was published. */
+/** A published message. */
 export interface RawMessage {
   readonly subject: string;
   readonly bytes: Uint8Array;
 }
 
 /**
- * Decodes `message`. Never throws: a message that cannot be used is Rejected, with the reason. Time and memory are linear in its size,
- * which `limits` bounds before any of it is read.
+ * Decodes `message`. Never throws: an unusable message is Rejected, with the reason. Time and memory are linear in its size, which
+ * `limits` bounds before any of it is read.
  */
 export function decodeMessage(message: RawMessage, vocabulary: Vocabulary, limits: MessageLimits): Decoded {
   const json = parseMessage(message.bytes, limits);

@@ -1,8 +1,8 @@
-/** What a received message turns out to be. */
+/** The results of decoding a message. */
 import type { Address, Did, PeerId, ResourceId } from "../base/ids.ts";
 import type { RejectionReason, Standing } from "./types.ts";
 
-/** Whom an event is about, as far as it says. At least one of the two ids is given. */
+/** The peer an event refers to. At least one of the two ids is given. */
 export interface PeerReference {
   readonly peerId: PeerId | null;
   readonly resourceId: ResourceId | null;
@@ -13,14 +13,14 @@ export interface Ignored {
   readonly kind: "ignored";
   readonly reason: "echo" | "other_datatype";
   readonly source: string;
-  /** The datatype as the message spelled it. */
+  /** The datatype as spelled in the message. */
   readonly datatype: string;
 }
 
 export interface Rejected {
   readonly kind: "rejected";
   readonly reason: RejectionReason;
-  /** Names the field and the value, for a person. */
+  /** Names the field and the value, for people. */
   readonly message: string;
   /** The publishing app, if it could be read. */
   readonly source: string | null;

@@ -1,4 +1,4 @@
-/** The envelope around every resource event: who published it, what kind of resource it is about, and the record within. */
+/** The envelope of a resource event: who published it, the kind of resource, and the record inside. */
 import { type Fields, field, fieldsOf, integerOf, textOf } from "./fields.ts";
 import { isObject, type JsonValue, parseJsonBytes, parseJsonText, Refusal, shown } from "./json.ts";
 import type { MessageLimits, Vocabulary } from "./vocabulary.ts";
@@ -7,7 +7,7 @@ export const LONGEST_SOURCE = 128;
 export const LONGEST_DATATYPE = 128;
 const LONGEST_USER = 256;
 
-/** The publishing app. It may be empty (Go's zero value), not missing. */
+/** The publishing app. It may be empty (Go's zero value) but not missing. */
 export function sourceOf(envelope: Fields): string | Refusal {
   const value = field(envelope, "FromApp");
   if (value === undefined) {
@@ -16,13 +16,16 @@ export function sourceOf(envelope: Fields): string | Refusal {
   return textOf("FromApp", value, LONGEST_SOURCE);
 }
 
-/** The user that the app named; null if it named none, or not as text. Nobody verified it, so it is never a reason to reject an event. */
+/**
+ * The user that the app named; null if it named none, or not as text. It is unverified, so it is never a reason to reject an
+ * event.
+ */
 export function claimedUserOf(envelope: Fields): string | null {
   const value = field(envelope, "User");
   return typeof value === "string" && value.trim() !== "" ? value.trim().slice(0, LONGEST_USER) : null;
 }
 
-/** The datatype as the message spells it: a name, or the integer of the publisher's enum as text. */
+/** The datatype as spelled in the message: a name, or the integer of the publisher's enum as text. */
 export function datatypeOf(envelope: Fields): string | Refusal {
   const value = field(envelope, "Datatype");
   if (value === undefined || value === "") {
@@ -32,7 +35,7 @@ export function datatypeOf(envelope: Fields): string | Refusal {
   return textOf("Datatype", value, LONGEST_DATATYPE, 'a name such as "PEER", or an integer');
 }
 
-/** True if `source` publishes nothing but echoes. */
+/** True if `source` publishes only echoes. */
 export function isEcho(source: string, vocabulary: Vocabulary): boolean {
   return vocabulary.ignoreApps.some((app) => app.toLowerCase() === source.toLowerCase());
 }
@@ -47,8 +50,8 @@ function comparable(datatype: string | number): string | number {
 }
 
 /**
- * The fields of the record, which is a nested object, JSON text, or base64 text (a Go `[]byte` in JSON). It means the same, and may nest
- * as deep, in all three forms.
+ * The fields of the record, which may be a nested object, JSON text, or base64 text (a Go `[]byte` in JSON). All three forms mean the
+ * same and have the same depth limit.
  */
 export function payloadOf(envelope: Fields, limits: MessageLimits): Fields | Refusal {
   const value = field(envelope, "Payload");
@@ -68,12 +71,15 @@ function parsePayloadText(text: string, limits: MessageLimits): JsonValue | Refu
   return bytes === undefined ? parseJsonText(text, source) : parseJsonBytes(bytes, source);
 }
 
-/** No JSON object or array is base64: neither alphabet has a brace or bracket. Padding may be left off; spaces and stray bits may not be there. */
+/**
+ * Undefined for a JSON object or array, whose brackets are in neither alphabet. Padding is optional; spaces and stray bits are
+ * refused.
+ */
 export function base64Bytes(text: string): Uint8Array | undefined {
   const digits = text.replace(/={1,2}$/, "");
   if (digits.length < text.length && text.length % 4 !== 0) return undefined;
   const bytes = Buffer.from(digits, "base64url");
-  // Buffer skips what is not base64: only text that it would write itself was read in full.
+  // Buffer skips invalid characters, so the text was read in full only if encoding the result gives the same text.
   const isExact = digits === bytes.toString("base64url") || digits === bytes.toString("base64").replace(/={1,2}$/, "");
   return isExact ? bytes : undefined;
 }

@@ -1,8 +1,8 @@
-/** The desired state as a fold over the log. Appending and replaying run this same function, so a replay gives the projections exactly. */
+/** Folds the log into the desired state. Appending and replaying use the same function, so a replay gives exactly the projections. */
 import type { PeerId, ResourceId } from "../base/ids.ts";
 import type { DesiredEvent, DesiredPeer, Effect, PeerDesired } from "./types.ts";
 
-/** The state so far, as the fold reads it. */
+/** The state before the event. */
 export interface DesiredLookup {
   peer(peerId: PeerId): DesiredPeer | undefined;
   /** The peer that this resource id last named. */

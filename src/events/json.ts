@@ -1,4 +1,4 @@
-/** JSON from strangers: bounded in size and depth before any of it is parsed, and refused in words. */
+/** Parses untrusted JSON: checks size and depth first, and returns refusals with readable messages. */
 import { messageOf } from "../base/errors.ts";
 import { JsonScanner } from "../base/json-scanner.ts";
 import type { RejectionReason } from "./types.ts";
@@ -6,7 +6,7 @@ import type { RejectionReason } from "./types.ts";
 export type JsonObject = { readonly [key: string]: JsonValue };
 export type JsonValue = null | boolean | number | string | readonly JsonValue[] | JsonObject;
 
-/** What is being parsed, how deep it may nest, and the reason to give where it is no JSON. */
+/** The text to parse: its name in messages, its depth limit, and the reason to give if it is not JSON. */
 interface JsonSource {
   readonly name: string;
   readonly maxDepth: number;
@@ -43,14 +43,14 @@ function decodeUtf8(bytes: Uint8Array): string | undefined {
   }
 }
 
-/** Whether `value` is an object, the only shape that has fields. */
+/** True if `value` is an object, the only shape that has fields. */
 export function isObject(value: JsonValue): value is JsonObject {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 const SHOWN_LENGTH = 80;
 
-/** `value` as it may stand in a message: text quoted, escaped and shortened; objects and arrays only named. */
+/** `value` for use in a message: text is quoted, escaped and shortened; objects and arrays are only named. */
 export function shown(value: JsonValue): string {
   if (typeof value === "object") return value === null ? "null" : Array.isArray(value) ? "an array" : "an object";
   if (typeof value !== "string") return String(value);
@@ -58,13 +58,13 @@ export function shown(value: JsonValue): string {
   return visible(JSON.stringify(text));
 }
 
-/** JSON.stringify leaves DEL, the C1 controls and bidirectional marks as they are; a terminal would obey them. */
+/** JSON.stringify leaves DEL, the C1 controls and bidirectional marks unescaped, and a terminal would obey them. */
 function visible(text: string): string {
   return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`);
 }
 
 function isDeeperThan(text: string, maxDepth: number): boolean {
-  // Most messages open a handful of objects: nothing nests deeper than it opens.
+  // Most messages open only a few objects, and nothing nests deeper than the number of objects opened.
   if (occurrences(text, "{", maxDepth) + occurrences(text, "[", maxDepth) <= maxDepth) return false;
   const scanner = new JsonScanner(maxDepth);
   const bytes = Buffer.from(text);
@@ -72,17 +72,17 @@ function isDeeperThan(text: string, maxDepth: number): boolean {
   return scanner.isTooDeep;
 }
 
-/** How often `character` occurs; counting stops past `enough`. */
+/** Counts `character`, up to just past `enough`. */
 function occurrences(text: string, character: string, enough: number): number {
   let count = 0;
   for (let at = text.indexOf(character); at !== -1 && count <= enough; at = text.indexOf(character, at + 1)) count++;
   return count;
 }
 
-/** Why a message cannot be used. It is returned, never thrown; `decodeMessage` turns it into a Rejected. */
+/** Why a message is unusable. Returned, never thrown; `decodeMessage` turns it into a Rejected. */
 export class Refusal {
   readonly reason: RejectionReason;
-  /** Names field, value and what was expected instead. */
+  /** Names the field, the value and the expectation. */
   readonly message: string;
 
   constructor(reason: RejectionReason, message: string) {

@@ -1,4 +1,4 @@
-/** The peer record: which peer an event is about, and what it says of it. */
+/** Reads a peer record: the peer that an event is about, and what the event says about it. */
 import { type Address, didOf, parseAddress, parsePeerId, resourceIdOf, withPeerId } from "../base/ids.ts";
 import type { Desired, PeerReference, Removed } from "./decoded.ts";
 import { type Fields, field, integerOf, textFields, textOf } from "./fields.ts";
@@ -6,12 +6,12 @@ import { Refusal, shown } from "./json.ts";
 import type { Standing } from "./types.ts";
 import type { Vocabulary } from "./vocabulary.ts";
 
-/** Generous for what they hold, and short enough that parsing a PeerID (quadratic in its length) costs nothing. */
+/** Generous for their content, and short enough that parsing a PeerID (quadratic in its length) stays cheap. */
 export const LONGEST = { id: 512, did: 512, peer_id: 128, stream_address: 1024 } as const;
 export const LONGEST_NAME = { name: 512 } as const;
 export const LONGEST_RELATION = 64;
 
-/** A record that says what a peer should be. A missing relation is refused: a missing word must not revoke anybody. */
+/** Reads a record that sets a peer's relation. A missing relation is refused, so that an omission never revokes a peer. */
 export function readDesired(record: Fields, vocabulary: Vocabulary): Omit<Desired, "kind" | "source" | "claimedUser"> | Refusal {
   const relation = relationOf(record, vocabulary);
   if (relation instanceof Refusal) return relation;
@@ -22,7 +22,7 @@ export function readDesired(record: Fields, vocabulary: Vocabulary): Omit<Desire
   return located instanceof Refusal ? located : { ...located, name: texts.name, relation, standing };
 }
 
-/** A record that only has to say whom it is about. */
+/** Reads a record that only has to identify its peer. */
 export function readRemoved(record: Fields): Omit<Removed, "kind" | "source" | "claimedUser"> | Refusal {
   const located = locate(record, "revoked");
   if (located instanceof Refusal) return located;
@@ -47,7 +47,10 @@ function standingOf(relation: string, vocabulary: Vocabulary): Standing {
 
 type Located = PeerReference & { readonly address: Address | null };
 
-/** The PeerID comes from the address, else from the record's own peer_id; who is no partner may be named by the resource id alone. */
+/**
+ * The PeerID comes from the address, else from the record's own peer_id. A peer that is not a partner may be named by resource id
+ * alone.
+ */
 function locate(record: Fields, standing: Standing): Located | Refusal {
   const texts = textFields(record, LONGEST);
   if (texts instanceof Refusal) return texts;

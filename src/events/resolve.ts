@@ -1,12 +1,12 @@
-/** From what a message says to an event about one PeerID, the key of everything. */
+/** Resolves a decoded message to an event about one PeerID. */
 import { type PeerId, type ResourceId, withPeerId } from "../base/ids.ts";
 import type { Desired, Rejected, Removed } from "./decoded.ts";
 import { shown } from "./json.ts";
 import type { DesiredEvent } from "./types.ts";
 
 /**
- * The event that `decoded` asks for. Where it names its peer by the resource id alone, that is the peer this resource last
- * meant, as `peerOfResource` knows it; Rejected as `peer_unknown` where nobody does.
+ * The event that `decoded` asks for. A peer named only by its resource id is the peer that this resource last referred to,
+ * according to `peerOfResource`; Rejected as `peer_unknown` if there is none.
  */
 export function resolve(
   decoded: Desired | Removed,

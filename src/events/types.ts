@@ -1,10 +1,10 @@
-/** The events of the log. Desired events say what was asked; observed events say what happened. */
+/** The events of the log. Desired events record what was asked for, observed events what happened. */
 import type { ErrorCode } from "../base/errors.ts";
 import type { Address, Did, PeerId, ResourceId } from "../base/ids.ts";
 
 /**
- * What a relation means to us. `partner`: keep a stream. `revoked`: keep none. `blacklisted`: keep none and refuse
- * connections. It is decided once, when the event is decoded, and logged, so that changing the vocabulary does not rewrite history.
+ * The meaning of a relation. `partner`: keep a stream. `revoked`: keep none. `blacklisted`: keep none and refuse connections. Decided
+ * when the event is decoded, and logged, so that changing the vocabulary does not rewrite history.
  */
 export type Standing = "partner" | "revoked" | "blacklisted";
 
@@ -24,7 +24,7 @@ export const CLOSE_REASONS = [
 ] as const;
 export type CloseReason = (typeof CLOSE_REASONS)[number];
 
-/** Why an event could not be used. */
+/** Why an event was rejected. */
 export type RejectionReason =
   | "too_large"
   | "too_deep"
@@ -40,11 +40,11 @@ export type RejectionReason =
   | "peer_unknown"
   | "outdated";
 
-/** An accepted CREATE_RESOURCE of a PEER, whatever its relation. */
+/** An accepted CREATE_RESOURCE of a PEER, with any relation. */
 export interface PeerDesired extends Omit<PeerRemoved, "type"> {
   readonly type: "PeerDesired";
   readonly name: string | null;
-  /** As the event spelled it, in capitals; `UNKNOWN(7)` for an integer without a name. */
+  /** As spelled in the event, in capitals; `UNKNOWN(7)` for an integer without a name. */
   readonly relation: string;
   readonly standing: Standing;
   readonly address: Address | null;
@@ -58,11 +58,11 @@ export interface PeerRemoved {
   readonly did: Did | null;
 }
 
-/** A message that could not be decoded. Its row keeps the bytes. */
+/** A message that was rejected. Its row keeps the bytes. */
 export interface EventRejected {
   readonly type: "EventRejected";
   readonly reason: RejectionReason;
-  /** Field, value and what was expected, for people; no program reads it. */
+  /** The field, its value and the expectation, for people; programs never read it. */
   readonly message: string;
 }
 
@@ -73,7 +73,7 @@ declare const attemptId: unique symbol;
 /** The clock that measured a duration. `wall`: the stream was still open when the daemon died, so only wall time is left. */
 export type DurationClock = "monotonic" | "wall";
 
-/** A partner stream is established: outbound after its first proof of life, inbound after the challenge. */
+/** A partner stream was established: outbound after its first proof of life, inbound after the challenge. */
 export interface StreamOpened {
   readonly type: "StreamOpened";
   readonly peerId: PeerId;
@@ -86,7 +86,7 @@ export interface StreamOpened {
   readonly durationMs: number | null;
 }
 
-/** That stream ended. Its row names the StreamOpened in `opened_seq`. */
+/** A partner stream ended. Its row names the StreamOpened in `opened_seq`. */
 export interface StreamClosed {
   readonly type: "StreamClosed";
   readonly peerId: PeerId;
@@ -98,33 +98,33 @@ export interface StreamClosed {
   readonly durationClock: DurationClock;
 }
 
-/** An attempt to open failed, for another reason than the attempt before it. */
+/** An attempt to open failed, for a different reason than the attempt before it. */
 export interface OpenFailed {
   readonly type: "OpenFailed";
   readonly peerId: PeerId;
   readonly protocol: string;
   readonly reason: ErrorCode;
-  /** The error's text, for people; no program reads it. */
+  /** The error's text, for people; programs never read it. */
   readonly message: string;
   readonly attempt: AttemptId;
   /** How long the attempt took (monotonic). */
   readonly durationMs: number;
 }
 
-/** We refused a peer's connection or stream, for another reason than the refusal before it. */
+/** We refused a peer's connection or stream, for a different reason than the refusal before it. */
 export interface InboundRefused {
   readonly type: "InboundRefused";
   readonly peerId: PeerId;
   readonly protocol: string;
   readonly reason: ErrorCode;
-  /** The error's text, for people; no program reads it. */
+  /** The error's text, for people; programs never read it. */
   readonly message: string;
 }
 
-/** What the broker guarantees: core NATS delivers at most once, a JetStream stream at least once. */
+/** The delivery guarantee: at most once with core NATS, at least once with a JetStream stream. */
 export type DeliveryGuarantee = "at_most_once" | "at_least_once";
 
-/** From here on messages arrive in a different way, or from a different broker stream. */
+/** From here on messages arrive with another guarantee, or from another broker stream. */
 export interface DeliveryChanged {
   readonly type: "DeliveryChanged";
   readonly reason: DeliveryGuarantee;
@@ -132,18 +132,18 @@ export interface DeliveryChanged {
   readonly stream: string | null;
   readonly streamCreated: string | null;
   readonly streamSequence: number | null;
-  /** Why messages arrive at most once, for people; null while a stream is followed. */
+  /** Why delivery is at most once, for people; null while a stream is followed. */
   readonly message: string | null;
 }
 
-/** `purged`: the stream no longer holds them; `recreated`: it was recreated; `reused`: it was rewound and reuses their sequences. */
+/** `purged`: no longer in the stream. `recreated`: the stream was recreated. `reused`: it was rewound and reuses their sequences. */
 export type GapReason = "purged" | "recreated" | "reused";
 
-/** Messages that this log should hold and that the broker stream no longer has. */
+/** Messages that the log lacks and the broker stream no longer has. */
 export interface DeliveryGap {
   readonly type: "DeliveryGap";
   readonly reason: GapReason;
-  /** The broker stream that had them. */
+  /** The broker stream that held them. */
   readonly stream: string;
   readonly streamCreated: string;
   /** The first one missing. */
@@ -164,7 +164,7 @@ export interface ArchiveFacts {
   readonly file: string;
   readonly fileBytes: number;
   readonly fileSha256: string;
-  /** Of the state that the log had reached at `lastSeq`. */
+  /** Hash of the state of the log at `lastSeq`. */
   readonly stateSha256: string;
 }
 
@@ -174,17 +174,17 @@ interface LogArchived {
   readonly details: ArchiveFacts;
 }
 
-/** How the run before this one ended. `unclean`: it was killed, or could not write its last row. */
+/** How the previous run ended. `unclean`: it was killed, or could not write its last row. */
 export type LastRun = "first_start" | "clean" | "unclean";
 
-/** What a start records about the program and its settings. */
+/** The program and its settings, as recorded by a start. */
 export interface StartFacts {
   readonly version: string;
   /** The number of migrations applied to the database. */
   readonly schema: number;
   /** SHA-256 of the effective configuration without its secrets, as JSON. */
   readonly configSha256: string;
-  /** That configuration; null if the start before had the same. */
+  /** That configuration; null if it is unchanged since the previous start. */
   readonly config: Readonly<Record<string, unknown>> | null;
 }
 
@@ -195,7 +195,7 @@ export interface DaemonStarted {
   readonly details: StartFacts;
 }
 
-/** The daemon stopped in good order, `durationMs` (monotonic) after it started. */
+/** The daemon shut down cleanly, `durationMs` (monotonic) after it started. */
 interface DaemonStopped {
   readonly type: "DaemonStopped";
   readonly durationMs: number;
@@ -210,7 +210,7 @@ export type LogEvent = DesiredEvent | EventRejected | ObservedEvent | DeliveryEv
 /** Whether a desired event changed the desired state. */
 export type Effect = "changed" | "unchanged";
 
-/** One peer of the desired state: what the log says of it, all events folded. */
+/** One peer of the desired state: the fold of all its desired events. */
 export interface DesiredPeer extends Omit<PeerDesired, "type"> {
   /** The seq of the newest event that changed anything about this peer. */
   readonly desiredSeq: number;

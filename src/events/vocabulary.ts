@@ -1,4 +1,4 @@
-/** Which words of the wire mean what. All of it is configuration, with the defaults of docs/WIRE.md. */
+/** The meaning of words on the wire. All of it is configurable; docs/WIRE.md lists the defaults. */
 
 export interface Vocabulary {
   /** Subjects whose messages create or update a resource. */
@@ -17,7 +17,7 @@ export interface Vocabulary {
   readonly ignoreApps: readonly string[];
 }
 
-/** OpenCloud's own words. Integer datatypes differ between versions of the publishers, so none is assumed. */
+/** OpenCloud's own words. Integer datatypes differ between versions of the publishers, so there is no default. */
 export const DEFAULT_VOCABULARY: Vocabulary = {
   createSubjects: ["CREATE_RESOURCE"],
   removeSubjects: ["REMOVE_RESOURCE"],
@@ -33,11 +33,11 @@ export function subjectsOf({ createSubjects, removeSubjects }: Pick<Vocabulary, 
   return [...new Set([...createSubjects, ...removeSubjects])];
 }
 
-/** Bounds on one message. Nothing beyond them is parsed. */
+/** Limits on one message. A message that exceeds them is not parsed. */
 export interface MessageLimits {
   readonly maxMessageBytes: number;
   readonly maxDepth: number;
 }
 
-/** 1 MiB is nats-server's own default for max_payload; no peer record comes near a depth of 32. */
+/** 1 MiB is nats-server's default for max_payload; peer records do not come near a depth of 32. */
 export const DEFAULT_LIMITS: MessageLimits = { maxMessageBytes: 1_048_576, maxDepth: 32 };

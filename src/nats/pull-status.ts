@@ -1,4 +1,4 @@
-/** What JetStream says of a pull request, read from the headers of its answer. */
+/** Parses JetStream's status for a pull request from the headers of its answer. */
 import type { PullStatus } from "../ingest/stream/broker-port.ts";
 
 /**

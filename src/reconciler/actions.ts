@@ -1,4 +1,4 @@
-/** Carries out single actions on the streams, each with a deadline; opens wait for one of a bounded number of slots. */
+/** Performs single actions on the streams, each with a deadline. Opens share a bounded number of slots. */
 import PQueue from "p-queue";
 import { type Clock, deadline } from "../base/clock.ts";
 import { isFault, PartnerdError } from "../base/errors.ts";
@@ -20,7 +20,7 @@ export class Actions {
     this.#openSlots = new PQueue({ concurrency: options.concurrency });
   }
 
-  /** Calls `onStart` once there is a slot; the deadline runs from then on. Rejects as PartnerStreams.open does. */
+  /** Calls `onStart` once a slot is free; the deadline starts then. Rejects as PartnerStreams.open does. */
   open(peer: DesiredPeer, signal: AbortSignal, id: AttemptId, onStart: (attempt: Attempt) => void): Promise<void> {
     return this.#inSlot(signal, async () => {
       const attempt = { id, startedAtMs: this.#clock.monotonicMs() };
@@ -30,7 +30,10 @@ export class Actions {
     });
   }
 
-  /** False if no proof of life arrived in time. That ends nothing: the lease has time left, or the stream ends by its own event. */
+  /**
+   * False if no proof of life arrived in time. Nothing needs to be done then: the lease has time left, or the stream reports its
+   * own end.
+   */
   async renew(peerId: PeerId, signal: AbortSignal): Promise<boolean> {
     const expiresAtMs = this.#streams.actual(peerId).outbound?.expiresAtMs ?? 0;
     const leftMs = Math.max(0, expiresAtMs - this.#clock.monotonicMs());
@@ -45,7 +48,7 @@ export class Actions {
   }
 
   /**
-   * Runs `work` once a slot is free, or rejects as soon as `signal` aborts while it waits. Once `work` runs, it must watch `signal`
+   * Runs `work` once a slot is free, or rejects as soon as `signal` aborts while waiting. Once `work` runs, it must watch `signal`
    * itself: p-queue would free the slot of an aborted task that is still running.
    */
   async #inSlot(signal: AbortSignal, work: () => Promise<void>): Promise<void> {

@@ -2,10 +2,10 @@
 import type { DesiredPeer } from "../events/types.ts";
 import type { Verdict } from "./ports.ts";
 
-/** `p2p.inbound`: who may open a stream to us. Either every peer that the log does not refuse, or only partners. */
+/** `p2p.inbound`: which peers may open a stream to us. Either all that the log does not refuse, or only partners. */
 export type AdmissionRule = "unless-revoked" | "partners";
 
-/** Whether this peer may keep, or open, an inbound stream. */
+/** Decides whether this peer may open or keep an inbound stream. */
 export function admissionVerdict(desired: DesiredPeer | undefined, rule: AdmissionRule): Verdict {
   if (desired === undefined) return rule === "partners" ? "not_partner" : "ok";
   switch (desired.standing) {

@@ -2,19 +2,19 @@
 import type { Random } from "../base/clock.ts";
 import type { ErrorCode } from "../base/errors.ts";
 
-/** The wait before the first retry is drawn below this, doubled for each further one. */
+/** Upper bound of the first retry's random wait; doubles with each further retry. */
 const BASE_MS = 500;
 const CAP_MS = 60_000;
-/** The first retries come within this time. */
+/** Upper bound for the wait in a series of failures this young. */
 const FIRST_RETRY_MS = 1_000;
-/** A stream that lasted this long resets the count of failures (lnd's rule). */
+/** A stream that lasted this long resets the count of failures, as in lnd. */
 export const STABLE_MS = 60_000;
-/** Full jitter may draw nearly zero; this keeps a failing key from spinning. */
+/** Full jitter may give nearly zero; this keeps a failing key from spinning. */
 const LEAST_MS = 50;
-/** A sign of life ends a wait no sooner than this after the failure, so that a flapping peer cannot set our pace. */
+/** A sign of life ends a wait no sooner than this after the failure, so that a flapping peer cannot set the pace. */
 const SIGN_OF_LIFE_LEAST_MS = 1_000;
 
-/** Failures that the far end chose, or that only a person can fix, are retried later than a timeout. */
+/** Failures chosen by the far end, or that only a person can fix, are retried later than a timeout. */
 const FLOORS_MS: Partial<Record<ErrorCode, number>> = {
   refused: 3_000,
   identity_mismatch: 10_000,
@@ -25,14 +25,14 @@ function floorMs(code: ErrorCode): number {
   return FLOORS_MS[code] ?? 0;
 }
 
-/** The last failure of a key, as shown in status and as `decide` reads it. */
+/** The last failure of a key, for status and for `decide`. */
 export interface OpenFailure {
   readonly code: ErrorCode;
   readonly message: string;
   readonly failedAtMs: number;
 }
 
-/** A run of failures without a stable stream in between. */
+/** A series of failures without a stable stream in between. */
 interface FailureRun {
   readonly attempts: number;
   readonly sinceMs: number;
@@ -53,7 +53,10 @@ export type Waiting = Extract<Retry, { state: "waiting" }>;
 
 export const FRESH: Retry = { state: "fresh" };
 
-/** fresh | waiting -> waiting, established (lost) -> waiting: one failure more, unless the stream had lasted for STABLE_MS. */
+/**
+ * fresh | waiting -> waiting, established (lost) -> waiting: adds a failure, or starts over if the stream had lasted for
+ * STABLE_MS.
+ */
 export function failed(before: Retry, failure: OpenFailure, random: Pick<Random, "next">): Waiting {
   const run = oneMore(before, failure.failedAtMs);
   const drawnMs = Math.max(LEAST_MS, random.next() * ceilingMs(run, failure.failedAtMs));
@@ -61,7 +64,7 @@ export function failed(before: Retry, failure: OpenFailure, random: Pick<Random,
   return { state: "waiting", run, notBeforeMs: failure.failedAtMs + Math.max(drawnMs, leastMs), failure };
 }
 
-/** any -> established. The run of failures goes on until the stream has proved stable. */
+/** any -> established. The series of failures continues until the stream has proved stable. */
 export function established(before: Retry, nowMs: number): Retry {
   return { state: "established", run: unendedRun(before, nowMs), sinceMs: nowMs };
 }
@@ -72,8 +75,8 @@ export function stopped(before: Retry, failure: OpenFailure): Retry {
 }
 
 /**
- * Doubles with each failure, but never exceeds the time that the run of failures has lasted, so that a peer that was away for a while
- * is retried before it has been back for as long.
+ * Doubles with each failure, but never exceeds the time since the first failure of the series. So a peer that was away for a while is
+ * retried before it has been back for as long.
  */
 function ceilingMs(run: FailureRun, nowMs: number): number {
   const doubledMs = BASE_MS * 2 ** Math.min(run.attempts - 1, 16);
@@ -98,7 +101,7 @@ export function mayOpenAtMs(retry: Retry, lastSignOfLifeMs: number | null): numb
   }
 }
 
-/** How many times in a row the key has failed, for status. */
+/** Number of consecutive failures of the key, for status. */
 export function attemptsOf(retry: Retry): number {
   return retry.state === "fresh" ? 0 : (retry.run?.attempts ?? 0);
 }
@@ -108,7 +111,7 @@ function oneMore(before: Retry, nowMs: number): FailureRun {
   return run === null ? { attempts: 1, sinceMs: nowMs } : { ...run, attempts: run.attempts + 1 };
 }
 
-/** The run that a failure now would extend. */
+/** The series that a failure now would extend. */
 function unendedRun(before: Retry, nowMs: number): FailureRun | null {
   if (before.state === "fresh") return null;
   return before.state === "established" && nowMs - before.sinceMs >= STABLE_MS ? null : before.run;

@@ -11,13 +11,13 @@ export interface DecideOptions {
   readonly admissionRule: AdmissionRule;
 }
 
-/** One thing to do. `why` is for the log and the decision trace. */
+/** One action. `why` is for the log and the decision trace. */
 export type Action =
   | { readonly kind: "open"; readonly peer: DesiredPeer; readonly why: string }
   | { readonly kind: "renew"; readonly why: string }
   | ({ readonly kind: "close"; readonly why: string } & CloseRequest);
 
-/** The actions that bring `actual` closer to `desired` now. Empty if there is nothing to do, or nothing yet. */
+/** The actions that bring `actual` closer to `desired`; empty if there is nothing to do now. */
 export function decide(
   desired: DesiredPeer | undefined,
   actual: ActualPeer,
@@ -32,7 +32,7 @@ export function decide(
   return actions;
 }
 
-/** The next time at which `decide` could answer differently without any event; Infinity if never. */
+/** The next time at which `decide` may return something else without any event; Infinity if never. */
 export function nextDueMs(desired: DesiredPeer | undefined, actual: ActualPeer, retry: Retry, options: DecideOptions): number {
   const inboundMs = actual.inbound?.expiresAtMs ?? Number.POSITIVE_INFINITY;
   const outboundMs =
@@ -44,7 +44,7 @@ export function nextDueMs(desired: DesiredPeer | undefined, actual: ActualPeer, 
   return Math.min(inboundMs, outboundMs);
 }
 
-/** An event may name our own PeerID, when a participant lists itself; we never dial it. */
+/** An event may name our own PeerID if a participant lists itself. We never dial it. */
 function wantsOutbound(desired: DesiredPeer | undefined, options: DecideOptions): desired is DesiredPeer {
   return desired?.standing === "partner" && desired.peerId !== options.self;
 }

@@ -1,6 +1,6 @@
 /**
- * A delay queue of keys. Duplicates merge and the earlier time wins; a key at work is held, and runs once more
- * afterwards if it was scheduled meanwhile. One timer for all keys.
+ * A delay queue of keys. Duplicates merge, and the earlier time wins. A key being worked on is held, and runs again afterwards if
+ * it was scheduled in the meantime. One timer serves all keys.
  */
 import type { Clock } from "../base/clock.ts";
 import { type HeapEntry, MinHeap } from "./min-heap.ts";
@@ -10,10 +10,10 @@ export type Work<K> = (key: K) => Promise<void>;
 
 interface Slot<K> {
   readonly key: K;
-  /** When the key runs next; Infinity when it is only at work. */
+  /** When the key runs next; Infinity if it is only being worked on. */
   dueAtMs: number;
   busy: boolean;
-  /** Its place in the heap; undefined while it is at work. */
+  /** Its entry in the heap; undefined while it is being worked on. */
   entry: HeapEntry<Slot<K>> | undefined;
 }
 
@@ -49,7 +49,7 @@ export class KeyedQueue<K> implements Disposable {
     return dueAtMs === Number.POSITIVE_INFINITY ? undefined : dueAtMs;
   }
 
-  /** Stops handing out keys. Work under way goes on; its owner aborts it. */
+  /** Stops handing out keys. Work in progress continues; its owner aborts it. */
   [Symbol.dispose](): void {
     this.#disposed = true;
     this.#timer?.handle[Symbol.dispose]();
@@ -68,7 +68,7 @@ export class KeyedQueue<K> implements Disposable {
     this.#arm();
   }
 
-  /** The timer is that of the earliest entry; there is none where there is no entry. */
+  /** Sets the timer for the earliest entry, or clears it if there is none. */
   #arm(): void {
     const atMs = this.#heap.peek()?.atMs;
     if (this.#timer?.atMs === atMs) return;

@@ -1,6 +1,6 @@
-/** A binary heap of values ordered by time; equal times leave in the order they came, so that runs are repeatable. */
+/** A binary heap ordered by time. Entries with equal times leave in insertion order, so that runs are repeatable. */
 
-/** A value in a heap. Only the heap changes it. */
+/** A value in a heap, modified only by the heap. */
 export interface HeapEntry<T> {
   readonly atMs: number;
   readonly order: number;
@@ -28,7 +28,7 @@ export class MinHeap<T> {
     return first?.value;
   }
 
-  /** `entry` is in this heap. */
+  /** `entry` must be in this heap. */
   remove(entry: HeapEntry<T>): void {
     const last = this.#entries.pop();
     if (last === undefined || last === entry) return;

@@ -1,4 +1,4 @@
-/** What the loop is told, what it tells of itself, and how far it says a key has got. */
+/** The reconciler's options, its observer, and the progress that it reports for a key. */
 
 import type { PeerId } from "../base/ids.ts";
 import type { AttemptId, ObservedEvent } from "../events/types.ts";
@@ -7,17 +7,17 @@ import type { Action, DecideOptions } from "./decide.ts";
 import type { Outcome } from "./outcome.ts";
 
 export interface ReconcilerOptions extends DecideOptions {
-  /** How many opens may be under way at once. */
+  /** Maximum number of concurrent opens. */
   readonly concurrency: number;
-  /** How long one open may take, from when it starts, not from when it was queued. */
+  /** Time limit for one open, from its start, not from when it was queued. */
   readonly openTimeoutMs: number;
-  /** How long one heartbeat may wait for its proof of life. */
+  /** Time limit for one heartbeat's proof of life. */
   readonly renewTimeoutMs: number;
-  /** The period of the full diff; each is scaled by up to ±20 %. */
+  /** Period of the full diff, with a random variation of up to ±20 %. */
   readonly resyncMs: number;
-  /** The protocol that OpenFailed events name. */
+  /** The protocol named in OpenFailed events. */
   readonly protocol: string;
-  /** The seq of this run's DaemonStarted, with which attempt ids begin. */
+  /** The seq of this run's DaemonStarted, which prefixes attempt ids. */
   readonly run: number;
 }
 
@@ -29,18 +29,18 @@ export const DEFAULT_RECONCILER_OPTIONS = {
   run: 0,
 } as const;
 
-/** Hears what the loop does. None of these may throw. */
+/** Observes the reconciler. None of these may throw. */
 export interface ReconcilerObserver {
-  /** An attempt to open failed. The log keeps transitions only; the observer decides what is one. */
+  /** An attempt to open failed. Called for every failure; the log only records transitions. */
   observed(event: ObservedEvent): void;
   /** `attempt` identifies an `open`; null for any other action. */
   acted(peerId: PeerId, action: Action, attempt: AttemptId | null): void;
   settled(peerId: PeerId, outcome: Outcome): void;
-  /** A full diff found work on a key that no wake had named; in a quiet daemon this stays 0. */
+  /** A full diff found work on a key that no wake had named. In a quiet daemon this stays 0. */
   resyncFound(peerId: PeerId): void;
 }
 
-/** How far a key has got, for status. Times are monotonic ms. */
+/** The state of a key, for status. Times are monotonic ms. */
 export interface KeyProgress {
   readonly opening: boolean;
   readonly attempts: number;

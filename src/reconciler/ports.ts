@@ -1,4 +1,4 @@
-/** What the reconciler needs from the world. The store is the desired side, p2p the actual side. All times are monotonic ms. */
+/** The reconciler's ports: the store is the desired side, p2p the actual side. All times are monotonic ms. */
 
 import type { PeerId } from "../base/ids.ts";
 import type { AttemptId, CloseReason, DesiredPeer, Direction } from "../events/types.ts";
@@ -8,32 +8,32 @@ export interface DesiredPeers {
   list(): readonly DesiredPeer[];
 }
 
-/** An open stream, ours or theirs. `expiresAtMs` is already stretched by local stalls. */
+/** An open stream in either direction. `expiresAtMs` already accounts for local stalls. */
 interface Lease {
   readonly openedAtMs: number;
   readonly expiresAtMs: number;
 }
 
-/** What is true of a peer on the wire right now. */
+/** The current streams and connections of a peer. */
 export interface ActualPeer {
   readonly peerId: PeerId;
   /** `renewAtMs`: when the next heartbeat is due. */
   readonly outbound: (Lease & { readonly renewAtMs: number }) | null;
   readonly inbound: Lease | null;
-  /** Whether any connection to the peer is open. */
+  /** True if any connection to the peer is open. */
   readonly connected: boolean;
-  /** Whether a connection that we dialled is open. */
+  /** True if a connection that we dialled is open. */
   readonly dialled: boolean;
-  /** When the peer last showed life of its own accord (a connection or inbound stream arrived, a late pong came); null if never. */
+  /** When the peer last showed life unasked (a new connection or inbound stream, or a late pong); null if never. */
   readonly lastSignOfLifeMs: number | null;
-  /** How the most recent outbound stream to end did so, even if another one is open by now; null if none has, or long ago. */
+  /** How the last outbound stream that ended was closed, even if another one is open by now; null if none ended recently. */
   readonly lastOutboundClose: CloseReason | null;
 }
 
-/** Whether a peer may stream to us, and if not, why not. */
+/** Whether a peer may have streams to us, and if not, why not. */
 export type Verdict = "ok" | "not_partner" | "blacklisted";
 
-/** Why streams are closed, and how far: one direction, or all; for a blacklisted peer the connections too. */
+/** Which streams to close and why: one direction or both; for a blacklisted peer its connections too. */
 export interface CloseRequest {
   readonly direction: Direction | "both";
   readonly reason: CloseReason;
@@ -47,20 +47,20 @@ export interface Attempt {
   readonly startedAtMs: number;
 }
 
-/** The actual side. It passes the same contract suite on libp2p and on the simulated network (test/contract/). */
+/** The actual side. libp2p and the simulated network pass the same contract suite (test/contract/). */
 export interface PartnerStreams {
   actual(peerId: PeerId): ActualPeer;
   /** Every peer with a stream in the registry. */
   peers(): readonly PeerId[];
   /**
-   * Connects (or reuses a live connection), opens the heartbeat stream, sends the first heartbeat and takes a proof of life.
+   * Connects (or reuses a live connection), opens the heartbeat stream, sends the first heartbeat and waits for a proof of life.
    * Resolves once the stream is registered as established. Rejects with a PartnerdError whose code says why, and whose
-   * `details.remoteEnd` says how the far end ended the stream, if it did; a fault of our own is `internal_error` and says nothing about
-   * the peer. Settles promptly when `signal` aborts, and then registers nothing, ever.
+   * `details.remoteEnd` says how the far end ended the stream, if it did; `internal_error` is our own fault and says nothing
+   * about the peer. Settles promptly when `signal` aborts, and then never registers anything.
    */
   open(peer: DesiredPeer, signal: AbortSignal, attempt: Attempt): Promise<void>;
-  /** Sends a heartbeat on the established stream and takes a proof of life, which moves its expiry. Rejects as `open` does. */
+  /** Sends a heartbeat on the established stream and waits for a proof of life, which extends its lease. Rejects as `open` does. */
   renew(peerId: PeerId, signal: AbortSignal): Promise<void>;
-  /** Closes and deletes at once: when it returns, the registry no longer knows the streams and their resets are on their way. */
+  /** Closes and deletes at once: when it returns, the registry has dropped the streams and their resets have been sent. */
   close(peerId: PeerId, request: CloseRequest): void;
 }

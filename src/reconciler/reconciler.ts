@@ -1,6 +1,6 @@
 /**
- * The loop: keeps the actual streams equal to the desired peers. A wake carries only a key; work on a key reads desired and actual
- * again, so lost, late or duplicate events cannot mislead it (level-triggered, as in Kubernetes).
+ * The control loop: keeps the actual streams equal to the desired peers. A wake carries only a key, and work on a key reads
+ * desired and actual again, so lost, late or duplicate events cannot mislead it (level-triggered, as in Kubernetes).
  */
 import { type Clock, type Random, repeat } from "../base/clock.ts";
 import { type ErrorCode, isFault, PartnerdError, toPartnerdError } from "../base/errors.ts";
@@ -23,17 +23,17 @@ export interface ReconcilerDependencies {
   readonly random: Random;
 }
 
-/** An operation in flight: the generation it works for, and how to abort it. */
+/** An operation in flight: its generation, and how to abort it. */
 interface InFlight {
   readonly generation: number;
   readonly controller: AbortController;
   readonly sinceMs: number;
   readonly settled: PromiseWithResolvers<void>;
-  /** The open under way, once it has its slot. */
+  /** The open in progress, once it has a slot. */
   attempt: Attempt | null;
 }
 
-/** A failed renewal is repeated no sooner than this, whatever its due time says. */
+/** A failed renewal is not repeated sooner than this, even if it is due. */
 const RENEW_AGAIN_MS = 500;
 
 /** Only a new address, and so a new generation, can fix these. */
@@ -59,7 +59,7 @@ export class Reconciler {
     this.#lastSettledMs = deps.clock.monotonicMs();
   }
 
-  /** Runs the first full diff at once and then one every `resyncMs`. */
+  /** Runs a full diff now, then one every `resyncMs`. */
   start(): void {
     const { clock, random } = this.#deps;
     this.#diff(() => {});
@@ -68,7 +68,7 @@ export class Reconciler {
     );
   }
 
-  /** Something about this peer may have changed: look at it now. Aborts an operation for an outdated generation. */
+  /** Checks a peer about which something may have changed. Aborts an operation for an outdated generation. */
   wake(peerId: PeerId): void {
     if (this.#stopping) return;
     const inFlight = this.#inFlight.get(peerId);
@@ -100,7 +100,7 @@ export class Reconciler {
     return this.#inFlight.size;
   }
 
-  /** Takes no new work and aborts work in flight. Resolves when all of it has settled. */
+  /** Stops accepting work and aborts work in flight. Resolves when all of it has settled. */
   async stop(): Promise<void> {
     this.#stopping = true;
     this.#resync?.[Symbol.dispose]();
@@ -110,7 +110,7 @@ export class Reconciler {
     await Promise.all([...this.#inFlight.values()].map(({ settled }) => settled.promise));
   }
 
-  /** Level-triggered safety net: finds what an edge missed, and streams that no longer have a reason. */
+  /** Level-triggered safety net: finds work that no wake announced, and streams without a reason. */
   #diff(found: (peerId: PeerId) => void): void {
     const nowMs = this.#deps.clock.monotonicMs();
     const keys = new Set(this.#deps.streams.peers());
@@ -119,7 +119,7 @@ export class Reconciler {
       if (this.#queue.isBusy(peerId)) continue;
       const { desired, actual, retry } = this.#look(peerId);
       const hasWork = decide(desired, actual, retry, nowMs, this.#options).length > 0;
-      // A key that is due soon was not missed: a failed renewal is repeated in its own time.
+      // A key that is due soon was not missed: a failed renewal is repeated on its own schedule.
       if (hasWork && (this.#queue.dueAtMs(peerId) ?? Infinity) <= nowMs + RENEW_AGAIN_MS) continue;
       if (hasWork) found(peerId);
       this.#queue.schedule(peerId, hasWork ? nowMs : nextDueMs(desired, actual, retry, this.#options));
@@ -146,14 +146,14 @@ export class Reconciler {
       this.#inFlight.delete(peerId);
       this.#lastSettledMs = this.#deps.clock.monotonicMs();
     }
-    // An outcome for an outdated generation says nothing about the new one, not even a failure, with or without a wake.
+    // An outcome for an outdated generation says nothing about the new one, not even if it is a failure, woken or not.
     const isOutdated = inFlight.generation !== generationOf(this.#deps.desired.get(peerId));
     if (isOutdated || inFlight.controller.signal.aborted) outcome = { kind: "after", atMs: this.#deps.clock.monotonicMs() };
     this.#settle(peerId, inFlight.generation, outcome);
     inFlight.settled.resolve();
   }
 
-  /** One pass over one key. Every await is followed by a fresh look: what was read before it may be stale. */
+  /** One pass over a key. Looks again after every await, because what was read before may be stale. */
   async #reconcile(peerId: PeerId, inFlight: InFlight): Promise<Outcome> {
     const { desired, actual, retry } = this.#look(peerId);
     for (const action of decide(desired, actual, retry, this.#deps.clock.monotonicMs(), this.#options)) {
@@ -184,7 +184,7 @@ export class Reconciler {
       });
     } catch (thrown) {
       const { attempt } = inFlight;
-      // The streams reject with a code that says why; anything else is a fault of this program.
+      // The streams reject with a specific code; anything else is an internal error.
       if (!(thrown instanceof PartnerdError) || attempt === null || isFault(thrown))
         return { kind: "fault", error: toPartnerdError(thrown) };
       return { kind: TERMINAL.has(thrown.code) ? "terminal" : "retry", error: thrown, attempt };
@@ -233,7 +233,7 @@ export class Reconciler {
     this.#retries.update(peerId, generation, (retry) =>
       next(retry, { code, message, failedAtMs: this.#deps.clock.monotonicMs() }),
     );
-    // Also when only a new generation can help: the lease of an open inbound stream may run out.
+    // Even if only a new generation can help: the lease of an open inbound stream may expire.
     const { desired, actual, retry } = this.#look(peerId);
     this.#queue.schedule(peerId, nextDueMs(desired, actual, retry, this.#options));
   }
@@ -251,7 +251,7 @@ export class Reconciler {
     return `${this.#options.run}.${this.#attempts}` as AttemptId;
   }
 
-  /** Desired, actual and retry state as of now. An established stream that is gone counts as a failure from the first look on. */
+  /** Current desired, actual and retry state. An established stream that is gone counts as a failure from the first look on. */
   #look(peerId: PeerId) {
     const desired = this.#deps.desired.get(peerId);
     const actual = this.#deps.streams.actual(peerId);

@@ -5,7 +5,7 @@ import { FRESH, type Retry } from "./backoff.ts";
 export class Retries {
   readonly #memory = new Map<PeerId, { readonly generation: number; readonly retry: Retry }>();
 
-  /** What was learned in an older generation does not count: a new address, say, is tried at once. */
+  /** State learned in an older generation is ignored: a new address, for example, is tried at once. */
   get(peerId: PeerId, generation: number): Retry {
     const memory = this.#memory.get(peerId);
     return memory?.generation === generation ? memory.retry : FRESH;
@@ -17,7 +17,7 @@ export class Retries {
     if (after !== before) this.#memory.set(peerId, { generation, retry: after });
   }
 
-  /** Bounds the memory to the keys that exist. */
+  /** Bounds the map to the keys that still exist. */
   forgetAllBut(keys: ReadonlySet<PeerId>): void {
     for (const peerId of this.#memory.keys()) if (!keys.has(peerId)) this.#memory.delete(peerId);
   }

@@ -1,4 +1,4 @@
-/** The store: one append-only log, and the projections that are written in the same transaction as each event. */
+/** The store: an append-only log, and projections that are updated in the same transaction as each event. */
 
 import type { Database } from "better-sqlite3";
 import type { Clock } from "../base/clock.ts";
@@ -27,75 +27,76 @@ import { Repetitions } from "./write/repetitions.ts";
 import { type CommitHooks, TransactionRunner } from "./write/transaction-runner.ts";
 
 /**
- * Every method is synchronous, and throws a PartnerdError: `database_failed` where SQLite fails, in which case nothing of the
- * call was written. What a method has returned is on the disk.
+ * Every method is synchronous. Throws a PartnerdError: `database_failed` if SQLite fails, and then nothing of the call was written.
+ * When a method returns, its writes are on the disk.
  */
 export interface Store extends Disposable {
   /**
-   * Appends the batch and moves the cursor to `position`, all or nothing; the cursor never moves back. One answer for each item, in
-   * order; `duplicate`: its dedupe key is in the log already.
+   * Appends the batch and advances the cursor to `position`, all or nothing; the cursor never moves back. Returns one result per
+   * item, in order; `duplicate` if its dedupe key is already in the log.
    */
   appendReceived(batch: readonly IngestItem[], position?: BrokerPosition): readonly (LogEntry | "duplicate")[];
   /**
-   * Appends how messages come from now on, or what is missing of them, and puts the cursor where `cursor` says, if given. Where they came
-   * by core NATS before, the stream's messages up to `lastSequence` that came that way already are duplicates.
+   * Appends a change of the delivery guarantee, or gaps, and sets the cursor to `cursor`, if given. If messages came by core NATS
+   * before, the stream's messages up to `lastSequence` that were already received that way are duplicates.
    */
   appendDelivery(events: readonly DeliveryEvent[], cursor?: Cursor, lastSequence?: number): readonly LogEntry<DeliveryEvent>[];
   /**
-   * Appends what happened. `repeated`: a failure or refusal like the peer's last one, which is only counted; the count is written with
-   * the next row, after a second, or at the end. `suppressed`: one refusal too many this hour, counted in `suppressedRefusals` alone.
+   * Appends an observed event. Returns `repeated` if it repeats the peer's last failure or refusal, which is only counted; counts
+   * are written with the next row, after a second, or at the end. Returns `suppressed` if it exceeds the hourly limit of
+   * refusals, and then counts it only in `suppressedRefusals`.
    */
   appendObserved(observation: Observation): LogEntry<ObservedEvent> | "repeated" | "suppressed";
-  /** Appends that the daemon started, and closes every stream that the log still holds open, with the reason `daemon_restart`. */
+  /** Appends DaemonStarted, and closes every stream that the log still holds open, with the reason `daemon_restart`. */
   appendStarted(init: StartInit): Start;
-  /** Appends that the daemon stopped in good order, `durationMs` (monotonic) after it started. */
+  /** Appends DaemonStopped, `durationMs` (monotonic) after the start. */
   appendStopped(durationMs: number): void;
   /** Appends the events of `reinterpret`, each with the message that decides it as its cause. Returns the rows that changed anything. */
   appendReinterpreted(changes: readonly Reinterpreted[]): readonly LogEntry<DesiredEvent>[];
   /** Calls `listener` with every row appended from now on, until disposed. */
   onAppended(listener: AppendListener): Disposable;
 
-  /** The desired state of one peer, whatever its standing. Never throws, nor does `list`. */
+  /** The desired state of a peer, of any standing. Never throws, nor does `list`. */
   get(peerId: PeerId): DesiredPeer | undefined;
-  /** Every peer that any desired event was about, by PeerID. */
+  /** Every peer with a desired event, by PeerID. */
   list(): readonly DesiredPeer[];
   status(peerId: PeerId): PeerStatus | undefined;
-  /** Every peer that anything was observed of, by PeerID. */
+  /** Every peer with an observed event, by PeerID. */
   statuses(): readonly PeerStatus[];
   /**
-   * What the log says of a peer, newest first; `beforeSeq` continues after the last row of a page. Where more is in an archive, a LogArchived
-   * with the seq of its last row says so.
+   * The events of a peer, newest first; `beforeSeq` continues after the last row of a page. Archived events are represented by one
+   * LogArchived per archive, with the seq of its last row.
    */
   history(peerId: PeerId, page: { limit: number; beforeSeq?: number }): readonly LogEntry[];
-  /** The newest row of the log; `seq` is 0 while it is empty. */
+  /** The newest row of the log; `seq` is 0 if it is empty. */
   head(): LogHead;
-  /** Why the head is not in its file beside the database (head-file.ts); null while it is. No append fails for it. */
+  /** Why the head file (head-file.ts) is out of date; null while it is current. Appends succeed regardless. */
   readonly headFailing: PartnerdError | null;
-  /** The size of the write-ahead log beside the database. */
+  /** Size of the write-ahead log. */
   walBytes(): number;
-  /** Moves the write-ahead log into the database; false where a reader keeps it from being emptied. Waits for nobody. */
+  /** Checkpoints and empties the write-ahead log; false if a reader prevents emptying it. Does not wait for readers. */
   emptyWal(): boolean;
-  /** Where the log stands in the broker's stream; undefined as long as nothing came from one. Never throws. */
+  /** The log's position in the broker stream; undefined until a message has come from one. Never throws. */
   cursor(): Cursor | undefined;
-  /** How messages come now; undefined where none ever came. */
+  /** The current delivery guarantee; undefined if no message ever arrived. */
   delivery(): DeliveryChanged | undefined;
-  /** How messages came and what was missing of them, oldest first. */
+  /** Changes of the delivery guarantee and gaps, oldest first. */
   deliveries(): readonly LogEntry<DeliveryEvent>[];
-  /** Refusals that were not logged since the start, because too many were. */
+  /** Refusals since the start that were not logged because of the hourly limit. */
   readonly suppressedRefusals: number;
 
-  /** Folds the whole log in memory, and leaves the tables alone. */
+  /** Replays the whole log in memory, without touching the tables. */
   replayProjections(): Projections;
-  /** How the log and the tables differ from a replay, one sentence each; empty when all is well. Reads the whole log. */
+  /** Differences between the tables and a replay of the whole log, one sentence each; empty if there are none. */
   verifyProjections(): string[];
 }
 
 export interface StoreOptions extends OpenOptions {
   readonly directory: string;
   readonly clock: Clock;
-  /** False: without the head file, for those who let thousands of stores die and leave no handle open; default true. */
+  /** False disables the head file, for callers that abandon thousands of stores without closing them; default true. */
   readonly headFile?: boolean;
-  /** For a simulator; default none. */
+  /** For the simulator; default none. */
   readonly commitHooks?: CommitHooks;
 }
 
@@ -107,7 +108,7 @@ export function openStore({ directory, clock, headFile = true, commitHooks, ...o
   removeLeftovers(database);
   const head = headFile ? opened.use(openHeadFile(database, rows, directory)) : undefined;
   const store = storeOf(database, rows, clock, head, commitHooks);
-  // From here on the store closes them.
+  // The store closes them from here on.
   opened.move();
   return store;
 }
@@ -135,7 +136,7 @@ function storeOf(
   return {
     appendReceived: (batch, position) => runner.write("append received events", () => deliveries.received(batch, position)),
     appendDelivery: (events, cursor, lastSequence = 0) =>
-      runner.write("append how events are delivered", () => deliveries.delivery(events, cursor, lastSequence)),
+      runner.write("append a delivery change", () => deliveries.delivery(events, cursor, lastSequence)),
     appendObserved: (observation) => runner.write(`append ${observation.event.type}`, () => observations.observed(observation)),
     appendStarted: (init) => runner.write("append DaemonStarted", () => observations.started(init)),
     appendStopped: (durationMs) => runner.write("append DaemonStopped", () => observations.stopped(durationMs)),
@@ -152,8 +153,8 @@ function storeOf(
       return headFile?.failing ?? null;
     },
     cursor: () => committed.cursor,
-    delivery: () => runner.run("read how events are delivered", () => rows.delivery()?.event),
-    deliveries: () => runner.run("read how events were delivered", () => rows.deliveries()),
+    delivery: () => runner.run("read the delivery guarantee", () => rows.delivery()?.event),
+    deliveries: () => runner.run("read the delivery history", () => rows.deliveries()),
     walBytes: () => walBytes(database.name),
     emptyWal: () => runner.run("empty the write-ahead log", () => emptyWal(database)),
     get suppressedRefusals() {
@@ -169,7 +170,7 @@ function storeOf(
       runner.run("close the database", () => {
         try {
           observations.writeRepetitions();
-          // Passive: it waits for no reader. The last connection to close checkpoints what is left.
+          // Passive: does not wait for readers. The last connection to close checkpoints the rest.
           database.pragma("wal_checkpoint(PASSIVE)");
         } finally {
           database.close();

@@ -43,7 +43,7 @@ export interface HistoryView {
   readonly at: string;
   readonly type: string;
   readonly source: string | null;
-  /** The user that the app named; nobody verified it. */
+  /** The user that the app named; not verified. */
   readonly claimedUser: string | null;
   readonly effect: Effect | null;
   readonly relation: string | null;
@@ -77,7 +77,7 @@ export interface DeliveryView {
   /** Why events do not arrive, or arrive at most once. */
   readonly problem: { readonly code: string; readonly message: string; readonly nextStep: string | null } | null;
   readonly consumer: string;
-  /** The JetStream stream that the log follows or last followed. The log has `firstSequence` to `sequence`, except what is `missing`. */
+  /** The JetStream stream that the log follows or last followed. The log has `firstSequence` to `sequence` except for `missing`. */
   readonly stream: {
     readonly name: string;
     readonly created: string;
@@ -90,7 +90,7 @@ export interface DeliveryView {
   readonly rereading: { readonly sequence: number; readonly untilSequence: number } | null;
   /** The newest row of the log. */
   readonly headSeq: number;
-  /** What is proven, in one phrase for people. */
+  /** One phrase for people that says what is proven. */
   readonly proven: string;
   readonly missing: readonly {
     readonly reason: "purged" | "recreated" | "reused";

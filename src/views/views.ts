@@ -1,4 +1,4 @@
-/** What the daemon exposes to HTTP and metrics, so that neither depends on the daemon's parts. */
+/** The daemon's interface to HTTP and metrics, so that neither depends on the daemon's parts. */
 import type { PeerId } from "../base/ids.ts";
 import type { Check, DeliveryView, PeerDetailView, PeersView, SelfView } from "./api.ts";
 

@@ -1,4 +1,4 @@
-/** What happens to events while the log is unwritable. */
+/** Events while the log is unwritable. */
 import { beforeEach, describe, expect, it } from "vitest";
 import { PartnerdError } from "../../src/base/errors.ts";
 import { Outbox } from "../../src/daemon/outbox.ts";

@@ -44,7 +44,7 @@ describe("a reader that does not finish", () => {
     expect(store.walBytes()).toBeGreaterThan(64 * MIB);
     expect(store.walBytes()).toBe(statSync(`${temporary.path}-wal`).size);
     expect(logger.lines).toMatchObject([
-      { level: "warn", message: "the write-ahead log grows, since a reader of the database does not let it be emptied" },
+      { level: "warn", message: "write-ahead log keeps growing because a long read blocks it" },
     ]);
     // The reader still sees its snapshot, and the store can still write.
     expect(seen.get()).toBe(0);
@@ -54,7 +54,7 @@ describe("a reader that does not finish", () => {
     reader.database.exec("commit");
     clock.advanceSync(5_000);
     expect(store.walBytes()).toBe(0);
-    expect(logger.lines.at(-1)).toMatchObject({ level: "info", message: "the write-ahead log is small again" });
+    expect(logger.lines.at(-1)).toMatchObject({ level: "info", message: "write-ahead log is small again" });
     expect(statSync(temporary.path).size).toBeGreaterThan(40 * MIB);
     expect(seen.get()).toBe(rows);
   });

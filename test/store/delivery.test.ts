@@ -191,10 +191,10 @@ describe("the proof of delivery", () => {
   const proof = () => deliveryProof(temporary.store.cursor(), temporary.store.deliveries());
 
   it("is empty before there is a stream", () => {
-    expect(proven(proof())).toBe("nothing can be proved of what was published");
+    expect(proven(proof())).toBe("completeness cannot be proved");
     temporary.store.appendDelivery([byCore]);
     expect(proof()).toMatchObject({ delivery: "at_most_once", cursor: null, missing: [], spans: [{ untilMs: null }] });
-    expect(proven(proof())).toBe("nothing can be proved of what was published");
+    expect(proven(proof())).toBe("completeness cannot be proved");
   });
 
   it("names the span of the stream, its gaps, and periods of at-most-once delivery", () => {

@@ -58,7 +58,7 @@ describe("a read-only file", () => {
     using directory = temporaryDirectory();
     const data = join(directory.path, "data");
     openStore({ directory: data, clock: temporary.clock })[Symbol.dispose]();
-    // Permissions do not apply to root, so this runs as nobody, which can read the database.
+    // Permissions do not apply to root, so this runs as an unprivileged user, which can read the database.
     for (const path of [directory.path, data]) chmodSync(path, 0o777);
     for (const name of readdirSync(data)) chmodSync(join(data, name), name === "oc-partnerd.db" ? 0o444 : 0o666);
     if (isRoot) process.seteuid?.(65_534);

@@ -15,7 +15,7 @@ const iso = (ms: number) => new Date(ms).toISOString();
 /** The last row at or before a time, by seq: the clock may have been set back since. */
 const asOf = (moments: readonly Moment[], ms: number): Moment | undefined => moments.findLast(({ atMs }) => atMs <= ms);
 
-/** What the views say as of a moment, in the shape of the world's own record. */
+/** The views as of a moment, in the shape of the world's own record. */
 function told(database: Database, where: string, value: string | number): Map<PeerId, unknown> {
   const rows = (query: string) => database.prepare<unknown[], Record<string, unknown>>(query).all(value, value);
   const standings = rows(`select peer_id, standing, relation, address from standing_periods where ${where}`);
@@ -33,7 +33,7 @@ function told(database: Database, where: string, value: string | number): Map<Pe
   return peers;
 }
 
-/** What was true then. A stream that replaces another leaves the partner no time without one. */
+/** The state at that moment. A stream that replaces another leaves the partner no time without one. */
 function truth(moments: readonly Moment[], moment: Moment): Map<PeerId, unknown> {
   const next = moments[moment.seq + 1];
   return new Map(

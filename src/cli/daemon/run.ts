@@ -32,7 +32,7 @@ export function runCommand(env: Env): Command {
     .action((flags: DaemonFlags) => runDaemon(configOf(flags, env), env));
 }
 
-/** Resolves when the daemon has stopped after SIGTERM or SIGINT. A second signal, or a drain of more than DRAIN_MS, exits immediately. */
+/** Resolves when the daemon has stopped after SIGTERM or SIGINT. A second signal, or a drain longer than DRAIN_MS, exits at once. */
 async function runDaemon(config: Config, env: Env): Promise<void> {
   const { createLogger } = await import("../../base/log.ts");
   const { startDaemon } = await import("../../daemon/daemon.ts");

@@ -46,7 +46,7 @@ export async function natsOf(config: Config): Promise<NatsConfig> {
 /** The longest delay of a Node timer, in whole days. */
 const LONGEST_WAIT_MS = 24 * DAY_MS;
 
-/** Parses a duration such as `90s`, `10min` or `8h` into ms. Throws usage, naming `flag`, if it is invalid or more than `longestMs`. */
+/** Parses a duration such as `90s`, `10min` or `8h` into ms. Throws `usage`, naming `flag`, if it is invalid or over `longestMs`. */
 export function durationFlag(flag: string, text: string, longestMs = LONGEST_WAIT_MS): number {
   const durationMs = parseDuration(text) ?? 0;
   if (durationMs > 0 && durationMs <= longestMs) return durationMs;

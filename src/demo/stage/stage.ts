@@ -68,8 +68,8 @@ export class Stage implements AsyncDisposable {
   }
 
   /**
-   * Resolves as soon as `missing` returns undefined, checked now and after each query. Rejects with check_failed after `limitMs`, saying
-   * what is missing, or with the reason of the demo's signal.
+   * Resolves as soon as `missing` returns undefined, checked now and after each query. Rejects with `check_failed` after
+   * `limitMs`, naming what is missing, or with the reason of the demo's signal.
    */
   async until(missing: () => Missing | Promise<Missing>, limitMs: number, onMissing: (what: string) => void): Promise<void> {
     const { clock, signal } = this.#options;

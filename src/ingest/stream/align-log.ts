@@ -1,4 +1,4 @@
-/** Brings the log in line with the broker stream before reading continues: appends what is missing or changed, and moves the cursor. */
+/** Brings the log in line with the broker stream before reading resumes: appends gaps and changes, and moves the cursor. */
 import { type Cursor, isSameStream } from "../../store/model/cursor.ts";
 import type { Store } from "../../store/store.ts";
 import { type AtCursor, align } from "./align.ts";

@@ -1,5 +1,5 @@
 /**
- * What the stream reader needs from a broker connection. nats/nats-link.ts implements it over NATS, the simulator over its own stream;
+ * The stream reader's port to a broker connection. nats/nats-link.ts implements it over NATS, the simulator over its own stream;
  * test/contract/broker-link.contract.ts tests both.
  */
 import type { PartnerdError } from "../../base/errors.ts";
@@ -61,8 +61,8 @@ export interface PullRequest {
 }
 
 /**
- * What the broker says of a pull request. `alive`: an idle heartbeat. `over`: it expired, or there is nothing to deliver. `no_responders`:
- * nothing takes pull requests. `refused`: for another reason, in the broker's words.
+ * The broker's status for a pull request. `alive`: an idle heartbeat. `over`: it expired, or there is nothing to deliver.
+ * `no_responders`: no server accepts pull requests. `refused`: for another reason, in the broker's words.
  */
 export type PullStatus =
   | { readonly kind: "alive" | "over" | "consumer_deleted" | "no_responders" }

@@ -1,6 +1,6 @@
 /**
- * How many messages to request at once. Unread data is limited in bytes at both ends (`max_pending` at the server, the buffer here), and
- * bytes do not translate into messages. So each failure shrinks the window until deliveries succeed. Pure.
+ * Decides how many messages to request at once. Unread data is limited in bytes at both ends (`max_pending` at the server, the buffer
+ * here), and bytes do not translate into messages. So each failure shrinks the window until deliveries succeed. Pure.
  */
 const MOST = 1_024;
 /** Divisor after a failure. Each failure costs a one-second reconnect, so a few must be enough. */

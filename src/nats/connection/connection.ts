@@ -81,7 +81,10 @@ export class PersistentConnection implements AsyncDisposable {
     return this.#status;
   }
 
-  /** Calls `listener` with each new client, and at once if one is connected, until disposed. A listener's subscriptions end with its client. */
+  /**
+   * Calls `listener` with each new client until disposed, and at once if connected. A listener's subscriptions end with its
+   * client.
+   */
   onClient(listener: (client: NatsConnection) => void): Disposable {
     this.#clientListeners.add(listener);
     if (this.#client !== undefined) listener(this.#client);

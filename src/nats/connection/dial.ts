@@ -12,7 +12,7 @@ import { hostAndPort, type ServerAddress } from "./server-address.ts";
 /** Limit for the greeting, and again for the handshake. */
 const DIAL_TIMEOUT_MS = 5_000;
 
-/** A dead link is noticed after (MAX_PINGS_OUT + 1) × PING_INTERVAL_MS: half a minute instead of the client's default of six minutes. */
+/** A dead link is noticed after (MAX_PINGS_OUT + 1) × PING_INTERVAL_MS: half a minute, where the client's default is six minutes. */
 const PING_INTERVAL_MS = 10_000;
 const MAX_PINGS_OUT = 2;
 
@@ -60,7 +60,10 @@ export async function closeQuietly(client: NatsConnection): Promise<void> {
   await client.close().catch(() => {});
 }
 
-/** A round trip: everything sent before has reached the server. Rejects if the connection closes first (the client would never settle). */
+/**
+ * Round trip: everything sent before has reached the server. Rejects if the connection closes first; the client would never
+ * settle.
+ */
 export async function flush(client: NatsConnection): Promise<void> {
   const closed = client.closed().then((error) => {
     const why = error ? `: ${describe(error)}` : "";

@@ -23,7 +23,7 @@ export async function setUp(client: NatsConnection, wanted: Wanted): Promise<Set
   return plan;
 }
 
-/** What `setUp` would do. Changes nothing. Rejects as `setUp` does, except with `stream_unsuitable`: see the plan's obstacles. */
+/** Plans `setUp` without changing anything. Rejects as `setUp` does, except with `stream_unsuitable`: see the plan's obstacles. */
 export async function planFor(client: NatsConnection, wanted: Wanted): Promise<SetupPlan> {
   return planSetup(await find(await managerOf(client), wanted), wanted);
 }

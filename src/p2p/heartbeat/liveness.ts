@@ -1,6 +1,6 @@
 /**
- * Proofs of life by session ping. One ping at a time per connection, never aborted: a pong for a ping that yamux has forgotten kills the
- * connection. A caller that stops waiting leaves its ping outstanding.
+ * Proofs of life by session ping. One ping at a time per connection, never aborted: a pong for a ping that yamux has forgotten kills
+ * the connection. A caller that stops waiting leaves its ping outstanding.
  */
 import { abortable } from "../../base/pause.ts";
 import type { HostConnection } from "../host/host.ts";
@@ -27,8 +27,9 @@ export class Liveness {
   }
 
   /**
-   * Resolves when the far end answers a ping, perhaps an earlier one: it is alive now. Rejects with the signal's reason, which leaves
-   * the connection suspect. Yamux never settles the ping of a closed connection, so the signal must abort then; our streams' signals do.
+   * Resolves when the far end answers a ping, perhaps an earlier one: it is alive now. Rejects with the signal's reason, which
+   * leaves the connection suspect. Yamux never settles the ping of a closed connection, so the signal must abort then; our
+   * streams' signals do.
    */
   async prove(connection: HostConnection, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();

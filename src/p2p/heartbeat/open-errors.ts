@@ -1,4 +1,4 @@
-/** Maps libp2p's errors to ours. The code decides how long the next attempt waits. A fault of our own always stays `internal_error`. */
+/** Maps libp2p's errors to ours. The code decides how long the next attempt waits. Our own faults always stay `internal_error`. */
 import { type ErrorCode, isFault, messageOf, PartnerdError, type RemoteEnd, toPartnerdError } from "../../base/errors.ts";
 import type { HostConnection } from "../host/host.ts";
 import { isUnexpectedPeer } from "../host/unexpected-peer.ts";

@@ -1,5 +1,5 @@
 /**
- * What the partner protocol needs from a libp2p host. The real host satisfies these types as it is, and so does the simulator's. An
+ * The partner protocol's port to a libp2p host. The real host satisfies these types as it is, and so does the simulator's. An
  * implementation must have js-libp2p's semantics.
  */
 import type { Multiaddr } from "@multiformats/multiaddr";

@@ -5,7 +5,7 @@ const HEADER = "/key/swarm/psk/1.0.0/";
 const KEY_BYTES = 32;
 
 /**
- * The key file `contents` (base16, base64 or binary), converted to base16, the only encoding that js-libp2p reads. Throws PartnerdError
+ * The key file `contents` (base16, base64 or binary), converted to base16, the only encoding that js-libp2p reads. Throws
  * `config_invalid`, naming `source`.
  */
 export function parseSwarmKey(contents: Uint8Array, source: string): Uint8Array {

@@ -25,8 +25,8 @@ export interface Heartbeat {
 export type TimestampFormat = "unix" | "rfc3339" | "none";
 
 /**
- * One heartbeat as Go's json.Encoder frames it. It contains the peer id twice, for readers of either version (docs/WIRE.md). A Go reader
- * rejects a heartbeat whose timestamp has another type than it declares, so the format is configurable.
+ * One heartbeat as Go's json.Encoder frames it. It contains the peer id twice, for readers of either version (docs/WIRE.md). A Go
+ * reader rejects a heartbeat whose timestamp has another type than it declares, so the format is configurable.
  */
 export function encodeHeartbeat(self: SelfDescription, wallMs: number, format: TimestampFormat): Uint8Array {
   const { name, did, peerId } = self;

@@ -1,4 +1,4 @@
-/** Anchors an archive file: one transaction after which the file, and not the database, holds its rows. */
+/** Anchors an archive file: one transaction moves responsibility for its rows from the database to the file. */
 
 import type { Database } from "better-sqlite3";
 import type { Clock } from "../../base/clock.ts";
@@ -34,16 +34,16 @@ const inserters = {
 /** An anchor that is not in the log yet. */
 type NewAnchor = Omit<Anchor, "archivedAtMs" | "loggedSeq" | "packedSha256" | "stateSha256">;
 
-/** What the file holds besides its rows. */
+/** The contents of the file besides its rows. */
 interface ArchiveContents {
   readonly state: ArchivedState;
-  /** Counts of failures in earlier archives; those that can no longer grow move to the file. */
+  /** Counts of failures in earlier archives. Those that can no longer grow move to the file. */
   readonly carried: readonly Repetition[];
 }
 
 /**
- * Appends the LogArchived and inserts the anchor with its tables, all or nothing. Throws `database_failed` if another archive was
- * anchored since this one was planned. Returns the anchor and the log's new head.
+ * Appends the LogArchived and inserts the anchor with its tables, all or nothing. Returns the anchor and the new head of the log.
+ * Throws `database_failed` if another archive was anchored since this one was planned.
  */
 export function appendAnchor(
   database: Database,

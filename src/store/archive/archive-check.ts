@@ -1,4 +1,4 @@
-/** The archive files of a log, each against its anchor, as far as they are to be found. */
+/** Checks the archive files of a log against their anchors, as far as the files can be found. */
 
 import { basename, dirname } from "node:path";
 import Database from "better-sqlite3";
@@ -16,21 +16,21 @@ import { readVerified } from "./file/verify-archive.ts";
 
 export interface CheckedArchive {
   readonly anchor: Anchor;
-  /** Undefined: the file is not where it was written, nor in the data directory. Nothing is known of it then. */
+  /** Undefined if the file is neither where it was written nor in the data directory, and so was not checked. */
   readonly path: string | undefined;
   readonly findings: readonly Finding[];
 }
 
 export interface ArchiveCheckOptions {
-  /** A data directory, or a database file that can be read. */
+  /** A data directory, or a readable database file. */
   readonly path: string;
-  /** A directory where archive files are now. */
+  /** A directory to which archive files were moved. */
   readonly archives?: string | undefined;
-  /** How many rows of how many have been read. */
+  /** Called with the number of rows read so far and in all. */
   readonly onProgress?: (rows: number, total: number) => void;
 }
 
-/** Oldest first. What anchors say of the log itself is the business of check/anchor-check.ts. */
+/** Oldest first. Checks files only; check/anchor-check.ts checks the anchors against the log. */
 export async function checkArchives({
   path,
   archives,
@@ -39,7 +39,7 @@ export async function checkArchives({
   const file = databaseFileOf(path);
   const database = new Database(file, { readonly: true, fileMustExist: true });
   using _closing = closeAtEnd(database);
-  // A log whose anchors cannot be read is damaged, which its own check says.
+  // A log whose anchors cannot be read is damaged; checking the log itself reports it.
   const read = attempt(() => {
     const rows = tables(database);
     return { rows, anchors: rows.anchors() };
@@ -84,10 +84,10 @@ async function checkArchive(
     if (read.sha256 !== anchor.fileSha256)
       find(`its SHA-256 is ${read.sha256}, archive_anchor ${anchor.lastSeq} has ${anchor.fileSha256}`);
     if (read.header.lastChainHash !== anchor.lastChainHash)
-      find(`ends with the chain hash ${read.header.lastChainHash}, archive_anchor ${anchor.lastSeq} has ${anchor.lastChainHash}`);
+      find(`its last chain hash is ${read.header.lastChainHash}, archive_anchor ${anchor.lastSeq} has ${anchor.lastChainHash}`);
     const sha256 = stateSha256Of(read.state);
     if (sha256 !== anchor.stateSha256)
-      find(`comes to a state with the SHA-256 ${sha256}, archive_anchor ${anchor.lastSeq} has ${anchor.stateSha256}`);
+      find(`the SHA-256 of its final state is ${sha256}, archive_anchor ${anchor.lastSeq} has ${anchor.stateSha256}`);
   } catch (thrown) {
     const { details, message } = toPartnerdError(thrown);
     find(details.problem ?? message);

@@ -1,20 +1,20 @@
-/** Which rows an archive takes, and what that would free. Reads only. */
+/** Plans an archive: which rows it will hold, and how much space that will free. Reads only. */
 import type { Database } from "better-sqlite3";
 import type { Tables } from "../sql/statements/tables.ts";
 
-/** A row of the log, or a wall time. */
+/** A point in the log, by row or by wall time. */
 export type LogPlace = { readonly seq: number } | { readonly atMs: number };
 
-/** Both ends are included. Times are wall ms. */
+/** Both ends are inclusive. Times are wall ms. */
 export interface ArchivePlan {
   readonly firstSeq: number;
   readonly lastSeq: number;
   readonly events: number;
   readonly firstAtMs: number;
   readonly lastAtMs: number;
-  /** Of the row `lastSeq`. */
+  /** The hash of row `lastSeq`. */
   readonly lastChainHash: string;
-  /** The name of the file. */
+  /** Name of the file. */
   readonly file: string;
 }
 
@@ -37,7 +37,7 @@ export function planArchive(database: Database, rows: Tables, before: LogPlace):
   };
 }
 
-/** About how many bytes of the database file the rows take, with their part of the indexes. */
+/** Estimated bytes that the rows and their index entries take in the database file. */
 export function plannedBytes(database: Database, rows: Tables, { events, firstSeq }: ArchivePlan): number {
   const query = `select coalesce(sum(pgsize), 0) from dbstat('main', 1)
     where name = 'event_log' or name in (select name from sqlite_schema where type = 'index' and tbl_name = 'event_log')`;

@@ -1,6 +1,6 @@
 /**
- * Moves old events to a file: looks at all of them, writes the file, reads it back, puts the anchor in their place, and deletes them.
- * Wherever it ends in between, the log is sound: before the anchor nothing has changed, and behind it only space is still to be freed.
+ * Moves old events to a file: checks them, writes the file, reads it back, inserts the anchor and deletes the rows. The log is sound
+ * wherever this is interrupted: before the anchor nothing has changed, and after it only space remains to be freed.
  */
 
 import { basename, dirname, join, resolve } from "node:path";
@@ -19,47 +19,47 @@ import { type ArchivePlan, type LogPlace, planArchive, plannedBytes } from "./ar
 import { carriedRepetitions, writeVerified } from "./file/write-verified.ts";
 import { removeArchived } from "./remove-archived.ts";
 
-/** What is done now, in this order; `removing` also comes first, where an earlier run did not get to its end. */
+/** The current step, in this order. `removing` also comes first if an earlier run was interrupted. */
 export type ArchiveStep = "writing" | "reading back" | "written" | "anchored" | "removing";
 
 export interface ArchiveOptions {
-  /** The data directory. Its daemon may run meanwhile. */
+  /** The data directory. Its daemon may be running. */
   readonly data: string;
   readonly before: LogPlace;
-  /** Where the file goes; `archive` in the data directory where nothing is given. */
+  /** Target directory; default: `archive` in the data directory. */
   readonly to?: string | undefined;
   readonly clock: Clock;
-  /** Only says what would be done. */
+  /** Only reports what would be archived. */
   readonly dryRun?: boolean;
-  /** How many rows of how many the step has dealt with. */
+  /** Called with the number of rows processed in this step, and their total. */
   readonly onProgress?: (step: ArchiveStep, rows: number, total: number) => void;
 }
 
 export type ArchiveReport = ArchiveFreed &
-  /** No event is before that. */
+  /** There are no events before that point. */
   (
     | { readonly kind: "nothing" }
-    /** A dry run. `bytes`: about what it would free. */
+    /** A dry run. `bytes`: estimated bytes that it would free. */
     | { readonly kind: "planned"; readonly plan: ArchivePlan; readonly path: string; readonly bytes: number }
     | { readonly kind: "archived"; readonly anchor: Anchor; readonly path: string }
   );
 
 interface ArchiveFreed {
-  /** Rows that were deleted, and by how many bytes the free pages of the database grew. */
+  /** Number of rows deleted, and of bytes by which the free pages of the database grew. */
   readonly removed: number;
   readonly freedBytes: number;
 }
 
 /**
- * Throws `data_dir_in_use` where another archive is under way, `check_failed` where the log does not hold up to the last row that is to
- * be moved, `file_failed`, `database_failed`, and what opening a database throws.
+ * Throws `data_dir_in_use` if another archive is running, `check_failed` if the log is not sound up to the last row to move,
+ * `file_failed`, `database_failed`, and whatever opening a database throws.
  */
 export async function archive(options: ArchiveOptions): Promise<ArchiveReport> {
   const file = databaseFileOf(options.data);
   const directory = dirname(file);
   if (basename(file) !== DATABASE_NAME)
     throw new PartnerdError("usage", `--data is ${options.data}, expected the data directory of a daemon`, {
-      nextStep: "a copy of its database is best left as it is",
+      nextStep: "name the data directory with --data; a copy of a database cannot be archived",
     });
   using _lock = lockDirectory(directory, ARCHIVE_LOCK);
   const database = openExistingDatabase(file);
@@ -101,9 +101,9 @@ class Archiving {
     return { kind: "archived", anchor, path, ...freed(left + (await this.#remove())) };
   }
 
-  /** Up to the anchor, which is the moment at which the rows are the file's. */
+  /** Ends with the anchor: from that commit on, the rows belong to the file. */
   async #move(plan: ArchivePlan, path: string): Promise<Anchor> {
-    // Before rows go, the head file has to name one that stays: a head that is gone is what it is there to tell.
+    // The head file must name a row that stays: a head that the log no longer has looks like a truncated log.
     using head = openHeadFile(this.#database, this.#rows, this.#directory);
     if (head.failing !== null)
       throw new PartnerdError("file_failed", head.failing.message, {

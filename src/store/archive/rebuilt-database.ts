@@ -55,8 +55,8 @@ export class RebuiltDatabase {
       repetition: (repetition) => this.#repetitions.set(repetition.firstSeq, repetition),
     });
     if (anchor !== null && anchor.fileSha256 !== sha256)
-      throw new PartnerdError("archive_invalid", `${path} has the SHA-256 ${sha256}, the log says ${anchor.fileSha256}`, {
-        nextStep: "take the file from a backup",
+      throw new PartnerdError("archive_invalid", `${path} has the SHA-256 ${sha256}, the log has ${anchor.fileSha256}`, {
+        nextStep: "restore the file from a backup",
       });
     this.#start = { seq: header.lastSeq, chainHash: header.lastChainHash, ...stateBehind(state) };
   }
@@ -102,6 +102,6 @@ export class RebuiltDatabase {
 
 function unsound(finding: Finding): PartnerdError {
   return new PartnerdError("check_failed", `the log is not sound: ${sentenceOf(finding)}`, {
-    nextStep: "see what else there is with `oc-partnerd check`; if events were archived in the meantime, run this again",
+    nextStep: "run `oc-partnerd check` for details; if events were archived in the meantime, run this again",
   });
 }

@@ -1,18 +1,24 @@
-/** Deletes the rows of an archive, in transactions so short that a daemon beside hardly notices. */
+/** Deletes archived rows in transactions so short that a running daemon hardly notices. */
 import Database from "better-sqlite3";
 import type { Clock } from "../../base/clock.ts";
 import { archiveRows } from "../sql/statements/archive-rows.ts";
 
 const ROWS_AT_ONCE = 500;
 
-/** Enough for a start that does not wait for it. */
+/** At a start: bounded, so that the start is not delayed. */
 const ROWS_AT_START = 10_000;
 
-/** Who waits for SQLite's lock looks for it ever more rarely, and with its event loop standing still: most of the time has to be his. */
+/**
+ * A writer waiting for SQLite's lock polls at growing intervals and blocks its event loop, so leave the lock free most of the
+ * time.
+ */
 const REST_SHARE = 3;
 const SHORTEST_REST_MS = 5;
 
-/** Of a row of `repeated_failures`: a failure that is not over yet keeps it, since its count goes on, and `peer_status` shows it. */
+/**
+ * Condition on a row of `repeated_failures`: its failure is over. A current one keeps its row, which still counts for
+ * `peer_status`.
+ */
 export const IS_OVER = `
   first_seq not in (select error_seq from peer_status_row where error_seq is not null)
   and first_seq not in (select refusal_seq from peer_status_row where refusal_seq is not null)`;
@@ -20,8 +26,8 @@ export const IS_OVER = `
 const DELETE_COUNTS = `delete from repeated_failures where first_seq between ? and ? and ${IS_OVER}`;
 
 /**
- * Deletes up to `maxRows` rows at or below the newest anchor, oldest first, all in one transaction, with the counts of their failures.
- * Returns how many they were; 0 where there is none.
+ * Deletes up to `maxRows` rows at or below the newest anchor, oldest first, with the counts of their failures, in one transaction.
+ * Returns the number of rows deleted.
  */
 function removeArchivedRows(database: Database.Database, maxRows = ROWS_AT_ONCE): number {
   const archivedUntil = archiveRows(database).newestAnchor()?.lastSeq ?? 0;
@@ -37,7 +43,10 @@ function removeArchivedRows(database: Database.Database, maxRows = ROWS_AT_ONCE)
   return remove.immediate();
 }
 
-/** At a start: of what an interrupted archive run left. On a disk that is full or busy they stay for the next one; they count for nothing. */
+/**
+ * Deletes what an interrupted archive left, at a start. If the disk is full or busy the rows stay for the next start, which is
+ * harmless.
+ */
 export function removeLeftovers(database: Database.Database): void {
   try {
     removeArchivedRows(database, ROWS_AT_START);
@@ -46,7 +55,7 @@ export function removeLeftovers(database: Database.Database): void {
   }
 }
 
-/** Deletes all of them, with rests in which others get to write. Returns how many they were. */
+/** Deletes all archived rows, with pauses in which other connections can write. Returns the number of rows deleted. */
 export async function removeArchived(
   database: Database.Database,
   clock: Clock,

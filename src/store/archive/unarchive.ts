@@ -1,4 +1,4 @@
-/** Archived events as a database again: every row as it was, and what follows from them. */
+/** Rebuilds a database from archived events: every row unchanged, with the projections that follow from the rows. */
 
 import { existsSync, mkdtempSync, renameSync, rmSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
@@ -12,13 +12,13 @@ import { orderedParts, partsOf } from "./file/archive-files.ts";
 import { RebuiltDatabase } from "./rebuilt-database.ts";
 
 export interface UnarchiveOptions {
-  /** Archive files, in any order, from the first one of a log on. */
+  /** Archive files in any order, without a gap from the first one of a log. */
   readonly files: readonly string[];
-  /** A data directory, or a copy of its database: all of its archives are taken, and the rows that it still holds behind them. */
+  /** A data directory, or a copy of its database: all of its archives are read, then the rows that it still holds. */
   readonly data?: string | undefined;
   /** A new database file. */
   readonly to: string;
-  /** How many rows there are so far. */
+  /** Called with the number of rows copied so far. */
   readonly onProgress?: (rows: number) => void;
 }
 
@@ -29,8 +29,8 @@ export interface UnarchiveReport {
 }
 
 /**
- * Throws usage where archives are missing, `file_failed`, `archive_invalid` for a file that does not hold or is not the one that the log
- * names, `database_failed` and `check_failed` for a log that cannot be read or does not hold. Nothing is left behind then.
+ * Throws `usage` if archives are missing, `file_failed`, `archive_invalid` for a file that is damaged or is not the one the log names,
+ * and `database_failed` or `check_failed` for an unreadable or unsound log. Leaves nothing behind if it throws.
  */
 export async function unarchive({ files, data, to, onProgress = () => {} }: UnarchiveOptions): Promise<UnarchiveReport> {
   const file = resolve(to);
@@ -43,7 +43,7 @@ export async function unarchive({ files, data, to, onProgress = () => {} }: Unar
     let head: LogHead;
     try {
       head = await new RebuiltDatabase(database, onProgress).run(parts, source?.database);
-      // A plain file, that can be read where nothing may be written beside it.
+      // A single file, readable even from a directory that is read-only.
       database.pragma("journal_mode = delete");
     } finally {
       database.close();
@@ -55,7 +55,7 @@ export async function unarchive({ files, data, to, onProgress = () => {} }: Unar
     syncToDisk(dirname(file));
     return { file, events: head.seq, head };
   } catch (thrown) {
-    throw storeFailure(`cannot make ${file}`, thrown);
+    throw storeFailure(`cannot create ${file}`, thrown);
   } finally {
     rmSync(workplace, { recursive: true, force: true });
   }
@@ -73,18 +73,18 @@ function openSource(data: string) {
 
 function refuseExisting(file: string): void {
   if (!existsSync(file)) return;
-  throw new PartnerdError("file_failed", `${file} exists already, and nothing is overwritten`, {
-    nextStep: "name another file with --to DB",
+  throw new PartnerdError("file_failed", `${file} already exists and will not be overwritten`, {
+    nextStep: "choose another file with --to DB",
   });
 }
 
-/** Beside the file, so that it can be given its name. */
+/** In the same directory as `file`, so that a rename can put the result in place. */
 function makeWorkplace(file: string): string {
   try {
     return mkdtempSync(`${file}.making-`);
   } catch (thrown) {
-    throw new PartnerdError("file_failed", `cannot write beside ${file}: ${messageOf(thrown)}`, {
-      nextStep: "name a file in a directory that you may write to with --to DB",
+    throw new PartnerdError("file_failed", `cannot write to the directory of ${file}: ${messageOf(thrown)}`, {
+      nextStep: "choose a file in a writable directory with --to DB",
       cause: thrown,
     });
   }

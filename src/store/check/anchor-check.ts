@@ -76,7 +76,7 @@ function* loggedFindings(database: Database, anchor: Anchor, newest: Anchor): Ge
   }
   const { row } = read;
   const event = attempt(() => eventOf(row));
-  // A row that is no event is a finding of its own.
+  // A row that is not a valid event is reported by other checks.
   if (event.ok && !records(event.value, row.atMs, anchor))
     yield { place, problem: `differs from the LogArchived at seq ${loggedSeq}: ${row.details}` };
 }

@@ -1,11 +1,11 @@
-/** What is left of archived messages, by which they are recognised when they come again: all of them, and no other. */
+/** Checks the remains of archived messages, by which redeliveries are recognized: every message is there, and no other. */
 import type { Database } from "better-sqlite3";
 import { type ArchivedState, coreMessageItem, messageItem } from "../fold/archived-state.ts";
 import { type SetDigest, SetDigester } from "../fold/set-digest.ts";
 import type { Finding } from "../model/finding.ts";
 import type { LogEntryRow } from "../model/log-entry.ts";
 
-/** `states`: those of all anchors. Rows up to `lastSeq` may not have been deleted yet. */
+/** `states`: the states of all anchors. Rows up to `lastSeq` may not have been deleted yet. */
 export function* archivedMessageFindings(
   database: Database,
   states: readonly ArchivedState[],
@@ -44,5 +44,5 @@ function totalOf(digests: readonly SetDigest[]): SetDigest {
 function* digestFindings(place: string, found: SetDigest, expected: SetDigest): Generator<Finding> {
   if (found.count !== expected.count)
     yield { place, problem: `has ${found.count} messages, the archives have ${expected.count}` };
-  else if (found.sum !== expected.sum) yield { place, problem: "a message is not one that the archives have" };
+  else if (found.sum !== expected.sum) yield { place, problem: "has a message that the archives do not have" };
 }

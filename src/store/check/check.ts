@@ -1,6 +1,6 @@
 /**
- * Looks at everything that a database of ours promises, and names what does not hold. Reads only, also beside a running daemon: the rows
- * page by page, and at the end the rest of them, with the tables that follow from them, in one short transaction.
+ * Checks everything that a database guarantees, and reports each violation. Reads only, and may run beside the daemon: reads the
+ * rows page by page, then the newest rows and the derived tables in one short transaction.
  */
 
 import { basename } from "node:path";
@@ -25,31 +25,31 @@ import { chainCheck, payloadCheck } from "./rows/sound-rows.ts";
 export interface CheckOptions {
   /** A data directory, or a database file. */
   readonly path: string;
-  /** Heads that the log must still have, besides the one in the head file beside a daemon's database. */
+  /** Heads that the log must still contain, besides the one in the head file. */
   readonly heads?: readonly KnownHead[];
-  /** How many rows of how many have been read. */
+  /** Called with the number of rows read so far and in all. */
   readonly onProgress?: (rows: number, total: number) => void;
 }
 
 export interface CheckReport {
   readonly file: string;
-  /** The newest row that can be read. */
+  /** The newest readable row. */
   readonly head: LogHead;
-  /** How many rows were read. */
+  /** Number of rows read. */
   readonly events: number;
-  /** Empty: the database is sound. */
+  /** Empty if the database is sound. */
   readonly findings: readonly Finding[];
 }
 
 /**
- * Throws `database_failed` where there is no database, or it is another program's or an older schema's, `database_newer` where it is a
- * newer one's, and `database_retired` where it is from before the first release. Whatever else is wrong with it is a finding.
+ * Throws `database_failed` if there is no database, or if it belongs to another program or has an older schema, `database_newer` if it
+ * has a newer schema, and `database_retired` if it is from before the first release. Any other problem is a finding.
  */
 export function checkDatabase(options: CheckOptions): CheckReport {
   const { path, heads = [], onProgress = () => {} } = options;
   const file = databaseFileOf(path);
   const findings = new Findings();
-  // Before the database: whatever the file names has been committed.
+  // Read before the database, so that everything the file names has been committed.
   const beside = headBeside(file);
   findings.take("head", () => beside.findings);
   const known = [...heads, ...(beside.head === null ? [] : [beside.head])];
@@ -67,7 +67,7 @@ export function checkDatabase(options: CheckOptions): CheckReport {
     }
     refuseOtherVersion(database, file);
     const contents = checkContents(database, findings, known, onProgress);
-    if (contents !== "archived meanwhile") return { file, ...contents, findings: findings.all() };
+    if (contents !== "archived concurrently") return { file, ...contents, findings: findings.all() };
   } finally {
     database.close();
   }
@@ -79,14 +79,14 @@ function checkContents(
   findings: Findings,
   known: readonly KnownHead[],
   onProgress: (rows: number, total: number) => void,
-): Pick<CheckReport, "head" | "events"> | "archived meanwhile" {
+): Pick<CheckReport, "head" | "events"> | "archived concurrently" {
   findings.take("file header", () => applicationIdFindings(database));
   findings.take("pages", () => integrityFindings(database));
   findings.take("schema", () => [...schemaFindings(database), ...migrationFindings(database)]);
 
   const origin = attempt(() => logOrigin(database));
   if (!origin.ok) {
-    // Its tables are not those of this program, which the findings above tell more of.
+    // Its tables are not those of this program; the findings above say more.
     findings.take("schema", () => [{ place: "schema", problem: `the log cannot be read with it: ${origin.why}` }]);
     return { events: 0, head: NO_ROWS };
   }
@@ -103,7 +103,7 @@ function checkContents(
         ["chain", chainCheck(start)],
         ["column types", columnTypesCheck()],
         ["payloads", payloadCheck()],
-        // Without what was before, every other row would be a finding.
+        // Without the archived state, every other row would be a finding.
         ...(projections === undefined ? [] : [["replay", replay] as const]),
         ["ingest_cursor", derived],
       ]),
@@ -113,7 +113,7 @@ function checkContents(
   );
   pass.readTo(total);
   let isSame = true;
-  // Nothing is appended between this read of the log's end and those of the tables.
+  // One transaction, so that nothing is appended between reading the end of the log and reading the tables.
   inOneRead(database, () => {
     isSame = logOrigin(database).start.seq === start.seq;
     if (!isSame) return;
@@ -125,12 +125,12 @@ function checkContents(
     findings.take("repeated_failures", () => repetitionFindings(database, start));
     findings.take("head", () => known.flatMap((head) => [...headFindings(database, head, total, start)]));
   });
-  if (!isSame) return "archived meanwhile";
+  if (!isSame) return "archived concurrently";
   const { seq, atMs, chainHash } = pass.last;
   return { events: pass.rows, head: pass.rows === 0 ? NO_ROWS : { seq, atMs, chainHash } };
 }
 
-/** Of a damaged file even the end of a read may fail. */
+/** In a damaged file even ending the transaction may fail. */
 function inOneRead(database: Database.Database, work: () => void): void {
   database.exec("begin");
   work();

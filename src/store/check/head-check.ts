@@ -1,4 +1,4 @@
-/** The end of the log against what is kept of it elsewhere: the head file, and a head that was published. */
+/** Checks the end of the log against heads recorded elsewhere: in the head file, or published. */
 
 import { basename, dirname } from "node:path";
 import type { Database } from "better-sqlite3";
@@ -7,16 +7,19 @@ import { type Finding, rowPlace } from "../model/finding.ts";
 import type { LogStart } from "../model/log-head.ts";
 import { DATABASE_NAME } from "../sql/data-directory.ts";
 
-/** A head as somebody knows it. */
+/** A head recorded outside the database. */
 export interface KnownHead {
-  /** Who knows it, such as `oc-partnerd.head`. */
+  /** Where it was recorded, for example `oc-partnerd.head`. */
   readonly from: string;
   readonly seq: number;
   /** The chain hash, or its first characters. */
   readonly hashPrefix: string;
 }
 
-/** What the head file beside a daemon's database says; a copy of a database has none. Throws `database_failed` where it cannot be read. */
+/**
+ * The head in the head file beside a daemon's database; a copy of a database has none. Throws `database_failed` if it cannot be
+ * read.
+ */
 export function headBeside(file: string): { readonly head: KnownHead | null; readonly findings: readonly Finding[] } {
   const path = headFileIn(dirname(file));
   const from = basename(path);
@@ -41,11 +44,11 @@ export function* headFindings(
     yield { place: rowPlace(lastSeq + 1, seq), problem: `gone: ${from} names seq ${seq}, the log ends at seq ${lastSeq}` };
     return;
   }
-  // What is in an archive is compared there.
+  // Archived rows are checked against their archive.
   if (seq < start.seq) return;
   const found = seq === start.seq ? start.chainHash : chainHashAt(database, seq);
   if (found?.startsWith(hashPrefix) === true) return;
-  const problem = `chain_hash is ${found ?? "not there"}, ${from} names ${hashPrefix}: this row, or one before it, was changed`;
+  const problem = `chain_hash is ${found ?? "missing"}, ${from} names ${hashPrefix}: this row, or one before it, was changed`;
   yield { place: rowPlace(seq), problem };
 }
 

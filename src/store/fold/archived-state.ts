@@ -1,6 +1,6 @@
 /**
- * The state of the log at the end of an archive, from which a replay continues, and the archive tables' part of it. The anchor holds it
- * and the chain holds its hash. Pure.
+ * The state of the log at the end of an archive, from which a replay continues, and the archive tables' part of it. It is stored
+ * in the anchor, its hash in the chain. Pure.
  */
 import { hash } from "node:crypto";
 import { gunzipSync, gzipSync } from "node:zlib";
@@ -14,7 +14,7 @@ import type { LogStart } from "../model/log-head.ts";
 import type { archiveAnchor } from "../schema/archive.ts";
 import type { Projections, ReplayStart } from "./replay.ts";
 
-/** Text that was parsed before it was logged. */
+/** Text that was validated before it was logged. */
 const text = <Text extends string>() => z.custom<Text>((value) => typeof value === "string", "expected a text");
 
 const peerId = text<PeerId>();
@@ -57,14 +57,14 @@ const status = z.strictObject({
   lastRefusal: failure,
 });
 
-/** The newest message about a peer in a stream: the stream's creation time, the sequence there, the seq of its row. */
+/** The newest message about a peer in a stream: the stream's creation time, the message's sequence, and the seq of its row. */
 const inStream = {
   streamCreated: z.string().nullable(),
   streamSequence: z.int().nullable(),
   streamSeq: z.int().nullable(),
 };
 
-/** A start, its configuration, and the DaemonStopped that ended it; null while none did. */
+/** A start, its configuration, and the DaemonStopped that ended the run; null if none has. */
 const lastRun = z.strictObject({
   startedSeq: z.int(),
   configSha256: z.string(),
@@ -117,14 +117,14 @@ const schema = z.strictObject({
   clockSteps: z.array(z.strictObject({ seq: z.int(), atMs: z.int() })),
   /** The newest start up to here and how that run ended; null if this log never recorded one. */
   lastRun: lastRun.nullable(),
-  /** What `archived_message` and `archived_core_message` have of this archive (messageItem, coreMessageItem). */
+  /** Digests of this archive's rows in `archived_message` and `archived_core_message` (messageItem, coreMessageItem). */
   messages: setDigest,
   coreMessages: setDigest,
 });
 
 export type ArchivedState = z.infer<typeof schema>;
 
-/** A row's part of `messages`; undefined where it has none. */
+/** A row's item in `messages`; undefined if it has none. */
 export function messageItem(row: Pick<LogEntryRow, "dedupeKey" | "streamSequence">): readonly (string | number)[] | undefined {
   if (row.dedupeKey === null) return undefined;
   const { created, streamSequence, messageHash } = dedupeKeyParts(row.dedupeKey, row.streamSequence);
@@ -133,16 +133,16 @@ export function messageItem(row: Pick<LogEntryRow, "dedupeKey" | "streamSequence
 
 type CoreMessageColumns = Pick<LogEntryRow, "seq" | "atMs" | "dedupeKey" | "subject" | "payloadSha256">;
 
-/** A row's part of `coreMessages`; undefined where it has none. */
+/** A row's item in `coreMessages`; undefined if it has none. */
 export function coreMessageItem(row: CoreMessageColumns): readonly (string | number)[] | undefined {
   const { seq, atMs, dedupeKey, subject, payloadSha256 } = row;
   return dedupeKey !== null || subject === null || payloadSha256 === null ? undefined : [seq, atMs, subject, payloadSha256];
 }
 
-/** A state as an anchor holds it. */
+/** A state as stored in an anchor. */
 export type PackedState = Pick<typeof archiveAnchor.$inferSelect, "state" | "packedSha256" | "stateSha256">;
 
-/** The SHA-256 of a state. The fields come in the order of the schema, so that the same state is always the same text. */
+/** The SHA-256 of a state. Fields are in schema order, so that equal states give equal text. */
 export function stateSha256Of(state: ArchivedState): string {
   return hash("sha256", stateJson(state), "hex");
 }
@@ -166,7 +166,7 @@ export function unpackState({ state, packedSha256, stateSha256 }: PackedState): 
   return schema.parse(JSON.parse(json));
 }
 
-/** The state from which a replay continues behind an archive. */
+/** The state from which a replay continues after an archive. */
 export function stateBehind(state: ArchivedState): Omit<ReplayStart, keyof LogStart> {
   return { projections: projectionsOf(state), lastRun: state.lastRun };
 }

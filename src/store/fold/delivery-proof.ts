@@ -1,4 +1,4 @@
-/** What the log can prove about its completeness: up to which sequence, and with which gaps. Pure. */
+/** Proof of the log's completeness: up to which sequence, and with which gaps. Pure. */
 import { counted } from "../../base/units.ts";
 import type { DeliveryEvent, DeliveryGuarantee, GapReason } from "../../events/types.ts";
 import type { Cursor } from "../model/cursor.ts";
@@ -27,15 +27,15 @@ export interface MissingMessages {
 }
 
 export interface DeliveryProof {
-  /** How messages come now; null where none ever came. */
+  /** The current guarantee; null if no message ever arrived. */
   readonly delivery: DeliveryGuarantee | null;
-  /** Where the log stands in the stream that it follows or followed last. */
+  /** The log's position in the broker stream that it follows, or followed last. */
   readonly cursor: Cursor | null;
   readonly missing: readonly MissingMessages[];
   readonly spans: readonly DeliverySpan[];
 }
 
-/** `deliveries`: all rows of the log about it, oldest first. */
+/** `deliveries`: all delivery rows of the log, oldest first. */
 export function deliveryProof(cursor: Cursor | undefined, deliveries: readonly LogEntry<DeliveryEvent>[]): DeliveryProof {
   const missing: MissingMessages[] = [];
   const spans: DeliverySpan[] = [];
@@ -53,9 +53,9 @@ export function deliveryProof(cursor: Cursor | undefined, deliveries: readonly L
   return { delivery: spans.at(-1)?.delivery ?? null, cursor: cursor ?? null, missing, spans };
 }
 
-/** In one phrase, such as "sequences 1 to 12 of stream OC_RESOURCES are in the log, no gap, no reuse". */
+/** One phrase, for example "sequences 1 to 12 of stream OC_RESOURCES are in the log, no gap, no reuse". */
 export function proven({ delivery, cursor, missing }: DeliveryProof): string {
-  if (delivery !== "at_least_once" || cursor === null) return "nothing can be proved of what was published";
+  if (delivery !== "at_least_once" || cursor === null) return "completeness cannot be proved";
   const { stream, firstSequence, sequence } = cursor;
   if (sequence < firstSequence) return `stream ${stream} has brought nothing yet`;
   const span = sequence === firstSequence ? `sequence ${sequence}` : `sequences ${firstSequence} to ${sequence}`;

@@ -10,13 +10,13 @@ export interface ProjectionLookup extends DesiredLookup {
   status(peerId: PeerId): PeerStatus | undefined;
 }
 
-/** A status as it was, if there was one, and as it is now. */
+/** A status before and after the event; `before` is undefined if there was none. */
 export interface StatusChange {
   readonly before: PeerStatus | undefined;
   readonly after: PeerStatus;
 }
 
-/** `desired` and `statuses` are the rows to create or replace, to be written in this order. */
+/** `desired` and `statuses` are the rows to insert or replace, to be written in this order. */
 export interface Projected {
   readonly effect: Effect | null;
   readonly generation: number | null;

@@ -1,4 +1,4 @@
-/** The projections, folded from the log from zero, and how the tables differ from them. */
+/** Folds the projections from the log, and compares the tables with the result. */
 import { isDeepStrictEqual } from "node:util";
 import type { PeerId, ResourceId } from "../../base/ids.ts";
 import type { DesiredPeer } from "../../events/types.ts";
@@ -14,13 +14,13 @@ export interface Projections {
   readonly status: ReadonlyMap<PeerId, PeerStatus>;
 }
 
-/** A replay that takes the log row by row. */
+/** A replay that is given the log row by row. */
 export interface Replay extends Projections {
-  /** Folds the row in. Returns what of it does not follow from the rows before it; throws as eventOf does. */
+  /** Folds the row in. Returns the columns that do not follow from the rows before it. Throws as eventOf does. */
   take(row: ReplayedRow): readonly Finding[];
 }
 
-/** A replay of a log from its first row, or from behind what was archived, which came to `before`. */
+/** Starts a replay at the first row of a log, or after archived rows, which left the state `before`. */
 export function startReplay(before: Projections = NO_PROJECTIONS): Replay {
   const state = stateOf(before);
   return {
@@ -38,7 +38,7 @@ export function startReplay(before: Projections = NO_PROJECTIONS): Replay {
 
 const NOTHING: readonly Finding[] = [];
 
-/** The start of a replay: after the row `seq`, with the state that the log had reached there. */
+/** The start of a replay: after the row `seq`, with the state of the log at that row. */
 export interface ReplayStart extends LogStart {
   readonly projections: Projections;
   readonly lastRun: RunRecord | null;
@@ -47,13 +47,13 @@ export interface ReplayStart extends LogStart {
 const NO_PROJECTIONS: Projections = { desired: new Map(), status: new Map() };
 export const FROM_ZERO: ReplayStart = { ...LOG_BEGINNING, projections: NO_PROJECTIONS, lastRun: null };
 
-/** `faults` names each row of the log that does not follow from those before it, one sentence each. */
+/** `faults` lists the rows that do not follow from those before them, one sentence each. */
 export function replayLog(log: Iterable<ReplayedRow>, start = FROM_ZERO): Projections & { readonly faults: readonly string[] } {
   const replaying = startReplay(start.projections);
   const faults: Finding[] = [];
   let lastSeq = start.seq;
   for (const row of log) {
-    if (row.seq !== lastSeq + 1) faults.push({ place: rowPlace(row.seq), problem: `it follows row ${lastSeq}` });
+    if (row.seq !== lastSeq + 1) faults.push({ place: rowPlace(row.seq), problem: `follows row ${lastSeq}` });
     lastSeq = row.seq;
     faults.push(...replaying.take(row));
   }
@@ -61,7 +61,7 @@ export function replayLog(log: Iterable<ReplayedRow>, start = FROM_ZERO): Projec
   return { desired, status, faults: faults.map(sentenceOf) };
 }
 
-/** One finding for each field of a row that is not what the replay gives; empty when all are. */
+/** One finding for each field that differs from the replay. */
 export function rowDifferences<Key extends string | number, Row extends object>(
   table: string,
   found: ReadonlyMap<Key, Row>,

@@ -1,4 +1,4 @@
-/** The newest run of the daemon, as its rows tell it: what it started with and whether it stopped in good order. Pure. */
+/** The newest run of the daemon, from its rows: its configuration, and whether it shut down cleanly. Pure. */
 import { isDeepStrictEqual } from "node:util";
 import type { LastRun, LogEvent } from "../../events/types.ts";
 
@@ -7,11 +7,11 @@ export interface RunRecord {
   readonly configSha256: string;
   /** The effective configuration without secrets; null if no row up to here has it. */
   readonly config: Readonly<Record<string, unknown>> | null;
-  /** The DaemonStopped that ended it; null while none did. */
+  /** The DaemonStopped that ended it; null if there is none. */
   readonly stoppedSeq: number | null;
 }
 
-/** The record behind an event. A start with the configuration of the one before leaves it out, so it is carried on. */
+/** The record after an event. A start whose configuration is unchanged omits it, so it is carried over. */
 export function foldRun(before: RunRecord | null, { seq, event }: { seq: number; event: LogEvent }): RunRecord | null {
   if (event.type === "DaemonStopped") return before && { ...before, stoppedSeq: seq };
   if (event.type !== "DaemonStarted") return before;

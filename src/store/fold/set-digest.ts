@@ -1,6 +1,6 @@
 /**
- * What a set of texts comes to, in whatever order they are taken: the sum of their SHA-256, modulo 2^256. It tells that one is missing,
- * changed or too many, not which. Pure.
+ * Digest of a set of texts, independent of their order: the sum of their SHA-256, modulo 2^256. It reveals a missing, changed or extra
+ * text, but not which one. Pure.
  */
 import { hash } from "node:crypto";
 

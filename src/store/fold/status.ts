@@ -1,4 +1,4 @@
-/** The status of one peer: a fold over its observed events, and its row. Appending and replaying run this same function. */
+/** The status of one peer: a fold over its observed events, and its row. Appending and replaying both use it. */
 import type { ErrorCode } from "../../base/errors.ts";
 import type { PeerId } from "../../base/ids.ts";
 import type { AttemptId, CloseReason, Direction, ObservedEvent, StreamClosed } from "../../events/types.ts";
@@ -21,7 +21,7 @@ interface Closing {
   readonly atMs: number;
 }
 
-/** The first of a run of failures with the same code. */
+/** The first of a series of failures with the same code. */
 interface PeerFailure {
   readonly seq: number;
   readonly code: ErrorCode;
@@ -31,15 +31,15 @@ interface PeerFailure {
 
 export interface PeerStatus {
   readonly peerId: PeerId;
-  /** Oldest first. While one stream replaces another, a slot holds both. */
+  /** Oldest first. A slot holds two while one stream replaces another. */
   readonly openStreams: readonly OpenStream[];
-  /** How many outbound streams were ever established. */
+  /** Number of outbound streams ever established. */
   readonly outboundSessions: number;
   readonly lastOutboundClose: Closing | null;
   readonly lastInboundClose: Closing | null;
-  /** Why we cannot open. Null again once an outbound stream is established, and with a new generation. */
+  /** Why opening fails. Null again once an outbound stream is established, and with a new generation. */
   readonly lastError: PeerFailure | null;
-  /** Why we refused the peer. Null again once an inbound stream is established, and with a new generation. */
+  /** Why we refuse the peer. Null again once an inbound stream is established, and with a new generation. */
   readonly lastRefusal: PeerFailure | null;
 }
 
@@ -77,18 +77,18 @@ export function hasFailures(status: PeerStatus): boolean {
   return status.lastError !== null || status.lastRefusal !== null;
 }
 
-/** A new generation makes earlier failures meaningless: another address, or another standing. */
+/** Drops earlier failures, which a new generation makes irrelevant: its address or standing is another. */
 export function withoutFailures(status: PeerStatus): PeerStatus {
   return { ...status, lastError: null, lastRefusal: null };
 }
 
-/** The failure that `event` merely repeats, if it does: the same code again, and nothing in between that ended the run. */
+/** The failure that `event` repeats: the same code again, and nothing in between ended the series. */
 export function repeatedBy(status: PeerStatus | undefined, event: ObservedEvent): PeerFailure | undefined {
   const last = event.type === "OpenFailed" ? status?.lastError : event.type === "InboundRefused" ? status?.lastRefusal : null;
   return last && "reason" in event && last.code === event.reason ? last : undefined;
 }
 
-/** The stream that `closed` ends. A newer stream replaces the older one of its slot, so the oldest ends first. */
+/** The stream that `closed` ends. A newer stream replaces the older one in its slot, so the oldest ends first. */
 export function endedBy(status: PeerStatus | undefined, closed: StreamClosed): OpenStream | undefined {
   return status?.openStreams.find(({ protocol, direction }) => protocol === closed.protocol && direction === closed.direction);
 }

@@ -1,6 +1,6 @@
 /**
- * The head of the chain outside the database: the newest row that was committed, written after each commit. Who cuts the end off the log,
- * or computes a new chain, has to know of this file too; what is beside the file (docs/adr/0012) he cannot reach.
+ * The head of the chain, kept outside the database: the newest committed row, written after each commit. An attacker who truncates the
+ * log or recomputes the chain must also change this file; copies on other machines (docs/adr/0012) are out of its reach.
  */
 import { closeSync, constants, fstatSync, fsyncSync, openSync, readFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
@@ -10,10 +10,10 @@ import { contradictionOf, type LogHead } from "../model/log-head.ts";
 
 const HEAD_NAME = "oc-partnerd.head";
 
-/** One line, longer than the longest head: it is overwritten in place, and never by halves within one sector of a disk. */
+/** One line, longer than the longest head: overwritten in place, and never torn within one disk sector. */
 const LINE_BYTES = 160;
 
-/** `none`: there is no such file, or it was never written. `damaged`: this program cannot have written it so. */
+/** `none`: the file is missing or empty. `damaged`: this program cannot have written it. */
 export type HeadRecord =
   | { readonly kind: "none" }
   | { readonly kind: "damaged"; readonly why: string }
@@ -29,23 +29,21 @@ export function headFileIn(directory: string): string {
   return join(directory, HEAD_NAME);
 }
 
-/** Throws `database_failed` where there is a file that cannot be read. */
+/** Throws `database_failed` if the file exists but cannot be read. */
 export function readHeadFile(path: string): HeadRecord {
   const text = readText(path);
   if (text === "") return { kind: "none" };
   try {
     const head = schema.parse(JSON.parse(text));
-    return text === lineOf(head)
-      ? { kind: "head", head }
-      : { kind: "damaged", why: "it is not written as oc-partnerd writes it" };
+    return text === lineOf(head) ? { kind: "head", head } : { kind: "damaged", why: "oc-partnerd would not write it like this" };
   } catch (thrown) {
     return { kind: "damaged", why: thrown instanceof SyntaxError ? messageOf(thrown) : "it is not a seq with its chain hash" };
   }
 }
 
 /**
- * `record`: what the file says; read before the log, which may go on meanwhile. Throws `log_truncated` where the log, which ends at `head`,
- * is not the one that the file was written for, and `database_failed` where the file is damaged. A head before `archivedUntilSeq` is in an archive, and out of reach here.
+ * Throws `log_truncated` if the log that ends at `head` does not contain the head in `record`, and `database_failed` if the file is
+ * damaged. Read `record` before the log, which may grow in between. A head before `archivedUntilSeq` is in an archive and not checked.
  */
 export function refuseTruncated(
   path: string,
@@ -58,15 +56,15 @@ export function refuseTruncated(
     case "none":
       return;
     case "damaged":
-      throw new PartnerdError("database_failed", `${path}, which holds the head of the event log, is damaged: ${record.why}`, {
-        nextStep: "look at the log with `oc-partnerd check`; if that finds nothing else, remove this file: it is written anew",
+      throw new PartnerdError("database_failed", `${path}, the head file of the event log, is damaged: ${record.why}`, {
+        nextStep: "run `oc-partnerd check`; if it finds nothing else, delete this file: the next start writes a new one",
       });
     case "head": {
       if (record.head.seq < archivedUntilSeq) return;
       const contradiction = contradictionOf(record.head, head, chainHashAt);
       if (contradiction === null) return;
-      throw new PartnerdError("log_truncated", `the event log was cut short or replaced: ${path} names ${contradiction}`, {
-        nextStep: "see what is there with `oc-partnerd check`, then put a sound log in its place with `oc-partnerd restore`",
+      throw new PartnerdError("log_truncated", `the event log was truncated or replaced: ${path} names ${contradiction}`, {
+        nextStep: "run `oc-partnerd check` for details, then replace the log with `oc-partnerd restore`",
       });
     }
   }
@@ -86,8 +84,8 @@ function lineOf({ seq, chainHash, atMs }: LogHead): string {
 }
 
 /**
- * Writes the head after each commit, so that what the file says is never ahead of what the database has on the disk. That it cannot be
- * written is no reason to lose an event: `failing` says so, and the next head is tried again.
+ * Writes the head after each commit, so that the file is never ahead of the database on disk. A failing write must not lose an
+ * event: it is reported by `failing`, and the next head is written again.
  */
 export class HeadFile implements Disposable {
   readonly #path: string;
@@ -98,12 +96,12 @@ export class HeadFile implements Disposable {
     this.#path = path;
   }
 
-  /** Why the newest head is not in the file; null while it is. */
+  /** Why the newest head is not in the file; null if it is. */
   get failing(): PartnerdError | null {
     return this.#failing;
   }
 
-  /** Never throws. Only a new file is fsynced: after a power cut an old one may be behind, which is no fault. */
+  /** Never throws. Only a new file is fsynced: after a power cut an old one may be behind, which is harmless. */
   write({ seq, chainHash, atMs }: LogHead): void {
     try {
       const descriptor = this.#open();
@@ -134,7 +132,7 @@ export class HeadFile implements Disposable {
     try {
       if (descriptor !== undefined) closeSync(descriptor);
     } catch {
-      // What it held was written or reported before; the kernel lets go of the file whatever it answers.
+      // Its content was already written or reported, and the kernel closes the descriptor even if it reports an error.
     }
   }
 }

@@ -1,4 +1,4 @@
-/** The head file of a log that is about to be written to. */
+/** Opens the head file of a log before it is written to. */
 
 import type { Database } from "better-sqlite3";
 import { NO_ROWS } from "../model/log-head.ts";
@@ -7,8 +7,8 @@ import type { Tables } from "../sql/statements/tables.ts";
 import { HeadFile, type HeadRecord, headFileIn, readHeadFile, refuseTruncated } from "./head-file.ts";
 
 /**
- * Compares the log with the file, and writes the log's head to it. Throws `log_truncated` where the file says that rows are gone which no
- * archive holds, and `database_failed`.
+ * Compares the log with the head file, then writes the log's head to it. Throws `log_truncated` if rows are missing that no archive
+ * holds, and `database_failed`.
  */
 export function openHeadFile(database: Database, rows: Tables, directory: string): HeadFile {
   try {
@@ -27,7 +27,7 @@ export function openHeadFile(database: Database, rows: Tables, directory: string
   }
 }
 
-/** A daemon may write it while it is read: what is damaged has to be so a second time. */
+/** A running daemon may be writing the file, so a damaged record counts only if a second read confirms it. */
 function recordIn(path: string): HeadRecord {
   const record = readHeadFile(path);
   return record.kind === "damaged" ? readHeadFile(path) : record;

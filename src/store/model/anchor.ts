@@ -3,10 +3,13 @@ import { isDeepStrictEqual } from "node:util";
 import type { ArchiveFacts, LogEvent } from "../../events/types.ts";
 import type { archiveAnchor } from "../schema/archive.ts";
 
-/** What replaces the rows up to `lastSeq` that are in an archive file. */
+/** The anchor that replaces the rows up to `lastSeq`, which are in an archive file. */
 export type Anchor = Omit<typeof archiveAnchor.$inferSelect, "state">;
 
-/** The facts of an anchor that its LogArchived records: changing the anchor, the file or the state means changing the chain too. */
+/**
+ * The facts of an anchor that its LogArchived records. Changing the anchor, the file or the state therefore requires changing the
+ * chain.
+ */
 export function archiveFactsOf(anchor: ArchiveFacts): ArchiveFacts {
   return {
     firstSeq: anchor.firstSeq,

@@ -8,9 +8,9 @@ import type { eventLog } from "../schema/log.ts";
 /** The hash that the first row follows. */
 export const CHAIN_START = "0".repeat(64);
 
-/** A row's columns. The payload counts by the hash of its stored part. */
+/** A row's columns. The payload is represented by the hash of its stored part. */
 type ChainedRow = Omit<typeof eventLog.$inferSelect, "payload" | "chainHash"> & {
-  /** SHA-256 (hex) of the payload as stored, which is only a part of a long message; null where there is none. */
+  /** SHA-256 (hex) of the payload as stored, which is only a part of a long message; null if there is none. */
   readonly storedSha256: string | null;
 };
 

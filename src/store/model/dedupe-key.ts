@@ -1,11 +1,11 @@
-/** What makes a message of a broker's stream recognisable, however often it is delivered and whatever becomes of the stream. Pure. */
+/** Identifies a message of a broker stream, however often it is delivered and whatever happens to the stream. Pure. */
 import type { BrokerStream } from "./cursor.ts";
 
 const HASH_CHARS = 16;
 
 /**
- * The time at which the stream stored the message, in ns since the epoch, with 64 bits of the message's SHA-256 (hex). A stream that was
- * set back gives a sequence away twice, at another time even where the bytes are the same.
+ * The time at which the stream stored the message, in ns since the epoch, and 64 bits of the message's SHA-256 (hex). A rewound stream
+ * reuses a sequence, but at another time, even if the bytes are the same.
  */
 export function messageHash(storedAtNs: string, sha256: string): string {
   return `${storedAtNs}-${sha256.slice(0, HASH_CHARS)}`;
@@ -16,7 +16,7 @@ export function dedupeKeyOf({ created }: BrokerStream, sequence: number, hash: s
   return `${created}/${sequence}/${hash}`;
 }
 
-/** Undefined for what is no key of a stream's message. */
+/** Undefined if `key` does not have the form of a stream message's key. */
 export function parseDedupeKey(
   key: string,
 ): { readonly created: string; readonly sequence: number; readonly hash: string } | undefined {
@@ -26,15 +26,15 @@ export function parseDedupeKey(
     : { created, sequence: Number(sequence), hash };
 }
 
-/** A dedupe key in the parts that are kept of it when its row is archived (schema/archive.ts). */
+/** The parts of a dedupe key that are kept when its row is archived (schema/archive.ts). */
 export interface DedupeKeyParts {
-  /** Of a stream's message: when the stream was made. */
+  /** For a message from a stream: the creation time of the stream. */
   readonly created: string;
   readonly streamSequence: number;
   readonly messageHash: string;
 }
 
-/** Any key, of a row with this sequence. A trigger of the database does the same to the keys of deleted rows. */
+/** Splits any key of a row with this sequence. A database trigger splits the keys of deleted rows in the same way. */
 export function dedupeKeyParts(key: string, streamSequence: number | null): DedupeKeyParts {
   const start = key.slice(0, key.lastIndexOf("/") + 1);
   const messageHash = key.slice(start.length);

@@ -1,21 +1,19 @@
-/**
- * The cursor that follows from the rows alone. The stored one may be further: what was not meant for the log leaves no row. Pure.
- */
+/** The cursor that the rows alone prove. The stored cursor may be further, because irrelevant messages leave no row. Pure. */
 import type { Cursor } from "./cursor.ts";
 import { parseDedupeKey } from "./dedupe-key.ts";
 import type { LogEntryRow } from "./log-entry.ts";
 
 export interface DerivedCursor {
-  /** Null where no row names it. */
+  /** Null if no row names it. */
   readonly stream: string | null;
   readonly created: string;
-  /** The first sequence that the log has followed the stream from; null where no row says so. */
+  /** The first sequence of the stream that the log followed; null if no row records it. */
   readonly firstSequence: number | null;
-  /** The newest sequence that a row speaks of; one less than the first while there is none. */
+  /** The newest sequence in any row; one less than the first if there is none. */
   readonly sequence: number;
-  /** Of the message at `sequence`, where that is known. */
+  /** Of the message at `sequence`; null if unknown. */
   readonly messageHash: string | null;
-  /** The row that says so. */
+  /** The row that proves it. */
   readonly seq: number;
 }
 
@@ -24,11 +22,11 @@ export type CursorColumns = Pick<
   "seq" | "type" | "reason" | "dedupeKey" | "stream" | "streamCreated" | "streamSequence" | "lastStreamSequence"
 >;
 
-/** The cursor behind `row`, given the `cursor` before it. Undefined: the log follows no stream. */
+/** The cursor after `row`, given the `cursor` before it; undefined if the log follows no stream. */
 export function cursorAfter(cursor: DerivedCursor | undefined, row: CursorColumns): DerivedCursor | undefined {
   const { seq, type, reason, dedupeKey, streamSequence, lastStreamSequence } = row;
   if (streamSequence === null) return cursor;
-  // From a recreated or reused stream on, what was known of sequences means nothing.
+  // A recreated or rewound stream invalidates everything known about sequences.
   if (type === "DeliveryGap" && reason !== "purged") return undefined;
   if (type === "DeliveryGap") return cursor && furthest(cursor, { sequence: lastStreamSequence ?? 0, messageHash: null, seq });
   if (type === "DeliveryChanged") return followed(cursor, row, streamSequence);
@@ -43,7 +41,7 @@ function furthest(cursor: DerivedCursor, next: Pick<DerivedCursor, "sequence" | 
   return next.sequence > cursor.sequence ? { ...cursor, ...next } : cursor;
 }
 
-/** It continues at the cursor, or starts at another sequence because the daemon found no cursor or another stream. */
+/** Continues at the cursor, or starts at another sequence because the daemon found no cursor or another stream. */
 function followed(
   cursor: DerivedCursor | undefined,
   { seq, stream, streamCreated: created }: CursorColumns,
@@ -56,7 +54,7 @@ function followed(
   return continues ? { ...furthest(cursor, before), ...identity } : { ...identity, ...before, firstSequence };
 }
 
-/** As a cursor, where all of it is known. What the rows do not name is taken from `stored`, if that is of the same stream. */
+/** Completes the derived cursor from `stored`, if that is of the same stream; null if a part remains unknown. */
 export function completeCursor(derived: DerivedCursor | undefined, stored: Cursor | null): Cursor | null {
   if (derived === undefined) return null;
   const { created, sequence, messageHash } = derived;

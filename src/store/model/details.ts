@@ -1,11 +1,11 @@
-/** The facts that a row keeps as JSON in its `details` column. Pure. */
+/** The facts that a row stores as JSON in its `details` column. Pure. */
 import { z } from "zod";
 import { messageOf, PartnerdError } from "../../base/errors.ts";
 import type { ArchiveFacts, StartFacts } from "../../events/types.ts";
 
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 
-/** The order of the fields is the order in the JSON, so equal facts are equal text. */
+/** Fields are written in this order, so that equal facts give equal text. */
 const archiveFacts = z.strictObject({
   firstSeq: z.int().positive(),
   lastSeq: z.int().positive(),
@@ -27,17 +27,17 @@ const startFacts = z.strictObject({
   config: z.record(z.string(), z.unknown()).nullable(),
 });
 
-/** The text of `details`. */
+/** The text for the `details` column. */
 export function detailsJson(facts: ArchiveFacts | StartFacts): string {
   return JSON.stringify("file" in facts ? archiveFacts.parse(facts) : startFacts.parse(facts));
 }
 
-/** Of the row `seq`, a LogArchived. Throws `database_failed` if this program cannot have written it. */
+/** Parses the details of the row `seq`, a LogArchived. Throws `database_failed` if this program cannot have written them. */
 export function archiveFactsIn(details: string, seq: number): ArchiveFacts {
   return parsed(archiveFacts, details, seq);
 }
 
-/** Of the row `seq`, a DaemonStarted. Throws as archiveFactsIn does. */
+/** Parses the details of the row `seq`, a DaemonStarted. Throws as archiveFactsIn does. */
 export function startFactsIn(details: string, seq: number): StartFacts {
   return parsed(startFacts, details, seq);
 }
@@ -51,7 +51,7 @@ function parsed<Facts>(schema: z.ZodType<Facts>, details: string, seq: number): 
   }
 }
 
-/** A row of the log that this program cannot have written. */
+/** The error for a row of the log that this program cannot have written. */
 export function invalidRow(seq: number, problem: string): PartnerdError {
   return new PartnerdError("database_failed", `event_log row ${seq} ${problem}`, { details: { problem } });
 }

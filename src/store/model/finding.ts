@@ -1,4 +1,4 @@
-/** What is wrong with a log, and where. */
+/** A problem found in a log, and its place. */
 import { messageOf, PartnerdError } from "../../base/errors.ts";
 
 export interface Finding {
@@ -11,29 +11,29 @@ export function sentenceOf({ place, problem }: Finding): string {
   return `${place}: ${problem}`;
 }
 
-/** A row of the log, as a place. */
+/** Names a row of the log, or several. */
 export function rowPlace(seq: number, lastSeq = seq): string {
   return seq === lastSeq ? `event_log row ${seq}` : `event_log rows ${seq} to ${lastSeq}`;
 }
 
 const MOST_OF_AN_ASPECT = 100;
 
-/** What a check has found so far: a bounded number of each aspect, since a damaged file may hold a million broken rows. */
+/** Collects findings, up to a limit per aspect, since a damaged file may have a million broken rows. */
 export class Findings {
   readonly #found: Finding[] = [];
   readonly #counts = new Map<string, number>();
 
-  /** In the order in which they were found; what is left out is counted at the end. */
+  /** In the order in which they were found, then the number of those omitted per aspect. */
   all(): readonly Finding[] {
     const leftOut = [...this.#counts].filter(([, count]) => count > MOST_OF_AN_ASPECT);
     const more = leftOut.map(([place, count]) => ({
       place,
-      problem: `${count - MOST_OF_AN_ASPECT} more findings are left out here`,
+      problem: `${count - MOST_OF_AN_ASPECT} more findings omitted`,
     }));
     return [...this.#found, ...more];
   }
 
-  /** Takes what `look` finds of `aspect`, such as "chain"; that it fails is a finding too, and what it found before stays. */
+  /** Collects the findings of `look` on `aspect`, for example "chain". If it throws, that is one more finding. */
   take(aspect: string, look: () => Iterable<Finding>): void {
     try {
       for (const finding of look()) {

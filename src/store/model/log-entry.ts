@@ -1,4 +1,4 @@
-/** A row of the log, as the program sees it, and the columns that its event takes. */
+/** A row of the log as the program uses it, and the mapping between events and columns. */
 import type { ErrorCode } from "../../base/errors.ts";
 import type { PeerId } from "../../base/ids.ts";
 import type {
@@ -13,7 +13,7 @@ import type {
 import type { eventLog } from "../schema/log.ts";
 import { archiveFactsIn, detailsJson, invalidRow, startFactsIn } from "./details.ts";
 
-/** The `source` of what the daemon itself observed. */
+/** The `source` of observed events. */
 export const OWN_SOURCE = "oc-partnerd";
 
 /** An event with its place in the log. */
@@ -26,7 +26,7 @@ export interface LogEntry<Event extends LogEvent = LogEvent> {
   readonly effect: Effect | null;
   /** Of a desired event: the peer's generation after it; null for any other. */
   readonly generation: number | null;
-  /** The partner that stopped being one because its resource now means this event's peer. */
+  /** The partner that lost its resource id to this event's peer, and so stopped being a partner. */
   readonly supersededPeerId: PeerId | null;
   /** Of an observed event: the seq of the desired event in force for the peer; null for a stranger. See the column for the rest. */
   readonly causeSeq: number | null;
@@ -34,14 +34,14 @@ export interface LogEntry<Event extends LogEvent = LogEvent> {
   readonly openedSeq: number | null;
   /** The app that published the event; OWN_SOURCE for what the daemon observed; null if it could not be read. */
   readonly source: string | null;
-  /** The user that the app named; nobody verified it. */
+  /** The user that the app named; not verified. */
   readonly claimedUser: string | null;
   readonly subject: string | null;
   readonly dedupeKey: string | null;
-  /** The size and the SHA-256 (hex) of the message as received, whatever part of it is stored. */
+  /** The size and SHA-256 (hex) of the whole message as received, even if only a part is stored. */
   readonly payloadBytes: number | null;
   readonly payloadSha256: string | null;
-  /** The place of the message in the broker's stream; null where it came without one. */
+  /** The sequence of the message in the broker stream; null if it did not come from one. */
   readonly streamSequence: number | null;
   /** Ties the row to all rows before it (chain.ts); empty for an entry that stands in for archived rows. */
   readonly chainHash: string;
@@ -56,7 +56,7 @@ export type LogRow = typeof eventLog.$inferSelect;
 /** The columns of a log row without the payload, which only its readers in SQL need. */
 export type LogEntryRow = Omit<LogRow, "payload" | "payloadEncoding">;
 
-/** The columns that a replay reads: the event, what it was appended with, and what it was said to do. */
+/** The columns that a replay reads: the event, the context it was appended with, and its recorded effects. */
 export type ReplayedRow = Omit<LogEntryRow, "source" | "subject" | "dedupeKey" | "payloadBytes" | "payloadSha256" | "chainHash">;
 
 type EventColumns = Pick<LogRow, "type" | "peerId" | keyof typeof NO_DETAILS>;
@@ -81,7 +81,7 @@ const NO_DETAILS = {
   lastStreamSequence: null,
 };
 
-/** The columns of a row of which only its event and its place are kept. */
+/** Columns for a row of which only the event and its place are known. */
 export const NO_COLUMNS: Omit<LogEntryRow, "seq" | "type" | "atMs"> = {
   ...NO_DETAILS,
   peerId: null,
@@ -101,7 +101,7 @@ export const NO_COLUMNS: Omit<LogEntryRow, "seq" | "type" | "atMs"> = {
   chainHash: "",
 };
 
-/** An event's fields are named as its columns are; the columns of other events stay null. */
+/** Maps an event to columns. Fields and columns have the same names; the columns of other events are null. */
 export function columnsOf(event: LogEvent): EventColumns {
   switch (event.type) {
     case "LogArchived":

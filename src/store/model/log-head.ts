@@ -1,17 +1,17 @@
 /** Both ends of a log, each with its place in the chain. Pure. */
 import { CHAIN_START } from "./chain.ts";
 
-/** The place in front of the first row that the database holds: the log's beginning, or where its archive ends. */
+/** The row before the first one in the database: the beginning of the log, or the end of its archives. */
 export interface LogStart {
   readonly seq: number;
-  /** What that row is tied to all rows before it with (chain.ts). */
+  /** The hash that the next row follows (chain.ts). */
   readonly chainHash: string;
 }
 
-/** In front of the first row that was ever appended. */
+/** Before the first row ever appended. */
 export const LOG_BEGINNING: LogStart = { seq: 0, chainHash: CHAIN_START };
 
-/** The newest row of a log; `seq` is 0, and `atMs` null, while it is empty. */
+/** The newest row of a log; `seq` is 0 and `atMs` null if it is empty. */
 export interface LogHead extends LogStart {
   /** Wall time of that row. */
   readonly atMs: number | null;
@@ -20,7 +20,7 @@ export interface LogHead extends LogStart {
 /** The head of a log without rows. */
 export const NO_ROWS: LogHead = { ...LOG_BEGINNING, atMs: null };
 
-/** How a log that ends at `head` contradicts a head that it once had; null where it does not. */
+/** How a log that ends at `head` contradicts a head recorded earlier; null if it does not. */
 export function contradictionOf(recorded: LogStart, head: LogHead, chainHashAt: (seq: number) => string | null): string | null {
   const { seq, chainHash } = recorded;
   if (seq > head.seq) return `seq ${seq}, the log ends at seq ${head.seq}`;

@@ -1,19 +1,19 @@
-/** What the log keeps of a message's bytes. */
+/** The part of a message's bytes that the log stores. */
 import { isUtf8 } from "node:buffer";
 import { hash } from "node:crypto";
 
-/** A peer record is under 2 KiB. What is longer is kept in part, and the hash still tells the whole. */
+/** A peer record is under 2 KiB. Longer messages are truncated; the hash still covers all of the message. */
 const STORED_PAYLOAD_BYTES = 64 * 1024;
 
-/** UTF-8 needs up to four bytes for a character, so a cut leaves at most three of one behind. */
+/** A UTF-8 character has up to four bytes, so a cut leaves at most three bytes of one. */
 const LONGEST_PARTIAL_CHARACTER_BYTES = 3;
 
 export interface StoredPayload {
-  /** The first 64 KiB, or up to three bytes less where text would be cut within a character. */
+  /** The first 64 KiB, or up to three bytes less to avoid splitting a character. */
   readonly payload: Buffer;
   readonly payloadBytes: number;
   readonly payloadSha256: string;
-  /** The hash of `payload`, which is the same where all of the message is stored. */
+  /** The hash of `payload`; equals `payloadSha256` if all of the message is stored. */
   readonly storedSha256: string;
   readonly payloadEncoding: "utf8" | "binary";
 }
@@ -32,12 +32,15 @@ export function storedPayload(bytes: Uint8Array, sha256?: string): StoredPayload
   };
 }
 
-/** The hash of a payload as it is stored. */
+/** The hash of a payload as stored. */
 export function storedSha256Of(payload: Uint8Array | null): string | null {
   return payload === null ? null : hash("sha256", payload, "hex");
 }
 
-/** `kept`, less at most `spareBytes`, where that is text for SQL: valid UTF-8 without NUL, at which SQL functions and shells end a text. */
+/**
+ * The longest prefix of `kept`, at most `spareBytes` shorter, that SQL can show as text: valid UTF-8 without NUL, which ends text
+ * in SQL functions and shells.
+ */
 function longestText(kept: Buffer, spareBytes: number): Buffer | undefined {
   if (kept.includes(0)) return undefined;
   for (let cut = 0; cut <= spareBytes; cut++) {
@@ -47,7 +50,7 @@ function longestText(kept: Buffer, spareBytes: number): Buffer | undefined {
   return undefined;
 }
 
-/** Whether a message of `bytes` is stored in a part of `storedBytes`. */
+/** True if `storedBytes` is a possible length for the stored part of a message of `bytes`. */
 export function isPartOfMessage(storedBytes: number, bytes: number): boolean {
   return (
     bytes > STORED_PAYLOAD_BYTES &&

@@ -1,4 +1,4 @@
-/** A backup of a daemon's database, which may run meanwhile: consistent, looked at, on the disk, and in place whole or not at all. */
+/** Backs up a daemon's database, which may be in use: consistent, checked, fsynced, and in place whole or not at all. */
 
 import { existsSync, linkSync, realpathSync, renameSync, rmSync, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
@@ -13,9 +13,9 @@ import { type CopyProgress, copyDatabase, removeDatabase } from "./copy.ts";
 export interface BackupOptions {
   /** A data directory, or a database file. */
   readonly from: string;
-  /** The file that is to hold the backup. */
+  /** The backup file to create. */
   readonly to: string;
-  /** Whether `to` may be there already, and is replaced. */
+  /** Whether to replace `to` if it exists. */
   readonly force: boolean;
   readonly onCopied?: CopyProgress;
   readonly onChecked?: (rows: number, total: number) => void;
@@ -29,8 +29,8 @@ export interface BackupReport {
 }
 
 /**
- * Throws `file_failed` where `to` is there already or cannot be written, `check_failed` where the database is not sound, and what
- * checkDatabase throws. Then there is no backup, and what was there before is untouched.
+ * Throws `file_failed` if `to` exists or cannot be written, `check_failed` if the database is not sound, and whatever checkDatabase
+ * throws. If it throws, it leaves no backup, and an existing `to` untouched.
  */
 export async function backUp(options: BackupOptions): Promise<BackupReport> {
   const { to, force, onCopied = () => {}, onChecked = () => {} } = options;
@@ -38,13 +38,13 @@ export async function backUp(options: BackupOptions): Promise<BackupReport> {
   if (existsSync(to)) refuseTarget(file, to, force);
   const partial = join(dirname(to), `.${basename(to)}.partial-${process.pid}`);
   try {
-    // Read before the database: whatever it names has been committed.
+    // Read before the database, so that everything it names has been committed.
     const { head } = headBeside(file);
     await copyDatabase(file, partial, onCopied);
     const report = checkDatabase({ path: partial, heads: head === null ? [] : [head], onProgress: onChecked });
     refuseUnsound(
       { ...report, file },
-      "see all of it with `oc-partnerd check`; `oc-partnerd restore` puts a sound log in its place",
+      "run `oc-partnerd check` to see all findings; `oc-partnerd restore` replaces the log with a sound one",
     );
     moveInto(partial, to, force);
     return { file: to, bytes: statSync(to).size, events: report.events, head: report.head };
@@ -57,12 +57,12 @@ function refuseTarget(file: string, to: string, force: boolean): void {
   if (realpathSync(to) === realpathSync(file))
     throw new PartnerdError("usage", `${to} is the database itself`, { nextStep: "name another file with --to FILE" });
   if (!force)
-    throw new PartnerdError("file_failed", `${to} exists already, and nothing is overwritten`, {
-      nextStep: "name another file with --to FILE, or add --force to replace it",
+    throw new PartnerdError("file_failed", `${to} already exists and will not be overwritten`, {
+      nextStep: "choose another file with --to FILE, or add --force to replace it",
     });
 }
 
-/** On the disk before it has its name; whoever made a file of that name meanwhile keeps it. */
+/** Fsyncs before linking into place. Without `force`, never overwrites a file created in the meantime. */
 function moveInto(partial: string, to: string, force: boolean): void {
   try {
     syncToDisk(partial);
@@ -72,7 +72,7 @@ function moveInto(partial: string, to: string, force: boolean): void {
     syncToDisk(dirname(to));
   } catch (thrown) {
     throw new PartnerdError("file_failed", `cannot put the backup in place as ${to}: ${messageOf(thrown)}`, {
-      nextStep: "name a file on a local file system with --to FILE",
+      nextStep: "choose a file on a local file system with --to FILE",
       cause: thrown,
     });
   }

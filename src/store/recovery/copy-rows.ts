@@ -1,4 +1,4 @@
-/** Rows into a new database as they are: what guards a log against anybody's rows is away meanwhile. */
+/** Copies rows into a new database unchanged, with the triggers removed that would refuse them. */
 
 import type { Database } from "better-sqlite3";
 import type { Projections } from "../fold/replay.ts";
@@ -19,7 +19,7 @@ export function withoutGuards(database: Database, work: () => void): void {
   for (const { sql } of guards) database.exec(sql);
 }
 
-/** Returns how many they were. `onRow` is called with the seq of each. */
+/** Returns the number of rows. Calls `onRow` with the seq of each. */
 export function copyLog(to: Database, rows: Iterable<LogRow>, onRow: (seq: number) => void): number {
   const { insertEvent } = tables(to);
   let count = 0;
@@ -31,7 +31,7 @@ export function copyLog(to: Database, rows: Iterable<LogRow>, onRow: (seq: numbe
   return count;
 }
 
-/** What stands for archived rows. */
+/** Copies the anchors and what remains of archived rows. */
 export function copyArchiveTables(from: Database, to: Database): void {
   const names = to
     .prepare<[], string>("select name from sqlite_schema where type = 'table' and name like 'archive%'")
@@ -44,7 +44,7 @@ export function copyArchiveTables(from: Database, to: Database): void {
   }
 }
 
-/** What follows from the rows, and where the log stands in its stream. */
+/** Writes the tables derived from the rows, and the cursor. */
 export function writeDerived(
   to: Database,
   { desired, status }: Projections,

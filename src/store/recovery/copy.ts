@@ -1,26 +1,26 @@
-/** A copy of a database as one file: consistent, whoever writes to it meanwhile. */
+/** Copies a database to a single file: consistent, even if other connections write to it. */
 import { closeSync, openSync, rmSync } from "node:fs";
 import Database from "better-sqlite3";
 import { messageOf, PartnerdError } from "../../base/errors.ts";
 import { storeFailure } from "../sql/failure.ts";
 import { closeAtEnd } from "../sql/open.ts";
 
-/** Between two steps the program can say how far it is. 4 MiB. */
+/** Between two steps of 4 MiB the caller can report progress. */
 const PAGES_A_STEP = 1_024;
 
-/** How many pages of how many are copied. */
+/** Called with the number of pages copied so far and in all. */
 export type CopyProgress = (pages: number, total: number) => void;
 
 /**
- * Copies the database `file`, with what its write-ahead log holds, to the new file `to` (0600). Throws `file_failed` where that cannot be
- * made, and `database_failed`.
+ * Copies the database `file`, including its write-ahead log, to the new file `to` (0600). Throws `file_failed` if `to` cannot be
+ * created, and `database_failed`.
  */
 export async function copyDatabase(file: string, to: string, onProgress: CopyProgress): Promise<void> {
   createPrivate(to);
   let source: Database.Database | undefined;
   try {
     source = new Database(file, { readonly: true, fileMustExist: true });
-    // One read for all of it, which begins with the select: else every commit of the daemon would begin the copy anew.
+    // The select starts a read transaction for the whole copy; without it, every commit of the daemon would restart the copy.
     source.exec("begin; select 1 from sqlite_schema");
     await source.backup(to, {
       progress: ({ totalPages, remainingPages }) => {
@@ -36,26 +36,26 @@ export async function copyDatabase(file: string, to: string, onProgress: CopyPro
   }
 }
 
-/** SQLite takes the file as it finds it, with its mode. */
+/** SQLite keeps the mode of an existing file. */
 function createPrivate(file: string): void {
   try {
     closeSync(openSync(file, "wx", 0o600));
   } catch (thrown) {
     throw new PartnerdError("file_failed", `cannot create ${file}: ${messageOf(thrown)}`, {
-      nextStep: "name a file in a directory that you may write to",
+      nextStep: "choose a file in a writable directory",
       cause: thrown,
     });
   }
 }
 
-/** A single file that can be read where nothing may be written beside it. */
+/** Makes it a single file, readable even from a directory that is read-only. */
 function finish(file: string): void {
   const database = new Database(file, { fileMustExist: true });
   using _closing = closeAtEnd(database);
   database.pragma("journal_mode = delete");
 }
 
-/** Takes a database away, with what SQLite has left beside it. */
+/** Deletes a database and the files that SQLite keeps beside it. */
 export function removeDatabase(file: string): void {
   for (const name of [file, `${file}-wal`, `${file}-shm`, `${file}-journal`]) rmSync(name, { force: true });
 }

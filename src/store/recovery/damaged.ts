@@ -1,4 +1,4 @@
-/** What can be told of a database that may be damaged, or not be there at all. Nothing here throws for what the file holds. */
+/** Facts about a database that may be damaged or missing. Nothing here throws because of the content of the file. */
 
 import { existsSync } from "node:fs";
 import Database from "better-sqlite3";
@@ -10,7 +10,7 @@ import { type Repetition, repetitionChecksum } from "../model/repetition.ts";
 import { ingestCursor, repeatedFailures } from "../schema/log.ts";
 import { closeAtEnd } from "../sql/open.ts";
 
-/** The newest row that the log is known to have had, from the database or from the head file beside it; null where nothing tells. */
+/** The newest row that the log is known to have had, by the database or the head file beside it; null if unknown. */
 export function lastSeqOf(file: string): number | null {
   const inFile = reading(file, highestSeq) ?? 0;
   const beside = attempt(() => headBeside(file).head);
@@ -18,14 +18,14 @@ export function lastSeqOf(file: string): number | null {
   return last === 0 ? null : last;
 }
 
-/** The cursor, where there is one whose checksum holds. */
+/** The cursor, if its checksum matches. */
 export function cursorIn(file: string): Cursor | null {
   const rows = reading(file, (database) => rowsOf<typeof ingestCursor.$inferSelect>(database, "ingest_cursor", ingestCursor));
   const sound = (rows ?? []).find((row) => row.checksum === cursorChecksum(row));
   return sound === undefined ? null : cursorOf(sound);
 }
 
-/** The counts of failures whose checksums hold; an earlier version wrote none. */
+/** The counts of failures whose checksums match. */
 export function repetitionsIn(database: Database.Database): readonly Repetition[] {
   const rows = attempt(() => rowsOf<typeof repeatedFailures.$inferSelect>(database, "repeated_failures", repeatedFailures));
   return (rows.ok ? rows.value : []).filter((row) => row.checksum === null || row.checksum === repetitionChecksum(row));

@@ -1,4 +1,4 @@
-/** The rows of a damaged log that can be proved: each is sound and follows from the one before it, from where the log begins. */
+/** The rows of a damaged log that can be proved: from its beginning, each one is sound and follows from the one before. */
 
 import type { Database } from "better-sqlite3";
 import type { RowCheck } from "../check/rows/row-reader.ts";
@@ -10,15 +10,15 @@ import type { LogRow } from "../model/log-entry.ts";
 import type { LogHead } from "../model/log-head.ts";
 import { archiveRows } from "../sql/statements/archive-rows.ts";
 
-/** Where the rows of a log begin, and how things were there. */
+/** The row before the first one of a log, with the state and the cursor there. */
 export interface ProvenStart extends ReplayStart {
   readonly cursor: DerivedCursor | undefined;
 }
 
-/** Of a log without an archive. */
+/** The beginning of a log without an archive. */
 export const EMPTY_LOG: ProvenStart = { ...FROM_ZERO, cursor: undefined };
 
-/** Behind the newest archive, if there is one. Throws `database_failed` where what stands for the archive is damaged. */
+/** The end of the newest archive, or EMPTY_LOG. Throws `database_failed` if the anchor is damaged. */
 export function provenStart(database: Database): ProvenStart {
   const archived = archiveRows(database);
   const anchor = archived.newestAnchor();
@@ -29,7 +29,7 @@ export function provenStart(database: Database): ProvenStart {
   return { ...archived.startBehind(anchor), cursor: cursor && furthestArchived(database, cursor, anchor.lastSeq) };
 }
 
-/** The messages that were archived are past the rows about the stream itself. */
+/** Archived messages may be further along the stream than the rows about the stream itself. */
 function furthestArchived(database: Database, cursor: DerivedCursor, lastSeq: number): DerivedCursor {
   const newest = `
     select max(stream_sequence) from (
@@ -39,7 +39,7 @@ function furthestArchived(database: Database, cursor: DerivedCursor, lastSeq: nu
   return sequence > cursor.sequence ? { ...cursor, sequence, messageHash: null, seq: lastSeq } : cursor;
 }
 
-/** Takes rows for as long as they can be proved, and knows what they come to. */
+/** Takes rows while they can be proved, and folds them. */
 export class ProvenRows {
   readonly #checks: readonly RowCheck[];
   readonly projections: Projections;
@@ -54,7 +54,7 @@ export class ProvenRows {
     this.#cursor = start.cursor;
   }
 
-  /** The newest row that is proved, or where the log begins. */
+  /** The newest proven row, or the beginning of the log. */
   get last(): LogHead {
     return this.#last;
   }

@@ -1,4 +1,4 @@
-/** A new database out of what can be proved of a damaged one. */
+/** Builds a new database from the rows of a damaged one that can be proved. */
 
 import Database from "better-sqlite3";
 import { PartnerdError } from "../../base/errors.ts";
@@ -17,14 +17,14 @@ import { cursorIn, repetitionsIn } from "./damaged.ts";
 import { EMPTY_LOG, ProvenRows, type ProvenStart, provenStart } from "./proven-rows.ts";
 
 export interface RebuiltLog {
-  /** The newest row that is proved; 0 where none is. */
+  /** The newest proven row; 0 if there is none. */
   readonly seq: number;
   readonly cursor: Cursor | null;
 }
 
 const BACKUP_INSTEAD = "restore a backup with --from FILE";
 
-/** Undefined where SQLite can read nothing of it, or it is not there. Throws where it can, and the database is of another schema or program. */
+/** Undefined if SQLite cannot read the database or it is missing. Throws if it is of another schema or program. */
 export function openDamaged(file: string): Database.Database | undefined {
   const opened = attempt(() => new Database(file, { readonly: true, fileMustExist: true }));
   if (!opened.ok) return undefined;
@@ -40,8 +40,8 @@ export function openDamaged(file: string): Database.Database | undefined {
 }
 
 /**
- * Makes the database of `directory` out of `damaged`, which `source` reads; an empty one where there is no `source`. Throws `check_failed`
- * where something speaks against the rows themselves, so that none is proved.
+ * Creates a database in `directory` from `damaged`, which is open as `source`; an empty one if `source` is undefined. Throws
+ * `check_failed` if the rows contradict the head file or their archive, so that none can be proved.
  */
 export function rebuildFromProven(
   directory: string,
@@ -80,16 +80,16 @@ function copyProven(
   return { seq: last.seq, cursor };
 }
 
-/** Without its archive a log that still holds its first row can be read all the same. */
+/** If the archive is damaged, a log that still holds its first row can be read from there. */
 function readableStart(source: Database.Database): ProvenStart {
   const start = attempt(() => provenStart(source));
   if (start.ok) return start.value;
   const first = attempt(() => source.prepare("select 1 from event_log where seq = 1").get());
   if (first.ok && first.value !== undefined) return EMPTY_LOG;
-  throw new PartnerdError("check_failed", `what stands for the archive is damaged: ${start.why}`, { nextStep: BACKUP_INSTEAD });
+  throw new PartnerdError("check_failed", `the archive's anchor is damaged: ${start.why}`, { nextStep: BACKUP_INSTEAD });
 }
 
-/** Every row may follow from the one before it, and the chain be another one than that of yesterday all the same. */
+/** Every row may follow from the one before it although the whole chain was recomputed; a recorded head reveals that. */
 function refuseContradiction(made: Database.Database, damaged: string, last: ProvenRows["last"]): void {
   const beside = attempt(() => headBeside(damaged));
   const head = beside.ok ? beside.value.head : null;
@@ -103,14 +103,14 @@ function refuseContradiction(made: Database.Database, damaged: string, last: Pro
   if (contradiction === null) return;
   throw new PartnerdError(
     "check_failed",
-    `the rows follow from one another, but were changed: ${head.from} names ${contradiction}`,
+    `the rows follow from each other but were changed: ${head.from} names ${contradiction}`,
     {
-      nextStep: `${BACKUP_INSTEAD}; or, to take the rows for what they are, move ${head.from} away first`,
+      nextStep: `${BACKUP_INSTEAD}; or, to accept the rows as they are, first move ${head.from} away`,
     },
   );
 }
 
-/** The state before the first row is only as good as the row that records its hash. */
+/** The archived state can only be trusted if the row that records its hash is proven. */
 function refuseUnprovenArchive(made: Database.Database, lastSeq: number): void {
   const anchor = archiveRows(made).newestAnchor();
   if (anchor === undefined) return;
@@ -118,7 +118,7 @@ function refuseUnprovenArchive(made: Database.Database, lastSeq: number): void {
   if (logged?.kind === "row" && records(eventOf(logged.row), logged.row.atMs, anchor)) return;
   throw new PartnerdError(
     "check_failed",
-    `the archive up to seq ${anchor.lastSeq} cannot be proved: its row ${anchor.loggedSeq} is missing or differs`,
+    `the archive up to seq ${anchor.lastSeq} cannot be proved: row ${anchor.loggedSeq}, which records it, is missing or differs`,
     {
       nextStep: BACKUP_INSTEAD,
     },

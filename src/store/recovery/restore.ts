@@ -1,4 +1,4 @@
-/** A backup takes the place of a database that is damaged or gone. No daemon may hold the data directory meanwhile. */
+/** Replaces a damaged or missing database with a backup, while no daemon holds the data directory. */
 
 import { existsSync, realpathSync } from "node:fs";
 import { join } from "node:path";
@@ -24,25 +24,25 @@ export interface RestoreOptions {
 }
 
 export interface Restored {
-  /** How many rows the log holds now. */
+  /** Number of rows in the restored log. */
   readonly events: number;
-  /** The newest of them. */
+  /** The newest row. */
   readonly head: LogHead;
-  /** From behind where the daemon reads the stream again; null where the log follows none. */
+  /** The daemon resumes reading the stream after it; null if the log follows none. */
   readonly cursor: Cursor | null;
-  /** Where the database that was there is now; null where there was none. */
+  /** New path of the previous database; null if there was none. */
   readonly setAside: string | null;
 }
 
 export interface RestoredBackup extends Restored {
-  /** The newest row that the database which was there is known to have had; null where nothing tells. */
+  /** The newest row that the previous database is known to have had; null if unknown. */
   readonly lastSeqBefore: number | null;
 }
 
-/** The copy that takes the database's place. */
+/** The copy that will replace the database. */
 const COPY_NAME = `${DATABASE_NAME}.restoring`;
 
-/** Until disposed of, neither a daemon nor another command writes to the directory. Throws `data_dir_in_use`. */
+/** Keeps daemons and other commands from writing to the directory until disposed. Throws `data_dir_in_use`. */
 export function lockOutWriters(directory: string): Disposable {
   using locks = new DisposableStack();
   locks.use(lockDirectory(directory));
@@ -51,8 +51,8 @@ export function lockOutWriters(directory: string): Disposable {
 }
 
 /**
- * Throws `data_dir_in_use` while a daemon runs, `check_failed` where the backup is not sound, and what checkDatabase throws; then
- * nothing was changed. Throws `file_failed` where the files cannot be moved.
+ * Throws `data_dir_in_use` while a daemon runs, `check_failed` if the backup is not sound, and whatever checkDatabase throws; then
+ * nothing was changed. Throws `file_failed` if the files cannot be moved.
  */
 export async function restoreBackup(options: RestoreOptions): Promise<RestoredBackup> {
   const { directory, nowMs, onCopied = () => {}, onChecked = () => {} } = options;
@@ -68,7 +68,7 @@ export async function restoreBackup(options: RestoreOptions): Promise<RestoredBa
     const report = checkDatabase({ path: copy, heads: head === null ? [] : [head], onProgress: onChecked });
     refuseUnsound(
       { ...report, file: backup },
-      "restore another backup with --from FILE, or what can be proved with --from-jetstream",
+      "restore another backup with --from FILE, or the provable rows with --from-jetstream",
     );
     const [lastSeqBefore, cursor] = [lastSeqOf(database), cursorIn(copy)];
     const setAside = swapDatabase(copy, directory, report.head, nowMs);
@@ -80,7 +80,7 @@ export async function restoreBackup(options: RestoreOptions): Promise<RestoredBa
 
 function refuseItself(backup: string, database: string): void {
   if (!existsSync(database) || realpathSync(backup) !== realpathSync(database)) return;
-  throw new PartnerdError("usage", `${backup} is the database that is to be replaced`, {
+  throw new PartnerdError("usage", `${backup} is the database to be replaced`, {
     nextStep: "name a backup with --from FILE",
   });
 }

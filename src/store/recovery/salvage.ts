@@ -1,6 +1,6 @@
 /**
- * What can be proved of a damaged log takes its place: its rows from the first on, for as long as each follows from the one before. What
- * the broker's stream held beyond them the daemon reads again; what it had observed itself beyond them is gone.
+ * Replaces a damaged log with its provable rows: from the first one, as long as each follows from the one before. The daemon
+ * reads later messages from the broker stream again; later observed events are lost.
  */
 import { rmSync } from "node:fs";
 import { join } from "node:path";
@@ -18,21 +18,22 @@ import { swapDatabase } from "./swap-database.ts";
 interface SalvageOptions {
   readonly directory: string;
   readonly nowMs: number;
-  /** How many rows of how many have been looked at. */
+  /** Called with the number of rows read so far and in all. */
   readonly onProgress?: (rows: number, total: number) => void;
 }
 
 export interface Salvaged extends Restored {
-  /** What is not in the log any more; null where all of it could be proved. */
+  /** The rows that were lost; null if all of them could be proved. */
   readonly lost: LostRows | null;
 }
 
-/** Where the new database is made, in the data directory. */
+/** The directory for the new database, in the data directory. */
 const WORK_NAME = "oc-partnerd.restoring";
 
 /**
- * Throws `data_dir_in_use` while a daemon runs, `check_failed` where nothing can be proved although it can be read, and `database_newer`
- * or `database_failed` where the database is of another schema; then nothing was changed. With nothing readable the log is empty.
+ * Throws `data_dir_in_use` while a daemon runs, `check_failed` if the log is readable but nothing in it can be proved, and
+ * `database_newer` or `database_failed` if the database has another schema; then nothing was changed. If nothing is readable, the
+ * new log is empty.
  */
 export function salvage({ directory, nowMs, onProgress = () => {} }: SalvageOptions): Salvaged {
   using _locks = lockOutWriters(directory);
@@ -44,7 +45,7 @@ export function salvage({ directory, nowMs, onProgress = () => {} }: SalvageOpti
     const lastSeq = lastSeqOf(damaged) ?? 0;
     const { seq, cursor } = rebuildFromProven(work, damaged, source, (row) => onProgress(row, lastSeq));
     const lost = lostRows(source, seq, lastSeq);
-    // Before its files are moved.
+    // Close it before its files are moved.
     source?.close();
     const made = join(work, DATABASE_NAME);
     const report = checkDatabase({ path: made });
@@ -57,21 +58,21 @@ export function salvage({ directory, nowMs, onProgress = () => {} }: SalvageOpti
   }
 }
 
-/** The rows of a damaged log behind its proven ones, counted by origin as far as they can be read. */
+/** The rows of a damaged log after its proven ones, counted by origin as far as they can be read. */
 export interface LostRows {
   readonly firstSeq: number;
   readonly lastSeq: number;
-  /** Messages of the broker's stream, which come again if it still holds them. */
+  /** Messages from the broker stream, redelivered if it still holds them. */
   readonly fromStream: number;
-  /** Messages of core NATS, which do not. */
+  /** Messages from core NATS, which are not redelivered. */
   readonly byCore: number;
-  /** What the daemon had observed or said itself. */
+  /** Events that the daemon itself observed or recorded. */
   readonly observed: number;
-  /** Of which nothing can be read. */
+  /** Unreadable rows, of any origin. */
   readonly unreadable: number;
 }
 
-/** Counts the rows from `afterSeq` on, exclusive, to `lastSeq`; null if there are none. `database` is undefined if nothing in it can be read. */
+/** Counts the rows after `afterSeq` up to `lastSeq`; null if there are none. `database` is undefined if it is unreadable. */
 function lostRows(database: Database | undefined, afterSeq: number, lastSeq: number): LostRows | null {
   if (lastSeq <= afterSeq) return null;
   const counts = { fromStream: 0, byCore: 0, observed: 0 };

@@ -1,4 +1,4 @@
-/** Another database takes the place of a data directory's own, which stays beside it under another name. */
+/** Replaces the database of a data directory, and keeps the old one under another name. */
 
 import { chownSync, existsSync, renameSync, statSync } from "node:fs";
 import { join } from "node:path";
@@ -9,9 +9,9 @@ import type { LogHead } from "../model/log-head.ts";
 import { DATABASE_NAME, syncToDisk } from "../sql/data-directory.ts";
 
 /**
- * Puts `file`, of which nobody has a handle and which ends at `head`, in the place of the directory's database. Should it be ended in
- * between, the head file stands beside a database that it does not fit, which no daemon takes for its own. Returns where the database
- * that was there is now, with its write-ahead log and head file beside it; null where there was none. Throws `file_failed`.
+ * Replaces the database of the directory with `file`, which is not open anywhere and ends at `head`. If interrupted, it leaves a
+ * head file that does not match the database, so no daemon will start on it. Returns the new path of the old database, with its
+ * write-ahead log and head file beside it; null if there was none. Throws `file_failed`.
  */
 export function swapDatabase(file: string, directory: string, head: LogHead, atMs: number): string | null {
   const database = join(directory, DATABASE_NAME);
@@ -20,7 +20,7 @@ export function swapDatabase(file: string, directory: string, head: LogHead, atM
   try {
     ownAs(existsSync(database) ? database : directory, file);
     syncToDisk(file);
-    // The write-ahead log first: beside another database it would be taken for that one's.
+    // The write-ahead log first: SQLite would apply it to whatever database is beside it.
     if (setAside !== null) for (const suffix of ["-wal", "-shm", ""]) move(`${database}${suffix}`, `${setAside}${suffix}`);
     renameSync(file, database);
     syncToDisk(directory);
@@ -29,14 +29,14 @@ export function swapDatabase(file: string, directory: string, head: LogHead, atM
     syncToDisk(directory);
     return setAside;
   } catch (thrown) {
-    throw new PartnerdError("file_failed", `cannot put ${file} in the place of ${database}: ${messageOf(thrown)}`, {
-      nextStep: "start no daemon; make the data directory writable and restore again",
+    throw new PartnerdError("file_failed", `cannot replace ${database} with ${file}: ${messageOf(thrown)}`, {
+      nextStep: "do not start the daemon; make the data directory writable and restore again",
       cause: thrown,
     });
   }
 }
 
-/** What the files of a damaged database are called: `20260101T120000Z`. */
+/** For the names of a damaged database's files: `20260101T120000Z`. */
 function utc(atMs: number): string {
   return `${isoTime(atMs).slice(0, "yyyy-mm-ddThh:mm:ss".length).replace(/[-:]/g, "")}Z`;
 }
@@ -50,7 +50,7 @@ function move(from: string, to: string): void {
   if (existsSync(from)) renameSync(from, to);
 }
 
-/** Whoever restores as root leaves a database that the daemon's user can write. */
+/** A restore by root must leave a database that the daemon's user can write. */
 function ownAs(owner: string, file: string): void {
   if (process.getuid?.() !== 0) return;
   const { uid, gid } = statSync(owner);

@@ -1,6 +1,6 @@
 /**
- * The tables that describe the archive files and keep what the log must know of archived rows for good. Append-only: the triggers are
- * in migrations/0001_guards.sql.
+ * The tables that describe the archive files and keep what the log still needs of archived rows. Append-only: see the triggers in
+ * migrations/0001_guards.sql.
  */
 import { blob, integer, primaryKey, sqliteTable, text, uniqueIndex } from "drizzle-orm/sqlite-core";
 import type { Address, PeerId, ResourceId } from "../../base/ids.ts";
@@ -42,7 +42,7 @@ export const archiveAnchor = sqliteTable("archive_anchor", {
   state: blob("state", { mode: "buffer" }).notNull(),
 });
 
-/** A peer with events in an archive: how many, its state at the end, and the newest message about it in a broker stream. */
+/** A peer with events in an archive: their number, its state at the end, and the newest message about it in a broker stream. */
 export const archivedPeer = sqliteTable(
   "archived_peer",
   {
@@ -61,7 +61,7 @@ export const archivedPeer = sqliteTable(
     outboundCloseSeq: integer("outbound_close_seq"),
     outboundCloseReason: text("outbound_close_reason").$type<CloseReason>(),
     outboundClosedAtMs: integer("outbound_closed_at_ms"),
-    /** That message: the stream's creation time, the sequence there, and the seq of its row. */
+    /** The newest message about the peer: its stream's creation time, its sequence there, and the seq of its row. */
     streamCreated: text("stream_created"),
     streamSequence: integer("stream_sequence"),
     streamSeq: integer("stream_seq"),
@@ -83,7 +83,7 @@ export const archivedResource = sqliteTable(
   (table) => [primaryKey({ columns: [table.resourceId, table.lastSeq] })],
 );
 
-/** The streams that were open at the end of an archive. Later rows may close those of the newest. */
+/** The streams that were open at the end of an archive. Later rows may close those of the newest archive. */
 export const archivedOpenStream = sqliteTable(
   "archived_open_stream",
   {
@@ -99,7 +99,7 @@ export const archivedOpenStream = sqliteTable(
   (table) => [primaryKey({ columns: [table.lastSeq, table.seq] })],
 );
 
-/** The rows about delivery: few, and without them nothing could be said about the completeness of the log. */
+/** The rows about delivery. They are few, and without them nothing could be said about the completeness of the log. */
 export const archivedDelivery = sqliteTable("archived_delivery", {
   seq: integer("seq").primaryKey(),
   type: text("type").$type<DeliveryEvent["type"]>().notNull(),
@@ -113,7 +113,7 @@ export const archivedDelivery = sqliteTable("archived_delivery", {
   chainHash: text("chain_hash").notNull(),
 });
 
-/** The rows at which the wall clock had gone backwards: without them no time before one could be placed. */
+/** The rows at which the wall clock had gone backwards. Without them, times before them could not be placed. */
 export const archivedClockStep = sqliteTable("archived_clock_step", {
   seq: integer("seq").primaryKey(),
   atMs: integer("at_ms").notNull(),
@@ -134,14 +134,14 @@ export const archivedMessage = sqliteTable(
   "archived_message",
   {
     streamId: integer("stream_id").notNull(),
-    /** 0 if it is not part of the key. */
+    /** 0 if the key does not contain it. */
     streamSequence: integer("stream_sequence").notNull(),
     messageHash: text("message_hash").notNull(),
   },
   (table) => [primaryKey({ columns: [table.streamId, table.streamSequence, table.messageHash] })],
 );
 
-/** What remains of a row received by core NATS: a stream followed later may hold the same message. */
+/** The remains of rows received by core NATS: a stream that the log follows later may hold the same messages. */
 export const archivedCoreMessage = sqliteTable("archived_core_message", {
   seq: integer("seq").primaryKey(),
   atMs: integer("at_ms").notNull(),

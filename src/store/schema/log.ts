@@ -1,7 +1,7 @@
 /**
- * The tables. `event_log` is the truth; `desired_peer`, `peer_status_row` and `open_stream` are projections of it and can be rebuilt
- * at any time. Readers use the views (docs/SQL.md), which stay as they are when a table changes. drizzle does not generate the
- * append-only triggers and the views: see migrations/0001_guards.sql and migrations/0002_views.sql.
+ * The tables. `event_log` is authoritative; `desired_peer`, `peer_status_row` and `open_stream` are projections of it and can be
+ * rebuilt at any time. Readers use the views (docs/SQL.md), which stay the same when a table changes. drizzle does not generate
+ * the append-only triggers and the views: see migrations/0001_guards.sql and migrations/0002_views.sql.
  */
 import { sql } from "drizzle-orm";
 import { blob, index, integer, sqliteTable, text, uniqueIndex } from "drizzle-orm/sqlite-core";
@@ -30,25 +30,25 @@ export const eventLog = sqliteTable(
     peerId: text("peer_id").$type<PeerId>(),
     did: text("did").$type<Did>(),
     atMs: integer("at_ms").notNull(),
-    /** By how many ms this row's time is before that of the row before it; null if the clock did not go backwards. */
+    /** How far this row's time is before that of the row before it, in ms; null if the clock did not go backwards. */
     clockSetBackMs: integer("clock_set_back_ms"),
-    /** The app that published the event; this daemon's own name for what it observed. */
+    /** The app that published the event; this daemon's own name for observed events. */
     source: text("source"),
-    /** The user that the app named. The app claims it; nobody verified it. */
+    /** The user that the app named: a claim of the app, not verified. */
     claimedUser: text("claimed_user"),
     /** Identifies a message when it is redelivered. */
     dedupeKey: text("dedupe_key"),
     /**
-     * Of an observed event: the desired event in force for the peer when it happened, null for a stranger. Of a desired event that
-     * `reinterpret` appended: the event that was decoded again.
+     * For an observed event: the desired event in force for the peer at the time, null for a stranger. For a desired event appended by
+     * `reinterpret`: the event that was decoded again.
      */
     causeSeq: integer("cause_seq"),
-    /** Of a StreamClosed: the StreamOpened that it ends. */
+    /** For a StreamClosed: the StreamOpened that it ends. */
     openedSeq: integer("opened_seq"),
     effect: text("effect").$type<Effect>(),
-    /** Of a desired event: the generation of `peer_id` after it, which is its own seq where it changed relation, standing or address. */
+    /** For a desired event: the generation of `peer_id` after it, equal to its seq if it changed relation, standing or address. */
     generation: integer("generation"),
-    /** The peer that lost its resource id to `peer_id`, and was a partner until then. */
+    /** The peer that was a partner until it lost its resource id to `peer_id`. */
     supersededPeerId: text("superseded_peer_id").$type<PeerId>(),
     subject: text("subject"),
     resourceId: text("resource_id").$type<ResourceId>(),
@@ -59,7 +59,7 @@ export const eventLog = sqliteTable(
     protocol: text("protocol"),
     direction: text("direction").$type<Direction>(),
     reason: text("reason").$type<CloseReason | RejectionReason | ErrorCode | DeliveryGuarantee | GapReason | LastRun>(),
-    /** An error's text, for people. Every fact has a column of its own: no program reads this one. */
+    /** An error's text, for people. Programs never read it: every fact has a column of its own. */
     message: text("message"),
     attempt: text("attempt").$type<AttemptId>(),
     durationMs: integer("duration_ms"),
@@ -75,12 +75,15 @@ export const eventLog = sqliteTable(
     payloadSha256: text("payload_sha256"),
     /** `utf8` if `payload` can be shown as text: valid UTF-8 without NUL. */
     payloadEncoding: text("payload_encoding").$type<"utf8" | "binary">(),
-    /** Of a DeliveryGap or a DeliveryChanged: the broker stream and its creation time as the broker spells it. */
+    /** For a DeliveryGap or DeliveryChanged: the broker stream, and its creation time as the broker spells it. */
     stream: text("stream"),
     streamCreated: text("stream_created"),
-    /** The message's sequence in the broker stream; of a DeliveryGap the first one missing, of a DeliveryChanged the first one followed. */
+    /**
+     * The message's sequence in the broker stream. For a DeliveryGap: the first one missing. For a DeliveryChanged: the first one
+     * followed.
+     */
     streamSequence: integer("stream_sequence"),
-    /** Of a DeliveryGap: the last sequence missing, if known. */
+    /** For a DeliveryGap: the last sequence missing, if known. */
     lastStreamSequence: integer("last_stream_sequence"),
     /** Ties the row to all rows before it (chain.ts). */
     chainHash: text("chain_hash").notNull(),
@@ -93,13 +96,13 @@ export const eventLog = sqliteTable(
     index("event_log_resource_id").on(table.resourceId).where(sql`resource_id is not null`),
     index("event_log_cause_seq").on(table.causeSeq).where(sql`cause_seq is not null`),
     index("event_log_opened_seq").on(table.openedSeq).where(sql`opened_seq is not null`),
-    // With the peer, so that the views find one peer's streams without reading all of them.
+    // Includes the peer, so that the views find one peer's streams without reading all of them.
     index("event_log_type").on(table.type, table.peerId),
     index("event_log_clock_set_back").on(table.seq, table.atMs).where(sql`clock_set_back_ms is not null`),
   ],
 );
 
-/** Projection: the fold of the desired events. */
+/** Projection: a fold of the desired events. */
 export const desiredPeer = sqliteTable(
   "desired_peer",
   {
@@ -119,7 +122,7 @@ export const desiredPeer = sqliteTable(
   (table) => [uniqueIndex("desired_peer_resource_id").on(table.resourceId)],
 );
 
-/** Projection: the fold of the observed events, without the open streams. */
+/** Projection: a fold of the observed events, without the open streams. */
 export const peerStatusRow = sqliteTable("peer_status_row", {
   peerId: text("peer_id").$type<PeerId>().primaryKey(),
   outboundSessions: integer("outbound_sessions").notNull(),
@@ -139,7 +142,7 @@ export const peerStatusRow = sqliteTable("peer_status_row", {
   refusalAtMs: integer("refusal_at_ms"),
 });
 
-/** Projection: every StreamOpened that no StreamClosed has ended yet. */
+/** Projection: every StreamOpened without a StreamClosed. */
 export const openStream = sqliteTable(
   "open_stream",
   {
@@ -155,13 +158,13 @@ export const openStream = sqliteTable(
 );
 
 /**
- * The log's position in the broker stream, written in the same transaction as the events it brought. One row, or none until the first
- * message from a stream.
+ * The log's position in the broker stream, written in the same transaction as the events that it covers. One row, or none before the
+ * first message from a stream.
  */
 export const ingestCursor = sqliteTable("ingest_cursor", {
   id: integer("id").primaryKey(),
   stream: text("stream").notNull(),
-  /** Creation time of that stream as the broker spells it: another time means another stream of the same name. */
+  /** Creation time of that stream as the broker spells it. A different time means a different stream of the same name. */
   created: text("created").notNull(),
   /** The first sequence that the log followed. */
   firstSequence: integer("first_sequence").notNull(),

@@ -1,9 +1,9 @@
-/** The data directory and the files in it, made for the daemon's user alone. */
+/** Creates the data directory and the files in it, accessible only to the daemon's user. */
 import { accessSync, closeSync, constants, existsSync, fsyncSync, mkdirSync, openSync, statSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { type ErrorCode, messageOf, PartnerdError } from "../../base/errors.ts";
 
-/** Makes the data directory (0700) where there is none. Throws `data_dir_unwritable`. */
+/** Creates the data directory (0700) if it does not exist. Throws `data_dir_unwritable`. */
 export function ensureDirectory(directory: string): void {
   writing(directory, () => {
     makeDirectory(resolve(directory));
@@ -11,14 +11,14 @@ export function ensureDirectory(directory: string): void {
   });
 }
 
-/** Level by level: Node's own recursive mode spins for ever below a directory that refuses to hold any, such as /proc. */
+/** Level by level: Node's recursive mode loops forever below a directory that cannot hold directories, for example /proc. */
 function makeDirectory(directory: string): void {
   if (existsSync(directory)) return;
   makeDirectory(dirname(directory));
   mkdirSync(directory, { mode: 0o700 });
 }
 
-/** Makes a file (0600) of the data directory where there is none. Throws `data_dir_unwritable`. */
+/** Creates a file (0600) in the data directory if it does not exist. Throws `data_dir_unwritable`. */
 export function ensureFile(path: string, directory: string): void {
   writing(directory, () => {
     // SQLite gives its -wal and -shm files the mode of the database.
@@ -32,14 +32,14 @@ function writing(directory: string, work: () => void): void {
     work();
   } catch (thrown) {
     throw new PartnerdError("data_dir_unwritable", `cannot write to the data directory ${directory}: ${messageOf(thrown)}`, {
-      nextStep: "choose a directory that the daemon's user may write with --data DIR",
+      nextStep: "choose a directory that the daemon's user can write to with --data DIR",
       details: { problem: messageOf(thrown) },
       cause: thrown,
     });
   }
 }
 
-/** What a file holds, or which names a directory does, is on the disk when this returns. Throws `code`. */
+/** Fsyncs a file, or the entries of a directory. Throws `code`. */
 export function syncToDisk(path: string, code: ErrorCode = "file_failed"): void {
   try {
     const descriptor = openSync(path, "r");
@@ -50,7 +50,7 @@ export function syncToDisk(path: string, code: ErrorCode = "file_failed"): void 
     }
   } catch (thrown) {
     throw new PartnerdError(code, `cannot fsync ${path}: ${messageOf(thrown)}`, {
-      nextStep: "check the disk that it is on",
+      nextStep: "check the disk",
       cause: thrown,
     });
   }
@@ -60,7 +60,7 @@ export const DATABASE_NAME = "oc-partnerd.db";
 
 export const NAME_A_DATABASE = "name the daemon's data directory, or a copy of its database, with --data";
 
-/** The database file that a user means who names a data directory, or the file itself. Throws `database_failed` where there is none. */
+/** The database file in a data directory, or the file itself. Throws `database_failed` if it does not exist. */
 export function databaseFileOf(path: string): string {
   try {
     const file = statSync(path).isDirectory() ? join(path, DATABASE_NAME) : path;

@@ -1,4 +1,4 @@
-/** One daemon for a data directory: a second one would close the streams of the first in the log, and log what the first never reads. */
+/** Allows one daemon per data directory. A second one would close the first one's streams in the log. */
 
 import { join } from "node:path";
 import Database from "better-sqlite3";
@@ -7,9 +7,9 @@ import { ensureDirectory, ensureFile } from "./data-directory.ts";
 import { storeFailure } from "./failure.ts";
 
 interface Lock {
-  /** Beside the database, whose readers it must not keep out. */
+  /** A file of its own, since locking the database would block its readers. */
   readonly name: string;
-  /** Who holds it where we cannot. */
+  /** The likely holder, for the error message. */
   readonly holder: string;
   readonly nextStep: string;
 }
@@ -17,19 +17,19 @@ interface Lock {
 const DAEMON: Lock = {
   name: "oc-partnerd.lock",
   holder: "another oc-partnerd",
-  nextStep: "end that one, or choose another directory with --data DIR",
+  nextStep: "stop the other daemon, or choose another directory with --data DIR",
 };
 
-/** Archiving goes on beside a daemon, but not beside itself. */
+/** Archiving may run beside a daemon, but only once at a time. */
 export const ARCHIVE_LOCK: Lock = {
   name: "oc-partnerd-archive.lock",
   holder: "another oc-partnerd archive",
-  nextStep: "wait until that one is done",
+  nextStep: "wait until it has finished",
 };
 
 /**
- * Holds the directory until disposed of; the kernel lets go of it with the process, however that ends. The directory is made
- * where there is none. Throws `data_dir_in_use` where another process holds it, `data_dir_unwritable` or `database_failed`.
+ * Locks the directory until disposed; the kernel releases the lock when the process exits, even if it crashes. Creates the
+ * directory if needed. Throws `data_dir_in_use` if another process holds the lock, `data_dir_unwritable` or `database_failed`.
  */
 export function lockDirectory(directory: string, { name, holder, nextStep } = DAEMON): Disposable {
   ensureDirectory(directory);
@@ -37,7 +37,7 @@ export function lockDirectory(directory: string, { name, holder, nextStep } = DA
   ensureFile(path, directory);
   let lock: Database.Database | undefined;
   try {
-    // Node cannot lock a file, SQLite can: this database stays empty and is never written.
+    // Node cannot lock a file, but SQLite can: this database stays empty and is never written.
     lock = new Database(path, { timeout: 0 });
     lock.exec("begin exclusive");
   } catch (thrown) {

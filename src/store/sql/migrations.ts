@@ -6,7 +6,7 @@ import { migrate } from "drizzle-orm/better-sqlite3/migrator";
 import { readMigrationFiles } from "drizzle-orm/migrator";
 import { PartnerdError } from "../../base/errors.ts";
 
-/** Beside the source, wherever the daemon is started from. */
+/** Relative to this file, so independent of the working directory. */
 const MIGRATIONS_FOLDER = fileURLToPath(new URL("../../../migrations", import.meta.url));
 
 /** The first migration of every database written before the format was fixed. */

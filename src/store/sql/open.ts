@@ -1,4 +1,4 @@
-/** Opening the database file: found or created, refused where it is not ours, durable before anything is written. */
+/** Opens the database: creates it if missing, refuses foreign ones, and makes it durable before anything is written. */
 import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import Database from "better-sqlite3";
@@ -7,7 +7,7 @@ import { DATABASE_NAME, ensureDirectory, ensureFile, NAME_A_DATABASE, syncToDisk
 import { storeFailure } from "./failure.ts";
 import { applyMigrations, refuseOtherSchema, refuseUnknownSchema } from "./migrations.ts";
 
-/** "ocpd". SQLite keeps it in the header, so that a file of another program is recognised as such. */
+/** "ocpd" in the header of the file, which identifies our databases. */
 export const APPLICATION_ID = 0x6f637064;
 
 const DEFAULT_BUSY_TIMEOUT_MS = 5_000;
@@ -15,18 +15,18 @@ const DEFAULT_BUSY_TIMEOUT_MS = 5_000;
 /** SQLite's own default: the log is checkpointed once it holds 4 MiB. */
 const CHECKPOINT_PAGES = 1_000;
 
-/** A long reader makes the write-ahead log grow; once checkpointed it is cut back to this. */
+/** A long reader makes the write-ahead log grow; the next checkpoint truncates it to this. */
 const WAL_LIMIT_BYTES = 64 * 1024 * 1024;
 
-/** 16 MiB, in SQLite's notation: the pages of the indexes that a flood of events goes to stay at hand in a log of a million. */
+/** 16 MiB, in SQLite's notation: keeps the index pages that a flood of events touches in memory, for a log of a million events. */
 const CACHE_KIB = -16_384;
 
-/** Every setting is read back: SQLite ignores what it cannot do, and durability is a promise to the broker. */
+/** Every setting is read back: SQLite silently ignores what it cannot do, and we promise durability to the broker. */
 const SETTINGS = [
   { pragma: "journal_mode", value: "WAL", readBack: "wal" },
-  // better-sqlite3's SQLite would fall to NORMAL in WAL mode, which loses the last commits in a power cut.
+  // better-sqlite3 defaults to NORMAL in WAL mode, which can lose the last commits in a power cut.
   { pragma: "synchronous", value: "FULL", readBack: 2 },
-  // Without it INSERT OR REPLACE deletes a row and no trigger hears of it.
+  // Without it, INSERT OR REPLACE deletes a row without firing the delete trigger.
   { pragma: "recursive_triggers", value: "ON", readBack: 1 },
   { pragma: "foreign_keys", value: "ON", readBack: 1 },
   { pragma: "trusted_schema", value: "OFF", readBack: 0 },
@@ -36,15 +36,15 @@ const SETTINGS = [
 ] as const;
 
 export interface OpenOptions {
-  /** How long a write waits for another program's lock, with the event loop standing still; default 5 s. */
+  /** How long a write waits for another process's lock, blocking the event loop; default 5 s. */
   readonly busyTimeoutMs?: number;
-  /** Called with the database before its first use; for those who make it fail on purpose. */
+  /** Called with the database before its first use, to inject faults. */
   readonly onOpen?: (database: Database.Database) => void;
 }
 
 /**
- * The database of `directory`, created where there is none (directory 0700, file 0600), migrated to this program's schema.
- * Throws `data_dir_unwritable`, `database_newer` (nothing was changed then) or `database_failed`.
+ * Opens the database in `directory`, migrated to this program's schema. Creates both if missing (directory 0700, file 0600).
+ * Throws `data_dir_unwritable`, `database_newer` (then nothing was changed) or `database_failed`.
  */
 export function openDatabase(directory: string, options: OpenOptions = {}): Database.Database {
   const path = join(directory, DATABASE_NAME);
@@ -54,8 +54,8 @@ export function openDatabase(directory: string, options: OpenOptions = {}): Data
     const isNew = refuseForeign(database, path);
     refuseUnknownSchema(database, path);
     configure(database, path);
-    // A process that was killed may have left commits that it never fsynced. They are read from here on, and the broker is told that
-    // they are in the log: a power cut must not take them back.
+    // A killed process may have left commits that it never fsynced. From here on they are read, and acknowledged to the broker, so a
+    // power cut must not undo them.
     for (const found of [`${path}-wal`, dirname(path)]) if (existsSync(found)) syncToDisk(found, "database_failed");
     if (isNew) database.pragma(`application_id = ${APPLICATION_ID}`);
     applyMigrations(database);
@@ -63,10 +63,7 @@ export function openDatabase(directory: string, options: OpenOptions = {}): Data
   });
 }
 
-/**
- * A database that is there and has this program's schema, for those who write to it beside its daemon. Throws `database_newer` or
- * `database_failed`.
- */
+/** Opens an existing database with this program's schema, to write beside its daemon. Throws `database_newer` or `database_failed`. */
 export function openExistingDatabase(path: string): Database.Database {
   return opened(path, "open", { fileMustExist: true }, (database) => {
     refuseEmpty(database, path);
@@ -77,7 +74,7 @@ export function openExistingDatabase(path: string): Database.Database {
 }
 
 /**
- * `use` of a database that is there and has this program's schema, for those who only read. It is closed where that fails. Throws as
+ * Calls `use` with an existing database of this program's schema, opened for reading. Closes the database if `use` throws. Throws as
  * openExistingDatabase does.
  */
 export function openReadOnly<Result>(path: string, use: (database: Database.Database) => Result): Result {
@@ -88,7 +85,7 @@ export function openReadOnly<Result>(path: string, use: (database: Database.Data
   });
 }
 
-/** What `use` gives; where that fails the database is closed. */
+/** The result of `use`. Closes the database if it throws. */
 function opened<Result>(
   path: string,
   doing: string,
@@ -106,26 +103,26 @@ function opened<Result>(
   }
 }
 
-/** Closes `database` when it is disposed of. */
+/** Closes `database` when disposed. */
 export const closeAtEnd = (database: Database.Database): Disposable => ({ [Symbol.dispose]: () => void database.close() });
 
-/** Whether the database is new, that is, empty. Throws `database_failed` where it is another program's. */
+/** True if the database is empty, that is, new. Throws `database_failed` if it is another program's. */
 function refuseForeign(database: Database.Database, path: string): boolean {
   const applicationId = database.pragma("application_id", { simple: true });
   if (applicationId === APPLICATION_ID) return false;
   if (isEmpty(database)) return true;
-  throw new PartnerdError("database_failed", `${path} is the database of another program (application_id ${applicationId})`, {
+  throw new PartnerdError("database_failed", `${path} belongs to another program (application_id ${applicationId})`, {
     nextStep: "move the file aside, or choose another data directory with --data DIR",
   });
 }
 
-/** Whether nobody has ever written to the database, or made it his. */
+/** True if the database is empty and has no application id. */
 export function isEmpty(database: Database.Database): boolean {
   const hasTables = database.prepare("select 1 from sqlite_schema limit 1").get() !== undefined;
   return !hasTables && database.pragma("application_id", { simple: true }) === 0;
 }
 
-/** For those who only read: throws `database_failed` where the database is another program's, or nobody has ever written to it. */
+/** For readers: throws `database_failed` if the database is empty or another program's. */
 export function refuseEmpty(database: Database.Database, path: string): void {
   if (!refuseForeign(database, path)) return;
   throw new PartnerdError("database_failed", `${path} is empty: no daemon has ever written to it`, { nextStep: NAME_A_DATABASE });

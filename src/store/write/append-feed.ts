@@ -1,10 +1,10 @@
-/** The one signal that rows were appended. */
+/** The only signal that rows were appended. */
 import type { LogEntry } from "../model/log-entry.ts";
 
-/** Called with each row, in the order of `seq`, once it is on the disk. Must not throw. */
+/** Called with each row in the order of `seq`, once it is on the disk. Must not throw. */
 export type AppendListener = (entry: LogEntry) => void;
 
-/** Tells every listener of every row, in order: rows that a listener appends come after the ones it is being told of. */
+/** Passes every row to every listener, in order. Rows that a listener appends follow those that it is being called with. */
 export class AppendFeed {
   readonly #listeners = new Set<AppendListener>();
   readonly #queue: LogEntry[] = [];

@@ -1,4 +1,4 @@
-/** Appends one event: its place, its row in the chain, its effect on the projections. */
+/** Appends one event: assigns its seq, extends the chain, and updates the projections. */
 import type { Clock } from "../../base/clock.ts";
 import type { LogEvent } from "../../events/types.ts";
 import { project } from "../fold/project.ts";
@@ -9,7 +9,7 @@ import type { Tables } from "../sql/statements/tables.ts";
 import type { CommittedState } from "./committed-state.ts";
 import type { Repetitions } from "./repetitions.ts";
 
-/** Where an event comes from and what it follows from. */
+/** The origin of an event, and what caused it. */
 interface Origin
   extends Pick<LogEntry, "source" | "claimedUser" | "subject" | "dedupeKey" | "causeSeq" | "openedSeq" | "streamSequence"> {
   readonly payload: StoredPayload | null;
@@ -28,7 +28,7 @@ export const OBSERVED: Origin = {
 
 export type Append = <Event extends LogEvent>(event: Event, origin: Origin, atMs?: number) => LogEntry<Event>;
 
-/** Appends one event and projects it. Only ever called within a write transaction, which makes `seq` gapless. */
+/** Appends one event and projects it. Call only within a write transaction, which keeps `seq` gapless. */
 export function appender(rows: Tables, committed: CommittedState, repetitions: Repetitions, clock: Clock): Append {
   return (event, { payload, ...origin }, happenedAtMs = clock.wallMs()) => {
     repetitions.take().forEach(rows.addRepetition);
@@ -46,7 +46,7 @@ export function appender(rows: Tables, committed: CommittedState, repetitions: R
       storedSha256 = null,
     } = payload ?? {};
     const place = { seq, atMs, effect, generation, supersededPeerId, ...origin, payloadBytes, payloadSha256 };
-    // One object serves both the hash and the insert: this runs for every event of a flood.
+    // One object serves both the hash and the insert, because this runs for every event of a flood.
     const row = { ...columnsOf(event), ...place, clockSetBackMs, payloadEncoding, storedSha256, payload: bytes, chainHash: "" };
     row.chainHash = chainHash(head.chainHash, row);
     rows.insertEvent(row);
@@ -64,7 +64,7 @@ export function appender(rows: Tables, committed: CommittedState, repetitions: R
   };
 }
 
-/** Replaces lone surrogates, which JSON may carry and SQLite's UTF-8 cannot store, so that folding and replaying see the same text. */
+/** Replaces lone surrogates, which JSON allows and SQLite's UTF-8 cannot store, so that appending and replaying fold the same text. */
 export function withWellFormedText<Value extends object>(value: Value): Value {
   if (Object.values(value).every((field) => typeof field !== "string" || field.isWellFormed())) return value;
   const fields: [string, unknown][] = Object.entries(value);

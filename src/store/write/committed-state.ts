@@ -1,6 +1,6 @@
 /**
- * The part of the database that every append reads, in memory: as committed, or as the current transaction will leave it.
- * Reading the desired peers can neither fail nor wait, whatever the disk does.
+ * The part of the database that every append reads, kept in memory: as committed, or as the current transaction will leave it.
+ * Reading the desired peers can neither fail nor block, whatever the state of the disk.
  */
 
 import type { PeerId, ResourceId } from "../../base/ids.ts";
@@ -23,13 +23,13 @@ export class CommittedState implements ProjectionLookup {
   readonly #source: Source;
   readonly #desired = new Map<PeerId, DesiredPeer>();
   readonly #peerOfResource = new Map<ResourceId, PeerId>();
-  /** Null: the log has no status of this peer. */
+  /** Null if the log has no status for this peer. */
   readonly #statuses = new RecentMap<PeerId, PeerStatus | null>(MAX_STATUSES);
   #head: LogHead | undefined;
   #appended: LogEntry[] = [];
   #cursor: Cursor | undefined;
   #sorted: readonly DesiredPeer[] | undefined;
-  /** The newest change last. */
+  /** Newest change last. */
   #undo: (() => void)[] = [];
 
   constructor(source: Source) {
@@ -38,7 +38,7 @@ export class CommittedState implements ProjectionLookup {
     this.#cursor = source.cursor();
   }
 
-  /** The newest row of the log; seq 0 while it is empty. */
+  /** The newest row of the log; seq 0 if it is empty. */
   get head(): LogHead {
     this.#head ??= this.#source.head() ?? NO_ROWS;
     return this.#head;
@@ -95,8 +95,8 @@ export class CommittedState implements ProjectionLookup {
   }
 
   /**
-   * The transaction is in the database. Returns the rows that it appended. The next transaction reads the head again, in case another
-   * program added a row.
+   * Called when the transaction is in the database. Returns the rows that it appended. The next transaction reads the head again,
+   * in case another process appended a row.
    */
   commit(): readonly LogEntry[] {
     const appended = this.#appended;
@@ -105,7 +105,7 @@ export class CommittedState implements ProjectionLookup {
     return appended;
   }
 
-  /** The transaction failed: forgets all of it. */
+  /** Called when the transaction failed: undoes all of it. */
   rollback(): void {
     for (const undo of this.#undo.reverse()) undo();
     this.#undo = [];

@@ -1,4 +1,4 @@
-/** Appends received messages and delivery changes. Only ever called within a write transaction. */
+/** Appends received messages and delivery changes. Call only within a write transaction. */
 import type { DeliveryEvent } from "../../events/types.ts";
 import { type BrokerPosition, type Cursor, isSameStream } from "../model/cursor.ts";
 import type { LogEntry } from "../model/log-entry.ts";
@@ -26,7 +26,7 @@ export class DeliveryAppender {
   received(batch: readonly IngestItem[], position: BrokerPosition | undefined): (LogEntry | "duplicate")[] {
     const { cursor } = this.#committed;
     const before = position && cursor && isSameStream(position, cursor) ? cursor : undefined;
-    // A sequence past everything ever received from this stream cannot be in the log, so most messages need no lookup.
+    // A sequence above everything received from this stream cannot be in the log, so most messages need no lookup.
     let newest = before === undefined ? Number.POSITIVE_INFINITY : Math.max(before.sequence, this.#reusedUpTo);
     const receiving = { rows: this.#rows, append: this.#append, coreDedupe: this.#coreDedupe };
     const answers = batch.map((item) => {

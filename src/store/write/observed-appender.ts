@@ -1,4 +1,4 @@
-/** Appends what the daemon observed, and counts what would flood the log. Only ever called within a write transaction. */
+/** Appends observed events, and only counts those that would flood the log. Call only within a write transaction. */
 import { hash } from "node:crypto";
 import type { Clock } from "../../base/clock.ts";
 import { foldDesired } from "../../events/fold.ts";
@@ -42,13 +42,13 @@ export interface StartInit {
   readonly config: Readonly<Record<string, unknown>> & { readonly events: object };
 }
 
-/** What a start found in the log. */
+/** The result of recording a start. */
 export interface Start {
   readonly entry: LogEntry<DaemonStarted>;
-  /** How many streams the run before had left open; they are closed in the log now. */
+  /** Number of streams that the previous run left open, now closed in the log. */
   readonly orphans: number;
   readonly lastRun: RunRecord | null;
-  /** True if the run before decoded events with another vocabulary. */
+  /** True if the previous run decoded events with another vocabulary. */
   readonly vocabularyChanged: boolean;
 }
 
@@ -114,7 +114,7 @@ export class ObservedAppender {
     this.#init.append({ type: "DaemonStopped", durationMs: Math.round(durationMs) }, OBSERVED);
   }
 
-  /** The streams that the run before left open ended with it; the log learns of it now, and only wall time tells for how long. */
+  /** Closes the streams that the previous run left open. Only wall time can tell how long they lasted. */
   #closeOrphans(): number {
     const { rows, append, committed, clock } = this.#init;
     const orphans = rows.openStreams();

@@ -1,4 +1,4 @@
-/** From a message that was received to its row of the log. */
+/** Turns a received message into a row of the log. */
 import type { Desired, Rejected, Removed } from "../../events/decoded.ts";
 import { resolve } from "../../events/resolve.ts";
 import type { DeliveryGap, DesiredEvent, EventRejected } from "../../events/types.ts";
@@ -9,21 +9,21 @@ import type { CoreMessageCount } from "../sql/statements/delivery-rows.ts";
 import type { Tables } from "../sql/statements/tables.ts";
 import { type Append, OBSERVED, withWellFormedText } from "./append.ts";
 
-/** A message that was received and decoded. */
+/** A received and decoded message. */
 export interface Received {
   readonly decoded: Desired | Removed | Rejected;
   readonly subject: string;
   /** The whole message, as received. */
   readonly payload: Uint8Array;
-  /** SHA-256 (hex) of the payload, where somebody had to know it already. */
+  /** SHA-256 (hex) of the payload, if already computed. */
   readonly sha256?: string | undefined;
-  /** What makes its redelivery recognisable; null where the transport never redelivers. */
+  /** Identifies a redelivery; null if the transport never redelivers. */
   readonly dedupeKey: string | null;
-  /** Its place in the broker's stream, where it came from one. */
+  /** Its sequence in the broker stream, if it came from one. */
   readonly streamSequence?: number | undefined;
 }
 
-/** What a batch brings, in the order of the stream. */
+/** An item of a batch, in stream order. */
 export type IngestItem = Received | DeliveryGap;
 
 interface Receiving {
@@ -33,8 +33,8 @@ interface Receiving {
 }
 
 /**
- * Only ever called within a write transaction. `cursor` is where the log stands, if the message is of the stream that it stands in;
- * `isNew`: the log cannot have it.
+ * Call only within a write transaction. `cursor`: the log's cursor, if the message is from the stream that the log follows;
+ * `isNew`: the log cannot have the message.
  */
 export function receive(
   { rows, append, coreDedupe }: Receiving,
@@ -57,8 +57,8 @@ export function receive(
 }
 
 /**
- * A message that comes after later ones (a resync finds one that the log lacks) must not undo what those have said: it is kept, and
- * takes effect only where the log has nothing newer of its peer and its resource.
+ * A message that arrives after later ones, for example when a resync finds one that the log lacks, must not undo them: it is
+ * logged, but takes effect only if the log has nothing newer about its peer and resource.
  */
 function unlessOutdated(
   rows: Tables,
@@ -68,7 +68,7 @@ function unlessOutdated(
 ): DesiredEvent | EventRejected {
   const newer = rows.newerInStream(event, stream, streamSequence);
   if (newer === undefined) return event;
-  const message = `stream sequence ${streamSequence} came after ${newer.streamSequence} (seq ${newer.seq}), which says something newer of this peer`;
+  const message = `stream sequence ${streamSequence} arrived after ${newer.streamSequence} (seq ${newer.seq}), which is newer for this peer`;
   return { type: "EventRejected", reason: "outdated", message };
 }
 
@@ -77,21 +77,21 @@ function rejection({ reason, message }: Rejected): EventRejected {
 }
 
 /**
- * Messages that came by core NATS and are in a stream too: those that were published after the stream was made and before the daemon
- * turned to it. They have no key in the log; each row stands for one message of the same bytes.
+ * Recognizes messages in a stream that were already received by core NATS: those published between the creation of the stream and the
+ * moment when the daemon began to follow it. Their rows have no dedupe key, so each row matches one message with the same bytes.
  */
 export class CoreDedupe {
   readonly #counts = new Map<string, number>();
   #untilSequence = 0;
 
-  /** `rows`: what came by core NATS since the stream was made; up to `untilSequence` the stream may hold it too. */
+  /** `rows`: messages received by core NATS since the stream was created, which it may hold up to `untilSequence`. */
   expect(rows: readonly CoreMessageCount[], untilSequence: number): void {
     this.#counts.clear();
     for (const { subject, payloadSha256, count } of rows) this.#counts.set(keyOf(subject, payloadSha256), count);
     this.#untilSequence = untilSequence;
   }
 
-  /** Whether a row stands for this message; that row then stands for no other. */
+  /** True if a row matches this message. Each row matches only once. */
   take(subject: string, sha256: string, streamSequence: number): boolean {
     if (streamSequence > this.#untilSequence) {
       this.#counts.clear();

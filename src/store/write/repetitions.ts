@@ -1,4 +1,4 @@
-/** Repeated failures, counted in memory and written at most once a second: anyone can be refused as often as they dial. */
+/** Counts repeated failures in memory and writes them at most once a second: a peer can be refused as often as it dials. */
 
 import type { Clock } from "../../base/clock.ts";
 import type { Repetition } from "../model/repetition.ts";
@@ -19,12 +19,12 @@ export class Repetitions {
     this.#unwritten.set(firstSeq, { firstSeq, count, lastAtMs });
   }
 
-  /** Whether what was counted should be written although nothing else is. */
+  /** True if the counts should be written although nothing else is. */
   get due(): boolean {
     return this.#clock.monotonicMs() - this.#writtenAtMs >= WRITE_EVERY_MS;
   }
 
-  /** What was counted since the last call; the caller writes it. */
+  /** Returns the counts since the last call, for the caller to write. */
   take(): readonly Repetition[] {
     const taken = [...this.#unwritten.values()];
     this.#unwritten.clear();

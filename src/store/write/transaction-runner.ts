@@ -1,19 +1,19 @@
-/** Runs the store's work in its database, and keeps the committed state and the head in step with it. */
+/** Runs the store's work in its database, and keeps the committed state in step with it. */
 import type { Database } from "better-sqlite3";
 import { PartnerdError } from "../../base/errors.ts";
 import type { LogEntry } from "../model/log-entry.ts";
 import { storeFailure } from "../sql/failure.ts";
 import type { CommittedState } from "./committed-state.ts";
 
-/** Called around every commit, for a simulator that makes commits fail or kills the process there. */
+/** Called around every commit, so that a simulator can fail commits or kill the process. */
 export interface CommitHooks {
   /** Throwing undoes the write. */
   beforeCommit(): void;
-  /** The write is on the disk. Throws only to kill the process here: memory no longer matches the disk. */
+  /** The write is on the disk. May only throw to kill the process here: memory no longer matches the disk. */
   afterCommit(): void;
 }
 
-/** Every method throws a PartnerdError that says what failed. A failed transaction leaves nothing behind. */
+/** Every method throws a PartnerdError that says what failed. A failed transaction leaves no changes. */
 export class TransactionRunner {
   readonly #database: Database;
   readonly #committed: CommittedState;
@@ -49,7 +49,7 @@ export class TransactionRunner {
     }
   }
 
-  /** All or nothing. Takes the write lock at once: a read that turns into a write fails if another program has written since. */
+  /** All or nothing. Takes the write lock at once: a read transaction cannot become a write if another process has written since. */
   write<Result>(doing: string, work: () => Result): Result {
     return this.run(doing, () => {
       const result = this.#transaction.immediate(() => {
@@ -62,7 +62,7 @@ export class TransactionRunner {
     });
   }
 
-  /** Everything that `work` reads is from one state of the database. */
+  /** Everything that `work` reads is from one snapshot of the database. */
   read<Result>(doing: string, work: () => Result): Result {
     return this.run(doing, () => this.#transaction(work) as Result);
   }

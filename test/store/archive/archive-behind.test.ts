@@ -91,8 +91,8 @@ describe("behind an archive", () => {
       reason: "outdated",
       message: expect.stringContaining(newer) as string,
     });
-    expect(arrive(4, { peerId: PEER_A, resourceId: null })).toEqual(outdated("came after 5 (seq 1)"));
-    expect(arrive(7, { peerId: PEER_A, resourceId: resourceIdOf("resource-b") })).toEqual(outdated("came after 9 (seq 2)"));
+    expect(arrive(4, { peerId: PEER_A, resourceId: null })).toEqual(outdated("arrived after 5 (seq 1)"));
+    expect(arrive(7, { peerId: PEER_A, resourceId: resourceIdOf("resource-b") })).toEqual(outdated("arrived after 9 (seq 2)"));
     expect(arrive(6, { peerId: PEER_A, resourceId: null })).toMatchObject({ type: "PeerDesired" });
     expect(arrive(5, {})).toBe("duplicate");
     expect(arrive(10, { peerId: PEER_B })).toMatchObject({ type: "PeerDesired" });

@@ -77,7 +77,7 @@ describe("a changed file is found", () => {
       /^oc-partnerd-events-1-60\.jsonl\.gz: event_log row \d+: chain_hash does not follow/,
     ],
     ["a missing row", (text: string) => text.replace(/\{"seq":30,.*\n/, ""), /: event_log row 30: missing$/],
-    ["an inserted row", (text: string) => text.replace(/(\{"seq":30,.*\n)/, "$1$1"), /: event_log row 30: stands behind row 30$/],
+    ["an inserted row", (text: string) => text.replace(/(\{"seq":30,.*\n)/, "$1$1"), /: event_log row 30: comes after row 30$/],
     [
       "a truncated end",
       (text: string) => text.replace(/\{"seq":60,.*\n.*\n$/, ""),
@@ -214,7 +214,7 @@ describe("a changed anchor is found", () => {
     [
       "a message that could be redelivered",
       "update archived_message set stream_sequence = 999 where stream_sequence = 12",
-      /^archived_message: a message is not one that the archives have/,
+      /^archived_message: has a message that the archives do not have/,
     ],
     [
       "a message that is missing",

@@ -162,7 +162,7 @@ describe("archiving is rejected", () => {
     writeUnguarded(story.path, ["event_log_no_update"], "update event_log set name = 'paris-1' where seq = 4");
     const failure = await failureOf(archiveBefore(story.directory, 10));
     expect(failure).toMatchObject({ code: "check_failed", nextStep: expect.stringContaining("oc-partnerd check") as string });
-    expect(failure.message).toContain("nothing of it was moved: event_log row 4: chain_hash does not follow");
+    expect(failure.message).toContain("nothing was moved: event_log row 4: chain_hash does not follow");
     expect(filesIn(join(story.directory, "archive"))).toEqual([]);
     expect(seqs(story)).toHaveLength(16);
     expect(story.read("select * from archives")).toEqual([]);
@@ -185,7 +185,7 @@ describe("archiving is rejected", () => {
     writeFileSync(path, "mine");
     expect(await failureOf(archiveBefore(story.directory, 10, { to: directory }))).toMatchObject({
       code: "file_failed",
-      message: `${path} exists already, and is not an archive of these events`,
+      message: `${path} already exists and is not an archive of these events`,
     });
     expect(readFileSync(path, "utf8")).toBe("mine");
     expect(seqs(story)).toHaveLength(16);
@@ -202,7 +202,7 @@ describe("archiving is rejected", () => {
     using story = toldStory();
     writeFileSync(join(story.directory, "file"), "");
     const failure = await failureOf(archiveBefore(story.directory, 9, { to: join(story.directory, "file/archive") }));
-    expect(failure).toMatchObject({ code: "file_failed", nextStep: "name another directory with --to DIR" });
+    expect(failure).toMatchObject({ code: "file_failed", nextStep: "choose another directory with --to DIR" });
     expect(seqs(story)).toHaveLength(16);
   });
 

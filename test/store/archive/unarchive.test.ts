@@ -144,9 +144,9 @@ describe("rebuilding fails, and leaves nothing behind,", () => {
 
   it("if a file is missing", async () => {
     await refused({ files: [second()] }, "usage", /^the archive with seq 1 to 59 is missing$/);
-    await refused({ files: [first(), first()] }, "usage", /begins with seq 1, which another file holds too$/);
+    await refused({ files: [first(), first()] }, "usage", /begins with seq 1, which another file also holds$/);
     rmSync(first());
-    await refused({ files: [], data: temporary.directory }, "file_failed", /^there is no .*oc-partnerd-events-1-59/);
+    await refused({ files: [], data: temporary.directory }, "file_failed", /^cannot find .*oc-partnerd-events-1-59/);
   });
 
   it("if a file belongs to another log, or was changed", async () => {
@@ -154,7 +154,7 @@ describe("rebuilding fails, and leaves nothing behind,", () => {
     appendLongLog(other.store, other.clock, 19);
     const { path } = await archiveBefore(other.directory, 60);
     await refused({ files: [path, second()] }, "archive_invalid", /it follows the chain hash/);
-    await refused({ files: [path], data: temporary.directory }, "archive_invalid", /the log says/);
+    await refused({ files: [path], data: temporary.directory }, "archive_invalid", /the log has/);
     const text = gunzipSync(readFileSync(first())).toString();
     writeFileSync(first(), gzipSync(text.replace('"name":"Zürich-3"', '"name":"Bern-3"')));
     await refused({ files: [first()] }, "archive_invalid", /chain_hash does not follow/);
@@ -169,7 +169,9 @@ describe("rebuilding fails, and leaves nothing behind,", () => {
     await expect(unarchive({ files: [first()], to: to() })).rejects.toEqual(errorWith("file_failed", /exists already/));
     expect(readFileSync(to(), "utf8")).toBe("mine");
     const nowhere = join(out.path, "not/there.db");
-    await expect(unarchive({ files: [first()], to: nowhere })).rejects.toEqual(errorWith("file_failed", /cannot write beside/));
+    await expect(unarchive({ files: [first()], to: nowhere })).rejects.toEqual(
+      errorWith("file_failed", /cannot write to the directory of/),
+    );
   });
 
   it("and moved files are read from the given paths", async () => {

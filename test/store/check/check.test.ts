@@ -88,14 +88,14 @@ describe("check finds", () => {
       ["event_log rows 2 to 3: missing", "event_log row 4: chain_hash does not follow from its columns and row 1"],
     ],
     [
-      "a row that somebody appended",
+      "a row appended by another program",
       "insert into event_log (seq, type, at_ms, reason, message, chain_hash) values (5, 'EventRejected', 0, 'not_json', 'by hand', '00')",
       ["event_log row 5: chain_hash does not follow from its columns and row 4"],
     ],
     [
       "a column of another type",
       "update event_log set at_ms = 'noon' where seq = 3",
-      ["event_log row 3: at_ms is of type text, has to be of type integer"],
+      ["event_log row 3: at_ms has type text, expected integer"],
     ],
     [
       "a row that is not an event",
@@ -118,12 +118,12 @@ describe("check finds", () => {
     [
       "a cursor that no row supports",
       "insert into ingest_cursor values (1, 'S', 'T', 5, 2, null, 'x')",
-      ["ingest_cursor row 1: checksum is not that of its columns", "ingest_cursor row 1: sequence 2 is before first_sequence 5"],
+      ["ingest_cursor row 1: checksum does not match its columns", "ingest_cursor row 1: sequence 2 is before first_sequence 5"],
     ],
     [
-      "a count of what is no failure",
+      "a count for a row that is not a failure",
       "insert into repeated_failures values (2, 1, 0, 'x')",
-      ["repeated_failures row 2: event_log row 2 is a StreamOpened, which no failure repeats"],
+      ["repeated_failures row 2: event_log row 2 is a StreamOpened, not a failure"],
     ],
     [
       "a count of nothing",
@@ -148,17 +148,17 @@ describe("check finds", () => {
     );
     expect(found()).toEqual(
       expect.arrayContaining([
-        "trigger event_log_no_delete: is not what the migrations made",
-        "table notes: is not of oc-partnerd's making",
+        "trigger event_log_no_delete: differs from what the migrations create",
+        "table notes: was not created by oc-partnerd",
       ]),
     );
   });
 
   it("an unknown migration", () => {
     temporary.write("update __drizzle_migrations set created_at = 1 where rowid = 2");
-    expect(found()).toEqual(["__drizzle_migrations row 2: is not that of this oc-partnerd's migration"]);
+    expect(found()).toEqual(["__drizzle_migrations row 2: differs from this oc-partnerd's migration"]);
     temporary.write("delete from __drizzle_migrations where rowid > 2");
-    expect(found()).toContain("__drizzle_migrations row 3: is not that of this oc-partnerd's migration");
+    expect(found()).toContain("__drizzle_migrations row 3: differs from this oc-partnerd's migration");
   });
 
   it("rows missing at the end, by the head file", () => {
@@ -178,7 +178,7 @@ describe("check finds", () => {
     forge("update event_log set chain_hash = '00'");
     const sentences = found();
     expect(sentences.length).toBeLessThan(250);
-    expect(sentences).toContainEqual(expect.stringMatching(/^chain: \d+ more findings are left out here$/));
+    expect(sentences).toContainEqual(expect.stringMatching(/^chain: \d+ more findings omitted$/));
   });
 
   it("unreadable rows, and continues after them", () => {

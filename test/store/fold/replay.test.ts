@@ -212,9 +212,9 @@ describe("verification", () => {
     ],
     ["a missing row", "delete from peer_status_row", [`peer_status ${PEER_A}: the row is missing`]],
     [
-      "a row too many",
-      "insert into desired_peer select 'nobody', null, did, name, relation, standing, address, desired_seq, generation, since_ms, standing_seq, standing_since_ms from desired_peer",
-      ["desired_peers nobody: the replay has no such row"],
+      "an extra row",
+      "insert into desired_peer select 'unknown', null, did, name, relation, standing, address, desired_seq, generation, since_ms, standing_seq, standing_since_ms from desired_peer",
+      ["desired_peers unknown: the replay has no such row"],
     ],
     [
       "a lost open stream",
@@ -224,7 +224,7 @@ describe("verification", () => {
     [
       "a log row deleted despite the guard",
       "drop trigger event_log_no_delete; delete from event_log where seq = 1",
-      expect.arrayContaining(["event_log row 2: it follows row 0"]),
+      expect.arrayContaining(["event_log row 2: follows row 0"]),
     ],
     [
       "an effect changed despite the guard",

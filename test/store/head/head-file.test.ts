@@ -119,7 +119,7 @@ describe("a log that does not match its head file", () => {
   ])("is rejected if the head file is damaged: %s", (_, text) => {
     temporary.store[Symbol.dispose]();
     writeFileSync(path, text);
-    expect(open).toThrow(errorWith("database_failed", /oc-partnerd\.head, which holds the head of the event log, is damaged/));
+    expect(open).toThrow(errorWith("database_failed", /oc-partnerd\.head, the head file of the event log, is damaged/));
     expect(readFileSync(path, "utf8")).toBe(text);
   });
 

@@ -73,7 +73,7 @@ describe("a backup", () => {
 
   it("overwrites nothing unless forced", async () => {
     writeFileSync(to, "mine");
-    await expect(backup()).rejects.toThrow(errorWith("file_failed", /backup\.db exists already, and nothing is overwritten/));
+    await expect(backup()).rejects.toThrow(errorWith("file_failed", /backup\.db already exists and will not be overwritten/));
     expect(readFileSync(to, "utf8")).toBe("mine");
     await backup({ force: true });
     expect(checkDatabase({ path: to }).findings).toEqual([]);

@@ -123,7 +123,7 @@ describe("restore --from", () => {
     writeFileSync(backup, "no database");
     await expect(restore()).rejects.toThrow(errorWith("database_failed", /cannot copy .*backup\.db/));
     await expect(restoreBackup({ directory: temporary.directory, from: temporary.directory, nowMs: NOW_MS })).rejects.toThrow(
-      errorWith("usage", /is the database that is to be replaced/),
+      errorWith("usage", /is the database to be replaced/),
     );
     expect(names()).toEqual(before);
   });

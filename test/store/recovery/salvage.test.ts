@@ -173,7 +173,7 @@ describe("restore --from-jetstream", () => {
       makeFit(database, 40);
     });
     const before = readFileSync(path);
-    expect(run).toThrow(errorWith("check_failed", /the rows follow from one another, but were changed: oc-partnerd\.head names/));
+    expect(run).toThrow(errorWith("check_failed", /the rows follow from each other but were changed: oc-partnerd\.head names/));
     expect(readFileSync(path)).toEqual(before);
     rmSync(join(directory.path, "oc-partnerd.head"));
     expect(run()).toMatchObject({ events: lastSeq() });
@@ -260,7 +260,7 @@ describe("a partly archived log", () => {
     behindTheGuards(raw.database, () => raw.database.exec("update event_log set at_ms = 1 where seq = 110"));
     raw.database.close();
     expect(rescue).toThrow(
-      errorWith("check_failed", /the archive up to seq 99 cannot be proved: its row \d+ is missing or differs/),
+      errorWith("check_failed", /the archive up to seq 99 cannot be proved: row \d+, which records it, is missing or differs/),
     );
     expect(checkDatabase({ path: archived.directory }).findings).not.toEqual([]);
   });
@@ -269,6 +269,6 @@ describe("a partly archived log", () => {
     using raw = rawConnection(archived.path);
     behindTheGuards(raw.database, () => raw.database.exec("update archive_anchor set state = x'00'"));
     raw.database.close();
-    expect(rescue).toThrow(errorWith("check_failed", /what stands for the archive is damaged: the state of archive_anchor 99/));
+    expect(rescue).toThrow(errorWith("check_failed", /the archive's anchor is damaged: the state of archive_anchor 99/));
   });
 });

@@ -85,7 +85,7 @@ describe("an unusable directory", () => {
     const directory = join(temporary.path, "data");
     mkdirSync(directory);
     const isRoot = process.getuid?.() === 0;
-    // Permissions do not apply to root, so this runs as nobody, who can enter all parent directories.
+    // Permissions do not apply to root, so this runs as an unprivileged user, which can enter all parent directories.
     chmodSync(temporary.path, 0o755);
     chmodSync(directory, 0o500);
     if (isRoot) chownSync(directory, 65_534, 65_534);

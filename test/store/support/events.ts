@@ -44,7 +44,7 @@ export function removed(change: Partial<Removed> = {}): Removed {
 }
 
 export function rejected(change: Partial<Rejected> = {}): Rejected {
-  return { kind: "rejected", reason: "not_json", message: "the message is no JSON", source: null, claimedUser: null, ...change };
+  return { kind: "rejected", reason: "not_json", message: "the message is not JSON", source: null, claimedUser: null, ...change };
 }
 
 export function received(decoded: Received["decoded"], change: Partial<Received> = {}): Received {

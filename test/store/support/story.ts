@@ -39,7 +39,7 @@ export function toldStory(): TemporaryStore {
     observe(store, openFailed(PEER_B));
   }
   const payload = Buffer.from('{"FromApp":"oc-api", oops');
-  append(store, rejected({ message: "the message is no JSON: unexpected token o at byte 21" }), { payload });
+  append(store, rejected({ message: "the message is not JSON: unexpected token o at byte 21" }), { payload });
   clock.stall(500);
   observe(store, closed(PEER_A, { durationMs: 49_120 }));
   clock.stall(800);

@@ -14,7 +14,7 @@ import { temporaryDirectory } from "./temporary-store.ts";
 
 const START_MS = Date.parse("2026-01-01T00:00:00Z");
 
-/** What one peer was, by the store itself, after a row. */
+/** The state of one peer after a row, according to the store itself. */
 interface PeerState {
   readonly standing: Standing | null;
   readonly relation: string | null;

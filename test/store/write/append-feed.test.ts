@@ -1,4 +1,4 @@
-/** Who hears of the rows that a store appends, and in which order. */
+/** The listeners of a store: which rows they are told of, and in which order. */
 import { expect, it } from "vitest";
 import type { LogEntry } from "../../../src/store/model/log-entry.ts";
 import { PEER_A, PEER_B } from "../../support/peers.ts";

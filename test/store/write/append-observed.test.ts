@@ -224,7 +224,7 @@ describe("time", () => {
     );
   });
 
-  it("is logged in whole milliseconds, between which a virtual clock may stand", () => {
+  it("is logged in whole milliseconds, although a virtual clock has fractions", () => {
     using temporary = new TemporaryStore();
     temporary.clock.stall(0.4);
     const { atMs } = rowOf(observe(temporary.store, opened(PEER_A)));

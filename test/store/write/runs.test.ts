@@ -1,4 +1,4 @@
-/** What the log tells of the daemon's runs: how each began, with which configuration, and how the one before ended. */
+/** The daemon's runs in the log: how each began, with which configuration, and how the one before ended. */
 import { beforeEach, describe, expect, it } from "vitest";
 import { knownMigrations } from "../../../src/store/sql/migrations.ts";
 import type { Start } from "../../../src/store/write/observed-appender.ts";

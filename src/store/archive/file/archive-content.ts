@@ -1,13 +1,13 @@
-/** Takes the content of an archive file in chunks, and looks at it line by line. Pure. */
+/** Parses the content of an archive file, chunk by chunk and line by line. Pure. */
 import { messageOf, PartnerdError } from "../../../base/errors.ts";
 import type { Repetition } from "../../model/repetition.ts";
 import { type ArchivedRow, type ArchiveHeader, parseArchiveHeader, parseArchiveLine } from "./archive-format.ts";
 
-/** A row holds up to 64 KiB of a message, and texts of it. */
+/** A row holds up to 64 KiB of a message, and columns derived from it. */
 const MAX_LINE_BYTES = 16 * 1_048_576;
 
 export interface ArchiveVisitor {
-  /** Comes first. May throw where the file is another one than it should be. */
+  /** Called first. May throw to reject the file. */
   header(header: ArchiveHeader): void;
   row(archived: ArchivedRow): void;
   repetition?(repetition: Repetition): void;
@@ -48,7 +48,7 @@ export class ArchiveContent {
 
   #take(text: string): void {
     this.#line += 1;
-    if (this.#isOver) throw this.#invalid("there is a line behind the trailer");
+    if (this.#isOver) throw this.#invalid("there is a line after the trailer");
     if (this.#header === undefined) {
       this.#header = this.#parsed(() => parseArchiveHeader(text));
       this.#visitor.header(this.#header);
@@ -89,7 +89,7 @@ export class ArchiveContent {
 
   #invalid(problem: string): PartnerdError {
     return new PartnerdError("archive_invalid", `${this.#path}:${this.#line}: ${problem}`, {
-      nextStep: "take the file from a backup; its anchor in the database has its SHA-256 (view archives)",
+      nextStep: "restore the file from a backup; the view archives has the SHA-256 of the original",
       details: { problem: `line ${this.#line}: ${problem}` },
     });
   }

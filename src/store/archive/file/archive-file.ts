@@ -1,4 +1,4 @@
-/** Writing and reading archive files: what is written is on the disk, and what is read is looked at line by line. */
+/** Writes archive files durably, and reads them line by line. */
 import { createHash } from "node:crypto";
 import { createReadStream, createWriteStream } from "node:fs";
 import { Readable } from "node:stream";
@@ -9,10 +9,10 @@ import { syncToDisk } from "../../sql/data-directory.ts";
 import { ArchiveContent, type ArchiveVisitor } from "./archive-content.ts";
 import type { ArchiveHeader } from "./archive-format.ts";
 
-/** To gzip and write each line by itself takes longer than to make it. */
+/** Lines are grouped: compressing and writing each one alone takes longer than producing it. */
 const CHUNK_CHARS = 65_536;
 
-/** Writes `lines` to `path` (0600), over what is there, and returns when they are on the disk. Throws `file_failed`. */
+/** Writes `lines` to `path` (0600), replacing its content, and fsyncs it. Throws `file_failed`. */
 export async function writeArchiveFile(path: string, lines: Iterable<string>): Promise<void> {
   await doing(`cannot write ${path}`, async () => {
     await pipeline(Readable.from(chunksOf(lines)), createGzip(), createWriteStream(path, { mode: 0o600 }));
@@ -20,7 +20,7 @@ export async function writeArchiveFile(path: string, lines: Iterable<string>): P
   syncToDisk(path);
 }
 
-/** What is known of a file that was read to its end. */
+/** The result of reading a file to its end. */
 export interface ReadArchive {
   readonly header: ArchiveHeader;
   /** SHA-256 (hex) of the file. */
@@ -29,8 +29,8 @@ export interface ReadArchive {
 }
 
 /**
- * Shows `visitor` what is in the file. Throws `archive_invalid` where it is no archive file, or not a whole one, `file_failed` where it
- * cannot be read, and what `visitor` throws.
+ * Passes the content of the file to `visitor`. Throws `archive_invalid` if the file is not a complete archive, `file_failed` if
+ * it cannot be read, and whatever `visitor` throws.
  */
 export async function readArchiveFile(path: string, visitor: ArchiveVisitor): Promise<ReadArchive> {
   const hash = createHash("sha256");
@@ -51,7 +51,7 @@ export async function readArchiveFile(path: string, visitor: ArchiveVisitor): Pr
   return { header: content.end(), sha256: hash.digest("hex"), bytes };
 }
 
-/** The first line alone. Throws as readArchiveFile does. */
+/** Reads only the first line. Throws as readArchiveFile does. */
 export async function readArchiveHeader(path: string): Promise<ArchiveHeader> {
   let header: ArchiveHeader | undefined;
   const enough = new AbortController();
@@ -98,8 +98,8 @@ async function doing<Result>(what: string, work: () => Promise<Result>): Promise
     const isContent = thrown instanceof Error && "code" in thrown && String(thrown.code).startsWith("Z_");
     throw new PartnerdError(isContent ? "archive_invalid" : "file_failed", `${what}: ${messageOf(thrown)}`, {
       nextStep: isContent
-        ? "name an archive file; where it is one, it is damaged: take it from a backup"
-        : "see that the file can be read, or the directory written, and that the disk has room",
+        ? "check that the file is an archive; if it is, it is damaged: restore it from a backup"
+        : "check that the file is readable, or its directory writable, and that the disk has room",
       cause: thrown,
     });
   }

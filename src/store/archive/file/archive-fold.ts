@@ -13,7 +13,7 @@ import { parseDedupeKey } from "../../model/dedupe-key.ts";
 import type { Finding } from "../../model/finding.ts";
 import { eventOf, type LogRow } from "../../model/log-entry.ts";
 
-/** The newest message of a stream about a peer or resource. */
+/** The newest message about a peer or resource in a broker stream. */
 type InStream = Pick<ArchivedState["peers"][number], "streamCreated" | "streamSequence" | "streamSeq">;
 
 const NOT_IN_STREAM: InStream = { streamCreated: null, streamSequence: null, streamSeq: null };
@@ -77,7 +77,7 @@ export class ArchiveFold {
     for (const about of [peerId, supersededPeerId]) {
       if (about === null) continue;
       const { events, inStream } = this.#peers.get(about) ?? { events: 0, inStream: NOT_IN_STREAM };
-      // Of a peer that lost its resource id, the message is about another peer.
+      // For a peer that lost its resource id, the message is about another peer.
       this.#peers.set(about, { events: events + 1, inStream: about === peerId ? newer(inStream, row) : inStream });
     }
     if (resourceId !== null && peerId !== null) {

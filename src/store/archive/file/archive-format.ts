@@ -1,6 +1,7 @@
 /**
- * An archive file is gzipped JSON Lines: a header, the rows of the log with every column by its SQL name, and a trailer that counts them.
- * What failures were repeated stands with their rows; counts of rows that an earlier file holds stand behind the rows. Pure.
+ * The format of an archive file: gzipped JSON Lines with a header, the rows of the log with every column under its SQL name, and
+ * a trailer with the number of rows. Counts of repeated failures are in the rows of the failures, or after all rows if an earlier
+ * file holds those. Pure.
  */
 
 import { getTableColumns } from "drizzle-orm";
@@ -23,7 +24,7 @@ const header = z
     version: z.literal(ARCHIVE_VERSION),
     first_seq: z.int().positive(),
     last_seq: z.int().positive(),
-    /** Of the row before the first; 64 zeros before the first of all. */
+    /** The hash of the row before the first; 64 zeros at the beginning of a log. */
     follows_chain_hash: chainHash,
     last_chain_hash: chainHash,
     written_at: z.iso.datetime(),
@@ -35,7 +36,7 @@ const header = z
     lastChainHash: line.last_chain_hash,
     writtenAtMs: Date.parse(line.written_at),
   }))
-  .refine(({ firstSeq, lastSeq }) => firstSeq <= lastSeq, "first_seq is behind last_seq")
+  .refine(({ firstSeq, lastSeq }) => firstSeq <= lastSeq, "first_seq is greater than last_seq")
   .refine(
     ({ firstSeq, followsChainHash }) => (firstSeq === 1) === (followsChainHash === CHAIN_START),
     "first_seq and follows_chain_hash disagree",
@@ -47,7 +48,7 @@ const counted = z.strictObject({ count: z.int().positive(), last_at_ms: z.int() 
 const repetitionLine = z.strictObject({ repeated_failures: counted.extend({ first_seq: z.int().positive() }) });
 const trailer = z.strictObject({ rows: z.int().positive() });
 
-/** A row of the log, with how often its failure was repeated; null where it was not. */
+/** A row of the log, and the count of its repeats; null if there were none. */
 export interface ArchivedRow {
   readonly row: LogRow;
   readonly repetition: Repetition | null;
@@ -97,12 +98,12 @@ function formatRow({ row, repetition }: ArchivedRow): string {
   });
 }
 
-/** Throws, in words, where `text` is no header of a file that this program reads. */
+/** Throws if `text` is not a supported header. */
 export function parseArchiveHeader(text: string): ArchiveHeader {
   return parsed(header, objectOf(text));
 }
 
-/** Throws, in words, where `text` is no line behind a header. */
+/** Throws if `text` is not a valid line after the header. */
 export function parseArchiveLine(text: string): ArchiveLine {
   const line = objectOf(text);
   if ("seq" in line) return { kind: "row", ...parseRow(line) };
@@ -120,7 +121,7 @@ function parseRow({ repeated_failures: repeated, ...cells }: Readonly<Record<str
   if (unknown !== undefined) throw new Error(`a row has the column ${unknown}, which this oc-partnerd does not know`);
   const problem = problemsOf(row)[0];
   if (problem !== undefined) throw new Error(problem);
-  // Every column is there, and of its type.
+  // Every column is present and has its type.
   const whole = row as LogRow;
   const repetition = repeated === null ? null : repetitionOf({ ...parsed(counted, repeated), first_seq: whole.seq });
   return { row: whole, repetition };
@@ -133,7 +134,7 @@ function repetitionOf(line: z.infer<typeof repetitionLine>["repeated_failures"])
 function objectOf(text: string): Readonly<Record<string, unknown>> {
   const value: unknown = JSON.parse(text);
   if (typeof value === "object" && value !== null) return { ...value };
-  throw new Error("the line is no JSON object");
+  throw new Error("the line is not a JSON object");
 }
 
 function parsed<Schema extends z.ZodType>(schema: Schema, value: unknown): z.output<Schema> {

@@ -1,4 +1,4 @@
-/** Reading an archive file with every row looked at: its columns, its payload, its place in the chain, and what it does. */
+/** Reads an archive file and checks every row: its columns, its payload, its place in the chain, and its effect. */
 
 import { PartnerdError } from "../../../base/errors.ts";
 import type { ArchivedState } from "../../fold/archived-state.ts";
@@ -10,30 +10,29 @@ import { ArchiveFold } from "./archive-fold.ts";
 import type { ArchivedRow } from "./archive-format.ts";
 
 export interface VerifiedArchive extends ReadArchive {
-  /** What its rows come to. */
+  /** The state at the end of its rows. */
   readonly state: ArchivedState;
 }
 
 interface ArchiveReader {
   row?(archived: ArchivedRow): void;
   repetition?(repetition: Repetition): void;
-  /** Called for every row, with how many there were so far. */
+  /** Called for every row with the number of rows so far. */
   progress?(rows: number): void;
 }
 
 /**
- * `start`: what stands before the file's first row. Throws as readArchiveFile does, and `archive_invalid` where a row does not hold or the
- * file does not follow `start`.
+ * `start`: the state of the log before the file's first row. Throws as readArchiveFile does, and `archive_invalid` if a row is
+ * not sound or the file does not continue from `start`.
  */
 export async function readVerified(path: string, start: ReplayStart, reader: ArchiveReader = {}): Promise<VerifiedArchive> {
   const fold = new ArchiveFold(start);
   let rows = 0;
   const read = await readArchiveFile(path, {
     header({ firstSeq, followsChainHash }) {
-      if (firstSeq !== start.seq + 1)
-        throw invalid(path, `it begins with seq ${firstSeq}, and has to begin with ${start.seq + 1}`);
+      if (firstSeq !== start.seq + 1) throw invalid(path, `it begins with seq ${firstSeq}, expected ${start.seq + 1}`);
       if (followsChainHash !== start.chainHash)
-        throw invalid(path, `it follows the chain hash ${followsChainHash}, and has to follow ${start.chainHash}`);
+        throw invalid(path, `it follows the chain hash ${followsChainHash}, expected ${start.chainHash}`);
     },
     row(archived) {
       for (const finding of fold.take(archived.row)) throw invalid(path, sentenceOf(finding));
@@ -47,7 +46,7 @@ export async function readVerified(path: string, start: ReplayStart, reader: Arc
 
 function invalid(path: string, problem: string): PartnerdError {
   return new PartnerdError("archive_invalid", `${path}: ${problem}`, {
-    nextStep: "take the file from a backup; its anchor in the database has its SHA-256 (view archives)",
+    nextStep: "restore the file from a backup; the view archives has the SHA-256 of the original",
     details: { problem },
   });
 }

@@ -1,4 +1,4 @@
-/** Writes an archive file, each row looked at before, reads it back from the disk, and gives it its name. */
+/** Writes an archive file from checked rows, reads it back from the disk, and renames it into place. */
 
 import { existsSync, renameSync, rmSync } from "node:fs";
 import { dirname } from "node:path";
@@ -20,14 +20,14 @@ interface NewArchive {
   readonly database: Database;
   readonly plan: Pick<ArchiveHeader, "firstSeq" | "lastSeq" | "lastChainHash">;
   readonly path: string;
-  /** What the log came to before the first row. */
+  /** The state of the log before the first row. */
   readonly start: ReplayStart;
   readonly carried: readonly Repetition[];
   readonly clock: Clock;
   readonly onRow: (step: "writing" | "reading back", rows: number) => void;
 }
 
-/** Throws `file_failed`, and `check_failed` where a row does not hold; then no file of this name is left that was not there before. */
+/** Throws `file_failed`, and `check_failed` if a row is not sound. If it throws, it leaves no new file of this name. */
 export async function writeVerified({
   database,
   plan,
@@ -49,7 +49,7 @@ export async function writeVerified({
     const verified = await readVerified(partial, start, { progress: (rows) => onRow("reading back", rows) });
     const [inLog, inFile] = [stateSha256Of(fold.state()), stateSha256Of(verified.state)];
     if (inLog !== inFile)
-      throw new PartnerdError("internal_error", `${partial} comes to the state ${inFile}, the log to ${inLog}`);
+      throw new PartnerdError("internal_error", `the final state of ${partial} is ${inFile}, that of the log ${inLog}`);
     rename(partial, path);
     syncToDisk(directory);
     syncToDisk(dirname(directory));
@@ -60,17 +60,20 @@ export async function writeVerified({
   }
 }
 
-/** A run that ended before its anchor may have left the same rows under this name, and they are written again; anything else stays. */
+/**
+ * Accepts a file with the same rows, left by a run that was interrupted before its anchor; it is overwritten. Refuses any other
+ * file.
+ */
 async function refuseOther(path: string, wanted: ArchiveHeader): Promise<void> {
   if (!existsSync(path)) return;
-  const other = new PartnerdError("file_failed", `${path} exists already, and is not an archive of these events`, {
+  const other = new PartnerdError("file_failed", `${path} already exists and is not an archive of these events`, {
     nextStep: "move it away, or choose another directory with --to DIR",
   });
   try {
     const { header } = await readArchiveFile(path, { header() {}, row() {} });
     if (header.lastChainHash === wanted.lastChainHash && header.followsChainHash === wanted.followsChainHash) return;
   } catch {
-    // Whatever it is, it is not ours to write over.
+    // Not an archive; leave it alone.
   }
   throw other;
 }
@@ -81,7 +84,7 @@ function makeDirectory(directory: string): void {
   } catch (thrown) {
     const why = thrown instanceof PartnerdError ? (thrown.details.problem ?? "") : messageOf(thrown);
     throw new PartnerdError("file_failed", `cannot write to the directory ${directory}: ${why}`, {
-      nextStep: "name another directory with --to DIR",
+      nextStep: "choose another directory with --to DIR",
       cause: thrown,
     });
   }
@@ -92,7 +95,7 @@ function rename(partial: string, path: string): void {
     renameSync(partial, path);
   } catch (thrown) {
     throw new PartnerdError("file_failed", `cannot rename ${partial} to ${path}: ${messageOf(thrown)}`, {
-      nextStep: "see that the directory can be written, or name another one with --to DIR",
+      nextStep: "make the directory writable, or choose another one with --to DIR",
       cause: thrown,
     });
   }
@@ -101,13 +104,13 @@ function rename(partial: string, path: string): void {
 interface ArchiveSource {
   readonly database: Database;
   readonly header: ArchiveHeader;
-  /** Counts of failures in earlier archives that have gone on since. */
+  /** Counts of failures in earlier archives that have been repeated since. */
   readonly carried: readonly Repetition[];
   readonly fold: ArchiveFold;
   readonly onRow: (rows: number) => void;
 }
 
-/** Each page is a short read. Throws `check_failed` at the first row that does not hold, so that nothing of a broken log is moved. */
+/** Reads page by page. Throws `check_failed` at the first row that is not sound, so that no part of a broken log is moved. */
 function* archiveLines({ database, header, carried, fold, onRow }: ArchiveSource): Generator<string> {
   const select = "select first_seq as firstSeq, count, last_at_ms as lastAtMs from repeated_failures where first_seq = ?";
   const repetition = database.prepare<[number], Repetition>(select);
@@ -126,12 +129,12 @@ function* archiveLines({ database, header, carried, fold, onRow }: ArchiveSource
 }
 
 function unsound(finding: Finding): PartnerdError {
-  return new PartnerdError("check_failed", `the log is not sound, and nothing of it was moved: ${sentenceOf(finding)}`, {
-    nextStep: "see what else there is with `oc-partnerd check`, and put a sound log in its place with `oc-partnerd restore`",
+  return new PartnerdError("check_failed", `the log is not sound, nothing was moved: ${sentenceOf(finding)}`, {
+    nextStep: "run `oc-partnerd check` for details, then replace the log with `oc-partnerd restore`",
   });
 }
 
-/** What failures in earlier archives were repeated, and are still counted here. */
+/** Counts of failures in earlier archives that are still kept in the database. */
 export function carriedRepetitions(database: Database, firstSeq: number): readonly Repetition[] {
   const select = "select first_seq as firstSeq, count, last_at_ms as lastAtMs from repeated_failures where first_seq < ?";
   return database.prepare<[number], Repetition>(select).all(firstSeq);

@@ -1,13 +1,13 @@
-/** SQLite's own look at the file: the pages, their trees, and the indexes against their tables. */
+/** Runs SQLite's own integrity check: pages, their trees, and indexes against their tables. */
 import type { Database } from "better-sqlite3";
 import type { Finding } from "../../model/finding.ts";
 import { attempt } from "../rows/row-reader.ts";
 import { type SchemaEntry, schemaEntries } from "./schema-check.ts";
 
-/** More than anyone reads; each says the same of a file that is beyond repair. */
+/** More than anyone reads. A file beyond repair can produce any number of similar messages. */
 const MOST_MESSAGES = 1_000;
 
-/** With a view in the schema SQLite leaves the list of free pages out of its look at everything, but not of that at sqlite_schema. */
+/** If the schema has a view, SQLite skips the list of free pages in its full check, but not when it checks sqlite_schema. */
 const LOOKS = [MOST_MESSAGES, "sqlite_schema"];
 
 export function integrityFindings(database: Database): readonly Finding[] {
@@ -21,7 +21,7 @@ export function integrityFindings(database: Database): readonly Finding[] {
     .map((line) => integrityFinding(line, nameOf));
 }
 
-/** The tables and indexes by the page that their tree begins at. */
+/** Names of tables and indexes by their root page. */
 function treeNames(database: Database): (rootPage: number) => string | undefined {
   const rows = attempt(() =>
     database.prepare<[], { rootpage: number; name: string }>("select rootpage, name from sqlite_schema where rootpage > 0").all(),
@@ -30,7 +30,7 @@ function treeNames(database: Database): (rootPage: number) => string | undefined
   return (rootPage) => (rootPage === 1 ? "sqlite_schema" : names.get(rootPage));
 }
 
-/** One line of SQLite's, with the place in front. */
+/** Parses one line of SQLite's into a place and a problem. */
 export function integrityFinding(line: string, nameOf: (rootPage: number) => string | undefined): Finding {
   const inTree = /^Tree (?<tree>\d+) page (?<page>\d+)(?<problem>.*)$/.exec(line)?.groups;
   if (inTree !== undefined) {
@@ -46,7 +46,7 @@ export function integrityFinding(line: string, nameOf: (rootPage: number) => str
   return { place: page === undefined ? "pages" : `page ${page["page"]}`, problem: line };
 }
 
-/** Which tables and indexes of a damaged file break SQLite's own look at it, which ends with the first of them. */
+/** Checks tables and indexes one by one, because SQLite's own check stops at the first one that it cannot read. */
 function* treeFindings(database: Database): Generator<Finding> {
   const entries = attempt(() => schemaEntries(database));
   const trees = (entries.ok ? entries.value : []).filter(({ type }) => type === "table" || type === "index");
@@ -60,7 +60,7 @@ function* treeFindings(database: Database): Generator<Finding> {
   }
 }
 
-/** Counts the values of each column, for which SQLite has to read all of them, out of this tree and no other. */
+/** Counts the values of each column, which makes SQLite read all of this tree and no other. */
 function scanOf(database: Database, { type, name, table, sql }: SchemaEntry): string {
   const columns = database
     .prepare<[string], string>(`select name from pragma_${type === "table" ? "table" : "index"}_info(?) where name is not null`)

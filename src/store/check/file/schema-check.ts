@@ -1,4 +1,4 @@
-/** The schema: tables, indexes, guards and views as the migrations make them, and nothing else. */
+/** Checks the schema: tables, indexes, guards and views as the migrations create them, and nothing else. */
 import Database from "better-sqlite3";
 import type { Finding } from "../../model/finding.ts";
 import { appliedMigrations, applyMigrations, knownMigrations, refuseOtherSchema, refuseRetired } from "../../sql/migrations.ts";
@@ -24,10 +24,10 @@ export function* schemaFindings(database: Database.Database): Generator<Finding>
     const place = `${entry.type} ${name}`;
     if (other === undefined) yield { place, problem: "missing" };
     else if (other.sql !== entry.sql || other.type !== entry.type || other.table !== entry.table)
-      yield { place, problem: "is not what the migrations made" };
+      yield { place, problem: "differs from what the migrations create" };
   }
   for (const { type, name } of found.value)
-    if (!migratedSchema().has(name)) yield { place: `${type} ${name}`, problem: "is not of oc-partnerd's making" };
+    if (!migratedSchema().has(name)) yield { place: `${type} ${name}`, problem: "was not created by oc-partnerd" };
 }
 
 export function* migrationFindings(database: Database.Database): Generator<Finding> {
@@ -40,19 +40,18 @@ export function* migrationFindings(database: Database.Database): Generator<Findi
   const wanted = [...knownMigrations()].map(([hash, createdAt], index) => ({ rowid: index + 1, id: null, hash, createdAt }));
   for (let index = 0; index < Math.max(wanted.length, rows.value.length); index++) {
     if (JSON.stringify(rows.value[index]) !== JSON.stringify(wanted[index]))
-      yield { place: `__drizzle_migrations row ${index + 1}`, problem: "is not that of this oc-partnerd's migration" };
+      yield { place: `__drizzle_migrations row ${index + 1}`, problem: "differs from this oc-partnerd's migration" };
   }
 }
 
 export function* applicationIdFindings(database: Database.Database): Generator<Finding> {
   const found = database.pragma("application_id", { simple: true });
-  if (found !== APPLICATION_ID)
-    yield { place: "file header", problem: `application_id is ${found}, has to be ${APPLICATION_ID}` };
+  if (found !== APPLICATION_ID) yield { place: "file header", problem: `application_id is ${found}, expected ${APPLICATION_ID}` };
 }
 
 /**
- * Throws `database_failed` where the database is another program's, empty, or of an older schema, `database_newer` where it is of a
- * newer one, and `database_retired` where it is from before the first release: there is nothing to compare it with.
+ * Throws if there is no schema to compare with: `database_failed` if the database is empty, another program's or has an older schema,
+ * `database_newer` if it has a newer one, and `database_retired` if it is from before the first release.
  */
 export function refuseOtherVersion(database: Database.Database, file: string): void {
   if (database.prepare("select 1 from sqlite_schema where name = 'event_log'").get() === undefined) refuseEmpty(database, file);
@@ -62,14 +61,14 @@ export function refuseOtherVersion(database: Database.Database, file: string): v
   const known = [...knownMigrations().keys()];
   const inCommon = Math.min(known.length, applied.value.length);
   const isOneLine = known.slice(0, inCommon).every((hash, index) => hash === applied.value[index]);
-  // Rows that are gone from the list do not make an older schema.
+  // A migrations table that lost rows does not make the schema older.
   const isThisSchema = applied.value.length < known.length && schemaFindings(database).next().done === true;
   if (isOneLine && inCommon > 0 && !isThisSchema) refuseOtherSchema(database, file);
 }
 
 let migrated: ReadonlyMap<string, SchemaEntry> | undefined;
 
-/** By name. The migrations come with the program, and are applied once. */
+/** The expected schema, by name. Computed once, by applying the migrations in memory. */
 function migratedSchema(): ReadonlyMap<string, SchemaEntry> {
   if (migrated !== undefined) return migrated;
   const database = new Database(":memory:");

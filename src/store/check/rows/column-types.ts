@@ -1,4 +1,4 @@
-/** Each column holds what its table says, and the row is an event that this program could have written. */
+/** Checks that each column has its type and that the row is an event that this program could have written. */
 import { getTableColumns } from "drizzle-orm";
 import type { SQLiteTable } from "drizzle-orm/sqlite-core";
 import { rowPlace } from "../../model/finding.ts";
@@ -21,7 +21,7 @@ export function columnTypesCheck(): RowCheck {
   };
 }
 
-/** For rows of `table` by the names of its properties: which columns hold another type than theirs, one phrase each. */
+/** Returns a function that lists the columns of the wrong type in a row of `table`, given by property names, one phrase each. */
 export function typeProblems(table: SQLiteTable): (row: object) => readonly string[] {
   const columns = Object.entries(getTableColumns(table)).map(([property, column]) => {
     return { property, name: column.name, isNullable: !column.notNull && !column.primary, type: column.getSQLType() };
@@ -31,7 +31,7 @@ export function typeProblems(table: SQLiteTable): (row: object) => readonly stri
     for (const { property, name, isNullable, type } of columns) {
       const found = sqlTypeOf(Reflect.get(row, property));
       if (found === type || (found === "null" && isNullable)) continue;
-      problems.push(`${name} is of type ${found}, has to be of type ${type}`);
+      problems.push(`${name} has type ${found}, expected ${type}`);
     }
     return problems;
   };

@@ -1,4 +1,4 @@
-/** Where the rows say that they stand in the broker's stream, and the cursor, which must not be behind them. */
+/** Checks the cursor, which must not be behind the position in the broker stream that the rows prove. */
 import type { Database } from "better-sqlite3";
 import { type CursorRow, cursorChecksum } from "../../model/cursor.ts";
 import { parseDedupeKey } from "../../model/dedupe-key.ts";
@@ -10,7 +10,7 @@ import type { RowCheck } from "./row-reader.ts";
 import { rowsOf } from "./row-reader.ts";
 
 export interface CursorCheck extends RowCheck {
-  /** The cursor, against the rows so far; to be called in the transaction that read the last of them. */
+  /** Checks the cursor against the rows so far. Call in the transaction that read the last of them. */
   cursor(database: Database): Iterable<Finding>;
 }
 
@@ -23,13 +23,13 @@ export function cursorCheck(start?: DerivedCursor): CursorCheck {
       const { seq, dedupeKey, streamSequence } = row;
       const sequence = dedupeKey === null ? undefined : parseDedupeKey(dedupeKey)?.sequence;
       if (sequence !== undefined && streamSequence !== sequence)
-        yield { place: rowPlace(seq), problem: `dedupe_key is of sequence ${sequence}, stream_sequence is ${streamSequence}` };
+        yield { place: rowPlace(seq), problem: `dedupe_key has sequence ${sequence}, stream_sequence is ${streamSequence}` };
     },
     *cursor(database) {
       const rows = rowsOf<CursorRow>(database, "ingest_cursor", ingestCursor);
-      if (rows.length > 1) yield { place: "ingest_cursor", problem: `has ${rows.length} rows, and not one` };
+      if (rows.length > 1) yield { place: "ingest_cursor", problem: `has ${rows.length} rows, expected one` };
       if (rows.length === 0 && derived !== undefined)
-        yield { place: "ingest_cursor", problem: `has no row, although ${rowPlace(derived.seq)} speaks of a stream` };
+        yield { place: "ingest_cursor", problem: `is empty, although ${rowPlace(derived.seq)} names a broker stream` };
       const problemsOf = typeProblems(ingestCursor);
       for (const row of rows) {
         const found = [...problemsOf(row), ...cursorProblems(row, derived)];
@@ -40,13 +40,14 @@ export function cursorCheck(start?: DerivedCursor): CursorCheck {
 }
 
 function* cursorProblems(row: CursorRow, derived: DerivedCursor | undefined): Generator<string> {
-  if (row.checksum !== cursorChecksum(row)) yield "checksum is not that of its columns";
+  if (row.checksum !== cursorChecksum(row)) yield "checksum does not match its columns";
   if (row.sequence < row.firstSequence - 1) yield `sequence ${row.sequence} is before first_sequence ${row.firstSequence}`;
   if (derived === undefined) return;
   const said = rowPlace(derived.seq);
-  if (row.created !== derived.created) yield `is of a stream made at ${row.created}, ${said} of one made at ${derived.created}`;
+  if (row.created !== derived.created)
+    yield `is for a stream created at ${row.created}, ${said} for one created at ${derived.created}`;
   else if (row.sequence < derived.sequence)
-    yield `sequence ${row.sequence} is behind ${derived.sequence}, of which ${said} speaks`;
+    yield `sequence ${row.sequence} is behind ${derived.sequence}, which ${said} has reached`;
   if (derived.stream !== null && row.stream !== derived.stream)
     yield `stream is ${row.stream}, the log follows ${derived.stream}`;
   if (derived.firstSequence !== null && row.firstSequence !== derived.firstSequence)

@@ -1,4 +1,4 @@
-/** One pass over the rows of the log, each of which is shown to every check of rows. */
+/** One pass over the log that runs every row check on every row. */
 
 import type { Database } from "better-sqlite3";
 import type { Findings } from "../../model/finding.ts";
@@ -9,7 +9,7 @@ import { attempt, readRows, unreadableRows } from "./row-reader.ts";
 export interface LogPassInit {
   readonly database: Database;
   readonly findings: Findings;
-  /** By what they look at. */
+  /** By name of the aspect that they check. */
   readonly checks: ReadonlyMap<string, RowCheck>;
   /** Called with the seq of each row. */
   readonly onRow: (seq: number) => void;
@@ -25,17 +25,17 @@ export class LogPass {
     this.#last = { ...start, atMs: 0 };
   }
 
-  /** How many rows were read. */
+  /** Number of rows read. */
   get rows(): number {
     return this.#rows;
   }
 
-  /** The newest row that was read. */
+  /** The newest row read. */
   get last(): Pick<LogRow, "seq" | "atMs" | "chainHash"> {
     return this.#last;
   }
 
-  /** Goes on behind the last row, up to `lastSeq`. */
+  /** Continues after the last row, up to `lastSeq`. */
   readTo(lastSeq: number): void {
     this.#init.findings.take("rows", () => this.#read(lastSeq));
   }
@@ -56,7 +56,7 @@ export class LogPass {
   }
 }
 
-/** The highest seq that the table has; where it cannot be read, that an index has. Undefined where neither tells. */
+/** The highest seq in the table or, if the table cannot be read, in an index; undefined if neither can be read. */
 export function highestSeq(database: Database): number | undefined {
   const queries = [
     "select coalesce(max(seq), 0) from event_log",

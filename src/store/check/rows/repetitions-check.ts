@@ -1,4 +1,4 @@
-/** The counts of failures that were repeated: each belongs to a row of the log that is a failure. */
+/** Checks the counts of repeated failures: each must belong to a failure in the log. */
 
 import type { Database } from "better-sqlite3";
 import { type Finding, rowPlace } from "../../model/finding.ts";
@@ -16,18 +16,17 @@ export function* repetitionFindings(database: Database, start: LogStart): Genera
   for (const row of rowsOf<typeof repeatedFailures.$inferSelect>(database, "repeated_failures", repeatedFailures)) {
     const place = `repeated_failures row ${row.firstSeq}`;
     for (const problem of problemsOf(row)) yield { place, problem };
-    // An earlier version wrote none.
+    // Earlier versions wrote no checksum.
     if (row.checksum !== null && row.checksum !== repetitionChecksum(row))
-      yield { place, problem: "checksum is not that of its columns" };
+      yield { place, problem: "checksum does not match its columns" };
     if (row.count < 1) yield { place, problem: `count is ${row.count}` };
-    // What is archived is out of reach here.
+    // Archived rows cannot be checked here.
     if (row.firstSeq > 0 && row.firstSeq <= start.seq) continue;
     const read = attempt(() => typeOf.get(row.firstSeq));
-    // The row is a finding of its own then.
+    // An unreadable row is reported by other checks.
     if (!read.ok) continue;
     const type = read.value;
     if (type === undefined) yield { place, problem: `there is no ${rowPlace(row.firstSeq)}` };
-    else if (!FAILURES.includes(type))
-      yield { place, problem: `${rowPlace(row.firstSeq)} is a ${type}, which no failure repeats` };
+    else if (!FAILURES.includes(type)) yield { place, problem: `${rowPlace(row.firstSeq)} is a ${type}, not a failure` };
   }
 }

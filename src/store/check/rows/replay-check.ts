@@ -1,4 +1,4 @@
-/** The projections, as the tables hold them, against a replay of the log. */
+/** Checks the projection tables against a replay of the log. */
 import type { Database } from "better-sqlite3";
 import type { SQLiteTable } from "drizzle-orm/sqlite-core";
 import { type Replay, rowDifferences, startReplay } from "../../fold/replay.ts";
@@ -9,7 +9,7 @@ import type { RowCheck } from "./row-reader.ts";
 import { attempt, rowsOf } from "./row-reader.ts";
 
 export interface ReplayCheck extends RowCheck {
-  /** Compares the tables of `database` with what the rows so far give; to be called in the transaction that read the last of them. */
+  /** Compares the tables of `database` with the replay so far. Call in the transaction that read the last row. */
   tables(database: Database): Iterable<Finding>;
 }
 
@@ -17,7 +17,7 @@ export function replayCheck(replay: Replay = startReplay()): ReplayCheck {
   let isWhole = true;
   return {
     row(row) {
-      // Of a log with a hole in it every later row could be a finding.
+      // With a gap in the log, every later row could be a finding.
       if (!isWhole) return [];
       const taken = attempt(() => replay.take(row));
       if (taken.ok) return taken.value;
@@ -53,6 +53,6 @@ function tableFindings<Key extends string, Row extends Readonly<Record<Key, stri
   if (!found.ok) return [{ place: name, problem: `cannot be read: ${found.why}` }];
   const byKey = (rows: readonly Row[]) => new Map(rows.map((row) => [row[key], row]));
   const twice =
-    found.value.length === byKey(found.value).size ? [] : [{ place: name, problem: `has two rows of the same ${key}` }];
+    found.value.length === byKey(found.value).size ? [] : [{ place: name, problem: `has two rows with the same ${key}` }];
   return [...twice, ...rowDifferences(place, byKey(found.value), byKey(expected))];
 }

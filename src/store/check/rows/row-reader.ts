@@ -1,4 +1,4 @@
-/** Reading the log of a file that may be damaged: what cannot be read is named, and the rest is read all the same. */
+/** Reads the log of a file that may be damaged: reports what is unreadable, and reads the rest. */
 
 import type { Database, Statement } from "better-sqlite3";
 import { getTableColumns } from "drizzle-orm";
@@ -12,10 +12,10 @@ type ReadRow =
   | { readonly kind: "row"; readonly row: LogRow }
   | { readonly kind: "unreadable"; readonly fromSeq: number; readonly toSeq: number; readonly why: string };
 
-/** Each page is a read of its own, so that a daemon which writes meanwhile can still checkpoint. */
+/** Each page is a separate read, so that a running daemon can still checkpoint. */
 const PAGE_ROWS = 200;
 
-/** The rows from behind `afterSeq` to `lastSeq`, in order. A row that is not there is left out. */
+/** Reads the rows after `afterSeq` up to `lastSeq`, in order. Skips missing rows. */
 export function* readRows(database: Database, afterSeq: number, lastSeq: number): Generator<ReadRow> {
   const select = `select ${columnsOf(eventLog)} from event_log where`;
   const page = database.prepare<[number, number, number], LogRow>(`${select} seq > ? and seq <= ? order by seq limit ?`);
@@ -61,7 +61,7 @@ function unreadable({
   return { kind: "unreadable", fromSeq, toSeq, why };
 }
 
-/** All rows of a small table, by the names of its columns' properties. */
+/** All rows of a small table, under the property names of its columns. */
 export function rowsOf<Row>(database: Database, name: string, table: SQLiteTable): Row[] {
   return database.prepare<[], Row>(`select ${columnsOf(table)} from ${name}`).all();
 }
@@ -78,10 +78,10 @@ export function unreadableRows({ fromSeq, toSeq, why }: ReadRow & { kind: "unrea
 
 type ReadResult<Value> =
   | { readonly ok: true; readonly value: Value }
-  /** `why` leaves out the place if the error has it apart. `code` tells one kind of failure from another. */
+  /** `why` leaves out the place if the error reports it separately. `code` tells kinds of failure apart. */
   | { readonly ok: false; readonly why: string; readonly code: string };
 
-/** What `read` returns, or why a damaged file does not allow it. */
+/** The result of `read`, or why it failed on a damaged file. */
 export function attempt<Value>(read: () => Value): ReadResult<Value> {
   try {
     return { ok: true, value: read() };
@@ -92,10 +92,10 @@ export function attempt<Value>(read: () => Value): ReadResult<Value> {
   }
 }
 
-/** A check of the log's rows: it is handed them one by one, in the order of `seq`. */
+/** A check of the log's rows, called with each row in the order of `seq`. */
 export interface RowCheck {
-  /** What is wrong with this row, given those before it. May throw for a row that cannot be. */
+  /** Yields what is wrong with this row, given those before it. May throw for an impossible row. */
   row(row: LogRow): Iterable<Finding>;
-  /** Rows that cannot be read stand between the last one and the next. */
+  /** Called if the rows between the last one and the next are unreadable. */
   unreadable?(): void;
 }

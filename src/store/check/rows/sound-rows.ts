@@ -1,4 +1,4 @@
-/** What has to hold of every row, given those before it: its place in the chain, its columns, its payload, and what it does. */
+/** Checks of every row, given those before it: its place in the chain, its columns, its payload, and its effect. */
 import type { Replay } from "../../fold/replay.ts";
 import { chainHash } from "../../model/chain.ts";
 import { type Finding, rowPlace } from "../../model/finding.ts";
@@ -9,7 +9,7 @@ import { columnTypesCheck } from "./column-types.ts";
 import { replayCheck } from "./replay-check.ts";
 import type { RowCheck } from "./row-reader.ts";
 
-/** What a row says of its message's bytes, against the bytes that are stored. */
+/** Compares the stored bytes of a message with the columns that describe them. */
 export function payloadCheck(): RowCheck {
   return {
     *row(row) {
@@ -21,18 +21,17 @@ export function payloadCheck(): RowCheck {
 
 function problemOf({ payload, payloadBytes, payloadSha256, payloadEncoding }: LogRow): string | null {
   const described = [payloadBytes, payloadSha256, payloadEncoding].filter((column) => column !== null).length;
-  if (payload === null) return described === 0 ? null : "describes a payload, and has none";
-  if (payloadBytes === null || described < 3) return "has a payload that it does not describe";
+  if (payload === null) return described === 0 ? null : "describes a payload but has none";
+  if (payloadBytes === null || described < 3) return "has a payload but does not describe it";
   const stored = payload.byteLength;
   if (stored !== payloadBytes)
     return isPartOfMessage(stored, payloadBytes) ? null : `payload_bytes is ${payloadBytes}, the payload has ${stored}`;
-  return payloadSha256 === storedSha256Of(payload) ? null : "payload_sha256 is not that of the payload";
+  return payloadSha256 === storedSha256Of(payload) ? null : "payload_sha256 does not match the payload";
 }
 
 /**
- * Each row's hash follows from its columns and the row before it, and no row is missing. A hash is compared with what follows from the
- * hash that the row before it *says*, so that one edited row is one finding, at its place. Behind rows that cannot be read the chain is
- * taken up again as it is found.
+ * Checks that no row is missing and that each hash follows from the columns and the row before. It uses the hash *stored* in the row
+ * before, so that one edited row is one finding, at its place. After unreadable rows it continues from the next stored hash.
  */
 export function chainCheck(start: LogStart): RowCheck {
   let before: LogStart | undefined = start;
@@ -53,14 +52,14 @@ export function chainCheck(start: LogStart): RowCheck {
   };
 }
 
-/** What the row's hash has to be, behind a row with the hash `previousHash`. */
+/** The hash that the row should have after a row with the hash `previousHash`. */
 function followingHash(previousHash: string, row: LogRow): string {
   const stored: unknown = row.payload;
   return chainHash(previousHash, { ...row, storedSha256: storedSha256Of(stored instanceof Uint8Array ? stored : null) });
 }
 
 function gap(lastSeq: number, seq: number): Finding {
-  if (seq <= lastSeq) return { place: rowPlace(seq), problem: `stands behind row ${lastSeq}` };
+  if (seq <= lastSeq) return { place: rowPlace(seq), problem: `comes after row ${lastSeq}` };
   return { place: rowPlace(lastSeq + 1, seq - 1), problem: "missing" };
 }
 
@@ -70,7 +69,7 @@ function doesNotFollow(lastSeq: number): string {
     : `chain_hash does not follow from its columns and row ${lastSeq}`;
 }
 
-/** For a log to be moved or taken over: for the rows behind `start`, which `replay` takes in as they are checked. */
+/** All row checks, for a log to be moved or replaced. `replay` folds in the rows after `start` as they are checked. */
 export function soundRowChecks(start: LogStart, replay: Replay): readonly RowCheck[] {
   return [chainCheck(start), columnTypesCheck(), payloadCheck(), replayCheck(replay)];
 }

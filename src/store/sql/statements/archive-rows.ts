@@ -1,4 +1,4 @@
-/** Prepared statements over the archives: the anchors and what remains of their rows. */
+/** Prepared statements over the archives: the anchors, and what remains of their rows. */
 
 import type { Database } from "better-sqlite3";
 import { and, asc, desc, eq, getTableColumns, lt, sql } from "drizzle-orm";
@@ -71,7 +71,7 @@ export function archiveRows(database: Database) {
       return unpackState(row);
     } catch (thrown) {
       throw new PartnerdError("database_failed", `the state of archive_anchor ${lastSeq} is damaged: ${messageOf(thrown)}`, {
-        nextStep: "look at the log with `oc-partnerd check`, then restore it from a backup",
+        nextStep: "run `oc-partnerd check` for details, then restore the log from a backup",
         cause: thrown,
       });
     }
@@ -82,7 +82,7 @@ export function archiveRows(database: Database) {
     /** Oldest first. */
     anchors: (): readonly Anchor[] => anchors.all(),
     archivedState,
-    /** After the rows that `anchor` replaces, or at the log's first row without one. Throws as archivedState does. */
+    /** After the rows that `anchor` replaces, or at the log's first row if it is undefined. Throws as archivedState does. */
     startBehind: (anchor: Anchor | undefined): ReplayStart =>
       anchor === undefined
         ? FROM_ZERO
@@ -91,7 +91,7 @@ export function archiveRows(database: Database) {
     heldMessage: (dedupeKey: string, streamSequence: number | null) =>
       archivedMessage.get(dedupeKeyParts(dedupeKey, streamSequence)) !== undefined,
     archivedPeerOfResource: (resourceId: ResourceId): PeerId | undefined => lastPeer.get({ resourceId })?.peerId,
-    /** In place of a peer's archived rows, newest first: a LogArchived for each file, with the number of the peer's events in it. */
+    /** Represents a peer's archived rows, newest first: a LogArchived per file, with the number of the peer's events in it. */
     archivedHistory: (peerId: PeerId, beforeSeq: number): readonly LogEntryRow[] => {
       const bySeq = new Map(anchors.all().map((anchor) => [anchor.lastSeq, anchor]));
       return history.all({ peerId, beforeSeq }).flatMap(({ seq, events }) => {

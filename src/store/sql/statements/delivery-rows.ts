@@ -1,4 +1,4 @@
-/** The prepared statements about how messages reach the log: the cursor, what was promised, what is missing. */
+/** Prepared statements about delivery: the cursor, the guarantees and the gaps. */
 import type { Database } from "better-sqlite3";
 import { and, asc, desc, eq, getTableColumns, gt, inArray, sql } from "drizzle-orm";
 import type { PeerId, ResourceId } from "../../../base/ids.ts";
@@ -10,7 +10,7 @@ import type { ArchiveRows } from "./archive-rows.ts";
 import { loggedColumns } from "./event-rows.ts";
 import { orm, prepareAll, reader, upserter } from "./statement.ts";
 
-/** A dedupe key begins with the time at which its stream was made. */
+/** A dedupe key begins with the creation time of its stream. */
 const NEWER_IN_STREAM = `
   select seq, stream_sequence as streamSequence from event_log
   where (peer_id = :peerId or resource_id = :resourceId) and stream_sequence > :streamSequence
@@ -68,21 +68,21 @@ export function deliveryRows(database: Database, archived: ArchiveRows) {
   const receivedByCore = database.prepare<{ afterSeq: number; sinceMs: number }, CoreMessageCount>(RECEIVED_BY_CORE);
 
   return {
-    /** The row of the same peer or resource, in the log or archived, that stands last in this stream, if it stands later than that. */
+    /** The newest row about the same peer or resource in this stream, in the log or archived, if it is after `streamSequence`. */
     newerInStream: ({ peerId, resourceId }: DesiredEvent, { created }: BrokerStream, streamSequence: number) =>
       newerInStream.get({ peerId, resourceId, created, streamSequence }),
-    /** How messages come now, and the row since which they do. */
+    /** The current delivery guarantee, and the row that set it. */
     delivery: (): { readonly seq: number; readonly event: DeliveryChanged } | undefined => {
       const row = delivery.get() ?? archived.archivedDeliveries().findLast(({ type }) => type === "DeliveryChanged");
       const event = row && logEntryOf(row).event;
       return event?.type === "DeliveryChanged" ? { seq: row?.seq ?? 0, event } : undefined;
     },
-    /** All of them, archived ones too. */
+    /** All of them, including archived ones. */
     deliveries: () => {
       const afterSeq = archived.newestAnchor()?.lastSeq ?? 0;
       return [...archived.archivedDeliveries(), ...deliveries.all({ afterSeq })].map(logEntryOf) as LogEntry<DeliveryEvent>[];
     },
-    /** What came by core NATS behind that row and since that time, archived or not, and how often the same bytes did. */
+    /** Messages received by core NATS after that row and that time, archived or not, with the number of messages of the same bytes. */
     receivedByCore: (afterSeq: number, sinceMs: number) => receivedByCore.all({ afterSeq, sinceMs }),
     cursor: (): Cursor | undefined => {
       const row = cursor.get();

@@ -70,7 +70,7 @@ const statements = {
   ),
 };
 
-// Without drizzle, which takes longer per row than SQLite and the fold together; the columns need no conversion.
+// Without drizzle, which takes longer per row than SQLite and the fold together. The columns need no conversion.
 const REPLAYED = `select ${named(replayedColumns)} from event_log where seq > ? and seq < ? order by seq`;
 
 export function eventRows(database: Database, archived: ArchiveRows) {
@@ -89,19 +89,19 @@ export function eventRows(database: Database, archived: ArchiveRows) {
       if (started === null || stopped === undefined || stopped.seq < started.startedSeq) return started;
       return { ...started, stoppedSeq: stopped.seq };
     },
-    /** True if the message with this key and stream sequence is in the log, or was archived. */
+    /** True if the message with this key and stream sequence is in the log or an archive. */
     holds: (dedupeKey: string, streamSequence: number | null): boolean =>
       byDedupeKey.get({ dedupeKey }) !== undefined || archived.heldMessage(dedupeKey, streamSequence),
-    /** Newest first, then one entry for each archive that holds more. */
+    /** Newest first, then one entry per archive that holds more. */
     history: (peerId: PeerId, limit: number, beforeSeq: number): LogEntry[] => {
       const afterSeq = archived.newestAnchor()?.lastSeq ?? 0;
       const inLog = history.all({ peerId, limit, beforeSeq, afterSeq });
       const more = afterSeq === 0 || inLog.length >= limit ? [] : archived.archivedHistory(peerId, beforeSeq);
       return [...inLog, ...more.slice(0, limit - inLog.length)].map(logEntryOf);
     },
-    /** The rows after `afterSeq`, read lazily. Nothing may be written during the iteration. */
+    /** The rows after `afterSeq`, read lazily. Do not write during the iteration. */
     log: (afterSeq: number, beforeSeq = Number.MAX_SAFE_INTEGER): Iterable<ReplayedRow> => replayed.iterate(afterSeq, beforeSeq),
-    /** By the log: a resource id that its peer has since exchanged for another one still names that peer. */
+    /** From the log: a resource id that its peer has since exchanged for another one still names that peer. */
     lastPeerOfResource: (resourceId: ResourceId): PeerId | undefined =>
       lastPeerByResource.get({ resourceId })?.peerId ?? archived.archivedPeerOfResource(resourceId),
   };

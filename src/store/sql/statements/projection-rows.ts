@@ -1,4 +1,4 @@
-/** The prepared statements over the projections, and over the counts of repeated failures. */
+/** Prepared statements over the projections and the counts of repeated failures. */
 import type { Database } from "better-sqlite3";
 import { asc, getTableColumns } from "drizzle-orm";
 import type { PeerId, ResourceId } from "../../../base/ids.ts";
@@ -56,7 +56,7 @@ export function projectionRows(database: Database) {
     },
     upsertStatus: ({ before, after }: StatusChange): void => {
       upsertStatusRow(statusRowOf(after));
-      // A fold that leaves the streams alone hands them on as they are.
+      // A fold that leaves the streams unchanged returns the same array.
       if (before?.openStreams === after.openStreams) return;
       deleteStreams.run(after.peerId);
       for (const stream of after.openStreams) insertStream({ ...stream, peerId: after.peerId });

@@ -1,13 +1,13 @@
 /**
- * drizzle's queries, compiled once per process: it writes the SQL and knows the types, and is then out of the way. Per execution, and
- * per database, it would take longer than SQLite. The columns of this schema are stored as they are, so nothing is lost.
+ * Compiles drizzle queries once per process: drizzle provides the SQL and the types, and is not involved afterwards. Its overhead per
+ * execution and per database would exceed SQLite's own time. Columns of this schema need no conversion, so nothing is lost.
  */
 import type { Database } from "better-sqlite3";
 import { eq, getTableColumns, Param, Placeholder, type SQL, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/better-sqlite3";
 import type { SQLiteColumn, SQLiteTable } from "drizzle-orm/sqlite-core";
 
-/** Writes SQL, and has no database. */
+/** Builds SQL without a database. */
 export const orm = drizzle.mock();
 
 interface Query {
@@ -16,7 +16,7 @@ interface Query {
 
 type Values = Readonly<Record<string, unknown>>;
 
-/** Prepares `query` in a database, to be run with the values of its placeholders. */
+/** Prepares `query`, to be run with the values of its placeholders. */
 function writer<Row extends object>(query: Query): (database: Database) => (row: Row) => void {
   const { sql, params } = query.toSQL();
   const bind = binder(params);
@@ -27,12 +27,12 @@ function writer<Row extends object>(query: Query): (database: Database) => (row:
 }
 
 export interface Reader<Row> {
-  /** The first row. A query without a limit is read no further; one with a limit, SQLite would compile anew each time. */
+  /** The first row. Leave out `limit` in the query: only one row is read anyway, and SQLite would compile a limit again each time. */
   get(values?: Values): Row | undefined;
   all(values?: Values): Row[];
 }
 
-/** Prepares `query`, which selects `columns`, given by the names of their properties and in order. */
+/** Prepares `query`, which selects `columns`, given by property names in order. */
 export function reader<Row>(query: Query & { all(): Row[] }, columns: object): (database: Database) => Reader<Row> {
   const { sql, params } = query.toSQL();
   const properties = Object.keys(columns);
@@ -54,7 +54,7 @@ export function reader<Row>(query: Query & { all(): Row[] }, columns: object): (
   };
 }
 
-/** A placeholder takes its value by name, null where none is given; anything else was written into the query. */
+/** Binds placeholders by name, null if no value is given; other parameters are constants of the query. */
 function binder(params: readonly unknown[]): (values: Values) => unknown[] {
   const sources = params.map((param): unknown => (param instanceof Param ? param.value : param));
   const names = sources.map((source): string | undefined => (source instanceof Placeholder ? String(source.name) : undefined));
@@ -83,7 +83,7 @@ export function prepareAll<Statements extends Readonly<Record<string, (database:
   return Object.fromEntries(prepared) as { [Name in keyof Statements]: ReturnType<Statements[Name]> };
 }
 
-/** `column` has the value of the placeholder `name`. */
+/** True if `column` has the value of the placeholder `name`. */
 export function equals(column: SQLiteColumn, name: string): SQL {
   return eq(column, sql.placeholder(name));
 }
@@ -98,7 +98,7 @@ function placeholders(table: SQLiteTable): Readonly<Record<string, Placeholder>>
   return Object.fromEntries(properties.map((property): [string, Placeholder] => [property, sql.placeholder(property)]));
 }
 
-/** Every column set to the value that the conflicting insert brought. */
+/** Sets every column to the value of the conflicting insert. */
 function excluded(table: SQLiteTable) {
   const columns = Object.entries(getTableColumns(table));
   return Object.fromEntries(

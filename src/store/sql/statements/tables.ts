@@ -1,4 +1,4 @@
-/** The prepared statements over the tables, with rows as the program's own types. Each runs within its caller's transaction. */
+/** All prepared statements, with rows as the program's own types. Each runs within the caller's transaction. */
 import type { Database } from "better-sqlite3";
 import { type Projections, type ReplayStart, replayLog, rowDifferences } from "../../fold/replay.ts";
 import { sentenceOf } from "../../model/finding.ts";
@@ -16,18 +16,18 @@ export function tables(database: Database) {
     ...eventRows(database, archived),
     ...deliveryRows(database, archived),
     ...projectionRows(database),
-    /** Where a replay of the log begins: at its first row, or behind what was archived. Throws as archivedState does. */
+    /** Where a replay of the log starts: at its first row, or after the archives. Throws as archivedState does. */
     replayStart: (): ReplayStart => archived.startBehind(archived.newestAnchor()),
   };
 }
 
-/** What the rows before `beforeSeq`, or all of them, come to. Throws as archivedState does. */
+/** Replays the rows before `beforeSeq`, or all of them. Throws as archivedState does. */
 export function replayTables(rows: Tables, beforeSeq?: number): Projections & { readonly faults: readonly string[] } {
   const start = rows.replayStart();
   return replayLog(rows.log(start.seq, beforeSeq), start);
 }
 
-/** How the log and the projections differ from a replay, one sentence each. Reads the whole log. */
+/** Differences between the log or the projections and a replay, one sentence each. Reads the whole log. */
 export function projectionDifferences(rows: Tables): string[] {
   const { desired, status, faults } = replayTables(rows);
   const desiredRows = new Map(rows.desiredPeers().map((peer) => [peer.peerId, peer]));
