@@ -60,8 +60,16 @@ async function worldOf({ seed, archiveAt }: { seed: number; archiveAt: number | 
   const head = world.moments.length - 1;
   const archived = archiveAt === null ? 0 : Math.max(1, Math.floor(head * archiveAt));
   world.close();
-  if (archived > 0) await archiveBefore(world.directory, archived + 1, { wallMs: () => world.nowMs });
-  return { world, moments: world.moments, archived, head };
+  if (archived === 0) return { world, moments: world.moments, archived, head };
+  await archiveBefore(world.directory, archived + 1, { wallMs: () => world.nowMs });
+  // The row that records the archive counts for the time too: the clock may have been set back before it.
+  const recorded = {
+    seq: head + 1,
+    atMs: world.nowMs,
+    isLast: true,
+    peers: world.moments.at(-1)?.peers ?? new Map<PeerId, never>(),
+  };
+  return { world, moments: [...world.moments, recorded], archived, head };
 }
 
 describe("as of a seq and as of a time", () => {
