@@ -5,7 +5,7 @@ import type { ErrorCode } from "../base/errors.ts";
 /** Upper bound of the first retry's random wait; doubles with each further retry. */
 const BASE_MS = 500;
 const CAP_MS = 60_000;
-/** Upper bound for the wait in a series of failures this young. */
+/** Cap on the wait until a series of failures has lasted this long. */
 const FIRST_RETRY_MS = 1_000;
 /** A stream that lasted this long resets the count of failures, as in lnd. */
 export const STABLE_MS = 60_000;

@@ -8,30 +8,7 @@ import { findingsIn } from "./voice.ts";
 const ROOT = join(import.meta.dirname, "../..");
 
 /** Files and folders that are not rewritten yet. This list only shrinks: an entry without findings must leave it. */
-const TO_DO: readonly string[] = [
-  "docs/ARCHITECTURE.md",
-  "docs/SQL.md",
-  "src/base/",
-  "src/cli/",
-  "src/config/",
-  "src/daemon/",
-  "src/demo/",
-  "src/events/",
-  "src/fixture/",
-  "src/ingest/",
-  "src/nats/",
-  "src/p2p/",
-  "src/reconciler/",
-  "src/store/",
-  "src/views/",
-  "test/base/",
-  "test/daemon/",
-  "test/e2e/",
-  "test/fixture/",
-  "test/ingest/",
-  "test/integration/",
-  "test/store/",
-];
+const TO_DO: readonly string[] = ["src/store/log-reader.ts"];
 
 /** They quote what the rule forbids. */
 const QUOTING = ["test/architecture/phrases.ts", "test/architecture/voice.test.ts"];

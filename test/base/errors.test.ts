@@ -26,7 +26,7 @@ describe("a fault of our own", () => {
     },
   );
 
-  it("is no PartnerdError of another code", () => {
+  it("is not a PartnerdError of another code", () => {
     const error = new PartnerdError("dial_failed", "no", { cause: new TypeError() });
     expect(isFault(error)).toBe(false);
     expect(toPartnerdError(error)).toBe(error);

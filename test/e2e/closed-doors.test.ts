@@ -43,9 +43,15 @@ const hasFailed = (code: string) => (peer: { lastError: { code: string } | null 
 describe("a private network", () => {
   test("connects peers that have its key, in either format", async () => {
     await base16.publisher.relate(base64, "PARTNER");
-    await whenPeer(base16.daemon, base64.peerId, "the stream stands", isEstablished, 5_000);
+    await whenPeer(base16.daemon, base64.peerId, "the stream is open", isEstablished, 5_000);
     await base64.publisher.relate(base16, "PARTNER");
-    await whenPeer(base64.daemon, base16.peerId, "both streams stand", (peer) => isEstablished(peer) && hasInbound(peer), 5_000);
+    await whenPeer(
+      base64.daemon,
+      base16.peerId,
+      "both streams are open",
+      (peer) => isEstablished(peer) && hasInbound(peer),
+      5_000,
+    );
   });
 
   test("keeps out a peer without the key, and does not dial it either", async () => {
@@ -75,7 +81,7 @@ describe("p2p.inbound = partners", () => {
     ]);
 
     await partnersOnly.publisher.relate(stranger, "PARTNER");
-    await whenPeer(partnersOnly.daemon, stranger.peerId, "their stream stands too", hasInbound, 10_000);
-    await whenPeer(stranger.daemon, partnersOnly.peerId, "the stream stands", isEstablished, 1_000);
+    await whenPeer(partnersOnly.daemon, stranger.peerId, "the inbound stream is open", hasInbound, 10_000);
+    await whenPeer(stranger.daemon, partnersOnly.peerId, "the stream is open", isEstablished, 1_000);
   });
 });

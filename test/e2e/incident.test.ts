@@ -60,7 +60,7 @@ class Running implements AsyncDisposable {
   }
 }
 
-/** What `demo --keep` prints about a node that keeps running. */
+/** The output of `demo --keep` about a node that keeps running. */
 interface Node {
   readonly pid: number;
   readonly nats: string;
@@ -106,7 +106,7 @@ beforeAll(async () => {
   // The demo blacklists it at its end.
   expect(await runCommand(["publish", address, "--name", "paris", "--nats", lyon.nats])).toMatchObject({ code: 0 });
   const standing = "select count(*) as streams from session_periods where peer_id = ? and valid_to_at is null";
-  await until("the streams stand", () => rowsOf(lyon.data, standing, peerId)[0]?.["streams"] === 2, 30_000);
+  await until("the streams are open", () => rowsOf(lyon.data, standing, peerId)[0]?.["streams"] === 2, 30_000);
   const stranger = ["publish", peerIdOfName("stranger"), "--name", "stranger", "--relation", "NONE", "--nats", lyon.nats];
   expect(await runCommand(stranger)).toMatchObject({ code: 0 });
   await until("the log has it", () => rowsOf(lyon.data, "select 1 from desired_peers where name = 'stranger'").length === 1);

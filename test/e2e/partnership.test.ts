@@ -26,8 +26,8 @@ const BLACKLISTED_REFUSALS = 'oc_partnerd_inbound_refused_total{reason="blacklis
 /** Tells A's daemon that B is a partner; resolves when A's stream is open at both ends. */
 async function befriend(a: Participant, b: Participant): Promise<void> {
   await a.publisher.relate(b, "PARTNER");
-  await whenPeer(a.daemon, b.peerId, "the outbound stream stands", isEstablished, 10_000);
-  await whenPeer(b.daemon, a.peerId, "the inbound stream stands", hasInbound, 10_000);
+  await whenPeer(a.daemon, b.peerId, "the outbound stream is open", isEstablished, 10_000);
+  await whenPeer(b.daemon, a.peerId, "the inbound stream is open", hasInbound, 10_000);
 }
 
 const eventsOf = (participant: Participant, type: string) =>
@@ -80,8 +80,8 @@ describe.concurrent("two participants", () => {
     const stopwatch = startStopwatch();
     await a.publisher.relate(b, "PARTNER");
     const [outbound, inbound] = await Promise.all([
-      whenPeer(a.daemon, b.peerId, "the outbound stream stands", isEstablished, ESTABLISHED_WITHIN),
-      whenPeer(b.daemon, a.peerId, "the inbound stream stands", hasInbound, ESTABLISHED_WITHIN),
+      whenPeer(a.daemon, b.peerId, "the outbound stream is open", isEstablished, ESTABLISHED_WITHIN),
+      whenPeer(b.daemon, a.peerId, "the inbound stream is open", hasInbound, ESTABLISHED_WITHIN),
     ]);
     expect(stopwatch.elapsedMs(), `${stopwatch}`).toBeLessThan(ESTABLISHED_WITHIN.boundMs);
     expect(outbound.peer).toMatchObject({ phase: "established", relation: "PARTNER", address: b.address, inbound: null });
@@ -138,7 +138,7 @@ describe.concurrent("two participants", () => {
     const [a, b] = nextPair();
     await Promise.all([befriend(a, b), befriend(b, a)]);
     await b.daemon.freeze();
-    await whenPeer(a.daemon, b.peerId, "no stream stands", hasNoStream, FROZEN_NOTICED_WITHIN);
+    await whenPeer(a.daemon, b.peerId, "no stream is open", hasNoStream, FROZEN_NOTICED_WITHIN);
     expect(eventsOf(a, "StreamClosed")).toEqual(
       expect.arrayContaining([
         { direction: "outbound", reason: "expired" },
@@ -147,8 +147,8 @@ describe.concurrent("two participants", () => {
     );
     b.daemon.thaw();
     const areBack = (peer: PeerView | undefined) => isEstablished(peer) && hasInbound(peer);
-    await whenPeer(a.daemon, b.peerId, "both streams stand again", areBack, 10_000);
-    await whenPeer(b.daemon, a.peerId, "both streams stand again", areBack, 10_000);
+    await whenPeer(a.daemon, b.peerId, "both streams are open again", areBack, 10_000);
+    await whenPeer(b.daemon, a.peerId, "both streams are open again", areBack, 10_000);
     expect(a.daemon.count("select count(*) from event_log where type = 'PeerDesired'")).toBe(1);
   });
 
@@ -159,7 +159,7 @@ describe.concurrent("two participants", () => {
     const isFarAway = (peer: PeerView | undefined) => Date.parse(peer?.nextAttemptAt ?? "") - Date.now() > 8_000;
     await whenPeer(a.daemon, b.peerId, "the next attempt is far away", isFarAway, 120_000);
     b.daemon.thaw();
-    const back = await whenPeer(a.daemon, b.peerId, "the stream stands again", isEstablished, 5_000);
+    const back = await whenPeer(a.daemon, b.peerId, "the stream is open again", isEstablished, 5_000);
     expect(back.peer?.attempts, "events do not reset the count").toBeGreaterThan(0);
   });
 
@@ -169,8 +169,8 @@ describe.concurrent("two participants", () => {
     await b.daemon.kill();
     await whenPeer(a.daemon, b.peerId, "the loss is noticed", (peer) => !isEstablished(peer), LOSS_NOTICED_WITHIN);
     await b.daemon.start("started");
-    await whenPeer(a.daemon, b.peerId, "the stream stands again", isEstablished, RETRIED_WITHIN);
-    await whenPeer(b.daemon, a.peerId, "their stream stands again", hasInbound, 10_000);
+    await whenPeer(a.daemon, b.peerId, "the stream is open again", isEstablished, RETRIED_WITHIN);
+    await whenPeer(b.daemon, a.peerId, "the inbound stream is open again", hasInbound, 10_000);
     expect((await b.daemon.self()).peerId).toBe(b.peerId);
     expect(b.daemon.sql("select reason from event_log where type = 'StreamClosed'")).toEqual([{ reason: "daemon_restart" }]);
   });

@@ -67,7 +67,7 @@ test("while its private nats-server starts, the daemon reports that it is starti
   const early = await until("the API answers", startup);
   expect(early).toEqual({
     status: 503,
-    body: { status: "failing", checks: [{ name: "start", ok: false, message: "under way" }] },
+    body: { status: "failing", checks: [{ name: "start", ok: false, message: "in progress" }] },
   });
   expect((await daemon.health("/readyz")).body.checks).toContainEqual({
     name: "nats",

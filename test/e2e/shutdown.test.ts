@@ -34,7 +34,13 @@ describe("asked to stop", () => {
     await a.publisher.relate(b, "PARTNER");
     await b.publisher.relate(a, "PARTNER");
     for (const [one, other] of [[a, b] as const, [b, a] as const]) {
-      await whenPeer(one.daemon, other.peerId, "both streams stand", (peer) => isEstablished(peer) && hasInbound(peer), 10_000);
+      await whenPeer(
+        one.daemon,
+        other.peerId,
+        "both streams are open",
+        (peer) => isEstablished(peer) && hasInbound(peer),
+        10_000,
+      );
     }
   }
 

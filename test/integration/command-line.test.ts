@@ -119,7 +119,7 @@ describe("against a daemon", () => {
     const published = await publish(b.address, "--name", "lyon-1");
     expect(published).toMatchObject({ code: 0, stderr: "" });
     expect(published.stdout).toMatch(/^published to CREATE_RESOURCE at 127\.0\.0\.1:\d+: \{.*\}\n$/);
-    await whenPeer(a.daemon, b.peerId, "its stream stands", isEstablished, 5_000);
+    await whenPeer(a.daemon, b.peerId, "the outbound stream is open", isEstablished, 5_000);
 
     const status = await runCommand(["status", ...httpOf(a)]);
     expect(status).toMatchObject({ code: 0, stderr: "" });

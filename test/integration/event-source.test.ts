@@ -45,7 +45,7 @@ describe.concurrent("mode auto", () => {
     expect(await daemon.metric("oc_partnerd_delivery_at_least_once")).toBe(0);
     expect(deliveries(daemon)).toEqual([{ delivery: "at_most_once", first_sequence: null }]);
     const { stdout } = await runCommand(["status", "--http", new URL(daemon.httpUrl).host]);
-    expect(stdout).toMatch(/^delivery: at-most-once, nothing can be proved/m);
+    expect(stdout).toMatch(/^delivery: at-most-once, completeness cannot be proved/m);
     expect(stdout).toMatch(/^ {2}\S+Z to now at-most-once: messages arrive over core NATS/m);
     expect(await resync(daemon)).toMatchObject({ code: 69, stderr: matching(/do not come from a JetStream stream/) });
   });
@@ -59,8 +59,8 @@ describe.concurrent("mode auto", () => {
     await setUpAt(nats);
     const published = ["before"];
     for (let count = 0; deliveries(daemon).length < 2; count++) {
-      published.push(`meanwhile ${count}`);
-      await publisher.publish(CREATE, `meanwhile ${count}`);
+      published.push(`in between ${count}`);
+      await publisher.publish(CREATE, `in between ${count}`);
     }
     published.push("after");
     await publisher.publish(CREATE, "after");

@@ -219,9 +219,9 @@ describe("export of a daemon's log", () => {
   beforeAll(async () => {
     [a, b] = await startParticipants(owner, ["a", "b"]);
     await a.publisher.relate(b, "PARTNER");
-    await whenPeer(a.daemon, b.peerId, "its stream stands", isEstablished, 10_000);
+    await whenPeer(a.daemon, b.peerId, "the outbound stream is open", isEstablished, 10_000);
     await b.publisher.relate(a, "PARTNER");
-    await whenPeer(a.daemon, b.peerId, "the peer's stream stands", hasInbound, 10_000);
+    await whenPeer(a.daemon, b.peerId, "the inbound stream is open", hasInbound, 10_000);
     await a.publisher.publish(CREATE, "no JSON");
     await a.daemon.until("it is in the log", () => a.daemon.count("select count(*) from rejected_events") === 1);
   });
@@ -285,7 +285,7 @@ describe("export of a daemon's log", () => {
 
   async function bothStand(): Promise<void> {
     const both = (peer: PeerView | undefined) => isEstablished(peer) && hasInbound(peer);
-    await whenPeer(a.daemon, b.peerId, "both streams stand", both, 30_000);
+    await whenPeer(a.daemon, b.peerId, "both streams are open", both, 30_000);
   }
 
   test("includes a partner that was killed and came back, and the daemon's own exit", async () => {

@@ -85,8 +85,8 @@ beforeAll(async () => {
   await a.publisher.relate(b, "PARTNER");
   await a.publisher.relate(unreachable, "PARTNER");
   await a.publisher.relate({ peerId: revokedId, address: `/ip4/127.0.0.1/tcp/9/p2p/${revokedId}` }, "NONE");
-  await whenPeer(a.daemon, b.peerId, "its stream stands", isEstablished, 10_000);
-  await whenPeer(b.daemon, a.peerId, "their stream stands", hasInbound, 10_000);
+  await whenPeer(a.daemon, b.peerId, "the outbound stream is open", isEstablished, 10_000);
+  await whenPeer(b.daemon, a.peerId, "the inbound stream is open", hasInbound, 10_000);
 });
 afterAll(() => owner.disposeAsync());
 

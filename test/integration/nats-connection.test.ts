@@ -127,7 +127,7 @@ describe.concurrent("a persistent connection", () => {
       config: `cluster { name: c, listen: "127.0.0.1:-1", routes: ["${first.clusterUrl}"] }`,
     });
     await until(
-      "the cluster stands",
+      "the cluster has formed",
       async () => (await first.statistics()).connect_urls?.includes(`127.0.0.1:${second.port}`) ?? false,
     );
     await using link = open({ servers: [first.url] });

@@ -33,7 +33,7 @@ describe.concurrent("NATS", () => {
     expect(await failingChecks(daemon)).toMatchObject([
       {
         name: "nats",
-        message: matching(new RegExp(`^connecting since \\S+Z: .*127\\.0\\.0\\.1:${nats.port}.*; streams go on$`)),
+        message: matching(new RegExp(`^connecting since \\S+Z: .*127\\.0\\.0\\.1:${nats.port}.*; streams stay open$`)),
       },
     ]);
     expect((await daemon.health("/livez")).status).toBe(200);

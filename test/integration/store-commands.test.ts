@@ -143,7 +143,7 @@ describe.concurrent("after damage", () => {
     writeFile(daemon.databaseFile, readFileSync(to));
     await daemon.start("nothing");
     expect(await daemon.exited).toMatchObject({ code: 74 });
-    expect(daemon.stderr).toMatch(/the event log was cut short or replaced: .*names seq \d+, the log ends at seq \d+/);
+    expect(daemon.stderr).toMatch(/the event log was truncated or replaced: .*names seq \d+, the log ends at seq \d+/);
     const { code, stdout } = await check(daemon.dataDir);
     expect(code).toBe(1);
     expect(stdout).toMatch(/event_log rows \d+ to \d+: gone: oc-partnerd\.head names seq/);

@@ -16,8 +16,8 @@ const REST_SHARE = 3;
 const SHORTEST_REST_MS = 5;
 
 /**
- * Condition on a row of `repeated_failures`: its failure is over. A current one keeps its row, which still counts for
- * `peer_status`.
+ * Condition on a row of `repeated_failures`: its failure is over. A current failure keeps its row, because it is still counted and
+ * `peer_status` shows the count.
  */
 export const IS_OVER = `
   first_seq not in (select error_seq from peer_status_row where error_seq is not null)

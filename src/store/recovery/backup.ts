@@ -55,7 +55,7 @@ export async function backUp(options: BackupOptions): Promise<BackupReport> {
 
 function refuseTarget(file: string, to: string, force: boolean): void {
   if (realpathSync(to) === realpathSync(file))
-    throw new PartnerdError("usage", `${to} is the database itself`, { nextStep: "name another file with --to FILE" });
+    throw new PartnerdError("usage", `${to} is the database itself`, { nextStep: "choose another file with --to FILE" });
   if (!force)
     throw new PartnerdError("file_failed", `${to} already exists and will not be overwritten`, {
       nextStep: "choose another file with --to FILE, or add --force to replace it",

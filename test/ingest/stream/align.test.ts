@@ -56,7 +56,7 @@ describe("the stream that the log follows", () => {
 
   test.each<[string, BrokerStreamState, AtCursor]>([
     ["its newest sequence is older", state(1, 5), "unknown"],
-    ["another message stands at the cursor", state(1, 20), "other"],
+    ["another message is at the cursor", state(1, 20), "other"],
   ])("was rewound: %s", (_, found, atCursor) => {
     const aligned = align(found, cursorAt(9), atCursor, "at_least_once");
     expect(said(aligned)).toEqual([

@@ -224,9 +224,13 @@ describe("a changed anchor is found", () => {
     [
       "a message from core NATS",
       "update archived_core_message set subject = 'X'",
-      /^archived_core_message: a message is not one/,
+      /^archived_core_message: has a message that the archives do not have/,
     ],
-    ["the stream of messages", "update archived_stream set created = 'X'", /^archived_message: a message is not one/],
+    [
+      "the stream of messages",
+      "update archived_stream set created = 'X'",
+      /^archived_message: has a message that the archives do not have/,
+    ],
   ])("%s", (_, statement, problem) => {
     forge(statement);
     expect(findingsIn(temporary.directory)).toContainEqual(expect.stringMatching(problem));
