@@ -23,15 +23,15 @@ import { storeFailure } from "./sql/failure.ts";
 import { openReadOnly } from "./sql/open.ts";
 import { replayTables, type Tables, tables } from "./sql/statements/tables.ts";
 
-/** A row of the log with all that is known of it. */
+/** A row of the log with everything known about it. */
 export interface StoredEvent extends LogEntry {
-  /** The message as received, or its first part where that is shorter than `payloadBytes`; null for what was observed. */
+  /** The message as received, or its first part if that is shorter than `payloadBytes`; null for an observed event. */
   readonly payload: Uint8Array | null;
-  /** When a failure or refusal was last repeated, wall ms; null where it was not. */
+  /** When a failure or refusal was last repeated, wall ms; null if it was not. */
   readonly lastRepeatedAtMs: number | null;
 }
 
-/** A part of the log: both ends are included. No peer: all of them, and what belongs to none. */
+/** A part of the log, both ends included. No peers: all of them, and rows without a peer. */
 export interface LogWindow {
   readonly fromSeq: number;
   readonly toSeq: number;
@@ -53,8 +53,8 @@ const PAGE_ROWS = 500;
 const UNSOUND = { nextStep: "see what is damaged with `oc-partnerd check`, and restore a sound log with `oc-partnerd restore`" };
 
 /**
- * `path` is a data directory, or a database file. Throws `database_failed` where there is no database or it is another
- * program's or an older schema's, `database_newer` where it is a newer one's.
+ * `path` is a data directory or a database file. Throws `database_failed` if there is no database, or it belongs to another program or an
+ * older schema, and `database_newer` for a newer schema.
  */
 export function openLogReader(path: string): LogReader {
   const file = databaseFileOf(path);
@@ -62,9 +62,8 @@ export function openLogReader(path: string): LogReader {
 }
 
 /**
- * Each read is of one state of the log, since another process may archive rows at any time, and short, so that a daemon which writes
- * meanwhile can still checkpoint. Every method throws `database_failed`, and `events_archived`, which names the file, where it is asked
- * for what is in an archive.
+ * Each read sees one state of the log, because another process may archive rows at any time, and is short, so that a running daemon can
+ * checkpoint. Every method throws `database_failed`, and `events_archived`, which names the file, for rows that are in an archive.
  */
 export class LogReader implements Disposable {
   readonly #database: Database;
@@ -93,7 +92,7 @@ export class LogReader implements Disposable {
     });
   }
 
-  /** The seq of the first row of this wall time or later; undefined where there is none. */
+  /** The seq of the first row of this wall time or later; undefined if there is none. */
   firstSince(atMs: number): number | undefined {
     return this.#read(() => {
       this.#refuseArchived((anchors) => anchors.find(({ lastAtMs }) => atMs <= lastAtMs));
@@ -101,7 +100,7 @@ export class LogReader implements Disposable {
     });
   }
 
-  /** The seq of the last row of this wall time or earlier; undefined where there is none. */
+  /** The seq of the last row of this wall time or earlier; undefined if there is none. */
   lastUntil(atMs: number): number | undefined {
     return this.#read(() => {
       const seq = this.#seqOf(max(eventLog.seq), lte(eventLog.atMs, atMs));
@@ -131,7 +130,7 @@ export class LogReader implements Disposable {
     }
   }
 
-  /** What was desired, and how the peers stood, before the row `seq` was appended. */
+  /** The desired peers and the statuses before the row `seq` was appended. */
   stateBefore(seq: number): Projections {
     return this.#read(() => {
       this.#refuseArchived(holding(seq));
@@ -228,14 +227,14 @@ export class LogReader implements Disposable {
     return this.#orm.select({ seq: which }).from(eventLog).where(and(isInLog, where)).get()?.seq ?? undefined;
   }
 
-  /** Throws where what is asked for is, or begins, in an archive. */
+  /** Throws if the requested rows are, or begin, in an archive. */
   #refuseArchived(find: FindAnchor): void {
     const anchors = this.#rows.anchors();
     const [anchor, newest] = [find(anchors), anchors.at(-1)];
     if (anchor === undefined || newest === undefined) return;
     const { firstSeq, lastSeq, directory, file } = anchor;
     throw new PartnerdError("events_archived", `seq ${firstSeq} to ${lastSeq} are in the archive ${join(directory, file)}`, {
-      nextStep: `begin with seq ${newest.lastSeq + 1} or later, or read from the database that \`oc-partnerd unarchive\` makes of all`,
+      nextStep: `begin with seq ${newest.lastSeq + 1} or later, or rebuild a database of all rows with \`oc-partnerd unarchive\``,
     });
   }
 }

@@ -51,7 +51,7 @@ export interface Store extends Disposable {
   appendStarted(init: StartInit): Start;
   /** Appends DaemonStopped, `durationMs` (monotonic) after the start. */
   appendStopped(durationMs: number): void;
-  /** Appends the events of `reinterpret`, each with the message that decides it as its cause. Returns the rows that changed anything. */
+  /** Appends the events of `reinterpret`, each with its message as the cause. Returns the rows that changed anything. */
   appendReinterpreted(changes: readonly Reinterpreted[]): readonly LogEntry<DesiredEvent>[];
   /** Calls `listener` with every row appended from now on, until disposed. */
   onAppended(listener: AppendListener): Disposable;

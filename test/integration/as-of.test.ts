@@ -8,7 +8,7 @@ import { toldStory } from "../store/support/story.ts";
 import { PEER_A } from "../support/peers.ts";
 import { runCommand } from "../support/run-command.ts";
 
-/** What `peers --as-of --json` prints. */
+/** The output of `peers --as-of --json`. */
 interface Past {
   readonly asOf: { readonly seq: number; readonly at: string };
   readonly peers: readonly { readonly name: string; readonly standing: string; readonly outboundSince: string | null }[];

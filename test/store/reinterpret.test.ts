@@ -26,7 +26,7 @@ function plan(temporary: TemporaryStore, vocabulary: Vocabulary) {
   return reader.reinterpret(vocabulary, DEFAULT_LIMITS, () => {});
 }
 
-/** What a daemon that always had this vocabulary would want. */
+/** The desired peers of a daemon that always had this vocabulary. */
 function wantedBy(vocabulary: Vocabulary, records: readonly object[]): unknown {
   using temporary = new TemporaryStore();
   for (const record of records) publish(temporary, record, vocabulary);

@@ -47,7 +47,7 @@ export class Reinterpretation {
     for (const peer of foldDesired(this.#state, event, row).peers) this.#state.set(peer);
   }
 
-  /** What differs from `current`, the desired peers of the log, in the order of the messages that decide it. */
+  /** The differences from `current`, the desired peers of the log, in the order of the messages that decide them. */
   changes(current: readonly DesiredPeer[]): readonly Reinterpreted[] {
     const before = new Map(current.map((peer) => [peer.peerId, peer]));
     const wanted = [...this.#state.peers()].filter((peer) => differs(peer, before.get(peer.peerId)));
