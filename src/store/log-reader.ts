@@ -53,8 +53,8 @@ const PAGE_ROWS = 500;
 const UNSOUND = { nextStep: "see what is damaged with `oc-partnerd check`, and restore a sound log with `oc-partnerd restore`" };
 
 /**
- * `path` is a data directory or a database file. Throws `database_failed` if there is no database, or it belongs to another program or an
- * older schema, and `database_newer` for a newer schema.
+ * `path` is a data directory or a database file. Throws `database_failed` if there is no database, or it belongs to another program or
+ * has an older schema, and `database_newer` for a newer schema.
  */
 export function openLogReader(path: string): LogReader {
   const file = databaseFileOf(path);
@@ -62,8 +62,8 @@ export function openLogReader(path: string): LogReader {
 }
 
 /**
- * Each read sees one state of the log, because another process may archive rows at any time, and is short, so that a running daemon can
- * checkpoint. Every method throws `database_failed`, and `events_archived`, which names the file, for rows that are in an archive.
+ * Each read sees one state of the log, because another process may archive rows at any time, and is short, so that a running daemon
+ * can checkpoint. Every method throws `database_failed`, and `events_archived`, which names the file, for rows that are in an archive.
  */
 export class LogReader implements Disposable {
   readonly #database: Database;
@@ -158,8 +158,8 @@ export class LogReader implements Disposable {
   }
 
   /**
-   * Decodes the log's messages again. Returns what another vocabulary would change, and how many messages were decoded, or kept because
-   * the log holds only a part of them. Peers whose last event is archived keep their state.
+   * Decodes the log's messages again. Returns what another vocabulary would change, and how many messages were decoded, or kept
+   * because the log holds only a part of them. Peers whose last event is archived keep their state.
    */
   reinterpret(
     vocabulary: Vocabulary,
