@@ -183,42 +183,43 @@ export class Recorder implements ReconcilerObserver, Disposable {
       metrics.establishSeconds.observe((clock.monotonicMs() - desired.atMs) / 1_000);
   }
 
-  #appended({ seq, event }: LogEntry): void {
+  #appended({ seq, event, causeSeq }: LogEntry): void {
     const { store, clock } = this.#deps;
-    if (event.type !== "PeerDesired") this.#say(seq, event);
+    if (event.type !== "PeerDesired") this.#say(event, causeSeq === null ? { seq } : { seq, causeSeq });
     else if (event.standing === "partner" && store.get(event.peerId)?.generation === seq)
       this.#desired.set(event.peerId, { generation: seq, atMs: clock.monotonicMs() });
   }
 
-  #say(seq: number, event: Exclude<LogEvent, { type: "PeerDesired" }>): void {
+  /** `row`: the row's seq and its cause, which lead from a log line to the event behind it. */
+  #say(event: Exclude<LogEvent, { type: "PeerDesired" }>, row: { readonly seq: number; readonly causeSeq?: number }): void {
     const { logger } = this.#deps;
     switch (event.type) {
       case "StreamOpened": {
         const { peerId, direction, attempt } = event;
-        logger.info({ seq, peerId, direction, ...(attempt && { attempt }) }, "partner stream opened");
+        logger.info({ ...row, peerId, direction, ...(attempt && { attempt }) }, "partner stream opened");
         break;
       }
       case "StreamClosed": {
         const { peerId, direction, reason, durationMs } = event;
-        logger.info({ seq, peerId, direction, reason, durationMs }, "partner stream closed");
+        logger.info({ ...row, peerId, direction, reason, durationMs }, "partner stream closed");
         break;
       }
       case "OpenFailed": {
         const { peerId, reason, message, attempt, durationMs } = event;
-        logger.warn({ seq, peerId, reason, error: message, attempt, durationMs }, "could not open partner stream");
+        logger.warn({ ...row, peerId, reason, error: message, attempt, durationMs }, "could not open partner stream");
         break;
       }
       case "InboundRefused":
-        logger.warn({ seq, peerId: event.peerId, reason: event.reason, error: event.message }, "refused inbound stream");
+        logger.warn({ ...row, peerId: event.peerId, reason: event.reason, error: event.message }, "refused inbound stream");
         break;
       case "DeliveryGap": {
         const { type: _, ...gap } = event;
-        logger.error({ seq, ...gap }, "messages are missing from the broker stream");
+        logger.error({ ...row, ...gap }, "messages are missing from the broker stream");
         break;
       }
       case "DeliveryChanged":
         if (event.reason === "at_least_once")
-          logger.info({ seq, stream: event.stream, fromSequence: event.streamSequence }, "following broker stream");
+          logger.info({ ...row, stream: event.stream, fromSequence: event.streamSequence }, "following broker stream");
         break;
       case "PeerRemoved":
       case "EventRejected":

@@ -16,8 +16,7 @@ export function* repetitionFindings(database: Database, start: LogStart): Genera
   for (const row of rowsOf<typeof repeatedFailures.$inferSelect>(database, "repeated_failures", repeatedFailures)) {
     const place = `repeated_failures row ${row.firstSeq}`;
     for (const problem of problemsOf(row)) yield { place, problem };
-    if (row.checksum !== repetitionChecksum(row))
-      yield { place, problem: "checksum does not match its columns" };
+    if (row.checksum !== repetitionChecksum(row)) yield { place, problem: "checksum does not match its columns" };
     if (row.count < 1) yield { place, problem: `count is ${row.count}` };
     // Archived rows cannot be checked here.
     if (row.firstSeq > 0 && row.firstSeq <= start.seq) continue;

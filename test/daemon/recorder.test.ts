@@ -1,0 +1,97 @@
+/** Rows, metrics and log lines of what happened. */
+import { beforeEach, describe, expect, it } from "vitest";
+import { PartnerdError, toPartnerdError } from "../../src/base/errors.ts";
+import { Recorder } from "../../src/daemon/recorder.ts";
+import { DEFAULT_VOCABULARY } from "../../src/events/vocabulary.ts";
+import { Metrics } from "../../src/http/metrics.ts";
+import { append, closed, desired, inboundRefused, opened, openFailed } from "../store/support/events.ts";
+import { TemporaryStore } from "../store/support/temporary-store.ts";
+import { ATTEMPT } from "../support/attempts.ts";
+import { PEER_A } from "../support/peers.ts";
+import { RecordingLogger } from "../support/recording-logger.ts";
+
+let logger: RecordingLogger;
+let metrics: Metrics;
+
+function recorderOn({ store, clock }: TemporaryStore): Recorder {
+  return new Recorder({ store, clock, logger, metrics, onObserved: () => {} });
+}
+
+const config = (partnerRelations: readonly string[]) => ({ events: { ...DEFAULT_VOCABULARY, partnerRelations } });
+
+beforeEach(() => {
+  logger = new RecordingLogger();
+  metrics = new Metrics();
+});
+
+describe("the recorder", () => {
+  it("leads from each log line to the row and to the event behind it", () => {
+    using temporary = new TemporaryStore();
+    using recorder = recorderOn(temporary);
+    append(temporary.store, desired());
+    recorder.observed(openFailed(PEER_A));
+    recorder.observed(opened(PEER_A));
+    append(temporary.store, desired({ relation: "NONE", standing: "revoked" }));
+    recorder.observed(closed(PEER_A, { reason: "revoked" }));
+    recorder.observed(inboundRefused(PEER_A));
+    const lines = [...logger.at("warn"), ...logger.at("info")].map(({ fields }) => fields);
+    expect(lines).toMatchObject([
+      { seq: 2, causeSeq: 1, attempt: ATTEMPT.id, reason: "timeout" },
+      { seq: 6, causeSeq: 4, reason: "not_partner" },
+      { seq: 3, causeSeq: 1, attempt: ATTEMPT.id, direction: "outbound" },
+      { seq: 5, causeSeq: 4, reason: "revoked", durationMs: 10_000 },
+    ]);
+    expect(temporary.read("select seq, cause_seq from event_log where cause_seq is not null")).toEqual([
+      { seq: 2, cause_seq: 1 },
+      { seq: 3, cause_seq: 1 },
+      { seq: 5, cause_seq: 4 },
+      { seq: 6, cause_seq: 4 },
+    ]);
+  });
+
+  it("measures from the event to the stream by the monotonic clock, also if the wall clock is set back", async () => {
+    using temporary = new TemporaryStore();
+    using recorder = recorderOn(temporary);
+    append(temporary.store, desired());
+    temporary.clock.stall(3_000);
+    const wallMs = temporary.clock.wallMs.bind(temporary.clock);
+    temporary.clock.wallMs = () => wallMs() - 3_600_000;
+    recorder.observed(opened(PEER_A));
+    const { text } = await metrics.text();
+    expect(text).toMatch(/^oc_partnerd_establish_seconds_sum 3$/m);
+  });
+
+  it("counts and logs a fault of our own with its stack, and records no failure of the peer", async () => {
+    using temporary = new TemporaryStore();
+    using recorder = recorderOn(temporary);
+    recorder.settled(PEER_A, { kind: "fault", error: toPartnerdError(new TypeError("a bug")) });
+    expect(logger.at("error")).toMatchObject([
+      {
+        message: "internal error",
+        fields: { code: "internal_error", stack: expect.stringContaining("recorder.test.ts") as string },
+      },
+    ]);
+    expect((await metrics.text()).text).toMatch(/^oc_partnerd_internal_errors_total\{part="streams"\} 1$/m);
+    expect(temporary.store.head().seq).toBe(0);
+  });
+
+  it("says once that the vocabulary is not that of the run before", () => {
+    using temporary = new TemporaryStore();
+    for (const relations of [["PARTNER"], ["PARTNER"], ["PARTNER", "ALLY"], ["PARTNER", "ALLY"]]) {
+      using recorder = recorderOn(temporary);
+      recorder.started({ version: "1.0.0", config: config(relations) });
+    }
+    const warned = logger.at("warn").map(({ message }) => message);
+    expect(warned).toEqual([expect.stringMatching(/^vocabulary changed/)]);
+  });
+
+  it("tells a peer that is given up from one that is retried", () => {
+    using temporary = new TemporaryStore();
+    using recorder = recorderOn(temporary);
+    const error = new PartnerdError("address_unsupported", "no transport");
+    recorder.settled(PEER_A, { kind: "retry", error, attempt: ATTEMPT });
+    expect(logger.at("warn")).toEqual([]);
+    recorder.settled(PEER_A, { kind: "terminal", error, attempt: ATTEMPT });
+    expect(logger.at("warn")).toMatchObject([{ fields: { attempt: ATTEMPT.id, code: "address_unsupported" } }]);
+  });
+});
