@@ -23,13 +23,13 @@ SELECT
   strftime('%Y-%m-%dT%H:%M:%fZ', since_ms / 1000.0, 'unixepoch') AS since
 FROM desired_peer;
 --> statement-breakpoint
--- The rows at which the wall clock had gone backwards. A row after which the clock was set back to T happened, by seq, before T.
+-- The rows at which the wall clock had gone backwards. A row before such a step counts as no later than the step.
 CREATE VIEW clock_steps AS
 SELECT seq, at_ms FROM archived_clock_step
 UNION ALL
 SELECT seq, at_ms FROM event_log WHERE clock_set_back_ms IS NOT NULL AND seq > (SELECT coalesce(max(last_seq), 0) FROM archive_anchor);
 --> statement-breakpoint
--- What each peer was to us, and for how long. A row ends where the next one of its peer begins.
+-- Each peer's standing, relation and address over time. A row ends where the next one of its peer begins.
 CREATE VIEW standing_periods AS
 WITH began AS (
   SELECT
@@ -103,7 +103,7 @@ FROM begun
 LEFT JOIN event_log AS closed ON closed.opened_seq = begun.seq AND closed.type = 'StreamClosed'
 LEFT JOIN desired_peer AS desired ON desired.peer_id = begun.peer_id;
 --> statement-breakpoint
--- When each peer was a partner, whatever its address.
+-- Periods in which each peer was a partner, whatever its address.
 CREATE VIEW partner_periods AS
 WITH changed AS (
   SELECT
@@ -141,7 +141,7 @@ SELECT
 FROM exact
 WHERE standing = 'partner';
 --> statement-breakpoint
--- When a partner had no outbound stream: from its first event, or from the end of a stream, until the next one or until it was no partner.
+-- Periods in which a partner had no outbound stream: until the next one, or until the peer stopped being a partner.
 CREATE VIEW outage_periods AS
 WITH down AS (
   SELECT
@@ -220,7 +220,7 @@ SELECT
   round((coalesce(to_ms, CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)) - from_ms) / 1000.0, 3) AS seconds,
   from_ms AS valid_from_ms, to_ms AS valid_to_ms
 FROM timed
--- A stream that replaces another leaves the partner no time without one.
+-- Replacing a stream is not an outage.
 WHERE NOT (began = 'replaced' AND to_seq IS NOT NULL AND to_seq = seq + 1);
 --> statement-breakpoint
 -- Each partner's uptime by UTC day. A period that has not ended counts until now.
@@ -228,9 +228,12 @@ CREATE VIEW uptime_daily AS
 WITH RECURSIVE day (start_ms, next_ms) AS (
   SELECT first_ms - first_ms % 86400000, first_ms - first_ms % 86400000 + 86400000
   FROM (
-    SELECT min(at_ms) AS first_ms FROM (
+    -- After an archive, the first whole day: the archive has the outages of the day in which it ends.
+    SELECT min(at_ms) + CASE WHEN EXISTS (SELECT 1 FROM archive_anchor) THEN 86400000 ELSE 0 END AS first_ms
+    FROM (
       SELECT at_ms FROM event_log WHERE seq = (SELECT coalesce(max(last_seq), 0) FROM archive_anchor) + 1
-      UNION ALL SELECT at_ms FROM clock_steps
+      UNION ALL
+      SELECT at_ms FROM clock_steps WHERE seq > (SELECT coalesce(max(last_seq), 0) FROM archive_anchor)
     )
   )
   WHERE first_ms IS NOT NULL

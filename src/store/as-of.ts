@@ -12,7 +12,7 @@ export interface PeerAsOf {
   readonly standing: Standing | null;
   readonly relation: string | null;
   readonly address: string | null;
-  /** When relation, standing and address became so, and by which event, app and user. */
+  /** When the peer got this relation, standing and address, and the event, app and user that set them. */
   readonly since: string | null;
   readonly desiredSeq: number | null;
   readonly app: string | null;

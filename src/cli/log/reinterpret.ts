@@ -63,7 +63,8 @@ async function append(config: Config): Promise<Report> {
 }
 
 function reportText({ changes, decoded, kept, appended }: Report): string {
-  const partial = kept === 0 ? "" : `; ${counted(kept, "message")} longer than the log stores kept their meaning`;
+  const partial =
+    kept === 0 ? "" : `; ${counted(kept, "message")} not decoded again, because the log stores only the first 64 KiB`;
   const lines = [`decoded ${counted(decoded, "message")}${partial}`];
   if (changes.length === 0) return [...lines, "nothing changes under the current vocabulary"].join("\n");
   const rows = changes.map(({ event, before, causeSeq }) => [

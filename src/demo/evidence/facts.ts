@@ -63,7 +63,9 @@ const SESSIONS = `
 /** One statement from each close to the bytes that caused it, as in docs/SQL.md. */
 const CLOSES = `
   select closed.reason, cause.app, cause.claimed_user as claimedUser, cause.payload
-  from events as closed left join events as cause on cause.seq = closed.cause_seq
+  from events as closed
+  left join events as in_force on in_force.seq = closed.cause_seq
+  left join events as cause on cause.seq = coalesce(in_force.cause_seq, in_force.seq)
   where closed.type = 'StreamClosed'`;
 const RELATIONS = "select peer_id as peer, relation, seq from relation_changes order by seq";
 const REJECTED = "select reason, payload from rejected_events order by seq";

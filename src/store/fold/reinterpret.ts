@@ -1,4 +1,4 @@
-/** Decodes the log's messages again under another vocabulary, and finds which peers would then be something else. Pure. */
+/** Decodes the log's messages again under another vocabulary, and finds the peers whose state would differ. Pure. */
 import type { PeerId, ResourceId } from "../../base/ids.ts";
 import { decodeMessage } from "../../events/decode.ts";
 import { type DesiredLookup, foldDesired } from "../../events/fold.ts";
@@ -7,7 +7,7 @@ import type { DesiredEvent, DesiredPeer } from "../../events/types.ts";
 import type { MessageLimits, Vocabulary } from "../../events/vocabulary.ts";
 import { eventOf, type LogRow } from "../model/log-entry.ts";
 
-/** A peer that the vocabulary makes something else, and the event to append for it. */
+/** A peer whose state differs under the new vocabulary, and the event to append for it. */
 export interface Reinterpreted {
   readonly event: DesiredEvent;
   /** The message that decides it. */

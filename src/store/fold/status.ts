@@ -77,7 +77,7 @@ export function hasFailures(status: PeerStatus): boolean {
   return status.lastError !== null || status.lastRefusal !== null;
 }
 
-/** Drops earlier failures, which a new generation makes irrelevant: its address or standing is another. */
+/** Drops earlier failures, which a new generation makes irrelevant: its relation, standing or address differs. */
 export function withoutFailures(status: PeerStatus): PeerStatus {
   return { ...status, lastError: null, lastRefusal: null };
 }

@@ -33,10 +33,10 @@ export function refuseRetired(applied: readonly string[], path: string): void {
   if (applied[0] !== PRE_RELEASE) return;
   throw new PartnerdError(
     "database_retired",
-    `${path} was written by a pre-release oc-partnerd, whose format is no longer read`,
+    `${path} was written by a pre-release oc-partnerd, whose format is no longer supported`,
     {
       nextStep:
-        "start with an empty data directory (--data DIR), keep identity.key, and read the broker stream again: it still holds the events",
+        "start with an empty data directory (--data DIR) and keep identity.key; events that the JetStream stream still holds are read again",
     },
   );
 }
