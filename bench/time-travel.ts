@@ -8,6 +8,8 @@ import type { Database, Statement } from "better-sqlite3";
 import type { Random } from "../src/base/clock.ts";
 import { seededRandom } from "../src/sim/time/random.ts";
 import { VirtualClock } from "../src/sim/time/virtual-clock.ts";
+import { seqAt } from "../src/store/past/moment.ts";
+import { statementFor } from "../src/store/past/peers-sql.ts";
 import { openStore } from "../src/store/store.ts";
 import { ratio, type Summary, summarize } from "./statistics.ts";
 
@@ -42,27 +44,53 @@ export interface TimeTravelResult {
   readonly questions: readonly Question[];
 }
 
-const AS_OF = "valid_from_ms <= :ms and (valid_to_ms is null or valid_to_ms > :ms)";
+const AS_OF = "valid_from_seq <= :seq and (valid_to_seq is null or valid_to_seq > :seq)";
 const PEER = "peer_id = :peerId";
 const STANDING = "select peer_id, name, standing, relation, address from standing_periods where";
 const OPEN = "select peer_id, direction, valid_from_at from session_periods where";
+const DOWN = "select peer_id, began, failures, valid_from_at from outage_periods where";
+const PEERS = "select peer_id from desired_peer union select peer_id from peer_status_row";
 
 const QUESTIONS = [
   {
-    what: "one peer's standing as of a time",
+    what: "the row in force at a time",
+    query: "select seq from events where at_ms <= :ms order by at_ms desc, seq desc limit 1",
+    floor: "select * from event_log where seq = :seq",
+    targetMs: TARGETS_MS.onePeer,
+  },
+  {
+    what: "one peer's standing as of then",
     query: `${STANDING} ${PEER} and ${AS_OF}`,
     floor: `select * from desired_peer where ${PEER}`,
     targetMs: TARGETS_MS.onePeer,
   },
   {
-    what: "one peer's open streams as of a time",
+    what: "one peer's open streams as of then",
     query: `${OPEN} ${PEER} and ${AS_OF}`,
     floor: `select seq, at_ms from event_log where type = 'StreamOpened' and ${PEER}`,
     targetMs: TARGETS_MS.onePeer,
   },
   {
-    what: "all peers' standing as of a time",
+    what: "one partner's outage as of then",
+    query: `${DOWN} ${PEER} and ${AS_OF}`,
+    floor: `select seq, at_ms from event_log where type in ('StreamOpened', 'StreamClosed', 'OpenFailed') and ${PEER}`,
+    targetMs: TARGETS_MS.onePeer,
+  },
+  {
+    what: "one peer by --as-of: standing, streams, outage",
+    query: statementFor("select :peerId as peer_id"),
+    floor: `select * from desired_peer where ${PEER}`,
+    targetMs: TARGETS_MS.onePeer,
+  },
+  {
+    what: "all peers' standing as of then",
     query: `${STANDING} ${AS_OF}`,
+    floor: "select * from desired_peer",
+    targetMs: TARGETS_MS.allPeers,
+  },
+  {
+    what: "all peers by --as-of: standing, streams, outages",
+    query: statementFor(PEERS),
     floor: "select * from desired_peer",
     targetMs: TARGETS_MS.allPeers,
   },
@@ -83,7 +111,9 @@ export function measureTimeTravel(options: TimeTravelOptions): TimeTravelResult 
     const statements = { query: log.database.prepare(query), floor: log.database.prepare(floor) };
     for (let round = 0; round <= rounds; round++) {
       const ms = log.startMs + Math.floor(random.next() * (DAYS - 30)) * DAY_MS + Math.floor(random.next() * DAY_MS);
-      const values = { ms, peerId: peerIdOf(Math.floor(random.next() * peers)) };
+      const seq = seqAt(log.database, ms);
+      if (seq === undefined) throw new Error("no row is that old");
+      const values = { ms, seq, peerId: peerIdOf(Math.floor(random.next() * peers)) };
       samples.floor.push(timeOf(statements.floor, values));
       samples.query.push(timeOf(statements.query, values));
     }

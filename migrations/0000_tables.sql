@@ -61,8 +61,8 @@ CREATE INDEX `event_log_superseded_peer_id` ON `event_log` (`superseded_peer_id`
 CREATE INDEX `event_log_resource_id` ON `event_log` (`resource_id`) WHERE resource_id is not null;--> statement-breakpoint
 CREATE INDEX `event_log_cause_seq` ON `event_log` (`cause_seq`) WHERE cause_seq is not null;--> statement-breakpoint
 CREATE INDEX `event_log_opened_seq` ON `event_log` (`opened_seq`) WHERE opened_seq is not null;--> statement-breakpoint
-CREATE INDEX `event_log_type` ON `event_log` (`type`,`peer_id`);--> statement-breakpoint
-CREATE INDEX `event_log_clock_set_back` ON `event_log` (`seq`,`at_ms`) WHERE clock_set_back_ms is not null;--> statement-breakpoint
+CREATE INDEX `event_log_type` ON `event_log` (`type`,`peer_id`,`direction`);--> statement-breakpoint
+CREATE INDEX `event_log_at_ms` ON `event_log` (`at_ms`);--> statement-breakpoint
 CREATE TABLE `ingest_cursor` (
 	`id` integer PRIMARY KEY NOT NULL,
 	`stream` text NOT NULL,
@@ -126,11 +126,6 @@ CREATE TABLE `archive_anchor` (
 	`state_sha256` text NOT NULL,
 	`packed_sha256` text NOT NULL,
 	`state` blob NOT NULL
-);
---> statement-breakpoint
-CREATE TABLE `archived_clock_step` (
-	`seq` integer PRIMARY KEY NOT NULL,
-	`at_ms` integer NOT NULL
 );
 --> statement-breakpoint
 CREATE TABLE `archived_core_message` (

@@ -112,16 +112,6 @@ BEGIN
   SELECT RAISE(ABORT, 'archived_delivery is append-only: its rows are never deleted');
 END;
 --> statement-breakpoint
-CREATE TRIGGER archived_clock_step_no_update BEFORE UPDATE ON archived_clock_step
-BEGIN
-  SELECT RAISE(ABORT, 'archived_clock_step is append-only: its rows are never updated');
-END;
---> statement-breakpoint
-CREATE TRIGGER archived_clock_step_no_delete BEFORE DELETE ON archived_clock_step
-BEGIN
-  SELECT RAISE(ABORT, 'archived_clock_step is append-only: its rows are never deleted');
-END;
---> statement-breakpoint
 CREATE TRIGGER archived_stream_no_update BEFORE UPDATE ON archived_stream
 BEGIN
   SELECT RAISE(ABORT, 'archived_stream is append-only: its rows are never updated');

@@ -3,11 +3,11 @@
 CREATE VIEW events AS
 SELECT
   log.seq,
-  strftime('%Y-%m-%dT%H:%M:%fZ', log.at_ms / 1000.0, 'unixepoch') AS at,
+  strftime('%Y-%m-%dT%H:%M:%fZ', log.at_ms / 1000.0, 'unixepoch') AS at, log.at_ms,
   log.type, log.peer_id, coalesce(log.name, desired.name) AS name,
   log.source AS app, log.claimed_user, log.cause_seq, log.opened_seq, log.effect, log.generation,
   log.relation, log.standing, log.address, log.direction, log.reason, log.message, log.attempt, log.duration_ms, log.duration_clock,
-  log.stream, log.stream_sequence, log.details,
+  log.stream, log.stream_sequence, log.details, log.clock_set_back_ms,
   log.subject, log.payload_bytes,
   CASE log.payload_encoding WHEN 'utf8' THEN 'utf8' WHEN 'binary' THEN 'hex' END AS payload_encoding,
   CASE log.payload_encoding WHEN 'utf8' THEN CAST(log.payload AS TEXT) ELSE hex(log.payload) END AS payload,
@@ -22,12 +22,6 @@ SELECT
   peer_id, name, did, resource_id, relation, standing, address, desired_seq, generation,
   strftime('%Y-%m-%dT%H:%M:%fZ', since_ms / 1000.0, 'unixepoch') AS since
 FROM desired_peer;
---> statement-breakpoint
--- The rows at which the wall clock had gone backwards. A row before such a step counts as no later than the step.
-CREATE VIEW clock_steps AS
-SELECT seq, at_ms FROM archived_clock_step
-UNION ALL
-SELECT seq, at_ms FROM event_log WHERE clock_set_back_ms IS NOT NULL AND seq > (SELECT coalesce(max(last_seq), 0) FROM archive_anchor);
 --> statement-breakpoint
 -- Each peer's standing, relation and address over time. A row ends where the next one of its peer begins.
 CREATE VIEW standing_periods AS
@@ -62,21 +56,17 @@ ordered AS (
 -- An event that names no address keeps the one before it.
 carried AS (
   SELECT *, max(address) OVER (PARTITION BY peer_id, addresses) AS known_address FROM ordered
-),
-timed AS (
-  SELECT *, CASE WHEN (SELECT count(*) FROM clock_steps) = 0 THEN carried.at_ms ELSE min(carried.at_ms, coalesce((SELECT min(step.at_ms) FROM clock_steps AS step WHERE step.seq > carried.seq), carried.at_ms)) END AS from_ms, CASE WHEN (SELECT count(*) FROM clock_steps) = 0 THEN carried.next_at_ms ELSE min(carried.next_at_ms, coalesce((SELECT min(step.at_ms) FROM clock_steps AS step WHERE step.seq > carried.next_seq), carried.next_at_ms)) END AS to_ms
-  FROM carried
 )
 SELECT
-  timed.peer_id, desired.name, timed.standing, timed.relation, timed.known_address AS address,
-  timed.seq AS valid_from_seq,
-  strftime('%Y-%m-%dT%H:%M:%fZ', timed.from_ms / 1000.0, 'unixepoch') AS valid_from_at,
-  timed.next_seq AS valid_to_seq,
-  strftime('%Y-%m-%dT%H:%M:%fZ', timed.to_ms / 1000.0, 'unixepoch') AS valid_to_at,
-  timed.source AS app, timed.claimed_user,
-  timed.from_ms AS valid_from_ms, timed.to_ms AS valid_to_ms
-FROM timed
-LEFT JOIN desired_peer AS desired ON desired.peer_id = timed.peer_id;
+  carried.peer_id, desired.name, carried.standing, carried.relation, carried.known_address AS address,
+  carried.seq AS valid_from_seq,
+  strftime('%Y-%m-%dT%H:%M:%fZ', carried.at_ms / 1000.0, 'unixepoch') AS valid_from_at,
+  carried.next_seq AS valid_to_seq,
+  strftime('%Y-%m-%dT%H:%M:%fZ', carried.next_at_ms / 1000.0, 'unixepoch') AS valid_to_at,
+  carried.source AS app, carried.claimed_user,
+  carried.at_ms AS valid_from_ms, carried.next_at_ms AS valid_to_ms
+FROM carried
+LEFT JOIN desired_peer AS desired ON desired.peer_id = carried.peer_id;
 --> statement-breakpoint
 -- Each partner stream, and how long it was open.
 CREATE VIEW session_periods AS
@@ -92,13 +82,13 @@ WITH begun AS (
 SELECT
   begun.peer_id, desired.name, begun.protocol, begun.direction, begun.attempt,
   begun.seq AS valid_from_seq,
-  strftime('%Y-%m-%dT%H:%M:%fZ', CASE WHEN (SELECT count(*) FROM clock_steps) = 0 THEN begun.at_ms ELSE min(begun.at_ms, coalesce((SELECT min(step.at_ms) FROM clock_steps AS step WHERE step.seq > begun.seq), begun.at_ms)) END / 1000.0, 'unixepoch') AS valid_from_at,
+  strftime('%Y-%m-%dT%H:%M:%fZ', begun.at_ms / 1000.0, 'unixepoch') AS valid_from_at,
   closed.seq AS valid_to_seq,
-  strftime('%Y-%m-%dT%H:%M:%fZ', CASE WHEN (SELECT count(*) FROM clock_steps) = 0 THEN closed.at_ms ELSE min(closed.at_ms, coalesce((SELECT min(step.at_ms) FROM clock_steps AS step WHERE step.seq > closed.seq), closed.at_ms)) END / 1000.0, 'unixepoch') AS valid_to_at,
+  strftime('%Y-%m-%dT%H:%M:%fZ', closed.at_ms / 1000.0, 'unixepoch') AS valid_to_at,
   closed.duration_ms, closed.duration_clock, closed.reason AS close_reason,
   begun.cause_seq, closed.cause_seq AS close_cause_seq,
-  CASE WHEN (SELECT count(*) FROM clock_steps) = 0 THEN begun.at_ms ELSE min(begun.at_ms, coalesce((SELECT min(step.at_ms) FROM clock_steps AS step WHERE step.seq > begun.seq), begun.at_ms)) END AS valid_from_ms,
-  CASE WHEN (SELECT count(*) FROM clock_steps) = 0 THEN closed.at_ms ELSE min(closed.at_ms, coalesce((SELECT min(step.at_ms) FROM clock_steps AS step WHERE step.seq > closed.seq), closed.at_ms)) END AS valid_to_ms
+  begun.at_ms AS valid_from_ms,
+  closed.at_ms AS valid_to_ms
 FROM begun
 LEFT JOIN event_log AS closed ON closed.opened_seq = begun.seq AND closed.type = 'StreamClosed'
 LEFT JOIN desired_peer AS desired ON desired.peer_id = begun.peer_id;
@@ -111,7 +101,7 @@ WITH changed AS (
     lag(standing) OVER (PARTITION BY peer_id ORDER BY valid_from_seq) AS previous_standing
   FROM standing_periods
 ),
-runs AS (
+unbroken AS (
   SELECT
     peer_id, name, standing, valid_from_seq, valid_from_ms,
     lead(valid_from_seq) OVER later AS valid_to_seq,
@@ -123,14 +113,14 @@ runs AS (
 -- A period that began in an archive may have begun before its last change of address.
 exact AS (
   SELECT
-    runs.peer_id, runs.name, runs.standing,
-    coalesce(archived.standing_seq, runs.valid_from_seq) AS valid_from_seq,
-    min(runs.valid_from_ms, coalesce(archived.standing_since_ms, runs.valid_from_ms)) AS valid_from_ms,
-    runs.valid_to_seq, runs.valid_to_ms
-  FROM runs
+    unbroken.peer_id, unbroken.name, unbroken.standing,
+    coalesce(archived.standing_seq, unbroken.valid_from_seq) AS valid_from_seq,
+    min(unbroken.valid_from_ms, coalesce(archived.standing_since_ms, unbroken.valid_from_ms)) AS valid_from_ms,
+    unbroken.valid_to_seq, unbroken.valid_to_ms
+  FROM unbroken
   LEFT JOIN archived_peer AS archived
-    ON archived.peer_id = runs.peer_id AND archived.generation = runs.valid_from_seq
-    AND archived.last_seq = (SELECT max(last_seq) FROM archived_peer WHERE peer_id = runs.peer_id)
+    ON archived.peer_id = unbroken.peer_id AND archived.generation = unbroken.valid_from_seq
+    AND archived.last_seq = (SELECT max(last_seq) FROM archived_peer WHERE peer_id = unbroken.peer_id)
 )
 SELECT
   peer_id, name, valid_from_seq,
@@ -145,44 +135,48 @@ WHERE standing = 'partner';
 CREATE VIEW outage_periods AS
 WITH down AS (
   SELECT
-    run.peer_id, run.name, run.valid_from_seq AS seq, run.valid_from_ms AS from_ms, 'desired' AS began,
-    run.valid_to_seq AS run_to_seq, run.valid_to_ms AS run_to_ms
-  FROM partner_periods AS run
-  WHERE run.valid_from_seq > (SELECT coalesce(max(last_seq), 0) FROM archive_anchor)
+    partner.peer_id, partner.name, partner.valid_from_seq AS seq, partner.valid_from_ms AS from_ms, 'desired' AS began,
+    partner.valid_to_seq AS partner_to_seq, partner.valid_to_ms AS partner_to_ms
+  FROM partner_periods AS partner
+  WHERE partner.valid_from_seq > (SELECT coalesce(max(last_seq), 0) FROM archive_anchor)
     AND NOT EXISTS (
       SELECT 1 FROM session_periods AS open
-      WHERE open.peer_id = run.peer_id AND open.direction = 'outbound' AND open.valid_from_seq < run.valid_from_seq
-        AND (open.valid_to_seq IS NULL OR open.valid_to_seq > run.valid_from_seq)
+      WHERE open.peer_id = partner.peer_id AND open.direction = 'outbound' AND open.valid_from_seq < partner.valid_from_seq
+        AND (open.valid_to_seq IS NULL OR open.valid_to_seq > partner.valid_from_seq)
     )
   UNION ALL
   SELECT
-    run.peer_id, run.name, closed.seq, CASE WHEN (SELECT count(*) FROM clock_steps) = 0 THEN closed.at_ms ELSE min(closed.at_ms, coalesce((SELECT min(step.at_ms) FROM clock_steps AS step WHERE step.seq > closed.seq), closed.at_ms)) END, closed.reason, run.valid_to_seq, run.valid_to_ms
-  FROM partner_periods AS run
+    partner.peer_id, partner.name, closed.seq,
+    -- A close with an impossible time was recorded while the clock was wrong; the opening and the duration tell the right one.
+    CASE WHEN closed.at_ms < opened.at_ms OR closed.at_ms > CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)
+      THEN opened.at_ms + closed.duration_ms ELSE closed.at_ms END,
+    closed.reason, partner.valid_to_seq, partner.valid_to_ms
+  FROM partner_periods AS partner
   JOIN event_log AS closed
-    ON closed.type = 'StreamClosed' AND closed.peer_id = run.peer_id
-    AND closed.seq > run.valid_from_seq AND (run.valid_to_seq IS NULL OR closed.seq < run.valid_to_seq)
-  WHERE closed.direction = 'outbound' AND closed.seq > (SELECT coalesce(max(last_seq), 0) FROM archive_anchor)
+    ON closed.type = 'StreamClosed' AND closed.peer_id = partner.peer_id AND closed.direction = 'outbound'
+    AND closed.seq > partner.valid_from_seq AND (partner.valid_to_seq IS NULL OR closed.seq < partner.valid_to_seq)
+  LEFT JOIN event_log AS opened ON opened.seq = closed.opened_seq
+  WHERE closed.seq > (SELECT coalesce(max(last_seq), 0) FROM archive_anchor)
   UNION ALL
   -- An outage in which the newest archive ended.
   SELECT
-    run.peer_id, run.name,
-    max(run.valid_from_seq, coalesce(archived.outbound_close_seq, 0)),
-    CASE WHEN archived.outbound_close_seq > run.valid_from_seq
-      THEN CASE WHEN (SELECT count(*) FROM clock_steps) = 0 THEN archived.outbound_closed_at_ms ELSE min(archived.outbound_closed_at_ms, coalesce((SELECT min(step.at_ms) FROM clock_steps AS step WHERE step.seq > archived.outbound_close_seq), archived.outbound_closed_at_ms)) END ELSE run.valid_from_ms END,
-    CASE WHEN archived.outbound_close_seq > run.valid_from_seq THEN archived.outbound_close_reason ELSE 'desired' END,
-    run.valid_to_seq, run.valid_to_ms
-  FROM partner_periods AS run
+    partner.peer_id, partner.name,
+    max(partner.valid_from_seq, coalesce(archived.outbound_close_seq, 0)),
+    CASE WHEN archived.outbound_close_seq > partner.valid_from_seq THEN archived.outbound_closed_at_ms ELSE partner.valid_from_ms END,
+    CASE WHEN archived.outbound_close_seq > partner.valid_from_seq THEN archived.outbound_close_reason ELSE 'desired' END,
+    partner.valid_to_seq, partner.valid_to_ms
+  FROM partner_periods AS partner
   JOIN archived_peer AS archived
-    ON archived.peer_id = run.peer_id
-    AND archived.last_seq = (SELECT max(last_seq) FROM archived_peer WHERE peer_id = run.peer_id)
-  WHERE run.valid_from_seq <= (SELECT coalesce(max(last_seq), 0) FROM archive_anchor)
-    AND (run.valid_to_seq IS NULL OR run.valid_to_seq > (SELECT coalesce(max(last_seq), 0) FROM archive_anchor))
+    ON archived.peer_id = partner.peer_id
+    AND archived.last_seq = (SELECT max(last_seq) FROM archived_peer WHERE peer_id = partner.peer_id)
+  WHERE partner.valid_from_seq <= (SELECT coalesce(max(last_seq), 0) FROM archive_anchor)
+    AND (partner.valid_to_seq IS NULL OR partner.valid_to_seq > (SELECT coalesce(max(last_seq), 0) FROM archive_anchor))
     AND NOT EXISTS (
       SELECT 1 FROM archived_open_stream AS open
-      WHERE open.last_seq = (SELECT max(last_seq) FROM archive_anchor) AND open.peer_id = run.peer_id AND open.direction = 'outbound'
+      WHERE open.last_seq = (SELECT max(last_seq) FROM archive_anchor) AND open.peer_id = partner.peer_id AND open.direction = 'outbound'
     )
 ),
-ended AS (
+next AS (
   SELECT
     down.*,
     (
@@ -192,23 +186,23 @@ ended AS (
     ) AS opened_seq
   FROM down
 ),
-timed AS (
+ended AS (
   SELECT
     peer_id, name, seq, from_ms, began,
-    CASE WHEN opened_seq < coalesce(run_to_seq, opened_seq + 1) THEN opened_seq ELSE run_to_seq END AS to_seq,
-    CASE WHEN opened_seq < coalesce(run_to_seq, opened_seq + 1)
-      THEN (SELECT CASE WHEN (SELECT count(*) FROM clock_steps) = 0 THEN opened.at_ms ELSE min(opened.at_ms, coalesce((SELECT min(step.at_ms) FROM clock_steps AS step WHERE step.seq > opened.seq), opened.at_ms)) END FROM event_log AS opened WHERE opened.seq = ended.opened_seq)
-      ELSE run_to_ms END AS to_ms,
-    CASE WHEN opened_seq < coalesce(run_to_seq, opened_seq + 1) THEN 'connected' WHEN run_to_seq IS NOT NULL THEN 'revoked' END AS ended
-  FROM ended
+    CASE WHEN opened_seq < coalesce(partner_to_seq, opened_seq + 1) THEN opened_seq ELSE partner_to_seq END AS to_seq,
+    CASE WHEN opened_seq < coalesce(partner_to_seq, opened_seq + 1)
+      THEN (SELECT at_ms FROM event_log WHERE seq = next.opened_seq) ELSE partner_to_ms END AS to_ms,
+    CASE WHEN opened_seq < coalesce(partner_to_seq, opened_seq + 1) THEN 'connected' WHEN partner_to_seq IS NOT NULL THEN 'revoked' END AS ended
+  FROM next
 )
 SELECT
   peer_id, name, began,
   (
     SELECT group_concat(reason, ', ') FROM (
       SELECT DISTINCT failed.reason FROM event_log AS failed
-      WHERE failed.type = 'OpenFailed' AND failed.peer_id = timed.peer_id AND failed.seq > max(timed.seq, (SELECT coalesce(max(last_seq), 0) FROM archive_anchor))
-        AND (timed.to_seq IS NULL OR failed.seq < timed.to_seq)
+      WHERE failed.type = 'OpenFailed' AND failed.peer_id = ended.peer_id AND failed.direction IS NULL
+        AND failed.seq > max(ended.seq, (SELECT coalesce(max(last_seq), 0) FROM archive_anchor))
+        AND (ended.to_seq IS NULL OR failed.seq < ended.to_seq)
       ORDER BY failed.reason
     )
   ) AS failures,
@@ -217,9 +211,9 @@ SELECT
   strftime('%Y-%m-%dT%H:%M:%fZ', from_ms / 1000.0, 'unixepoch') AS valid_from_at,
   to_seq AS valid_to_seq,
   strftime('%Y-%m-%dT%H:%M:%fZ', to_ms / 1000.0, 'unixepoch') AS valid_to_at,
-  round((coalesce(to_ms, CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)) - from_ms) / 1000.0, 3) AS seconds,
+  round(max(0, coalesce(to_ms, CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)) - from_ms) / 1000.0, 3) AS seconds,
   from_ms AS valid_from_ms, to_ms AS valid_to_ms
-FROM timed
+FROM ended
 -- Replacing a stream is not an outage.
 WHERE NOT (began = 'replaced' AND to_seq IS NOT NULL AND to_seq = seq + 1);
 --> statement-breakpoint
@@ -229,28 +223,23 @@ WITH RECURSIVE day (start_ms, next_ms) AS (
   SELECT first_ms - first_ms % 86400000, first_ms - first_ms % 86400000 + 86400000
   FROM (
     -- After an archive, the first whole day: the archive has the outages of the day in which it ends.
-    SELECT min(at_ms) + CASE WHEN EXISTS (SELECT 1 FROM archive_anchor) THEN 86400000 ELSE 0 END AS first_ms
-    FROM (
-      SELECT at_ms FROM event_log WHERE seq = (SELECT coalesce(max(last_seq), 0) FROM archive_anchor) + 1
-      UNION ALL
-      SELECT at_ms FROM clock_steps WHERE seq > (SELECT coalesce(max(last_seq), 0) FROM archive_anchor)
-    )
+    SELECT at_ms + CASE WHEN EXISTS (SELECT 1 FROM archive_anchor) THEN 86400000 ELSE 0 END AS first_ms
+    FROM event_log WHERE seq = (SELECT coalesce(max(last_seq), 0) FROM archive_anchor) + 1
   )
-  WHERE first_ms IS NOT NULL
   UNION ALL
   SELECT next_ms, next_ms + 86400000 FROM day WHERE next_ms <= CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)
 ),
 part AS (
   SELECT
-    run.peer_id, run.name, day.start_ms,
-    min(coalesce(run.valid_to_ms, CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)), day.next_ms) - max(run.valid_from_ms, day.start_ms) AS desired_ms,
+    partner.peer_id, partner.name, day.start_ms,
+    max(0, min(coalesce(partner.valid_to_ms, CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)), day.next_ms) - max(partner.valid_from_ms, day.start_ms)) AS desired_ms,
     0 AS down_ms, 0 AS flaps
-  FROM partner_periods AS run
-  JOIN day ON day.next_ms > run.valid_from_ms AND day.start_ms < coalesce(run.valid_to_ms, CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER))
+  FROM partner_periods AS partner
+  JOIN day ON day.next_ms > partner.valid_from_ms AND day.start_ms < coalesce(partner.valid_to_ms, CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER))
   UNION ALL
   SELECT
     outage.peer_id, outage.name, day.start_ms, 0,
-    min(coalesce(outage.valid_to_ms, CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)), day.next_ms) - max(outage.valid_from_ms, day.start_ms),
+    max(0, min(coalesce(outage.valid_to_ms, CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)), day.next_ms) - max(outage.valid_from_ms, day.start_ms)),
     outage.valid_from_ms >= day.start_ms AND outage.began NOT IN ('desired', 'shutdown', 'daemon_restart')
   FROM outage_periods AS outage
   JOIN day ON day.next_ms > outage.valid_from_ms AND day.start_ms < coalesce(outage.valid_to_ms, CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER))
@@ -260,7 +249,7 @@ summed AS (
   SELECT
     peer_id, name, start_ms,
     sum(desired_ms) OVER each_day AS desired_ms,
-    sum(down_ms) OVER each_day AS down_ms,
+    min(sum(down_ms) OVER each_day, sum(desired_ms) OVER each_day) AS down_ms,
     sum(flaps) OVER each_day AS flaps,
     row_number() OVER each_day AS number
   FROM part
@@ -287,7 +276,7 @@ WITH compared AS (
 )
 SELECT
   peer_id, name, valid_from_seq AS seq,
-  (SELECT strftime('%Y-%m-%dT%H:%M:%fZ', log.at_ms / 1000.0, 'unixepoch') FROM event_log AS log WHERE log.seq = compared.valid_from_seq) AS at,
+  valid_from_at AS at,
   relation, previous_relation, standing, previous_standing, app, claimed_user
 FROM compared
 WHERE valid_from_seq > (SELECT coalesce(max(last_seq), 0) FROM archive_anchor)
@@ -384,10 +373,10 @@ SELECT
 FROM event_log AS started
 LEFT JOIN event_log AS stopped ON stopped.seq = (
   SELECT min(later.seq) FROM event_log AS later
-  WHERE later.type = 'DaemonStopped' AND later.peer_id IS NULL AND later.seq > started.seq
+  WHERE later.type = 'DaemonStopped' AND later.peer_id IS NULL AND later.direction IS NULL AND later.seq > started.seq
 ) AND NOT EXISTS (
   SELECT 1 FROM event_log AS next
-  WHERE next.type = 'DaemonStarted' AND next.peer_id IS NULL AND next.seq > started.seq AND next.seq < stopped.seq
+  WHERE next.type = 'DaemonStarted' AND next.peer_id IS NULL AND next.direction IS NULL AND next.seq > started.seq AND next.seq < stopped.seq
 )
 WHERE started.type = 'DaemonStarted' AND started.seq > (SELECT coalesce(max(last_seq), 0) FROM archive_anchor)
 ORDER BY started.seq;
@@ -437,12 +426,9 @@ SELECT
     WHEN 'DaemonStopped' THEN 'daemon stopped after ' || printf('%.1f s', log.duration_ms / 1000.0)
     ELSE log.type
   END
-  || coalesce(
-    ' (and ' || repeated.count || ' more, the last at '
-    || strftime('%Y-%m-%dT%H:%M:%fZ', repeated.last_at_ms / 1000.0, 'unixepoch') || ')',
-    ''
-  ) AS summary,
-  log.cause_seq, log.source AS app, log.claimed_user, log.effect, log.address, log.opened_seq
+  AS summary,
+  log.cause_seq, log.source AS app, log.claimed_user, log.effect, log.address, log.opened_seq,
+  repeated.count AS repeats, strftime('%Y-%m-%dT%H:%M:%fZ', repeated.last_at_ms / 1000.0, 'unixepoch') AS last_repeat_at
 FROM event_log AS log
 LEFT JOIN desired_peer AS desired ON desired.peer_id = log.peer_id
 LEFT JOIN repeated_failures AS repeated ON repeated.first_seq = log.seq
@@ -453,7 +439,7 @@ SELECT
   strftime('%Y-%m-%dT%H:%M:%fZ', log.at_ms / 1000.0, 'unixepoch'),
   log.type,
   'no longer desired: ' || coalesce(log.source, 'an unknown app') || ' gave its resource ' || log.resource_id || ' to ' || log.peer_id,
-  log.cause_seq, log.source, log.claimed_user, log.effect, NULL, NULL
+  log.cause_seq, log.source, log.claimed_user, log.effect, NULL, NULL, NULL, NULL
 FROM event_log AS log
 LEFT JOIN desired_peer AS desired ON desired.peer_id = log.superseded_peer_id
 WHERE log.superseded_peer_id IS NOT NULL AND log.seq > (SELECT coalesce(max(last_seq), 0) FROM archive_anchor)
@@ -463,7 +449,7 @@ SELECT
   strftime('%Y-%m-%dT%H:%M:%fZ', anchor.last_at_ms / 1000.0, 'unixepoch'),
   'LogArchived',
   CASE archived.events WHEN 1 THEN '1 earlier event is in ' ELSE archived.events || ' earlier events are in ' END || anchor.file,
-  NULL, NULL, NULL, NULL, NULL, NULL
+  NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
 FROM archived_peer AS archived
 JOIN archive_anchor AS anchor ON anchor.last_seq = archived.last_seq
 LEFT JOIN desired_peer AS desired ON desired.peer_id = archived.peer_id

@@ -28,6 +28,7 @@ import { admissionPolicyOf, type Core, createCore } from "./core.ts";
 import { HeadPublisher } from "./head-publisher.ts";
 import { type Intake, startIntake } from "./intake.ts";
 import { Recorder } from "./recorder.ts";
+import { SignOfLife } from "./sign-of-life.ts";
 import { gaugesOf, peerViews, type ViewSources, viewsOf } from "./views.ts";
 import { WalWatch } from "./wal-watch.ts";
 
@@ -140,8 +141,9 @@ function openLog(config: Config, around: Surroundings): Log {
   owner.use(store.onAppended(onLogged));
   const head = owner.use(new HeadPublisher({ store, clock, random, logger }));
   owner.use(new WalWatch({ store, clock, random, logger }));
+  const { previousMs: lastAliveMs } = owner.use(new SignOfLife({ directory: config.data, clock, random, logger }));
   const recorder = owner.use(new Recorder({ store, clock, logger, metrics, onObserved }));
-  const run = recorder.started({ version, config: withoutSecrets(config) });
+  const run = recorder.started({ version, config: withoutSecrets(config), lastAliveMs });
   return { store, recorder, head, run };
 }
 

@@ -9,7 +9,6 @@ import type { PeerId } from "../base/ids.ts";
 import { isoTime } from "../base/units.ts";
 import type { MessageLimits, Vocabulary } from "../events/vocabulary.ts";
 import type { LogPlace } from "./archive/archive-plan.ts";
-import { type HistoryRow, historyUntil, type PeerAsOf, peersAsOf } from "./as-of.ts";
 import { readRows, unreadableRows } from "./check/rows/row-reader.ts";
 import { Reinterpretation, type Reinterpreted } from "./fold/reinterpret.ts";
 import type { Projections } from "./fold/replay.ts";
@@ -17,6 +16,9 @@ import type { Anchor } from "./model/anchor.ts";
 import { sentenceOf } from "./model/finding.ts";
 import { type LogEntry, logEntryOf } from "./model/log-entry.ts";
 import { type LogHead, NO_ROWS } from "./model/log-head.ts";
+import { type HistoryRow, historyUntil } from "./past/history-until.ts";
+import { seqAt } from "./past/moment.ts";
+import { type PeerAsOf, peerAsOf, peersAsOf } from "./past/peers-as-of.ts";
 import { eventLog, repeatedFailures } from "./schema/log.ts";
 import { databaseFileOf } from "./sql/data-directory.ts";
 import { storeFailure } from "./sql/failure.ts";
@@ -40,12 +42,21 @@ export interface LogWindow {
 
 type LogPoint = Pick<LogHead, "seq" | "atMs">;
 
-/** The peers after the row `seq`. */
-export interface AsOf {
+/** The state after the row `seq`. */
+export interface Moment {
   readonly seq: number;
   /** The time that was asked for, or that of the row. */
   readonly atMs: number;
+}
+
+export interface AsOf extends Moment {
   readonly peers: readonly PeerAsOf[];
+}
+
+/** A peer that was neither desired nor had a stream is undefined. */
+export interface PeerPast extends Moment {
+  readonly peer: PeerAsOf | undefined;
+  readonly history: readonly HistoryRow[];
 }
 
 const PAGE_ROWS = 500;
@@ -139,22 +150,23 @@ export class LogReader implements Disposable {
   }
 
   /**
-   * The peers as they were at `place`: after that row, or after the last row of that time or earlier. Throws usage if the log begins
-   * later, or ends before that row.
+   * The peers as they were after the row at `place`; with a time, the row in force then (past/moment.ts). Throws usage if the log
+   * begins later, or ends before that row.
    */
   asOf(place: LogPlace): AsOf {
-    const seq = "seq" in place ? place.seq : this.lastUntil(place.atMs);
     return this.#read(() => {
-      const row = seq === undefined ? undefined : this.#rowAt(seq);
-      if (seq === undefined || row === undefined) throw this.#beyond(place);
-      const atMs = "atMs" in place ? place.atMs : row.atMs;
-      return { seq, atMs, peers: peersAsOf(this.#database, seq) };
+      const moment = this.#moment(place);
+      return { ...moment, peers: peersAsOf(this.#database, moment.seq) };
     });
   }
 
-  /** A peer's newest `limit` rows up to `seq`, newest first. */
-  historyUntil(peerId: PeerId, seq: number, limit: number): readonly HistoryRow[] {
-    return this.#read(() => historyUntil(this.#database, peerId, seq, limit));
+  /** As asOf, of one peer, with its newest `limit` rows up to then, newest first. */
+  peerAsOf(place: LogPlace, peerId: PeerId, limit: number): PeerPast {
+    return this.#read(() => {
+      const moment = this.#moment(place);
+      const peer = peerAsOf(this.#database, moment.seq, peerId);
+      return { ...moment, peer, history: historyUntil(this.#database, peerId, moment.seq, limit) };
+    });
   }
 
   /**
@@ -201,21 +213,35 @@ export class LogReader implements Disposable {
       .all();
   }
 
-  /** The row, also if it is the last one of the newest archive. */
-  #rowAt(seq: number): { readonly atMs: number } | undefined {
+  #moment(place: LogPlace): Moment {
+    const head = this.#rows.head() ?? NO_ROWS;
     const newest = this.#rows.newestAnchor();
-    if (newest?.lastSeq === seq) return { atMs: newest.lastAtMs };
-    this.#refuseArchived(holding(seq));
-    return this.#orm.select({ atMs: eventLog.atMs }).from(eventLog).where(eq(eventLog.seq, seq)).get();
+    if ("atMs" in place) {
+      const { atMs } = place;
+      const seq = seqAt(this.#database, atMs) ?? (newest !== undefined && newest.lastAtMs <= atMs ? newest.lastSeq : undefined);
+      if (seq !== undefined) return { seq, atMs };
+      this.#refuseArchived((anchors) => anchors.findLast(({ firstAtMs }) => firstAtMs <= atMs), newest?.lastSeq);
+      throw this.#beyond(`begins after ${isoTime(atMs)}`);
+    }
+    const { seq } = place;
+    if (newest?.lastSeq === seq) return { seq, atMs: newest.lastAtMs };
+    this.#refuseArchived(holding(seq), newest?.lastSeq);
+    const row = this.#orm.select({ atMs: eventLog.atMs }).from(eventLog).where(eq(eventLog.seq, seq)).get();
+    if (row === undefined) throw this.#beyond(head.seq === 0 ? "is empty" : `ends at seq ${head.seq}, before seq ${seq}`);
+    return { seq, atMs: row.atMs };
   }
 
-  #beyond(place: LogPlace): PartnerdError {
-    const { seq, atMs } = this.#rows.head() ?? NO_ROWS;
-    const asked = "seq" in place ? `seq ${place.seq}` : isoTime(place.atMs);
-    const newest = atMs === null ? "the log is empty" : `the log goes up to seq ${seq} (${isoTime(atMs)})`;
-    return new PartnerdError("usage", `the log has no row at ${asked} or before; ${newest}`, {
-      nextStep: "choose a seq or a time within the log",
+  #beyond(problem: string): PartnerdError {
+    return new PartnerdError("usage", `the log ${problem}`, {
+      nextStep: `choose a seq or a time within the log, ${this.#extent()}`,
     });
+  }
+
+  #extent(): string {
+    const { seq, atMs } = this.#rows.head() ?? NO_ROWS;
+    if (atMs === null) return "once it has rows";
+    const firstSeq = this.#rows.newestAnchor()?.lastSeq ?? 1;
+    return firstSeq === 1 ? `seq 1 to ${seq}` : `seq ${firstSeq} to ${seq}; earlier rows are in archives`;
   }
 
   #archivedUntil(): number {
@@ -227,14 +253,14 @@ export class LogReader implements Disposable {
     return this.#orm.select({ seq: which }).from(eventLog).where(and(isInLog, where)).get()?.seq ?? undefined;
   }
 
-  /** Throws if the requested rows are, or begin, in an archive. */
-  #refuseArchived(find: FindAnchor): void {
+  /** Throws if the requested rows are, or begin, in an archive. `firstUsable` is the first seq that can be asked for. */
+  #refuseArchived(find: FindAnchor, firstUsable = this.#archivedUntil() + 1): void {
     const anchors = this.#rows.anchors();
-    const [anchor, newest] = [find(anchors), anchors.at(-1)];
-    if (anchor === undefined || newest === undefined) return;
+    const anchor = find(anchors);
+    if (anchor === undefined) return;
     const { firstSeq, lastSeq, directory, file } = anchor;
     throw new PartnerdError("events_archived", `seq ${firstSeq} to ${lastSeq} are in the archive ${join(directory, file)}`, {
-      nextStep: `begin with seq ${newest.lastSeq + 1} or later, or rebuild a database of all rows with \`oc-partnerd unarchive\``,
+      nextStep: `begin with seq ${firstUsable} or later, or rebuild a database of all rows with \`oc-partnerd unarchive\``,
     });
   }
 }

@@ -47,7 +47,10 @@ export interface Store extends Disposable {
    * refusals, and then counts it only in `suppressedRefusals`.
    */
   appendObserved(observation: Observation): LogEntry<ObservedEvent> | "repeated" | "suppressed";
-  /** Appends DaemonStarted, and closes every stream that the log still holds open, with the reason `daemon_restart`. */
+  /**
+   * Closes every stream that the log still holds open, with the reason `daemon_restart` and the time of the previous run's last sign
+   * of life, and appends DaemonStarted.
+   */
   appendStarted(init: StartInit): Start;
   /** Appends DaemonStopped, `durationMs` (monotonic) after the start. */
   appendStopped(durationMs: number): void;

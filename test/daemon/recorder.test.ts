@@ -79,7 +79,7 @@ describe("the recorder", () => {
     using temporary = new TemporaryStore();
     for (const relations of [["PARTNER"], ["PARTNER"], ["PARTNER", "ALLY"], ["PARTNER", "ALLY"]]) {
       using recorder = recorderOn(temporary);
-      recorder.started({ version: "1.0.0", config: config(relations) });
+      recorder.started({ version: "1.0.0", config: config(relations), lastAliveMs: null });
     }
     const warned = logger.at("warn").map(({ message }) => message);
     expect(warned).toEqual([expect.stringMatching(/^vocabulary changed/)]);

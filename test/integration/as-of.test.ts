@@ -52,11 +52,12 @@ test("what is out of reach is refused, with what to do", async () => {
     stderr: expect.stringMatching(/in the archive .*\n {2}next step: .*unarchive/) as string,
   });
   expect((await asked("9")).stdout).toMatch(/^as of seq 9 /);
-  expect(await asked("99")).toMatchObject({
-    code: 64,
-    stderr: expect.stringMatching(/no row at seq 99 .*goes up to seq 17/) as string,
-  });
-  expect(await asked("2020-01-01")).toMatchObject({ code: 64 });
+  // After the last archived row and before the first that is left.
+  expect((await asked("2026-01-01T12:01:50.302Z")).stdout).toMatch(/^as of seq 9 /);
+  const refused = (message: RegExp) => ({ code: 64, stderr: expect.stringMatching(message) as string });
+  expect(await asked("99")).toMatchObject(refused(/the log ends at seq 17, before seq 99\n {2}next step: .*seq 9 to 17/));
+  expect(await asked("2020-01-01")).toMatchObject(refused(/the log begins after 2020-01-01T00:00:00\.000Z/));
+  expect(await asked("2999-01-01")).toMatchObject(refused(/is in the future/));
   expect(await asked("soon")).toMatchObject({
     code: 64,
     stderr: expect.stringContaining("expected a seq of the log or a time") as string,

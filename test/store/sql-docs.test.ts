@@ -67,7 +67,6 @@ describe("docs/SQL.md", () => {
     expect(views.toSorted()).toEqual(
       [
         "archives",
-        "clock_steps",
         "delivery_changes",
         "delivery_gaps",
         "desired_peers",

@@ -1,110 +1,221 @@
-/** The views with validity intervals say of every moment what the log had come to then. */
+/** The past by the views and by `--as-of` is that of a replay, on logs with restarts, archives and clock jumps. */
+import { copyFileSync } from "node:fs";
+import { join } from "node:path";
 import type { Database } from "better-sqlite3";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { PeerId } from "../../src/base/ids.ts";
+import { seededRandom } from "../../src/sim/time/random.ts";
+import { openLogReader } from "../../src/store/log-reader.ts";
 import { archiveBefore } from "./support/archiving.ts";
+import { type PastPeer, type PastRow, replayedPast } from "./support/replayed-past.ts";
 import { rawConnection } from "./support/temporary-store.ts";
-import { type Moment, TimeTravelWorld } from "./support/time-travel-world.ts";
+import { TimeTravelWorld } from "./support/time-travel-world.ts";
 
 const DAY_MS = 86_400_000;
 const MOMENTS = 100;
 
 const iso = (ms: number) => new Date(ms).toISOString();
 
-/** The last row at or before a time, by seq: the clock may have been set back since. */
-const asOf = (moments: readonly Moment[], ms: number): Moment | undefined => moments.findLast(({ atMs }) => atMs <= ms);
-
-/** The views as of a moment, in the shape of the world's own record. */
-function told(database: Database, where: string, value: string | number): Map<PeerId, unknown> {
-  const rows = (query: string) => database.prepare<unknown[], Record<string, unknown>>(query).all(value, value);
-  const standings = rows(`select peer_id, standing, relation, address from standing_periods where ${where}`);
-  const sessions = rows(`select peer_id, direction, valid_from_seq from session_periods where ${where} order by valid_from_seq`);
-  const outages = rows(`select peer_id from outage_periods where ${where}`);
-  const peers = new Map<PeerId, unknown>();
-  for (const peerId of new Set([...standings, ...sessions].map((row) => row["peer_id"] as PeerId))) {
-    const of = (row: Record<string, unknown>) => row["peer_id"] === peerId;
-    const { standing = null, relation = null, address = null } = standings.find(of) ?? {};
-    const open = (direction: string) =>
-      sessions.filter((row) => of(row) && row["direction"] === direction).map((row) => row["valid_from_seq"]);
-    const down = outages.filter(of).length;
-    peers.set(peerId, { standing, relation, address, outbound: open("outbound"), inbound: open("inbound"), down });
-  }
-  return peers;
+interface World extends Disposable {
+  readonly directory: string;
+  readonly path: string;
+  readonly past: readonly PastRow[];
+  /** The last archived row; 0 if there is no archive. */
+  readonly archived: number;
+  readonly nowMs: number;
+  readonly random: () => number;
 }
 
-/** The state at that moment. A stream that replaces another leaves the partner no time without one. */
-function truth(moments: readonly Moment[], moment: Moment): Map<PeerId, unknown> {
-  const next = moments[moment.seq + 1];
+const seeds = fc.integer({ min: 1, max: 1_000_000 });
+const archives = fc.option(fc.double({ min: 0.1, max: 0.9, noNaN: true }));
+
+async function worldOf(seed: number, archiveAt: number | null, clockJumps = true): Promise<World> {
+  const world = new TimeTravelWorld(seed, clockJumps).run(300).close();
+  const whole = join(world.directory, "whole.db");
+  copyFileSync(world.path, whole);
+  const rows = replayedPast(whole);
+  const archived = archiveAt === null ? 0 : Math.max(1, Math.floor((rows.length - 1) * archiveAt));
+  const random = seededRandom(seed);
+  const common = { directory: world.directory, path: world.path, archived, nowMs: world.nowMs, random: () => random.next() };
+  const dispose = () => world[Symbol.dispose]();
+  if (archived === 0) return { ...common, past: rows, [Symbol.dispose]: dispose };
+  await archiveBefore(world.directory, archived + 1, { wallMs: () => world.nowMs });
+  // The archive adds a row of its own.
+  const recorded = { seq: rows.length, atMs: world.nowMs, peers: rows.at(-1)?.peers ?? new Map<PeerId, never>() };
+  return { ...common, past: [...rows, recorded], [Symbol.dispose]: dispose };
+}
+
+/** The row with the greatest time up to `ms`, the newest if several have it. Undefined if only archived rows have one. */
+function inForce({ past, archived }: World, ms: number): PastRow | undefined {
+  const left = past.filter(({ seq, atMs }) => seq > archived && atMs <= ms);
+  const found = left.reduce<PastRow | undefined>(
+    (best, row) => (best === undefined || row.atMs >= best.atMs ? row : best),
+    undefined,
+  );
+  if (found !== undefined) return found;
+  const last = past[archived];
+  return archived > 0 && last !== undefined && last.atMs <= ms ? last : undefined;
+}
+
+/** `MOMENTS` random rows that can be asked for. */
+function randomRows({ past, archived, random }: World): readonly PastRow[] {
+  const first = Math.max(1, archived);
+  return Array.from({ length: MOMENTS }, () => past[first + Math.floor(random() * (past.length - first))] as PastRow);
+}
+
+const VALID = "valid_from_seq <= ? and (valid_to_seq is null or valid_to_seq > ?)";
+
+/** The views after the row `seq`. */
+function viewed(database: Database, seq: number): Map<PeerId, unknown> {
+  const rows = (query: string) => database.prepare<unknown[], Record<string, unknown>>(query).all(seq, seq);
+  const standings = rows(`select * from standing_periods where ${VALID}`);
+  const sessions = rows(`select * from session_periods where ${VALID} order by valid_from_seq`);
+  const outages = rows(`select * from outage_periods where ${VALID}`);
+  const peerIds = new Set([...standings, ...sessions].map((row) => row["peer_id"] as PeerId));
   return new Map(
-    [...moment.peers]
-      .filter(([, { standing, outbound, inbound }]) => standing !== null || outbound.length + inbound.length > 0)
-      .map(([peerId, state]) => {
-        const isReplacing = state.outbound.length === 0 && (next?.peers.get(peerId)?.outbound.length ?? 0) > 0;
-        const isDown = state.standing === "partner" && state.outbound.length === 0;
-        const down: unknown = isReplacing ? expect.any(Number) : 1;
-        return [peerId, { ...state, down: isDown ? down : 0 }];
+    [...peerIds].map((peerId) => {
+      const of = (row: Record<string, unknown>) => row["peer_id"] === peerId;
+      const standing = standings.filter(of);
+      expect(standing.length).toBeLessThanOrEqual(1);
+      const open = (direction: string) =>
+        sessions.findLast((row) => of(row) && row["direction"] === direction)?.["valid_from_seq"];
+      const outage = outages.filter(of);
+      expect(outage.length).toBeLessThanOrEqual(1);
+      const { standing: what = null, relation = null, address = null, valid_from_seq: generation = null } = standing[0] ?? {};
+      const down = outage[0] === undefined ? null : { seq: outage[0]["valid_from_seq"], began: outage[0]["began"] };
+      const streams = { outbound: open("outbound") ?? null, inbound: open("inbound") ?? null };
+      return [peerId, { standing: what, relation, address, generation, ...streams, down }];
+    }),
+  );
+}
+
+const isSeen = ({ standing, outbound, inbound }: PastPeer) => standing !== null || outbound !== null || inbound !== null;
+
+/** The same by the replay. The outages of the view omit the moment in which one stream replaces another, and count later failures. */
+function replayed({ past }: World, { seq, peers }: PastRow): Map<PeerId, unknown> {
+  const next = past[seq + 1]?.peers;
+  return new Map(
+    [...peers]
+      .filter(([, peer]) => isSeen(peer))
+      .map(([peerId, { down, ...peer }]) => {
+        const isReplacing = down?.began === "replaced" && down.seq === seq && next?.get(peerId)?.outbound != null;
+        return [peerId, { ...peer, down: down === null || isReplacing ? null : { seq: down.seq, began: down.began } }];
       }),
   );
 }
 
-const BY_SEQ = "valid_from_seq <= ? and (valid_to_seq is null or valid_to_seq > ?)";
-const BY_TIME = "valid_from_at <= ? and (valid_to_at is null or valid_to_at > ?)";
-const worlds = {
-  seed: fc.integer({ min: 1, max: 1_000_000 }),
-  archiveAt: fc.option(fc.double({ min: 0.1, max: 0.9, noNaN: true })),
-};
-
-async function worldOf({ seed, archiveAt }: { seed: number; archiveAt: number | null }, steps = 300) {
-  const world = new TimeTravelWorld(seed).run(steps);
-  const head = world.moments.length - 1;
-  const archived = archiveAt === null ? 0 : Math.max(1, Math.floor(head * archiveAt));
-  world.close();
-  if (archived === 0) return { world, moments: world.moments, archived, head };
-  await archiveBefore(world.directory, archived + 1, { wallMs: () => world.nowMs });
-  // The row that records the archive counts for the time too: the clock may have been set back before it.
-  const recorded = {
-    seq: head + 1,
-    atMs: world.nowMs,
-    isLast: true,
-    peers: world.moments.at(-1)?.peers ?? new Map<PeerId, never>(),
-  };
-  return { world, moments: [...world.moments, recorded], archived, head };
+/** A peer as `--as-of` shows it. Times are those of the rows. */
+function shown({ past }: World, { peers }: PastRow): unknown[] {
+  const at = (seq: number | null) => (seq === null ? null : iso(past[seq]?.atMs ?? Number.NaN));
+  return [...peers]
+    .filter(([, peer]) => isSeen(peer))
+    .map(([peerId, { standing, relation, address, generation, outbound, inbound, down }]) => ({
+      ...{ peerId, standing, relation, address, since: at(generation), desiredSeq: generation },
+      ...{ outboundSince: at(outbound), inboundSince: at(inbound) },
+      ...{ downSince: at(down?.seq ?? null), downBegan: down?.began ?? null, failures: down?.failures ?? null },
+    }))
+    .sort((a, b) => (a.peerId < b.peerId ? -1 : 1));
 }
 
+const IN_FORCE = "select seq from events where at_ms <= ? order by at_ms desc, seq desc limit 1";
+
 describe("as of a seq and as of a time", () => {
-  it("the views say what a replay to there gives, after restarts, archives and clock jumps", async () => {
+  it("the views and --as-of say what a replay to there gives", async () => {
     await fc.assert(
-      fc.asyncProperty(fc.record(worlds), async (options) => {
-        const { world, moments, archived, head } = await worldOf(options);
-        using _world = world;
+      fc.asyncProperty(seeds, archives, async (seed, archiveAt) => {
+        using world = await worldOf(seed, archiveAt);
         using raw = rawConnection(world.path, { readonly: true });
-        for (let index = 0; index < MOMENTS; index++) {
-          const moment = moments[archived + Math.floor(((head - archived) * index) / MOMENTS)];
-          if (moment === undefined || moment.seq === 0 || !moment.isLast) continue;
-          expect(told(raw.database, BY_SEQ, moment.seq), `seq ${moment.seq}`).toEqual(truth(moments, moment));
-          const ms = moment.atMs + (index % 3) * 60_000;
-          const then = asOf(moments, ms);
-          if (then === undefined || then.seq < archived || !then.isLast) continue;
-          expect(told(raw.database, BY_TIME, iso(ms)), iso(ms)).toEqual(truth(moments, then));
+        using reader = openLogReader(world.path);
+        for (const row of randomRows(world)) {
+          expect(viewed(raw.database, row.seq), `seq ${row.seq}`).toEqual(replayed(world, row));
+          expect(reader.asOf({ seq: row.seq }), `seq ${row.seq}`).toMatchObject({ seq: row.seq, peers: shown(world, row) });
         }
+        let compared = 0;
+        for (const { atMs } of randomRows(world)) {
+          const ms = atMs + Math.floor(world.random() ** 3 * DAY_MS);
+          const row = inForce(world, ms);
+          if (row === undefined) continue;
+          expect(reader.asOf({ atMs: ms }), iso(ms)).toMatchObject({ seq: row.seq, atMs: ms, peers: shown(world, row) });
+          const found = raw.database.prepare<[number], { seq: number }>(IN_FORCE).get(ms);
+          if (row.seq > world.archived) expect(found?.seq, iso(ms)).toBe(row.seq);
+          compared++;
+        }
+        expect(compared).toBeGreaterThan(MOMENTS / 2);
       }),
       { numRuns: 4 },
     );
+  }, 60_000);
+
+  it("shows of one peer what it shows of all", async () => {
+    using world = await worldOf(7, 0.4);
+    using reader = openLogReader(world.path);
+    for (const { seq } of randomRows(world)) {
+      const { peers } = reader.asOf({ seq });
+      for (const peer of peers) expect(reader.peerAsOf({ seq }, peer.peerId, 5).peer).toEqual(peer);
+    }
   });
 
   it("the views say nothing false of the time before the newest archive", async () => {
     await fc.assert(
-      fc.asyncProperty(fc.record({ ...worlds, archiveAt: fc.double({ min: 0.3, max: 0.9, noNaN: true }) }), async (options) => {
-        const { world, moments, archived } = await worldOf(options);
-        using _world = world;
-        for (let seq = 1; seq < archived; seq += 7) {
-          const moment = moments[seq] as Moment;
-          if (!moment.isLast) continue;
-          using raw = rawConnection(world.path, { readonly: true });
-          const query = `select peer_id, standing, relation, address from standing_periods where ${BY_SEQ}`;
-          for (const { peer_id: peerId, ...row } of raw.database.prepare<unknown[], Record<string, unknown>>(query).all(seq, seq))
-            expect(moment.peers.get(peerId as PeerId)).toMatchObject(row);
+      fc.asyncProperty(seeds, fc.double({ min: 0.3, max: 0.9, noNaN: true }), async (seed, archiveAt) => {
+        using world = await worldOf(seed, archiveAt);
+        using raw = rawConnection(world.path, { readonly: true });
+        let compared = 0;
+        for (let seq = 1; seq < world.archived; seq += 7) {
+          const query = `select peer_id, standing, relation, address from standing_periods where ${VALID}`;
+          for (const { peer_id: peerId, ...row } of raw.database
+            .prepare<unknown[], Record<string, unknown>>(query)
+            .all(seq, seq)) {
+            expect(world.past[seq]?.peers.get(peerId as PeerId)).toMatchObject(row);
+            compared++;
+          }
+        }
+        if (world.archived > 100) expect(compared).toBeGreaterThan(0);
+      }),
+      { numRuns: 4 },
+    );
+  });
+});
+
+interface Day {
+  readonly peer_id: PeerId;
+  readonly day: string;
+  readonly desired_seconds: number;
+  readonly established_seconds: number;
+  readonly share: number;
+}
+
+function days({ path }: World, until = "9999"): readonly Day[] {
+  using raw = rawConnection(path, { readonly: true });
+  return raw.database.prepare<[string], Day>("select * from uptime_daily where day <= ? order by peer_id, day").all(until);
+}
+
+describe("uptime_daily", () => {
+  it("adds up what the replay gives, day by day, from the first whole day after an archive on", async () => {
+    await fc.assert(
+      fc.asyncProperty(seeds, archives, async (seed, archiveAt) => {
+        using world = await worldOf(seed, archiveAt, false);
+        const lastDay = iso(world.nowMs - DAY_MS).slice(0, 10);
+        const firstRow = world.past[world.archived + 1]?.atMs ?? 0;
+        const firstDay = iso(world.archived === 0 ? firstRow : firstRow + DAY_MS).slice(0, 10);
+        const found = days(world, lastDay).map((row) => [row.peer_id, row.day, row.desired_seconds, row.established_seconds]);
+        expect(found).toEqual(uptime(world.past).filter(([, day]) => day >= firstDay && day <= lastDay));
+        expect(found.length).toBeGreaterThan(0);
+      }),
+      { numRuns: 4 },
+    );
+  });
+
+  it("never exceeds a day or falls below nothing, whatever the clock did", async () => {
+    await fc.assert(
+      fc.asyncProperty(seeds, archives, async (seed, archiveAt) => {
+        using world = await worldOf(seed, archiveAt);
+        for (const { established_seconds: established, desired_seconds: desired, share } of days(world)) {
+          expect(established).toBeGreaterThanOrEqual(0);
+          expect(established).toBeLessThanOrEqual(desired);
+          expect(share).toBeGreaterThanOrEqual(0);
+          expect(share).toBeLessThanOrEqual(1);
         }
       }),
       { numRuns: 4 },
@@ -112,44 +223,20 @@ describe("as of a seq and as of a time", () => {
   });
 });
 
-describe("uptime_daily", () => {
-  it("adds up what the moments give, day by day", async () => {
-    await fc.assert(
-      fc.asyncProperty(fc.record({ seed: worlds.seed }), async ({ seed }) => {
-        const { world, moments } = await worldOf({ seed, archiveAt: null });
-        using _world = world;
-        const expected = uptime(moments);
-        using raw = rawConnection(world.path, { readonly: true });
-        const lastDay = iso(world.nowMs - DAY_MS).slice(0, 10);
-        const rows = raw.database
-          .prepare<[string], Record<string, unknown>>("select * from uptime_daily where day <= ? order by peer_id, day")
-          .all(lastDay);
-        const found = rows.map((row) => [row["peer_id"], row["day"], row["desired_seconds"], row["established_seconds"]]);
-        expect(found).toEqual(expected.filter(([, day]) => day <= lastDay));
-      }),
-      { numRuns: 4 },
-    );
-  });
-});
-
-/** Seconds desired and established, by peer and UTC day. A row's time is the earliest that any later row has. */
-function uptime(moments: readonly Moment[]): (readonly [PeerId, string, number, number])[] {
-  const effective = moments.map(({ atMs }) => atMs);
-  for (let index = effective.length - 2; index > 0; index--)
-    effective[index] = Math.min(effective[index] ?? 0, effective[index + 1] ?? 0);
+/** Seconds desired and established, by peer and UTC day. */
+function uptime(past: readonly PastRow[]): (readonly [PeerId, string, number, number])[] {
   const sums = new Map<string, { peerId: PeerId; day: string; desired: number; established: number }>();
-  for (const [index, { peers }] of moments.entries()) {
-    const [fromMs, toMs] = [effective[index] ?? 0, effective[index + 1] ?? Date.now()];
+  for (const [index, { atMs: fromMs, peers }] of past.entries()) {
+    const toMs = past[index + 1]?.atMs ?? Date.now();
     if (index === 0) continue;
-    for (const [peerId, state] of peers) {
-      if (state.standing !== "partner") continue;
-      const isReplacing = state.outbound.length === 0 && (moments[index + 1]?.peers.get(peerId)?.outbound.length ?? 0) > 0;
+    for (const [peerId, { standing, down }] of peers) {
+      if (standing !== "partner") continue;
       for (let dayMs = fromMs - (fromMs % DAY_MS); dayMs < toMs; dayMs += DAY_MS) {
         const ms = Math.min(toMs, dayMs + DAY_MS) - Math.max(fromMs, dayMs);
         const day = iso(dayMs).slice(0, 10);
         const sum = sums.get(`${peerId} ${day}`) ?? { peerId, day, desired: 0, established: 0 };
         sum.desired += ms;
-        if (state.outbound.length > 0 || (isReplacing && ms === 0)) sum.established += ms;
+        if (down === null) sum.established += ms;
         sums.set(`${peerId} ${day}`, sum);
       }
     }

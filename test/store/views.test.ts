@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { resourceIdOf } from "../../src/base/ids.ts";
+import { statementFor } from "../../src/store/past/peers-sql.ts";
 import { PEER_A, PEER_B } from "../support/peers.ts";
 import { append, closed, desired, inboundRefused, observe, opened, openFailed, rejected, removed } from "./support/events.ts";
 import { TemporaryStore } from "./support/temporary-store.ts";
@@ -183,6 +184,28 @@ describe("questions about one peer or one moment", () => {
   ])("are answered from an index: %s", (query) => {
     using temporary = new TemporaryStore();
     expect(scanned(temporary, query)).toEqual([]);
+  });
+
+  it("are answered from an index by --as-of, about one peer and about all", () => {
+    using temporary = new TemporaryStore();
+    for (const peers of ["select 'x' as peer_id", "select peer_id from desired_peer"]) {
+      const details = temporary.read(`explain query plan ${statementFor(peers).replaceAll(":seq", "5")}`);
+      const rows = details
+        .map(({ detail }) => String(detail))
+        .filter((detail) => /^(SCAN|SEARCH) (event_log|desired|own)\b/.test(detail));
+      expect(rows.length).toBeGreaterThan(10);
+      expect(
+        rows.filter((detail) => !/USING (COVERING )?INDEX \w+ \(.*(peer_id|opened_seq)=\?|PRIMARY KEY \(rowid=\?/.test(detail)),
+      ).toEqual([]);
+    }
+  });
+
+  it("find the row in force at a time from an index", () => {
+    using temporary = new TemporaryStore();
+    const [first] = temporary.read(
+      "explain query plan select seq from events where at_ms <= 5 order by at_ms desc, seq desc limit 1",
+    );
+    expect(first?.["detail"]).toBe("SEARCH log USING INDEX event_log_at_ms (at_ms<?)");
   });
 
   it("about all peers read only the rows that began a period", () => {

@@ -3,8 +3,10 @@ import { systemClock } from "../../base/clock.ts";
 import { PartnerdError } from "../../base/errors.ts";
 import { type PeerId, parsePeerId } from "../../base/ids.ts";
 import { durationText, isoTime } from "../../base/units.ts";
-import type { HistoryRow, PeerAsOf } from "../../store/as-of.ts";
-import type { AsOf } from "../../store/log-reader.ts";
+import type { LogPlace } from "../../store/archive/archive-plan.ts";
+import type { AsOf, Moment } from "../../store/log-reader.ts";
+import type { HistoryRow } from "../../store/past/history-until.ts";
+import type { PeerAsOf } from "../../store/past/peers-as-of.ts";
 import { jsonText } from "../terminal/output.ts";
 import { shortPeerId, table } from "../terminal/table.ts";
 import { agedPlaceOf } from "./log-place.ts";
@@ -26,7 +28,7 @@ export async function peersAsOfText(request: AsOfRequest): Promise<string> {
   const { openLogReader } = await import("../../store/log-reader.ts");
   using reader = openLogReader(request.data);
   const past = reader.asOf(placeOf(request));
-  if (request.json) return jsonText(pastJson(past));
+  if (request.json) return jsonText({ ...momentJson(past), peers: past.peers });
   const partners = past.peers.filter(({ standing }) => standing === "partner");
   const established = partners.filter(({ outboundSince }) => outboundSince !== null);
   return [
@@ -44,22 +46,30 @@ export async function peerAsOfText(request: AsOfRequest, text: string): Promise<
   const peerId = parsePeerId(text);
   const { openLogReader } = await import("../../store/log-reader.ts");
   using reader = openLogReader(request.data);
-  const past = reader.asOf(placeOf(request));
-  const peer = past.peers.find((each) => each.peerId === peerId);
-  const history = peerId === undefined ? [] : reader.historyUntil(peerId, past.seq, HISTORY_ROWS);
-  if (peerId === undefined || (peer === undefined && history.length === 0))
-    throw new PartnerdError("usage", `no event or stream involves peer ${text} as of seq ${past.seq}`, {
-      nextStep: `run \`oc-partnerd peers --as-of ${past.seq} --json\` to list the PeerIDs of that moment`,
+  const past = peerId === undefined ? undefined : reader.peerAsOf(placeOf(request), peerId, HISTORY_ROWS);
+  if (peerId === undefined || past === undefined || (past.peer === undefined && past.history.length === 0))
+    throw new PartnerdError("usage", `no event or stream involves peer ${text} as of ${request.asOf}`, {
+      nextStep: `run \`oc-partnerd peers --as-of ${request.asOf} --data ${request.data} --json\` to list the PeerIDs of that moment`,
     });
-  if (request.json) return jsonText({ ...pastJson({ ...past, peers: [] }), peers: undefined, peer: peer ?? { peerId }, history });
+  const { peer, history } = past;
+  if (request.json) return jsonText({ ...momentJson(past), peer: peer ?? { peerId }, history });
   return [momentText(past, request.data), factTable(peerId, peer), historyTable(history)].join("\n\n");
 }
 
-const placeOf = ({ asOf }: AsOfRequest) => agedPlaceOf("--as-of", asOf, systemClock.wallMs());
+/** Throws usage for a time in the future. */
+function placeOf({ asOf }: AsOfRequest): LogPlace {
+  const nowMs = systemClock.wallMs();
+  const place = agedPlaceOf("--as-of", asOf, nowMs);
+  if ("atMs" in place && place.atMs > nowMs)
+    throw new PartnerdError("usage", `--as-of is "${asOf}", which is in the future`, {
+      nextStep: "choose a time in the past, or leave out --as-of to ask the running daemon",
+    });
+  return place;
+}
 
-const pastJson = ({ seq, atMs, peers }: AsOf) => ({ asOf: { seq, at: isoTime(atMs) }, peers });
+const momentJson = ({ seq, atMs }: Moment) => ({ asOf: { seq, at: isoTime(atMs) } });
 
-const momentText = ({ seq, atMs }: AsOf, data: string) => `as of seq ${seq} (${isoTime(atMs)}), from ${data}`;
+const momentText = ({ seq, atMs }: Moment, data: string) => `as of seq ${seq} (${isoTime(atMs)}), from ${data}`;
 
 function pastTable({ peers, atMs }: AsOf): string {
   const age = (since: string | null) => (since === null ? "-" : durationText(Math.max(0, atMs - Date.parse(since))));

@@ -140,7 +140,7 @@ async function compose(init: SimDaemonInit, watcher: DaemonWatcher): Promise<Par
   const recorder = new Recorder({ store, ...common, metrics: NO_METRICS, onObserved });
   const admission = admissionPolicyOf(store, admissionRule);
   const node = new WatchedNode(network, { peerId, clock, gater: createGater(admission, recorder) }, watcher);
-  const run = recorder.started({ version: "0.0.0", config: { events: DEFAULT_VOCABULARY } });
+  const run = recorder.started({ version: "0.0.0", config: { events: DEFAULT_VOCABULARY }, lastAliveMs: null });
   const wake = (woken: PeerId) => {
     if (watcher.mayWake()) core.reconciler.wake(woken);
   };

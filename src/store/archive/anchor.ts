@@ -7,14 +7,7 @@ import { type ArchivedState, packState } from "../fold/archived-state.ts";
 import { type Anchor, archiveFactsOf } from "../model/anchor.ts";
 import type { LogHead } from "../model/log-head.ts";
 import type { Repetition } from "../model/repetition.ts";
-import {
-  archiveAnchor,
-  archivedClockStep,
-  archivedDelivery,
-  archivedOpenStream,
-  archivedPeer,
-  archivedResource,
-} from "../schema/archive.ts";
+import { archiveAnchor, archivedDelivery, archivedOpenStream, archivedPeer, archivedResource } from "../schema/archive.ts";
 import { inserter, prepareAll } from "../sql/statements/statement.ts";
 import { type Tables, tables } from "../sql/statements/tables.ts";
 import { appender, OBSERVED } from "../write/append.ts";
@@ -28,7 +21,6 @@ const inserters = {
   resource: inserter(archivedResource),
   stream: inserter(archivedOpenStream),
   delivery: inserter(archivedDelivery),
-  clockStep: inserter(archivedClockStep),
 };
 
 /** An anchor that is not in the log yet. */
@@ -72,7 +64,6 @@ export function appendAnchor(
     for (const { peerId, openStreams } of state.status)
       for (const stream of openStreams) insert.stream({ ...stream, peerId, lastSeq });
     for (const delivery of state.deliveries) insert.delivery(delivery);
-    for (const step of state.clockSteps) insert.clockStep(step);
     for (const { firstSeq, count } of carried) forgetCount.run(firstSeq, count);
     return { anchor: whole, head: committed.head };
   });

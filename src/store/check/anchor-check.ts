@@ -8,14 +8,7 @@ import { type Anchor, records } from "../model/anchor.ts";
 import type { Finding } from "../model/finding.ts";
 import { eventOf } from "../model/log-entry.ts";
 import { LOG_BEGINNING, type LogStart } from "../model/log-head.ts";
-import {
-  archiveAnchor,
-  archivedClockStep,
-  archivedDelivery,
-  archivedOpenStream,
-  archivedPeer,
-  archivedResource,
-} from "../schema/archive.ts";
+import { archiveAnchor, archivedDelivery, archivedOpenStream, archivedPeer, archivedResource } from "../schema/archive.ts";
 import { archiveRows } from "../sql/statements/archive-rows.ts";
 import { archivedMessageFindings } from "./archived-messages-check.ts";
 import { typeProblems } from "./rows/column-types.ts";
@@ -106,8 +99,6 @@ function* tableFindings(database: Database, states: readonly (readonly [Anchor, 
     ({ seq, lastSeq }) => `${seq} of archive ${lastSeq}`,
   );
   yield* rowFindings(database, "archived_delivery", archivedDelivery, deliveries, ({ seq }) => `${seq}`);
-  const clockSteps = expected((state) => state.clockSteps);
-  yield* rowFindings(database, "archived_clock_step", archivedClockStep, clockSteps, ({ seq }) => `${seq}`);
 }
 
 function* rowFindings<Row extends object>(

@@ -113,8 +113,6 @@ const schema = z.strictObject({
       chainHash: z.string(),
     }),
   ),
-  /** The rows at which the wall clock had gone backwards. By seq. */
-  clockSteps: z.array(z.strictObject({ seq: z.int(), atMs: z.int() })),
   /** The newest start up to here and how that run ended; null if this log never recorded one. */
   lastRun: lastRun.nullable(),
   /** Digests of this archive's rows in `archived_message` and `archived_core_message` (messageItem, coreMessageItem). */

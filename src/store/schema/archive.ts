@@ -113,12 +113,6 @@ export const archivedDelivery = sqliteTable("archived_delivery", {
   chainHash: text("chain_hash").notNull(),
 });
 
-/** The rows at which the wall clock had gone backwards. Without them, times before them could not be placed. */
-export const archivedClockStep = sqliteTable("archived_clock_step", {
-  seq: integer("seq").primaryKey(),
-  atMs: integer("at_ms").notNull(),
-});
-
 /** The prefix of archived dedupe keys: the creation time of their stream. */
 export const archivedStream = sqliteTable(
   "archived_stream",

@@ -96,9 +96,9 @@ export const eventLog = sqliteTable(
     index("event_log_resource_id").on(table.resourceId).where(sql`resource_id is not null`),
     index("event_log_cause_seq").on(table.causeSeq).where(sql`cause_seq is not null`),
     index("event_log_opened_seq").on(table.openedSeq).where(sql`opened_seq is not null`),
-    // Includes the peer, so that the views find one peer's streams without reading all of them.
-    index("event_log_type").on(table.type, table.peerId),
-    index("event_log_clock_set_back").on(table.seq, table.atMs).where(sql`clock_set_back_ms is not null`),
+    // Finds a peer's newest stream in one direction, up to any seq, without reading the others.
+    index("event_log_type").on(table.type, table.peerId, table.direction),
+    index("event_log_at_ms").on(table.atMs),
   ],
 );
 

@@ -36,7 +36,9 @@ export function appender(rows: Tables, committed: CommittedState, repetitions: R
     const seq = head.seq + 1;
     // A virtual clock may return fractions of a millisecond; the log stores whole ones.
     const atMs = Math.round(happenedAtMs);
-    const clockSetBackMs = head.atMs !== null && atMs < head.atMs ? head.atMs - atMs : null;
+    // A row written late, with the time at which it happened, does not set the clock back.
+    const nowMs = Math.round(clock.wallMs());
+    const clockSetBackMs = head.atMs !== null && nowMs < head.atMs ? head.atMs - nowMs : null;
     const { effect, generation, supersededPeerId, desired, statuses } = project(committed, event, { seq, atMs, ...origin });
     const {
       payload: bytes = null,

@@ -11,6 +11,7 @@ import { knownMigrations } from "../sql/migrations.ts";
 import type { Tables } from "../sql/statements/tables.ts";
 import { type Append, OBSERVED, withWellFormedText } from "./append.ts";
 import type { CommittedState } from "./committed-state.ts";
+import { aliveUntilMs } from "./previous-run.ts";
 import type { Repetitions } from "./repetitions.ts";
 
 /**
@@ -40,6 +41,8 @@ export interface Observation {
 export interface StartInit {
   readonly version: string;
   readonly config: Readonly<Record<string, unknown>> & { readonly events: object };
+  /** The last sign of life of the previous run, wall ms; null if unknown. */
+  readonly lastAliveMs: number | null;
 }
 
 /** The result of recording a start. */
@@ -89,15 +92,16 @@ export class ObservedAppender {
   }
 
   /** As Store.appendStarted. */
-  started({ version, config }: StartInit): Start {
+  started({ version, config, lastAliveMs }: StartInit): Start {
     const { rows, append } = this.#init;
     const lastRun = rows.lastRun();
+    const orphans = this.#closeOrphans(lastAliveMs);
     const plain = JSON.parse(JSON.stringify(config)) as StartFacts["config"];
     const configSha256 = hash("sha256", JSON.stringify(plain), "hex");
     const isSame = configSha256 === lastRun?.configSha256 && lastRun.config !== null;
     const details = { version, schema: knownMigrations().size, configSha256, config: isSame ? null : plain };
     const entry = append({ type: "DaemonStarted", reason: lastRunOf(lastRun), details }, OBSERVED);
-    return { entry, orphans: this.#closeOrphans(), lastRun, vocabularyChanged: vocabularyChanged(lastRun, config.events) };
+    return { entry, orphans, lastRun, vocabularyChanged: vocabularyChanged(lastRun, config.events) };
   }
 
   /** As Store.appendReinterpreted. One by one: an event may already have done what a later one is for. */
@@ -114,15 +118,16 @@ export class ObservedAppender {
     this.#init.append({ type: "DaemonStopped", durationMs: Math.round(durationMs) }, OBSERVED);
   }
 
-  /** Closes the streams that the previous run left open. Only wall time can tell how long they lasted. */
-  #closeOrphans(): number {
+  /** Closes the streams that the previous run left open, as of its last sign of life. Only wall time can tell how long they lasted. */
+  #closeOrphans(lastAliveMs: number | null): number {
     const { rows, append, committed, clock } = this.#init;
     const orphans = rows.openStreams();
+    const atMs = aliveUntilMs({ lastRowAtMs: committed.head.atMs, lastAliveMs, nowMs: clock.wallMs() });
     for (const { seq, peerId, protocol, direction, openedAtMs } of orphans) {
-      const durationMs = Math.max(0, Math.round(clock.wallMs()) - openedAtMs);
+      const durationMs = Math.max(0, atMs - openedAtMs);
       const ended = { reason: "daemon_restart", durationMs, durationClock: "wall" } as const;
       const closed: StreamClosed = { type: "StreamClosed", peerId, protocol, direction, ...ended };
-      append(closed, { ...OBSERVED, causeSeq: committed.peer(peerId)?.generation ?? null, openedSeq: seq });
+      append(closed, { ...OBSERVED, causeSeq: committed.peer(peerId)?.generation ?? null, openedSeq: seq }, atMs);
     }
     return orphans.length;
   }

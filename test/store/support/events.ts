@@ -65,8 +65,11 @@ export function observe(store: Store, event: ObservedEvent, atMs?: number): Retu
 }
 
 /** Starts a run with a configuration that never changes. */
-export function start(store: Pick<Store, "appendStarted">): ReturnType<Store["appendStarted"]> {
-  return store.appendStarted({ version: "0.0.0", config: { events: {} } });
+export function start(
+  store: Pick<Store, "appendStarted">,
+  lastAliveMs: number | null = null,
+): ReturnType<Store["appendStarted"]> {
+  return store.appendStarted({ version: "0.0.0", config: { events: {} }, lastAliveMs });
 }
 
 export function opened(peerId: PeerId, direction: Direction = "outbound", protocol = PROTOCOL): StreamOpened {

@@ -1,11 +1,11 @@
 /**
- * A random log, and what was true after each of its rows. Peers become partners and stop being so, streams open, fail and close, the
+ * A random log. Peers become partners and stop being so, streams open, fail and close, the
  * daemon restarts and crashes, and the wall clock is set forward and back.
  */
 import { join } from "node:path";
 import type { Clock, Random } from "../../../src/base/clock.ts";
 import { type PeerId, resourceIdOf } from "../../../src/base/ids.ts";
-import type { Direction, Standing } from "../../../src/events/types.ts";
+import type { Direction } from "../../../src/events/types.ts";
 import { seededRandom } from "../../../src/sim/time/random.ts";
 import { openStore, type Store } from "../../../src/store/store.ts";
 import { addressOf, closed, desired, observe, opened, openFailed, received, removed, start } from "./events.ts";
@@ -14,37 +14,19 @@ import { temporaryDirectory } from "./temporary-store.ts";
 
 const START_MS = Date.parse("2026-01-01T00:00:00Z");
 
-/** The state of one peer after a row, according to the store itself. */
-interface PeerState {
-  readonly standing: Standing | null;
-  readonly relation: string | null;
-  readonly address: string | null;
-  /** Seqs of the open streams. */
-  readonly outbound: readonly number[];
-  readonly inbound: readonly number[];
-}
-
-export interface Moment {
-  readonly seq: number;
-  readonly atMs: number;
-  /** False for a row that is not the last of its transaction: the store then knows only the state after that. */
-  readonly isLast: boolean;
-  readonly peers: ReadonlyMap<PeerId, PeerState>;
-}
-
 export class TimeTravelWorld implements Disposable {
   readonly #directory = temporaryDirectory();
   readonly directory = this.#directory.path;
   readonly path = join(this.directory, "oc-partnerd.db");
-  /** After each row; the first is before any. */
-  readonly moments: Moment[] = [{ seq: 0, atMs: Number.NEGATIVE_INFINITY, isLast: true, peers: new Map() }];
   readonly #random: Random;
+  readonly #clockJumps: boolean;
   #wallMs = START_MS;
   #monotonicMs = 0;
   #store: Store;
 
-  constructor(seed: number) {
+  constructor(seed: number, clockJumps: boolean) {
     this.#random = seededRandom(seed);
+    this.#clockJumps = clockJumps;
     this.#store = this.#open();
     start(this.#store);
   }
@@ -75,13 +57,7 @@ export class TimeTravelWorld implements Disposable {
       monotonicMs: () => this.#monotonicMs,
       schedule: () => ({ [Symbol.dispose]: () => {} }),
     };
-    const store = openStore({ directory: this.directory, clock });
-    store.onAppended(({ seq, atMs }) => {
-      const known = new Set([...store.list(), ...store.statuses()].map(({ peerId }) => peerId));
-      const isLast = store.head().seq === seq;
-      this.moments.push({ seq, atMs, isLast, peers: new Map([...known].map((peerId) => [peerId, stateOf(store, peerId)])) });
-    });
-    return store;
+    return openStore({ directory: this.directory, clock });
   }
 
   #step(): void {
@@ -90,6 +66,7 @@ export class TimeTravelWorld implements Disposable {
     this.#monotonicMs += passedMs;
     const peerId = PEERS[Math.floor(this.#random.next() * 4)] ?? ("" as PeerId);
     const chance = this.#random.next();
+    if (chance < 0.05 && !this.#clockJumps) return;
     if (chance < 0.03) this.#wallMs -= Math.floor(this.#random.next() * 20 * 3_600_000);
     else if (chance < 0.05) this.#wallMs += Math.floor(this.#random.next() * 40 * 3_600_000);
     else if (chance < 0.09) this.#restart();
@@ -146,13 +123,6 @@ export class TimeTravelWorld implements Disposable {
       observe(store, closed(peerId, { direction, reason: pick(this.#random, ["expired", "reset", "remote_closed"]) }));
     else if (direction === "inbound" || store.get(peerId)?.standing === "partner") observe(store, opened(peerId, direction));
   }
-}
-
-function stateOf(store: Store, peerId: PeerId): PeerState {
-  const { standing = null, relation = null, address = null } = store.get(peerId) ?? {};
-  const streams = store.status(peerId)?.openStreams ?? [];
-  const open = (direction: Direction) => streams.filter((stream) => stream.direction === direction).map(({ seq }) => seq);
-  return { standing, relation, address, outbound: open("outbound"), inbound: open("inbound") };
 }
 
 function pick<Value>(random: Random, values: readonly Value[]): Value {

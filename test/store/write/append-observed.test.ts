@@ -161,20 +161,21 @@ describe("refusals of minted PeerIDs", () => {
 });
 
 describe("sessions left open by a crash", () => {
-  it("are closed at startup, once, each with its own StreamOpened", () => {
+  it("are closed at startup, once, each with its own StreamOpened and the time of the last sign of life", () => {
     using temporary = new TemporaryStore();
     observe(temporary.store, opened(PEER_A));
     observe(temporary.store, opened(PEER_A, "inbound"));
     observe(temporary.store, opened(PEER_B));
     observe(temporary.store, closed(PEER_B));
     const store = temporary.reopen();
-    temporary.clock.stall(2_000);
-    expect(start(store).orphans).toBe(2);
+    const lastAliveMs = temporary.clock.wallMs() + 2_000;
+    temporary.clock.stall(3_600_000);
+    expect(start(store, lastAliveMs).orphans).toBe(2);
     expect(start(store).orphans).toBe(0);
     const ended = { reason: "daemon_restart", durationMs: 2_000, durationClock: "wall" } as const;
-    expect(store.history(PEER_A, { limit: 2 }).map(({ openedSeq, event }) => ({ openedSeq, event }))).toEqual([
-      { openedSeq: 2, event: closed(PEER_A, { direction: "inbound", ...ended }) },
-      { openedSeq: 1, event: closed(PEER_A, { direction: "outbound", ...ended }) },
+    expect(store.history(PEER_A, { limit: 2 }).map(({ atMs, openedSeq, event }) => ({ atMs, openedSeq, event }))).toEqual([
+      { atMs: lastAliveMs, openedSeq: 2, event: closed(PEER_A, { direction: "inbound", ...ended }) },
+      { atMs: lastAliveMs, openedSeq: 1, event: closed(PEER_A, { direction: "outbound", ...ended }) },
     ]);
     expect(store.status(PEER_A)).toMatchObject({
       openStreams: [],

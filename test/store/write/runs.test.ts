@@ -16,7 +16,7 @@ beforeEach(() => {
 const CONFIG = { name: "lyon", events: { peerDatatypes: ["PEER"] } };
 
 function startWith(config: typeof CONFIG & object = CONFIG): Start {
-  return temporary.reopen().appendStarted({ version: "1.2.3", config });
+  return temporary.reopen().appendStarted({ version: "1.2.3", config, lastAliveMs: null });
 }
 
 const reasonOf = ({ entry }: Start) => entry.event.reason;
@@ -82,7 +82,7 @@ describe("DaemonStarted", () => {
 });
 
 describe("the streams that a crash left open", () => {
-  it("are closed right after the start, each with its opening, the desired event in force, and the wall clock's duration", () => {
+  it("are closed right before the start, each with its opening, the desired event in force, and the wall clock's duration", () => {
     startWith();
     append(temporary.store, desired());
     observe(temporary.store, opened(PEER_A));
@@ -90,13 +90,13 @@ describe("the streams that a crash left open", () => {
     temporary.clock.stall(90_000);
     append(temporary.store, desired({ relation: "NONE", standing: "revoked" }));
     temporary.clock.stall(1_500.4);
-    expect(startWith()).toMatchObject({ orphans: 2, entry: { seq: 6 } });
-    const ended = { reason: "daemon_restart", durationMs: 91_500, durationClock: "wall" } as const;
+    expect(startWith()).toMatchObject({ orphans: 2, entry: { seq: 8 } });
+    const ended = { reason: "daemon_restart", durationMs: 90_000, durationClock: "wall" } as const;
     expect(temporary.store.history(PEER_A, { limit: 1 })).toMatchObject([
-      { seq: 7, openedSeq: 3, causeSeq: 5, event: closed(PEER_A, ended) },
+      { seq: 6, openedSeq: 3, causeSeq: 5, event: closed(PEER_A, ended) },
     ]);
     expect(temporary.store.history(PEER_B, { limit: 1 })).toMatchObject([
-      { seq: 8, openedSeq: 4, causeSeq: null, event: closed(PEER_B, { direction: "inbound", ...ended }) },
+      { seq: 7, openedSeq: 4, causeSeq: null, event: closed(PEER_B, { direction: "inbound", ...ended }) },
     ]);
     expect(startWith().orphans).toBe(0);
     expect(temporary.store.verifyProjections()).toEqual([]);

@@ -24,7 +24,6 @@ export class ArchiveFold {
   readonly #peers = new Map<PeerId, { events: number; inStream: InStream }>();
   readonly #resources = new Map<ResourceId, { peerId: PeerId; inStream: InStream }>();
   readonly #deliveries: ArchivedState["deliveries"] = [];
-  readonly #clockSteps: ArchivedState["clockSteps"] = [];
   #lastRun: RunRecord | null;
   readonly #messages = new SetDigester();
   readonly #coreMessages = new SetDigester();
@@ -61,7 +60,6 @@ export class ArchiveFold {
         ({ resourceId }) => resourceId,
       ),
       deliveries: this.#deliveries,
-      clockSteps: this.#clockSteps,
       lastRun: this.#lastRun,
       messages: this.#messages.digest(),
       coreMessages: this.#coreMessages.digest(),
@@ -71,7 +69,6 @@ export class ArchiveFold {
   #count(row: LogRow): void {
     const { seq, type, atMs, peerId, supersededPeerId, resourceId, reason, message, chainHash } = row;
     const { stream, streamCreated, streamSequence, lastStreamSequence } = row;
-    if (row.clockSetBackMs !== null) this.#clockSteps.push({ seq, atMs });
     if (type === "DaemonStarted" || type === "DaemonStopped")
       this.#lastRun = foldRun(this.#lastRun, { seq, event: eventOf(row) });
     for (const about of [peerId, supersededPeerId]) {

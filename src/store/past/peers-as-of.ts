@@ -1,0 +1,44 @@
+/**
+ * The peers as they were after a row of the log. Says the same as the views with validity intervals, but reads only each peer's newest
+ * rows up to there: its cost grows with the number of peers, not with the length of the log.
+ */
+import type { Database } from "better-sqlite3";
+import type { PeerId } from "../../base/ids.ts";
+import type { Standing } from "../../events/types.ts";
+import { statementFor } from "./peers-sql.ts";
+
+/** One peer. Times are ISO-8601. */
+export interface PeerAsOf {
+  readonly peerId: PeerId;
+  /** As the newest event names it. */
+  readonly name: string | null;
+  /** Null for a stranger, as are the columns that follow from events. */
+  readonly standing: Standing | null;
+  readonly relation: string | null;
+  readonly address: string | null;
+  /** When the peer got this relation, standing and address, and the event, app and user that set them. */
+  readonly since: string | null;
+  readonly desiredSeq: number | null;
+  readonly app: string | null;
+  readonly claimedUser: string | null;
+  /** When our stream and theirs were opened; null if they were not open. */
+  readonly outboundSince: string | null;
+  readonly inboundSince: string | null;
+  /** Of a partner without an outbound stream: since when, how it began, and why attempts failed until then. */
+  readonly downSince: string | null;
+  readonly downBegan: string | null;
+  readonly failures: string | null;
+}
+
+const ALL = statementFor("select peer_id from desired_peer union select peer_id from peer_status_row");
+const ONE = statementFor("select :peerId as peer_id");
+
+/** Every peer that was desired, or had a stream, after the row `seq`. By PeerID. */
+export function peersAsOf(database: Database, seq: number): readonly PeerAsOf[] {
+  return database.prepare<{ seq: number }, PeerAsOf>(ALL).all({ seq });
+}
+
+/** That peer after the row `seq`; undefined if it was neither desired nor had a stream. */
+export function peerAsOf(database: Database, seq: number, peerId: PeerId): PeerAsOf | undefined {
+  return database.prepare<{ seq: number; peerId: PeerId }, PeerAsOf>(ONE).get({ seq, peerId });
+}
