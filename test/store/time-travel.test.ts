@@ -111,9 +111,17 @@ function shown({ past }: World, { peers }: PastRow): unknown[] {
   return [...peers]
     .filter(([, peer]) => isSeen(peer))
     .map(([peerId, { standing, relation, address, generation, outbound, inbound, down }]) => ({
-      ...{ peerId, standing, relation, address, since: at(generation), desiredSeq: generation },
-      ...{ outboundSince: at(outbound), inboundSince: at(inbound) },
-      ...{ downSince: at(down?.seq ?? null), downBegan: down?.began ?? null, failures: down?.failures ?? null },
+      peerId,
+      standing,
+      relation,
+      address,
+      since: at(generation),
+      desiredSeq: generation,
+      outboundSince: at(outbound),
+      inboundSince: at(inbound),
+      downSince: at(down?.seq ?? null),
+      downBegan: down?.began ?? null,
+      failures: down?.failures ?? null,
     }))
     .sort((a, b) => (a.peerId < b.peerId ? -1 : 1));
 }

@@ -17,7 +17,7 @@ export interface PastPeer {
 }
 
 /** A partner without an outbound stream. */
-export interface Down {
+interface Down {
   readonly seq: number;
   readonly began: string;
   /** Distinct, sorted; null if no attempt has failed since. */
