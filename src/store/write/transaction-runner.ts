@@ -38,11 +38,14 @@ export class TransactionRunner {
   /** `doing` completes "cannot …". */
   run<Result>(doing: string, work: () => Result): Result {
     if (!this.#database.open) throw new PartnerdError("database_failed", `cannot ${doing}: the store is closed`);
+    const { result, appended } = this.#attempt(doing, work);
+    if (appended.length > 0) this.#onAppended(appended);
+    return result;
+  }
+
+  #attempt<Result>(doing: string, work: () => Result) {
     try {
-      const result = work();
-      const appended = this.#committed.commit();
-      if (appended.length > 0) this.#onAppended(appended);
-      return result;
+      return { result: work(), appended: this.#committed.commit() };
     } catch (thrown) {
       this.#committed.rollback();
       throw storeFailure(`cannot ${doing}`, thrown);

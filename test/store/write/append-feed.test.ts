@@ -63,3 +63,26 @@ it("tells nothing of a row that only counts, of a transaction that failed, or af
   observe(store, closed(PEER_A));
   expect(heard).toEqual(["it 1 StreamOpened"]);
 });
+
+it("a listener that throws neither fails the write nor keeps the row from the others", async () => {
+  using temporary = new TemporaryStore();
+  const rejections: unknown[] = [];
+  const others = process.listeners("unhandledRejection");
+  process.removeAllListeners("unhandledRejection").on("unhandledRejection", (thrown) => rejections.push(thrown));
+  try {
+    const heard: string[] = [];
+    const fault = new Error("a listener of ours");
+    using _failing = temporary.store.onAppended(() => {
+      throw fault;
+    });
+    using _other = temporary.store.onAppended(saying(heard, "other"));
+    expect(observe(temporary.store, opened(PEER_A))).toMatchObject({ seq: 1 });
+    expect(heard).toHaveLength(1);
+    await new Promise(setImmediate);
+    expect(rejections).toEqual([fault]);
+    expect(temporary.store.head().seq).toBe(1);
+  } finally {
+    process.removeAllListeners("unhandledRejection");
+    for (const listener of others) process.on("unhandledRejection", listener);
+  }
+});
