@@ -1,6 +1,7 @@
 /** The commands as a user types them, with and without a daemon. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { version } from "../../src/base/version.ts";
+import { LAUNCHER } from "../support/daemon-process.ts";
 import { matching } from "../support/matchers.ts";
 import { type Participant, startParticipants } from "../support/participant.ts";
 import { peerIdOfSeed } from "../support/peer-ids.ts";
@@ -16,7 +17,7 @@ describe.concurrent("help and usage", () => {
     async (command) => {
       const { code, stdout, stderr } = await runCommand([command, "--help"]);
       expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
-      expect(stdout).toContain(`Usage: oc-partnerd ${command}`);
+      expect(stdout).toContain(`Usage: ${LAUNCHER} ${command}`);
       expect(stdout).toMatch(new RegExp(`\\nExamples:\\n(?:.*\\n)*? {2}.*oc-partnerd ${command}`));
     },
   );
@@ -74,13 +75,16 @@ describe.concurrent("help and usage", () => {
   test("no command at all is exit code 64 and shows the help", async () => {
     const { code, stderr } = await runCommand([]);
     expect(code).toBe(64);
-    expect(stderr).toContain("Usage: oc-partnerd");
+    expect(stderr).toContain(`Usage: ${LAUNCHER}`);
   });
 });
 
 describe.concurrent("if no daemon or server answers", () => {
   test.each(["status", "peers"])("%s is exit code 69 and names the daemon", async (command) => {
-    expectFailure(await runCommand([command, "--http", NOBODY]), 69, [`http://${NOBODY}`, "oc-partnerd run", "--http"]);
+    expectFailure(await runCommand([command, "--http", NOBODY]), 69, [
+      `http://${NOBODY}`,
+      `\`${LAUNCHER} run --http ${NOBODY}\``,
+    ]);
   });
 
   test("publish is exit code 69 and names the server", async () => {

@@ -6,6 +6,7 @@ import { DAY_MS, parseBytes } from "../../base/units.ts";
 import type { Config } from "../../config/schema.ts";
 import { subjectsOf } from "../../events/vocabulary.ts";
 import type { LimitChanges } from "../../nats/setup/stream-config.ts";
+import { nextStepFor } from "../terminal/command-line.ts";
 import {
   CONFIG_FLAG,
   configOf,
@@ -46,7 +47,7 @@ export function setupCommand(env: Env): Command {
       const limits = streamLimitsOf(flags);
       const { nats, config } = flags;
       const { text, feasible } = await runSetup(configOf({ nats, config }, env), flags, limits);
-      print(text);
+      print(flags.json ? text : nextStepFor(text, process.argv.slice(2)));
       if (!feasible) process.exitCode = 1;
     });
 }

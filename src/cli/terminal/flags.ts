@@ -4,6 +4,7 @@ import { DAY_MS, parseDuration } from "../../base/units.ts";
 import { type ConfigSources, loadConfig } from "../../config/load.ts";
 import type { Config } from "../../config/schema.ts";
 import type { NatsConfig } from "../../nats/connection/config.ts";
+import { asStarted } from "./command-line.ts";
 
 export type Env = ConfigSources["env"];
 
@@ -68,5 +69,5 @@ export function countFlag(flag: string, text: string): number {
 }
 
 export function example(...lines: readonly string[]): string {
-  return `\nExamples:\n${lines.map((line) => `  ${line}`).join("\n")}`;
+  return `\nExamples:\n${lines.map((line) => `  ${asStarted(line)}`).join("\n")}`;
 }
