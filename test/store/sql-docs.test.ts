@@ -31,8 +31,35 @@ async function storyFor(heading: string): Promise<TemporaryStore> {
     story.clock.stall(5_000);
     start(story.store);
   }
+  if (heading === "Is anything missing?") {
+    start(story.store);
+    const followed = { stream: "OC_RESOURCES", streamCreated: "2026-01-01T12:03:00Z" };
+    const cursor = { stream: followed.stream, created: followed.streamCreated, firstSequence: 1, messageHash: null };
+    story.store.appendDelivery([{ ...BY_CORE, message: "there is no JetStream stream OC_RESOURCES" }]);
+    story.clock.stall(60_000);
+    story.store.appendDelivery(
+      [{ ...followed, type: "DeliveryChanged", reason: "at_least_once", streamSequence: 1, message: null }],
+      {
+        ...cursor,
+        sequence: 0,
+      },
+    );
+    story.clock.stall(3_600_000);
+    story.store.appendDelivery(
+      [{ ...followed, type: "DeliveryGap", reason: "purged", streamSequence: 1, lastStreamSequence: 40 }],
+      { ...cursor, sequence: 40 },
+    );
+  }
   return story;
 }
+
+const BY_CORE = {
+  type: "DeliveryChanged",
+  reason: "at_most_once",
+  stream: null,
+  streamCreated: null,
+  streamSequence: null,
+} as const;
 
 const hasShell = spawnSync("sqlite3", ["-version"]).status === 0;
 
@@ -59,6 +86,13 @@ describe("docs/SQL.md", () => {
         story.read(query),
       );
     }
+  });
+
+  it.skipIf(!hasShell)("shows a command that decodes a payload", () => {
+    using story = toldStory();
+    const [, command = ""] = /```sh\n(.*base64 -d)\n```/.exec(DOCUMENT) ?? [];
+    const text = execFileSync("sh", ["-c", command], { cwd: story.directory, encoding: "utf8" });
+    expect(JSON.parse(text)).toMatchObject({ id: "res-lyon", name: "lyon-1", relation: "NONE" });
   });
 
   it("names every column of every view, in order", () => {
