@@ -11,6 +11,7 @@ import {
   CONFIG_FLAG,
   configOf,
   type DaemonFlags,
+  DURATION_UNITS,
   durationFlag,
   type Env,
   example,
@@ -33,7 +34,7 @@ export function setupCommand(env: Env): Command {
     .option("--dry-run", "show what would change, without changing it", false)
     .option(...JSON_FLAG)
     .option("--max-bytes <size>", "stream size limit, for example 4GiB or unlimited (new streams: 1GiB)")
-    .option("--max-age <duration>", "message age limit, for example 90d or unlimited (new streams: unlimited)")
+    .option("--max-age <duration>", `message age limit, for example 90d or unlimited; ${DURATION_UNITS} (new streams: unlimited)`)
     .option("--replicas <n>", "number of replicas in a cluster, 1 to 5 (new streams: 1)")
     .addHelpText(
       "after",
