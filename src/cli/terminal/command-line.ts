@@ -7,14 +7,15 @@ export const PROGRAM = quoted(STARTED_AS);
 
 /** Flags that say which daemon, data or server is meant, and the commands that have them. */
 export const PLACE_FLAGS: Readonly<Record<string, readonly string[]>> = {
-  "--config": [
-    ...["run", "status", "peers", "resync", "publish", "setup", "record", "export"],
-    ...["reinterpret", "check", "backup", "restore", "archive"],
-  ],
-  "--data": [...["run", "status", "peers", "export"], ...["reinterpret", "check", "backup", "restore", "archive", "unarchive"]],
-  "--http": ["run", "status", "peers", "resync"],
-  "--nats": ["run", "publish", "setup", "record"],
+  "--config": wordsOf("run status peers resync publish setup record export reinterpret check backup restore archive"),
+  "--data": wordsOf("run status peers export reinterpret check backup restore archive unarchive"),
+  "--http": wordsOf("run status peers resync"),
+  "--nats": wordsOf("run publish setup record"),
 };
+
+function wordsOf(text: string): readonly string[] {
+  return text.split(" ");
+}
 
 /** The help and next steps of this program name it as `oc-partnerd COMMAND`; this is the text with the program as it was started. */
 export function asStarted(text: string): string {
