@@ -60,7 +60,9 @@ export async function program(argv: readonly string[], env: Env): Promise<void> 
 /** All commands, with their help and their usage errors. */
 export function programOf(env: Env): Command {
   const root = new Command(PROGRAM)
-    .description("Keeps one live libp2p partner stream to every peer that OpenCloud wants as a partner, and proves it in SQL.")
+    .description(
+      "Keeps one live libp2p partner stream to every peer that OpenCloud wants as a partner, and logs what happened in SQLite.",
+    )
     .version(version, "-V, --version", "show the version")
     .helpOption("-h, --help", "show help")
     .helpCommand("help [command]", "show the help of a command")
