@@ -116,16 +116,19 @@ describe.concurrent("if no daemon or server answers", () => {
 const [, INTRODUCTION = "", PARIS_HTTP = ""] =
   /```sh\n(nats=[^`]*--http ([\d.:]+) [^`]*)```/.exec(readFileSync(join(ROOT, "README.md"), "utf8")) ?? [];
 
-test.skipIf(spawnSync("jq", ["--version"]).status !== 0)("README.md makes two daemons on one machine partners", async () => {
-  await using owner = new AsyncDisposableStack();
-  const [lyon, paris] = await startParticipants(owner, ["lyon-1", "paris-1"]);
-  const [lyonHttp, parisHttp] = [lyon, paris].map(({ daemon }) => new URL(daemon.httpUrl).host);
-  const block = INTRODUCTION.replaceAll(PARIS_HTTP, parisHttp ?? "");
-  const env = { ...cleanEnv(), OCPARTNERD_HTTP: lyonHttp };
-  const { stdout } = await promisify(execFile)("sh", ["-ec", block], { cwd: ROOT, env });
-  expect(stdout).toMatch(/^published to CREATE_RESOURCE[\s\S]*\n…\w+ +paris-1 +PARTNER/);
-  await whenPeer(lyon.daemon, paris.peerId, "the outbound stream is open", isEstablished, 5_000);
-});
+test.skipIf(spawnSync("sh", ["-c", "command -v jq"]).status !== 0)(
+  "README.md makes two daemons on one machine partners",
+  async () => {
+    await using owner = new AsyncDisposableStack();
+    const [lyon, paris] = await startParticipants(owner, ["lyon-1", "paris-1"]);
+    const [lyonHttp, parisHttp] = [lyon, paris].map(({ daemon }) => new URL(daemon.httpUrl).host);
+    const block = INTRODUCTION.replaceAll(PARIS_HTTP, parisHttp ?? "");
+    const env = { ...cleanEnv(), OCPARTNERD_HTTP: lyonHttp };
+    const { stdout } = await promisify(execFile)("sh", ["-ec", block], { cwd: ROOT, env });
+    expect(stdout).toMatch(/^published to CREATE_RESOURCE[\s\S]*\n…\w+ +paris-1 +PARTNER/);
+    await whenPeer(lyon.daemon, paris.peerId, "the outbound stream is open", isEstablished, 5_000);
+  },
+);
 
 describe("against a daemon", () => {
   const owner = new AsyncDisposableStack();
