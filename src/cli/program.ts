@@ -19,6 +19,7 @@ import { checkCommand } from "./log/check.ts";
 import { reinterpretCommand } from "./log/reinterpret.ts";
 import { restoreCommand } from "./log/restore.ts";
 import { unarchiveCommand } from "./log/unarchive.ts";
+import { PROGRAM } from "./terminal/command-line.ts";
 import { type Env, example } from "./terminal/flags.ts";
 import { checkOptions, reportUsageErrors } from "./terminal/usage.ts";
 
@@ -52,26 +53,26 @@ export async function program(argv: readonly string[], env: Env): Promise<void> 
   const root = programOf(env);
   exitQuietlyWithoutReader(process.stdout);
   const command = root.commands.find((candidate) => candidate.name() === argv[0]);
-  if (command !== undefined) checkOptions(command, `${NAME} ${command.name()}`, argv.slice(1));
+  if (command !== undefined) checkOptions(command, `oc-partnerd ${command.name()}`, argv.slice(1));
   await root.parseAsync(argv, { from: "user" });
 }
 
-const NAME = "oc-partnerd";
-
 /** All commands, with their help and their usage errors. */
 export function programOf(env: Env): Command {
-  const root = new Command(NAME)
-    .description("Keeps one live libp2p partner stream to every peer that OpenCloud wants as a partner, and proves it in SQL.")
+  const root = new Command(PROGRAM)
+    .description(
+      "Keeps one live libp2p partner stream to every peer that OpenCloud wants as a partner, and logs what happened in SQLite.",
+    )
     .version(version, "-V, --version", "show the version")
     .helpOption("-h, --help", "show help")
     .helpCommand("help [command]", "show the help of a command")
     .addHelpText("after", example("oc-partnerd run --name lyon-1", "oc-partnerd status", "oc-partnerd archive --help"))
     .configureHelp({ optionDescription })
     .exitOverride();
-  reportUsageErrors(root, NAME);
+  reportUsageErrors(root, PROGRAM);
   for (const command of COMMANDS) {
     const added = command(env).copyInheritedSettings(root);
-    reportUsageErrors(added, `${NAME} ${added.name()}`);
+    reportUsageErrors(added, `${PROGRAM} ${added.name()}`);
     root.addCommand(added);
   }
   return root;

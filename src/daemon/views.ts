@@ -134,12 +134,13 @@ function detail(sources: ViewSources, peerId: PeerId): PeerDetailView | undefine
 }
 
 function deliveryView(proof: DeliveryProof, { health, consumer, store }: ViewSources): DeliveryView {
-  const source = health().nats?.source;
+  const { source, status } = health().nats ?? {};
   const problem = source?.problem ?? null;
   const { cursor } = proof;
   const spelled = (guarantee: DeliveryGuarantee) => (guarantee === "at_least_once" ? "at-least-once" : "at-most-once");
   return {
     delivery: proof.delivery && spelled(proof.delivery),
+    server: status?.server ?? null,
     reading: source?.reading ?? false,
     problem: problem && { code: problem.code, message: problem.message, nextStep: problem.nextStep },
     consumer,

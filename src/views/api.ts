@@ -72,6 +72,8 @@ export interface PeerDetailView extends PeerView {
 export interface DeliveryView {
   /** Null until the daemon first connects to NATS. */
   readonly delivery: "at-most-once" | "at-least-once" | null;
+  /** `host:port` of the NATS server; null while not connected. */
+  readonly server: string | null;
   /** True if newly published events reach the log. */
   readonly reading: boolean;
   /** Why events do not arrive, or arrive at most once. */

@@ -55,7 +55,7 @@ const FENCES: readonly Fence[] = [
   {
     banned: /^process\.env$/,
     instead: "the configuration",
-    allowedIn: ["main.ts", "demo/"],
+    allowedIn: ["main.ts", "cli/terminal/command-line.ts", "demo/"],
     snippets: [
       "process.env.HOME;",
       'process["env"];',

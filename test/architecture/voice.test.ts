@@ -20,7 +20,7 @@ const filesBelow = (folder: string): readonly string[] =>
     .filter((entry) => entry.isFile())
     .map((entry) => relative(ROOT, join(entry.parentPath, entry.name)));
 
-const sources = ["src", "test", "bench", "scripts", ".ci"]
+const sources = ["src", "migrations", "test", "bench", "scripts", ".ci"]
   .flatMap(filesBelow)
   .filter((path) => !DATA.test(path) && !QUOTING.includes(path));
 const pages = ["README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", ...filesBelow("docs")].filter(
@@ -55,6 +55,7 @@ describe.each(PHRASES)("$banned", ({ snippets, instead }) => {
     expect(found("a.ts", `/** ${snippet} */\nconst a = 1;`)).toHaveLength(1);
     expect(found("a.ts", `const a = 1;\n// ${snippet.replaceAll("\n", "\n// ")}\n`)).toHaveLength(1);
     expect(found("bootstrap", `# ${snippet}\n`)).toHaveLength(1);
+    expect(found("a.sql", `select 1;\n-- ${snippet.replaceAll("\n", "\n-- ")}\nselect 2;`)).toHaveLength(1);
   });
 });
 
@@ -63,6 +64,7 @@ describe.each(PHRASES.filter(({ onlyIn }) => onlyIn === undefined))("$banned", (
     expect(found("a.ts", `const a = \`${snippet}\`;`)).toHaveLength(1);
     expect(found("a.md", `${snippet}\n`)).toHaveLength(1);
     expect(found("bootstrap", `say "${snippet}"\n`)).toHaveLength(1);
+    expect(found("a.sql", `select 'x -- ' || '${snippet.replaceAll("'", "''")}' as meanwhile; -- a comment\n`)).toHaveLength(1);
   });
 });
 

@@ -58,9 +58,29 @@ function longLines(text: string, comments: string, finding: (offset: number, fou
 
 function proseOf(path: string, text: string): readonly Prose[] {
   if (path.endsWith(".md")) return [{ kind: "page", text: pageText(text), start: 0 }];
+  if (path.endsWith(".sql")) return sqlProse(text);
   if (!path.endsWith(".ts")) return [{ kind: "comment", text: text.replaceAll(/^[ \t]*(#|\/\/)/gm, blank), start: 0 }];
   const syntax = parse(path, text);
   return [{ kind: "comment", text: commentText(syntax), start: 0 }, ...stringsOf(syntax)];
+}
+
+/** Comments, and the strings of the views and guards that are sentences or parts of them. */
+function sqlProse(text: string): readonly Prose[] {
+  // A string first, because it may contain two hyphens.
+  const pieces = [...text.matchAll(/'(?:[^']|'')*'|--.*/g)];
+  const shown = (isShown: (piece: string) => boolean) =>
+    pieces.reduce(
+      ({ shown: before, end }, { 0: piece, index }) => {
+        const prose = isShown(piece) ? piece.replace(/^(--|')/, blank).replace(/'$/, HIDDEN) : hidden(piece);
+        return { shown: before + hiddenCode(text.slice(end, index)) + prose, end: index + piece.length };
+      },
+      { shown: "", end: 0 },
+    ).shown;
+  const isComment = (piece: string) => piece.startsWith("--") && !piece.startsWith("--> ");
+  return [
+    { kind: "comment", text: withoutCode(shown(isComment)), start: 0 },
+    { kind: "string", text: shown((piece) => !piece.startsWith("--")), start: 0 },
+  ];
 }
 
 const blank = (text: string): string => text.replaceAll(/[^\n]/g, " ");

@@ -62,6 +62,15 @@ test("README.md has each command once in its table", () => {
   expect(listed.toSorted()).toEqual(commands.toSorted());
 });
 
+test("commands are written as they are run in a clone: bin/oc-partnerd", () => {
+  const names =
+    "run|status|peers|resync|publish|setup|demo|record|export|redact|replay|shrink|reinterpret|check|backup|restore|archive|unarchive";
+  const bare = new RegExp(`^.*(?<![\\w./-])oc-partnerd (?:${names})\\b.*$`, "gm");
+  const code = (page: string) => [...read(page).matchAll(/^```(?:sh|console)\n[\s\S]*?^```|`[^`\n]+`/gm)].map(([text]) => text);
+  expect(pages.flatMap((page) => code(page).flatMap((text) => text.match(bare) ?? []))).toEqual([]);
+  expect(pages.flatMap(code).filter((text) => text.includes("bin/oc-partnerd ")).length).toBeGreaterThan(30);
+});
+
 describe("docs/adr/README.md", () => {
   test("lists each decision once, in order, by its title", () => {
     const rows = [...read("docs/adr/README.md").matchAll(/^\| (\d+) \| \[(.+)\]\((.+)\) \|/gm)].map(([, ...cells]) => cells);

@@ -10,6 +10,7 @@ const peer = { peerId: PEER_A, phase: "closed", history: [] } as unknown as Peer
 
 const delivery: DeliveryView = {
   delivery: "at-most-once",
+  server: null,
   reading: true,
   problem: null,
   consumer: "oc-partnerd",

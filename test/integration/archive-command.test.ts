@@ -83,7 +83,7 @@ describe.concurrent("on an idle log", () => {
       code: 0,
       stderr: "",
       stdout: expect.stringMatching(
-        `^would archive ${events.replace(/[()]/g, "\\$&")} to ${path}\nthis would free about \\S+ KiB in the database; dry run: nothing was changed\n$`,
+        `^would archive ${events.replace(/[()]/g, "\\$&")} to ${path}\nthis would free about \\S+ KiB in the database, less if the log is small: pages are freed whole; dry run: nothing was changed\n$`,
       ) as string,
     });
     expect(existsSync(path)).toBe(false);

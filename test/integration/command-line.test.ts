@@ -1,11 +1,18 @@
 /** The commands as a user types them, with and without a daemon. */
+import { execFile, spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { version } from "../../src/base/version.ts";
+import { cleanEnv, LAUNCHER } from "../support/daemon-process.ts";
 import { matching } from "../support/matchers.ts";
 import { type Participant, startParticipants } from "../support/participant.ts";
 import { peerIdOfSeed } from "../support/peer-ids.ts";
 import { isEstablished, whenPeer } from "../support/peer-watch.ts";
 import { expectFailure, runCommand } from "../support/run-command.ts";
+
+const ROOT = join(import.meta.dirname, "../..");
 
 /** The discard port, where nothing listens. */
 const NOBODY = "127.0.0.1:9";
@@ -16,7 +23,7 @@ describe.concurrent("help and usage", () => {
     async (command) => {
       const { code, stdout, stderr } = await runCommand([command, "--help"]);
       expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
-      expect(stdout).toContain(`Usage: oc-partnerd ${command}`);
+      expect(stdout).toContain(`Usage: ${LAUNCHER} ${command}`);
       expect(stdout).toMatch(new RegExp(`\\nExamples:\\n(?:.*\\n)*? {2}.*oc-partnerd ${command}`));
     },
   );
@@ -74,18 +81,25 @@ describe.concurrent("help and usage", () => {
   test("no command at all is exit code 64 and shows the help", async () => {
     const { code, stderr } = await runCommand([]);
     expect(code).toBe(64);
-    expect(stderr).toContain("Usage: oc-partnerd");
+    expect(stderr).toContain(`Usage: ${LAUNCHER}`);
   });
 });
 
 describe.concurrent("if no daemon or server answers", () => {
   test.each(["status", "peers"])("%s is exit code 69 and names the daemon", async (command) => {
-    expectFailure(await runCommand([command, "--http", NOBODY]), 69, [`http://${NOBODY}`, "oc-partnerd run", "--http"]);
+    expectFailure(await runCommand([command, "--http", NOBODY]), 69, [
+      `http://${NOBODY}`,
+      `\`${LAUNCHER} run --http ${NOBODY}\``,
+    ]);
   });
 
   test("publish is exit code 69 and names the server", async () => {
     const address = `/ip4/127.0.0.1/tcp/4011/p2p/${await peerIdOfSeed(1)}`;
-    expectFailure(await runCommand(["publish", address, "--nats", `nats://${NOBODY}`]), 69, [NOBODY]);
+    expectFailure(await runCommand(["publish", address, "--nats", `nats://${NOBODY}`]), 69, [
+      NOBODY,
+      "--nats URL",
+      `\`${LAUNCHER} status\``,
+    ]);
   });
 
   test("publish of an invalid peer is exit code 64", async () => {
@@ -97,6 +111,24 @@ describe.concurrent("if no daemon or server answers", () => {
     expectFailure(await runCommand(["publish", peerId, "--nats", `nats://${NOBODY}`]), 64, [peerId, "address"]);
   });
 });
+
+/** The block of README.md that tells one daemon about another, and for which the user needs jq. */
+const [, INTRODUCTION = "", PARIS_HTTP = ""] =
+  /```sh\n(nats=[^`]*--http ([\d.:]+) [^`]*)```/.exec(readFileSync(join(ROOT, "README.md"), "utf8")) ?? [];
+
+test.skipIf(spawnSync("sh", ["-c", "command -v jq"]).status !== 0)(
+  "README.md makes two daemons on one machine partners",
+  async () => {
+    await using owner = new AsyncDisposableStack();
+    const [lyon, paris] = await startParticipants(owner, ["lyon-1", "paris-1"]);
+    const [lyonHttp, parisHttp] = [lyon, paris].map(({ daemon }) => new URL(daemon.httpUrl).host);
+    const block = INTRODUCTION.replaceAll(PARIS_HTTP, parisHttp ?? "");
+    const env = { ...cleanEnv(), OCPARTNERD_HTTP: lyonHttp };
+    const { stdout } = await promisify(execFile)("sh", ["-ec", block], { cwd: ROOT, env });
+    expect(stdout).toMatch(/^published to CREATE_RESOURCE[\s\S]*\n…\w+ +paris-1 +PARTNER/);
+    await whenPeer(lyon.daemon, paris.peerId, "the outbound stream is open", isEstablished, 5_000);
+  },
+);
 
 describe("against a daemon", () => {
   const owner = new AsyncDisposableStack();
@@ -114,7 +146,9 @@ describe("against a daemon", () => {
   test("publish, status and peers agree", async () => {
     const empty = await runCommand(["status", ...httpOf(a)]);
     expect(empty).toMatchObject({ code: 0, stderr: "" });
-    expect(empty.stdout).toMatch(/^No peers yet/);
+    expect(empty.stdout.split("\n")[0]).toBe(
+      `No peers yet. To try one: ${LAUNCHER} publish MULTIADDR --nats nats://${new URL(a.nats.url).host}`,
+    );
 
     const published = await publish(b.address, "--name", "lyon-1");
     expect(published).toMatchObject({ code: 0, stderr: "" });

@@ -15,7 +15,7 @@ function write(path: string, text: string, mode = 0o644): void {
 /** An installation whose program prints its Node and arguments, with a `node` on PATH and one in node_modules as given. */
 function install(root: string, nodes: { onPath: string; bundled?: string }) {
   const fakeNode = (version: string, name: string) =>
-    `#!/bin/sh\n[ "$1" = --version ] && echo ${version} && exit\nshift\nprintf '%s\\n' ${name} "$@"\n`;
+    `#!/bin/sh\n[ "$1" = --version ] && echo ${version} && exit\nshift\nprintf '%s\\n' ${name} "$@"\n[ "$1" != how ] || echo "$OC_PARTNERD_COMMAND"\n`;
   mkdirSync(join(root, "bin"));
   copyFileSync(LAUNCHER, join(root, "bin/oc-partnerd"));
   write(join(root, "src/main.ts"), "");
@@ -63,6 +63,15 @@ describe("bin/oc-partnerd", () => {
     mkdirSync(join(root.path, "elsewhere"));
     symlinkSync("../absolute", join(root.path, "elsewhere/relative"));
     expect(run(join(root.path, "elsewhere/relative"), "status")).toMatchObject({ status: 0, lines: ["installed", "status"] });
+  });
+
+  it("tells the program how it was started: by its path, or by name if it is on PATH", () => {
+    using root = temporaryDirectory();
+    const run = install(root.path, { onPath: "v24.0.0", bundled: "v24.0.0" });
+    const launcher = join(root.path, "bin/oc-partnerd");
+    expect(run(launcher, "how").lines.at(-1)).toBe(launcher);
+    symlinkSync(launcher, join(root.path, "path/oc-partnerd"));
+    expect(run("oc-partnerd", "how").lines.at(-1)).toBe("oc-partnerd");
   });
 
   it.each([

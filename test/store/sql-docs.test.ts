@@ -3,8 +3,7 @@ import { execFileSync, spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { archiveBefore } from "./support/archiving.ts";
-import { start } from "./support/events.ts";
+import { storyFor } from "./support/page-story.ts";
 import { toldStory } from "./support/story.ts";
 import type { TemporaryStore } from "./support/temporary-store.ts";
 
@@ -16,23 +15,6 @@ const examples = [...DOCUMENT.matchAll(/```sql\n(?<query>[^`]+)```\n\n(?<table>(
   table: groups?.["table"] ?? "",
   heading: /^## (.*)$/m.exec(DOCUMENT.slice(DOCUMENT.lastIndexOf("\n## ", index)))?.[1] ?? "",
 }));
-
-/** The story as that section tells it: with two runs of the daemon, or with the first half of its events archived. */
-async function storyFor(heading: string): Promise<TemporaryStore> {
-  const story = toldStory();
-  if (heading === "Where does history continue?") {
-    story.clock.stall(3_600_000);
-    await archiveBefore(story.directory, 10, { wallMs: () => story.clock.wallMs() });
-  }
-  if (heading === "When did the daemon start, stop or crash?") {
-    start(story.store);
-    story.clock.stall(60_000);
-    story.store.appendStopped(60_000);
-    story.clock.stall(5_000);
-    start(story.store);
-  }
-  return story;
-}
 
 const hasShell = spawnSync("sqlite3", ["-version"]).status === 0;
 
@@ -59,6 +41,13 @@ describe("docs/SQL.md", () => {
         story.read(query),
       );
     }
+  });
+
+  it.skipIf(!hasShell)("shows a command that decodes a payload", () => {
+    using story = toldStory();
+    const [, command = ""] = /```sh\n(.*base64 -d)\n```/.exec(DOCUMENT) ?? [];
+    const text = execFileSync("sh", ["-c", command], { cwd: story.directory, encoding: "utf8" });
+    expect(JSON.parse(text)).toMatchObject({ id: "res-lyon", name: "lyon-1", relation: "NONE" });
   });
 
   it("names every column of every view, in order", () => {

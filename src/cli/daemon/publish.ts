@@ -1,7 +1,7 @@
 /** `oc-partnerd publish`: publishes an event as oc-api would, for trying things out. */
 import { Command } from "commander";
 import { systemClock } from "../../base/clock.ts";
-import { PartnerdError } from "../../base/errors.ts";
+import { PartnerdError, toPartnerdError } from "../../base/errors.ts";
 import { parseAddress, parsePeerId } from "../../base/ids.ts";
 import type { RawMessage } from "../../events/decode.ts";
 import { recordMessage } from "../../fixture/format/message.ts";
@@ -37,9 +37,19 @@ export function publishCommand(env: Env): Command {
       const config = configOf({ config: file, nats }, env);
       const { subject, bytes } = messageFor({ peer, ...flags, subjects: config.events });
       const { publishOnce } = await import("../../nats/publish.ts");
-      const server = await publishOnce(await natsOf(config), subject, bytes, { clock: systemClock });
+      const server = await publishOnce(await natsOf(config), subject, bytes, { clock: systemClock }).catch(rethrown);
       print(`published to ${subject} at ${server}: ${Buffer.from(bytes).toString()}`);
     });
+}
+
+/** The port of a private server is not in any configuration: only its daemon knows it. */
+function rethrown(thrown: unknown): never {
+  const error = toPartnerdError(thrown);
+  if (error.code !== "nats_unavailable" || error.details.reason === undefined) throw error;
+  throw new PartnerdError(error.code, error.message, {
+    nextStep: "name the daemon's NATS server with --nats URL; `oc-partnerd status` shows it in the line `nats`",
+    cause: error,
+  });
 }
 
 export interface PublishOptions extends Pick<PublishFlags, "relation" | "remove" | "fromApp" | "id" | "name"> {

@@ -6,10 +6,12 @@ import { DAY_MS, parseBytes } from "../../base/units.ts";
 import type { Config } from "../../config/schema.ts";
 import { subjectsOf } from "../../events/vocabulary.ts";
 import type { LimitChanges } from "../../nats/setup/stream-config.ts";
+import { nextStepFor } from "../terminal/command-line.ts";
 import {
   CONFIG_FLAG,
   configOf,
   type DaemonFlags,
+  DURATION_UNITS,
   durationFlag,
   type Env,
   example,
@@ -32,7 +34,7 @@ export function setupCommand(env: Env): Command {
     .option("--dry-run", "show what would change, without changing it", false)
     .option(...JSON_FLAG)
     .option("--max-bytes <size>", "stream size limit, for example 4GiB or unlimited (new streams: 1GiB)")
-    .option("--max-age <duration>", "message age limit, for example 90d or unlimited (new streams: unlimited)")
+    .option("--max-age <duration>", `message age limit, for example 90d or unlimited; ${DURATION_UNITS} (new streams: unlimited)`)
     .option("--replicas <n>", "number of replicas in a cluster, 1 to 5 (new streams: 1)")
     .addHelpText(
       "after",
@@ -46,7 +48,7 @@ export function setupCommand(env: Env): Command {
       const limits = streamLimitsOf(flags);
       const { nats, config } = flags;
       const { text, feasible } = await runSetup(configOf({ nats, config }, env), flags, limits);
-      print(text);
+      print(flags.json ? text : nextStepFor(text, process.argv.slice(2)));
       if (!feasible) process.exitCode = 1;
     });
 }

@@ -5,6 +5,7 @@ import { durationText } from "../../base/units.ts";
 import { type DaemonClient, daemonClient } from "../../http/client.ts";
 import type { Check, DeliveryView, HealthView, PeerView, SelfView } from "../../views/api.ts";
 import { AS_OF_FLAG, peersAsOfText } from "../log/as-of.ts";
+import { PROGRAM } from "../terminal/command-line.ts";
 import {
   CONFIG_FLAG,
   configOf,
@@ -63,12 +64,16 @@ export async function runStatus(client: DaemonClient, options: StatusOptions): P
   const ready = health.status === "ok";
   const text = options.json
     ? jsonText({ self, peers, health, delivery })
-    : `${peerTable(peers, options.nowMs)}\n\n${footer(self, peers, health, options.nowMs)}\n${deliveryLines(delivery).join("\n")}`;
+    : `${peerTable(peers, options.nowMs, delivery.server)}\n\n${footer(self, peers, health, options.nowMs)}\n${deliveryLines(delivery).join("\n")}`;
   return { text, ready };
 }
 
-export function peerTable(peers: readonly PeerView[], nowMs: number): string {
-  if (peers.length === 0) return "No peers yet. To try one, see `oc-partnerd publish --help`.";
+/** `server` is the NATS server to publish a first peer to, if it is known. */
+export function peerTable(peers: readonly PeerView[], nowMs: number, server: string | null = null): string {
+  if (peers.length === 0) {
+    const where = server === null ? "--help" : `MULTIADDR --nats nats://${server}`;
+    return `No peers yet. To try one: ${PROGRAM} publish ${where}`;
+  }
   return table(
     ["PEER", "NAME", "DESIRED", "OUTBOUND", "INBOUND", "SINCE", "NEXT", "REASON"],
     peers.map((peer) => [

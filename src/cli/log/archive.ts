@@ -4,7 +4,16 @@ import { systemClock as clock } from "../../base/clock.ts";
 import { bytesText, counted, isoTime } from "../../base/units.ts";
 import type { ArchiveReport, ArchiveStep } from "../../store/archive/archive.ts";
 import type { ArchivePlan } from "../../store/archive/archive-plan.ts";
-import { CONFIG_FLAG, configOf, DATA_FLAG, type DaemonFlags, type Env, example, JSON_FLAG } from "../terminal/flags.ts";
+import {
+  CONFIG_FLAG,
+  configOf,
+  DATA_FLAG,
+  type DaemonFlags,
+  DURATION_UNITS,
+  type Env,
+  example,
+  JSON_FLAG,
+} from "../terminal/flags.ts";
 import { holdEventLoop } from "../terminal/hold-event-loop.ts";
 import { jsonText, print } from "../terminal/output.ts";
 import { stepProgress } from "../terminal/progress.ts";
@@ -15,7 +24,7 @@ export function archiveCommand(env: Env): Command {
     .description("move old events to an archive file (safe while the daemon runs)")
     .requiredOption(
       "--before <time|seq>",
-      "move events before this: an age such as 90d, a UTC time such as 2026-01-01, or a seq (required)",
+      `move events before this: an age such as 90d, a UTC time such as 2026-01-01, or a seq; ${DURATION_UNITS} (required)`,
     )
     .option("--to <dir>", "directory for the file (default: `archive` in the data directory)")
     .option(...DATA_FLAG)
@@ -82,7 +91,7 @@ function archiveText(report: ArchiveReport): string {
     case "planned":
       return [
         `would archive ${eventsText(report.plan)} to ${report.path}`,
-        `this would free about ${bytesText(report.bytes)} in the database; dry run: nothing was changed`,
+        `this would free about ${bytesText(report.bytes)} in the database, less if the log is small: pages are freed whole; dry run: nothing was changed`,
       ].join("\n");
     case "archived": {
       const { fileBytes, fileSha256 } = report.anchor;

@@ -49,7 +49,7 @@ export async function peerAsOfText(request: AsOfRequest, text: string): Promise<
   const past = peerId === undefined ? undefined : reader.peerAsOf(placeOf(request), peerId, HISTORY_ROWS);
   if (peerId === undefined || past === undefined || (past.peer === undefined && past.history.length === 0))
     throw new PartnerdError("usage", `no event or stream involves peer ${text} as of ${request.asOf}`, {
-      nextStep: `run \`oc-partnerd peers --as-of ${request.asOf} --data ${request.data} --json\` to list the PeerIDs of that moment`,
+      nextStep: `run \`oc-partnerd peers --as-of ${request.asOf} --json\` to list the PeerIDs of that moment`,
     });
   const { peer, history } = past;
   if (request.json) return jsonText({ ...momentJson(past), peer: peer ?? { peerId }, history });

@@ -4,6 +4,7 @@ import { DAY_MS, parseDuration } from "../../base/units.ts";
 import { type ConfigSources, loadConfig } from "../../config/load.ts";
 import type { Config } from "../../config/schema.ts";
 import type { NatsConfig } from "../../nats/connection/config.ts";
+import { asStarted } from "./command-line.ts";
 
 export type Env = ConfigSources["env"];
 
@@ -43,6 +44,9 @@ export async function natsOf(config: Config): Promise<NatsConfig> {
   return natsConfig(config);
 }
 
+/** The units of a duration, as parseDuration reads them. */
+export const DURATION_UNITS = "units: ms, s, m or min, h, d";
+
 /** The longest delay of a Node timer, in whole days. */
 const LONGEST_WAIT_MS = 24 * DAY_MS;
 
@@ -51,7 +55,7 @@ export function durationFlag(flag: string, text: string, longestMs = LONGEST_WAI
   const durationMs = parseDuration(text) ?? 0;
   if (durationMs > 0 && durationMs <= longestMs) return durationMs;
   throw new PartnerdError("usage", `${flag} is "${text}", expected a duration of up to ${Math.floor(longestMs / DAY_MS)} days`, {
-    nextStep: "give a number with ms, s, min, h or d, for example 90s",
+    nextStep: `give a number with a unit, for example 90s (${DURATION_UNITS})`,
   });
 }
 
@@ -68,5 +72,5 @@ export function countFlag(flag: string, text: string): number {
 }
 
 export function example(...lines: readonly string[]): string {
-  return `\nExamples:\n${lines.map((line) => `  ${line}`).join("\n")}`;
+  return `\nExamples:\n${lines.map((line) => `  ${asStarted(line)}`).join("\n")}`;
 }

@@ -5,8 +5,8 @@ import type { LogEntry } from "../model/log-entry.ts";
 export type AppendListener = (entry: LogEntry) => void;
 
 /**
- * Passes every row to every listener, in order. Rows that a listener appends follow those that it is being called with. A listener that
- * throws is a fault of ours and becomes an unhandled rejection: the row is on the disk, and the other listeners still get it.
+ * Passes every row to every listener, in order. Rows that a listener appends follow those that it is being called with. An exception
+ * of a listener is a fault of ours and becomes an unhandled rejection: the row is on the disk, and the other listeners still get it.
  */
 export class AppendFeed {
   readonly #listeners = new Set<AppendListener>();

@@ -48,6 +48,7 @@ function client(health: HealthView): DaemonClient {
 
 const delivery: DeliveryView = {
   delivery: "at-least-once",
+  server: "127.0.0.1:4222",
   reading: true,
   problem: null,
   consumer: "c",

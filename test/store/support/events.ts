@@ -88,5 +88,12 @@ export function openFailed(peerId: PeerId, change: Partial<OpenFailed> = {}): Op
 }
 
 export function inboundRefused(peerId: PeerId, change: Partial<InboundRefused> = {}): InboundRefused {
-  return { type: "InboundRefused", peerId, protocol: PROTOCOL, reason: "not_partner", message: "it is not a partner", ...change };
+  return {
+    type: "InboundRefused",
+    peerId,
+    protocol: PROTOCOL,
+    reason: "not_partner",
+    message: "the peer is not a partner",
+    ...change,
+  };
 }

@@ -1,5 +1,6 @@
 /** The story in docs/SQL.md: a revoked partner, one that moves to a new PeerID, an unreachable one, and a message that is not JSON. */
 import { type Did, resourceIdOf } from "../../../src/base/ids.ts";
+import { envelopeOf } from "../../../src/fixture/format/message.ts";
 import { PEER_A, PEER_B, peerIdOf } from "../../support/peers.ts";
 import { addressOf, append, closed, desired, inboundRefused, observe, opened, openFailed, rejected } from "./events.ts";
 import { TemporaryStore } from "./temporary-store.ts";
@@ -17,10 +18,19 @@ const LYON = {
 const OSLO = { peerId: PEER_B, name: "oslo-1", resourceId: resourceIdOf("res-oslo"), did: "res-oslo" as Did };
 const ROME = { peerId: PEER_D, name: "rome-1", resourceId: resourceIdOf("res-rome"), did: "res-rome" as Did };
 
-/** As oc-api publishes it. */
+/** As oc-api publishes it about lyon-1. */
 function message(user: string, relation: string): Buffer {
-  return Buffer.from(JSON.stringify({ from_app: "oc-api", user, datatype: "PEER", payload: { id: "res-lyon", relation } }));
+  const { peerId, name, resourceId: id, address } = LYON;
+  return Buffer.from(envelopeOf({ peerId, name, id, address, relation, user, fromApp: "oc-api" }));
 }
+
+/** As the reconciler and the dialler word them. */
+const TIMED_OUT = { message: "the peer did not answer within 5000 ms", durationMs: 5_000 };
+const CONNECTION_REFUSED = {
+  reason: "dial_failed",
+  message: "cannot connect: connection error 10.0.0.4:4001: connect ECONNREFUSED 10.0.0.4:4001",
+  durationMs: 50,
+} as const;
 
 export function toldStory(): TemporaryStore {
   const temporary = new TemporaryStore();
@@ -32,11 +42,9 @@ export function toldStory(): TemporaryStore {
   observe(store, opened(PEER_A, "inbound"));
   clock.stall(500);
   append(store, desired({ ...OSLO, address: addressOf(PEER_B, "10.0.0.2") }));
-  clock.stall(10_000);
-  observe(store, openFailed(PEER_B));
-  for (const waitMs of [11_000, 12_000, 14_000]) {
+  for (const waitMs of [5_000, 16_000, 12_000, 14_000]) {
     clock.stall(waitMs);
-    observe(store, openFailed(PEER_B));
+    observe(store, openFailed(PEER_B, TIMED_OUT));
   }
   const payload = Buffer.from('{"FromApp":"oc-api", oops');
   append(store, rejected({ message: "the message is not JSON: unexpected token o at byte 21" }), { payload });
@@ -59,7 +67,7 @@ export function toldStory(): TemporaryStore {
   append(store, desired({ ...ROME, address: addressOf(PEER_D, "10.0.0.4") }));
   for (const waitMs of [50, 700, 1_900]) {
     clock.stall(waitMs);
-    observe(store, openFailed(PEER_D, { reason: "refused", message: "10.0.0.4:4001 refuses connections" }));
+    observe(store, openFailed(PEER_D, CONNECTION_REFUSED));
   }
   return temporary;
 }

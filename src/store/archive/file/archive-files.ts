@@ -27,7 +27,7 @@ export function partsOf(anchors: readonly Anchor[], directory: string, given: re
   if (found.length === anchors.length) return found;
   const missing = parts.filter(({ path }) => path === undefined).map(({ anchor }) => join(anchor.directory, anchor.file));
   throw new PartnerdError("file_failed", `cannot find ${missing.join(", ")}`, {
-    nextStep: "name the archive files where they are now: oc-partnerd unarchive FILE... --data DIR --to DB",
+    nextStep: "name the archive files where they are now: `oc-partnerd unarchive FILE... --data DIR --to DB`",
   });
 }
 

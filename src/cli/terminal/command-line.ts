@@ -1,0 +1,49 @@
+/** Commands in texts for people, written so that they work when copied. Imports no packages, as report.ts. */
+
+/** The command that started this program: bin/oc-partnerd passes it on. */
+const STARTED_AS = process.env["OC_PARTNERD_COMMAND"] || "oc-partnerd";
+
+export const PROGRAM = quoted(STARTED_AS);
+
+/** Flags that say which daemon, data or server is meant, and the commands that have them. */
+export const PLACE_FLAGS: Readonly<Record<string, readonly string[]>> = {
+  "--config": wordsOf("run status peers resync publish setup record export reinterpret check backup restore archive"),
+  "--data": wordsOf("run status peers export reinterpret check backup restore archive unarchive"),
+  "--http": wordsOf("run status peers resync"),
+  "--nats": wordsOf("run publish setup record"),
+};
+
+function wordsOf(text: string): readonly string[] {
+  return text.split(" ");
+}
+
+/** The help and next steps of this program name it as `oc-partnerd COMMAND`; this is the text with the program as it was started. */
+export function asStarted(text: string): string {
+  return text.replaceAll(/(?<![\w./-])oc-partnerd(?= [a-z])/g, () => PROGRAM);
+}
+
+/** A next step whose commands, in backquotes, also get the place flags of `argv`, which is without node and script. */
+export function nextStepFor(text: string, argv: readonly string[]): string {
+  return text.replaceAll(/`oc-partnerd ([a-z]+)([^`]*)`/g, (_match, command: string, rest: string) => {
+    const added = rest.includes("--help") ? "" : placeFlags(command, rest, argv);
+    return `\`${PROGRAM} ${command}${rest}${added}\``;
+  });
+}
+
+function placeFlags(command: string, rest: string, argv: readonly string[]): string {
+  return Object.entries(PLACE_FLAGS)
+    .filter(([flag, commands]) => commands.includes(command) && !rest.includes(flag))
+    .map(([flag]) => [flag, givenValue(flag, argv)])
+    .map(([flag, value]) => (value === undefined ? "" : ` ${flag} ${quoted(value)}`))
+    .join("");
+}
+
+function givenValue(flag: string, argv: readonly string[]): string | undefined {
+  const index = argv.findLastIndex((word) => word === flag || word.startsWith(`${flag}=`));
+  return argv[index] === flag ? argv[index + 1] : argv[index]?.slice(flag.length + 1);
+}
+
+/** `word` as a shell reads it. */
+function quoted(word: string): string {
+  return /^[\w./:@%+=,-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+}

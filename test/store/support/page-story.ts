@@ -1,0 +1,49 @@
+/** The log behind the examples of docs/SQL.md, section by section. */
+import { archiveBefore } from "./archiving.ts";
+import { start } from "./events.ts";
+import { toldStory } from "./story.ts";
+import type { TemporaryStore } from "./temporary-store.ts";
+
+/** The story as that section tells it: with two runs of the daemon, or with the first half of its events archived. */
+export async function storyFor(heading: string): Promise<TemporaryStore> {
+  const story = toldStory();
+  if (heading === "Where does history continue?") {
+    story.clock.stall(3_600_000);
+    await archiveBefore(story.directory, 10, { wallMs: () => story.clock.wallMs() });
+  }
+  if (heading === "When did the daemon start, stop or crash?") {
+    start(story.store);
+    story.clock.stall(60_000);
+    story.store.appendStopped(60_000);
+    story.clock.stall(5_000);
+    start(story.store);
+  }
+  if (heading === "Is anything missing?") {
+    start(story.store);
+    const followed = { stream: "OC_RESOURCES", streamCreated: "2026-01-01T12:03:00Z" };
+    const cursor = { stream: followed.stream, created: followed.streamCreated, firstSequence: 1, messageHash: null };
+    story.store.appendDelivery([{ ...BY_CORE, message: "there is no JetStream stream OC_RESOURCES" }]);
+    story.clock.stall(60_000);
+    story.store.appendDelivery(
+      [{ ...followed, type: "DeliveryChanged", reason: "at_least_once", streamSequence: 1, message: null }],
+      {
+        ...cursor,
+        sequence: 0,
+      },
+    );
+    story.clock.stall(3_600_000);
+    story.store.appendDelivery(
+      [{ ...followed, type: "DeliveryGap", reason: "purged", streamSequence: 1, lastStreamSequence: 40 }],
+      { ...cursor, sequence: 40 },
+    );
+  }
+  return story;
+}
+
+const BY_CORE = {
+  type: "DeliveryChanged",
+  reason: "at_most_once",
+  stream: null,
+  streamCreated: null,
+  streamSequence: null,
+} as const;
