@@ -105,8 +105,12 @@ function replayed({ past }: World, { seq, peers }: PastRow): Map<PeerId, unknown
   );
 }
 
-/** A peer as `--as-of` shows it. Times are those of the rows. */
-function shown({ past }: World, { peers }: PastRow): unknown[] {
+/** Distinct and sorted; null for none. */
+const reasons = (failed: readonly { readonly reason: string }[]) =>
+  failed.length === 0 ? null : [...new Set(failed.map(({ reason }) => reason))].sort().join(", ");
+
+/** The peers as `--as-of` shows them. Times are those of the rows; failures of archived attempts are not known any more. */
+function shown({ past, archived }: World, { peers }: PastRow): unknown[] {
   const at = (seq: number | null) => (seq === null ? null : iso(past[seq]?.atMs ?? Number.NaN));
   return [...peers]
     .filter(([, peer]) => isSeen(peer))
@@ -121,7 +125,7 @@ function shown({ past }: World, { peers }: PastRow): unknown[] {
       inboundSince: at(inbound),
       downSince: at(down?.seq ?? null),
       downBegan: down?.began ?? null,
-      failures: down?.failures ?? null,
+      failures: reasons(down?.failed.filter(({ seq }) => seq > archived) ?? []),
     }))
     .sort((a, b) => (a.peerId < b.peerId ? -1 : 1));
 }

@@ -20,8 +20,8 @@ export interface PastPeer {
 interface Down {
   readonly seq: number;
   readonly began: string;
-  /** Distinct, sorted; null if no attempt has failed since. */
-  readonly failures: string | null;
+  /** The attempts that have failed since. */
+  readonly failed: readonly { readonly seq: number; readonly reason: string }[];
 }
 
 export interface PastRow {
@@ -65,8 +65,7 @@ export function replayedPast(path: string): readonly PastRow[] {
 }
 
 function downAfter(before: Down | null, row: { seq: number; closed: string | null; failed: string | null }): Down {
-  if (before === null) return { seq: row.seq, began: row.closed ?? "desired", failures: null };
+  if (before === null) return { seq: row.seq, began: row.closed ?? "desired", failed: [] };
   if (row.failed === null) return before;
-  const failures = new Set([...(before.failures?.split(", ") ?? []), row.failed]);
-  return { ...before, failures: [...failures].sort().join(", ") };
+  return { ...before, failed: [...before.failed, { seq: row.seq, reason: row.failed }] };
 }
