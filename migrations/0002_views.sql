@@ -382,6 +382,22 @@ WHERE started.type = 'DaemonStarted' AND started.seq > (SELECT coalesce(max(last
 ORDER BY started.seq;
 --> statement-breakpoint
 CREATE VIEW peer_history AS
+-- An app or a user whose name could be read as a part of the sentence is quoted.
+WITH spoken AS (
+  SELECT
+    *,
+    CASE
+      WHEN cause_seq IS NOT NULL THEN ' by reinterpreting event ' || cause_seq
+      ELSE
+        ' by ' || CASE WHEN source IS NULL THEN 'an unknown app' WHEN source GLOB '*[^0-9A-Za-z._@-]*' THEN json_quote(source) ELSE source END
+        || CASE
+          WHEN claimed_user IS NULL THEN ''
+          WHEN claimed_user GLOB '*[^0-9A-Za-z._@-]*' THEN ' (claims user ' || json_quote(claimed_user) || ')'
+          ELSE ' (claims user ' || claimed_user || ')'
+        END
+    END AS by_whom
+  FROM event_log
+)
 SELECT
   log.peer_id,
   coalesce(log.name, desired.name) AS name,
@@ -396,9 +412,9 @@ SELECT
         WHEN 'blacklisted' THEN 'blacklisted (relation ' || log.relation || ')'
         ELSE 'not desired (relation ' || log.relation || ')'
       END
-      || CASE WHEN log.cause_seq IS NOT NULL THEN ' by reinterpreting event ' || log.cause_seq ELSE ' by ' || coalesce(log.source, 'an unknown app') || CASE WHEN log.claimed_user IS NULL THEN '' ELSE ' (claims user ' || log.claimed_user || ')' END END
+      || log.by_whom
       || CASE log.effect WHEN 'unchanged' THEN ', nothing changed' ELSE '' END
-    WHEN 'PeerRemoved' THEN 'removed' || CASE WHEN log.cause_seq IS NOT NULL THEN ' by reinterpreting event ' || log.cause_seq ELSE ' by ' || coalesce(log.source, 'an unknown app') || CASE WHEN log.claimed_user IS NULL THEN '' ELSE ' (claims user ' || log.claimed_user || ')' END END || CASE log.effect WHEN 'unchanged' THEN ', nothing changed' ELSE '' END
+    WHEN 'PeerRemoved' THEN 'removed' || log.by_whom || CASE log.effect WHEN 'unchanged' THEN ', nothing changed' ELSE '' END
     WHEN 'EventRejected' THEN 'rejected: ' || log.reason || ': ' || log.message
     WHEN 'StreamOpened' THEN log.direction || ' stream opened'
     WHEN 'StreamClosed' THEN
@@ -429,7 +445,7 @@ SELECT
   AS summary,
   log.cause_seq, log.source AS app, log.claimed_user, log.effect, log.address, log.opened_seq,
   repeated.count AS repeats, strftime('%Y-%m-%dT%H:%M:%fZ', repeated.last_at_ms / 1000.0, 'unixepoch') AS last_repeat_at
-FROM event_log AS log
+FROM spoken AS log
 LEFT JOIN desired_peer AS desired ON desired.peer_id = log.peer_id
 LEFT JOIN repeated_failures AS repeated ON repeated.first_seq = log.seq
 WHERE log.seq > (SELECT coalesce(max(last_seq), 0) FROM archive_anchor)

@@ -68,7 +68,13 @@ export function isoTime(atMs: number): string {
   return new Date(atMs).toISOString();
 }
 
-/** `text` with control characters escaped, because names and addresses come from untrusted peers and end up on terminals. */
+/**
+ * `text` with control and invisible characters escaped, because names and addresses come from untrusted peers and end up on terminals.
+ * Invisible ones, such as those that reverse the direction of text, can make a line read as another.
+ */
 export function printable(text: string): string {
-  return text.replace(/\p{Cc}/gu, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`);
+  return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (character) => {
+    const code = character.codePointAt(0) ?? 0;
+    return code > 0xffff ? `\\u{${code.toString(16)}}` : `\\u${code.toString(16).padStart(4, "0")}`;
+  });
 }

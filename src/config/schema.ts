@@ -192,7 +192,11 @@ export function withoutSecrets(config: Config): Readonly<Record<string, unknown>
   return { ...plain, events: config.events };
 }
 
-/** Hides everything up to the last `@`: a password may hold any character, a comma between two servers included. */
+/**
+ * Hides everything up to the last `@`, since a password may hold any character, a comma between two servers included, and everything
+ * from a `?` or `#` after it.
+ */
 function withoutCredentials(url: unknown): unknown {
-  return typeof url === "string" ? url.replace(/^([a-z+]+:\/\/)?.*@/is, "$1***@") : url;
+  if (typeof url !== "string") return url;
+  return url.replace(/^([a-z+]+:\/\/)?.*@/is, "$1***@").replace(/([?#]).*$/s, "$1***");
 }

@@ -7,6 +7,7 @@ import {
   exactDurationText,
   parseBytes,
   parseDuration,
+  printable,
   secondsText,
 } from "../../src/base/units.ts";
 
@@ -77,3 +78,13 @@ test.each([
 ])("%s is a size", (text, bytes) => expect(parseBytes(text)).toBe(bytes));
 
 test.each(["", "GiB", "-1", "4 apples", "4gib", "1PiB"])("%j is not a size", (text) => expect(parseBytes(text)).toBeUndefined());
+
+test.each([
+  ["a\u001b[2Jb", "a\\u001b[2Jb"],
+  ["\u202egpj.exe", "\\u202egpj.exe"],
+  ["zero\u200bwidth\u2028line", "zero\\u200bwidth\\u2028line"],
+  ["tag\u{e0041}", "tag\\u{e0041}"],
+  ["Zoë 🙂 東京", "Zoë 🙂 東京"],
+])("%j is printed as %j", (text, shown) => {
+  expect(printable(text)).toBe(shown);
+});

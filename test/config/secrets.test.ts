@@ -36,6 +36,9 @@ describe("the configuration as the log records it", () => {
     ["nats://daemon:s3cret/s3cret://s3cret@host:4222", "nats://***@host:4222"],
     ["nats://daemon:s3cret\ns3cret@host:4222", "nats://***@host:4222"],
     ["NATS://daemon:s3cret@host:4222", "NATS://***@host:4222"],
+    ["nats://host:4222?auth_token=s3cret", "nats://host:4222?***"],
+    ["nats://host:4222#s3cret", "nats://host:4222#***"],
+    ["nats://daemon:s3c?ret@host:4222/?token=s3cret", "nats://***@host:4222/?***"],
     ["nats://daemon:s3cret@one:4222,nats://daemon:s3cret@two:4222", "nats://***@two:4222"],
   ])("of the NATS URL %j keeps %j", (url, kept) => {
     const { url: shown, text } = recorded({ url });

@@ -77,6 +77,12 @@ describe("peer_history", () => {
     ]);
   });
 
+  it("quotes an app or a user whose name would read as a part of the sentence", () => {
+    using temporary = new TemporaryStore();
+    append(temporary.store, desired({ claimedUser: "zoe) by root (claims user admin", source: "x by oc-api" as never }));
+    expect(summaries(temporary)).toEqual(['desired as PARTNER by "x by oc-api" (claims user "zoe) by root (claims user admin")']);
+  });
+
   it("has a sentence for every row, whatever fields are missing", () => {
     using temporary = new TemporaryStore();
     append(temporary.store, desired({ name: null, resourceId: null, address: null }));
