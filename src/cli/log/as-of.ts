@@ -7,13 +7,14 @@ import type { LogPlace } from "../../store/archive/archive-plan.ts";
 import type { AsOf, Moment } from "../../store/log-reader.ts";
 import type { HistoryRow } from "../../store/past/history-until.ts";
 import type { PeerAsOf } from "../../store/past/peers-as-of.ts";
+import { DURATION_UNITS } from "../terminal/flags.ts";
 import { jsonText } from "../terminal/output.ts";
 import { shortPeerId, table } from "../terminal/table.ts";
 import { agedPlaceOf } from "./log-place.ts";
 
 export const AS_OF_FLAG = [
   "--as-of <seq|time>",
-  "show the past from the database: after a row (120), at a time (2026-01-01T12:00:00Z) or an age ago (2h)",
+  `show the past from the database: after a row (120), at a time (2026-01-01T12:00:00Z), or some time ago (2h; ${DURATION_UNITS})`,
 ] as const;
 
 export interface AsOfRequest {
