@@ -8,7 +8,7 @@ import { readConfigured } from "../base/setting-file.ts";
 import { isoTime } from "../base/units.ts";
 import { version } from "../base/version.ts";
 import { type Config, withoutSecrets } from "../config/schema.ts";
-import type { ObservedEvent } from "../events/types.ts";
+import type { ObservedEvent, RunId } from "../events/types.ts";
 import { createApp } from "../http/app.ts";
 import { Metrics } from "../http/metrics.ts";
 import { startHttp } from "../http/server.ts";
@@ -128,8 +128,7 @@ interface Log {
   readonly store: Store;
   readonly recorder: Recorder;
   readonly head: HeadPublisher;
-  /** The seq of this run's DaemonStarted. */
-  readonly run: number;
+  readonly run: RunId;
 }
 
 /** Locks and opens the database of the data directory, starts its watchers, and logs the start. */
@@ -141,7 +140,8 @@ function openLog(config: Config, around: Surroundings): Log {
   const head = owner.use(new HeadPublisher({ store, clock, random, logger }));
   owner.use(new WalWatch({ store, clock, random, logger }));
   const recorder = owner.use(new Recorder({ store, clock, logger, metrics, onObserved }));
-  const run = recorder.started({ version, config: withoutSecrets(config) });
+  const run = Buffer.from(random.bytes(4)).toString("hex") as RunId;
+  recorder.started({ run, version, config: withoutSecrets(config) });
   return { store, recorder, head, run };
 }
 

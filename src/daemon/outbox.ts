@@ -6,7 +6,7 @@ import type { Clock } from "../base/clock.ts";
 import { isSameFailure, type PartnerdError, toPartnerdError } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
 import type { Store } from "../store/store.ts";
-import type { Observation } from "../store/write/observed-appender.ts";
+import type { Observation } from "../store/write/own-event-appender.ts";
 
 /** Beyond this, events are only counted. */
 const MAX_UNWRITTEN = 4_096;
@@ -14,7 +14,7 @@ const MAX_UNWRITTEN = 4_096;
 const RETRY_MS = 1_000;
 
 interface OutboxInit {
-  readonly store: Pick<Store, "appendObserved">;
+  readonly store: Pick<Store, "appendObserved" | "appendStart">;
   readonly clock: Clock;
   readonly logger: Logger;
   /** Called for each failed attempt. */
@@ -26,7 +26,6 @@ export class Outbox implements Disposable {
   readonly #init: OutboxInit;
   /** Oldest first. */
   readonly #unwritten: Observation[] = [];
-  #start: (() => void) | undefined;
   #lost = 0;
   #retry: Disposable | undefined;
   #failing: PartnerdError | null = null;
@@ -40,30 +39,21 @@ export class Outbox implements Disposable {
     return this.#failing;
   }
 
-  /** Calls `append` now, and again before anything else is written for as long as it throws. */
-  start(append: () => void): void {
-    this.#start = append;
-    this.#write();
-  }
-
   put(observation: Observation): void {
     if (this.#unwritten.length < MAX_UNWRITTEN) this.#unwritten.push(observation);
     else this.#lose(observation);
-    this.#write();
+    this.write();
   }
 
   [Symbol.dispose](): void {
-    this.#write();
+    this.write();
     this.#retry?.[Symbol.dispose]();
   }
 
-  #write(): void {
+  /** Writes the start of the run, if it still waits, and then everything that is kept. Retried until it succeeds. */
+  write(): void {
     try {
-      if (this.#start !== undefined) {
-        this.#start();
-        this.#recovered();
-      }
-      this.#start = undefined;
+      this.#init.store.appendStart();
     } catch (thrown) {
       this.#failed(toPartnerdError(thrown, "database_failed"));
       return;
@@ -78,6 +68,7 @@ export class Outbox implements Disposable {
       this.#recovered();
       this.#unwritten.shift();
     }
+    this.#recovered();
   }
 
   #recovered(): void {
@@ -96,7 +87,7 @@ export class Outbox implements Disposable {
     this.#failing = error;
     this.#retry ??= clock.schedule(RETRY_MS, () => {
       this.#retry = undefined;
-      this.#write();
+      this.write();
     });
   }
 

@@ -10,7 +10,7 @@ import type { ReconcilerObserver } from "../reconciler/options.ts";
 import type { Outcome } from "../reconciler/outcome.ts";
 import type { LogEntry } from "../store/model/log-entry.ts";
 import type { Store } from "../store/store.ts";
-import type { StartInit } from "../store/write/observed-appender.ts";
+import type { Start, StartInit } from "../store/write/own-event-appender.ts";
 import { Outbox } from "./outbox.ts";
 
 /** Counts observations; `Metrics` implements it for Prometheus. */
@@ -64,30 +64,24 @@ export class Recorder implements ReconcilerObserver, Disposable {
   }
 
   /**
-   * Records the start, before anything is opened, and closes in the log the streams that a crash left open there. Returns the seq
-   * of the start. If the log cannot be written, this is retried until it can, and the returned seq is the one that the start is
-   * going to have.
+   * Records the start, before anything is opened, and closes in the log the streams that a crash left open there. If the log cannot
+   * be written, every append tries the start first, and the outbox retries it.
    */
-  started(init: StartInit): number {
+  started(init: StartInit): void {
     const { store, clock } = this.#deps;
     this.#startedAtMs = clock.monotonicMs();
-    let run = store.head().seq + 1;
-    this.#outbox.start(() => {
-      run = this.#appendStart(init);
-    });
-    return run;
+    store.registerStart(init, (start) => this.#startAppended(start));
+    this.#outbox.write();
   }
 
-  #appendStart(init: StartInit): number {
-    const { store, logger } = this.#deps;
-    const { entry, orphans, vocabularyChanged } = store.appendStarted(init);
+  #startAppended({ orphans, vocabularyChanged }: Start): void {
+    const { logger } = this.#deps;
     if (orphans > 0) logger.warn({ streams: orphans }, "previous run did not shut down cleanly; closed its orphaned streams");
     if (vocabularyChanged)
       logger.warn(
         { nextStep: "run `oc-partnerd reinterpret --dry-run` to see what the new vocabulary changes" },
         "vocabulary changed; events already in the log keep their old meaning",
       );
-    return entry.seq;
   }
 
   observed(event: ObservedEvent): void {

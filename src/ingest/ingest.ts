@@ -111,7 +111,7 @@ export class Ingest {
       observer.received("duplicate");
       return;
     }
-    const { event, seq, subject, source } = row;
+    const { event, seq, causeSeq, subject, source } = row;
     if (event.type === "DeliveryGap") return;
     observer.received(row.effect ?? "rejected");
     if (event.type === "PeerDesired" || event.type === "PeerRemoved") {
@@ -119,7 +119,7 @@ export class Ingest {
       if (row.supersededPeerId !== null) wake(row.supersededPeerId);
     } else if (event.type === "EventRejected") {
       logger.warn(
-        { seq, subject, source, reason: event.reason, error: event.message },
+        { seq, ...(causeSeq !== null && { causeSeq }), subject, source, reason: event.reason, error: event.message },
         "rejected an unusable event; it is kept in the log",
       );
     }

@@ -1,7 +1,7 @@
 /** The reconciler's options, its observer, and the progress that it reports for a key. */
 
 import type { PeerId } from "../base/ids.ts";
-import type { AttemptId, ObservedEvent } from "../events/types.ts";
+import type { AttemptId, ObservedEvent, RunId } from "../events/types.ts";
 import type { OpenFailure } from "./backoff.ts";
 import type { Action, DecideOptions } from "./decide.ts";
 import type { Outcome } from "./outcome.ts";
@@ -17,8 +17,8 @@ export interface ReconcilerOptions extends DecideOptions {
   readonly resyncMs: number;
   /** The protocol named in OpenFailed events. */
   readonly protocol: string;
-  /** The seq of this run's DaemonStarted, which prefixes attempt ids. */
-  readonly run: number;
+  /** Prefixes attempt ids. */
+  readonly run: RunId;
 }
 
 export const DEFAULT_RECONCILER_OPTIONS = {
@@ -26,7 +26,6 @@ export const DEFAULT_RECONCILER_OPTIONS = {
   openTimeoutMs: 5_000,
   renewTimeoutMs: 3_000,
   resyncMs: 5_000,
-  run: 0,
 } as const;
 
 /** Observes the reconciler. None of these may throw. */

@@ -157,8 +157,7 @@ export class Reconciler {
   async #reconcile(peerId: PeerId, inFlight: InFlight): Promise<Outcome> {
     const { desired, actual, retry } = this.#look(peerId);
     for (const action of decide(desired, actual, retry, this.#deps.clock.monotonicMs(), this.#options)) {
-      const attempt = action.kind === "open" ? this.#nextAttempt() : null;
-      this.#deps.observer.acted(peerId, action, attempt);
+      if (action.kind !== "open") this.#deps.observer.acted(peerId, action, null);
       switch (action.kind) {
         case "close":
           this.#deps.streams.close(peerId, action);
@@ -167,7 +166,9 @@ export class Reconciler {
           if (!(await this.#actions.renew(peerId, inFlight.controller.signal))) return this.#lookAgain(peerId, RENEW_AGAIN_MS);
           break;
         case "open": {
-          const failure = await this.#open(action.peer, inFlight, attempt ?? this.#nextAttempt());
+          const attempt = this.#nextAttempt();
+          this.#deps.observer.acted(peerId, action, attempt);
+          const failure = await this.#open(action.peer, inFlight, attempt);
           if (failure !== undefined) return failure;
           break;
         }

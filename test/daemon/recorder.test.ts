@@ -6,7 +6,7 @@ import { DEFAULT_VOCABULARY } from "../../src/events/vocabulary.ts";
 import { Metrics } from "../../src/http/metrics.ts";
 import { append, closed, desired, inboundRefused, opened, openFailed } from "../store/support/events.ts";
 import { TemporaryStore } from "../store/support/temporary-store.ts";
-import { ATTEMPT } from "../support/attempts.ts";
+import { ATTEMPT, RUN } from "../support/attempts.ts";
 import { PEER_A } from "../support/peers.ts";
 import { RecordingLogger } from "../support/recording-logger.ts";
 
@@ -79,7 +79,7 @@ describe("the recorder", () => {
     using temporary = new TemporaryStore();
     for (const relations of [["PARTNER"], ["PARTNER"], ["PARTNER", "ALLY"], ["PARTNER", "ALLY"]]) {
       using recorder = recorderOn(temporary);
-      recorder.started({ version: "1.0.0", config: config(relations) });
+      recorder.started({ run: RUN, version: "1.0.0", config: config(relations) });
     }
     const warned = logger.at("warn").map(({ message }) => message);
     expect(warned).toEqual([expect.stringMatching(/^vocabulary changed/)]);

@@ -4,7 +4,7 @@ import { type Address, didOf, type PeerId } from "../../base/ids.ts";
 import { silentLogger } from "../../base/log.ts";
 import { admissionPolicyOf, type Core, createCore } from "../../daemon/core.ts";
 import { Recorder, type RecorderMetrics } from "../../daemon/recorder.ts";
-import type { ObservedEvent } from "../../events/types.ts";
+import type { ObservedEvent, RunId } from "../../events/types.ts";
 import { DEFAULT_LIMITS, DEFAULT_VOCABULARY } from "../../events/vocabulary.ts";
 import type { Fixture } from "../../fixture/format/schema.ts";
 import { createGater } from "../../p2p/host/gater.ts";
@@ -28,6 +28,7 @@ import type { SimDisk } from "./disk.ts";
 
 export interface SimDaemonInit {
   readonly peerId: PeerId;
+  readonly run: RunId;
   readonly settings: Fixture["header"]["settings"];
   readonly clock: ClockView;
   readonly random: Random;
@@ -131,7 +132,7 @@ export class SimDaemon {
 }
 
 async function compose(init: SimDaemonInit, watcher: DaemonWatcher): Promise<Parts> {
-  const { peerId, settings, clock, random, network } = init;
+  const { peerId, run, settings, clock, random, network } = init;
   const { delivery: _, inbound: admissionRule, ...reconcile } = settings;
   const common = { clock, random, logger: silentLogger };
   const store = init.disk.open(clock);
@@ -140,7 +141,7 @@ async function compose(init: SimDaemonInit, watcher: DaemonWatcher): Promise<Par
   const recorder = new Recorder({ store, ...common, metrics: NO_METRICS, onObserved });
   const admission = admissionPolicyOf(store, admissionRule);
   const node = new WatchedNode(network, { peerId, clock, gater: createGater(admission, recorder) }, watcher);
-  const run = recorder.started({ version: "0.0.0", config: { events: DEFAULT_VOCABULARY } });
+  recorder.started({ run, version: "0.0.0", config: { events: DEFAULT_VOCABULARY } });
   const wake = (woken: PeerId) => {
     if (watcher.mayWake()) core.reconciler.wake(woken);
   };

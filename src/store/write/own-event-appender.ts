@@ -1,8 +1,11 @@
-/** Appends observed events, and only counts those that would flood the log. Call only within a write transaction. */
+/**
+ * Appends the daemon's own events: what it observed, its runs, and what `reinterpret` makes of messages. Only counts observed
+ * events that would flood the log. Call only within a write transaction.
+ */
 import { hash } from "node:crypto";
 import type { Clock } from "../../base/clock.ts";
 import { foldDesired } from "../../events/fold.ts";
-import type { DaemonStarted, DesiredEvent, ObservedEvent, StartFacts, StreamClosed } from "../../events/types.ts";
+import type { DaemonStarted, DesiredEvent, ObservedEvent, RunId, StartFacts, StreamClosed } from "../../events/types.ts";
 import type { Reinterpreted } from "../fold/reinterpret.ts";
 import { lastRunOf, type RunRecord, vocabularyChanged } from "../fold/run-record.ts";
 import { endedBy, repeatedBy } from "../fold/status.ts";
@@ -20,7 +23,7 @@ import type { Repetitions } from "./repetitions.ts";
 const MAX_REFUSALS_PER_HOUR = 600;
 const HOUR_MS = 3_600_000;
 
-interface ObservedAppenderInit {
+interface OwnEventAppenderInit {
   readonly rows: Tables;
   readonly committed: CommittedState;
   readonly append: Append;
@@ -36,8 +39,9 @@ export interface Observation {
   readonly causeSeq: number | null;
 }
 
-/** The program and its effective configuration, without secrets. */
+/** A run: the program and its effective configuration, without secrets. */
 export interface StartInit {
+  readonly run: RunId;
   readonly version: string;
   readonly config: Readonly<Record<string, unknown>> & { readonly events: object };
 }
@@ -52,13 +56,13 @@ export interface Start {
   readonly vocabularyChanged: boolean;
 }
 
-export class ObservedAppender {
-  readonly #init: ObservedAppenderInit;
+export class OwnEventAppender {
+  readonly #init: OwnEventAppenderInit;
   readonly #knownPeers = rollingLimit(MAX_REFUSALS_PER_HOUR, HOUR_MS);
   readonly #strangers = rollingLimit(MAX_REFUSALS_PER_HOUR, HOUR_MS);
   #suppressedRefusals = 0;
 
-  constructor(init: ObservedAppenderInit) {
+  constructor(init: OwnEventAppenderInit) {
     this.#init = init;
   }
 
@@ -88,14 +92,14 @@ export class ObservedAppender {
     return append(withWellFormedText(event), { ...OBSERVED, causeSeq, openedSeq }, atMs);
   }
 
-  /** As Store.appendStarted. */
-  started({ version, config }: StartInit): Start {
+  /** As Store.appendStart. */
+  started({ run, version, config }: StartInit): Start {
     const { rows, append } = this.#init;
     const lastRun = rows.lastRun();
     const plain = JSON.parse(JSON.stringify(config)) as StartFacts["config"];
     const configSha256 = hash("sha256", JSON.stringify(plain), "hex");
     const isSame = configSha256 === lastRun?.configSha256 && lastRun.config !== null;
-    const details = { version, schema: knownMigrations().size, configSha256, config: isSame ? null : plain };
+    const details = { run, version, schema: knownMigrations().size, configSha256, config: isSame ? null : plain };
     const entry = append({ type: "DaemonStarted", reason: lastRunOf(lastRun), details }, OBSERVED);
     return { entry, orphans: this.#closeOrphans(), lastRun, vocabularyChanged: vocabularyChanged(lastRun, config.events) };
   }
