@@ -136,7 +136,7 @@ export class World implements Scene, Disposable {
 
   /** Clears all faults. */
   heal(): void {
-    this.disk.set("well");
+    this.disk.set("healthy");
     this.broker.set("up");
     for (const peer of this.#peers.values()) peer.heal(null);
     this.#isHealed = true;
