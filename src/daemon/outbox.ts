@@ -3,7 +3,7 @@
  * does not hide a stream from the log. Nothing here throws: a failing log never affects the streams.
  */
 import type { Clock } from "../base/clock.ts";
-import { isSameFailure, type PartnerdError, toPartnerdError } from "../base/errors.ts";
+import { isFault, isSameFailure, type PartnerdError, toPartnerdError } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
 import type { Store } from "../store/store.ts";
 import type { Observation } from "../store/write/own-event-appender.ts";
@@ -82,7 +82,9 @@ export class Outbox implements Disposable {
   #failed(error: PartnerdError): void {
     const { clock, logger, onFailed } = this.#init;
     onFailed();
-    if (this.#failing === null || !isSameFailure(this.#failing, error))
+    const isNew = !isSameFailure(this.#failing, error);
+    if (isNew && isFault(error)) logger.fault("log", error);
+    else if (isNew)
       logger.error({ error: error.message, nextStep: error.nextStep }, "event log unwritable; keeping events in memory");
     this.#failing = error;
     this.#retry ??= clock.schedule(RETRY_MS, () => {
@@ -91,11 +93,13 @@ export class Outbox implements Disposable {
     });
   }
 
-  #lose({ event: { peerId, type } }: Observation): void {
+  #lose({ event }: Observation): void {
     this.#lost += 1;
     if (this.#lost > 1) return;
+    const { peerId, type } = event;
+    const attempt = "attempt" in event ? event.attempt : null;
     this.#init.logger.error(
-      { peerId, event: type, unwritten: MAX_UNWRITTEN },
+      { peerId, event: type, ...(attempt !== null && { attempt }), unwritten: MAX_UNWRITTEN },
       "event log unwritable and buffer full; further events will not be recorded",
     );
   }

@@ -97,6 +97,8 @@ export interface StreamClosed {
   readonly protocol: string;
   readonly direction: Direction;
   readonly reason: CloseReason;
+  /** The attempt that opened it; null for an inbound stream. */
+  readonly attempt: AttemptId | null;
   /** How long the stream was open. */
   readonly durationMs: number;
   readonly durationClock: DurationClock;

@@ -113,6 +113,17 @@ describe("the outbox", () => {
     expect(logger.at("info")).toMatchObject([{ fields: { events: 1, lost: 0 } }]);
   });
 
+  it("reports a fault of the program once, and retries", () => {
+    failure = new TypeError("a bug");
+    outbox.put(event(1));
+    clock.advanceSync(3_000);
+    const stack = expect.stringContaining("outbox.test.ts") as string;
+    expect(logger.at("error")).toMatchObject([{ message: "internal error", fields: { part: "log", error: "a bug", stack } }]);
+    failure = null;
+    clock.advanceSync(1_000);
+    expect(outbox.failing).toBeNull();
+  });
+
   it("writes the start before everything else, and tries that again as well", () => {
     startFailure = new Error("disk full");
     outbox.write();

@@ -55,6 +55,7 @@ export async function startSimulatedDaemon(
         observed,
         acted: (other, action) => actions.push({ atMs: view.monotonicMs(), peerId: other, action }),
         settled: () => {},
+        faulted: (other, { error }) => faulted(other, error),
         resyncFound: (other) => resyncFound.push(other),
       },
     },

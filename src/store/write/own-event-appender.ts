@@ -122,9 +122,9 @@ export class OwnEventAppender {
   #closeOrphans(): number {
     const { rows, append, committed, clock } = this.#init;
     const orphans = rows.openStreams();
-    for (const { seq, peerId, protocol, direction, openedAtMs } of orphans) {
+    for (const { seq, peerId, protocol, direction, attempt, openedAtMs } of orphans) {
       const durationMs = Math.max(0, Math.round(clock.wallMs()) - openedAtMs);
-      const ended = { reason: "daemon_restart", durationMs, durationClock: "wall" } as const;
+      const ended = { reason: "daemon_restart", attempt, durationMs, durationClock: "wall" } as const;
       const closed: StreamClosed = { type: "StreamClosed", peerId, protocol, direction, ...ended };
       append(closed, { ...OBSERVED, causeSeq: committed.peer(peerId)?.generation ?? null, openedSeq: seq });
     }

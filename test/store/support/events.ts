@@ -81,7 +81,8 @@ export function opened(peerId: PeerId, direction: Direction = "outbound", protoc
 }
 
 export function closed(peerId: PeerId, change: Partial<StreamClosed> = {}): StreamClosed {
-  const ended = { reason: "expired", durationMs: 10_000, durationClock: "monotonic" } as const;
+  const attempt = change.direction === "inbound" ? null : ATTEMPT.id;
+  const ended = { reason: "expired", attempt, durationMs: 10_000, durationClock: "monotonic" } as const;
   return { type: "StreamClosed", peerId, protocol: PROTOCOL, direction: "outbound", ...ended, ...change };
 }
 
