@@ -160,7 +160,7 @@ function opened(peerId: PeerId, direction: Direction): StoryStep {
 }
 
 function closed(peerId: PeerId, direction: Direction, reason: CloseReason): StoryStep {
-  const ended = { reason, durationMs: 60_000, durationClock: "monotonic" } as const;
+  const ended = { reason, durationMs: 60_000, attempt: null, durationClock: "monotonic" } as const;
   return { kind: "observed", event: { type: "StreamClosed", peerId, protocol: PARTNER_PROTOCOL, direction, ...ended } };
 }
 

@@ -1,10 +1,17 @@
 /** Logging: one JSON object per line, or human-readable lines on a terminal. */
 import { Writable } from "node:stream";
 import { pino, stdTimeFunctions } from "pino";
+import { stackOf, toPartnerdError } from "./errors.ts";
 import { printable } from "./units.ts";
+
+/** Where a fault of this program happened. */
+export const FAULT_PARTS = ["reconciler", "streams", "ingest", "log", "nats", "http", "process"] as const;
+export type FaultPart = (typeof FAULT_PARTS)[number];
 
 /** The logger interface that the program uses; pino implements it. */
 export interface Logger {
+  /** Logs a fault of this program, with its stack. Call it once for each. */
+  fault(part: FaultPart, thrown: unknown, fields?: object): void;
   debug(fields: object, message: string): void;
   info(fields: object, message: string): void;
   warn(fields: object, message: string): void;
@@ -12,7 +19,7 @@ export interface Logger {
 }
 
 /** Discards everything. For the demo, commands and benchmarks, which print their own output. */
-export const silentLogger: Logger = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
+export const silentLogger: Logger = { fault: () => {}, debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 
 export interface LogOptions {
   readonly level: "debug" | "info" | "warn" | "error";
@@ -28,7 +35,34 @@ export function createLogger(options: LogOptions): Logger {
     timestamp: stdTimeFunctions.isoTime,
     formatters: { level: (label: string) => ({ level: label }) },
   };
-  return human ? pino(settings, humanLines(process.stdout)) : pino(settings);
+  const lines = human ? pino(settings, humanLines(process.stdout)) : pino(settings);
+  return {
+    debug: (fields, message) => lines.debug(fields, message),
+    info: (fields, message) => lines.info(fields, message),
+    warn: (fields, message) => lines.warn(fields, message),
+    error: (fields, message) => lines.error(fields, message),
+    fault: (part, thrown, fields) => lines.error(faultFields(part, thrown, fields), "internal error"),
+  };
+}
+
+/** The fields of the line that reports a fault. */
+export function faultFields(part: FaultPart, thrown: unknown, fields: object = {}): object {
+  const { code, message, stack } = toPartnerdError(thrown);
+  return { part, ...fields, code, error: message, stack: thrown instanceof Error ? stackOf(thrown) : stack };
+}
+
+/** `logger`, also calling `count` for each fault. */
+export function countingFaults(logger: Logger, count: (part: FaultPart) => void): Logger {
+  return {
+    debug: (fields, message) => logger.debug(fields, message),
+    info: (fields, message) => logger.info(fields, message),
+    warn: (fields, message) => logger.warn(fields, message),
+    error: (fields, message) => logger.error(fields, message),
+    fault: (part, thrown, fields) => {
+      count(part);
+      logger.fault(part, thrown, fields);
+    },
+  };
 }
 
 const COLOURS: Readonly<Record<string, string>> = { debug: "2", info: "36", warn: "33", error: "31" };

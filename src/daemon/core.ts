@@ -5,6 +5,7 @@
 import type { Clock, Random } from "../base/clock.ts";
 import type { PeerId } from "../base/ids.ts";
 import type { Logger } from "../base/log.ts";
+import type { RunId } from "../events/types.ts";
 import type { MessageLimits, Vocabulary } from "../events/vocabulary.ts";
 import { Ingest, type IngestResult } from "../ingest/ingest.ts";
 import { IngestBuffer } from "../ingest/ingest-buffer.ts";
@@ -34,8 +35,7 @@ export interface CorePorts {
 
 export interface CoreOptions {
   readonly self: PeerId;
-  /** The seq of this run's DaemonStarted. */
-  readonly run: number;
+  readonly run: RunId;
   readonly reconcile: Omit<ReconcilerOptions, "self" | "admissionRule" | "protocol" | "run">;
   readonly admissionRule: AdmissionRule;
   readonly vocabulary: Vocabulary;

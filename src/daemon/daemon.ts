@@ -3,12 +3,12 @@ import { join } from "node:path";
 import { peerIdFromPrivateKey } from "@libp2p/peer-id";
 import type { Clock, Random } from "../base/clock.ts";
 import { didOf, type PeerId } from "../base/ids.ts";
-import type { Logger } from "../base/log.ts";
+import { countingFaults, type Logger } from "../base/log.ts";
 import { readConfigured } from "../base/setting-file.ts";
 import { isoTime } from "../base/units.ts";
 import { version } from "../base/version.ts";
 import { type Config, withoutSecrets } from "../config/schema.ts";
-import type { ObservedEvent } from "../events/types.ts";
+import type { ObservedEvent, RunId } from "../events/types.ts";
 import { createApp } from "../http/app.ts";
 import { Metrics } from "../http/metrics.ts";
 import { startHttp } from "../http/server.ts";
@@ -37,6 +37,8 @@ export interface DaemonDependencies {
   readonly random: Random;
   readonly logger: Logger;
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** Counts what happens; default a new one. */
+  readonly metrics?: Metrics;
   /** Called as soon as something happened on the wire, before its row is written; for measurements. */
   readonly onObserved?: (event: ObservedEvent) => void;
   /** Called with every row appended to the log; for tests that wait for one. */
@@ -55,11 +57,13 @@ export interface Daemon extends AsyncDisposable {
 /** Resolves once the daemon listens and reconciles; NATS may connect later. Rejects with a PartnerdError after undoing everything. */
 export async function startDaemon(config: Config, deps: DaemonDependencies): Promise<Daemon> {
   await using starting = new AsyncDisposableStack();
+  const { metrics = new Metrics() } = deps;
   const daemon = await start(config, {
     onObserved: () => {},
     onLogged: () => {},
     ...deps,
-    metrics: new Metrics(),
+    metrics,
+    logger: countingFaults(deps.logger, (part) => metrics.internalErrors.inc({ part })),
     owner: starting,
   });
   const running = starting.move();
@@ -68,7 +72,6 @@ export async function startDaemon(config: Config, deps: DaemonDependencies): Pro
 
 /** The dependencies of every part. */
 interface Surroundings extends Required<DaemonDependencies> {
-  readonly metrics: Metrics;
   /** Disposes parts together with the daemon. */
   readonly owner: AsyncDisposableStack;
 }
@@ -88,6 +91,7 @@ async function start(config: Config, around: Surroundings): Promise<Omit<Daemon,
   const addresses = () => host.node.getMultiaddrs().map(String);
   const sources: ViewSources = {
     clock,
+    logger,
     store: log.store,
     streams,
     reconciler: core.reconciler,
@@ -103,14 +107,12 @@ async function start(config: Config, around: Surroundings): Promise<Omit<Daemon,
     consumer: config.nats.consumer,
     resync: () => intake?.resync() ?? false,
   };
-  metrics.expose(gaugesOf(sources), startedAtMs);
-  const onFault = ({ message, stack }: Error) => logger.error({ error: message, stack }, "internal error in an HTTP request");
-  const app = createApp(
-    viewsOf(sources, () => metrics.text()),
-    onFault,
-  );
+  metrics.expose(gaugesOf(sources), startedAtMs, logger);
+  const views = viewsOf(sources, () => metrics.text());
+  const app = createApp(views, logger);
   const http = owner.use(await startHttp(app, config.http));
 
+  log.recorder.running();
   intake = await startIntake(config, { ...around, store: log.store, buffer: core.buffer });
   const { headSubject: subject } = config.nats;
   if (subject !== undefined) owner.use(log.head.publishTo({ connection: intake.connection, subject, peerId: host.self.peerId }));
@@ -129,8 +131,7 @@ interface Log {
   readonly store: Store;
   readonly recorder: Recorder;
   readonly head: HeadPublisher;
-  /** The seq of this run's DaemonStarted. */
-  readonly run: number;
+  readonly run: RunId;
 }
 
 /** Locks and opens the database of the data directory, starts its watchers, and logs the start. */
@@ -143,7 +144,8 @@ function openLog(config: Config, around: Surroundings): Log {
   owner.use(new WalWatch({ store, clock, random, logger }));
   const { previousMs: lastAliveMs } = owner.use(new SignOfLife({ directory: config.data, clock, random, logger }));
   const recorder = owner.use(new Recorder({ store, clock, logger, metrics, onObserved }));
-  const run = recorder.started({ version, config: withoutSecrets(config), lastAliveMs });
+  const run = Buffer.from(random.bytes(4)).toString("hex") as RunId;
+  recorder.started({ run, version, config: withoutSecrets(config), lastAliveMs });
   return { store, recorder, head, run };
 }
 
@@ -189,7 +191,7 @@ async function createStreams(
     random,
     observer: {
       observed: (event) => recorder.observed(event),
-      faulted: (peerId, error) => recorder.faulted(peerId, error),
+      faulted: (peerId, error) => recorder.faulted(peerId, { part: "streams", error, attempt: null }),
       wake,
     },
     options: { heartbeatTimestamp: config.p2p.heartbeatTimestamp },

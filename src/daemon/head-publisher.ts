@@ -4,7 +4,7 @@
  */
 
 import { type Clock, deadline, type Random, repeat } from "../base/clock.ts";
-import { isSameFailure, messageOf, type PartnerdError } from "../base/errors.ts";
+import { isFault, isSameFailure, messageOf, type PartnerdError } from "../base/errors.ts";
 import type { PeerId } from "../base/ids.ts";
 import type { Logger } from "../base/log.ts";
 import { abortable } from "../base/pause.ts";
@@ -91,7 +91,8 @@ export class HeadPublisher implements Disposable {
     try {
       use(store.head());
     } catch (thrown) {
-      logger.warn({ error: messageOf(thrown) }, "cannot publish the head of the event log");
+      if (isFault(thrown)) logger.fault("log", thrown);
+      else logger.warn({ error: messageOf(thrown) }, "cannot publish the head of the event log");
     }
   }
 

@@ -3,10 +3,10 @@
  * does not hide a stream from the log. Nothing here throws: a failing log never affects the streams.
  */
 import type { Clock } from "../base/clock.ts";
-import { isSameFailure, type PartnerdError, toPartnerdError } from "../base/errors.ts";
+import { isFault, isSameFailure, type PartnerdError, toPartnerdError } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
 import type { Store } from "../store/store.ts";
-import type { Observation } from "../store/write/observed-appender.ts";
+import type { Observation } from "../store/write/own-event-appender.ts";
 
 /** Beyond this, events are only counted. */
 const MAX_UNWRITTEN = 4_096;
@@ -14,20 +14,20 @@ const MAX_UNWRITTEN = 4_096;
 const RETRY_MS = 1_000;
 
 interface OutboxInit {
-  readonly store: Pick<Store, "appendObserved">;
+  readonly store: Pick<Store, "appendObserved" | "appendStart">;
   readonly clock: Clock;
   readonly logger: Logger;
   /** Called for each failed attempt. */
   readonly onFailed: () => void;
 }
 
-/** Disposing it tries once more to write what is left. */
+/** Disposing it tries once more to write what is left; nothing, if it was never told to write. */
 export class Outbox implements Disposable {
   readonly #init: OutboxInit;
   /** Oldest first. */
   readonly #unwritten: Observation[] = [];
-  #start: (() => void) | undefined;
   #lost = 0;
+  #isWriting = false;
   #retry: Disposable | undefined;
   #failing: PartnerdError | null = null;
 
@@ -40,30 +40,22 @@ export class Outbox implements Disposable {
     return this.#failing;
   }
 
-  /** Calls `append` now, and again before anything else is written for as long as it throws. */
-  start(append: () => void): void {
-    this.#start = append;
-    this.#write();
-  }
-
   put(observation: Observation): void {
     if (this.#unwritten.length < MAX_UNWRITTEN) this.#unwritten.push(observation);
     else this.#lose(observation);
-    this.#write();
+    this.write();
   }
 
   [Symbol.dispose](): void {
-    this.#write();
+    if (this.#isWriting) this.write();
     this.#retry?.[Symbol.dispose]();
   }
 
-  #write(): void {
+  /** Writes the start of the run, if it still waits, and then everything that is kept. Retried until it succeeds. */
+  write(): void {
+    this.#isWriting = true;
     try {
-      if (this.#start !== undefined) {
-        this.#start();
-        this.#recovered();
-      }
-      this.#start = undefined;
+      this.#init.store.appendStart();
     } catch (thrown) {
       this.#failed(toPartnerdError(thrown, "database_failed"));
       return;
@@ -78,6 +70,7 @@ export class Outbox implements Disposable {
       this.#recovered();
       this.#unwritten.shift();
     }
+    this.#recovered();
   }
 
   #recovered(): void {
@@ -91,20 +84,24 @@ export class Outbox implements Disposable {
   #failed(error: PartnerdError): void {
     const { clock, logger, onFailed } = this.#init;
     onFailed();
-    if (this.#failing === null || !isSameFailure(this.#failing, error))
+    const isNew = !isSameFailure(this.#failing, error);
+    if (isNew && isFault(error)) logger.fault("log", error);
+    else if (isNew)
       logger.error({ error: error.message, nextStep: error.nextStep }, "event log unwritable; keeping events in memory");
     this.#failing = error;
     this.#retry ??= clock.schedule(RETRY_MS, () => {
       this.#retry = undefined;
-      this.#write();
+      this.write();
     });
   }
 
-  #lose({ event: { peerId, type } }: Observation): void {
+  #lose({ event }: Observation): void {
     this.#lost += 1;
     if (this.#lost > 1) return;
+    const { peerId, type } = event;
+    const attempt = "attempt" in event ? event.attempt : null;
     this.#init.logger.error(
-      { peerId, event: type, unwritten: MAX_UNWRITTEN },
+      { peerId, event: type, ...(attempt !== null && { attempt }), unwritten: MAX_UNWRITTEN },
       "event log unwritable and buffer full; further events will not be recorded",
     );
   }

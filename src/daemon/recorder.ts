@@ -1,16 +1,16 @@
 /** Turns an observation into a row of the log, a metric and a log line. */
 import type { Clock } from "../base/clock.ts";
-import { type PartnerdError, stackOf, toPartnerdError } from "../base/errors.ts";
+import { isFault, type PartnerdError, toPartnerdError } from "../base/errors.ts";
 import type { PeerId } from "../base/ids.ts";
 import type { Logger } from "../base/log.ts";
 import { RecentMap } from "../base/recent-map.ts";
 import type { AttemptId, LogEvent, ObservedEvent } from "../events/types.ts";
 import type { Action } from "../reconciler/decide.ts";
 import type { ReconcilerObserver } from "../reconciler/options.ts";
-import type { Outcome } from "../reconciler/outcome.ts";
+import type { FaultOutcome, Outcome } from "../reconciler/outcome.ts";
 import type { LogEntry } from "../store/model/log-entry.ts";
 import type { Store } from "../store/store.ts";
-import type { StartInit } from "../store/write/observed-appender.ts";
+import type { Start, StartInit } from "../store/write/own-event-appender.ts";
 import { Outbox } from "./outbox.ts";
 
 /** Counts observations; `Metrics` implements it for Prometheus. */
@@ -22,7 +22,6 @@ export interface RecorderMetrics {
   readonly inboundRefused: Counter<"reason">;
   readonly resyncFound: Counter<"kind">;
   readonly logFailures: Counter<"kind">;
-  readonly internalErrors: Counter<"part">;
   readonly establishSeconds: { observe(seconds: number): void };
 }
 
@@ -64,30 +63,31 @@ export class Recorder implements ReconcilerObserver, Disposable {
   }
 
   /**
-   * Records the start, before anything is opened, and closes in the log the streams that a crash left open there. Returns the seq
-   * of the start. If the log cannot be written, this is retried until it can, and the returned seq is the one that the start is
-   * going to have.
+   * Registers the start, before anything is opened. It is written before the first row of this run, together with the closes of the
+   * streams that a crash left open in the log. A start that fails before it has anything to record leaves no row.
    */
-  started(init: StartInit): number {
+  started(init: StartInit): void {
     const { store, clock } = this.#deps;
-    this.#startedAtMs = clock.monotonicMs();
-    let run = store.head().seq + 1;
-    this.#outbox.start(() => {
-      run = this.#appendStart(init);
+    const startedAtMs = clock.monotonicMs();
+    store.registerStart(init, (start) => {
+      this.#startedAtMs = startedAtMs;
+      this.#startAppended(start);
     });
-    return run;
   }
 
-  #appendStart(init: StartInit): number {
-    const { store, logger } = this.#deps;
-    const { entry, orphans, vocabularyChanged } = store.appendStarted(init);
+  /** Writes the start, which has succeeded. If the log cannot be written, every append tries it first, and the outbox retries it. */
+  running(): void {
+    this.#outbox.write();
+  }
+
+  #startAppended({ orphans, vocabularyChanged }: Start): void {
+    const { logger } = this.#deps;
     if (orphans > 0) logger.warn({ streams: orphans }, "previous run did not shut down cleanly; closed its orphaned streams");
     if (vocabularyChanged)
       logger.warn(
         { nextStep: "run `oc-partnerd reinterpret --dry-run` to see what the new vocabulary changes" },
         "vocabulary changed; events already in the log keep their old meaning",
       );
-    return entry.seq;
   }
 
   observed(event: ObservedEvent): void {
@@ -98,11 +98,9 @@ export class Recorder implements ReconcilerObserver, Disposable {
     this.#outbox.put({ event, atMs: clock.wallMs(), causeSeq });
   }
 
-  /** Records an internal error while working on a peer. It is never an event of the peer. */
-  faulted(peerId: PeerId, error: PartnerdError): void {
-    const { logger, metrics } = this.#deps;
-    metrics.internalErrors.inc({ part: "streams" });
-    logger.error({ peerId, code: error.code, error: error.message, stack: stackOf(error) }, "internal error");
+  /** An internal error while working on a peer. It is never an event of the peer. */
+  faulted(peerId: PeerId, { part, error, attempt }: Pick<FaultOutcome, "part" | "error" | "attempt">): void {
+    this.#deps.logger.fault(part, error, { peerId, ...(attempt !== null && { attempt }) });
   }
 
   [Symbol.dispose](): void {
@@ -129,8 +127,6 @@ export class Recorder implements ReconcilerObserver, Disposable {
         break;
       }
       case "fault":
-        this.faulted(peerId, outcome.error);
-        break;
       case "done":
       case "after":
       case "retry":
@@ -151,6 +147,7 @@ export class Recorder implements ReconcilerObserver, Disposable {
       store.appendStopped(clock.monotonicMs() - this.#startedAtMs);
     } catch (thrown) {
       const { code, message } = toPartnerdError(thrown);
+      if (isFault(thrown)) logger.fault("log", thrown);
       logger.warn({ code, error: message }, "could not record the shutdown; the next start will report an unclean one");
     }
   }
@@ -183,15 +180,16 @@ export class Recorder implements ReconcilerObserver, Disposable {
       metrics.establishSeconds.observe((clock.monotonicMs() - desired.atMs) / 1_000);
   }
 
-  #appended({ seq, event, causeSeq }: LogEntry): void {
+  #appended({ seq, event, causeSeq, openedSeq }: LogEntry): void {
     const { store, clock } = this.#deps;
-    if (event.type !== "PeerDesired") this.#say(event, causeSeq === null ? { seq } : { seq, causeSeq });
+    if (event.type !== "PeerDesired")
+      this.#say(event, { seq, ...(causeSeq !== null && { causeSeq }), ...(openedSeq !== null && { openedSeq }) });
     else if (event.standing === "partner" && store.get(event.peerId)?.generation === seq)
       this.#desired.set(event.peerId, { generation: seq, atMs: clock.monotonicMs() });
   }
 
-  /** `row`: the row's seq and its cause, which lead from a log line to the event behind it. */
-  #say(event: Exclude<LogEvent, { type: "PeerDesired" }>, row: { readonly seq: number; readonly causeSeq?: number }): void {
+  /** `row`: the seq of the row, its cause and its opening, which lead from a log line to the events behind it. */
+  #say(event: Exclude<LogEvent, { type: "PeerDesired" }>, row: Partial<Pick<LogEntry, "seq" | "causeSeq" | "openedSeq">>): void {
     const { logger } = this.#deps;
     switch (event.type) {
       case "StreamOpened": {
@@ -200,8 +198,8 @@ export class Recorder implements ReconcilerObserver, Disposable {
         break;
       }
       case "StreamClosed": {
-        const { peerId, direction, reason, durationMs } = event;
-        logger.info({ ...row, peerId, direction, reason, durationMs }, "partner stream closed");
+        const { peerId, direction, reason, attempt, durationMs } = event;
+        logger.info({ ...row, peerId, direction, reason, ...(attempt && { attempt }), durationMs }, "partner stream closed");
         break;
       }
       case "OpenFailed": {

@@ -1,7 +1,8 @@
 /** Builds the views of the HTTP API from the daemon's parts. */
 import type { Clock } from "../base/clock.ts";
-import { toPartnerdError } from "../base/errors.ts";
+import { isFault, toPartnerdError } from "../base/errors.ts";
 import type { PeerId } from "../base/ids.ts";
+import type { Logger } from "../base/log.ts";
 import { counted, isoTime } from "../base/units.ts";
 import type { DeliveryGuarantee, GapReason, LogEvent } from "../events/types.ts";
 import type { PeerSnapshot } from "../p2p/registry/registry.ts";
@@ -23,6 +24,7 @@ const HEAD_HASH_CHARS = 12;
 
 export interface ViewSources {
   readonly clock: Clock;
+  readonly logger: Pick<Logger, "fault">;
   readonly store: Store;
   readonly streams: { snapshot(): Iterable<PeerSnapshot>; connectionCount(): number };
   readonly reconciler: Reconciler;
@@ -34,7 +36,9 @@ export interface ViewSources {
   readonly resync: () => boolean;
 }
 
-export function gaugesOf(sources: Omit<ViewSources, "self" | "started" | "consumer" | "resync">): readonly GaugeView[] {
+export function gaugesOf(
+  sources: Omit<ViewSources, "logger" | "self" | "started" | "consumer" | "resync">,
+): readonly GaugeView[] {
   const { store, streams, reconciler } = sources;
   const proof = () => deliveryProof(store.cursor(), store.deliveries());
   const nats = () => sources.health().nats;
@@ -104,6 +108,7 @@ export function viewsOf(sources: ViewSources, metrics: Views["metrics"]): Views 
       try {
         return readiness(sources.health());
       } catch (thrown) {
+        if (isFault(thrown)) sources.logger.fault("http", thrown);
         return unreadable(toPartnerdError(thrown));
       }
     },

@@ -1,6 +1,6 @@
 /** Keeps the write-ahead log small, and reports a long-running reader that prevents this. */
 import { type Clock, type Random, repeat } from "../base/clock.ts";
-import { messageOf } from "../base/errors.ts";
+import { isFault, messageOf } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
 import type { Store } from "../store/store.ts";
 
@@ -40,8 +40,9 @@ export class WalWatch implements Disposable {
       if (bytes > EMPTY_ABOVE_BYTES) store.emptyWal();
       this.#say(store.walBytes());
     } catch (thrown) {
+      if (isFault(thrown)) logger.fault("log", thrown);
       // A failing disk is already reported by the appends.
-      logger.debug({ error: messageOf(thrown) }, "cannot empty the write-ahead log");
+      else logger.debug({ error: messageOf(thrown) }, "cannot empty the write-ahead log");
     }
   }
 

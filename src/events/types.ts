@@ -66,7 +66,11 @@ export interface EventRejected {
   readonly message: string;
 }
 
-/** Identifies one attempt to open a stream: the `seq` of the daemon's start and a number counted from it, for example `12.3`. */
+/** Identifies a run of the daemon; drawn when it starts, because its row may be written much later. */
+export type RunId = string & { readonly [runId]: true };
+declare const runId: unique symbol;
+
+/** Identifies one attempt to open a stream: its run and a number counted from its start, for example `9f3c07ab.3`. */
 export type AttemptId = string & { readonly [attemptId]: true };
 declare const attemptId: unique symbol;
 
@@ -93,6 +97,8 @@ export interface StreamClosed {
   readonly protocol: string;
   readonly direction: Direction;
   readonly reason: CloseReason;
+  /** The attempt that opened it; null for an inbound stream. */
+  readonly attempt: AttemptId | null;
   /** How long the stream was open. */
   readonly durationMs: number;
   readonly durationClock: DurationClock;
@@ -179,6 +185,7 @@ export type LastRun = "first_start" | "clean" | "unclean";
 
 /** The program and its settings, as recorded by a start. */
 export interface StartFacts {
+  readonly run: RunId;
   readonly version: string;
   /** The number of migrations applied to the database. */
   readonly schema: number;

@@ -1,12 +1,13 @@
 /** The HTTP routes, each of which serves a view. */
 import { Hono } from "hono";
-import { messageOf } from "../base/errors.ts";
+import { messageOf, toPartnerdError } from "../base/errors.ts";
 import { parsePeerId } from "../base/ids.ts";
+import type { Logger } from "../base/log.ts";
 import type { Check, HealthView } from "../views/api.ts";
 import type { Views } from "../views/views.ts";
 
-/** `onFault` gets every error that a view throws; the response has only its message. */
-export function createApp(views: Views, onFault: (error: Error) => void = () => {}): Hono {
+/** `logger` gets every error that a view throws; the response has only its message. */
+export function createApp(views: Views, logger: Pick<Logger, "fault" | "error">): Hono {
   const app = new Hono();
   app.get("/", (c) =>
     c.json({
@@ -37,7 +38,9 @@ export function createApp(views: Views, onFault: (error: Error) => void = () => 
       : c.json(problem("stream_missing", "events do not come from a JetStream stream, so none can be read again"), 409),
   );
   app.onError((error, c) => {
-    onFault(error);
+    const { code, message } = toPartnerdError(error);
+    if (code === "internal_error") logger.fault("http", error, { path: c.req.path });
+    else logger.error({ code, error: message, path: c.req.path }, "cannot answer HTTP request");
     return c.json(problem("internal_error", messageOf(error)), 500);
   });
   app.notFound((c) => c.json(problem("not_found", `no such path: ${c.req.path}; GET / lists all paths`), 404));

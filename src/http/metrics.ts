@@ -3,6 +3,8 @@
  * timestamps rather than ages.
  */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import { isFault } from "../base/errors.ts";
+import { FAULT_PARTS, type Logger } from "../base/log.ts";
 import type { GaugeView } from "../views/views.ts";
 
 const RECEIVED = ["changed", "unchanged", "rejected", "duplicate", "echo", "other_datatype", "dropped"];
@@ -20,9 +22,12 @@ export class Metrics {
   readonly inboundRefused = this.#counter("inbound_refused_total", "Inbound heartbeat streams refused", "reason", []);
   readonly resyncFound = this.#counter("resync_found_total", "Missed work found by the periodic diff", "kind", ["key"]);
   readonly logFailures = this.#counter("event_log_failures_total", "Failed appends to the event log", "kind", ["append"]);
-  readonly internalErrors = this.#counter("internal_errors_total", "Faults of this program, logged with their stack", "part", [
-    "streams",
-  ]);
+  readonly internalErrors = this.#counter(
+    "internal_errors_total",
+    "Faults of this program, logged with their stack",
+    "part",
+    FAULT_PARTS,
+  );
   readonly establishSeconds = new Histogram({
     name: "oc_partnerd_establish_seconds",
     help: "Time from a partner's event to its established stream, in seconds",
@@ -31,14 +36,17 @@ export class Metrics {
   });
 
   /** Registers the gauges, which are read at each scrape. Separate from construction, because counters are needed earlier. */
-  expose(gauges: readonly GaugeView[], startedAtMs: number): void {
+  expose(gauges: readonly GaugeView[], startedAtMs: number, logger: Pick<Logger, "fault">): void {
     collectDefaultMetrics({ register: this.#registry });
-    this.#gauge({
-      name: "start_time_seconds",
-      help: "Start time of the daemon, in seconds since the epoch",
-      read: () => startedAtMs / 1_000,
-    });
-    for (const gauge of gauges) this.#gauge(gauge);
+    this.#gauge(
+      {
+        name: "start_time_seconds",
+        help: "Start time of the daemon, in seconds since the epoch",
+        read: () => startedAtMs / 1_000,
+      },
+      logger,
+    );
+    for (const gauge of gauges) this.#gauge(gauge, logger);
   }
 
   async text(): Promise<{ contentType: string; text: string }> {
@@ -51,7 +59,7 @@ export class Metrics {
     return counter;
   }
 
-  #gauge(view: GaugeView): void {
+  #gauge(view: GaugeView, logger: Pick<Logger, "fault">): void {
     const gauge: Gauge = new Gauge({
       name: `oc_partnerd_${view.name}`,
       help: view.help,
@@ -59,19 +67,20 @@ export class Metrics {
       registers: [this.#registry],
       collect: () => {
         // A gauge that fails to read must not fail the whole scrape.
-        if (!("label" in view)) return gauge.set(orElse(Number.NaN, view.read));
-        for (const [value, count] of Object.entries(orElse<Readonly<Record<string, number>>>({}, view.read)))
+        if (!("label" in view)) return gauge.set(orElse(Number.NaN, view.read, logger));
+        for (const [value, count] of Object.entries(orElse<Readonly<Record<string, number>>>({}, view.read, logger)))
           gauge.set({ [view.label]: value }, count);
       },
     });
   }
 }
 
-function orElse<Value>(otherwise: Value, read: () => Value): Value {
+function orElse<Value>(otherwise: Value, read: () => Value, logger: Pick<Logger, "fault">): Value {
   try {
     return read();
-  } catch {
-    // /readyz reports the reason.
+  } catch (thrown) {
+    // /readyz reports any other reason.
+    if (isFault(thrown)) logger.fault("http", thrown);
     return otherwise;
   }
 }

@@ -1,5 +1,5 @@
 /** Decodes received bytes, appends each batch in one transaction, then wakes the peers concerned. */
-import { isSameFailure, type PartnerdError, toPartnerdError } from "../base/errors.ts";
+import { isFault, isSameFailure, type PartnerdError, toPartnerdError } from "../base/errors.ts";
 import type { PeerId } from "../base/ids.ts";
 import type { Logger } from "../base/log.ts";
 import { decodeMessage } from "../events/decode.ts";
@@ -93,7 +93,9 @@ export class Ingest {
       return rows;
     } catch (thrown) {
       const error = toPartnerdError(thrown, "database_failed");
-      if (!isSameFailure(this.#failing, error)) {
+      const isNew = !isSameFailure(this.#failing, error);
+      if (isNew && isFault(error)) logger.fault("ingest", error, { messages: items.length });
+      else if (isNew) {
         logger.error(
           { code: error.code, error: error.message, nextStep: error.nextStep, messages: items.length },
           "cannot append received events to the log; keeping them and retrying",
@@ -111,7 +113,7 @@ export class Ingest {
       observer.received("duplicate");
       return;
     }
-    const { event, seq, subject, source } = row;
+    const { event, seq, causeSeq, subject, source } = row;
     if (event.type === "DeliveryGap") return;
     observer.received(row.effect ?? "rejected");
     if (event.type === "PeerDesired" || event.type === "PeerRemoved") {
@@ -119,7 +121,7 @@ export class Ingest {
       if (row.supersededPeerId !== null) wake(row.supersededPeerId);
     } else if (event.type === "EventRejected") {
       logger.warn(
-        { seq, subject, source, reason: event.reason, error: event.message },
+        { seq, ...(causeSeq !== null && { causeSeq }), subject, source, reason: event.reason, error: event.message },
         "rejected an unusable event; it is kept in the log",
       );
     }

@@ -1,6 +1,6 @@
 /** Core NATS subscriptions. Delivery is at most once: messages published while we are disconnected are lost. */
 import type { Clock } from "../base/clock.ts";
-import { messageOf } from "../base/errors.ts";
+import { isFault, messageOf } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
 import type { ReceivedMessage } from "../ingest/ingest-buffer.ts";
 import type { NatsConnection, Subscription } from "./connection/client.ts";
@@ -69,6 +69,7 @@ export class CoreSubscription implements Disposable {
       await flush(this.#client);
     } catch (error) {
       // A lost connection is reported elsewhere, and its next client subscribes again.
+      if (isFault(error)) logger.fault("nats", error, { subject });
       if (!this.#ended && !this.#client.isClosed()) this.#retryLater(subject, messageOf(error));
       return;
     }

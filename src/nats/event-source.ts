@@ -1,7 +1,7 @@
 /** Picks the source of events on each connection: a JetStream stream, or a core subscription if there is no stream. */
 
 import type { Clock } from "../base/clock.ts";
-import { messageOf, type PartnerdError, toPartnerdError } from "../base/errors.ts";
+import { isFault, isSameFailure, messageOf, type PartnerdError, toPartnerdError } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
 import { pause } from "../base/pause.ts";
 import type { DeliveryChanged } from "../events/types.ts";
@@ -125,7 +125,8 @@ export class EventSource implements Disposable {
       await this.#init.prepare?.(client);
     } catch (thrown) {
       const error = toPartnerdError(thrown);
-      this.#init.logger.error({ code: error.code, error: error.message, nextStep: error.nextStep }, "cannot set up stream");
+      if (isFault(error)) this.#init.logger.fault("nats", error);
+      else this.#init.logger.error({ code: error.code, error: error.message, nextStep: error.nextStep }, "cannot set up stream");
     }
   }
 
@@ -134,7 +135,9 @@ export class EventSource implements Disposable {
       await new BrokerStreamApi(client, this.#init).state();
       return !isOver();
     } catch (thrown) {
-      this.#whyNoStream = toPartnerdError(thrown);
+      const why = toPartnerdError(thrown);
+      if (isFault(why) && !isSameFailure(this.#whyNoStream, why)) this.#init.logger.fault("nats", why);
+      this.#whyNoStream = why;
       return false;
     }
   }
@@ -162,7 +165,8 @@ export class EventSource implements Disposable {
         if (log.delivery()?.reason !== "at_most_once") log.appendDelivery([changed]);
         return;
       } catch (thrown) {
-        if (!isLogged)
+        if (!isLogged && isFault(thrown)) logger.fault("nats", thrown);
+        else if (!isLogged)
           logger.error({ error: messageOf(thrown) }, "cannot record that events are delivered at most once; retrying");
         await pause(clock, APPEND_AGAIN_MS, signal);
       }

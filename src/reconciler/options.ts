@@ -1,10 +1,10 @@
 /** The reconciler's options, its observer, and the progress that it reports for a key. */
 
 import type { PeerId } from "../base/ids.ts";
-import type { AttemptId, ObservedEvent } from "../events/types.ts";
+import type { AttemptId, ObservedEvent, RunId } from "../events/types.ts";
 import type { OpenFailure } from "./backoff.ts";
 import type { Action, DecideOptions } from "./decide.ts";
-import type { Outcome } from "./outcome.ts";
+import type { FaultOutcome, Outcome } from "./outcome.ts";
 
 export interface ReconcilerOptions extends DecideOptions {
   /** Maximum number of concurrent opens. */
@@ -17,8 +17,8 @@ export interface ReconcilerOptions extends DecideOptions {
   readonly resyncMs: number;
   /** The protocol named in OpenFailed events. */
   readonly protocol: string;
-  /** The seq of this run's DaemonStarted, which prefixes attempt ids. */
-  readonly run: number;
+  /** Prefixes attempt ids. */
+  readonly run: RunId;
 }
 
 export const DEFAULT_RECONCILER_OPTIONS = {
@@ -26,16 +26,17 @@ export const DEFAULT_RECONCILER_OPTIONS = {
   openTimeoutMs: 5_000,
   renewTimeoutMs: 3_000,
   resyncMs: 5_000,
-  run: 0,
 } as const;
 
 /** Observes the reconciler. None of these may throw. */
 export interface ReconcilerObserver {
   /** An attempt to open failed. Called for every failure; the log only records transitions. */
   observed(event: ObservedEvent): void;
-  /** `attempt` identifies an `open`; null for any other action. */
+  /** `attempt`: of an `open`, or of the outbound stream that is renewed or closed. */
   acted(peerId: PeerId, action: Action, attempt: AttemptId | null): void;
   settled(peerId: PeerId, outcome: Outcome): void;
+  /** Called once for every internal error, even if its outcome is outdated and so not settled. */
+  faulted(peerId: PeerId, fault: FaultOutcome): void;
   /** A full diff found work on a key that no wake had named. In a quiet daemon this stays 0. */
   resyncFound(peerId: PeerId): void;
 }

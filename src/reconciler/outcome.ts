@@ -1,5 +1,6 @@
 /** How the work on a key ended, which decides when it runs again. */
 import type { PartnerdError } from "../base/errors.ts";
+import type { AttemptId } from "../events/types.ts";
 import type { Attempt } from "./ports.ts";
 
 export type Outcome =
@@ -11,5 +12,15 @@ export type Outcome =
   | { readonly kind: "retry"; readonly error: PartnerdError; readonly attempt: Attempt }
   /** Opening failed; not retried before a new generation. */
   | { readonly kind: "terminal"; readonly error: PartnerdError; readonly attempt: Attempt }
-  /** An internal error. Retried after a backoff; not a failure of the peer. */
-  | { readonly kind: "fault"; readonly error: PartnerdError };
+  /**
+   * An internal error: where it was thrown, and the attempt or the opening of the stream concerned. Retried after a backoff; not a
+   * failure of the peer.
+   */
+  | {
+      readonly kind: "fault";
+      readonly error: PartnerdError;
+      readonly part: "reconciler" | "streams";
+      readonly attempt: AttemptId | null;
+    };
+
+export type FaultOutcome = Extract<Outcome, { kind: "fault" }>;

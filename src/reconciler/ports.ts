@@ -17,8 +17,8 @@ interface Lease {
 /** The current streams and connections of a peer. */
 export interface ActualPeer {
   readonly peerId: PeerId;
-  /** `renewAtMs`: when the next heartbeat is due. */
-  readonly outbound: (Lease & { readonly renewAtMs: number }) | null;
+  /** `renewAtMs`: when the next heartbeat is due. `attempt`: the one that opened it. */
+  readonly outbound: (Lease & { readonly renewAtMs: number; readonly attempt: AttemptId | null }) | null;
   readonly inbound: Lease | null;
   /** True if any connection to the peer is open. */
   readonly connected: boolean;

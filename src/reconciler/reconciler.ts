@@ -8,11 +8,11 @@ import type { PeerId } from "../base/ids.ts";
 import type { AttemptId, CloseReason, DesiredPeer } from "../events/types.ts";
 import { Actions } from "./actions.ts";
 import { attemptsOf, established, failed, mayOpenAtMs, type OpenFailure, type Retry, stopped } from "./backoff.ts";
-import { decide, nextDueMs } from "./decide.ts";
+import { type Action, decide, nextDueMs } from "./decide.ts";
 import { KeyedQueue } from "./keyed-queue.ts";
 import type { KeyProgress, ReconcilerObserver, ReconcilerOptions } from "./options.ts";
 import type { Outcome } from "./outcome.ts";
-import type { Attempt, DesiredPeers, PartnerStreams } from "./ports.ts";
+import type { ActualPeer, Attempt, DesiredPeers, PartnerStreams } from "./ports.ts";
 import { Retries } from "./retries.ts";
 
 export interface ReconcilerDependencies {
@@ -33,7 +33,7 @@ interface InFlight {
   attempt: Attempt | null;
 }
 
-/** A failed renewal is not repeated sooner than this, even if it is due. */
+/** A failed renewal is not repeated sooner than this, even if it is due, nor is work that met an internal error. */
 const RENEW_AGAIN_MS = 500;
 
 /** Only a new address, and so a new generation, can fix these. */
@@ -141,11 +141,12 @@ export class Reconciler {
     try {
       outcome = await this.#reconcile(peerId, inFlight);
     } catch (thrown) {
-      outcome = { kind: "fault", error: toPartnerdError(thrown) };
+      outcome = { kind: "fault", error: toPartnerdError(thrown), part: "reconciler", attempt: null };
     } finally {
       this.#inFlight.delete(peerId);
       this.#lastSettledMs = this.#deps.clock.monotonicMs();
     }
+    if (outcome.kind === "fault") this.#deps.observer.faulted(peerId, outcome);
     // An outcome for an outdated generation says nothing about the new one, not even if it is a failure, woken or not.
     const isOutdated = inFlight.generation !== generationOf(this.#deps.desired.get(peerId));
     if (isOutdated || inFlight.controller.signal.aborted) outcome = { kind: "after", atMs: this.#deps.clock.monotonicMs() };
@@ -157,23 +158,32 @@ export class Reconciler {
   async #reconcile(peerId: PeerId, inFlight: InFlight): Promise<Outcome> {
     const { desired, actual, retry } = this.#look(peerId);
     for (const action of decide(desired, actual, retry, this.#deps.clock.monotonicMs(), this.#options)) {
-      const attempt = action.kind === "open" ? this.#nextAttempt() : null;
+      if (action.kind === "open") {
+        const attempt = this.#nextAttempt();
+        this.#deps.observer.acted(peerId, action, attempt);
+        const failure = await this.#open(action.peer, inFlight, attempt);
+        if (failure !== undefined) return failure;
+        continue;
+      }
+      const attempt = attemptOf(action, actual);
       this.#deps.observer.acted(peerId, action, attempt);
-      switch (action.kind) {
-        case "close":
-          this.#deps.streams.close(peerId, action);
-          break;
-        case "renew":
-          if (!(await this.#actions.renew(peerId, inFlight.controller.signal))) return this.#lookAgain(peerId, RENEW_AGAIN_MS);
-          break;
-        case "open": {
-          const failure = await this.#open(action.peer, inFlight, attempt ?? this.#nextAttempt());
-          if (failure !== undefined) return failure;
-          break;
-        }
+      if (action.kind === "close") this.#deps.streams.close(peerId, action);
+      else {
+        const failure = await this.#renew(peerId, inFlight, attempt);
+        if (failure !== undefined) return failure;
       }
     }
     return this.#lookAgain(peerId, 0);
+  }
+
+  /** Undefined once a proof of life has arrived. */
+  async #renew(peerId: PeerId, inFlight: InFlight, attempt: AttemptId | null): Promise<Outcome | undefined> {
+    try {
+      const isAlive = await this.#actions.renew(peerId, inFlight.controller.signal);
+      return isAlive ? undefined : this.#lookAgain(peerId, RENEW_AGAIN_MS);
+    } catch (thrown) {
+      return { kind: "fault", error: toPartnerdError(thrown), part: "streams", attempt };
+    }
   }
 
   /** Undefined once the stream is established. */
@@ -185,8 +195,12 @@ export class Reconciler {
     } catch (thrown) {
       const { attempt } = inFlight;
       // The streams reject with a specific code; anything else is an internal error.
-      if (!(thrown instanceof PartnerdError) || attempt === null || isFault(thrown))
-        return { kind: "fault", error: toPartnerdError(thrown) };
+      if (!(thrown instanceof PartnerdError) || isFault(thrown)) {
+        const part = attempt === null ? "reconciler" : "streams";
+        return { kind: "fault", error: toPartnerdError(thrown), part, attempt: id };
+      }
+      // Aborted while it waited for a slot.
+      if (attempt === null) return this.#lookAgain(peer.peerId, 0);
       return { kind: TERMINAL.has(thrown.code) ? "terminal" : "retry", error: thrown, attempt };
     } finally {
       inFlight.attempt = null;
@@ -235,7 +249,8 @@ export class Reconciler {
     );
     // Even if only a new generation can help: the lease of an open inbound stream may expire.
     const { desired, actual, retry } = this.#look(peerId);
-    this.#queue.schedule(peerId, nextDueMs(desired, actual, retry, this.#options));
+    const leastMs = isFault(error) ? this.#deps.clock.monotonicMs() + RENEW_AGAIN_MS : 0;
+    this.#queue.schedule(peerId, Math.max(leastMs, nextDueMs(desired, actual, retry, this.#options)));
   }
 
   #openFailed(peerId: PeerId, { error, attempt }: { readonly error: PartnerdError; readonly attempt: Attempt }): void {
@@ -269,6 +284,12 @@ export class Reconciler {
     const message = reason === null ? "the stream was lost" : `the stream was lost: ${reason}`;
     return failed(retry, { code: "stream_lost", message, failedAtMs }, this.#deps.random);
   }
+}
+
+/** The attempt that opened the outbound stream, if the action is about it. */
+function attemptOf(action: Action, { outbound }: ActualPeer): AttemptId | null {
+  const isInbound = action.kind === "close" && action.direction === "inbound";
+  return isInbound ? null : (outbound?.attempt ?? null);
 }
 
 function generationOf(desired: DesiredPeer | undefined): number {

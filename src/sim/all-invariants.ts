@@ -8,6 +8,7 @@ import { ingest } from "./invariants/ingest/ingest.ts";
 import type { Invariant, Scene } from "./invariants/invariant.ts";
 import { everyOpenHasItsTurn, operations, partnersAreOpened, periodicDiff } from "./invariants/latency.ts";
 import { logIsTrue, seqIsGapless } from "./invariants/log.ts";
+import { closesNameTheirOpening } from "./invariants/openings.ts";
 import { revokedStayClosed, undesiredStreamsClose } from "./invariants/wire/admission.ts";
 import { connectionsHaveAPurpose, healthyStreamsLive, silentStreamsEnd, streamsHaveOwners } from "./invariants/wire/streams.ts";
 
@@ -28,6 +29,7 @@ const INVARIANTS = [
   seqIsGapless,
   logIsTrue,
   causesLead,
+  closesNameTheirOpening,
   noFaults,
 ] as const;
 

@@ -1,6 +1,7 @@
 /** Observes the daemon, writes its actions to the trace and passes them on to the invariants. */
 import type { PartnerdError } from "../base/errors.ts";
 import type { PeerId } from "../base/ids.ts";
+import type { FaultPart } from "../base/log.ts";
 import type { LogEvent, ObservedEvent } from "../events/types.ts";
 import type { CrashPoint } from "../fixture/format/schema.ts";
 import type { Action } from "../reconciler/decide.ts";
@@ -43,8 +44,8 @@ export class Witness implements DaemonWatcher {
     for (const invariant of this.#init.invariants()) invariant.observed?.(event);
   }
 
-  faulted(peerId: PeerId, error: PartnerdError): void {
-    for (const invariant of this.#init.invariants()) invariant.faulted?.(peerId, error);
+  faulted(part: FaultPart, error: PartnerdError): void {
+    for (const invariant of this.#init.invariants()) invariant.faulted?.(part, error);
   }
 
   acted(peerId: PeerId, action: Action): void {

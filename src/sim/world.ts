@@ -1,5 +1,6 @@
 /** The simulated world: one daemon, its disk, its broker, its peers, and the invariants that observe them. */
 import type { PeerId } from "../base/ids.ts";
+import type { RunId } from "../events/types.ts";
 import { addressOfName, peerIdOfName } from "../fixture/format/names.ts";
 import type { Fixture } from "../fixture/format/schema.ts";
 import { SimBroker } from "./broker/broker.ts";
@@ -135,7 +136,7 @@ export class World implements Scene, Disposable {
 
   /** Clears all faults. */
   heal(): void {
-    this.disk.set("well");
+    this.disk.set("healthy");
     this.broker.set("up");
     for (const peer of this.#peers.values()) peer.heal(null);
     this.#isHealed = true;
@@ -167,6 +168,7 @@ export class World implements Scene, Disposable {
       start: (machine, life, onStarted) => {
         const init = {
           peerId: this.self,
+          run: String(life) as RunId,
           settings: header.settings,
           clock: machine,
           random: derivedRandom(header.seed, `daemon ${life}`),

@@ -21,9 +21,10 @@ import { appender } from "./write/append.ts";
 import { AppendFeed, type AppendListener } from "./write/append-feed.ts";
 import { CommittedState } from "./write/committed-state.ts";
 import { DeliveryAppender } from "./write/delivery-appender.ts";
-import { type Observation, ObservedAppender, type Start, type StartInit } from "./write/observed-appender.ts";
+import { type Observation, OwnEventAppender, type Start, type StartInit } from "./write/own-event-appender.ts";
 import type { IngestItem } from "./write/receive.ts";
 import { Repetitions } from "./write/repetitions.ts";
+import { RunWriter } from "./write/run-writer.ts";
 import { type CommitHooks, TransactionRunner } from "./write/transaction-runner.ts";
 
 /**
@@ -48,10 +49,13 @@ export interface Store extends Disposable {
    */
   appendObserved(observation: Observation): LogEntry<ObservedEvent> | "repeated" | "suppressed";
   /**
-   * Closes every stream that the log still holds open, with the reason `daemon_restart` and the time of the previous run's last sign
-   * of life, and appends DaemonStarted.
+   * Registers the start of a run. Its rows are a StreamClosed (`daemon_restart`) for every stream that the log still holds open, with
+   * the time of the previous run's last sign of life, and a DaemonStarted. They go before every other row that this store appends;
+   * `onAppended` is called once they are on the disk.
    */
-  appendStarted(init: StartInit): Start;
+  registerStart(init: StartInit, onAppended: (start: Start) => void): void;
+  /** Appends the registered start, if it is not on the disk yet. */
+  appendStart(): void;
   /** Appends DaemonStopped, `durationMs` (monotonic) after the start. */
   appendStopped(durationMs: number): void;
   /** Appends the events of `reinterpret`, each with its message as the cause. Returns the rows that changed anything. */
@@ -127,7 +131,7 @@ function storeOf(
   const repetitions = new Repetitions(clock);
   const append = appender(rows, committed, repetitions, clock);
   const deliveries = new DeliveryAppender(rows, committed, append);
-  const observations = new ObservedAppender({ rows, committed, append, repetitions, clock });
+  const ownEvents = new OwnEventAppender({ rows, committed, append, repetitions, clock });
   const feed = new AppendFeed();
   const onAppended = (entries: readonly LogEntry[]) => {
     const newest = entries.at(-1);
@@ -135,15 +139,17 @@ function storeOf(
     feed.publish(entries);
   };
   const runner = new TransactionRunner(database, committed, onAppended, hooks);
+  const writer = new RunWriter(runner, ownEvents);
 
   return {
-    appendReceived: (batch, position) => runner.write("append received events", () => deliveries.received(batch, position)),
+    appendReceived: (batch, position) => writer.write("append received events", () => deliveries.received(batch, position)),
     appendDelivery: (events, cursor, lastSequence = 0) =>
-      runner.write("append a delivery change", () => deliveries.delivery(events, cursor, lastSequence)),
-    appendObserved: (observation) => runner.write(`append ${observation.event.type}`, () => observations.observed(observation)),
-    appendStarted: (init) => runner.write("append DaemonStarted", () => observations.started(init)),
-    appendStopped: (durationMs) => runner.write("append DaemonStopped", () => observations.stopped(durationMs)),
-    appendReinterpreted: (changes) => runner.write("append reinterpreted events", () => observations.reinterpreted(changes)),
+      writer.write("append a delivery change", () => deliveries.delivery(events, cursor, lastSequence)),
+    appendObserved: (observation) => writer.write(`append ${observation.event.type}`, () => ownEvents.observed(observation)),
+    registerStart: (init, onStarted) => writer.registerStart(init, onStarted),
+    appendStart: () => writer.appendStart(),
+    appendStopped: (durationMs) => writer.write("append DaemonStopped", () => ownEvents.stopped(durationMs)),
+    appendReinterpreted: (changes) => writer.write("append reinterpreted events", () => ownEvents.reinterpreted(changes)),
     onAppended: (listener) => feed.subscribe(listener),
     get: (peerId) => committed.peer(peerId),
     list: () => committed.list(),
@@ -161,7 +167,7 @@ function storeOf(
     walBytes: () => walBytes(database.name),
     emptyWal: () => runner.run("empty the write-ahead log", () => emptyWal(database)),
     get suppressedRefusals() {
-      return observations.suppressedRefusals;
+      return ownEvents.suppressedRefusals;
     },
     replayProjections() {
       const { desired, status } = runner.read("replay the log", () => replayTables(rows));
@@ -172,7 +178,7 @@ function storeOf(
       if (!database.open) return;
       runner.run("close the database", () => {
         try {
-          observations.writeRepetitions();
+          ownEvents.writeRepetitions();
           // Passive: does not wait for readers. The last connection to close checkpoints the rest.
           database.pragma("wal_checkpoint(PASSIVE)");
         } finally {

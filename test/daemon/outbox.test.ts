@@ -5,7 +5,7 @@ import { Outbox } from "../../src/daemon/outbox.ts";
 import type { ObservedEvent } from "../../src/events/types.ts";
 import { VirtualClock } from "../../src/sim/time/virtual-clock.ts";
 import type { LogEntry } from "../../src/store/model/log-entry.ts";
-import type { Observation } from "../../src/store/write/observed-appender.ts";
+import type { Observation } from "../../src/store/write/own-event-appender.ts";
 import { PEER_A } from "../support/peers.ts";
 import { RecordingLogger } from "../support/recording-logger.ts";
 
@@ -22,6 +22,8 @@ let clock: VirtualClock;
 let logger: RecordingLogger;
 /** If set, every append throws this. */
 let failure: Error | null;
+/** If set, the start cannot be written. */
+let startFailure: Error | null;
 let answer: "row" | "repeated" | "suppressed";
 /** The events that the store accepted: number, and wall time since the start of the test. */
 let taken: (readonly [number, number])[];
@@ -32,6 +34,7 @@ beforeEach(() => {
   clock = new VirtualClock();
   logger = new RecordingLogger();
   failure = null;
+  startFailure = null;
   answer = "row";
   taken = [];
   attemptsFailed = 0;
@@ -39,6 +42,9 @@ beforeEach(() => {
   const numberOf = (observed: ObservedEvent) => Number("message" in observed ? observed.message : Number.NaN);
   outbox = new Outbox({
     store: {
+      appendStart: () => {
+        if (startFailure !== null) throw startFailure;
+      },
       appendObserved: ({ event: observed, atMs }) => {
         if (failure !== null) throw failure;
         taken.push([numberOf(observed), (atMs ?? Number.NaN) - startMs]);
@@ -107,24 +113,38 @@ describe("the outbox", () => {
     expect(logger.at("info")).toMatchObject([{ fields: { events: 1, lost: 0 } }]);
   });
 
+  it("reports a fault of the program once, and retries", () => {
+    failure = new TypeError("a bug");
+    outbox.put(event(1));
+    clock.advanceSync(3_000);
+    const stack = expect.stringContaining("outbox.test.ts") as string;
+    expect(logger.at("error")).toMatchObject([{ message: "internal error", fields: { part: "log", error: "a bug", stack } }]);
+    failure = null;
+    clock.advanceSync(1_000);
+    expect(outbox.failing).toBeNull();
+  });
+
   it("writes the start before everything else, and tries that again as well", () => {
-    const started: number[] = [];
-    failure = new Error("disk full");
-    outbox.start(() => {
-      if (failure !== null) throw failure;
-      started.push(taken.length);
-    });
+    startFailure = new Error("disk full");
+    outbox.write();
     expect(outbox.failing?.message).toBe("disk full");
     outbox.put(event(1));
     clock.advanceSync(2_500);
-    expect([started, taken]).toEqual([[], []]);
-    failure = null;
+    expect(taken).toEqual([]);
+    startFailure = null;
     clock.advanceSync(1_000);
-    expect([started, taken]).toEqual([[0], [[1, 0]]]);
+    expect(taken).toEqual([[1, 0]]);
     expect(outbox.failing).toBeNull();
     expect(logger.at("info")).toMatchObject([{ fields: { events: 1, lost: 0 } }]);
-    outbox.put(event(2));
-    expect(started).toEqual([0]);
+  });
+
+  it("has recovered once the start is written, by whatever append", () => {
+    startFailure = new Error("disk full");
+    outbox.write();
+    startFailure = null;
+    clock.advanceSync(1_000);
+    expect(outbox.failing).toBeNull();
+    expect(clock.pendingTimers).toBe(0);
   });
 
   it("holds a bounded number of events, and counts and reports what is lost", () => {

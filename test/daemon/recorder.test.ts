@@ -1,12 +1,13 @@
 /** Rows, metrics and log lines of what happened. */
 import { beforeEach, describe, expect, it } from "vitest";
 import { PartnerdError, toPartnerdError } from "../../src/base/errors.ts";
+import { countingFaults } from "../../src/base/log.ts";
 import { Recorder } from "../../src/daemon/recorder.ts";
 import { DEFAULT_VOCABULARY } from "../../src/events/vocabulary.ts";
 import { Metrics } from "../../src/http/metrics.ts";
 import { append, closed, desired, inboundRefused, opened, openFailed } from "../store/support/events.ts";
 import { TemporaryStore } from "../store/support/temporary-store.ts";
-import { ATTEMPT } from "../support/attempts.ts";
+import { ATTEMPT, RUN } from "../support/attempts.ts";
 import { PEER_A } from "../support/peers.ts";
 import { RecordingLogger } from "../support/recording-logger.ts";
 
@@ -14,7 +15,8 @@ let logger: RecordingLogger;
 let metrics: Metrics;
 
 function recorderOn({ store, clock }: TemporaryStore): Recorder {
-  return new Recorder({ store, clock, logger, metrics, onObserved: () => {} });
+  const counting = countingFaults(logger, (part) => metrics.internalErrors.inc({ part }));
+  return new Recorder({ store, clock, logger: counting, metrics, onObserved: () => {} });
 }
 
 const config = (partnerRelations: readonly string[]) => ({ events: { ...DEFAULT_VOCABULARY, partnerRelations } });
@@ -35,11 +37,12 @@ describe("the recorder", () => {
     recorder.observed(closed(PEER_A, { reason: "revoked" }));
     recorder.observed(inboundRefused(PEER_A));
     const lines = [...logger.at("warn"), ...logger.at("info")].map(({ fields }) => fields);
+    const attempt = ATTEMPT.id;
     expect(lines).toMatchObject([
-      { seq: 2, causeSeq: 1, attempt: ATTEMPT.id, reason: "timeout" },
+      { seq: 2, causeSeq: 1, attempt, reason: "timeout" },
       { seq: 6, causeSeq: 4, reason: "not_partner" },
-      { seq: 3, causeSeq: 1, attempt: ATTEMPT.id, direction: "outbound" },
-      { seq: 5, causeSeq: 4, reason: "revoked", durationMs: 10_000 },
+      { seq: 3, causeSeq: 1, attempt, direction: "outbound" },
+      { seq: 5, causeSeq: 4, openedSeq: 3, attempt, reason: "revoked", durationMs: 10_000 },
     ]);
     expect(temporary.read("select seq, cause_seq from event_log where cause_seq is not null")).toEqual([
       { seq: 2, cause_seq: 1 },
@@ -64,14 +67,23 @@ describe("the recorder", () => {
   it("counts and logs a fault of our own with its stack, and records no failure of the peer", async () => {
     using temporary = new TemporaryStore();
     using recorder = recorderOn(temporary);
-    recorder.settled(PEER_A, { kind: "fault", error: toPartnerdError(new TypeError("a bug")) });
+    const error = toPartnerdError(new TypeError("a bug"));
+    const fault = { kind: "fault", part: "reconciler", error, attempt: ATTEMPT.id } as const;
+    recorder.faulted(PEER_A, fault);
+    recorder.settled(PEER_A, fault);
     expect(logger.at("error")).toMatchObject([
       {
         message: "internal error",
-        fields: { code: "internal_error", stack: expect.stringContaining("recorder.test.ts") as string },
+        fields: {
+          peerId: PEER_A,
+          part: "reconciler",
+          attempt: ATTEMPT.id,
+          code: "internal_error",
+          stack: expect.stringContaining("recorder.test.ts") as string,
+        },
       },
     ]);
-    expect((await metrics.text()).text).toMatch(/^oc_partnerd_internal_errors_total\{part="streams"\} 1$/m);
+    expect((await metrics.text()).text).toMatch(/^oc_partnerd_internal_errors_total\{part="reconciler"\} 1$/m);
     expect(temporary.store.head().seq).toBe(0);
   });
 
@@ -79,10 +91,31 @@ describe("the recorder", () => {
     using temporary = new TemporaryStore();
     for (const relations of [["PARTNER"], ["PARTNER"], ["PARTNER", "ALLY"], ["PARTNER", "ALLY"]]) {
       using recorder = recorderOn(temporary);
-      recorder.started({ version: "1.0.0", config: config(relations), lastAliveMs: null });
+      recorder.started({ run: RUN, version: "1.0.0", config: config(relations), lastAliveMs: null });
+      recorder.running();
     }
     const warned = logger.at("warn").map(({ message }) => message);
     expect(warned).toEqual([expect.stringMatching(/^vocabulary changed/)]);
+  });
+
+  it("leaves no row of a start that failed, unless something was observed before", () => {
+    using temporary = new TemporaryStore();
+    const init = { run: RUN, version: "1.0.0", config: config(["PARTNER"]), lastAliveMs: null };
+    {
+      using recorder = recorderOn(temporary);
+      recorder.started(init);
+    }
+    expect(temporary.store.head().seq).toBe(0);
+    {
+      using recorder = recorderOn(temporary);
+      recorder.started(init);
+      recorder.observed(opened(PEER_A, "inbound"));
+    }
+    expect(temporary.read("select type from event_log order by seq").map(({ type }) => type)).toEqual([
+      "DaemonStarted",
+      "StreamOpened",
+      "DaemonStopped",
+    ]);
   });
 
   it("tells a peer that is given up from one that is retried", () => {

@@ -1,8 +1,15 @@
-import { describe, expect, test } from "vitest";
+import { beforeEach, describe, expect, test } from "vitest";
+import { PartnerdError } from "../../src/base/errors.ts";
 import { createApp } from "../../src/http/app.ts";
 import type { Check, DeliveryView, PeerDetailView } from "../../src/views/api.ts";
 import type { Views } from "../../src/views/views.ts";
 import { PEER_A, PEER_B } from "../support/peers.ts";
+import { RecordingLogger } from "../support/recording-logger.ts";
+
+let logger: RecordingLogger;
+beforeEach(() => {
+  logger = new RecordingLogger();
+});
 
 const failing: Check = { name: "nats", ok: false, message: "reconnecting since 2026-01-01T00:00:00.000Z" };
 const fine: Check = { name: "event_log", ok: true, message: "writable" };
@@ -36,7 +43,7 @@ const views: Views = {
 };
 
 async function get(path: string): Promise<{ status: number; body: unknown }> {
-  const response = await createApp(views).request(path);
+  const response = await createApp(views, logger).request(path);
   return { status: response.status, body: await response.json() };
 }
 
@@ -54,12 +61,12 @@ describe("health", () => {
 describe("the API", () => {
   test("shows how events are delivered, and refuses a resync without a broker stream", async () => {
     expect(await get("/v1/delivery")).toEqual({ status: 200, body: delivery });
-    const refused = await createApp(views).request("/v1/resync", { method: "POST" });
+    const refused = await createApp(views, logger).request("/v1/resync", { method: "POST" });
     expect([refused.status, await refused.json()]).toEqual([
       409,
       { error: { code: "stream_missing", message: "events do not come from a JetStream stream, so none can be read again" } },
     ]);
-    const following = createApp({ ...views, resync: () => true });
+    const following = createApp({ ...views, resync: () => true }, logger);
     expect((await following.request("/v1/resync", { method: "POST" })).status).toBe(202);
     expect((await following.request("/v1/resync")).status).toBe(404);
   });
@@ -83,15 +90,23 @@ describe("the API", () => {
     const failure = () => {
       throw error;
     };
-    const faults: Error[] = [];
-    const response = await createApp({ ...views, peers: failure }, (fault) => faults.push(fault)).request("/v1/peers");
+    const response = await createApp({ ...views, peers: failure }, logger).request("/v1/peers");
     expect(response.status).toBe(500);
     expect(await response.json()).toEqual({ error: { code: "internal_error", message: "disk I/O error" } });
-    expect(faults).toEqual([error]);
+    const stack = expect.stringContaining("app.test.ts") as string;
+    expect(logger.lines).toMatchObject([{ message: "internal error", fields: { part: "http", path: "/v1/peers", stack } }]);
+  });
+
+  test("tells a failure of the disk from a fault of its own", async () => {
+    const failure = () => {
+      throw new PartnerdError("database_failed", "disk I/O error");
+    };
+    expect((await createApp({ ...views, peers: failure }, logger).request("/v1/peers")).status).toBe(500);
+    expect(logger.lines).toMatchObject([{ message: "cannot answer HTTP request", fields: { code: "database_failed" } }]);
   });
 
   test("serves metrics with the content type of the view", async () => {
-    const response = await createApp(views).request("/metrics");
+    const response = await createApp(views, logger).request("/metrics");
     expect(response.headers.get("content-type")).toContain("version=0.0.4");
     expect(await response.text()).toBe("up 1\n");
   });

@@ -2,13 +2,14 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { silentLogger } from "../../src/base/log.ts";
 import { createApp } from "../../src/http/app.ts";
 import type { Views } from "../../src/views/views.ts";
 
 const PAGE = readFileSync(join(import.meta.dirname, "../../docs/HTTP.md"), "utf8");
 
 /** Only what the routes below call. */
-const app = createApp({ peer: () => undefined } as unknown as Views);
+const app = createApp({ peer: () => undefined } as unknown as Views, silentLogger);
 
 const examples = [...PAGE.matchAll(/^\$ curl -s (?:-X POST )?http:\/\/127\.0\.0\.1:4012(\/\S*)[^\n]*\n([^$`]+)/gm)].map(
   ([, path = "", shown = ""]) => ({ path, shown }),

@@ -76,6 +76,16 @@ describe("Ingest", () => {
     expect(temporary.store.get(PEER_A)?.standing).toBe("revoked");
   });
 
+  it("reports a fault of the program once, with its stack, and keeps the batch", () => {
+    const appendReceived = () => {
+      throw new TypeError("a bug");
+    };
+    const { ingest, logger } = setUp({ appendReceived });
+    expect([ingest.take([message("{")]), ingest.take([message("{")])]).toEqual(["retry", "retry"]);
+    const stack = expect.stringContaining("ingest.test.ts") as string;
+    expect(logger.lines).toMatchObject([{ message: "internal error", fields: { part: "ingest", error: "a bug", stack } }]);
+  });
+
   it("also wakes the peer that lost its resource to another", () => {
     using temporary = new TemporaryStore();
     const { ingest, woken } = setUp(temporary.store);

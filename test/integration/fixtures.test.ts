@@ -371,7 +371,7 @@ describe("redact", () => {
     ["an unsupported version", '{"fixture":"oc-partnerd","version":2}', [":1: version is 2, expected 1"]],
     [
       "times that go backwards",
-      `${HEADER}\n\n{"atMs":9,"disk":"full"}\n{"atMs":8,"disk":"well"}`,
+      `${HEADER}\n\n{"atMs":9,"disk":"full"}\n{"atMs":8,"disk":"healthy"}`,
       [":4: atMs is 8, expected 9 or more, the time of line 3"],
     ],
     ["invalid JSON", `${HEADER}\n{"atMs":`, [":2: the line is not JSON", "expected a JSON object"]],

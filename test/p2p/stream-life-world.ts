@@ -9,7 +9,8 @@ import type { ActualPeer, CloseRequest, PartnerStreams } from "../../src/reconci
 import { Reconciler } from "../../src/reconciler/reconciler.ts";
 import { seededRandom } from "../../src/sim/time/random.ts";
 import { VirtualClock } from "../../src/sim/time/virtual-clock.ts";
-import { ATTEMPT } from "../support/attempts.ts";
+import { ATTEMPT, RUN } from "../support/attempts.ts";
+import { faulted } from "../support/partner-host.ts";
 import { LifeModel, OPEN_TIMEOUT_MS } from "./stream-life-model.ts";
 
 const PROTOCOL = "/heartbeat";
@@ -61,6 +62,7 @@ export class World implements PartnerStreams {
           observed: (event) => this.#observed(event),
           acted: () => {},
           settled: () => {},
+          faulted: (peerId, { error }) => faulted(peerId, error),
           resyncFound: () => {
             this.resyncFound += 1;
           },
@@ -71,6 +73,7 @@ export class World implements PartnerStreams {
       {
         ...DEFAULT_RECONCILER_OPTIONS,
         openTimeoutMs: OPEN_TIMEOUT_MS,
+        run: RUN,
         self: SELF,
         admissionRule: "unless-revoked",
         protocol: PROTOCOL,

@@ -17,7 +17,7 @@ const nothing: ActualPeer = {
   lastSignOfLifeMs: null,
   lastOutboundClose: null,
 };
-const live = { openedAtMs: NOW - 60_000, expiresAtMs: NOW + 5_000, renewAtMs: NOW + 1_000 };
+const live = { openedAtMs: NOW - 60_000, expiresAtMs: NOW + 5_000, renewAtMs: NOW + 1_000, attempt: null };
 const inbound = { openedAtMs: NOW - 60_000, expiresAtMs: NOW + 5_000 };
 const waiting: Retry = {
   state: "waiting",

@@ -111,13 +111,14 @@ describe("a message that arrives after later ones of its stream", () => {
   });
 
   it("is kept, but does not undo what they said about the same peer", () => {
-    expect(late({})).toMatchObject({ event: { type: "EventRejected", reason: "outdated" }, streamSequence: 2 });
+    expect(late({})).toMatchObject({ event: { type: "EventRejected", reason: "outdated" }, streamSequence: 2, causeSeq: 3 });
+    expect(temporary.read("select cause_seq from event_log where reason = 'outdated'")).toEqual([{ cause_seq: 3 }]);
     expect(temporary.store.get(PEER_A)?.standing).toBe("revoked");
     expect(temporary.store.verifyProjections()).toEqual([]);
   });
 
   it("is kept, but does not undo what they said about the same resource", () => {
-    expect(late({ peerId: PEER_B, address: addressOf(PEER_B) })).toMatchObject({ event: { reason: "outdated" } });
+    expect(late({ peerId: PEER_B, address: addressOf(PEER_B) })).toMatchObject({ event: { reason: "outdated" }, causeSeq: 3 });
   });
 
   it("takes effect if they said nothing about its peer", () => {

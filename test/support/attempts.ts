@@ -1,5 +1,7 @@
 /** Attempts for tests that call `open` without a reconciler. */
-import type { AttemptId } from "../../src/events/types.ts";
+import type { AttemptId, RunId } from "../../src/events/types.ts";
 import type { Attempt } from "../../src/reconciler/ports.ts";
 
 export const ATTEMPT: Attempt = { id: "1.1" as AttemptId, startedAtMs: 0 };
+
+export const RUN = "1" as RunId;

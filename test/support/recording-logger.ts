@@ -1,5 +1,5 @@
 /** A logger that records its lines. */
-import type { Logger } from "../../src/base/log.ts";
+import { type FaultPart, faultFields, type Logger } from "../../src/base/log.ts";
 
 interface LogLine {
   readonly level: "debug" | "info" | "warn" | "error";
@@ -24,6 +24,10 @@ export class RecordingLogger implements Logger {
 
   error(fields: object, message: string): void {
     this.lines.push({ level: "error", fields, message });
+  }
+
+  fault(part: FaultPart, thrown: unknown, fields?: object): void {
+    this.error(faultFields(part, thrown, fields), "internal error");
   }
 
   at(level: LogLine["level"]): readonly LogLine[] {

@@ -7,6 +7,7 @@ import type { Action } from "../../src/reconciler/decide.ts";
 import { DEFAULT_RECONCILER_OPTIONS, type ReconcilerOptions } from "../../src/reconciler/options.ts";
 import { Reconciler } from "../../src/reconciler/reconciler.ts";
 import { derivedRandom } from "../../src/sim/time/random.ts";
+import { RUN } from "./attempts.ts";
 import { faulted } from "./partner-host.ts";
 import { desiredPeer } from "./peers.ts";
 import { type SimulatedHost, type SimulatedWorld, startSimulatedHost } from "./simulated-host.ts";
@@ -54,10 +55,11 @@ export async function startSimulatedDaemon(
         observed,
         acted: (other, action) => actions.push({ atMs: view.monotonicMs(), peerId: other, action }),
         settled: () => {},
+        faulted: (other, { error }) => faulted(other, error),
         resyncFound: (other) => resyncFound.push(other),
       },
     },
-    { ...DEFAULT_RECONCILER_OPTIONS, protocol: "test", self: peerId, admissionRule, ...change },
+    { ...DEFAULT_RECONCILER_OPTIONS, run: RUN, protocol: "test", self: peerId, admissionRule, ...change },
   );
   reconciler.start();
   return {

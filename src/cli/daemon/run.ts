@@ -1,7 +1,6 @@
 /** `oc-partnerd run`: runs the daemon in the foreground until a signal stops it. */
 import { Command } from "commander";
 import { systemClock, systemRandom } from "../../base/clock.ts";
-import { messageOf } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
 import type { Config } from "../../config/schema.ts";
 import { CONFIG_FLAG, collect, configOf, type DaemonFlags, type Env, example } from "../terminal/flags.ts";
@@ -34,15 +33,18 @@ export function runCommand(env: Env): Command {
 
 /** Resolves when the daemon has stopped after SIGTERM or SIGINT. A second signal, or a drain longer than DRAIN_MS, exits at once. */
 async function runDaemon(config: Config, env: Env): Promise<void> {
-  const { createLogger } = await import("../../base/log.ts");
+  const { countingFaults, createLogger } = await import("../../base/log.ts");
   const { startDaemon } = await import("../../daemon/daemon.ts");
+  const { Metrics } = await import("../../http/metrics.ts");
   const logger = createLogger(config.log);
-  using _rejections = logStrayRejections(process, logger);
+  const metrics = new Metrics();
+  const counting = countingFaults(logger, (part) => metrics.internalErrors.inc({ part }));
+  using _rejections = reportStrayRejections(process, counting);
   const ended = Promise.withResolvers<NodeJS.Signals>();
   const first = (signal: NodeJS.Signals) => ended.resolve(signal);
   process.once("SIGTERM", first).once("SIGINT", first);
   const exitNow = (code: number) => process.exit(code);
-  const starting = startDaemon(config, { clock: systemClock, random: systemRandom, logger, env });
+  const starting = startDaemon(config, { clock: systemClock, random: systemRandom, logger, metrics, env });
   const daemon = await Promise.race([starting, ended.promise]);
   if (typeof daemon === "string") {
     // No stream is open yet, and the log is crash-safe.
@@ -65,14 +67,11 @@ async function runDaemon(config: Config, env: Env): Promise<void> {
 type Rejections = Pick<NodeJS.EventEmitter, "on" | "off">;
 
 /**
- * Logs every unhandled promise rejection, with its stack, until disposed. A promise that a library fails to handle must not stop the
+ * Reports every unhandled promise rejection as a fault, until disposed. A promise that a library fails to handle must not stop the
  * daemon, but must not go unnoticed.
  */
-export function logStrayRejections(process: Rejections, logger: Pick<Logger, "error">): Disposable {
-  const log = (reason: unknown) => {
-    const stack = reason instanceof Error ? reason.stack : undefined;
-    logger.error({ error: messageOf(reason), stack }, "unhandled promise rejection; this is a bug, but the daemon keeps running");
-  };
-  process.on("unhandledRejection", log);
-  return { [Symbol.dispose]: () => void process.off("unhandledRejection", log) };
+export function reportStrayRejections(process: Rejections, logger: Pick<Logger, "fault">): Disposable {
+  const report = (reason: unknown) => logger.fault("process", reason, { cause: "unhandled promise rejection" });
+  process.on("unhandledRejection", report);
+  return { [Symbol.dispose]: () => void process.off("unhandledRejection", report) };
 }

@@ -3,7 +3,7 @@
  * unexpected happens, the reader empties the buffer and restarts at the cursor.
  */
 import type { Clock } from "../../base/clock.ts";
-import { isSameFailure, PartnerdError, toPartnerdError } from "../../base/errors.ts";
+import { isFault, isSameFailure, PartnerdError, toPartnerdError } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
 import { pause } from "../../base/pause.ts";
 import { isSameStream } from "../../store/model/cursor.ts";
@@ -188,7 +188,9 @@ export class BrokerStreamReader {
 
   async #failed(error: PartnerdError, link: BrokerLink): Promise<void> {
     const { logger, stream } = this.#deps;
-    if (!isSameFailure(this.#problem, error))
+    const isNew = !isSameFailure(this.#problem, error);
+    if (isNew && isFault(error)) logger.fault("ingest", error, { stream });
+    else if (isNew)
       logger.error({ code: error.code, error: error.message, nextStep: error.nextStep, stream }, "cannot read stream");
     this.#problem = error;
     if (error.code === "nats_unavailable") await this.#closeIfDead(link);

@@ -5,7 +5,7 @@
  */
 
 import { type Clock, jittered, type Random } from "../../base/clock.ts";
-import { isSameFailure, PartnerdError, toPartnerdError } from "../../base/errors.ts";
+import { isFault, isSameFailure, PartnerdError, toPartnerdError } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
 import { pause } from "../../base/pause.ts";
 import { DebugEvents, Events, type NatsConnection } from "./client.ts";
@@ -170,7 +170,9 @@ export class PersistentConnection implements AsyncDisposable {
   #failed(failure: PartnerdError): void {
     if (isSameFailure(this.#failure, failure)) return;
     this.#failure = failure;
-    this.#dependencies.logger.warn({ reason: failure.message, state: this.#status.state }, "NATS connection problem");
+    const { logger } = this.#dependencies;
+    if (isFault(failure)) logger.fault("nats", failure);
+    else logger.warn({ reason: failure.message, state: this.#status.state }, "NATS connection problem");
     this.#change({ lastError: failure.message });
   }
 

@@ -4,7 +4,7 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { Clock } from "../../base/clock.ts";
-import { messageOf, PartnerdError } from "../../base/errors.ts";
+import { isFault, messageOf, PartnerdError } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
 import { pause } from "../../base/pause.ts";
 import { findNatsServer } from "./find-nats-server.ts";
@@ -68,7 +68,8 @@ export async function startPrivateServer(options: PrivateServerOptions): Promise
         if (ending.aborted) await server[Symbol.asyncDispose]();
         else logger.info({ url, pid: server.pid }, "private NATS server is running again");
       } catch (error) {
-        if (!ending.aborted) logger.error({ error: messageOf(error) }, "cannot restart private NATS server");
+        if (isFault(error)) logger.fault("nats", error);
+        else if (!ending.aborted) logger.error({ error: messageOf(error) }, "cannot restart private NATS server");
       }
     }
   }

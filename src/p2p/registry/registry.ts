@@ -6,7 +6,7 @@ import { type Clock, jittered, type Random } from "../../base/clock.ts";
 import { PartnerdError } from "../../base/errors.ts";
 import type { Did, PeerId } from "../../base/ids.ts";
 import { RecentMap } from "../../base/recent-map.ts";
-import type { CloseReason, Direction, ObservedEvent } from "../../events/types.ts";
+import type { AttemptId, CloseReason, Direction, ObservedEvent } from "../../events/types.ts";
 import type { ActualPeer, Attempt } from "../../reconciler/ports.ts";
 import { HEARTBEAT_JITTER, HEARTBEAT_PERIOD_MS, LEASE_MS, MAX_REMEMBERED_PEERS } from "../wire/constants.ts";
 import type { LeaseTime } from "./lease-clock.ts";
@@ -47,6 +47,7 @@ export interface PeerSnapshot {
 
 interface RegistryEntry<Stream> {
   readonly did: Did | null;
+  readonly attempt: AttemptId | null;
   readonly stream: Stream;
   readonly openedAtMs: number;
   readonly openedAtWallMs: number;
@@ -81,6 +82,7 @@ export class StreamRegistry<Stream extends AbortableStream> {
     const older = slots[key.direction];
     const entry: RegistryEntry<Stream> = {
       did,
+      attempt: attempt?.id ?? null,
       stream,
       openedAtMs: clock.monotonicMs(),
       openedAtWallMs: clock.wallMs(),
@@ -91,7 +93,7 @@ export class StreamRegistry<Stream extends AbortableStream> {
     slots[key.direction] = entry;
     if (older !== undefined) this.#finish(key, older, "replaced");
     const durationMs = attempt && Math.round(entry.openedAtMs - attempt.startedAtMs);
-    observer.observed({ type: "StreamOpened", ...key, did, attempt: attempt?.id ?? null, durationMs });
+    observer.observed({ type: "StreamOpened", ...key, did, attempt: entry.attempt, durationMs });
     observer.wake(key.peerId);
   }
 
@@ -132,9 +134,10 @@ export class StreamRegistry<Stream extends AbortableStream> {
       expiresAtMs: nowMs + this.#remainingMs(entry),
       renewAtMs: entry.renewAtMs,
     });
+    const outbound = slots?.outbound;
     const inbound = slots?.inbound && lease(slots.inbound);
     return {
-      outbound: slots?.outbound === undefined ? null : lease(slots.outbound),
+      outbound: outbound === undefined ? null : { ...lease(outbound), attempt: outbound.attempt },
       inbound: inbound === undefined ? null : { openedAtMs: inbound.openedAtMs, expiresAtMs: inbound.expiresAtMs },
       lastOutboundClose: this.#lastOutboundClose.get(`${protocol} ${peerId}`) ?? null,
     };
@@ -168,7 +171,7 @@ export class StreamRegistry<Stream extends AbortableStream> {
     entry.stream.abort(new PartnerdError("aborted", `${key.direction} stream closed: ${reason}`));
     const { clock, observer } = this.#components;
     const durationMs = Math.round(clock.monotonicMs() - entry.openedAtMs);
-    observer.observed({ type: "StreamClosed", ...key, reason, durationMs, durationClock: "monotonic" });
+    observer.observed({ type: "StreamClosed", ...key, reason, attempt: entry.attempt, durationMs, durationClock: "monotonic" });
   }
 
   #slotsOf(key: StreamKey): Slots<Stream> | undefined {

@@ -1,6 +1,7 @@
 /** Decorators for the ports of the daemon's core and its partner streams: each behaves like the real part and tells a watcher. */
 import type { PartnerdError } from "../../base/errors.ts";
 import type { PeerId } from "../../base/ids.ts";
+import type { FaultPart } from "../../base/log.ts";
 import type { ObservedEvent } from "../../events/types.ts";
 import type { CrashPoint } from "../../fixture/format/schema.ts";
 import type { ReconcilerObserver } from "../../reconciler/options.ts";
@@ -52,6 +53,8 @@ export function watchedObserver(observer: ReconcilerObserver, watcher: DaemonWat
       observer.settled(peerId, outcome);
       watcher.settled(peerId, outcome);
     },
+    // Reaches the watcher through the logger.
+    faulted: (peerId, fault) => observer.faulted(peerId, fault),
     resyncFound: (peerId) => {
       observer.resyncFound(peerId);
       watcher.resyncFound(peerId);
@@ -77,11 +80,11 @@ export class WatchedNode extends SimNode {
 }
 
 /** Sees everything observable about the simulated daemon, and injects faults inside it. */
-export interface DaemonWatcher extends Omit<ReconcilerObserver, "observed"> {
+export interface DaemonWatcher extends Omit<ReconcilerObserver, "observed" | "faulted"> {
   /** Called when something happened on the wire, or failed to, just before its row is written. */
   observed(event: ObservedEvent): void;
-  /** A fault of our own ended work on a stream of this peer. */
-  faulted(peerId: PeerId, error: PartnerdError): void;
+  /** A fault of our own. */
+  faulted(part: FaultPart, error: PartnerdError): void;
   logged(entry: LogEntry): void;
   operation(peerId: PeerId, kind: "open" | "renew", state: "begun" | "over"): void;
   diffed(): void;
@@ -100,7 +103,7 @@ export function whileRunning(watcher: DaemonWatcher, machine: ClockView): Daemon
   };
   return {
     observed: ifRunning((event) => watcher.observed(event)),
-    faulted: ifRunning((peerId, error) => watcher.faulted(peerId, error)),
+    faulted: ifRunning((part, error) => watcher.faulted(part, error)),
     logged: ifRunning((entry) => watcher.logged(entry)),
     acted: ifRunning((peerId, action, attempt) => watcher.acted(peerId, action, attempt)),
     settled: ifRunning((peerId, outcome) => watcher.settled(peerId, outcome)),

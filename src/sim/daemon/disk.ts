@@ -28,7 +28,7 @@ const WAL = `${DATABASE}-wal`;
 const SHARED_MEMORY = "/dev/shm";
 
 /** `full`: SQLite gets no more pages. `busy`: another program holds the write lock. `failing`: fsync fails. */
-export type DiskState = "well" | "full" | "busy" | "failing";
+export type DiskState = "healthy" | "full" | "busy" | "failing";
 
 export class SimDisk implements Disposable {
   readonly #root: string;
@@ -38,7 +38,7 @@ export class SimDisk implements Disposable {
   #database: Database.Database | undefined;
   #reader: Database.Database | undefined;
   #blocker: Database.Database | undefined;
-  #state: DiskState = "well";
+  #state: DiskState = "healthy";
 
   /** If a hook throws, the process ends at that point. */
   constructor(hooks: CommitHooks) {

@@ -1,10 +1,11 @@
 /** The daemon under test: the program's core and partner streams in a simulated process that can crash at any outgoing call. */
 import type { Random } from "../../base/clock.ts";
+import { toPartnerdError } from "../../base/errors.ts";
 import { type Address, didOf, type PeerId } from "../../base/ids.ts";
-import { silentLogger } from "../../base/log.ts";
+import { type Logger, silentLogger } from "../../base/log.ts";
 import { admissionPolicyOf, type Core, createCore } from "../../daemon/core.ts";
 import { Recorder, type RecorderMetrics } from "../../daemon/recorder.ts";
-import type { ObservedEvent } from "../../events/types.ts";
+import type { ObservedEvent, RunId } from "../../events/types.ts";
 import { DEFAULT_LIMITS, DEFAULT_VOCABULARY } from "../../events/vocabulary.ts";
 import type { Fixture } from "../../fixture/format/schema.ts";
 import { createGater } from "../../p2p/host/gater.ts";
@@ -28,6 +29,7 @@ import type { SimDisk } from "./disk.ts";
 
 export interface SimDaemonInit {
   readonly peerId: PeerId;
+  readonly run: RunId;
   readonly settings: Fixture["header"]["settings"];
   readonly clock: ClockView;
   readonly random: Random;
@@ -52,14 +54,16 @@ interface Parts {
 export class SimDaemon {
   readonly #init: SimDaemonInit;
   readonly #parts: Parts;
+  readonly #watcher: DaemonWatcher;
   readonly store: Store;
   readonly streams: Libp2pPartnerStreams;
   readonly reconciler: Reconciler;
   readonly node: SimNode;
   #subscriber: SimSubscriber | undefined;
 
-  private constructor(init: SimDaemonInit, parts: Parts) {
+  private constructor(init: SimDaemonInit, parts: Parts, watcher: DaemonWatcher) {
     this.#init = init;
+    this.#watcher = watcher;
     this.#parts = parts;
     this.store = parts.store;
     this.streams = parts.streams;
@@ -71,7 +75,7 @@ export class SimDaemon {
   static async start(init: SimDaemonInit, onStarted: (daemon: SimDaemon) => void): Promise<SimDaemon> {
     const watcher = whileRunning(init.watcher, init.clock);
     const parts = await compose(init, watcher);
-    const daemon = new SimDaemon(init, parts);
+    const daemon = new SimDaemon(init, parts, watcher);
     init.network.listen(init.address, parts.node);
     onStarted(daemon);
     daemon.reconciler.start();
@@ -125,22 +129,23 @@ export class SimDaemon {
       random: brokerRandom,
       log: this.store,
       buffer,
-      logger: silentLogger,
+      logger: loggerOf(this.#watcher),
     });
   }
 }
 
 async function compose(init: SimDaemonInit, watcher: DaemonWatcher): Promise<Parts> {
-  const { peerId, settings, clock, random, network } = init;
+  const { peerId, run, settings, clock, random, network } = init;
   const { delivery: _, inbound: admissionRule, ...reconcile } = settings;
-  const common = { clock, random, logger: silentLogger };
+  const common = { clock, random, logger: loggerOf(watcher) };
   const store = init.disk.open(clock);
   store.onAppended((entry) => watcher.logged(entry));
   const onObserved = (event: ObservedEvent) => watcher.observed(event);
   const recorder = new Recorder({ store, ...common, metrics: NO_METRICS, onObserved });
   const admission = admissionPolicyOf(store, admissionRule);
   const node = new WatchedNode(network, { peerId, clock, gater: createGater(admission, recorder) }, watcher);
-  const run = recorder.started({ version: "0.0.0", config: { events: DEFAULT_VOCABULARY }, lastAliveMs: null });
+  recorder.started({ run, version: "0.0.0", config: { events: DEFAULT_VOCABULARY }, lastAliveMs: null });
+  recorder.running();
   const wake = (woken: PeerId) => {
     if (watcher.mayWake()) core.reconciler.wake(woken);
   };
@@ -151,10 +156,7 @@ async function compose(init: SimDaemonInit, watcher: DaemonWatcher): Promise<Par
     admission,
     observer: {
       observed: (event) => recorder.observed(event),
-      faulted: (peerId, error) => {
-        recorder.faulted(peerId, error);
-        watcher.faulted(peerId, error);
-      },
+      faulted: (peerId, error) => recorder.faulted(peerId, { part: "streams", error, attempt: null }),
       wake,
     },
   });
@@ -174,6 +176,11 @@ async function compose(init: SimDaemonInit, watcher: DaemonWatcher): Promise<Par
   return { store, recorder, node, streams, core };
 }
 
+/** Tells the watcher of faults, and nothing else. */
+function loggerOf(watcher: DaemonWatcher): Logger {
+  return { ...silentLogger, fault: (part, thrown) => watcher.faulted(part, toPartnerdError(thrown)) };
+}
+
 const counted = { inc: () => {} };
 const NO_METRICS: RecorderMetrics = {
   actions: counted,
@@ -183,6 +190,5 @@ const NO_METRICS: RecorderMetrics = {
   inboundRefused: counted,
   resyncFound: counted,
   logFailures: counted,
-  internalErrors: counted,
   establishSeconds: { observe: () => {} },
 };

@@ -1,6 +1,6 @@
 /** Every observed row names the desired event that was in force when it happened: every revoked close leads to the revocation. */
 import type { PeerId } from "../../base/ids.ts";
-import type { DesiredEvent, ObservedEvent, Standing } from "../../events/types.ts";
+import type { DesiredEvent, LogEvent, ObservedEvent, Standing } from "../../events/types.ts";
 import type { LogEntry } from "../../store/model/log-entry.ts";
 import type { Invariant, Scene } from "./invariant.ts";
 
@@ -12,28 +12,40 @@ interface Period {
   readonly address: string | null;
 }
 
-/** While rows wait for the disk, a desired event can be logged between what happened and its row. */
-const OUTBOX_IS_EMPTY_AFTER_MS = 2_000;
-
 export function causesLead(scene: Scene): Invariant {
   const periods = new Map<PeerId, Period[]>();
-  let lastUnwellMs = Number.NEGATIVE_INFINITY;
+  /** In force when it happened. While rows wait for the disk, a desired event can be logged between that and its row. */
+  let inForce = new WeakMap<LogEvent, number | null>();
+  const inForceNow = (peerId: PeerId) => periods.get(peerId)?.at(-1)?.seq ?? null;
+  let isRead = false;
+  /** The last rows before a crash were not reported. */
+  const read = () => {
+    isRead = true;
+    periods.clear();
+    for (const row of desiredRows(scene)) take(periods, row);
+  };
   return {
-    stepped() {
-      if (scene.disk.state !== "well") lastUnwellMs = scene.nowMs();
+    started() {
+      read();
+    },
+    ended() {
+      isRead = false;
+      inForce = new WeakMap();
+    },
+    observed(event) {
+      inForce.set(event, inForceNow(event.peerId));
     },
     logged(entry) {
       const { event, seq, supersededPeerId } = entry;
-      // The last rows before a crash were not reported.
-      if (event.type === "DaemonStarted") {
-        periods.clear();
-        for (const row of desiredRows(scene)) take(periods, row);
-      }
+      if (!isRead) read();
       if (event.type === "PeerDesired" || event.type === "PeerRemoved")
         take(periods, { ...columnsOf(event), seq, supersededPeerId });
       if (!isObserved(entry)) return;
-      const isPrompt = scene.nowMs() - lastUnwellMs > OUTBOX_IS_EMPTY_AFTER_MS;
-      const problem = problemOf(entry, periods.get(entry.event.peerId) ?? [], isPrompt);
+      const { peerId } = entry.event;
+      // A start closes the streams of the run before, whose ends were not observed.
+      const isOrphan = event.type === "StreamClosed" && event.reason === "daemon_restart";
+      const expected = isOrphan ? inForceNow(peerId) : inForce.get(event);
+      const problem = expected === undefined ? "was not observed" : problemOf(entry, periods.get(peerId) ?? [], expected);
       if (problem !== undefined) scene.violated("causes-lead", `${event.type} at seq ${seq} ${problem}`);
     },
   };
@@ -46,12 +58,11 @@ function isObserved(entry: LogEntry): entry is LogEntry<ObservedEvent> {
 function problemOf(
   { event, causeSeq }: LogEntry<ObservedEvent>,
   periods: readonly Period[],
-  isPrompt: boolean,
+  inForce: number | null,
 ): string | undefined {
   const cause = periods.find(({ seq }) => seq === causeSeq);
   if (causeSeq !== null && cause === undefined) return `names the cause ${causeSeq}, which began no period of its peer`;
-  const inForce = periods.at(-1);
-  if (isPrompt && cause !== inForce) return `names the cause ${causeSeq}, the event in force is ${inForce?.seq ?? null}`;
+  if (causeSeq !== inForce) return `names the cause ${causeSeq}, the event in force was ${inForce}`;
   const isWanted = event.type === "OpenFailed" || (event.type === "StreamOpened" && event.direction === "outbound");
   if (isWanted && cause?.standing !== "partner") return `names the cause ${causeSeq}, which did not want the stream`;
   const isRevoked = event.type === "StreamClosed" && event.reason === "revoked";

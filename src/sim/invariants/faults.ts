@@ -3,6 +3,6 @@ import type { Invariant, Scene } from "./invariant.ts";
 
 export function noFaults(scene: Scene): Invariant {
   return {
-    faulted: (peerId, error) => scene.violated("no-internal-errors", `serving ${peerId}: ${error.message}`),
+    faulted: (part, error) => scene.violated("no-internal-errors", `${part}: ${error.message}`),
   };
 }

@@ -1,6 +1,7 @@
 /** Invariants, as observers: each sees every event and reports violations. */
 import type { PartnerdError } from "../../base/errors.ts";
 import type { PeerId } from "../../base/ids.ts";
+import type { FaultPart } from "../../base/log.ts";
 import type { ObservedEvent } from "../../events/types.ts";
 import type { Fixture } from "../../fixture/format/schema.ts";
 import { PARTNER_PROTOCOL } from "../../p2p/wire/constants.ts";
@@ -50,8 +51,8 @@ export interface Invariant {
   ended?(): void;
   /** Something happened on the wire, or failed to; its row is written next. */
   observed?(event: ObservedEvent): void;
-  /** A fault of our own ended work on a stream of this peer. */
-  faulted?(peerId: PeerId, error: PartnerdError): void;
+  /** A fault of our own. */
+  faulted?(part: FaultPart, error: PartnerdError): void;
   logged?(entry: LogEntry): void;
   acted?(peerId: PeerId, action: Action): void;
   settled?(peerId: PeerId, outcome: Outcome): void;

@@ -30,19 +30,27 @@ export function seqIsGapless(scene: Scene): Invariant {
 
 export function logIsTrue(scene: Scene): Invariant {
   let nextLookMs = 0;
+  let hasStart = false;
   return {
     started(daemon) {
       rowsHoldTogether(scene);
       replayIsExact(scene, daemon);
-      if (scene.disk.state === "well") sessionsAreClosed(scene, daemon);
+      if (scene.disk.state === "healthy") sessionsAreClosed(scene, daemon);
     },
-    // While the disk fails, the start and the closes wait for it.
-    logged({ event }) {
+    ended() {
+      hasStart = false;
+    },
+    // While the disk fails, the start and the closes wait for it, and everything else waits for them.
+    logged({ seq, event }) {
+      hasStart ||= event.type === "DaemonStarted";
+      const isOrphan = event.type === "StreamClosed" && event.reason === "daemon_restart";
+      if (!hasStart && !isOrphan)
+        scene.violated("start-comes-first", `${event.type} at seq ${seq} comes before the DaemonStarted of its run`);
       if (event.type === "DaemonStarted" && scene.daemon !== undefined) sessionsAreClosed(scene, scene.daemon);
     },
     stepped() {
       // A failed transaction must leave nothing behind, on disk or in memory.
-      if (scene.daemon === undefined || scene.disk.state === "well" || scene.nowMs() < nextLookMs) return;
+      if (scene.daemon === undefined || scene.disk.state === "healthy" || scene.nowMs() < nextLookMs) return;
       nextLookMs = scene.nowMs() + LOOK_EVERY_MS;
       memoryIsTheTable(scene, scene.daemon);
     },
@@ -92,7 +100,7 @@ function memoryIsTheTable(scene: Scene, daemon: ObservedDaemon): void {
 }
 
 function openStreamsAreTheLogs(scene: Scene, daemon: ObservedDaemon): void {
-  if (scene.disk.state !== "well") return;
+  if (scene.disk.state !== "healthy") return;
   for (const { peerId, openStreams } of daemon.store.statuses()) {
     const { outbound, inbound } = daemon.streams.actual(peerId);
     const actual = [outbound && "outbound", inbound && "inbound"].filter((direction) => direction !== null).sort();

@@ -1,7 +1,7 @@
 /** The facts that a row stores as JSON in its `details` column. Pure. */
 import { z } from "zod";
 import { messageOf, PartnerdError } from "../../base/errors.ts";
-import type { ArchiveFacts, StartFacts } from "../../events/types.ts";
+import type { ArchiveFacts, RunId, StartFacts } from "../../events/types.ts";
 
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 
@@ -21,6 +21,7 @@ const archiveFacts = z.strictObject({
 });
 
 const startFacts = z.strictObject({
+  run: z.string().transform((text) => text as RunId),
   version: z.string(),
   schema: z.int().positive(),
   configSha256: sha256,

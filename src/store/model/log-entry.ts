@@ -162,7 +162,7 @@ export function eventOf(row: ReplayedRow): LogEvent {
     case "StreamClosed": {
       const [peerId, protocol, direction] = [given("peerId"), given("protocol"), given("direction")];
       const [reason, durationMs, durationClock] = [given("reason") as CloseReason, given("durationMs"), given("durationClock")];
-      return { type, peerId, protocol, direction, reason, durationMs, durationClock };
+      return { type, peerId, protocol, direction, reason, attempt: row.attempt, durationMs, durationClock };
     }
     case "OpenFailed":
       return { type, ...failed(), attempt: given("attempt"), durationMs: given("durationMs") };

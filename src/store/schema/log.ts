@@ -40,7 +40,7 @@ export const eventLog = sqliteTable(
     dedupeKey: text("dedupe_key"),
     /**
      * For an observed event: the desired event in force for the peer at the time, null for a stranger. For a desired event appended by
-     * `reinterpret`: the event that was decoded again.
+     * `reinterpret`: the event that was decoded again. For an `outdated` EventRejected: the newer event that made it so.
      */
     causeSeq: integer("cause_seq"),
     /** For a StreamClosed: the StreamOpened that it ends. */

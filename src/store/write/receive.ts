@@ -1,8 +1,8 @@
 /** Turns a received message into a row of the log. */
 import type { Desired, Rejected, Removed } from "../../events/decoded.ts";
 import { resolve } from "../../events/resolve.ts";
-import type { DeliveryGap, DesiredEvent, EventRejected } from "../../events/types.ts";
-import type { BrokerStream, Cursor } from "../model/cursor.ts";
+import type { DeliveryGap, EventRejected } from "../../events/types.ts";
+import type { Cursor } from "../model/cursor.ts";
 import type { LogEntry } from "../model/log-entry.ts";
 import { storedPayload } from "../model/payload.ts";
 import type { CoreMessageCount } from "../sql/statements/delivery-rows.ts";
@@ -50,24 +50,21 @@ export function receive(
   const decoded = withWellFormedText(received.decoded);
   const resolved = decoded.kind === "rejected" ? decoded : resolve(decoded, rows.lastPeerOfResource);
   const isLate = cursor !== undefined && streamSequence !== null && streamSequence <= cursor.sequence;
-  const accepted = isLate && "type" in resolved ? unlessOutdated(rows, resolved, cursor, streamSequence) : resolved;
-  const event = "kind" in accepted ? rejection(accepted) : accepted;
+  const newer = isLate && "type" in resolved ? rows.newerInStream(resolved, cursor, streamSequence) : undefined;
+  const event = newer !== undefined ? outdated(streamSequence, newer) : "kind" in resolved ? rejection(resolved) : resolved;
+  const causeSeq = newer?.seq ?? null;
   const { source, claimedUser } = decoded;
-  return append(event, { ...OBSERVED, source, claimedUser, subject, dedupeKey, payload, streamSequence });
+  return append(event, { ...OBSERVED, causeSeq, source, claimedUser, subject, dedupeKey, payload, streamSequence });
 }
 
 /**
  * A message that arrives after later ones, for example when a resync finds one that the log lacks, must not undo them: it is
  * logged, but takes effect only if the log has nothing newer about its peer and resource.
  */
-function unlessOutdated(
-  rows: Tables,
-  event: DesiredEvent,
-  stream: BrokerStream,
-  streamSequence: number,
-): DesiredEvent | EventRejected {
-  const newer = rows.newerInStream(event, stream, streamSequence);
-  if (newer === undefined) return event;
+function outdated(
+  streamSequence: number | null,
+  newer: { readonly seq: number; readonly streamSequence: number },
+): EventRejected {
   const message = `stream sequence ${streamSequence} arrived after ${newer.streamSequence} (seq ${newer.seq}), which is newer for this peer`;
   return { type: "EventRejected", reason: "outdated", message };
 }

@@ -67,7 +67,14 @@ class Model {
     const openedAtMs = this.open.get(key)?.openedAtMs ?? Number.NaN;
     this.open.delete(key);
     const durationMs = Math.round(this.nowMs - openedAtMs);
-    this.events.push({ type: "StreamClosed", ...key, reason, durationMs, durationClock: "monotonic" });
+    this.events.push({
+      type: "StreamClosed",
+      ...key,
+      reason,
+      attempt: ATTEMPT.id,
+      durationMs,
+      durationClock: "monotonic",
+    });
     if (key.direction === "outbound") this.lastClose.set(key, reason);
   }
 }
@@ -111,7 +118,7 @@ function same(model: Model, { clock, leaseClock, registry, events, woken }: Real
       const [outbound, inbound] = leasesOf(model, protocol, peerId);
       const actual = registry.actual(protocol, peerId);
       expect(actual).toEqual({
-        outbound: outbound && { ...plain(outbound), renewAtMs: actual.outbound?.renewAtMs },
+        outbound: outbound && { ...plain(outbound), renewAtMs: actual.outbound?.renewAtMs, attempt: ATTEMPT.id },
         inbound: inbound && plain(inbound),
         lastOutboundClose: lastCloseOf(model, protocol, peerId),
       });

@@ -58,7 +58,7 @@ describe("StreamRegistry", () => {
     expect(woken).toEqual([ALICE]);
     expect(registry.peers(PROTOCOL)).toEqual([ALICE]);
     expect(registry.actual(PROTOCOL, ALICE)).toEqual({
-      outbound: { openedAtMs: 380, expiresAtMs: 380 + LEASE_MS, renewAtMs: 3_380 },
+      outbound: { openedAtMs: 380, expiresAtMs: 380 + LEASE_MS, renewAtMs: 3_380, attempt: ATTEMPT.id },
       inbound: null,
       lastOutboundClose: null,
     });
@@ -76,7 +76,7 @@ describe("StreamRegistry", () => {
     registry.close(key("outbound"), "expired");
     expect(events).toMatchObject([
       { type: "StreamOpened", durationMs: 250 },
-      { type: "StreamClosed", durationMs: 30_000, durationClock: "monotonic" },
+      { type: "StreamClosed", attempt: ATTEMPT.id, durationMs: 30_000, durationClock: "monotonic" },
     ]);
   });
 
@@ -104,7 +104,7 @@ describe("StreamRegistry", () => {
     expect(registry.close(key("inbound"), "expired")).toBe(true);
     expect(registry.close(key("inbound"), "revoked")).toBe(false);
     expect(stream.aborts).toBe(1);
-    const ended = { reason: "expired", durationMs: 12_000, durationClock: "monotonic" };
+    const ended = { reason: "expired", attempt: null, durationMs: 12_000, durationClock: "monotonic" };
     expect(events.slice(1)).toEqual([
       { type: "StreamClosed", peerId: ALICE, protocol: PROTOCOL, direction: "inbound", ...ended },
     ]);

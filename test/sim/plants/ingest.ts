@@ -13,12 +13,12 @@ export const INGEST_PLANTS: readonly Plant[] = [
     name: "cursor-outside-the-transaction",
     what: "The cursor moves before the messages that it covers are committed: a crash in between, and they are never read.",
     file: "src/store/store.ts",
-    find: 'runner.write("append received events", () => deliveries.received(batch, position)),',
+    find: 'writer.write("append received events", () => deliveries.received(batch, position)),',
     replace: `{
       const before = committed.cursor;
       if (position !== undefined && before !== undefined && position.sequence > before.sequence)
         runner.run("move the cursor", () => [rows, committed].forEach((each) => each.setCursor({ ...before, ...position })));
-      return runner.write("append received events", () => deliveries.received(batch, undefined));
+      return writer.write("append received events", () => deliveries.received(batch, undefined));
     },`,
   },
   {

@@ -64,7 +64,7 @@ export const INTAKE_PLANTS: readonly Plant[] = [
   {
     name: "orphaned-streams-left-open",
     what: "Streams that a crash closed stay open in the log for ever.",
-    file: "src/store/write/observed-appender.ts",
+    file: "src/store/write/own-event-appender.ts",
     find: "const orphans = rows.openStreams();",
     replace: "const orphans = rows.openStreams().slice(0, 0);",
   },

@@ -58,10 +58,9 @@ export const RECONCILING_PLANTS: readonly Plant[] = [
     name: "renewal-failure-counts-as-open-failure",
     what: "A missed proof of life is logged as a failed open and increases the backoff while the stream is open.",
     file: "src/reconciler/reconciler.ts",
-    find: "if (!(await this.#actions.renew(peerId, inFlight.controller.signal))) return this.#lookAgain(peerId, RENEW_AGAIN_MS);",
-    replace: `if (!(await this.#actions.renew(peerId, inFlight.controller.signal))) {
-            return { kind: "retry", error: new PartnerdError("timeout", "no proof of life came") };
-          }`,
+    find: "return isAlive ? undefined : this.#lookAgain(peerId, RENEW_AGAIN_MS);",
+    replace: `const error = new PartnerdError("timeout", "no proof of life came");
+      return isAlive ? undefined : { kind: "retry", error, attempt: { id: attempt, startedAtMs: inFlight.sinceMs } };`,
   },
   {
     name: "refusal-is-final",

@@ -83,4 +83,18 @@ export const STREAM_PLANTS: readonly Plant[] = [
     find: "const causeSeq = store.get(event.peerId)?.generation ?? null;",
     replace: "const causeSeq = store.get(event.peerId)?.standingSeq ?? null;",
   },
+  {
+    name: "wrong-opening",
+    what: "A close names the peer's oldest open stream, whatever its direction: its session ends with the close of another.",
+    file: "src/store/fold/status.ts",
+    find: "return status?.openStreams.find(({ protocol, direction }) => protocol === closed.protocol && direction === closed.direction);",
+    replace: "return status?.openStreams.find(({ protocol }) => protocol === closed.protocol);",
+  },
+  {
+    name: "start-not-first",
+    what: "On a full disk a run's messages are appended before its start, and count as those of the run before.",
+    file: "src/store/write/run-writer.ts",
+    find: "this.appendStart();",
+    replace: "",
+  },
 ];

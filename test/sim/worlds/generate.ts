@@ -249,7 +249,7 @@ function ownFaults(draw: Draw): FixtureLine[] {
   each(0.3, 120_000, (atMs) => {
     lines.push(
       { atMs, disk: draw.one(["full", "busy", "failing"]) },
-      { atMs: Math.min(LAST_FAULT_MS, atMs + draw.between(10, 20_000)), disk: "well" },
+      { atMs: Math.min(LAST_FAULT_MS, atMs + draw.between(10, 20_000)), disk: "healthy" },
     );
   });
   each(0.4, 90_000, (atMs) => {

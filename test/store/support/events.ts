@@ -12,8 +12,9 @@ import type {
 } from "../../../src/events/types.ts";
 import type { LogEntry } from "../../../src/store/model/log-entry.ts";
 import type { Store } from "../../../src/store/store.ts";
+import type { Start, StartInit } from "../../../src/store/write/own-event-appender.ts";
 import type { Received } from "../../../src/store/write/receive.ts";
-import { ATTEMPT } from "../../support/attempts.ts";
+import { ATTEMPT, RUN } from "../../support/attempts.ts";
 import { PEER_A } from "../../support/peers.ts";
 
 export const PROTOCOL = "/opencloud/resource/heartbeat/partner/1.0";
@@ -65,11 +66,16 @@ export function observe(store: Store, event: ObservedEvent, atMs?: number): Retu
 }
 
 /** Starts a run with a configuration that never changes. */
-export function start(
-  store: Pick<Store, "appendStarted">,
-  lastAliveMs: number | null = null,
-): ReturnType<Store["appendStarted"]> {
-  return store.appendStarted({ version: "0.0.0", config: { events: {} }, lastAliveMs });
+export function start(store: Pick<Store, "registerStart" | "appendStart">, init: Partial<StartInit> = {}): Start {
+  const started: Start[] = [];
+  store.registerStart(
+    { run: RUN, version: "0.0.0", config: { events: {} }, lastAliveMs: null, ...init },
+    (done) => void started.push(done),
+  );
+  store.appendStart();
+  const [first] = started;
+  if (first === undefined) throw new Error("expected the start to be appended");
+  return first;
 }
 
 export function opened(peerId: PeerId, direction: Direction = "outbound", protocol = PROTOCOL): StreamOpened {
@@ -78,7 +84,8 @@ export function opened(peerId: PeerId, direction: Direction = "outbound", protoc
 }
 
 export function closed(peerId: PeerId, change: Partial<StreamClosed> = {}): StreamClosed {
-  const ended = { reason: "expired", durationMs: 10_000, durationClock: "monotonic" } as const;
+  const attempt = change.direction === "inbound" ? null : ATTEMPT.id;
+  const ended = { reason: "expired", attempt, durationMs: 10_000, durationClock: "monotonic" } as const;
   return { type: "StreamClosed", peerId, protocol: PROTOCOL, direction: "outbound", ...ended, ...change };
 }
 

@@ -170,7 +170,7 @@ describe("sessions left open by a crash", () => {
     const store = temporary.reopen();
     const lastAliveMs = temporary.clock.wallMs() + 2_000;
     temporary.clock.stall(3_600_000);
-    expect(start(store, lastAliveMs).orphans).toBe(2);
+    expect(start(store, { lastAliveMs }).orphans).toBe(2);
     expect(start(store).orphans).toBe(0);
     const ended = { reason: "daemon_restart", durationMs: 2_000, durationClock: "wall" } as const;
     expect(store.history(PEER_A, { limit: 2 }).map(({ atMs, openedSeq, event }) => ({ atMs, openedSeq, event }))).toEqual([

@@ -1,11 +1,15 @@
 /** The daemon's runs in the log: how each began, with which configuration, and how the one before ended. */
+import Database from "better-sqlite3";
 import { beforeEach, describe, expect, it } from "vitest";
+import { VirtualClock } from "../../../src/sim/time/virtual-clock.ts";
 import { knownMigrations } from "../../../src/store/sql/migrations.ts";
-import type { Start } from "../../../src/store/write/observed-appender.ts";
+import { openStore } from "../../../src/store/store.ts";
+import type { Start } from "../../../src/store/write/own-event-appender.ts";
+import { RUN } from "../../support/attempts.ts";
 import { PEER_A, PEER_B } from "../../support/peers.ts";
 import { archiveBefore, findingsIn } from "../support/archiving.ts";
-import { append, closed, desired, observe, opened, rejected } from "../support/events.ts";
-import { TemporaryStore } from "../support/temporary-store.ts";
+import { append, closed, desired, observe, opened, received, rejected, start } from "../support/events.ts";
+import { TemporaryStore, temporaryDirectory } from "../support/temporary-store.ts";
 
 let temporary: TemporaryStore;
 beforeEach(() => {
@@ -16,7 +20,7 @@ beforeEach(() => {
 const CONFIG = { name: "lyon", events: { peerDatatypes: ["PEER"] } };
 
 function startWith(config: typeof CONFIG & object = CONFIG): Start {
-  return temporary.reopen().appendStarted({ version: "1.2.3", config, lastAliveMs: null });
+  return start(temporary.reopen(), { version: "1.2.3", config });
 }
 
 const reasonOf = ({ entry }: Start) => entry.event.reason;
@@ -42,6 +46,7 @@ describe("DaemonStarted", () => {
   it("records version, schema and configuration, and leaves out a configuration that is the one before", () => {
     const first = startWith();
     expect(first.entry.event.details).toEqual({
+      run: RUN,
       version: "1.2.3",
       schema: knownMigrations().size,
       configSha256: expect.stringMatching(/^[0-9a-f]{64}$/) as string,
@@ -78,6 +83,41 @@ describe("DaemonStarted", () => {
     await archiveBefore(temporary.directory, temporary.store.head().seq);
     expect(reasonOf(startWith({ ...CONFIG, name: "paris" }))).toBe("unclean");
     expect(findingsIn(temporary.directory)).toEqual([]);
+  });
+});
+
+describe("a start that cannot be written", () => {
+  const RETRIED = ["appendReceived", "appendDelivery", "appendObserved", "appendStopped", "appendReinterpreted"] as const;
+
+  it.each(RETRIED)("goes before what %s appends, and keeps its id whatever the log has by then", (method) => {
+    using directory = temporaryDirectory();
+    let isFull = false;
+    const beforeCommit = () => {
+      if (isFull) throw new Database.SqliteError("database or disk is full", "SQLITE_FULL");
+    };
+    const clock = new VirtualClock();
+    using store = openStore({ directory: directory.path, clock, commitHooks: { beforeCommit, afterCommit: () => {} } });
+    const types: string[] = [];
+    store.onAppended(({ event }) => void types.push(event.type));
+    const starts: Start[] = [];
+    isFull = true;
+    store.registerStart({ run: RUN, version: "1.2.3", config: CONFIG, lastAliveMs: null }, (start) => void starts.push(start));
+    const appends = {
+      appendReceived: () => store.appendReceived([received(rejected())]),
+      appendDelivery: () => store.appendDelivery([]),
+      appendObserved: () => store.appendObserved({ event: opened(PEER_A), causeSeq: null }),
+      appendStopped: () => store.appendStopped(1),
+      appendReinterpreted: () => store.appendReinterpreted([]),
+    };
+    expect(() => store.appendStart()).toThrow("full");
+    expect(appends[method]).toThrow("full");
+    expect(types).toEqual([]);
+    isFull = false;
+    appends[method]();
+    expect(types[0]).toBe("DaemonStarted");
+    store.appendStart();
+    expect(types.filter((type) => type === "DaemonStarted")).toHaveLength(1);
+    expect(starts).toMatchObject([{ entry: { seq: 1, event: { details: { run: RUN } } } }]);
   });
 });
 

@@ -82,7 +82,7 @@ export function readingGoesOn(scene: Scene, breaks: StreamBreaks): Invariant {
     const { created } = stream.state;
     const newest = stream.newestHeld?.sequence ?? 0;
     scene.within(READS_WITHIN_MS, "reading-goes-on", () => {
-      if (since !== disturbances || broker.state !== "up" || scene.disk.state !== "well") return undefined;
+      if (since !== disturbances || broker.state !== "up" || scene.disk.state !== "healthy") return undefined;
       const { cursor } = breaks;
       const isSameStream = cursor?.created === created;
       if (isSameStream && cursor.sequence >= newest) return undefined;

@@ -1,8 +1,11 @@
-/** Appends observed events, and only counts those that would flood the log. Call only within a write transaction. */
+/**
+ * Appends the daemon's own events: what it observed, its runs, and what `reinterpret` makes of messages. Only counts observed
+ * events that would flood the log. Call only within a write transaction.
+ */
 import { hash } from "node:crypto";
 import type { Clock } from "../../base/clock.ts";
 import { foldDesired } from "../../events/fold.ts";
-import type { DaemonStarted, DesiredEvent, ObservedEvent, StartFacts, StreamClosed } from "../../events/types.ts";
+import type { DaemonStarted, DesiredEvent, ObservedEvent, RunId, StartFacts, StreamClosed } from "../../events/types.ts";
 import type { Reinterpreted } from "../fold/reinterpret.ts";
 import { lastRunOf, type RunRecord, vocabularyChanged } from "../fold/run-record.ts";
 import { endedBy, repeatedBy } from "../fold/status.ts";
@@ -21,7 +24,7 @@ import type { Repetitions } from "./repetitions.ts";
 const MAX_REFUSALS_PER_HOUR = 600;
 const HOUR_MS = 3_600_000;
 
-interface ObservedAppenderInit {
+interface OwnEventAppenderInit {
   readonly rows: Tables;
   readonly committed: CommittedState;
   readonly append: Append;
@@ -37,8 +40,9 @@ export interface Observation {
   readonly causeSeq: number | null;
 }
 
-/** The program and its effective configuration, without secrets. */
+/** A run: the program and its effective configuration, without secrets. */
 export interface StartInit {
+  readonly run: RunId;
   readonly version: string;
   readonly config: Readonly<Record<string, unknown>> & { readonly events: object };
   /** The last sign of life of the previous run, wall ms; null if unknown. */
@@ -55,13 +59,13 @@ export interface Start {
   readonly vocabularyChanged: boolean;
 }
 
-export class ObservedAppender {
-  readonly #init: ObservedAppenderInit;
+export class OwnEventAppender {
+  readonly #init: OwnEventAppenderInit;
   readonly #knownPeers = rollingLimit(MAX_REFUSALS_PER_HOUR, HOUR_MS);
   readonly #strangers = rollingLimit(MAX_REFUSALS_PER_HOUR, HOUR_MS);
   #suppressedRefusals = 0;
 
-  constructor(init: ObservedAppenderInit) {
+  constructor(init: OwnEventAppenderInit) {
     this.#init = init;
   }
 
@@ -91,15 +95,15 @@ export class ObservedAppender {
     return append(withWellFormedText(event), { ...OBSERVED, causeSeq, openedSeq }, atMs);
   }
 
-  /** As Store.appendStarted. */
-  started({ version, config, lastAliveMs }: StartInit): Start {
+  /** As Store.appendStart. */
+  started({ run, version, config, lastAliveMs }: StartInit): Start {
     const { rows, append } = this.#init;
     const lastRun = rows.lastRun();
     const orphans = this.#closeOrphans(lastAliveMs);
     const plain = JSON.parse(JSON.stringify(config)) as StartFacts["config"];
     const configSha256 = hash("sha256", JSON.stringify(plain), "hex");
     const isSame = configSha256 === lastRun?.configSha256 && lastRun.config !== null;
-    const details = { version, schema: knownMigrations().size, configSha256, config: isSame ? null : plain };
+    const details = { run, version, schema: knownMigrations().size, configSha256, config: isSame ? null : plain };
     const entry = append({ type: "DaemonStarted", reason: lastRunOf(lastRun), details }, OBSERVED);
     return { entry, orphans, lastRun, vocabularyChanged: vocabularyChanged(lastRun, config.events) };
   }
@@ -123,9 +127,9 @@ export class ObservedAppender {
     const { rows, append, committed, clock } = this.#init;
     const orphans = rows.openStreams();
     const atMs = aliveUntilMs({ lastRowAtMs: committed.head.atMs, lastAliveMs, nowMs: clock.wallMs() });
-    for (const { seq, peerId, protocol, direction, openedAtMs } of orphans) {
+    for (const { seq, peerId, protocol, direction, attempt, openedAtMs } of orphans) {
       const durationMs = Math.max(0, atMs - openedAtMs);
-      const ended = { reason: "daemon_restart", durationMs, durationClock: "wall" } as const;
+      const ended = { reason: "daemon_restart", attempt, durationMs, durationClock: "wall" } as const;
       const closed: StreamClosed = { type: "StreamClosed", peerId, protocol, direction, ...ended };
       append(closed, { ...OBSERVED, causeSeq: committed.peer(peerId)?.generation ?? null, openedSeq: seq }, atMs);
     }

@@ -1,0 +1,104 @@
+/** Faults of the program in the reconciler and in the streams that it calls: each is reported once, from where it was thrown. */
+import { beforeEach, describe, expect, it } from "vitest";
+import type { DesiredPeer } from "../../src/events/types.ts";
+import { DEFAULT_RECONCILER_OPTIONS } from "../../src/reconciler/options.ts";
+import type { FaultOutcome } from "../../src/reconciler/outcome.ts";
+import type { ActualPeer, PartnerStreams } from "../../src/reconciler/ports.ts";
+import { Reconciler } from "../../src/reconciler/reconciler.ts";
+import { seededRandom } from "../../src/sim/time/random.ts";
+import { VirtualClock } from "../../src/sim/time/virtual-clock.ts";
+import { ATTEMPT, RUN } from "../support/attempts.ts";
+import { desiredPeer, PEER_A, PEER_B } from "../support/peers.ts";
+
+const BUG = new TypeError("a bug");
+
+let clock: VirtualClock;
+let faults: FaultOutcome[];
+let peer: DesiredPeer;
+
+const CLOSED: ActualPeer = {
+  peerId: PEER_B,
+  outbound: null,
+  inbound: null,
+  connected: false,
+  dialled: false,
+  lastSignOfLifeMs: null,
+  lastOutboundClose: null,
+};
+
+/** Wakes the peer of a reconciler with these streams. */
+function wake(streams: Partial<PartnerStreams>): Reconciler {
+  const reconciler = new Reconciler(
+    {
+      clock,
+      random: seededRandom(1),
+      desired: { get: () => peer, list: () => [peer] },
+      streams: {
+        actual: () => CLOSED,
+        peers: () => [],
+        open: () => Promise.resolve(),
+        renew: () => Promise.resolve(),
+        close: () => {},
+        ...streams,
+      },
+      observer: {
+        observed: () => {},
+        acted: () => {},
+        settled: () => {},
+        faulted: (_, fault) => faults.push(fault),
+        resyncFound: () => {},
+      },
+    },
+    { ...DEFAULT_RECONCILER_OPTIONS, run: RUN, self: PEER_A, admissionRule: "unless-revoked", protocol: "test" },
+  );
+  reconciler.wake(PEER_B);
+  return reconciler;
+}
+
+beforeEach(() => {
+  clock = new VirtualClock();
+  faults = [];
+  peer = desiredPeer(PEER_B);
+});
+
+describe("a fault", () => {
+  it("of an open is reported from the streams, with the attempt", async () => {
+    wake({ open: () => Promise.reject(BUG) });
+    await clock.advance(10);
+    expect(faults).toMatchObject([{ part: "streams", attempt: `${RUN}.1`, error: { code: "internal_error", cause: BUG } }]);
+  });
+
+  it("of a renewal is reported from the streams, with the attempt that opened the stream", async () => {
+    const outbound = { openedAtMs: 0, expiresAtMs: 10_000, renewAtMs: 0, attempt: ATTEMPT.id };
+    wake({ actual: () => ({ ...CLOSED, outbound }), renew: () => Promise.reject(BUG) });
+    await clock.advance(10);
+    expect(faults).toMatchObject([{ part: "streams", attempt: ATTEMPT.id, error: { cause: BUG } }]);
+  });
+
+  it("of the reconciler is its own", async () => {
+    const outbound = { openedAtMs: 0, expiresAtMs: 0, renewAtMs: 0, attempt: ATTEMPT.id };
+    const close = () => {
+      throw BUG;
+    };
+    wake({ actual: () => ({ ...CLOSED, outbound }), close });
+    await clock.advance(10);
+    expect(faults).toMatchObject([{ part: "reconciler", attempt: null, error: { cause: BUG } }]);
+  });
+
+  it("is repeated no more often than twice a second", async () => {
+    const outbound = { openedAtMs: 0, expiresAtMs: 10_000, renewAtMs: 0, attempt: ATTEMPT.id };
+    wake({ actual: () => ({ ...CLOSED, outbound }), renew: () => Promise.reject(BUG) });
+    await clock.advance(2_100);
+    expect(faults).toHaveLength(5);
+  });
+
+  it("is reported, too, if the desired state has changed by then", async () => {
+    const opening = Promise.withResolvers<void>();
+    wake({ open: () => opening.promise });
+    await clock.advance(10);
+    peer = { ...peer, generation: peer.generation + 1, standing: "revoked" };
+    opening.reject(BUG);
+    await clock.advance(10);
+    expect(faults).toMatchObject([{ part: "streams", attempt: `${RUN}.1` }]);
+  });
+});
