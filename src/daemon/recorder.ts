@@ -224,6 +224,7 @@ export class Recorder implements ReconcilerObserver, Disposable {
       case "PeerRemoved":
       case "EventRejected":
       case "LogArchived":
+      case "LogReinterpreted":
       case "DaemonStarted":
       case "DaemonStopped":
         break;

@@ -19,11 +19,12 @@ function publish(temporary: TemporaryStore, record: object, vocabulary: Vocabula
 }
 
 const address = (peerId: string, host = "10.0.0.1") => `/ip4/${host}/tcp/4001/p2p/${peerId}`;
+const SETTINGS = { ...DEFAULT_VOCABULARY, ...DEFAULT_LIMITS };
 const allies: Vocabulary = { ...DEFAULT_VOCABULARY, partnerRelations: ["PARTNER", "ALLY"] };
 
 function plan(temporary: TemporaryStore, vocabulary: Vocabulary) {
   using reader = openLogReader(temporary.directory);
-  return reader.reinterpret(vocabulary, DEFAULT_LIMITS, () => {});
+  return reader.reinterpret({ ...vocabulary, ...DEFAULT_LIMITS }, () => {});
 }
 
 /** The desired peers of a daemon that always had this vocabulary. */
@@ -57,7 +58,7 @@ describe("reinterpret", () => {
     using temporary = new TemporaryStore();
     for (const record of RECORDS) publish(temporary, record);
     const { changes } = plan(temporary, allies);
-    const appended = temporary.store.appendReinterpreted(changes);
+    const appended = temporary.store.appendReinterpreted(changes, { ...allies, ...DEFAULT_LIMITS });
     expect(stateOf(temporary)).toEqual(wantedBy(allies, RECORDS));
     expect(appended.map(({ event, causeSeq, source }) => [event.peerId, causeSeq, source])).toEqual([
       [PEER_A, 1, "oc-partnerd"],
@@ -73,7 +74,7 @@ describe("reinterpret", () => {
   it("takes back what the vocabulary no longer means", () => {
     using temporary = new TemporaryStore();
     for (const record of RECORDS) publish(temporary, record, allies);
-    temporary.store.appendReinterpreted(plan(temporary, DEFAULT_VOCABULARY).changes);
+    temporary.store.appendReinterpreted(plan(temporary, DEFAULT_VOCABULARY).changes, SETTINGS);
     expect(stateOf(temporary)).toEqual(wantedBy(DEFAULT_VOCABULARY, RECORDS));
   });
 
@@ -82,7 +83,7 @@ describe("reinterpret", () => {
     publish(temporary, RECORDS[1] ?? {});
     const { changes } = plan(temporary, { ...DEFAULT_VOCABULARY, ignoreApps: ["oc-discovery", "oc-api"] });
     expect(changes).toMatchObject([{ event: { type: "PeerRemoved", peerId: PEER_B }, causeSeq: 1 }]);
-    temporary.store.appendReinterpreted(changes);
+    temporary.store.appendReinterpreted(changes, { ...SETTINGS, ignoreApps: ["oc-discovery", "oc-api"] });
     expect(temporary.store.get(PEER_B)?.standing).toBe("revoked");
   });
 

@@ -50,7 +50,7 @@ async function plan({ data, events }: Config): Promise<Omit<Report, "appended">>
   const { openLogReader } = await import("../../store/log-reader.ts");
   using reader = openLogReader(data);
   using shown = stepProgress(process.stderr);
-  return reader.reinterpret(events, events, (rows, total) => shown.update("decoding events", rows, total));
+  return reader.reinterpret(events, (rows, total) => shown.update("decoding events", rows, total));
 }
 
 async function append(config: Config): Promise<Report> {
@@ -59,7 +59,7 @@ async function append(config: Config): Promise<Report> {
   using _lock = lockDirectory(config.data);
   using store = openStore({ directory: config.data, clock });
   const planned = await plan(config);
-  return { ...planned, appended: store.appendReinterpreted(planned.changes).map(({ seq }) => seq) };
+  return { ...planned, appended: store.appendReinterpreted(planned.changes, config.events).map(({ seq }) => seq) };
 }
 
 function reportText({ changes, decoded, kept, appended }: Report): string {
