@@ -1,15 +1,16 @@
 /** Decoding the log again under another vocabulary: the differences become events with their cause. */
+import { spawnSync } from "node:child_process";
 import { describe, expect, it } from "vitest";
 import { decodeMessage } from "../../src/events/decode.ts";
 import { DEFAULT_LIMITS, DEFAULT_VOCABULARY, type Vocabulary } from "../../src/events/vocabulary.ts";
 import { openLogReader } from "../../src/store/log-reader.ts";
 import { PEER_A, PEER_B, PEER_C } from "../support/peers.ts";
-import { archiveBefore } from "./support/archiving.ts";
+import { appendMany, archiveBefore } from "./support/archiving.ts";
 import { TemporaryStore } from "./support/temporary-store.ts";
 
 /** Publishes a record as an app does, and logs it under the vocabulary that the daemon has. */
-function publish(temporary: TemporaryStore, record: object, vocabulary: Vocabulary = DEFAULT_VOCABULARY): number {
-  const bytes = Buffer.from(JSON.stringify({ from_app: "oc-api", datatype: "PEER", payload: record }));
+function publish(temporary: TemporaryStore, record: object, vocabulary = DEFAULT_VOCABULARY, app = "oc-api"): number {
+  const bytes = Buffer.from(JSON.stringify({ from_app: app, datatype: "PEER", payload: record }));
   const decoded = decodeMessage({ subject: "CREATE_RESOURCE", bytes }, vocabulary, DEFAULT_LIMITS);
   if (decoded.kind === "ignored") throw new Error("expected a message that is logged");
   const message = { decoded, subject: "CREATE_RESOURCE", payload: bytes, dedupeKey: null };
@@ -99,6 +100,61 @@ describe("reinterpret", () => {
     using temporary = new TemporaryStore();
     publish(temporary, { ...RECORDS[0], note: "x".repeat(70_000) });
     expect(plan(temporary, allies)).toMatchObject({ changes: [], decoded: 0, kept: 1 });
+  });
+
+  it("makes a peer a partner again that loses a resource id to the change of another one", () => {
+    using temporary = new TemporaryStore();
+    const other = { ...allies, ignoreApps: ["oc-other"] };
+    publish(temporary, { stream_address: address(PEER_B), relation: "PARTNER" });
+    publish(temporary, { id: "r-a", stream_address: address(PEER_A), relation: "PARTNER" });
+    publish(temporary, { id: "r-a", stream_address: address(PEER_B), relation: "PARTNER" }, allies, "oc-other");
+    const { changes } = plan(temporary, other);
+    expect(changes.map(({ event, causeSeq }) => [event.peerId, causeSeq])).toEqual([
+      [PEER_A, 2],
+      [PEER_B, 1],
+    ]);
+    temporary.store.appendReinterpreted(changes, { ...other, ...DEFAULT_LIMITS });
+    expect(stateOf(temporary).map(({ peerId }) => peerId)).toEqual([PEER_A, PEER_B].sort());
+  });
+
+  it("keeps what a message means whose reinterpretation remains, when it is archived itself", async () => {
+    using temporary = new TemporaryStore();
+    for (const record of RECORDS) publish(temporary, record);
+    temporary.store.appendReinterpreted(plan(temporary, allies).changes, { ...allies, ...DEFAULT_LIMITS });
+    await archiveBefore(temporary.directory, 5);
+    expect(plan(temporary, allies).changes).toEqual([]);
+    expect(plan(temporary, DEFAULT_VOCABULARY).changes).toEqual([]);
+  });
+
+  it("reads the log up to the last run of `reinterpret` as decoded, also where that changed nothing", async () => {
+    using temporary = new TemporaryStore();
+    const record = { id: "r-a", stream_address: address(PEER_A), relation: "ALLY" };
+    publish(temporary, record);
+    publish(temporary, record, allies, "oc-other");
+    const other = { ...allies, ignoreApps: ["oc-other"], ...DEFAULT_LIMITS };
+    expect(plan(temporary, other).changes).toEqual([]);
+    temporary.store.appendReinterpreted([], other);
+    await archiveBefore(temporary.directory, 2);
+    expect(plan(temporary, other).changes).toEqual([]);
+    expect(temporary.store.get(PEER_A)?.standing).toBe("partner");
+  });
+
+  it("starts again if rows are archived in the meantime", () => {
+    using temporary = new TemporaryStore();
+    publish(temporary, { id: "r-c", stream_address: address(PEER_C), relation: "ALLY" });
+    appendMany(temporary.store, 250);
+    publish(temporary, { id: "r-c", stream_address: address(PEER_C), relation: "NONE" });
+    appendMany(temporary.store, 250);
+    using reader = openLogReader(temporary.directory);
+    let archived = false;
+    const { changes } = reader.reinterpret({ ...SETTINGS, ...allies }, () => {
+      if (archived) return;
+      archived = true;
+      const command = ["src/main.ts", "archive", "--before", "450", "--data", temporary.directory];
+      expect(spawnSync(process.execPath, command, { encoding: "utf8" })).toMatchObject({ status: 0 });
+    });
+    expect(archived).toBe(true);
+    expect(changes.map(({ event }) => event.peerId)).not.toContain(PEER_C);
   });
 
   it("keeps peers as the archive left them, whose messages are out of reach", async () => {

@@ -139,16 +139,17 @@ const OWN_RELATIONS: readonly string[] = ["REMOVED", "SUPERSEDED"];
 const isOwn = ({ relation, standing }: DesiredPeer) => standing === "revoked" && OWN_RELATIONS.includes(relation);
 
 function differs(wanted: DesiredPeer, found: DesiredPeer): boolean {
-  if (hasOtherRelation(wanted, found)) return true;
-  // The resource id of a peer that is not desired decides nothing.
-  return wanted.standing !== "revoked" && wanted.resourceId !== null && wanted.resourceId !== found.resourceId;
+  return hasOtherRelation(wanted, found) || isOther("resourceId", wanted, found);
 }
 
-/** An event cannot take an address away, so one that is not known does not count. */
 function hasOtherRelation(wanted: DesiredPeer, found: DesiredPeer): boolean {
   if (wanted.standing !== found.standing) return true;
-  if (isOwn(wanted)) return false;
-  return wanted.relation !== found.relation || (wanted.address !== null && wanted.address !== found.address);
+  return (!isOwn(wanted) && wanted.relation !== found.relation) || isOther("address", wanted, found);
+}
+
+/** Those of a revoked peer decide nothing, and no event can take one away. */
+function isOther(field: "address" | "resourceId", wanted: DesiredPeer, found: DesiredPeer): boolean {
+  return wanted.standing !== "revoked" && wanted[field] !== null && wanted[field] !== found[field];
 }
 
 function causeOf(wanted: DesiredPeer, found: DesiredPeer | undefined): number {
