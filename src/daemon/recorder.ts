@@ -84,7 +84,10 @@ export class Recorder implements ReconcilerObserver, Disposable {
     if (orphans > 0) logger.warn({ streams: orphans }, "previous run did not shut down cleanly; closed its orphaned streams");
     if (vocabularyChanged)
       logger.warn(
-        { nextStep: "run `oc-partnerd reinterpret --dry-run` to see what the new vocabulary changes" },
+        {
+          nextStep:
+            "run `oc-partnerd reinterpret --dry-run` to see what the new vocabulary changes; `oc-partnerd reinterpret` applies it",
+        },
         "vocabulary changed; events already in the log keep their old meaning",
       );
     return entry.seq;

@@ -168,7 +168,12 @@ export class LogReader implements Disposable {
    * log holds only a part of them. An archived message keeps its meaning, as does the row by which `reinterpret` changed it.
    */
   reinterpret(settings: EventSettings, onProgress: (rows: number, total: number) => void): ReinterpretReport {
-    const { seq: archivedUntil, restated, archived, lastSeq } = this.#read(() => {
+    const {
+      seq: archivedUntil,
+      restated,
+      archived,
+      lastSeq,
+    } = this.#read(() => {
       const { seq, projections } = this.#rows.replayStart();
       const lastSeq = this.#rows.head()?.seq ?? 0;
       return { seq, restated: this.#restated(seq), archived: projections.desired.values(), lastSeq };

@@ -54,7 +54,11 @@ const restarted = reinterpreted.map(({ settings }): Step => ({ kind: "restart", 
 const archived = fc.record({ kind: fc.constant("archive" as const), share: fc.double({ min: 0, max: 1, noNaN: true }) });
 
 const steps = (...others: { arbitrary: fc.Arbitrary<Step>; weight: number }[]) =>
-  fc.array(fc.oneof({ arbitrary: sent as fc.Arbitrary<Step>, weight: 5 }, ...others), { minLength: 4, maxLength: 16, size: "max" });
+  fc.array(fc.oneof({ arbitrary: sent as fc.Arbitrary<Step>, weight: 5 }, ...others), {
+    minLength: 4,
+    maxLength: 16,
+    size: "max",
+  });
 
 function messageOf({ peer, resource, relation, app, names, removes, isLong }: Sent): RawMessage {
   const record = {
@@ -163,12 +167,17 @@ function wanted({ store }: TemporaryStore): unknown {
 }
 
 test("an archive changes nothing for a peer whose deciding message remains, and keeps every peer without a message", async () => {
-  const settled = sent.map((step): Step => ({ ...step, resource: step.peer, names: step.names === "resource" ? "peer" : step.names }));
-  const logs = fc.array(fc.oneof({ arbitrary: settled, weight: 5 }, { arbitrary: reinterpreted as fc.Arbitrary<Step>, weight: 1 }), {
-    minLength: 4,
-    maxLength: 16,
-    size: "max",
-  });
+  const settled = sent.map(
+    (step): Step => ({ ...step, resource: step.peer, names: step.names === "resource" ? "peer" : step.names }),
+  );
+  const logs = fc.array(
+    fc.oneof({ arbitrary: settled, weight: 5 }, { arbitrary: reinterpreted as fc.Arbitrary<Step>, weight: 1 }),
+    {
+      minLength: 4,
+      maxLength: 16,
+      size: "max",
+    },
+  );
   const share = fc.double({ min: 0, max: 1, noNaN: true });
   const property = fc.asyncProperty(logs, share, fc.nat({ max: SETTINGS.length - 1 }), async (script, part, index) => {
     const settings = SETTINGS[index] ?? DEFAULTS;

@@ -1,11 +1,14 @@
 /** Decoding the log again under another vocabulary: the differences become events with their cause. */
 import { spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { decodeMessage } from "../../src/events/decode.ts";
 import { DEFAULT_LIMITS, DEFAULT_VOCABULARY, type Vocabulary } from "../../src/events/vocabulary.ts";
 import { openLogReader } from "../../src/store/log-reader.ts";
 import { PEER_A, PEER_B, PEER_C } from "../support/peers.ts";
 import { appendMany, archiveBefore } from "./support/archiving.ts";
+import { closed, opened } from "./support/events.ts";
 import { TemporaryStore } from "./support/temporary-store.ts";
 
 /** Publishes a record as an app does, and logs it under the vocabulary that the daemon has. */
@@ -48,6 +51,12 @@ const RECORDS = [
   { id: "r-b", name: "oslo", stream_address: address(PEER_C, "10.0.0.9"), relation: "ALLY" },
 ];
 
+const SQL_PAGE = readFileSync(join(import.meta.dirname, "../../docs/SQL.md"), "utf8");
+const statementWith = (phrase: string) =>
+  [...SQL_PAGE.matchAll(/```sql\n([^`]+)```/g)].map(([, sql = ""]) => sql).find((sql) => sql.includes(phrase)) ?? "";
+const closeStatement = statementWith("from events as closed");
+const periodStatement = statementWith("as message");
+
 describe("reinterpret", () => {
   it("changes nothing under the vocabulary that the log was decoded with", () => {
     using temporary = new TemporaryStore();
@@ -69,6 +78,23 @@ describe("reinterpret", () => {
     expect(temporary.store.verifyProjections()).toEqual([]);
     expect(temporary.read("select summary from peer_history where seq = 5")).toEqual([
       { summary: "desired as ALLY by reinterpreting event 1" },
+    ]);
+  });
+
+  it("leads from a close by the statement of docs/SQL.md to the message and its bytes", () => {
+    using temporary = new TemporaryStore();
+    publish(temporary, { ...RECORDS[1], name: "lyon-1" });
+    const [{ payload: bytes } = {}] = temporary.read("select payload from events");
+    const { store } = temporary;
+    store.appendObserved({ event: opened(PEER_B), causeSeq: 1 });
+    const none = { ...DEFAULT_VOCABULARY, partnerRelations: ["ALLY"] };
+    store.appendReinterpreted(plan(temporary, none).changes, { ...none, ...DEFAULT_LIMITS });
+    expect(store.get(PEER_B)?.generation).toBe(3);
+    store.appendObserved({ event: closed(PEER_B, { reason: "revoked" }), causeSeq: 3 });
+    expect(temporary.read(closeStatement)).toMatchObject([{ reason: "revoked", cause: 1, app: "oc-api", payload: bytes }]);
+    expect(temporary.read(periodStatement)).toMatchObject([
+      { relation: "PARTNER", standing: "partner", by: "oc-api", message: 1, payload: bytes },
+      { relation: "PARTNER", standing: "revoked", by: "oc-partnerd", message: 1, payload: bytes },
     ]);
   });
 

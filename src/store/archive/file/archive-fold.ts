@@ -74,8 +74,7 @@ export class ArchiveFold {
     const { seq, type, atMs, peerId, supersededPeerId, resourceId, reason, message, chainHash } = row;
     const { stream, streamCreated, streamSequence, lastStreamSequence } = row;
     if (row.clockSetBackMs !== null) this.#clockSteps.push({ seq, atMs });
-    if (RUN_TYPES.has(type))
-      this.#lastRun = foldRun(this.#lastRun, { seq, event: eventOf(row) });
+    if (RUN_TYPES.has(type)) this.#lastRun = foldRun(this.#lastRun, { seq, event: eventOf(row) });
     for (const about of [peerId, supersededPeerId]) {
       if (about === null) continue;
       const { events, inStream } = this.#peers.get(about) ?? { events: 0, inStream: NOT_IN_STREAM };
