@@ -174,7 +174,7 @@ interface LogArchived {
   readonly details: ArchiveFacts;
 }
 
-/** What `reinterpret` did. */
+/** The result of `reinterpret`. */
 export interface ReinterpretFacts {
   /** The `events` settings under which the log up to this row has been decoded. */
   readonly vocabulary: Readonly<Record<string, unknown>>;
@@ -183,7 +183,7 @@ export interface ReinterpretFacts {
 }
 
 /** Every message before this row has the meaning that it has under one vocabulary. */
-export interface LogReinterpreted {
+interface LogReinterpreted {
   readonly type: "LogReinterpreted";
   readonly details: ReinterpretFacts;
 }

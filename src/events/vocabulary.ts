@@ -39,7 +39,7 @@ export interface MessageLimits {
   readonly maxDepth: number;
 }
 
-/** What a message means: the `events` section of the configuration. */
+/** The meaning of a message: the `events` section of the configuration. */
 export type EventSettings = Vocabulary & MessageLimits;
 
 /** 1 MiB is nats-server's default for max_payload; peer records do not come near a depth of 32. */

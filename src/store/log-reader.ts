@@ -164,8 +164,8 @@ export class LogReader implements Disposable {
   }
 
   /**
-   * Decodes the log's messages again. Returns what other settings would change, and how many messages were decoded, or kept because the
-   * log holds only a part of them. An archived message keeps its meaning, as does the row by which `reinterpret` changed it.
+   * Decodes the log's messages again. Returns what other settings would change, and how many messages were decoded, or kept because
+   * the log holds only a part of them. An archived message keeps its meaning, as does the row by which `reinterpret` changed it.
    */
   reinterpret(settings: EventSettings, onProgress: (rows: number, total: number) => void): ReinterpretReport {
     const {

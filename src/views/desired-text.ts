@@ -1,4 +1,4 @@
-/** What the log asks for a peer, in words. Pure. */
+/** The desired state of a peer in words. Pure. */
 import type { Standing } from "../events/types.ts";
 import { DEFAULT_VOCABULARY } from "../events/vocabulary.ts";
 

@@ -101,7 +101,7 @@ export class Reinterpretation {
     return differs(wanted, found);
   }
 
-  /** What the message of a row means under the new settings; undefined if nothing, or if the row is not a message. */
+  /** The event that a row's message is under the new settings; undefined if it is none, or the row is not a message. */
   #meaningOf({ subject, payload, payloadBytes, reason }: LogRow, logged: DesiredEvent | undefined): DesiredEvent | undefined {
     // An outdated message arrived after a newer one about the same peer.
     if (subject === null || payload === null || reason === "outdated") return undefined;

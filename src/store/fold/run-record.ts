@@ -18,7 +18,7 @@ export function foldRun(before: RunRecord | null, { seq, event }: { seq: number;
   if (event.type === "DaemonStopped") return before && { ...before, stoppedSeq: seq };
   if (event.type === "LogReinterpreted") return before && { ...before, vocabulary: event.details.vocabulary };
   if (event.type !== "DaemonStarted") return before;
-  const { configSha256, config = null } = event.details;
+  const { configSha256, config } = event.details;
   const effective = config ?? before?.config ?? null;
   const events = effective?.["events"] ?? null;
   const vocabulary = before === null || isDeepStrictEqual(before.vocabulary, events) ? events : null;
