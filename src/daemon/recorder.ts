@@ -85,7 +85,10 @@ export class Recorder implements ReconcilerObserver, Disposable {
     if (orphans > 0) logger.warn({ streams: orphans }, "previous run did not shut down cleanly; closed its orphaned streams");
     if (vocabularyChanged)
       logger.warn(
-        { nextStep: "run `oc-partnerd reinterpret --dry-run` to see what the new vocabulary changes" },
+        {
+          nextStep:
+            "run `oc-partnerd reinterpret --dry-run` to see what the new vocabulary changes; `oc-partnerd reinterpret` applies it",
+        },
         "vocabulary changed; events already in the log keep their old meaning",
       );
   }
@@ -222,6 +225,7 @@ export class Recorder implements ReconcilerObserver, Disposable {
       case "PeerRemoved":
       case "EventRejected":
       case "LogArchived":
+      case "LogReinterpreted":
       case "DaemonStarted":
       case "DaemonStopped":
         break;

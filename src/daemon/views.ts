@@ -183,6 +183,7 @@ function historyView(entry: LogEntry): HistoryView {
     claimedUser,
     effect,
     relation: "relation" in event ? event.relation : null,
+    standing: "standing" in event ? event.standing : null,
     direction: "direction" in event ? event.direction : null,
     reason: "reason" in event ? event.reason : null,
     message: historyMessage(event),

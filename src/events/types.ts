@@ -180,6 +180,20 @@ interface LogArchived {
   readonly details: ArchiveFacts;
 }
 
+/** The result of `reinterpret`. */
+export interface ReinterpretFacts {
+  /** The `events` settings under which the log up to this row has been decoded. */
+  readonly vocabulary: Readonly<Record<string, unknown>>;
+  /** The number of rows that it appended before this one. */
+  readonly changes: number;
+}
+
+/** Every message before this row has the meaning that it has under one vocabulary. */
+interface LogReinterpreted {
+  readonly type: "LogReinterpreted";
+  readonly details: ReinterpretFacts;
+}
+
 /** How the previous run ended. `unclean`: it was killed, or could not write its last row. */
 export type LastRun = "first_start" | "clean" | "unclean";
 
@@ -212,7 +226,7 @@ export type DeliveryEvent = DeliveryChanged | DeliveryGap;
 export type DesiredEvent = PeerDesired | PeerRemoved;
 export type ObservedEvent = StreamOpened | StreamClosed | OpenFailed | InboundRefused;
 type RunEvent = DaemonStarted | DaemonStopped;
-export type LogEvent = DesiredEvent | EventRejected | ObservedEvent | DeliveryEvent | LogArchived | RunEvent;
+export type LogEvent = DesiredEvent | EventRejected | ObservedEvent | DeliveryEvent | LogArchived | LogReinterpreted | RunEvent;
 
 /** Whether a desired event changed the desired state. */
 export type Effect = "changed" | "unchanged";

@@ -39,5 +39,8 @@ export interface MessageLimits {
   readonly maxDepth: number;
 }
 
+/** The meaning of a message: the `events` section of the configuration. */
+export type EventSettings = Vocabulary & MessageLimits;
+
 /** 1 MiB is nats-server's default for max_payload; peer records do not come near a depth of 32. */
 export const DEFAULT_LIMITS: MessageLimits = { maxMessageBytes: 1_048_576, maxDepth: 32 };

@@ -7,7 +7,7 @@ import { type BetterSQLite3Database, drizzle } from "drizzle-orm/better-sqlite3"
 import { PartnerdError } from "../base/errors.ts";
 import type { PeerId } from "../base/ids.ts";
 import { isoTime } from "../base/units.ts";
-import type { MessageLimits, Vocabulary } from "../events/vocabulary.ts";
+import type { EventSettings } from "../events/vocabulary.ts";
 import type { LogPlace } from "./archive/archive-plan.ts";
 import { readRows, unreadableRows } from "./check/rows/row-reader.ts";
 import { Reinterpretation, type Reinterpreted } from "./fold/reinterpret.ts";
@@ -19,6 +19,7 @@ import { type LogHead, NO_ROWS } from "./model/log-head.ts";
 import { type HistoryRow, historyUntil } from "./past/history-until.ts";
 import { seqAt } from "./past/moment.ts";
 import { type PeerAsOf, peerAsOf, peersAsOf } from "./past/peers-as-of.ts";
+import { restatedRows } from "./past/restated-rows.ts";
 import { eventLog, repeatedFailures } from "./schema/log.ts";
 import { databaseFileOf } from "./sql/data-directory.ts";
 import { storeFailure } from "./sql/failure.ts";
@@ -57,6 +58,12 @@ export interface AsOf extends Moment {
 export interface PeerPast extends Moment {
   readonly peer: PeerAsOf | undefined;
   readonly history: readonly HistoryRow[];
+}
+
+interface ReinterpretReport {
+  readonly changes: readonly Reinterpreted[];
+  readonly decoded: number;
+  readonly kept: number;
 }
 
 const PAGE_ROWS = 500;
@@ -170,24 +177,31 @@ export class LogReader implements Disposable {
   }
 
   /**
-   * Decodes the log's messages again. Returns what another vocabulary would change, and how many messages were decoded, or kept
-   * because the log holds only a part of them. Peers whose last event is archived keep their state.
+   * Decodes the log's messages again. Returns what other settings would change, and how many messages were decoded, or kept because
+   * the log holds only a part of them. An archived message keeps its meaning, as does the row by which `reinterpret` changed it.
    */
-  reinterpret(
-    vocabulary: Vocabulary,
-    limits: MessageLimits,
-    onProgress: (rows: number, total: number) => void,
-  ): { readonly changes: readonly Reinterpreted[]; readonly decoded: number; readonly kept: number } {
-    const start = this.#read(() => this.#rows.replayStart());
-    const { seq: lastSeq } = this.head();
-    const reinterpretation = new Reinterpretation(vocabulary, limits, start.projections.desired.values());
-    for (const read of readRows(this.#database, start.seq, lastSeq)) {
+  reinterpret(settings: EventSettings, onProgress: (rows: number, total: number) => void): ReinterpretReport {
+    const {
+      seq: archivedUntil,
+      restated,
+      archived,
+      lastSeq,
+    } = this.#read(() => {
+      const { seq, projections } = this.#rows.replayStart();
+      const lastSeq = this.#rows.head()?.seq ?? 0;
+      return { seq, restated: restatedRows(this.#orm, seq), archived: projections.desired.values(), lastSeq };
+    });
+    const archivedPeerOf = this.#rows.archivedPeerOfResource;
+    const reinterpretation = new Reinterpretation(settings, { archived, archivedPeerOf, restated });
+    for (const read of readRows(this.#database, archivedUntil, lastSeq)) {
       if (read.kind === "unreadable") throw new PartnerdError("database_failed", sentenceOf(unreadableRows(read)), UNSOUND);
       reinterpretation.take(read.row);
-      onProgress(read.row.seq - start.seq, lastSeq - start.seq);
+      onProgress(read.row.seq - archivedUntil, lastSeq - archivedUntil);
     }
-    const changes = reinterpretation.changes(this.#read(() => this.#rows.desiredPeers()));
-    return { changes, decoded: reinterpretation.decoded, kept: reinterpretation.kept };
+    // Rows may have been archived, and deleted, in the meantime.
+    if (this.#read(() => this.#archivedUntil()) !== archivedUntil) return this.reinterpret(settings, onProgress);
+    const { decoded, kept } = reinterpretation;
+    return { changes: reinterpretation.changes(), decoded, kept };
   }
 
   [Symbol.dispose](): void {

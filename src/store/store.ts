@@ -5,6 +5,7 @@ import type { Clock } from "../base/clock.ts";
 import type { PartnerdError } from "../base/errors.ts";
 import type { PeerId } from "../base/ids.ts";
 import type { DeliveryChanged, DeliveryEvent, DesiredEvent, DesiredPeer, ObservedEvent } from "../events/types.ts";
+import type { EventSettings } from "../events/vocabulary.ts";
 import { removeLeftovers } from "./archive/remove-archived.ts";
 import type { Reinterpreted } from "./fold/reinterpret.ts";
 import type { Projections } from "./fold/replay.ts";
@@ -58,8 +59,11 @@ export interface Store extends Disposable {
   appendStart(): void;
   /** Appends DaemonStopped, `durationMs` (monotonic) after the start. */
   appendStopped(durationMs: number): void;
-  /** Appends the events of `reinterpret`, each with its message as the cause. Returns the rows that changed anything. */
-  appendReinterpreted(changes: readonly Reinterpreted[]): readonly LogEntry<DesiredEvent>[];
+  /**
+   * Appends the events of `reinterpret`, each with its message as the cause, then a LogReinterpreted with the settings under which the
+   * log is now decoded. Returns the events.
+   */
+  appendReinterpreted(changes: readonly Reinterpreted[], settings: EventSettings): readonly LogEntry<DesiredEvent>[];
   /** Calls `listener` with every row appended from now on, until disposed. */
   onAppended(listener: AppendListener): Disposable;
 
@@ -149,7 +153,8 @@ function storeOf(
     registerStart: (init, onStarted) => writer.registerStart(init, onStarted),
     appendStart: () => writer.appendStart(),
     appendStopped: (durationMs) => writer.write("append DaemonStopped", () => ownEvents.stopped(durationMs)),
-    appendReinterpreted: (changes) => writer.write("append reinterpreted events", () => ownEvents.reinterpreted(changes)),
+    appendReinterpreted: (changes, settings) =>
+      writer.write("append reinterpreted events", () => ownEvents.reinterpreted(changes, settings)),
     onAppended: (listener) => feed.subscribe(listener),
     get: (peerId) => committed.peer(peerId),
     list: () => committed.list(),

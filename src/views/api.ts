@@ -47,6 +47,8 @@ export interface HistoryView {
   readonly claimedUser: string | null;
   readonly effect: Effect | null;
   readonly relation: string | null;
+  /** Of a PeerDesired: what its relation meant when it was decoded. */
+  readonly standing: Standing | null;
   readonly direction: string | null;
   readonly reason: string | null;
   readonly message: string | null;
@@ -54,7 +56,7 @@ export interface HistoryView {
   readonly attempt: string | null;
   /** How long a closed stream was open, or an attempt took. */
   readonly durationMs: number | null;
-  /** The desired event in force when it happened. */
+  /** The desired event in force when it happened. Of an event by `reinterpret`: the message that was decoded again. */
   readonly causeSeq: number | null;
   /** The StreamOpened that a StreamClosed ends. */
   readonly openedSeq: number | null;

@@ -3,8 +3,9 @@ import { beforeEach, describe, expect, it } from "vitest";
 import { PartnerdError, toPartnerdError } from "../../src/base/errors.ts";
 import { countingFaults } from "../../src/base/log.ts";
 import { Recorder } from "../../src/daemon/recorder.ts";
-import { DEFAULT_VOCABULARY } from "../../src/events/vocabulary.ts";
+import { DEFAULT_LIMITS, DEFAULT_VOCABULARY } from "../../src/events/vocabulary.ts";
 import { Metrics } from "../../src/http/metrics.ts";
+import { openLogReader } from "../../src/store/log-reader.ts";
 import { append, closed, desired, inboundRefused, opened, openFailed } from "../store/support/events.ts";
 import { TemporaryStore } from "../store/support/temporary-store.ts";
 import { ATTEMPT, RUN } from "../support/attempts.ts";
@@ -19,7 +20,9 @@ function recorderOn({ store, clock }: TemporaryStore): Recorder {
   return new Recorder({ store, clock, logger: counting, metrics, onObserved: () => {} });
 }
 
-const config = (partnerRelations: readonly string[]) => ({ events: { ...DEFAULT_VOCABULARY, partnerRelations } });
+const config = (partnerRelations: readonly string[]) => ({
+  events: { ...DEFAULT_VOCABULARY, ...DEFAULT_LIMITS, partnerRelations },
+});
 
 beforeEach(() => {
   logger = new RecordingLogger();
@@ -87,15 +90,32 @@ describe("the recorder", () => {
     expect(temporary.store.head().seq).toBe(0);
   });
 
-  it("says once that the vocabulary is not that of the run before", () => {
+  it("warns of another vocabulary at every start until the log is reinterpreted, and again after the next change", () => {
     using temporary = new TemporaryStore();
-    for (const relations of [["PARTNER"], ["PARTNER"], ["PARTNER", "ALLY"], ["PARTNER", "ALLY"]]) {
+    const isWarned = (relations: readonly string[]) => {
+      const before = logger.at("warn").length;
       using recorder = recorderOn(temporary);
       recorder.started({ run: RUN, version: "1.0.0", config: config(relations), lastAliveMs: null });
       recorder.running();
-    }
-    const warned = logger.at("warn").map(({ message }) => message);
-    expect(warned).toEqual([expect.stringMatching(/^vocabulary changed/)]);
+      return logger
+        .at("warn")
+        .slice(before)
+        .map(({ message }) => message.split(";")[0])
+        .includes("vocabulary changed");
+    };
+    const reinterpret = (relations: readonly string[]) => {
+      const { events } = config(relations);
+      using reader = openLogReader(temporary.directory);
+      temporary.store.appendReinterpreted(reader.reinterpret(events, () => {}).changes, events);
+    };
+    const [before, after] = [["PARTNER"], ["PARTNER", "ALLY"]];
+    expect([isWarned(before), isWarned(before), isWarned(after), isWarned(after)]).toEqual([false, false, true, true]);
+    // The second run may have decoded messages under the other vocabulary.
+    expect(isWarned(before)).toBe(true);
+    reinterpret(after);
+    expect([isWarned(after), isWarned(after), isWarned(before)]).toEqual([false, false, true]);
+    reinterpret(before);
+    expect(isWarned(before)).toBe(false);
   });
 
   it("leaves no row of a start that failed, unless something was observed before", () => {

@@ -51,6 +51,7 @@ const peerSchema = z.strictObject({
       claimedUser: z.string().nullable(),
       effect: z.enum(["changed", "unchanged"]).nullable(),
       relation: z.string().nullable(),
+      standing: z.enum(["partner", "revoked", "blacklisted"]).nullable(),
       direction: z.enum(["outbound", "inbound"]).nullable(),
       reason: z.string().nullable(),
       message: z.string().nullable(),

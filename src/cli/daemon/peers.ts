@@ -5,6 +5,7 @@ import { PartnerdError } from "../../base/errors.ts";
 import { counted } from "../../base/units.ts";
 import { type DaemonClient, daemonClient } from "../../http/client.ts";
 import type { HistoryView, PeerDetailView } from "../../views/api.ts";
+import { desiredText } from "../../views/desired-text.ts";
 import { AS_OF_FLAG, peerAsOfText, peersAsOfText } from "../log/as-of.ts";
 import {
   CONFIG_FLAG,
@@ -47,7 +48,7 @@ export function peersCommand(env: Env): Command {
 
 type PeersFlags = DaemonFlags & { readonly json: boolean; readonly asOf?: string | undefined };
 
-async function runPeers(client: DaemonClient, peerId: string | undefined, json: boolean): Promise<string> {
+export async function runPeers(client: DaemonClient, peerId: string | undefined, json: boolean): Promise<string> {
   if (peerId === undefined) {
     const view = await client.peers();
     return json ? jsonText(view) : peerTable(view.peers, systemClock.wallMs());
@@ -67,6 +68,7 @@ function detail(peer: PeerDetailView): string {
     ["name", peer.name],
     ["did", peer.did],
     ["relation", peer.relation],
+    ["standing", peer.standing],
     ["address", peer.address],
     ["phase", peer.phase],
     ["since", peer.since],
@@ -79,6 +81,15 @@ function detail(peer: PeerDetailView): string {
   return `${table(["FACT", "VALUE"], rows)}\n\n${historyTable(peer.history)}`;
 }
 
+function what(event: HistoryView): string {
+  const { relation, standing, direction, reason, message, causeSeq } = event;
+  if (event.type === "PeerDesired" || event.type === "PeerRemoved") {
+    if (causeSeq === null) return desiredText(relation, standing);
+    return `${relation === null ? "removed" : `${relation} (${standing})`} by reinterpreting event ${causeSeq}`;
+  }
+  return [direction, reason, message].filter((part) => part !== null && part !== "").join(" ") || "-";
+}
+
 function historyTable(history: readonly HistoryView[]): string {
   return table(
     ["SEQ", "AT", "EVENT", "WHAT", "SOURCE"],
@@ -86,8 +97,7 @@ function historyTable(history: readonly HistoryView[]): string {
       String(event.seq),
       event.at,
       event.type,
-      [event.relation, event.direction, event.reason, event.message].filter((part) => part !== null && part !== "").join(" ") ||
-        "-",
+      what(event),
       event.claimedUser === null ? (event.source ?? "-") : `${event.source ?? "-"} (claims user ${event.claimedUser})`,
     ]),
   );

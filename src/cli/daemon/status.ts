@@ -4,6 +4,7 @@ import { systemClock } from "../../base/clock.ts";
 import { durationText } from "../../base/units.ts";
 import { type DaemonClient, daemonClient } from "../../http/client.ts";
 import type { Check, DeliveryView, HealthView, PeerView, SelfView } from "../../views/api.ts";
+import { desiredText } from "../../views/desired-text.ts";
 import { AS_OF_FLAG, peersAsOfText } from "../log/as-of.ts";
 import { PROGRAM } from "../terminal/command-line.ts";
 import {
@@ -79,7 +80,7 @@ export function peerTable(peers: readonly PeerView[], nowMs: number, server: str
     peers.map((peer) => [
       shortPeerId(peer.peerId),
       peer.name ?? "-",
-      peer.relation ?? "-",
+      desiredText(peer.relation, peer.standing),
       peer.phase,
       peer.inbound === null ? "-" : "established",
       peer.since === null ? "-" : durationText(Math.max(0, nowMs - Date.parse(peer.since))),

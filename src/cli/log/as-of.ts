@@ -7,6 +7,7 @@ import type { LogPlace } from "../../store/archive/archive-plan.ts";
 import type { AsOf, Moment } from "../../store/log-reader.ts";
 import type { HistoryRow } from "../../store/past/history-until.ts";
 import type { PeerAsOf } from "../../store/past/peers-as-of.ts";
+import { desiredText } from "../../views/desired-text.ts";
 import { DURATION_UNITS } from "../terminal/flags.ts";
 import { jsonText } from "../terminal/output.ts";
 import { shortPeerId, table } from "../terminal/table.ts";
@@ -79,7 +80,7 @@ function pastTable({ peers, atMs }: AsOf): string {
     peers.map((peer) => [
       shortPeerId(peer.peerId),
       peer.name ?? "-",
-      peer.relation ?? "-",
+      desiredText(peer.relation, peer.standing),
       peer.outboundSince === null ? (peer.downSince === null ? "closed" : "down") : "established",
       peer.inboundSince === null ? "-" : "established",
       age(peer.outboundSince ?? peer.downSince ?? peer.since),
@@ -94,11 +95,12 @@ function reasonOf({ downBegan, failures }: PeerAsOf): string {
 }
 
 function factTable(peerId: PeerId, peer: PeerAsOf | undefined): string {
-  const by = peer?.app == null ? null : `${peer.app}${peer.claimedUser === null ? "" : ` (claims user ${peer.claimedUser})`}`;
+  const by = peer?.app == null ? null : byText(peer.app, peer);
   const facts: readonly (readonly [string, string | null | undefined])[] = [
     ["peer", peerId],
     ["name", peer?.name],
     ["relation", peer?.relation],
+    ["standing", peer?.standing],
     ["address", peer?.address],
     ["since", peer?.since],
     ["by", by],
@@ -117,4 +119,9 @@ function historyTable(history: readonly HistoryRow[]): string {
     ["SEQ", "AT", "CAUSE", "WHAT"],
     history.map(({ seq, at, causeSeq, summary }) => [String(seq), at, causeSeq === null ? "-" : String(causeSeq), summary]),
   );
+}
+
+function byText(app: string, { claimedUser, causeSeq }: PeerAsOf): string {
+  if (causeSeq !== null) return `${app}, reinterpreting event ${causeSeq}`;
+  return claimedUser === null ? app : `${app} (claims user ${claimedUser})`;
 }

@@ -3,7 +3,7 @@ import { Command } from "commander";
 import { systemClock as clock } from "../../base/clock.ts";
 import { counted } from "../../base/units.ts";
 import type { Config } from "../../config/schema.ts";
-import type { DesiredEvent } from "../../events/types.ts";
+import type { DesiredEvent, DesiredPeer } from "../../events/types.ts";
 import type { Reinterpreted } from "../../store/fold/reinterpret.ts";
 import { CONFIG_FLAG, configOf, DATA_FLAG, type DaemonFlags, type Env, example, JSON_FLAG } from "../terminal/flags.ts";
 import { jsonText, print } from "../terminal/output.ts";
@@ -50,7 +50,7 @@ async function plan({ data, events }: Config): Promise<Omit<Report, "appended">>
   const { openLogReader } = await import("../../store/log-reader.ts");
   using reader = openLogReader(data);
   using shown = stepProgress(process.stderr);
-  return reader.reinterpret(events, events, (rows, total) => shown.update("decoding events", rows, total));
+  return reader.reinterpret(events, (rows, total) => shown.update("decoding events", rows, total));
 }
 
 async function append(config: Config): Promise<Report> {
@@ -59,29 +59,40 @@ async function append(config: Config): Promise<Report> {
   using _lock = lockDirectory(config.data);
   using store = openStore({ directory: config.data, clock });
   const planned = await plan(config);
-  return { ...planned, appended: store.appendReinterpreted(planned.changes).map(({ seq }) => seq) };
+  return { ...planned, appended: store.appendReinterpreted(planned.changes, config.events).map(({ seq }) => seq) };
 }
 
 function reportText({ changes, decoded, kept, appended }: Report): string {
   const partial =
     kept === 0 ? "" : `; ${counted(kept, "message")} not decoded again, because the log stores only the first 64 KiB`;
   const lines = [`decoded ${counted(decoded, "message")}${partial}`];
-  if (changes.length === 0) return [...lines, "nothing changes under the current vocabulary"].join("\n");
+  if (changes.length === 0) {
+    const recorded = appended === null ? "" : "; the log records that it is decoded under it";
+    return [...lines, `nothing changes under the current vocabulary${recorded}`].join("\n");
+  }
   const rows = changes.map(({ event, before, causeSeq }) => [
     shortPeerId(event.peerId),
     before?.name ?? ("name" in event ? event.name : null) ?? "-",
     before === undefined ? "-" : `${before.relation} (${before.standing})`,
-    becomes(event),
+    becomes(event, before),
     String(causeSeq),
   ]);
   lines.push("", table(["PEER", "NAME", "WAS", "BECOMES", "EVENT"], rows), "");
   const count = counted(appended?.length ?? 0, "event");
-  lines.push(appended === null ? "dry run: nothing was changed" : `appended ${count}; the daemon acts on them at its next start`);
+  lines.push(
+    appended === null
+      ? "dry run: nothing was changed"
+      : `appended ${count}; the daemon acts on ${appended.length === 1 ? "it" : "them"} at its next start`,
+  );
   return lines.join("\n");
 }
 
-function becomes(event: DesiredEvent): string {
-  return event.type === "PeerRemoved" ? "REMOVED (revoked)" : `${event.relation} (${event.standing})`;
+function becomes(event: DesiredEvent, before: Reinterpreted["before"]): string {
+  if (event.type === "PeerRemoved") return "REMOVED (revoked)";
+  const { relation, standing, address, resourceId } = event;
+  const text = `${relation} (${standing})`;
+  if (before === undefined || before.relation !== relation || before.standing !== standing) return text;
+  return before.address === address ? `${text}, resource id ${resourceId ?? "-"}` : `${text}, address ${address ?? "-"}`;
 }
 
 function reportJson({ changes, decoded, kept, appended }: Report): object {
@@ -91,12 +102,16 @@ function reportJson({ changes, decoded, kept, appended }: Report): object {
     changes: changes.map(({ event, before, causeSeq }) => ({
       peerId: event.peerId,
       causeSeq,
-      was: before === undefined ? null : { relation: before.relation, standing: before.standing },
+      was: before === undefined ? null : stateJson(before),
       becomes:
         event.type === "PeerRemoved"
-          ? { relation: "REMOVED", standing: "revoked" }
-          : { relation: event.relation, standing: event.standing },
+          ? stateJson({ relation: "REMOVED", standing: "revoked", address: null, resourceId: null })
+          : stateJson(event),
     })),
     appended,
   };
 }
+
+type ReportedState = Pick<DesiredPeer, "relation" | "standing" | "address" | "resourceId">;
+
+const stateJson = ({ relation, standing, address, resourceId }: ReportedState) => ({ relation, standing, address, resourceId });

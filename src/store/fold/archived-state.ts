@@ -64,11 +64,12 @@ const inStream = {
   streamSeq: z.int().nullable(),
 };
 
-/** A start, its configuration, and the DaemonStopped that ended the run; null if none has. */
+/** A start, its configuration, the vocabulary of the log up to here (RunRecord), and the DaemonStopped; null if there is none. */
 const lastRun = z.strictObject({
   startedSeq: z.int(),
   configSha256: z.string(),
   config: z.record(z.string(), z.unknown()).nullable(),
+  vocabulary: z.unknown(),
   stoppedSeq: z.int().nullable(),
 });
 

@@ -37,6 +37,7 @@ export function project(
     case "DeliveryChanged":
     case "DeliveryGap":
     case "LogArchived":
+    case "LogReinterpreted":
     case "DaemonStarted":
     case "DaemonStopped":
       return NOTHING;

@@ -7,6 +7,8 @@ export interface RunRecord {
   readonly configSha256: string;
   /** The effective configuration without secrets; null if no row up to here has it. */
   readonly config: Readonly<Record<string, unknown>> | null;
+  /** The `events` settings under which every message so far was decoded; null if they changed since the log was last reinterpreted. */
+  readonly vocabulary: unknown;
   /** The DaemonStopped that ended it; null if there is none. */
   readonly stoppedSeq: number | null;
 }
@@ -14,9 +16,13 @@ export interface RunRecord {
 /** The record after an event. A start whose configuration is unchanged omits it, so it is carried over. */
 export function foldRun(before: RunRecord | null, { seq, event }: { seq: number; event: LogEvent }): RunRecord | null {
   if (event.type === "DaemonStopped") return before && { ...before, stoppedSeq: seq };
+  if (event.type === "LogReinterpreted") return before && { ...before, vocabulary: event.details.vocabulary };
   if (event.type !== "DaemonStarted") return before;
   const { configSha256, config } = event.details;
-  return { startedSeq: seq, configSha256, config: config ?? before?.config ?? null, stoppedSeq: null };
+  const effective = config ?? before?.config ?? null;
+  const events = effective?.["events"] ?? null;
+  const vocabulary = before === null || isDeepStrictEqual(before.vocabulary, events) ? events : null;
+  return { startedSeq: seq, configSha256, config: effective, vocabulary, stoppedSeq: null };
 }
 
 /** How the run before a start ended. */
@@ -25,8 +31,7 @@ export function lastRunOf(record: RunRecord | null): LastRun {
   return record.stoppedSeq === null ? "unclean" : "clean";
 }
 
-/** True if the events section of a recorded configuration differs from `events`: the log was decoded with another vocabulary. */
-export function vocabularyChanged(record: RunRecord | null, events: object): boolean {
-  const recorded = record?.config?.["events"];
-  return recorded !== undefined && !isDeepStrictEqual(recorded, JSON.parse(JSON.stringify(events)));
+/** True if a message in the log may have been decoded under other settings than `events`, which are plain JSON. */
+export function vocabularyChanged(record: RunRecord | null, events: unknown): boolean {
+  return record !== null && !isDeepStrictEqual(record.vocabulary, events);
 }

@@ -1,7 +1,7 @@
 /** The facts that a row stores as JSON in its `details` column. Pure. */
 import { z } from "zod";
 import { messageOf, PartnerdError } from "../../base/errors.ts";
-import type { ArchiveFacts, RunId, StartFacts } from "../../events/types.ts";
+import type { ArchiveFacts, ReinterpretFacts, RunId, StartFacts } from "../../events/types.ts";
 
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 
@@ -28,9 +28,15 @@ const startFacts = z.strictObject({
   config: z.record(z.string(), z.unknown()).nullable(),
 });
 
+const reinterpretFacts = z.strictObject({
+  vocabulary: z.record(z.string(), z.unknown()),
+  changes: z.int().nonnegative(),
+});
+
 /** The text for the `details` column. */
-export function detailsJson(facts: ArchiveFacts | StartFacts): string {
-  return JSON.stringify("file" in facts ? archiveFacts.parse(facts) : startFacts.parse(facts));
+export function detailsJson(facts: ArchiveFacts | StartFacts | ReinterpretFacts): string {
+  if ("file" in facts) return JSON.stringify(archiveFacts.parse(facts));
+  return JSON.stringify("changes" in facts ? reinterpretFacts.parse(facts) : startFacts.parse(facts));
 }
 
 /** Parses the details of the row `seq`, a LogArchived. Throws `database_failed` if this program cannot have written them. */
@@ -41,6 +47,11 @@ export function archiveFactsIn(details: string, seq: number): ArchiveFacts {
 /** Parses the details of the row `seq`, a DaemonStarted. Throws as archiveFactsIn does. */
 export function startFactsIn(details: string, seq: number): StartFacts {
   return parsed(startFacts, details, seq);
+}
+
+/** Parses the details of the row `seq`, a LogReinterpreted. Throws as archiveFactsIn does. */
+export function reinterpretFactsIn(details: string, seq: number): ReinterpretFacts {
+  return parsed(reinterpretFacts, details, seq);
 }
 
 function parsed<Facts>(schema: z.ZodType<Facts>, details: string, seq: number): Facts {

@@ -11,7 +11,7 @@ import type {
   RejectionReason,
 } from "../../events/types.ts";
 import type { eventLog } from "../schema/log.ts";
-import { archiveFactsIn, detailsJson, invalidRow, startFactsIn } from "./details.ts";
+import { archiveFactsIn, detailsJson, invalidRow, reinterpretFactsIn, startFactsIn } from "./details.ts";
 
 /** The `source` of observed events. */
 export const OWN_SOURCE = "oc-partnerd";
@@ -105,6 +105,7 @@ export const NO_COLUMNS: Omit<LogEntryRow, "seq" | "type" | "atMs"> = {
 export function columnsOf(event: LogEvent): EventColumns {
   switch (event.type) {
     case "LogArchived":
+    case "LogReinterpreted":
     case "DaemonStarted":
       return { peerId: null, ...NO_DETAILS, ...event, details: detailsJson(event.details) };
     case "StreamOpened":
@@ -177,6 +178,8 @@ export function eventOf(row: ReplayedRow): LogEvent {
     }
     case "LogArchived":
       return { type, details: archiveFactsIn(given("details"), seq) };
+    case "LogReinterpreted":
+      return { type, details: reinterpretFactsIn(given("details"), seq) };
     case "DaemonStarted":
       return { type, reason: given("reason") as LastRun, details: startFactsIn(given("details"), seq) };
     case "DaemonStopped":

@@ -19,6 +19,8 @@ export interface PeerAsOf {
   /** When the peer got this relation, standing and address, and the event, app and user that set them. */
   readonly since: string | null;
   readonly desiredSeq: number | null;
+  /** The message that `reinterpret` decoded again, if that event is its. */
+  readonly causeSeq: number | null;
   readonly app: string | null;
   readonly claimedUser: string | null;
   /** When our stream and theirs were opened; null if they were not open. */

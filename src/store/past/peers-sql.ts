@@ -153,7 +153,7 @@ const RESULT = `
 select
   down.peer_id as peerId, desired.name, down.standing, down.relation, down.known_address as address,
   ${iso("case when down.standing_from_seq > archived_seq then own.at_ms else archived_since_ms end")} as since,
-  down.standing_from_seq as desiredSeq, own.source as app, own.claimed_user as claimedUser,
+  down.standing_from_seq as desiredSeq, own.cause_seq as causeSeq, own.source as app, own.claimed_user as claimedUser,
   case when outbound_open then ${iso(openedAtMs("outbound_seq"))} end as outboundSince,
   case when inbound_open then ${iso(openedAtMs("inbound_seq"))} end as inboundSince,
   ${iso("down_ms")} as downSince, down_began as downBegan,

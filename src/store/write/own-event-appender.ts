@@ -4,15 +4,16 @@
  */
 import { hash } from "node:crypto";
 import type { Clock } from "../../base/clock.ts";
-import { foldDesired } from "../../events/fold.ts";
 import type { DaemonStarted, DesiredEvent, ObservedEvent, RunId, StartFacts, StreamClosed } from "../../events/types.ts";
+import type { EventSettings } from "../../events/vocabulary.ts";
+import { withWellFormedText } from "../../events/well-formed.ts";
 import type { Reinterpreted } from "../fold/reinterpret.ts";
 import { lastRunOf, type RunRecord, vocabularyChanged } from "../fold/run-record.ts";
 import { endedBy, repeatedBy } from "../fold/status.ts";
 import type { LogEntry } from "../model/log-entry.ts";
 import { knownMigrations } from "../sql/migrations.ts";
 import type { Tables } from "../sql/statements/tables.ts";
-import { type Append, OBSERVED, withWellFormedText } from "./append.ts";
+import { type Append, OBSERVED } from "./append.ts";
 import type { CommittedState } from "./committed-state.ts";
 import { aliveUntilMs } from "./previous-run.ts";
 import type { Repetitions } from "./repetitions.ts";
@@ -55,7 +56,7 @@ export interface Start {
   /** Number of streams that the previous run left open, now closed in the log. */
   readonly orphans: number;
   readonly lastRun: RunRecord | null;
-  /** True if the previous run decoded events with another vocabulary. */
+  /** True if earlier runs decoded messages under another vocabulary, and the log was not reinterpreted since. */
   readonly vocabularyChanged: boolean;
 }
 
@@ -100,21 +101,21 @@ export class OwnEventAppender {
     const { rows, append } = this.#init;
     const lastRun = rows.lastRun();
     const orphans = this.#closeOrphans(lastAliveMs);
-    const plain = JSON.parse(JSON.stringify(config)) as StartFacts["config"];
+    const plain = JSON.parse(JSON.stringify(config)) as NonNullable<StartFacts["config"]>;
     const configSha256 = hash("sha256", JSON.stringify(plain), "hex");
     const isSame = configSha256 === lastRun?.configSha256 && lastRun.config !== null;
     const details = { run, version, schema: knownMigrations().size, configSha256, config: isSame ? null : plain };
+    const isOther = vocabularyChanged(lastRun, plain["events"]);
     const entry = append({ type: "DaemonStarted", reason: lastRunOf(lastRun), details }, OBSERVED);
-    return { entry, orphans, lastRun, vocabularyChanged: vocabularyChanged(lastRun, config.events) };
+    return { entry, orphans, lastRun, vocabularyChanged: isOther };
   }
 
-  /** As Store.appendReinterpreted. One by one: an event may already have done what a later one is for. */
-  reinterpreted(changes: readonly Reinterpreted[]): LogEntry<DesiredEvent>[] {
-    const { committed, append } = this.#init;
-    return changes.flatMap(({ event, causeSeq }) => {
-      const { effect } = foldDesired(committed, event, { seq: 0, atMs: 0 });
-      return effect === "changed" ? [append(event, { ...OBSERVED, causeSeq })] : [];
-    });
+  /** As Store.appendReinterpreted. */
+  reinterpreted(changes: readonly Reinterpreted[], settings: EventSettings): LogEntry<DesiredEvent>[] {
+    const { append } = this.#init;
+    const entries = changes.map(({ event, causeSeq }) => append(event, { ...OBSERVED, causeSeq }));
+    append({ type: "LogReinterpreted", details: { vocabulary: { ...settings }, changes: entries.length } }, OBSERVED);
+    return entries;
   }
 
   /** As Store.appendStopped. */

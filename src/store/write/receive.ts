@@ -2,12 +2,13 @@
 import type { Desired, Rejected, Removed } from "../../events/decoded.ts";
 import { resolve } from "../../events/resolve.ts";
 import type { DeliveryGap, EventRejected } from "../../events/types.ts";
+import { withWellFormedText } from "../../events/well-formed.ts";
 import type { Cursor } from "../model/cursor.ts";
 import type { LogEntry } from "../model/log-entry.ts";
 import { storedPayload } from "../model/payload.ts";
 import type { CoreMessageCount } from "../sql/statements/delivery-rows.ts";
 import type { Tables } from "../sql/statements/tables.ts";
-import { type Append, OBSERVED, withWellFormedText } from "./append.ts";
+import { type Append, OBSERVED } from "./append.ts";
 
 /** A received and decoded message. */
 export interface Received {

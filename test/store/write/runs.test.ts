@@ -1,6 +1,7 @@
 /** The daemon's runs in the log: how each began, with which configuration, and how the one before ended. */
 import Database from "better-sqlite3";
 import { beforeEach, describe, expect, it } from "vitest";
+import { DEFAULT_LIMITS, DEFAULT_VOCABULARY } from "../../../src/events/vocabulary.ts";
 import { VirtualClock } from "../../../src/sim/time/virtual-clock.ts";
 import { knownMigrations } from "../../../src/store/sql/migrations.ts";
 import { openStore } from "../../../src/store/store.ts";
@@ -61,11 +62,41 @@ describe("DaemonStarted", () => {
     expect(configOf(startWith())).toEqual(CONFIG);
   });
 
+  const WIDER = { ...CONFIG, events: { peerDatatypes: ["PEER", "NODE"] } };
+  const isOther = (config?: typeof CONFIG) => startWith(config).vocabularyChanged;
+  /** As `reinterpret` does if nothing changes. */
+  const reinterpreted = ({ events }: typeof CONFIG) =>
+    temporary.store.appendReinterpreted([], { ...DEFAULT_VOCABULARY, ...DEFAULT_LIMITS, ...events });
+  const whole = (config: typeof CONFIG) => ({
+    ...config,
+    events: { ...DEFAULT_VOCABULARY, ...DEFAULT_LIMITS, ...config.events },
+  });
+
   it("tells that the vocabulary changed, also two starts later, and not of another setting", () => {
-    expect(startWith().vocabularyChanged).toBe(false);
-    expect(startWith().vocabularyChanged).toBe(false);
-    expect(startWith({ ...CONFIG, name: "paris" }).vocabularyChanged).toBe(false);
-    expect(startWith({ ...CONFIG, events: { peerDatatypes: ["PEER", "NODE"] } }).vocabularyChanged).toBe(true);
+    expect([isOther(), isOther(), isOther({ ...CONFIG, name: "paris" })]).toEqual([false, false, false]);
+    expect([isOther(WIDER), isOther(WIDER)]).toEqual([true, true]);
+  });
+
+  it("tells of a run under other settings than those of the last reinterpretation", () => {
+    isOther(whole(CONFIG));
+    reinterpreted(WIDER);
+    // The start leaves its configuration out, because it is unchanged.
+    expect(isOther(whole(CONFIG))).toBe(true);
+    expect([isOther(whole(WIDER)), isOther(whole(WIDER))]).toEqual([true, true]);
+    reinterpreted(WIDER);
+    expect([isOther(whole(WIDER)), isOther(whole(CONFIG))]).toEqual([false, true]);
+  });
+
+  it("remembers the vocabulary when the starts and the reinterpretation are archived", async () => {
+    isOther(whole(CONFIG));
+    isOther(whole(WIDER));
+    await archiveBefore(temporary.directory, 2);
+    expect(isOther(whole(WIDER))).toBe(true);
+    reinterpreted(WIDER);
+    append(temporary.store, rejected());
+    await archiveBefore(temporary.directory, temporary.store.head().seq);
+    expect([isOther(whole(WIDER)), isOther(whole(CONFIG))]).toEqual([false, true]);
+    expect(findingsIn(temporary.directory)).toEqual([]);
   });
 
   it("remembers the last run when its rows are archived", async () => {
@@ -77,7 +108,13 @@ describe("DaemonStarted", () => {
     expect([reasonOf(start), configOf(start), start.lastRun]).toEqual([
       "clean",
       null,
-      { startedSeq: 1, stoppedSeq: 2, configSha256: start.entry.event.details.configSha256, config: CONFIG },
+      {
+        startedSeq: 1,
+        stoppedSeq: 2,
+        configSha256: start.entry.event.details.configSha256,
+        config: CONFIG,
+        vocabulary: CONFIG.events,
+      },
     ]);
     append(temporary.store, rejected());
     await archiveBefore(temporary.directory, temporary.store.head().seq);
@@ -107,7 +144,7 @@ describe("a start that cannot be written", () => {
       appendDelivery: () => store.appendDelivery([]),
       appendObserved: () => store.appendObserved({ event: opened(PEER_A), causeSeq: null }),
       appendStopped: () => store.appendStopped(1),
-      appendReinterpreted: () => store.appendReinterpreted([]),
+      appendReinterpreted: () => store.appendReinterpreted([], { ...DEFAULT_VOCABULARY, ...DEFAULT_LIMITS }),
     };
     expect(() => store.appendStart()).toThrow("full");
     expect(appends[method]).toThrow("full");

@@ -16,6 +16,8 @@ import { eventOf, type LogRow } from "../../model/log-entry.ts";
 /** The newest message about a peer or resource in a broker stream. */
 type InStream = Pick<ArchivedState["peers"][number], "streamCreated" | "streamSequence" | "streamSeq">;
 
+const RUN_TYPES: ReadonlySet<LogRow["type"]> = new Set(["DaemonStarted", "DaemonStopped", "LogReinterpreted"]);
+
 const NOT_IN_STREAM: InStream = { streamCreated: null, streamSequence: null, streamSeq: null };
 
 export class ArchiveFold {
@@ -69,8 +71,7 @@ export class ArchiveFold {
   #count(row: LogRow): void {
     const { seq, type, atMs, peerId, supersededPeerId, resourceId, reason, message, chainHash } = row;
     const { stream, streamCreated, streamSequence, lastStreamSequence } = row;
-    if (type === "DaemonStarted" || type === "DaemonStopped")
-      this.#lastRun = foldRun(this.#lastRun, { seq, event: eventOf(row) });
+    if (RUN_TYPES.has(type)) this.#lastRun = foldRun(this.#lastRun, { seq, event: eventOf(row) });
     for (const about of [peerId, supersededPeerId]) {
       if (about === null) continue;
       const { events, inStream } = this.#peers.get(about) ?? { events: 0, inStream: NOT_IN_STREAM };

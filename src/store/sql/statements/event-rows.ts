@@ -1,6 +1,6 @@
 /** Prepared statements over the log itself. */
 import type { Database } from "better-sqlite3";
-import { and, desc, eq, getTableColumns, gt, isNotNull, lt, sql } from "drizzle-orm";
+import { and, asc, desc, eq, getTableColumns, gt, isNotNull, lt, or, sql } from "drizzle-orm";
 import { unionAll } from "drizzle-orm/sqlite-core";
 import type { PeerId, ResourceId } from "../../../base/ids.ts";
 import { foldRun, type RunRecord } from "../../fold/run-record.ts";
@@ -43,12 +43,26 @@ const statements = {
     orm.select(loggedColumns).from(eventLog).where(eq(eventLog.type, "DaemonStarted")).orderBy(desc(eventLog.seq)),
     loggedColumns,
   ),
-  newestConfig: reader(
+  /** Few rows: most starts leave their configuration out. */
+  settings: reader(
     orm
       .select(loggedColumns)
       .from(eventLog)
-      .where(and(eq(eventLog.type, "DaemonStarted"), sql`json_extract(${eventLog.details}, '$.config') is not null`))
-      .orderBy(desc(eventLog.seq)),
+      .where(
+        or(
+          eq(eventLog.type, "LogReinterpreted"),
+          and(eq(eventLog.type, "DaemonStarted"), sql`json_extract(${eventLog.details}, '$.config') is not null`),
+        ),
+      )
+      .orderBy(asc(eventLog.seq)),
+    loggedColumns,
+  ),
+  firstStartAfter: reader(
+    orm
+      .select(loggedColumns)
+      .from(eventLog)
+      .where(and(eq(eventLog.type, "DaemonStarted"), gt(eventLog.seq, sql.placeholder("seq"))))
+      .orderBy(asc(eventLog.seq)),
     loggedColumns,
   ),
   newestStop: reader(orm.select(seq).from(eventLog).where(eq(eventLog.type, "DaemonStopped")).orderBy(desc(eventLog.seq)), seq),
@@ -83,8 +97,13 @@ export function eventRows(database: Database, archived: ArchiveRows) {
     /** The newest run of the daemon; null if the log records none. */
     lastRun: (): RunRecord | null => {
       const before = archived.lastArchivedRun();
-      const starts = [runs.newestConfig.get(), runs.newestStart.get()].filter((row) => row !== undefined).map(logEntryOf);
-      const started = starts.reduce((record, entry) => foldRun(record, entry), before);
+      const settings = runs.settings.all();
+      // A start that leaves its configuration out changes the record only if it is the newest, or the first after a reinterpretation.
+      const reinterpreted = settings.filter(({ type }) => type === "LogReinterpreted");
+      const firstStarts = reinterpreted.map(({ seq }) => runs.firstStartAfter.get({ seq }));
+      const rows = [...settings, ...firstStarts, runs.newestStart.get()].filter((row) => row !== undefined);
+      const entries = rows.sort((one, other) => one.seq - other.seq).map(logEntryOf);
+      const started = entries.reduce((record, entry) => foldRun(record, entry), before);
       const stopped = runs.newestStop.get();
       if (started === null || stopped === undefined || stopped.seq < started.startedSeq) return started;
       return { ...started, stoppedSeq: stopped.seq };
