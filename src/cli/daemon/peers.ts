@@ -88,7 +88,7 @@ function historyTable(history: readonly HistoryView[]): string {
       event.type,
       [event.relation, event.direction, event.reason, event.message].filter((part) => part !== null && part !== "").join(" ") ||
         "-",
-      event.claimedUser === null ? (event.source ?? "-") : `${event.source ?? "-"} (claims user ${event.claimedUser})`,
+      event.claimedUser === null ? (event.app ?? "-") : `${event.app ?? "-"} (claims user ${event.claimedUser})`,
     ]),
   );
 }

@@ -1,7 +1,7 @@
 /** The facts that a row stores as JSON in its `details` column. Pure. */
 import { z } from "zod";
 import { messageOf, PartnerdError } from "../../base/errors.ts";
-import type { ArchiveFacts, RunId, StartFacts } from "../../events/types.ts";
+import { type ArchiveFacts, CLOSE_REASONS, type FailureFacts, type RunId, type StartFacts } from "../../events/types.ts";
 
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 
@@ -28,9 +28,15 @@ const startFacts = z.strictObject({
   config: z.record(z.string(), z.unknown()).nullable(),
 });
 
+const failureFacts = z.strictObject({
+  streamEnd: z.enum(CLOSE_REASONS).nullable(),
+  errorName: z.string().nullable(),
+});
+
 /** The text for the `details` column. */
-export function detailsJson(facts: ArchiveFacts | StartFacts): string {
-  return JSON.stringify("file" in facts ? archiveFacts.parse(facts) : startFacts.parse(facts));
+export function detailsJson(facts: ArchiveFacts | StartFacts | FailureFacts): string {
+  if ("file" in facts) return JSON.stringify(archiveFacts.parse(facts));
+  return JSON.stringify("run" in facts ? startFacts.parse(facts) : failureFacts.parse(facts));
 }
 
 /** Parses the details of the row `seq`, a LogArchived. Throws `database_failed` if this program cannot have written them. */
@@ -41,6 +47,11 @@ export function archiveFactsIn(details: string, seq: number): ArchiveFacts {
 /** Parses the details of the row `seq`, a DaemonStarted. Throws as archiveFactsIn does. */
 export function startFactsIn(details: string, seq: number): StartFacts {
   return parsed(startFacts, details, seq);
+}
+
+/** Parses the details of the row `seq`, an OpenFailed. Throws as archiveFactsIn does. */
+export function failureFactsIn(details: string, seq: number): FailureFacts {
+  return parsed(failureFacts, details, seq);
 }
 
 function parsed<Facts>(schema: z.ZodType<Facts>, details: string, seq: number): Facts {
