@@ -138,7 +138,8 @@ function* streamsOf(partner: Partner, draw: Draw): Generator<StoryStep> {
   } else if (direction === "outbound" && draw.chance(0.4)) {
     const [protocol, reason] = [PARTNER_PROTOCOL, draw.of(FAILURES)];
     const message = `${addressOf(partner)}: no stream within 5000 ms (${reason})`;
-    yield { kind: "observed", event: { type: "OpenFailed", peerId, protocol, reason, message, ...ATTEMPT } };
+    const details = { streamEnd: null, errorName: "ECONNREFUSED" };
+    yield { kind: "observed", event: { type: "OpenFailed", peerId, protocol, reason, message, ...ATTEMPT, details } };
   } else {
     partner.open.add(direction);
     yield opened(peerId, direction);

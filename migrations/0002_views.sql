@@ -421,7 +421,9 @@ SELECT
     WHEN 'StreamClosed' THEN
       log.direction || ' stream closed after ' || printf('%.1f s', log.duration_ms / 1000.0)
       || CASE log.duration_clock WHEN 'wall' THEN ' (wall clock)' ELSE '' END || ': ' || log.reason
-    WHEN 'OpenFailed' THEN 'outbound stream failed to open: ' || log.reason || ': ' || log.message
+    WHEN 'OpenFailed' THEN
+      'outbound stream failed to open: ' || log.reason || ': ' || log.message
+      || coalesce(' (' || json_extract(log.details, '$.streamEnd') || ')', '')
     WHEN 'InboundRefused' THEN 'inbound stream refused: ' || log.reason || ': ' || log.message
     WHEN 'DeliveryChanged' THEN
       CASE log.reason

@@ -129,6 +129,16 @@ export function stackOf(error: Error): string {
   return innermost.stack ?? String(innermost);
 }
 
+/** The code, else the name, of the innermost cause, such as `ECONNREFUSED`; null if `error` has no cause that names itself. */
+export function causeNameOf(error: Error): string | null {
+  const innermost = causesOf(error).at(-1) ?? error;
+  if (innermost === error) return null;
+  const first: unknown = innermost instanceof AggregateError ? innermost.errors[0] : innermost;
+  if (!(first instanceof Error)) return null;
+  if ("code" in first && typeof first.code === "string") return first.code;
+  return first.name === "Error" ? null : first.name;
+}
+
 /** True if both failed for the same reason: codes, details and causes agree. Messages are not compared. */
 export function isSameFailure(one: PartnerdError | null, other: PartnerdError | null): boolean {
   return one === other || (one !== null && other !== null && factsOf(one) === factsOf(other));

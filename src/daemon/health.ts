@@ -78,10 +78,10 @@ function how({ from, reading, problem, behind }: SourceFacts, proof: DeliveryPro
   if (from === null) return "looking for a stream";
   if (from === "core") {
     const why = problem === null ? "" : ` (${problem.message})`;
-    return `${reading ? "subscribed" : `not subscribed${error}`}, at-most-once: events published while this daemon or NATS is down are lost${why}`;
+    return `${reading ? "subscribed" : `not subscribed${error}`}, at_most_once: events published while this daemon or NATS is down are lost${why}`;
   }
   if (!reading) return `not reading: ${problem === null ? "starting" : told(problem)}`;
-  return `at-least-once from stream ${proof.cursor?.stream ?? "?"}, ${behind ?? 0} behind`;
+  return `at_least_once from stream ${proof.cursor?.stream ?? "?"}, ${behind ?? 0} behind`;
 }
 
 function told({ message, nextStep }: PartnerdError): string {

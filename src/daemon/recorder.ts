@@ -206,8 +206,12 @@ export class Recorder implements ReconcilerObserver, Disposable {
         break;
       }
       case "OpenFailed": {
-        const { peerId, reason, message, attempt, durationMs } = event;
-        logger.warn({ ...row, peerId, reason, error: message, attempt, durationMs }, "could not open partner stream");
+        const { peerId, reason, message, attempt, durationMs, details } = event;
+        const { streamEnd, errorName } = details;
+        logger.warn(
+          { ...row, peerId, reason, streamEnd, errorName, error: message, attempt, durationMs },
+          "could not open partner stream",
+        );
         break;
       }
       case "InboundRefused":

@@ -4,7 +4,7 @@ import { isFault, toPartnerdError } from "../base/errors.ts";
 import type { PeerId } from "../base/ids.ts";
 import type { Logger } from "../base/log.ts";
 import { counted, isoTime } from "../base/units.ts";
-import type { DeliveryGuarantee, GapReason, LogEvent } from "../events/types.ts";
+import type { GapReason, LogEvent } from "../events/types.ts";
 import type { PeerSnapshot } from "../p2p/registry/registry.ts";
 import type { Reconciler } from "../reconciler/reconciler.ts";
 import { type DeliveryProof, deliveryProof, proven } from "../store/fold/delivery-proof.ts";
@@ -12,7 +12,7 @@ import type { LogEntry } from "../store/model/log-entry.ts";
 import type { Store } from "../store/store.ts";
 import type { DeliveryView, HistoryView, PeerDetailView, PeerView, Phase, SelfView } from "../views/api.ts";
 import { missingSentence, spanSentence } from "../views/delivery-sentences.ts";
-import { type PeerFacts, peerView, phaseOf } from "../views/peers.ts";
+import { failureSentence, type PeerFacts, peerView, phaseOf } from "../views/peers.ts";
 import type { GaugeView, Views } from "../views/views.ts";
 import { type HealthFacts, liveness, readiness, startup, unreadable } from "./health.ts";
 
@@ -142,9 +142,8 @@ function deliveryView(proof: DeliveryProof, { health, consumer, store }: ViewSou
   const { source, status } = health().nats ?? {};
   const problem = source?.problem ?? null;
   const { cursor } = proof;
-  const spelled = (guarantee: DeliveryGuarantee) => (guarantee === "at_least_once" ? "at-least-once" : "at-most-once");
   return {
-    delivery: proof.delivery && spelled(proof.delivery),
+    delivery: proof.delivery,
     server: status?.server ?? null,
     reading: source?.reading ?? false,
     problem: problem && { code: problem.code, message: problem.message, nextStep: problem.nextStep },
@@ -165,7 +164,7 @@ function deliveryView(proof: DeliveryProof, { health, consumer, store }: ViewSou
       message: missingSentence(missing),
     })),
     spans: proof.spans.map((span) => ({
-      delivery: spelled(span.delivery),
+      delivery: span.delivery,
       since: isoTime(span.sinceMs),
       until: span.untilMs === null ? null : isoTime(span.untilMs),
       message: spanSentence(span),
@@ -179,7 +178,7 @@ function historyView(entry: LogEntry): HistoryView {
     seq,
     at: isoTime(atMs),
     type: event.type,
-    source,
+    app: source,
     claimedUser,
     effect,
     relation: "relation" in event ? event.relation : null,
@@ -199,5 +198,6 @@ function historyMessage(event: LogEvent): string | null {
     const { events, file } = event.details;
     return `${counted(events, "earlier event")} ${events === 1 ? "is" : "are"} in ${file}`;
   }
+  if (event.type === "OpenFailed") return failureSentence(event.message, event.details.streamEnd);
   return "message" in event ? event.message : null;
 }

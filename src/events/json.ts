@@ -1,6 +1,7 @@
 /** Parses untrusted JSON: checks size and depth first, and returns refusals with readable messages. */
 import { messageOf } from "../base/errors.ts";
 import { JsonScanner } from "../base/json-scanner.ts";
+import { visible } from "../base/units.ts";
 import type { RejectionReason } from "./types.ts";
 
 export type JsonObject = { readonly [key: string]: JsonValue };
@@ -56,11 +57,6 @@ export function shown(value: JsonValue): string {
   if (typeof value !== "string") return String(value);
   const text = value.length > SHOWN_LENGTH ? `${value.slice(0, SHOWN_LENGTH)}…` : value;
   return visible(JSON.stringify(text));
-}
-
-/** JSON.stringify leaves DEL, the C1 controls and bidirectional marks unescaped, and a terminal would obey them. */
-function visible(text: string): string {
-  return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`);
 }
 
 function isDeeperThan(text: string, maxDepth: number): boolean {

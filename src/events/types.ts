@@ -104,6 +104,14 @@ export interface StreamClosed {
   readonly durationClock: DurationClock;
 }
 
+/** The facts of a failed attempt or a lost stream, beside its error code. */
+export interface FailureFacts {
+  /** How the stream ended; null if there was none yet, or we ended it ourselves. */
+  readonly streamEnd: CloseReason | null;
+  /** The code or name of the error from the system or a library, such as `ECONNREFUSED`; null if there was none. */
+  readonly errorName: string | null;
+}
+
 /** An attempt to open failed, for a different reason than the attempt before it. */
 export interface OpenFailed {
   readonly type: "OpenFailed";
@@ -115,6 +123,7 @@ export interface OpenFailed {
   readonly attempt: AttemptId;
   /** How long the attempt took (monotonic). */
   readonly durationMs: number;
+  readonly details: FailureFacts;
 }
 
 /** We refused a peer's connection or stream, for a different reason than the refusal before it. */

@@ -75,7 +75,7 @@ export class Ingest {
     if (reason === "other_datatype" && /^\d+$/.test(datatype) && !named.has(datatype) && named.size < MAX_NAMED_DATATYPES) {
       named.add(datatype);
       this.#dependencies.logger.warn(
-        { datatype, source },
+        { datatype, app: source },
         "ignoring events of this integer datatype; if it means PEER, add it to events.peerDatatypes",
       );
     }
@@ -121,7 +121,7 @@ export class Ingest {
       if (row.supersededPeerId !== null) wake(row.supersededPeerId);
     } else if (event.type === "EventRejected") {
       logger.warn(
-        { seq, ...(causeSeq !== null && { causeSeq }), subject, source, reason: event.reason, error: event.message },
+        { seq, ...(causeSeq !== null && { causeSeq }), subject, app: source, reason: event.reason, error: event.message },
         "rejected an unusable event; it is kept in the log",
       );
     }

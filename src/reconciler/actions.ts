@@ -4,8 +4,9 @@ import { type Clock, deadline } from "../base/clock.ts";
 import { isFault, PartnerdError } from "../base/errors.ts";
 import type { PeerId } from "../base/ids.ts";
 import type { AttemptId, DesiredPeer } from "../events/types.ts";
+import type { Action } from "./decide.ts";
 import type { ReconcilerOptions } from "./options.ts";
-import type { Attempt, PartnerStreams } from "./ports.ts";
+import type { ActualPeer, Attempt, PartnerStreams } from "./ports.ts";
 
 export class Actions {
   readonly #streams: PartnerStreams;
@@ -74,4 +75,10 @@ export class Actions {
     const reason = () => new PartnerdError("timeout", `${what} within ${Math.round(delayMs)} ms`);
     return deadline(this.#clock, delayMs, reason, signal);
   }
+}
+
+/** The attempt that opened the outbound stream, if the action is about it. */
+export function attemptOf(action: Action, { outbound }: ActualPeer): AttemptId | null {
+  const isInbound = action.kind === "close" && action.direction === "inbound";
+  return isInbound ? null : (outbound?.attempt ?? null);
 }

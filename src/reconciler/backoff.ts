@@ -1,6 +1,7 @@
 /** Retry policy: backoff state of one key and its transitions. Pure. */
 import type { Random } from "../base/clock.ts";
 import type { ErrorCode } from "../base/errors.ts";
+import type { FailureFacts } from "../events/types.ts";
 
 /** Upper bound of the first retry's random wait; doubles with each further retry. */
 const BASE_MS = 500;
@@ -26,7 +27,7 @@ function floorMs(code: ErrorCode): number {
 }
 
 /** The last failure of a key, for status and for `decide`. */
-export interface OpenFailure {
+export interface OpenFailure extends FailureFacts {
   readonly code: ErrorCode;
   readonly message: string;
   readonly failedAtMs: number;

@@ -1,6 +1,6 @@
 /** How the work on a key ended, which decides when it runs again. */
-import type { PartnerdError } from "../base/errors.ts";
-import type { AttemptId } from "../events/types.ts";
+import { causeNameOf, type PartnerdError } from "../base/errors.ts";
+import type { AttemptId, FailureFacts } from "../events/types.ts";
 import type { Attempt } from "./ports.ts";
 
 export type Outcome =
@@ -24,3 +24,8 @@ export type Outcome =
     };
 
 export type FaultOutcome = Extract<Outcome, { kind: "fault" }>;
+
+/** The facts of a failed open. */
+export function factsOf(error: PartnerdError): FailureFacts {
+  return { streamEnd: error.details.remoteEnd ?? null, errorName: causeNameOf(error) };
+}

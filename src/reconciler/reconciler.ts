@@ -6,13 +6,13 @@ import { type Clock, type Random, repeat } from "../base/clock.ts";
 import { type ErrorCode, isFault, PartnerdError, toPartnerdError } from "../base/errors.ts";
 import type { PeerId } from "../base/ids.ts";
 import type { AttemptId, CloseReason, DesiredPeer } from "../events/types.ts";
-import { Actions } from "./actions.ts";
+import { Actions, attemptOf } from "./actions.ts";
 import { attemptsOf, established, failed, mayOpenAtMs, type OpenFailure, type Retry, stopped } from "./backoff.ts";
-import { type Action, decide, nextDueMs } from "./decide.ts";
+import { decide, nextDueMs } from "./decide.ts";
 import { KeyedQueue } from "./keyed-queue.ts";
 import type { KeyProgress, ReconcilerObserver, ReconcilerOptions } from "./options.ts";
-import type { Outcome } from "./outcome.ts";
-import type { ActualPeer, Attempt, DesiredPeers, PartnerStreams } from "./ports.ts";
+import { factsOf, type Outcome } from "./outcome.ts";
+import type { Attempt, DesiredPeers, PartnerStreams } from "./ports.ts";
 import { Retries } from "./retries.ts";
 
 export interface ReconcilerDependencies {
@@ -245,7 +245,7 @@ export class Reconciler {
   #fail(peerId: PeerId, generation: number, error: PartnerdError, next: (retry: Retry, failure: OpenFailure) => Retry): void {
     const { code, message } = error;
     this.#retries.update(peerId, generation, (retry) =>
-      next(retry, { code, message, failedAtMs: this.#deps.clock.monotonicMs() }),
+      next(retry, { code, message, ...factsOf(error), failedAtMs: this.#deps.clock.monotonicMs() }),
     );
     // Even if only a new generation can help: the lease of an open inbound stream may expire.
     const { desired, actual, retry } = this.#look(peerId);
@@ -258,7 +258,8 @@ export class Reconciler {
     const durationMs = Math.round(clock.monotonicMs() - attempt.startedAtMs);
     const { code: reason, message } = error;
     const { protocol } = this.#options;
-    observer.observed({ type: "OpenFailed", peerId, protocol, reason, message, attempt: attempt.id, durationMs });
+    const details = factsOf(error);
+    observer.observed({ type: "OpenFailed", peerId, protocol, reason, message, attempt: attempt.id, durationMs, details });
   }
 
   #nextAttempt(): AttemptId {
@@ -279,17 +280,11 @@ export class Reconciler {
     return { desired, actual, retry: this.#retries.get(peerId, generation) };
   }
 
-  #lost(retry: Retry, reason: CloseReason | null): Retry {
+  #lost(retry: Retry, streamEnd: CloseReason | null): Retry {
     const failedAtMs = this.#deps.clock.monotonicMs();
-    const message = reason === null ? "the stream was lost" : `the stream was lost: ${reason}`;
-    return failed(retry, { code: "stream_lost", message, failedAtMs }, this.#deps.random);
+    const failure = { code: "stream_lost", message: "the stream was lost", streamEnd, errorName: null, failedAtMs } as const;
+    return failed(retry, failure, this.#deps.random);
   }
-}
-
-/** The attempt that opened the outbound stream, if the action is about it. */
-function attemptOf(action: Action, { outbound }: ActualPeer): AttemptId | null {
-  const isInbound = action.kind === "close" && action.direction === "inbound";
-  return isInbound ? null : (outbound?.attempt ?? null);
 }
 
 function generationOf(desired: DesiredPeer | undefined): number {

@@ -72,7 +72,7 @@ const UNSOUND = { nextStep: "see what is damaged with `oc-partnerd check`, and r
 
 /**
  * `path` is a data directory or a database file. Throws `database_failed` if there is no database, or it belongs to another program or
- * has an older schema, and `database_newer` for a newer schema.
+ * has an older schema, `database_newer` for a newer schema, and `database_retired` for one from before the first release.
  */
 export function openLogReader(path: string): LogReader {
   const file = databaseFileOf(path);

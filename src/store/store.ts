@@ -111,7 +111,7 @@ export interface StoreOptions extends OpenOptions {
   readonly commitHooks?: CommitHooks;
 }
 
-/** Throws `data_dir_unwritable`, `database_newer`, `log_truncated` or `database_failed`. */
+/** Throws `data_dir_unwritable`, `database_newer`, `database_retired`, `log_truncated` or `database_failed`. */
 export function openStore({ directory, clock, headFile = true, commitHooks, ...options }: StoreOptions): Store {
   using opened = new DisposableStack();
   const database = opened.adopt(openDatabase(directory, options), (connection) => void connection.close());

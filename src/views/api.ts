@@ -1,6 +1,6 @@
 /** The HTTP API's response types, which the commands read too. Times are ISO 8601 in UTC, with milliseconds. */
 
-import type { Effect, Standing } from "../events/types.ts";
+import type { DeliveryGuarantee, Effect, FailureFacts, Standing } from "../events/types.ts";
 
 export interface SelfView {
   readonly peerId: string;
@@ -34,7 +34,8 @@ export interface PeerView {
   readonly inbound: StreamView | null;
   readonly attempts: number;
   readonly nextAttemptAt: string | null;
-  readonly lastError: { readonly code: string; readonly message: string } | null;
+  /** `message` is for people; the facts behind it have fields of their own. */
+  readonly lastError: ({ readonly code: string; readonly message: string } & FailureFacts) | null;
   readonly desiredSeq: number | null;
 }
 
@@ -42,7 +43,8 @@ export interface HistoryView {
   readonly seq: number;
   readonly at: string;
   readonly type: string;
-  readonly source: string | null;
+  /** The app that published it, or `oc-partnerd` for what the daemon observed. */
+  readonly app: string | null;
   /** The user that the app named; not verified. */
   readonly claimedUser: string | null;
   readonly effect: Effect | null;
@@ -73,7 +75,7 @@ export interface PeerDetailView extends PeerView {
 /** How events reach the log, and what the log can prove about it. */
 export interface DeliveryView {
   /** Null until the daemon first connects to NATS. */
-  readonly delivery: "at-most-once" | "at-least-once" | null;
+  readonly delivery: DeliveryGuarantee | null;
   /** `host:port` of the NATS server; null while not connected. */
   readonly server: string | null;
   /** True if newly published events reach the log. */
@@ -105,7 +107,7 @@ export interface DeliveryView {
   }[];
   /** Periods by kind of delivery, oldest first. The last one is current. */
   readonly spans: readonly {
-    readonly delivery: "at-most-once" | "at-least-once";
+    readonly delivery: DeliveryGuarantee;
     readonly since: string;
     readonly until: string | null;
     readonly message: string;

@@ -2,7 +2,8 @@
 
 import type { Did, PeerId } from "../base/ids.ts";
 import { isoTime } from "../base/units.ts";
-import type { DesiredPeer } from "../events/types.ts";
+import type { CloseReason, DesiredPeer } from "../events/types.ts";
+import type { OpenFailure } from "../reconciler/backoff.ts";
 import type { KeyProgress } from "../reconciler/options.ts";
 import type { PeerView, Phase, StreamView } from "./api.ts";
 
@@ -40,9 +41,18 @@ export function peerView({ peerId, desired, outbound, inbound, progress, wallOff
     inbound: streamView(inbound),
     attempts: progress.attempts,
     nextAttemptAt: nextAttemptAtMs === null || phase !== "backoff" ? null : isoTime(nextAttemptAtMs + wallOffsetMs),
-    lastError: lastFailure === null ? null : { code: lastFailure.code, message: lastFailure.message },
+    lastError: lastFailure && errorView(lastFailure),
     desiredSeq: desired?.desiredSeq ?? null,
   };
+}
+
+function errorView({ code, message, streamEnd, errorName }: OpenFailure): NonNullable<PeerView["lastError"]> {
+  return { code, message: failureSentence(message, streamEnd), streamEnd, errorName };
+}
+
+/** As peer_history says it. */
+export function failureSentence(message: string, streamEnd: CloseReason | null): string {
+  return streamEnd === null ? message : `${message} (${streamEnd})`;
 }
 
 export function phaseOf(outbound: StreamFacts | null, progress: KeyProgress): Phase {

@@ -2,6 +2,7 @@
 
 import { type DemoState, NAMES, type Name, type Nodes, type ProcessState, perName } from "../../src/demo/stage/state.ts";
 import type { PeerView } from "../../src/views/api.ts";
+import { NO_FACTS } from "../support/attempts.ts";
 
 const NOW_MS = Date.UTC(2026, 0, 1);
 
@@ -15,7 +16,7 @@ export const BACKOFF = {
   inbound: null,
   attempts: 3,
   nextAttemptAt: iso(2_500),
-  lastError: { code: "dial_failed", message: "no answer" },
+  lastError: { code: "dial_failed", message: "no answer", ...NO_FACTS },
 } satisfies Partial<PeerView>;
 
 function standing(of: Name): PeerView {

@@ -36,7 +36,7 @@ test("a private nats-server is started, reported and used, and is gone after kil
   expect((await daemon.health("/readyz")).body.checks).toContainEqual({
     name: "nats",
     ok: true,
-    message: matching(new RegExp(`connected to 127\\.0\\.0\\.1:${port} .* at-least-once from stream OC_RESOURCES, 0 behind`)),
+    message: matching(new RegExp(`connected to 127\\.0\\.0\\.1:${port} .* at_least_once from stream OC_RESOURCES, 0 behind`)),
   });
 
   await daemon.kill();

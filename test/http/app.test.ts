@@ -16,7 +16,7 @@ const fine: Check = { name: "event_log", ok: true, message: "writable" };
 const peer = { peerId: PEER_A, phase: "closed", history: [] } as unknown as PeerDetailView;
 
 const delivery: DeliveryView = {
-  delivery: "at-most-once",
+  delivery: "at_most_once",
   server: null,
   reading: true,
   problem: null,

@@ -47,8 +47,8 @@ describe("Ingest", () => {
     const of = (datatype: unknown) => message(envelope({}, { Datatype: datatype }));
     ingest.take([of(9), of("WORKFLOW"), of("9"), of(3), of(9)]);
     expect(logger.at("warn").map(({ fields }) => fields)).toEqual([
-      { datatype: "9", source: "oc-api" },
-      { datatype: "3", source: "oc-api" },
+      { datatype: "9", app: "oc-api" },
+      { datatype: "3", app: "oc-api" },
     ]);
   });
 

@@ -142,7 +142,7 @@ const onSmallDisks = () => {
     });
     const nats503 = await daemon.health("/readyz");
     expect(nats503.body.checks.find(({ name }) => name === "nats")?.message).toMatch(
-      new RegExp(`at-most-once.*, ${dropped} messages dropped$`),
+      new RegExp(`at_most_once.*, ${dropped} messages dropped$`),
     );
     expect(daemon.logLines().filter(({ msg }) => msg === "ingest buffer full; dropping new events")).toMatchObject([
       { level: "error" },

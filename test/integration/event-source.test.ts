@@ -43,13 +43,13 @@ describe.concurrent("mode auto", () => {
     await using daemon = await daemonAt(nats);
     expect(await natsCheck(daemon)).toMatchObject({
       ok: true,
-      message: matching(/subscribed, at-most-once: events published while/),
+      message: matching(/subscribed, at_most_once: events published while/),
     });
     expect(await daemon.metric("oc_partnerd_delivery_at_least_once")).toBe(0);
     expect(deliveries(daemon)).toEqual([{ delivery: "at_most_once", first_sequence: null }]);
     const { stdout } = await runCommand(["status", "--http", new URL(daemon.httpUrl).host]);
-    expect(stdout).toMatch(/^delivery: at-most-once, completeness cannot be proved/m);
-    expect(stdout).toMatch(/^ {2}\S+Z to now at-most-once: messages arrive over core NATS/m);
+    expect(stdout).toMatch(/^delivery: at_most_once, completeness cannot be proved/m);
+    expect(stdout).toMatch(/^ {2}\S+Z to now at_most_once: messages arrive over core NATS/m);
     expect(await resync(daemon)).toMatchObject({ code: 69, stderr: matching(/do not come from a JetStream stream/) });
   });
 

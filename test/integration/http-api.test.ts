@@ -31,7 +31,9 @@ const peerKeys = {
   inbound: stream,
   attempts: z.int().nonnegative(),
   nextAttemptAt: time.nullable(),
-  lastError: z.strictObject({ code: z.string(), message: z.string() }).nullable(),
+  lastError: z
+    .strictObject({ code: z.string(), message: z.string(), streamEnd: z.string().nullable(), errorName: z.string().nullable() })
+    .nullable(),
   desiredSeq: z.int().positive().nullable(),
   // Beyond the original design: the standing, and when the phase began.
   standing: z.enum(["partner", "revoked", "blacklisted"]).nullable(),
@@ -47,7 +49,7 @@ const peerSchema = z.strictObject({
       seq: z.int().positive(),
       at: time,
       type: z.enum(["PeerDesired", "PeerRemoved", "StreamOpened", "StreamClosed", "OpenFailed", "InboundRefused"]),
-      source: z.string().nullable(),
+      app: z.string().nullable(),
       claimedUser: z.string().nullable(),
       effect: z.enum(["changed", "unchanged"]).nullable(),
       relation: z.string().nullable(),
@@ -57,7 +59,7 @@ const peerSchema = z.strictObject({
       message: z.string().nullable(),
       attempt: z
         .string()
-        .regex(/^\d+\.\d+$/)
+        .regex(/^[0-9a-f]{8}\.\d+$/)
         .nullable(),
       durationMs: z.int().nonnegative().nullable(),
       causeSeq: z.int().positive().nullable(),
@@ -123,7 +125,11 @@ describe("GET", () => {
     expect(byRelation["PARTNER established"]?.since).toBe(openedAt);
     expect(Date.parse(expiresAt)).toBeGreaterThan(Date.parse(openedAt));
     const failing = byRelation["PARTNER backoff"] ?? byRelation["PARTNER opening"];
-    expect(failing).toMatchObject({ peerId: unreachable.peerId, outbound: null, lastError: { code: "dial_failed" } });
+    expect(failing).toMatchObject({
+      peerId: unreachable.peerId,
+      outbound: null,
+      lastError: { code: "dial_failed", streamEnd: null, errorName: "ECONNREFUSED" },
+    });
     expect(failing?.attempts).toBeGreaterThan(0);
     expect(byRelation["NONE closed"]).toMatchObject({ standing: "revoked", outbound: null, attempts: 0, nextAttemptAt: null });
 
@@ -140,11 +146,11 @@ describe("GET", () => {
       return { peer: rest, history: events };
     });
     expect(peer).toMatchObject({ peerId: b.peerId, phase: "established" });
-    expect(history.map(({ type, direction, source }) => ({ type, direction, source }))).toEqual([
-      { type: "StreamOpened", direction: "outbound", source: "oc-partnerd" },
-      { type: "PeerDesired", direction: null, source: "oc-api" },
+    expect(history.map(({ type, direction, app }) => ({ type, direction, app }))).toEqual([
+      { type: "StreamOpened", direction: "outbound", app: "oc-partnerd" },
+      { type: "PeerDesired", direction: null, app: "oc-api" },
     ]);
-    expect(history[0]).toMatchObject({ causeSeq: 3, openedSeq: null, attempt: expect.stringMatching(/^1\.\d+$/) as string });
+    expect(history[0]).toMatchObject({ causeSeq: 3, openedSeq: null, attempt: expect.stringMatching(/\.1$/) as string });
     expect(history[0]?.durationMs).not.toBeNull();
     const failing = peerSchema.parse((await get(`/v1/peers/${unreachable.peerId}`)).body);
     expect(failing.history.map(({ type, reason }) => ({ type, reason }))).toEqual([

@@ -221,29 +221,29 @@ export const GUARANTEES: readonly Guarantee[] = [
     },
   },
   {
-    name: "Mode `auto` starts with core NATS, says at-most-once, and switches to the stream once it is set up",
+    name: "Mode `auto` starts with core NATS, says at_most_once, and switches to the stream once it is set up",
     attempt: async (binary) => {
       await using scene = await Scene.start(binary);
       const daemon = await scene.daemon({ mode: "auto" });
-      assert.equal(await delivery(daemon), "at-most-once");
+      assert.equal(await delivery(daemon), "at_most_once");
       const before = await scene.publish(10);
       await daemon.until("they are logged", () => logged(daemon).length === before.length, PATIENCE_MS);
       await scene.setUp();
-      await daemon.until("it reads the stream", async () => (await delivery(daemon)) === "at-least-once", PATIENCE_MS);
+      await daemon.until("it reads the stream", async () => (await delivery(daemon)) === "at_least_once", PATIENCE_MS);
       const after = await scene.publish(10);
       await scene.taken(daemon);
       assert.deepEqual(logged(daemon), [...before, ...after]);
     },
   },
   {
-    name: "Core mode works without JetStream, and says at-most-once",
+    name: "Core mode works without JetStream, and says at_most_once",
     attempt: async (binary) => {
       await using scene = await Scene.start(binary, { jetStream: false });
       const daemon = await scene.daemon({ mode: "core" });
       const published = await scene.publish(100);
       await daemon.until("they are logged", () => logged(daemon).length === published.length, PATIENCE_MS);
       assert.deepEqual(logged(daemon), published);
-      assert.equal(await delivery(daemon), "at-most-once");
+      assert.equal(await delivery(daemon), "at_most_once");
     },
   },
 ];

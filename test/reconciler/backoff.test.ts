@@ -12,10 +12,11 @@ import {
   STABLE_MS,
   stopped,
 } from "../../src/reconciler/backoff.ts";
+import { NO_FACTS } from "../support/attempts.ts";
 
 const always = (value: number): Random => ({ next: () => value, bytes: (length) => new Uint8Array(length) });
 const DAY_MS = 86_400_000;
-const failure = (failedAtMs: number, code: ErrorCode = "timeout") => ({ code, message: "why", failedAtMs });
+const failure = (failedAtMs: number, code: ErrorCode = "timeout") => ({ code, message: "why", ...NO_FACTS, failedAtMs });
 
 /** The state after `count` failures: the last at time 0, all others a day before. */
 function failTimes(count: number, random: Random, code: ErrorCode = "timeout"): Retry {

@@ -4,6 +4,7 @@ import { admissionVerdict } from "../../src/reconciler/admission.ts";
 import { FRESH, type Retry } from "../../src/reconciler/backoff.ts";
 import { type Action, decide, nextDueMs } from "../../src/reconciler/decide.ts";
 import type { ActualPeer } from "../../src/reconciler/ports.ts";
+import { NO_FACTS } from "../support/attempts.ts";
 import { desiredPeer, PEER_A, PEER_B } from "../support/peers.ts";
 
 const NOW = 1_000_000;
@@ -23,7 +24,7 @@ const waiting: Retry = {
   state: "waiting",
   run: { attempts: 3, sinceMs: NOW - 9_000 },
   notBeforeMs: NOW + 4_000,
-  failure: { code: "timeout", message: "", failedAtMs: NOW - 2_000 },
+  failure: { code: "timeout", message: "", ...NO_FACTS, failedAtMs: NOW - 2_000 },
 };
 
 function kinds(actions: readonly Action[]): string[] {
@@ -70,7 +71,7 @@ describe("a desired partner", () => {
     const stopped: Retry = {
       state: "stopped",
       run: { attempts: 1, sinceMs: NOW },
-      failure: { code: "address_unsupported", message: "", failedAtMs: NOW },
+      failure: { code: "address_unsupported", message: "", ...NO_FACTS, failedAtMs: NOW },
     };
     expect(decide(partner, nothing, stopped, NOW + 1e9, options)).toEqual([]);
     expect(nextDueMs(partner, nothing, stopped, options)).toBe(Number.POSITIVE_INFINITY);

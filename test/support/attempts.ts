@@ -4,4 +4,7 @@ import type { Attempt } from "../../src/reconciler/ports.ts";
 
 export const ATTEMPT: Attempt = { id: "1.1" as AttemptId, startedAtMs: 0 };
 
+/** Of a failure of which no more than its code is known. */
+export const NO_FACTS = { streamEnd: null, errorName: null } as const;
+
 export const RUN = "1" as RunId;

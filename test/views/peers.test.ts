@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { didOf } from "../../src/base/ids.ts";
 import { type PeerFacts, peerView } from "../../src/views/peers.ts";
+import { NO_FACTS } from "../support/attempts.ts";
 import { desiredPeer, PEER_B } from "../support/peers.ts";
 
 const WALL = Date.UTC(2026, 0, 1);
@@ -16,7 +17,7 @@ const facts: PeerFacts = {
 };
 
 describe("the phase of a peer", () => {
-  const failure = { code: "timeout", message: "no answer", failedAtMs: 500 } as const;
+  const failure = { code: "timeout", message: "no answer", ...NO_FACTS, failedAtMs: 500 } as const;
 
   test("is established while our outbound stream is open", () => {
     expect(peerView({ ...facts, outbound: stream })).toMatchObject({
@@ -36,7 +37,17 @@ describe("the phase of a peer", () => {
       attempts: 3,
       since: "2026-01-01T00:00:00.500Z",
       nextAttemptAt: "2026-01-01T00:00:02.000Z",
-      lastError: { code: "timeout", message: "no answer" },
+      lastError: { code: "timeout", message: "no answer", ...NO_FACTS },
+    });
+  });
+
+  test("says how the far end ended the stream, as a fact and in the message", () => {
+    const lastFailure = { ...failure, code: "stream_lost", message: "the stream was lost", streamEnd: "reset" } as const;
+    expect(peerView({ ...facts, progress: { ...idle, nextAttemptAtMs: 2_000, lastFailure } }).lastError).toEqual({
+      code: "stream_lost",
+      message: "the stream was lost (reset)",
+      streamEnd: "reset",
+      errorName: null,
     });
   });
 

@@ -92,13 +92,13 @@ function what(event: HistoryView): string {
 
 function historyTable(history: readonly HistoryView[]): string {
   return table(
-    ["SEQ", "AT", "EVENT", "WHAT", "SOURCE"],
+    ["SEQ", "AT", "EVENT", "WHAT", "APP"],
     history.map((event) => [
       String(event.seq),
       event.at,
       event.type,
       what(event),
-      event.claimedUser === null ? (event.source ?? "-") : `${event.source ?? "-"} (claims user ${event.claimedUser})`,
+      event.claimedUser === null ? (event.app ?? "-") : `${event.app ?? "-"} (claims user ${event.claimedUser})`,
     ]),
   );
 }

@@ -113,8 +113,8 @@ function deliveryLines({ delivery, proven, missing, spans }: DeliveryView): stri
     `delivery: ${delivery ?? "none yet"}, ${proven}`,
     ...missing.map(({ at, reason, message }) => `  ${at} ${reason}: ${message}`),
     ...spans
-      .filter((span) => span.delivery === "at-most-once")
-      .map(({ since, until, message }) => `  ${since} to ${until ?? "now"} at-most-once: ${message}`),
+      .filter((span) => span.delivery === "at_most_once")
+      .map(({ since, until, message }) => `  ${since} to ${until ?? "now"} at_most_once: ${message}`),
   ];
 }
 

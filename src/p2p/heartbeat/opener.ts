@@ -145,8 +145,7 @@ export class HeartbeatOpener {
     attempt.stream = stream;
     const ended = (remoteEnd: RemoteEnd | undefined) => {
       const code = connection.status === "open" || attempt.dialled.includes(connection) ? "refused" : "stream_lost";
-      const how = remoteEnd ?? "unknown";
-      return new PartnerdError(code, `the peer ended the stream before it was established: ${how}`, { details: { remoteEnd } });
+      return new PartnerdError(code, "the peer ended the stream before it was established", { details: { remoteEnd } });
     };
     stream.onRemoteEnd = (remoteEnd) => attempt.cancel(ended(remoteEnd));
     if (stream.ended.aborted) throw ended(stream.remoteEnd);

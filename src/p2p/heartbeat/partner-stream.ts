@@ -80,7 +80,7 @@ export class PartnerStream implements AbortableStream {
   #end(remoteEnd: RemoteEnd): void {
     if (this.ended.aborted) return;
     this.#remoteEnd = remoteEnd;
-    this.abort(new PartnerdError("stream_lost", `the stream ended: ${remoteEnd}`, { details: { remoteEnd } }));
+    this.abort(new PartnerdError("stream_lost", "the stream ended", { details: { remoteEnd } }));
     this.onRemoteEnd(remoteEnd);
   }
 }

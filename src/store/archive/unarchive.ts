@@ -30,7 +30,8 @@ export interface UnarchiveReport {
 
 /**
  * Throws `usage` if archives are missing, `file_failed`, `archive_invalid` for a file that is damaged or is not the one the log names,
- * and `database_failed` or `check_failed` for an unreadable or unsound log. Leaves nothing behind if it throws.
+ * `database_failed` or `check_failed` for an unreadable or unsound log, and `database_newer` or `database_retired` for one of another
+ * schema. Leaves nothing behind if it throws.
  */
 export async function unarchive({ files, data, to, onProgress = () => {} }: UnarchiveOptions): Promise<UnarchiveReport> {
   const file = resolve(to);

@@ -1,7 +1,14 @@
 /** The facts that a row stores as JSON in its `details` column. Pure. */
 import { z } from "zod";
 import { messageOf, PartnerdError } from "../../base/errors.ts";
-import type { ArchiveFacts, ReinterpretFacts, RunId, StartFacts } from "../../events/types.ts";
+import {
+  type ArchiveFacts,
+  CLOSE_REASONS,
+  type FailureFacts,
+  type ReinterpretFacts,
+  type RunId,
+  type StartFacts,
+} from "../../events/types.ts";
 
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 
@@ -33,10 +40,16 @@ const reinterpretFacts = z.strictObject({
   changes: z.int().nonnegative(),
 });
 
+const failureFacts = z.strictObject({
+  streamEnd: z.enum(CLOSE_REASONS).nullable(),
+  errorName: z.string().nullable(),
+});
+
 /** The text for the `details` column. */
-export function detailsJson(facts: ArchiveFacts | StartFacts | ReinterpretFacts): string {
+export function detailsJson(facts: ArchiveFacts | StartFacts | ReinterpretFacts | FailureFacts): string {
   if ("file" in facts) return JSON.stringify(archiveFacts.parse(facts));
-  return JSON.stringify("changes" in facts ? reinterpretFacts.parse(facts) : startFacts.parse(facts));
+  if ("changes" in facts) return JSON.stringify(reinterpretFacts.parse(facts));
+  return JSON.stringify("run" in facts ? startFacts.parse(facts) : failureFacts.parse(facts));
 }
 
 /** Parses the details of the row `seq`, a LogArchived. Throws `database_failed` if this program cannot have written them. */
@@ -52,6 +65,11 @@ export function startFactsIn(details: string, seq: number): StartFacts {
 /** Parses the details of the row `seq`, a LogReinterpreted. Throws as archiveFactsIn does. */
 export function reinterpretFactsIn(details: string, seq: number): ReinterpretFacts {
   return parsed(reinterpretFacts, details, seq);
+}
+
+/** Parses the details of the row `seq`, an OpenFailed. Throws as archiveFactsIn does. */
+export function failureFactsIn(details: string, seq: number): FailureFacts {
+  return parsed(failureFacts, details, seq);
 }
 
 function parsed<Facts>(schema: z.ZodType<Facts>, details: string, seq: number): Facts {

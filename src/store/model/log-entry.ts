@@ -11,7 +11,7 @@ import type {
   RejectionReason,
 } from "../../events/types.ts";
 import type { eventLog } from "../schema/log.ts";
-import { archiveFactsIn, detailsJson, invalidRow, reinterpretFactsIn, startFactsIn } from "./details.ts";
+import { archiveFactsIn, detailsJson, failureFactsIn, invalidRow, reinterpretFactsIn, startFactsIn } from "./details.ts";
 
 /** The `source` of observed events. */
 export const OWN_SOURCE = "oc-partnerd";
@@ -111,7 +111,7 @@ export function columnsOf(event: LogEvent): EventColumns {
     case "StreamOpened":
       return { ...NO_DETAILS, ...event, durationClock: event.durationMs === null ? null : "monotonic" };
     case "OpenFailed":
-      return { ...NO_DETAILS, ...event, durationClock: "monotonic" };
+      return { ...NO_DETAILS, ...event, durationClock: "monotonic", details: detailsJson(event.details) };
     case "DaemonStopped":
       return { peerId: null, ...NO_DETAILS, ...event, durationClock: "monotonic" };
     case "PeerDesired":
@@ -166,7 +166,13 @@ export function eventOf(row: ReplayedRow): LogEvent {
       return { type, peerId, protocol, direction, reason, attempt: row.attempt, durationMs, durationClock };
     }
     case "OpenFailed":
-      return { type, ...failed(), attempt: given("attempt"), durationMs: given("durationMs") };
+      return {
+        type,
+        ...failed(),
+        attempt: given("attempt"),
+        durationMs: given("durationMs"),
+        details: failureFactsIn(given("details"), seq),
+      };
     case "InboundRefused":
       return { type, ...failed() };
     case "DeliveryChanged":

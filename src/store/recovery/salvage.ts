@@ -32,8 +32,8 @@ const WORK_NAME = "oc-partnerd.restoring";
 
 /**
  * Throws `data_dir_in_use` while a daemon runs, `check_failed` if the log is readable but nothing in it can be proved, and
- * `database_newer` or `database_failed` if the database has another schema; then nothing was changed. If nothing is readable, the
- * new log is empty.
+ * `database_newer`, `database_retired` or `database_failed` if the database has another schema; then nothing was changed. If nothing
+ * is readable, the new log is empty.
  */
 export function salvage({ directory, nowMs, onProgress = () => {} }: SalvageOptions): Salvaged {
   using _locks = lockOutWriters(directory);

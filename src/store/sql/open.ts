@@ -44,7 +44,7 @@ export interface OpenOptions {
 
 /**
  * Opens the database in `directory`, migrated to this program's schema. Creates both if missing (directory 0700, file 0600).
- * Throws `data_dir_unwritable`, `database_newer` (then nothing was changed) or `database_failed`.
+ * Throws `data_dir_unwritable`, `database_newer` or `database_retired` (then nothing was changed), or `database_failed`.
  */
 export function openDatabase(directory: string, options: OpenOptions = {}): Database.Database {
   const path = join(directory, DATABASE_NAME);
@@ -63,7 +63,10 @@ export function openDatabase(directory: string, options: OpenOptions = {}): Data
   });
 }
 
-/** Opens an existing database with this program's schema, to write beside its daemon. Throws `database_newer` or `database_failed`. */
+/**
+ * Opens an existing database with this program's schema, to write beside its daemon. Throws `database_newer`, `database_retired` or
+ * `database_failed`.
+ */
 export function openExistingDatabase(path: string): Database.Database {
   return opened(path, "open", { fileMustExist: true }, (database) => {
     refuseEmpty(database, path);

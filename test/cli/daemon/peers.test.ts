@@ -8,7 +8,7 @@ const message: HistoryView = {
   seq: 3,
   at: "2026-01-01T12:00:00.000Z",
   type: "PeerDesired",
-  source: "oc-api",
+  app: "oc-api",
   claimedUser: null,
   effect: "changed",
   relation: "PARTNER",
@@ -21,7 +21,7 @@ const message: HistoryView = {
   causeSeq: null,
   openedSeq: null,
 };
-const byUs = { ...message, source: "oc-partnerd", causeSeq: 3 };
+const byUs = { ...message, app: "oc-partnerd", causeSeq: 3 };
 
 const peer: PeerDetailView = {
   peerId: PEER_A,

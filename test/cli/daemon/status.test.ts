@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import { runStatus } from "../../../src/cli/daemon/status.ts";
 import type { DaemonClient } from "../../../src/http/client.ts";
 import type { DeliveryView, HealthView, PeerView } from "../../../src/views/api.ts";
+import { NO_FACTS } from "../../support/attempts.ts";
 import { PEER_A, PEER_B } from "../../support/peers.ts";
 
 const NOW = Date.UTC(2026, 0, 1, 12);
@@ -31,7 +32,7 @@ const failing: PeerView = {
   inbound: null,
   attempts: 3,
   nextAttemptAt: at(4_000),
-  lastError: { code: "timeout", message: "the peer did not answer within 5000 ms" },
+  lastError: { code: "timeout", message: "the peer did not answer within 5000 ms", ...NO_FACTS },
 };
 
 function client(health: HealthView): DaemonClient {
@@ -47,7 +48,7 @@ function client(health: HealthView): DaemonClient {
 }
 
 const delivery: DeliveryView = {
-  delivery: "at-least-once",
+  delivery: "at_least_once",
   server: "127.0.0.1:4222",
   reading: true,
   problem: null,
@@ -67,8 +68,8 @@ const delivery: DeliveryView = {
     },
   ],
   spans: [
-    { delivery: "at-most-once", since: at(-90_000), until: at(-80_000), message: "events come by core NATS" },
-    { delivery: "at-least-once", since: at(-80_000), until: null, message: "stream S is followed from sequence 1" },
+    { delivery: "at_most_once", since: at(-90_000), until: at(-80_000), message: "events come by core NATS" },
+    { delivery: "at_least_once", since: at(-80_000), until: null, message: "stream S is followed from sequence 1" },
   ],
 };
 
@@ -86,9 +87,9 @@ test("status shows one line per peer, then the daemon's health", async () => {
     "1 of 2 partners established",
     "NOT READY",
     "  FAIL nats: connecting",
-    "delivery: at-least-once, sequences 1 to 9 of stream S are in the log, 1 gap, no reuse",
+    "delivery: at_least_once, sequences 1 to 9 of stream S are in the log, 1 gap, no reuse",
     `  ${at(-60_000)} purged: stream S no longer holds sequences 3 to 4, which the log never got`,
-    `  ${at(-90_000)} to ${at(-80_000)} at-most-once: events come by core NATS`,
+    `  ${at(-90_000)} to ${at(-80_000)} at_most_once: events come by core NATS`,
   ]);
 });
 

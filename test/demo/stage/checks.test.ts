@@ -72,7 +72,7 @@ test("the others have backed off if their streams are gone and enough attempts h
 
 test("refused means that the last attempt was refused, and enough attempts failed", () => {
   const error = (code: string, attempts: number) =>
-    nodes({ views: { "paris lyon": { ...BACKOFF, attempts, lastError: { code, message: "no" } } } });
+    nodes({ views: { "paris lyon": { ...BACKOFF, attempts, lastError: { ...BACKOFF.lastError, code } } } });
   expect(refused(error("refused", 3), "paris", "lyon", 3)).toBeUndefined();
   expect(refused(error("refused", 2), "paris", "lyon", 3)).toBe("lyon has not refused paris often enough");
   expect(refused(error("timeout", 3), "paris", "lyon", 3)).toBe("lyon has not refused paris (timeout)");

@@ -3,7 +3,7 @@ import { copyFileSync, mkdirSync, readFileSync, rmSync, truncateSync, writeFileS
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { checkDatabase } from "../../../src/store/check/check.ts";
-import { integrityFinding } from "../../../src/store/check/file/integrity.ts";
+import { integrityFinding } from "../../../src/store/check/file/integrity-messages.ts";
 import { sentenceOf } from "../../../src/store/model/finding.ts";
 import { behindTheGuards, makeFit } from "../../support/forger.ts";
 import { errorWith } from "../../support/matchers.ts";

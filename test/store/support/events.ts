@@ -91,7 +91,8 @@ export function closed(peerId: PeerId, change: Partial<StreamClosed> = {}): Stre
 
 export function openFailed(peerId: PeerId, change: Partial<OpenFailed> = {}): OpenFailed {
   const failed = { reason: "timeout", message: "no answer within 10 s", attempt: ATTEMPT.id, durationMs: 10_000 } as const;
-  return { type: "OpenFailed", peerId, protocol: PROTOCOL, ...failed, ...change };
+  const details = { streamEnd: null, errorName: null };
+  return { type: "OpenFailed", peerId, protocol: PROTOCOL, ...failed, details, ...change };
 }
 
 export function inboundRefused(peerId: PeerId, change: Partial<InboundRefused> = {}): InboundRefused {

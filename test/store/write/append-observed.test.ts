@@ -51,6 +51,17 @@ describe("a StreamClosed", () => {
 });
 
 describe("a failure", () => {
+  it("keeps how the stream ended and the name of the error apart from its text", () => {
+    using temporary = new TemporaryStore();
+    const details = { streamEnd: "reset", errorName: "StreamResetError" } as const;
+    observe(temporary.store, openFailed(PEER_A, { reason: "refused", message: "the peer closed", details }));
+    expect(temporary.read("select summary from peer_history")).toEqual([
+      { summary: "outbound stream failed to open: refused: the peer closed (reset)" },
+    ]);
+    const facts = "select details ->> '$.streamEnd' as streamEnd, details ->> '$.errorName' as errorName from events";
+    expect(temporary.read(facts)).toEqual([details]);
+  });
+
   it("equal to the previous one is counted, not logged", () => {
     using temporary = new TemporaryStore();
     const { store, clock } = temporary;

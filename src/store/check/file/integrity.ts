@@ -2,6 +2,7 @@
 import type { Database } from "better-sqlite3";
 import type { Finding } from "../../model/finding.ts";
 import { attempt } from "../rows/row-reader.ts";
+import { integrityFinding, integrityLines } from "./integrity-messages.ts";
 import { type SchemaEntry, schemaEntries } from "./schema-check.ts";
 
 /** More than anyone reads. A file beyond repair can produce any number of similar messages. */
@@ -16,9 +17,7 @@ export function integrityFindings(database: Database): readonly Finding[] {
   );
   if (!messages.ok) return [{ place: "pages", problem: `cannot be checked: ${messages.why}` }, ...treeFindings(database)];
   const nameOf = treeNames(database);
-  return [...new Set(messages.value.flatMap((message) => message.split("\n")))]
-    .filter((line) => line !== "ok" && !line.startsWith("*** in database"))
-    .map((line) => integrityFinding(line, nameOf));
+  return integrityLines(messages.value).map((line) => integrityFinding(line, nameOf));
 }
 
 /** Names of tables and indexes by their root page. */
@@ -28,22 +27,6 @@ function treeNames(database: Database): (rootPage: number) => string | undefined
   );
   const names = new Map(rows.ok ? rows.value.map(({ rootpage, name }) => [rootpage, name]) : []);
   return (rootPage) => (rootPage === 1 ? "sqlite_schema" : names.get(rootPage));
-}
-
-/** Parses one line of SQLite's into a place and a problem. */
-export function integrityFinding(line: string, nameOf: (rootPage: number) => string | undefined): Finding {
-  const inTree = /^Tree (?<tree>\d+) page (?<page>\d+)(?<problem>.*)$/.exec(line)?.groups;
-  if (inTree !== undefined) {
-    const name = nameOf(Number(inTree["tree"]));
-    const problem = (inTree["problem"] ?? "").replace(/^:? */, "");
-    return { place: `page ${inTree["page"]}`, problem: name === undefined ? problem : `${problem} (${name})` };
-  }
-  const inIndex = /^row (?<row>\d+) (?<problem>missing from) index (?<index>\S+)$/.exec(line)?.groups;
-  if (inIndex !== undefined) return { place: `index ${inIndex["index"]}`, problem: `row ${inIndex["row"]} is missing from it` };
-  const ofIndex = /^(?<problem>.*) (?:in )?index (?<index>\S+)$/.exec(line)?.groups;
-  if (ofIndex !== undefined) return { place: `index ${ofIndex["index"]}`, problem: line };
-  const page = /\b[Pp]age (?<page>\d+)/.exec(line)?.groups;
-  return { place: page === undefined ? "pages" : `page ${page["page"]}`, problem: line };
 }
 
 /** Checks tables and indexes one by one, because SQLite's own check stops at the first one that it cannot read. */
