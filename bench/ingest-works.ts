@@ -85,14 +85,14 @@ export function insertAll(source: string, path: string): Promise<number> {
   const writes = rows.map((row, index) => {
     const event = row.with(seq, index + 1);
     const changed = row[columns.indexOf("effect")] === "changed";
-    return { event, peer: changed ? PEER_COLUMNS.map((column) => event[columns.indexOf(column)]) : null };
+    return { event, peer: changed ? PEER_COLUMNS.map(([, column]) => event[columns.indexOf(column)]) : null };
   });
   const database = openDatabase(path);
   const insert = database.prepare(`insert into event_log (${columns.join(", ")}) values (${columns.map(() => "?").join(", ")})`);
+  const names = PEER_COLUMNS.map(([name]) => name);
   const upsertPeer = database.prepare(
-    "insert into desired_peer values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) on conflict (peer_id) do update set did = excluded.did, " +
-      "name = excluded.name, relation = excluded.relation, standing = excluded.standing, address = excluded.address, " +
-      "desired_seq = excluded.desired_seq, generation = excluded.generation, since_ms = excluded.since_ms",
+    `insert into desired_peer (${names.join(", ")}) values (${names.map(() => "?").join(", ")}) ` +
+      `on conflict (peer_id) do update set ${names.map((name) => `${name} = excluded.${name}`).join(", ")}`,
   );
   const moveCursor = database.prepare("insert or replace into ingest_cursor values (1, 'S', 'T', 1, ?, null, 'C')");
   const commit = database.transaction((first: number) => {
@@ -109,7 +109,21 @@ export function insertAll(source: string, path: string): Promise<number> {
   return Promise.resolve(tookMs);
 }
 
-const PEER_COLUMNS = ["peer_id", "resource_id", "did", "name", "relation", "standing", "address", "seq", "seq", "at_ms"];
+/** Each column of `desired_peer` and the column of `event_log` that fills it. */
+const PEER_COLUMNS = [
+  ["peer_id", "peer_id"],
+  ["resource_id", "resource_id"],
+  ["did", "did"],
+  ["name", "name"],
+  ["relation", "relation"],
+  ["standing", "standing"],
+  ["address", "address"],
+  ["desired_seq", "seq"],
+  ["generation", "seq"],
+  ["since_ms", "at_ms"],
+  ["standing_seq", "seq"],
+  ["standing_since_ms", "at_ms"],
+] as const;
 
 /** Pulls and acknowledges like the daemon, without storing anything. */
 export async function pullAll({ url, stream, events }: Source): Promise<number> {
