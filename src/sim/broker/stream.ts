@@ -23,7 +23,6 @@ export class SimBrokerStream implements StoredMessages {
   #lastSequence = 0;
   #consumer: SimConsumer | undefined;
   #times = 0;
-  #recreations = 0;
   #setBacks = 0;
 
   /** `onAcknowledged` is called with the newest acknowledged sequence. */
@@ -54,9 +53,9 @@ export class SimBrokerStream implements StoredMessages {
     return this.#lost.get(message);
   }
 
-  /** How often the stream was recreated and how often it was rewound. */
-  get resets(): { readonly recreations: number; readonly setBacks: number } {
-    return { recreations: this.#recreations, setBacks: this.#setBacks };
+  /** How often the stream was rewound. */
+  get setBacks(): number {
+    return this.#setBacks;
   }
 
   at(sequence: number): StoredMessage | undefined {
@@ -119,7 +118,6 @@ export class SimBrokerStream implements StoredMessages {
     this.deleteConsumer();
     this.#lastSequence = 0;
     this.#created = this.#timeOfCreation();
-    this.#recreations += 1;
   }
 
   /** Rewinds the stream and its consumer to before the newest `messages` sequences, as from a backup. Those are then reused. */

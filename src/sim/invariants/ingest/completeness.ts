@@ -55,7 +55,7 @@ export function acknowledgedIsLogged(scene: Scene, breaks: StreamBreaks): Invari
       allAreLogged();
     },
     acknowledged(upTo) {
-      floor = { created: stream.state.created, sequence: upTo, setBacks: stream.resets.setBacks };
+      floor = { created: stream.state.created, sequence: upTo, setBacks: stream.setBacks };
       floorIsOnDisk();
       for (let next = stream.everStored[settled]; next !== undefined; next = stream.everStored[++settled]) {
         const loss = stream.lossOf(next);
@@ -72,7 +72,7 @@ export function acknowledgedIsLogged(scene: Scene, breaks: StreamBreaks): Invari
   };
 
   function floorIsOnDisk(): void {
-    if (floor?.created !== stream.state.created || floor.setBacks !== stream.resets.setBacks) return;
+    if (floor?.created !== stream.state.created || floor.setBacks !== stream.setBacks) return;
     const cursor = onDisk.cursor();
     if (cursor?.created === floor.created && cursor.sequence >= floor.sequence) return;
     const found = cursor === undefined ? "missing" : `at ${cursor.sequence} of the stream created at ${cursor.created}`;

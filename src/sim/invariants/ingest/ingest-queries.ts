@@ -9,6 +9,8 @@ const GAPS = `select count(*) from event_log where type = 'DeliveryGap' and reas
   and seq > (select coalesce(max(seq), 0) from event_log where reason = 'recreated')`;
 const LAST_BREAK = `select coalesce(max(seq), 0) from event_log
   where type = 'DeliveryGap' and reason in ('recreated', 'reused')`;
+const RECREATIONS = `select count(*) from event_log
+  where type = 'DeliveryGap' and reason = 'recreated' and stream_created = ? and seq < ?`;
 const BREAK_AFTER = `select count(*) from event_log where type = 'DeliveryGap' and reason != 'purged'
   and seq > (select seq from event_log where dedupe_key = ?)`;
 
@@ -38,6 +40,11 @@ export class IngestQueries {
   /** The seq of the last row that records a recreated or rewound stream; 0 if there is none. */
   lastBreakSeq(): number {
     return this.#number(LAST_BREAK);
+  }
+
+  /** Whether a row before `beforeSeq` records that this stream was replaced by another. */
+  isRecreationRecorded(streamCreated: string, beforeSeq: number): boolean {
+    return this.#number(RECREATIONS, streamCreated, beforeSeq) > 0;
   }
 
   /** Whether a row after the message's own records a recreated or rewound stream. */

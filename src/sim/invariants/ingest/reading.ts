@@ -31,7 +31,7 @@ export function gapIsOne(scene: Scene, breaks: StreamBreaks): Invariant {
         isPurged(row, event);
         return;
       }
-      if (!breaks.isUntold(event.reason))
+      if (!breaks.isFirstRecord({ seq, event }))
         scene.violated("gap-is-one", `#${seq} says that the stream was ${event.reason}, but it was not`);
       breaks.tell(seq);
     },

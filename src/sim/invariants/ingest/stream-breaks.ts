@@ -1,5 +1,6 @@
 /** Breaks of the broker stream (recreated or rewound): which of them the log records, and which messages it may therefore lack. */
 import { decodeMessage } from "../../../events/decode.ts";
+import type { DeliveryGap } from "../../../events/types.ts";
 import { DEFAULT_LIMITS, DEFAULT_VOCABULARY } from "../../../events/vocabulary.ts";
 import type { Cursor } from "../../../store/model/cursor.ts";
 import type { StoredMessage } from "../../broker/stored-message.ts";
@@ -12,11 +13,11 @@ export class StreamBreaks {
   readonly onDisk: IngestQueries;
   readonly #scene: Scene;
   readonly #stream: SimBrokerStream;
-  /** The breaks that the log records, and the seq of the newest row that records one. */
-  #told = { recreations: 0, setBacks: 0, seq: 0 };
+  /** The rewinds that the log records, and the seq of the newest row that records a break. */
+  #told = { setBacks: 0, seq: 0 };
   #cursor: Cursor | undefined;
-  /** The breaks at the daemon's last exit: its last row may record them without the witness having seen that row. */
-  #atEnd: { readonly recreations: number; readonly setBacks: number };
+  /** The rewinds at the daemon's last exit: its last row may record them without the witness having seen that row. */
+  #setBacksAtEnd: number;
   /** How often the stream had been rewound when the last evidence of it disappeared. */
   #hiddenSetBacks = 0;
 
@@ -24,7 +25,7 @@ export class StreamBreaks {
     this.#scene = scene;
     this.#stream = scene.broker.stream;
     this.onDisk = new IngestQueries(scene.disk);
-    this.#atEnd = this.#stream.resets;
+    this.#setBacksAtEnd = this.#stream.setBacks;
   }
 
   /** Keeps this up to date; must come before the invariants that use it. */
@@ -32,11 +33,11 @@ export class StreamBreaks {
     return {
       started: () => {
         const seq = this.onDisk.lastBreakSeq();
-        if (seq !== this.#told.seq) this.#told = { ...this.#atEnd, seq };
+        if (seq !== this.#told.seq) this.#told = { setBacks: this.#setBacksAtEnd, seq };
         this.#lookForHiddenSetBack();
       },
       ended: () => {
-        this.#atEnd = this.#stream.resets;
+        this.#setBacksAtEnd = this.#stream.setBacks;
       },
       disturbed: () => this.#lookForHiddenSetBack(),
       published: () => this.#lookForHiddenSetBack(),
@@ -56,15 +57,17 @@ export class StreamBreaks {
     return this.#told.seq;
   }
 
-  /** Whether the stream was recreated or rewound and the log does not record it yet. */
-  isUntold(reason: "recreated" | "reused"): boolean {
-    const { recreations, setBacks } = this.#stream.resets;
-    return reason === "recreated" ? recreations > this.#told.recreations : setBacks > this.#told.setBacks;
+  /** Whether the row that records a recreated or rewound stream is right: it happened, and no earlier row records it. */
+  isFirstRecord({ seq, event }: { readonly seq: number; readonly event: DeliveryGap }): boolean {
+    const { state, setBacks } = this.#stream;
+    if (event.reason === "reused") return setBacks > this.#told.setBacks;
+    // Not a matter of counting: the row may wait for a busy disk while the next stream is recreated too.
+    return event.streamCreated !== state.created && !this.onDisk.isRecreationRecorded(event.streamCreated, seq);
   }
 
-  /** Marks all breaks so far as recorded by row `seq`. */
+  /** Marks all rewinds so far as recorded by row `seq`. */
   tell(seq: number): void {
-    this.#told = { ...this.#stream.resets, seq };
+    this.#told = { setBacks: this.#stream.setBacks, seq };
   }
 
   /** Whether the stream was rewound in a way that the daemon cannot detect. */
@@ -83,11 +86,11 @@ export class StreamBreaks {
   /** A rewind is undetectable once the stream has grown past the cursor again and there is no message to compare with. */
   #lookForHiddenSetBack(): void {
     const cursor = this.#cursor;
-    const { state, resets } = this.#stream;
-    if (resets.setBacks === this.#told.setBacks || cursor?.created !== state.created) return;
+    const { state, setBacks } = this.#stream;
+    if (setBacks === this.#told.setBacks || cursor?.created !== state.created) return;
     if (cursor.sequence === 0 || state.lastSequence < cursor.sequence) return;
     const isUnknown = cursor.messageHash === null && cursor.sequence >= cursor.firstSequence;
-    if (isUnknown || this.#stream.at(cursor.sequence) === undefined) this.#hiddenSetBacks = resets.setBacks;
+    if (isUnknown || this.#stream.at(cursor.sequence) === undefined) this.#hiddenSetBacks = setBacks;
   }
 }
 
