@@ -61,7 +61,7 @@ CREATE INDEX `event_log_superseded_peer_id` ON `event_log` (`superseded_peer_id`
 CREATE INDEX `event_log_resource_id` ON `event_log` (`resource_id`) WHERE resource_id is not null;--> statement-breakpoint
 CREATE INDEX `event_log_cause_seq` ON `event_log` (`cause_seq`) WHERE cause_seq is not null;--> statement-breakpoint
 CREATE INDEX `event_log_opened_seq` ON `event_log` (`opened_seq`) WHERE opened_seq is not null;--> statement-breakpoint
-CREATE INDEX `event_log_type` ON `event_log` (`type`,`peer_id`,`direction`);--> statement-breakpoint
+CREATE INDEX `event_log_type` ON `event_log` (`type`,`peer_id`,`direction`) WHERE effect is null;--> statement-breakpoint
 CREATE INDEX `event_log_at_ms` ON `event_log` (`at_ms`);--> statement-breakpoint
 CREATE TABLE `ingest_cursor` (
 	`id` integer PRIMARY KEY NOT NULL,

@@ -73,7 +73,7 @@ CREATE VIEW session_periods AS
 WITH begun AS (
   SELECT seq, at_ms, peer_id, protocol, direction, cause_seq, attempt
   FROM event_log
-  WHERE type = 'StreamOpened' AND seq > (SELECT coalesce(max(last_seq), 0) FROM archive_anchor)
+  WHERE type = 'StreamOpened' AND effect IS NULL AND seq > (SELECT coalesce(max(last_seq), 0) FROM archive_anchor)
   UNION ALL
   SELECT seq, opened_at_ms, peer_id, protocol, direction, cause_seq, attempt
   FROM archived_open_stream
@@ -90,7 +90,7 @@ SELECT
   begun.at_ms AS valid_from_ms,
   closed.at_ms AS valid_to_ms
 FROM begun
-LEFT JOIN event_log AS closed ON closed.opened_seq = begun.seq AND closed.type = 'StreamClosed'
+LEFT JOIN event_log AS closed ON closed.opened_seq = begun.seq AND closed.type = 'StreamClosed' AND closed.effect IS NULL
 LEFT JOIN desired_peer AS desired ON desired.peer_id = begun.peer_id;
 --> statement-breakpoint
 -- Periods in which each peer was a partner, whatever its address.
@@ -153,7 +153,7 @@ WITH down AS (
     closed.reason, partner.valid_to_seq, partner.valid_to_ms
   FROM partner_periods AS partner
   JOIN event_log AS closed
-    ON closed.type = 'StreamClosed' AND closed.peer_id = partner.peer_id AND closed.direction = 'outbound'
+    ON closed.type = 'StreamClosed' AND closed.effect IS NULL AND closed.peer_id = partner.peer_id AND closed.direction = 'outbound'
     AND closed.seq > partner.valid_from_seq AND (partner.valid_to_seq IS NULL OR closed.seq < partner.valid_to_seq)
   LEFT JOIN event_log AS opened ON opened.seq = closed.opened_seq
   WHERE closed.seq > (SELECT coalesce(max(last_seq), 0) FROM archive_anchor)
@@ -181,7 +181,7 @@ next AS (
     down.*,
     (
       SELECT min(opened.seq) FROM event_log AS opened
-      WHERE opened.type = 'StreamOpened' AND opened.peer_id = down.peer_id AND opened.direction = 'outbound'
+      WHERE opened.type = 'StreamOpened' AND opened.effect IS NULL AND opened.peer_id = down.peer_id AND opened.direction = 'outbound'
         AND opened.seq > max(down.seq, (SELECT coalesce(max(last_seq), 0) FROM archive_anchor))
     ) AS opened_seq
   FROM down
@@ -200,7 +200,7 @@ SELECT
   (
     SELECT group_concat(reason, ', ') FROM (
       SELECT DISTINCT failed.reason FROM event_log AS failed
-      WHERE failed.type = 'OpenFailed' AND failed.peer_id = ended.peer_id AND failed.direction IS NULL
+      WHERE failed.type = 'OpenFailed' AND failed.effect IS NULL AND failed.peer_id = ended.peer_id AND failed.direction IS NULL
         AND failed.seq > max(ended.seq, (SELECT coalesce(max(last_seq), 0) FROM archive_anchor))
         AND (ended.to_seq IS NULL OR failed.seq < ended.to_seq)
       ORDER BY failed.reason
@@ -286,7 +286,7 @@ ORDER BY valid_from_seq;
 CREATE VIEW rejected_events AS
 SELECT seq, at, subject, app, claimed_user, reason, message, payload_bytes, payload_encoding, payload, payload_sha256
 FROM events
-WHERE type = 'EventRejected'
+WHERE type = 'EventRejected' AND effect IS NULL
 ORDER BY seq;
 --> statement-breakpoint
 CREATE VIEW peer_status AS
@@ -327,7 +327,7 @@ FROM (
   SELECT seq, at_ms, type, reason, stream, stream_created, stream_sequence, message FROM archived_delivery
   UNION ALL
   SELECT seq, at_ms, type, reason, stream, stream_created, stream_sequence, message FROM event_log
-  WHERE type = 'DeliveryChanged' AND seq > (SELECT coalesce(max(last_seq), 0) FROM archive_anchor)
+  WHERE type = 'DeliveryChanged' AND effect IS NULL AND seq > (SELECT coalesce(max(last_seq), 0) FROM archive_anchor)
 )
 WHERE type = 'DeliveryChanged'
 ORDER BY seq;
@@ -341,7 +341,7 @@ FROM (
   SELECT seq, at_ms, type, reason, stream, stream_created, stream_sequence, last_stream_sequence FROM archived_delivery
   UNION ALL
   SELECT seq, at_ms, type, reason, stream, stream_created, stream_sequence, last_stream_sequence FROM event_log
-  WHERE type = 'DeliveryGap' AND seq > (SELECT coalesce(max(last_seq), 0) FROM archive_anchor)
+  WHERE type = 'DeliveryGap' AND effect IS NULL AND seq > (SELECT coalesce(max(last_seq), 0) FROM archive_anchor)
 )
 WHERE type = 'DeliveryGap'
 ORDER BY seq;
@@ -374,12 +374,14 @@ SELECT
 FROM event_log AS started
 LEFT JOIN event_log AS stopped ON stopped.seq = (
   SELECT min(later.seq) FROM event_log AS later
-  WHERE later.type = 'DaemonStopped' AND later.peer_id IS NULL AND later.direction IS NULL AND later.seq > started.seq
+  WHERE later.type = 'DaemonStopped' AND later.effect IS NULL AND later.peer_id IS NULL AND later.direction IS NULL
+    AND later.seq > started.seq
 ) AND NOT EXISTS (
   SELECT 1 FROM event_log AS next
-  WHERE next.type = 'DaemonStarted' AND next.peer_id IS NULL AND next.direction IS NULL AND next.seq > started.seq AND next.seq < stopped.seq
+  WHERE next.type = 'DaemonStarted' AND next.effect IS NULL AND next.peer_id IS NULL AND next.direction IS NULL
+    AND next.seq > started.seq AND next.seq < stopped.seq
 )
-WHERE started.type = 'DaemonStarted' AND started.seq > (SELECT coalesce(max(last_seq), 0) FROM archive_anchor)
+WHERE started.type = 'DaemonStarted' AND started.effect IS NULL AND started.seq > (SELECT coalesce(max(last_seq), 0) FROM archive_anchor)
 ORDER BY started.seq;
 --> statement-breakpoint
 CREATE VIEW peer_history AS

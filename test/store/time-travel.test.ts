@@ -213,7 +213,8 @@ describe("uptime_daily", () => {
         const firstDay = iso(world.archived === 0 ? firstRow : firstRow + DAY_MS).slice(0, 10);
         const found = days(world, lastDay).map((row) => [row.peer_id, row.day, row.desired_seconds, row.established_seconds]);
         expect(found).toEqual(uptime(world.past).filter(([, day]) => day >= firstDay && day <= lastDay));
-        expect(found.length).toBeGreaterThan(0);
+        // An archive may leave no whole day.
+        if (firstDay <= lastDay) expect(found.length).toBeGreaterThan(0);
       }),
       { numRuns: 4 },
     );

@@ -5,7 +5,8 @@ const newestStream = (direction: "outbound" | "inbound") => `
   coalesce(
     (
       select seq from event_log
-      where type = 'StreamOpened' and peer_id = known.peer_id and direction = '${direction}' and seq <= :seq and seq > archived.seq
+      where type = 'StreamOpened' and effect is null and peer_id = known.peer_id and direction = '${direction}'
+        and seq <= :seq and seq > archived.seq
       order by seq desc limit 1
     ),
     (
@@ -23,7 +24,7 @@ const openedAtMs = (seq: string) => `
 
 const isOpen = (seq: string) => `
   ${seq} is not null
-  and not exists (select 1 from event_log where opened_seq = ${seq} and type = 'StreamClosed' and seq <= :seq)`;
+  and not exists (select 1 from event_log where opened_seq = ${seq} and type = 'StreamClosed' and effect is null and seq <= :seq)`;
 
 const iso = (ms: string) => `strftime('%Y-%m-%dT%H:%M:%fZ', ${ms} / 1000.0, 'unixepoch')`;
 
@@ -105,7 +106,8 @@ before_down as materialized (
     ) end as other_seq,
     case when standing = 'partner' and not outbound_open then (
       select seq from event_log
-      where type = 'StreamClosed' and peer_id = state.peer_id and direction = 'outbound' and seq <= :seq and seq > archived_seq
+      where type = 'StreamClosed' and effect is null and peer_id = state.peer_id and direction = 'outbound'
+        and seq <= :seq and seq > archived_seq
       order by seq desc limit 1
     ) end as closed_seq
   from state
@@ -160,7 +162,8 @@ select
   case when partner_seq is not null then (
     select group_concat(reason, ', ') from (
       select distinct reason from event_log
-      where type = 'OpenFailed' and peer_id = down.peer_id and direction is null and seq > max(down_seq, archived_seq) and seq <= :seq
+      where type = 'OpenFailed' and effect is null and peer_id = down.peer_id and direction is null
+        and seq > max(down_seq, archived_seq) and seq <= :seq
       order by reason
     )
   ) end as failures

@@ -96,8 +96,9 @@ export const eventLog = sqliteTable(
     index("event_log_resource_id").on(table.resourceId).where(sql`resource_id is not null`),
     index("event_log_cause_seq").on(table.causeSeq).where(sql`cause_seq is not null`),
     index("event_log_opened_seq").on(table.openedSeq).where(sql`opened_seq is not null`),
-    // Finds a peer's newest stream in one direction, up to any seq, without reading the others.
-    index("event_log_type").on(table.type, table.peerId, table.direction),
+    // Finds a peer's newest stream in one direction, up to any seq, without reading the others. Desired events, which arrive by the
+    // thousand, are not in it: each would cost a write at a random place. A query must say `effect is null` to use it.
+    index("event_log_type").on(table.type, table.peerId, table.direction).where(sql`effect is null`),
     index("event_log_at_ms").on(table.atMs),
   ],
 );

@@ -60,7 +60,7 @@ export class LogPass {
 export function highestSeq(database: Database): number | undefined {
   const queries = [
     "select coalesce(max(seq), 0) from event_log",
-    "select coalesce(max(seq), 0) from event_log indexed by event_log_type",
+    "select coalesce(max(seq), 0) from event_log indexed by event_log_at_ms",
   ];
   for (const query of queries) {
     const found = attempt(() => database.prepare<[], number>(query).pluck().get());

@@ -1,13 +1,13 @@
 /** Prepared statements about delivery: the cursor, the guarantees and the gaps. */
 import type { Database } from "better-sqlite3";
-import { and, asc, desc, eq, getTableColumns, gt, inArray, sql } from "drizzle-orm";
+import { and, asc, desc, getTableColumns, gt, sql } from "drizzle-orm";
 import type { PeerId, ResourceId } from "../../../base/ids.ts";
 import type { DeliveryChanged, DeliveryEvent, DesiredEvent } from "../../../events/types.ts";
 import { type BrokerStream, type Cursor, cursorOf, cursorRowOf } from "../../model/cursor.ts";
 import { type LogEntry, logEntryOf } from "../../model/log-entry.ts";
 import { eventLog, ingestCursor } from "../../schema/log.ts";
 import type { ArchiveRows } from "./archive-rows.ts";
-import { loggedColumns } from "./event-rows.ts";
+import { isOfType, loggedColumns } from "./event-rows.ts";
 import { orm, prepareAll, reader, upserter } from "./statement.ts";
 
 /** A dedupe key begins with the creation time of its stream. */
@@ -47,14 +47,14 @@ const RECEIVED_BY_CORE = `
 
 const statements = {
   delivery: reader(
-    orm.select(loggedColumns).from(eventLog).where(eq(eventLog.type, "DeliveryChanged")).orderBy(desc(eventLog.seq)),
+    orm.select(loggedColumns).from(eventLog).where(isOfType("DeliveryChanged")).orderBy(desc(eventLog.seq)),
     loggedColumns,
   ),
   deliveries: reader(
     orm
       .select(loggedColumns)
       .from(eventLog)
-      .where(and(gt(eventLog.seq, sql.placeholder("afterSeq")), inArray(eventLog.type, ["DeliveryChanged", "DeliveryGap"])))
+      .where(and(gt(eventLog.seq, sql.placeholder("afterSeq")), isOfType("DeliveryChanged", "DeliveryGap")))
       .orderBy(asc(eventLog.seq)),
     loggedColumns,
   ),

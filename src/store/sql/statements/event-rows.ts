@@ -1,8 +1,9 @@
 /** Prepared statements over the log itself. */
 import type { Database } from "better-sqlite3";
-import { and, asc, desc, eq, getTableColumns, gt, isNotNull, lt, or, sql } from "drizzle-orm";
+import { and, asc, desc, getTableColumns, gt, inArray, isNotNull, isNull, lt, or, sql } from "drizzle-orm";
 import { unionAll } from "drizzle-orm/sqlite-core";
 import type { PeerId, ResourceId } from "../../../base/ids.ts";
+import type { DesiredEvent, LogEvent } from "../../../events/types.ts";
 import { foldRun, type RunRecord } from "../../fold/run-record.ts";
 import { type LogEntry, logEntryOf, type ReplayedRow } from "../../model/log-entry.ts";
 import type { LogHead } from "../../model/log-head.ts";
@@ -29,6 +30,11 @@ const peerId = { peerId: eventLog.peerId };
 /** The columns of a LogEntry. */
 export const loggedColumns = columnsOfEntries;
 
+/** Rows of types that are not desired events, found by an index. */
+export function isOfType(...types: readonly Exclude<LogEvent, DesiredEvent>["type"][]) {
+  return and(inArray(eventLog.type, types), isNull(eventLog.effect));
+}
+
 function eventsOf(column: typeof eventLog.peerId | typeof eventLog.supersededPeerId) {
   const isOnPage = [gt(eventLog.seq, sql.placeholder("afterSeq")), lt(eventLog.seq, sql.placeholder("beforeSeq"))];
   return orm
@@ -40,7 +46,7 @@ function eventsOf(column: typeof eventLog.peerId | typeof eventLog.supersededPee
 const statements = {
   insertEvent: inserter(eventLog),
   newestStart: reader(
-    orm.select(loggedColumns).from(eventLog).where(eq(eventLog.type, "DaemonStarted")).orderBy(desc(eventLog.seq)),
+    orm.select(loggedColumns).from(eventLog).where(isOfType("DaemonStarted")).orderBy(desc(eventLog.seq)),
     loggedColumns,
   ),
   /** Few rows: most starts leave their configuration out. */
@@ -50,8 +56,8 @@ const statements = {
       .from(eventLog)
       .where(
         or(
-          eq(eventLog.type, "LogReinterpreted"),
-          and(eq(eventLog.type, "DaemonStarted"), sql`json_extract(${eventLog.details}, '$.config') is not null`),
+          isOfType("LogReinterpreted"),
+          and(isOfType("DaemonStarted"), sql`json_extract(${eventLog.details}, '$.config') is not null`),
         ),
       )
       .orderBy(asc(eventLog.seq)),
@@ -61,11 +67,11 @@ const statements = {
     orm
       .select(loggedColumns)
       .from(eventLog)
-      .where(and(eq(eventLog.type, "DaemonStarted"), gt(eventLog.seq, sql.placeholder("seq"))))
+      .where(and(isOfType("DaemonStarted"), gt(eventLog.seq, sql.placeholder("seq"))))
       .orderBy(asc(eventLog.seq)),
     loggedColumns,
   ),
-  newestStop: reader(orm.select(seq).from(eventLog).where(eq(eventLog.type, "DaemonStopped")).orderBy(desc(eventLog.seq)), seq),
+  newestStop: reader(orm.select(seq).from(eventLog).where(isOfType("DaemonStopped")).orderBy(desc(eventLog.seq)), seq),
   newest: reader(orm.select(head).from(eventLog).orderBy(desc(eventLog.seq)), head),
   byDedupeKey: reader(orm.select(seq).from(eventLog).where(equals(eventLog.dedupeKey, "dedupeKey")), seq),
   history: reader(
