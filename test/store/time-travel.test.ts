@@ -157,7 +157,7 @@ describe("as of a seq and as of a time", () => {
       }),
       { numRuns: 4 },
     );
-  }, 60_000);
+  }, 180_000);
 
   it("shows of one peer what it shows of all", async () => {
     using world = await worldOf(7, 0.4);
