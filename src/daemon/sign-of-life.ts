@@ -1,6 +1,6 @@
 /**
- * A file whose modification time is the daemon's last sign of life. After a crash it tells the next start until when the streams in
- * the log can have been open. Only the time is renewed, so that this works on a full disk too.
+ * A file whose modification time is the daemon's last sign of life. After a crash, the next start uses it as the end of the streams
+ * that the log still holds open. Only the time is renewed, so that this works on a full disk too.
  */
 import { closeSync, openSync, statSync, utimesSync } from "node:fs";
 import { join } from "node:path";
@@ -18,6 +18,11 @@ interface SignOfLifeInit {
   readonly logger: Logger;
 }
 
+/** The last sign of life of the daemon of this data directory, wall ms; null if there is none. */
+export function lastAliveMsOf(directory: string): number | null {
+  return statSync(join(directory, NAME), { throwIfNoEntry: false })?.mtimeMs ?? null;
+}
+
 export class SignOfLife implements Disposable {
   /** The last sign of life of the previous run, wall ms; null if there is none. */
   readonly previousMs: number | null;
@@ -29,7 +34,7 @@ export class SignOfLife implements Disposable {
   constructor(init: SignOfLifeInit) {
     this.#init = init;
     this.#path = join(init.directory, NAME);
-    this.previousMs = statSync(this.#path, { throwIfNoEntry: false })?.mtimeMs ?? null;
+    this.previousMs = lastAliveMsOf(init.directory);
     this.#renew();
     this.#timer = repeat(init.clock, init.random, SIGN_OF_LIFE_EVERY_MS, 0, () => this.#renew());
   }

@@ -57,6 +57,12 @@ export interface Store extends Disposable {
   registerStart(init: StartInit, onAppended: (start: Start) => void): void;
   /** Appends the registered start, if it is not on the disk yet. */
   appendStart(): void;
+  /**
+   * Closes the streams that the previous run left open in the log, with the reason `daemon_restart` and the time of its last sign of
+   * life (wall ms, null if unknown). Returns their number. Anything that appends to the log of a stopped daemon must do this first:
+   * what it appends came later.
+   */
+  closeOrphans(lastAliveMs: number | null): number;
   /** Appends DaemonStopped, `durationMs` (monotonic) after the start. */
   appendStopped(durationMs: number): void;
   /**
@@ -142,7 +148,7 @@ function storeOf(
     if (newest !== undefined) headFile?.write(newest);
     feed.publish(entries);
   };
-  const runner = new TransactionRunner(database, committed, onAppended, hooks);
+  const runner = new TransactionRunner(database, committed, repetitions, onAppended, hooks);
   const writer = new RunWriter(runner, ownEvents);
 
   return {
@@ -152,6 +158,7 @@ function storeOf(
     appendObserved: (observation) => writer.write(`append ${observation.event.type}`, () => ownEvents.observed(observation)),
     registerStart: (init, onStarted) => writer.registerStart(init, onStarted),
     appendStart: () => writer.appendStart(),
+    closeOrphans: (lastAliveMs) => writer.write("close orphaned streams", () => ownEvents.closeOrphans(lastAliveMs)),
     appendStopped: (durationMs) => writer.write("append DaemonStopped", () => ownEvents.stopped(durationMs)),
     appendReinterpreted: (changes, settings) =>
       writer.write("append reinterpreted events", () => ownEvents.reinterpreted(changes, settings)),
@@ -174,10 +181,7 @@ function storeOf(
     get suppressedRefusals() {
       return ownEvents.suppressedRefusals;
     },
-    replayProjections() {
-      const { desired, status } = runner.read("replay the log", () => replayTables(rows));
-      return { desired, status };
-    },
+    replayProjections: () => runner.read("replay the log", () => replayTables(rows)),
     verifyProjections: () => runner.read("verify the projections", () => projectionDifferences(rows)),
     [Symbol.dispose]() {
       if (!database.open) return;

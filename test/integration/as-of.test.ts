@@ -3,7 +3,9 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { isoTime } from "../../src/base/units.ts";
+import { openStore } from "../../src/store/store.ts";
 import { archiveBefore } from "../store/support/archiving.ts";
+import { observe, opened } from "../store/support/events.ts";
 import { toldStory } from "../store/support/story.ts";
 import { PEER_A } from "../support/peers.ts";
 import { runCommand } from "../support/run-command.ts";
@@ -71,14 +73,25 @@ test("reinterpret shows, appends and then finds nothing more", async () => {
     config,
     JSON.stringify({ data: story.directory, events: { partnerRelations: ["ALLY"], relationNames: ["NONE"] } }),
   );
+  // A crash leaves a stream open.
+  using crashed = new DisposableStack();
+  const store = crashed.use(openStore({ directory: story.directory, clock: story.clock }));
+  const partner = store.list().find(({ standing }) => standing === "partner");
+  observe(store, opened(partner?.peerId ?? PEER_A));
+  crashed.dispose();
   const reinterpret = (...more: string[]) => runCommand(["reinterpret", "--config", config, ...more]);
   const shown = await reinterpret("--dry-run");
   expect(shown.stdout).toMatch(/dry run: nothing was changed$/m);
   const done = await reinterpret("--json");
   expect(done.code, done.stderr).toBe(0);
   const { changes, appended } = JSON.parse(done.stdout) as { changes: readonly object[]; appended: readonly number[] };
-  expect(appended.length).toBeGreaterThan(0);
+  expect(appended[0]).toBe(20);
   expect(changes.length).toBeGreaterThanOrEqual(appended.length);
+  // The stream ended before, by the event in force then.
+  expect(story.read("select seq, type, reason, cause_seq from event_log where seq > 18 order by seq limit 2")).toMatchObject([
+    { seq: 19, type: "StreamClosed", reason: "daemon_restart", cause_seq: partner?.generation },
+    { seq: 20, type: "PeerRemoved", reason: null },
+  ]);
   expect((await reinterpret("--dry-run")).stdout).toMatch(/nothing changes under the current vocabulary$/m);
   expect((await runCommand(["check", "--data", story.directory])).code).toBe(0);
 });

@@ -56,8 +56,11 @@ async function plan({ data, events }: Config): Promise<Omit<Report, "appended">>
 async function append(config: Config): Promise<Report> {
   const { lockDirectory } = await import("../../store/sql/lock.ts");
   const { openStore } = await import("../../store/store.ts");
+  const { lastAliveMsOf } = await import("../../daemon/sign-of-life.ts");
   using _lock = lockDirectory(config.data);
   using store = openStore({ directory: config.data, clock });
+  // Streams that a crash left open ended before, under the meaning that the log had then.
+  store.closeOrphans(lastAliveMsOf(config.data));
   const planned = await plan(config);
   return { ...planned, appended: store.appendReinterpreted(planned.changes, config.events).map(({ seq }) => seq) };
 }
@@ -67,7 +70,7 @@ function reportText({ changes, decoded, kept, appended }: Report): string {
     kept === 0 ? "" : `; ${counted(kept, "message")} not decoded again, because the log stores only the first 64 KiB`;
   const lines = [`decoded ${counted(decoded, "message")}${partial}`];
   if (changes.length === 0) {
-    const recorded = appended === null ? "" : "; the log records that it is decoded under it";
+    const recorded = appended === null ? "" : "; recorded it in the log";
     return [...lines, `nothing changes under the current vocabulary${recorded}`].join("\n");
   }
   const rows = changes.map(({ event, before, causeSeq }) => [

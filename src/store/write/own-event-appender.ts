@@ -100,7 +100,7 @@ export class OwnEventAppender {
   started({ run, version, config, lastAliveMs }: StartInit): Start {
     const { rows, append } = this.#init;
     const lastRun = rows.lastRun();
-    const orphans = this.#closeOrphans(lastAliveMs);
+    const orphans = this.closeOrphans(lastAliveMs);
     const plain = JSON.parse(JSON.stringify(config)) as NonNullable<StartFacts["config"]>;
     const configSha256 = hash("sha256", JSON.stringify(plain), "hex");
     const isSame = configSha256 === lastRun?.configSha256 && lastRun.config !== null;
@@ -123,11 +123,13 @@ export class OwnEventAppender {
     this.#init.append({ type: "DaemonStopped", durationMs: Math.round(durationMs) }, OBSERVED);
   }
 
-  /** Closes the streams that the previous run left open, as of its last sign of life. Only wall time can tell how long they lasted. */
-  #closeOrphans(lastAliveMs: number | null): number {
+  /** As Store.closeOrphans. Only wall time can tell how long the streams lasted. */
+  closeOrphans(lastAliveMs: number | null): number {
     const { rows, append, committed, clock } = this.#init;
     const orphans = rows.openStreams();
-    const atMs = aliveUntilMs({ lastRowAtMs: committed.head.atMs, lastAliveMs, nowMs: clock.wallMs() });
+    if (orphans.length === 0) return 0;
+    const lastRowAtMs = rows.newestOfDaemon()?.atMs ?? null;
+    const atMs = aliveUntilMs({ lastRowAtMs, lastAliveMs, nowMs: clock.wallMs() });
     for (const { seq, peerId, protocol, direction, attempt, openedAtMs } of orphans) {
       const durationMs = Math.max(0, atMs - openedAtMs);
       const ended = { reason: "daemon_restart", attempt, durationMs, durationClock: "wall" } as const;

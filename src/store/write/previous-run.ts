@@ -7,7 +7,7 @@ export const SIGN_OF_LIFE_EVERY_MS = 10_000;
 const MAX_SIGN_AGE_MS = 2 * SIGN_OF_LIFE_EVERY_MS;
 
 interface PreviousRun {
-  /** The newest row of the log, wall ms; null if the log is empty. */
+  /** The newest row that a run can have written, wall ms; null if there is none. */
   readonly lastRowAtMs: number | null;
   /** Its last sign of life, wall ms; null if unknown. */
   readonly lastAliveMs: number | null;
@@ -15,8 +15,8 @@ interface PreviousRun {
 }
 
 /**
- * When a run that did not shut down was last alive, wall ms. The newest row is newer than the last sign of life if the run died soon
- * after writing it, or if another command appended it since: only the first is evidence of life.
+ * When a run that did not shut down was last alive, wall ms. Its newest row is newer than the last sign of life if it died soon after
+ * writing it. A row much newer was written while the clock was wrong.
  */
 export function aliveUntilMs({ lastRowAtMs, lastAliveMs, nowMs }: PreviousRun): number {
   if (lastAliveMs === null) return lastRowAtMs ?? nowMs;

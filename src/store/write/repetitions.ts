@@ -5,9 +5,16 @@ import type { Repetition } from "../model/repetition.ts";
 
 const WRITE_EVERY_MS = 1_000;
 
+type Counts = Map<number, Repetition>;
+
+/** Like the rest of a transaction, its counts are undone if it fails: `commit` or `rollback` ends each. */
 export class Repetitions {
   readonly #clock: Clock;
-  readonly #unwritten = new Map<number, Repetition>();
+  /** Counted by earlier transactions, and not on the disk. */
+  readonly #unwritten: Counts = new Map();
+  /** Counted by the transaction under way, and not taken by it. */
+  readonly #counted: Counts = new Map();
+  #isTaken = false;
   #writtenAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(clock: Clock) {
@@ -15,8 +22,7 @@ export class Repetitions {
   }
 
   count(firstSeq: number, lastAtMs: number): void {
-    const count = (this.#unwritten.get(firstSeq)?.count ?? 0) + 1;
-    this.#unwritten.set(firstSeq, { firstSeq, count, lastAtMs });
+    add(this.#counted, { firstSeq, count: 1, lastAtMs });
   }
 
   /** True if the counts should be written although nothing else is. */
@@ -24,11 +30,29 @@ export class Repetitions {
     return this.#clock.monotonicMs() - this.#writtenAtMs >= WRITE_EVERY_MS;
   }
 
-  /** Returns the counts since the last call, for the caller to write. */
+  /** Returns everything not yet taken, for the caller to write in its transaction. */
   take(): readonly Repetition[] {
-    const taken = [...this.#unwritten.values()];
-    this.#unwritten.clear();
-    if (taken.length > 0) this.#writtenAtMs = this.#clock.monotonicMs();
-    return taken;
+    if (this.#counted.size === 0 && (this.#isTaken || this.#unwritten.size === 0)) return [];
+    const taken: Counts = new Map(this.#isTaken ? [] : this.#unwritten);
+    for (const repetition of this.#counted.values()) add(taken, repetition);
+    this.#counted.clear();
+    this.#isTaken = true;
+    this.#writtenAtMs = this.#clock.monotonicMs();
+    return [...taken.values()];
   }
+
+  commit(): void {
+    if (this.#isTaken) this.#unwritten.clear();
+    for (const repetition of this.#counted.values()) add(this.#unwritten, repetition);
+    this.rollback();
+  }
+
+  rollback(): void {
+    this.#counted.clear();
+    this.#isTaken = false;
+  }
+}
+
+function add(counts: Counts, { firstSeq, count, lastAtMs }: Repetition): void {
+  counts.set(firstSeq, { firstSeq, count: (counts.get(firstSeq)?.count ?? 0) + count, lastAtMs });
 }

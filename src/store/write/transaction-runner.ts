@@ -4,6 +4,7 @@ import { PartnerdError } from "../../base/errors.ts";
 import type { LogEntry } from "../model/log-entry.ts";
 import { storeFailure } from "../sql/failure.ts";
 import type { CommittedState } from "./committed-state.ts";
+import type { Repetitions } from "./repetitions.ts";
 
 /** Called around every commit, so that a simulator can fail commits or kill the process. */
 export interface CommitHooks {
@@ -17,6 +18,7 @@ export interface CommitHooks {
 export class TransactionRunner {
   readonly #database: Database;
   readonly #committed: CommittedState;
+  readonly #repetitions: Repetitions;
   readonly #onAppended: (entries: readonly LogEntry[]) => void;
   readonly #hooks: CommitHooks | undefined;
   readonly #transaction;
@@ -25,11 +27,13 @@ export class TransactionRunner {
   constructor(
     database: Database,
     committed: CommittedState,
+    repetitions: Repetitions,
     onAppended: (entries: readonly LogEntry[]) => void,
     hooks?: CommitHooks,
   ) {
     this.#database = database;
     this.#committed = committed;
+    this.#repetitions = repetitions;
     this.#onAppended = onAppended;
     this.#hooks = hooks;
     this.#transaction = database.transaction(<Result>(work: () => Result): Result => work());
@@ -45,8 +49,11 @@ export class TransactionRunner {
 
   #attempt<Result>(doing: string, work: () => Result) {
     try {
-      return { result: work(), appended: this.#committed.commit() };
+      const result = work();
+      this.#repetitions.commit();
+      return { result, appended: this.#committed.commit() };
     } catch (thrown) {
+      this.#repetitions.rollback();
       this.#committed.rollback();
       throw storeFailure(`cannot ${doing}`, thrown);
     }

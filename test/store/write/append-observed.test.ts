@@ -1,10 +1,13 @@
+import Database from "better-sqlite3";
 import { describe, expect, it } from "vitest";
 import type { PeerId } from "../../../src/base/ids.ts";
+import { VirtualClock } from "../../../src/sim/time/virtual-clock.ts";
 import type { LogEntry } from "../../../src/store/model/log-entry.ts";
 import { OWN_SOURCE } from "../../../src/store/model/log-entry.ts";
+import { openStore } from "../../../src/store/store.ts";
 import { PEER_A, PEER_B } from "../../support/peers.ts";
 import { append, closed, desired, inboundRefused, observe, opened, openFailed, PROTOCOL, start } from "../support/events.ts";
-import { TemporaryStore } from "../support/temporary-store.ts";
+import { rawConnection, TemporaryStore, temporaryDirectory } from "../support/temporary-store.ts";
 
 const OTHER_PROTOCOL = "/opencloud/resource/heartbeat/partner/2.0";
 
@@ -74,6 +77,26 @@ describe("a failure", () => {
     expect(temporary.read("select first_seq, count, last_at_ms from repeated_failures")).toEqual([
       { first_seq: 1, count: 2, last_at_ms: clock.wallMs() },
     ]);
+  });
+
+  it("is counted once, however often the disk was full", () => {
+    using directory = temporaryDirectory();
+    const clock = new VirtualClock();
+    let isFull = false;
+    const beforeCommit = () => {
+      if (isFull) throw new Database.SqliteError("database or disk is full", "SQLITE_FULL");
+    };
+    using store = openStore({ directory: directory.path, clock, commitHooks: { beforeCommit, afterCommit: () => {} } });
+    for (let failure = 0; failure < 5; failure++) observe(store, openFailed(PEER_A));
+    isFull = true;
+    expect(() => observe(store, openFailed(PEER_B))).toThrow("full");
+    clock.advanceSync(1_000);
+    expect(() => observe(store, openFailed(PEER_A))).toThrow("full");
+    isFull = false;
+    clock.advanceSync(1_000);
+    observe(store, openFailed(PEER_A));
+    using raw = rawConnection(`${directory.path}/oc-partnerd.db`, { readonly: true });
+    expect(raw.database.prepare("select count from repeated_failures").pluck().all()).toEqual([5]);
   });
 
   it("in a flood is written once a second, and no count is lost", () => {

@@ -144,6 +144,7 @@ describe("a start that cannot be written", () => {
       appendDelivery: () => store.appendDelivery([]),
       appendObserved: () => store.appendObserved({ event: opened(PEER_A), causeSeq: null }),
       appendStopped: () => store.appendStopped(1),
+      closeOrphans: () => store.closeOrphans(null),
       appendReinterpreted: () => store.appendReinterpreted([], { ...DEFAULT_VOCABULARY, ...DEFAULT_LIMITS }),
     };
     expect(() => store.appendStart()).toThrow("full");
@@ -184,5 +185,39 @@ describe("the streams that a crash left open", () => {
     temporary.clock.stall(-3_600_000);
     startWith();
     expect(temporary.store.history(PEER_A, { limit: 1 })).toMatchObject([{ event: { durationMs: 0, durationClock: "wall" } }]);
+  });
+});
+
+describe("streams that a crash left open", () => {
+  function crashed(): void {
+    const { store, clock } = temporary;
+    start(store);
+    append(store, desired());
+    clock.advanceSync(25_000);
+    observe(store, opened(PEER_A));
+    clock.advanceSync(600_000);
+    temporary.reopen();
+  }
+
+  const ends = () =>
+    temporary.read(
+      "select at_ms - (select at_ms from event_log where type = 'StreamOpened') as ms, cause_seq from event_log where type = 'StreamClosed'",
+    );
+
+  it("end before anything that is appended while the daemon is stopped, by the event in force then", () => {
+    const aliveMs = temporary.clock.wallMs() + 35_000;
+    crashed();
+    expect(temporary.store.closeOrphans(aliveMs)).toBe(1);
+    append(temporary.store, desired({ relation: "NONE", standing: "revoked" }));
+    expect(start(temporary.store, { lastAliveMs: aliveMs }).orphans).toBe(0);
+    expect(ends()).toEqual([{ ms: 10_000, cause_seq: 2 }]);
+  });
+
+  it("end no earlier than the run's last row, also if the log was archived since", async () => {
+    const aliveMs = temporary.clock.wallMs() + 20_000;
+    crashed();
+    await archiveBefore(temporary.directory, 2, { wallMs: () => temporary.clock.wallMs() });
+    expect(start(temporary.reopen(), { lastAliveMs: aliveMs }).orphans).toBe(1);
+    expect(ends()).toEqual([{ ms: 0, cause_seq: 2 }]);
   });
 });

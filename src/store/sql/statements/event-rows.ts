@@ -1,6 +1,6 @@
 /** Prepared statements over the log itself. */
 import type { Database } from "better-sqlite3";
-import { and, asc, desc, getTableColumns, gt, inArray, isNotNull, isNull, lt, or, sql } from "drizzle-orm";
+import { and, asc, desc, getTableColumns, gt, inArray, isNotNull, isNull, lt, ne, or, sql } from "drizzle-orm";
 import { unionAll } from "drizzle-orm/sqlite-core";
 import type { PeerId, ResourceId } from "../../../base/ids.ts";
 import type { DesiredEvent, LogEvent } from "../../../events/types.ts";
@@ -72,6 +72,10 @@ const statements = {
     loggedColumns,
   ),
   newestStop: reader(orm.select(seq).from(eventLog).where(isOfType("DaemonStopped")).orderBy(desc(eventLog.seq)), seq),
+  newestOfDaemon: reader(
+    orm.select(head).from(eventLog).where(ne(eventLog.type, "LogArchived")).orderBy(desc(eventLog.seq)),
+    head,
+  ),
   newest: reader(orm.select(head).from(eventLog).orderBy(desc(eventLog.seq)), head),
   byDedupeKey: reader(orm.select(seq).from(eventLog).where(equals(eventLog.dedupeKey, "dedupeKey")), seq),
   history: reader(
@@ -94,12 +98,17 @@ const statements = {
 const REPLAYED = `select ${named(replayedColumns)} from event_log where seq > ? and seq < ? order by seq`;
 
 export function eventRows(database: Database, archived: ArchiveRows) {
-  const { insertEvent, newest, byDedupeKey, history, lastPeerByResource, ...runs } = prepareAll(statements, database);
+  const { insertEvent, newest, newestOfDaemon, byDedupeKey, history, lastPeerByResource, ...runs } = prepareAll(
+    statements,
+    database,
+  );
   const replayed = database.prepare<[number, number], ReplayedRow>(REPLAYED);
 
   return {
     insertEvent,
     head: (): LogHead | undefined => newest.get(),
+    /** The newest row that no archiving appended, which may be done while the daemon is stopped. */
+    newestOfDaemon: (): LogHead | undefined => newestOfDaemon.get(),
     /** The newest run of the daemon; null if the log records none. */
     lastRun: (): RunRecord | null => {
       const before = archived.lastArchivedRun();
