@@ -204,7 +204,7 @@ async function createStreams(
         random,
         logger,
         desired: store,
-        log: store,
+        log: recorder.received,
         streams,
         wake,
         observer: recorder,

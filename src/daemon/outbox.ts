@@ -73,6 +73,15 @@ export class Outbox implements Disposable {
     this.#recovered();
   }
 
+  /**
+   * Writes everything that is kept, so that no newer row comes before it. Throws if the log cannot be written, but not for an event
+   * that can never be written.
+   */
+  flush(): void {
+    if (this.#unwritten.length > 0) this.write();
+    if (this.#unwritten.length > 0 && this.#failing !== null && !isFault(this.#failing)) throw this.#failing;
+  }
+
   #recovered(): void {
     if (this.#failing !== null)
       this.#init.logger.info({ events: this.#unwritten.length, lost: this.#lost }, "event log is writable again");

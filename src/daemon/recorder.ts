@@ -46,6 +46,8 @@ export class Recorder implements ReconcilerObserver, Disposable {
   readonly #deps: RecorderDependencies;
   readonly #outbox: Outbox;
   readonly #subscription: Disposable;
+  /** The partners with a stream of ours. */
+  readonly #established = new Set<PeerId>();
   /** The event that made a peer a partner, and when it was logged (monotonic ms). Removed once its stream is established. */
   readonly #desired = new RecentMap<PeerId, { readonly generation: number; readonly atMs: number }>(MAX_MEASURED);
   #startedAtMs: number | undefined;
@@ -99,6 +101,16 @@ export class Recorder implements ReconcilerObserver, Disposable {
     this.#count(event);
     const causeSeq = store.get(event.peerId)?.generation ?? null;
     this.#outbox.put({ event, atMs: clock.wallMs(), causeSeq });
+  }
+
+  /** The log for received messages. It writes earlier observations first, also after the disk was full. */
+  get received(): Pick<Store, "appendReceived"> {
+    return {
+      appendReceived: (batch, position) => {
+        this.#outbox.flush();
+        return this.#deps.store.appendReceived(batch, position);
+      },
+    };
   }
 
   /** An internal error while working on a peer. It is never an event of the peer. */
@@ -160,10 +172,14 @@ export class Recorder implements ReconcilerObserver, Disposable {
     switch (event.type) {
       case "StreamOpened":
         metrics.streamsOpened.inc({ direction: event.direction });
-        if (event.direction === "outbound") this.#measure(event.peerId);
+        if (event.direction === "outbound") {
+          this.#established.add(event.peerId);
+          this.#measure(event.peerId);
+        }
         break;
       case "StreamClosed":
         metrics.streamsClosed.inc({ reason: event.reason });
+        if (event.direction === "outbound") this.#established.delete(event.peerId);
         break;
       case "OpenFailed":
         metrics.openFailures.inc({ reason: event.reason });
@@ -187,7 +203,8 @@ export class Recorder implements ReconcilerObserver, Disposable {
     const { store, clock } = this.#deps;
     if (event.type !== "PeerDesired")
       this.#say(event, { seq, ...(causeSeq !== null && { causeSeq }), ...(openedSeq !== null && { openedSeq }) });
-    else if (event.standing === "partner" && store.get(event.peerId)?.generation === seq)
+    // An event about a partner with an open stream asks for nothing new.
+    else if (event.standing === "partner" && store.get(event.peerId)?.generation === seq && !this.#established.has(event.peerId))
       this.#desired.set(event.peerId, { generation: seq, atMs: clock.monotonicMs() });
   }
 

@@ -62,7 +62,7 @@ export function gaugesOf(
       Number.parseInt(store.head().chainHash.slice(0, HEAD_HASH_CHARS), 16),
     ),
     gauge("wal_bytes", "Size of the database's write-ahead log", () => store.walBytes()),
-    gauge("delivery_at_least_once", "1 while events come from a broker stream, 0 while they come by core NATS", () =>
+    gauge("delivery_at_least_once", "1 while events come from a broker stream, 0 while they arrive over core NATS", () =>
       Number(proof().delivery === "at_least_once"),
     ),
     gauge("stream_sequence", "The log has the broker stream's messages up to this sequence", () => store.cursor()?.sequence ?? 0),

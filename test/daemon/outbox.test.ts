@@ -93,6 +93,18 @@ describe("the outbox", () => {
     expect(clock.pendingTimers).toBe(0);
   });
 
+  it("writes everything at once if something newer is to follow, or throws", () => {
+    failure = new PartnerdError("database_failed", "disk full");
+    outbox.put(event(1));
+    expect(() => outbox.flush()).toThrow("disk full");
+    failure = null;
+    outbox.flush();
+    expect(taken.map(([number]) => number)).toEqual([1]);
+    failure = new TypeError("a fault of ours, for ever");
+    outbox.put(event(2));
+    expect(() => outbox.flush()).not.toThrow();
+  });
+
   it("retries once a second, and logs a run of failures once", () => {
     failure = new Error("disk full");
     outbox.put(event(1));

@@ -67,6 +67,18 @@ describe("the recorder", () => {
     expect(text).toMatch(/^oc_partnerd_establish_seconds_sum 3$/m);
   });
 
+  it("measures nothing for an event about a partner whose stream is open", async () => {
+    using temporary = new TemporaryStore();
+    using recorder = recorderOn(temporary);
+    append(temporary.store, desired());
+    recorder.observed(opened(PEER_A));
+    append(temporary.store, desired({ address: "/ip4/10.0.0.9/tcp/4001" as never }));
+    temporary.clock.stall(6 * 3_600_000);
+    recorder.observed(closed(PEER_A));
+    recorder.observed(opened(PEER_A));
+    expect((await metrics.text()).text).toMatch(/^oc_partnerd_establish_seconds_count 1$/m);
+  });
+
   it("counts and logs a fault of our own with its stack, and records no failure of the peer", async () => {
     using temporary = new TemporaryStore();
     using recorder = recorderOn(temporary);

@@ -164,7 +164,7 @@ async function compose(init: SimDaemonInit, watcher: DaemonWatcher): Promise<Par
     {
       ...common,
       desired: watchedDesiredPeers(store, watcher),
-      log: store,
+      log: recorder.received,
       streams: watchedPartnerStreams(streams, watcher),
       wake,
       observer: watchedObserver(recorder, watcher),
