@@ -7,6 +7,8 @@ import { CONFIG_FLAG, collect, configOf, type DaemonFlags, type Env, example } f
 
 /** Kubernetes may kill a native sidecar two seconds after SIGTERM. */
 const DRAIN_MS = 2_000;
+/** How long a stop waits for the start to finish. A private NATS server may take a few seconds. */
+const START_MS = 10_000;
 
 export function runCommand(env: Env): Command {
   return new Command("run")
@@ -45,19 +47,17 @@ async function runDaemon(config: Config, env: Env): Promise<void> {
   process.once("SIGTERM", first).once("SIGINT", first);
   const exitNow = (code: number) => process.exit(code);
   const starting = startDaemon(config, { clock: systemClock, random: systemRandom, logger, metrics, env });
-  const daemon = await Promise.race([starting, ended.promise]);
-  if (typeof daemon === "string") {
-    // No stream is open yet, and the log is crash-safe.
-    logger.info({ signal: daemon }, "stopped while starting");
-    return exitNow(0);
-  }
+  // Streams from others may already be open while it starts, and the log may hold the start of the run: it stops like any other.
+  const isStarting = typeof (await Promise.race([starting, ended.promise])) === "string";
+  const drainMs = isStarting ? START_MS + DRAIN_MS : DRAIN_MS;
   const signal = await ended.promise;
-  logger.info({ signal, drainMs: DRAIN_MS }, "stopping; send a second signal to exit immediately");
+  logger.info({ signal, drainMs }, "stopping; send a second signal to exit immediately");
   process.once("SIGTERM", () => exitNow(0)).once("SIGINT", () => exitNow(0));
-  using _deadline = systemClock.schedule(DRAIN_MS, () => {
-    logger.warn({ drainMs: DRAIN_MS }, "drain timed out");
+  using _deadline = systemClock.schedule(drainMs, () => {
+    logger.warn({ drainMs }, "drain timed out");
     exitNow(0);
   });
+  const daemon = await starting;
   await daemon[Symbol.asyncDispose]();
   logger.info({}, "stopped");
   // Everything of ours is closed, but a library may still hold a handle that would keep the process alive.
