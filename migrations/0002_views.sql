@@ -115,7 +115,7 @@ exact AS (
   SELECT
     unbroken.peer_id, unbroken.name, unbroken.standing,
     coalesce(archived.standing_seq, unbroken.valid_from_seq) AS valid_from_seq,
-    min(unbroken.valid_from_ms, coalesce(archived.standing_since_ms, unbroken.valid_from_ms)) AS valid_from_ms,
+    coalesce(archived.standing_since_ms, unbroken.valid_from_ms) AS valid_from_ms,
     unbroken.valid_to_seq, unbroken.valid_to_ms
   FROM unbroken
   LEFT JOIN archived_peer AS archived
@@ -135,7 +135,8 @@ WHERE standing = 'partner';
 CREATE VIEW outage_periods AS
 WITH down AS (
   SELECT
-    partner.peer_id, partner.name, partner.valid_from_seq AS seq, partner.valid_from_ms AS from_ms, 'desired' AS began,
+    partner.peer_id, partner.name, partner.valid_from_seq AS seq, partner.valid_from_ms AS from_ms,
+    NULL AS opened_ms, NULL AS measured_ms, 'desired' AS began,
     partner.valid_to_seq AS partner_to_seq, partner.valid_to_ms AS partner_to_ms
   FROM partner_periods AS partner
   WHERE partner.valid_from_seq > (SELECT coalesce(max(last_seq), 0) FROM archive_anchor)
@@ -146,10 +147,7 @@ WITH down AS (
     )
   UNION ALL
   SELECT
-    partner.peer_id, partner.name, closed.seq,
-    -- A close with an impossible time was recorded while the clock was wrong; the opening and the duration tell the right one.
-    CASE WHEN closed.at_ms < opened.at_ms OR closed.at_ms > CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)
-      THEN opened.at_ms + closed.duration_ms ELSE closed.at_ms END,
+    partner.peer_id, partner.name, closed.seq, closed.at_ms, opened.at_ms, opened.at_ms + closed.duration_ms,
     closed.reason, partner.valid_to_seq, partner.valid_to_ms
   FROM partner_periods AS partner
   JOIN event_log AS closed
@@ -163,6 +161,7 @@ WITH down AS (
     partner.peer_id, partner.name,
     max(partner.valid_from_seq, coalesce(archived.outbound_close_seq, 0)),
     CASE WHEN archived.outbound_close_seq > partner.valid_from_seq THEN archived.outbound_closed_at_ms ELSE partner.valid_from_ms END,
+    NULL, NULL,
     CASE WHEN archived.outbound_close_seq > partner.valid_from_seq THEN archived.outbound_close_reason ELSE 'desired' END,
     partner.valid_to_seq, partner.valid_to_ms
   FROM partner_periods AS partner
@@ -188,21 +187,34 @@ next AS (
 ),
 ended AS (
   SELECT
-    peer_id, name, seq, from_ms, began,
+    peer_id, name, seq, from_ms, opened_ms, measured_ms, began,
     CASE WHEN opened_seq < coalesce(partner_to_seq, opened_seq + 1) THEN opened_seq ELSE partner_to_seq END AS to_seq,
     CASE WHEN opened_seq < coalesce(partner_to_seq, opened_seq + 1)
       THEN (SELECT at_ms FROM event_log WHERE seq = next.opened_seq) ELSE partner_to_ms END AS to_ms,
     CASE WHEN opened_seq < coalesce(partner_to_seq, opened_seq + 1) THEN 'connected' WHEN partner_to_seq IS NOT NULL THEN 'revoked' END AS ended
   FROM next
+),
+-- The clock was set while the stream was open if the time of its close is a minute off the measured one. Then the time in question is the
+-- one that lies before the end of the outage.
+timed AS (
+  SELECT
+    peer_id, name, seq, began, to_seq, to_ms, ended,
+    CASE
+      WHEN opened_ms IS NULL OR from_ms BETWEEN opened_ms AND measured_ms + 60000 THEN from_ms
+      WHEN from_ms >= opened_ms AND from_ms <= coalesce(to_ms, CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)) THEN from_ms
+      WHEN measured_ms <= coalesce(to_ms, CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)) THEN measured_ms
+      ELSE from_ms
+    END AS from_ms
+  FROM ended
 )
 SELECT
   peer_id, name, began,
   (
     SELECT group_concat(reason, ', ') FROM (
       SELECT DISTINCT failed.reason FROM event_log AS failed
-      WHERE failed.type = 'OpenFailed' AND failed.effect IS NULL AND failed.peer_id = ended.peer_id AND failed.direction IS NULL
-        AND failed.seq > max(ended.seq, (SELECT coalesce(max(last_seq), 0) FROM archive_anchor))
-        AND (ended.to_seq IS NULL OR failed.seq < ended.to_seq)
+      WHERE failed.type = 'OpenFailed' AND failed.effect IS NULL AND failed.peer_id = timed.peer_id AND failed.direction IS NULL
+        AND failed.seq > max(timed.seq, (SELECT coalesce(max(last_seq), 0) FROM archive_anchor))
+        AND (timed.to_seq IS NULL OR failed.seq < timed.to_seq)
       ORDER BY failed.reason
     )
   ) AS failures,
@@ -213,7 +225,7 @@ SELECT
   strftime('%Y-%m-%dT%H:%M:%fZ', to_ms / 1000.0, 'unixepoch') AS valid_to_at,
   round(max(0, coalesce(to_ms, CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)) - from_ms) / 1000.0, 3) AS seconds,
   from_ms AS valid_from_ms, to_ms AS valid_to_ms
-FROM ended
+FROM timed
 -- Replacing a stream is not an outage.
 WHERE NOT (began = 'replaced' AND to_seq IS NOT NULL AND to_seq = seq + 1);
 --> statement-breakpoint
@@ -222,9 +234,12 @@ CREATE VIEW uptime_daily AS
 WITH RECURSIVE day (start_ms, next_ms) AS (
   SELECT first_ms - first_ms % 86400000, first_ms - first_ms % 86400000 + 86400000
   FROM (
-    -- After an archive, the first whole day: the archive has the outages of the day in which it ends.
+    -- After an archive, the first whole day: the archive has the outages of the day in which it ends. Not the first row, at which the
+    -- clock may have been ahead. A time before 2020 is that of a clock that was never set, and would add days by the thousand.
     SELECT at_ms + CASE WHEN EXISTS (SELECT 1 FROM archive_anchor) THEN 86400000 ELSE 0 END AS first_ms
-    FROM event_log WHERE seq = (SELECT coalesce(max(last_seq), 0) FROM archive_anchor) + 1
+    FROM event_log
+    WHERE at_ms >= 1577836800000 AND seq > (SELECT coalesce(max(last_seq), 0) FROM archive_anchor)
+    ORDER BY at_ms LIMIT 1
   )
   UNION ALL
   SELECT next_ms, next_ms + 86400000 FROM day WHERE next_ms <= CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)
@@ -248,8 +263,9 @@ summed AS (
   -- Windows and not GROUP BY: SQLite looks up one peer through the former and reads all peers for the latter.
   SELECT
     peer_id, name, start_ms,
-    sum(desired_ms) OVER each_day AS desired_ms,
-    min(sum(down_ms) OVER each_day, sum(desired_ms) OVER each_day) AS down_ms,
+    -- Periods overlap if the clock was set back between them.
+    min(86400000, sum(desired_ms) OVER each_day) AS desired_ms,
+    min(86400000, sum(down_ms) OVER each_day, sum(desired_ms) OVER each_day) AS down_ms,
     sum(flaps) OVER each_day AS flaps,
     row_number() OVER each_day AS number
   FROM part
@@ -385,21 +401,29 @@ WHERE started.type = 'DaemonStarted' AND started.effect IS NULL AND started.seq 
 ORDER BY started.seq;
 --> statement-breakpoint
 CREATE VIEW peer_history AS
--- An app or a user whose name could be read as a part of the sentence is quoted.
-WITH spoken AS (
+-- A text of an app that could be read as a part of the sentence is quoted, and so is an app that calls itself oc-partnerd.
+WITH quoted AS (
+  SELECT
+    *,
+    CASE
+      WHEN source IS NULL THEN 'an unknown app'
+      WHEN source IN ('', 'oc-partnerd') OR source GLOB '*[^0-9A-Za-z._@-]*' THEN json_quote(source)
+      ELSE source
+    END AS spoken_source,
+    CASE WHEN claimed_user = '' OR claimed_user GLOB '*[^0-9A-Za-z._@-]*' THEN json_quote(claimed_user) ELSE claimed_user END AS spoken_user,
+    CASE WHEN relation = '' OR relation GLOB '*[^0-9A-Z_()-]*' THEN json_quote(relation) ELSE relation END AS spoken_relation,
+    CASE WHEN resource_id = '' OR resource_id GLOB '*[^0-9A-Za-z._@:-]*' THEN json_quote(resource_id) ELSE resource_id END
+      AS spoken_resource_id
+  FROM event_log
+),
+spoken AS (
   SELECT
     *,
     CASE
       WHEN cause_seq IS NOT NULL THEN ' by reinterpreting event ' || cause_seq
-      ELSE
-        ' by ' || CASE WHEN source IS NULL THEN 'an unknown app' WHEN source GLOB '*[^0-9A-Za-z._@-]*' THEN json_quote(source) ELSE source END
-        || CASE
-          WHEN claimed_user IS NULL THEN ''
-          WHEN claimed_user GLOB '*[^0-9A-Za-z._@-]*' THEN ' (claims user ' || json_quote(claimed_user) || ')'
-          ELSE ' (claims user ' || claimed_user || ')'
-        END
+      ELSE ' by ' || spoken_source || coalesce(' (claims user ' || spoken_user || ')', '')
     END AS by_whom
-  FROM event_log
+  FROM quoted
 )
 SELECT
   log.peer_id,
@@ -411,9 +435,9 @@ SELECT
   CASE log.type
     WHEN 'PeerDesired' THEN
       CASE log.standing
-        WHEN 'partner' THEN 'desired as ' || log.relation
-        WHEN 'blacklisted' THEN 'blacklisted (relation ' || log.relation || ')'
-        ELSE 'not desired (relation ' || log.relation || ')'
+        WHEN 'partner' THEN 'desired as ' || log.spoken_relation
+        WHEN 'blacklisted' THEN 'blacklisted (relation ' || log.spoken_relation || ')'
+        ELSE 'not desired (relation ' || log.spoken_relation || ')'
       END
       || log.by_whom
       || CASE log.effect WHEN 'unchanged' THEN ', nothing changed' ELSE '' END
@@ -462,9 +486,9 @@ SELECT
   log.superseded_peer_id, desired.name, desired.did, log.seq,
   strftime('%Y-%m-%dT%H:%M:%fZ', log.at_ms / 1000.0, 'unixepoch'),
   log.type,
-  'no longer desired: ' || coalesce(log.source, 'an unknown app') || ' gave its resource ' || log.resource_id || ' to ' || log.peer_id,
+  'no longer desired: its resource ' || log.spoken_resource_id || ' was given to ' || log.peer_id || log.by_whom,
   log.cause_seq, log.source, log.claimed_user, log.effect, NULL, NULL, NULL, NULL
-FROM event_log AS log
+FROM spoken AS log
 LEFT JOIN desired_peer AS desired ON desired.peer_id = log.superseded_peer_id
 WHERE log.superseded_peer_id IS NOT NULL AND log.seq > (SELECT coalesce(max(last_seq), 0) FROM archive_anchor)
 UNION ALL

@@ -201,7 +201,7 @@ describe("the proof of delivery", () => {
   it("names the span of the stream, its gaps, and periods of at-most-once delivery", () => {
     temporary.store.appendDelivery([byCore]);
     temporary.store.appendDelivery([followed], cursor);
-    expect(proven(proof())).toBe("stream S has brought nothing yet");
+    expect(proven(proof())).toBe("no message received from stream S yet");
     temporary.store.appendReceived([message(1)], at(1));
     expect(proven(proof())).toBe("sequence 1 of stream S is in the log, no gap, no reuse");
     temporary.store.appendReceived([message(2), gap, message(5)], at(5));

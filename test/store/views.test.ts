@@ -83,6 +83,22 @@ describe("peer_history", () => {
     expect(summaries(temporary)).toEqual(['desired as PARTNER by "x by oc-api" (claims user "zoe) by root (claims user admin")']);
   });
 
+  it("quotes an app that calls itself oc-partnerd, one without a name, and a relation or resource id that reads on", () => {
+    using temporary = new TemporaryStore();
+    const { store } = temporary;
+    append(store, desired({ source: "oc-partnerd" as never, resourceId: "r1, harmless" as never }));
+    append(store, desired({ source: "" as never, relation: "NONE) BY OC-API (CLAIMS", standing: "revoked" }));
+    append(store, desired({ peerId: PEER_B, source: "x by y" as never, resourceId: "r1, harmless" as never }));
+    expect(summaries(temporary)).toEqual([
+      'desired as PARTNER by "oc-partnerd"',
+      'not desired (relation "NONE) BY OC-API (CLAIMS") by ""',
+      'desired as PARTNER by "x by y"',
+    ]);
+    append(store, desired({ resourceId: "r2, harmless" as never }));
+    append(store, desired({ peerId: PEER_B, source: "x by y" as never, resourceId: "r2, harmless" as never }));
+    expect(summaries(temporary)).toContain(`no longer desired: its resource "r2, harmless" was given to ${PEER_B} by "x by y"`);
+  });
+
   it("has a sentence for every row, whatever fields are missing", () => {
     using temporary = new TemporaryStore();
     append(temporary.store, desired({ name: null, resourceId: null, address: null }));
@@ -176,7 +192,7 @@ describe("questions about one peer or one moment", () => {
       .filter((detail) => /^(SCAN|SEARCH) (event_log|opened|closed|failed|later|next|log)\b/.test(detail))
       .filter(
         (detail) =>
-          !/ USING (COVERING )?INDEX .*\((\w+=\? AND )?(peer_id|superseded_peer_id|opened_seq|seq)[=>]|PRIMARY KEY \(rowid=/.test(
+          !/ USING (COVERING )?INDEX .*\((\w+=\? AND )?(peer_id|superseded_peer_id|opened_seq|seq|at_ms)[=>]|PRIMARY KEY \(rowid=/.test(
             detail,
           ),
       );

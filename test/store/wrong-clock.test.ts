@@ -1,5 +1,5 @@
 /** A clock that was wrong for a while spoils only what was written then. */
-import { expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { openLogReader } from "../../src/store/log-reader.ts";
 import { PEER_A, PEER_B } from "../support/peers.ts";
 import { append, closed, desired, observe, opened } from "./support/events.ts";
@@ -53,6 +53,30 @@ it("a close dated ten years ahead counts from when it must have happened, and is
   expect(outage?.["seconds"]).toBeGreaterThan(0);
   const last = temporary.read("select share from uptime_daily where peer_id = ? order by day desc limit 1", PEER_A);
   expect(last).toEqual([{ share: 0 }]);
+});
+
+describe("an outage after a close", () => {
+  const MINUTE_MS = 60_000;
+
+  it.each([
+    ["the clock was 100 days ahead for a moment", 100 * DAY_MS, -100 * DAY_MS],
+    ["the clock was 100 days behind for a moment", -100 * DAY_MS, 100 * DAY_MS],
+    ["a clock that was an hour ahead was corrected while the stream was open", -60 * MINUTE_MS, 0],
+    ["a clock that was an hour behind was corrected while the stream was open", 60 * MINUTE_MS, 0],
+  ])("lasts a minute by every view and --as-of, although %s", (_, beforeMs, afterMs) => {
+    using temporary = new TemporaryStore();
+    const { clock, store, path } = temporary;
+    append(store, desired({ peerId: PEER_A }));
+    observe(store, opened(PEER_A));
+    clock.stall(40 * MINUTE_MS + beforeMs);
+    observe(store, closed(PEER_A, { durationMs: 40 * MINUTE_MS }));
+    clock.stall(MINUTE_MS + afterMs);
+    observe(store, opened(PEER_A));
+    const [outage] = temporary.read("select valid_from_at, seconds from outage_periods where began = 'expired'");
+    expect(outage?.["seconds"]).toBe(60);
+    using reader = openLogReader(path);
+    expect(reader.asOf({ seq: 3 })).toMatchObject({ peers: [{ downSince: outage?.["valid_from_at"] }] });
+  });
 });
 
 it("a row that is written late does not look as if the clock was set back", () => {

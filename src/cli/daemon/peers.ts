@@ -18,6 +18,7 @@ import {
   JSON_FLAG,
 } from "../terminal/flags.ts";
 import { jsonText, print } from "../terminal/output.ts";
+import { publisherText } from "../terminal/publisher.ts";
 import { table } from "../terminal/table.ts";
 import { peerTable } from "./status.ts";
 
@@ -90,15 +91,15 @@ function what(event: HistoryView): string {
   return [direction, reason, message].filter((part) => part !== null && part !== "").join(" ") || "-";
 }
 
+/** Only an event that decodes a message has a publisher. */
+function appText({ type, app, claimedUser, causeSeq }: HistoryView): string {
+  const isDesired = type === "PeerDesired" || type === "PeerRemoved";
+  return type === "EventRejected" || (isDesired && causeSeq === null) ? publisherText(app, claimedUser) : (app ?? "-");
+}
+
 function historyTable(history: readonly HistoryView[]): string {
   return table(
     ["SEQ", "AT", "EVENT", "WHAT", "APP"],
-    history.map((event) => [
-      String(event.seq),
-      event.at,
-      event.type,
-      what(event),
-      event.claimedUser === null ? (event.app ?? "-") : `${event.app ?? "-"} (claims user ${event.claimedUser})`,
-    ]),
+    history.map((event) => [String(event.seq), event.at, event.type, what(event), appText(event)]),
   );
 }

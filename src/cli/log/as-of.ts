@@ -10,6 +10,7 @@ import type { PeerAsOf } from "../../store/past/peers-as-of.ts";
 import { desiredText } from "../../views/desired-text.ts";
 import { DURATION_UNITS } from "../terminal/flags.ts";
 import { jsonText } from "../terminal/output.ts";
+import { publisherText } from "../terminal/publisher.ts";
 import { shortPeerId, table } from "../terminal/table.ts";
 import { agedPlaceOf } from "./log-place.ts";
 
@@ -51,7 +52,7 @@ export async function peerAsOfText(request: AsOfRequest, text: string): Promise<
   const past = peerId === undefined ? undefined : reader.peerAsOf(placeOf(request), peerId, HISTORY_ROWS);
   if (peerId === undefined || past === undefined || (past.peer === undefined && past.history.length === 0))
     throw new PartnerdError("usage", `no event or stream involves peer ${text} as of ${request.asOf}`, {
-      nextStep: `run \`oc-partnerd peers --as-of ${request.asOf} --json\` to list the PeerIDs of that moment`,
+      nextStep: `run \`oc-partnerd peers --as-of ${request.asOf} --json\` to list the peers known at that time`,
     });
   const { peer, history } = past;
   if (request.json) return jsonText({ ...momentJson(past), peer: peer ?? { peerId }, history });
@@ -122,6 +123,5 @@ function historyTable(history: readonly HistoryRow[]): string {
 }
 
 function byText(app: string, { claimedUser, causeSeq }: PeerAsOf): string {
-  if (causeSeq !== null) return `${app}, reinterpreting event ${causeSeq}`;
-  return claimedUser === null ? app : `${app} (claims user ${claimedUser})`;
+  return causeSeq === null ? publisherText(app, claimedUser) : `${app}, reinterpreting event ${causeSeq}`;
 }

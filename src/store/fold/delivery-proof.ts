@@ -57,7 +57,7 @@ export function deliveryProof(cursor: Cursor | undefined, deliveries: readonly L
 export function proven({ delivery, cursor, missing }: DeliveryProof): string {
   if (delivery !== "at_least_once" || cursor === null) return "completeness cannot be proved";
   const { stream, firstSequence, sequence } = cursor;
-  if (sequence < firstSequence) return `stream ${stream} has brought nothing yet`;
+  if (sequence < firstSequence) return `no message received from stream ${stream} yet`;
   const span = sequence === firstSequence ? `sequence ${sequence}` : `sequences ${firstSequence} to ${sequence}`;
   const [reuses, gaps] = [missing.filter(({ reason }) => reason === "reused").length, missing.length];
   const countedOrNo = (count: number, what: string) => (count === 0 ? `no ${what}` : counted(count, what));

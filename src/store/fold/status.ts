@@ -59,7 +59,9 @@ export function foldStatus(before: PeerStatus | undefined, entry: ObservedAt): P
     }
     case "StreamClosed": {
       const openStreams = status.openStreams.filter((stream) => stream.seq !== entry.openedSeq);
-      const closing = { seq, reason: event.reason, atMs };
+      const openedAtMs = status.openStreams.find((stream) => stream.seq === entry.openedSeq)?.openedAtMs ?? atMs;
+      // A close before the opening was recorded while the clock was wrong.
+      const closing = { seq, reason: event.reason, atMs: atMs < openedAtMs ? openedAtMs + event.durationMs : atMs };
       return event.direction === "outbound"
         ? { ...status, openStreams, lastOutboundClose: closing }
         : { ...status, openStreams, lastInboundClose: closing };

@@ -129,6 +129,30 @@ partner_since as (
   from before_down
 )`;
 
+/** When the outage after `closed_seq` ended, also after `:seq`: at the next stream, or when the peer ceased to be a partner. */
+const OUTAGE_END_MS = `coalesce(
+  (
+    select at_ms from event_log
+    where seq = min(
+      coalesce((
+        select seq from event_log
+        where type = 'StreamOpened' and effect is null and peer_id = partner_since.peer_id and direction = 'outbound' and seq > closed_seq
+        order by seq limit 1
+      ), ${Number.MAX_SAFE_INTEGER}),
+      coalesce((
+        select seq from event_log indexed by event_log_generation
+        where generation = seq and peer_id = partner_since.peer_id and seq > closed_seq
+          and (type = 'PeerRemoved' or event_log.standing <> 'partner')
+        order by seq limit 1
+      ), ${Number.MAX_SAFE_INTEGER}),
+      coalesce((
+        select seq from event_log where superseded_peer_id = partner_since.peer_id and seq > closed_seq order by seq limit 1
+      ), ${Number.MAX_SAFE_INTEGER})
+    )
+  ),
+  cast((julianday('now') - 2440587.5) * 86400000 as integer)
+)`;
+
 /** The row from which such a partner has been without an outbound stream, and why. */
 const DOWN = `
 down as (
@@ -137,7 +161,17 @@ down as (
     max(partner_seq, coalesce(closed_seq, 0), coalesce(archived_close_seq, 0)) as down_seq,
     case
       when partner_seq is null then null
-      when closed_seq > partner_seq then (select at_ms from event_log where seq = closed_seq)
+      when closed_seq > partner_seq then (
+        -- As in outage_periods.
+        select case
+          when opened.seq is null or closed.at_ms between opened.at_ms and opened.at_ms + closed.duration_ms + 60000 then closed.at_ms
+          when closed.at_ms >= opened.at_ms and closed.at_ms <= ${OUTAGE_END_MS} then closed.at_ms
+          when opened.at_ms + closed.duration_ms <= ${OUTAGE_END_MS} then opened.at_ms + closed.duration_ms
+          else closed.at_ms
+        end
+        from event_log as closed left join event_log as opened on opened.seq = closed.opened_seq
+        where closed.seq = closed_seq
+      )
       when archived_close_seq > partner_seq then archived_closed_at_ms
       when partner_seq = archived_partner_seq then archived_partner_since_ms
       else (select at_ms from event_log where seq = partner_seq)

@@ -17,8 +17,10 @@ export interface PastPeer {
 }
 
 /** A partner without an outbound stream. */
-interface Down {
+export interface Down {
   readonly seq: number;
+  /** The stream whose close began it. */
+  readonly closed: { readonly openedSeq: number; readonly openedAtMs: number; readonly durationMs: number } | null;
   readonly began: string;
   /** The attempts that have failed since. */
   readonly failed: readonly { readonly seq: number; readonly reason: string }[];
@@ -37,7 +39,8 @@ export function replayedPast(path: string): readonly PastRow[] {
   const past: PastRow[] = [{ seq: 0, atMs: Number.NEGATIVE_INFINITY, peers: new Map() }];
   for (const read of readRows(raw.database, 0, Number.MAX_SAFE_INTEGER)) {
     if (read.kind === "unreadable") throw new Error(read.why);
-    const { seq, atMs, type, peerId, direction, reason } = read.row;
+    const { seq, atMs, type, peerId, direction, reason, openedSeq, durationMs } = read.row;
+    const stream = openedSeq === null ? null : { openedSeq, openedAtMs: past[openedSeq]?.atMs ?? 0, durationMs: durationMs ?? 0 };
     replay.take(read.row);
     const before = past.at(-1)?.peers;
     const known = new Set([...replay.desired.keys(), ...replay.status.keys()]);
@@ -53,7 +56,7 @@ export function replayedPast(path: string): readonly PastRow[] {
       const isDown = state.standing === "partner" && open("outbound") === null;
       const closed = type === "StreamClosed" && peerId === id && direction === "outbound" ? String(reason) : null;
       const failed = type === "OpenFailed" && peerId === id ? String(reason) : null;
-      const down = isDown ? downAfter(before?.get(id)?.down ?? null, { seq, closed, failed }) : null;
+      const down = isDown ? downAfter(before?.get(id)?.down ?? null, { seq, closed, stream, failed }) : null;
       return [
         id,
         { ...state, generation: desired?.generation ?? null, outbound: open("outbound"), inbound: open("inbound"), down },
@@ -64,8 +67,16 @@ export function replayedPast(path: string): readonly PastRow[] {
   return past;
 }
 
-function downAfter(before: Down | null, row: { seq: number; closed: string | null; failed: string | null }): Down {
-  if (before === null) return { seq: row.seq, began: row.closed ?? "desired", failed: [] };
+interface Row {
+  readonly seq: number;
+  readonly closed: string | null;
+  readonly stream: Down["closed"];
+  readonly failed: string | null;
+}
+
+function downAfter(before: Down | null, row: Row): Down {
+  if (before === null)
+    return { seq: row.seq, began: row.closed ?? "desired", closed: row.closed === null ? null : row.stream, failed: [] };
   if (row.failed === null) return before;
   return { ...before, failed: [...before.failed, { seq: row.seq, reason: row.failed }] };
 }
