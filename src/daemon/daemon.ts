@@ -37,6 +37,8 @@ export interface DaemonDependencies {
   readonly random: Random;
   readonly logger: Logger;
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** Gives up the start, which then rejects with its reason after undoing everything; default never. */
+  readonly signal?: AbortSignal;
   /** Counts what happens; default a new one. */
   readonly metrics?: Metrics;
   /** Called as soon as something happened on the wire, before its row is written; for measurements. */
@@ -59,6 +61,7 @@ export async function startDaemon(config: Config, deps: DaemonDependencies): Pro
   await using starting = new AsyncDisposableStack();
   const { metrics = new Metrics() } = deps;
   const daemon = await start(config, {
+    signal: new AbortController().signal,
     onObserved: () => {},
     onLogged: () => {},
     ...deps,

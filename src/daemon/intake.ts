@@ -26,6 +26,8 @@ interface IntakeDependencies {
   readonly random: Random;
   readonly logger: Logger;
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** Gives up the start; then the result rejects with its reason. */
+  readonly signal: AbortSignal;
   /** Disposes parts together with the daemon. */
   readonly owner: AsyncDisposableStack;
 }

@@ -14,6 +14,8 @@ interface SourceDependencies {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** Gives up starting a private server; then the result rejects with its reason. */
+  readonly signal: AbortSignal;
   /** Disposes parts together with the daemon. */
   readonly owner: AsyncDisposableStack;
 }
@@ -30,8 +32,8 @@ export async function natsSource(config: Config, deps: SourceDependencies): Prom
     deps.logger.info({ url: LOCAL_URL }, "no NATS server was configured: using the one on this machine");
     return { config: natsConfig(config), isPrivate: false };
   }
-  const { clock, logger, env } = deps;
-  const server = deps.owner.use(await startPrivateServer({ dataDir: config.data, env, clock, logger }));
+  const { clock, logger, env, signal } = deps;
+  const server = deps.owner.use(await startPrivateServer({ dataDir: config.data, env, clock, logger, signal }));
   return { config: natsConfig(config, server.url), isPrivate: true };
 }
 

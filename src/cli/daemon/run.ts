@@ -7,8 +7,6 @@ import { CONFIG_FLAG, collect, configOf, type DaemonFlags, type Env, example } f
 
 /** Kubernetes may kill a native sidecar two seconds after SIGTERM. */
 const DRAIN_MS = 2_000;
-/** How long a stop waits for the start to finish. A private NATS server may take a few seconds. */
-const START_MS = 10_000;
 
 export function runCommand(env: Env): Command {
   return new Command("run")
@@ -46,19 +44,30 @@ async function runDaemon(config: Config, env: Env): Promise<void> {
   const first = (signal: NodeJS.Signals) => ended.resolve(signal);
   process.once("SIGTERM", first).once("SIGINT", first);
   const exitNow = (code: number) => process.exit(code);
-  const starting = startDaemon(config, { clock: systemClock, random: systemRandom, logger, metrics, env });
-  // Streams from others may already be open while it starts, and the log may hold the start of the run: it stops like any other.
-  const isStarting = typeof (await Promise.race([starting, ended.promise])) === "string";
-  const drainMs = isStarting ? START_MS + DRAIN_MS : DRAIN_MS;
+  const stopping = new AbortController();
+  const starting = startDaemon(config, {
+    clock: systemClock,
+    random: systemRandom,
+    logger,
+    metrics,
+    env,
+    signal: stopping.signal,
+  });
+  // A failed start is reported at once.
+  await Promise.race([starting, ended.promise]);
   const signal = await ended.promise;
-  logger.info({ signal, drainMs }, "stopping; send a second signal to exit immediately");
+  logger.info({ signal, drainMs: DRAIN_MS }, "stopping; send a second signal to exit immediately");
   process.once("SIGTERM", () => exitNow(0)).once("SIGINT", () => exitNow(0));
-  using _deadline = systemClock.schedule(drainMs, () => {
-    logger.warn({ drainMs }, "drain timed out");
+  using _deadline = systemClock.schedule(DRAIN_MS, () => {
+    logger.warn({ drainMs: DRAIN_MS }, "drain timed out");
     exitNow(0);
   });
-  const daemon = await starting;
-  await daemon[Symbol.asyncDispose]();
+  stopping.abort();
+  // While it starts, streams from others may be open, and the log may hold the start of the run: it stops like any other.
+  const daemon = await starting.catch((thrown: unknown) => {
+    if (thrown !== stopping.signal.reason) throw thrown;
+  });
+  await daemon?.[Symbol.asyncDispose]();
   logger.info({}, "stopped");
   // Everything of ours is closed, but a library may still hold a handle that would keep the process alive.
   exitNow(0);
