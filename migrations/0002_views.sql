@@ -194,8 +194,8 @@ ended AS (
     CASE WHEN opened_seq < coalesce(partner_to_seq, opened_seq + 1) THEN 'connected' WHEN partner_to_seq IS NOT NULL THEN 'revoked' END AS ended
   FROM next
 ),
--- The clock was set while the stream was open if the time of its close is a minute off the measured one. Then the time in question is the
--- one that lies before the end of the outage.
+-- If the recorded time of a close is more than a minute later than the measured one, or before the opening, the clock was set while the
+-- stream was open. Whichever of the two times is before the end of the outage is used.
 timed AS (
   SELECT
     peer_id, name, seq, began, to_seq, to_ms, ended,
@@ -234,8 +234,8 @@ CREATE VIEW uptime_daily AS
 WITH RECURSIVE day (start_ms, next_ms) AS (
   SELECT first_ms - first_ms % 86400000, first_ms - first_ms % 86400000 + 86400000
   FROM (
-    -- After an archive, the first whole day: the archive has the outages of the day in which it ends. Not the first row, at which the
-    -- clock may have been ahead. A time before 2020 is that of a clock that was never set, and would add days by the thousand.
+    -- After an archive, the first whole day: the archive has the outages of the day in which it ends. The first row will not do,
+    -- because its clock may have been ahead. A time before 2020 is that of a clock that was never set, and would add days by the thousand.
     SELECT at_ms + CASE WHEN EXISTS (SELECT 1 FROM archive_anchor) THEN 86400000 ELSE 0 END AS first_ms
     FROM event_log
     WHERE at_ms >= 1577836800000 AND seq > (SELECT coalesce(max(last_seq), 0) FROM archive_anchor)
@@ -401,7 +401,7 @@ WHERE started.type = 'DaemonStarted' AND started.effect IS NULL AND started.seq 
 ORDER BY started.seq;
 --> statement-breakpoint
 CREATE VIEW peer_history AS
--- A text of an app that could be read as a part of the sentence is quoted, and so is an app that calls itself oc-partnerd.
+-- Quotes text from an app that would read as part of the sentence, and an app that calls itself oc-partnerd.
 WITH quoted AS (
   SELECT
     *,

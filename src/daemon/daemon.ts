@@ -37,7 +37,7 @@ export interface DaemonDependencies {
   readonly random: Random;
   readonly logger: Logger;
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** Gives up the start, which then rejects with its reason after undoing everything; default never. */
+  /** Aborts the start, which then undoes everything and rejects with the signal's reason; default: never aborts. */
   readonly signal?: AbortSignal;
   /** Counts what happens; default a new one. */
   readonly metrics?: Metrics;

@@ -26,7 +26,7 @@ interface IntakeDependencies {
   readonly random: Random;
   readonly logger: Logger;
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** Gives up the start; then the result rejects with its reason. */
+  /** Aborts the start, which then rejects with the signal's reason. */
   readonly signal: AbortSignal;
   /** Disposes parts together with the daemon. */
   readonly owner: AsyncDisposableStack;

@@ -14,7 +14,7 @@ interface SourceDependencies {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** Gives up starting a private server; then the result rejects with its reason. */
+  /** Aborts starting a private server, which then rejects with the signal's reason. */
   readonly signal: AbortSignal;
   /** Disposes parts together with the daemon. */
   readonly owner: AsyncDisposableStack;

@@ -203,7 +203,7 @@ export class Recorder implements ReconcilerObserver, Disposable {
     const { store, clock } = this.#deps;
     if (event.type !== "PeerDesired")
       this.#say(event, { seq, ...(causeSeq !== null && { causeSeq }), ...(openedSeq !== null && { openedSeq }) });
-    // An event about a partner with an open stream asks for nothing new.
+    // A partner with an open stream needs no new one.
     else if (event.standing === "partner" && store.get(event.peerId)?.generation === seq && !this.#established.has(event.peerId))
       this.#desired.set(event.peerId, { generation: seq, atMs: clock.monotonicMs() });
   }

@@ -59,8 +59,8 @@ export interface Store extends Disposable {
   appendStart(): void;
   /**
    * Closes the streams that the previous run left open in the log, with the reason `daemon_restart` and the time of its last sign of
-   * life (wall ms, null if unknown). Returns their number. Anything that appends to the log of a stopped daemon must do this first:
-   * what it appends came later.
+   * life (wall ms, null if unknown). Returns their number. A command that appends desired events while the daemon is stopped must
+   * call this first, because the streams ended before those events.
    */
   closeOrphans(lastAliveMs: number | null): number;
   /** Appends DaemonStopped, `durationMs` (monotonic) after the start. */

@@ -3,28 +3,18 @@ import { beforeEach, describe, expect, it } from "vitest";
 import type { DesiredPeer } from "../../src/events/types.ts";
 import { DEFAULT_RECONCILER_OPTIONS } from "../../src/reconciler/options.ts";
 import type { FaultOutcome } from "../../src/reconciler/outcome.ts";
-import type { ActualPeer, PartnerStreams } from "../../src/reconciler/ports.ts";
+import type { PartnerStreams } from "../../src/reconciler/ports.ts";
 import { Reconciler } from "../../src/reconciler/reconciler.ts";
 import { seededRandom } from "../../src/sim/time/random.ts";
 import { VirtualClock } from "../../src/sim/time/virtual-clock.ts";
 import { ATTEMPT, RUN } from "../support/attempts.ts";
-import { desiredPeer, PEER_A, PEER_B } from "../support/peers.ts";
+import { desiredPeer, NOTHING_OPEN, PEER_A, PEER_B } from "../support/peers.ts";
 
 const BUG = new TypeError("a bug");
 
 let clock: VirtualClock;
 let faults: FaultOutcome[];
 let peer: DesiredPeer;
-
-const CLOSED: ActualPeer = {
-  peerId: PEER_B,
-  outbound: null,
-  inbound: null,
-  connected: false,
-  dialled: false,
-  lastSignOfLifeMs: null,
-  lastOutboundClose: null,
-};
 
 /** Wakes the peer of a reconciler with these streams. */
 function wake(streams: Partial<PartnerStreams>): Reconciler {
@@ -34,7 +24,7 @@ function wake(streams: Partial<PartnerStreams>): Reconciler {
       random: seededRandom(1),
       desired: { get: () => peer, list: () => [peer] },
       streams: {
-        actual: () => CLOSED,
+        actual: () => NOTHING_OPEN,
         peers: () => [],
         open: () => Promise.resolve(),
         renew: () => Promise.resolve(),
@@ -70,7 +60,7 @@ describe("a fault", () => {
 
   it("of a renewal is reported from the streams, with the attempt that opened the stream", async () => {
     const outbound = { openedAtMs: 0, expiresAtMs: 10_000, renewAtMs: 0, attempt: ATTEMPT.id };
-    wake({ actual: () => ({ ...CLOSED, outbound }), renew: () => Promise.reject(BUG) });
+    wake({ actual: () => ({ ...NOTHING_OPEN, outbound }), renew: () => Promise.reject(BUG) });
     await clock.advance(10);
     expect(faults).toMatchObject([{ part: "streams", attempt: ATTEMPT.id, error: { cause: BUG } }]);
   });
@@ -80,14 +70,14 @@ describe("a fault", () => {
     const close = () => {
       throw BUG;
     };
-    wake({ actual: () => ({ ...CLOSED, outbound }), close });
+    wake({ actual: () => ({ ...NOTHING_OPEN, outbound }), close });
     await clock.advance(10);
     expect(faults).toMatchObject([{ part: "reconciler", attempt: null, error: { cause: BUG } }]);
   });
 
   it("is repeated no more often than twice a second", async () => {
     const outbound = { openedAtMs: 0, expiresAtMs: 10_000, renewAtMs: 0, attempt: ATTEMPT.id };
-    wake({ actual: () => ({ ...CLOSED, outbound }), renew: () => Promise.reject(BUG) });
+    wake({ actual: () => ({ ...NOTHING_OPEN, outbound }), renew: () => Promise.reject(BUG) });
     await clock.advance(2_100);
     expect(faults).toHaveLength(5);
   });

@@ -2,6 +2,7 @@
 
 import { type Address, type PeerId, parsePeerId } from "../../src/base/ids.ts";
 import type { DesiredPeer } from "../../src/events/types.ts";
+import type { ActualPeer } from "../../src/reconciler/ports.ts";
 
 export const PEER_A = peerIdOf("12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA");
 export const PEER_B = peerIdOf("12D3KooWLrYpZzrwDmMMgvG3qFvMi4yxqxZcGBUd1pUTVTsKoXxh");
@@ -31,3 +32,14 @@ export function desiredPeer(peerId: PeerId, change: Partial<DesiredPeer> = {}): 
     ...change,
   };
 }
+
+/** PEER_B without a stream or a connection. */
+export const NOTHING_OPEN: ActualPeer = {
+  peerId: PEER_B,
+  outbound: null,
+  inbound: null,
+  connected: false,
+  dialled: false,
+  lastSignOfLifeMs: null,
+  lastOutboundClose: null,
+};

@@ -59,7 +59,7 @@ async function append(config: Config): Promise<Report> {
   const { lastAliveMsOf } = await import("../../daemon/sign-of-life.ts");
   using _lock = lockDirectory(config.data);
   using store = openStore({ directory: config.data, clock });
-  // Streams that a crash left open ended before, under the meaning that the log had then.
+  // Streams that a crash left open ended before these events, so they must not name them as their cause.
   store.closeOrphans(lastAliveMsOf(config.data));
   const planned = await plan(config);
   return { ...planned, appended: store.appendReinterpreted(planned.changes, config.events).map(({ seq }) => seq) };

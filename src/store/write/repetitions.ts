@@ -12,7 +12,7 @@ export class Repetitions {
   readonly #clock: Clock;
   /** Counted by earlier transactions, and not on the disk. */
   readonly #unwritten: Counts = new Map();
-  /** Counted by the transaction under way, and not taken by it. */
+  /** Counted by the current transaction, and not yet taken. */
   readonly #counted: Counts = new Map();
   #isTaken = false;
   #writtenAtMs = Number.NEGATIVE_INFINITY;
