@@ -161,28 +161,27 @@ down as (
     max(partner_seq, coalesce(closed_seq, 0), coalesce(archived_close_seq, 0)) as down_seq,
     case
       when partner_seq is null then null
-      when closed_seq > partner_seq then (
+      when closed_seq > partner_seq then
         -- As in outage_periods.
-        select case
+        case
           when opened.seq is null or closed.at_ms between opened.at_ms and opened.at_ms + closed.duration_ms + 60000 then closed.at_ms
           when closed.at_ms >= opened.at_ms and closed.at_ms <= ${OUTAGE_END_MS} then closed.at_ms
           when opened.at_ms + closed.duration_ms <= ${OUTAGE_END_MS} then opened.at_ms + closed.duration_ms
           else closed.at_ms
         end
-        from event_log as closed left join event_log as opened on opened.seq = closed.opened_seq
-        where closed.seq = closed_seq
-      )
       when archived_close_seq > partner_seq then archived_closed_at_ms
       when partner_seq = archived_partner_seq then archived_partner_since_ms
       else (select at_ms from event_log where seq = partner_seq)
     end as down_ms,
     case
       when partner_seq is null then null
-      when closed_seq > partner_seq then (select reason from event_log where seq = closed_seq)
+      when closed_seq > partner_seq then closed.reason
       when archived_close_seq > partner_seq then archived_close_reason
       else 'desired'
     end as down_began
   from partner_since
+  left join event_log as closed on closed.seq = partner_since.closed_seq
+  left join event_log as opened on opened.seq = closed.opened_seq
 )`;
 
 const RESULT = `
