@@ -20,6 +20,8 @@ async function archiveAt(archived: Twin, whole: Twin, cuts: readonly number[]): 
     if (before > head) continue;
     await archiveBefore(archived.directory, before, { wallMs: () => archived.clock.wallMs() });
     appendFiller(whole.store);
+    // A row also writes the repeated failures counted in memory: both logs do that here.
+    for (const twin of [archived, whole]) appendFiller(twin.store);
   }
   return archivedUntil();
 }
