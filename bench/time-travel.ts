@@ -4,12 +4,13 @@
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import type { Database, Statement } from "better-sqlite3";
+import type { Database } from "better-sqlite3";
 import type { Random } from "../src/base/clock.ts";
+import type { PeerId } from "../src/base/ids.ts";
 import { seededRandom } from "../src/sim/time/random.ts";
 import { VirtualClock } from "../src/sim/time/virtual-clock.ts";
 import { seqAt } from "../src/store/past/moment.ts";
-import { statementFor } from "../src/store/past/peers-sql.ts";
+import { peerAsOf, peersAsOf } from "../src/store/past/peers-as-of.ts";
 import { openStore } from "../src/store/store.ts";
 import { ratio, type Summary, summarize } from "./statistics.ts";
 
@@ -49,7 +50,13 @@ const PEER = "peer_id = :peerId";
 const STANDING = "select peer_id, name, standing, relation, address from standing_periods where";
 const OPEN = "select peer_id, direction, valid_from_at from session_periods where";
 const DOWN = "select peer_id, began, failures, valid_from_at from outage_periods where";
-const PEERS = "select peer_id from desired_peer union select peer_id from peer_status_row";
+
+/** The time, row and peer of a question; others in each round. */
+interface Place {
+  readonly ms: number;
+  readonly seq: number;
+  readonly peerId: PeerId;
+}
 
 const QUESTIONS = [
   {
@@ -78,7 +85,7 @@ const QUESTIONS = [
   },
   {
     what: "one peer by --as-of: standing, streams, outage",
-    query: statementFor("select :peerId as peer_id"),
+    query: (database: Database, { seq, peerId }: Place) => peerAsOf(database, seq, peerId),
     floor: `select * from desired_peer where ${PEER}`,
     targetMs: TARGETS_MS.onePeer,
   },
@@ -90,7 +97,7 @@ const QUESTIONS = [
   },
   {
     what: "all peers by --as-of: standing, streams, outages",
-    query: statementFor(PEERS),
+    query: (database: Database, { seq }: Place) => peersAsOf(database, seq),
     floor: "select * from desired_peer",
     targetMs: TARGETS_MS.allPeers,
   },
@@ -108,14 +115,17 @@ export function measureTimeTravel(options: TimeTravelOptions): TimeTravelResult 
   const random = seededRandom(SEED);
   const questions = QUESTIONS.map(({ what, query, floor, targetMs }): Question => {
     const samples = { query: [] as number[], floor: [] as number[] };
-    const statements = { query: log.database.prepare(query), floor: log.database.prepare(floor) };
+    const ask = {
+      query: typeof query === "string" ? statementOf(log.database, query) : query,
+      floor: statementOf(log.database, floor),
+    };
     for (let round = 0; round <= rounds; round++) {
       const ms = log.startMs + Math.floor(random.next() * (DAYS - 30)) * DAY_MS + Math.floor(random.next() * DAY_MS);
       const seq = seqAt(log.database, ms);
       if (seq === undefined) throw new Error("no row is that old");
-      const values = { ms, seq, peerId: peerIdOf(Math.floor(random.next() * peers)) };
-      samples.floor.push(timeOf(statements.floor, values));
-      samples.query.push(timeOf(statements.query, values));
+      const place = { ms, seq, peerId: peerIdOf(Math.floor(random.next() * peers)) };
+      samples.floor.push(timeOf(() => ask.floor(log.database, place)));
+      samples.query.push(timeOf(() => ask.query(log.database, place)));
     }
     const [time, floorTime] = [summarize(samples.query.slice(1)), summarize(samples.floor.slice(1))];
     return { what, time, floor: floorTime, ratio: ratio(time.p50Ms, floorTime.p50Ms), targetMs };
@@ -123,9 +133,14 @@ export function measureTimeTravel(options: TimeTravelOptions): TimeTravelResult 
   return { benchmark: "time-travel", events: log.events, peers, questions };
 }
 
-function timeOf(statement: Statement, values: Record<string, string | number>): number {
+function statementOf(database: Database, sql: string): (database: Database, place: Place) => unknown {
+  const statement = database.prepare(sql);
+  return (_, place) => statement.all(place);
+}
+
+function timeOf(work: () => unknown): number {
   const startedMs = performance.now();
-  statement.all(values);
+  work();
   return performance.now() - startedMs;
 }
 
@@ -218,6 +233,6 @@ function fill(database: Database, { peers, events, startMs, random }: Story): nu
 }
 
 /** As long as a PeerID is. */
-function peerIdOf(peer: number): string {
-  return `12D3KooW${String(peer).padStart(44, "x")}`;
+function peerIdOf(peer: number): PeerId {
+  return `12D3KooW${String(peer).padStart(44, "x")}` as PeerId;
 }

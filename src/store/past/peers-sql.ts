@@ -26,8 +26,6 @@ const isOpen = (seq: string) => `
   ${seq} is not null
   and not exists (select 1 from event_log where opened_seq = ${seq} and type = 'StreamClosed' and effect is null and seq <= :seq)`;
 
-const iso = (ms: string) => `strftime('%Y-%m-%dT%H:%M:%fZ', ${ms} / 1000.0, 'unixepoch')`;
-
 /** The newest rows of each peer up to `:seq` that began a period or opened a stream. */
 const NEWEST = `
 newest as materialized (
@@ -56,25 +54,22 @@ const STATE = `
 state as (
   select
     newest.*,
-    case
-      when superseded_seq > coalesce(desired_seq, 0) then superseded_seq
-      when desired_seq is not null then desired_seq
-      else past.generation
-    end as standing_from_seq,
+    coalesce(own.seq, past.generation) as standing_from_seq,
+    own.cause_seq, own.source, own.claimed_user,
+    coalesce(own.at_ms, past.since_ms) as since_ms,
     case
       when superseded_seq > coalesce(desired_seq, 0) then 'revoked'
       when desired_seq is null then past.standing
-      when desired.type = 'PeerRemoved' then 'revoked'
-      else desired.standing
+      when own.type = 'PeerRemoved' then 'revoked'
+      else own.standing
     end as standing,
     case
       when superseded_seq > coalesce(desired_seq, 0) then 'SUPERSEDED'
       when desired_seq is null then past.relation
-      when desired.type = 'PeerRemoved' then 'REMOVED'
-      else desired.relation
+      when own.type = 'PeerRemoved' then 'REMOVED'
+      else own.relation
     end as relation,
     coalesce(newest.address, past.address) as known_address,
-    past.since_ms as archived_since_ms,
     case when past.standing = 'partner' then past.standing_seq end as archived_partner_seq,
     case when past.standing = 'partner' then past.standing_since_ms end as archived_partner_since_ms,
     past.outbound_close_seq as archived_close_seq,
@@ -83,7 +78,7 @@ state as (
     ${isOpen("outbound_seq")} as outbound_open,
     ${isOpen("inbound_seq")} as inbound_open
   from newest
-  left join event_log as desired on desired.seq = newest.desired_seq
+  left join event_log as own on own.seq = max(coalesce(desired_seq, superseded_seq), coalesce(superseded_seq, desired_seq))
   left join archived_peer as past
     on past.peer_id = newest.peer_id
     and past.last_seq = (select max(last_seq) from archived_peer where peer_id = newest.peer_id)
@@ -187,11 +182,11 @@ down as (
 const RESULT = `
 select
   down.peer_id as peerId, desired.name, down.standing, down.relation, down.known_address as address,
-  ${iso("case when down.standing_from_seq > archived_seq then own.at_ms else archived_since_ms end")} as since,
-  down.standing_from_seq as desiredSeq, own.cause_seq as causeSeq, own.source as app, own.claimed_user as claimedUser,
-  case when outbound_open then ${iso(openedAtMs("outbound_seq"))} end as outboundSince,
-  case when inbound_open then ${iso(openedAtMs("inbound_seq"))} end as inboundSince,
-  ${iso("down_ms")} as downSince, down_began as downBegan,
+  down.since_ms as sinceMs,
+  down.standing_from_seq as desiredSeq, down.cause_seq as causeSeq, down.source as app, down.claimed_user as claimedUser,
+  case when outbound_open then ${openedAtMs("outbound_seq")} end as outboundSinceMs,
+  case when inbound_open then ${openedAtMs("inbound_seq")} end as inboundSinceMs,
+  down_ms as downSinceMs, down_began as downBegan,
   case when partner_seq is not null then (
     select group_concat(reason, ', ') from (
       select distinct reason from event_log
@@ -201,7 +196,6 @@ select
     )
   ) end as failures
 from down
-left join event_log as own on own.seq = down.standing_from_seq and own.seq > archived_seq
 left join desired_peer as desired on desired.peer_id = down.peer_id
 where down.standing is not null or outbound_open or inbound_open
 order by down.peer_id`;
