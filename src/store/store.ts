@@ -44,9 +44,9 @@ export interface Store extends Disposable {
    */
   appendDelivery(events: readonly DeliveryEvent[], cursor?: Cursor, lastSequence?: number): readonly LogEntry<DeliveryEvent>[];
   /**
-   * Appends an observed event. Returns `repeated` if it repeats the peer's last failure or refusal, which is only counted; counts
-   * are written with the next row, after a second, or at the end. Returns `suppressed` if it exceeds the hourly limit of
-   * refusals, and then counts it only in `suppressedRefusals`.
+   * Appends an observed event. Returns `repeated` if it repeats the peer's last failure or refusal, which is only counted. A count is
+   * written with the next row, with a repeat at least a second after the last write, or at the end. Returns `suppressed` if it exceeds
+   * the hourly limit of refusals, and then counts it only in `suppressedRefusals`.
    */
   appendObserved(observation: Observation): LogEntry<ObservedEvent> | "repeated" | "suppressed";
   /**

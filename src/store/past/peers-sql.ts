@@ -78,7 +78,7 @@ state as (
     ${isOpen("outbound_seq")} as outbound_open,
     ${isOpen("inbound_seq")} as inbound_open
   from newest
-  left join event_log as own on own.seq = max(coalesce(desired_seq, superseded_seq), coalesce(superseded_seq, desired_seq))
+  left join event_log as own on own.seq = max(coalesce(desired_seq, 0), coalesce(superseded_seq, 0))
   left join archived_peer as past
     on past.peer_id = newest.peer_id
     and past.last_seq = (select max(last_seq) from archived_peer where peer_id = newest.peer_id)
