@@ -195,7 +195,7 @@ ended AS (
   FROM next
 ),
 -- If the recorded time of a close is more than a minute later than the measured one, or before the opening, the clock was set while the
--- stream was open. Whichever of the two times is before the end of the outage is used.
+-- stream was open. The recorded time is used if it is before the end of the outage, else the measured one, if that is.
 timed AS (
   SELECT
     peer_id, name, seq, began, to_seq, to_ms, ended,
@@ -234,9 +234,12 @@ CREATE VIEW uptime_daily AS
 WITH RECURSIVE day (start_ms, next_ms) AS (
   SELECT first_ms - first_ms % 86400000, first_ms - first_ms % 86400000 + 86400000
   FROM (
-    -- After an archive, the first whole day: the archive has the outages of the day in which it ends. The first row will not do,
-    -- because its clock may have been ahead. A time before 2020 is that of a clock that was never set, and would add days by the thousand.
-    SELECT at_ms + CASE WHEN EXISTS (SELECT 1 FROM archive_anchor) THEN 86400000 ELSE 0 END AS first_ms
+    -- After an archive, the first whole day: the archive has the outages of the day in which it ends, and of all before. The first row
+    -- cannot tell, because its clock may have been ahead; the earliest row alone cannot either, because its clock may have been behind.
+    -- A time before 2020 is that of a clock that was never set, and would add days by the thousand.
+    SELECT
+      max(at_ms, coalesce((SELECT min(max(last_at_ms), max(archived_at_ms)) FROM archive_anchor), 0))
+      + CASE WHEN EXISTS (SELECT 1 FROM archive_anchor) THEN 86400000 ELSE 0 END AS first_ms
     FROM event_log
     WHERE at_ms >= 1577836800000 AND seq > (SELECT coalesce(max(last_seq), 0) FROM archive_anchor)
     ORDER BY at_ms LIMIT 1

@@ -2,6 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { openLogReader } from "../../src/store/log-reader.ts";
 import { PEER_A, PEER_B } from "../support/peers.ts";
+import { archiveBefore } from "./support/archiving.ts";
 import { append, closed, desired, observe, opened } from "./support/events.ts";
 import { TemporaryStore } from "./support/temporary-store.ts";
 
@@ -53,6 +54,27 @@ it("a close dated ten years ahead counts from when it must have happened, and is
   expect(outage?.["seconds"]).toBeGreaterThan(0);
   const last = temporary.read("select share from uptime_daily where peer_id = ? order by day desc limit 1", PEER_A);
   expect(last).toEqual([{ share: 0 }]);
+});
+
+it("a row dated back before an archive's end claims nothing about the archived days", async () => {
+  using temporary = fiveDays();
+  const { clock } = temporary;
+  observe(temporary.store, closed(PEER_A, { durationMs: 5 * DAY_MS }));
+  clock.stall(8 * DAY_MS);
+  const opening = observe(temporary.store, opened(PEER_A));
+  if (typeof opening === "string") throw new Error("expected a row");
+  append(temporary.store, desired({ peerId: PEER_B, resourceId: "resource-b" as never }));
+  temporary.store[Symbol.dispose]();
+  await archiveBefore(temporary.directory, opening.seq + 1);
+  temporary.reopen();
+  const days = () => temporary.read("select min(day) as first, count(*) as days from uptime_daily where peer_id = ?", PEER_A);
+  const before = days();
+  clock.stall(-9 * DAY_MS);
+  append(temporary.store, desired({ peerId: PEER_B, resourceId: "resource-b" as never, relation: "NONE", standing: "revoked" }));
+  clock.stall(9 * DAY_MS);
+  append(temporary.store, desired({ peerId: PEER_B, resourceId: "resource-b" as never }));
+  expect(before[0]?.["first"]).toBe("2026-01-15");
+  expect(days()).toEqual(before);
 });
 
 describe("an outage after a close", () => {
