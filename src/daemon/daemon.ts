@@ -80,13 +80,14 @@ interface Surroundings extends Required<DaemonDependencies> {
 }
 
 async function start(config: Config, around: Surroundings): Promise<Omit<Daemon, keyof AsyncDisposable>> {
-  const { clock, logger, metrics, owner } = around;
+  const { clock, logger, metrics, owner, signal } = around;
   const startedAtMs = clock.wallMs();
   const log = openLog(config, around);
   const host = await createHost(config, around, log);
   const { core, streams } = await createStreams(config, around, log, host);
   // Start after all protocol handlers are registered; otherwise an early peer concludes that we support none.
   await startNode(host.node, config.listen);
+  signal.throwIfAborted();
 
   // Serve before looking for NATS: starting a private server takes a while.
   let started = false;
@@ -120,6 +121,7 @@ async function start(config: Config, around: Surroundings): Promise<Omit<Daemon,
   const { headSubject: subject } = config.nats;
   if (subject !== undefined) owner.use(log.head.publishTo({ connection: intake.connection, subject, peerId: host.self.peerId }));
 
+  signal.throwIfAborted();
   core.reconciler.start();
   started = true;
   const { self } = sources;
