@@ -84,7 +84,13 @@ test("reinterpret shows, appends and then finds nothing more", async () => {
   expect(shown.stdout).toMatch(/dry run: nothing was changed$/m);
   const done = await reinterpret("--json");
   expect(done.code, done.stderr).toBe(0);
-  const { changes, appended } = JSON.parse(done.stdout) as { changes: readonly object[]; appended: readonly number[] };
+  const { changes, closedStreams, appended } = JSON.parse(done.stdout) as {
+    changes: readonly object[];
+    closedStreams: number;
+    appended: readonly number[];
+  };
+  const closes = "select count(*) as count from event_log where reason = 'daemon_restart'";
+  expect(story.read(closes)).toEqual([{ count: closedStreams }]);
   expect(appended[0]).toBe(20);
   expect(changes.length).toBeGreaterThanOrEqual(appended.length);
   // The stream ended before, by the event in force then.

@@ -33,7 +33,9 @@ interface Report {
   readonly changes: readonly Reinterpreted[];
   readonly decoded: number;
   readonly kept: number;
-  /** Seqs of the appended rows; null for a dry run. */
+  /** Streams that the previous run left open, closed before anything was appended. */
+  readonly closedStreams: number;
+  /** Seqs of the appended events; null for a dry run. */
   readonly appended: readonly number[] | null;
 }
 
@@ -42,11 +44,11 @@ async function runReinterpret(
   config: Config,
   { dryRun, json }: { readonly dryRun: boolean; readonly json: boolean },
 ): Promise<string> {
-  const report = dryRun ? { ...(await plan(config)), appended: null } : await append(config);
+  const report = dryRun ? { ...(await plan(config)), closedStreams: 0, appended: null } : await append(config);
   return json ? jsonText(reportJson(report)) : reportText(report);
 }
 
-async function plan({ data, events }: Config): Promise<Omit<Report, "appended">> {
+async function plan({ data, events }: Config): Promise<Omit<Report, "closedStreams" | "appended">> {
   const { openLogReader } = await import("../../store/log-reader.ts");
   using reader = openLogReader(data);
   using shown = stepProgress(process.stderr);
@@ -60,15 +62,16 @@ async function append(config: Config): Promise<Report> {
   using _lock = lockDirectory(config.data);
   using store = openStore({ directory: config.data, clock });
   // Streams that a crash left open ended before these events, so they must not name them as their cause.
-  store.closeOrphans(lastAliveMsOf(config.data));
+  const closedStreams = store.closeOrphans(lastAliveMsOf(config.data));
   const planned = await plan(config);
-  return { ...planned, appended: store.appendReinterpreted(planned.changes, config.events).map(({ seq }) => seq) };
+  return { ...planned, closedStreams, appended: store.appendReinterpreted(planned.changes, config.events).map(({ seq }) => seq) };
 }
 
-function reportText({ changes, decoded, kept, appended }: Report): string {
+function reportText({ changes, decoded, kept, closedStreams, appended }: Report): string {
   const partial =
     kept === 0 ? "" : `; ${counted(kept, "message")} not decoded again, because the log stores only the first 64 KiB`;
   const lines = [`decoded ${counted(decoded, "message")}${partial}`];
+  if (closedStreams > 0) lines.push(`closed ${counted(closedStreams, "stream")} that the previous run of the daemon left open`);
   if (changes.length === 0) {
     const recorded = appended === null ? "" : "; recorded it in the log";
     return [...lines, `nothing changes under the current vocabulary${recorded}`].join("\n");
@@ -98,7 +101,7 @@ function becomes(event: DesiredEvent, before: Reinterpreted["before"]): string {
   return before.address === address ? `${text}, resource id ${resourceId ?? "-"}` : `${text}, address ${address ?? "-"}`;
 }
 
-function reportJson({ changes, decoded, kept, appended }: Report): object {
+function reportJson({ changes, decoded, kept, closedStreams, appended }: Report): object {
   return {
     decoded,
     kept,
@@ -111,6 +114,7 @@ function reportJson({ changes, decoded, kept, appended }: Report): object {
           ? stateJson({ relation: "REMOVED", standing: "revoked", address: null, resourceId: null })
           : stateJson(event),
     })),
+    closedStreams,
     appended,
   };
 }
