@@ -61,7 +61,7 @@ export class StreamBreaks {
   isFirstRecord({ seq, event }: { readonly seq: number; readonly event: DeliveryGap }): boolean {
     const { state, setBacks } = this.#stream;
     if (event.reason === "reused") return setBacks > this.#told.setBacks;
-    // Counting will not do: while the row waits for a busy disk, the stream may be recreated again.
+    // Counting is not enough: while the row waits for a busy disk, the stream may be recreated again.
     return event.streamCreated !== state.created && !this.onDisk.isRecreationRecorded(event.streamCreated, seq);
   }
 
