@@ -8,8 +8,12 @@ import { peerIdFromPrivateKey } from "@libp2p/peer-id";
 import { multiaddr } from "@multiformats/multiaddr";
 import { deadline, systemClock } from "../src/base/clock.ts";
 import { didOf } from "../src/base/ids.ts";
+import { abortable } from "../src/base/pause.ts";
 import { version } from "../src/base/version.ts";
+import { connectionLimits } from "../src/p2p/budgets/connection-limits.ts";
+import { pingOverStream } from "../src/p2p/heartbeat/probe.ts";
 import { closeBounded, peerIdOf } from "../src/p2p/host/connection-index.ts";
+import { Door } from "../src/p2p/host/door.ts";
 import { createNode, type Node, startNode, stopNode } from "../src/p2p/host/node.ts";
 import { encodeHeartbeat } from "../src/p2p/wire/codec.ts";
 import { type FarEnd, SINK_PROTOCOL } from "./fleet.ts";
@@ -38,7 +42,13 @@ export class Floor implements AsyncDisposable {
     const privateKey = await generateKeyPair("Ed25519");
     const peerId = peerIdOf(peerIdFromPrivateKey(privateKey));
     const admission = { verdictOn: () => "ok" as const };
-    const node = await createNode({ privateKey, listen: [], maxConnections: 10_000, admission, swarmKey: null, version });
+    const door = new Door({
+      limits: connectionLimits(10_000, undefined),
+      clock: systemClock,
+      isPartner: () => true,
+      onCut: () => {},
+    });
+    const node = await createNode({ privateKey, listen: [], door, clock: systemClock, admission, swarmKey: null, version });
     await startNode(node, []);
     return new Floor(node, encodeHeartbeat({ name: "floor", did: didOf(peerId), peerId }, systemClock.wallMs(), "unix"));
   }
@@ -55,7 +65,7 @@ export class Floor implements AsyncDisposable {
     stream.send(this.#heartbeat);
     const writtenMs = systemClock.monotonicMs();
     if (ping === "session") await sessionPing(connection);
-    else await this.#node.services.ping.ping(connection.remotePeer, { signal });
+    else await abortable(pingOverStream(connection), signal);
     return { dialMs: dialledMs - startMs, streamMs: writtenMs - dialledMs, pingMs: systemClock.monotonicMs() - writtenMs };
   }
 

@@ -11,7 +11,9 @@ import { peerIdFromPrivateKey } from "@libp2p/peer-id";
 import { systemClock, systemRandom } from "../src/base/clock.ts";
 import { didOf } from "../src/base/ids.ts";
 import { version } from "../src/base/version.ts";
+import { connectionLimits } from "../src/p2p/budgets/connection-limits.ts";
 import { peerIdOf } from "../src/p2p/host/connection-index.ts";
+import { Door } from "../src/p2p/host/door.ts";
 import { createNode, startNode } from "../src/p2p/host/node.ts";
 import { createPartnerStreams } from "../src/p2p/partner-streams.ts";
 import type { AdmissionPolicy } from "../src/p2p/registry/admission-policy.ts";
@@ -26,7 +28,8 @@ async function startHost(): Promise<string> {
   const node = await createNode({
     privateKey,
     listen: LISTEN,
-    maxConnections: 1_000,
+    door: new Door({ limits: connectionLimits(10_000, undefined), clock: systemClock, isPartner: () => true, onCut: () => {} }),
+    clock: systemClock,
     admission: ANYBODY,
     swarmKey: null,
     version,

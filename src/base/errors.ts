@@ -51,6 +51,11 @@ const EXIT_CODES = {
   not_partner: 1,
   blacklisted: 1,
   too_many_streams: 1,
+  // Why a connection was refused or cut.
+  too_many_connections: 69,
+  frame_invalid: 1,
+  flooded: 1,
+  buffer_full: 1,
   // An error in this program.
   internal_error: 1,
 } as const satisfies Record<string, ExitCode>;

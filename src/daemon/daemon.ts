@@ -12,7 +12,9 @@ import type { ObservedEvent, RunId } from "../events/types.ts";
 import { createApp } from "../http/app.ts";
 import { Metrics } from "../http/metrics.ts";
 import { startHttp } from "../http/server.ts";
+import { type ConnectionLimits, connectionLimits } from "../p2p/budgets/connection-limits.ts";
 import { peerIdOf } from "../p2p/host/connection-index.ts";
+import { Door } from "../p2p/host/door.ts";
 import { loadOrCreateIdentity } from "../p2p/host/identity.ts";
 import { createNode, type Node, startNode, stopNode } from "../p2p/host/node.ts";
 import { parseSwarmKey } from "../p2p/host/swarm-key.ts";
@@ -28,9 +30,12 @@ import { admissionPolicyOf, type Core, createCore } from "./core.ts";
 import { HeadPublisher } from "./head-publisher.ts";
 import { type Intake, startIntake } from "./intake.ts";
 import { Recorder } from "./recorder.ts";
-import { SignOfLife } from "./sign-of-life.ts";
 import { gaugesOf, peerViews, type ViewSources, viewsOf } from "./views.ts";
-import { WalWatch } from "./wal-watch.ts";
+import { ConnectionWatch } from "./watch/connection-watch.ts";
+import { descriptorLimit } from "./watch/descriptor-limit.ts";
+import { DescriptorWatch } from "./watch/descriptor-watch.ts";
+import { SignOfLife } from "./watch/sign-of-life.ts";
+import { WalWatch } from "./watch/wal-watch.ts";
 
 export interface DaemonDependencies {
   readonly clock: Clock;
@@ -84,6 +89,7 @@ async function start(config: Config, around: Surroundings): Promise<Omit<Daemon,
   const startedAtMs = clock.wallMs();
   const log = openLog(config, around);
   const host = await createHost(config, around, log);
+  const descriptors = owner.use(new DescriptorWatch(around));
   const { core, streams } = await createStreams(config, around, log, host);
   // Start after all protocol handlers are registered; otherwise an early peer concludes that we support none.
   await startNode(host.node, config.listen);
@@ -105,6 +111,8 @@ async function start(config: Config, around: Surroundings): Promise<Omit<Daemon,
       headSeq: log.store.head().seq,
       headFailing: log.store.headFailing,
       addresses: addresses(),
+      connections: host.connections.facts(),
+      descriptorsExhausted: descriptors.exhausted,
       nats: intake?.facts() ?? null,
     }),
     started: () => started,
@@ -158,26 +166,52 @@ interface LocalHost {
   readonly node: Node;
   readonly self: SelfDescription;
   readonly admission: AdmissionPolicy;
+  readonly connections: ConnectionWatch;
 }
 
 /** Our identity and the libp2p host that uses it. It does not listen yet. */
-async function createHost(config: Config, { clock, owner }: Surroundings, { store, recorder }: Log): Promise<LocalHost> {
-  const { inbound, pskFile, maxConnections } = config.p2p;
+async function createHost(config: Config, around: Surroundings, { store, recorder }: Log): Promise<LocalHost> {
+  const { clock, owner } = around;
+  const { inbound, pskFile } = config.p2p;
   const privateKey = await loadOrCreateIdentity(join(config.data, "identity.key"));
   const peerId = peerIdOf(peerIdFromPrivateKey(privateKey));
   const admission = admissionPolicyOf(store, inbound);
   const swarmKey = pskFile === undefined ? null : parseSwarmKey(readConfigured("p2p.pskFile", pskFile), pskFile);
+  const connections = owner.use(new ConnectionWatch({ ...around, observer: recorder }));
+  const limits = connectionLimitsOf(config, around.logger);
+  const isPartner = (other: PeerId) => store.get(other)?.standing === "partner";
+  const door = new Door({ limits, clock, isPartner, onCut: connections.cut });
+  connections.watch(door.table);
   const node = await createNode({
     privateKey,
     listen: config.listen,
-    maxConnections,
+    door,
+    clock,
     admission,
     observer: recorder,
     swarmKey,
     version,
   });
   owner.defer(() => stopNode(node, clock));
-  return { node, self: { name: config.name, did: didOf(config.did ?? peerId), peerId }, admission };
+  return { node, self: { name: config.name, did: didOf(config.did ?? peerId), peerId }, admission, connections };
+}
+
+/** The configured limit, or less if the process may not open as many files. */
+function connectionLimitsOf({ p2p: { maxConnections } }: Config, logger: Logger): ConnectionLimits {
+  const descriptors = descriptorLimit();
+  const limits = connectionLimits(maxConnections, descriptors);
+  if (limits.total < maxConnections)
+    logger.warn(
+      {
+        maxConnections,
+        descriptors,
+        connections: limits.total,
+        nextStep:
+          "raise the limit of open files (LimitNOFILE= in a systemd unit, ulimit -n in a shell), or lower p2p.maxConnections",
+      },
+      "the limit of open files allows fewer connections than p2p.maxConnections",
+    );
+  return limits;
 }
 
 /** The partner streams, and the core that opens and closes them. Nothing is opened before `reconciler.start()`. */

@@ -8,6 +8,7 @@ import type { NatsStatus } from "../nats/connection/connection.ts";
 import type { SourceFacts } from "../nats/event-source.ts";
 import type { DeliveryProof } from "../store/fold/delivery-proof.ts";
 import type { Check } from "../views/api.ts";
+import type { ConnectionFacts } from "./watch/connection-watch.ts";
 
 /** Longer than any operation can take, including its deadline. */
 const STUCK_MS = 60_000;
@@ -18,6 +19,10 @@ export interface HealthFacts {
   /** Why the head file is out of date. This alone fails no check. */
   readonly headFailing: PartnerdError | null;
   readonly addresses: readonly string[];
+  /** Null until the host exists. */
+  readonly connections: ConnectionFacts | null;
+  /** No file can be opened any more. */
+  readonly descriptorsExhausted: boolean;
   /** Null until the NATS server is known. */
   readonly nats: NatsFacts | null;
 }
@@ -37,12 +42,25 @@ export function readiness(facts: HealthFacts): readonly Check[] {
       message: facts.logFailing === null ? writable(facts) : told(facts.logFailing),
     },
     { name: "p2p", ok: facts.addresses.length > 0, message: `listening on ${facts.addresses.join(", ") || "nothing"}` },
+    connectionCheck(facts),
     facts.nats === null ? { name: "nats", ok: false, message: "looking for a server" } : natsCheck(facts.nats),
   ];
 }
 
 function writable({ headSeq, headFailing }: HealthFacts): string {
   return `writable, at seq ${headSeq}${headFailing === null ? "" : `; ${headFailing.message}`}`;
+}
+
+/** Full places do not fail it: strangers could then take the pod out of service. */
+function connectionCheck({ connections, descriptorsExhausted }: HealthFacts): Check {
+  const name = "connections";
+  if (descriptorsExhausted) {
+    return { name, ok: false, message: "out of file descriptors; raise the limit of open files (LimitNOFILE=, ulimit -n)" };
+  }
+  if (connections === null) return { name, ok: true, message: "none yet" };
+  const { total, limit, strangers, recentlyRefusedPartners: refused } = connections;
+  const warning = refused === 0 ? "" : `; refused ${counted(refused, "connection")} of partners for lack of a place`;
+  return { name, ok: true, message: `${total} of ${limit} in use, ${strangers} of them by strangers${warning}` };
 }
 
 /** For readiness if even the log cannot be read. */

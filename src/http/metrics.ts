@@ -20,6 +20,12 @@ export class Metrics {
   ]);
   readonly streamsClosed = this.#counter("streams_closed_total", "Partner streams closed", "reason", []);
   readonly inboundRefused = this.#counter("inbound_refused_total", "Inbound heartbeat streams refused", "reason", []);
+  readonly connectionsCut = this.#counter(
+    "connections_cut_total",
+    "Connections cut because the far end exceeded a limit",
+    "reason",
+    ["frame_invalid", "flooded", "buffer_full"],
+  );
   readonly resyncFound = this.#counter("resync_found_total", "Missed work found by the periodic diff", "kind", ["key"]);
   readonly logFailures = this.#counter("event_log_failures_total", "Failed appends to the event log", "kind", ["append"]);
   readonly internalErrors = this.#counter(

@@ -5,11 +5,11 @@ import type { PeerId } from "../base/ids.ts";
 import { RecentMap } from "../base/recent-map.ts";
 import type { DesiredPeer } from "../events/types.ts";
 import type { ActualPeer, Attempt, CloseRequest, PartnerStreams } from "../reconciler/ports.ts";
+import { answerChallenge, answerPings } from "./heartbeat/echo.ts";
 import { HeartbeatHandler } from "./heartbeat/handler.ts";
 import { Liveness } from "./heartbeat/liveness.ts";
 import { HeartbeatOpener } from "./heartbeat/opener.ts";
 import { keyOf, type PartnerStream } from "./heartbeat/partner-stream.ts";
-import { answerChallenge } from "./heartbeat/probe.ts";
 import { ConnectionIndex, closeBounded, peerIdOf } from "./host/connection-index.ts";
 import type { Host, HostConnection, HostStreamHandler } from "./host/host.ts";
 import type { AdmissionPolicy } from "./registry/admission-policy.ts";
@@ -22,6 +22,7 @@ import {
   MAX_REMEMBERED_PEERS,
   MAX_STREAMS_PER_PROTOCOL,
   PARTNER_PROTOCOL,
+  PING_PROTOCOL,
   PROBE_PROTOCOL,
 } from "./wire/constants.ts";
 
@@ -86,9 +87,12 @@ export class Libp2pPartnerStreams implements PartnerStreams {
   async start(): Promise<void> {
     const { node, clock, observer } = this.#components;
     const limits = { maxInboundStreams: MAX_STREAMS_PER_PROTOCOL, maxOutboundStreams: MAX_STREAMS_PER_PROTOCOL };
-    const answer: HostStreamHandler = (stream, { remotePeer }) =>
-      answerChallenge(stream, clock, (error) => observer.faulted(peerIdOf(remotePeer), error));
-    await node.handle(PROBE_PROTOCOL, answer, limits);
+    const served =
+      (answer: typeof answerChallenge): HostStreamHandler =>
+      (stream, { remotePeer }) =>
+        answer(stream, clock, (error) => observer.faulted(peerIdOf(remotePeer), error));
+    await node.handle(PROBE_PROTOCOL, served(answerChallenge), limits);
+    await node.handle(PING_PROTOCOL, served(answerPings), limits);
     await node.handle(PARTNER_PROTOCOL, this.#handler.handle, limits);
   }
 
@@ -148,7 +152,7 @@ export class Libp2pPartnerStreams implements PartnerStreams {
     this.#handler.dispose();
     this.#connections[Symbol.dispose]();
     this.#leaseClock[Symbol.dispose]();
-    await this.#components.node.unhandle([PARTNER_PROTOCOL, PROBE_PROTOCOL]);
+    await this.#components.node.unhandle([PARTNER_PROTOCOL, PROBE_PROTOCOL, PING_PROTOCOL]);
   }
 
   /** Closes the connections that we dialled and no longer need; the peer closes its own. With `drop`, aborts all. */

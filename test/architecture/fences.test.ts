@@ -182,7 +182,7 @@ describe.each(TEXTS)("$banned", ({ banned, instead, snippets }) => {
 const ADAPTERS: Readonly<Record<string, string>> = {
   nats: "nats/connection/client.ts",
   "@chainsafe/libp2p-noise": "p2p/host/node.ts",
-  "@chainsafe/libp2p-yamux": "p2p/host/node.ts",
+  "@chainsafe/libp2p-yamux": "p2p/muxer/bounded-yamux.ts",
 };
 
 const importersOf = (files: readonly SourceFile[], name: string): readonly string[] =>

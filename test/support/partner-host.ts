@@ -6,7 +6,9 @@ import { PartnerdError } from "../../src/base/errors.ts";
 import type { Address, PeerId } from "../../src/base/ids.ts";
 import { didOf } from "../../src/base/ids.ts";
 import type { ObservedEvent } from "../../src/events/types.ts";
+import { connectionLimits } from "../../src/p2p/budgets/connection-limits.ts";
 import { peerIdOf } from "../../src/p2p/host/connection-index.ts";
+import { Door, type DoorInit } from "../../src/p2p/host/door.ts";
 import type { Node } from "../../src/p2p/host/node.ts";
 import { createNode, startNode, stopNode } from "../../src/p2p/host/node.ts";
 import type { Libp2pPartnerStreams, PartnerStreamsComponents } from "../../src/p2p/partner-streams.ts";
@@ -30,11 +32,18 @@ export interface TestPartnerHost extends TestNode {
   readonly woken: PeerId[];
 }
 
+/** A door with room for everyone, and partners only. */
+export function openDoor(init: Partial<DoorInit> = {}): Door {
+  const limits = connectionLimits(10_000, undefined);
+  return new Door({ limits, clock: systemClock, isPartner: () => true, onCut: () => {}, ...init });
+}
+
 /** A host with our settings but none of our protocols, the basis for all kinds of peers. */
 export async function startTestNode(
   seed: number,
   beforeListening: (node: TestNode) => Promise<void> = async () => {},
   observer: Pick<StreamObserver, "observed"> = { observed: () => {} },
+  door: Door = openDoor(),
 ): Promise<TestNode> {
   const privateKey = await generateKeyPairFromSeed("Ed25519", new Uint8Array(32).fill(seed));
   let verdict: Verdict = "ok";
@@ -43,7 +52,8 @@ export async function startTestNode(
   const node = await createNode({
     privateKey,
     listen,
-    maxConnections: 1_000,
+    door,
+    clock: systemClock,
     admission,
     observer,
     swarmKey: null,
@@ -79,6 +89,7 @@ export function faulted(_peerId: PeerId, error: Error): never {
 export async function startPartnerHost(
   seed: number,
   options: PartnerStreamsComponents["options"] = {},
+  door: Door = openDoor(),
 ): Promise<TestPartnerHost> {
   const events: ObservedEvent[] = [];
   const woken: PeerId[] = [];
@@ -99,6 +110,7 @@ export async function startPartnerHost(
       });
     },
     observer,
+    door,
   );
   if (streams === undefined) throw new Error("no partner streams");
   const created = streams;

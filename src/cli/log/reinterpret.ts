@@ -58,7 +58,7 @@ async function plan({ data, events }: Config): Promise<Omit<Report, "closedStrea
 async function append(config: Config): Promise<Report> {
   const { lockDirectory } = await import("../../store/sql/lock.ts");
   const { openStore } = await import("../../store/store.ts");
-  const { lastAliveMsOf } = await import("../../daemon/sign-of-life.ts");
+  const { lastAliveMsOf } = await import("../../daemon/watch/sign-of-life.ts");
   using _lock = lockDirectory(config.data);
   using store = openStore({ directory: config.data, clock });
   // Streams that a crash left open ended before these events, so they must not name them as their cause.

@@ -6,7 +6,8 @@ import { isUnexpectedPeer } from "../host/unexpected-peer.ts";
 /** Errors of a dial: until the far end has proved to be the peer, any failure is a failed dial. */
 export function dialError(error: unknown): PartnerdError {
   if (isFault(error)) return toPartnerdError(error);
-  return asPartnerdError(error, dialCode(error), `cannot connect: ${detailOf(error)}`);
+  const own = errorsIn(error).find((each) => each instanceof PartnerdError);
+  return asPartnerdError(own ?? error, dialCode(error), `cannot connect: ${detailOf(error)}`);
 }
 
 /** Errors after the handshake: the far end is the peer, and did not accept the stream. */

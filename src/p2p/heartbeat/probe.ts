@@ -1,17 +1,10 @@
-/** Echo protocols: the bandwidth challenge, both sides of it, and the stream ping. */
+/** The asking side of the echo protocols: the bandwidth challenge and the stream ping. */
 import { type Clock, deadline, type Random, systemRandom } from "../../base/clock.ts";
-import { isFault, messageOf, PartnerdError, toPartnerdError } from "../../base/errors.ts";
+import { isFault, messageOf, PartnerdError } from "../../base/errors.ts";
 import { abortable } from "../../base/pause.ts";
-import type { HostConnection, HostStream, HostStreamEvents } from "../host/host.ts";
-import {
-  ECHO_TIMEOUT_MS,
-  MAX_CHALLENGE_BYTES,
-  MAX_ECHO_BYTES,
-  MIN_CHALLENGE_BYTES,
-  PING_BYTES,
-  PING_PROTOCOL,
-  PROBE_PROTOCOL,
-} from "../wire/constants.ts";
+import type { HostConnection, HostStream } from "../host/host.ts";
+import { MAX_CHALLENGE_BYTES, MIN_CHALLENGE_BYTES, PING_BYTES, PING_PROTOCOL, PROBE_PROTOCOL } from "../wire/constants.ts";
+import { readUntilEnd } from "./read-until-end.ts";
 
 export interface ChallengeComponents {
   readonly clock: Clock;
@@ -39,26 +32,6 @@ export async function challenge(connection: HostConnection, components: Challeng
 export async function pingOverStream(connection: HostConnection): Promise<void> {
   const unbounded = new AbortController().signal;
   await exchange(connection, PING_PROTOCOL, systemRandom.bytes(PING_BYTES), "until_complete", unbounded);
-}
-
-/**
- * Echoes what a peer sends until its end of input: at most 64 KiB within 10 s, so no backpressure is needed. Never rejects; calls
- * `onFault` for a fault of our own.
- */
-export async function answerChallenge(stream: HostStream, clock: Clock, onFault: (error: PartnerdError) => void): Promise<void> {
-  using limit = deadline(
-    clock,
-    ECHO_TIMEOUT_MS,
-    () => new PartnerdError("timeout", `no end of input within ${ECHO_TIMEOUT_MS} ms`),
-  );
-  try {
-    await abortable(echoUntilEnd(stream), limit.signal);
-    await abortable(stream.close({ signal: limit.signal }), limit.signal);
-  } catch (thrown) {
-    const error = toPartnerdError(thrown, "stream_lost");
-    stream.abort(error);
-    if (isFault(error)) onFault(error);
-  }
 }
 
 type Completion = "until_end" | "until_complete";
@@ -98,41 +71,6 @@ function receive(stream: HostStream, expected: Uint8Array, completion: Completio
     return completion === "until_complete" && end === expected.length;
   }).then(() => {
     if (receivedBytes < expected.length) throw challengeFailed(`${receivedBytes} of ${expected.length} bytes came back`);
-  });
-}
-
-function echoUntilEnd(stream: HostStream): Promise<void> {
-  let echoedBytes = 0;
-  return readUntilEnd(stream, (chunk) => {
-    echoedBytes += chunk.length;
-    if (echoedBytes > MAX_ECHO_BYTES) throw new PartnerdError("challenge_failed", `more than ${MAX_ECHO_BYTES} bytes to echo`);
-    stream.send(chunk);
-    return false;
-  });
-}
-
-/** Calls `onChunk` with each chunk until the far end closes its side or it returns true. Rejects with what it throws. */
-function readUntilEnd(stream: HostStream, onChunk: (chunk: Uint8Array) => boolean): Promise<void> {
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const onMessage = (event: HostStreamEvents["message"]) => {
-    try {
-      if (onChunk(event.data.subarray())) resolve();
-    } catch (error) {
-      reject(error as Error);
-    }
-  };
-  // If a frame carries both data and FIN, the end is announced first and the data delivered right after.
-  const onEnd = () => queueMicrotask(resolve);
-  const onClose = (event: HostStreamEvents["close"]) => (event.error === undefined ? onEnd() : reject(event.error));
-  stream.addEventListener("message", onMessage);
-  stream.addEventListener("remoteCloseWrite", onEnd);
-  stream.addEventListener("close", onClose);
-  // The end may have come earlier. Data buffered until now is delivered in an earlier microtask than this one.
-  if (stream.remoteWriteStatus === "closed") onEnd();
-  return promise.finally(() => {
-    stream.removeEventListener("message", onMessage);
-    stream.removeEventListener("remoteCloseWrite", onEnd);
-    stream.removeEventListener("close", onClose);
   });
 }
 

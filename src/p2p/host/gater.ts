@@ -1,8 +1,9 @@
-/** Refuses connections as soon as the peer is known. */
-
+/** Refuses connections that have no place, and those of blacklisted peers. */
+import type { ConnectionGater } from "@libp2p/interface";
 import { type AdmissionPolicy, inboundRefused, refusalBy } from "../registry/admission-policy.ts";
 import type { StreamObserver } from "../registry/registry.ts";
 import { peerIdOf } from "./connection-index.ts";
+import type { Door } from "./door.ts";
 import type { HostGater, RemotePeer } from "./host.ts";
 
 /**
@@ -23,5 +24,18 @@ export function createGater(admission: AdmissionPolicy, observer: Pick<StreamObs
       if (refusal !== undefined) observer?.observed(inboundRefused(peerIdOf(peerId), refusal));
       return refusal !== undefined;
     },
+  };
+}
+
+/** The gater of a real host: `gater`, behind the door. */
+export function behindDoor(door: Door, gater: HostGater): ConnectionGater {
+  return {
+    denyDialPeer: (peerId) => gater.denyDialPeer(peerId),
+    denyInboundConnection: (connection) => !door.arrived(connection),
+    denyOutboundConnection: (_peerId, connection) => !door.dialled(connection),
+    denyInboundEncryptedConnection: (peerId, connection) =>
+      gater.denyInboundEncryptedConnection(peerId) || !door.identified(peerId, connection),
+    denyOutboundEncryptedConnection: (peerId, connection) =>
+      gater.denyOutboundEncryptedConnection(peerId) || !door.identified(peerId, connection),
   };
 }

@@ -1,29 +1,30 @@
 /** The libp2p host: TCP, noise and yamux, with libp2p's own dialling, pinging and pruning turned off. */
 import { noise } from "@chainsafe/libp2p-noise";
-import { yamux } from "@chainsafe/libp2p-yamux";
 import { type Identify, identify } from "@libp2p/identify";
 import type { Libp2p, PrivateKey } from "@libp2p/interface";
-import { type Ping, ping } from "@libp2p/ping";
 import { preSharedKey } from "@libp2p/pnet";
 import { tcp } from "@libp2p/tcp";
 import { createLibp2p } from "libp2p";
 import { type Clock, deadline } from "../../base/clock.ts";
 import { PartnerdError } from "../../base/errors.ts";
 import { abortable } from "../../base/pause.ts";
+import { boundedYamux } from "../muxer/bounded-yamux.ts";
 import type { AdmissionPolicy } from "../registry/admission-policy.ts";
 import type { StreamObserver } from "../registry/registry.ts";
-import { MAX_STREAMS_PER_CONNECTION, NODE_STOP_TIMEOUT_MS } from "../wire/constants.ts";
-import { createGater } from "./gater.ts";
+import { NODE_STOP_TIMEOUT_MS } from "../wire/constants.ts";
+import type { Door } from "./door.ts";
+import { behindDoor, createGater } from "./gater.ts";
 import { ListenFailures } from "./listen-failures.ts";
 
-export type Node = Libp2p<{ identify: Identify; ping: Ping }>;
+export type Node = Libp2p<{ identify: Identify }>;
 
 export interface NodeOptions {
   readonly privateKey: PrivateKey;
   /** Valid multiaddrs; none: this host only dials. */
   readonly listen: readonly string[];
-  /** Beyond this, new inbound connections are refused and idle ones closed. */
-  readonly maxConnections: number;
+  /** Gives each connection a place and a meter. */
+  readonly door: Door;
+  readonly clock: Clock;
   readonly admission: AdmissionPolicy;
   /** Told of refused connections. */
   readonly observer?: Pick<StreamObserver, "observed">;
@@ -37,11 +38,8 @@ const DIAL_BACKSTOP_MS = 60_000;
 /** The reconciler bounds its dials itself (64 by default); libp2p must never queue or refuse them. */
 const MAX_PARALLEL_DIALS = 1_024;
 const MAX_DIAL_QUEUE_LENGTH = 8_192;
-/** Per second and address: behind a gateway many partners share one, and all return after a restart. */
-const INBOUND_CONNECTION_THRESHOLD = 1_000;
-const MAX_INCOMING_PENDING_CONNECTIONS = 512;
-/** The smallest window that yamux allows; a heartbeat needs 300 bytes. */
-const STREAM_WINDOW_BYTES = 256 * 1024;
+/** libp2p's own limits know no partners and count in quadratic time; it skips them for addresses on its allow list. */
+const EVERYONE = ["/ip4/0.0.0.0/ipcidr/0", "/ip6/::/ipcidr/0"];
 
 /** Any peer may connect, but a silent connection is closed. */
 const INBOUND_IDLE_MS = 2 * 60_000;
@@ -50,50 +48,46 @@ const OUTBOUND_IDLE_MS = 10 * 60_000;
 
 /** Creates a host that does not listen yet, so that its protocols can be registered before the first peer connects. */
 export async function createNode(options: NodeOptions): Promise<Node> {
-  const { privateKey, listen, maxConnections, admission, observer, swarmKey, version } = options;
+  const { privateKey, listen, door, clock, admission, observer, swarmKey, version } = options;
   const failures = new ListenFailures();
   const transport = tcp({ inboundSocketInactivityTimeout: INBOUND_IDLE_MS, outboundSocketInactivityTimeout: OUTBOUND_IDLE_MS });
+  const secure = noise();
   const node: Node = await createLibp2p({
     start: false,
     privateKey,
     nodeInfo: { name: "oc-partnerd", version },
     addresses: { listen: [...listen] },
-    transports: [(components) => failures.watch(transport(components))],
-    connectionEncrypters: [noise()],
-    streamMuxers: [
-      yamux({
-        // Ours must be the only pings: two outstanding ones end in an unexpected pong.
-        enableKeepAlive: false,
-        maxInboundStreams: MAX_STREAMS_PER_CONNECTION,
-        maxOutboundStreams: MAX_STREAMS_PER_CONNECTION,
-        // With a window larger than the read buffer, a slow reader resets its own stream.
-        streamOptions: { initialStreamWindowSize: STREAM_WINDOW_BYTES, maxStreamWindowSize: STREAM_WINDOW_BYTES },
-      }),
-    ],
-    ...(swarmKey === null ? {} : { connectionProtector: preSharedKey({ psk: swarmKey }) }),
-    connectionGater: createGater(admission, observer),
+    transports: [(components) => door.watchTransport(failures.watch(transport(components)))],
+    connectionEncrypters: [(components) => door.watchEncrypter(secure(components))],
+    streamMuxers: [boundedYamux({ clock, meterOf: (connection) => door.meterOf(connection) })],
+    ...(swarmKey === null ? {} : { connectionProtector: protectedBy(swarmKey, door) }),
+    connectionGater: behindDoor(door, createGater(admission, observer)),
     // libp2p's monitor pings every connection in the same tick and kills healthy ones under load. liveness.ts spreads its pings.
     connectionMonitor: { enabled: false },
     connectionManager: {
-      maxConnections,
+      allow: EVERYONE,
+      maxConnections: Number.POSITIVE_INFINITY,
       maxParallelDials: MAX_PARALLEL_DIALS,
       maxDialQueueLength: MAX_DIAL_QUEUE_LENGTH,
       dialTimeout: DIAL_BACKSTOP_MS,
       addressDialTimeout: DIAL_BACKSTOP_MS,
-      inboundConnectionThreshold: INBOUND_CONNECTION_THRESHOLD,
-      maxIncomingPendingConnections: MAX_INCOMING_PENDING_CONNECTIONS,
       reconnectRetries: 0,
     },
     peerStore: { maxAddressAge: Number.POSITIVE_INFINITY, maxPeerAge: Number.POSITIVE_INFINITY },
     services: {
       // Served because Go hosts ask for it. We do not ask: the protocols that we open are negotiated anyway.
       identify: identify({ runOnConnectionOpen: false }),
-      ping: ping(),
     },
   });
   failuresOf.set(node, failures);
+  node.addEventListener("connection:open", ({ detail }) => door.opened(detail));
   forgetDisconnectedPeers(node);
   return node;
+}
+
+function protectedBy(psk: Uint8Array, door: Door) {
+  const create = preSharedKey({ psk });
+  return () => door.watchProtector(create());
 }
 
 const failuresOf = new WeakMap<Node, ListenFailures>();

@@ -28,9 +28,14 @@ export const CHALLENGE_TIMEOUT_MS = 5_000;
 /** The challenge has 512 to 2,048 random bytes (docs/WIRE.md). */
 export const MIN_CHALLENGE_BYTES = 512;
 export const MAX_CHALLENGE_BYTES = 2_048;
-/** Most bytes that we echo on a stream: far more than any challenge, far less than would do harm. */
-export const MAX_ECHO_BYTES = 64 * 1024;
-export const ECHO_TIMEOUT_MS = 10_000;
+/** Most bytes that we echo on one stream of challenges: some far ends send 1 MiB. */
+export const MAX_ECHO_BYTES = 1024 * 1024;
+/** 1 MiB there and back at 0.6 Mbit/s. */
+export const ECHO_TIMEOUT_MS = 30_000;
+/** A stream of pings ends after a minute without one, as in go-libp2p. */
+export const PING_IDLE_MS = 60_000;
+/** Answers to pings that may wait for a peer that does not read. */
+export const MAX_PINGS_UNREAD_BYTES = 16 * 1024;
 /** The payload that every ping service echoes. */
 export const PING_BYTES = 32;
 
@@ -43,8 +48,10 @@ export const MAX_REMEMBERED_PEERS = 16_384;
 
 /** Streams of one protocol on one connection: two that are allowed at once, and two that are being replaced. */
 export const MAX_STREAMS_PER_PROTOCOL = 4;
-/** Streams of one connection, in total; ours need four. */
-export const MAX_STREAMS_PER_CONNECTION = 64;
+/** Streams that each side may have open on one connection. A partner needs four. */
+export const MAX_STREAMS_PER_CONNECTION = 16;
+/** Bytes that may wait to be sent, on each layer of a connection: what is left of a challenge of 1 MiB after the first window. */
+export const MAX_UNSENT_BYTES = 1024 * 1024;
 
 /** How often the lease clock checks for stalls of the event loop. */
 export const LEASE_TICK_MS = 250;

@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { didOf } from "../../../src/base/ids.ts";
 import type { ObservedEvent } from "../../../src/events/types.ts";
 import { encodeHeartbeat } from "../../../src/p2p/wire/codec.ts";
-import { PARTNER_PROTOCOL, PROBE_PROTOCOL } from "../../../src/p2p/wire/constants.ts";
+import { MAX_ECHO_BYTES, PARTNER_PROTOCOL, PING_PROTOCOL, PROBE_PROTOCOL } from "../../../src/p2p/wire/constants.ts";
 import { ATTEMPT } from "../../support/attempts.ts";
 import { paceClock } from "../../support/pace/pace.ts";
 import type { TestNode, TestPartnerHost } from "../../support/partner-host.ts";
@@ -284,10 +284,35 @@ describe("a host among misbehaving peers", () => {
     await eventually(() => small.status === "closed");
     expect(Buffer.concat(received).toString()).toBe("hello, echo");
 
-    const endless = await connection.newStream(PROBE_PROTOCOL);
+    const [large, endless] = [await connection.newStream(PROBE_PROTOCOL), await connection.newStream(PROBE_PROTOCOL)];
+    let echoedBytes = 0;
+    large.addEventListener("message", ({ data }) => {
+      echoedBytes += data.byteLength;
+    });
+    large.send(new Uint8Array(MAX_ECHO_BYTES));
+    await large.close();
+    await eventually(() => large.status === "closed");
+    expect(echoedBytes).toBe(MAX_ECHO_BYTES);
+
     endless.addEventListener("message", () => {});
-    endless.send(new Uint8Array(40_000));
-    endless.send(new Uint8Array(40_000));
+    endless.send(new Uint8Array(MAX_ECHO_BYTES + 1));
     await eventually(() => endless.status === "reset");
+  });
+
+  it("echoes pings on one stream for as long as they are read", async () => {
+    const stream = await connection.newStream(PING_PROTOCOL);
+    const echoed: string[] = [];
+    stream.addEventListener("message", ({ data }) => echoed.push(Buffer.from(data.subarray()).toString()));
+    for (const ping of ["one", "two", "three"]) {
+      stream.send(bytesOf(ping));
+      await eventually(() => echoed.at(-1) === ping);
+    }
+    await stream.close();
+    await eventually(() => stream.status === "closed");
+
+    const unread = await connection.newStream(PING_PROTOCOL);
+    unread.pause();
+    unread.send(new Uint8Array(MAX_ECHO_BYTES));
+    await eventually(() => unread.status === "reset");
   });
 });

@@ -7,9 +7,9 @@ import { systemClock } from "../../../src/base/clock.ts";
 import type { RemoteEnd } from "../../../src/base/errors.ts";
 import { didOf } from "../../../src/base/ids.ts";
 import type { DesiredPeer } from "../../../src/events/types.ts";
-import { answerChallenge } from "../../../src/p2p/heartbeat/probe.ts";
+import { answerChallenge, answerPings } from "../../../src/p2p/heartbeat/echo.ts";
 import { encodeHeartbeat } from "../../../src/p2p/wire/codec.ts";
-import { PARTNER_PROTOCOL, PROBE_PROTOCOL } from "../../../src/p2p/wire/constants.ts";
+import { PARTNER_PROTOCOL, PING_PROTOCOL, PROBE_PROTOCOL } from "../../../src/p2p/wire/constants.ts";
 import { ATTEMPT } from "../../support/attempts.ts";
 import type { TestNode, TestPartnerHost } from "../../support/partner-host.ts";
 import { eventually, loopbackAddress, startPartnerHost, startTestNode, timeoutSignal } from "../../support/partner-host.ts";
@@ -115,6 +115,7 @@ describe("opening to an unwilling peer", () => {
 
   it("gets its proof of life over a stream if the muxer has no ping", async () => {
     await answer((stream) => stream.addEventListener("message", () => {}));
+    await peer.node.handle(PING_PROTOCOL, (stream) => answerPings(stream, systemClock, () => {}));
     host.node.addEventListener("connection:open", ({ detail }) => {
       (detail as unknown as { muxer: { ping?: unknown } }).muxer.ping = undefined;
     });

@@ -9,7 +9,7 @@ import { parseSwarmKey } from "../../../src/p2p/host/swarm-key.ts";
 import type { AdmissionPolicy } from "../../../src/p2p/registry/admission-policy.ts";
 import { VirtualClock } from "../../../src/sim/time/virtual-clock.ts";
 import { startDeadline } from "../../support/pace/pace.ts";
-import { eventually } from "../../support/partner-host.ts";
+import { eventually, openDoor } from "../../support/partner-host.ts";
 
 const ANY_PORT = "/ip4/127.0.0.1/tcp/0";
 const swarmKey = (byte: string) =>
@@ -27,7 +27,15 @@ describe("a node", () => {
   async function start(listen = [ANY_PORT], psk: Uint8Array | null = null): Promise<Node> {
     const privateKey = await generateKeyPair("Ed25519");
     const admission: AdmissionPolicy = { verdictOn: () => "ok" };
-    const node = await createNode({ privateKey, listen, maxConnections: 100, admission, swarmKey: psk, version: "1.2.3" });
+    const node = await createNode({
+      privateKey,
+      listen,
+      door: openDoor(),
+      clock: systemClock,
+      admission,
+      swarmKey: psk,
+      version: "1.2.3",
+    });
     owner.defer(() => stopNode(node, systemClock));
     await startNode(node, listen);
     return node;

@@ -4,10 +4,10 @@
  */
 import { closeSync, openSync, statSync, utimesSync } from "node:fs";
 import { join } from "node:path";
-import { type Clock, type Random, repeat } from "../base/clock.ts";
-import { messageOf } from "../base/errors.ts";
-import type { Logger } from "../base/log.ts";
-import { SIGN_OF_LIFE_EVERY_MS } from "../store/write/previous-run.ts";
+import { type Clock, type Random, repeat } from "../../base/clock.ts";
+import { messageOf } from "../../base/errors.ts";
+import type { Logger } from "../../base/log.ts";
+import { SIGN_OF_LIFE_EVERY_MS } from "../../store/write/previous-run.ts";
 
 const NAME = "oc-partnerd.alive";
 

@@ -1,13 +1,13 @@
 /** The write-ahead log during a long read: it grows, which is reported; afterwards it is checkpointed and truncated. */
 import { statSync } from "node:fs";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { WalWatch } from "../../src/daemon/wal-watch.ts";
-import { seededRandom } from "../../src/sim/time/random.ts";
-import { desired, received } from "../store/support/events.ts";
-import { rawConnection, TemporaryStore } from "../store/support/temporary-store.ts";
-import { startStopwatch } from "../support/pace/pace.ts";
-import { PEER_A } from "../support/peers.ts";
-import { RecordingLogger } from "../support/recording-logger.ts";
+import { WalWatch } from "../../../src/daemon/watch/wal-watch.ts";
+import { seededRandom } from "../../../src/sim/time/random.ts";
+import { desired, received } from "../../store/support/events.ts";
+import { rawConnection, TemporaryStore } from "../../store/support/temporary-store.ts";
+import { startStopwatch } from "../../support/pace/pace.ts";
+import { PEER_A } from "../../support/peers.ts";
+import { RecordingLogger } from "../../support/recording-logger.ts";
 
 const MIB = 1024 * 1024;
 

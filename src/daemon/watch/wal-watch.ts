@@ -1,8 +1,8 @@
 /** Keeps the write-ahead log small, and reports a long-running reader that prevents this. */
-import { type Clock, type Random, repeat } from "../base/clock.ts";
-import { isFault, messageOf } from "../base/errors.ts";
-import type { Logger } from "../base/log.ts";
-import type { Store } from "../store/store.ts";
+import { type Clock, type Random, repeat } from "../../base/clock.ts";
+import { isFault, messageOf } from "../../base/errors.ts";
+import type { Logger } from "../../base/log.ts";
+import type { Store } from "../../store/store.ts";
 
 const LOOK_EVERY_MS = 5_000;
 

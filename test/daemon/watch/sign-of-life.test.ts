@@ -1,11 +1,11 @@
 /** The file that tells the next start until when this run was alive. */
 import { join } from "node:path";
 import { expect, it } from "vitest";
-import { SignOfLife } from "../../src/daemon/sign-of-life.ts";
-import { seededRandom } from "../../src/sim/time/random.ts";
-import { VirtualClock } from "../../src/sim/time/virtual-clock.ts";
-import { temporaryDirectory } from "../store/support/temporary-store.ts";
-import { RecordingLogger } from "../support/recording-logger.ts";
+import { SignOfLife } from "../../../src/daemon/watch/sign-of-life.ts";
+import { seededRandom } from "../../../src/sim/time/random.ts";
+import { VirtualClock } from "../../../src/sim/time/virtual-clock.ts";
+import { temporaryDirectory } from "../../store/support/temporary-store.ts";
+import { RecordingLogger } from "../../support/recording-logger.ts";
 
 it("is renewed every 10 s, and the next run reads the last renewal", () => {
   using directory = temporaryDirectory();

@@ -1,0 +1,80 @@
+/** Notices when the process runs out of file descriptors, and keeps a few back so that health checks are still answered then. */
+import { closeSync, openSync } from "node:fs";
+import { type Clock, type Random, repeat } from "../../base/clock.ts";
+import type { Logger } from "../../base/log.ts";
+
+const CHECK_MS = 1_000;
+/** Enough for a kubelet, a Prometheus and an operator at the same time. */
+const SPARE_DESCRIPTORS = 16;
+
+interface WatchInit {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+}
+
+/** Dispose it to stop watching. */
+export class DescriptorWatch implements Disposable {
+  readonly #logger: Logger;
+  readonly #spare: number[] = [];
+  readonly #timer: Disposable;
+  #exhausted = false;
+
+  constructor({ clock, random, logger }: WatchInit) {
+    this.#logger = logger;
+    this.#keepBack();
+    this.#timer = repeat(clock, random, CHECK_MS, 0, () => this.#check());
+  }
+
+  /** True while no file can be opened beyond those kept back. */
+  get exhausted(): boolean {
+    return this.#exhausted;
+  }
+
+  [Symbol.dispose](): void {
+    this.#timer[Symbol.dispose]();
+    this.#release();
+  }
+
+  #check(): void {
+    // Others may have taken the released ones, so first take all of them back.
+    const exhausted = !this.#keepBack() || !canOpen();
+    if (exhausted) this.#release();
+    if (exhausted === this.#exhausted) return;
+    this.#exhausted = exhausted;
+    if (exhausted) {
+      this.#logger.error(
+        { nextStep: "raise the limit of open files (LimitNOFILE= in a systemd unit, ulimit -n in a shell)" },
+        "out of file descriptors",
+      );
+    } else this.#logger.info({}, "file descriptors are available again");
+  }
+
+  #keepBack(): boolean {
+    while (this.#spare.length < SPARE_DESCRIPTORS) {
+      const descriptor = tryOpen();
+      if (descriptor === undefined) return false;
+      this.#spare.push(descriptor);
+    }
+    return true;
+  }
+
+  #release(): void {
+    for (const descriptor of this.#spare.splice(0)) closeSync(descriptor);
+  }
+}
+
+function canOpen(): boolean {
+  const descriptor = tryOpen();
+  if (descriptor !== undefined) closeSync(descriptor);
+  return descriptor !== undefined;
+}
+
+function tryOpen(): number | undefined {
+  try {
+    return openSync("/dev/null", "r");
+  } catch {
+    // EMFILE or ENFILE; a system without /dev/null would report to be exhausted.
+    return undefined;
+  }
+}
