@@ -98,14 +98,15 @@ export class Door {
 
   /** Patches the encrypter so that the bytes it decrypts have the same meter, and returns it. */
   watchEncrypter<Watched extends ConnectionEncrypter>(encrypter: Watched): Watched {
-    const { secureInbound, secureOutbound } = encrypter;
+    const secureInbound = encrypter.secureInbound.bind(encrypter);
+    const secureOutbound = encrypter.secureOutbound.bind(encrypter);
     encrypter.secureInbound = async (stream, options) => {
-      const secured = await secureInbound.call(encrypter, stream, options);
+      const secured = await secureInbound(stream, options);
       this.#layer(stream, secured.connection);
       return secured;
     };
     encrypter.secureOutbound = async (stream, options) => {
-      const secured = await secureOutbound.call(encrypter, stream, options);
+      const secured = await secureOutbound(stream, options);
       this.#layer(stream, secured.connection);
       return secured;
     };

@@ -46,7 +46,6 @@ describe("ConnectionTable", () => {
     return place;
   };
   const names = (count: number, prefix: string) => Array.from({ length: count }, (_, index) => `${prefix}${index}`);
-  const full = expect.objectContaining({ code: "too_many_connections" });
 
   it("lets a newer handshake take the place of a silent one, the oldest first", async () => {
     for (const name of names(3, "silent")) {
@@ -59,7 +58,7 @@ describe("ConnectionTable", () => {
 
   it("gives a handshake that makes progress two seconds before it yields", async () => {
     for (const name of names(3, "slow")) arrive(name);
-    expect(() => arrive("early")).toThrow(full);
+    expect(() => arrive("early")).toThrow(/no place for the connection/);
     await clock.advance(2_001);
     arrive("late");
     expect(evicted).toEqual(["slow0"]);
@@ -77,11 +76,11 @@ describe("ConnectionTable", () => {
     partners.add("partner");
     table.expect(addressGroupOf("203.0.113.1"), peer("partner"));
     for (const name of names(3, "busy")) arrive(name);
-    expect(() => arrive("stranger", "198.51.100.1")).toThrow(full);
+    expect(() => arrive("stranger", "198.51.100.1")).toThrow(/no place for the connection/);
     arrive("partner", "203.0.113.1");
     expect(evicted).toEqual([]);
     partners.clear();
-    expect(() => arrive("no longer expected", "203.0.113.1")).toThrow(full);
+    expect(() => arrive("no longer expected", "203.0.113.1")).toThrow(/no place for the connection/);
   });
 
   it("learns a partner's address when it connects", () => {
@@ -102,7 +101,7 @@ describe("ConnectionTable", () => {
 
   it("refuses a stranger if all strangers have streams", () => {
     for (const name of names(3, "busy")) connect(name, undefined, { busy: true });
-    expect(() => connect("newcomer")).toThrow(full);
+    expect(() => connect("newcomer")).toThrow(/no place for the connection/);
     expect(evicted).toEqual([]);
   });
 
@@ -125,7 +124,7 @@ describe("ConnectionTable", () => {
       partners.add(name);
       connect(name);
     }
-    expect(() => table.dialling()).toThrow(full);
+    expect(() => table.dialling()).toThrow(/no place for the connection/);
     expect(table.counts()).toMatchObject({ total: 12, refused: 1, refusedPartners: 1 });
   });
 
@@ -143,7 +142,7 @@ describe("ConnectionTable", () => {
     connect("partner");
     connect("partner", undefined, { busy: true });
     expect(evicted).toEqual(["partner"]);
-    expect(() => connect("partner")).toThrow(full);
+    expect(() => connect("partner")).toThrow(/no place for the connection/);
   });
 
   it("no longer counts a stranger that has become a partner", () => {
@@ -159,14 +158,14 @@ describe("ConnectionTable", () => {
     const slow = new ConnectionTable({ limits, clock, isPartner: () => false });
     slow.arrived(guest("one"));
     slow.arrived(guest("two"));
-    expect(() => slow.arrived(guest("three"))).toThrow(full);
+    expect(() => slow.arrived(guest("three"))).toThrow(/no place for the connection/);
   });
 
   it("does not let an evicted handshake back in when it completes", async () => {
     const slow = arrive("slow", undefined, { silent: true });
     for (const name of names(3, "silent")) arrive(name, undefined, { silent: true });
     expect(evicted).toContain("slow");
-    expect(() => table.identified(slow, peer("slow"))).toThrow(full);
+    expect(() => table.identified(slow, peer("slow"))).toThrow(/no place for the connection/);
     expect(table.counts().total).toBe(3);
   });
 

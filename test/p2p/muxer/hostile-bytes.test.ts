@@ -27,7 +27,7 @@ describe("a connection with hostile bytes", () => {
   async function expectCut(connection: RawConnection, code: string): Promise<void> {
     await connection.closed;
     await eventually(() => cuts.length > 0);
-    expect(cuts).toEqual([{ code, message: expect.any(String), peerId: attacker.peerId }]);
+    expect(cuts).toMatchObject([{ code, peerId: attacker.peerId }]);
   }
 
   it("is cut by the header of a frame larger than the window, before any of its payload", async () => {
