@@ -52,6 +52,8 @@ interface DaemonOptions {
   readonly env?: Env;
   /** The milestone to wait for (default: `ready`). */
   readonly until?: Milestone;
+  /** The limit of open files of its process (default: this process's). */
+  readonly openFiles?: number;
 }
 
 /** This process's environment without oc-partnerd settings, which the user may have set for another daemon. */
@@ -82,6 +84,7 @@ export class DaemonProcess implements AsyncDisposable {
   readonly p2pPort: number;
   readonly #directory: string;
   readonly #env: Env;
+  readonly #openFiles: number | undefined;
   #child: ChildProcess | undefined;
   #exit: Promise<Exit> = Promise.resolve({ code: null, signal: null });
   #stdout = "";
@@ -90,6 +93,7 @@ export class DaemonProcess implements AsyncDisposable {
   private constructor(options: DaemonOptions, [p2pPort = 0, httpPort = 0]: readonly number[]) {
     this.#directory = mkdtempSync(join(tmpdir(), "oc-partnerd-run-"));
     this.#env = options.env ?? {};
+    this.#openFiles = options.openFiles;
     this.name = options.config?.name ?? "daemon";
     this.dataDir = options.config?.data ?? join(this.#directory, "data");
     this.p2pPort = p2pPort;
@@ -132,7 +136,9 @@ export class DaemonProcess implements AsyncDisposable {
 
   /** Starts the daemon, or restarts it after its exit. */
   async start(milestone: Milestone = "ready"): Promise<void> {
-    const child = spawn(...endsWithParent(LAUNCHER, ["run", "--config", this.configFile]), {
+    const limited = this.#openFiles === undefined ? [] : ["prlimit", `--nofile=${this.#openFiles}:${this.#openFiles}`];
+    const [program = LAUNCHER, ...args] = [...limited, LAUNCHER, "run", "--config", this.configFile];
+    const child = spawn(...endsWithParent(program, args), {
       cwd: this.#directory,
       env: { ...cleanEnv(), ...this.#env },
       stdio: ["pipe", "pipe", "pipe"],

@@ -39,6 +39,6 @@ export function connectionLimits(maxConnections: number, descriptors: number | u
     perPartner: 8,
     perStranger: 2,
     handshakeRate: { perSecond: 50, burst: 200 },
-    handshakeRateOfPartners: { perSecond: 200, burst: 1_000 },
+    handshakeRateOfPartners: { perSecond: 100, burst: 500 },
   };
 }

@@ -104,9 +104,7 @@ export class ConnectionTable {
     const nowMs = clock.monotonicMs();
     const isExpected = this.#isExpected(guest.group);
     const pool = isExpected ? this.#handshakesOfPartners : this.#handshakes;
-    const rate = isExpected ? this.#handshakeRateOfPartners : this.#handshakeRate;
     const mayYield = (place: Place) => yieldsToHandshake(place, nowMs);
-    if (!rate.take(1, nowMs)) throw this.#refuse(isExpected, "handshakes began too fast");
     if (pool.isFull && !this.#evict(pool.leastValuable(mayYield)))
       throw this.#refuse(isExpected, `${pool.limit} handshakes are in progress`);
     this.#makeRoom(isExpected, mayYield);
@@ -114,6 +112,13 @@ export class ConnectionTable {
     this.#places.add(place);
     pool.add(place);
     return place;
+  }
+
+  /** The far end of an inbound connection has sent its first bytes. Throws PartnerdError `too_many_connections` if too many do. */
+  handshaking(place: Place): void {
+    const isExpected = this.#handshakesOfPartners.has(place);
+    const rate = isExpected ? this.#handshakeRateOfPartners : this.#handshakeRate;
+    if (!rate.take(1, this.#init.clock.monotonicMs())) throw this.#refuse(isExpected, "handshakes begin too fast");
   }
 
   /**

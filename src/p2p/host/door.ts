@@ -146,6 +146,7 @@ export class Door {
     });
     interceptBytes(connection, (bytes, pass) => {
       try {
+        if (meter.isSilent && connection.direction === "inbound") this.table.handshaking(visit.place);
         meter.received(bytes.byteLength);
       } catch (thrown) {
         connection.abort(thrown as Error);

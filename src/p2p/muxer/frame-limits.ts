@@ -10,8 +10,8 @@ export const STREAM_WINDOW_BYTES = 256 * 1024;
 const DATA_FRAMES: Rate = { perSecond: 500, burst: 4_096 };
 /** Pings, window updates and resets. A ping costs us an answer. Our far ends send one every few seconds. */
 const CONTROL_FRAMES: Rate = { perSecond: 50, burst: 500 };
-/** A partner opens four streams, and more only after it has lost one. */
-const STREAM_OPENINGS: Rate = { perSecond: 10, burst: 64 };
+/** A partner opens four streams, and more only after it has lost one. Each costs a millisecond. */
+const STREAM_OPENINGS: Rate = { perSecond: 5, burst: 32 };
 
 export class FrameLimits {
   readonly #clock: Clock;

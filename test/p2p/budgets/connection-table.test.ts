@@ -156,9 +156,10 @@ describe("ConnectionTable", () => {
   it("bounds the rate of handshakes", () => {
     const limits = { ...LIMITS, handshakeRate: { perSecond: 1, burst: 2 } };
     const slow = new ConnectionTable({ limits, clock, isPartner: () => false });
-    slow.arrived(guest("one"));
-    slow.arrived(guest("two"));
-    expect(() => slow.arrived(guest("three"))).toThrow(/no place for the connection/);
+    slow.handshaking(slow.arrived(guest("one")));
+    slow.handshaking(slow.arrived(guest("two")));
+    const third = slow.arrived(guest("three"));
+    expect(() => slow.handshaking(third)).toThrow(/no place for the connection/);
   });
 
   it("does not let an evicted handshake back in when it completes", async () => {
