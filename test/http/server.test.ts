@@ -112,6 +112,11 @@ describe("on loopback", () => {
     expect(refused).toEqual(["host", "origin", "origin"]);
   });
 
+  test("a program that uses fetch is not taken for a browser", async () => {
+    const { url } = await serve("127.0.0.1:0");
+    expect((await fetch(`${url}/v1/resync`, { method: "POST" })).status).toBe(202);
+  });
+
   test("an allowed name is accepted", async () => {
     const { url } = await serve({ listen: "127.0.0.1:0", allowedHosts: ["partnerd.example"] });
     expect((await httpRequest(url, "/v1/self", { headers: { host: "Partnerd.Example:443" } })).status).toBe(200);
