@@ -22,6 +22,7 @@ const EXIT_CODES = {
   listen_failed: 69,
   nats_server_missing: 69,
   daemon_unreachable: 69,
+  daemon_denied: 69,
   nats_unavailable: 69,
   nats_denied: 69,
   jetstream_unavailable: 69,

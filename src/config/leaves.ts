@@ -58,7 +58,10 @@ function* leavesOf(schema: z.core.$ZodType, path: readonly string[]): Generator<
 function unwrap(schema: z.core.$ZodType): z.core.$ZodType {
   if (schema instanceof z.ZodOptional || schema instanceof z.ZodDefault || schema instanceof z.ZodPrefault)
     return unwrap(schema.def.innerType);
-  if (schema instanceof z.ZodPipe) return unwrap(schema.def.in);
+  if (schema instanceof z.ZodPipe) {
+    const out = unwrap(schema.def.out);
+    return out instanceof z.ZodObject ? out : unwrap(schema.def.in);
+  }
   return schema;
 }
 

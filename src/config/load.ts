@@ -6,6 +6,7 @@ import { readFileSync } from "node:fs";
 import { messageOf, PartnerdError } from "../base/errors.ts";
 import { nearest } from "../base/nearest.ts";
 import { counted } from "../base/units.ts";
+import { exposureProblem, literalAddress, withoutShorthand } from "./http-settings.ts";
 import { ENV_PREFIX, fromText, leaves } from "./leaves.ts";
 import { type Config, configSchema } from "./schema.ts";
 
@@ -15,10 +16,15 @@ export interface ConfigSources {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** The file given with --config, read instead of the two default files. */
   readonly file: string | undefined;
+  /** True for the daemon itself: also checks that it may listen where `http` says. Default: false. */
+  readonly serves?: boolean;
 }
 
-/** The flag for `nats.url` is --nats, so OCPARTNERD_NATS works too. */
-const ENV_ALIASES: Readonly<Record<string, string>> = { [`${ENV_PREFIX}NATS`]: "nats.url" };
+/** The flags for `nats.url` and `http.listen` are --nats and --http, so OCPARTNERD_NATS and OCPARTNERD_HTTP work too. */
+const ENV_ALIASES: Readonly<Record<string, string>> = {
+  [`${ENV_PREFIX}NATS`]: "nats.url",
+  [`${ENV_PREFIX}HTTP`]: "http.listen",
+};
 /** Prints stack traces (src/main.ts), so it must work even if the configuration does not load. */
 const NOT_SETTINGS = new Set([`${ENV_PREFIX}DEBUG`]);
 const DEFAULT_FILES = ["/etc/oc/partnerd.json", "./partnerd.json"];
@@ -39,9 +45,10 @@ interface Layer {
 export function loadConfig(sources: ConfigSources): Config {
   const problems: string[] = [];
   const layers = [...fileLayers(sources.file, problems), envLayer(sources.env, problems), flagLayer(sources.flags)];
-  const merged = layers.map((layer) => layer.tree).reduce(merge, {});
+  const merged = layers.map(({ tree }) => inFull(tree)).reduce(merge, {});
   const parsed = configSchema.safeParse(merged, { reportInput: true });
   if (!parsed.success) for (const issue of parsed.error.issues) problems.push(...describe(issue, layers));
+  if (sources.serves === true) problems.push(...exposureProblems(merged, layers));
   if (problems.length > 0) {
     throw new PartnerdError(
       "config_invalid",
@@ -110,6 +117,7 @@ function flagLayer(flags: ConfigSources["flags"]): Layer {
 /** Flags that are not named like their setting. */
 const FLAG_NAMES: Readonly<Record<string, string>> = {
   "nats.url": "nats",
+  "http.listen": "http",
   "p2p.inbound": "inbound",
   "log.level": "log-level",
 };
@@ -130,7 +138,16 @@ function describe(issue: ConfigIssue, layers: readonly Layer[]): string[] {
   }
   const setting = path.filter((part) => !/^\d+$/.test(part)).join(".");
   const value = SECRETS.has(setting) ? "the value" : JSON.stringify(issue.input);
-  return [`${path.join(".")} (${originOf(setting, layers)}): ${value} ${reason(issue)}`];
+  return [`${spelled(path.join("."), layers)} (${originOf(setting, layers)}): ${value} ${reason(issue)}`];
+}
+
+/** Checked apart from the schema: it holds only for the daemon, and is reported together with faults of other settings. */
+function exposureProblems(merged: SettingsTree, layers: readonly Layer[]): string[] {
+  const http = configSchema.shape.http.safeParse(merged["http"]);
+  const problem = http.success ? exposureProblem(http.data, literalAddress(http.data.listen)) : undefined;
+  if (problem === undefined) return [];
+  const value = JSON.stringify(getAt(merged, "http.listen"));
+  return [`${spelled("http.listen", layers)} (${originOf("http.listen", layers)}): ${value} ${problem}`];
 }
 
 function reason(issue: ConfigIssue): string {
@@ -140,7 +157,21 @@ function reason(issue: ConfigIssue): string {
 }
 
 function originOf(path: string, layers: readonly Layer[]): string {
-  return layers.findLast((layer) => getAt(layer.tree, path) !== undefined)?.origin(path) ?? "default";
+  return sourceOf(path, layers)?.origin(path) ?? "default";
+}
+
+/** `path` as its source spells it: `http` where that has just the address, which is short for `http.listen`. */
+function spelled(path: string, layers: readonly Layer[]): string {
+  const layer = sourceOf(path, layers);
+  return layer !== undefined && getAt(layer.tree, path) === undefined ? "http" : path;
+}
+
+function sourceOf(path: string, layers: readonly Layer[]): Layer | undefined {
+  return layers.findLast(({ tree }) => getAt(inFull(tree), path) !== undefined);
+}
+
+function inFull(tree: SettingsTree): SettingsTree {
+  return tree["http"] === undefined ? tree : { ...tree, http: withoutShorthand(tree["http"]) };
 }
 
 function merge(under: SettingsTree, over: SettingsTree): SettingsTree {

@@ -4,6 +4,7 @@ import { z } from "zod";
 import { parseAddress } from "../base/ids.ts";
 import { DEFAULT_LIMITS, DEFAULT_VOCABULARY } from "../events/vocabulary.ts";
 import { DEFAULT_RECONCILER_OPTIONS } from "../reconciler/options.ts";
+import { httpSchema } from "./http-settings.ts";
 
 const text = (what: string) => z.string().min(1).describe(what);
 const texts = (what: string, preset: readonly string[]) =>
@@ -39,19 +40,12 @@ const subjects = (what: string, preset: readonly string[]) =>
     .default([...preset])
     .describe(what);
 
-const hostPort = z
-  .string()
-  .refine((value) => parseHostPort(value) !== undefined, { error: "is not HOST:PORT; for example 127.0.0.1:4012" })
-  .transform((value) => parseHostPort(value) ?? { host: "", port: 0 });
-
 export const configSchema = z.strictObject({
   data: text("Directory for the database and the identity key; created if missing.").default("./oc-partnerd-data"),
   name: text("Name of this participant, sent in heartbeats.").default(() => hostname()),
   did: text("DID of this participant, sent in heartbeats. Without one, its PeerID is sent.").optional(),
   listen: z.array(listenAddress).min(1).default(["/ip4/0.0.0.0/tcp/4011"]).describe("TCP multiaddrs to listen on for partners."),
-  http: hostPort
-    .prefault("127.0.0.1:4012")
-    .describe("Host and port for health, metrics and the JSON API. Keep it on loopback: it has no authentication."),
+  http: httpSchema.prefault({}),
   nats: z
     .strictObject({
       url: z
@@ -160,19 +154,6 @@ export const configSchema = z.strictObject({
 
 /** The validated configuration, with defaults. */
 export type Config = z.output<typeof configSchema>;
-
-export interface HostPort {
-  readonly host: string;
-  readonly port: number;
-}
-
-/** Parses `HOST:PORT` or `[IPV6]:PORT`; undefined if invalid. Port 0 means any free port. */
-export function parseHostPort(value: string): HostPort | undefined {
-  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(value);
-  const host = match?.[1] ?? match?.[2];
-  const port = Number(match?.[3]);
-  return host === undefined || port > 65_535 ? undefined : { host, port };
-}
 
 function isTcpListenAddress(value: string): boolean {
   return parseAddress(value) !== undefined && /^\/(ip4|ip6|dns|dns4|dns6)\/[^/]+\/tcp\/\d+$/.test(value);

@@ -9,9 +9,10 @@ import { isoTime } from "../base/units.ts";
 import { version } from "../base/version.ts";
 import { type Config, withoutSecrets } from "../config/schema.ts";
 import type { ObservedEvent, RunId } from "../events/types.ts";
-import { createApp } from "../http/app.ts";
+import type { RefusalReason } from "../http/access.ts";
+import { createApp, createProbesApp } from "../http/app.ts";
 import { Metrics } from "../http/metrics.ts";
-import { startHttp } from "../http/server.ts";
+import { startHttp, startProbes } from "../http/server.ts";
 import { type ConnectionLimits, connectionLimits } from "../p2p/budgets/connection-limits.ts";
 import { peerIdOf } from "../p2p/host/connection-index.ts";
 import { Door } from "../p2p/host/door.ts";
@@ -55,7 +56,7 @@ export interface DaemonDependencies {
 /** A running daemon. Disposing it drains: accepts no new events, closes streams with the reason `shutdown`, writes everything. */
 export interface Daemon extends AsyncDisposable {
   readonly self: SelfView;
-  /** Where the API is served: `http://HOST:PORT`. */
+  /** Where the API is served: `http://HOST:PORT` or `unix:PATH`. */
   readonly httpUrl: string;
   /** The peers as GET /v1/peers shows them. */
   peers(): readonly PeerView[];
@@ -121,8 +122,10 @@ async function start(config: Config, around: Surroundings): Promise<Omit<Daemon,
   };
   metrics.expose(gaugesOf(sources), startedAtMs, logger);
   const views = viewsOf(sources, () => metrics.text());
-  const app = createApp(views, logger);
-  const http = owner.use(await startHttp(app, config.http));
+  const onRefused = (reason: RefusalReason) => metrics.httpRefused.inc({ reason });
+  const http = owner.use(await startHttp(createApp(views, logger), config.http, onRefused));
+  const { probes: at } = config.http;
+  const probes = at === undefined ? undefined : owner.use(await startProbes(createProbesApp(views, logger), at));
 
   log.recorder.running();
   intake = await startIntake(config, { ...around, store: log.store, buffer: core.buffer });
@@ -134,7 +137,7 @@ async function start(config: Config, around: Surroundings): Promise<Omit<Daemon,
   started = true;
   const { self } = sources;
   logger.info(
-    { peerId: self.peerId, addresses: self.addresses, url: http.url, data: config.data, version },
+    { peerId: self.peerId, addresses: self.addresses, url: http.url, probes: probes?.url, data: config.data, version },
     "oc-partnerd is running",
   );
   return { self, httpUrl: http.url, peers: () => peerViews(sources) };

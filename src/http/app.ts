@@ -5,6 +5,7 @@ import { parsePeerId } from "../base/ids.ts";
 import type { Logger } from "../base/log.ts";
 import type { Check, HealthView } from "../views/api.ts";
 import type { Views } from "../views/views.ts";
+import { problem } from "./answers.ts";
 
 /** `logger` gets every error that a view throws; the response has only its message. */
 export function createApp(views: Views, logger: Pick<Logger, "fault" | "error">): Hono {
@@ -15,13 +16,7 @@ export function createApp(views: Views, logger: Pick<Logger, "fault" | "error">)
       paths: app.routes.slice(1).map(({ method, path }) => (method === "GET" ? path : `${method} ${path}`)),
     }),
   );
-  app.get("/startupz", (c) => health(c, views.startup()));
-  app.get("/livez", (c) => health(c, views.liveness()));
-  app.get("/readyz", (c) => health(c, views.readiness()));
-  app.get("/metrics", async (c) => {
-    const { contentType, text } = await views.metrics();
-    return c.text(text, 200, { "content-type": contentType });
-  });
+  addProbes(app, views);
   app.get("/v1/self", (c) => c.json(views.self()));
   app.get("/v1/peers", (c) => c.json(views.peers()));
   app.get("/v1/peers/:peerId", (c) => {
@@ -37,14 +32,36 @@ export function createApp(views: Views, logger: Pick<Logger, "fault" | "error">)
       ? c.json({ status: "started" }, 202)
       : c.json(problem("stream_missing", "events do not come from a JetStream stream, so none can be read again"), 409),
   );
+  addErrors(app, logger, "GET / lists all paths");
+  return app;
+}
+
+/** Only health and metrics, for the listener that needs no token. */
+export function createProbesApp(views: Views, logger: Pick<Logger, "fault" | "error">): Hono {
+  const app = new Hono();
+  addProbes(app, views);
+  addErrors(app, logger, "http.probes serves /startupz, /livez, /readyz and /metrics");
+  return app;
+}
+
+function addProbes(app: Hono, views: Views): void {
+  app.get("/startupz", (c) => health(c, views.startup()));
+  app.get("/livez", (c) => health(c, views.liveness()));
+  app.get("/readyz", (c) => health(c, views.readiness()));
+  app.get("/metrics", async (c) => {
+    const { contentType, text } = await views.metrics();
+    return c.text(text, 200, { "content-type": contentType });
+  });
+}
+
+function addErrors(app: Hono, logger: Pick<Logger, "fault" | "error">, hint: string): void {
   app.onError((error, c) => {
     const { code, message } = toPartnerdError(error);
     if (code === "internal_error") logger.fault("http", error, { path: c.req.path });
     else logger.error({ code, error: message, path: c.req.path }, "cannot answer HTTP request");
     return c.json(problem("internal_error", messageOf(error)), 500);
   });
-  app.notFound((c) => c.json(problem("not_found", `no such path: ${c.req.path}; GET / lists all paths`), 404));
-  return app;
+  app.notFound((c) => c.json(problem("not_found", `no such path: ${c.req.path}; ${hint}`), 404));
 }
 
 interface JsonContext {
@@ -54,8 +71,4 @@ interface JsonContext {
 function health(c: JsonContext, checks: readonly Check[]): Response {
   const isOk = checks.every(({ ok }) => ok);
   return c.json({ status: isOk ? "ok" : "failing", checks }, isOk ? 200 : 503);
-}
-
-function problem(code: string, message: string) {
-  return { error: { code, message } };
 }

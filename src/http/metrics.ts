@@ -6,6 +6,7 @@ import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom
 import { isFault } from "../base/errors.ts";
 import { FAULT_PARTS, type Logger } from "../base/log.ts";
 import type { GaugeView } from "../views/views.ts";
+import { REFUSAL_REASONS } from "./access.ts";
 
 const RECEIVED = ["changed", "unchanged", "rejected", "duplicate", "echo", "other_datatype", "dropped"];
 
@@ -34,6 +35,7 @@ export class Metrics {
     "part",
     FAULT_PARTS,
   );
+  readonly httpRefused = this.#counter("http_refused_total", "HTTP requests refused", "reason", REFUSAL_REASONS);
   readonly establishSeconds = new Histogram({
     name: "oc_partnerd_establish_seconds",
     help: "Time from a partner's event to its established stream, in seconds",

@@ -1,44 +1,108 @@
-/** The HTTP listener. */
+/** The HTTP listeners: one for the API, and one for health and metrics only. */
+import { lookup } from "node:dns/promises";
 import type { Server } from "node:http";
-import { createAdaptorServer } from "@hono/node-server";
+import { hostname } from "node:os";
 import type { Hono } from "hono";
 import { messageOf, PartnerdError } from "../base/errors.ts";
-import type { HostPort } from "../config/schema.ts";
+import { exposureProblem, type HostPort, type HttpConfig, httpAddressText } from "../config/http-settings.ts";
+import { isLoopbackAddress } from "../config/loopback.ts";
+import { type AccessRules, type RefusalReason, refusalOf } from "./access.ts";
+import { ownHosts } from "./hosts.ts";
+import { createListener } from "./listener.ts";
+import { readTokens } from "./tokens.ts";
+import { listenOnSocket } from "./unix-socket.ts";
 
 export interface HttpServer extends AsyncDisposable {
-  /** The bound address, as `http://HOST:PORT`. */
+  /** The bound address, as `http://HOST:PORT` or `unix:PATH`. */
   readonly url: string;
 }
 
-/** Rejects with `port_taken` or `listen_failed`. */
-export async function startHttp(app: Hono, at: HostPort): Promise<HttpServer> {
-  const server = createAdaptorServer({ fetch: app.fetch }) as Server;
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", (error: NodeJS.ErrnoException) => reject(listenError(error, at)));
-    server.listen(at.port, at.host, resolve);
+/**
+ * Serves the API at `http.listen`. Rejects with `config_invalid` if a token file is unusable, or if other machines could use the API
+ * without a token; with `port_taken` or `listen_failed` otherwise. `onRefused` is told of each refused request.
+ */
+export async function startHttp(app: Hono, http: HttpConfig, onRefused: (reason: RefusalReason) => void): Promise<HttpServer> {
+  const { listen, allowedHosts } = http;
+  const tokens = readTokens(http);
+  const address = "path" in listen ? undefined : await addressOf("http.listen", listen);
+  const exposure = exposureProblem(http, address);
+  if (exposure !== undefined) {
+    const resolved = address === listenedHost(http) ? "" : ` is ${address}, which`;
+    throw new PartnerdError("config_invalid", `http.listen: "${httpAddressText(listen)}"${resolved} ${exposure}`, {
+      nextStep: "choose one of these in the configuration or with --http; docs/HTTP.md has examples",
+    });
+  }
+  const rules: AccessRules = {
+    hosts: address === undefined ? undefined : ownHosts(listen, allowedHosts, hostname()),
+    tokens,
+    openMetrics: address === undefined || isLoopbackAddress(address),
+  };
+  const server = createListener(app, (facts) => {
+    const refusal = refusalOf(facts, rules);
+    if (refusal !== undefined) onRefused(refusal.reason);
+    return refusal;
   });
-  const address = server.address();
-  const port = typeof address === "object" && address !== null ? address.port : at.port;
+  if ("path" in listen) {
+    const removeSocket = await listenOnSocket(server, listen.path);
+    return running(server, httpAddressText(listen), removeSocket);
+  }
+  return listenOnTcp(server, "http.listen", { ...listen, address: address ?? listen.host });
+}
+
+/** Serves `app` at `http.probes`, to everyone. Rejects with `port_taken` or `listen_failed`. */
+export async function startProbes(app: Hono, at: HostPort): Promise<HttpServer> {
+  const address = await addressOf("http.probes", at);
+  return listenOnTcp(
+    createListener(app, () => undefined),
+    "http.probes",
+    { ...at, address },
+  );
+}
+
+function listenedHost({ listen }: HttpConfig): string | undefined {
+  return "path" in listen ? undefined : listen.host;
+}
+
+/** The IP address to listen on. A name is resolved once, so the address that was checked is the one that is bound. */
+async function addressOf(setting: string, { host, port }: HostPort): Promise<string> {
+  try {
+    return (await lookup(host)).address;
+  } catch (error) {
+    throw listenError(setting, { host, port }, error);
+  }
+}
+
+async function listenOnTcp(server: Server, setting: string, at: HostPort & { readonly address: string }): Promise<HttpServer> {
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", (error) => reject(listenError(setting, at, error)));
+    server.listen(at.port, at.address, resolve);
+  });
+  const bound = server.address();
+  const port = typeof bound === "object" && bound !== null ? bound.port : at.port;
+  return running(server, `http://${httpAddressText({ host: at.host, port })}`);
+}
+
+function running(server: Server, url: string, cleanUp: () => Promise<void> = () => Promise.resolve()): HttpServer {
   return {
-    url: `http://${at.host.includes(":") ? `[${at.host}]` : at.host}:${port}`,
+    url,
     async [Symbol.asyncDispose]() {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       server.closeAllConnections();
       await closed;
+      await cleanUp();
     },
   };
 }
 
-function listenError(error: NodeJS.ErrnoException, at: HostPort): PartnerdError {
-  const where = `http ${at.host}:${at.port}`;
-  if (error.code === "EADDRINUSE") {
+function listenError(setting: string, at: HostPort, error: unknown): PartnerdError {
+  const isMain = setting === "http.listen";
+  const where = `${isMain ? "http" : setting} ${httpAddressText(at)}`;
+  const choose = isMain ? "choose another address with --http HOST:PORT" : `set another address in ${setting}`;
+  if (error instanceof Error && "code" in error && error.code === "EADDRINUSE") {
     return new PartnerdError("port_taken", `${where} is in use by another process`, {
-      nextStep: "stop that process, or choose another address with --http HOST:PORT",
+      nextStep: `stop that process, or ${choose}`,
       cause: error,
     });
   }
-  return new PartnerdError("listen_failed", `cannot listen on ${where}: ${messageOf(error)}`, {
-    nextStep: "choose another address with --http HOST:PORT",
-    cause: error,
-  });
+  return new PartnerdError("listen_failed", `cannot listen on ${where}: ${messageOf(error)}`, { nextStep: choose, cause: error });
 }

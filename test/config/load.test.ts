@@ -3,9 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { PartnerdError } from "../../src/base/errors.ts";
+import { parseHostPort, parseHttpAddress } from "../../src/config/http-settings.ts";
 import { leaves } from "../../src/config/leaves.ts";
 import { type ConfigSources, loadConfig } from "../../src/config/load.ts";
-import { parseHostPort } from "../../src/config/schema.ts";
 
 let directory: string;
 beforeEach(() => {
@@ -43,7 +43,7 @@ describe("precedence", () => {
       name: "from-flag",
       nats: { url: "nats://env:4222", user: "file-user" },
       reconcile: { concurrency: 7, resyncMs: 5_000 },
-      http: { host: "127.0.0.1", port: 4012 },
+      http: { listen: { host: "127.0.0.1", port: 4012 }, allowedHosts: [] },
     });
   });
 
@@ -51,7 +51,8 @@ describe("precedence", () => {
     const values: Record<string, string> = { text: "some text", integer: "2000", texts: "A,B" };
     const special: Record<string, string> = {
       OCPARTNERD_LISTEN: "/ip4/127.0.0.1/tcp/1,/ip6/::1/tcp/2",
-      OCPARTNERD_HTTP: "[::1]:80",
+      OCPARTNERD_HTTP_LISTEN: "[::1]:80",
+      OCPARTNERD_HTTP_PROBES: "0.0.0.0:81",
       OCPARTNERD_NATS_MODE: "core",
       OCPARTNERD_NATS_STREAM: "EVENTS",
       OCPARTNERD_NATS_CONSUMER: "lyon-1",
@@ -69,7 +70,13 @@ describe("precedence", () => {
     expect(config.events.peerDatatypes).toEqual(["PEER", 9]);
     expect(config.events.maxDepth).toBe(20);
     expect(config.nats.tls).toEqual({ caFile: "some text", certFile: "some text", keyFile: "some text" });
-    expect(config.http).toEqual({ host: "::1", port: 80 });
+    expect(config.http).toEqual({
+      listen: { host: "::1", port: 80 },
+      probes: { host: "0.0.0.0", port: 81 },
+      readTokenFile: "some text",
+      writeTokenFile: "some text",
+      allowedHosts: ["A", "B"],
+    });
   });
 
   test("OCPARTNERD_DEBUG is not a setting, and not an unknown variable either", () => {
@@ -78,6 +85,73 @@ describe("precedence", () => {
 
   test("OCPARTNERD_NATS sets the same as --nats", () => {
     expect(loadConfig(sources({ env: { OCPARTNERD_NATS: "nats://short:4222" } })).nats.url).toBe("nats://short:4222");
+  });
+});
+
+describe("http", () => {
+  const listen = { host: "127.0.0.1", port: 1 };
+  const probes = { host: "::", port: 2 };
+
+  test.each([
+    ["a file", { file: '{"http": "127.0.0.1:1"}' }],
+    ["the environment", { env: { OCPARTNERD_HTTP: "127.0.0.1:1" } }],
+    ["a flag", { flags: { http: "127.0.0.1:1" } }],
+  ])("is an address alone in %s", (_, { file, ...change }: { file?: string } & Partial<ConfigSources>) => {
+    const config = loadConfig(sources({ ...change, ...(file !== undefined && { file: fileWith(file) }) }));
+    expect(config.http).toEqual({ listen, allowedHosts: [] });
+  });
+
+  test("an address alone replaces only the address of a weaker source", () => {
+    const file = fileWith('{"http": {"listen": "127.0.0.1:9", "probes": "[::]:2"}}');
+    expect(loadConfig(sources({ file, flags: { http: "127.0.0.1:1" } })).http).toEqual({ listen, probes, allowedHosts: [] });
+    expect(loadConfig(sources({ file, env: { OCPARTNERD_HTTP: "127.0.0.1:1" } })).http.probes).toEqual(probes);
+  });
+
+  test.each([
+    [{ flags: { http: "x" } }, 'http (flag --http): "x" is not HOST:PORT; for example 127.0.0.1:4012, or a Unix socket'],
+    [{ env: { OCPARTNERD_HTTP: "x" } }, 'http.listen (environment OCPARTNERD_HTTP): "x" is not HOST:PORT'],
+    [{ flags: { http: `/${"x".repeat(95)}` } }, "at most 95 bytes"],
+    [{ flags: { http: "unix:relative.sock" } }, "absolute path"],
+    [{ file: '{"http": {"listen": 4012}}' }, /^ {2}http\.listen \(file .*\): 4012 is not valid/m],
+    [{ file: '{"http": {"probe": "x"}}' }, /http\.probe \(file .*\): unknown key; did you mean "http\.probes"\?/],
+    [{ file: '{"http": 4012}' }, /^ {2}http \(file .*\): 4012 is not valid: is not an address or an object/m],
+    [{ env: { OCPARTNERD_HTTP_PROBES: "/a.sock" } }, '"/a.sock" is not HOST:PORT; for example 0.0.0.0:4013'],
+    [{ env: { OCPARTNERD_HTTP_PROBES: "127.0.0.1:4012" } }, "is the address of http.listen; choose another port"],
+    [{ env: { OCPARTNERD_HTTP_ALLOWED_HOSTS: "a.example:80" } }, '"a.example:80" is not a host name or IP address'],
+  ])("names what is wrong with %j", (given: { file?: string } & Partial<ConfigSources>, expected) => {
+    const { file, ...change } = given;
+    expect(problemsOf({ ...change, ...(file !== undefined && { file: fileWith(file) }) })).toMatch(expected);
+  });
+
+  const exposed = (http: string, env: ConfigSources["env"] = {}) =>
+    problemsOf({ flags: { http }, env: { ...env, OCPARTNERD_P2P_INBOUND: "all" }, serves: true });
+
+  test.each(["0.0.0.0:4012", "[::]:4012", "192.0.2.1:4012", "[2001:db8::1]:4012", "[::ffff:192.0.2.1]:4012"])(
+    "a daemon that would listen at %s without a token is refused, together with all other problems",
+    (http) => {
+      const message = exposed(http);
+      expect(message.split("\n")[0]).toBe("2 problems in the configuration");
+      expect(message).toContain(`http (flag --http): "${http}" can be reached from other machines, so the API needs a token`);
+      for (const way of ["http.readTokenFile", "http.writeTokenFile", "loopback", "127.0.0.1:4012", "unix:/", "http.probes"])
+        expect(message).toContain(way);
+    },
+  );
+
+  test.each([
+    ["127.0.0.1:4012", {}],
+    ["127.9.9.9:4012", {}],
+    ["[::1]:4012", {}],
+    ["[::ffff:127.0.0.1]:4012", {}],
+    ["unix:/run/oc-partnerd.sock", {}],
+    ["a-name-is-resolved-at-the-start:4012", {}],
+    ["0.0.0.0:4012", { OCPARTNERD_HTTP_READ_TOKEN_FILE: "read.token" }],
+    ["0.0.0.0:4012", { OCPARTNERD_HTTP_WRITE_TOKEN_FILE: "write.token" }],
+  ])("a daemon may listen at %s with %j", (http, env) => {
+    expect(exposed(http, env).split("\n")[0]).toBe("1 problem in the configuration");
+  });
+
+  test("a client may name any address", () => {
+    expect(loadConfig(sources({ flags: { http: "192.0.2.1:80" } })).http.listen).toEqual({ host: "192.0.2.1", port: 80 });
   });
 });
 
@@ -139,4 +213,16 @@ test.each([
   [":80", undefined],
 ])("HOST:PORT %s", (text, expected) => {
   expect(parseHostPort(text)).toEqual(expected);
+});
+
+test.each([
+  ["unix:/run/a.sock", { path: "/run/a.sock" }],
+  ["/run/a:80", { path: "/run/a:80" }],
+  ["unix:///run/../tmp/a.sock", { path: "/tmp/a.sock" }],
+  ["[::1]:80", { host: "::1", port: 80 }],
+  ["unix:a.sock", undefined],
+  ["/run/", undefined],
+  ["/run/a\0b", undefined],
+])("HTTP address %j", (text, expected) => {
+  expect(parseHttpAddress(text)).toEqual(expected);
 });

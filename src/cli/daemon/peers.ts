@@ -3,10 +3,11 @@ import { Command } from "commander";
 import { systemClock } from "../../base/clock.ts";
 import { PartnerdError } from "../../base/errors.ts";
 import { counted } from "../../base/units.ts";
-import { type DaemonClient, daemonClient } from "../../http/client.ts";
+import type { DaemonClient } from "../../http/client.ts";
 import type { HistoryView, PeerDetailView } from "../../views/api.ts";
 import { desiredText } from "../../views/desired-text.ts";
 import { AS_OF_FLAG, peerAsOfText, peersAsOfText } from "../log/as-of.ts";
+import { clientOf, TOKEN_FLAG, type TokenFlag } from "../terminal/daemon-client.ts";
 import {
   CONFIG_FLAG,
   configOf,
@@ -27,6 +28,7 @@ export function peersCommand(env: Env): Command {
     .description("list all peers, or show one peer with its history")
     .argument("[peerid]", "PeerID of the peer to show (default: list all)")
     .option(...HTTP_FLAG)
+    .option(...TOKEN_FLAG)
     .option(...AS_OF_FLAG)
     .option(...DATA_FLAG)
     .option(...CONFIG_FLAG)
@@ -40,14 +42,15 @@ export function peersCommand(env: Env): Command {
       ),
     )
     .action(async (peerId: string | undefined, { json, asOf, ...flags }: PeersFlags) => {
-      const { http, data } = configOf(flags, env);
-      if (asOf === undefined) print(await runPeers(daemonClient(http), peerId, json));
+      const config = configOf(flags, env);
+      const { data } = config;
+      if (asOf === undefined) print(await runPeers(clientOf(config, flags, "read"), peerId, json));
       else if (peerId === undefined) print(await peersAsOfText({ data, asOf, json }));
       else print(await peerAsOfText({ data, asOf, json }, peerId));
     });
 }
 
-type PeersFlags = DaemonFlags & { readonly json: boolean; readonly asOf?: string | undefined };
+type PeersFlags = DaemonFlags & TokenFlag & { readonly json: boolean; readonly asOf?: string | undefined };
 
 export async function runPeers(client: DaemonClient, peerId: string | undefined, json: boolean): Promise<string> {
   if (peerId === undefined) {

@@ -3,8 +3,9 @@ import { Command } from "commander";
 import { systemClock as clock } from "../../base/clock.ts";
 import { pause } from "../../base/pause.ts";
 import { counted } from "../../base/units.ts";
-import { type DaemonClient, daemonClient } from "../../http/client.ts";
+import type { DaemonClient } from "../../http/client.ts";
 import type { DeliveryView } from "../../views/api.ts";
+import { clientOf, TOKEN_FLAG, type TokenFlag } from "../terminal/daemon-client.ts";
 import { CONFIG_FLAG, configOf, type DaemonFlags, type Env, example, HTTP_FLAG } from "../terminal/flags.ts";
 import { holdEventLoop } from "../terminal/hold-event-loop.ts";
 import { print } from "../terminal/output.ts";
@@ -17,9 +18,10 @@ export function resyncCommand(env: Env): Command {
   return new Command("resync")
     .description("make the daemon read its whole stream again; messages that are already in the log are skipped")
     .option(...HTTP_FLAG)
+    .option(...TOKEN_FLAG)
     .option(...CONFIG_FLAG)
     .addHelpText("after", example("oc-partnerd resync   # use it after widening events.peerDatatypes"))
-    .action(async (flags: DaemonFlags) => print(await runResync(daemonClient(configOf(flags, env).http))));
+    .action(async (flags: DaemonFlags & TokenFlag) => print(await runResync(clientOf(configOf(flags, env), flags, "write"))));
 }
 
 /** The result in a sentence. Rejects with `stream_missing` if the daemon does not read from a broker stream. */

@@ -15,7 +15,7 @@ export function runCommand(env: Env): Command {
     .option("--data <dir>", "directory for the database and the identity key (default: ./oc-partnerd-data)")
     .option("--nats <url>", "NATS server (default: nats://127.0.0.1:4222 if one runs there, else a private server)")
     .option("--listen <multiaddr>", "listen for partners here; repeatable (default: /ip4/0.0.0.0/tcp/4011)", collect)
-    .option("--http <host:port>", "serve health, metrics and the API here (default: 127.0.0.1:4012)")
+    .option("--http <host:port>", "serve health, metrics and the API here, or at unix:/PATH (default: 127.0.0.1:4012)")
     .option("--name <name>", "name of this participant (default: the host name)")
     .option("--did <did>", "DID of this participant (default: its PeerID)")
     .option("--inbound <rule>", "accept streams from: unless-revoked or partners (default: unless-revoked)")
@@ -28,7 +28,7 @@ export function runCommand(env: Env): Command {
         "OCPARTNERD_P2P_INBOUND=partners oc-partnerd run   # every setting has an environment variable",
       ),
     )
-    .action((flags: DaemonFlags) => runDaemon(configOf(flags, env), env));
+    .action((flags: DaemonFlags) => runDaemon(configOf(flags, env, { serves: true }), env));
 }
 
 /** Resolves when the daemon has stopped after SIGTERM or SIGINT. A second signal, or a drain longer than DRAIN_MS, exits at once. */

@@ -2,11 +2,12 @@
 import { Command } from "commander";
 import { systemClock } from "../../base/clock.ts";
 import { durationText } from "../../base/units.ts";
-import { type DaemonClient, daemonClient } from "../../http/client.ts";
+import type { DaemonClient } from "../../http/client.ts";
 import type { Check, DeliveryView, HealthView, PeerView, SelfView } from "../../views/api.ts";
 import { desiredText } from "../../views/desired-text.ts";
 import { AS_OF_FLAG, peersAsOfText } from "../log/as-of.ts";
 import { PROGRAM } from "../terminal/command-line.ts";
+import { clientOf, TOKEN_FLAG, type TokenFlag } from "../terminal/daemon-client.ts";
 import {
   CONFIG_FLAG,
   configOf,
@@ -24,6 +25,7 @@ export function statusCommand(env: Env): Command {
   return new Command("status")
     .description("show one line per peer, and the daemon's health; exits 1 if it is not ready")
     .option(...HTTP_FLAG)
+    .option(...TOKEN_FLAG)
     .option(...AS_OF_FLAG)
     .option(...DATA_FLAG)
     .option(...CONFIG_FLAG)
@@ -36,18 +38,20 @@ export function statusCommand(env: Env): Command {
         "oc-partnerd status --as-of 2026-01-06T09:00:00Z --data /var/lib/oc-partnerd",
       ),
     )
-    .action(async ({ json, asOf, ...flags }: DaemonFlags & { readonly json: boolean; readonly asOf?: string | undefined }) => {
-      const { http, data } = configOf(flags, env);
+    .action(async ({ json, asOf, ...flags }: StatusFlags) => {
+      const config = configOf(flags, env);
       if (asOf !== undefined) {
-        print(await peersAsOfText({ data, asOf, json }));
+        print(await peersAsOfText({ data: config.data, asOf, json }));
         return;
       }
-      const client = daemonClient(http);
+      const client = clientOf(config, flags, "read");
       const { text, ready } = await runStatus(client, { json, nowMs: systemClock.wallMs() });
       print(text);
       if (!ready) process.exitCode = 1;
     });
 }
+
+type StatusFlags = DaemonFlags & TokenFlag & { readonly json: boolean; readonly asOf?: string | undefined };
 
 interface StatusOptions {
   readonly json: boolean;

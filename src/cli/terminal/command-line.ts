@@ -11,6 +11,7 @@ export const PLACE_FLAGS: Readonly<Record<string, readonly string[]>> = {
   "--data": wordsOf("run status peers export reinterpret check backup restore archive unarchive"),
   "--http": wordsOf("run status peers resync"),
   "--nats": wordsOf("run publish setup record"),
+  "--token-file": wordsOf("status peers resync"),
 };
 
 function wordsOf(text: string): readonly string[] {

@@ -26,16 +26,20 @@ export const CONFIG_FLAG = [
   "configuration file (default: ./partnerd.json and /etc/oc/partnerd.json)",
 ] as const;
 export const DATA_FLAG = ["--data <dir>", "data directory of the daemon (default: ./oc-partnerd-data)"] as const;
-export const HTTP_FLAG = ["--http <host:port>", "HTTP address of the daemon (default: 127.0.0.1:4012)"] as const;
+export const HTTP_FLAG = ["--http <host:port>", "HTTP address of the daemon, or unix:/PATH (default: 127.0.0.1:4012)"] as const;
 export const JSON_FLAG = ["--json", "print JSON", false] as const;
 export const NATS_FLAG = ["--nats <url>", "NATS server (default: nats://127.0.0.1:4222)"] as const;
 export const OUT_FLAG = ["--out <file>", "write to this new file (default: standard output)"] as const;
 
-/** The configuration that the daemon would use, given these flags. */
-export function configOf({ config: file, nats, inbound, logLevel, ...flags }: DaemonFlags, env: Env): Config {
+/** The configuration that the daemon would use, given these flags. With `serves`, it must be one that the daemon can start with. */
+export function configOf(
+  { config: file, nats, inbound, logLevel, ...flags }: DaemonFlags,
+  env: Env,
+  { serves = false }: Pick<ConfigSources, "serves"> = {},
+): Config {
   const { data, listen, http, name, did } = flags;
   const settings = { data, listen, http, name, did, "nats.url": nats, "p2p.inbound": inbound, "log.level": logLevel };
-  return loadConfig({ flags: settings, env, file });
+  return loadConfig({ flags: settings, env, file, serves });
 }
 
 /** The configured NATS server, or else the one on this machine. */

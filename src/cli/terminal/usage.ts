@@ -38,6 +38,7 @@ export const EXAMPLE_VALUES: Readonly<Record<string, string>> = {
   "--to <dir>": "/mnt/archive",
   "--to <file>": "/var/backups/oc-partnerd.db",
   "--to <seq|time>": "2026-01-02T06:00",
+  "--token-file <file>": "/etc/oc/read.token",
   "--until <duration>": "10min",
   "<peer>": "/ip4/192.0.2.7/tcp/4011/p2p/12D3KooWLrYpZzrwDmMMgvG3qFvMi4yxqxZcGBUd1pUTVTsKoXxh",
 };
