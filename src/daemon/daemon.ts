@@ -13,7 +13,6 @@ import type { RefusalReason } from "../http/access.ts";
 import { createApp, createProbesApp } from "../http/app.ts";
 import { Metrics } from "../http/metrics.ts";
 import { startHttp, startProbes } from "../http/server.ts";
-import { type ConnectionLimits, connectionLimits } from "../p2p/budgets/connection-limits.ts";
 import { peerIdOf } from "../p2p/host/connection-index.ts";
 import { Door } from "../p2p/host/door.ts";
 import { loadOrCreateIdentity } from "../p2p/host/identity.ts";
@@ -33,7 +32,7 @@ import { type Intake, startIntake } from "./intake.ts";
 import { Recorder } from "./recorder.ts";
 import { gaugesOf, peerViews, type ViewSources, viewsOf } from "./views.ts";
 import { ConnectionWatch } from "./watch/connection-watch.ts";
-import { descriptorLimit } from "./watch/descriptor-limit.ts";
+import { connectionLimitsFor } from "./watch/descriptor-limit.ts";
 import { DescriptorWatch } from "./watch/descriptor-watch.ts";
 import { SignOfLife } from "./watch/sign-of-life.ts";
 import { WalWatch } from "./watch/wal-watch.ts";
@@ -181,7 +180,7 @@ async function createHost(config: Config, around: Surroundings, { store, recorde
   const admission = admissionPolicyOf(store, inbound);
   const swarmKey = pskFile === undefined ? null : parseSwarmKey(readConfigured("p2p.pskFile", pskFile), pskFile);
   const connections = owner.use(new ConnectionWatch({ ...around, observer: recorder }));
-  const limits = connectionLimitsOf(config, around.logger);
+  const limits = connectionLimitsFor(config.p2p.maxConnections, around.logger);
   const isPartner = (other: PeerId) => store.get(other)?.standing === "partner";
   const door = new Door({ limits, clock, isPartner, onCut: connections.cut });
   connections.watch(door.table);
@@ -197,24 +196,6 @@ async function createHost(config: Config, around: Surroundings, { store, recorde
   });
   owner.defer(() => stopNode(node, clock));
   return { node, self: { name: config.name, did: didOf(config.did ?? peerId), peerId }, admission, connections };
-}
-
-/** The configured limit, or less if the process may not open as many files. */
-function connectionLimitsOf({ p2p: { maxConnections } }: Config, logger: Logger): ConnectionLimits {
-  const descriptors = descriptorLimit();
-  const limits = connectionLimits(maxConnections, descriptors);
-  if (limits.total < maxConnections)
-    logger.warn(
-      {
-        maxConnections,
-        descriptors,
-        connections: limits.total,
-        nextStep:
-          "raise the limit of open files (LimitNOFILE= in a systemd unit, ulimit -n in a shell), or lower p2p.maxConnections",
-      },
-      "the limit of open files allows fewer connections than p2p.maxConnections",
-    );
-  return limits;
 }
 
 /** The partner streams, and the core that opens and closes them. Nothing is opened before `reconciler.start()`. */

@@ -9,6 +9,7 @@ import type { SourceFacts } from "../nats/event-source.ts";
 import type { DeliveryProof } from "../store/fold/delivery-proof.ts";
 import type { Check } from "../views/api.ts";
 import type { ConnectionFacts } from "./watch/connection-watch.ts";
+import { RAISE_LIMIT } from "./watch/descriptor-limit.ts";
 
 /** Longer than any operation can take, including its deadline. */
 const STUCK_MS = 60_000;
@@ -55,7 +56,7 @@ function writable({ headSeq, headFailing }: HealthFacts): string {
 function connectionCheck({ connections, descriptorsExhausted }: HealthFacts): Check {
   const name = "connections";
   if (descriptorsExhausted) {
-    return { name, ok: false, message: "out of file descriptors; raise the limit of open files (LimitNOFILE=, ulimit -n)" };
+    return { name, ok: false, message: `out of file descriptors; ${RAISE_LIMIT}` };
   }
   if (connections === null) return { name, ok: true, message: "none yet" };
   const { total, limit, strangers, recentlyRefusedPartners: refused } = connections;

@@ -11,7 +11,7 @@ export interface Canary {
   readonly address: string;
 }
 
-/** What the canaries noticed since the last question. */
+/** Observations of the canaries since the last question. */
 export interface Notices {
   /** The longest time that one of them waited for a heartbeat of the daemon. */
   readonly longestGapMs: number;

@@ -1,8 +1,8 @@
 /** One attack on a daemon, and what it did. */
 import { setTimeout as delay } from "node:timers/promises";
+import { systemClock } from "../../src/base/clock.ts";
 import { DaemonProcess } from "../support/daemon-process.ts";
 import { NatsServer } from "../support/nats-server.ts";
-import { systemClock } from "../../src/base/clock.ts";
 import { Publisher } from "../support/publisher.ts";
 import { startAttack } from "./attacker.ts";
 import { type Canaries, startCanaries } from "./canaries.ts";
@@ -105,7 +105,7 @@ function watchDaemon(daemon: DaemonProcess): { stop(): Promise<Watched> } {
       const startedMs = systemClock.monotonicMs();
       try {
         if ((await daemon.health("/livez")).status !== 200) failed = true;
-        slowestAnswerMs = Math.max(slowestAnswerMs, (systemClock.monotonicMs() - startedMs));
+        slowestAnswerMs = Math.max(slowestAnswerMs, systemClock.monotonicMs() - startedMs);
         lagMs = Math.max(lagMs, 1_000 * ((await daemon.metric("nodejs_eventloop_lag_max_seconds")) ?? 0));
       } catch {
         failed = true;

@@ -136,9 +136,13 @@ export class DaemonProcess implements AsyncDisposable {
 
   /** Starts the daemon, or restarts it after its exit. */
   async start(milestone: Milestone = "ready"): Promise<void> {
-    const limited = this.#openFiles === undefined ? [] : ["prlimit", `--nofile=${this.#openFiles}:${this.#openFiles}`];
-    const [program = LAUNCHER, ...args] = [...limited, LAUNCHER, "run", "--config", this.configFile];
-    const child = spawn(...endsWithParent(program, args), {
+    const run = ["run", "--config", this.configFile];
+    const files = this.#openFiles;
+    const command =
+      files === undefined
+        ? endsWithParent(LAUNCHER, run)
+        : endsWithParent("prlimit", [`--nofile=${files}:${files}`, LAUNCHER, ...run]);
+    const child = spawn(...command, {
       cwd: this.#directory,
       env: { ...cleanEnv(), ...this.#env },
       stdio: ["pipe", "pipe", "pipe"],

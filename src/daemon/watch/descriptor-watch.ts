@@ -2,6 +2,7 @@
 import { closeSync, openSync } from "node:fs";
 import { type Clock, type Random, repeat } from "../../base/clock.ts";
 import type { Logger } from "../../base/log.ts";
+import { RAISE_LIMIT } from "./descriptor-limit.ts";
 
 const CHECK_MS = 1_000;
 /** Enough for a kubelet, a Prometheus and an operator at the same time. */
@@ -42,12 +43,8 @@ export class DescriptorWatch implements Disposable {
     if (exhausted) this.#release();
     if (exhausted === this.#exhausted) return;
     this.#exhausted = exhausted;
-    if (exhausted) {
-      this.#logger.error(
-        { nextStep: "raise the limit of open files (LimitNOFILE= in a systemd unit, ulimit -n in a shell)" },
-        "out of file descriptors",
-      );
-    } else this.#logger.info({}, "file descriptors are available again");
+    if (exhausted) this.#logger.error({ nextStep: RAISE_LIMIT }, "out of file descriptors");
+    else this.#logger.info({}, "file descriptors are available again");
   }
 
   #keepBack(): boolean {

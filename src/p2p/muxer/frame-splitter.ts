@@ -4,7 +4,7 @@
  */
 
 /** The header of every yamux frame has 12 bytes: version, type, flags (2), stream id (4), length (4). */
-export const HEADER_BYTES = 12;
+const HEADER_BYTES = 12;
 export const FRAME_TYPE = { data: 0, windowUpdate: 1, ping: 2, goAway: 3 } as const;
 export const FLAG = { syn: 1, ack: 2, fin: 4, rst: 8 } as const;
 const OPENING_FLAGS = FLAG.syn | FLAG.ack;
