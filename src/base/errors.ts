@@ -51,6 +51,7 @@ const EXIT_CODES = {
   not_partner: 1,
   blacklisted: 1,
   too_many_streams: 1,
+  flapping: 1,
   // An error in this program.
   internal_error: 1,
 } as const satisfies Record<string, ExitCode>;
