@@ -454,6 +454,16 @@ SELECT
       'outbound stream failed to open: ' || log.reason || ': ' || log.message
       || coalesce(' (' || json_extract(log.details, '$.streamEnd') || ')', '')
     WHEN 'InboundRefused' THEN 'inbound stream refused: ' || log.reason || ': ' || log.message
+    WHEN 'EventsSuppressed' THEN
+      CASE json_extract(log.details, '$.events') WHEN 1 THEN '1 event' ELSE json_extract(log.details, '$.events') || ' events' END
+      || CASE WHEN log.peer_id IS NOT NULL THEN '' WHEN json_extract(log.details, '$.peers') = 1 THEN ' of 1 stranger'
+        ELSE ' of ' || json_extract(log.details, '$.peers') || ' strangers' END
+      || ' counted, not logged, within ' || printf('%.1f s', log.duration_ms / 1000.0) || ': '
+      || (
+        SELECT group_concat(json_extract(value, '$.events') || ' ' || json_extract(value, '$.type')
+          || coalesce(' ' || json_extract(value, '$.reason'), ''), ', ')
+        FROM json_each(log.details, '$.counts')
+      )
     WHEN 'DeliveryChanged' THEN
       CASE log.reason
         WHEN 'at_least_once' THEN 'follows stream ' || log.stream || ' from sequence ' || log.stream_sequence

@@ -52,6 +52,7 @@ const EXIT_CODES = {
   not_partner: 1,
   blacklisted: 1,
   too_many_streams: 1,
+  flapping: 1,
   // Why a connection was refused or cut.
   too_many_connections: 69,
   frame_invalid: 1,

@@ -64,8 +64,15 @@ export class Outbox implements Disposable {
       try {
         this.#init.store.appendObserved(next);
       } catch (thrown) {
-        this.#failed(toPartnerdError(thrown, "database_failed"));
-        return;
+        const error = toPartnerdError(thrown, "database_failed");
+        if (!isFault(error)) {
+          this.#failed(error);
+          return;
+        }
+        // It would fail again, and hold back every later event.
+        this.#drop(next, error);
+        this.#unwritten.shift();
+        continue;
       }
       this.#recovered();
       this.#unwritten.shift();
@@ -73,13 +80,10 @@ export class Outbox implements Disposable {
     this.#recovered();
   }
 
-  /**
-   * Writes everything that is kept, so that no newer row comes before it. Throws if the log cannot be written, but not for an event
-   * that can never be written.
-   */
+  /** Writes everything that is kept, so that no newer row comes before it. Throws if the log cannot be written. */
   flush(): void {
     if (this.#unwritten.length > 0) this.write();
-    if (this.#unwritten.length > 0 && this.#failing !== null && !isFault(this.#failing)) throw this.#failing;
+    if (this.#unwritten.length > 0 && this.#failing !== null) throw this.#failing;
   }
 
   #recovered(): void {
@@ -104,14 +108,22 @@ export class Outbox implements Disposable {
     });
   }
 
-  #lose({ event }: Observation): void {
+  #drop(observation: Observation, fault: PartnerdError): void {
+    this.#init.onFailed();
+    this.#init.logger.fault("log", fault, fieldsOf(observation));
+  }
+
+  #lose(observation: Observation): void {
     this.#lost += 1;
     if (this.#lost > 1) return;
-    const { peerId, type } = event;
-    const attempt = "attempt" in event ? event.attempt : null;
     this.#init.logger.error(
-      { peerId, event: type, ...(attempt !== null && { attempt }), unwritten: MAX_UNWRITTEN },
+      { ...fieldsOf(observation), unwritten: MAX_UNWRITTEN },
       "event log unwritable and buffer full; further events will not be recorded",
     );
   }
+}
+
+function fieldsOf({ event }: Observation) {
+  const attempt = "attempt" in event ? event.attempt : null;
+  return { ...(event.peerId !== null && { peerId: event.peerId }), event: event.type, ...(attempt !== null && { attempt }) };
 }

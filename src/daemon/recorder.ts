@@ -12,6 +12,7 @@ import type { LogEntry } from "../store/model/log-entry.ts";
 import type { Store } from "../store/store.ts";
 import type { Start, StartInit } from "../store/write/own-event-appender.ts";
 import { Outbox } from "./outbox.ts";
+import { RowBudget } from "./rows/row-budget.ts";
 
 /** Counts observations; `Metrics` implements it for Prometheus. */
 export interface RecorderMetrics {
@@ -45,6 +46,7 @@ const MAX_MEASURED = 16_384;
 export class Recorder implements ReconcilerObserver, Disposable {
   readonly #deps: RecorderDependencies;
   readonly #outbox: Outbox;
+  readonly #rows: RowBudget;
   readonly #subscription: Disposable;
   /** The partners with a stream of ours. */
   readonly #established = new Set<PeerId>();
@@ -56,6 +58,7 @@ export class Recorder implements ReconcilerObserver, Disposable {
     const { store, clock, logger, metrics } = deps;
     this.#deps = deps;
     this.#outbox = new Outbox({ store, clock, logger, onFailed: () => metrics.logFailures.inc({ kind: "append" }) });
+    this.#rows = new RowBudget({ clock, write: (observation) => this.#outbox.put(observation) });
     this.#subscription = store.onAppended((entry) => this.#appended(entry));
   }
 
@@ -100,7 +103,7 @@ export class Recorder implements ReconcilerObserver, Disposable {
     onObserved(event);
     this.#count(event);
     const causeSeq = store.get(event.peerId)?.generation ?? null;
-    this.#outbox.put({ event, atMs: clock.wallMs(), causeSeq });
+    this.#rows.put({ event, atMs: clock.wallMs(), causeSeq });
   }
 
   /** The log for received messages. It writes earlier observations first, also after the disk was full. */
@@ -119,6 +122,7 @@ export class Recorder implements ReconcilerObserver, Disposable {
   }
 
   [Symbol.dispose](): void {
+    this.#rows[Symbol.dispose]();
     this.#outbox[Symbol.dispose]();
     this.#stopped();
     this.#subscription[Symbol.dispose]();
@@ -201,6 +205,7 @@ export class Recorder implements ReconcilerObserver, Disposable {
 
   #appended({ seq, event, causeSeq, openedSeq }: LogEntry): void {
     const { store, clock } = this.#deps;
+    if (event.type === "PeerDesired" || event.type === "PeerRemoved") this.#rows.named(event.peerId);
     if (event.type !== "PeerDesired")
       this.#say(event, { seq, ...(causeSeq !== null && { causeSeq }), ...(openedSeq !== null && { openedSeq }) });
     // A partner with an open stream needs no new one.
@@ -234,6 +239,11 @@ export class Recorder implements ReconcilerObserver, Disposable {
       case "InboundRefused":
         logger.warn({ ...row, peerId: event.peerId, reason: event.reason, error: event.message }, "refused inbound stream");
         break;
+      case "EventsSuppressed": {
+        const { peerId, durationMs, details } = event;
+        logger.warn({ ...row, ...(peerId && { peerId }), durationMs, ...details }, "too many events; counted instead of logged");
+        break;
+      }
       case "DeliveryGap": {
         const { type: _, ...gap } = event;
         logger.error({ ...row, ...gap }, "messages are missing from the broker stream");

@@ -136,6 +136,34 @@ export interface InboundRefused {
   readonly message: string;
 }
 
+/** How many observed events of one type and reason were counted instead of logged. */
+export interface SuppressedCount {
+  readonly type: ObservedEvent["type"];
+  /** Null for a StreamOpened. */
+  readonly reason: CloseReason | ErrorCode | null;
+  readonly events: number;
+}
+
+export interface SuppressedFacts {
+  readonly events: number;
+  /** The number of different peers; a lower bound from 16,384 on. */
+  readonly peers: number;
+  /** The most frequent first. */
+  readonly counts: readonly SuppressedCount[];
+}
+
+/**
+ * Observed events that exceeded the row budget of all strangers, or that of one known peer for its failures, were counted instead of
+ * logged, for `durationMs` (monotonic). One of them is logged later if it opened a stream whose peer is then named by an event.
+ */
+export interface EventsSuppressed {
+  readonly type: "EventsSuppressed";
+  /** Null for the events of strangers. */
+  readonly peerId: PeerId | null;
+  readonly durationMs: number;
+  readonly details: SuppressedFacts;
+}
+
 /** The delivery guarantee: at most once with core NATS, at least once with a JetStream stream. */
 export type DeliveryGuarantee = "at_most_once" | "at_least_once";
 
@@ -235,7 +263,15 @@ export type DeliveryEvent = DeliveryChanged | DeliveryGap;
 export type DesiredEvent = PeerDesired | PeerRemoved;
 export type ObservedEvent = StreamOpened | StreamClosed | OpenFailed | InboundRefused;
 type RunEvent = DaemonStarted | DaemonStopped;
-export type LogEvent = DesiredEvent | EventRejected | ObservedEvent | DeliveryEvent | LogArchived | LogReinterpreted | RunEvent;
+export type LogEvent =
+  | DesiredEvent
+  | EventRejected
+  | ObservedEvent
+  | EventsSuppressed
+  | DeliveryEvent
+  | LogArchived
+  | LogReinterpreted
+  | RunEvent;
 
 /** Whether a desired event changed the desired state. */
 export type Effect = "changed" | "unchanged";

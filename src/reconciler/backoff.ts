@@ -22,8 +22,16 @@ const FLOORS_MS: Partial<Record<ErrorCode, number>> = {
   protocol_unsupported: 10_000,
 };
 
-function floorMs(code: ErrorCode): number {
-  return FLOORS_MS[code] ?? 0;
+/** A partner may lose its stream this often in a series before FLAPPING_LEAST_MS applies. */
+const LOSSES_FORGIVEN = 2;
+/**
+ * The least wait of a flapping peer, whatever it does to end the wait: a loss costs two rows of the log. With its jitter it is still
+ * less than 10 s.
+ */
+const FLAPPING_LEAST_MS = 8_000;
+
+function floorMs(code: ErrorCode, { losses }: FailureRun): number {
+  return Math.max(FLOORS_MS[code] ?? 0, losses > LOSSES_FORGIVEN ? FLAPPING_LEAST_MS : 0);
 }
 
 /** The last failure of a key, for status and for `decide`. */
@@ -36,6 +44,8 @@ export interface OpenFailure extends FailureFacts {
 /** A series of failures without a stable stream in between. */
 interface FailureRun {
   readonly attempts: number;
+  /** How many of them were losses of an established stream. */
+  readonly losses: number;
   readonly sinceMs: number;
 }
 
@@ -61,7 +71,7 @@ export const FRESH: Retry = { state: "fresh" };
 export function failed(before: Retry, failure: OpenFailure, random: Pick<Random, "next">): Waiting {
   const run = oneMore(before, failure.failedAtMs);
   const drawnMs = Math.max(LEAST_MS, random.next() * ceilingMs(run, failure.failedAtMs));
-  const leastMs = floorMs(failure.code) * (1 + random.next() / 5);
+  const leastMs = floorMs(failure.code, run) * (1 + random.next() / 5);
   return { state: "waiting", run, notBeforeMs: failure.failedAtMs + Math.max(drawnMs, leastMs), failure };
 }
 
@@ -91,10 +101,11 @@ export function mayOpenAtMs(retry: Retry, lastSignOfLifeMs: number | null): numb
     case "established":
       return 0;
     case "waiting": {
+      const { run } = retry;
       const { failedAtMs, code } = retry.failure;
       const showedLife = lastSignOfLifeMs !== null && lastSignOfLifeMs > failedAtMs;
       return showedLife
-        ? Math.min(retry.notBeforeMs, failedAtMs + Math.max(SIGN_OF_LIFE_LEAST_MS, floorMs(code)))
+        ? Math.min(retry.notBeforeMs, failedAtMs + Math.max(SIGN_OF_LIFE_LEAST_MS, floorMs(code, run)))
         : retry.notBeforeMs;
     }
     case "stopped":
@@ -109,7 +120,8 @@ export function attemptsOf(retry: Retry): number {
 
 function oneMore(before: Retry, nowMs: number): FailureRun {
   const run = unendedRun(before, nowMs);
-  return run === null ? { attempts: 1, sinceMs: nowMs } : { ...run, attempts: run.attempts + 1 };
+  const losses = (run?.losses ?? 0) + (before.state === "established" ? 1 : 0);
+  return { attempts: (run?.attempts ?? 0) + 1, losses, sinceMs: run?.sinceMs ?? nowMs };
 }
 
 /** The series that a failure now would extend. */

@@ -9,6 +9,7 @@ import type { Invariant, Scene } from "./invariants/invariant.ts";
 import { everyOpenHasItsTurn, operations, partnersAreOpened, periodicDiff } from "./invariants/latency.ts";
 import { logIsTrue, seqIsGapless } from "./invariants/log.ts";
 import { closesNameTheirOpening } from "./invariants/openings.ts";
+import { rowsAreBounded } from "./invariants/rows.ts";
 import { revokedStayClosed, undesiredStreamsClose } from "./invariants/wire/admission.ts";
 import { connectionsHaveAPurpose, healthyStreamsLive, silentStreamsEnd, streamsHaveOwners } from "./invariants/wire/streams.ts";
 
@@ -30,6 +31,7 @@ const INVARIANTS = [
   logIsTrue,
   causesLead,
   closesNameTheirOpening,
+  rowsAreBounded,
   noFaults,
 ] as const;
 

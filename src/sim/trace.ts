@@ -47,7 +47,7 @@ export class Trace {
 
   logged(atMs: number, entry: LogEntry): void {
     const { event, effect, seq } = entry;
-    if (!("peerId" in event)) this.#line(atMs, "log", `#${seq} ${sentence(event)}`);
+    if (!("peerId" in event) || event.peerId === null) this.#line(atMs, "log", `#${seq} ${sentence(event)}`);
     else this.#line(atMs, this.#init.nameOf(event.peerId), `#${seq} ${sentence(event)}${effect === null ? "" : ` (${effect})`}`);
   }
 

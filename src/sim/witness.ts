@@ -84,5 +84,5 @@ export class Witness implements DaemonWatcher {
 }
 
 function isObserved(event: LogEvent): event is ObservedEvent {
-  return "peerId" in event && event.type !== "PeerDesired" && event.type !== "PeerRemoved";
+  return "peerId" in event && event.type !== "PeerDesired" && event.type !== "PeerRemoved" && event.type !== "EventsSuppressed";
 }

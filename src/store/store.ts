@@ -4,7 +4,7 @@ import type { Database } from "better-sqlite3";
 import type { Clock } from "../base/clock.ts";
 import type { PartnerdError } from "../base/errors.ts";
 import type { PeerId } from "../base/ids.ts";
-import type { DeliveryChanged, DeliveryEvent, DesiredEvent, DesiredPeer, ObservedEvent } from "../events/types.ts";
+import type { DeliveryChanged, DeliveryEvent, DesiredEvent, DesiredPeer } from "../events/types.ts";
 import type { EventSettings } from "../events/vocabulary.ts";
 import { removeLeftovers } from "./archive/remove-archived.ts";
 import type { Reinterpreted } from "./fold/reinterpret.ts";
@@ -45,10 +45,9 @@ export interface Store extends Disposable {
   appendDelivery(events: readonly DeliveryEvent[], cursor?: Cursor, lastSequence?: number): readonly LogEntry<DeliveryEvent>[];
   /**
    * Appends an observed event. Returns `repeated` if it repeats the peer's last failure or refusal, which is only counted. A count is
-   * written with the next row, with a repeat at least a second after the last write, or at the end. Returns `suppressed` if it exceeds
-   * the hourly limit of refusals, and then counts it only in `suppressedRefusals`.
+   * written with the next row, with a repeat at least a second after the last write, or at the end.
    */
-  appendObserved(observation: Observation): LogEntry<ObservedEvent> | "repeated" | "suppressed";
+  appendObserved(observation: Observation): LogEntry<Observation["event"]> | "repeated";
   /**
    * Registers the start of a run. Its rows are a StreamClosed (`daemon_restart`) for every stream that the log still holds open, with
    * the time of the previous run's last sign of life, and a DaemonStarted. They go before every other row that this store appends;
@@ -99,8 +98,6 @@ export interface Store extends Disposable {
   delivery(): DeliveryChanged | undefined;
   /** Changes of the delivery guarantee and gaps, oldest first. */
   deliveries(): readonly LogEntry<DeliveryEvent>[];
-  /** Refusals since the start that were not logged because of the hourly limit. */
-  readonly suppressedRefusals: number;
 
   /** Replays the whole log in memory, without touching the tables. */
   replayProjections(): Projections;
@@ -178,9 +175,6 @@ function storeOf(
     deliveries: () => runner.run("read the delivery history", () => rows.deliveries()),
     walBytes: () => walBytes(database.name),
     emptyWal: () => runner.run("empty the write-ahead log", () => emptyWal(database)),
-    get suppressedRefusals() {
-      return ownEvents.suppressedRefusals;
-    },
     replayProjections: () => runner.read("replay the log", () => replayTables(rows)),
     verifyProjections: () => runner.read("verify the projections", () => projectionDifferences(rows)),
     [Symbol.dispose]() {

@@ -2,7 +2,6 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { PartnerdError } from "../../src/base/errors.ts";
 import { Outbox } from "../../src/daemon/outbox.ts";
-import type { ObservedEvent } from "../../src/events/types.ts";
 import { VirtualClock } from "../../src/sim/time/virtual-clock.ts";
 import type { LogEntry } from "../../src/store/model/log-entry.ts";
 import type { Observation } from "../../src/store/write/own-event-appender.ts";
@@ -24,7 +23,9 @@ let logger: RecordingLogger;
 let failure: Error | null;
 /** If set, the start cannot be written. */
 let startFailure: Error | null;
-let answer: "row" | "repeated" | "suppressed";
+let answer: "row" | "repeated";
+/** The numbers of the events that the store cannot take because of a mistake in the program. */
+let faulty: ReadonlySet<number>;
 /** The events that the store accepted: number, and wall time since the start of the test. */
 let taken: (readonly [number, number])[];
 let attemptsFailed: number;
@@ -36,10 +37,11 @@ beforeEach(() => {
   failure = null;
   startFailure = null;
   answer = "row";
+  faulty = new Set();
   taken = [];
   attemptsFailed = 0;
   const startMs = clock.wallMs();
-  const numberOf = (observed: ObservedEvent) => Number("message" in observed ? observed.message : Number.NaN);
+  const numberOf = (observed: Observation["event"]) => Number("message" in observed ? observed.message : Number.NaN);
   outbox = new Outbox({
     store: {
       appendStart: () => {
@@ -47,6 +49,7 @@ beforeEach(() => {
       },
       appendObserved: ({ event: observed, atMs }) => {
         if (failure !== null) throw failure;
+        if (faulty.has(numberOf(observed))) throw new TypeError("a bug");
         taken.push([numberOf(observed), (atMs ?? Number.NaN) - startMs]);
         return answer === "row" ? ({ event: observed } as LogEntry<typeof observed>) : answer;
       },
@@ -66,12 +69,10 @@ describe("the outbox", () => {
     expect(clock.pendingTimers).toBe(0);
   });
 
-  it("keeps neither a repeated nor a suppressed event", () => {
+  it("does not keep a repeated event", () => {
     answer = "repeated";
     outbox.put(event(1));
-    answer = "suppressed";
-    outbox.put(event(2));
-    expect(taken.length).toBe(2);
+    expect(taken.length).toBe(1);
     expect(clock.pendingTimers).toBe(0);
   });
 
@@ -100,9 +101,6 @@ describe("the outbox", () => {
     failure = null;
     outbox.flush();
     expect(taken.map(([number]) => number)).toEqual([1]);
-    failure = new TypeError("a fault of ours, for ever");
-    outbox.put(event(2));
-    expect(() => outbox.flush()).not.toThrow();
   });
 
   it("retries once a second, and logs a run of failures once", () => {
@@ -125,14 +123,26 @@ describe("the outbox", () => {
     expect(logger.at("info")).toMatchObject([{ fields: { events: 1, lost: 0 } }]);
   });
 
-  it("reports a fault of the program once, and retries", () => {
-    failure = new TypeError("a bug");
+  it("drops, logs and counts an event that a fault of the program keeps out, and writes the ones behind it", () => {
+    faulty = new Set([1]);
     outbox.put(event(1));
-    clock.advanceSync(3_000);
+    outbox.put(event(2));
     const stack = expect.stringContaining("outbox.test.ts") as string;
-    expect(logger.at("error")).toMatchObject([{ message: "internal error", fields: { part: "log", error: "a bug", stack } }]);
+    const about = { part: "log", error: "a bug", peerId: PEER_A, event: "InboundRefused", stack };
+    expect(logger.at("error")).toMatchObject([{ message: "internal error", fields: about }]);
+    expect(attemptsFailed).toBe(1);
+    expect(taken.map(([number]) => number)).toEqual([2]);
+    expect(outbox.failing).toBeNull();
+    expect(clock.pendingTimers).toBe(0);
+  });
+
+  it("drops such an event although it was kept while the disk was full", () => {
+    failure = new Error("disk full");
+    for (const number of [1, 2, 3]) outbox.put(event(number));
+    faulty = new Set([1, 3]);
     failure = null;
-    clock.advanceSync(1_000);
+    outbox.flush();
+    expect(taken.map(([number]) => number)).toEqual([2]);
     expect(outbox.failing).toBeNull();
   });
 

@@ -101,6 +101,33 @@ describe("a sign of life", () => {
   });
 });
 
+describe("a peer that loses its stream again and again", () => {
+  /** Each stream is lost `openForMs` after it was established, the last at time 0. */
+  function loseTimes(count: number, openForMs: number, draw = 0): Retry {
+    let retry: Retry = FRESH;
+    for (let left = count - 1; left >= 0; left--) {
+      const lostAtMs = -left * 2 * STABLE_MS;
+      retry = failed(established(retry, lostAtMs - openForMs), failure(lostAtMs, "stream_lost"), always(draw));
+    }
+    return retry;
+  }
+
+  test("waits at least 8 s from the third loss on, whatever signs of life it gives, but less than 10 s for them", () => {
+    expect([1, 2, 3, 10].map((count) => mayOpenAtMs(loseTimes(count, 5_000), 10))).toEqual([50, 50, 8_000, 8_000]);
+    const waitMs = mayOpenAtMs(loseTimes(3, 5_000, 0.999), null);
+    expect(waitMs).toBeGreaterThan(8_000);
+    expect(waitMs).toBeLessThan(10_000);
+  });
+
+  test("is forgiven after a stable stream", () => {
+    expect(mayOpenAtMs(loseTimes(10, STABLE_MS), 10)).toBe(50);
+  });
+
+  test("is not one that only fails to open", () => {
+    expect(mayOpenAtMs(failTimes(8, always(0.9)), 10)).toBe(1_000);
+  });
+});
+
 test("stopped is never due", () => {
   expect(mayOpenAtMs(stopped(FRESH, failure(0, "address_unsupported")), 1)).toBe(Number.POSITIVE_INFINITY);
 });

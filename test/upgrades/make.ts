@@ -23,6 +23,15 @@ clock.stall(-60_000);
 appendLongLog(store, clock, 5);
 await archiveBefore(directory, 100, { wallMs: () => clock.wallMs(), to: join(directory, "archive") });
 appendLongLog(store, clock, 5);
+store.appendObserved({
+  event: {
+    type: "EventsSuppressed",
+    peerId: null,
+    durationMs: 60_000,
+    details: { events: 3, peers: 2, counts: [{ type: "InboundRefused", reason: "not_partner", events: 3 }] },
+  },
+  causeSeq: null,
+});
 store.appendStopped(clock.monotonicMs());
 start(store);
 const copy = join(directory, "copy.db");

@@ -1,5 +1,5 @@
 /** How many connections there may be, by kind. Pure. */
-import type { Rate } from "./token-bucket.ts";
+import type { Rate } from "../../base/rate/token-bucket.ts";
 
 export interface ConnectionLimits {
   /** All connections and dials, each of which uses a file descriptor. */

@@ -1,7 +1,7 @@
 /** Bounds the work and the memory of one connection. Strangers also share a budget, so that many of them cost no more than a few. */
 import type { Clock } from "../../base/clock.ts";
 import { PartnerdError } from "../../base/errors.ts";
-import { type Rate, TokenBucket } from "./token-bucket.ts";
+import { type Rate, TokenBucket } from "../../base/rate/token-bucket.ts";
 
 /** The reading side of a connection. */
 export interface Pausable {

@@ -9,6 +9,7 @@ import { type AdmissionPolicy, inboundRefused, refusalBy } from "../registry/adm
 import type { StreamObserver, StreamRegistry } from "../registry/registry.ts";
 import { type Heartbeat, HeartbeatDecoder } from "../wire/codec.ts";
 import { MAX_UNPROVEN_PER_PEER, MAX_UNPROVEN_TOTAL } from "../wire/constants.ts";
+import { InboundPace } from "./inbound-pace.ts";
 import { keyOf, PartnerStream } from "./partner-stream.ts";
 import { challenge } from "./probe.ts";
 
@@ -33,16 +34,19 @@ interface UnprovenStream {
 export class HeartbeatHandler {
   readonly #components: HandlerComponents;
   readonly #unproven = new Set<UnprovenStream>();
+  readonly #pace: InboundPace;
 
   constructor(components: HandlerComponents) {
     this.#components = components;
+    this.#pace = new InboundPace(components.clock);
   }
 
   /** The handler of the partner protocol. Returns at once and does not throw; a later failure ends this stream and nothing else. */
   readonly handle = (stream: HostStream, connection: HostConnection): void => {
     const unproven = { peerId: peerIdOf(connection.remotePeer), stream: new PartnerStream(stream, connection) };
     try {
-      const refusal = refusalBy(this.#components.admission, unproven.peerId) ?? this.#overload(unproven.peerId);
+      const { peerId } = unproven;
+      const refusal = refusalBy(this.#components.admission, peerId) ?? this.#overload(peerId) ?? this.#pace.refusal(peerId);
       if (refusal !== undefined) this.#refuse(unproven, refusal);
       else void this.#prove(unproven);
     } catch (error) {
@@ -84,8 +88,9 @@ export class HeartbeatHandler {
       await challenge(stream.connection, { clock, random, timeoutMs: challengeTimeoutMs }, stream.ended);
       // No await from here on, so these last checks hold until the stream is registered.
       stream.ended.throwIfAborted();
-      const refusal = refusalBy(admission, peerId);
+      const refusal = refusalBy(admission, peerId) ?? this.#pace.refusal(peerId);
       if (refusal !== undefined) throw refusal;
+      this.#pace.admitted(peerId);
       this.#admit(unproven, reader, did);
     } catch (error) {
       this.#refuse(unproven, toPartnerdError(stream.ended.aborted && !isFault(error) ? stream.ended.reason : error));

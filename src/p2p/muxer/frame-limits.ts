@@ -1,7 +1,7 @@
 /** Limits of one connection: the size of a frame, and frames per second. A connection that exceeds a limit is cut. */
 import type { Clock } from "../../base/clock.ts";
 import { PartnerdError } from "../../base/errors.ts";
-import { type Rate, TokenBucket } from "../budgets/token-bucket.ts";
+import { type Rate, TokenBucket } from "../../base/rate/token-bucket.ts";
 import { FLAG, FRAME_TYPE, type FrameHeader } from "./frame-splitter.ts";
 
 /** The smallest window that yamux allows; a heartbeat needs 300 bytes. A far end may send no more than this unasked. */

@@ -41,6 +41,10 @@ export const PING_BYTES = 32;
 
 /** One stream being challenged and one that replaces it; more at once is a flood. */
 export const MAX_UNPROVEN_PER_PEER = 2;
+/** Inbound streams that a peer may open in a row; its own backoff opens fewer after it restarted. */
+export const INBOUND_STREAMS_AT_ONCE = 4;
+/** One more after each period of this length: as often as our own backoff retries a flapping peer. */
+export const INBOUND_STREAM_EVERY_MS = 8_000;
 /** Each may buffer 64 KiB of heartbeat and 2 KiB of challenge: at most 17 MiB in total. */
 export const MAX_UNPROVEN_TOTAL = 256;
 /** Most peers without a stream about which something is remembered, so that strangers cannot fill the memory. */

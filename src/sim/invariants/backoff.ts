@@ -61,7 +61,7 @@ export function backoffCountsFailures(scene: Scene): Invariant {
       touched.clear();
     },
     logged({ event }) {
-      if ("peerId" in event) touched.add(event.peerId);
+      if ("peerId" in event && event.peerId !== null) touched.add(event.peerId);
     },
     observed(event) {
       const key = touch(event.peerId);

@@ -102,6 +102,8 @@ function memoryIsTheTable(scene: Scene, daemon: ObservedDaemon): void {
 function openStreamsAreTheLogs(scene: Scene, daemon: ObservedDaemon): void {
   if (scene.disk.state !== "healthy") return;
   for (const { peerId, openStreams } of daemon.store.statuses()) {
+    // The row budget of strangers may have left out an opening, and then its close.
+    if (daemon.store.get(peerId) === undefined && openStreams.length === 0) continue;
     const { outbound, inbound } = daemon.streams.actual(peerId);
     const actual = [outbound && "outbound", inbound && "inbound"].filter((direction) => direction !== null).sort();
     const inLog = openStreams.map(({ direction }) => direction).sort();

@@ -138,6 +138,9 @@ export function coreMessageItem(row: CoreMessageColumns): readonly (string | num
   return dedupeKey !== null || subject === null || payloadSha256 === null ? undefined : [seq, atMs, subject, payloadSha256];
 }
 
+/** A state is packed from one string, and no string is longer. */
+const MAX_STATE_BYTES = 2 ** 29;
+
 /** A state as stored in an anchor. */
 export type PackedState = Pick<typeof archiveAnchor.$inferSelect, "state" | "packedSha256" | "stateSha256">;
 
@@ -158,7 +161,7 @@ function stateJson(state: ArchivedState): string {
 
 /** Throws if a hash does not match, or if this program cannot have written it. */
 export function unpackState({ state, packedSha256, stateSha256 }: PackedState): ArchivedState {
-  const json = gunzipSync(state).toString();
+  const json = gunzipSync(state, { maxOutputLength: MAX_STATE_BYTES }).toString();
   const expected = { [stateSha256]: hash("sha256", json, "hex"), [packedSha256]: hash("sha256", state, "hex") };
   for (const [wanted, found] of Object.entries(expected))
     if (found !== wanted) throw new Error(`its SHA-256 is ${found}, expected ${wanted}`);

@@ -34,6 +34,7 @@ export function project(
 ): Projected {
   switch (event.type) {
     case "EventRejected":
+    case "EventsSuppressed":
     case "DeliveryChanged":
     case "DeliveryGap":
     case "LogArchived":

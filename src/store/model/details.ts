@@ -1,13 +1,15 @@
 /** The facts that a row stores as JSON in its `details` column. Pure. */
 import { z } from "zod";
-import { messageOf, PartnerdError } from "../../base/errors.ts";
+import { type ErrorCode, messageOf, PartnerdError } from "../../base/errors.ts";
 import {
   type ArchiveFacts,
   CLOSE_REASONS,
+  type CloseReason,
   type FailureFacts,
   type ReinterpretFacts,
   type RunId,
   type StartFacts,
+  type SuppressedFacts,
 } from "../../events/types.ts";
 
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
@@ -45,9 +47,25 @@ const failureFacts = z.strictObject({
   errorName: z.string().nullable(),
 });
 
+const suppressedFacts = z.strictObject({
+  events: z.int().positive(),
+  peers: z.int().positive(),
+  counts: z.array(
+    z.strictObject({
+      type: z.enum(["StreamOpened", "StreamClosed", "OpenFailed", "InboundRefused"]),
+      reason: z
+        .string()
+        .transform((text) => text as CloseReason | ErrorCode)
+        .nullable(),
+      events: z.int().positive(),
+    }),
+  ),
+});
+
 /** The text for the `details` column. */
-export function detailsJson(facts: ArchiveFacts | StartFacts | ReinterpretFacts | FailureFacts): string {
+export function detailsJson(facts: ArchiveFacts | StartFacts | ReinterpretFacts | FailureFacts | SuppressedFacts): string {
   if ("file" in facts) return JSON.stringify(archiveFacts.parse(facts));
+  if ("counts" in facts) return JSON.stringify(suppressedFacts.parse(facts));
   if ("changes" in facts) return JSON.stringify(reinterpretFacts.parse(facts));
   return JSON.stringify("run" in facts ? startFacts.parse(facts) : failureFacts.parse(facts));
 }
@@ -70,6 +88,11 @@ export function reinterpretFactsIn(details: string, seq: number): ReinterpretFac
 /** Parses the details of the row `seq`, an OpenFailed. Throws as archiveFactsIn does. */
 export function failureFactsIn(details: string, seq: number): FailureFacts {
   return parsed(failureFacts, details, seq);
+}
+
+/** Parses the details of the row `seq`, an EventsSuppressed. Throws as archiveFactsIn does. */
+export function suppressedFactsIn(details: string, seq: number): SuppressedFacts {
+  return parsed(suppressedFacts, details, seq);
 }
 
 function parsed<Facts>(schema: z.ZodType<Facts>, details: string, seq: number): Facts {

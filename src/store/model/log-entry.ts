@@ -11,7 +11,15 @@ import type {
   RejectionReason,
 } from "../../events/types.ts";
 import type { eventLog } from "../schema/log.ts";
-import { archiveFactsIn, detailsJson, failureFactsIn, invalidRow, reinterpretFactsIn, startFactsIn } from "./details.ts";
+import {
+  archiveFactsIn,
+  detailsJson,
+  failureFactsIn,
+  invalidRow,
+  reinterpretFactsIn,
+  startFactsIn,
+  suppressedFactsIn,
+} from "./details.ts";
 
 /** The `source` of observed events. */
 export const OWN_SOURCE = "oc-partnerd";
@@ -111,6 +119,7 @@ export function columnsOf(event: LogEvent): EventColumns {
     case "StreamOpened":
       return { ...NO_DETAILS, ...event, durationClock: event.durationMs === null ? null : "monotonic" };
     case "OpenFailed":
+    case "EventsSuppressed":
       return { ...NO_DETAILS, ...event, durationClock: "monotonic", details: detailsJson(event.details) };
     case "DaemonStopped":
       return { peerId: null, ...NO_DETAILS, ...event, durationClock: "monotonic" };
@@ -175,6 +184,8 @@ export function eventOf(row: ReplayedRow): LogEvent {
       };
     case "InboundRefused":
       return { type, ...failed() };
+    case "EventsSuppressed":
+      return { type, peerId: row.peerId, durationMs: given("durationMs"), details: suppressedFactsIn(given("details"), seq) };
     case "DeliveryChanged":
       return { type, reason: given("reason") as DeliveryGuarantee, stream, streamCreated, streamSequence, message };
     case "DeliveryGap": {

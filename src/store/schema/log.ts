@@ -65,7 +65,7 @@ export const eventLog = sqliteTable(
     durationMs: integer("duration_ms"),
     /** The clock that measured `duration_ms`. */
     durationClock: text("duration_clock").$type<DurationClock>(),
-    /** Facts of a LogArchived, a LogReinterpreted, a DaemonStarted or an OpenFailed, as JSON. */
+    /** Facts of a LogArchived, a LogReinterpreted, a DaemonStarted, an OpenFailed or an EventsSuppressed, as JSON. */
     details: text("details"),
     /** The message as received, up to its first 64 KiB. */
     payload: blob("payload", { mode: "buffer" }),

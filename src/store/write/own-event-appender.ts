@@ -1,10 +1,18 @@
 /**
- * Appends the daemon's own events: what it observed, its runs, and what `reinterpret` makes of messages. Only counts observed
- * events that would flood the log. Call only within a write transaction.
+ * Appends the daemon's own events: what it observed, its runs, and what `reinterpret` makes of messages. Only counts a
+ * failure that repeats the one before it. Call only within a write transaction.
  */
 import { hash } from "node:crypto";
 import type { Clock } from "../../base/clock.ts";
-import type { DaemonStarted, DesiredEvent, ObservedEvent, RunId, StartFacts, StreamClosed } from "../../events/types.ts";
+import type {
+  DaemonStarted,
+  DesiredEvent,
+  EventsSuppressed,
+  ObservedEvent,
+  RunId,
+  StartFacts,
+  StreamClosed,
+} from "../../events/types.ts";
 import type { EventSettings } from "../../events/vocabulary.ts";
 import { withWellFormedText } from "../../events/well-formed.ts";
 import type { Reinterpreted } from "../fold/reinterpret.ts";
@@ -18,13 +26,6 @@ import type { CommittedState } from "./committed-state.ts";
 import { aliveUntilMs } from "./previous-run.ts";
 import type { Repetitions } from "./repetitions.ts";
 
-/**
- * Anyone can mint PeerIDs and be refused with each; the log must not grow with them. Known peers have their own limit, so that
- * strangers cannot use it up.
- */
-const MAX_REFUSALS_PER_HOUR = 600;
-const HOUR_MS = 3_600_000;
-
 interface OwnEventAppenderInit {
   readonly rows: Tables;
   readonly committed: CommittedState;
@@ -34,7 +35,7 @@ interface OwnEventAppenderInit {
 }
 
 export interface Observation {
-  readonly event: ObservedEvent;
+  readonly event: ObservedEvent | EventsSuppressed;
   /** When it happened (wall ms); default now. */
   readonly atMs?: number;
   /** The desired event in force for the peer at that time; null for a stranger. */
@@ -62,35 +63,21 @@ export interface Start {
 
 export class OwnEventAppender {
   readonly #init: OwnEventAppenderInit;
-  readonly #knownPeers = rollingLimit(MAX_REFUSALS_PER_HOUR, HOUR_MS);
-  readonly #strangers = rollingLimit(MAX_REFUSALS_PER_HOUR, HOUR_MS);
-  #suppressedRefusals = 0;
 
   constructor(init: OwnEventAppenderInit) {
     this.#init = init;
   }
 
-  get suppressedRefusals(): number {
-    return this.#suppressedRefusals;
-  }
-
   /** As Store.appendObserved. */
-  observed({
-    event,
-    atMs = this.#init.clock.wallMs(),
-    causeSeq,
-  }: Observation): LogEntry<ObservedEvent> | "repeated" | "suppressed" {
+  observed({ event, atMs = this.#init.clock.wallMs(), causeSeq }: Observation): LogEntry<Observation["event"]> | "repeated" {
     const { committed, append, repetitions } = this.#init;
+    if (event.type === "EventsSuppressed") return append(event, { ...OBSERVED, causeSeq }, atMs);
     const status = committed.status(event.peerId);
     const repeated = repeatedBy(status, event);
     if (repeated !== undefined) {
       repetitions.count(repeated.seq, Math.round(atMs));
       if (repetitions.due) this.writeRepetitions();
       return "repeated";
-    }
-    if (event.type === "InboundRefused" && this.#isOneTooMany(event)) {
-      this.#suppressedRefusals++;
-      return "suppressed";
     }
     const openedSeq = event.type === "StreamClosed" ? (endedBy(status, event)?.seq ?? null) : null;
     return append(withWellFormedText(event), { ...OBSERVED, causeSeq, openedSeq }, atMs);
@@ -142,21 +129,4 @@ export class OwnEventAppender {
   writeRepetitions(): void {
     this.#init.repetitions.take().forEach(this.#init.rows.addRepetition);
   }
-
-  #isOneTooMany({ peerId }: ObservedEvent): boolean {
-    const { committed, clock } = this.#init;
-    const limit = committed.peer(peerId) === undefined ? this.#strangers : this.#knownPeers;
-    return !limit(clock.monotonicMs());
-  }
-}
-
-/** Returns whether one more event is allowed at `nowMs` (monotonic), and counts it if so: at most `maxTimes` in any window. */
-function rollingLimit(maxTimes: number, windowMs: number): (nowMs: number) => boolean {
-  const takenAtMs: number[] = [];
-  return (nowMs) => {
-    while (takenAtMs[0] !== undefined && takenAtMs[0] <= nowMs - windowMs) takenAtMs.shift();
-    if (takenAtMs.length >= maxTimes) return false;
-    takenAtMs.push(nowMs);
-    return true;
-  };
 }

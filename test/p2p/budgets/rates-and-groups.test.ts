@@ -1,7 +1,7 @@
 import { describe, expect, it, test } from "vitest";
+import { TokenBucket } from "../../../src/base/rate/token-bucket.ts";
 import { addressGroupOf } from "../../../src/p2p/budgets/address-group.ts";
 import { connectionLimits, RESERVED_DESCRIPTORS } from "../../../src/p2p/budgets/connection-limits.ts";
-import { TokenBucket } from "../../../src/p2p/budgets/token-bucket.ts";
 
 describe("TokenBucket", () => {
   it("allows a burst, then the rate", () => {

@@ -18,6 +18,20 @@ export async function storyFor(heading: string): Promise<TemporaryStore> {
     story.clock.stall(5_000);
     start(story.store);
   }
+  if (heading === "What was counted instead of logged?") {
+    const counts = [
+      { type: "InboundRefused", reason: "not_partner", events: 912 },
+      { type: "StreamOpened", reason: null, events: 31 },
+      { type: "StreamClosed", reason: "reset", events: 31 },
+    ] as const;
+    const event = {
+      type: "EventsSuppressed",
+      peerId: null,
+      durationMs: 60_000,
+      details: { events: 974, peers: 640, counts },
+    } as const;
+    story.store.appendObserved({ event, causeSeq: null });
+  }
   if (heading === "Is anything missing?") {
     start(story.store);
     const followed = { stream: "OC_RESOURCES", streamCreated: "2026-01-01T12:03:00Z" };

@@ -11,7 +11,7 @@ import { rawConnection, TemporaryStore, temporaryDirectory } from "../support/te
 
 const OTHER_PROTOCOL = "/opencloud/resource/heartbeat/partner/2.0";
 
-function rowOf(answer: LogEntry | "repeated" | "suppressed"): LogEntry {
+function rowOf(answer: LogEntry | "repeated"): LogEntry {
   if (typeof answer === "string") throw new Error(`expected a new row, got ${answer}`);
   return answer;
 }
@@ -167,30 +167,44 @@ describe("a failure", () => {
   });
 });
 
-describe("refusals of minted PeerIDs", () => {
-  const strangers = (from: number, count: number) =>
-    Array.from({ length: count }, (_, index) => `stranger-${from + index}` as PeerId);
+describe("an EventsSuppressed", () => {
+  const counts = [
+    { type: "InboundRefused", reason: "not_partner", events: 40 },
+    { type: "StreamOpened", reason: null, events: 2 },
+  ] as const;
 
-  it("are logged up to 600 times an hour, and only counted in memory after that", () => {
+  it("of strangers keeps its counts as facts, changes no status, and has a sentence", () => {
     using temporary = new TemporaryStore();
-    const { store, clock } = temporary;
-    for (const peerId of strangers(0, 600)) rowOf(observe(store, inboundRefused(peerId)));
-    clock.advanceSync(1_800_000);
-    for (const peerId of strangers(600, 10)) expect(observe(store, inboundRefused(peerId))).toBe("suppressed");
-    expect(store.suppressedRefusals).toBe(10);
-    expect(store.head().seq).toBe(600);
-    expect(store.statuses()).toHaveLength(600);
-    clock.advanceSync(1_800_000);
-    expect(rowOf(observe(store, inboundRefused("stranger-610" as PeerId))).seq).toBe(601);
+    const { store } = temporary;
+    const event = {
+      type: "EventsSuppressed",
+      peerId: null,
+      durationMs: 60_000,
+      details: { events: 42, peers: 41, counts },
+    } as const;
+    expect(rowOf(store.appendObserved({ event, causeSeq: null }))).toMatchObject({ seq: 1, causeSeq: null, event });
+    expect(temporary.read("select summary, peer_id from peer_history")).toEqual([
+      {
+        summary: "42 events of 41 strangers counted, not logged, within 60.0 s: 40 InboundRefused not_partner, 2 StreamOpened",
+        peer_id: null,
+      },
+    ]);
+    expect(store.statuses()).toEqual([]);
+    expect(store.verifyProjections()).toEqual([]);
   });
 
-  it("never hide the refusal of a known peer, or any other event", () => {
+  it("of a known peer is in its history", () => {
     using temporary = new TemporaryStore();
     const { store } = temporary;
     append(store, desired());
-    for (const peerId of strangers(0, 601)) observe(store, inboundRefused(peerId));
-    expect(rowOf(observe(store, inboundRefused(PEER_A, { reason: "challenge_failed" }))).event.type).toBe("InboundRefused");
-    expect(rowOf(observe(store, openFailed("stranger-601" as PeerId))).event.type).toBe("OpenFailed");
+    const [refused] = counts;
+    const details = { events: 1, peers: 1, counts: [{ ...refused, events: 1 }] };
+    const event = { type: "EventsSuppressed", peerId: PEER_A, durationMs: 1_500, details } as const;
+    store.appendObserved({ event, causeSeq: 1 });
+    expect(store.history(PEER_A, { limit: 1 })).toMatchObject([{ causeSeq: 1, event }]);
+    expect(temporary.read("select summary from peer_history where seq = 2")).toEqual([
+      { summary: "1 event counted, not logged, within 1.5 s: 1 InboundRefused not_partner" },
+    ]);
   });
 });
 

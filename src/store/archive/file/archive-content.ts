@@ -3,8 +3,10 @@ import { messageOf, PartnerdError } from "../../../base/errors.ts";
 import type { Repetition } from "../../model/repetition.ts";
 import { type ArchivedRow, type ArchiveHeader, parseArchiveHeader, parseArchiveLine } from "./archive-format.ts";
 
-/** A row holds up to 64 KiB of a message, and columns derived from it. */
-const MAX_LINE_BYTES = 16 * 1_048_576;
+/** A header has about 400 bytes. */
+const MAX_HEADER_BYTES = 4_096;
+/** A row holds up to 64 KiB of a message, and columns derived from it. Reading a line takes up to five times its size. */
+const MAX_LINE_BYTES = 8 * 1_048_576;
 
 export interface ArchiveVisitor {
   /** Called first. May throw to reject the file. */
@@ -16,11 +18,14 @@ export interface ArchiveVisitor {
 export class ArchiveContent {
   readonly #path: string;
   readonly #visitor: ArchiveVisitor;
-  #rest: Buffer = Buffer.alloc(0);
+  /** The begun line. Joined only when it is complete, because copying it for every chunk takes quadratic time and memory. */
+  #begun: Buffer[] = [];
+  #begunBytes = 0;
   #line = 0;
   #header: ArchiveHeader | undefined;
   #rows = 0;
   #last: ArchivedRow["row"] | undefined;
+  #lastRepeatedSeq = 0;
   #isOver = false;
 
   constructor(path: string, visitor: ArchiveVisitor) {
@@ -29,21 +34,30 @@ export class ArchiveContent {
   }
 
   take(chunk: Buffer): void {
-    const bytes = this.#rest.byteLength === 0 ? chunk : Buffer.concat([this.#rest, chunk]);
     let from = 0;
-    for (let end = bytes.indexOf("\n"); end !== -1; end = bytes.indexOf("\n", from)) {
-      this.#take(bytes.toString("utf8", from, end));
+    for (let end = chunk.indexOf("\n"); end !== -1; end = chunk.indexOf("\n", from)) {
+      this.#add(chunk.subarray(from, end));
+      const line = Buffer.concat(this.#begun).toString();
+      this.#begun = [];
+      this.#begunBytes = 0;
+      this.#take(line);
       from = end + 1;
     }
-    this.#rest = bytes.subarray(from);
-    if (this.#rest.byteLength > MAX_LINE_BYTES) throw this.#invalid(`a line is longer than ${MAX_LINE_BYTES} bytes`);
+    this.#add(chunk.subarray(from));
   }
 
   end(): ArchiveHeader {
     const header = this.#header;
-    if (header === undefined || !this.#isOver || this.#rest.byteLength > 0)
-      throw this.#invalid("the file ends before its trailer");
+    if (header === undefined || !this.#isOver || this.#begunBytes > 0) throw this.#invalid("the file ends before its trailer");
     return header;
+  }
+
+  #add(part: Buffer): void {
+    if (part.byteLength === 0) return;
+    this.#begunBytes += part.byteLength;
+    const most = this.#header === undefined ? MAX_HEADER_BYTES : MAX_LINE_BYTES;
+    if (this.#begunBytes > most) throw this.#invalid(`the line is longer than ${most} bytes`, this.#line + 1);
+    this.#begun.push(part);
   }
 
   #take(text: string): void {
@@ -62,11 +76,19 @@ export class ArchiveContent {
         this.#visitor.row(line);
         break;
       case "repetition":
+        this.#checkOrder(this.#header, line.repetition);
         this.#visitor.repetition?.(line.repetition);
         break;
       case "trailer":
         this.#finish(this.#header, line.rows);
     }
+  }
+
+  /** Each is of one failure in an earlier file, so that their number is bounded by those rows. */
+  #checkOrder({ firstSeq: next }: ArchiveHeader, { firstSeq }: Repetition): void {
+    if (firstSeq <= this.#lastRepeatedSeq || firstSeq >= next)
+      throw this.#invalid(`first_seq is ${firstSeq}, expected one between ${this.#lastRepeatedSeq} and ${next}`);
+    this.#lastRepeatedSeq = firstSeq;
   }
 
   #finish({ firstSeq, lastSeq, lastChainHash }: ArchiveHeader, rows: number): void {
@@ -87,10 +109,10 @@ export class ArchiveContent {
     }
   }
 
-  #invalid(problem: string): PartnerdError {
-    return new PartnerdError("archive_invalid", `${this.#path}:${this.#line}: ${problem}`, {
+  #invalid(problem: string, line = this.#line): PartnerdError {
+    return new PartnerdError("archive_invalid", `${this.#path}:${line}: ${problem}`, {
       nextStep: "restore the file from a backup; the view archives has the SHA-256 of the original",
-      details: { problem: `line ${this.#line}: ${problem}` },
+      details: { problem: `line ${line}: ${problem}` },
     });
   }
 }

@@ -136,6 +136,7 @@ function unsound(finding: Finding): PartnerdError {
 
 /** Counts of failures in earlier archives that are still kept in the database. */
 export function carriedRepetitions(database: Database, firstSeq: number): readonly Repetition[] {
-  const select = "select first_seq as firstSeq, count, last_at_ms as lastAtMs from repeated_failures where first_seq < ?";
+  const select =
+    "select first_seq as firstSeq, count, last_at_ms as lastAtMs from repeated_failures where first_seq < ? order by first_seq";
   return database.prepare<[number], Repetition>(select).all(firstSeq);
 }

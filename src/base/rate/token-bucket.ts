@@ -25,6 +25,12 @@ export class TokenBucket {
     return true;
   }
 
+  /** True if `amount` is left. `nowMs`: monotonic. */
+  has(amount: number, nowMs: number): boolean {
+    this.#refill(nowMs);
+    return this.#balance >= amount;
+  }
+
   /**
    * Takes `amount` even if less is left; the debt never exceeds one burst. Returns the ms until it is paid, 0 if there is none.
    * `nowMs`: monotonic.
