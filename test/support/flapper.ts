@@ -27,9 +27,11 @@ export async function startFlapper(seed: number, address: string): Promise<Flapp
   return {
     peerId: node.peerId,
     async flap(times) {
-      connection ??= await node.node.dial(multiaddr(address));
       for (let time = 0; time < times; time++) {
-        const next = await connection.newStream(PARTNER_PROTOCOL);
+        // The daemon cuts a connection on which streams are opened too fast.
+        if (connection?.status !== "open") connection = await node.node.dial(multiaddr(address), { force: true });
+        const next = await connection.newStream(PARTNER_PROTOCOL).catch(() => undefined);
+        if (next === undefined) continue;
         // A refusal may have ended it already.
         if (next.status === "open") next.send(heartbeat);
         if (open === undefined || open.status !== "open") open = next;
