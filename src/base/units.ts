@@ -79,6 +79,17 @@ export function printable(text: string): string {
   });
 }
 
+/** `text` with the credentials of every URL in it hidden: for text that may repeat a word of the command line. */
+export function withoutUserInfo(text: string): string {
+  return (
+    text
+      .replace(/([a-z][a-z0-9+.-]*:\/\/)[^\s"'`]*@/gi, "$1***@")
+      // A user and a password whose host was forgotten.
+      .replace(/([a-z][a-z0-9+.-]*:\/\/)(?!\[)[^\s"'`/]*:(?!\d{1,5}(?!\w))[^\s"'`]+/gi, "$1***")
+      .replace(/([?&]\w*(?:token|pass)\w*=)[^\s"'`&]*/gi, "$1***")
+  );
+}
+
 /** `text` with every invisible character escaped: also bidirectional marks, which JSON.stringify leaves and a terminal obeys. */
 export function visible(text: string): string {
   return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`);

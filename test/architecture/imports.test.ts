@@ -12,7 +12,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   nats: ["base", "events", "store", "ingest"],
   reconciler: ["base", "events"],
   p2p: ["base", "events", "reconciler"],
-  config: ["base", "events", "reconciler"],
+  config: ["base", "events", "nats", "reconciler"],
   views: ["base", "events", "reconciler", "store"],
   http: ["base", "events", "config", "views"],
   fixture: ["base", "events", "store", "reconciler"],
