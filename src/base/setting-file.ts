@@ -74,19 +74,26 @@ export function readRegularFile(path: string, maxBytes: number = MAX_FILE_BYTES)
 }
 
 /** The result of `use` for `path`, opened for reading. Throws if it is not a regular file. */
-function withRegularFile<Result>(path: string, use: (descriptor: number, stats: Stats) => Result): Result {
-  const descriptor = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+export function withRegularFile<Result>(path: string, use: (descriptor: number, stats: Stats) => Result): Result {
+  const descriptor = openRegularFile(path);
   try {
-    const stats = fstatSync(descriptor);
-    if (!stats.isFile()) throw new Error(`it is ${kindOf(stats)}, not a regular file`);
-    return use(descriptor, stats);
+    return use(descriptor, fstatSync(descriptor));
   } finally {
     closeSync(descriptor);
   }
 }
 
+/** A descriptor of `path`, opened for reading. Throws if it is not a regular file. */
+export function openRegularFile(path: string): number {
+  const descriptor = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  const stats = fstatSync(descriptor);
+  if (stats.isFile()) return descriptor;
+  closeSync(descriptor);
+  throw new Error(`it is ${kindOf(stats)}, not a regular file`);
+}
+
 /** Files of /proc report a size of 0, so the size alone says nothing. */
-function readUpTo(descriptor: number, maxBytes: number): Buffer {
+export function readUpTo(descriptor: number, maxBytes: number): Buffer {
   const chunks: Buffer[] = [];
   for (let left = maxBytes + 1; left > 0; ) {
     const chunk = Buffer.alloc(Math.min(left, 65_536));
@@ -102,4 +109,14 @@ function kindOf(stats: Stats): string {
   if (stats.isDirectory()) return "a directory";
   if (stats.isFIFO()) return "a FIFO";
   return stats.isSocket() ? "a socket" : "a device";
+}
+
+/** The process's user and groups, as the kernel checks them. */
+export interface ProcessUser {
+  readonly uid: number;
+  readonly groups: ReadonlySet<number>;
+}
+
+export function processUser(): ProcessUser {
+  return { uid: process.geteuid?.() ?? 0, groups: new Set([process.getegid?.() ?? 0, ...(process.getgroups?.() ?? [])]) };
 }

@@ -111,6 +111,7 @@ function flagLayer(flags: ConfigSources["flags"]): Layer {
 /** Flags that are not named like their setting. */
 const FLAG_NAMES: Readonly<Record<string, string>> = {
   "nats.url": "nats",
+  identityFile: "identity-file",
   "p2p.inbound": "inbound",
   "log.level": "log-level",
 };

@@ -75,6 +75,9 @@ const hostPort = z
 
 export const configSchema = z.strictObject({
   data: text("Directory for the database and the identity key; created if missing.").default("./oc-partnerd-data"),
+  identityFile: file(
+    "File with the private key, for example a mounted secret, instead of identity.key in the data directory. It must exist and is never written.",
+  ),
   name: text("Name of this participant, sent in heartbeats.").default(() => hostname()),
   did: text("DID of this participant, sent in heartbeats. Without one, its PeerID is sent.").optional(),
   listen: z.array(listenAddress).min(1).default(["/ip4/0.0.0.0/tcp/4011"]).describe("TCP multiaddrs to listen on for partners."),

@@ -11,15 +11,16 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   ingest: ["base", "events", "store"],
   nats: ["base", "events", "store", "ingest"],
   reconciler: ["base", "events"],
+  identity: ["base"],
   p2p: ["base", "events", "reconciler"],
   config: ["base", "events", "nats", "reconciler"],
   views: ["base", "events", "reconciler", "store"],
   http: ["base", "events", "config", "views"],
   fixture: ["base", "events", "store", "reconciler"],
-  daemon: ["base", "events", "store", "ingest", "nats", "reconciler", "p2p", "config", "views", "http"],
+  daemon: ["base", "events", "store", "ingest", "nats", "reconciler", "identity", "p2p", "config", "views", "http"],
   sim: ["base", "events", "store", "ingest", "reconciler", "p2p", "daemon", "fixture"],
   demo: ["base", "events", "store", "nats", "config", "views", "http", "fixture"],
-  cli: ["base", "events", "store", "nats", "config", "views", "http", "daemon", "fixture", "sim", "demo"],
+  cli: ["base", "events", "store", "nats", "identity", "config", "views", "http", "daemon", "fixture", "sim", "demo"],
   "main.ts": ["cli"],
 };
 

@@ -13,6 +13,7 @@ export function runCommand(env: Env): Command {
     .description("run the daemon until SIGTERM or SIGINT")
     .option(...CONFIG_FLAG)
     .option("--data <dir>", "directory for the database and the identity key (default: ./oc-partnerd-data)")
+    .option("--identity-file <file>", "private key to use, which must exist (default: identity.key in the data directory)")
     .option("--nats <url>", "NATS server (default: nats://127.0.0.1:4222 if one runs there, else a private server)")
     .option("--listen <multiaddr>", "listen for partners here; repeatable (default: /ip4/0.0.0.0/tcp/4011)", collect)
     .option("--http <host:port>", "serve health, metrics and the API here (default: 127.0.0.1:4012)")

@@ -12,6 +12,7 @@ export type Env = ConfigSources["env"];
 export interface DaemonFlags {
   readonly config?: string | undefined;
   readonly data?: string | undefined;
+  readonly identityFile?: string | undefined;
   readonly nats?: string | undefined;
   readonly listen?: string[] | undefined;
   readonly http?: string | undefined;
@@ -33,8 +34,18 @@ export const OUT_FLAG = ["--out <file>", "write to this new file (default: stand
 
 /** The configuration that the daemon would use, given these flags. */
 export function configOf({ config: file, nats, inbound, logLevel, ...flags }: DaemonFlags, env: Env): Config {
-  const { data, listen, http, name, did } = flags;
-  const settings = { data, listen, http, name, did, "nats.url": nats, "p2p.inbound": inbound, "log.level": logLevel };
+  const { data, identityFile, listen, http, name, did } = flags;
+  const settings = {
+    data,
+    identityFile,
+    listen,
+    http,
+    name,
+    did,
+    "nats.url": nats,
+    "p2p.inbound": inbound,
+    "log.level": logLevel,
+  };
   return loadConfig({ flags: settings, env, file });
 }
 
