@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { humanLine } from "../../src/base/log.ts";
+import { humanLine, showsColours } from "../../src/base/log.ts";
 
 const line = (fields: object) => JSON.stringify({ level: "warn", time: "2026-01-01T14:03:07.123Z", ...fields });
 
@@ -18,4 +18,15 @@ test("control characters in untrusted text do not reach the terminal", () => {
 test("only terminals get colour, and text that is not JSON is unchanged", () => {
   expect(humanLine(line({ msg: "m" }), true)).toContain("\u001b[33mwarn ");
   expect(humanLine("plain text\n", false)).toBe("plain text");
+});
+
+test.each([
+  [true, {}, true],
+  [true, { TERM: "xterm-256color", NO_COLOR: "" }, true],
+  [true, { NO_COLOR: "1" }, false],
+  [true, { TERM: "dumb" }, false],
+  [false, {}, false],
+  [undefined, { FORCE_COLOR: "1" }, false],
+])("a stream with isTTY %s in the environment %o shows colours: %s", (isTTY, env, expected) => {
+  expect(showsColours({ isTTY }, env)).toBe(expected);
 });

@@ -34,10 +34,10 @@ export function runCommand(env: Env): Command {
 
 /** Resolves when the daemon has stopped after SIGTERM or SIGINT. A second signal, or a drain longer than DRAIN_MS, exits at once. */
 async function runDaemon(config: Config, env: Env): Promise<void> {
-  const { countingFaults, createLogger } = await import("../../base/log.ts");
+  const { countingFaults, createLogger, showsColours } = await import("../../base/log.ts");
   const { startDaemon } = await import("../../daemon/daemon.ts");
   const { Metrics } = await import("../../http/metrics.ts");
-  const logger = createLogger(config.log);
+  const logger = createLogger({ ...config.log, coloured: showsColours(process.stdout, env) });
   const metrics = new Metrics();
   const counting = countingFaults(logger, (part) => metrics.internalErrors.inc({ part }));
   using _rejections = reportStrayRejections(process, counting);

@@ -2,7 +2,7 @@
 import type { Command, Option } from "commander";
 import { PartnerdError } from "../../base/errors.ts";
 import { nearest } from "../../base/nearest.ts";
-import { withoutUserInfo } from "../../base/units.ts";
+import { printableLines, withoutUserInfo } from "../../base/units.ts";
 
 /** A valid value for every option and argument that takes one. The placeholder tells options of the same name apart. */
 export const EXAMPLE_VALUES: Readonly<Record<string, string>> = {
@@ -50,7 +50,9 @@ export const EXAMPLE_VALUES: Readonly<Record<string, string>> = {
 /** Makes `command` report usage errors in the style of our own errors, with a pointer to its own help. */
 export function reportUsageErrors(command: Command, path: string): void {
   command
-    .configureOutput({ outputError: (text, write) => write(`oc-partnerd: ${withoutUserInfo(reworded(command, text))}\n`) })
+    .configureOutput({
+      outputError: (text, write) => write(`oc-partnerd: ${printableLines(withoutUserInfo(reworded(command, text)))}\n`),
+    })
     .showHelpAfterError(`  next step: ${helpOf(path)}`);
 }
 
