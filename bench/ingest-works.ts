@@ -9,6 +9,7 @@ import { Ingest } from "../src/ingest/ingest.ts";
 import { IngestBuffer } from "../src/ingest/ingest-buffer.ts";
 import { Pull } from "../src/ingest/stream/pull.ts";
 import { PersistentConnection } from "../src/nats/connection/connection.ts";
+import { parseNatsUrl } from "../src/nats/connection/server-address.ts";
 import { EventSource } from "../src/nats/event-source.ts";
 import { natsLink } from "../src/nats/nats-link.ts";
 import { setUp } from "../src/nats/setup/setup.ts";
@@ -52,7 +53,7 @@ export async function ingestAll(from: "jetstream" | "core", { url, stream, event
     onOverflow: () => done.reject(new Error("the ingest buffer overflowed; publish more slowly")),
   });
   await using connection = new PersistentConnection(
-    { servers: [url], name: "bench" },
+    { servers: parseNatsUrl(url).servers, name: "bench" },
     { clock: systemClock, random: systemRandom, logger: silentLogger },
   );
   const startedMs = performance.now();

@@ -13,6 +13,7 @@ const EXIT_CODES = {
   identity_unsafe: 78,
   identity_invalid: 78,
   data_dir_unwritable: 74,
+  data_dir_unsafe: 78,
   data_dir_in_use: 69,
   database_newer: 78,
   database_retired: 78,

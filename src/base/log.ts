@@ -2,7 +2,7 @@
 import { Writable } from "node:stream";
 import { pino, stdTimeFunctions } from "pino";
 import { stackOf, toPartnerdError } from "./errors.ts";
-import { printable } from "./units.ts";
+import { printable, printableJson } from "./units.ts";
 
 /** Where a fault of this program happened. */
 export const FAULT_PARTS = ["reconciler", "streams", "ingest", "log", "nats", "http", "process"] as const;
@@ -24,6 +24,16 @@ export const silentLogger: Logger = { fault: () => {}, debug: () => {}, info: ()
 export interface LogOptions {
   readonly level: "debug" | "info" | "warn" | "error";
   readonly format: "auto" | "json" | "human";
+  /** For human lines; default false. */
+  readonly coloured?: boolean;
+}
+
+/** True if `out` is a terminal that shows colours, and the user did not forbid them with NO_COLOR (https://no-color.org). */
+export function showsColours(
+  out: { readonly isTTY?: boolean | undefined },
+  env: Readonly<Record<string, string | undefined>>,
+): boolean {
+  return out.isTTY === true && (env["NO_COLOR"] ?? "") === "" && env["TERM"] !== "dumb";
 }
 
 /** Logs to standard output. The format `auto` means human on a terminal and JSON otherwise. */
@@ -34,8 +44,9 @@ export function createLogger(options: LogOptions): Logger {
     base: null,
     timestamp: stdTimeFunctions.isoTime,
     formatters: { level: (label: string) => ({ level: label }) },
+    hooks: { streamWrite: printableJson },
   };
-  const lines = human ? pino(settings, humanLines(process.stdout)) : pino(settings);
+  const lines = human ? pino(settings, humanLines(process.stdout, options.coloured ?? false)) : pino(settings);
   return {
     debug: (fields, message) => lines.debug(fields, message),
     info: (fields, message) => lines.info(fields, message),
@@ -67,10 +78,10 @@ export function countingFaults(logger: Logger, count: (part: FaultPart) => void)
 
 const COLOURS: Readonly<Record<string, string>> = { debug: "2", info: "36", warn: "33", error: "31" };
 
-function humanLines(out: NodeJS.WriteStream): Writable {
+function humanLines(out: NodeJS.WriteStream, coloured: boolean): Writable {
   return new Writable({
     write(chunk: Buffer, _encoding, done) {
-      out.write(`${humanLine(chunk.toString("utf8"), out.isTTY)}\n`, () => done());
+      out.write(`${humanLine(chunk.toString("utf8"), coloured)}\n`, () => done());
     },
   });
 }
@@ -81,7 +92,7 @@ export function humanLine(line: string, coloured: boolean): string {
   try {
     fields = JSON.parse(line) as Record<string, unknown>;
   } catch {
-    return line.trimEnd();
+    return printable(line.trimEnd());
   }
   const { level, time, msg, ...rest } = fields;
   const label = String(level).padEnd(5);

@@ -69,17 +69,65 @@ export function isoTime(atMs: number): string {
 }
 
 /**
- * `text` with control and invisible characters escaped, because names and addresses come from untrusted peers and end up on terminals.
- * Invisible ones, such as those that reverse the direction of text, can make a line read as another.
+ * Control characters (C0 and C1), invisible ones (zero-width, bidirectional marks, fillers, line and paragraph separators) and lone
+ * surrogates. They can make a line read as another, or command the terminal.
  */
+const INVISIBLE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/gu;
+
+/** `text` with control and invisible characters escaped, because names and addresses come from peers and end up on terminals. */
 export function printable(text: string): string {
-  return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (character) => {
+  return text.replace(INVISIBLE, (character) => {
     const code = character.codePointAt(0) ?? 0;
-    return code > 0xffff ? `\\u{${code.toString(16)}}` : `\\u${code.toString(16).padStart(4, "0")}`;
+    return code > 0xffff ? `\\u{${code.toString(16)}}` : unitText(code);
   });
+}
+
+/** `text` of our own lines that may repeat text of others: printable, line by line. */
+export function printableLines(text: string): string {
+  return text.split("\n").map(printable).join("\n");
 }
 
 /** `text` with every invisible character escaped: also bidirectional marks, which JSON.stringify leaves and a terminal obeys. */
 export function visible(text: string): string {
-  return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`);
+  return text.replace(INVISIBLE, (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`);
+}
+
+/** `json` with the same meaning, and with its control and invisible characters escaped as JSON does it. White space may be in it. */
+export function printableJson(json: string): string {
+  return json.replace(INVISIBLE, (character) =>
+    character < " "
+      ? character
+      : character
+          .split("")
+          .map((unit) => unitText(unit.charCodeAt(0)))
+          .join(""),
+  );
+}
+
+const unitText = (code: number): string => `\\u${code.toString(16).padStart(4, "0")}`;
+
+/** Marks that go onto the character before them. */
+const COMBINING = /^[\p{Mn}\p{Me}]$/u;
+/** Scripts whose characters terminals draw two columns wide. */
+const WIDE =
+  /^[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}\p{Script=Yi}\p{Emoji_Presentation}\u3000-\u303e\uff01-\uff60\uffe0-\uffe6]$/u;
+const HALF_WIDTH = /^[\uff61-\uffdc]$/;
+
+/** The columns that a terminal needs for printable text. */
+export function terminalColumns(text: string): number {
+  let columns = 0;
+  for (const character of text)
+    columns += COMBINING.test(character) ? 0 : WIDE.test(character) && !HALF_WIDTH.test(character) ? 2 : 1;
+  return columns;
+}
+
+/** `text` with the credentials of every URL in it hidden: for text that may repeat a word of the command line. */
+export function withoutUserInfo(text: string): string {
+  return (
+    text
+      .replace(/([a-z][a-z0-9+.-]*:\/\/)[^\s"'`]*@/gi, "$1***@")
+      // A user and a password whose host was forgotten.
+      .replace(/([a-z][a-z0-9+.-]*:\/\/)(?!\[)[^\s"'`/]*:(?!\d{1,5}(?!\w))[^\s"'`]+/gi, "$1***")
+      .replace(/([?&]\w*(?:token|pass)\w*=)[^\s"'`&]*/gi, "$1***")
+  );
 }

@@ -2,6 +2,7 @@
 import { Command, type Option } from "commander";
 import { version } from "../base/version.ts";
 import { demoCommand } from "./daemon/demo.ts";
+import { identityCommand } from "./daemon/identity.ts";
 import { peersCommand } from "./daemon/peers.ts";
 import { publishCommand } from "./daemon/publish.ts";
 import { resyncCommand } from "./daemon/resync.ts";
@@ -31,6 +32,7 @@ const COMMANDS: readonly ((env: Env) => Command)[] = [
   resyncCommand,
   publishCommand,
   setupCommand,
+  identityCommand,
   demoCommand,
   recordCommand,
   exportCommand,

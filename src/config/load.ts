@@ -2,11 +2,12 @@
  * Reads the configuration. Precedence, as in OpenCloud's own services: flags, environment, ./partnerd.json,
  * /etc/oc/partnerd.json, defaults. All problems are reported together.
  */
-import { readFileSync } from "node:fs";
 import { messageOf, PartnerdError } from "../base/errors.ts";
 import { nearest } from "../base/nearest.ts";
-import { counted } from "../base/units.ts";
+import { readRegularFile } from "../base/setting-file.ts";
+import { counted, withoutUserInfo } from "../base/units.ts";
 import { exposureProblem, literalAddress, withoutShorthand } from "./http-settings.ts";
+import { placeOfJsonFault } from "./json-place.ts";
 import { ENV_PREFIX, fromText, leaves } from "./leaves.ts";
 import { type Config, configSchema } from "./schema.ts";
 
@@ -29,8 +30,8 @@ const ENV_ALIASES: Readonly<Record<string, string>> = {
 const NOT_SETTINGS = new Set([`${ENV_PREFIX}DEBUG`]);
 const DEFAULT_FILES = ["/etc/oc/partnerd.json", "./partnerd.json"];
 
-/** Settings whose values never appear in a message. */
-const SECRETS = new Set(["nats.password", "nats.token", "nats.url"]);
+/** Settings whose values never appear in a message, nor do the sections that hold them. */
+const SECRETS = ["nats.password", "nats.token", "nats.url"];
 
 type SettingsTree = { [key: string]: unknown };
 
@@ -72,7 +73,7 @@ function fileLayers(file: string | undefined, problems: string[]): Layer[] {
 function readTree(name: string, required: boolean, problems: string[]): SettingsTree | undefined {
   let text: string;
   try {
-    text = readFileSync(name, "utf8");
+    text = readRegularFile(name).toString("utf8");
   } catch (error) {
     if (required || (error as NodeJS.ErrnoException).code !== "ENOENT")
       problems.push(`file ${name}: cannot read it: ${messageOf(error)}`);
@@ -82,8 +83,8 @@ function readTree(name: string, required: boolean, problems: string[]): Settings
     const value: unknown = JSON.parse(text);
     if (isSettingsTree(value)) return value;
     problems.push(`file ${name}: not a JSON object; expected settings, for example {"name": "lyon-1"}`);
-  } catch (error) {
-    problems.push(`file ${name}: not valid JSON: ${messageOf(error)}`);
+  } catch {
+    problems.push(`file ${name}: not valid JSON from ${placeOfJsonFault(text)}`);
   }
   return undefined;
 }
@@ -118,6 +119,7 @@ function flagLayer(flags: ConfigSources["flags"]): Layer {
 const FLAG_NAMES: Readonly<Record<string, string>> = {
   "nats.url": "nats",
   "http.listen": "http",
+  identityFile: "identity-file",
   "p2p.inbound": "inbound",
   "log.level": "log-level",
 };
@@ -137,7 +139,8 @@ function describe(issue: ConfigIssue, layers: readonly Layer[]): string[] {
     });
   }
   const setting = path.filter((part) => !/^\d+$/.test(part)).join(".");
-  const value = SECRETS.has(setting) ? "the value" : JSON.stringify(issue.input);
+  const isSecret = SECRETS.some((secret) => secret === setting || secret.startsWith(`${setting}.`));
+  const value = isSecret ? "the value" : withoutUserInfo(JSON.stringify(issue.input));
   return [`${spelled(path.join("."), layers)} (${originOf(setting, layers)}): ${value} ${reason(issue)}`];
 }
 

@@ -2,7 +2,9 @@
 import { hostname } from "node:os";
 import { z } from "zod";
 import { parseAddress } from "../base/ids.ts";
+import { Secret } from "../base/setting-file.ts";
 import { DEFAULT_LIMITS, DEFAULT_VOCABULARY } from "../events/vocabulary.ts";
+import { NatsUrl, natsUrlIn } from "../nats/connection/server-address.ts";
 import { DEFAULT_RECONCILER_OPTIONS } from "../reconciler/options.ts";
 import { httpSchema } from "./http-settings.ts";
 
@@ -13,6 +15,13 @@ const texts = (what: string, preset: readonly string[]) =>
     .default([...preset])
     .describe(what);
 const file = (what: string) => z.string().min(1).optional().describe(what);
+const secret = (what: string) =>
+  z
+    .string()
+    .min(1)
+    .transform((value) => new Secret(value))
+    .optional()
+    .describe(what);
 const count = (what: string, preset: number, least: number, most: number) =>
   z.number().int().min(least).max(most).default(preset).describe(what);
 
@@ -40,21 +49,43 @@ const subjects = (what: string, preset: readonly string[]) =>
     .default([...preset])
     .describe(what);
 
+const natsUrl = z
+  .string()
+  .min(1)
+  .transform((value, context) => {
+    const parsed = natsUrlIn(value);
+    if (parsed instanceof NatsUrl) return parsed;
+    context.addIssue({ code: "custom", message: parsed.problem });
+    return z.NEVER;
+  });
+
+/** A value and the file with that value must not both be set: one of them would be ignored. */
+function refuseValueAndFile(settings: object, context: z.RefinementCtx): void {
+  const given = new Map(Object.entries(settings).filter(([, value]) => value !== undefined));
+  for (const name of given.keys()) {
+    if (!given.has(`${name}File`)) continue;
+    const message = `and nats.${name} are both set; keep one of them`;
+    context.addIssue({ code: "custom", path: [`${name}File`], input: given.get(`${name}File`), message });
+  }
+}
+
 export const configSchema = z.strictObject({
   data: text("Directory for the database and the identity key; created if missing.").default("./oc-partnerd-data"),
+  identityFile: file(
+    "File with the private key, for example a mounted secret, instead of identity.key in the data directory. It must exist and is never written.",
+  ),
   name: text("Name of this participant, sent in heartbeats.").default(() => hostname()),
   did: text("DID of this participant, sent in heartbeats. Without one, its PeerID is sent.").optional(),
   listen: z.array(listenAddress).min(1).default(["/ip4/0.0.0.0/tcp/4011"]).describe("TCP multiaddrs to listen on for partners."),
   http: httpSchema.prefault({}),
   nats: z
     .strictObject({
-      url: z
-        .string()
-        .min(1)
+      url: natsUrl
         .optional()
         .describe(
           "NATS servers, separated by commas. Without one: the server on 127.0.0.1:4222, or else a private server that the daemon starts.",
         ),
+      urlFile: file("File with the NATS servers, instead of nats.url."),
       mode: z
         .enum(["auto", "jetstream", "core"])
         .default("auto")
@@ -71,8 +102,11 @@ export const configSchema = z.strictObject({
           "Subject to publish the head of the log's hash chain on, so that a copy exists elsewhere. Without one, the head is not published.",
         ),
       user: text("NATS user.").optional(),
-      password: text("NATS password.").optional(),
-      token: text("NATS token.").optional(),
+      userFile: file("File with the NATS user, instead of nats.user."),
+      password: secret("NATS password."),
+      passwordFile: file("File with the NATS password, instead of nats.password."),
+      token: secret("NATS token."),
+      tokenFile: file("File with the NATS token, instead of nats.token."),
       credsFile: file("File with a NATS user JWT and its seed (.creds)."),
       nkeyFile: file("File with the seed of a NATS nkey."),
       tls: z
@@ -83,6 +117,7 @@ export const configSchema = z.strictObject({
         })
         .optional(),
     })
+    .superRefine(refuseValueAndFile)
     .prefault({}),
   events: z
     .strictObject({
@@ -159,25 +194,9 @@ function isTcpListenAddress(value: string): boolean {
   return parseAddress(value) !== undefined && /^\/(ip4|ip6|dns|dns4|dns6)\/[^/]+\/tcp\/\d+$/.test(value);
 }
 
-/** Settings whose value must not be logged; a URL loses only its credentials. */
-const SECRETS = new Set(["password", "token"]);
-
 /** The settings as the log records them: plain JSON, secrets replaced by `***`. */
 export function withoutSecrets(config: Config): Readonly<Record<string, unknown>> & { readonly events: object } {
-  const plain = JSON.parse(
-    JSON.stringify(config, (name, value: unknown) => {
-      if (SECRETS.has(name)) return "***";
-      return name === "url" ? withoutCredentials(value) : value;
-    }),
-  ) as Readonly<Record<string, unknown>>;
+  // Secrets and URLs convert themselves without their credentials.
+  const plain = JSON.parse(JSON.stringify(config)) as Readonly<Record<string, unknown>>;
   return { ...plain, events: config.events };
-}
-
-/**
- * Hides everything up to the last `@`, since a password may hold any character, a comma between two servers included, and everything
- * from a `?` or `#` after it.
- */
-function withoutCredentials(url: unknown): unknown {
-  if (typeof url !== "string") return url;
-  return url.replace(/^([a-z+]+:\/\/)?.*@/is, "$1***@").replace(/([?#]).*$/s, "$1***");
 }

@@ -1,5 +1,4 @@
 /** The composition root: the only file that knows every part. Parts are disposed in reverse order of their start. */
-import { join } from "node:path";
 import { peerIdFromPrivateKey } from "@libp2p/peer-id";
 import type { Clock, Random } from "../base/clock.ts";
 import { didOf, type PeerId } from "../base/ids.ts";
@@ -13,9 +12,9 @@ import type { RefusalReason } from "../http/access.ts";
 import { createApp, createProbesApp } from "../http/app.ts";
 import { Metrics } from "../http/metrics.ts";
 import { startHttp, startProbes } from "../http/server.ts";
+import { loadOrCreateIdentity } from "../identity/identity.ts";
 import { peerIdOf } from "../p2p/host/connection-index.ts";
 import { Door } from "../p2p/host/door.ts";
-import { loadOrCreateIdentity } from "../p2p/host/identity.ts";
 import { createNode, type Node, startNode, stopNode } from "../p2p/host/node.ts";
 import { parseSwarmKey } from "../p2p/host/swarm-key.ts";
 import { createPartnerStreams, type Libp2pPartnerStreams } from "../p2p/partner-streams.ts";
@@ -23,6 +22,7 @@ import type { AdmissionPolicy } from "../p2p/registry/admission-policy.ts";
 import type { SelfDescription } from "../p2p/wire/codec.ts";
 import { DEFAULT_RECONCILER_OPTIONS } from "../reconciler/options.ts";
 import type { LogEntry } from "../store/model/log-entry.ts";
+import { safetyWarnings } from "../store/sql/file-safety.ts";
 import { lockDirectory } from "../store/sql/lock.ts";
 import { openStore, type Store } from "../store/store.ts";
 import type { PeerView, SelfView } from "../views/api.ts";
@@ -153,6 +153,7 @@ interface Log {
 function openLog(config: Config, around: Surroundings): Log {
   const { clock, random, logger, metrics, owner, onObserved, onLogged } = around;
   owner.use(lockDirectory(config.data));
+  for (const warning of safetyWarnings(config.data)) logger.warn({ data: config.data, ...warning }, "unsafe surroundings");
   const store = owner.use(openStore({ directory: config.data, clock }));
   owner.use(store.onAppended(onLogged));
   const head = owner.use(new HeadPublisher({ store, clock, random, logger }));
@@ -175,7 +176,7 @@ interface LocalHost {
 async function createHost(config: Config, around: Surroundings, { store, recorder }: Log): Promise<LocalHost> {
   const { clock, owner } = around;
   const { inbound, pskFile } = config.p2p;
-  const privateKey = await loadOrCreateIdentity(join(config.data, "identity.key"));
+  const privateKey = await loadOrCreateIdentity(config);
   const peerId = peerIdOf(peerIdFromPrivateKey(privateKey));
   const admission = admissionPolicyOf(store, inbound);
   const swarmKey = pskFile === undefined ? null : parseSwarmKey(readConfigured("p2p.pskFile", pskFile), pskFile);

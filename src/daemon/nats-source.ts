@@ -4,6 +4,7 @@ import type { Logger } from "../base/log.ts";
 import type { Config } from "../config/schema.ts";
 import type { NatsConfig } from "../nats/connection/config.ts";
 import { natsAnswers } from "../nats/connection/discover.ts";
+import { type NatsUrl, parseNatsUrl } from "../nats/connection/server-address.ts";
 import { startPrivateServer } from "../nats/server/private-server.ts";
 
 const LOCAL = { host: "127.0.0.1", port: 4222 } as const;
@@ -27,18 +28,18 @@ export interface NatsSource {
 }
 
 export async function natsSource(config: Config, deps: SourceDependencies): Promise<NatsSource> {
-  if (config.nats.url !== undefined) return { config: natsConfig(config), isPrivate: false };
+  if (config.nats.url !== undefined || config.nats.urlFile !== undefined) return { config: natsConfig(config), isPrivate: false };
   if (await natsAnswers(LOCAL.host, LOCAL.port, GREETING_TIMEOUT_MS, deps.clock)) {
     deps.logger.info({ url: LOCAL_URL }, "no NATS server was configured: using the one on this machine");
     return { config: natsConfig(config), isPrivate: false };
   }
   const { clock, logger, env, signal } = deps;
   const server = deps.owner.use(await startPrivateServer({ dataDir: config.data, env, clock, logger, signal }));
-  return { config: natsConfig(config, server.url), isPrivate: true };
+  return { config: natsConfig(config, parseNatsUrl(server.url)), isPrivate: true };
 }
 
 /** The NATS client options from the configuration. `url` overrides the configured server, or the one on this machine. */
-export function natsConfig(config: Config, url = config.nats.url ?? LOCAL_URL): NatsConfig {
+export function natsConfig(config: Config, url: NatsUrl = config.nats.url ?? parseNatsUrl(LOCAL_URL)): NatsConfig {
   const { url: _url, mode: _mode, stream: _stream, consumer: _consumer, headSubject: _head, ...credentials } = config.nats;
-  return { ...credentials, servers: [url], name: `oc-partnerd ${config.name}` };
+  return { ...credentials, servers: url.servers, name: `oc-partnerd ${config.name}` };
 }

@@ -1,5 +1,6 @@
+import { execFileSync } from "node:child_process";
 import { expect, test } from "vitest";
-import { humanLine } from "../../src/base/log.ts";
+import { humanLine, showsColours } from "../../src/base/log.ts";
 
 const line = (fields: object) => JSON.stringify({ level: "warn", time: "2026-01-01T14:03:07.123Z", ...fields });
 
@@ -18,4 +19,25 @@ test("control characters in untrusted text do not reach the terminal", () => {
 test("only terminals get colour, and text that is not JSON is unchanged", () => {
   expect(humanLine(line({ msg: "m" }), true)).toContain("\u001b[33mwarn ");
   expect(humanLine("plain text\n", false)).toBe("plain text");
+});
+
+test.each([
+  [true, {}, true],
+  [true, { TERM: "xterm-256color", NO_COLOR: "" }, true],
+  [true, { NO_COLOR: "1" }, false],
+  [true, { TERM: "dumb" }, false],
+  [false, {}, false],
+  [undefined, { FORCE_COLOR: "1" }, false],
+])("a stream with isTTY %s in the environment %o shows colours: %s", (isTTY, env, expected) => {
+  expect(showsColours({ isTTY }, env)).toBe(expected);
+});
+
+test("a JSON line of a real logger is valid, and has no character that a terminal obeys", () => {
+  const name = "a\u009b2Jb\u202ec\u200b\u{e0041}\ud800\u001b[31m";
+  const script = `
+    const { createLogger } = await import(${JSON.stringify(new URL("../../src/base/log.ts", import.meta.url).href)});
+    createLogger({ level: "info", format: "json" }).info({ name: ${JSON.stringify(name)}, nested: { ${JSON.stringify(name)}: 1 } }, "m\u0085");`;
+  const line = execFileSync(process.execPath, ["--input-type=module", "-e", script], { encoding: "utf8" });
+  expect(line).toMatch(/^[^\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]+\n$/u);
+  expect(JSON.parse(line)).toMatchObject({ name, nested: { [name]: 1 }, msg: "m\u0085" });
 });

@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import { expect, test } from "vitest";
 import {
   bytesText,
@@ -8,7 +9,11 @@ import {
   parseBytes,
   parseDuration,
   printable,
+  printableJson,
+  printableLines,
   secondsText,
+  terminalColumns,
+  withoutUserInfo,
 } from "../../src/base/units.ts";
 
 test("counts use the singular only for 1", () => {
@@ -84,7 +89,49 @@ test.each([
   ["\u202egpj.exe", "\\u202egpj.exe"],
   ["zero\u200bwidth\u2028line", "zero\\u200bwidth\\u2028line"],
   ["tag\u{e0041}", "tag\\u{e0041}"],
+  ["c1\u0085\u009b2J\u007f", "c1\\u0085\\u009b2J\\u007f"],
+  ["\u2066a\u2069\u200e\u200f\u061c", "\\u2066a\\u2069\\u200e\\u200f\\u061c"],
+  ["a\u200c\u200d\u2060\ufeff\u00adb", "a\\u200c\\u200d\\u2060\\ufeff\\u00adb"],
+  ["filler\u3164\u115f\u034f\ufe0f", "filler\\u3164\\u115f\\u034f\\ufe0f"],
+  ["half\ud800 \udc00", "half\\ud800 \\udc00"],
   ["Zoë 🙂 東京", "Zoë 🙂 東京"],
 ])("%j is printed as %j", (text, shown) => {
   expect(printable(text)).toBe(shown);
 });
+
+test.each([
+  ["nats://anna:pw@host:4222", "nats://***@host:4222"],
+  ['"nats://anna:p@w,x@host:4222/" is wrong', '"nats://***@host:4222/" is wrong'],
+  ["see nats://anna:pw and nats://host:4222", "see nats://*** and nats://host:4222"],
+  ["http://[::1]:80/x?auth_token=pw&y=1", "http://[::1]:80/x?auth_token=***&y=1"],
+  ["/ip4/127.0.0.1/tcp/1 and did:web:lyon", "/ip4/127.0.0.1/tcp/1 and did:web:lyon"],
+])("%s without user info is %s", (text, expected) => {
+  expect(withoutUserInfo(text)).toBe(expected);
+});
+
+test("printable lines keep their line ends, and nothing else that is not visible", () => {
+  expect(printableLines("a\u009b\nb\tc\r\n")).toBe("a\\u009b\nb\\u0009c\\u000d\n");
+});
+
+const HOSTILE = "\u0000\n\u001b\u007f\u0085\u009b\u00ad\u061c\u200b\u200f\u202e\u2028\u2066\ufeff\u{e0041}\ud800x🙂";
+const invisible = fc.constantFrom(...Array.from(HOSTILE));
+
+test("printable JSON means the same, and has no invisible character but its own line ends", () => {
+  fc.assert(
+    fc.property(fc.dictionary(fc.string({ unit: invisible }), fc.string({ unit: invisible })), (value) => {
+      const json = printableJson(JSON.stringify(value, null, 2));
+      expect(JSON.parse(json)).toEqual(value);
+      expect(json.replaceAll("\n", "")).not.toMatch(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u);
+    }),
+  );
+});
+
+test.each([
+  ["Zoë", 3],
+  ["Zoe\u0308", 3],
+  ["東京", 4],
+  ["ｱｲ", 2],
+  ["한국", 4],
+  ["ok 🙂", 5],
+  ["…", 1],
+])("%s takes %i columns", (text, columns) => expect(terminalColumns(text)).toBe(columns));

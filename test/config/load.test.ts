@@ -39,9 +39,10 @@ describe("precedence", () => {
   test("flags win over the environment, which wins over the file, which wins over defaults", () => {
     const env = { OCPARTNERD_NAME: "from-env", OCPARTNERD_NATS_URL: "nats://env:4222" };
     const config = loadConfig(sources({ flags: { name: "from-flag", data: undefined }, env, file: file() }));
+    expect(String(config.nats.url)).toBe("nats://env:4222");
     expect(config).toMatchObject({
       name: "from-flag",
-      nats: { url: "nats://env:4222", user: "file-user" },
+      nats: { user: "file-user" },
       reconcile: { concurrency: 7, resyncMs: 5_000 },
       http: { listen: { host: "127.0.0.1", port: 4012 }, allowedHosts: [] },
     });
@@ -53,6 +54,7 @@ describe("precedence", () => {
       OCPARTNERD_LISTEN: "/ip4/127.0.0.1/tcp/1,/ip6/::1/tcp/2",
       OCPARTNERD_HTTP_LISTEN: "[::1]:80",
       OCPARTNERD_HTTP_PROBES: "0.0.0.0:81",
+      OCPARTNERD_NATS_URL: "nats://env:4222",
       OCPARTNERD_NATS_MODE: "core",
       OCPARTNERD_NATS_STREAM: "EVENTS",
       OCPARTNERD_NATS_CONSUMER: "lyon-1",
@@ -65,6 +67,11 @@ describe("precedence", () => {
       OCPARTNERD_EVENTS_MAX_DEPTH: "20",
     };
     const env = Object.fromEntries(leaves.map((leaf) => [leaf.env, special[leaf.env] ?? values[leaf.kind]]));
+    const files = leaves.filter(({ path }) => leaves.some((other) => path === `${other.path}File`));
+    expect(files.map(({ path }) => path)).toEqual(["nats.urlFile", "nats.userFile", "nats.passwordFile", "nats.tokenFile"]);
+    const fromFiles = loadConfig(sources({ env: Object.fromEntries(files.map((file) => [file.env, "some text"])) }));
+    expect(fromFiles.nats).toMatchObject({ urlFile: "some text", tokenFile: "some text" });
+    for (const file of files) delete env[file.env];
     const config = loadConfig(sources({ env }));
     expect(config.listen).toEqual(["/ip4/127.0.0.1/tcp/1", "/ip6/::1/tcp/2"]);
     expect(config.events.peerDatatypes).toEqual(["PEER", 9]);
@@ -84,7 +91,7 @@ describe("precedence", () => {
   });
 
   test("OCPARTNERD_NATS sets the same as --nats", () => {
-    expect(loadConfig(sources({ env: { OCPARTNERD_NATS: "nats://short:4222" } })).nats.url).toBe("nats://short:4222");
+    expect(loadConfig(sources({ env: { OCPARTNERD_NATS: "nats://short:4222" } })).nats.url?.toJSON()).toBe("nats://short:4222");
   });
 });
 

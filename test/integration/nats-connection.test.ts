@@ -4,11 +4,13 @@ import { join } from "node:path";
 import { nkeys } from "nats";
 import { describe, expect, it } from "vitest";
 import { type Random, systemClock, systemRandom } from "../../src/base/clock.ts";
+import { Secret } from "../../src/base/setting-file.ts";
 import type { NatsConfig } from "../../src/nats/connection/config.ts";
 import { type NatsStatus, PersistentConnection } from "../../src/nats/connection/connection.ts";
 import { temporaryDirectory } from "../store/support/temporary-store.ts";
 import { errorWith, matching } from "../support/matchers.ts";
 import { NatsServer } from "../support/nats-server.ts";
+import { serversAt } from "../support/nats-servers.ts";
 import { startStopwatch } from "../support/pace/pace.ts";
 import { RecordingLogger } from "../support/recording-logger.ts";
 import { until } from "../support/until.ts";
@@ -35,7 +37,7 @@ function open(config: Partial<NatsConfig>) {
 describe.concurrent("a persistent connection", () => {
   it("starts while NATS is down, reports why, and connects when it comes up", async () => {
     await using server = await NatsServer.start({ stopped: true });
-    await using link = open({ servers: [server.url] });
+    await using link = open({ servers: serversAt(server.url) });
     expect(link.connection.status()).toMatchObject({
       state: "connecting",
       server: null,
@@ -50,7 +52,7 @@ describe.concurrent("a persistent connection", () => {
 
   it("reconnects after each crash of the server, and gives every listener a new client", async () => {
     await using server = await NatsServer.start();
-    await using link = open({ servers: [server.url] });
+    await using link = open({ servers: serversAt(server.url) });
     let sessions = 0;
     using _listening = link.connection.onClient(() => {
       sessions += 1;
@@ -74,7 +76,7 @@ describe.concurrent("a persistent connection", () => {
 
   it("reports a repeated failure once", async () => {
     await using server = await NatsServer.start({ config: 'authorization { token: "right" }' });
-    await using link = open({ servers: [server.url], token: "wrong" });
+    await using link = open({ servers: serversAt(server.url), token: new Secret("wrong") });
     await until("refused", () => link.connection.status().lastError !== null);
     const { total_connections } = await server.statistics();
     await until("refused twice more", async () => (await server.statistics()).total_connections >= total_connections + 4);
@@ -86,7 +88,7 @@ describe.concurrent("a persistent connection", () => {
     await using frozen = await NatsServer.start();
     await using healthy = await NatsServer.start();
     await frozen.freeze();
-    await using link = open({ servers: [frozen.url, healthy.url] });
+    await using link = open({ servers: serversAt(frozen.url, healthy.url) });
     await link.connected();
     expect(link.connection.status().server).toBe(`127.0.0.1:${healthy.port}`);
   });
@@ -99,7 +101,7 @@ describe.concurrent("a persistent connection", () => {
     });
     await new Promise<void>((resolve) => silent.listen(0, "127.0.0.1", resolve));
     const { port } = silent.address() as AddressInfo;
-    const link = open({ servers: [`127.0.0.1:${port}`] });
+    const link = open({ servers: serversAt(`127.0.0.1:${port}`) });
     await until("it has been dialled", () => sockets.size > 0);
     await link.connection[Symbol.asyncDispose]();
     await until("all sockets are closed", () => sockets.size === 0, 1_000);
@@ -108,13 +110,13 @@ describe.concurrent("a persistent connection", () => {
 
   it("closes for good, at once, in any state", async () => {
     await using server = await NatsServer.start();
-    const connected = open({ servers: [server.url] });
+    const connected = open({ servers: serversAt(server.url) });
     await connected.connected();
     await connected.connection[Symbol.asyncDispose]();
     expect(connected.connection.status()).toMatchObject({ state: "closed", server: null });
 
     await server.freeze();
-    const dialling = open({ servers: [server.url] });
+    const dialling = open({ servers: serversAt(server.url) });
     const stopwatch = startStopwatch();
     await dialling.connection[Symbol.asyncDispose]();
     expect(dialling.connection.status().state).toBe("closed");
@@ -130,7 +132,7 @@ describe.concurrent("a persistent connection", () => {
       "the cluster has formed",
       async () => (await first.statistics()).connect_urls?.includes(`127.0.0.1:${second.port}`) ?? false,
     );
-    await using link = open({ servers: [first.url] });
+    await using link = open({ servers: serversAt(first.url) });
     await link.connected();
     await first.kill();
     await until("the loss is noticed", () => link.connection.status().state !== "connected");
@@ -147,13 +149,13 @@ describe.concurrent("authentication", () => {
   const byNkey = `authorization { users: [{ nkey: "${user.getPublicKey()}" }] }`;
 
   it.each([
-    ["user and password", byPassword, { user: "anna", password: "s3cret" }, ""],
+    ["user and password", byPassword, { user: "anna", password: new Secret("s3cret") }, ""],
     ["user and password in the URL", byPassword, {}, "anna:s3cret@"],
-    ["token", byToken, { token: "t0ken" }, ""],
+    ["token", byToken, { token: new Secret("t0ken") }, ""],
     ["token in the URL", byToken, {}, "t0ken@"],
   ])("by %s", async (_, config, credentials, userInfo) => {
     await using server = await NatsServer.start({ config });
-    await using link = open({ servers: [server.url.replace("//", `//${userInfo}`)], ...credentials });
+    await using link = open({ servers: serversAt(server.url.replace("//", `//${userInfo}`)), ...credentials });
     await link.connected();
     expect(link.connection.status().server).toBe(`127.0.0.1:${server.port}`);
   });
@@ -163,13 +165,13 @@ describe.concurrent("authentication", () => {
     using directory = temporaryDirectory();
     const nkeyFile = join(directory.path, "user.nk");
     writeFileSync(nkeyFile, `${seed}\n`);
-    await using link = open({ servers: [server.url], nkeyFile });
+    await using link = open({ servers: serversAt(server.url), nkeyFile });
     await link.connected();
   });
 
   it("recovers when wrong credentials are corrected, and never shows them", async () => {
     await using server = await NatsServer.start({ config: 'authorization { user: "anna", password: "other" }' });
-    await using link = open({ servers: [`nats://anna:s3cret@127.0.0.1:${server.port}`] });
+    await using link = open({ servers: serversAt(`nats://anna:s3cret@127.0.0.1:${server.port}`) });
     await until("refused", () => link.connection.status().lastError !== null);
     expect(link.connection.status()).toMatchObject({ state: "connecting", lastError: matching(/refused the credentials/) });
     server.configure(byPassword);
@@ -187,13 +189,13 @@ describe.concurrent("authentication", () => {
   });
 
   it("rejects impossible configuration at once", () => {
-    expect(() => open({ servers: ["nats://127.0.0.1"], credsFile: "/nowhere" })).toThrow(
+    expect(() => open({ servers: serversAt("nats://127.0.0.1"), credsFile: "/nowhere" })).toThrow(
       errorWith("config_invalid", /nats.credsFile/),
     );
-    expect(() => open({ servers: ["nats://127.0.0.1"], tls: { caFile: "/nowhere" } })).toThrow(
+    expect(() => open({ servers: serversAt("nats://127.0.0.1"), tls: { caFile: "/nowhere" } })).toThrow(
       errorWith("config_invalid", /nats.tls.caFile/),
     );
-    expect(() => open({ servers: ["http://127.0.0.1"] })).toThrow(errorWith("config_invalid", /nats.url/));
+    expect(() => open({ servers: serversAt("http://127.0.0.1") })).toThrow(errorWith("config_invalid", /nats.url/));
   });
 });
 

@@ -2,10 +2,12 @@ import { once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
 import { describe, expect, it } from "vitest";
 import { systemClock } from "../../src/base/clock.ts";
+import { Secret } from "../../src/base/setting-file.ts";
 import type { NatsConfig } from "../../src/nats/connection/config.ts";
 import { publishOnce } from "../../src/nats/publish.ts";
 import { matching } from "../support/matchers.ts";
 import { NatsServer } from "../support/nats-server.ts";
+import { serversAt } from "../support/nats-servers.ts";
 
 const bytes = new TextEncoder().encode("{}");
 
@@ -27,12 +29,12 @@ async function closedPort(): Promise<number> {
 describe.concurrent("publishOnce", () => {
   it("uses the first server that answers, and returns its name", async () => {
     await using server = await NatsServer.start();
-    expect(await publish({ servers: [`127.0.0.1:${await closedPort()}`, server.url] })).toBe(`127.0.0.1:${server.port}`);
+    expect(await publish({ servers: serversAt(`127.0.0.1:${await closedPort()}`, server.url) })).toBe(`127.0.0.1:${server.port}`);
   });
 
   it("fails with exit code 69 if no server answers, naming it", async () => {
     const port = await closedPort();
-    await expect(publish({ servers: [`127.0.0.1:${port}`] })).rejects.toMatchObject({
+    await expect(publish({ servers: serversAt(`127.0.0.1:${port}`) })).rejects.toMatchObject({
       code: "nats_unavailable",
       exitCode: 69,
       message: matching(new RegExp(`127.0.0.1:${port}.*ECONNREFUSED`)),
@@ -44,11 +46,11 @@ describe.concurrent("publishOnce", () => {
     await using server = await NatsServer.start({
       config: "authorization { users: [{ user: a, password: b, permissions: { publish: [OTHER] } }] }",
     });
-    await expect(publish({ servers: [server.url], user: "a", password: "c" })).rejects.toMatchObject({
+    await expect(publish({ servers: serversAt(server.url), user: "a", password: new Secret("c") })).rejects.toMatchObject({
       code: "nats_unavailable",
       message: matching(/refused the credentials/),
     });
-    await expect(publish({ servers: [server.url], user: "a", password: "b" })).rejects.toMatchObject({
+    await expect(publish({ servers: serversAt(server.url), user: "a", password: new Secret("b") })).rejects.toMatchObject({
       code: "nats_unavailable",
       message: matching(/denies the publish "CREATE_RESOURCE"/),
     });
@@ -56,7 +58,7 @@ describe.concurrent("publishOnce", () => {
 
   it("fails before sending a message that is too large for the server", async () => {
     await using server = await NatsServer.start({ config: "max_payload: 100" });
-    await expect(publish({ servers: [server.url] }, { payload: new Uint8Array(101) })).rejects.toMatchObject({
+    await expect(publish({ servers: serversAt(server.url) }, { payload: new Uint8Array(101) })).rejects.toMatchObject({
       code: "usage",
       message: matching(/101 bytes.*at most 100/),
     });
@@ -65,12 +67,12 @@ describe.concurrent("publishOnce", () => {
   it("stops at its deadline, or when aborted, if the server is silent", async () => {
     await using server = await NatsServer.start();
     await server.freeze();
-    await expect(publish({ servers: [server.url] }, { timeoutMs: 100 })).rejects.toMatchObject({
+    await expect(publish({ servers: serversAt(server.url) }, { timeoutMs: 100 })).rejects.toMatchObject({
       code: "nats_unavailable",
       message: matching(/within 100 ms/),
     });
     const abort = new AbortController();
-    const publishing = publish({ servers: [server.url] }, { signal: abort.signal });
+    const publishing = publish({ servers: serversAt(server.url) }, { signal: abort.signal });
     abort.abort(new Error("enough"));
     await expect(publishing).rejects.toThrow("enough");
   });

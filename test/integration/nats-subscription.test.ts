@@ -6,6 +6,7 @@ import { PersistentSubscription } from "../../src/nats/core-subscription.ts";
 import { publishOnce } from "../../src/nats/publish.ts";
 import { settled } from "../../src/sim/time/virtual-clock.ts";
 import { NatsServer } from "../support/nats-server.ts";
+import { serversAt } from "../support/nats-servers.ts";
 import { RecordingLogger } from "../support/recording-logger.ts";
 import { until } from "../support/until.ts";
 
@@ -33,7 +34,7 @@ function subscribe({ url, ...bounds }: Bounds) {
     ...bounds,
   });
   const connection = new PersistentConnection(
-    { servers: [url], name: "test" },
+    { servers: serversAt(url), name: "test" },
     { clock: systemClock, random: systemRandom, logger },
   );
   const subscription = new PersistentSubscription(connection, SUBJECTS, { buffer, clock: systemClock, logger });
@@ -49,7 +50,7 @@ function subscribe({ url, ...bounds }: Bounds) {
 }
 
 const publish = (url: string, subject: string, text: string) =>
-  publishOnce({ servers: [url], name: "publisher" }, subject, new TextEncoder().encode(text), { clock: systemClock });
+  publishOnce({ servers: serversAt(url), name: "publisher" }, subject, new TextEncoder().encode(text), { clock: systemClock });
 
 describe.concurrent("a core subscription", () => {
   it("receives every message published after it subscribed, in order and byte for byte", async () => {

@@ -8,6 +8,7 @@ import { PersistentConnection } from "../../src/nats/connection/connection.ts";
 import { temporaryDirectory } from "../store/support/temporary-store.ts";
 import { errorWith } from "../support/matchers.ts";
 import { NatsServer } from "../support/nats-server.ts";
+import { serversAt } from "../support/nats-servers.ts";
 import { RecordingLogger } from "../support/recording-logger.ts";
 import { until } from "../support/until.ts";
 
@@ -40,7 +41,7 @@ const serverTls = (name: string, verify = false) =>
 
 function open(url: string, tls?: NatsTlsConfig) {
   const connection = new PersistentConnection(
-    { servers: [url], name: "test", tls },
+    { servers: serversAt(url), name: "test", tls },
     { clock: systemClock, random: systemRandom, logger: new RecordingLogger() },
   );
   onTestFinished(() => connection[Symbol.asyncDispose]());

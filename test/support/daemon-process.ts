@@ -225,6 +225,11 @@ export class DaemonProcess implements AsyncDisposable {
     return this.#stderr;
   }
 
+  /** Everything that it wrote to standard output and standard error. */
+  get output(): string {
+    return this.#stdout + this.#stderr;
+  }
+
   get residentBytes(): number {
     const kilobytes = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${this.pid}/status`, "utf8"))?.[1];
     return Number(kilobytes) * 1_024;

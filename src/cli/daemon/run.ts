@@ -13,6 +13,7 @@ export function runCommand(env: Env): Command {
     .description("run the daemon until SIGTERM or SIGINT")
     .option(...CONFIG_FLAG)
     .option("--data <dir>", "directory for the database and the identity key (default: ./oc-partnerd-data)")
+    .option("--identity-file <file>", "private key to use, which must exist (default: identity.key in the data directory)")
     .option("--nats <url>", "NATS server (default: nats://127.0.0.1:4222 if one runs there, else a private server)")
     .option("--listen <multiaddr>", "listen for partners here; repeatable (default: /ip4/0.0.0.0/tcp/4011)", collect)
     .option("--http <host:port>", "serve health, metrics and the API here, or at unix:/PATH (default: 127.0.0.1:4012)")
@@ -33,10 +34,10 @@ export function runCommand(env: Env): Command {
 
 /** Resolves when the daemon has stopped after SIGTERM or SIGINT. A second signal, or a drain longer than DRAIN_MS, exits at once. */
 async function runDaemon(config: Config, env: Env): Promise<void> {
-  const { countingFaults, createLogger } = await import("../../base/log.ts");
+  const { countingFaults, createLogger, showsColours } = await import("../../base/log.ts");
   const { startDaemon } = await import("../../daemon/daemon.ts");
   const { Metrics } = await import("../../http/metrics.ts");
-  const logger = createLogger(config.log);
+  const logger = createLogger({ ...config.log, coloured: showsColours(process.stdout, env) });
   const metrics = new Metrics();
   const counting = countingFaults(logger, (part) => metrics.internalErrors.inc({ part }));
   using _rejections = reportStrayRejections(process, counting);

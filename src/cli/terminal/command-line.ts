@@ -1,4 +1,5 @@
 /** Commands in texts for people, written so that they work when copied. Imports no packages, as report.ts. */
+import { withoutUserInfo } from "../../base/units.ts";
 
 /** The command that started this program: bin/oc-partnerd passes it on. */
 const STARTED_AS = process.env["OC_PARTNERD_COMMAND"] || "oc-partnerd";
@@ -7,8 +8,8 @@ export const PROGRAM = quoted(STARTED_AS);
 
 /** Flags that say which daemon, data or server is meant, and the commands that have them. */
 export const PLACE_FLAGS: Readonly<Record<string, readonly string[]>> = {
-  "--config": wordsOf("run status peers resync publish setup record export reinterpret check backup restore archive"),
-  "--data": wordsOf("run status peers export reinterpret check backup restore archive unarchive"),
+  "--config": wordsOf("run status peers resync publish setup identity record export reinterpret check backup restore archive"),
+  "--data": wordsOf("run status peers identity export reinterpret check backup restore archive unarchive"),
   "--http": wordsOf("run status peers resync"),
   "--nats": wordsOf("run publish setup record"),
   "--token-file": wordsOf("status peers resync"),
@@ -35,7 +36,7 @@ function placeFlags(command: string, rest: string, argv: readonly string[]): str
   return Object.entries(PLACE_FLAGS)
     .filter(([flag, commands]) => commands.includes(command) && !rest.includes(flag))
     .map(([flag]) => [flag, givenValue(flag, argv)])
-    .map(([flag, value]) => (value === undefined ? "" : ` ${flag} ${quoted(value)}`))
+    .map(([flag, value]) => (value === undefined ? "" : ` ${flag} ${quoted(withoutUserInfo(value))}`))
     .join("");
 }
 

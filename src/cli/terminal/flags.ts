@@ -12,6 +12,7 @@ export type Env = ConfigSources["env"];
 export interface DaemonFlags {
   readonly config?: string | undefined;
   readonly data?: string | undefined;
+  readonly identityFile?: string | undefined;
   readonly nats?: string | undefined;
   readonly listen?: string[] | undefined;
   readonly http?: string | undefined;
@@ -37,8 +38,18 @@ export function configOf(
   env: Env,
   { serves = false }: Pick<ConfigSources, "serves"> = {},
 ): Config {
-  const { data, listen, http, name, did } = flags;
-  const settings = { data, listen, http, name, did, "nats.url": nats, "p2p.inbound": inbound, "log.level": logLevel };
+  const { data, identityFile, listen, http, name, did } = flags;
+  const settings = {
+    data,
+    identityFile,
+    listen,
+    http,
+    name,
+    did,
+    "nats.url": nats,
+    "p2p.inbound": inbound,
+    "log.level": logLevel,
+  };
   return loadConfig({ flags: settings, env, file, serves });
 }
 

@@ -2,6 +2,7 @@
 import { fileURLToPath } from "node:url";
 import { inspect } from "node:util";
 import { messageOf, toPartnerdError } from "../../base/errors.ts";
+import { printableLines, withoutUserInfo } from "../../base/units.ts";
 import { nextStepFor } from "./command-line.ts";
 
 interface DebugEnv {
@@ -38,10 +39,11 @@ export function report(thrown: unknown, { withStack }: { readonly withStack: boo
     const isBug = error.code === "internal_error";
     const nextStep =
       error.nextStep ?? (isBug && !withStack ? "set OCPARTNERD_DEBUG=1 to see the stack, and report this bug" : null);
-    process.stderr.write(`oc-partnerd: ${isBug ? "internal error: " : ""}${error.message}\n`);
-    if (nextStep !== null) process.stderr.write(`  next step: ${nextStepFor(nextStep, process.argv.slice(2))}\n`);
+    process.stderr.write(`oc-partnerd: ${isBug ? "internal error: " : ""}${printableLines(withoutUserInfo(error.message))}\n`);
+    if (nextStep !== null) process.stderr.write(`  next step: ${printableLines(nextStepFor(nextStep, process.argv.slice(2)))}\n`);
   }
-  if (withStack && (isIncomplete || error.code === "internal_error")) process.stderr.write(`${inspect(thrown)}\n`);
+  if (withStack && (isIncomplete || error.code === "internal_error"))
+    process.stderr.write(`${printableLines(inspect(thrown))}\n`);
 }
 
 const BOOTSTRAP = fileURLToPath(new URL("../../../scripts/bootstrap", import.meta.url));

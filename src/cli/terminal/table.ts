@@ -1,13 +1,13 @@
 /** Aligns text in columns, without trailing blanks. */
-import { printable } from "../../base/units.ts";
+import { printable, terminalColumns } from "../../base/units.ts";
 
 export function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
   const lines = [header, ...rows.map((row) => row.map(printable))];
-  const widths = header.map((_, column) => Math.max(...lines.map((line) => (line[column] ?? "").length)));
+  const widths = header.map((_, column) => Math.max(...lines.map((line) => terminalColumns(line[column] ?? ""))));
   return lines
     .map((line) =>
       line
-        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+        .map((cell, column) => cell + " ".repeat((widths[column] ?? 0) - terminalColumns(cell)))
         .join("  ")
         .trimEnd(),
     )

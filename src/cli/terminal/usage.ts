@@ -2,6 +2,7 @@
 import type { Command, Option } from "commander";
 import { PartnerdError } from "../../base/errors.ts";
 import { nearest } from "../../base/nearest.ts";
+import { printableLines, withoutUserInfo } from "../../base/units.ts";
 
 /** A valid value for every option and argument that takes one. The placeholder tells options of the same name apart. */
 export const EXAMPLE_VALUES: Readonly<Record<string, string>> = {
@@ -14,12 +15,14 @@ export const EXAMPLE_VALUES: Readonly<Record<string, string>> = {
   "--did <did>": "did:web:lyon.example",
   "--expect [trace]": "night.trace",
   "--for <duration>": "8h",
+  "--format <format>": "pem",
   "--from <file>": "/var/backups/oc-partnerd.db",
   "--from <seq|time>": "2026-01-01T22:00",
   "--from-app <app>": "oc-api",
   "--head <seq:hash>": "812:3f2a9c0d",
   "--http <host:port>": "127.0.0.1:4012",
   "--id <id>": "peer-7",
+  "--identity-file <file>": "/run/secrets/identity.key",
   "--inbound <rule>": "partners",
   "--line <text>": '"paris-1 failed: refused"',
   "--listen <multiaddr>": "/ip4/0.0.0.0/tcp/4011",
@@ -39,14 +42,18 @@ export const EXAMPLE_VALUES: Readonly<Record<string, string>> = {
   "--to <file>": "/var/backups/oc-partnerd.db",
   "--to <seq|time>": "2026-01-02T06:00",
   "--token-file <file>": "/etc/oc/read.token",
+  "--type <type>": "ed25519",
   "--until <duration>": "10min",
+  "<action>": "show",
   "<peer>": "/ip4/192.0.2.7/tcp/4011/p2p/12D3KooWLrYpZzrwDmMMgvG3qFvMi4yxqxZcGBUd1pUTVTsKoXxh",
 };
 
 /** Makes `command` report usage errors in the style of our own errors, with a pointer to its own help. */
 export function reportUsageErrors(command: Command, path: string): void {
   command
-    .configureOutput({ outputError: (text, write) => write(`oc-partnerd: ${reworded(command, text)}\n`) })
+    .configureOutput({
+      outputError: (text, write) => write(`oc-partnerd: ${printableLines(withoutUserInfo(reworded(command, text)))}\n`),
+    })
     .showHelpAfterError(`  next step: ${helpOf(path)}`);
 }
 

@@ -1,5 +1,6 @@
 /** Displays the demo: redrawn in place on a terminal, otherwise a line for each change. */
 
+import { showsColours } from "../../base/log.ts";
 import { secondsText } from "../../base/units.ts";
 import { type DemoState, NAMES, PAIRS, type StepState, viewOf } from "../stage/state.ts";
 import { LEAST_COLUMNS, screen } from "./screen.ts";
@@ -18,8 +19,7 @@ type Output = Pick<NodeJS.WriteStream, "write" | "isTTY" | "columns" | "rows">;
 
 /** Dispose it to show the terminal's cursor again. */
 export function createDisplay(out: Output, env: Readonly<Record<string, string | undefined>>): Display {
-  const coloured = out.isTTY && (env["NO_COLOR"] ?? "") === "";
-  return out.isTTY ? new TerminalDisplay(out, coloured) : new PlainDisplay(out);
+  return out.isTTY && env["TERM"] !== "dumb" ? new TerminalDisplay(out, showsColours(out, env)) : new PlainDisplay(out);
 }
 
 const CURSOR_HIDDEN = "\u001b[?25l";

@@ -1,5 +1,6 @@
 /** Styled text: lines of spans, truncated to a width, with or without terminal colours. Pure. */
 import { styleText } from "node:util";
+import { printable } from "../../base/units.ts";
 
 export type Style = "plain" | "bold" | "dim" | "red" | "green" | "yellow" | "cyan";
 
@@ -16,7 +17,10 @@ export function span(text: string, style: Style = "plain"): Span {
 
 /** The line as text of at most `columns` characters, with an ellipsis at the end if it was truncated. */
 export function paint(line: Line, columns: number, coloured: boolean): string {
-  return cut(line, columns)
+  return cut(
+    line.map(({ text, style }) => ({ text: printable(text), style })),
+    columns,
+  )
     .map(({ text, style }) => (coloured && style !== "plain" ? styleText(style, text, { validateStream: false }) : text))
     .join("");
 }

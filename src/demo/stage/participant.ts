@@ -7,6 +7,7 @@ import type { PeerId } from "../../base/ids.ts";
 import { silentLogger } from "../../base/log.ts";
 import type { RawMessage } from "../../events/decode.ts";
 import { ANSWER_TIMEOUT_MS, type DaemonClient, daemonClient } from "../../http/client.ts";
+import { parseNatsUrl } from "../../nats/connection/server-address.ts";
 import { publishOnce } from "../../nats/publish.ts";
 import { startPrivateServer } from "../../nats/server/private-server.ts";
 import { DaemonProcess } from "./daemon-process.ts";
@@ -135,7 +136,7 @@ export class Participant implements AsyncDisposable {
 
   /** Publishes a message to the participant's own nats-server, as its app would. */
   async publish({ subject, bytes }: RawMessage, signal: AbortSignal): Promise<void> {
-    const config = { servers: [this.natsUrl], name: `oc-partnerd demo ${this.name}` };
+    const config = { servers: parseNatsUrl(this.natsUrl).servers, name: `oc-partnerd demo ${this.name}` };
     await publishOnce(config, subject, bytes, { clock: this.#clock, signal });
   }
 

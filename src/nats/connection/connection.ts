@@ -12,7 +12,8 @@ import { DebugEvents, Events, type NatsConnection } from "./client.ts";
 import type { NatsConfig } from "./config.ts";
 import { checkCredentials, checkTls } from "./credentials.ts";
 import { closeQuietly, describe, dial, eventError } from "./dial.ts";
-import { hostAndPort, KnownServers, type ServerAddress } from "./server-address.ts";
+import { KnownServers } from "./known-servers.ts";
+import { hostAndPort, type ServerAddress } from "./server-address.ts";
 
 /** `connecting`: never connected so far. `reconnecting`: was connected. `closed`: disposed; final. */
 type NatsState = "connecting" | "connected" | "reconnecting" | "closed";
@@ -61,7 +62,7 @@ export class PersistentConnection implements AsyncDisposable {
    * file, if servers, credentials or TLS files cannot be used.
    */
   constructor(config: NatsConfig, dependencies: ConnectionDependencies) {
-    this.#servers = new KnownServers(config.servers);
+    this.#servers = new KnownServers(config);
     checkCredentials(config);
     if (config.tls !== undefined) checkTls(config.tls);
     this.#config = config;
@@ -109,6 +110,11 @@ export class PersistentConnection implements AsyncDisposable {
 
   /** One round: each known server once, in random order, until one accepts us. */
   async #dialAny(signal: AbortSignal): Promise<NatsConnection | undefined> {
+    try {
+      this.#servers.reread();
+    } catch (error) {
+      this.#failed(toPartnerdError(error));
+    }
     for (const server of this.#servers.shuffled(this.#dependencies.random)) {
       if (signal.aborted) return undefined;
       try {

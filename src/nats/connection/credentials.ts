@@ -6,7 +6,7 @@
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { createSecureContext } from "node:tls";
 import { messageOf, PartnerdError } from "../../base/errors.ts";
-import { readConfigured } from "../../base/setting-file.ts";
+import { readConfigured, readSecret } from "../../base/setting-file.ts";
 import {
   type Authenticator,
   credsAuthenticator,
@@ -17,7 +17,8 @@ import {
 import type { NatsConfig, NatsTlsConfig } from "./config.ts";
 import type { ServerAddress } from "./server-address.ts";
 
-const METHODS = ["user", "token", "credsFile", "nkeyFile"] as const;
+/** The settings that choose how to authenticate. At most one may be set. */
+const METHODS = ["user", "userFile", "token", "tokenFile", "credsFile", "nkeyFile"] as const;
 type Method = (typeof METHODS)[number];
 
 /** Any text, to test whether a key can sign. */
@@ -38,9 +39,9 @@ export function authenticatorFor(config: NatsConfig, server: ServerAddress): Aut
     case "none":
       return undefined;
     case "user":
-      return usernamePasswordAuthenticator(credentials.user, credentials.password);
+      return usernamePasswordAuthenticator(credentials.user, credentials.password.reveal());
     case "token":
-      return tokenAuthenticator(credentials.token);
+      return tokenAuthenticator(credentials.token.reveal());
   }
 }
 
@@ -51,24 +52,36 @@ function configuredMethod(config: NatsConfig): Method | undefined {
       nextStep: `Keep one of ${METHODS.map((name) => `nats.${name}`).join(", ")}.`,
     });
   }
-  if (config.password !== undefined && method !== "user") {
-    throw new PartnerdError("config_invalid", "nats.password is set without nats.user", { nextStep: "Set nats.user as well." });
+  const password = (["password", "passwordFile"] as const).find((name) => config[name] !== undefined);
+  if (password !== undefined && method !== "user" && method !== "userFile") {
+    throw new PartnerdError("config_invalid", `nats.${password} is set without nats.user`, {
+      nextStep: "Set nats.user as well.",
+    });
   }
   return method;
 }
 
 function configuredAuthenticator(config: NatsConfig, method: Method): Authenticator {
-  const value = config[method] ?? "";
+  /** The user, or the path of the file; never a secret. */
+  const value = String(config[method] ?? "");
   switch (method) {
     case "user":
-      return usernamePasswordAuthenticator(value, config.password ?? "");
+      return usernamePasswordAuthenticator(value, passwordOf(config));
+    case "userFile":
+      return usernamePasswordAuthenticator(readSecret("nats.userFile", value).reveal(), passwordOf(config));
     case "token":
-      return tokenAuthenticator(value);
+      return tokenAuthenticator(config.token?.reveal() ?? "");
+    case "tokenFile":
+      return tokenAuthenticator(readSecret("nats.tokenFile", value).reveal());
     case "credsFile":
       return fromCreds(String(readConfigured("nats.credsFile", value)), `nats.credsFile: "${value}"`);
     case "nkeyFile":
       return fromSeed(String(readConfigured("nats.nkeyFile", value)), `nats.nkeyFile: "${value}"`);
   }
+}
+
+function passwordOf({ password, passwordFile }: NatsConfig): string {
+  return (passwordFile === undefined ? password : readSecret("nats.passwordFile", passwordFile))?.reveal() ?? "";
 }
 
 /** The client's parser needs a line feed after every marker; files may lack the last one or have CRLF line ends. */

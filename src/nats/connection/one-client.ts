@@ -5,7 +5,8 @@ import { PartnerdError, toPartnerdError } from "../../base/errors.ts";
 import type { NatsConnection } from "./client.ts";
 import type { NatsConfig } from "./config.ts";
 import { closeQuietly, dial } from "./dial.ts";
-import { hostAndPort, parseServers } from "./server-address.ts";
+import { configuredServers } from "./known-servers.ts";
+import { hostAndPort } from "./server-address.ts";
 
 export interface OneClientOptions {
   readonly clock: Clock;
@@ -28,7 +29,7 @@ export async function withOneClient<Result>(
   { clock, timeoutMs, signal }: OneClientOptions,
   work: ClientWork<Result>,
 ): Promise<Result> {
-  const servers = parseServers(config.servers);
+  const servers = configuredServers(config);
   const names = servers.map(hostAndPort).join(", ");
   const late = () =>
     new PartnerdError("nats_unavailable", `NATS at ${names} did not ${what} within ${timeoutMs} ms`, {

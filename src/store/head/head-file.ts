@@ -2,10 +2,11 @@
  * The head of the chain, kept outside the database: the newest committed row, written after each commit. An attacker who truncates the
  * log or recomputes the chain must also change this file; copies on other machines (docs/adr/0012) are out of its reach.
  */
-import { closeSync, constants, fstatSync, fsyncSync, openSync, readFileSync, writeSync } from "node:fs";
+import { closeSync, constants, fstatSync, fsyncSync, openSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
 import { messageOf, PartnerdError } from "../../base/errors.ts";
+import { readRegularFile } from "../../base/setting-file.ts";
 import { contradictionOf, type LogHead } from "../model/log-head.ts";
 
 const HEAD_NAME = "oc-partnerd.head";
@@ -72,7 +73,7 @@ export function refuseTruncated(
 
 function readText(path: string): string {
   try {
-    return readFileSync(path, "latin1");
+    return readRegularFile(path).toString("latin1");
   } catch (thrown) {
     if ((thrown as NodeJS.ErrnoException).code === "ENOENT") return "";
     throw new PartnerdError("database_failed", `cannot read ${path}: ${messageOf(thrown)}`, { cause: thrown });

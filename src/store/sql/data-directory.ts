@@ -64,7 +64,8 @@ export const NAME_A_DATABASE = "name the daemon's data directory, or a copy of i
 export function databaseFileOf(path: string): string {
   try {
     const file = statSync(path).isDirectory() ? join(path, DATABASE_NAME) : path;
-    statSync(file);
+    // Opening a FIFO would wait for a writer.
+    if (!statSync(file).isFile()) throw new Error("it is not a regular file");
     return file;
   } catch (thrown) {
     throw new PartnerdError("database_failed", `there is no database in ${path}: ${messageOf(thrown)}`, {

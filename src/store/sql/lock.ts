@@ -5,6 +5,7 @@ import Database from "better-sqlite3";
 import { PartnerdError } from "../../base/errors.ts";
 import { ensureDirectory, ensureFile } from "./data-directory.ts";
 import { storeFailure } from "./failure.ts";
+import { refuseUnsafeFiles } from "./file-safety.ts";
 
 interface Lock {
   /** A file of its own, since locking the database would block its readers. */
@@ -29,10 +30,12 @@ export const ARCHIVE_LOCK: Lock = {
 
 /**
  * Locks the directory until disposed; the kernel releases the lock when the process exits, even if it crashes. Creates the
- * directory if needed. Throws `data_dir_in_use` if another process holds the lock, `data_dir_unwritable` or `database_failed`.
+ * directory if needed. Throws `data_dir_in_use` if another process holds the lock, `data_dir_unsafe` as refuseUnsafeFiles does,
+ * `data_dir_unwritable` or `database_failed`.
  */
 export function lockDirectory(directory: string, { name, holder, nextStep } = DAEMON): Disposable {
   ensureDirectory(directory);
+  refuseUnsafeFiles(directory);
   const path = join(directory, name);
   ensureFile(path, directory);
   let lock: Database.Database | undefined;

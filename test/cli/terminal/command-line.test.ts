@@ -43,3 +43,11 @@ test("the name of the program is not confused with paths and variables", () => {
   const line = "oc-partnerd export --data /var/lib/oc-partnerd | oc-partnerd redact --out oc-partnerd-1.jsonl";
   expect(asStarted(line)).toBe(line);
 });
+
+test("a next step repeats the server that was given without its credentials", () => {
+  for (const given of [["--nats", "nats://anna:s3cret@host:4222"], ["--nats=nats://anna:s3cret@host:4222"]]) {
+    const text = nextStepFor("run `oc-partnerd setup`", ["publish", ...given]);
+    expect(text).toContain("--nats 'nats://***@host:4222'`");
+    expect(text).not.toContain("s3cret");
+  }
+});

@@ -2,20 +2,26 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { nkeys } from "nats";
 import { describe, expect, it } from "vitest";
+import { Secret } from "../../../src/base/setting-file.ts";
 import type { NatsConfig } from "../../../src/nats/connection/config.ts";
 import { authenticatorFor, checkCredentials } from "../../../src/nats/connection/credentials.ts";
-import { parseServer } from "../../../src/nats/connection/server-address.ts";
+import type { ServerAddress } from "../../../src/nats/connection/server-address.ts";
 import { temporaryDirectory } from "../../store/support/temporary-store.ts";
 import { errorWith, matching } from "../../support/matchers.ts";
+import { serversAt } from "../../support/nats-servers.ts";
 
 const config = (credentials: Partial<NatsConfig>): NatsConfig => ({
-  servers: ["nats://127.0.0.1"],
+  servers: serversAt("nats://127.0.0.1"),
   name: "test",
   ...credentials,
 });
 const newSeed = (): string =>
   new TextDecoder().decode((nkeys as { createUser(): { getSeed(): Uint8Array } }).createUser().getSeed());
-const at = (url: string) => parseServer(url);
+function at(url: string): ServerAddress {
+  const [server] = serversAt(url);
+  if (server === undefined) throw new Error(`${url} names no server`);
+  return server;
+}
 
 const creds = (jwt: string, seed: string) =>
   `-----BEGIN NATS USER JWT-----\n${jwt}\n------END NATS USER JWT------\n\n-----BEGIN USER NKEY SEED-----\n${seed}\n------END USER NKEY SEED------`;
@@ -26,7 +32,7 @@ describe("credentials", () => {
   it("come from the URL unless configured separately", () => {
     const server = at("nats://anna:pw@broker");
     expect(authenticatorFor(config({}), server)?.()).toEqual({ user: "anna", pass: "pw" });
-    expect(authenticatorFor(config({ token: "t" }), server)?.()).toEqual({ auth_token: "t" });
+    expect(authenticatorFor(config({ token: new Secret("t") }), server)?.()).toEqual({ auth_token: "t" });
     expect(authenticatorFor(config({}), at("nats://broker"))).toBeUndefined();
   });
 
@@ -57,8 +63,12 @@ describe("credentials", () => {
   });
 
   it("are refused if two methods are configured, or half of one", () => {
-    expect(() => checkCredentials(config({ user: "anna", token: "t" }))).toThrow(invalid(/nats\.user and nats\.token/));
-    expect(() => checkCredentials(config({ password: "pw" }))).toThrow(invalid(/nats\.password is set without nats\.user/));
+    expect(() => checkCredentials(config({ user: "anna", token: new Secret("t") }))).toThrow(
+      invalid(/nats\.user and nats\.token/),
+    );
+    expect(() => checkCredentials(config({ password: new Secret("pw") }))).toThrow(
+      invalid(/nats\.password is set without nats\.user/),
+    );
   });
 
   it.each(["credsFile", "nkeyFile"] as const)("name the setting and the file if %s cannot be read", (field) => {

@@ -1,8 +1,11 @@
+import { inspect } from "node:util";
 import { describe, expect, it } from "vitest";
-import { hostAndPort, parseServer, parseServers } from "../../../src/nats/connection/server-address.ts";
+import { hostAndPort, parseNatsUrl } from "../../../src/nats/connection/server-address.ts";
 import { errorWith } from "../../support/matchers.ts";
 
-describe("parseServer", () => {
+const serverAt = (text: string) => parseNatsUrl(text).servers[0];
+
+describe("a NATS URL", () => {
   it.each([
     ["nats://broker:4333", { host: "broker", port: 4333, tls: false }],
     ["broker", { host: "broker", port: 4222, tls: false }],
@@ -10,15 +13,22 @@ describe("parseServer", () => {
     ["tls://broker/", { host: "broker", port: 4222, tls: true }],
     ["nats://[::1]:4333", { host: "::1", port: 4333, tls: false }],
   ])("%s", (text, expected) => {
-    expect(parseServer(text)).toEqual({ ...expected, credentials: { kind: "none" } });
+    expect(serverAt(text)).toEqual({ ...expected, credentials: { kind: "none" } });
   });
 
   it.each([
-    ["nats://anna:s%40cret@broker", { kind: "user", user: "anna", password: "s@cret" }],
-    ["nats://t0ken@broker", { kind: "token", token: "t0ken" }],
-    ["anna:123@broker:4333", { kind: "user", user: "anna", password: "123" }],
-  ])("removes the user info from %s", (text, credentials) => {
-    expect(parseServer(text).credentials).toEqual(credentials);
+    ["nats://anna:s%40cret@broker", "anna", "s@cret"],
+    ["anna:123@broker:4333", "anna", "123"],
+    ["nats://anna:s3c%2Cret@broker", "anna", "s3c,ret"],
+    ["nats://t0ken@broker", null, "t0ken"],
+  ])("gives up the credentials of %s only when asked to reveal them", (text, user, secret) => {
+    const credentials = serverAt(text)?.credentials;
+    if (credentials === undefined || credentials.kind === "none") throw new Error("no credentials");
+    expect(credentials.kind === "user" ? credentials.user : null).toBe(user);
+    expect((credentials.kind === "user" ? credentials.password : credentials.token).reveal()).toBe(secret);
+    const url = parseNatsUrl(text);
+    for (const shown of [String(url), JSON.stringify(url), inspect(url, { depth: 9 }), JSON.stringify(url.servers)])
+      expect(shown).not.toContain(secret);
   });
 
   it.each([
@@ -29,37 +39,45 @@ describe("parseServer", () => {
     ["nats://broker/path", /after the port/],
     ["nats://%zz@broker", /percent-encoding/],
     ["a b", /is not a server URL/],
-  ])("rejects %s and says why", (text, why) => {
-    expect(() => parseServer(text)).toThrow(errorWith("config_invalid", why));
-    expect(() => parseServer(text)).toThrow(/^nats\.url: /);
+    [" , ", /names no server/],
+    ["nats://anna:123,45@broker", /a comma that may be part of a password.*%2C/],
+  ])("%s is rejected, saying why", (text, why) => {
+    expect(() => parseNatsUrl(text)).toThrow(errorWith("config_invalid", why));
+    expect(() => parseNatsUrl(text, "nats.urlFile")).toThrow(/^nats\.urlFile /);
   });
 
-  it.each(["nats://anna:s3cret@broker:99999", "nats://anna:s3c/ret@broker:1", "ftp://s3cret@broker", "anna:s3cret@bro ker"])(
-    "shows no secret when rejecting %s",
-    (text) => {
-      let message = "";
-      try {
-        parseServer(text);
-      } catch (error) {
-        message = String(error);
-      }
-      expect(message).toMatch(/config_invalid|nats\.url/);
-      expect(message).not.toMatch(/s3c/);
-    },
-  );
-});
-
-describe("parseServers", () => {
-  it("splits lists at commas", () => {
-    expect(parseServers(["nats://a:1, b:2,", "c"]).map(hostAndPort)).toEqual(["a:1", "b:2", "c:4222"]);
+  it.each([
+    "nats://anna:s3cret@broker:99999",
+    "nats://anna:s3c/ret@broker:1",
+    "nats://anna:s3cret",
+    "ftp://s3cret@broker",
+    "anna:s3cret@bro ker",
+    "nats://anna:s3c,ret@broker",
+    "nats://s3cret,pw@broker",
+    "nats://anna:pw,s3cret@broker",
+    "nats://anna:p@w,s3cret@broker",
+    "nats://anna:pw,/s3cret@broker",
+    "nats://broker?token=s3cret",
+    "nats://broker:4222/?auth_token=s3cret",
+    "nats://broker#s3cret",
+    "nats://anna:s3cret\ns3cret@broker:x",
+    "nats://broker:4222 s3cret",
+  ])("%j is rejected without showing its secret", (text) => {
+    let thrown: unknown;
+    try {
+      parseNatsUrl(text);
+    } catch (error) {
+      thrown = error;
+    }
+    expect(thrown).toMatchObject({ code: "config_invalid" });
+    expect(inspect(thrown, { depth: 9 }).replace(/^\s+at .*$/gm, "")).not.toMatch(/s3c/);
   });
 
-  it("rejects an empty list", () => {
-    expect(() => parseServers([" , "])).toThrow(errorWith("config_invalid", /names no server/));
-  });
-
-  it("shows no part of a password with a comma", () => {
-    expect(() => parseServers(["nats://anna:s3c,ret@broker"])).toThrow(/^nats\.url: "\*\*\*"/);
+  it("may list several servers, each with or without credentials", () => {
+    const list = (text: string) => parseNatsUrl(text).servers.map(hostAndPort);
+    expect(list("nats://a:1, b:2,, c")).toEqual(["a:1", "b:2", "c:4222"]);
+    expect(list("u:p@a:1,b:2")).toEqual(["a:1", "b:2"]);
+    expect(list("nats://a:1,nats://u:p@b:2,tls://t@c")).toEqual(["a:1", "b:2", "c:4222"]);
   });
 });
 

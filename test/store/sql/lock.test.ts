@@ -28,6 +28,6 @@ describe("lockDirectory", () => {
     using directory = temporaryDirectory();
     const path = join(directory.path, "oc-partnerd.lock");
     mkdirSync(path);
-    expect(() => lockDirectory(directory.path)).toThrow(errorWith("database_failed", /oc-partnerd\.lock/));
+    expect(() => lockDirectory(directory.path)).toThrow(errorWith("data_dir_unsafe", /oc-partnerd\.lock/));
   });
 });

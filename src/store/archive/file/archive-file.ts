@@ -1,10 +1,11 @@
 /** Writes archive files durably, and reads them line by line. */
 import { createHash } from "node:crypto";
-import { createReadStream, createWriteStream } from "node:fs";
+import { createReadStream, createWriteStream, type ReadStream, rmSync } from "node:fs";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { createGunzip, createGzip } from "node:zlib";
 import { messageOf, PartnerdError } from "../../../base/errors.ts";
+import { openRegularFile } from "../../../base/setting-file.ts";
 import { syncToDisk } from "../../sql/data-directory.ts";
 import { ArchiveContent, type ArchiveVisitor } from "./archive-content.ts";
 import type { ArchiveHeader } from "./archive-format.ts";
@@ -12,10 +13,12 @@ import type { ArchiveHeader } from "./archive-format.ts";
 /** Lines are grouped: compressing and writing each one alone takes longer than producing it. */
 const CHUNK_CHARS = 65_536;
 
-/** Writes `lines` to `path` (0600), replacing its content, and fsyncs it. Throws `file_failed`. */
+/** Writes `lines` to `path` (0600), replacing the file, and fsyncs it. Throws `file_failed`. */
 export async function writeArchiveFile(path: string, lines: Iterable<string>): Promise<void> {
   await doing(`cannot write ${path}`, async () => {
-    await pipeline(Readable.from(chunksOf(lines)), createGzip(), createWriteStream(path, { mode: 0o600 }));
+    // A file that is there keeps its mode, and a link is followed.
+    rmSync(path, { force: true });
+    await pipeline(Readable.from(chunksOf(lines)), createGzip(), createWriteStream(path, { flags: "wx", mode: 0o600 }));
   });
   syncToDisk(path);
 }
@@ -44,7 +47,7 @@ export async function readArchiveFile(path: string, visitor: ArchiveVisitor): Pr
     }
   }
   await doing(`cannot read ${path}`, () =>
-    pipeline(createReadStream(path), counted, createGunzip(), async (source: AsyncIterable<Buffer>) => {
+    pipeline(openToRead(path), counted, createGunzip(), async (source: AsyncIterable<Buffer>) => {
       for await (const chunk of source) content.take(chunk);
     }),
   );
@@ -65,7 +68,7 @@ export async function readArchiveHeader(path: string): Promise<ArchiveHeader> {
   return doing(`cannot read ${path}`, async () => {
     try {
       await pipeline(
-        createReadStream(path),
+        openToRead(path),
         createGunzip(),
         async (source: AsyncIterable<Buffer>) => {
           for await (const chunk of source) content.take(chunk);
@@ -77,6 +80,11 @@ export async function readArchiveHeader(path: string): Promise<ArchiveHeader> {
     }
     return header ?? content.end();
   });
+}
+
+/** Throws if it is not a regular file; opening a FIFO would wait for a writer. */
+function openToRead(path: string): ReadStream {
+  return createReadStream(path, { fd: openRegularFile(path) });
 }
 
 function* chunksOf(lines: Iterable<string>): Generator<string> {

@@ -1,0 +1,93 @@
+/** The daemon's identity: a private key in its data directory, or in a file that `identityFile` names. */
+import { join } from "node:path";
+import { generateKeyPair, privateKeyToProtobuf } from "@libp2p/crypto/keys";
+import type { PrivateKey } from "@libp2p/interface";
+import { peerIdFromPrivateKey } from "@libp2p/peer-id";
+import { PartnerdError } from "../base/errors.ts";
+import { createKeyFile, readKeyFile } from "./key-file.ts";
+import { type ExportFormat, exportedKey, KeyProblem, privateKeyIn, type RawKeyType } from "./key-formats.ts";
+
+/** The settings that say where the identity is. */
+export interface IdentityPlace {
+  /** The data directory. */
+  readonly data: string;
+  readonly identityFile?: string | undefined;
+}
+
+/** A key, and the file that holds it. */
+export interface Identity {
+  readonly key: PrivateKey;
+  readonly path: string;
+}
+
+const identityPathOf = ({ data, identityFile }: IdentityPlace): string => identityFile ?? join(data, "identity.key");
+
+/**
+ * The daemon's key. Creates an Ed25519 key in the data directory if that has none; a file that `identityFile` names must exist and is
+ * never written. Throws identity_unsafe if other users can use the file, identity_invalid if it has no usable key,
+ * data_dir_unwritable if it cannot be created.
+ */
+export async function loadOrCreateIdentity(place: IdentityPlace): Promise<PrivateKey> {
+  const path = identityPathOf(place);
+  const contents = readKeyFile(path);
+  if (contents !== undefined) return keyIn(contents, path);
+  if (place.identityFile !== undefined)
+    throw missing(path, "name an existing key file, or unset identityFile to use the data directory's");
+  const key = await generateKeyPair("Ed25519");
+  // Another process may have created one in the meantime.
+  return createKeyFile(path, privateKeyToProtobuf(key)) ? key : loadIdentity(place).key;
+}
+
+/** The existing identity. Throws as loadOrCreateIdentity does, and identity_invalid if there is none. */
+export function loadIdentity(place: IdentityPlace): Identity {
+  const path = identityPathOf(place);
+  const contents = readKeyFile(path);
+  if (contents === undefined)
+    throw missing(path, "name a data directory with --data; the first `oc-partnerd run` creates its identity");
+  return { key: keyIn(contents, path), path };
+}
+
+/** The result of an import. `created` is false if the data directory had this key already. */
+export interface ImportedIdentity extends Identity {
+  readonly created: boolean;
+}
+
+/**
+ * Makes `contents`, the key in the file `source`, the identity of the data directory. Throws identity_invalid if `contents` has no
+ * usable key, and file_failed, leaving everything as it was, if the directory has another identity.
+ */
+export function importIdentity(
+  { contents, source, type }: { readonly contents: Uint8Array; readonly source: string; readonly type?: RawKeyType | undefined },
+  data: string,
+): ImportedIdentity {
+  const key = keyIn(contents, source, type);
+  const path = identityPathOf({ data });
+  if (createKeyFile(path, privateKeyToProtobuf(key))) return { key, path, created: true };
+  const { key: existing } = loadIdentity({ data });
+  if (existing.equals(key)) return { key, path, created: false };
+  throw new PartnerdError("file_failed", `${path} holds another identity, ${peerIdOfKey(existing)}, and is not overwritten`, {
+    nextStep: "stop the daemon and move the file away first; partners know this PeerID, so keep it",
+  });
+}
+
+/** Writes `key` to a new file (0600). Throws file_failed, also if the file exists. */
+export function exportIdentity(key: PrivateKey, out: string, format: ExportFormat): void {
+  if (createKeyFile(out, exportedKey(key, format), "file_failed")) return;
+  throw new PartnerdError("file_failed", `${out} already exists and is not overwritten`, {
+    nextStep: "choose another file with --out FILE",
+  });
+}
+
+export const peerIdOfKey = (key: PrivateKey): string => peerIdFromPrivateKey(key).toString();
+
+function keyIn(contents: Uint8Array, path: string, type?: RawKeyType): PrivateKey {
+  const key = privateKeyIn(contents, type);
+  if (!(key instanceof KeyProblem)) return key;
+  throw new PartnerdError("identity_invalid", `${path} ${key.problem}`, {
+    nextStep: `${key.nextStep}; if this file was damaged, restore it from a backup`,
+  });
+}
+
+function missing(path: string, nextStep: string): PartnerdError {
+  return new PartnerdError("identity_invalid", `there is no identity ${path}`, { nextStep });
+}
