@@ -11,6 +11,7 @@ import { peerIdFromPrivateKey } from "@libp2p/peer-id";
 import { systemClock, systemRandom } from "../src/base/clock.ts";
 import { didOf } from "../src/base/ids.ts";
 import { version } from "../src/base/version.ts";
+import { dialAsGiven } from "../src/p2p/dial/dial-planner.ts";
 import { peerIdOf } from "../src/p2p/host/connection-index.ts";
 import { createNode, startNode } from "../src/p2p/host/node.ts";
 import { createPartnerStreams } from "../src/p2p/partner-streams.ts";
@@ -35,6 +36,7 @@ async function startHost(): Promise<string> {
     node,
     clock: systemClock,
     random: systemRandom,
+    dialPlanner: dialAsGiven,
     self: { name: "far end", did: didOf(peerId), peerId },
     admission: ANYBODY,
     observer: { observed: () => {}, faulted: () => {}, wake: () => {} },

@@ -7,11 +7,12 @@ import { countingFaults, type Logger } from "../base/log.ts";
 import { readConfigured } from "../base/setting-file.ts";
 import { isoTime } from "../base/units.ts";
 import { version } from "../base/version.ts";
-import { type Config, withoutSecrets } from "../config/schema.ts";
+import { type Config, type HostPort, withoutSecrets } from "../config/schema.ts";
 import type { ObservedEvent, RunId } from "../events/types.ts";
 import { createApp } from "../http/app.ts";
 import { Metrics } from "../http/metrics.ts";
 import { startHttp } from "../http/server.ts";
+import { createDialPlanner } from "../p2p/dial/create-dial-planner.ts";
 import { peerIdOf } from "../p2p/host/connection-index.ts";
 import { loadOrCreateIdentity } from "../p2p/host/identity.ts";
 import { createNode, type Node, startNode, stopNode } from "../p2p/host/node.ts";
@@ -84,7 +85,9 @@ async function start(config: Config, around: Surroundings): Promise<Omit<Daemon,
   const startedAtMs = clock.wallMs();
   const log = openLog(config, around);
   const host = await createHost(config, around, log);
-  const { core, streams } = await createStreams(config, around, log, host);
+  // Set once it serves.
+  let api: HostPort | null = null;
+  const { core, streams } = await createStreams(config, around, log, { ...host, api: () => api });
   // Start after all protocol handlers are registered; otherwise an early peer concludes that we support none.
   await startNode(host.node, config.listen);
   signal.throwIfAborted();
@@ -115,6 +118,7 @@ async function start(config: Config, around: Surroundings): Promise<Omit<Daemon,
   const views = viewsOf(sources, () => metrics.text());
   const app = createApp(views, logger);
   const http = owner.use(await startHttp(app, config.http));
+  api = { host: config.http.host, port: Number(new URL(http.url).port) };
 
   log.recorder.running();
   intake = await startIntake(config, { ...around, store: log.store, buffer: core.buffer });
@@ -185,7 +189,7 @@ async function createStreams(
   config: Config,
   around: Surroundings,
   log: Log,
-  host: LocalHost,
+  { api, ...host }: LocalHost & { readonly api: () => HostPort | null },
 ): Promise<{ readonly core: Core; readonly streams: Libp2pPartnerStreams }> {
   const { clock, random, logger, metrics, owner } = around;
   const { store, recorder, run } = log;
@@ -194,12 +198,20 @@ async function createStreams(
     ...host,
     clock,
     random,
+    dialPlanner: createDialPlanner({
+      clock,
+      settings: config.p2p.dial,
+      listen: config.listen,
+      bound: () => host.node.getMultiaddrs().map(String),
+      others: () => [api()].filter((each) => each !== null),
+    }),
     observer: {
       observed: (event) => recorder.observed(event),
       faulted: (peerId, error) => recorder.faulted(peerId, { part: "streams", error, attempt: null }),
+      explained: (peerId, error) => recorder.explained(peerId, error),
       wake,
     },
-    options: { heartbeatTimestamp: config.p2p.heartbeatTimestamp },
+    options: { heartbeatTimestamp: config.p2p.heartbeatTimestamp, openTimeoutMs: config.reconcile.openTimeoutMs },
   });
   owner.defer(() => streams.dispose());
   const core = owner.use(

@@ -1,6 +1,6 @@
 /** Turns an observation into a row of the log, a metric and a log line. */
 import type { Clock } from "../base/clock.ts";
-import { isFault, type PartnerdError, toPartnerdError } from "../base/errors.ts";
+import { causeTextOf, isFault, type PartnerdError, toPartnerdError } from "../base/errors.ts";
 import type { PeerId } from "../base/ids.ts";
 import type { Logger } from "../base/log.ts";
 import { RecentMap } from "../base/recent-map.ts";
@@ -131,20 +131,30 @@ export class Recorder implements ReconcilerObserver, Disposable {
     this.#deps.logger.debug({ peerId, action: action.kind, why: action.why, ...which }, "reconciler acts");
   }
 
+  /** The only place where text of libraries and far ends is logged. */
+  explained(peerId: PeerId, error: PartnerdError, attempt?: AttemptId): void {
+    const cause = causeTextOf(error);
+    if (cause === null) return;
+    this.#deps.logger.debug({ peerId, code: error.code, cause, ...(attempt !== undefined && { attempt }) }, "cause of a failure");
+  }
+
   settled(peerId: PeerId, outcome: Outcome): void {
     switch (outcome.kind) {
       case "terminal": {
         const { error, attempt } = outcome;
+        this.explained(peerId, error, attempt.id);
         this.#deps.logger.warn(
           { peerId, code: error.code, error: error.message, attempt: attempt.id },
           "will not retry until the peer's record changes",
         );
         break;
       }
+      case "retry":
+        this.explained(peerId, outcome.error, outcome.attempt.id);
+        break;
       case "fault":
       case "done":
       case "after":
-      case "retry":
         break;
     }
   }

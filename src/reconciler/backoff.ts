@@ -15,11 +15,12 @@ const LEAST_MS = 50;
 /** A sign of life ends a wait no sooner than this after the failure, so that a flapping peer cannot set the pace. */
 const SIGN_OF_LIFE_LEAST_MS = 1_000;
 
-/** Failures chosen by the far end, or that only a person can fix, are retried later than a timeout. */
+/** Failures chosen by the far end, or that only a person can fix, are retried later than a timeout. A denied address: of a name. */
 const FLOORS_MS: Partial<Record<ErrorCode, number>> = {
   refused: 3_000,
   identity_mismatch: 10_000,
   protocol_unsupported: 10_000,
+  address_denied: 300_000,
 };
 
 function floorMs(code: ErrorCode): number {

@@ -27,5 +27,5 @@ export type FaultOutcome = Extract<Outcome, { kind: "fault" }>;
 
 /** The facts of a failed open. */
 export function factsOf(error: PartnerdError): FailureFacts {
-  return { streamEnd: error.details.remoteEnd ?? null, errorName: causeNameOf(error) };
+  return { streamEnd: error.details.remoteEnd ?? null, errorName: causeNameOf(error) ?? error.details.reason ?? null };
 }

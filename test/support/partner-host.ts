@@ -6,6 +6,7 @@ import { PartnerdError } from "../../src/base/errors.ts";
 import type { Address, PeerId } from "../../src/base/ids.ts";
 import { didOf } from "../../src/base/ids.ts";
 import type { ObservedEvent } from "../../src/events/types.ts";
+import { dialAsGiven } from "../../src/p2p/dial/dial-planner.ts";
 import { peerIdOf } from "../../src/p2p/host/connection-index.ts";
 import type { Node } from "../../src/p2p/host/node.ts";
 import { createNode, startNode, stopNode } from "../../src/p2p/host/node.ts";
@@ -92,6 +93,7 @@ export async function startPartnerHost(
         // Many tests use short timeouts, which must depend on the peer and not on the load of the machine.
         clock: paceClock,
         random: systemRandom,
+        dialPlanner: dialAsGiven,
         self: { name: `host-${seed}`, did: didOf(`did:${seed}`), peerId },
         admission,
         observer,

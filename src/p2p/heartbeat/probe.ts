@@ -1,6 +1,6 @@
 /** Echo protocols: the bandwidth challenge, both sides of it, and the stream ping. */
 import { type Clock, deadline, type Random, systemRandom } from "../../base/clock.ts";
-import { isFault, messageOf, PartnerdError, toPartnerdError } from "../../base/errors.ts";
+import { isFault, PartnerdError, toPartnerdError } from "../../base/errors.ts";
 import { abortable } from "../../base/pause.ts";
 import type { HostConnection, HostStream, HostStreamEvents } from "../host/host.ts";
 import {
@@ -137,7 +137,9 @@ function readUntilEnd(stream: HostStream, onChunk: (chunk: Uint8Array) => boolea
 }
 
 function asChallengeFailed(error: unknown): PartnerdError {
-  return error instanceof PartnerdError && error.code === "challenge_failed" ? error : challengeFailed(messageOf(error), error);
+  if (error instanceof PartnerdError && error.code === "challenge_failed") return error;
+  const isUnsupported = error instanceof Error && error.name === "UnsupportedProtocolError";
+  return challengeFailed(isUnsupported ? `the peer does not support ${PROBE_PROTOCOL}` : "its stream ended early", error);
 }
 
 function challengeFailed(detail: string, cause?: unknown): PartnerdError {
