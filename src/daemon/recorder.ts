@@ -145,7 +145,7 @@ export class Recorder implements ReconcilerObserver, Disposable {
         this.explained(peerId, error, attempt.id);
         this.#deps.logger.warn(
           { peerId, code: error.code, error: error.message, attempt: attempt.id },
-          "will not retry until the peer's record changes",
+          "will not dial until the peer's record changes",
         );
         break;
       }

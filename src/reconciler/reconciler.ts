@@ -36,7 +36,7 @@ interface InFlight {
 /** A failed renewal is not repeated sooner than this, even if it is due, nor is work that met an internal error. */
 const RENEW_AGAIN_MS = 500;
 
-/** Only a new address, and so a new generation, can fix these, unless the error says otherwise. */
+/** Dialling again cannot fix these before the address changes, and so the generation, unless the error says otherwise. */
 const TERMINAL: ReadonlySet<ErrorCode> = new Set<ErrorCode>(["address_unsupported", "address_denied"]);
 
 export class Reconciler {

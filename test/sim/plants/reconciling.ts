@@ -113,8 +113,8 @@ export const RECONCILING_PLANTS: readonly Plant[] = [
     name: "sign-of-life-ends-any-wait",
     what: "A peer that keeps connecting to us makes us dial at its pace.",
     file: "src/reconciler/backoff.ts",
-    find: "Math.min(retry.notBeforeMs, failedAtMs + Math.max(SIGN_OF_LIFE_LEAST_MS, floorMs(code)))",
-    replace: "0",
+    find: "return failedAtMs + Math.max(SIGN_OF_LIFE_LEAST_MS, leastMs);",
+    replace: "return 0;",
   },
   {
     name: "dials-itself",
