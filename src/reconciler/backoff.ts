@@ -46,7 +46,8 @@ interface FailureRun {
 /**
  * The retry state of one key:
  * `fresh` (nothing went wrong since the generation began) -> `waiting` after a failure -> `established` once the stream is up
- * -> `waiting` again when the stream is lost. `stopped` waits for a new generation, or for a sign of life. A new generation is always `fresh`.
+ * -> `waiting` again when the stream is lost. `stopped` waits for a new generation, or for a sign of life. A new generation is always
+ * `fresh`.
  */
 export type Retry =
   | { readonly state: "fresh" }

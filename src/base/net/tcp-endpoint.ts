@@ -1,7 +1,6 @@
 /** The TCP endpoint that a multiaddr names. Pure. */
 import { multiaddr } from "@multiformats/multiaddr";
-import type { Address, PeerId } from "../ids.ts";
-import { parsePeerId } from "../ids.ts";
+import { type Address, addressesOf, type PeerId, parseAddress, parsePeerId } from "../ids.ts";
 
 const HOST_KINDS = ["ip4", "ip6", "dns", "dns4", "dns6"] as const;
 
@@ -16,8 +15,21 @@ export interface TcpEndpoint {
   readonly peerId: PeerId | null;
 }
 
-/** The endpoint of `<host>/tcp/<port>`, with or without a final `/p2p/<PeerID>`; undefined for any other address. */
+/** The addresses in `address` that TCP can dial, and those that it cannot, each in order. */
+export function dialability(address: Address): {
+  readonly endpoints: readonly TcpEndpoint[];
+  readonly skipped: readonly Address[];
+} {
+  const all = addressesOf(address).map((each) => ({ each, endpoint: tcpEndpointOf(each) }));
+  return {
+    endpoints: all.flatMap(({ endpoint }) => endpoint ?? []),
+    skipped: all.flatMap(({ each, endpoint }) => (endpoint === undefined ? [each] : [])),
+  };
+}
+
+/** The endpoint of `<host>/tcp/<port>`, with or without a final `/p2p/<PeerID>`; undefined for any other single address. */
 export function tcpEndpointOf(address: Address): TcpEndpoint | undefined {
+  if (parseAddress(address) === undefined) return undefined;
   const components = multiaddr(address).getComponents();
   const zone = components[0]?.name === "ip6zone" ? (components.shift()?.value ?? null) : null;
   const [host, port, last, ...rest] = components;

@@ -8,7 +8,7 @@ import type { TcpEndpoint } from "../../base/net/tcp-endpoint.ts";
 import { abortable } from "../../base/pause.ts";
 import { addressDenied } from "./address-denied.ts";
 import { type DialPolicy, decideDial, type OwnListeners } from "./dial-policy.ts";
-import { dialTarget, targetMultiaddr } from "./dial-target.ts";
+import { dialTargets, targetMultiaddr } from "./dial-target.ts";
 import type { NameResolver } from "./name-resolver.ts";
 
 export interface DialPlanner {
@@ -19,13 +19,17 @@ export interface DialPlanner {
   plan(peerId: PeerId, address: Address | null, signal: AbortSignal): Promise<readonly Multiaddr[]>;
 }
 
-/** No policy and no resolution: for hosts whose network is not the real one. */
-export const dialAsGiven: DialPlanner = {
-  plan: async (peerId, address) => [targetMultiaddr(peerId, dialTarget(peerId, address))],
-};
-
 /** Bounds how many addresses one attempt tries. */
 const MAX_TARGETS = 8;
+
+/** No policy and no resolution: for hosts whose network is not the real one. */
+export const dialAsGiven: DialPlanner = {
+  plan: async (peerId, address) =>
+    dialTargets(peerId, address)
+      .slice(0, MAX_TARGETS)
+      .map((target) => targetMultiaddr(peerId, target)),
+};
+
 /** Leaves time to dial within the usual limit of an attempt. */
 const RESOLVE_TIMEOUT_MS = 3_000;
 
@@ -47,16 +51,27 @@ export class PolicyDialPlanner implements DialPlanner {
   }
 
   async plan(peerId: PeerId, address: Address | null, signal: AbortSignal): Promise<readonly Multiaddr[]> {
-    const endpoint = dialTarget(peerId, address);
-    const ips = await this.#ipsOf(endpoint, signal);
+    const endpoints = dialTargets(peerId, address);
     const { policy, ownListeners } = this.#components;
+    const resolved = await Promise.allSettled(endpoints.map((endpoint) => this.#ipsOf(endpoint, signal)));
+    signal.throwIfAborted();
     const own = ownListeners();
-    const decided = ips.map((ip) => ({ ip, decision: decideDial(ip, endpoint.port, policy, own) }));
-    const allowed = decided.filter(({ decision }) => decision.allowed).slice(0, MAX_TARGETS);
-    if (allowed.length > 0) return allowed.map(({ ip }) => targetMultiaddr(peerId, literal(ip, endpoint)));
-    const [first] = decided.flatMap(({ ip, decision }) => (decision.allowed ? [] : [{ ip, decision }]));
-    if (first === undefined) throw unresolved(endpoint.host);
-    throw addressDenied(endpoint, first.ip, first.decision);
+    const allowed: Multiaddr[] = [];
+    const failures: Error[] = [];
+    for (const [index, endpoint] of endpoints.entries()) {
+      const ips = resolved[index];
+      if (ips?.status !== "fulfilled") {
+        failures.push(ips?.reason as Error);
+        continue;
+      }
+      for (const ip of ips.value) {
+        const decision = decideDial(ip, endpoint.port, policy, own);
+        if (decision.allowed) allowed.push(targetMultiaddr(peerId, literal(ip, endpoint)));
+        else failures.push(addressDenied(endpoint, ip, decision));
+      }
+    }
+    if (allowed.length > 0) return allowed.slice(0, MAX_TARGETS);
+    throw failures.toSorted((a, b) => finality(a) - finality(b))[0] ?? unresolved(endpoints[0]?.host ?? "");
   }
 
   async #ipsOf({ kind, host }: TcpEndpoint, signal: AbortSignal): Promise<readonly Ip[]> {
@@ -71,6 +86,12 @@ export class PolicyDialPlanner implements DialPlanner {
       throw isFault(error) ? error : unresolved(host, error);
     }
   }
+}
+
+/** The failure that may pass soonest decides when to try again: a fault or an unresolved name, a denied name, a denied address. */
+function finality(error: Error): number {
+  if (!(error instanceof PartnerdError) || error.code !== "address_denied") return 0;
+  return error.details.mayChange === true ? 1 : 2;
 }
 
 const ipsIn = (texts: readonly string[]): readonly Ip[] => texts.flatMap((text) => parseIp(text) ?? []);

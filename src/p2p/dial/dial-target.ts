@@ -2,15 +2,16 @@
 import { type Multiaddr, multiaddr } from "@multiformats/multiaddr";
 import { PartnerdError } from "../../base/errors.ts";
 import type { Address, PeerId } from "../../base/ids.ts";
-import { type TcpEndpoint, tcpEndpointOf } from "../../base/net/tcp-endpoint.ts";
+import { dialability, type TcpEndpoint } from "../../base/net/tcp-endpoint.ts";
 
-/** The endpoint of `address`. Throws PartnerdError `address_unsupported` if there is none, it is not TCP, or it is another peer's. */
-export function dialTarget(peerId: PeerId, address: Address | null): TcpEndpoint {
+/** The endpoints in `address`, in order; at least one. Throws PartnerdError `address_unsupported` if it has none for this peer. */
+export function dialTargets(peerId: PeerId, address: Address | null): readonly TcpEndpoint[] {
   if (address === null) throw unsupported(`peer ${peerId} has no address`);
-  const endpoint = tcpEndpointOf(address);
-  if (endpoint === undefined) throw unsupported(`address ${address} of peer ${peerId} is not a TCP address`);
-  if (endpoint.peerId === null || endpoint.peerId === peerId) return endpoint;
-  throw unsupported(`address ${address} belongs to a peer other than ${peerId}`);
+  const { endpoints } = dialability(address);
+  if (endpoints.length === 0) throw unsupported(`${address} is not a TCP address`);
+  const ofPeer = endpoints.filter((endpoint) => endpoint.peerId === null || endpoint.peerId === peerId);
+  if (ofPeer.length === 0) throw unsupported(`${address} belongs to a peer other than ${peerId}`);
+  return ofPeer;
 }
 
 /** The multiaddr of `endpoint`, ending in the PeerID that must answer. */

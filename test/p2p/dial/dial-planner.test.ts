@@ -132,6 +132,36 @@ describe("a name", () => {
   });
 });
 
+describe("several addresses", () => {
+  const plan = (names: readonly string[], ...addresses: readonly string[]) => {
+    const planned = planning();
+    planned.names.answers = names;
+    return planned.plan(addresses.join(","));
+  };
+  const QUIC = "/ip4/192.0.2.1/udp/4001/quic-v1";
+  const DENIED = "/ip4/169.254.169.254/tcp/80";
+  const GOOD = "/ip4/198.51.100.1/tcp/4001";
+
+  test("are dialled in order, without those that TCP cannot dial or that are denied", async () => {
+    expect(await plan(["198.51.100.7", "127.0.0.1"], QUIC, DENIED, "/dns/partner.example/tcp/4002", GOOD)).toEqual([
+      "/ip4/198.51.100.7/tcp/4002/p2p/A",
+      `${GOOD}/p2p/A`,
+    ]);
+    expect(await plan([], "/dns/partner.example/tcp/4002", GOOD)).toEqual([`${GOOD}/p2p/A`]);
+  });
+
+  test("fail with the failure that may pass soonest", async () => {
+    const name = "/dns/partner.example/tcp/80";
+    expect(await failureOf(plan([], DENIED, name))).toMatchObject({ code: "dial_failed" });
+    expect(await failureOf(plan(["127.0.0.1"], DENIED, name))).toMatchObject({
+      code: "address_denied",
+      details: { mayChange: true },
+    });
+    expect(await failureOf(plan([], QUIC, DENIED))).toMatchObject({ code: "address_denied", details: { mayChange: false } });
+    expect(await failureOf(plan([], QUIC))).toMatchObject({ code: "address_unsupported" });
+  });
+});
+
 test.each([
   [
     "/ip4/169.254.169.254/tcp/80",
