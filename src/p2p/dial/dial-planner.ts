@@ -64,6 +64,7 @@ export class PolicyDialPlanner implements DialPlanner {
         failures.push(ips?.reason as Error);
         continue;
       }
+      if (ips.value.length === 0) failures.push(unresolved(endpoint.host));
       for (const ip of ips.value) {
         const decision = decideDial(ip, endpoint.port, policy, own);
         if (decision.allowed) allowed.push(targetMultiaddr(peerId, literal(ip, endpoint)));
@@ -71,7 +72,7 @@ export class PolicyDialPlanner implements DialPlanner {
       }
     }
     if (allowed.length > 0) return allowed.slice(0, MAX_TARGETS);
-    throw failures.toSorted((a, b) => finality(a) - finality(b))[0] ?? unresolved(endpoints[0]?.host ?? "");
+    throw failures.toSorted((a, b) => finality(a) - finality(b))[0] ?? new RangeError("no address was checked");
   }
 
   async #ipsOf({ kind, host }: TcpEndpoint, signal: AbortSignal): Promise<readonly Ip[]> {
