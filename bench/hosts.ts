@@ -12,6 +12,7 @@ import { systemClock, systemRandom } from "../src/base/clock.ts";
 import { didOf } from "../src/base/ids.ts";
 import { version } from "../src/base/version.ts";
 import { connectionLimits } from "../src/p2p/budgets/connection-limits.ts";
+import { dialAsGiven } from "../src/p2p/dial/dial-planner.ts";
 import { peerIdOf } from "../src/p2p/host/connection-index.ts";
 import { Door } from "../src/p2p/host/door.ts";
 import { createNode, startNode } from "../src/p2p/host/node.ts";
@@ -38,6 +39,7 @@ async function startHost(): Promise<string> {
     node,
     clock: systemClock,
     random: systemRandom,
+    dialPlanner: dialAsGiven,
     self: { name: "far end", did: didOf(peerId), peerId },
     admission: ANYBODY,
     observer: { observed: () => {}, faulted: () => {}, wake: () => {} },

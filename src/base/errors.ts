@@ -37,6 +37,7 @@ const EXIT_CODES = {
   file_failed: 74,
   // Why an outbound partner stream could not be opened, or was lost.
   address_unsupported: 69,
+  address_denied: 69,
   dial_failed: 69,
   timeout: 69,
   refused: 69,
@@ -75,6 +76,8 @@ export interface ErrorDetails {
   readonly remoteEnd?: RemoteEnd | undefined;
   /** The specific failure, if the code is less specific. */
   readonly reason?: string | undefined;
+  /** The failure may pass although nothing that we were told changes: a name can resolve to another address. */
+  readonly mayChange?: boolean | undefined;
   /** The message without the place that it begins with, for callers that name the place themselves. */
   readonly problem?: string | undefined;
   /** `host:port` of the server that failed. */
@@ -146,6 +149,17 @@ export function causeNameOf(error: Error): string | null {
   if ("code" in first && typeof first.code === "string") return first.code;
   return first.name === "Error" ? null : first.name;
 }
+
+/** The messages of the causes of `error`; null if it has none. They may quote a far end: for the debug level only. */
+export function causeTextOf(error: Error): string | null {
+  const texts = causesOf(error)
+    .slice(1)
+    .flatMap((cause): unknown[] => (cause instanceof AggregateError ? cause.errors : [cause]))
+    .map(messageOf);
+  return texts.length === 0 ? null : texts.join("; ").slice(0, MAX_CAUSE_TEXT);
+}
+
+const MAX_CAUSE_TEXT = 1_024;
 
 /** True if both failed for the same reason: codes, details and causes agree. Messages are not compared. */
 export function isSameFailure(one: PartnerdError | null, other: PartnerdError | null): boolean {

@@ -12,7 +12,10 @@ export type PeerId = Branded<"PeerId">;
 export type Did = Branded<"Did">;
 /** The id of a peer record in the source app's database. */
 export type ResourceId = Branded<"ResourceId">;
-/** A valid multiaddr, with or without a final /p2p/ part. A PeerID in that part is canonical. */
+/**
+ * A valid multiaddr, with or without a final /p2p/ part; a PeerID in that part is canonical. Or several, separated by commas, in the
+ * order to try them; at least one of them is valid, and the others begin with a slash.
+ */
 export type Address = Branded<"Address">;
 
 /** Cached because the same few peers recur, and parsing a PeerID costs more than everything else done with a message. */
@@ -66,10 +69,21 @@ function readAddress(text: string): ParsedAddress | undefined {
   }
 }
 
-/** `address` with `/p2p/<peerId>` at its end, added if missing. The address must not end in another PeerId. */
+/** `address` with `/p2p/<peerId>` at its end, added if missing; so each one of several. It must not end in another PeerId. */
 export function withPeerId(address: Address, peerId: PeerId): Address {
   const suffix = `/p2p/${peerId}`;
-  return (address.endsWith(suffix) ? address : `${address}${suffix}`) as Address;
+  const complete = (each: Address) => (each.endsWith(suffix) || parseAddress(each) === undefined ? each : `${each}${suffix}`);
+  return addressListOf(addressesOf(address).map((each) => complete(each) as Address));
+}
+
+/** The single addresses of `address`, at least one. */
+export function addressesOf(address: Address): readonly Address[] {
+  return address.split(/,(?=\/)/) as Address[];
+}
+
+/** Several addresses as one, each once. */
+export function addressListOf(addresses: readonly Address[]): Address {
+  return [...new Set(addresses)].join(",") as Address;
 }
 
 export const didOf = (text: string): Did => text as Did;

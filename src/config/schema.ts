@@ -2,6 +2,7 @@
 import { hostname } from "node:os";
 import { z } from "zod";
 import { parseAddress } from "../base/ids.ts";
+import { parseAddressRange } from "../base/net/address-range.ts";
 import { Secret } from "../base/setting-file.ts";
 import { DEFAULT_LIMITS, DEFAULT_VOCABULARY } from "../events/vocabulary.ts";
 import { NatsUrl, natsUrlIn } from "../nats/connection/server-address.ts";
@@ -47,6 +48,17 @@ const subjects = (what: string, preset: readonly string[]) =>
     .array(z.string().refine(isSubject, { error: "is not a NATS subject without wildcards; for example CREATE_RESOURCE" }))
     .min(1)
     .default([...preset])
+    .describe(what);
+
+const addressRanges = (what: string) =>
+  z
+    .array(
+      z.string().superRefine((value, context) => {
+        const range = parseAddressRange(value);
+        if (typeof range === "string") context.addIssue({ code: "custom", message: range, input: value });
+      }),
+    )
+    .default([])
     .describe(what);
 
 const natsUrl = z
@@ -156,6 +168,18 @@ export const configSchema = z.strictObject({
         .default("unix")
         .describe("Timestamp in our heartbeats. unix is in seconds. A Go reader rejects a type that it does not expect."),
       maxConnections: count("Limit of open libp2p connections.", 10_000, 1, 1_000_000),
+      dial: z
+        .strictObject({
+          allow: addressRanges(
+            "Addresses that may be dialled although they are denied by default: CIDR, CIDR:PORT, CIDR:FIRST-LAST or :PORT.",
+          ),
+          deny: addressRanges("Addresses that are never dialled, in the same forms. Overrides p2p.dial.allow."),
+          private: z
+            .enum(["allow", "deny"])
+            .default("allow")
+            .describe("Whether private addresses may be dialled (RFC 1918, 100.64.0.0/10, fc00::/7)."),
+        })
+        .prefault({}),
       pskFile: file("File with the pre-shared key of a private libp2p network (/key/swarm/psk/1.0.0/)."),
     })
     .prefault({}),

@@ -6,6 +6,7 @@ import { countingFaults, type Logger } from "../base/log.ts";
 import { readConfigured } from "../base/setting-file.ts";
 import { isoTime } from "../base/units.ts";
 import { version } from "../base/version.ts";
+import type { HostPort } from "../config/http-settings.ts";
 import { type Config, withoutSecrets } from "../config/schema.ts";
 import type { ObservedEvent, RunId } from "../events/types.ts";
 import type { RefusalReason } from "../http/access.ts";
@@ -13,6 +14,7 @@ import { createApp, createProbesApp } from "../http/app.ts";
 import { Metrics } from "../http/metrics.ts";
 import { startHttp, startProbes } from "../http/server.ts";
 import { loadOrCreateIdentity } from "../identity/identity.ts";
+import { createDialPlanner } from "../p2p/dial/create-dial-planner.ts";
 import { peerIdOf } from "../p2p/host/connection-index.ts";
 import { Door } from "../p2p/host/door.ts";
 import { createNode, type Node, startNode, stopNode } from "../p2p/host/node.ts";
@@ -90,7 +92,9 @@ async function start(config: Config, around: Surroundings): Promise<Omit<Daemon,
   const log = openLog(config, around);
   const host = await createHost(config, around, log);
   const descriptors = owner.use(new DescriptorWatch(around));
-  const { core, streams } = await createStreams(config, around, log, host);
+  // Filled once it serves.
+  const httpListeners: HostPort[] = [];
+  const { core, streams } = await createStreams(config, around, log, { ...host, httpListeners });
   // Start after all protocol handlers are registered; otherwise an early peer concludes that we support none.
   await startNode(host.node, config.listen);
   signal.throwIfAborted();
@@ -125,6 +129,10 @@ async function start(config: Config, around: Surroundings): Promise<Omit<Daemon,
   const http = owner.use(await startHttp(createApp(views, logger), config.http, onRefused));
   const { probes: at } = config.http;
   const probes = at === undefined ? undefined : owner.use(await startProbes(createProbesApp(views, logger), at));
+  const bound = [[config.http.listen, http] as const, [at, probes] as const];
+  for (const [configured, server] of bound)
+    if (configured !== undefined && "host" in configured && server !== undefined)
+      httpListeners.push({ host: configured.host, port: Number(new URL(server.url).port) });
 
   log.recorder.running();
   intake = await startIntake(config, { ...around, store: log.store, buffer: core.buffer });
@@ -204,7 +212,7 @@ async function createStreams(
   config: Config,
   around: Surroundings,
   log: Log,
-  host: LocalHost,
+  { httpListeners, ...host }: LocalHost & { readonly httpListeners: readonly HostPort[] },
 ): Promise<{ readonly core: Core; readonly streams: Libp2pPartnerStreams }> {
   const { clock, random, logger, metrics, owner } = around;
   const { store, recorder, run } = log;
@@ -213,12 +221,20 @@ async function createStreams(
     ...host,
     clock,
     random,
+    dialPlanner: createDialPlanner({
+      clock,
+      settings: config.p2p.dial,
+      listen: config.listen,
+      bound: () => host.node.getMultiaddrs().map(String),
+      others: () => httpListeners,
+    }),
     observer: {
       observed: (event) => recorder.observed(event),
       faulted: (peerId, error) => recorder.faulted(peerId, { part: "streams", error, attempt: null }),
+      explained: (peerId, error) => recorder.explained(peerId, error),
       wake,
     },
-    options: { heartbeatTimestamp: config.p2p.heartbeatTimestamp },
+    options: { heartbeatTimestamp: config.p2p.heartbeatTimestamp, openTimeoutMs: config.reconcile.openTimeoutMs },
   });
   owner.defer(() => streams.dispose());
   const core = owner.use(

@@ -1,10 +1,11 @@
 /** Turns an observation into a row of the log, a metric and a log line. */
 import type { Clock } from "../base/clock.ts";
-import { isFault, type PartnerdError, toPartnerdError } from "../base/errors.ts";
+import { causeTextOf, isFault, type PartnerdError, toPartnerdError } from "../base/errors.ts";
 import type { PeerId } from "../base/ids.ts";
 import type { Logger } from "../base/log.ts";
+import { dialability } from "../base/net/tcp-endpoint.ts";
 import { RecentMap } from "../base/recent-map.ts";
-import type { AttemptId, LogEvent, ObservedEvent } from "../events/types.ts";
+import type { AttemptId, LogEvent, ObservedEvent, PeerDesired } from "../events/types.ts";
 import type { Action } from "../reconciler/decide.ts";
 import type { ReconcilerObserver } from "../reconciler/options.ts";
 import type { FaultOutcome, Outcome } from "../reconciler/outcome.ts";
@@ -135,20 +136,30 @@ export class Recorder implements ReconcilerObserver, Disposable {
     this.#deps.logger.debug({ peerId, action: action.kind, why: action.why, ...which }, "reconciler acts");
   }
 
+  /** The only place where text of libraries and far ends is logged. */
+  explained(peerId: PeerId, error: PartnerdError, attempt?: AttemptId): void {
+    const cause = causeTextOf(error);
+    if (cause === null) return;
+    this.#deps.logger.debug({ peerId, code: error.code, cause, ...(attempt !== undefined && { attempt }) }, "cause of a failure");
+  }
+
   settled(peerId: PeerId, outcome: Outcome): void {
     switch (outcome.kind) {
       case "terminal": {
         const { error, attempt } = outcome;
+        this.explained(peerId, error, attempt.id);
         this.#deps.logger.warn(
           { peerId, code: error.code, error: error.message, attempt: attempt.id },
-          "will not retry until the peer's record changes",
+          "will not dial until the peer's record changes",
         );
         break;
       }
+      case "retry":
+        this.explained(peerId, outcome.error, outcome.attempt.id);
+        break;
       case "fault":
       case "done":
       case "after":
-      case "retry":
         break;
     }
   }
@@ -206,11 +217,20 @@ export class Recorder implements ReconcilerObserver, Disposable {
   #appended({ seq, event, causeSeq, openedSeq }: LogEntry): void {
     const { store, clock } = this.#deps;
     if (event.type === "PeerDesired" || event.type === "PeerRemoved") this.#rows.named(event.peerId);
+    if (event.type === "PeerDesired") this.#saySkipped(seq, event);
     if (event.type !== "PeerDesired")
       this.#say(event, { seq, ...(causeSeq !== null && { causeSeq }), ...(openedSeq !== null && { openedSeq }) });
     // A partner with an open stream needs no new one.
     else if (event.standing === "partner" && store.get(event.peerId)?.generation === seq && !this.#established.has(event.peerId))
       this.#desired.set(event.peerId, { generation: seq, atMs: clock.monotonicMs() });
+  }
+
+  /** Only if the event changes something: apps repeat their events. */
+  #saySkipped(seq: number, { peerId, standing, address }: PeerDesired): void {
+    if (standing !== "partner" || address === null || this.#deps.store.get(peerId)?.generation !== seq) return;
+    const { skipped } = dialability(address);
+    if (skipped.length > 0)
+      this.#deps.logger.warn({ seq, peerId, skipped }, "addresses in the record that TCP cannot dial are skipped");
   }
 
   /** `row`: the seq of the row, its cause and its opening, which lead from a log line to the events behind it. */

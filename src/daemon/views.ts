@@ -3,6 +3,7 @@ import type { Clock } from "../base/clock.ts";
 import { isFault, toPartnerdError } from "../base/errors.ts";
 import type { PeerId } from "../base/ids.ts";
 import type { Logger } from "../base/log.ts";
+import { dialability } from "../base/net/tcp-endpoint.ts";
 import { counted, isoTime } from "../base/units.ts";
 import type { GapReason, LogEvent } from "../events/types.ts";
 import type { PeerSnapshot } from "../p2p/registry/registry.ts";
@@ -12,7 +13,7 @@ import type { LogEntry } from "../store/model/log-entry.ts";
 import type { Store } from "../store/store.ts";
 import type { DeliveryView, HistoryView, PeerDetailView, PeerView, Phase, SelfView } from "../views/api.ts";
 import { missingSentence, spanSentence } from "../views/delivery-sentences.ts";
-import { failureSentence, type PeerFacts, peerView, phaseOf } from "../views/peers.ts";
+import { failureSentence, type PeerFacts, peerView, phaseOf, skippedSentence } from "../views/peers.ts";
 import type { GaugeView, Views } from "../views/views.ts";
 import { type HealthFacts, liveness, readiness, startup, unreadable } from "./health.ts";
 
@@ -198,6 +199,8 @@ function historyMessage(event: LogEvent): string | null {
     const { events, file } = event.details;
     return `${counted(events, "earlier event")} ${events === 1 ? "is" : "are"} in ${file}`;
   }
+  if (event.type === "PeerDesired" && event.standing === "partner" && event.address !== null)
+    return skippedSentence(dialability(event.address).skipped);
   if (event.type === "OpenFailed") return failureSentence(event.message, event.details.streamEnd);
   return "message" in event ? event.message : null;
 }

@@ -1,13 +1,14 @@
 /** Reads a peer record: the peer that an event is about, and what the event says about it. */
-import { type Address, didOf, parseAddress, parsePeerId, resourceIdOf, withPeerId } from "../base/ids.ts";
+import { type Address, didOf, parsePeerId, resourceIdOf, withPeerId } from "../base/ids.ts";
 import type { Desired, PeerReference, Removed } from "./decoded.ts";
 import { type Fields, field, integerOf, textFields, textOf } from "./fields.ts";
 import { Refusal, shown } from "./json.ts";
+import { addressesOfRecord } from "./record-addresses.ts";
 import type { Standing } from "./types.ts";
 import type { Vocabulary } from "./vocabulary.ts";
 
 /** Generous for their content, and short enough that parsing a PeerID (quadratic in its length) stays cheap. */
-export const LONGEST = { id: 512, did: 512, peer_id: 128, stream_address: 1024 } as const;
+export const LONGEST = { id: 512, did: 512, peer_id: 128 } as const;
 export const LONGEST_NAME = { name: 512 } as const;
 export const LONGEST_RELATION = 64;
 
@@ -48,7 +49,7 @@ function standingOf(relation: string, vocabulary: Vocabulary): Standing {
 type Located = PeerReference & { readonly address: Address | null };
 
 /**
- * The PeerID comes from the address, else from the record's own peer_id. A peer that is not a partner may be named by resource id
+ * The PeerID comes from the addresses, else from the record's own peer_id. A peer that is not a partner may be named by resource id
  * alone.
  */
 function locate(record: Fields, standing: Standing): Located | Refusal {
@@ -59,8 +60,13 @@ function locate(record: Fields, standing: Standing): Located | Refusal {
   if (texts.peer_id !== null && stated === undefined) {
     return new Refusal("peer_id_invalid", `peer_id is ${shown(texts.peer_id)}: expected a libp2p PeerID`);
   }
-  const parsed = texts.stream_address === null ? undefined : parseAddress(texts.stream_address);
-  const addressed = parsed?.peerId;
+  const addresses = addressesOfRecord(record);
+  if (addresses instanceof Refusal) return addresses;
+  const { given, address } = addresses;
+  const [addressed, another] = addresses.peerIds;
+  if (another !== undefined) {
+    return new Refusal("peer_id_disagrees", `stream_address names ${addressed} and ${another}: expected one PeerID`);
+  }
   if (stated !== undefined && addressed !== undefined && stated !== addressed) {
     return new Refusal(
       "peer_id_disagrees",
@@ -70,13 +76,13 @@ function locate(record: Fields, standing: Standing): Located | Refusal {
   const peerId = addressed ?? stated;
 
   const isNamed = peerId !== undefined || (standing !== "partner" && texts.id !== null);
-  if (texts.stream_address === null && standing === "partner") {
+  if (given === null && standing === "partner") {
     return new Refusal("address_missing", "stream_address is missing: expected the multiaddr to reach this partner at");
   }
-  if (texts.stream_address !== null && parsed === undefined && (standing === "partner" || !isNamed)) {
+  if (given !== null && address === undefined && (standing === "partner" || !isNamed)) {
     return new Refusal(
       "address_invalid",
-      `stream_address is ${shown(texts.stream_address)}: expected a multiaddr such as /ip4/192.0.2.1/tcp/4001/p2p/<PeerID>`,
+      `stream_address is ${shown(given)}: expected a multiaddr such as /ip4/192.0.2.1/tcp/4001/p2p/<PeerID>`,
     );
   }
   if (!isNamed) {
@@ -90,6 +96,6 @@ function locate(record: Fields, standing: Standing): Located | Refusal {
     peerId: peerId ?? null,
     resourceId: texts.id === null ? null : resourceIdOf(texts.id),
     did: did === null ? null : didOf(did),
-    address: parsed === undefined ? null : peerId === undefined ? parsed.address : withPeerId(parsed.address, peerId),
+    address: address === undefined ? null : peerId === undefined ? address : withPeerId(address, peerId),
   };
 }

@@ -108,7 +108,7 @@ export interface StreamClosed {
 export interface FailureFacts {
   /** How the stream ended; null if there was none yet, or we ended it ourselves. */
   readonly streamEnd: CloseReason | null;
-  /** The code or name of the error from the system or a library, such as `ECONNREFUSED`; null if there was none. */
+  /** The error of the system or a library, such as `ECONNREFUSED`, or why an address is denied, such as `link_local`; else null. */
   readonly errorName: string | null;
 }
 

@@ -4,7 +4,10 @@ import { PartnerdError } from "../base/errors.ts";
 import type { PeerId } from "../base/ids.ts";
 import { RecentMap } from "../base/recent-map.ts";
 import type { DesiredPeer } from "../events/types.ts";
+import { DEFAULT_RECONCILER_OPTIONS } from "../reconciler/options.ts";
 import type { ActualPeer, Attempt, CloseRequest, PartnerStreams } from "../reconciler/ports.ts";
+import type { DialPlanner } from "./dial/dial-planner.ts";
+import { Dialler } from "./heartbeat/dialler.ts";
 import { answerChallenge, answerPings } from "./heartbeat/echo.ts";
 import { HeartbeatHandler } from "./heartbeat/handler.ts";
 import { Liveness } from "./heartbeat/liveness.ts";
@@ -33,10 +36,14 @@ export interface PartnerStreamsComponents {
   readonly random: Random;
   readonly self: SelfDescription;
   readonly admission: AdmissionPolicy;
+  /** Decides which addresses are dialled. */
+  readonly dialPlanner: DialPlanner;
   readonly observer: StreamObserver;
   readonly options?: {
     /** Format of the timestamp in our heartbeats; default Unix seconds, as in Go programs. */
     readonly heartbeatTimestamp?: TimestampFormat;
+    /** Time limit of one open, which the addresses of a peer share; default 5 s. */
+    readonly openTimeoutMs?: number;
     /** How long an inbound stream may stay open without a heartbeat; default 10 s. */
     readonly firstHeartbeatTimeoutMs?: number;
     /** Time limit of the bandwidth challenge; default 5 s. */
@@ -72,8 +79,9 @@ export class Libp2pPartnerStreams implements PartnerStreams {
     this.#registry = registry;
     this.#liveness = liveness;
     this.#connections = connections;
-    const { heartbeatTimestamp = "unix" } = options;
-    this.#opener = new HeartbeatOpener({ ...components, host, heartbeatTimestamp, registry, connections, liveness });
+    const { heartbeatTimestamp = "unix", openTimeoutMs = DEFAULT_RECONCILER_OPTIONS.openTimeoutMs } = options;
+    const dialler = new Dialler({ ...components, host, openTimeoutMs });
+    this.#opener = new HeartbeatOpener({ ...components, dialler, heartbeatTimestamp, registry, connections, liveness });
     this.#handler = new HeartbeatHandler({
       ...components,
       registry,

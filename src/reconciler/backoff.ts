@@ -15,12 +15,16 @@ const LEAST_MS = 50;
 /** A sign of life ends a wait no sooner than this after the failure, so that a flapping peer cannot set the pace. */
 const SIGN_OF_LIFE_LEAST_MS = 1_000;
 
-/** Failures chosen by the far end, or that only a person can fix, are retried later than a timeout. */
+/** Failures chosen by the far end, or that only a person can fix, are retried later than a timeout. A denied address: of a name. */
 const FLOORS_MS: Partial<Record<ErrorCode, number>> = {
   refused: 3_000,
   identity_mismatch: 10_000,
   protocol_unsupported: 10_000,
+  address_denied: 300_000,
 };
+
+/** Failures of the address, which say nothing about a connection that the peer opens. */
+const UNDIALLABLE: ReadonlySet<ErrorCode> = new Set<ErrorCode>(["address_unsupported", "address_denied"]);
 
 /** A partner may lose its stream this often in a series before FLAPPING_LEAST_MS applies. */
 const LOSSES_FORGIVEN = 2;
@@ -52,7 +56,8 @@ interface FailureRun {
 /**
  * The retry state of one key:
  * `fresh` (nothing went wrong since the generation began) -> `waiting` after a failure -> `established` once the stream is up
- * -> `waiting` again when the stream is lost. `stopped` waits for a new generation. A new generation is always `fresh`.
+ * -> `waiting` again when the stream is lost. `stopped` waits for a new generation, or for a sign of life. A new generation is always
+ * `fresh`.
  */
 export type Retry =
   | { readonly state: "fresh" }
@@ -80,7 +85,7 @@ export function established(before: Retry, nowMs: number): Retry {
   return { state: "established", run: unendedRun(before, nowMs), sinceMs: nowMs };
 }
 
-/** any -> stopped: retrying cannot help before the desired state changes. */
+/** any -> stopped: dialling cannot help before the desired state changes. */
 export function stopped(before: Retry, failure: OpenFailure): Retry {
   return { state: "stopped", run: oneMore(before, failure.failedAtMs), failure };
 }
@@ -94,23 +99,28 @@ function ceilingMs(run: FailureRun, nowMs: number): number {
   return Math.min(CAP_MS, doubledMs, Math.max(FIRST_RETRY_MS, nowMs - run.sinceMs));
 }
 
-/** The earliest time of the next attempt; Infinity if only a new generation helps. */
+/** The earliest time of the next attempt; Infinity if only a new generation or a sign of life helps. */
 export function mayOpenAtMs(retry: Retry, lastSignOfLifeMs: number | null): number {
   switch (retry.state) {
     case "fresh":
     case "established":
       return 0;
-    case "waiting": {
-      const { run } = retry;
-      const { failedAtMs, code } = retry.failure;
-      const showedLife = lastSignOfLifeMs !== null && lastSignOfLifeMs > failedAtMs;
-      return showedLife
-        ? Math.min(retry.notBeforeMs, failedAtMs + Math.max(SIGN_OF_LIFE_LEAST_MS, floorMs(code, run)))
-        : retry.notBeforeMs;
-    }
+    case "waiting":
+      return Math.min(retry.notBeforeMs, afterSignOfLifeMs(retry, lastSignOfLifeMs));
     case "stopped":
-      return Number.POSITIVE_INFINITY;
+      return afterSignOfLifeMs(retry, lastSignOfLifeMs);
   }
+}
+
+/** The earliest attempt after the peer has shown life since this failure; Infinity if it has not. */
+function afterSignOfLifeMs(
+  { run, failure: { failedAtMs, code } }: Extract<Retry, { state: "waiting" | "stopped" }>,
+  lastSignOfLifeMs: number | null,
+): number {
+  if (lastSignOfLifeMs === null || lastSignOfLifeMs <= failedAtMs) return Number.POSITIVE_INFINITY;
+  // A peer that cannot be dialled may have dialled us: its connection serves both ways.
+  const leastMs = UNDIALLABLE.has(code) ? 0 : floorMs(code, run);
+  return failedAtMs + Math.max(SIGN_OF_LIFE_LEAST_MS, leastMs);
 }
 
 /** Number of consecutive failures of the key, for status. */

@@ -10,7 +10,7 @@ export type Outcome =
   | { readonly kind: "after"; readonly atMs: number }
   /** Opening failed; retried after a backoff. */
   | { readonly kind: "retry"; readonly error: PartnerdError; readonly attempt: Attempt }
-  /** Opening failed; not retried before a new generation. */
+  /** Opening failed; not retried before a new generation, or a connection by the peer. */
   | { readonly kind: "terminal"; readonly error: PartnerdError; readonly attempt: Attempt }
   /**
    * An internal error: where it was thrown, and the attempt or the opening of the stream concerned. Retried after a backoff; not a
@@ -27,5 +27,5 @@ export type FaultOutcome = Extract<Outcome, { kind: "fault" }>;
 
 /** The facts of a failed open. */
 export function factsOf(error: PartnerdError): FailureFacts {
-  return { streamEnd: error.details.remoteEnd ?? null, errorName: causeNameOf(error) };
+  return { streamEnd: error.details.remoteEnd ?? null, errorName: causeNameOf(error) ?? error.details.reason ?? null };
 }

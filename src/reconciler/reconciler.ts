@@ -36,8 +36,8 @@ interface InFlight {
 /** A failed renewal is not repeated sooner than this, even if it is due, nor is work that met an internal error. */
 const RENEW_AGAIN_MS = 500;
 
-/** Only a new address, and so a new generation, can fix these. */
-const TERMINAL: ReadonlySet<ErrorCode> = new Set<ErrorCode>(["address_unsupported"]);
+/** Dialling again cannot fix these before the address changes, and so the generation, unless the error says otherwise. */
+const TERMINAL: ReadonlySet<ErrorCode> = new Set<ErrorCode>(["address_unsupported", "address_denied"]);
 
 export class Reconciler {
   readonly #deps: ReconcilerDependencies;
@@ -201,7 +201,8 @@ export class Reconciler {
       }
       // Aborted while it waited for a slot.
       if (attempt === null) return this.#lookAgain(peer.peerId, 0);
-      return { kind: TERMINAL.has(thrown.code) ? "terminal" : "retry", error: thrown, attempt };
+      const isTerminal = TERMINAL.has(thrown.code) && thrown.details.mayChange !== true;
+      return { kind: isTerminal ? "terminal" : "retry", error: thrown, attempt };
     } finally {
       inFlight.attempt = null;
     }

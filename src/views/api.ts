@@ -25,7 +25,10 @@ export interface PeerView {
   /** As spelled in the newest event; null for a stranger. */
   readonly relation: string | null;
   readonly standing: Standing | null;
+  /** As its record has it: one multiaddr, or several in the order to try them, separated by commas. */
   readonly address: string | null;
+  /** Those that a partner's record names and TCP cannot dial. */
+  readonly skippedAddresses: readonly string[];
   /** The phase of our outbound stream. */
   readonly phase: Phase;
   /** When the phase began, or the relation of a peer without streams; null for a stranger. */

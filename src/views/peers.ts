@@ -1,6 +1,7 @@
 /** Builds the view of a peer from its desired state, its streams and its retry state. Pure. */
 
 import type { Did, PeerId } from "../base/ids.ts";
+import { dialability } from "../base/net/tcp-endpoint.ts";
 import { isoTime } from "../base/units.ts";
 import type { CloseReason, DesiredPeer } from "../events/types.ts";
 import type { OpenFailure } from "../reconciler/backoff.ts";
@@ -35,6 +36,7 @@ export function peerView({ peerId, desired, outbound, inbound, progress, wallOff
     relation: desired?.relation ?? null,
     standing: desired?.standing ?? null,
     address: desired?.address ?? null,
+    skippedAddresses: desired?.standing === "partner" && desired.address !== null ? dialability(desired.address).skipped : [],
     phase,
     since: since(phase, desired, outbound, progress, wallOffsetMs),
     outbound: streamView(outbound),
@@ -48,6 +50,11 @@ export function peerView({ peerId, desired, outbound, inbound, progress, wallOff
 
 function errorView({ code, message, streamEnd, errorName }: OpenFailure): NonNullable<PeerView["lastError"]> {
   return { code, message: failureSentence(message, streamEnd), streamEnd, errorName };
+}
+
+/** For people: the addresses that are not dialled; null if all are. */
+export function skippedSentence(skipped: readonly string[]): string | null {
+  return skipped.length === 0 ? null : `not dialled, because it is not TCP: ${skipped.join(", ")}`;
 }
 
 /** As peer_history says it. */

@@ -61,6 +61,9 @@ describe("precedence", () => {
       OCPARTNERD_NATS_HEAD_SUBJECT: "oc.head",
       OCPARTNERD_P2P_INBOUND: "partners",
       OCPARTNERD_P2P_HEARTBEAT_TIMESTAMP: "none",
+      OCPARTNERD_P2P_DIAL_ALLOW: "10.0.0.0/8:4001, [fd00::1]:80-90",
+      OCPARTNERD_P2P_DIAL_DENY: ":5432",
+      OCPARTNERD_P2P_DIAL_PRIVATE: "deny",
       OCPARTNERD_LOG_LEVEL: "debug",
       OCPARTNERD_LOG_FORMAT: "json",
       OCPARTNERD_EVENTS_PEER_DATATYPES: "PEER, 9",
@@ -76,6 +79,7 @@ describe("precedence", () => {
     expect(config.listen).toEqual(["/ip4/127.0.0.1/tcp/1", "/ip6/::1/tcp/2"]);
     expect(config.events.peerDatatypes).toEqual(["PEER", 9]);
     expect(config.events.maxDepth).toBe(20);
+    expect(config.p2p.dial).toEqual({ allow: ["10.0.0.0/8:4001", "[fd00::1]:80-90"], deny: [":5432"], private: "deny" });
     expect(config.nats.tls).toEqual({ caFile: "some text", certFile: "some text", keyFile: "some text" });
     expect(config.http).toEqual({
       listen: { host: "::1", port: 80 },

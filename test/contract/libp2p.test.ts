@@ -1,5 +1,3 @@
-import type { Socket } from "node:net";
-import { createServer } from "node:net";
 import { multiaddr } from "@multiformats/multiaddr";
 import type { PeerId } from "../../src/base/ids.ts";
 import { PARTNER_PROTOCOL } from "../../src/p2p/wire/constants.ts";
@@ -7,31 +5,12 @@ import { paceClock } from "../support/pace/pace.ts";
 import { eventually, loopbackAddress, startPartnerHost, startTestNode, timeoutSignal } from "../support/partner-host.ts";
 import { peerIdOfSeed } from "../support/peer-ids.ts";
 import { desiredPeer } from "../support/peers.ts";
+import { closedPort, listenSilently } from "../support/tcp-listener.ts";
 import { startTcpProxy } from "../support/tcp-proxy.ts";
 import type { HostHarness } from "./host.contract.ts";
 import { hostContract } from "./host.contract.ts";
 import type { ContractHarness } from "./partner-streams.contract.ts";
 import { partnerStreamsContract } from "./partner-streams.contract.ts";
-
-/** A port that accepts connections and never sends anything. */
-async function listenSilently(owner: AsyncDisposableStack): Promise<number> {
-  const sockets = new Set<Socket>();
-  const server = createServer((socket) => {
-    sockets.add(socket.on("error", () => {}));
-  });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  owner.defer(async () => {
-    for (const socket of sockets) socket.destroy();
-    await new Promise((resolve) => server.close(resolve));
-  });
-  return (server.address() as { port: number }).port;
-}
-
-/** A port that was just released and so refuses connections. */
-async function closedPort(): Promise<number> {
-  await using owner = new AsyncDisposableStack();
-  return await listenSilently(owner);
-}
 
 async function startHosts(): Promise<ContractHarness> {
   const owner = new AsyncDisposableStack();

@@ -3,7 +3,7 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { ErrorCode, RemoteEnd } from "../../src/base/errors.ts";
 import { PartnerdError } from "../../src/base/errors.ts";
-import type { PeerId } from "../../src/base/ids.ts";
+import type { Address, PeerId } from "../../src/base/ids.ts";
 import type { CloseReason, DesiredPeer, Direction, ObservedEvent } from "../../src/events/types.ts";
 import type { Host } from "../../src/p2p/host/host.ts";
 import { PARTNER_PROTOCOL } from "../../src/p2p/wire/constants.ts";
@@ -157,6 +157,16 @@ export function partnerStreamsContract(name: string, start: () => Promise<Contra
     it("requires an address", async () => {
       const nowhere = { ...harness.absentPeer, address: null };
       expect(await codeOf(alice.streams.open(nowhere, harness.deadline(5_000), ATTEMPT))).toBe("address_unsupported");
+    });
+
+    it("opens to a peer without an address over the connection that the peer has opened", async () => {
+      await settle(bob.streams.open(harness.aliceDesired, harness.deadline(5_000), ATTEMPT));
+      await harness.eventually(() => alice.streams.actual(bob.peerId).inbound !== null);
+      for (const address of [null, `/ip4/192.0.2.1/udp/4001/quic-v1/p2p/${bob.peerId}` as Address]) {
+        await settle(alice.streams.open({ ...harness.bobDesired, address }, harness.deadline(5_000), ATTEMPT));
+        await harness.eventually(() => inbound() !== null);
+        expect(alice.node.getConnections()).toHaveLength(1);
+      }
     });
 
     it("refuses streams from peers that are not partners, and reports each attempt", async () => {

@@ -159,4 +159,29 @@ describe("the recorder", () => {
     recorder.settled(PEER_A, { kind: "terminal", error, attempt: ATTEMPT });
     expect(logger.at("warn")).toMatchObject([{ fields: { attempt: ATTEMPT.id, code: "address_unsupported" } }]);
   });
+
+  it("logs what a library said about a failure at debug level only", () => {
+    using temporary = new TemporaryStore();
+    using recorder = recorderOn(temporary);
+    const error = new PartnerdError("dial_failed", "cannot connect", { cause: new Error("220 mail.example ESMTP") });
+    recorder.settled(PEER_A, { kind: "retry", error, attempt: ATTEMPT });
+    recorder.settled(PEER_A, { kind: "terminal", error, attempt: ATTEMPT });
+    recorder.explained(PEER_A, error);
+    expect(logger.at("debug").map(({ fields }) => fields)).toMatchObject([
+      { attempt: ATTEMPT.id, cause: "220 mail.example ESMTP" },
+      { attempt: ATTEMPT.id, cause: "220 mail.example ESMTP" },
+      { code: "dial_failed", cause: "220 mail.example ESMTP" },
+    ]);
+    expect(JSON.stringify([...logger.at("info"), ...logger.at("warn")])).not.toContain("220");
+  });
+
+  it("warns once of addresses that TCP cannot dial", () => {
+    using temporary = new TemporaryStore();
+    using _recorder = recorderOn(temporary);
+    const quic = "/ip4/10.0.0.9/udp/4001/quic-v1";
+    const record = desired({ address: `${quic},/ip4/10.0.0.9/tcp/4001` as never });
+    append(temporary.store, record);
+    append(temporary.store, record);
+    expect(logger.at("warn").map(({ fields }) => fields)).toMatchObject([{ seq: 1, skipped: [`${quic}/p2p/${PEER_A}`] }]);
+  });
 });

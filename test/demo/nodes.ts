@@ -27,6 +27,7 @@ function standing(of: Name): PeerView {
     relation: "PARTNER",
     standing: "partner",
     address: `/ip4/127.0.0.1/tcp/1/p2p/id-${of}`,
+    skippedAddresses: [],
     phase: "established",
     since: iso(-5_000),
     outbound: STREAM,

@@ -97,6 +97,55 @@ describe("the peer", () => {
     (other) => expect(desired({ stream_address: `${other}/p2p/${peerId}` }).address).toBe(`${other}/p2p/${peerId}`),
   );
 
+  describe("may have several addresses", () => {
+    const other = "/dns4/peer.example.org/tcp/4001";
+    const quic = "/ip4/192.0.2.1/udp/4001/quic-v1";
+    const unknown = "/new-protocol/7";
+    const both = `${transport}/p2p/${peerId},${other}/p2p/${peerId}`;
+
+    test.each([
+      ["commas", { stream_address: `${transport},${other}` }],
+      ["spaces", { stream_address: ` ${transport}  ${other} ` }],
+      ["commas and line ends", { stream_address: `${transport},\n${other},` }],
+      ["an array", { stream_address: [transport, null, "", other] }],
+      ["another field", { stream_address: transport, stream_addresses: [other] }],
+      ["only the other field, in another spelling", { stream_address: undefined, StreamAddresses: `${transport} ${other}` }],
+      ["repetitions", { stream_address: [transport, other, transport], stream_addresses: [other] }],
+      ["PeerIDs", { peer_id: undefined, stream_address: `${transport},${other}/p2p/${peerId}` }],
+    ])("with %s", (_, changes) => {
+      expect(desired(changes)).toEqual({ ...partner, address: both });
+    });
+
+    test("of which TCP cannot dial each, in the order given", () => {
+      const all = [quic, unknown, transport].map((each) => `${each}/p2p/${peerId}`).join(",");
+      expect(desired({ stream_address: all }).address).toBe(all);
+      expect(desired({ stream_address: `${unknown} ${transport}` }).address).toBe(`${unknown},${transport}/p2p/${peerId}`);
+    });
+
+    test.each([
+      [
+        "peer_id_disagrees",
+        "expected one PeerID",
+        { stream_address: `${transport}/p2p/${peerId},${other}/p2p/${anotherPeerId}` },
+      ],
+      ["peer_id_disagrees", "expected one PeerID", { stream_address: `${transport},${unknown}/p2p/${anotherPeerId}` }],
+      ["address_invalid", "stream_address is", { stream_address: `${unknown},/unknown/8` }],
+      ["address_invalid", "stream_address is", { stream_address: ["10.0.0.1:4001", transport] }],
+      ["address_missing", "stream_address is missing", { stream_address: [] }],
+      ["field_invalid", "stream_address is 7: expected text", { stream_address: [transport, 7] }],
+      ["field_invalid", "stream_address is 1025 characters long", { stream_address: [transport, `/${"x".repeat(1024)}`] }],
+      [
+        "field_invalid",
+        "names 17 addresses: expected at most 16",
+        { stream_address: Array.from({ length: 17 }, () => transport) },
+      ],
+    ])("but not these: %s, %s", (reason, message, changes) => {
+      const rejection = rejected(changes);
+      expect(rejection.reason).toBe(reason);
+      expect(rejection.message).toContain(message);
+    });
+  });
+
   test.each([
     ["address_missing", "stream_address is missing", { stream_address: null }],
     ["address_missing", "stream_address is missing", { stream_address: "" }],

@@ -26,6 +26,7 @@ const peerKeys = {
   name: z.string().nullable(),
   relation: z.string().nullable(),
   address: z.string().startsWith("/").nullable(),
+  skippedAddresses: z.array(z.string().startsWith("/")),
   phase: z.enum(["established", "opening", "backoff", "closed"]),
   outbound: stream,
   inbound: stream,

@@ -39,7 +39,7 @@ type Phase =
       readonly runMs: number;
       notBeforeMs: number | undefined;
     }
-  | { readonly name: "stopped" };
+  | { readonly name: "stopped"; readonly failedAtMs: number };
 
 /** The state of a peer as shown to people. */
 interface Shown {
@@ -124,6 +124,8 @@ export class LifeModel {
         nowMs > this.#earliestMs(this.phase) - ROUNDING_MS,
         `opened ${this.#earliestMs(this.phase) - nowMs} ms too early`,
       );
+    } else if (this.phase.name === "stopped") {
+      this.#require(nowMs > this.#afterLifeMs(this.phase) - ROUNDING_MS, "opened although only life or a new address helps");
     } else {
       this.#require(this.phase.name === "closed", `opened while ${this.phase.name}`);
     }
@@ -216,6 +218,11 @@ export class LifeModel {
     } else if (phase.name === "backoff") {
       this.#settledBackoff(phase, shown);
     } else {
+      if (phase.name === "stopped")
+        this.#require(
+          nowMs < this.#afterLifeMs(phase) + ROUNDING_MS,
+          "showed life after it could not be dialled, but was not opened",
+        );
       this.#require(shown.nextAttemptAtMs === null, `shows a next attempt while ${phase.name}`);
       this.#require(
         phase.name !== "established" || livedMs - phase.renewedAtLivedMs < LEASE_MS + RENEW_AGAIN_MS,
@@ -258,7 +265,7 @@ export class LifeModel {
       this.#runSinceMs = nowMs;
     }
     this.attempts += 1;
-    if (code === "address_unsupported") this.#to({ name: "stopped" });
+    if (code === "address_unsupported") this.#to({ name: "stopped", failedAtMs: nowMs });
     else this.#to({ name: "backoff", failedAtMs: nowMs, code, runMs: nowMs - this.#runSinceMs, notBeforeMs: undefined });
   }
 
@@ -267,6 +274,11 @@ export class LifeModel {
     if (notBeforeMs === undefined) return leastMs;
     const afterLifeMs = failedAtMs + Math.max(LEAST_WAIT_AFTER_LIFE_MS, FLOORS_MS[code] ?? 0);
     return this.#livedAtMs !== null && this.#livedAtMs > failedAtMs ? Math.min(notBeforeMs, afterLifeMs) : notBeforeMs;
+  }
+
+  /** When a peer that cannot be dialled may be tried over a connection of its own; Infinity before it shows life. */
+  #afterLifeMs(phase: Extract<Phase, { name: "stopped" }>): number {
+    return this.#showedLifeAfter(phase) ? phase.failedAtMs + LEAST_WAIT_AFTER_LIFE_MS : Number.POSITIVE_INFINITY;
   }
 
   #showedLifeAfter({ failedAtMs }: { readonly failedAtMs: number }): boolean {

@@ -128,6 +128,21 @@ describe("a peer that loses its stream again and again", () => {
   });
 });
 
-test("stopped is never due", () => {
-  expect(mayOpenAtMs(stopped(FRESH, failure(0, "address_unsupported")), 1)).toBe(Number.POSITIVE_INFINITY);
+describe("stopped", () => {
+  const stoppedAt0 = stopped(FRESH, failure(0, "address_unsupported"));
+
+  test("is never due by itself", () => {
+    expect(mayOpenAtMs(stoppedAt0, null)).toBe(Number.POSITIVE_INFINITY);
+    expect(mayOpenAtMs(stoppedAt0, 0)).toBe(Number.POSITIVE_INFINITY);
+  });
+
+  test("is due a second after the failure if the peer has shown life: it may have dialled us", () => {
+    expect(mayOpenAtMs(stoppedAt0, 1)).toBe(1_000);
+  });
+});
+
+test("the address of a name that is denied is asked for again after minutes, but a connection of the peer is used at once", () => {
+  const denied = failTimes(1, always(0), "address_denied");
+  expect(mayOpenAtMs(denied, null)).toBe(300_000);
+  expect(mayOpenAtMs(denied, 1)).toBe(1_000);
 });

@@ -75,6 +75,31 @@ describe("a desired partner", () => {
   });
 });
 
+describe("a partner that cannot be dialled", () => {
+  const QUIC = `/ip4/10.0.0.2/udp/4001/quic-v1/p2p/${PEER_B}` as Address;
+
+  test("is opened once it dials us, again after each loss, and fails once a second at most", async () => {
+    a.desire(PEER_B, { address: QUIC });
+    await clock.advance(60_000);
+    expect(a.slots(PEER_B)).toBe("");
+    expect(a.events).toMatchObject([{ type: "OpenFailed", reason: "address_unsupported" }]);
+    b.desire(PEER_A, { address: ADDRESS_A });
+    await clock.advance(2_000);
+    expect(a.slots(PEER_B)).toBe("outin");
+    for (const connection of b.node.getConnections()) connection.abort(new Error("lost"));
+    await clock.advance(10_000);
+    expect(a.slots(PEER_B)).toBe("outin");
+    expect(a.resyncFound).toEqual([]);
+  });
+
+  test("keeps its stream when its record changes to such an address", async () => {
+    await established();
+    a.desire(PEER_B, { address: QUIC, generation: 2 });
+    await clock.advance(60_000);
+    expect(a.slots(PEER_B)).toBe("out");
+  });
+});
+
 describe("a peer that is revoked", () => {
   test.each(["revoked", "blacklisted"] as const)(
     "loses its streams within a second, and gets none back (%s)",

@@ -7,6 +7,7 @@ import type { Address, PeerId } from "../../src/base/ids.ts";
 import { didOf } from "../../src/base/ids.ts";
 import type { ObservedEvent } from "../../src/events/types.ts";
 import { connectionLimits } from "../../src/p2p/budgets/connection-limits.ts";
+import { dialAsGiven } from "../../src/p2p/dial/dial-planner.ts";
 import { peerIdOf } from "../../src/p2p/host/connection-index.ts";
 import { Door, type DoorInit } from "../../src/p2p/host/door.ts";
 import type { Node } from "../../src/p2p/host/node.ts";
@@ -103,6 +104,7 @@ export async function startPartnerHost(
         // Many tests use short timeouts, which must depend on the peer and not on the load of the machine.
         clock: paceClock,
         random: systemRandom,
+        dialPlanner: dialAsGiven,
         self: { name: `host-${seed}`, did: didOf(`did:${seed}`), peerId },
         admission,
         observer,

@@ -3,6 +3,7 @@
 import type { Address, PeerId } from "../../src/base/ids.ts";
 import { didOf } from "../../src/base/ids.ts";
 import type { ObservedEvent } from "../../src/events/types.ts";
+import { dialAsGiven } from "../../src/p2p/dial/dial-planner.ts";
 import { createGater } from "../../src/p2p/host/gater.ts";
 import { createPartnerStreams, type Libp2pPartnerStreams } from "../../src/p2p/partner-streams.ts";
 import type { AdmissionPolicy } from "../../src/p2p/registry/admission-policy.ts";
@@ -51,6 +52,7 @@ export async function startSimulatedHost(
     node,
     clock: view,
     random: derivedRandom(seed, peerId),
+    dialPlanner: dialAsGiven,
     self: { name: peerId, did: didOf(`did:${peerId}`), peerId },
     admission,
     observer,

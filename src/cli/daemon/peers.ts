@@ -74,6 +74,7 @@ function detail(peer: PeerDetailView): string {
     ["relation", peer.relation],
     ["standing", peer.standing],
     ["address", peer.address],
+    ["skipped", peer.skippedAddresses.length === 0 ? null : `${peer.skippedAddresses.join(", ")} (not TCP)`],
     ["phase", peer.phase],
     ["since", peer.since],
     ["outbound", peer.outbound && `opened ${peer.outbound.openedAt}, expires ${peer.outbound.expiresAt}`],

@@ -5,6 +5,7 @@ import { durationText } from "../../base/units.ts";
 import type { DaemonClient } from "../../http/client.ts";
 import type { Check, DeliveryView, HealthView, PeerView, SelfView } from "../../views/api.ts";
 import { desiredText } from "../../views/desired-text.ts";
+import { skippedSentence } from "../../views/peers.ts";
 import { AS_OF_FLAG, peersAsOfText } from "../log/as-of.ts";
 import { PROGRAM } from "../terminal/command-line.ts";
 import { clientOf, TOKEN_FLAG, type TokenFlag } from "../terminal/daemon-client.ts";
@@ -89,9 +90,16 @@ export function peerTable(peers: readonly PeerView[], nowMs: number, server: str
       peer.inbound === null ? "-" : "established",
       peer.since === null ? "-" : durationText(Math.max(0, nowMs - Date.parse(peer.since))),
       next(peer, nowMs),
-      peer.lastError === null ? "-" : `${peer.lastError.code}: ${peer.lastError.message}`,
+      reason(peer),
     ]),
   );
+}
+
+/** Why there is no stream, or which addresses of the record are not dialled. */
+function reason({ lastError, skippedAddresses }: PeerView): string {
+  if (lastError !== null) return `${lastError.code}: ${lastError.message}`;
+  const skipped = skippedSentence(skippedAddresses);
+  return skipped === null ? "-" : `address_unsupported: ${skipped}`;
 }
 
 function next(peer: PeerView, nowMs: number): string {

@@ -18,7 +18,7 @@ export interface HandlerComponents {
   readonly random: Random;
   readonly admission: AdmissionPolicy;
   readonly registry: StreamRegistry<PartnerStream>;
-  readonly observer: Pick<StreamObserver, "observed" | "faulted">;
+  readonly observer: Pick<StreamObserver, "observed" | "faulted" | "explained">;
   readonly firstHeartbeatTimeoutMs: number;
   readonly challengeTimeoutMs: number;
   /** A stream of this peer has passed, so the peer is alive. */
@@ -126,7 +126,10 @@ export class HeartbeatHandler {
     const { observer } = this.#components;
     stream.abort(error);
     if (isFault(error)) observer.faulted(peerId, error);
-    else if (error.code !== "stream_lost" && error.code !== "aborted") observer.observed(inboundRefused(peerId, error));
+    else if (error.code !== "stream_lost" && error.code !== "aborted") {
+      observer.observed(inboundRefused(peerId, error));
+      observer.explained?.(peerId, error);
+    }
   }
 }
 
@@ -168,6 +171,8 @@ class HeartbeatReader {
 /** A heartbeat must claim the peer id that noise authenticated (docs/WIRE.md). */
 function checkClaim(heartbeat: Heartbeat, peerId: PeerId): void {
   if (heartbeat.peerId === peerId) return;
-  const claim = heartbeat.peerId === null ? "no peer id" : `to be ${heartbeat.peerId}`;
-  throw new PartnerdError("peer_id_mismatch", `peer ${peerId} claims ${claim}`);
+  if (heartbeat.peerId === null) throw new PartnerdError("peer_id_mismatch", "the heartbeat has no peer id");
+  throw new PartnerdError("peer_id_mismatch", "the heartbeat has another peer id than the connection", {
+    cause: new Error(`got ${heartbeat.peerId}`),
+  });
 }

@@ -1,5 +1,11 @@
-/** Maps libp2p's errors to ours. The code decides how long the next attempt waits. Our own faults always stay `internal_error`. */
-import { type ErrorCode, isFault, messageOf, PartnerdError, type RemoteEnd, toPartnerdError } from "../../base/errors.ts";
+/**
+ * Maps libp2p's errors to ours. The code decides how long the next attempt waits. Our own faults always stay `internal_error`.
+ *
+ * Messages are our own words. Texts of libraries may quote bytes of the far end, so they stay in the cause, which only the debug level
+ * of the service log shows.
+ */
+import { constants } from "node:os";
+import { type ErrorCode, isFault, PartnerdError, type RemoteEnd, toPartnerdError } from "../../base/errors.ts";
 import type { HostConnection } from "../host/host.ts";
 import { isUnexpectedPeer } from "../host/unexpected-peer.ts";
 
@@ -7,15 +13,28 @@ import { isUnexpectedPeer } from "../host/unexpected-peer.ts";
 export function dialError(error: unknown): PartnerdError {
   if (isFault(error)) return toPartnerdError(error);
   const own = errorsIn(error).find((each) => each instanceof PartnerdError);
-  return asPartnerdError(own ?? error, dialCode(error), `cannot connect: ${detailOf(error)}`);
+  if (own instanceof PartnerdError) return own;
+  const { code, why } = dialFailure(error);
+  return asPartnerdError(error, code, `cannot connect: ${why}`);
+}
+
+/** One error for the failures of all addresses of a peer, at least one. Its code is that of the failure that is retried soonest. */
+export function dialErrors(failures: readonly PartnerdError[]): PartnerdError {
+  const soonest = failures.find(({ code }) => code === "dial_failed" || code === "timeout") ?? failures[0];
+  if (soonest === undefined) throw new RangeError("no address was dialled");
+  if (failures.length === 1) return soonest;
+  const each = [...new Set(failures.map(({ message }) => message))].join("; ");
+  return new PartnerdError(soonest.code, `none of ${failures.length} addresses answered: ${each}`, {
+    cause: soonest.cause,
+    details: soonest.details,
+  });
 }
 
 /** Errors after the handshake: the far end is the peer, and did not accept the stream. */
 export function streamError(error: unknown, protocol: string, connection: HostConnection): PartnerdError {
   if (isFault(error)) return toPartnerdError(error);
   const code = nameOf(error) === "UnsupportedProtocolError" ? "protocol_unsupported" : (timeoutCode(error) ?? "refused");
-  const what = code === "refused" ? `the peer closed while ${protocol} was being opened` : `cannot open ${protocol}`;
-  return asPartnerdError(error, code, `${what}: ${detailOf(error)}`, endOf(error, connection));
+  return asPartnerdError(error, code, streamFailure(code, protocol), endOf(error, connection));
 }
 
 /** An old connection closed under the new stream. The peer has not refused, so the next attempt comes sooner than after a refusal. */
@@ -30,7 +49,7 @@ export function connectionLost(error: unknown): PartnerdError {
 /** Errors on an established stream. */
 export function renewError(error: unknown, connection: HostConnection): PartnerdError {
   if (isFault(error)) return toPartnerdError(error);
-  return new PartnerdError("stream_lost", `the stream failed: ${detailOf(error)}`, {
+  return new PartnerdError("stream_lost", "the stream failed", {
     cause: error,
     details: { remoteEnd: endOf(error, connection) },
   });
@@ -39,22 +58,65 @@ export function renewError(error: unknown, connection: HostConnection): Partnerd
 /** Why a signal aborted. The reconciler's reasons are PartnerdErrors; a foreign one is recognized by its name. */
 export function abortError(signal: AbortSignal): PartnerdError {
   const reason: unknown = signal.reason;
-  return asPartnerdError(reason, nameOf(reason) === "TimeoutError" ? "timeout" : "aborted", messageOf(reason));
+  const code = nameOf(reason) === "TimeoutError" ? "timeout" : "aborted";
+  return asPartnerdError(reason, code, code === "timeout" ? "the time limit passed" : "the operation was aborted");
 }
 
-function dialCode(error: unknown): ErrorCode {
-  if (errorsIn(error).some(isUnexpectedPeer)) return "identity_mismatch";
+interface DialFailure {
+  readonly code: ErrorCode;
+  readonly why: string;
+}
+
+function dialFailure(error: unknown): DialFailure {
+  const errors = errorsIn(error);
+  if (errors.some(isUnexpectedPeer)) return { code: "identity_mismatch", why: "the far end has another PeerID" };
   switch (nameOf(error)) {
     case "DialDeniedError":
     case "ConnectionInterceptedError":
+      return { code: "refused", why: "the peer is denied here" };
     case "ConnectionClosedError":
     case "MuxerUnavailableError":
-      return "refused";
+      return { code: "refused", why: "the peer closed the connection while it was being set up" };
     case "NoValidAddressesError":
-      return "address_unsupported";
+      return { code: "address_unsupported", why: "libp2p cannot dial the address" };
     default:
-      return timeoutCode(error) ?? "dial_failed";
+      if (timeoutCode(error) !== undefined) return { code: "timeout", why: "no answer in time" };
+      return { code: "dial_failed", why: [...new Set(errors.map(dialProblem))].join("; ") };
   }
+}
+
+/** The usual errors of the system, in words. */
+const SYSTEM_ERRORS: Readonly<Record<string, string>> = {
+  ECONNREFUSED: "connection refused",
+  ECONNRESET: "connection reset",
+  EPIPE: "connection reset",
+  EHOSTUNREACH: "no route to the host",
+  ENETUNREACH: "no route to the network",
+  EADDRNOTAVAIL: "no local address or port is free",
+  ETIMEDOUT: "no answer in time",
+  EMFILE: "out of file descriptors",
+  ENFILE: "out of file descriptors",
+};
+
+function dialProblem(error: unknown): string {
+  const code = systemCodeOf(error);
+  if (code !== undefined) return SYSTEM_ERRORS[code] ?? `system error ${code}`;
+  return nameOf(error) === "EncryptionFailedError"
+    ? "the far end did not complete the encryption handshake"
+    : "the far end did not complete the connection";
+}
+
+/** Only the system's own codes. */
+function systemCodeOf(error: unknown): string | undefined {
+  const code = error instanceof Error && "code" in error ? error.code : undefined;
+  return typeof code === "string" && Object.hasOwn(constants.errno, code) ? code : undefined;
+}
+
+function streamFailure(code: ErrorCode, protocol: string): string {
+  if (code === "protocol_unsupported") return `the peer does not support ${protocol}`;
+  return code === "refused"
+    ? `the peer closed while ${protocol} was being opened`
+    : `no answer while ${protocol} was being opened`;
 }
 
 /** An abort that is not ours is libp2p's own timeout. */
@@ -74,8 +136,6 @@ const nameOf = (error: unknown): string => (error instanceof Error ? error.name 
 /** A host name with several addresses fails with one error for each and an empty message of its own. */
 const errorsIn = (error: unknown): readonly unknown[] =>
   error instanceof AggregateError ? error.errors.flatMap(errorsIn) : [error];
-
-const detailOf = (error: unknown): string => errorsIn(error).map(messageOf).join("; ");
 
 const asPartnerdError = (error: unknown, code: ErrorCode, message: string, remoteEnd?: RemoteEnd): PartnerdError =>
   error instanceof PartnerdError ? error : new PartnerdError(code, message, { cause: error, details: { remoteEnd } });

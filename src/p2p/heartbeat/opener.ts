@@ -1,5 +1,4 @@
 /** Outbound partner streams: dial, open, heartbeat, proof of life. Established streams are registered. */
-import type { Multiaddr } from "@multiformats/multiaddr";
 import type { Clock } from "../../base/clock.ts";
 import { isFault, PartnerdError, type RemoteEnd, toPartnerdError } from "../../base/errors.ts";
 import type { PeerId } from "../../base/ids.ts";
@@ -7,19 +6,19 @@ import { abortable } from "../../base/pause.ts";
 import type { DesiredPeer } from "../../events/types.ts";
 import type { Attempt } from "../../reconciler/ports.ts";
 import type { ConnectionIndex } from "../host/connection-index.ts";
-import { dialTarget } from "../host/dial-target.ts";
-import type { Host, HostConnection } from "../host/host.ts";
+import type { HostConnection } from "../host/host.ts";
 import type { StreamRegistry } from "../registry/registry.ts";
 import { encodeHeartbeat, type SelfDescription, type TimestampFormat } from "../wire/codec.ts";
 import { PARTNER_PROTOCOL } from "../wire/constants.ts";
+import type { Dialler } from "./dialler.ts";
 import type { Liveness } from "./liveness.ts";
 import { OpenAttempt, Try } from "./open-attempt.ts";
-import { abortError, connectionLost, dialError, renewError, streamError } from "./open-errors.ts";
+import { abortError, connectionLost, renewError, streamError } from "./open-errors.ts";
 import { keyOf, PartnerStream } from "./partner-stream.ts";
 
 export interface OpenerComponents {
-  readonly host: Host;
   readonly clock: Clock;
+  readonly dialler: Dialler;
   readonly self: SelfDescription;
   readonly heartbeatTimestamp: TimestampFormat;
   readonly registry: StreamRegistry<PartnerStream>;
@@ -93,11 +92,11 @@ export class HeartbeatOpener {
   }
 
   async #establish(peer: DesiredPeer, attempt: OpenAttempt, request: Attempt): Promise<void> {
-    const { connections, liveness, registry } = this.#components;
+    const { connections, dialler, liveness, registry } = this.#components;
     const { peerId } = peer;
     attempt.signal.throwIfAborted();
     const reusable = connections.of(peerId).find((connection) => !liveness.isSuspect(connection));
-    const connection = reusable ?? (await this.#dial(peer, attempt.signal));
+    const connection = reusable ?? (await dialler.dial(peer, attempt.signal));
     attempt.connection = connection;
     attempt.signal.throwIfAborted();
     let stream: PartnerStream;
@@ -114,27 +113,6 @@ export class HeartbeatOpener {
     stream.onRemoteEnd = (reason) => registry.close(keyOf("outbound", peerId), reason, stream);
     registry.register(keyOf("outbound", peerId), stream, peer.did, request);
     attempt.dropSuperseded(this.#components);
-  }
-
-  async #dial(peer: DesiredPeer, signal: AbortSignal): Promise<HostConnection> {
-    const target = dialTarget(peer.peerId, peer.address);
-    try {
-      return await this.#dialOnce(target, signal);
-    } catch (error) {
-      signal.throwIfAborted();
-      // libp2p joins a current dial to the same peer, even one that was just aborted and is about to reject.
-      if (!(error instanceof Error && error.name === "AbortError")) throw dialError(error);
-    }
-    await abortable(new Promise<void>((resolve) => void this.#components.clock.schedule(0, resolve)), signal);
-    try {
-      return await this.#dialOnce(target, signal);
-    } catch (error) {
-      throw dialError(error);
-    }
-  }
-
-  #dialOnce(target: Multiaddr, signal: AbortSignal): Promise<HostConnection> {
-    return abortable(this.#components.host.dial(target, { force: true, signal }), signal);
   }
 
   async #openStream(connection: HostConnection, attempt: OpenAttempt): Promise<PartnerStream> {

@@ -1,6 +1,6 @@
 /** The asking side of the echo protocols: the bandwidth challenge and the stream ping. */
 import { type Clock, deadline, type Random, systemRandom } from "../../base/clock.ts";
-import { isFault, messageOf, PartnerdError } from "../../base/errors.ts";
+import { isFault, PartnerdError } from "../../base/errors.ts";
 import { abortable } from "../../base/pause.ts";
 import type { HostConnection, HostStream } from "../host/host.ts";
 import { MAX_CHALLENGE_BYTES, MIN_CHALLENGE_BYTES, PING_BYTES, PING_PROTOCOL, PROBE_PROTOCOL } from "../wire/constants.ts";
@@ -75,7 +75,9 @@ function receive(stream: HostStream, expected: Uint8Array, completion: Completio
 }
 
 function asChallengeFailed(error: unknown): PartnerdError {
-  return error instanceof PartnerdError && error.code === "challenge_failed" ? error : challengeFailed(messageOf(error), error);
+  if (error instanceof PartnerdError && error.code === "challenge_failed") return error;
+  const isUnsupported = error instanceof Error && error.name === "UnsupportedProtocolError";
+  return challengeFailed(isUnsupported ? `the peer does not support ${PROBE_PROTOCOL}` : "its stream ended early", error);
 }
 
 function challengeFailed(detail: string, cause?: unknown): PartnerdError {

@@ -16,6 +16,8 @@ export interface StreamObserver {
   observed(event: ObservedEvent): void;
   /** A fault of our own ended work on a stream of this peer. It says nothing about the peer, so no event is observed. */
   faulted(peerId: PeerId, error: PartnerdError): void;
+  /** The error behind an InboundRefused. Its cause may quote the far end, so it is for the debug level of the service log only. */
+  explained?(peerId: PeerId, error: PartnerdError): void;
   /** Something about this peer has changed, or it has shown life: the reconciler should look again. */
   wake(peerId: PeerId): void;
 }

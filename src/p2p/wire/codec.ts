@@ -1,6 +1,6 @@
 /** Heartbeats on the wire: concatenated JSON objects, in chunks that may end anywhere (docs/WIRE.md). Pure. */
 
-import { messageOf, PartnerdError } from "../../base/errors.ts";
+import { PartnerdError } from "../../base/errors.ts";
 import { type Did, didOf, type PeerId, parsePeerId } from "../../base/ids.ts";
 import { JsonScanner } from "../../base/json-scanner.ts";
 import { isoTime } from "../../base/units.ts";
@@ -77,8 +77,7 @@ export class HeartbeatDecoder {
           at++;
           continue;
         }
-        if (byte !== OPEN_BRACE)
-          throw malformed(`a JSON object must start with "{", got byte 0x${byte.toString(16).padStart(2, "0")}`);
+        if (byte !== OPEN_BRACE) throw malformed('a JSON object must start with "{"', got(byte));
       }
       const end = this.#scanner.scan(chunk, at);
       this.#keep(chunk.subarray(at, end));
@@ -113,7 +112,7 @@ function parseHeartbeat(bytes: Uint8Array, expected: PeerId | undefined): Heartb
   const claimed = fields.get("peerid");
   if (claimed === undefined) return { name: fields.get("name") ?? null, did: didOrNull(fields), peerId: null };
   const peerId = claimed === expected ? expected : parsePeerId(claimed);
-  if (peerId === undefined) throw malformed(`peer_id ${quoted(claimed)} is not a peer id`);
+  if (peerId === undefined) throw malformed("peer_id is not a PeerID", got(claimed));
   return { name: fields.get("name") ?? null, did: didOrNull(fields), peerId };
 }
 
@@ -127,13 +126,18 @@ function parseObject(bytes: Uint8Array): object {
   try {
     parsed = JSON.parse(utf8.decode(bytes));
   } catch (error) {
-    throw malformed(messageOf(error), error);
+    throw malformed("not JSON in UTF-8", error);
   }
   if (typeof parsed !== "object" || parsed === null) throw malformed("not a JSON object");
   return parsed;
 }
 
-const KNOWN_FIELDS: ReadonlySet<string> = new Set(["name", "did", "peerid"]);
+/** By normalised name: the name in messages. */
+const KNOWN_FIELDS: ReadonlyMap<string, string> = new Map([
+  ["name", "name"],
+  ["did", "did"],
+  ["peerid", "peer_id"],
+]);
 
 /**
  * The known fields, matched without case and underscores: `peer_id`, `PeerID` and `peerId` are the same field. Empty text and null
@@ -143,22 +147,21 @@ function textFields(object: object): ReadonlyMap<string, string> {
   const fields = new Map<string, string>();
   for (const [key, value] of Object.entries(object) as [string, unknown][]) {
     const field = key.toLowerCase().replaceAll("_", "");
-    if (!KNOWN_FIELDS.has(field) || value === null || value === "") continue;
-    if (typeof value !== "string") throw malformed(`${quoted(key)} must be text`);
+    const shown = KNOWN_FIELDS.get(field);
+    if (shown === undefined || value === null || value === "") continue;
+    if (typeof value !== "string") throw malformed(`${shown} must be text`);
     if (value.length > MAX_HEARTBEAT_TEXT_LENGTH)
-      throw malformed(`${quoted(key)} is longer than ${MAX_HEARTBEAT_TEXT_LENGTH} characters`);
+      throw malformed(`${shown} is longer than ${MAX_HEARTBEAT_TEXT_LENGTH} characters`);
     const before = fields.get(field);
-    if (before !== undefined && before !== value) throw malformed(`${quoted(key)} is given twice, differently`);
+    if (before !== undefined && before !== value) throw malformed(`${shown} is given twice, differently`, got(value));
     fields.set(field, value);
   }
   return fields;
 }
 
-const QUOTED_LENGTH = 64;
-
-/** Foreign text for a message, escaped and shortened. */
-function quoted(text: string): string {
-  return JSON.stringify(text.length > QUOTED_LENGTH ? `${text.slice(0, QUOTED_LENGTH)}…` : text);
+/** Bytes of the far end, as a cause: messages never quote them. */
+function got(value: string | number): Error {
+  return new Error(`got ${typeof value === "number" ? `byte 0x${value.toString(16).padStart(2, "0")}` : JSON.stringify(value)}`);
 }
 
 function malformed(detail: string, cause?: unknown): PartnerdError {

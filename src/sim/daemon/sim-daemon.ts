@@ -8,6 +8,7 @@ import { Recorder, type RecorderMetrics } from "../../daemon/recorder.ts";
 import type { ObservedEvent, RunId } from "../../events/types.ts";
 import { DEFAULT_LIMITS, DEFAULT_VOCABULARY } from "../../events/vocabulary.ts";
 import type { Fixture } from "../../fixture/format/schema.ts";
+import { dialAsGiven } from "../../p2p/dial/dial-planner.ts";
 import { createGater } from "../../p2p/host/gater.ts";
 import { createPartnerStreams, type Libp2pPartnerStreams } from "../../p2p/partner-streams.ts";
 import type { Reconciler } from "../../reconciler/reconciler.ts";
@@ -152,6 +153,7 @@ async function compose(init: SimDaemonInit, watcher: DaemonWatcher): Promise<Par
   const streams = await createPartnerStreams({
     ...common,
     node,
+    dialPlanner: dialAsGiven,
     self: { name: "self", did: didOf("did:example:self"), peerId },
     admission,
     observer: {

@@ -30,6 +30,7 @@ const peer: PeerDetailView = {
   relation: "PARTNER",
   standing: "revoked",
   address: null,
+  skippedAddresses: [],
   phase: "closed",
   since: null,
   outbound: null,

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { runStatus } from "../../../src/cli/daemon/status.ts";
+import { peerTable, runStatus } from "../../../src/cli/daemon/status.ts";
 import type { DaemonClient } from "../../../src/http/client.ts";
 import type { DeliveryView, HealthView, PeerView } from "../../../src/views/api.ts";
 import { NO_FACTS } from "../../support/attempts.ts";
@@ -15,6 +15,7 @@ const established: PeerView = {
   relation: "PARTNER",
   standing: "partner",
   address: null,
+  skippedAddresses: [],
   phase: "established",
   since: at(-12_000),
   outbound: { openedAt: at(-12_000), expiresAt: at(9_000) },
@@ -74,6 +75,13 @@ const delivery: DeliveryView = {
 };
 
 const notReady: HealthView = { status: "failing", checks: [{ name: "nats", ok: false, message: "connecting" }] };
+
+test("the reason of an established partner names the addresses that are not dialled", () => {
+  const skippedAddresses = ["/ip4/192.0.2.1/udp/4001/quic-v1"];
+  expect(peerTable([{ ...established, skippedAddresses }], NOW)).toContain(
+    "address_unsupported: not dialled, because it is not TCP: /ip4/192.0.2.1/udp/4001/quic-v1",
+  );
+});
 
 test("status shows one line per peer, then the daemon's health", async () => {
   const { text, ready } = await runStatus(client(notReady), { json: false, nowMs: NOW });

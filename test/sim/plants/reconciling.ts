@@ -66,8 +66,8 @@ export const RECONCILING_PLANTS: readonly Plant[] = [
     name: "refusal-is-final",
     what: "A peer that refused once is not retried until its record changes, although it may accept a minute later.",
     file: "src/reconciler/reconciler.ts",
-    find: 'new Set<ErrorCode>(["address_unsupported"])',
-    replace: 'new Set<ErrorCode>(["address_unsupported", "refused"])',
+    find: 'new Set<ErrorCode>(["address_unsupported", "address_denied"])',
+    replace: 'new Set<ErrorCode>(["address_unsupported", "address_denied", "refused"])',
   },
   {
     name: "events-inflate-backoff",
@@ -113,8 +113,8 @@ export const RECONCILING_PLANTS: readonly Plant[] = [
     name: "sign-of-life-ends-any-wait",
     what: "A peer that keeps connecting to us makes us dial at its pace.",
     file: "src/reconciler/backoff.ts",
-    find: "Math.min(retry.notBeforeMs, failedAtMs + Math.max(SIGN_OF_LIFE_LEAST_MS, floorMs(code, run)))",
-    replace: "0",
+    find: "return failedAtMs + Math.max(SIGN_OF_LIFE_LEAST_MS, leastMs);",
+    replace: "return 0;",
   },
   {
     name: "dials-itself",

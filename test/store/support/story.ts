@@ -28,7 +28,7 @@ function message(user: string, relation: string): Buffer {
 const TIMED_OUT = { message: "the peer did not answer within 5000 ms", durationMs: 5_000 };
 const CONNECTION_REFUSED = {
   reason: "dial_failed",
-  message: "cannot connect: connection error 10.0.0.4:4001: connect ECONNREFUSED 10.0.0.4:4001",
+  message: "cannot connect: connection refused",
   durationMs: 50,
 } as const;
 

@@ -1,0 +1,49 @@
+/** IP addresses in canonical text. Pure. */
+import { isIPv6, SocketAddress } from "node:net";
+import { multiaddr } from "@multiformats/multiaddr";
+
+/** An IP address. IPv4-mapped IPv6 is the IPv4 address; text is canonical and has no zone. */
+export interface Ip {
+  readonly family: "ipv4" | "ipv6";
+  readonly text: string;
+}
+
+/** The address that `text` spells; undefined if it spells none. Leading zeros, octal and short forms are invalid, as in inet_pton. */
+export function parseIp(text: string): Ip | undefined {
+  const family = isIPv6(text) ? "ipv6" : "ipv4";
+  let canonical: string;
+  try {
+    canonical = new SocketAddress({ address: text, family }).address;
+  } catch {
+    return undefined;
+  }
+  const mapped = family === "ipv6" ? /^::ffff:(\d+\.\d+\.\d+\.\d+)$/.exec(canonical)?.[1] : undefined;
+  return mapped === undefined ? { family, text: canonical } : { family: "ipv4", text: mapped };
+}
+
+/** IPv6 prefixes, in hex, whose addresses contain an IPv4 address that packets may end up at, and where it is. */
+const EMBEDDINGS: readonly { readonly prefix: string; readonly at: number; readonly inverted?: true }[] = [
+  // NAT64: the well-known prefix and the local one.
+  { prefix: "0064ff9b0000000000000000", at: 12 },
+  { prefix: "0064ff9b0001", at: 12 },
+  // 6to4.
+  { prefix: "2002", at: 2 },
+  // Teredo: its server and its client.
+  { prefix: "20010000", at: 4 },
+  { prefix: "20010000", at: 12, inverted: true },
+  // IPv4-translated and IPv4-compatible.
+  { prefix: "0000000000000000ffff0000", at: 12 },
+  { prefix: "000000000000000000000000", at: 12 },
+];
+
+/** The IPv4 addresses that packets to `ip` may end up at, if a translator or a tunnel forwards them. */
+export function embeddedIps(ip: Ip): readonly Ip[] {
+  if (ip.family === "ipv4" || ip.text === "::" || ip.text === "::1") return [];
+  // One byte of protocol code, then the address.
+  const bytes = Buffer.from(multiaddr(`/ip6/${ip.text}`).bytes.subarray(1));
+  const hex = bytes.toString("hex");
+  return EMBEDDINGS.filter(({ prefix }) => hex.startsWith(prefix)).map(({ at, inverted }) => {
+    const four = bytes.subarray(at, at + 4).map((byte) => (inverted === true ? byte ^ 0xff : byte));
+    return { family: "ipv4", text: four.join(".") };
+  });
+}
