@@ -2,6 +2,7 @@
 import { peerIdFromString } from "@libp2p/peer-id";
 import { multiaddr } from "@multiformats/multiaddr";
 import { RecentMap } from "../base/recent-map.ts";
+import { detached } from "../base/units.ts";
 
 declare const brand: unique symbol;
 type Branded<Name extends string> = string & { readonly [brand]: Name };
@@ -26,7 +27,7 @@ export function parsePeerId(text: string): PeerId | undefined {
     const parsed = peerIdFromString(text);
     if (parsed.type === "url") return undefined;
     const peerId = parsed.toString() as PeerId;
-    parsedPeerIds.set(text, peerId);
+    parsedPeerIds.set(text === peerId ? peerId : detached(text), peerId);
     return peerId;
   } catch {
     return undefined;
@@ -46,7 +47,7 @@ export function parseAddress(text: string): ParsedAddress | undefined {
   const known = parsedAddresses.get(text);
   if (known !== undefined) return known;
   const parsed = readAddress(text);
-  if (parsed !== undefined) parsedAddresses.set(text, parsed);
+  if (parsed !== undefined) parsedAddresses.set(text === parsed.address ? parsed.address : detached(text), parsed);
   return parsed;
 }
 

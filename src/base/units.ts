@@ -79,7 +79,15 @@ export function printable(text: string): string {
   });
 }
 
-/** `text` with every invisible character escaped: also bidirectional marks, which JSON.stringify leaves and a terminal obeys. */
+/**
+ * `text` with every invisible character escaped: also bidirectional marks, which JSON.stringify leaves and a terminal obeys, and lone
+ * surrogates, which an error of JSON.parse quotes and no store keeps.
+ */
 export function visible(text: string): string {
-  return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`);
+  return text.replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu, (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`);
+}
+
+/** A copy of `text`, well-formed. In V8, a part of a text keeps all of it in memory, so what is kept for long must be a copy. */
+export function detached(text: string): string {
+  return Buffer.from(text).toString();
 }
