@@ -16,11 +16,18 @@ export type ResourceId = Branded<"ResourceId">;
 /** A valid multiaddr, with or without a final /p2p/ part. A PeerID in that part is canonical. */
 export type Address = Branded<"Address">;
 
+/** Longest texts that are parsed. Generous for their content; the time to parse a PeerID is quadratic in its length. */
+export const LONGEST_PEER_ID = 128;
+export const LONGEST_ADDRESS = 1_024;
+
 /** Cached because the same few peers recur, and parsing a PeerID costs more than everything else done with a message. */
 const parsedPeerIds = new RecentMap<string, PeerId>(4_096);
 
-/** The canonical PeerId of `text`; undefined if it is invalid, or has no key behind it (js-libp2p also makes PeerIDs of URLs). */
+/**
+ * The canonical PeerId of `text`; undefined if it is invalid, too long, or has no key behind it (js-libp2p also makes PeerIDs of URLs).
+ */
 export function parsePeerId(text: string): PeerId | undefined {
+  if (text.length > LONGEST_PEER_ID) return undefined;
   const known = parsedPeerIds.get(text);
   if (known !== undefined) return known;
   try {
@@ -42,8 +49,9 @@ interface ParsedAddress {
 /** Cached for the same reason. */
 const parsedAddresses = new RecentMap<string, ParsedAddress>(4_096);
 
-/** The canonical multiaddr of `text` and the PeerId at its end, if any; undefined if `text` is not a multiaddr. */
+/** The canonical multiaddr of `text` and the PeerId at its end, if any; undefined if `text` is not a multiaddr, or too long. */
 export function parseAddress(text: string): ParsedAddress | undefined {
+  if (text.length > LONGEST_ADDRESS) return undefined;
   const known = parsedAddresses.get(text);
   if (known !== undefined) return known;
   const parsed = readAddress(text);

@@ -1,13 +1,22 @@
 /** Reads a peer record: the peer that an event is about, and what the event says about it. */
-import { type Address, didOf, parseAddress, parsePeerId, resourceIdOf, withPeerId } from "../base/ids.ts";
+import {
+  type Address,
+  didOf,
+  LONGEST_ADDRESS,
+  LONGEST_PEER_ID,
+  parseAddress,
+  parsePeerId,
+  resourceIdOf,
+  withPeerId,
+} from "../base/ids.ts";
 import type { Desired, PeerReference, Removed } from "./decoded.ts";
 import { type Fields, field, integerOf, textFields, textOf } from "./fields.ts";
 import { Refusal, shown } from "./json.ts";
 import type { Standing } from "./types.ts";
 import type { Vocabulary } from "./vocabulary.ts";
 
-/** Generous for their content, and short enough that parsing a PeerID (quadratic in its length) stays cheap. */
-export const LONGEST = { id: 512, did: 512, peer_id: 128, stream_address: 1024 } as const;
+/** Generous for their content. */
+export const LONGEST = { id: 512, did: 512, peer_id: LONGEST_PEER_ID, stream_address: LONGEST_ADDRESS } as const;
 export const LONGEST_NAME = { name: 512 } as const;
 export const LONGEST_RELATION = 64;
 
