@@ -24,7 +24,8 @@ export const LONGEST_ADDRESS = 1_024;
 const parsedPeerIds = new RecentMap<string, PeerId>(4_096);
 
 /**
- * The canonical PeerId of `text`; undefined if it is invalid, too long, or has no key behind it (js-libp2p also makes PeerIDs of URLs).
+ * The canonical PeerId of `text`; undefined if it is invalid or too long, or has no key behind it (js-libp2p also makes PeerIDs of
+ * URLs).
  */
 export function parsePeerId(text: string): PeerId | undefined {
   if (text.length > LONGEST_PEER_ID) return undefined;
