@@ -67,6 +67,8 @@ function readAddress(text: string): ParsedAddress | undefined {
     const last = parsed.getComponents().at(-1);
     if (last === undefined) return undefined;
     const canonical = parsed.toString();
+    // Percent-encoding can make it nine times as long.
+    if (canonical.length > LONGEST_ADDRESS) return undefined;
     if (last.name !== "p2p") return { address: canonical as Address, peerId: undefined };
     const peerId = parsePeerId(last.value ?? "");
     const transport = canonical.slice(0, canonical.lastIndexOf("/p2p/"));

@@ -20,3 +20,8 @@ test("a text that is too long for a PeerID or an address takes no time", () => {
   // Without the limit it is half a minute.
   expect(took).toBeLessThan(1_000);
 });
+
+test("an address whose canonical form is too long is refused", () => {
+  expect(parseAddress(`/unix/${"x".repeat(1_000)}`)).toBeDefined();
+  expect(parseAddress(`/unix/${"é".repeat(200)}`)).toBeUndefined();
+});
