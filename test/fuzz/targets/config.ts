@@ -6,7 +6,7 @@ import { threadId } from "node:worker_threads";
 import fc from "fast-check";
 import { leaves } from "../../../src/config/leaves.ts";
 import { loadConfig } from "../../../src/config/load.ts";
-import { withoutSecrets } from "../../../src/config/schema.ts";
+import { configSchema, withoutSecrets } from "../../../src/config/schema.ts";
 import { outcomeOf, promise, type Target } from "../target.ts";
 
 const directory = mkdtempSync(join(tmpdir(), `oc-partnerd-fuzz-${threadId}-`));
@@ -87,14 +87,23 @@ function treeIn(contents: Uint8Array): Tree | undefined {
 
 const SHORTEST_SECRET = 8;
 
-/** A secret that occurs nowhere else in the input must not be shown. */
+const DEFAULTS = JSON.stringify(withoutSecrets(configSchema.parse({})));
+
+/** A secret that occurs nowhere else, in the input or in a default, must not be shown. */
 function checkSecrets(tree: Tree | undefined, input: Uint8Array, shown: string): void {
   const nats: unknown = tree?.["nats"];
   if (typeof nats !== "object" || nats === null) return;
-  for (const key of ["password", "token"]) {
-    const secret: unknown = Reflect.get(nats, key);
-    if (typeof secret !== "string" || secret.length < SHORTEST_SECRET) continue;
-    if (Buffer.from(input).toString().split(secret).length !== 2) continue;
-    promise(!shown.includes(secret), `the value of nats.${key} is not shown`, shown);
+  const { password, token, url }: { password?: unknown; token?: unknown; url?: unknown } = nats;
+  const inUrl = typeof url === "string" ? (/:\/\/[^/@]*:([^@/]*)@/.exec(url)?.[1] ?? "") : url;
+  for (const secret of [password, token, inUrl].flatMap(textsIn)) {
+    if (secret.length < SHORTEST_SECRET || DEFAULTS.includes(secret) || Buffer.from(input).toString().split(secret).length !== 2)
+      continue;
+    promise(!shown.includes(secret), `the secret ${secret} is not shown`, shown);
   }
+}
+
+/** All texts and numbers in a value, which may have the wrong type. */
+function textsIn(value: unknown): readonly string[] {
+  if (typeof value === "string" || typeof value === "number") return [String(value)];
+  return typeof value === "object" && value !== null ? Object.values(value).flatMap(textsIn) : [];
 }

@@ -153,7 +153,8 @@ export const challenge: Target = {
 
 /** Part of a right answer, in chunks. */
 function* honest(asked: Uint8Array, choice: number): Generator<Step> {
-  const bytes = choice < 128 ? asked : asked.subarray(0, Math.floor((asked.length * (choice - 128)) / 128));
+  const missing = choice < 128 ? 0 : choice < 144 ? choice - 127 : Math.floor((asked.length * (choice - 144)) / 112);
+  const bytes = asked.subarray(0, asked.length - missing);
   const size = 1 + (choice % 64) * 16;
   for (let at = 0; at < bytes.length; at += size) yield { kind: "data", bytes: bytes.slice(at, at + size) };
 }

@@ -65,6 +65,7 @@ export const httpBytes: Target = {
 
 class Socket extends Duplex {
   readonly written: Uint8Array[] = [];
+  bytesWritten = 0;
 
   override _read(): void {}
 
@@ -75,6 +76,7 @@ class Socket extends Duplex {
 
   override _write(chunk: Uint8Array, _encoding: string, done: () => void): void {
     this.written.push(chunk);
+    this.bytesWritten += chunk.length;
     done();
   }
 }

@@ -115,7 +115,7 @@ function check(
   );
   promise(isOurs, "the Host of an admitted request is ours", host);
   if (!SAFE.has(method)) {
-    const isSameOrigin = origin === undefined || origin.trim().toLowerCase().startsWith("http:");
+    const isSameOrigin = origin === undefined || /^[\0- ]*http:/i.test(origin);
     promise(isSameOrigin && !/evil/i.test(origin ?? ""), "a change comes from our own page", origin);
     promise(fetchSite === undefined || ["same-origin", "none"].includes(fetchSite), "a change is not cross-site", fetchSite);
   }
