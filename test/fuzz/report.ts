@@ -2,7 +2,7 @@
 import type { CampaignResult, Finding } from "./runner/campaign.ts";
 
 /** The table of targets, and the totals. */
-export function tableText({ tallies, rssBytes }: CampaignResult, seed: number, elapsedMs: number): string {
+export function tableText({ tallies, heaps, rssBytes }: CampaignResult, seed: number, elapsedMs: number): string {
   const rows = tallies.map(({ target, inputs, busyMs, slowestMs }) => [
     target,
     grouped(inputs),
@@ -16,7 +16,7 @@ export function tableText({ tallies, rssBytes }: CampaignResult, seed: number, e
   );
   const total = tallies.reduce((sum, { inputs }) => sum + inputs, 0);
   const minutes = (elapsedMs / 60_000).toFixed(1);
-  return `${lines.join("\n")}\n\n${grouped(total)} inputs in ${minutes} min, seed ${seed}, ${Math.round(rssBytes / 1_048_576)} MiB`;
+  return `${lines.join("\n")}\n\nheaps in the first minute: ${heaps.join("; ")}\n${grouped(total)} inputs in ${minutes} min, seed ${seed}, ${Math.round(rssBytes / 1_048_576)} MiB`;
 }
 
 /** One failure, and how to run its input again. */

@@ -31,7 +31,9 @@ export interface Finding extends Failure {
 export interface CampaignResult {
   readonly tallies: readonly Tally[];
   readonly findings: readonly Finding[];
-  /** Megabytes of the whole process at the end. */
+  /** The heap of each worker, in the first minute and at the end. */
+  readonly heaps: readonly string[];
+  /** Of the whole process at the end. */
   readonly rssBytes: number;
 }
 
@@ -54,12 +56,13 @@ const REDUCE_TRIES_OF_HANG = 12;
 export async function campaign(options: CampaignOptions, hooks: Hooks, signal: AbortSignal): Promise<CampaignResult> {
   const run = new Run(options, hooks, signal);
   await Promise.all(Array.from({ length: options.workers }, () => run.work()));
-  return { tallies: run.tallies, findings: run.findings, rssBytes: process.memoryUsage.rss() };
+  return { tallies: run.tallies, findings: run.findings, heaps: run.heaps, rssBytes: process.memoryUsage.rss() };
 }
 
 class Run {
   readonly tallies: readonly Tally[];
   readonly findings: Finding[] = [];
+  readonly heaps: string[] = [];
   readonly #options: CampaignOptions;
   readonly #hooks: Hooks;
   readonly #signal: AbortSignal;
@@ -97,10 +100,12 @@ class Run {
       if (answer.failure !== undefined) await this.#found(answer.failure);
       const grown = answer.heapBytes === 0 ? undefined : growth.add(answer.heapBytes, this.#elapsedMs);
       if (grown === undefined) continue;
+      this.heaps.push(String(growth));
       const message = `the heap has grown by ${Math.round(grown / 1_048_576)} MiB since the first minute`;
       await this.#found({ target: tally.target, kind: "growth", message, signature: "growth", input: new Uint8Array() });
       return;
     }
+    this.heaps.push(String(growth));
   }
 
   /** The target that had the least time so far; undefined if the run is over. */

@@ -7,7 +7,9 @@ const IN_A_ROW = 3;
 
 export class GrowthWatch {
   readonly #warmUpMs: number;
+  /** The highest level of the warm-up, and the last measurement. */
   #levelBytes = 0;
+  #lastBytes = 0;
   #above = 0;
 
   /** Bounded caches fill in the first `warmUpMs`. */
@@ -15,8 +17,13 @@ export class GrowthWatch {
     this.#warmUpMs = warmUpMs;
   }
 
+  toString(): string {
+    return `${mebibytes(this.#levelBytes)}, now ${mebibytes(this.#lastBytes)} MiB`;
+  }
+
   /** Takes a measurement of the heap after a collection, `elapsedMs` after the start. Returns the growth if it is too much. */
   add(heapBytes: number, elapsedMs: number): number | undefined {
+    this.#lastBytes = heapBytes;
     if (elapsedMs <= this.#warmUpMs) {
       this.#levelBytes = Math.max(this.#levelBytes, heapBytes);
       return undefined;
@@ -27,3 +34,5 @@ export class GrowthWatch {
     return this.#above >= IN_A_ROW ? grown : undefined;
   }
 }
+
+const mebibytes = (bytes: number): number => Math.round(bytes / 1_048_576);
