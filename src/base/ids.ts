@@ -2,6 +2,7 @@
 import { peerIdFromString } from "@libp2p/peer-id";
 import { multiaddr } from "@multiformats/multiaddr";
 import { RecentMap } from "../base/recent-map.ts";
+import { detached } from "../base/units.ts";
 
 declare const brand: unique symbol;
 type Branded<Name extends string> = string & { readonly [brand]: Name };
@@ -18,18 +19,26 @@ export type ResourceId = Branded<"ResourceId">;
  */
 export type Address = Branded<"Address">;
 
+/** Longest texts that are parsed. Generous for their content; the time to parse a PeerID is quadratic in its length. */
+export const LONGEST_PEER_ID = 128;
+export const LONGEST_ADDRESS = 1_024;
+
 /** Cached because the same few peers recur, and parsing a PeerID costs more than everything else done with a message. */
 const parsedPeerIds = new RecentMap<string, PeerId>(4_096);
 
-/** The canonical PeerId of `text`; undefined if it is invalid, or has no key behind it (js-libp2p also makes PeerIDs of URLs). */
+/**
+ * The canonical PeerId of `text`; undefined if it is invalid or too long, or has no key behind it (js-libp2p also makes PeerIDs of
+ * URLs).
+ */
 export function parsePeerId(text: string): PeerId | undefined {
+  if (text.length > LONGEST_PEER_ID) return undefined;
   const known = parsedPeerIds.get(text);
   if (known !== undefined) return known;
   try {
     const parsed = peerIdFromString(text);
     if (parsed.type === "url") return undefined;
     const peerId = parsed.toString() as PeerId;
-    parsedPeerIds.set(text, peerId);
+    parsedPeerIds.set(text === peerId ? peerId : detached(text), peerId);
     return peerId;
   } catch {
     return undefined;
@@ -44,12 +53,13 @@ interface ParsedAddress {
 /** Cached for the same reason. */
 const parsedAddresses = new RecentMap<string, ParsedAddress>(4_096);
 
-/** The canonical multiaddr of `text` and the PeerId at its end, if any; undefined if `text` is not a multiaddr. */
+/** The canonical multiaddr of `text` and the PeerId at its end, if any; undefined if `text` is not a multiaddr, or too long. */
 export function parseAddress(text: string): ParsedAddress | undefined {
+  if (text.length > LONGEST_ADDRESS) return undefined;
   const known = parsedAddresses.get(text);
   if (known !== undefined) return known;
   const parsed = readAddress(text);
-  if (parsed !== undefined) parsedAddresses.set(text, parsed);
+  if (parsed !== undefined) parsedAddresses.set(text === parsed.address ? parsed.address : detached(text), parsed);
   return parsed;
 }
 
@@ -60,6 +70,8 @@ function readAddress(text: string): ParsedAddress | undefined {
     const last = parsed.getComponents().at(-1);
     if (last === undefined) return undefined;
     const canonical = parsed.toString();
+    // Percent-encoding can make it nine times as long.
+    if (canonical.length > LONGEST_ADDRESS) return undefined;
     if (last.name !== "p2p") return { address: canonical as Address, peerId: undefined };
     const peerId = parsePeerId(last.value ?? "");
     const transport = canonical.slice(0, canonical.lastIndexOf("/p2p/"));

@@ -131,3 +131,8 @@ export function withoutUserInfo(text: string): string {
       .replace(/([?&]\w*(?:token|pass)\w*=)[^\s"'`&]*/gi, "$1***")
   );
 }
+
+/** A copy of `text`, well-formed. In V8, a part of a text keeps all of it in memory, so what is kept for long must be a copy. */
+export function detached(text: string): string {
+  return Buffer.from(text).toString();
+}

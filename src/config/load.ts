@@ -177,13 +177,14 @@ function inFull(tree: SettingsTree): SettingsTree {
   return tree["http"] === undefined ? tree : { ...tree, http: withoutShorthand(tree["http"]) };
 }
 
+/** Through a Map, so that a key `__proto__` stays a key, which the schema refuses, and does not become the prototype. */
 function merge(under: SettingsTree, over: SettingsTree): SettingsTree {
-  const merged: SettingsTree = { ...under };
+  const merged = new Map(Object.entries(under));
   for (const [key, value] of Object.entries(over)) {
-    const below = merged[key];
-    merged[key] = isSettingsTree(below) && isSettingsTree(value) ? merge(below, value) : value;
+    const below = merged.get(key);
+    merged.set(key, isSettingsTree(below) && isSettingsTree(value) ? merge(below, value) : value);
   }
-  return merged;
+  return Object.fromEntries(merged);
 }
 
 function setAt(tree: SettingsTree, path: string, value: unknown): void {
@@ -200,7 +201,8 @@ function setAt(tree: SettingsTree, path: string, value: unknown): void {
 }
 
 function getAt(tree: SettingsTree, path: string): unknown {
-  return path.split(".").reduce<unknown>((node, part) => (isSettingsTree(node) ? node[part] : undefined), tree);
+  const child = (node: unknown, part: string) => (isSettingsTree(node) && Object.hasOwn(node, part) ? node[part] : undefined);
+  return path.split(".").reduce<unknown>(child, tree);
 }
 
 function isSettingsTree(value: unknown): value is SettingsTree {

@@ -1,4 +1,5 @@
 /** The envelope of a resource event: who published it, the kind of resource, and the record inside. */
+import { detached } from "../base/units.ts";
 import { type Fields, field, fieldsOf, integerOf, textOf } from "./fields.ts";
 import { isObject, type JsonValue, parseJsonBytes, parseJsonText, Refusal, shown } from "./json.ts";
 import type { MessageLimits, Vocabulary } from "./vocabulary.ts";
@@ -22,7 +23,7 @@ export function sourceOf(envelope: Fields): string | Refusal {
  */
 export function claimedUserOf(envelope: Fields): string | null {
   const value = field(envelope, "User");
-  return typeof value === "string" && value.trim() !== "" ? value.trim().slice(0, LONGEST_USER) : null;
+  return typeof value === "string" && value.trim() !== "" ? detached(value.trim().slice(0, LONGEST_USER)) : null;
 }
 
 /** The datatype as spelled in the message: a name, or the integer of the publisher's enum as text. */

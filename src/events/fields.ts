@@ -1,5 +1,6 @@
 /** Reads the fields of an object, whose publisher may vary their spelling (docs/WIRE.md). */
 import { RecentMap } from "../base/recent-map.ts";
+import { detached } from "../base/units.ts";
 import { type JsonObject, type JsonValue, Refusal, shown } from "./json.ts";
 
 /** The values of an object by normalised name. `null` means absent, as in Go, and is left out. */
@@ -39,7 +40,7 @@ export function normalised(key: string): string {
 export function textOf(name: string, value: JsonValue, maxLength: number, expected = "text"): string | Refusal {
   if (typeof value !== "string") return new Refusal("field_invalid", `${name} is ${shown(value)}: expected ${expected}`);
   const text = value.trim();
-  if (text.length <= maxLength) return text.toWellFormed();
+  if (text.length <= maxLength) return text.length === value.length ? text.toWellFormed() : detached(text);
   return new Refusal("field_invalid", `${name} is ${text.length} characters long, ${shown(text)}: expected at most ${maxLength}`);
 }
 

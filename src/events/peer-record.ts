@@ -1,5 +1,5 @@
 /** Reads a peer record: the peer that an event is about, and what the event says about it. */
-import { type Address, didOf, parsePeerId, resourceIdOf, withPeerId } from "../base/ids.ts";
+import { type Address, didOf, LONGEST_PEER_ID, parsePeerId, resourceIdOf, withPeerId } from "../base/ids.ts";
 import type { Desired, PeerReference, Removed } from "./decoded.ts";
 import { type Fields, field, integerOf, textFields, textOf } from "./fields.ts";
 import { Refusal, shown } from "./json.ts";
@@ -7,8 +7,8 @@ import { addressesOfRecord } from "./record-addresses.ts";
 import type { Standing } from "./types.ts";
 import type { Vocabulary } from "./vocabulary.ts";
 
-/** Generous for their content, and short enough that parsing a PeerID (quadratic in its length) stays cheap. */
-export const LONGEST = { id: 512, did: 512, peer_id: 128 } as const;
+/** Generous for their content. */
+export const LONGEST = { id: 512, did: 512, peer_id: LONGEST_PEER_ID } as const;
 export const LONGEST_NAME = { name: 512 } as const;
 export const LONGEST_RELATION = 64;
 

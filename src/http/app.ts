@@ -7,6 +7,9 @@ import type { Check, HealthView } from "../views/api.ts";
 import type { Views } from "../views/views.ts";
 import { problem } from "./answers.ts";
 
+/** Characters of a request that an answer repeats. */
+const MAX_SHOWN = 80;
+
 /** `logger` gets every error that a view throws; the response has only its message. */
 export function createApp(views: Views, logger: Pick<Logger, "fault" | "error">): Hono {
   const app = new Hono();
@@ -22,7 +25,7 @@ export function createApp(views: Views, logger: Pick<Logger, "fault" | "error">)
   app.get("/v1/peers/:peerId", (c) => {
     const text = c.req.param("peerId");
     const peerId = parsePeerId(text);
-    if (peerId === undefined) return c.json(problem("peer_id_invalid", `"${text.slice(0, 80)}" is not a PeerID`), 400);
+    if (peerId === undefined) return c.json(problem("peer_id_invalid", `"${text.slice(0, MAX_SHOWN)}" is not a PeerID`), 400);
     const peer = views.peer(peerId);
     return peer === undefined ? c.json(problem("peer_unknown", `no event or stream involves ${peerId}`), 404) : c.json(peer);
   });
@@ -61,7 +64,7 @@ function addErrors(app: Hono, logger: Pick<Logger, "fault" | "error">, hint: str
     else logger.error({ code, error: message, path: c.req.path }, "cannot answer HTTP request");
     return c.json(problem("internal_error", messageOf(error)), 500);
   });
-  app.notFound((c) => c.json(problem("not_found", `no such path: ${c.req.path}; ${hint}`), 404));
+  app.notFound((c) => c.json(problem("not_found", `no such path: ${c.req.path.slice(0, MAX_SHOWN)}; ${hint}`), 404));
 }
 
 interface JsonContext {

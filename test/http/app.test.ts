@@ -83,6 +83,7 @@ describe("the API", () => {
 
   test("answers 404 for an unknown path", async () => {
     expect(await get("/v2")).toMatchObject({ status: 404, body: { error: { code: "not_found" } } });
+    expect(JSON.stringify(await get(`/${"x".repeat(10_000)}`)).length).toBeLessThan(300);
   });
 
   test("answers 500 with the reason if a view throws, and reports the error", async () => {

@@ -12,7 +12,8 @@ export interface Ticker {
   clear(): void;
 }
 
-export function ticker(stream: ProgressStream, label: string, total: number): Ticker {
+/** Pass a `total` of null if it is unknown. */
+export function ticker(stream: ProgressStream, label: string, total: number | null): Ticker {
   const bar = progress(stream, label, total);
   const startedMs = performance.now();
   let saidMs = startedMs;
@@ -23,8 +24,9 @@ export function ticker(stream: ProgressStream, label: string, total: number): Ti
       if (stream.isTTY === true || nowMs - saidMs < LINE_EVERY_MS) return;
       saidMs = nowMs;
       const perSecond = (done * 1_000) / (nowMs - startedMs);
-      const pace = now ?? `${perSecond.toFixed(1)}/s, ${perSecond === 0 ? "?" : Math.ceil((total - done) / perSecond)} s left`;
-      stream.write(`${label}: ${done} of ${total}, ${pace}\n`);
+      const left = total === null ? "" : `, ${perSecond === 0 ? "?" : Math.ceil((total - done) / perSecond)} s left`;
+      const pace = now ?? `${perSecond.toFixed(1)}/s${left}`;
+      stream.write(`${label}: ${done}${total === null ? "" : ` of ${total}`}, ${pace}\n`);
     },
     say(line) {
       bar.clear();
