@@ -1,5 +1,5 @@
 /** Reads the addresses of a peer record: one or several, in text, an array, or two fields. */
-import { type Address, addressListOf, type PeerId, parseAddress, parsePeerId } from "../base/ids.ts";
+import { type Address, addressListOf, LONGEST_ADDRESS, type PeerId, parseAddress, parsePeerId } from "../base/ids.ts";
 import { type Fields, field, textOf } from "./fields.ts";
 import { type JsonValue, Refusal } from "./json.ts";
 
@@ -7,9 +7,7 @@ const NAMES = ["stream_address", "stream_addresses"] as const;
 
 /** Far more than a peer is dialled at; bounds the row. */
 const MAX_ADDRESSES = 16;
-/** In characters, of one address: short enough that parsing its PeerID (quadratic in its length) stays cheap. */
-export const LONGEST_ADDRESS = 1024;
-/** Of one text with several. */
+/** In characters, of one text with several addresses. */
 export const LONGEST_ADDRESS_TEXT = 8192;
 
 export interface RecordAddresses {

@@ -5,9 +5,9 @@ import { LONGEST_ADDRESS, parseAddress, parsePeerId, withPeerId } from "../../..
 import { parseHostPort, parseHttpAddress } from "../../../src/config/http-settings.ts";
 import { isLoopbackAddress } from "../../../src/config/loopback.ts";
 import { canonicalAddress, hostOf, ownHosts } from "../../../src/http/hosts.ts";
-import { parseServers } from "../../../src/nats/connection/server-address.ts";
+import { natsUrlIn } from "../../../src/nats/connection/server-address.ts";
 import { addressGroupOf } from "../../../src/p2p/budgets/address-group.ts";
-import { dialTarget } from "../../../src/p2p/host/dial-target.ts";
+import { dialTargets, targetMultiaddr } from "../../../src/p2p/dial/dial-target.ts";
 import { PEER_A, PEER_B } from "../../support/peers.ts";
 import { outcomeOf, promise, promiseSame, type Target } from "../target.ts";
 
@@ -46,7 +46,7 @@ const MOST_LENGTH = 2_048;
 
 export const addresses: Target = {
   name: "address",
-  what: "src/base/ids.ts, src/p2p/host/dial-target.ts, src/p2p/budgets/address-group.ts, src/http/hosts.ts, src/nats/connection/server-address.ts",
+  what: "src/base/ids.ts, src/p2p/dial/dial-target.ts, src/p2p/budgets/address-group.ts, src/http/hosts.ts, src/nats/connection/server-address.ts",
   arbitrary: fc.oneof(address, host).map((text) => Buffer.from(text)),
   run(input) {
     const text = Buffer.from(input).toString().slice(0, MOST_LENGTH);
@@ -75,18 +75,25 @@ function checkMultiaddr(text: string): void {
   const isLong = full.length > LONGEST_ADDRESS;
   promise(isLong || parseAddress(full)?.peerId === peerId, "an address with its PeerID names the peer", full);
   for (const each of [parsed.address, full]) {
-    const target = outcomeOf(() => dialTarget(peerId, each));
+    const target = outcomeOf(() => dialTargets(peerId, each));
     if ("error" in target) {
       promise(target.error.code === "address_unsupported", "the code is documented", target.error.code);
       continue;
     }
-    const names = target.value
-      .getComponents()
-      .map(({ name }) => name)
-      .filter((name) => name !== "ip6zone");
-    promise(/^(ip4|ip6|dns|dns4|dns6),tcp,p2p$/.test(names.join()), "only TCP is dialled", names);
-    promise(target.value.toString().endsWith(`/p2p/${peerId}`), "the peer that must answer is named", each);
-    promise("error" in outcomeOf(() => dialTarget(peerId === PEER_B ? PEER_A : PEER_B, full)), "no other peer is accepted", full);
+    for (const endpoint of target.value) {
+      const dialled = targetMultiaddr(peerId, endpoint);
+      const names = dialled
+        .getComponents()
+        .map(({ name }) => name)
+        .filter((name) => name !== "ip6zone");
+      promise(/^(ip4|ip6|dns|dns4|dns6),tcp,p2p$/.test(names.join()), "only TCP is dialled", names);
+      promise(dialled.toString().endsWith(`/p2p/${peerId}`), "the peer that must answer is named", each);
+    }
+    promise(
+      "error" in outcomeOf(() => dialTargets(peerId === PEER_B ? PEER_A : PEER_B, full)),
+      "no other peer is accepted",
+      full,
+    );
   }
 }
 
@@ -110,17 +117,15 @@ function checkUrl(text: string): void {
   const listen = parseHttpAddress(text);
   if (listen !== undefined) ownHosts(listen, [text], text);
   const secret = /:\/\/[^/]*:([^@/]{8,})@/.exec(text)?.[1];
-  const servers = outcomeOf(() => parseServers([text]));
-  if ("value" in servers) {
+  const url = natsUrlIn(text);
+  if (!("problem" in url))
     promise(
-      servers.value.every(({ port }) => port > 0 && port <= 65_535),
+      url.servers.every(({ port }) => port > 0 && port <= 65_535),
       "a port has a bound",
-      servers.value,
+      url.servers,
     );
-    return;
-  }
-  promise(servers.error.code === "config_invalid", "the code is documented", servers.error.code);
   // A password that is also the host may be shown.
   const isSecret = secret !== undefined && text.split(secret).length === 2;
-  promise(!isSecret || !servers.error.message.includes(secret), "a password is not shown", servers.error.message);
+  const shown = "problem" in url ? url.problem : String(url);
+  promise(!isSecret || !shown.includes(secret), "a password is not shown", shown);
 }

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { threadId } from "node:worker_threads";
-import { loadOrCreateIdentity } from "../../../src/p2p/host/identity.ts";
+import { loadOrCreateIdentity } from "../../../src/identity/identity.ts";
 import { parseSwarmKey } from "../../../src/p2p/host/swarm-key.ts";
 import { documented, outcomeOf, promise, type Target } from "../target.ts";
 
@@ -13,7 +13,7 @@ const FILE = join(directory, "identity.key");
 
 export const key: Target = {
   name: "key",
-  what: "src/p2p/host/swarm-key.ts, src/p2p/host/identity.ts",
+  what: "src/p2p/host/swarm-key.ts, src/identity/identity.ts",
   async run(input) {
     const swarm = outcomeOf(() => parseSwarmKey(input, "p2p.pskFile"));
     if ("value" in swarm) {
@@ -21,7 +21,7 @@ export const key: Target = {
       promise("value" in again && Buffer.from(again.value).equals(swarm.value), "a converted key stays the same");
     } else promise(swarm.error.code === "config_invalid", "the code is documented", swarm.error.code);
     writeFileSync(FILE, input, { mode: 0o600 });
-    await loadOrCreateIdentity(FILE).then(
+    await loadOrCreateIdentity({ data: directory }).then(
       (identity) => promise(identity.publicKey.toString() !== "", "an identity has a public key"),
       (thrown: unknown) => {
         const { code } = documented(thrown);
