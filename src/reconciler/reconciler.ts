@@ -5,9 +5,9 @@
 import { type Clock, type Random, repeat } from "../base/clock.ts";
 import { type ErrorCode, isFault, PartnerdError, toPartnerdError } from "../base/errors.ts";
 import type { PeerId } from "../base/ids.ts";
-import type { AttemptId, CloseReason, DesiredPeer } from "../events/types.ts";
+import type { AttemptId, DesiredPeer } from "../events/types.ts";
 import { Actions, attemptOf } from "./actions.ts";
-import { attemptsOf, established, failed, mayOpenAtMs, type OpenFailure, type Retry, stopped } from "./backoff.ts";
+import { attemptsOf, established, failed, graceMs, lost, mayOpenAtMs, type OpenFailure, type Retry, stopped } from "./backoff.ts";
 import { decide, nextDueMs } from "./decide.ts";
 import { KeyedQueue } from "./keyed-queue.ts";
 import type { KeyProgress, ReconcilerObserver, ReconcilerOptions } from "./options.ts";
@@ -161,7 +161,7 @@ export class Reconciler {
       if (action.kind === "open") {
         const attempt = this.#nextAttempt();
         this.#deps.observer.acted(peerId, action, attempt);
-        const failure = await this.#open(action.peer, inFlight, attempt);
+        const failure = await this.#open(action.peer, inFlight, { id: attempt, graceMs: graceMs(retry) });
         if (failure !== undefined) return failure;
         continue;
       }
@@ -187,9 +187,9 @@ export class Reconciler {
   }
 
   /** Undefined once the stream is established. */
-  async #open(peer: DesiredPeer, inFlight: InFlight, id: AttemptId): Promise<Outcome | undefined> {
+  async #open(peer: DesiredPeer, inFlight: InFlight, wanted: Omit<Attempt, "startedAtMs">): Promise<Outcome | undefined> {
     try {
-      await this.#actions.open(peer, inFlight.controller.signal, id, (attempt) => {
+      await this.#actions.open(peer, inFlight.controller.signal, wanted, (attempt) => {
         inFlight.attempt = attempt;
       });
     } catch (thrown) {
@@ -197,7 +197,7 @@ export class Reconciler {
       // The streams reject with a specific code; anything else is an internal error.
       if (!(thrown instanceof PartnerdError) || isFault(thrown)) {
         const part = attempt === null ? "reconciler" : "streams";
-        return { kind: "fault", error: toPartnerdError(thrown), part, attempt: id };
+        return { kind: "fault", error: toPartnerdError(thrown), part, attempt: wanted.id };
       }
       // Aborted while it waited for a slot.
       if (attempt === null) return this.#lookAgain(peer.peerId, 0);
@@ -269,21 +269,16 @@ export class Reconciler {
 
   /** Current desired, actual and retry state. An established stream that is gone counts as a failure from the first look on. */
   #look(peerId: PeerId) {
+    const { clock, random } = this.#deps;
     const desired = this.#deps.desired.get(peerId);
     const actual = this.#deps.streams.actual(peerId);
     const generation = generationOf(desired);
     if (actual.outbound === null) {
       this.#retries.update(peerId, generation, (retry) =>
-        retry.state === "established" ? this.#lost(retry, actual.lastOutboundClose) : retry,
+        retry.state === "established" ? lost(retry, actual.lastOutboundClose, clock.monotonicMs(), random) : retry,
       );
     }
     return { desired, actual, retry: this.#retries.get(peerId, generation) };
-  }
-
-  #lost(retry: Retry, streamEnd: CloseReason | null): Retry {
-    const failedAtMs = this.#deps.clock.monotonicMs();
-    const failure = { code: "stream_lost", message: "the stream was lost", streamEnd, errorName: null, failedAtMs } as const;
-    return failed(retry, failure, this.#deps.random);
   }
 }
 

@@ -3,7 +3,7 @@ import type { Multiaddr } from "@multiformats/multiaddr";
 import type { Clock } from "../../base/clock.ts";
 import { isFault, PartnerdError, type RemoteEnd, toPartnerdError } from "../../base/errors.ts";
 import type { PeerId } from "../../base/ids.ts";
-import { abortable } from "../../base/pause.ts";
+import { abortable, pause } from "../../base/pause.ts";
 import type { DesiredPeer } from "../../events/types.ts";
 import type { Attempt } from "../../reconciler/ports.ts";
 import type { ConnectionIndex } from "../host/connection-index.ts";
@@ -93,7 +93,7 @@ export class HeartbeatOpener {
   }
 
   async #establish(peer: DesiredPeer, attempt: OpenAttempt, request: Attempt): Promise<void> {
-    const { connections, liveness, registry } = this.#components;
+    const { clock, connections, liveness, registry } = this.#components;
     const { peerId } = peer;
     attempt.signal.throwIfAborted();
     const reusable = connections.of(peerId).find((connection) => !liveness.isSuspect(connection));
@@ -104,6 +104,8 @@ export class HeartbeatOpener {
     try {
       stream = await this.#openStream(connection, attempt);
       await stream.write(this.#heartbeat(), attempt.signal);
+      // A far end that ends the stream in this time cancels the attempt.
+      if (request.graceMs > 0) await pause(clock, request.graceMs, attempt.signal);
       await liveness.prove(connection, attempt.signal);
     } catch (error) {
       if (reusable !== undefined && connection.status !== "open") throw connectionLost(error);

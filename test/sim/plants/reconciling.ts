@@ -28,7 +28,7 @@ export const RECONCILING_PLANTS: readonly Plant[] = [
     name: "open-without-deadline",
     what: "A peer that accepts a connection and then stays silent holds its slot for ever.",
     file: "src/reconciler/actions.ts",
-    find: "using limit = this.#deadline(this.#options.openTimeoutMs,",
+    find: "using limit = this.#deadline(this.#options.openTimeoutMs + graceMs,",
     replace: "using limit = this.#deadline(Number.POSITIVE_INFINITY,",
   },
   {
@@ -60,7 +60,7 @@ export const RECONCILING_PLANTS: readonly Plant[] = [
     file: "src/reconciler/reconciler.ts",
     find: "return isAlive ? undefined : this.#lookAgain(peerId, RENEW_AGAIN_MS);",
     replace: `const error = new PartnerdError("timeout", "no proof of life came");
-      return isAlive ? undefined : { kind: "retry", error, attempt: { id: attempt, startedAtMs: inFlight.sinceMs } };`,
+      return isAlive ? undefined : { kind: "retry", error, attempt: { id: attempt, startedAtMs: inFlight.sinceMs, graceMs: 0 } };`,
   },
   {
     name: "refusal-is-final",
@@ -92,22 +92,22 @@ export const RECONCILING_PLANTS: readonly Plant[] = [
     name: "backoff-reset-on-connect",
     what: "A stream that was open for a moment resets the count of failures: two flapping peers hammer each other.",
     file: "src/reconciler/backoff.ts",
-    find: 'return { state: "established", run: unendedRun(before, nowMs), sinceMs: nowMs };',
-    replace: 'return { state: "established", run: null, sinceMs: nowMs };',
+    find: 'return { state: "established", run: run && { ...run, onProbation: false }, sinceMs: nowMs };',
+    replace: 'return { state: "established", run: run && null, sinceMs: nowMs };',
   },
   {
     name: "backoff-without-cap",
     what: "The wait doubles without limit: a peer that was away for an hour is retried an hour later.",
     file: "src/reconciler/backoff.ts",
-    find: "return Math.min(CAP_MS, doubledMs, Math.max(FIRST_RETRY_MS, nowMs - run.sinceMs));",
+    find: "return Math.min(capMs(run, nowMs), doubledMs, Math.max(FIRST_RETRY_MS, nowMs - run.sinceMs));",
     replace: "return Math.max(doubledMs, nowMs - run.sinceMs);",
   },
   {
     name: "refused-retried-like-a-timeout",
     what: "A peer that refuses us is retried at once, again and again.",
     file: "src/reconciler/backoff.ts",
-    find: "notBeforeMs: failure.failedAtMs + Math.max(drawnMs, leastMs), failure };",
-    replace: "notBeforeMs: failure.failedAtMs + Math.min(drawnMs, leastMs), failure };",
+    find: "notBeforeMs: failedAtMs + Math.max(drawnMs, leastMs), failure };",
+    replace: "notBeforeMs: failedAtMs + Math.min(drawnMs, leastMs), failure };",
   },
   {
     name: "sign-of-life-ends-any-wait",
