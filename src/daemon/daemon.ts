@@ -233,7 +233,10 @@ async function createStreams(
       faulted: (peerId, error) => recorder.faulted(peerId, { part: "streams", error, attempt: null }),
       wake,
     },
-    options: { heartbeatTimestamp: config.p2p.heartbeatTimestamp },
+    options: {
+      heartbeat: { fields: config.p2p.heartbeat.fields, timestamp: config.p2p.heartbeatTimestamp },
+      challenge: config.p2p.challenge,
+    },
   });
   owner.defer(() => streams.dispose());
   const core = owner.use(

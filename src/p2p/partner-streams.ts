@@ -6,7 +6,7 @@ import { RecentMap } from "../base/recent-map.ts";
 import type { DesiredPeer } from "../events/types.ts";
 import type { ActualPeer, Attempt, CloseRequest, PartnerStreams } from "../reconciler/ports.ts";
 import { answerChallenge, answerPings } from "./heartbeat/echo.ts";
-import { HeartbeatHandler } from "./heartbeat/handler.ts";
+import { type ChallengeRule, HeartbeatHandler } from "./heartbeat/handler.ts";
 import { Liveness } from "./heartbeat/liveness.ts";
 import { HeartbeatOpener } from "./heartbeat/opener.ts";
 import { keyOf, type PartnerStream } from "./heartbeat/partner-stream.ts";
@@ -15,7 +15,7 @@ import type { Host, HostConnection, HostStreamHandler } from "./host/host.ts";
 import type { AdmissionPolicy } from "./registry/admission-policy.ts";
 import { LeaseClock } from "./registry/lease-clock.ts";
 import { type PeerSnapshot, type StreamObserver, StreamRegistry } from "./registry/registry.ts";
-import type { SelfDescription, TimestampFormat } from "./wire/codec.ts";
+import type { HeartbeatFormat, SelfDescription } from "./wire/codec.ts";
 import {
   CHALLENGE_TIMEOUT_MS,
   FIRST_HEARTBEAT_TIMEOUT_MS,
@@ -35,8 +35,10 @@ export interface PartnerStreamsComponents {
   readonly admission: AdmissionPolicy;
   readonly observer: StreamObserver;
   readonly options?: {
-    /** Format of the timestamp in our heartbeats; default Unix seconds, as in Go programs. */
-    readonly heartbeatTimestamp?: TimestampFormat;
+    /** Format of our heartbeats; default Unix seconds, as in Go programs, and the peer id in both spellings. */
+    readonly heartbeat?: HeartbeatFormat;
+    /** Whether a peer without the challenge's protocol may stream to us; default `require`, which refuses it. */
+    readonly challenge?: ChallengeRule;
     /** How long an inbound stream may stay open without a heartbeat; default 10 s. */
     readonly firstHeartbeatTimeoutMs?: number;
     /** Time limit of the bandwidth challenge; default 5 s. */
@@ -72,11 +74,12 @@ export class Libp2pPartnerStreams implements PartnerStreams {
     this.#registry = registry;
     this.#liveness = liveness;
     this.#connections = connections;
-    const { heartbeatTimestamp = "unix" } = options;
-    this.#opener = new HeartbeatOpener({ ...components, host, heartbeatTimestamp, registry, connections, liveness });
+    const { heartbeat = { timestamp: "unix", fields: "both" }, challenge = "require" } = options;
+    this.#opener = new HeartbeatOpener({ ...components, host, heartbeat, registry, connections, liveness });
     this.#handler = new HeartbeatHandler({
       ...components,
       registry,
+      challengeRule: challenge,
       firstHeartbeatTimeoutMs: options.firstHeartbeatTimeoutMs ?? FIRST_HEARTBEAT_TIMEOUT_MS,
       challengeTimeoutMs: options.challengeTimeoutMs ?? CHALLENGE_TIMEOUT_MS,
       onAdmitted: (peerId) => this.#signOfLife(peerId),

@@ -58,6 +58,8 @@ describe("precedence", () => {
       OCPARTNERD_NATS_HEAD_SUBJECT: "oc.head",
       OCPARTNERD_P2P_INBOUND: "partners",
       OCPARTNERD_P2P_HEARTBEAT_TIMESTAMP: "none",
+      OCPARTNERD_P2P_HEARTBEAT_FIELDS: "go",
+      OCPARTNERD_P2P_CHALLENGE: "prefer",
       OCPARTNERD_LOG_LEVEL: "debug",
       OCPARTNERD_LOG_FORMAT: "json",
       OCPARTNERD_EVENTS_PEER_DATATYPES: "PEER, 9",

@@ -82,12 +82,17 @@ export function peerTable(peers: readonly PeerView[], nowMs: number, server: str
       peer.name ?? "-",
       desiredText(peer.relation, peer.standing),
       peer.phase,
-      peer.inbound === null ? "-" : "established",
+      inboundText(peer),
       peer.since === null ? "-" : durationText(Math.max(0, nowMs - Date.parse(peer.since))),
       next(peer, nowMs),
       peer.lastError === null ? "-" : `${peer.lastError.code}: ${peer.lastError.message}`,
     ]),
   );
+}
+
+function inboundText({ inbound }: PeerView): string {
+  if (inbound === null) return "-";
+  return inbound.proven ? "established" : "unproven";
 }
 
 function next(peer: PeerView, nowMs: number): string {

@@ -10,7 +10,10 @@ import type { StreamObserver, StreamRegistry } from "../registry/registry.ts";
 import { type Heartbeat, HeartbeatDecoder } from "../wire/codec.ts";
 import { MAX_UNPROVEN_PER_PEER, MAX_UNPROVEN_TOTAL } from "../wire/constants.ts";
 import { keyOf, PartnerStream } from "./partner-stream.ts";
-import { challenge } from "./probe.ts";
+import { challenge, challengeUnsupported } from "./probe.ts";
+
+/** `p2p.challenge`. `prefer`: a peer that does not speak the challenge's protocol is admitted without it, as unproven. */
+export type ChallengeRule = "require" | "prefer";
 
 export interface HandlerComponents {
   readonly clock: Clock;
@@ -20,6 +23,7 @@ export interface HandlerComponents {
   readonly observer: Pick<StreamObserver, "observed" | "faulted">;
   readonly firstHeartbeatTimeoutMs: number;
   readonly challengeTimeoutMs: number;
+  readonly challengeRule: ChallengeRule;
   /** A stream of this peer has passed, so the peer is alive. */
   readonly onAdmitted: (peerId: PeerId) => void;
 }
@@ -81,12 +85,13 @@ export class HeartbeatHandler {
     try {
       const reader = new HeartbeatReader(stream, peerId);
       const did = await this.#firstHeartbeat(reader, stream.ended);
-      await challenge(stream.connection, { clock, random, timeoutMs: challengeTimeoutMs }, stream.ended);
+      const proven = await challenge(stream.connection, { clock, random, timeoutMs: challengeTimeoutMs }, stream.ended);
+      if (!proven && this.#components.challengeRule === "require") throw challengeUnsupported();
       // No await from here on, so these last checks hold until the stream is registered.
       stream.ended.throwIfAborted();
       const refusal = refusalBy(admission, peerId);
       if (refusal !== undefined) throw refusal;
-      this.#admit(unproven, reader, did);
+      this.#admit(unproven, reader, did, proven);
     } catch (error) {
       this.#refuse(unproven, toPartnerdError(stream.ended.aborted && !isFault(error) ? stream.ended.reason : error));
     } finally {
@@ -105,14 +110,14 @@ export class HeartbeatHandler {
     return (await abortable(reader.first, limit.signal)).did;
   }
 
-  #admit({ peerId, stream }: UnprovenStream, reader: HeartbeatReader, did: Did | null): void {
+  #admit({ peerId, stream }: UnprovenStream, reader: HeartbeatReader, did: Did | null, proven: boolean): void {
     const { registry, onAdmitted } = this.#components;
     const key = keyOf("inbound", peerId);
     stream.onRemoteEnd = (reason) => registry.close(key, reason, stream);
     reader.onHeartbeat = () => registry.renew(key, stream);
     reader.onViolation = () => registry.close(key, "protocol_violation", stream);
     reader.onFault = (error) => this.#components.observer.faulted(peerId, error);
-    registry.register(key, stream, did, null);
+    registry.register(key, stream, did, null, proven);
     onAdmitted(peerId);
   }
 

@@ -10,7 +10,7 @@ import type { ConnectionIndex } from "../host/connection-index.ts";
 import { dialTarget } from "../host/dial-target.ts";
 import type { Host, HostConnection } from "../host/host.ts";
 import type { StreamRegistry } from "../registry/registry.ts";
-import { encodeHeartbeat, type SelfDescription, type TimestampFormat } from "../wire/codec.ts";
+import { encodeHeartbeat, type HeartbeatFormat, type SelfDescription } from "../wire/codec.ts";
 import { PARTNER_PROTOCOL } from "../wire/constants.ts";
 import type { Liveness } from "./liveness.ts";
 import { OpenAttempt, Try } from "./open-attempt.ts";
@@ -21,7 +21,7 @@ export interface OpenerComponents {
   readonly host: Host;
   readonly clock: Clock;
   readonly self: SelfDescription;
-  readonly heartbeatTimestamp: TimestampFormat;
+  readonly heartbeat: HeartbeatFormat;
   readonly registry: StreamRegistry<PartnerStream>;
   readonly connections: ConnectionIndex;
   readonly liveness: Liveness;
@@ -164,7 +164,7 @@ export class HeartbeatOpener {
   }
 
   #heartbeat(): Uint8Array {
-    const { self, clock, heartbeatTimestamp } = this.#components;
-    return encodeHeartbeat(self, clock.wallMs(), heartbeatTimestamp);
+    const { self, clock, heartbeat } = this.#components;
+    return encodeHeartbeat(self, clock.wallMs(), heartbeat.timestamp, heartbeat.fields);
   }
 }

@@ -18,7 +18,7 @@ const established: PeerView = {
   phase: "established",
   since: at(-12_000),
   outbound: { openedAt: at(-12_000), expiresAt: at(9_000) },
-  inbound: { openedAt: at(-12_000), expiresAt: at(9_000) },
+  inbound: { openedAt: at(-12_000), expiresAt: at(9_000), proven: true },
   attempts: 0,
   nextAttemptAt: null,
   lastError: null,
