@@ -39,6 +39,8 @@ const EXIT_CODES = {
   timeout: 69,
   refused: 69,
   identity_mismatch: 69,
+  identity_unsupported: 69,
+  psk_mismatch: 69,
   protocol_unsupported: 69,
   stream_lost: 69,
   aborted: 1,

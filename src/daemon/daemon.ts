@@ -13,6 +13,7 @@ import { createApp } from "../http/app.ts";
 import { Metrics } from "../http/metrics.ts";
 import { startHttp } from "../http/server.ts";
 import { type ConnectionLimits, connectionLimits } from "../p2p/budgets/connection-limits.ts";
+import { HandshakeWatch } from "../p2p/handshake/handshake-watch.ts";
 import { peerIdOf } from "../p2p/host/connection-index.ts";
 import { Door } from "../p2p/host/door.ts";
 import { loadOrCreateIdentity } from "../p2p/host/identity.ts";
@@ -34,6 +35,7 @@ import { gaugesOf, peerViews, type ViewSources, viewsOf } from "./views.ts";
 import { ConnectionWatch } from "./watch/connection-watch.ts";
 import { descriptorLimit } from "./watch/descriptor-limit.ts";
 import { DescriptorWatch } from "./watch/descriptor-watch.ts";
+import { HandshakeReports } from "./watch/handshake-reports.ts";
 import { SignOfLife } from "./watch/sign-of-life.ts";
 import { WalWatch } from "./watch/wal-watch.ts";
 
@@ -167,6 +169,7 @@ interface LocalHost {
   readonly self: SelfDescription;
   readonly admission: AdmissionPolicy;
   readonly connections: ConnectionWatch;
+  readonly handshakes: HandshakeWatch;
 }
 
 /** Our identity and the libp2p host that uses it. It does not listen yet. */
@@ -182,6 +185,8 @@ async function createHost(config: Config, around: Surroundings, { store, recorde
   const isPartner = (other: PeerId) => store.get(other)?.standing === "partner";
   const door = new Door({ limits, clock, isPartner, onCut: connections.cut });
   connections.watch(door.table);
+  const onInboundFailure = new HandshakeReports(around).failed;
+  const handshakes = new HandshakeWatch({ isPrivate: swarmKey !== null, onInboundFailure });
   const node = await createNode({
     privateKey,
     listen: config.listen,
@@ -191,9 +196,10 @@ async function createHost(config: Config, around: Surroundings, { store, recorde
     observer: recorder,
     swarmKey,
     version,
+    handshakes,
   });
   owner.defer(() => stopNode(node, clock));
-  return { node, self: { name: config.name, did: didOf(config.did ?? peerId), peerId }, admission, connections };
+  return { node, self: { name: config.name, did: didOf(config.did ?? peerId), peerId }, admission, connections, handshakes };
 }
 
 /** The configured limit, or less if the process may not open as many files. */

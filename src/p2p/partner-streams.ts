@@ -8,7 +8,7 @@ import type { ActualPeer, Attempt, CloseRequest, PartnerStreams } from "../recon
 import { answerChallenge, answerPings } from "./heartbeat/echo.ts";
 import { type ChallengeRule, HeartbeatHandler } from "./heartbeat/handler.ts";
 import { Liveness } from "./heartbeat/liveness.ts";
-import { HeartbeatOpener } from "./heartbeat/opener.ts";
+import { type HandshakeFailures, HeartbeatOpener } from "./heartbeat/opener.ts";
 import { keyOf, type PartnerStream } from "./heartbeat/partner-stream.ts";
 import { ConnectionIndex, closeBounded, peerIdOf } from "./host/connection-index.ts";
 import type { Host, HostConnection, HostStreamHandler } from "./host/host.ts";
@@ -34,6 +34,8 @@ export interface PartnerStreamsComponents {
   readonly self: SelfDescription;
   readonly admission: AdmissionPolicy;
   readonly observer: StreamObserver;
+  /** Of the real host. */
+  readonly handshakes?: HandshakeFailures | undefined;
   readonly options?: {
     /** Format of our heartbeats; default Unix seconds, as in Go programs, and the peer id in both spellings. */
     readonly heartbeat?: HeartbeatFormat;

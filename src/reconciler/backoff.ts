@@ -27,6 +27,7 @@ const SIGN_OF_LIFE_LEAST_MS = 1_000;
 const FLOORS_MS: Partial<Record<ErrorCode, number>> = {
   refused: 3_000,
   identity_mismatch: 10_000,
+  psk_mismatch: 10_000,
   protocol_unsupported: 10_000,
 };
 

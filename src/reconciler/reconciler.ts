@@ -36,8 +36,8 @@ interface InFlight {
 /** A failed renewal is not repeated sooner than this, even if it is due, nor is work that met an internal error. */
 const RENEW_AGAIN_MS = 500;
 
-/** Only a new address, and so a new generation, can fix these. */
-const TERMINAL: ReadonlySet<ErrorCode> = new Set<ErrorCode>(["address_unsupported"]);
+/** Only a new address or PeerID, and so a new generation, can fix these. */
+const TERMINAL: ReadonlySet<ErrorCode> = new Set<ErrorCode>(["address_unsupported", "identity_unsupported"]);
 
 export class Reconciler {
   readonly #deps: ReconcilerDependencies;

@@ -25,6 +25,13 @@ export interface OpenerComponents {
   readonly registry: StreamRegistry<PartnerStream>;
   readonly connections: ConnectionIndex;
   readonly liveness: Liveness;
+  /** Knows why some dials failed; the simulator's host has none of these failures. */
+  readonly handshakes?: HandshakeFailures | undefined;
+}
+
+/** See `HandshakeWatch`. */
+export interface HandshakeFailures {
+  takeFailure(peerId: PeerId): PartnerdError | undefined;
 }
 
 const REMOTE_ENDS: readonly RemoteEnd[] = ["remote_closed", "reset", "connection_lost"];
@@ -120,19 +127,24 @@ export class HeartbeatOpener {
 
   async #dial(peer: DesiredPeer, signal: AbortSignal): Promise<HostConnection> {
     const target = dialTarget(peer.peerId, peer.address);
+    this.#components.handshakes?.takeFailure(peer.peerId);
     try {
       return await this.#dialOnce(target, signal);
     } catch (error) {
       signal.throwIfAborted();
       // libp2p joins a current dial to the same peer, even one that was just aborted and is about to reject.
-      if (!(error instanceof Error && error.name === "AbortError")) throw dialError(error);
+      if (!(error instanceof Error && error.name === "AbortError")) throw this.#dialError(peer.peerId, error);
     }
     await abortable(new Promise<void>((resolve) => void this.#components.clock.schedule(0, resolve)), signal);
     try {
       return await this.#dialOnce(target, signal);
     } catch (error) {
-      throw dialError(error);
+      throw this.#dialError(peer.peerId, error);
     }
+  }
+
+  #dialError(peerId: PeerId, error: unknown): PartnerdError {
+    return this.#components.handshakes?.takeFailure(peerId) ?? dialError(error);
   }
 
   #dialOnce(target: Multiaddr, signal: AbortSignal): Promise<HostConnection> {

@@ -66,8 +66,8 @@ export const RECONCILING_PLANTS: readonly Plant[] = [
     name: "refusal-is-final",
     what: "A peer that refused once is not retried until its record changes, although it may accept a minute later.",
     file: "src/reconciler/reconciler.ts",
-    find: 'new Set<ErrorCode>(["address_unsupported"])',
-    replace: 'new Set<ErrorCode>(["address_unsupported", "refused"])',
+    find: 'new Set<ErrorCode>(["address_unsupported", "identity_unsupported"])',
+    replace: 'new Set<ErrorCode>(["address_unsupported", "identity_unsupported", "refused"])',
   },
   {
     name: "events-inflate-backoff",
