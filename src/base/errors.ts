@@ -49,6 +49,7 @@ const EXIT_CODES = {
   heartbeat_malformed: 1,
   heartbeat_too_long: 1,
   peer_id_mismatch: 1,
+  ended_early: 1,
   challenge_failed: 1,
   not_partner: 1,
   blacklisted: 1,

@@ -93,7 +93,8 @@ export class HeartbeatHandler {
       if (refusal !== undefined) throw refusal;
       this.#admit(unproven, reader, did, proven);
     } catch (error) {
-      this.#refuse(unproven, toPartnerdError(stream.ended.aborted && !isFault(error) ? stream.ended.reason : error));
+      const reason: unknown = stream.ended.aborted && !isFault(error) ? (endedEarly(stream) ?? stream.ended.reason) : error;
+      this.#refuse(unproven, toPartnerdError(reason));
     } finally {
       this.#unproven.delete(unproven);
     }
@@ -128,6 +129,16 @@ export class HeartbeatHandler {
     if (isFault(error)) observer.faulted(peerId, error);
     else if (error.code !== "stream_lost" && error.code !== "aborted") observer.observed(inboundRefused(peerId, error));
   }
+}
+
+/** Some far ends open a stream for each heartbeat. The end of a connection is no such choice. */
+function endedEarly({ remoteEnd, connection }: PartnerStream): PartnerdError | undefined {
+  if (connection.status !== "open" || (remoteEnd !== "remote_closed" && remoteEnd !== "reset")) return undefined;
+  const message = "the peer ended its stream before it had answered the challenge";
+  return new PartnerdError("ended_early", message, {
+    nextStep: "keep one stream open and write a heartbeat to it every few seconds",
+    details: { remoteEnd },
+  });
 }
 
 /** Decodes bytes as they arrive, so it buffers no more than one unfinished heartbeat. */
