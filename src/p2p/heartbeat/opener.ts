@@ -70,13 +70,20 @@ export class HeartbeatOpener {
     const stream = registry.get(keyOf("outbound", peerId));
     if (stream === undefined) throw this.#noStream(peerId);
     using attempt = new Try(signal, stream.ended);
+    const wasFull = stream.isFull;
     try {
       attempt.signal.throwIfAborted();
-      await stream.write(this.#heartbeat(), attempt.signal);
+      // A heartbeat that still waits is enough; more would pile up.
+      if (!wasFull) stream.send(this.#heartbeat());
       await liveness.prove(stream.connection, attempt.signal);
       attempt.signal.throwIfAborted();
     } catch (error) {
       throw attempt.signal.aborted && !isFault(error) ? abortError(attempt.signal) : renewError(error, stream.connection);
+    }
+    // Its muxer answers, so its window is full: its handler has stopped reading.
+    if (wasFull && stream.isFull) {
+      registry.close(keyOf("outbound", peerId), "unread", stream);
+      throw new PartnerdError("stream_lost", "the peer is alive but no longer reads our heartbeats");
     }
     registry.renew(keyOf("outbound", peerId), stream);
   }
