@@ -120,6 +120,7 @@ async function start(config: Config, around: Surroundings): Promise<Omit<Daemon,
     started: () => started,
     consumer: config.nats.consumer,
     resync: () => intake?.resync() ?? false,
+    ignoredDatatypes: () => core.ingest.ignoredDatatypes(),
   };
   metrics.expose(gaugesOf(sources), startedAtMs, logger);
   const views = viewsOf(sources, () => metrics.text());

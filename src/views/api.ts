@@ -99,6 +99,8 @@ export interface DeliveryView {
   readonly behind: number | null;
   /** Progress of a resync; null if none is running. */
   readonly rereading: { readonly sequence: number; readonly untilSequence: number } | null;
+  /** Integer datatypes whose messages were ignored since the start, most frequent first. One may mean PEER. */
+  readonly ignoredDatatypes: readonly { readonly datatype: string; readonly messages: number }[];
   /** The newest row of the log. */
   readonly headSeq: number;
   /** One phrase for people that says what is proven. */

@@ -1,7 +1,7 @@
 /** `oc-partnerd status`: shows one line per peer, and the daemon's health. */
 import { Command } from "commander";
 import { systemClock } from "../../base/clock.ts";
-import { durationText } from "../../base/units.ts";
+import { counted, durationText } from "../../base/units.ts";
 import { type DaemonClient, daemonClient } from "../../http/client.ts";
 import type { Check, DeliveryView, HealthView, PeerView, SelfView } from "../../views/api.ts";
 import { desiredText } from "../../views/desired-text.ts";
@@ -49,6 +49,8 @@ export function statusCommand(env: Env): Command {
     });
 }
 
+const MAX_IGNORED_LINES = 3;
+
 interface StatusOptions {
   readonly json: boolean;
   readonly nowMs: number;
@@ -65,7 +67,7 @@ export async function runStatus(client: DaemonClient, options: StatusOptions): P
   const ready = health.status === "ok";
   const text = options.json
     ? jsonText({ self, peers, health, delivery })
-    : `${peerTable(peers, options.nowMs, delivery.server)}\n\n${footer(self, peers, health, options.nowMs)}\n${deliveryLines(delivery).join("\n")}`;
+    : `${peerTable(peers, options.nowMs, delivery.server)}\n\n${footer(self, peers, health, options.nowMs)}\n${[...deliveryLines(delivery), ...ignoredLines(delivery, peers)].join("\n")}`;
   return { text, ready };
 }
 
@@ -121,6 +123,18 @@ function deliveryLines({ delivery, proven, missing, spans }: DeliveryView): stri
       .filter((span) => span.delivery === "at_most_once")
       .map(({ since, until, message }) => `  ${since} to ${until ?? "now"} at_most_once: ${message}`),
   ];
+}
+
+/** As long as no peer is desired, an ignored integer may be how the publishers spell PEER. */
+function ignoredLines({ ignoredDatatypes }: DeliveryView, peers: readonly PeerView[]): string[] {
+  if (peers.some(({ desiredSeq }) => desiredSeq !== null)) return [];
+  return ignoredDatatypes
+    .slice(0, MAX_IGNORED_LINES)
+    .map(
+      ({ datatype, messages }) =>
+        `${counted(messages, "event")} of datatype ${datatype} ${messages === 1 ? "was" : "were"} ignored; if that means PEER, ` +
+        `set events.peerDatatypes to PEER,${datatype}, restart, and run \`${PROGRAM} resync\``,
+    );
 }
 
 function checkLine(check: Check): string {
