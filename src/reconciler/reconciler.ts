@@ -9,11 +9,12 @@ import type { AttemptId, DesiredPeer } from "../events/types.ts";
 import { Actions, attemptOf } from "./actions.ts";
 import { attemptsOf, established, failed, graceMs, lost, mayOpenAtMs, type OpenFailure, type Retry, stopped } from "./backoff.ts";
 import { decide, nextDueMs } from "./decide.ts";
+import { InboundExpiry } from "./inbound-expiry.ts";
 import { KeyedQueue } from "./keyed-queue.ts";
 import type { KeyProgress, ReconcilerObserver, ReconcilerOptions } from "./options.ts";
 import { factsOf, type Outcome } from "./outcome.ts";
 import type { Attempt, DesiredPeers, PartnerStreams } from "./ports.ts";
-import { Retries } from "./retries.ts";
+import { generationOf, Retries } from "./retries.ts";
 
 export interface ReconcilerDependencies {
   readonly desired: DesiredPeers;
@@ -46,6 +47,7 @@ export class Reconciler {
   readonly #actions: Actions;
   readonly #inFlight = new Map<PeerId, InFlight>();
   readonly #retries = new Retries();
+  readonly #inboundExpiry: InboundExpiry;
   #resync: Disposable | undefined;
   #lastSettledMs: number;
   #attempts = 0;
@@ -57,6 +59,7 @@ export class Reconciler {
     this.#queue = new KeyedQueue(deps.clock, (peerId) => this.#process(peerId));
     this.#actions = new Actions(deps.streams, deps.clock, options);
     this.#lastSettledMs = deps.clock.monotonicMs();
+    this.#inboundExpiry = new InboundExpiry({ ...deps, close: (peerId) => this.#closeExpired(peerId) });
   }
 
   /** Runs a full diff now, then one every `resyncMs`. */
@@ -75,6 +78,7 @@ export class Reconciler {
     if (inFlight !== undefined && inFlight.generation !== generationOf(this.#deps.desired.get(peerId))) {
       inFlight.controller.abort(new PartnerdError("aborted", "the desired state of the peer changed"));
     }
+    if (inFlight !== undefined) this.#inboundExpiry.watch(peerId);
     this.#queue.schedule(peerId, this.#deps.clock.monotonicMs());
   }
 
@@ -137,6 +141,7 @@ export class Reconciler {
       attempt: null,
     };
     this.#inFlight.set(peerId, inFlight);
+    this.#inboundExpiry.watch(peerId);
     let outcome: Outcome;
     try {
       outcome = await this.#reconcile(peerId, inFlight);
@@ -144,6 +149,7 @@ export class Reconciler {
       outcome = { kind: "fault", error: toPartnerdError(thrown), part: "reconciler", attempt: null };
     } finally {
       this.#inFlight.delete(peerId);
+      this.#inboundExpiry.release(peerId);
       this.#lastSettledMs = this.#deps.clock.monotonicMs();
     }
     if (outcome.kind === "fault") this.#deps.observer.faulted(peerId, outcome);
@@ -174,6 +180,16 @@ export class Reconciler {
       }
     }
     return this.#lookAgain(peerId, 0);
+  }
+
+  /** While an operation holds the key. */
+  #closeExpired(peerId: PeerId): void {
+    const { desired, actual, retry } = this.#look(peerId);
+    for (const action of decide(desired, actual, retry, this.#deps.clock.monotonicMs(), this.#options)) {
+      if (action.kind !== "close" || action.direction !== "inbound") continue;
+      this.#deps.observer.acted(peerId, action, null);
+      this.#deps.streams.close(peerId, action);
+    }
   }
 
   /** Undefined once a proof of life has arrived. */
@@ -280,8 +296,4 @@ export class Reconciler {
     }
     return { desired, actual, retry: this.#retries.get(peerId, generation) };
   }
-}
-
-function generationOf(desired: DesiredPeer | undefined): number {
-  return desired?.generation ?? 0;
 }

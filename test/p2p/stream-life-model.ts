@@ -7,7 +7,6 @@ import type { CloseReason, DesiredPeer } from "../../src/events/types.ts";
 
 const LEASE_MS = 10_000;
 export const OPEN_TIMEOUT_MS = 5_000;
-const RENEW_TIMEOUT_MS = 3_000;
 /** A failed renewal pauses for this long, and the end of the lease is noticed after it. */
 const RENEW_AGAIN_MS = 500;
 /** A stream that was open this long resets the count of failures. */
@@ -217,10 +216,7 @@ export class LifeModel {
     this.#require(!this.#isRevoked || !this.hasInbound, "is revoked but has an inbound stream");
     this.#require(this.desired?.standing !== "blacklisted" || !connected, "is blacklisted but connected");
     const inboundHeldMs = livedMs - (this.#inboundRenewedAtLivedMs ?? livedMs);
-    this.#require(
-      inboundHeldMs < LEASE_MS + OPEN_TIMEOUT_MS + RENEW_TIMEOUT_MS,
-      `inbound outlived its lease by far: ${inboundHeldMs} ms`,
-    );
+    this.#require(inboundHeldMs < LEASE_MS + ROUNDING_MS, `inbound outlived its lease: ${inboundHeldMs} ms`);
     if (phase.name === "opening") {
       this.#require(phase.generation === this.desired?.generation, "still opening for an outdated generation");
       this.#require(nowMs - phase.sinceMs < this.#openTimeoutMs + ROUNDING_MS, "still opening after its deadline");
