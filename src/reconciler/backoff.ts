@@ -8,8 +8,10 @@ const BASE_MS = 500;
 const CAP_MS = 60_000;
 /** Cap on the wait until a series of failures has lasted this long. */
 const FIRST_RETRY_MS = 1_000;
-/** Cap on the wait for a peer that was established recently. */
+/** Caps on the wait for a peer that was established recently: at first, when it may be restarting, and later. */
+const RESTART_CAP_MS = 5_000;
 const RECENT_CAP_MS = 10_000;
+const RESTART_MS = 60_000;
 /** A peer counts as recently established for this long after it went away. */
 const RECENT_MS = 5 * 60_000;
 /** Only a stream that lasted this long renews that time, so that a flapping peer uses it up. */
@@ -102,7 +104,7 @@ const BY_FAR_END: ReadonlySet<CloseReason> = new Set<CloseReason>(["reset", "rem
 function waiting(run: FailureRun, failure: OpenFailure, random: Pick<Random, "next">): Waiting {
   const { failedAtMs, code } = failure;
   const drawnMs = Math.max(LEAST_MS, random.next() * ceilingMs(run, failedAtMs));
-  const leastMs = Math.min(capMs(run, failedAtMs), floorMs(code) * (1 + random.next() / 5));
+  const leastMs = Math.min(Math.max(RECENT_CAP_MS, capMs(run, failedAtMs)), floorMs(code) * (1 + random.next() / 5));
   return { state: "waiting", run, notBeforeMs: failedAtMs + Math.max(drawnMs, leastMs), failure };
 }
 
@@ -132,7 +134,9 @@ function ceilingMs(run: FailureRun, nowMs: number): number {
 }
 
 function capMs({ recentUntilMs }: FailureRun, nowMs: number): number {
-  return recentUntilMs !== null && nowMs < recentUntilMs ? RECENT_CAP_MS : CAP_MS;
+  if (recentUntilMs === null || nowMs >= recentUntilMs) return CAP_MS;
+  const awayMs = nowMs - (recentUntilMs - RECENT_MS);
+  return awayMs < RESTART_MS ? RESTART_CAP_MS : RECENT_CAP_MS;
 }
 
 /** The earliest time of the next attempt; Infinity if only a new generation helps. */

@@ -16,6 +16,8 @@ const GRACE_MS = 2_000;
 /** For this long after a stream was lost, no wait is longer than RECENT_WAIT_MS. */
 const RECENT_MS = 300_000;
 const RECENT_WAIT_MS = 10_000;
+const RESTART_MS = 60_000;
+const RESTART_WAIT_MS = 5_000;
 /** A stream that was open this long starts that time again. */
 const RENEWS_RECENT_MS = 10_000;
 const FIRST_WAIT_MS = 1_000;
@@ -272,7 +274,8 @@ export class LifeModel {
   }
 
   #longestMs(failedAtMs: number): number {
-    return this.#recentUntilMs !== null && failedAtMs < this.#recentUntilMs ? RECENT_WAIT_MS : LONGEST_WAIT_MS;
+    if (this.#recentUntilMs === null || failedAtMs >= this.#recentUntilMs) return LONGEST_WAIT_MS;
+    return failedAtMs < this.#recentUntilMs - RECENT_MS + RESTART_MS ? RESTART_WAIT_MS : RECENT_WAIT_MS;
   }
 
   #fail(code: ErrorCode, wasStable: boolean): void {
@@ -302,7 +305,10 @@ export class LifeModel {
   #longestWaitMs({ code, runMs, failedAtMs }: Extract<Phase, { name: "backoff" }>): number {
     const doubledMs = FIRST_WAIT_MS * 2 ** (this.attempts - 1);
     const drawnMs = Math.min(this.#longestMs(failedAtMs), doubledMs, Math.max(FIRST_WAIT_MS, runMs));
-    return Math.max(drawnMs, Math.min(this.#longestMs(failedAtMs), (FLOORS_MS[code] ?? 0) * FLOOR_SPREAD));
+    return Math.max(
+      drawnMs,
+      Math.min(Math.max(RECENT_WAIT_MS, this.#longestMs(failedAtMs)), (FLOORS_MS[code] ?? 0) * FLOOR_SPREAD),
+    );
   }
 
   #to(phase: Phase, why?: string): void {

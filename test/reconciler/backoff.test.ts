@@ -134,8 +134,9 @@ describe("a peer that was established recently", () => {
     return found;
   }
 
-  test("is retried within 10 s for its first 5 minutes away, and later within a minute", () => {
+  test("is retried within 5 s for its first minute away, within 10 s for 5 minutes, and later within a minute", () => {
     expect(Math.max(...waits(11_000, 30))).toBeLessThanOrEqual(10_000);
+    expect(Math.max(...waits(11_000, 6))).toBeLessThanOrEqual(5_000);
     expect(waits(11_000, 60).at(-1)).toBeGreaterThan(59_000);
   });
 
