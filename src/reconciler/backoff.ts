@@ -50,7 +50,7 @@ interface FailureRun {
   readonly sinceMs: number;
   /** The far end ended the last stream within the grace. The next one is established only after it has outlived the grace. */
   readonly onProbation: boolean;
-  /** Until when the peer counts as recently established; null if no stream outlived the grace. */
+  /** Until when the peer counts as recently established; null if it has had no stream but refused ones. */
   readonly recentUntilMs: number | null;
 }
 
@@ -75,7 +75,10 @@ export const FRESH: Retry = { state: "fresh" };
  * STABLE_MS.
  */
 export function failed(before: Retry, failure: OpenFailure, random: Pick<Random, "next">): Waiting {
-  return waiting(oneMore(before, failure.failedAtMs), failure, random);
+  const run = oneMore(before, failure.failedAtMs);
+  // It is not restarting, but ends each stream at once.
+  const repeatsRefusal = run.onProbation && failure.code === "refused";
+  return waiting(repeatsRefusal ? { ...run, recentUntilMs: null } : run, failure, random);
 }
 
 /**
@@ -94,7 +97,7 @@ export function lost(before: Established, streamEnd: CloseReason | null, nowMs: 
     failedAtMs: nowMs,
   };
   const run = oneMore(before, nowMs);
-  const renewsRecent = lastedMs >= RENEWS_RECENT_MS || (lastedMs >= REFUSAL_GRACE_MS && run.recentUntilMs === null);
+  const renewsRecent = !isRefusal && (lastedMs >= RENEWS_RECENT_MS || run.recentUntilMs === null);
   const recentUntilMs = renewsRecent ? nowMs + RECENT_MS : run.recentUntilMs;
   return waiting({ ...run, onProbation, recentUntilMs }, failure, random);
 }

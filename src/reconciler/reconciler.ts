@@ -34,7 +34,7 @@ interface InFlight {
   attempt: Attempt | null;
 }
 
-/** A failed renewal is not repeated sooner than this, even if it is due, nor is work that met an internal error. */
+/** A failed renewal is not repeated sooner than this before the lease ends, nor is work that met an internal error. */
 const RENEW_AGAIN_MS = 500;
 
 /** Only a new address or PeerID, and so a new generation, can fix these. */
@@ -182,7 +182,6 @@ export class Reconciler {
     return this.#lookAgain(peerId, 0);
   }
 
-  /** While an operation holds the key. */
   #closeExpired(peerId: PeerId): void {
     const { desired, actual, retry } = this.#look(peerId);
     for (const action of decide(desired, actual, retry, this.#deps.clock.monotonicMs(), this.#options)) {
@@ -229,7 +228,8 @@ export class Reconciler {
     const { desired, actual, retry } = this.#look(peerId);
     const dueMs = nextDueMs(desired, actual, retry, this.#options);
     if (dueMs === Number.POSITIVE_INFINITY) return { kind: "done" };
-    return { kind: "after", atMs: Math.max(dueMs, this.#deps.clock.monotonicMs() + leastMs) };
+    const leaseEndMs = actual.outbound?.expiresAtMs ?? Number.POSITIVE_INFINITY;
+    return { kind: "after", atMs: Math.max(dueMs, Math.min(leaseEndMs, this.#deps.clock.monotonicMs() + leastMs)) };
   }
 
   #settle(peerId: PeerId, generation: number, outcome: Outcome): void {

@@ -7,8 +7,6 @@ import type { CloseReason, DesiredPeer } from "../../src/events/types.ts";
 
 const LEASE_MS = 10_000;
 export const OPEN_TIMEOUT_MS = 5_000;
-/** A failed renewal pauses for this long, and the end of the lease is noticed after it. */
-const RENEW_AGAIN_MS = 500;
 /** A stream that was open this long resets the count of failures. */
 const STABLE_MS = 60_000;
 /** A stream that the far end ends sooner was refused, and the next one must stay open for this long. */
@@ -158,6 +156,7 @@ export class LifeModel {
     }
     const timedOut = code === "timeout" && nowMs - phase.sinceMs > this.#openTimeoutMs - ROUNDING_MS;
     this.#require(code === phase.told || (phase.told === undefined && timedOut), `failed with ${code}, not ${phase.told}`);
+    if (this.#onProbation && code === "refused") this.#recentUntilMs = null;
     this.#fail(code, false);
   }
 
@@ -227,7 +226,7 @@ export class LifeModel {
     } else {
       this.#require(shown.nextAttemptAtMs === null, `shows a next attempt while ${phase.name}`);
       this.#require(
-        phase.name !== "established" || livedMs - phase.renewedAtLivedMs < LEASE_MS + RENEW_AGAIN_MS,
+        phase.name !== "established" || livedMs - phase.renewedAtLivedMs < LEASE_MS + ROUNDING_MS,
         "outlived its lease",
       );
     }
@@ -263,7 +262,7 @@ export class LifeModel {
     this.#onProbation = reason === "reset" && lastedMs < GRACE_MS;
     const isStable = lastedMs >= STABLE_MS;
     if (isStable) this.#recentUntilMs = null;
-    if (lastedMs >= RENEWS_RECENT_MS || (lastedMs >= GRACE_MS && this.#recentUntilMs === null))
+    if (!this.#onProbation && (lastedMs >= RENEWS_RECENT_MS || this.#recentUntilMs === null))
       this.#recentUntilMs = this.#time().nowMs + RECENT_MS;
     this.#fail(this.#onProbation ? "refused" : "stream_lost", isStable);
     if (this.#onProbation) this.arrows.add("a stream is reset within the grace");

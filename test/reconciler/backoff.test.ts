@@ -140,6 +140,16 @@ describe("a peer that was established recently", () => {
     expect(waits(11_000, 60).at(-1)).toBeGreaterThan(59_000);
   });
 
+  test("counts as such if its first stream was lost with its connection at once, but not if it was refused", () => {
+    const waitAfter = (streamEnd: CloseReason) => {
+      let retry: Retry = lost(established(FRESH, 0), streamEnd, 500, almost);
+      for (let nowMs = 10_000; nowMs <= 50_000; nowMs += 10_000) retry = failed(retry, failure(nowMs), almost);
+      return mayOpenAtMs(retry, null) - 50_000;
+    };
+    expect(waitAfter("connection_lost")).toBeLessThanOrEqual(5_000);
+    expect(waitAfter("reset")).toBeGreaterThan(15_000);
+  });
+
   test("is also retried within 10 s after an answer with a longer minimum wait", () => {
     const away = lost(established(FRESH, 0), "expired", 11_000, almost);
     expect(mayOpenAtMs(failed(away, failure(12_000, "protocol_unsupported"), almost), null)).toBe(22_000);
