@@ -2,6 +2,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, expect, inject } from "vitest";
 import { type Participant, startParticipant } from "../support/participant.ts";
 import { startTcpProxy } from "../support/tcp-proxy.ts";
@@ -83,13 +84,35 @@ scenario(
   },
 );
 
+scenario("outbound", "has a slow network: 400 ms each way", "established, heartbeats", async (version) => {
+  using go = await GoPartner.start(version);
+  await using proxy = await startTcpProxy(go.port, 400);
+  await lyon.publisher.relate(behind(go, proxy.port), "PARTNER");
+  await go.heartbeats(3);
+  expect(closesOf(go)).toEqual([]);
+});
+
+scenario("outbound", "stalls for 2 s, again and again", "stays established", async (version) => {
+  using go = await GoPartner.start(version);
+  await lyon.publisher.relate(go, "PARTNER");
+  await go.heartbeats(1);
+  for (let stalls = 0; stalls < 6; stalls++) {
+    go.send("SIGSTOP");
+    await delay(2_000);
+    go.send("SIGCONT");
+    await delay(500);
+  }
+  await go.heartbeats(4);
+  expect(closesOf(go)).toEqual([]);
+});
+
 scenario("outbound", "has a network that pauses for 6 s", "stays established", async (version) => {
   using go = await GoPartner.start(version);
   await using proxy = await startTcpProxy(go.port);
   await lyon.publisher.relate(behind(go, proxy.port), "PARTNER");
   await go.heartbeats(1);
   proxy.pause();
-  await new Promise((resolve) => setTimeout(resolve, 6_000));
+  await delay(6_000);
   proxy.resume();
   await go.heartbeats(4);
   expect(closesOf(go)).toEqual([]);
