@@ -80,7 +80,7 @@ describe("a node", () => {
   it("forgets a peer that has disconnected", async () => {
     const hub = await start();
     const visitor = await start();
-    await (await visitor.dial(addressOf(hub))).newStream("/ipfs/ping/1.0.0");
+    await (await visitor.dial(addressOf(hub))).newStream("/ipfs/id/1.0.0");
     await eventually(() => hub.getConnections().length === 1);
     await stopNode(visitor, systemClock);
     await eventually(() => hub.getConnections().length === 0);
