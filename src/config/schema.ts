@@ -163,10 +163,28 @@ export const configSchema = z.strictObject({
         .describe(
           "Peers that may open streams to us: unless-revoked (any peer that the log does not revoke or blacklist) or partners.",
         ),
+      heartbeat: z
+        .strictObject({
+          fields: z
+            .enum(["both", "snake", "go"])
+            .default("both")
+            .describe(
+              "Field names in our heartbeats: both (the peer id as peer_id and as PeerID), snake (peer_id only) or go (Name, DID, PeerID, Timestamp). A Go reader with DisallowUnknownFields accepts only its own.",
+            ),
+        })
+        .prefault({}),
       heartbeatTimestamp: z
-        .enum(["unix", "rfc3339", "none"])
+        .enum(["unix", "unixnano", "rfc3339", "none"])
         .default("unix")
-        .describe("Timestamp in our heartbeats. unix is in seconds. A Go reader rejects a type that it does not expect."),
+        .describe(
+          "Timestamp in our heartbeats: unix (seconds), unixnano (nanoseconds), rfc3339 or none. A Go reader rejects a type that it does not expect.",
+        ),
+      challenge: z
+        .enum(["require", "prefer"])
+        .default("require")
+        .describe(
+          "Bandwidth challenge of peers that stream to us: require, or prefer, which admits peers that do not speak its protocol, as unproven.",
+        ),
       maxConnections: count("Limit of open libp2p connections.", 10_000, 1, 1_000_000),
       dial: z
         .strictObject({

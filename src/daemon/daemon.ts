@@ -15,6 +15,7 @@ import { Metrics } from "../http/metrics.ts";
 import { startHttp, startProbes } from "../http/server.ts";
 import { loadOrCreateIdentity } from "../identity/identity.ts";
 import { createDialPlanner } from "../p2p/dial/create-dial-planner.ts";
+import { HandshakeWatch } from "../p2p/handshake/handshake-watch.ts";
 import { peerIdOf } from "../p2p/host/connection-index.ts";
 import { Door } from "../p2p/host/door.ts";
 import { createNode, type Node, startNode, stopNode } from "../p2p/host/node.ts";
@@ -36,6 +37,7 @@ import { gaugesOf, peerViews, type ViewSources, viewsOf } from "./views.ts";
 import { ConnectionWatch } from "./watch/connection-watch.ts";
 import { connectionLimitsFor } from "./watch/descriptor-limit.ts";
 import { DescriptorWatch } from "./watch/descriptor-watch.ts";
+import { HandshakeReports } from "./watch/handshake-reports.ts";
 import { SignOfLife } from "./watch/sign-of-life.ts";
 import { WalWatch } from "./watch/wal-watch.ts";
 
@@ -122,6 +124,7 @@ async function start(config: Config, around: Surroundings): Promise<Omit<Daemon,
     started: () => started,
     consumer: config.nats.consumer,
     resync: () => intake?.resync() ?? false,
+    ignoredDatatypes: () => core.ingest.ignoredDatatypes(),
   };
   metrics.expose(gaugesOf(sources), startedAtMs, logger);
   const views = viewsOf(sources, () => metrics.text());
@@ -178,6 +181,7 @@ interface LocalHost {
   readonly self: SelfDescription;
   readonly admission: AdmissionPolicy;
   readonly connections: ConnectionWatch;
+  readonly handshakes: HandshakeWatch;
 }
 
 /** Our identity and the libp2p host that uses it. It does not listen yet. */
@@ -193,6 +197,8 @@ async function createHost(config: Config, around: Surroundings, { store, recorde
   const isPartner = (other: PeerId) => store.get(other)?.standing === "partner";
   const door = new Door({ limits, clock, isPartner, onCut: connections.cut });
   connections.watch(door.table);
+  const onInboundFailure = new HandshakeReports(around).failed;
+  const handshakes = new HandshakeWatch({ isPrivate: swarmKey !== null, onInboundFailure });
   const node = await createNode({
     privateKey,
     listen: config.listen,
@@ -202,9 +208,10 @@ async function createHost(config: Config, around: Surroundings, { store, recorde
     observer: recorder,
     swarmKey,
     version,
+    handshakes,
   });
   owner.defer(() => stopNode(node, clock));
-  return { node, self: { name: config.name, did: didOf(config.did ?? peerId), peerId }, admission, connections };
+  return { node, self: { name: config.name, did: didOf(config.did ?? peerId), peerId }, admission, connections, handshakes };
 }
 
 /** The partner streams, and the core that opens and closes them. Nothing is opened before `reconciler.start()`. */
@@ -234,7 +241,11 @@ async function createStreams(
       explained: (peerId, error) => recorder.explained(peerId, error),
       wake,
     },
-    options: { heartbeatTimestamp: config.p2p.heartbeatTimestamp, openTimeoutMs: config.reconcile.openTimeoutMs },
+    options: {
+      heartbeat: { fields: config.p2p.heartbeat.fields, timestamp: config.p2p.heartbeatTimestamp },
+      challenge: config.p2p.challenge,
+      openTimeoutMs: config.reconcile.openTimeoutMs,
+    },
   });
   owner.defer(() => streams.dispose());
   const core = owner.use(

@@ -6,6 +6,7 @@ import type { Logger } from "../base/log.ts";
 import { dialability } from "../base/net/tcp-endpoint.ts";
 import { counted, isoTime } from "../base/units.ts";
 import type { GapReason, LogEvent } from "../events/types.ts";
+import type { IgnoredDatatype } from "../ingest/ingest.ts";
 import type { PeerSnapshot } from "../p2p/registry/registry.ts";
 import type { Reconciler } from "../reconciler/reconciler.ts";
 import { type DeliveryProof, deliveryProof, proven } from "../store/fold/delivery-proof.ts";
@@ -35,10 +36,11 @@ export interface ViewSources {
   /** The durable consumer's name. */
   readonly consumer: string;
   readonly resync: () => boolean;
+  readonly ignoredDatatypes: () => readonly IgnoredDatatype[];
 }
 
 export function gaugesOf(
-  sources: Omit<ViewSources, "logger" | "self" | "started" | "consumer" | "resync">,
+  sources: Omit<ViewSources, "logger" | "self" | "started" | "consumer" | "resync" | "ignoredDatatypes">,
 ): readonly GaugeView[] {
   const { store, streams, reconciler } = sources;
   const proof = () => deliveryProof(store.cursor(), store.deliveries());
@@ -139,7 +141,7 @@ function detail(sources: ViewSources, peerId: PeerId): PeerDetailView | undefine
   return view && { ...view, history: sources.store.history(peerId, { limit: HISTORY_ROWS }).map(historyView) };
 }
 
-function deliveryView(proof: DeliveryProof, { health, consumer, store }: ViewSources): DeliveryView {
+function deliveryView(proof: DeliveryProof, { health, consumer, store, ignoredDatatypes }: ViewSources): DeliveryView {
   const { source, status } = health().nats ?? {};
   const problem = source?.problem ?? null;
   const { cursor } = proof;
@@ -157,6 +159,7 @@ function deliveryView(proof: DeliveryProof, { health, consumer, store }: ViewSou
     },
     behind: source?.behind ?? null,
     rereading: source?.rereading ?? null,
+    ignoredDatatypes: ignoredDatatypes(),
     headSeq: store.head().seq,
     proven: proven(proof),
     missing: proof.missing.map(({ atMs, ...missing }) => ({

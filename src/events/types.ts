@@ -19,6 +19,7 @@ export const CLOSE_REASONS = [
   "connection_lost",
   "replaced",
   "protocol_violation",
+  "unread",
   "shutdown",
   "daemon_restart",
 ] as const;

@@ -27,6 +27,12 @@ export class Metrics {
     "reason",
     ["frame_invalid", "flooded", "buffer_full"],
   );
+  readonly handshakesFailed = this.#counter(
+    "handshakes_failed_total",
+    "Inbound connections that failed because of their pre-shared key or identity key",
+    "reason",
+    ["psk_mismatch", "identity_unsupported"],
+  );
   readonly resyncFound = this.#counter("resync_found_total", "Missed work found by the periodic diff", "kind", ["key"]);
   readonly logFailures = this.#counter("event_log_failures_total", "Failed appends to the event log", "kind", ["append"]);
   readonly internalErrors = this.#counter(

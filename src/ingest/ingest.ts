@@ -14,7 +14,13 @@ import type { BatchOutcome, ReceivedMessage } from "./ingest-buffer.ts";
 /** Outcome for a message. `changed` and `unchanged` are the effect of its event; `echo` and `other_datatype` are not appended. */
 export type IngestResult = "changed" | "unchanged" | "rejected" | "duplicate" | "echo" | "other_datatype";
 
-/** Most datatypes that are logged once each: an enum has a few dozen values, and more of them are noise. */
+/** Messages of one integer datatype that were ignored since the start. */
+export interface IgnoredDatatype {
+  readonly datatype: string;
+  readonly messages: number;
+}
+
+/** Most datatypes that are counted, and logged once each: an enum has a few dozen values, and more of them are noise. */
 const MAX_NAMED_DATATYPES = 64;
 
 interface IngestObserver {
@@ -36,7 +42,7 @@ interface IngestDependencies {
 
 export class Ingest {
   readonly #dependencies: IngestDependencies;
-  readonly #namedDatatypes = new Set<string>();
+  readonly #ignoredDatatypes = new Map<string, number>();
   #failing: PartnerdError | null = null;
 
   constructor(dependencies: IngestDependencies) {
@@ -46,6 +52,12 @@ export class Ingest {
   /** Why the newest append failed; null while appending works. */
   get failing(): PartnerdError | null {
     return this.#failing;
+  }
+
+  /** Integers that may be how the publishers spell PEER, most frequent first. */
+  ignoredDatatypes(): readonly IgnoredDatatype[] {
+    const ignored = [...this.#ignoredDatatypes].map(([datatype, messages]) => ({ datatype, messages }));
+    return ignored.sort((one, other) => other.messages - one.messages);
   }
 
   /**
@@ -71,9 +83,12 @@ export class Ingest {
 
   /** An unknown integer may be how this publisher spells PEER (docs/WIRE.md), so the first of each is logged. */
   #ignore({ reason, datatype, source }: Ignored): IngestResult {
-    const named = this.#namedDatatypes;
-    if (reason === "other_datatype" && /^\d+$/.test(datatype) && !named.has(datatype) && named.size < MAX_NAMED_DATATYPES) {
-      named.add(datatype);
+    const ignored = this.#ignoredDatatypes;
+    if (reason !== "other_datatype" || !/^\d+$/.test(datatype)) return reason;
+    const before = ignored.get(datatype);
+    if (before === undefined && ignored.size >= MAX_NAMED_DATATYPES) return reason;
+    ignored.set(datatype, (before ?? 0) + 1);
+    if (before === undefined) {
       this.#dependencies.logger.warn(
         { datatype, app: source },
         "ignoring events of this integer datatype; if it means PEER, add it to events.peerDatatypes",

@@ -7,9 +7,9 @@ import type { DesiredPeer } from "../events/types.ts";
 import { DEFAULT_RECONCILER_OPTIONS } from "../reconciler/options.ts";
 import type { ActualPeer, Attempt, CloseRequest, PartnerStreams } from "../reconciler/ports.ts";
 import type { DialPlanner } from "./dial/dial-planner.ts";
-import { Dialler } from "./heartbeat/dialler.ts";
+import { Dialler, type HandshakeFailures } from "./heartbeat/dialler.ts";
 import { answerChallenge, answerPings } from "./heartbeat/echo.ts";
-import { HeartbeatHandler } from "./heartbeat/handler.ts";
+import { type ChallengeRule, HeartbeatHandler } from "./heartbeat/handler.ts";
 import { Liveness } from "./heartbeat/liveness.ts";
 import { HeartbeatOpener } from "./heartbeat/opener.ts";
 import { keyOf, type PartnerStream } from "./heartbeat/partner-stream.ts";
@@ -18,7 +18,7 @@ import type { Host, HostConnection, HostStreamHandler } from "./host/host.ts";
 import type { AdmissionPolicy } from "./registry/admission-policy.ts";
 import { LeaseClock } from "./registry/lease-clock.ts";
 import { type PeerSnapshot, type StreamObserver, StreamRegistry } from "./registry/registry.ts";
-import type { SelfDescription, TimestampFormat } from "./wire/codec.ts";
+import type { HeartbeatFormat, SelfDescription } from "./wire/codec.ts";
 import {
   CHALLENGE_TIMEOUT_MS,
   FIRST_HEARTBEAT_TIMEOUT_MS,
@@ -39,11 +39,15 @@ export interface PartnerStreamsComponents {
   /** Decides which addresses are dialled. */
   readonly dialPlanner: DialPlanner;
   readonly observer: StreamObserver;
+  /** Of the real host. */
+  readonly handshakes?: HandshakeFailures | undefined;
   readonly options?: {
-    /** Format of the timestamp in our heartbeats; default Unix seconds, as in Go programs. */
-    readonly heartbeatTimestamp?: TimestampFormat;
     /** Time limit of one open, which the addresses of a peer share; default 5 s. */
     readonly openTimeoutMs?: number;
+    /** Format of our heartbeats; default Unix seconds, as in Go programs, and the peer id in both spellings. */
+    readonly heartbeat?: HeartbeatFormat;
+    /** Whether a peer without the challenge's protocol may stream to us; default `require`, which refuses it. */
+    readonly challenge?: ChallengeRule;
     /** How long an inbound stream may stay open without a heartbeat; default 10 s. */
     readonly firstHeartbeatTimeoutMs?: number;
     /** Time limit of the bandwidth challenge; default 5 s. */
@@ -79,12 +83,17 @@ export class Libp2pPartnerStreams implements PartnerStreams {
     this.#registry = registry;
     this.#liveness = liveness;
     this.#connections = connections;
-    const { heartbeatTimestamp = "unix", openTimeoutMs = DEFAULT_RECONCILER_OPTIONS.openTimeoutMs } = options;
+    const {
+      heartbeat = { timestamp: "unix", fields: "both" },
+      challenge = "require",
+      openTimeoutMs = DEFAULT_RECONCILER_OPTIONS.openTimeoutMs,
+    } = options;
     const dialler = new Dialler({ ...components, host, openTimeoutMs });
-    this.#opener = new HeartbeatOpener({ ...components, dialler, heartbeatTimestamp, registry, connections, liveness });
+    this.#opener = new HeartbeatOpener({ ...components, dialler, heartbeat, registry, connections, liveness });
     this.#handler = new HeartbeatHandler({
       ...components,
       registry,
+      challengeRule: challenge,
       firstHeartbeatTimeoutMs: options.firstHeartbeatTimeoutMs ?? FIRST_HEARTBEAT_TIMEOUT_MS,
       challengeTimeoutMs: options.challengeTimeoutMs ?? CHALLENGE_TIMEOUT_MS,
       onAdmitted: (peerId) => this.#signOfLife(peerId),

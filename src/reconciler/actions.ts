@@ -22,11 +22,16 @@ export class Actions {
   }
 
   /** Calls `onStart` once a slot is free; the deadline starts then. Rejects as PartnerStreams.open does. */
-  open(peer: DesiredPeer, signal: AbortSignal, id: AttemptId, onStart: (attempt: Attempt) => void): Promise<void> {
+  open(
+    peer: DesiredPeer,
+    signal: AbortSignal,
+    { id, graceMs }: Omit<Attempt, "startedAtMs">,
+    onStart: (attempt: Attempt) => void,
+  ): Promise<void> {
     return this.#inSlot(signal, async () => {
-      const attempt = { id, startedAtMs: this.#clock.monotonicMs() };
+      const attempt = { id, graceMs, startedAtMs: this.#clock.monotonicMs() };
       onStart(attempt);
-      using limit = this.#deadline(this.#options.openTimeoutMs, "the peer did not answer", signal);
+      using limit = this.#deadline(this.#options.openTimeoutMs + graceMs, "the peer did not answer", signal);
       await this.#streams.open(peer, limit.signal, attempt);
     });
   }

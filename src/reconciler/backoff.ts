@@ -1,13 +1,23 @@
 /** Retry policy: backoff state of one key and its transitions. Pure. */
 import type { Random } from "../base/clock.ts";
 import type { ErrorCode } from "../base/errors.ts";
-import type { FailureFacts } from "../events/types.ts";
+import type { CloseReason, FailureFacts } from "../events/types.ts";
 
 /** Upper bound of the first retry's random wait; doubles with each further retry. */
 const BASE_MS = 500;
 const CAP_MS = 60_000;
 /** Cap on the wait until a series of failures has lasted this long. */
 const FIRST_RETRY_MS = 1_000;
+/** Caps on the wait for a peer that was established recently: at first, when it may be restarting, and later. */
+const RESTART_CAP_MS = 5_000;
+const RECENT_CAP_MS = 10_000;
+const RESTART_MS = 60_000;
+/** A peer counts as recently established for this long after it went away. */
+const RECENT_MS = 5 * 60_000;
+/** Only a stream that lasted this long renews that time, so that a flapping peer uses it up. */
+const RENEWS_RECENT_MS = 10_000;
+/** A far end that ends a stream this soon after its opening has refused it: a Go program looks the sender up after a heartbeat. */
+export const REFUSAL_GRACE_MS = 2_000;
 /** A stream that lasted this long resets the count of failures, as in lnd. */
 export const STABLE_MS = 60_000;
 /** Full jitter may give nearly zero; this keeps a failing key from spinning. */
@@ -19,6 +29,7 @@ const SIGN_OF_LIFE_LEAST_MS = 1_000;
 const FLOORS_MS: Partial<Record<ErrorCode, number>> = {
   refused: 3_000,
   identity_mismatch: 10_000,
+  psk_mismatch: 10_000,
   protocol_unsupported: 10_000,
   address_denied: 300_000,
 };
@@ -51,6 +62,10 @@ interface FailureRun {
   /** How many of them were losses of an established stream. */
   readonly losses: number;
   readonly sinceMs: number;
+  /** The far end ended the last stream within the grace. The next one is established only after it has outlived the grace. */
+  readonly onProbation: boolean;
+  /** Until when the peer counts as recently established; null if it has had no stream but refused ones. */
+  readonly recentUntilMs: number | null;
 }
 
 /**
@@ -66,6 +81,7 @@ export type Retry =
   | { readonly state: "stopped"; readonly run: FailureRun; readonly failure: OpenFailure };
 
 export type Waiting = Extract<Retry, { state: "waiting" }>;
+type Established = Extract<Retry, { state: "established" }>;
 
 export const FRESH: Retry = { state: "fresh" };
 
@@ -75,19 +91,57 @@ export const FRESH: Retry = { state: "fresh" };
  */
 export function failed(before: Retry, failure: OpenFailure, random: Pick<Random, "next">): Waiting {
   const run = oneMore(before, failure.failedAtMs);
-  const drawnMs = Math.max(LEAST_MS, random.next() * ceilingMs(run, failure.failedAtMs));
-  const leastMs = floorMs(failure.code, run) * (1 + random.next() / 5);
-  return { state: "waiting", run, notBeforeMs: failure.failedAtMs + Math.max(drawnMs, leastMs), failure };
+  // It is not restarting, but ends each stream at once.
+  const repeatsRefusal = run.onProbation && failure.code === "refused";
+  return waiting(repeatsRefusal ? { ...run, recentUntilMs: null } : run, failure, random);
+}
+
+/**
+ * established -> waiting: the stream is gone. If the far end ended it within the grace, that was a refusal, and the next stream is on
+ * probation. A connection lost so early is on probation too, but keeps its short wait: it may have been the network.
+ */
+export function lost(before: Established, streamEnd: CloseReason | null, nowMs: number, random: Pick<Random, "next">): Waiting {
+  const lastedMs = nowMs - before.sinceMs;
+  const onProbation = lastedMs < REFUSAL_GRACE_MS && streamEnd !== null && BY_FAR_END.has(streamEnd);
+  const isRefusal = onProbation && streamEnd !== "connection_lost";
+  const failure: OpenFailure = {
+    code: isRefusal ? "refused" : "stream_lost",
+    message: isRefusal ? `the peer ended the stream ${Math.round(lastedMs)} ms after it opened` : "the stream was lost",
+    streamEnd,
+    errorName: null,
+    failedAtMs: nowMs,
+  };
+  const run = oneMore(before, nowMs);
+  const renewsRecent = !isRefusal && (lastedMs >= RENEWS_RECENT_MS || run.recentUntilMs === null);
+  const recentUntilMs = renewsRecent ? nowMs + RECENT_MS : run.recentUntilMs;
+  return waiting({ ...run, onProbation, recentUntilMs }, failure, random);
+}
+
+const BY_FAR_END: ReadonlySet<CloseReason> = new Set<CloseReason>(["reset", "remote_closed", "connection_lost"]);
+
+function waiting(run: FailureRun, failure: OpenFailure, random: Pick<Random, "next">): Waiting {
+  const { failedAtMs, code } = failure;
+  const drawnMs = Math.max(LEAST_MS, random.next() * ceilingMs(run, failedAtMs));
+  const flooredMs = floorMs(code, run) * (1 + random.next() / 5);
+  // Only another resolution of its name can help a denied address, however recently the peer was there.
+  const leastMs = UNDIALLABLE.has(code) ? flooredMs : Math.min(Math.max(RECENT_CAP_MS, capMs(run, failedAtMs)), flooredMs);
+  return { state: "waiting", run, notBeforeMs: failedAtMs + Math.max(drawnMs, leastMs), failure };
 }
 
 /** any -> established. The series of failures continues until the stream has proved stable. */
-export function established(before: Retry, nowMs: number): Retry {
-  return { state: "established", run: unendedRun(before, nowMs), sinceMs: nowMs };
+export function established(before: Retry, nowMs: number): Established {
+  const run = unendedRun(before, nowMs);
+  return { state: "established", run: run && { ...run, onProbation: false }, sinceMs: nowMs };
 }
 
 /** any -> stopped: dialling cannot help before the desired state changes. */
 export function stopped(before: Retry, failure: OpenFailure): Retry {
   return { state: "stopped", run: oneMore(before, failure.failedAtMs), failure };
+}
+
+/** How long the next stream must stay open before it counts as established, in ms. */
+export function graceMs(retry: Retry): number {
+  return retry.state === "waiting" && retry.run.onProbation ? REFUSAL_GRACE_MS : 0;
 }
 
 /**
@@ -96,7 +150,13 @@ export function stopped(before: Retry, failure: OpenFailure): Retry {
  */
 function ceilingMs(run: FailureRun, nowMs: number): number {
   const doubledMs = BASE_MS * 2 ** Math.min(run.attempts - 1, 16);
-  return Math.min(CAP_MS, doubledMs, Math.max(FIRST_RETRY_MS, nowMs - run.sinceMs));
+  return Math.min(capMs(run, nowMs), doubledMs, Math.max(FIRST_RETRY_MS, nowMs - run.sinceMs));
+}
+
+function capMs({ recentUntilMs }: FailureRun, nowMs: number): number {
+  if (recentUntilMs === null || nowMs >= recentUntilMs) return CAP_MS;
+  const awayMs = nowMs - (recentUntilMs - RECENT_MS);
+  return awayMs < RESTART_MS ? RESTART_CAP_MS : RECENT_CAP_MS;
 }
 
 /** The earliest time of the next attempt; Infinity if only a new generation or a sign of life helps. */
@@ -131,7 +191,9 @@ export function attemptsOf(retry: Retry): number {
 function oneMore(before: Retry, nowMs: number): FailureRun {
   const run = unendedRun(before, nowMs);
   const losses = (run?.losses ?? 0) + (before.state === "established" ? 1 : 0);
-  return { attempts: (run?.attempts ?? 0) + 1, losses, sinceMs: run?.sinceMs ?? nowMs };
+  return run === null
+    ? { attempts: 1, losses, sinceMs: nowMs, onProbation: false, recentUntilMs: null }
+    : { ...run, attempts: run.attempts + 1, losses };
 }
 
 /** The series that a failure now would extend. */

@@ -45,6 +45,8 @@ export interface Attempt {
   readonly id: AttemptId;
   /** When it got its slot (monotonic ms). */
   readonly startedAtMs: number;
+  /** How long the stream must stay open before it is established; 0 unless the far end ended the last one right after its opening. */
+  readonly graceMs: number;
 }
 
 /** The actual side. libp2p and the simulated network pass the same contract suite (test/contract/). */
@@ -53,7 +55,8 @@ export interface PartnerStreams {
   /** Every peer with a stream in the registry. */
   peers(): readonly PeerId[];
   /**
-   * Connects (or reuses a live connection), opens the heartbeat stream, sends the first heartbeat and waits for a proof of life.
+   * Connects (or reuses a live connection), opens the heartbeat stream, sends the first heartbeat and waits for a proof of life,
+   * at least `attempt.graceMs` later.
    * Resolves once the stream is registered as established. Rejects with a PartnerdError whose code says why, and whose
    * `details.remoteEnd` says how the far end ended the stream, if it did; `internal_error` is our own fault and says nothing
    * about the peer. Settles promptly when `signal` aborts, and then never registers anything.

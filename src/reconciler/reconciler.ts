@@ -5,15 +5,16 @@
 import { type Clock, type Random, repeat } from "../base/clock.ts";
 import { type ErrorCode, isFault, PartnerdError, toPartnerdError } from "../base/errors.ts";
 import type { PeerId } from "../base/ids.ts";
-import type { AttemptId, CloseReason, DesiredPeer } from "../events/types.ts";
+import type { AttemptId, DesiredPeer } from "../events/types.ts";
 import { Actions, attemptOf } from "./actions.ts";
-import { attemptsOf, established, failed, mayOpenAtMs, type OpenFailure, type Retry, stopped } from "./backoff.ts";
+import { attemptsOf, established, failed, graceMs, lost, mayOpenAtMs, type OpenFailure, type Retry, stopped } from "./backoff.ts";
 import { decide, nextDueMs } from "./decide.ts";
+import { InboundExpiry } from "./inbound-expiry.ts";
 import { KeyedQueue } from "./keyed-queue.ts";
 import type { KeyProgress, ReconcilerObserver, ReconcilerOptions } from "./options.ts";
 import { factsOf, type Outcome } from "./outcome.ts";
 import type { Attempt, DesiredPeers, PartnerStreams } from "./ports.ts";
-import { Retries } from "./retries.ts";
+import { generationOf, Retries } from "./retries.ts";
 
 export interface ReconcilerDependencies {
   readonly desired: DesiredPeers;
@@ -33,11 +34,10 @@ interface InFlight {
   attempt: Attempt | null;
 }
 
-/** A failed renewal is not repeated sooner than this, even if it is due, nor is work that met an internal error. */
+/** A failed renewal is not repeated sooner than this before the lease ends, nor is work that met an internal error. */
 const RENEW_AGAIN_MS = 500;
-
-/** Dialling again cannot fix these before the address changes, and so the generation, unless the error says otherwise. */
-const TERMINAL: ReadonlySet<ErrorCode> = new Set<ErrorCode>(["address_unsupported", "address_denied"]);
+/** Only another address or PeerID can fix these, and so a new generation, unless the error says otherwise. */
+const TERMINAL: ReadonlySet<ErrorCode> = new Set<ErrorCode>(["address_unsupported", "address_denied", "identity_unsupported"]);
 
 export class Reconciler {
   readonly #deps: ReconcilerDependencies;
@@ -46,6 +46,7 @@ export class Reconciler {
   readonly #actions: Actions;
   readonly #inFlight = new Map<PeerId, InFlight>();
   readonly #retries = new Retries();
+  readonly #inboundExpiry: InboundExpiry;
   #resync: Disposable | undefined;
   #lastSettledMs: number;
   #attempts = 0;
@@ -57,6 +58,7 @@ export class Reconciler {
     this.#queue = new KeyedQueue(deps.clock, (peerId) => this.#process(peerId));
     this.#actions = new Actions(deps.streams, deps.clock, options);
     this.#lastSettledMs = deps.clock.monotonicMs();
+    this.#inboundExpiry = new InboundExpiry({ ...deps, close: (peerId) => this.#closeExpired(peerId) });
   }
 
   /** Runs a full diff now, then one every `resyncMs`. */
@@ -75,6 +77,7 @@ export class Reconciler {
     if (inFlight !== undefined && inFlight.generation !== generationOf(this.#deps.desired.get(peerId))) {
       inFlight.controller.abort(new PartnerdError("aborted", "the desired state of the peer changed"));
     }
+    if (inFlight !== undefined) this.#inboundExpiry.watch(peerId);
     this.#queue.schedule(peerId, this.#deps.clock.monotonicMs());
   }
 
@@ -137,6 +140,7 @@ export class Reconciler {
       attempt: null,
     };
     this.#inFlight.set(peerId, inFlight);
+    this.#inboundExpiry.watch(peerId);
     let outcome: Outcome;
     try {
       outcome = await this.#reconcile(peerId, inFlight);
@@ -144,6 +148,7 @@ export class Reconciler {
       outcome = { kind: "fault", error: toPartnerdError(thrown), part: "reconciler", attempt: null };
     } finally {
       this.#inFlight.delete(peerId);
+      this.#inboundExpiry.release(peerId);
       this.#lastSettledMs = this.#deps.clock.monotonicMs();
     }
     if (outcome.kind === "fault") this.#deps.observer.faulted(peerId, outcome);
@@ -161,7 +166,7 @@ export class Reconciler {
       if (action.kind === "open") {
         const attempt = this.#nextAttempt();
         this.#deps.observer.acted(peerId, action, attempt);
-        const failure = await this.#open(action.peer, inFlight, attempt);
+        const failure = await this.#open(action.peer, inFlight, { id: attempt, graceMs: graceMs(retry) });
         if (failure !== undefined) return failure;
         continue;
       }
@@ -176,6 +181,15 @@ export class Reconciler {
     return this.#lookAgain(peerId, 0);
   }
 
+  #closeExpired(peerId: PeerId): void {
+    const { desired, actual, retry } = this.#look(peerId);
+    for (const action of decide(desired, actual, retry, this.#deps.clock.monotonicMs(), this.#options)) {
+      if (action.kind !== "close" || action.direction !== "inbound") continue;
+      this.#deps.observer.acted(peerId, action, null);
+      this.#deps.streams.close(peerId, action);
+    }
+  }
+
   /** Undefined once a proof of life has arrived. */
   async #renew(peerId: PeerId, inFlight: InFlight, attempt: AttemptId | null): Promise<Outcome | undefined> {
     try {
@@ -187,9 +201,9 @@ export class Reconciler {
   }
 
   /** Undefined once the stream is established. */
-  async #open(peer: DesiredPeer, inFlight: InFlight, id: AttemptId): Promise<Outcome | undefined> {
+  async #open(peer: DesiredPeer, inFlight: InFlight, wanted: Omit<Attempt, "startedAtMs">): Promise<Outcome | undefined> {
     try {
-      await this.#actions.open(peer, inFlight.controller.signal, id, (attempt) => {
+      await this.#actions.open(peer, inFlight.controller.signal, wanted, (attempt) => {
         inFlight.attempt = attempt;
       });
     } catch (thrown) {
@@ -197,7 +211,7 @@ export class Reconciler {
       // The streams reject with a specific code; anything else is an internal error.
       if (!(thrown instanceof PartnerdError) || isFault(thrown)) {
         const part = attempt === null ? "reconciler" : "streams";
-        return { kind: "fault", error: toPartnerdError(thrown), part, attempt: id };
+        return { kind: "fault", error: toPartnerdError(thrown), part, attempt: wanted.id };
       }
       // Aborted while it waited for a slot.
       if (attempt === null) return this.#lookAgain(peer.peerId, 0);
@@ -214,7 +228,8 @@ export class Reconciler {
     const { desired, actual, retry } = this.#look(peerId);
     const dueMs = nextDueMs(desired, actual, retry, this.#options);
     if (dueMs === Number.POSITIVE_INFINITY) return { kind: "done" };
-    return { kind: "after", atMs: Math.max(dueMs, this.#deps.clock.monotonicMs() + leastMs) };
+    const leaseEndMs = actual.outbound?.expiresAtMs ?? Number.POSITIVE_INFINITY;
+    return { kind: "after", atMs: Math.max(dueMs, Math.min(leaseEndMs, this.#deps.clock.monotonicMs() + leastMs)) };
   }
 
   #settle(peerId: PeerId, generation: number, outcome: Outcome): void {
@@ -270,24 +285,15 @@ export class Reconciler {
 
   /** Current desired, actual and retry state. An established stream that is gone counts as a failure from the first look on. */
   #look(peerId: PeerId) {
+    const { clock, random } = this.#deps;
     const desired = this.#deps.desired.get(peerId);
     const actual = this.#deps.streams.actual(peerId);
     const generation = generationOf(desired);
     if (actual.outbound === null) {
       this.#retries.update(peerId, generation, (retry) =>
-        retry.state === "established" ? this.#lost(retry, actual.lastOutboundClose) : retry,
+        retry.state === "established" ? lost(retry, actual.lastOutboundClose, clock.monotonicMs(), random) : retry,
       );
     }
     return { desired, actual, retry: this.#retries.get(peerId, generation) };
   }
-
-  #lost(retry: Retry, streamEnd: CloseReason | null): Retry {
-    const failedAtMs = this.#deps.clock.monotonicMs();
-    const failure = { code: "stream_lost", message: "the stream was lost", streamEnd, errorName: null, failedAtMs } as const;
-    return failed(retry, failure, this.#deps.random);
-  }
-}
-
-function generationOf(desired: DesiredPeer | undefined): number {
-  return desired?.generation ?? 0;
 }

@@ -1,5 +1,6 @@
 /** The retry state of every key, bound to the generation it was learned in. */
 import type { PeerId } from "../base/ids.ts";
+import type { DesiredPeer } from "../events/types.ts";
 import { FRESH, type Retry } from "./backoff.ts";
 
 export class Retries {
@@ -21,4 +22,9 @@ export class Retries {
   forgetAllBut(keys: ReadonlySet<PeerId>): void {
     for (const peerId of this.#memory.keys()) if (!keys.has(peerId)) this.#memory.delete(peerId);
   }
+}
+
+/** 0 for a peer that no event was about. */
+export function generationOf(desired: DesiredPeer | undefined): number {
+  return desired?.generation ?? 0;
 }

@@ -18,6 +18,11 @@ export interface StreamView {
   readonly expiresAt: string;
 }
 
+export interface InboundView extends StreamView {
+  /** False if it was admitted without the bandwidth challenge, which its far end does not speak (`p2p.challenge`). */
+  readonly proven: boolean;
+}
+
 export interface PeerView {
   readonly peerId: string;
   readonly did: string | null;
@@ -34,7 +39,7 @@ export interface PeerView {
   /** When the phase began, or the relation of a peer without streams; null for a stranger. */
   readonly since: string | null;
   readonly outbound: StreamView | null;
-  readonly inbound: StreamView | null;
+  readonly inbound: InboundView | null;
   readonly attempts: number;
   readonly nextAttemptAt: string | null;
   /** `message` is for people; the facts behind it have fields of their own. */
@@ -97,6 +102,8 @@ export interface DeliveryView {
   readonly behind: number | null;
   /** Progress of a resync; null if none is running. */
   readonly rereading: { readonly sequence: number; readonly untilSequence: number } | null;
+  /** Integer datatypes whose messages were ignored since the start, most frequent first. One may mean PEER. */
+  readonly ignoredDatatypes: readonly { readonly datatype: string; readonly messages: number }[];
   /** The newest row of the log. */
   readonly headSeq: number;
   /** One phrase for people that says what is proven. */

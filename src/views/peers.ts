@@ -13,6 +13,7 @@ export interface StreamFacts {
   readonly did: Did | null;
   readonly openedAtMs: number;
   readonly expiresAtMs: number;
+  readonly proven: boolean;
 }
 
 /** Everything known about a peer. Times are wall ms, except in `progress`, where they are monotonic. */
@@ -39,8 +40,8 @@ export function peerView({ peerId, desired, outbound, inbound, progress, wallOff
     skippedAddresses: desired?.standing === "partner" && desired.address !== null ? dialability(desired.address).skipped : [],
     phase,
     since: since(phase, desired, outbound, progress, wallOffsetMs),
-    outbound: streamView(outbound),
-    inbound: streamView(inbound),
+    outbound: outbound && timesOf(outbound),
+    inbound: inbound && { ...timesOf(inbound), proven: inbound.proven },
     attempts: progress.attempts,
     nextAttemptAt: nextAttemptAtMs === null || phase !== "backoff" ? null : isoTime(nextAttemptAtMs + wallOffsetMs),
     lastError: lastFailure && errorView(lastFailure),
@@ -80,6 +81,6 @@ function since(
   return desired === undefined ? null : isoTime(desired.sinceMs);
 }
 
-function streamView(stream: StreamFacts | null): StreamView | null {
-  return stream === null ? null : { openedAt: isoTime(stream.openedAtMs), expiresAt: isoTime(stream.expiresAtMs) };
+function timesOf({ openedAtMs, expiresAtMs }: StreamFacts): StreamView {
+  return { openedAt: isoTime(openedAtMs), expiresAt: isoTime(expiresAtMs) };
 }

@@ -31,7 +31,7 @@ function standing(of: Name): PeerView {
     phase: "established",
     since: iso(-5_000),
     outbound: STREAM,
-    inbound: STREAM,
+    inbound: { ...STREAM, proven: true },
     attempts: 0,
     nextAttemptAt: null,
     lastError: null,

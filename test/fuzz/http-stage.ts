@@ -17,6 +17,7 @@ const delivery: DeliveryView = {
   headSeq: 0,
   proven: "",
   missing: [],
+  ignoredDatatypes: [],
   spans: [],
 };
 const peer = { peerId: PEER_A, phase: "closed", history: [] } as unknown as PeerDetailView;

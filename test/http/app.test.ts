@@ -24,6 +24,7 @@ const delivery: DeliveryView = {
   stream: null,
   behind: null,
   rereading: null,
+  ignoredDatatypes: [],
   headSeq: 0,
   proven: "completeness cannot be proven",
   missing: [],

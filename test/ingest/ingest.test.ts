@@ -41,7 +41,7 @@ function setUp(log: Pick<Store, "appendReceived">) {
 }
 
 describe("Ingest", () => {
-  it("logs each ignored integer datatype once, since it may mean PEER", () => {
+  it("logs each ignored integer datatype once and counts its messages, since it may mean PEER", () => {
     using temporary = new TemporaryStore();
     const { ingest, logger } = setUp(temporary.store);
     const of = (datatype: unknown) => message(envelope({}, { Datatype: datatype }));
@@ -49,6 +49,10 @@ describe("Ingest", () => {
     expect(logger.at("warn").map(({ fields }) => fields)).toEqual([
       { datatype: "9", app: "oc-api" },
       { datatype: "3", app: "oc-api" },
+    ]);
+    expect(ingest.ignoredDatatypes()).toEqual([
+      { datatype: "9", messages: 3 },
+      { datatype: "3", messages: 1 },
     ]);
   });
 

@@ -9,7 +9,8 @@ import { hasInbound, isEstablished, whenPeer } from "../support/peer-watch.ts";
 
 const time = z.string().regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
 const peerId = z.string().refine((text) => parsePeerId(text) === text);
-const stream = z.strictObject({ openedAt: time, expiresAt: time }).nullable();
+const outbound = z.strictObject({ openedAt: time, expiresAt: time });
+const inbound = outbound.extend({ proven: z.boolean() });
 
 const selfSchema = z.strictObject({
   peerId,
@@ -28,8 +29,8 @@ const peerKeys = {
   address: z.string().startsWith("/").nullable(),
   skippedAddresses: z.array(z.string().startsWith("/")),
   phase: z.enum(["established", "opening", "backoff", "closed"]),
-  outbound: stream,
-  inbound: stream,
+  outbound: outbound.nullable(),
+  inbound: inbound.nullable(),
   attempts: z.int().nonnegative(),
   nextAttemptAt: time.nullable(),
   lastError: z

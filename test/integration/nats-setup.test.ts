@@ -84,6 +84,13 @@ describe("setUp", () => {
     expect((await manager.consumers.info(wanted.stream, wanted.consumer)).created).toBe(created);
   });
 
+  it("makes a stream that stores a JetStream publish, whose publisher gets a timeout", async () => {
+    await setUp(client, wanted);
+    const publish = client.jetstream({ timeout: 500 }).publish("CREATE_RESOURCE", "{}");
+    await expect(publish).rejects.toMatchObject({ code: "TIMEOUT" });
+    expect((await manager.streams.info(wanted.stream)).state.messages).toBe(1);
+  });
+
   it("plans without changing anything", async () => {
     expect((await planFor(client, wanted)).stream.action).toBe("create");
     expect(await manager.streams.list().next()).toEqual([]);

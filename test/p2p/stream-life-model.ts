@@ -7,11 +7,17 @@ import type { CloseReason, DesiredPeer } from "../../src/events/types.ts";
 
 const LEASE_MS = 10_000;
 export const OPEN_TIMEOUT_MS = 5_000;
-const RENEW_TIMEOUT_MS = 3_000;
-/** A failed renewal pauses for this long, and the end of the lease is noticed after it. */
-const RENEW_AGAIN_MS = 500;
 /** A stream that was open this long resets the count of failures. */
 const STABLE_MS = 60_000;
+/** A stream that the far end ends sooner was refused, and the next one must stay open for this long. */
+const GRACE_MS = 2_000;
+/** For this long after a stream was lost, no wait is longer than RECENT_WAIT_MS. */
+const RECENT_MS = 300_000;
+const RECENT_WAIT_MS = 10_000;
+const RESTART_MS = 60_000;
+const RESTART_WAIT_MS = 5_000;
+/** A stream that was open this long starts that time again. */
+const RENEWS_RECENT_MS = 10_000;
 const FIRST_WAIT_MS = 1_000;
 const LONGEST_WAIT_MS = 60_000;
 const LEAST_WAIT_MS = 50;
@@ -62,6 +68,8 @@ export class LifeModel {
   phase: Phase = { name: "closed" };
   attempts = 0;
   #runSinceMs = 0;
+  #onProbation = false;
+  #recentUntilMs: number | null = null;
   #livedAtMs: number | null = null;
   #inboundRenewedAtLivedMs: number | null = null;
   silent = false;
@@ -93,6 +101,8 @@ export class LifeModel {
     this.desired = desired;
     if (!isNew) return;
     this.attempts = 0;
+    this.#onProbation = false;
+    this.#recentUntilMs = null;
     const { name } = this.phase;
     if (name === "backoff" || name === "stopped") this.#to({ name: "closed" }, "new generation");
     // The failure of an open that has become outdated does not count.
@@ -146,8 +156,9 @@ export class LifeModel {
       this.#object(`an open failed while ${phase.name}`);
       return;
     }
-    const timedOut = code === "timeout" && nowMs - phase.sinceMs > OPEN_TIMEOUT_MS - ROUNDING_MS;
+    const timedOut = code === "timeout" && nowMs - phase.sinceMs > this.#openTimeoutMs - ROUNDING_MS;
     this.#require(code === phase.told || (phase.told === undefined && timedOut), `failed with ${code}, not ${phase.told}`);
+    if (this.#onProbation && code === "refused") this.#recentUntilMs = null;
     this.#fail(code, false);
   }
 
@@ -193,7 +204,7 @@ export class LifeModel {
     if (reason === "revoked") this.#to({ name: "closed" }, "revoked");
     // The end of a stream of an older generation does not count as a failure of this one.
     else if (phase.generation !== this.desired?.generation) this.#to({ name: "closed" }, "outdated");
-    else this.#fail("stream_lost", this.#time().nowMs - phase.sinceMs >= STABLE_MS);
+    else this.#lost(reason, this.#time().nowMs - phase.sinceMs);
   }
 
   // Checks once everything that can happen now has happened.
@@ -208,13 +219,10 @@ export class LifeModel {
     this.#require(!this.#isRevoked || !this.hasInbound, "is revoked but has an inbound stream");
     this.#require(this.desired?.standing !== "blacklisted" || !connected, "is blacklisted but connected");
     const inboundHeldMs = livedMs - (this.#inboundRenewedAtLivedMs ?? livedMs);
-    this.#require(
-      inboundHeldMs < LEASE_MS + OPEN_TIMEOUT_MS + RENEW_TIMEOUT_MS,
-      `inbound outlived its lease by far: ${inboundHeldMs} ms`,
-    );
+    this.#require(inboundHeldMs < LEASE_MS + ROUNDING_MS, `inbound outlived its lease: ${inboundHeldMs} ms`);
     if (phase.name === "opening") {
       this.#require(phase.generation === this.desired?.generation, "still opening for an outdated generation");
-      this.#require(nowMs - phase.sinceMs < OPEN_TIMEOUT_MS + ROUNDING_MS, "still opening after its deadline");
+      this.#require(nowMs - phase.sinceMs < this.#openTimeoutMs + ROUNDING_MS, "still opening after its deadline");
     } else if (phase.name === "backoff") {
       this.#settledBackoff(phase, shown);
     } else {
@@ -225,7 +233,7 @@ export class LifeModel {
         );
       this.#require(shown.nextAttemptAtMs === null, `shows a next attempt while ${phase.name}`);
       this.#require(
-        phase.name !== "established" || livedMs - phase.renewedAtLivedMs < LEASE_MS + RENEW_AGAIN_MS,
+        phase.name !== "established" || livedMs - phase.renewedAtLivedMs < LEASE_MS + ROUNDING_MS,
         "outlived its lease",
       );
     }
@@ -257,6 +265,25 @@ export class LifeModel {
     phase.notBeforeMs ??= nextAttemptAtMs;
   }
 
+  #lost(reason: CloseReason, lastedMs: number): void {
+    this.#onProbation = reason === "reset" && lastedMs < GRACE_MS;
+    const isStable = lastedMs >= STABLE_MS;
+    if (isStable) this.#recentUntilMs = null;
+    if (!this.#onProbation && (lastedMs >= RENEWS_RECENT_MS || this.#recentUntilMs === null))
+      this.#recentUntilMs = this.#time().nowMs + RECENT_MS;
+    this.#fail(this.#onProbation ? "refused" : "stream_lost", isStable);
+    if (this.#onProbation) this.arrows.add("a stream is reset within the grace");
+  }
+
+  get #openTimeoutMs(): number {
+    return OPEN_TIMEOUT_MS + (this.#onProbation ? GRACE_MS : 0);
+  }
+
+  #longestMs(failedAtMs: number): number {
+    if (this.#recentUntilMs === null || failedAtMs >= this.#recentUntilMs) return LONGEST_WAIT_MS;
+    return failedAtMs < this.#recentUntilMs - RECENT_MS + RESTART_MS ? RESTART_WAIT_MS : RECENT_WAIT_MS;
+  }
+
   #fail(code: ErrorCode, wasStable: boolean): void {
     const { nowMs } = this.#time();
     if (wasStable) this.arrows.add("a stable stream resets the count");
@@ -285,11 +312,14 @@ export class LifeModel {
     return this.#livedAtMs !== null && this.#livedAtMs > failedAtMs;
   }
 
-  /** Doubles with each failure; never longer than the run of failures has lasted, or than a minute. */
-  #longestWaitMs({ code, runMs }: { readonly code: ErrorCode; readonly runMs: number }): number {
+  /** Doubles with each failure; never longer than the run of failures has lasted, or than a minute (10 s after a recent stream). */
+  #longestWaitMs({ code, runMs, failedAtMs }: Extract<Phase, { name: "backoff" }>): number {
     const doubledMs = FIRST_WAIT_MS * 2 ** (this.attempts - 1);
-    const drawnMs = Math.min(LONGEST_WAIT_MS, doubledMs, Math.max(FIRST_WAIT_MS, runMs));
-    return Math.max(drawnMs, (FLOORS_MS[code] ?? 0) * FLOOR_SPREAD);
+    const drawnMs = Math.min(this.#longestMs(failedAtMs), doubledMs, Math.max(FIRST_WAIT_MS, runMs));
+    return Math.max(
+      drawnMs,
+      Math.min(Math.max(RECENT_WAIT_MS, this.#longestMs(failedAtMs)), (FLOORS_MS[code] ?? 0) * FLOOR_SPREAD),
+    );
   }
 
   #to(phase: Phase, why?: string): void {

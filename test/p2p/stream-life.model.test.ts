@@ -136,6 +136,7 @@ const ARROWS = [
   "backoff -> closed, new generation",
   "stopped -> closed, new generation",
   "a stable stream resets the count",
+  "a stream is reset within the grace",
 ] as const;
 const arrows = new Set<string>();
 

@@ -2,12 +2,16 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Random } from "../../src/base/clock.ts";
 import type { ErrorCode } from "../../src/base/errors.ts";
+import type { CloseReason } from "../../src/events/types.ts";
 import {
   attemptsOf,
   established,
   FRESH,
   failed,
+  graceMs,
+  lost,
   mayOpenAtMs,
+  REFUSAL_GRACE_MS,
   type Retry,
   STABLE_MS,
   stopped,
@@ -78,6 +82,84 @@ describe("the count of failures", () => {
   test("restarts after a stable stream", () => {
     const stable = failed(established(failTimes(4, always(0.5)), 0), failure(STABLE_MS, "stream_lost"), always(0.5));
     expect(attemptsOf(stable)).toBe(1);
+  });
+});
+
+describe("a stream that ends within the grace", () => {
+  const endedAfter = (lastedMs: number, streamEnd: CloseReason, before: Retry = FRESH) =>
+    lost(established(before, 0), streamEnd, lastedMs, always(0.5));
+
+  test.each(["reset", "remote_closed"] as const)("was refused (%s)", (streamEnd) => {
+    const retry = endedAfter(500, streamEnd);
+    expect(retry.failure).toMatchObject({ code: "refused", streamEnd });
+    expect(mayOpenAtMs(retry, null)).toBeGreaterThanOrEqual(3_500);
+  });
+
+  test("puts the next one on probation, which lasts until one outlives the grace", () => {
+    const first = endedAfter(500, "reset");
+    expect(graceMs(first)).toBe(REFUSAL_GRACE_MS);
+    const second = failed(first, failure(9_000), always(0.5));
+    expect(graceMs(second)).toBe(REFUSAL_GRACE_MS);
+    expect(graceMs(lost(established(second, 20_000), "reset", 20_000 + REFUSAL_GRACE_MS, always(0.5)))).toBe(0);
+  });
+
+  test("because its connection was lost is retried soon, on probation", () => {
+    const retry = endedAfter(500, "connection_lost");
+    expect([retry.failure.code, graceMs(retry)]).toEqual(["stream_lost", REFUSAL_GRACE_MS]);
+    expect(mayOpenAtMs(retry, null)).toBeLessThan(1_500);
+  });
+
+  test.each(["expired", "replaced", null] as const)("by our own doing was lost (%s)", (streamEnd) => {
+    const retry = lost(established(FRESH, 0), streamEnd, 500, always(0.5));
+    expect([retry.failure.code, graceMs(retry)]).toEqual(["stream_lost", 0]);
+  });
+
+  test("later was lost", () => {
+    const retry = endedAfter(REFUSAL_GRACE_MS, "reset");
+    expect([retry.failure.code, graceMs(retry)]).toEqual(["stream_lost", 0]);
+  });
+});
+
+describe("a peer that was established recently", () => {
+  const almost = always(0.999_999);
+
+  /** The waits of a peer that fails every 10 s after its stream was open for `lastedMs`. */
+  function waits(lastedMs: number, count: number, before: Retry = FRESH): readonly number[] {
+    const found: number[] = [];
+    let retry = lost(established(before, 0), "expired", lastedMs, almost);
+    for (let nowMs = lastedMs; found.length < count; nowMs += 10_000) {
+      retry = failed(retry, failure(nowMs), almost);
+      found.push(mayOpenAtMs(retry, null) - nowMs);
+    }
+    return found;
+  }
+
+  test("is retried within 5 s for its first minute away, within 10 s for 5 minutes, and later within a minute", () => {
+    expect(Math.max(...waits(11_000, 30))).toBeLessThanOrEqual(10_000);
+    expect(Math.max(...waits(11_000, 6))).toBeLessThanOrEqual(5_000);
+    expect(waits(11_000, 60).at(-1)).toBeGreaterThan(59_000);
+  });
+
+  test("counts as such if its first stream was lost with its connection at once, but not if it was refused", () => {
+    const waitAfter = (streamEnd: CloseReason) => {
+      let retry: Retry = lost(established(FRESH, 0), streamEnd, 500, almost);
+      for (let nowMs = 10_000; nowMs <= 50_000; nowMs += 10_000) retry = failed(retry, failure(nowMs), almost);
+      return mayOpenAtMs(retry, null) - 50_000;
+    };
+    expect(waitAfter("connection_lost")).toBeLessThanOrEqual(5_000);
+    expect(waitAfter("reset")).toBeGreaterThan(15_000);
+  });
+
+  test("is also retried within 10 s after an answer with a longer minimum wait", () => {
+    const away = lost(established(FRESH, 0), "expired", 11_000, almost);
+    expect(mayOpenAtMs(failed(away, failure(12_000, "protocol_unsupported"), almost), null)).toBe(22_000);
+  });
+
+  test("uses up that time if its streams do not last", () => {
+    let retry: Retry = lost(established(FRESH, 0), "expired", 5_000, almost);
+    for (let nowMs = 10_000; nowMs <= 400_000; nowMs += 10_000)
+      retry = lost(established(retry, nowMs), "reset", nowMs + 5_000, almost);
+    expect(mayOpenAtMs(retry, null) - 405_000).toBeGreaterThan(59_000);
   });
 });
 

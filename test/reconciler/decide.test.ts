@@ -12,7 +12,7 @@ const live = { openedAtMs: NOW - 60_000, expiresAtMs: NOW + 5_000, renewAtMs: NO
 const inbound = { openedAtMs: NOW - 60_000, expiresAtMs: NOW + 5_000 };
 const waiting: Retry = {
   state: "waiting",
-  run: { attempts: 3, losses: 0, sinceMs: NOW - 9_000 },
+  run: { attempts: 3, losses: 0, sinceMs: NOW - 9_000, onProbation: false, recentUntilMs: null },
   notBeforeMs: NOW + 4_000,
   failure: { code: "timeout", message: "", ...NO_FACTS, failedAtMs: NOW - 2_000 },
 };
@@ -60,7 +60,7 @@ describe("a desired partner", () => {
   test("that is stopped is never due", () => {
     const stopped: Retry = {
       state: "stopped",
-      run: { attempts: 1, losses: 0, sinceMs: NOW },
+      run: { attempts: 1, losses: 0, sinceMs: NOW, onProbation: false, recentUntilMs: null },
       failure: { code: "address_unsupported", message: "", ...NO_FACTS, failedAtMs: NOW },
     };
     expect(decide(partner, NOTHING_OPEN, stopped, NOW + 1e9, options)).toEqual([]);

@@ -241,8 +241,29 @@ test("a peer that repeatedly accepts and drops us is backed off from", async () 
   expect(a.opens()).toBeGreaterThan(5);
   expect(a.opens()).toBeLessThan(40);
   expect(a.reconciler.progress(PEER_B)).toMatchObject({
-    lastFailure: { code: "stream_lost", streamEnd: expect.stringMatching(/^(reset|connection_lost)$/) as string },
+    lastFailure: { code: "refused", streamEnd: expect.stringMatching(/^(reset|connection_lost)$/) as string },
   });
+});
+
+test("a peer that resets each stream shortly after its opening has refused us: one session, then failures only", async () => {
+  a.desire(PEER_B, partnerB);
+  let openForMs = 0;
+  for (let step = 0; step < 1_200; step++) {
+    await clock.advance(100);
+    openForMs = b.slots(PEER_A) === "in" ? openForMs + 100 : 0;
+    if (openForMs < 500) continue;
+    b.streams.close(PEER_A, { direction: "inbound", reason: "expired", dropConnections: false });
+    openForMs = 0;
+  }
+  expect(a.events.slice(0, 2)).toMatchObject([{ type: "StreamOpened" }, { type: "StreamClosed", reason: "reset" }]);
+  const later = a.events.slice(2);
+  expect(later.length).toBeGreaterThan(3);
+  expect(later.length).toBeLessThan(20);
+  for (const event of later)
+    expect(event).toMatchObject({ type: "OpenFailed", reason: "refused", details: { streamEnd: "reset" } });
+  expect(a.reconciler.progress(PEER_B).lastFailure).toMatchObject({ code: "refused" });
+  await clock.advance(70_000);
+  expect(a.slots(PEER_B)).toBe("out");
 });
 
 test("an inbound stream without heartbeats is closed when its lease expires", async () => {

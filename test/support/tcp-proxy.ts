@@ -13,8 +13,8 @@ export interface TcpProxy extends AsyncDisposable {
   drop(): void;
 }
 
-/** Listens on 127.0.0.1 and relays to `targetPort` there. */
-export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
+/** Listens on 127.0.0.1 and relays to `targetPort` there, each way with this latency. */
+export async function startTcpProxy(targetPort: number, latencyMs = 0): Promise<TcpProxy> {
   const sockets = new Set<Socket>();
   const forgotten = new Set<Socket>();
   let paused = false;
@@ -25,7 +25,10 @@ export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
     socket.on("close", () => sockets.delete(socket));
   };
   const relay = (from: Socket, to: Socket): void => {
-    from.on("data", (chunk) => to.write(chunk));
+    from.on("data", (chunk) => {
+      if (latencyMs === 0) to.write(chunk);
+      else setTimeout(() => to.write(chunk), latencyMs);
+    });
     from.on("close", () => {
       if (!forgotten.has(from)) to.destroy();
     });

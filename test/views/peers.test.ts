@@ -6,7 +6,7 @@ import { desiredPeer, PEER_B } from "../support/peers.ts";
 
 const WALL = Date.UTC(2026, 0, 1);
 const idle = { opening: false, attempts: 0, nextAttemptAtMs: null, lastFailure: null };
-const stream = { did: didOf("did:b"), openedAtMs: WALL, expiresAtMs: WALL + 10_000 };
+const stream = { did: didOf("did:b"), openedAtMs: WALL, expiresAtMs: WALL + 10_000, proven: true };
 const facts: PeerFacts = {
   peerId: PEER_B,
   desired: desiredPeer(PEER_B, { desiredSeq: 7, sinceMs: WALL - 1_000 }),

@@ -4,7 +4,7 @@ import { systemClock } from "../../base/clock.ts";
 import { PartnerdError } from "../../base/errors.ts";
 import { counted } from "../../base/units.ts";
 import type { DaemonClient } from "../../http/client.ts";
-import type { HistoryView, PeerDetailView } from "../../views/api.ts";
+import type { HistoryView, InboundView, PeerDetailView } from "../../views/api.ts";
 import { desiredText } from "../../views/desired-text.ts";
 import { AS_OF_FLAG, peerAsOfText, peersAsOfText } from "../log/as-of.ts";
 import { clientOf, TOKEN_FLAG, type TokenFlag } from "../terminal/daemon-client.ts";
@@ -78,12 +78,16 @@ function detail(peer: PeerDetailView): string {
     ["phase", peer.phase],
     ["since", peer.since],
     ["outbound", peer.outbound && `opened ${peer.outbound.openedAt}, expires ${peer.outbound.expiresAt}`],
-    ["inbound", peer.inbound && `opened ${peer.inbound.openedAt}, expires ${peer.inbound.expiresAt}`],
+    ["inbound", peer.inbound && `opened ${peer.inbound.openedAt}, expires ${peer.inbound.expiresAt}${provenText(peer.inbound)}`],
     ["next attempt", peer.nextAttemptAt && `${peer.nextAttemptAt}, after ${counted(peer.attempts, "failure")}`],
     ["last error", peer.lastError && `${peer.lastError.code}: ${peer.lastError.message}`],
   ];
   const rows = facts.map(([fact, value]) => [fact, value ?? "-"]);
   return `${table(["FACT", "VALUE"], rows)}\n\n${historyTable(peer.history)}`;
+}
+
+function provenText({ proven }: InboundView): string {
+  return proven ? "" : ", unproven: it does not speak the bandwidth challenge";
 }
 
 function what(event: HistoryView): string {

@@ -1,7 +1,7 @@
 /** `oc-partnerd status`: shows one line per peer, and the daemon's health. */
 import { Command } from "commander";
 import { systemClock } from "../../base/clock.ts";
-import { durationText } from "../../base/units.ts";
+import { counted, durationText } from "../../base/units.ts";
 import type { DaemonClient } from "../../http/client.ts";
 import type { Check, DeliveryView, HealthView, PeerView, SelfView } from "../../views/api.ts";
 import { desiredText } from "../../views/desired-text.ts";
@@ -53,6 +53,7 @@ export function statusCommand(env: Env): Command {
 }
 
 type StatusFlags = DaemonFlags & TokenFlag & { readonly json: boolean; readonly asOf?: string | undefined };
+const MAX_IGNORED_LINES = 3;
 
 interface StatusOptions {
   readonly json: boolean;
@@ -70,7 +71,7 @@ export async function runStatus(client: DaemonClient, options: StatusOptions): P
   const ready = health.status === "ok";
   const text = options.json
     ? jsonText({ self, peers, health, delivery })
-    : `${peerTable(peers, options.nowMs, delivery.server)}\n\n${footer(self, peers, health, options.nowMs)}\n${deliveryLines(delivery).join("\n")}`;
+    : `${peerTable(peers, options.nowMs, delivery.server)}\n\n${footer(self, peers, health, options.nowMs)}\n${[...deliveryLines(delivery), ...ignoredLines(delivery, peers)].join("\n")}`;
   return { text, ready };
 }
 
@@ -87,7 +88,7 @@ export function peerTable(peers: readonly PeerView[], nowMs: number, server: str
       peer.name ?? "-",
       desiredText(peer.relation, peer.standing),
       peer.phase,
-      peer.inbound === null ? "-" : "established",
+      inboundText(peer),
       peer.since === null ? "-" : durationText(Math.max(0, nowMs - Date.parse(peer.since))),
       next(peer, nowMs),
       reason(peer),
@@ -100,6 +101,11 @@ function reason({ lastError, skippedAddresses }: PeerView): string {
   if (lastError !== null) return `${lastError.code}: ${lastError.message}`;
   const skipped = skippedSentence(skippedAddresses);
   return skipped === null ? "-" : `address_unsupported: ${skipped}`;
+}
+
+function inboundText({ inbound }: PeerView): string {
+  if (inbound === null) return "-";
+  return inbound.proven ? "established" : "unproven";
 }
 
 function next(peer: PeerView, nowMs: number): string {
@@ -128,6 +134,18 @@ function deliveryLines({ delivery, proven, missing, spans }: DeliveryView): stri
       .filter((span) => span.delivery === "at_most_once")
       .map(({ since, until, message }) => `  ${since} to ${until ?? "now"} at_most_once: ${message}`),
   ];
+}
+
+/** As long as no peer is desired, an ignored integer may be how the publishers spell PEER. */
+function ignoredLines({ ignoredDatatypes }: DeliveryView, peers: readonly PeerView[]): string[] {
+  if (peers.some(({ desiredSeq }) => desiredSeq !== null)) return [];
+  return ignoredDatatypes
+    .slice(0, MAX_IGNORED_LINES)
+    .map(
+      ({ datatype, messages }) =>
+        `${counted(messages, "event")} of datatype ${datatype} ${messages === 1 ? "was" : "were"} ignored; if that means PEER, ` +
+        `set events.peerDatatypes to PEER,${datatype}, restart, and run \`${PROGRAM} resync\``,
+    );
 }
 
 function checkLine(check: Check): string {

@@ -2,6 +2,7 @@
 import type { Multiaddr } from "@multiformats/multiaddr";
 import { type Clock, deadline } from "../../base/clock.ts";
 import { isFault, PartnerdError } from "../../base/errors.ts";
+import type { PeerId } from "../../base/ids.ts";
 import { abortable } from "../../base/pause.ts";
 import type { DesiredPeer } from "../../events/types.ts";
 import type { DialPlanner } from "../dial/dial-planner.ts";
@@ -14,6 +15,13 @@ export interface DiallerComponents {
   readonly dialPlanner: DialPlanner;
   /** The time limit of the whole attempt, which the addresses share. */
   readonly openTimeoutMs: number;
+  /** Knows why some dials failed; the simulator's host has none of these failures. */
+  readonly handshakes?: HandshakeFailures | undefined;
+}
+
+/** See `HandshakeWatch`. */
+export interface HandshakeFailures {
+  takeFailure(peerId: PeerId): PartnerdError | undefined;
 }
 
 export class Dialler {
@@ -28,19 +36,20 @@ export class Dialler {
    * PartnerdError, or with the signal's reason.
    */
   async dial({ peerId, address }: Pick<DesiredPeer, "peerId" | "address">, signal: AbortSignal): Promise<HostConnection> {
-    const { clock, dialPlanner, openTimeoutMs } = this.#components;
+    const { clock, dialPlanner, handshakes, openTimeoutMs } = this.#components;
     const endMs = clock.monotonicMs() + openTimeoutMs;
     const targets = await abortable(dialPlanner.plan(peerId, address, signal), signal);
     const failures: PartnerdError[] = [];
     for (const [index, target] of targets.entries()) {
       const shares = targets.length - index;
+      handshakes?.takeFailure(peerId);
       try {
         if (shares === 1) return await this.#dialTarget(target, signal);
         return await this.#dialWithin(Math.max(0, endMs - clock.monotonicMs()) / shares, target, signal);
       } catch (error) {
         signal.throwIfAborted();
         if (isFault(error)) throw error;
-        failures.push(dialError(error));
+        failures.push(handshakes?.takeFailure(peerId) ?? dialError(error));
       }
     }
     throw dialErrors(failures);

@@ -11,7 +11,10 @@ import { type Heartbeat, HeartbeatDecoder } from "../wire/codec.ts";
 import { MAX_UNPROVEN_PER_PEER, MAX_UNPROVEN_TOTAL } from "../wire/constants.ts";
 import { InboundPace } from "./inbound-pace.ts";
 import { keyOf, PartnerStream } from "./partner-stream.ts";
-import { challenge } from "./probe.ts";
+import { challenge, challengeUnsupported } from "./probe.ts";
+
+/** `p2p.challenge`. `prefer`: a peer that does not speak the challenge's protocol is admitted without it, as unproven. */
+export type ChallengeRule = "require" | "prefer";
 
 export interface HandlerComponents {
   readonly clock: Clock;
@@ -21,6 +24,7 @@ export interface HandlerComponents {
   readonly observer: Pick<StreamObserver, "observed" | "faulted" | "explained">;
   readonly firstHeartbeatTimeoutMs: number;
   readonly challengeTimeoutMs: number;
+  readonly challengeRule: ChallengeRule;
   /** A stream of this peer has passed, so the peer is alive. */
   readonly onAdmitted: (peerId: PeerId) => void;
 }
@@ -85,15 +89,17 @@ export class HeartbeatHandler {
     try {
       const reader = new HeartbeatReader(stream, peerId);
       const did = await this.#firstHeartbeat(reader, stream.ended);
-      await challenge(stream.connection, { clock, random, timeoutMs: challengeTimeoutMs }, stream.ended);
+      const proven = await challenge(stream.connection, { clock, random, timeoutMs: challengeTimeoutMs }, stream.ended);
+      if (!proven && this.#components.challengeRule === "require") throw challengeUnsupported();
       // No await from here on, so these last checks hold until the stream is registered.
       stream.ended.throwIfAborted();
       const refusal = refusalBy(admission, peerId) ?? this.#pace.refusal(peerId);
       if (refusal !== undefined) throw refusal;
       this.#pace.admitted(peerId);
-      this.#admit(unproven, reader, did);
+      this.#admit(unproven, reader, did, proven);
     } catch (error) {
-      this.#refuse(unproven, toPartnerdError(stream.ended.aborted && !isFault(error) ? stream.ended.reason : error));
+      const reason: unknown = stream.ended.aborted && !isFault(error) ? (endedEarly(stream) ?? stream.ended.reason) : error;
+      this.#refuse(unproven, toPartnerdError(reason));
     } finally {
       this.#unproven.delete(unproven);
     }
@@ -110,14 +116,14 @@ export class HeartbeatHandler {
     return (await abortable(reader.first, limit.signal)).did;
   }
 
-  #admit({ peerId, stream }: UnprovenStream, reader: HeartbeatReader, did: Did | null): void {
+  #admit({ peerId, stream }: UnprovenStream, reader: HeartbeatReader, did: Did | null, proven: boolean): void {
     const { registry, onAdmitted } = this.#components;
     const key = keyOf("inbound", peerId);
     stream.onRemoteEnd = (reason) => registry.close(key, reason, stream);
     reader.onHeartbeat = () => registry.renew(key, stream);
     reader.onViolation = () => registry.close(key, "protocol_violation", stream);
     reader.onFault = (error) => this.#components.observer.faulted(peerId, error);
-    registry.register(key, stream, did, null);
+    registry.register(key, stream, did, null, proven);
     onAdmitted(peerId);
   }
 
@@ -131,6 +137,16 @@ export class HeartbeatHandler {
       observer.explained?.(peerId, error);
     }
   }
+}
+
+/** Some far ends open a stream for each heartbeat. The end of a connection is no such choice. */
+function endedEarly({ remoteEnd, connection }: PartnerStream): PartnerdError | undefined {
+  if (connection.status !== "open" || (remoteEnd !== "remote_closed" && remoteEnd !== "reset")) return undefined;
+  const message = "the peer ended its stream before it had answered the challenge";
+  return new PartnerdError("ended_early", message, {
+    nextStep: "keep one stream open and write a heartbeat to it every few seconds",
+    details: { remoteEnd },
+  });
 }
 
 /** Decodes bytes as they arrive, so it buffers no more than one unfinished heartbeat. */

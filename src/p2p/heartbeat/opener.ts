@@ -2,13 +2,13 @@
 import type { Clock } from "../../base/clock.ts";
 import { isFault, PartnerdError, type RemoteEnd, toPartnerdError } from "../../base/errors.ts";
 import type { PeerId } from "../../base/ids.ts";
-import { abortable } from "../../base/pause.ts";
+import { abortable, pause } from "../../base/pause.ts";
 import type { DesiredPeer } from "../../events/types.ts";
 import type { Attempt } from "../../reconciler/ports.ts";
 import type { ConnectionIndex } from "../host/connection-index.ts";
 import type { HostConnection } from "../host/host.ts";
 import type { StreamRegistry } from "../registry/registry.ts";
-import { encodeHeartbeat, type SelfDescription, type TimestampFormat } from "../wire/codec.ts";
+import { encodeHeartbeat, type HeartbeatFormat, type SelfDescription } from "../wire/codec.ts";
 import { PARTNER_PROTOCOL } from "../wire/constants.ts";
 import type { Dialler } from "./dialler.ts";
 import type { Liveness } from "./liveness.ts";
@@ -20,7 +20,7 @@ export interface OpenerComponents {
   readonly clock: Clock;
   readonly dialler: Dialler;
   readonly self: SelfDescription;
-  readonly heartbeatTimestamp: TimestampFormat;
+  readonly heartbeat: HeartbeatFormat;
   readonly registry: StreamRegistry<PartnerStream>;
   readonly connections: ConnectionIndex;
   readonly liveness: Liveness;
@@ -62,13 +62,20 @@ export class HeartbeatOpener {
     const stream = registry.get(keyOf("outbound", peerId));
     if (stream === undefined) throw this.#noStream(peerId);
     using attempt = new Try(signal, stream.ended);
+    const wasFull = stream.isFull;
     try {
       attempt.signal.throwIfAborted();
-      await stream.write(this.#heartbeat(), attempt.signal);
+      // A heartbeat that still waits is enough; more would pile up.
+      if (!wasFull) stream.send(this.#heartbeat());
       await liveness.prove(stream.connection, attempt.signal);
       attempt.signal.throwIfAborted();
     } catch (error) {
       throw attempt.signal.aborted && !isFault(error) ? abortError(attempt.signal) : renewError(error, stream.connection);
+    }
+    // Its muxer answers, so its window is full: its handler has stopped reading.
+    if (wasFull && stream.isFull) {
+      registry.close(keyOf("outbound", peerId), "unread", stream);
+      throw new PartnerdError("stream_lost", "the peer is alive but no longer reads our heartbeats");
     }
     registry.renew(keyOf("outbound", peerId), stream);
   }
@@ -92,7 +99,7 @@ export class HeartbeatOpener {
   }
 
   async #establish(peer: DesiredPeer, attempt: OpenAttempt, request: Attempt): Promise<void> {
-    const { connections, dialler, liveness, registry } = this.#components;
+    const { clock, connections, dialler, liveness, registry } = this.#components;
     const { peerId } = peer;
     attempt.signal.throwIfAborted();
     const reusable = connections.of(peerId).find((connection) => !liveness.isSuspect(connection));
@@ -103,6 +110,8 @@ export class HeartbeatOpener {
     try {
       stream = await this.#openStream(connection, attempt);
       await stream.write(this.#heartbeat(), attempt.signal);
+      // A far end that ends the stream in this time cancels the attempt.
+      if (request.graceMs > 0) await pause(clock, request.graceMs, attempt.signal);
       await liveness.prove(connection, attempt.signal);
     } catch (error) {
       if (reusable !== undefined && connection.status !== "open") throw connectionLost(error);
@@ -140,7 +149,7 @@ export class HeartbeatOpener {
   }
 
   #heartbeat(): Uint8Array {
-    const { self, clock, heartbeatTimestamp } = this.#components;
-    return encodeHeartbeat(self, clock.wallMs(), heartbeatTimestamp);
+    const { self, clock, heartbeat } = this.#components;
+    return encodeHeartbeat(self, clock.wallMs(), heartbeat.timestamp, heartbeat.fields);
   }
 }

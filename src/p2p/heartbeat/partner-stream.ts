@@ -17,6 +17,7 @@ export class PartnerStream implements AbortableStream {
   readonly #stream: HostStream;
   readonly #ended = new AbortController();
   #remoteEnd: RemoteEnd | undefined;
+  #isFull = false;
   /** Called when the far end or the connection ends the stream; once, and never after our own abort. */
   onRemoteEnd: (remoteEnd: RemoteEnd) => void = () => {};
 
@@ -25,6 +26,9 @@ export class PartnerStream implements AbortableStream {
     this.#stream = stream;
     stream.addEventListener("remoteCloseWrite", this.#finished);
     stream.addEventListener("close", this.#closed);
+    stream.addEventListener("drain", () => {
+      this.#isFull = false;
+    });
     // A reset and a lost connection also close the far end's side, so check the status first.
     if (stream.status !== "open") this.#closed();
     else if (stream.remoteWriteStatus === "closed") this.#finished();
@@ -47,9 +51,20 @@ export class PartnerStream implements AbortableStream {
     });
   }
 
+  /** True while bytes wait here because the far end's window, of 256 KiB in Go, or the network is full. */
+  get isFull(): boolean {
+    return this.#isFull;
+  }
+
+  /** Sends or queues `bytes`; see `isFull`. */
+  send(bytes: Uint8Array): void {
+    this.#isFull = !this.#stream.send(bytes);
+  }
+
   /** Resolves when the stream can accept more; rejects with the signal's reason. */
   async write(bytes: Uint8Array, signal: AbortSignal): Promise<void> {
-    if (!this.#stream.send(bytes)) await this.#drained(signal);
+    this.send(bytes);
+    if (this.isFull) await this.#drained(signal);
   }
 
   abort(error: Error): void {

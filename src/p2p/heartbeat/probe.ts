@@ -14,16 +14,23 @@ export interface ChallengeComponents {
 
 /**
  * Sends 512 to 2,048 random bytes on a new stream of this connection and expects exactly them back, then the end of input
- * (docs/WIRE.md). Rejects with `challenge_failed`, with the signal's reason, or with a fault of our own.
+ * (docs/WIRE.md). Resolves to false if the far end does not speak the protocol. Rejects with `challenge_failed`, with the signal's
+ * reason, or with a fault of our own.
  */
-export async function challenge(connection: HostConnection, components: ChallengeComponents, signal: AbortSignal): Promise<void> {
+export async function challenge(
+  connection: HostConnection,
+  components: ChallengeComponents,
+  signal: AbortSignal,
+): Promise<boolean> {
   const { clock, random, timeoutMs } = components;
   const length = MIN_CHALLENGE_BYTES + Math.floor(random.next() * (MAX_CHALLENGE_BYTES - MIN_CHALLENGE_BYTES + 1));
   using limit = deadline(clock, timeoutMs, () => challengeFailed(`no full echo within ${timeoutMs} ms`), signal);
   try {
     await exchange(connection, PROBE_PROTOCOL, random.bytes(length), "until_end", limit.signal);
+    return true;
   } catch (error) {
     if (isFault(error)) throw error;
+    if (!limit.signal.aborted && error instanceof Error && error.name === "UnsupportedProtocolError") return false;
     throw limit.signal.aborted ? limit.signal.reason : asChallengeFailed(error);
   }
 }
@@ -71,6 +78,13 @@ function receive(stream: HostStream, expected: Uint8Array, completion: Completio
     return completion === "until_complete" && end === expected.length;
   }).then(() => {
     if (receivedBytes < expected.length) throw challengeFailed(`${receivedBytes} of ${expected.length} bytes came back`);
+  });
+}
+
+/** Why a far end that does not speak the protocol is refused. */
+export function challengeUnsupported(): PartnerdError {
+  return new PartnerdError("challenge_failed", `bandwidth challenge failed: the peer does not speak ${PROBE_PROTOCOL}`, {
+    nextStep: "set p2p.challenge to prefer to admit peers without it, as unproven",
   });
 }
 

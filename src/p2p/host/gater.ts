@@ -1,5 +1,6 @@
 /** Refuses connections that have no place, and those of blacklisted peers. */
-import type { ConnectionGater } from "@libp2p/interface";
+import type { ConnectionGater, MultiaddrConnection } from "@libp2p/interface";
+import type { HandshakeWatch } from "../handshake/handshake-watch.ts";
 import { type AdmissionPolicy, inboundRefused, refusalBy } from "../registry/admission-policy.ts";
 import type { StreamObserver } from "../registry/registry.ts";
 import { peerIdOf } from "./connection-index.ts";
@@ -28,11 +29,15 @@ export function createGater(admission: AdmissionPolicy, observer: Pick<StreamObs
 }
 
 /** The gater of a real host: `gater`, behind the door. */
-export function behindDoor(door: Door, gater: HostGater): ConnectionGater {
+export function behindDoor(door: Door, gater: HostGater, handshakes: HandshakeWatch): ConnectionGater {
+  const admitted = (connection: MultiaddrConnection, hasPlace: boolean): boolean => {
+    if (hasPlace) handshakes.connected(connection);
+    return hasPlace;
+  };
   return {
     denyDialPeer: (peerId) => gater.denyDialPeer(peerId),
-    denyInboundConnection: (connection) => !door.arrived(connection),
-    denyOutboundConnection: (_peerId, connection) => !door.dialled(connection),
+    denyInboundConnection: (connection) => !admitted(connection, door.arrived(connection)),
+    denyOutboundConnection: (_peerId, connection) => !admitted(connection, door.dialled(connection)),
     denyInboundEncryptedConnection: (peerId, connection) =>
       gater.denyInboundEncryptedConnection(peerId) || !door.identified(peerId, connection),
     denyOutboundEncryptedConnection: (peerId, connection) =>

@@ -8,6 +8,7 @@ import { createLibp2p } from "libp2p";
 import { type Clock, deadline } from "../../base/clock.ts";
 import { PartnerdError } from "../../base/errors.ts";
 import { abortable } from "../../base/pause.ts";
+import { HandshakeWatch } from "../handshake/handshake-watch.ts";
 import { boundedYamux } from "../muxer/bounded-yamux.ts";
 import type { AdmissionPolicy } from "../registry/admission-policy.ts";
 import type { StreamObserver } from "../registry/registry.ts";
@@ -31,6 +32,8 @@ export interface NodeOptions {
   /** The pre-shared key of a private network, from `parseSwarmKey`; null for a public one. */
   readonly swarmKey: Uint8Array | null;
   readonly version: string;
+  /** Finds out why handshakes fail; default: one that reports to no one. */
+  readonly handshakes?: HandshakeWatch;
 }
 
 /** A backstop: our own deadlines normally end a dial first. */
@@ -49,6 +52,7 @@ const OUTBOUND_IDLE_MS = 10 * 60_000;
 /** Creates a host that does not listen yet, so that its protocols can be registered before the first peer connects. */
 export async function createNode(options: NodeOptions): Promise<Node> {
   const { privateKey, listen, door, clock, admission, observer, swarmKey, version } = options;
+  const handshakes = options.handshakes ?? new HandshakeWatch({ isPrivate: swarmKey !== null, onInboundFailure: () => {} });
   const failures = new ListenFailures();
   const transport = tcp({ inboundSocketInactivityTimeout: INBOUND_IDLE_MS, outboundSocketInactivityTimeout: OUTBOUND_IDLE_MS });
   const secure = noise();
@@ -58,10 +62,10 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     nodeInfo: { name: "oc-partnerd", version },
     addresses: { listen: [...listen] },
     transports: [(components) => door.watchTransport(failures.watch(transport(components)))],
-    connectionEncrypters: [(components) => door.watchEncrypter(secure(components))],
+    connectionEncrypters: [(components) => door.watchEncrypter(handshakes.watchEncrypter(secure(components)))],
     streamMuxers: [boundedYamux({ clock, meterOf: (connection) => door.meterOf(connection) })],
-    ...(swarmKey === null ? {} : { connectionProtector: protectedBy(swarmKey, door) }),
-    connectionGater: behindDoor(door, createGater(admission, observer)),
+    ...(swarmKey === null ? {} : { connectionProtector: protectedBy(swarmKey, door, handshakes) }),
+    connectionGater: behindDoor(door, createGater(admission, observer), handshakes),
     // libp2p's monitor pings every connection in the same tick and kills healthy ones under load. liveness.ts spreads its pings.
     connectionMonitor: { enabled: false },
     connectionManager: {
@@ -85,9 +89,9 @@ export async function createNode(options: NodeOptions): Promise<Node> {
   return node;
 }
 
-function protectedBy(psk: Uint8Array, door: Door) {
+function protectedBy(psk: Uint8Array, door: Door, handshakes: HandshakeWatch) {
   const create = preSharedKey({ psk });
-  return () => door.watchProtector(create());
+  return () => door.watchProtector(handshakes.watchProtector(create()));
 }
 
 const failuresOf = new WeakMap<Node, ListenFailures>();

@@ -20,6 +20,12 @@ function receivesBytes(target: object): target is { onData(bytes: Bytes): void }
   return "onData" in target && typeof target.onData === "function";
 }
 
+/** Bytes that arrived at `target` before it was intercepted, and were not read yet. Throws `internal_error` as above. */
+export function bufferedBytes(target: object): Bytes {
+  if ("readBuffer" in target) return target.readBuffer as Bytes;
+  throw new PartnerdError("internal_error", "this version of libp2p has no readBuffer, so first bytes may be missed");
+}
+
 /** The pieces of `bytes`, without copying them. */
 export function piecesOf(bytes: Bytes): Iterable<Uint8Array> {
   return bytes instanceof Uint8Array ? [bytes] : bytes;

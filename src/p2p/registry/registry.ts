@@ -39,6 +39,8 @@ interface StreamSnapshot {
   readonly did: Did | null;
   readonly openedAtMs: number;
   readonly expiresAtMs: number;
+  /** False if the far end does not speak the challenge's protocol, so that it has not been challenged. */
+  readonly proven: boolean;
 }
 
 export interface PeerSnapshot {
@@ -51,6 +53,7 @@ interface RegistryEntry<Stream> {
   readonly did: Did | null;
   readonly attempt: AttemptId | null;
   readonly stream: Stream;
+  readonly proven: boolean;
   readonly openedAtMs: number;
   readonly openedAtWallMs: number;
   /** In lease time. */
@@ -77,8 +80,8 @@ export class StreamRegistry<Stream extends AbortableStream> {
     this.#components = components;
   }
 
-  /** `closed -> established`. A stream already in the slot is closed as `replaced`. `attempt`: of an outbound stream. */
-  register(key: StreamKey, stream: Stream, did: Did | null, attempt: Attempt | null): void {
+  /** `closed -> established`. A stream already in the slot is closed as `replaced`. `attempt` is of an outbound stream. */
+  register(key: StreamKey, stream: Stream, did: Did | null, attempt: Attempt | null, proven = true): void {
     const { clock, observer } = this.#components;
     const slots = this.#slotsOf(key) ?? this.#addSlots(key);
     const older = slots[key.direction];
@@ -86,6 +89,7 @@ export class StreamRegistry<Stream extends AbortableStream> {
       did,
       attempt: attempt?.id ?? null,
       stream,
+      proven,
       openedAtMs: clock.monotonicMs(),
       openedAtWallMs: clock.wallMs(),
       expiresAtLeaseMs: 0,
@@ -151,7 +155,12 @@ export class StreamRegistry<Stream extends AbortableStream> {
     const seen = (entry: RegistryEntry<Stream> | undefined): StreamSnapshot | null =>
       entry === undefined
         ? null
-        : { did: entry.did, openedAtMs: entry.openedAtWallMs, expiresAtMs: nowMs + this.#remainingMs(entry) };
+        : {
+            did: entry.did,
+            openedAtMs: entry.openedAtWallMs,
+            expiresAtMs: nowMs + this.#remainingMs(entry),
+            proven: entry.proven,
+          };
     for (const [peerId, slots] of this.#streams.get(protocol) ?? []) {
       yield { peerId, outbound: seen(slots.outbound), inbound: seen(slots.inbound) };
     }

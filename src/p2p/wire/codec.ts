@@ -21,26 +21,55 @@ export interface Heartbeat {
   readonly peerId: PeerId | null;
 }
 
-/** Format of a heartbeat's timestamp: Unix seconds, RFC 3339 text, or no timestamp. */
-export type TimestampFormat = "unix" | "rfc3339" | "none";
+/** Format of a heartbeat's timestamp: Unix seconds, Unix nanoseconds, RFC 3339 text, or no timestamp. */
+export type TimestampFormat = "unix" | "unixnano" | "rfc3339" | "none";
 
-/**
- * One heartbeat as Go's json.Encoder frames it. It contains the peer id twice, for readers of either version (docs/WIRE.md). A Go
- * reader rejects a heartbeat whose timestamp has another type than it declares, so the format is configurable.
- */
-export function encodeHeartbeat(self: SelfDescription, wallMs: number, format: TimestampFormat): Uint8Array {
-  const { name, did, peerId } = self;
-  return Buffer.from(`${JSON.stringify({ name, did, peer_id: peerId, PeerID: peerId, ...timestamp(wallMs, format) })}\n`);
+/** Spelling of a heartbeat's fields: the peer id as `peer_id` and as `PeerID`, as `peer_id` only, or all as Go names them. */
+export type HeartbeatFields = "both" | "snake" | "go";
+
+export interface HeartbeatFormat {
+  readonly timestamp: TimestampFormat;
+  readonly fields: HeartbeatFields;
 }
 
-function timestamp(wallMs: number, format: TimestampFormat): { readonly timestamp?: number | string } {
+/**
+ * One heartbeat as Go's json.Encoder frames it. By default it contains the peer id twice, for readers of either version
+ * (docs/WIRE.md). A Go reader rejects a timestamp of another type than it declares, and with DisallowUnknownFields the other spelling
+ * of the peer id, so both are configurable.
+ */
+export function encodeHeartbeat(
+  { name, did, peerId }: SelfDescription,
+  wallMs: number,
+  timestampFormat: TimestampFormat,
+  fields: HeartbeatFields = "both",
+): Uint8Array {
+  const timestamp = timestampOf(wallMs, timestampFormat);
+  return Buffer.from(`${JSON.stringify(spelled())}\n`);
+
+  function spelled(): object {
+    switch (fields) {
+      case "both":
+        return { name, did, peer_id: peerId, PeerID: peerId, timestamp };
+      case "snake":
+        return { name, did, peer_id: peerId, timestamp };
+      case "go":
+        return { Name: name, DID: did, PeerID: peerId, Timestamp: timestamp };
+    }
+  }
+}
+
+/** Undefined for no timestamp. */
+function timestampOf(wallMs: number, format: TimestampFormat): number | string | undefined {
   switch (format) {
     case "unix":
-      return { timestamp: Math.floor(wallMs / 1_000) };
+      return Math.floor(wallMs / 1_000);
+    case "unixnano":
+      // Above 2^53, so rounded to 256 ns, but written as an integer.
+      return Math.floor(wallMs) * 1_000_000;
     case "rfc3339":
-      return { timestamp: isoTime(wallMs) };
+      return isoTime(wallMs);
     case "none":
-      return {};
+      return undefined;
   }
 }
 

@@ -19,7 +19,7 @@ const established: PeerView = {
   phase: "established",
   since: at(-12_000),
   outbound: { openedAt: at(-12_000), expiresAt: at(9_000) },
-  inbound: { openedAt: at(-12_000), expiresAt: at(9_000) },
+  inbound: { openedAt: at(-12_000), expiresAt: at(9_000), proven: true },
   attempts: 0,
   nextAttemptAt: null,
   lastError: null,
@@ -57,6 +57,7 @@ const delivery: DeliveryView = {
   stream: { name: "S", created: at(-80_000), firstSequence: 1, sequence: 9 },
   behind: 0,
   rereading: null,
+  ignoredDatatypes: [{ datatype: "3", messages: 12 }],
   headSeq: 11,
   proven: "sequences 1 to 9 of stream S are in the log, 1 gap, no reuse",
   missing: [
@@ -99,6 +100,14 @@ test("status shows one line per peer, then the daemon's health", async () => {
     `  ${at(-60_000)} purged: stream S no longer holds sequences 3 to 4, which the log never got`,
     `  ${at(-90_000)} to ${at(-80_000)} at_most_once: events come by core NATS`,
   ]);
+});
+
+test("status names ignored integer datatypes as long as no peer is desired", async () => {
+  const hint =
+    "12 events of datatype 3 were ignored; if that means PEER, set events.peerDatatypes to PEER,3, restart, and run `oc-partnerd resync`";
+  const empty = { ...client(notReady), peers: () => Promise.resolve({ peers: [] }) };
+  expect((await runStatus(empty, { json: false, nowMs: NOW })).text.split("\n")).toContain(hint);
+  expect((await runStatus(client(notReady), { json: false, nowMs: NOW })).text).not.toContain("datatype");
 });
 
 test("--json has everything that the text has", async () => {

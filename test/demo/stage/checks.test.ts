@@ -80,7 +80,7 @@ test("refused means that the last attempt was refused, and enough attempts faile
 
 test("streamsSince changes with a relation, and with a replaced stream", () => {
   expect(streamsSince(nodes())).toBe(streamsSince(nodes({ views: { "lyon paris": { attempts: 9, desiredSeq: 9 } } })));
-  const replaced = { openedAt: iso(0), expiresAt: iso(8_000) };
+  const replaced = { openedAt: iso(0), expiresAt: iso(8_000), proven: true };
   for (const change of [{ relation: "BLACKLIST" }, { inbound: replaced }, { outbound: replaced }, { outbound: null }]) {
     expect(streamsSince(nodes({ views: { "lyon paris": change } }))).not.toBe(streamsSince(nodes()));
   }

@@ -1,27 +1,27 @@
-// A partner written with go-libp2p, like most far ends of oc-partnerd. It implements both sides of the partner protocol and
-// reports events on standard output, one JSON object per line:
+// A partner written with go-libp2p, like most far ends of oc-partnerd. It implements both sides of the partner protocol, behaves as its
+// flags say, and reports events on standard output, one JSON object per line.
 //
-//	go-partner               listens, challenges peers that send heartbeats, keeps 10 s leases
-//	go-partner MULTIADDR     also dials that partner and heartbeats to it
+//	go-partner [flags]               listens, challenges peers that send heartbeats, keeps 10 s leases
+//	go-partner [flags] MULTIADDR     also dials that partner and sends heartbeats to it
 package main
 
 import (
-	"bytes"
-	"context"
 	"crypto/rand"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"io"
-	mrand "math/rand"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/libp2p/go-libp2p"
+	"github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/network"
-	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/pnet"
 	"github.com/libp2p/go-libp2p/core/protocol"
-	"github.com/multiformats/go-multiaddr"
+	rcmgr "github.com/libp2p/go-libp2p/p2p/host/resource-manager"
 )
 
 const (
@@ -31,133 +31,95 @@ const (
 	period            = 3 * time.Second
 )
 
-type heartbeat struct {
-	Name      string
-	DID       string
-	PeerID    string
-	Timestamp int64
-}
+var (
+	keyType  = flag.String("key", "ed25519", "identity: ed25519, secp256k1, rsa or ecdsa")
+	keyFile  = flag.String("key-file", "", "identity to read, or to create if it is missing")
+	listen   = flag.String("listen", "/ip4/127.0.0.1/tcp/0", "multiaddr to listen on")
+	pskFile  = flag.String("psk", "", "swarm key of a private network")
+	maxConns = flag.Int("max-conns", 0, "limit of inbound connections (0: the library's limits)")
+	noProbe  = flag.Bool("no-probe", false, "do not serve the probe protocol")
+	accept   = flag.String("accept", "yes", "what to do with heartbeats: yes, reset, hang, answer, go or snake (strict readers)")
+	unixNano = flag.Bool("unixnano", false, "timestamps are in nanoseconds")
+	probe    = flag.Int("challenge", 0, "bytes of our challenge (0: 512 to 2,048)")
+	send     = flag.String("send", "heartbeats", "what to send when dialling: heartbeats, one-shot, pings")
+)
+
+var output sync.Mutex
 
 func say(event string, fields map[string]any) {
+	output.Lock()
+	defer output.Unlock()
 	fields["event"] = event
 	_ = json.NewEncoder(os.Stdout).Encode(fields)
 }
 
 func main() {
-	node, err := libp2p.New(libp2p.ListenAddrStrings("/ip4/127.0.0.1/tcp/0"))
+	flag.Parse()
+	node, err := start()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 	defer node.Close()
 	node.SetStreamHandler(heartbeatProtocol, func(stream network.Stream) { receive(node, stream) })
-	node.SetStreamHandler(probeProtocol, echo)
+	if !*noProbe {
+		node.SetStreamHandler(probeProtocol, echo)
+	}
 	say("listening", map[string]any{"address": fmt.Sprintf("%s/p2p/%s", node.Addrs()[0], node.ID())})
-
-	if len(os.Args) > 1 {
-		if err := heartbeatTo(node, os.Args[1]); err != nil {
-			say("dial_failed", map[string]any{"error": err.Error()})
-		}
+	if target := flag.Arg(0); target != "" {
+		go func() {
+			if err := sendTo(node, target); err != nil {
+				say("dial_failed", map[string]any{"error": err.Error()})
+			}
+		}()
 	}
 	_, _ = io.Copy(io.Discard, os.Stdin) // Exits with its parent process.
 }
 
-// receive is the dialled side: a heartbeat, the challenge, then heartbeats until the lease expires.
-func receive(node host.Host, stream network.Stream) {
-	remote := stream.Conn().RemotePeer()
-	decoder := json.NewDecoder(stream)
-	_ = stream.SetReadDeadline(time.Now().Add(lease))
-	var beat heartbeat
-	if err := decoder.Decode(&beat); err != nil || beat.PeerID != remote.String() {
-		say("refused", map[string]any{"peer": remote.String(), "claimed": beat.PeerID, "error": fmt.Sprint(err)})
-		_ = stream.Reset()
-		return
+func start() (host.Host, error) {
+	key, err := identity()
+	if err != nil {
+		return nil, err
 	}
-	if err := challenge(node, remote); err != nil {
-		say("challenge_failed", map[string]any{"peer": remote.String(), "error": err.Error()})
-		_ = stream.Reset()
-		return
-	}
-	say("registered", map[string]any{"peer": remote.String(), "name": beat.Name, "did": beat.DID})
-	for count := 1; ; count++ {
-		say("heartbeat", map[string]any{"peer": remote.String(), "count": count})
-		_ = stream.SetReadDeadline(time.Now().Add(lease))
-		if err := decoder.Decode(&beat); err != nil {
-			say("ended", map[string]any{"peer": remote.String(), "error": err.Error()})
-			_ = stream.Reset()
-			return
+	options := []libp2p.Option{libp2p.ListenAddrStrings(*listen), libp2p.Identity(key)}
+	if *pskFile != "" {
+		file, err := os.Open(*pskFile)
+		if err != nil {
+			return nil, err
 		}
-	}
-}
-
-func challenge(node host.Host, remote peer.ID) error {
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-	defer cancel()
-	stream, err := node.NewStream(ctx, remote, probeProtocol)
-	if err != nil {
-		return err
-	}
-	defer stream.Close()
-	payload := make([]byte, 512+mrand.Intn(1537))
-	if _, err := rand.Read(payload); err != nil {
-		return err
-	}
-	_ = stream.SetDeadline(time.Now().Add(5 * time.Second))
-	if _, err := stream.Write(payload); err != nil {
-		return err
-	}
-	if err := stream.CloseWrite(); err != nil {
-		return err
-	}
-	answer, err := io.ReadAll(stream)
-	if err != nil {
-		return err
-	}
-	if !bytes.Equal(answer, payload) {
-		return fmt.Errorf("got %d bytes back, expected the same %d", len(answer), len(payload))
-	}
-	return nil
-}
-
-func echo(stream network.Stream) {
-	defer stream.Close()
-	count, err := io.Copy(stream, io.LimitReader(stream, 64*1024))
-	say("echoed", map[string]any{"bytes": count, "ok": err == nil})
-}
-
-// heartbeatTo is the dialling side: it sends heartbeats while the stream is open.
-func heartbeatTo(node host.Host, text string) error {
-	address, err := multiaddr.NewMultiaddr(text)
-	if err != nil {
-		return err
-	}
-	info, err := peer.AddrInfoFromP2pAddr(address)
-	if err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-	defer cancel()
-	if err := node.Connect(ctx, *info); err != nil {
-		return err
-	}
-	stream, err := node.NewStream(ctx, info.ID, heartbeatProtocol)
-	if err != nil {
-		return err
-	}
-	encoder := json.NewEncoder(stream)
-	go func() {
-		for {
-			beat := heartbeat{Name: "go", DID: "did:go", PeerID: node.ID().String(), Timestamp: time.Now().Unix()}
-			if err := encoder.Encode(beat); err != nil {
-				say("send_failed", map[string]any{"error": err.Error()})
-				return
-			}
-			time.Sleep(period)
+		psk, err := pnet.DecodeV1PSK(file)
+		if err != nil {
+			return nil, err
 		}
-	}()
-	go func() {
-		_, err := io.Copy(io.Discard, stream) // The reader never writes; this only detects the end.
-		say("far_end_closed", map[string]any{"error": fmt.Sprint(err)})
-	}()
-	return nil
+		options = append(options, libp2p.PrivateNetwork(psk))
+	}
+	if *maxConns > 0 {
+		limits := rcmgr.PartialLimitConfig{System: rcmgr.ResourceLimits{ConnsInbound: rcmgr.LimitVal(*maxConns)}}
+		manager, err := rcmgr.NewResourceManager(rcmgr.NewFixedLimiter(limits.Build(rcmgr.DefaultLimits.AutoScale())))
+		if err != nil {
+			return nil, err
+		}
+		options = append(options, libp2p.ResourceManager(manager))
+	}
+	return libp2p.New(options...)
+}
+
+func identity() (crypto.PrivKey, error) {
+	if bytes, err := os.ReadFile(*keyFile); err == nil {
+		return crypto.UnmarshalPrivateKey(bytes)
+	}
+	types := map[string]int{"ed25519": crypto.Ed25519, "secp256k1": crypto.Secp256k1, "rsa": crypto.RSA, "ecdsa": crypto.ECDSA}
+	kind, ok := types[*keyType]
+	if !ok {
+		return nil, fmt.Errorf("unknown key type %s", *keyType)
+	}
+	key, _, err := crypto.GenerateKeyPairWithReader(kind, 2048, rand.Reader)
+	if err != nil || *keyFile == "" {
+		return key, err
+	}
+	bytes, err := crypto.MarshalPrivateKey(key)
+	if err != nil {
+		return nil, err
+	}
+	return key, os.WriteFile(*keyFile, bytes, 0o600)
 }

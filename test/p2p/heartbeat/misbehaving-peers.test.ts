@@ -153,6 +153,16 @@ describe("a host among misbehaving peers", () => {
     expect(ofMallory().map(({ type }) => type)).toEqual(["InboundRefused", "StreamOpened", "StreamClosed", "InboundRefused"]);
   });
 
+  it.each(["closes", "resets"] as const)("reports a peer that %s its stream after each heartbeat", async (how) => {
+    for (let tries = 1; tries <= 2; tries++) {
+      const stream = await openStream(heartbeat());
+      if (how === "closes") await stream.close();
+      else stream.abort(new Error("one is enough"));
+      await eventually(() => ofMallory().length === tries);
+    }
+    for (const event of ofMallory()) expect(event).toMatchObject({ type: "InboundRefused", reason: "ended_early" });
+  });
+
   it("reports every refusal, so that the log can count repeated ones", async () => {
     for (let tries = 0; tries < 3; tries++) {
       const stream = await openStream(bytesOf("x"));

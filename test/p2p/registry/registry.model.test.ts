@@ -149,6 +149,7 @@ const plain = ({ openedAtMs, expiresAtMs }: Lease) => ({ openedAtMs, expiresAtMs
 const wall = ({ did, openedAtMs, expiresAtMs }: Lease, offsetMs: number) => ({
   did,
   openedAtMs: openedAtMs + offsetMs,
+  proven: true,
   expiresAtMs: expiresAtMs + offsetMs,
 });
 

@@ -146,7 +146,7 @@ describe("StreamRegistry", () => {
     registry.register(key("inbound"), new RecordingStream(), didOf("did:a"), null);
     pass(2_000);
     expect([...registry.snapshot(PROTOCOL)]).toEqual([
-      { peerId: ALICE, outbound: null, inbound: { did: "did:a", openedAtMs, expiresAtMs: openedAtMs + LEASE_MS } },
+      { peerId: ALICE, outbound: null, inbound: { did: "did:a", openedAtMs, expiresAtMs: openedAtMs + LEASE_MS, proven: true } },
     ]);
   });
 });

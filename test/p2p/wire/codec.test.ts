@@ -31,6 +31,8 @@ function cut(bytes: Uint8Array, places: readonly number[]): Uint8Array[] {
   return ends.map((end, index) => bytes.subarray(index === 0 ? 0 : ends[index - 1], end));
 }
 
+const SELF = { name: "a", did: didOf("d"), peerId: ALICE };
+
 describe("encodeHeartbeat", () => {
   it("writes one line with both spellings of the peer id", () => {
     const line = new TextDecoder().decode(encodeHeartbeat({ name: "här", did: didOf("did:x:1"), peerId: ALICE }, 0, "unix"));
@@ -47,17 +49,31 @@ describe("encodeHeartbeat", () => {
 
   it.each([
     ["unix", 1_767_225_600],
+    ["unixnano", 1_767_225_600_999_000_000],
     ["rfc3339", "2026-01-01T00:00:00.999Z"],
     ["none", undefined],
   ] as const)("writes its timestamp as %s", (format, expected) => {
-    const self = { name: "a", did: didOf("d"), peerId: ALICE };
-    const bytes = encodeHeartbeat(self, Date.UTC(2026, 0, 1) + 999, format);
+    const bytes = encodeHeartbeat(SELF, Date.UTC(2026, 0, 1) + 999, format);
     expect((JSON.parse(new TextDecoder().decode(bytes)) as { timestamp?: unknown }).timestamp).toBe(expected);
   });
 
+  it("writes nanoseconds as an integer, which a Go int64 requires", () => {
+    const line = new TextDecoder().decode(encodeHeartbeat(SELF, 1_767_225_600_999.5, "unixnano"));
+    expect(line).toMatch(/"timestamp":1767225600999\d{6}\}/);
+  });
+
+  it.each([
+    ["both", ["name", "did", "peer_id", "PeerID", "timestamp"]],
+    ["snake", ["name", "did", "peer_id", "timestamp"]],
+    ["go", ["Name", "DID", "PeerID", "Timestamp"]],
+  ] as const)("spells its fields as %s", (fields, expected) => {
+    const bytes = encodeHeartbeat(SELF, 1, "unix", fields);
+    expect(Object.keys(JSON.parse(new TextDecoder().decode(bytes)) as object)).toEqual(expected);
+    expect(decodeAll(bytes)).toEqual([SELF]);
+  });
+
   it("survives a round trip through the decoder", () => {
-    const self = { name: "a", did: didOf("d"), peerId: ALICE };
-    expect(decodeAll(encodeHeartbeat(self, 1, "unix"))).toEqual([self]);
+    expect(decodeAll(encodeHeartbeat(SELF, 1, "unix"))).toEqual([SELF]);
   });
 });
 

@@ -1,0 +1,156 @@
+/** Why handshakes fail, for two reasons that libp2p does not tell: another pre-shared key, and an identity key that it cannot read. */
+import type { ConnectionEncrypter, ConnectionProtector, MessageStream, MultiaddrConnection } from "@libp2p/interface";
+import { PartnerdError } from "../../base/errors.ts";
+import type { PeerId } from "../../base/ids.ts";
+import { RecentMap } from "../../base/recent-map.ts";
+import { type Bytes, bufferedBytes, interceptBytes } from "../muxer/intercept.ts";
+import { MAX_REMEMBERED_PEERS } from "../wire/constants.ts";
+import { type Beginning, FirstBytes } from "./first-bytes.ts";
+import { hasEcdsaKey, watchDecryption } from "./identity-key.ts";
+
+export interface HandshakeWatchInit {
+  /** True if this host has a pre-shared key. */
+  readonly isPrivate: boolean;
+  /** An inbound handshake failed. `address` is an IP address. */
+  readonly onInboundFailure: (error: PartnerdError, address: string) => void;
+}
+
+interface Handshake {
+  readonly connection: MultiaddrConnection;
+  /** Of an outbound connection: the peer that was dialled. */
+  readonly peerId: PeerId | undefined;
+  /** Noise has begun or a reason has been found, so that a close tells nothing. */
+  isDecided: boolean;
+}
+
+export class HandshakeWatch {
+  readonly #init: HandshakeWatchInit;
+  /** By each layer of a connection's bytes before encryption. */
+  readonly #handshakes = new WeakMap<MessageStream, Handshake>();
+  readonly #failures = new RecentMap<PeerId, PartnerdError>(MAX_REMEMBERED_PEERS);
+
+  constructor(init: HandshakeWatchInit) {
+    this.#init = init;
+  }
+
+  /** Why the last dial to this peer failed, if it is one of these reasons; forgets it. */
+  takeFailure(peerId: PeerId): PartnerdError | undefined {
+    const failure = this.#failures.get(peerId);
+    this.#failures.delete(peerId);
+    return failure;
+  }
+
+  /** Call it before any byte of the connection is read. */
+  connected(connection: MultiaddrConnection): void {
+    const { isPrivate } = this.#init;
+    const peerId = connection.remoteAddr.getComponents().findLast(({ name }) => name === "p2p")?.value as PeerId | undefined;
+    const handshake: Handshake = {
+      connection,
+      peerId: connection.direction === "outbound" ? peerId : undefined,
+      isDecided: false,
+    };
+    this.#handshakes.set(connection, handshake);
+    // A js host that understands nothing closes without a word.
+    connection.addEventListener("close", ({ local, error }) => {
+      // The transport reports a reset by the far end as an error of the system.
+      const byFarEnd = error === undefined ? local !== true : "errno" in error;
+      if (isPrivate && peerId !== undefined && byFarEnd && !handshake.isDecided)
+        this.#failed(handshake, pskMismatch("it closed the connection before the handshake"));
+    });
+    this.#checkFirstBytes(handshake, connection, (beginning) => {
+      if (isPrivate && beginning === "multistream") return pskMismatch("it uses none, this host does");
+      if (!isPrivate && beginning === "nonce") return pskMismatch("it seems to use one, this host does not");
+      return undefined;
+    });
+  }
+
+  /** Patches the protector so that the first bytes that it decrypts are checked, and returns it. */
+  watchProtector<Watched extends ConnectionProtector>(protector: Watched): Watched {
+    const protect = protector.protect.bind(protector);
+    protector.protect = async (connection, options) => {
+      const stream = await protect(connection, options);
+      const handshake = this.#handshakes.get(connection);
+      if (handshake === undefined) return stream;
+      this.#handshakes.set(stream, handshake);
+      this.#checkFirstBytes(handshake, stream, (beginning) =>
+        beginning !== "incomplete" && beginning !== "multistream"
+          ? pskMismatch("it seems to use another one than this host")
+          : undefined,
+      );
+      return stream;
+    };
+    return protector;
+  }
+
+  /** Patches the encrypter so that the far end's identity key is checked, and returns it. */
+  watchEncrypter<Watched extends ConnectionEncrypter>(encrypter: Watched): Watched {
+    const secureInbound = encrypter.secureInbound.bind(encrypter);
+    const secureOutbound = encrypter.secureOutbound.bind(encrypter);
+    encrypter.secureInbound = (stream, options) => this.#secure(encrypter, stream, () => secureInbound(stream, options));
+    encrypter.secureOutbound = (stream, options) => this.#secure(encrypter, stream, () => secureOutbound(stream, options));
+    return encrypter;
+  }
+
+  async #secure<Secured>(encrypter: object, stream: MessageStream, start: () => Promise<Secured>): Promise<Secured> {
+    const handshake = this.#handshakes.get(stream);
+    if (handshake !== undefined) handshake.isDecided = true;
+    let isOver = false;
+    let hasUnreadableKey = false;
+    const seen = (plaintext: Uint8Array) => {
+      hasUnreadableKey ||= hasEcdsaKey(plaintext);
+    };
+    try {
+      return await watchDecryption(encrypter, () => isOver, seen, start);
+    } catch (thrown) {
+      if (!hasUnreadableKey || handshake === undefined) throw thrown;
+      throw this.#failed(handshake, identityUnsupported(thrown));
+    } finally {
+      isOver = true;
+    }
+  }
+
+  #checkFirstBytes(
+    handshake: Handshake,
+    layer: MessageStream,
+    failureOf: (beginning: Beginning) => PartnerdError | undefined,
+  ): void {
+    const first = new FirstBytes();
+    let isKnown = false;
+    const isAborted = (bytes: Bytes): boolean => {
+      if (isKnown) return false;
+      first.add(bytes);
+      const { beginning } = first;
+      isKnown = beginning !== "incomplete" && beginning !== "other";
+      const failure = failureOf(beginning);
+      if (failure === undefined) return false;
+      handshake.connection.abort(this.#failed(handshake, failure));
+      return true;
+    };
+    if (isAborted(bufferedBytes(layer))) return;
+    interceptBytes(layer, (bytes, pass) => {
+      if (!isAborted(bytes)) pass(bytes);
+    });
+  }
+
+  #failed(handshake: Handshake, error: PartnerdError): PartnerdError {
+    const { connection, peerId } = handshake;
+    handshake.isDecided = true;
+    if (peerId !== undefined) this.#failures.set(peerId, error);
+    if (connection.direction === "inbound")
+      this.#init.onInboundFailure(error, connection.remoteAddr.getComponents()[0]?.value ?? "unknown");
+    return error;
+  }
+}
+
+function pskMismatch(detail: string): PartnerdError {
+  return new PartnerdError("psk_mismatch", `the far end's pre-shared key does not seem to be ours: ${detail}`, {
+    nextStep: "use the same swarm.key at both ends: p2p.pskFile",
+  });
+}
+
+function identityUnsupported(cause: unknown): PartnerdError {
+  return new PartnerdError("identity_unsupported", "the far end's identity is an ECDSA key, which js-libp2p cannot read", {
+    nextStep: "give it an Ed25519, secp256k1 or RSA identity, and publish its new PeerID",
+    cause,
+  });
+}
