@@ -14,13 +14,18 @@ export interface Scenario {
   readonly surroundings: Surroundings;
 }
 
-const ORDINARY: Surroundings = {};
+/** Attacks on one daemon. A freed heap does not shrink at once, so what one attack leaves is counted for the next. */
+const ATTACKS_PER_DAEMON = 5;
 /** Room for the canaries and little else. */
 const SMALL_TABLE = (canaries: number): Surroundings => ({ p2p: { maxConnections: 4 * canaries } });
 const FEW_DESCRIPTORS: Surroundings = { openFiles: 1_024 };
 
 export function scenarios(canaries: number): readonly Scenario[] {
-  const ordinary = (Object.keys(ATTACKS) as AttackName[]).map((attack) => ({ name: attack, attack, surroundings: ORDINARY }));
+  const daemons: Surroundings[] = [];
+  const ordinary = (Object.keys(ATTACKS) as AttackName[]).map((attack, index) => {
+    const surroundings = (daemons[Math.floor(index / ATTACKS_PER_DAEMON)] ??= {});
+    return { name: attack, attack, surroundings };
+  });
   const small = SMALL_TABLE(canaries);
   return [
     ...ordinary,
