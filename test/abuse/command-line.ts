@@ -8,6 +8,8 @@ export interface AbuseCommand {
   readonly seconds: number;
   /** Partners that must not notice the attacks. */
   readonly canaries: number;
+  /** Multiplies the bounds of times and memory. */
+  readonly tolerance: number;
   /** Attacks whose name contains this; undefined for all. */
   readonly only: string | undefined;
   /** Writes the table into docs/ABUSE.md. */
@@ -20,6 +22,7 @@ export function parseCommandLine(argv: readonly string[]): AbuseCommand {
     .description("Attacks a daemon with partners, and measures what the partners, its memory and its log notice.")
     .option("--seconds <n>", "length of each attack", positive, 20)
     .option("--canaries <n>", "number of partners", positive, 50)
+    .option("--tolerance <n>", "multiply the bounds of times and memory, for a machine that is busy otherwise", positive, 1)
     .option("--only <text>", "run only the attacks whose name contains this text")
     .option("--write", "write the table into docs/ABUSE.md", false)
     .allowExcessArguments(false)

@@ -19,7 +19,7 @@ try {
   process.exitCode = thrown.exitCode === 0 ? 0 : USAGE;
 }
 
-async function main({ seconds, canaries, only, write }: AbuseCommand): Promise<number> {
+async function main({ seconds, canaries, tolerance, only, write }: AbuseCommand): Promise<number> {
   const chosen = scenarios(canaries).filter(({ name }) => only === undefined || name.includes(only));
   if (chosen.length === 0) throw new Error(`no attack has ${JSON.stringify(only)} in its name`);
   const lines = [...HEADER];
@@ -35,7 +35,7 @@ async function main({ seconds, canaries, only, write }: AbuseCommand): Promise<n
       const measurement = await measure(scenario, stage.stage, seconds);
       lines.push(lineOf(measurement));
       process.stdout.write(`${lineOf(measurement)}\n`);
-      faults.push(...faultsOf(measurement).map((fault) => `${scenario.name}: ${fault}`));
+      faults.push(...faultsOf(measurement, tolerance).map((fault) => `${scenario.name}: ${fault}`));
     }
   } catch (thrown) {
     faults.push(messageOf(thrown));

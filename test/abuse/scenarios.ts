@@ -21,9 +21,9 @@ const SMALL_TABLE = (canaries: number): Surroundings => ({ p2p: { maxConnections
 const FEW_DESCRIPTORS: Surroundings = { openFiles: 1_024 };
 
 export function scenarios(canaries: number): readonly Scenario[] {
-  const daemons: Surroundings[] = [];
+  let surroundings: Surroundings = {};
   const ordinary = (Object.keys(ATTACKS) as AttackName[]).map((attack, index) => {
-    const surroundings = (daemons[Math.floor(index / ATTACKS_PER_DAEMON)] ??= {});
+    if (index % ATTACKS_PER_DAEMON === 0) surroundings = {};
     return { name: attack, attack, surroundings };
   });
   const small = SMALL_TABLE(canaries);

@@ -6,22 +6,17 @@ const MAX_BACK_MS = 3_000;
 const MAX_MEMORY_MIB = 150;
 const MAX_ROWS_A_MINUTE = 60;
 
-/** The bounds that the measurement exceeds, as text. */
-export function faultsOf({
-  lost,
-  longestGapMs,
-  backMs,
-  memoryMiB,
-  rows,
-  seconds,
-  slowestAnswerMs,
-}: Measurement): readonly string[] {
+/** The bounds that the measurement exceeds, as text. `tolerance` multiplies those of times and memory. */
+export function faultsOf(measurement: Measurement, tolerance: number): readonly string[] {
+  const { lost, longestGapMs, backMs, memoryMiB, rows, seconds, slowestAnswerMs } = measurement;
   const maxRows = MAX_ROWS_A_MINUTE * Math.max(1, seconds / 60);
   return [
     ...(lost > 0 ? [`${lost} streams of partners lost`] : []),
-    ...(longestGapMs > MAX_GAP_MS ? [`${Math.round(longestGapMs)} ms without a heartbeat`] : []),
-    ...(backMs === undefined || backMs > MAX_BACK_MS ? [`a restarted partner was not back within ${MAX_BACK_MS} ms`] : []),
-    ...(memoryMiB > MAX_MEMORY_MIB ? [`${Math.round(memoryMiB)} MiB more memory than idle`] : []),
+    ...(longestGapMs > MAX_GAP_MS * tolerance ? [`${Math.round(longestGapMs)} ms without a heartbeat`] : []),
+    ...(backMs === undefined || backMs > MAX_BACK_MS * tolerance
+      ? [`a restarted partner was not back within ${MAX_BACK_MS * tolerance} ms`]
+      : []),
+    ...(memoryMiB > MAX_MEMORY_MIB * tolerance ? [`${Math.round(memoryMiB)} MiB more memory than idle`] : []),
     ...(rows > maxRows ? [`${rows} rows in ${Math.round(seconds)} s`] : []),
     ...(slowestAnswerMs === undefined ? ["a health check was not answered"] : []),
   ];

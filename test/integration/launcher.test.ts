@@ -12,10 +12,10 @@ function write(path: string, text: string, mode = 0o644): void {
   writeFileSync(path, text, { mode });
 }
 
-/** An installation whose program prints its Node and arguments, with a `node` on PATH and one in node_modules as given. */
+/** An installation whose program prints its Node, that Node's flag and its arguments, with a `node` on PATH and one in node_modules as given. */
 function install(root: string, nodes: { onPath: string; bundled?: string }) {
   const fakeNode = (version: string, name: string) =>
-    `#!/bin/sh\n[ "$1" = --version ] && echo ${version} && exit\nshift\nprintf '%s\\n' ${name} "$@"\n[ "$1" != how ] || echo "$OC_PARTNERD_COMMAND"\n`;
+    `#!/bin/sh\n[ "$1" = --version ] && echo ${version} && exit\nflag=\ncase $1 in --*) flag=$1; shift ;; esac\nshift\nprintf '%s\\n' ${name} $flag "$@"\n[ "$1" != how ] || echo "$OC_PARTNERD_COMMAND"\n`;
   mkdirSync(join(root, "bin"));
   copyFileSync(LAUNCHER, join(root, "bin/oc-partnerd"));
   write(join(root, "src/main.ts"), "");
@@ -41,6 +41,7 @@ describe("bin/oc-partnerd", () => {
     const run = install(root.path, { onPath, bundled });
     expect(run(join(root.path, "bin/oc-partnerd"), "run", "--name", "two words", "").lines).toEqual([
       expected,
+      "--max-semi-space-size=8",
       "run",
       "--name",
       "two words",
@@ -53,7 +54,7 @@ describe("bin/oc-partnerd", () => {
     const run = install(root.path, { onPath: "v20.19.2", bundled: "v24.21.0" });
     mkdirSync(join(root.path, "node_modules/node-linux-any/bin"), { recursive: true });
     renameSync(join(root.path, "node_modules/.bin/node"), join(root.path, "node_modules/node-linux-any/bin/node"));
-    expect(run(join(root.path, "bin/oc-partnerd"), "run").lines).toEqual(["bundled", "run"]);
+    expect(run(join(root.path, "bin/oc-partnerd"), "run").lines).toEqual(["bundled", "--max-semi-space-size=8", "run"]);
   });
 
   it("works through absolute and relative symbolic links", () => {
