@@ -25,13 +25,13 @@ export class Actions {
   open(
     peer: DesiredPeer,
     signal: AbortSignal,
-    { id, graceMs }: Omit<Attempt, "startedAtMs">,
+    wanted: Omit<Attempt, "startedAtMs">,
     onStart: (attempt: Attempt) => void,
   ): Promise<void> {
     return this.#inSlot(signal, async () => {
-      const attempt = { id, graceMs, startedAtMs: this.#clock.monotonicMs() };
+      const attempt = { ...wanted, startedAtMs: this.#clock.monotonicMs() };
       onStart(attempt);
-      using limit = this.#deadline(this.#options.openTimeoutMs + graceMs, "the peer did not answer", signal);
+      using limit = this.#deadline(this.#options.openTimeoutMs + wanted.graceMs, "the peer did not answer", signal);
       await this.#streams.open(peer, limit.signal, attempt);
     });
   }

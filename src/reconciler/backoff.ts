@@ -141,7 +141,8 @@ export function stopped(before: Retry, failure: OpenFailure): Retry {
 
 /** How long the next stream must stay open before it counts as established, in ms. */
 export function graceMs(retry: Retry): number {
-  return retry.state === "waiting" && retry.run.onProbation ? REFUSAL_GRACE_MS : 0;
+  const hasFailed = retry.state === "waiting" || retry.state === "stopped";
+  return hasFailed && retry.run.onProbation ? REFUSAL_GRACE_MS : 0;
 }
 
 /**

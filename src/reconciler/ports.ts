@@ -47,6 +47,8 @@ export interface Attempt {
   readonly startedAtMs: number;
   /** How long the stream must stay open before it is established; 0 unless the far end ended the last one right after its opening. */
   readonly graceMs: number;
+  /** False once the desired peer has changed. Asked before the stream is registered: the wake that aborts the open may be late. */
+  readonly isCurrent: () => boolean;
 }
 
 /** The actual side. libp2p and the simulated network pass the same contract suite (test/contract/). */
@@ -60,6 +62,7 @@ export interface PartnerStreams {
    * Resolves once the stream is registered as established. Rejects with a PartnerdError whose code says why, and whose
    * `details.remoteEnd` says how the far end ended the stream, if it did; `internal_error` is our own fault and says nothing
    * about the peer. Settles promptly when `signal` aborts, and then never registers anything.
+   * Rejects with `aborted` instead of registering a stream that is no longer current.
    */
   open(peer: DesiredPeer, signal: AbortSignal, attempt: Attempt): Promise<void>;
   /** Sends a heartbeat on the established stream and waits for a proof of life, which extends its lease. Rejects as `open` does. */

@@ -74,10 +74,11 @@ export class Reconciler {
   wake(peerId: PeerId): void {
     if (this.#stopping) return;
     const inFlight = this.#inFlight.get(peerId);
-    if (inFlight !== undefined && inFlight.generation !== generationOf(this.#deps.desired.get(peerId))) {
-      inFlight.controller.abort(new PartnerdError("aborted", "the desired state of the peer changed"));
+    if (inFlight !== undefined) {
+      if (!this.#isCurrent(peerId, inFlight))
+        inFlight.controller.abort(new PartnerdError("aborted", "the desired state of the peer changed"));
+      this.#inboundExpiry.watch(peerId);
     }
-    if (inFlight !== undefined) this.#inboundExpiry.watch(peerId);
     this.#queue.schedule(peerId, this.#deps.clock.monotonicMs());
   }
 
@@ -153,8 +154,8 @@ export class Reconciler {
     }
     if (outcome.kind === "fault") this.#deps.observer.faulted(peerId, outcome);
     // An outcome for an outdated generation says nothing about the new one, not even if it is a failure, woken or not.
-    const isOutdated = inFlight.generation !== generationOf(this.#deps.desired.get(peerId));
-    if (isOutdated || inFlight.controller.signal.aborted) outcome = { kind: "after", atMs: this.#deps.clock.monotonicMs() };
+    const isOutdated = !this.#isCurrent(peerId, inFlight) || inFlight.controller.signal.aborted;
+    if (isOutdated) outcome = { kind: "after", atMs: this.#deps.clock.monotonicMs() };
     this.#settle(peerId, inFlight.generation, outcome);
     inFlight.settled.resolve();
   }
@@ -164,7 +165,8 @@ export class Reconciler {
     const { desired, actual, retry } = this.#look(peerId);
     for (const action of decide(desired, actual, retry, this.#deps.clock.monotonicMs(), this.#options)) {
       if (action.kind === "open") {
-        const attempt = this.#nextAttempt();
+        this.#attempts += 1;
+        const attempt = `${this.#options.run}.${this.#attempts}` as AttemptId;
         this.#deps.observer.acted(peerId, action, attempt);
         const failure = await this.#open(action.peer, inFlight, { id: attempt, graceMs: graceMs(retry) });
         if (failure !== undefined) return failure;
@@ -201,9 +203,10 @@ export class Reconciler {
   }
 
   /** Undefined once the stream is established. */
-  async #open(peer: DesiredPeer, inFlight: InFlight, wanted: Omit<Attempt, "startedAtMs">): Promise<Outcome | undefined> {
+  async #open(peer: DesiredPeer, inFlight: InFlight, wanted: Pick<Attempt, "id" | "graceMs">): Promise<Outcome | undefined> {
+    const isCurrent = () => this.#isCurrent(peer.peerId, inFlight);
     try {
-      await this.#actions.open(peer, inFlight.controller.signal, wanted, (attempt) => {
+      await this.#actions.open(peer, inFlight.controller.signal, { ...wanted, isCurrent }, (attempt) => {
         inFlight.attempt = attempt;
       });
     } catch (thrown) {
@@ -227,8 +230,8 @@ export class Reconciler {
   #lookAgain(peerId: PeerId, leastMs: number): Outcome {
     const { desired, actual, retry } = this.#look(peerId);
     const dueMs = nextDueMs(desired, actual, retry, this.#options);
-    if (dueMs === Number.POSITIVE_INFINITY) return { kind: "done" };
-    const leaseEndMs = actual.outbound?.expiresAtMs ?? Number.POSITIVE_INFINITY;
+    if (dueMs === Infinity) return { kind: "done" };
+    const leaseEndMs = Math.min(actual.inbound?.expiresAtMs ?? Infinity, actual.outbound?.expiresAtMs ?? Infinity);
     return { kind: "after", atMs: Math.max(dueMs, Math.min(leaseEndMs, this.#deps.clock.monotonicMs() + leastMs)) };
   }
 
@@ -272,15 +275,12 @@ export class Reconciler {
   #openFailed(peerId: PeerId, { error, attempt }: { readonly error: PartnerdError; readonly attempt: Attempt }): void {
     const { observer, clock } = this.#deps;
     const durationMs = Math.round(clock.monotonicMs() - attempt.startedAtMs);
-    const { code: reason, message } = error;
-    const { protocol } = this.#options;
-    const details = factsOf(error);
-    observer.observed({ type: "OpenFailed", peerId, protocol, reason, message, attempt: attempt.id, durationMs, details });
+    const facts = { protocol: this.#options.protocol, attempt: attempt.id, durationMs, details: factsOf(error) };
+    observer.observed({ type: "OpenFailed", peerId, reason: error.code, message: error.message, ...facts });
   }
 
-  #nextAttempt(): AttemptId {
-    this.#attempts += 1;
-    return `${this.#options.run}.${this.#attempts}` as AttemptId;
+  #isCurrent(peerId: PeerId, { generation }: InFlight): boolean {
+    return generation === generationOf(this.#deps.desired.get(peerId));
   }
 
   /** Current desired, actual and retry state. An established stream that is gone counts as a failure from the first look on. */

@@ -276,6 +276,13 @@ export function partnerStreamsContract(name: string, start: () => Promise<Contra
       expect(closesSeenBy(bob, "inbound")).toEqual(["revoked"]);
     });
 
+    it("registers no stream that is no longer current, although its signal is not aborted", async () => {
+      const outdated = { ...ATTEMPT, isCurrent: () => false };
+      expect(await codeOf(alice.streams.open(harness.bobDesired, harness.deadline(5_000), outdated))).toBe("aborted");
+      expect(alice.streams.actual(bob.peerId).outbound).toBeNull();
+      expect(opensSeenBy(alice, "outbound")).toBe(0);
+    });
+
     it("settles an open at once when its signal aborts, and never registers its stream", async () => {
       for (const delayMs of [0, 1, 3, 10]) {
         const controller = new AbortController();

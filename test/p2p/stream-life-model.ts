@@ -23,6 +23,9 @@ const LONGEST_WAIT_MS = 60_000;
 const LEAST_WAIT_MS = 50;
 const LEAST_WAIT_AFTER_LIFE_MS = 1_000;
 const FLOORS_MS: Partial<Record<ErrorCode, number>> = { refused: 3_000, identity_mismatch: 10_000, protocol_unsupported: 10_000 };
+/** The floor of a peer that lost more streams than LOSSES_FORGIVEN since its last stable one. */
+const FLAPPING_MS = 8_000;
+const LOSSES_FORGIVEN = 2;
 /** Floors are lengthened by up to a fifth, so that many refused peers do not come back together. */
 const FLOOR_SPREAD = 1.2;
 /** For sums of fractional times. */
@@ -67,6 +70,7 @@ export class LifeModel {
   desired: DesiredPeer | undefined;
   phase: Phase = { name: "closed" };
   attempts = 0;
+  #losses = 0;
   #runSinceMs = 0;
   #onProbation = false;
   #recentUntilMs: number | null = null;
@@ -101,6 +105,7 @@ export class LifeModel {
     this.desired = desired;
     if (!isNew) return;
     this.attempts = 0;
+    this.#losses = 0;
     this.#onProbation = false;
     this.#recentUntilMs = null;
     const { name } = this.phase;
@@ -269,6 +274,7 @@ export class LifeModel {
     this.#onProbation = reason === "reset" && lastedMs < GRACE_MS;
     const isStable = lastedMs >= STABLE_MS;
     if (isStable) this.#recentUntilMs = null;
+    this.#losses = isStable ? 1 : this.#losses + 1;
     if (!this.#onProbation && (lastedMs >= RENEWS_RECENT_MS || this.#recentUntilMs === null))
       this.#recentUntilMs = this.#time().nowMs + RECENT_MS;
     this.#fail(this.#onProbation ? "refused" : "stream_lost", isStable);
@@ -296,10 +302,14 @@ export class LifeModel {
     else this.#to({ name: "backoff", failedAtMs: nowMs, code, runMs: nowMs - this.#runSinceMs, notBeforeMs: undefined });
   }
 
+  #floorMs(code: ErrorCode): number {
+    return Math.max(FLOORS_MS[code] ?? 0, this.#losses > LOSSES_FORGIVEN ? FLAPPING_MS : 0);
+  }
+
   #earliestMs({ failedAtMs, code, notBeforeMs }: Extract<Phase, { name: "backoff" }>): number {
-    const leastMs = failedAtMs + Math.max(LEAST_WAIT_MS, FLOORS_MS[code] ?? 0);
+    const leastMs = failedAtMs + Math.max(LEAST_WAIT_MS, this.#floorMs(code));
     if (notBeforeMs === undefined) return leastMs;
-    const afterLifeMs = failedAtMs + Math.max(LEAST_WAIT_AFTER_LIFE_MS, FLOORS_MS[code] ?? 0);
+    const afterLifeMs = failedAtMs + Math.max(LEAST_WAIT_AFTER_LIFE_MS, this.#floorMs(code));
     return this.#livedAtMs !== null && this.#livedAtMs > failedAtMs ? Math.min(notBeforeMs, afterLifeMs) : notBeforeMs;
   }
 
@@ -316,10 +326,7 @@ export class LifeModel {
   #longestWaitMs({ code, runMs, failedAtMs }: Extract<Phase, { name: "backoff" }>): number {
     const doubledMs = FIRST_WAIT_MS * 2 ** (this.attempts - 1);
     const drawnMs = Math.min(this.#longestMs(failedAtMs), doubledMs, Math.max(FIRST_WAIT_MS, runMs));
-    return Math.max(
-      drawnMs,
-      Math.min(Math.max(RECENT_WAIT_MS, this.#longestMs(failedAtMs)), (FLOORS_MS[code] ?? 0) * FLOOR_SPREAD),
-    );
+    return Math.max(drawnMs, Math.min(Math.max(RECENT_WAIT_MS, this.#longestMs(failedAtMs)), this.#floorMs(code) * FLOOR_SPREAD));
   }
 
   #to(phase: Phase, why?: string): void {

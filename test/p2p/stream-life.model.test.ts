@@ -173,3 +173,19 @@ test("streams behave as documented in any sequence of events", async () => {
   await fc.assert(fc.asyncProperty(fc.nat(), fc.boolean(), commands, live), propertyRuns(400, 20_000));
   expect([...arrows].sort(), "every transition was taken").toEqual(expect.arrayContaining([...ARROWS]));
 });
+
+test("an inbound stream is closed when its lease expires, even if a renewal of the outbound one has just failed", async () => {
+  const peerId = PEERS[0];
+  for (let openedAtMs = 0; openedAtMs < 6_000; openedAtMs += 100) {
+    const world = new World(openedAtMs);
+    world.openInbound(peerId);
+    await world.clock.advance(openedAtMs);
+    world.desire(desiredPeer(peerId));
+    await world.clock.advance(0);
+    modelOf(world.models, peerId).beSilent(true);
+    world.answer(peerId);
+    await world.clock.advance(10_001 - openedAtMs);
+    expect(world.actual(peerId).inbound, `outbound opened after ${openedAtMs} ms`).toBeNull();
+    await world.reconciler.stop();
+  }
+});

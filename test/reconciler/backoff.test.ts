@@ -100,6 +100,7 @@ describe("a stream that ends within the grace", () => {
     expect(graceMs(first)).toBe(REFUSAL_GRACE_MS);
     const second = failed(first, failure(9_000), always(0.5));
     expect(graceMs(second)).toBe(REFUSAL_GRACE_MS);
+    expect(graceMs(stopped(second, failure(9_500, "address_unsupported")))).toBe(REFUSAL_GRACE_MS);
     expect(graceMs(lost(established(second, 20_000), "reset", 20_000 + REFUSAL_GRACE_MS, always(0.5)))).toBe(0);
   });
 

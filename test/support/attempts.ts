@@ -2,7 +2,7 @@
 import type { AttemptId, RunId } from "../../src/events/types.ts";
 import type { Attempt } from "../../src/reconciler/ports.ts";
 
-export const ATTEMPT: Attempt = { id: "1.1" as AttemptId, startedAtMs: 0, graceMs: 0 };
+export const ATTEMPT: Attempt = { id: "1.1" as AttemptId, startedAtMs: 0, graceMs: 0, isCurrent: () => true };
 
 /** Of a failure of which no more than its code is known. */
 export const NO_FACTS = { streamEnd: null, errorName: null } as const;

@@ -118,6 +118,7 @@ export class HeartbeatOpener {
       throw streamError(error, PARTNER_PROTOCOL, connection);
     }
     attempt.signal.throwIfAborted();
+    if (!request.isCurrent()) throw new PartnerdError("aborted", "the desired state of the peer changed");
     // No await from here on, so these last checks hold until the stream is registered.
     stream.onRemoteEnd = (reason) => registry.close(keyOf("outbound", peerId), reason, stream);
     registry.register(keyOf("outbound", peerId), stream, peer.did, request);

@@ -28,7 +28,7 @@ export const RECONCILING_PLANTS: readonly Plant[] = [
     name: "open-without-deadline",
     what: "A peer that accepts a connection and then stays silent holds its slot for ever.",
     file: "src/reconciler/actions.ts",
-    find: "using limit = this.#deadline(this.#options.openTimeoutMs + graceMs,",
+    find: "using limit = this.#deadline(this.#options.openTimeoutMs + wanted.graceMs,",
     replace: "using limit = this.#deadline(Number.POSITIVE_INFINITY,",
   },
   {
@@ -60,7 +60,7 @@ export const RECONCILING_PLANTS: readonly Plant[] = [
     file: "src/reconciler/reconciler.ts",
     find: "return isAlive ? undefined : this.#lookAgain(peerId, RENEW_AGAIN_MS);",
     replace: `const error = new PartnerdError("timeout", "no proof of life came");
-      return isAlive ? undefined : { kind: "retry", error, attempt: { id: attempt, startedAtMs: inFlight.sinceMs, graceMs: 0 } };`,
+      return isAlive ? undefined : { kind: "retry", error, attempt: { id: attempt, startedAtMs: inFlight.sinceMs, graceMs: 0, isCurrent: () => true } };`,
   },
   {
     name: "refusal-is-final",
