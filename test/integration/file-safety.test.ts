@@ -1,6 +1,7 @@
 /** The files that commands write are for their user alone, and the files that they read cannot make them hang. */
 import { execFileSync, spawnSync } from "node:child_process";
-import { chmodSync, chownSync, mkdirSync, readdirSync, renameSync, statSync, symlinkSync } from "node:fs";
+import { generateKeyPairSync } from "node:crypto";
+import { chmodSync, chownSync, mkdirSync, readdirSync, renameSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { toldStory } from "../store/support/story.ts";
@@ -24,6 +25,12 @@ function pipeIn(directory: string): string {
   return path;
 }
 
+/** Ed25519 in PEM, mode 0600. */
+function writeKey(file: string): void {
+  const { privateKey } = generateKeyPairSync("ed25519");
+  writeFileSync(file, privateKey.export({ type: "pkcs8", format: "pem" }), { mode: 0o600 });
+}
+
 test("every file that a command writes has mode 0600, whatever the umask", async () => {
   using story = toldStory();
   story.store[Symbol.dispose]();
@@ -42,7 +49,7 @@ test("every file that a command writes has mode 0600, whatever the umask", async
     ["identity", "export", "--data", out, "--out", join(out, "exported.key")],
   ];
   const key = join(directoryOfThisTest(), "seed");
-  execFileSync("openssl", ["genpkey", "-algorithm", "ed25519", "-out", key]);
+  writeKey(key);
   const before = process.umask(0);
   onTestFinished(() => void process.umask(before));
   for (const words of commands(key)) {
@@ -139,7 +146,7 @@ describe.concurrent("a data directory", () => {
       );
       expect(first.status).toBe(78);
       chownSync(join(story.directory, "oc-partnerd.db"), us, us);
-      execFileSync("openssl", ["genpkey", "-algorithm", "ed25519", "-out", join(story.directory, "identity.key")]);
+      writeKey(join(story.directory, "identity.key"));
       chmodSync(join(story.directory, "identity.key"), 0o640);
       chownSync(join(story.directory, "identity.key"), other, us);
       const second = run();
