@@ -5,6 +5,8 @@ import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { temporaryDirectory } from "../store/support/temporary-store.ts";
 
+const GC_FLAGS = ["--max-semi-space-size=8", "--initial-old-space-size=64", "--heap-growing-percent=50"] as const;
+
 const LAUNCHER = fileURLToPath(new URL("../../bin/oc-partnerd", import.meta.url));
 
 function write(path: string, text: string, mode = 0o644): void {
@@ -12,10 +14,10 @@ function write(path: string, text: string, mode = 0o644): void {
   writeFileSync(path, text, { mode });
 }
 
-/** An installation whose program prints its Node, that Node's flag and its arguments, with a `node` on PATH and one in node_modules as given. */
+/** An installation whose program prints its Node, that Node's flags and its arguments, with a `node` on PATH and one in node_modules as given. */
 function install(root: string, nodes: { onPath: string; bundled?: string }) {
   const fakeNode = (version: string, name: string) =>
-    `#!/bin/sh\n[ "$1" = --version ] && echo ${version} && exit\nflag=\ncase $1 in --*) flag=$1; shift ;; esac\nshift\nprintf '%s\\n' ${name} $flag "$@"\n[ "$1" != how ] || echo "$OC_PARTNERD_COMMAND"\n`;
+    `#!/bin/sh\n[ "$1" = --version ] && echo ${version} && exit\nflags=\nwhile :; do case $1 in --*) flags="$flags $1"; shift ;; *) break ;; esac; done\nshift\nprintf '%s\\n' ${name} $flags "$@"\n[ "$1" != how ] || echo "$OC_PARTNERD_COMMAND"\n`;
   mkdirSync(join(root, "bin"));
   copyFileSync(LAUNCHER, join(root, "bin/oc-partnerd"));
   write(join(root, "src/main.ts"), "");
@@ -41,7 +43,7 @@ describe("bin/oc-partnerd", () => {
     const run = install(root.path, { onPath, bundled });
     expect(run(join(root.path, "bin/oc-partnerd"), "run", "--name", "two words", "").lines).toEqual([
       expected,
-      "--max-semi-space-size=8",
+      ...GC_FLAGS,
       "run",
       "--name",
       "two words",
@@ -54,7 +56,7 @@ describe("bin/oc-partnerd", () => {
     const run = install(root.path, { onPath: "v20.19.2", bundled: "v24.21.0" });
     mkdirSync(join(root.path, "node_modules/node-linux-any/bin"), { recursive: true });
     renameSync(join(root.path, "node_modules/.bin/node"), join(root.path, "node_modules/node-linux-any/bin/node"));
-    expect(run(join(root.path, "bin/oc-partnerd"), "run").lines).toEqual(["bundled", "--max-semi-space-size=8", "run"]);
+    expect(run(join(root.path, "bin/oc-partnerd"), "run").lines).toEqual(["bundled", ...GC_FLAGS, "run"]);
   });
 
   it("works through absolute and relative symbolic links", () => {

@@ -33,7 +33,7 @@ export const RECONCILING_PLANTS: readonly Plant[] = [
   },
   {
     name: "outdated-open-goes-on",
-    what: "An open is not aborted when its peer is revoked: the stream opens, and delays the closing of the others.",
+    what: "An open is not aborted when its peer is revoked: it delays the closing of the peer's other streams.",
     file: "src/reconciler/reconciler.ts",
     find: 'inFlight.controller.abort(new PartnerdError("aborted", "the desired state of the peer changed"));',
     replace: "",
