@@ -2,7 +2,7 @@
 import { isIP } from "node:net";
 import { posix } from "node:path";
 import { z } from "zod";
-import { isLoopbackAddress } from "./loopback.ts";
+import { isLoopbackAddress } from "../base/net/ip.ts";
 
 export interface HostPort {
   readonly host: string;

@@ -1,7 +1,8 @@
 /** Tokens of the API: one that allows reading, one that also allows changes. Each is in a file of its own. */
 import { createHash, timingSafeEqual } from "node:crypto";
-import { closeSync, constants, fstatSync, openSync, readFileSync, type Stats } from "node:fs";
+import type { Stats } from "node:fs";
 import { messageOf, PartnerdError } from "../base/errors.ts";
+import { processUser, readUpTo, withRegularFile } from "../base/setting-file.ts";
 import type { HttpConfig } from "../config/http-settings.ts";
 
 /** The right that a request needs: `read` for GET, `write` for everything else. */
@@ -64,34 +65,26 @@ export function scopesOf(authorization: string | undefined, { read, write }: Tok
 const digest = (token: string): Buffer => createHash("sha256").update(token).digest();
 
 function tokenIn(path: string): string | { readonly problem: string } {
-  let file: number | undefined;
   try {
-    // Without O_NONBLOCK, opening a FIFO would wait for a writer.
-    file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
-    const stats = fstatSync(file);
-    const problem = fileProblem(stats);
-    if (problem !== undefined) return { problem };
-    const token = readFileSync(file, "utf8").trim();
-    if (token.length < MIN_LENGTH)
-      return { problem: `has a token of ${token.length} characters, too short to be secret; expected at least ${MIN_LENGTH}` };
-    return TOKEN.test(token) ? token : { problem: "is not one token; expected one line of letters, digits and -._~+/=" };
+    return withRegularFile(path, (descriptor, stats) => {
+      const token = readUpTo(descriptor, MAX_BYTES).toString("utf8").trim();
+      const problem = modeProblem(stats) ?? textProblem(token);
+      return problem === undefined ? token : { problem };
+    });
   } catch (error) {
     return { problem: `cannot be read: ${messageOf(error)}` };
-  } finally {
-    if (file !== undefined) closeSync(file);
   }
 }
 
-function fileProblem(stats: Stats): string | undefined {
-  if (!stats.isFile()) return "is not a regular file";
-  if (stats.size > MAX_BYTES) return `has ${stats.size} bytes; expected at most ${MAX_BYTES}`;
-  return modeProblem(stats);
+function textProblem(token: string): string | undefined {
+  if (token.length < MIN_LENGTH)
+    return `has a token of ${token.length} characters, too short to be secret; expected at least ${MIN_LENGTH}`;
+  return TOKEN.test(token) ? undefined : "is not one token; expected one line of letters, digits and -._~+/=";
 }
 
 /** A group is trusted if it is one of our own, as that of a Kubernetes secret with `fsGroup` is. */
 function modeProblem({ mode, gid }: Stats): string | undefined {
-  const groups = [process.getgid?.(), ...(process.getgroups?.() ?? [])];
-  const foreign = groups.includes(gid) ? 0o007 : 0o077;
+  const foreign = processUser().groups.has(gid) ? 0o007 : 0o077;
   if ((mode & foreign) === 0) return undefined;
   const octal = `0${(mode & 0o777).toString(8).padStart(3, "0")}`;
   return `has mode ${octal}: users other than its owner can use this token; expected 0600, or 0640 with a group of the daemon`;

@@ -56,9 +56,9 @@ describe("a token file is refused, with setting, path and reason, if it", () => 
     ["is empty", () => fileWith("\n"), "has a token of 0 characters"],
     ["holds two tokens", () => fileWith(`${READ}\n${WRITE}`), "is not one token"],
     ["holds something else", () => fileWith(`{"token": "${READ}"}`), "is not one token"],
-    ["is large", () => fileWith(READ.repeat(200)), "has 6400 bytes; expected at most 4096"],
+    ["is large", () => fileWith(READ.repeat(200)), "cannot be read: it is larger than 4096 bytes"],
     ["is missing", () => join(directory.path, "missing"), "cannot be read: ENOENT"],
-    ["is a directory", () => directory.path, "is not a regular file"],
+    ["is a directory", () => directory.path, "cannot be read: it is a directory, not a regular file"],
     ["is readable by all", () => fileWith(READ, 0o604), "has mode 0604: users other than its owner"],
     ["is writable by all", () => fileWith(READ, 0o602), "has mode 0602"],
   ])("%s", (_, path, reason) => {
@@ -71,7 +71,9 @@ describe("a token file is refused, with setting, path and reason, if it", () => 
   test("is a FIFO, which does not hang", () => {
     const fifo = join(directory.path, "fifo");
     execFileSync("mkfifo", [fifo]);
-    expect(problemOf(() => readToken("--token-file", fifo))).toBe(`--token-file: "${fifo}" is not a regular file`);
+    expect(problemOf(() => readToken("--token-file", fifo))).toBe(
+      `--token-file: "${fifo}" cannot be read: it is a FIFO, not a regular file`,
+    );
   });
 
   test("holds the same token as the other", () => {

@@ -21,6 +21,16 @@ export function parseIp(text: string): Ip | undefined {
   return mapped === undefined ? { family, text: canonical } : { family: "ipv4", text: mapped };
 }
 
+export function isLoopback({ family, text }: Ip): boolean {
+  return family === "ipv4" ? text.startsWith("127.") : text === "::1";
+}
+
+/** True if `text` is an IP address of the loopback interface; false for a name. */
+export function isLoopbackAddress(text: string): boolean {
+  const ip = parseIp(text);
+  return ip !== undefined && isLoopback(ip);
+}
+
 /** IPv6 prefixes, in hex, whose addresses contain an IPv4 address that packets may end up at, and where it is. */
 const EMBEDDINGS: readonly { readonly prefix: string; readonly at: number; readonly inverted?: true }[] = [
   // NAT64: the well-known prefix and the local one.

@@ -1,7 +1,7 @@
 /** Decides which addresses may be dialled. Pure: policy, listeners and address in, decision out. */
 import { BlockList } from "node:net";
 import type { AddressRange } from "../../base/net/address-range.ts";
-import { embeddedIps, type Ip } from "../../base/net/ip.ts";
+import { embeddedIps, type Ip, isLoopback } from "../../base/net/ip.ts";
 
 /** The operator's choices: `deny` overrides `allow`, and `allow` overrides the default denials. */
 export interface DialPolicy {
@@ -85,7 +85,5 @@ function ranges(...cidrs: readonly string[]): BlockList {
 function deniedClassOf({ text, family }: Ip): DeniedClass | undefined {
   return CLASSES.find(([, list]) => list.check(text, family))?.[0];
 }
-
-export const isLoopback = (ip: Ip): boolean => deniedClassOf(ip) === "loopback";
 
 export const isUnspecified = (ip: Ip): boolean => deniedClassOf(ip) === "unspecified";

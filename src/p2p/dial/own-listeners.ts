@@ -1,8 +1,8 @@
 /** Where this program listens, from what was configured and what is bound. Pure. */
 import type { Address } from "../../base/ids.ts";
-import { type Ip, parseIp } from "../../base/net/ip.ts";
+import { type Ip, isLoopback, parseIp } from "../../base/net/ip.ts";
 import { tcpEndpointOf } from "../../base/net/tcp-endpoint.ts";
-import { isLoopback, isUnspecified, type OwnListeners } from "./dial-policy.ts";
+import { isUnspecified, type OwnListeners } from "./dial-policy.ts";
 
 export interface ListenerFacts {
   /** The multiaddrs to listen on for partners. Their port may be 0. */

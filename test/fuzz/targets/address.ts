@@ -2,8 +2,8 @@
 import { isIP, isIPv6 } from "node:net";
 import fc from "fast-check";
 import { LONGEST_ADDRESS, parseAddress, parsePeerId, withPeerId } from "../../../src/base/ids.ts";
+import { isLoopbackAddress } from "../../../src/base/net/ip.ts";
 import { parseHostPort, parseHttpAddress } from "../../../src/config/http-settings.ts";
-import { isLoopbackAddress } from "../../../src/config/loopback.ts";
 import { canonicalAddress, hostOf, ownHosts } from "../../../src/http/hosts.ts";
 import { natsUrlIn } from "../../../src/nats/connection/server-address.ts";
 import { addressGroupOf } from "../../../src/p2p/budgets/address-group.ts";
