@@ -1,5 +1,6 @@
 /** The Host header, and the hosts that are ours. A page that reaches us by DNS rebinding sends the name of its own site. Pure. */
 import { isIP, isIPv6 } from "node:net";
+import { parseIp } from "../base/net/ip.ts";
 import { type HttpAddress, isWildcard } from "../config/http-settings.ts";
 
 const HOST = /^(?:\[([0-9a-f:.]+)(?:%[^\]]*)?\]|([a-z0-9_-]+(?:\.[a-z0-9_-]+)*)\.?)(?::(\d{1,5}))?$/i;
@@ -15,12 +16,7 @@ export function hostOf(header: string): string | undefined {
 /** The one spelling of an IP address, without its zone. IPv4 written as IPv6 becomes IPv4, as in a socket that listens on `::`. */
 export function canonicalAddress(address: string): string {
   const [plain = ""] = address.split("%");
-  if (!isIPv6(plain)) return plain;
-  const ipv6 = new URL(`http://[${plain}]`).hostname.slice(1, -1);
-  const [, high, low] = /^::ffff:([0-9a-f]{1,4}):([0-9a-f]{1,4})$/.exec(ipv6) ?? [];
-  if (high === undefined || low === undefined) return ipv6;
-  const bytes = [high, low].flatMap((half) => [Number.parseInt(half, 16) >> 8, Number.parseInt(half, 16) & 0xff]);
-  return bytes.join(".");
+  return parseIp(plain)?.text ?? plain;
 }
 
 /**

@@ -1,5 +1,6 @@
 /** Messages from NATS. */
 import fc from "fast-check";
+import { addressesOf } from "../../../src/base/ids.ts";
 import { decodeMessage } from "../../../src/events/decode.ts";
 import type { Decoded } from "../../../src/events/decoded.ts";
 import { normalised } from "../../../src/events/fields.ts";
@@ -73,7 +74,9 @@ function check(decoded: Decoded): void {
   if (decoded.kind !== "desired" && decoded.kind !== "removed") return;
   promise(decoded.peerId !== null || decoded.resourceId !== null, "the peer is named", decoded);
   if (decoded.kind === "desired" && decoded.standing === "partner") {
-    const isComplete = decoded.peerId !== null && decoded.address?.endsWith(`/p2p/${decoded.peerId}`) === true;
+    // Addresses in unknown protocols stay in the list as they are.
+    const addresses = decoded.address === null ? [] : addressesOf(decoded.address);
+    const isComplete = decoded.peerId !== null && addresses.some((each) => each.endsWith(`/p2p/${decoded.peerId}`));
     promise(isComplete, "a partner has an address with its PeerID", decoded);
   }
   const known = resolve(decoded, () => PEER_A);

@@ -1,5 +1,6 @@
 /** Requests: which of them reach the API, and what it answers. */
 import { createHash } from "node:crypto";
+import { BlockList, isIPv6 } from "node:net";
 import fc from "fast-check";
 import { type AccessRefusal, type AccessRules, type RequestFacts, refusalOf } from "../../../src/http/access.ts";
 import { PEER_A } from "../../support/peers.ts";
@@ -15,6 +16,9 @@ const RULES: AccessRules = {
   openMetrics: false,
 };
 const OPEN: AccessRules = { hosts: HOSTS, tokens: { read: undefined, write: undefined }, openMetrics: true };
+/** Of our listener. Contains it written as IPv6 too. */
+const LOCAL_ADDRESS = new BlockList();
+LOCAL_ADDRESS.addAddress("127.0.0.1", "ipv4");
 const SAFE = new Set(["GET", "HEAD", "OPTIONS"]);
 const HEALTH = new Set(["/startupz", "/livez", "/readyz"]);
 /** Of the methods that Node's parser knows. */
@@ -110,9 +114,10 @@ function check(
     return;
   }
   const name = (host ?? "").toLowerCase();
-  const isOurs = ["localhost", "partnerd.example", "127.0.0.1", "[::ffff:127.0.0.1", "[::ffff:7f00:1", "[0:0"].some((own) =>
-    name.startsWith(own),
-  );
+  const [, ipv6 = ""] = /^\[([^\]%]*)/.exec(name) ?? [];
+  const isOurs =
+    ["localhost", "partnerd.example", "127.0.0.1"].some((own) => name.startsWith(own)) ||
+    (isIPv6(ipv6) && LOCAL_ADDRESS.check(ipv6, "ipv6"));
   promise(isOurs, "the Host of an admitted request is ours", host);
   if (!SAFE.has(method)) {
     const isSameOrigin = origin === undefined || /^[\0- ]*http:/i.test(origin);
