@@ -111,6 +111,7 @@ scenario("outbound", LOSSY, STAYS_OPEN, async (version, context) => {
   using relay = await startLossyRelay(go.port, LOSS_PERCENT);
   await lyon.publisher.relate(through(relay.port, go), "PARTNER");
   await endure(context, [{ go, direction: "outbound" }], {});
+  await relay.event("lost");
 });
 
 scenario("inbound", LOSSY, STAYS_OPEN, async (version, context) => {
@@ -118,6 +119,7 @@ scenario("inbound", LOSSY, STAYS_OPEN, async (version, context) => {
   using relay = await startLossyRelay(lyon.daemon.p2pPort, LOSS_PERCENT);
   using go = await GoPartner.start(version, "-redial", "500ms", through(relay.port, lyon).address);
   await endure(context, [{ go, direction: "inbound" }], {});
+  await relay.event("lost");
 });
 
 scenario("both", OURSELVES, "both streams stay open", async (version, context) => {

@@ -10,6 +10,8 @@ import (
 	"os/signal"
 	"sync"
 	"syscall"
+	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -46,6 +48,7 @@ func startRelay(target int, percent int) error {
 			say("losing", map[string]any{"count": now})
 		}
 	}()
+	go relay.reportLosses()
 	say("listening", map[string]any{"address": fmt.Sprintf("/ip4/127.0.0.1/tcp/%d", listener.Addr().(*net.TCPAddr).Port)})
 	go func() {
 		for {
@@ -101,6 +104,34 @@ func (relay *lossyRelay) setLoss(percent int) {
 			delete(relay.sockets, raw) // It is closed.
 		}
 	}
+}
+
+// reportLosses says how many packets the filters have dropped.
+func (relay *lossyRelay) reportLosses() {
+	for reported := uint32(0); ; time.Sleep(time.Second) {
+		sum := uint32(0)
+		relay.lock.Lock()
+		for raw := range relay.sockets {
+			_ = raw.Control(func(fd uintptr) { sum += dropsOf(fd) })
+		}
+		relay.lock.Unlock()
+		if sum > reported {
+			reported = sum
+			say("lost", map[string]any{"count": sum})
+		}
+	}
+}
+
+func dropsOf(fd uintptr) uint32 {
+	const drops = 8 // SK_MEMINFO_DROPS
+	var info [9]uint32
+	size := uint32(unsafe.Sizeof(info))
+	_, _, errno := unix.Syscall6(unix.SYS_GETSOCKOPT, fd, unix.SOL_SOCKET, unix.SO_MEMINFO,
+		uintptr(unsafe.Pointer(&info)), uintptr(unsafe.Pointer(&size)), 0)
+	if errno != 0 {
+		return 0
+	}
+	return info[drops]
 }
 
 // attach replaces the filter of the socket. A filter returns how much of the packet to keep.
