@@ -8,8 +8,11 @@ const BASE_MS = 500;
 const CAP_MS = 60_000;
 /** Cap on the wait until a series of failures has lasted this long. */
 const FIRST_RETRY_MS = 1_000;
-/** Caps on the wait for a peer that was established recently: at first, when it may be restarting, and later. */
-const RESTART_CAP_MS = 5_000;
+/**
+ * Caps on the wait for a peer that was established recently: at first, when it may be restarting, and later. A dial into a dead
+ * network may last 2 s after its last SYN; with the first cap, the peer still has its stream less than 5 s after it recovered.
+ */
+const RESTART_CAP_MS = 2_500;
 const RECENT_CAP_MS = 10_000;
 const RESTART_MS = 60_000;
 /** A peer counts as recently established for this long after it went away. */

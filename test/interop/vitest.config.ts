@@ -1,4 +1,5 @@
 import { defineConfig } from "vitest/config";
+import { STALL_MINUTES } from "./support/stall-minutes.ts";
 
 /** Separate from the other tests, because these need Go and minutes for its first build. Run by `npm run test:interop`. */
 export default defineConfig({
@@ -7,8 +8,9 @@ export default defineConfig({
     globalSetup: ["test/interop/support/build.ts"],
     reporters: ["default", "./test/interop/support/table-reporter.ts"],
     maxWorkers: 2,
-    maxConcurrency: 8,
-    testTimeout: 180_000,
+    // They mostly wait.
+    maxConcurrency: 16,
+    testTimeout: 180_000 + STALL_MINUTES * 60_000,
     hookTimeout: 120_000,
   },
 });

@@ -135,9 +135,9 @@ describe("a peer that was established recently", () => {
     return found;
   }
 
-  test("is retried within 5 s for its first minute away, within 10 s for 5 minutes, and later within a minute", () => {
+  test("is retried within 2.5 s for its first minute away, within 10 s for 5 minutes, and later within a minute", () => {
     expect(Math.max(...waits(11_000, 30))).toBeLessThanOrEqual(10_000);
-    expect(Math.max(...waits(11_000, 6))).toBeLessThanOrEqual(5_000);
+    expect(Math.max(...waits(11_000, 5))).toBeLessThanOrEqual(2_500);
     expect(waits(11_000, 60).at(-1)).toBeGreaterThan(59_000);
   });
 
@@ -147,7 +147,7 @@ describe("a peer that was established recently", () => {
       for (let nowMs = 10_000; nowMs <= 50_000; nowMs += 10_000) retry = failed(retry, failure(nowMs), almost);
       return mayOpenAtMs(retry, null) - 50_000;
     };
-    expect(waitAfter("connection_lost")).toBeLessThanOrEqual(5_000);
+    expect(waitAfter("connection_lost")).toBeLessThanOrEqual(2_500);
     expect(waitAfter("reset")).toBeGreaterThan(15_000);
   });
 

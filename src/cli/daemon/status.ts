@@ -54,6 +54,9 @@ export function statusCommand(env: Env): Command {
 
 type StatusFlags = DaemonFlags & TokenFlag & { readonly json: boolean; readonly asOf?: string | undefined };
 const MAX_IGNORED_LINES = 3;
+/** A stream that opened after so many failures is shown as unsteady until it has been open for so long; then they are forgiven. */
+const UNSTEADY_ATTEMPTS = 3;
+const UNSTEADY_MS = 60_000;
 
 interface StatusOptions {
   readonly json: boolean;
@@ -91,14 +94,17 @@ export function peerTable(peers: readonly PeerView[], nowMs: number, server: str
       inboundText(peer),
       peer.since === null ? "-" : durationText(Math.max(0, nowMs - Date.parse(peer.since))),
       next(peer, nowMs),
-      reason(peer),
+      reason(peer, nowMs),
     ]),
   );
 }
 
-/** Why there is no stream, or which addresses of the record are not dialled. */
-function reason({ lastError, skippedAddresses }: PeerView): string {
+/** Why there is no stream, how often it was lost shortly before, or which addresses of the record are not dialled. */
+function reason({ lastError, skippedAddresses, phase, attempts, since }: PeerView, nowMs: number): string {
   if (lastError !== null) return `${lastError.code}: ${lastError.message}`;
+  const isRecent = since !== null && nowMs - Date.parse(since) < UNSTEADY_MS;
+  if (phase === "established" && isRecent && attempts >= UNSTEADY_ATTEMPTS)
+    return `unsteady: failed or lost ${attempts} times in a row`;
   const skipped = skippedSentence(skippedAddresses);
   return skipped === null ? "-" : `address_unsupported: ${skipped}`;
 }

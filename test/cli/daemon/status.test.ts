@@ -84,6 +84,13 @@ test("the reason of an established partner names the addresses that are not dial
   );
 });
 
+test("the reason of a partner that opened again after many failures says so for a minute", () => {
+  const flapping = { ...established, attempts: 8 };
+  expect(peerTable([flapping], NOW)).toContain("unsteady: failed or lost 8 times in a row");
+  expect(peerTable([{ ...flapping, since: at(-61_000) }], NOW)).not.toContain("unsteady");
+  expect(peerTable([{ ...flapping, attempts: 1 }], NOW)).not.toContain("unsteady");
+});
+
 test("status shows one line per peer, then the daemon's health", async () => {
   const { text, ready } = await runStatus(client(notReady), { json: false, nowMs: NOW });
   expect(ready).toBe(false);

@@ -3,6 +3,7 @@
 //
 //	go-partner [flags]               listens, challenges peers that send heartbeats, keeps 10 s leases
 //	go-partner [flags] MULTIADDR     also dials that partner and sends heartbeats to it
+//	go-partner -relay PORT           relays to that port, and loses packets (relay_linux.go)
 package main
 
 import (
@@ -21,7 +22,6 @@ import (
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/pnet"
 	"github.com/libp2p/go-libp2p/core/protocol"
-	rcmgr "github.com/libp2p/go-libp2p/p2p/host/resource-manager"
 )
 
 const (
@@ -36,12 +36,14 @@ var (
 	keyFile  = flag.String("key-file", "", "identity to read, or to create if it is missing")
 	listen   = flag.String("listen", "/ip4/127.0.0.1/tcp/0", "multiaddr to listen on")
 	pskFile  = flag.String("psk", "", "swarm key of a private network")
-	maxConns = flag.Int("max-conns", 0, "limit of inbound connections (0: the library's limits)")
 	noProbe  = flag.Bool("no-probe", false, "do not serve the probe protocol")
 	accept   = flag.String("accept", "yes", "what to do with heartbeats: yes, reset, hang, answer, go or snake (strict readers)")
 	unixNano = flag.Bool("unixnano", false, "timestamps are in nanoseconds")
 	probe    = flag.Int("challenge", 0, "bytes of our challenge (0: 512 to 2,048)")
 	send     = flag.String("send", "heartbeats", "what to send when dialling: heartbeats, one-shot, pings")
+	redial   = flag.Duration("redial", 0, "dial again so long after a stream has ended, or a dial has failed (0: never)")
+	relay    = flag.Int("relay", 0, "be a relay to this port of 127.0.0.1 instead of a partner")
+	loss     = flag.Int("loss", 0, "percentage of the packets that the relay loses")
 )
 
 var output sync.Mutex
@@ -55,6 +57,14 @@ func say(event string, fields map[string]any) {
 
 func main() {
 	flag.Parse()
+	if *relay != 0 {
+		if err := startRelay(*relay, *loss); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		return
+	}
 	node, err := start()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -65,13 +75,13 @@ func main() {
 	if !*noProbe {
 		node.SetStreamHandler(probeProtocol, echo)
 	}
+	if err := valuePeers(node); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
 	say("listening", map[string]any{"address": fmt.Sprintf("%s/p2p/%s", node.Addrs()[0], node.ID())})
 	if target := flag.Arg(0); target != "" {
-		go func() {
-			if err := sendTo(node, target); err != nil {
-				say("dial_failed", map[string]any{"error": err.Error()})
-			}
-		}()
+		go dial(node, target)
 	}
 	_, _ = io.Copy(io.Discard, os.Stdin) // Exits with its parent process.
 }
@@ -93,14 +103,11 @@ func start() (host.Host, error) {
 		}
 		options = append(options, libp2p.PrivateNetwork(psk))
 	}
-	if *maxConns > 0 {
-		limits := rcmgr.PartialLimitConfig{System: rcmgr.ResourceLimits{ConnsInbound: rcmgr.LimitVal(*maxConns)}}
-		manager, err := rcmgr.NewResourceManager(rcmgr.NewFixedLimiter(limits.Build(rcmgr.DefaultLimits.AutoScale())))
-		if err != nil {
-			return nil, err
-		}
-		options = append(options, libp2p.ResourceManager(manager))
+	limits, err := limitOptions()
+	if err != nil {
+		return nil, err
 	}
+	options = append(options, limits...)
 	return libp2p.New(options...)
 }
 

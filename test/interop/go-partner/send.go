@@ -14,6 +14,19 @@ import (
 	"github.com/multiformats/go-multiaddr"
 )
 
+// dial sends to the target, again and again with -redial.
+func dial(node host.Host, target string) {
+	for {
+		if err := sendTo(node, target); err != nil {
+			say("dial_failed", map[string]any{"error": err.Error()})
+		}
+		if *redial == 0 {
+			return
+		}
+		time.Sleep(*redial)
+	}
+}
+
 // sendTo is the dialling side.
 func sendTo(node host.Host, text string) error {
 	address, err := multiaddr.NewMultiaddr(text)
@@ -61,16 +74,24 @@ func heartbeats(node host.Host, remote peer.ID) error {
 	if err != nil {
 		return err
 	}
+	defer stream.Reset()
+	ended := make(chan struct{})
 	go func() {
 		_, err := io.Copy(io.Discard, stream) // The reader never writes; this only detects the end.
 		say("far_end_closed", map[string]any{"error": fmt.Sprint(err)})
+		close(ended)
 	}()
-	for {
+	for count := 1; ; count++ {
 		if err := write(node, stream); err != nil {
 			say("send_failed", map[string]any{"error": err.Error()})
 			return nil
 		}
-		time.Sleep(period)
+		say("sent", map[string]any{"count": count})
+		select {
+		case <-ended:
+			return nil
+		case <-time.After(period):
+		}
 	}
 }
 

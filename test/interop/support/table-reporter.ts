@@ -3,10 +3,13 @@ import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Reporter, TestModule } from "vitest/node";
 import { SEPARATOR } from "./scenario-names.ts";
+import { PAGE_MINUTES, STALL_MINUTES } from "./stall-minutes.ts";
 import { VERSIONS } from "./versions.ts";
 
 const PAGE = join(import.meta.dirname, "../../../docs/INTEROP.md");
 const END = "<!-- end -->\n";
+const LIVENESS_HEADER = ["fault", "stream", "noticed after", "healed after", "redials per minute"];
+const STALLS_HEADER = ["the Go far end", "stream", "version", "minutes", "stalls", "heartbeats", "closed streams"];
 
 export default class TableReporter implements Reporter {
   onTestRunEnd(modules: readonly TestModule[]): void {
@@ -15,7 +18,10 @@ export default class TableReporter implements Reporter {
       cells: suite.name.split(SEPARATOR),
       states: VERSIONS.map(({ name }) => [...suite.children.allTests()].find((test) => test.name === name)?.result().state),
     }));
-    // A part of the suite, or one without Go, says nothing about the table.
+    const stalls = measurementsOf(modules, "stalls");
+    if (stalls.length > 0)
+      printed("stalls", STALLS_HEADER, stalls, STALL_MINUTES >= PAGE_MINUTES && modules.every((module) => module.ok()));
+    // A part of the suite, or one without Go, says nothing about the other tables.
     const files = readdirSync(join(import.meta.dirname, "..")).filter((name) => name.endsWith(".test.ts"));
     if (
       modules.length < files.length ||
@@ -33,19 +39,20 @@ export default class TableReporter implements Reporter {
       process.exitCode = 1;
     }
     // Measurements differ from run to run, so they are not compared.
-    printed("liveness", ["fault", "stream", "noticed after", "healed after", "redials per minute"], measurementsOf(modules));
+    printed("liveness", LIVENESS_HEADER, measurementsOf(modules, "liveness"));
   }
 }
 
-function measurementsOf(modules: readonly TestModule[]): readonly string[][] {
+/** The rows that tests left in their meta data. */
+function measurementsOf(modules: readonly TestModule[], table: "liveness" | "stalls"): readonly string[][] {
   const metas = modules
     .flatMap((module) => [...module.children.allTests()])
-    .map((test) => test.meta() as { liveness?: string[] });
-  return metas.flatMap(({ liveness }) => (liveness === undefined ? [] : [liveness]));
+    .map((test) => test.meta() as Partial<Record<typeof table, string[]>>);
+  return metas.flatMap(({ [table]: row }) => (row === undefined ? [] : [row]));
 }
 
 /** Prints a table; with INTEROP=write it also writes it to the page. False if the page now has another one after this marker. */
-function printed(marker: string, header: readonly string[], rows: readonly (readonly string[])[]): boolean {
+function printed(marker: string, header: readonly string[], rows: readonly (readonly string[])[], isForPage = true): boolean {
   const table = [header, header.map(() => "---"), ...rows].map((cells) => `| ${cells.join(" | ")} |\n`).join("");
   process.stdout.write(`\n${table}\n`);
   const page = readFileSync(PAGE, "utf8");
@@ -53,7 +60,7 @@ function printed(marker: string, header: readonly string[], rows: readonly (read
   const from = page.indexOf(begin) + begin.length;
   const to = page.indexOf(END, from);
   const isSame = page.slice(from, to) === `\n${table}\n`;
-  if (isSame || process.env["INTEROP"] !== "write") return isSame;
+  if (isSame || !isForPage || process.env["INTEROP"] !== "write") return isSame;
   writeFileSync(PAGE, `${page.slice(0, from)}\n${table}\n${page.slice(to)}`);
   return true;
 }
