@@ -87,7 +87,7 @@ describe("a daemon", () => {
   ])("with a pre-shared key, and %s", async (_, digit, message) => {
     const [target = ""] = (await closed.self()).addresses;
     const { last } = await probe(target, digit === undefined ? {} : { OCPARTNERD_P2P_PSK_FILE: swarmKey(digit) });
-    expect(last).toMatchObject({ step: "psk", mark: "fault", advice: expect.stringContaining("p2p.pskFile") });
+    expect(last).toMatchObject({ step: "psk", mark: "fault", advice: expect.stringContaining("p2p.pskFile") as string });
     expect(last?.message).toMatch(new RegExp(message));
   });
 
@@ -105,19 +105,23 @@ describe("another program", () => {
   ])("that %s", async (_, greeting, message) => {
     const port = await listenSilently(owner, greeting);
     const { last } = await probe(`/ip4/127.0.0.1/tcp/${port}`, {}, "--timeout", "1s");
-    expect(last).toMatchObject({ step: "psk", mark: "fault", message: expect.stringContaining(message) });
+    expect(last).toMatchObject({ step: "psk", mark: "fault", message: expect.stringContaining(message) as string });
   });
 
   test("that has gone", async () => {
     const { last } = await probe(`/ip4/127.0.0.1/tcp/${await closedPort()}`);
-    expect(last).toMatchObject({ step: "tcp", mark: "fault", message: expect.stringContaining("connection refused") });
+    expect(last).toMatchObject({ step: "tcp", mark: "fault", message: expect.stringContaining("connection refused") as string });
   });
 });
 
 describe("an address", () => {
   test("that the dial policy denies is not dialled, whatever the flags", async () => {
     const { last } = await probe(address, { OCPARTNERD_P2P_DIAL_ALLOW: "" });
-    expect(last).toMatchObject({ step: "dial_policy", mark: "fault", message: expect.stringContaining("p2p.dial.allow") });
+    expect(last).toMatchObject({
+      step: "dial_policy",
+      mark: "fault",
+      message: expect.stringContaining("p2p.dial.allow") as string,
+    });
   });
 
   test("that is not TCP", async () => {
@@ -144,7 +148,7 @@ describe("with the daemon's identity", () => {
     const stranger = await probe(paris.address);
     expect(stranger.steps.find(({ step }) => step === "heartbeat")).toMatchObject({
       mark: "fault",
-      advice: expect.stringContaining("--as-self"),
+      advice: expect.stringContaining("--as-self") as string,
     });
     expect(await probe(paris.address, {}, "--as-self", "--config", lyon.daemon.configFile)).toMatchObject({
       works: true,

@@ -34,7 +34,7 @@ scenario("outbound", "is asked by `probe`, in the default dialect", "a partner s
   using go = await GoPartner.start(version);
   // Its echo ends after 64 KiB.
   expect(await complaints(go)).toMatchObject([
-    { step: "echo", mark: "note", message: expect.stringMatching(/^echoes 64 KiB in/) },
+    { step: "echo", mark: "note", message: expect.stringMatching(/^echoes 64 KiB in/) as string },
   ]);
 });
 
@@ -68,8 +68,8 @@ scenario("outbound", "is asked by `probe`, does not know us", "suspects that, ad
     {
       step: "heartbeat",
       mark: "fault",
-      message: expect.stringContaining("all 12 formats"),
-      advice: expect.stringContaining("--as-self"),
+      message: expect.stringContaining("all 12 formats") as string,
+      advice: expect.stringContaining("--as-self") as string,
     },
     { step: "echo", mark: "note" },
   ]);
@@ -77,11 +77,11 @@ scenario("outbound", "is asked by `probe`, does not know us", "suspects that, ad
 
 scenario("outbound", "is asked by `probe`, has a pre-shared key", "names `p2p.pskFile`", async (version) => {
   using go = await GoPartner.start(version, "-psk", key);
-  expect(await complaints(go)).toMatchObject([{ step: "psk", advice: expect.stringContaining("p2p.pskFile") }]);
+  expect(await complaints(go)).toMatchObject([{ step: "psk", advice: expect.stringContaining("p2p.pskFile") as string }]);
   expect(await complaints(go, { OCPARTNERD_P2P_PSK_FILE: key })).toMatchObject([{ step: "echo", mark: "note" }]);
 });
 
 scenario("outbound", "is asked by `probe`, has an identity of type ecdsa", "says which types work", async (version) => {
   using go = await GoPartner.start(version, "-key", "ecdsa");
-  expect(await complaints(go)).toMatchObject([{ step: "noise", advice: expect.stringContaining("Ed25519") }]);
+  expect(await complaints(go)).toMatchObject([{ step: "noise", advice: expect.stringContaining("Ed25519") as string }]);
 });

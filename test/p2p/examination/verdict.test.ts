@@ -281,7 +281,7 @@ describe("settings", () => {
       { step: "challenge", trials: [echo("unsupported")] },
     ];
     for (const result of without)
-      expect(judge(result, settings)).toMatchObject({ mark: "note", message: expect.stringContaining("unproven") });
+      expect(judge(result, settings)).toMatchObject({ mark: "note", message: expect.stringContaining("unproven") as string });
   });
 
   test("as the daemon, a far end that refuses this PeerID has to be told of it", () => {

@@ -22,14 +22,10 @@ function nothingAccepted(trials: readonly HeartbeatTrial[], settings: Examinatio
   const last = trials.at(-1)?.outcome;
   if (last?.kind === "not_opened") {
     const { code, message } = last.failure;
-    switch (code) {
-      case "protocol_unsupported":
-        return fault(`it does not serve ${PARTNER_PROTOCOL}`, "check that the program at this address is an OpenCloud partner");
-      case "refused":
-        return fault(`${message}, before the first heartbeat: it refuses this PeerID`, becomeKnown(settings));
-      default:
-        return fault(message, "check that the far end is not overloaded");
-    }
+    if (code === "protocol_unsupported")
+      return fault(`it does not serve ${PARTNER_PROTOCOL}`, "check that the program at this address is an OpenCloud partner");
+    if (code === "refused") return fault(`${message}, before the first heartbeat: it refuses this PeerID`, becomeKnown(settings));
+    return fault(message, "check that the far end is not overloaded");
   }
   const longestMs = Math.max(0, ...trials.map(({ outcome }) => (outcome.kind === "ended" ? outcome.afterMs : 0)));
   return fault(
