@@ -4,6 +4,7 @@ import { version } from "../base/version.ts";
 import { demoCommand } from "./daemon/demo.ts";
 import { identityCommand } from "./daemon/identity.ts";
 import { peersCommand } from "./daemon/peers.ts";
+import { probeCommand } from "./daemon/probe.ts";
 import { publishCommand } from "./daemon/publish.ts";
 import { resyncCommand } from "./daemon/resync.ts";
 import { runCommand } from "./daemon/run.ts";
@@ -29,6 +30,7 @@ const COMMANDS: readonly ((env: Env) => Command)[] = [
   runCommand,
   statusCommand,
   peersCommand,
+  probeCommand,
   resyncCommand,
   publishCommand,
   setupCommand,

@@ -17,4 +17,4 @@ test.each(commands)("$path is named after its command, and listed in program.ts"
   expect(sourceFiles.find((source) => source.path === "cli/program.ts")?.text).toContain(`\n  ${exported}Command,\n`);
 });
 
-test("there are nineteen commands", () => expect(commands).toHaveLength(19));
+test("there are twenty commands", () => expect(commands).toHaveLength(20));

@@ -64,7 +64,7 @@ test("README.md has each command once in its table", () => {
 
 test("commands are written as they are run in a clone: bin/oc-partnerd", () => {
   const names =
-    "run|status|peers|resync|publish|setup|demo|record|export|redact|replay|shrink|reinterpret|check|backup|restore|archive|unarchive";
+    "run|status|peers|probe|resync|publish|setup|demo|record|export|redact|replay|shrink|reinterpret|check|backup|restore|archive|unarchive";
   const bare = new RegExp(`^.*(?<![\\w./-])oc-partnerd (?:${names})\\b.*$`, "gm");
   const code = (page: string) => [...read(page).matchAll(/^```(?:sh|console)\n[\s\S]*?^```|`[^`\n]+`/gm)].map(([text]) => text);
   expect(pages.flatMap((page) => code(page).flatMap((text) => text.match(bare) ?? []))).toEqual([]);

@@ -22,12 +22,14 @@ export interface RawConnection {
 
 export interface RawPeer extends AsyncDisposable {
   readonly peerId: string;
+  /** Where it listens, if asked to. It completes handshakes and then says nothing. */
+  readonly addresses: readonly string[];
   /** A new connection. Rejects if the far end does not complete the handshake. */
   connect(address: string): Promise<RawConnection>;
 }
 
-/** A host with an identity of its own. */
-export async function startRawPeer(): Promise<RawPeer> {
+/** A host with an identity of its own, which listens on these multiaddrs. */
+export async function startRawPeer(listen: readonly string[] = []): Promise<RawPeer> {
   const captured: MessageStream[] = [];
   const factory = (): StreamMuxerFactory => ({
     protocol: "/yamux/1.0.0",
@@ -38,6 +40,7 @@ export async function startRawPeer(): Promise<RawPeer> {
   });
   const node = await createLibp2p({
     privateKey: await generateKeyPair("Ed25519"),
+    addresses: { listen: [...listen] },
     transports: [tcp()],
     connectionEncrypters: [noise()],
     streamMuxers: [factory],
@@ -46,6 +49,7 @@ export async function startRawPeer(): Promise<RawPeer> {
   });
   return {
     peerId: node.peerId.toString(),
+    addresses: node.getMultiaddrs().map(String),
     async connect(address) {
       const connection = await node.dial(multiaddr(address), { force: true });
       const stream = captured.find((each) => each.direction === "outbound" && !taken.has(each));

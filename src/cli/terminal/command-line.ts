@@ -8,8 +8,10 @@ export const PROGRAM = quoted(STARTED_AS);
 
 /** Flags that say which daemon, data or server is meant, and the commands that have them. */
 export const PLACE_FLAGS: Readonly<Record<string, readonly string[]>> = {
-  "--config": wordsOf("run status peers resync publish setup identity record export reinterpret check backup restore archive"),
-  "--data": wordsOf("run status peers identity export reinterpret check backup restore archive unarchive"),
+  "--config": wordsOf(
+    "run status peers probe resync publish setup identity record export reinterpret check backup restore archive",
+  ),
+  "--data": wordsOf("run status peers probe identity export reinterpret check backup restore archive unarchive"),
   "--http": wordsOf("run status peers resync"),
   "--nats": wordsOf("run publish setup record"),
   "--token-file": wordsOf("status peers resync"),

@@ -37,6 +37,7 @@ export const EXAMPLE_VALUES: Readonly<Record<string, string>> = {
   "--relation <relation>": "BLACKLIST",
   "--replicas <n>": "3",
   "--speed <factor>": "60",
+  "--timeout <duration>": "30s",
   "--to <db>": "whole.db",
   "--to <dir>": "/mnt/archive",
   "--to <file>": "/var/backups/oc-partnerd.db",
@@ -45,6 +46,7 @@ export const EXAMPLE_VALUES: Readonly<Record<string, string>> = {
   "--type <type>": "ed25519",
   "--until <duration>": "10min",
   "<action>": "show",
+  "<address>": "/ip4/192.0.2.7/tcp/4011/p2p/12D3KooWLrYpZzrwDmMMgvG3qFvMi4yxqxZcGBUd1pUTVTsKoXxh",
   "<peer>": "/ip4/192.0.2.7/tcp/4011/p2p/12D3KooWLrYpZzrwDmMMgvG3qFvMi4yxqxZcGBUd1pUTVTsKoXxh",
 };
 

@@ -6,13 +6,16 @@ import { RecentMap } from "../../base/recent-map.ts";
 import { type Bytes, bufferedBytes, interceptBytes } from "../muxer/intercept.ts";
 import { MAX_REMEMBERED_PEERS } from "../wire/constants.ts";
 import { type Beginning, FirstBytes } from "./first-bytes.ts";
-import { hasEcdsaKey, watchDecryption } from "./identity-key.ts";
+import type { HandshakeProgress } from "./handshake-progress.ts";
+import { claimedPeerId, hasEcdsaKey, watchDecryption } from "./identity-key.ts";
 
 export interface HandshakeWatchInit {
   /** True if this host has a pre-shared key. */
   readonly isPrivate: boolean;
   /** An inbound handshake failed. `address` is an IP address. */
   readonly onInboundFailure: (error: PartnerdError, address: string) => void;
+  /** Called as handshakes proceed, of any connection. */
+  readonly onProgress?: ((progress: HandshakeProgress) => void) | undefined;
 }
 
 interface Handshake {
@@ -50,6 +53,7 @@ export class HandshakeWatch {
       isDecided: false,
     };
     this.#handshakes.set(connection, handshake);
+    this.#init.onProgress?.({ stage: "connected" });
     // A js host that understands nothing closes without a word.
     connection.addEventListener("close", ({ local, error }) => {
       // The transport reports a reset by the far end as an error of the system.
@@ -57,7 +61,7 @@ export class HandshakeWatch {
       if (isPrivate && peerId !== undefined && byFarEnd && !handshake.isDecided)
         this.#failed(handshake, pskMismatch("it closed the connection before the handshake"));
     });
-    this.#checkFirstBytes(handshake, connection, (beginning) => {
+    this.#checkFirstBytes(handshake, connection, "raw", (beginning) => {
       if (isPrivate && beginning === "multistream") return pskMismatch("it uses none, this host does");
       if (!isPrivate && beginning === "nonce") return pskMismatch("it seems to use one, this host does not");
       return undefined;
@@ -72,7 +76,7 @@ export class HandshakeWatch {
       const handshake = this.#handshakes.get(connection);
       if (handshake === undefined) return stream;
       this.#handshakes.set(stream, handshake);
-      this.#checkFirstBytes(handshake, stream, (beginning) =>
+      this.#checkFirstBytes(handshake, stream, "decrypted", (beginning) =>
         beginning !== "incomplete" && beginning !== "multistream"
           ? pskMismatch("it seems to use another one than this host")
           : undefined,
@@ -94,13 +98,19 @@ export class HandshakeWatch {
   async #secure<Secured>(encrypter: object, stream: MessageStream, start: () => Promise<Secured>): Promise<Secured> {
     const handshake = this.#handshakes.get(stream);
     if (handshake !== undefined) handshake.isDecided = true;
+    const { onProgress } = this.#init;
+    onProgress?.({ stage: "encrypting" });
     let isOver = false;
     let hasUnreadableKey = false;
     const seen = (plaintext: Uint8Array) => {
       hasUnreadableKey ||= hasEcdsaKey(plaintext);
+      const peerId = onProgress && claimedPeerId(plaintext);
+      if (peerId !== undefined) onProgress?.({ stage: "identity", peerId });
     };
     try {
-      return await watchDecryption(encrypter, () => isOver, seen, start);
+      const secured = await watchDecryption(encrypter, () => isOver, seen, start);
+      onProgress?.({ stage: "encrypted" });
+      return secured;
     } catch (thrown) {
       if (!hasUnreadableKey || handshake === undefined) throw thrown;
       throw this.#failed(handshake, identityUnsupported(thrown));
@@ -112,6 +122,7 @@ export class HandshakeWatch {
   #checkFirstBytes(
     handshake: Handshake,
     layer: MessageStream,
+    level: "raw" | "decrypted",
     failureOf: (beginning: Beginning) => PartnerdError | undefined,
   ): void {
     const first = new FirstBytes();
@@ -120,6 +131,7 @@ export class HandshakeWatch {
       if (isKnown) return false;
       first.add(bytes);
       const { beginning } = first;
+      if (bytes.byteLength > 0) this.#init.onProgress?.({ stage: "first_bytes", level, beginning });
       isKnown = beginning !== "incomplete" && beginning !== "other";
       const failure = failureOf(beginning);
       if (failure === undefined) return false;

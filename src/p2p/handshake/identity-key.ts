@@ -1,5 +1,8 @@
-/** The type of the identity key that a far end sends in its noise handshake. */
+/** The identity key that a far end sends in its noise handshake. */
+import { publicKeyFromProtobuf } from "@libp2p/crypto/keys";
+import { peerIdFromPublicKey } from "@libp2p/peer-id";
 import { PartnerdError } from "../../base/errors.ts";
+import type { PeerId } from "../../base/ids.ts";
 
 /** libp2p's KeyType. */
 const ECDSA = 3;
@@ -14,6 +17,19 @@ export function hasEcdsaKey(payload: Uint8Array): boolean {
   // An ECDSA key has 91 to 158 bytes, so its length may take two.
   const keyAt = (payload[1] ?? 0) < 0x80 ? 2 : 3;
   return payload[0] === IDENTITY_KEY_FIELD && payload[keyAt] === KEY_TYPE_FIELD && payload[keyAt + 1] === ECDSA;
+}
+
+/** The PeerID of the key in `payload`, a NoiseHandshakePayload; undefined if it has none that can be read. */
+export function claimedPeerId(payload: Uint8Array): PeerId | undefined {
+  const [field = 0, low = 0, high = 0] = payload;
+  const [length, keyAt] = low < 0x80 ? [low, 2] : [(high << 7) | (low & 0x7f), 3];
+  const key = payload.subarray(keyAt, keyAt + length);
+  if (field !== IDENTITY_KEY_FIELD || key[0] !== KEY_TYPE_FIELD || key.length < length) return undefined;
+  try {
+    return peerIdFromPublicKey(publicKeyFromProtobuf(key)).toString() as PeerId;
+  } catch {
+    return undefined;
+  }
 }
 
 interface NoiseCrypto {

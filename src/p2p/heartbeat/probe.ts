@@ -22,11 +22,21 @@ export async function challenge(
   components: ChallengeComponents,
   signal: AbortSignal,
 ): Promise<boolean> {
-  const { clock, random, timeoutMs } = components;
+  const { random } = components;
   const length = MIN_CHALLENGE_BYTES + Math.floor(random.next() * (MAX_CHALLENGE_BYTES - MIN_CHALLENGE_BYTES + 1));
+  return requestEcho(connection, random.bytes(length), components, signal);
+}
+
+/** As `challenge`, with `payload`. */
+export async function requestEcho(
+  connection: HostConnection,
+  payload: Uint8Array,
+  { clock, timeoutMs }: Pick<ChallengeComponents, "clock" | "timeoutMs">,
+  signal: AbortSignal,
+): Promise<boolean> {
   using limit = deadline(clock, timeoutMs, () => challengeFailed(`no full echo within ${timeoutMs} ms`), signal);
   try {
-    await exchange(connection, PROBE_PROTOCOL, random.bytes(length), "until_end", limit.signal);
+    await exchange(connection, PROBE_PROTOCOL, payload, "until_end", limit.signal);
     return true;
   } catch (error) {
     if (isFault(error)) throw error;

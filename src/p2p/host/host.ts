@@ -44,6 +44,8 @@ export interface HostConnection {
   readonly status: "open" | Ending;
   /** All open streams, whichever side opened them. */
   readonly streams: readonly HostStream[];
+  /** The protocol of the muxer. */
+  readonly multiplexer?: string | undefined;
   /** Private in libp2p. Only yamux can ping. */
   readonly muxer?: { ping?(): Promise<number> };
   /** Negotiates `protocol` on a new stream. */

@@ -4,6 +4,8 @@
 export const PARTNER_PROTOCOL = "/opencloud/resource/heartbeat/partner/1.0";
 /** The bandwidth challenge (docs/WIRE.md). */
 export const PROBE_PROTOCOL = "/opencloud/probe/1.0";
+/** Served by every libp2p host: says what it is and which protocols it serves. */
+export const IDENTIFY_PROTOCOL = "/ipfs/id/1.0.0";
 /** Served by every go-libp2p host (docs/WIRE.md). */
 export const PING_PROTOCOL = "/ipfs/ping/1.0.0";
 

@@ -1,0 +1,95 @@
+/** `oc-partnerd probe` without its terminal: examines a far end with the settings of the daemon. Writes nothing anywhere. */
+import { generateKeyPair } from "@libp2p/crypto/keys";
+import { peerIdFromPrivateKey } from "@libp2p/peer-id";
+import type { Clock, Random } from "../base/clock.ts";
+import { PartnerdError } from "../base/errors.ts";
+import { didOf, parseAddress } from "../base/ids.ts";
+import { readConfigured } from "../base/setting-file.ts";
+import { version } from "../base/version.ts";
+import type { Config } from "../config/schema.ts";
+import { loadIdentity } from "../identity/identity.ts";
+import { createDialPlanner } from "../p2p/dial/create-dial-planner.ts";
+import { examination } from "../p2p/examination/create-examination.ts";
+import type { ExaminationSettings, StepResult, StepVerdict } from "../p2p/examination/step-results.ts";
+import { judge } from "../p2p/examination/verdict/judge.ts";
+import { peerIdOf } from "../p2p/host/connection-index.ts";
+import { parseSwarmKey } from "../p2p/host/swarm-key.ts";
+
+export interface FarEndProbeRequest {
+  /** One multiaddr. */
+  readonly address: string;
+  /** True: with the daemon's identity. False: with one that is thrown away. */
+  readonly asSelf: boolean;
+  /** Try more heartbeat formats although the configured one is accepted. */
+  readonly everyFormat: boolean;
+  /** The time limit of each question to the far end. */
+  readonly timeoutMs: number;
+}
+
+/** One step: its facts, and what they mean. */
+export type ProbedStep = StepResult & StepVerdict;
+
+export interface FarEndProbe {
+  /** The PeerID that asks. */
+  readonly self: string;
+  /** As they come. Throws a fault of our own. */
+  readonly steps: AsyncIterable<ProbedStep>;
+}
+
+/**
+ * Prepares an examination, which begins when its steps are read. Rejects with usage if the address is not a multiaddr, with
+ * config_invalid if a setting is wrong, and as loadIdentity does.
+ */
+export async function probeFarEnd(
+  config: Config,
+  { address: text, asSelf, everyFormat, timeoutMs }: FarEndProbeRequest,
+  { clock, random }: { readonly clock: Clock; readonly random: Random },
+): Promise<FarEndProbe> {
+  const address = parseAddress(text)?.address;
+  if (address === undefined) throw notAnAddress(text);
+  const { pskFile, dial, heartbeat, heartbeatTimestamp, challenge } = config.p2p;
+  const privateKey = asSelf ? loadIdentity(config).key : await generateKeyPair("Ed25519");
+  const self = peerIdOf(peerIdFromPrivateKey(privateKey));
+  const settings: ExaminationSettings = {
+    self,
+    asSelf,
+    challenge,
+    heartbeat: { fields: heartbeat.fields, timestamp: heartbeatTimestamp },
+  };
+  const results = examination(address, {
+    clock,
+    random,
+    privateKey,
+    name: asSelf ? config.name : "oc-partnerd-probe",
+    did: asSelf && config.did !== undefined ? didOf(config.did) : null,
+    version,
+    swarmKey: pskFile === undefined ? null : parseSwarmKey(readConfigured("p2p.pskFile", pskFile), pskFile),
+    dialPlanner: createDialPlanner({
+      clock,
+      settings: dial,
+      listen: config.listen,
+      // Where a running daemon listens.
+      bound: () => config.listen,
+      others: () => [config.http.listen, config.http.probes].flatMap((at) => (at !== undefined && "host" in at ? [at] : [])),
+    }),
+    heartbeat: settings.heartbeat,
+    everyFormat,
+    timeoutMs,
+  });
+  return { self, steps: judged(results, settings) };
+}
+
+async function* judged(results: AsyncIterable<StepResult>, settings: ExaminationSettings): AsyncGenerator<ProbedStep, void> {
+  for await (const result of results) yield { ...result, ...judge(result, settings) };
+}
+
+function notAnAddress(text: string): PartnerdError {
+  return new PartnerdError("usage", `"${text}" is not a multiaddr`, {
+    nextStep: "give one like /dns4/host/tcp/4001/p2p/<PeerID>; `oc-partnerd peers` shows those of the partners",
+  });
+}
+
+/** True if a partner stream would work with these settings, in both directions. */
+export function wouldWork(steps: readonly ProbedStep[]): boolean {
+  return steps.some(({ step }) => step === "heartbeat") && steps.every(({ mark }) => mark !== "fault");
+}

@@ -1,0 +1,131 @@
+/** The steps of an examination that need a connection: what the far end serves, and what it accepts. */
+import type { Clock, Random } from "../../base/clock.ts";
+import { pause } from "../../base/pause.ts";
+import { Liveness } from "../heartbeat/liveness.ts";
+import { requestEcho } from "../heartbeat/probe.ts";
+import type { HostConnection } from "../host/host.ts";
+import type { IdentifyFacts } from "../host/identify-facts.ts";
+import type { HeartbeatFormat, SelfDescription } from "../wire/codec.ts";
+import {
+  CHALLENGE_TIMEOUT_MS,
+  IDENTIFY_PROTOCOL,
+  INBOUND_STREAM_EVERY_MS,
+  INBOUND_STREAMS_AT_ONCE,
+  MAX_CHALLENGE_BYTES,
+  MAX_ECHO_BYTES,
+  PARTNER_PROTOCOL,
+  PROBE_PROTOCOL,
+} from "../wire/constants.ts";
+import { CLOSED, type FarEndConnection } from "./far-end-connection.ts";
+import { nextFormat } from "./heartbeat-formats.ts";
+import type {
+  EchoResult,
+  EchoTrial,
+  HeartbeatResult,
+  HeartbeatTrial,
+  ProtocolsResult,
+  StepResult,
+  TrialOutcome,
+} from "./step-results.ts";
+import { tryHeartbeat } from "./try-heartbeat.ts";
+
+export interface ServiceComponents {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly self: SelfDescription;
+  /** Asks the far end over identify. */
+  readonly identify: (connection: HostConnection, signal: AbortSignal) => Promise<IdentifyFacts>;
+  /** The sizes of the challenges that the far end has sent so far. */
+  readonly challengedBytes: () => readonly number[];
+  readonly heartbeat: HeartbeatFormat;
+  /** Also try the formats next to an accepted one. */
+  readonly everyFormat: boolean;
+  /** The time limit of each question. */
+  readonly timeoutMs: number;
+}
+
+/** Other programs challenge with more than we do. */
+const LARGER_ECHOES = [64 * 1024, MAX_ECHO_BYTES];
+
+export async function* askServices(farEnd: FarEndConnection, components: ServiceComponents): AsyncGenerator<StepResult, void> {
+  const liveness = new Liveness(() => {});
+  const pong = await farEnd.ask(farEnd.muxer ?? "the muxer", async (connection, signal) => {
+    await liveness.prove(connection, signal);
+    return true;
+  });
+  const muxer = pong.failure === null || pong.failure.code === "timeout" ? farEnd.muxer : null;
+  yield { step: "muxer", muxer, pongMs: pong.failure === null ? pong.durationMs : null, failure: pong.failure };
+  if (pong.failure !== null) return;
+
+  const { answer: facts, failure } = await farEnd.ask(IDENTIFY_PROTOCOL, components.identify);
+  yield { step: "identify", facts, failure };
+  yield protocolsIn(facts);
+  yield await askHeartbeats(farEnd, components);
+  const challenge = await askEchoes(farEnd, "challenge", [MAX_CHALLENGE_BYTES], components);
+  yield challenge;
+  if (challenge.trials.every(({ outcome }) => outcome === "echoed"))
+    yield await askEchoes(farEnd, "echo", LARGER_ECHOES, components);
+}
+
+/** A list that was cut says nothing about what is not on it. */
+function protocolsIn(facts: IdentifyFacts | null): ProtocolsResult {
+  const serves = (protocol: string) =>
+    facts?.protocols.includes(protocol) === true ? true : facts?.protocolsLeftOut === 0 ? false : null;
+  return { step: "protocols", heartbeat: serves(PARTNER_PROTOCOL), challenge: serves(PROBE_PROTOCOL) };
+}
+
+async function askHeartbeats(farEnd: FarEndConnection, components: ServiceComponents): Promise<HeartbeatResult> {
+  const { clock, self, heartbeat, everyFormat, timeoutMs, challengedBytes } = components;
+  const trials: HeartbeatTrial[] = [];
+  for (
+    let format = nextFormat(heartbeat, trials, everyFormat);
+    format !== null;
+    format = nextFormat(heartbeat, trials, everyFormat)
+  ) {
+    const accepted = trials.filter(({ outcome }) => outcome.kind === "accepted").length;
+    // A far end like this daemon refuses more, whatever their format.
+    if (accepted >= INBOUND_STREAMS_AT_ONCE) await pause(clock, INBOUND_STREAM_EVERY_MS, new AbortController().signal);
+    const init = { clock, self, format, timeoutMs };
+    const send = async (): Promise<TrialOutcome> => {
+      const connection = await farEnd.open();
+      return connection === null ? { kind: "not_opened", failure: CLOSED } : tryHeartbeat(connection, init);
+    };
+    const outcome = await onOpenConnection(farEnd, send, ({ kind }) => kind === "not_opened");
+    trials.push({ format, outcome });
+  }
+  return { step: "heartbeat", trials, challengedBytes: challengedBytes() };
+}
+
+/** Stops at the first size that does not come back. */
+async function askEchoes(
+  farEnd: FarEndConnection,
+  step: EchoResult["step"],
+  sizes: readonly number[],
+  { clock, random, timeoutMs: limitMs }: ServiceComponents,
+): Promise<EchoResult> {
+  const trials: EchoTrial[] = [];
+  const timeoutMs = step === "challenge" ? Math.min(limitMs, CHALLENGE_TIMEOUT_MS) : limitMs;
+  for (const bytes of sizes) {
+    const request = () =>
+      farEnd.ask(PROBE_PROTOCOL, (connection, signal) =>
+        requestEcho(connection, random.bytes(bytes), { clock, timeoutMs }, signal),
+      );
+    const { answer, failure, durationMs } = await onOpenConnection(farEnd, request, (asked) => asked.failure !== null);
+    const outcome = answer === null ? "failed" : answer ? "echoed" : "unsupported";
+    trials.push({ bytes, outcome, durationMs, failure });
+    if (outcome !== "echoed") break;
+  }
+  return { step, trials };
+}
+
+/** The result of `ask`; of a second try if it failed on a connection that the far end was closing because of something earlier. */
+async function onOpenConnection<Result>(
+  farEnd: FarEndConnection,
+  ask: () => Promise<Result>,
+  hasFailed: (result: Result) => boolean,
+): Promise<Result> {
+  const result = await ask();
+  if (!hasFailed(result)) return result;
+  await farEnd.settle();
+  return farEnd.isOpen ? result : ask();
+}

@@ -1,0 +1,51 @@
+/** Sends one heartbeat on a stream of its own, and watches what becomes of the stream. */
+import { type Clock, deadline } from "../../base/clock.ts";
+import { isFault, PartnerdError } from "../../base/errors.ts";
+import { abortable, pause } from "../../base/pause.ts";
+import { REFUSAL_GRACE_MS } from "../../reconciler/backoff.ts";
+import { abortError, streamError } from "../heartbeat/open-errors.ts";
+import { PartnerStream } from "../heartbeat/partner-stream.ts";
+import type { HostConnection } from "../host/host.ts";
+import { encodeHeartbeat, type HeartbeatFormat, type SelfDescription } from "../wire/codec.ts";
+import { PARTNER_PROTOCOL } from "../wire/constants.ts";
+import type { TrialOutcome } from "./step-results.ts";
+
+export interface HeartbeatTrialInit {
+  readonly clock: Clock;
+  readonly self: SelfDescription;
+  readonly format: HeartbeatFormat;
+  /** The time limit for opening the stream and writing to it. */
+  readonly timeoutMs: number;
+}
+
+/** Rejects with a fault of our own. The stream is closed when it settles. */
+export async function tryHeartbeat(connection: HostConnection, init: HeartbeatTrialInit): Promise<TrialOutcome> {
+  const { clock, self, format, timeoutMs } = init;
+  const aborted = new PartnerdError("aborted", "the trial is over");
+  using limit = deadline(clock, timeoutMs, () => new PartnerdError("timeout", `no answer within ${timeoutMs} ms`));
+  let stream: PartnerStream | undefined;
+  try {
+    const opening = connection.newStream(PARTNER_PROTOCOL, { signal: limit.signal });
+    stream = new PartnerStream(await abortable(opening, limit.signal, (late) => late.abort(aborted)), connection);
+    const sentMs = clock.monotonicMs();
+    const ended = (remoteEnd: NonNullable<PartnerStream["remoteEnd"]>): TrialOutcome => ({
+      kind: "ended",
+      remoteEnd,
+      afterMs: clock.monotonicMs() - sentMs,
+    });
+    // A far end may answer on the stream: read, so that nothing piles up.
+    stream.read(() => {});
+    if (stream.remoteEnd !== undefined) return ended(stream.remoteEnd);
+    await stream.write(encodeHeartbeat(self, clock.wallMs(), format.timestamp, format.fields), limit.signal);
+    await pause(clock, REFUSAL_GRACE_MS, stream.ended);
+    return stream.remoteEnd === undefined ? { kind: "accepted" } : ended(stream.remoteEnd);
+  } catch (thrown) {
+    if (isFault(thrown)) throw thrown;
+    if (stream?.remoteEnd !== undefined) return { kind: "ended", remoteEnd: stream.remoteEnd, afterMs: 0 };
+    const isLate = limit.signal.aborted;
+    const { code, message } = isLate ? abortError(limit.signal) : streamError(thrown, PARTNER_PROTOCOL, connection);
+    return { kind: "not_opened", failure: { code, message } };
+  } finally {
+    stream?.abort(aborted);
+  }
+}

@@ -1,0 +1,90 @@
+/** The verdicts on the steps that lead to a connection. Pure. */
+import type {
+  AddressResult,
+  DialPolicyResult,
+  ExaminationSettings,
+  MuxerResult,
+  NoiseResult,
+  PskResult,
+  StepVerdict,
+  TcpResult,
+} from "../step-results.ts";
+import { becomeKnown, fault, msText, note, ok } from "./kinds.ts";
+
+const PSK_ADVICE = "use the same swarm.key at both ends: p2p.pskFile";
+
+export function judgeAddress({ peerId, defect }: AddressResult): StepVerdict {
+  switch (defect) {
+    case "not_tcp":
+      return fault("not a TCP address", "publish an address like /dns4/host/tcp/4001/p2p/<PeerID>");
+    case "own_identity":
+      return fault("names this daemon's own PeerID", "use the address of the far end");
+    case null:
+      return peerId === null ? note("names no PeerID", "publish it with /p2p/<PeerID> at its end") : ok(`names ${peerId}`);
+  }
+}
+
+export function judgeDialPolicy({ targets, failure }: DialPolicyResult): StepVerdict {
+  if (failure === null) return ok(`may be dialled: ${targets.join(", ")}`);
+  // The message of a denial names the setting.
+  return fault(failure.message, failure.code === "address_denied" ? null : "check the name in the address");
+}
+
+export function judgeTcp({ target, connectedMs, failure }: TcpResult): StepVerdict {
+  if (connectedMs !== null) return ok(`connected to ${target} in ${msText(connectedMs)}`);
+  return fault(
+    `${target}: ${failure?.message ?? "not connected"}`,
+    "check that the far end runs, and that no firewall is in between",
+  );
+}
+
+export function judgePsk({ isPrivate, firstBytes, decryptedBytes, failure }: PskResult): StepVerdict {
+  if (failure === null) return ok(isPrivate ? "the same pre-shared key as here" : "no pre-shared key, as here");
+  if (firstBytes === "text" || firstBytes === "other")
+    return fault("the port does not speak libp2p: it answers in another protocol", "check host and port of the address");
+  if (!isPrivate && firstBytes === "nonce")
+    return fault("the far end seems to have a pre-shared key, this side has none", `set p2p.pskFile to its swarm.key`);
+  if (isPrivate && firstBytes === "multistream")
+    return fault("the far end has no pre-shared key, this side has one", `${PSK_ADVICE}, or unset it`);
+  if (isPrivate && decryptedBytes !== null) return fault("the far end seems to have another pre-shared key", PSK_ADVICE);
+  return isPrivate ? closedBeforeHandshake(failure.code === "timeout") : silent(failure.code === "timeout");
+}
+
+function closedBeforeHandshake(isSilent: boolean): StepVerdict {
+  return fault(
+    `${isSilent ? "the far end sends nothing" : "the far end closes the connection"} before the handshake: perhaps its pre-shared key differs`,
+    PSK_ADVICE,
+  );
+}
+
+function silent(isSilent: boolean): StepVerdict {
+  return isSilent
+    ? fault("the port accepts connections and sends nothing", "check that a libp2p host listens there, and is not overloaded")
+    : fault(
+        "the far end closes the connection before the handshake",
+        "check that a libp2p host listens there, and its limit of connections",
+      );
+}
+
+export function judgeNoise({ expected, found, failure }: NoiseResult, { self }: ExaminationSettings): StepVerdict {
+  if (failure === null) return ok(`the far end proves to be ${found}`);
+  if (found === self) return fault("the far end is this daemon itself", "use the address of the far end");
+  if (failure.code === "identity_mismatch")
+    return fault(
+      `the far end is ${found ?? "another peer"}, not ${expected}`,
+      "publish the address with the PeerID of the program that listens there",
+    );
+  if (failure.code === "identity_unsupported")
+    return fault(failure.message, "give the far end an Ed25519, secp256k1 or RSA identity, and publish its new PeerID");
+  return fault(failure.message, "check that the far end speaks noise (/noise), as go-libp2p does by default");
+}
+
+export function judgeMuxer({ muxer, pongMs, failure }: MuxerResult, settings: ExaminationSettings): StepVerdict {
+  if (muxer !== null && pongMs !== null) return ok(`${muxer}, answers a ping in ${msText(pongMs)}`);
+  if (failure?.code === "timeout" && muxer !== null)
+    return fault(`${muxer}, does not answer pings: streams would expire`, "check that the far end is not overloaded");
+  return fault(
+    "the far end closes the connection after the handshake: it refuses this PeerID, has no connection left, or speaks no yamux",
+    becomeKnown(settings),
+  );
+}

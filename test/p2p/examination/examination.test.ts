@@ -1,0 +1,233 @@
+/** Examinations of real hosts, willing and unwilling. */
+import { generateKeyPairFromSeed, publicKeyToProtobuf } from "@libp2p/crypto/keys";
+import type { Stream } from "@libp2p/interface";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { Clock } from "../../../src/base/clock.ts";
+import type { Address, PeerId } from "../../../src/base/ids.ts";
+import { answerChallenge } from "../../../src/p2p/heartbeat/echo.ts";
+import { IDENTIFY_PROTOCOL, INBOUND_STREAM_EVERY_MS, PARTNER_PROTOCOL, PROBE_PROTOCOL } from "../../../src/p2p/wire/constants.ts";
+import { REFUSAL_GRACE_MS } from "../../../src/reconciler/backoff.ts";
+import { examine } from "../../support/examining.ts";
+import { paceClock } from "../../support/pace/pace.ts";
+import { loopbackAddress, startPartnerHost, startTestNode, type TestNode } from "../../support/partner-host.ts";
+import { startRawPeer } from "../../support/raw-peer.ts";
+
+let owner: AsyncDisposableStack;
+let peer: TestNode;
+
+beforeEach(async () => {
+  owner = new AsyncDisposableStack();
+  peer = owner.use(await startTestNode(2));
+});
+afterEach(() => owner.disposeAsync());
+
+const addressOf = ({ port, peerId }: TestNode) => loopbackAddress(port, peerId);
+const keyOfSeed = (seed: number) => generateKeyPairFromSeed("Ed25519", new Uint8Array(32).fill(seed));
+const serve = (protocol: string, handler: (stream: Stream) => void) => peer.node.handle(protocol, handler);
+const echo = (stream: Stream) => void answerChallenge(stream, paceClock, () => {});
+
+/** Resets a stream whose first heartbeat `accepts` refuses. */
+function reader(accepts: (heartbeat: Record<string, unknown>) => boolean): (stream: Stream) => void {
+  return (stream) =>
+    stream.addEventListener("message", ({ data }) => {
+      const heartbeat = JSON.parse(Buffer.from(data.subarray()).toString()) as Record<string, unknown>;
+      if (!accepts(heartbeat)) stream.abort(new Error("no"));
+    });
+}
+
+describe("a partner like this daemon", () => {
+  it("passes every step, and has one stream of a stranger for as long as it takes", async () => {
+    const partner = owner.use(await startPartnerHost(3));
+    const examined = await examine(addressOf(partner));
+    expect(examined.steps).toEqual([
+      "address",
+      "dial_policy",
+      "tcp",
+      "psk",
+      "noise",
+      "muxer",
+      "identify",
+      "protocols",
+      "heartbeat",
+      "challenge",
+      "echo",
+    ]);
+    expect(examined.of("noise")).toMatchObject({ expected: partner.peerId, found: partner.peerId, failure: null });
+    expect(examined.of("identify").facts).toMatchObject({ protocolsLeftOut: 0, protocolVersion: "ipfs/0.1.0" });
+    expect(examined.of("protocols")).toMatchObject({ heartbeat: true, challenge: true });
+    expect(examined.of("heartbeat")).toMatchObject({ trials: [{ outcome: { kind: "accepted" } }] });
+    const [challenged = 0] = examined.of("heartbeat").challengedBytes;
+    expect(challenged).toBeGreaterThanOrEqual(512);
+    expect(examined.of("challenge").trials).toMatchObject([{ bytes: 2_048, outcome: "echoed" }]);
+    expect(examined.of("echo").trials).toMatchObject([
+      { bytes: 65_536, outcome: "echoed" },
+      { bytes: 1_048_576, outcome: "echoed" },
+    ]);
+    expect(partner.events.map(({ type }) => type)).toEqual(["StreamOpened", "StreamClosed"]);
+  });
+
+  it("is found by an address without a PeerID", async () => {
+    const partner = owner.use(await startPartnerHost(3));
+    const address = addressOf(partner).replace(/\/p2p\/.*/, "") as Address;
+    const examined = await examine(address);
+    expect(examined.of("noise")).toMatchObject({ expected: null, found: partner.peerId, failure: null });
+    expect(examined.of("echo").trials).toHaveLength(2);
+  });
+});
+
+describe("heartbeats", () => {
+  it("that are all reset: every format is tried, then the challenge", async () => {
+    await serve(
+      PARTNER_PROTOCOL,
+      reader(() => false),
+    );
+    await serve(PROBE_PROTOCOL, echo);
+    const examined = await examine(addressOf(peer));
+    const { trials } = examined.of("heartbeat");
+    expect(trials).toHaveLength(12);
+    for (const { outcome } of trials) expect(outcome).toMatchObject({ kind: "ended", remoteEnd: "reset" });
+    expect(examined.of("challenge").trials).toMatchObject([{ outcome: "echoed" }]);
+  });
+
+  it.each([
+    [
+      { fields: "go", timestamp: "unix" },
+      (sent: Record<string, unknown>) => "Name" in sent && typeof sent["Timestamp"] === "number",
+    ],
+    [{ fields: "snake", timestamp: "unix" }, (sent: Record<string, unknown>) => "peer_id" in sent && !("PeerID" in sent)],
+    [
+      { fields: "both", timestamp: "none" },
+      (sent: Record<string, unknown>) => "PeerID" in sent && "name" in sent && !("timestamp" in sent),
+    ],
+  ] as const)("in one format alone are found: %j", async (format, accepts) => {
+    await serve(PARTNER_PROTOCOL, reader(accepts));
+    const { trials } = (await examine(addressOf(peer))).of("heartbeat");
+    expect(trials.at(-1)).toMatchObject({ format, outcome: { kind: "accepted" } });
+    expect(trials.slice(0, -1).every(({ outcome }) => outcome.kind === "ended")).toBe(true);
+  });
+
+  it("in every format, on request: after four that were accepted, only as often as a far end like this daemon allows", async () => {
+    await serve(
+      PARTNER_PROTOCOL,
+      reader(() => true),
+    );
+    const pausesMs: number[] = [];
+    const clock: Clock = {
+      wallMs: () => paceClock.wallMs(),
+      monotonicMs: () => paceClock.monotonicMs(),
+      schedule: (delayMs, task) => {
+        pausesMs.push(delayMs);
+        return paceClock.schedule(delayMs === REFUSAL_GRACE_MS || delayMs === INBOUND_STREAM_EVERY_MS ? 20 : delayMs, task);
+      },
+    };
+    const { trials } = (await examine(addressOf(peer), { clock, everyFormat: true })).of("heartbeat");
+    expect(trials.map(({ outcome }) => outcome.kind)).toEqual(Array<string>(6).fill("accepted"));
+    expect(pausesMs.filter((delayMs) => delayMs === INBOUND_STREAM_EVERY_MS)).toHaveLength(2);
+  });
+
+  it("after which the far end drops the connection: it is dialled again", async () => {
+    await peer.node.handle(PARTNER_PROTOCOL, (stream, connection) =>
+      stream.addEventListener("message", () => connection.abort(new Error("no"))),
+    );
+    await serve(PROBE_PROTOCOL, echo);
+    const examined = await examine(addressOf(peer));
+    expect(examined.of("heartbeat").trials).toHaveLength(12);
+    expect(examined.of("challenge").trials).toMatchObject([{ outcome: "echoed" }]);
+  });
+
+  it("that the far end does not serve end the search at once", async () => {
+    const { trials } = (await examine(addressOf(peer))).of("heartbeat");
+    expect(trials).toMatchObject([{ outcome: { kind: "not_opened", failure: { code: "protocol_unsupported" } } }]);
+  });
+});
+
+describe("the challenge", () => {
+  it("that the far end does not serve", async () => {
+    const examined = await examine(addressOf(peer));
+    expect(examined.of("protocols")).toMatchObject({ heartbeat: false, challenge: false });
+    expect(examined.of("challenge").trials).toMatchObject([{ outcome: "unsupported" }]);
+    expect(examined.steps.at(-1)).toBe("challenge");
+  });
+
+  it("that comes back changed", async () => {
+    await serve(PROBE_PROTOCOL, (stream) =>
+      stream.addEventListener("message", ({ data }) => stream.send(new Uint8Array(data.byteLength))),
+    );
+    const { trials } = (await examine(addressOf(peer))).of("challenge");
+    expect(trials).toMatchObject([{ outcome: "failed", failure: { code: "challenge_failed" } }]);
+  });
+
+  it("that is limited to 64 KiB, as in some Go programs", async () => {
+    await serve(PROBE_PROTOCOL, (stream) => {
+      let received = 0;
+      stream.addEventListener("message", ({ data }) => {
+        received += data.byteLength;
+        if (received > 65_536) stream.abort(new Error("too long"));
+        else stream.send(data.subarray());
+      });
+      stream.addEventListener("remoteCloseWrite", () => void stream.close().catch(() => {}));
+    });
+    const { trials } = (await examine(addressOf(peer))).of("echo");
+    expect(trials).toMatchObject([{ outcome: "echoed" }, { bytes: 1_048_576, outcome: "failed" }]);
+  });
+});
+
+describe("a far end that does not want us", () => {
+  it("and closes the connection after the handshake", async () => {
+    peer.setVerdict("blacklisted");
+    const examined = await examine(addressOf(peer));
+    expect(examined.steps.at(-1)).toBe("muxer");
+    expect(examined.of("muxer")).toMatchObject({ pongMs: null, failure: { code: "refused" } });
+  });
+
+  it("and never answers a ping", async () => {
+    const silent = owner.use(await startRawPeer(["/ip4/127.0.0.1/tcp/0"]));
+    const examined = await examine(silent.addresses[0] as Address, { timeoutMs: 1_000 });
+    expect(examined.of("muxer")).toMatchObject({ muxer: "/yamux/1.0.0", pongMs: null, failure: { code: "timeout" } });
+    expect(examined.steps.at(-1)).toBe("muxer");
+  });
+});
+
+describe("a hostile description", () => {
+  /** A length-delimited field of a protobuf message. */
+  const field = (number: number, bytes: Uint8Array) =>
+    Buffer.concat([Buffer.from([(number << 3) | 2]), varint(bytes.length), bytes]);
+  const varint = (value: number): Buffer =>
+    value < 0x80 ? Buffer.from([value]) : Buffer.concat([Buffer.from([(value & 0x7f) | 0x80]), varint(value >> 7)]);
+  const describeAs = async (message: Uint8Array) => {
+    await peer.node.unhandle(IDENTIFY_PROTOCOL);
+    await serve(IDENTIFY_PROTOCOL, (stream) => {
+      stream.send(Buffer.concat([varint(message.length), message]));
+      stream.close().catch(() => {});
+    });
+  };
+
+  it("is cut: its agent and its protocols, and what it cut off is unknown", async () => {
+    const key = field(1, publicKeyToProtobuf((await keyOfSeed(2)).publicKey));
+    const protocols = Array.from({ length: 500 }, (_, index) => field(3, Buffer.from(`/p/${index}`)));
+    await describeAs(Buffer.concat([key, field(6, Buffer.alloc(2_000, "a")), ...protocols]));
+    const examined = await examine(addressOf(peer));
+    expect(examined.of("identify").facts?.agent).toHaveLength(129);
+    expect(examined.of("identify").facts).toMatchObject({ protocolsLeftOut: 436 });
+    expect(examined.of("protocols")).toMatchObject({ heartbeat: null, challenge: null });
+    expect(examined.of("heartbeat").trials).toHaveLength(1);
+  });
+
+  it("of a megabyte is refused, and the other steps follow", async () => {
+    await describeAs(Buffer.alloc(1_048_576, "a"));
+    const examined = await examine(addressOf(peer));
+    expect(examined.of("identify")).toMatchObject({ facts: null, failure: { code: "refused" } });
+    expect(examined.of("heartbeat").trials).toHaveLength(1);
+  });
+});
+
+describe("another peer than the address names", () => {
+  it.each([
+    ["with an Ed25519 key", "12D3KooWLrYpZzrwDmMMgvG3qFvMi4yxqxZcGBUd1pUTVTsKoXxh"],
+    ["with an RSA key, which noise does not compare", "QmYyQSo1c1Ym7orWxLYvCrM2EmxFTANf8wXmmE7DWjhx5N"],
+  ])("%s: tells which one is there", async (_, other) => {
+    const examined = await examine(loopbackAddress(peer.port, other as PeerId));
+    expect(examined.steps.at(-1)).toBe("noise");
+    expect(examined.of("noise")).toMatchObject({ expected: other, found: peer.peerId, failure: { code: "identity_mismatch" } });
+  });
+});

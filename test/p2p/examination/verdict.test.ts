@@ -1,0 +1,291 @@
+/** The verdict on each result, and the setting that it names. */
+import { describe, expect, test } from "vitest";
+import type { ErrorCode } from "../../../src/base/errors.ts";
+import type { PeerId } from "../../../src/base/ids.ts";
+import type {
+  EchoTrial,
+  ExaminationSettings,
+  HeartbeatTrial,
+  Mark,
+  StepFailure,
+  StepResult,
+  TrialOutcome,
+} from "../../../src/p2p/examination/step-results.ts";
+import { judge } from "../../../src/p2p/examination/verdict/judge.ts";
+import type { HeartbeatFormat } from "../../../src/p2p/wire/codec.ts";
+
+const ME = "12D3KooWme" as PeerId;
+const THEM = "12D3KooWthem" as PeerId;
+const OTHER = "12D3KooWother" as PeerId;
+const SETTINGS: ExaminationSettings = {
+  self: ME,
+  asSelf: false,
+  heartbeat: { fields: "both", timestamp: "unix" },
+  challenge: "require",
+};
+
+const failure = (code: ErrorCode = "dial_failed", message = "it failed"): StepFailure => ({ code, message });
+const psk = { step: "psk", isPrivate: false, firstBytes: null, decryptedBytes: null, failure: failure() } as const;
+const noise = { step: "noise", expected: THEM, found: THEM, failure: null } as const;
+const muxer = { step: "muxer", muxer: "/yamux/1.0.0", pongMs: 2, failure: null } as const;
+
+const trial = (
+  fields: HeartbeatFormat["fields"],
+  timestamp: HeartbeatFormat["timestamp"],
+  outcome: TrialOutcome,
+): HeartbeatTrial => ({
+  format: { fields, timestamp },
+  outcome,
+});
+const accepted: TrialOutcome = { kind: "accepted" };
+const reset: TrialOutcome = { kind: "ended", remoteEnd: "reset", afterMs: 500 };
+const notOpened = (code: ErrorCode): TrialOutcome => ({ kind: "not_opened", failure: failure(code) });
+const heartbeat = (...trials: HeartbeatTrial[]): StepResult => ({ step: "heartbeat", trials, challengedBytes: [900] });
+
+const echo = (outcome: EchoTrial["outcome"], bytes = 2_048): EchoTrial => ({
+  bytes,
+  outcome,
+  durationMs: 3,
+  failure: outcome === "failed" ? failure("challenge_failed", "no full echo") : null,
+});
+
+type Case = readonly [what: string, result: StepResult, mark: Mark, message: RegExp, advice: RegExp | null];
+
+const CASES: readonly Case[] = [
+  ["an address with a PeerID", { step: "address", address: "/x", peerId: THEM, defect: null }, "ok", /names 12D3KooWthem/, null],
+  [
+    "an address without one",
+    { step: "address", address: "/x", peerId: null, defect: null },
+    "note",
+    /no PeerID/,
+    /\/p2p\/<PeerID>/,
+  ],
+  [
+    "an address that is not TCP",
+    { step: "address", address: "/x", peerId: null, defect: "not_tcp" },
+    "fault",
+    /not a TCP/,
+    /\/tcp\//,
+  ],
+  [
+    "our own address",
+    { step: "address", address: "/x", peerId: ME, defect: "own_identity" },
+    "fault",
+    /own PeerID/,
+    /the far end/,
+  ],
+  ["an allowed address", { step: "dial_policy", targets: ["/ip4/192.0.2.1/tcp/1"], failure: null }, "ok", /192\.0\.2\.1/, null],
+  [
+    "a denied address, whose message names the setting",
+    { step: "dial_policy", targets: [], failure: failure("address_denied", "add it to p2p.dial.allow") },
+    "fault",
+    /p2p\.dial\.allow/,
+    null,
+  ],
+  ["an unknown name", { step: "dial_policy", targets: [], failure: failure() }, "fault", /it failed/, /check the name/],
+  ["a connection", { step: "tcp", target: "/t", connectedMs: 3, failure: null }, "ok", /connected to \/t in 3 ms/, null],
+  ["no connection", { step: "tcp", target: "/t", connectedMs: null, failure: failure() }, "fault", /\/t: it failed/, /firewall/],
+  ["no key at either end", { ...psk, firstBytes: "multistream", failure: null }, "ok", /as here/, null],
+  ["the same key", { ...psk, isPrivate: true, failure: null }, "ok", /the same pre-shared key/, null],
+  ["a key at the far end only", { ...psk, firstBytes: "nonce" }, "fault", /this side has none/, /set p2p\.pskFile/],
+  [
+    "a key here only",
+    { ...psk, isPrivate: true, firstBytes: "multistream" },
+    "fault",
+    /this side has one/,
+    /p2p\.pskFile, or unset/,
+  ],
+  ["another key", { ...psk, isPrivate: true, firstBytes: "nonce", decryptedBytes: "nonce" }, "fault", /another/, /p2p\.pskFile/],
+  [
+    "a close before the handshake, with a key",
+    { ...psk, isPrivate: true },
+    "fault",
+    /closes .* perhaps its pre-shared/,
+    /p2p\.pskFile/,
+  ],
+  [
+    "silence, with a key",
+    { ...psk, isPrivate: true, failure: failure("timeout") },
+    "fault",
+    /sends nothing before/,
+    /p2p\.pskFile/,
+  ],
+  ["another protocol", { ...psk, firstBytes: "text" }, "fault", /does not speak libp2p/, /host and port/],
+  ["a few bytes of another protocol", { ...psk, firstBytes: "other" }, "fault", /does not speak libp2p/, /host and port/],
+  [
+    "another protocol, with a key here",
+    { ...psk, isPrivate: true, firstBytes: "text" },
+    "fault",
+    /not speak libp2p/,
+    /host and port/,
+  ],
+  ["silence", { ...psk, failure: failure("timeout") }, "fault", /accepts connections and sends nothing/, /a libp2p host listens/],
+  ["a close before the handshake", { ...psk }, "fault", /closes the connection before/, /limit of connections/],
+  ["the peer", noise, "ok", /proves to be 12D3KooWthem/, null],
+  [
+    "another peer",
+    { ...noise, found: OTHER, failure: failure("identity_mismatch") },
+    "fault",
+    /is 12D3KooWother, not 12D3KooWthem/,
+    /publish the address with the PeerID/,
+  ],
+  [
+    "ourselves",
+    { ...noise, expected: null, found: ME, failure: failure("identity_mismatch") },
+    "fault",
+    /this daemon itself/,
+    /far end/,
+  ],
+  [
+    "an ECDSA key",
+    { ...noise, found: null, failure: failure("identity_unsupported") },
+    "fault",
+    /it failed/,
+    /Ed25519, secp256k1 or RSA/,
+  ],
+  ["no noise", { ...noise, found: null, failure: failure() }, "fault", /it failed/, /speaks noise/],
+  ["a muxer that answers", muxer, "ok", /yamux\/1\.0\.0, answers a ping in 2 ms/, null],
+  [
+    "a muxer that does not",
+    { ...muxer, pongMs: null, failure: failure("timeout") },
+    "fault",
+    /does not answer pings/,
+    /overloaded/,
+  ],
+  [
+    "a close after the handshake",
+    { ...muxer, muxer: null, pongMs: null, failure: failure("refused") },
+    "fault",
+    /refuses this PeerID/,
+    /--as-self/,
+  ],
+  [
+    "who it is",
+    { step: "identify", facts: { agent: "go/1", protocolVersion: "p/1", protocols: ["/a"], protocolsLeftOut: 3 }, failure: null },
+    "ok",
+    /^go\/1, protocol version p\/1, 1 protocol \(and 3 more\)$/,
+    null,
+  ],
+  ["no identify", { step: "identify", facts: null, failure: failure() }, "note", /do not need: it failed/, null],
+  ["both protocols", { step: "protocols", heartbeat: true, challenge: true }, "ok", /heartbeat.*probe/, null],
+  ["no heartbeat protocol", { step: "protocols", heartbeat: false, challenge: true }, "fault", /heartbeat/, /OpenCloud partner/],
+  [
+    "no challenge protocol",
+    { step: "protocols", heartbeat: true, challenge: false },
+    "fault",
+    /are refused/,
+    /set p2p\.challenge to prefer/,
+  ],
+  ["unknown protocols", { step: "protocols", heartbeat: null, challenge: true }, "note", /not known/, null],
+  [
+    "our heartbeats",
+    heartbeat(trial("both", "unix", accepted)),
+    "ok",
+    /fields both with timestamp unix, as configured; challenges with 900 bytes$/,
+    null,
+  ],
+  [
+    "another spelling only",
+    heartbeat(trial("both", "unix", reset), trial("go", "unix", accepted)),
+    "fault",
+    /accepts fields go with timestamp unix; .*; resets both\/unix$/,
+    /^set p2p\.heartbeat\.fields to go$/,
+  ],
+  [
+    "another timestamp only",
+    heartbeat(trial("both", "unix", reset), trial("both", "unixnano", accepted)),
+    "fault",
+    /timestamp unixnano/,
+    /^set p2p\.heartbeatTimestamp to unixnano$/,
+  ],
+  [
+    "another spelling and timestamp only",
+    heartbeat(trial("both", "unix", reset), trial("snake", "none", accepted)),
+    "fault",
+    /fields snake/,
+    /^set p2p\.heartbeat\.fields to snake and p2p\.heartbeatTimestamp to none$/,
+  ],
+  [
+    "several formats",
+    heartbeat(trial("both", "unix", accepted), trial("go", "unix", reset), trial("snake", "unix", accepted)),
+    "ok",
+    /; also accepts snake\/unix; resets go\/unix$/,
+    null,
+  ],
+  [
+    "no format at all",
+    heartbeat(trial("both", "unix", reset), trial("go", "unix", reset)),
+    "fault",
+    /within 500 ms, in all 2 formats: it probably does not know/,
+    /--as-self/,
+  ],
+  [
+    "a refusal before a heartbeat",
+    heartbeat(trial("both", "unix", notOpened("refused"))),
+    "fault",
+    /before the first heartbeat/,
+    /--as-self/,
+  ],
+  [
+    "no handler",
+    heartbeat(trial("both", "unix", notOpened("protocol_unsupported"))),
+    "fault",
+    /does not serve/,
+    /OpenCloud partner/,
+  ],
+  ["no answer", heartbeat(trial("both", "unix", notOpened("timeout"))), "fault", /it failed/, /overloaded/],
+  ["an echo", { step: "challenge", trials: [echo("echoed")] }, "ok", /^echoes 2 KiB in 3 ms$/, null],
+  [
+    "a wrong echo",
+    { step: "challenge", trials: [echo("failed")] },
+    "fault",
+    /2 KiB: no full echo.*are refused/,
+    /exactly what it reads/,
+  ],
+  [
+    "no challenge handler",
+    { step: "challenge", trials: [echo("unsupported")] },
+    "fault",
+    /are refused/,
+    /set p2p\.challenge to prefer/,
+  ],
+  [
+    "a smaller limit than some programs need",
+    { step: "echo", trials: [echo("echoed", 65_536), echo("failed", 1_048_576)] },
+    "note",
+    /^echoes 64 KiB in 3 ms; 1 MiB: no full echo; this daemon asks for no more/,
+    null,
+  ],
+];
+
+test.each(CASES)("%s", (_, result, mark, message, advice) => {
+  const verdict = judge(result, SETTINGS);
+  expect(verdict.mark).toBe(mark);
+  expect(verdict.message).toMatch(message);
+  if (advice === null) expect(verdict.advice).toBeNull();
+  else expect(verdict.advice).toMatch(advice);
+});
+
+test("a fault always says what to do", () => {
+  const faults = CASES.map(([what, result]) => ({ what, ...judge(result, SETTINGS) })).filter(({ mark }) => mark === "fault");
+  expect(faults.filter(({ advice }) => advice === null).map(({ what }) => what)).toEqual([
+    "a denied address, whose message names the setting",
+  ]);
+});
+
+describe("settings", () => {
+  test("under p2p.challenge: prefer, a far end without the challenge works, unproven", () => {
+    const settings = { ...SETTINGS, challenge: "prefer" } as const;
+    const without: StepResult[] = [
+      { step: "protocols", heartbeat: true, challenge: false },
+      { step: "challenge", trials: [echo("unsupported")] },
+    ];
+    for (const result of without)
+      expect(judge(result, settings)).toMatchObject({ mark: "note", message: expect.stringContaining("unproven") as string });
+  });
+
+  test("as the daemon, a far end that refuses this PeerID has to be told of it", () => {
+    const { advice } = judge(heartbeat(trial("both", "unix", reset)), { ...SETTINGS, asSelf: true });
+    expect(advice).toContain("12D3KooWme, this daemon's PeerID, a partner");
+  });
+});
