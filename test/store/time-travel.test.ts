@@ -98,7 +98,7 @@ function replayed({ past }: World, { seq, peers }: PastRow): Map<PeerId, unknown
   return new Map(
     [...peers]
       .filter(([, peer]) => isSeen(peer))
-      .map(([peerId, { down, ...peer }]) => {
+      .map(([peerId, { down, learned: _, ...peer }]) => {
         const isReplacing = down?.began === "replaced" && down.seq === seq && next?.get(peerId)?.outbound != null;
         return [peerId, { ...peer, down: down === null || isReplacing ? null : { seq: down.seq, began: down.began } }];
       }),
@@ -174,10 +174,18 @@ describe("as of a seq and as of a time", () => {
   it("shows of one peer what it shows of all", async () => {
     using world = await worldOf(7, 0.4);
     using reader = openLogReader(world.path);
-    for (const { seq } of randomRows(world)) {
+    let learned = 0;
+    for (const { seq, peers: replayed } of randomRows(world)) {
       const { peers } = reader.asOf({ seq });
-      for (const peer of peers) expect(reader.peerAsOf({ seq }, peer.peerId, 5).peer).toEqual(peer);
+      for (const peer of peers) {
+        const { learned: of, ...rest } = reader.peerAsOf({ seq }, peer.peerId, 5).peer ?? { learned: null };
+        expect(rest).toEqual(peer);
+        expect(of?.seq ?? null, `${peer.peerId} at ${seq}`).toBe(replayed.get(peer.peerId)?.learned);
+        if (of !== null) expect(of).toMatchObject({ agent: expect.stringMatching(/^agent/), challenge: "passed" });
+        if (of !== null && of.seq <= world.archived) learned++;
+      }
     }
+    expect(learned).toBeGreaterThan(0);
   });
 
   it("the views say nothing false of the time before the newest archive", async () => {
