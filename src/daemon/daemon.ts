@@ -32,6 +32,7 @@ import type { PeerView, SelfView } from "../views/api.ts";
 import { admissionPolicyOf, type Core, createCore } from "./core.ts";
 import { HeadPublisher } from "./head-publisher.ts";
 import { type Intake, startIntake } from "./intake.ts";
+import { PartnerIdentifier } from "./learning/partner-identifier.ts";
 import { Recorder } from "./recorder.ts";
 import { gaugesOf, peerViews, type ViewSources, viewsOf } from "./views.ts";
 import { ConnectionWatch } from "./watch/connection-watch.ts";
@@ -224,6 +225,15 @@ async function createStreams(
   const { clock, random, logger, metrics, owner } = around;
   const { store, recorder, run } = log;
   const wake = (peerId: PeerId) => core.reconciler.wake(peerId);
+  const identifier = owner.use(
+    new PartnerIdentifier({
+      clock,
+      logger,
+      desired: store,
+      identify: (peerId, signal) => streams.identify(peerId, signal),
+      onLearned: (peerId, facts) => recorder.learned(peerId, facts),
+    }),
+  );
   const streams = await createPartnerStreams({
     ...host,
     clock,
@@ -236,7 +246,11 @@ async function createStreams(
       others: () => httpListeners,
     }),
     observer: {
-      observed: (event) => recorder.observed(event),
+      observed: (event) => {
+        recorder.observed(event);
+        identifier.observed(event);
+      },
+      learned: (peerId, facts) => recorder.learned(peerId, facts),
       faulted: (peerId, error) => recorder.faulted(peerId, { part: "streams", error, attempt: null }),
       explained: (peerId, error) => recorder.explained(peerId, error),
       wake,

@@ -6,6 +6,8 @@ export const PARTNER_PROTOCOL = "/opencloud/resource/heartbeat/partner/1.0";
 export const PROBE_PROTOCOL = "/opencloud/probe/1.0";
 /** Served by every go-libp2p host (docs/WIRE.md). */
 export const PING_PROTOCOL = "/ipfs/ping/1.0.0";
+/** Served by every libp2p host: its software and its protocols. */
+export const IDENTIFY_PROTOCOL = "/ipfs/id/1.0.0";
 
 /** On both sides, a stream without a sign of life for this long is dead (docs/WIRE.md). */
 export const LEASE_MS = 10_000;
@@ -38,6 +40,11 @@ export const PING_IDLE_MS = 60_000;
 export const MAX_PINGS_UNREAD_BYTES = 16 * 1024;
 /** The payload that every ping service echoes. */
 export const PING_BYTES = 32;
+
+/** Time for the answer to identify. */
+export const IDENTIFY_TIMEOUT_MS = 5_000;
+/** go-libp2p sends up to 8 KiB, and more only with hundreds of addresses and protocols. */
+export const MAX_IDENTIFY_BYTES = 64 * 1024;
 
 /** One stream being challenged and one that replaces it; more at once is a flood. */
 export const MAX_UNPROVEN_PER_PEER = 2;

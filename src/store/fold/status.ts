@@ -1,9 +1,9 @@
 /** The status of one peer: a fold over its observed events, and its row. Appending and replaying both use it. */
 import type { ErrorCode } from "../../base/errors.ts";
 import type { PeerId } from "../../base/ids.ts";
-import type { PeerLearned } from "../../events/learned/learned-facts.ts";
+import type { LearnedFacts, PeerLearned } from "../../events/learned/learned-facts.ts";
 import type { AttemptId, CloseReason, Direction, ObservedEvent, StreamClosed } from "../../events/types.ts";
-import { detailsJson } from "../model/details.ts";
+import { detailsJson, learnedFactsIn } from "../model/details.ts";
 import type { LogEntry } from "../model/log-entry.ts";
 import type { openStream, peerStatusRow } from "../schema/log.ts";
 
@@ -101,6 +101,12 @@ export function withoutFailures(status: PeerStatus): PeerStatus {
 export function repeatedBy(status: PeerStatus | undefined, event: ObservedEvent): PeerFailure | undefined {
   const last = event.type === "OpenFailed" ? status?.lastError : event.type === "InboundRefused" ? status?.lastRefusal : null;
   return last && "reason" in event && last.code === event.reason ? last : undefined;
+}
+
+/** What its program has shown of itself; null if nothing. Throws `database_failed` if this program cannot have written it. */
+export function learnedFactsOf(status: PeerStatus | undefined): LearnedFacts | null {
+  const learned = status?.learned ?? null;
+  return learned && learnedFactsIn(learned.details, learned.seq);
 }
 
 /** True if the status has exactly these facts. */
