@@ -336,7 +336,7 @@ LEFT JOIN peer_status_row AS status ON status.peer_id = known.peer_id
 LEFT JOIN repeated_failures AS errors ON errors.first_seq = status.error_seq
 LEFT JOIN repeated_failures AS refusals ON refusals.first_seq = status.refusal_seq;
 --> statement-breakpoint
--- What each peer's program has shown of itself so far, also if its rows are archived. Claims of the far end.
+-- The facts that each peer's program has shown so far, also if their rows are archived. They are claims of the far end.
 CREATE VIEW peer_programs AS
 SELECT
   status.peer_id, desired.name, desired.standing, status.learned_seq,

@@ -32,7 +32,7 @@ import type { PeerView, SelfView } from "../views/api.ts";
 import { admissionPolicyOf, type Core, createCore } from "./core.ts";
 import { HeadPublisher } from "./head-publisher.ts";
 import { type Intake, startIntake } from "./intake.ts";
-import { PartnerIdentifier } from "./learning/partner-identifier.ts";
+import { type Identify, PartnerIdentifier } from "./learning/partner-identifier.ts";
 import { Recorder } from "./recorder.ts";
 import { gaugesOf, peerViews, type ViewSources, viewsOf } from "./views.ts";
 import { ConnectionWatch } from "./watch/connection-watch.ts";
@@ -113,6 +113,11 @@ async function start(config: Config, around: Surroundings): Promise<Omit<Daemon,
     streams,
     reconciler: core.reconciler,
     self: { ...host.self, addresses: addresses(), version, startedAt: isoTime(startedAtMs) },
+    dialect: {
+      heartbeatFields: config.p2p.heartbeat.fields,
+      heartbeatTimestamp: config.p2p.heartbeatTimestamp,
+      challenge: config.p2p.challenge,
+    },
     health: () => ({
       logFailing: log.recorder.failing ?? core.ingest.failing,
       headSeq: log.store.head().seq,
@@ -225,15 +230,8 @@ async function createStreams(
   const { clock, random, logger, metrics, owner } = around;
   const { store, recorder, run } = log;
   const wake = (peerId: PeerId) => core.reconciler.wake(peerId);
-  const identifier = owner.use(
-    new PartnerIdentifier({
-      clock,
-      logger,
-      desired: store,
-      identify: (peerId, signal) => streams.identify(peerId, signal),
-      onLearned: (peerId, facts) => recorder.learned(peerId, facts),
-    }),
-  );
+  const identify: Identify = (peerId, signal) => streams.identify(peerId, signal);
+  const identifier = owner.use(new PartnerIdentifier({ clock, logger, desired: store, recorder, identify }));
   const streams = await createPartnerStreams({
     ...host,
     clock,

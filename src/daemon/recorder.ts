@@ -65,7 +65,7 @@ export class Recorder implements ReconcilerObserver, Disposable {
     this.#outbox = new Outbox({ store, clock, logger, onFailed: () => metrics.logFailures.inc({ kind: "append" }) });
     const write = (observation: Observation) => this.#outbox.put(observation);
     this.#rows = new RowBudget({ clock, write });
-    this.#learned = new LearnedRows({ clock, desired: store.get, status: store.status, write });
+    this.#learned = new LearnedRows({ clock, store, write });
     this.#subscription = store.onAppended((entry) => this.#appended(entry));
   }
 
@@ -128,7 +128,7 @@ export class Recorder implements ReconcilerObserver, Disposable {
     this.#deps.logger.fault(part, error, { peerId, ...(attempt !== null && { attempt }) });
   }
 
-  /** What a peer's program has shown of itself. Only a change gets a row, and only of a partner. */
+  /** Takes facts about a peer's program. Only a change gets a row, and only of a partner. */
   learned(peerId: PeerId, facts: Partial<LearnedFacts>): void {
     this.#learned.learned(peerId, facts);
   }

@@ -160,7 +160,7 @@ export class Libp2pPartnerStreams implements PartnerStreams {
     this.#closeConnections(peerId, request.dropConnections);
   }
 
-  /** Asks the peer's program who it is, over an open connection. Rejects as `identify` does, and with `stream_lost` if none is open. */
+  /** Asks which program the peer runs, over an open connection. Rejects as `identify` does, or with `stream_lost` if there is none. */
   async identify(peerId: PeerId, signal: AbortSignal): Promise<IdentifiedProgram> {
     const connection = this.#connections.of(peerId).find((open) => !this.#liveness.isSuspect(open));
     if (connection === undefined) throw new PartnerdError("stream_lost", `no connection to peer ${peerId}`);

@@ -98,7 +98,8 @@ function replayed({ past }: World, { seq, peers }: PastRow): Map<PeerId, unknown
   return new Map(
     [...peers]
       .filter(([, peer]) => isSeen(peer))
-      .map(([peerId, { down, learned: _, ...peer }]) => {
+      .map(([peerId, { down, standing, relation, address, generation, outbound, inbound }]) => {
+        const peer = { standing, relation, address, generation, outbound, inbound };
         const isReplacing = down?.began === "replaced" && down.seq === seq && next?.get(peerId)?.outbound != null;
         return [peerId, { ...peer, down: down === null || isReplacing ? null : { seq: down.seq, began: down.began } }];
       }),
@@ -182,7 +183,7 @@ describe("as of a seq and as of a time", () => {
           expect(rest).toEqual(peer);
           expect(learned?.seq ?? null, `${peer.peerId} at ${seq}`).toBe(replayed.get(peer.peerId)?.learned);
           if (learned === null) continue;
-          expect(learned).toMatchObject({ agent: expect.stringMatching(/^agent/), challenge: "passed" });
+          expect(learned.agent).toMatch(/^agent/);
           if (learned.seq <= world.archived) archived++;
         }
       }

@@ -20,13 +20,15 @@ const MAX_AT_ONCE = 8;
 /** An answer costs each end about 1 ms, so this is at most 2 % of a core. */
 const ASK_EVERY_MS = 50;
 
+/** Asks the peer's program, over an open connection. Bounded in time and bytes. */
+export type Identify = (peerId: PeerId, signal: AbortSignal) => Promise<Partial<LearnedFacts>>;
+
 export interface PartnerIdentifierInit {
   readonly clock: Clock;
   readonly logger: Pick<Logger, "debug" | "fault">;
   readonly desired: Pick<DesiredPeers, "get">;
-  /** Asks the peer's program, over an open connection; bounded in time and bytes. */
-  readonly identify: (peerId: PeerId, signal: AbortSignal) => Promise<Partial<LearnedFacts>>;
-  readonly onLearned: (peerId: PeerId, facts: Partial<LearnedFacts>) => void;
+  readonly recorder: { learned(peerId: PeerId, facts: Partial<LearnedFacts>): void };
+  readonly identify: Identify;
 }
 
 /** Disposing it aborts what is asked. */
@@ -83,12 +85,12 @@ export class PartnerIdentifier implements Disposable {
 
   /** Never rejects. */
   async #ask(peerId: PeerId): Promise<void> {
-    const { clock, identify, onLearned } = this.#init;
+    const { clock, identify, recorder } = this.#init;
     const { signal } = this.#ended;
     this.#running += 1;
     try {
       const facts = await identify(peerId, signal);
-      if (!signal.aborted) onLearned(peerId, facts);
+      if (!signal.aborted) recorder.learned(peerId, facts);
     } catch (thrown) {
       this.#failed(peerId, thrown);
     }

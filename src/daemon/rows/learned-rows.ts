@@ -1,17 +1,20 @@
 /**
- * Bounds the rows about what partners' programs show of themselves (docs/adr/0019-learned-facts-are-events.md): one row per change, and
- * at most LEARNED per partner, whatever it shows. Facts that come together get one row.
+ * Bounds the rows about partners' programs (docs/adr/0019-partners-programs-in-the-log.md): one for each change, within a budget per
+ * partner, whatever it shows. Facts that come together get one row.
  */
 import type { Clock } from "../../base/clock.ts";
 import type { PeerId } from "../../base/ids.ts";
 import { type Rate, TokenBucket } from "../../base/rate/token-bucket.ts";
 import { RecentMap } from "../../base/recent-map.ts";
 import { type LearnedFacts, NOTHING_LEARNED, type PeerLearned } from "../../events/learned/learned-facts.ts";
-import type { DesiredPeer } from "../../events/types.ts";
-import { isLearned, learnedFactsOf, type PeerStatus } from "../../store/fold/status.ts";
+import { isLearned, learnedFactsOf } from "../../store/fold/status.ts";
+import type { Store } from "../../store/store.ts";
 import type { Observation } from "../../store/write/own-event-appender.ts";
 
-/** Two at once, for an answer that comes late; then six an hour. With the budget of its failures, a partner causes at most 60 rows a minute. */
+/**
+ * Two at once, since an answer may come late, then six an hour. With the budget of its failures and streams, a partner causes at most
+ * 60 rows a minute.
+ */
 const LEARNED: Rate = { burst: 2, perSecond: 1 / 600 };
 /** Heartbeat, challenge and identify of a new partner come within this time. */
 const SETTLE_MS = 2_000;
@@ -20,10 +23,7 @@ const MAX_PEERS = 16_384;
 
 interface LearnedRowsInit {
   readonly clock: Clock;
-  /** The desired peer; undefined for a stranger. */
-  readonly desired: (peerId: PeerId) => DesiredPeer | undefined;
-  /** What the log knows of the peer. Throws if it cannot be read. */
-  readonly status: (peerId: PeerId) => PeerStatus | undefined;
+  readonly store: Pick<Store, "get" | "status">;
   readonly write: (observation: Observation) => void;
 }
 
@@ -45,7 +45,7 @@ export class LearnedRows implements Disposable {
 
   /** Newer facts replace older ones; those of peers that are not partners are ignored. Does not throw. */
   learned(peerId: PeerId, facts: Partial<LearnedFacts>): void {
-    if (this.#init.desired(peerId)?.standing !== "partner") return;
+    if (this.#init.store.get(peerId)?.standing !== "partner") return;
     const pending = this.#pending.get(peerId);
     if (pending === undefined) this.#wait(peerId, facts, SETTLE_MS);
     else pending.facts = { ...pending.facts, ...facts };
@@ -70,12 +70,12 @@ export class LearnedRows implements Disposable {
 
   /** False if it must be tried again: the budget is spent, or the log cannot be read. */
   #write(peerId: PeerId, facts: Partial<LearnedFacts>): boolean {
-    const { clock, desired, status, write } = this.#init;
-    const peer = desired(peerId);
+    const { clock, store, write } = this.#init;
+    const peer = store.get(peerId);
     if (peer?.standing !== "partner") return true;
     let event: PeerLearned;
     try {
-      const logged = status(peerId);
+      const logged = store.status(peerId);
       event = { type: "PeerLearned", peerId, details: { ...NOTHING_LEARNED, ...learnedFactsOf(logged), ...facts } };
       if (isLearned(logged, event)) return true;
     } catch {

@@ -1,4 +1,4 @@
-/** What a partner's program shows of itself: its software, and which dialect it speaks. */
+/** Facts that a partner's program shows of itself: its software, and its dialect. */
 import type { PeerId } from "../../base/ids.ts";
 
 /** How a far end spells the fields of its heartbeats: as our setting of that name does, or otherwise. */

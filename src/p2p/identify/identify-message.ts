@@ -2,7 +2,7 @@
 import { PartnerdError } from "../../base/errors.ts";
 import { type LearnedFacts, MAX_LEARNED_PROTOCOLS, MAX_LEARNED_TEXT } from "../../events/learned/learned-facts.ts";
 
-/** What a program says of itself in identify, bounded as LearnedFacts is. Its keys and addresses are not read. */
+/** The claims of a program in identify, bounded as in LearnedFacts. Its keys and addresses are not read. */
 export type IdentifiedProgram = Pick<LearnedFacts, "agent" | "protocolVersion" | "protocols" | "protocolsOmitted">;
 
 /** Field numbers of the identify specification. */
@@ -29,9 +29,9 @@ export function decodeIdentify(bytes: Uint8Array): IdentifiedProgram {
   const protocols = new Set<string>();
   let uncounted = 0;
   let [agent, protocolVersion]: (string | null)[] = [null, null];
-  const messages = new Cursor(bytes);
+  const messages = new FieldReader(bytes);
   while (!messages.isAtEnd) {
-    const message = new Cursor(messages.bytes());
+    const message = new FieldReader(messages.bytes());
     while (!message.isAtEnd) {
       const { field, value } = message.field();
       if (value === undefined) continue;
@@ -59,7 +59,7 @@ function textOf(value: Uint8Array): string {
   return Buffer.from(text.toWellFormed()).toString();
 }
 
-class Cursor {
+class FieldReader {
   readonly #bytes: Uint8Array;
   #at = 0;
 

@@ -50,7 +50,7 @@ export interface PeerStatus {
   readonly lastError: PeerFailure | null;
   /** Why we refuse the peer. Null again once an inbound stream is established, and with a new generation. */
   readonly lastRefusal: PeerFailure | null;
-  /** What the peer's program has shown of itself. */
+  /** The facts that the peer's program has shown; null if there are none. */
   readonly learned: Learned | null;
 }
 
@@ -103,7 +103,7 @@ export function repeatedBy(status: PeerStatus | undefined, event: ObservedEvent)
   return last && "reason" in event && last.code === event.reason ? last : undefined;
 }
 
-/** What its program has shown of itself; null if nothing. Throws `database_failed` if this program cannot have written it. */
+/** The facts that its program has shown; null if there are none. Throws `database_failed` if this program cannot have written it. */
 export function learnedFactsOf(status: PeerStatus | undefined): LearnedFacts | null {
   const learned = status?.learned ?? null;
   return learned && learnedFactsIn(learned.details, learned.seq);

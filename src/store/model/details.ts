@@ -73,10 +73,10 @@ const learnedFacts = z.strictObject({
   challenge: z.enum(CHALLENGE_ANSWERS).nullable(),
 });
 
-type Facts = ArchiveFacts | StartFacts | ReinterpretFacts | FailureFacts | SuppressedFacts | LearnedFacts;
+type AnyFacts = ArchiveFacts | StartFacts | ReinterpretFacts | FailureFacts | SuppressedFacts | LearnedFacts;
 
 /** The text for the `details` column. */
-export function detailsJson(facts: Facts): string {
+export function detailsJson(facts: AnyFacts): string {
   if ("agent" in facts) return JSON.stringify(learnedFacts.parse(facts));
   if ("file" in facts) return JSON.stringify(archiveFacts.parse(facts));
   if ("counts" in facts) return JSON.stringify(suppressedFacts.parse(facts));

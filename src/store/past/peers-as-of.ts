@@ -35,7 +35,7 @@ export interface PeerAsOf {
   readonly failures: string | null;
 }
 
-/** What its program had shown of itself, the row that says so, and when. */
+/** The facts that its program had shown, with the row that has them and its time. */
 export interface LearnedAsOf extends LearnedFacts {
   readonly seq: number;
   readonly at: string;
