@@ -490,7 +490,7 @@ SELECT
       'its program: ' || coalesce(log.spoken_agent, 'name unknown')
       || coalesce(', ' || CASE json_array_length(log.details, '$.protocols') + json_extract(log.details, '$.protocolsOmitted')
         WHEN 1 THEN '1 protocol'
-        ELSE json_array_length(log.details, '$.protocols') + json_extract(log.details, '$.protocolsOmitted') || ' protocols' END, '')
+        ELSE (json_array_length(log.details, '$.protocols') + json_extract(log.details, '$.protocolsOmitted')) || ' protocols' END, '')
       || coalesce(', heartbeat fields ' || json_extract(log.details, '$.heartbeatFields')
         || ', timestamp ' || json_extract(log.details, '$.heartbeatTimestamp'), '')
       || coalesce(', challenge ' || json_extract(log.details, '$.challenge'), '')

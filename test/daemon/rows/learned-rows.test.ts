@@ -129,6 +129,15 @@ describe("a partner's program", () => {
     startRecorder();
   });
 
+  it("says in the history how many protocols it named", () => {
+    append(temporary.store, desired());
+    recorder.learned(PEER_A, { ...PROGRAM, protocols: ["/a", "/b"], protocolsOmitted: 7 });
+    temporary.clock.advanceSync(SETTLE_MS);
+    expect(temporary.read("select summary from peer_history where type = 'PeerLearned'")).toEqual([
+      { summary: "its program: go-oc/1.4, 9 protocols" },
+    ]);
+  });
+
   it("puts no text of the far end into the service log, and quotes it in the history", () => {
     append(temporary.store, desired());
     recorder.learned(PEER_A, { ...SPOKEN, ...PROGRAM, agent: "evil\u001b[31m, challenge failed" });

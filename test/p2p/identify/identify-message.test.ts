@@ -55,7 +55,7 @@ describe("decodeIdentify", () => {
     expect(protocols?.[0]).toHaveLength(MAX_LEARNED_TEXT);
     const broken = decodeIdentify(framed(bytesField(6, Uint8Array.of(0xff, 0x00, 0xed, 0xa0, 0x80)))).agent;
     expect(broken?.isWellFormed()).toBe(true);
-    expect(decodeIdentify(identifyMessage({ agent: "x".repeat(255) + "💥" })).agent?.isWellFormed()).toBe(true);
+    expect(decodeIdentify(identifyMessage({ agent: `${"x".repeat(255)}💥` })).agent?.isWellFormed()).toBe(true);
   });
 
   it("bounds the number of protocols, and says how many are left out", () => {
