@@ -11,7 +11,7 @@ export type TimestampKind = (typeof TIMESTAMP_KINDS)[number];
 
 /** How it answered the bandwidth challenge: with the right bytes, or not at all, because it does not speak the protocol. */
 export const CHALLENGE_ANSWERS = ["passed", "unsupported"] as const;
-export type ChallengeAnswer = (typeof CHALLENGE_ANSWERS)[number];
+type ChallengeAnswer = (typeof CHALLENGE_ANSWERS)[number];
 
 /** All claims of the far end. Null: not shown yet, or not given. The text is bounded, but may contain any character. */
 export interface LearnedFacts {

@@ -32,7 +32,7 @@ interface PeerFailure {
 }
 
 /** The newest PeerLearned. `details` is the text of its column. */
-export interface Learned {
+interface Learned {
   readonly seq: number;
   readonly atMs: number;
   readonly details: string;

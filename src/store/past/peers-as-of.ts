@@ -36,7 +36,7 @@ export interface PeerAsOf {
 }
 
 /** The facts that its program had shown, with the row that has them and its time. */
-export interface LearnedAsOf extends LearnedFacts {
+interface LearnedAsOf extends LearnedFacts {
   readonly seq: number;
   readonly at: string;
 }

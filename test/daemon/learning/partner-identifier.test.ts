@@ -69,7 +69,7 @@ it("asks again after a loss, three times in a row and then once in ten minutes",
   expect(asked.length).toBeLessThanOrEqual(9);
 });
 
-it("asks no one else, and no one whose stream is lost meanwhile", async () => {
+it("asks no one else, and no one whose stream is lost in the meantime", async () => {
   session("stranger" as PeerId);
   session();
   loss();

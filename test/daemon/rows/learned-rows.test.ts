@@ -156,7 +156,7 @@ describe("a partner's program", () => {
   });
 });
 
-it("a row that repeats what the log knows is not appended, whoever asks for it", () => {
+it("a row that repeats what the log knows is not appended", () => {
   const { store } = temporary;
   const { generation: causeSeq } = append(store, desired());
   const event = { type: "PeerLearned", peerId: PEER_A, details: { ...NOTHING_LEARNED, ...PROGRAM } } as const;
