@@ -100,7 +100,10 @@ CREATE TABLE `peer_status_row` (
 	`refusal_seq` integer,
 	`refusal_code` text,
 	`refusal_message` text,
-	`refusal_at_ms` integer
+	`refusal_at_ms` integer,
+	`learned_seq` integer,
+	`learned_at_ms` integer,
+	`learned_details` text
 );
 --> statement-breakpoint
 CREATE TABLE `repeated_failures` (
@@ -181,6 +184,9 @@ CREATE TABLE `archived_peer` (
 	`outbound_close_seq` integer,
 	`outbound_close_reason` text,
 	`outbound_closed_at_ms` integer,
+	`learned_seq` integer,
+	`learned_at_ms` integer,
+	`learned_details` text,
 	`stream_created` text,
 	`stream_sequence` integer,
 	`stream_seq` integer,

@@ -336,6 +336,22 @@ LEFT JOIN peer_status_row AS status ON status.peer_id = known.peer_id
 LEFT JOIN repeated_failures AS errors ON errors.first_seq = status.error_seq
 LEFT JOIN repeated_failures AS refusals ON refusals.first_seq = status.refusal_seq;
 --> statement-breakpoint
+-- The facts that each peer's program has shown so far, also if their rows are archived. They are claims of the far end.
+CREATE VIEW peer_programs AS
+SELECT
+  status.peer_id, desired.name, desired.standing, status.learned_seq,
+  strftime('%Y-%m-%dT%H:%M:%fZ', status.learned_at_ms / 1000.0, 'unixepoch') AS learned_at,
+  json_extract(status.learned_details, '$.agent') AS agent,
+  json_extract(status.learned_details, '$.protocolVersion') AS protocol_version,
+  json_extract(status.learned_details, '$.protocols') AS protocols,
+  json_extract(status.learned_details, '$.protocolsOmitted') AS protocols_omitted,
+  json_extract(status.learned_details, '$.heartbeatFields') AS heartbeat_fields,
+  json_extract(status.learned_details, '$.heartbeatTimestamp') AS heartbeat_timestamp,
+  json_extract(status.learned_details, '$.challenge') AS challenge
+FROM peer_status_row AS status
+LEFT JOIN desired_peer AS desired ON desired.peer_id = status.peer_id
+WHERE status.learned_seq IS NOT NULL;
+--> statement-breakpoint
 -- The two views about delivery stay whole after archiving: without them nothing could be said about the completeness of the log.
 CREATE VIEW delivery_changes AS
 SELECT
@@ -416,7 +432,13 @@ WITH quoted AS (
     CASE WHEN claimed_user = '' OR claimed_user GLOB '*[^0-9A-Za-z._@-]*' THEN json_quote(claimed_user) ELSE claimed_user END AS spoken_user,
     CASE WHEN relation = '' OR relation GLOB '*[^0-9A-Z_()-]*' THEN json_quote(relation) ELSE relation END AS spoken_relation,
     CASE WHEN resource_id = '' OR resource_id GLOB '*[^0-9A-Za-z._@:-]*' THEN json_quote(resource_id) ELSE resource_id END
-      AS spoken_resource_id
+      AS spoken_resource_id,
+    CASE
+      WHEN type <> 'PeerLearned' THEN NULL
+      WHEN json_extract(details, '$.agent') = '' OR json_extract(details, '$.agent') GLOB '*[^0-9A-Za-z._@/-]*'
+        THEN json_quote(json_extract(details, '$.agent'))
+      ELSE json_extract(details, '$.agent')
+    END AS spoken_agent
   FROM event_log
 ),
 spoken AS (
@@ -464,6 +486,14 @@ SELECT
           || coalesce(' ' || json_extract(value, '$.reason'), ''), ', ')
         FROM json_each(log.details, '$.counts')
       )
+    WHEN 'PeerLearned' THEN
+      'its program: ' || coalesce(log.spoken_agent, 'name unknown')
+      || coalesce(', ' || CASE json_array_length(log.details, '$.protocols') + json_extract(log.details, '$.protocolsOmitted')
+        WHEN 1 THEN '1 protocol'
+        ELSE (json_array_length(log.details, '$.protocols') + json_extract(log.details, '$.protocolsOmitted')) || ' protocols' END, '')
+      || coalesce(', heartbeat fields ' || json_extract(log.details, '$.heartbeatFields')
+        || ', timestamp ' || json_extract(log.details, '$.heartbeatTimestamp'), '')
+      || coalesce(', challenge ' || json_extract(log.details, '$.challenge'), '')
     WHEN 'DeliveryChanged' THEN
       CASE log.reason
         WHEN 'at_least_once' THEN 'follows stream ' || log.stream || ' from sequence ' || log.stream_sequence

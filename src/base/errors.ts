@@ -54,6 +54,8 @@ const EXIT_CODES = {
   peer_id_mismatch: 1,
   ended_early: 1,
   challenge_failed: 1,
+  // Why a peer's program is not known.
+  identify_malformed: 1,
   not_partner: 1,
   blacklisted: 1,
   too_many_streams: 1,

@@ -32,6 +32,7 @@ import type { PeerView, SelfView } from "../views/api.ts";
 import { admissionPolicyOf, type Core, createCore } from "./core.ts";
 import { HeadPublisher } from "./head-publisher.ts";
 import { type Intake, startIntake } from "./intake.ts";
+import { type Identify, PartnerIdentifier } from "./learning/partner-identifier.ts";
 import { Recorder } from "./recorder.ts";
 import { gaugesOf, peerViews, type ViewSources, viewsOf } from "./views.ts";
 import { ConnectionWatch } from "./watch/connection-watch.ts";
@@ -112,6 +113,11 @@ async function start(config: Config, around: Surroundings): Promise<Omit<Daemon,
     streams,
     reconciler: core.reconciler,
     self: { ...host.self, addresses: addresses(), version, startedAt: isoTime(startedAtMs) },
+    dialect: {
+      heartbeatFields: config.p2p.heartbeat.fields,
+      heartbeatTimestamp: config.p2p.heartbeatTimestamp,
+      challenge: config.p2p.challenge,
+    },
     health: () => ({
       logFailing: log.recorder.failing ?? core.ingest.failing,
       headSeq: log.store.head().seq,
@@ -224,6 +230,8 @@ async function createStreams(
   const { clock, random, logger, metrics, owner } = around;
   const { store, recorder, run } = log;
   const wake = (peerId: PeerId) => core.reconciler.wake(peerId);
+  const identify: Identify = (peerId, signal) => streams.identify(peerId, signal);
+  const identifier = owner.use(new PartnerIdentifier({ clock, logger, desired: store, recorder, identify }));
   const streams = await createPartnerStreams({
     ...host,
     clock,
@@ -236,7 +244,11 @@ async function createStreams(
       others: () => httpListeners,
     }),
     observer: {
-      observed: (event) => recorder.observed(event),
+      observed: (event) => {
+        recorder.observed(event);
+        identifier.observed(event);
+      },
+      learned: (peerId, facts) => recorder.learned(peerId, facts),
       faulted: (peerId, error) => recorder.faulted(peerId, { part: "streams", error, attempt: null }),
       explained: (peerId, error) => recorder.explained(peerId, error),
       wake,

@@ -5,14 +5,17 @@ import type { PeerId } from "../base/ids.ts";
 import type { Logger } from "../base/log.ts";
 import { dialability } from "../base/net/tcp-endpoint.ts";
 import { RecentMap } from "../base/recent-map.ts";
-import type { AttemptId, LogEvent, ObservedEvent, PeerDesired } from "../events/types.ts";
+import type { LearnedFacts } from "../events/learned/learned-facts.ts";
+import type { AttemptId, ObservedEvent, PeerDesired } from "../events/types.ts";
 import type { Action } from "../reconciler/decide.ts";
 import type { ReconcilerObserver } from "../reconciler/options.ts";
 import type { FaultOutcome, Outcome } from "../reconciler/outcome.ts";
 import type { LogEntry } from "../store/model/log-entry.ts";
 import type { Store } from "../store/store.ts";
-import type { Start, StartInit } from "../store/write/own-event-appender.ts";
+import type { Observation, Start, StartInit } from "../store/write/own-event-appender.ts";
 import { Outbox } from "./outbox.ts";
+import { LearnedRows } from "./rows/learned-rows.ts";
+import { logRow } from "./rows/log-row.ts";
 import { RowBudget } from "./rows/row-budget.ts";
 
 /** Counts observations; `Metrics` implements it for Prometheus. */
@@ -48,6 +51,7 @@ export class Recorder implements ReconcilerObserver, Disposable {
   readonly #deps: RecorderDependencies;
   readonly #outbox: Outbox;
   readonly #rows: RowBudget;
+  readonly #learned: LearnedRows;
   readonly #subscription: Disposable;
   /** The partners with a stream of ours. */
   readonly #established = new Set<PeerId>();
@@ -59,7 +63,9 @@ export class Recorder implements ReconcilerObserver, Disposable {
     const { store, clock, logger, metrics } = deps;
     this.#deps = deps;
     this.#outbox = new Outbox({ store, clock, logger, onFailed: () => metrics.logFailures.inc({ kind: "append" }) });
-    this.#rows = new RowBudget({ clock, write: (observation) => this.#outbox.put(observation) });
+    const write = (observation: Observation) => this.#outbox.put(observation);
+    this.#rows = new RowBudget({ clock, write });
+    this.#learned = new LearnedRows({ clock, store, write });
     this.#subscription = store.onAppended((entry) => this.#appended(entry));
   }
 
@@ -122,7 +128,13 @@ export class Recorder implements ReconcilerObserver, Disposable {
     this.#deps.logger.fault(part, error, { peerId, ...(attempt !== null && { attempt }) });
   }
 
+  /** Takes facts about a peer's program. Only a change gets a row, and only of a partner. */
+  learned(peerId: PeerId, facts: Partial<LearnedFacts>): void {
+    this.#learned.learned(peerId, facts);
+  }
+
   [Symbol.dispose](): void {
+    this.#learned[Symbol.dispose]();
     this.#rows[Symbol.dispose]();
     this.#outbox[Symbol.dispose]();
     this.#stopped();
@@ -219,7 +231,7 @@ export class Recorder implements ReconcilerObserver, Disposable {
     if (event.type === "PeerDesired" || event.type === "PeerRemoved") this.#rows.named(event.peerId);
     if (event.type === "PeerDesired") this.#saySkipped(seq, event);
     if (event.type !== "PeerDesired")
-      this.#say(event, { seq, ...(causeSeq !== null && { causeSeq }), ...(openedSeq !== null && { openedSeq }) });
+      logRow(this.#deps.logger, event, { seq, ...(causeSeq !== null && { causeSeq }), ...(openedSeq !== null && { openedSeq }) });
     // A partner with an open stream needs no new one.
     else if (event.standing === "partner" && store.get(event.peerId)?.generation === seq && !this.#established.has(event.peerId))
       this.#desired.set(event.peerId, { generation: seq, atMs: clock.monotonicMs() });
@@ -231,55 +243,5 @@ export class Recorder implements ReconcilerObserver, Disposable {
     const { skipped } = dialability(address);
     if (skipped.length > 0)
       this.#deps.logger.warn({ seq, peerId, skipped }, "addresses in the record that TCP cannot dial are skipped");
-  }
-
-  /** `row`: the seq of the row, its cause and its opening, which lead from a log line to the events behind it. */
-  #say(event: Exclude<LogEvent, { type: "PeerDesired" }>, row: Partial<Pick<LogEntry, "seq" | "causeSeq" | "openedSeq">>): void {
-    const { logger } = this.#deps;
-    switch (event.type) {
-      case "StreamOpened": {
-        const { peerId, direction, attempt } = event;
-        logger.info({ ...row, peerId, direction, ...(attempt && { attempt }) }, "partner stream opened");
-        break;
-      }
-      case "StreamClosed": {
-        const { peerId, direction, reason, attempt, durationMs } = event;
-        logger.info({ ...row, peerId, direction, reason, ...(attempt && { attempt }), durationMs }, "partner stream closed");
-        break;
-      }
-      case "OpenFailed": {
-        const { peerId, reason, message, attempt, durationMs, details } = event;
-        const { streamEnd, errorName } = details;
-        logger.warn(
-          { ...row, peerId, reason, streamEnd, errorName, error: message, attempt, durationMs },
-          "could not open partner stream",
-        );
-        break;
-      }
-      case "InboundRefused":
-        logger.warn({ ...row, peerId: event.peerId, reason: event.reason, error: event.message }, "refused inbound stream");
-        break;
-      case "EventsSuppressed": {
-        const { peerId, durationMs, details } = event;
-        logger.warn({ ...row, ...(peerId && { peerId }), durationMs, ...details }, "too many events; counted instead of logged");
-        break;
-      }
-      case "DeliveryGap": {
-        const { type: _, ...gap } = event;
-        logger.error({ ...row, ...gap }, "messages are missing from the broker stream");
-        break;
-      }
-      case "DeliveryChanged":
-        if (event.reason === "at_least_once")
-          logger.info({ ...row, stream: event.stream, fromSequence: event.streamSequence }, "following broker stream");
-        break;
-      case "PeerRemoved":
-      case "EventRejected":
-      case "LogArchived":
-      case "LogReinterpreted":
-      case "DaemonStarted":
-      case "DaemonStopped":
-        break;
-    }
   }
 }

@@ -12,9 +12,18 @@ import type { Reconciler } from "../reconciler/reconciler.ts";
 import { type DeliveryProof, deliveryProof, proven } from "../store/fold/delivery-proof.ts";
 import type { LogEntry } from "../store/model/log-entry.ts";
 import type { Store } from "../store/store.ts";
+import type { OwnDialect } from "../views/advice.ts";
 import type { DeliveryView, HistoryView, PeerDetailView, PeerView, Phase, SelfView } from "../views/api.ts";
 import { missingSentence, spanSentence } from "../views/delivery-sentences.ts";
-import { failureSentence, type PeerFacts, peerView, phaseOf, skippedSentence } from "../views/peers.ts";
+import {
+  acceptsStreams,
+  failureSentence,
+  learnedView,
+  type PeerFacts,
+  peerView,
+  phaseOf,
+  skippedSentence,
+} from "../views/peers.ts";
 import type { GaugeView, Views } from "../views/views.ts";
 import { type HealthFacts, liveness, readiness, startup, unreadable } from "./health.ts";
 
@@ -31,6 +40,7 @@ export interface ViewSources {
   readonly streams: { snapshot(): Iterable<PeerSnapshot>; connectionCount(): number };
   readonly reconciler: Reconciler;
   readonly self: SelfView;
+  readonly dialect: OwnDialect;
   readonly health: () => HealthFacts;
   readonly started: () => boolean;
   /** The durable consumer's name. */
@@ -40,7 +50,7 @@ export interface ViewSources {
 }
 
 export function gaugesOf(
-  sources: Omit<ViewSources, "logger" | "self" | "started" | "consumer" | "resync" | "ignoredDatatypes">,
+  sources: Omit<ViewSources, "logger" | "self" | "dialect" | "started" | "consumer" | "resync" | "ignoredDatatypes">,
 ): readonly GaugeView[] {
   const { store, streams, reconciler } = sources;
   const proof = () => deliveryProof(store.cursor(), store.deliveries());
@@ -137,8 +147,13 @@ function* allFacts({ clock, store, streams, reconciler }: PeerSources): Generato
 }
 
 function detail(sources: ViewSources, peerId: PeerId): PeerDetailView | undefined {
-  const view = peerViews(sources).find((peer) => peer.peerId === peerId);
-  return view && { ...view, history: sources.store.history(peerId, { limit: HISTORY_ROWS }).map(historyView) };
+  const { store, dialect } = sources;
+  const facts = [...allFacts(sources)].find((peer) => peer.peerId === peerId);
+  if (facts === undefined) return undefined;
+  const status = store.status(peerId);
+  const accepts = acceptsStreams(facts, status);
+  const history = store.history(peerId, { limit: HISTORY_ROWS }).map(historyView);
+  return { ...peerView(facts), learned: learnedView(status, dialect, accepts), acceptsStreams: accepts, history };
 }
 
 function deliveryView(proof: DeliveryProof, { health, consumer, store, ignoredDatatypes }: ViewSources): DeliveryView {

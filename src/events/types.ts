@@ -1,6 +1,7 @@
 /** The events of the log. Desired events record what was asked for, observed events what happened. */
 import type { ErrorCode } from "../base/errors.ts";
 import type { Address, Did, PeerId, ResourceId } from "../base/ids.ts";
+import type { PeerLearned } from "./learned/learned-facts.ts";
 
 /**
  * The meaning of a relation. `partner`: keep a stream. `revoked`: keep none. `blacklisted`: keep none and refuse connections. Decided
@@ -269,6 +270,7 @@ export type LogEvent =
   | EventRejected
   | ObservedEvent
   | EventsSuppressed
+  | PeerLearned
   | DeliveryEvent
   | LogArchived
   | LogReinterpreted

@@ -15,6 +15,8 @@ import { HeartbeatOpener } from "./heartbeat/opener.ts";
 import { keyOf, type PartnerStream } from "./heartbeat/partner-stream.ts";
 import { ConnectionIndex, closeBounded, peerIdOf } from "./host/connection-index.ts";
 import type { Host, HostConnection, HostStreamHandler } from "./host/host.ts";
+import { identify } from "./identify/identify.ts";
+import type { IdentifiedProgram } from "./identify/identify-message.ts";
 import type { AdmissionPolicy } from "./registry/admission-policy.ts";
 import { LeaseClock } from "./registry/lease-clock.ts";
 import { type PeerSnapshot, type StreamObserver, StreamRegistry } from "./registry/registry.ts";
@@ -156,6 +158,13 @@ export class Libp2pPartnerStreams implements PartnerStreams {
     this.#handler.cancelUnproven(peerId);
     this.#lastSignOfLifeMs.delete(peerId);
     this.#closeConnections(peerId, request.dropConnections);
+  }
+
+  /** Asks which program the peer runs, over an open connection. Rejects as `identify` does, or with `stream_lost` if there is none. */
+  async identify(peerId: PeerId, signal: AbortSignal): Promise<IdentifiedProgram> {
+    const connection = this.#connections.of(peerId).find((open) => !this.#liveness.isSuspect(open));
+    if (connection === undefined) throw new PartnerdError("stream_lost", `no connection to peer ${peerId}`);
+    return identify(connection, this.#components.clock, signal);
   }
 
   /** Closes every stream as `shutdown`, and stops listening and all timers. Connections are left to the host. */

@@ -18,7 +18,7 @@ import { type LogEntry, logEntryOf } from "./model/log-entry.ts";
 import { type LogHead, NO_ROWS } from "./model/log-head.ts";
 import { type HistoryRow, historyUntil } from "./past/history-until.ts";
 import { seqAt } from "./past/moment.ts";
-import { type PeerAsOf, peerAsOf, peersAsOf } from "./past/peers-as-of.ts";
+import { type PeerAsOf, type PeerDetailAsOf, peerAsOf, peersAsOf } from "./past/peers-as-of.ts";
 import { restatedRows } from "./past/restated-rows.ts";
 import { eventLog, repeatedFailures } from "./schema/log.ts";
 import { databaseFileOf } from "./sql/data-directory.ts";
@@ -56,7 +56,7 @@ export interface AsOf extends Moment {
 
 /** A peer that was neither desired nor had a stream is undefined. */
 export interface PeerPast extends Moment {
-  readonly peer: PeerAsOf | undefined;
+  readonly peer: PeerDetailAsOf | undefined;
   readonly history: readonly HistoryRow[];
 }
 

@@ -44,8 +44,9 @@ export interface Store extends Disposable {
    */
   appendDelivery(events: readonly DeliveryEvent[], cursor?: Cursor, lastSequence?: number): readonly LogEntry<DeliveryEvent>[];
   /**
-   * Appends an observed event. Returns `repeated` if it repeats the peer's last failure or refusal, which is only counted. A count is
-   * written with the next row, with a repeat at least a second after the last write, or at the end.
+   * Appends an observed event. Returns `repeated` if a PeerLearned says nothing new, or if the event repeats the peer's last failure
+   * or refusal, which is only counted. A count is written with the next row, with a repeat at least a second after the last write, or
+   * at the end.
    */
   appendObserved(observation: Observation): LogEntry<Observation["event"]> | "repeated";
   /**

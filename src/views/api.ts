@@ -1,6 +1,8 @@
 /** The HTTP API's response types, which the commands read too. Times are ISO 8601 in UTC, with milliseconds. */
 
+import type { LearnedFacts } from "../events/learned/learned-facts.ts";
 import type { DeliveryGuarantee, Effect, FailureFacts, Standing } from "../events/types.ts";
+import type { Advice } from "./advice.ts";
 
 export interface SelfView {
   readonly peerId: string;
@@ -76,7 +78,20 @@ export interface PeersView {
   readonly peers: readonly PeerView[];
 }
 
+/** Facts that the peer's program has shown: its claims, in which text may contain any character. Null where they are not known. */
+export interface LearnedView extends LearnedFacts {
+  /** The event in the log, and its time. */
+  readonly seq: number;
+  readonly at: string;
+  /** Settings to change because its dialect differs from ours; empty if none. */
+  readonly advice: readonly Advice[];
+}
+
 export interface PeerDetailView extends PeerView {
+  /** Null until its program has shown something, which only that of a partner is asked for. */
+  readonly learned: LearnedView | null;
+  /** Whether it accepts our streams: false if it ended or refused the last one that we opened, null if it never had the choice. */
+  readonly acceptsStreams: boolean | null;
   readonly history: readonly HistoryView[];
 }
 

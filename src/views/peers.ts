@@ -1,12 +1,15 @@
 /** Builds the view of a peer from its desired state, its streams and its retry state. Pure. */
 
+import type { ErrorCode } from "../base/errors.ts";
 import type { Did, PeerId } from "../base/ids.ts";
 import { dialability } from "../base/net/tcp-endpoint.ts";
 import { isoTime } from "../base/units.ts";
 import type { CloseReason, DesiredPeer } from "../events/types.ts";
 import type { OpenFailure } from "../reconciler/backoff.ts";
 import type { KeyProgress } from "../reconciler/options.ts";
-import type { PeerView, Phase, StreamView } from "./api.ts";
+import { learnedFactsOf, type PeerStatus } from "../store/fold/status.ts";
+import { adviceOn, type OwnDialect } from "./advice.ts";
+import type { LearnedView, PeerView, Phase, StreamView } from "./api.ts";
 
 /** A stream from the registry, with times as wall time. */
 export interface StreamFacts {
@@ -51,6 +54,24 @@ export function peerView({ peerId, desired, outbound, inbound, progress, wallOff
 
 function errorView({ code, message, streamEnd, errorName }: OpenFailure): NonNullable<PeerView["lastError"]> {
   return { code, message: failureSentence(message, streamEnd), streamEnd, errorName };
+}
+
+/** Errors by which the far end itself turns our stream down. */
+const TURNED_DOWN: readonly ErrorCode[] = ["refused", "protocol_unsupported"];
+
+/** Whether the peer accepts our streams; null if it never had the choice. */
+export function acceptsStreams({ outbound, progress }: PeerFacts, status: PeerStatus | undefined): boolean | null {
+  if (outbound !== null) return true;
+  const code = progress.lastFailure?.code ?? status?.lastError?.code;
+  if (code !== undefined && TURNED_DOWN.includes(code)) return false;
+  return (status?.outboundSessions ?? 0) > 0 ? true : null;
+}
+
+/** Throws `database_failed` if this program cannot have written the facts. */
+export function learnedView(status: PeerStatus | undefined, own: OwnDialect, accepts: boolean | null): LearnedView | null {
+  const [learned, facts] = [status?.learned ?? null, learnedFactsOf(status)];
+  if (learned === null || facts === null) return null;
+  return { seq: learned.seq, at: isoTime(learned.atMs), ...facts, advice: adviceOn(facts, own, accepts) };
 }
 
 /** For people: the addresses that are not dialled; null if all are. */

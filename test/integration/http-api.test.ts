@@ -46,11 +46,26 @@ const peersSchema = z.strictObject({ peers: z.array(z.strictObject(peerKeys)) })
 
 const peerSchema = z.strictObject({
   ...peerKeys,
+  acceptsStreams: z.boolean().nullable(),
+  learned: z
+    .strictObject({
+      seq: z.int().positive(),
+      at: time,
+      agent: z.string().nullable(),
+      protocolVersion: z.string().nullable(),
+      protocols: z.array(z.string()).nullable(),
+      protocolsOmitted: z.int().nonnegative(),
+      heartbeatFields: z.enum(["both", "snake", "go", "other"]).nullable(),
+      heartbeatTimestamp: z.enum(["unix", "unixnano", "rfc3339", "none", "other"]).nullable(),
+      challenge: z.enum(["passed", "unsupported"]).nullable(),
+      advice: z.array(z.strictObject({ setting: z.string(), value: z.string(), message: z.string() })),
+    })
+    .nullable(),
   history: z.array(
     z.strictObject({
       seq: z.int().positive(),
       at: time,
-      type: z.enum(["PeerDesired", "PeerRemoved", "StreamOpened", "StreamClosed", "OpenFailed", "InboundRefused"]),
+      type: z.enum(["PeerDesired", "PeerRemoved", "StreamOpened", "StreamClosed", "OpenFailed", "InboundRefused", "PeerLearned"]),
       app: z.string().nullable(),
       claimedUser: z.string().nullable(),
       effect: z.enum(["changed", "unchanged"]).nullable(),

@@ -63,6 +63,7 @@ describe("docs/SQL.md", () => {
         "outage_periods",
         "partner_periods",
         "peer_history",
+        "peer_programs",
         "peer_status",
         "rejected_events",
         "relation_changes",

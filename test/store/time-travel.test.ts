@@ -98,7 +98,8 @@ function replayed({ past }: World, { seq, peers }: PastRow): Map<PeerId, unknown
   return new Map(
     [...peers]
       .filter(([, peer]) => isSeen(peer))
-      .map(([peerId, { down, ...peer }]) => {
+      .map(([peerId, { down, standing, relation, address, generation, outbound, inbound }]) => {
+        const peer = { standing, relation, address, generation, outbound, inbound };
         const isReplacing = down?.began === "replaced" && down.seq === seq && next?.get(peerId)?.outbound != null;
         return [peerId, { ...peer, down: down === null || isReplacing ? null : { seq: down.seq, began: down.began } }];
       }),
@@ -171,13 +172,23 @@ describe("as of a seq and as of a time", () => {
     );
   }, 180_000);
 
-  it("shows of one peer what it shows of all", async () => {
-    using world = await worldOf(7, 0.4);
-    using reader = openLogReader(world.path);
-    for (const { seq } of randomRows(world)) {
-      const { peers } = reader.asOf({ seq });
-      for (const peer of peers) expect(reader.peerAsOf({ seq }, peer.peerId, 5).peer).toEqual(peer);
+  it("shows of one peer what it shows of all, and what had been learned of it by then", async () => {
+    let archived = 0;
+    for (const seed of [7, 8, 9]) {
+      using world = await worldOf(seed, 0.4);
+      using reader = openLogReader(world.path);
+      for (const { seq, peers: replayed } of randomRows(world)) {
+        for (const peer of reader.asOf({ seq }).peers) {
+          const { learned, ...rest } = reader.peerAsOf({ seq }, peer.peerId, 5).peer ?? { learned: null };
+          expect(rest).toEqual(peer);
+          expect(learned?.seq ?? null, `${peer.peerId} at ${seq}`).toBe(replayed.get(peer.peerId)?.learned);
+          if (learned === null) continue;
+          expect(learned.agent).toMatch(/^agent/);
+          if (learned.seq <= world.archived) archived++;
+        }
+      }
     }
+    expect(archived).toBeGreaterThan(0);
   });
 
   it("the views say nothing false of the time before the newest archive", async () => {

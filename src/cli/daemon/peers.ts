@@ -18,6 +18,7 @@ import {
   HTTP_FLAG,
   JSON_FLAG,
 } from "../terminal/flags.ts";
+import { learnedRows } from "../terminal/learned.ts";
 import { jsonText, print } from "../terminal/output.ts";
 import { publisherText } from "../terminal/publisher.ts";
 import { table } from "../terminal/table.ts";
@@ -67,7 +68,7 @@ export async function runPeers(client: DaemonClient, peerId: string | undefined,
 }
 
 function detail(peer: PeerDetailView): string {
-  const facts: [string, string | null][] = [
+  const facts: (readonly [string, string | null])[] = [
     ["peer", peer.peerId],
     ["name", peer.name],
     ["did", peer.did],
@@ -81,6 +82,11 @@ function detail(peer: PeerDetailView): string {
     ["inbound", peer.inbound && `opened ${peer.inbound.openedAt}, expires ${peer.inbound.expiresAt}${provenText(peer.inbound)}`],
     ["next attempt", peer.nextAttemptAt && `${peer.nextAttemptAt}, after ${counted(peer.attempts, "failure")}`],
     ["last error", peer.lastError && `${peer.lastError.code}: ${peer.lastError.message}`],
+    ["our streams", peer.acceptsStreams === null ? null : peer.acceptsStreams ? "accepted" : "turned down"],
+    ...learnedRows(peer.learned),
+    ...(peer.learned?.advice ?? []).map(
+      ({ setting, value, message }) => ["advice", `set ${setting} to ${value}: ${message}`] as const,
+    ),
   ];
   const rows = facts.map(([fact, value]) => [fact, value ?? "-"]);
   return `${table(["FACT", "VALUE"], rows)}\n\n${historyTable(peer.history)}`;

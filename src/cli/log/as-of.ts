@@ -6,9 +6,10 @@ import { durationText, isoTime } from "../../base/units.ts";
 import type { LogPlace } from "../../store/archive/archive-plan.ts";
 import type { AsOf, Moment } from "../../store/log-reader.ts";
 import type { HistoryRow } from "../../store/past/history-until.ts";
-import type { PeerAsOf } from "../../store/past/peers-as-of.ts";
+import type { PeerAsOf, PeerDetailAsOf } from "../../store/past/peers-as-of.ts";
 import { desiredText } from "../../views/desired-text.ts";
 import { DURATION_UNITS } from "../terminal/flags.ts";
+import { learnedRows } from "../terminal/learned.ts";
 import { jsonText } from "../terminal/output.ts";
 import { publisherText } from "../terminal/publisher.ts";
 import { shortPeerId, table } from "../terminal/table.ts";
@@ -95,7 +96,7 @@ function reasonOf({ downBegan, failures }: PeerAsOf): string {
   return failures === null ? downBegan : `${downBegan}, then ${failures}`;
 }
 
-function factTable(peerId: PeerId, peer: PeerAsOf | undefined): string {
+function factTable(peerId: PeerId, peer: PeerDetailAsOf | undefined): string {
   const by = peer?.app == null ? null : byText(peer.app, peer);
   const facts: readonly (readonly [string, string | null | undefined])[] = [
     ["peer", peerId],
@@ -108,6 +109,7 @@ function factTable(peerId: PeerId, peer: PeerAsOf | undefined): string {
     ["outbound", peer?.outboundSince && `open since ${peer.outboundSince}`],
     ["inbound", peer?.inboundSince && `open since ${peer.inboundSince}`],
     ["down", peer?.downSince && `since ${peer.downSince}: ${reasonOf(peer)}`],
+    ...learnedRows(peer?.learned ?? null),
   ];
   return table(
     ["FACT", "VALUE"],

@@ -13,8 +13,6 @@ import { HandshakeWatch } from "../handshake/handshake-watch.ts";
 import { answerChallenge, answerPings } from "../heartbeat/echo.ts";
 import { peerIdOf } from "../host/connection-index.ts";
 import { Door } from "../host/door.ts";
-import type { HostConnection } from "../host/host.ts";
-import { identifyFactsOf } from "../host/identify-facts.ts";
 import { createNode, type Node, startNode, stopNode } from "../host/node.ts";
 import type { HeartbeatFormat } from "../wire/codec.ts";
 import { MAX_STREAMS_PER_PROTOCOL, PING_PROTOCOL, PROBE_PROTOCOL } from "../wire/constants.ts";
@@ -70,20 +68,11 @@ export async function* examination(address: Address, init: ExaminationInit): Asy
       isPrivate,
       self: { name, did: did ?? didOf(peerId), peerId },
       placeholder: peerIdOf(peerIdFromPrivateKey(await generateKeyPair("Ed25519"))),
-      identify: async (connection, signal) =>
-        identifyFactsOf(await node.services.identify.identify(realOf(node, connection), { signal })),
     });
     for (const error of faults) throw error;
   } finally {
     await stopNode(node, clock);
   }
-}
-
-/** libp2p's own connection behind our port. */
-function realOf(node: Node, connection: HostConnection) {
-  const real = node.getConnections().find((each) => each === connection);
-  if (real === undefined) throw new Error("the connection has closed");
-  return real;
 }
 
 /** Answers the challenges and pings of the far end, as the daemon does. Returns the sizes of the challenges so far. */

@@ -3,8 +3,8 @@ import type { Clock, Random } from "../../base/clock.ts";
 import { pause } from "../../base/pause.ts";
 import { Liveness } from "../heartbeat/liveness.ts";
 import { requestEcho } from "../heartbeat/probe.ts";
-import type { HostConnection } from "../host/host.ts";
-import type { IdentifyFacts } from "../host/identify-facts.ts";
+import { identify } from "../identify/identify.ts";
+import type { IdentifiedProgram } from "../identify/identify-message.ts";
 import type { HeartbeatFormat, SelfDescription } from "../wire/codec.ts";
 import {
   CHALLENGE_TIMEOUT_MS,
@@ -33,8 +33,6 @@ export interface ServiceComponents {
   readonly clock: Clock;
   readonly random: Random;
   readonly self: SelfDescription;
-  /** Asks the far end over identify. */
-  readonly identify: (connection: HostConnection, signal: AbortSignal) => Promise<IdentifyFacts>;
   /** The sizes of the challenges that the far end has sent so far. */
   readonly challengedBytes: () => readonly number[];
   readonly heartbeat: HeartbeatFormat;
@@ -57,7 +55,9 @@ export async function* askServices(farEnd: FarEndConnection, components: Service
   yield { step: "muxer", muxer, pongMs: pong.failure === null ? pong.durationMs : null, failure: pong.failure };
   if (pong.failure !== null) return;
 
-  const { answer: facts, failure } = await farEnd.ask(IDENTIFY_PROTOCOL, components.identify);
+  const { answer: facts, failure } = await farEnd.ask(IDENTIFY_PROTOCOL, (connection, signal) =>
+    identify(connection, components.clock, signal),
+  );
   yield { step: "identify", facts, failure };
   yield protocolsIn(facts);
   yield await askHeartbeats(farEnd, components);
@@ -68,9 +68,9 @@ export async function* askServices(farEnd: FarEndConnection, components: Service
 }
 
 /** A list that was cut says nothing about what is not on it. */
-function protocolsIn(facts: IdentifyFacts | null): ProtocolsResult {
+function protocolsIn(facts: IdentifiedProgram | null): ProtocolsResult {
   const serves = (protocol: string) =>
-    facts?.protocols.includes(protocol) === true ? true : facts?.protocolsLeftOut === 0 ? false : null;
+    facts?.protocols.includes(protocol) === true ? true : facts?.protocolsOmitted === 0 ? false : null;
   return { step: "protocols", heartbeat: serves(PARTNER_PROTOCOL), challenge: serves(PROBE_PROTOCOL) };
 }
 

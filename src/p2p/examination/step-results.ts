@@ -3,7 +3,7 @@ import type { ErrorCode, RemoteEnd } from "../../base/errors.ts";
 import type { PeerId } from "../../base/ids.ts";
 import type { Beginning } from "../handshake/first-bytes.ts";
 import type { ChallengeRule } from "../heartbeat/handler.ts";
-import type { IdentifyFacts } from "../host/identify-facts.ts";
+import type { IdentifiedProgram } from "../identify/identify-message.ts";
 import type { HeartbeatFormat } from "../wire/codec.ts";
 
 /** Why a step failed, in our own words. */
@@ -66,7 +66,7 @@ export interface MuxerResult {
 
 export interface IdentifyResult {
   readonly step: "identify";
-  readonly facts: IdentifyFacts | null;
+  readonly facts: IdentifiedProgram | null;
   readonly failure: StepFailure | null;
 }
 

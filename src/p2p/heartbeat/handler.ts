@@ -9,6 +9,7 @@ import { type AdmissionPolicy, inboundRefused, refusalBy } from "../registry/adm
 import type { StreamObserver, StreamRegistry } from "../registry/registry.ts";
 import { type Heartbeat, HeartbeatDecoder } from "../wire/codec.ts";
 import { MAX_UNPROVEN_PER_PEER, MAX_UNPROVEN_TOTAL } from "../wire/constants.ts";
+import type { Dialect } from "../wire/dialect.ts";
 import { InboundPace } from "./inbound-pace.ts";
 import { keyOf, PartnerStream } from "./partner-stream.ts";
 import { challenge, challengeUnsupported } from "./probe.ts";
@@ -21,7 +22,7 @@ export interface HandlerComponents {
   readonly random: Random;
   readonly admission: AdmissionPolicy;
   readonly registry: StreamRegistry<PartnerStream>;
-  readonly observer: Pick<StreamObserver, "observed" | "faulted" | "explained">;
+  readonly observer: Pick<StreamObserver, "observed" | "faulted" | "explained" | "learned">;
   readonly firstHeartbeatTimeoutMs: number;
   readonly challengeTimeoutMs: number;
   readonly challengeRule: ChallengeRule;
@@ -90,6 +91,7 @@ export class HeartbeatHandler {
       const reader = new HeartbeatReader(stream, peerId);
       const did = await this.#firstHeartbeat(reader, stream.ended);
       const proven = await challenge(stream.connection, { clock, random, timeoutMs: challengeTimeoutMs }, stream.ended);
+      this.#components.observer.learned?.(peerId, { ...reader.dialect, challenge: proven ? "passed" : "unsupported" });
       if (!proven && this.#components.challengeRule === "require") throw challengeUnsupported();
       // No await from here on, so these last checks hold until the stream is registered.
       stream.ended.throwIfAborted();
@@ -159,6 +161,8 @@ class HeartbeatReader {
   /** Reading failed through no fault of the peer. Nothing more is read, so the lease of an established stream runs out. */
   onFault: (error: PartnerdError) => void;
 
+  readonly #decoder: HeartbeatDecoder;
+
   constructor(stream: PartnerStream, peerId: PeerId) {
     const { promise, resolve } = Promise.withResolvers<Heartbeat>();
     this.first = promise;
@@ -166,6 +170,7 @@ class HeartbeatReader {
     this.onFault = (error) => stream.abort(error);
     let isReading = true;
     const decoder = new HeartbeatDecoder(peerId);
+    this.#decoder = decoder;
     stream.read((chunk) => {
       if (!isReading) return;
       try {
@@ -181,6 +186,11 @@ class HeartbeatReader {
         else this.onViolation(error);
       }
     });
+  }
+
+  /** How the first heartbeat was written; undefined before it. */
+  get dialect(): Dialect | undefined {
+    return this.#decoder.dialect;
   }
 }
 

@@ -79,7 +79,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     },
     peerStore: { maxAddressAge: Number.POSITIVE_INFINITY, maxPeerAge: Number.POSITIVE_INFINITY },
     services: {
-      // Served because Go hosts ask for it. We do not ask: the protocols that we open are negotiated anyway.
+      // Served because Go hosts ask for it. We ask partners only (identify.ts). libp2p would ask strangers too, and keep the answers.
       identify: identify({ runOnConnectionOpen: false }),
     },
   });

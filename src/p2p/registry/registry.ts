@@ -6,6 +6,7 @@ import { type Clock, jittered, type Random } from "../../base/clock.ts";
 import { PartnerdError } from "../../base/errors.ts";
 import type { Did, PeerId } from "../../base/ids.ts";
 import { RecentMap } from "../../base/recent-map.ts";
+import type { LearnedFacts } from "../../events/learned/learned-facts.ts";
 import type { AttemptId, CloseReason, Direction, ObservedEvent } from "../../events/types.ts";
 import type { ActualPeer, Attempt } from "../../reconciler/ports.ts";
 import { HEARTBEAT_JITTER, HEARTBEAT_PERIOD_MS, LEASE_MS, MAX_REMEMBERED_PEERS } from "../wire/constants.ts";
@@ -18,6 +19,8 @@ export interface StreamObserver {
   faulted(peerId: PeerId, error: PartnerdError): void;
   /** The error behind an InboundRefused. Its cause may quote the far end, so it is for the debug level of the service log only. */
   explained?(peerId: PeerId, error: PartnerdError): void;
+  /** A peer's program has shown these facts. */
+  learned?(peerId: PeerId, facts: Partial<LearnedFacts>): void;
   /** Something about this peer has changed, or it has shown life: the reconciler should look again. */
   wake(peerId: PeerId): void;
 }

@@ -5,6 +5,7 @@ import { type Did, didOf, type PeerId, parsePeerId } from "../../base/ids.ts";
 import { JsonScanner } from "../../base/json-scanner.ts";
 import { isoTime } from "../../base/units.ts";
 import { MAX_HEARTBEAT_BYTES, MAX_HEARTBEAT_DEPTH, MAX_HEARTBEAT_TEXT_LENGTH } from "./constants.ts";
+import { type Dialect, dialectOf } from "./dialect.ts";
 
 /** How we describe ourselves in heartbeats. */
 export interface SelfDescription {
@@ -86,10 +87,16 @@ export class HeartbeatDecoder {
   #length = 0;
   readonly #scanner = new JsonScanner(MAX_HEARTBEAT_DEPTH);
   readonly #expected: PeerId | undefined;
+  #dialect: Dialect | undefined;
 
   /** A claim equal to the canonical text of `expected` is not parsed, since parsing is most of the work. */
   constructor(expected?: PeerId) {
     this.#expected = expected;
+  }
+
+  /** How the first heartbeat was written; undefined before it. */
+  get dialect(): Dialect | undefined {
+    return this.#dialect;
   }
 
   /** Bytes buffered of the unfinished value. */
@@ -115,7 +122,10 @@ export class HeartbeatDecoder {
       if (this.#scanner.depth > 0) continue;
       const value = this.#buffer.subarray(0, this.#length);
       this.#length = 0;
-      yield parseHeartbeat(value, this.#expected);
+      const parsed = parseObject(value);
+      const heartbeat = heartbeatIn(parsed, this.#expected);
+      this.#dialect ??= dialectOf(parsed);
+      yield heartbeat;
     }
   }
 
@@ -136,8 +146,8 @@ export class HeartbeatDecoder {
 
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 
-function parseHeartbeat(bytes: Uint8Array, expected: PeerId | undefined): Heartbeat {
-  const fields = textFields(parseObject(bytes));
+function heartbeatIn(parsed: object, expected: PeerId | undefined): Heartbeat {
+  const fields = textFields(parsed);
   const claimed = fields.get("peerid");
   if (claimed === undefined) return { name: fields.get("name") ?? null, did: didOrNull(fields), peerId: null };
   const peerId = claimed === expected ? expected : parsePeerId(claimed);

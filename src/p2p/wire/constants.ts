@@ -41,6 +41,11 @@ export const MAX_PINGS_UNREAD_BYTES = 16 * 1024;
 /** The payload that every ping service echoes. */
 export const PING_BYTES = 32;
 
+/** Time for the answer to identify. */
+export const IDENTIFY_TIMEOUT_MS = 5_000;
+/** go-libp2p sends up to 8 KiB, and more only with hundreds of addresses and protocols. */
+export const MAX_IDENTIFY_BYTES = 64 * 1024;
+
 /** One stream being challenged and one that replaces it; more at once is a flood. */
 export const MAX_UNPROVEN_PER_PEER = 2;
 /** Inbound streams that a peer may open in a row; its own backoff opens fewer after it restarted. */

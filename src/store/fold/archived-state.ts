@@ -55,6 +55,7 @@ const status = z.strictObject({
   lastInboundClose: closing,
   lastError: failure,
   lastRefusal: failure,
+  learned: z.strictObject({ seq: z.int(), atMs: z.int(), details: z.string() }).nullable(),
 });
 
 /** The newest message about a peer in a stream: the stream's creation time, the message's sequence, and the seq of its row. */
@@ -94,6 +95,9 @@ const schema = z.strictObject({
       outboundCloseSeq: z.int().nullable(),
       outboundCloseReason: text<CloseReason>().nullable(),
       outboundClosedAtMs: z.int().nullable(),
+      learnedSeq: z.int().nullable(),
+      learnedAtMs: z.int().nullable(),
+      learnedDetails: z.string().nullable(),
       ...inStream,
     }),
   ),

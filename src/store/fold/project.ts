@@ -48,7 +48,8 @@ export function project(
     case "StreamOpened":
     case "StreamClosed":
     case "OpenFailed":
-    case "InboundRefused": {
+    case "InboundRefused":
+    case "PeerLearned": {
       const before = lookup.status(event.peerId);
       return { ...NOTHING, statuses: [{ before, after: foldStatus(before, { ...at, event }) }] };
     }

@@ -1,7 +1,9 @@
 /** The status of one peer: a fold over its observed events, and its row. Appending and replaying both use it. */
 import type { ErrorCode } from "../../base/errors.ts";
 import type { PeerId } from "../../base/ids.ts";
+import type { LearnedFacts, PeerLearned } from "../../events/learned/learned-facts.ts";
 import type { AttemptId, CloseReason, Direction, ObservedEvent, StreamClosed } from "../../events/types.ts";
+import { detailsJson, learnedFactsIn } from "../model/details.ts";
 import type { LogEntry } from "../model/log-entry.ts";
 import type { openStream, peerStatusRow } from "../schema/log.ts";
 
@@ -29,6 +31,13 @@ interface PeerFailure {
   readonly atMs: number;
 }
 
+/** The newest PeerLearned. `details` is the text of its column. */
+interface Learned {
+  readonly seq: number;
+  readonly atMs: number;
+  readonly details: string;
+}
+
 export interface PeerStatus {
   readonly peerId: PeerId;
   /** Oldest first. A slot holds two while one stream replaces another. */
@@ -41,6 +50,8 @@ export interface PeerStatus {
   readonly lastError: PeerFailure | null;
   /** Why we refuse the peer. Null again once an inbound stream is established, and with a new generation. */
   readonly lastRefusal: PeerFailure | null;
+  /** The facts that the peer's program has shown; null if there are none. */
+  readonly learned: Learned | null;
 }
 
 export function foldStatus(before: PeerStatus | undefined, entry: ObservedAt): PeerStatus {
@@ -70,10 +81,12 @@ export function foldStatus(before: PeerStatus | undefined, entry: ObservedAt): P
       return { ...status, lastError: { seq, code: event.reason, message: event.message, atMs } };
     case "InboundRefused":
       return { ...status, lastRefusal: { seq, code: event.reason, message: event.message, atMs } };
+    case "PeerLearned":
+      return { ...status, learned: { seq, atMs, details: detailsJson(event.details) } };
   }
 }
 
-type ObservedAt = Pick<LogEntry<ObservedEvent>, "seq" | "atMs" | "causeSeq" | "openedSeq" | "event">;
+type ObservedAt = Pick<LogEntry<ObservedEvent | PeerLearned>, "seq" | "atMs" | "causeSeq" | "openedSeq" | "event">;
 
 export function hasFailures(status: PeerStatus): boolean {
   return status.lastError !== null || status.lastRefusal !== null;
@@ -90,6 +103,17 @@ export function repeatedBy(status: PeerStatus | undefined, event: ObservedEvent)
   return last && "reason" in event && last.code === event.reason ? last : undefined;
 }
 
+/** The facts that its program has shown; null if there are none. Throws `database_failed` if this program cannot have written it. */
+export function learnedFactsOf(status: PeerStatus | undefined): LearnedFacts | null {
+  const learned = status?.learned ?? null;
+  return learned && learnedFactsIn(learned.details, learned.seq);
+}
+
+/** True if the status has exactly these facts. */
+export function isLearned(status: PeerStatus | undefined, { details }: PeerLearned): boolean {
+  return status?.learned?.details === detailsJson(details);
+}
+
 /** The stream that `closed` ends. A newer stream replaces the older one in its slot, so the oldest ends first. */
 export function endedBy(status: PeerStatus | undefined, closed: StreamClosed): OpenStream | undefined {
   return status?.openStreams.find(({ protocol, direction }) => protocol === closed.protocol && direction === closed.direction);
@@ -104,6 +128,7 @@ function unseen(peerId: PeerId): PeerStatus {
     lastInboundClose: null,
     lastError: null,
     lastRefusal: null,
+    learned: null,
   };
 }
 
@@ -122,6 +147,7 @@ export function statusOf(
     lastInboundClose: closing(row.inboundCloseSeq, row.inboundCloseReason, row.inboundClosedAtMs),
     lastError: failure(row.errorSeq, row.errorCode, row.errorMessage, row.errorAtMs),
     lastRefusal: failure(row.refusalSeq, row.refusalCode, row.refusalMessage, row.refusalAtMs),
+    learned: learned(row.learnedSeq, row.learnedAtMs, row.learnedDetails),
   };
 }
 
@@ -136,6 +162,10 @@ function failure(
   atMs: number | null,
 ): PeerFailure | null {
   return seq === null || code === null || message === null || atMs === null ? null : { seq, code, message, atMs };
+}
+
+function learned(seq: number | null, atMs: number | null, details: string | null): Learned | null {
+  return seq === null || atMs === null || details === null ? null : { seq, atMs, details };
 }
 
 /** The row of a peer's status. Its open streams have rows of their own. */
@@ -157,5 +187,8 @@ export function statusRowOf(status: PeerStatus): typeof peerStatusRow.$inferSele
     refusalCode: status.lastRefusal?.code ?? null,
     refusalMessage: status.lastRefusal?.message ?? null,
     refusalAtMs: status.lastRefusal?.atMs ?? null,
+    learnedSeq: status.learned?.seq ?? null,
+    learnedAtMs: status.learned?.atMs ?? null,
+    learnedDetails: status.learned?.details ?? null,
   };
 }

@@ -1,6 +1,7 @@
 /** The facts that a row stores as JSON in its `details` column. Pure. */
 import { z } from "zod";
 import { type ErrorCode, messageOf, PartnerdError } from "../../base/errors.ts";
+import { CHALLENGE_ANSWERS, FIELD_SPELLINGS, type LearnedFacts, TIMESTAMP_KINDS } from "../../events/learned/learned-facts.ts";
 import {
   type ArchiveFacts,
   CLOSE_REASONS,
@@ -62,8 +63,21 @@ const suppressedFacts = z.strictObject({
   ),
 });
 
+const learnedFacts = z.strictObject({
+  agent: z.string().nullable(),
+  protocolVersion: z.string().nullable(),
+  protocols: z.array(z.string()).nullable(),
+  protocolsOmitted: z.int().nonnegative(),
+  heartbeatFields: z.enum(FIELD_SPELLINGS).nullable(),
+  heartbeatTimestamp: z.enum(TIMESTAMP_KINDS).nullable(),
+  challenge: z.enum(CHALLENGE_ANSWERS).nullable(),
+});
+
+type AnyFacts = ArchiveFacts | StartFacts | ReinterpretFacts | FailureFacts | SuppressedFacts | LearnedFacts;
+
 /** The text for the `details` column. */
-export function detailsJson(facts: ArchiveFacts | StartFacts | ReinterpretFacts | FailureFacts | SuppressedFacts): string {
+export function detailsJson(facts: AnyFacts): string {
+  if ("agent" in facts) return JSON.stringify(learnedFacts.parse(facts));
   if ("file" in facts) return JSON.stringify(archiveFacts.parse(facts));
   if ("counts" in facts) return JSON.stringify(suppressedFacts.parse(facts));
   if ("changes" in facts) return JSON.stringify(reinterpretFacts.parse(facts));
@@ -93,6 +107,11 @@ export function failureFactsIn(details: string, seq: number): FailureFacts {
 /** Parses the details of the row `seq`, an EventsSuppressed. Throws as archiveFactsIn does. */
 export function suppressedFactsIn(details: string, seq: number): SuppressedFacts {
   return parsed(suppressedFacts, details, seq);
+}
+
+/** Parses the details of the row `seq`, a PeerLearned. Throws as archiveFactsIn does. */
+export function learnedFactsIn(details: string, seq: number): LearnedFacts {
+  return parsed(learnedFacts, details, seq);
 }
 
 function parsed<Facts>(schema: z.ZodType<Facts>, details: string, seq: number): Facts {

@@ -16,6 +16,7 @@ import {
   detailsJson,
   failureFactsIn,
   invalidRow,
+  learnedFactsIn,
   reinterpretFactsIn,
   startFactsIn,
   suppressedFactsIn,
@@ -115,6 +116,7 @@ export function columnsOf(event: LogEvent): EventColumns {
     case "LogArchived":
     case "LogReinterpreted":
     case "DaemonStarted":
+    case "PeerLearned":
       return { peerId: null, ...NO_DETAILS, ...event, details: detailsJson(event.details) };
     case "StreamOpened":
       return { ...NO_DETAILS, ...event, durationClock: event.durationMs === null ? null : "monotonic" };
@@ -186,6 +188,8 @@ export function eventOf(row: ReplayedRow): LogEvent {
       return { type, ...failed() };
     case "EventsSuppressed":
       return { type, peerId: row.peerId, durationMs: given("durationMs"), details: suppressedFactsIn(given("details"), seq) };
+    case "PeerLearned":
+      return { type, peerId: given("peerId"), details: learnedFactsIn(given("details"), seq) };
     case "DeliveryChanged":
       return { type, reason: given("reason") as DeliveryGuarantee, stream, streamCreated, streamSequence, message };
     case "DeliveryGap": {

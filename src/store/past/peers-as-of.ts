@@ -5,7 +5,9 @@
 import type { Database } from "better-sqlite3";
 import type { PeerId } from "../../base/ids.ts";
 import { isoTime } from "../../base/units.ts";
+import type { LearnedFacts } from "../../events/learned/learned-facts.ts";
 import type { Standing } from "../../events/types.ts";
+import { learnedFactsIn } from "../model/details.ts";
 import { statementFor } from "./peers-sql.ts";
 
 /** One peer. Times are ISO-8601. */
@@ -33,12 +35,26 @@ export interface PeerAsOf {
   readonly failures: string | null;
 }
 
+/** The facts that its program had shown, with the row that has them and its time. */
+interface LearnedAsOf extends LearnedFacts {
+  readonly seq: number;
+  readonly at: string;
+}
+
+/** One peer in detail. */
+export interface PeerDetailAsOf extends PeerAsOf {
+  readonly learned: LearnedAsOf | null;
+}
+
 /** A row of the statement. Formatting times in SQL would take a tenth of its time. */
 interface Row extends Omit<PeerAsOf, "since" | "outboundSince" | "inboundSince" | "downSince"> {
   readonly sinceMs: number | null;
   readonly outboundSinceMs: number | null;
   readonly inboundSinceMs: number | null;
   readonly downSinceMs: number | null;
+  readonly learnedSeq: number | null;
+  readonly learnedAtMs: number | null;
+  readonly learnedDetails: string | null;
 }
 
 const ALL = statementFor("select peer_id from desired_peer union select peer_id from peer_status_row");
@@ -50,9 +66,14 @@ export function peersAsOf(database: Database, seq: number): readonly PeerAsOf[] 
 }
 
 /** That peer after the row `seq`; undefined if it was neither desired nor had a stream. */
-export function peerAsOf(database: Database, seq: number, peerId: PeerId): PeerAsOf | undefined {
+export function peerAsOf(database: Database, seq: number, peerId: PeerId): PeerDetailAsOf | undefined {
   const row = database.prepare<{ seq: number; peerId: PeerId }, Row>(ONE).get({ seq, peerId });
-  return row && withIsoTimes(row);
+  return row && { ...withIsoTimes(row), learned: learnedIn(row) };
+}
+
+function learnedIn({ learnedSeq: seq, learnedAtMs: atMs, learnedDetails: details }: Row): LearnedAsOf | null {
+  if (seq === null || atMs === null || details === null) return null;
+  return { seq, at: isoTime(atMs), ...learnedFactsIn(details, seq) };
 }
 
 function withIsoTimes({ sinceMs, outboundSinceMs, inboundSinceMs, downSinceMs, ...rest }: Row): PeerAsOf {

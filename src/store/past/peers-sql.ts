@@ -45,7 +45,13 @@ newest as materialized (
       order by seq desc limit 1
     ) as address,
     ${newestStream("outbound")} as outbound_seq,
-    ${newestStream("inbound")} as inbound_seq
+    ${newestStream("inbound")} as inbound_seq,
+    (
+      select seq from event_log
+      where type = 'PeerLearned' and effect is null and peer_id = known.peer_id and direction is null
+        and seq <= :seq and seq > archived.seq
+      order by seq desc limit 1
+    ) as learned_row_seq
   from known, archived
 )`;
 
@@ -75,6 +81,9 @@ state as (
     past.outbound_close_seq as archived_close_seq,
     past.outbound_close_reason as archived_close_reason,
     past.outbound_closed_at_ms as archived_closed_at_ms,
+    past.learned_seq as archived_learned_seq,
+    past.learned_at_ms as archived_learned_at_ms,
+    past.learned_details as archived_learned_details,
     ${isOpen("outbound_seq")} as outbound_open,
     ${isOpen("inbound_seq")} as inbound_open
   from newest
@@ -194,8 +203,12 @@ select
         and seq > max(down_seq, archived_seq) and seq <= :seq
       order by reason
     )
-  ) end as failures
+  ) end as failures,
+  coalesce(learned_row_seq, archived_learned_seq) as learnedSeq,
+  coalesce(learned.at_ms, archived_learned_at_ms) as learnedAtMs,
+  coalesce(learned.details, archived_learned_details) as learnedDetails
 from down
+left join event_log as learned on learned.seq = down.learned_row_seq
 left join desired_peer as desired on desired.peer_id = down.peer_id
 where down.standing is not null or outbound_open or inbound_open
 order by down.peer_id`;

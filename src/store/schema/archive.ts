@@ -61,6 +61,10 @@ export const archivedPeer = sqliteTable(
     outboundCloseSeq: integer("outbound_close_seq"),
     outboundCloseReason: text("outbound_close_reason").$type<CloseReason>(),
     outboundClosedAtMs: integer("outbound_closed_at_ms"),
+    /** The newest PeerLearned and its `details`; null if there was none. */
+    learnedSeq: integer("learned_seq"),
+    learnedAtMs: integer("learned_at_ms"),
+    learnedDetails: text("learned_details"),
     /** The newest message about the peer: its stream's creation time, its sequence there, and the seq of its row. */
     streamCreated: text("stream_created"),
     streamSequence: integer("stream_sequence"),

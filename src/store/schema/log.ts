@@ -65,7 +65,7 @@ export const eventLog = sqliteTable(
     durationMs: integer("duration_ms"),
     /** The clock that measured `duration_ms`. */
     durationClock: text("duration_clock").$type<DurationClock>(),
-    /** Facts of a LogArchived, a LogReinterpreted, a DaemonStarted, an OpenFailed or an EventsSuppressed, as JSON. */
+    /** Facts of a LogArchived, a LogReinterpreted, a DaemonStarted, an OpenFailed, an EventsSuppressed or a PeerLearned, as JSON. */
     details: text("details"),
     /** The message as received, up to its first 64 KiB. */
     payload: blob("payload", { mode: "buffer" }),
@@ -141,6 +141,10 @@ export const peerStatusRow = sqliteTable("peer_status_row", {
   refusalCode: text("refusal_code").$type<ErrorCode>(),
   refusalMessage: text("refusal_message"),
   refusalAtMs: integer("refusal_at_ms"),
+  /** The newest PeerLearned and its `details`. */
+  learnedSeq: integer("learned_seq"),
+  learnedAtMs: integer("learned_at_ms"),
+  learnedDetails: text("learned_details"),
 });
 
 /** Projection: every StreamOpened without a StreamClosed. */

@@ -4,6 +4,7 @@
  */
 import { hash } from "node:crypto";
 import type { Clock } from "../../base/clock.ts";
+import type { PeerLearned } from "../../events/learned/learned-facts.ts";
 import type {
   DaemonStarted,
   DesiredEvent,
@@ -17,7 +18,7 @@ import type { EventSettings } from "../../events/vocabulary.ts";
 import { withWellFormedText } from "../../events/well-formed.ts";
 import type { Reinterpreted } from "../fold/reinterpret.ts";
 import { lastRunOf, type RunRecord, vocabularyChanged } from "../fold/run-record.ts";
-import { endedBy, repeatedBy } from "../fold/status.ts";
+import { endedBy, isLearned, repeatedBy } from "../fold/status.ts";
 import type { LogEntry } from "../model/log-entry.ts";
 import { knownMigrations } from "../sql/migrations.ts";
 import type { Tables } from "../sql/statements/tables.ts";
@@ -35,7 +36,7 @@ interface OwnEventAppenderInit {
 }
 
 export interface Observation {
-  readonly event: ObservedEvent | EventsSuppressed;
+  readonly event: ObservedEvent | EventsSuppressed | PeerLearned;
   /** When it happened (wall ms); default now. */
   readonly atMs?: number;
   /** The desired event in force for the peer at that time; null for a stranger. */
@@ -73,6 +74,8 @@ export class OwnEventAppender {
     const { committed, append, repetitions } = this.#init;
     if (event.type === "EventsSuppressed") return append(event, { ...OBSERVED, causeSeq }, atMs);
     const status = committed.status(event.peerId);
+    if (event.type === "PeerLearned")
+      return isLearned(status, event) ? "repeated" : append(event, { ...OBSERVED, causeSeq }, atMs);
     const repeated = repeatedBy(status, event);
     if (repeated !== undefined) {
       repetitions.count(repeated.seq, Math.round(atMs));

@@ -39,6 +39,8 @@ const peer: PeerDetailView = {
   nextAttemptAt: null,
   lastError: null,
   desiredSeq: 9,
+  learned: null,
+  acceptsStreams: null,
   history: [
     { ...byUs, seq: 11, type: "PeerRemoved", relation: null, standing: null },
     { ...byUs, seq: 9, standing: "revoked" },

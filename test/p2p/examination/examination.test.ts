@@ -53,7 +53,7 @@ describe("a partner like this daemon", () => {
       "echo",
     ]);
     expect(examined.of("noise")).toMatchObject({ expected: partner.peerId, found: partner.peerId, failure: null });
-    expect(examined.of("identify").facts).toMatchObject({ protocolsLeftOut: 0, protocolVersion: "ipfs/0.1.0" });
+    expect(examined.of("identify").facts).toMatchObject({ protocolsOmitted: 0, protocolVersion: "ipfs/0.1.0" });
     expect(examined.of("protocols")).toMatchObject({ heartbeat: true, challenge: true });
     expect(examined.of("heartbeat")).toMatchObject({ trials: [{ outcome: { kind: "accepted" } }] });
     const [challenged = 0] = examined.of("heartbeat").challengedBytes;
@@ -207,8 +207,8 @@ describe("a hostile description", () => {
     const protocols = Array.from({ length: 500 }, (_, index) => field(3, Buffer.from(`/p/${index}`)));
     await describeAs(Buffer.concat([key, field(6, Buffer.alloc(2_000, "a")), ...protocols]));
     const examined = await examine(addressOf(peer));
-    expect(examined.of("identify").facts?.agent).toHaveLength(129);
-    expect(examined.of("identify").facts).toMatchObject({ protocolsLeftOut: 436 });
+    expect(examined.of("identify").facts?.agent).toHaveLength(256);
+    expect(examined.of("identify").facts).toMatchObject({ protocolsOmitted: 436 });
     expect(examined.of("protocols")).toMatchObject({ heartbeat: null, challenge: null });
     expect(examined.of("heartbeat").trials).toHaveLength(1);
   });
@@ -216,7 +216,7 @@ describe("a hostile description", () => {
   it("of a megabyte is refused, and the other steps follow", async () => {
     await describeAs(Buffer.alloc(1_048_576, "a"));
     const examined = await examine(addressOf(peer));
-    expect(examined.of("identify")).toMatchObject({ facts: null, failure: { code: "refused" } });
+    expect(examined.of("identify")).toMatchObject({ facts: null, failure: { code: "identify_malformed" } });
     expect(examined.of("heartbeat").trials).toHaveLength(1);
   });
 });

@@ -161,7 +161,7 @@ const CASES: readonly Case[] = [
   ],
   [
     "who it is",
-    { step: "identify", facts: { agent: "go/1", protocolVersion: "p/1", protocols: ["/a"], protocolsLeftOut: 3 }, failure: null },
+    { step: "identify", facts: { agent: "go/1", protocolVersion: "p/1", protocols: ["/a"], protocolsOmitted: 3 }, failure: null },
     "ok",
     /^go\/1, protocol version p\/1, 1 protocol \(and 3 more\)$/,
     null,

@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import { liveRandomStory } from "../../../bench/random-story.ts";
 import { type Did, type PeerId, resourceIdOf } from "../../../src/base/ids.ts";
 import type { Desired, Rejected, Removed } from "../../../src/events/decoded.ts";
+import type { PeerLearned } from "../../../src/events/learned/learned-facts.ts";
 import type { ObservedEvent, Standing } from "../../../src/events/types.ts";
 import { seededRandom } from "../../../src/sim/time/random.ts";
 import type { Projections } from "../../../src/store/fold/replay.ts";
@@ -14,6 +15,7 @@ import {
   closed,
   desired,
   inboundRefused,
+  learned,
   observe,
   opened,
   openFailed,
@@ -45,13 +47,14 @@ const decoded: fc.Arbitrary<Desired | Removed | Rejected> = fc.oneof(
   text.map((message) => rejected({ message })),
 );
 
-const observed: fc.Arbitrary<ObservedEvent> = fc.oneof(
+const observed: fc.Arbitrary<ObservedEvent | PeerLearned> = fc.oneof(
   fc.tuple(peerId, direction).map(([peer, way]) => opened(peer, way)),
   fc.tuple(peerId, direction).map(([peer, way]) => closed(peer, { direction: way })),
   fc.tuple(peerId, fc.constantFrom("timeout", "refused")).map(([peer, reason]) => openFailed(peer, { reason })),
   fc
     .tuple(peerId, fc.constantFrom("not_partner", "blacklisted"), text)
     .map(([peer, reason, message]) => inboundRefused(peer, { reason, message })),
+  fc.tuple(peerId, text).map(([peer, agent]) => learned(peer, { agent })),
 );
 
 type Step = (temporary: TemporaryStore) => void;
@@ -121,9 +124,9 @@ function tablesFrom({ desired: peers, status }: Projections): ReturnType<typeof 
       })),
     ),
     peer_status_row: byPeerId(
-      statuses.map(({ peerId: peer_id, outboundSessions, lastOutboundClose, lastInboundClose, lastError, lastRefusal }) => ({
-        peer_id,
-        outbound_sessions: outboundSessions,
+      statuses.map(({ lastOutboundClose, lastInboundClose, lastError, lastRefusal, ...status }) => ({
+        peer_id: status.peerId,
+        outbound_sessions: status.outboundSessions,
         outbound_close_seq: lastOutboundClose?.seq ?? null,
         outbound_close_reason: lastOutboundClose?.reason ?? null,
         outbound_closed_at_ms: lastOutboundClose?.atMs ?? null,
@@ -138,6 +141,9 @@ function tablesFrom({ desired: peers, status }: Projections): ReturnType<typeof 
         refusal_code: lastRefusal?.code ?? null,
         refusal_message: lastRefusal?.message ?? null,
         refusal_at_ms: lastRefusal?.atMs ?? null,
+        learned_seq: status.learned?.seq ?? null,
+        learned_at_ms: status.learned?.atMs ?? null,
+        learned_details: status.learned?.details ?? null,
       })),
     ),
     open_stream: statuses

@@ -2,6 +2,7 @@
 
 import { type Address, type PeerId, resourceIdOf } from "../../../src/base/ids.ts";
 import type { Desired, Rejected, Removed } from "../../../src/events/decoded.ts";
+import { type LearnedFacts, NOTHING_LEARNED, type PeerLearned } from "../../../src/events/learned/learned-facts.ts";
 import type {
   Direction,
   InboundRefused,
@@ -60,7 +61,7 @@ export function append(store: Store, decoded: Received["decoded"], change: Parti
 }
 
 /** Appends what happened, with the cause that the daemon would give it. */
-export function observe(store: Store, event: ObservedEvent, atMs?: number): ReturnType<Store["appendObserved"]> {
+export function observe(store: Store, event: ObservedEvent | PeerLearned, atMs?: number): ReturnType<Store["appendObserved"]> {
   const causeSeq = store.get(event.peerId)?.generation ?? null;
   return store.appendObserved({ event, causeSeq, ...(atMs !== undefined && { atMs }) });
 }
@@ -104,4 +105,10 @@ export function inboundRefused(peerId: PeerId, change: Partial<InboundRefused> =
     message: "the peer is not a partner",
     ...change,
   };
+}
+
+export function learned(peerId: PeerId, change: Partial<LearnedFacts> = {}): PeerLearned {
+  const heartbeat = { heartbeatFields: "go", heartbeatTimestamp: "unix" } as const;
+  const details = { ...NOTHING_LEARNED, agent: "go-oc-discovery/1.4", ...heartbeat, challenge: "passed", ...change } as const;
+  return { type: "PeerLearned", peerId, details };
 }

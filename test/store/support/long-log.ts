@@ -15,6 +15,7 @@ import {
   closed,
   desired,
   inboundRefused,
+  learned,
   observe,
   opened,
   openFailed,
@@ -85,6 +86,7 @@ export function appendLongLog(store: Store, clock: VirtualClock, rounds: number)
     sequence += 1;
     clock.stall(500 + round);
     observeSomething(store, clock, random);
+    if (round % 6 === 2) observe(store, learned(peerId, { agent: `agent/${round}`, protocols: ["/ipfs/id/1.0.0"] }));
   }
 }
 

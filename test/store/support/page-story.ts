@@ -1,6 +1,8 @@
 /** The log behind the examples of docs/SQL.md, section by section. */
+
+import { PEER_A } from "../../support/peers.ts";
 import { archiveBefore } from "./archiving.ts";
-import { start } from "./events.ts";
+import { learned, observe, start } from "./events.ts";
 import { toldStory } from "./story.ts";
 import type { TemporaryStore } from "./temporary-store.ts";
 
@@ -17,6 +19,19 @@ export async function storyFor(heading: string): Promise<TemporaryStore> {
     story.store.appendStopped(60_000);
     story.clock.stall(5_000);
     start(story.store);
+  }
+  if (heading === "Which program does each partner run?") {
+    const [lyon = PEER_A, oslo = PEER_A] = ["lyon-1", "oslo-1"].map(
+      (name) => story.store.list().find((peer) => peer.name === name)?.peerId,
+    );
+    const protocols = ["/ipfs/id/1.0.0", "/opencloud/probe/1.0"];
+    observe(story.store, learned(lyon, { agent: "go-oc-discovery/1.4", protocols }));
+    observe(story.store, learned(oslo, { agent: "oc-partnerd/0.1.0", heartbeatFields: "both", protocols }));
+    story.clock.stall(3_600_000);
+    observe(
+      story.store,
+      learned(lyon, { agent: "go-oc-discovery/1.5", challenge: "unsupported", protocols: protocols.slice(0, 1) }),
+    );
   }
   if (heading === "What was counted instead of logged?") {
     const counts = [

@@ -14,6 +14,8 @@ export interface PastPeer {
   readonly outbound: number | null;
   readonly inbound: number | null;
   readonly down: Down | null;
+  /** The row of the newest PeerLearned. */
+  readonly learned: number | null;
 }
 
 /** A partner without an outbound stream. */
@@ -59,7 +61,14 @@ export function replayedPast(path: string): readonly PastRow[] {
       const down = isDown ? downAfter(before?.get(id)?.down ?? null, { seq, closed, stream, failed }) : null;
       return [
         id,
-        { ...state, generation: desired?.generation ?? null, outbound: open("outbound"), inbound: open("inbound"), down },
+        {
+          ...state,
+          generation: desired?.generation ?? null,
+          outbound: open("outbound"),
+          inbound: open("inbound"),
+          down,
+          learned: replay.status.get(id)?.learned?.seq ?? null,
+        },
       ];
     });
     past.push({ seq, atMs, peers: new Map(peers) });

@@ -8,7 +8,7 @@ import { type PeerId, resourceIdOf } from "../../../src/base/ids.ts";
 import type { Direction } from "../../../src/events/types.ts";
 import { seededRandom } from "../../../src/sim/time/random.ts";
 import { openStore, type Store } from "../../../src/store/store.ts";
-import { addressOf, closed, desired, observe, opened, openFailed, received, removed, start } from "./events.ts";
+import { addressOf, closed, desired, learned, observe, opened, openFailed, received, removed, start } from "./events.ts";
 import { PEERS } from "./long-log.ts";
 import { temporaryDirectory } from "./temporary-store.ts";
 
@@ -71,7 +71,9 @@ export class TimeTravelWorld implements Disposable {
     else if (chance < 0.05) this.#wallMs += Math.floor(this.#random.next() * 40 * 3_600_000);
     else if (chance < 0.09) this.#restart();
     else if (chance < 0.3) this.#ask(peerId);
-    else if (chance < 0.4) observe(this.#store, openFailed(peerId, { reason: chance < 0.35 ? "timeout" : "refused" }));
+    else if (chance < 0.38 && this.#store.get(peerId)?.standing === "partner")
+      observe(this.#store, learned(peerId, { agent: `agent/${this.#wallMs % 4}` }));
+    else if (chance < 0.46) observe(this.#store, openFailed(peerId, { reason: chance < 0.42 ? "timeout" : "refused" }));
     else this.#stream(peerId, chance < 0.8 ? "outbound" : "inbound");
   }
 

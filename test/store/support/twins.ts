@@ -8,7 +8,7 @@ import type { LogEntry } from "../../../src/store/model/log-entry.ts";
 import type { Store } from "../../../src/store/store.ts";
 import type { Received } from "../../../src/store/write/receive.ts";
 import type { Twin } from "./archiving.ts";
-import { addressOf, closed, desired, observe, opened, openFailed, received, rejected, removed } from "./events.ts";
+import { addressOf, closed, desired, learned, observe, opened, openFailed, received, rejected, removed } from "./events.ts";
 import { PEERS, STREAM } from "./long-log.ts";
 
 const FILLER = "in the place of a LogArchived";
@@ -32,7 +32,7 @@ export function stateOf(twin: Twin): unknown {
     cursor: store.cursor(),
     proof: deliveryProof(store.cursor(), store.deliveries()),
     deliveries: store.deliveries().map(said),
-    views: ["desired_peers", "peer_status", "delivery_changes", "delivery_gaps"].map((view) =>
+    views: ["desired_peers", "peer_status", "peer_programs", "delivery_changes", "delivery_gaps"].map((view) =>
       twin.read(`select * from ${view}`),
     ),
   };
@@ -130,6 +130,14 @@ export const anyStep: fc.Arbitrary<Step> = fc.oneof(
       (peerId): Step =>
         ({ store }) =>
           said(observe(store, openFailed(peerId))),
+    ),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.tuple(peer, fc.constantFrom("one/1", "two/2")).map(
+      ([peerId, agent]): Step =>
+        ({ store }) =>
+          said(observe(store, learned(peerId, { agent }))),
     ),
   },
   {

@@ -13,8 +13,8 @@ import { fault, msText, note, ok } from "./kinds.ts";
 
 export function judgeIdentify({ facts, failure }: IdentifyResult): StepVerdict {
   if (facts === null) return note(`no answer, which partner streams do not need: ${failure?.message ?? "unknown"}`);
-  const { agent, protocolVersion, protocols, protocolsLeftOut } = facts;
-  const left = protocolsLeftOut === 0 ? "" : ` (and ${protocolsLeftOut} more)`;
+  const { agent, protocolVersion, protocols, protocolsOmitted } = facts;
+  const left = protocolsOmitted === 0 ? "" : ` (and ${protocolsOmitted} more)`;
   const version = protocolVersion === null ? "" : `, protocol version ${protocolVersion}`;
   return ok(`${agent ?? "no agent"}${version}, ${counted(protocols.length, "protocol")}${left}`);
 }

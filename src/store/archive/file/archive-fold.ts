@@ -110,6 +110,9 @@ function endState(desired: DesiredPeer | undefined, status: PeerStatus | undefin
     outboundCloseSeq: close?.seq ?? null,
     outboundCloseReason: close?.reason ?? null,
     outboundClosedAtMs: close?.atMs ?? null,
+    learnedSeq: status?.learned?.seq ?? null,
+    learnedAtMs: status?.learned?.atMs ?? null,
+    learnedDetails: status?.learned?.details ?? null,
   };
 }
 

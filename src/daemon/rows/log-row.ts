@@ -1,0 +1,64 @@
+/** The line in the service log for a row of the event log. */
+import type { Logger } from "../../base/log.ts";
+import type { LogEvent } from "../../events/types.ts";
+import type { LogEntry } from "../../store/model/log-entry.ts";
+
+/** `row`: the seq of the row, its cause and its opening, which lead from a log line to the events behind it. */
+export function logRow(
+  logger: Logger,
+  event: Exclude<LogEvent, { type: "PeerDesired" }>,
+  row: Partial<Pick<LogEntry, "seq" | "causeSeq" | "openedSeq">>,
+): void {
+  switch (event.type) {
+    case "StreamOpened": {
+      const { peerId, direction, attempt } = event;
+      logger.info({ ...row, peerId, direction, ...(attempt && { attempt }) }, "partner stream opened");
+      break;
+    }
+    case "StreamClosed": {
+      const { peerId, direction, reason, attempt, durationMs } = event;
+      logger.info({ ...row, peerId, direction, reason, ...(attempt && { attempt }), durationMs }, "partner stream closed");
+      break;
+    }
+    case "OpenFailed": {
+      const { peerId, reason, message, attempt, durationMs, details } = event;
+      const { streamEnd, errorName } = details;
+      logger.warn(
+        { ...row, peerId, reason, streamEnd, errorName, error: message, attempt, durationMs },
+        "could not open partner stream",
+      );
+      break;
+    }
+    case "InboundRefused":
+      logger.warn({ ...row, peerId: event.peerId, reason: event.reason, error: event.message }, "refused inbound stream");
+      break;
+    case "EventsSuppressed": {
+      const { peerId, durationMs, details } = event;
+      logger.warn({ ...row, ...(peerId && { peerId }), durationMs, ...details }, "too many events; counted instead of logged");
+      break;
+    }
+    case "PeerLearned": {
+      // Text of the far end is in the row, and not in the service log.
+      const { protocols, heartbeatFields, heartbeatTimestamp, challenge } = event.details;
+      const facts = { protocols: protocols?.length ?? null, heartbeatFields, heartbeatTimestamp, challenge };
+      logger.info({ ...row, peerId: event.peerId, ...facts }, "learned about program of peer");
+      break;
+    }
+    case "DeliveryGap": {
+      const { type: _, ...gap } = event;
+      logger.error({ ...row, ...gap }, "messages are missing from the broker stream");
+      break;
+    }
+    case "DeliveryChanged":
+      if (event.reason === "at_least_once")
+        logger.info({ ...row, stream: event.stream, fromSequence: event.streamSequence }, "following broker stream");
+      break;
+    case "PeerRemoved":
+    case "EventRejected":
+    case "LogArchived":
+    case "LogReinterpreted":
+    case "DaemonStarted":
+    case "DaemonStopped":
+      break;
+  }
+}

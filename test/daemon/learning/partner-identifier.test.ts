@@ -1,0 +1,127 @@
+import { afterEach, beforeEach, expect, it } from "vitest";
+import { PartnerdError } from "../../../src/base/errors.ts";
+import type { PeerId } from "../../../src/base/ids.ts";
+import { PartnerIdentifier } from "../../../src/daemon/learning/partner-identifier.ts";
+import type { LearnedFacts } from "../../../src/events/learned/learned-facts.ts";
+import type { DesiredPeer } from "../../../src/events/types.ts";
+import { VirtualClock } from "../../../src/sim/time/virtual-clock.ts";
+import { closed, opened } from "../../store/support/events.ts";
+import { RecordingLogger } from "../../support/recording-logger.ts";
+
+const PARTNER = "partner" as PeerId;
+
+let clock: VirtualClock;
+let logger: RecordingLogger;
+let identifier: PartnerIdentifier;
+/** Those that were asked, and what settles the answer. */
+let asked: { peerId: PeerId; answer: PromiseWithResolvers<Partial<LearnedFacts>>; signal: AbortSignal }[];
+let learned: [PeerId, Partial<LearnedFacts>][];
+
+beforeEach(() => {
+  clock = new VirtualClock();
+  logger = new RecordingLogger();
+  asked = [];
+  learned = [];
+  identifier = new PartnerIdentifier({
+    clock,
+    logger,
+    desired: { get: (peerId) => ({ standing: peerId.startsWith("partner") ? "partner" : "revoked" }) as DesiredPeer },
+    recorder: { learned: (peerId, facts) => learned.push([peerId, facts]) },
+    identify: (peerId, signal) => {
+      const answer = Promise.withResolvers<Partial<LearnedFacts>>();
+      asked.push({ peerId, answer, signal });
+      return answer.promise;
+    },
+  });
+});
+afterEach(() => identifier[Symbol.dispose]());
+
+const names = () => asked.map(({ peerId }) => peerId);
+/** A new session of both directions. */
+function session(peerId = PARTNER): void {
+  identifier.observed(opened(peerId));
+  identifier.observed(opened(peerId, "inbound"));
+}
+const loss = (peerId = PARTNER) => identifier.observed(closed(peerId));
+
+it("asks a partner once in a session, and tells the answer", async () => {
+  session();
+  await clock.advance(1_000);
+  expect(names()).toEqual([PARTNER]);
+  asked[0]?.answer.resolve({ agent: "one/1" });
+  await clock.advance(1_000);
+  identifier.observed(opened(PARTNER));
+  await clock.advance(3_600_000);
+  expect(learned).toEqual([[PARTNER, { agent: "one/1" }]]);
+  expect(asked).toHaveLength(1);
+});
+
+it("asks again after a loss, three times in a row and then once in ten minutes", async () => {
+  for (let second = 0; second < 3_600; second++) {
+    session();
+    await clock.advance(500);
+    asked.at(-1)?.answer.resolve({});
+    loss();
+    await clock.advance(500);
+    if (second === 30) expect(asked).toHaveLength(3);
+  }
+  expect(asked.length).toBeGreaterThanOrEqual(8);
+  expect(asked.length).toBeLessThanOrEqual(9);
+});
+
+it("asks no one else, and no one whose stream is lost in the meantime", async () => {
+  session("stranger" as PeerId);
+  session();
+  loss();
+  identifier.observed(closed("partner-2" as PeerId, { reason: "replaced" }));
+  await clock.advance(60_000);
+  expect(asked).toEqual([]);
+});
+
+it("asks 8 at a time and 20 a second, so that the silent delay the others only by their places", async () => {
+  const many = Array.from({ length: 100 }, (_, index) => `partner-${index}` as PeerId);
+  for (const peerId of many) identifier.observed(opened(peerId));
+  await clock.advance(10_000);
+  expect(names()).toEqual(many.slice(0, 8));
+  for (const { answer } of asked) answer.reject(new PartnerdError("timeout", "no answer"));
+  await clock.advance(10_000);
+  expect(names()).toEqual(many.slice(0, 16));
+  let seen = asked.length;
+  for (let second = 0; second < 10; second++) {
+    for (let step = 0; step < 20; step++) {
+      for (const { answer } of asked) answer.resolve({});
+      await clock.advance(50);
+    }
+    expect(asked.length - seen).toBeLessThanOrEqual(21);
+    seen = asked.length;
+  }
+  expect(names()).toEqual(many);
+});
+
+it("a failed answer is a debug line with its code, and a mistake of ours a fault", async () => {
+  session();
+  await clock.advance(1);
+  asked[0]?.answer.reject(new Error("\u001b[31mtext of a library"));
+  await clock.advance(1);
+  expect(logger.lines).toEqual([
+    { level: "debug", fields: { peerId: PARTNER, code: "stream_lost" }, message: "could not identify program of peer" },
+  ]);
+  loss();
+  session();
+  await clock.advance(1);
+  asked[1]?.answer.reject(new TypeError("undefined is not a function"));
+  await clock.advance(1);
+  expect(logger.at("error")).toMatchObject([{ fields: { peerId: PARTNER }, message: "internal error" }]);
+});
+
+it("ends with the daemon: what is asked is aborted, and nothing more is asked or told", async () => {
+  session();
+  session("partner-2" as PeerId);
+  await clock.advance(1);
+  identifier[Symbol.dispose]();
+  expect(asked.map(({ signal }) => signal.aborted)).toEqual([true]);
+  asked[0]?.answer.resolve({ agent: "late/1" });
+  session("partner-3" as PeerId);
+  await clock.advance(60_000);
+  expect([asked.length, learned, logger.lines]).toEqual([1, [], []]);
+});

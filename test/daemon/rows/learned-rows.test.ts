@@ -1,0 +1,166 @@
+/** How many rows a partner's program can cause, through the recorder and a real store. */
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { Recorder } from "../../../src/daemon/recorder.ts";
+import { NOTHING_LEARNED } from "../../../src/events/learned/learned-facts.ts";
+import { Metrics } from "../../../src/http/metrics.ts";
+import { learnedFactsOf } from "../../../src/store/fold/status.ts";
+import { archiveBefore } from "../../store/support/archiving.ts";
+import { append, desired, inboundRefused } from "../../store/support/events.ts";
+import { TemporaryStore } from "../../store/support/temporary-store.ts";
+import { PEER_A, PEER_B } from "../../support/peers.ts";
+import { RecordingLogger } from "../../support/recording-logger.ts";
+
+const SETTLE_MS = 2_000;
+const SPOKEN = { heartbeatFields: "go", heartbeatTimestamp: "unix", challenge: "passed" } as const;
+const PROGRAM = { agent: "go-oc/1.4", protocolVersion: "ipfs/0.1.0", protocols: ["/a"], protocolsOmitted: 0 } as const;
+
+let temporary: TemporaryStore;
+let logger: RecordingLogger;
+let recorder: Recorder;
+
+function startRecorder(): void {
+  const { store, clock } = temporary;
+  recorder = new Recorder({ store, clock, logger, metrics: new Metrics(), onObserved: () => {} });
+}
+
+beforeEach(() => {
+  temporary = new TemporaryStore();
+  logger = new RecordingLogger();
+  startRecorder();
+});
+afterEach(() => {
+  recorder[Symbol.dispose]();
+  expect(temporary.store.verifyProjections()).toEqual([]);
+  temporary[Symbol.dispose]();
+});
+
+const rows = () =>
+  temporary.read("select seq, peer_id, cause_seq, details from event_log where type = 'PeerLearned' order by seq");
+const facts = () => learnedFactsOf(temporary.store.status(PEER_A));
+
+describe("a partner's program", () => {
+  it("gets one row for what it shows within two seconds, with the event in force as its cause", () => {
+    const { seq } = append(temporary.store, desired());
+    recorder.learned(PEER_A, SPOKEN);
+    temporary.clock.advanceSync(SETTLE_MS - 1);
+    recorder.learned(PEER_A, PROGRAM);
+    expect(rows()).toEqual([]);
+    temporary.clock.advanceSync(1);
+    expect(rows()).toMatchObject([{ peer_id: PEER_A, cause_seq: seq }]);
+    expect(facts()).toEqual({ ...SPOKEN, ...PROGRAM });
+    expect(temporary.read("select agent, heartbeat_fields, challenge from peer_programs")).toEqual([
+      { agent: "go-oc/1.4", heartbeat_fields: "go", challenge: "passed" },
+    ]);
+  });
+
+  it("gets no row for what is known, also after a restart and an archive", async () => {
+    append(temporary.store, desired());
+    recorder.learned(PEER_A, { ...SPOKEN, ...PROGRAM });
+    temporary.clock.advanceSync(SETTLE_MS);
+    recorder[Symbol.dispose]();
+    // An archive leaves the newest row.
+    append(temporary.store, desired());
+    await archiveBefore(temporary.directory, temporary.store.head().seq);
+    temporary.reopen();
+    expect(rows()).toEqual([]);
+    startRecorder();
+    recorder.learned(PEER_A, PROGRAM);
+    recorder.learned(PEER_A, SPOKEN);
+    temporary.clock.advanceSync(60_000);
+    expect(rows()).toEqual([]);
+    expect(facts()).toEqual({ ...SPOKEN, ...PROGRAM });
+    expect(temporary.read("select agent from peer_programs")).toEqual([{ agent: "go-oc/1.4" }]);
+    recorder.learned(PEER_A, { agent: "go-oc/1.5" });
+    temporary.clock.advanceSync(SETTLE_MS);
+    expect(facts()).toEqual({ ...SPOKEN, ...PROGRAM, agent: "go-oc/1.5" });
+  });
+
+  it("that changes every second causes two rows and then six an hour, the newest facts among them", () => {
+    append(temporary.store, desired());
+    for (let second = 0; second < 3_600; second++) {
+      recorder.learned(PEER_A, { agent: `agent/${second}` });
+      temporary.clock.advanceSync(1_000);
+      if (second === 60) expect(rows()).toHaveLength(2);
+    }
+    expect(rows().length).toBeGreaterThanOrEqual(6);
+    expect(rows().length).toBeLessThanOrEqual(8);
+    temporary.clock.advanceSync(1_200_000);
+    expect(facts()?.agent).toBe("agent/3599");
+    expect(rows().length).toBeLessThanOrEqual(9);
+  });
+
+  it("that also fails all the time stays within 60 rows a minute", () => {
+    append(temporary.store, desired());
+    for (let second = 0; second < 60; second++) {
+      recorder.learned(PEER_A, { agent: `agent/${second}` });
+      recorder.observed(inboundRefused(PEER_A, { reason: second % 2 === 0 ? "challenge_failed" : "flapping" }));
+      temporary.clock.advanceSync(1_000);
+    }
+    // 47 more rows are those of its streams (row-budget.test.ts).
+    expect(Number(temporary.read("select count(*) as n from event_log where effect is null")[0]?.["n"])).toBeLessThanOrEqual(13);
+  });
+
+  it("that flips back within two seconds, or shows something else only once, leaves no trace of the flip", () => {
+    append(temporary.store, desired());
+    recorder.learned(PEER_A, PROGRAM);
+    temporary.clock.advanceSync(SETTLE_MS);
+    recorder.learned(PEER_A, { agent: "other" });
+    recorder.learned(PEER_A, PROGRAM);
+    temporary.clock.advanceSync(SETTLE_MS);
+    expect(rows()).toHaveLength(1);
+  });
+
+  it("is not recorded for strangers, nor for a peer that is revoked before its row is written", () => {
+    append(temporary.store, desired());
+    recorder.learned(PEER_B, PROGRAM);
+    recorder.learned(PEER_A, PROGRAM);
+    append(temporary.store, desired({ standing: "revoked", relation: "NONE" }));
+    temporary.clock.advanceSync(600_000);
+    expect(rows()).toEqual([]);
+    expect(temporary.store.status(PEER_A)).toBeUndefined();
+  });
+
+  it("is written at the end, if its facts still wait", () => {
+    append(temporary.store, desired());
+    recorder.learned(PEER_A, { agent: "go-oc/1.4" });
+    recorder.running();
+    recorder[Symbol.dispose]();
+    expect(facts()).toEqual({ ...NOTHING_LEARNED, agent: "go-oc/1.4" });
+    startRecorder();
+  });
+
+  it("says in the history how many protocols it named", () => {
+    append(temporary.store, desired());
+    recorder.learned(PEER_A, { ...PROGRAM, protocols: ["/a", "/b"], protocolsOmitted: 7 });
+    temporary.clock.advanceSync(SETTLE_MS);
+    expect(temporary.read("select summary from peer_history where type = 'PeerLearned'")).toEqual([
+      { summary: "its program: go-oc/1.4, 9 protocols" },
+    ]);
+  });
+
+  it("puts no text of the far end into the service log, and quotes it in the history", () => {
+    append(temporary.store, desired());
+    recorder.learned(PEER_A, { ...SPOKEN, ...PROGRAM, agent: "evil\u001b[31m, challenge failed" });
+    temporary.clock.advanceSync(SETTLE_MS);
+    expect(JSON.stringify(logger.lines)).not.toContain("evil");
+    expect(logger.at("info").at(-1)).toMatchObject({
+      message: "learned about program of peer",
+      fields: { protocols: 1, ...SPOKEN },
+    });
+    expect(temporary.read("select summary from peer_history where type = 'PeerLearned'")).toEqual([
+      {
+        summary:
+          'its program: "evil\\u001b[31m, challenge failed", 1 protocol, heartbeat fields go, timestamp unix, challenge passed',
+      },
+    ]);
+  });
+});
+
+it("a row that repeats what the log knows is not appended", () => {
+  const { store } = temporary;
+  const { generation: causeSeq } = append(store, desired());
+  const event = { type: "PeerLearned", peerId: PEER_A, details: { ...NOTHING_LEARNED, ...PROGRAM } } as const;
+  expect(store.appendObserved({ event, causeSeq })).toMatchObject({ event });
+  expect(store.appendObserved({ event, causeSeq })).toBe("repeated");
+  expect(rows()).toHaveLength(1);
+});
