@@ -1,4 +1,8 @@
-/** `oc-partnerd probe` without its terminal: examines a far end with the settings of the daemon. Writes nothing anywhere. */
+/**
+ * `oc-partnerd probe` without its terminal: examines a far end with the settings of the daemon. Writes nothing; as the daemon, it
+ * holds the lock of the data directory.
+ */
+import { existsSync } from "node:fs";
 import { generateKeyPair } from "@libp2p/crypto/keys";
 import { peerIdFromPrivateKey } from "@libp2p/peer-id";
 import type { Clock, Random } from "../base/clock.ts";
@@ -14,6 +18,7 @@ import type { ExaminationSettings, StepResult, StepVerdict } from "../p2p/examin
 import { judge } from "../p2p/examination/verdict/judge.ts";
 import { peerIdOf } from "../p2p/host/connection-index.ts";
 import { parseSwarmKey } from "../p2p/host/swarm-key.ts";
+import { DAEMON_LOCK, lockDirectory } from "../store/sql/lock.ts";
 
 export interface FarEndProbeRequest {
   /** One multiaddr. */
@@ -38,7 +43,7 @@ export interface FarEndProbe {
 
 /**
  * Prepares an examination, which begins when its steps are read. Rejects with usage if the address is not a multiaddr, with
- * config_invalid if a setting is wrong, and as loadIdentity does.
+ * config_invalid if a setting is wrong, with data_dir_in_use if the daemon whose identity is wanted runs, and as loadIdentity does.
  */
 export async function probeFarEnd(
   config: Config,
@@ -48,6 +53,8 @@ export async function probeFarEnd(
   const address = parseAddress(text)?.address;
   if (address === undefined) throw notAnAddress(text);
   const { pskFile, dial, heartbeat, heartbeatTimestamp, challenge } = config.p2p;
+  using lock = new DisposableStack();
+  if (asSelf && existsSync(config.data)) lock.use(lockDirectory(config.data, PROBE_LOCK));
   const privateKey = asSelf ? loadIdentity(config).key : await generateKeyPair("Ed25519");
   const self = peerIdOf(peerIdFromPrivateKey(privateKey));
   const settings: ExaminationSettings = {
@@ -76,10 +83,22 @@ export async function probeFarEnd(
     everyFormat,
     timeoutMs,
   });
-  return { self, steps: judged(results, settings) };
+  return { self, steps: judged(results, settings, lock.move()) };
 }
 
-async function* judged(results: AsyncIterable<StepResult>, settings: ExaminationSettings): AsyncGenerator<ProbedStep, void> {
+/** A far end keeps one stream of each peer, so the streams of daemon and probe would close each other. */
+const PROBE_LOCK = {
+  ...DAEMON_LOCK,
+  holder: "the daemon",
+  nextStep: "stop the daemon first, since the far end would close its stream for that of the probe, or leave out --as-self",
+};
+
+async function* judged(
+  results: AsyncIterable<StepResult>,
+  settings: ExaminationSettings,
+  lock: Disposable,
+): AsyncGenerator<ProbedStep, void> {
+  using _lock = lock;
   for await (const result of results) yield { ...result, ...judge(result, settings) };
 }
 

@@ -82,7 +82,11 @@ describe("a daemon", () => {
   });
 
   test.each([
-    ["no key here", undefined, "the far end seems to have a pre-shared key, this side has none"],
+    [
+      "no key here",
+      undefined, // A reset can take the first bytes back.
+      "the far end (seems to have a pre-shared key, this side has none|closes the connection before the handshake)",
+    ],
     ["another key here", "b", "perhaps its pre-shared key differs|another pre-shared key"],
   ])("with a pre-shared key, and %s", async (_, digit, message) => {
     const [target = ""] = (await closed.self()).addresses;
@@ -139,7 +143,7 @@ describe("with the daemon's identity", () => {
     expect(existsSync(join(directory, "identity.key"))).toBe(false);
   });
 
-  test("a partner that refuses strangers accepts it, and the daemon gets its stream back", async () => {
+  test("a partner that refuses strangers accepts it, while the daemon is stopped", async () => {
     await using participants = new AsyncDisposableStack();
     const [lyon, paris] = await startParticipants(participants, ["lyon", "paris"], { p2p: { inbound: "partners" } });
     await lyon.publisher.relate(paris, "PARTNER");
@@ -150,10 +154,13 @@ describe("with the daemon's identity", () => {
       mark: "fault",
       advice: expect.stringContaining("--as-self") as string,
     });
-    expect(await probe(paris.address, {}, "--as-self", "--config", lyon.daemon.configFile)).toMatchObject({
+    const asLyon = ["--as-self", "--config", lyon.daemon.configFile];
+    const running = await runCommand(["probe", paris.address, ...asLyon], { env: LOOPBACK });
+    expectFailure(running, 69, [lyon.daemon.dataDir, "in use by the daemon", "stop the daemon first"]);
+    await lyon.daemon.stop();
+    expect(await probe(paris.address, {}, ...asLyon)).toMatchObject({
       works: true,
       identity: "self",
     });
-    await whenPeer(lyon.daemon, paris.peerId, "the stream is open again", isEstablished, 20_000);
   });
 });

@@ -15,7 +15,7 @@ import {
   JSON_FLAG,
 } from "../terminal/flags.ts";
 import { holdEventLoop } from "../terminal/hold-event-loop.ts";
-import { complain, jsonText, print } from "../terminal/output.ts";
+import { jsonText, print } from "../terminal/output.ts";
 import { marksFor, probeClosing, probeLine } from "./probe-text.ts";
 import { reportStrayRejections } from "./run.ts";
 
@@ -33,7 +33,7 @@ export function probeCommand(env: Env): Command {
   return new Command("probe")
     .description("show step by step what the program at an address speaks; exits 1 if a partner stream would not work")
     .argument("<address>", "multiaddr of its TCP port, with or without /p2p/PEERID")
-    .option("--as-self", "use the daemon's identity, not a throwaway one; its stream to this peer may be interrupted", false)
+    .option("--as-self", "use the daemon's identity, not a throwaway one; the daemon must not run", false)
     .option("--every-format", "try more heartbeat formats although the configured one is accepted", false)
     .option("--timeout <duration>", "time limit of each step", "10s")
     .option(...DATA_FLAG)
@@ -55,9 +55,6 @@ export function probeCommand(env: Env): Command {
     });
 }
 
-const INTERRUPTION =
-  "note: if the daemon has a stream to this peer, the far end may close it for the one of this probe; the daemon reopens it within seconds";
-
 /** Prints each step as it is done. True if a partner stream would work. Ctrl-C ends the process: there is nothing to undo. */
 async function runProbe(
   config: Config,
@@ -72,7 +69,6 @@ async function runProbe(
   const marks = marksFor(env);
   const done: ProbedStep[] = [];
   const identity = request.asSelf ? "self" : "throwaway";
-  if (request.asSelf) complain(INTERRUPTION);
   if (!json) print(`probing as ${self} (${request.asSelf ? "the daemon's identity" : "a throwaway identity"})`);
   for await (const step of steps) {
     done.push(step);

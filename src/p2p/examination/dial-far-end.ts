@@ -40,12 +40,19 @@ export class FarEndDialler {
   async dial(peerId: PeerId, targets: readonly Multiaddr[]): Promise<FarEndDial> {
     let furthest: FarEndDial | undefined;
     for (const target of targets) {
-      const dial = await this.#dialOne(peerId, target);
+      const dial = await this.#dialPatiently(peerId, target);
       if (dial.connection !== null) return dial;
       if (furthest === undefined || progressOf(dial.record) > progressOf(furthest.record)) furthest = dial;
     }
     if (furthest === undefined) throw new RangeError("no address to dial");
     return furthest;
+  }
+
+  /** A far end that resets the connection may thereby take back its first bytes, which tell most. Another dial may read them. */
+  async #dialPatiently(peerId: PeerId, target: Multiaddr): Promise<FarEndDial> {
+    let dial = await this.#dialOne(peerId, target);
+    for (let left = SILENT_ENDS_FORGIVEN; left > 0 && endedSilently(dial); left--) dial = await this.#dialOne(peerId, target);
+    return dial;
   }
 
   async #dialOne(peerId: PeerId, multiaddr: Multiaddr): Promise<FarEndDial> {
@@ -65,6 +72,12 @@ export class FarEndDialler {
       return { target, record: this.#record, failure: { code, message }, connection: null };
     }
   }
+}
+
+const SILENT_ENDS_FORGIVEN = 2;
+
+function endedSilently({ record, failure }: FarEndDial): boolean {
+  return failure !== null && failure.code !== "timeout" && record.connectedMs !== null && record.firstBytes === null;
 }
 
 /** `/ip4/192.0.2.7/tcp/4001` of an address with a PeerID. */

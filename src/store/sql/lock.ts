@@ -15,7 +15,7 @@ interface Lock {
   readonly nextStep: string;
 }
 
-const DAEMON: Lock = {
+export const DAEMON_LOCK: Lock = {
   name: "oc-partnerd.lock",
   holder: "another oc-partnerd",
   nextStep: "stop the other daemon, or choose another directory with --data DIR",
@@ -33,7 +33,7 @@ export const ARCHIVE_LOCK: Lock = {
  * directory if needed. Throws `data_dir_in_use` if another process holds the lock, `data_dir_unsafe` as refuseUnsafeFiles does,
  * `data_dir_unwritable` or `database_failed`.
  */
-export function lockDirectory(directory: string, { name, holder, nextStep } = DAEMON): Disposable {
+export function lockDirectory(directory: string, { name, holder, nextStep } = DAEMON_LOCK): Disposable {
   ensureDirectory(directory);
   refuseUnsafeFiles(directory);
   const path = join(directory, name);

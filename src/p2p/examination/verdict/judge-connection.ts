@@ -62,7 +62,7 @@ function silent(isSilent: boolean): StepVerdict {
     ? fault("the port accepts connections and sends nothing", "check that a libp2p host listens there, and is not overloaded")
     : fault(
         "the far end closes the connection before the handshake",
-        "check that a libp2p host listens there, and its limit of connections",
+        "check that a libp2p host listens there, its limit of connections, and whether it needs a pre-shared key (p2p.pskFile)",
       );
 }
 
