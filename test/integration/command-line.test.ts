@@ -176,10 +176,16 @@ describe("against a daemon", () => {
     const detail = await runCommand(["peers", b.peerId, ...httpOf(a)]);
     expect(detail.stdout).toMatch(new RegExp(`^peer +${b.peerId}$`, "m"));
     expect(detail.stdout).toMatch(/^\d+ +\S+Z +StreamOpened +outbound +oc-partnerd$/m);
-    expect(JSON.parse((await runCommand(["peers", b.peerId, "--json", ...httpOf(a)])).stdout)).toMatchObject({
-      peerId: b.peerId,
-      history: [{ type: "StreamOpened" }, { type: "PeerDesired" }],
-    });
+    const shown = JSON.parse((await runCommand(["peers", b.peerId, "--json", ...httpOf(a)])).stdout) as {
+      readonly peerId: string;
+      readonly history: readonly { readonly type: string }[];
+    };
+    expect(shown.peerId).toBe(b.peerId);
+    // When its program is learnt depends on the machine.
+    expect(shown.history.map(({ type }) => type).filter((type) => type !== "PeerLearned")).toEqual([
+      "StreamOpened",
+      "PeerDesired",
+    ]);
 
     expect(await publish(b.peerId, "--relation", "NONE")).toMatchObject({ code: 0 });
     await whenPeer(
