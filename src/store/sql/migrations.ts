@@ -24,7 +24,7 @@ export function refuseUnknownSchema(database: Database, path: string): void {
   throw new PartnerdError(
     "database_newer",
     `${path} has schema version ${applied.length}, written by another oc-partnerd; this one knows schema version ${known.size}`,
-    { nextStep: "run the oc-partnerd that wrote it, or a newer one, or start with an empty data directory (--data DIR)" },
+    { nextStep: "run the version of oc-partnerd that wrote it, or another version that knows its schema, or start with an empty data directory (--data DIR)" },
   );
 }
 

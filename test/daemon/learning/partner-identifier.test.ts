@@ -104,7 +104,7 @@ it("a failed answer is a debug line with its code, and a mistake of ours a fault
   asked[0]?.answer.reject(new Error("\u001b[31mtext of a library"));
   await clock.advance(1);
   expect(logger.lines).toEqual([
-    { level: "debug", fields: { peerId: PARTNER, code: "stream_lost" }, message: "could not identify program of peer" },
+    { level: "debug", fields: { peerId: PARTNER, code: "stream_lost" }, message: "could not identify the program of a peer" },
   ]);
   loss();
   session();

@@ -144,7 +144,7 @@ describe("a partner's program", () => {
     temporary.clock.advanceSync(SETTLE_MS);
     expect(JSON.stringify(logger.lines)).not.toContain("evil");
     expect(logger.at("info").at(-1)).toMatchObject({
-      message: "learned about program of peer",
+      message: "learned about the program of a peer",
       fields: { protocols: 1, ...SPOKEN },
     });
     expect(temporary.read("select summary from peer_history where type = 'PeerLearned'")).toEqual([
