@@ -23,8 +23,8 @@ export function refuseUnknownSchema(database: Database, path: string): void {
   refuseRetired(applied, path);
   throw new PartnerdError(
     "database_newer",
-    `${path} has schema version ${applied.length}, written by another oc-partnerd; this one knows schema version ${known.size}`,
-    { nextStep: "run the version of oc-partnerd that wrote it, or another version that knows its schema, or start with an empty data directory (--data DIR)" },
+    `${path} has schema version ${applied.length}, written by another version of oc-partnerd; this one knows schema version ${known.size}`,
+    { nextStep: "run the version that wrote it, or start with an empty data directory (--data DIR)" },
   );
 }
 
