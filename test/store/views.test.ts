@@ -114,7 +114,15 @@ describe("peer_history", () => {
     using temporary = new TemporaryStore();
     const { store } = temporary;
     const resourceId = "r1\0\u001b[31m" as never;
-    append(store, desired({ source: "oc-partnerd\0\u001b[31m" as never, claimedUser: "anna\0) by b", relation: "PARTNER\0 by c", resourceId }));
+    append(
+      store,
+      desired({
+        source: "oc-partnerd\0\u001b[31m" as never,
+        claimedUser: "anna\0) by b",
+        relation: "PARTNER\0 by c",
+        resourceId,
+      }),
+    );
     append(store, desired({ peerId: PEER_B, resourceId }));
     observe(store, learned(PEER_B, { agent: "go-oc\0\u001b[31m, challenge passed", heartbeatFields: null, challenge: null }));
     expect(summaries(temporary)).toEqual([
