@@ -149,7 +149,6 @@ describe("a partner's program", () => {
     recorder[Symbol.dispose]();
     temporary.store = {
       ...store,
-      status: store.status,
       appendObserved: (observation) => {
         if (isFull) throw new PartnerdError("database_failed", "the disk is full");
         return store.appendObserved(observation);
