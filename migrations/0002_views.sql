@@ -420,22 +420,34 @@ WHERE started.type = 'DaemonStarted' AND started.effect IS NULL AND started.seq 
 ORDER BY started.seq;
 --> statement-breakpoint
 CREATE VIEW peer_history AS
--- Quotes text from an app that would read as part of the sentence, and an app that calls itself oc-partnerd.
+-- Quotes text of others that would read as part of the sentence, and an app that calls itself oc-partnerd. GLOB stops at a NUL, || does not.
 WITH quoted AS (
   SELECT
     *,
     CASE
       WHEN source IS NULL THEN 'an unknown app'
-      WHEN source IN ('', 'oc-partnerd') OR source GLOB '*[^0-9A-Za-z._@-]*' THEN json_quote(source)
+      WHEN source IN ('', 'oc-partnerd') OR source GLOB '*[^0-9A-Za-z._@-]*' OR instr(source, char(0)) > 0
+        THEN json_quote(source)
       ELSE source
     END AS spoken_source,
-    CASE WHEN claimed_user = '' OR claimed_user GLOB '*[^0-9A-Za-z._@-]*' THEN json_quote(claimed_user) ELSE claimed_user END AS spoken_user,
-    CASE WHEN relation = '' OR relation GLOB '*[^0-9A-Z_()-]*' THEN json_quote(relation) ELSE relation END AS spoken_relation,
-    CASE WHEN resource_id = '' OR resource_id GLOB '*[^0-9A-Za-z._@:-]*' THEN json_quote(resource_id) ELSE resource_id END
-      AS spoken_resource_id,
+    CASE
+      WHEN claimed_user = '' OR claimed_user GLOB '*[^0-9A-Za-z._@-]*' OR instr(claimed_user, char(0)) > 0
+        THEN json_quote(claimed_user)
+      ELSE claimed_user
+    END AS spoken_user,
+    CASE
+      WHEN relation = '' OR relation GLOB '*[^0-9A-Z_()-]*' OR instr(relation, char(0)) > 0 THEN json_quote(relation)
+      ELSE relation
+    END AS spoken_relation,
+    CASE
+      WHEN resource_id = '' OR resource_id GLOB '*[^0-9A-Za-z._@:-]*' OR instr(resource_id, char(0)) > 0
+        THEN json_quote(resource_id)
+      ELSE resource_id
+    END AS spoken_resource_id,
     CASE
       WHEN type <> 'PeerLearned' THEN NULL
       WHEN json_extract(details, '$.agent') = '' OR json_extract(details, '$.agent') GLOB '*[^0-9A-Za-z._@/-]*'
+        OR instr(json_extract(details, '$.agent'), char(0)) > 0
         THEN json_quote(json_extract(details, '$.agent'))
       ELSE json_extract(details, '$.agent')
     END AS spoken_agent
@@ -488,9 +500,12 @@ SELECT
       )
     WHEN 'PeerLearned' THEN
       'its program: ' || coalesce(log.spoken_agent, 'name unknown')
-      || coalesce(', ' || CASE json_array_length(log.details, '$.protocols') + json_extract(log.details, '$.protocolsOmitted')
-        WHEN 1 THEN '1 protocol'
-        ELSE (json_array_length(log.details, '$.protocols') + json_extract(log.details, '$.protocolsOmitted')) || ' protocols' END, '')
+      || CASE
+        -- The length of a JSON null is 0.
+        WHEN json_type(log.details, '$.protocols') IS NOT 'array' THEN ''
+        WHEN json_array_length(log.details, '$.protocols') + json_extract(log.details, '$.protocolsOmitted') = 1 THEN ', 1 protocol'
+        ELSE ', ' || (json_array_length(log.details, '$.protocols') + json_extract(log.details, '$.protocolsOmitted')) || ' protocols'
+      END
       || coalesce(', heartbeat fields ' || json_extract(log.details, '$.heartbeatFields')
         || ', timestamp ' || json_extract(log.details, '$.heartbeatTimestamp'), '')
       || coalesce(', challenge ' || json_extract(log.details, '$.challenge'), '')

@@ -65,7 +65,7 @@ export class Recorder implements ReconcilerObserver, Disposable {
     this.#outbox = new Outbox({ store, clock, logger, onFailed: () => metrics.logFailures.inc({ kind: "append" }) });
     const write = (observation: Observation) => this.#outbox.put(observation);
     this.#rows = new RowBudget({ clock, write });
-    this.#learned = new LearnedRows({ clock, store, write });
+    this.#learned = new LearnedRows({ clock, store, write, isFailing: () => this.failing !== null });
     this.#subscription = store.onAppended((entry) => this.#appended(entry));
   }
 
@@ -109,6 +109,7 @@ export class Recorder implements ReconcilerObserver, Disposable {
     const { store, clock, onObserved } = this.#deps;
     onObserved(event);
     this.#count(event);
+    this.#learned.observed(event);
     const causeSeq = store.get(event.peerId)?.generation ?? null;
     this.#rows.put({ event, atMs: clock.wallMs(), causeSeq });
   }
@@ -128,7 +129,7 @@ export class Recorder implements ReconcilerObserver, Disposable {
     this.#deps.logger.fault(part, error, { peerId, ...(attempt !== null && { attempt }) });
   }
 
-  /** Takes facts about a peer's program. Only a change gets a row, and only of a partner. */
+  /** Takes facts about a peer's program. Only a change gets a row, and only of a partner, or once the peer becomes one. */
   learned(peerId: PeerId, facts: Partial<LearnedFacts>): void {
     this.#learned.learned(peerId, facts);
   }
@@ -229,6 +230,7 @@ export class Recorder implements ReconcilerObserver, Disposable {
   #appended({ seq, event, causeSeq, openedSeq }: LogEntry): void {
     const { store, clock } = this.#deps;
     if (event.type === "PeerDesired" || event.type === "PeerRemoved") this.#rows.named(event.peerId);
+    if (event.type === "PeerDesired") this.#learned.named(event.peerId);
     if (event.type === "PeerDesired") this.#saySkipped(seq, event);
     if (event.type !== "PeerDesired")
       logRow(this.#deps.logger, event, { seq, ...(causeSeq !== null && { causeSeq }), ...(openedSeq !== null && { openedSeq }) });

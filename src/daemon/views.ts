@@ -151,9 +151,10 @@ function detail(sources: ViewSources, peerId: PeerId): PeerDetailView | undefine
   const facts = [...allFacts(sources)].find((peer) => peer.peerId === peerId);
   if (facts === undefined) return undefined;
   const status = store.status(peerId);
-  const accepts = acceptsStreams(facts, status);
-  const history = store.history(peerId, { limit: HISTORY_ROWS }).map(historyView);
-  return { ...peerView(facts), learned: learnedView(status, dialect, accepts), acceptsStreams: accepts, history };
+  const rows = store.history(peerId, { limit: HISTORY_ROWS });
+  const accepts = acceptsStreams(facts, rows);
+  const learned = learnedView(status, dialect, accepts);
+  return { ...peerView(facts), learned, acceptsStreams: accepts, history: rows.map(historyView) };
 }
 
 function deliveryView(proof: DeliveryProof, { health, consumer, store, ignoredDatatypes }: ViewSources): DeliveryView {

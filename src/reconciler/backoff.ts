@@ -105,8 +105,8 @@ export function failed(before: Retry, failure: OpenFailure, random: Pick<Random,
  */
 export function lost(before: Established, streamEnd: CloseReason | null, nowMs: number, random: Pick<Random, "next">): Waiting {
   const lastedMs = nowMs - before.sinceMs;
-  const onProbation = lastedMs < REFUSAL_GRACE_MS && streamEnd !== null && BY_FAR_END.has(streamEnd);
-  const isRefusal = onProbation && streamEnd !== "connection_lost";
+  const isRefusal = isRefusalBy(streamEnd, lastedMs);
+  const onProbation = isRefusal || (lastedMs < REFUSAL_GRACE_MS && streamEnd === "connection_lost");
   const failure: OpenFailure = {
     code: isRefusal ? "refused" : "stream_lost",
     message: isRefusal ? `the peer ended the stream ${Math.round(lastedMs)} ms after it opened` : "the stream was lost",
@@ -120,7 +120,10 @@ export function lost(before: Established, streamEnd: CloseReason | null, nowMs: 
   return waiting({ ...run, onProbation, recentUntilMs }, failure, random);
 }
 
-const BY_FAR_END: ReadonlySet<CloseReason> = new Set<CloseReason>(["reset", "remote_closed", "connection_lost"]);
+/** True if the far end ended a stream of ours so soon after its opening that it has refused it. */
+export function isRefusalBy(streamEnd: CloseReason | null, lastedMs: number): boolean {
+  return lastedMs < REFUSAL_GRACE_MS && (streamEnd === "reset" || streamEnd === "remote_closed");
+}
 
 function waiting(run: FailureRun, failure: OpenFailure, random: Pick<Random, "next">): Waiting {
   const { failedAtMs, code } = failure;

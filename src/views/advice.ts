@@ -1,4 +1,4 @@
-/** Names the setting to change if a partner's dialect differs from ours in a way that hurts. Pure. */
+/** Names the setting to change if a partner's dialect is incompatible with our settings. Pure. */
 import type { LearnedFacts } from "../events/learned/learned-facts.ts";
 
 /** Our settings of these names. */
@@ -16,8 +16,7 @@ export interface Advice {
 }
 
 /**
- * A far end that accepts our streams reads our heartbeats, however it writes its own. `acceptsStreams` is null if we never tried, or
- * were never told.
+ * A far end that accepts our streams reads our heartbeats, however it writes its own. `acceptsStreams` is null if it is not known.
  */
 export function adviceOn(learned: LearnedFacts, own: OwnDialect, acceptsStreams: boolean | null): readonly Advice[] {
   const { challenge, heartbeatFields, heartbeatTimestamp } = learned;

@@ -90,7 +90,10 @@ export interface LearnedView extends LearnedFacts {
 export interface PeerDetailView extends PeerView {
   /** Null until its program has shown something, which only that of a partner is asked for. */
   readonly learned: LearnedView | null;
-  /** Whether it accepts our streams: false if it ended or refused the last one that we opened, null if it never had the choice. */
+  /**
+   * Whether it accepts our streams: its last choice, also while it is offline. False if it refused our stream, or ended it within 2 s;
+   * null if it never had the choice, or not in its last 100 events.
+   */
   readonly acceptsStreams: boolean | null;
   readonly history: readonly HistoryView[];
 }

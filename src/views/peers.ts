@@ -4,10 +4,11 @@ import type { ErrorCode } from "../base/errors.ts";
 import type { Did, PeerId } from "../base/ids.ts";
 import { dialability } from "../base/net/tcp-endpoint.ts";
 import { isoTime } from "../base/units.ts";
-import type { CloseReason, DesiredPeer } from "../events/types.ts";
-import type { OpenFailure } from "../reconciler/backoff.ts";
+import type { CloseReason, DesiredPeer, LogEvent } from "../events/types.ts";
+import { isRefusalBy, type OpenFailure, STABLE_MS } from "../reconciler/backoff.ts";
 import type { KeyProgress } from "../reconciler/options.ts";
 import { learnedFactsOf, type PeerStatus } from "../store/fold/status.ts";
+import type { LogEntry } from "../store/model/log-entry.ts";
 import { adviceOn, type OwnDialect } from "./advice.ts";
 import type { LearnedView, PeerView, Phase, StreamView } from "./api.ts";
 
@@ -59,12 +60,27 @@ function errorView({ code, message, streamEnd, errorName }: OpenFailure): NonNul
 /** Errors by which the far end itself turns our stream down. */
 const TURNED_DOWN: readonly ErrorCode[] = ["refused", "protocol_unsupported"];
 
-/** Whether the peer accepts our streams; null if it never had the choice. */
-export function acceptsStreams({ outbound, progress }: PeerFacts, status: PeerStatus | undefined): boolean | null {
+/**
+ * Whether the peer accepts our streams: its last choice. Null if it never had it, or if `history` does not show it, the newest rows of
+ * its log, newest first. Other failures, such as that of a dial, do not count.
+ */
+export function acceptsStreams({ outbound, progress }: PeerFacts, history: readonly Pick<LogEntry, "event">[]): boolean | null {
   if (outbound !== null) return true;
-  const code = progress.lastFailure?.code ?? status?.lastError?.code;
+  const code = progress.lastFailure?.code;
   if (code !== undefined && TURNED_DOWN.includes(code)) return false;
-  return (status?.outboundSessions ?? 0) > 0 ? true : null;
+  for (const { event } of history) {
+    const choice = choiceIn(event);
+    if (choice !== null) return choice;
+  }
+  return null;
+}
+
+/** True if the far end accepted our stream, false if it turned it down, null if the event was not its choice. */
+function choiceIn(event: LogEvent): boolean | null {
+  if (event.type === "StreamOpened" && event.direction === "outbound") return true;
+  if (event.type === "StreamClosed" && event.direction === "outbound" && isRefusalBy(event.reason, event.durationMs))
+    return false;
+  return event.type === "OpenFailed" && TURNED_DOWN.includes(event.reason) ? false : null;
 }
 
 /** Throws `database_failed` if this program cannot have written the facts. */
@@ -72,6 +88,16 @@ export function learnedView(status: PeerStatus | undefined, own: OwnDialect, acc
   const [learned, facts] = [status?.learned ?? null, learnedFactsOf(status)];
   if (learned === null || facts === null) return null;
   return { seq: learned.seq, at: isoTime(learned.atMs), ...facts, advice: adviceOn(facts, own, accepts) };
+}
+
+/** A stream that opened after so many failures is unsteady until it has been open for STABLE_MS; then they are forgiven. */
+const UNSTEADY_ATTEMPTS = 3;
+
+/** For people: how often the open stream failed or was lost shortly before; null if it is steady, or not open. */
+export function unsteadySentence({ phase, attempts, since }: PeerView, nowMs: number): string | null {
+  const isRecent = since !== null && nowMs - Date.parse(since) < STABLE_MS;
+  if (phase !== "established" || !isRecent || attempts < UNSTEADY_ATTEMPTS) return null;
+  return `unsteady: failed or lost ${attempts} times in a row`;
 }
 
 /** For people: the addresses that are not dialled; null if all are. */

@@ -25,8 +25,10 @@ const shown = async (peerId: string, ...flags: string[]) =>
   (await runCommand(["peers", peerId, "--config", a.daemon.configFile, ...flags])).stdout;
 
 test("a daemon learns the other's program and dialect, shows them, and keeps them over a restart without the partner", async () => {
-  await a.publisher.relate(b, "PARTNER");
   await b.publisher.relate(a, "PARTNER");
+  // The stream on which b shows its dialect is older than the event that makes b a partner of a.
+  await whenPeer(a.daemon, b.peerId, "the stream of b is open", hasInbound, 20_000);
+  await a.publisher.relate(b, "PARTNER");
   await whenPeer(a.daemon, b.peerId, "both streams are open", (each) => isEstablished(each) && hasInbound(each), 20_000);
   const isWhole = async () => {
     const learned = await learnedOf(b.peerId);

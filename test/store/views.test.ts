@@ -3,7 +3,18 @@ import { describe, expect, it } from "vitest";
 import { resourceIdOf } from "../../src/base/ids.ts";
 import { statementFor } from "../../src/store/past/peers-sql.ts";
 import { PEER_A, PEER_B } from "../support/peers.ts";
-import { append, closed, desired, inboundRefused, observe, opened, openFailed, rejected, removed } from "./support/events.ts";
+import {
+  append,
+  closed,
+  desired,
+  inboundRefused,
+  learned,
+  observe,
+  opened,
+  openFailed,
+  rejected,
+  removed,
+} from "./support/events.ts";
 import { TemporaryStore } from "./support/temporary-store.ts";
 
 describe("times", () => {
@@ -97,6 +108,43 @@ describe("peer_history", () => {
     append(store, desired({ resourceId: "r2, harmless" as never }));
     append(store, desired({ peerId: PEER_B, source: "x by y" as never, resourceId: "r2, harmless" as never }));
     expect(summaries(temporary)).toContain(`no longer desired: its resource "r2, harmless" was given to ${PEER_B} by "x by y"`);
+  });
+
+  it("quotes text with a NUL, at which GLOB stops and a sentence does not", () => {
+    using temporary = new TemporaryStore();
+    const { store } = temporary;
+    const resourceId = "r1\0\u001b[31m" as never;
+    append(
+      store,
+      desired({
+        source: "oc-partnerd\0\u001b[31m" as never,
+        claimedUser: "anna\0) by b",
+        relation: "PARTNER\0 by c",
+        resourceId,
+      }),
+    );
+    append(store, desired({ peerId: PEER_B, resourceId }));
+    observe(store, learned(PEER_B, { agent: "go-oc\0\u001b[31m, challenge passed", heartbeatFields: null, challenge: null }));
+    expect(summaries(temporary)).toEqual([
+      'desired as "PARTNER\\u0000 by c" by "oc-partnerd\\u0000\\u001b[31m" (claims user "anna\\u0000) by b")',
+      "desired as PARTNER by oc-api",
+      `no longer desired: its resource "r1\\u0000\\u001b[31m" was given to ${PEER_B} by oc-api`,
+      'its program: "go-oc\\u0000\\u001b[31m, challenge passed"',
+    ]);
+  });
+
+  it("says nothing of protocols if none are known, and counts them otherwise", () => {
+    using temporary = new TemporaryStore();
+    const { store } = temporary;
+    append(store, desired());
+    for (const protocols of [null, [], ["/a"], ["/a", "/b"]])
+      observe(store, learned(PEER_A, { protocols, heartbeatFields: null, challenge: null }));
+    expect(summaries(temporary).slice(1)).toEqual([
+      "its program: go-oc-discovery/1.4",
+      "its program: go-oc-discovery/1.4, 0 protocols",
+      "its program: go-oc-discovery/1.4, 1 protocol",
+      "its program: go-oc-discovery/1.4, 2 protocols",
+    ]);
   });
 
   it("has a sentence for every row, whatever fields are missing", () => {

@@ -5,7 +5,7 @@ import { counted, durationText } from "../../base/units.ts";
 import type { DaemonClient } from "../../http/client.ts";
 import type { Check, DeliveryView, HealthView, PeerView, SelfView } from "../../views/api.ts";
 import { desiredText } from "../../views/desired-text.ts";
-import { skippedSentence } from "../../views/peers.ts";
+import { skippedSentence, unsteadySentence } from "../../views/peers.ts";
 import { AS_OF_FLAG, peersAsOfText } from "../log/as-of.ts";
 import { PROGRAM } from "../terminal/command-line.ts";
 import { clientOf, TOKEN_FLAG, type TokenFlag } from "../terminal/daemon-client.ts";
@@ -54,9 +54,6 @@ export function statusCommand(env: Env): Command {
 
 type StatusFlags = DaemonFlags & TokenFlag & { readonly json: boolean; readonly asOf?: string | undefined };
 const MAX_IGNORED_LINES = 3;
-/** A stream that opened after so many failures is shown as unsteady until it has been open for so long; then they are forgiven. */
-const UNSTEADY_ATTEMPTS = 3;
-const UNSTEADY_MS = 60_000;
 
 interface StatusOptions {
   readonly json: boolean;
@@ -100,11 +97,11 @@ export function peerTable(peers: readonly PeerView[], nowMs: number, server: str
 }
 
 /** Why there is no stream, how often it was lost shortly before, or which addresses of the record are not dialled. */
-function reason({ lastError, skippedAddresses, phase, attempts, since }: PeerView, nowMs: number): string {
+function reason(peer: PeerView, nowMs: number): string {
+  const { lastError, skippedAddresses } = peer;
   if (lastError !== null) return `${lastError.code}: ${lastError.message}`;
-  const isRecent = since !== null && nowMs - Date.parse(since) < UNSTEADY_MS;
-  if (phase === "established" && isRecent && attempts >= UNSTEADY_ATTEMPTS)
-    return `unsteady: failed or lost ${attempts} times in a row`;
+  const unsteady = unsteadySentence(peer, nowMs);
+  if (unsteady !== null) return unsteady;
   const skipped = skippedSentence(skippedAddresses);
   return skipped === null ? "-" : `address_unsupported: ${skipped}`;
 }

@@ -1,6 +1,7 @@
 /**
  * Asks partners which program they run, by identify: when a stream with one opens, and again when one opens after a stream was lost,
- * since it may have been updated. Asks a few at a time, so that a cold start of thousands is not slowed down.
+ * since it may have been updated. One that does not answer, or becomes a partner while its stream is open, is asked a few minutes
+ * later. Asks a few at a time, so that a cold start of thousands is not slowed down.
  */
 import type { Clock } from "../../base/clock.ts";
 import { isFault, toPartnerdError } from "../../base/errors.ts";
@@ -19,6 +20,7 @@ const MAX_PEERS = 16_384;
 const MAX_AT_ONCE = 8;
 /** An answer costs each end about 1 ms, so this is at most 2 % of a core. */
 const ASK_EVERY_MS = 50;
+const RETRY_MS = 300_000;
 
 /** Asks the peer's program, over an open connection. Bounded in time and bytes. */
 export type Identify = (peerId: PeerId, signal: AbortSignal) => Promise<Partial<LearnedFacts>>;
@@ -36,12 +38,15 @@ export class PartnerIdentifier implements Disposable {
   readonly #init: PartnerIdentifierInit;
   readonly #ended = new AbortController();
   readonly #buckets = new RecentMap<PeerId, TokenBucket>(MAX_PEERS);
-  /** Those that have been asked since a stream of them was lost. */
-  readonly #asked = new Set<PeerId>();
+  /** The newest request to those that have been asked since a stream of them was lost. */
+  readonly #asked = new Map<PeerId, symbol>();
+  /** Those with a stream that have not answered: no more than the registry has. */
+  readonly #unanswered = new Set<PeerId>();
   /** Oldest first. */
   readonly #waiting = new Set<PeerId>();
   #running = 0;
   #timer: Disposable | undefined;
+  #retry: Disposable | undefined;
 
   constructor(init: PartnerIdentifierInit) {
     this.#init = init;
@@ -50,28 +55,43 @@ export class PartnerIdentifier implements Disposable {
   /** Takes every observed event. */
   observed(event: ObservedEvent): void {
     if (event.type === "StreamClosed" && event.reason !== "replaced") this.#forget(event.peerId);
-    if (event.type === "StreamOpened") this.#want(event.peerId);
+    if (event.type === "StreamOpened" && !this.#asked.has(event.peerId) && !this.#want(event.peerId)) this.#later(event.peerId);
   }
 
   [Symbol.dispose](): void {
     this.#ended.abort();
     this.#timer?.[Symbol.dispose]();
+    this.#retry?.[Symbol.dispose]();
     this.#waiting.clear();
   }
 
   #forget(peerId: PeerId): void {
     this.#asked.delete(peerId);
     this.#waiting.delete(peerId);
+    this.#unanswered.delete(peerId);
   }
 
-  #want(peerId: PeerId): void {
-    if (this.#ended.signal.aborted || this.#asked.has(peerId) || this.#init.desired.get(peerId)?.standing !== "partner") return;
+  #later(peerId: PeerId): void {
+    if (this.#ended.signal.aborted) return;
+    this.#unanswered.add(peerId);
+    this.#retry ??= this.#init.clock.schedule(RETRY_MS, () => {
+      this.#retry = undefined;
+      const unanswered = [...this.#unanswered];
+      this.#unanswered.clear();
+      for (const each of unanswered) if (!this.#want(each)) this.#later(each);
+    });
+  }
+
+  /** False if it is not asked now: it is not a partner, or was asked too often. */
+  #want(peerId: PeerId): boolean {
+    if (this.#ended.signal.aborted || this.#init.desired.get(peerId)?.standing !== "partner") return false;
     const bucket = this.#buckets.get(peerId) ?? new TokenBucket(ASKED);
     this.#buckets.set(peerId, bucket);
-    if (!bucket.take(1, this.#init.clock.monotonicMs())) return;
-    this.#asked.add(peerId);
+    if (!bucket.take(1, this.#init.clock.monotonicMs())) return false;
+    this.#asked.set(peerId, Symbol());
     this.#waiting.add(peerId);
     this.#timer ??= this.#init.clock.schedule(0, () => this.#next());
+    return true;
   }
 
   #next(): void {
@@ -87,22 +107,26 @@ export class PartnerIdentifier implements Disposable {
   async #ask(peerId: PeerId): Promise<void> {
     const { clock, identify, recorder } = this.#init;
     const { signal } = this.#ended;
+    const request = this.#asked.get(peerId);
+    const isNewest = () => request !== undefined && this.#asked.get(peerId) === request;
     this.#running += 1;
     try {
       const facts = await identify(peerId, signal);
+      if (isNewest()) this.#unanswered.delete(peerId);
       if (!signal.aborted) recorder.learned(peerId, facts);
     } catch (thrown) {
       this.#failed(peerId, thrown);
+      // Otherwise its stream was lost in the meantime.
+      if (isNewest()) this.#later(peerId);
     }
     this.#running -= 1;
     if (this.#waiting.size > 0 && !signal.aborted) this.#timer ??= clock.schedule(ASK_EVERY_MS, () => this.#next());
   }
 
-  /** A partner that does not answer is asked again after its next loss of a stream. */
   #failed(peerId: PeerId, thrown: unknown): void {
     const { logger } = this.#init;
     if (isFault(thrown)) logger.fault("streams", thrown, { peerId });
     else if (!this.#ended.signal.aborted)
-      logger.debug({ peerId, code: toPartnerdError(thrown, "stream_lost").code }, "could not identify program of peer");
+      logger.debug({ peerId, code: toPartnerdError(thrown, "stream_lost").code }, "could not identify the program of a peer");
   }
 }

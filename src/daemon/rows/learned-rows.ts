@@ -7,6 +7,7 @@ import type { PeerId } from "../../base/ids.ts";
 import { type Rate, TokenBucket } from "../../base/rate/token-bucket.ts";
 import { RecentMap } from "../../base/recent-map.ts";
 import { type LearnedFacts, NOTHING_LEARNED, type PeerLearned } from "../../events/learned/learned-facts.ts";
+import type { ObservedEvent } from "../../events/types.ts";
 import { isLearned, learnedFactsOf } from "../../store/fold/status.ts";
 import type { Store } from "../../store/store.ts";
 import type { Observation } from "../../store/write/own-event-appender.ts";
@@ -25,6 +26,8 @@ interface LearnedRowsInit {
   readonly clock: Clock;
   readonly store: Pick<Store, "get" | "status">;
   readonly write: (observation: Observation) => void;
+  /** True while rows wait outside the log, so that its facts may be out of date. */
+  readonly isFailing: () => boolean;
 }
 
 interface Pending {
@@ -38,17 +41,41 @@ export class LearnedRows implements Disposable {
   readonly #buckets = new RecentMap<PeerId, TokenBucket>(MAX_PEERS);
   /** Only of partners. */
   readonly #pending = new Map<PeerId, Pending>();
+  /** Facts that others show on an open inbound stream. They may become partners while it lives, and would not show them again. */
+  readonly #early = new RecentMap<PeerId, Partial<LearnedFacts>>(MAX_PEERS);
 
   constructor(init: LearnedRowsInit) {
     this.#init = init;
   }
 
-  /** Newer facts replace older ones; those of peers that are not partners are ignored. Does not throw. */
+  /**
+   * Newer facts replace older ones. Those of a peer that is not a partner are kept while its inbound stream is open, and otherwise
+   * ignored. Does not throw.
+   */
   learned(peerId: PeerId, facts: Partial<LearnedFacts>): void {
-    if (this.#init.store.get(peerId)?.standing !== "partner") return;
+    if (!this.#isPartner(peerId)) {
+      const early = this.#early.get(peerId);
+      if (early !== undefined) this.#early.set(peerId, { ...early, ...facts });
+      return;
+    }
     const pending = this.#pending.get(peerId);
     if (pending === undefined) this.#wait(peerId, facts, SETTLE_MS);
     else pending.facts = { ...pending.facts, ...facts };
+  }
+
+  /** Takes every observed event. */
+  observed(event: ObservedEvent): void {
+    if (!("direction" in event) || event.direction !== "inbound") return;
+    if (event.type === "StreamClosed") this.#early.delete(event.peerId);
+    else if (!this.#isPartner(event.peerId)) this.#early.set(event.peerId, {});
+  }
+
+  /** A desired event has named this peer: takes what it showed before it was a partner. */
+  named(peerId: PeerId): void {
+    const facts = this.#early.get(peerId);
+    if (facts === undefined || !this.#isPartner(peerId)) return;
+    this.#early.delete(peerId);
+    this.learned(peerId, facts);
   }
 
   [Symbol.dispose](): void {
@@ -57,6 +84,10 @@ export class LearnedRows implements Disposable {
       this.#write(peerId, facts);
     }
     this.#pending.clear();
+  }
+
+  #isPartner(peerId: PeerId): boolean {
+    return this.#init.store.get(peerId)?.standing === "partner";
   }
 
   #wait(peerId: PeerId, facts: Partial<LearnedFacts>, waitMs: number): void {
@@ -68,11 +99,13 @@ export class LearnedRows implements Disposable {
     this.#pending.set(peerId, { facts, timer });
   }
 
-  /** False if it must be tried again: the budget is spent, or the log cannot be read. */
+  /** False if it must be tried again: the budget is spent, or the log cannot be read or written. */
   #write(peerId: PeerId, facts: Partial<LearnedFacts>): boolean {
-    const { clock, store, write } = this.#init;
+    const { clock, store, write, isFailing } = this.#init;
     const peer = store.get(peerId);
     if (peer?.standing !== "partner") return true;
+    // A row that waits may have facts that the log lacks. This one would erase them.
+    if (isFailing()) return false;
     let event: PeerLearned;
     try {
       const logged = store.status(peerId);

@@ -41,7 +41,7 @@ export function logRow(
       // Text of the far end is in the row, and not in the service log.
       const { protocols, heartbeatFields, heartbeatTimestamp, challenge } = event.details;
       const facts = { protocols: protocols?.length ?? null, heartbeatFields, heartbeatTimestamp, challenge };
-      logger.info({ ...row, peerId: event.peerId, ...facts }, "learned about program of peer");
+      logger.info({ ...row, peerId: event.peerId, ...facts }, "learned about the program of a peer");
       break;
     }
     case "DeliveryGap": {

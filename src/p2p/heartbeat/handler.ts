@@ -91,14 +91,19 @@ export class HeartbeatHandler {
       const reader = new HeartbeatReader(stream, peerId);
       const did = await this.#firstHeartbeat(reader, stream.ended);
       const proven = await challenge(stream.connection, { clock, random, timeoutMs: challengeTimeoutMs }, stream.ended);
-      this.#components.observer.learned?.(peerId, { ...reader.dialect, challenge: proven ? "passed" : "unsupported" });
-      if (!proven && this.#components.challengeRule === "require") throw challengeUnsupported();
+      const learned = () =>
+        this.#components.observer.learned?.(peerId, { ...reader.dialect, challenge: proven ? "passed" : "unsupported" });
+      if (!proven && this.#components.challengeRule === "require") {
+        learned();
+        throw challengeUnsupported();
+      }
       // No await from here on, so these last checks hold until the stream is registered.
       stream.ended.throwIfAborted();
       const refusal = refusalBy(admission, peerId) ?? this.#pace.refusal(peerId);
       if (refusal !== undefined) throw refusal;
       this.#pace.admitted(peerId);
       this.#admit(unproven, reader, did, proven);
+      learned();
     } catch (error) {
       const reason: unknown = stream.ended.aborted && !isFault(error) ? (endedEarly(stream) ?? stream.ended.reason) : error;
       this.#refuse(unproven, toPartnerdError(reason));

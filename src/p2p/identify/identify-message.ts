@@ -55,10 +55,13 @@ export function decodeIdentify(bytes: Uint8Array): IdentifiedProgram {
 
 const utf8 = new TextDecoder();
 
-/** Cuts before decoding: a character has up to 4 bytes. The text is copied, so that it does not keep the message in memory. */
+/**
+ * Cuts before decoding: a character has up to 4 bytes. A NUL becomes U+FFFD, since C programs end text there. The text is copied, so
+ * that it does not keep the message in memory.
+ */
 function textOf(value: Uint8Array): string {
   const text = utf8.decode(value.subarray(0, 4 * MAX_LEARNED_TEXT)).slice(0, MAX_LEARNED_TEXT);
-  return Buffer.from(text.toWellFormed()).toString();
+  return Buffer.from(text.toWellFormed().replaceAll("\0", "\ufffd")).toString();
 }
 
 class FieldReader {

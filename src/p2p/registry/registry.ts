@@ -19,7 +19,7 @@ export interface StreamObserver {
   faulted(peerId: PeerId, error: PartnerdError): void;
   /** The error behind an InboundRefused. Its cause may quote the far end, so it is for the debug level of the service log only. */
   explained?(peerId: PeerId, error: PartnerdError): void;
-  /** A peer's program has shown these facts. */
+  /** A peer's program has shown these facts. Those of an inbound stream come after its StreamOpened, or before its InboundRefused. */
   learned?(peerId: PeerId, facts: Partial<LearnedFacts>): void;
   /** Something about this peer has changed, or it has shown life: the reconciler should look again. */
   wake(peerId: PeerId): void;

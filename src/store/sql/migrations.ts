@@ -21,10 +21,13 @@ export function refuseUnknownSchema(database: Database, path: string): void {
   const applied = appliedMigrations(database);
   if (applied.every((hash) => known.has(hash))) return;
   refuseRetired(applied, path);
+  const isNewer = [...known.keys()].every((hash) => applied.includes(hash));
   throw new PartnerdError(
     "database_newer",
-    `${path} has schema version ${applied.length}, written by another oc-partnerd; this one knows schema version ${known.size}`,
-    { nextStep: "run the oc-partnerd that wrote it, or a newer one, or start with an empty data directory (--data DIR)" },
+    `${path} has schema version ${applied.length}, written by another version of oc-partnerd; this one knows schema version ${known.size}`,
+    {
+      nextStep: `run the version that wrote it${isNewer ? ", or a newer one" : ""}, or start with an empty data directory (--data DIR)`,
+    },
   );
 }
 

@@ -15,6 +15,8 @@ let logger: RecordingLogger;
 let identifier: PartnerIdentifier;
 /** Those that were asked, and what settles the answer. */
 let asked: { peerId: PeerId; answer: PromiseWithResolvers<Partial<LearnedFacts>>; signal: AbortSignal }[];
+/** Besides those of that name. */
+let partners: Set<PeerId>;
 let learned: [PeerId, Partial<LearnedFacts>][];
 
 beforeEach(() => {
@@ -22,10 +24,14 @@ beforeEach(() => {
   logger = new RecordingLogger();
   asked = [];
   learned = [];
+  partners = new Set();
   identifier = new PartnerIdentifier({
     clock,
     logger,
-    desired: { get: (peerId) => ({ standing: peerId.startsWith("partner") ? "partner" : "revoked" }) as DesiredPeer },
+    desired: {
+      get: (peerId) =>
+        ({ standing: peerId.startsWith("partner") || partners.has(peerId) ? "partner" : "revoked" }) as DesiredPeer,
+    },
     recorder: { learned: (peerId, facts) => learned.push([peerId, facts]) },
     identify: (peerId, signal) => {
       const answer = Promise.withResolvers<Partial<LearnedFacts>>();
@@ -69,6 +75,55 @@ it("asks again after a loss, three times in a row and then once in ten minutes",
   expect(asked.length).toBeLessThanOrEqual(9);
 });
 
+it("asks a partner that did not answer again after five minutes, within ten minutes each, until it answers", async () => {
+  session();
+  for (let minute = 0; minute < 60; minute++) {
+    await clock.advance(60_000);
+    if (minute < 59) asked.at(-1)?.answer.reject(new PartnerdError("timeout", "no answer"));
+    if (minute === 6) expect(asked).toHaveLength(2);
+  }
+  expect(asked.length).toBeGreaterThanOrEqual(7);
+  expect(asked.length).toBeLessThanOrEqual(8);
+  const before = asked.length;
+  asked.at(-1)?.answer.resolve({ agent: "one/1" });
+  await clock.advance(600_000);
+  asked.at(-1)?.answer.resolve({ agent: "one/1" });
+  const after = asked.length;
+  await clock.advance(3_600_000);
+  expect(learned.at(-1)).toEqual([PARTNER, { agent: "one/1" }]);
+  expect(asked).toHaveLength(after);
+  expect(after - before).toBeLessThanOrEqual(1);
+});
+
+it("asks a partner whose last stream opened beyond the rate, once that allows it", async () => {
+  for (let count = 0; count < 4; count++) {
+    if (count > 0) loss();
+    session();
+    await clock.advance(1_000);
+    asked.at(-1)?.answer.resolve({});
+  }
+  expect(asked).toHaveLength(3);
+  await clock.advance(900_000);
+  expect(asked).toHaveLength(4);
+});
+
+it("asks a peer that becomes a partner while its stream is open", async () => {
+  identifier.observed(opened("stranger" as PeerId, "inbound"));
+  await clock.advance(100_000);
+  partners.add("stranger" as PeerId);
+  await clock.advance(200_000);
+  expect(names()).toEqual(["stranger"]);
+});
+
+it("does not ask again after a failure if the stream is gone", async () => {
+  session();
+  await clock.advance(1);
+  loss();
+  asked[0]?.answer.reject(new PartnerdError("timeout", "no answer"));
+  await clock.advance(3_600_000);
+  expect(asked).toHaveLength(1);
+});
+
 it("asks no one else, and no one whose stream is lost in the meantime", async () => {
   session("stranger" as PeerId);
   session();
@@ -104,7 +159,7 @@ it("a failed answer is a debug line with its code, and a mistake of ours a fault
   asked[0]?.answer.reject(new Error("\u001b[31mtext of a library"));
   await clock.advance(1);
   expect(logger.lines).toEqual([
-    { level: "debug", fields: { peerId: PARTNER, code: "stream_lost" }, message: "could not identify program of peer" },
+    { level: "debug", fields: { peerId: PARTNER, code: "stream_lost" }, message: "could not identify the program of a peer" },
   ]);
   loss();
   session();

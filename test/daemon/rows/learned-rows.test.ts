@@ -1,11 +1,12 @@
 /** How many rows a partner's program can cause, through the recorder and a real store. */
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { PartnerdError } from "../../../src/base/errors.ts";
 import { Recorder } from "../../../src/daemon/recorder.ts";
 import { NOTHING_LEARNED } from "../../../src/events/learned/learned-facts.ts";
 import { Metrics } from "../../../src/http/metrics.ts";
 import { learnedFactsOf } from "../../../src/store/fold/status.ts";
 import { archiveBefore } from "../../store/support/archiving.ts";
-import { append, desired, inboundRefused } from "../../store/support/events.ts";
+import { append, closed, desired, inboundRefused, opened } from "../../store/support/events.ts";
 import { TemporaryStore } from "../../store/support/temporary-store.ts";
 import { PEER_A, PEER_B } from "../../support/peers.ts";
 import { RecordingLogger } from "../../support/recording-logger.ts";
@@ -120,6 +121,52 @@ describe("a partner's program", () => {
     expect(temporary.store.status(PEER_A)).toBeUndefined();
   });
 
+  it("is recorded if the peer becomes a partner while the stream lives on which it showed it", () => {
+    recorder.observed(opened(PEER_A, "inbound"));
+    recorder.learned(PEER_A, SPOKEN);
+    temporary.clock.advanceSync(3_600_000);
+    expect(rows()).toEqual([]);
+    const { seq } = append(temporary.store, desired());
+    temporary.clock.advanceSync(SETTLE_MS);
+    expect(rows()).toMatchObject([{ peer_id: PEER_A, cause_seq: seq }]);
+    expect(facts()).toEqual({ ...NOTHING_LEARNED, ...SPOKEN });
+  });
+
+  it("is forgotten with the stream of a peer that is not a partner yet", () => {
+    recorder.observed(opened(PEER_A, "inbound"));
+    recorder.learned(PEER_A, SPOKEN);
+    recorder.observed(closed(PEER_A, { direction: "inbound" }));
+    append(temporary.store, desired());
+    temporary.clock.advanceSync(600_000);
+    expect(rows()).toEqual([]);
+  });
+
+  it("keeps facts whose row waits for a writable log", () => {
+    append(temporary.store, desired());
+    recorder.running();
+    const { store } = temporary;
+    let isFull = true;
+    recorder[Symbol.dispose]();
+    temporary.store = {
+      ...store,
+      appendObserved: (observation) => {
+        if (isFull) throw new PartnerdError("database_failed", "the disk is full");
+        return store.appendObserved(observation);
+      },
+    };
+    startRecorder();
+    recorder.running();
+    recorder.learned(PEER_A, SPOKEN);
+    temporary.clock.advanceSync(SETTLE_MS);
+    recorder.learned(PEER_A, { agent: "go-oc/1.4" });
+    temporary.clock.advanceSync(10 * SETTLE_MS);
+    expect(rows()).toEqual([]);
+    isFull = false;
+    temporary.clock.advanceSync(120_000);
+    expect(facts()).toEqual({ ...NOTHING_LEARNED, ...SPOKEN, agent: "go-oc/1.4" });
+    temporary.store = store;
+  });
+
   it("is written at the end, if its facts still wait", () => {
     append(temporary.store, desired());
     recorder.learned(PEER_A, { agent: "go-oc/1.4" });
@@ -144,7 +191,7 @@ describe("a partner's program", () => {
     temporary.clock.advanceSync(SETTLE_MS);
     expect(JSON.stringify(logger.lines)).not.toContain("evil");
     expect(logger.at("info").at(-1)).toMatchObject({
-      message: "learned about program of peer",
+      message: "learned about the program of a peer",
       fields: { protocols: 1, ...SPOKEN },
     });
     expect(temporary.read("select summary from peer_history where type = 'PeerLearned'")).toEqual([

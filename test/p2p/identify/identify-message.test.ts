@@ -46,6 +46,11 @@ describe("decodeIdentify", () => {
     expect(decodeIdentify(identifyMessage({ agent: "", version: "" }))).toEqual(nothing);
   });
 
+  it("replaces a NUL, at which C programs would end the text", () => {
+    const decoded = decodeIdentify(identifyMessage({ agent: "go-oc\0\u001b[31m", version: "\0", protocols: ["/a\0"] }));
+    expect(decoded).toMatchObject({ agent: "go-oc\ufffd\u001b[31m", protocolVersion: "\ufffd", protocols: ["/a\ufffd"] });
+  });
+
   it("bounds text, whatever characters it has", () => {
     const { agent, protocolVersion, protocols } = decodeIdentify(
       identifyMessage({ agent: "\u001b[31m".repeat(2_048), version: "💥".repeat(5_000), protocols: ["/x".repeat(10_000)] }),

@@ -132,6 +132,16 @@ describe("an unsuitable database", () => {
     expect(readFileSync(temporary.path)).toEqual(before);
   });
 
+  it("is not called newer if another version wrote it with other migrations", () => {
+    using temporary = new TemporaryStore();
+    temporary.store[Symbol.dispose]();
+    temporary.write("update __drizzle_migrations set hash = 'of another pre-release' where rowid = 3");
+    expect(failureOf(temporary.directory)).toMatchObject({
+      code: "database_newer",
+      nextStep: "run the version that wrote it, or start with an empty data directory (--data DIR)",
+    });
+  });
+
   it.each([
     ["its first migration", []],
     ["all of its migrations", ["second", "third"]],
