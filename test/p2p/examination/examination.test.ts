@@ -106,7 +106,7 @@ describe("heartbeats", () => {
     expect(trials.slice(0, -1).every(({ outcome }) => outcome.kind === "ended")).toBe(true);
   });
 
-  it("in every format, on request: after four that were accepted, only as often as a far end like this daemon allows", async () => {
+  it("in more formats, on request: after four that were accepted, only as often as a far end like this daemon allows", async () => {
     await serve(
       PARTNER_PROTOCOL,
       reader(() => true),
@@ -120,7 +120,7 @@ describe("heartbeats", () => {
         return paceClock.schedule(delayMs === REFUSAL_GRACE_MS || delayMs === INBOUND_STREAM_EVERY_MS ? 20 : delayMs, task);
       },
     };
-    const { trials } = (await examine(addressOf(peer), { clock, everyFormat: true })).of("heartbeat");
+    const { trials } = (await examine(addressOf(peer), { clock, moreFormats: true })).of("heartbeat");
     expect(trials.map(({ outcome }) => outcome.kind)).toEqual(Array<string>(6).fill("accepted"));
     expect(pausesMs.filter((delayMs) => delayMs === INBOUND_STREAM_EVERY_MS)).toHaveLength(2);
   });
@@ -131,8 +131,30 @@ describe("heartbeats", () => {
     );
     await serve(PROBE_PROTOCOL, echo);
     const examined = await examine(addressOf(peer));
-    expect(examined.of("heartbeat").trials).toHaveLength(12);
+    const { trials } = examined.of("heartbeat");
+    expect(trials).toHaveLength(12);
+    for (const { outcome } of trials) expect(outcome).toMatchObject({ kind: "ended", remoteEnd: "connection_lost" });
     expect(examined.of("challenge").trials).toMatchObject([{ outcome: "echoed" }]);
+  });
+
+  it.each([
+    ["soon, so that no other format goes out on the closing connection", 100],
+    ["later, so that the format that went out on it is sent again", 400],
+  ])("after which the far end resets the stream, and closes the connection %s", async (_, delayMs) => {
+    await peer.node.handle(PARTNER_PROTOCOL, (stream, connection) =>
+      stream.addEventListener("message", ({ data }) => {
+        const sent = JSON.parse(Buffer.from(data.subarray()).toString()) as Record<string, unknown>;
+        if ("peer_id" in sent && !("PeerID" in sent) && typeof sent["timestamp"] === "number") return;
+        stream.abort(new Error("no"));
+        paceClock.schedule(delayMs, () => connection.abort(new Error("no")));
+      }),
+    );
+    const { trials } = (await examine(addressOf(peer))).of("heartbeat");
+    expect(trials).toMatchObject([
+      { format: { fields: "both", timestamp: "unix" }, outcome: { kind: "ended", remoteEnd: "reset" } },
+      { format: { fields: "go", timestamp: "unix" }, outcome: { kind: "ended", remoteEnd: "reset" } },
+      { format: { fields: "snake", timestamp: "unix" }, outcome: { kind: "accepted" } },
+    ]);
   });
 
   it("that the far end does not serve end the search at once", async () => {
