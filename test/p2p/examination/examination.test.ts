@@ -1,6 +1,6 @@
 /** Examinations of real hosts, willing and unwilling. */
 import { generateKeyPairFromSeed, publicKeyToProtobuf } from "@libp2p/crypto/keys";
-import type { Stream } from "@libp2p/interface";
+import type { Connection, Stream } from "@libp2p/interface";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Clock } from "../../../src/base/clock.ts";
 import type { Address, PeerId } from "../../../src/base/ids.ts";
@@ -125,15 +125,21 @@ describe("heartbeats", () => {
     expect(pausesMs.filter((delayMs) => delayMs === INBOUND_STREAM_EVERY_MS)).toHaveLength(2);
   });
 
-  it("after which the far end drops the connection: it is dialled again", async () => {
-    await peer.node.handle(PARTNER_PROTOCOL, (stream, connection) =>
-      stream.addEventListener("message", () => connection.abort(new Error("no"))),
-    );
+  type Abortable = Pick<Connection, "abort">;
+  it.each([
+    ["resets its streams and drops the connection", "reset", (connection: Abortable) => connection.abort(new Error("no"))],
+    [
+      "drops the connection",
+      "connection_lost",
+      (connection: Abortable) => (connection as unknown as { maConn: Abortable }).maConn.abort(new Error("no")),
+    ],
+  ] as const)("after which the far end %s: it is dialled again", async (_, remoteEnd, drop) => {
+    await peer.node.handle(PARTNER_PROTOCOL, (stream, connection) => stream.addEventListener("message", () => drop(connection)));
     await serve(PROBE_PROTOCOL, echo);
     const examined = await examine(addressOf(peer));
     const { trials } = examined.of("heartbeat");
     expect(trials).toHaveLength(12);
-    for (const { outcome } of trials) expect(outcome).toMatchObject({ kind: "ended", remoteEnd: "connection_lost" });
+    for (const { outcome } of trials) expect(outcome).toMatchObject({ kind: "ended", remoteEnd });
     expect(examined.of("challenge").trials).toMatchObject([{ outcome: "echoed" }]);
   });
 
