@@ -120,8 +120,8 @@ async function askEchoes(
 
 /**
  * The result of `ask`, or of a second try if it failed and its connection closed, perhaps because of an earlier question. There is
- * no second try if the connection was dialled for this question. After a failure it waits for a close, which the next question
- * would share.
+ * no second try if the connection was dialled for this question. After each failure it waits a moment for the connection to close,
+ * so that the next question does not meet a closing one. A closing far end resets its streams first, so the stream's end tells nothing.
  */
 async function onOpenConnection<Result>(
   farEnd: FarEndConnection,

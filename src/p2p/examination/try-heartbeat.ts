@@ -27,8 +27,7 @@ export async function tryHeartbeat(connection: HostConnection, init: HeartbeatTr
   let openedMs = clock.monotonicMs();
   const ended = (remoteEnd: RemoteEnd): TrialOutcome => ({
     kind: "ended",
-    // A connection that closes resets its streams.
-    remoteEnd: connection.status === "open" ? remoteEnd : "connection_lost",
+    remoteEnd,
     afterMs: clock.monotonicMs() - openedMs,
   });
   try {

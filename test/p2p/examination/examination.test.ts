@@ -150,7 +150,7 @@ describe("heartbeats", () => {
     await peer.node.handle(PARTNER_PROTOCOL, (stream, connection) =>
       stream.addEventListener("message", ({ data }) => {
         const sent = JSON.parse(Buffer.from(data.subarray()).toString()) as Record<string, unknown>;
-        if ("peer_id" in sent && !("PeerID" in sent) && typeof sent["timestamp"] === "number") return;
+        if ("PeerID" in sent && !("peer_id" in sent)) return;
         stream.abort(new Error("no"));
         paceClock.schedule(delayMs, () => connection.abort(new Error("no")));
       }),
@@ -158,8 +158,7 @@ describe("heartbeats", () => {
     const { trials } = (await examine(addressOf(peer))).of("heartbeat");
     expect(trials).toMatchObject([
       { format: { fields: "both", timestamp: "unix" }, outcome: { kind: "ended", remoteEnd: "reset" } },
-      { format: { fields: "go", timestamp: "unix" }, outcome: { kind: "ended", remoteEnd: "reset" } },
-      { format: { fields: "snake", timestamp: "unix" }, outcome: { kind: "accepted" } },
+      { format: { fields: "go", timestamp: "unix" }, outcome: { kind: "accepted" } },
     ]);
   });
 
