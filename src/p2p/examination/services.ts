@@ -121,7 +121,7 @@ async function askEchoes(
 /**
  * The result of `ask`, or of a second try if it failed and its connection closed, perhaps because of an earlier question. There is
  * no second try if the connection was dialled for this question. After each failure it waits a moment for the connection to close,
- * so that the next question does not meet a closing one. A closing far end resets its streams first, so the stream's end tells nothing.
+ * so that the next question does not meet a closing one: a far end that closes resets its streams first.
  */
 async function onOpenConnection<Result>(
   farEnd: FarEndConnection,
