@@ -1,9 +1,10 @@
 /** Examinations of real hosts, willing and unwilling. */
 import { generateKeyPairFromSeed, publicKeyToProtobuf } from "@libp2p/crypto/keys";
 import type { Connection, Stream } from "@libp2p/interface";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Clock } from "../../../src/base/clock.ts";
 import type { Address, PeerId } from "../../../src/base/ids.ts";
+import { type DialPlanner, dialAsGiven } from "../../../src/p2p/dial/dial-planner.ts";
 import { answerChallenge } from "../../../src/p2p/heartbeat/echo.ts";
 import { IDENTIFY_PROTOCOL, INBOUND_STREAM_EVERY_MS, PARTNER_PROTOCOL, PROBE_PROTOCOL } from "../../../src/p2p/wire/constants.ts";
 import { REFUSAL_GRACE_MS } from "../../../src/reconciler/backoff.ts";
@@ -66,10 +67,12 @@ describe("a partner like this daemon", () => {
     expect(partner.events.map(({ type }) => type)).toEqual(["StreamOpened", "StreamClosed"]);
   });
 
-  it("is found by an address without a PeerID", async () => {
+  it("is found by an address without a PeerID, which is planned once", async () => {
     const partner = owner.use(await startPartnerHost(3));
     const address = addressOf(partner).replace(/\/p2p\/.*/, "") as Address;
-    const examined = await examine(address);
+    const plan = vi.fn<DialPlanner["plan"]>((...asked) => dialAsGiven.plan(...asked));
+    const examined = await examine(address, { dialPlanner: { plan } });
+    expect(plan).toHaveBeenCalledTimes(1);
     expect(examined.of("noise")).toMatchObject({ expected: null, found: partner.peerId, failure: null });
     expect(examined.of("echo").trials).toHaveLength(2);
   });
