@@ -118,7 +118,7 @@ describe("another program", () => {
   });
 });
 
-test("a promise that is rejected unhandled meanwhile is shown on standard error, and the report goes on", async () => {
+test("an unhandled rejection is shown on standard error, and the report is complete", async () => {
   const reject = "setImmediate(() => Promise.reject(new Error('a stray rejection')))";
   const atListener = `process.on("newListener", (name) => { if (name === "unhandledRejection") ${reject}; });`;
   const { code, stdout, stderr } = await runCommand(["probe", address, "--json"], {
