@@ -25,9 +25,9 @@ export interface FarEndProbeRequest {
   readonly address: string;
   /** True: with the daemon's identity. False: with one that is thrown away. */
   readonly asSelf: boolean;
-  /** Try more heartbeat formats although the configured one is accepted. */
-  readonly everyFormat: boolean;
-  /** The time limit of each question to the far end. */
+  /** After an accepted heartbeat format, also try those that differ from it in one setting. */
+  readonly moreFormats: boolean;
+  /** The time limit of each question to each address of the far end. */
   readonly timeoutMs: number;
 }
 
@@ -47,7 +47,7 @@ export interface FarEndProbe {
  */
 export async function probeFarEnd(
   config: Config,
-  { address: text, asSelf, everyFormat, timeoutMs }: FarEndProbeRequest,
+  { address: text, asSelf, moreFormats, timeoutMs }: FarEndProbeRequest,
   { clock, random }: { readonly clock: Clock; readonly random: Random },
 ): Promise<FarEndProbe> {
   const address = parseAddress(text)?.address;
@@ -80,7 +80,7 @@ export async function probeFarEnd(
       others: () => [config.http.listen, config.http.probes].flatMap((at) => (at !== undefined && "host" in at ? [at] : [])),
     }),
     heartbeat: settings.heartbeat,
-    everyFormat,
+    moreFormats,
     timeoutMs,
   });
   return { self, steps: judged(results, settings, lock.move()) };

@@ -118,6 +118,17 @@ describe("another program", () => {
   });
 });
 
+test("an unhandled rejection is shown on standard error, and the report is complete", async () => {
+  const reject = "setImmediate(() => Promise.reject(new Error('a stray rejection')))";
+  const atListener = `process.on("newListener", (name) => { if (name === "unhandledRejection") ${reject}; });`;
+  const { code, stdout, stderr } = await runCommand(["probe", address, "--json"], {
+    env: { ...LOOPBACK, NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(atListener)}` },
+    cwd: directory,
+  });
+  expect({ code, works: (JSON.parse(stdout) as ProbeOutput).works }).toEqual({ code: 0, works: true });
+  expect(stderr).toMatch(/^oc-partnerd: internal error: .*a stray rejection\n/);
+});
+
 describe("an address", () => {
   test("that the dial policy denies is not dialled, whatever the flags", async () => {
     const { last } = await probe(address, { OCPARTNERD_P2P_DIAL_ALLOW: "" });

@@ -27,7 +27,7 @@ export async function examine(address: Address, options: Partial<ExaminationInit
     swarmKey: null,
     dialPlanner: dialAsGiven,
     heartbeat: { fields: "both", timestamp: "unix" },
-    everyFormat: false,
+    moreFormats: false,
     timeoutMs: 5_000,
     ...options,
   });

@@ -1,7 +1,6 @@
 /** `oc-partnerd probe ADDRESS`: reports step by step what a far end speaks, and which setting to change. */
 import { Command } from "commander";
 import { systemClock as clock, systemRandom as random } from "../../base/clock.ts";
-import { silentLogger } from "../../base/log.ts";
 import type { Config } from "../../config/schema.ts";
 import type { FarEndProbeRequest, ProbedStep } from "../../daemon/far-end-probe.ts";
 import {
@@ -15,18 +14,18 @@ import {
   JSON_FLAG,
 } from "../terminal/flags.ts";
 import { holdEventLoop } from "../terminal/hold-event-loop.ts";
-import { jsonText, print } from "../terminal/output.ts";
+import { complainingLogger, jsonText, print } from "../terminal/output.ts";
 import { marksFor, probeClosing, probeLine } from "./probe-text.ts";
 import { reportStrayRejections } from "./run.ts";
 
 interface ProbeFlags extends Pick<DaemonFlags, "config" | "data" | "identityFile"> {
   readonly asSelf: boolean;
-  readonly everyFormat: boolean;
+  readonly moreFormats: boolean;
   readonly timeout: string;
   readonly json: boolean;
 }
 
-/** A step takes milliseconds; ten minutes are more than anyone waits. */
+/** An answer takes milliseconds; ten minutes are more than anyone waits. */
 const LONGEST_TIMEOUT_MS = 600_000;
 
 export function probeCommand(env: Env): Command {
@@ -34,8 +33,8 @@ export function probeCommand(env: Env): Command {
     .description("show step by step what the program at an address speaks; exits 1 if a partner stream would not work")
     .argument("<address>", "multiaddr of its TCP port, with or without /p2p/PEERID")
     .option("--as-self", "use the daemon's identity, not a throwaway one; the daemon must not run", false)
-    .option("--every-format", "try more heartbeat formats although the configured one is accepted", false)
-    .option("--timeout <duration>", "time limit of each step", "10s")
+    .option("--more-formats", "after an accepted heartbeat format, also try those that differ from it in one setting", false)
+    .option("--timeout <duration>", "time limit of each question to each address of the far end", "10s")
     .option(...DATA_FLAG)
     .option("--identity-file <file>", "with --as-self: the daemon's key, if it is not in the data directory")
     .option(...CONFIG_FLAG)
@@ -48,10 +47,10 @@ export function probeCommand(env: Env): Command {
         "oc-partnerd probe /dns4/lyon.example/tcp/4001 --json | jq -r '.steps[] | select(.advice) | .advice'",
       ),
     )
-    .action(async (address: string, { asSelf, everyFormat, timeout, json, ...flags }: ProbeFlags) => {
+    .action(async (address: string, { asSelf, moreFormats, timeout, json, ...flags }: ProbeFlags) => {
       const timeoutMs = durationFlag("--timeout", timeout, LONGEST_TIMEOUT_MS);
       const config = configOf(flags, env);
-      if (!(await runProbe(config, { address, asSelf, everyFormat, timeoutMs }, { json, env }))) process.exitCode = 1;
+      if (!(await runProbe(config, { address, asSelf, moreFormats, timeoutMs }, { json, env }))) process.exitCode = 1;
     });
 }
 
@@ -63,8 +62,8 @@ async function runProbe(
 ): Promise<boolean> {
   const { probeFarEnd, wouldWork } = await import("../../daemon/far-end-probe.ts");
   using _alive = holdEventLoop();
-  // A library that forgets a promise must not end the report.
-  using _rejections = reportStrayRejections(process, silentLogger);
+  // A promise that a library fails to handle must not end the report, but must not go unnoticed.
+  using _rejections = reportStrayRejections(process, complainingLogger);
   const { self, steps } = await probeFarEnd(config, request, { clock, random });
   const marks = marksFor(env);
   const done: ProbedStep[] = [];

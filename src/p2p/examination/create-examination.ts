@@ -31,7 +31,7 @@ export interface ExaminationInit {
   readonly swarmKey: Uint8Array | null;
   readonly dialPlanner: DialPlanner;
   readonly heartbeat: HeartbeatFormat;
-  readonly everyFormat: boolean;
+  readonly moreFormats: boolean;
   readonly timeoutMs: number;
 }
 

@@ -5,6 +5,7 @@ import { isFault, PartnerdError, toPartnerdError } from "../../base/errors.ts";
 import type { PeerId } from "../../base/ids.ts";
 import type { HandshakeProgress } from "../handshake/handshake-progress.ts";
 import { Dialler, type HandshakeFailures } from "../heartbeat/dialler.ts";
+import { peerIdOf } from "../host/connection-index.ts";
 import type { Host, HostConnection } from "../host/host.ts";
 import { afterProgress, type DialFacts, type HandshakeRecord, NO_HANDSHAKE, progressOf } from "./handshake-record.ts";
 
@@ -65,11 +66,11 @@ export class FarEndDialler {
     using limit = deadline(clock, timeoutMs, () => new PartnerdError("timeout", `no answer within ${timeoutMs} ms`));
     try {
       const connection = await dialler.dial({ peerId, address: null }, limit.signal);
-      return { target, record: this.#record, failure: null, connection };
+      return { target, record: this.#record, proven: peerIdOf(connection.remotePeer), failure: null, connection };
     } catch (thrown) {
       if (isFault(thrown)) throw thrown;
       const { code, message } = toPartnerdError(thrown, "dial_failed");
-      return { target, record: this.#record, failure: { code, message }, connection: null };
+      return { target, record: this.#record, proven: null, failure: { code, message }, connection: null };
     }
   }
 }

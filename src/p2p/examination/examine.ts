@@ -1,7 +1,8 @@
 /**
- * Asks a far end, step by step, what it speaks. Registers nothing: no log, no registry, no listener. Every step is bounded in time,
- * and by the limits of a connection (docs/WIRE.md) in bytes.
+ * Asks a far end, step by step, what it speaks. Registers nothing: no log, no registry, no listener. Each question is
+ * bounded in time, and by the limits of a connection (docs/WIRE.md) in bytes.
  */
+import { type Multiaddr, multiaddr } from "@multiformats/multiaddr";
 import { deadline } from "../../base/clock.ts";
 import { isFault, PartnerdError, toPartnerdError } from "../../base/errors.ts";
 import { type Address, type PeerId, parseAddress } from "../../base/ids.ts";
@@ -10,7 +11,7 @@ import type { DialPlanner } from "../dial/dial-planner.ts";
 import type { Host } from "../host/host.ts";
 import { endpointText, type FarEndDial, type FarEndDialler } from "./dial-far-end.ts";
 import { FarEndConnection } from "./far-end-connection.ts";
-import { handshakeResults, NO_HANDSHAKE } from "./handshake-record.ts";
+import { handshakeResults } from "./handshake-record.ts";
 import { askServices, type ServiceComponents } from "./services.ts";
 import type { StepResult } from "./step-results.ts";
 
@@ -36,7 +37,7 @@ export async function* examineFarEnd(address: Address, components: ExaminationCo
   yield { step: "dial_policy", targets: plan.targets.map(endpointText), failure: plan.failure };
   if (plan.failure !== null) return;
 
-  const peer = await dialPeer(address, expected, components);
+  const peer = await dialPeer(plan.targets, expected, components);
   const handshake = handshakeResults(peer.dial, { expected, isPrivate });
   yield* handshake;
   if (handshake.at(-1)?.failure !== null) return;
@@ -46,7 +47,7 @@ export async function* examineFarEnd(address: Address, components: ExaminationCo
     return;
   }
   const { host, clock, timeoutMs } = components;
-  const redial = async () => (await dialPeer(address, peer.peerId, components)).dial.connection;
+  const redial = async () => (await dialPeer(plan.targets, peer.peerId, components)).dial.connection;
   yield* askServices(new FarEndConnection(connection, { host, clock, timeoutMs, redial }), components);
 }
 
@@ -67,15 +68,17 @@ async function planFor(
 
 /** Dials the peer. If it is unknown, a first dial fails on purpose and tells which peer is there. */
 async function dialPeer(
-  address: Address,
+  targets: readonly Multiaddr[],
   expected: PeerId | null,
   components: ExaminationComponents,
 ): Promise<{ readonly dial: FarEndDial; readonly peerId: PeerId | null }> {
   const { dialler, placeholder, self } = components;
-  const { targets, failure } = await planFor(expected ?? placeholder, address, components);
-  if (failure !== null) return { dial: { target: address, record: NO_HANDSHAKE, failure, connection: null }, peerId: expected };
-  const dial = await dialler.dial(expected ?? placeholder, targets);
+  const peerId = expected ?? placeholder;
+  const dial = await dialler.dial(
+    peerId,
+    targets.map((target) => multiaddr(`${endpointText(target)}/p2p/${peerId}`)),
+  );
   const { claimed } = dial.record;
   const isStranger = expected === null && dial.connection === null && claimed !== null && claimed !== self.peerId;
-  return isStranger ? dialPeer(address, claimed, components) : { dial, peerId: expected };
+  return isStranger ? dialPeer(targets, claimed, components) : { dial, peerId: expected };
 }

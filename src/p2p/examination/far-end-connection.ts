@@ -14,7 +14,7 @@ export interface FarEndConnectionInit {
   readonly redial: () => Promise<HostConnection | null>;
 }
 
-/** Each trial of a heartbeat or an echo may cost one. */
+/** Each heartbeat format and each echo may cost one. */
 const MAX_REDIALS = 16;
 /** Between the reset of a connection's streams and its own end. */
 const CLOSING_MS = 250;
@@ -27,6 +27,11 @@ export class FarEndConnection {
   constructor(first: HostConnection, init: FarEndConnectionInit) {
     this.#current = first;
     this.#init = init;
+  }
+
+  /** How often it was dialled again. */
+  get redials(): number {
+    return this.#redials;
   }
 
   /** The protocol of its muxer. */

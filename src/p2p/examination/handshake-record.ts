@@ -50,13 +50,15 @@ export function progressOf(record: HandshakeRecord): number {
 export interface DialFacts {
   readonly target: string;
   readonly record: HandshakeRecord;
+  /** The PeerID that the far end proved; null if the dial failed. */
+  readonly proven: PeerId | null;
   /** Null if the dial succeeded. */
   readonly failure: StepFailure | null;
 }
 
 /** The results of the steps from TCP to noise, up to the one that failed. If none did, a failure is the muxer's. */
 export function handshakeResults(
-  { target, record, failure }: DialFacts,
+  { target, record, proven, failure }: DialFacts,
   { expected, isPrivate }: { readonly expected: PeerId | null; readonly isPrivate: boolean },
 ): readonly (TcpResult | PskResult | NoiseResult)[] {
   const { connectedMs, firstBytes, decryptedBytes, claimed, isEncrypted } = record;
@@ -66,17 +68,11 @@ export function handshakeResults(
   const noPsk = failure !== null && !agreesOnPsk(record, isPrivate, failure);
   const psk: PskResult = { step: "psk", isPrivate, firstBytes, decryptedBytes, failure: noPsk ? failure : null };
   if (noPsk) return [tcp, psk];
-  const noise: NoiseResult = { step: "noise", expected, found: claimed, failure: noiseFailure() };
-  return [tcp, psk, noise];
-
-  function noiseFailure(): StepFailure | null {
-    // Noise itself does not compare the PeerIDs of RSA keys.
-    if (isEncrypted && expected !== null && claimed !== expected) return OTHER_PEER;
-    return isEncrypted ? null : failure;
-  }
+  const found = proven ?? claimed;
+  // Noise completes with another RSA peer than was dialled; the dial compares the PeerIDs afterwards.
+  const noNoise = failure !== null && (!isEncrypted || failure.code === "identity_mismatch");
+  return [tcp, psk, { step: "noise", expected, found, failure: noNoise ? failure : null }];
 }
-
-const OTHER_PEER: StepFailure = { code: "identity_mismatch", message: "the far end has another PeerID" };
 
 /** Whether the far end sent what a host with our pre-shared key, or without one, sends. */
 function agreesOnPsk({ firstBytes, decryptedBytes }: HandshakeRecord, isPrivate: boolean, failure: StepFailure): boolean {

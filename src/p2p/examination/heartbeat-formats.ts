@@ -2,23 +2,23 @@
 import type { HeartbeatFields, HeartbeatFormat, TimestampFormat } from "../wire/codec.ts";
 import type { HeartbeatTrial } from "./step-results.ts";
 
-/** In the order to try them: a reader that rejects the default most likely knows Go's names only. */
+/** In the order to try them. Go's names come first: a far end that rejects the default most likely knows only them. */
 const FIELDS: readonly HeartbeatFields[] = ["go", "snake", "both"];
 const TIMESTAMPS: readonly TimestampFormat[] = ["unix", "unixnano", "rfc3339", "none"];
 
 /**
  * The format to try after `trials`; null if nothing more is to be learnt. The configured format comes first, then all others until
- * one is accepted. With `every`, also those that differ from it in one setting, to find all that are accepted.
+ * one is accepted. With `more`, then also those that differ from the accepted one in one setting.
  */
 export function nextFormat(
   configured: HeartbeatFormat,
   trials: readonly HeartbeatTrial[],
-  every: boolean,
+  more: boolean,
 ): HeartbeatFormat | null {
   // A stream that did not open says nothing about formats.
   if (trials.at(-1)?.outcome.kind === "not_opened") return null;
   const accepted = trials.find(({ outcome }) => outcome.kind === "accepted")?.format;
-  const candidates = accepted === undefined ? searchOrder(configured) : every ? neighboursOf(accepted) : [];
+  const candidates = accepted === undefined ? searchOrder(configured) : more ? neighboursOf(accepted) : [];
   return candidates.find((candidate) => !trials.some(({ format }) => isSameFormat(format, candidate))) ?? null;
 }
 

@@ -37,7 +37,7 @@ export interface ServiceComponents {
   readonly challengedBytes: () => readonly number[];
   readonly heartbeat: HeartbeatFormat;
   /** Also try the formats next to an accepted one. */
-  readonly everyFormat: boolean;
+  readonly moreFormats: boolean;
   /** The time limit of each question. */
   readonly timeoutMs: number;
 }
@@ -75,12 +75,12 @@ function protocolsIn(facts: IdentifiedProgram | null): ProtocolsResult {
 }
 
 async function askHeartbeats(farEnd: FarEndConnection, components: ServiceComponents): Promise<HeartbeatResult> {
-  const { clock, self, heartbeat, everyFormat, timeoutMs, challengedBytes } = components;
+  const { clock, self, heartbeat, moreFormats, timeoutMs, challengedBytes } = components;
   const trials: HeartbeatTrial[] = [];
   for (
-    let format = nextFormat(heartbeat, trials, everyFormat);
+    let format = nextFormat(heartbeat, trials, moreFormats);
     format !== null;
-    format = nextFormat(heartbeat, trials, everyFormat)
+    format = nextFormat(heartbeat, trials, moreFormats)
   ) {
     const accepted = trials.filter(({ outcome }) => outcome.kind === "accepted").length;
     // A far end like this daemon refuses more, whatever their format.
@@ -90,7 +90,7 @@ async function askHeartbeats(farEnd: FarEndConnection, components: ServiceCompon
       const connection = await farEnd.open();
       return connection === null ? { kind: "not_opened", failure: CLOSED } : tryHeartbeat(connection, init);
     };
-    const outcome = await onOpenConnection(farEnd, send, ({ kind }) => kind === "not_opened");
+    const outcome = await onOpenConnection(farEnd, send, ({ kind }) => kind !== "accepted");
     trials.push({ format, outcome });
   }
   return { step: "heartbeat", trials, challengedBytes: challengedBytes() };
@@ -118,14 +118,22 @@ async function askEchoes(
   return { step, trials };
 }
 
-/** The result of `ask`; of a second try if it failed on a connection that the far end was closing because of something earlier. */
+/**
+ * The result of `ask`, or of a second try if it failed and its connection closed, perhaps because of an earlier question. There is
+ * no second try if the connection was dialled for this question. After each failure it waits a moment for the connection to close,
+ * so that the next question does not meet a closing one: a far end that closes resets its streams first.
+ */
 async function onOpenConnection<Result>(
   farEnd: FarEndConnection,
   ask: () => Promise<Result>,
   hasFailed: (result: Result) => boolean,
 ): Promise<Result> {
-  const result = await ask();
-  if (!hasFailed(result)) return result;
+  const redialsBefore = farEnd.redials;
+  const first = await ask();
+  if (!hasFailed(first)) return first;
   await farEnd.settle();
-  return farEnd.isOpen ? result : ask();
+  if (farEnd.isOpen || farEnd.redials > redialsBefore) return first;
+  const second = await ask();
+  if (hasFailed(second)) await farEnd.settle();
+  return second;
 }

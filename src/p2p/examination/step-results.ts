@@ -38,7 +38,7 @@ export interface TcpResult {
 
 export interface PskResult {
   readonly step: "psk";
-  /** Whether this side has a pre-shared key. */
+  /** True if this side has a pre-shared key. */
   readonly isPrivate: boolean;
   /** Null if nothing arrived. */
   readonly firstBytes: Beginning | null;
@@ -51,7 +51,7 @@ export interface NoiseResult {
   readonly step: "noise";
   /** The PeerID in the address. */
   readonly expected: PeerId | null;
-  /** The PeerID that the far end has; null if it did not say. */
+  /** The PeerID that the far end proved, or at least claimed; null if it is unknown. */
   readonly found: PeerId | null;
   readonly failure: StepFailure | null;
 }
@@ -77,7 +77,7 @@ export interface ProtocolsResult {
   readonly challenge: boolean | null;
 }
 
-/** How a stream of heartbeats in one format went. `accepted`: it stayed open for the grace period. */
+/** How a stream with one heartbeat went. `accepted`: not refused within the grace period, perhaps because it was not read. */
 export type TrialOutcome =
   | { readonly kind: "accepted" }
   | { readonly kind: "ended"; readonly remoteEnd: RemoteEnd; readonly afterMs: number }

@@ -1,6 +1,6 @@
 /** Sends one heartbeat on a stream of its own, and watches what becomes of the stream. */
 import { type Clock, deadline } from "../../base/clock.ts";
-import { isFault, PartnerdError } from "../../base/errors.ts";
+import { isFault, PartnerdError, type RemoteEnd } from "../../base/errors.ts";
 import { abortable, pause } from "../../base/pause.ts";
 import { REFUSAL_GRACE_MS } from "../../reconciler/backoff.ts";
 import { abortError, streamError } from "../heartbeat/open-errors.ts";
@@ -18,21 +18,22 @@ export interface HeartbeatTrialInit {
   readonly timeoutMs: number;
 }
 
-/** Rejects with a fault of our own. The stream is closed when it settles. */
+/** Rejects with a fault of our own. The stream is closed when the promise settles. */
 export async function tryHeartbeat(connection: HostConnection, init: HeartbeatTrialInit): Promise<TrialOutcome> {
   const { clock, self, format, timeoutMs } = init;
   const aborted = new PartnerdError("aborted", "the trial is over");
   using limit = deadline(clock, timeoutMs, () => new PartnerdError("timeout", `no answer within ${timeoutMs} ms`));
   let stream: PartnerStream | undefined;
+  let openedMs = clock.monotonicMs();
+  const ended = (remoteEnd: RemoteEnd): TrialOutcome => ({
+    kind: "ended",
+    remoteEnd,
+    afterMs: clock.monotonicMs() - openedMs,
+  });
   try {
     const opening = connection.newStream(PARTNER_PROTOCOL, { signal: limit.signal });
     stream = new PartnerStream(await abortable(opening, limit.signal, (late) => late.abort(aborted)), connection);
-    const sentMs = clock.monotonicMs();
-    const ended = (remoteEnd: NonNullable<PartnerStream["remoteEnd"]>): TrialOutcome => ({
-      kind: "ended",
-      remoteEnd,
-      afterMs: clock.monotonicMs() - sentMs,
-    });
+    openedMs = clock.monotonicMs();
     // A far end may answer on the stream: read, so that nothing piles up.
     stream.read(() => {});
     if (stream.remoteEnd !== undefined) return ended(stream.remoteEnd);
@@ -41,7 +42,7 @@ export async function tryHeartbeat(connection: HostConnection, init: HeartbeatTr
     return stream.remoteEnd === undefined ? { kind: "accepted" } : ended(stream.remoteEnd);
   } catch (thrown) {
     if (isFault(thrown)) throw thrown;
-    if (stream?.remoteEnd !== undefined) return { kind: "ended", remoteEnd: stream.remoteEnd, afterMs: 0 };
+    if (stream?.remoteEnd !== undefined) return ended(stream.remoteEnd);
     const isLate = limit.signal.aborted;
     const { code, message } = isLate ? abortError(limit.signal) : streamError(thrown, PARTNER_PROTOCOL, connection);
     return { kind: "not_opened", failure: { code, message } };

@@ -1,9 +1,10 @@
 /** Examinations of real hosts, willing and unwilling. */
 import { generateKeyPairFromSeed, publicKeyToProtobuf } from "@libp2p/crypto/keys";
-import type { Stream } from "@libp2p/interface";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { Connection, Stream } from "@libp2p/interface";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Clock } from "../../../src/base/clock.ts";
 import type { Address, PeerId } from "../../../src/base/ids.ts";
+import { type DialPlanner, dialAsGiven } from "../../../src/p2p/dial/dial-planner.ts";
 import { answerChallenge } from "../../../src/p2p/heartbeat/echo.ts";
 import { IDENTIFY_PROTOCOL, INBOUND_STREAM_EVERY_MS, PARTNER_PROTOCOL, PROBE_PROTOCOL } from "../../../src/p2p/wire/constants.ts";
 import { REFUSAL_GRACE_MS } from "../../../src/reconciler/backoff.ts";
@@ -66,10 +67,12 @@ describe("a partner like this daemon", () => {
     expect(partner.events.map(({ type }) => type)).toEqual(["StreamOpened", "StreamClosed"]);
   });
 
-  it("is found by an address without a PeerID", async () => {
+  it("is found by an address without a PeerID, which is planned once", async () => {
     const partner = owner.use(await startPartnerHost(3));
     const address = addressOf(partner).replace(/\/p2p\/.*/, "") as Address;
-    const examined = await examine(address);
+    const plan = vi.fn<DialPlanner["plan"]>((...asked) => dialAsGiven.plan(...asked));
+    const examined = await examine(address, { dialPlanner: { plan } });
+    expect(plan).toHaveBeenCalledTimes(1);
     expect(examined.of("noise")).toMatchObject({ expected: null, found: partner.peerId, failure: null });
     expect(examined.of("echo").trials).toHaveLength(2);
   });
@@ -106,7 +109,7 @@ describe("heartbeats", () => {
     expect(trials.slice(0, -1).every(({ outcome }) => outcome.kind === "ended")).toBe(true);
   });
 
-  it("in every format, on request: after four that were accepted, only as often as a far end like this daemon allows", async () => {
+  it("in more formats, on request: after four that were accepted, only as often as a far end like this daemon allows", async () => {
     await serve(
       PARTNER_PROTOCOL,
       reader(() => true),
@@ -120,19 +123,46 @@ describe("heartbeats", () => {
         return paceClock.schedule(delayMs === REFUSAL_GRACE_MS || delayMs === INBOUND_STREAM_EVERY_MS ? 20 : delayMs, task);
       },
     };
-    const { trials } = (await examine(addressOf(peer), { clock, everyFormat: true })).of("heartbeat");
+    const { trials } = (await examine(addressOf(peer), { clock, moreFormats: true })).of("heartbeat");
     expect(trials.map(({ outcome }) => outcome.kind)).toEqual(Array<string>(6).fill("accepted"));
     expect(pausesMs.filter((delayMs) => delayMs === INBOUND_STREAM_EVERY_MS)).toHaveLength(2);
   });
 
-  it("after which the far end drops the connection: it is dialled again", async () => {
-    await peer.node.handle(PARTNER_PROTOCOL, (stream, connection) =>
-      stream.addEventListener("message", () => connection.abort(new Error("no"))),
-    );
+  type Abortable = Pick<Connection, "abort">;
+  it.each([
+    ["resets its streams and drops the connection", "reset", (connection: Abortable) => connection.abort(new Error("no"))],
+    [
+      "drops the connection",
+      "connection_lost",
+      (connection: Abortable) => (connection as unknown as { maConn: Abortable }).maConn.abort(new Error("no")),
+    ],
+  ] as const)("after which the far end %s: it is dialled again", async (_, remoteEnd, drop) => {
+    await peer.node.handle(PARTNER_PROTOCOL, (stream, connection) => stream.addEventListener("message", () => drop(connection)));
     await serve(PROBE_PROTOCOL, echo);
     const examined = await examine(addressOf(peer));
-    expect(examined.of("heartbeat").trials).toHaveLength(12);
+    const { trials } = examined.of("heartbeat");
+    expect(trials).toHaveLength(12);
+    for (const { outcome } of trials) expect(outcome).toMatchObject({ kind: "ended", remoteEnd });
     expect(examined.of("challenge").trials).toMatchObject([{ outcome: "echoed" }]);
+  });
+
+  it.each([
+    ["soon, so that no other format goes out on the closing connection", 100],
+    ["later, so that the format that went out on it is sent again", 400],
+  ])("after which the far end resets the stream, and closes the connection %s", async (_, delayMs) => {
+    await peer.node.handle(PARTNER_PROTOCOL, (stream, connection) =>
+      stream.addEventListener("message", ({ data }) => {
+        const sent = JSON.parse(Buffer.from(data.subarray()).toString()) as Record<string, unknown>;
+        if ("PeerID" in sent && !("peer_id" in sent)) return;
+        stream.abort(new Error("no"));
+        paceClock.schedule(delayMs, () => connection.abort(new Error("no")));
+      }),
+    );
+    const { trials } = (await examine(addressOf(peer))).of("heartbeat");
+    expect(trials).toMatchObject([
+      { format: { fields: "both", timestamp: "unix" }, outcome: { kind: "ended", remoteEnd: "reset" } },
+      { format: { fields: "go", timestamp: "unix" }, outcome: { kind: "accepted" } },
+    ]);
   });
 
   it("that the far end does not serve end the search at once", async () => {

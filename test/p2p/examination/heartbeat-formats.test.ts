@@ -10,9 +10,9 @@ const ALL = (["both", "snake", "go"] as const).flatMap((fields) =>
 );
 
 /** The formats that are tried on a far end that accepts these. */
-function tried(accepts: readonly HeartbeatFormat[], every = false, configured = CONFIGURED): readonly HeartbeatFormat[] {
+function tried(accepts: readonly HeartbeatFormat[], more = false, configured = CONFIGURED): readonly HeartbeatFormat[] {
   const trials: HeartbeatTrial[] = [];
-  for (let format = nextFormat(configured, trials, every); format !== null; format = nextFormat(configured, trials, every)) {
+  for (let format = nextFormat(configured, trials, more); format !== null; format = nextFormat(configured, trials, more)) {
     const { fields, timestamp } = format;
     const isAccepted = accepts.some((each) => isSameFormat(each, { fields, timestamp }));
     const outcome: TrialOutcome = isAccepted ? { kind: "accepted" } : { kind: "ended", remoteEnd: "reset", afterMs: 1 };

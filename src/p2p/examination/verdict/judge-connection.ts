@@ -39,7 +39,7 @@ export function judgeTcp({ target, connectedMs, failure }: TcpResult): StepVerdi
 }
 
 export function judgePsk({ isPrivate, firstBytes, decryptedBytes, failure }: PskResult): StepVerdict {
-  if (failure === null) return ok(isPrivate ? "the same pre-shared key as here" : "no pre-shared key, as here");
+  if (failure === null) return ok(isPrivate ? "the same pre-shared key as this side" : "no pre-shared key, as on this side");
   if (firstBytes === "text" || firstBytes === "other")
     return fault("the port does not speak libp2p: it answers in another protocol", "check host and port of the address");
   if (!isPrivate && firstBytes === "nonce")
@@ -47,33 +47,28 @@ export function judgePsk({ isPrivate, firstBytes, decryptedBytes, failure }: Psk
   if (isPrivate && firstBytes === "multistream")
     return fault("the far end has no pre-shared key, this side has one", `${PSK_ADVICE}, or unset it`);
   if (isPrivate && decryptedBytes !== null) return fault("the far end seems to have another pre-shared key", PSK_ADVICE);
-  return isPrivate ? closedBeforeHandshake(failure.code === "timeout") : silent(failure.code === "timeout");
-}
-
-function closedBeforeHandshake(isSilent: boolean): StepVerdict {
-  return fault(
-    `${isSilent ? "the far end sends nothing" : "the far end closes the connection"} before the handshake: perhaps its pre-shared key differs`,
-    PSK_ADVICE,
-  );
-}
-
-function silent(isSilent: boolean): StepVerdict {
+  const isSilent = failure.code === "timeout";
+  const conduct = !isSilent ? "closes the connection" : firstBytes === null ? "sends nothing" : "sends a few bytes, then nothing";
+  if (isPrivate) return fault(`the far end ${conduct} before the handshake: perhaps its pre-shared key differs`, PSK_ADVICE);
   return isSilent
-    ? fault("the port accepts connections and sends nothing", "check that a libp2p host listens there, and is not overloaded")
+    ? fault(`the port accepts connections and ${conduct}`, "check that a libp2p host listens there, and is not overloaded")
     : fault(
-        "the far end closes the connection before the handshake",
+        `the far end ${conduct} before the handshake`,
         "check that a libp2p host listens there, its limit of connections, and whether it needs a pre-shared key (p2p.pskFile)",
       );
 }
 
 export function judgeNoise({ expected, found, failure }: NoiseResult, { self }: ExaminationSettings): StepVerdict {
-  if (failure === null) return ok(`the far end proves to be ${found}`);
   if (found === self) return fault("the far end is this daemon itself", "use the address of the far end");
-  if (failure.code === "identity_mismatch")
+  // A far end with an RSA key that closes the connection right after noise was not compared by the dial.
+  const isOther = failure?.code === "identity_mismatch" || (failure === null && found !== null && found !== (expected ?? found));
+  if (isOther && expected === null) return fault("the far end's PeerID cannot be read", "add /p2p/<PeerID> to the address");
+  if (isOther)
     return fault(
       `the far end is ${found ?? "another peer"}, not ${expected}`,
       "publish the address with the PeerID of the program that listens there",
     );
+  if (failure === null) return ok(`the far end proves to be ${found ?? expected}`);
   if (failure.code === "identity_unsupported")
     return fault(failure.message, "give the far end an Ed25519, secp256k1 or RSA identity, and publish its new PeerID");
   return fault(failure.message, "check that the far end speaks noise (/noise), as go-libp2p does by default");
@@ -83,6 +78,11 @@ export function judgeMuxer({ muxer, pongMs, failure }: MuxerResult, settings: Ex
   if (muxer !== null && pongMs !== null) return ok(`${muxer}, answers a ping in ${msText(pongMs)}`);
   if (failure?.code === "timeout" && muxer !== null)
     return fault(`${muxer}, does not answer pings: streams would expire`, "check that the far end is not overloaded");
+  if (failure?.code === "timeout")
+    return fault(
+      "the far end sends nothing after the handshake: no muxer was agreed on",
+      "check that the far end speaks yamux (/yamux/1.0.0), and is not overloaded",
+    );
   return fault(
     "the far end closes the connection after the handshake: it refuses this PeerID, has no connection left, or speaks no yamux",
     becomeKnown(settings),

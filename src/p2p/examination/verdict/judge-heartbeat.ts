@@ -1,5 +1,6 @@
 /** The verdict on the heartbeats that a far end was sent. Pure. */
 import { counted } from "../../../base/units.ts";
+import { REFUSAL_GRACE_MS } from "../../../reconciler/backoff.ts";
 import type { HeartbeatFormat } from "../../wire/codec.ts";
 import { PARTNER_PROTOCOL } from "../../wire/constants.ts";
 import { isSameFormat } from "../heartbeat-formats.ts";
@@ -14,16 +15,22 @@ export function judgeHeartbeat({ trials, challengedBytes }: HeartbeatResult, set
   if (named === undefined) return nothingAccepted(trials, settings);
   const rest = `${challengedText(challengedBytes)}${othersText(trials, named)}`;
   return asConfigured === undefined
-    ? fault(`accepts ${formatText(named)}${rest}`, changeText(configured, named))
-    : ok(`accepts ${formatText(named)}, as configured${rest}`);
+    ? fault(`accepts ${formatText(named)} ${NOT_REFUSED}${rest}`, changeText(configured, named))
+    : ok(`accepts ${formatText(named)}, as configured ${NOT_REFUSED}${rest}`);
 }
+
+/** A far end that ignores what it cannot decode looks the same as one that accepts it. */
+const NOT_REFUSED = `(not refused within ${REFUSAL_GRACE_MS / 1_000} s)`;
 
 function nothingAccepted(trials: readonly HeartbeatTrial[], settings: ExaminationSettings): StepVerdict {
   const last = trials.at(-1)?.outcome;
   if (last?.kind === "not_opened") {
     const { code, message } = last.failure;
     if (code === "protocol_unsupported")
-      return fault(`it does not serve ${PARTNER_PROTOCOL}`, "check that the program at this address is an OpenCloud partner");
+      return fault(
+        `it does not serve ${PARTNER_PROTOCOL}`,
+        "check that the program at this address is an OpenCloud partner, in a version with this protocol",
+      );
     if (code === "refused") return fault(`${message}, before the first heartbeat: it refuses this PeerID`, becomeKnown(settings));
     return fault(message, "check that the far end is not overloaded");
   }
@@ -37,17 +44,19 @@ function nothingAccepted(trials: readonly HeartbeatTrial[], settings: Examinatio
 
 function challengedText(challengedBytes: readonly number[]): string {
   if (challengedBytes.length === 0) return "";
-  return `; challenges with ${counted(Math.max(...challengedBytes), "byte")}`;
+  return `; it sent a challenge of ${counted(Math.max(...challengedBytes), "byte")}`;
 }
 
 /** The other formats that were tried. */
 function othersText(trials: readonly HeartbeatTrial[], named: HeartbeatFormat): string {
   const others = trials.filter(({ format }) => !isSameFormat(format, named));
-  return [othersWith("accepted", "also accepts", others), othersWith("ended", "resets", others)].join("");
+  return [othersWith("accepted", "it also accepts", others), othersWith("ended", "it refuses", others)].join("");
 }
 
 function othersWith(kind: HeartbeatTrial["outcome"]["kind"], verb: string, others: readonly HeartbeatTrial[]): string {
-  const texts = others.filter(({ outcome }) => outcome.kind === kind).map(({ format }) => `${format.fields}/${format.timestamp}`);
+  const texts = others
+    .filter(({ outcome }) => outcome.kind === kind)
+    .map(({ format }) => `${format.fields} with ${format.timestamp}`);
   return texts.length === 0 ? "" : `; ${verb} ${texts.join(", ")}`;
 }
 

@@ -16,18 +16,15 @@ export function judgeIdentify({ facts, failure }: IdentifyResult): StepVerdict {
   const { agent, protocolVersion, protocols, protocolsOmitted } = facts;
   const left = protocolsOmitted === 0 ? "" : ` (and ${protocolsOmitted} more)`;
   const version = protocolVersion === null ? "" : `, protocol version ${protocolVersion}`;
-  return ok(`${agent ?? "no agent"}${version}, ${counted(protocols.length, "protocol")}${left}`);
+  return ok(`${agent ?? "no agent"}${version}, lists ${counted(protocols.length, "protocol")}${left}`);
 }
 
-export function judgeProtocols({ heartbeat, challenge }: ProtocolsResult, { challenge: rule }: ExaminationSettings): StepVerdict {
-  if (heartbeat === null || challenge === null) return note("not known: they are tried next");
-  if (!heartbeat)
-    return fault(
-      `it does not serve ${PARTNER_PROTOCOL}`,
-      "check that the program at this address is an OpenCloud partner, in a version with this protocol",
-    );
-  if (challenge) return ok(`it serves ${PARTNER_PROTOCOL} and ${PROBE_PROTOCOL}`);
-  return withoutChallenge(rule);
+/** Never a fault: the next steps try both protocols, and say what a missing one means. */
+export function judgeProtocols({ heartbeat, challenge }: ProtocolsResult): StepVerdict {
+  const missing = [...(heartbeat === false ? [PARTNER_PROTOCOL] : []), ...(challenge === false ? [PROBE_PROTOCOL] : [])];
+  if (missing.length > 0) return note(`it does not list ${missing.join(" and ")}: tried next`);
+  if (heartbeat === null || challenge === null) return note("unknown: tried next");
+  return ok(`it lists ${PARTNER_PROTOCOL} and ${PROBE_PROTOCOL}`);
 }
 
 /** A far end without the challenge's protocol. Our stream to it opens; the rule decides about its stream to us. */

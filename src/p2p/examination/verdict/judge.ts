@@ -22,7 +22,7 @@ export function judge(result: StepResult, settings: ExaminationSettings): StepVe
     case "identify":
       return judgeIdentify(result);
     case "protocols":
-      return judgeProtocols(result, settings);
+      return judgeProtocols(result);
     case "heartbeat":
       return judgeHeartbeat(result, settings);
     case "challenge":
