@@ -285,7 +285,7 @@ describe("export of a daemon's log", () => {
     expect(stderr).toBe("code 0\n");
   });
 
-  /** A replay waits differently, by up to 2.5 s, before it opens again. What happens next must not come sooner. */
+  /** A replay waits differently, by up to 2.5 s, before it opens again. The next kill must not come sooner. */
   const LONGEST_WAIT_MS = 2_500;
 
   async function bothStand(): Promise<void> {
