@@ -1,8 +1,9 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { PartnerdError } from "../../src/base/errors.ts";
 import { createApp } from "../../src/http/app.ts";
-import type { Check, DeliveryView, PeerDetailView } from "../../src/views/api.ts";
+import type { Check } from "../../src/views/api.ts";
 import type { Views } from "../../src/views/views.ts";
+import { FIXED_DELIVERY, FIXED_PEER, FIXED_VIEWS } from "../support/fixed-views.ts";
 import { PEER_A, PEER_B } from "../support/peers.ts";
 import { RecordingLogger } from "../support/recording-logger.ts";
 
@@ -13,34 +14,11 @@ beforeEach(() => {
 
 const failing: Check = { name: "nats", ok: false, message: "reconnecting since 2026-01-01T00:00:00.000Z" };
 const fine: Check = { name: "event_log", ok: true, message: "writable" };
-const peer = { peerId: PEER_A, phase: "closed", history: [] } as unknown as PeerDetailView;
-
-const delivery: DeliveryView = {
-  delivery: "at_most_once",
-  server: null,
-  reading: true,
-  problem: null,
-  consumer: "oc-partnerd",
-  stream: null,
-  behind: null,
-  rereading: null,
-  ignoredDatatypes: [],
-  headSeq: 0,
-  proven: "completeness cannot be proven",
-  missing: [],
-  spans: [],
-};
-
 const views: Views = {
-  self: () => ({ peerId: PEER_B, addresses: [], name: "b", did: "did:b", version: "0", startedAt: "" }),
-  peers: () => ({ peers: [peer] }),
-  peer: (peerId) => (peerId === PEER_A ? peer : undefined),
-  delivery: () => delivery,
-  resync: () => delivery.stream !== null,
+  ...FIXED_VIEWS,
   startup: () => [fine],
   liveness: () => [fine],
   readiness: () => [fine, failing],
-  metrics: () => Promise.resolve({ contentType: "text/plain; version=0.0.4", text: "up 1\n" }),
 };
 
 async function get(path: string): Promise<{ status: number; body: unknown }> {
@@ -61,7 +39,7 @@ describe("health", () => {
 
 describe("the API", () => {
   test("shows how events are delivered, and refuses a resync without a broker stream", async () => {
-    expect(await get("/v1/delivery")).toEqual({ status: 200, body: delivery });
+    expect(await get("/v1/delivery")).toEqual({ status: 200, body: FIXED_DELIVERY });
     const refused = await createApp(views, logger).request("/v1/resync", { method: "POST" });
     expect([refused.status, await refused.json()]).toEqual([
       409,
@@ -73,8 +51,8 @@ describe("the API", () => {
   });
 
   test("lists all peers and shows a single peer", async () => {
-    expect(await get("/v1/peers")).toEqual({ status: 200, body: { peers: [peer] } });
-    expect(await get(`/v1/peers/${PEER_A}`)).toEqual({ status: 200, body: peer });
+    expect(await get("/v1/peers")).toEqual({ status: 200, body: { peers: [FIXED_PEER] } });
+    expect(await get(`/v1/peers/${PEER_A}`)).toEqual({ status: 200, body: FIXED_PEER });
   });
 
   test("tells an invalid PeerID from an unknown one", async () => {
