@@ -3,33 +3,47 @@ import { publicKeyFromProtobuf } from "@libp2p/crypto/keys";
 import { peerIdFromPublicKey } from "@libp2p/peer-id";
 import { PartnerdError } from "../../base/errors.ts";
 import type { PeerId } from "../../base/ids.ts";
+import { ProtobufReader } from "../wire/protobuf.ts";
 
+/** Field numbers of NoiseHandshakePayload and PublicKey. */
+const IDENTITY_KEY = 1;
+const KEY_TYPE = 1;
 /** libp2p's KeyType. */
 const ECDSA = 3;
-const IDENTITY_KEY_FIELD = 0x0a;
-const KEY_TYPE_FIELD = 0x08;
 
 /**
  * True if `payload`, a NoiseHandshakePayload, contains an ECDSA key. @libp2p/crypto 5.1.23 cannot read those of Go
  * (docs/upstream/ecdsa-public-keys.md).
  */
 export function hasEcdsaKey(payload: Uint8Array): boolean {
-  // An ECDSA key has 91 to 158 bytes, so its length may take two.
-  const keyAt = (payload[1] ?? 0) < 0x80 ? 2 : 3;
-  return payload[0] === IDENTITY_KEY_FIELD && payload[keyAt] === KEY_TYPE_FIELD && payload[keyAt + 1] === ECDSA;
+  const key = fieldOf(payload, IDENTITY_KEY);
+  return key instanceof Uint8Array && fieldOf(key, KEY_TYPE) === ECDSA;
 }
 
 /** The PeerID of the key in `payload`, a NoiseHandshakePayload; undefined if it has none that can be read. */
 export function claimedPeerId(payload: Uint8Array): PeerId | undefined {
-  const [field = 0, low = 0, high = 0] = payload;
-  const [length, keyAt] = low < 0x80 ? [low, 2] : [(high << 7) | (low & 0x7f), 3];
-  const key = payload.subarray(keyAt, keyAt + length);
-  if (field !== IDENTITY_KEY_FIELD || key[0] !== KEY_TYPE_FIELD || key.length < length) return undefined;
+  const key = fieldOf(payload, IDENTITY_KEY);
+  if (!(key instanceof Uint8Array)) return undefined;
   try {
     return peerIdFromPublicKey(publicKeyFromProtobuf(key)).toString() as PeerId;
   } catch {
     return undefined;
   }
+}
+
+/** The last value of the field, which is the one that counts in protobuf; undefined if there is none, or the message is malformed. */
+function fieldOf(message: Uint8Array, wanted: number): Uint8Array | number | undefined {
+  const reader = new ProtobufReader(message, (detail) => new RangeError(detail));
+  let found: Uint8Array | number | undefined;
+  try {
+    while (!reader.isAtEnd) {
+      const { field, value } = reader.field();
+      if (field === wanted) found = value;
+    }
+  } catch {
+    return undefined;
+  }
+  return found;
 }
 
 interface NoiseCrypto {

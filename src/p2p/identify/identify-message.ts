@@ -1,6 +1,7 @@
 /** The answer to identify, `/ipfs/id/1.0.0`: protobuf messages, each with its length before it. Pure. */
 import { PartnerdError } from "../../base/errors.ts";
 import { type LearnedFacts, MAX_LEARNED_PROTOCOLS, MAX_LEARNED_TEXT } from "../../events/learned/learned-facts.ts";
+import { ProtobufReader } from "../wire/protobuf.ts";
 
 /** The claims of a program in identify, bounded as in LearnedFacts. Its keys and addresses are not read. */
 export interface IdentifiedProgram extends Pick<LearnedFacts, "agent" | "protocolVersion" | "protocolsOmitted"> {
@@ -11,13 +12,6 @@ export interface IdentifiedProgram extends Pick<LearnedFacts, "agent" | "protoco
 const PROTOCOLS = 3;
 const PROTOCOL_VERSION = 5;
 const AGENT_VERSION = 6;
-
-/** Of protobuf: a number, 8 bytes, bytes with their length before them, 4 bytes. */
-const VARINT = 0;
-const FIXED_64 = 1;
-const BYTES = 2;
-const FIXED_32 = 5;
-const MAX_VARINT_BYTES = 10;
 
 /** Protocols beyond this are counted and not looked at. */
 const MAX_PROTOCOLS_SORTED = 1_024;
@@ -31,12 +25,12 @@ export function decodeIdentify(bytes: Uint8Array): IdentifiedProgram {
   const protocols = new Set<string>();
   let uncounted = 0;
   let [agent, protocolVersion]: (string | null)[] = [null, null];
-  const messages = new FieldReader(bytes);
+  const messages = new ProtobufReader(bytes, malformed);
   while (!messages.isAtEnd) {
-    const message = new FieldReader(messages.bytes());
+    const message = new ProtobufReader(messages.bytes(), malformed);
     while (!message.isAtEnd) {
       const { field, value } = message.field();
-      if (value === undefined) continue;
+      if (typeof value === "number") continue;
       if (field === AGENT_VERSION) agent = textOf(value);
       else if (field === PROTOCOL_VERSION) protocolVersion = textOf(value);
       else if (field !== PROTOCOLS) continue;
@@ -62,64 +56,6 @@ const utf8 = new TextDecoder();
 function textOf(value: Uint8Array): string {
   const text = utf8.decode(value.subarray(0, 4 * MAX_LEARNED_TEXT)).slice(0, MAX_LEARNED_TEXT);
   return Buffer.from(text.toWellFormed().replaceAll("\0", "\ufffd")).toString();
-}
-
-class FieldReader {
-  readonly #bytes: Uint8Array;
-  #at = 0;
-
-  constructor(bytes: Uint8Array) {
-    this.#bytes = bytes;
-  }
-
-  get isAtEnd(): boolean {
-    return this.#at >= this.#bytes.length;
-  }
-
-  /** The next field; `value` is undefined if it is not bytes. */
-  field(): { readonly field: number; readonly value: Uint8Array | undefined } {
-    const tag = this.#varint();
-    const field = Math.floor(tag / 8);
-    switch (tag % 8) {
-      case VARINT:
-        this.#varint();
-        return { field, value: undefined };
-      case FIXED_64:
-        this.#take(8);
-        return { field, value: undefined };
-      case BYTES:
-        return { field, value: this.bytes() };
-      case FIXED_32:
-        this.#take(4);
-        return { field, value: undefined };
-      default:
-        throw malformed("unknown type of field");
-    }
-  }
-
-  /** A length, and as many bytes. */
-  bytes(): Uint8Array {
-    return this.#take(this.#varint());
-  }
-
-  #take(length: number): Uint8Array {
-    if (length > this.#bytes.length - this.#at) throw malformed("it ends within a field");
-    this.#at += length;
-    return this.#bytes.subarray(this.#at - length, this.#at);
-  }
-
-  /** Numbers above 2^53 lose their low bits; none that long is used. */
-  #varint(): number {
-    let value = 0;
-    for (let index = 0; index < MAX_VARINT_BYTES; index++) {
-      const byte = this.#bytes[this.#at];
-      if (byte === undefined) throw malformed("it ends within a number");
-      this.#at += 1;
-      value += (byte & 0x7f) * 2 ** (7 * index);
-      if (byte < 0x80) return value;
-    }
-    throw malformed("a number is too long");
-  }
 }
 
 function malformed(detail: string): PartnerdError {
