@@ -38,9 +38,9 @@ export class PartnerIdentifier implements Disposable {
   readonly #init: PartnerIdentifierInit;
   readonly #ended = new AbortController();
   readonly #buckets = new RecentMap<PeerId, TokenBucket>(MAX_PEERS);
-  /** The newest request to those that have been asked since a stream of them was lost. */
+  /** Partners that need not be asked again before they lose a stream, each with its newest request. */
   readonly #asked = new Map<PeerId, symbol>();
-  /** Those with a stream that have not answered: no more than the registry has. */
+  /** Peers that have a stream and have not answered: no more than the registry has. */
   readonly #unanswered = new Set<PeerId>();
   /** Oldest first. */
   readonly #waiting = new Set<PeerId>();
@@ -52,7 +52,7 @@ export class PartnerIdentifier implements Disposable {
     this.#init = init;
   }
 
-  /** Takes every observed event. */
+  /** Call it with every observed event. */
   observed(event: ObservedEvent): void {
     if (event.type === "StreamClosed" && event.reason !== "replaced") this.#forget(event.peerId);
     if (event.type === "StreamOpened" && !this.#asked.has(event.peerId) && !this.#want(event.peerId)) this.#later(event.peerId);
@@ -82,7 +82,7 @@ export class PartnerIdentifier implements Disposable {
     });
   }
 
-  /** False if it is not asked now: it is not a partner, or was asked too often. */
+  /** False if the peer is not asked now, because it is not a partner or was asked too often. */
   #want(peerId: PeerId): boolean {
     if (this.#ended.signal.aborted || this.#init.desired.get(peerId)?.standing !== "partner") return false;
     const bucket = this.#buckets.get(peerId) ?? new TokenBucket(ASKED);
@@ -116,7 +116,7 @@ export class PartnerIdentifier implements Disposable {
       if (!signal.aborted) recorder.learned(peerId, facts);
     } catch (thrown) {
       this.#failed(peerId, thrown);
-      // Otherwise its stream was lost in the meantime.
+      // If a stream was lost in the meantime, the next one to open asks again.
       if (isNewest()) this.#later(peerId);
     }
     this.#running -= 1;

@@ -39,9 +39,9 @@ interface Pending {
 export class LearnedRows implements Disposable {
   readonly #init: LearnedRowsInit;
   readonly #buckets = new RecentMap<PeerId, TokenBucket>(MAX_PEERS);
-  /** Only of partners. */
+  /** Facts about partners, until they have settled. */
   readonly #pending = new Map<PeerId, Pending>();
-  /** Facts that others show on an open inbound stream. They may become partners while it lives, and would not show them again. */
+  /** Facts about other peers with an inbound stream. One that becomes a partner while its stream is open does not show them again. */
   readonly #early = new RecentMap<PeerId, Partial<LearnedFacts>>(MAX_PEERS);
 
   constructor(init: LearnedRowsInit) {
@@ -63,7 +63,7 @@ export class LearnedRows implements Disposable {
     else pending.facts = { ...pending.facts, ...facts };
   }
 
-  /** Takes every observed event. */
+  /** Call it with every observed event. */
   observed(event: ObservedEvent): void {
     if (!("direction" in event) || event.direction !== "inbound") return;
     if (event.type === "StreamClosed") this.#early.delete(event.peerId);
@@ -99,7 +99,7 @@ export class LearnedRows implements Disposable {
     this.#pending.set(peerId, { facts, timer });
   }
 
-  /** False if it must be tried again: the budget is spent, or the log cannot be read or written. */
+  /** False if it must be tried again, because the budget is spent or the log cannot be read or written. */
   #write(peerId: PeerId, facts: Partial<LearnedFacts>): boolean {
     const { clock, store, write, isFailing } = this.#init;
     const peer = store.get(peerId);

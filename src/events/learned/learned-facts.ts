@@ -1,4 +1,4 @@
-/** Facts that a partner's program shows of itself: its software, and its dialect. */
+/** Facts about a partner's program: its software, and its dialect. */
 import type { PeerId } from "../../base/ids.ts";
 
 /** How a far end spells the fields of its heartbeats: as our setting of that name does, or otherwise. */
@@ -43,7 +43,7 @@ export const NOTHING_LEARNED: LearnedFacts = {
   challenge: null,
 };
 
-/** A partner's program showed something new or different. Has all that is known of it, so the newest one is the present state. */
+/** A partner's program showed something new or different. `details` has all that is known, so the newest row is the present state. */
 export interface PeerLearned {
   readonly type: "PeerLearned";
   readonly peerId: PeerId;
