@@ -138,10 +138,7 @@ async function start(config: Config, around: Surroundings): Promise<Omit<Daemon,
   const http = owner.use(await startHttp(createApp(views, logger), config.http, onRefused));
   const { probes: at } = config.http;
   const probes = at === undefined ? undefined : owner.use(await startProbes(createProbesApp(views, logger), at));
-  const bound = [[config.http.listen, http] as const, [at, probes] as const];
-  for (const [configured, server] of bound)
-    if (configured !== undefined && "host" in configured && server !== undefined)
-      httpListeners.push({ host: configured.host, port: Number(new URL(server.url).port) });
+  httpListeners.push(...[http, probes].flatMap((server) => server?.bound ?? []));
 
   log.recorder.running();
   intake = await startIntake(config, { ...around, store: log.store, buffer: core.buffer });

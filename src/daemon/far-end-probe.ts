@@ -10,7 +10,9 @@ import { PartnerdError } from "../base/errors.ts";
 import { didOf, parseAddress } from "../base/ids.ts";
 import { readConfigured } from "../base/setting-file.ts";
 import { version } from "../base/version.ts";
+import type { HostPort } from "../config/http-settings.ts";
 import type { Config } from "../config/schema.ts";
+import { addressOf } from "../http/server.ts";
 import { loadIdentity } from "../identity/identity.ts";
 import { createDialPlanner } from "../p2p/dial/create-dial-planner.ts";
 import { examination } from "../p2p/examination/create-examination.ts";
@@ -63,6 +65,7 @@ export async function probeFarEnd(
     challenge,
     heartbeat: { fields: heartbeat.fields, timestamp: heartbeatTimestamp },
   };
+  const httpListeners = await httpListenersOf(config);
   const results = examination(address, {
     clock,
     random,
@@ -77,13 +80,20 @@ export async function probeFarEnd(
       listen: config.listen,
       // Where a running daemon listens.
       bound: () => config.listen,
-      others: () => [config.http.listen, config.http.probes].flatMap((at) => (at !== undefined && "host" in at ? [at] : [])),
+      others: () => httpListeners,
     }),
     heartbeat: settings.heartbeat,
     moreFormats,
     timeoutMs,
   });
   return { self, steps: judged(results, settings, lock.move()) };
+}
+
+/** Where the daemon would listen for HTTP. A name that cannot be resolved leads to no listener. */
+async function httpListenersOf({ http }: Config): Promise<readonly HostPort[]> {
+  const settings = [http.listen, http.probes].flatMap((at) => (at !== undefined && "host" in at ? [at] : []));
+  const found = settings.map(async ({ host, port }) => ({ host: await addressOf("http.listen", { host, port }), port }));
+  return (await Promise.allSettled(found)).flatMap((each) => (each.status === "fulfilled" ? [each.value] : []));
 }
 
 /** A far end keeps one stream of each peer, so the streams of daemon and probe would close each other. */

@@ -15,6 +15,8 @@ import { listenOnSocket } from "./unix-socket.ts";
 export interface HttpServer extends AsyncDisposable {
   /** The bound address, as `http://HOST:PORT` or `unix:PATH`. */
   readonly url: string;
+  /** The bound IP address and port; null for a Unix socket. */
+  readonly bound: HostPort | null;
 }
 
 /**
@@ -44,7 +46,7 @@ export async function startHttp(app: Hono, http: HttpConfig, onRefused: (reason:
   });
   if ("path" in listen) {
     const removeSocket = await listenOnSocket(server, listen.path);
-    return running(server, httpAddressText(listen), removeSocket);
+    return running(server, { url: httpAddressText(listen), bound: null }, removeSocket);
   }
   return listenOnTcp(server, "http.listen", { ...listen, address: address ?? listen.host });
 }
@@ -63,8 +65,11 @@ function listenedHost({ listen }: HttpConfig): string | undefined {
   return "path" in listen ? undefined : listen.host;
 }
 
-/** The IP address to listen on. A name is resolved once, so the address that was checked is the one that is bound. */
-async function addressOf(setting: string, { host, port }: HostPort): Promise<string> {
+/**
+ * The IP address to listen on. A name is resolved once, so the address that was checked is the one that is bound. Rejects with
+ * `listen_failed`.
+ */
+export async function addressOf(setting: string, { host, port }: HostPort): Promise<string> {
   try {
     return (await lookup(host)).address;
   } catch (error) {
@@ -79,12 +84,16 @@ async function listenOnTcp(server: Server, setting: string, at: HostPort & { rea
   });
   const bound = server.address();
   const port = typeof bound === "object" && bound !== null ? bound.port : at.port;
-  return running(server, `http://${httpAddressText({ host: at.host, port })}`);
+  return running(server, { url: `http://${httpAddressText({ host: at.host, port })}`, bound: { host: at.address, port } });
 }
 
-function running(server: Server, url: string, cleanUp: () => Promise<void> = () => Promise.resolve()): HttpServer {
+function running(
+  server: Server,
+  where: Pick<HttpServer, "url" | "bound">,
+  cleanUp: () => Promise<void> = () => Promise.resolve(),
+): HttpServer {
   return {
-    url,
+    ...where,
     async [Symbol.asyncDispose]() {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       server.closeAllConnections();

@@ -2,7 +2,7 @@
 
 import { once } from "node:events";
 import { chmodSync, existsSync, lstatSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
-import { connect, createServer, type Socket } from "node:net";
+import { connect, createServer, isIP, type Socket } from "node:net";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { Hono } from "hono";
@@ -238,6 +238,15 @@ describe("a Unix socket", () => {
     await first[Symbol.asyncDispose]();
     expect(existsSync(socket())).toBe(true);
   });
+});
+
+test("a listener configured by name tells which IP address it is bound to, for the dial policy", async () => {
+  const { url, bound } = await serve("localhost:0");
+  expect(url).toMatch(/^http:\/\/localhost:\d+$/);
+  expect(["127.0.0.1", "::1"]).toContain(bound?.host);
+  expect(bound?.port).toBe(Number(new URL(url).port));
+  const probes = owner.stack.use(await startProbes(app, { host: "localhost", port: 0 }));
+  expect(isIP(probes.bound?.host ?? "")).not.toBe(0);
 });
 
 test("the listener for probes serves anyone, under any Host", async () => {
