@@ -19,7 +19,7 @@ export interface LearnedFacts {
   readonly agent: string | null;
   /** The version of the application protocols that it names, of the same length. */
   readonly protocolVersion: string | null;
-  /** The protocols that it serves, sorted: at most MAX_LEARNED_PROTOCOLS of the same length each. */
+  /** The protocols that it serves, sorted: at most MAX_LEARNED_PROTOCOLS, within MAX_LEARNED_PROTOCOL_BYTES. */
   readonly protocols: readonly string[] | null;
   /** How many more protocols it named. */
   readonly protocolsOmitted: number;
@@ -32,6 +32,8 @@ export interface LearnedFacts {
 export const MAX_LEARNED_TEXT = 256;
 /** go-libp2p programs serve 5 to 30. */
 export const MAX_LEARNED_PROTOCOLS = 64;
+/** As JSON, in which a control character takes six bytes: bounds the row. 30 usual names take 1 KiB. */
+export const MAX_LEARNED_PROTOCOL_BYTES = 8_192;
 
 export const NOTHING_LEARNED: LearnedFacts = {
   agent: null,

@@ -1,6 +1,11 @@
 /** The answer to identify, `/ipfs/id/1.0.0`: protobuf messages, each with its length before it. Pure. */
 import { PartnerdError } from "../../base/errors.ts";
-import { type LearnedFacts, MAX_LEARNED_PROTOCOLS, MAX_LEARNED_TEXT } from "../../events/learned/learned-facts.ts";
+import {
+  type LearnedFacts,
+  MAX_LEARNED_PROTOCOL_BYTES,
+  MAX_LEARNED_PROTOCOLS,
+  MAX_LEARNED_TEXT,
+} from "../../events/learned/learned-facts.ts";
 import { ProtobufReader } from "../wire/protobuf.ts";
 
 /** The claims of a program in identify, bounded as in LearnedFacts. Its keys and addresses are not read. */
@@ -39,12 +44,23 @@ export function decodeIdentify(bytes: Uint8Array): IdentifiedProgram {
     }
   }
   const sorted = [...protocols].sort();
+  const kept = fitting(sorted);
   return {
     agent: agent === "" ? null : (agent ?? null),
     protocolVersion: protocolVersion === "" ? null : (protocolVersion ?? null),
-    protocols: sorted.slice(0, MAX_LEARNED_PROTOCOLS),
-    protocolsOmitted: Math.max(0, sorted.length - MAX_LEARNED_PROTOCOLS) + uncounted,
+    protocols: kept,
+    protocolsOmitted: sorted.length - kept.length + uncounted,
   };
+}
+
+/** The first ones that fit into the bounds of LearnedFacts. */
+function fitting(protocols: readonly string[]): readonly string[] {
+  let bytes = 0;
+  const last = protocols.findIndex((protocol, index) => {
+    bytes += Buffer.byteLength(JSON.stringify(protocol)) + 1;
+    return index === MAX_LEARNED_PROTOCOLS || bytes > MAX_LEARNED_PROTOCOL_BYTES;
+  });
+  return last < 0 ? protocols : protocols.slice(0, last);
 }
 
 const utf8 = new TextDecoder();

@@ -75,6 +75,14 @@ describe("decodeIdentify", () => {
     });
   });
 
+  it("bounds the size of the protocols as JSON, in which a control character takes six bytes", () => {
+    const protocols = Array.from({ length: 64 }, (_, index) => `/${String(index).padStart(2, "0")}${"\u0001".repeat(250)}`);
+    const decoded = decodeIdentify(identifyMessage({ protocols }));
+    expect(JSON.stringify(decoded.protocols).length).toBeLessThanOrEqual(8_192 + 2);
+    expect(decoded.protocols).toEqual(protocols.slice(0, 5));
+    expect(decoded.protocolsOmitted).toBe(59);
+  });
+
   it.each([
     ["nothing", Buffer.alloc(0)],
     ["a message that is cut", identifyMessage({ agent: "go" }).subarray(0, -1)],
