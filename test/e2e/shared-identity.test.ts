@@ -1,5 +1,5 @@
 /** Two programs with one identity: the far end takes them for one peer, and keeps the newer of two partner streams. */
-import { mkdirSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { generateKeyPairFromSeed } from "@libp2p/crypto/keys";
 import { multiaddr } from "@multiformats/multiaddr";
@@ -19,7 +19,6 @@ async function dataDirectoryWithTheKey(): Promise<string> {
   const directory = temporaryDirectory();
   onTestFinished(() => directory[Symbol.dispose]());
   const data = join(directory.path, "data");
-  mkdirSync(data, { mode: 0o700 });
   const file = join(directory.path, "node.pem");
   writeFileSync(file, exportedKey(await generateKeyPairFromSeed("Ed25519", new Uint8Array(32).fill(SEED)), "pem"));
   const imported = await runCommand(["identity", "import", file, "--data", data]);

@@ -68,10 +68,12 @@ async function runIdentity(request: IdentityRequest, config: Config): Promise<Id
     case "show":
       return output("shown", loadIdentity(config));
     case "import": {
+      const { ensureDirectory } = await import("../../store/sql/data-directory.ts");
       if (file === undefined) throw usage("import needs the file with the key", "oc-partnerd identity import private.pem");
       if (config.identityFile !== undefined)
         throw usage("identityFile is set, so an imported key would not be used", "oc-partnerd identity show");
       const source = { contents: readConfigured("the key to import", file), source: file, type: await rawTypeOf(type) };
+      ensureDirectory(config.data);
       const imported = importIdentity(source, config.data);
       return output(imported.created ? "imported" : "unchanged", imported);
     }

@@ -17,8 +17,8 @@ import (
 )
 
 // A TCP relay whose sockets lose packets: a socket filter of the kernel drops a share of the segments that arrive, so that their
-// senders send them again. Unlike netem this needs neither root nor a kernel module. SIGUSR1: it loses all of them. SIGUSR2: it
-// loses its share again.
+// senders send them again. Unlike netem this needs no kernel module, and on most kernels no root. SIGUSR1: it loses all of them.
+// SIGUSR2: it loses its share again.
 type lossyRelay struct {
 	lock    sync.Mutex
 	percent int

@@ -56,7 +56,12 @@ export class GoPartner implements Disposable, PeerRecord {
 
   /** Waits for the first event of this name that `accept` accepts. */
   async event(name: string, accept: (event: GoEvent) => boolean = () => true): Promise<GoEvent> {
-    const found = () => this.events.find((event) => event.event === name && accept(event));
+    const found = () => {
+      const event = this.events.find((each) => each.event === name && accept(each));
+      if (event === undefined && this.#child.exitCode !== null)
+        throw new Error(`the Go partner has exited with code ${this.#child.exitCode}`);
+      return event;
+    };
     try {
       return await until(`the Go partner says ${name}`, found, EVENT_TIMEOUT_MS);
     } catch (error) {

@@ -4,8 +4,18 @@ import type { Participant } from "../../support/participant.ts";
 import type { PeerRecord } from "../../support/publisher.ts";
 import { GoPartner } from "./go-partner.ts";
 
-/** Why no packets can be lost on this machine, or undefined if they can. */
-export const NO_PACKET_LOSS = platform() === "linux" ? undefined : "the relay that loses packets needs Linux's socket filters";
+/** Why no packets can be lost on this machine, or undefined if they can. Some kernels allow socket filters to root alone. */
+export const NO_PACKET_LOSS = await problemOfLossyRelay();
+
+async function problemOfLossyRelay(): Promise<string | undefined> {
+  if (platform() !== "linux") return "the relay that loses packets needs Linux's socket filters";
+  try {
+    using _relay = await startLossyRelay(1, 1);
+    return undefined;
+  } catch (error) {
+    return `the relay that loses packets does not start: ${String(error)}`;
+  }
+}
 
 /** The peer as it is reached through a relay on this port. */
 export function through(port: number, { peerId }: Pick<PeerRecord, "peerId">): PeerRecord {
