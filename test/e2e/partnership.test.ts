@@ -156,8 +156,8 @@ describe.concurrent("two participants", () => {
     const [a, b] = impatientPair;
     await befriend(a, b);
     await b.daemon.freeze();
-    const isFarAway = (peer: PeerView | undefined) => Date.parse(peer?.nextAttemptAt ?? "") - Date.now() > 8_000;
-    await whenPeer(a.daemon, b.peerId, "the next attempt is far away", isFarAway, 120_000);
+    const isFarAway = (peer: PeerView | undefined) => Date.parse(peer?.nextAttemptAt ?? "") - Date.now() > 6_000;
+    await whenPeer(a.daemon, b.peerId, "the next attempt is far away", isFarAway, 200_000);
     b.daemon.thaw();
     const back = await whenPeer(a.daemon, b.peerId, "the stream is open again", isEstablished, 5_000);
     expect(back.peer?.attempts, "events do not reset the count").toBeGreaterThan(0);
