@@ -10,7 +10,7 @@ import { createNode, type Node, startNode, stopNode } from "../../src/p2p/host/n
 import { encodeHeartbeat } from "../../src/p2p/wire/codec.ts";
 import { PARTNER_PROTOCOL, PROBE_PROTOCOL } from "../../src/p2p/wire/constants.ts";
 import { openDoor } from "../support/partner-host.ts";
-import type { Canary, Notices, Question } from "./canaries.ts";
+import type { Canary, Notices, Numbered, Question } from "./canaries.ts";
 
 const HEARTBEAT_MS = 3_000;
 const REDIAL_MS = 500;
@@ -155,5 +155,7 @@ async function answer(question: Question): Promise<unknown> {
   }
 }
 
-process.on("message", (question: Question) => void answer(question).then((reply) => process.send?.(reply)));
+process.on("message", ({ number, body }: Numbered<Question>) => {
+  void answer(body).then((reply) => process.send?.({ number, body: reply } satisfies Numbered<unknown>));
+});
 process.on("disconnect", () => process.exit(0));
