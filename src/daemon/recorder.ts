@@ -129,9 +129,12 @@ export class Recorder implements ReconcilerObserver, Disposable {
     this.#deps.logger.fault(part, error, { peerId, ...(attempt !== null && { attempt }) });
   }
 
-  /** Takes facts about a peer's program. Only a change gets a row, and only of a partner, or once the peer becomes one. */
-  learned(peerId: PeerId, facts: Partial<LearnedFacts>): void {
-    this.#learned.learned(peerId, facts);
+  /**
+   * Takes facts about a peer's program. Only a change gets a row, and only of a partner, or once the peer becomes one. Calls
+   * `askAgain` if the facts that identify names are forgotten before they have a row.
+   */
+  learned(peerId: PeerId, facts: Partial<LearnedFacts>, askAgain?: () => void): void {
+    this.#learned.learned(peerId, facts, askAgain);
   }
 
   [Symbol.dispose](): void {

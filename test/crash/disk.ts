@@ -73,5 +73,7 @@ export function loopDisk(directory: string): Disk {
 function run(command: string, args: readonly string[]): void {
   const { error, status, stderr } = spawnSync(command, args, { encoding: "utf8" });
   if (error !== undefined) throw new Error(`cannot run ${command}: ${error.message}`, { cause: error });
-  if (status !== 0) throw new Error(`${command}: ${stderr.trim().split("\n", 1)[0]}`);
+  const [reason = ""] = stderr.trim().split("\n", 1);
+  // Most programs begin with their name.
+  if (status !== 0) throw new Error(reason.startsWith(`${command}: `) ? reason : `${command}: ${reason}`);
 }

@@ -1,9 +1,12 @@
 /** A minute of fuzzing, after all kept seeds. `npm run fuzz` does the same for longer. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { expect, test } from "vitest";
+import { temporaryDirectory } from "../store/support/temporary-store.ts";
+import { until } from "../support/until.ts";
 import { TARGETS } from "./targets/all.ts";
 
 const MAIN = join(import.meta.dirname, "main.ts");
@@ -21,6 +24,21 @@ test("a minute of hostile inputs, one worker, finds nothing", async () => {
   expect(stdout).toMatch(/\nnothing found\n$/);
   for (const { name } of TARGETS) expect(stdout).toMatch(new RegExp(`^${name} +[1-9]`, "m"));
   expect(code).toBe(0);
+});
+
+test.each(["SIGINT", "SIGTERM"] as const)("after %s it prints the table, and leaves no file", async (signal) => {
+  using own = temporaryDirectory();
+  const child = spawn(process.execPath, [MAIN, "--target", "key", "--workers", "1"], {
+    env: { ...process.env, TMPDIR: own.path },
+  });
+  const output = Promise.all([text(child.stdout), once(child, "close")]);
+  const written = () => readdirSync(own.path, { recursive: true }).some((path) => path.toString().endsWith("identity.key"));
+  await until("an input is in a file", written, 60_000);
+  child.kill(signal);
+  const [stdout] = await output;
+  expect(stdout).toMatch(/^key +[1-9]/m);
+  expect(child.exitCode).toBe(130);
+  expect(readdirSync(own.path)).toEqual([]);
 });
 
 test("a file is run alone, and an unknown target is named with those that exist", async () => {

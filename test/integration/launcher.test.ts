@@ -68,6 +68,28 @@ describe("bin/oc-partnerd", () => {
     expect(run(join(root.path, "elsewhere/relative"), "status")).toMatchObject({ status: 0, lines: ["installed", "status"] });
   });
 
+  it("leaves the flags of the operator's NODE_OPTIONS in force", () => {
+    using root = temporaryDirectory();
+    const probe = join(root.path, "probe.mjs");
+    const printed = "JSON.stringify([getHeapStatistics().heap_size_limit, process.execArgv])";
+    write(probe, `import { getHeapStatistics } from "node:v8"; console.log(${printed}); process.exit();`);
+    const started = (...flags: string[]) => {
+      const env = { ...process.env, NODE_OPTIONS: [...flags, `--import=${probe}`].join(" ") };
+      const { stdout } = spawnSync(LAUNCHER, ["run"], { env, encoding: "utf8" });
+      const [limitBytes, given] = JSON.parse(stdout) as [number, string[]];
+      return { limitBytes, given };
+    };
+    const ours = started("--max-old-space-size=256");
+    expect(ours.given).toEqual(GC_FLAGS);
+    expect(ours.limitBytes).toBeLessThan(300 * 1_048_576);
+    for (const flag of ["--max-semi-space-size=32", "--max_semi_space_size=32"]) {
+      const theirs = started("--max-old-space-size=256", flag);
+      expect(theirs.given).toEqual(GC_FLAGS.slice(1));
+      // The limit includes three semispaces.
+      expect(theirs.limitBytes - ours.limitBytes).toBe(3 * (32 - 8) * 1_048_576);
+    }
+  });
+
   it("tells the program how it was started: by its path, or by name if it is on PATH", () => {
     using root = temporaryDirectory();
     const run = install(root.path, { onPath: "v24.0.0", bundled: "v24.0.0" });

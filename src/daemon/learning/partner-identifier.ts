@@ -1,7 +1,7 @@
 /**
  * Asks partners which program they run, by identify: when a stream with one opens, and again when one opens after a stream was lost,
- * since it may have been updated. One that does not answer, or becomes a partner while its stream is open, is asked a few minutes
- * later. Asks a few at a time, so that a cold start of thousands is not slowed down.
+ * since it may have been updated. One that does not answer, whose answer could not be logged, or that becomes a partner while its
+ * stream is open, is asked a few minutes later. Asks a few at a time, so that a cold start of thousands is not slowed down.
  */
 import type { Clock } from "../../base/clock.ts";
 import { isFault, toPartnerdError } from "../../base/errors.ts";
@@ -29,7 +29,8 @@ export interface PartnerIdentifierInit {
   readonly clock: Clock;
   readonly logger: Pick<Logger, "debug" | "fault">;
   readonly desired: Pick<DesiredPeers, "get">;
-  readonly recorder: { learned(peerId: PeerId, facts: Partial<LearnedFacts>): void };
+  /** Calls `askAgain` if it cannot log the facts. */
+  readonly recorder: { learned(peerId: PeerId, facts: Partial<LearnedFacts>, askAgain: () => void): void };
   readonly identify: Identify;
 }
 
@@ -40,7 +41,7 @@ export class PartnerIdentifier implements Disposable {
   readonly #buckets = new RecentMap<PeerId, TokenBucket>(MAX_PEERS);
   /** Partners that need not be asked again before they lose a stream, each with its newest request. */
   readonly #asked = new Map<PeerId, symbol>();
-  /** Peers that have a stream and have not answered: no more than the registry has. */
+  /** Peers that have a stream and must be asked later: no more than the registry has. */
   readonly #unanswered = new Set<PeerId>();
   /** Oldest first. */
   readonly #waiting = new Set<PeerId>();
@@ -109,15 +110,18 @@ export class PartnerIdentifier implements Disposable {
     const { signal } = this.#ended;
     const request = this.#asked.get(peerId);
     const isNewest = () => request !== undefined && this.#asked.get(peerId) === request;
+    // If a stream was lost in the meantime, the next one to open asks again.
+    const again = () => {
+      if (isNewest()) this.#later(peerId);
+    };
     this.#running += 1;
     try {
       const facts = await identify(peerId, signal);
       if (isNewest()) this.#unanswered.delete(peerId);
-      if (!signal.aborted) recorder.learned(peerId, facts);
+      if (!signal.aborted) recorder.learned(peerId, facts, again);
     } catch (thrown) {
       this.#failed(peerId, thrown);
-      // If a stream was lost in the meantime, the next one to open asks again.
-      if (isNewest()) this.#later(peerId);
+      again();
     }
     this.#running -= 1;
     if (this.#waiting.size > 0 && !signal.aborted) this.#timer ??= clock.schedule(ASK_EVERY_MS, () => this.#next());

@@ -1,6 +1,7 @@
 /**
  * Bounds the rows about partners' programs (docs/adr/0019-partners-programs-in-the-log.md): one for each change, within a budget per
- * partner, whatever it shows. Facts that come together get one row.
+ * partner, whatever it shows. Facts that come together get one row. Beyond the budget only short facts wait. A program has up to
+ * 9 KiB, so it is forgotten and asked again later.
  */
 import type { Clock } from "../../base/clock.ts";
 import type { PeerId } from "../../base/ids.ts";
@@ -19,10 +20,15 @@ import type { Observation } from "../../store/write/own-event-appender.ts";
 const LEARNED: Rate = { burst: 2, perSecond: 1 / 600 };
 /** Heartbeat, challenge and identify of a new partner come within this time. */
 const SETTLE_MS = 2_000;
-const RETRY_MS = 60_000;
+const RETRY_MS = 1_000;
+/** In one tick, so that 10,000 partners that wait take about five minutes. */
+const RETRIES = 32;
 const MAX_PEERS = 16_384;
 
-interface LearnedRowsInit {
+/** The dialect and the answer to the challenge, which a stream shows. The other facts are the program, which identify names. */
+type ShortFacts = Partial<Pick<LearnedFacts, "heartbeatFields" | "heartbeatTimestamp" | "challenge">>;
+
+export interface LearnedRowsInit {
   readonly clock: Clock;
   readonly store: Pick<Store, "get" | "status">;
   readonly write: (observation: Observation) => void;
@@ -30,37 +36,45 @@ interface LearnedRowsInit {
   readonly isFailing: () => boolean;
 }
 
-interface Pending {
+interface Settling {
   facts: Partial<LearnedFacts>;
+  askAgain: (() => void) | undefined;
   readonly timer: Disposable;
 }
 
-/** Disposing it writes what waits and is within its budget. */
+/** Disposing it writes what has not settled or waits, and is within its budget. */
 export class LearnedRows implements Disposable {
   readonly #init: LearnedRowsInit;
   readonly #buckets = new RecentMap<PeerId, TokenBucket>(MAX_PEERS);
-  /** Facts about partners, until they have settled. */
-  readonly #pending = new Map<PeerId, Pending>();
-  /** Facts about other peers with an inbound stream. One that becomes a partner while its stream is open does not show them again. */
-  readonly #early = new RecentMap<PeerId, Partial<LearnedFacts>>(MAX_PEERS);
+  /** Facts about partners. We ask 20 of them a second for their programs, so about 40 programs settle at a time. */
+  readonly #settling = new Map<PeerId, Settling>();
+  /** Of partners whose row could not be written yet, in the order of their next tries. */
+  readonly #waiting = new Map<PeerId, ShortFacts>();
+  #retry: Disposable | undefined;
+  /** Of other peers with an inbound stream. One that becomes a partner while its stream is open does not show them again. */
+  readonly #early = new RecentMap<PeerId, ShortFacts>(MAX_PEERS);
 
   constructor(init: LearnedRowsInit) {
     this.#init = init;
   }
 
   /**
-   * Newer facts replace older ones. Those of a peer that is not a partner are kept while its inbound stream is open, and otherwise
-   * ignored. Does not throw.
+   * Newer facts replace older ones. Of a peer that is not a partner, only short facts are kept, while its inbound stream is open.
+   * Calls `askAgain` if its program is forgotten before it has a row. Does not throw.
    */
-  learned(peerId: PeerId, facts: Partial<LearnedFacts>): void {
+  learned(peerId: PeerId, facts: Partial<LearnedFacts>, askAgain?: () => void): void {
     if (!this.#isPartner(peerId)) {
       const early = this.#early.get(peerId);
-      if (early !== undefined) this.#early.set(peerId, { ...early, ...facts });
+      if (early !== undefined) this.#early.set(peerId, { ...early, ...shortFactsOf(facts) });
+      askAgain?.();
       return;
     }
-    const pending = this.#pending.get(peerId);
-    if (pending === undefined) this.#wait(peerId, facts, SETTLE_MS);
-    else pending.facts = { ...pending.facts, ...facts };
+    const settling = this.#settling.get(peerId);
+    if (settling === undefined) this.#settle(peerId, facts, askAgain);
+    else {
+      settling.facts = { ...settling.facts, ...facts };
+      settling.askAgain = askAgain ?? settling.askAgain;
+    }
   }
 
   /** Call it with every observed event. */
@@ -79,24 +93,44 @@ export class LearnedRows implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    for (const [peerId, { timer, facts }] of this.#pending) {
-      timer[Symbol.dispose]();
-      this.#write(peerId, facts);
-    }
-    this.#pending.clear();
+    this.#retry?.[Symbol.dispose]();
+    for (const { timer } of this.#settling.values()) timer[Symbol.dispose]();
+    for (const [peerId, { facts }] of this.#settling) this.#write(peerId, facts);
+    for (const [peerId, short] of this.#waiting) this.#write(peerId, short);
+    this.#settling.clear();
+    this.#waiting.clear();
   }
 
   #isPartner(peerId: PeerId): boolean {
     return this.#init.store.get(peerId)?.standing === "partner";
   }
 
-  #wait(peerId: PeerId, facts: Partial<LearnedFacts>, waitMs: number): void {
-    const timer = this.#init.clock.schedule(waitMs, () => {
-      const pending = this.#pending.get(peerId);
-      this.#pending.delete(peerId);
-      if (pending !== undefined && !this.#write(peerId, pending.facts)) this.#wait(peerId, pending.facts, RETRY_MS);
+  #settle(peerId: PeerId, newest: Partial<LearnedFacts>, askAgain: (() => void) | undefined): void {
+    const facts = { ...this.#waiting.get(peerId), ...newest };
+    this.#waiting.delete(peerId);
+    const timer = this.#init.clock.schedule(SETTLE_MS, () => {
+      const settled = this.#settling.get(peerId);
+      this.#settling.delete(peerId);
+      if (settled === undefined || this.#write(peerId, settled.facts)) return;
+      const short = shortFactsOf(settled.facts);
+      if (Object.keys(short).length > 0) this.#wait(peerId, short);
+      settled.askAgain?.();
     });
-    this.#pending.set(peerId, { facts, timer });
+    this.#settling.set(peerId, { facts, askAgain, timer });
+  }
+
+  #wait(peerId: PeerId, short: ShortFacts): void {
+    this.#waiting.set(peerId, short);
+    this.#retry ??= this.#init.clock.schedule(RETRY_MS, () => this.#retryOldest());
+  }
+
+  #retryOldest(): void {
+    this.#retry = undefined;
+    for (const [peerId, short] of [...this.#waiting].slice(0, RETRIES)) {
+      this.#waiting.delete(peerId);
+      if (!this.#write(peerId, short)) this.#waiting.set(peerId, short);
+    }
+    if (this.#waiting.size > 0) this.#retry = this.#init.clock.schedule(RETRY_MS, () => this.#retryOldest());
   }
 
   /** False if it must be tried again, because the budget is spent or the log cannot be read or written. */
@@ -121,4 +155,12 @@ export class LearnedRows implements Disposable {
     write({ event, atMs: clock.wallMs(), causeSeq: peer.generation });
     return true;
   }
+}
+
+function shortFactsOf({ heartbeatFields, heartbeatTimestamp, challenge }: Partial<LearnedFacts>): ShortFacts {
+  return {
+    ...(heartbeatFields !== undefined && { heartbeatFields }),
+    ...(heartbeatTimestamp !== undefined && { heartbeatTimestamp }),
+    ...(challenge !== undefined && { challenge }),
+  };
 }

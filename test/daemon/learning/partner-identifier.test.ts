@@ -18,6 +18,8 @@ let asked: { peerId: PeerId; answer: PromiseWithResolvers<Partial<LearnedFacts>>
 /** Besides those of that name. */
 let partners: Set<PeerId>;
 let learned: [PeerId, Partial<LearnedFacts>][];
+/** Of the newest answer. */
+let askAgain: () => void;
 
 beforeEach(() => {
   clock = new VirtualClock();
@@ -32,7 +34,12 @@ beforeEach(() => {
       get: (peerId) =>
         ({ standing: peerId.startsWith("partner") || partners.has(peerId) ? "partner" : "revoked" }) as DesiredPeer,
     },
-    recorder: { learned: (peerId, facts) => learned.push([peerId, facts]) },
+    recorder: {
+      learned: (peerId, facts, again) => {
+        learned.push([peerId, facts]);
+        askAgain = again;
+      },
+    },
     identify: (peerId, signal) => {
       const answer = Promise.withResolvers<Partial<LearnedFacts>>();
       asked.push({ peerId, answer, signal });
@@ -105,6 +112,24 @@ it("asks a partner whose last stream opened beyond the rate, once that allows it
   expect(asked).toHaveLength(3);
   await clock.advance(900_000);
   expect(asked).toHaveLength(4);
+});
+
+it("asks again after five minutes if the answer could not be logged, but not once the stream is gone", async () => {
+  session();
+  await clock.advance(1);
+  asked[0]?.answer.resolve({ agent: "one/1" });
+  await clock.advance(2_000);
+  askAgain();
+  await clock.advance(299_000);
+  expect(asked).toHaveLength(1);
+  await clock.advance(1_001);
+  expect(asked).toHaveLength(2);
+  asked[1]?.answer.resolve({ agent: "one/1" });
+  await clock.advance(1);
+  loss();
+  askAgain();
+  await clock.advance(3_600_000);
+  expect(asked).toHaveLength(2);
 });
 
 it("asks a peer that becomes a partner while its stream is open", async () => {

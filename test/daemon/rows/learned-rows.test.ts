@@ -1,8 +1,11 @@
 /** How many rows a partner's program can cause, through the recorder and a real store. */
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { PartnerdError } from "../../../src/base/errors.ts";
+import type { PeerId } from "../../../src/base/ids.ts";
 import { Recorder } from "../../../src/daemon/recorder.ts";
+import { LearnedRows, type LearnedRowsInit } from "../../../src/daemon/rows/learned-rows.ts";
 import { NOTHING_LEARNED } from "../../../src/events/learned/learned-facts.ts";
+import type { DesiredPeer } from "../../../src/events/types.ts";
 import { Metrics } from "../../../src/http/metrics.ts";
 import { learnedFactsOf } from "../../../src/store/fold/status.ts";
 import { archiveBefore } from "../../store/support/archiving.ts";
@@ -79,15 +82,35 @@ describe("a partner's program", () => {
   it("that changes every second causes two rows and then six an hour, the newest facts among them", () => {
     append(temporary.store, desired());
     for (let second = 0; second < 3_600; second++) {
-      recorder.learned(PEER_A, { agent: `agent/${second}` });
+      recorder.learned(PEER_A, { heartbeatFields: (["snake", "go", "other"] as const)[second % 3] ?? "both" });
       temporary.clock.advanceSync(1_000);
       if (second === 60) expect(rows()).toHaveLength(2);
     }
     expect(rows().length).toBeGreaterThanOrEqual(6);
     expect(rows().length).toBeLessThanOrEqual(8);
+    recorder.learned(PEER_A, { heartbeatFields: "both" });
     temporary.clock.advanceSync(1_200_000);
-    expect(facts()?.agent).toBe("agent/3599");
+    expect(facts()?.heartbeatFields).toBe("both");
     expect(rows().length).toBeLessThanOrEqual(9);
+  });
+
+  it("is not kept beyond its budget but asked again, while its dialect waits", () => {
+    append(temporary.store, desired());
+    let again = 0;
+    const learned = (agent: string) => {
+      recorder.learned(PEER_A, { ...PROGRAM, agent }, () => (again += 1));
+      temporary.clock.advanceSync(SETTLE_MS);
+    };
+    for (const agent of ["one/1", "one/2"]) learned(agent);
+    expect([rows().length, again]).toEqual([2, 0]);
+    recorder.learned(PEER_A, SPOKEN);
+    learned("one/3");
+    expect([rows().length, again]).toEqual([2, 1]);
+    temporary.clock.advanceSync(600_000);
+    expect(facts()).toEqual({ ...PROGRAM, ...SPOKEN, agent: "one/2" });
+    temporary.clock.advanceSync(600_000);
+    learned("one/3");
+    expect([facts()?.agent, again]).toEqual(["one/3", 1]);
   });
 
   it("that also fails all the time stays within 60 rows a minute", () => {
@@ -121,6 +144,15 @@ describe("a partner's program", () => {
     expect(temporary.store.status(PEER_A)).toBeUndefined();
   });
 
+  it("is asked again if the peer is not a partner when it answers", () => {
+    let again = 0;
+    recorder.observed(opened(PEER_A, "inbound"));
+    recorder.learned(PEER_A, { ...SPOKEN, ...PROGRAM }, () => (again += 1));
+    append(temporary.store, desired());
+    temporary.clock.advanceSync(SETTLE_MS);
+    expect([facts(), again]).toEqual([{ ...NOTHING_LEARNED, ...SPOKEN }, 1]);
+  });
+
   it("is recorded if the peer becomes a partner while the stream lives on which it showed it", () => {
     recorder.observed(opened(PEER_A, "inbound"));
     recorder.learned(PEER_A, SPOKEN);
@@ -141,7 +173,7 @@ describe("a partner's program", () => {
     expect(rows()).toEqual([]);
   });
 
-  it("keeps facts whose row waits for a writable log", () => {
+  it("keeps the dialect whose row waits for a writable log, and has the program asked again", () => {
     append(temporary.store, desired());
     recorder.running();
     const { store } = temporary;
@@ -158,12 +190,13 @@ describe("a partner's program", () => {
     recorder.running();
     recorder.learned(PEER_A, SPOKEN);
     temporary.clock.advanceSync(SETTLE_MS);
-    recorder.learned(PEER_A, { agent: "go-oc/1.4" });
+    let again = 0;
+    recorder.learned(PEER_A, PROGRAM, () => (again += 1));
     temporary.clock.advanceSync(10 * SETTLE_MS);
-    expect(rows()).toEqual([]);
+    expect([rows(), again]).toEqual([[], 1]);
     isFull = false;
     temporary.clock.advanceSync(120_000);
-    expect(facts()).toEqual({ ...NOTHING_LEARNED, ...SPOKEN, agent: "go-oc/1.4" });
+    expect(facts()).toEqual({ ...NOTHING_LEARNED, ...SPOKEN });
     temporary.store = store;
   });
 
@@ -201,6 +234,41 @@ describe("a partner's program", () => {
       },
     ]);
   });
+});
+
+it("what waits of many partners is tried a few at a time, each in its turn", () => {
+  const { clock } = temporary;
+  const timers = clock.pendingTimers;
+  const partners = Array.from({ length: 100 }, (_, index) => `partner-${index}` as PeerId);
+  let tried: PeerId[] = [];
+  let isFailing = true;
+  const store: LearnedRowsInit["store"] = {
+    get: (peerId) => {
+      tried.push(peerId);
+      return { standing: "partner", generation: 1 } as DesiredPeer;
+    },
+    status: () => undefined,
+  };
+  const written: PeerId[] = [];
+  using rowsOfMany = new LearnedRows({
+    clock,
+    store,
+    write: ({ event }) => void (event.type === "PeerLearned" && written.push(event.peerId)),
+    isFailing: () => isFailing,
+  });
+  for (const peerId of partners) rowsOfMany.learned(peerId, SPOKEN);
+  clock.advanceSync(SETTLE_MS);
+  tried = [];
+  for (let second = 0; second < 4; second++) {
+    const before = tried.length;
+    clock.advanceSync(1_000);
+    expect(tried.length - before).toBe(32);
+  }
+  expect(tried.slice(0, 100)).toEqual(partners);
+  isFailing = false;
+  clock.advanceSync(4_000);
+  expect(written.toSorted()).toEqual(partners.toSorted());
+  expect(clock.pendingTimers).toBe(timers);
 });
 
 it("a row that repeats what the log knows is not appended", () => {

@@ -142,21 +142,24 @@ class Run {
     if (this.findings.some((known) => known.target === target && known.signature === signature)) return;
     const index = this.findings.push({ ...failure, path: undefined }) - 1;
     if (this.findings.filter((known) => known.target === target).length >= MOST_FINDINGS) this.#dropped.add(target);
-    const finding = failure.kind === "growth" ? { ...failure, path: undefined } : await kept(failure, this.#options);
+    const finding =
+      failure.kind === "growth" ? { ...failure, path: undefined } : await kept(failure, this.#options, this.#signal);
     this.findings[index] = finding;
     this.#hooks.onFinding(finding);
   }
 }
 
-/** Reduces the input in a worker of its own, and keeps it. */
-async function kept(failure: Failure, options: LaneOptions): Promise<Finding> {
+/** Reduces the input in a worker of its own, until `signal` aborts, and keeps it. */
+async function kept(failure: Failure, options: LaneOptions, signal: AbortSignal): Promise<Finding> {
   await using lane = new Lane(options);
   const { target, signature } = failure;
   const fails = async (input: Uint8Array) =>
     (await lane.do({ kind: "run", target, inputs: [input] })).failure?.signature === signature;
   const isAlone = await fails(failure.input);
   const tries = failure.kind === "hang" || failure.kind === "out of memory" ? REDUCE_TRIES_OF_HANG : REDUCE_TRIES;
-  const input = isAlone ? await reduce(failure.input, fails, tries) : failure.input;
+  const input = isAlone
+    ? await reduce(failure.input, async (smaller) => !signal.aborted && fails(smaller), tries)
+    : failure.input;
   const message = isAlone
     ? failure.message
     : `${failure.message}\n(not with this input alone: an earlier one is part of the cause)`;

@@ -17,6 +17,9 @@ export const TARGETS: readonly Target[] = [
   target("rejection", (input) => {
     if (isBad(input)) void Promise.reject(new Error("no one waits for this"));
   }),
+  target("exit", (input) => {
+    if (isBad(input)) process.exit(3);
+  }),
   target("loop", (input) => {
     while (isBad(input));
   }),

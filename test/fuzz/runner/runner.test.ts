@@ -18,12 +18,14 @@ async function fuzz(
   target: string,
   seed: string,
   limits: { readonly minutes?: number; readonly inputs?: number },
+  stop = new AbortController(),
+  onProgress = () => {},
 ): Promise<CampaignResult> {
   mkdirSync(join(lanes.seeds, target));
   writeFileSync(join(lanes.seeds, target, "seed"), seed);
   const { minutes = Number.POSITIVE_INFINITY, inputs = Number.POSITIVE_INFINITY } = limits;
   const options = { ...lanes, chosen: [target], seed: 1, workers: 1, minutes, inputs };
-  return campaign(options, { onProgress: () => {}, onFinding: () => {} }, new AbortController().signal);
+  return campaign(options, { onProgress, onFinding: () => {} }, stop.signal);
 }
 
 describe("a campaign", () => {
@@ -31,6 +33,7 @@ describe("a campaign", () => {
     ["crash", "ab!c", "crash", /TypeError/],
     ["promise", "ab!c", "broken promise", /there is no exclamation mark/],
     ["rejection", "ab!c", "crash", /no one waits for this/],
+    ["exit", "ab!c", "crash", /the thread exited with code 3/],
     ["loop", "!", "hang", /processor time|has not ended/],
     ["wait", "!", "hang", /it has not ended for 4 s/],
   ])("finds a %s, reduces its input and keeps it", async (target, seed, kind, message) => {
@@ -41,6 +44,12 @@ describe("a campaign", () => {
     expect(kept.toString()).toBe("!");
     expect(await runInput(target, kept, lanes)).toMatchObject({ kind });
     expect(await runInput(target, Buffer.from("ab"), lanes)).toBeUndefined();
+  });
+
+  it("keeps an input that fails as it is when the run is interrupted", async () => {
+    const stop = new AbortController();
+    const { findings } = await fuzz("crash", "ab!c", { inputs: 1 }, stop, () => stop.abort());
+    expect(readFileSync(findings[0]?.path ?? "").toString()).toBe("ab!c");
   });
 
   it("finds a bad input by mutation", async () => {

@@ -1,8 +1,5 @@
 /** Archive files: an input that begins like gzip is the file itself; any other is its text, which is compressed first. */
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { threadId } from "node:worker_threads";
+import { writeFileSync } from "node:fs";
 import { gzipSync } from "node:zlib";
 import { readArchiveHeader } from "../../../src/store/archive/file/archive-file.ts";
 import {
@@ -15,11 +12,8 @@ import { readVerified } from "../../../src/store/archive/file/verify-archive.ts"
 import { FROM_ZERO } from "../../../src/store/fold/replay.ts";
 import { CHAIN_START, chainHash } from "../../../src/store/model/chain.ts";
 import { storedSha256Of } from "../../../src/store/model/payload.ts";
+import { scratchFile } from "../scratch.ts";
 import { documented, promise, promiseSame, type Target } from "../target.ts";
-
-const directory = mkdtempSync(join(tmpdir(), `oc-partnerd-fuzz-${threadId}-`));
-process.on("exit", () => rmSync(directory, { recursive: true, force: true }));
-const FILE = join(directory, "archive.jsonl.gz");
 
 /** The reader stops at the first invalid line; a thousand errors with their stacks say no more than one. */
 const MOST_LINES = 500;
@@ -62,9 +56,10 @@ export const archiveFile: Target = {
 };
 
 async function read(file: Uint8Array): Promise<void> {
-  writeFileSync(FILE, file);
+  const path = scratchFile("archive.jsonl.gz");
+  writeFileSync(path, file);
   let rows = 0;
-  const works = [() => readArchiveHeader(FILE), () => readVerified(FILE, FROM_ZERO, { row: () => rows++ })];
+  const works = [() => readArchiveHeader(path), () => readVerified(path, FROM_ZERO, { row: () => rows++ })];
   for (const work of works) {
     await work().then(
       () => {},

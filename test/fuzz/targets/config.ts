@@ -1,17 +1,11 @@
 /** Configuration: the file, and after it, each after a NUL, `NAME=value` for the environment or `--path=value` for a flag. */
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { threadId } from "node:worker_threads";
+import { writeFileSync } from "node:fs";
 import fc from "fast-check";
 import { leaves } from "../../../src/config/leaves.ts";
 import { loadConfig } from "../../../src/config/load.ts";
 import { configSchema, withoutSecrets } from "../../../src/config/schema.ts";
+import { scratchFile } from "../scratch.ts";
 import { outcomeOf, promise, type Target } from "../target.ts";
-
-const directory = mkdtempSync(join(tmpdir(), `oc-partnerd-fuzz-${threadId}-`));
-process.on("exit", () => rmSync(directory, { recursive: true, force: true }));
-const FILE = join(directory, "partnerd.json");
 
 const FLAGS = ["data", "nats.url", "http.listen", "p2p.inbound", "log.level"];
 const text = fc.oneof(
@@ -46,10 +40,11 @@ export const config: Target = {
         : Buffer.from(input.subarray(end + 1))
             .toString()
             .split("\0");
-    writeFileSync(FILE, contents);
+    const configFile = scratchFile("partnerd.json");
+    writeFileSync(configFile, contents);
     const [flags, env] = [pairs(settings, "--"), pairs(settings, "")];
     const known = Object.fromEntries(Object.entries(flags).filter(([path]) => FLAGS.includes(path)));
-    const outcome = outcomeOf(() => loadConfig({ flags: known, env, file: FILE, serves: true }));
+    const outcome = outcomeOf(() => loadConfig({ flags: known, env, file: configFile, serves: true }));
     promise(!("a" in {}), "no prototype is changed");
     const tree = treeIn(contents);
     if ("error" in outcome) {
