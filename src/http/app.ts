@@ -64,7 +64,20 @@ function addErrors(app: Hono, logger: Pick<Logger, "fault" | "error">, hint: str
     else logger.error({ code, error: message, path: c.req.path }, "cannot answer HTTP request");
     return c.json(problem("internal_error", messageOf(error)), 500);
   });
-  app.notFound((c) => c.json(problem("not_found", `no such path: ${c.req.path.slice(0, MAX_SHOWN)}; ${hint}`), 404));
+  app.notFound((c) => {
+    const path = c.req.path.slice(0, MAX_SHOWN);
+    const allowed = methodsAt(app, c.req.path).join(", ");
+    if (allowed === "") return c.json(problem("not_found", `no such path: ${path}; ${hint}`), 404);
+    c.header("Allow", allowed);
+    return c.json(problem("method_not_allowed", `${path} does not serve ${c.req.method}; it serves ${allowed}`), 405);
+  });
+}
+
+/** The methods that `path` serves; none if there is no such path. */
+function methodsAt(app: Hono, path: string): readonly string[] {
+  const routed = [...new Set(app.routes.map(({ method }) => method))];
+  const served = routed.filter((method) => app.router.match(method, path)[0].length > 0);
+  return served.flatMap((method) => (method === "GET" ? ["GET", "HEAD"] : [method]));
 }
 
 interface JsonContext {

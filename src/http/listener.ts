@@ -6,8 +6,9 @@ import { Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import type { AccessRefusal, RequestFacts } from "./access.ts";
 import { problem, SECURITY_HEADERS } from "./answers.ts";
+import { HttpConnections } from "./connections.ts";
 
-/** Connections beyond it are closed at once. */
+/** Beyond it, a connection yields to each new one. */
 const MAX_CONNECTIONS = 256;
 /** A client that sends nothing, or sends slowly, keeps its connection no longer than this. */
 const HEADERS_TIMEOUT_MS = 10_000;
@@ -32,7 +33,9 @@ export function createListener(app: Hono, refusalFor: (facts: RequestFacts) => A
     hostname: "localhost",
     errorHandler: () => Response.json(problem("request_invalid", "not a valid request target"), { status: 400 }),
   });
+  const connections = new HttpConnections(MAX_CONNECTIONS);
   const serve = (request: IncomingMessage, response: ServerResponse): void => {
+    connections.began(request, response);
     for (const [name, value] of Object.entries(SECURITY_HEADERS)) response.setHeader(name, value);
     const refusal = refusalFor(factsOf(request));
     if (refusal !== undefined) {
@@ -44,9 +47,9 @@ export function createListener(app: Hono, refusalFor: (facts: RequestFacts) => A
     void toApp(request, response);
   };
   const server = createServer(BOUNDS, serve);
-  server.maxConnections = MAX_CONNECTIONS;
   server.maxHeadersCount = MAX_HEADERS;
   server.timeout = IDLE_TIMEOUT_MS;
+  server.on("connection", (socket) => connections.add(socket));
   server.on("checkExpectation", serve);
   server.on("clientError", answerClientError);
   return server;

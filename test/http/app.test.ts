@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { PartnerdError } from "../../src/base/errors.ts";
-import { createApp } from "../../src/http/app.ts";
+import { createApp, createProbesApp } from "../../src/http/app.ts";
 import type { Check } from "../../src/views/api.ts";
 import type { Views } from "../../src/views/views.ts";
 import { FIXED_DELIVERY, FIXED_PEER, FIXED_VIEWS } from "../support/fixed-views.ts";
@@ -47,7 +47,6 @@ describe("the API", () => {
     ]);
     const following = createApp({ ...views, resync: () => true }, logger);
     expect((await following.request("/v1/resync", { method: "POST" })).status).toBe(202);
-    expect((await following.request("/v1/resync")).status).toBe(404);
   });
 
   test("lists all peers and shows a single peer", async () => {
@@ -63,6 +62,29 @@ describe("the API", () => {
   test("answers 404 for an unknown path", async () => {
     expect(await get("/v2")).toMatchObject({ status: 404, body: { error: { code: "not_found" } } });
     expect(JSON.stringify(await get(`/${"x".repeat(10_000)}`)).length).toBeLessThan(300);
+  });
+
+  test.each([
+    ["api", "POST", "/v1/self", "GET, HEAD"],
+    ["api", "DELETE", `/v1/peers/${PEER_A}`, "GET, HEAD"],
+    ["api", "GET", "/v1/resync", "POST"],
+    ["api", "OPTIONS", "/livez", "GET, HEAD"],
+    ["probes", "POST", "/livez", "GET, HEAD"],
+  ])("answers 405 with the methods of a path (%s, %s %s)", async (which, method, path, allowed) => {
+    const create = which === "api" ? createApp : createProbesApp;
+    const response = await create(views, logger).request(path, { method });
+    expect([response.status, response.headers.get("allow")]).toEqual([405, allowed]);
+    expect(await response.json()).toEqual({
+      error: { code: "method_not_allowed", message: `${path} does not serve ${method}; it serves ${allowed}` },
+    });
+  });
+
+  test("answers HEAD like GET, and any method on an unknown path with 404", async () => {
+    const head = async (path: string) => (await createApp(views, logger).request(path, { method: "HEAD" })).status;
+    expect([await head("/livez"), await head("/v1/resync"), await head("/v2")]).toEqual([200, 405, 404]);
+    const app = createProbesApp(views, logger);
+    const statuses = ["/v1/self", "/v1/resync"].map(async (path) => (await app.request(path, { method: "POST" })).status);
+    expect(await Promise.all(statuses)).toEqual([404, 404]);
   });
 
   test("answers 500 with the reason if a view throws, and reports the error", async () => {

@@ -2,7 +2,7 @@
 
 import { once } from "node:events";
 import { chmodSync, existsSync, lstatSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
-import { connect, createServer, isIP, type Socket } from "node:net";
+import { connect, createServer, isIP } from "node:net";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { Hono } from "hono";
@@ -12,7 +12,6 @@ import { daemonClient } from "../../src/http/client.ts";
 import { type HttpServer, startHttp, startProbes } from "../../src/http/server.ts";
 import { temporaryDirectory } from "../store/support/temporary-store.ts";
 import { httpRequest, rawExchange } from "../support/http-request.ts";
-import { until } from "../support/until.ts";
 
 const owner = { stack: new AsyncDisposableStack(), directory: "" };
 beforeEach(() => {
@@ -255,28 +254,6 @@ test("the listener for probes serves anyone, under any Host", async () => {
   for (const host of ["10.244.0.7:4013", "a_b", "evil.example", "%%%"])
     expect(await httpRequest(url, "/livez", { headers: { host } })).toMatchObject({ status: 200, headers: HEADERS });
   expect((await rawExchange(url, "GET /livez HTTP/1.0\r\n\r\n")).split("\r\n")[0]).toBe("HTTP/1.1 200 OK");
-});
-
-test("the 257th connection is closed at once, and one that ends makes room", async () => {
-  const { url } = await serve("127.0.0.1:0");
-  const sockets: Socket[] = [];
-  owner.stack.defer(() => {
-    for (const each of sockets) each.destroy();
-  });
-  const port = Number(new URL(url).port);
-  for (let count = 0; count < 256; count++) {
-    const each = connect(port, "127.0.0.1");
-    sockets.push(each);
-    await once(each, "connect");
-  }
-  const answers = () =>
-    httpRequest(url, "/livez").then(
-      ({ status }) => status === 200,
-      () => false,
-    );
-  await until("one more is refused", async () => !(await answers()));
-  sockets[0]?.destroy();
-  await until("there is room again", answers);
 });
 
 describe("the client", () => {

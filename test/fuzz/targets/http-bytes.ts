@@ -81,7 +81,7 @@ class Socket extends Duplex {
   }
 }
 
-const STATUSES = new Set(["100", "200", "202", "400", "403", "404", "408", "409", "413", "421", "431", "503"]);
+const STATUSES = new Set(["100", "200", "202", "400", "403", "404", "405", "408", "409", "413", "421", "431", "503"]);
 
 function check(answer: string): void {
   if (answer === "") return;

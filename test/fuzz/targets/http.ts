@@ -23,7 +23,7 @@ const SAFE = new Set(["GET", "HEAD", "OPTIONS"]);
 const HEALTH = new Set(["/startupz", "/livez", "/readyz"]);
 /** Of the methods that Node's parser knows. */
 const LONGEST_METHOD = 12;
-const STATUSES = new Set([200, 202, 400, 404, 409, 503]);
+const STATUSES = new Set([200, 202, 400, 404, 405, 409, 503]);
 
 /** In JSON, so that mutations can change each part. */
 interface Sent {
