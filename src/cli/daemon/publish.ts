@@ -2,15 +2,16 @@
 import { Command } from "commander";
 import { systemClock } from "../../base/clock.ts";
 import { PartnerdError, toPartnerdError } from "../../base/errors.ts";
-import { parseAddress, parsePeerId } from "../../base/ids.ts";
+import { type Address, addressListOf, type PeerId, parseAddress, parsePeerId, withPeerId } from "../../base/ids.ts";
 import type { RawMessage } from "../../events/decode.ts";
 import { recordMessage } from "../../fixture/format/message.ts";
-import { CONFIG_FLAG, configOf, type DaemonFlags, type Env, example, NATS_FLAG, natsOf } from "../terminal/flags.ts";
+import { CONFIG_FLAG, collect, configOf, type DaemonFlags, type Env, example, NATS_FLAG, natsOf } from "../terminal/flags.ts";
 import { print } from "../terminal/output.ts";
 
 interface PublishFlags extends DaemonFlags {
   readonly relation: string;
   readonly remove: boolean;
+  readonly address?: readonly string[];
   readonly fromApp: string;
   readonly id?: string;
 }
@@ -19,6 +20,7 @@ export function publishCommand(env: Env): Command {
   return new Command("publish")
     .description("publish a CREATE_RESOURCE event as oc-api would, for trying things out")
     .argument("<peer>", "multiaddr that ends in /p2p/PEERID; a PeerID is enough to revoke or remove a peer")
+    .option("--address <multiaddr>", "a further address of the peer, with or without /p2p/PEERID; repeatable", collect)
     .option("--relation <relation>", "new relation, for example PARTNER, NONE or BLACKLIST", "PARTNER")
     .option("--remove", "publish a REMOVE_RESOURCE event instead", false)
     .option(...NATS_FLAG)
@@ -31,6 +33,7 @@ export function publishCommand(env: Env): Command {
       example(
         "oc-partnerd publish /ip4/192.0.2.7/tcp/4011/p2p/12D3KooWLrYpZzrwDmMMgvG3qFvMi4yxqxZcGBUd1pUTVTsKoXxh --name lyon-1",
         "oc-partnerd publish 12D3KooWLrYpZzrwDmMMgvG3qFvMi4yxqxZcGBUd1pUTVTsKoXxh --relation BLACKLIST",
+        "oc-partnerd publish /ip4/192.0.2.7/tcp/4011/p2p/12D3KooWLrYpZzrwDmMMgvG3qFvMi4yxqxZcGBUd1pUTVTsKoXxh --address /ip6/2001:db8::7/tcp/4011",
       ),
     )
     .action(async (peer: string, { config: file, nats, ...flags }: PublishFlags) => {
@@ -52,26 +55,45 @@ function rethrown(thrown: unknown): never {
   });
 }
 
-export interface PublishOptions extends Pick<PublishFlags, "relation" | "remove" | "fromApp" | "id" | "name"> {
+export interface PublishOptions extends Pick<PublishFlags, "relation" | "remove" | "fromApp" | "id" | "name" | "address"> {
   /** A multiaddr that ends in /p2p/PEERID, or just a PeerID, which is enough to revoke a peer. */
   readonly peer: string;
   /** The subjects that the daemon reads, from its configuration. */
   readonly subjects: NonNullable<Parameters<typeof recordMessage>[2]>;
 }
 
-/** Throws `usage` if `peer` is invalid, or is a partner without an address. */
-export function messageFor({ peer, remove, relation, fromApp, id, name, subjects }: PublishOptions): RawMessage {
-  const address = parseAddress(peer);
-  const peerId = address?.peerId ?? parsePeerId(peer);
+/** Throws `usage` if `peer` or an address is invalid, or if a partner has no address. */
+export function messageFor({
+  peer,
+  address: others = [],
+  remove,
+  relation,
+  fromApp,
+  id,
+  name,
+  subjects,
+}: PublishOptions): RawMessage {
+  const first = parseAddress(peer);
+  const peerId = first?.peerId ?? parsePeerId(peer);
   if (peerId === undefined) {
     throw new PartnerdError("usage", `"${peer}" is neither a PeerID nor a multiaddr that ends in /p2p/PEERID`, {
       nextStep: "copy an address from `oc-partnerd status --json` of the other participant (self.addresses)",
     });
   }
-  if (!remove && relation.toUpperCase() === "PARTNER" && address === undefined) {
+  const addresses = [...(first === undefined ? [] : [first.address]), ...others.map((text) => addressOf(text, peerId))];
+  if (!remove && relation.toUpperCase() === "PARTNER" && addresses.length === 0) {
     throw new PartnerdError("usage", `a PARTNER needs an address to dial, not just the PeerID ${peerId}`, {
       nextStep: `give a multiaddr, for example /ip4/192.0.2.1/tcp/4011/p2p/${peerId}`,
     });
   }
-  return recordMessage({ peerId, address: address?.address ?? null, relation, fromApp, id, name }, remove, subjects);
+  const address = addresses.length === 0 ? null : addressListOf(addresses);
+  return recordMessage({ peerId, address, relation, fromApp, id, name }, remove, subjects);
+}
+
+function addressOf(text: string, peerId: PeerId): Address {
+  const parsed = parseAddress(text);
+  if (parsed !== undefined && (parsed.peerId ?? peerId) === peerId) return withPeerId(parsed.address, peerId);
+  throw new PartnerdError("usage", `--address "${text}" is not a multiaddr of the peer ${peerId}`, {
+    nextStep: `give a multiaddr that ends in /p2p/${peerId}, or without that part`,
+  });
 }

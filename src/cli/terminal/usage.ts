@@ -6,6 +6,7 @@ import { printableLines, withoutUserInfo } from "../../base/units.ts";
 
 /** A valid value for every option and argument that takes one. The placeholder tells options of the same name apart. */
 export const EXAMPLE_VALUES: Readonly<Record<string, string>> = {
+  "--address <multiaddr>": "/ip4/192.0.2.7/tcp/4011",
   "--archives <dir>": "/mnt/archive",
   "--as-of <seq|time>": "2h",
   "--before <time|seq>": "90d",
