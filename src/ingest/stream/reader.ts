@@ -38,7 +38,7 @@ const RETRY_MS = 1_000;
 /** A connection without an answer to a ping in this time is closed. */
 const PING_TIMEOUT_MS = 1_500;
 
-const ONE_CONSUMER_EACH = "If this repeats, another daemon uses the same nats.consumer: give each daemon its own.";
+const ONE_CONSUMER_EACH = "if this repeats, another daemon uses the same nats.consumer: give each daemon its own";
 
 const STOPPED: Restart = { reason: "stopped" };
 
