@@ -3,6 +3,7 @@ import { Command } from "commander";
 import { systemClock } from "../../base/clock.ts";
 import { PartnerdError, toPartnerdError } from "../../base/errors.ts";
 import { parseAddress, parsePeerId } from "../../base/ids.ts";
+import { shownValue } from "../../base/secrets/shown.ts";
 import type { RawMessage } from "../../events/decode.ts";
 import { recordMessage } from "../../fixture/format/message.ts";
 import { CONFIG_FLAG, configOf, type DaemonFlags, type Env, example, NATS_FLAG, natsOf } from "../terminal/flags.ts";
@@ -64,7 +65,7 @@ export function messageFor({ peer, remove, relation, fromApp, id, name, subjects
   const address = parseAddress(peer);
   const peerId = address?.peerId ?? parsePeerId(peer);
   if (peerId === undefined) {
-    throw new PartnerdError("usage", `"${peer}" is neither a PeerID nor a multiaddr that ends in /p2p/PEERID`, {
+    throw new PartnerdError("usage", `${shownValue(peer)} is neither a PeerID nor a multiaddr that ends in /p2p/PEERID`, {
       nextStep: "copy an address from `oc-partnerd status --json` of the other participant (self.addresses)",
     });
   }
