@@ -1,8 +1,9 @@
 /** The files that settings name, and the secrets in them. */
 import { isUtf8 } from "node:buffer";
 import { closeSync, constants, fstatSync, openSync, readSync, type Stats } from "node:fs";
-import { inspect } from "node:util";
+import { getSystemErrorMessage, inspect } from "node:util";
 import { messageOf, PartnerdError } from "./errors.ts";
+import { pathNextStep, shownPath } from "./secrets/shown.ts";
 
 /** A password or token. Printed, logged or converted to JSON, it is `***`. */
 export class Secret {
@@ -33,13 +34,13 @@ export class Secret {
 /** Larger than any bundle of certificates. */
 const MAX_FILE_BYTES = 4 * 1024 * 1024;
 
-/** The contents of the file that `setting` names. Throws config_invalid, naming the setting and the path. */
+/** The contents of the file that `setting` names. Throws config_invalid, naming the setting and the path, unless that is a secret. */
 export function readConfigured(setting: string, path: string): Buffer {
   try {
     return readRegularFile(path);
   } catch (error) {
-    throw new PartnerdError("config_invalid", `${setting}: cannot read "${path}": ${messageOf(error)}`, {
-      nextStep: "name a file that the daemon's user can read",
+    throw new PartnerdError("config_invalid", `${setting}: cannot read ${shownPath(path)}: ${messageOf(error)}`, {
+      nextStep: pathNextStep(path, "name a file that the daemon's user can read"),
       cause: error,
     });
   }
@@ -83,13 +84,27 @@ export function withRegularFile<Result>(path: string, use: (descriptor: number, 
   }
 }
 
-/** A descriptor of `path`, opened for reading. Throws if it is not a regular file. */
+/** A descriptor of `path`, opened for reading. Throws if it is not a regular file. No message repeats the path. */
 export function openRegularFile(path: string): number {
-  const descriptor = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  const descriptor = openForReading(path);
   const stats = fstatSync(descriptor);
   if (stats.isFile()) return descriptor;
   closeSync(descriptor);
   throw new Error(`it is ${kindOf(stats)}, not a regular file`);
+}
+
+function openForReading(path: string): number {
+  try {
+    return openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  } catch (error) {
+    throw withoutPath(error as NodeJS.ErrnoException);
+  }
+}
+
+/** Node's messages repeat the path, which may be a secret in the wrong place. */
+function withoutPath({ code, errno, syscall }: NodeJS.ErrnoException): NodeJS.ErrnoException {
+  const message = errno === undefined ? "it is not a path" : `${code}: ${getSystemErrorMessage(errno)}`;
+  return Object.assign(new Error(message), { code, errno, syscall });
 }
 
 /** Files of /proc report a size of 0, so the size alone says nothing. */

@@ -121,17 +121,6 @@ export function terminalColumns(text: string): number {
   return columns;
 }
 
-/** `text` with the credentials of every URL in it hidden: for text that may repeat a word of the command line. */
-export function withoutUserInfo(text: string): string {
-  return (
-    text
-      .replace(/([a-z][a-z0-9+.-]*:\/\/)[^\s"'`]*@/gi, "$1***@")
-      // A user and a password whose host was forgotten.
-      .replace(/([a-z][a-z0-9+.-]*:\/\/)(?!\[)[^\s"'`/]*:(?!\d{1,5}(?!\w))[^\s"'`]+/gi, "$1***")
-      .replace(/([?&]\w*(?:token|pass)\w*=)[^\s"'`&]*/gi, "$1***")
-  );
-}
-
 /** A copy of `text`, well-formed. In V8, a part of a text keeps all of it in memory, so what is kept for long must be a copy. */
 export function detached(text: string): string {
   return Buffer.from(text).toString();

@@ -21,7 +21,7 @@ const MAX_SOCKET_PATH_BYTES = 95;
 
 /** Parses `HOST:PORT` or `[IPV6]:PORT`; undefined if invalid. Port 0 means any free port. */
 export function parseHostPort(value: string): HostPort | undefined {
-  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:/[\]]+)):(\d{1,5})$/.exec(value);
+  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:/@[\]]+)):(\d{1,5})$/.exec(value);
   const host = match?.[1] ?? match?.[2];
   const port = Number(match?.[3]);
   return host === undefined || port > 65_535 ? undefined : { host, port };

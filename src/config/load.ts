@@ -4,12 +4,14 @@
  */
 import { messageOf, PartnerdError } from "../base/errors.ts";
 import { nearest } from "../base/nearest.ts";
+import { hiddenValue, isPath, pathNextStep, shownPath, shownValue, shownWord } from "../base/secrets/shown.ts";
 import { readRegularFile } from "../base/setting-file.ts";
-import { counted, withoutUserInfo } from "../base/units.ts";
+import { counted } from "../base/units.ts";
 import { exposureProblem, literalAddress, withoutShorthand } from "./http-settings.ts";
 import { placeOfJsonFault } from "./json-place.ts";
 import { ENV_PREFIX, fromText, leaves } from "./leaves.ts";
 import { type Config, configSchema } from "./schema.ts";
+import { readTokenFiles, TOKEN_NEXT_STEP } from "./token-files.ts";
 
 export interface ConfigSources {
   /** Command-line flags by dotted path; undefined for a flag that was not given. */
@@ -17,7 +19,7 @@ export interface ConfigSources {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** The file given with --config, read instead of the two default files. */
   readonly file: string | undefined;
-  /** True for the daemon itself: also checks that it may listen where `http` says. Default: false. */
+  /** True for the daemon itself: also checks that it may listen where `http` says, and its token files. Default: false. */
   readonly serves?: boolean;
 }
 
@@ -49,18 +51,21 @@ export function loadConfig(sources: ConfigSources): Config {
   const merged = layers.map(({ tree }) => inFull(tree)).reduce(merge, {});
   const parsed = configSchema.safeParse(merged, { reportInput: true });
   if (!parsed.success) for (const issue of parsed.error.issues) problems.push(...describe(issue, layers));
-  if (sources.serves === true) problems.push(...exposureProblems(merged, layers));
+  const ofHttp = sources.serves === true ? servingProblems(merged, layers) : [];
+  problems.push(...ofHttp.map(({ problem }) => problem));
   if (problems.length > 0) {
     throw new PartnerdError(
       "config_invalid",
       `${counted(problems.length, "problem")} in the configuration\n${problems.map((line) => `  ${line}`).join("\n")}`,
       {
-        nextStep: "correct these settings; `oc-partnerd run --help` shows the flags, docs/CONFIGURATION.md every setting",
+        nextStep: [NEXT_STEP, ...new Set(ofHttp.flatMap(({ nextStep }) => nextStep ?? []))].join("; "),
       },
     );
   }
   return parsed.success ? parsed.data : configSchema.parse({});
 }
+
+const NEXT_STEP = "correct these settings; `oc-partnerd run --help` shows the flags, docs/CONFIGURATION.md every setting";
 
 function fileLayers(file: string | undefined, problems: string[]): Layer[] {
   const names = file === undefined ? DEFAULT_FILES : [file];
@@ -76,7 +81,7 @@ function readTree(name: string, required: boolean, problems: string[]): Settings
     text = readRegularFile(name).toString("utf8");
   } catch (error) {
     if (required || (error as NodeJS.ErrnoException).code !== "ENOENT")
-      problems.push(`file ${name}: cannot read it: ${messageOf(error)}`);
+      problems.push(`file${isPath(name) ? ` ${name}: cannot read it` : `: cannot read ${shownPath(name)}`}: ${messageOf(error)}`);
     return undefined;
   }
   try {
@@ -128,29 +133,54 @@ type ConfigIssue = NonNullable<ReturnType<typeof configSchema.safeParse>["error"
 
 function describe(issue: ConfigIssue, layers: readonly Layer[]): string[] {
   const path = issue.path.map(String);
-  if (issue.code === "unrecognized_keys") {
-    return issue.keys.map((key) => {
-      const full = [...path, key].join(".");
-      const meant = nearest(
-        full,
-        leaves.map(({ path: known }) => known),
-      );
-      return `${full} (${originOf(full, layers)}): unknown key${meant === undefined ? "" : `; did you mean "${meant}"?`}`;
-    });
-  }
+  if (issue.code === "unrecognized_keys") return issue.keys.map((key) => unknownKey(path, key, layers));
   const setting = path.filter((part) => !/^\d+$/.test(part)).join(".");
-  const isSecret = SECRETS.some((secret) => secret === setting || secret.startsWith(`${setting}.`));
-  const value = isSecret ? "the value" : withoutUserInfo(JSON.stringify(issue.input));
-  return [`${spelled(path.join("."), layers)} (${originOf(setting, layers)}): ${value} ${reason(issue)}`];
+  return [`${spelled(path.join("."), layers)} (${originOf(setting, layers)}): ${shown(setting, issue.input)} ${reason(issue)}`];
 }
 
-/** Checked apart from the schema: it holds only for the daemon, and is reported together with faults of other settings. */
-function exposureProblems(merged: SettingsTree, layers: readonly Layer[]): string[] {
+function shown(setting: string, value: unknown): string {
+  const isSection = leaves.some(({ path }) => path.startsWith(`${setting}.`));
+  const hasSecret = SECRETS.some((secret) => secret === setting || secret.startsWith(`${setting}.`));
+  if (hasSecret || (isSection && typeof value === "string")) return hiddenValue(value);
+  return setting.endsWith("File") ? shownPath(value) : shownValue(value);
+}
+
+function unknownKey(path: readonly string[], key: string, layers: readonly Layer[]): string {
+  const origin = layers.findLast(({ tree }) => valueAt(inFull(tree), [...path, key]) !== undefined)?.origin("") ?? "default";
+  const full = [...path, shownWord(key)].join(".");
+  const meant = nearest(
+    full,
+    leaves.map(({ path: known }) => known),
+  );
+  const hint =
+    meant === undefined ? "" : key.includes(".") ? `; write it nested: ${nested(meant)}` : `; did you mean "${meant}"?`;
+  return `${full} (${origin}): unknown key${hint}`;
+}
+
+/** For example `{"nats": {"password": …}}`. */
+function nested(path: string): string {
+  return path
+    .split(".")
+    .reverse()
+    .reduce((value, part) => `{"${part}": ${value}}`, "…");
+}
+
+/**
+ * Checked apart from the schema: they hold only for the daemon, and are reported together with faults of other settings, before a data
+ * directory or a key is created.
+ */
+function servingProblems(merged: SettingsTree, layers: readonly Layer[]): { problem: string; nextStep?: string }[] {
   const http = configSchema.shape.http.safeParse(merged["http"]);
-  const problem = http.success ? exposureProblem(http.data, literalAddress(http.data.listen)) : undefined;
-  if (problem === undefined) return [];
-  const value = JSON.stringify(getAt(merged, "http.listen"));
-  return [`${spelled("http.listen", layers)} (${originOf("http.listen", layers)}): ${value} ${problem}`];
+  if (!http.success) return [];
+  const exposure = exposureProblem(http.data, literalAddress(http.data.listen));
+  const listen = `${spelled("http.listen", layers)} (${originOf("http.listen", layers)})`;
+  return [
+    ...(exposure === undefined ? [] : [{ problem: `${listen}: ${JSON.stringify(getAt(merged, "http.listen"))} ${exposure}` }]),
+    ...readTokenFiles(http.data).problems.map(({ setting, problem }) => ({
+      problem: `http.${setting} (${originOf(`http.${setting}`, layers)}): ${problem}`,
+      nextStep: pathNextStep(http.data[setting] ?? "", TOKEN_NEXT_STEP),
+    })),
+  ];
 }
 
 function reason(issue: ConfigIssue): string {
@@ -201,8 +231,12 @@ function setAt(tree: SettingsTree, path: string, value: unknown): void {
 }
 
 function getAt(tree: SettingsTree, path: string): unknown {
+  return valueAt(tree, path.split("."));
+}
+
+function valueAt(tree: SettingsTree, path: readonly string[]): unknown {
   const child = (node: unknown, part: string) => (isSettingsTree(node) && Object.hasOwn(node, part) ? node[part] : undefined);
-  return path.split(".").reduce<unknown>(child, tree);
+  return path.reduce<unknown>(child, tree);
 }
 
 function isSettingsTree(value: unknown): value is SettingsTree {

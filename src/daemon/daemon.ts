@@ -3,7 +3,6 @@ import { peerIdFromPrivateKey } from "@libp2p/peer-id";
 import type { Clock, Random } from "../base/clock.ts";
 import { didOf, type PeerId } from "../base/ids.ts";
 import { countingFaults, type Logger } from "../base/log.ts";
-import { readConfigured } from "../base/setting-file.ts";
 import { isoTime } from "../base/units.ts";
 import { version } from "../base/version.ts";
 import type { HostPort } from "../config/http-settings.ts";
@@ -19,7 +18,6 @@ import { HandshakeWatch } from "../p2p/handshake/handshake-watch.ts";
 import { peerIdOf } from "../p2p/host/connection-index.ts";
 import { Door } from "../p2p/host/door.ts";
 import { createNode, type Node, startNode, stopNode } from "../p2p/host/node.ts";
-import { parseSwarmKey } from "../p2p/host/swarm-key.ts";
 import { createPartnerStreams, type Libp2pPartnerStreams } from "../p2p/partner-streams.ts";
 import type { AdmissionPolicy } from "../p2p/registry/admission-policy.ts";
 import type { SelfDescription } from "../p2p/wire/codec.ts";
@@ -34,6 +32,7 @@ import { HeadPublisher } from "./head-publisher.ts";
 import { type Intake, startIntake } from "./intake.ts";
 import { type Identify, PartnerIdentifier } from "./learning/partner-identifier.ts";
 import { Recorder } from "./recorder.ts";
+import { checkSettingFiles, swarmKeyOf } from "./setting-files.ts";
 import { gaugesOf, peerViews, type ViewSources, viewsOf } from "./views.ts";
 import { ConnectionWatch } from "./watch/connection-watch.ts";
 import { connectionLimitsFor } from "./watch/descriptor-limit.ts";
@@ -92,6 +91,7 @@ interface Surroundings extends Required<DaemonDependencies> {
 async function start(config: Config, around: Surroundings): Promise<Omit<Daemon, keyof AsyncDisposable>> {
   const { clock, logger, metrics, owner, signal } = around;
   const startedAtMs = clock.wallMs();
+  checkSettingFiles(config);
   const log = openLog(config, around);
   const host = await createHost(config, around, log);
   const descriptors = owner.use(new DescriptorWatch(around));
@@ -190,11 +190,10 @@ interface LocalHost {
 /** Our identity and the libp2p host that uses it. It does not listen yet. */
 async function createHost(config: Config, around: Surroundings, { store, recorder }: Log): Promise<LocalHost> {
   const { clock, owner } = around;
-  const { inbound, pskFile } = config.p2p;
   const privateKey = await loadOrCreateIdentity(config);
   const peerId = peerIdOf(peerIdFromPrivateKey(privateKey));
-  const admission = admissionPolicyOf(store, inbound);
-  const swarmKey = pskFile === undefined ? null : parseSwarmKey(readConfigured("p2p.pskFile", pskFile), pskFile);
+  const admission = admissionPolicyOf(store, config.p2p.inbound);
+  const swarmKey = swarmKeyOf(config);
   const connections = owner.use(new ConnectionWatch({ ...around, observer: recorder }));
   const limits = connectionLimitsFor(config.p2p.maxConnections, around.logger);
   const isPartner = (other: PeerId) => store.get(other)?.standing === "partner";

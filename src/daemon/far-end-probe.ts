@@ -8,7 +8,7 @@ import { peerIdFromPrivateKey } from "@libp2p/peer-id";
 import type { Clock, Random } from "../base/clock.ts";
 import { PartnerdError } from "../base/errors.ts";
 import { didOf, parseAddress } from "../base/ids.ts";
-import { readConfigured } from "../base/setting-file.ts";
+import { shownValue } from "../base/secrets/shown.ts";
 import { version } from "../base/version.ts";
 import type { HostPort } from "../config/http-settings.ts";
 import type { Config } from "../config/schema.ts";
@@ -19,8 +19,8 @@ import { examination } from "../p2p/examination/create-examination.ts";
 import type { ExaminationSettings, StepResult, StepVerdict } from "../p2p/examination/step-results.ts";
 import { judge } from "../p2p/examination/verdict/judge.ts";
 import { peerIdOf } from "../p2p/host/connection-index.ts";
-import { parseSwarmKey } from "../p2p/host/swarm-key.ts";
 import { DAEMON_LOCK, lockDirectory } from "../store/sql/lock.ts";
+import { swarmKeyOf } from "./setting-files.ts";
 
 export interface FarEndProbeRequest {
   /** One multiaddr. */
@@ -54,7 +54,7 @@ export async function probeFarEnd(
 ): Promise<FarEndProbe> {
   const address = parseAddress(text)?.address;
   if (address === undefined) throw notAnAddress(text);
-  const { pskFile, dial, heartbeat, heartbeatTimestamp, challenge } = config.p2p;
+  const { dial, heartbeat, heartbeatTimestamp, challenge } = config.p2p;
   using lock = new DisposableStack();
   if (asSelf && existsSync(config.data)) lock.use(lockDirectory(config.data, PROBE_LOCK));
   const privateKey = asSelf ? loadIdentity(config).key : await generateKeyPair("Ed25519");
@@ -73,7 +73,7 @@ export async function probeFarEnd(
     name: asSelf ? config.name : "oc-partnerd-probe",
     did: asSelf && config.did !== undefined ? didOf(config.did) : null,
     version,
-    swarmKey: pskFile === undefined ? null : parseSwarmKey(readConfigured("p2p.pskFile", pskFile), pskFile),
+    swarmKey: swarmKeyOf(config),
     dialPlanner: createDialPlanner({
       clock,
       settings: dial,
@@ -113,7 +113,7 @@ async function* judged(
 }
 
 function notAnAddress(text: string): PartnerdError {
-  return new PartnerdError("usage", `"${text}" is not a multiaddr`, {
+  return new PartnerdError("usage", `${shownValue(text)} is not a multiaddr`, {
     nextStep: "give one like /dns4/host/tcp/4001/p2p/<PeerID>; `oc-partnerd peers` shows those of the partners",
   });
 }

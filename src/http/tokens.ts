@@ -1,9 +1,9 @@
 /** Tokens of the API: one that allows reading, one that also allows changes. Each is in a file of its own. */
 import { createHash, timingSafeEqual } from "node:crypto";
-import type { Stats } from "node:fs";
-import { messageOf, PartnerdError } from "../base/errors.ts";
-import { processUser, readUpTo, withRegularFile } from "../base/setting-file.ts";
+import { PartnerdError } from "../base/errors.ts";
+import { pathNextStep } from "../base/secrets/shown.ts";
 import type { HttpConfig } from "../config/http-settings.ts";
+import { readTokenFiles, TOKEN_NEXT_STEP, tokenIn } from "../config/token-files.ts";
 
 /** The right that a request needs: `read` for GET, `write` for everything else. */
 export type Scope = "read" | "write";
@@ -14,41 +14,19 @@ export interface Tokens {
   readonly write: Buffer | undefined;
 }
 
-const MIN_LENGTH = 32;
-const MAX_BYTES = 4_096;
-/** As RFC 6750 allows after `Bearer`. */
-const TOKEN = /^[\w.~+/-]+=*$/;
-
-type TokenFiles = Pick<HttpConfig, "readTokenFile" | "writeTokenFile">;
-
 /** Reads the configured tokens. Throws config_invalid with one line per problem. */
-export function readTokens({ readTokenFile, writeTokenFile }: TokenFiles): Tokens {
-  const problems: string[] = [];
-  const digestOfFile = (setting: string, path: string | undefined): Buffer | undefined => {
-    if (path === undefined) return undefined;
-    const token = tokenIn(path);
-    if (typeof token === "string") return digest(token);
-    problems.push(`${setting}: "${path}" ${token.problem}`);
-    return undefined;
-  };
-  const tokens = {
-    read: digestOfFile("http.readTokenFile", readTokenFile),
-    write: digestOfFile("http.writeTokenFile", writeTokenFile),
-  };
-  if (tokens.read !== undefined && tokens.write?.equals(tokens.read) === true) {
-    problems.push(
-      "http.readTokenFile and http.writeTokenFile hold the same token; for one token that allows everything, set http.writeTokenFile alone",
-    );
-  }
-  if (problems.length > 0) throw unusable(problems.join("\n  "));
-  return tokens;
+export function readTokens(http: Pick<HttpConfig, "readTokenFile" | "writeTokenFile">): Tokens {
+  const { tokens, problems } = readTokenFiles(http);
+  if (problems.length > 0) throw unusable(problems.map(({ setting, problem }) => `http.${setting}: ${problem}`).join("\n  "));
+  const { readTokenFile: read, writeTokenFile: write } = tokens;
+  return { read: read === undefined ? undefined : digest(read), write: write === undefined ? undefined : digest(write) };
 }
 
 /** The token in the file that `setting` names, for a client. Throws config_invalid. */
 export function readToken(setting: string, path: string): string {
   const token = tokenIn(path);
   if (typeof token === "string") return token;
-  throw unusable(`${setting}: "${path}" ${token.problem}`);
+  throw unusable(`${setting}: ${token.problem}`, pathNextStep(path, TOKEN_NEXT_STEP));
 }
 
 /** The scopes that an `Authorization` header gives; undefined if it holds none of our tokens. Compares in constant time. */
@@ -64,33 +42,5 @@ export function scopesOf(authorization: string | undefined, { read, write }: Tok
 
 const digest = (token: string): Buffer => createHash("sha256").update(token).digest();
 
-function tokenIn(path: string): string | { readonly problem: string } {
-  try {
-    return withRegularFile(path, (descriptor, stats) => {
-      const token = readUpTo(descriptor, MAX_BYTES).toString("utf8").trim();
-      const problem = modeProblem(stats) ?? textProblem(token);
-      return problem === undefined ? token : { problem };
-    });
-  } catch (error) {
-    return { problem: `cannot be read: ${messageOf(error)}` };
-  }
-}
-
-function textProblem(token: string): string | undefined {
-  if (token.length < MIN_LENGTH)
-    return `has a token of ${token.length} characters, too short to be secret; expected at least ${MIN_LENGTH}`;
-  return TOKEN.test(token) ? undefined : "is not one token; expected one line of letters, digits and -._~+/=";
-}
-
-/** A group is trusted if it is one of our own, as that of a Kubernetes secret with `fsGroup` is. */
-function modeProblem({ mode, gid }: Stats): string | undefined {
-  const foreign = processUser().groups.has(gid) ? 0o007 : 0o077;
-  if ((mode & foreign) === 0) return undefined;
-  const octal = `0${(mode & 0o777).toString(8).padStart(3, "0")}`;
-  return `has mode ${octal}: users other than its owner can use this token; expected 0600, or 0640 with a group of the daemon`;
-}
-
-const unusable = (problem: string): PartnerdError =>
-  new PartnerdError("config_invalid", problem, {
-    nextStep: "write a new token with `(umask 077; openssl rand -hex 32 > FILE)`, or correct the file's name or mode",
-  });
+const unusable = (problem: string, nextStep = TOKEN_NEXT_STEP): PartnerdError =>
+  new PartnerdError("config_invalid", problem, { nextStep });

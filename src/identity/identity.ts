@@ -4,6 +4,7 @@ import { generateKeyPair, privateKeyToProtobuf } from "@libp2p/crypto/keys";
 import type { PrivateKey } from "@libp2p/interface";
 import { peerIdFromPrivateKey } from "@libp2p/peer-id";
 import { PartnerdError } from "../base/errors.ts";
+import { pathNextStep, shownPath } from "../base/secrets/shown.ts";
 import { createKeyFile, readKeyFile } from "./key-file.ts";
 import { type ExportFormat, exportedKey, KeyProblem, privateKeyIn, type RawKeyType } from "./key-formats.ts";
 
@@ -89,5 +90,7 @@ function keyIn(contents: Uint8Array, path: string, type?: RawKeyType): PrivateKe
 }
 
 function missing(path: string, nextStep: string): PartnerdError {
-  return new PartnerdError("identity_invalid", `there is no identity ${path}`, { nextStep });
+  return new PartnerdError("identity_invalid", `there is no identity ${shownPath(path)}`, {
+    nextStep: pathNextStep(path, nextStep),
+  });
 }

@@ -13,6 +13,7 @@ import {
 } from "node:fs";
 import { dirname } from "node:path";
 import { type ErrorCode, messageOf, PartnerdError } from "../base/errors.ts";
+import { pathNextStep, shownPath } from "../base/secrets/shown.ts";
 import { type ProcessUser, processUser, readUpTo, withRegularFile } from "../base/setting-file.ts";
 
 const OWNER_ONLY = 0o600;
@@ -74,8 +75,8 @@ export function readKeyFile(path: string): Uint8Array | undefined {
   } catch (error) {
     if (error instanceof PartnerdError) throw error;
     if (isErrno(error, "ENOENT") && !exists(path)) return undefined;
-    throw new PartnerdError("identity_invalid", `cannot read the identity ${path}: ${messageOf(error)}`, {
-      nextStep: "name a regular file that this user can read",
+    throw new PartnerdError("identity_invalid", `cannot read the identity ${shownPath(path)}: ${messageOf(error)}`, {
+      nextStep: pathNextStep(path, "name a regular file that this user can read"),
       cause: error,
     });
   }

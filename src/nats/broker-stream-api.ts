@@ -84,7 +84,7 @@ export class BrokerStreamApi {
     } catch (error) {
       if (!(error instanceof PartnerdError && isMissing("streamNotFound", error.cause))) throw error;
       throw new PartnerdError("stream_missing", `there is no JetStream stream ${this.#stream}`, {
-        nextStep: "Create it with `oc-partnerd setup`, or set nats.stream to an existing one.",
+        nextStep: "create it with `oc-partnerd setup`, or set nats.stream to an existing one",
         cause: error.cause,
       });
     }

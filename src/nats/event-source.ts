@@ -152,7 +152,7 @@ export class EventSource implements Disposable {
     this.#core = new CoreSubscription(client, subjects, { buffer, clock, logger });
     const why = mode === "core" ? "nats.mode is core" : (this.#whyNoStream?.message ?? "");
     logger.warn(
-      { why, nextStep: mode === "core" ? "Set nats.mode to auto, and run `oc-partnerd setup`." : this.#whyNoStream?.nextStep },
+      { why, nextStep: mode === "core" ? "set nats.mode to auto, and run `oc-partnerd setup`" : this.#whyNoStream?.nextStep },
       "events are delivered at most once; those published while this daemon or NATS is down are lost",
     );
     await this.#recordAtMostOnce(why, signal);

@@ -39,7 +39,7 @@ async function send(
   const limit = client.info?.max_payload;
   if (limit !== undefined && payload.length > limit) {
     throw new PartnerdError("usage", `the message has ${payload.length} bytes, but the NATS server accepts at most ${limit}`, {
-      nextStep: "Publish a smaller message, or raise max_payload on the server.",
+      nextStep: "publish a smaller message, or raise max_payload on the server",
     });
   }
   const complaints: Status[] = [];
@@ -53,7 +53,7 @@ async function send(
     const [complaint] = complaints;
     if (complaint !== undefined) {
       throw new PartnerdError("nats_unavailable", `NATS did not accept the message: ${describeEvent(complaint)}`, {
-        nextStep: "Give the user permission to publish to that subject, or use other credentials.",
+        nextStep: "give the user permission to publish to that subject, or use other credentials",
       });
     }
   } catch (error) {

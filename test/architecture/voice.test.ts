@@ -112,3 +112,23 @@ test("a comment line of src/ that is too long is found, with its line", () => {
     { path: "src/a.ts", line: 2, found: "137 columns", instead: "at most 135 in a comment" },
   ]);
 });
+
+describe("a next step begins with a small letter and ends without a full stop, since it follows a colon or a semicolon", () => {
+  const badSteps = (text: string) =>
+    [...text.matchAll(/\bnextStep:\s[^;{}]*?(["'`])((?:\\.|(?!\1).)*)\1/gs)]
+      .map(([, , step = ""]) => step)
+      .filter((step) => /^[A-Z][a-z]|\.$/.test(step));
+
+  test("in src/", () => {
+    expect(
+      sources.filter((path) => path.startsWith("src/")).flatMap((path) => badSteps(readFileSync(join(ROOT, path), "utf8"))),
+    ).toEqual([]);
+  });
+
+  test.each(['nextStep: "Check it"', "nextStep:\n      'Check it'", "nextStep: `check it.`", 'nextStep: a ?? "Check it"'])(
+    "%j does not",
+    (text) => {
+      expect(badSteps(text)).toHaveLength(1);
+    },
+  );
+});

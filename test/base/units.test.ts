@@ -13,7 +13,6 @@ import {
   printableLines,
   secondsText,
   terminalColumns,
-  withoutUserInfo,
 } from "../../src/base/units.ts";
 
 test("counts use the singular only for 1", () => {
@@ -97,16 +96,6 @@ test.each([
   ["Zoë 🙂 東京", "Zoë 🙂 東京"],
 ])("%j is printed as %j", (text, shown) => {
   expect(printable(text)).toBe(shown);
-});
-
-test.each([
-  ["nats://anna:pw@host:4222", "nats://***@host:4222"],
-  ['"nats://anna:p@w,x@host:4222/" is wrong', '"nats://***@host:4222/" is wrong'],
-  ["see nats://anna:pw and nats://host:4222", "see nats://*** and nats://host:4222"],
-  ["http://[::1]:80/x?auth_token=pw&y=1", "http://[::1]:80/x?auth_token=***&y=1"],
-  ["/ip4/127.0.0.1/tcp/1 and did:web:lyon", "/ip4/127.0.0.1/tcp/1 and did:web:lyon"],
-])("%s without user info is %s", (text, expected) => {
-  expect(withoutUserInfo(text)).toBe(expected);
 });
 
 test("printable lines keep their line ends, and nothing else that is not visible", () => {

@@ -130,6 +130,14 @@ describe("http", () => {
     [{ file: '{"nats": {"__proto__": {"user": "x"}}}' }, /nats\.__proto__ \(file .*\): unknown key/],
     [{ file: '{"constructor": 1}' }, /constructor \(file .*\): unknown key/],
     [{ file: '{"http": {"probe": "x"}}' }, /http\.probe \(file .*\): unknown key; did you mean "http\.probes"\?/],
+    [
+      { file: '{"nats.password": "x"}' },
+      /nats\.password \(file .*\): unknown key; write it nested: \{"nats": \{"password": …\}\}$/m,
+    ],
+    [
+      { file: '{"nats": {"tls.caFil": "x"}}' },
+      /\(file .*\): unknown key; write it nested: \{"nats": \{"tls": \{"caFile": …\}\}\}$/m,
+    ],
     [{ file: '{"http": 4012}' }, /^ {2}http \(file .*\): 4012 is not valid: is not an address or an object/m],
     [{ env: { OCPARTNERD_HTTP_PROBES: "/a.sock" } }, '"/a.sock" is not HOST:PORT; for example 0.0.0.0:4013'],
     [{ env: { OCPARTNERD_HTTP_PROBES: "127.0.0.1:4012" } }, "is the address of http.listen; choose another port"],
@@ -160,10 +168,36 @@ describe("http", () => {
     ["[::ffff:127.0.0.1]:4012", {}],
     ["unix:/run/oc-partnerd.sock", {}],
     ["a-name-is-resolved-at-the-start:4012", {}],
-    ["0.0.0.0:4012", { OCPARTNERD_HTTP_READ_TOKEN_FILE: "read.token" }],
-    ["0.0.0.0:4012", { OCPARTNERD_HTTP_WRITE_TOKEN_FILE: "write.token" }],
   ])("a daemon may listen at %s with %j", (http, env) => {
     expect(exposed(http, env).split("\n")[0]).toBe("1 problem in the configuration");
+  });
+
+  const tokenFile = (name: string, text = "0123456789abcdef".repeat(2)) => {
+    const path = join(directory, name);
+    writeFileSync(path, text, { mode: 0o600 });
+    return path;
+  };
+
+  test.each(["OCPARTNERD_HTTP_READ_TOKEN_FILE", "OCPARTNERD_HTTP_WRITE_TOKEN_FILE"])(
+    "a daemon may listen anywhere with %s",
+    (name) => {
+      expect(exposed("0.0.0.0:4012", { [name]: tokenFile("token") }).split("\n")[0]).toBe("1 problem in the configuration");
+    },
+  );
+
+  test("bad token files are reported together with all other problems, and only to the daemon", () => {
+    const env = { OCPARTNERD_HTTP_READ_TOKEN_FILE: tokenFile("short", "abc"), OCPARTNERD_HTTP_WRITE_TOKEN_FILE: "missing.token" };
+    expect(exposed("0.0.0.0:4012", env)).toMatch(
+      new RegExp(
+        [
+          "^3 problems in the configuration",
+          ".*p2p\\.inbound .*",
+          `  http\\.readTokenFile \\(environment OCPARTNERD_HTTP_READ_TOKEN_FILE\\): "${env.OCPARTNERD_HTTP_READ_TOKEN_FILE}" has a token of 3 .*`,
+          '  http\\.writeTokenFile \\(environment .*\\): "missing.token" cannot be read: ENOENT: no such file or directory$',
+        ].join("\n"),
+      ),
+    );
+    expect(loadConfig(sources({ env })).http).toMatchObject({ writeTokenFile: "missing.token" });
   });
 
   test("a client may name any address", () => {

@@ -75,7 +75,7 @@ describe("the daemon's identity", () => {
   ])("is refused at once if it is %s, and stays as it is", async (_, make, problem) => {
     make();
     await expect(loadOrCreateIdentity({ data })).rejects.toThrow(
-      errorWith("identity_invalid", new RegExp(`cannot read the identity ${path}: .*${problem}`)),
+      errorWith("identity_invalid", new RegExp(`cannot read the identity "${path}": .*${problem}`)),
     );
     expect(readdirSync(data)).toEqual(["identity.key"]);
   });
@@ -119,7 +119,7 @@ describe("an identity file", () => {
   it("must exist and is never created", async () => {
     const identityFile = join(data, "missing.key");
     await expect(loadOrCreateIdentity({ data, identityFile })).rejects.toThrow(
-      errorWith("identity_invalid", new RegExp(`there is no identity ${identityFile}`)),
+      errorWith("identity_invalid", new RegExp(`there is no identity "${identityFile}"`)),
     );
     expect(readdirSync(data)).toEqual([]);
   });

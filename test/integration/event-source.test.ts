@@ -87,7 +87,7 @@ describe.concurrent("mode auto", () => {
     await daemon.until("it says what is missing", async () => {
       const check = await natsCheck(daemon);
       return (
-        check?.ok === false && /there is no JetStream stream OC_RESOURCES; Create it with `oc-partnerd setup`/.test(check.message)
+        check?.ok === false && /there is no JetStream stream OC_RESOURCES; create it with `oc-partnerd setup`/.test(check.message)
       );
     });
     expect(deliveries(daemon)).toHaveLength(1);

@@ -207,7 +207,7 @@ describe("setUp rejects, without changing anything,", () => {
     await expect(setUp(client, wanted)).rejects.toMatchObject({
       code: "stream_unsuitable",
       message: matching(/CREATE_RESOURCE captured by stream OTHER/),
-      nextStep: "Remove the subjects from stream OTHER.",
+      nextStep: "remove the subjects from stream OTHER",
     });
     await manager.streams.update("OTHER", { subjects: ["*"] });
     await expect(setUp(client, wanted)).rejects.toMatchObject({

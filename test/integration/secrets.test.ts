@@ -9,7 +9,8 @@ import { describe, expect, test } from "vitest";
 import { temporaryDirectory } from "../store/support/temporary-store.ts";
 import { type ConfigFile, DaemonProcess } from "../support/daemon-process.ts";
 import { NatsServer } from "../support/nats-server.ts";
-import { type CommandResult, runCommand } from "../support/run-command.ts";
+import { type CommandResult, expectFailure, runCommand } from "../support/run-command.ts";
+import { PASSWORD, SWARM_KEY, secretsIn, TOKEN, WRONG_PLACES } from "../support/wrong-places.ts";
 
 const SECRET = "s3cretOfOurs";
 const ROTATED = "s3cretOfOursRotated";
@@ -175,5 +176,53 @@ describe.concurrent("a command that fails prints no secret of its own command li
     expect(result).toMatchObject({ code: 78 });
     expect(shownBy(result)).not.toContain(SECRET);
     expect(shownBy(result)).not.toContain(seed.slice(2, 20));
+  });
+});
+
+describe.concurrent("a secret in the wrong place is in no output of a process", () => {
+  const wrongPlaces = Object.entries(WRONG_PLACES).filter(([, { asProcess }]) => asProcess === true);
+
+  test.each(wrongPlaces)("%s, and run creates nothing", async (_, { env = {}, file = {}, says }) => {
+    using directory = temporaryDirectory();
+    writeFileSync(join(directory.path, "partnerd.json"), JSON.stringify(file));
+    const words = ["run", "--data", "./data", "--listen", "/ip4/127.0.0.1/tcp/0"];
+    const result = await runCommand(words, { env: { OCPARTNERD_DEBUG: "1", ...env }, cwd: directory.path });
+    expect(result.code).toBe(78);
+    expect(result.stderr).toMatch(says);
+    expect(secretsIn(shownBy(result))).toEqual([]);
+    expect(readdirSync(directory.path)).toEqual(["partnerd.json"]);
+  });
+
+  test("nats.urlFile has a lone token", async () => {
+    using directory = temporaryDirectory();
+    writeFileSync(join(directory.path, "nats.url"), `${TOKEN}\n`);
+    const env = { OCPARTNERD_NATS_URL_FILE: "nats.url" };
+    const result = await runCommand(["run", "--data", "./data"], { env, cwd: directory.path });
+    expectFailure(result, 78, ["nats.urlFile has a server that looks like a token"]);
+    expect(secretsIn(shownBy(result))).toEqual([]);
+  });
+
+  const peer = "12D3KooWLrYpZzrwDmMMgvG3qFvMi4yxqxZcGBUd1pUTVTsKoXxh";
+
+  test.each<readonly [readonly string[], string]>([
+    [["status", "--token-file", TOKEN], "--token-file: the value (24 characters; it may be the secret itself) cannot be read"],
+    [["resync", `--token-file=${PASSWORD}`], "--token-file: the value (12 characters; it may be the secret itself) cannot be"],
+    [["run", "--identity-file", SWARM_KEY], "there is no identity the value"],
+    [["run", "--config", PASSWORD], "file: cannot read the value (12 characters; it may be the secret itself)"],
+    [["run", "--http", `${PASSWORD}@127.0.0.1:1`], '"***@127.0.0.1:1" is not HOST:PORT'],
+    [["run", TOKEN], "too many arguments: ***"],
+    [["identity", "import", TOKEN], "the key to import: cannot read the value (24 characters;"],
+    [["probe", TOKEN], "it looks like a secret) is not a multiaddr"],
+    [["publish", TOKEN], "it looks like a secret) is neither a PeerID nor"],
+    [["publish", peer, "--remove", "--nats", TOKEN], "nats.url (flag --nats): the value has a server that looks like a token"],
+    [[TOKEN], "unknown command ***"],
+    [["status", `--${TOKEN}`], "unknown option ***"],
+  ])("%j", async (words, says) => {
+    using directory = temporaryDirectory();
+    const result = await runCommand([...words], { env: { OCPARTNERD_DEBUG: "1" }, cwd: directory.path });
+    expect([0, null], result.stderr).not.toContain(result.code);
+    expect(result.stderr).toContain(says);
+    expect(secretsIn(shownBy(result))).toEqual([]);
+    expect(readdirSync(directory.path)).toEqual([]);
   });
 });

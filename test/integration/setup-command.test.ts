@@ -39,7 +39,7 @@ consumer oc-partnerd is correct
 
   const elsewhere = await runCommand(["setup", "--nats", nats.url, "--dry-run"], { env: { OCPARTNERD_NATS_STREAM: "OTHER" } });
   expect(elsewhere).toMatchObject({ code: 1, stderr: "" });
-  expect(elsewhere.stdout).toMatch(/captured by stream OC_RESOURCES.*\n {4}next step: Set nats.stream to OC_RESOURCES/);
+  expect(elsewhere.stdout).toMatch(/captured by stream OC_RESOURCES.*\n {4}next step: set nats.stream to OC_RESOURCES/);
 });
 
 test("setup reports if there is no JetStream, or no server", async () => {

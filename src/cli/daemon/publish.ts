@@ -3,6 +3,7 @@ import { Command } from "commander";
 import { systemClock } from "../../base/clock.ts";
 import { PartnerdError, toPartnerdError } from "../../base/errors.ts";
 import { type Address, addressListOf, type PeerId, parseAddress, parsePeerId, withPeerId } from "../../base/ids.ts";
+import { shownValue } from "../../base/secrets/shown.ts";
 import type { RawMessage } from "../../events/decode.ts";
 import { recordMessage } from "../../fixture/format/message.ts";
 import { CONFIG_FLAG, collect, configOf, type DaemonFlags, type Env, example, NATS_FLAG, natsOf } from "../terminal/flags.ts";
@@ -76,7 +77,7 @@ export function messageFor({
   const first = parseAddress(peer);
   const peerId = first?.peerId ?? parsePeerId(peer);
   if (peerId === undefined) {
-    throw new PartnerdError("usage", `"${peer}" is neither a PeerID nor a multiaddr that ends in /p2p/PEERID`, {
+    throw new PartnerdError("usage", `${shownValue(peer)} is neither a PeerID nor a multiaddr that ends in /p2p/PEERID`, {
       nextStep: "copy an address from `oc-partnerd status --json` of the other participant (self.addresses)",
     });
   }

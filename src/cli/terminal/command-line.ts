@@ -1,5 +1,5 @@
 /** Commands in texts for people, written so that they work when copied. Imports no packages, as report.ts. */
-import { withoutUserInfo } from "../../base/units.ts";
+import { shownWord } from "../../base/secrets/shown.ts";
 
 /** The command that started this program: bin/oc-partnerd passes it on. */
 const STARTED_AS = process.env["OC_PARTNERD_COMMAND"] || "oc-partnerd";
@@ -38,7 +38,7 @@ function placeFlags(command: string, rest: string, argv: readonly string[]): str
   return Object.entries(PLACE_FLAGS)
     .filter(([flag, commands]) => commands.includes(command) && !rest.includes(flag))
     .map(([flag]) => [flag, givenValue(flag, argv)])
-    .map(([flag, value]) => (value === undefined ? "" : ` ${flag} ${quoted(withoutUserInfo(value))}`))
+    .map(([flag, value]) => (value === undefined ? "" : ` ${flag} ${quoted(shownWord(value))}`))
     .join("");
 }
 

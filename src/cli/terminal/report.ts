@@ -2,7 +2,8 @@
 import { fileURLToPath } from "node:url";
 import { inspect } from "node:util";
 import { messageOf, toPartnerdError } from "../../base/errors.ts";
-import { printableLines, withoutUserInfo } from "../../base/units.ts";
+import { withoutUserInfo } from "../../base/secrets/shown.ts";
+import { printableLines } from "../../base/units.ts";
 import { nextStepFor } from "./command-line.ts";
 
 interface DebugEnv {

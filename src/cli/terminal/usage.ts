@@ -2,7 +2,8 @@
 import type { Command, Option } from "commander";
 import { PartnerdError } from "../../base/errors.ts";
 import { nearest } from "../../base/nearest.ts";
-import { printableLines, withoutUserInfo } from "../../base/units.ts";
+import { shownWord } from "../../base/secrets/shown.ts";
+import { printableLines } from "../../base/units.ts";
 
 /** A valid value for every option and argument that takes one. The placeholder tells options of the same name apart. */
 export const EXAMPLE_VALUES: Readonly<Record<string, string>> = {
@@ -55,7 +56,7 @@ export const EXAMPLE_VALUES: Readonly<Record<string, string>> = {
 export function reportUsageErrors(command: Command, path: string): void {
   command
     .configureOutput({
-      outputError: (text, write) => write(`oc-partnerd: ${printableLines(withoutUserInfo(reworded(command, text)))}\n`),
+      outputError: (text, write) => write(`oc-partnerd: ${printableLines(shownWords(reworded(command, text)))}\n`),
     })
     .showHelpAfterError(`  next step: ${helpOf(path)}`);
 }
@@ -85,7 +86,7 @@ function unknownOption({ options }: Command, path: string, name: string): Partne
     name,
     options.flatMap(({ long }) => long ?? []),
   );
-  return new PartnerdError("usage", `unknown option ${name}${meant === undefined ? "" : `; did you mean ${meant}?`}`, {
+  return new PartnerdError("usage", `unknown option ${shownWord(name)}${meant === undefined ? "" : `; did you mean ${meant}?`}`, {
     nextStep: helpOf(path),
   });
 }
@@ -96,6 +97,9 @@ const helpOf = (path: string): string => `run \`${path} --help\` for usage and e
 function formOf({ flags, long }: Option): string {
   return `${flags}, for example ${long} ${EXAMPLE_VALUES[flags]}`;
 }
+
+/** Commander's errors repeat words of the command line. */
+const shownWords = (text: string): string => text.replace(/[^\s"'`]+/g, shownWord);
 
 /** Commander's error text in our words. Texts that are not known here stay as they are. */
 function reworded(command: Command, text: string): string {

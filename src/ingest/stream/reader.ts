@@ -40,7 +40,7 @@ const PING_TIMEOUT_MS = 1_500;
 /** A restart, for example for a resync, takes a fraction of a second. Beyond this time it is an outage. */
 const RESTART_GRACE_MS = 5_000;
 
-const ONE_CONSUMER_EACH = "If this repeats, another daemon uses the same nats.consumer: give each daemon its own.";
+const ONE_CONSUMER_EACH = "if this repeats, another daemon uses the same nats.consumer: give each daemon its own";
 
 const STOPPED: Restart = { reason: "stopped" };
 

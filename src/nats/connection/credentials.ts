@@ -49,13 +49,13 @@ function configuredMethod(config: NatsConfig): Method | undefined {
   const [method, another] = METHODS.filter((name) => config[name] !== undefined);
   if (another !== undefined) {
     throw new PartnerdError("config_invalid", `nats.${method} and nats.${another} are both set`, {
-      nextStep: `Keep one of ${METHODS.map((name) => `nats.${name}`).join(", ")}.`,
+      nextStep: `keep one of ${METHODS.map((name) => `nats.${name}`).join(", ")}`,
     });
   }
   const password = (["password", "passwordFile"] as const).find((name) => config[name] !== undefined);
   if (password !== undefined && method !== "user" && method !== "userFile") {
     throw new PartnerdError("config_invalid", `nats.${password} is set without nats.user`, {
-      nextStep: "Set nats.user as well.",
+      nextStep: "set nats.user as well",
     });
   }
   return method;
@@ -94,7 +94,7 @@ function fromCreds(text: string, where: string): Authenticator {
       "config_invalid",
       `${where} is not a credentials file: it needs a user JWT and an nkey seed between their markers`,
       {
-        nextStep: "Create it again with `nsc generate creds`.",
+        nextStep: "create it again with `nsc generate creds`",
       },
     );
   }
@@ -109,7 +109,7 @@ function fromSeed(text: string, where: string): Authenticator {
     authenticator(TRIAL_NONCE);
   } catch {
     throw new PartnerdError("config_invalid", `${where} contains no valid nkey user seed (starting with SU)`, {
-      nextStep: "Generate one with `nk -gen user` and add its public key to the server.",
+      nextStep: "generate one with `nk -gen user` and add its public key to the server",
     });
   }
   return authenticator;
@@ -121,7 +121,7 @@ export function checkTls(tls: NatsTlsConfig): void {
   if ((certFile === undefined) !== (keyFile === undefined)) {
     const [given, missing] = certFile === undefined ? ["keyFile", "certFile"] : ["certFile", "keyFile"];
     throw new PartnerdError("config_invalid", `nats.tls.${given} is set without nats.tls.${missing}`, {
-      nextStep: "Set both or neither.",
+      nextStep: "set both or neither",
     });
   }
   if (caFile !== undefined) checkPem("nats.tls.caFile", caFile, "certificate", (pem) => new X509Certificate(pem));
@@ -134,7 +134,7 @@ export function checkTls(tls: NatsTlsConfig): void {
     throw new PartnerdError(
       "config_invalid",
       `nats.tls.keyFile: "${keyFile}" does not belong to nats.tls.certFile "${certFile}"`,
-      { nextStep: "Use the key that the certificate was issued for.", cause: error },
+      { nextStep: "use the key that the certificate was issued for", cause: error },
     );
   }
 }
@@ -146,7 +146,7 @@ function checkPem(field: string, path: string, what: string, parse: (pem: string
     return pem;
   } catch (error) {
     throw new PartnerdError("config_invalid", `${field}: "${path}" contains no ${what} in PEM form: ${messageOf(error)}`, {
-      nextStep: `Use a PEM file with a ${what}.`,
+      nextStep: `use a PEM file with a ${what}`,
       cause: error,
     });
   }

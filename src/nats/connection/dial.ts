@@ -48,7 +48,7 @@ export async function dial(
   } catch (error) {
     if (signal.aborted) throw signal.reason;
     throw new PartnerdError("nats_unavailable", `NATS at ${hostAndPort(server)}: ${describe(error)}`, {
-      nextStep: "Check nats.url, the credentials and TLS against the server's configuration.",
+      nextStep: "check nats.url, the credentials and TLS against the server's configuration",
       cause: error,
       details: { server: hostAndPort(server) },
     });

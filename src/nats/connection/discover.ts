@@ -28,7 +28,7 @@ export async function expectGreeting(
 ): Promise<void> {
   const unavailable = (reason: GreetingFailure, why: string, cause?: unknown) =>
     new PartnerdError("nats_unavailable", `NATS at ${hostAndPort(server)}: ${why}`, {
-      nextStep: "Start the NATS server, or correct nats.url.",
+      nextStep: "start the NATS server, or correct nats.url",
       cause,
       details: { server: hostAndPort(server), reason },
     });

@@ -46,7 +46,7 @@ function jetStreamError(what: string, thrown: unknown): PartnerdError {
   if (thrown.code === NatsErrorCode.JetStreamNotEnabled) {
     return new PartnerdError("jetstream_unavailable", `cannot ${what}: ${unavailable(thrown)}`, {
       nextStep:
-        'Enable it in the server\'s configuration (`jetstream { store_dir: "…" }`, and `jetstream: enabled` in the account), or set nats.mode to core, which delivers at most once.',
+        'enable it in the server\'s configuration (`jetstream { store_dir: "…" }`, and `jetstream: enabled` in the account), or set nats.mode to core, which delivers at most once',
       cause: thrown,
     });
   }
@@ -54,7 +54,7 @@ function jetStreamError(what: string, thrown: unknown): PartnerdError {
     return new PartnerdError("jetstream_refused", `cannot ${what}: JetStream refused: ${thrown.api_error.description}`, {
       nextStep:
         NEXT_STEPS.get(thrown.api_error.err_code) ??
-        "Correct the setting that JetStream names, then run `oc-partnerd setup` again.",
+        "correct the setting that JetStream names, then run `oc-partnerd setup` again",
       cause: thrown,
       details: { jetStreamCode: thrown.api_error.err_code },
     });
@@ -71,7 +71,7 @@ export function deniedError(
   const permission = denied === undefined ? (cause?.message ?? "it") : `the ${denied.operation} "${denied.subject}"`;
   return new PartnerdError("nats_denied", `cannot ${what}: the NATS server denies ${permission}`, {
     nextStep:
-      "Give this user the permission, or use other credentials; docs/OPERATING.md lists the permissions that each user needs.",
+      "give this user the permission, or use other credentials; docs/OPERATING.md lists the permissions that each user needs",
     cause,
     details: { operation: denied?.operation, subject: denied?.subject },
   });
@@ -86,9 +86,8 @@ function why(error: NatsError): string {
   return error.code === NatsErrorCode.Timeout ? "JetStream did not answer in time" : describe(error);
 }
 
-const NO_ROOM =
-  "Ask for less with --max-bytes, or give JetStream more room on the server (max_file_store, the account's limits).";
-const NO_SERVERS = "Set --replicas to at most the number of JetStream servers in the cluster.";
+const NO_ROOM = "ask for less with --max-bytes, or give JetStream more room on the server (max_file_store, the account's limits)";
+const NO_SERVERS = "set --replicas to at most the number of JetStream servers in the cluster";
 
 const NEXT_STEPS: ReadonlyMap<number | undefined, string> = new Map([
   [10_023, NO_ROOM], // insufficient resources

@@ -33,7 +33,7 @@ export async function withOneClient<Result>(
   const names = servers.map(hostAndPort).join(", ");
   const late = () =>
     new PartnerdError("nats_unavailable", `NATS at ${names} did not ${what} within ${timeoutMs} ms`, {
-      nextStep: "Check that the NATS server is running and reachable.",
+      nextStep: "check that the NATS server is running and reachable",
     });
   using limit = deadline(clock, timeoutMs, late, signal);
   let failure: PartnerdError = late();

@@ -1,6 +1,7 @@
 /** NATS server URLs, parsed once. Credentials are removed here, so nothing that is shown or logged later contains one. */
 
 import { PartnerdError } from "../../base/errors.ts";
+import { isTokenAsHost, shownWord } from "../../base/secrets/shown.ts";
 import { Secret } from "../../base/setting-file.ts";
 
 /** `user` and `token` are exclusive: a lone name before the `@` is a token, as in every NATS client. */
@@ -67,6 +68,9 @@ export function natsUrlIn(text: string): NatsUrl | { readonly problem: string } 
   for (const url of urls) {
     const server = serverIn(url);
     if ("problem" in server) return { problem: `has the server "${shownUrl(url)}", which ${server.problem}` };
+    // Looked up as a host, it would be in the DNS query and in every message about the connection.
+    if (isTokenAsHost(server.host, HOST_AND_PORT.test(url)))
+      return { problem: "has a server that looks like a token without a host; write the token, an @ and the host" };
     servers.push(server);
   }
   return new NatsUrl(servers);
@@ -80,7 +84,7 @@ export function serverIn(text: string): ServerAddress | { readonly problem: stri
     return { problem: `has the scheme ${url.protocol}//; nats:// and tls:// are supported` };
   if (url.hostname === "") return { problem: "names no host" };
   if ((url.pathname !== "" && url.pathname !== "/") || url.search !== "" || url.hash !== "")
-    return { problem: "has text after the port; a token belongs before the host: nats://TOKEN@host:4222" };
+    return { problem: "has text after the port; a token belongs before the host, with an @ between them" };
   if (url.port === "0") return { problem: "has port 0" };
   const credentials = credentialsOf(url);
   if (credentials === undefined) return { problem: "has user info with a broken percent-encoding" };
@@ -108,10 +112,11 @@ function credentialsOf({ username, password }: URL): UrlCredentials | undefined 
   }
 }
 
+const HOST_AND_PORT = /:\d+\/?$/;
 const SCHEME = /^[a-z][a-z0-9+.-]*:\/\//i;
 
 /** An unusable URL, for a message: as it is if it is a host and a port at most, since any other part may be a secret. */
 function shownUrl(text: string): string {
-  if (/^([a-z][a-z0-9+.-]*:\/\/)?[\w.-]*(:\d{1,5})?\/?$/i.test(text)) return text;
+  if (/^([a-z][a-z0-9+.-]*:\/\/)?[\w.-]*(:\d{1,5})?\/?$/i.test(text)) return shownWord(text);
   return `${SCHEME.exec(text)?.[0] ?? ""}***`;
 }

@@ -21,7 +21,7 @@ export function findNatsServer(env: Readonly<Record<string, string | undefined>>
   if (named !== undefined && named !== "") {
     if (isExecutable(named)) return named;
     throw new PartnerdError("nats_server_missing", `NATS_SERVER: "${named}" is not an executable file`, {
-      nextStep: "Correct NATS_SERVER, or unset it to search the usual places.",
+      nextStep: "correct NATS_SERVER, or unset it to search the usual places",
     });
   }
   const directories = [...(env["PATH"] ?? "").split(delimiter), ...SERVER_DIRECTORIES].filter((directory) => directory !== "");
@@ -30,7 +30,7 @@ export function findNatsServer(env: Readonly<Record<string, string | undefined>>
   throw new PartnerdError(
     "nats_server_missing",
     "no nats-server was found on PATH, in the system's server directories or in .tools/bin",
-    { nextStep: "Pass the URL of a running NATS server with --nats, or run scripts/bootstrap, which installs one." },
+    { nextStep: "pass the URL of a running NATS server with --nats, or run scripts/bootstrap, which installs one" },
   );
 }
 

@@ -43,7 +43,7 @@ export async function startPrivateServer(options: PrivateServerOptions): Promise
     throw new PartnerdError(
       "data_dir_unwritable",
       `data: "${dataDir}" cannot hold the private NATS server's store: ${messageOf(error)}`,
-      { nextStep: "Choose a data directory that this user can write to.", cause: error },
+      { nextStep: "choose a data directory that this user can write to", cause: error },
     );
   }
   const launch = (port: number, until: AbortSignal) => ServerProcess.start({ binary, storeDir, port, clock }, until);

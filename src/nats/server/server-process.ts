@@ -114,7 +114,7 @@ export class ServerProcess implements AsyncDisposable {
         throw new PartnerdError(
           "nats_unavailable",
           `the private NATS server "${binary}" did not start: ${why}\n${this.#output.trim()}`,
-          { nextStep: "Start a NATS server yourself and pass its URL with --nats." },
+          { nextStep: "start a NATS server yourself and pass its URL with --nats" },
         );
       }
       await pause(clock, POLL_MS, signal);

@@ -93,6 +93,6 @@ function pushed(name: string, deliverSubject: string): Obstacle {
     field: "deliver_subject",
     found: deliverSubject,
     required: "none (a pull consumer)",
-    nextStep: `Consumer ${name} belongs to another program: set nats.consumer to a name that only this daemon uses.`,
+    nextStep: `consumer ${name} belongs to another program: set nats.consumer to a name that only this daemon uses`,
   };
 }

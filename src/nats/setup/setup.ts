@@ -70,6 +70,6 @@ function unsuitable({ stream, consumer }: SetupPlan): PartnerdError {
   const lines = parts.map(({ part, field, found, required }) => `  ${part}: ${field} is ${found}, must be ${required}`);
   const [obstacle] = [...stream.obstacles, ...consumer.obstacles];
   return new PartnerdError("stream_unsuitable", `JetStream is misconfigured\n${lines.join("\n")}`, {
-    nextStep: obstacle?.nextStep ?? "Run `oc-partnerd setup` again; JetStream accepted the changes and did not keep them.",
+    nextStep: obstacle?.nextStep ?? "run `oc-partnerd setup` again; JetStream accepted the changes and did not keep them",
   });
 }

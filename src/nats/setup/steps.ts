@@ -58,7 +58,7 @@ export function noteOf({ difference: { field, found }, otherwise }: SetupStep): 
 }
 
 export function obstaclesOf(found: StreamConfig, subjects: readonly string[]): readonly Obstacle[] {
-  const newStream = "Remove the subjects from this stream, set nats.stream to an unused name, and run setup again.";
+  const newStream = "remove the subjects from this stream, set nats.stream to an unused name, and run setup again";
   const isNot = (field: keyof StreamConfig, is: string, required: string, nextStep: string): Obstacle => ({
     field,
     found: is,
@@ -71,13 +71,13 @@ export function obstaclesOf(found: StreamConfig, subjects: readonly string[]): r
     found.storage !== StorageType.File && isNot("storage", found.storage, StorageType.File, newStream),
     found.retention !== RetentionPolicy.Limits && isNot("retention", found.retention, RetentionPolicy.Limits, newStream),
     found.sealed && isNot("sealed", "true", "false", newStream),
-    found.mirror && isNot("mirror", found.mirror.name, "none", `Set nats.stream to ${found.mirror.name}, or to an unused name.`),
+    found.mirror && isNot("mirror", found.mirror.name, "none", `set nats.stream to ${found.mirror.name}, or to an unused name`),
     transformed.length > 0 &&
       isNot(
         "subject_transform",
         `${transform?.src || ">"} to ${transform?.dest}`,
         `none of ${transformed.join(", ")}`,
-        "Remove the transform, or exclude these subjects from it.",
+        "remove the transform, or exclude these subjects from it",
       ),
   ];
   return obstacles.flatMap((obstacle) => obstacle || []);
@@ -94,8 +94,8 @@ export function overlapObstacles(
     required: "captured by this stream alone",
     nextStep:
       held.length === subjects.length
-        ? `Set nats.stream to ${stream} and run setup again, or remove the subjects from that stream.`
-        : `Remove the subjects from stream ${stream}.`,
+        ? `set nats.stream to ${stream} and run setup again, or remove the subjects from that stream`
+        : `remove the subjects from stream ${stream}`,
   }));
 }
 

@@ -1,0 +1,94 @@
+/**
+ * Decides how much of a value a message may show. A value in the wrong place may be a secret: a key where its file is wanted, a token
+ * where an address is wanted. Pure.
+ */
+
+/** A value for a message: as it is, without the credentials of its URLs, or only described if it may hold a secret. */
+export function shownValue(value: unknown): string {
+  if (typeof value !== "string") return typeof value === "object" && value !== null ? kindOf(value) : String(value);
+  if (isKeyText(value) || isRandom(value, SHORTEST_RANDOM)) return described(value, "looks like a secret");
+  // No value that can be wrong has an `@`, except for user info.
+  return JSON.stringify(withoutUserInfo(value).replace(/^(?![a-z][a-z0-9+.-]*:\/\/).*@/i, "***@"));
+}
+
+/** The value of a setting that names a file, for a message. Only a path is shown. */
+export function shownPath(value: unknown): string {
+  if (typeof value === "string" && isPath(value)) return `"${value}"`;
+  return typeof value === "string" && value !== "" ? described(value, "may be the secret itself") : hiddenValue(value);
+}
+
+/** The value of a setting that is a secret, or has one within it. */
+export function hiddenValue(value: unknown): string {
+  if (value === "") return '""';
+  return typeof value === "object" && value !== null ? kindOf(value) : "the value";
+}
+
+/** A key of an object, or a word of a command line. */
+export function shownWord(word: string): string {
+  return isKeyText(word) || isRandom(word, SHORTEST_RANDOM) ? "***" : withoutUserInfo(word);
+}
+
+/** The next step if `shownPath` does not show a value; else `otherwise`. */
+export function pathNextStep(value: string, otherwise: string): string {
+  return isPath(value)
+    ? otherwise
+    : "put the secret in a file and give the path of the file; write ./NAME for a file in the current directory";
+}
+
+/**
+ * True if `text` has the form of a path: it begins with /, ./, ../ or ~/, or consists of names with a slash or an extension. A lone
+ * word may be a password, and a text with a random part a key.
+ */
+export function isPath(text: string): boolean {
+  if (isKeyText(text)) return false;
+  if (/^(?:~|\.{0,2})\//.test(text)) return !isRandom(text, SHORTEST_RANDOM_IN_PATH);
+  return (
+    !isRandom(text, SHORTEST_RANDOM) &&
+    /^(?:[\p{L}\p{M}\p{N}_. -]+(?:\/[\p{L}\p{M}\p{N}_. -]+)+\/?|[\w-]+(?:\.[a-z][a-z0-9]*)+)$/u.test(text)
+  );
+}
+
+/** True if the name of a host looks like a token instead: one label that is random. Ports are rarely given to tokens. */
+export function isTokenAsHost(host: string, hasPort: boolean): boolean {
+  return !host.includes(".") && !host.includes(":") && isRandom(host, hasPort ? SHORTEST_RANDOM_IN_PATH : SHORTEST_RANDOM);
+}
+
+/** `text` with the credentials of every URL in it hidden: for text that may repeat a word of the command line. */
+export function withoutUserInfo(text: string): string {
+  return (
+    text
+      .replace(/([a-z][a-z0-9+.-]*:\/\/)[^\s"'`]*@/gi, "$1***@")
+      // A user and a password without a scheme.
+      .replace(/(?<![^\s"'`])[^\s"'`/:@]+:(?!\/\/)[^\s"'`]*@/g, "***@")
+      // A user and a password whose host was forgotten.
+      .replace(/([a-z][a-z0-9+.-]*:\/\/)(?!\[)[^\s"'`/]*:(?!\d{1,5}(?!\w))[^\s"'`]+/gi, "$1***")
+      .replace(/([?&]\w*(?:token|pass)\w*=)[^\s"'`&]*/gi, "$1***")
+  );
+}
+
+/** Shorter words are passwords or names, which no rule can tell apart. */
+const SHORTEST_RANDOM = 12;
+/** Names of temporary and mounted directories have shorter random parts. */
+const SHORTEST_RANDOM_IN_PATH = 24;
+/** Changes between digits, capitals and small letters. Words with a number or in camel case have fewer. */
+const MOST_CHANGES_OF_A_NAME = 5;
+
+/** PeerIDs look random, and are public. */
+const PEER_ID = /12D3KooW\w*|16Uiu2HA\w*|Qm[1-9A-HJ-NP-Za-km-z]{44}/g;
+
+/** True if a run of at least `shortest` letters and digits mixes them as only keys and tokens do. */
+function isRandom(text: string, shortest: number): boolean {
+  return (text.replace(PEER_ID, "").match(/[A-Za-z0-9+=]+/g) ?? []).some((run) => {
+    const changes = run.match(/\d+|[A-Z]+|[a-z]+|[+=]+/g)?.length ?? 0;
+    return run.length >= shortest && /\d/.test(run) && /[A-Za-z]/.test(run) && changes > MOST_CHANGES_OF_A_NAME + 1;
+  });
+}
+
+/** Keys in PEM and swarm keys have several lines, or had them before a shell joined them. */
+function isKeyText(text: string): boolean {
+  return /\p{Cc}|-----BEGIN|\/key\/swarm/u.test(text);
+}
+
+const kindOf = (value: object): string => (Array.isArray(value) ? `a list of ${value.length}` : "an object");
+
+const described = (text: string, what: string): string => `the value (${text.length} characters; it ${what})`;
