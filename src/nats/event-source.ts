@@ -38,6 +38,8 @@ export interface SourceFacts {
   readonly from: "jetstream" | "core" | null;
   /** Whether messages published now will reach the log. */
   readonly reading: boolean;
+  /** Whether reading the stream restarts at the moment, as for a resync. */
+  readonly restarting: boolean;
   /** Why they will not, or (core NATS in mode `auto`) why there is no stream to read. */
   readonly problem: PartnerdError | null;
   readonly behind: number | null;
@@ -70,6 +72,7 @@ export class EventSource implements Disposable {
     return {
       from: this.#from,
       reading: this.#from === "core" ? this.#core?.subscribed === true : reader.reading,
+      restarting: this.#from === "jetstream" && reader.restarting,
       problem: this.#from === "core" ? this.#whyNoStream : reader.problem,
       behind: reader.behind,
       restarts: reader.restarts,

@@ -37,6 +37,8 @@ const RESTART_MS = 250;
 const RETRY_MS = 1_000;
 /** A connection without an answer to a ping in this time is closed. */
 const PING_TIMEOUT_MS = 1_500;
+/** A restart, for example for a resync, takes a fraction of a second. Beyond this time it is an outage. */
+const RESTART_GRACE_MS = 5_000;
 
 const ONE_CONSUMER_EACH = "If this repeats, another daemon uses the same nats.consumer: give each daemon its own.";
 
@@ -48,6 +50,8 @@ export class BrokerStreamReader {
   #problem: PartnerdError | null = null;
   #pending: number | null = null;
   #restarts = 0;
+  /** Monotonic; of the restart after the last reading. */
+  #graceEndsMs = Number.NEGATIVE_INFINITY;
   readonly #window = new PullWindow();
   /** Ends the current reading. */
   #interrupt: ((end: ReadingEnd) => void) | undefined;
@@ -61,6 +65,11 @@ export class BrokerStreamReader {
   /** Whether messages published now will reach the log. */
   get reading(): boolean {
     return this.#reading;
+  }
+
+  /** Whether reading ended a moment ago and restarts, without a failure so far. */
+  get restarting(): boolean {
+    return !this.#reading && this.#problem === null && this.#deps.clock.monotonicMs() < this.#graceEndsMs;
   }
 
   /** Why they will not; null while they do, and before the first attempt. */
@@ -94,6 +103,7 @@ export class BrokerStreamReader {
   async run(link: BrokerLink, signal: AbortSignal): Promise<void> {
     const { clock, logger, stream } = this.#deps;
     const isOver = () => signal.aborted || link.isClosed();
+    this.#graceEndsMs = Number.NEGATIVE_INFINITY;
     void link.closed().then(() => this.#interrupt?.({ reason: "connection_closed" }));
     link.onDenied((denied) => this.#interrupt?.(denied));
     const interrupt = () => this.#interrupt?.({ reason: "stopped" });
@@ -166,6 +176,7 @@ export class BrokerStreamReader {
       return end;
     } finally {
       if (this.#pending > 0) this.#window.failed();
+      if (this.#reading) this.#graceEndsMs = clock.monotonicMs() + RESTART_GRACE_MS;
       this.#reading = false;
       this.#pending = null;
       this.#interrupt = undefined;

@@ -95,3 +95,39 @@ test("a failure is logged again only if it is another one", async () => {
   await running;
   expect(logger.at("error").map((line) => (line.fields as { error: string }).error)).toEqual(["one wording", "one wording"]);
 });
+
+test("a reading that restarts for a resync counts as restarting for 5 s, a new connection and a failure do not", async () => {
+  const clock = new VirtualClock();
+  const stop = new AbortController();
+  let state: BrokerLink["state"] = () => LINK.state();
+  const reader = readerWith(silentLogger, clock);
+  const told = () => ({ reading: reader.reading, restarting: reader.restarting });
+  const running = reader.run({ ...LINK, state: () => state() }, stop.signal);
+  expect(told(), "before the first reading").toEqual({ reading: false, restarting: false });
+  await clock.advance(10);
+  expect(told()).toEqual({ reading: true, restarting: false });
+
+  reader.resync();
+  await clock.advance(10);
+  expect(told()).toEqual({ reading: false, restarting: true });
+  await clock.advance(1_000);
+  expect(told()).toEqual({ reading: true, restarting: false });
+
+  const answer = Promise.withResolvers<void>();
+  state = () => answer.promise.then(() => LINK.state());
+  reader.resync();
+  await clock.advance(4_900);
+  expect(told(), "the broker is slow").toEqual({ reading: false, restarting: true });
+  await clock.advance(200);
+  expect(told(), "too slow").toEqual({ reading: false, restarting: false });
+  answer.resolve();
+  await clock.advance(10);
+  expect(reader.reading).toBe(true);
+
+  state = () => Promise.reject(new PartnerdError("nats_denied", "denied"));
+  reader.resync();
+  await clock.advance(1_000);
+  expect(told(), "a failure").toEqual({ reading: false, restarting: false });
+  stop.abort();
+  await running;
+});

@@ -1,0 +1,48 @@
+/** Readiness while the stream is not being read. */
+import { expect, test } from "vitest";
+import { PartnerdError } from "../../src/base/errors.ts";
+import { type HealthFacts, readiness } from "../../src/daemon/health.ts";
+import type { SourceFacts } from "../../src/nats/event-source.ts";
+
+const READING: SourceFacts = {
+  from: "jetstream",
+  reading: true,
+  restarting: false,
+  problem: null,
+  behind: 0,
+  restarts: 0,
+  rereading: null,
+};
+const PAUSED: SourceFacts = { ...READING, reading: false, behind: null };
+const DENIED = new PartnerdError("nats_denied", "denied");
+
+function natsCheck(source: SourceFacts, state: "connected" | "reconnecting" = "connected") {
+  const facts: HealthFacts = {
+    logFailing: null,
+    headSeq: 1,
+    headFailing: null,
+    addresses: ["/ip4/127.0.0.1/tcp/4011"],
+    connections: null,
+    descriptorsExhausted: false,
+    nats: {
+      status: { state, server: null, sinceMs: 0, reconnects: 0, lastError: null },
+      source,
+      proof: { cursor: null, delivery: null, missing: [], spans: [] },
+      dropped: 0,
+    },
+  };
+  return readiness(facts).find(({ name }) => name === "nats");
+}
+
+test.each([
+  ["is read", READING, true, "0 behind"],
+  ["is being restarted, as for a resync", { ...PAUSED, restarting: true }, true, "restarting to read the stream"],
+  ["is not read yet", PAUSED, false, "not reading: starting"],
+  ["cannot be read", { ...PAUSED, problem: DENIED }, false, "not reading: denied"],
+])("the stream %s", (_, source, ok, message) => {
+  expect(natsCheck(source)).toMatchObject({ ok, message: expect.stringContaining(message) as string });
+});
+
+test("without a connection, a restart is an outage", () => {
+  expect(natsCheck({ ...PAUSED, restarting: true }, "reconnecting")?.ok).toBe(false);
+});
