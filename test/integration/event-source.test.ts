@@ -2,6 +2,9 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { connect } from "nats";
 import { describe, expect, test } from "vitest";
+import { systemClock } from "../../src/base/clock.ts";
+import { runResync } from "../../src/cli/daemon/resync.ts";
+import { daemonClient } from "../../src/http/client.ts";
 import { setUp } from "../../src/nats/setup/setup.ts";
 import { type ConfigFile, DaemonProcess } from "../support/daemon-process.ts";
 import { matching } from "../support/matchers.ts";
@@ -166,6 +169,27 @@ describe.concurrent("resync", () => {
     await publisher.publish(CREATE, "and on it goes");
     await hasText(daemon, "and on it goes");
     expect((await resync(daemon)).stdout).toMatch(/up to sequence 4: found nothing new/);
+  });
+
+  test("says that it waits for NATS, and is done once NATS is back", async () => {
+    await using nats = await NatsServer.start({ jetStream: true });
+    await setUpAt(nats);
+    await using publisher = await Publisher.connect(nats);
+    await publisher.publish(CREATE, "one");
+    await using daemon = await daemonAt(nats);
+    await hasText(daemon, "one");
+    await nats.stop();
+    await daemon.until("it has noticed", async () => (await natsCheck(daemon))?.ok === false);
+    const { hostname, port } = new URL(daemon.httpUrl);
+    const told: string[] = [];
+    const write = (text: string) => told.push(text) > 0;
+    const running = runResync(daemonClient({ host: hostname, port: Number(port) }), systemClock, { write });
+    await daemon.until("it says what it waits for", () => told.length > 0);
+    expect(told.join("")).toMatch(
+      /^waiting up to 30 s for the daemon to read the stream; nats: reconnecting since .*ECONNREFUSED/,
+    );
+    await nats.start();
+    expect(await running).toMatch(/up to sequence 1: found nothing new/);
   });
 });
 

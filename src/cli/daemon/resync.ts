@@ -1,17 +1,21 @@
 /** `oc-partnerd resync`: makes the daemon read its whole broker stream again, and waits until it is done. */
 import { Command } from "commander";
-import { systemClock as clock } from "../../base/clock.ts";
+import { type Clock, systemClock } from "../../base/clock.ts";
+import { PartnerdError } from "../../base/errors.ts";
 import { pause } from "../../base/pause.ts";
-import { counted } from "../../base/units.ts";
+import { counted, durationText } from "../../base/units.ts";
 import type { DaemonClient } from "../../http/client.ts";
 import type { DeliveryView } from "../../views/api.ts";
 import { clientOf, TOKEN_FLAG, type TokenFlag } from "../terminal/daemon-client.ts";
 import { CONFIG_FLAG, configOf, type DaemonFlags, type Env, example, HTTP_FLAG } from "../terminal/flags.ts";
 import { holdEventLoop } from "../terminal/hold-event-loop.ts";
 import { print } from "../terminal/output.ts";
-import { progress } from "../terminal/progress.ts";
+import { type ProgressStream, progress } from "../terminal/progress.ts";
 
 const POLL_MS = 100;
+/** Without progress. Reading restarts within a fraction of a second, so after this time the reason is shown. */
+const EXPLAIN_MS = 2_000;
+const GIVE_UP_MS = 30_000;
 const NEVER = new AbortController().signal;
 
 export function resyncCommand(env: Env): Command {
@@ -21,23 +25,64 @@ export function resyncCommand(env: Env): Command {
     .option(...TOKEN_FLAG)
     .option(...CONFIG_FLAG)
     .addHelpText("after", example("oc-partnerd resync   # use it after widening events.peerDatatypes"))
-    .action(async (flags: DaemonFlags & TokenFlag) => print(await runResync(clientOf(configOf(flags, env), flags, "write"))));
+    .action(async (flags: DaemonFlags & TokenFlag) =>
+      print(await runResync(clientOf(configOf(flags, env), flags, "write"), systemClock, process.stderr)),
+    );
 }
 
-/** The result in a sentence. Rejects with `stream_missing` if the daemon does not read from a broker stream. */
-async function runResync(client: DaemonClient): Promise<string> {
+/**
+ * The result in a sentence; `output` gets the progress, and the reason for a wait. Rejects with `stream_missing` if the daemon does
+ * not read from a broker stream, and with `nats_unavailable` after 30 s without progress.
+ */
+export async function runResync(client: DaemonClient, clock: Clock, output: ProgressStream): Promise<string> {
   using _held = holdEventLoop();
   const before = await client.delivery();
   await client.resync();
-  const shown = progress(process.stderr, "reading the stream again", before.stream?.sequence ?? 0);
-  let now: DeliveryView = await client.delivery();
-  for (; now.rereading !== null; now = await client.delivery()) {
-    shown.update(now.rereading.sequence);
-    await pause(clock, POLL_MS, NEVER);
-  }
-  shown.clear();
+  const now = await untilReread(client, clock, output, before.stream?.sequence ?? 0);
   const added = now.headSeq - before.headSeq;
   const found =
     added === 0 ? "found nothing new" : `added ${counted(added, "row")} to the log, seq ${before.headSeq + 1} to ${now.headSeq}`;
   return `read the stream again up to sequence ${before.stream?.sequence ?? 0}: ${found}\n${now.proven}`;
+}
+
+async function untilReread(client: DaemonClient, clock: Clock, output: ProgressStream, total: number): Promise<DeliveryView> {
+  const shown = progress(output, "reading the stream again", total);
+  let [sequence, movedAtMs, isExplained] = [-1, clock.monotonicMs(), false];
+  for (;;) {
+    const now = await client.delivery();
+    if (now.rereading === null) {
+      shown.clear();
+      return now;
+    }
+    if (now.rereading.sequence !== sequence)
+      [sequence, movedAtMs, isExplained] = [now.rereading.sequence, clock.monotonicMs(), false];
+    const stuckMs = clock.monotonicMs() - movedAtMs;
+    if (stuckMs >= GIVE_UP_MS) {
+      shown.clear();
+      throw stuck(await obstacle(client));
+    }
+    if (stuckMs >= EXPLAIN_MS && !isExplained) {
+      isExplained = true;
+      shown.clear();
+      output.write(`waiting up to ${durationText(GIVE_UP_MS)} for the daemon to read the stream; ${await obstacle(client)}\n`);
+    }
+    if (!isExplained) shown.update(now.rereading.sequence);
+    await pause(clock, POLL_MS, NEVER);
+  }
+}
+
+/** The checks that fail, or else those of NATS. */
+async function obstacle(client: DaemonClient): Promise<string> {
+  const { checks } = await client.readiness();
+  const failing = checks.filter(({ ok }) => !ok);
+  const told = failing.length > 0 ? failing : checks.filter(({ name }) => name === "nats");
+  return told.map(({ name, message }) => `${name}: ${message}`).join("; ");
+}
+
+function stuck(why: string): PartnerdError {
+  const message = `the daemon has not read the stream for ${durationText(GIVE_UP_MS)}; ${why}`;
+  return new PartnerdError("nats_unavailable", message, {
+    nextStep:
+      "remove the obstacle; the daemon then resumes the resync by itself, and `oc-partnerd status` shows whether it reads the stream",
+  });
 }

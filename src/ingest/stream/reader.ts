@@ -176,6 +176,8 @@ export class BrokerStreamReader {
       return end;
     } finally {
       if (this.#pending > 0) this.#window.failed();
+      // A resync that is interrupted starts again, so it is over only when all of the stream has been read.
+      if (this.#rereading !== null) this.#rereads = true;
       if (this.#reading) this.#graceEndsMs = clock.monotonicMs() + RESTART_GRACE_MS;
       this.#reading = false;
       this.#pending = null;

@@ -99,7 +99,7 @@ test("a failure is logged again only if it is another one", async () => {
 test("a reading that restarts for a resync counts as restarting for 5 s, a new connection and a failure do not", async () => {
   const clock = new VirtualClock();
   const stop = new AbortController();
-  let state: BrokerLink["state"] = LINK.state;
+  let state: BrokerLink["state"] = () => LINK.state();
   const reader = readerWith(silentLogger, clock);
   const told = () => ({ reading: reader.reading, restarting: reader.restarting });
   const running = reader.run({ ...LINK, state: () => state() }, stop.signal);
@@ -130,4 +130,24 @@ test("a reading that restarts for a resync counts as restarting for 5 s, a new c
   expect(told(), "a failure").toEqual({ reading: false, restarting: false });
   stop.abort();
   await running;
+});
+
+test("a resync that is interrupted starts again on the next connection", async () => {
+  const clock = new VirtualClock();
+  const starts: number[] = [];
+  const reader = readerWith(silentLogger, clock);
+  const link: BrokerLink = { ...LINK, recreateConsumerAt: async (start) => void starts.push(start) };
+  for (const _connection of [1, 2]) {
+    const lost = new AbortController();
+    const running = reader.run(link, lost.signal);
+    await clock.advance(10);
+    if (starts.length === 1) {
+      reader.resync();
+      await clock.advance(1_000);
+    }
+    lost.abort();
+    await running;
+  }
+  expect(starts).toEqual([6, 1, 1]);
+  expect(reader.rereading).toEqual({ sequence: 0, untilSequence: 5 });
 });
