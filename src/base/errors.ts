@@ -83,7 +83,7 @@ export interface ErrorDetails {
   readonly reason?: string | undefined;
   /** The failure may pass although nothing that we were told changes: a name can resolve to another address. */
   readonly mayChange?: boolean | undefined;
-  /** The message without the place that it begins with, for callers that name the place themselves. */
+  /** The message without the place that it begins with, or the next step that it ends with, for callers that give these themselves. */
   readonly problem?: string | undefined;
   /** `host:port` of the server that failed. */
   readonly server?: string | undefined;

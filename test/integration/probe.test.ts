@@ -135,7 +135,8 @@ describe("an address", () => {
     expect(last).toMatchObject({
       step: "dial_policy",
       mark: "fault",
-      message: expect.stringContaining("p2p.dial.allow") as string,
+      message: expect.stringMatching(/may not be dialled: it is a loopback address, and .* on loopback alone$/) as string,
+      advice: expect.stringMatching(/^add 127\.0\.0\.1:\d+ to p2p\.dial\.allow to permit it$/) as string,
     });
   });
 

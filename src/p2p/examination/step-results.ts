@@ -25,6 +25,8 @@ export interface DialPolicyResult {
   /** Literal addresses that may be dialled, in order. */
   readonly targets: readonly string[];
   readonly failure: StepFailure | null;
+  /** How to permit an address that is denied; null if none is. */
+  readonly permit: string | null;
 }
 
 export interface TcpResult {

@@ -24,10 +24,9 @@ export function judgeAddress({ peerId, defect }: AddressResult): StepVerdict {
   }
 }
 
-export function judgeDialPolicy({ targets, failure }: DialPolicyResult): StepVerdict {
+export function judgeDialPolicy({ targets, failure, permit }: DialPolicyResult): StepVerdict {
   if (failure === null) return ok(`may be dialled: ${targets.join(", ")}`);
-  // The message of a denial names the setting.
-  return fault(failure.message, failure.code === "address_denied" ? null : "check the name in the address");
+  return fault(failure.message, permit ?? "check the name in the address");
 }
 
 export function judgeTcp({ target, connectedMs, failure }: TcpResult): StepVerdict {
