@@ -99,7 +99,13 @@ const CASES: readonly Case[] = [
   ["no connection", { step: "tcp", target: "/t", connectedMs: null, failure: failure() }, "fault", /\/t: it failed/, /firewall/],
   ["no key at either end", { ...psk, firstBytes: "multistream", failure: null }, "ok", /as on this side/, null],
   ["the same key", { ...psk, isPrivate: true, failure: null }, "ok", /the same pre-shared key/, null],
-  ["a key at the far end only", { ...psk, firstBytes: "nonce" }, "fault", /this side has none/, /set p2p\.pskFile/],
+  [
+    "a key at the far end only",
+    { ...psk, firstBytes: "nonce" },
+    "fault",
+    /this side has none/,
+    /set p2p\.pskFile .*, or it is not libp2p: check host and port$/,
+  ],
   [
     "a key here only",
     { ...psk, isPrivate: true, firstBytes: "multistream" },
@@ -107,7 +113,13 @@ const CASES: readonly Case[] = [
     /this side has one/,
     /p2p\.pskFile, or unset/,
   ],
-  ["another key", { ...psk, isPrivate: true, firstBytes: "nonce", decryptedBytes: "nonce" }, "fault", /another/, /p2p\.pskFile/],
+  [
+    "another key",
+    { ...psk, isPrivate: true, firstBytes: "nonce", decryptedBytes: "nonce" },
+    "fault",
+    /another/,
+    /p2p\.pskFile; or it is not libp2p/,
+  ],
   [
     "a close before the handshake, with a key",
     { ...psk, isPrivate: true },
@@ -136,11 +148,11 @@ const CASES: readonly Case[] = [
     /accepts connections and sends a few bytes, then nothing/,
     /a libp2p host listens/,
   ],
-  ["another protocol", { ...psk, firstBytes: "text" }, "fault", /does not speak libp2p/, /host and port/],
+  ["another protocol", { ...psk, firstBytes: "foreign" }, "fault", /does not speak libp2p/, /host and port/],
   ["a few bytes of another protocol", { ...psk, firstBytes: "other" }, "fault", /does not speak libp2p/, /host and port/],
   [
     "another protocol, with a key here",
-    { ...psk, isPrivate: true, firstBytes: "text" },
+    { ...psk, isPrivate: true, firstBytes: "foreign" },
     "fault",
     /not speak libp2p/,
     /host and port/,
