@@ -110,6 +110,12 @@ export interface EchoResult {
   readonly trials: readonly EchoTrial[];
 }
 
+/** The far end exceeded a limit, so this side cut its connection. Replaces the steps from the one that was in progress on. */
+export interface LimitsResult {
+  readonly step: "limits";
+  readonly failure: StepFailure;
+}
+
 export type StepResult =
   | AddressResult
   | DialPolicyResult
@@ -120,7 +126,8 @@ export type StepResult =
   | IdentifyResult
   | ProtocolsResult
   | HeartbeatResult
-  | EchoResult;
+  | EchoResult
+  | LimitsResult;
 
 export type StepName = StepResult["step"];
 

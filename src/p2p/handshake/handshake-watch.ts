@@ -6,6 +6,7 @@ import type { ConnectionEncrypter, ConnectionProtector, MessageStream, Multiaddr
 import { PartnerdError } from "../../base/errors.ts";
 import type { PeerId } from "../../base/ids.ts";
 import { RecentMap } from "../../base/recent-map.ts";
+import { cutBy, cutError } from "../budgets/cuts.ts";
 import { type Bytes, bufferedBytes, interceptBytes } from "../muxer/intercept.ts";
 import { MAX_REMEMBERED_PEERS } from "../wire/constants.ts";
 import { type Beginning, FirstBytes } from "./first-bytes.ts";
@@ -61,6 +62,8 @@ export class HandshakeWatch {
     this.#init.onProgress?.({ stage: "connected" });
     // A js host that understands nothing closes without a word.
     connection.addEventListener("close", ({ local, error }) => {
+      const cut = cutBy(error);
+      if (cut !== undefined && handshake.peerId !== undefined) this.#failures.set(handshake.peerId, cutError(cut));
       // The transport reports a reset by the far end as an error of the system.
       const byFarEnd = error === undefined ? local !== true : "errno" in error;
       // A host with a pre-shared key sends its whole nonce at once.
@@ -121,8 +124,8 @@ export class HandshakeWatch {
     };
     try {
       const secured = await watchDecryption(encrypter, () => isOver, seen, start);
-      // Noise compares keys, and the PeerID of an RSA or ECDSA key does not contain its key. Compare at once: the far end may close the
-      // connection next, or be denied here.
+      // Noise compares keys, and the PeerID of an RSA or ECDSA key does not contain its key. Compare at once: the far end may close
+      // the connection next, or be denied here.
       if (handshake?.peerId !== undefined && secured.remotePeer.toString() !== handshake.peerId)
         throw this.#failed(handshake, otherPeer());
       onProgress?.({ stage: "encrypted" });

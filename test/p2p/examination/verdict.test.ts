@@ -89,6 +89,13 @@ const CASES: readonly Case[] = [
     /^add it to p2p\.dial\.allow$/,
   ],
   [
+    "a far end that we cut, which is no reason to become known to it",
+    { step: "limits", failure: failure("flooded", "more than 32 stream openings at once") },
+    "fault",
+    /exceeded a limit, so this side cut the connection: more than 32 stream openings/,
+    /^let its operator check .*WIRE\.md/,
+  ],
+  [
     "an unknown name",
     { step: "dial_policy", targets: [], failure: failure(), permit: null },
     "fault",

@@ -5,9 +5,9 @@ import { generateKeyPairFromSeed } from "@libp2p/crypto/keys";
 import type { PrivateKey } from "@libp2p/interface";
 import { peerIdFromPrivateKey } from "@libp2p/peer-id";
 import { multiaddr } from "@multiformats/multiaddr";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { systemClock } from "../../../src/base/clock.ts";
-import type { ErrorCode } from "../../../src/base/errors.ts";
+import { type ErrorCode, PartnerdError } from "../../../src/base/errors.ts";
 import { FirstBytes } from "../../../src/p2p/handshake/first-bytes.ts";
 import { HandshakeWatch } from "../../../src/p2p/handshake/handshake-watch.ts";
 import { hasEcdsaKey } from "../../../src/p2p/handshake/identity-key.ts";
@@ -93,6 +93,16 @@ async function answering(greeting: Buffer): Promise<{ readonly port: number }> {
   owner.defer(() => void server.close());
   return { port: (server.address() as AddressInfo).port };
 }
+
+it("a far end that exceeds a limit during the handshake: the dial fails with the limit", async () => {
+  const [host, other] = [await startHost(await ed25519(1), null), await startHost(await ed25519(2), null)];
+  const connected = host.handshakes.connected.bind(host.handshakes);
+  vi.spyOn(host.handshakes, "connected").mockImplementation((connection) => {
+    connected(connection);
+    connection.abort(new PartnerdError("buffer_full", "more bytes than a handshake has"));
+  });
+  expect(await dial(host, other)).toBe("buffer_full");
+});
 
 describe("a pre-shared key", () => {
   it.each([

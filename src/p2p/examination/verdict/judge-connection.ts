@@ -3,6 +3,7 @@ import type {
   AddressResult,
   DialPolicyResult,
   ExaminationSettings,
+  LimitsResult,
   MuxerResult,
   NoiseResult,
   PskResult,
@@ -77,6 +78,14 @@ export function judgeNoise({ expected, found, failure }: NoiseResult, { self }: 
   if (failure.code === "identity_unsupported")
     return fault(failure.message, "give the far end an Ed25519, secp256k1 or RSA identity, and publish its new PeerID");
   return fault(failure.message, "check that the far end speaks noise (/noise), as go-libp2p does by default");
+}
+
+/** The limits are no settings: a far end that keeps to the protocol stays far below them. */
+export function judgeLimits({ failure }: LimitsResult): StepVerdict {
+  return fault(
+    `the far end exceeded a limit, so this side cut the connection: ${failure.message}`,
+    'let its operator check why it does that; docs/WIRE.md, "Limits of a connection", lists the limits, which no setting changes',
+  );
 }
 
 export function judgeMuxer({ muxer, pongMs, failure }: MuxerResult, settings: ExaminationSettings): StepVerdict {
