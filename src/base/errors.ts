@@ -73,8 +73,14 @@ const EXIT_CODES = {
 export type ErrorCode = keyof typeof EXIT_CODES;
 export const ERROR_CODES = Object.keys(EXIT_CODES) as readonly ErrorCode[];
 
-/** How a partner stream ended, if not by us. */
-export type RemoteEnd = "remote_closed" | "reset" | "connection_lost";
+/** The limits by which this side cuts a connection whose far end exceeds them. */
+export const CUT_REASONS = ["frame_invalid", "flooded", "buffer_full"] as const satisfies readonly ErrorCode[];
+export type CutReason = (typeof CUT_REASONS)[number];
+
+export const isCutReason = (code: string): code is CutReason => CUT_REASONS.some((reason) => reason === code);
+
+/** How a partner stream ended that was not closed here: by the far end, with its connection, or by a cut of its connection. */
+export type RemoteEnd = "remote_closed" | "reset" | "connection_lost" | CutReason;
 
 /** The facts behind a message, for code that acts on them or logs them. Each is present only if it applies. */
 export interface ErrorDetails {
@@ -83,7 +89,7 @@ export interface ErrorDetails {
   readonly reason?: string | undefined;
   /** The failure may pass although nothing that we were told changes: a name can resolve to another address. */
   readonly mayChange?: boolean | undefined;
-  /** The message without the place that it begins with, for callers that name the place themselves. */
+  /** The message without the place that it begins with, or the next step that it ends with, for callers that give these themselves. */
   readonly problem?: string | undefined;
   /** `host:port` of the server that failed. */
   readonly server?: string | undefined;

@@ -1,5 +1,5 @@
 /** The events of the log. Desired events record what was asked for, observed events what happened. */
-import type { ErrorCode } from "../base/errors.ts";
+import { CUT_REASONS, type ErrorCode } from "../base/errors.ts";
 import type { Address, Did, PeerId, ResourceId } from "../base/ids.ts";
 import type { PeerLearned } from "./learned/learned-facts.ts";
 
@@ -23,6 +23,7 @@ export const CLOSE_REASONS = [
   "unread",
   "shutdown",
   "daemon_restart",
+  ...CUT_REASONS,
 ] as const;
 export type CloseReason = (typeof CLOSE_REASONS)[number];
 

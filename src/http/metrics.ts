@@ -2,8 +2,9 @@
  * Prometheus metrics. No metric has a peer label, known label values start at 0 so that rates work from the start, and times are
  * timestamps rather than ages.
  */
+
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
-import { isFault } from "../base/errors.ts";
+import { CUT_REASONS, isFault } from "../base/errors.ts";
 import { FAULT_PARTS, type Logger } from "../base/log.ts";
 import type { GaugeView } from "../views/views.ts";
 import { REFUSAL_REASONS } from "./access.ts";
@@ -25,7 +26,7 @@ export class Metrics {
     "connections_cut_total",
     "Connections cut because the far end exceeded a limit",
     "reason",
-    ["frame_invalid", "flooded", "buffer_full"],
+    CUT_REASONS,
   );
   readonly handshakesFailed = this.#counter(
     "handshakes_failed_total",

@@ -1,6 +1,6 @@
 /** Retry policy: backoff state of one key and its transitions. Pure. */
 import type { Random } from "../base/clock.ts";
-import type { ErrorCode } from "../base/errors.ts";
+import { CUT_REASONS, type CutReason, type ErrorCode, isCutReason } from "../base/errors.ts";
 import type { CloseReason, FailureFacts } from "../events/types.ts";
 
 /** Upper bound of the first retry's random wait; doubles with each further retry. */
@@ -33,6 +33,9 @@ const FLOORS_MS: Partial<Record<ErrorCode, number>> = {
   refused: 3_000,
   identity_mismatch: 10_000,
   psk_mismatch: 10_000,
+  frame_invalid: 10_000,
+  flooded: 10_000,
+  buffer_full: 10_000,
   protocol_unsupported: 10_000,
   address_denied: 300_000,
 };
@@ -94,22 +97,25 @@ export const FRESH: Retry = { state: "fresh" };
  */
 export function failed(before: Retry, failure: OpenFailure, random: Pick<Random, "next">): Waiting {
   const run = oneMore(before, failure.failedAtMs);
-  // It is not restarting, but ends each stream at once.
-  const repeatsRefusal = run.onProbation && failure.code === "refused";
+  // It is not restarting, but ends each stream at once, or makes us end it.
+  const repeatsRefusal = run.onProbation && (failure.code === "refused" || isCutReason(failure.code));
   return waiting(repeatsRefusal ? { ...run, recentUntilMs: null } : run, failure, random);
 }
 
 /**
  * established -> waiting: the stream is gone. If the far end ended it within the grace, that was a refusal, and the next stream is on
- * probation. A connection lost so early is on probation too, but keeps its short wait: it may have been the network.
+ * probation. A connection lost so early is on probation too, but keeps its short wait: it may have been the network. So is one that
+ * we cut.
  */
 export function lost(before: Established, streamEnd: CloseReason | null, nowMs: number, random: Pick<Random, "next">): Waiting {
   const lastedMs = nowMs - before.sinceMs;
   const isRefusal = isRefusalBy(streamEnd, lastedMs);
-  const onProbation = isRefusal || (lastedMs < REFUSAL_GRACE_MS && streamEnd === "connection_lost");
+  const cut = CUT_REASONS.find((reason) => reason === streamEnd);
+  const isLost = streamEnd === "connection_lost" || cut !== undefined;
+  const onProbation = isRefusal || (lastedMs < REFUSAL_GRACE_MS && isLost);
   const failure: OpenFailure = {
-    code: isRefusal ? "refused" : "stream_lost",
-    message: isRefusal ? `the peer ended the stream ${Math.round(lastedMs)} ms after it opened` : "the stream was lost",
+    code: isRefusal ? "refused" : (cut ?? "stream_lost"),
+    message: lossText(isRefusal, cut, lastedMs),
     streamEnd,
     errorName: null,
     failedAtMs: nowMs,
@@ -118,6 +124,11 @@ export function lost(before: Established, streamEnd: CloseReason | null, nowMs: 
   const renewsRecent = !isRefusal && (lastedMs >= RENEWS_RECENT_MS || run.recentUntilMs === null);
   const recentUntilMs = renewsRecent ? nowMs + RECENT_MS : run.recentUntilMs;
   return waiting({ ...run, onProbation, recentUntilMs }, failure, random);
+}
+
+function lossText(isRefusal: boolean, cut: CutReason | undefined, lastedMs: number): string {
+  if (isRefusal) return `the peer ended the stream ${Math.round(lastedMs)} ms after it opened`;
+  return cut === undefined ? "the stream was lost" : "this side cut the connection, because the far end exceeded a limit";
 }
 
 /** True if the far end ended a stream of ours so soon after its opening that it has refused it. */

@@ -105,6 +105,7 @@ describe("another program", () => {
   test.each([
     ["is silent", "", "sends nothing"],
     ["greets", "SSH-2.0-OpenSSH_9.2p1 Debian-2+deb12u3\r\n", "does not speak libp2p"],
+    ["is a MySQL server", "\x4a\0\0\0\x0a8.0.36\0\x0b\0\0\0\x1d\x4e\x03\x7f\x59\x2e\x11", "does not speak libp2p"],
     ["speaks HTTP", "HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n", "does not speak libp2p"],
   ])("that %s", async (_, greeting, message) => {
     const port = await listenSilently(owner, greeting);
@@ -135,7 +136,8 @@ describe("an address", () => {
     expect(last).toMatchObject({
       step: "dial_policy",
       mark: "fault",
-      message: expect.stringContaining("p2p.dial.allow") as string,
+      message: expect.stringMatching(/may not be dialled: it is a loopback address, and .* on loopback alone$/) as string,
+      advice: expect.stringMatching(/^add 127\.0\.0\.1:\d+ to p2p\.dial\.allow to permit it$/) as string,
     });
   });
 

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Random } from "../../src/base/clock.ts";
-import type { ErrorCode } from "../../src/base/errors.ts";
+import { CUT_REASONS, type ErrorCode } from "../../src/base/errors.ts";
 import type { CloseReason } from "../../src/events/types.ts";
 import {
   attemptsOf,
@@ -108,6 +108,17 @@ describe("a stream that ends within the grace", () => {
     const retry = endedAfter(500, "connection_lost");
     expect([retry.failure.code, graceMs(retry)]).toEqual(["stream_lost", REFUSAL_GRACE_MS]);
     expect(mayOpenAtMs(retry, null)).toBeLessThan(1_500);
+  });
+
+  test.each(CUT_REASONS)("because we cut its connection (%s) is retried after 10 s, on probation", (streamEnd) => {
+    const retry = endedAfter(500, streamEnd);
+    expect(retry.failure).toMatchObject({
+      code: streamEnd,
+      streamEnd,
+      message: expect.stringMatching(/^this side cut/) as string,
+    });
+    expect(graceMs(retry)).toBe(REFUSAL_GRACE_MS);
+    expect(mayOpenAtMs(retry, null)).toBeGreaterThanOrEqual(10_000);
   });
 
   test.each(["expired", "replaced", null] as const)("by our own doing was lost (%s)", (streamEnd) => {

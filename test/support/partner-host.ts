@@ -8,6 +8,7 @@ import { didOf } from "../../src/base/ids.ts";
 import type { ObservedEvent } from "../../src/events/types.ts";
 import { connectionLimits } from "../../src/p2p/budgets/connection-limits.ts";
 import { dialAsGiven } from "../../src/p2p/dial/dial-planner.ts";
+import { HandshakeWatch } from "../../src/p2p/handshake/handshake-watch.ts";
 import { peerIdOf } from "../../src/p2p/host/connection-index.ts";
 import { Door, type DoorInit } from "../../src/p2p/host/door.ts";
 import type { Node } from "../../src/p2p/host/node.ts";
@@ -25,6 +26,7 @@ export interface TestNode extends AsyncDisposable {
   readonly port: number;
   setVerdict(verdict: Verdict): void;
   readonly admission: { verdictOn(peerId: PeerId): Verdict };
+  readonly handshakes: HandshakeWatch;
 }
 
 export interface TestPartnerHost extends TestNode {
@@ -50,6 +52,7 @@ export async function startTestNode(
   let verdict: Verdict = "ok";
   const admission = { verdictOn: () => verdict };
   const listen = ["/ip4/127.0.0.1/tcp/0"];
+  const handshakes = new HandshakeWatch({ isPrivate: false, onInboundFailure: () => {} });
   const node = await createNode({
     privateKey,
     listen,
@@ -59,6 +62,7 @@ export async function startTestNode(
     observer,
     swarmKey: null,
     version: "0.0.0",
+    handshakes,
   });
   const testNode: TestNode = {
     node,
@@ -72,6 +76,7 @@ export async function startTestNode(
       );
     },
     admission,
+    handshakes,
     setVerdict: (next) => {
       verdict = next;
     },
@@ -98,7 +103,7 @@ export async function startPartnerHost(
   let streams: Libp2pPartnerStreams | undefined;
   const testNode = await startTestNode(
     seed,
-    async ({ node, peerId, admission }) => {
+    async ({ node, peerId, admission, handshakes }) => {
       streams = await createPartnerStreams({
         node,
         // Many tests use short timeouts, which must depend on the peer and not on the load of the machine.
@@ -108,6 +113,7 @@ export async function startPartnerHost(
         self: { name: `host-${seed}`, did: didOf(`did:${seed}`), peerId },
         admission,
         observer,
+        handshakes,
         options,
       });
     },

@@ -31,22 +31,24 @@ export function isLoopbackAddress(text: string): boolean {
   return ip !== undefined && isLoopback(ip);
 }
 
-/** IPv6 prefixes, in hex, whose addresses contain an IPv4 address that packets may end up at, and where it is. */
-const EMBEDDINGS: readonly { readonly prefix: string; readonly at: readonly number[]; readonly inverted?: true }[] = [
+/** How an IPv6 address, in hex, begins that contains an IPv4 address where packets may end up, and where in it that address is. */
+const EMBEDDINGS: readonly { readonly prefix: RegExp; readonly at: readonly number[]; readonly inverted?: true }[] = [
   // NAT64: the well-known prefix, and the local one with each layout that fits it (RFC 6052). Byte 8 is skipped.
-  { prefix: "0064ff9b0000000000000000", at: [12, 13, 14, 15] },
-  { prefix: "0064ff9b0001", at: [6, 7, 9, 10] },
-  { prefix: "0064ff9b0001", at: [7, 9, 10, 11] },
-  { prefix: "0064ff9b0001", at: [9, 10, 11, 12] },
-  { prefix: "0064ff9b0001", at: [12, 13, 14, 15] },
+  { prefix: /^0064ff9b0{16}/, at: [12, 13, 14, 15] },
+  { prefix: /^0064ff9b0001/, at: [6, 7, 9, 10] },
+  { prefix: /^0064ff9b0001/, at: [7, 9, 10, 11] },
+  { prefix: /^0064ff9b0001/, at: [9, 10, 11, 12] },
+  { prefix: /^0064ff9b0001/, at: [12, 13, 14, 15] },
   // 6to4.
-  { prefix: "2002", at: [2, 3, 4, 5] },
+  { prefix: /^2002/, at: [2, 3, 4, 5] },
   // Teredo: its server and its client.
-  { prefix: "20010000", at: [4, 5, 6, 7] },
-  { prefix: "20010000", at: [12, 13, 14, 15], inverted: true },
+  { prefix: /^20010000/, at: [4, 5, 6, 7] },
+  { prefix: /^20010000/, at: [12, 13, 14, 15], inverted: true },
+  // ISATAP (RFC 5214): any network, then 0000:5efe with any universal and group bits.
+  { prefix: /^.{16}0[0-3]005efe/, at: [12, 13, 14, 15] },
   // IPv4-translated and IPv4-compatible.
-  { prefix: "0000000000000000ffff0000", at: [12, 13, 14, 15] },
-  { prefix: "000000000000000000000000", at: [12, 13, 14, 15] },
+  { prefix: /^0{16}ffff0000/, at: [12, 13, 14, 15] },
+  { prefix: /^0{24}/, at: [12, 13, 14, 15] },
 ];
 
 /** The IPv4 addresses that packets to `ip` may end up at, if a translator or a tunnel forwards them. */
@@ -55,7 +57,7 @@ export function embeddedIps(ip: Ip): readonly Ip[] {
   // One byte of protocol code, then the address.
   const bytes = Buffer.from(multiaddr(`/ip6/${ip.text}`).bytes.subarray(1));
   const hex = bytes.toString("hex");
-  const layouts = EMBEDDINGS.filter(({ prefix }) => hex.startsWith(prefix));
+  const layouts = EMBEDDINGS.filter(({ prefix }) => prefix.test(hex));
   const ips = layouts.map(({ at, inverted }): Ip => {
     const four = at.map((index) => (bytes[index] ?? 0) ^ (inverted === true ? 0xff : 0));
     return { family: "ipv4", text: four.join(".") };

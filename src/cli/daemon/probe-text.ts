@@ -26,6 +26,7 @@ const LABELS: Readonly<Record<ProbedStep["step"], string>> = {
   heartbeat: "heartbeat",
   challenge: "challenge",
   echo: "echo",
+  limits: "limits",
 };
 
 const LABEL_COLUMNS = Math.max(...Object.values(LABELS).map(({ length }) => length));

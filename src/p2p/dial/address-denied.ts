@@ -31,9 +31,10 @@ export function addressDenied(
     : placeOf(resolved, endpoint.port);
   const via = ip.text === resolved.text ? "" : `it leads to ${ip.text}, and `;
   const denied = `${asked}${isName ? "," : ""} may not be dialled: ${via}${WHY[denial]}`;
-  const place = placeOf(ip, endpoint.port);
-  return new PartnerdError("address_denied", `${denied}; ${nextStepFor(denial, place)}`, {
-    details: { reason: denial, mayChange: isName },
+  const nextStep = nextStepFor(denial, placeOf(ip, endpoint.port));
+  return new PartnerdError("address_denied", `${denied}; ${nextStep}`, {
+    nextStep,
+    details: { reason: denial, mayChange: isName, problem: denied },
   });
 }
 

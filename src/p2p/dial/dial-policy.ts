@@ -30,8 +30,8 @@ type DeniedClass = "unspecified" | "loopback" | "link_local" | "multicast" | "br
 export type DialDecision = { readonly allowed: true } | { readonly allowed: false; readonly denial: Denial; readonly ip: Ip };
 
 /**
- * Decides about one resolved address. An IPv6 address that leads to an IPv4 address (NAT64, 6to4, Teredo) is allowed only if both are.
- * Our own listeners are denied even if a rule allows them.
+ * Decides about one resolved address. An IPv6 address that leads to an IPv4 address (NAT64, 6to4, Teredo, ISATAP) is allowed only if
+ * both are. Our own listeners are denied even if a rule allows them.
  */
 export function decideDial(ip: Ip, port: number, policy: DialPolicy, own: OwnListeners): DialDecision {
   for (const each of [ip, ...embeddedIps(ip)]) {

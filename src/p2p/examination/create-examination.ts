@@ -18,7 +18,7 @@ import type { HeartbeatFormat } from "../wire/codec.ts";
 import { MAX_STREAMS_PER_PROTOCOL, PING_PROTOCOL, PROBE_PROTOCOL } from "../wire/constants.ts";
 import { FarEndDialler } from "./dial-far-end.ts";
 import { examineFarEnd } from "./examine.ts";
-import type { StepResult } from "./step-results.ts";
+import type { StepFailure, StepResult } from "./step-results.ts";
 
 export interface ExaminationInit {
   readonly clock: Clock;
@@ -50,7 +50,11 @@ export async function* examination(address: Address, init: ExaminationInit): Asy
     onProgress: (progress) => onProgress(progress),
   });
   const limits = connectionLimits(MAX_CONNECTIONS, undefined);
-  const door = new Door({ limits, clock, isPartner: () => true, onCut: () => {} });
+  let cut: StepFailure | null = null;
+  const onCut = ({ code, message }: PartnerdError) => {
+    cut ??= { code, message };
+  };
+  const door = new Door({ limits, clock, isPartner: () => true, onCut });
   const admission = { verdictOn: (): Verdict => "ok" };
   const node = await createNode({ privateKey, listen: [], door, clock, admission, swarmKey, version, handshakes });
   try {
@@ -60,19 +64,31 @@ export async function* examination(address: Address, init: ExaminationInit): Asy
     const dialler = new FarEndDialler({ host: node, clock, handshakes, timeoutMs });
     onProgress = (progress) => dialler.progressed(progress);
     const peerId = peerIdOf(peerIdFromPrivateKey(privateKey));
-    yield* examineFarEnd(address, {
+    const steps = examineFarEnd(address, {
       ...init,
       host: node,
       dialler,
       challengedBytes,
       isPrivate,
+      wasCut: () => cut !== null,
       self: { name, did: did ?? didOf(peerId), peerId },
       placeholder: peerIdOf(peerIdFromPrivateKey(await generateKeyPair("Ed25519"))),
     });
+    yield* untilCut(steps, () => cut);
     for (const error of faults) throw error;
   } finally {
     await stopNode(node, clock);
   }
+}
+
+/** A question during which we cut the connection has no result of the far end's making, so the cut is reported in its place. */
+async function* untilCut(steps: AsyncIterable<StepResult>, cutSoFar: () => StepFailure | null): AsyncGenerator<StepResult, void> {
+  for await (const result of steps) {
+    if (cutSoFar() !== null) break;
+    yield result;
+  }
+  const failure = cutSoFar();
+  if (failure !== null) yield { step: "limits", failure };
 }
 
 /** Answers the challenges and pings of the far end, as the daemon does. Returns the sizes of the challenges so far. */

@@ -34,7 +34,7 @@ export async function* examineFarEnd(address: Address, components: ExaminationCo
   if (defect !== null) return;
 
   const plan = await planFor(expected ?? components.placeholder, address, components);
-  yield { step: "dial_policy", targets: plan.targets.map(endpointText), failure: plan.failure };
+  yield { step: "dial_policy", targets: plan.targets.map(endpointText), failure: plan.failure, permit: plan.permit };
   if (plan.failure !== null) return;
 
   const peer = await dialPeer(plan.targets, expected, components);
@@ -58,11 +58,13 @@ async function planFor(
 ) {
   using limit = deadline(clock, timeoutMs, () => new PartnerdError("timeout", `not resolved within ${timeoutMs} ms`));
   try {
-    return { targets: await dialPlanner.plan(peerId, address, limit.signal), failure: null };
+    return { targets: await dialPlanner.plan(peerId, address, limit.signal), failure: null, permit: null };
   } catch (thrown) {
     if (isFault(thrown)) throw thrown;
-    const { code, message } = toPartnerdError(thrown, "dial_failed");
-    return { targets: [], failure: { code, message } };
+    const { code, message, nextStep, details } = toPartnerdError(thrown, "dial_failed");
+    const isDenied = code === "address_denied";
+    const failure = { code, message: isDenied ? (details.problem ?? message) : message };
+    return { targets: [], failure, permit: isDenied ? nextStep : null };
   }
 }
 

@@ -36,6 +36,8 @@ export interface ServiceComponents {
   /** The sizes of the challenges that the far end has sent so far. */
   readonly challengedBytes: () => readonly number[];
   readonly heartbeat: HeartbeatFormat;
+  /** True once this side has cut a connection, so that nothing more is to be learnt. */
+  readonly wasCut: () => boolean;
   /** Also try the formats next to an accepted one. */
   readonly moreFormats: boolean;
   /** The time limit of each question. */
@@ -75,11 +77,11 @@ function protocolsIn(facts: IdentifiedProgram | null): ProtocolsResult {
 }
 
 async function askHeartbeats(farEnd: FarEndConnection, components: ServiceComponents): Promise<HeartbeatResult> {
-  const { clock, self, heartbeat, moreFormats, timeoutMs, challengedBytes } = components;
+  const { clock, self, heartbeat, moreFormats, timeoutMs, challengedBytes, wasCut } = components;
   const trials: HeartbeatTrial[] = [];
   for (
     let format = nextFormat(heartbeat, trials, moreFormats);
-    format !== null;
+    format !== null && !wasCut();
     format = nextFormat(heartbeat, trials, moreFormats)
   ) {
     const accepted = trials.filter(({ outcome }) => outcome.kind === "accepted").length;
@@ -90,7 +92,7 @@ async function askHeartbeats(farEnd: FarEndConnection, components: ServiceCompon
       const connection = await farEnd.open();
       return connection === null ? { kind: "not_opened", failure: CLOSED } : tryHeartbeat(connection, init);
     };
-    const outcome = await onOpenConnection(farEnd, send, ({ kind }) => kind !== "accepted");
+    const outcome = await onOpenConnection(farEnd, send, ({ kind }) => kind !== "accepted" && !wasCut());
     trials.push({ format, outcome });
   }
   return { step: "heartbeat", trials, challengedBytes: challengedBytes() };
@@ -101,7 +103,7 @@ async function askEchoes(
   farEnd: FarEndConnection,
   step: EchoResult["step"],
   sizes: readonly number[],
-  { clock, random, timeoutMs: limitMs }: ServiceComponents,
+  { clock, random, timeoutMs: limitMs, wasCut }: ServiceComponents,
 ): Promise<EchoResult> {
   const trials: EchoTrial[] = [];
   const timeoutMs = step === "challenge" ? Math.min(limitMs, CHALLENGE_TIMEOUT_MS) : limitMs;
@@ -110,7 +112,11 @@ async function askEchoes(
       farEnd.ask(PROBE_PROTOCOL, (connection, signal) =>
         requestEcho(connection, random.bytes(bytes), { clock, timeoutMs }, signal),
       );
-    const { answer, failure, durationMs } = await onOpenConnection(farEnd, request, (asked) => asked.failure !== null);
+    const { answer, failure, durationMs } = await onOpenConnection(
+      farEnd,
+      request,
+      (asked) => asked.failure !== null && !wasCut(),
+    );
     const outcome = answer === null ? "failed" : answer ? "echoed" : "unsupported";
     trials.push({ bytes, outcome, durationMs, failure });
     if (outcome !== "echoed") break;

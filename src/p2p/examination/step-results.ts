@@ -25,6 +25,8 @@ export interface DialPolicyResult {
   /** Literal addresses that may be dialled, in order. */
   readonly targets: readonly string[];
   readonly failure: StepFailure | null;
+  /** How to permit an address that is denied; null if none is. */
+  readonly permit: string | null;
 }
 
 export interface TcpResult {
@@ -108,6 +110,12 @@ export interface EchoResult {
   readonly trials: readonly EchoTrial[];
 }
 
+/** The far end exceeded a limit, so this side cut its connection. Replaces the steps from the one that was in progress on. */
+export interface LimitsResult {
+  readonly step: "limits";
+  readonly failure: StepFailure;
+}
+
 export type StepResult =
   | AddressResult
   | DialPolicyResult
@@ -118,7 +126,8 @@ export type StepResult =
   | IdentifyResult
   | ProtocolsResult
   | HeartbeatResult
-  | EchoResult;
+  | EchoResult
+  | LimitsResult;
 
 export type StepName = StepResult["step"];
 

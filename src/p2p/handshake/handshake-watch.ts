@@ -1,8 +1,12 @@
-/** Why handshakes fail, for two reasons that libp2p does not tell: another pre-shared key, and an identity key that it cannot read. */
+/**
+ * Why handshakes fail, for reasons that libp2p does not tell: another protocol, another pre-shared key, an identity key that it cannot
+ * read, and another peer than the one that was dialled.
+ */
 import type { ConnectionEncrypter, ConnectionProtector, MessageStream, MultiaddrConnection } from "@libp2p/interface";
 import { PartnerdError } from "../../base/errors.ts";
 import type { PeerId } from "../../base/ids.ts";
 import { RecentMap } from "../../base/recent-map.ts";
+import { cutBy, cutError } from "../budgets/cuts.ts";
 import { type Bytes, bufferedBytes, interceptBytes } from "../muxer/intercept.ts";
 import { MAX_REMEMBERED_PEERS } from "../wire/constants.ts";
 import { type Beginning, FirstBytes } from "./first-bytes.ts";
@@ -22,6 +26,7 @@ interface Handshake {
   readonly connection: MultiaddrConnection;
   /** Of an outbound connection: the peer that was dialled. */
   readonly peerId: PeerId | undefined;
+  readonly firstBytes: FirstBytes;
   /** Noise has begun or a reason has been found, so that a close tells nothing. */
   isDecided: boolean;
 }
@@ -50,18 +55,24 @@ export class HandshakeWatch {
     const handshake: Handshake = {
       connection,
       peerId: connection.direction === "outbound" ? peerId : undefined,
+      firstBytes: new FirstBytes(),
       isDecided: false,
     };
     this.#handshakes.set(connection, handshake);
     this.#init.onProgress?.({ stage: "connected" });
     // A js host that understands nothing closes without a word.
     connection.addEventListener("close", ({ local, error }) => {
+      const cut = cutBy(error);
+      if (cut !== undefined && handshake.peerId !== undefined) this.#failures.set(handshake.peerId, cutError(cut));
       // The transport reports a reset by the far end as an error of the system.
       const byFarEnd = error === undefined ? local !== true : "errno" in error;
-      if (isPrivate && peerId !== undefined && byFarEnd && !handshake.isDecided)
+      // A host with a pre-shared key sends its whole nonce at once.
+      const mayHaveKey = handshake.firstBytes.beginning !== "other";
+      if (isPrivate && peerId !== undefined && byFarEnd && mayHaveKey && !handshake.isDecided)
         this.#failed(handshake, pskMismatch("it closed the connection before the handshake"));
     });
-    this.#checkFirstBytes(handshake, connection, "raw", (beginning) => {
+    this.#checkFirstBytes(handshake, connection, handshake.firstBytes, "raw", (beginning) => {
+      if (beginning === "foreign") return notLibp2p();
       if (isPrivate && beginning === "multistream") return pskMismatch("it uses none, this host does");
       if (!isPrivate && beginning === "nonce") return pskMismatch("it seems to use one, this host does not");
       return undefined;
@@ -76,7 +87,7 @@ export class HandshakeWatch {
       const handshake = this.#handshakes.get(connection);
       if (handshake === undefined) return stream;
       this.#handshakes.set(stream, handshake);
-      this.#checkFirstBytes(handshake, stream, "decrypted", (beginning) =>
+      this.#checkFirstBytes(handshake, stream, new FirstBytes(), "decrypted", (beginning) =>
         beginning !== "incomplete" && beginning !== "multistream"
           ? pskMismatch("it seems to use another one than this host")
           : undefined,
@@ -95,7 +106,11 @@ export class HandshakeWatch {
     return encrypter;
   }
 
-  async #secure<Secured>(encrypter: object, stream: MessageStream, start: () => Promise<Secured>): Promise<Secured> {
+  async #secure<Secured extends { readonly remotePeer: { toString(): string } }>(
+    encrypter: object,
+    stream: MessageStream,
+    start: () => Promise<Secured>,
+  ): Promise<Secured> {
     const handshake = this.#handshakes.get(stream);
     if (handshake !== undefined) handshake.isDecided = true;
     const { onProgress } = this.#init;
@@ -109,6 +124,10 @@ export class HandshakeWatch {
     };
     try {
       const secured = await watchDecryption(encrypter, () => isOver, seen, start);
+      // Noise compares keys, and the PeerID of an RSA or ECDSA key does not contain its key. Compare at once: the far end may close
+      // the connection next, or be denied here.
+      if (handshake?.peerId !== undefined && secured.remotePeer.toString() !== handshake.peerId)
+        throw this.#failed(handshake, otherPeer());
       onProgress?.({ stage: "encrypted" });
       return secured;
     } catch (thrown) {
@@ -122,10 +141,10 @@ export class HandshakeWatch {
   #checkFirstBytes(
     handshake: Handshake,
     layer: MessageStream,
+    first: FirstBytes,
     level: "raw" | "decrypted",
     failureOf: (beginning: Beginning) => PartnerdError | undefined,
   ): void {
-    const first = new FirstBytes();
     let isKnown = false;
     const isAborted = (bytes: Bytes): boolean => {
       if (isKnown) return false;
@@ -148,15 +167,26 @@ export class HandshakeWatch {
     const { connection, peerId } = handshake;
     handshake.isDecided = true;
     if (peerId !== undefined) this.#failures.set(peerId, error);
-    if (connection.direction === "inbound")
+    // A program that speaks another protocol is not a peer, and not worth a report.
+    if (connection.direction === "inbound" && error.code !== "dial_failed")
       this.#init.onInboundFailure(error, connection.remoteAddr.getComponents()[0]?.value ?? "unknown");
     return error;
   }
 }
 
+function otherPeer(): PartnerdError {
+  return new PartnerdError("identity_mismatch", "cannot connect: the far end has another PeerID");
+}
+
+function notLibp2p(): PartnerdError {
+  return new PartnerdError("dial_failed", "cannot connect: the port answers in another protocol than libp2p", {
+    nextStep: "check host and port of the address",
+  });
+}
+
 function pskMismatch(detail: string): PartnerdError {
   return new PartnerdError("psk_mismatch", `the far end's pre-shared key does not seem to be ours: ${detail}`, {
-    nextStep: "use the same swarm.key at both ends: p2p.pskFile",
+    nextStep: "use the same swarm.key at both ends: p2p.pskFile; or check host and port, if it may not be libp2p",
   });
 }
 

@@ -6,7 +6,6 @@ import type { PeerId } from "../../base/ids.ts";
 import { abortable } from "../../base/pause.ts";
 import type { DesiredPeer } from "../../events/types.ts";
 import type { DialPlanner } from "../dial/dial-planner.ts";
-import { peerIdOf } from "../host/connection-index.ts";
 import type { Host, HostConnection } from "../host/host.ts";
 import { dialError, dialErrors } from "./open-errors.ts";
 
@@ -74,13 +73,7 @@ export class Dialler {
     return this.#dialOnce(target, signal);
   }
 
-  async #dialOnce(target: Multiaddr, signal: AbortSignal): Promise<HostConnection> {
-    const connection = await abortable(this.#components.host.dial(target, { force: true, signal }), signal);
-    const expected = target.getComponents().findLast(({ name }) => name === "p2p")?.value;
-    if (expected === undefined || peerIdOf(connection.remotePeer) === expected) return connection;
-    // Noise compares keys, and the PeerID of an RSA or ECDSA key does not contain its key.
-    const error = new PartnerdError("identity_mismatch", "cannot connect: the far end has another PeerID");
-    connection.abort(error);
-    throw error;
+  #dialOnce(target: Multiaddr, signal: AbortSignal): Promise<HostConnection> {
+    return abortable(this.#components.host.dial(target, { force: true, signal }), signal);
   }
 }

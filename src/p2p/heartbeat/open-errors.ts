@@ -6,6 +6,7 @@
  */
 import { constants } from "node:os";
 import { type ErrorCode, isFault, PartnerdError, type RemoteEnd, toPartnerdError } from "../../base/errors.ts";
+import { cutError, cutOf } from "../budgets/cuts.ts";
 import type { HostConnection } from "../host/host.ts";
 import { isUnexpectedPeer } from "../host/unexpected-peer.ts";
 
@@ -30,16 +31,20 @@ export function dialErrors(failures: readonly PartnerdError[]): PartnerdError {
   });
 }
 
-/** Errors after the handshake: the far end is the peer, and did not accept the stream. */
+/** Errors after the handshake: the far end is the peer, and did not accept the stream, or this side has cut the connection. */
 export function streamError(error: unknown, protocol: string, connection: HostConnection): PartnerdError {
   if (isFault(error)) return toPartnerdError(error);
+  const cut = cutOf(connection);
+  if (cut !== undefined) return cutError(cut);
   const code = nameOf(error) === "UnsupportedProtocolError" ? "protocol_unsupported" : (timeoutCode(error) ?? "refused");
   return asPartnerdError(error, code, streamFailure(code, protocol), endOf(error, connection));
 }
 
 /** An old connection closed under the new stream. The peer has not refused, so the next attempt comes sooner than after a refusal. */
-export function connectionLost(error: unknown): PartnerdError {
+export function connectionLost(error: unknown, connection: HostConnection): PartnerdError {
   if (isFault(error)) return toPartnerdError(error);
+  const cut = cutOf(connection);
+  if (cut !== undefined) return cutError(cut);
   return new PartnerdError("stream_lost", "the connection ended while the stream was being opened", {
     cause: error,
     details: { remoteEnd: "connection_lost" },
@@ -125,8 +130,8 @@ function timeoutCode(error: unknown): "timeout" | undefined {
 }
 
 /** How the far end ended the stream; undefined if it did not. */
-function endOf(error: unknown, { status }: HostConnection): RemoteEnd | undefined {
-  if (status !== "open") return "connection_lost";
+function endOf(error: unknown, connection: HostConnection): RemoteEnd | undefined {
+  if (connection.status !== "open") return cutOf(connection)?.reason ?? "connection_lost";
   if (nameOf(error) === "StreamResetError") return "reset";
   return nameOf(error) === "UnexpectedEOFError" ? "remote_closed" : undefined;
 }

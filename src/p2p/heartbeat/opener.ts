@@ -1,10 +1,11 @@
 /** Outbound partner streams: dial, open, heartbeat, proof of life. Established streams are registered. */
 import type { Clock } from "../../base/clock.ts";
-import { isFault, PartnerdError, type RemoteEnd, toPartnerdError } from "../../base/errors.ts";
+import { CUT_REASONS, isFault, PartnerdError, type RemoteEnd, toPartnerdError } from "../../base/errors.ts";
 import type { PeerId } from "../../base/ids.ts";
 import { abortable, pause } from "../../base/pause.ts";
 import type { DesiredPeer } from "../../events/types.ts";
 import type { Attempt } from "../../reconciler/ports.ts";
+import { cutError, cutOf } from "../budgets/cuts.ts";
 import type { ConnectionIndex } from "../host/connection-index.ts";
 import type { HostConnection } from "../host/host.ts";
 import type { StreamRegistry } from "../registry/registry.ts";
@@ -26,7 +27,7 @@ export interface OpenerComponents {
   readonly liveness: Liveness;
 }
 
-const REMOTE_ENDS: readonly RemoteEnd[] = ["remote_closed", "reset", "connection_lost"];
+const REMOTE_ENDS: readonly RemoteEnd[] = ["remote_closed", "reset", "connection_lost", ...CUT_REASONS];
 
 export class HeartbeatOpener {
   readonly #components: OpenerComponents;
@@ -114,7 +115,7 @@ export class HeartbeatOpener {
       if (request.graceMs > 0) await pause(clock, request.graceMs, attempt.signal);
       await liveness.prove(connection, attempt.signal);
     } catch (error) {
-      if (reusable !== undefined && connection.status !== "open") throw connectionLost(error);
+      if (reusable !== undefined && connection.status !== "open") throw connectionLost(error, connection);
       throw streamError(error, PARTNER_PROTOCOL, connection);
     }
     attempt.signal.throwIfAborted();
@@ -132,6 +133,8 @@ export class HeartbeatOpener {
     const stream = new PartnerStream(opened, connection);
     attempt.stream = stream;
     const ended = (remoteEnd: RemoteEnd | undefined) => {
+      const cut = cutOf(connection);
+      if (cut !== undefined) return cutError(cut);
       const code = connection.status === "open" || attempt.dialled.includes(connection) ? "refused" : "stream_lost";
       return new PartnerdError(code, "the peer ended the stream before it was established", { details: { remoteEnd } });
     };

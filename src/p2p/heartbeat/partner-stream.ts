@@ -3,6 +3,7 @@ import { PartnerdError, type RemoteEnd } from "../../base/errors.ts";
 import type { PeerId } from "../../base/ids.ts";
 import { abortable } from "../../base/pause.ts";
 import type { Direction } from "../../events/types.ts";
+import { cutOf } from "../budgets/cuts.ts";
 import type { HostConnection, HostStream } from "../host/host.ts";
 import type { AbortableStream, StreamKey } from "../registry/registry.ts";
 import { PARTNER_PROTOCOL } from "../wire/constants.ts";
@@ -39,7 +40,7 @@ export class PartnerStream implements AbortableStream {
     return this.#ended.signal;
   }
 
-  /** How the far end or the connection ended it; undefined if it is open or we ended it. */
+  /** How the far end or the connection ended it; undefined if it is open or was aborted here. */
   get remoteEnd(): RemoteEnd | undefined {
     return this.#remoteEnd;
   }
@@ -90,7 +91,10 @@ export class PartnerStream implements AbortableStream {
   /** After FIN the status stays open but our bytes are lost, so we treat it as the end. */
   readonly #finished = (): void => this.#end("remote_closed");
 
-  readonly #closed = (): void => this.#end(this.#stream.status === "reset" ? "reset" : "connection_lost");
+  readonly #closed = (): void => {
+    const cut = cutOf(this.connection);
+    this.#end(cut?.reason ?? (this.#stream.status === "reset" ? "reset" : "connection_lost"));
+  };
 
   #end(remoteEnd: RemoteEnd): void {
     if (this.ended.aborted) return;

@@ -10,12 +10,13 @@ import type {
 } from "@libp2p/interface";
 import type { Multiaddr } from "@multiformats/multiaddr";
 import type { Clock } from "../../base/clock.ts";
-import { PartnerdError } from "../../base/errors.ts";
+import { isCutReason, PartnerdError } from "../../base/errors.ts";
 import type { PeerId } from "../../base/ids.ts";
 import { type AddressGroup, addressGroupOf } from "../budgets/address-group.ts";
 import type { ConnectionLimits } from "../budgets/connection-limits.ts";
 import { Meter, type Pausable, StrangersBudget } from "../budgets/connection-meter.ts";
 import { ConnectionTable, type Guest, type Place } from "../budgets/connection-table.ts";
+import { type ConnectionCut, cutBy, noteCut } from "../budgets/cuts.ts";
 import { interceptBytes } from "../muxer/intercept.ts";
 import { MAX_UNSENT_BYTES } from "../wire/constants.ts";
 import { carriesPartnerStream, peerIdOf } from "./connection-index.ts";
@@ -33,6 +34,7 @@ interface Visit {
   readonly place: Place;
   readonly meter: Meter;
   connection: Connection | undefined;
+  cut: ConnectionCut | undefined;
 }
 
 export class Door {
@@ -43,7 +45,7 @@ export class Door {
   /** By the timeline that a connection shares with its MultiaddrConnection; libp2p has no other link between them. */
   readonly #visits = new WeakMap<object, Visit>();
   /** By each layer of a connection's bytes: as sent, without the pre-shared key, decrypted. */
-  readonly #meters = new WeakMap<MessageStream, Meter>();
+  readonly #layers = new WeakMap<MessageStream, Visit>();
 
   constructor(init: DoorInit) {
     this.#init = init;
@@ -68,13 +70,24 @@ export class Door {
 
   opened(connection: Connection): void {
     const visit = this.#visits.get(connection.timeline);
-    if (visit !== undefined) visit.connection = connection;
+    if (visit === undefined) return;
+    visit.connection = connection;
+    if (visit.cut !== undefined) noteCut(connection, visit.cut);
   }
 
-  meterOf(stream: MessageStream): Meter {
-    const meter = this.#meters.get(stream);
-    if (meter === undefined) throw new PartnerdError("internal_error", "a connection has no meter");
-    return meter;
+  meterOf(layer: MessageStream): Meter {
+    return this.#visitOf(layer).meter;
+  }
+
+  /** Call it before `error` ends anything of the connection. */
+  exceeded(layer: MessageStream, error: unknown): void {
+    noteLimit(this.#visitOf(layer), error);
+  }
+
+  #visitOf(layer: MessageStream): Visit {
+    const visit = this.#layers.get(layer);
+    if (visit === undefined) throw new PartnerdError("internal_error", "a connection has no meter");
+    return visit;
   }
 
   /** Patches the transport so that each dial takes a place, and returns it. */
@@ -115,7 +128,9 @@ export class Door {
 
   #layer<Layer extends MessageStream>(below: MessageStream, layer: Layer): Layer {
     layer.maxWriteBufferLength = MAX_UNSENT_BYTES;
-    this.#meters.set(layer, this.meterOf(below));
+    const visit = this.#visitOf(below);
+    this.#layers.set(layer, visit);
+    layer.addEventListener("close", ({ error }) => noteLimit(visit, error));
     return layer;
   }
 
@@ -133,16 +148,17 @@ export class Door {
         evict: (reason) => connection.abort(reason),
       });
     });
-    const visit = place && { place, meter, connection: undefined };
+    const visit: Visit | undefined = place && { place, meter, connection: undefined, cut: undefined };
     if (!admitted || visit === undefined) return false;
     this.#visits.set(connection.timeline, visit);
-    this.#meters.set(connection, meter);
+    this.#layers.set(connection, visit);
     connection.maxWriteBufferLength = MAX_UNSENT_BYTES;
     connection.addEventListener("close", ({ error }) => {
       this.table.release(visit.place);
       meter[Symbol.dispose]();
-      const cut = limitOf(error);
-      if (cut !== undefined) onCut(cut, visit.place.peerId);
+      noteLimit(visit, error);
+      const limit = limitOf(error);
+      if (limit !== undefined) onCut(limit, visit.place.peerId);
     });
     interceptBytes(connection, (bytes, pass) => {
       try {
@@ -169,13 +185,19 @@ function hasPlace(take: () => void): boolean {
   }
 }
 
-const LIMITS: ReadonlySet<string> = new Set(["frame_invalid", "flooded", "buffer_full"]);
-
 /** The limit that the far end exceeded, if `error` is one of ours, or libp2p's when more is unsent than a layer may hold. */
-function limitOf(error: Error | undefined): PartnerdError | undefined {
-  if (error instanceof PartnerdError) return LIMITS.has(error.code) ? error : undefined;
-  if (error?.name !== "StreamBufferError") return undefined;
+function limitOf(error: unknown): PartnerdError | undefined {
+  if (error instanceof PartnerdError) return isCutReason(error.code) ? error : undefined;
+  if (!(error instanceof Error) || error.name !== "StreamBufferError") return undefined;
   return new PartnerdError("buffer_full", `more than ${MAX_UNSENT_BYTES} bytes could not be sent`, { cause: error });
+}
+
+/** Notes the cut before the listeners of the layers above end the streams. */
+function noteLimit(visit: Visit, error: unknown): void {
+  const cut = cutBy(limitOf(error));
+  if (cut === undefined) return;
+  visit.cut ??= cut;
+  if (visit.connection !== undefined) noteCut(visit.connection, visit.cut);
 }
 
 function groupOf(connection: MultiaddrConnection): AddressGroup {

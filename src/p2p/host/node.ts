@@ -63,7 +63,9 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     addresses: { listen: [...listen] },
     transports: [(components) => door.watchTransport(failures.watch(transport(components)))],
     connectionEncrypters: [(components) => door.watchEncrypter(handshakes.watchEncrypter(secure(components)))],
-    streamMuxers: [boundedYamux({ clock, meterOf: (connection) => door.meterOf(connection) })],
+    streamMuxers: [
+      boundedYamux({ clock, meterOf: (layer) => door.meterOf(layer), onExceeded: (layer, error) => door.exceeded(layer, error) }),
+    ],
     ...(swarmKey === null ? {} : { connectionProtector: protectedBy(swarmKey, door, handshakes) }),
     connectionGater: behindDoor(door, createGater(admission, observer), handshakes),
     // libp2p's monitor pings every connection in the same tick and kills healthy ones under load. liveness.ts spreads its pings.

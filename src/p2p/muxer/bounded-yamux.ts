@@ -12,6 +12,8 @@ export interface BoundedYamuxInit {
   readonly clock: Clock;
   /** The meter of a connection, given its encrypted stream. */
   readonly meterOf: (connection: MessageStream) => ConnectionMeter;
+  /** The far end has exceeded a limit. Called with the error of the limit, before the streams end. */
+  readonly onExceeded: (connection: MessageStream, error: unknown) => void;
 }
 
 const createYamux = yamux({
@@ -29,7 +31,7 @@ const createYamux = yamux({
 });
 
 /** A connection that exceeds a limit is cut with the PartnerdError of the limit. */
-export function boundedYamux({ clock, meterOf }: BoundedYamuxInit): () => StreamMuxerFactory {
+export function boundedYamux({ clock, meterOf, onExceeded }: BoundedYamuxInit): () => StreamMuxerFactory {
   return () => {
     const factory = createYamux();
     const createStreamMuxer = factory.createStreamMuxer.bind(factory);
@@ -38,7 +40,12 @@ export function boundedYamux({ clock, meterOf }: BoundedYamuxInit): () => Stream
       const muxer = createStreamMuxer(connection);
       const guard = new FrameGuard(muxer, meterOf(connection), clock, () => connection.writeBufferLength);
       interceptBytes(muxer, (bytes, pass) => {
-        for (const piece of piecesOf(bytes)) guard.receive(piece, pass);
+        try {
+          for (const piece of piecesOf(bytes)) guard.receive(piece, pass);
+        } catch (thrown) {
+          onExceeded(connection, thrown);
+          throw thrown;
+        }
       });
       return muxer;
     };

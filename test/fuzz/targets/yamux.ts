@@ -37,7 +37,9 @@ export const yamux: Target = {
     const clock = new VirtualClock();
     const connection = new FakeConnection((input[0] ?? 0) % 16 === 15);
     using meter = new Meter({ connection, clock, strangers: new StrangersBudget(), isStranger: () => true });
-    const muxer = boundedYamux({ clock, meterOf: () => meter })().createStreamMuxer(connection.asMessageStream());
+    const muxer = boundedYamux({ clock, onExceeded: () => {}, meterOf: () => meter })().createStreamMuxer(
+      connection.asMessageStream(),
+    );
     const largest = watchFrames(muxer);
     muxer.addEventListener("stream", ({ detail }) => use(detail));
     for (const chunk of chunksOf(input, sizesFrom(input, 2_000))) {

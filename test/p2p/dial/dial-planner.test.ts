@@ -181,5 +181,6 @@ test.each([
 ])("a literal address that is denied is final: %s", async (address, reason, message) => {
   const failure = await failureOf(planning().plan(address));
   expect(failure).toMatchObject({ code: "address_denied", details: { reason, mayChange: false } });
+  expect(`${failure.details.problem}; ${failure.nextStep}`).toBe(failure.message);
   expect(failure.message).toContain(message);
 });

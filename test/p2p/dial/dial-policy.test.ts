@@ -70,6 +70,8 @@ describe("by default", () => {
     ["64:ff9b::a9fe:a9fe", "link_local"],
     ["64:ff9b::c633:6401", "allowed"],
     ["2002:7f00:1::", "loopback"],
+    ["2001:db8::5efe:169.254.169.254", "link_local"],
+    ["2001:db8::5efe:198.51.100.1", "allowed"],
     ["2001:0:4136:e378:8000:63bf:80ff:fffe", "loopback"],
     ["::7f00:1", "loopback"],
   ])("%s is %s", (address, expected) => {

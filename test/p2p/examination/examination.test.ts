@@ -12,6 +12,7 @@ import { examine } from "../../support/examining.ts";
 import { paceClock } from "../../support/pace/pace.ts";
 import { loopbackAddress, startPartnerHost, startTestNode, type TestNode } from "../../support/partner-host.ts";
 import { startRawPeer } from "../../support/raw-peer.ts";
+import { floodWithStreams } from "../../support/stream-flood.ts";
 
 let owner: AsyncDisposableStack;
 let peer: TestNode;
@@ -199,6 +200,31 @@ describe("the challenge", () => {
     });
     const { trials } = (await examine(addressOf(peer))).of("echo");
     expect(trials).toMatchObject([{ outcome: "echoed" }, { bytes: 1_048_576, outcome: "failed" }]);
+  });
+});
+
+describe("a far end that exceeds a limit, so that we cut the connection", () => {
+  const failure = { code: "flooded", message: expect.stringContaining("32 stream openings") as string };
+
+  it("at once: is reported in place of the step in progress", async () => {
+    peer.node.addEventListener("connection:open", ({ detail }) => void floodWithStreams(detail));
+    const examined = await examine(addressOf(peer));
+    expect(examined.of("limits")).toEqual({ step: "limits", failure });
+    expect(examined.steps).not.toContain("heartbeat");
+  });
+
+  it("after our heartbeat: no other format is tried, and none is blamed", async () => {
+    let heartbeats = 0;
+    await peer.node.handle(PARTNER_PROTOCOL, (stream, connection) =>
+      stream.addEventListener("message", () => {
+        heartbeats += 1;
+        void floodWithStreams(connection);
+      }),
+    );
+    const examined = await examine(addressOf(peer));
+    expect(examined.steps.slice(-2)).toEqual(["protocols", "limits"]);
+    expect(examined.of("limits")).toEqual({ step: "limits", failure });
+    expect(heartbeats).toBe(1);
   });
 });
 

@@ -1,11 +1,13 @@
 /** Handshakes between real hosts with different pre-shared keys. test/interop has those with Go hosts and their ECDSA identities. */
+import { once } from "node:events";
+import { type AddressInfo, createConnection, createServer } from "node:net";
 import { generateKeyPairFromSeed } from "@libp2p/crypto/keys";
 import type { PrivateKey } from "@libp2p/interface";
 import { peerIdFromPrivateKey } from "@libp2p/peer-id";
 import { multiaddr } from "@multiformats/multiaddr";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { systemClock } from "../../../src/base/clock.ts";
-import type { ErrorCode } from "../../../src/base/errors.ts";
+import { type ErrorCode, PartnerdError } from "../../../src/base/errors.ts";
 import { FirstBytes } from "../../../src/p2p/handshake/first-bytes.ts";
 import { HandshakeWatch } from "../../../src/p2p/handshake/handshake-watch.ts";
 import { hasEcdsaKey } from "../../../src/p2p/handshake/identity-key.ts";
@@ -48,6 +50,60 @@ async function dial(from: TestHost, to: TestHost): Promise<ErrorCode | "connecte
 
 const ed25519 = (seed: number) => generateKeyPairFromSeed("Ed25519", new Uint8Array(32).fill(seed));
 
+describe("another program", () => {
+  it.each([
+    ["text", "HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n"],
+    ["a short text", "-ERR Protocol error\r\n"],
+    ["a few bytes", "NO\r\n"],
+    ["a greeting of MySQL", "\x4a\0\0\0\x0a8.0.36\0\x0b\0\0\0\x1d\x4e\x03\x7f\x59\x2e\x11\x50\0\xff\xff\xff\x02\0"],
+    ["a TLS alert", "\x15\x03\x03\0\x02\x02\x32"],
+  ])("that answers with %s is not suspected of a pre-shared key", async (_, greeting) => {
+    const { port } = await answering(Buffer.from(greeting, "latin1"));
+    for (const psk of [null, swarmKey("a")]) {
+      const host = await startHost(await ed25519(1), psk);
+      const peerId = peerIdOf(peerIdFromPrivateKey(await ed25519(2)));
+      const dialled = host.node.dial(multiaddr(`/ip4/127.0.0.1/tcp/${port}/p2p/${peerId}`));
+      await expect(dialled).rejects.toThrow();
+      expect(["dial_failed", undefined]).toContain(host.handshakes.takeFailure(peerId)?.code);
+    }
+  });
+
+  it("that dials us and sends text is closed at once, and is not reported", async () => {
+    for (const psk of [null, swarmKey("a")]) {
+      const host = await startHost(await ed25519(1), psk);
+      const caller = createConnection(Number(host.node.getMultiaddrs()[0]?.getComponents()[1]?.value));
+      const { promise: closed, resolve } = Promise.withResolvers<void>();
+      caller.on("error", () => {});
+      caller.on("close", () => resolve());
+      caller.write("GET / HTTP/1.1\r\nHost: partner.example\r\n\r\n");
+      await closed;
+      expect(host.inbound).toEqual([]);
+    }
+  });
+});
+
+/** A TCP server that answers the first bytes with `greeting`, and closes. */
+async function answering(greeting: Buffer): Promise<{ readonly port: number }> {
+  const server = createServer((socket) => {
+    socket.on("error", () => {});
+    socket.once("data", () => socket.end(greeting));
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  owner.defer(() => void server.close());
+  return { port: (server.address() as AddressInfo).port };
+}
+
+it("a far end that exceeds a limit during the handshake: the dial fails with the limit", async () => {
+  const [host, other] = [await startHost(await ed25519(1), null), await startHost(await ed25519(2), null)];
+  const connected = host.handshakes.connected.bind(host.handshakes);
+  vi.spyOn(host.handshakes, "connected").mockImplementation((connection) => {
+    connected(connection);
+    connection.abort(new PartnerdError("buffer_full", "more bytes than a handshake has"));
+  });
+  expect(await dial(host, other)).toBe("buffer_full");
+});
+
 describe("a pre-shared key", () => {
   it.each([
     ["different ones", "a", "b"],
@@ -81,13 +137,33 @@ it.each([
   expect(hasEcdsaKey(Uint8Array.from([0x0a, ...varint(key.length), ...key, 0x12, 0]))).toBe(expected);
 });
 
+const NONCE = "\x01\x80\x9aq\xe2\x07Zb\xf0\xc3\x14k\x88\xd9\x02s\x91\xfe3\xa7\x1d\xbc^\xe8";
+const utf8 = (text: string): string => Buffer.from(text).toString("latin1");
+
 it.each([
   ["incomplete", "\x13/multi"],
   ["multistream", "\x13/multistream/1.0.0\n\x07/noise\n"],
   ["other", "\x13/xx"],
-  ["text", "HTTP/1.1 400 Bad Request\r\n"],
-  ["nonce", "\x01\x80abcdefghijklmnopqrstuv"],
-] as const)("the first bytes are recognized, in any pieces: %s", (expected, text) => {
+  ["other", "220\r\n"],
+  ["nonce", NONCE],
+  ["foreign", "HTTP/1.1 400 Bad Request\r\n"],
+  ["foreign", "SSH-2.0-OpenSSH_9.2p1 Debian-2+deb12u3\r\n"],
+  ["foreign", "-ERR Protocol error\r\n"],
+  ["foreign", utf8("<p>Die Anfrage ist ungültig</p>")],
+  ["foreign", utf8("неверный запрос")],
+  // Cut in the middle of a character.
+  ["foreign", utf8("<html><body>a bad requesté")],
+  // Of MySQL: a greeting, and an error. Of MariaDB: a greeting.
+  ["foreign", "\x4a\0\0\0\x0a8.0.36\0\x0b\0\0\0\x1d\x4e\x03\x7f\x59\x2e\x11\x50\0\xff\xff"],
+  ["foreign", "\x45\0\0\0\xff\x6a\x04Host is not allowed"],
+  ["foreign", "\x6e\0\0\0\x0a5.5.5-10.11.6-MariaDB-0+deb12u1\0"],
+  // A fatal alert of TLS.
+  ["foreign", "\x15\x03\x01\0\x02\x02\x28"],
+  // An error of PostgreSQL, the settings of HTTP/2, options of telnet.
+  ["foreign", "E\0\0\0\x8fSFATAL\0VFATAL\0C0A000\0"],
+  ["foreign", "\0\0\x12\x04\0\0\0\0\0\0\x03\0\0\0\x80\0\x04\0\x01\0\0\0\x05\0\xff\xff\xff"],
+  ["foreign", "\xff\xfd\x18\xff\xfd\x20\xff\xfd\x23\xff\xfd\x27\xff\xfb\x03\xff\xfd\x01\xff\xfd\x1f\xff\xfb\x05"],
+] as const)("the first bytes are recognized, in any pieces: %s, %j", (expected, text) => {
   const bytes = Buffer.from(text, "latin1");
   for (let at = 0; at <= bytes.length; at++) {
     const first = new FirstBytes();

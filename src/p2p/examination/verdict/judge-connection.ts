@@ -3,6 +3,7 @@ import type {
   AddressResult,
   DialPolicyResult,
   ExaminationSettings,
+  LimitsResult,
   MuxerResult,
   NoiseResult,
   PskResult,
@@ -12,6 +13,8 @@ import type {
 import { becomeKnown, fault, msText, note, ok } from "./kinds.ts";
 
 const PSK_ADVICE = "use the same swarm.key at both ends: p2p.pskFile";
+/** Random bytes and a silent close are all that a pre-shared key shows. */
+const OR_NOT_LIBP2P = "or it is not libp2p: check host and port";
 
 export function judgeAddress({ peerId, defect }: AddressResult): StepVerdict {
   switch (defect) {
@@ -24,10 +27,9 @@ export function judgeAddress({ peerId, defect }: AddressResult): StepVerdict {
   }
 }
 
-export function judgeDialPolicy({ targets, failure }: DialPolicyResult): StepVerdict {
+export function judgeDialPolicy({ targets, failure, permit }: DialPolicyResult): StepVerdict {
   if (failure === null) return ok(`may be dialled: ${targets.join(", ")}`);
-  // The message of a denial names the setting.
-  return fault(failure.message, failure.code === "address_denied" ? null : "check the name in the address");
+  return fault(failure.message, permit ?? "check the name in the address");
 }
 
 export function judgeTcp({ target, connectedMs, failure }: TcpResult): StepVerdict {
@@ -40,16 +42,20 @@ export function judgeTcp({ target, connectedMs, failure }: TcpResult): StepVerdi
 
 export function judgePsk({ isPrivate, firstBytes, decryptedBytes, failure }: PskResult): StepVerdict {
   if (failure === null) return ok(isPrivate ? "the same pre-shared key as this side" : "no pre-shared key, as on this side");
-  if (firstBytes === "text" || firstBytes === "other")
+  if (firstBytes === "foreign" || firstBytes === "other")
     return fault("the port does not speak libp2p: it answers in another protocol", "check host and port of the address");
   if (!isPrivate && firstBytes === "nonce")
-    return fault("the far end seems to have a pre-shared key, this side has none", `set p2p.pskFile to its swarm.key`);
+    return fault(
+      "the far end seems to have a pre-shared key, this side has none",
+      `set p2p.pskFile to its swarm.key, ${OR_NOT_LIBP2P}`,
+    );
   if (isPrivate && firstBytes === "multistream")
     return fault("the far end has no pre-shared key, this side has one", `${PSK_ADVICE}, or unset it`);
-  if (isPrivate && decryptedBytes !== null) return fault("the far end seems to have another pre-shared key", PSK_ADVICE);
+  const pskAdvice = `${PSK_ADVICE}; ${OR_NOT_LIBP2P}`;
+  if (isPrivate && decryptedBytes !== null) return fault("the far end seems to have another pre-shared key", pskAdvice);
   const isSilent = failure.code === "timeout";
   const conduct = !isSilent ? "closes the connection" : firstBytes === null ? "sends nothing" : "sends a few bytes, then nothing";
-  if (isPrivate) return fault(`the far end ${conduct} before the handshake: perhaps its pre-shared key differs`, PSK_ADVICE);
+  if (isPrivate) return fault(`the far end ${conduct} before the handshake: perhaps its pre-shared key differs`, pskAdvice);
   return isSilent
     ? fault(`the port accepts connections and ${conduct}`, "check that a libp2p host listens there, and is not overloaded")
     : fault(
@@ -72,6 +78,14 @@ export function judgeNoise({ expected, found, failure }: NoiseResult, { self }: 
   if (failure.code === "identity_unsupported")
     return fault(failure.message, "give the far end an Ed25519, secp256k1 or RSA identity, and publish its new PeerID");
   return fault(failure.message, "check that the far end speaks noise (/noise), as go-libp2p does by default");
+}
+
+/** The limits are no settings: a far end that keeps to the protocol stays far below them. */
+export function judgeLimits({ failure }: LimitsResult): StepVerdict {
+  return fault(
+    `the far end exceeded a limit, so this side cut the connection: ${failure.message}`,
+    'let its operator check why it does that; docs/WIRE.md, "Limits of a connection", lists the limits, which no setting changes',
+  );
 }
 
 export function judgeMuxer({ muxer, pongMs, failure }: MuxerResult, settings: ExaminationSettings): StepVerdict {

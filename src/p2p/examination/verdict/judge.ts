@@ -1,7 +1,7 @@
 /** Decides what the result of a step means, and which setting to change. Pure. */
 
 import type { ExaminationSettings, StepResult, StepVerdict } from "../step-results.ts";
-import { judgeAddress, judgeDialPolicy, judgeMuxer, judgeNoise, judgePsk, judgeTcp } from "./judge-connection.ts";
+import { judgeAddress, judgeDialPolicy, judgeLimits, judgeMuxer, judgeNoise, judgePsk, judgeTcp } from "./judge-connection.ts";
 import { judgeHeartbeat } from "./judge-heartbeat.ts";
 import { judgeEcho, judgeIdentify, judgeProtocols } from "./judge-services.ts";
 
@@ -28,5 +28,7 @@ export function judge(result: StepResult, settings: ExaminationSettings): StepVe
     case "challenge":
     case "echo":
       return judgeEcho(result, settings);
+    case "limits":
+      return judgeLimits(result);
   }
 }

@@ -5,7 +5,7 @@ export const ok = (message: string): StepVerdict => ({ mark: "ok", message, advi
 
 export const note = (message: string, advice: string | null = null): StepVerdict => ({ mark: "note", message, advice });
 
-export const fault = (message: string, advice: string | null): StepVerdict => ({ mark: "fault", message, advice });
+export const fault = (message: string, advice: string): StepVerdict => ({ mark: "fault", message, advice });
 
 /** The advice about a far end that refuses this PeerID. */
 export function becomeKnown({ asSelf, self }: ExaminationSettings): string {
