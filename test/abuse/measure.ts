@@ -2,6 +2,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { systemClock } from "../../src/base/clock.ts";
 import { DaemonProcess } from "../support/daemon-process.ts";
+import { httpRequest } from "../support/http-request.ts";
 import { NatsServer } from "../support/nats-server.ts";
 import { Publisher } from "../support/publisher.ts";
 import { startAttack } from "./attacker.ts";
@@ -65,7 +66,12 @@ export async function measure({ name, attack }: Scenario, stage: Stage, seconds:
   await daemon.metric("nodejs_eventloop_lag_max_seconds");
   const watch = watchDaemon(daemon);
   await canaries.notices();
-  const attacker = startAttack(attack, { host: "127.0.0.1", port: daemon.p2pPort, peerId });
+  const attacker = startAttack(attack, {
+    host: "127.0.0.1",
+    port: daemon.p2pPort,
+    httpPort: Number(new URL(daemon.httpUrl).port),
+    peerId,
+  });
   const startedMs = systemClock.monotonicMs();
   let backMs: number | undefined;
   try {
@@ -91,6 +97,8 @@ export async function measure({ name, attack }: Scenario, stage: Stage, seconds:
   };
 }
 
+const lagSecondsIn = (metrics: string): number => Number(/^nodejs_eventloop_lag_max_seconds (\S+)$/m.exec(metrics)?.[1] ?? 0);
+
 const rows = (daemon: DaemonProcess): number => daemon.count("select count(*) from event_log");
 
 interface Watched {
@@ -106,9 +114,10 @@ function watchDaemon(daemon: DaemonProcess): { stop(): Promise<Watched> } {
       peakBytes = Math.max(peakBytes, daemon.residentBytes);
       const startedMs = systemClock.monotonicMs();
       try {
-        if ((await daemon.health("/livez")).status !== 200) failed = true;
+        // On a connection of its own, as kubelet does.
+        if ((await httpRequest(daemon.httpUrl, "/livez")).status !== 200) failed = true;
         slowestAnswerMs = Math.max(slowestAnswerMs, systemClock.monotonicMs() - startedMs);
-        lagMs = Math.max(lagMs, 1_000 * ((await daemon.metric("nodejs_eventloop_lag_max_seconds")) ?? 0));
+        lagMs = Math.max(lagMs, 1_000 * lagSecondsIn((await httpRequest(daemon.httpUrl, "/metrics")).body));
       } catch {
         failed = true;
       }

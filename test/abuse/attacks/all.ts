@@ -10,7 +10,7 @@ import {
   streamFlood,
   tinyMessages,
 } from "./frames.ts";
-import { garbage, silentSockets, slowHandshakes } from "./sockets.ts";
+import { garbage, idleHttpConnections, silentSockets, slowHandshakes } from "./sockets.ts";
 import { flappingStrangers, thousandsOfStrangers } from "./strangers.ts";
 
 export const ATTACKS = {
@@ -27,6 +27,7 @@ export const ATTACKS = {
   garbage,
   "thousands of strangers": thousandsOfStrangers,
   "flapping strangers": flappingStrangers,
+  "idle HTTP connections": idleHttpConnections,
 } as const satisfies Record<string, Attack>;
 
 export type AttackName = keyof typeof ATTACKS;

@@ -5,6 +5,7 @@ import { type RawConnection, type RawPeer, startRawPeer } from "../../support/ra
 export interface Target {
   readonly host: string;
   readonly port: number;
+  readonly httpPort: number;
   readonly peerId: string;
 }
 

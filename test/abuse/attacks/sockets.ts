@@ -4,6 +4,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { type Attack, repeatedly } from "./attack.ts";
 
 const SILENT_SOCKETS = 3_000;
+const IDLE_HTTP_CONNECTIONS = 600;
 
 /** Resolves when the socket has closed or the attack is over. */
 async function held(socket: Socket, signal: AbortSignal): Promise<void> {
@@ -28,6 +29,17 @@ export const silentSockets: Attack = ({ host, port }, signal) =>
     await held(await open(port, host), signal);
     await delay(200);
   });
+
+/** 600 connections to the HTTP listener; every other one says nothing, and the rest send half of a request's headers. */
+export const idleHttpConnections: Attack = ({ host, httpPort }, signal) => {
+  let opened = 0;
+  return repeatedly(IDLE_HTTP_CONNECTIONS, signal, async () => {
+    const socket = await open(httpPort, host);
+    if (opened++ % 2 === 0) socket.write("GET /livez HTTP/1.1\r\nHost: localhost\r\nX: ");
+    await held(socket, signal);
+    await delay(200);
+  });
+};
 
 /** The beginning of a handshake, a byte every 100 ms. */
 export const slowHandshakes: Attack = ({ host, port }, signal) =>
