@@ -60,7 +60,7 @@ test("a resync requested while a reading starts is not forgotten", async () => {
   expect(starts).toEqual([6, 1]);
 });
 
-const HINT = "If this repeats, another daemon uses the same nats.consumer: give each daemon its own.";
+const HINT = "if this repeats, another daemon uses the same nats.consumer: give each daemon its own";
 
 test.each<[PullStatus, object]>([
   [{ kind: "consumer_deleted" }, { reason: "consumer_deleted", nextStep: HINT }],
