@@ -15,6 +15,7 @@ import type { Store } from "../store/store.ts";
 import type { OwnDialect } from "../views/advice.ts";
 import type { DeliveryView, HistoryView, PeerDetailView, PeerView, Phase, SelfView } from "../views/api.ts";
 import { missingSentence, spanSentence } from "../views/delivery-sentences.ts";
+import { learnedSentence } from "../views/learned-sentence.ts";
 import {
   acceptsStreams,
   failureSentence,
@@ -220,6 +221,7 @@ function historyMessage(event: LogEvent): string | null {
   }
   if (event.type === "PeerDesired" && event.standing === "partner" && event.address !== null)
     return skippedSentence(dialability(event.address).skipped);
+  if (event.type === "PeerLearned") return learnedSentence(event.details);
   if (event.type === "OpenFailed") return failureSentence(event.message, event.details.streamEnd);
   return "message" in event ? event.message : null;
 }

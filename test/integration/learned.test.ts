@@ -59,6 +59,9 @@ test("a daemon learns the other's program and dialect, shows them, and keeps the
   }
   const desiredSeq = a.daemon.count("select min(seq) from event_log where type = 'PeerDesired'");
   expect(await shown(b.peerId, "--as-of", String(desiredSeq))).toMatch(/^program +nothing learned yet$/m);
+  expect(await shown(b.peerId)).toMatch(
+    / PeerLearned {2,}its program: .*oc-partnerd.*, \d+ protocols, .*challenge passed {2,}oc-partnerd$/m,
+  );
   const [row] = a.daemon.sql("select summary from peer_history where type = 'PeerLearned' order by seq desc limit 1");
   expect(row?.["summary"]).toMatch(
     /^its program: .*oc-partnerd.* protocols, heartbeat fields both, timestamp unix, challenge passed$/,
