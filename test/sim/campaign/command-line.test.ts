@@ -44,8 +44,8 @@ describe("the command line of the simulator", () => {
   it("hunts every planted bug, or only the named ones", () => {
     expect(parseCommandLine(["--plants", "--write"])).toMatchObject({
       kind: "plants",
+      seeds: 8_000,
       plants: PLANTS,
-      seeds: 2_000,
       write: true,
     });
     const two = parseCommandLine(["--plants", "--plant", "fin-ignored", "--plant", "dials-itself"]);

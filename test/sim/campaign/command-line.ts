@@ -40,6 +40,8 @@ export type SimCommand =
   | (Common & { readonly kind: "replay"; readonly file: string; readonly plant: Plant | undefined });
 
 const DEFAULT_SEEDS = 2_000;
+/** The rarest planted bug shows within half of them. */
+const DEFAULT_SEEDS_OF_A_HUNT = 8_000;
 
 interface Flags {
   seeds?: number;
@@ -64,7 +66,7 @@ export function parseCommandLine(argv: readonly string[]): SimCommand {
     .description("Runs simulated worlds and checks the invariants. Each seed gives one world, the same every time.")
     .option(
       "--seeds <n>",
-      `number of seeds to run (default: ${DEFAULT_SEEDS}); with --plants: the maximum for each bug`,
+      `number of seeds to run (default: ${DEFAULT_SEEDS}); with --plants: the maximum for each bug (default: ${DEFAULT_SEEDS_OF_A_HUNT})`,
       positive,
     )
     .option("--from <seed>", "first seed (default: 1)", whole)
@@ -103,7 +105,7 @@ function commandOf(flags: Flags): SimCommand {
   const simulator = flags.simulator === undefined ? SIMULATOR : directoryUrl(resolve(flags.simulator)).href;
   const common: Common = { json, out: resolve(out), workers, hangMs: hangAfter * 1_000, simulator };
   const plants = (flags.plant ?? []).map(named);
-  const { seeds = DEFAULT_SEEDS, from = 1, twiceEvery = 20, keepGoing, hashes, write } = flags;
+  const { seeds, from = 1, twiceEvery = 20, keepGoing, hashes, write } = flags;
   if (flags.replay !== undefined) {
     refuse(flags, "--replay", ["plants", "seeds", "from", "hashes", "keepGoing", "twiceEvery", "write"]);
     return { ...common, kind: "replay", file: flags.replay, plant: atMostOne(plants) };
@@ -112,11 +114,27 @@ function commandOf(flags: Flags): SimCommand {
     refuse(flags, "--plants", ["hashes", "keepGoing", "twiceEvery"]);
     if (write && plants.length > 0)
       throw usage("--write needs all bugs; with --plant the table would be incomplete", "remove --write or --plant");
-    return { ...common, kind: "plants", seeds, from, plants: plants.length > 0 ? plants : PLANTS, write };
+    return {
+      ...common,
+      kind: "plants",
+      seeds: seeds ?? DEFAULT_SEEDS_OF_A_HUNT,
+      from,
+      plants: plants.length > 0 ? plants : PLANTS,
+      write,
+    };
   }
   if (write) throw usage("--write requires --plants", "add --plants, or remove --write");
   if (hashes && json) throw usage("--hashes and --json both print to standard output", "remove one of them");
-  return { ...common, kind: "seeds", seeds, from, plant: atMostOne(plants), twiceEvery, keepGoing, hashes };
+  return {
+    ...common,
+    kind: "seeds",
+    seeds: seeds ?? DEFAULT_SEEDS,
+    from,
+    plant: atMostOne(plants),
+    twiceEvery,
+    keepGoing,
+    hashes,
+  };
 }
 
 function refuse(flags: Flags, mode: string, others: readonly (keyof Flags)[]): void {
