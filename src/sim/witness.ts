@@ -83,6 +83,14 @@ export class Witness implements DaemonWatcher {
   }
 }
 
+const OBSERVED: Readonly<Record<ObservedEvent["type"], true>> = {
+  StreamOpened: true,
+  StreamClosed: true,
+  OpenFailed: true,
+  InboundRefused: true,
+};
+
+/** False for the daemon's other rows about a peer, which depend on budgets and settling times. */
 function isObserved(event: LogEvent): event is ObservedEvent {
-  return "peerId" in event && event.type !== "PeerDesired" && event.type !== "PeerRemoved" && event.type !== "EventsSuppressed";
+  return event.type in OBSERVED;
 }

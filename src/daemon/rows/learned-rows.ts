@@ -89,7 +89,7 @@ export class LearnedRows implements Disposable {
     const facts = this.#early.get(peerId);
     if (facts === undefined || !this.#isPartner(peerId)) return;
     this.#early.delete(peerId);
-    this.learned(peerId, facts);
+    if (Object.keys(facts).length > 0) this.learned(peerId, facts);
   }
 
   [Symbol.dispose](): void {

@@ -153,6 +153,13 @@ describe("a partner's program", () => {
     expect([facts(), again]).toEqual([{ ...NOTHING_LEARNED, ...SPOKEN }, 1]);
   });
 
+  it("has no row if the peer has shown nothing when it becomes a partner", () => {
+    recorder.observed(opened(PEER_A, "inbound"));
+    append(temporary.store, desired());
+    temporary.clock.advanceSync(SETTLE_MS);
+    expect(rows()).toEqual([]);
+  });
+
   it("is recorded if the peer becomes a partner while the stream lives on which it showed it", () => {
     recorder.observed(opened(PEER_A, "inbound"));
     recorder.learned(PEER_A, SPOKEN);
