@@ -29,10 +29,15 @@ export class HttpConnections {
     socket.once("close", () => this.#open.delete(socket));
   }
 
-  /** Notes that a request has begun. */
-  began(request: IncomingMessage, response: ServerResponse): void {
+  /**
+   * Notes that a request has begun. False if the one before it is still to be answered: a read may hold a thousand pipelined requests,
+   * whose answers would be computed without a pause.
+   */
+  began(request: IncomingMessage, response: ServerResponse): boolean {
     const entry = this.#open.get(request.socket);
-    if (entry !== undefined) entry.exchange = { request, response };
+    if (entry === undefined || entry.exchange?.response.writableEnded === false) return false;
+    entry.exchange = { request, response };
+    return true;
   }
 
   #remove(socket: Socket | undefined): void {

@@ -35,7 +35,10 @@ export function createListener(app: Hono, refusalFor: (facts: RequestFacts) => A
   });
   const connections = new HttpConnections(MAX_CONNECTIONS);
   const serve = (request: IncomingMessage, response: ServerResponse): void => {
-    connections.began(request, response);
+    if (!connections.began(request, response)) {
+      request.socket.destroy();
+      return;
+    }
     for (const [name, value] of Object.entries(SECURITY_HEADERS)) response.setHeader(name, value);
     const refusal = refusalFor(factsOf(request));
     if (refusal !== undefined) {

@@ -133,6 +133,25 @@ test("the oldest yields if all are being answered, as when no client reads its a
   expect(answers[0]).toBe("");
 });
 
+test("a connection that sends a request before the last answer is closed, and only its first request is served", async () => {
+  const { url, port } = await listen("http.probes");
+  const piping = await open(port, { bytes: "GET /slow HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(1_000) });
+  await once(piping.resume(), "close");
+  expect(slow.asked).toBe(1);
+  expect((await httpRequest(url, "/livez")).status).toBe(200);
+});
+
+test("a connection may send one request after the other", async () => {
+  const { port } = await listen("http.listen");
+  const kept = await open(port);
+  let received = "";
+  kept.on("data", (chunk: Buffer) => (received += chunk.toString()));
+  for (let count = 1; count <= 3; count++) {
+    kept.write("GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    await until("it is answered", () => received.split('{"status":"ok"}').length > count);
+  }
+});
+
 test("an address cannot displace the connections of others", async () => {
   const { port } = await listen("http.probes");
   const other = await open(port, { from: "127.0.0.2" });
