@@ -149,7 +149,7 @@ describe_packages() {
 
 why_npm_waits() {
   reason=$(sed -n 's/^npm http fetch .* attempt \([0-9]*\) failed with \(.*\)/attempt \1 failed with \2/p' "$npm_log" | tail -n 1)
-  echo "${reason:-slow network?}, npm keeps trying"
+  echo "${reason:-perhaps a slow network}; npm keeps trying"
 }
 
 # Checks that the packages work; if not, sets `broken` to the part that does not.

@@ -114,7 +114,7 @@ async function* judged(
 
 function notAnAddress(text: string): PartnerdError {
   return new PartnerdError("usage", `${shownValue(text)} is not a multiaddr`, {
-    nextStep: "give one like /dns4/host/tcp/4001/p2p/<PeerID>; `oc-partnerd peers` shows those of the partners",
+    nextStep: "give one like /dns4/host/tcp/4001/p2p/<PeerID>; `oc-partnerd peers --json` shows those of the partners",
   });
 }
 

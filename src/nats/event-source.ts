@@ -76,15 +76,24 @@ export class EventSource implements Disposable {
       problem: this.#from === "core" ? this.#whyNoStream : reader.problem,
       behind: reader.behind,
       restarts: reader.restarts,
-      rereading: this.#from === "jetstream" ? reader.rereading : null,
+      rereading: this.#from === "core" ? null : reader.rereading,
     };
   }
 
-  /** Reads the whole stream again; messages already logged are not appended again. False if there is no stream to read. */
+  /**
+   * Reads the whole stream again, once NATS is connected; messages already logged are not appended again. False if there is no stream
+   * to read.
+   */
   resync(): boolean {
-    if (this.#from !== "jetstream") return false;
+    if (this.#from === "core" || (this.#from === null && !this.#followsStream())) return false;
     this.#reader.resync();
     return true;
+  }
+
+  /** True if only a stream will do: because it is configured, or because the log has messages of one. */
+  #followsStream(): boolean {
+    const { mode, log } = this.#init;
+    return mode === "jetstream" || (mode === "auto" && log.cursor() !== undefined);
   }
 
   /** Stops receiving. Messages already received stay in the buffer. */
@@ -106,12 +115,11 @@ export class EventSource implements Disposable {
   }
 
   async #serve(client: NatsConnection, signal: AbortSignal): Promise<void> {
-    const { mode, log } = this.#init;
+    const { mode } = this.#init;
     const isOver = () => signal.aborted || client.isClosed();
     await this.#prepare(client);
     // Once the log follows a stream, going back to core NATS would duplicate some messages and miss others.
-    const followsStream = mode === "jetstream" || (mode === "auto" && log.cursor() !== undefined);
-    if (!followsStream && !(mode === "auto" && (await this.#hasStream(client, isOver)))) {
+    if (!this.#followsStream() && !(mode === "auto" && (await this.#hasStream(client, isOver)))) {
       await this.#subscribe(client, signal);
       while (!isOver() && !(mode === "auto" && (await this.#hasStream(client, isOver))))
         await pause(this.#init.clock, LOOK_AGAIN_MS, signal);

@@ -191,6 +191,24 @@ describe.concurrent("resync", () => {
     await nats.start();
     expect(await running).toMatch(/up to sequence 1: found nothing new/);
   });
+
+  test("is accepted if NATS has been down since the start, since the log knows its stream", async () => {
+    await using nats = await NatsServer.start({ jetStream: true });
+    await setUpAt(nats);
+    await using publisher = await Publisher.connect(nats);
+    await publisher.publish(CREATE, "one");
+    await using daemon = await daemonAt(nats);
+    await hasText(daemon, "one");
+    await daemon.stop();
+    await nats.stop();
+    await daemon.start("started");
+    const { hostname, port } = new URL(daemon.httpUrl);
+    const client = daemonClient({ host: hostname, port: Number(port) });
+    const running = resync(daemon);
+    await daemon.until("it has been asked", async () => (await client.delivery()).rereading !== null);
+    await nats.start();
+    expect(await running).toMatchObject({ code: 0, stdout: matching(/up to sequence 1: found nothing new/) });
+  });
 });
 
 const PEERS: Readonly<Record<string, string>> = {
