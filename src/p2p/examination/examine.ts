@@ -46,9 +46,9 @@ export async function* examineFarEnd(address: Address, components: ExaminationCo
     yield { step: "muxer", muxer: null, pongMs: null, failure: peer.dial.failure };
     return;
   }
-  const { host, clock, timeoutMs } = components;
+  const { host, clock, cuts, timeoutMs } = components;
   const redial = async () => (await dialPeer(plan.targets, peer.peerId, components)).dial.connection;
-  yield* askServices(new FarEndConnection(connection, { host, clock, timeoutMs, redial }), components);
+  yield* askServices(new FarEndConnection(connection, { host, clock, cuts, timeoutMs, redial }), components);
 }
 
 async function planFor(
