@@ -347,11 +347,6 @@ test.each(CASES)("%s", (_, result, mark, message, advice) => {
   else expect(verdict.advice).toMatch(advice);
 });
 
-test("a fault always says what to do", () => {
-  const faults = CASES.map(([what, result]) => ({ what, ...judge(result, SETTINGS) })).filter(({ mark }) => mark === "fault");
-  expect(faults.filter(({ advice }) => advice === null).map(({ what }) => what)).toEqual([]);
-});
-
 describe("settings", () => {
   test("under p2p.challenge: prefer, a far end without the challenge works, unproven", () => {
     const settings = { ...SETTINGS, challenge: "prefer" } as const;
