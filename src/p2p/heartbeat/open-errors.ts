@@ -24,7 +24,7 @@ export function dialErrors(failures: readonly PartnerdError[]): PartnerdError {
   const soonest = failures.find(({ code }) => code === "dial_failed" || code === "timeout") ?? failures[0];
   if (soonest === undefined) throw new RangeError("no address was dialled");
   if (failures.length === 1) return soonest;
-  const each = [...new Set(failures.map(({ message }) => message))].join("; ");
+  const each = [...new Set(failures.map(({ text }) => text))].join("; ");
   return new PartnerdError(soonest.code, `none of ${failures.length} addresses answered: ${each}`, {
     cause: soonest.cause,
     details: soonest.details,
