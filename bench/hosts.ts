@@ -26,10 +26,12 @@ const ANYBODY: AdmissionPolicy = { verdictOn: () => "ok" };
 async function startHost(): Promise<string> {
   const privateKey = await generateKeyPair("Ed25519");
   const peerId = peerIdOf(peerIdFromPrivateKey(privateKey));
+  const limits = connectionLimits(10_000, undefined);
+  const door = new Door({ limits, clock: systemClock, isPartner: () => true, onCut: () => {} });
   const node = await createNode({
     privateKey,
     listen: LISTEN,
-    door: new Door({ limits: connectionLimits(10_000, undefined), clock: systemClock, isPartner: () => true, onCut: () => {} }),
+    door,
     clock: systemClock,
     admission: ANYBODY,
     swarmKey: null,
@@ -42,6 +44,7 @@ async function startHost(): Promise<string> {
     dialPlanner: dialAsGiven,
     self: { name: "far end", did: didOf(peerId), peerId },
     admission: ANYBODY,
+    cuts: door,
     observer: { observed: () => {}, faulted: () => {}, wake: () => {} },
   });
   await node.handle(SINK_PROTOCOL, sink);

@@ -89,7 +89,7 @@ export interface ErrorDetails {
   readonly reason?: string | undefined;
   /** The failure may pass although nothing that we were told changes: a name can resolve to another address. */
   readonly mayChange?: boolean | undefined;
-  /** The message without the place that it begins with, or the next step that it ends with, for callers that give these themselves. */
+  /** The message without the place that it begins with, for callers that name the place themselves. */
   readonly problem?: string | undefined;
   /** `host:port` of the server that failed. */
   readonly server?: string | undefined;
@@ -118,6 +118,11 @@ export class PartnerdError extends Error {
     this.code = code;
     this.nextStep = options.nextStep ?? null;
     this.details = options.details ?? {};
+  }
+
+  /** Message and next step, for a place that has one text for both. */
+  get text(): string {
+    return this.nextStep === null ? this.message : `${this.message}; ${this.nextStep}`;
   }
 
   /** The exit code of a command that ends with this error. */

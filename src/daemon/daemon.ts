@@ -13,6 +13,7 @@ import { createApp, createProbesApp } from "../http/app.ts";
 import { Metrics } from "../http/metrics.ts";
 import { startHttp, startProbes } from "../http/server.ts";
 import { loadOrCreateIdentity } from "../identity/identity.ts";
+import type { Cuts } from "../p2p/budgets/cuts.ts";
 import { createDialPlanner } from "../p2p/dial/create-dial-planner.ts";
 import { HandshakeWatch } from "../p2p/handshake/handshake-watch.ts";
 import { peerIdOf } from "../p2p/host/connection-index.ts";
@@ -185,6 +186,7 @@ interface LocalHost {
   readonly admission: AdmissionPolicy;
   readonly connections: ConnectionWatch;
   readonly handshakes: HandshakeWatch;
+  readonly cuts: Cuts;
 }
 
 /** Our identity and the libp2p host that uses it. It does not listen yet. */
@@ -213,7 +215,14 @@ async function createHost(config: Config, around: Surroundings, { store, recorde
     handshakes,
   });
   owner.defer(() => stopNode(node, clock));
-  return { node, self: { name: config.name, did: didOf(config.did ?? peerId), peerId }, admission, connections, handshakes };
+  return {
+    node,
+    self: { name: config.name, did: didOf(config.did ?? peerId), peerId },
+    admission,
+    connections,
+    handshakes,
+    cuts: door,
+  };
 }
 
 /** The partner streams, and the core that opens and closes them. Nothing is opened before `reconciler.start()`. */

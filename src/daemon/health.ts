@@ -40,7 +40,7 @@ export function readiness(facts: HealthFacts): readonly Check[] {
     {
       name: "event_log",
       ok: facts.logFailing === null,
-      message: facts.logFailing === null ? writable(facts) : told(facts.logFailing),
+      message: facts.logFailing === null ? writable(facts) : facts.logFailing.text,
     },
     { name: "p2p", ok: facts.addresses.length > 0, message: `listening on ${facts.addresses.join(", ") || "nothing"}` },
     connectionCheck(facts),
@@ -66,7 +66,7 @@ function connectionCheck({ connections, descriptorsExhausted }: HealthFacts): Ch
 
 /** For readiness if even the log cannot be read. */
 export function unreadable(error: PartnerdError): readonly Check[] {
-  return [{ name: "event_log", ok: false, message: told(error) }];
+  return [{ name: "event_log", ok: false, message: error.text }];
 }
 
 export function liveness(stuckForMs: number): readonly Check[] {
@@ -100,10 +100,6 @@ function how({ from, reading, restarting, problem, behind }: SourceFacts, proof:
     return `${reading ? "subscribed" : `not subscribed${error}`}, at_most_once: events published while this daemon or NATS is down are lost${why}`;
   }
   if (restarting) return "restarting to read the stream";
-  if (!reading) return `not reading: ${problem === null ? "starting" : told(problem)}`;
+  if (!reading) return `not reading: ${problem === null ? "starting" : problem.text}`;
   return `at_least_once from stream ${proof.cursor?.stream ?? "?"}, ${behind ?? 0} behind`;
-}
-
-function told({ message, nextStep }: PartnerdError): string {
-  return nextStep === null ? message : `${message}; ${nextStep}`;
 }

@@ -2,7 +2,6 @@
  * Prometheus metrics. No metric has a peer label, known label values start at 0 so that rates work from the start, and times are
  * timestamps rather than ages.
  */
-
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 import { CUT_REASONS, isFault } from "../base/errors.ts";
 import { FAULT_PARTS, type Logger } from "../base/log.ts";

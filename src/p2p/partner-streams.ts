@@ -6,6 +6,7 @@ import { RecentMap } from "../base/recent-map.ts";
 import type { DesiredPeer } from "../events/types.ts";
 import { DEFAULT_RECONCILER_OPTIONS } from "../reconciler/options.ts";
 import type { ActualPeer, Attempt, CloseRequest, PartnerStreams } from "../reconciler/ports.ts";
+import type { Cuts } from "./budgets/cuts.ts";
 import type { DialPlanner } from "./dial/dial-planner.ts";
 import { Dialler, type HandshakeFailures } from "./heartbeat/dialler.ts";
 import { answerChallenge, answerPings } from "./heartbeat/echo.ts";
@@ -41,6 +42,7 @@ export interface PartnerStreamsComponents {
   /** Decides which addresses are dialled. */
   readonly dialPlanner: DialPlanner;
   readonly observer: StreamObserver;
+  readonly cuts: Cuts;
   /** Of the real host. */
   readonly handshakes?: HandshakeFailures | undefined;
   readonly options?: {

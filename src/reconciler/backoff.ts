@@ -68,7 +68,7 @@ interface FailureRun {
   /** How many of them were losses of an established stream. */
   readonly losses: number;
   readonly sinceMs: number;
-  /** The far end ended the last stream within the grace. The next one is established only after it has outlived the grace. */
+  /** The last stream was ended, lost or cut within the grace. The next one is established only after it has outlived the grace. */
   readonly onProbation: boolean;
   /** Until when the peer counts as recently established; null if it has had no stream but refused ones. */
   readonly recentUntilMs: number | null;
@@ -104,8 +104,8 @@ export function failed(before: Retry, failure: OpenFailure, random: Pick<Random,
 
 /**
  * established -> waiting: the stream is gone. If the far end ended it within the grace, that was a refusal, and the next stream is on
- * probation. A connection lost so early is on probation too, but keeps its short wait: it may have been the network. So is one that
- * we cut.
+ * probation. A connection lost so early is on probation too, but keeps its short wait: it may have been the network. A connection
+ * that we cut is on probation too, but waits at least 10 s.
  */
 export function lost(before: Established, streamEnd: CloseReason | null, nowMs: number, random: Pick<Random, "next">): Waiting {
   const lastedMs = nowMs - before.sinceMs;

@@ -262,7 +262,7 @@ export class Reconciler {
   }
 
   #fail(peerId: PeerId, generation: number, error: PartnerdError, next: (retry: Retry, failure: OpenFailure) => Retry): void {
-    const { code, message } = error;
+    const { code, text: message } = error;
     this.#retries.update(peerId, generation, (retry) =>
       next(retry, { code, message, ...factsOf(error), failedAtMs: this.#deps.clock.monotonicMs() }),
     );
@@ -276,7 +276,7 @@ export class Reconciler {
     const { observer, clock } = this.#deps;
     const durationMs = Math.round(clock.monotonicMs() - attempt.startedAtMs);
     const facts = { protocol: this.#options.protocol, attempt: attempt.id, durationMs, details: factsOf(error) };
-    observer.observed({ type: "OpenFailed", peerId, reason: error.code, message: error.message, ...facts });
+    observer.observed({ type: "OpenFailed", peerId, reason: error.code, message: error.text, ...facts });
   }
 
   #isCurrent(peerId: PeerId, { generation }: InFlight): boolean {

@@ -166,7 +166,9 @@ export function hostContract(name: string, start: () => Promise<HostHarness>): v
 
     it("reports a protocol that the far end does not support, and leaves no stream open", async () => {
       const connection = await settle(dial());
-      expect(streamError(await failureOf(newStream(connection)), PROTOCOL, connection).code).toBe("protocol_unsupported");
+      expect(streamError(await failureOf(newStream(connection)), PROTOCOL, connection, undefined).code).toBe(
+        "protocol_unsupported",
+      );
       expect(connection.status).toBe("open");
       await harness.eventually(() => connection.streams.length === 0);
     });

@@ -112,6 +112,7 @@ export async function startPartnerHost(
         dialPlanner: dialAsGiven,
         self: { name: `host-${seed}`, did: didOf(`did:${seed}`), peerId },
         admission,
+        cuts: door,
         observer,
         handshakes,
         options,

@@ -3,6 +3,7 @@
 import type { Address, PeerId } from "../../src/base/ids.ts";
 import { didOf } from "../../src/base/ids.ts";
 import type { ObservedEvent } from "../../src/events/types.ts";
+import { NO_CUTS } from "../../src/p2p/budgets/cuts.ts";
 import { dialAsGiven } from "../../src/p2p/dial/dial-planner.ts";
 import { createGater } from "../../src/p2p/host/gater.ts";
 import { createPartnerStreams, type Libp2pPartnerStreams } from "../../src/p2p/partner-streams.ts";
@@ -55,6 +56,7 @@ export async function startSimulatedHost(
     dialPlanner: dialAsGiven,
     self: { name: peerId, did: didOf(`did:${peerId}`), peerId },
     admission,
+    cuts: NO_CUTS,
     observer,
   });
   network.listen(address, node);

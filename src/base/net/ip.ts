@@ -31,7 +31,7 @@ export function isLoopbackAddress(text: string): boolean {
   return ip !== undefined && isLoopback(ip);
 }
 
-/** How an IPv6 address, in hex, begins that contains an IPv4 address where packets may end up, and where in it that address is. */
+/** Patterns of IPv6 addresses, in hex, that embed an IPv4 address, and the bytes that hold it. */
 const EMBEDDINGS: readonly { readonly prefix: RegExp; readonly at: readonly number[]; readonly inverted?: true }[] = [
   // NAT64: the well-known prefix, and the local one with each layout that fits it (RFC 6052). Byte 8 is skipped.
   { prefix: /^0064ff9b0{16}/, at: [12, 13, 14, 15] },

@@ -8,6 +8,15 @@ export interface ConnectionCut {
   readonly limit: string;
 }
 
+/** Knows which connections this side has cut: the `Door`. */
+export interface Cuts {
+  /** Undefined if this side has not cut the connection. Known before its streams end. */
+  cutOf(connection: { readonly timeline?: object | undefined }): ConnectionCut | undefined;
+}
+
+/** Of a host without limits. */
+export const NO_CUTS: Cuts = { cutOf: () => undefined };
+
 /** The cut that `error` causes when a connection is aborted with it; undefined if it is not about a limit. */
 export function cutBy(error: unknown): ConnectionCut | undefined {
   if (!(error instanceof PartnerdError) || !isCutReason(error.code)) return undefined;
@@ -18,13 +27,3 @@ export function cutBy(error: unknown): ConnectionCut | undefined {
 export function cutError({ reason, limit }: ConnectionCut): PartnerdError {
   return new PartnerdError(reason, `this side cut the connection, because the far end exceeded a limit: ${limit}`);
 }
-
-/** By connection. Weak: a connection is forgotten with its last user. */
-const cuts = new WeakMap<object, ConnectionCut>();
-
-export function noteCut(connection: object, cut: ConnectionCut): void {
-  cuts.set(connection, cut);
-}
-
-/** Undefined if this side has not cut the connection. Known before its streams end. */
-export const cutOf = (connection: object): ConnectionCut | undefined => cuts.get(connection);

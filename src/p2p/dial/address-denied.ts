@@ -31,10 +31,9 @@ export function addressDenied(
     : placeOf(resolved, endpoint.port);
   const via = ip.text === resolved.text ? "" : `it leads to ${ip.text}, and `;
   const denied = `${asked}${isName ? "," : ""} may not be dialled: ${via}${WHY[denial]}`;
-  const nextStep = nextStepFor(denial, placeOf(ip, endpoint.port));
-  return new PartnerdError("address_denied", `${denied}; ${nextStep}`, {
-    nextStep,
-    details: { reason: denial, mayChange: isName, problem: denied },
+  return new PartnerdError("address_denied", denied, {
+    nextStep: nextStepFor(denial, placeOf(ip, endpoint.port)),
+    details: { reason: denial, mayChange: isName },
   });
 }
 

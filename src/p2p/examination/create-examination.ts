@@ -18,7 +18,7 @@ import type { HeartbeatFormat } from "../wire/codec.ts";
 import { MAX_STREAMS_PER_PROTOCOL, PING_PROTOCOL, PROBE_PROTOCOL } from "../wire/constants.ts";
 import { FarEndDialler } from "./dial-far-end.ts";
 import { examineFarEnd } from "./examine.ts";
-import type { StepFailure, StepResult } from "./step-results.ts";
+import type { StepResult } from "./step-results.ts";
 
 export interface ExaminationInit {
   readonly clock: Clock;
@@ -50,10 +50,8 @@ export async function* examination(address: Address, init: ExaminationInit): Asy
     onProgress: (progress) => onProgress(progress),
   });
   const limits = connectionLimits(MAX_CONNECTIONS, undefined);
-  let cut: StepFailure | null = null;
-  const onCut = ({ code, message }: PartnerdError) => {
-    cut ??= { code, message };
-  };
+  const cut = new AbortController();
+  const onCut = (error: PartnerdError) => cut.abort(error);
   const door = new Door({ limits, clock, isPartner: () => true, onCut });
   const admission = { verdictOn: (): Verdict => "ok" };
   const node = await createNode({ privateKey, listen: [], door, clock, admission, swarmKey, version, handshakes });
@@ -70,11 +68,12 @@ export async function* examination(address: Address, init: ExaminationInit): Asy
       dialler,
       challengedBytes,
       isPrivate,
-      wasCut: () => cut !== null,
+      cuts: door,
+      cut: cut.signal,
       self: { name, did: did ?? didOf(peerId), peerId },
       placeholder: peerIdOf(peerIdFromPrivateKey(await generateKeyPair("Ed25519"))),
     });
-    yield* untilCut(steps, () => cut);
+    yield* untilCut(steps, cut.signal);
     for (const error of faults) throw error;
   } finally {
     await stopNode(node, clock);
@@ -82,13 +81,18 @@ export async function* examination(address: Address, init: ExaminationInit): Asy
 }
 
 /** A question during which we cut the connection has no result of the far end's making, so the cut is reported in its place. */
-async function* untilCut(steps: AsyncIterable<StepResult>, cutSoFar: () => StepFailure | null): AsyncGenerator<StepResult, void> {
-  for await (const result of steps) {
-    if (cutSoFar() !== null) break;
-    yield result;
+async function* untilCut(steps: AsyncIterable<StepResult>, cut: AbortSignal): AsyncGenerator<StepResult, void> {
+  try {
+    for await (const result of steps) {
+      cut.throwIfAborted();
+      yield result;
+    }
+    cut.throwIfAborted();
+  } catch (thrown) {
+    if (!cut.aborted || thrown !== cut.reason) throw thrown;
+    const { code, message } = thrown as PartnerdError;
+    yield { step: "limits", failure: { code, message } };
   }
-  const failure = cutSoFar();
-  if (failure !== null) yield { step: "limits", failure };
 }
 
 /** Answers the challenges and pings of the far end, as the daemon does. Returns the sizes of the challenges so far. */

@@ -46,9 +46,9 @@ export async function* examineFarEnd(address: Address, components: ExaminationCo
     yield { step: "muxer", muxer: null, pongMs: null, failure: peer.dial.failure };
     return;
   }
-  const { host, clock, timeoutMs } = components;
+  const { host, clock, cuts, timeoutMs } = components;
   const redial = async () => (await dialPeer(plan.targets, peer.peerId, components)).dial.connection;
-  yield* askServices(new FarEndConnection(connection, { host, clock, timeoutMs, redial }), components);
+  yield* askServices(new FarEndConnection(connection, { host, clock, cuts, timeoutMs, redial }), components);
 }
 
 async function planFor(
@@ -61,10 +61,8 @@ async function planFor(
     return { targets: await dialPlanner.plan(peerId, address, limit.signal), failure: null, permit: null };
   } catch (thrown) {
     if (isFault(thrown)) throw thrown;
-    const { code, message, nextStep, details } = toPartnerdError(thrown, "dial_failed");
-    const isDenied = code === "address_denied";
-    const failure = { code, message: isDenied ? (details.problem ?? message) : message };
-    return { targets: [], failure, permit: isDenied ? nextStep : null };
+    const { code, message, nextStep } = toPartnerdError(thrown, "dial_failed");
+    return { targets: [], failure: { code, message }, permit: code === "address_denied" ? nextStep : null };
   }
 }
 

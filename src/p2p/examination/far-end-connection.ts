@@ -2,6 +2,7 @@
 import { type Clock, deadline } from "../../base/clock.ts";
 import { isFault, PartnerdError } from "../../base/errors.ts";
 import { abortable, pause } from "../../base/pause.ts";
+import type { ConnectionCut, Cuts } from "../budgets/cuts.ts";
 import { streamError } from "../heartbeat/open-errors.ts";
 import type { Host, HostConnection, HostEvents } from "../host/host.ts";
 import type { StepFailure } from "./step-results.ts";
@@ -9,6 +10,7 @@ import type { StepFailure } from "./step-results.ts";
 export interface FarEndConnectionInit {
   readonly host: Pick<Host, "addEventListener" | "removeEventListener">;
   readonly clock: Clock;
+  readonly cuts: Cuts;
   readonly timeoutMs: number;
   /** Null if it cannot be dialled any more. */
   readonly redial: () => Promise<HostConnection | null>;
@@ -68,7 +70,7 @@ export class FarEndConnection {
   ): Promise<Answered<Answer>> {
     const connection = await this.open();
     if (connection === null) return { answer: null, failure: CLOSED, durationMs: 0 };
-    const { clock, timeoutMs } = this.#init;
+    const { clock, cuts, timeoutMs } = this.#init;
     const startedMs = clock.monotonicMs();
     const durationMs = () => clock.monotonicMs() - startedMs;
     using closing = this.#closeOf(connection);
@@ -79,7 +81,8 @@ export class FarEndConnection {
       return { answer: await abortable(work(connection, limit.signal), limit.signal), failure: null, durationMs: durationMs() };
     } catch (thrown) {
       if (isFault(thrown)) throw thrown;
-      const failure = failureOf(limit.signal.aborted ? limit.signal.reason : thrown, protocol, connection);
+      const error: unknown = limit.signal.aborted ? limit.signal.reason : thrown;
+      const failure = failureOf(error, protocol, connection, cuts.cutOf(connection));
       return { answer: null, failure, durationMs: durationMs() };
     }
   }
@@ -108,8 +111,8 @@ export interface Answered<Answer> {
 /** Why there is no connection any more. */
 export const CLOSED: StepFailure = { code: "refused", message: "the far end closed the connection" };
 
-function failureOf(thrown: unknown, protocol: string, connection: HostConnection): StepFailure {
-  const { code, message } = thrown instanceof PartnerdError ? thrown : streamError(thrown, protocol, connection);
+function failureOf(thrown: unknown, protocol: string, connection: HostConnection, cut: ConnectionCut | undefined): StepFailure {
+  const { code, message } = thrown instanceof PartnerdError ? thrown : streamError(thrown, protocol, connection, cut);
   if (thrown instanceof PartnerdError || code !== "refused") return { code, message };
   return connection.status === "open" ? { code, message: `no valid answer over ${protocol}` } : CLOSED;
 }

@@ -1,6 +1,7 @@
 /** The steps of an examination that need a connection: what the far end serves, and what it accepts. */
 import type { Clock, Random } from "../../base/clock.ts";
 import { pause } from "../../base/pause.ts";
+import type { Cuts } from "../budgets/cuts.ts";
 import { Liveness } from "../heartbeat/liveness.ts";
 import { requestEcho } from "../heartbeat/probe.ts";
 import { identify } from "../identify/identify.ts";
@@ -36,8 +37,9 @@ export interface ServiceComponents {
   /** The sizes of the challenges that the far end has sent so far. */
   readonly challengedBytes: () => readonly number[];
   readonly heartbeat: HeartbeatFormat;
-  /** True once this side has cut a connection, so that nothing more is to be learnt. */
-  readonly wasCut: () => boolean;
+  readonly cuts: Cuts;
+  /** Aborts when this side cuts a connection: nothing more is to be learnt. */
+  readonly cut: AbortSignal;
   /** Also try the formats next to an accepted one. */
   readonly moreFormats: boolean;
   /** The time limit of each question. */
@@ -47,6 +49,7 @@ export interface ServiceComponents {
 /** Other programs challenge with more than we do. */
 const LARGER_ECHOES = [64 * 1024, MAX_ECHO_BYTES];
 
+/** The results, as they come. Rejects with the reason of a cut. */
 export async function* askServices(farEnd: FarEndConnection, components: ServiceComponents): AsyncGenerator<StepResult, void> {
   const liveness = new Liveness(() => {});
   const pong = await farEnd.ask(farEnd.muxer ?? "the muxer", async (connection, signal) => {
@@ -77,22 +80,22 @@ function protocolsIn(facts: IdentifiedProgram | null): ProtocolsResult {
 }
 
 async function askHeartbeats(farEnd: FarEndConnection, components: ServiceComponents): Promise<HeartbeatResult> {
-  const { clock, self, heartbeat, moreFormats, timeoutMs, challengedBytes, wasCut } = components;
+  const { clock, self, heartbeat, moreFormats, timeoutMs, challengedBytes, cuts, cut } = components;
   const trials: HeartbeatTrial[] = [];
   for (
     let format = nextFormat(heartbeat, trials, moreFormats);
-    format !== null && !wasCut();
+    format !== null;
     format = nextFormat(heartbeat, trials, moreFormats)
   ) {
     const accepted = trials.filter(({ outcome }) => outcome.kind === "accepted").length;
     // A far end like this daemon refuses more, whatever their format.
-    if (accepted >= INBOUND_STREAMS_AT_ONCE) await pause(clock, INBOUND_STREAM_EVERY_MS, new AbortController().signal);
-    const init = { clock, self, format, timeoutMs };
+    if (accepted >= INBOUND_STREAMS_AT_ONCE) await pause(clock, INBOUND_STREAM_EVERY_MS, cut);
+    const init = { clock, cuts, self, format, timeoutMs };
     const send = async (): Promise<TrialOutcome> => {
       const connection = await farEnd.open();
       return connection === null ? { kind: "not_opened", failure: CLOSED } : tryHeartbeat(connection, init);
     };
-    const outcome = await onOpenConnection(farEnd, send, ({ kind }) => kind !== "accepted" && !wasCut());
+    const outcome = await onOpenConnection(farEnd, send, ({ kind }) => kind !== "accepted", cut);
     trials.push({ format, outcome });
   }
   return { step: "heartbeat", trials, challengedBytes: challengedBytes() };
@@ -103,7 +106,7 @@ async function askEchoes(
   farEnd: FarEndConnection,
   step: EchoResult["step"],
   sizes: readonly number[],
-  { clock, random, timeoutMs: limitMs, wasCut }: ServiceComponents,
+  { clock, random, timeoutMs: limitMs, cut }: ServiceComponents,
 ): Promise<EchoResult> {
   const trials: EchoTrial[] = [];
   const timeoutMs = step === "challenge" ? Math.min(limitMs, CHALLENGE_TIMEOUT_MS) : limitMs;
@@ -112,11 +115,7 @@ async function askEchoes(
       farEnd.ask(PROBE_PROTOCOL, (connection, signal) =>
         requestEcho(connection, random.bytes(bytes), { clock, timeoutMs }, signal),
       );
-    const { answer, failure, durationMs } = await onOpenConnection(
-      farEnd,
-      request,
-      (asked) => asked.failure !== null && !wasCut(),
-    );
+    const { answer, failure, durationMs } = await onOpenConnection(farEnd, request, (asked) => asked.failure !== null, cut);
     const outcome = answer === null ? "failed" : answer ? "echoed" : "unsupported";
     trials.push({ bytes, outcome, durationMs, failure });
     if (outcome !== "echoed") break;
@@ -127,13 +126,20 @@ async function askEchoes(
 /**
  * The result of `ask`, or of a second try if it failed and its connection closed, perhaps because of an earlier question. There is
  * no second try if the connection was dialled for this question. After each failure it waits a moment for the connection to close,
- * so that the next question does not meet a closing one: a far end that closes resets its streams first.
+ * so that the next question does not meet a closing one: a far end that closes resets its streams first. Rejects with the reason of
+ * a cut.
  */
 async function onOpenConnection<Result>(
   farEnd: FarEndConnection,
-  ask: () => Promise<Result>,
+  question: () => Promise<Result>,
   hasFailed: (result: Result) => boolean,
+  cut: AbortSignal,
 ): Promise<Result> {
+  const ask = async () => {
+    const result = await question();
+    cut.throwIfAborted();
+    return result;
+  };
   const redialsBefore = farEnd.redials;
   const first = await ask();
   if (!hasFailed(first)) return first;

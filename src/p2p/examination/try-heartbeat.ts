@@ -3,6 +3,7 @@ import { type Clock, deadline } from "../../base/clock.ts";
 import { isFault, PartnerdError, type RemoteEnd } from "../../base/errors.ts";
 import { abortable, pause } from "../../base/pause.ts";
 import { REFUSAL_GRACE_MS } from "../../reconciler/backoff.ts";
+import type { Cuts } from "../budgets/cuts.ts";
 import { abortError, streamError } from "../heartbeat/open-errors.ts";
 import { PartnerStream } from "../heartbeat/partner-stream.ts";
 import type { HostConnection } from "../host/host.ts";
@@ -12,6 +13,7 @@ import type { TrialOutcome } from "./step-results.ts";
 
 export interface HeartbeatTrialInit {
   readonly clock: Clock;
+  readonly cuts: Cuts;
   readonly self: SelfDescription;
   readonly format: HeartbeatFormat;
   /** The time limit for opening the stream and writing to it. */
@@ -20,7 +22,7 @@ export interface HeartbeatTrialInit {
 
 /** Rejects with a fault of our own. The stream is closed when the promise settles. */
 export async function tryHeartbeat(connection: HostConnection, init: HeartbeatTrialInit): Promise<TrialOutcome> {
-  const { clock, self, format, timeoutMs } = init;
+  const { clock, cuts, self, format, timeoutMs } = init;
   const aborted = new PartnerdError("aborted", "the trial is over");
   using limit = deadline(clock, timeoutMs, () => new PartnerdError("timeout", `no answer within ${timeoutMs} ms`));
   let stream: PartnerStream | undefined;
@@ -32,7 +34,8 @@ export async function tryHeartbeat(connection: HostConnection, init: HeartbeatTr
   });
   try {
     const opening = connection.newStream(PARTNER_PROTOCOL, { signal: limit.signal });
-    stream = new PartnerStream(await abortable(opening, limit.signal, (late) => late.abort(aborted)), connection);
+    const opened = await abortable(opening, limit.signal, (late) => late.abort(aborted));
+    stream = new PartnerStream(opened, connection, cuts);
     openedMs = clock.monotonicMs();
     // A far end may answer on the stream: read, so that nothing piles up.
     stream.read(() => {});
@@ -43,8 +46,8 @@ export async function tryHeartbeat(connection: HostConnection, init: HeartbeatTr
   } catch (thrown) {
     if (isFault(thrown)) throw thrown;
     if (stream?.remoteEnd !== undefined) return ended(stream.remoteEnd);
-    const isLate = limit.signal.aborted;
-    const { code, message } = isLate ? abortError(limit.signal) : streamError(thrown, PARTNER_PROTOCOL, connection);
+    const failed = () => streamError(thrown, PARTNER_PROTOCOL, connection, cuts.cutOf(connection));
+    const { code, message } = limit.signal.aborted ? abortError(limit.signal) : failed();
     return { kind: "not_opened", failure: { code, message } };
   } finally {
     stream?.abort(aborted);

@@ -8,7 +8,7 @@ const NONCE_BYTES = 24;
 
 /**
  * `multistream`: what every libp2p host sends. `nonce`: bytes that look random, as those of a far end with a pre-shared key.
- * `foreign`: another protocol. `other`: one of the latter two, with too few bytes to say which.
+ * `foreign`: another protocol, or a nonce that looks like one. `other`: one of the latter two, with too few bytes to say which.
  */
 export type Beginning = "incomplete" | "multistream" | "other" | "nonce" | "foreign";
 
@@ -59,7 +59,7 @@ function isMysql([, high, highest, packet, kind]: Uint8Array): boolean {
   return high === 0 && highest === 0 && packet === 0 && (kind === 0x0a || kind === 0xff);
 }
 
-/** Of 10,000 nonces, one has more text, more zeros or more repetitions than this. Binary protocols have. */
+/** About one nonce in 16,000 has more text, more zeros or more repetitions than this. Binary protocols have. */
 const MAX_PRINTABLE = 18;
 const MAX_ZEROS = 3;
 const MIN_DISTINCT = 17;

@@ -22,6 +22,12 @@ export interface HandshakeWatchInit {
   readonly onProgress?: ((progress: HandshakeProgress) => void) | undefined;
 }
 
+interface Failure {
+  readonly error: PartnerdError;
+  /** False for a program that speaks another protocol: it is not a peer, so an inbound failure is not worth a report. */
+  readonly isPeer: boolean;
+}
+
 interface Handshake {
   readonly connection: MultiaddrConnection;
   /** Of an outbound connection: the peer that was dialled. */
@@ -66,13 +72,16 @@ export class HandshakeWatch {
       if (cut !== undefined && handshake.peerId !== undefined) this.#failures.set(handshake.peerId, cutError(cut));
       // The transport reports a reset by the far end as an error of the system.
       const byFarEnd = error === undefined ? local !== true : "errno" in error;
+      if (!isPrivate || peerId === undefined || handshake.isDecided) return;
+      const { beginning } = handshake.firstBytes;
+      if (beginning === "foreign") this.#failed(handshake, notLibp2p());
       // A host with a pre-shared key sends its whole nonce at once.
-      const mayHaveKey = handshake.firstBytes.beginning !== "other";
-      if (isPrivate && peerId !== undefined && byFarEnd && mayHaveKey && !handshake.isDecided)
+      else if (byFarEnd && beginning !== "other")
         this.#failed(handshake, pskMismatch("it closed the connection before the handshake"));
     });
     this.#checkFirstBytes(handshake, connection, handshake.firstBytes, "raw", (beginning) => {
-      if (beginning === "foreign") return notLibp2p();
+      // A nonce may look like anything, so with a pre-shared key only the decrypted bytes decide.
+      if (!isPrivate && beginning === "foreign") return notLibp2p();
       if (isPrivate && beginning === "multistream") return pskMismatch("it uses none, this host does");
       if (!isPrivate && beginning === "nonce") return pskMismatch("it seems to use one, this host does not");
       return undefined;
@@ -87,11 +96,11 @@ export class HandshakeWatch {
       const handshake = this.#handshakes.get(connection);
       if (handshake === undefined) return stream;
       this.#handshakes.set(stream, handshake);
-      this.#checkFirstBytes(handshake, stream, new FirstBytes(), "decrypted", (beginning) =>
-        beginning !== "incomplete" && beginning !== "multistream"
-          ? pskMismatch("it seems to use another one than this host")
-          : undefined,
-      );
+      this.#checkFirstBytes(handshake, stream, new FirstBytes(), "decrypted", (beginning) => {
+        if (beginning === "incomplete" || beginning === "multistream") return undefined;
+        if (handshake.firstBytes.beginning === "foreign") return notLibp2p();
+        return pskMismatch("it seems to use another one than this host");
+      });
       return stream;
     };
     return protector;
@@ -143,7 +152,7 @@ export class HandshakeWatch {
     layer: MessageStream,
     first: FirstBytes,
     level: "raw" | "decrypted",
-    failureOf: (beginning: Beginning) => PartnerdError | undefined,
+    failureOf: (beginning: Beginning) => Failure | undefined,
   ): void {
     let isKnown = false;
     const isAborted = (bytes: Bytes): boolean => {
@@ -163,36 +172,39 @@ export class HandshakeWatch {
     });
   }
 
-  #failed(handshake: Handshake, error: PartnerdError): PartnerdError {
+  #failed(handshake: Handshake, { error, isPeer }: Failure): PartnerdError {
     const { connection, peerId } = handshake;
     handshake.isDecided = true;
     if (peerId !== undefined) this.#failures.set(peerId, error);
-    // A program that speaks another protocol is not a peer, and not worth a report.
-    if (connection.direction === "inbound" && error.code !== "dial_failed")
+    if (connection.direction === "inbound" && isPeer)
       this.#init.onInboundFailure(error, connection.remoteAddr.getComponents()[0]?.value ?? "unknown");
     return error;
   }
 }
 
-function otherPeer(): PartnerdError {
-  return new PartnerdError("identity_mismatch", "cannot connect: the far end has another PeerID");
+function otherPeer(): Failure {
+  const error = new PartnerdError("identity_mismatch", "cannot connect: the far end has another PeerID");
+  return { error, isPeer: true };
 }
 
-function notLibp2p(): PartnerdError {
-  return new PartnerdError("dial_failed", "cannot connect: the port answers in another protocol than libp2p", {
+function notLibp2p(): Failure {
+  const error = new PartnerdError("dial_failed", "cannot connect: the port answers in another protocol than libp2p", {
     nextStep: "check host and port of the address",
   });
+  return { error, isPeer: false };
 }
 
-function pskMismatch(detail: string): PartnerdError {
-  return new PartnerdError("psk_mismatch", `the far end's pre-shared key does not seem to be ours: ${detail}`, {
+function pskMismatch(detail: string): Failure {
+  const error = new PartnerdError("psk_mismatch", `the far end's pre-shared key does not seem to be ours: ${detail}`, {
     nextStep: "use the same swarm.key at both ends: p2p.pskFile; or check host and port, if it may not be libp2p",
   });
+  return { error, isPeer: true };
 }
 
-function identityUnsupported(cause: unknown): PartnerdError {
-  return new PartnerdError("identity_unsupported", "the far end's identity is an ECDSA key, which js-libp2p cannot read", {
+function identityUnsupported(cause: unknown): Failure {
+  const error = new PartnerdError("identity_unsupported", "the far end's identity is an ECDSA key, which js-libp2p cannot read", {
     nextStep: "give it an Ed25519, secp256k1 or RSA identity, and publish its new PeerID",
     cause,
   });
+  return { error, isPeer: true };
 }

@@ -3,6 +3,7 @@ import { type Clock, deadline, type Random } from "../../base/clock.ts";
 import { isFault, PartnerdError, toPartnerdError } from "../../base/errors.ts";
 import type { Did, PeerId } from "../../base/ids.ts";
 import { abortable } from "../../base/pause.ts";
+import type { Cuts } from "../budgets/cuts.ts";
 import { peerIdOf } from "../host/connection-index.ts";
 import type { HostConnection, HostStream } from "../host/host.ts";
 import { type AdmissionPolicy, inboundRefused, refusalBy } from "../registry/admission-policy.ts";
@@ -21,6 +22,7 @@ export interface HandlerComponents {
   readonly clock: Clock;
   readonly random: Random;
   readonly admission: AdmissionPolicy;
+  readonly cuts: Cuts;
   readonly registry: StreamRegistry<PartnerStream>;
   readonly observer: Pick<StreamObserver, "observed" | "faulted" | "explained" | "learned">;
   readonly firstHeartbeatTimeoutMs: number;
@@ -48,7 +50,8 @@ export class HeartbeatHandler {
 
   /** The handler of the partner protocol. Returns at once and does not throw; a later failure ends this stream and nothing else. */
   readonly handle = (stream: HostStream, connection: HostConnection): void => {
-    const unproven = { peerId: peerIdOf(connection.remotePeer), stream: new PartnerStream(stream, connection) };
+    const { cuts } = this.#components;
+    const unproven = { peerId: peerIdOf(connection.remotePeer), stream: new PartnerStream(stream, connection, cuts) };
     try {
       const { peerId } = unproven;
       const refusal = refusalBy(this.#components.admission, peerId) ?? this.#overload(peerId) ?? this.#pace.refusal(peerId);

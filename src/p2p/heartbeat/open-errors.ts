@@ -6,7 +6,7 @@
  */
 import { constants } from "node:os";
 import { type ErrorCode, isFault, PartnerdError, type RemoteEnd, toPartnerdError } from "../../base/errors.ts";
-import { cutError, cutOf } from "../budgets/cuts.ts";
+import { type ConnectionCut, cutError } from "../budgets/cuts.ts";
 import type { HostConnection } from "../host/host.ts";
 import { isUnexpectedPeer } from "../host/unexpected-peer.ts";
 
@@ -24,7 +24,7 @@ export function dialErrors(failures: readonly PartnerdError[]): PartnerdError {
   const soonest = failures.find(({ code }) => code === "dial_failed" || code === "timeout") ?? failures[0];
   if (soonest === undefined) throw new RangeError("no address was dialled");
   if (failures.length === 1) return soonest;
-  const each = [...new Set(failures.map(({ message }) => message))].join("; ");
+  const each = [...new Set(failures.map(({ text }) => text))].join("; ");
   return new PartnerdError(soonest.code, `none of ${failures.length} addresses answered: ${each}`, {
     cause: soonest.cause,
     details: soonest.details,
@@ -32,18 +32,21 @@ export function dialErrors(failures: readonly PartnerdError[]): PartnerdError {
 }
 
 /** Errors after the handshake: the far end is the peer, and did not accept the stream, or this side has cut the connection. */
-export function streamError(error: unknown, protocol: string, connection: HostConnection): PartnerdError {
+export function streamError(
+  error: unknown,
+  protocol: string,
+  connection: HostConnection,
+  cut: ConnectionCut | undefined,
+): PartnerdError {
   if (isFault(error)) return toPartnerdError(error);
-  const cut = cutOf(connection);
   if (cut !== undefined) return cutError(cut);
   const code = nameOf(error) === "UnsupportedProtocolError" ? "protocol_unsupported" : (timeoutCode(error) ?? "refused");
   return asPartnerdError(error, code, streamFailure(code, protocol), endOf(error, connection));
 }
 
 /** An old connection closed under the new stream. The peer has not refused, so the next attempt comes sooner than after a refusal. */
-export function connectionLost(error: unknown, connection: HostConnection): PartnerdError {
+export function connectionLost(error: unknown, cut: ConnectionCut | undefined): PartnerdError {
   if (isFault(error)) return toPartnerdError(error);
-  const cut = cutOf(connection);
   if (cut !== undefined) return cutError(cut);
   return new PartnerdError("stream_lost", "the connection ended while the stream was being opened", {
     cause: error,
@@ -52,11 +55,11 @@ export function connectionLost(error: unknown, connection: HostConnection): Part
 }
 
 /** Errors on an established stream. */
-export function renewError(error: unknown, connection: HostConnection): PartnerdError {
+export function renewError(error: unknown, connection: HostConnection, cut: ConnectionCut | undefined): PartnerdError {
   if (isFault(error)) return toPartnerdError(error);
   return new PartnerdError("stream_lost", "the stream failed", {
     cause: error,
-    details: { remoteEnd: endOf(error, connection) },
+    details: { remoteEnd: cut?.reason ?? endOf(error, connection) },
   });
 }
 
@@ -131,7 +134,7 @@ function timeoutCode(error: unknown): "timeout" | undefined {
 
 /** How the far end ended the stream; undefined if it did not. */
 function endOf(error: unknown, connection: HostConnection): RemoteEnd | undefined {
-  if (connection.status !== "open") return cutOf(connection)?.reason ?? "connection_lost";
+  if (connection.status !== "open") return "connection_lost";
   if (nameOf(error) === "StreamResetError") return "reset";
   return nameOf(error) === "UnexpectedEOFError" ? "remote_closed" : undefined;
 }

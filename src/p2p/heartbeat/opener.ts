@@ -5,7 +5,7 @@ import type { PeerId } from "../../base/ids.ts";
 import { abortable, pause } from "../../base/pause.ts";
 import type { DesiredPeer } from "../../events/types.ts";
 import type { Attempt } from "../../reconciler/ports.ts";
-import { cutError, cutOf } from "../budgets/cuts.ts";
+import { type Cuts, cutError } from "../budgets/cuts.ts";
 import type { ConnectionIndex } from "../host/connection-index.ts";
 import type { HostConnection } from "../host/host.ts";
 import type { StreamRegistry } from "../registry/registry.ts";
@@ -24,6 +24,7 @@ export interface OpenerComponents {
   readonly heartbeat: HeartbeatFormat;
   readonly registry: StreamRegistry<PartnerStream>;
   readonly connections: ConnectionIndex;
+  readonly cuts: Cuts;
   readonly liveness: Liveness;
 }
 
@@ -59,7 +60,7 @@ export class HeartbeatOpener {
 
   /** See PartnerStreams.renew. */
   async renew(peerId: PeerId, signal: AbortSignal): Promise<void> {
-    const { registry, liveness } = this.#components;
+    const { registry, liveness, cuts } = this.#components;
     const stream = registry.get(keyOf("outbound", peerId));
     if (stream === undefined) throw this.#noStream(peerId);
     using attempt = new Try(signal, stream.ended);
@@ -71,7 +72,8 @@ export class HeartbeatOpener {
       await liveness.prove(stream.connection, attempt.signal);
       attempt.signal.throwIfAborted();
     } catch (error) {
-      throw attempt.signal.aborted && !isFault(error) ? abortError(attempt.signal) : renewError(error, stream.connection);
+      if (attempt.signal.aborted && !isFault(error)) throw abortError(attempt.signal);
+      throw renewError(error, stream.connection, cuts.cutOf(stream.connection));
     }
     // Its muxer answers, so its window is full: its handler has stopped reading.
     if (wasFull && stream.isFull) {
@@ -100,7 +102,7 @@ export class HeartbeatOpener {
   }
 
   async #establish(peer: DesiredPeer, attempt: OpenAttempt, request: Attempt): Promise<void> {
-    const { clock, connections, dialler, liveness, registry } = this.#components;
+    const { clock, connections, cuts, dialler, liveness, registry } = this.#components;
     const { peerId } = peer;
     attempt.signal.throwIfAborted();
     const reusable = connections.of(peerId).find((connection) => !liveness.isSuspect(connection));
@@ -115,8 +117,9 @@ export class HeartbeatOpener {
       if (request.graceMs > 0) await pause(clock, request.graceMs, attempt.signal);
       await liveness.prove(connection, attempt.signal);
     } catch (error) {
-      if (reusable !== undefined && connection.status !== "open") throw connectionLost(error, connection);
-      throw streamError(error, PARTNER_PROTOCOL, connection);
+      const cut = cuts.cutOf(connection);
+      if (reusable !== undefined && connection.status !== "open") throw connectionLost(error, cut);
+      throw streamError(error, PARTNER_PROTOCOL, connection, cut);
     }
     attempt.signal.throwIfAborted();
     if (!request.isCurrent()) throw new PartnerdError("aborted", "the desired state of the peer changed");
@@ -128,12 +131,13 @@ export class HeartbeatOpener {
 
   async #openStream(connection: HostConnection, attempt: OpenAttempt): Promise<PartnerStream> {
     const { signal } = attempt;
+    const { cuts } = this.#components;
     const opening = connection.newStream(PARTNER_PROTOCOL, { signal });
     const opened = await abortable(opening, signal, (late) => late.abort(new PartnerdError("aborted", "the open was aborted")));
-    const stream = new PartnerStream(opened, connection);
+    const stream = new PartnerStream(opened, connection, cuts);
     attempt.stream = stream;
     const ended = (remoteEnd: RemoteEnd | undefined) => {
-      const cut = cutOf(connection);
+      const cut = cuts.cutOf(connection);
       if (cut !== undefined) return cutError(cut);
       const code = connection.status === "open" || attempt.dialled.includes(connection) ? "refused" : "stream_lost";
       return new PartnerdError(code, "the peer ended the stream before it was established", { details: { remoteEnd } });

@@ -3,7 +3,7 @@ import { PartnerdError, type RemoteEnd } from "../../base/errors.ts";
 import type { PeerId } from "../../base/ids.ts";
 import { abortable } from "../../base/pause.ts";
 import type { Direction } from "../../events/types.ts";
-import { cutOf } from "../budgets/cuts.ts";
+import type { Cuts } from "../budgets/cuts.ts";
 import type { HostConnection, HostStream } from "../host/host.ts";
 import type { AbortableStream, StreamKey } from "../registry/registry.ts";
 import { PARTNER_PROTOCOL } from "../wire/constants.ts";
@@ -16,15 +16,17 @@ export function keyOf(direction: Direction, peerId: PeerId): StreamKey {
 export class PartnerStream implements AbortableStream {
   readonly connection: HostConnection;
   readonly #stream: HostStream;
+  readonly #cuts: Cuts;
   readonly #ended = new AbortController();
   #remoteEnd: RemoteEnd | undefined;
   #isFull = false;
   /** Called when the far end or the connection ends the stream; once, and never after our own abort. */
   onRemoteEnd: (remoteEnd: RemoteEnd) => void = () => {};
 
-  constructor(stream: HostStream, connection: HostConnection) {
+  constructor(stream: HostStream, connection: HostConnection, cuts: Cuts) {
     this.connection = connection;
     this.#stream = stream;
+    this.#cuts = cuts;
     stream.addEventListener("remoteCloseWrite", this.#finished);
     stream.addEventListener("close", this.#closed);
     stream.addEventListener("drain", () => {
@@ -92,7 +94,7 @@ export class PartnerStream implements AbortableStream {
   readonly #finished = (): void => this.#end("remote_closed");
 
   readonly #closed = (): void => {
-    const cut = cutOf(this.connection);
+    const cut = this.#cuts.cutOf(this.connection);
     this.#end(cut?.reason ?? (this.#stream.status === "reset" ? "reset" : "connection_lost"));
   };
 

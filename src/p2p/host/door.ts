@@ -16,7 +16,7 @@ import { type AddressGroup, addressGroupOf } from "../budgets/address-group.ts";
 import type { ConnectionLimits } from "../budgets/connection-limits.ts";
 import { Meter, type Pausable, StrangersBudget } from "../budgets/connection-meter.ts";
 import { ConnectionTable, type Guest, type Place } from "../budgets/connection-table.ts";
-import { type ConnectionCut, cutBy, noteCut } from "../budgets/cuts.ts";
+import { type ConnectionCut, type Cuts, cutBy } from "../budgets/cuts.ts";
 import { interceptBytes } from "../muxer/intercept.ts";
 import { MAX_UNSENT_BYTES } from "../wire/constants.ts";
 import { carriesPartnerStream, peerIdOf } from "./connection-index.ts";
@@ -37,7 +37,7 @@ interface Visit {
   cut: ConnectionCut | undefined;
 }
 
-export class Door {
+export class Door implements Cuts {
   /** Places in use. */
   readonly table: ConnectionTable;
   readonly #init: DoorInit;
@@ -70,9 +70,11 @@ export class Door {
 
   opened(connection: Connection): void {
     const visit = this.#visits.get(connection.timeline);
-    if (visit === undefined) return;
-    visit.connection = connection;
-    if (visit.cut !== undefined) noteCut(connection, visit.cut);
+    if (visit !== undefined) visit.connection = connection;
+  }
+
+  cutOf({ timeline }: Parameters<Cuts["cutOf"]>[0]): ConnectionCut | undefined {
+    return timeline && this.#visits.get(timeline)?.cut;
   }
 
   meterOf(layer: MessageStream): Meter {
@@ -86,7 +88,7 @@ export class Door {
 
   #visitOf(layer: MessageStream): Visit {
     const visit = this.#layers.get(layer);
-    if (visit === undefined) throw new PartnerdError("internal_error", "a connection has no meter");
+    if (visit === undefined) throw new PartnerdError("internal_error", "a layer of a connection has no visit");
     return visit;
   }
 
@@ -194,10 +196,7 @@ function limitOf(error: unknown): PartnerdError | undefined {
 
 /** Notes the cut before the listeners of the layers above end the streams. */
 function noteLimit(visit: Visit, error: unknown): void {
-  const cut = cutBy(limitOf(error));
-  if (cut === undefined) return;
-  visit.cut ??= cut;
-  if (visit.connection !== undefined) noteCut(visit.connection, visit.cut);
+  visit.cut ??= cutBy(limitOf(error));
 }
 
 function groupOf(connection: MultiaddrConnection): AddressGroup {

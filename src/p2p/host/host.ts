@@ -42,6 +42,8 @@ export interface HostConnection {
   readonly remotePeer: RemotePeer;
   readonly direction: "inbound" | "outbound";
   readonly status: "open" | Ending;
+  /** Shared by all layers of the connection. Only libp2p has it. */
+  readonly timeline?: object | undefined;
   /** All open streams, whichever side opened them. */
   readonly streams: readonly HostStream[];
   /** The protocol of the muxer. */

@@ -8,6 +8,7 @@ import { Recorder, type RecorderMetrics } from "../../daemon/recorder.ts";
 import type { ObservedEvent, RunId } from "../../events/types.ts";
 import { DEFAULT_LIMITS, DEFAULT_VOCABULARY } from "../../events/vocabulary.ts";
 import type { Fixture } from "../../fixture/format/schema.ts";
+import { NO_CUTS } from "../../p2p/budgets/cuts.ts";
 import { dialAsGiven } from "../../p2p/dial/dial-planner.ts";
 import { createGater } from "../../p2p/host/gater.ts";
 import { createPartnerStreams, type Libp2pPartnerStreams } from "../../p2p/partner-streams.ts";
@@ -156,6 +157,7 @@ async function compose(init: SimDaemonInit, watcher: DaemonWatcher): Promise<Par
     dialPlanner: dialAsGiven,
     self: { name: "self", did: didOf("did:example:self"), peerId },
     admission,
+    cuts: NO_CUTS,
     observer: {
       observed: (event) => recorder.observed(event),
       faulted: (peerId, error) => recorder.faulted(peerId, { part: "streams", error, attempt: null }),

@@ -82,7 +82,7 @@ describe("a name", () => {
     names.answers = ["169.254.169.254"];
     const failure = await failureOf(plan("/dns/partner.example/tcp/80"));
     expect(failure).toMatchObject({ code: "address_denied", details: { reason: "link_local", mayChange: true } });
-    expect(failure.message).toBe(
+    expect(failure.text).toBe(
       "partner.example:80, which resolves to 169.254.169.254, may not be dialled: it is a link-local address; " +
         "add 169.254.169.254:80 to p2p.dial.allow to permit it",
     );
@@ -181,6 +181,6 @@ test.each([
 ])("a literal address that is denied is final: %s", async (address, reason, message) => {
   const failure = await failureOf(planning().plan(address));
   expect(failure).toMatchObject({ code: "address_denied", details: { reason, mayChange: false } });
-  expect(`${failure.details.problem}; ${failure.nextStep}`).toBe(failure.message);
-  expect(failure.message).toContain(message);
+  expect(failure.text).toContain(message);
+  expect(failure.message).not.toContain("p2p.dial.allow");
 });

@@ -54,33 +54,58 @@ describe("another program", () => {
   it.each([
     ["text", "HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n"],
     ["a short text", "-ERR Protocol error\r\n"],
-    ["a few bytes", "NO\r\n"],
     ["a greeting of MySQL", "\x4a\0\0\0\x0a8.0.36\0\x0b\0\0\0\x1d\x4e\x03\x7f\x59\x2e\x11\x50\0\xff\xff\xff\x02\0"],
     ["a TLS alert", "\x15\x03\x03\0\x02\x02\x32"],
-  ])("that answers with %s is not suspected of a pre-shared key", async (_, greeting) => {
+    ["the settings of HTTP/2", "\0\0\x12\x04\0\0\0\0\0\0\x03\0\0\0\x80\0\x04\0\x01\0\0\0\x05\0\xff\xff\xff"],
+  ])("that answers with %s is recognized, and not suspected of a pre-shared key", async (_, greeting) => {
+    for (const failure of await failuresWith(greeting))
+      expect(failure).toMatchObject({ code: "dial_failed", message: expect.stringContaining("another protocol") as string });
+  });
+
+  it("that answers with a few bytes is not suspected of a pre-shared key", async () => {
+    expect(await failuresWith("NO\r\n")).toEqual([undefined, undefined]);
+  });
+
+  /** Why dials to a server fail that answers with `greeting`: without and with a pre-shared key. */
+  async function failuresWith(greeting: string): Promise<readonly (PartnerdError | undefined)[]> {
     const { port } = await answering(Buffer.from(greeting, "latin1"));
+    const failures: (PartnerdError | undefined)[] = [];
     for (const psk of [null, swarmKey("a")]) {
       const host = await startHost(await ed25519(1), psk);
       const peerId = peerIdOf(peerIdFromPrivateKey(await ed25519(2)));
       const dialled = host.node.dial(multiaddr(`/ip4/127.0.0.1/tcp/${port}/p2p/${peerId}`));
       await expect(dialled).rejects.toThrow();
-      expect(["dial_failed", undefined]).toContain(host.handshakes.takeFailure(peerId)?.code);
+      failures.push(host.handshakes.takeFailure(peerId));
     }
-  });
+    return failures;
+  }
 
-  it("that dials us and sends text is closed at once, and is not reported", async () => {
+  it("that dials us and sends text is closed for that, not for a time limit, and is not reported", async () => {
     for (const psk of [null, swarmKey("a")]) {
       const host = await startHost(await ed25519(1), psk);
+      const reasons = closeReasonsOf(host);
       const caller = createConnection(Number(host.node.getMultiaddrs()[0]?.getComponents()[1]?.value));
       const { promise: closed, resolve } = Promise.withResolvers<void>();
       caller.on("error", () => {});
       caller.on("close", () => resolve());
       caller.write("GET / HTTP/1.1\r\nHost: partner.example\r\n\r\n");
       await closed;
+      expect(reasons).toMatchObject([{ code: "dial_failed", message: expect.stringContaining("another protocol") as string }]);
       expect(host.inbound).toEqual([]);
     }
   });
 });
+
+/** The errors by which the connections of `host` close. */
+function closeReasonsOf({ handshakes }: TestHost): readonly unknown[] {
+  const reasons: unknown[] = [];
+  const connected = handshakes.connected.bind(handshakes);
+  vi.spyOn(handshakes, "connected").mockImplementation((connection) => {
+    connection.addEventListener("close", ({ error }) => reasons.push(error));
+    connected(connection);
+  });
+  return reasons;
+}
 
 /** A TCP server that answers the first bytes with `greeting`, and closes. */
 async function answering(greeting: Buffer): Promise<{ readonly port: number }> {
@@ -122,6 +147,29 @@ describe("a pre-shared key", () => {
     const other = await startHost(await ed25519(2), swarmKey("a"));
     expect(await dial(one, other)).toBe("connected");
     expect(other.inbound).toEqual([]);
+  });
+
+  it.each([
+    ["mostly printable bytes", "\x80k3Fq\x9aZb7wPe2Xs9Lm\xf1Ud4\x02Rt"],
+    ["many zeros", "\x80\0\x9aq\xe2\0Zb\xf0\xc3\0k\x88\xd9\0s\x91\xfe3\xa7\x1d\xbc^\xe8"],
+    ["repetitions", "\x80\x80\x80\x80\x80\x80\x80\x80\x80\xc3\x14k\x88\xd9\x02s\x91\xfe3\xa7\x1d\xbc^\xe8"],
+    ["text", "-ERR Protocol error\r\n...."],
+    ["a TLS alert", "\x15\x03\x03\0\x02\x02\x32\xf0\xc3\x14k\x88\xd9\x02s\x91\xfe3\xa7\x1d\xbc^\xe8\x07"],
+  ])("the same at both ends, and nonces that look like %s: connects", async (_, text) => {
+    const nonce = Buffer.from(text.slice(0, 24), "latin1");
+    const seen = new FirstBytes();
+    seen.add(nonce);
+    expect(seen.beginning).toBe("foreign");
+    const random = crypto.getRandomValues.bind(crypto);
+    using spy = vi.spyOn(crypto, "getRandomValues").mockImplementation((array) => {
+      if (!(array instanceof Uint8Array) || array.length !== nonce.length) return random(array);
+      array.set(nonce);
+      return array;
+    });
+    const one = await startHost(await ed25519(1), swarmKey("a"));
+    const other = await startHost(await ed25519(2), swarmKey("a"));
+    expect(await dial(one, other)).toBe("connected");
+    expect(spy.mock.results.filter(({ value }) => nonce.equals(value as Uint8Array))).toHaveLength(2);
   });
 });
 

@@ -1,6 +1,7 @@
 import type { Connection, Stream } from "@libp2p/interface";
 import { beforeEach, describe, expect, it } from "vitest";
 import type { RemoteEnd } from "../../../src/base/errors.ts";
+import { NO_CUTS } from "../../../src/p2p/budgets/cuts.ts";
 import { PartnerStream } from "../../../src/p2p/heartbeat/partner-stream.ts";
 import { settled } from "../../../src/sim/time/virtual-clock.ts";
 
@@ -33,7 +34,7 @@ describe("PartnerStream", () => {
   let stream: PartnerStream;
   let ends: RemoteEnd[];
 
-  const wrap = () => new PartnerStream(fake as unknown as Stream, {} as Connection);
+  const wrap = () => new PartnerStream(fake as unknown as Stream, {} as Connection, NO_CUTS);
 
   beforeEach(() => {
     fake = new FakeStream();

@@ -4,6 +4,7 @@ import { expect, it } from "vitest";
 import { systemRandom } from "../../../src/base/clock.ts";
 import { didOf } from "../../../src/base/ids.ts";
 import type { ObservedEvent } from "../../../src/events/types.ts";
+import { NO_CUTS } from "../../../src/p2p/budgets/cuts.ts";
 import { dialAsGiven } from "../../../src/p2p/dial/dial-planner.ts";
 import { createPartnerStreams, type Libp2pPartnerStreams } from "../../../src/p2p/partner-streams.ts";
 import { PARTNER_PROTOCOL } from "../../../src/p2p/wire/constants.ts";
@@ -28,6 +29,7 @@ it("loses its stream as unread once its window is full, and not before", async (
       random: systemRandom,
       self,
       admission,
+      cuts: NO_CUTS,
       observer,
     });
   });

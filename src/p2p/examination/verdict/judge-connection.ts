@@ -14,7 +14,7 @@ import { becomeKnown, fault, msText, note, ok } from "./kinds.ts";
 
 const PSK_ADVICE = "use the same swarm.key at both ends: p2p.pskFile";
 /** Random bytes and a silent close are all that a pre-shared key shows. */
-const OR_NOT_LIBP2P = "or it is not libp2p: check host and port";
+const IF_NOT_LIBP2P = "if it may not be libp2p, check host and port";
 
 export function judgeAddress({ peerId, defect }: AddressResult): StepVerdict {
   switch (defect) {
@@ -47,11 +47,11 @@ export function judgePsk({ isPrivate, firstBytes, decryptedBytes, failure }: Psk
   if (!isPrivate && firstBytes === "nonce")
     return fault(
       "the far end seems to have a pre-shared key, this side has none",
-      `set p2p.pskFile to its swarm.key, ${OR_NOT_LIBP2P}`,
+      `set p2p.pskFile to its swarm.key; ${IF_NOT_LIBP2P}`,
     );
   if (isPrivate && firstBytes === "multistream")
     return fault("the far end has no pre-shared key, this side has one", `${PSK_ADVICE}, or unset it`);
-  const pskAdvice = `${PSK_ADVICE}; ${OR_NOT_LIBP2P}`;
+  const pskAdvice = `${PSK_ADVICE}; ${IF_NOT_LIBP2P}`;
   if (isPrivate && decryptedBytes !== null) return fault("the far end seems to have another pre-shared key", pskAdvice);
   const isSilent = failure.code === "timeout";
   const conduct = !isSilent ? "closes the connection" : firstBytes === null ? "sends nothing" : "sends a few bytes, then nothing";
@@ -84,7 +84,7 @@ export function judgeNoise({ expected, found, failure }: NoiseResult, { self }: 
 export function judgeLimits({ failure }: LimitsResult): StepVerdict {
   return fault(
     `the far end exceeded a limit, so this side cut the connection: ${failure.message}`,
-    'let its operator check why it does that; docs/WIRE.md, "Limits of a connection", lists the limits, which no setting changes',
+    'ask its operator why; no setting changes these limits (docs/WIRE.md, "Limits of a connection")',
   );
 }
 
