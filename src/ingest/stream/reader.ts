@@ -14,6 +14,7 @@ import { alignLog, lookAtCursor } from "./align-log.ts";
 import type { BrokerLink } from "./broker-port.ts";
 import { PullWindow } from "./pull-window.ts";
 import type { ReadingEnd, Restart } from "./reading-end.ts";
+import { type Loop, RestartLoop } from "./restart-loop.ts";
 import { StreamReading } from "./stream-reading.ts";
 
 /** Progress of a resync: it has reached `sequence`, and is over at `untilSequence`. */
@@ -37,8 +38,6 @@ const RESTART_MS = 250;
 const RETRY_MS = 1_000;
 /** A connection without an answer to a ping in this time is closed. */
 const PING_TIMEOUT_MS = 1_500;
-/** A restart, for example for a resync, takes a fraction of a second. Beyond this time it is an outage. */
-const RESTART_GRACE_MS = 5_000;
 
 const ONE_CONSUMER_EACH = "if this repeats, another daemon uses the same nats.consumer: give each daemon its own";
 
@@ -50,8 +49,7 @@ export class BrokerStreamReader {
   #problem: PartnerdError | null = null;
   #pending: number | null = null;
   #restarts = 0;
-  /** Monotonic; of the restart after the last reading. */
-  #graceEndsMs = Number.NEGATIVE_INFINITY;
+  readonly #loop = new RestartLoop();
   readonly #window = new PullWindow();
   /** Ends the current reading. */
   #interrupt: ((end: ReadingEnd) => void) | undefined;
@@ -67,9 +65,14 @@ export class BrokerStreamReader {
     return this.#reading;
   }
 
-  /** Whether reading ended a moment ago and restarts, without a failure so far. */
+  /** Whether reading ended a moment ago and restarts, without a failure so far and not in a loop. */
   get restarting(): boolean {
-    return !this.#reading && this.#problem === null && this.#deps.clock.monotonicMs() < this.#graceEndsMs;
+    return this.#problem === null && this.#loop.isRestarting(this.#deps.clock.monotonicMs());
+  }
+
+  /** Null unless reading restarts again and again; it then reads only for moments. */
+  get loop(): Loop | null {
+    return this.#loop.current(this.#deps.clock.monotonicMs());
   }
 
   /** Why they will not; null while they do, and before the first attempt. */
@@ -103,7 +106,7 @@ export class BrokerStreamReader {
   async run(link: BrokerLink, signal: AbortSignal): Promise<void> {
     const { clock, logger, stream } = this.#deps;
     const isOver = () => signal.aborted || link.isClosed();
-    this.#graceEndsMs = Number.NEGATIVE_INFINITY;
+    this.#loop.connected();
     void link.closed().then(() => this.#interrupt?.({ reason: "connection_closed" }));
     link.onDenied((denied) => this.#interrupt?.(denied));
     const interrupt = () => this.#interrupt?.({ reason: "stopped" });
@@ -165,20 +168,22 @@ export class BrokerStreamReader {
       onEnded: ended.resolve,
     });
     this.#interrupt = ended.resolve;
+    let end: ReadingEnd = STOPPED;
     try {
       const early = await Promise.race([ended.promise, this.#answered(link)]);
       if (early === undefined) {
         this.#problem = null;
         this.#reading = true;
+        this.#loop.began(clock.monotonicMs());
       }
-      const end = isOver() ? STOPPED : (early ?? (await ended.promise));
+      end = isOver() ? STOPPED : (early ?? (await ended.promise));
       if (end instanceof PartnerdError) throw end;
       return end;
     } finally {
       if (this.#pending > 0) this.#window.failed();
       // A resync that is interrupted starts again, so it is over only when all of the stream has been read.
       if (this.#rereading !== null) this.#rereads = true;
-      if (this.#reading) this.#graceEndsMs = clock.monotonicMs() + RESTART_GRACE_MS;
+      if (this.#reading) this.#loop.ended(clock.monotonicMs(), end);
       this.#reading = false;
       this.#pending = null;
       this.#interrupt = undefined;

@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { type Clock, systemClock } from "../../../src/base/clock.ts";
 import { PartnerdError } from "../../../src/base/errors.ts";
 import { type Logger, silentLogger } from "../../../src/base/log.ts";
-import type { BrokerLink, PullStatus } from "../../../src/ingest/stream/broker-port.ts";
+import type { BrokerLink, PullRequest, PullStatus } from "../../../src/ingest/stream/broker-port.ts";
 import { BrokerStreamReader } from "../../../src/ingest/stream/reader.ts";
 import { VirtualClock } from "../../../src/sim/time/virtual-clock.ts";
 import { RecordingLogger } from "../../support/recording-logger.ts";
@@ -128,6 +128,42 @@ test("a reading that restarts for a resync counts as restarting for 5 s, a new c
   reader.resync();
   await clock.advance(1_000);
   expect(told(), "a failure").toEqual({ reading: false, restarting: false });
+  stop.abort();
+  await running;
+});
+
+test.each<[number, boolean]>([
+  [300, true],
+  [6_000, false],
+])("readings of %i ms that another daemon ends are a loop: %s", async (lastsMs, isLoop) => {
+  const clock = new VirtualClock();
+  const stop = new AbortController();
+  let isShared = true;
+  const openPull: BrokerLink["openPull"] = (listener) => {
+    const request = ({ number }: PullRequest) => {
+      if (isShared) clock.schedule(lastsMs, () => listener.status(number, { kind: "consumer_deleted" }));
+      beat(number);
+    };
+    const beat = (number: number) => {
+      listener.status(number, { kind: "alive" });
+      clock.schedule(1_000, () => beat(number));
+    };
+    return { request, [Symbol.dispose]: () => {} };
+  };
+  const reader = readerWith(silentLogger, clock);
+  const isReady = () => (reader.reading && reader.loop === null) || reader.restarting;
+  const running = reader.run({ ...LINK, openPull }, stop.signal);
+  await clock.advance(3 * (lastsMs + 300));
+  for (let sample = 0; sample < 1_200; sample++) {
+    await clock.advance(50);
+    expect(isReady(), `sample ${sample}`).toBe(!isLoop);
+  }
+  expect(reader.restarts).toBeGreaterThanOrEqual(Math.floor(60_000 / (lastsMs + 300)));
+  expect(reader.loop).toEqual(isLoop ? { reason: "consumer_deleted", nextStep: expect.any(String) as string } : null);
+
+  isShared = false;
+  await clock.advance(lastsMs + 300 + 5_000);
+  expect({ reading: reader.reading, loop: reader.loop }, "it lasts").toEqual({ reading: true, loop: null });
   stop.abort();
   await running;
 });
