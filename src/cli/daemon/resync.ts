@@ -47,15 +47,16 @@ export async function runResync(client: DaemonClient, clock: Clock, output: Prog
 
 async function untilReread(client: DaemonClient, clock: Clock, output: ProgressStream, total: number): Promise<DeliveryView> {
   const shown = progress(output, "reading the stream again", total);
-  let [sequence, movedAtMs, isExplained] = [-1, clock.monotonicMs(), false];
+  // If the resync starts over, it makes progress once it is beyond the furthest sequence that it had reached.
+  let [furthest, movedAtMs, isExplained] = [-1, clock.monotonicMs(), false];
   for (;;) {
     const now = await client.delivery();
     if (now.rereading === null) {
       shown.clear();
       return now;
     }
-    if (now.rereading.sequence !== sequence)
-      [sequence, movedAtMs, isExplained] = [now.rereading.sequence, clock.monotonicMs(), false];
+    if (now.rereading.sequence > furthest)
+      [furthest, movedAtMs, isExplained] = [now.rereading.sequence, clock.monotonicMs(), false];
     const stuckMs = clock.monotonicMs() - movedAtMs;
     if (stuckMs >= GIVE_UP_MS) {
       shown.clear();

@@ -75,3 +75,15 @@ test("it waits as long as reading makes progress, and says nothing unless it is 
   expect(await result).toBe("read the stream again up to sequence 9: found nothing new\nall proven");
   expect(written).toHaveLength(2);
 });
+
+test("only a new maximum is progress: a resync that starts over again and again is stuck", async () => {
+  const clock = new VirtualClock();
+  daemon.checks = [DOWN];
+  const { result, isOver } = start(clock);
+  for (let round = 0; round < 40 && !isOver(); round++) {
+    reread(round % 4);
+    await clock.advance(1_000);
+  }
+  expect(isOver()).toBe(true);
+  expect(await result).toMatchObject({ code: "nats_unavailable" });
+});
