@@ -88,18 +88,20 @@ function natsCheck({ status, source, proof, dropped }: NatsFacts): Check {
   }
   return {
     name: "nats",
-    ok: source.reading || source.restarting,
+    ok: (source.reading && source.loop === null) || source.restarting,
     message: `connected to ${status.server} ${since}, ${how(source, proof, error)}${losses}`,
   };
 }
 
-function how({ from, reading, restarting, problem, behind }: SourceFacts, proof: DeliveryProof, error: string): string {
+function how({ from, reading, restarting, loop, problem, behind }: SourceFacts, proof: DeliveryProof, error: string): string {
   if (from === null) return "looking for a stream";
   if (from === "core") {
     const why = problem === null ? "" : ` (${problem.message})`;
     return `${reading ? "subscribed" : `not subscribed${error}`}, at_most_once: events published while this daemon or NATS is down are lost${why}`;
   }
   if (restarting) return "restarting to read the stream";
-  if (!reading) return `not reading: ${problem === null ? "starting" : problem.text}`;
+  if (problem !== null) return `not reading: ${problem.text}`;
+  if (loop !== null) return `reading restarts in a loop: ${loop.reason}${loop.nextStep === null ? "" : `; ${loop.nextStep}`}`;
+  if (!reading) return "not reading: starting";
   return `at_least_once from stream ${proof.cursor?.stream ?? "?"}, ${behind ?? 0} behind`;
 }

@@ -131,7 +131,7 @@ export class Recorder implements ReconcilerObserver, Disposable {
 
   /**
    * Takes facts about a peer's program. Only a change gets a row, and only of a partner, or once the peer becomes one. Calls
-   * `askAgain` if the facts that identify names are forgotten before they have a row.
+   * `askAgain` if the answer of identify is dropped before it has a row.
    */
   learned(peerId: PeerId, facts: Partial<LearnedFacts>, askAgain?: () => void): void {
     this.#learned.learned(peerId, facts, askAgain);

@@ -1,6 +1,7 @@
 /** The connections of one HTTP listener. They are bounded, but a new one always gets in: at the limit, another one yields. */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
+import { type AddressGroup, addressGroupOf } from "../base/net/address-group.ts";
 
 interface Exchange {
   readonly request: IncomingMessage;
@@ -8,7 +9,8 @@ interface Exchange {
 }
 
 interface Entry {
-  readonly address: string | undefined;
+  /** Undefined on a Unix socket. */
+  readonly group: AddressGroup | undefined;
   /** The newest request on the connection; undefined before its headers are complete. */
   exchange: Exchange | undefined;
 }
@@ -25,7 +27,9 @@ export class HttpConnections {
   /** Adds a new connection. At the limit, another one is destroyed. */
   add(socket: Socket): void {
     if (this.#open.size >= this.#limit) this.#remove(this.#yielding());
-    this.#open.set(socket, { address: socket.remoteAddress, exchange: undefined });
+    const { remoteAddress } = socket;
+    const group = remoteAddress === undefined ? undefined : addressGroupOf(remoteAddress);
+    this.#open.set(socket, { group, exchange: undefined });
     socket.once("close", () => this.#open.delete(socket));
   }
 
@@ -47,14 +51,14 @@ export class HttpConnections {
   }
 
   /**
-   * The oldest connection that waits for its client, of the address that has most connections: one address cannot displace the
-   * others. If all of them are being answered, the oldest: answers take milliseconds, so its client does not read.
+   * The oldest connection that waits for its client, of the address or IPv6 /64 that has most connections: one host cannot
+   * displace the others. If all of them are being answered, the oldest: answers take milliseconds, so its client does not read.
    */
   #yielding(): Socket | undefined {
-    const counts = new Map<string | undefined, number>();
-    for (const { address } of this.#open.values()) counts.set(address, (counts.get(address) ?? 0) + 1);
+    const counts = new Map<AddressGroup | undefined, number>();
+    for (const { group } of this.#open.values()) counts.set(group, (counts.get(group) ?? 0) + 1);
     const most = Math.max(...counts.values());
-    const candidates = [...this.#open].filter(([, { address }]) => counts.get(address) === most);
+    const candidates = [...this.#open].filter(([, { group }]) => counts.get(group) === most);
     const [socket] = candidates.find(([, { exchange }]) => !isBeingAnswered(exchange)) ?? candidates[0] ?? [];
     return socket;
   }

@@ -7,6 +7,7 @@ import { pause } from "../base/pause.ts";
 import type { DeliveryChanged } from "../events/types.ts";
 import type { IngestBuffer } from "../ingest/ingest-buffer.ts";
 import { BrokerStreamReader, type Rereading } from "../ingest/stream/reader.ts";
+import type { Loop } from "../ingest/stream/restart-loop.ts";
 import type { Store } from "../store/store.ts";
 import { BrokerStreamApi } from "./broker-stream-api.ts";
 import type { NatsConnection } from "./connection/client.ts";
@@ -40,6 +41,8 @@ export interface SourceFacts {
   readonly reading: boolean;
   /** Whether reading the stream restarts at the moment, as for a resync. */
   readonly restarting: boolean;
+  /** Null unless reading the stream restarts again and again. */
+  readonly loop: Loop | null;
   /** Why they will not, or (core NATS in mode `auto`) why there is no stream to read. */
   readonly problem: PartnerdError | null;
   readonly behind: number | null;
@@ -73,6 +76,7 @@ export class EventSource implements Disposable {
       from: this.#from,
       reading: this.#from === "core" ? this.#core?.subscribed === true : reader.reading,
       restarting: this.#from === "jetstream" && reader.restarting,
+      loop: this.#from === "jetstream" ? reader.loop : null,
       problem: this.#from === "core" ? this.#whyNoStream : reader.problem,
       behind: reader.behind,
       restarts: reader.restarts,

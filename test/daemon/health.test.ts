@@ -8,12 +8,15 @@ const READING: SourceFacts = {
   from: "jetstream",
   reading: true,
   restarting: false,
+  loop: null,
   problem: null,
   behind: 0,
   restarts: 0,
   rereading: null,
 };
 const PAUSED: SourceFacts = { ...READING, reading: false, behind: null };
+const LOOP = { reason: "consumer_deleted", nextStep: "give each daemon its own nats.consumer" };
+const IN_LOOP = "reading restarts in a loop: consumer_deleted; give each daemon its own nats.consumer";
 const DENIED = new PartnerdError("nats_denied", "denied");
 
 function natsCheck(source: SourceFacts, state: "connected" | "reconnecting" = "connected") {
@@ -37,6 +40,8 @@ function natsCheck(source: SourceFacts, state: "connected" | "reconnecting" = "c
 test.each([
   ["is read", READING, true, "0 behind"],
   ["is being restarted, as for a resync", { ...PAUSED, restarting: true }, true, "restarting to read the stream"],
+  ["is read for a moment, in a loop", { ...READING, loop: LOOP }, false, IN_LOOP],
+  ["restarts in a loop", { ...PAUSED, loop: LOOP }, false, IN_LOOP],
   ["is not read yet", PAUSED, false, "not reading: starting"],
   ["cannot be read", { ...PAUSED, problem: DENIED }, false, "not reading: denied"],
 ])("the stream %s", (_, source, ok, message) => {

@@ -1,10 +1,11 @@
 /** Full listeners, with real sockets: a connection that waits for its client yields, so /livez is always answered. */
 import { once } from "node:events";
-import { connect, type Socket } from "node:net";
+import { connect, Socket } from "node:net";
 import { text } from "node:stream/consumers";
 import { Hono } from "hono";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { httpSchema } from "../../src/config/http-settings.ts";
+import { HttpConnections } from "../../src/http/connections.ts";
 import { startHttp, startProbes } from "../../src/http/server.ts";
 import { httpRequest } from "../support/http-request.ts";
 import { until } from "../support/until.ts";
@@ -159,4 +160,24 @@ test("an address cannot displace the connections of others", async () => {
   await openMany(port);
   other.write("GET /livez HTTP/1.0\r\n\r\n");
   expect(await text(other)).toMatch(/^HTTP\/1\.1 200 /);
+});
+
+test.each<[string, first: string, others: (index: number) => string, yields: number]>([
+  ["the addresses of a /64 count as one", "2001:db8:2::1", (index) => `2001:db8:1::${index.toString(16)}`, 1],
+  ["each /64 counts for itself", "2001:db8:0:ff::1", (index) => `2001:db8:0:${index}::1`, 0],
+  [
+    "IPv4 in both spellings counts as one",
+    "192.0.2.1",
+    (index) => ["", "192.0.2.2", "::ffff:192.0.2.2"][index] ?? "192.0.2.3",
+    1,
+  ],
+])("%s", (_, first, others, yields) => {
+  const connections = new HttpConnections(4);
+  const sockets = [first, others(1), others(2), others(3), "198.51.100.1"].map((remoteAddress) => {
+    const socket = new Socket();
+    Object.defineProperty(socket, "remoteAddress", { value: remoteAddress });
+    return socket;
+  });
+  for (const socket of sockets) connections.add(socket);
+  expect(sockets.map(({ destroyed }) => destroyed)).toEqual(sockets.map((_socket, index) => index === yields));
 });

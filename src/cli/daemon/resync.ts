@@ -32,7 +32,8 @@ export function resyncCommand(env: Env): Command {
 
 /**
  * The result in a sentence; `output` gets the progress, and the reason for a wait. Rejects with `stream_missing` if the daemon does
- * not read from a broker stream, and with `nats_unavailable` after 30 s without progress.
+ * not read from a broker stream, and after 30 s without progress with `database_failed` if the log cannot be written, or else with
+ * `nats_unavailable`.
  */
 export async function runResync(client: DaemonClient, clock: Clock, output: ProgressStream): Promise<string> {
   using _held = holdEventLoop();
@@ -47,42 +48,52 @@ export async function runResync(client: DaemonClient, clock: Clock, output: Prog
 
 async function untilReread(client: DaemonClient, clock: Clock, output: ProgressStream, total: number): Promise<DeliveryView> {
   const shown = progress(output, "reading the stream again", total);
-  let [sequence, movedAtMs, isExplained] = [-1, clock.monotonicMs(), false];
+  // If the resync starts over, it makes progress once it is beyond the furthest sequence that it had reached.
+  let [furthest, movedAtMs, isExplained] = [-1, clock.monotonicMs(), false];
   for (;;) {
     const now = await client.delivery();
     if (now.rereading === null) {
       shown.clear();
       return now;
     }
-    if (now.rereading.sequence !== sequence)
-      [sequence, movedAtMs, isExplained] = [now.rereading.sequence, clock.monotonicMs(), false];
+    if (now.rereading.sequence > furthest)
+      [furthest, movedAtMs, isExplained] = [now.rereading.sequence, clock.monotonicMs(), false];
     const stuckMs = clock.monotonicMs() - movedAtMs;
     if (stuckMs >= GIVE_UP_MS) {
       shown.clear();
-      throw stuck(await obstacle(client));
+      throw stuck(await waitReason(client));
     }
     if (stuckMs >= EXPLAIN_MS && !isExplained) {
       isExplained = true;
+      const { text } = await waitReason(client);
       shown.clear();
-      output.write(`waiting up to ${durationText(GIVE_UP_MS)} for the daemon to read the stream; ${await obstacle(client)}\n`);
+      output.write(`waiting up to ${durationText(GIVE_UP_MS)} for the daemon to read the stream; ${text}\n`);
     }
     if (!isExplained) shown.update(now.rereading.sequence);
     await pause(clock, POLL_MS, NEVER);
   }
 }
 
-/** The checks that fail, or else those of NATS. */
-async function obstacle(client: DaemonClient): Promise<string> {
-  const { checks } = await client.readiness();
-  const failing = checks.filter(({ ok }) => !ok);
-  const told = failing.length > 0 ? failing : checks.filter(({ name }) => name === "nats");
-  return told.map(({ name, message }) => `${name}: ${message}`).join("; ");
+interface WaitReason {
+  readonly code: "database_failed" | "nats_unavailable";
+  readonly text: string;
 }
 
-function stuck(why: string): PartnerdError {
-  const message = `the daemon has not read the stream for ${durationText(GIVE_UP_MS)}; ${why}`;
-  return new PartnerdError("nats_unavailable", message, {
+/** The checks of the log and of NATS that fail, or else that of NATS. The others do not keep the daemon from reading. */
+async function waitReason(client: DaemonClient): Promise<WaitReason> {
+  const { checks } = await client.readiness();
+  const needed = checks.filter(({ name }) => name === "event_log" || name === "nats");
+  const failing = needed.filter(({ ok }) => !ok);
+  const told = failing.length > 0 ? failing : needed.filter(({ name }) => name === "nats");
+  return {
+    code: failing.some(({ name }) => name === "event_log") ? "database_failed" : "nats_unavailable",
+    text: told.map(({ name, message }) => `${name}: ${message}`).join("; "),
+  };
+}
+
+function stuck({ code, text }: WaitReason): PartnerdError {
+  return new PartnerdError(code, `the daemon has not read the stream for ${durationText(GIVE_UP_MS)}; ${text}`, {
     nextStep:
-      "remove the obstacle; the daemon then resumes the resync by itself, and `oc-partnerd status` shows whether it reads the stream",
+      "fix what the message names; the daemon then resumes the resync, and `oc-partnerd status` shows when it reads the stream",
   });
 }

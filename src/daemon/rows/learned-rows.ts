@@ -60,7 +60,7 @@ export class LearnedRows implements Disposable {
 
   /**
    * Newer facts replace older ones. Of a peer that is not a partner, only short facts are kept, while its inbound stream is open.
-   * Calls `askAgain` if its program is forgotten before it has a row. Does not throw.
+   * Calls `askAgain` if the answer of identify is dropped before it has a row. Does not throw.
    */
   learned(peerId: PeerId, facts: Partial<LearnedFacts>, askAgain?: () => void): void {
     if (!this.#isPartner(peerId)) {

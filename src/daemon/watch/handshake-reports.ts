@@ -2,8 +2,8 @@
 import type { Clock } from "../../base/clock.ts";
 import type { PartnerdError } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
+import { type AddressGroup, addressGroupOf } from "../../base/net/address-group.ts";
 import { RecentMap } from "../../base/recent-map.ts";
-import { type AddressGroup, addressGroupOf } from "../../p2p/budgets/address-group.ts";
 
 const REPORT_MS = 60_000;
 /** Bounds the memory and, with many addresses, is what a log line a minute costs each of them. */

@@ -6,17 +6,18 @@ import type { Clock } from "../../base/clock.ts";
 import { isFault, isSameFailure, PartnerdError, toPartnerdError } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
 import { pause } from "../../base/pause.ts";
-import { isSameStream } from "../../store/model/cursor.ts";
+import { type BrokerStream, type Cursor, isSameStream } from "../../store/model/cursor.ts";
 import type { Store } from "../../store/store.ts";
 import type { IngestBuffer } from "../ingest-buffer.ts";
 import { isAtCursor } from "./align.ts";
 import { alignLog, lookAtCursor } from "./align-log.ts";
-import type { BrokerLink } from "./broker-port.ts";
+import type { BrokerLink, BrokerStreamState } from "./broker-port.ts";
 import { PullWindow } from "./pull-window.ts";
 import type { ReadingEnd, Restart } from "./reading-end.ts";
+import { type Loop, RestartLoop } from "./restart-loop.ts";
 import { StreamReading } from "./stream-reading.ts";
 
-/** Progress of a resync: it has reached `sequence`, and is over at `untilSequence`. */
+/** Progress of a resync: the log has all up to `sequence`, and it is over at `untilSequence`. */
 export interface Rereading {
   readonly sequence: number;
   readonly untilSequence: number;
@@ -37,8 +38,6 @@ const RESTART_MS = 250;
 const RETRY_MS = 1_000;
 /** A connection without an answer to a ping in this time is closed. */
 const PING_TIMEOUT_MS = 1_500;
-/** A restart, for example for a resync, takes a fraction of a second. Beyond this time it is an outage. */
-const RESTART_GRACE_MS = 5_000;
 
 const ONE_CONSUMER_EACH = "if this repeats, another daemon uses the same nats.consumer: give each daemon its own";
 
@@ -50,13 +49,15 @@ export class BrokerStreamReader {
   #problem: PartnerdError | null = null;
   #pending: number | null = null;
   #restarts = 0;
-  /** Monotonic; of the restart after the last reading. */
-  #graceEndsMs = Number.NEGATIVE_INFINITY;
+  readonly #loop = new RestartLoop();
   readonly #window = new PullWindow();
   /** Ends the current reading. */
   #interrupt: ((end: ReadingEnd) => void) | undefined;
+  /** A resync is running, and the current reading, if any, is not part of it. */
   #rereads = false;
   #rereading: Rereading | null = null;
+  /** The stream that `#rereading` is about; null before its first reading. */
+  #reread: BrokerStream | null = null;
 
   constructor(deps: BrokerStreamReaderDependencies) {
     this.#deps = deps;
@@ -67,9 +68,14 @@ export class BrokerStreamReader {
     return this.#reading;
   }
 
-  /** Whether reading ended a moment ago and restarts, without a failure so far. */
+  /** Whether reading ended a moment ago and restarts, without a failure so far and not in a loop. */
   get restarting(): boolean {
-    return !this.#reading && this.#problem === null && this.#deps.clock.monotonicMs() < this.#graceEndsMs;
+    return this.#problem === null && this.#loop.isRestarting(this.#deps.clock.monotonicMs());
+  }
+
+  /** Null unless reading restarts again and again; it then reads only for moments. */
+  get loop(): Loop | null {
+    return this.#loop.current(this.#deps.clock.monotonicMs());
   }
 
   /** Why they will not; null while they do, and before the first attempt. */
@@ -96,6 +102,7 @@ export class BrokerStreamReader {
   resync(): void {
     this.#rereads = true;
     this.#rereading = { sequence: 0, untilSequence: this.#deps.log.cursor()?.sequence ?? 0 };
+    this.#reread = null;
     this.#interrupt?.({ reason: "resync" });
   }
 
@@ -103,7 +110,7 @@ export class BrokerStreamReader {
   async run(link: BrokerLink, signal: AbortSignal): Promise<void> {
     const { clock, logger, stream } = this.#deps;
     const isOver = () => signal.aborted || link.isClosed();
-    this.#graceEndsMs = Number.NEGATIVE_INFINITY;
+    this.#loop.connected();
     void link.closed().then(() => this.#interrupt?.({ reason: "connection_closed" }));
     link.onDenied((denied) => this.#interrupt?.(denied));
     const interrupt = () => this.#interrupt?.({ reason: "stopped" });
@@ -136,16 +143,18 @@ export class BrokerStreamReader {
     // Buffered messages lie beyond the cursor and are redelivered. From here on nothing else moves the cursor.
     buffer.discard();
     const cursor = alignLog(found, atCursor, this.#deps);
-    const rereads = this.#rereads;
-    const start = rereads ? found.firstSequence : cursor.sequence + 1;
+    const reread = this.#rereads ? this.#rereading : null;
+    const rereads = reread !== null;
+    const start = rereads ? this.#rereadFrom(found, cursor, reread) : cursor.sequence + 1;
     const isInPlace = !rereads && consumerState !== undefined && isAtCursor(consumerState, cursor);
     if (!isInPlace) await link.recreateConsumerAt(start);
     // If the stream was recreated since we looked, we would read it from the middle and take its messages for those of the old one.
     if (!isInPlace && !isSameStream(await link.state(), found)) return { reason: "stream_recreated" };
     if (isOver()) return STOPPED;
-    if (this.#rereads !== rereads) return { reason: "resync" };
+    if (this.#rereads && this.#rereading !== reread) return { reason: "resync" };
     this.#rereads = false;
-    if (!rereads || found.lastSequence < found.firstSequence) this.#rereading = null;
+    if (rereads) this.#reread = found;
+    this.#rereading = rereads && found.lastSequence >= start ? { ...reread, sequence: start - 1 } : null;
     logger.info({ stream, consumer, sequence: start, pending: found.lastSequence - start + 1, rereads }, "reading stream");
     this.#pending = Math.max(0, found.lastSequence - start + 1);
     const ended = Promise.withResolvers<ReadingEnd>();
@@ -156,29 +165,30 @@ export class BrokerStreamReader {
       consumerSequence: isInPlace ? consumerState.delivered.consumerSequence + 1 : 1,
       buffer,
       clock,
-      onProgress: (sequence, pending) => {
+      onProgress: (pending) => {
         this.#pending = pending;
         this.#window.passed();
-        if (this.#rereading !== null)
-          this.#reread(pending === 0 ? Number.POSITIVE_INFINITY : sequence, this.#rereading.untilSequence);
       },
+      onLogged: (sequence, pending) => this.#hasReread(pending === 0 ? Number.POSITIVE_INFINITY : sequence),
       onEnded: ended.resolve,
     });
     this.#interrupt = ended.resolve;
+    let end: ReadingEnd = STOPPED;
     try {
       const early = await Promise.race([ended.promise, this.#answered(link)]);
       if (early === undefined) {
         this.#problem = null;
         this.#reading = true;
+        this.#loop.began(clock.monotonicMs());
       }
-      const end = isOver() ? STOPPED : (early ?? (await ended.promise));
+      end = isOver() ? STOPPED : (early ?? (await ended.promise));
       if (end instanceof PartnerdError) throw end;
       return end;
     } finally {
       if (this.#pending > 0) this.#window.failed();
-      // A resync that is interrupted starts again, so it is over only when all of the stream has been read.
+      // A resync that is interrupted resumes after the newest message that it logged.
       if (this.#rereading !== null) this.#rereads = true;
-      if (this.#reading) this.#graceEndsMs = clock.monotonicMs() + RESTART_GRACE_MS;
+      if (this.#reading) this.#loop.ended(clock.monotonicMs(), end);
       this.#reading = false;
       this.#pending = null;
       this.#interrupt = undefined;
@@ -192,8 +202,17 @@ export class BrokerStreamReader {
     await new Promise<void>((resolve) => this.#deps.clock.schedule(0, resolve));
   }
 
+  /** Where a resync starts or resumes. A recreated or rewound stream is read from its start. */
+  #rereadFrom(found: BrokerStreamState, cursor: Cursor, { sequence }: Rereading): number {
+    const isResumed = this.#reread !== null && isSameStream(found, this.#reread);
+    return isResumed ? Math.max(found.firstSequence, Math.min(sequence, cursor.sequence) + 1) : found.firstSequence;
+  }
+
   /** A resync is over at the old cursor or at the end of the stream: limits may have dropped its newest messages. */
-  #reread(sequence: number, untilSequence: number): void {
+  #hasReread(sequence: number): void {
+    // The buffer may hold messages of an earlier reading, which are not part of a resync that was requested since.
+    if (this.#rereading === null || this.#rereads) return;
+    const { untilSequence } = this.#rereading;
     this.#rereading = sequence < untilSequence ? { sequence, untilSequence } : null;
     if (this.#rereading === null)
       this.#deps.logger.info({ stream: this.#deps.stream, sequence: untilSequence }, "resync finished");

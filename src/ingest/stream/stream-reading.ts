@@ -20,8 +20,10 @@ interface StreamReadingInit {
   readonly window: number;
   readonly buffer: Pick<IngestBuffer, "offer" | "counts">;
   readonly clock: Clock;
-  /** Called for each message: its sequence, and how many the consumer has yet to deliver. */
-  readonly onProgress: (sequence: number, pending: number) => void;
+  /** Called for each message that is buffered: how many the consumer has yet to deliver. */
+  readonly onProgress: (pending: number) => void;
+  /** Called for each message once its batch is in the log: its sequence, and how many were yet to be delivered after it. */
+  readonly onLogged: (sequence: number, pending: number) => void;
   /** Called once, never after disposal. Buffered messages are void from then on. */
   readonly onEnded: (end: ReadingEnd) => void;
 }
@@ -71,7 +73,7 @@ export class StreamReading implements Disposable {
     if (!this.#offer(message, position)) return { reason: "buffer_full" };
     this.#consumerSequence += 1;
     this.#sequence = Math.max(this.#sequence, position.streamSequence);
-    this.#init.onProgress(position.streamSequence, position.pending);
+    this.#init.onProgress(position.pending);
     return undefined;
   }
 
@@ -91,12 +93,13 @@ export class StreamReading implements Disposable {
       dedupeKey: dedupeKeyOf(cursor, sequence, ofMessage),
       position: { stream: cursor.stream, created: cursor.created, sequence, messageHash: ofMessage },
       ...(gap && { gap }),
-      acknowledge: () => this.#isTaken(message),
+      acknowledge: () => this.#isTaken(message, position),
     });
   }
 
   /** Called synchronously for each message of a batch; only the last is acknowledged, which covers all. */
-  #isTaken(message: BrokerMessage): void {
+  #isTaken(message: BrokerMessage, { streamSequence, pending }: DeliveryPosition): void {
+    this.#init.onLogged(streamSequence, pending);
     if (this.#taken === undefined) queueMicrotask(() => this.#acknowledge());
     this.#taken = message;
   }

@@ -1,5 +1,5 @@
 /** Connections of one kind that compete for the same places. When they run out, the least valuable connection yields. */
-import type { AddressGroup } from "./address-group.ts";
+import type { AddressGroup } from "../../base/net/address-group.ts";
 
 export interface Member {
   readonly group: AddressGroup;

@@ -5,10 +5,10 @@
 import type { Clock } from "../../base/clock.ts";
 import { PartnerdError } from "../../base/errors.ts";
 import type { PeerId } from "../../base/ids.ts";
+import type { AddressGroup } from "../../base/net/address-group.ts";
 import { TokenBucket } from "../../base/rate/token-bucket.ts";
 import { RecentMap } from "../../base/recent-map.ts";
 import { MAX_REMEMBERED_PEERS } from "../wire/constants.ts";
-import type { AddressGroup } from "./address-group.ts";
 import type { ConnectionLimits } from "./connection-limits.ts";
 import { ConnectionPool } from "./connection-pool.ts";
 

@@ -12,7 +12,7 @@ import type { Multiaddr } from "@multiformats/multiaddr";
 import type { Clock } from "../../base/clock.ts";
 import { isCutReason, PartnerdError } from "../../base/errors.ts";
 import type { PeerId } from "../../base/ids.ts";
-import { type AddressGroup, addressGroupOf } from "../budgets/address-group.ts";
+import { type AddressGroup, addressGroupOf } from "../../base/net/address-group.ts";
 import type { ConnectionLimits } from "../budgets/connection-limits.ts";
 import { Meter, type Pausable, StrangersBudget } from "../budgets/connection-meter.ts";
 import { ConnectionTable, type Guest, type Place } from "../budgets/connection-table.ts";

@@ -75,3 +75,36 @@ test("it waits as long as reading makes progress, and says nothing unless it is 
   expect(await result).toBe("read the stream again up to sequence 9: found nothing new\nall proven");
   expect(written).toHaveLength(2);
 });
+
+test("only a new maximum is progress: a resync that starts over again and again is stuck", async () => {
+  const clock = new VirtualClock();
+  daemon.checks = [DOWN];
+  const { result, isOver } = start(clock);
+  for (let round = 0; round < 40 && !isOver(); round++) {
+    reread(round % 4);
+    await clock.advance(1_000);
+  }
+  expect(isOver()).toBe(true);
+  expect(await result).toMatchObject({ code: "nats_unavailable" });
+});
+
+const FULL: Check = { name: "event_log", ok: false, message: "disk full" };
+const UP: Check = { name: "nats", ok: true, message: "connected" };
+const OTHERS: readonly Check[] = [
+  { name: "p2p", ok: false, message: "listening on nothing" },
+  { name: "connections", ok: false, message: "out of file descriptors" },
+];
+
+test.each<[string, readonly Check[], code: string, why: string]>([
+  ["the log", [FULL, ...OTHERS, UP], "database_failed", "event_log: disk full"],
+  ["both", [FULL, ...OTHERS, DOWN], "database_failed", `event_log: disk full; nats: ${DOWN.message}`],
+  ["NATS", [{ ...FULL, ok: true }, ...OTHERS, DOWN], "nats_unavailable", `nats: ${DOWN.message}`],
+  ["neither", [{ ...FULL, ok: true }, ...OTHERS, UP], "nats_unavailable", "nats: connected"],
+])("it blames only checks that reading needs: %s", async (_, checks, code, why) => {
+  const clock = new VirtualClock();
+  daemon.checks = checks;
+  const { result } = start(clock);
+  await clock.advance(31_000);
+  expect(await result).toMatchObject({ code, message: `the daemon has not read the stream for 30 s; ${why}` });
+  expect(written).toEqual([`waiting up to 30 s for the daemon to read the stream; ${why}\n`]);
+});

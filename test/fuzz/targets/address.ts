@@ -2,11 +2,11 @@
 import { isIP, isIPv6 } from "node:net";
 import fc from "fast-check";
 import { LONGEST_ADDRESS, parseAddress, parsePeerId, withPeerId } from "../../../src/base/ids.ts";
+import { addressGroupOf } from "../../../src/base/net/address-group.ts";
 import { isLoopbackAddress } from "../../../src/base/net/ip.ts";
 import { parseHostPort, parseHttpAddress } from "../../../src/config/http-settings.ts";
 import { canonicalAddress, hostOf, ownHosts } from "../../../src/http/hosts.ts";
 import { natsUrlIn } from "../../../src/nats/connection/server-address.ts";
-import { addressGroupOf } from "../../../src/p2p/budgets/address-group.ts";
 import { dialTargets, targetMultiaddr } from "../../../src/p2p/dial/dial-target.ts";
 import { PEER_A, PEER_B } from "../../support/peers.ts";
 import { outcomeOf, promise, promiseSame, type Target } from "../target.ts";
@@ -46,7 +46,7 @@ const MOST_LENGTH = 2_048;
 
 export const addresses: Target = {
   name: "address",
-  what: "src/base/ids.ts, src/p2p/dial/dial-target.ts, src/p2p/budgets/address-group.ts, src/http/hosts.ts, src/nats/connection/server-address.ts",
+  what: "src/base/ids.ts, src/p2p/dial/dial-target.ts, src/base/net/address-group.ts, src/http/hosts.ts, src/nats/connection/server-address.ts",
   arbitrary: fc.oneof(address, host).map((text) => Buffer.from(text)),
   run(input) {
     const text = Buffer.from(input).toString().slice(0, MOST_LENGTH);

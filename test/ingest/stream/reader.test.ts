@@ -3,7 +3,14 @@ import { expect, test } from "vitest";
 import { type Clock, systemClock } from "../../../src/base/clock.ts";
 import { PartnerdError } from "../../../src/base/errors.ts";
 import { type Logger, silentLogger } from "../../../src/base/log.ts";
-import type { BrokerLink, PullStatus } from "../../../src/ingest/stream/broker-port.ts";
+import type { ReceivedMessage } from "../../../src/ingest/ingest-buffer.ts";
+import type {
+  BrokerLink,
+  BrokerStreamState,
+  PullListener,
+  PullRequest,
+  PullStatus,
+} from "../../../src/ingest/stream/broker-port.ts";
 import { BrokerStreamReader } from "../../../src/ingest/stream/reader.ts";
 import { VirtualClock } from "../../../src/sim/time/virtual-clock.ts";
 import { RecordingLogger } from "../../support/recording-logger.ts";
@@ -12,8 +19,13 @@ const STREAM = { stream: "OC_RESOURCES", created: "2026-01-01T00:00:00Z" };
 
 const CURSOR = { ...STREAM, sequence: 5, firstSequence: 1, messageHash: "hash" };
 
+const HELD: BrokerStreamState = { ...STREAM, firstSequence: 1, lastSequence: 5 };
+
+/** The reply subject of the consumer's delivery number `sequence`, which is also its sequence in the stream. */
+const replyOf = (sequence: number, pending: number) => `$JS.ACK.S.C.1.${sequence}.${sequence}.1000.${pending}`;
+
 const LINK: BrokerLink = {
-  state: async () => ({ ...STREAM, firstSequence: 1, lastSequence: 5 }),
+  state: async () => HELD,
   hashAt: async () => "hash",
   consumer: async () => undefined,
   recreateConsumerAt: async () => {},
@@ -26,7 +38,7 @@ const LINK: BrokerLink = {
   close: async () => {},
 };
 
-const readerWith = (logger: Logger, clock: Clock = systemClock) =>
+const readerWith = (logger: Logger, clock: Clock = systemClock, offer: (message: ReceivedMessage) => boolean = () => true) =>
   new BrokerStreamReader({
     stream: STREAM.stream,
     consumer: "oc-partnerd",
@@ -42,7 +54,7 @@ const readerWith = (logger: Logger, clock: Clock = systemClock) =>
       }),
       appendDelivery: () => [],
     },
-    buffer: { offer: () => true, discard: () => {}, counts: () => ({ dropped: 0, buffered: 0 }) },
+    buffer: { offer, discard: () => {}, counts: () => ({ dropped: 0, buffered: 0 }) },
     clock,
     logger,
   });
@@ -132,22 +144,107 @@ test("a reading that restarts for a resync counts as restarting for 5 s, a new c
   await running;
 });
 
-test("a resync that is interrupted starts again on the next connection", async () => {
+test.each<[number, boolean]>([
+  [300, true],
+  [6_000, false],
+])("readings of %i ms that another daemon ends are a loop: %s", async (lastsMs, isLoop) => {
+  const clock = new VirtualClock();
+  const stop = new AbortController();
+  let isShared = true;
+  const openPull: BrokerLink["openPull"] = (listener) => {
+    const request = ({ number }: PullRequest) => {
+      if (isShared) clock.schedule(lastsMs, () => listener.status(number, { kind: "consumer_deleted" }));
+      beat(number);
+    };
+    const beat = (number: number) => {
+      listener.status(number, { kind: "alive" });
+      clock.schedule(1_000, () => beat(number));
+    };
+    return { request, [Symbol.dispose]: () => {} };
+  };
+  const reader = readerWith(silentLogger, clock);
+  const isReady = () => (reader.reading && reader.loop === null) || reader.restarting;
+  const running = reader.run({ ...LINK, openPull }, stop.signal);
+  await clock.advance(3 * (lastsMs + 300));
+  for (let sample = 0; sample < 1_200; sample++) {
+    await clock.advance(50);
+    expect(isReady(), `sample ${sample}`).toBe(!isLoop);
+  }
+  expect(reader.restarts).toBeGreaterThanOrEqual(Math.floor(60_000 / (lastsMs + 300)));
+  expect(reader.loop).toEqual(isLoop ? { reason: "consumer_deleted", nextStep: expect.any(String) as string } : null);
+
+  isShared = false;
+  await clock.advance(lastsMs + 300 + 5_000);
+  expect({ reading: reader.reading, loop: reader.loop }, "it lasts").toEqual({ reading: true, loop: null });
+  stop.abort();
+  await running;
+});
+
+test.each<[string, BrokerStreamState, resyncAgain: boolean, starts: readonly number[]]>([
+  ["resumes after what it logged", HELD, false, [6, 1, 4]],
+  ["resumes at what the stream still holds", { ...HELD, firstSequence: 5 }, false, [6, 1, 5]],
+  ["starts over on a rewound stream", { ...HELD, lastSequence: 3 }, false, [6, 1, 1]],
+  ["starts over on a recreated stream", { ...HELD, created: "2026-02-02T00:00:00Z" }, false, [6, 1, 1]],
+  ["starts over if it is requested again", HELD, true, [6, 1, 1]],
+])("a resync that is interrupted %s", async (_, later, resyncAgain, expected) => {
   const clock = new VirtualClock();
   const starts: number[] = [];
-  const reader = readerWith(silentLogger, clock);
-  const link: BrokerLink = { ...LINK, recreateConsumerAt: async (start) => void starts.push(start) };
-  for (const _connection of [1, 2]) {
+  const buffered: ReceivedMessage[] = [];
+  const broker: { state: BrokerStreamState; listener?: PullListener } = { state: HELD };
+  const reader = readerWith(silentLogger, clock, (message) => buffered.push(message) > 0);
+  const link: BrokerLink = {
+    ...LINK,
+    state: async () => broker.state,
+    recreateConsumerAt: async (start) => void starts.push(start),
+    openPull: (listener) => {
+      broker.listener = listener;
+      return LINK.openPull(listener);
+    },
+  };
+  const connect = async () => {
     const lost = new AbortController();
     const running = reader.run(link, lost.signal);
-    await clock.advance(10);
-    if (starts.length === 1) {
-      reader.resync();
-      await clock.advance(1_000);
-    }
-    lost.abort();
-    await running;
-  }
-  expect(starts).toEqual([6, 1, 1]);
-  expect(reader.rereading).toEqual({ sequence: 0, untilSequence: 5 });
+    await clock.advance(1_000);
+    return () => {
+      lost.abort();
+      return running;
+    };
+  };
+  const disconnect = await connect();
+  reader.resync();
+  await clock.advance(1_000);
+  for (const sequence of [1, 2, 3, 4])
+    broker.listener?.message({ subject: "s", data: new Uint8Array(), reply: replyOf(sequence, 5 - sequence) });
+  expect(reader.rereading, "nothing is logged yet").toEqual({ sequence: 0, untilSequence: 5 });
+  for (const message of buffered.slice(0, 3)) message.acknowledge?.();
+  expect(reader.rereading).toEqual({ sequence: 3, untilSequence: 5 });
+  await disconnect();
+  buffered[3]?.acknowledge?.();
+  expect(reader.rereading, "too late").toEqual({ sequence: 3, untilSequence: 5 });
+
+  broker.state = later;
+  if (resyncAgain) reader.resync();
+  await (await connect())();
+  expect(starts).toEqual(expected);
+});
+
+test("a resync is over once the last message is logged", async () => {
+  const clock = new VirtualClock();
+  const stop = new AbortController();
+  const logged: (() => void)[] = [];
+  const broker: { listener?: PullListener } = {};
+  const reader = readerWith(silentLogger, clock, ({ acknowledge }) => logged.push(acknowledge ?? (() => {})) > 0);
+  const openPull: BrokerLink["openPull"] = (listener) => {
+    broker.listener = listener;
+    return LINK.openPull(listener);
+  };
+  reader.resync();
+  const running = reader.run({ ...LINK, openPull }, stop.signal);
+  await clock.advance(10);
+  broker.listener?.message({ subject: "s", data: new Uint8Array(), reply: replyOf(1, 0) });
+  expect(reader.rereading, "buffered").toEqual({ sequence: 0, untilSequence: 5 });
+  for (const acknowledge of logged) acknowledge();
+  expect(reader.rereading, "logged").toBeNull();
+  stop.abort();
+  await running;
 });

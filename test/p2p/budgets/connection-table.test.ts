@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import type { PeerId } from "../../../src/base/ids.ts";
-import { addressGroupOf } from "../../../src/p2p/budgets/address-group.ts";
+import { addressGroupOf } from "../../../src/base/net/address-group.ts";
 import type { ConnectionLimits } from "../../../src/p2p/budgets/connection-limits.ts";
 import { ConnectionTable, type Guest, type Place } from "../../../src/p2p/budgets/connection-table.ts";
 import { VirtualClock } from "../../../src/sim/time/virtual-clock.ts";

@@ -6,8 +6,9 @@ export const INGEST_PLANTS: readonly Plant[] = [
     name: "acknowledged-as-received",
     what: "The newest received message is acknowledged, not the newest logged one: a crash loses the buffered messages.",
     file: "src/ingest/stream/stream-reading.ts",
-    find: "acknowledge: () => this.#isTaken(message),",
-    replace: 'acknowledge: (Reflect.set(this.#init, "newest", message), () => this.#isTaken(Reflect.get(this.#init, "newest"))),',
+    find: "acknowledge: () => this.#isTaken(message, position),",
+    replace:
+      'acknowledge: (Reflect.set(this.#init, "newest", message), () => this.#isTaken(Reflect.get(this.#init, "newest"), position)),',
   },
   {
     name: "cursor-outside-the-transaction",
