@@ -98,8 +98,10 @@ export class BrokerStreamReader {
     return this.#rereading;
   }
 
-  /** Reads the whole stream again. Messages already logged are not appended again. */
+  /** Reads the whole stream again, unless it is doing so. Messages already logged are not appended again. */
   resync(): void {
+    // Starting over each time would let a caller keep new messages waiting for ever.
+    if (this.#rereading !== null) return;
     this.#rereads = true;
     this.#rereading = { sequence: 0, untilSequence: this.#deps.log.cursor()?.sequence ?? 0 };
     this.#reread = null;

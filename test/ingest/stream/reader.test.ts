@@ -1,5 +1,5 @@
 /** Cases that test/contract/ and the simulator do not cover: when a resync is requested, and what is logged. */
-import { expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { type Clock, systemClock } from "../../../src/base/clock.ts";
 import { PartnerdError } from "../../../src/base/errors.ts";
 import { type Logger, silentLogger } from "../../../src/base/log.ts";
@@ -108,40 +108,57 @@ test("a failure is logged again only if it is another one", async () => {
   expect(logger.at("error").map((line) => (line.fields as { error: string }).error)).toEqual(["one wording", "one wording"]);
 });
 
-test("a reading that restarts for a resync counts as restarting for 5 s, a new connection and a failure do not", async () => {
-  const clock = new VirtualClock();
-  const stop = new AbortController();
-  let state: BrokerLink["state"] = () => LINK.state();
-  const reader = readerWith(silentLogger, clock);
+describe("a reading that restarts for a resync", () => {
+  let clock: VirtualClock;
+  let stop: AbortController;
+  let state: BrokerLink["state"];
+  let reader: BrokerStreamReader;
+  let running: Promise<void>;
   const told = () => ({ reading: reader.reading, restarting: reader.restarting });
-  const running = reader.run({ ...LINK, state: () => state() }, stop.signal);
-  expect(told(), "before the first reading").toEqual({ reading: false, restarting: false });
-  await clock.advance(10);
-  expect(told()).toEqual({ reading: true, restarting: false });
 
-  reader.resync();
-  await clock.advance(10);
-  expect(told()).toEqual({ reading: false, restarting: true });
-  await clock.advance(1_000);
-  expect(told()).toEqual({ reading: true, restarting: false });
+  beforeEach(async () => {
+    clock = new VirtualClock();
+    stop = new AbortController();
+    state = () => LINK.state();
+    reader = readerWith(silentLogger, clock);
+    running = reader.run({ ...LINK, state: () => state() }, stop.signal);
+    expect(told(), "before the first reading").toEqual({ reading: false, restarting: false });
+    await clock.advance(10);
+    expect(told()).toEqual({ reading: true, restarting: false });
+  });
 
-  const answer = Promise.withResolvers<void>();
-  state = () => answer.promise.then(() => LINK.state());
-  reader.resync();
-  await clock.advance(4_900);
-  expect(told(), "the broker is slow").toEqual({ reading: false, restarting: true });
-  await clock.advance(200);
-  expect(told(), "too slow").toEqual({ reading: false, restarting: false });
-  answer.resolve();
-  await clock.advance(10);
-  expect(reader.reading).toBe(true);
+  afterEach(async () => {
+    stop.abort();
+    await running;
+  });
 
-  state = () => Promise.reject(new PartnerdError("nats_denied", "denied"));
-  reader.resync();
-  await clock.advance(1_000);
-  expect(told(), "a failure").toEqual({ reading: false, restarting: false });
-  stop.abort();
-  await running;
+  test("counts as restarting", async () => {
+    reader.resync();
+    await clock.advance(10);
+    expect(told()).toEqual({ reading: false, restarting: true });
+    await clock.advance(1_000);
+    expect(told()).toEqual({ reading: true, restarting: false });
+  });
+
+  test("does so for 5 s at most", async () => {
+    const answer = Promise.withResolvers<void>();
+    state = () => answer.promise.then(() => LINK.state());
+    reader.resync();
+    await clock.advance(4_900);
+    expect(told(), "the broker is slow").toEqual({ reading: false, restarting: true });
+    await clock.advance(200);
+    expect(told(), "too slow").toEqual({ reading: false, restarting: false });
+    answer.resolve();
+    await clock.advance(10);
+    expect(reader.reading).toBe(true);
+  });
+
+  test("does not once it has failed", async () => {
+    state = () => Promise.reject(new PartnerdError("nats_denied", "denied"));
+    reader.resync();
+    await clock.advance(1_000);
+    expect(told()).toEqual({ reading: false, restarting: false });
+  });
 });
 
 test.each<[number, boolean]>([
@@ -185,7 +202,7 @@ test.each<[string, BrokerStreamState, resyncAgain: boolean, starts: readonly num
   ["resumes at what the stream still holds", { ...HELD, firstSequence: 5 }, false, [6, 1, 5]],
   ["starts over on a rewound stream", { ...HELD, lastSequence: 3 }, false, [6, 1, 1]],
   ["starts over on a recreated stream", { ...HELD, created: "2026-02-02T00:00:00Z" }, false, [6, 1, 1]],
-  ["starts over if it is requested again", HELD, true, [6, 1, 1]],
+  ["resumes if it is requested again", HELD, true, [6, 1, 4]],
 ])("a resync that is interrupted %s", async (_, later, resyncAgain, expected) => {
   const clock = new VirtualClock();
   const starts: number[] = [];
