@@ -2,6 +2,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { CommanderError } from "commander";
 import { messageOf } from "../../src/base/errors.ts";
+import { counted } from "../../src/base/units.ts";
 import { type AbuseCommand, parseCommandLine } from "./command-line.ts";
 import { measure, prepare, type Stage } from "./measure.ts";
 import { type Surroundings, scenarios } from "./scenarios.ts";
@@ -21,7 +22,11 @@ try {
 
 async function main({ seconds, canaries, tolerance, only, write }: AbuseCommand): Promise<number> {
   const chosen = scenarios(canaries).filter(({ name }) => only === undefined || name.includes(only));
-  if (chosen.length === 0) throw new Error(`no attack has ${JSON.stringify(only)} in its name`);
+  if (chosen.length === 0) {
+    const names = scenarios(canaries).map(({ name }) => name);
+    process.stderr.write(`--only: no attack has ${JSON.stringify(only)} in its name; there are: ${names.join(", ")}\n`);
+    return USAGE;
+  }
   const lines = [...HEADER];
   const faults: string[] = [];
   process.stdout.write(`${HEADER.join("\n")}\n`);
@@ -44,7 +49,7 @@ async function main({ seconds, canaries, tolerance, only, write }: AbuseCommand)
   }
   if (write) writeTable(lines);
   for (const fault of faults) process.stderr.write(`FAILED: ${fault}\n`);
-  if (faults.length === 0) process.stdout.write(`\n${chosen.length} attacks, and no partner noticed one.\n`);
+  if (faults.length === 0) process.stdout.write(`\n${counted(chosen.length, "attack")}, and no partner noticed.\n`);
   return faults.length === 0 ? 0 : 1;
 }
 

@@ -26,3 +26,17 @@ test.each(["SIGTERM", "SIGINT"] as const)("%s to npm stops the server", async (s
     stdout: `--addr 127.0.0.1 --port 4222 --jetstream --store_dir ${clone.path}/.tools/nats-server --debug\nstopped\n`,
   });
 });
+
+test("a second server with the same directory is refused, one with its own is not", async () => {
+  using clone = makeClone();
+  clone.program("nats-server", 'echo "$*"; n=0; until [ -e go ] || [ $((n += 1)) -gt 100 ]; do sleep 0.1; done');
+  const start = (...args: string[]) => clone.start({ NATS_SERVER: "" }, ["sh", "scripts/nats-server", ...args]);
+  const first = start();
+  await until("the server runs", () => first.printed().includes("--jetstream"));
+  const { code, stderr } = await start("--port", "4223").result;
+  expect({ code, stderr }).toMatchObject({ code: 69, stderr: expect.stringContaining("another server stores its messages in") });
+  const other = start("--port", "4223", "--store_dir", "elsewhere");
+  await until("it runs too", () => other.printed().includes("elsewhere"));
+  clone.write("go", "");
+  expect([(await first.result).code, (await other.result).code]).toEqual([0, 0]);
+});
