@@ -2,7 +2,7 @@
  * No secret is printed, logged, served or stored: every way to give one, while it is accepted and while it is refused. A secret in a
  * file can be rotated while the daemon runs.
  */
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { nkeys } from "nats";
 import { describe, expect, test } from "vitest";
@@ -200,6 +200,15 @@ describe.concurrent("a secret in the wrong place is in no output of a process", 
     const result = await runCommand(["run", "--data", "./data"], { env, cwd: directory.path });
     expectFailure(result, 78, ["nats.urlFile has a server that looks like a token"]);
     expect(secretsIn(shownBy(result))).toEqual([]);
+  });
+
+  test("a next step names a data directory that looks like a token only if it exists", async () => {
+    using directory = temporaryDirectory();
+    const words = ["status", "--data", TOKEN, "--http", "127.0.0.1:9"];
+    const missing = await runCommand(words, { cwd: directory.path });
+    expectFailure(missing, 69, ["run --http 127.0.0.1:9`"]);
+    mkdirSync(join(directory.path, TOKEN));
+    expectFailure(await runCommand(words, { cwd: directory.path }), 69, [`run --data ${TOKEN} --http 127.0.0.1:9\``]);
   });
 
   const peer = "12D3KooWLrYpZzrwDmMMgvG3qFvMi4yxqxZcGBUd1pUTVTsKoXxh";
