@@ -85,7 +85,6 @@ export const WRONG_PLACES: Readonly<Record<string, WrongPlace>> = {
     env: { OCPARTNERD_NATS_URL: `nats://${TOKEN}` },
     says: "looks like a token without a host",
   },
-  "nats.url is a token with a port": { env: { OCPARTNERD_NATS_URL: `${TOKEN}:4222` }, says: "looks like a token without a host" },
   "nats.url is a token with a port out of range": {
     env: { OCPARTNERD_NATS_URL: `${TOKEN}:99999` },
     says: 'has the server "***", which is not a server URL',

@@ -49,9 +49,9 @@ export function isPath(text: string): boolean {
   );
 }
 
-/** True if the name of a host looks like a token instead: one label that is random. Ports are rarely given to tokens. */
-export function isTokenAsHost(host: string, hasPort: boolean): boolean {
-  return !host.includes(".") && !host.includes(":") && isRandom(host, hasPort ? SHORTEST_RANDOM_IN_PATH : SHORTEST_RANDOM);
+/** True if the name of a host looks like a token instead: one label that is random. */
+export function isTokenAsHost(host: string): boolean {
+  return !host.includes(".") && !host.includes(":") && isRandom(host, SHORTEST_RANDOM);
 }
 
 /** `text` with the credentials of every URL in it hidden: for text that may repeat a word of the command line. */
@@ -84,8 +84,11 @@ const PEER_ID = /12D3KooW\w*|16Uiu2HA\w*|Qm[1-9A-HJ-NP-Za-km-z]{44}/g;
 const looksSecret = (text: string): boolean =>
   isKeyText(text) || (isRandom(text, SHORTEST_RANDOM) && !isPath(text.replace(/^unix:/, "")));
 
-/** True if a part of at least `shortest` letters and digits mixes them as only keys and tokens do. */
+const UUID = /[\da-f]{8}-(?:[\da-f]{4}-){3}[\da-f]{12}/i;
+
+/** True if `text` has a UUID, or a part of at least `shortest` letters and digits mixes them as only keys and tokens do. */
 function isRandom(text: string, shortest: number): boolean {
+  if (UUID.test(text)) return true;
   return (text.replace(PEER_ID, "").match(/[A-Za-z0-9+=]+/g) ?? []).some((part) => {
     const runs = part.match(/\d+|[A-Z]+|[a-z]+|[+=]+/g)?.length ?? 0;
     return part.length >= shortest && /\d/.test(part) && /[A-Za-z]/.test(part) && runs - 1 > MOST_CHANGES_OF_A_NAME;

@@ -93,15 +93,25 @@ describe("a value", () => {
 });
 
 test.each([
-  ["s3cretOfOurs", false, true],
-  ["0123456789abcdef0a1b2c3d4e5f6071", true, true],
-  ["broker", false, false],
-  ["nats-7f9c6d5b8c-x2x4z", false, false],
-  ["3f2a9c0d1b7e", true, false],
-  ["a1b2c3d4e5f6a7b8c9d0e1f2a3b4c5d6.eu-west-1.elb.amazonaws.com", false, false],
-  ["2001:db8:a1b2:c3d4:e5f6:a7b8:c9d0:e1f2", false, false],
-])("the host %s (port given: %j) is a token: %j", (host, hasPort, expected) => {
-  expect(isTokenAsHost(host, hasPort)).toBe(expected);
+  ["s3cretOfOurs", true],
+  ["0123456789abcdef0a1b2c3d4e5f6071", true],
+  ["3f2a9c0d-1234-4c1b-9d0e-aabbccddeeff", true],
+  ["broker", false],
+  ["nats-7f9c6d5b8c-x2x4z", false],
+  ["a1b2c3d4e5f6a7b8c9d0e1f2a3b4c5d6.eu-west-1.elb.amazonaws.com", false],
+  ["2001:db8:a1b2:c3d4:e5f6:a7b8:c9d0:e1f2", false],
+])("the host %s is a token: %j", (host, expected) => {
+  expect(isTokenAsHost(host)).toBe(expected);
+});
+
+test("no UUID is shown or taken for a host", () => {
+  const uuids = Array.from({ length: 2_000 }, (_, index) =>
+    createHash("sha256")
+      .update(String(index))
+      .digest("hex")
+      .replace(/^(.{8})(.{4})(.{4})(.{4})(.{12}).*$/, "$1-$2-$3-$4-$5"),
+  );
+  expect(uuids.filter((uuid) => shownValue(uuid).includes(uuid) || isPath(uuid) || !isTokenAsHost(uuid))).toEqual([]);
 });
 
 test.each([
