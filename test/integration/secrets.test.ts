@@ -216,7 +216,7 @@ describe.concurrent("a secret in the wrong place is in no output of a process", 
   test.each<readonly [readonly string[], string]>([
     [["status", "--token-file", TOKEN], "--token-file: the value (24 characters; it may be the secret itself) cannot be read"],
     [["resync", `--token-file=${PASSWORD}`], "--token-file: the value (12 characters; it may be the secret itself) cannot be"],
-    [["run", "--identity-file", SWARM_KEY], "there is no identity the value"],
+    [["run", "--identity-file", SWARM_KEY], "identityFile names no file: the value"],
     [["run", "--config", PASSWORD], "file: cannot read the value (12 characters; it may be the secret itself)"],
     [["run", "--http", `${PASSWORD}@127.0.0.1:1`], '"***@127.0.0.1:1" is not HOST:PORT'],
     [["run", TOKEN], "too many arguments: ***"],
