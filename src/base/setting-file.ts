@@ -101,8 +101,10 @@ function openForReading(path: string): number {
   }
 }
 
-/** Node's messages repeat the path, which may be a secret in the wrong place. */
-function withoutPath({ code, errno, syscall }: NodeJS.ErrnoException): NodeJS.ErrnoException {
+/** An error of the file system as one whose message does not repeat the path: Node's do, and it may be a secret in the wrong place. */
+export function withoutPath(error: NodeJS.ErrnoException): NodeJS.ErrnoException {
+  const { code, errno, syscall } = error;
+  if (code === undefined) return error;
   const message = errno === undefined ? "it is not a path" : `${code}: ${getSystemErrorMessage(errno)}`;
   return Object.assign(new Error(message), { code, errno, syscall });
 }

@@ -4,7 +4,7 @@ import { generateKeyPair, privateKeyToProtobuf } from "@libp2p/crypto/keys";
 import type { PrivateKey } from "@libp2p/interface";
 import { peerIdFromPrivateKey } from "@libp2p/peer-id";
 import { PartnerdError } from "../base/errors.ts";
-import { pathNextStep, shownPath } from "../base/secrets/shown.ts";
+import { isPath, pathNextStep, shownPath } from "../base/secrets/shown.ts";
 import { createKeyFile, readKeyFile } from "./key-file.ts";
 import { type ExportFormat, exportedKey, KeyProblem, privateKeyIn, type RawKeyType } from "./key-formats.ts";
 
@@ -33,7 +33,7 @@ export async function loadOrCreateIdentity(place: IdentityPlace): Promise<Privat
   const contents = readKeyFile(path);
   if (contents !== undefined) return keyIn(contents, path);
   if (place.identityFile !== undefined)
-    throw missing(path, "name an existing key file, or unset identityFile to use the data directory's");
+    throw missing(place, "name an existing key file, or unset identityFile to use the data directory's");
   const key = await generateKeyPair("Ed25519");
   // Another process may have created one in the meantime.
   return createKeyFile(path, privateKeyToProtobuf(key)) ? key : loadIdentity(place).key;
@@ -44,7 +44,7 @@ export function loadIdentity(place: IdentityPlace): Identity {
   const path = identityPathOf(place);
   const contents = readKeyFile(path);
   if (contents === undefined)
-    throw missing(path, "name a data directory with --data; the first `oc-partnerd run` creates its identity");
+    throw missing(place, "name a data directory with --data; the first `oc-partnerd run` creates its identity");
   return { key: keyIn(contents, path), path };
 }
 
@@ -89,8 +89,11 @@ function keyIn(contents: Uint8Array, path: string, type?: RawKeyType): PrivateKe
   });
 }
 
-function missing(path: string, nextStep: string): PartnerdError {
-  return new PartnerdError("identity_invalid", `there is no identity ${shownPath(path)}`, {
-    nextStep: pathNextStep(path, nextStep),
+/** A key may have been given as `identityFile`; the path in the data directory is never a key. */
+function missing({ data, identityFile }: IdentityPlace, nextStep: string): PartnerdError {
+  if (identityFile === undefined || isPath(identityFile))
+    return new PartnerdError("identity_invalid", `no identity file at "${identityPathOf({ data, identityFile })}"`, { nextStep });
+  return new PartnerdError("identity_invalid", `identityFile names no file: ${shownPath(identityFile)}`, {
+    nextStep: pathNextStep(identityFile, nextStep),
   });
 }

@@ -119,9 +119,20 @@ describe("an identity file", () => {
   it("must exist and is never created", async () => {
     const identityFile = join(data, "missing.key");
     await expect(loadOrCreateIdentity({ data, identityFile })).rejects.toThrow(
-      errorWith("identity_invalid", new RegExp(`there is no identity "${identityFile}"`)),
+      errorWith("identity_invalid", new RegExp(`^no identity file at "${identityFile}"$`)),
     );
     expect(readdirSync(data)).toEqual([]);
+  });
+
+  it("is not shown if it may be the key, but the path in the data directory is", async () => {
+    const token = "8Jd0fKq3ZtW5xRb1LmVn6YcH";
+    await expect(loadOrCreateIdentity({ data, identityFile: token })).rejects.toMatchObject({
+      message: "identityFile names no file: the value (24 characters; it may be the secret itself)",
+      nextStep: expect.stringContaining("put the secret in a file") as string,
+    });
+    expect(() => loadIdentity({ data: `missing/${token}` })).toThrow(
+      errorWith("identity_invalid", new RegExp(`^no identity file at "missing/${token}/identity.key"$`)),
+    );
   });
 });
 

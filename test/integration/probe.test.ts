@@ -152,7 +152,7 @@ describe("an address", () => {
 
 describe("with the daemon's identity", () => {
   test("that does not exist: says so, and creates none", async () => {
-    expectFailure(await runCommand(["probe", address, "--as-self", "--data", directory]), 78, ["there is no identity"]);
+    expectFailure(await runCommand(["probe", address, "--as-self", "--data", directory]), 78, ["no identity file at"]);
     expect(existsSync(join(directory, "identity.key"))).toBe(false);
   });
 

@@ -2,7 +2,7 @@
  * No secret is printed, logged, served or stored: every way to give one, while it is accepted and while it is refused. A secret in a
  * file can be rotated while the daemon runs.
  */
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { nkeys } from "nats";
 import { describe, expect, test } from "vitest";
@@ -202,12 +202,21 @@ describe.concurrent("a secret in the wrong place is in no output of a process", 
     expect(secretsIn(shownBy(result))).toEqual([]);
   });
 
+  test("a next step names a data directory that looks like a token only if it exists", async () => {
+    using directory = temporaryDirectory();
+    const words = ["status", "--data", TOKEN, "--http", "127.0.0.1:9"];
+    const missing = await runCommand(words, { cwd: directory.path });
+    expectFailure(missing, 69, ["run --http 127.0.0.1:9`"]);
+    mkdirSync(join(directory.path, TOKEN));
+    expectFailure(await runCommand(words, { cwd: directory.path }), 69, [`run --data ${TOKEN} --http 127.0.0.1:9\``]);
+  });
+
   const peer = "12D3KooWLrYpZzrwDmMMgvG3qFvMi4yxqxZcGBUd1pUTVTsKoXxh";
 
   test.each<readonly [readonly string[], string]>([
     [["status", "--token-file", TOKEN], "--token-file: the value (24 characters; it may be the secret itself) cannot be read"],
     [["resync", `--token-file=${PASSWORD}`], "--token-file: the value (12 characters; it may be the secret itself) cannot be"],
-    [["run", "--identity-file", SWARM_KEY], "there is no identity the value"],
+    [["run", "--identity-file", SWARM_KEY], "identityFile names no file: the value"],
     [["run", "--config", PASSWORD], "file: cannot read the value (12 characters; it may be the secret itself)"],
     [["run", "--http", `${PASSWORD}@127.0.0.1:1`], '"***@127.0.0.1:1" is not HOST:PORT'],
     [["run", TOKEN], "too many arguments: ***"],
@@ -215,6 +224,10 @@ describe.concurrent("a secret in the wrong place is in no output of a process", 
     [["probe", TOKEN], "it looks like a secret) is not a multiaddr"],
     [["publish", TOKEN], "it looks like a secret) is neither a PeerID nor"],
     [["publish", peer, "--remove", "--nats", TOKEN], "nats.url (flag --nats): the value has a server that looks like a token"],
+    [["publish", peer, "--address", TOKEN], "--address the value (24 characters; it looks like a secret) is not a multiaddr"],
+    [["setup", "--max-bytes", TOKEN], "--max-bytes is the value (24 characters;"],
+    [["check", "--data", TOKEN], "there is no database in the value (24 characters;"],
+    [["replay", TOKEN], "cannot read ***: ENOENT: no such file or directory"],
     [[TOKEN], "unknown command ***"],
     [["status", `--${TOKEN}`], "unknown option ***"],
   ])("%j", async (words, says) => {

@@ -112,7 +112,7 @@ describe("a file that is not our log is rejected", () => {
         exitCode: 74,
         nextStep: expect.stringContaining("--data") as string,
       });
-      expect(failure.message).toContain(`there is no database in ${path}`);
+      expect(failure.message).toContain(`there is no database in "${path}"`);
     }
     expect(readdirSync(temporary.path)).toEqual([]);
     expect(existsSync(join(temporary.path, "not"))).toBe(false);

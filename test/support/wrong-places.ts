@@ -61,7 +61,7 @@ export const WRONG_PLACES: Readonly<Record<string, WrongPlace>> = {
     env: { OCPARTNERD_NATS_TLS_CERT_FILE: TOKEN, OCPARTNERD_NATS_TLS_KEY_FILE: TOKEN },
     says: new RegExp(`nats.tls.certFile: .*${MAY_BE}`),
   },
-  "identityFile is the key": inProcess(fileSetting("identityFile", TOKEN, `there is no identity ${MAY_BE}`)),
+  "identityFile is the key": inProcess(fileSetting("identityFile", TOKEN, `identityFile names no file: ${MAY_BE}`)),
   "identityFile has a NUL byte": { file: { identityFile: `${PASSWORD}\0` }, says: "it is not a path" },
   "name is an object": { file: { name: { nats: { password: PASSWORD } } }, says: /name \(file .*\): an object is not valid/ },
   "p2p.pskFile is an object": { file: { p2p: { pskFile: { a: TOKEN } } }, says: /p2p.pskFile \(file .*\): an object is not/ },
@@ -85,7 +85,6 @@ export const WRONG_PLACES: Readonly<Record<string, WrongPlace>> = {
     env: { OCPARTNERD_NATS_URL: `nats://${TOKEN}` },
     says: "looks like a token without a host",
   },
-  "nats.url is a token with a port": { env: { OCPARTNERD_NATS_URL: `${TOKEN}:4222` }, says: "looks like a token without a host" },
   "nats.url is a token with a port out of range": {
     env: { OCPARTNERD_NATS_URL: `${TOKEN}:99999` },
     says: 'has the server "***", which is not a server URL',

@@ -6,8 +6,8 @@
 /** A value for a message: as it is, without the credentials of its URLs, or only described if it may hold a secret. */
 export function shownValue(value: unknown): string {
   if (typeof value !== "string") return typeof value === "object" && value !== null ? kindOf(value) : String(value);
-  if (isKeyText(value) || isRandom(value, SHORTEST_RANDOM)) return described(value, "looks like a secret");
-  // No value that can be wrong has an `@`, except for user info.
+  if (looksSecret(value)) return described(value, "looks like a secret");
+  // A wrong value has an `@` only after user info.
   return JSON.stringify(withoutUserInfo(value).replace(/^(?![a-z][a-z0-9+.-]*:\/\/).*@/i, "***@"));
 }
 
@@ -25,7 +25,7 @@ export function hiddenValue(value: unknown): string {
 
 /** A key of an object, or a word of a command line. */
 export function shownWord(word: string): string {
-  return isKeyText(word) || isRandom(word, SHORTEST_RANDOM) ? "***" : withoutUserInfo(word);
+  return looksSecret(word) ? "***" : withoutUserInfo(word);
 }
 
 /** The next step if `shownPath` does not show a value; else `otherwise`. */
@@ -37,20 +37,21 @@ export function pathNextStep(value: string, otherwise: string): string {
 
 /**
  * True if `text` has the form of a path: it begins with /, ./, ../ or ~/, or consists of names with a slash or an extension. A lone
- * word may be a password, and a text with a random part a key.
+ * word may be a password, and names with a random part a key. In a path from a known place, such as /var/lib/docker, hashes are names.
  */
 export function isPath(text: string): boolean {
   if (isKeyText(text)) return false;
-  if (/^(?:~|\.{0,2})\//.test(text)) return !isRandom(text, SHORTEST_RANDOM_IN_PATH);
+  if (FROM_KNOWN_PLACE.test(text)) return true;
+  if (text.startsWith("/")) return !isRandom(text, SHORTEST_RANDOM_IN_PATH);
   return (
     !isRandom(text, SHORTEST_RANDOM) &&
     /^(?:[\p{L}\p{M}\p{N}_. -]+(?:\/[\p{L}\p{M}\p{N}_. -]+)+\/?|[\w-]+(?:\.[a-z][a-z0-9]*)+)$/u.test(text)
   );
 }
 
-/** True if the name of a host looks like a token instead: one label that is random. Ports are rarely given to tokens. */
-export function isTokenAsHost(host: string, hasPort: boolean): boolean {
-  return !host.includes(".") && !host.includes(":") && isRandom(host, hasPort ? SHORTEST_RANDOM_IN_PATH : SHORTEST_RANDOM);
+/** True if the name of a host looks like a token instead: one label that is random. */
+export function isTokenAsHost(host: string): boolean {
+  return !host.includes(".") && !host.includes(":") && isRandom(host, SHORTEST_RANDOM);
 }
 
 /** `text` with the credentials of every URL in it hidden: for text that may repeat a word of the command line. */
@@ -66,6 +67,9 @@ export function withoutUserInfo(text: string): string {
   );
 }
 
+/** Keys in base64 may begin with a slash, but then have capitals, and rarely a word between the first two slashes. */
+const FROM_KNOWN_PLACE = /^(?:(?:~|\.{1,2})\/|\/[A-Z]?[a-z]{2,}[a-z\d._-]*\/|\/[^A-Z+=]*$)/;
+
 /** Shorter words are passwords or names, which no rule can tell apart. */
 const SHORTEST_RANDOM = 12;
 /** Names of temporary and mounted directories have shorter random parts. */
@@ -76,11 +80,18 @@ const MOST_CHANGES_OF_A_NAME = 5;
 /** PeerIDs look random, and are public. */
 const PEER_ID = /12D3KooW\w*|16Uiu2HA\w*|Qm[1-9A-HJ-NP-Za-km-z]{44}/g;
 
-/** True if a run of at least `shortest` letters and digits mixes them as only keys and tokens do. */
+/** Keys and tokens, also within a URL or a sentence. */
+const looksSecret = (text: string): boolean =>
+  isKeyText(text) || (isRandom(text, SHORTEST_RANDOM) && !isPath(text.replace(/^unix:/, "")));
+
+const UUID = /[\da-f]{8}-(?:[\da-f]{4}-){3}[\da-f]{12}/i;
+
+/** True if `text` has a UUID, or a part of at least `shortest` letters and digits mixes them as only keys and tokens do. */
 function isRandom(text: string, shortest: number): boolean {
-  return (text.replace(PEER_ID, "").match(/[A-Za-z0-9+=]+/g) ?? []).some((run) => {
-    const changes = run.match(/\d+|[A-Z]+|[a-z]+|[+=]+/g)?.length ?? 0;
-    return run.length >= shortest && /\d/.test(run) && /[A-Za-z]/.test(run) && changes > MOST_CHANGES_OF_A_NAME + 1;
+  if (UUID.test(text)) return true;
+  return (text.replace(PEER_ID, "").match(/[A-Za-z0-9+=]+/g) ?? []).some((part) => {
+    const runs = part.match(/\d+|[A-Z]+|[a-z]+|[+=]+/g)?.length ?? 0;
+    return part.length >= shortest && /\d/.test(part) && /[A-Za-z]/.test(part) && runs - 1 > MOST_CHANGES_OF_A_NAME;
   });
 }
 

@@ -2,6 +2,7 @@
 import { Command } from "commander";
 import { systemClock } from "../../base/clock.ts";
 import { PartnerdError } from "../../base/errors.ts";
+import { shownValue } from "../../base/secrets/shown.ts";
 import { counted } from "../../base/units.ts";
 import type { DaemonClient } from "../../http/client.ts";
 import type { HistoryView, InboundView, PeerDetailView } from "../../views/api.ts";
@@ -60,7 +61,7 @@ export async function runPeers(client: DaemonClient, peerId: string | undefined,
   }
   const peer = await client.peer(peerId);
   if (peer === undefined) {
-    throw new PartnerdError("usage", `no event or stream involves peer ${peerId}`, {
+    throw new PartnerdError("usage", `no event or stream involves peer ${shownValue(peerId)}`, {
       nextStep: "run `oc-partnerd peers --json` to list full PeerIDs",
     });
   }

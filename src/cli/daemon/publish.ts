@@ -94,7 +94,7 @@ export function messageFor({
 function addressOf(text: string, peerId: PeerId): Address {
   const parsed = parseAddress(text);
   if (parsed !== undefined && (parsed.peerId ?? peerId) === peerId) return withPeerId(parsed.address, peerId);
-  throw new PartnerdError("usage", `--address "${text}" is not a multiaddr of the peer ${peerId}`, {
+  throw new PartnerdError("usage", `--address ${shownValue(text)} is not a multiaddr of the peer ${peerId}`, {
     nextStep: `give a multiaddr that ends in /p2p/${peerId}, or without that part`,
   });
 }

@@ -2,6 +2,7 @@
 import { Command } from "commander";
 import { systemClock as clock } from "../../base/clock.ts";
 import { PartnerdError } from "../../base/errors.ts";
+import { shownValue } from "../../base/secrets/shown.ts";
 import { DAY_MS, parseBytes } from "../../base/units.ts";
 import type { Config } from "../../config/schema.ts";
 import { subjectsOf } from "../../events/vocabulary.ts";
@@ -121,5 +122,5 @@ function replicasOf(text: string): number {
 }
 
 function usage(flag: string, text: string, expected: string, example: string): PartnerdError {
-  return new PartnerdError("usage", `${flag} is "${text}", expected ${expected}`, { nextStep: `give ${example}` });
+  return new PartnerdError("usage", `${flag} is ${shownValue(text)}, expected ${expected}`, { nextStep: `give ${example}` });
 }

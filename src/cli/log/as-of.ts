@@ -2,6 +2,7 @@
 import { systemClock } from "../../base/clock.ts";
 import { PartnerdError } from "../../base/errors.ts";
 import { type PeerId, parsePeerId } from "../../base/ids.ts";
+import { shownValue } from "../../base/secrets/shown.ts";
 import { durationText, isoTime } from "../../base/units.ts";
 import type { LogPlace } from "../../store/archive/archive-plan.ts";
 import type { AsOf, Moment } from "../../store/log-reader.ts";
@@ -52,7 +53,7 @@ export async function peerAsOfText(request: AsOfRequest, text: string): Promise<
   using reader = openLogReader(request.data);
   const past = peerId === undefined ? undefined : reader.peerAsOf(placeOf(request), peerId, HISTORY_ROWS);
   if (peerId === undefined || past === undefined || (past.peer === undefined && past.history.length === 0))
-    throw new PartnerdError("usage", `no event or stream involves peer ${text} as of ${request.asOf}`, {
+    throw new PartnerdError("usage", `no event or stream involves peer ${shownValue(text)} as of ${request.asOf}`, {
       nextStep: `run \`oc-partnerd peers --as-of ${request.asOf} --json\` to list the peers known at that time`,
     });
   const { peer, history } = past;

@@ -1,5 +1,6 @@
 /** Reads a place in the log from a flag, as a seq or a time, and formats the head of the log. */
 import { PartnerdError } from "../../base/errors.ts";
+import { shownValue } from "../../base/secrets/shown.ts";
 import { DAY_MS, isoTime, parseDuration } from "../../base/units.ts";
 import type { LogPlace } from "../../store/archive/archive-plan.ts";
 import type { LogHead } from "../../store/model/log-head.ts";
@@ -13,7 +14,7 @@ export function logPlaceOf(flag: string, text: string, nextStep = NEXT_STEP): Lo
   const hasZone = /(Z|[+-]\d\d:?\d\d)$/i.test(text.slice("yyyy-mm-dd".length));
   const atMs = isTime ? Date.parse(hasZone || text.length === "yyyy-mm-dd".length ? text : `${text}Z`) : Number.NaN;
   if (!Number.isNaN(atMs)) return { atMs };
-  throw new PartnerdError("usage", `${flag} is "${text}", expected a seq of the log or a time`, {
+  throw new PartnerdError("usage", `${flag} is ${shownValue(text)}, expected a seq of the log or a time`, {
     nextStep,
   });
 }

@@ -1,5 +1,6 @@
 /** Commands in texts for people, written so that they work when copied. Imports no packages, as report.ts. */
-import { shownWord } from "../../base/secrets/shown.ts";
+import { existsSync } from "node:fs";
+import { isPath, shownWord, withoutUserInfo } from "../../base/secrets/shown.ts";
 
 /** The command that started this program: bin/oc-partnerd passes it on. */
 const STARTED_AS = process.env["OC_PARTNERD_COMMAND"] || "oc-partnerd";
@@ -37,10 +38,25 @@ export function nextStepFor(text: string, argv: readonly string[]): string {
 function placeFlags(command: string, rest: string, argv: readonly string[]): string {
   return Object.entries(PLACE_FLAGS)
     .filter(([flag, commands]) => commands.includes(command) && !rest.includes(flag))
-    .map(([flag]) => [flag, givenValue(flag, argv)])
-    .map(([flag, value]) => (value === undefined ? "" : ` ${flag} ${quoted(shownWord(value))}`))
+    .map(([flag]) => [flag, givenValue(flag, argv)] as const)
+    .map(([flag, value]) => [flag, value === undefined ? undefined : repeated(flag, value)] as const)
+    .map(([flag, value]) => (value === undefined ? "" : ` ${flag} ${quoted(value)}`))
     .join("");
 }
+
+/** The value of a place flag as a command may repeat it: without credentials. Undefined if it looks like a secret. */
+function repeated(flag: string, value: string): string | undefined {
+  if (isPath(value.replace(/^unix:/, ""))) return value;
+  if (flag !== "--http" && flag !== "--nats") return shownWord(value) === value || existsSync(value) ? value : undefined;
+  const server = withoutUserInfo(value)
+    .replaceAll("***@", "")
+    .replace(/^(?![a-z][a-z0-9+.-]*:\/\/).*@/i, "");
+  const isShown = !server.includes("***") && (shownWord(server) === server || HAS_PORT.test(server));
+  return isShown ? server : undefined;
+}
+
+/** Random names with a port are hosts, such as the id of a container. */
+const HAS_PORT = /[^/]:\d{1,5}\/?$/;
 
 function givenValue(flag: string, argv: readonly string[]): string | undefined {
   const index = argv.findLastIndex((word) => word === flag || word.startsWith(`${flag}=`));

@@ -1,5 +1,6 @@
 /** Flags that several commands share, and how their values are read. */
 import { PartnerdError } from "../../base/errors.ts";
+import { shownValue } from "../../base/secrets/shown.ts";
 import { DAY_MS, parseDuration } from "../../base/units.ts";
 import { type ConfigSources, loadConfig } from "../../config/load.ts";
 import type { Config } from "../../config/schema.ts";
@@ -69,9 +70,13 @@ const LONGEST_WAIT_MS = 24 * DAY_MS;
 export function durationFlag(flag: string, text: string, longestMs = LONGEST_WAIT_MS): number {
   const durationMs = parseDuration(text) ?? 0;
   if (durationMs > 0 && durationMs <= longestMs) return durationMs;
-  throw new PartnerdError("usage", `${flag} is "${text}", expected a duration of up to ${Math.floor(longestMs / DAY_MS)} days`, {
-    nextStep: `give a number with a unit, for example 90s (${DURATION_UNITS})`,
-  });
+  throw new PartnerdError(
+    "usage",
+    `${flag} is ${shownValue(text)}, expected a duration of up to ${Math.floor(longestMs / DAY_MS)} days`,
+    {
+      nextStep: `give a number with a unit, for example 90s (${DURATION_UNITS})`,
+    },
+  );
 }
 
 /** Collects the values of a repeatable option. */
@@ -83,7 +88,7 @@ export function collect(value: string, before: readonly string[] | undefined): s
 export function countFlag(flag: string, text: string): number {
   const count = Number(text);
   if (Number.isSafeInteger(count) && count >= 1) return count;
-  throw new PartnerdError("usage", `${flag} is "${text}", expected a whole number from 1, for example 500`);
+  throw new PartnerdError("usage", `${flag} is ${shownValue(text)}, expected a whole number from 1, for example 500`);
 }
 
 export function example(...lines: readonly string[]): string {

@@ -69,8 +69,11 @@ export function natsUrlIn(text: string): NatsUrl | { readonly problem: string } 
     const server = serverIn(url);
     if ("problem" in server) return { problem: `has the server "${shownUrl(url)}", which ${server.problem}` };
     // Looked up as a host, it would be in the DNS query and in every message about the connection.
-    if (isTokenAsHost(server.host, HOST_AND_PORT.test(url)))
-      return { problem: "has a server that looks like a token without a host; write the token, an @ and the host" };
+    if (!HOST_AND_PORT.test(url) && isTokenAsHost(server.host))
+      return {
+        problem:
+          "has a server that looks like a token without a host; write the token, an @ and the host; if it is a host name, add its port",
+      };
     servers.push(server);
   }
   return new NatsUrl(servers);

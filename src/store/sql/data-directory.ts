@@ -2,6 +2,8 @@
 import { accessSync, closeSync, constants, existsSync, fsyncSync, mkdirSync, openSync, statSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { type ErrorCode, messageOf, PartnerdError } from "../../base/errors.ts";
+import { shownValue } from "../../base/secrets/shown.ts";
+import { withoutPath } from "../../base/setting-file.ts";
 
 /** Creates the data directory (0700) if it does not exist. Throws `data_dir_unwritable`. */
 export function ensureDirectory(directory: string): void {
@@ -68,9 +70,13 @@ export function databaseFileOf(path: string): string {
     if (!statSync(file).isFile()) throw new Error("it is not a regular file");
     return file;
   } catch (thrown) {
-    throw new PartnerdError("database_failed", `there is no database in ${path}: ${messageOf(thrown)}`, {
-      nextStep: NAME_A_DATABASE,
-      cause: thrown,
-    });
+    throw new PartnerdError(
+      "database_failed",
+      `there is no database in ${shownValue(path)}: ${messageOf(withoutPath(thrown as NodeJS.ErrnoException))}`,
+      {
+        nextStep: NAME_A_DATABASE,
+        cause: thrown,
+      },
+    );
   }
 }

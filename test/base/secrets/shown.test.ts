@@ -4,6 +4,7 @@ import { describe, expect, test } from "vitest";
 import { isPath, isTokenAsHost, shownPath, shownValue, shownWord, withoutUserInfo } from "../../../src/base/secrets/shown.ts";
 
 const PEER = "12D3KooWLrYpZzrwDmMMgvG3qFvMi4yxqxZcGBUd1pUTVTsKoXxh";
+const HASH = "c0ffee5ec2e7".repeat(5).concat("beef");
 const SWARM_KEY = "/key/swarm/psk/1.0.0/\n/base16/\n0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\n";
 const JWT = "eyJ0eXAiOiJKV1QiLCJhbGciOiJlZDI1NTE5In0.eyJqdGkiOiJVU1FXM1o1In0.c2lnbmF0dXJlMTIzNDU2";
 
@@ -25,6 +26,10 @@ describe("a path", () => {
     "/tmp/oc-partnerd-store-FCEHE9/identity.key",
     "/etc/my keys/é.pem",
     "/var/lib/kubelet/pods/3f2a9c0d-1234-4c1b-9d0e-aabbccddeeff/volumes/token",
+    `/var/lib/docker/volumes/${HASH}/_data`,
+    "/Volumes/8Jd0fKq3ZtW5xRb1LmVn6YcH/swarm.key",
+    `/${HASH}/identity.key`,
+    `./${HASH}`,
     "./token",
     "../nats-password",
     "~/swarm.key",
@@ -68,6 +73,9 @@ describe("a value", () => {
     [null, "null"],
     ["OC_RESOURCES.with.dots", '"OC_RESOURCES.with.dots"'],
     [`/ip4/1.2.3.4/tcp/1/p2p/${PEER}`, `"/ip4/1.2.3.4/tcp/1/p2p/${PEER}"`],
+    [`/var/lib/docker/volumes/${HASH}/_data`, `"/var/lib/docker/volumes/${HASH}/_data"`],
+    [`unix:/srv/${HASH}/http.sock`, `"unix:/srv/${HASH}/http.sock"`],
+    [HASH, "the value (64 characters; it looks like a secret)"],
     ["u:X@127.0.0.1:1", '"***@127.0.0.1:1"'],
     ["X@127.0.0.1:1", '"***@127.0.0.1:1"'],
     ["nats://u:X@host:1", '"nats://***@host:1"'],
@@ -85,15 +93,25 @@ describe("a value", () => {
 });
 
 test.each([
-  ["s3cretOfOurs", false, true],
-  ["0123456789abcdef0a1b2c3d4e5f6071", true, true],
-  ["broker", false, false],
-  ["nats-7f9c6d5b8c-x2x4z", false, false],
-  ["3f2a9c0d1b7e", true, false],
-  ["a1b2c3d4e5f6a7b8c9d0e1f2a3b4c5d6.eu-west-1.elb.amazonaws.com", false, false],
-  ["2001:db8:a1b2:c3d4:e5f6:a7b8:c9d0:e1f2", false, false],
-])("the host %s (port given: %j) is a token: %j", (host, hasPort, expected) => {
-  expect(isTokenAsHost(host, hasPort)).toBe(expected);
+  ["s3cretOfOurs", true],
+  ["0123456789abcdef0a1b2c3d4e5f6071", true],
+  ["3f2a9c0d-1234-4c1b-9d0e-aabbccddeeff", true],
+  ["broker", false],
+  ["nats-7f9c6d5b8c-x2x4z", false],
+  ["a1b2c3d4e5f6a7b8c9d0e1f2a3b4c5d6.eu-west-1.elb.amazonaws.com", false],
+  ["2001:db8:a1b2:c3d4:e5f6:a7b8:c9d0:e1f2", false],
+])("the host %s is a token: %j", (host, expected) => {
+  expect(isTokenAsHost(host)).toBe(expected);
+});
+
+test("no UUID is shown or taken for a host", () => {
+  const uuids = Array.from({ length: 2_000 }, (_, index) =>
+    createHash("sha256")
+      .update(String(index))
+      .digest("hex")
+      .replace(/^(.{8})(.{4})(.{4})(.{4})(.{12}).*$/, "$1-$2-$3-$4-$5"),
+  );
+  expect(uuids.filter((uuid) => shownValue(uuid).includes(uuid) || isPath(uuid) || !isTokenAsHost(uuid))).toEqual([]);
 });
 
 test.each([

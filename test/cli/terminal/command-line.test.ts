@@ -44,10 +44,37 @@ test("the name of the program is not confused with paths and variables", () => {
   expect(asStarted(line)).toBe(line);
 });
 
-test("a next step repeats the server that was given without its credentials", () => {
-  for (const given of [["--nats", "nats://anna:s3cret@host:4222"], ["--nats=nats://anna:s3cret@host:4222"]]) {
-    const text = nextStepFor("run `oc-partnerd setup`", ["publish", ...given]);
-    expect(text).toContain("--nats 'nats://***@host:4222'`");
-    expect(text).not.toContain("s3cret");
-  }
+const TOKEN = "8Jd0fKq3ZtW5xRb1LmVn6YcH";
+const UUID = "3f2a9c0d-1234-4c1b-9d0e-aabbccddeeff";
+const HASH = "c0ffee5ec2e7".repeat(5).concat("beef");
+
+describe("a command repeats a value that works when copied, or leaves out the flag", () => {
+  test.each([
+    ["--data", "/srv/a1b2c3d4e5f6/oc", "/srv/a1b2c3d4e5f6/oc"],
+    ["--data", `/var/lib/docker/volumes/${HASH}/_data`, `/var/lib/docker/volumes/${HASH}/_data`],
+    ["--data", `/${HASH}/oc`, `/${HASH}/oc`],
+    ["--data", "/srv/a:b@c", "/srv/a:b@c"],
+    ["--data", "oc", "oc"],
+    ["--data", TOKEN, undefined],
+    ["--config", `./${UUID}.json`, `./${UUID}.json`],
+    ["--http", `unix:/var/lib/kubelet/pods/${UUID}/volumes/http.sock`, `unix:/var/lib/kubelet/pods/${UUID}/volumes/http.sock`],
+    ["--http", "3f2a9c0d1b7e:4012", "3f2a9c0d1b7e:4012"],
+    ["--http", "s3cret@127.0.0.1:4012", "127.0.0.1:4012"],
+    ["--nats", "nats://anna:s3cret@host:4222", "nats://host:4222"],
+    ["--nats", "s3cret@host:4222", "host:4222"],
+    ["--nats", "nats://anna:s3cret", undefined],
+    ["--nats", TOKEN, undefined],
+    ["--nats", "one:4222,two:4222", "one:4222,two:4222"],
+  ])("%s %s: %s", (flag, given, repeated) => {
+    const command = flag === "--nats" ? "setup" : "run";
+    const expected = repeated === undefined ? "" : ` ${flag} ${repeated}`;
+    for (const words of [[flag, given], [`${flag}=${given}`]])
+      expect(nextStepFor(`\`oc-partnerd ${command}\``, ["status", ...words])).toBe(`\`oc-partnerd ${command}${expected}\``);
+  });
+
+  test("the name of a token file, but not a token", () => {
+    const after = (file: string) => nextStepFor("`oc-partnerd peers`", ["status", "--token-file", file]);
+    expect(after("/etc/oc/read.token")).toBe("`oc-partnerd peers --token-file /etc/oc/read.token`");
+    expect(after(TOKEN)).toBe("`oc-partnerd peers`");
+  });
 });

@@ -73,6 +73,14 @@ describe("a NATS URL", () => {
     expect(inspect(thrown, { depth: 9 }).replace(/^\s+at .*$/gm, "")).not.toMatch(/s3c/);
   });
 
+  it.each(["3f2a9c0d1b7e", "0123456789abcdef".repeat(4), "3f2a9c0d-1234-4c1b-9d0e-aabbccddeeff"])(
+    "with the random name %s is a server only with a port",
+    (name) => {
+      expect(serverAt(`nats://${name}:4222`)).toMatchObject({ host: name, port: 4222 });
+      expect(() => parseNatsUrl(`nats://${name}`)).toThrow(errorWith("config_invalid", /if it is a host name, add its port$/));
+    },
+  );
+
   it("may list several servers, each with or without credentials", () => {
     const list = (text: string) => parseNatsUrl(text).servers.map(hostAndPort);
     expect(list("nats://a:1, b:2,, c")).toEqual(["a:1", "b:2", "c:4222"]);
