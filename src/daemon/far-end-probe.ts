@@ -19,8 +19,8 @@ import { examination } from "../p2p/examination/create-examination.ts";
 import type { ExaminationSettings, StepResult, StepVerdict } from "../p2p/examination/step-results.ts";
 import { judge } from "../p2p/examination/verdict/judge.ts";
 import { peerIdOf } from "../p2p/host/connection-index.ts";
+import { readSwarmKey } from "../p2p/host/swarm-key.ts";
 import { DAEMON_LOCK, lockDirectory } from "../store/sql/lock.ts";
-import { swarmKeyOf } from "./setting-files.ts";
 
 export interface FarEndProbeRequest {
   /** One multiaddr. */
@@ -73,7 +73,7 @@ export async function probeFarEnd(
     name: asSelf ? config.name : "oc-partnerd-probe",
     did: asSelf && config.did !== undefined ? didOf(config.did) : null,
     version,
-    swarmKey: swarmKeyOf(config),
+    swarmKey: readSwarmKey(config.p2p.pskFile),
     dialPlanner: createDialPlanner({
       clock,
       settings: dial,

@@ -1,8 +1,14 @@
-/** The pre-shared key of a private libp2p network, in every encoding that go-libp2p reads. Pure. */
+/** The pre-shared key of a private libp2p network, in every encoding that go-libp2p reads. */
 import { PartnerdError } from "../../base/errors.ts";
+import { readConfigured } from "../../base/setting-file.ts";
 
 const HEADER = "/key/swarm/psk/1.0.0/";
 const KEY_BYTES = 32;
+
+/** The pre-shared key in the file that `p2p.pskFile` names; null for a public network. Throws config_invalid. */
+export function readSwarmKey(pskFile: string | undefined): Uint8Array | null {
+  return pskFile === undefined ? null : parseSwarmKey(readConfigured("p2p.pskFile", pskFile), pskFile);
+}
 
 /**
  * The key file `contents` (base16, base64 or binary), converted to base16, the only encoding that js-libp2p reads. Throws

@@ -73,8 +73,8 @@ describe("a command repeats a value that works when copied, or leaves out the fl
   });
 
   test("the name of a token file, but not a token", () => {
-    const after = (file: string) => nextStepFor("`oc-partnerd peers`", ["status", "--token-file", file]);
-    expect(after("/etc/oc/read.token")).toBe("`oc-partnerd peers --token-file /etc/oc/read.token`");
-    expect(after(TOKEN)).toBe("`oc-partnerd peers`");
+    const suggested = (file: string) => nextStepFor("`oc-partnerd peers`", ["status", "--token-file", file]);
+    expect(suggested("/etc/oc/read.token")).toBe("`oc-partnerd peers --token-file /etc/oc/read.token`");
+    expect(suggested(TOKEN)).toBe("`oc-partnerd peers`");
   });
 });

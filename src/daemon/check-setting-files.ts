@@ -1,23 +1,17 @@
 /** The files that settings name: checked before the daemon creates or records anything, since a wrong one ends the start. */
-import { readConfigured } from "../base/setting-file.ts";
 import type { Config } from "../config/schema.ts";
 import { loadIdentity } from "../identity/identity.ts";
 import { checkCredentials, checkTls } from "../nats/connection/credentials.ts";
 import { configuredServers } from "../nats/connection/known-servers.ts";
-import { parseSwarmKey } from "../p2p/host/swarm-key.ts";
+import { readSwarmKey } from "../p2p/host/swarm-key.ts";
 import { natsConfig } from "./nats-source.ts";
 
 /** Throws config_invalid, identity_invalid or identity_unsafe, naming setting and file, for the first file that cannot be used. */
 export function checkSettingFiles(config: Config): void {
   if (config.identityFile !== undefined) loadIdentity(config);
-  swarmKeyOf(config);
+  readSwarmKey(config.p2p.pskFile);
   const nats = natsConfig(config);
   configuredServers(nats);
   checkCredentials(nats);
   if (nats.tls !== undefined) checkTls(nats.tls);
-}
-
-/** The pre-shared key in the file `p2p.pskFile`; null for a public network. Throws config_invalid. */
-export function swarmKeyOf({ p2p: { pskFile } }: Config): Uint8Array | null {
-  return pskFile === undefined ? null : parseSwarmKey(readConfigured("p2p.pskFile", pskFile), pskFile);
 }

@@ -5,7 +5,8 @@ import { inspect } from "node:util";
 import { expect, test } from "vitest";
 import { PartnerdError } from "../../src/base/errors.ts";
 import { loadConfig } from "../../src/config/load.ts";
-import { checkSettingFiles, swarmKeyOf } from "../../src/daemon/setting-files.ts";
+import { checkSettingFiles } from "../../src/daemon/check-setting-files.ts";
+import { readSwarmKey } from "../../src/p2p/host/swarm-key.ts";
 import { temporaryDirectory } from "../store/support/temporary-store.ts";
 import { secretsIn, WRONG_PLACES, type WrongPlace } from "../support/wrong-places.ts";
 
@@ -44,5 +45,5 @@ test("a path, a port and a word that are wrong are shown", () => {
 test("settings without files have nothing to check", () => {
   const config = load({});
   checkSettingFiles(config);
-  expect(swarmKeyOf(config)).toBeNull();
+  expect(readSwarmKey(config.p2p.pskFile)).toBeNull();
 });
