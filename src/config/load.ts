@@ -4,7 +4,7 @@
  */
 import { messageOf, PartnerdError } from "../base/errors.ts";
 import { nearest } from "../base/nearest.ts";
-import { hiddenValue, isPath, pathNextStep, shownPath, shownValue, shownWord } from "../base/secrets/shown.ts";
+import { hiddenValue, isPath, pathNextStep, shownChoice, shownPath, shownValue, shownWord } from "../base/secrets/shown.ts";
 import { readRegularFile } from "../base/setting-file.ts";
 import { counted } from "../base/units.ts";
 import { exposureProblem, literalAddress, withoutShorthand } from "./http-settings.ts";
@@ -135,14 +135,15 @@ function describe(issue: ConfigIssue, layers: readonly Layer[]): string[] {
   const path = issue.path.map(String);
   if (issue.code === "unrecognized_keys") return issue.keys.map((key) => unknownKey(path, key, layers));
   const setting = path.filter((part) => !/^\d+$/.test(part)).join(".");
-  return [`${spelled(path.join("."), layers)} (${originOf(setting, layers)}): ${shown(setting, issue.input)} ${reason(issue)}`];
+  return [`${spelled(path.join("."), layers)} (${originOf(setting, layers)}): ${shown(setting, issue)} ${reason(issue)}`];
 }
 
-function shown(setting: string, value: unknown): string {
+function shown(setting: string, { code, input: value }: ConfigIssue): string {
   const isSection = leaves.some(({ path }) => path.startsWith(`${setting}.`));
   const hasSecret = SECRETS.some((secret) => secret === setting || secret.startsWith(`${setting}.`));
   if (hasSecret || (isSection && typeof value === "string")) return hiddenValue(value);
-  return setting.endsWith("File") ? shownPath(value) : shownValue(value);
+  if (setting.endsWith("File")) return shownPath(value);
+  return code === "invalid_value" ? shownChoice(value) : shownValue(value);
 }
 
 function unknownKey(path: readonly string[], key: string, layers: readonly Layer[]): string {

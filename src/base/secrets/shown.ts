@@ -7,8 +7,15 @@
 export function shownValue(value: unknown): string {
   if (typeof value !== "string") return typeof value === "object" && value !== null ? kindOf(value) : String(value);
   if (looksSecret(value)) return described(value, "looks like a secret");
-  // A wrong value has an `@` only after user info.
-  return JSON.stringify(withoutUserInfo(value).replace(/^(?![a-z][a-z0-9+.-]*:\/\/).*@/i, "***@"));
+  // A wrong value has an `@` only after user info, or in a password.
+  const hidden = withoutUserInfo(value).replace(/^(?![a-z][a-z0-9+.-]*:\/\/).*@/i, "***@");
+  return JSON.stringify(hidden.replace(/^\*\*\*@(?![\w.-]+(?::\d{1,5})?$).*/, "***"));
+}
+
+/** The value of a setting that is one of a few words. Only a word is shown. */
+export function shownChoice(value: unknown): string {
+  const isShown = typeof value !== "string" || looksSecret(value) || /^[a-z_-]{0,20}$/i.test(value);
+  return isShown ? shownValue(value) : described(value, "is not one of the words");
 }
 
 /** The value of a setting that names a file, for a message. Only a path is shown. */
