@@ -86,6 +86,8 @@ export function serverIn(text: string): ServerAddress | { readonly problem: stri
   if (url.protocol !== "nats:" && url.protocol !== "tls:")
     return { problem: `has the scheme ${url.protocol}//; nats:// and tls:// are supported` };
   if (url.hostname === "") return { problem: "names no host" };
+  if (!HOST.test(url.hostname))
+    return { problem: "has characters that no host has; credentials belong before the host, with an @ between them" };
   if ((url.pathname !== "" && url.pathname !== "/") || url.search !== "" || url.hash !== "")
     return { problem: "has text after the port; a token belongs before the host, with an @ between them" };
   if (url.port === "0") return { problem: "has port 0" };
@@ -115,6 +117,8 @@ function credentialsOf({ username, password }: URL): UrlCredentials | undefined 
   }
 }
 
+/** A name, an IPv4 address, or an IPv6 address in brackets. Underscores are not allowed in names, but used. */
+const HOST = /^(?:[\w.-]+|\[[\da-f:.]+\])$/i;
 const HOST_AND_PORT = /:\d+\/?$/;
 const SCHEME = /^[a-z][a-z0-9+.-]*:\/\//i;
 
