@@ -58,7 +58,10 @@ scenario(
     await lyon.publisher.relate(go, "PARTNER");
     await until("a third refusal", () => go.count("unknown") >= 3, 60_000);
     await lyon.daemon.until("the reason", async () => (await codeOf(go)) === "refused");
-    const rows = lyon.daemon.sql("select type, reason from event_log where peer_id = ? and type not in ('PeerDesired', 'PeerLearned')", go.peerId);
+    const rows = lyon.daemon.sql(
+      "select type, reason from event_log where peer_id = ? and type not in ('PeerDesired', 'PeerLearned')",
+      go.peerId,
+    );
     expect(rows).toEqual([
       { type: "StreamOpened", reason: null },
       { type: "StreamClosed", reason: "reset" },
