@@ -69,7 +69,10 @@ function addErrors(app: Hono, logger: Pick<Logger, "fault" | "error">, hint: str
     const allowed = methodsAt(app, c.req.path).join(", ");
     if (allowed === "") return c.json(problem("not_found", `no such path: ${path}; ${hint}`), 404);
     c.header("Allow", allowed);
-    return c.json(problem("method_not_allowed", `${path} does not serve ${c.req.method.slice(0, MAX_SHOWN)}; it serves ${allowed}`), 405);
+    return c.json(
+      problem("method_not_allowed", `${path} does not serve ${c.req.method.slice(0, MAX_SHOWN)}; it serves ${allowed}`),
+      405,
+    );
   });
 }
 
