@@ -24,6 +24,18 @@ async function setUpAt(nats: NatsServer): Promise<void> {
 const daemonAt = (nats: NatsServer, config: ConfigFile["nats"] = {}, until: "ready" | "started" = "ready") =>
   DaemonProcess.start({ config: { nats: { url: nats.url, ...config } }, until });
 
+/** A daemon on a stream with this one message, which it has logged. */
+async function daemonThatLogged(nats: NatsServer, text: string): Promise<DaemonProcess> {
+  await setUpAt(nats);
+  await using publisher = await Publisher.connect(nats);
+  await publisher.publish(CREATE, text);
+  await using starting = new AsyncDisposableStack();
+  const daemon = starting.use(await daemonAt(nats));
+  await hasText(daemon, text);
+  starting.move();
+  return daemon;
+}
+
 async function natsCheck(daemon: DaemonProcess): Promise<{ readonly ok: boolean; readonly message: string } | undefined> {
   return (await daemon.health("/readyz")).body.checks.find(({ name }) => name === "nats");
 }
@@ -77,11 +89,7 @@ describe.concurrent("mode auto", () => {
 
   test("reads an existing stream from the start, and never falls back to core NATS if it disappears", async () => {
     await using nats = await NatsServer.start({ jetStream: true });
-    await setUpAt(nats);
-    await using publisher = await Publisher.connect(nats);
-    await publisher.publish(CREATE, "before the daemon");
-    await using daemon = await daemonAt(nats);
-    await hasText(daemon, "before the daemon");
+    await using daemon = await daemonThatLogged(nats, "before the daemon");
     await daemon.stop();
     const client = await connect({ servers: nats.url });
     await (await client.jetstreamManager()).streams.delete(STREAM);
@@ -173,11 +181,7 @@ describe.concurrent("resync", () => {
 
   test("says that it waits for NATS, and is done once NATS is back", async () => {
     await using nats = await NatsServer.start({ jetStream: true });
-    await setUpAt(nats);
-    await using publisher = await Publisher.connect(nats);
-    await publisher.publish(CREATE, "one");
-    await using daemon = await daemonAt(nats);
-    await hasText(daemon, "one");
+    await using daemon = await daemonThatLogged(nats, "one");
     await nats.stop();
     await daemon.until("it has noticed", async () => (await natsCheck(daemon))?.ok === false);
     const { hostname, port } = new URL(daemon.httpUrl);
@@ -194,11 +198,7 @@ describe.concurrent("resync", () => {
 
   test("is accepted if NATS has been down since the start, since the log knows its stream", async () => {
     await using nats = await NatsServer.start({ jetStream: true });
-    await setUpAt(nats);
-    await using publisher = await Publisher.connect(nats);
-    await publisher.publish(CREATE, "one");
-    await using daemon = await daemonAt(nats);
-    await hasText(daemon, "one");
+    await using daemon = await daemonThatLogged(nats, "one");
     await daemon.stop();
     await nats.stop();
     await daemon.start("started");

@@ -37,7 +37,7 @@ export const WRONG_PLACES: Readonly<Record<string, WrongPlace>> = {
   "p2p.pskFile is the key": inProcess(fileSetting("p2p.pskFile", SWARM_KEY)),
   "nats.mode is a password of several parts": {
     env: { OCPARTNERD_NATS_MODE: `Tr0ub4-${PASSWORD}-Xy7` },
-    says: /nats.mode .*: the value \(\d+ characters; it is not one of the words\) is not valid/,
+    says: /nats.mode .*: the value \(\d+ characters; it may be a secret\) is not valid/,
   },
   "http is a password with an @": { env: { OCPARTNERD_HTTP: `aB3$kL9@${PASSWORD}#` }, says: /http.listen .*: "\*\*\*" / },
   "p2p.pskFile is the key on one line": fileSetting("p2p.pskFile", SWARM_KEY.replaceAll("\n", " ")),

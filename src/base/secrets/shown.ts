@@ -15,7 +15,7 @@ export function shownValue(value: unknown): string {
 /** The value of a setting that is one of a few words. Only a word is shown. */
 export function shownChoice(value: unknown): string {
   const isShown = typeof value !== "string" || looksSecret(value) || /^[a-z_-]{0,20}$/i.test(value);
-  return isShown ? shownValue(value) : described(value, "is not one of the words");
+  return isShown ? shownValue(value) : described(value, "may be a secret");
 }
 
 /** The value of a setting that names a file, for a message. Only a path is shown. */

@@ -98,7 +98,7 @@ export class BrokerStreamReader {
     return this.#rereading;
   }
 
-  /** Reads the whole stream again, unless it is doing so. Messages already logged are not appended again. */
+  /** Reads the whole stream again, unless that is under way. Messages already logged are not appended again. */
   resync(): void {
     // Starting over each time would let a caller keep new messages waiting for ever.
     if (this.#rereading !== null) return;

@@ -87,7 +87,7 @@ export function serverIn(text: string): ServerAddress | { readonly problem: stri
     return { problem: `has the scheme ${url.protocol}//; nats:// and tls:// are supported` };
   if (url.hostname === "") return { problem: "names no host" };
   if (!HOST.test(url.hostname))
-    return { problem: "has characters that no host has; credentials belong before the host, with an @ between them" };
+    return { problem: "has characters that a host name cannot have; credentials belong before the host, with an @ between them" };
   if ((url.pathname !== "" && url.pathname !== "/") || url.search !== "" || url.hash !== "")
     return { problem: "has text after the port; a token belongs before the host, with an @ between them" };
   if (url.port === "0") return { problem: "has port 0" };

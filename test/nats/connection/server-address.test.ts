@@ -36,7 +36,7 @@ describe("a NATS URL", () => {
     ["nats://", /is not a server URL|names no host/],
     ["nats://broker:99999", /is not a server URL/],
     ["nats://broker:0", /port 0/],
-    ["Tr0ub4dor&3", /characters that no host has/],
+    ["Tr0ub4dor&3", /characters that a host name cannot have/],
     ["nats://broker/path", /after the port/],
     ["nats://%zz@broker", /percent-encoding/],
     ["a b", /is not a server URL/],
