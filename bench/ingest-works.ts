@@ -62,6 +62,7 @@ export async function ingestAll(from: "jetstream" | "core", { url, stream, event
     stream,
     consumer: "bench",
     subjects: SUBJECTS,
+    owner: { peerId: "bench", run: "bench" },
     connection,
     buffer,
     log: store,
@@ -135,7 +136,7 @@ export async function pullAll({ url, stream, events }: Source): Promise<number> 
   let received = 0;
   const startedMs = performance.now();
   using pull = new Pull({
-    link: natsLink(client, { stream, consumer }),
+    link: natsLink(client, { stream, consumer, subjects: [] }),
     clock: systemClock,
     onMessage: (message) => {
       received += 1;

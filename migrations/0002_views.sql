@@ -352,7 +352,7 @@ FROM peer_status_row AS status
 LEFT JOIN desired_peer AS desired ON desired.peer_id = status.peer_id
 WHERE status.learned_seq IS NOT NULL;
 --> statement-breakpoint
--- The two views about delivery stay whole after archiving: without them nothing could be said about the completeness of the log.
+-- The three views about delivery stay whole after archiving: without them nothing could be said about the completeness of the log.
 CREATE VIEW delivery_changes AS
 SELECT
   seq,
@@ -379,6 +379,20 @@ FROM (
   WHERE type = 'DeliveryGap' AND effect IS NULL AND seq > (SELECT coalesce(max(last_seq), 0) FROM archive_anchor)
 )
 WHERE type = 'DeliveryGap'
+ORDER BY seq;
+--> statement-breakpoint
+CREATE VIEW rollbacks AS
+SELECT
+  seq,
+  strftime('%Y-%m-%dT%H:%M:%fZ', at_ms / 1000.0, 'unixepoch') AS at,
+  reason AS evidence, stream, stream_created, stream_sequence AS first_sequence, last_stream_sequence AS last_sequence
+FROM (
+  SELECT seq, at_ms, type, reason, stream, stream_created, stream_sequence, last_stream_sequence FROM archived_delivery
+  UNION ALL
+  SELECT seq, at_ms, type, reason, stream, stream_created, stream_sequence, last_stream_sequence FROM event_log
+  WHERE type = 'LogRolledBack' AND effect IS NULL AND seq > (SELECT coalesce(max(last_seq), 0) FROM archive_anchor)
+)
+WHERE type = 'LogRolledBack'
 ORDER BY seq;
 --> statement-breakpoint
 CREATE VIEW archives AS
@@ -512,14 +526,22 @@ SELECT
     WHEN 'DeliveryChanged' THEN
       CASE log.reason
         WHEN 'at_least_once' THEN 'follows stream ' || log.stream || ' from sequence ' || log.stream_sequence
+        WHEN 'not_captured' THEN 'stream ' || log.stream || ' does not capture all subjects: ' || log.message
         ELSE 'messages arrive over core NATS, at most once: ' || log.message
       END
     WHEN 'DeliveryGap' THEN
       'stream ' || log.stream || CASE log.reason
         WHEN 'purged' THEN ' no longer holds sequences ' || log.stream_sequence || ' to ' || log.last_stream_sequence
         WHEN 'recreated' THEN ' was recreated; messages from sequence ' || log.stream_sequence || ' on may be missing'
+        WHEN 'rolled_back' THEN ' no longer holds sequences ' || log.stream_sequence || ' to ' || log.last_stream_sequence
+          || ', which the log had before it was rolled back'
+        WHEN 'unproven' THEN ' holds nothing to compare with the log; if it was rewound, newer messages with sequences '
+          || log.stream_sequence || ' to ' || log.last_stream_sequence || ' are missing'
         ELSE ' was rewound; earlier messages from sequence ' || log.stream_sequence || ' on may be missing'
       END
+    WHEN 'LogRolledBack' THEN
+      'the log is an older copy: its consumer had acknowledged sequences ' || log.stream_sequence || ' to '
+      || log.last_stream_sequence || ' of stream ' || log.stream || ', which it lacks'
     WHEN 'LogArchived' THEN
       'events ' || json_extract(log.details, '$.firstSeq') || ' to ' || json_extract(log.details, '$.lastSeq')
       || ' archived to ' || json_extract(log.details, '$.file')

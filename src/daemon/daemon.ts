@@ -143,7 +143,8 @@ async function start(config: Config, around: Surroundings): Promise<Omit<Daemon,
   httpListeners.push(...[http, probes].flatMap((server) => server?.bound ?? []));
 
   log.recorder.running();
-  intake = await startIntake(config, { ...around, store: log.store, buffer: core.buffer });
+  const reader = { peerId: host.self.peerId, run: log.run };
+  intake = await startIntake(config, { ...around, store: log.store, buffer: core.buffer, reader });
   const { headSubject: subject } = config.nats;
   if (subject !== undefined) owner.use(log.head.publishTo({ connection: intake.connection, subject, peerId: host.self.peerId }));
 

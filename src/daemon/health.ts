@@ -88,12 +88,16 @@ function natsCheck({ status, source, proof, dropped }: NatsFacts): Check {
   }
   return {
     name: "nats",
-    ok: (source.reading && source.loop === null) || source.restarting,
+    ok: (source.reading && source.loop === null && source.impairment === null) || source.restarting,
     message: `connected to ${status.server} ${since}, ${how(source, proof, error)}${losses}`,
   };
 }
 
-function how({ from, reading, restarting, loop, problem, behind }: SourceFacts, proof: DeliveryProof, error: string): string {
+function how(
+  { from, reading, restarting, loop, problem, impairment, behind }: SourceFacts,
+  proof: DeliveryProof,
+  error: string,
+): string {
   if (from === null) return "looking for a stream";
   if (from === "core") {
     const why = problem === null ? "" : ` (${problem.message})`;
@@ -103,5 +107,6 @@ function how({ from, reading, restarting, loop, problem, behind }: SourceFacts, 
   if (problem !== null) return `not reading: ${problem.text}`;
   if (loop !== null) return `reading restarts in a loop: ${loop.reason}${loop.nextStep === null ? "" : `; ${loop.nextStep}`}`;
   if (!reading) return "not reading: starting";
+  if (impairment !== null) return impairment.text;
   return `at_least_once from stream ${proof.cursor?.stream ?? "?"}, ${behind ?? 0} behind`;
 }

@@ -6,6 +6,7 @@ import type { Clock, Random } from "../base/clock.ts";
 import type { Logger } from "../base/log.ts";
 import type { Config } from "../config/schema.ts";
 import { subjectsOf } from "../events/vocabulary.ts";
+import type { ConsumerOwner } from "../ingest/broker/broker-port.ts";
 import type { IngestBuffer } from "../ingest/ingest-buffer.ts";
 import type { NatsConnection } from "../nats/connection/client.ts";
 import { PersistentConnection } from "../nats/connection/connection.ts";
@@ -28,6 +29,8 @@ interface IntakeDependencies {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Aborts the start, which then rejects with the signal's reason. */
   readonly signal: AbortSignal;
+  /** This daemon, as it signs its consumer. */
+  readonly reader: ConsumerOwner;
   /** Disposes parts together with the daemon. */
   readonly owner: AsyncDisposableStack;
 }
@@ -41,7 +44,7 @@ export interface Intake {
 
 /** Resolves once the server is known, which may mean starting a private one. Connects in the background. */
 export async function startIntake(config: Config, deps: IntakeDependencies): Promise<Intake> {
-  const { store, buffer, clock, random, logger, owner } = deps;
+  const { store, buffer, clock, random, logger, reader, owner } = deps;
   const { mode, stream, consumer } = config.nats;
   const subjects = subjectsOf(config.events);
   const prepare = async (client: NatsConnection) =>
@@ -55,6 +58,7 @@ export async function startIntake(config: Config, deps: IntakeDependencies): Pro
       stream,
       consumer,
       subjects,
+      owner: reader,
       connection,
       buffer,
       log: store,

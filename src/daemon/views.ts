@@ -5,7 +5,8 @@ import type { PeerId } from "../base/ids.ts";
 import type { Logger } from "../base/log.ts";
 import { dialability } from "../base/net/tcp-endpoint.ts";
 import { counted, isoTime } from "../base/units.ts";
-import type { GapReason, LogEvent } from "../events/types.ts";
+import type { GapReason } from "../events/delivery/delivery-events.ts";
+import type { LogEvent } from "../events/types.ts";
 import type { IgnoredDatatype } from "../ingest/ingest.ts";
 import type { PeerSnapshot } from "../p2p/registry/registry.ts";
 import type { Reconciler } from "../reconciler/reconciler.ts";
@@ -14,7 +15,7 @@ import type { LogEntry } from "../store/model/log-entry.ts";
 import type { Store } from "../store/store.ts";
 import type { OwnDialect } from "../views/advice.ts";
 import type { DeliveryView, HistoryView, PeerDetailView, PeerView, Phase, SelfView } from "../views/api.ts";
-import { missingSentence, spanSentence } from "../views/delivery-sentences.ts";
+import { missingSentence, rollbackSentence, spanSentence } from "../views/delivery-sentences.ts";
 import { learnedSentence } from "../views/learned-sentence.ts";
 import {
   acceptsStreams,
@@ -91,11 +92,12 @@ export function gaugesOf(
       help: "Gaps in messages from broker streams, as recorded in the log",
       label: "reason",
       read: () => {
-        const counts: Record<GapReason, number> = { purged: 0, recreated: 0, reused: 0 };
+        const counts: Record<GapReason, number> = { purged: 0, recreated: 0, reused: 0, rolled_back: 0, unproven: 0 };
         for (const { reason } of proof().missing) counts[reason] += 1;
         return counts;
       },
     },
+    gauge("log_rollbacks", "How often the log turned out to be an older copy, as recorded in it", () => proof().rollbacks.length),
     {
       name: "peers",
       help: "Peers by the phase of our outbound stream",
@@ -183,6 +185,11 @@ function deliveryView(proof: DeliveryProof, { health, consumer, store, ignoredDa
       ...missing,
       at: isoTime(atMs),
       message: missingSentence(missing),
+    })),
+    rollbacks: proof.rollbacks.map(({ atMs, ...rollback }) => ({
+      ...rollback,
+      at: isoTime(atMs),
+      message: rollbackSentence(rollback),
     })),
     spans: proof.spans.map((span) => ({
       delivery: span.delivery,

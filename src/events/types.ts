@@ -1,6 +1,7 @@
 /** The events of the log. Desired events record what was asked for, observed events what happened. */
 import { CUT_REASONS, type ErrorCode } from "../base/errors.ts";
 import type { Address, Did, PeerId, ResourceId } from "../base/ids.ts";
+import type { DeliveryEvent } from "./delivery/delivery-events.ts";
 import type { PeerLearned } from "./learned/learned-facts.ts";
 
 /**
@@ -167,37 +168,6 @@ export interface EventsSuppressed {
   readonly details: SuppressedFacts;
 }
 
-/** The delivery guarantee: at most once with core NATS, at least once with a JetStream stream. */
-export type DeliveryGuarantee = "at_most_once" | "at_least_once";
-
-/** From here on messages arrive with another guarantee, or from another broker stream. */
-export interface DeliveryChanged {
-  readonly type: "DeliveryChanged";
-  readonly reason: DeliveryGuarantee;
-  /** The broker stream that is followed, its creation time as the broker spells it, and the first sequence; null with core NATS. */
-  readonly stream: string | null;
-  readonly streamCreated: string | null;
-  readonly streamSequence: number | null;
-  /** Why delivery is at most once, for people; null while a stream is followed. */
-  readonly message: string | null;
-}
-
-/** `purged`: no longer in the stream. `recreated`: the stream was recreated. `reused`: it was rewound and reuses their sequences. */
-export type GapReason = "purged" | "recreated" | "reused";
-
-/** Messages that the log lacks and the broker stream no longer has. */
-export interface DeliveryGap {
-  readonly type: "DeliveryGap";
-  readonly reason: GapReason;
-  /** The broker stream that held them. */
-  readonly stream: string;
-  readonly streamCreated: string;
-  /** The first one missing. */
-  readonly streamSequence: number;
-  /** The last one missing; null if unknown. */
-  readonly lastStreamSequence: number | null;
-}
-
 /** An archive file and the events in it. Times are wall ms, hashes lower-case hex SHA-256. */
 export interface ArchiveFacts {
   readonly firstSeq: number;
@@ -262,7 +232,6 @@ interface DaemonStopped {
   readonly durationMs: number;
 }
 
-export type DeliveryEvent = DeliveryChanged | DeliveryGap;
 export type DesiredEvent = PeerDesired | PeerRemoved;
 export type ObservedEvent = StreamOpened | StreamClosed | OpenFailed | InboundRefused;
 type RunEvent = DaemonStarted | DaemonStopped;

@@ -1,6 +1,6 @@
 /** A bounded buffer that delivers messages in batches, so a burst neither blocks the event loop nor grows memory without bound. */
 import type { Clock } from "../base/clock.ts";
-import type { DeliveryGap } from "../events/types.ts";
+import type { DeliveryGap } from "../events/delivery/delivery-events.ts";
 import type { BrokerPosition } from "../store/model/cursor.ts";
 
 export interface ReceivedMessage {
@@ -13,7 +13,7 @@ export interface ReceivedMessage {
   /** Its position in the broker stream, if it came from one. */
   readonly position?: BrokerPosition;
   /** Messages missing from the stream just before it. */
-  readonly gap?: DeliveryGap;
+  readonly gaps?: readonly DeliveryGap[];
   /** Tells the broker not to redeliver the message. Called after its batch is committed, never before. Must not throw. */
   readonly acknowledge?: () => void;
 }

@@ -68,8 +68,8 @@ export class Ingest {
     const { vocabulary, limits } = this.#dependencies;
     const ignored: IngestResult[] = [];
     const items: IngestItem[] = [];
-    for (const { subject, bytes, sha256, dedupeKey, position, gap } of batch) {
-      if (gap !== undefined) items.push(gap);
+    for (const { subject, bytes, sha256, dedupeKey, position, gaps = [] } of batch) {
+      items.push(...gaps);
       const decoded = decodeMessage({ subject, bytes }, vocabulary, limits);
       if (decoded.kind === "ignored") ignored.push(this.#ignore(decoded));
       else items.push({ decoded, subject, payload: bytes, sha256, dedupeKey, streamSequence: position?.sequence });

@@ -2,7 +2,7 @@
 import type { RawMessage } from "../events/decode.ts";
 import { messageOfLine } from "../fixture/format/message.ts";
 import type { Expectation, FixtureLine } from "../fixture/format/schema.ts";
-import { REQUIRED_CONSUMER } from "../ingest/stream/broker-port.ts";
+import { REQUIRED_CONSUMER } from "../ingest/broker/broker-port.ts";
 import type { World } from "./world.ts";
 
 export type ActionLine = Exclude<FixtureLine, Expectation>;

@@ -4,7 +4,8 @@ import type { Database } from "better-sqlite3";
 import type { Clock } from "../base/clock.ts";
 import type { PartnerdError } from "../base/errors.ts";
 import type { PeerId } from "../base/ids.ts";
-import type { DeliveryChanged, DeliveryEvent, DesiredEvent, DesiredPeer } from "../events/types.ts";
+import type { DeliveryChanged, DeliveryEvent } from "../events/delivery/delivery-events.ts";
+import type { DesiredEvent, DesiredPeer } from "../events/types.ts";
 import type { EventSettings } from "../events/vocabulary.ts";
 import { removeLeftovers } from "./archive/remove-archived.ts";
 import type { Reinterpreted } from "./fold/reinterpret.ts";
@@ -12,7 +13,8 @@ import type { Projections } from "./fold/replay.ts";
 import type { PeerStatus } from "./fold/status.ts";
 import type { HeadFile } from "./head/head-file.ts";
 import { openHeadFile } from "./head/open-head-file.ts";
-import type { BrokerPosition, Cursor } from "./model/cursor.ts";
+import type { BrokerPosition, BrokerStream, Cursor } from "./model/cursor.ts";
+import type { KnownMessage } from "./model/dedupe-key.ts";
 import type { LogEntry } from "./model/log-entry.ts";
 import { type LogHead, NO_ROWS } from "./model/log-head.ts";
 import { type OpenOptions, openDatabase } from "./sql/open.ts";
@@ -95,6 +97,11 @@ export interface Store extends Disposable {
   emptyWal(): boolean;
   /** The log's position in the broker stream; undefined until a message has come from one. Never throws. */
   cursor(): Cursor | undefined;
+  /**
+   * Up to `limit` messages of the stream that the log has received, at or below `sequence`, newest first: the newest ones, then some
+   * at growing distances.
+   */
+  knownMessages(stream: BrokerStream, sequence: number, limit: number): readonly KnownMessage[];
   /** The current delivery guarantee; undefined if no message ever arrived. */
   delivery(): DeliveryChanged | undefined;
   /** Changes of the delivery guarantee and gaps, oldest first. */
@@ -172,6 +179,8 @@ function storeOf(
       return headFile?.failing ?? null;
     },
     cursor: () => committed.cursor,
+    knownMessages: (stream, sequence, limit) =>
+      runner.run("look up received messages", () => rows.knownMessages(stream, sequence, limit)),
     delivery: () => runner.run("read the delivery guarantee", () => rows.delivery()?.event),
     deliveries: () => runner.run("read the delivery history", () => rows.deliveries()),
     walBytes: () => walBytes(database.name),

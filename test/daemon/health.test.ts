@@ -9,6 +9,7 @@ const READING: SourceFacts = {
   reading: true,
   restarting: false,
   loop: null,
+  impairment: null,
   problem: null,
   behind: 0,
   restarts: 0,
@@ -30,7 +31,7 @@ function natsCheck(source: SourceFacts, state: "connected" | "reconnecting" = "c
     nats: {
       status: { state, server: null, sinceMs: 0, reconnects: 0, lastError: null },
       source,
-      proof: { cursor: null, delivery: null, missing: [], spans: [] },
+      proof: { cursor: null, delivery: null, missing: [], rollbacks: [], spans: [] },
       dropped: 0,
     },
   };

@@ -49,9 +49,19 @@ export function logRow(
       logger.error({ ...row, ...gap }, "messages are missing from the broker stream");
       break;
     }
+    case "LogRolledBack": {
+      const { type: _, ...rollback } = event;
+      logger.error({ ...row, ...rollback, nextStep: "see docs/OPERATING.md, Rollback" }, "this log is an older copy");
+      break;
+    }
     case "DeliveryChanged":
       if (event.reason === "at_least_once")
         logger.info({ ...row, stream: event.stream, fromSequence: event.streamSequence }, "following broker stream");
+      else if (event.reason === "not_captured")
+        logger.error(
+          { ...row, stream: event.stream, why: event.message, nextStep: "run `oc-partnerd setup`" },
+          "broker stream does not capture all subjects",
+        );
       break;
     case "PeerRemoved":
     case "EventRejected":

@@ -16,6 +16,12 @@ type RestartReason =
   | "consumer_deleted"
   /** Nothing takes pull requests: the stream or the consumer is gone. */
   | "consumer_missing"
+  /** Another daemon recreated it. */
+  | "consumer_taken"
+  /** Its settings were changed. */
+  | "consumer_changed"
+  /** The stream captures other subjects than before. */
+  | "capture_changed"
   | "pull_refused"
   | "subscription_failed";
 

@@ -3,10 +3,10 @@ import { hash } from "node:crypto";
 import type { Clock } from "../../base/clock.ts";
 import type { Cursor } from "../../store/model/cursor.ts";
 import { dedupeKeyOf, messageHash } from "../../store/model/dedupe-key.ts";
+import type { BrokerLink, BrokerMessage } from "../broker/broker-port.ts";
+import { type DeliveryPosition, deliveryPositionOf } from "../broker/delivery-position.ts";
 import type { IngestBuffer } from "../ingest-buffer.ts";
-import { gapBetween } from "./align.ts";
-import type { BrokerLink, BrokerMessage } from "./broker-port.ts";
-import { type DeliveryPosition, deliveryPositionOf } from "./delivery-position.ts";
+import { gapsBetween } from "./align.ts";
 import { Pull } from "./pull.ts";
 import type { ReadingEnd, Restart } from "./reading-end.ts";
 
@@ -14,6 +14,8 @@ interface StreamReadingInit {
   readonly link: Pick<BrokerLink, "openPull" | "acknowledge" | "isClosed">;
   /** The log's cursor. */
   readonly cursor: Cursor;
+  /** The newest sequence that the log had before it was rolled back; 0 if it never was. */
+  readonly hadUpTo: number;
   /** The number of the consumer's next delivery. */
   readonly consumerSequence: number;
   /** Most messages requested and buffered together. */
@@ -79,20 +81,20 @@ export class StreamReading implements Disposable {
 
   /** Deliveries are gapless, so a gap between their sequences is a gap in the stream. */
   #offer(message: BrokerMessage, position: DeliveryPosition): boolean {
-    const { cursor, buffer } = this.#init;
+    const { cursor, buffer, hadUpTo } = this.#init;
     const { streamSequence: sequence, storedAtNs } = position;
     // A copy: the client's bytes are a view that keeps a whole socket read in memory.
     const bytes = new Uint8Array(message.data);
     const sha256 = hash("sha256", bytes, "hex");
     const ofMessage = messageHash(storedAtNs, sha256);
-    const gap = sequence > this.#sequence + 1 ? gapBetween(cursor, this.#sequence, sequence) : undefined;
+    const gaps = sequence > this.#sequence + 1 ? gapsBetween(cursor, this.#sequence, sequence, hadUpTo) : undefined;
     return buffer.offer({
       subject: message.subject,
       bytes,
       sha256,
       dedupeKey: dedupeKeyOf(cursor, sequence, ofMessage),
       position: { stream: cursor.stream, created: cursor.created, sequence, messageHash: ofMessage },
-      ...(gap && { gap }),
+      ...(gaps && { gaps }),
       acknowledge: () => this.#isTaken(message, position),
     });
   }

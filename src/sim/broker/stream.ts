@@ -1,7 +1,7 @@
 /** A stream of the simulated broker: the messages it holds, those it lost, and its single consumer. */
 import { hash } from "node:crypto";
 import type { Clock } from "../../base/clock.ts";
-import type { BrokerStreamState, ConsumerSettings } from "../../ingest/stream/broker-port.ts";
+import type { BrokerStreamState, ConsumerSettings } from "../../ingest/broker/broker-port.ts";
 import { dedupeKeyOf, messageHash } from "../../store/model/dedupe-key.ts";
 import { SimConsumer } from "./consumer.ts";
 import type { StoredMessage, StoredMessages } from "./stored-message.ts";
@@ -36,7 +36,8 @@ export class SimBrokerStream implements StoredMessages {
   get state(): BrokerStreamState {
     const held = [...this.#held.keys()];
     const firstSequence = held[0] ?? this.#lastSequence + 1;
-    return { stream: this.name, created: this.#created, firstSequence, lastSequence: this.#lastSequence };
+    const always = { stream: this.name, uncaptured: [], limits: "unlimited" };
+    return { ...always, created: this.#created, firstSequence, lastSequence: this.#lastSequence };
   }
 
   get consumer(): SimConsumer | undefined {

@@ -119,7 +119,7 @@ export class SimDaemon {
   }
 
   #subscribe(): void {
-    const { settings, broker, clock, brokerRandom } = this.#init;
+    const { settings, broker, clock, brokerRandom, peerId, run } = this.#init;
     const { buffer } = this.#parts.core;
     if (settings.delivery === "at_most_once") {
       broker.subscribe((message) => clock.schedule(0, () => buffer.offer(message)));
@@ -129,6 +129,7 @@ export class SimDaemon {
       broker,
       machine: clock,
       random: brokerRandom,
+      owner: { peerId, run },
       log: this.store,
       buffer,
       logger: loggerOf(this.#watcher),

@@ -7,7 +7,8 @@ import { gunzipSync, gzipSync } from "node:zlib";
 import { z } from "zod";
 import type { ErrorCode } from "../../base/errors.ts";
 import type { Address, Did, PeerId, ResourceId } from "../../base/ids.ts";
-import type { AttemptId, CloseReason, DeliveryGuarantee, GapReason } from "../../events/types.ts";
+import type { DeliveryGuarantee, GapReason, RollbackEvidence } from "../../events/delivery/delivery-events.ts";
+import type { AttemptId, CloseReason } from "../../events/types.ts";
 import { dedupeKeyParts } from "../model/dedupe-key.ts";
 import type { LogEntryRow } from "../model/log-entry.ts";
 import type { LogStart } from "../model/log-head.ts";
@@ -107,9 +108,9 @@ const schema = z.strictObject({
   deliveries: z.array(
     z.strictObject({
       seq: z.int(),
-      type: z.enum(["DeliveryChanged", "DeliveryGap"]),
+      type: z.enum(["DeliveryChanged", "DeliveryGap", "LogRolledBack"]),
       atMs: z.int(),
-      reason: text<DeliveryGuarantee | GapReason>(),
+      reason: text<DeliveryGuarantee | GapReason | RollbackEvidence>(),
       stream: z.string().nullable(),
       streamCreated: z.string().nullable(),
       streamSequence: z.int().nullable(),

@@ -37,6 +37,7 @@ export function project(
     case "EventsSuppressed":
     case "DeliveryChanged":
     case "DeliveryGap":
+    case "LogRolledBack":
     case "LogArchived":
     case "LogReinterpreted":
     case "DaemonStarted":

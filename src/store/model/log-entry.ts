@@ -1,15 +1,8 @@
 /** A row of the log as the program uses it, and the mapping between events and columns. */
 import type { ErrorCode } from "../../base/errors.ts";
 import type { PeerId } from "../../base/ids.ts";
-import type {
-  CloseReason,
-  DeliveryGuarantee,
-  Effect,
-  GapReason,
-  LastRun,
-  LogEvent,
-  RejectionReason,
-} from "../../events/types.ts";
+import type { DeliveryGuarantee, GapReason, RollbackEvidence } from "../../events/delivery/delivery-events.ts";
+import type { CloseReason, Effect, LastRun, LogEvent, RejectionReason } from "../../events/types.ts";
 import type { eventLog } from "../schema/log.ts";
 import {
   archiveFactsIn,
@@ -132,6 +125,7 @@ export function columnsOf(event: LogEvent): EventColumns {
     case "InboundRefused":
     case "DeliveryChanged":
     case "DeliveryGap":
+    case "LogRolledBack":
       return { peerId: null, ...NO_DETAILS, ...event };
   }
 }
@@ -196,6 +190,10 @@ export function eventOf(row: ReplayedRow): LogEvent {
       const reason = given("reason") as GapReason;
       const where = { stream: given("stream"), streamCreated: given("streamCreated"), streamSequence: given("streamSequence") };
       return { type, reason, ...where, lastStreamSequence };
+    }
+    case "LogRolledBack": {
+      const where = { stream: given("stream"), streamCreated: given("streamCreated"), streamSequence: given("streamSequence") };
+      return { type, reason: given("reason") as RollbackEvidence, ...where, lastStreamSequence: given("lastStreamSequence") };
     }
     case "LogArchived":
       return { type, details: archiveFactsIn(given("details"), seq) };

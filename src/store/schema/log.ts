@@ -7,14 +7,13 @@ import { sql } from "drizzle-orm";
 import { blob, index, integer, sqliteTable, text, uniqueIndex } from "drizzle-orm/sqlite-core";
 import type { ErrorCode } from "../../base/errors.ts";
 import type { Address, Did, PeerId, ResourceId } from "../../base/ids.ts";
+import type { DeliveryGuarantee, GapReason, RollbackEvidence } from "../../events/delivery/delivery-events.ts";
 import type {
   AttemptId,
   CloseReason,
-  DeliveryGuarantee,
   Direction,
   DurationClock,
   Effect,
-  GapReason,
   LastRun,
   LogEvent,
   RejectionReason,
@@ -58,7 +57,9 @@ export const eventLog = sqliteTable(
     address: text("address").$type<Address>(),
     protocol: text("protocol"),
     direction: text("direction").$type<Direction>(),
-    reason: text("reason").$type<CloseReason | RejectionReason | ErrorCode | DeliveryGuarantee | GapReason | LastRun>(),
+    reason: text("reason").$type<
+      CloseReason | RejectionReason | ErrorCode | DeliveryGuarantee | GapReason | RollbackEvidence | LastRun
+    >(),
     /** An error's text, for people. Programs never read it: every fact has a column of its own. */
     message: text("message"),
     attempt: text("attempt").$type<AttemptId>(),
@@ -75,15 +76,15 @@ export const eventLog = sqliteTable(
     payloadSha256: text("payload_sha256"),
     /** `utf8` if `payload` can be shown as text: valid UTF-8 without NUL. */
     payloadEncoding: text("payload_encoding").$type<"utf8" | "binary">(),
-    /** For a DeliveryGap or DeliveryChanged: the broker stream, and its creation time as the broker spells it. */
+    /** For a DeliveryGap, DeliveryChanged or LogRolledBack: the broker stream, and its creation time as the broker spells it. */
     stream: text("stream"),
     streamCreated: text("stream_created"),
     /**
      * The message's sequence in the broker stream. For a DeliveryGap: the first one missing. For a DeliveryChanged: the first one
-     * followed.
+     * followed. For a LogRolledBack: the first one acknowledged that the log lacks.
      */
     streamSequence: integer("stream_sequence"),
-    /** For a DeliveryGap: the last sequence missing, if known. */
+    /** For a DeliveryGap: the last sequence missing, if known. For a LogRolledBack: the last one that the log lacks. */
     lastStreamSequence: integer("last_stream_sequence"),
     /** Ties the row to all rows before it (chain.ts). */
     chainHash: text("chain_hash").notNull(),

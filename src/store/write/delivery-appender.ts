@@ -1,5 +1,5 @@
 /** Appends received messages and delivery changes. Call only within a write transaction. */
-import type { DeliveryEvent } from "../../events/types.ts";
+import type { DeliveryEvent } from "../../events/delivery/delivery-events.ts";
 import { type BrokerPosition, type Cursor, isSameStream } from "../model/cursor.ts";
 import type { LogEntry } from "../model/log-entry.ts";
 import type { Tables } from "../sql/statements/tables.ts";

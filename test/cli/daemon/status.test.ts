@@ -69,6 +69,7 @@ const delivery: DeliveryView = {
       message: "stream S no longer holds sequences 3 to 4, which the log never got",
     },
   ],
+  rollbacks: [],
   spans: [
     { delivery: "at_most_once", since: at(-90_000), until: at(-80_000), message: "events come by core NATS" },
     { delivery: "at_least_once", since: at(-80_000), until: null, message: "stream S is followed from sequence 1" },

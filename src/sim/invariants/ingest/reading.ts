@@ -1,5 +1,5 @@
 /** Messages are logged in stream order, every recorded gap is real, and reading resumes soon after the broker has recovered. */
-import type { DeliveryGap } from "../../../events/types.ts";
+import type { DeliveryGap } from "../../../events/delivery/delivery-events.ts";
 import type { LogEntry } from "../../../store/model/log-entry.ts";
 import type { StoredMessage } from "../../broker/stored-message.ts";
 import type { Invariant, Scene } from "../invariant.ts";

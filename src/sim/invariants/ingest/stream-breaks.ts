@@ -1,6 +1,6 @@
 /** Breaks of the broker stream (recreated or rewound): which of them the log records, and which messages it may therefore lack. */
 import { decodeMessage } from "../../../events/decode.ts";
-import type { DeliveryGap } from "../../../events/types.ts";
+import type { DeliveryGap } from "../../../events/delivery/delivery-events.ts";
 import { DEFAULT_LIMITS, DEFAULT_VOCABULARY } from "../../../events/vocabulary.ts";
 import type { Cursor } from "../../../store/model/cursor.ts";
 import type { StoredMessage } from "../../broker/stored-message.ts";

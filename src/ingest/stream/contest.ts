@@ -1,0 +1,61 @@
+/** Notices another daemon that reads with our consumer. Each of the two takes it from the other, so each can notice. Pure. */
+import { PartnerdError } from "../../base/errors.ts";
+import type { ConsumerOwner, ConsumerState } from "../broker/broker-port.ts";
+
+/** For this long the other daemon keeps the consumer before we take it back. */
+const YIELD_MS = 10_000;
+/** The contest is over when the consumer has not been taken for this long. */
+const OVER_MS = 60_000;
+
+type Look = Pick<ConsumerState, "owner" | "waitingRequests">;
+
+export class Contest {
+  readonly #us: ConsumerOwner;
+  /** Whether this daemon was the last to create the consumer, as far as it knows. */
+  #isOurs = false;
+  #other: ConsumerOwner | undefined;
+  #takenMs = Number.NEGATIVE_INFINITY;
+
+  constructor(us: ConsumerOwner) {
+    this.#us = us;
+  }
+
+  /** We have created the consumer. */
+  placed(): void {
+    this.#isOurs = true;
+  }
+
+  /** Call after each look at the consumer. Returns the other daemon if it has taken the consumer since the look before. */
+  looked(found: Look | undefined, nowMs: number): ConsumerOwner | null {
+    const other = found?.owner;
+    if (other === undefined || !this.#isOurs || isSame(other, this.#us)) return null;
+    this.#isOurs = false;
+    this.#other = other;
+    this.#takenMs = nowMs;
+    return other;
+  }
+
+  /** Whether the other daemon may keep the consumer for now. One that has stopped makes no requests. */
+  yields(found: Look | undefined, nowMs: number): boolean {
+    const holds = found?.owner !== undefined && this.#other !== undefined && isSame(found.owner, this.#other);
+    return holds && found.waitingRequests > 0 && nowMs - this.#takenMs < YIELD_MS;
+  }
+
+  /** Null unless another daemon has taken the consumer lately. Monotonic time. */
+  current(nowMs: number): PartnerdError | null {
+    if (this.#other === undefined || nowMs - this.#takenMs >= OVER_MS) return null;
+    const { peerId, run } = this.#other;
+    if (peerId === this.#us.peerId) {
+      return new PartnerdError("identity_cloned", `another daemon (run ${run}) runs with our identity, ${peerId}`, {
+        nextStep: "stop one of the two; if both are needed, give one of them a new identity and its own nats.consumer",
+      });
+    }
+    return new PartnerdError("consumer_shared", `the daemon of ${peerId} (run ${run}) reads with our consumer`, {
+      nextStep: "give each daemon its own nats.consumer",
+    });
+  }
+}
+
+function isSame(one: ConsumerOwner, other: ConsumerOwner): boolean {
+  return one.peerId === other.peerId && one.run === other.run;
+}
