@@ -26,8 +26,8 @@ export const INGEST_PLANTS: readonly Plant[] = [
     name: "consumer-kept-although-deliveries-are-pending",
     what: "A consumer that has delivered more than the log received is kept: the pending messages come late and out of order.",
     file: "src/ingest/stream/align.ts",
-    find: "return next === sequence + 1 && unacknowledged === 0 &&",
-    replace: "return next >= sequence + 1 &&",
+    find: "next === sequence + 1 && unacknowledged === 0 &&",
+    replace: "next >= sequence + 1 &&",
   },
   {
     name: "request-of-a-dead-connection-left",
@@ -40,8 +40,8 @@ export const INGEST_PLANTS: readonly Plant[] = [
     name: "gap-not-recorded",
     what: "Messages that the stream lost are skipped without a record.",
     file: "src/ingest/stream/stream-reading.ts",
-    find: "const gap = sequence > this.#sequence + 1 ?",
-    replace: "const gap = Number.isNaN(sequence) ?",
+    find: "const gaps = sequence > this.#sequence + 1 ?",
+    replace: "const gaps = Number.isNaN(sequence) ?",
   },
   {
     name: "delivery-number-not-checked",
@@ -68,7 +68,7 @@ export const INGEST_PLANTS: readonly Plant[] = [
     name: "set-back-not-noticed",
     what: "A rewound stream reuses sequences, and the messages that they now hold are not read.",
     file: "src/ingest/stream/align.ts",
-    find: 'if (stream.lastSequence < cursor.sequence || atCursor === "other") {',
+    find: 'if (isBehind(stream, cursor) || evidence.known === "other") {',
     replace: "if (stream.lastSequence < 0) {",
   },
   {

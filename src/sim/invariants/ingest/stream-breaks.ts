@@ -18,8 +18,6 @@ export class StreamBreaks {
   #cursor: Cursor | undefined;
   /** The rewinds at the daemon's last exit: its last row may record them without the witness having seen that row. */
   #setBacksAtEnd: number;
-  /** How often the stream had been rewound when the last evidence of it disappeared. */
-  #hiddenSetBacks = 0;
 
   constructor(scene: Scene) {
     this.#scene = scene;
@@ -34,13 +32,10 @@ export class StreamBreaks {
       started: () => {
         const seq = this.onDisk.lastBreakSeq();
         if (seq !== this.#told.seq) this.#told = { setBacks: this.#setBacksAtEnd, seq };
-        this.#lookForHiddenSetBack();
       },
       ended: () => {
         this.#setBacksAtEnd = this.#stream.setBacks;
       },
-      disturbed: () => this.#lookForHiddenSetBack(),
-      published: () => this.#lookForHiddenSetBack(),
       stepped: () => {
         this.#cursor = this.#scene.daemon?.store.cursor() ?? this.#cursor;
       },
@@ -70,27 +65,12 @@ export class StreamBreaks {
     this.#told = { setBacks: this.#stream.setBacks, seq };
   }
 
-  /** Whether the stream was rewound in a way that the daemon cannot detect. */
-  get hasHiddenSetBack(): boolean {
-    return this.#hiddenSetBacks > this.#told.setBacks;
-  }
-
   /** Whether the log may lack the message: it is ignored, was lost before the log first read the stream, or lies in a recorded gap. */
   mayBeMissing(message: StoredMessage): boolean {
-    if (isIgnored(message) || this.hasHiddenSetBack) return true;
+    if (isIgnored(message)) return true;
     if (this.#stream.lossOf(message) === undefined) return false;
     const { sequence } = message;
     return sequence < (this.onDisk.cursor()?.firstSequence ?? 0) || this.onDisk.hasGapAt(sequence);
-  }
-
-  /** A rewind is undetectable once the stream has grown past the cursor again and there is no message to compare with. */
-  #lookForHiddenSetBack(): void {
-    const cursor = this.#cursor;
-    const { state, setBacks } = this.#stream;
-    if (setBacks === this.#told.setBacks || cursor?.created !== state.created) return;
-    if (cursor.sequence === 0 || state.lastSequence < cursor.sequence) return;
-    const isUnknown = cursor.messageHash === null && cursor.sequence >= cursor.firstSequence;
-    if (isUnknown || this.#stream.at(cursor.sequence) === undefined) this.#hiddenSetBacks = setBacks;
   }
 }
 
