@@ -542,6 +542,8 @@ SELECT
     WHEN 'LogRolledBack' THEN
       'the log is an older copy: its consumer had acknowledged sequences ' || log.stream_sequence || ' to '
       || log.last_stream_sequence || ' of stream ' || log.stream || ', which it lacks'
+    WHEN 'CloneSeen' THEN
+      'another daemon runs with our identity: run ' || json_extract(log.details, '$.otherRun')
     WHEN 'LogArchived' THEN
       'events ' || json_extract(log.details, '$.firstSeq') || ' to ' || json_extract(log.details, '$.lastSeq')
       || ' archived to ' || json_extract(log.details, '$.file')

@@ -162,7 +162,7 @@ function detail(sources: ViewSources, peerId: PeerId): PeerDetailView | undefine
 
 function deliveryView(proof: DeliveryProof, { health, consumer, store, ignoredDatatypes }: ViewSources): DeliveryView {
   const { source, status } = health().nats ?? {};
-  const problem = source?.problem ?? null;
+  const problem = source?.problem ?? source?.impairment ?? null;
   const { cursor } = proof;
   return {
     delivery: proof.delivery,

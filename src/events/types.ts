@@ -1,7 +1,7 @@
 /** The events of the log. Desired events record what was asked for, observed events what happened. */
 import { CUT_REASONS, type ErrorCode } from "../base/errors.ts";
 import type { Address, Did, PeerId, ResourceId } from "../base/ids.ts";
-import type { DeliveryEvent } from "./delivery/delivery-events.ts";
+import type { CloneSeen, DeliveryEvent } from "./delivery/delivery-events.ts";
 import type { PeerLearned } from "./learned/learned-facts.ts";
 
 /**
@@ -242,6 +242,7 @@ export type LogEvent =
   | EventsSuppressed
   | PeerLearned
   | DeliveryEvent
+  | CloneSeen
   | LogArchived
   | LogReinterpreted
   | RunEvent;

@@ -4,7 +4,7 @@ import type { Database } from "better-sqlite3";
 import type { Clock } from "../base/clock.ts";
 import type { PartnerdError } from "../base/errors.ts";
 import type { PeerId } from "../base/ids.ts";
-import type { DeliveryChanged, DeliveryEvent } from "../events/delivery/delivery-events.ts";
+import type { CloneSeen, DeliveryChanged, DeliveryEvent } from "../events/delivery/delivery-events.ts";
 import type { DesiredEvent, DesiredPeer } from "../events/types.ts";
 import type { EventSettings } from "../events/vocabulary.ts";
 import { removeLeftovers } from "./archive/remove-archived.ts";
@@ -41,10 +41,10 @@ export interface Store extends Disposable {
    */
   appendReceived(batch: readonly IngestItem[], position?: BrokerPosition): readonly (LogEntry | "duplicate")[];
   /**
-   * Appends a change of the delivery guarantee, or gaps, and sets the cursor to `cursor`, if given. If messages came by core NATS
+   * Appends a change of the delivery guarantee, gaps, or a rollback or clone that reading has found, and sets the cursor to `cursor`, if given. If messages came by core NATS
    * before, the stream's messages up to `lastSequence` that were already received that way are duplicates.
    */
-  appendDelivery(events: readonly DeliveryEvent[], cursor?: Cursor, lastSequence?: number): readonly LogEntry<DeliveryEvent>[];
+  appendDelivery(events: readonly (DeliveryEvent | CloneSeen)[], cursor?: Cursor, lastSequence?: number): readonly LogEntry[];
   /**
    * Appends an observed event. Returns `repeated` if a PeerLearned says nothing new, or if the event repeats the peer's last failure
    * or refusal, which is only counted. A count is written with the next row, with a repeat at least a second after the last write, or

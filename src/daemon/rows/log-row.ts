@@ -49,6 +49,12 @@ export function logRow(
       logger.error({ ...row, ...gap }, "messages are missing from the broker stream");
       break;
     }
+    case "CloneSeen":
+      logger.error(
+        { ...row, ...event.details, nextStep: "stop one of the two daemons (docs/OPERATING.md, Clones)" },
+        "another daemon runs with our identity",
+      );
+      break;
     case "LogRolledBack": {
       const { type: _, ...rollback } = event;
       logger.error({ ...row, ...rollback, nextStep: "see docs/OPERATING.md, Rollback" }, "this log is an older copy");

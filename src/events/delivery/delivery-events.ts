@@ -55,4 +55,21 @@ interface LogRolledBack {
   readonly lastStreamSequence: number;
 }
 
+/** Another daemon. */
+export interface CloneFacts {
+  /** Its run, as it signs its consumer. */
+  readonly otherRun: string;
+}
+
+/** `consumer`: it has taken our consumer, signed with our PeerID. */
+
+export type CloneEvidence = "consumer";
+
+/** Another daemon runs with our identity, for example on a cloned machine. Partners then keep replacing one's streams by the other's. */
+export interface CloneSeen {
+  readonly type: "CloneSeen";
+  readonly reason: CloneEvidence;
+  readonly details: CloneFacts;
+}
+
 export type DeliveryEvent = DeliveryChanged | DeliveryGap | LogRolledBack;

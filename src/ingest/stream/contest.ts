@@ -1,11 +1,15 @@
 /** Notices another daemon that reads with our consumer. Each of the two takes it from the other, so each can notice. Pure. */
 import { PartnerdError } from "../../base/errors.ts";
+import type { CloneSeen } from "../../events/delivery/delivery-events.ts";
 import type { ConsumerOwner, ConsumerState } from "../broker/broker-port.ts";
 
 /** For this long the other daemon keeps the consumer before we take it back. */
 const YIELD_MS = 10_000;
 /** The contest is over when the consumer has not been taken for this long. */
 const OVER_MS = 60_000;
+
+/** Most other runs that are remembered as recorded. A clone that crashes and starts again and again is a new run each time. */
+const MAX_RECORDED = 16;
 
 type Look = Pick<ConsumerState, "owner" | "waitingRequests">;
 
@@ -15,6 +19,7 @@ export class Contest {
   #isOurs = false;
   #other: ConsumerOwner | undefined;
   #takenMs = Number.NEGATIVE_INFINITY;
+  readonly #recorded = new Set<string>();
 
   constructor(us: ConsumerOwner) {
     this.#us = us;
@@ -25,14 +30,24 @@ export class Contest {
     this.#isOurs = true;
   }
 
-  /** Call after each look at the consumer. Returns the other daemon if it has taken the consumer since the look before. */
-  looked(found: Look | undefined, nowMs: number): ConsumerOwner | null {
+  /** Call after each look at the consumer. */
+  looked(found: Look | undefined, nowMs: number): void {
     const other = found?.owner;
-    if (other === undefined || !this.#isOurs || isSame(other, this.#us)) return null;
+    if (other === undefined || !this.#isOurs || isSame(other, this.#us)) return;
     this.#isOurs = false;
     this.#other = other;
     this.#takenMs = nowMs;
-    return other;
+  }
+
+  /** The other daemon, if it has our identity and the log does not say so yet. */
+  get unrecorded(): CloneSeen | null {
+    const other = this.#other;
+    if (other?.peerId !== this.#us.peerId || this.#recorded.has(other.run) || this.#recorded.size >= MAX_RECORDED) return null;
+    return { type: "CloneSeen", reason: "consumer", details: { otherRun: other.run } };
+  }
+
+  recorded({ details }: CloneSeen): void {
+    this.#recorded.add(details.otherRun);
   }
 
   /** Whether the other daemon may keep the consumer for now. One that has stopped makes no requests. */

@@ -217,6 +217,11 @@ export class BrokerStreamReader {
   #meetOther(consumer: ConsumerState | undefined): void {
     const nowMs = this.#deps.clock.monotonicMs();
     this.#contest.looked(consumer, nowMs);
+    const { unrecorded } = this.#contest;
+    if (unrecorded !== null) {
+      this.#deps.log.appendDelivery([unrecorded]);
+      this.#contest.recorded(unrecorded);
+    }
     const contest = this.#contest.yields(consumer, nowMs) ? this.#contest.current(nowMs) : null;
     if (contest !== null) throw contest;
   }

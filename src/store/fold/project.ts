@@ -38,6 +38,7 @@ export function project(
     case "DeliveryChanged":
     case "DeliveryGap":
     case "LogRolledBack":
+    case "CloneSeen":
     case "LogArchived":
     case "LogReinterpreted":
     case "DaemonStarted":

@@ -1,6 +1,7 @@
 /** The facts that a row stores as JSON in its `details` column. Pure. */
 import { z } from "zod";
 import { type ErrorCode, messageOf, PartnerdError } from "../../base/errors.ts";
+import type { CloneFacts } from "../../events/delivery/delivery-events.ts";
 import { CHALLENGE_ANSWERS, FIELD_SPELLINGS, type LearnedFacts, TIMESTAMP_KINDS } from "../../events/learned/learned-facts.ts";
 import {
   type ArchiveFacts,
@@ -73,10 +74,13 @@ const learnedFacts = z.strictObject({
   challenge: z.enum(CHALLENGE_ANSWERS).nullable(),
 });
 
-type AnyFacts = ArchiveFacts | StartFacts | ReinterpretFacts | FailureFacts | SuppressedFacts | LearnedFacts;
+const cloneFacts = z.strictObject({ otherRun: z.string() });
+
+type AnyFacts = CloneFacts | ArchiveFacts | StartFacts | ReinterpretFacts | FailureFacts | SuppressedFacts | LearnedFacts;
 
 /** The text for the `details` column. */
 export function detailsJson(facts: AnyFacts): string {
+  if ("otherRun" in facts) return JSON.stringify(cloneFacts.parse(facts));
   if ("agent" in facts) return JSON.stringify(learnedFacts.parse(facts));
   if ("file" in facts) return JSON.stringify(archiveFacts.parse(facts));
   if ("counts" in facts) return JSON.stringify(suppressedFacts.parse(facts));
@@ -107,6 +111,11 @@ export function failureFactsIn(details: string, seq: number): FailureFacts {
 /** Parses the details of the row `seq`, an EventsSuppressed. Throws as archiveFactsIn does. */
 export function suppressedFactsIn(details: string, seq: number): SuppressedFacts {
   return parsed(suppressedFacts, details, seq);
+}
+
+/** Parses the details of the row `seq`, a CloneSeen. Throws as archiveFactsIn does. */
+export function cloneFactsIn(details: string, seq: number): CloneFacts {
+  return parsed(cloneFacts, details, seq);
 }
 
 /** Parses the details of the row `seq`, a PeerLearned. Throws as archiveFactsIn does. */

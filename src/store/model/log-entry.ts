@@ -1,11 +1,12 @@
 /** A row of the log as the program uses it, and the mapping between events and columns. */
 import type { ErrorCode } from "../../base/errors.ts";
 import type { PeerId } from "../../base/ids.ts";
-import type { DeliveryGuarantee, GapReason, RollbackEvidence } from "../../events/delivery/delivery-events.ts";
+import type { CloneEvidence, DeliveryGuarantee, GapReason, RollbackEvidence } from "../../events/delivery/delivery-events.ts";
 import type { CloseReason, Effect, LastRun, LogEvent, RejectionReason } from "../../events/types.ts";
 import type { eventLog } from "../schema/log.ts";
 import {
   archiveFactsIn,
+  cloneFactsIn,
   detailsJson,
   failureFactsIn,
   invalidRow,
@@ -108,6 +109,7 @@ export function columnsOf(event: LogEvent): EventColumns {
   switch (event.type) {
     case "LogArchived":
     case "LogReinterpreted":
+    case "CloneSeen":
     case "DaemonStarted":
     case "PeerLearned":
       return { peerId: null, ...NO_DETAILS, ...event, details: detailsJson(event.details) };
@@ -197,6 +199,8 @@ export function eventOf(row: ReplayedRow): LogEvent {
     }
     case "LogArchived":
       return { type, details: archiveFactsIn(given("details"), seq) };
+    case "CloneSeen":
+      return { type, reason: given("reason") as CloneEvidence, details: cloneFactsIn(given("details"), seq) };
     case "LogReinterpreted":
       return { type, details: reinterpretFactsIn(given("details"), seq) };
     case "DaemonStarted":

@@ -7,7 +7,7 @@ import { sql } from "drizzle-orm";
 import { blob, index, integer, sqliteTable, text, uniqueIndex } from "drizzle-orm/sqlite-core";
 import type { ErrorCode } from "../../base/errors.ts";
 import type { Address, Did, PeerId, ResourceId } from "../../base/ids.ts";
-import type { DeliveryGuarantee, GapReason, RollbackEvidence } from "../../events/delivery/delivery-events.ts";
+import type { CloneEvidence, DeliveryGuarantee, GapReason, RollbackEvidence } from "../../events/delivery/delivery-events.ts";
 import type {
   AttemptId,
   CloseReason,
@@ -58,7 +58,7 @@ export const eventLog = sqliteTable(
     protocol: text("protocol"),
     direction: text("direction").$type<Direction>(),
     reason: text("reason").$type<
-      CloseReason | RejectionReason | ErrorCode | DeliveryGuarantee | GapReason | RollbackEvidence | LastRun
+      CloseReason | RejectionReason | ErrorCode | DeliveryGuarantee | GapReason | RollbackEvidence | CloneEvidence | LastRun
     >(),
     /** An error's text, for people. Programs never read it: every fact has a column of its own. */
     message: text("message"),
@@ -66,7 +66,7 @@ export const eventLog = sqliteTable(
     durationMs: integer("duration_ms"),
     /** The clock that measured `duration_ms`. */
     durationClock: text("duration_clock").$type<DurationClock>(),
-    /** Facts of a LogArchived, a LogReinterpreted, a DaemonStarted, an OpenFailed, an EventsSuppressed or a PeerLearned, as JSON. */
+    /** Facts of a LogArchived, a LogReinterpreted, a CloneSeen, a DaemonStarted, an OpenFailed, an EventsSuppressed or a PeerLearned, as JSON. */
     details: text("details"),
     /** The message as received, up to its first 64 KiB. */
     payload: blob("payload", { mode: "buffer" }),

@@ -53,7 +53,12 @@ const LINK: BrokerLink = {
   close: async () => {},
 };
 
-const readerWith = (logger: Logger, clock: Clock = systemClock, offer: (message: ReceivedMessage) => boolean = () => true) =>
+const readerWith = (
+  logger: Logger,
+  clock: Clock = systemClock,
+  offer: (message: ReceivedMessage) => boolean = () => true,
+  onAppended: (events: readonly { readonly reason: string }[]) => void = () => {},
+) =>
   new BrokerStreamReader({
     stream: STREAM.stream,
     consumer: "oc-partnerd",
@@ -69,7 +74,10 @@ const readerWith = (logger: Logger, clock: Clock = systemClock, offer: (message:
       }),
       deliveries: () => [],
       knownMessages: () => [],
-      appendDelivery: () => [],
+      appendDelivery: (events) => {
+        onAppended(events);
+        return [];
+      },
     },
     owner: OWNER,
     buffer: { offer, discard: () => {}, counts: () => ({ dropped: 0, buffered: 0 }) },
@@ -281,6 +289,25 @@ test("a resync is over once the last message is logged", async () => {
   expect(reader.rereading, "buffered").toEqual({ sequence: 0, untilSequence: 5 });
   for (const acknowledge of logged) acknowledge();
   expect(reader.rereading, "logged").toBeNull();
+  stop.abort();
+  await running;
+});
+
+test.each([
+  [2_000, 5, []],
+  [60_000, 3, ["reused", "at_least_once"]],
+])("a stream that ends before the cursor for %i ms is then at %i", async (oldAnswersMs, _, recorded) => {
+  const clock = new VirtualClock();
+  const stop = new AbortController();
+  const appended: string[] = [];
+  const reader = readerWith(silentLogger, clock, undefined, (events) => appended.push(...events.map(({ reason }) => reason)));
+  const state = async () => ({ ...HELD, lastSequence: clock.monotonicMs() < oldAnswersMs ? 3 : 5 });
+  const running = reader.run({ ...LINK, state }, stop.signal);
+  await clock.advance(1_500);
+  expect([reader.reading, reader.problem?.code]).toEqual([false, "stream_behind"]);
+  await clock.advance(6_000);
+  expect(reader.reading).toBe(true);
+  expect(appended).toEqual(recorded);
   stop.abort();
   await running;
 });
