@@ -33,8 +33,9 @@ export function logRow(
       logger.warn({ ...row, peerId: event.peerId, reason: event.reason, error: event.message }, "refused inbound stream");
       break;
     case "EventsSuppressed": {
-      const { peerId, durationMs, details } = event;
-      logger.warn({ ...row, ...(peerId && { peerId }), durationMs, ...details }, "too many events; counted instead of logged");
+      const { peerId, reason, durationMs, details } = event;
+      const why = reason === null ? "too many events" : "event log was unwritable for too long";
+      logger.warn({ ...row, ...(peerId && { peerId }), durationMs, ...details }, `${why}; counted instead of logged`);
       break;
     }
     case "PeerLearned": {

@@ -9,6 +9,7 @@ import type {
   LastRun,
   LogEvent,
   RejectionReason,
+  SuppressionReason,
 } from "../../events/types.ts";
 import type { eventLog } from "../schema/log.ts";
 import {
@@ -187,7 +188,13 @@ export function eventOf(row: ReplayedRow): LogEvent {
     case "InboundRefused":
       return { type, ...failed() };
     case "EventsSuppressed":
-      return { type, peerId: row.peerId, durationMs: given("durationMs"), details: suppressedFactsIn(given("details"), seq) };
+      return {
+        type,
+        peerId: row.peerId,
+        reason: row.reason as SuppressionReason | null,
+        durationMs: given("durationMs"),
+        details: suppressedFactsIn(given("details"), seq),
+      };
     case "PeerLearned":
       return { type, peerId: given("peerId"), details: learnedFactsIn(given("details"), seq) };
     case "DeliveryChanged":

@@ -19,6 +19,7 @@ import type {
   LogEvent,
   RejectionReason,
   Standing,
+  SuppressionReason,
 } from "../../events/types.ts";
 
 export const eventLog = sqliteTable(
@@ -58,7 +59,9 @@ export const eventLog = sqliteTable(
     address: text("address").$type<Address>(),
     protocol: text("protocol"),
     direction: text("direction").$type<Direction>(),
-    reason: text("reason").$type<CloseReason | RejectionReason | ErrorCode | DeliveryGuarantee | GapReason | LastRun>(),
+    reason: text("reason").$type<
+      CloseReason | RejectionReason | ErrorCode | DeliveryGuarantee | GapReason | LastRun | SuppressionReason
+    >(),
     /** An error's text, for people. Programs never read it: every fact has a column of its own. */
     message: text("message"),
     attempt: text("attempt").$type<AttemptId>(),
