@@ -1,14 +1,16 @@
 /**
  * Observed events on their way into the log. An event that cannot be written is kept and written later, in order, so that a full disk
- * does not hide a stream from the log. Nothing here throws: a failing log never affects the streams.
+ * does not hide a stream from the log. Beyond a bound it is dropped, and the log gets the number of dropped events. Nothing here
+ * throws: a failing log never affects the streams.
  */
 import type { Clock } from "../base/clock.ts";
 import { isFault, isSameFailure, type PartnerdError, toPartnerdError } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
 import type { Store } from "../store/store.ts";
 import type { Observation } from "../store/write/own-event-appender.ts";
+import { type UnwrittenRow, UnwrittenRows } from "./rows/unwritten-rows.ts";
 
-/** Beyond this, events are only counted. */
+/** As in UnwrittenRows. */
 const MAX_UNWRITTEN = 4_096;
 /** How often a failed append is retried if no new event does it first. */
 const RETRY_MS = 1_000;
@@ -19,20 +21,21 @@ interface OutboxInit {
   readonly logger: Logger;
   /** Called for each failed attempt. */
   readonly onFailed: () => void;
+  /** Default 4,096. */
+  readonly maxUnwritten?: number;
 }
 
 /** Disposing it tries once more to write what is left; nothing, if it was never told to write. */
 export class Outbox implements Disposable {
   readonly #init: OutboxInit;
-  /** Oldest first. */
-  readonly #unwritten: Observation[] = [];
-  #lost = 0;
+  readonly #unwritten: UnwrittenRows;
   #isWriting = false;
   #retry: Disposable | undefined;
   #failing: PartnerdError | null = null;
 
   constructor(init: OutboxInit) {
     this.#init = init;
+    this.#unwritten = new UnwrittenRows(init.maxUnwritten ?? MAX_UNWRITTEN);
   }
 
   /** Why the newest append failed; null while appending works. */
@@ -41,8 +44,11 @@ export class Outbox implements Disposable {
   }
 
   put(observation: Observation): void {
-    if (this.#unwritten.length < MAX_UNWRITTEN) this.#unwritten.push(observation);
-    else this.#lose(observation);
+    const { clock, logger } = this.#init;
+    const { dropped } = this.#unwritten;
+    this.#unwritten.put(observation, clock.monotonicMs());
+    if (dropped === 0 && this.#unwritten.dropped > 0)
+      logger.error({ unwritten: this.#unwritten.size }, "event log unwritable and buffer full; dropping repeated failures first");
     this.write();
   }
 
@@ -60,9 +66,9 @@ export class Outbox implements Disposable {
       this.#failed(toPartnerdError(thrown, "database_failed"));
       return;
     }
-    for (let next = this.#unwritten[0]; next !== undefined; next = this.#unwritten[0]) {
+    for (let next = this.#next(); next !== undefined; next = this.#next()) {
       try {
-        this.#init.store.appendObserved(next);
+        this.#init.store.appendObserved(next.observation);
       } catch (thrown) {
         const error = toPartnerdError(thrown, "database_failed");
         if (!isFault(error)) {
@@ -70,27 +76,32 @@ export class Outbox implements Disposable {
           return;
         }
         // It would fail again, and hold back every later event.
-        this.#drop(next, error);
-        this.#unwritten.shift();
+        this.#unwritten.drop(next);
+        this.#init.onFailed();
+        this.#init.logger.fault("log", error, fieldsOf(next.observation));
         continue;
       }
       this.#recovered();
-      this.#unwritten.shift();
+      this.#unwritten.written(next);
     }
     this.#recovered();
   }
 
   /** Writes everything that is kept, so that no newer row comes before it. Throws if the log cannot be written. */
   flush(): void {
-    if (this.#unwritten.length > 0) this.write();
-    if (this.#unwritten.length > 0 && this.#failing !== null) throw this.#failing;
+    if (this.#next() !== undefined) this.write();
+    if (this.#next() !== undefined && this.#failing !== null) throw this.#failing;
+  }
+
+  #next(): UnwrittenRow | undefined {
+    const { clock } = this.#init;
+    return this.#unwritten.next(clock.wallMs(), clock.monotonicMs());
   }
 
   #recovered(): void {
-    if (this.#failing !== null)
-      this.#init.logger.info({ events: this.#unwritten.length, lost: this.#lost }, "event log is writable again");
+    const { size, dropped } = this.#unwritten;
+    if (this.#failing !== null) this.#init.logger.info({ events: size, lost: dropped }, "event log is writable again");
     this.#failing = null;
-    this.#lost = 0;
   }
 
   /** Logged once per series of failures. */
@@ -106,20 +117,6 @@ export class Outbox implements Disposable {
       this.#retry = undefined;
       this.write();
     });
-  }
-
-  #drop(observation: Observation, fault: PartnerdError): void {
-    this.#init.onFailed();
-    this.#init.logger.fault("log", fault, fieldsOf(observation));
-  }
-
-  #lose(observation: Observation): void {
-    this.#lost += 1;
-    if (this.#lost > 1) return;
-    this.#init.logger.error(
-      { ...fieldsOf(observation), unwritten: MAX_UNWRITTEN },
-      "event log unwritable and buffer full; further events will not be recorded",
-    );
   }
 }
 

@@ -41,6 +41,8 @@ export interface RecorderDependencies {
   readonly metrics: RecorderMetrics;
   /** Called for each observed event, before its row is written. */
   readonly onObserved: (event: ObservedEvent) => void;
+  /** How many rows of each kind wait for a log that cannot be written (UnwrittenRows); default as in Outbox. */
+  readonly maxUnwritten?: number;
 }
 
 /** Bounds the number of partners whose latency from event to stream is being measured. */
@@ -60,9 +62,10 @@ export class Recorder implements ReconcilerObserver, Disposable {
   #startedAtMs: number | undefined;
 
   constructor(deps: RecorderDependencies) {
-    const { store, clock, logger, metrics } = deps;
+    const { store, clock, logger, metrics, maxUnwritten } = deps;
     this.#deps = deps;
-    this.#outbox = new Outbox({ store, clock, logger, onFailed: () => metrics.logFailures.inc({ kind: "append" }) });
+    const onFailed = () => metrics.logFailures.inc({ kind: "append" });
+    this.#outbox = new Outbox({ store, clock, logger, onFailed, ...(maxUnwritten !== undefined && { maxUnwritten }) });
     const write = (observation: Observation) => this.#outbox.put(observation);
     this.#rows = new RowBudget({ clock, write });
     this.#learned = new LearnedRows({ clock, store, write, isFailing: () => this.failing !== null });

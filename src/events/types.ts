@@ -148,6 +148,8 @@ export interface SuppressedCount {
   readonly events: number;
 }
 
+export type SuppressionReason = "log_unwritable";
+
 export interface SuppressedFacts {
   readonly events: number;
   /** The number of different peers; a lower bound from 16,384 on. */
@@ -159,11 +161,14 @@ export interface SuppressedFacts {
 /**
  * Observed events that exceeded the row budget of all strangers, or that of one known peer for its failures, were counted instead of
  * logged, for `durationMs` (monotonic). One of them is logged later if it opened a stream whose peer is then named by an event.
+ * With the reason `log_unwritable` they were dropped because too many waited for the disk.
  */
 export interface EventsSuppressed {
   readonly type: "EventsSuppressed";
   /** Null for the events of strangers. */
   readonly peerId: PeerId | null;
+  /** Null if they exceeded a row budget. */
+  readonly reason: SuppressionReason | null;
   readonly durationMs: number;
   readonly details: SuppressedFacts;
 }

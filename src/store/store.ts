@@ -41,8 +41,9 @@ export interface Store extends Disposable {
    */
   appendReceived(batch: readonly IngestItem[], position?: BrokerPosition): readonly (LogEntry | "duplicate")[];
   /**
-   * Appends a change of the delivery guarantee, gaps, or a rollback or clone that reading has found, and sets the cursor to `cursor`, if given. If messages came by core NATS
-   * before, the stream's messages up to `lastSequence` that were already received that way are duplicates.
+   * Appends a change of the delivery guarantee, gaps, or a rollback or clone that reading has found; sets the cursor to `cursor`, if
+   * given. If messages came by core NATS before, the stream's messages up to `lastSequence` that were already received that way are
+   * duplicates.
    */
   appendDelivery(events: readonly (DeliveryEvent | CloneSeen)[], cursor?: Cursor, lastSequence?: number): readonly LogEntry[];
   /**

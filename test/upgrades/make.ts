@@ -27,6 +27,7 @@ store.appendObserved({
   event: {
     type: "EventsSuppressed",
     peerId: null,
+    reason: null,
     durationMs: 60_000,
     details: { events: 3, peers: 2, counts: [{ type: "InboundRefused", reason: "not_partner", events: 3 }] },
   },

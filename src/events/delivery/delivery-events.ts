@@ -62,10 +62,9 @@ export interface CloneFacts {
 }
 
 /** `consumer`: it has taken our consumer, signed with our PeerID. */
-
 export type CloneEvidence = "consumer";
 
-/** Another daemon runs with our identity, for example on a cloned machine. Partners then keep replacing one's streams by the other's. */
+/** Another daemon runs with our identity, for example on a cloned machine. Partners keep replacing one's streams by the other's. */
 export interface CloneSeen {
   readonly type: "CloneSeen";
   readonly reason: CloneEvidence;

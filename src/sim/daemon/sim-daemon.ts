@@ -44,6 +44,9 @@ export interface SimDaemonInit {
   readonly watcher: DaemonWatcher;
 }
 
+/** Few, so that a short disk fault exceeds it. */
+const MAX_UNWRITTEN = 4;
+
 interface Parts {
   readonly store: Store;
   readonly recorder: Recorder;
@@ -144,7 +147,7 @@ async function compose(init: SimDaemonInit, watcher: DaemonWatcher): Promise<Par
   const store = init.disk.open(clock);
   store.onAppended((entry) => watcher.logged(entry));
   const onObserved = (event: ObservedEvent) => watcher.observed(event);
-  const recorder = new Recorder({ store, ...common, metrics: NO_METRICS, onObserved });
+  const recorder = new Recorder({ store, ...common, metrics: NO_METRICS, onObserved, maxUnwritten: MAX_UNWRITTEN });
   const admission = admissionPolicyOf(store, admissionRule);
   const node = new WatchedNode(network, { peerId, clock, gater: createGater(admission, recorder) }, watcher);
   recorder.started({ run, version: "0.0.0", config: { events: DEFAULT_VOCABULARY }, lastAliveMs: null });

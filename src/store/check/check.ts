@@ -21,12 +21,18 @@ import { repetitionFindings } from "./rows/repetitions-check.ts";
 import { replayCheck } from "./rows/replay-check.ts";
 import { attempt } from "./rows/row-reader.ts";
 import { chainCheck, payloadCheck } from "./rows/sound-rows.ts";
+import { streamsCheck } from "./rows/streams-check.ts";
 
 export interface CheckOptions {
   /** A data directory, or a database file. */
   readonly path: string;
   /** Heads that the log must still contain, besides the one in the head file. */
   readonly heads?: readonly KnownHead[];
+  /**
+   * False leaves out whether openings and closes of streams match; default true. For copies: a log that lost a close cannot be
+   * repaired, and is still worth a backup.
+   */
+  readonly withStreams?: boolean;
   /** Called with the number of rows read so far and in all. */
   readonly onProgress?: (rows: number, total: number) => void;
 }
@@ -46,7 +52,7 @@ export interface CheckReport {
  * has a newer schema, and `database_retired` if it is from before the first release. Any other problem is a finding.
  */
 export function checkDatabase(options: CheckOptions): CheckReport {
-  const { path, heads = [], onProgress = () => {} } = options;
+  const { path, heads = [], withStreams = true, onProgress = () => {} } = options;
   const file = databaseFileOf(path);
   const findings = new Findings();
   // Read before the database, so that everything the file names has been committed.
@@ -66,7 +72,7 @@ export function checkDatabase(options: CheckOptions): CheckReport {
       return { file, head: NO_ROWS, events: 0, findings: findings.all() };
     }
     refuseOtherVersion(database, file);
-    const contents = checkContents(database, findings, known, onProgress);
+    const contents = checkContents(database, findings, known, withStreams, onProgress);
     if (contents !== "archived concurrently") return { file, ...contents, findings: findings.all() };
   } finally {
     database.close();
@@ -78,6 +84,7 @@ function checkContents(
   database: Database.Database,
   findings: Findings,
   known: readonly KnownHead[],
+  withStreams: boolean,
   onProgress: (rows: number, total: number) => void,
 ): Pick<CheckReport, "head" | "events"> | "archived concurrently" {
   findings.take("file header", () => applicationIdFindings(database));
@@ -105,6 +112,7 @@ function checkContents(
         ["payloads", payloadCheck()],
         // Without the archived state, every other row would be a finding.
         ...(projections === undefined ? [] : [["replay", replay] as const]),
+        ...(projections === undefined || !withStreams ? [] : [["streams", streamsCheck(projections)] as const]),
         ["ingest_cursor", derived],
       ]),
       onRow: (seq) => onProgress(seq - start.seq, total - start.seq),

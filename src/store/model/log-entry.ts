@@ -1,8 +1,15 @@
 /** A row of the log as the program uses it, and the mapping between events and columns. */
 import type { ErrorCode } from "../../base/errors.ts";
 import type { PeerId } from "../../base/ids.ts";
-import type { CloneEvidence, DeliveryGuarantee, GapReason, RollbackEvidence } from "../../events/delivery/delivery-events.ts";
-import type { CloseReason, Effect, LastRun, LogEvent, RejectionReason } from "../../events/types.ts";
+import type {
+  CloneEvidence,
+  CloneSeen,
+  DeliveryEvent,
+  DeliveryGuarantee,
+  GapReason,
+  RollbackEvidence,
+} from "../../events/delivery/delivery-events.ts";
+import type { CloseReason, Effect, LastRun, LogEvent, RejectionReason, SuppressionReason } from "../../events/types.ts";
 import type { eventLog } from "../schema/log.ts";
 import {
   archiveFactsIn,
@@ -140,9 +147,12 @@ export function logEntryOf(row: LogEntryRow): LogEntry {
   return { ...place, event: eventOf(row), payloadBytes, payloadSha256, streamSequence, chainHash };
 }
 
+/** Returns a column that the event needs; throws `database_failed` if it is null. */
+type Given = <Column extends keyof EventColumns | "streamSequence">(column: Column) => NonNullable<ReplayedRow[Column]>;
+
 /** Throws `database_failed` for a row that this program could not have written. */
 export function eventOf(row: ReplayedRow): LogEvent {
-  const given = <Column extends keyof EventColumns | "streamSequence">(column: Column): NonNullable<ReplayedRow[Column]> => {
+  const given: Given = (column) => {
     const value = row[column];
     if (value === null) throw invalidRow(row.seq, `is a ${row.type} without ${column}`);
     return value;
@@ -153,7 +163,7 @@ export function eventOf(row: ReplayedRow): LogEvent {
     reason: given("reason") as ErrorCode,
     message: given("message"),
   });
-  const { type, seq, resourceId, did, name, address, stream, streamCreated, streamSequence, lastStreamSequence, message } = row;
+  const { type, seq, resourceId, did, name, address } = row;
   switch (type) {
     case "PeerDesired": {
       const [peerId, relation, standing] = [given("peerId"), given("relation"), given("standing")];
@@ -183,24 +193,22 @@ export function eventOf(row: ReplayedRow): LogEvent {
     case "InboundRefused":
       return { type, ...failed() };
     case "EventsSuppressed":
-      return { type, peerId: row.peerId, durationMs: given("durationMs"), details: suppressedFactsIn(given("details"), seq) };
+      return {
+        type,
+        peerId: row.peerId,
+        reason: row.reason as SuppressionReason | null,
+        durationMs: given("durationMs"),
+        details: suppressedFactsIn(given("details"), seq),
+      };
     case "PeerLearned":
       return { type, peerId: given("peerId"), details: learnedFactsIn(given("details"), seq) };
     case "DeliveryChanged":
-      return { type, reason: given("reason") as DeliveryGuarantee, stream, streamCreated, streamSequence, message };
-    case "DeliveryGap": {
-      const reason = given("reason") as GapReason;
-      const where = { stream: given("stream"), streamCreated: given("streamCreated"), streamSequence: given("streamSequence") };
-      return { type, reason, ...where, lastStreamSequence };
-    }
-    case "LogRolledBack": {
-      const where = { stream: given("stream"), streamCreated: given("streamCreated"), streamSequence: given("streamSequence") };
-      return { type, reason: given("reason") as RollbackEvidence, ...where, lastStreamSequence: given("lastStreamSequence") };
-    }
+    case "DeliveryGap":
+    case "LogRolledBack":
+    case "CloneSeen":
+      return deliveryEventOf(type, row, given);
     case "LogArchived":
       return { type, details: archiveFactsIn(given("details"), seq) };
-    case "CloneSeen":
-      return { type, reason: given("reason") as CloneEvidence, details: cloneFactsIn(given("details"), seq) };
     case "LogReinterpreted":
       return { type, details: reinterpretFactsIn(given("details"), seq) };
     case "DaemonStarted":
@@ -209,5 +217,27 @@ export function eventOf(row: ReplayedRow): LogEvent {
       return { type, durationMs: given("durationMs") };
     default:
       throw invalidRow(seq, `has the unknown type ${type satisfies never}`);
+  }
+}
+
+function deliveryEventOf(
+  type: DeliveryEvent["type"] | "CloneSeen",
+  { seq, stream, streamCreated, streamSequence, lastStreamSequence, message }: ReplayedRow,
+  given: Given,
+): DeliveryEvent | CloneSeen {
+  const where = () => ({
+    stream: given("stream"),
+    streamCreated: given("streamCreated"),
+    streamSequence: given("streamSequence"),
+  });
+  switch (type) {
+    case "DeliveryChanged":
+      return { type, reason: given("reason") as DeliveryGuarantee, stream, streamCreated, streamSequence, message };
+    case "DeliveryGap":
+      return { type, reason: given("reason") as GapReason, ...where(), lastStreamSequence };
+    case "LogRolledBack":
+      return { type, reason: given("reason") as RollbackEvidence, ...where(), lastStreamSequence: given("lastStreamSequence") };
+    case "CloneSeen":
+      return { type, reason: given("reason") as CloneEvidence, details: cloneFactsIn(given("details"), seq) };
   }
 }

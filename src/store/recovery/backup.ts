@@ -41,7 +41,12 @@ export async function backUp(options: BackupOptions): Promise<BackupReport> {
     // Read before the database, so that everything it names has been committed.
     const { head } = headBeside(file);
     await copyDatabase(file, partial, onCopied);
-    const report = checkDatabase({ path: partial, heads: head === null ? [] : [head], onProgress: onChecked });
+    const report = checkDatabase({
+      path: partial,
+      withStreams: false,
+      heads: head === null ? [] : [head],
+      onProgress: onChecked,
+    });
     refuseUnsound(
       { ...report, file },
       "run `oc-partnerd check` to see all findings; `oc-partnerd restore` replaces the log with a sound one",

@@ -65,7 +65,7 @@ export async function restoreBackup(options: RestoreOptions): Promise<RestoredBa
   try {
     const { head } = headBeside(backup);
     await copyDatabase(backup, copy, onCopied);
-    const report = checkDatabase({ path: copy, heads: head === null ? [] : [head], onProgress: onChecked });
+    const report = checkDatabase({ path: copy, withStreams: false, heads: head === null ? [] : [head], onProgress: onChecked });
     refuseUnsound(
       { ...report, file: backup },
       "restore another backup with --from FILE, or the provable rows with --from-jetstream",

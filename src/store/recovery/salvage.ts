@@ -48,7 +48,7 @@ export function salvage({ directory, nowMs, onProgress = () => {} }: SalvageOpti
     // Close it before its files are moved.
     source?.close();
     const made = join(work, DATABASE_NAME);
-    const report = checkDatabase({ path: made });
+    const report = checkDatabase({ path: made, withStreams: false });
     refuseUnsound(report, "restore a backup with --from FILE");
     const setAside = swapDatabase(made, directory, report.head, nowMs);
     return { events: report.events, head: report.head, cursor, lost, setAside };

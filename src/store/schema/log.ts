@@ -18,6 +18,7 @@ import type {
   LogEvent,
   RejectionReason,
   Standing,
+  SuppressionReason,
 } from "../../events/types.ts";
 
 export const eventLog = sqliteTable(
@@ -58,7 +59,15 @@ export const eventLog = sqliteTable(
     protocol: text("protocol"),
     direction: text("direction").$type<Direction>(),
     reason: text("reason").$type<
-      CloseReason | RejectionReason | ErrorCode | DeliveryGuarantee | GapReason | RollbackEvidence | CloneEvidence | LastRun
+      | CloseReason
+      | RejectionReason
+      | ErrorCode
+      | DeliveryGuarantee
+      | GapReason
+      | RollbackEvidence
+      | CloneEvidence
+      | LastRun
+      | SuppressionReason
     >(),
     /** An error's text, for people. Programs never read it: every fact has a column of its own. */
     message: text("message"),
@@ -66,7 +75,7 @@ export const eventLog = sqliteTable(
     durationMs: integer("duration_ms"),
     /** The clock that measured `duration_ms`. */
     durationClock: text("duration_clock").$type<DurationClock>(),
-    /** Facts of a LogArchived, a LogReinterpreted, a CloneSeen, a DaemonStarted, an OpenFailed, an EventsSuppressed or a PeerLearned, as JSON. */
+    /** Facts, as JSON, of the types that have some which no other column holds. */
     details: text("details"),
     /** The message as received, up to its first 64 KiB. */
     payload: blob("payload", { mode: "buffer" }),

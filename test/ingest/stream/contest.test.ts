@@ -15,7 +15,7 @@ function taken(by: ConsumerOwner): Contest {
   return contest;
 }
 
-test("a consumer of an earlier run, or of setup, is no contest", () => {
+test("a consumer of an earlier run, or of setup, is not reported", () => {
   const contest = new Contest(US);
   contest.looked(held(CLONE), 0);
   contest.placed();

@@ -69,6 +69,14 @@ export const INTAKE_PLANTS: readonly Plant[] = [
     replace: "const orphans = rows.openStreams().slice(0, 0);",
   },
   {
+    name: "refusals-displace-stream-ends",
+    what: "On a full disk, waiting refusals displace the ends of streams: the log shows them as open, and later closes end other streams.",
+    file: "src/daemon/rows/unwritten-rows.ts",
+    find: "    const row = this.#add(observation, nowMs, stream ?? null);\n",
+    replace: `    if (this.#rows.size >= this.#most) return;
+    const row = this.#add(observation, nowMs, stream ?? null);\n`,
+  },
+  {
     name: "unchanged-event-outdates-work",
     what: "Every event about a peer starts a new generation, changed or not: it aborts the open under way and resets the backoff.",
     file: "src/events/fold.ts",

@@ -222,13 +222,13 @@ describe("a partly archived log", () => {
     const key = String(archived.read("select stream_sequence from archived_message order by 1 limit 1")[0]?.["stream_sequence"]);
     using raw = rawConnection(archived.path);
     behindTheGuards(raw.database, () =>
-      raw.database.exec("update event_log set at_ms = 1 where seq = 180; delete from ingest_cursor"),
+      raw.database.exec("update event_log set at_ms = 1 where seq = 190; delete from ingest_cursor"),
     );
     raw.database.close();
     const { events, head, cursor, lost } = rescue();
-    expect([events, head.seq, lost?.firstSeq]).toEqual([80, 179, 180]);
+    expect([events, head.seq, lost?.firstSeq]).toEqual([90, 189, 190]);
     expect(tables.map((table) => archived.read(`select * from ${table}`))).toEqual(before);
-    expect(count("select min(seq) as first, max(seq) as last from event_log")).toEqual({ first: 100, last: 179 });
+    expect(count("select min(seq) as first, max(seq) as last from event_log")).toEqual({ first: 100, last: 189 });
     expect(cursor).toMatchObject({ stream: "OC_RESOURCES", firstSequence: 11 });
     expect(cursor?.sequence).toBe(
       count("select max(stream_sequence) as newest from event_log where dedupe_key is not null")?.["newest"],
