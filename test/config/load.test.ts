@@ -70,6 +70,7 @@ describe("precedence", () => {
       OCPARTNERD_LOG_FORMAT: "json",
       OCPARTNERD_EVENTS_PEER_DATATYPES: "PEER, 9",
       OCPARTNERD_EVENTS_MAX_DEPTH: "20",
+      OCPARTNERD_EVENTS_BLACKLIST_RELATIONS: "C",
     };
     const env = Object.fromEntries(leaves.map((leaf) => [leaf.env, special[leaf.env] ?? values[leaf.kind]]));
     const files = leaves.filter(({ path }) => leaves.some((other) => path === `${other.path}File`));
