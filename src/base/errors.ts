@@ -27,6 +27,7 @@ const EXIT_CODES = {
   nats_unavailable: 69,
   nats_denied: 69,
   jetstream_unavailable: 69,
+  jetstream_leaderless: 69,
   stream_missing: 69,
   jetstream_refused: 69,
   stream_unsuitable: 78,

@@ -12,8 +12,8 @@ import { consumerConfig, consumerDifferences } from "./setup/consumer-config.ts"
 const REQUEST_TIMEOUT_MS = 2_000;
 
 /**
- * Every method rejects with `stream_missing`, or as described in jetstream-error.ts: `jetstream_unavailable`, `nats_denied`,
- * `jetstream_refused` or `nats_unavailable` (no answer in time, or the connection closed).
+ * Every method rejects with `stream_missing`, or as described in jetstream-error.ts: `jetstream_unavailable`,
+ * `jetstream_leaderless`, `nats_denied`, `jetstream_refused` or `nats_unavailable` (no answer in time, or the connection closed).
  */
 export class BrokerStreamApi {
   readonly #stream: string;
