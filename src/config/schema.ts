@@ -139,6 +139,12 @@ export const configSchema = z.strictObject({
           caFile: file("CA certificates to verify the NATS server with (PEM)."),
           certFile: file("Client certificate for NATS (PEM)."),
           keyFile: file("Key of the client certificate (PEM)."),
+          handshakeFirst: z
+            .enum(["auto", "yes", "no"])
+            .optional()
+            .describe(
+              "Whether the TLS handshake comes before the server's greeting (nats-server: handshake_first): yes, no, or auto, which finds out and is the default.",
+            ),
         })
         .optional(),
     })
