@@ -30,7 +30,7 @@ export async function dial(
   const isTlsFirst = await greetsInsideTls(server, { tls: config.tls, timeoutMs: DIAL_TIMEOUT_MS, clock, signal });
   const tls = tlsOptions(config, server, isTlsFirst);
   const connecting = connect({
-    servers: [hostAndPort(server)],
+    servers: [hostAndPort({ ...server, host: server.address ?? server.host })],
     name: config.name,
     timeout: DIAL_TIMEOUT_MS,
     pingInterval: PING_INTERVAL_MS,

@@ -9,7 +9,7 @@ const GREETING = "INFO ";
 
 type GreetingFailure = "silent" | "not_nats" | "closed" | "unresolved" | "refused" | "unreachable" | "tls" | "not_tls";
 
-type HostAndPort = Pick<ServerAddress, "host" | "port">;
+type HostAndPort = Pick<ServerAddress, "host" | "port" | "address">;
 
 /** Whether a NATS server greets at `host`:`port` within `timeoutMs`. */
 export function natsAnswers(host: string, port: number, timeoutMs: number, clock: Clock = systemClock): Promise<boolean> {
@@ -74,9 +74,9 @@ const NEXT_STEPS: Readonly<Record<GreetingFailure, string>> = {
 };
 
 /** A name is sent to the server, as SNI; an address cannot be. */
-function open({ host, port }: HostAndPort, tls: SecureContextOptions | undefined): Socket {
-  if (tls === undefined) return connect({ host, port });
-  return connectTls({ ...tls, host, port, ...(isIP(host) === 0 && { servername: host }) });
+function open({ host, port, address = host }: HostAndPort, tls: SecureContextOptions | undefined): Socket {
+  if (tls === undefined) return connect({ host: address, port });
+  return connectTls({ ...tls, host: address, port, ...(isIP(host) === 0 && { servername: host }) });
 }
 
 const UNREACHABLE: ReadonlySet<string> = new Set(["EHOSTUNREACH", "ENETUNREACH", "ETIMEDOUT", "EADDRNOTAVAIL", "EHOSTDOWN"]);
