@@ -27,6 +27,7 @@ const EXIT_CODES = {
   nats_unavailable: 69,
   nats_denied: 69,
   jetstream_unavailable: 69,
+  jetstream_leaderless: 69,
   stream_missing: 69,
   stream_behind: 69,
   subject_uncaptured: 69,
@@ -43,6 +44,9 @@ const EXIT_CODES = {
   // Why an outbound partner stream could not be opened, or was lost.
   address_unsupported: 69,
   address_denied: 69,
+  name_unresolved: 69,
+  connection_refused: 69,
+  unreachable: 69,
   dial_failed: 69,
   timeout: 69,
   refused: 69,
@@ -77,6 +81,20 @@ const EXIT_CODES = {
 /** Every error code; snake_case because it is also written to the log, to SQL and to metrics. */
 export type ErrorCode = keyof typeof EXIT_CODES;
 export const ERROR_CODES = Object.keys(EXIT_CODES) as readonly ErrorCode[];
+
+/**
+ * Nothing answered at the address: its name does not resolve, the machine refuses, the network has no route, or no answer came in
+ * time. `dial_failed` is any other failure before the far end has proved to be the peer; in older logs, of these too.
+ */
+const UNANSWERED = [
+  "name_unresolved",
+  "connection_refused",
+  "unreachable",
+  "timeout",
+  "dial_failed",
+] as const satisfies readonly ErrorCode[];
+
+export const isUnanswered = (code: string): boolean => UNANSWERED.some((each) => each === code);
 
 /** The limits by which this side cuts a connection whose far end exceeds them. */
 export const CUT_REASONS = ["frame_invalid", "flooded", "buffer_full"] as const satisfies readonly ErrorCode[];

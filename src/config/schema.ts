@@ -3,8 +3,9 @@ import { hostname } from "node:os";
 import { z } from "zod";
 import { parseAddress } from "../base/ids.ts";
 import { parseAddressRange } from "../base/net/address-range.ts";
+import { shownWord } from "../base/secrets/shown.ts";
 import { Secret } from "../base/setting-file.ts";
-import { DEFAULT_LIMITS, DEFAULT_VOCABULARY } from "../events/vocabulary.ts";
+import { DEFAULT_LIMITS, DEFAULT_VOCABULARY, type Vocabulary } from "../events/vocabulary.ts";
 import { NatsUrl, natsUrlIn } from "../nats/connection/server-address.ts";
 import { DEFAULT_RECONCILER_OPTIONS } from "../reconciler/options.ts";
 import { httpSchema } from "./http-settings.ts";
@@ -81,6 +82,18 @@ function refuseValueAndFile(settings: object, context: z.RefinementCtx): void {
   }
 }
 
+/** Blacklisted would win, which closes the streams of every partner. */
+function refuseTwoMeanings(
+  { partnerRelations, blacklistRelations }: Pick<Vocabulary, "partnerRelations" | "blacklistRelations">,
+  context: z.RefinementCtx,
+): void {
+  const partner = new Set(partnerRelations.map((relation) => relation.toUpperCase()));
+  for (const relation of blacklistRelations.filter((each) => partner.has(each.toUpperCase()))) {
+    const message = `contains ${shownWord(relation)}, which events.partnerRelations has too; keep one of them`;
+    context.addIssue({ code: "custom", path: ["blacklistRelations"], input: blacklistRelations, message });
+  }
+}
+
 export const configSchema = z.strictObject({
   data: text("Directory for the database and the identity key; created if missing.").default("./oc-partnerd-data"),
   identityFile: file(
@@ -126,6 +139,12 @@ export const configSchema = z.strictObject({
           caFile: file("CA certificates to verify the NATS server with (PEM)."),
           certFile: file("Client certificate for NATS (PEM)."),
           keyFile: file("Key of the client certificate (PEM)."),
+          handshakeFirst: z
+            .enum(["auto", "yes", "no"])
+            .optional()
+            .describe(
+              "Whether the TLS handshake comes before the server's greeting (nats-server: handshake_first): yes, no, or auto, which finds out and is the default.",
+            ),
         })
         .optional(),
     })
@@ -154,6 +173,7 @@ export const configSchema = z.strictObject({
       ),
       maxDepth: count("Nesting limit of a message. A deeper one is rejected.", DEFAULT_LIMITS.maxDepth, 4, 512),
     })
+    .superRefine(refuseTwoMeanings)
     .prefault({}),
   p2p: z
     .strictObject({

@@ -21,8 +21,8 @@ export interface StreamNames {
 const REQUEST_TIMEOUT_MS = 2_000;
 
 /**
- * Every method rejects with `stream_missing`, or as described in jetstream-error.ts: `jetstream_unavailable`, `nats_denied`,
- * `jetstream_refused` or `nats_unavailable` (no answer in time, or the connection closed).
+ * Every method rejects with `stream_missing`, or as described in jetstream-error.ts: `jetstream_unavailable`,
+ * `jetstream_leaderless`, `nats_denied`, `jetstream_refused` or `nats_unavailable` (no answer in time, or the connection closed).
  */
 export class BrokerStreamApi {
   readonly #stream: string;

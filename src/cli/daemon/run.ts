@@ -3,6 +3,7 @@ import { Command } from "commander";
 import { systemClock, systemRandom } from "../../base/clock.ts";
 import type { Logger } from "../../base/log.ts";
 import type { Config } from "../../config/schema.ts";
+import { configWarnings } from "../../config/warnings.ts";
 import { CONFIG_FLAG, collect, configOf, type DaemonFlags, type Env, example } from "../terminal/flags.ts";
 
 /** Kubernetes may kill a native sidecar two seconds after SIGTERM. */
@@ -38,6 +39,7 @@ async function runDaemon(config: Config, env: Env): Promise<void> {
   const { startDaemon } = await import("../../daemon/daemon.ts");
   const { Metrics } = await import("../../http/metrics.ts");
   const logger = createLogger({ ...config.log, coloured: showsColours(process.stdout, env) });
+  for (const { facts, message } of configWarnings(config, env)) logger.warn(facts, message);
   const metrics = new Metrics();
   const counting = countingFaults(logger, (part) => metrics.internalErrors.inc({ part }));
   using _rejections = reportStrayRejections(process, counting);

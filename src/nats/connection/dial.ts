@@ -6,8 +6,8 @@ import { abortable } from "../../base/pause.ts";
 import { connect, type NatsConnection, NatsError, NatsErrorCode, type Status, type TlsOptions } from "./client.ts";
 import type { NatsConfig } from "./config.ts";
 import { authenticatorFor } from "./credentials.ts";
-import { expectGreeting } from "./discover.ts";
 import { hostAndPort, type ServerAddress } from "./server-address.ts";
+import { greetsInsideTls } from "./tls-first.ts";
 
 /** Limit for the greeting, and again for the handshake. */
 const DIAL_TIMEOUT_MS = 5_000;
@@ -27,10 +27,10 @@ export async function dial(
   signal: AbortSignal,
 ): Promise<NatsConnection> {
   const authenticator = authenticatorFor(config, server);
-  const tls = tlsOptions(config, server);
-  await expectGreeting(server, DIAL_TIMEOUT_MS, clock, signal);
+  const isTlsFirst = await greetsInsideTls(server, { tls: config.tls, timeoutMs: DIAL_TIMEOUT_MS, clock, signal });
+  const tls = tlsOptions(config, server, isTlsFirst);
   const connecting = connect({
-    servers: [hostAndPort(server)],
+    servers: [hostAndPort({ ...server, host: server.address ?? server.host })],
     name: config.name,
     timeout: DIAL_TIMEOUT_MS,
     pingInterval: PING_INTERVAL_MS,
@@ -113,8 +113,12 @@ export function eventError(event: Status): PartnerdError {
 }
 
 /** `host` is the name that the certificate must match; without it, the client checks against "localhost" when given an IP address. */
-function tlsOptions(config: NatsConfig, server: ServerAddress): (TlsOptions & { host: string }) | undefined {
-  if (config.tls === undefined && !server.tls) return undefined;
-  const { caFile, certFile, keyFile } = config.tls ?? {};
-  return { host: server.host, ...(caFile && { caFile }), ...(certFile && { certFile }), ...(keyFile && { keyFile }) };
+function tlsOptions(
+  { tls }: NatsConfig,
+  { host, tls: isRequired }: ServerAddress,
+  handshakeFirst: boolean,
+): (TlsOptions & { host: string }) | undefined {
+  const { caFile, certFile, keyFile } = tls ?? {};
+  if (!isRequired && !handshakeFirst && (caFile ?? certFile ?? keyFile) === undefined) return undefined;
+  return { host, handshakeFirst, ...(caFile && { caFile }), ...(certFile && { certFile }), ...(keyFile && { keyFile }) };
 }

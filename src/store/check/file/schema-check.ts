@@ -27,7 +27,13 @@ export function* schemaFindings(database: Database.Database): Generator<Finding>
       yield { place, problem: "differs from what the migrations create" };
   }
   for (const { type, name } of found.value)
-    if (!migratedSchema().has(name)) yield { place: `${type} ${name}`, problem: "was not created by oc-partnerd" };
+    if (!migratedSchema().has(name) && !isOfLitestream(type, name))
+      yield { place: `${type} ${name}`, problem: "was not created by oc-partnerd" };
+}
+
+/** Litestream keeps two tables of its own in a database that it replicates. A trigger on them is still a finding. */
+function isOfLitestream(type: string, name: string): boolean {
+  return type === "table" && (name === "_litestream_seq" || name === "_litestream_lock");
 }
 
 export function* migrationFindings(database: Database.Database): Generator<Finding> {

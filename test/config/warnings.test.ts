@@ -1,0 +1,25 @@
+import { expect, test } from "vitest";
+import { loadConfig } from "../../src/config/load.ts";
+import { configWarnings } from "../../src/config/warnings.ts";
+
+const warningsOf = (env: Record<string, string>) => configWarnings(loadConfig({ flags: {}, env, file: undefined }), env);
+
+test("the defaults have no warnings, nor do relations of other words", () => {
+  expect(warningsOf({})).toEqual([]);
+  expect(warningsOf({ OCPARTNERD_EVENTS_PARTNER_RELATIONS: "partner,FRIEND,7" })).toEqual([]);
+});
+
+test("a relation that is almost a known one is named with what it may mean", () => {
+  const env = { OCPARTNERD_EVENTS_PARTNER_RELATIONS: "PARTNR", OCPARTNERD_EVENTS_BLACKLIST_RELATIONS: "BLACKLISTED" };
+  expect(warningsOf(env).map(({ facts }) => facts)).toEqual([
+    { setting: "events.partnerRelations", relation: "PARTNR", meant: "PARTNER" },
+    { setting: "events.blacklistRelations", relation: "BLACKLISTED", meant: "BLACKLIST" },
+  ]);
+});
+
+test("a relation cannot mean partner and blacklisted", () => {
+  const env = { OCPARTNERD_EVENTS_PARTNER_RELATIONS: "PARTNER,Blacklist" };
+  expect(() => warningsOf(env)).toThrow(
+    /events\.blacklistRelations \(default\): .* contains BLACKLIST, which events\.partnerRelations has too/,
+  );
+});
