@@ -112,7 +112,7 @@ describe("check finds", () => {
     [
       "a status",
       "update peer_status_row set outbound_sessions = 9",
-      [`peer_status_row ${PEER_A}: outboundSessions is 9, the replay gives 1`],
+      [`peer_status_row ${PEER_A}: outbound_sessions is 9, the replay gives 1`],
     ],
     ["a stream", "delete from open_stream", ["open_stream row 2: the row is missing"]],
     [
