@@ -32,6 +32,7 @@ describe("a sound database", () => {
       events: 0,
       head: { seq: 0, chainHash: "0".repeat(64), atMs: null },
       findings: [],
+      witnesses: [],
     });
   });
 

@@ -22,17 +22,19 @@ export function* schemaFindings(
     yield { place: "sqlite_schema", problem: `cannot be read: ${found.why}` };
     return;
   }
-  const byName = new Map(found.value.map((entry) => [entry.name, entry]));
-  for (const [name, entry] of migratedSchema()) {
+  const byKey = Map.groupBy(found.value, keyOf);
+  for (const [key, entry] of migratedSchema()) {
     if (!includes(entry)) continue;
-    const other = byName.get(name);
-    const place = `${entry.type} ${name}`;
+    const [other, ...more] = byKey.get(key) ?? [];
+    const place = `${entry.type} ${entry.name}`;
+    if (more.length > 0) yield { place, problem: `there are ${more.length + 1} of this name` };
     if (other === undefined) yield { place, problem: "missing" };
-    else if (other.sql !== entry.sql || other.type !== entry.type || other.table !== entry.table)
+    else if (other.sql !== entry.sql || other.table !== entry.table)
       yield { place, problem: "differs from what the migrations create" };
   }
-  for (const { type, name } of found.value.filter(includes))
-    if (!migratedSchema().has(name)) yield { place: `${type} ${name}`, problem: "was not created by oc-partnerd" };
+  for (const entry of found.value.filter(includes))
+    if (!migratedSchema().has(keyOf(entry)))
+      yield { place: `${entry.type} ${entry.name}`, problem: "was not created by oc-partnerd" };
 }
 
 /** The findings about triggers alone: one that was changed or added can write what no event says. */
@@ -78,13 +80,16 @@ export function refuseOtherVersion(database: Database.Database, file: string): v
 
 let migrated: ReadonlyMap<string, SchemaEntry> | undefined;
 
-/** The expected schema, by name. Computed once, by applying the migrations in memory. */
+/** A trigger may have the name of a table. */
+const keyOf = ({ type, name }: SchemaEntry): string => `${type} ${name}`;
+
+/** The expected schema, by keyOf. Computed once, by applying the migrations in memory. */
 function migratedSchema(): ReadonlyMap<string, SchemaEntry> {
   if (migrated !== undefined) return migrated;
   const database = new Database(":memory:");
   using _closing = closeAtEnd(database);
   applyMigrations(database);
-  migrated = new Map(schemaEntries(database).map((entry) => [entry.name, entry]));
+  migrated = new Map(schemaEntries(database).map((entry) => [keyOf(entry), entry]));
   return migrated;
 }
 
