@@ -24,6 +24,7 @@ import { createPartnerStreams, type Libp2pPartnerStreams } from "../p2p/partner-
 import type { AdmissionPolicy } from "../p2p/registry/admission-policy.ts";
 import type { SelfDescription } from "../p2p/wire/codec.ts";
 import { DEFAULT_RECONCILER_OPTIONS } from "../reconciler/options.ts";
+import { verifyLog } from "../store/check/at-start/verify-log.ts";
 import type { LogEntry } from "../store/model/log-entry.ts";
 import { safetyWarnings } from "../store/sql/file-safety.ts";
 import { lockDirectory } from "../store/sql/lock.ts";
@@ -94,7 +95,7 @@ async function start(config: Config, around: Surroundings): Promise<Omit<Daemon,
   const { clock, logger, metrics, owner, signal } = around;
   const startedAtMs = clock.wallMs();
   checkSettingFiles(config);
-  const log = openLog(config, around);
+  const log = await openLog(config, around);
   const host = await createHost(config, around, log);
   const descriptors = owner.use(new DescriptorWatch(around));
   // Filled once it serves.
@@ -166,12 +167,15 @@ interface Log {
   readonly run: RunId;
 }
 
-/** Locks and opens the database of the data directory, starts its watchers, and logs the start. */
-function openLog(config: Config, around: Surroundings): Log {
-  const { clock, random, logger, metrics, owner, onObserved, onLogged } = around;
+/** Locks, opens and verifies the database of the data directory, starts its watchers, and logs the start. */
+async function openLog(config: Config, around: Surroundings): Promise<Log> {
+  const { clock, random, logger, metrics, owner, signal, onObserved, onLogged } = around;
   owner.use(lockDirectory(config.data));
   for (const warning of safetyWarnings(config.data)) logger.warn({ data: config.data, ...warning }, "unsafe surroundings");
   const store = owner.use(openStore({ directory: config.data, clock }));
+  const verifyingMs = clock.monotonicMs();
+  const rows = await verifyLog({ directory: config.data, signal });
+  logger.info({ rows, durationMs: Math.round(clock.monotonicMs() - verifyingMs) }, "event log verified");
   owner.use(store.onAppended(onLogged));
   const head = owner.use(new HeadPublisher({ store, clock, random, logger }));
   owner.use(new WalWatch({ store, clock, random, logger }));

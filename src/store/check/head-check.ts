@@ -16,21 +16,29 @@ export interface KnownHead {
   readonly hashPrefix: string;
 }
 
+interface HeadBeside {
+  /** The name of the head file. */
+  readonly from: string;
+  readonly head: KnownHead | null;
+  readonly isMissing: boolean;
+  readonly findings: readonly Finding[];
+}
+
 /**
  * The head in the head file beside a daemon's database; a copy of a database has none. Throws `database_failed` if it cannot be
  * read.
  */
-export function headBeside(file: string): { readonly head: KnownHead | null; readonly findings: readonly Finding[] } {
+export function headBeside(file: string): HeadBeside {
   const path = headFileIn(dirname(file));
   const from = basename(path);
   const record: HeadRecord = basename(file) === DATABASE_NAME ? readHeadFile(path) : { kind: "none" };
   switch (record.kind) {
     case "none":
-      return { head: null, findings: [] };
+      return { from, head: null, isMissing: true, findings: [] };
     case "damaged":
-      return { head: null, findings: [{ place: from, problem: `is damaged: ${record.why}` }] };
+      return { from, head: null, isMissing: false, findings: [{ place: from, problem: `is damaged: ${record.why}` }] };
     case "head":
-      return { head: { from, seq: record.head.seq, hashPrefix: record.head.chainHash }, findings: [] };
+      return { from, head: { from, seq: record.head.seq, hashPrefix: record.head.chainHash }, isMissing: false, findings: [] };
   }
 }
 

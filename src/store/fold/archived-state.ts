@@ -178,7 +178,7 @@ export function stateBehind(state: ArchivedState): Omit<ReplayStart, keyof LogSt
   return { projections: projectionsOf(state), lastRun: state.lastRun };
 }
 
-export function projectionsOf(state: Pick<ArchivedState, "desired" | "status">): Projections {
+function projectionsOf(state: Pick<ArchivedState, "desired" | "status">): Projections {
   return {
     desired: new Map(state.desired.map((peer) => [peer.peerId, peer])),
     status: new Map(state.status.map((peer) => [peer.peerId, peer])),

@@ -23,7 +23,8 @@ afterEach(() => story[Symbol.dispose]());
 async function checked(change: Partial<Parameters<typeof runCheck>[0]> = {}) {
   const out = output(true);
   const { print, terminal } = out;
-  const options = { data: story.directory, head: undefined, archives: undefined, json: false, print, terminal };
+  const required = { requireHead: false, requireArchives: false };
+  const options = { data: story.directory, head: undefined, archives: undefined, ...required, json: false, print, terminal };
   const code = await runCheck({ ...options, ...change });
   return { code, text: out.printed.join("\n"), drawn: out.drawn };
 }
@@ -31,7 +32,10 @@ async function checked(change: Partial<Parameters<typeof runCheck>[0]> = {}) {
 describe("check", () => {
   it("reports the size of a sound database, and its head in the form that --head accepts", async () => {
     const { code, text, drawn } = await checked();
-    expect([code, text]).toEqual([0, `${story.path} is sound: 16 events, newest at 2026-01-01T12:01:53.604Z\nhead 16:${hash}`]);
+    const [sound, head, ...needs] = text.split("\n");
+    expect([code, sound]).toEqual([0, `${story.path} is sound: 16 events, newest at 2026-01-01T12:01:53.604Z`]);
+    expect([head, needs[0]]).toEqual([`head 16:${hash}`, "needs a witness:"]);
+    expect(needs.join("\n")).toContain("give a head published elsewhere with --head SEQ:HASH");
     expect(drawn.join("")).toContain("checking the log");
     expect((await checked({ head: `16:${hash.slice(0, 8).toUpperCase()}` })).code).toBe(0);
     expect(JSON.parse((await checked({ json: true })).text)).toMatchObject({
