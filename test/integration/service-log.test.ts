@@ -1,9 +1,11 @@
 /** The service log never makes the daemon wait, however its lines are read. */
-import { closeSync, openSync, readFileSync, renameSync } from "node:fs";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { closeSync, existsSync, openSync, readFileSync, renameSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { temporaryDirectory } from "../store/support/temporary-store.ts";
-import { type ConfigFile, DaemonProcess } from "../support/daemon-process.ts";
+import { type ConfigFile, cleanEnv, DaemonProcess, LAUNCHER } from "../support/daemon-process.ts";
 import { databaseFaults } from "../support/database-check.ts";
 import { bound, paceMs, startStopwatch } from "../support/pace/pace.ts";
 import { testPipe } from "../support/pipes.ts";
@@ -99,4 +101,44 @@ test("SIGHUP opens a log file again by its name, and appends to it", async () =>
   await expectQuickStop(daemon);
   expect(readFileSync(`${path}.1`, "utf8")).toContain("oc-partnerd is running");
   expect(readFileSync(path, "utf8")).toContain('"msg":"stopped"');
+});
+
+describe("on a terminal", () => {
+  /** Runs `daemon` on a terminal; what it prints there arrives on the output of the process. */
+  async function onTerminal(daemon: DaemonProcess) {
+    const command = `exec ${LAUNCHER} run --config ${daemon.configFile}`;
+    const script = spawn("script", ["--quiet", "--command", command, "/dev/null"], { env: cleanEnv(), stdio: "pipe" });
+    const shown = { text: "" };
+    script.stdout.setEncoding("utf8").on("data", (chunk: string) => {
+      shown.text += chunk;
+    });
+    const closed = once(script, "close");
+    await daemon.until("it runs on the terminal", () => shown.text.includes("oc-partnerd is running"));
+    const pid = Number(readFileSync(`/proc/${script.pid}/task/${script.pid}/children`, "utf8"));
+    return { script, shown, closed, pid, [Symbol.dispose]: () => void script.kill("SIGKILL") };
+  }
+
+  async function prepared(): Promise<DaemonProcess> {
+    const daemon = await DaemonProcess.start({ config: quiet("human"), until: "nothing" });
+    await daemon.kill();
+    return daemon;
+  }
+
+  test("the last line is there after the exit", async () => {
+    await using daemon = await prepared();
+    using terminal = await onTerminal(daemon);
+    process.kill(terminal.pid, "SIGTERM");
+    await terminal.closed;
+    expect(terminal.shown.text.trimEnd().split("\n").at(-1)).toMatch(/ stopped$/);
+  });
+
+  test("Ctrl-S stops the output and not the daemon", async () => {
+    await using daemon = await prepared();
+    using terminal = await onTerminal(daemon);
+    terminal.script.stdin.write("\u0013");
+    expect((await daemon.health("/livez")).status).toBe(200);
+    process.kill(terminal.pid, "SIGTERM");
+    await daemon.until("it has stopped", () => !existsSync(`/proc/${terminal.pid}`));
+    expect(daemon.sql("select type from event_log order by seq desc limit 1")).toEqual([{ type: "DaemonStopped" }]);
+  });
 });
