@@ -50,7 +50,7 @@ async function runDaemon(config: Config, env: Env): Promise<void> {
   const { logger } = log;
   const counting = countingFaults(logger, (part) => metrics.internalErrors.inc({ part }));
   using _rejections = reportStrayRejections(process, counting);
-  if (signals.received !== undefined) return logger.info({ signal: signals.received }, "stopped before the start");
+  signals.hold();
   const stopping = new AbortController();
   const starting = startDaemon(config, {
     clock: systemClock,

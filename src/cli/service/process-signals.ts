@@ -11,8 +11,8 @@ const IGNORED = ["SIGUSR1", "SIGUSR2"] as const;
 export interface ProcessSignals {
   /** Resolves with the first signal that stops the daemon. A second SIGTERM or SIGINT exits at once. */
   readonly stopping: Promise<NodeJS.Signals>;
-  /** The signal that `stopping` resolves with, once there is one. */
-  readonly received: NodeJS.Signals | undefined;
+  /** Call before anything is opened that has to be closed. Until then, a signal that stops the daemon exits at once. */
+  hold(): void;
   /** Calls `task` at each SIGHUP that does not stop the daemon. */
   onReload(task: () => void): void;
 }
@@ -30,14 +30,15 @@ export function catchSignals(): ProcessSignals {
 
 function install(): ProcessSignals {
   const stopping = Promise.withResolvers<NodeJS.Signals>();
-  let received: NodeJS.Signals | undefined;
+  let [isHeld, isStopping] = [false, false];
   let reload = () => {};
   const stop = (signal: NodeJS.Signals) => {
-    received ??= signal;
-    stopping.resolve(received);
+    if (!isHeld) process.exit(0);
+    isStopping = true;
+    stopping.resolve(signal);
   };
   const insist = (signal: NodeJS.Signals) => {
-    if (received !== undefined) process.exit(0);
+    if (isStopping) process.exit(0);
     stop(signal);
   };
   // SIGHUP means that the terminal is gone, or without a terminal, that files were replaced.
@@ -47,8 +48,8 @@ function install(): ProcessSignals {
   for (const signal of IGNORED) process.on(signal, () => {});
   return {
     stopping: stopping.promise,
-    get received() {
-      return received;
+    hold() {
+      isHeld = true;
     },
     onReload(task) {
       reload = task;
