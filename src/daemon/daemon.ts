@@ -66,6 +66,8 @@ export interface Daemon extends AsyncDisposable {
   readonly httpUrl: string;
   /** The peers as GET /v1/peers shows them. */
   peers(): readonly PeerView[];
+  /** Reads the token files of the API again. Throws config_invalid and keeps the tokens if one is unusable. */
+  rereadTokens(): void;
 }
 
 /** Resolves once the daemon listens and reconciles; NATS may connect later. Rejects with a PartnerdError after undoing everything. */
@@ -157,7 +159,7 @@ async function start(config: Config, around: Surroundings): Promise<Omit<Daemon,
     { peerId: self.peerId, addresses: self.addresses, url: http.url, probes: probes?.url, data: config.data, version },
     "oc-partnerd is running",
   );
-  return { self, httpUrl: http.url, peers: () => peerViews(sources) };
+  return { self, httpUrl: http.url, peers: () => peerViews(sources), rereadTokens: () => http.rereadTokens() };
 }
 
 interface Log {
