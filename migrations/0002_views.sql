@@ -419,7 +419,8 @@ SELECT
   json_extract(started.details, '$.schema') AS schema_version,
   json_extract(started.details, '$.configSha256') AS config_sha256,
   json_extract(started.details, '$.config') AS config,
-  json_extract(started.details, '$.run') AS run
+  json_extract(started.details, '$.run') AS run,
+  json_extract(started.details, '$.peerId') AS peer_id
 FROM event_log AS started
 LEFT JOIN event_log AS stopped ON stopped.seq = (
   SELECT min(later.seq) FROM event_log AS later

@@ -12,6 +12,7 @@ const EXIT_CODES = {
   config_invalid: 78,
   identity_unsafe: 78,
   identity_invalid: 78,
+  identity_changed: 78,
   data_dir_unwritable: 74,
   data_dir_unsafe: 78,
   data_dir_in_use: 69,

@@ -1,22 +1,19 @@
 /** The composition root: the only file that knows every part. Parts are disposed in reverse order of their start. */
-import { peerIdFromPrivateKey } from "@libp2p/peer-id";
 import type { Clock, Random } from "../base/clock.ts";
 import { didOf, type PeerId } from "../base/ids.ts";
 import { countingFaults, type Logger } from "../base/log.ts";
 import { isoTime } from "../base/units.ts";
 import { version } from "../base/version.ts";
 import type { HostPort } from "../config/http-settings.ts";
-import { type Config, withoutSecrets } from "../config/schema.ts";
-import type { ObservedEvent, RunId } from "../events/types.ts";
+import type { Config } from "../config/schema.ts";
+import type { ObservedEvent } from "../events/types.ts";
 import type { RefusalReason } from "../http/access.ts";
 import { createApp, createProbesApp } from "../http/app.ts";
 import { Metrics } from "../http/metrics.ts";
 import { startHttp, startProbes } from "../http/server.ts";
-import { loadOrCreateIdentity } from "../identity/identity.ts";
 import type { Cuts } from "../p2p/budgets/cuts.ts";
 import { createDialPlanner } from "../p2p/dial/create-dial-planner.ts";
 import { HandshakeWatch } from "../p2p/handshake/handshake-watch.ts";
-import { peerIdOf } from "../p2p/host/connection-index.ts";
 import { Door } from "../p2p/host/door.ts";
 import { createNode, type Node, startNode, stopNode } from "../p2p/host/node.ts";
 import { readSwarmKey } from "../p2p/host/swarm-key.ts";
@@ -24,25 +21,18 @@ import { createPartnerStreams, type Libp2pPartnerStreams } from "../p2p/partner-
 import type { AdmissionPolicy } from "../p2p/registry/admission-policy.ts";
 import type { SelfDescription } from "../p2p/wire/codec.ts";
 import { DEFAULT_RECONCILER_OPTIONS } from "../reconciler/options.ts";
-import { verifyLog } from "../store/check/at-start/verify-log.ts";
 import type { LogEntry } from "../store/model/log-entry.ts";
-import { safetyWarnings } from "../store/sql/file-safety.ts";
-import { lockDirectory } from "../store/sql/lock.ts";
-import { openStore, type Store } from "../store/store.ts";
 import type { PeerView, SelfView } from "../views/api.ts";
 import { checkSettingFiles } from "./check-setting-files.ts";
 import { admissionPolicyOf, type Core, createCore } from "./core.ts";
-import { HeadPublisher } from "./head-publisher.ts";
 import { type Intake, startIntake } from "./intake.ts";
 import { type Identify, PartnerIdentifier } from "./learning/partner-identifier.ts";
-import { Recorder } from "./recorder.ts";
+import { type Log, openLog } from "./open-log.ts";
 import { gaugesOf, peerViews, type ViewSources, viewsOf } from "./views.ts";
 import { ConnectionWatch } from "./watch/connection-watch.ts";
 import { connectionLimitsFor } from "./watch/descriptor-limit.ts";
 import { DescriptorWatch } from "./watch/descriptor-watch.ts";
 import { HandshakeReports } from "./watch/handshake-reports.ts";
-import { SignOfLife } from "./watch/sign-of-life.ts";
-import { WalWatch } from "./watch/wal-watch.ts";
 
 export interface DaemonDependencies {
   readonly clock: Clock;
@@ -162,32 +152,6 @@ async function start(config: Config, around: Surroundings): Promise<Omit<Daemon,
   return { self, httpUrl: http.url, peers: () => peerViews(sources), rereadTokens: () => http.rereadTokens() };
 }
 
-interface Log {
-  readonly store: Store;
-  readonly recorder: Recorder;
-  readonly head: HeadPublisher;
-  readonly run: RunId;
-}
-
-/** Locks, opens and verifies the database of the data directory, starts its watchers, and logs the start. */
-async function openLog(config: Config, around: Surroundings): Promise<Log> {
-  const { clock, random, logger, metrics, owner, signal, onObserved, onLogged } = around;
-  owner.use(lockDirectory(config.data));
-  for (const warning of safetyWarnings(config.data)) logger.warn({ data: config.data, ...warning }, "unsafe surroundings");
-  const store = owner.use(openStore({ directory: config.data, clock }));
-  const verifyingMs = clock.monotonicMs();
-  const rows = await verifyLog({ directory: config.data, signal });
-  logger.info({ rows, durationMs: Math.round(clock.monotonicMs() - verifyingMs) }, "event log verified");
-  owner.use(store.onAppended(onLogged));
-  const head = owner.use(new HeadPublisher({ store, clock, random, logger }));
-  owner.use(new WalWatch({ store, clock, random, logger }));
-  const { previousMs: lastAliveMs } = owner.use(new SignOfLife({ directory: config.data, clock, random, logger }));
-  const recorder = owner.use(new Recorder({ store, clock, logger, metrics, onObserved }));
-  const run = Buffer.from(random.bytes(4)).toString("hex") as RunId;
-  recorder.started({ run, version, config: withoutSecrets(config), lastAliveMs });
-  return { store, recorder, head, run };
-}
-
 interface LocalHost {
   readonly node: Node;
   readonly self: SelfDescription;
@@ -197,11 +161,10 @@ interface LocalHost {
   readonly cuts: Cuts;
 }
 
-/** Our identity and the libp2p host that uses it. It does not listen yet. */
-async function createHost(config: Config, around: Surroundings, { store, recorder }: Log): Promise<LocalHost> {
+/** The libp2p host. It does not listen yet. */
+async function createHost(config: Config, around: Surroundings, log: Log): Promise<LocalHost> {
   const { clock, owner } = around;
-  const privateKey = await loadOrCreateIdentity(config);
-  const peerId = peerIdOf(peerIdFromPrivateKey(privateKey));
+  const { store, recorder, privateKey, peerId } = log;
   const admission = admissionPolicyOf(store, config.p2p.inbound);
   const swarmKey = readSwarmKey(config.p2p.pskFile);
   const connections = owner.use(new ConnectionWatch({ ...around, observer: recorder }));

@@ -3,6 +3,7 @@ import { CUT_REASONS, type ErrorCode } from "../base/errors.ts";
 import type { Address, Did, PeerId, ResourceId } from "../base/ids.ts";
 import type { CloneSeen, DeliveryEvent } from "./delivery/delivery-events.ts";
 import type { PeerLearned } from "./learned/learned-facts.ts";
+import type { LogArchived, LogReinterpreted } from "./upkeep/upkeep-facts.ts";
 
 /**
  * The meaning of a relation. `partner`: keep a stream. `revoked`: keep none. `blacklisted`: keep none and refuse connections. Decided
@@ -173,48 +174,14 @@ export interface EventsSuppressed {
   readonly details: SuppressedFacts;
 }
 
-/** An archive file and the events in it. Times are wall ms, hashes lower-case hex SHA-256. */
-export interface ArchiveFacts {
-  readonly firstSeq: number;
-  readonly lastSeq: number;
-  readonly events: number;
-  readonly firstAtMs: number;
-  readonly lastAtMs: number;
-  readonly lastChainHash: string;
-  readonly directory: string;
-  readonly file: string;
-  readonly fileBytes: number;
-  readonly fileSha256: string;
-  /** Hash of the state of the log at `lastSeq`. */
-  readonly stateSha256: string;
-}
-
-/** Earlier events were moved to a file. */
-interface LogArchived {
-  readonly type: "LogArchived";
-  readonly details: ArchiveFacts;
-}
-
-/** The result of `reinterpret`. */
-export interface ReinterpretFacts {
-  /** The `events` settings under which the log up to this row has been decoded. */
-  readonly vocabulary: Readonly<Record<string, unknown>>;
-  /** The number of rows that it appended before this one. */
-  readonly changes: number;
-}
-
-/** Every message before this row has the meaning that it has under one vocabulary. */
-interface LogReinterpreted {
-  readonly type: "LogReinterpreted";
-  readonly details: ReinterpretFacts;
-}
-
 /** How the previous run ended. `unclean`: it was killed, or could not write its last row. */
 export type LastRun = "first_start" | "clean" | "unclean";
 
 /** The program and its settings, as recorded by a start. */
 export interface StartFacts {
   readonly run: RunId;
+  /** Ours; undefined in rows of versions that did not record it. */
+  readonly peerId?: PeerId | undefined;
   readonly version: string;
   /** The number of migrations applied to the database. */
   readonly schema: number;

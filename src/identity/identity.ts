@@ -4,6 +4,7 @@ import { generateKeyPair, privateKeyToProtobuf } from "@libp2p/crypto/keys";
 import type { PrivateKey } from "@libp2p/interface";
 import { peerIdFromPrivateKey } from "@libp2p/peer-id";
 import { PartnerdError } from "../base/errors.ts";
+import type { PeerId } from "../base/ids.ts";
 import { isPath, pathNextStep, shownPath } from "../base/secrets/shown.ts";
 import { createKeyFile, readKeyFile } from "./key-file.ts";
 import { type ExportFormat, exportedKey, KeyProblem, privateKeyIn, type RawKeyType } from "./key-formats.ts";
@@ -25,15 +26,17 @@ const identityPathOf = ({ data, identityFile }: IdentityPlace): string => identi
 
 /**
  * The daemon's key. Creates an Ed25519 key in the data directory if that has none; a file that `identityFile` names must exist and is
- * never written. Throws identity_unsafe if other users can use the file, identity_invalid if it has no usable key,
- * data_dir_unwritable if it cannot be created.
+ * never written. If the log belongs to `logged`, only its key is accepted and none is created, so that a restored log without its key
+ * does not become another peer unnoticed. Throws identity_changed then, identity_unsafe if other users can use the file,
+ * identity_invalid if it has no usable key, data_dir_unwritable if it cannot be created.
  */
-export async function loadOrCreateIdentity(place: IdentityPlace): Promise<PrivateKey> {
+export async function loadOrCreateIdentity(place: IdentityPlace, logged?: PeerId): Promise<PrivateKey> {
   const path = identityPathOf(place);
   const contents = readKeyFile(path);
-  if (contents !== undefined) return keyIn(contents, path);
+  if (contents !== undefined) return belongingTo(logged, keyIn(contents, path), path);
   if (place.identityFile !== undefined)
     throw missing(place, "name an existing key file, or unset identityFile to use the data directory's");
+  if (logged !== undefined) throw otherIdentity(logged, `there is no key at ${path}`, path);
   const key = await generateKeyPair("Ed25519");
   // Another process may have created one in the meantime.
   return createKeyFile(path, privateKeyToProtobuf(key)) ? key : loadIdentity(place).key;
@@ -80,6 +83,18 @@ export function exportIdentity(key: PrivateKey, out: string, format: ExportForma
 }
 
 export const peerIdOfKey = (key: PrivateKey): string => peerIdFromPrivateKey(key).toString();
+
+function belongingTo(logged: PeerId | undefined, key: PrivateKey, path: string): PrivateKey {
+  const peerId = peerIdOfKey(key);
+  if (logged === undefined || logged === peerId) return key;
+  throw otherIdentity(logged, `${path} holds the key of ${peerId}`, path);
+}
+
+function otherIdentity(logged: PeerId, found: string, path: string): PartnerdError {
+  return new PartnerdError("identity_changed", `the log belongs to ${logged}, but ${found}; partners know us as ${logged}`, {
+    nextStep: `put the key of ${logged} back as ${path}`,
+  });
+}
 
 function keyIn(contents: Uint8Array, path: string, type?: RawKeyType): PrivateKey {
   const key = privateKeyIn(contents, type);

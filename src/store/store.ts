@@ -66,6 +66,8 @@ export interface Store extends Disposable {
    * call this first, because the streams ended before those events.
    */
   closeOrphans(lastAliveMs: number | null): number;
+  /** The PeerID that the log belongs to; undefined before its first start. */
+  identity(): PeerId | undefined;
   /** Appends DaemonStopped, `durationMs` (monotonic) after the start. */
   appendStopped(durationMs: number): void;
   /**
@@ -165,6 +167,7 @@ function storeOf(
     registerStart: (init, onStarted) => writer.registerStart(init, onStarted),
     appendStart: () => writer.appendStart(),
     closeOrphans: (lastAliveMs) => writer.write("close orphaned streams", () => ownEvents.closeOrphans(lastAliveMs)),
+    identity: () => runner.run("read the log's identity", () => rows.lastRun()?.peerId),
     appendStopped: (durationMs) => writer.write("append DaemonStopped", () => ownEvents.stopped(durationMs)),
     appendReinterpreted: (changes, settings) =>
       writer.write("append reinterpreted events", () => ownEvents.reinterpreted(changes, settings)),

@@ -25,7 +25,7 @@ it("a cluster without a majority is leaderless, not without JetStream", async ()
   await using owner = new AsyncDisposableStack();
   const client = await connect({ servers: first.url, reconnect: false });
   owner.defer(() => client.close());
-  const api = new BrokerStreamApi(client, { stream: "S", consumer: "c" });
+  const api = new BrokerStreamApi(client, { stream: "S", consumer: "c", subjects: [] });
   const answer = () =>
     api.state().then(
       () => "a state",

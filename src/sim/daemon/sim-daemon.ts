@@ -150,7 +150,7 @@ async function compose(init: SimDaemonInit, watcher: DaemonWatcher): Promise<Par
   const recorder = new Recorder({ store, ...common, metrics: NO_METRICS, onObserved, maxUnwritten: MAX_UNWRITTEN });
   const admission = admissionPolicyOf(store, admissionRule);
   const node = new WatchedNode(network, { peerId, clock, gater: createGater(admission, recorder) }, watcher);
-  recorder.started({ run, version: "0.0.0", config: { events: DEFAULT_VOCABULARY }, lastAliveMs: null });
+  recorder.started({ run, peerId, version: "0.0.0", config: { events: DEFAULT_VOCABULARY }, lastAliveMs: null });
   recorder.running();
   const wake = (woken: PeerId) => {
     if (watcher.mayWake()) core.reconciler.wake(woken);

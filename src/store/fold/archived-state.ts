@@ -69,6 +69,7 @@ const inStream = {
 /** A start, its configuration, the vocabulary of the log up to here (RunRecord), and the DaemonStopped; null if there is none. */
 const lastRun = z.strictObject({
   startedSeq: z.int(),
+  peerId: peerId.optional(),
   configSha256: z.string(),
   config: z.record(z.string(), z.unknown()).nullable(),
   vocabulary: z.unknown(),

@@ -1,18 +1,18 @@
 /** The facts that a row stores as JSON in its `details` column. Pure. */
 import { z } from "zod";
 import { type ErrorCode, messageOf, PartnerdError } from "../../base/errors.ts";
+import type { PeerId } from "../../base/ids.ts";
 import type { CloneFacts } from "../../events/delivery/delivery-events.ts";
 import { CHALLENGE_ANSWERS, FIELD_SPELLINGS, type LearnedFacts, TIMESTAMP_KINDS } from "../../events/learned/learned-facts.ts";
 import {
-  type ArchiveFacts,
   CLOSE_REASONS,
   type CloseReason,
   type FailureFacts,
-  type ReinterpretFacts,
   type RunId,
   type StartFacts,
   type SuppressedFacts,
 } from "../../events/types.ts";
+import type { ArchiveFacts, ReinterpretFacts } from "../../events/upkeep/upkeep-facts.ts";
 
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 
@@ -33,6 +33,10 @@ const archiveFacts = z.strictObject({
 
 const startFacts = z.strictObject({
   run: z.string().transform((text) => text as RunId),
+  peerId: z
+    .string()
+    .transform((text) => text as PeerId)
+    .optional(),
   version: z.string(),
   schema: z.int().positive(),
   configSha256: sha256,

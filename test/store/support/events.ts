@@ -91,7 +91,7 @@ export function observeClosed(
 export function start(store: Pick<Store, "registerStart" | "appendStart">, init: Partial<StartInit> = {}): Start {
   const started: Start[] = [];
   store.registerStart(
-    { run: RUN, version: "0.0.0", config: { events: {} }, lastAliveMs: null, ...init },
+    { run: RUN, peerId: PEER_A, version: "0.0.0", config: { events: {} }, lastAliveMs: null, ...init },
     (done) => void started.push(done),
   );
   store.appendStart();

@@ -48,6 +48,7 @@ describe("DaemonStarted", () => {
     const first = startWith();
     expect(first.entry.event.details).toEqual({
       run: RUN,
+      peerId: PEER_A,
       version: "1.2.3",
       schema: knownMigrations().size,
       configSha256: expect.stringMatching(/^[0-9a-f]{64}$/) as string,
@@ -110,6 +111,7 @@ describe("DaemonStarted", () => {
       null,
       {
         startedSeq: 1,
+        peerId: PEER_A,
         stoppedSeq: 2,
         configSha256: start.entry.event.details.configSha256,
         config: CONFIG,
@@ -118,6 +120,7 @@ describe("DaemonStarted", () => {
     ]);
     append(temporary.store, rejected());
     await archiveBefore(temporary.directory, temporary.store.head().seq);
+    expect(temporary.store.identity()).toBe(PEER_A);
     expect(reasonOf(startWith({ ...CONFIG, name: "paris" }))).toBe("unclean");
     expect(findingsIn(temporary.directory)).toEqual([]);
   });
@@ -138,7 +141,10 @@ describe("a start that cannot be written", () => {
     store.onAppended(({ event }) => void types.push(event.type));
     const starts: Start[] = [];
     isFull = true;
-    store.registerStart({ run: RUN, version: "1.2.3", config: CONFIG, lastAliveMs: null }, (start) => void starts.push(start));
+    store.registerStart(
+      { run: RUN, peerId: PEER_A, version: "1.2.3", config: CONFIG, lastAliveMs: null },
+      (start) => void starts.push(start),
+    );
     const appends = {
       appendReceived: () => store.appendReceived([received(rejected())]),
       appendDelivery: () => store.appendDelivery([]),

@@ -1,0 +1,37 @@
+/** The events that commands append to the log: it was archived or reinterpreted. */
+
+/** An archive file and the events in it. Times are wall ms, hashes lower-case hex SHA-256. */
+export interface ArchiveFacts {
+  readonly firstSeq: number;
+  readonly lastSeq: number;
+  readonly events: number;
+  readonly firstAtMs: number;
+  readonly lastAtMs: number;
+  readonly lastChainHash: string;
+  readonly directory: string;
+  readonly file: string;
+  readonly fileBytes: number;
+  readonly fileSha256: string;
+  /** Hash of the state of the log at `lastSeq`. */
+  readonly stateSha256: string;
+}
+
+/** Earlier events were moved to a file. */
+export interface LogArchived {
+  readonly type: "LogArchived";
+  readonly details: ArchiveFacts;
+}
+
+/** The result of `reinterpret`. */
+export interface ReinterpretFacts {
+  /** The `events` settings under which the log up to this row has been decoded. */
+  readonly vocabulary: Readonly<Record<string, unknown>>;
+  /** The number of rows that it appended before this one. */
+  readonly changes: number;
+}
+
+/** Every message before this row has the meaning that it has under one vocabulary. */
+export interface LogReinterpreted {
+  readonly type: "LogReinterpreted";
+  readonly details: ReinterpretFacts;
+}
