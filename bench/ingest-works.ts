@@ -37,6 +37,7 @@ export async function ingestAll(from: "jetstream" | "core", { url, stream, event
     vocabulary: DEFAULT_VOCABULARY,
     limits: DEFAULT_LIMITS,
     log: store,
+    clock: systemClock,
     wake: () => {},
     logger: silentLogger,
     observer: {

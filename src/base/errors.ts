@@ -114,6 +114,8 @@ export interface ErrorDetails {
   readonly reason?: string | undefined;
   /** The failure may pass although nothing that we were told changes: a name can resolve to another address. */
   readonly mayChange?: boolean | undefined;
+  /** The failure may pass at any moment and is not one of a disk: the database is locked, or older rows are written first. */
+  readonly isPassing?: boolean | undefined;
   /** The message without the place that it begins with, for callers that name the place themselves. */
   readonly problem?: string | undefined;
   /** `host:port` of the server that failed. */

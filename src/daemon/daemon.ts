@@ -248,7 +248,7 @@ async function createStreams(
         wake,
         observer: recorder,
         onReceived: (result) => metrics.received.inc({ result }),
-        onAppendFailed: () => metrics.logFailures.inc({ kind: "append" }),
+        onAppendFailed: (kind) => metrics.logFailures.inc({ kind }),
       },
       {
         self: host.self.peerId,

@@ -14,8 +14,9 @@ import { verifyLog } from "../store/check/at-start/verify-log.ts";
 import type { LogEntry } from "../store/model/log-entry.ts";
 import { safetyWarnings } from "../store/sql/file-safety.ts";
 import { lockDirectory } from "../store/sql/lock.ts";
-import { openStore, type Store } from "../store/store.ts";
+import type { Store } from "../store/store.ts";
 import { HeadPublisher } from "./head-publisher.ts";
+import { openOwnStore } from "./log/open-own-store.ts";
 import { Recorder } from "./recorder.ts";
 import { SignOfLife } from "./watch/sign-of-life.ts";
 import { WalWatch } from "./watch/wal-watch.ts";
@@ -49,7 +50,7 @@ export async function openLog(config: Config, around: Surroundings): Promise<Log
   const { clock, random, logger, metrics, owner, signal, onObserved, onLogged } = around;
   owner.use(lockDirectory(config.data));
   for (const warning of safetyWarnings(config.data)) logger.warn({ data: config.data, ...warning }, "unsafe surroundings");
-  const store = owner.use(openStore({ directory: config.data, clock }));
+  const store = await openOwnStore({ directory: config.data, clock, logger, signal, owner });
   const verifyingMs = clock.monotonicMs();
   const rows = await verifyLog({ directory: config.data, signal });
   logger.info({ rows, durationMs: Math.round(clock.monotonicMs() - verifyingMs) }, "event log verified");
@@ -60,6 +61,7 @@ export async function openLog(config: Config, around: Surroundings): Promise<Log
   owner.use(new WalWatch({ store, clock, random, logger }));
   const { previousMs: lastAliveMs } = owner.use(new SignOfLife({ directory: config.data, clock, random, logger }));
   const recorder = owner.use(new Recorder({ store, clock, logger, metrics, onObserved }));
+  owner.defer(() => recorder.drain());
   const run = Buffer.from(random.bytes(4)).toString("hex") as RunId;
   recorder.started({ run, peerId, version, config: withoutSecrets(config), lastAliveMs });
   return { store, recorder, head, run, privateKey, peerId };

@@ -35,7 +35,10 @@ export class Metrics {
     ["psk_mismatch", "identity_unsupported"],
   );
   readonly resyncFound = this.#counter("resync_found_total", "Missed work found by the periodic diff", "kind", ["key"]);
-  readonly logFailures = this.#counter("event_log_failures_total", "Failed appends to the event log", "kind", ["append"]);
+  readonly logFailures = this.#counter("event_log_failures_total", "Failed appends to the event log", "kind", [
+    "append",
+    "locked",
+  ]);
   readonly internalErrors = this.#counter(
     "internal_errors_total",
     "Faults of this program, logged with their stack",

@@ -17,7 +17,8 @@ import type { BrokerPosition, BrokerStream, Cursor } from "./model/cursor.ts";
 import type { KnownMessage } from "./model/dedupe-key.ts";
 import type { LogEntry } from "./model/log-entry.ts";
 import { type LogHead, NO_ROWS } from "./model/log-head.ts";
-import { type OpenOptions, openDatabase } from "./sql/open.ts";
+import { LockWait } from "./sql/lock-wait.ts";
+import { DEFAULT_BUSY_TIMEOUT_MS, type OpenOptions, openDatabase } from "./sql/open.ts";
 import { projectionDifferences, replayTables, type Tables, tables } from "./sql/statements/tables.ts";
 import { emptyWal, walBytes } from "./sql/wal.ts";
 import { appender } from "./write/append.ts";
@@ -129,22 +130,26 @@ export interface StoreOptions extends OpenOptions {
 export function openStore({ directory, clock, headFile = true, commitHooks, ...options }: StoreOptions): Store {
   using opened = new DisposableStack();
   const database = opened.adopt(openDatabase(directory, options), (connection) => void connection.close());
+  const lockWait = new LockWait(database, clock, options.busyTimeoutMs ?? DEFAULT_BUSY_TIMEOUT_MS);
   const rows = tables(database);
   removeLeftovers(database);
   const head = headFile ? opened.use(openHeadFile(database, rows, directory)) : undefined;
-  const store = storeOf(database, rows, clock, head, commitHooks);
+  const store = storeOf({ database, rows, clock, lockWait, headFile: head, hooks: commitHooks });
   // The store closes them from here on.
   opened.move();
   return store;
 }
 
-function storeOf(
-  database: Database,
-  rows: Tables,
-  clock: Clock,
-  headFile: HeadFile | undefined,
-  hooks: CommitHooks | undefined,
-): Store {
+interface StoreParts {
+  readonly database: Database;
+  readonly rows: Tables;
+  readonly clock: Clock;
+  readonly lockWait: LockWait;
+  readonly headFile: HeadFile | undefined;
+  readonly hooks: CommitHooks | undefined;
+}
+
+function storeOf({ database, rows, clock, lockWait, headFile, hooks }: StoreParts): Store {
   const committed = new CommittedState(rows);
   const repetitions = new Repetitions(clock);
   const append = appender(rows, committed, repetitions, clock);
@@ -156,7 +161,7 @@ function storeOf(
     if (newest !== undefined) headFile?.write(newest);
     feed.publish(entries);
   };
-  const runner = new TransactionRunner(database, committed, repetitions, onAppended, hooks);
+  const runner = new TransactionRunner({ database, lockWait, committed, repetitions, onAppended, hooks });
   const writer = new RunWriter(runner, ownEvents);
 
   return {

@@ -28,6 +28,8 @@ const closedNow = (): Observation => ({
   causeSeq: 1,
 });
 
+const LOCKED = new PartnerdError("database_failed", "database is locked", { details: { isPassing: true } });
+
 let clock: VirtualClock;
 let logger: RecordingLogger;
 /** If set, every append throws this. */
@@ -44,6 +46,9 @@ let others: Observation["event"][];
 let isSummaryRefused: boolean;
 let isOpeningFaulty: boolean;
 let attemptsFailed: number;
+/** How long each append takes, and all of them together. */
+let costMs: number;
+let workedMs: number;
 let outbox: Outbox;
 
 beforeEach(() => {
@@ -58,6 +63,7 @@ beforeEach(() => {
   taken = [];
   others = [];
   attemptsFailed = 0;
+  [costMs, workedMs] = [0, 0];
   const startMs = clock.wallMs();
   const numberOf = (observed: Observation["event"]) => Number("message" in observed ? observed.message : Number.NaN);
   outbox = new Outbox({
@@ -66,6 +72,7 @@ beforeEach(() => {
         if (startFailure !== null) throw startFailure;
       },
       appendObserved: ({ event: observed, atMs }) => {
+        workedMs += costMs;
         if (failure !== null) throw failure;
         if (isSummaryRefused && observed.type === "EventsSuppressed") throw new PartnerdError("database_failed", "no summary");
         if (isOpeningFaulty && observed.type === "StreamOpened") throw new TypeError("a bug");
@@ -75,7 +82,11 @@ beforeEach(() => {
         return answer === "row" ? ({ event: observed } as LogEntry<typeof observed>) : answer;
       },
     },
-    clock,
+    clock: {
+      wallMs: () => clock.wallMs(),
+      monotonicMs: () => clock.monotonicMs() + workedMs,
+      schedule: (delayMs, task) => clock.schedule(delayMs, task),
+    },
     logger,
     onFailed: () => {
       attemptsFailed += 1;
@@ -249,6 +260,72 @@ describe("the outbox", () => {
     outbox.put(closedNow());
     outbox.put(closedNow());
     expect(others.map(({ type }) => type)).toEqual(["EventsSuppressed", "StreamOpened", "EventsSuppressed", "StreamClosed"]);
+  });
+
+  it("writes no longer than 50 ms in one turn, and nothing newer before the rest", () => {
+    failure = new Error("disk full");
+    for (let number = 1; number <= 25; number++) outbox.put(event(number));
+    failure = null;
+    costMs = 10;
+    expect(() => outbox.flush()).toThrow("earlier events are written first");
+    expect(taken).toHaveLength(5);
+    expect(outbox.failing).toBeNull();
+    clock.advanceSync(0);
+    expect(taken.map(([number]) => number)).toEqual(Array.from({ length: 25 }, (_, index) => index + 1));
+    outbox.flush();
+    expect(clock.pendingTimers).toBe(0);
+  });
+
+  it("retries a locked database soon, and is silent if that is over within a second", () => {
+    failure = LOCKED;
+    outbox.put(event(1));
+    clock.advanceSync(900);
+    expect([outbox.failing, outbox.isBehind, logger.at("error")]).toEqual([null, true, []]);
+    expect(() => outbox.flush()).toThrow("locked");
+    failure = null;
+    clock.advanceSync(50);
+    expect([taken.length, outbox.isBehind, logger.at("info")]).toEqual([1, false, []]);
+    failure = LOCKED;
+    outbox.put(event(2));
+    clock.advanceSync(1_000);
+    expect(outbox.failing).toBe(LOCKED);
+    expect(logger.at("error")).toMatchObject([{ fields: { error: "database is locked" } }]);
+  });
+
+  it("waits a moment for a locked database when it is drained", async () => {
+    failure = LOCKED;
+    outbox.put(event(1));
+    const drained = outbox.drain();
+    await clock.advance(200);
+    failure = null;
+    await clock.advance(50);
+    await drained;
+    expect(taken).toHaveLength(1);
+    failure = LOCKED;
+    outbox.put(event(2));
+    const inVain = outbox.drain();
+    await clock.advance(400);
+    await inVain;
+    failure = new Error("disk full");
+    // A full disk is not waited for.
+    await outbox.drain();
+  });
+
+  it("writes everything when disposed, and reports what it cannot", () => {
+    failure = LOCKED;
+    for (let number = 1; number <= 25; number++) outbox.put(event(number));
+    failure = null;
+    costMs = 10;
+    outbox[Symbol.dispose]();
+    expect(taken).toHaveLength(25);
+    failure = new Error("disk full");
+    outbox.put(event(26));
+    outbox.put(event(27));
+    outbox[Symbol.dispose]();
+    expect(logger.at("error").at(-1)).toMatchObject({
+      message: "could not write the last events to the log; they are lost",
+      fields: { events: 2, error: "disk full" },
+    });
   });
 
   it("writes what it can when disposed, and then stops retrying", () => {

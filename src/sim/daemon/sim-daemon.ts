@@ -112,6 +112,7 @@ export class SimDaemon {
     await core[Symbol.asyncDispose]();
     await streams.dispose();
     node.crash();
+    await recorder.drain();
     recorder[Symbol.dispose]();
     try {
       store[Symbol.dispose]();

@@ -10,7 +10,7 @@ import { applyMigrations, refuseOtherSchema, refuseUnknownSchema } from "./migra
 /** "ocpd" in the header of the file, which identifies our databases. */
 export const APPLICATION_ID = 0x6f637064;
 
-const DEFAULT_BUSY_TIMEOUT_MS = 5_000;
+export const DEFAULT_BUSY_TIMEOUT_MS = 5_000;
 
 /** SQLite's own default: the log is checkpointed once it holds 4 MiB. */
 const CHECKPOINT_PAGES = 1_000;
@@ -36,7 +36,7 @@ const SETTINGS = [
 ] as const;
 
 export interface OpenOptions {
-  /** How long a write waits for another process's lock, blocking the event loop; default 5 s. */
+  /** How long writes wait for another process's lock, blocking the event loop: each write, and all within a second; default 5 s. */
   readonly busyTimeoutMs?: number;
   /** Called with the database before its first use, to inject faults. */
   readonly onOpen?: (database: Database.Database) => void;

@@ -27,7 +27,7 @@ export const INTAKE_PLANTS: readonly Plant[] = [
     name: "refused-batch-dropped",
     what: "A batch that the disk refused counts as done: messages that arrive while the disk is full are lost.",
     file: "src/ingest/ingest-buffer.ts",
-    find: 'if (outcome === "retry") return outcome;',
+    find: 'if (outcome !== "done") return outcome;',
     replace: "",
   },
   {
