@@ -19,6 +19,7 @@ const EXIT_CODES = {
   database_newer: 78,
   database_retired: 78,
   database_failed: 74,
+  database_moved: 74,
   log_truncated: 74,
   log_inconsistent: 74,
   port_taken: 69,

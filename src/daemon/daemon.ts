@@ -114,7 +114,7 @@ async function start(config: Config, around: Surroundings): Promise<Omit<Daemon,
       challenge: config.p2p.challenge,
     },
     health: () => ({
-      logFailing: log.recorder.failing ?? core.ingest.failing,
+      logFailing: log.files.failing ?? log.recorder.failing ?? core.ingest.failing,
       headSeq: log.store.head().seq,
       headFailing: log.store.headFailing,
       addresses: addresses(),

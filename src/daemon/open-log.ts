@@ -18,6 +18,7 @@ import type { Store } from "../store/store.ts";
 import { HeadPublisher } from "./head-publisher.ts";
 import { openOwnStore } from "./log/open-own-store.ts";
 import { Recorder } from "./recorder.ts";
+import { FileWatch } from "./watch/file-watch.ts";
 import { SignOfLife } from "./watch/sign-of-life.ts";
 import { WalWatch } from "./watch/wal-watch.ts";
 
@@ -39,6 +40,7 @@ export interface Log {
   readonly store: Store;
   readonly recorder: Recorder;
   readonly head: HeadPublisher;
+  readonly files: FileWatch;
   readonly run: RunId;
   readonly privateKey: PrivateKey;
   /** Ours. */
@@ -58,11 +60,12 @@ export async function openLog(config: Config, around: Surroundings): Promise<Log
   const peerId = peerIdOf(peerIdFromPrivateKey(privateKey));
   owner.use(store.onAppended(onLogged));
   const head = owner.use(new HeadPublisher({ store, clock, random, logger }));
+  const files = owner.use(new FileWatch({ store, clock, random, logger }));
   owner.use(new WalWatch({ store, clock, random, logger }));
   const { previousMs: lastAliveMs } = owner.use(new SignOfLife({ directory: config.data, clock, random, logger }));
   const recorder = owner.use(new Recorder({ store, clock, logger, metrics, onObserved }));
   owner.defer(() => recorder.drain());
   const run = Buffer.from(random.bytes(4)).toString("hex") as RunId;
   recorder.started({ run, peerId, version, config: withoutSecrets(config), lastAliveMs });
-  return { store, recorder, head, run, privateKey, peerId };
+  return { store, recorder, head, files, run, privateKey, peerId };
 }

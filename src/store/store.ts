@@ -19,6 +19,7 @@ import type { LogEntry } from "./model/log-entry.ts";
 import { type LogHead, NO_ROWS } from "./model/log-head.ts";
 import { LockWait } from "./sql/lock-wait.ts";
 import { DEFAULT_BUSY_TIMEOUT_MS, type OpenOptions, openDatabase } from "./sql/open.ts";
+import { filesOf, type OpenFile, OpenFiles } from "./sql/open-files.ts";
 import { projectionDifferences, replayTables, type Tables, tables } from "./sql/statements/tables.ts";
 import { emptyWal, walBytes } from "./sql/wal.ts";
 import { appender } from "./write/append.ts";
@@ -95,6 +96,11 @@ export interface Store extends Disposable {
   head(): LogHead;
   /** Why the head file (head-file.ts) is out of date; null while it is current. Appends succeed regardless. */
   readonly headFailing: PartnerdError | null;
+  /**
+   * Throws `database_moved` if the database or a file that belongs to it is no longer where it was opened. Appends call it before they
+   * commit, and fail.
+   */
+  checkFiles(): void;
   /** Size of the write-ahead log. */
   walBytes(): number;
   /** Checkpoints and empties the write-ahead log; false if a reader prevents emptying it. Does not wait for readers. */
@@ -122,19 +128,23 @@ export interface StoreOptions extends OpenOptions {
   readonly clock: Clock;
   /** False disables the head file, for callers that abandon thousands of stores without closing them; default true. */
   readonly headFile?: boolean;
+  /** Further open files without which nothing may be written; default none. */
+  readonly needed?: readonly OpenFile[];
   /** For the simulator; default none. */
   readonly commitHooks?: CommitHooks;
 }
 
 /** Throws `data_dir_unwritable`, `database_newer`, `database_retired`, `log_truncated` or `database_failed`. */
-export function openStore({ directory, clock, headFile = true, commitHooks, ...options }: StoreOptions): Store {
+export function openStore({ directory, clock, headFile = true, needed = [], commitHooks, ...options }: StoreOptions): Store {
   using opened = new DisposableStack();
   const database = opened.adopt(openDatabase(directory, options), (connection) => void connection.close());
   const lockWait = new LockWait(database, clock, options.busyTimeoutMs ?? DEFAULT_BUSY_TIMEOUT_MS);
   const rows = tables(database);
   removeLeftovers(database);
   const head = headFile ? opened.use(openHeadFile(database, rows, directory)) : undefined;
-  const store = storeOf({ database, rows, clock, lockWait, headFile: head, hooks: commitHooks });
+  // By now it has been read, so its write-ahead log exists.
+  const files = new OpenFiles([...filesOf(database), ...needed]);
+  const store = storeOf({ database, rows, clock, lockWait, files, headFile: head, hooks: commitHooks });
   // The store closes them from here on.
   opened.move();
   return store;
@@ -145,11 +155,12 @@ interface StoreParts {
   readonly rows: Tables;
   readonly clock: Clock;
   readonly lockWait: LockWait;
+  readonly files: OpenFiles;
   readonly headFile: HeadFile | undefined;
   readonly hooks: CommitHooks | undefined;
 }
 
-function storeOf({ database, rows, clock, lockWait, headFile, hooks }: StoreParts): Store {
+function storeOf({ database, rows, clock, lockWait, files, headFile, hooks }: StoreParts): Store {
   const committed = new CommittedState(rows);
   const repetitions = new Repetitions(clock);
   const append = appender(rows, committed, repetitions, clock);
@@ -161,7 +172,7 @@ function storeOf({ database, rows, clock, lockWait, headFile, hooks }: StorePart
     if (newest !== undefined) headFile?.write(newest);
     feed.publish(entries);
   };
-  const runner = new TransactionRunner({ database, lockWait, committed, repetitions, onAppended, hooks });
+  const runner = new TransactionRunner({ database, lockWait, files, committed, repetitions, onAppended, hooks });
   const writer = new RunWriter(runner, ownEvents);
 
   return {
@@ -192,6 +203,7 @@ function storeOf({ database, rows, clock, lockWait, headFile, hooks }: StorePart
       runner.run("look up received messages", () => rows.knownMessages(stream, sequence, limit)),
     delivery: () => runner.run("read the delivery guarantee", () => rows.delivery()?.event),
     deliveries: () => runner.run("read the delivery history", () => rows.deliveries()),
+    checkFiles: () => files.check(),
     walBytes: () => walBytes(database.name),
     emptyWal: () => runner.run("empty the write-ahead log", () => emptyWal(database)),
     replayProjections: () => runner.read("replay the log", () => replayTables(rows)),
@@ -200,6 +212,7 @@ function storeOf({ database, rows, clock, lockWait, headFile, hooks }: StorePart
       if (!database.open) return;
       runner.run("close the database", () => {
         try {
+          if (repetitions.isPending) files.check();
           ownEvents.writeRepetitions();
           // Passive: does not wait for readers. The last connection to close checkpoints the rest.
           database.pragma("wal_checkpoint(PASSIVE)");

@@ -1,8 +1,10 @@
 /** The store of the daemon, which never waits long for a lock of another process, because a wait blocks the event loop. */
+import { join } from "node:path";
 import type { Clock } from "../../base/clock.ts";
 import { isFault, toPartnerdError } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
 import { pause } from "../../base/pause.ts";
+import { DAEMON_LOCK } from "../../store/sql/lock.ts";
 import { openStore, type Store } from "../../store/store.ts";
 
 /** Of each second. Longer locks are waited for between turns of the event loop. */
@@ -25,7 +27,8 @@ export async function openOwnStore({ directory, clock, logger, signal, owner }: 
   const untilMs = clock.monotonicMs() + OPEN_WITHIN_MS;
   for (;;) {
     try {
-      const store = openStore({ directory, clock, busyTimeoutMs: LOCK_WAIT_MS });
+      const needed = [{ path: join(directory, DAEMON_LOCK.name), ifLost: "restart the daemon" }];
+      const store = openStore({ directory, clock, needed, busyTimeoutMs: LOCK_WAIT_MS });
       return owner.adopt(store, (opened) => close(opened, logger));
     } catch (thrown) {
       if (toPartnerdError(thrown).details.isPassing !== true || clock.monotonicMs() >= untilMs) throw thrown;

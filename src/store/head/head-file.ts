@@ -2,7 +2,7 @@
  * The head of the chain, kept outside the database: the newest committed row, written after each commit. An attacker who truncates the
  * log or recomputes the chain must also change this file; copies on other machines (docs/adr/0012) are out of its reach.
  */
-import { closeSync, constants, fstatSync, fsyncSync, openSync, writeSync } from "node:fs";
+import { closeSync, constants, fstatSync, fsyncSync, openSync, statSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
 import { messageOf, PartnerdError } from "../../base/errors.ts";
@@ -105,8 +105,7 @@ export class HeadFile implements Disposable {
   /** Never throws. Only a new file is fsynced: after a power cut an old one may be behind, which is harmless. */
   write({ seq, chainHash, atMs }: LogHead): void {
     try {
-      const descriptor = this.#open();
-      const isNew = fstatSync(descriptor).size === 0;
+      const { descriptor, isNew } = this.#open();
       const line = lineOf({ seq, chainHash, atMs });
       const bytes = writeSync(descriptor, line, 0, "latin1");
       if (bytes !== line.length) throw new Error(`${bytes} of ${line.length} bytes were written`);
@@ -122,9 +121,13 @@ export class HeadFile implements Disposable {
     this.#close();
   }
 
-  #open(): number {
+  /** Opens it again if it was moved, deleted or replaced: the head must be where the next start looks for it. */
+  #open(): { readonly descriptor: number; readonly isNew: boolean } {
+    const found = this.#descriptor === undefined ? undefined : fstatSync(this.#descriptor);
+    const there = statSync(this.#path, { throwIfNoEntry: false });
+    if (found?.ino !== there?.ino || found?.dev !== there?.dev) this.#close();
     this.#descriptor ??= openSync(this.#path, constants.O_RDWR | constants.O_CREAT, 0o600);
-    return this.#descriptor;
+    return { descriptor: this.#descriptor, isNew: (there?.size ?? 0) === 0 };
   }
 
   #close(): void {

@@ -30,6 +30,10 @@ export class Repetitions {
     return this.#clock.monotonicMs() - this.#writtenAtMs >= WRITE_EVERY_MS;
   }
 
+  get isPending(): boolean {
+    return this.#counted.size + this.#unwritten.size > 0;
+  }
+
   /** Returns everything not yet taken, for the caller to write in its transaction. */
   take(): readonly Repetition[] {
     if (this.#counted.size === 0 && (this.#isTaken || this.#unwritten.size === 0)) return [];

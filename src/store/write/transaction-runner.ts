@@ -4,6 +4,7 @@ import { PartnerdError } from "../../base/errors.ts";
 import type { LogEntry } from "../model/log-entry.ts";
 import { storeFailure } from "../sql/failure.ts";
 import type { LockWait } from "../sql/lock-wait.ts";
+import type { OpenFiles } from "../sql/open-files.ts";
 import type { CommittedState } from "./committed-state.ts";
 import type { Repetitions } from "./repetitions.ts";
 
@@ -18,6 +19,8 @@ export interface CommitHooks {
 interface TransactionRunnerInit {
   readonly database: Database;
   readonly lockWait: LockWait;
+  /** Checked before each commit. */
+  readonly files: OpenFiles;
   readonly committed: CommittedState;
   readonly repetitions: Repetitions;
   /** Called with the rows of each transaction that appended any, once they are on the disk. Must not throw. */
@@ -61,11 +64,12 @@ export class TransactionRunner {
 
   /** All or nothing. Takes the write lock at once: a read transaction cannot become a write if another process has written since. */
   write<Result>(doing: string, work: () => Result): Result {
-    const { lockWait, hooks } = this.#init;
+    const { lockWait, files, hooks } = this.#init;
     return this.run(doing, () => {
       const result = this.#transaction.immediate(() => {
         lockWait.end();
         const written = work();
+        files.check();
         hooks?.beforeCommit();
         return written;
       }) as Result;
