@@ -1,7 +1,6 @@
 /** Checks the archive files of a log against their anchors, as far as the files can be found. */
 
 import { basename, dirname } from "node:path";
-import Database from "better-sqlite3";
 import { toPartnerdError } from "../../base/errors.ts";
 import { attempt } from "../check/rows/row-reader.ts";
 import { stateSha256Of } from "../fold/archived-state.ts";
@@ -10,6 +9,7 @@ import { type Finding, rowPlace } from "../model/finding.ts";
 import { eventOf } from "../model/log-entry.ts";
 import { databaseFileOf } from "../sql/data-directory.ts";
 import { closeAtEnd } from "../sql/open.ts";
+import { openToRead } from "../sql/open-to-read.ts";
 import { type Tables, tables } from "../sql/statements/tables.ts";
 import { pathOf } from "./file/archive-files.ts";
 import { readVerified } from "./file/verify-archive.ts";
@@ -37,7 +37,7 @@ export async function checkArchives({
   onProgress = () => {},
 }: ArchiveCheckOptions): Promise<readonly CheckedArchive[]> {
   const file = databaseFileOf(path);
-  const database = new Database(file, { readonly: true, fileMustExist: true });
+  const database = openToRead(file);
   using _closing = closeAtEnd(database);
   // A log whose anchors cannot be read is damaged; checking the log itself reports it.
   const read = attempt(() => {

@@ -4,13 +4,14 @@
  */
 
 import { basename } from "node:path";
-import Database from "better-sqlite3";
+import type Database from "better-sqlite3";
 import { startReplay } from "../fold/replay.ts";
 import type { UnprovenClaim } from "../model/finding.ts";
 import { type Finding, Findings } from "../model/finding.ts";
 import { LOG_BEGINNING, type LogHead, NO_ROWS } from "../model/log-head.ts";
 import { DATABASE_NAME, databaseFileOf } from "../sql/data-directory.ts";
 import { isEmpty } from "../sql/open.ts";
+import { openToRead } from "../sql/open-to-read.ts";
 import { anchorFindings, logOrigin } from "./anchor-check.ts";
 import { headerFindings } from "./file/header-check.ts";
 import { integrityFindings } from "./file/integrity.ts";
@@ -69,7 +70,7 @@ export function checkDatabase(options: CheckOptions): CheckReport {
   findings.take("head", () => beside.findings);
   if (requireHead && beside.isMissing) findings.take("head", () => [{ place: beside.from, problem: "missing" }]);
   const known = [...heads, ...(beside.head === null ? [] : [beside.head])];
-  const database = new Database(file, { readonly: true, fileMustExist: true });
+  const database = openToRead(file);
   try {
     const read = attempt(() => database.prepare("select count(*) from sqlite_schema").get());
     if (!read.ok) {

@@ -4,6 +4,7 @@ import Database from "better-sqlite3";
 import { messageOf, PartnerdError } from "../../base/errors.ts";
 import { storeFailure } from "../sql/failure.ts";
 import { closeAtEnd } from "../sql/open.ts";
+import { openToRead } from "../sql/open-to-read.ts";
 
 /** Between two steps of 4 MiB the caller can report progress. */
 const PAGES_A_STEP = 1_024;
@@ -19,7 +20,7 @@ export async function copyDatabase(file: string, to: string, onProgress: CopyPro
   createPrivate(to);
   let source: Database.Database | undefined;
   try {
-    source = new Database(file, { readonly: true, fileMustExist: true });
+    source = openToRead(file);
     // The select starts a read transaction for the whole copy; without it, every commit of the daemon would restart the copy.
     source.exec("begin; select 1 from sqlite_schema");
     await source.backup(to, {

@@ -2,10 +2,11 @@
  * Verifies what the daemon trusts when it starts: the chain, a replay of the rows behind the newest anchor against the projections,
  * the cursor, the archive tables, the counts of repeated failures, and the triggers. `check` also checks pages, payloads and files.
  */
-import Database from "better-sqlite3";
+import type Database from "better-sqlite3";
 import { startReplay } from "../../fold/replay.ts";
 import { type Finding, Findings } from "../../model/finding.ts";
 import { closeAtEnd } from "../../sql/open.ts";
+import { openToRead } from "../../sql/open-to-read.ts";
 import { anchorFindings, logOrigin } from "../anchor-check.ts";
 import { triggerFindings } from "../file/schema-check.ts";
 import { cursorCheck } from "../rows/cursor-check.ts";
@@ -26,7 +27,7 @@ export type WorkerAnswer = { readonly ok: true; readonly report: StartReport } |
 
 /** Reads `file` in one transaction. Throws SQLite's errors. */
 export function checkAtStart(file: string): StartReport {
-  const database = new Database(file, { readonly: true, fileMustExist: true });
+  const database = openToRead(file);
   using _closing = closeAtEnd(database);
   return database.transaction(() => findingsIn(database))();
 }

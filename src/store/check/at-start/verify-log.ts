@@ -1,11 +1,11 @@
 /** Refuses a log whose projections do not follow from its rows, before the daemon acts on them (docs/adr/0020). */
 import { Worker } from "node:worker_threads";
-import Database from "better-sqlite3";
 import { messageOf, PartnerdError } from "../../../base/errors.ts";
 import { abortable } from "../../../base/pause.ts";
 import { type Finding, sentenceOf } from "../../model/finding.ts";
 import { databaseFileOf } from "../../sql/data-directory.ts";
 import { closeAtEnd } from "../../sql/open.ts";
+import { openToRead } from "../../sql/open-to-read.ts";
 import { checkAtStart, type StartReport, type WorkerAnswer } from "./start-check.ts";
 
 interface VerifyOptions {
@@ -54,7 +54,7 @@ async function report(file: string, signal: AbortSignal): Promise<StartReport> {
 }
 
 function isShort(file: string): boolean {
-  const database = new Database(file, { readonly: true, fileMustExist: true });
+  const database = openToRead(file);
   using _closing = closeAtEnd(database);
   return READ_TABLES.every((table) => {
     const last = database.prepare<[number], number>(`select 1 from ${table} limit 1 offset ?`).pluck();
