@@ -3,11 +3,12 @@
  * log or recomputes the chain must also change this file; copies on other machines (docs/adr/0012) are out of its reach.
  */
 import { closeSync, constants, fstatSync, fsyncSync, openSync, statSync, writeSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { z } from "zod";
 import { messageOf, PartnerdError } from "../../base/errors.ts";
 import { readRegularFile } from "../../base/setting-file.ts";
 import { contradictionOf, type LogHead } from "../model/log-head.ts";
+import { giveToOwnerOf } from "../sql/data-directory.ts";
 
 const HEAD_NAME = "oc-partnerd.head";
 
@@ -127,6 +128,7 @@ export class HeadFile implements Disposable {
     const there = statSync(this.#path, { throwIfNoEntry: false });
     if (found?.ino !== there?.ino || found?.dev !== there?.dev) this.#close();
     this.#descriptor ??= openSync(this.#path, constants.O_RDWR | constants.O_CREAT, 0o600);
+    if (there === undefined) giveToOwnerOf(dirname(this.#path), this.#path);
     return { descriptor: this.#descriptor, isNew: (there?.size ?? 0) === 0 };
   }
 
