@@ -57,7 +57,7 @@ describe.skipIf(!mayMount)("where little can be written", NEEDS_ROOT, () => {
     const live = openStore({ directory: join(elsewhere.path, "live"), clock: systemClock });
     appendMany(live, 100);
     cpSync(join(elsewhere.path, "live"), data, { recursive: true });
-    await backUp({ from: join(elsewhere.path, "live"), to: backup, force: false });
+    await backUp({ from: join(elsewhere.path, "live"), to: backup, force: false, nowMs: 0 });
     live[Symbol.dispose]();
     rmSync(join(data, "oc-partnerd.db-shm"));
     expect(existsSync(join(data, "oc-partnerd.db-wal"))).toBe(true);

@@ -1,10 +1,12 @@
 /** `oc-partnerd backup`: makes a consistent, verified copy of a daemon's database, even while the daemon runs. */
 import { Command } from "commander";
+import { systemClock as clock } from "../../base/clock.ts";
 import { bytesText, counted } from "../../base/units.ts";
 import { CONFIG_FLAG, configOf, type DaemonFlags, type Env, example, JSON_FLAG } from "../terminal/flags.ts";
 import { holdEventLoop } from "../terminal/hold-event-loop.ts";
 import { jsonText, print } from "../terminal/output.ts";
 import { type ProgressStream, stepProgress } from "../terminal/progress.ts";
+import { stoppable } from "../terminal/stoppable.ts";
 import { headText } from "./log-place.ts";
 
 export function backupCommand(env: Env): Command {
@@ -45,6 +47,8 @@ export async function runBackup({ data, to, force, json, terminal }: BackupReque
     from: data,
     to,
     force,
+    nowMs: clock.wallMs(),
+    stoppable,
     onCopied: (pages, total) => shown.update("copying pages", pages, total),
     onChecked: (rows, total) => shown.update("checking the copy", rows, total),
   });

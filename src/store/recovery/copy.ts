@@ -14,9 +14,9 @@ export type CopyProgress = (pages: number, total: number) => void;
 
 /**
  * Copies the database `file`, including its write-ahead log, to the new file `to` (0600). Throws `file_failed` if `to` cannot be
- * created, and `database_failed`.
+ * created, `database_failed`, and the reason of `signal` once that aborts.
  */
-export async function copyDatabase(file: string, to: string, onProgress: CopyProgress): Promise<void> {
+export async function copyDatabase(file: string, to: string, onProgress: CopyProgress, signal?: AbortSignal): Promise<void> {
   createPrivate(to);
   let source: Database.Database | undefined;
   try {
@@ -25,11 +25,13 @@ export async function copyDatabase(file: string, to: string, onProgress: CopyPro
     source.exec("begin; select 1 from sqlite_schema");
     await source.backup(to, {
       progress: ({ totalPages, remainingPages }) => {
+        signal?.throwIfAborted();
         onProgress(totalPages - remainingPages, totalPages);
         return PAGES_A_STEP;
       },
     });
     finish(to);
+    signal?.throwIfAborted();
   } catch (thrown) {
     throw storeFailure(`cannot copy ${file} to ${to}`, thrown);
   } finally {

@@ -53,7 +53,12 @@ describe("check", () => {
 
   it("does not keep such a log from being backed up", async () => {
     put(opened(PEER_A), opened(PEER_A));
-    const { events } = await backUp({ from: temporary.directory, to: join(temporary.directory, "copy.db"), force: false });
+    const { events } = await backUp({
+      from: temporary.directory,
+      to: join(temporary.directory, "copy.db"),
+      force: false,
+      nowMs: 0,
+    });
     expect(events).toBe(3);
   });
 });

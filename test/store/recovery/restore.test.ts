@@ -25,7 +25,7 @@ beforeEach(async () => {
   elsewhere = temporaryDirectory();
   backup = join(elsewhere.path, "backup.db");
   appendLongLog(temporary.store, temporary.clock, 10);
-  ({ seq: backupSeq } = (await backUp({ from: temporary.directory, to: backup, force: false })).head);
+  ({ seq: backupSeq } = (await backUp({ from: temporary.directory, to: backup, force: false, nowMs: 0 })).head);
 });
 afterEach(() => {
   temporary[Symbol.dispose]();
