@@ -19,6 +19,7 @@ import { HeadPublisher } from "./head-publisher.ts";
 import { openOwnStore } from "./log/open-own-store.ts";
 import { Recorder } from "./recorder.ts";
 import { FileWatch } from "./watch/file-watch.ts";
+import { memoryLimits, reportMemoryLimits } from "./watch/memory-limit.ts";
 import { SignOfLife } from "./watch/sign-of-life.ts";
 import { WalWatch } from "./watch/wal-watch.ts";
 
@@ -52,6 +53,7 @@ export async function openLog(config: Config, around: Surroundings): Promise<Log
   const { clock, random, logger, metrics, owner, signal, onObserved, onLogged } = around;
   owner.use(lockDirectory(config.data));
   for (const warning of safetyWarnings(config.data)) logger.warn({ data: config.data, ...warning }, "unsafe surroundings");
+  reportMemoryLimits(memoryLimits(), logger);
   const store = await openOwnStore({ directory: config.data, clock, logger, signal, owner });
   const verifyingMs = clock.monotonicMs();
   const rows = await verifyLog({ directory: config.data, signal });

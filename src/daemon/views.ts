@@ -28,6 +28,7 @@ import {
 } from "../views/peers.ts";
 import type { GaugeView, Views } from "../views/views.ts";
 import { type HealthFacts, liveness, readiness, startup, unreadable } from "./health.ts";
+import { memoryLimits } from "./watch/memory-limit.ts";
 
 /** Rows of history in the view of a peer. */
 const HISTORY_ROWS = 100;
@@ -76,6 +77,12 @@ export function gaugesOf(
     gauge("event_log_head_hash", "The first 48 bits of the newest event's chain hash, as a number", () =>
       Number.parseInt(store.head().chainHash.slice(0, HEAD_HASH_CHARS), 16),
     ),
+    gauge(
+      "memory_limit_bytes",
+      "The memory that the daemon's cgroup allows, 0 if it has no limit",
+      () => memoryLimits().limitBytes ?? 0,
+    ),
+    gauge("heap_limit_bytes", "Limit of the JavaScript heap", () => memoryLimits().heapLimitBytes),
     gauge("wal_bytes", "Size of the database's write-ahead log", () => store.walBytes()),
     gauge("delivery_at_least_once", "1 while events come from a broker stream, 0 while they arrive over core NATS", () =>
       Number(proof().delivery === "at_least_once"),
