@@ -228,6 +228,7 @@ function days({ path }: World, until = "9999"): readonly Day[] {
 
 describe("uptime_daily", () => {
   it("adds up what the replay gives, day by day, from the first whole day after an archive on", async () => {
+    let compared = 0;
     await fc.assert(
       fc.asyncProperty(seeds, archives, async (seed, archiveAt) => {
         using world = await worldOf(seed, archiveAt, false);
@@ -236,11 +237,12 @@ describe("uptime_daily", () => {
         const firstDay = iso(world.archived === 0 ? firstRow : firstRow + DAY_MS).slice(0, 10);
         const found = days(world, lastDay).map((row) => [row.peer_id, row.day, row.desired_seconds, row.established_seconds]);
         expect(found).toEqual(uptime(world.past).filter(([, day]) => day >= firstDay && day <= lastDay));
-        // An archive may leave no whole day.
-        if (firstDay <= lastDay) expect(found.length).toBeGreaterThan(0);
+        compared += found.length;
       }),
       { numRuns: 4 },
     );
+    // A single world may leave no whole day after its archive, or desire no peer on it.
+    expect(compared).toBeGreaterThan(0);
   });
 
   it("never exceeds a day or falls below nothing, whatever the clock did", async () => {
