@@ -43,7 +43,7 @@ export function pathNextStep(value: string, otherwise: string): string {
 
 /**
  * True if `text` has the form of a path: it begins with /, ./, ../ or ~/, or consists of names with a slash or an extension. A lone
- * word may be a password, and names with a random part a key. In a path from a known place, such as /var/lib/docker, hashes are names.
+ * word may be a password, and a random part may be a key, except in a path from a known place: those of /var/lib/docker are hashes.
  */
 export function isPath(text: string): boolean {
   if (isKeyText(text)) return false;
