@@ -97,14 +97,14 @@ function openForReading(path: string): number {
   try {
     return openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   } catch (error) {
-    throw withoutPath(error as NodeJS.ErrnoException);
+    throw withoutPath(error);
   }
 }
 
-/** An error of the file system as one whose message does not repeat the path: Node's do, and it may be a secret in the wrong place. */
-export function withoutPath(error: NodeJS.ErrnoException): NodeJS.ErrnoException {
-  const { code, errno, syscall } = error;
-  if (code === undefined) return error;
+/** An error of the file system, without the path in its message, which may be a secret in the wrong place; any other as it is. */
+export function withoutPath(thrown: unknown): unknown {
+  const { code, errno, syscall } = thrown as NodeJS.ErrnoException;
+  if (code === undefined) return thrown;
   const message = errno === undefined ? "it is not a path" : `${code}: ${getSystemErrorMessage(errno)}`;
   return Object.assign(new Error(message), { code, errno, syscall });
 }

@@ -8,8 +8,7 @@ export function shownValue(value: unknown): string {
   if (typeof value !== "string") return typeof value === "object" && value !== null ? kindOf(value) : String(value);
   if (looksSecret(value)) return described(value, "looks like a secret");
   // A wrong value has an `@` only after user info, or in a password.
-  const hidden = withoutUserInfo(value).replace(/^(?![a-z][a-z0-9+.-]*:\/\/).*@/i, "***@");
-  return JSON.stringify(hidden.replace(/^\*\*\*@(?![\w.-]+(?::\d{1,5})?$).*/, "***"));
+  return JSON.stringify(withoutAnyUserInfo(value).replace(/^\*\*\*@(?![\w.-]+(?::\d{1,5})?$).*/, "***"));
 }
 
 /** The value of a setting that is one of a few words. Only a word is shown. */
@@ -44,7 +43,7 @@ export function pathNextStep(value: string, otherwise: string): string {
 
 /**
  * True if `text` has the form of a path: it begins with /, ./, ../ or ~/, or consists of names with a slash or an extension. A lone
- * word may be a password, and names with a random part a key. In a path from a known place, such as /var/lib/docker, hashes are names.
+ * word may be a password, and a random part may be a key, except in a path from a known place: those of /var/lib/docker are hashes.
  */
 export function isPath(text: string): boolean {
   if (isKeyText(text)) return false;
@@ -72,6 +71,11 @@ export function withoutUserInfo(text: string): string {
       .replace(/([a-z][a-z0-9+.-]*:\/\/)(?!\[)[^\s"'`/]*:(?!\d{1,5}(?!\w))[^\s"'`]+/gi, "$1***")
       .replace(/([?&]\w*(?:token|pass)\w*=)[^\s"'`&]*/gi, "$1***")
   );
+}
+
+/** `value`, which is one address, also without user info that no scheme precedes. */
+export function withoutAnyUserInfo(value: string): string {
+  return withoutUserInfo(value).replace(/^(?![a-z][a-z0-9+.-]*:\/\/).*@/i, "***@");
 }
 
 /** Keys in base64 may begin with a slash, but then have capitals, and rarely a word between the first two slashes. */

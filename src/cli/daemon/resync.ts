@@ -79,7 +79,7 @@ interface WaitReason {
   readonly text: string;
 }
 
-/** The checks of the log and of NATS that fail, or else that of NATS. The others do not keep the daemon from reading. */
+/** The failing checks of the log and of NATS; if both pass, that of NATS. The other checks do not keep the daemon from reading. */
 async function waitReason(client: DaemonClient): Promise<WaitReason> {
   const { checks } = await client.readiness();
   const needed = checks.filter(({ name }) => name === "event_log" || name === "nats");

@@ -1,6 +1,6 @@
 /** Commands in texts for people, written so that they work when copied. Imports no packages, as report.ts. */
 import { existsSync } from "node:fs";
-import { isPath, shownWord, withoutUserInfo } from "../../base/secrets/shown.ts";
+import { isPath, shownWord, withoutAnyUserInfo } from "../../base/secrets/shown.ts";
 
 /** The command that started this program: bin/oc-partnerd passes it on. */
 const STARTED_AS = process.env["OC_PARTNERD_COMMAND"] || "oc-partnerd";
@@ -48,9 +48,7 @@ function placeFlags(command: string, rest: string, argv: readonly string[]): str
 function repeated(flag: string, value: string): string | undefined {
   if (isPath(value.replace(/^unix:/, ""))) return value;
   if (flag !== "--http" && flag !== "--nats") return shownWord(value) === value || existsSync(value) ? value : undefined;
-  const server = withoutUserInfo(value)
-    .replaceAll("***@", "")
-    .replace(/^(?![a-z][a-z0-9+.-]*:\/\/).*@/i, "");
+  const server = withoutAnyUserInfo(value).replaceAll("***@", "");
   const isShown = !server.includes("***") && (shownWord(server) === server || HAS_PORT.test(server));
   return isShown ? server : undefined;
 }

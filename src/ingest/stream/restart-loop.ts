@@ -2,7 +2,7 @@
 import { PartnerdError } from "../../base/errors.ts";
 import type { ReadingEnd } from "./reading-end.ts";
 
-/** A restart, for example for a resync, takes a fraction of a second. Beyond this time it is an outage. A reading this long lasts. */
+/** A restart takes a fraction of a second; beyond this time it is an outage. A reading that lasts this long ends a loop. */
 const LASTING_MS = 5_000;
 /** This many brief readings in a row are a loop. */
 const LOOP = 3;

@@ -14,7 +14,7 @@ export interface Cuts {
   cutOf(connection: { readonly timeline?: object | undefined }): ConnectionCut | undefined;
 }
 
-/** Of a host without limits. */
+/** For a host without limits, which cuts nothing. */
 export const NO_CUTS: Cuts = { cutOf: () => undefined };
 
 /** The cut that `error` causes when a connection is aborted with it; undefined if it is not about a limit. */

@@ -80,7 +80,7 @@ export async function* examination(address: Address, init: ExaminationInit): Asy
   }
 }
 
-/** A question during which we cut the connection has no result of the far end's making, so the cut is reported in its place. */
+/** If we cut the connection during a question, its result says nothing about the far end. The cut is reported instead. */
 async function* untilCut(steps: AsyncIterable<StepResult>, cut: AbortSignal): AsyncGenerator<StepResult, void> {
   try {
     for await (const result of steps) {

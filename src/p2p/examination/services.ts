@@ -38,7 +38,7 @@ export interface ServiceComponents {
   readonly challengedBytes: () => readonly number[];
   readonly heartbeat: HeartbeatFormat;
   readonly cuts: Cuts;
-  /** Aborts when this side cuts a connection: nothing more is to be learnt. */
+  /** Aborts when this side cuts a connection: there is nothing more to learn. */
   readonly cut: AbortSignal;
   /** Also try the formats next to an accepted one. */
   readonly moreFormats: boolean;

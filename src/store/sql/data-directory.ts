@@ -92,13 +92,9 @@ export function databaseFileOf(path: string): string {
     if (!statSync(file).isFile()) throw new Error("it is not a regular file");
     return file;
   } catch (thrown) {
-    throw new PartnerdError(
-      "database_failed",
-      `there is no database in ${shownValue(path)}: ${messageOf(withoutPath(thrown as NodeJS.ErrnoException))}`,
-      {
-        nextStep: NAME_A_DATABASE,
-        cause: thrown,
-      },
-    );
+    throw new PartnerdError("database_failed", `there is no database in ${shownValue(path)}: ${messageOf(withoutPath(thrown))}`, {
+      nextStep: NAME_A_DATABASE,
+      cause: thrown,
+    });
   }
 }
