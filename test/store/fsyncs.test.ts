@@ -1,7 +1,8 @@
 /** Which files and directories are fsynced, and in which order with the renames: each of them is needed after a power cut. */
-import { copyFileSync, readlinkSync } from "node:fs";
+import fs, { copyFileSync, readlinkSync } from "node:fs";
+import { syncBuiltinESMExports } from "node:module";
 import { basename, join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { unarchive } from "../../src/store/archive/unarchive.ts";
 import { backUp } from "../../src/store/recovery/backup.ts";
 import { restoreBackup } from "../../src/store/recovery/restore.ts";
@@ -10,26 +11,26 @@ import { appendMany, archiveBefore } from "./support/archiving.ts";
 import { TemporaryStore, temporaryDirectory } from "./support/temporary-store.ts";
 
 /** Fsyncs, renames and links, by the names of files and directories. */
-const happened = vi.hoisted((): string[] => []);
+const happened: string[] = [];
 
-vi.mock("node:fs", async (original) => {
-  const fs = await original<typeof import("node:fs")>();
-  return {
-    ...fs,
-    fsyncSync: (descriptor: number) => {
-      happened.push(`fsync ${basename(fs.readlinkSync(`/proc/self/fd/${descriptor}`))}`);
-      fs.fsyncSync(descriptor);
-    },
-    renameSync: (from: string, to: string) => {
-      happened.push(`rename ${basename(from)} ${basename(to)}`);
-      fs.renameSync(from, to);
-    },
-    linkSync: (from: string, to: string) => {
-      happened.push(`link ${basename(from)} ${basename(to)}`);
-      fs.linkSync(from, to);
-    },
+const real = { fsyncSync: fs.fsyncSync, renameSync: fs.renameSync, linkSync: fs.linkSync };
+
+/** The functions of node:fs themselves, since the test files of a worker share the modules that import them. */
+function watchFiles(): void {
+  fs.fsyncSync = (descriptor) => {
+    happened.push(`fsync ${nameOf(fs.readlinkSync(`/proc/self/fd/${descriptor}`))}`);
+    real.fsyncSync(descriptor);
   };
-});
+  fs.renameSync = (from, to) => {
+    happened.push(`rename ${nameOf(String(from))} ${nameOf(String(to))}`);
+    real.renameSync(from, to);
+  };
+  fs.linkSync = (from, to) => {
+    happened.push(`link ${nameOf(String(from))} ${nameOf(String(to))}`);
+    real.linkSync(from, to);
+  };
+  syncBuiltinESMExports();
+}
 
 let temporary: TemporaryStore;
 let elsewhere: ReturnType<typeof temporaryDirectory>;
@@ -37,14 +38,15 @@ beforeEach(() => {
   temporary = new TemporaryStore();
   elsewhere = temporaryDirectory();
   appendMany(temporary.store, 20);
+  if (isLinux()) watchFiles();
   happened.length = 0;
 });
 afterEach(() => {
+  Object.assign(fs, real);
+  syncBuiltinESMExports();
   temporary[Symbol.dispose]();
   elsewhere[Symbol.dispose]();
 });
-
-const nameOf = (path: string) => basename(path);
 
 describe.skipIf(!isLinux())("is on the disk before anything depends on it", () => {
   it("the write-ahead log that a start finds, and its directory entry", () => {
@@ -111,6 +113,10 @@ describe.skipIf(!isLinux())("is on the disk before anything depends on it", () =
     ]);
   });
 });
+
+function nameOf(path: string): string {
+  return basename(path);
+}
 
 function isLinux(): boolean {
   try {
