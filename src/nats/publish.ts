@@ -19,8 +19,8 @@ interface SendOptions {
 }
 
 /**
- * Publishes, trying each address of the servers in order; resolves to the `host:port` of the one that accepted the message. Rejects with
- * nats_unavailable if none does in time, config_invalid for unusable credentials, usage for a message over the server's limit.
+ * Publishes, trying each address of the servers in order; resolves to the `host:port` of the one that accepted the message. Rejects
+ * with nats_unavailable if none does in time, config_invalid for unusable credentials, usage for a message over the server's limit.
  * Core NATS does not tell a publisher whether anyone is subscribed.
  */
 export function publishOnce(config: NatsConfig, subject: string, payload: Uint8Array, options: SendOptions): Promise<string> {

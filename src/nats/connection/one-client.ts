@@ -22,9 +22,9 @@ export interface OneClientOptions {
 type ClientWork<Result> = (client: NatsConnection, server: string, signal: AbortSignal) => Promise<Result>;
 
 /**
- * Connects to the first address of a configured server that accepts us, does `work`, and closes the connection. Rejects with nats_unavailable
- * if no server accepts us in time (the reason of the work's signal is `did not ${what} within …`), with config_invalid for unusable
- * credentials, or as the work does.
+ * Connects to the first address of a configured server that accepts us, does `work`, and closes the connection. Rejects with
+ * nats_unavailable if no server accepts us in time (the reason of the work's signal is `did not ${what} within …`), with
+ * config_invalid for unusable credentials, or as the work does.
  */
 export async function withOneClient<Result>(
   config: NatsConfig,
