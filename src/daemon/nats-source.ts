@@ -3,8 +3,8 @@ import type { Clock } from "../base/clock.ts";
 import type { Logger } from "../base/log.ts";
 import type { Config } from "../config/schema.ts";
 import type { NatsConfig } from "../nats/connection/config.ts";
-import { natsAnswers } from "../nats/connection/discover.ts";
 import { type NatsUrl, parseNatsUrl } from "../nats/connection/server-address.ts";
+import { natsAnswers } from "../nats/connection/tls-first.ts";
 import { startPrivateServer } from "../nats/server/private-server.ts";
 
 const LOCAL = { host: "127.0.0.1", port: 4222 } as const;
@@ -29,7 +29,7 @@ export interface NatsSource {
 
 export async function natsSource(config: Config, deps: SourceDependencies): Promise<NatsSource> {
   if (config.nats.url !== undefined || config.nats.urlFile !== undefined) return { config: natsConfig(config), isPrivate: false };
-  if (await natsAnswers(LOCAL.host, LOCAL.port, GREETING_TIMEOUT_MS, deps.clock)) {
+  if (await natsAnswers(LOCAL.host, LOCAL.port, GREETING_TIMEOUT_MS, deps.clock, config.nats.tls)) {
     deps.logger.info({ url: LOCAL_URL }, "no NATS server was configured: using the one on this machine");
     return { config: natsConfig(config), isPrivate: false };
   }

@@ -71,6 +71,7 @@ describe("precedence", () => {
       OCPARTNERD_LOG_FORMAT: "json",
       OCPARTNERD_EVENTS_PEER_DATATYPES: "PEER, 9",
       OCPARTNERD_EVENTS_MAX_DEPTH: "20",
+      OCPARTNERD_EVENTS_REMOVE_SUBJECTS: "C,D",
       OCPARTNERD_EVENTS_BLACKLIST_RELATIONS: "C",
     };
     const env = Object.fromEntries(leaves.map((leaf) => [leaf.env, special[leaf.env] ?? values[leaf.kind]]));

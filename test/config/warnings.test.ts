@@ -23,3 +23,12 @@ test("a relation cannot mean partner and blacklisted", () => {
     /events\.blacklistRelations \(default\): .* contains BLACKLIST, which events\.partnerRelations has too/,
   );
 });
+
+test("a subject has one meaning", () => {
+  expect(() =>
+    warningsOf({ OCPARTNERD_EVENTS_CREATE_SUBJECTS: "PEERS", OCPARTNERD_EVENTS_REMOVE_SUBJECTS: "GONE,PEERS" }),
+  ).toThrow(/events\.removeSubjects \(environment .*\): .* contains PEERS, which events\.createSubjects has too/);
+  expect(() => warningsOf({ OCPARTNERD_NATS_HEAD_SUBJECT: "REMOVE_RESOURCE" })).toThrow(
+    /nats\.headSubject \(environment .*\): "REMOVE_RESOURCE" is in events\.removeSubjects too/,
+  );
+});

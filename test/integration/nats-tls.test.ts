@@ -5,11 +5,13 @@ import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vites
 import { systemClock, systemRandom } from "../../src/base/clock.ts";
 import type { NatsTlsConfig } from "../../src/nats/connection/config.ts";
 import { PersistentConnection } from "../../src/nats/connection/connection.ts";
+import { natsAnswers } from "../../src/nats/connection/tls-first.ts";
 import { publishOnce } from "../../src/nats/publish.ts";
 import { temporaryDirectory } from "../store/support/temporary-store.ts";
 import { errorWith, matching } from "../support/matchers.ts";
 import { NatsServer } from "../support/nats-server.ts";
 import { serversAt } from "../support/nats-servers.ts";
+import { paceMs } from "../support/pace/pace.ts";
 import { RecordingLogger } from "../support/recording-logger.ts";
 import { startTlsFirstProxy } from "../support/tls-first-proxy.ts";
 import { until } from "../support/until.ts";
@@ -120,6 +122,14 @@ describe.skipIf(spawnSync("openssl", ["version"]).status !== 0)("TLS (needs the 
         /127\.0\.0\.1.*is not in the cert/,
       );
       expect((await open(`nats://127.0.0.1:${server}`).refused()).lastError).toMatch(/certificate/);
+    });
+
+    it("is found, also if its certificate is not trusted: connecting then says so", async () => {
+      await using owner = new AsyncDisposableStack();
+      const port = await tlsFirst(owner, "server");
+      const limitMs = paceMs(1_000);
+      expect(await natsAnswers("127.0.0.1", port, limitMs, systemClock, { caFile: file("ca.pem") })).toBe(true);
+      expect(await natsAnswers("127.0.0.1", port, limitMs, systemClock)).toBe(true);
     });
 
     it("is not one that greets first, for which handshakeFirst must not be yes", async () => {

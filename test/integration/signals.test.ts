@@ -1,6 +1,7 @@
 /** Which signal does what to `oc-partnerd run`, also before it has started and as process 1 of a container. */
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { constants } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { temporaryDirectory } from "../store/support/temporary-store.ts";
@@ -110,7 +111,7 @@ describe.skipIf(!mayUnshare)("as process 1", () => {
       stdio: "ignore",
     });
     const exited = new Promise<Exit>((resolve) => unshare.once("exit", (code, signal) => resolve({ code, signal })));
-    const pid = await until("process 1 runs the launcher", () => launcherIn(unshare));
+    const pid = await until("process 1 runs the launcher and catches signals", () => launcherIn(unshare));
     return { pid, exited, [Symbol.dispose]: () => void unshare.kill("SIGKILL") };
   }
 
@@ -145,19 +146,14 @@ describe.skipIf(!mayUnshare)("as process 1", () => {
     await using daemon = await prepared();
     using init = await startAsInit(daemon);
     await daemon.until("it serves", () => isServing(daemon));
-    // In its namespace: a process whose parent exits first.
-    spawnSync("nsenter", [
-      "--target",
-      String(init.pid),
-      "--user",
-      "--pid",
-      "--preserve-credentials",
-      "sh",
-      "-c",
-      "(sleep 0.2 &) ; exit 0",
-    ]);
-    await until("the orphan is a child of process 1", () => childrenOf(init.pid).length > 1);
-    await until("it is reaped", () => childrenOf(init.pid).length === 1);
+    const [daemonPid] = childrenOf(init.pid);
+    // In its namespace: a process whose parent exits first. It must not inherit a pipe, for whose end spawnSync would wait.
+    const inside = ["--target", String(init.pid), "--user", "--pid", "--preserve-credentials"];
+    spawnSync("nsenter", [...inside, "sh", "-c", "(sleep 1000 &) ; exit 0"], { stdio: "ignore" });
+    const orphan = await until("the orphan is a child of process 1", () => childrenOf(init.pid).find((pid) => pid !== daemonPid));
+    process.kill(orphan, "SIGKILL");
+    await until("it is reaped", () => !childrenOf(init.pid).includes(orphan));
+    expect(childrenOf(init.pid)).toEqual([daemonPid]);
     process.kill(init.pid, "SIGTERM");
     expect(await init.exited).toEqual({ code: 0, signal: null });
   });
@@ -171,13 +167,18 @@ function childrenOf(pid: number): readonly number[] {
     .map(Number);
 }
 
-/** The pid of process 1, once it runs the launcher. */
+/** The pid of process 1, once it runs the launcher and catches SIGTERM, which the kernel would discard before. */
 function launcherIn(unshare: ChildProcess): number | undefined {
   if (unshare.exitCode !== null) throw new Error(`unshare exited with ${unshare.exitCode}`);
   const pid = childrenOf(unshare.pid ?? -1)[0];
   if (pid === undefined) return undefined;
   const [program = ""] = readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0");
-  return program === "/bin/sh" ? pid : undefined;
+  return program === "/bin/sh" && catches(pid, constants.signals.SIGTERM) ? pid : undefined;
+}
+
+function catches(pid: number, signal: number): boolean {
+  const [, mask = "0"] = /^SigCgt:\s+([0-9a-f]+)$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8")) ?? [];
+  return ((BigInt(`0x${mask}`) >> BigInt(signal - 1)) & 1n) === 1n;
 }
 
 async function isServing(daemon: DaemonProcess): Promise<boolean> {

@@ -4,7 +4,7 @@ import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { systemClock } from "../../src/base/clock.ts";
-import { natsAnswers } from "../../src/nats/connection/discover.ts";
+import { natsAnswers } from "../../src/nats/connection/tls-first.ts";
 import { openStore } from "../../src/store/store.ts";
 import { append, desired } from "../store/support/events.ts";
 import { rawConnection, temporaryDirectory } from "../store/support/temporary-store.ts";

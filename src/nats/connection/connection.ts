@@ -11,7 +11,7 @@ import { pause } from "../../base/pause.ts";
 import { DebugEvents, Events, type NatsConnection } from "./client.ts";
 import type { NatsConfig } from "./config.ts";
 import { checkCredentials, checkTls } from "./credentials.ts";
-import { closeQuietly, describe, dial, eventError } from "./dial.ts";
+import { closeQuietly, describe, dial, eventError, isExpiry } from "./dial.ts";
 import { KnownServers } from "./known-servers.ts";
 import { hostAndPort, type ServerAddress } from "./server-address.ts";
 import { eachAddress, type ResolveName, systemResolver } from "./server-names.ts";
@@ -163,9 +163,12 @@ export class PersistentConnection implements AsyncDisposable {
   /** Handles the server's events until the client closes. */
   async #watch(client: NatsConnection): Promise<void> {
     this.#servers.learn(client.info?.connect_urls);
+    let hasExpired = false;
     for await (const event of client.status()) {
+      hasExpired ||= isExpiry(event);
       if (event.type === Events.Error) this.#failed(eventError(event));
-      else if (event.type === DebugEvents.StaleConnection) this.#failed(STALE);
+      // The client says so of a connection with expired credentials too.
+      else if (event.type === DebugEvents.StaleConnection && !hasExpired) this.#failed(STALE);
       else if (event.type === Events.Update) this.#servers.learn(client.info?.connect_urls);
     }
   }
@@ -192,7 +195,8 @@ export class PersistentConnection implements AsyncDisposable {
     this.#failure = failure;
     const { logger } = this.#dependencies;
     if (isFault(failure)) logger.fault("nats", failure);
-    else logger.warn({ reason: failure.message, state: this.#status.state }, "NATS connection problem");
+    else
+      logger.warn({ reason: failure.message, state: this.#status.state, nextStep: failure.nextStep }, "NATS connection problem");
     this.#change({ lastError: failure.message });
   }
 

@@ -5,7 +5,7 @@ import { messageOf, PartnerdError } from "../../base/errors.ts";
 import { abortable } from "../../base/pause.ts";
 import { connect, type NatsConnection, NatsError, NatsErrorCode, type Status, type TlsOptions } from "./client.ts";
 import type { NatsConfig } from "./config.ts";
-import { authenticatorFor } from "./credentials.ts";
+import { authenticatorFor, expiredCredentials } from "./credentials.ts";
 import { hostAndPort, type ServerAddress } from "./server-address.ts";
 import { greetsInsideTls } from "./tls-first.ts";
 
@@ -47,12 +47,32 @@ export async function dial(
     return await abortable(connecting, signal, (late) => void closeQuietly(late));
   } catch (error) {
     if (signal.aborted) throw signal.reason;
+    const expired = isRefusal(error) ? expiredCredentials(config, clock.wallMs()) : undefined;
+    if (expired !== undefined) throw expiredAt(server, expired, error);
     throw new PartnerdError("nats_unavailable", `NATS at ${hostAndPort(server)}: ${describe(error)}`, {
       nextStep: "check nats.url, the credentials and TLS against the server's configuration",
       cause: error,
       details: { server: hostAndPort(server) },
     });
   }
+}
+
+/** A server refuses expired credentials with the same words as wrong ones. */
+function isRefusal(error: unknown): boolean {
+  return (
+    error instanceof NatsError &&
+    (error.code === NatsErrorCode.AuthorizationViolation ||
+      error.code === NatsErrorCode.BadAuthentication ||
+      error.code === NatsErrorCode.AuthenticationExpired)
+  );
+}
+
+function expiredAt(server: ServerAddress, expired: string, cause: unknown): PartnerdError {
+  return new PartnerdError("nats_unavailable", `NATS at ${hostAndPort(server)}: ${expired}`, {
+    nextStep: "replace the file; it is read again at every attempt to connect",
+    cause,
+    details: { server: hostAndPort(server), reason: "credentials_expired" },
+  });
 }
 
 /** Closes a client and ignores any error. */
@@ -94,10 +114,16 @@ export function describe(error: unknown): string {
   }
 }
 
+/** True if the server ends the session because our credentials have expired. */
+export function isExpiry({ data }: Status): boolean {
+  return data === NatsErrorCode.AuthenticationExpired || data === NatsErrorCode.AccountExpired;
+}
+
 /** A server's error on an open connection, in words. */
 export function describeEvent(event: Status): string {
   const denied = event.permissionContext;
   if (denied) return `the server denies the ${denied.operation} "${denied.subject}"`;
+  if (isExpiry(event)) return "the credentials have expired";
   return `the server reports ${typeof event.data === "string" ? event.data : "an error"}`;
 }
 

@@ -1,7 +1,7 @@
 /** Checks that an address has a NATS server: each one greets a new connection with an INFO line. */
 import { connect, isIP, type Socket } from "node:net";
 import { connect as connectTls, type SecureContextOptions } from "node:tls";
-import { type Clock, deadline, systemClock } from "../../base/clock.ts";
+import { type Clock, deadline } from "../../base/clock.ts";
 import { messageOf, PartnerdError } from "../../base/errors.ts";
 import { hostAndPort, type ServerAddress } from "./server-address.ts";
 
@@ -10,14 +10,6 @@ const GREETING = "INFO ";
 type GreetingFailure = "silent" | "not_nats" | "closed" | "unresolved" | "refused" | "unreachable" | "tls" | "not_tls";
 
 type HostAndPort = Pick<ServerAddress, "host" | "port" | "address">;
-
-/** Whether a NATS server greets at `host`:`port` within `timeoutMs`. */
-export function natsAnswers(host: string, port: number, timeoutMs: number, clock: Clock = systemClock): Promise<boolean> {
-  return expectGreeting({ host, port }, timeoutMs, clock).then(
-    () => true,
-    () => false,
-  );
-}
 
 /**
  * Resolves once the server has greeted, inside TLS if `tls` is given; rejects with nats_unavailable if it does not within

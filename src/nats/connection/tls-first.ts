@@ -1,6 +1,6 @@
 /** Finds out whether a server wants the TLS handshake before its greeting (nats-server: `handshake_first`). */
 import type { SecureContextOptions } from "node:tls";
-import type { Clock } from "../../base/clock.ts";
+import { type Clock, systemClock } from "../../base/clock.ts";
 import { isFault, PartnerdError } from "../../base/errors.ts";
 import { pause } from "../../base/pause.ts";
 import { readConfigured } from "../../base/setting-file.ts";
@@ -57,6 +57,26 @@ export async function greetsInsideTls(server: ServerAddress, options: GreetingOp
   } finally {
     won.abort();
     await second;
+  }
+}
+
+/**
+ * Whether a NATS server answers at `host`:`port`; a server that greets, inside TLS or before it, does so within `timeoutMs`. True also
+ * if TLS fails there: connecting to it then says why.
+ */
+export async function natsAnswers(
+  host: string,
+  port: number,
+  timeoutMs: number,
+  clock: Clock = systemClock,
+  tls?: NatsTlsConfig,
+): Promise<boolean> {
+  const server: ServerAddress = { host, port, tls: false, credentials: { kind: "none" } };
+  try {
+    await greetsInsideTls(server, { tls, timeoutMs, clock, signal: new AbortController().signal });
+    return true;
+  } catch (error) {
+    return isTelling(error);
   }
 }
 

@@ -1,15 +1,16 @@
 /** Backs up a daemon's database, which may be in use: consistent, checked, fsynced, and in place whole or not at all. */
 
 import { existsSync, linkSync, realpathSync, renameSync, rmSync, statSync } from "node:fs";
-import { dirname } from "node:path";
+import { dirname, resolve } from "node:path";
 import { messageOf, PartnerdError } from "../../base/errors.ts";
 import { checkDatabase } from "../check/check.ts";
 import { headBeside } from "../check/head-check.ts";
 import { refuseUnsound } from "../model/finding.ts";
 import type { LogHead } from "../model/log-head.ts";
 import { databaseFileOf, syncToDisk } from "../sql/data-directory.ts";
-import { type CopyProgress, copyDatabase, removeDatabase } from "./copy.ts";
+import { type CopyProgress, copyDatabase, databaseFiles, removeDatabase } from "./copy.ts";
 import { partialOf, removeAbandoned } from "./partial-backups.ts";
+import { removedIfKilled } from "./removed-if-killed.ts";
 
 export interface BackupOptions {
   /** A data directory, or a database file. */
@@ -42,6 +43,7 @@ export async function backUp(options: BackupOptions): Promise<BackupReport> {
   if (existsSync(to)) refuseTarget(file, to, force);
   removeAbandoned(to, nowMs);
   const partial = partialOf(to);
+  using _killed = removedIfKilled(databaseFiles(resolve(partial)));
   try {
     // Read before the database, so that everything it names has been committed.
     const { head } = headBeside(file);

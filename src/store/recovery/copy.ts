@@ -60,5 +60,10 @@ function finish(file: string): void {
 
 /** Deletes a database and the files that SQLite keeps beside it. */
 export function removeDatabase(file: string): void {
-  for (const name of [file, `${file}-wal`, `${file}-shm`, `${file}-journal`]) rmSync(name, { force: true });
+  for (const name of databaseFiles(file)) rmSync(name, { force: true });
+}
+
+/** A database and the files that SQLite keeps beside it. */
+export function databaseFiles(file: string): readonly string[] {
+  return [file, `${file}-wal`, `${file}-shm`, `${file}-journal`];
 }
