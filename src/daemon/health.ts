@@ -8,6 +8,7 @@ import type { NatsStatus } from "../nats/connection/connection.ts";
 import type { SourceFacts } from "../nats/event-source.ts";
 import type { DeliveryProof } from "../store/fold/delivery-proof.ts";
 import type { Check } from "../views/api.ts";
+import type { KeptHeadFacts } from "./heads/head-keeper.ts";
 import type { ConnectionFacts } from "./watch/connection-watch.ts";
 import { RAISE_LIMIT } from "./watch/descriptor-limit.ts";
 
@@ -19,6 +20,8 @@ export interface HealthFacts {
   readonly headSeq: number;
   /** Why the head file is out of date. This alone fails no check. */
   readonly headFailing: PartnerdError | null;
+  /** Null if heads are not published to NATS. Fails no check. */
+  readonly keptHeads: KeptHeadFacts | null;
   readonly addresses: readonly string[];
   /** Null until the host exists. */
   readonly connections: ConnectionFacts | null;
@@ -48,8 +51,9 @@ export function readiness(facts: HealthFacts): readonly Check[] {
   ];
 }
 
-function writable({ headSeq, headFailing }: HealthFacts): string {
-  return `writable, at seq ${headSeq}${headFailing === null ? "" : `; ${headFailing.message}`}`;
+function writable({ headSeq, headFailing, keptHeads }: HealthFacts): string {
+  const problems = [headFailing, keptHeads?.failing ?? null].flatMap((failing) => failing?.message ?? []);
+  return [`writable, at seq ${headSeq}`, ...problems].join("; ");
 }
 
 /** Full places do not fail it: strangers could then take the pod out of service. */

@@ -20,11 +20,12 @@ const LOOP = { reason: "consumer_deleted", nextStep: "give each daemon its own n
 const IN_LOOP = "reading restarts in a loop: consumer_deleted; give each daemon its own nats.consumer";
 const DENIED = new PartnerdError("nats_denied", "denied");
 
-function natsCheck(source: SourceFacts, state: "connected" | "reconnecting" = "connected") {
-  const facts: HealthFacts = {
+function factsOf(source: SourceFacts, state: "connected" | "reconnecting" = "connected"): HealthFacts {
+  return {
     logFailing: null,
     headSeq: 1,
     headFailing: null,
+    keptHeads: null,
     addresses: ["/ip4/127.0.0.1/tcp/4011"],
     connections: null,
     descriptorsExhausted: false,
@@ -35,8 +36,16 @@ function natsCheck(source: SourceFacts, state: "connected" | "reconnecting" = "c
       dropped: 0,
     },
   };
-  return readiness(facts).find(({ name }) => name === "nats");
 }
+
+function natsCheck(...facts: Parameters<typeof factsOf>) {
+  return readiness(factsOf(...facts)).find(({ name }) => name === "nats");
+}
+
+test("heads that cannot be published are reported, and fail no check", () => {
+  const [log] = readiness({ ...factsOf(READING), keptHeads: { seq: null, failing: DENIED } });
+  expect(log).toEqual({ name: "event_log", ok: true, message: "writable, at seq 1; denied" });
+});
 
 test.each([
   ["is read", READING, true, "0 behind"],
