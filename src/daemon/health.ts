@@ -47,7 +47,9 @@ export function readiness(facts: HealthFacts): readonly Check[] {
     },
     { name: "p2p", ok: facts.addresses.length > 0, message: `listening on ${facts.addresses.join(", ") || "nothing"}` },
     connectionCheck(facts),
-    facts.nats === null ? { name: "nats", ok: false, message: "looking for a server" } : natsCheck(facts.nats),
+    facts.nats === null
+      ? { name: "nats", ok: false, message: "looking for a server" }
+      : natsCheck(facts.nats, facts.keptHeads?.cloned ?? null),
   ];
 }
 
@@ -83,13 +85,14 @@ export function startup(started: boolean): readonly Check[] {
   return [{ name: "start", ok: started, message: started ? "complete" : "in progress" }];
 }
 
-function natsCheck({ status, source, proof, dropped }: NatsFacts): Check {
+function natsCheck({ status, source, proof, dropped }: NatsFacts, cloned: PartnerdError | null): Check {
   const since = `since ${isoTime(status.sinceMs)}`;
   const losses = dropped > 0 ? `, ${counted(dropped, "message")} dropped` : "";
   const error = status.lastError === null ? "" : `: ${status.lastError}`;
   if (status.state !== "connected") {
     return { name: "nats", ok: false, message: `${status.state} ${since}${error}; streams stay open${losses}` };
   }
+  if (cloned !== null) return { name: "nats", ok: false, message: cloned.text };
   return {
     name: "nats",
     ok: (source.reading && source.loop === null && source.impairment === null) || source.restarting,

@@ -173,8 +173,9 @@ function detail(sources: ViewSources, peerId: PeerId): PeerDetailView | undefine
 }
 
 function deliveryView(proof: DeliveryProof, { health, consumer, store, ignoredDatatypes }: ViewSources): DeliveryView {
-  const { source, status } = health().nats ?? {};
-  const problem = source?.problem ?? source?.impairment ?? null;
+  const { nats, keptHeads } = health();
+  const { source, status } = nats ?? {};
+  const problem = source?.problem ?? source?.impairment ?? keptHeads?.cloned ?? null;
   const { cursor } = proof;
   return {
     delivery: proof.delivery,

@@ -42,8 +42,14 @@ function natsCheck(...facts: Parameters<typeof factsOf>) {
   return readiness(factsOf(...facts)).find(({ name }) => name === "nats");
 }
 
+test("a clone that publishes heads of our log makes the daemon unready", () => {
+  const cloned = new PartnerdError("identity_cloned", "another daemon runs with our identity", { nextStep: "stop one" });
+  const [nats] = readiness({ ...factsOf(READING), keptHeads: { seq: 1, failing: null, cloned } }).slice(-1);
+  expect(nats).toEqual({ name: "nats", ok: false, message: "another daemon runs with our identity; stop one" });
+});
+
 test("heads that cannot be published are reported, and fail no check", () => {
-  const [log] = readiness({ ...factsOf(READING), keptHeads: { seq: null, failing: DENIED } });
+  const [log] = readiness({ ...factsOf(READING), keptHeads: { seq: null, failing: DENIED, cloned: null } });
   expect(log).toEqual({ name: "event_log", ok: true, message: "writable, at seq 1; denied" });
 });
 

@@ -96,6 +96,20 @@ test("heads show that a log was replaced by an older copy, and that there should
   expect(code).toBe(1);
   expect(stdout).toMatch(/event_log rows \d+ to \d+: gone: OC_PARTNERD_HEADS \(run/);
 
+  const newest = await heads(nats);
+  await daemon.start();
+  const rollbacks = () => daemon.sql("select evidence, stream, first_sequence from rollbacks where evidence = 'published_head'");
+  await daemon.until("the rollback is recorded", () => rollbacks().length > 0);
+  expect(rollbacks()).toEqual([{ evidence: "published_head", stream: HEADS, first_sequence: newest }]);
+  const [said] = daemon.sql("select summary from peer_history where type = 'LogRolledBack' order by seq desc");
+  expect(said?.["summary"]).toContain(`lacks the head that message ${newest} of stream ${HEADS} names`);
+  await hasPublished(daemon, nats, newest);
+  await daemon.stop();
+  const later = await heads(nats);
+  await daemon.start();
+  await hasPublished(daemon, nats, later);
+  expect(rollbacks(), "it is recorded once").toHaveLength(1);
+
   await using other = await startServer();
   expect((await check(other, daemon)).stdout).toMatch(/OC_PARTNERD_HEADS: has no head of 12D3Koo/);
   await using none = await NatsServer.start({ jetStream: true });

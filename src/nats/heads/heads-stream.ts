@@ -50,6 +50,14 @@ export class HeadsStream {
     return this.#get({ last_by_subj: this.#subject });
   }
 
+  /** When the stream was created, as the broker spells it. */
+  async created(): Promise<string> {
+    const { created } = await this.#ask("look at the published heads", async () =>
+      (await this.#manager).streams.info(HEADS_STREAM),
+    );
+    return String(created);
+  }
+
   /** Oldest first. */
   async all(): Promise<readonly StoredHead[]> {
     const [oldest, newest] = [await this.#next(1), await this.newest()];
