@@ -541,8 +541,14 @@ SELECT
         ELSE ' was rewound; earlier messages from sequence ' || log.stream_sequence || ' on may be missing'
       END
     WHEN 'LogRolledBack' THEN
-      'the log is an older copy: its consumer had acknowledged sequences ' || log.stream_sequence || ' to '
-      || log.last_stream_sequence || ' of stream ' || log.stream || ', which it lacks'
+      CASE log.reason
+        WHEN 'published_head' THEN
+          'the log lacks the head that message ' || log.stream_sequence || ' of stream ' || log.stream
+          || ' names: it is an older copy, was changed, or a copy of it is in use elsewhere'
+        ELSE
+          'the log is an older copy: its consumer had acknowledged sequences ' || log.stream_sequence || ' to '
+          || log.last_stream_sequence || ' of stream ' || log.stream || ', which it lacks'
+      END
     WHEN 'CloneSeen' THEN
       'another daemon runs with our identity: run ' || json_extract(log.details, '$.otherRun')
     WHEN 'LogArchived' THEN

@@ -155,8 +155,12 @@ export const configSchema = z
           .string()
           .refine(isSubject, { error: "is not a NATS subject without wildcards; for example oc.partnerd.head" })
           .optional()
+          .describe("Subject to publish the head of the log's hash chain on with core NATS, for subscribers of your own."),
+        heads: z
+          .enum(["publish", "off"])
+          .default("publish")
           .describe(
-            "Subject to publish the head of the log's hash chain on, so that a copy exists elsewhere. Without one, the head is not published.",
+            "Whether to publish the head of the log's hash chain to the JetStream stream OC_PARTNERD_HEADS, which setup creates, while events are read from a stream: publish or off.",
           ),
         user: text("NATS user.").optional(),
         userFile: file("File with the NATS user, instead of nats.user."),

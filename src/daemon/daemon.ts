@@ -25,6 +25,7 @@ import type { LogEntry } from "../store/model/log-entry.ts";
 import type { PeerView, SelfView } from "../views/api.ts";
 import { checkSettingFiles } from "./check-setting-files.ts";
 import { admissionPolicyOf, type Core, createCore } from "./core.ts";
+import { HeadKeeper } from "./heads/head-keeper.ts";
 import { type Intake, startIntake } from "./intake.ts";
 import { type Identify, PartnerIdentifier } from "./learning/partner-identifier.ts";
 import { type Log, openLog } from "./open-log.ts";
@@ -100,6 +101,7 @@ async function start(config: Config, around: Surroundings): Promise<Omit<Daemon,
   // Serve before looking for NATS: starting a private server takes a while.
   let started = false;
   let intake: Intake | null = null;
+  let heads: HeadKeeper | null = null;
   const addresses = () => host.node.getMultiaddrs().map(String);
   const sources: ViewSources = {
     clock,
@@ -117,6 +119,7 @@ async function start(config: Config, around: Surroundings): Promise<Omit<Daemon,
       logFailing: log.files.failing ?? log.recorder.failing ?? core.ingest.failing,
       headSeq: log.store.head().seq,
       headFailing: log.store.headFailing,
+      keptHeads: heads?.facts() ?? null,
       addresses: addresses(),
       connections: host.connections.facts(),
       descriptorsExhausted: descriptors.exhausted,
@@ -138,8 +141,7 @@ async function start(config: Config, around: Surroundings): Promise<Omit<Daemon,
   log.recorder.running();
   const reader = { peerId: host.self.peerId, run: log.run };
   intake = await startIntake(config, { ...around, store: log.store, buffer: core.buffer, reader });
-  const { headSubject: subject } = config.nats;
-  if (subject !== undefined) owner.use(log.head.publishTo({ connection: intake.connection, subject, peerId: host.self.peerId }));
+  heads = publishHeads(config, around, log, intake);
 
   signal.throwIfAborted();
   core.reconciler.start();
@@ -150,6 +152,15 @@ async function start(config: Config, around: Surroundings): Promise<Omit<Daemon,
     "oc-partnerd is running",
   );
   return { self, httpUrl: http.url, peers: () => peerViews(sources), rereadTokens: () => http.rereadTokens() };
+}
+
+/** Null if heads are not published to a stream. */
+function publishHeads({ nats }: Config, around: Surroundings, log: Log, intake: Intake): HeadKeeper | null {
+  const { peerId, run, store } = log;
+  const { connection } = intake;
+  if (nats.headSubject !== undefined) around.owner.use(log.head.publishTo({ connection, subject: nats.headSubject, peerId }));
+  if (nats.heads === "off") return null;
+  return around.owner.use(new HeadKeeper({ ...around, store, connection, peerId, run, isReading: () => intake.readsStream() }));
 }
 
 interface LocalHost {

@@ -11,6 +11,7 @@ import type { IngestBuffer } from "../ingest/ingest-buffer.ts";
 import type { NatsConnection } from "../nats/connection/client.ts";
 import { PersistentConnection } from "../nats/connection/connection.ts";
 import { EventSource } from "../nats/event-source.ts";
+import { setUpHeads } from "../nats/heads/heads-setup.ts";
 import { setUp } from "../nats/setup/setup.ts";
 import { deliveryProof } from "../store/fold/delivery-proof.ts";
 import type { Store } from "../store/store.ts";
@@ -38,6 +39,8 @@ interface IntakeDependencies {
 export interface Intake {
   readonly connection: PersistentConnection;
   facts(): NatsFacts;
+  /** Whether events come from a broker stream. */
+  readsStream(): boolean;
   /** Starts reading the whole stream again; false if there is none. */
   resync(): boolean;
 }
@@ -47,8 +50,11 @@ export async function startIntake(config: Config, deps: IntakeDependencies): Pro
   const { store, buffer, clock, random, logger, reader, owner } = deps;
   const { mode, stream, consumer } = config.nats;
   const subjects = subjectsOf(config.events);
-  const prepare = async (client: NatsConnection) =>
-    void (await setUp(client, { stream, consumer, subjects, limits: { maxBytes: PRIVATE_STREAM_BYTES } }));
+  const prepare = async (client: NatsConnection) => {
+    await setUp(client, { stream, consumer, subjects, limits: { maxBytes: PRIVATE_STREAM_BYTES } });
+    const heads = config.nats.heads === "publish" ? await setUpHeads(client, { replicas: 1 }) : null;
+    if (heads !== null && heads.problem !== null) throw heads.problem;
+  };
 
   const server = await natsSource(config, deps);
   const connection = owner.use(new PersistentConnection(server.config, { clock, random, logger }));
@@ -75,6 +81,7 @@ export async function startIntake(config: Config, deps: IntakeDependencies): Pro
       proof: deliveryProof(store.cursor(), store.deliveries()),
       dropped: buffer.counts().dropped,
     }),
+    readsStream: () => source.facts().from === "jetstream",
     resync: () => source.resync(),
   };
 }

@@ -40,6 +40,14 @@ export async function natsSource(config: Config, deps: SourceDependencies): Prom
 
 /** The NATS client options from the configuration. `url` overrides the configured server, or the one on this machine. */
 export function natsConfig(config: Config, url: NatsUrl = config.nats.url ?? parseNatsUrl(LOCAL_URL)): NatsConfig {
-  const { url: _url, mode: _mode, stream: _stream, consumer: _consumer, headSubject: _head, ...credentials } = config.nats;
-  return { ...credentials, servers: url.servers, name: `oc-partnerd ${config.name}` };
+  const {
+    url: _url,
+    mode: _mode,
+    stream: _stream,
+    consumer: _consumer,
+    headSubject: _head,
+    heads: _heads,
+    ...others
+  } = config.nats;
+  return { ...others, servers: url.servers, name: `oc-partnerd ${config.name}` };
 }

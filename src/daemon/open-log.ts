@@ -15,7 +15,7 @@ import type { LogEntry } from "../store/model/log-entry.ts";
 import { safetyWarnings } from "../store/sql/file-safety.ts";
 import { lockDirectory } from "../store/sql/lock.ts";
 import type { Store } from "../store/store.ts";
-import { HeadPublisher } from "./head-publisher.ts";
+import { HeadPublisher } from "./heads/head-publisher.ts";
 import { openOwnStore } from "./log/open-own-store.ts";
 import { Recorder } from "./recorder.ts";
 import { FileWatch } from "./watch/file-watch.ts";

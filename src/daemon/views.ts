@@ -78,6 +78,11 @@ export function gaugesOf(
       Number.parseInt(store.head().chainHash.slice(0, HEAD_HASH_CHARS), 16),
     ),
     gauge(
+      "event_log_head_published_seq",
+      "Sequence number of the newest head that NATS has stored in this run, 0 if none",
+      () => sources.health().keptHeads?.seq ?? 0,
+    ),
+    gauge(
       "memory_limit_bytes",
       "The memory that the daemon's cgroup allows, 0 if it has no limit",
       () => memoryLimits().limitBytes ?? 0,
@@ -168,8 +173,9 @@ function detail(sources: ViewSources, peerId: PeerId): PeerDetailView | undefine
 }
 
 function deliveryView(proof: DeliveryProof, { health, consumer, store, ignoredDatatypes }: ViewSources): DeliveryView {
-  const { source, status } = health().nats ?? {};
-  const problem = source?.problem ?? source?.impairment ?? null;
+  const { nats, keptHeads } = health();
+  const { source, status } = nats ?? {};
+  const problem = source?.problem ?? source?.impairment ?? keptHeads?.cloned ?? null;
   const { cursor } = proof;
   return {
     delivery: proof.delivery,

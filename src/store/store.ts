@@ -13,10 +13,11 @@ import type { Projections } from "./fold/replay.ts";
 import type { PeerStatus } from "./fold/status.ts";
 import type { HeadFile } from "./head/head-file.ts";
 import { openHeadFile } from "./head/open-head-file.ts";
+import { contradictionIn } from "./head/recorded-head.ts";
 import type { BrokerPosition, BrokerStream, Cursor } from "./model/cursor.ts";
 import type { KnownMessage } from "./model/dedupe-key.ts";
 import type { LogEntry } from "./model/log-entry.ts";
-import { type LogHead, NO_ROWS } from "./model/log-head.ts";
+import { type LogHead, type LogStart, NO_ROWS } from "./model/log-head.ts";
 import { LockWait } from "./sql/lock-wait.ts";
 import { DEFAULT_BUSY_TIMEOUT_MS, type OpenOptions, openDatabase } from "./sql/open.ts";
 import { filesOf, type OpenFile, OpenFiles } from "./sql/open-files.ts";
@@ -94,6 +95,8 @@ export interface Store extends Disposable {
   history(peerId: PeerId, page: { limit: number; beforeSeq?: number }): readonly LogEntry[];
   /** The newest row of the log; `seq` is 0 if it is empty. */
   head(): LogHead;
+  /** How the log contradicts a head recorded earlier, in words; null if it does not, or if that row is archived. */
+  contradictionOf(recorded: LogStart): string | null;
   /** Why the head file (head-file.ts) is out of date; null while it is current. Appends succeed regardless. */
   readonly headFailing: PartnerdError | null;
   /**
@@ -195,6 +198,7 @@ function storeOf({ database, rows, clock, lockWait, files, headFile, hooks }: St
     history: (peerId, { limit, beforeSeq = Number.MAX_SAFE_INTEGER }) =>
       runner.run("read a peer's history", () => rows.history(peerId, limit, beforeSeq)),
     head: () => runner.run("read the head of the log", () => rows.head() ?? NO_ROWS),
+    contradictionOf: (recorded) => runner.run("compare the log with a head", () => contradictionIn(database, rows, recorded)),
     get headFailing() {
       return headFile?.failing ?? null;
     },

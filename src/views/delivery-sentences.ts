@@ -18,7 +18,9 @@ export function missingSentence({ reason, stream, firstSequence, lastSequence }:
 }
 
 /** How we know that the log is an older copy. */
-export function rollbackSentence({ stream, firstSequence, lastSequence }: Omit<Rollback, "atMs">): string {
+export function rollbackSentence({ reason, stream, firstSequence, lastSequence }: Omit<Rollback, "atMs">): string {
+  if (reason === "published_head")
+    return `the log lacks the head that message ${lastSequence} of stream ${stream} names: it is an older copy, was changed, or a copy of it is in use elsewhere`;
   return `the log is an older copy: its consumer had acknowledged ${sequences(firstSequence, lastSequence)} of stream ${stream}, which it lacks; the daemon reads again what the stream still holds`;
 }
 

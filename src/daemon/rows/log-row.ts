@@ -75,7 +75,9 @@ function logDeliveryRow(logger: Logger, event: DeliveryEvent | CloneSeen, row: R
       break;
     case "LogRolledBack": {
       const { type: _, ...rollback } = event;
-      logger.error({ ...row, ...rollback, nextStep: "see docs/OPERATING.md, Rollback" }, "this log is an older copy");
+      if (event.reason === "published_head")
+        logger.error({ ...row, ...rollback, nextStep: "run `oc-partnerd check --nats`" }, "this log lacks a published head");
+      else logger.error({ ...row, ...rollback, nextStep: "see docs/OPERATING.md, Rollback" }, "this log is an older copy");
       break;
     }
     case "DeliveryChanged":

@@ -40,17 +40,21 @@ export interface DeliveryGap {
   readonly lastStreamSequence: number | null;
 }
 
-/** `acknowledged`: the daemon's consumer has acknowledged messages that the log lacks. */
-export const ROLLBACK_EVIDENCE = ["acknowledged"] as const;
+/**
+ * `acknowledged`: the daemon's consumer has acknowledged messages that the log lacks. `published_head`: a run of this daemon has
+ * published a head that the log contradicts.
+ */
+export const ROLLBACK_EVIDENCE = ["acknowledged", "published_head"] as const;
 export type RollbackEvidence = (typeof ROLLBACK_EVIDENCE)[number];
 
-/** This log is an older copy of itself, or a copy of it is in use elsewhere: it lacks messages that the other one had. */
+/** This log is an older copy of itself, or a copy of it is in use elsewhere: it lacks rows that the other one had. */
 interface LogRolledBack {
   readonly type: "LogRolledBack";
   readonly reason: RollbackEvidence;
+  /** The stream of the evidence: that of the events, or that of published heads. */
   readonly stream: string;
   readonly streamCreated: string;
-  /** The first and the last sequence that were acknowledged but are not in the log. */
+  /** The first and the last sequence that were acknowledged but are not in the log; or twice that of the head. */
   readonly streamSequence: number;
   readonly lastStreamSequence: number;
 }
@@ -61,8 +65,8 @@ export interface CloneFacts {
   readonly otherRun: string;
 }
 
-/** `consumer`: it has taken our consumer, signed with our PeerID. */
-export type CloneEvidence = "consumer";
+/** `consumer`: it has taken our consumer, signed with our PeerID. `published_head`: it publishes heads of a log of our PeerID. */
+export type CloneEvidence = "consumer" | "published_head";
 
 /** Another daemon runs with our identity, for example on a cloned machine. Partners keep replacing one's streams by the other's. */
 export interface CloneSeen {

@@ -1,11 +1,10 @@
 /** Notices another daemon that reads with our consumer. Each of the two takes it from the other, so each can notice. Pure. */
 import { PartnerdError } from "../../base/errors.ts";
-import type { CloneSeen } from "../../events/delivery/delivery-events.ts";
+import type { CloneEvidence, CloneSeen } from "../../events/delivery/delivery-events.ts";
 import type { ConsumerOwner, ConsumerState } from "../broker/broker-port.ts";
 
 /** For this long the other daemon keeps the consumer before we take it back. */
 const YIELD_MS = 10_000;
-/** The contest is over when the consumer has not been taken for this long. */
 const OVER_MS = 60_000;
 
 /** Most other runs that are remembered as recorded. A clone that crashes and starts again and again is a new run each time. */
@@ -13,16 +12,27 @@ const MAX_RECORDED = 16;
 
 type Look = Pick<ConsumerState, "owner" | "waitingRequests">;
 
+interface ContestOptions {
+  /** How the other daemon is noticed; default `consumer`. */
+  readonly evidence?: CloneEvidence;
+  /** The contest is over when there was no sign of the other daemon for this long; default one minute. */
+  readonly overMs?: number;
+}
+
 export class Contest {
   readonly #us: ConsumerOwner;
+  readonly #evidence: CloneEvidence;
+  readonly #overMs: number;
   /** Whether this daemon was the last to create the consumer, as far as it knows. */
   #isOurs = false;
   #other: ConsumerOwner | undefined;
   #takenMs = Number.NEGATIVE_INFINITY;
   readonly #recorded = new Set<string>();
 
-  constructor(us: ConsumerOwner) {
+  constructor(us: ConsumerOwner, { evidence = "consumer", overMs = OVER_MS }: ContestOptions = {}) {
     this.#us = us;
+    this.#evidence = evidence;
+    this.#overMs = overMs;
   }
 
   /** We have created the consumer. */
@@ -43,7 +53,7 @@ export class Contest {
   get unrecorded(): CloneSeen | null {
     const other = this.#other;
     if (other?.peerId !== this.#us.peerId || this.#recorded.has(other.run) || this.#recorded.size >= MAX_RECORDED) return null;
-    return { type: "CloneSeen", reason: "consumer", details: { otherRun: other.run } };
+    return { type: "CloneSeen", reason: this.#evidence, details: { otherRun: other.run } };
   }
 
   recorded({ details }: CloneSeen): void {
@@ -58,7 +68,7 @@ export class Contest {
 
   /** Null unless another daemon has taken the consumer lately. Monotonic time. */
   current(nowMs: number): PartnerdError | null {
-    if (this.#other === undefined || nowMs - this.#takenMs >= OVER_MS) return null;
+    if (this.#other === undefined || nowMs - this.#takenMs >= this.#overMs) return null;
     const { peerId, run } = this.#other;
     if (peerId === this.#us.peerId) {
       return new PartnerdError("identity_cloned", `another daemon (run ${run}) runs with our identity, ${peerId}`, {

@@ -109,6 +109,11 @@ export function overlapObstacles(
   }));
 }
 
+/** The changes that give `found` the settings of `required`. */
+export function changesTo(required: Partial<StreamConfig>, found: StreamConfig): readonly Pick<SetupStep, "config">[] {
+  return stepsTo(required, found, () => "");
+}
+
 function stepsTo(
   required: Partial<StreamConfig>,
   found: StreamConfig,

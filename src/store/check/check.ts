@@ -16,7 +16,7 @@ import { anchorFindings, logOrigin } from "./anchor-check.ts";
 import { headerFindings } from "./file/header-check.ts";
 import { integrityFindings } from "./file/integrity.ts";
 import { applicationIdFindings, migrationFindings, refuseOtherVersion, schemaFindings } from "./file/schema-check.ts";
-import { headBeside, headFindings, type KnownHead } from "./head-check.ts";
+import { type HeadSeries, headBeside, headFindings, type KnownHead, seriesFindings } from "./head-check.ts";
 import { leftoverFindings, leftoverWitnesses } from "./leftovers-check.ts";
 import { columnTypesCheck } from "./rows/column-types.ts";
 import { cursorCheck } from "./rows/cursor-check.ts";
@@ -34,6 +34,8 @@ export interface CheckOptions {
   readonly path: string;
   /** Heads that the log must still contain, besides the one in the head file. */
   readonly heads?: readonly KnownHead[];
+  /** Heads that the daemon published to one place; a copy of a database may end before the newest of them. */
+  readonly series?: HeadSeries;
   /**
    * False leaves out whether openings and closes of streams match; default true. For copies: a log that lost a close cannot be
    * repaired, and is still worth a backup.
@@ -64,6 +66,7 @@ export interface CheckReport {
 export function checkDatabase(options: CheckOptions): CheckReport {
   const { path, heads = [], requireHead = false, withStreams = true, onProgress = () => {} } = options;
   const file = databaseFileOf(path);
+  const isData = basename(file) === DATABASE_NAME;
   const findings = new Findings();
   // Read before the database, so that everything the file names has been committed.
   const beside = headBeside(file);
@@ -77,17 +80,19 @@ export function checkDatabase(options: CheckOptions): CheckReport {
       findings.take("pages", () => [{ place: basename(file), problem: `cannot be read: ${read.why}` }]);
       return { file, head: NO_ROWS, events: 0, findings: findings.all(), witnesses: [] };
     }
-    const gone = isEmpty(database) ? known.flatMap((head) => [...headFindings(database, head, 0, LOG_BEGINNING)]) : [];
+    const all = [...known, ...(isData ? (options.series?.heads.slice(-1) ?? []) : [])];
+    const gone = isEmpty(database) ? all.flatMap((head) => [...headFindings(database, head, 0, LOG_BEGINNING)]) : [];
     if (gone.length > 0) {
       findings.take("head", () => gone);
       return { file, head: NO_ROWS, events: 0, findings: findings.all(), witnesses: [] };
     }
     refuseOtherVersion(database, file);
     findings.take("file header", () => headerFindings(file));
-    const contents = checkContents(database, findings, known, withStreams, onProgress);
+    const series = options.series && (isData ? options.series : within(options.series, highestSeq(database) ?? 0));
+    const contents = checkContents(database, findings, { known, series }, withStreams, onProgress);
     if (contents !== "archived concurrently") {
-      const isData = basename(file) === DATABASE_NAME;
-      const ofHead = headWitnesses(contents.head, { published: heads, beside: beside.head }, isData);
+      const published = [...heads, ...(options.series?.heads ?? [])];
+      const ofHead = headWitnesses(contents.head, { published, beside: beside.head }, isData);
       return { file, ...contents, findings: findings.all(), witnesses: [...ofHead, ...contents.witnesses] };
     }
   } finally {
@@ -99,7 +104,7 @@ export function checkDatabase(options: CheckOptions): CheckReport {
 function checkContents(
   database: Database.Database,
   findings: Findings,
-  known: readonly KnownHead[],
+  { known, series }: { readonly known: readonly KnownHead[]; readonly series: HeadSeries | undefined },
   withStreams: boolean,
   onProgress: (rows: number, total: number) => void,
 ): Pick<CheckReport, "head" | "events" | "witnesses"> | "archived concurrently" {
@@ -151,6 +156,7 @@ function checkContents(
     findings.take("ingest_cursor", () => derived.cursor(database));
     findings.take("repeated_failures", () => repetitionFindings(database, start));
     findings.take("head", () => known.flatMap((head) => [...headFindings(database, head, total, start)]));
+    if (series !== undefined) findings.take("published heads", () => seriesFindings(database, series, total, start));
     const listed = attempt(() => [
       ...meaning.witnesses(),
       ...derived.witnesses(database),
@@ -162,6 +168,10 @@ function checkContents(
   if (!isSame) return "archived concurrently";
   const { seq, atMs, chainHash } = pass.last;
   return { events: pass.rows, head: pass.rows === 0 ? NO_ROWS : { seq, atMs, chainHash }, witnesses };
+}
+
+function within({ from, heads }: HeadSeries, lastSeq: number): HeadSeries {
+  return { from, heads: heads.filter(({ seq }) => seq <= lastSeq) };
 }
 
 /** In a damaged file even ending the transaction may fail. */

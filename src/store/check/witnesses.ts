@@ -25,13 +25,19 @@ export function* headWitnesses(head: LogHead, { published, beside }: KnownHeads,
     yield {
       place: "event_log",
       claim: "a program that can write the file could have recomputed all of it, with the head file",
-      witness: "give a head published elsewhere with --head SEQ:HASH",
+      witness: "compare it with the heads that the daemon published, with --nats, or give one with --head SEQ:HASH",
+    };
+  else if (newest > head.seq && !isData)
+    yield {
+      place: `event_log rows ${head.seq + 1} to ${newest}`,
+      claim: "are in a published head, and not in this copy",
+      witness: "check the data directory of the daemon, or a newer copy",
     };
   else if (newest < head.seq)
     yield {
       place: `event_log rows ${newest + 1} to ${head.seq}`,
       claim: "are newer than the newest published head",
-      witness: "give a newer one with --head SEQ:HASH",
+      witness: "give a newer one with --nats or --head SEQ:HASH",
     };
 }
 

@@ -24,7 +24,8 @@ async function checked(change: Partial<Parameters<typeof runCheck>[0]> = {}) {
   const out = output(true);
   const { print, terminal } = out;
   const required = { requireHead: false, requireArchives: false };
-  const options = { data: story.directory, head: undefined, archives: undefined, ...required, json: false, print, terminal };
+  const given = { head: undefined, published: undefined, archives: undefined, ...required };
+  const options = { data: story.directory, ...given, json: false, print, terminal };
   const code = await runCheck({ ...options, ...change });
   return { code, text: out.printed.join("\n"), drawn: out.drawn };
 }
@@ -35,7 +36,9 @@ describe("check", () => {
     const [sound, head, ...needs] = text.split("\n");
     expect([code, sound]).toEqual([0, `${story.path} is sound: 16 events, newest at 2026-01-01T12:01:53.604Z`]);
     expect([head, needs[0]]).toEqual([`head 16:${hash}`, "needs a witness:"]);
-    expect(needs.join("\n")).toContain("give a head published elsewhere with --head SEQ:HASH");
+    expect(needs.join("\n")).toContain(
+      "compare it with the heads that the daemon published, with --nats, or give one with --head",
+    );
     expect(drawn.join("")).toContain("checking the log");
     expect((await checked({ head: `16:${hash.slice(0, 8).toUpperCase()}` })).code).toBe(0);
     expect(JSON.parse((await checked({ json: true })).text)).toMatchObject({

@@ -1,8 +1,10 @@
 /** Four hundred ways to tamper with a log, from fixed seeds: `check` finds each, or names the witness that it needs. None is silent. */
 import { cpSync } from "node:fs";
+import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import { version } from "../../../src/base/version.ts";
 import { runCheck } from "../../../src/cli/log/check.ts";
+import type { PublishedHeads } from "../../../src/cli/log/published-heads.ts";
 import { decodeMessage } from "../../../src/events/decode.ts";
 import { DEFAULT_LIMITS, DEFAULT_VOCABULARY } from "../../../src/events/vocabulary.ts";
 import { seededRandom } from "../../../src/sim/time/random.ts";
@@ -26,7 +28,7 @@ import {
 import { archiveBefore } from "../support/archiving.ts";
 import { observe, openFailed, start } from "../support/events.ts";
 import { appendLongLog } from "../support/long-log.ts";
-import { TemporaryStore, temporaryDirectory } from "../support/temporary-store.ts";
+import { rawConnection, TemporaryStore, temporaryDirectory } from "../support/temporary-store.ts";
 
 const SETTINGS = { ...DEFAULT_VOCABULARY, ...DEFAULT_LIMITS };
 
@@ -86,11 +88,12 @@ interface Report {
   readonly witnesses: readonly string[];
 }
 
-async function check(data: string, required = false): Promise<Report> {
+async function check(data: string, required = false, published?: PublishedHeads): Promise<Report> {
   const printed: string[] = [];
   const code = await runCheck({
     data,
     head: undefined,
+    published,
     archives: undefined,
     requireHead: required,
     requireArchives: required,
@@ -169,3 +172,30 @@ describe("check finds, or names the witness that it needs", () => {
     }
   });
 });
+
+describe("check with published heads finds", () => {
+  it.each([
+    ["a recomputed chain", plain, rewriteChain],
+    ["a recomputed chain whose payload contradicts a row", plain, contradictPayload],
+  ])(`%s (${ROUNDS} seeds)`, async (_about, log, tamper) => {
+    const published = headsOf(log.path);
+    expect((await check(log.path, true, published)).findings).toEqual([]);
+    for (const seed of seedsFrom(8_000, ROUNDS)) {
+      using directory = temporaryDirectory();
+      cpSync(log.path, directory.path, { recursive: true });
+      const { what } = tamper(directory.path, seededRandom(seed));
+      const { code, findings } = await check(directory.path, true, published);
+      expect.soft(code, `seed ${seed}: ${what}`).toBe(1);
+      expect.soft(findings.join("\n"), `seed ${seed}: ${what}`).toMatch(/^event_log row \d+: chain_hash is \w+, heads names/m);
+    }
+  });
+});
+
+/** The head after each row, as if published. */
+function headsOf(directory: string): PublishedHeads {
+  using raw = rawConnection(join(directory, "oc-partnerd.db"), { readonly: true });
+  const heads = raw.database
+    .prepare<[], { seq: number; hashPrefix: string }>("select seq, chain_hash as hashPrefix from event_log order by seq")
+    .all();
+  return { from: "heads", heads: heads.map((head) => ({ from: "heads", ...head })), server: null, findings: [] };
+}
