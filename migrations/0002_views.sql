@@ -551,6 +551,9 @@ SELECT
     WHEN 'LogReinterpreted' THEN
       'log decoded again by reinterpret: ' || CASE json_extract(log.details, '$.changes')
         WHEN 0 THEN 'nothing changed' WHEN 1 THEN '1 event appended' ELSE json_extract(log.details, '$.changes') || ' events appended' END
+    WHEN 'IdentityChanged' THEN
+      'our PeerID changed' || coalesce(' from ' || json_extract(log.details, '$.from'), '') || ' to ' || json_extract(log.details, '$.to')
+      || ' (' || log.reason || ')'
     WHEN 'DaemonStarted' THEN
       'daemon started (version ' || json_extract(log.details, '$.version') || ')' || CASE log.reason
         WHEN 'unclean' THEN ' after an unclean shutdown' WHEN 'clean' THEN ' after a clean shutdown' ELSE ' for the first time' END

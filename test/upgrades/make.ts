@@ -12,6 +12,7 @@ import { archiveBefore } from "../store/support/archiving.ts";
 import { start } from "../store/support/events.ts";
 import { appendLongLog } from "../store/support/long-log.ts";
 import { TemporaryStore } from "../store/support/temporary-store.ts";
+import { PEER_A, PEER_B } from "../support/peers.ts";
 
 using temporary = new TemporaryStore();
 const { clock, store, directory } = temporary;
@@ -33,8 +34,9 @@ store.appendObserved({
   },
   causeSeq: null,
 });
+store.appendIdentityChanged({ type: "IdentityChanged", reason: "rotated", details: { from: PEER_A, to: PEER_B } });
 store.appendStopped(clock.monotonicMs());
-start(store);
+start(store, { peerId: PEER_B });
 const copy = join(directory, "copy.db");
 await copyDatabase(temporary.path, copy, () => {});
 const file = join(import.meta.dirname, `schema-${knownMigrations().size}.db.gz`);

@@ -54,6 +54,7 @@ export function logRow(logger: Logger, event: Exclude<LogEvent, { type: "PeerDes
     case "EventRejected":
     case "LogArchived":
     case "LogReinterpreted":
+    case "IdentityChanged":
     case "DaemonStarted":
     case "DaemonStopped":
       break;

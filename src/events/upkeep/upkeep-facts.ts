@@ -1,4 +1,5 @@
-/** The events that commands append to the log: it was archived or reinterpreted. */
+/** The events that commands append to the log: it was archived or reinterpreted, or its identity was changed. */
+import type { PeerId } from "../../base/ids.ts";
 
 /** An archive file and the events in it. Times are wall ms, hashes lower-case hex SHA-256. */
 export interface ArchiveFacts {
@@ -34,4 +35,21 @@ export interface ReinterpretFacts {
 export interface LogReinterpreted {
   readonly type: "LogReinterpreted";
   readonly details: ReinterpretFacts;
+}
+
+/** How the identity was changed: to a new key, or to the key that was put in place. */
+export type IdentityChange = "rotated" | "accepted";
+
+/** The PeerIDs of a change of the identity. */
+export interface IdentityFacts {
+  /** Null if no row says which PeerID the log belonged to, and its key is gone. */
+  readonly from: PeerId | null;
+  readonly to: PeerId;
+}
+
+/** The log belongs to another PeerID from here on. */
+export interface IdentityChanged {
+  readonly type: "IdentityChanged";
+  readonly reason: IdentityChange;
+  readonly details: IdentityFacts;
 }

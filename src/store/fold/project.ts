@@ -41,6 +41,7 @@ export function project(
     case "CloneSeen":
     case "LogArchived":
     case "LogReinterpreted":
+    case "IdentityChanged":
     case "DaemonStarted":
     case "DaemonStopped":
       return NOTHING;

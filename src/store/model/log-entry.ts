@@ -10,12 +10,14 @@ import type {
   RollbackEvidence,
 } from "../../events/delivery/delivery-events.ts";
 import type { CloseReason, Effect, LastRun, LogEvent, RejectionReason, SuppressionReason } from "../../events/types.ts";
+import type { IdentityChange } from "../../events/upkeep/upkeep-facts.ts";
 import type { eventLog } from "../schema/log.ts";
 import {
   archiveFactsIn,
   cloneFactsIn,
   detailsJson,
   failureFactsIn,
+  identityFactsIn,
   invalidRow,
   learnedFactsIn,
   reinterpretFactsIn,
@@ -116,6 +118,7 @@ export function columnsOf(event: LogEvent): EventColumns {
   switch (event.type) {
     case "LogArchived":
     case "LogReinterpreted":
+    case "IdentityChanged":
     case "CloneSeen":
     case "DaemonStarted":
     case "PeerLearned":
@@ -211,6 +214,8 @@ export function eventOf(row: ReplayedRow): LogEvent {
       return { type, details: archiveFactsIn(given("details"), seq) };
     case "LogReinterpreted":
       return { type, details: reinterpretFactsIn(given("details"), seq) };
+    case "IdentityChanged":
+      return { type, reason: given("reason") as IdentityChange, details: identityFactsIn(given("details"), seq) };
     case "DaemonStarted":
       return { type, reason: given("reason") as LastRun, details: startFactsIn(given("details"), seq) };
     case "DaemonStopped":

@@ -20,6 +20,7 @@ import type {
   Standing,
   SuppressionReason,
 } from "../../events/types.ts";
+import type { IdentityChange } from "../../events/upkeep/upkeep-facts.ts";
 
 export const eventLog = sqliteTable(
   "event_log",
@@ -68,6 +69,7 @@ export const eventLog = sqliteTable(
       | CloneEvidence
       | LastRun
       | SuppressionReason
+      | IdentityChange
     >(),
     /** An error's text, for people. Programs never read it: every fact has a column of its own. */
     message: text("message"),

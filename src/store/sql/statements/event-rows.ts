@@ -49,6 +49,10 @@ const statements = {
     orm.select(loggedColumns).from(eventLog).where(isOfType("DaemonStarted")).orderBy(desc(eventLog.seq)),
     loggedColumns,
   ),
+  newestIdentityChange: reader(
+    orm.select(loggedColumns).from(eventLog).where(isOfType("IdentityChanged")).orderBy(desc(eventLog.seq)),
+    loggedColumns,
+  ),
   /** Few rows: most starts leave their configuration out. */
   settings: reader(
     orm
@@ -116,7 +120,9 @@ export function eventRows(database: Database, archived: ArchiveRows) {
       // A start that leaves its configuration out changes the record only if it is the newest, or the first after a reinterpretation.
       const reinterpreted = settings.filter(({ type }) => type === "LogReinterpreted");
       const firstStarts = reinterpreted.map(({ seq }) => runs.firstStartAfter.get({ seq }));
-      const rows = [...settings, ...firstStarts, runs.newestStart.get()].filter((row) => row !== undefined);
+      const rows = [...settings, ...firstStarts, runs.newestStart.get(), runs.newestIdentityChange.get()].filter(
+        (row) => row !== undefined,
+      );
       const entries = rows.sort((one, other) => one.seq - other.seq).map(logEntryOf);
       const started = entries.reduce((record, entry) => foldRun(record, entry), before);
       const stopped = runs.newestStop.get();
