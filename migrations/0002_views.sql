@@ -552,7 +552,7 @@ SELECT
       'log decoded again by reinterpret: ' || CASE json_extract(log.details, '$.changes')
         WHEN 0 THEN 'nothing changed' WHEN 1 THEN '1 event appended' ELSE json_extract(log.details, '$.changes') || ' events appended' END
     WHEN 'IdentityChanged' THEN
-      'our PeerID changed' || coalesce(' from ' || json_extract(log.details, '$.from'), '') || ' to ' || json_extract(log.details, '$.to')
+      'our PeerID changed from ' || json_extract(log.details, '$.from') || ' to ' || json_extract(log.details, '$.to')
       || ' (' || log.reason || ')'
     WHEN 'DaemonStarted' THEN
       'daemon started (version ' || json_extract(log.details, '$.version') || ')' || CASE log.reason

@@ -42,8 +42,7 @@ export type IdentityChange = "rotated" | "accepted";
 
 /** The PeerIDs of a change of the identity. */
 export interface IdentityFacts {
-  /** Null if no row says which PeerID the log belonged to, and its key is gone. */
-  readonly from: PeerId | null;
+  readonly from: PeerId;
   readonly to: PeerId;
 }
 

@@ -46,7 +46,7 @@ const reinterpretFacts = z.strictObject({
   changes: z.int().nonnegative(),
 });
 
-const identityFacts = z.strictObject({ from: peerId.nullable(), to: peerId });
+const identityFacts = z.strictObject({ from: peerId, to: peerId });
 
 const failureFacts = z.strictObject({
   streamEnd: z.enum(CLOSE_REASONS).nullable(),

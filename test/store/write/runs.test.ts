@@ -129,7 +129,7 @@ describe("DaemonStarted", () => {
 });
 
 describe("the log's identity", () => {
-  const change = (from: PeerId | null, to: PeerId, reason: IdentityChange = "rotated") =>
+  const change = (from: PeerId, to: PeerId, reason: IdentityChange = "rotated") =>
     temporary.store.appendIdentityChanged({ type: "IdentityChanged", reason, details: { from, to } });
 
   it("is that of the newest start or change, also if they are archived", async () => {
@@ -144,7 +144,7 @@ describe("the log's identity", () => {
     // A start of a version that does not record the PeerID changes nothing.
     start(temporary.store, { peerId: undefined as unknown as PeerId });
     expect(temporary.store.identity()).toBe(PEER_B);
-    change(null, PEER_A, "accepted");
+    change(PEER_B, PEER_A, "accepted");
     expect(temporary.store.identity()).toBe(PEER_A);
     start(temporary.store, { peerId: PEER_B });
     expect(temporary.store.identity()).toBe(PEER_B);
@@ -155,10 +155,10 @@ describe("the log's identity", () => {
   it("is a sentence in the history, without a peer", () => {
     startWith();
     change(PEER_A, PEER_B);
-    change(null, PEER_A, "accepted");
+    change(PEER_B, PEER_A, "accepted");
     expect(temporary.read("select peer_id, app, summary from peer_history where type = 'IdentityChanged' order by seq")).toEqual([
       { peer_id: null, app: "oc-partnerd", summary: `our PeerID changed from ${PEER_A} to ${PEER_B} (rotated)` },
-      { peer_id: null, app: "oc-partnerd", summary: `our PeerID changed to ${PEER_A} (accepted)` },
+      { peer_id: null, app: "oc-partnerd", summary: `our PeerID changed from ${PEER_B} to ${PEER_A} (accepted)` },
     ]);
   });
 });
