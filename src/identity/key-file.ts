@@ -89,6 +89,11 @@ export function createKeyFile(path: string, contents: Uint8Array, code: ErrorCod
   return writeWhole(path, contents, code, moveWithoutReplacing);
 }
 
+/** Writes a file (0600) with a key, atomically and durably, in place of one of that name. Throws `file_failed`. */
+export function replaceKeyFile(path: string, contents: Uint8Array): void {
+  writeWhole(path, contents, "file_failed", renameSync);
+}
+
 /** Renames `from` to `to` durably, in the same directory, in place of a file of that name. Throws `data_dir_unwritable`. */
 export function moveKeyFile(from: string, to: string): void {
   try {

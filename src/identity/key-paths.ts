@@ -16,3 +16,6 @@ export const nextKeyPathIn = (data: string): string => join(data, "identity.key.
 
 /** Where the key of an earlier PeerID is kept. */
 export const keptKeyPathIn = (data: string, peerId: PeerId): string => join(data, `identity.key.${peerId}`);
+
+/** Where the key is beside the backup `file`. */
+export const keyBackupOf = (file: string): string => `${file}.identity.key`;

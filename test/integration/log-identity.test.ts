@@ -46,9 +46,33 @@ describe.concurrent("a log whose key is gone", () => {
     using host = temporaryDirectory();
     const [backup, data] = [join(host.path, "backup.db"), join(host.path, "data")];
     expect(await runCommand(["backup", "--data", daemon.dataDir, "--to", backup])).toMatchObject({ code: 0 });
-    expect(await runCommand(["restore", "--data", data, "--from", backup])).toMatchObject({ code: 0 });
+    const restored = await runCommand(["restore", "--data", data, "--from", backup]);
+    expect(restored).toMatchObject({ code: 0, stderr: "" });
+    const key = join(data, "identity.key");
+    expect(restored.stdout).toContain(
+      `the daemon will not start yet: the log belongs to ${peerId}, but there is no key at ${key}`,
+    );
+    expect(restored.stdout).toContain(`first: put the key of ${peerId} back as ${key}; or import`);
     expectFailure(await runOn(data), 78, [peerId, "there is no key"]);
-    expect(existsSync(join(data, "identity.key"))).toBe(false);
+    expect(existsSync(key)).toBe(false);
+  });
+
+  test("runs after a restore of a backup with the key", async () => {
+    const { daemon, peerId, key } = await stoppedDaemon();
+    await using _daemon = daemon;
+    using host = temporaryDirectory();
+    const backup = join(host.path, "backup.db");
+    const made = await runCommand(["backup", "--data", daemon.dataDir, "--to", backup, "--with-identity"]);
+    expect(made).toMatchObject({ code: 0, stderr: "" });
+    expect(made.stdout).toContain(`${backup}.identity.key: the private key of ${peerId}; keep it secret`);
+    expect(statSync(`${backup}.identity.key`).mode & 0o777).toBe(0o600);
+    rmSync(daemon.dataDir, { recursive: true });
+    const restored = await runCommand(["restore", "--data", daemon.dataDir, "--from", backup]);
+    expect(restored).toMatchObject({ code: 0, stderr: "" });
+    expect(restored.stdout).toContain(`identity: ${peerId}, its key was put back as ${key}, from ${backup}.identity.key`);
+    await daemon.start("started");
+    await daemon.stop();
+    expect(daemon.sql("select peer_id from runs")).toEqual([{ peer_id: peerId }, { peer_id: peerId }]);
   });
 });
 
