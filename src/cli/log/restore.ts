@@ -107,11 +107,11 @@ async function identityLines({ data, identityFile, from }: RestoreRequest): Prom
 }
 
 function restoredText(from: string, restored: RestoredBackup, identity: readonly string[]): string {
-  const { events, head, lastSeqBefore } = restored;
+  const { events, lastSeq, head, lastSeqBefore } = restored;
   const gone =
-    lastSeqBefore === null || lastSeqBefore <= head.seq
+    lastSeqBefore === null || lastSeqBefore <= lastSeq
       ? []
-      : [`removed from the log: seq ${head.seq + 1} to ${lastSeqBefore}, which are not in the backup`];
+      : [`removed from the log: seq ${lastSeq + 1} to ${lastSeqBefore}, which are not in the backup`];
   return [
     `restored ${from}: ${counted(events, "event")}, ${headText(head)}`,
     ...gone,

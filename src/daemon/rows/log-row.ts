@@ -55,6 +55,7 @@ export function logRow(logger: Logger, event: Exclude<LogEvent, { type: "PeerDes
     case "LogArchived":
     case "LogReinterpreted":
     case "IdentityChanged":
+    case "LogRestored":
     case "DaemonStarted":
     case "DaemonStopped":
       break;

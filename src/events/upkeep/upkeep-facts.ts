@@ -1,4 +1,4 @@
-/** The events that commands append to the log: it was archived or reinterpreted, or its identity was changed. */
+/** The events that commands append to the log: it was archived, reinterpreted or restored, or its identity changed. */
 import type { PeerId } from "../../base/ids.ts";
 
 /** An archive file and the events in it. Times are wall ms, hashes lower-case hex SHA-256. */
@@ -51,4 +51,24 @@ export interface IdentityChanged {
   readonly type: "IdentityChanged";
   readonly reason: IdentityChange;
   readonly details: IdentityFacts;
+}
+
+/** The source of a restored log: a backup, or the rows of the damaged log that the hash chain proves. */
+export type RestoreSource = "backup" | "proven_rows";
+
+/** The rows of a restored log. */
+export interface RestoreFacts {
+  /** The path of the backup; null for proven rows. */
+  readonly backup: string | null;
+  /** The newest row that was restored; 0 if there was none. */
+  readonly lastSeq: number;
+  /** The newest row that the log before is known to have had; null if unknown. */
+  readonly lastSeqBefore: number | null;
+}
+
+/** The log was replaced: rows that it had after `lastSeq` are gone, and others follow with the same numbers. */
+export interface LogRestored {
+  readonly type: "LogRestored";
+  readonly reason: RestoreSource;
+  readonly details: RestoreFacts;
 }

@@ -42,6 +42,7 @@ export function project(
     case "LogArchived":
     case "LogReinterpreted":
     case "IdentityChanged":
+    case "LogRestored":
     case "DaemonStarted":
     case "DaemonStopped":
       return NOTHING;

@@ -12,7 +12,7 @@ import {
   type StartFacts,
   type SuppressedFacts,
 } from "../../events/types.ts";
-import type { ArchiveFacts, IdentityFacts, ReinterpretFacts } from "../../events/upkeep/upkeep-facts.ts";
+import type { ArchiveFacts, IdentityFacts, ReinterpretFacts, RestoreFacts } from "../../events/upkeep/upkeep-facts.ts";
 
 const peerId = z.string().transform((text) => text as PeerId);
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
@@ -47,6 +47,12 @@ const reinterpretFacts = z.strictObject({
 });
 
 const identityFacts = z.strictObject({ from: peerId, to: peerId });
+
+const restoreFacts = z.strictObject({
+  backup: z.string().nullable(),
+  lastSeq: z.int().nonnegative(),
+  lastSeqBefore: z.int().nonnegative().nullable(),
+});
 
 const failureFacts = z.strictObject({
   streamEnd: z.enum(CLOSE_REASONS).nullable(),
@@ -86,6 +92,7 @@ type AnyFacts =
   | StartFacts
   | ReinterpretFacts
   | IdentityFacts
+  | RestoreFacts
   | FailureFacts
   | SuppressedFacts
   | LearnedFacts;
@@ -96,6 +103,7 @@ export function detailsJson(facts: AnyFacts): string {
   if ("agent" in facts) return JSON.stringify(learnedFacts.parse(facts));
   if ("file" in facts) return JSON.stringify(archiveFacts.parse(facts));
   if ("counts" in facts) return JSON.stringify(suppressedFacts.parse(facts));
+  if ("backup" in facts) return JSON.stringify(restoreFacts.parse(facts));
   if ("to" in facts) return JSON.stringify(identityFacts.parse(facts));
   if ("changes" in facts) return JSON.stringify(reinterpretFacts.parse(facts));
   return JSON.stringify("run" in facts ? startFacts.parse(facts) : failureFacts.parse(facts));
@@ -119,6 +127,11 @@ export function reinterpretFactsIn(details: string, seq: number): ReinterpretFac
 /** Parses the details of the row `seq`, an IdentityChanged. Throws as archiveFactsIn does. */
 export function identityFactsIn(details: string, seq: number): IdentityFacts {
   return parsed(identityFacts, details, seq);
+}
+
+/** Parses the details of the row `seq`, a LogRestored. Throws as archiveFactsIn does. */
+export function restoreFactsIn(details: string, seq: number): RestoreFacts {
+  return parsed(restoreFacts, details, seq);
 }
 
 /** Parses the details of the row `seq`, an OpenFailed. Throws as archiveFactsIn does. */

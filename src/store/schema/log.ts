@@ -20,7 +20,7 @@ import type {
   Standing,
   SuppressionReason,
 } from "../../events/types.ts";
-import type { IdentityChange } from "../../events/upkeep/upkeep-facts.ts";
+import type { IdentityChange, RestoreSource } from "../../events/upkeep/upkeep-facts.ts";
 
 export const eventLog = sqliteTable(
   "event_log",
@@ -70,6 +70,7 @@ export const eventLog = sqliteTable(
       | LastRun
       | SuppressionReason
       | IdentityChange
+      | RestoreSource
     >(),
     /** An error's text, for people. Programs never read it: every fact has a column of its own. */
     message: text("message"),

@@ -1,6 +1,6 @@
 /** Prepared statements over the log itself. */
 import type { Database } from "better-sqlite3";
-import { and, asc, desc, getTableColumns, gt, inArray, isNotNull, isNull, lt, ne, or, sql } from "drizzle-orm";
+import { and, asc, desc, getTableColumns, gt, inArray, isNotNull, isNull, lt, notInArray, or, sql } from "drizzle-orm";
 import { unionAll } from "drizzle-orm/sqlite-core";
 import type { PeerId, ResourceId } from "../../../base/ids.ts";
 import type { DesiredEvent, LogEvent } from "../../../events/types.ts";
@@ -77,7 +77,11 @@ const statements = {
   ),
   newestStop: reader(orm.select(seq).from(eventLog).where(isOfType("DaemonStopped")).orderBy(desc(eventLog.seq)), seq),
   newestOfDaemon: reader(
-    orm.select(head).from(eventLog).where(ne(eventLog.type, "LogArchived")).orderBy(desc(eventLog.seq)),
+    orm
+      .select(head)
+      .from(eventLog)
+      .where(notInArray(eventLog.type, ["LogArchived", "LogRestored"]))
+      .orderBy(desc(eventLog.seq)),
     head,
   ),
   newest: reader(orm.select(head).from(eventLog).orderBy(desc(eventLog.seq)), head),
@@ -111,7 +115,7 @@ export function eventRows(database: Database, archived: ArchiveRows) {
   return {
     insertEvent,
     head: (): LogHead | undefined => newest.get(),
-    /** The newest row that no archiving appended, which may be done while the daemon is stopped. */
+    /** The newest row that no archiving or restoring appended, which may be done while the daemon is stopped. */
     newestOfDaemon: (): LogHead | undefined => newestOfDaemon.get(),
     /** The newest run of the daemon; null if the log records none. */
     lastRun: (): RunRecord | null => {
