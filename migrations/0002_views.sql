@@ -557,6 +557,15 @@ SELECT
     WHEN 'LogReinterpreted' THEN
       'log decoded again by reinterpret: ' || CASE json_extract(log.details, '$.changes')
         WHEN 0 THEN 'nothing changed' WHEN 1 THEN '1 event appended' ELSE json_extract(log.details, '$.changes') || ' events appended' END
+    WHEN 'IdentityChanged' THEN
+      'our PeerID changed from ' || json_extract(log.details, '$.from') || ' to ' || json_extract(log.details, '$.to')
+      || ' (' || log.reason || ')'
+    WHEN 'LogRestored' THEN
+      'log restored up to event ' || json_extract(log.details, '$.lastSeq') || CASE log.reason
+        WHEN 'backup' THEN ' from the backup ' || json_quote(json_extract(log.details, '$.backup'))
+        ELSE ' from the rows that the hash chain proves' END
+      || CASE WHEN json_extract(log.details, '$.lastSeqBefore') > json_extract(log.details, '$.lastSeq')
+        THEN '; it went up to event ' || json_extract(log.details, '$.lastSeqBefore') || ' before' ELSE '' END
     WHEN 'DaemonStarted' THEN
       'daemon started (version ' || json_extract(log.details, '$.version') || ')' || CASE log.reason
         WHEN 'unclean' THEN ' after an unclean shutdown' WHEN 'clean' THEN ' after a clean shutdown' ELSE ' for the first time' END

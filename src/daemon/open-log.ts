@@ -9,6 +9,7 @@ import { type Config, withoutSecrets } from "../config/schema.ts";
 import type { ObservedEvent, RunId } from "../events/types.ts";
 import type { Metrics } from "../http/metrics.ts";
 import { loadOrCreateIdentity } from "../identity/identity.ts";
+import { settleRotation } from "../identity/rotation.ts";
 import { peerIdOf } from "../p2p/host/connection-index.ts";
 import { verifyLog } from "../store/check/at-start/verify-log.ts";
 import type { LogEntry } from "../store/model/log-entry.ts";
@@ -58,6 +59,8 @@ export async function openLog(config: Config, around: Surroundings): Promise<Log
   const verifyingMs = clock.monotonicMs();
   const rows = await verifyLog({ directory: config.data, signal });
   logger.info({ rows, durationMs: Math.round(clock.monotonicMs() - verifyingMs) }, "event log verified");
+  const settled = settleRotation(config, store.identity());
+  if (settled !== undefined) logger.warn(settled, "interrupted rotation of the identity settled");
   const privateKey = await loadOrCreateIdentity(config, store.identity());
   const peerId = peerIdOf(peerIdFromPrivateKey(privateKey));
   owner.use(store.onAppended(onLogged));

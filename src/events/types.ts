@@ -3,7 +3,7 @@ import { CUT_REASONS, type ErrorCode } from "../base/errors.ts";
 import type { Address, Did, PeerId, ResourceId } from "../base/ids.ts";
 import type { CloneSeen, DeliveryEvent } from "./delivery/delivery-events.ts";
 import type { PeerLearned } from "./learned/learned-facts.ts";
-import type { LogArchived, LogReinterpreted } from "./upkeep/upkeep-facts.ts";
+import type { IdentityChanged, LogArchived, LogReinterpreted, LogRestored } from "./upkeep/upkeep-facts.ts";
 
 /**
  * The meaning of a relation. `partner`: keep a stream. `revoked`: keep none. `blacklisted`: keep none and refuse connections. Decided
@@ -217,6 +217,8 @@ export type LogEvent =
   | CloneSeen
   | LogArchived
   | LogReinterpreted
+  | IdentityChanged
+  | LogRestored
   | RunEvent;
 
 /** Whether a desired event changed the desired state. */

@@ -6,6 +6,7 @@ import type { PartnerdError } from "../base/errors.ts";
 import type { PeerId } from "../base/ids.ts";
 import type { CloneSeen, DeliveryChanged, DeliveryEvent } from "../events/delivery/delivery-events.ts";
 import type { DesiredEvent, DesiredPeer } from "../events/types.ts";
+import type { IdentityChanged } from "../events/upkeep/upkeep-facts.ts";
 import type { EventSettings } from "../events/vocabulary.ts";
 import { removeLeftovers } from "./archive/remove-archived.ts";
 import type { Reinterpreted } from "./fold/reinterpret.ts";
@@ -69,8 +70,10 @@ export interface Store extends Disposable {
    * call this first, because the streams ended before those events.
    */
   closeOrphans(lastAliveMs: number | null): number;
-  /** The PeerID that the log belongs to; undefined before its first start. */
+  /** The PeerID that the log belongs to: that of its newest start or IdentityChanged; undefined before its first start. */
   identity(): PeerId | undefined;
+  /** Appends an IdentityChanged. Only a log that records a start has an identity to change. Call closeOrphans first. */
+  appendIdentityChanged(event: IdentityChanged): LogEntry<IdentityChanged>;
   /** Appends DaemonStopped, `durationMs` (monotonic) after the start. */
   appendStopped(durationMs: number): void;
   /**
@@ -187,6 +190,7 @@ function storeOf({ database, rows, clock, lockWait, files, headFile, hooks }: St
     appendStart: () => writer.appendStart(),
     closeOrphans: (lastAliveMs) => writer.write("close orphaned streams", () => ownEvents.closeOrphans(lastAliveMs)),
     identity: () => runner.run("read the log's identity", () => rows.lastRun()?.peerId),
+    appendIdentityChanged: (event) => writer.write("append IdentityChanged", () => ownEvents.identityChanged(event)),
     appendStopped: (durationMs) => writer.write("append DaemonStopped", () => ownEvents.stopped(durationMs)),
     appendReinterpreted: (changes, settings) =>
       writer.write("append reinterpreted events", () => ownEvents.reinterpreted(changes, settings)),

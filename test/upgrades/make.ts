@@ -15,6 +15,7 @@ import { archiveBefore } from "../store/support/archiving.ts";
 import { start } from "../store/support/events.ts";
 import { appendLongLog } from "../store/support/long-log.ts";
 import { TemporaryStore } from "../store/support/temporary-store.ts";
+import { PEER_A, PEER_B } from "../support/peers.ts";
 
 /** A world in which much goes wrong, so that its fixture has most kinds of lines. */
 const FIXTURE_SEED = 5;
@@ -39,8 +40,9 @@ store.appendObserved({
   },
   causeSeq: null,
 });
+store.appendIdentityChanged({ type: "IdentityChanged", reason: "rotated", details: { from: PEER_A, to: PEER_B } });
 store.appendStopped(clock.monotonicMs());
-start(store);
+start(store, { peerId: PEER_B });
 const copy = join(directory, "copy.db");
 await copyDatabase(temporary.path, copy, () => {});
 const kept: readonly (readonly [string, Uint8Array | string])[] = [

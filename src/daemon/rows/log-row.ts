@@ -54,6 +54,8 @@ export function logRow(logger: Logger, event: Exclude<LogEvent, { type: "PeerDes
     case "EventRejected":
     case "LogArchived":
     case "LogReinterpreted":
+    case "IdentityChanged":
+    case "LogRestored":
     case "DaemonStarted":
     case "DaemonStopped":
       break;

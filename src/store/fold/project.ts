@@ -41,6 +41,8 @@ export function project(
     case "CloneSeen":
     case "LogArchived":
     case "LogReinterpreted":
+    case "IdentityChanged":
+    case "LogRestored":
     case "DaemonStarted":
     case "DaemonStopped":
       return NOTHING;

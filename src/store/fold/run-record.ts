@@ -20,6 +20,7 @@ export interface RunRecord {
 export function foldRun(before: RunRecord | null, { seq, event }: { seq: number; event: LogEvent }): RunRecord | null {
   if (event.type === "DaemonStopped") return before && { ...before, stoppedSeq: seq };
   if (event.type === "LogReinterpreted") return before && { ...before, vocabulary: event.details.vocabulary };
+  if (event.type === "IdentityChanged") return before && { ...before, peerId: event.details.to };
   if (event.type !== "DaemonStarted") return before;
   const { configSha256, config, peerId = before?.peerId } = event.details;
   const effective = config ?? before?.config ?? null;

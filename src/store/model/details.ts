@@ -12,8 +12,9 @@ import {
   type StartFacts,
   type SuppressedFacts,
 } from "../../events/types.ts";
-import type { ArchiveFacts, ReinterpretFacts } from "../../events/upkeep/upkeep-facts.ts";
+import type { ArchiveFacts, IdentityFacts, ReinterpretFacts, RestoreFacts } from "../../events/upkeep/upkeep-facts.ts";
 
+const peerId = z.string().transform((text) => text as PeerId);
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 
 /** Fields are written in this order, so that equal facts give equal text. */
@@ -33,10 +34,7 @@ const archiveFacts = z.strictObject({
 
 const startFacts = z.strictObject({
   run: z.string().transform((text) => text as RunId),
-  peerId: z
-    .string()
-    .transform((text) => text as PeerId)
-    .optional(),
+  peerId: peerId.optional(),
   version: z.string(),
   schema: z.int().positive(),
   configSha256: sha256,
@@ -46,6 +44,14 @@ const startFacts = z.strictObject({
 const reinterpretFacts = z.strictObject({
   vocabulary: z.record(z.string(), z.unknown()),
   changes: z.int().nonnegative(),
+});
+
+const identityFacts = z.strictObject({ from: peerId, to: peerId });
+
+const restoreFacts = z.strictObject({
+  backup: z.string().nullable(),
+  lastSeq: z.int().nonnegative(),
+  lastSeqBefore: z.int().nonnegative().nullable(),
 });
 
 const failureFacts = z.strictObject({
@@ -80,7 +86,16 @@ const learnedFacts = z.strictObject({
 
 const cloneFacts = z.strictObject({ otherRun: z.string() });
 
-type AnyFacts = CloneFacts | ArchiveFacts | StartFacts | ReinterpretFacts | FailureFacts | SuppressedFacts | LearnedFacts;
+type AnyFacts =
+  | CloneFacts
+  | ArchiveFacts
+  | StartFacts
+  | ReinterpretFacts
+  | IdentityFacts
+  | RestoreFacts
+  | FailureFacts
+  | SuppressedFacts
+  | LearnedFacts;
 
 /** The text for the `details` column. */
 export function detailsJson(facts: AnyFacts): string {
@@ -88,6 +103,8 @@ export function detailsJson(facts: AnyFacts): string {
   if ("agent" in facts) return JSON.stringify(learnedFacts.parse(facts));
   if ("file" in facts) return JSON.stringify(archiveFacts.parse(facts));
   if ("counts" in facts) return JSON.stringify(suppressedFacts.parse(facts));
+  if ("backup" in facts) return JSON.stringify(restoreFacts.parse(facts));
+  if ("to" in facts) return JSON.stringify(identityFacts.parse(facts));
   if ("changes" in facts) return JSON.stringify(reinterpretFacts.parse(facts));
   return JSON.stringify("run" in facts ? startFacts.parse(facts) : failureFacts.parse(facts));
 }
@@ -105,6 +122,16 @@ export function startFactsIn(details: string, seq: number): StartFacts {
 /** Parses the details of the row `seq`, a LogReinterpreted. Throws as archiveFactsIn does. */
 export function reinterpretFactsIn(details: string, seq: number): ReinterpretFacts {
   return parsed(reinterpretFacts, details, seq);
+}
+
+/** Parses the details of the row `seq`, an IdentityChanged. Throws as archiveFactsIn does. */
+export function identityFactsIn(details: string, seq: number): IdentityFacts {
+  return parsed(identityFacts, details, seq);
+}
+
+/** Parses the details of the row `seq`, a LogRestored. Throws as archiveFactsIn does. */
+export function restoreFactsIn(details: string, seq: number): RestoreFacts {
+  return parsed(restoreFacts, details, seq);
 }
 
 /** Parses the details of the row `seq`, an OpenFailed. Throws as archiveFactsIn does. */

@@ -10,15 +10,25 @@ import type {
   RollbackEvidence,
 } from "../../events/delivery/delivery-events.ts";
 import type { CloseReason, Effect, LastRun, LogEvent, RejectionReason, SuppressionReason } from "../../events/types.ts";
+import type {
+  IdentityChange,
+  IdentityChanged,
+  LogArchived,
+  LogReinterpreted,
+  LogRestored,
+  RestoreSource,
+} from "../../events/upkeep/upkeep-facts.ts";
 import type { eventLog } from "../schema/log.ts";
 import {
   archiveFactsIn,
   cloneFactsIn,
   detailsJson,
   failureFactsIn,
+  identityFactsIn,
   invalidRow,
   learnedFactsIn,
   reinterpretFactsIn,
+  restoreFactsIn,
   startFactsIn,
   suppressedFactsIn,
 } from "./details.ts";
@@ -116,6 +126,8 @@ export function columnsOf(event: LogEvent): EventColumns {
   switch (event.type) {
     case "LogArchived":
     case "LogReinterpreted":
+    case "IdentityChanged":
+    case "LogRestored":
     case "CloneSeen":
     case "DaemonStarted":
     case "PeerLearned":
@@ -208,15 +220,34 @@ export function eventOf(row: ReplayedRow): LogEvent {
     case "CloneSeen":
       return deliveryEventOf(type, row, given);
     case "LogArchived":
-      return { type, details: archiveFactsIn(given("details"), seq) };
     case "LogReinterpreted":
-      return { type, details: reinterpretFactsIn(given("details"), seq) };
+    case "IdentityChanged":
+    case "LogRestored":
+      return upkeepEventOf(type, seq, given);
     case "DaemonStarted":
       return { type, reason: given("reason") as LastRun, details: startFactsIn(given("details"), seq) };
     case "DaemonStopped":
       return { type, durationMs: given("durationMs") };
     default:
       throw invalidRow(seq, `has the unknown type ${type satisfies never}`);
+  }
+}
+
+function upkeepEventOf(
+  type: "LogArchived" | "LogReinterpreted" | "IdentityChanged" | "LogRestored",
+  seq: number,
+  given: Given,
+): LogArchived | LogReinterpreted | IdentityChanged | LogRestored {
+  const details = given("details");
+  switch (type) {
+    case "LogArchived":
+      return { type, details: archiveFactsIn(details, seq) };
+    case "LogReinterpreted":
+      return { type, details: reinterpretFactsIn(details, seq) };
+    case "IdentityChanged":
+      return { type, reason: given("reason") as IdentityChange, details: identityFactsIn(details, seq) };
+    case "LogRestored":
+      return { type, reason: given("reason") as RestoreSource, details: restoreFactsIn(details, seq) };
   }
 }
 

@@ -20,6 +20,7 @@ import type {
   Standing,
   SuppressionReason,
 } from "../../events/types.ts";
+import type { IdentityChange, RestoreSource } from "../../events/upkeep/upkeep-facts.ts";
 
 export const eventLog = sqliteTable(
   "event_log",
@@ -68,6 +69,8 @@ export const eventLog = sqliteTable(
       | CloneEvidence
       | LastRun
       | SuppressionReason
+      | IdentityChange
+      | RestoreSource
     >(),
     /** An error's text, for people. Programs never read it: every fact has a column of its own. */
     message: text("message"),

@@ -15,6 +15,7 @@ import type {
   StartFacts,
   StreamClosed,
 } from "../../events/types.ts";
+import type { IdentityChanged } from "../../events/upkeep/upkeep-facts.ts";
 import type { EventSettings } from "../../events/vocabulary.ts";
 import { withWellFormedText } from "../../events/well-formed.ts";
 import type { Reinterpreted } from "../fold/reinterpret.ts";
@@ -109,6 +110,11 @@ export class OwnEventAppender {
     const entries = changes.map(({ event, causeSeq }) => append(event, { ...OBSERVED, causeSeq }));
     append({ type: "LogReinterpreted", details: { vocabulary: { ...settings }, changes: entries.length } }, OBSERVED);
     return entries;
+  }
+
+  /** As Store.appendIdentityChanged. */
+  identityChanged(event: IdentityChanged): LogEntry<IdentityChanged> {
+    return this.#init.append(event, OBSERVED);
   }
 
   /** As Store.appendStopped. */

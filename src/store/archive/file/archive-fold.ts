@@ -17,7 +17,7 @@ import { eventOf, type LogRow } from "../../model/log-entry.ts";
 /** The newest message about a peer or resource in a broker stream. */
 type InStream = Pick<ArchivedState["peers"][number], "streamCreated" | "streamSequence" | "streamSeq">;
 
-const RUN_TYPES: ReadonlySet<LogRow["type"]> = new Set(["DaemonStarted", "DaemonStopped", "LogReinterpreted"]);
+const RUN_TYPES: ReadonlySet<LogRow["type"]> = new Set(["DaemonStarted", "DaemonStopped", "LogReinterpreted", "IdentityChanged"]);
 
 const NOT_IN_STREAM: InStream = { streamCreated: null, streamSequence: null, streamSeq: null };
 
