@@ -73,6 +73,7 @@ const readerWith = (
         message: null,
       }),
       deliveries: () => [],
+      clones: () => [],
       knownMessages: () => [],
       appendDelivery: (events) => {
         onAppended(events);
