@@ -9,7 +9,7 @@ import { align, type Evidence } from "./align.ts";
 const COMPARED = 4;
 
 /** The parts of the store that alignment needs. */
-export type AlignedLog = Pick<Store, "cursor" | "delivery" | "deliveries" | "clones" | "knownMessages" | "appendDelivery">;
+export type AlignedLog = Pick<Store, "cursor" | "delivery" | "deliveries" | "contestedRuns" | "knownMessages" | "appendDelivery">;
 
 /** Compares messages that the log knows with those that the stream holds now. */
 export async function compareKnown(
@@ -44,7 +44,7 @@ export interface Aligned {
 
 /** The consumer as it was found, if there is one. */
 export interface FoundConsumer {
-  readonly consumer: Pick<ConsumerState, "owner" | "acknowledged"> | undefined;
+  readonly consumer: Pick<ConsumerState, "owner" | "acknowledged" | "startSequence" | "delivered"> | undefined;
   /** Whether another daemon has taken it from us. */
   readonly isTaken: boolean;
 }
@@ -68,12 +68,15 @@ export function alignLog(
 /** The sequence up to which our own consumer has acknowledged; null if there is none, or it is another daemon's. */
 function acknowledgedBy(
   { consumer, isTaken }: FoundConsumer,
-  { peerId }: ConsumerOwner,
+  { peerId, run }: ConsumerOwner,
   log: AlignedLog,
 ): Pick<Evidence, "acknowledged" | "byClone"> {
   if (consumer?.owner?.peerId !== peerId) return { acknowledged: null, byClone: false };
-  const byClone = isTaken || log.clones().includes(consumer.owner.run);
-  return { acknowledged: consumer.acknowledged, byClone };
+  const { owner, acknowledged, startSequence, delivered } = consumer;
+  // An acknowledgement names the consumer but not its creation: a clone's may arrive after we have recreated the consumer. This run
+  // acknowledges only what is in the log, and none acknowledges what the consumer has not delivered.
+  const isAnothers = owner.run === run || acknowledged > Math.max(delivered.streamSequence, startSequence - 1);
+  return { acknowledged, byClone: isTaken || isAnothers || log.contestedRuns().includes(owner.run) };
 }
 
 /** Whether an earlier start recorded this evidence, and crashed before it could read on: the cursor is still where it left it. */

@@ -18,7 +18,7 @@ export interface Evidence {
   readonly known: "same" | "other" | "unknown";
   /** The sequence up to which our consumer has acknowledged; null if there is no consumer of ours. */
   readonly acknowledged: number | null;
-  /** Whether a clone did that: this log never had those messages. */
+  /** Whether a clone did that, or may have: then it does not prove that this log had those messages. */
   readonly byClone: boolean;
   /** The newest sequence that the log had before it was rolled back, as recorded; 0 if it never was. */
   readonly hadUpTo: number;
@@ -65,13 +65,18 @@ function resumed(
   before: DeliveryGuarantee | undefined,
 ): Alignment {
   const next = cursor.sequence + 1;
-  const acknowledged = evidence.byClone ? 0 : (evidence.acknowledged ?? 0);
+  const acknowledged = provenBy(evidence, stream);
   const hadUpTo = Math.max(acknowledged, evidence.hadUpTo);
   const gone = stream.firstSequence > next ? gapsBetween(stream, cursor.sequence, stream.firstSequence, hadUpTo) : [];
   const reached = gone.length > 0 ? { ...cursor, sequence: stream.firstSequence - 1, messageHash: null } : cursor;
   const rolledBack = acknowledged > cursor.sequence ? [rollback(stream, next, acknowledged)] : [];
   const changed = before === guaranteeOf(stream) ? [] : [followed(stream, reached.sequence + 1)];
   return { events: [...rolledBack, ...unproven(cursor, evidence), ...gone, ...changed], cursor: reached };
+}
+
+/** The newest sequence that this log must once have had. A purge moves nats-server's consumer too, as if it had acknowledged. */
+function provenBy({ acknowledged, byClone }: Evidence, { firstSequence }: BrokerStreamState): number {
+  return acknowledged === null || byClone || acknowledged < firstSequence ? 0 : acknowledged;
 }
 
 /**

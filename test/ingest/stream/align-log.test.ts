@@ -1,9 +1,10 @@
 /** Alignment after alignment on one log: nothing is recorded twice, and nothing is called lost that the log had. */
 import { afterEach, beforeEach, expect, test } from "vitest";
+import type { RunId } from "../../../src/events/types.ts";
 import type { BrokerStreamState } from "../../../src/ingest/broker/broker-port.ts";
 import { alignLog, type FoundConsumer } from "../../../src/ingest/stream/align-log.ts";
 import { dedupeKeyOf } from "../../../src/store/model/dedupe-key.ts";
-import { desired, received } from "../../store/support/events.ts";
+import { desired, received, start as startRun } from "../../store/support/events.ts";
 import { TemporaryStore } from "../../store/support/temporary-store.ts";
 
 const identity = { stream: "S", created: "2026-01-01T00:00:00Z" };
@@ -15,9 +16,14 @@ const state = (firstSequence: number, lastSequence: number): BrokerStreamState =
   limits: "",
 });
 const owner = { peerId: "us", run: "new" };
-const acknowledgedBy = (run: string, acknowledged: number, isTaken = false): FoundConsumer => ({
-  consumer: { owner: { peerId: "us", run }, acknowledged },
-  isTaken,
+const acknowledgedBy = (run: string, acknowledged: number, delivered = acknowledged): FoundConsumer => ({
+  consumer: {
+    owner: { peerId: "us", run },
+    acknowledged,
+    startSequence: 1,
+    delivered: { consumerSequence: delivered, streamSequence: delivered },
+  },
+  isTaken: false,
 });
 const NO_CONSUMER: FoundConsumer = { consumer: undefined, isTaken: false };
 
@@ -62,13 +68,11 @@ test("a daemon that crashes before it has placed the consumer records a rollback
 
 test("one that crashes again and again while the stream shrinks records it once", () => {
   receive(1, 9);
-  for (const first of [12, 14, 25]) start(state(first, 30), acknowledgedBy("later", 20));
+  for (const first of [12, 14]) start(state(first, 30), acknowledgedBy("later", 20));
   expect(said()).toEqual([
     ["acknowledged", 10, 20],
     ["rolled_back", 10, 11],
     ["rolled_back", 12, 13],
-    ["rolled_back", 14, 20],
-    ["purged", 21, 24],
   ]);
 });
 
@@ -108,12 +112,25 @@ test("nothing left to compare is recorded once", () => {
   ]);
 });
 
-test.each([
-  ["it has just taken the consumer", acknowledgedBy("clone", 20, true), false],
-  ["the log has seen it before", acknowledgedBy("clone", 20), true],
-])("a clone that read on does not make this log an older copy: %s", (_, consumer, isRecorded) => {
+const sawClone = { type: "CloneSeen", reason: "consumer", details: { otherRun: "clone" } } as const;
+
+test.each<[string, FoundConsumer]>([
+  ["it has just taken the consumer", { ...acknowledgedBy("just seen", 20), isTaken: true }],
+  ["the log has seen that run before", acknowledgedBy("clone", 20)],
+  ["its acknowledgement reached the consumer of the run that saw it", acknowledgedBy("seer", 20)],
+  ["its acknowledgement reached our own consumer", acknowledgedBy("new", 20)],
+  ["it acknowledged what the consumer has not delivered", acknowledgedBy("earlier", 20, 12)],
+])("a clone that read on does not make this log an older copy: %s", (_, consumer) => {
+  startRun(temporary.store, { run: "seer" as RunId });
   receive(1, 9);
-  if (isRecorded) temporary.store.appendDelivery([{ type: "CloneSeen", reason: "consumer", details: { otherRun: "clone" } }]);
+  temporary.store.appendDelivery([sawClone]);
   start(state(14, 30), consumer);
   expect(said()).toEqual([["purged", 10, 13]]);
+});
+
+test("a log that has seen a clone, and was then rolled back, says so", () => {
+  receive(1, 9);
+  temporary.store.appendDelivery([sawClone]);
+  start(state(1, 30), acknowledgedBy("later", 20));
+  expect(said()).toEqual([["acknowledged", 10, 20]]);
 });

@@ -73,7 +73,7 @@ const readerWith = (
         message: null,
       }),
       deliveries: () => [],
-      clones: () => [],
+      contestedRuns: () => [],
       knownMessages: () => [],
       appendDelivery: (events) => {
         onAppended(events);
