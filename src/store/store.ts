@@ -122,6 +122,8 @@ export interface Store extends Disposable {
   delivery(): DeliveryChanged | undefined;
   /** Changes of the delivery guarantee and gaps, oldest first. */
   deliveries(): readonly LogEntry<DeliveryEvent>[];
+  /** The runs that have shared our consumer lately: those of clones, and those of this log that saw them. */
+  contestedRuns(): readonly string[];
 
   /** Replays the whole log in memory, without touching the tables. */
   replayProjections(): Projections;
@@ -211,6 +213,7 @@ function storeOf({ database, rows, clock, lockWait, files, headFile, hooks }: St
       runner.run("look up received messages", () => rows.knownMessages(stream, sequence, limit)),
     delivery: () => runner.run("read the delivery guarantee", () => rows.delivery()?.event),
     deliveries: () => runner.run("read the delivery history", () => rows.deliveries()),
+    contestedRuns: () => runner.run("read the clones", () => rows.contestedRuns()),
     checkFiles: () => files.check(),
     walBytes: () => walBytes(database.name),
     emptyWal: () => runner.run("empty the write-ahead log", () => emptyWal(database)),

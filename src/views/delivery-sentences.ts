@@ -5,7 +5,7 @@ import type { DeliverySpan, MissingMessages, Rollback } from "../store/fold/deli
 export function missingSentence({ reason, stream, firstSequence, lastSequence }: Omit<MissingMessages, "atMs">): string {
   switch (reason) {
     case "purged":
-      return `stream ${stream} no longer holds ${sequences(firstSequence, lastSequence)}, which the log never received`;
+      return `stream ${stream} no longer holds ${sequences(firstSequence, lastSequence)}, which the log lacks`;
     case "recreated":
       return `stream ${stream} was recreated; messages of the old one from sequence ${firstSequence} on may be missing`;
     case "reused":

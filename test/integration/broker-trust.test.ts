@@ -106,6 +106,24 @@ test("a log that was restored from an older copy says so, and never calls messag
   expect(daemon.count("select count(*) from rollbacks"), "it is recorded once").toBe(1);
 });
 
+test("a purge while the daemon is away, which moves its consumer too, is not taken for a rollback", async () => {
+  await using nats = await NatsServer.start({ jetStream: true });
+  // One of `setup` refuses to be purged.
+  await managed(nats, ({ streams }) => streams.add({ name: STREAM, subjects: SUBJECTS }));
+  await using daemon = await daemonOf(nats);
+  await publish(nats, 1, 5);
+  await hasLogged(daemon, "message 5");
+  await daemon.stop();
+  await publish(nats, 6, 20);
+  await managed(nats, ({ streams }) => streams.purge(STREAM, { seq: 16 }));
+  await daemon.start();
+  await hasLogged(daemon, "message 20");
+  expect(daemon.sql("select reason, first_sequence, last_sequence from delivery_gaps")).toEqual([
+    { reason: "purged", first_sequence: 6, last_sequence: 15 },
+  ]);
+  expect(daemon.count("select count(*) from rollbacks")).toBe(0);
+});
+
 test("a stream that was rewound and grew past the cursor, with nothing left to compare, is not taken for the same", async () => {
   await using nats = await serverWithStream();
   await using daemon = await daemonOf(nats);

@@ -9,7 +9,7 @@ import { align, type Evidence } from "./align.ts";
 const COMPARED = 4;
 
 /** The parts of the store that alignment needs. */
-export type AlignedLog = Pick<Store, "cursor" | "delivery" | "deliveries" | "knownMessages" | "appendDelivery">;
+export type AlignedLog = Pick<Store, "cursor" | "delivery" | "deliveries" | "contestedRuns" | "knownMessages" | "appendDelivery">;
 
 /** Compares messages that the log knows with those that the stream holds now. */
 export async function compareKnown(
@@ -35,11 +35,6 @@ export async function compareKnown(
   return compared.includes("same") ? "same" : "unknown";
 }
 
-/** The sequence up to which our own consumer has acknowledged; null if there is none, or it is another daemon's. */
-export function acknowledgedBy(consumer: ConsumerState | undefined, { peerId }: ConsumerOwner): number | null {
-  return consumer?.owner?.peerId === peerId ? consumer.acknowledged : null;
-}
-
 /** Where reading continues. */
 export interface Aligned {
   readonly cursor: Cursor;
@@ -47,30 +42,76 @@ export interface Aligned {
   readonly hadUpTo: number;
 }
 
-export function alignLog(stream: BrokerStreamState, evidence: Evidence, { log }: { readonly log: AlignedLog }): Aligned {
-  const { events, cursor } = align(stream, log.cursor(), evidence, log.delivery()?.reason);
+/** The consumer as it was found, if there is one. */
+export interface FoundConsumer {
+  readonly consumer: Pick<ConsumerState, "owner" | "acknowledged" | "startSequence" | "delivered"> | undefined;
+  /** Whether another daemon has taken it from us. */
+  readonly isTaken: boolean;
+}
+
+export function alignLog(
+  stream: BrokerStreamState,
+  known: Evidence["known"],
+  found: FoundConsumer,
+  { log, owner }: { readonly log: AlignedLog; readonly owner: ConsumerOwner },
+): Aligned {
   const recorded = log.deliveries().map(({ event }) => event);
+  const before = log.cursor();
+  const evidence = { known, ...acknowledgedBy(found, owner, log), hadUpTo: hadUpTo(stream, recorded) };
+  const { events, cursor } = align(stream, before, evidence, log.delivery()?.reason);
   // A daemon that crashed before it recreated the consumer finds the same evidence again.
-  const news = events.filter((event) => !isRecorded(event, recorded));
+  const news = events.filter((event) => before === undefined || !isRecorded(event, before, recorded));
   if (news.length > 0) log.appendDelivery(news, cursor, stream.lastSequence);
   return { cursor, hadUpTo: hadUpTo(stream, [...recorded, ...news]) };
 }
 
-function isRecorded(event: DeliveryEvent, recorded: readonly DeliveryEvent[]): boolean {
-  const isEvidence = event.type === "LogRolledBack" || (event.type === "DeliveryGap" && event.reason === "unproven");
-  if (!isEvidence) return false;
-  return recorded.some(
-    (other) =>
-      other.type === event.type &&
-      other.reason === event.reason &&
-      isOf(other, event) &&
-      other.lastStreamSequence === event.lastStreamSequence,
+/** The sequence up to which our own consumer has acknowledged; null if there is none, or it is another daemon's. */
+function acknowledgedBy(
+  { consumer, isTaken }: FoundConsumer,
+  { peerId, run }: ConsumerOwner,
+  log: AlignedLog,
+): Pick<Evidence, "acknowledged" | "byClone"> {
+  if (consumer?.owner?.peerId !== peerId) return { acknowledged: null, byClone: false };
+  const { owner, acknowledged, startSequence, delivered } = consumer;
+  // An acknowledgement names the consumer but not its creation: a clone's may arrive after we have recreated the consumer. This run
+  // acknowledges only what is in the log, and none acknowledges what the consumer has not delivered.
+  const isAnothers = owner.run === run || acknowledged > Math.max(delivered.streamSequence, startSequence - 1);
+  return { acknowledged, byClone: isTaken || isAnothers || log.contestedRuns().includes(owner.run) };
+}
+
+/** Whether an earlier start recorded this evidence, and crashed before it could read on: the cursor is still where it left it. */
+function isRecorded(event: DeliveryEvent, { sequence }: Cursor, recorded: readonly DeliveryEvent[]): boolean {
+  return recorded.some((other, index) => {
+    const before = reachedBefore(event, other);
+    return before !== null && isOf(other, event) && sequence === reachedBy(before, recorded.slice(index + 1));
+  });
+}
+
+/** The cursor with which `other` was recorded, if it is the same evidence; otherwise null. Gaps recorded with it are not. */
+function reachedBefore(event: DeliveryEvent, other: DeliveryEvent): number | null {
+  if (event.type === "LogRolledBack" && other.type === "LogRolledBack")
+    return other.lastStreamSequence === event.lastStreamSequence ? other.streamSequence - 1 : null;
+  const isUnproven = [event, other].every(({ type, reason }) => type === "DeliveryGap" && reason === "unproven");
+  return isUnproven && other.type === "DeliveryGap" && other.streamSequence === event.streamSequence
+    ? other.lastStreamSequence
+    : null;
+}
+
+/** The cursor after these events, if no message was read: gaps move it. */
+function reachedBy(sequence: number, events: readonly DeliveryEvent[]): number {
+  return events.reduce(
+    (reached, event) =>
+      event.type === "DeliveryGap" && event.streamSequence === reached + 1 ? (event.lastStreamSequence ?? reached) : reached,
+    sequence,
   );
 }
 
+/** A stream that was rewound since has other messages at those sequences. */
 function hadUpTo({ stream, created: streamCreated }: BrokerStream, events: readonly DeliveryEvent[]): number {
-  const rollbacks = events.filter((event) => event.type === "LogRolledBack" && isOf(event, { stream, streamCreated }));
-  return Math.max(0, ...rollbacks.map((event) => (event.type === "LogRolledBack" ? event.lastStreamSequence : 0)));
+  const ofStream = events.filter((event) => isOf(event, { stream, streamCreated }));
+  const rewound = ofStream.findLastIndex(({ type, reason }) => type === "DeliveryGap" && reason === "reused");
+  const rollbacks = ofStream.slice(rewound + 1).filter((event) => event.type === "LogRolledBack");
+  return Math.max(0, ...rollbacks.map(({ lastStreamSequence }) => lastStreamSequence));
 }
 
 function isOf(event: DeliveryEvent, { stream, streamCreated }: Pick<DeliveryEvent, "stream" | "streamCreated">): boolean {

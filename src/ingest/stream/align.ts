@@ -18,9 +18,13 @@ export interface Evidence {
   readonly known: "same" | "other" | "unknown";
   /** The sequence up to which our consumer has acknowledged; null if there is no consumer of ours. */
   readonly acknowledged: number | null;
+  /** Whether a clone did that, or may have: then it does not prove that this log had those messages. */
+  readonly byClone: boolean;
+  /** The newest sequence that the log had before it was rolled back, as recorded; 0 if it never was. */
+  readonly hadUpTo: number;
 }
 
-export const NO_EVIDENCE: Evidence = { known: "unknown", acknowledged: null };
+export const NO_EVIDENCE: Evidence = { known: "unknown", acknowledged: null, byClone: false, hadUpTo: 0 };
 
 /** To be written in one transaction; reading continues after `cursor`. */
 export interface Alignment {
@@ -61,12 +65,18 @@ function resumed(
   before: DeliveryGuarantee | undefined,
 ): Alignment {
   const next = cursor.sequence + 1;
-  const acknowledged = evidence.acknowledged ?? 0;
-  const gone = stream.firstSequence > next ? gapsBetween(stream, cursor.sequence, stream.firstSequence, acknowledged) : [];
+  const acknowledged = provenBy(evidence, stream);
+  const hadUpTo = Math.max(acknowledged, evidence.hadUpTo);
+  const gone = stream.firstSequence > next ? gapsBetween(stream, cursor.sequence, stream.firstSequence, hadUpTo) : [];
   const reached = gone.length > 0 ? { ...cursor, sequence: stream.firstSequence - 1, messageHash: null } : cursor;
   const rolledBack = acknowledged > cursor.sequence ? [rollback(stream, next, acknowledged)] : [];
   const changed = before === guaranteeOf(stream) ? [] : [followed(stream, reached.sequence + 1)];
   return { events: [...rolledBack, ...unproven(cursor, evidence), ...gone, ...changed], cursor: reached };
+}
+
+/** The newest sequence that this log must once have had. A purge moves nats-server's consumer too, as if it had acknowledged. */
+function provenBy({ acknowledged, byClone }: Evidence, { firstSequence }: BrokerStreamState): number {
+  return acknowledged === null || byClone || acknowledged < firstSequence ? 0 : acknowledged;
 }
 
 /**
@@ -87,17 +97,14 @@ export function isAtCursor(consumer: ConsumerState, { sequence }: Cursor, owner:
   return isOurs && next === sequence + 1 && unacknowledged === 0 && waitingRequests === 0 && isAsRequired;
 }
 
-/**
- * The messages between two sequences, which the stream no longer holds. The log had those up to `acknowledged` before it was rolled
- * back.
- */
+/** The messages between two sequences, which the stream no longer holds. The log had those up to `hadUpTo` before its rollback. */
 export function gapsBetween(
   stream: BrokerStream,
   lastSequence: number,
   nextSequence: number,
-  acknowledged: number,
+  hadUpTo: number,
 ): readonly DeliveryGap[] {
-  const lastLogged = Math.min(acknowledged, nextSequence - 1);
+  const lastLogged = Math.min(hadUpTo, nextSequence - 1);
   if (lastLogged <= lastSequence) return [gapBetween(stream, lastSequence, nextSequence)];
   const had = gap("rolled_back", stream, lastSequence + 1, lastLogged);
   return lastLogged === nextSequence - 1 ? [had] : [had, gapBetween(stream, lastLogged, nextSequence)];

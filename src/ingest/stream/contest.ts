@@ -60,10 +60,14 @@ export class Contest {
     this.#recorded.add(details.otherRun);
   }
 
+  /** Whether the consumer is the one that the other daemon created when it took ours. */
+  isTaken(found: Look | undefined): boolean {
+    return found?.owner !== undefined && this.#other !== undefined && isSame(found.owner, this.#other);
+  }
+
   /** Whether the other daemon may keep the consumer for now. One that has stopped makes no requests. */
   yields(found: Look | undefined, nowMs: number): boolean {
-    const holds = found?.owner !== undefined && this.#other !== undefined && isSame(found.owner, this.#other);
-    return holds && found.waitingRequests > 0 && nowMs - this.#takenMs < YIELD_MS;
+    return this.isTaken(found) && (found?.waitingRequests ?? 0) > 0 && nowMs - this.#takenMs < YIELD_MS;
   }
 
   /** Null unless another daemon has taken the consumer lately. Monotonic time. */

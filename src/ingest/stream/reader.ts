@@ -10,7 +10,7 @@ import { type Cursor, isSameStream } from "../../store/model/cursor.ts";
 import type { BrokerLink, BrokerStreamState, ConsumerOwner, ConsumerState } from "../broker/broker-port.ts";
 import type { IngestBuffer } from "../ingest-buffer.ts";
 import { isAtCursor, isBehind } from "./align.ts";
-import { type Aligned, type AlignedLog, acknowledgedBy, alignLog, compareKnown } from "./align-log.ts";
+import { type Aligned, type AlignedLog, alignLog, compareKnown } from "./align-log.ts";
 import { Contest } from "./contest.ts";
 import { GuaranteeWatch, uncaptured } from "./guarantee-watch.ts";
 import { PullWindow } from "./pull-window.ts";
@@ -195,7 +195,7 @@ export class BrokerStreamReader {
     if (!this.#stale.isBelieved(isBehindLog, clock.monotonicMs()) && isBehindLog) throw behind(found, before);
     // Buffered messages lie beyond the cursor and are redelivered. From here on nothing else moves the cursor.
     buffer.discard();
-    const { cursor, hadUpTo } = alignLog(found, { known, acknowledged: acknowledgedBy(consumer, owner) }, this.#deps);
+    const { cursor, hadUpTo } = alignLog(found, known, { consumer, isTaken: this.#contest.isTaken(consumer) }, this.#deps);
     const reread = this.#resync.due;
     const rereads = reread !== null;
     const start = rereads ? this.#resync.startIn(found, cursor, reread) : cursor.sequence + 1;

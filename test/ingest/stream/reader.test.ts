@@ -73,6 +73,7 @@ const readerWith = (
         message: null,
       }),
       deliveries: () => [],
+      contestedRuns: () => [],
       knownMessages: () => [],
       appendDelivery: (events) => {
         onAppended(events);

@@ -58,6 +58,16 @@ const RECEIVED_BY_CORE = `
     select subject, payload_sha256 from archived_core_message where at_ms >= :sinceMs and seq > :afterSeq
   ) group by subject, payload_sha256`;
 
+/** The run that each of the newest clones had, and the run that saw it. */
+const CONTESTED_RUNS = `
+  select json_extract(seen.details, '$.otherRun'), (
+    select json_extract(started.details, '$.run') from event_log as started
+    where started.type = 'DaemonStarted' and started.effect is null and started.seq < seen.seq
+    order by started.seq desc limit 1
+  )
+  from event_log as seen where seen.type = 'CloneSeen' and seen.effect is null
+  order by seen.seq desc limit 16`;
+
 const statements = {
   delivery: reader(
     orm.select(loggedColumns).from(eventLog).where(isOfType("DeliveryChanged")).orderBy(desc(eventLog.seq)),
@@ -80,6 +90,7 @@ export function deliveryRows(database: Database, archived: ArchiveRows) {
   const newerInStream = database.prepare<NewerInStream, { seq: number; streamSequence: number }>(NEWER_IN_STREAM);
   const keyBefore = database.prepare<{ created: string; before: string }, { dedupeKey: string }>(KEY_BEFORE);
   const archivedBefore = database.prepare<{ created: string; sequence: number }, KnownMessage>(ARCHIVED_BEFORE);
+  const contestedRuns = database.prepare<[], readonly string[]>(CONTESTED_RUNS).raw();
   const receivedByCore = database.prepare<{ afterSeq: number; sinceMs: number }, CoreMessageCount>(RECEIVED_BY_CORE);
 
   return {
@@ -97,6 +108,8 @@ export function deliveryRows(database: Database, archived: ArchiveRows) {
       const afterSeq = archived.newestAnchor()?.lastSeq ?? 0;
       return [...archived.archivedDeliveries(), ...deliveries.all({ afterSeq })].map(logEntryOf) as LogEntry<DeliveryEvent>[];
     },
+    /** As Store.contestedRuns. */
+    contestedRuns: (): readonly string[] => contestedRuns.all().flat(),
     /** As Store.knownMessages. */
     knownMessages: ({ created }: BrokerStream, sequence: number, limit: number): readonly KnownMessage[] => {
       const found = new Map<number, KnownMessage>();
