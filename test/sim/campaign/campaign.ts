@@ -1,10 +1,12 @@
 /** Runs many seeds on a few lanes, then shrinks the first failure of each kind to its smallest fixture. */
+import type { Drawing } from "../worlds/generate.ts";
 import { type Lane, type LaneOptions, Lane as NewLane, type Outcome } from "./lane.ts";
 import { type Ran, RUNNER_INVARIANTS, type Shrunk } from "./messages.ts";
 
 export interface CampaignOptions extends LaneOptions {
   readonly seeds: number;
   readonly from: number;
+  readonly drawing: Drawing;
   readonly plant: string | null;
   readonly workers: number;
   /** Every n-th seed is run twice; 0 for none. */
@@ -17,6 +19,7 @@ export interface CampaignOptions extends LaneOptions {
 /** A seed whose run violated something. */
 export interface Failure {
   readonly seed: number;
+  readonly drawing: Drawing;
   readonly invariant: string;
   readonly atMs: number;
   readonly message: string;
@@ -72,12 +75,12 @@ export async function campaign(options: CampaignOptions, watch: CampaignWatch, s
       while (next < end && !signal.aborted && tally.kinds < options.mostInvariants) {
         const seed = next++;
         const twice = options.twiceEvery > 0 && (seed - options.from) % options.twiceEvery === 0;
-        const outcome = await lane.do({ kind: "run", seed, plant: options.plant, twice }, signal);
+        const outcome = await lane.do({ kind: "run", seed, drawing: options.drawing, plant: options.plant, twice }, signal);
         if (outcome.kind === "stopped" || signal.aborted) break;
         const ran = ranOf(seed, outcome, options.hangMs);
         tally.add(ran, twice);
         watch.onRan?.(ran, tally.done);
-        const failure = failureOf(ran);
+        const failure = failureOf(ran, options.drawing);
         if (failure !== undefined && tally.addFailure(failure)) watch.onFailure?.(failure);
       }
     }),
@@ -114,8 +117,8 @@ function threadless(outcome: Exclude<Outcome, Ran>, hangMs: number): { readonly 
   }
 }
 
-export function failureOf({ seed, violation, fixture }: Ran): Failure | undefined {
-  return violation === null ? undefined : { seed, ...violation, fixture };
+export function failureOf({ seed, violation, fixture }: Ran, drawing: Drawing): Failure | undefined {
+  return violation === null ? undefined : { seed, drawing, ...violation, fixture };
 }
 
 /** Shrinks the finding's fixture. A failure that kills its thread cannot be shrunk. */
@@ -125,9 +128,9 @@ export async function shrinkWith(
   { plant, shrinkRuns: maxRuns }: Pick<CampaignOptions, "plant" | "shrinkRuns">,
   signal: AbortSignal,
 ): Promise<Finding> {
-  const { seed, invariant, fixture } = finding.first;
+  const { seed, drawing, invariant, fixture } = finding.first;
   if (fixture === null) return { ...finding, notShrunk: "the run kills its thread" };
-  const outcome = await lane.do({ kind: "shrink", seed, plant, invariant, maxRuns }, signal);
+  const outcome = await lane.do({ kind: "shrink", seed, drawing, plant, invariant, maxRuns }, signal);
   switch (outcome.kind) {
     case "shrunk":
       return { ...finding, shrunk: outcome };

@@ -10,6 +10,8 @@ import { PLANTS, plantOf } from "../plants/all.ts";
 import { directoryUrl } from "../plants/load.ts";
 import type { Plant } from "../plants/plant.ts";
 import { SIMULATOR } from "../simulator.ts";
+import { FAULT_KINDS, parseMix } from "../worlds/faults.ts";
+import { DEFAULT_SIZE, type Drawing, SIZES, type Size } from "../worlds/generate.ts";
 
 interface Common {
   readonly json: boolean;
@@ -24,6 +26,7 @@ export type SimCommand =
       readonly kind: "seeds";
       readonly seeds: number;
       readonly from: number;
+      readonly drawing: Drawing;
       readonly plant: Plant | undefined;
       readonly twiceEvery: number;
       readonly keepGoing: boolean;
@@ -34,6 +37,7 @@ export type SimCommand =
       readonly kind: "plants";
       readonly seeds: number;
       readonly from: number;
+      readonly drawing: Drawing;
       readonly plants: readonly Plant[];
       readonly write: boolean;
     })
@@ -46,6 +50,8 @@ const DEFAULT_SEEDS_OF_A_HUNT = 8_000;
 interface Flags {
   seeds?: number;
   from?: number;
+  size?: Size;
+  mix?: string;
   plant?: string[];
   plants: boolean;
   replay?: string;
@@ -70,9 +76,16 @@ export function parseCommandLine(argv: readonly string[]): SimCommand {
       positive,
     )
     .option("--from <seed>", "first seed (default: 1)", whole)
+    .addOption(
+      new Option(
+        "--size <size>",
+        "small: 3 to 5 peers, 90 s and a few kinds of faults; large: some 20 peers and ten minutes; mixed: every tenth is large (default: mixed)",
+      ).choices(SIZES),
+    )
+    .option("--mix <kinds>", `draw small worlds with these faults, comma-separated, or none: ${FAULT_KINDS.join(", ")}`)
     .option("--plant <name>", "plant this bug in the code; with --plants: hunt only this bug (repeatable)", collect)
     .option("--plants", "check that every planted bug is caught, and print the table", false)
-    .option("--write", "with --plants: write the table to docs/PLANTED-BUGS.md", false)
+    .option("--write", "with --plants: write the rows of the hunted bugs to docs/PLANTED-BUGS.md, and their fixtures", false)
     .option("--replay <file>", "run this fixture and print its violations")
     .option("--workers <n>", "threads", positive, availableParallelism())
     .option("--twice-every <n>", "run every n-th seed twice and compare the traces, 0 for none (default: 20)", whole)
@@ -90,6 +103,7 @@ export function parseCommandLine(argv: readonly string[]): SimCommand {
         "npm run sim -- --seeds 1 --from 4711             # rerun one failed world",
         "npm run sim -- --seeds 200 --hashes > a.txt      # repeat for b.txt, then diff",
         "npm run sim -- --plants --write",
+        "npm run sim -- --plants --write --plant dials-itself   # one row",
         "npm run sim -- --seeds 500 --plant wake-forgotten",
         "npm run sim -- --replay sim-failure-4711.jsonl --plant wake-forgotten",
       ),
@@ -105,20 +119,20 @@ function commandOf(flags: Flags): SimCommand {
   const simulator = flags.simulator === undefined ? SIMULATOR : directoryUrl(resolve(flags.simulator)).href;
   const common: Common = { json, out: resolve(out), workers, hangMs: hangAfter * 1_000, simulator };
   const plants = (flags.plant ?? []).map(named);
+  const drawing = drawingOf(flags);
   const { seeds, from = 1, twiceEvery = 20, keepGoing, hashes, write } = flags;
   if (flags.replay !== undefined) {
-    refuse(flags, "--replay", ["plants", "seeds", "from", "hashes", "keepGoing", "twiceEvery", "write"]);
+    refuse(flags, "--replay", ["plants", "seeds", "from", "size", "mix", "hashes", "keepGoing", "twiceEvery", "write"]);
     return { ...common, kind: "replay", file: flags.replay, plant: atMostOne(plants) };
   }
   if (flags.plants) {
     refuse(flags, "--plants", ["hashes", "keepGoing", "twiceEvery"]);
-    if (write && plants.length > 0)
-      throw usage("--write needs all bugs; with --plant the table would be incomplete", "remove --write or --plant");
     return {
       ...common,
       kind: "plants",
       seeds: seeds ?? DEFAULT_SEEDS_OF_A_HUNT,
       from,
+      drawing,
       plants: plants.length > 0 ? plants : PLANTS,
       write,
     };
@@ -130,11 +144,22 @@ function commandOf(flags: Flags): SimCommand {
     kind: "seeds",
     seeds: seeds ?? DEFAULT_SEEDS,
     from,
+    drawing,
     plant: atMostOne(plants),
     twiceEvery,
     keepGoing,
     hashes,
   };
+}
+
+/** A mix applies to small worlds only. */
+function drawingOf({ size, mix }: Flags): Drawing {
+  if (mix === undefined) return { size: size ?? DEFAULT_SIZE };
+  if (size !== undefined && size !== "small")
+    throw usage(`--mix cannot be combined with --size ${size}: it draws small worlds`, "remove one of them");
+  const parsed = parseMix(mix);
+  if ("mix" in parsed) return { size: "small", mix: parsed.mix };
+  throw usage(`unknown faults in --mix: ${parsed.unknown.join(", ")}`, `choose from none, ${FAULT_KINDS.join(", ")}`);
 }
 
 function refuse(flags: Flags, mode: string, others: readonly (keyof Flags)[]): void {

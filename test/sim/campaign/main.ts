@@ -5,6 +5,7 @@ import { CommanderError } from "commander";
 import { messageOf, PartnerdError, toPartnerdError } from "../../../src/base/errors.ts";
 import { readFixtureText } from "../../../src/cli/fixture/files.ts";
 import { parseFixture } from "../../../src/fixture/format/parse.ts";
+import { PLANTS } from "../plants/all.ts";
 import { loadSimulate } from "../simulator.ts";
 import { campaign, type Finding } from "./campaign.ts";
 import { parseCommandLine, type SimCommand } from "./command-line.ts";
@@ -119,9 +120,13 @@ async function runPlants(command: SimCommand & { kind: "plants" }): Promise<numb
   return allCaught ? 0 : 1;
 }
 
-/** Writes the table into the document, and each bug's fixture for the tests. */
+/** Writes the rows of these bugs into the document, and each bug's fixture for the tests. */
 function writeTable(results: readonly Hunted[]): void {
-  const document = withTable(existsSync(DOCUMENT) ? readFileSync(DOCUMENT, "utf8") : EMPTY_DOCUMENT, results);
+  const document = withTable(
+    existsSync(DOCUMENT) ? readFileSync(DOCUMENT, "utf8") : EMPTY_DOCUMENT,
+    results,
+    PLANTS.map(({ name }) => name),
+  );
   if (document === undefined) {
     throw new PartnerdError("file_failed", `${DOCUMENT} lacks the markers for the table`, {
       nextStep: "delete the file, and --write will create it",

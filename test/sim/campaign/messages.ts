@@ -1,5 +1,6 @@
 /** Messages between the command and its workers. */
 import type { Violation } from "../../../src/sim/simulate.ts";
+import type { Drawing } from "../worlds/generate.ts";
 
 /** Invariants that the command checks, in addition to those of the simulator. */
 export const RUNNER_INVARIANTS = {
@@ -21,10 +22,17 @@ export interface WorkerSetup {
 
 /** `plant`: the name of the planted bug; null for none. */
 export type Job =
-  | { readonly kind: "run"; readonly seed: number; readonly plant: string | null; readonly twice: boolean }
+  | {
+      readonly kind: "run";
+      readonly seed: number;
+      readonly drawing: Drawing;
+      readonly plant: string | null;
+      readonly twice: boolean;
+    }
   | {
       readonly kind: "shrink";
       readonly seed: number;
+      readonly drawing: Drawing;
       readonly plant: string | null;
       readonly invariant: string;
       readonly maxRuns: number;

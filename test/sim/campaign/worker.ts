@@ -57,9 +57,9 @@ function simulateWith(plant: string | null): Promise<Simulate> {
   return loaded;
 }
 
-async function run({ seed, plant, twice }: Job & { kind: "run" }, signal: AbortSignal): Promise<Ran> {
+async function run({ seed, drawing, plant, twice }: Job & { kind: "run" }, signal: AbortSignal): Promise<Ran> {
   const simulate = await simulateWith(plant);
-  const fixture = (await loadGenerate(simulator))(seed);
+  const fixture = (await loadGenerate(simulator))(seed, drawing);
   const first = await observed(simulate, fixture, signal);
   const violations = [...first.violations];
   if (twice && first.result !== undefined) {
@@ -84,7 +84,7 @@ async function replayed({ fixture, plant }: Job & { kind: "replay" }, signal: Ab
 }
 
 async function shrunk(job: Job & { kind: "shrink" }, signal: AbortSignal): Promise<Answer> {
-  const { seed, plant, invariant, maxRuns } = job;
+  const { seed, drawing, plant, invariant, maxRuns } = job;
   const broken = await simulateWith(plant);
   const sound = await simulateWith(null);
   const fails = async (simulate: Simulate, fixture: Fixture): Promise<boolean> => {
@@ -106,7 +106,8 @@ async function shrunk(job: Job & { kind: "shrink" }, signal: AbortSignal): Promi
     smallest = step.smallest;
     say({ ...shrunkTo(smallest, runs), interim: true });
   };
-  const fixture = await shrink((await loadGenerate(simulator))(seed), stillFails, { signal, maxRuns, onProgress });
+  const whole = (await loadGenerate(simulator))(seed, drawing);
+  const fixture = await shrink(whole, stillFails, { signal, maxRuns, onProgress });
   return shrunkTo(fixture, runs);
 }
 
