@@ -48,6 +48,10 @@ describe("the command line of the simulator", () => {
     expect(parseCommandLine(["--mix", "none", "--size", "small"])).toMatchObject({ drawing: { size: "small", mix: [] } });
   });
 
+  it("measures coverage, and writes it", () => {
+    expect(parseCommandLine(["--coverage", "--write"])).toMatchObject({ kind: "seeds", coverage: true, write: true });
+  });
+
   it("hunts every planted bug, or only the named ones", () => {
     expect(parseCommandLine(["--plants", "--write"])).toMatchObject({
       kind: "plants",
@@ -88,7 +92,9 @@ describe("the command line of the simulator", () => {
     ["--mix crash --size large", "--mix cannot be combined with --size large"],
     ["--mix crash,rain", "unknown faults in --mix: rain"],
     ["--replay x --size small", "--replay cannot be combined with --size"],
-    ["--write", "--write requires --plants"],
+    ["--write", "--write requires --plants or --coverage"],
+    ["--coverage --size large", "--coverage cannot be combined with --size"],
+    ["--coverage --plant fin-ignored", "--coverage cannot be combined with --plant"],
     ["--hashes --json", "both print to standard output"],
     ["--plant fin-ignored --plant dials-itself", "--plant is given more than once"],
     ["--plant wake-forgoten", 'unknown planted bug "wake-forgoten"; did you mean wake-forgotten?'],

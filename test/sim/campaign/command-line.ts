@@ -31,6 +31,10 @@ export type SimCommand =
       readonly twiceEvery: number;
       readonly keepGoing: boolean;
       readonly hashes: boolean;
+      /** Measure which code the worlds reach, and steer them by it. */
+      readonly coverage: boolean;
+      /** With `coverage`: write the document. */
+      readonly write: boolean;
     })
   /** `plants`: the bugs to hunt. */
   | (Common & {
@@ -59,6 +63,7 @@ interface Flags {
   twiceEvery?: number;
   keepGoing: boolean;
   hashes: boolean;
+  coverage: boolean;
   json: boolean;
   write: boolean;
   out: string;
@@ -85,12 +90,21 @@ export function parseCommandLine(argv: readonly string[]): SimCommand {
     .option("--mix <kinds>", `draw small worlds with these faults, comma-separated, or none: ${FAULT_KINDS.join(", ")}`)
     .option("--plant <name>", "plant this bug in the code; with --plants: hunt only this bug (repeatable)", collect)
     .option("--plants", "check that every planted bug is caught, and print the table", false)
-    .option("--write", "with --plants: write the rows of the hunted bugs to docs/PLANTED-BUGS.md, and their fixtures", false)
+    .option(
+      "--write",
+      "with --plants: write the rows of the hunted bugs to docs/PLANTED-BUGS.md, and their fixtures; with --coverage: write docs/SIM-COVERAGE.md",
+      false,
+    )
     .option("--replay <file>", "run this fixture and print its violations")
     .option("--workers <n>", "threads", positive, availableParallelism())
     .option("--twice-every <n>", "run every n-th seed twice and compare the traces, 0 for none (default: 20)", whole)
     .option("--keep-going", "do not stop after violations of three different invariants", false)
     .option("--hashes", "print seed and trace hash, one per line, to compare two processes", false)
+    .option(
+      "--coverage",
+      "list the code of reconciler, ingest, p2p and store that no world reaches; draw faults whose worlds reach new code more often",
+      false,
+    )
     .option("--json", "print the result as JSON", false)
     .option("--out <dir>", "directory for fixtures of failures", ".")
     .option("--hang-after <seconds>", "abandon a run whose simulated time does not advance for this long", positive, 60)
@@ -102,6 +116,7 @@ export function parseCommandLine(argv: readonly string[]): SimCommand {
         "npm run sim -- --seeds 20000",
         "npm run sim -- --seeds 1 --from 4711             # rerun one failed world",
         "npm run sim -- --seeds 200 --hashes > a.txt      # repeat for b.txt, then diff",
+        "npm run sim -- --coverage --seeds 3000 --write",
         "npm run sim -- --plants --write",
         "npm run sim -- --plants --write --plant dials-itself   # one row",
         "npm run sim -- --seeds 500 --plant wake-forgotten",
@@ -122,11 +137,22 @@ function commandOf(flags: Flags): SimCommand {
   const drawing = drawingOf(flags);
   const { seeds, from = 1, twiceEvery = 20, keepGoing, hashes, write } = flags;
   if (flags.replay !== undefined) {
-    refuse(flags, "--replay", ["plants", "seeds", "from", "size", "mix", "hashes", "keepGoing", "twiceEvery", "write"]);
+    refuse(flags, "--replay", [
+      "plants",
+      "seeds",
+      "from",
+      "size",
+      "mix",
+      "coverage",
+      "hashes",
+      "keepGoing",
+      "twiceEvery",
+      "write",
+    ]);
     return { ...common, kind: "replay", file: flags.replay, plant: atMostOne(plants) };
   }
   if (flags.plants) {
-    refuse(flags, "--plants", ["hashes", "keepGoing", "twiceEvery"]);
+    refuse(flags, "--plants", ["coverage", "hashes", "keepGoing", "twiceEvery"]);
     return {
       ...common,
       kind: "plants",
@@ -137,7 +163,8 @@ function commandOf(flags: Flags): SimCommand {
       write,
     };
   }
-  if (write) throw usage("--write requires --plants", "add --plants, or remove --write");
+  if (write && !flags.coverage) throw usage("--write requires --plants or --coverage", "add one of them, or remove --write");
+  if (flags.coverage) refuse(flags, "--coverage", ["plant", "size", "mix"]);
   if (hashes && json) throw usage("--hashes and --json both print to standard output", "remove one of them");
   return {
     ...common,
@@ -149,6 +176,8 @@ function commandOf(flags: Flags): SimCommand {
     twiceEvery,
     keepGoing,
     hashes,
+    coverage: flags.coverage,
+    write,
   };
 }
 

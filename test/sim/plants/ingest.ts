@@ -86,6 +86,13 @@ export const INGEST_PLANTS: readonly Plant[] = [
     replace: "Number.isNaN(found.lastSequence)",
   },
   {
+    name: "clone-not-noticed",
+    what: "A clone of the daemon takes its consumer, and the log does not say so: the two take it from each other for ever.",
+    file: "src/ingest/stream/contest.ts",
+    find: 'return { type: "CloneSeen", reason: "consumer", details: { otherRun: other.run } };',
+    replace: "return null;",
+  },
+  {
     name: "recreation-not-noticed",
     what: "A recreated stream is mistaken for the old one, and its first messages for those that the log has.",
     file: "src/ingest/stream/align.ts",

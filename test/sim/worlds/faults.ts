@@ -46,6 +46,7 @@ const OF_A_STREAM = {
   broker_silent: (around, atMs) => spell(around, atMs, broker("silent"), broker("up")),
   redeliver: (_, atMs) => [broker("redeliver")(atMs)],
   consumer: ({ draw }, atMs) => [{ atMs, consumer: draw.one(["delete", "rewind"]) }],
+  clone: (_, atMs) => [{ atMs, consumer: "take" }],
   purge: ({ draw }, atMs) => [{ atMs, stream: "purge", messages: draw.one([0, 0, 1, 3]) }],
   remove: ({ draw }, atMs) => [{ atMs, stream: "remove", messages: draw.one([0, 1, 2]) }],
   recreate: (_, atMs) => [{ atMs, stream: "recreate", messages: 0 }],
