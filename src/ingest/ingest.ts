@@ -79,7 +79,7 @@ export class Ingest {
       if (decoded.kind === "ignored") ignored.push(this.#ignore(decoded));
       else items.push({ decoded, subject, payload: bytes, sha256, dedupeKey, streamSequence: position?.sequence });
     }
-    const rows = this.#append(items, batch.findLast(({ position }) => position !== undefined)?.position);
+    const rows = this.#append(items, newestPosition(batch));
     if ("retryMs" in rows) return rows;
     for (const result of ignored) this.#dependencies.observer.received(result);
     for (const row of rows) this.#appended(row);
@@ -145,4 +145,11 @@ export class Ingest {
       );
     }
   }
+}
+
+/** While a batch waits for the disk, the broker redelivers messages of it, so that the last one may be older than others. */
+function newestPosition(batch: readonly ReceivedMessage[]): BrokerPosition | undefined {
+  let newest: BrokerPosition | undefined;
+  for (const { position } of batch) if (position !== undefined && position.sequence > (newest?.sequence ?? 0)) newest = position;
+  return newest;
 }

@@ -110,6 +110,7 @@ function actOnBroker({ broker, lifecycle }: World, what: Extract<ActionLine, { b
   else broker.set(what);
 }
 
-function actOnConsumer({ broker: { stream } }: World, what: "delete" | "rewind"): void {
-  if (stream.deleteConsumer() && what === "rewind") stream.recreateConsumerAt({ startSequence: 1, ...REQUIRED_CONSUMER });
+function actOnConsumer({ broker: { stream } }: World, what: "delete" | "rewind" | "take"): void {
+  if (what === "take") stream.takeConsumer();
+  else if (stream.deleteConsumer() && what === "rewind") stream.recreateConsumerAt({ startSequence: 1, ...REQUIRED_CONSUMER });
 }

@@ -85,6 +85,19 @@ describe("Ingest", () => {
     expect(temporary.store.get(PEER_A)?.standing).toBe("revoked");
   });
 
+  it("moves the cursor to the newest message of a batch, although the broker redelivered an older one behind it", () => {
+    using temporary = new TemporaryStore();
+    const { ingest } = setUp(temporary.store);
+    const at = (sequence: number): ReceivedMessage => ({
+      ...message(partner(PEER_A, "1"), CREATE, `created/${sequence}`),
+      position: { stream: "OC", created: "2026-01-01T00:00:00Z", sequence, messageHash: null },
+    });
+    expect(ingest.take([at(1), at(2), at(3), at(1)])).toBe("done");
+    expect(temporary.store.cursor()?.sequence).toBe(3);
+    expect(ingest.take([at(4)])).toBe("done");
+    expect(temporary.store.head().seq).toBe(4);
+  });
+
   it("reports a fault of the program once, with its stack, and keeps the batch", () => {
     const appendReceived = () => {
       throw new TypeError("a bug");

@@ -48,7 +48,7 @@ await copyDatabase(temporary.path, copy, () => {});
 const kept: readonly (readonly [string, Uint8Array | string])[] = [
   [`schema-${knownMigrations().size}.db.gz`, gzipSync(readFileSync(copy), { level: 9 })],
   [`archive-${ARCHIVE_VERSION}.jsonl.gz`, readFileSync(archived.path)],
-  [`fixture-${FIXTURE_VERSION}.jsonl`, formatFixture(generate(FIXTURE_SEED))],
+  [`fixture-${FIXTURE_VERSION}.jsonl`, formatFixture(generate(FIXTURE_SEED, { size: "large" }))],
 ];
 for (const [name, content] of kept) {
   writeFileSync(join(import.meta.dirname, name), content);

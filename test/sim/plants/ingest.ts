@@ -11,6 +11,13 @@ export const INGEST_PLANTS: readonly Plant[] = [
       'acknowledge: (Reflect.set(this.#init, "newest", message), () => this.#isTaken(Reflect.get(this.#init, "newest"), position)),',
   },
   {
+    name: "redelivery-moves-the-cursor-back",
+    what: "The cursor moves to the last message of a batch, although the broker redelivered an older one behind it: reading stops for good.",
+    file: "src/ingest/ingest.ts",
+    find: "position.sequence > (newest?.sequence ?? 0)",
+    replace: "true",
+  },
+  {
     name: "cursor-outside-the-transaction",
     what: "The cursor moves before the messages that it covers are committed: a crash in between, and they are never read.",
     file: "src/store/store.ts",
@@ -77,6 +84,13 @@ export const INGEST_PLANTS: readonly Plant[] = [
     file: "src/ingest/stream/reader.ts",
     find: "!isSameStream(await link.state(), found)",
     replace: "Number.isNaN(found.lastSequence)",
+  },
+  {
+    name: "clone-not-noticed",
+    what: "A clone of the daemon takes its consumer, and the log does not say so: the two take it from each other for ever.",
+    file: "src/ingest/stream/contest.ts",
+    find: 'return { type: "CloneSeen", reason: "consumer", details: { otherRun: other.run } };',
+    replace: "return null;",
   },
   {
     name: "recreation-not-noticed",
