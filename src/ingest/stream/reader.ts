@@ -155,6 +155,7 @@ export class BrokerStreamReader {
       hadUpTo,
       window: this.#window.messages,
       consumerSequence,
+      isContested: this.#contest.current(clock.monotonicMs()) !== null,
       buffer,
       clock,
       onProgress: (pending) => {

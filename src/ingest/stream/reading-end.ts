@@ -11,6 +11,8 @@ type RestartReason =
   | "buffer_full"
   /** A delivery is missing, or came a second time. */
   | "delivery_out_of_order"
+  /** The consumer skips messages that the stream holds: another daemon has acknowledged them. */
+  | "consumer_moved"
   /** A message without its position in the stream. */
   | "position_missing"
   | "consumer_deleted"

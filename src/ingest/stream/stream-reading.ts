@@ -1,6 +1,7 @@
 /** One stretch of reading: from a consumer at the log's cursor until the first unexpected event. */
 import { hash } from "node:crypto";
 import type { Clock } from "../../base/clock.ts";
+import { PartnerdError, toPartnerdError } from "../../base/errors.ts";
 import type { Cursor } from "../../store/model/cursor.ts";
 import { dedupeKeyOf, messageHash } from "../../store/model/dedupe-key.ts";
 import type { BrokerLink, BrokerMessage } from "../broker/broker-port.ts";
@@ -11,13 +12,15 @@ import { Pull } from "./pull.ts";
 import type { ReadingEnd, Restart } from "./reading-end.ts";
 
 interface StreamReadingInit {
-  readonly link: Pick<BrokerLink, "openPull" | "acknowledge" | "isClosed">;
+  readonly link: Pick<BrokerLink, "openPull" | "acknowledge" | "isClosed" | "hashAt">;
   /** The log's cursor. */
   readonly cursor: Cursor;
   /** The newest sequence that the log had before it was rolled back; 0 if it never was. */
   readonly hadUpTo: number;
   /** The number of the consumer's next delivery. */
   readonly consumerSequence: number;
+  /** Whether another daemon has had the consumer lately. Its late acknowledgements move ours past messages that it never delivers. */
+  readonly isContested: boolean;
   /** Most messages requested and buffered together. */
   readonly window: number;
   readonly buffer: Pick<IngestBuffer, "offer" | "counts">;
@@ -38,6 +41,8 @@ export class StreamReading implements Disposable {
   #sequence: number;
   /** The newest logged message that is not acknowledged yet. */
   #taken: BrokerMessage | undefined;
+  /** Messages that wait until the broker has said whether those before them exist. No more than were requested. */
+  #held: BrokerMessage[] | undefined;
   #ended = false;
 
   constructor(init: StreamReadingInit) {
@@ -62,8 +67,49 @@ export class StreamReading implements Disposable {
   #received(message: BrokerMessage): void {
     // The client delivers everything it has read from the socket, even after we have unsubscribed.
     if (this.#ended) return;
+    if (this.#held !== undefined) {
+      this.#held.push(message);
+      return;
+    }
+    const skipped = this.#init.isContested ? this.#skippedBefore(message) : undefined;
+    if (skipped !== undefined) {
+      this.#held = [message];
+      void this.#askFor(skipped);
+      return;
+    }
+    this.#takeOrEnd(message);
+  }
+
+  #takeOrEnd(message: BrokerMessage): void {
     const unexpected = this.#take(message);
     if (unexpected !== undefined) this.#end(unexpected);
+  }
+
+  /** The first and the last sequence that the consumer skipped, if any. */
+  #skippedBefore({ reply }: BrokerMessage): readonly [number, number] | undefined {
+    const next = deliveryPositionOf(reply)?.streamSequence ?? 0;
+    return next > this.#sequence + 1 ? [this.#sequence + 1, next - 1] : undefined;
+  }
+
+  /** A consumer that was moved skips messages that the stream holds; a gap in the stream has none. */
+  async #askFor(skipped: readonly [number, number]): Promise<void> {
+    const hashes = await Promise.all(skipped.map((sequence) => this.#init.link.hashAt(sequence))).catch(toPartnerdError);
+    if (hashes instanceof PartnerdError) {
+      this.#end(hashes);
+    } else if (hashes.some((found) => found !== undefined)) {
+      this.#end({ reason: "consumer_moved", facts: { first: skipped[0], last: skipped[1] } });
+    } else {
+      this.#release();
+    }
+  }
+
+  /** Takes the first held message, whose gap is proven, and receives the others. */
+  #release(): void {
+    const [first, ...others] = this.#held ?? [];
+    this.#held = undefined;
+    if (this.#ended || first === undefined) return;
+    this.#takeOrEnd(first);
+    for (const other of others) this.#received(other);
   }
 
   /** Why reading has to start again, if anything is not as expected. */
