@@ -26,8 +26,8 @@ class WaitingFirst extends BaseSequencer {
 const QUICK = wallTimeoutMs(repetitions(120_000, 3_600_000));
 const PROCESSES = wallTimeoutMs(repetitions(300_000, 3_600_000));
 
-/** They replace a module of Node, which has no effect on modules that another test file of the same process has loaded before. */
-const MOCKING = ["test/store/fsyncs.test.ts", "test/identity/rotation.test.ts"];
+/** It replaces a module of Node, which has no effect on modules that another test file of the same process has loaded before. */
+const MOCKING = ["test/identity/rotation.test.ts"];
 
 export default defineConfig({
   test: {

@@ -59,6 +59,7 @@ describe("precedence", () => {
       OCPARTNERD_NATS_STREAM: "EVENTS",
       OCPARTNERD_NATS_CONSUMER: "lyon-1",
       OCPARTNERD_NATS_HEAD_SUBJECT: "oc.head",
+      OCPARTNERD_NATS_HEADS: "off",
       OCPARTNERD_NATS_TLS_HANDSHAKE_FIRST: "yes",
       OCPARTNERD_P2P_INBOUND: "partners",
       OCPARTNERD_P2P_HEARTBEAT_TIMESTAMP: "none",

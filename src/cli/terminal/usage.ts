@@ -35,6 +35,7 @@ export const EXAMPLE_VALUES: Readonly<Record<string, string>> = {
   "--max-runs <n>": "500",
   "--name <name>": "lyon-1",
   "--nats <url>": "nats://127.0.0.1:4222",
+  "--nats [url]": "nats://127.0.0.1:4222",
   "--out <file>": "night.jsonl",
   "--peer <peerid>": "12D3KooWLrYpZzrwDmMMgvG3qFvMi4yxqxZcGBUd1pUTVTsKoXxh",
   "--relation <relation>": "BLACKLIST",

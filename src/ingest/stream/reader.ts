@@ -121,7 +121,7 @@ export class BrokerStreamReader {
     this.#loop.connected();
     void link.closed().then(() => this.#interrupt?.({ reason: "connection_closed" }));
     link.onDenied((denied) => this.#interrupt?.(denied));
-    const interrupt = () => this.#interrupt?.({ reason: "stopped" });
+    const interrupt = () => this.#interrupt?.(STOPPED);
     signal.addEventListener("abort", interrupt, { once: true });
     while (!isOver()) {
       let waitMs = RESTART_MS;
@@ -198,9 +198,8 @@ export class BrokerStreamReader {
     buffer.discard();
     const { cursor, hadUpTo } = alignLog(found, known, { consumer, isTaken: this.#contest.isTaken(consumer) }, this.#deps);
     const reread = this.#resync.due;
-    const rereads = reread !== null;
-    const start = rereads ? this.#resync.startIn(found, cursor, reread) : cursor.sequence + 1;
-    const isInPlace = !rereads && consumer !== undefined && isAtCursor(consumer, cursor, owner);
+    const start = reread !== null ? this.#resync.startIn(found, cursor, reread) : cursor.sequence + 1;
+    const isInPlace = reread === null && consumer !== undefined && isAtCursor(consumer, cursor, owner);
     if (!isInPlace) await link.recreateConsumerAt(start, owner);
     this.#contest.placed();
     // If the stream was recreated since we looked, we would read it from the middle and take its messages for those of the old one.
@@ -209,7 +208,7 @@ export class BrokerStreamReader {
     if (this.#resync.isNewerThan(reread)) return { reason: "resync" };
     this.#resync.began(found, start, reread);
     const pending = found.lastSequence - start + 1;
-    logger.info({ stream, consumer: name, sequence: start, pending, rereads }, "reading stream");
+    logger.info({ stream, consumer: name, sequence: start, pending, rereads: reread !== null }, "reading stream");
     this.#pending = Math.max(0, pending);
     return { found, cursor, hadUpTo, consumerSequence: isInPlace ? consumer.delivered.consumerSequence + 1 : 1 };
   }
