@@ -23,7 +23,7 @@ import { Ledger } from "./settle.ts";
 export interface CampaignOptions {
   /** The tree of mutants. */
   readonly tree: string;
-  /** Exists, and is empty. */
+  /** Exists. Records of an earlier run in it are used again. */
   readonly directory: string;
   readonly testFiles: readonly string[];
   readonly mutants: readonly number[];
@@ -49,12 +49,10 @@ const MOST_ROUNDS = 60;
 export async function campaign(options: CampaignOptions, events: CampaignEvents, signal: AbortSignal): Promise<CampaignResult> {
   const { directory, testFiles, mutants } = options;
   for (const folder of ["plans", "records"]) mkdirSync(join(directory, folder), { recursive: true });
-  await runVitest(
-    options,
-    testFiles,
-    () => events.onRecorded(testFiles.filter((file) => existsSync(recordFile(directory, file))).length),
-    signal,
-  );
+  const isRecorded = (file: string) => existsSync(recordFile(directory, file));
+  const unrecorded = testFiles.filter((file) => !isRecorded(file));
+  if (unrecorded.length > 0)
+    await runVitest(options, unrecorded, () => events.onRecorded(testFiles.filter(isRecorded).length), signal);
   const records = testFiles.map((testFile) => readRecord(directory, testFile));
   const ledger = new Ledger();
   const reached = reachedBy(records);
@@ -64,6 +62,7 @@ export async function campaign(options: CampaignOptions, events: CampaignEvents,
     for (const line of tail.read()) for (const id of ledger.take(line)) appendFileSync(settledFile(directory), `${id}\n`);
     events.onProgress(unreached + ledger.caught.size);
   };
+  follow();
   let open = plansOf(records, (testFile, id) => ledger.isOpen(testFile, id));
   for (let round = 0; open.length > 0 && round < MOST_ROUNDS && !signal.aborted; round++) {
     for (const plan of open) writeFileSync(planFile(directory, plan.testFile), JSON.stringify(plan));
@@ -79,7 +78,7 @@ export async function campaign(options: CampaignOptions, events: CampaignEvents,
   }
   const unfinished = new Set(open.flatMap((plan) => plan.mutants.map(({ id }) => id)));
   const unusable = records.flatMap(({ testFile, problem }) => (problem === null ? [] : [{ testFile, problem }]));
-  const wasRecorded = testFiles.every((file) => existsSync(recordFile(directory, file)));
+  const wasRecorded = testFiles.every(isRecorded);
   const outcomes = new Map<number, Outcome>();
   for (const id of mutants) {
     const caught = ledger.caught.get(id);
