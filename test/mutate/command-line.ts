@@ -16,12 +16,14 @@ export interface MutateCommand {
   readonly tests: readonly string[];
   readonly allTests: boolean;
   readonly results: string | undefined;
+  /** The lowest score, in percent, that exits with 0; undefined if no survivor may be unexplained. */
+  readonly leastScore: number | undefined;
   readonly list: boolean;
   readonly write: boolean;
   readonly keep: boolean;
 }
 
-type Optional = "only" | "tests" | "minutes" | "changed" | "sample" | "results";
+type Optional = "only" | "tests" | "minutes" | "changed" | "sample" | "results" | "leastScore";
 type Flags = Omit<MutateCommand, Optional> & Partial<Pick<MutateCommand, Optional>>;
 
 /** Throws a CommanderError, which has been printed, for unknown input. */
@@ -39,6 +41,7 @@ export function parseCommandLine(argv: readonly string[]): MutateCommand {
     .option("--tests <path>", "let only this test file or folder catch mutants (repeatable)", collect)
     .option("--all-tests", "also run the tests of other areas and those that start daemons, which takes hours", false)
     .option("--results <file>", "keep the outcomes in this file, and run only mutants that it does not list as caught")
+    .option("--least-score <percent>", "exit with 0 from this score on (default: only if every survivor is explained)", positive)
     .option("--list", "print the mutants and run none", false)
     .option("--write", "write the tables of docs/MUTATIONS.md", false)
     .option("--keep", "keep the copy and print its path", false)
@@ -48,7 +51,7 @@ export function parseCommandLine(argv: readonly string[]): MutateCommand {
       example(
         "npm run mutate -- --sample 300",
         "npm run mutate -- --only src/reconciler --tests test/reconciler",
-        "npm run mutate -- --changed HEAD~1 --sample 20 --minutes 5",
+        "npm run mutate -- --changed HEAD~1 --sample 20 --minutes 5 --least-score 75",
         "npm run mutate -- --results mutations.json --write",
       ),
     )
@@ -56,8 +59,8 @@ export function parseCommandLine(argv: readonly string[]): MutateCommand {
     .showHelpAfterError("(see npm run mutate -- --help)");
   command.parse(argv, { from: "user" });
   const { only = [], tests = [], minutes: limit = Number.POSITIVE_INFINITY, ...flags } = command.opts<Flags>();
-  const { changed, sample, results } = flags;
-  return { ...flags, changed, sample, results, only, tests, minutes: limit };
+  const { changed, sample, results, leastScore } = flags;
+  return { ...flags, changed, sample, results, leastScore, only, tests, minutes: limit };
 }
 
 const collect = (path: string, before: readonly string[] | undefined): readonly string[] => [

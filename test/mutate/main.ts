@@ -10,8 +10,8 @@ import { choose, isBelow } from "./choose.ts";
 import { type MutateCommand, parseCommandLine } from "./command-line.ts";
 import { EXPLAINED } from "./explained.ts";
 import { campaign, removeTree } from "./measure/campaign.ts";
-import { type Outcome, readOutcomes, writeOutcomes } from "./measure/results.ts";
-import { needlessOf, staleOf, survivorsOf } from "./measure/score.ts";
+import { type Outcome, type Outcomes, readOutcomes, writeOutcomes } from "./measure/results.ts";
+import { needlessOf, staleOf, survivorsOf, tally } from "./measure/score.ts";
 import { type FoundFile, findMutants, type Mutant, mutatedText } from "./mutants.ts";
 import { AREAS, resultText, withTables } from "./report.ts";
 import { changedLines, SWITCH_MODULE, sourcesOf, writeTree } from "./tree.ts";
@@ -57,12 +57,12 @@ async function main(command: MutateCommand): Promise<number> {
   if (pending.length > 0) await run(command, found, pending, outcomes);
   const seconds = Math.round((performance.now() - startedMs) / 1_000);
   if (command.results !== undefined) writeOutcomes(command.results, all, outcomes);
-  print(resultText({ all, outcomes }));
+  print(resultText({ all: chosen, outcomes }));
   const unrun = chosen.filter(({ id }) => !outcomes.has(id)).length;
   print(`\n${chosen.length - unrun} of ${chosen.length} chosen mutants have an outcome; ${all.length} exist; ${seconds} s`);
-  const bad = complain(all, outcomes);
-  if (command.write) writePage(all, outcomes);
-  return wasInterrupted ? INTERRUPTED : bad ? 1 : 0;
+  complain(all, outcomes);
+  if (command.write) writePage(command, all, chosen, outcomes);
+  return wasInterrupted ? INTERRUPTED : isGoodEnough(command, chosen, outcomes) && staleOf(all, EXPLAINED).length === 0 ? 0 : 1;
 }
 
 /** Adds the outcomes of the pending mutants. */
@@ -114,18 +114,25 @@ function list(mutants: readonly Mutant[]): number {
   return 0;
 }
 
-/** Reports explanations that no longer hold. True if there are any, or survivors without an explanation. */
-function complain(all: readonly Mutant[], outcomes: ReadonlyMap<number, Outcome>): boolean {
-  const stale = staleOf(all, EXPLAINED);
-  for (const { path, operator, line } of stale) print(`stale explanation: ${path}, ${operator}: ${line}`);
-  for (const { path, operator, line } of needlessOf(all, outcomes, EXPLAINED))
-    print(`explained, but caught: ${path}, ${operator}: ${line}`);
-  return stale.length > 0 || survivorsOf(all, outcomes, EXPLAINED).some(({ explanation }) => explanation === undefined);
+function isGoodEnough({ leastScore }: MutateCommand, chosen: readonly Mutant[], outcomes: Outcomes): boolean {
+  const { mutants, score } = tally(chosen, outcomes, EXPLAINED);
+  if (leastScore !== undefined) return mutants === 0 || score * 100 >= leastScore;
+  return survivorsOf(chosen, outcomes, EXPLAINED).every(({ explanation }) => explanation !== undefined);
 }
 
-function writePage(all: readonly Mutant[], outcomes: ReadonlyMap<number, Outcome>): void {
-  const about = `${outcomes.size} of ${all.length} mutants have been run.`;
-  const page = withTables(readFileSync(PAGE, "utf8"), { all, outcomes }, about);
+/** Reports explanations that no longer hold. */
+function complain(all: readonly Mutant[], outcomes: Outcomes): void {
+  for (const { path, operator, line } of staleOf(all, EXPLAINED)) print(`stale explanation: ${path}, ${operator}: ${line}`);
+  for (const { path, operator, line } of needlessOf(all, outcomes, EXPLAINED))
+    print(`explained, but caught: ${path}, ${operator}: ${line}`);
+}
+
+function writePage(command: MutateCommand, all: readonly Mutant[], chosen: readonly Mutant[], outcomes: Outcomes): void {
+  const whole = `Of ${all.length} mutants, ${chosen.length} were ${command.sample === undefined ? "chosen" : `drawn (seed ${command.seed})`}.`;
+  const unrun = chosen.filter(({ id }) => !outcomes.has(id)).length;
+  const rest =
+    unrun === 0 ? "All of them have an outcome." : `${unrun} had not met all tests when the run was stopped, and are left out.`;
+  const page = withTables(readFileSync(PAGE, "utf8"), { all: chosen, outcomes }, `${whole} ${rest}`);
   if (page === undefined) throw new Error("docs/MUTATIONS.md lacks the marker for the tables; restore it from git");
   writeFileSync(PAGE, page);
 }

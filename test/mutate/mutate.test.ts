@@ -98,7 +98,7 @@ describe("the command line", () => {
 
   test("accepts every option", () => {
     const flags =
-      "--only src/p2p/ --only src/store --changed HEAD~1 --sample 3 --seed 7 --minutes 0.5 --lanes 3 --tests test/p2p --all-tests --results r.json --list --write --keep";
+      "--only src/p2p/ --only src/store --changed HEAD~1 --sample 3 --seed 7 --minutes 0.5 --lanes 3 --tests test/p2p --all-tests --results r.json --least-score 90 --list --write --keep";
     expect(parseCommandLine(flags.split(" "))).toEqual({
       only: ["src/p2p", "src/store"],
       changed: "HEAD~1",
@@ -109,6 +109,7 @@ describe("the command line", () => {
       tests: ["test/p2p"],
       allTests: true,
       results: "r.json",
+      leastScore: 90,
       list: true,
       write: true,
       keep: true,

@@ -75,7 +75,9 @@ const SIGNAL = /(^s|S)ignal$/;
 const NEVER = "new AbortController().signal";
 
 function withoutSignal(argument: Node): readonly Site[] {
-  const named = argument.type === "Identifier" || argument.type === "MemberExpression";
+  // Not `new AbortController().signal`, which never aborts.
+  const named =
+    argument.type === "Identifier" || (argument.type === "MemberExpression" && argument.object.type !== "NewExpression");
   if (!named || !SIGNAL.test(lastName(argument) ?? "")) return [];
   return [replacedExpression("missing-abort", argument, "a signal that never aborts", NEVER)];
 }

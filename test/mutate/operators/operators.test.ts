@@ -54,6 +54,7 @@ describe("the operators", () => {
     ["a key", 'type Why = "cut" | "gone"; const x = { cut: y };'],
     ["a duration", "const GRACE_MS = 5 * 60;"],
     ["a large limit", "const MOST = 4_096;"],
+    ["a signal that never aborts", "const x = open(new AbortController().signal);"],
     ["an import", 'import x from "cut";'],
     ["a function that returns something", "function f(): number { return a; }"],
   ])("leave %s alone", (_, text) => {
