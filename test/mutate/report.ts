@@ -99,6 +99,9 @@ function list(survivors: readonly Survivor[]): readonly string[] {
   if (survivors.length === 0) return ["None."];
   return survivors.map(({ mutant, explanation }) => {
     const { path, operator, change, lineText } = mutant;
-    return `- \`${path}\`, ${operator}, ${change.replaceAll("|", "\\|")}: \`${lineText}\`. ${explanation?.why ?? "Not explained."}`;
+    return `- \`${path}\`, ${operator}, ${change.replaceAll("|", "\\|")}: ${code(lineText)}. ${explanation?.why ?? "Not explained."}`;
   });
 }
+
+/** As code in Markdown, also if it contains backticks. */
+const code = (text: string): string => (text.includes("`") ? `\`\` ${text} \`\`` : `\`${text}\``);
