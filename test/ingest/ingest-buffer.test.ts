@@ -62,6 +62,15 @@ describe("IngestBuffer", () => {
     expect([state.overflows, state.drops]).toEqual([2, 4]);
   });
 
+  it("is idle at once if it is empty, and otherwise only after the last batch", async () => {
+    const { clock, batches, buffer, offer } = setUp();
+    await buffer.idle();
+    offer(1, 65);
+    const idle = buffer.idle().then(() => batches.length);
+    await clock.advance(0);
+    expect(await idle).toBe(2);
+  });
+
   it("limits the bytes as well", async () => {
     const { clock, buffer, offer } = setUp({ maxBytes: 100 });
     offer(1, 3, 40);
