@@ -85,8 +85,8 @@ type BrokerOrDiskLine = Extract<
 >;
 
 function brokerOrDiskAction(world: World, line: BrokerOrDiskLine): FaultAction {
-  const { broker, disk } = world;
-  if ("disk" in line) return { who: "daemon", what: `disk ${line.disk}`, act: () => disk.set(line.disk) };
+  const { broker } = world;
+  if ("disk" in line) return { who: "daemon", what: `disk ${line.disk}`, act: () => actOnDisk(world, line.disk) };
   const who = "broker";
   if ("broker" in line) return { who, what: line.broker, act: () => actOnBroker(world, line.broker) };
   if ("consumer" in line) return { who, what: `consumer ${line.consumer}`, act: () => actOnConsumer(world, line.consumer) };
@@ -101,6 +101,12 @@ function brokerOrDiskAction(world: World, line: BrokerOrDiskLine): FaultAction {
     case "set_back":
       return { who, what, act: () => broker.restoreBackup(line.messages) };
   }
+}
+
+function actOnDisk(world: World, what: Extract<ActionLine, { disk: unknown }>["disk"]): void {
+  if (what === "save") world.disk.save();
+  else if (what === "roll_back") world.rollBack();
+  else world.disk.set(what);
 }
 
 function actOnBroker({ broker, lifecycle }: World, what: Extract<ActionLine, { broker: unknown }>["broker"]): void {

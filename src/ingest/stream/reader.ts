@@ -188,6 +188,7 @@ export class BrokerStreamReader {
     const { log, buffer, stream, consumer: name, owner, logger, clock } = this.#deps;
     const found = await link.state();
     const known = await compareKnown(link, found, log);
+    if (known === "other" && !isSameStream(await link.state(), found)) return { reason: "stream_recreated" };
     const consumer = await link.consumer();
     if (isOver()) return STOPPED;
     this.#meetOther(consumer);
@@ -282,8 +283,7 @@ export class BrokerStreamReader {
   async #closeIfDead(link: BrokerLink): Promise<void> {
     const late = Promise.withResolvers<"late">();
     using _limit = this.#deps.clock.schedule(PING_TIMEOUT_MS, () => late.resolve("late"));
-    const answer = await Promise.race([link.ping().catch(() => "late" as const), late.promise]);
-    if (answer === "late") await link.close();
+    if ((await Promise.race([link.ping().catch(() => "late" as const), late.promise])) === "late") await link.close();
   }
 }
 

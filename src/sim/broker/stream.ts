@@ -9,6 +9,9 @@ import type { StoredMessage, StoredMessages } from "./stored-message.ts";
 /** Why the stream no longer holds a message. `set_back`: the stream was rewound to an earlier state. */
 export type Loss = "removed" | "recreated" | "set_back";
 
+/** Part of the run of every clone. */
+export const CLONE = "-clone-";
+
 interface Taken {
   readonly from: string;
   readonly by: string;
@@ -149,7 +152,7 @@ export class SimBrokerStream implements StoredMessages {
   takeConsumer(): void {
     const { owner, acknowledged = 0 } = this.#consumer?.state ?? {};
     if (owner === undefined) return;
-    const clone = { peerId: owner.peerId, run: `${owner.run}-clone-${(this.#taken?.times ?? 0) + 1}` };
+    const clone = { peerId: owner.peerId, run: `${owner.run}${CLONE}${(this.#taken?.times ?? 0) + 1}` };
     this.recreateConsumerAt({ startSequence: acknowledged + 1, ...REQUIRED_CONSUMER, owner: clone });
     this.#taken = { from: owner.run, by: clone.run, times: (this.#taken?.times ?? 0) + 1 };
   }

@@ -21,6 +21,9 @@ export function seqIsGapless(scene: Scene): Invariant {
     ended() {
       isStarted = false;
     },
+    rolledBack() {
+      lastSeq = 0;
+    },
     logged({ seq }) {
       // The last row before a crash may not have been reported.
       const follows = isStarted ? seq === lastSeq + 1 : seq > lastSeq;

@@ -82,8 +82,22 @@ export const INGEST_PLANTS: readonly Plant[] = [
     name: "recreation-while-placing-not-noticed",
     what: "A stream that is recreated between the look at it and the placing of the consumer is read from its middle, as if it were the old one.",
     file: "src/ingest/stream/reader.ts",
-    find: "!isSameStream(await link.state(), found)",
+    find: "!isInPlace && !isSameStream(await link.state(), found)",
     replace: "Number.isNaN(found.lastSequence)",
+  },
+  {
+    name: "recreation-while-comparing-not-noticed",
+    what: "A stream that is recreated while its messages are compared with the log is recorded as one that was rewound.",
+    file: "src/ingest/stream/reader.ts",
+    find: 'known === "other" && !isSameStream(await link.state(), found)',
+    replace: "Number.isNaN(found.lastSequence)",
+  },
+  {
+    name: "rollback-not-noticed",
+    what: "The data directory is replaced by an older copy, and the log does not say that it had more.",
+    file: "src/ingest/stream/align.ts",
+    find: "const rolledBack = acknowledged > cursor.sequence ?",
+    replace: "const rolledBack = Number.isNaN(acknowledged) ?",
   },
   {
     name: "clone-not-noticed",

@@ -46,6 +46,17 @@ const OF_A_STREAM = {
   broker_silent: (around, atMs) => spell(around, atMs, broker("silent"), broker("up")),
   redeliver: (_, atMs) => [broker("redeliver")(atMs)],
   consumer: ({ draw }, atMs) => [{ atMs, consumer: draw.one(["delete", "rewind"]) }],
+  /** The older copy lacks the messages that come after it. */
+  roll_back: (around, atMs) => {
+    const { draw, peers } = around;
+    const endMs = endOf(around, atMs);
+    const times = Array.from({ length: draw.between(1, 3) }, () => draw.between(atMs, endMs));
+    return [
+      { atMs, disk: "save" },
+      ...times.map((ms) => published(ms, draw.one(peers), { relation: draw.one(["PARTNER", "NONE"]) })),
+      { atMs: endMs, disk: "roll_back" },
+    ];
+  },
   clone: (_, atMs) => [{ atMs, consumer: "take" }],
   purge: ({ draw }, atMs) => [{ atMs, stream: "purge", messages: draw.one([0, 0, 1, 3]) }],
   remove: ({ draw }, atMs) => [{ atMs, stream: "remove", messages: draw.one([0, 1, 2]) }],

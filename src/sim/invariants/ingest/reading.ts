@@ -8,6 +8,9 @@ import type { StreamBreaks } from "./stream-breaks.ts";
 export function streamOrder(scene: Scene, breaks: StreamBreaks): Invariant {
   let last: { readonly created: string; readonly sequence: number; readonly toldSeq: number } | undefined;
   return {
+    rolledBack() {
+      last = undefined;
+    },
     logged({ seq, dedupeKey, streamSequence }) {
       if (dedupeKey === null || streamSequence === null) return;
       const [created = ""] = dedupeKey.split("/");
@@ -28,6 +31,11 @@ export function gapIsOne(scene: Scene, breaks: StreamBreaks): Invariant {
       if (event.type !== "DeliveryGap") return;
       if (event.reason === "purged") {
         isPurged(row, event);
+        return;
+      }
+      if (event.reason === "rolled_back") {
+        if (!breaks.wasRolledBack)
+          scene.violated("gap-is-one", `#${seq} says that messages were lost in a rollback, but there was none`);
         return;
       }
       if (event.reason === "unproven") {

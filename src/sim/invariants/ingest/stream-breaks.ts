@@ -16,6 +16,7 @@ export class StreamBreaks {
   /** The rewinds that the log records, and the seq of the newest row that records a break. */
   #told = { setBacks: 0, seq: 0 };
   #cursor: Cursor | undefined;
+  #wasRolledBack = false;
   /** The rewinds at the daemon's last exit: its last row may record them without the witness having seen that row. */
   #setBacksAtEnd: number;
 
@@ -33,6 +34,10 @@ export class StreamBreaks {
         const seq = this.onDisk.lastBreakSeq();
         if (seq !== this.#told.seq) this.#told = { setBacks: this.#setBacksAtEnd, seq };
       },
+      rolledBack: () => {
+        this.#wasRolledBack = true;
+        this.#told = { setBacks: 0, seq: this.onDisk.lastBreakSeq() };
+      },
       ended: () => {
         this.#setBacksAtEnd = this.#stream.setBacks;
       },
@@ -45,6 +50,11 @@ export class StreamBreaks {
   /** The last known cursor, also while the daemon is down. */
   get cursor(): Cursor | undefined {
     return this.#cursor;
+  }
+
+  /** Whether an older copy of the log has ever taken its place. */
+  get wasRolledBack(): boolean {
+    return this.#wasRolledBack;
   }
 
   /** The seq of the newest row that records a break. */
@@ -70,7 +80,14 @@ export class StreamBreaks {
     if (isIgnored(message)) return true;
     if (this.#stream.lossOf(message) === undefined) return false;
     const { sequence } = message;
+    if (this.#isReused(message)) return true;
     return sequence < (this.onDisk.cursor()?.firstSequence ?? 0) || this.onDisk.hasGapAt(sequence);
+  }
+
+  /** A message that took the sequence of a logged one in a rewound stream, and was removed before the daemon looked, is lost. */
+  #isReused({ created, sequence }: StoredMessage): boolean {
+    const stored = this.#stream.everStored.filter((other) => other.created === created && other.sequence === sequence);
+    return stored.some((other) => this.#stream.lossOf(other) === "set_back" && this.onDisk.count(other.dedupeKey) > 0);
   }
 }
 
