@@ -57,12 +57,24 @@ export function alignLog(
 ): Aligned {
   const recorded = log.deliveries().map(({ event }) => event);
   const before = log.cursor();
-  const evidence = { known, ...acknowledgedBy(found, owner, log), hadUpTo: hadUpTo(stream, recorded) };
+  const acknowledged = isJustRewound(before, recorded) ? NOT_ACKNOWLEDGED : acknowledgedBy(found, owner, log);
+  const evidence = { known, ...acknowledged, hadUpTo: hadUpTo(stream, recorded) };
   const { events, cursor } = align(stream, before, evidence, log.delivery()?.reason);
   // A daemon that crashed before it recreated the consumer finds the same evidence again.
   const news = events.filter((event) => before === undefined || !isRecorded(event, before, recorded));
   if (news.length > 0) log.appendDelivery(news, cursor, stream.lastSequence);
   return { cursor, hadUpTo: hadUpTo(stream, [...recorded, ...news]) };
+}
+
+const NOT_ACKNOWLEDGED = { acknowledged: null, byClone: false } as const;
+
+/** Whether the log recorded a rewind and nothing since: the daemon may have crashed before it recreated the consumer of before the rewind. */
+function isJustRewound(cursor: Cursor | undefined, recorded: readonly DeliveryEvent[]): boolean {
+  if (cursor === undefined || cursor.sequence >= cursor.firstSequence) return false;
+  const last = recorded.findLast(
+    (event) => event.type !== "DeliveryChanged" && isOf(event, { ...cursor, streamCreated: cursor.created }),
+  );
+  return last?.type === "DeliveryGap" && last.reason === "reused";
 }
 
 /** The sequence up to which our own consumer has acknowledged; null if there is none, or it is another daemon's. */
@@ -71,7 +83,7 @@ function acknowledgedBy(
   { peerId, run }: ConsumerOwner,
   log: AlignedLog,
 ): Pick<Evidence, "acknowledged" | "byClone"> {
-  if (consumer?.owner?.peerId !== peerId) return { acknowledged: null, byClone: false };
+  if (consumer?.owner?.peerId !== peerId) return NOT_ACKNOWLEDGED;
   const { owner, acknowledged, startSequence, delivered } = consumer;
   // An acknowledgement names the consumer but not its creation: a clone's may arrive after we have recreated the consumer. This run
   // acknowledges only what is in the log, and none acknowledges what the consumer has not delivered.

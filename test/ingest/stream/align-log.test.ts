@@ -66,6 +66,14 @@ test("a daemon that crashes before it has placed the consumer records a rollback
   ]);
 });
 
+test("a daemon that crashes between recording a rewind and recreating the consumer is not taken for an older copy", () => {
+  receive(1, 9);
+  start(state(1, 4), NO_CONSUMER);
+  expect(said()).toEqual([["reused", 10, null]]);
+  for (const last of [4, 30]) start(state(1, last), acknowledgedBy("before", 9));
+  expect(said()).toEqual([["reused", 10, null]]);
+});
+
 test("one that crashes again and again while the stream shrinks records it once", () => {
   receive(1, 9);
   for (const first of [12, 14]) start(state(first, 30), acknowledgedBy("later", 20));
