@@ -68,7 +68,7 @@ export function alignLog(
 
 const NOT_ACKNOWLEDGED = { acknowledged: null, byClone: false } as const;
 
-/** Whether the log recorded a rewind and nothing since: the daemon may have crashed before it recreated the consumer of before the rewind. */
+/** Whether the log recorded a rewind and nothing since: after a crash, the consumer may still be the one from before. */
 function isJustRewound(cursor: Cursor | undefined, recorded: readonly DeliveryEvent[]): boolean {
   if (cursor === undefined || cursor.sequence >= cursor.firstSequence) return false;
   const last = recorded.findLast(

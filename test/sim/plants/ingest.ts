@@ -103,7 +103,7 @@ export const INGEST_PLANTS: readonly Plant[] = [
     name: "clone-not-noticed",
     what: "A clone of the daemon takes its consumer, and the log does not say so: the two take it from each other for ever.",
     file: "src/ingest/stream/contest.ts",
-    find: 'return { type: "CloneSeen", reason: "consumer", details: { otherRun: other.run } };',
+    find: 'return { type: "CloneSeen", reason: this.#evidence, details: { otherRun: other.run } };',
     replace: "return null;",
   },
   {
