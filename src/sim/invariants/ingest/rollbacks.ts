@@ -12,6 +12,8 @@ export function rollbacksAreTold(scene: Scene, breaks: StreamBreaks): Invariant 
   /** The sequence that the log must say it had; undefined if there is no proof. */
   let had: number | undefined;
   let isNews = false;
+  /** A clone's acknowledgements reach the daemon's consumer, too, so they prove nothing. */
+  let wasCloned = false;
   /** A second rollback from the same sequence is not told apart from the first, found again after a crash. */
   const told = new Set<number>();
   return {
@@ -42,6 +44,7 @@ export function rollbacksAreTold(scene: Scene, breaks: StreamBreaks): Invariant 
     logged({ event }) {
       // A stream that was recreated or rewound, too, is read from its start, whatever the log had.
       if (event.type === "LogRolledBack" || event.type === "DeliveryGap") had = undefined;
+      if (event.type === "CloneSeen") wasCloned = true;
       if (event.type !== "LogRolledBack") return;
       told.add(event.lastStreamSequence);
       if (!breaks.wasRolledBack)
@@ -53,9 +56,12 @@ export function rollbacksAreTold(scene: Scene, breaks: StreamBreaks): Invariant 
   };
 
   function proof(): number | undefined {
+    if (wasCloned) return undefined;
     const { acknowledged = 0, owner } = stream.consumer?.state ?? {};
     const cursor = breaks.onDisk.cursor();
-    const isProof = owner?.peerId === scene.self && cursor?.created === stream.state.created && acknowledged > cursor.sequence;
+    // At the start of a stream, the consumer may be the one from before a rewind.
+    if (cursor === undefined || cursor.sequence < cursor.firstSequence) return undefined;
+    const isProof = owner?.peerId === scene.self && cursor.created === stream.state.created && acknowledged > cursor.sequence;
     return isProof ? acknowledged : undefined;
   }
 }
