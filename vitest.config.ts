@@ -26,6 +26,9 @@ class WaitingFirst extends BaseSequencer {
 const QUICK = wallTimeoutMs(repetitions(120_000, 3_600_000));
 const PROCESSES = wallTimeoutMs(repetitions(300_000, 3_600_000));
 
+/** It replaces a module of Node, which has no effect on modules that another test file of the same process has loaded before. */
+const MOCKING = ["test/identity/rotation.test.ts"];
+
 export default defineConfig({
   test: {
     reporters: ["default"],
@@ -37,12 +40,13 @@ export default defineConfig({
         test: {
           name: "unit",
           include: ["test/**/*.test.ts"],
-          exclude: ["test/{contract,integration,e2e,interop}/**"],
+          exclude: ["test/{contract,integration,e2e,interop}/**", ...MOCKING],
           testTimeout: QUICK,
           hookTimeout: QUICK,
           isolate: false,
         },
       },
+      { test: { name: "unit-isolated", include: MOCKING, testTimeout: QUICK, hookTimeout: QUICK } },
       {
         test: {
           name: "contract",

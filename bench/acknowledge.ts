@@ -4,7 +4,7 @@
  */
 import { AckPolicy, connect, type NatsConnection } from "nats";
 import { systemClock } from "../src/base/clock.ts";
-import type { BrokerMessage } from "../src/ingest/stream/broker-port.ts";
+import type { BrokerMessage } from "../src/ingest/broker/broker-port.ts";
 import { Pull } from "../src/ingest/stream/pull.ts";
 import { natsLink } from "../src/nats/nats-link.ts";
 import { consumerConfig } from "../src/nats/setup/consumer-config.ts";
@@ -138,7 +138,7 @@ async function consume(natsUrl: string, events: number, { policy, acknowledge }:
   };
   const startedMs = performance.now();
   using pull = new Pull({
-    link: natsLink(client, { stream: STREAM, consumer: CONSUMER }),
+    link: natsLink(client, { stream: STREAM, consumer: CONSUMER, subjects: [] }),
     clock: systemClock,
     onMessage: (message) => {
       buffered.push(message);

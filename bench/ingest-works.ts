@@ -37,6 +37,7 @@ export async function ingestAll(from: "jetstream" | "core", { url, stream, event
     vocabulary: DEFAULT_VOCABULARY,
     limits: DEFAULT_LIMITS,
     log: store,
+    clock: systemClock,
     wake: () => {},
     logger: silentLogger,
     observer: {
@@ -62,6 +63,7 @@ export async function ingestAll(from: "jetstream" | "core", { url, stream, event
     stream,
     consumer: "bench",
     subjects: SUBJECTS,
+    owner: { peerId: "bench", run: "bench" },
     connection,
     buffer,
     log: store,
@@ -135,7 +137,7 @@ export async function pullAll({ url, stream, events }: Source): Promise<number> 
   let received = 0;
   const startedMs = performance.now();
   using pull = new Pull({
-    link: natsLink(client, { stream, consumer }),
+    link: natsLink(client, { stream, consumer, subjects: [] }),
     clock: systemClock,
     onMessage: (message) => {
       received += 1;

@@ -352,7 +352,7 @@ FROM peer_status_row AS status
 LEFT JOIN desired_peer AS desired ON desired.peer_id = status.peer_id
 WHERE status.learned_seq IS NOT NULL;
 --> statement-breakpoint
--- The two views about delivery stay whole after archiving: without them nothing could be said about the completeness of the log.
+-- The three views about delivery stay whole after archiving: without them nothing could be said about the completeness of the log.
 CREATE VIEW delivery_changes AS
 SELECT
   seq,
@@ -381,6 +381,20 @@ FROM (
 WHERE type = 'DeliveryGap'
 ORDER BY seq;
 --> statement-breakpoint
+CREATE VIEW rollbacks AS
+SELECT
+  seq,
+  strftime('%Y-%m-%dT%H:%M:%fZ', at_ms / 1000.0, 'unixepoch') AS at,
+  reason AS evidence, stream, stream_created, stream_sequence AS first_sequence, last_stream_sequence AS last_sequence
+FROM (
+  SELECT seq, at_ms, type, reason, stream, stream_created, stream_sequence, last_stream_sequence FROM archived_delivery
+  UNION ALL
+  SELECT seq, at_ms, type, reason, stream, stream_created, stream_sequence, last_stream_sequence FROM event_log
+  WHERE type = 'LogRolledBack' AND effect IS NULL AND seq > (SELECT coalesce(max(last_seq), 0) FROM archive_anchor)
+)
+WHERE type = 'LogRolledBack'
+ORDER BY seq;
+--> statement-breakpoint
 CREATE VIEW archives AS
 SELECT
   first_seq, last_seq,
@@ -405,7 +419,8 @@ SELECT
   json_extract(started.details, '$.schema') AS schema_version,
   json_extract(started.details, '$.configSha256') AS config_sha256,
   json_extract(started.details, '$.config') AS config,
-  json_extract(started.details, '$.run') AS run
+  json_extract(started.details, '$.run') AS run,
+  json_extract(started.details, '$.peerId') AS peer_id
 FROM event_log AS started
 LEFT JOIN event_log AS stopped ON stopped.seq = (
   SELECT min(later.seq) FROM event_log AS later
@@ -512,20 +527,45 @@ SELECT
     WHEN 'DeliveryChanged' THEN
       CASE log.reason
         WHEN 'at_least_once' THEN 'follows stream ' || log.stream || ' from sequence ' || log.stream_sequence
+        WHEN 'not_captured' THEN 'stream ' || log.stream || ' does not capture all subjects: ' || log.message
         ELSE 'messages arrive over core NATS, at most once: ' || log.message
       END
     WHEN 'DeliveryGap' THEN
       'stream ' || log.stream || CASE log.reason
         WHEN 'purged' THEN ' no longer holds sequences ' || log.stream_sequence || ' to ' || log.last_stream_sequence
         WHEN 'recreated' THEN ' was recreated; messages from sequence ' || log.stream_sequence || ' on may be missing'
+        WHEN 'rolled_back' THEN ' no longer holds sequences ' || log.stream_sequence || ' to ' || log.last_stream_sequence
+          || ', which the log had before it was rolled back'
+        WHEN 'unproven' THEN ' holds nothing to compare with the log; if it was rewound, newer messages with sequences '
+          || log.stream_sequence || ' to ' || log.last_stream_sequence || ' are missing'
         ELSE ' was rewound; earlier messages from sequence ' || log.stream_sequence || ' on may be missing'
       END
+    WHEN 'LogRolledBack' THEN
+      CASE log.reason
+        WHEN 'published_head' THEN
+          'the log lacks the head that message ' || log.stream_sequence || ' of stream ' || log.stream
+          || ' names: it is an older copy, was changed, or a copy of it is in use elsewhere'
+        ELSE
+          'the log is an older copy: its consumer had acknowledged sequences ' || log.stream_sequence || ' to '
+          || log.last_stream_sequence || ' of stream ' || log.stream || ', which it lacks'
+      END
+    WHEN 'CloneSeen' THEN
+      'another daemon runs with our identity: run ' || json_extract(log.details, '$.otherRun')
     WHEN 'LogArchived' THEN
       'events ' || json_extract(log.details, '$.firstSeq') || ' to ' || json_extract(log.details, '$.lastSeq')
       || ' archived to ' || json_extract(log.details, '$.file')
     WHEN 'LogReinterpreted' THEN
       'log decoded again by reinterpret: ' || CASE json_extract(log.details, '$.changes')
         WHEN 0 THEN 'nothing changed' WHEN 1 THEN '1 event appended' ELSE json_extract(log.details, '$.changes') || ' events appended' END
+    WHEN 'IdentityChanged' THEN
+      'our PeerID changed from ' || json_extract(log.details, '$.from') || ' to ' || json_extract(log.details, '$.to')
+      || ' (' || log.reason || ')'
+    WHEN 'LogRestored' THEN
+      'log restored up to event ' || json_extract(log.details, '$.lastSeq') || CASE log.reason
+        WHEN 'backup' THEN ' from the backup ' || json_quote(json_extract(log.details, '$.backup'))
+        ELSE ' from the rows that the hash chain proves' END
+      || CASE WHEN json_extract(log.details, '$.lastSeqBefore') > json_extract(log.details, '$.lastSeq')
+        THEN '; it went up to event ' || json_extract(log.details, '$.lastSeqBefore') || ' before' ELSE '' END
     WHEN 'DaemonStarted' THEN
       'daemon started (version ' || json_extract(log.details, '$.version') || ')' || CASE log.reason
         WHEN 'unclean' THEN ' after an unclean shutdown' WHEN 'clean' THEN ' after a clean shutdown' ELSE ' for the first time' END

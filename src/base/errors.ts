@@ -12,13 +12,16 @@ const EXIT_CODES = {
   config_invalid: 78,
   identity_unsafe: 78,
   identity_invalid: 78,
+  identity_changed: 78,
   data_dir_unwritable: 74,
   data_dir_unsafe: 78,
   data_dir_in_use: 69,
   database_newer: 78,
   database_retired: 78,
   database_failed: 74,
+  database_moved: 74,
   log_truncated: 74,
+  log_inconsistent: 74,
   port_taken: 69,
   listen_failed: 69,
   nats_server_missing: 69,
@@ -27,7 +30,13 @@ const EXIT_CODES = {
   nats_unavailable: 69,
   nats_denied: 69,
   jetstream_unavailable: 69,
+  jetstream_leaderless: 69,
   stream_missing: 69,
+  stream_behind: 69,
+  subject_uncaptured: 69,
+  consumer_paused: 69,
+  consumer_shared: 69,
+  identity_cloned: 69,
   jetstream_refused: 69,
   stream_unsuitable: 78,
   check_failed: 1,
@@ -38,6 +47,9 @@ const EXIT_CODES = {
   // Why an outbound partner stream could not be opened, or was lost.
   address_unsupported: 69,
   address_denied: 69,
+  name_unresolved: 69,
+  connection_refused: 69,
+  unreachable: 69,
   dial_failed: 69,
   timeout: 69,
   refused: 69,
@@ -73,6 +85,20 @@ const EXIT_CODES = {
 export type ErrorCode = keyof typeof EXIT_CODES;
 export const ERROR_CODES = Object.keys(EXIT_CODES) as readonly ErrorCode[];
 
+/**
+ * Nothing answered at the address: its name does not resolve, the machine refuses, the network has no route, or no answer came in
+ * time. `dial_failed` is any other failure before the far end has proved to be the peer; in older logs, of these too.
+ */
+const UNANSWERED = [
+  "name_unresolved",
+  "connection_refused",
+  "unreachable",
+  "timeout",
+  "dial_failed",
+] as const satisfies readonly ErrorCode[];
+
+export const isUnanswered = (code: string): boolean => UNANSWERED.some((each) => each === code);
+
 /** The limits by which this side cuts a connection whose far end exceeds them. */
 export const CUT_REASONS = ["frame_invalid", "flooded", "buffer_full"] as const satisfies readonly ErrorCode[];
 export type CutReason = (typeof CUT_REASONS)[number];
@@ -89,6 +115,8 @@ export interface ErrorDetails {
   readonly reason?: string | undefined;
   /** The failure may pass although nothing that we were told changes: a name can resolve to another address. */
   readonly mayChange?: boolean | undefined;
+  /** The failure may pass at any moment and is not one of a disk: the database is locked, or older rows are written first. */
+  readonly isPassing?: boolean | undefined;
   /** The message without the place that it begins with, for callers that name the place themselves. */
   readonly problem?: string | undefined;
   /** `host:port` of the server that failed. */

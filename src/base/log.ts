@@ -1,5 +1,4 @@
 /** Logging: one JSON object per line, or human-readable lines on a terminal. */
-import { Writable } from "node:stream";
 import { pino, stdTimeFunctions } from "pino";
 import { stackOf, toPartnerdError } from "./errors.ts";
 import { printable, printableJson } from "./units.ts";
@@ -26,6 +25,8 @@ export interface LogOptions {
   readonly format: "auto" | "json" | "human";
   /** For human lines; default false. */
   readonly coloured?: boolean;
+  /** Takes each line, with its line feed. Never throws. */
+  readonly write: (line: string) => void;
 }
 
 /** True if `out` is a terminal that shows colours, and the user did not forbid them with NO_COLOR (https://no-color.org). */
@@ -36,8 +37,8 @@ export function showsColours(
   return out.isTTY === true && (env["NO_COLOR"] ?? "") === "" && env["TERM"] !== "dumb";
 }
 
-/** Logs to standard output. The format `auto` means human on a terminal and JSON otherwise. */
-export function createLogger(options: LogOptions): Logger {
+/** The format `auto` means human if standard output is a terminal, and JSON otherwise. */
+export function createLogger({ write, ...options }: LogOptions): Logger {
   const human = options.format === "human" || (options.format === "auto" && process.stdout.isTTY);
   const settings = {
     level: options.level,
@@ -46,7 +47,8 @@ export function createLogger(options: LogOptions): Logger {
     formatters: { level: (label: string) => ({ level: label }) },
     hooks: { streamWrite: printableJson },
   };
-  const lines = human ? pino(settings, humanLines(process.stdout, options.coloured ?? false)) : pino(settings);
+  const coloured = options.coloured ?? false;
+  const lines = pino(settings, { write: human ? (line: string) => write(`${humanLine(line, coloured)}\n`) : write });
   return {
     debug: (fields, message) => lines.debug(fields, message),
     info: (fields, message) => lines.info(fields, message),
@@ -77,14 +79,6 @@ export function countingFaults(logger: Logger, count: (part: FaultPart) => void)
 }
 
 const COLOURS: Readonly<Record<string, string>> = { debug: "2", info: "36", warn: "33", error: "31" };
-
-function humanLines(out: NodeJS.WriteStream, coloured: boolean): Writable {
-  return new Writable({
-    write(chunk: Buffer, _encoding, done) {
-      out.write(`${humanLine(chunk.toString("utf8"), coloured)}\n`, () => done());
-    },
-  });
-}
 
 /** Formats a JSON log line as `14:03:07.123 info  message  field=value …`. Returns other text unchanged. */
 export function humanLine(line: string, coloured: boolean): string {

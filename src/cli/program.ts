@@ -23,6 +23,7 @@ import { restoreCommand } from "./log/restore.ts";
 import { unarchiveCommand } from "./log/unarchive.ts";
 import { PROGRAM } from "./terminal/command-line.ts";
 import { type Env, example } from "./terminal/flags.ts";
+import { watchOutput } from "./terminal/output.ts";
 import { checkOptions, reportUsageErrors } from "./terminal/usage.ts";
 
 /** In the order of `--help`. A command imports large modules only when it runs, so that the others start quickly. */
@@ -55,7 +56,7 @@ const COMMANDS: readonly ((env: Env) => Command)[] = [
  */
 export async function program(argv: readonly string[], env: Env): Promise<void> {
   const root = programOf(env);
-  exitQuietlyWithoutReader(process.stdout);
+  watchOutput();
   const command = root.commands.find((candidate) => candidate.name() === argv[0]);
   if (command !== undefined) checkOptions(command, `oc-partnerd ${command.name()}`, argv.slice(1));
   await root.parseAsync(argv, { from: "user" });
@@ -85,12 +86,4 @@ export function programOf(env: Env): Command {
 /** A flag's default of false says nothing, and other defaults read better without quotes. */
 function optionDescription({ description, defaultValue }: Option): string {
   return defaultValue === undefined || defaultValue === false ? description : `${description} (default: ${defaultValue})`;
-}
-
-/** A closed pipe means that the reader wants no more output, as `head` does. That is not an error. */
-function exitQuietlyWithoutReader(output: NodeJS.WriteStream): void {
-  output.on("error", (error: NodeJS.ErrnoException) => {
-    if (error.code === "EPIPE") process.exit(0);
-    throw error;
-  });
 }

@@ -11,6 +11,7 @@ import { exposureProblem, literalAddress, withoutShorthand } from "./http-settin
 import { placeOfJsonFault } from "./json-place.ts";
 import { ENV_PREFIX, fromText, leaves } from "./leaves.ts";
 import { type Config, configSchema } from "./schema.ts";
+import { isServiceVariable } from "./service-variables.ts";
 import { readTokenFiles, TOKEN_NEXT_STEP } from "./token-files.ts";
 
 export interface ConfigSources {
@@ -94,13 +95,26 @@ function readTree(name: string, required: boolean, problems: string[]): Settings
   return undefined;
 }
 
+/** The variables that look like settings but that Kubernetes has set for a Service; loadConfig ignores them. */
+export function ignoredVariables(env: ConfigSources["env"]): readonly string[] {
+  const isIgnored = ([name, value = ""]: readonly [string, string | undefined]) =>
+    name.startsWith(ENV_PREFIX) && leafOf(name) === undefined && isServiceVariable(name, value);
+  return Object.entries(env)
+    .filter(isIgnored)
+    .map(([name]) => name)
+    .sort();
+}
+
+const leafOf = (name: string) => leaves.find(({ env, path }) => env === name || path === ENV_ALIASES[name]);
+
 function envLayer(env: ConfigSources["env"], problems: string[]): Layer {
   const tree: SettingsTree = {};
   const names = new Map<string, string>();
   for (const [name, raw] of Object.entries(env)) {
     if (!name.startsWith(ENV_PREFIX) || NOT_SETTINGS.has(name) || raw === undefined) continue;
-    const leaf = leaves.find((candidate) => candidate.env === name || candidate.path === ENV_ALIASES[name]);
+    const leaf = leafOf(name);
     if (leaf === undefined) {
+      if (isServiceVariable(name, raw)) continue;
       const meant = nearest(
         name,
         leaves.map(({ env: known }) => known),

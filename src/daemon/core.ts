@@ -30,7 +30,7 @@ export interface CorePorts {
   readonly observer: ReconcilerObserver;
   /** Called once per message, with its outcome. */
   readonly onReceived: (result: IngestResult | "dropped") => void;
-  readonly onAppendFailed: () => void;
+  readonly onAppendFailed: (kind: "append" | "locked") => void;
 }
 
 export interface CoreOptions {
@@ -63,14 +63,19 @@ export function createCore(ports: CorePorts, options: CoreOptions): Core {
     vocabulary,
     limits,
     log,
+    clock,
     wake,
     logger,
-    observer: { received: onReceived, appendFailed: onAppendFailed },
+    observer: {
+      received: onReceived,
+      appendFailed: ({ details }) => onAppendFailed(details.isPassing === true ? "locked" : "append"),
+    },
   });
   const buffer: IngestBuffer = new IngestBuffer({
     clock,
     onBatch: (batch) => ingest.take(batch),
     onDrop: () => onReceived("dropped"),
+    onLost: (messages) => logger.error({ messages }, "received events could not be written to the log and are lost"),
     onOverflow: () => logger.error({ dropped: buffer.counts().dropped }, "ingest buffer full; dropping new events"),
   });
   return {
@@ -78,7 +83,7 @@ export function createCore(ports: CorePorts, options: CoreOptions): Core {
     ingest,
     buffer,
     [Symbol.asyncDispose]: async () => {
-      buffer[Symbol.dispose]();
+      await buffer.drain();
       await reconciler.stop();
     },
   };

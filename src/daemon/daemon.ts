@@ -1,22 +1,19 @@
 /** The composition root: the only file that knows every part. Parts are disposed in reverse order of their start. */
-import { peerIdFromPrivateKey } from "@libp2p/peer-id";
 import type { Clock, Random } from "../base/clock.ts";
 import { didOf, type PeerId } from "../base/ids.ts";
 import { countingFaults, type Logger } from "../base/log.ts";
 import { isoTime } from "../base/units.ts";
 import { version } from "../base/version.ts";
 import type { HostPort } from "../config/http-settings.ts";
-import { type Config, withoutSecrets } from "../config/schema.ts";
-import type { ObservedEvent, RunId } from "../events/types.ts";
+import type { Config } from "../config/schema.ts";
+import type { ObservedEvent } from "../events/types.ts";
 import type { RefusalReason } from "../http/access.ts";
 import { createApp, createProbesApp } from "../http/app.ts";
 import { Metrics } from "../http/metrics.ts";
 import { startHttp, startProbes } from "../http/server.ts";
-import { loadOrCreateIdentity } from "../identity/identity.ts";
 import type { Cuts } from "../p2p/budgets/cuts.ts";
 import { createDialPlanner } from "../p2p/dial/create-dial-planner.ts";
 import { HandshakeWatch } from "../p2p/handshake/handshake-watch.ts";
-import { peerIdOf } from "../p2p/host/connection-index.ts";
 import { Door } from "../p2p/host/door.ts";
 import { createNode, type Node, startNode, stopNode } from "../p2p/host/node.ts";
 import { readSwarmKey } from "../p2p/host/swarm-key.ts";
@@ -25,23 +22,18 @@ import type { AdmissionPolicy } from "../p2p/registry/admission-policy.ts";
 import type { SelfDescription } from "../p2p/wire/codec.ts";
 import { DEFAULT_RECONCILER_OPTIONS } from "../reconciler/options.ts";
 import type { LogEntry } from "../store/model/log-entry.ts";
-import { safetyWarnings } from "../store/sql/file-safety.ts";
-import { lockDirectory } from "../store/sql/lock.ts";
-import { openStore, type Store } from "../store/store.ts";
 import type { PeerView, SelfView } from "../views/api.ts";
 import { checkSettingFiles } from "./check-setting-files.ts";
 import { admissionPolicyOf, type Core, createCore } from "./core.ts";
-import { HeadPublisher } from "./head-publisher.ts";
+import { HeadKeeper } from "./heads/head-keeper.ts";
 import { type Intake, startIntake } from "./intake.ts";
 import { type Identify, PartnerIdentifier } from "./learning/partner-identifier.ts";
-import { Recorder } from "./recorder.ts";
+import { type Log, openLog } from "./open-log.ts";
 import { gaugesOf, peerViews, type ViewSources, viewsOf } from "./views.ts";
 import { ConnectionWatch } from "./watch/connection-watch.ts";
 import { connectionLimitsFor } from "./watch/descriptor-limit.ts";
 import { DescriptorWatch } from "./watch/descriptor-watch.ts";
 import { HandshakeReports } from "./watch/handshake-reports.ts";
-import { SignOfLife } from "./watch/sign-of-life.ts";
-import { WalWatch } from "./watch/wal-watch.ts";
 
 export interface DaemonDependencies {
   readonly clock: Clock;
@@ -65,6 +57,8 @@ export interface Daemon extends AsyncDisposable {
   readonly httpUrl: string;
   /** The peers as GET /v1/peers shows them. */
   peers(): readonly PeerView[];
+  /** Reads the token files of the API again. Throws config_invalid and keeps the tokens if one is unusable. */
+  rereadTokens(): void;
 }
 
 /** Resolves once the daemon listens and reconciles; NATS may connect later. Rejects with a PartnerdError after undoing everything. */
@@ -94,7 +88,7 @@ async function start(config: Config, around: Surroundings): Promise<Omit<Daemon,
   const { clock, logger, metrics, owner, signal } = around;
   const startedAtMs = clock.wallMs();
   checkSettingFiles(config);
-  const log = openLog(config, around);
+  const log = await openLog(config, around);
   const host = await createHost(config, around, log);
   const descriptors = owner.use(new DescriptorWatch(around));
   // Filled once it serves.
@@ -107,6 +101,7 @@ async function start(config: Config, around: Surroundings): Promise<Omit<Daemon,
   // Serve before looking for NATS: starting a private server takes a while.
   let started = false;
   let intake: Intake | null = null;
+  let heads: HeadKeeper | null = null;
   const addresses = () => host.node.getMultiaddrs().map(String);
   const sources: ViewSources = {
     clock,
@@ -121,9 +116,10 @@ async function start(config: Config, around: Surroundings): Promise<Omit<Daemon,
       challenge: config.p2p.challenge,
     },
     health: () => ({
-      logFailing: log.recorder.failing ?? core.ingest.failing,
+      logFailing: log.files.failing ?? log.recorder.failing ?? core.ingest.failing,
       headSeq: log.store.head().seq,
       headFailing: log.store.headFailing,
+      keptHeads: heads?.facts() ?? null,
       addresses: addresses(),
       connections: host.connections.facts(),
       descriptorsExhausted: descriptors.exhausted,
@@ -143,9 +139,9 @@ async function start(config: Config, around: Surroundings): Promise<Omit<Daemon,
   httpListeners.push(...[http, probes].flatMap((server) => server?.bound ?? []));
 
   log.recorder.running();
-  intake = await startIntake(config, { ...around, store: log.store, buffer: core.buffer });
-  const { headSubject: subject } = config.nats;
-  if (subject !== undefined) owner.use(log.head.publishTo({ connection: intake.connection, subject, peerId: host.self.peerId }));
+  const reader = { peerId: host.self.peerId, run: log.run };
+  intake = await startIntake(config, { ...around, store: log.store, buffer: core.buffer, reader });
+  heads = publishHeads(config, around, log, intake);
 
   signal.throwIfAborted();
   core.reconciler.start();
@@ -155,30 +151,16 @@ async function start(config: Config, around: Surroundings): Promise<Omit<Daemon,
     { peerId: self.peerId, addresses: self.addresses, url: http.url, probes: probes?.url, data: config.data, version },
     "oc-partnerd is running",
   );
-  return { self, httpUrl: http.url, peers: () => peerViews(sources) };
+  return { self, httpUrl: http.url, peers: () => peerViews(sources), rereadTokens: () => http.rereadTokens() };
 }
 
-interface Log {
-  readonly store: Store;
-  readonly recorder: Recorder;
-  readonly head: HeadPublisher;
-  readonly run: RunId;
-}
-
-/** Locks and opens the database of the data directory, starts its watchers, and logs the start. */
-function openLog(config: Config, around: Surroundings): Log {
-  const { clock, random, logger, metrics, owner, onObserved, onLogged } = around;
-  owner.use(lockDirectory(config.data));
-  for (const warning of safetyWarnings(config.data)) logger.warn({ data: config.data, ...warning }, "unsafe surroundings");
-  const store = owner.use(openStore({ directory: config.data, clock }));
-  owner.use(store.onAppended(onLogged));
-  const head = owner.use(new HeadPublisher({ store, clock, random, logger }));
-  owner.use(new WalWatch({ store, clock, random, logger }));
-  const { previousMs: lastAliveMs } = owner.use(new SignOfLife({ directory: config.data, clock, random, logger }));
-  const recorder = owner.use(new Recorder({ store, clock, logger, metrics, onObserved }));
-  const run = Buffer.from(random.bytes(4)).toString("hex") as RunId;
-  recorder.started({ run, version, config: withoutSecrets(config), lastAliveMs });
-  return { store, recorder, head, run };
+/** Null if heads are not published to a stream. */
+function publishHeads({ nats }: Config, around: Surroundings, log: Log, intake: Intake): HeadKeeper | null {
+  const { peerId, run, store } = log;
+  const { connection } = intake;
+  if (nats.headSubject !== undefined) around.owner.use(log.head.publishTo({ connection, subject: nats.headSubject, peerId }));
+  if (nats.heads === "off") return null;
+  return around.owner.use(new HeadKeeper({ ...around, store, connection, peerId, run, isReading: () => intake.readsStream() }));
 }
 
 interface LocalHost {
@@ -190,11 +172,10 @@ interface LocalHost {
   readonly cuts: Cuts;
 }
 
-/** Our identity and the libp2p host that uses it. It does not listen yet. */
-async function createHost(config: Config, around: Surroundings, { store, recorder }: Log): Promise<LocalHost> {
+/** The libp2p host. It does not listen yet. */
+async function createHost(config: Config, around: Surroundings, log: Log): Promise<LocalHost> {
   const { clock, owner } = around;
-  const privateKey = await loadOrCreateIdentity(config);
-  const peerId = peerIdOf(peerIdFromPrivateKey(privateKey));
+  const { store, recorder, privateKey, peerId } = log;
   const admission = admissionPolicyOf(store, config.p2p.inbound);
   const swarmKey = readSwarmKey(config.p2p.pskFile);
   const connections = owner.use(new ConnectionWatch({ ...around, observer: recorder }));
@@ -278,7 +259,7 @@ async function createStreams(
         wake,
         observer: recorder,
         onReceived: (result) => metrics.received.inc({ result }),
-        onAppendFailed: () => metrics.logFailures.inc({ kind: "append" }),
+        onAppendFailed: (kind) => metrics.logFailures.inc({ kind }),
       },
       {
         self: host.self.peerId,

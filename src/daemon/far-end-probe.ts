@@ -3,11 +3,12 @@
  * holds the lock of the data directory.
  */
 import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { generateKeyPair } from "@libp2p/crypto/keys";
 import { peerIdFromPrivateKey } from "@libp2p/peer-id";
 import type { Clock, Random } from "../base/clock.ts";
 import { PartnerdError } from "../base/errors.ts";
-import { didOf, parseAddress } from "../base/ids.ts";
+import { didOf, type PeerId, parseAddress } from "../base/ids.ts";
 import { shownValue } from "../base/secrets/shown.ts";
 import { version } from "../base/version.ts";
 import type { HostPort } from "../config/http-settings.ts";
@@ -20,6 +21,8 @@ import type { ExaminationSettings, StepResult, StepVerdict } from "../p2p/examin
 import { judge } from "../p2p/examination/verdict/judge.ts";
 import { peerIdOf } from "../p2p/host/connection-index.ts";
 import { readSwarmKey } from "../p2p/host/swarm-key.ts";
+import { openLogReader } from "../store/log-reader.ts";
+import { DATABASE_NAME } from "../store/sql/data-directory.ts";
 import { DAEMON_LOCK, lockDirectory } from "../store/sql/lock.ts";
 
 export interface FarEndProbeRequest {
@@ -45,7 +48,8 @@ export interface FarEndProbe {
 
 /**
  * Prepares an examination, which begins when its steps are read. Rejects with usage if the address is not a multiaddr, with
- * config_invalid if a setting is wrong, with data_dir_in_use if the daemon whose identity is wanted runs, and as loadIdentity does.
+ * config_invalid if a setting is wrong, with data_dir_in_use if the daemon whose identity is wanted runs, and as openLogReader and
+ * loadIdentity do.
  */
 export async function probeFarEnd(
   config: Config,
@@ -57,7 +61,7 @@ export async function probeFarEnd(
   const { dial, heartbeat, heartbeatTimestamp, challenge } = config.p2p;
   using lock = new DisposableStack();
   if (asSelf && existsSync(config.data)) lock.use(lockDirectory(config.data, PROBE_LOCK));
-  const privateKey = asSelf ? loadIdentity(config).key : await generateKeyPair("Ed25519");
+  const privateKey = asSelf ? loadIdentity(config, loggedIdentity(config.data)).key : await generateKeyPair("Ed25519");
   const self = peerIdOf(peerIdFromPrivateKey(privateKey));
   const settings: ExaminationSettings = {
     self,
@@ -87,6 +91,13 @@ export async function probeFarEnd(
     timeoutMs,
   });
   return { self, steps: judged(results, settings, lock.move()) };
+}
+
+/** As the daemon, the probe uses no other key than the log's: to a far end it would be a stranger. */
+function loggedIdentity(data: string): PeerId | undefined {
+  if (!existsSync(join(data, DATABASE_NAME))) return undefined;
+  using reader = openLogReader(data);
+  return reader.identity();
 }
 
 /** Where the daemon would listen for HTTP. A name that cannot be resolved leads to no listener. */

@@ -8,6 +8,7 @@ import type { NatsStatus } from "../nats/connection/connection.ts";
 import type { SourceFacts } from "../nats/event-source.ts";
 import type { DeliveryProof } from "../store/fold/delivery-proof.ts";
 import type { Check } from "../views/api.ts";
+import type { KeptHeadFacts } from "./heads/head-keeper.ts";
 import type { ConnectionFacts } from "./watch/connection-watch.ts";
 import { RAISE_LIMIT } from "./watch/descriptor-limit.ts";
 
@@ -19,6 +20,8 @@ export interface HealthFacts {
   readonly headSeq: number;
   /** Why the head file is out of date. This alone fails no check. */
   readonly headFailing: PartnerdError | null;
+  /** Null if heads are not published to NATS. Fails no check. */
+  readonly keptHeads: KeptHeadFacts | null;
   readonly addresses: readonly string[];
   /** Null until the host exists. */
   readonly connections: ConnectionFacts | null;
@@ -44,12 +47,15 @@ export function readiness(facts: HealthFacts): readonly Check[] {
     },
     { name: "p2p", ok: facts.addresses.length > 0, message: `listening on ${facts.addresses.join(", ") || "nothing"}` },
     connectionCheck(facts),
-    facts.nats === null ? { name: "nats", ok: false, message: "looking for a server" } : natsCheck(facts.nats),
+    facts.nats === null
+      ? { name: "nats", ok: false, message: "looking for a server" }
+      : natsCheck(facts.nats, facts.keptHeads?.cloned ?? null),
   ];
 }
 
-function writable({ headSeq, headFailing }: HealthFacts): string {
-  return `writable, at seq ${headSeq}${headFailing === null ? "" : `; ${headFailing.message}`}`;
+function writable({ headSeq, headFailing, keptHeads }: HealthFacts): string {
+  const problems = [headFailing, keptHeads?.failing ?? null].flatMap((failing) => failing?.message ?? []);
+  return [`writable, at seq ${headSeq}`, ...problems].join("; ");
 }
 
 /** Full places do not fail it: strangers could then take the pod out of service. */
@@ -79,21 +85,26 @@ export function startup(started: boolean): readonly Check[] {
   return [{ name: "start", ok: started, message: started ? "complete" : "in progress" }];
 }
 
-function natsCheck({ status, source, proof, dropped }: NatsFacts): Check {
+function natsCheck({ status, source, proof, dropped }: NatsFacts, cloned: PartnerdError | null): Check {
   const since = `since ${isoTime(status.sinceMs)}`;
   const losses = dropped > 0 ? `, ${counted(dropped, "message")} dropped` : "";
   const error = status.lastError === null ? "" : `: ${status.lastError}`;
   if (status.state !== "connected") {
     return { name: "nats", ok: false, message: `${status.state} ${since}${error}; streams stay open${losses}` };
   }
+  if (cloned !== null) return { name: "nats", ok: false, message: cloned.text };
   return {
     name: "nats",
-    ok: (source.reading && source.loop === null) || source.restarting,
+    ok: (source.reading && source.loop === null && source.impairment === null) || source.restarting,
     message: `connected to ${status.server} ${since}, ${how(source, proof, error)}${losses}`,
   };
 }
 
-function how({ from, reading, restarting, loop, problem, behind }: SourceFacts, proof: DeliveryProof, error: string): string {
+function how(
+  { from, reading, restarting, loop, problem, impairment, behind }: SourceFacts,
+  proof: DeliveryProof,
+  error: string,
+): string {
   if (from === null) return "looking for a stream";
   if (from === "core") {
     const why = problem === null ? "" : ` (${problem.message})`;
@@ -103,5 +114,6 @@ function how({ from, reading, restarting, loop, problem, behind }: SourceFacts, 
   if (problem !== null) return `not reading: ${problem.text}`;
   if (loop !== null) return `reading restarts in a loop: ${loop.reason}${loop.nextStep === null ? "" : `; ${loop.nextStep}`}`;
   if (!reading) return "not reading: starting";
+  if (impairment !== null) return impairment.text;
   return `at_least_once from stream ${proof.cursor?.stream ?? "?"}, ${behind ?? 0} behind`;
 }

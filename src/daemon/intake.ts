@@ -6,10 +6,12 @@ import type { Clock, Random } from "../base/clock.ts";
 import type { Logger } from "../base/log.ts";
 import type { Config } from "../config/schema.ts";
 import { subjectsOf } from "../events/vocabulary.ts";
+import type { ConsumerOwner } from "../ingest/broker/broker-port.ts";
 import type { IngestBuffer } from "../ingest/ingest-buffer.ts";
 import type { NatsConnection } from "../nats/connection/client.ts";
 import { PersistentConnection } from "../nats/connection/connection.ts";
 import { EventSource } from "../nats/event-source.ts";
+import { setUpHeads } from "../nats/heads/heads-setup.ts";
 import { setUp } from "../nats/setup/setup.ts";
 import { deliveryProof } from "../store/fold/delivery-proof.ts";
 import type { Store } from "../store/store.ts";
@@ -28,6 +30,8 @@ interface IntakeDependencies {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Aborts the start, which then rejects with the signal's reason. */
   readonly signal: AbortSignal;
+  /** This daemon, as it signs its consumer. */
+  readonly reader: ConsumerOwner;
   /** Disposes parts together with the daemon. */
   readonly owner: AsyncDisposableStack;
 }
@@ -35,17 +39,22 @@ interface IntakeDependencies {
 export interface Intake {
   readonly connection: PersistentConnection;
   facts(): NatsFacts;
+  /** Whether events come from a broker stream. */
+  readsStream(): boolean;
   /** Starts reading the whole stream again; false if there is none. */
   resync(): boolean;
 }
 
 /** Resolves once the server is known, which may mean starting a private one. Connects in the background. */
 export async function startIntake(config: Config, deps: IntakeDependencies): Promise<Intake> {
-  const { store, buffer, clock, random, logger, owner } = deps;
+  const { store, buffer, clock, random, logger, reader, owner } = deps;
   const { mode, stream, consumer } = config.nats;
   const subjects = subjectsOf(config.events);
-  const prepare = async (client: NatsConnection) =>
-    void (await setUp(client, { stream, consumer, subjects, limits: { maxBytes: PRIVATE_STREAM_BYTES } }));
+  const prepare = async (client: NatsConnection) => {
+    await setUp(client, { stream, consumer, subjects, limits: { maxBytes: PRIVATE_STREAM_BYTES } });
+    const heads = config.nats.heads === "publish" ? await setUpHeads(client, { replicas: 1 }) : null;
+    if (heads !== null && heads.problem !== null) throw heads.problem;
+  };
 
   const server = await natsSource(config, deps);
   const connection = owner.use(new PersistentConnection(server.config, { clock, random, logger }));
@@ -55,6 +64,7 @@ export async function startIntake(config: Config, deps: IntakeDependencies): Pro
       stream,
       consumer,
       subjects,
+      owner: reader,
       connection,
       buffer,
       log: store,
@@ -71,6 +81,7 @@ export async function startIntake(config: Config, deps: IntakeDependencies): Pro
       proof: deliveryProof(store.cursor(), store.deliveries()),
       dropped: buffer.counts().dropped,
     }),
+    readsStream: () => source.facts().from === "jetstream",
     resync: () => source.resync(),
   };
 }

@@ -3,8 +3,8 @@ import type { Clock } from "../base/clock.ts";
 import type { Logger } from "../base/log.ts";
 import type { Config } from "../config/schema.ts";
 import type { NatsConfig } from "../nats/connection/config.ts";
-import { natsAnswers } from "../nats/connection/discover.ts";
 import { type NatsUrl, parseNatsUrl } from "../nats/connection/server-address.ts";
+import { natsAnswers } from "../nats/connection/tls-first.ts";
 import { startPrivateServer } from "../nats/server/private-server.ts";
 
 const LOCAL = { host: "127.0.0.1", port: 4222 } as const;
@@ -29,7 +29,7 @@ export interface NatsSource {
 
 export async function natsSource(config: Config, deps: SourceDependencies): Promise<NatsSource> {
   if (config.nats.url !== undefined || config.nats.urlFile !== undefined) return { config: natsConfig(config), isPrivate: false };
-  if (await natsAnswers(LOCAL.host, LOCAL.port, GREETING_TIMEOUT_MS, deps.clock)) {
+  if (await natsAnswers(LOCAL.host, LOCAL.port, GREETING_TIMEOUT_MS, deps.clock, config.nats.tls)) {
     deps.logger.info({ url: LOCAL_URL }, "no NATS server was configured: using the one on this machine");
     return { config: natsConfig(config), isPrivate: false };
   }
@@ -40,6 +40,14 @@ export async function natsSource(config: Config, deps: SourceDependencies): Prom
 
 /** The NATS client options from the configuration. `url` overrides the configured server, or the one on this machine. */
 export function natsConfig(config: Config, url: NatsUrl = config.nats.url ?? parseNatsUrl(LOCAL_URL)): NatsConfig {
-  const { url: _url, mode: _mode, stream: _stream, consumer: _consumer, headSubject: _head, ...credentials } = config.nats;
-  return { ...credentials, servers: url.servers, name: `oc-partnerd ${config.name}` };
+  const {
+    url: _url,
+    mode: _mode,
+    stream: _stream,
+    consumer: _consumer,
+    headSubject: _head,
+    heads: _heads,
+    ...others
+  } = config.nats;
+  return { ...others, servers: url.servers, name: `oc-partnerd ${config.name}` };
 }

@@ -1,68 +1,115 @@
 /**
  * Observed events on their way into the log. An event that cannot be written is kept and written later, in order, so that a full disk
- * does not hide a stream from the log. Nothing here throws: a failing log never affects the streams.
+ * does not hide a stream from the log. Beyond a bound it is dropped, and the log gets the number of dropped events. Nothing here
+ * throws: a failing log never affects the streams.
  */
 import type { Clock } from "../base/clock.ts";
-import { isFault, isSameFailure, type PartnerdError, toPartnerdError } from "../base/errors.ts";
+import { isFault, PartnerdError, toPartnerdError } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
+import { pause } from "../base/pause.ts";
 import type { Store } from "../store/store.ts";
+import { AppendTrouble } from "../store/write/append-trouble.ts";
 import type { Observation } from "../store/write/own-event-appender.ts";
+import { type UnwrittenRow, UnwrittenRows } from "./rows/unwritten-rows.ts";
 
-/** Beyond this, events are only counted. */
+/** As in UnwrittenRows. */
 const MAX_UNWRITTEN = 4_096;
-/** How often a failed append is retried if no new event does it first. */
-const RETRY_MS = 1_000;
+/** Every row is fsynced, so many of them would keep the event loop from everything else. */
+const TURN_MS = 50;
+/** How long `drain` waits for a lock of another process: a part of the two seconds that a stop may take. */
+const DRAIN_MS = 300;
+const DRAIN_AGAIN_MS = 25;
 
 interface OutboxInit {
   readonly store: Pick<Store, "appendObserved" | "appendStart">;
   readonly clock: Clock;
   readonly logger: Logger;
-  /** Called for each failed attempt. */
-  readonly onFailed: () => void;
+  /** Called for each failed attempt. `locked`: another process holds the lock of the database. */
+  readonly onFailed: (kind: "append" | "locked") => void;
+  /** Default 4,096. */
+  readonly maxUnwritten?: number;
 }
 
-/** Disposing it tries once more to write what is left; nothing, if it was never told to write. */
+/** Disposing it tries once more to write what is left, and reports what it cannot write; nothing, if it was never told to write. */
 export class Outbox implements Disposable {
   readonly #init: OutboxInit;
-  /** Oldest first. */
-  readonly #unwritten: Observation[] = [];
-  #lost = 0;
+  readonly #unwritten: UnwrittenRows;
   #isWriting = false;
   #retry: Disposable | undefined;
-  #failing: PartnerdError | null = null;
+  readonly #trouble = new AppendTrouble();
 
   constructor(init: OutboxInit) {
     this.#init = init;
+    this.#unwritten = new UnwrittenRows(init.maxUnwritten ?? MAX_UNWRITTEN);
   }
 
-  /** Why the newest append failed; null while appending works. */
+  /** Why appending fails; null while it works, or if it has failed only for a moment. */
   get failing(): PartnerdError | null {
-    return this.#failing;
+    return this.#trouble.reported;
+  }
+
+  /** Whether rows wait, or the newest append failed. */
+  get isBehind(): boolean {
+    return this.#trouble.newest !== null || this.#next() !== undefined;
   }
 
   put(observation: Observation): void {
-    if (this.#unwritten.length < MAX_UNWRITTEN) this.#unwritten.push(observation);
-    else this.#lose(observation);
+    const { clock, logger } = this.#init;
+    const { dropped } = this.#unwritten;
+    this.#unwritten.put(observation, clock.monotonicMs());
+    if (dropped === 0 && this.#unwritten.dropped > 0)
+      logger.error({ unwritten: this.#unwritten.size }, "event log unwritable and buffer full; dropping repeated failures first");
     this.write();
   }
 
-  [Symbol.dispose](): void {
-    if (this.#isWriting) this.write();
-    this.#retry?.[Symbol.dispose]();
+  /** Waits a moment for a lock of another process to be released, and writes what is left. */
+  async drain(): Promise<void> {
+    const { clock } = this.#init;
+    const untilMs = clock.monotonicMs() + DRAIN_MS;
+    while (this.#isWriting && this.isBehind && clock.monotonicMs() < untilMs) {
+      this.write();
+      if (this.#trouble.newest !== null && this.#trouble.newest.details.isPassing !== true) return;
+      await pause(clock, DRAIN_AGAIN_MS, NEVER);
+    }
   }
 
-  /** Writes the start of the run, if it still waits, and then everything that is kept. Retried until it succeeds. */
+  [Symbol.dispose](): void {
+    if (!this.#isWriting) return;
+    do this.write();
+    while (this.#trouble.newest === null && this.#next() !== undefined);
+    this.#retry?.[Symbol.dispose]();
+    const { size, dropped } = this.#unwritten;
+    const { newest } = this.#trouble;
+    if (newest !== null)
+      this.#init.logger.error(
+        { events: size + dropped, error: newest.text },
+        "could not write the last events to the log; they are lost",
+      );
+  }
+
+  /**
+   * Writes the start of the run, if it still waits, and then everything that is kept. Continues in a later turn if that takes long,
+   * and retries until it succeeds.
+   */
   write(): void {
     this.#isWriting = true;
+    const { clock } = this.#init;
+    const untilMs = clock.monotonicMs() + TURN_MS;
     try {
       this.#init.store.appendStart();
     } catch (thrown) {
       this.#failed(toPartnerdError(thrown, "database_failed"));
       return;
     }
-    for (let next = this.#unwritten[0]; next !== undefined; next = this.#unwritten[0]) {
+    for (let next = this.#next(); next !== undefined; next = this.#next()) {
+      if (clock.monotonicMs() >= untilMs) {
+        this.#retry?.[Symbol.dispose]();
+        this.#retry = undefined;
+        this.#again(0);
+        return;
+      }
       try {
-        this.#init.store.appendObserved(next);
+        this.#init.store.appendObserved(next.observation);
       } catch (thrown) {
         const error = toPartnerdError(thrown, "database_failed");
         if (!isFault(error)) {
@@ -70,58 +117,56 @@ export class Outbox implements Disposable {
           return;
         }
         // It would fail again, and hold back every later event.
-        this.#drop(next, error);
-        this.#unwritten.shift();
+        this.#unwritten.drop(next);
+        this.#init.onFailed("append");
+        this.#init.logger.fault("log", error, fieldsOf(next.observation));
         continue;
       }
       this.#recovered();
-      this.#unwritten.shift();
+      this.#unwritten.written(next);
     }
     this.#recovered();
   }
 
   /** Writes everything that is kept, so that no newer row comes before it. Throws if the log cannot be written. */
   flush(): void {
-    if (this.#unwritten.length > 0) this.write();
-    if (this.#unwritten.length > 0 && this.#failing !== null) throw this.#failing;
+    if (this.#next() !== undefined) this.write();
+    if (this.#next() !== undefined) throw this.#trouble.newest ?? stillWriting();
+  }
+
+  #next(): UnwrittenRow | undefined {
+    const { clock } = this.#init;
+    return this.#unwritten.next(clock.wallMs(), clock.monotonicMs());
   }
 
   #recovered(): void {
-    if (this.#failing !== null)
-      this.#init.logger.info({ events: this.#unwritten.length, lost: this.#lost }, "event log is writable again");
-    this.#failing = null;
-    this.#lost = 0;
+    const { size, dropped } = this.#unwritten;
+    if (this.#trouble.succeeded()) this.#init.logger.info({ events: size, lost: dropped }, "event log is writable again");
   }
 
   /** Logged once per series of failures. */
   #failed(error: PartnerdError): void {
     const { clock, logger, onFailed } = this.#init;
-    onFailed();
-    const isNew = !isSameFailure(this.#failing, error);
-    if (isNew && isFault(error)) logger.fault("log", error);
-    else if (isNew)
+    onFailed(error.details.isPassing === true ? "locked" : "append");
+    const { retryMs, reported } = this.#trouble.failed(error, clock.monotonicMs());
+    if (reported?.isNew === true && isFault(error)) logger.fault("log", error);
+    else if (reported?.isNew === true)
       logger.error({ error: error.message, nextStep: error.nextStep }, "event log unwritable; keeping events in memory");
-    this.#failing = error;
-    this.#retry ??= clock.schedule(RETRY_MS, () => {
+    this.#again(retryMs);
+  }
+
+  #again(delayMs: number): void {
+    this.#retry ??= this.#init.clock.schedule(delayMs, () => {
       this.#retry = undefined;
       this.write();
     });
   }
-
-  #drop(observation: Observation, fault: PartnerdError): void {
-    this.#init.onFailed();
-    this.#init.logger.fault("log", fault, fieldsOf(observation));
-  }
-
-  #lose(observation: Observation): void {
-    this.#lost += 1;
-    if (this.#lost > 1) return;
-    this.#init.logger.error(
-      { ...fieldsOf(observation), unwritten: MAX_UNWRITTEN },
-      "event log unwritable and buffer full; further events will not be recorded",
-    );
-  }
 }
+
+const NEVER = new AbortController().signal;
+
+const stillWriting = () =>
+  new PartnerdError("database_failed", "earlier events are written first", { details: { isPassing: true } });
 
 function fieldsOf({ event }: Observation) {
   const attempt = "attempt" in event ? event.attempt : null;

@@ -41,6 +41,8 @@ export interface RecorderDependencies {
   readonly metrics: RecorderMetrics;
   /** Called for each observed event, before its row is written. */
   readonly onObserved: (event: ObservedEvent) => void;
+  /** How many rows of each kind wait for a log that cannot be written (UnwrittenRows); default as in Outbox. */
+  readonly maxUnwritten?: number;
 }
 
 /** Bounds the number of partners whose latency from event to stream is being measured. */
@@ -60,16 +62,17 @@ export class Recorder implements ReconcilerObserver, Disposable {
   #startedAtMs: number | undefined;
 
   constructor(deps: RecorderDependencies) {
-    const { store, clock, logger, metrics } = deps;
+    const { store, clock, logger, metrics, maxUnwritten } = deps;
     this.#deps = deps;
-    this.#outbox = new Outbox({ store, clock, logger, onFailed: () => metrics.logFailures.inc({ kind: "append" }) });
+    const onFailed = (kind: "append" | "locked") => metrics.logFailures.inc({ kind });
+    this.#outbox = new Outbox({ store, clock, logger, onFailed, ...(maxUnwritten !== undefined && { maxUnwritten }) });
     const write = (observation: Observation) => this.#outbox.put(observation);
     this.#rows = new RowBudget({ clock, write });
-    this.#learned = new LearnedRows({ clock, store, write, isFailing: () => this.failing !== null });
+    this.#learned = new LearnedRows({ clock, store, write, isBehind: () => this.#outbox.isBehind });
     this.#subscription = store.onAppended((entry) => this.#appended(entry));
   }
 
-  /** Why the newest append failed; null while appending works. Readiness depends on it, streams do not. */
+  /** Why appending fails; null while it works, or if it has failed only for a moment. Readiness depends on it, streams do not. */
   get failing(): PartnerdError | null {
     return this.#outbox.failing;
   }
@@ -137,6 +140,11 @@ export class Recorder implements ReconcilerObserver, Disposable {
     this.#learned.learned(peerId, facts, askAgain);
   }
 
+  /** Call before disposing it: waits a moment for a lock of another process to be released. */
+  drain(): Promise<void> {
+    return this.#outbox.drain();
+  }
+
   [Symbol.dispose](): void {
     this.#learned[Symbol.dispose]();
     this.#rows[Symbol.dispose]();
@@ -188,8 +196,9 @@ export class Recorder implements ReconcilerObserver, Disposable {
   /** Call last: a DaemonStopped means that nothing is missing before it. */
   #stopped(): void {
     const { store, clock, logger } = this.#deps;
-    if (this.#startedAtMs === undefined || this.failing !== null) return;
+    if (this.#startedAtMs === undefined) return;
     try {
+      this.#outbox.flush();
       store.appendStopped(clock.monotonicMs() - this.#startedAtMs);
     } catch (thrown) {
       const { code, message } = toPartnerdError(thrown);

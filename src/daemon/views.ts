@@ -5,7 +5,8 @@ import type { PeerId } from "../base/ids.ts";
 import type { Logger } from "../base/log.ts";
 import { dialability } from "../base/net/tcp-endpoint.ts";
 import { counted, isoTime } from "../base/units.ts";
-import type { GapReason, LogEvent } from "../events/types.ts";
+import type { GapReason } from "../events/delivery/delivery-events.ts";
+import type { LogEvent } from "../events/types.ts";
 import type { IgnoredDatatype } from "../ingest/ingest.ts";
 import type { PeerSnapshot } from "../p2p/registry/registry.ts";
 import type { Reconciler } from "../reconciler/reconciler.ts";
@@ -14,7 +15,7 @@ import type { LogEntry } from "../store/model/log-entry.ts";
 import type { Store } from "../store/store.ts";
 import type { OwnDialect } from "../views/advice.ts";
 import type { DeliveryView, HistoryView, PeerDetailView, PeerView, Phase, SelfView } from "../views/api.ts";
-import { missingSentence, spanSentence } from "../views/delivery-sentences.ts";
+import { missingSentence, rollbackSentence, spanSentence } from "../views/delivery-sentences.ts";
 import { learnedSentence } from "../views/learned-sentence.ts";
 import {
   acceptsStreams,
@@ -27,6 +28,7 @@ import {
 } from "../views/peers.ts";
 import type { GaugeView, Views } from "../views/views.ts";
 import { type HealthFacts, liveness, readiness, startup, unreadable } from "./health.ts";
+import { memoryLimits } from "./watch/memory-limit.ts";
 
 /** Rows of history in the view of a peer. */
 const HISTORY_ROWS = 100;
@@ -75,6 +77,17 @@ export function gaugesOf(
     gauge("event_log_head_hash", "The first 48 bits of the newest event's chain hash, as a number", () =>
       Number.parseInt(store.head().chainHash.slice(0, HEAD_HASH_CHARS), 16),
     ),
+    gauge(
+      "event_log_head_published_seq",
+      "Sequence number of the newest head that NATS has stored in this run, 0 if none",
+      () => sources.health().keptHeads?.seq ?? 0,
+    ),
+    gauge(
+      "memory_limit_bytes",
+      "The memory that the daemon's cgroup allows, 0 if it has no limit",
+      () => memoryLimits().limitBytes ?? 0,
+    ),
+    gauge("heap_limit_bytes", "Limit of the JavaScript heap", () => memoryLimits().heapLimitBytes),
     gauge("wal_bytes", "Size of the database's write-ahead log", () => store.walBytes()),
     gauge("delivery_at_least_once", "1 while events come from a broker stream, 0 while they arrive over core NATS", () =>
       Number(proof().delivery === "at_least_once"),
@@ -91,11 +104,12 @@ export function gaugesOf(
       help: "Gaps in messages from broker streams, as recorded in the log",
       label: "reason",
       read: () => {
-        const counts: Record<GapReason, number> = { purged: 0, recreated: 0, reused: 0 };
+        const counts: Record<GapReason, number> = { purged: 0, recreated: 0, reused: 0, rolled_back: 0, unproven: 0 };
         for (const { reason } of proof().missing) counts[reason] += 1;
         return counts;
       },
     },
+    gauge("log_rollbacks", "How often the log turned out to be an older copy, as recorded in it", () => proof().rollbacks.length),
     {
       name: "peers",
       help: "Peers by the phase of our outbound stream",
@@ -159,8 +173,9 @@ function detail(sources: ViewSources, peerId: PeerId): PeerDetailView | undefine
 }
 
 function deliveryView(proof: DeliveryProof, { health, consumer, store, ignoredDatatypes }: ViewSources): DeliveryView {
-  const { source, status } = health().nats ?? {};
-  const problem = source?.problem ?? null;
+  const { nats, keptHeads } = health();
+  const { source, status } = nats ?? {};
+  const problem = source?.problem ?? source?.impairment ?? keptHeads?.cloned ?? null;
   const { cursor } = proof;
   return {
     delivery: proof.delivery,
@@ -183,6 +198,11 @@ function deliveryView(proof: DeliveryProof, { health, consumer, store, ignoredDa
       ...missing,
       at: isoTime(atMs),
       message: missingSentence(missing),
+    })),
+    rollbacks: proof.rollbacks.map(({ atMs, ...rollback }) => ({
+      ...rollback,
+      at: isoTime(atMs),
+      message: rollbackSentence(rollback),
     })),
     spans: proof.spans.map((span) => ({
       delivery: span.delivery,

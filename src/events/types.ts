@@ -1,7 +1,9 @@
 /** The events of the log. Desired events record what was asked for, observed events what happened. */
 import { CUT_REASONS, type ErrorCode } from "../base/errors.ts";
 import type { Address, Did, PeerId, ResourceId } from "../base/ids.ts";
+import type { CloneSeen, DeliveryEvent } from "./delivery/delivery-events.ts";
 import type { PeerLearned } from "./learned/learned-facts.ts";
+import type { IdentityChanged, LogArchived, LogReinterpreted, LogRestored } from "./upkeep/upkeep-facts.ts";
 
 /**
  * The meaning of a relation. `partner`: keep a stream. `revoked`: keep none. `blacklisted`: keep none and refuse connections. Decided
@@ -147,6 +149,8 @@ export interface SuppressedCount {
   readonly events: number;
 }
 
+export type SuppressionReason = "log_unwritable";
+
 export interface SuppressedFacts {
   readonly events: number;
   /** The number of different peers; a lower bound from 16,384 on. */
@@ -158,80 +162,16 @@ export interface SuppressedFacts {
 /**
  * Observed events that exceeded the row budget of all strangers, or that of one known peer for its failures, were counted instead of
  * logged, for `durationMs` (monotonic). One of them is logged later if it opened a stream whose peer is then named by an event.
+ * With the reason `log_unwritable` they were dropped because too many waited for the disk.
  */
 export interface EventsSuppressed {
   readonly type: "EventsSuppressed";
   /** Null for the events of strangers. */
   readonly peerId: PeerId | null;
+  /** Null if they exceeded a row budget. */
+  readonly reason: SuppressionReason | null;
   readonly durationMs: number;
   readonly details: SuppressedFacts;
-}
-
-/** The delivery guarantee: at most once with core NATS, at least once with a JetStream stream. */
-export type DeliveryGuarantee = "at_most_once" | "at_least_once";
-
-/** From here on messages arrive with another guarantee, or from another broker stream. */
-export interface DeliveryChanged {
-  readonly type: "DeliveryChanged";
-  readonly reason: DeliveryGuarantee;
-  /** The broker stream that is followed, its creation time as the broker spells it, and the first sequence; null with core NATS. */
-  readonly stream: string | null;
-  readonly streamCreated: string | null;
-  readonly streamSequence: number | null;
-  /** Why delivery is at most once, for people; null while a stream is followed. */
-  readonly message: string | null;
-}
-
-/** `purged`: no longer in the stream. `recreated`: the stream was recreated. `reused`: it was rewound and reuses their sequences. */
-export type GapReason = "purged" | "recreated" | "reused";
-
-/** Messages that the log lacks and the broker stream no longer has. */
-export interface DeliveryGap {
-  readonly type: "DeliveryGap";
-  readonly reason: GapReason;
-  /** The broker stream that held them. */
-  readonly stream: string;
-  readonly streamCreated: string;
-  /** The first one missing. */
-  readonly streamSequence: number;
-  /** The last one missing; null if unknown. */
-  readonly lastStreamSequence: number | null;
-}
-
-/** An archive file and the events in it. Times are wall ms, hashes lower-case hex SHA-256. */
-export interface ArchiveFacts {
-  readonly firstSeq: number;
-  readonly lastSeq: number;
-  readonly events: number;
-  readonly firstAtMs: number;
-  readonly lastAtMs: number;
-  readonly lastChainHash: string;
-  readonly directory: string;
-  readonly file: string;
-  readonly fileBytes: number;
-  readonly fileSha256: string;
-  /** Hash of the state of the log at `lastSeq`. */
-  readonly stateSha256: string;
-}
-
-/** Earlier events were moved to a file. */
-interface LogArchived {
-  readonly type: "LogArchived";
-  readonly details: ArchiveFacts;
-}
-
-/** The result of `reinterpret`. */
-export interface ReinterpretFacts {
-  /** The `events` settings under which the log up to this row has been decoded. */
-  readonly vocabulary: Readonly<Record<string, unknown>>;
-  /** The number of rows that it appended before this one. */
-  readonly changes: number;
-}
-
-/** Every message before this row has the meaning that it has under one vocabulary. */
-interface LogReinterpreted {
-  readonly type: "LogReinterpreted";
-  readonly details: ReinterpretFacts;
 }
 
 /** How the previous run ended. `unclean`: it was killed, or could not write its last row. */
@@ -240,6 +180,8 @@ export type LastRun = "first_start" | "clean" | "unclean";
 /** The program and its settings, as recorded by a start. */
 export interface StartFacts {
   readonly run: RunId;
+  /** Ours; undefined in rows of versions that did not record it. */
+  readonly peerId?: PeerId | undefined;
   readonly version: string;
   /** The number of migrations applied to the database. */
   readonly schema: number;
@@ -262,7 +204,6 @@ interface DaemonStopped {
   readonly durationMs: number;
 }
 
-export type DeliveryEvent = DeliveryChanged | DeliveryGap;
 export type DesiredEvent = PeerDesired | PeerRemoved;
 export type ObservedEvent = StreamOpened | StreamClosed | OpenFailed | InboundRefused;
 type RunEvent = DaemonStarted | DaemonStopped;
@@ -273,8 +214,11 @@ export type LogEvent =
   | EventsSuppressed
   | PeerLearned
   | DeliveryEvent
+  | CloneSeen
   | LogArchived
   | LogReinterpreted
+  | IdentityChanged
+  | LogRestored
   | RunEvent;
 
 /** Whether a desired event changed the desired state. */

@@ -5,6 +5,7 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 import { CUT_REASONS, isFault } from "../base/errors.ts";
 import { FAULT_PARTS, type Logger } from "../base/log.ts";
+import { DROP_REASONS } from "../base/output/line-output.ts";
 import type { GaugeView } from "../views/views.ts";
 import { REFUSAL_REASONS } from "./access.ts";
 
@@ -34,7 +35,10 @@ export class Metrics {
     ["psk_mismatch", "identity_unsupported"],
   );
   readonly resyncFound = this.#counter("resync_found_total", "Missed work found by the periodic diff", "kind", ["key"]);
-  readonly logFailures = this.#counter("event_log_failures_total", "Failed appends to the event log", "kind", ["append"]);
+  readonly logFailures = this.#counter("event_log_failures_total", "Failed appends to the event log", "kind", [
+    "append",
+    "locked",
+  ]);
   readonly internalErrors = this.#counter(
     "internal_errors_total",
     "Faults of this program, logged with their stack",
@@ -42,6 +46,12 @@ export class Metrics {
     FAULT_PARTS,
   );
   readonly httpRefused = this.#counter("http_refused_total", "HTTP requests refused", "reason", REFUSAL_REASONS);
+  readonly serviceLogDropped = this.#counter(
+    "service_log_dropped_total",
+    "Lines of the service log that could not be written",
+    "reason",
+    DROP_REASONS,
+  );
   readonly establishSeconds = new Histogram({
     name: "oc_partnerd_establish_seconds",
     help: "Time from a partner's event to its established stream, in seconds",

@@ -19,13 +19,18 @@ export interface HttpServer extends AsyncDisposable {
   readonly bound: HostPort | null;
 }
 
+interface ApiServer extends HttpServer {
+  /** Replaces the tokens by those in the token files. Throws `config_invalid` and keeps the old ones if a file is unusable. */
+  rereadTokens(): void;
+}
+
 /**
  * Serves the API at `http.listen`. Rejects with `config_invalid` if a token file is unusable, or if other machines could use the API
  * without a token; with `port_taken` or `listen_failed` otherwise. `onRefused` is told of each refused request.
  */
-export async function startHttp(app: Hono, http: HttpConfig, onRefused: (reason: RefusalReason) => void): Promise<HttpServer> {
+export async function startHttp(app: Hono, http: HttpConfig, onRefused: (reason: RefusalReason) => void): Promise<ApiServer> {
   const { listen, allowedHosts } = http;
-  const tokens = readTokens(http);
+  let tokens = readTokens(http);
   const address = "path" in listen ? undefined : await addressOf("http.listen", listen);
   const exposure = exposureProblem(http, address);
   if (exposure !== undefined) {
@@ -34,21 +39,23 @@ export async function startHttp(app: Hono, http: HttpConfig, onRefused: (reason:
       nextStep: "choose one of these in the configuration or with --http; docs/HTTP.md has examples",
     });
   }
-  const rules: AccessRules = {
+  const rules: Omit<AccessRules, "tokens"> = {
     hosts: address === undefined ? undefined : ownHosts(listen, allowedHosts, hostname()),
-    tokens,
     openMetrics: address === undefined || isLoopbackAddress(address),
   };
+  const rereadTokens = () => {
+    tokens = readTokens(http);
+  };
   const server = createListener(app, (facts) => {
-    const refusal = refusalOf(facts, rules);
+    const refusal = refusalOf(facts, { ...rules, tokens });
     if (refusal !== undefined) onRefused(refusal.reason);
     return refusal;
   });
   if ("path" in listen) {
     const removeSocket = await listenOnSocket(server, listen.path);
-    return running(server, { url: httpAddressText(listen), bound: null }, removeSocket);
+    return { ...running(server, { url: httpAddressText(listen), bound: null }, removeSocket), rereadTokens };
   }
-  return listenOnTcp(server, "http.listen", { ...listen, address: address ?? listen.host });
+  return { ...(await listenOnTcp(server, "http.listen", { ...listen, address: address ?? listen.host })), rereadTokens };
 }
 
 /** Serves `app` at `http.probes`, to everyone. Rejects with `port_taken` or `listen_failed`. */

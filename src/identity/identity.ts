@@ -1,19 +1,14 @@
 /** The daemon's identity: a private key in its data directory, or in a file that `identityFile` names. */
-import { join } from "node:path";
 import { generateKeyPair, privateKeyToProtobuf } from "@libp2p/crypto/keys";
 import type { PrivateKey } from "@libp2p/interface";
 import { peerIdFromPrivateKey } from "@libp2p/peer-id";
 import { PartnerdError } from "../base/errors.ts";
+import type { PeerId } from "../base/ids.ts";
 import { isPath, pathNextStep, shownPath } from "../base/secrets/shown.ts";
 import { createKeyFile, readKeyFile } from "./key-file.ts";
 import { type ExportFormat, exportedKey, KeyProblem, privateKeyIn, type RawKeyType } from "./key-formats.ts";
-
-/** The settings that say where the identity is. */
-export interface IdentityPlace {
-  /** The data directory. */
-  readonly data: string;
-  readonly identityFile?: string | undefined;
-}
+import { type IdentityPlace, identityPathOf } from "./key-paths.ts";
+import { otherIdentity } from "./other-identity.ts";
 
 /** A key, and the file that holds it. */
 export interface Identity {
@@ -21,17 +16,17 @@ export interface Identity {
   readonly path: string;
 }
 
-const identityPathOf = ({ data, identityFile }: IdentityPlace): string => identityFile ?? join(data, "identity.key");
-
 /**
  * The daemon's key. Creates an Ed25519 key in the data directory if that has none; a file that `identityFile` names must exist and is
- * never written. Throws identity_unsafe if other users can use the file, identity_invalid if it has no usable key,
- * data_dir_unwritable if it cannot be created.
+ * never written. If the log belongs to `logged`, only its key is accepted and none is created, so that a restored log without its key
+ * does not become another peer unnoticed. Throws identity_changed then, identity_unsafe if other users can use the file,
+ * identity_invalid if it has no usable key, data_dir_unwritable if it cannot be created.
  */
-export async function loadOrCreateIdentity(place: IdentityPlace): Promise<PrivateKey> {
+export async function loadOrCreateIdentity(place: IdentityPlace, logged?: PeerId): Promise<PrivateKey> {
   const path = identityPathOf(place);
   const contents = readKeyFile(path);
-  if (contents !== undefined) return keyIn(contents, path);
+  if (contents !== undefined) return belongingTo(logged, keyIn(contents, path), place);
+  if (logged !== undefined) throw otherIdentity(place, logged, undefined);
   if (place.identityFile !== undefined)
     throw missing(place, "name an existing key file, or unset identityFile to use the data directory's");
   const key = await generateKeyPair("Ed25519");
@@ -39,13 +34,13 @@ export async function loadOrCreateIdentity(place: IdentityPlace): Promise<Privat
   return createKeyFile(path, privateKeyToProtobuf(key)) ? key : loadIdentity(place).key;
 }
 
-/** The existing identity. Throws as loadOrCreateIdentity does, and identity_invalid if there is none. */
-export function loadIdentity(place: IdentityPlace): Identity {
+/** The existing identity. Throws as loadOrCreateIdentity does, and identity_invalid if there is none and the log belongs to none. */
+export function loadIdentity(place: IdentityPlace, logged?: PeerId): Identity {
   const path = identityPathOf(place);
   const contents = readKeyFile(path);
-  if (contents === undefined)
-    throw missing(place, "name a data directory with --data; the first `oc-partnerd run` creates its identity");
-  return { key: keyIn(contents, path), path };
+  if (contents !== undefined) return { key: belongingTo(logged, keyIn(contents, path), place), path };
+  if (logged !== undefined) throw otherIdentity(place, logged, undefined);
+  throw missing(place, "name a data directory with --data; the first `oc-partnerd run` creates its identity");
 }
 
 /** The result of an import. `created` is false if the data directory had this key already. */
@@ -79,9 +74,16 @@ export function exportIdentity(key: PrivateKey, out: string, format: ExportForma
   });
 }
 
-export const peerIdOfKey = (key: PrivateKey): string => peerIdFromPrivateKey(key).toString();
+export const peerIdOfKey = (key: PrivateKey): PeerId => peerIdFromPrivateKey(key).toString() as PeerId;
 
-function keyIn(contents: Uint8Array, path: string, type?: RawKeyType): PrivateKey {
+function belongingTo(logged: PeerId | undefined, key: PrivateKey, place: IdentityPlace): PrivateKey {
+  const peerId = peerIdOfKey(key);
+  if (logged === undefined || logged === peerId) return key;
+  throw otherIdentity(place, logged, peerId);
+}
+
+/** The key in the file `path`. Throws identity_invalid. */
+export function keyIn(contents: Uint8Array, path: string, type?: RawKeyType): PrivateKey {
   const key = privateKeyIn(contents, type);
   if (!(key instanceof KeyProblem)) return key;
   throw new PartnerdError("identity_invalid", `${path} ${key.problem}`, {

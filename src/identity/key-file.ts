@@ -74,7 +74,7 @@ export function readKeyFile(path: string): Uint8Array | undefined {
     });
   } catch (error) {
     if (error instanceof PartnerdError) throw error;
-    if (isErrno(error, "ENOENT") && !exists(path)) return undefined;
+    if (isErrno(error, "ENOENT") && !keyFileExists(path)) return undefined;
     throw new PartnerdError("identity_invalid", `cannot read the identity ${shownPath(path)}: ${messageOf(error)}`, {
       nextStep: pathNextStep(path, "name a regular file that this user can read"),
       cause: error,
@@ -86,11 +86,46 @@ export function readKeyFile(path: string): Uint8Array | undefined {
  * Writes a new file (0600) with a key, atomically and durably. Returns false, and writes nothing, if the file exists. Throws `code`.
  */
 export function createKeyFile(path: string, contents: Uint8Array, code: ErrorCode = "data_dir_unwritable"): boolean {
+  return writeWhole(path, contents, code, moveWithoutReplacing);
+}
+
+/** Writes a file (0600) with a key, atomically and durably, in place of one of that name. Throws `file_failed`. */
+export function replaceKeyFile(path: string, contents: Uint8Array): void {
+  writeWhole(path, contents, "file_failed", renameSync);
+}
+
+/** Renames `from` to `to` durably, in the same directory, in place of a file of that name. Throws `data_dir_unwritable`. */
+export function moveKeyFile(from: string, to: string): void {
+  try {
+    renameSync(from, to);
+    syncDirectory(dirname(to));
+  } catch (error) {
+    throw new PartnerdError("data_dir_unwritable", `cannot rename ${from} to ${to}: ${messageOf(error)}`, {
+      nextStep: `make ${dirname(to)} writable for this user, and run this again`,
+      cause: error,
+    });
+  }
+}
+
+/** Deletes a file. Throws `data_dir_unwritable`. */
+export function removeKeyFile(path: string): void {
+  try {
+    rmSync(path, { force: true });
+    syncDirectory(dirname(path));
+  } catch (error) {
+    throw new PartnerdError("data_dir_unwritable", `cannot delete ${path}: ${messageOf(error)}`, {
+      nextStep: `make ${dirname(path)} writable for this user, and run this again`,
+      cause: error,
+    });
+  }
+}
+
+function writeWhole(path: string, contents: Uint8Array, code: ErrorCode, put: (from: string, to: string) => void): boolean {
   const temporaryPath = `${path}.${process.pid}.tmp`;
   try {
     rmSync(temporaryPath, { force: true });
     writeDurably(temporaryPath, contents);
-    moveWithoutReplacing(temporaryPath, path);
+    put(temporaryPath, path);
     syncDirectory(dirname(path));
     return true;
   } catch (error) {
@@ -115,7 +150,7 @@ function moveWithoutReplacing(from: string, to: string): void {
   try {
     linkSync(from, to);
   } catch (error) {
-    if (!LINKS_UNSUPPORTED.some((code) => isErrno(error, code)) || exists(to)) throw error;
+    if (!LINKS_UNSUPPORTED.some((code) => isErrno(error, code)) || keyFileExists(to)) throw error;
     renameSync(from, to);
   }
 }
@@ -141,7 +176,7 @@ function syncDirectory(directory: string): void {
 }
 
 /** True for a symbolic link that leads nowhere too: a secret that is not mounted yet must not be replaced by a new key. */
-function exists(path: string): boolean {
+export function keyFileExists(path: string): boolean {
   try {
     lstatSync(path);
     return true;

@@ -1,6 +1,7 @@
 /** A bounded buffer that delivers messages in batches, so a burst neither blocks the event loop nor grows memory without bound. */
 import type { Clock } from "../base/clock.ts";
-import type { DeliveryGap } from "../events/types.ts";
+import { pause } from "../base/pause.ts";
+import type { DeliveryGap } from "../events/delivery/delivery-events.ts";
 import type { BrokerPosition } from "../store/model/cursor.ts";
 
 export interface ReceivedMessage {
@@ -13,13 +14,13 @@ export interface ReceivedMessage {
   /** Its position in the broker stream, if it came from one. */
   readonly position?: BrokerPosition;
   /** Messages missing from the stream just before it. */
-  readonly gap?: DeliveryGap;
+  readonly gaps?: readonly DeliveryGap[];
   /** Tells the broker not to redeliver the message. Called after its batch is committed, never before. Must not throw. */
   readonly acknowledge?: () => void;
 }
 
-/** `retry`: none of the batch was taken; it stays at the head and is delivered again after a delay. */
-export type BatchOutcome = "done" | "retry";
+/** `retryMs`: none of the batch was taken; it stays at the head and is delivered again after this delay. */
+export type BatchOutcome = "done" | { readonly retryMs: number };
 
 export interface IngestBufferOptions {
   /** Must not throw. */
@@ -28,6 +29,8 @@ export interface IngestBufferOptions {
   readonly onOverflow: () => void;
   /** Called for every message that does not fit. */
   readonly onDrop?: () => void;
+  /** Called when it is disposed with messages that the broker does not redeliver, and that were not taken. */
+  readonly onLost?: (messages: number) => void;
   readonly clock: Clock;
   readonly maxMessages?: number;
   readonly maxBytes?: number;
@@ -40,7 +43,9 @@ export interface IngestBufferCounts {
 }
 
 const BATCH_SIZE = 64;
-const RETRY_DELAY_MS = 1_000;
+/** How long `drain` waits for a batch that is to be delivered again: a part of the two seconds that a stop may take. */
+const DRAIN_MS = 300;
+const NEVER = new AbortController().signal;
 const DEFAULT_MAX_MESSAGES = 16_384;
 const DEFAULT_MAX_BYTES = 64 * 1_048_576;
 
@@ -96,10 +101,26 @@ export class IngestBuffer implements Disposable {
     return { dropped: this.#dropped, buffered: this.#buffer.length };
   }
 
+  /** Delivers what is buffered at once, again for a moment if a batch is not taken, and stops. */
+  async drain(): Promise<void> {
+    const { clock } = this.#options;
+    const untilMs = clock.monotonicMs() + DRAIN_MS;
+    this.#turn?.[Symbol.dispose]();
+    while (this.#buffer.length > 0) {
+      const outcome = this.#deliver();
+      if (outcome === "done") continue;
+      if (clock.monotonicMs() + outcome.retryMs > untilMs) break;
+      await pause(clock, outcome.retryMs, NEVER);
+    }
+    this[Symbol.dispose]();
+  }
+
   /** Delivers what is buffered at once, until a batch is not taken, and stops. */
   [Symbol.dispose](): void {
     this.#turn?.[Symbol.dispose]();
     while (this.#buffer.length > 0 && this.#deliver() === "done");
+    const lost = this.#buffer.filter(({ acknowledge }) => acknowledge === undefined).length;
+    if (lost > 0) this.#options.onLost?.(lost);
     this.discard();
   }
 
@@ -116,13 +137,13 @@ export class IngestBuffer implements Disposable {
     }
     const again = () => this.#takeTurn();
     // Lets the event loop serve sockets between two batches.
-    this.#turn = this.#options.clock.schedule(outcome === "done" ? 0 : RETRY_DELAY_MS, again);
+    this.#turn = this.#options.clock.schedule(outcome === "done" ? 0 : outcome.retryMs, again);
   }
 
   #deliver(): BatchOutcome {
     const batch = this.#buffer.slice(0, BATCH_SIZE);
     const outcome = this.#options.onBatch(batch);
-    if (outcome === "retry") return outcome;
+    if (outcome !== "done") return outcome;
     this.#buffer.splice(0, batch.length);
     for (const message of batch) this.#bufferedBytes -= message.bytes.length;
     for (const message of batch) message.acknowledge?.();

@@ -1,5 +1,6 @@
 /** Decodes received bytes, appends each batch in one transaction, then wakes the peers concerned. */
-import { isFault, isSameFailure, type PartnerdError, toPartnerdError } from "../base/errors.ts";
+import type { Clock } from "../base/clock.ts";
+import { isFault, type PartnerdError, toPartnerdError } from "../base/errors.ts";
 import type { PeerId } from "../base/ids.ts";
 import type { Logger } from "../base/log.ts";
 import { decodeMessage } from "../events/decode.ts";
@@ -8,6 +9,7 @@ import type { MessageLimits, Vocabulary } from "../events/vocabulary.ts";
 import type { BrokerPosition } from "../store/model/cursor.ts";
 import type { LogEntry } from "../store/model/log-entry.ts";
 import type { Store } from "../store/store.ts";
+import { AppendTrouble } from "../store/write/append-trouble.ts";
 import type { IngestItem } from "../store/write/receive.ts";
 import type { BatchOutcome, ReceivedMessage } from "./ingest-buffer.ts";
 
@@ -34,24 +36,27 @@ interface IngestDependencies {
   readonly vocabulary: Vocabulary;
   readonly limits: MessageLimits;
   readonly log: Pick<Store, "appendReceived">;
+  readonly clock: Clock;
   /** Asks the reconciler to look at a peer again. */
   readonly wake: (peerId: PeerId) => void;
   readonly logger: Logger;
   readonly observer: IngestObserver;
 }
 
+type Appended = ReturnType<Store["appendReceived"]> | Exclude<BatchOutcome, "done">;
+
 export class Ingest {
   readonly #dependencies: IngestDependencies;
   readonly #ignoredDatatypes = new Map<string, number>();
-  #failing: PartnerdError | null = null;
+  readonly #trouble = new AppendTrouble();
 
   constructor(dependencies: IngestDependencies) {
     this.#dependencies = dependencies;
   }
 
-  /** Why the newest append failed; null while appending works. */
+  /** Why appending fails; null while it works, or if it has failed only for a moment. */
   get failing(): PartnerdError | null {
-    return this.#failing;
+    return this.#trouble.reported;
   }
 
   /** Integers that may be how the publishers spell PEER, most frequent first. */
@@ -61,21 +66,21 @@ export class Ingest {
   }
 
   /**
-   * Appends the whole batch, which is then on disk, or none of it if the log cannot be written (`retry`). Never throws because of a
-   * message's contents.
+   * Appends the whole batch, which is then on disk, or none of it if the log cannot be written (`retryMs`). Never throws because of
+   * a message's contents.
    */
   take(batch: readonly ReceivedMessage[]): BatchOutcome {
     const { vocabulary, limits } = this.#dependencies;
     const ignored: IngestResult[] = [];
     const items: IngestItem[] = [];
-    for (const { subject, bytes, sha256, dedupeKey, position, gap } of batch) {
-      if (gap !== undefined) items.push(gap);
+    for (const { subject, bytes, sha256, dedupeKey, position, gaps = [] } of batch) {
+      items.push(...gaps);
       const decoded = decodeMessage({ subject, bytes }, vocabulary, limits);
       if (decoded.kind === "ignored") ignored.push(this.#ignore(decoded));
       else items.push({ decoded, subject, payload: bytes, sha256, dedupeKey, streamSequence: position?.sequence });
     }
-    const rows = this.#append(items, batch.findLast(({ position }) => position !== undefined)?.position);
-    if (rows === undefined) return "retry";
+    const rows = this.#append(items, newestPosition(batch));
+    if ("retryMs" in rows) return rows;
     for (const result of ignored) this.#dependencies.observer.received(result);
     for (const row of rows) this.#appended(row);
     return "done";
@@ -97,18 +102,18 @@ export class Ingest {
     return reason;
   }
 
-  #append(items: readonly IngestItem[], position?: BrokerPosition): ReturnType<Store["appendReceived"]> | undefined {
+  #append(items: readonly IngestItem[], position?: BrokerPosition): Appended {
     if (items.length === 0 && position === undefined) return [];
-    const { log, logger, observer } = this.#dependencies;
+    const { log, clock, logger, observer } = this.#dependencies;
     try {
       const rows = log.appendReceived(items, position);
-      if (this.#failing !== null)
+      if (this.#trouble.succeeded())
         logger.info({ messages: items.length }, "event log is writable again; received events appended");
-      this.#failing = null;
       return rows;
     } catch (thrown) {
       const error = toPartnerdError(thrown, "database_failed");
-      const isNew = !isSameFailure(this.#failing, error);
+      const { retryMs, reported } = this.#trouble.failed(error, clock.monotonicMs());
+      const isNew = reported?.isNew === true;
       if (isNew && isFault(error)) logger.fault("ingest", error, { messages: items.length });
       else if (isNew) {
         logger.error(
@@ -116,9 +121,8 @@ export class Ingest {
           "cannot append received events to the log; keeping them and retrying",
         );
       }
-      this.#failing = error;
       observer.appendFailed(error);
-      return undefined;
+      return { retryMs };
     }
   }
 
@@ -141,4 +145,11 @@ export class Ingest {
       );
     }
   }
+}
+
+/** While a batch waits for the disk, the broker redelivers messages of it, so that the last one may be older than others. */
+function newestPosition(batch: readonly ReceivedMessage[]): BrokerPosition | undefined {
+  let newest: BrokerPosition | undefined;
+  for (const { position } of batch) if (position !== undefined && position.sequence > (newest?.sequence ?? 0)) newest = position;
+  return newest;
 }

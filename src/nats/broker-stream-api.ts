@@ -1,36 +1,56 @@
 /** The daemon's requests to JetStream: the state of its stream, one message, and its own consumer. */
 import { hash } from "node:crypto";
 import { PartnerdError } from "../base/errors.ts";
-import type { BrokerStreamState, ConsumerState } from "../ingest/stream/broker-port.ts";
-import { nanosecondsOf } from "../ingest/stream/delivery-position.ts";
+import type { BrokerStreamState, ConsumerOwner, ConsumerState } from "../ingest/broker/broker-port.ts";
+import { nanosecondsOf } from "../ingest/broker/delivery-position.ts";
 import { messageHash } from "../store/model/dedupe-key.ts";
-import type { JetStreamManager, NatsConnection } from "./connection/client.ts";
+import type { ConsumerInfo, JetStreamManager, NatsConnection } from "./connection/client.ts";
 import { askJetStream, isMissing, unlessMissing } from "./connection/jetstream-error.ts";
-import { consumerConfig, consumerDifferences } from "./setup/consumer-config.ts";
+import { consumerConfig, consumerDifferences, consumerOwner } from "./setup/consumer-config.ts";
+import { uncapturedBy } from "./setup/steps.ts";
+import { limitsOf, limitsText } from "./setup/stream-config.ts";
+
+/** The stream to read, our own consumer, and the subjects that the stream should capture. */
+export interface StreamNames {
+  readonly stream: string;
+  readonly consumer: string;
+  readonly subjects: readonly string[];
+}
 
 /** A healthy JetStream answers within milliseconds. */
 const REQUEST_TIMEOUT_MS = 2_000;
 
 /**
- * Every method rejects with `stream_missing`, or as described in jetstream-error.ts: `jetstream_unavailable`, `nats_denied`,
- * `jetstream_refused` or `nats_unavailable` (no answer in time, or the connection closed).
+ * Every method rejects with `stream_missing`, or as described in jetstream-error.ts: `jetstream_unavailable`,
+ * `jetstream_leaderless`, `nats_denied`, `jetstream_refused` or `nats_unavailable` (no answer in time, or the connection closed).
  */
 export class BrokerStreamApi {
   readonly #stream: string;
   readonly #consumer: string;
+  readonly #subjects: readonly string[];
   readonly #manager: Promise<JetStreamManager>;
 
-  constructor(client: NatsConnection, { stream, consumer }: { readonly stream: string; readonly consumer: string }) {
+  constructor(client: NatsConnection, { stream, consumer, subjects }: StreamNames) {
     this.#stream = stream;
     this.#consumer = consumer;
+    this.#subjects = subjects;
     // No check of its own: it needs one more permission, and its error says less than that of the first request.
     this.#manager = client.jetstreamManager({ checkAPI: false, timeout: REQUEST_TIMEOUT_MS });
   }
 
   async state(): Promise<BrokerStreamState> {
-    const { created, state } = await this.#ask(`look at stream ${this.#stream}`, ({ streams }) => streams.info(this.#stream));
+    const { created, state, config } = await this.#ask(`look at stream ${this.#stream}`, ({ streams }) =>
+      streams.info(this.#stream),
+    );
     const firstSequence = state.messages === 0 ? state.last_seq + 1 : state.first_seq;
-    return { stream: this.#stream, created: String(created), firstSequence, lastSequence: state.last_seq };
+    return {
+      stream: this.#stream,
+      created: String(created),
+      firstSequence,
+      lastSequence: state.last_seq,
+      uncaptured: uncapturedBy(config, this.#subjects),
+      limits: limitsText(limitsOf(config)),
+    };
   }
 
   /** The hash of the message at `sequence`; undefined if the stream does not hold it. */
@@ -54,23 +74,26 @@ export class BrokerStreamApi {
     return (
       found && {
         startSequence: found.config.opt_start_seq ?? 1,
+        acknowledged: Math.max(found.ack_floor.stream_seq, (found.config.opt_start_seq ?? 1) - 1),
+        owner: consumerOwner(found.config),
         delivered: { consumerSequence: found.delivered.consumer_seq, streamSequence: found.delivered.stream_seq },
         unacknowledged: found.num_ack_pending,
         waitingRequests: found.num_waiting,
+        isPaused: isPaused(found),
         isAsRequired: consumerDifferences(found.config).length === 0,
       }
     );
   }
 
   /** Deletes the consumer, if any, and creates it at `startSequence`. */
-  async recreateConsumerAt(startSequence: number): Promise<void> {
+  async recreateConsumerAt(startSequence: number, owner: ConsumerOwner): Promise<void> {
     const [stream, consumer] = [this.#stream, this.#consumer];
     await unlessMissing(
       "consumerNotFound",
       this.#ask(`delete ${this.#ofConsumer}`, ({ consumers }) => consumers.delete(stream, consumer)),
     );
     await this.#ask(`create ${this.#ofConsumer}`, ({ consumers }) =>
-      consumers.add(stream, consumerConfig(consumer, startSequence)),
+      consumers.add(stream, consumerConfig(consumer, startSequence, owner)),
     );
   }
 
@@ -89,4 +112,9 @@ export class BrokerStreamApi {
       });
     }
   }
+}
+
+/** The client library does not know the field, which nats-server has since 2.11. */
+function isPaused(found: ConsumerInfo & { readonly paused?: boolean }): boolean {
+  return found.paused === true;
 }

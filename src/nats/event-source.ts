@@ -4,11 +4,12 @@ import type { Clock } from "../base/clock.ts";
 import { isFault, isSameFailure, messageOf, type PartnerdError, toPartnerdError } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
 import { pause } from "../base/pause.ts";
-import type { DeliveryChanged } from "../events/types.ts";
+import type { DeliveryChanged } from "../events/delivery/delivery-events.ts";
+import type { ConsumerOwner } from "../ingest/broker/broker-port.ts";
 import type { IngestBuffer } from "../ingest/ingest-buffer.ts";
-import { BrokerStreamReader, type Rereading } from "../ingest/stream/reader.ts";
+import { BrokerStreamReader, type BrokerStreamReaderDependencies } from "../ingest/stream/reader.ts";
 import type { Loop } from "../ingest/stream/restart-loop.ts";
-import type { Store } from "../store/store.ts";
+import type { Rereading } from "../ingest/stream/resync.ts";
 import { BrokerStreamApi } from "./broker-stream-api.ts";
 import type { NatsConnection } from "./connection/client.ts";
 import type { PersistentConnection } from "./connection/connection.ts";
@@ -26,7 +27,8 @@ interface EventSourceInit {
   readonly subjects: readonly string[];
   readonly connection: Pick<PersistentConnection, "onClient">;
   readonly buffer: IngestBuffer;
-  readonly log: Pick<Store, "cursor" | "delivery" | "appendDelivery">;
+  readonly log: BrokerStreamReaderDependencies["log"];
+  readonly owner: ConsumerOwner;
   readonly clock: Clock;
   readonly logger: Logger;
   /** Runs first on each connection. A failure is logged. */
@@ -45,6 +47,8 @@ export interface SourceFacts {
   readonly loop: Loop | null;
   /** Why they will not, or (core NATS in mode `auto`) why there is no stream to read. */
   readonly problem: PartnerdError | null;
+  /** Why messages may not arrive although the stream is read; null if they do. */
+  readonly impairment: PartnerdError | null;
   readonly behind: number | null;
   readonly restarts: number;
   /** Null unless a resync is running. */
@@ -78,6 +82,7 @@ export class EventSource implements Disposable {
       restarting: this.#from === "jetstream" && reader.restarting,
       loop: this.#from === "jetstream" ? reader.loop : null,
       problem: this.#from === "core" ? this.#whyNoStream : reader.problem,
+      impairment: this.#from === "jetstream" ? reader.impairment : null,
       behind: reader.behind,
       restarts: reader.restarts,
       rereading: this.#from === "core" ? null : reader.rereading,

@@ -1,8 +1,8 @@
 /** Reads a broker stream over NATS. */
 
 import type { PartnerdError } from "../base/errors.ts";
-import type { BrokerLink, BrokerMessage, PullChannel, PullListener, PullRequest } from "../ingest/stream/broker-port.ts";
-import { BrokerStreamApi } from "./broker-stream-api.ts";
+import type { BrokerLink, BrokerMessage, PullChannel, PullListener, PullRequest } from "../ingest/broker/broker-port.ts";
+import { BrokerStreamApi, type StreamNames } from "./broker-stream-api.ts";
 import { createInbox, type NatsConnection, nanos } from "./connection/client.ts";
 import { closeQuietly, describe, flush } from "./connection/dial.ts";
 import { deniedError } from "./connection/jetstream-error.ts";
@@ -10,18 +10,15 @@ import { pullStatusOf } from "./pull-status.ts";
 
 const ACKNOWLEDGEMENT = "+ACK";
 
-interface Names {
-  readonly stream: string;
-  readonly consumer: string;
-}
+type Names = Omit<StreamNames, "subjects">;
 
-export function natsLink(client: NatsConnection, names: Names): BrokerLink {
+export function natsLink(client: NatsConnection, names: StreamNames): BrokerLink {
   const api = new BrokerStreamApi(client, names);
   return {
     state: () => api.state(),
     hashAt: (sequence) => api.hashAt(sequence),
     consumer: () => api.consumer(),
-    recreateConsumerAt: (startSequence) => api.recreateConsumerAt(startSequence),
+    recreateConsumerAt: (startSequence, owner) => api.recreateConsumerAt(startSequence, owner),
     openPull: (listener) => new NatsPullChannel(client, names, listener),
     acknowledge: ({ reply }: BrokerMessage) => {
       if (reply !== undefined && !client.isClosed()) client.publish(reply, ACKNOWLEDGEMENT);

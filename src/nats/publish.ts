@@ -7,6 +7,7 @@ import { Events, type NatsConnection, type Status } from "./connection/client.ts
 import type { NatsConfig } from "./connection/config.ts";
 import { describe, describeEvent, flush } from "./connection/dial.ts";
 import { withOneClient } from "./connection/one-client.ts";
+import type { ResolveName } from "./connection/server-names.ts";
 
 const DEFAULT_TIMEOUT_MS = 10_000;
 
@@ -14,17 +15,18 @@ interface SendOptions {
   readonly clock: Clock;
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal;
+  readonly resolve?: ResolveName | undefined;
 }
 
 /**
- * Publishes, trying the servers in order; resolves to the `host:port` of the one that accepted the message. Rejects with
- * nats_unavailable if none does in time, config_invalid for unusable credentials, usage for a message over the server's limit.
+ * Publishes, trying each address of the servers in order; resolves to the `host:port` of the one that accepted the message. Rejects
+ * with nats_unavailable if none does in time, config_invalid for unusable credentials, usage for a message over the server's limit.
  * Core NATS does not tell a publisher whether anyone is subscribed.
  */
 export function publishOnce(config: NatsConfig, subject: string, payload: Uint8Array, options: SendOptions): Promise<string> {
-  const { clock, signal, timeoutMs = DEFAULT_TIMEOUT_MS } = options;
-  return withOneClient(config, "accept the message", { clock, timeoutMs, signal }, async (client, server, limit) => {
-    await send(client, subject, payload, clock, limit);
+  const { timeoutMs = DEFAULT_TIMEOUT_MS } = options;
+  return withOneClient(config, "accept the message", { ...options, timeoutMs }, async (client, server, limit) => {
+    await send(client, subject, payload, options.clock, limit);
     return server;
   });
 }

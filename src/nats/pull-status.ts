@@ -1,5 +1,5 @@
 /** Parses JetStream's status for a pull request from the headers of its answer. */
-import type { PullStatus } from "../ingest/stream/broker-port.ts";
+import type { PullStatus } from "../ingest/broker/broker-port.ts";
 
 /**
  * `code` and `description` are the status line of the answer. 409 stands for many reasons that only the description tells apart: the

@@ -2,7 +2,7 @@
 import type { RawMessage } from "../events/decode.ts";
 import { messageOfLine } from "../fixture/format/message.ts";
 import type { Expectation, FixtureLine } from "../fixture/format/schema.ts";
-import { REQUIRED_CONSUMER } from "../ingest/stream/broker-port.ts";
+import { REQUIRED_CONSUMER } from "../ingest/broker/broker-port.ts";
 import type { World } from "./world.ts";
 
 export type ActionLine = Exclude<FixtureLine, Expectation>;
@@ -85,8 +85,8 @@ type BrokerOrDiskLine = Extract<
 >;
 
 function brokerOrDiskAction(world: World, line: BrokerOrDiskLine): FaultAction {
-  const { broker, disk } = world;
-  if ("disk" in line) return { who: "daemon", what: `disk ${line.disk}`, act: () => disk.set(line.disk) };
+  const { broker } = world;
+  if ("disk" in line) return { who: "daemon", what: `disk ${line.disk}`, act: () => actOnDisk(world, line.disk) };
   const who = "broker";
   if ("broker" in line) return { who, what: line.broker, act: () => actOnBroker(world, line.broker) };
   if ("consumer" in line) return { who, what: `consumer ${line.consumer}`, act: () => actOnConsumer(world, line.consumer) };
@@ -103,6 +103,12 @@ function brokerOrDiskAction(world: World, line: BrokerOrDiskLine): FaultAction {
   }
 }
 
+function actOnDisk(world: World, what: Extract<ActionLine, { disk: unknown }>["disk"]): void {
+  if (what === "save") world.disk.save();
+  else if (what === "roll_back") world.rollBack();
+  else world.disk.set(what);
+}
+
 function actOnBroker({ broker, lifecycle }: World, what: Extract<ActionLine, { broker: unknown }>["broker"]): void {
   if (what === "redeliver") lifecycle.daemon?.resync();
   else if (what === "cut") broker.cut();
@@ -110,6 +116,7 @@ function actOnBroker({ broker, lifecycle }: World, what: Extract<ActionLine, { b
   else broker.set(what);
 }
 
-function actOnConsumer({ broker: { stream } }: World, what: "delete" | "rewind"): void {
-  if (stream.deleteConsumer() && what === "rewind") stream.recreateConsumerAt({ startSequence: 1, ...REQUIRED_CONSUMER });
+function actOnConsumer({ broker: { stream } }: World, what: "delete" | "rewind" | "take"): void {
+  if (what === "take") stream.takeConsumer();
+  else if (stream.deleteConsumer() && what === "rewind") stream.recreateConsumerAt({ startSequence: 1, ...REQUIRED_CONSUMER });
 }

@@ -31,6 +31,8 @@ export interface WorldInit {
   readonly onViolation: (invariant: string, message: string, unmet?: Unmet) => void;
 }
 
+const ROLLED_BACK_DOWN_MS = 1_000;
+
 export class World implements Scene, Disposable {
   readonly settings: Fixture["header"]["settings"];
   readonly self: PeerId;
@@ -132,6 +134,13 @@ export class World implements Scene, Disposable {
     const known = this.#peersByName.get(name) ?? this.#makePeer(name);
     this.#peersByName.set(name, known);
     return known;
+  }
+
+  /** Crashes the daemon, and puts the saved copy of its data in place before it starts again. */
+  rollBack(): void {
+    this.lifecycle.end("crash", "now", ROLLED_BACK_DOWN_MS);
+    if (!this.lifecycle.isDown || !this.disk.rollBack()) return;
+    for (const invariant of this.#invariants) invariant.rolledBack?.();
   }
 
   /** Clears all faults. */

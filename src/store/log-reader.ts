@@ -101,6 +101,11 @@ export class LogReader implements Disposable {
     return this.#read(() => this.#rows.head() ?? NO_ROWS);
   }
 
+  /** As Store.identity. */
+  identity(): PeerId | undefined {
+    return this.#read(() => this.#rows.lastRun()?.peerId);
+  }
+
   /** The oldest row that is not in an archive; `seq` is 1 while the log is empty. */
   tail(): LogPoint {
     return this.#read(() => {

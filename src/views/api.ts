@@ -1,7 +1,8 @@
 /** The HTTP API's response types, which the commands read too. Times are ISO 8601 in UTC, with milliseconds. */
 
+import type { DeliveryGuarantee, GapReason, RollbackEvidence } from "../events/delivery/delivery-events.ts";
 import type { LearnedFacts } from "../events/learned/learned-facts.ts";
-import type { DeliveryGuarantee, Effect, FailureFacts, Standing } from "../events/types.ts";
+import type { Effect, FailureFacts, Standing } from "../events/types.ts";
 import type { Advice } from "./advice.ts";
 
 export interface SelfView {
@@ -127,9 +128,17 @@ export interface DeliveryView {
   /** One phrase for people that says what is proven. */
   readonly proven: string;
   readonly missing: readonly {
-    readonly reason: "purged" | "recreated" | "reused";
+    readonly reason: GapReason;
     readonly firstSequence: number;
     readonly lastSequence: number | null;
+    readonly at: string;
+    readonly message: string;
+  }[];
+  /** Each time the log turned out to be an older copy: the sequences that a later state of it had acknowledged. */
+  readonly rollbacks: readonly {
+    readonly reason: RollbackEvidence;
+    readonly firstSequence: number;
+    readonly lastSequence: number;
     readonly at: string;
     readonly message: string;
   }[];

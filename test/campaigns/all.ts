@@ -9,8 +9,14 @@ export interface Campaign {
 export const CAMPAIGNS: readonly Campaign[] = [
   {
     name: "corruption",
-    about: "200 random corruptions of a database: check must find and locate each, and restore must leave a sound log",
-    files: ["store/check/corruption.test.ts", "store/archive/archive-check.test.ts", "store/recovery/salvage.test.ts"],
+    about:
+      "200 random corruptions of a database and 400 tamperings: check must find and locate each, and restore must leave a sound log",
+    files: [
+      "store/check/corruption.test.ts",
+      "store/check/tampering.test.ts",
+      "store/archive/archive-check.test.ts",
+      "store/recovery/salvage.test.ts",
+    ],
   },
   {
     name: "models",

@@ -59,6 +59,8 @@ describe("precedence", () => {
       OCPARTNERD_NATS_STREAM: "EVENTS",
       OCPARTNERD_NATS_CONSUMER: "lyon-1",
       OCPARTNERD_NATS_HEAD_SUBJECT: "oc.head",
+      OCPARTNERD_NATS_HEADS: "off",
+      OCPARTNERD_NATS_TLS_HANDSHAKE_FIRST: "yes",
       OCPARTNERD_P2P_INBOUND: "partners",
       OCPARTNERD_P2P_HEARTBEAT_TIMESTAMP: "none",
       OCPARTNERD_P2P_DIAL_ALLOW: "10.0.0.0/8:4001, [fd00::1]:80-90",
@@ -70,6 +72,8 @@ describe("precedence", () => {
       OCPARTNERD_LOG_FORMAT: "json",
       OCPARTNERD_EVENTS_PEER_DATATYPES: "PEER, 9",
       OCPARTNERD_EVENTS_MAX_DEPTH: "20",
+      OCPARTNERD_EVENTS_REMOVE_SUBJECTS: "C,D",
+      OCPARTNERD_EVENTS_BLACKLIST_RELATIONS: "C",
     };
     const env = Object.fromEntries(leaves.map((leaf) => [leaf.env, special[leaf.env] ?? values[leaf.kind]]));
     const files = leaves.filter(({ path }) => leaves.some((other) => path === `${other.path}File`));
@@ -82,7 +86,7 @@ describe("precedence", () => {
     expect(config.events.peerDatatypes).toEqual(["PEER", 9]);
     expect(config.events.maxDepth).toBe(20);
     expect(config.p2p.dial).toEqual({ allow: ["10.0.0.0/8:4001", "[fd00::1]:80-90"], deny: [":5432"], private: "deny" });
-    expect(config.nats.tls).toEqual({ caFile: "some text", certFile: "some text", keyFile: "some text" });
+    expect(config.nats.tls).toEqual({ caFile: "some text", certFile: "some text", keyFile: "some text", handshakeFirst: "yes" });
     expect(config.http).toEqual({
       listen: { host: "::1", port: 80 },
       probes: { host: "0.0.0.0", port: 81 },

@@ -4,11 +4,12 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import {
   type BrokerLink,
   type BrokerMessage,
+  type ConsumerOwner,
   type ConsumerSettings,
   type PullChannel,
   REQUIRED_CONSUMER,
-} from "../../src/ingest/stream/broker-port.ts";
-import { deliveryPositionOf } from "../../src/ingest/stream/delivery-position.ts";
+} from "../../src/ingest/broker/broker-port.ts";
+import { deliveryPositionOf } from "../../src/ingest/broker/delivery-position.ts";
 import { messageHash } from "../../src/store/model/dedupe-key.ts";
 
 /** A broker with an empty stream and no consumer. */
@@ -38,6 +39,8 @@ export interface BrokerHarness {
 }
 
 const CONSUMER: ConsumerSettings = { startSequence: 1, ...REQUIRED_CONSUMER };
+
+const OWNER: ConsumerOwner = { peerId: "12D3KooWreader", run: "9f3c07ab" };
 
 /** Far longer than any test here takes. */
 const LONG_MS = 60_000;
@@ -106,7 +109,7 @@ export function brokerLinkContract(name: string, start: () => Promise<BrokerHarn
         found && [found.delivered.consumerSequence, found.delivered.streamSequence, found.unacknowledged, found.waitingRequests]
       );
     };
-    const place = (startSequence: number) => settle(link.recreateConsumerAt(startSequence));
+    const place = (startSequence: number) => settle(link.recreateConsumerAt(startSequence, OWNER));
     const has = (puller: Puller, count: number) => harness.eventually(() => puller.messages.length >= count);
     const isTold = (puller: Puller, status: string) => harness.eventually(() => puller.statuses.includes(status));
     const acknowledge = async (message: BrokerMessage | undefined) => {
@@ -371,6 +374,25 @@ export function brokerLinkContract(name: string, start: () => Promise<BrokerHarn
       const hashAfter = await settle(link.hashAt(2));
       expect(hashAfter).not.toBe(hashBefore);
       expect(hashAfter).toBeDefined();
+    });
+
+    it("says who created the consumer and what it has acknowledged, also before the first delivery", async () => {
+      await harness.publish("a", "b", "c", "d");
+      const remembers = async () => {
+        const found = await settle(link.consumer());
+        return found && [found.acknowledged, found.owner];
+      };
+      await place(3);
+      expect(await remembers()).toEqual([2, OWNER]);
+      const puller = new Puller(link);
+      puller.request(2);
+      await has(puller, 2);
+      expect(await remembers()).toEqual([2, OWNER]);
+      await acknowledge(puller.messages.at(-1));
+      expect(await remembers()).toEqual([4, OWNER]);
+      await harness.deleteConsumer();
+      await harness.makeConsumer(CONSUMER);
+      expect(await remembers()).toEqual([0, undefined]);
     });
 
     it("drops the requests of a connection that is closed at this end", async () => {

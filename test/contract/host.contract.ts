@@ -134,7 +134,7 @@ export function hostContract(name: string, start: () => Promise<HostHarness>): v
     });
 
     it("leaves no connection behind when a dial fails", async () => {
-      expect(dialError(await failureOf(dial(harness.absentTarget))).code).toBe("dial_failed");
+      expect(dialError(await failureOf(dial(harness.absentTarget))).code).toBe("connection_refused");
       expect(dialError(await failureOf(dial(harness.impostorTarget))).code).toBe("identity_mismatch");
       await harness.eventually(noneLeft);
     });

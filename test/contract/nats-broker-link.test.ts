@@ -40,7 +40,7 @@ async function startStream(): Promise<BrokerHarness> {
       const proxy = started.use(await startTcpProxy(server.port));
       proxies.push(proxy);
       const client = await connect({ servers: `127.0.0.1:${proxy.port}`, reconnect: false });
-      return natsLink(client, { stream: STREAM, consumer: CONSUMER });
+      return natsLink(client, { stream: STREAM, consumer: CONSUMER, subjects: ["s.>"] });
     },
     publish: async (...texts) => {
       const client = await connect({ servers: server.url, reconnect: false });

@@ -139,7 +139,7 @@ export function partnerStreamsContract(name: string, start: () => Promise<Contra
     });
 
     it("fails to dial an address without a listener", async () => {
-      expect(await codeOf(alice.streams.open(harness.absentPeer, harness.deadline(5_000), ATTEMPT))).toBe("dial_failed");
+      expect(await codeOf(alice.streams.open(harness.absentPeer, harness.deadline(5_000), ATTEMPT))).toBe("connection_refused");
     });
 
     it("rejects a different PeerID at the address", async () => {

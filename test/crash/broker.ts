@@ -8,6 +8,7 @@ import {
   StorageType,
   type StreamInfo,
 } from "nats";
+import { consumerOwner } from "../../src/nats/setup/consumer-config.ts";
 import { CREATE, REMOVE } from "../support/messages.ts";
 import { NatsServer } from "../support/nats-server.ts";
 import { until } from "../support/until.ts";
@@ -28,6 +29,8 @@ export interface Acknowledged {
   readonly deliveries: number;
   /** Creation time; tells consumers of the same name apart. */
   readonly created: string;
+  /** The run of the daemon that created it; undefined if none did. */
+  readonly run: string | undefined;
 }
 
 const CONSUMER_NOT_FOUND = 10_014;
@@ -84,7 +87,23 @@ export class Broker implements AsyncDisposable {
   async acknowledged(consumer: string): Promise<Acknowledged | undefined> {
     const info = await this.#ask(({ consumers }) => unlessMissing(consumers.info(STREAM, consumer)));
     if (info === undefined) return undefined;
-    return { sequence: info.ack_floor.stream_seq, deliveries: info.delivered.consumer_seq, created: info.created };
+    const before = (info.config.opt_start_seq ?? 1) - 1;
+    return {
+      sequence: Math.max(info.ack_floor.stream_seq, before),
+      deliveries: info.delivered.consumer_seq,
+      created: info.created,
+      run: consumerOwner(info.config)?.run,
+    };
+  }
+
+  /** The oldest sequence that the stream holds; one more than the last if it holds none. */
+  async firstSequence(): Promise<number> {
+    return (await this.#info()).state.first_seq;
+  }
+
+  /** Removes the messages up to `sequence` from the stream. */
+  async purge(sequence: number): Promise<void> {
+    await this.#ask(({ streams }) => streams.purge(STREAM, { seq: sequence + 1 }));
   }
 
   async deleteConsumer(consumer: string): Promise<void> {
@@ -99,7 +118,7 @@ export class Broker implements AsyncDisposable {
     );
   }
 
-  /** The messages from `first` to `last`, both of which the stream must hold. */
+  /** The messages from `first` to `last`, which the stream must hold. Those purged before `last` are left out. */
   async *read(first: number, last: number): AsyncGenerator<StreamMessage> {
     if (first > last) return;
     const client = await connect({ servers: [this.url] });

@@ -1,7 +1,8 @@
 /** The disk of a lane's data directory, which can lose power at any time. */
-import { spawnSync } from "node:child_process";
+import { execFile, spawnSync } from "node:child_process";
 import { mkdirSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { promisify } from "node:util";
 
 export interface Disk extends Disposable {
   /** Its root directory, for the caller to use. */
@@ -15,6 +16,8 @@ export interface Disk extends Disposable {
   cutPower(pids: readonly number[]): void;
   /** Remounts the disk and replays its journal. No file may be open there. */
   restorePower(): void;
+  /** Resolves once all that was written to it until now survives a power loss. */
+  flush(): Promise<void>;
 }
 
 /** The image is sparse, so it uses only the space written to it. */
@@ -44,7 +47,7 @@ export function plainDisk(path: string, noPowerLoss: string): Disk {
   const refuse = () => {
     throw new Error(`a plain directory cannot lose power: ${noPowerLoss}`);
   };
-  return { path, noPowerLoss, cutPower: refuse, restorePower: refuse, [Symbol.dispose]: () => {} };
+  return { path, noPowerLoss, cutPower: refuse, restorePower: refuse, flush: async () => {}, [Symbol.dispose]: () => {} };
 }
 
 /** An ext4 image in `directory`, mounted through a loop device. Throws if this process may not mount. */
@@ -66,6 +69,7 @@ export function loopDisk(directory: string): Disk {
       unmount();
       mount();
     },
+    flush: async () => void (await promisify(execFile)("sync", ["--file-system", path])),
     [Symbol.dispose]: unmount,
   };
 }

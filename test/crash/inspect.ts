@@ -2,12 +2,13 @@
 import { systemClock } from "../../src/base/clock.ts";
 import { openStore } from "../../src/store/store.ts";
 import type { Broker } from "./broker.ts";
-import { type Comparison, compare } from "./compare.ts";
+import { type Deeds, falseClaims, missingSpans, type Rollback, unsaidRollbacks } from "./claims.ts";
+import { type Comparison, compare, type Expected } from "./compare.ts";
 import { type Anchor, LogFile } from "./log-file.ts";
 import type { Mirror } from "./mirror.ts";
 import type { Identity } from "./round.ts";
 
-/** The results of earlier checks of a log. */
+/** The results of earlier checks of a log, and what was done to it. */
 export interface Known {
   /** The newest row of an acknowledged message: this row and all before it must never change. */
   anchor: Anchor | undefined;
@@ -19,21 +20,46 @@ export interface Known {
    * it next reads the stream, so later messages cannot be checked until then. Null if there was no crash since.
    */
   doubtAfter: number | null;
+  rollbacks: readonly Rollback[];
+  clones: readonly string[];
+  /** The run whose consumer acknowledged for a later state of the log or for its clone; null once the daemon has replaced it. */
+  foreignRun: string | null;
 }
 
-export const nothingKnown = (): Known => ({ anchor: undefined, comparedSeq: 0, comparedSequence: 0, doubtAfter: null });
+export const nothingKnown = (): Known => ({
+  anchor: undefined,
+  comparedSeq: 0,
+  comparedSequence: 0,
+  doubtAfter: null,
+  rollbacks: [],
+  clones: [],
+  foreignRun: null,
+});
+
+/** The campaign's acts on the stream. */
+export type StreamDeeds = Pick<Deeds, "purgedUpTo" | "isRewound">;
 
 /** Checks the database as the round left it; returns one sentence per fault. No daemon may be running. */
-export async function inspectRound(broker: Broker, mirror: Mirror, identity: Identity, known: Known): Promise<readonly string[]> {
+export async function inspectRound(
+  broker: Broker,
+  mirror: Mirror,
+  identity: Identity,
+  known: Known,
+  stream: StreamDeeds,
+): Promise<readonly string[]> {
   const acknowledged = await broker.acknowledged(identity.consumer);
+  const isForeign = acknowledged?.run !== undefined && acknowledged.run === known.foreignRun;
   using file = LogFile.open(identity.dataDir);
   const cursor = file?.cursor;
-  const floor = acknowledged?.sequence ?? 0;
+  const floor = isForeign ? 0 : (acknowledged?.sequence ?? 0);
   if (floor > (cursor?.sequence ?? 0))
     return [`acknowledged up to sequence ${floor}, but in the file only up to ${cursor?.sequence ?? "nothing"}`];
   if (known.anchor !== undefined && file?.holds(known.anchor) !== true)
     return [`row ${known.anchor.seq} was acknowledged, but is gone or has changed`];
   if (file === undefined || cursor === undefined) return [];
+  if (!isForeign) known.foreignRun = null;
+  const told = claimFaults(file, known, stream);
+  if (told.length > 0) return told;
   await mirror.read(broker, Math.min(cursor.sequence, await broker.lastSequence()));
   const settled = known.doubtAfter === null ? cursor.sequence : Math.min(known.doubtAfter, cursor.sequence);
   const upToCursor = comparedNow(file, mirror, known, cursor.sequence);
@@ -48,12 +74,28 @@ export async function inspectRound(broker: Broker, mirror: Mirror, identity: Ide
   return [];
 }
 
-/** Compares the rows since the last comparison with the messages up to `last`; compares everything if there was a gap. */
+/** Rows that are not true, and rows that are missing. */
+function claimFaults(file: LogFile, { rollbacks, clones, foreignRun }: Known, stream: StreamDeeds): readonly string[] {
+  const { claims } = file;
+  const unsaid = foreignRun === null ? unsaidRollbacks(claims, rollbacks) : [];
+  return [...falseClaims(claims, { rollbacks, clones, ...stream }), ...unsaid];
+}
+
+/** Compares the rows since the last comparison with the messages up to `last`; compares everything if the stream was rewound. */
 function comparedNow(file: LogFile, mirror: Mirror, { comparedSeq, comparedSequence }: Known, last: number): Comparison {
-  const gaps = file.deliveries(comparedSeq).filter(({ type }) => type === "DeliveryGap");
-  const [seq, sequence] = gaps.length > 0 ? [0, 0] : [comparedSeq, comparedSequence];
+  const { claims } = file;
+  const reused = claims.findLast(({ reason }) => reason === "reused")?.seq ?? 0;
+  const [seq, sequence] = reused > comparedSeq ? [0, 0] : [comparedSeq, comparedSequence];
   const rows = [...file.messages(seq)].filter((row) => row.sequence === null || row.sequence <= last);
-  return compare(mirror.between(sequence, last), rows, gaps.at(-1)?.seq ?? 0);
+  return compare(expectedOf(file, mirror.between(sequence, last)), rows, reused);
+}
+
+/** Those of the messages that the log followed, and does not name as missing. */
+function expectedOf(file: LogFile, messages: readonly Expected[]): readonly Expected[] {
+  const first = file.cursor?.firstSequence ?? 1;
+  const missing = missingSpans(file.claims);
+  const isMissing = (sequence: number) => missing.some((span) => span.first <= sequence && sequence <= span.last);
+  return messages.filter(({ sequence }) => sequence >= first && !isMissing(sequence));
 }
 
 export interface Inspected {
@@ -63,7 +105,7 @@ export interface Inspected {
   readonly retired: number;
 }
 
-/** Checks everything. Call this after the daemon has caught up and exited, with no publisher running. */
+/** Checks everything. Call this after inspectRound, once the daemon has caught up and exited, with no publisher running. */
 export async function inspectAll(broker: Broker, mirror: Mirror, { dataDir }: Identity): Promise<Inspected> {
   const last = await broker.lastSequence();
   await mirror.read(broker, last);
@@ -73,10 +115,8 @@ export async function inspectAll(broker: Broker, mirror: Mirror, { dataDir }: Id
     using file = LogFile.open(dataDir);
     if (file === undefined) return { ...found, faults: [`there is no log in ${dataDir}`] };
     if (file.cursor?.sequence !== last) faults.push(`the log is at sequence ${file.cursor?.sequence}, the stream at ${last}`);
-    const gaps = file.deliveries(0).filter(({ type }) => type === "DeliveryGap");
-    const others = gaps.filter(({ reason }) => reason !== "reused");
-    faults.push(...others.map(({ seq, reason }) => `row ${seq}: a gap (${reason}) in a stream that was not changed`));
-    const { faults: differences, retired } = compare(mirror.expected, file.messages(0), gaps.at(-1)?.seq ?? 0);
+    const reused = file.claims.findLast(({ reason }) => reason === "reused")?.seq ?? 0;
+    const { faults: differences, retired } = compare(expectedOf(file, mirror.expected), file.messages(0), reused);
     faults.push(...differences, ...file.chainFaults(), ...file.integrityFaults());
     found = { messages: last, rows: file.rows, retired };
   }

@@ -10,10 +10,13 @@ import { CHAIN_START, chainHash } from "../../src/store/model/chain.ts";
 import { storedSha256Of } from "../../src/store/model/payload.ts";
 import { eventLog } from "../../src/store/schema/log.ts";
 import { rawConnection } from "../store/support/temporary-store.ts";
+import type { Claim } from "./claims.ts";
 import type { LoggedMessage } from "./compare.ts";
 
 export interface FileCursor {
   readonly created: string;
+  /** The first sequence that the log followed. */
+  readonly firstSequence: number;
   readonly sequence: number;
 }
 
@@ -21,13 +24,6 @@ export interface FileCursor {
 export interface Anchor {
   readonly seq: number;
   readonly chainHash: string;
-}
-
-export interface Delivery {
-  readonly seq: number;
-  readonly type: string;
-  readonly reason: string;
-  readonly message: string;
 }
 
 interface MessageRow {
@@ -60,7 +56,9 @@ export class LogFile implements Disposable {
   }
 
   get cursor(): FileCursor | undefined {
-    return this.#database.prepare<[], FileCursor>("select created, sequence from ingest_cursor").get();
+    return this.#database
+      .prepare<[], FileCursor>("select created, first_sequence as firstSequence, sequence from ingest_cursor")
+      .get();
   }
 
   /** The newest row of a message up to `sequence`. */
@@ -93,17 +91,46 @@ export class LogFile implements Disposable {
     }
   }
 
-  /** Delivery changes and gaps recorded after row `afterSeq`. */
-  deliveries(afterSeq: number): readonly Delivery[] {
+  /** All rows that say something about delivery, oldest first. */
+  get claims(): readonly Claim[] {
     return this.#database
-      .prepare<[number], Delivery>(
-        "select seq, type, reason, message from event_log where seq > ? and type in ('DeliveryChanged', 'DeliveryGap') order by seq",
+      .prepare<[], Claim>(
+        `select seq, type, reason, stream_sequence as first, last_stream_sequence as last, json_extract(details, '$.otherRun') as otherRun
+         from event_log where type in ('DeliveryChanged', 'DeliveryGap', 'LogRolledBack', 'CloneSeen') and effect is null order by seq`,
       )
-      .all(afterSeq);
+      .all();
   }
 
-  get messageRows(): number {
-    return this.#database.prepare<[], number>("select count(*) from event_log where payload is not null").pluck().get() ?? 0;
+  /** The runs of daemons that wrote to this log. */
+  get runs(): readonly string[] {
+    return this.#database.prepare<[], string>("select run from runs").pluck().all();
+  }
+
+  /** The runs that shared the consumer with another, as far as the log has noticed: those of clones, and those that saw them. */
+  get contestedRuns(): readonly string[] {
+    const seen = `
+      select json_extract(details, '$.otherRun') as other,
+        (select run from runs where started_seq < seen.seq order by started_seq desc limit 1) as own
+      from event_log as seen where type = 'CloneSeen'`;
+    return this.#database
+      .prepare<[], { readonly other: string; readonly own: string }>(seen)
+      .all()
+      .flatMap(({ other, own }) => [other, own]);
+  }
+
+  /** How many rows hold a message with this sequence or a later one. */
+  messageRowsFrom(sequence: number): number {
+    return (
+      this.#database
+        .prepare<[number], number>("select count(*) from event_log where payload is not null and stream_sequence >= ?")
+        .pluck()
+        .get(sequence) ?? 0
+    );
+  }
+
+  /** The newest row; 0 if there is none. */
+  get headSeq(): number {
+    return this.#database.prepare<[], number | null>("select max(seq) from event_log").pluck().get() ?? 0;
   }
 
   get rows(): number {

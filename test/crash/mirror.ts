@@ -33,7 +33,7 @@ export class Mirror {
     return this.#expected.slice(first, end);
   }
 
-  /** Drops messages after `last`, which the server lost. It will reuse their sequences. */
+  /** Forgets messages after `last`: the server lost them and will reuse their sequences, or they are to be read again. */
   truncate(last: number): void {
     if (last >= this.#last) return;
     this.#expected = this.#expected.slice(0, this.#indexAfter(last));

@@ -32,13 +32,21 @@ export function reportText(lanes: readonly LaneResult[], { seed, seconds, noPowe
   const sum = (of: (lane: LaneResult) => number): string => counted(lanes.reduce((total, lane) => total + of(lane), 0));
   const cuts = plans.filter(({ end }) => end === "power loss").length;
   const violations = lanes.flatMap(({ violation }) => violation ?? []);
+  const backTo = (past: RoundPlan["past"]) => counted(plans.filter((plan) => plan.past === past).length);
+  const survived = (survivor: RoundPlan["survivor"]) =>
+    plans.filter((plan) => plan.phase === "cloned" && plan.survivor === survivor).length;
   const facts = [
     ["rounds", `${counted(plans.length)}${interrupted ? " (interrupted)" : ""}, seed ${seed}, ${lanes.length} lanes`],
     ["daemon killed", counted(plans.filter(({ end }) => end !== "stop").length)],
     ["nats-server killed", counted(plans.filter(({ victim }) => victim !== "daemon").length)],
     ["real power losses", `${counted(cuts)}${noPowerLoss === null ? "" : ` (${noPowerLoss})`}`],
+    ["rolled back to a copy", backTo("rolled back")],
+    ["restored from a backup", backTo("restored")],
+    ["cloned, original survived", counted(survived("original"))],
+    ["cloned, clone survived", counted(survived("clone"))],
     ["messages published", sum((lane) => lane.published)],
     ["messages in the stream", sum((lane) => lane.messages)],
+    ["of these, purged", sum((lane) => lane.purged)],
     ["rows in the log", sum((lane) => lane.rows)],
     ["redelivered, at least", sum((lane) => Math.max(0, lane.deliveries - lane.messages))],
     ["duplicates absorbed, at least", sum((lane) => lane.duplicates)],

@@ -2,6 +2,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { DeliveryView } from "../../src/views/api.ts";
 import { type ConfigFile, DaemonProcess } from "../support/daemon-process.ts";
+import { runCommand } from "../support/run-command.ts";
 import type { Broker } from "./broker.ts";
 import type { Disk } from "./disk.ts";
 import type { Load } from "./load.ts";
@@ -27,27 +28,30 @@ export interface Identity {
 
 /** The daemon's client name at the server; no other client's name starts like this. */
 const NAME = "crash-campaign";
-const CLIENT_NAME = `oc-partnerd ${NAME}`;
+export const CLIENT_NAME = `oc-partnerd ${NAME}`;
 
-const MILESTONE_TIMEOUT_MS = 30_000;
+export const MILESTONE_TIMEOUT_MS = 30_000;
 /** Once the broker is healthy, the daemon must reconnect and catch up within this time. */
-const RECOVERY_TIMEOUT_MS = 10_000;
+export const RECOVERY_TIMEOUT_MS = 10_000;
 
 export interface Played {
   /** The stream's last sequence when the server came back; undefined if it was not killed. */
   readonly lastAtRestart?: number;
+  /** Whether it lost messages that the log had. */
+  readonly lostLogged?: boolean;
   /** Recognised duplicates; 0 if the daemon could not be asked. */
   readonly duplicates: number;
 }
 
-/** Plays a round. Throws if the daemon misbehaves before it is killed. */
-export async function playRound(scene: Scene, plan: RoundPlan, identity: Identity): Promise<Played> {
+/** Plays a round. `backupTo`: where a `backup` is written. Throws if the daemon misbehaves before it is killed. */
+export async function playRound(scene: Scene, plan: RoundPlan, identity: Identity, backupTo: string): Promise<Played> {
   const { broker, load } = scene;
   load.perSecond = plan.messagesPerSecond;
   load.burst(plan.burst);
   await using daemon = await launch(scene, identity);
   try {
     await reach(daemon, plan);
+    if (plan.save === "backup") await backUp(scene, identity, backupTo);
     if (plan.resync) await resync(daemon);
     await delay(plan.delayMs);
     const duplicates = plan.phase === "steady" ? await duplicatesOf(daemon) : 0;
@@ -67,6 +71,7 @@ export async function playRound(scene: Scene, plan: RoundPlan, identity: Identit
     await delay(plan.downMs);
     await broker.restart();
     const lastAtRestart = await broker.lastSequence();
+    const lostLogged = sequenceIn(identity) > lastAtRestart;
     await load.begin();
     if (plan.victim === "server") {
       if (plan.phase === "shutdown" || plan.afterMs !== null) await delay(plan.afterMs ?? 0);
@@ -74,22 +79,27 @@ export async function playRound(scene: Scene, plan: RoundPlan, identity: Identit
       await endDaemon(scene, plan, daemon, []);
       await broker.clientGone(CLIENT_NAME);
     }
-    return { lastAtRestart, duplicates };
+    return { lastAtRestart, lostLogged, duplicates };
   } finally {
     scene.onLog(logOf(daemon));
   }
 }
 
 /**
- * Runs a daemon undisturbed until the log has everything up to `sequence`, then stops it. `again`: it must also reread the whole stream
- * and recognise every message.
+ * Runs a daemon undisturbed until the log has everything up to `sequence`, then stops it. `rereadFrom`: the oldest sequence in the stream, if
+ * the daemon must also reread the whole stream and recognise every message.
  */
-export async function playQuietRound(scene: Scene, identity: Identity, sequence: number, again: boolean): Promise<Played> {
+export async function playQuietRound(
+  scene: Scene,
+  identity: Identity,
+  sequence: number,
+  rereadFrom: number | null,
+): Promise<Played> {
   await using daemon = await launch(scene, identity);
   try {
     await untilAnswers(daemon, "/readyz");
     await caughtUp(daemon, identity, sequence);
-    if (again) await readAgain(daemon, identity);
+    if (rereadFrom !== null) await readAgain(daemon, identity, rereadFrom);
     const duplicates = await duplicatesOf(daemon);
     const exit = await daemon.stop();
     if (exit.code !== 0) throw new Error(`the daemon exited with ${exit.code ?? exit.signal}`);
@@ -100,10 +110,10 @@ export async function playQuietRound(scene: Scene, identity: Identity, sequence:
   }
 }
 
-async function readAgain(daemon: DaemonProcess, { dataDir }: Identity): Promise<void> {
+async function readAgain(daemon: DaemonProcess, { dataDir }: Identity, firstSequence: number): Promise<void> {
   await resync(daemon);
   using file = LogFile.open(dataDir);
-  const rows = file?.messageRows ?? 0;
+  const rows = file?.messageRowsFrom(firstSequence) ?? 0;
   for (let before = 0; before < rows; before = await duplicatesOf(daemon)) {
     const isMore = async () => (await duplicatesOf(daemon)) > before;
     await daemon.until(`more than ${before} of ${rows} messages were recognised`, isMore, RECOVERY_TIMEOUT_MS);
@@ -115,10 +125,21 @@ async function resync(daemon: DaemonProcess): Promise<void> {
   if (!response.ok) throw new Error(`POST /v1/resync answered ${response.status}`);
 }
 
-function launch({ broker, nodeOptions }: Scene, { dataDir, consumer }: Identity): Promise<DaemonProcess> {
+async function backUp({ nodeOptions }: Scene, { dataDir }: Identity, to: string): Promise<void> {
+  await commanded(["backup", "--force", "--data", dataDir, "--to", to], nodeOptions);
+}
+
+/** Runs `oc-partnerd <args>`, which must succeed. */
+export async function commanded(args: readonly string[], nodeOptions: string): Promise<void> {
+  const { code, signal, stderr } = await runCommand(args, { env: { NODE_OPTIONS: nodeOptions } });
+  if (code !== 0) throw new Error(`oc-partnerd ${args[0]} exited with ${code ?? signal}: ${stderr}`);
+}
+
+/** `alias`: appended to the daemon's name. */
+export function launch({ broker, nodeOptions }: Scene, { dataDir, consumer }: Identity, alias = ""): Promise<DaemonProcess> {
   const config: ConfigFile = {
     data: dataDir,
-    name: NAME,
+    name: `${NAME}${alias}`,
     nats: { url: broker.url, mode: "jetstream", consumer },
     // Logging a line for each rejected message would dominate the daemon's work.
     log: { level: "error", format: "json" },
@@ -135,11 +156,12 @@ async function reach(daemon: DaemonProcess, { phase }: RoundPlan): Promise<void>
       return untilAnswers(daemon, "/startupz");
     case "steady":
     case "shutdown":
+    case "cloned":
       return untilAnswers(daemon, "/readyz");
   }
 }
 
-async function untilAnswers(
+export async function untilAnswers(
   daemon: DaemonProcess,
   path: "/startupz" | "/readyz",
   deadlineMs = MILESTONE_TIMEOUT_MS,
@@ -185,7 +207,7 @@ async function rereadingIsOver(daemon: DaemonProcess): Promise<void> {
   }
 }
 
-function sequenceIn({ dataDir }: Identity): number {
+export function sequenceIn({ dataDir }: Identity): number {
   using file = LogFile.open(dataDir);
   return file?.cursor?.sequence ?? 0;
 }
@@ -197,7 +219,12 @@ async function caughtUp(daemon: DaemonProcess, identity: Identity, sequence: num
 }
 
 /** `others`: processes that are killed at the same time. */
-async function endDaemon({ disk }: Scene, { end }: RoundPlan, daemon: DaemonProcess, others: readonly number[]): Promise<void> {
+export async function endDaemon(
+  { disk }: Scene,
+  { end }: RoundPlan,
+  daemon: DaemonProcess,
+  others: readonly number[],
+): Promise<void> {
   switch (end) {
     case "kill":
       for (const pid of others) process.kill(pid, "SIGKILL");
@@ -219,6 +246,6 @@ async function duplicatesOf(daemon: DaemonProcess): Promise<number> {
   return (await daemon.metric('oc_partnerd_events_received_total{result="duplicate"}').catch(() => undefined)) ?? 0;
 }
 
-function logOf(daemon: DaemonProcess): string {
+export function logOf(daemon: DaemonProcess): string {
   return [...daemon.logLines().map((line) => JSON.stringify(line)), daemon.stderr].join("\n");
 }

@@ -9,6 +9,7 @@ const READING: SourceFacts = {
   reading: true,
   restarting: false,
   loop: null,
+  impairment: null,
   problem: null,
   behind: 0,
   restarts: 0,
@@ -19,23 +20,38 @@ const LOOP = { reason: "consumer_deleted", nextStep: "give each daemon its own n
 const IN_LOOP = "reading restarts in a loop: consumer_deleted; give each daemon its own nats.consumer";
 const DENIED = new PartnerdError("nats_denied", "denied");
 
-function natsCheck(source: SourceFacts, state: "connected" | "reconnecting" = "connected") {
-  const facts: HealthFacts = {
+function factsOf(source: SourceFacts, state: "connected" | "reconnecting" = "connected"): HealthFacts {
+  return {
     logFailing: null,
     headSeq: 1,
     headFailing: null,
+    keptHeads: null,
     addresses: ["/ip4/127.0.0.1/tcp/4011"],
     connections: null,
     descriptorsExhausted: false,
     nats: {
       status: { state, server: null, sinceMs: 0, reconnects: 0, lastError: null },
       source,
-      proof: { cursor: null, delivery: null, missing: [], spans: [] },
+      proof: { cursor: null, delivery: null, missing: [], rollbacks: [], spans: [] },
       dropped: 0,
     },
   };
-  return readiness(facts).find(({ name }) => name === "nats");
 }
+
+function natsCheck(...facts: Parameters<typeof factsOf>) {
+  return readiness(factsOf(...facts)).find(({ name }) => name === "nats");
+}
+
+test("a clone that publishes heads of our log makes the daemon unready", () => {
+  const cloned = new PartnerdError("identity_cloned", "another daemon runs with our identity", { nextStep: "stop one" });
+  const [nats] = readiness({ ...factsOf(READING), keptHeads: { seq: 1, failing: null, cloned } }).slice(-1);
+  expect(nats).toEqual({ name: "nats", ok: false, message: "another daemon runs with our identity; stop one" });
+});
+
+test("heads that cannot be published are reported, and fail no check", () => {
+  const [log] = readiness({ ...factsOf(READING), keptHeads: { seq: null, failing: DENIED, cloned: null } });
+  expect(log).toEqual({ name: "event_log", ok: true, message: "writable, at seq 1; denied" });
+});
 
 test.each([
   ["is read", READING, true, "0 behind"],

@@ -107,7 +107,7 @@ describe("the recorder", () => {
     const isWarned = (relations: readonly string[]) => {
       const before = logger.at("warn").length;
       using recorder = recorderOn(temporary);
-      recorder.started({ run: RUN, version: "1.0.0", config: config(relations), lastAliveMs: null });
+      recorder.started({ run: RUN, peerId: PEER_A, version: "1.0.0", config: config(relations), lastAliveMs: null });
       recorder.running();
       return logger
         .at("warn")
@@ -132,7 +132,7 @@ describe("the recorder", () => {
 
   it("leaves no row of a start that failed, unless something was observed before", () => {
     using temporary = new TemporaryStore();
-    const init = { run: RUN, version: "1.0.0", config: config(["PARTNER"]), lastAliveMs: null };
+    const init = { run: RUN, peerId: PEER_A, version: "1.0.0", config: config(["PARTNER"]), lastAliveMs: null };
     {
       using recorder = recorderOn(temporary);
       recorder.started(init);

@@ -16,7 +16,7 @@ export const BACKOFF = {
   inbound: null,
   attempts: 3,
   nextAttemptAt: iso(2_500),
-  lastError: { code: "dial_failed", message: "no answer", ...NO_FACTS },
+  lastError: { code: "connection_refused", message: "no answer", ...NO_FACTS },
 } satisfies Partial<PeerView>;
 
 function standing(of: Name): PeerView {

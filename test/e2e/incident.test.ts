@@ -170,7 +170,7 @@ test.each([
   const { code, stdout, stderr } = await runCommand(["replay", file, "--expect"]);
   expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
   expect(stderr).toMatch(
-    /expected-log: outbound event \d+ of \w+ is OpenFailed dial_failed, expected (none|OpenFailed protocol_unsupported)\n/,
+    /expected-log: outbound event \d+ of \w+ is OpenFailed connection_refused, expected (none|OpenFailed protocol_unsupported)\n/,
   );
   expect(stderr).toMatch(/^FAILED: .* expectations did not all hold/m);
 });

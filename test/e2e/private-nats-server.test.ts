@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { natsAnswers } from "../../src/nats/connection/discover.ts";
+import { natsAnswers } from "../../src/nats/connection/tls-first.ts";
 import { findNatsServer } from "../../src/nats/server/find-nats-server.ts";
 import { temporaryDirectory } from "../store/support/temporary-store.ts";
 import { DaemonProcess } from "../support/daemon-process.ts";

@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { natsAnswers } from "../../src/nats/connection/discover.ts";
+import { natsAnswers } from "../../src/nats/connection/tls-first.ts";
 import { seededRandom } from "../../src/sim/time/random.ts";
 import { repetitions, seedsFrom } from "../support/campaign.ts";
 import { DaemonProcess } from "../support/daemon-process.ts";

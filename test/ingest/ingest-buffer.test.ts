@@ -62,6 +62,15 @@ describe("IngestBuffer", () => {
     expect([state.overflows, state.drops]).toEqual([2, 4]);
   });
 
+  it("is idle at once if it is empty, and otherwise only after the last batch", async () => {
+    const { clock, batches, buffer, offer } = setUp();
+    await buffer.idle();
+    offer(1, 65);
+    const idle = buffer.idle().then(() => batches.length);
+    await clock.advance(0);
+    expect(await idle).toBe(2);
+  });
+
   it("limits the bytes as well", async () => {
     const { clock, buffer, offer } = setUp({ maxBytes: 100 });
     offer(1, 3, 40);
@@ -73,7 +82,7 @@ describe("IngestBuffer", () => {
 
   it("keeps a batch that was not taken and delivers it again after a delay, in order", async () => {
     const { clock, batches, state, offer, buffer } = setUp();
-    state.outcome = "retry";
+    state.outcome = { retryMs: 1_000 };
     offer(1, 2);
     await clock.advance(0);
     offer(3, 3);
@@ -94,13 +103,38 @@ describe("IngestBuffer", () => {
         return state.outcome;
       },
     });
-    state.outcome = "retry";
+    state.outcome = { retryMs: 1_000 };
     for (const number of [1, 2]) buffer.offer({ ...message(number), acknowledge: () => told.push(`acknowledged ${number}`) });
     await clock.advance(0);
     expect(told).toEqual(["batch of 2"]);
     state.outcome = "done";
     await clock.advance(1_000);
     expect(told.slice(1)).toEqual(["batch of 2", "acknowledged 1", "acknowledged 2"]);
+  });
+
+  it("drained: delivers the rest, again for a moment if a batch is not taken", async () => {
+    const { clock, batches, state, buffer, offer } = setUp();
+    state.outcome = { retryMs: 50 };
+    offer(1, 100);
+    const drained = buffer.drain();
+    await clock.advance(200);
+    state.outcome = "done";
+    await clock.advance(50);
+    await drained;
+    expect(batches.slice(-2).map((batch) => batch.length)).toEqual([64, 36]);
+    expect(clock.pendingTimers).toBe(0);
+  });
+
+  it("drained in vain: says how many messages the broker does not redeliver", async () => {
+    const lost: number[] = [];
+    const { clock, batches, state, buffer, offer } = setUp({ onLost: (messages) => lost.push(messages) });
+    state.outcome = { retryMs: 1_000 };
+    offer(1, 3);
+    buffer.offer({ ...message(4), acknowledge: () => {} });
+    await buffer.drain();
+    expect(lost).toEqual([3]);
+    expect(batches.length).toBe(2);
+    expect(clock.pendingTimers).toBe(0);
   });
 
   it("delivers the rest when disposed, until a batch is not taken", async () => {
@@ -110,7 +144,7 @@ describe("IngestBuffer", () => {
     expect(batches.map((batch) => batch.length)).toEqual([64, 36]);
 
     const failing = setUp({ clock });
-    failing.state.outcome = "retry";
+    failing.state.outcome = { retryMs: 1_000 };
     failing.offer(1, 100);
     failing.buffer[Symbol.dispose]();
     expect(failing.batches).toHaveLength(1);

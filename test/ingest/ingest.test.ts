@@ -4,11 +4,15 @@ import type { PeerId } from "../../src/base/ids.ts";
 import { DEFAULT_LIMITS, DEFAULT_VOCABULARY } from "../../src/events/vocabulary.ts";
 import { Ingest, type IngestResult } from "../../src/ingest/ingest.ts";
 import type { ReceivedMessage } from "../../src/ingest/ingest-buffer.ts";
+import { VirtualClock } from "../../src/sim/time/virtual-clock.ts";
 import type { Store } from "../../src/store/store.ts";
 import { TemporaryStore } from "../store/support/temporary-store.ts";
 import { CREATE, envelope, REMOVE } from "../support/messages.ts";
 import { peerIdOfSeed } from "../support/peer-ids.ts";
 import { RecordingLogger } from "../support/recording-logger.ts";
+
+/** The outcome of a batch that the disk refused. */
+const RETRY = { retryMs: 1_000 };
 
 const PEER_A = await peerIdOfSeed(1);
 const PEER_B = await peerIdOfSeed(2);
@@ -30,6 +34,7 @@ function setUp(log: Pick<Store, "appendReceived">) {
     vocabulary: DEFAULT_VOCABULARY,
     limits: DEFAULT_LIMITS,
     log,
+    clock: new VirtualClock(),
     wake: (peerId) => woken.push(peerId),
     logger,
     observer: {
@@ -80,12 +85,25 @@ describe("Ingest", () => {
     expect(temporary.store.get(PEER_A)?.standing).toBe("revoked");
   });
 
+  it("moves the cursor to the newest message of a batch, although the broker redelivered an older one behind it", () => {
+    using temporary = new TemporaryStore();
+    const { ingest } = setUp(temporary.store);
+    const at = (sequence: number): ReceivedMessage => ({
+      ...message(partner(PEER_A, "1"), CREATE, `created/${sequence}`),
+      position: { stream: "OC", created: "2026-01-01T00:00:00Z", sequence, messageHash: null },
+    });
+    expect(ingest.take([at(1), at(2), at(3), at(1)])).toBe("done");
+    expect(temporary.store.cursor()?.sequence).toBe(3);
+    expect(ingest.take([at(4)])).toBe("done");
+    expect(temporary.store.head().seq).toBe(4);
+  });
+
   it("reports a fault of the program once, with its stack, and keeps the batch", () => {
     const appendReceived = () => {
       throw new TypeError("a bug");
     };
     const { ingest, logger } = setUp({ appendReceived });
-    expect([ingest.take([message("{")]), ingest.take([message("{")])]).toEqual(["retry", "retry"]);
+    expect([ingest.take([message("{")]), ingest.take([message("{")])]).toEqual([RETRY, RETRY]);
     const stack = expect.stringContaining("ingest.test.ts") as string;
     expect(logger.lines).toMatchObject([{ message: "internal error", fields: { part: "ingest", error: "a bug", stack } }]);
   });
@@ -116,7 +134,7 @@ describe("Ingest", () => {
       },
     });
     const batch = [message(partner(PEER_A, "1")), message("nonsense"), message(envelope({}, { FromApp: "oc-discovery" }))];
-    expect([ingest.take(batch), ingest.take(batch)]).toEqual(["retry", "retry"]);
+    expect([ingest.take(batch), ingest.take(batch)]).toEqual([RETRY, RETRY]);
     expect(ingest.failing).toMatchObject({ message: "database or disk is full" });
     const failures: readonly unknown[] = [expect.any(PartnerdError), expect.any(PartnerdError)];
     expect(observed).toEqual(failures);

@@ -4,7 +4,9 @@ import { join } from "node:path";
 import { connect } from "nats";
 import { describe, expect, test } from "vitest";
 import { setUp } from "../../src/nats/setup/setup.ts";
+import { append, desired } from "../store/support/events.ts";
 import { toldStory } from "../store/support/story.ts";
+import { TemporaryStore } from "../store/support/temporary-store.ts";
 import { DaemonProcess } from "../support/daemon-process.ts";
 import { CREATE, REMOVE } from "../support/messages.ts";
 import { NatsServer } from "../support/nats-server.ts";
@@ -97,6 +99,26 @@ describe.concurrent("on an idle log", () => {
     expect((await runCommand(["check", "--data", story.directory])).stdout).toContain(`archive of seq 1 to 8: ${path} is sound`);
     const exported = await runCommand(["export", "--data", story.directory, "--from", "4"]);
     expectFailure(exported, 69, ["seq 1 to 8 are in the archive", path, "oc-partnerd unarchive"]);
+  });
+
+  test("rows from the future: it says what is in the way, and exits with 1 if it moves nothing although something is old", async () => {
+    using temporary = new TemporaryStore();
+    const { store, clock } = temporary;
+    const DAY_MS = 86_400_000;
+    for (const aheadMs of [3_650 * DAY_MS, 3_650 * DAY_MS, 0, 0]) {
+      clock.stall(aheadMs);
+      append(store, desired({ name: `${clock.wallMs()}` }));
+      clock.stall(-aheadMs);
+    }
+    store[Symbol.dispose]();
+    const { code, stdout, stderr } = await runCommand(["archive", "--data", temporary.directory, "--before", "2027-01-01"]);
+    expect([code, stderr]).toEqual([1, ""]);
+    expect(stdout).toBe(
+      "nothing to archive before that point\nnot moved: 1 event dated earlier, behind events dated later (seq 1, 2035-12-30T12:00:00.000Z): the clock was wrong; to move them too, use --before 4\n",
+    );
+    const moved = await runCommand(["archive", "--data", temporary.directory, "--before", "4", "--json"]);
+    expect(moved).toMatchObject({ code: 0 });
+    expect(JSON.parse(moved.stdout)).toMatchObject({ outcome: "archived", lastSeq: 3, misdated: { moved: 0, kept: 0 } });
   });
 
   test("impossible requests give one clear message", async () => {

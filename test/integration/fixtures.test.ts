@@ -315,7 +315,7 @@ describe("export of a daemon's log", () => {
     expect(outbound).toMatchObject([
       { expect: "StreamOpened" },
       { expect: "StreamClosed" },
-      { expect: "OpenFailed", reason: "dial_failed" },
+      { expect: "OpenFailed", reason: "connection_refused" },
       { expect: "StreamOpened" },
       { expect: "StreamClosed", reason: "daemon_restart" },
       { expect: "StreamOpened" },

@@ -145,7 +145,7 @@ describe("GET", () => {
     expect(failing).toMatchObject({
       peerId: unreachable.peerId,
       outbound: null,
-      lastError: { code: "dial_failed", streamEnd: null, errorName: "ECONNREFUSED" },
+      lastError: { code: "connection_refused", streamEnd: null, errorName: "ECONNREFUSED" },
     });
     expect(failing?.attempts).toBeGreaterThan(0);
     expect(byRelation["NONE closed"]).toMatchObject({ standing: "revoked", outbound: null, attempts: 0, nextAttemptAt: null });
@@ -171,7 +171,7 @@ describe("GET", () => {
     expect(history[0]?.durationMs).not.toBeNull();
     const failing = peerSchema.parse((await get(`/v1/peers/${unreachable.peerId}`)).body);
     expect(failing.history.map(({ type, reason }) => ({ type, reason }))).toEqual([
-      { type: "OpenFailed", reason: "dial_failed" },
+      { type: "OpenFailed", reason: "connection_refused" },
       { type: "PeerDesired", reason: null },
     ]);
   });

@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { temporaryDirectory } from "../store/support/temporary-store.ts";
 
+const NO_DEBUGGER = "--disable-sigusr1";
 const GC_FLAGS = ["--max-semi-space-size=8", "--initial-old-space-size=64", "--heap-growing-percent=50"] as const;
 
 const LAUNCHER = fileURLToPath(new URL("../../bin/oc-partnerd", import.meta.url));
@@ -43,6 +44,7 @@ describe("bin/oc-partnerd", () => {
     const run = install(root.path, { onPath, bundled });
     expect(run(join(root.path, "bin/oc-partnerd"), "run", "--name", "two words", "").lines).toEqual([
       expected,
+      NO_DEBUGGER,
       ...GC_FLAGS,
       "run",
       "--name",
@@ -56,7 +58,7 @@ describe("bin/oc-partnerd", () => {
     const run = install(root.path, { onPath: "v20.19.2", bundled: "v24.21.0" });
     mkdirSync(join(root.path, "node_modules/node-linux-any/bin"), { recursive: true });
     renameSync(join(root.path, "node_modules/.bin/node"), join(root.path, "node_modules/node-linux-any/bin/node"));
-    expect(run(join(root.path, "bin/oc-partnerd"), "run").lines).toEqual(["bundled", ...GC_FLAGS, "run"]);
+    expect(run(join(root.path, "bin/oc-partnerd"), "run").lines).toEqual(["bundled", NO_DEBUGGER, ...GC_FLAGS, "run"]);
   });
 
   it("works through absolute and relative symbolic links", () => {
@@ -65,7 +67,10 @@ describe("bin/oc-partnerd", () => {
     symlinkSync(join(root.path, "bin/oc-partnerd"), join(root.path, "absolute"));
     mkdirSync(join(root.path, "elsewhere"));
     symlinkSync("../absolute", join(root.path, "elsewhere/relative"));
-    expect(run(join(root.path, "elsewhere/relative"), "status")).toMatchObject({ status: 0, lines: ["installed", "status"] });
+    expect(run(join(root.path, "elsewhere/relative"), "status")).toMatchObject({
+      status: 0,
+      lines: ["installed", NO_DEBUGGER, "status"],
+    });
   });
 
   it("leaves the flags of the operator's NODE_OPTIONS in force", () => {
@@ -80,11 +85,11 @@ describe("bin/oc-partnerd", () => {
       return { limitBytes, given };
     };
     const ours = started("--max-old-space-size=256");
-    expect(ours.given).toEqual(GC_FLAGS);
+    expect(ours.given).toEqual([NO_DEBUGGER, ...GC_FLAGS]);
     expect(ours.limitBytes).toBeLessThan(300 * 1_048_576);
     for (const flag of ["--max-semi-space-size=32", "--max_semi_space_size=32"]) {
       const theirs = started("--max-old-space-size=256", flag);
-      expect(theirs.given).toEqual(GC_FLAGS.slice(1));
+      expect(theirs.given).toEqual([NO_DEBUGGER, ...GC_FLAGS.slice(1)]);
       // The limit includes three semispaces.
       expect(theirs.limitBytes - ours.limitBytes).toBe(3 * (32 - 8) * 1_048_576);
     }

@@ -123,6 +123,22 @@ describe.concurrent("a persistent connection", () => {
     expect(stopwatch.elapsedMs(), `${stopwatch}`).toBeLessThan(1_000);
   });
 
+  it("reaches the server that works behind a name whose first address has one that hangs", async () => {
+    await using server = await NatsServer.start();
+    const silent = createServer((socket) => void socket.on("error", () => {}).resume());
+    await new Promise<void>((resolve) => silent.listen(server.port, "127.0.0.2", resolve));
+    await using owner = new AsyncDisposableStack();
+    owner.defer(() => new Promise<void>((resolve) => silent.close(() => resolve())));
+    const connection = owner.use(
+      new PersistentConnection(
+        { servers: serversAt(`nats://nats.example:${server.port}`), name: "test" },
+        { clock: systemClock, random: inOrder, logger: new RecordingLogger(), resolve: async () => ["127.0.0.2", "127.0.0.1"] },
+      ),
+    );
+    await until("connected", () => connection.status().state === "connected", 20_000);
+    expect(connection.status().server).toBe(`nats.example:${server.port}`);
+  });
+
   it("discovers the other servers of a cluster, and uses them if its own is gone", async () => {
     await using first = await NatsServer.start({ config: 'cluster { name: c, listen: "127.0.0.1:-1" }' });
     await using second = await NatsServer.start({

@@ -4,7 +4,15 @@ import { describe, expect, test } from "vitest";
 import { setUp } from "../../src/nats/setup/setup.ts";
 import { DaemonProcess } from "../support/daemon-process.ts";
 import { NatsServer } from "../support/nats-server.ts";
-import { ADMIN, accountsWithout, DOCUMENTED_ACCOUNTS, documented, permissionsOf, withAdmin } from "../support/operating-docs.ts";
+import {
+  ADMIN,
+  accountsWithout,
+  DOCUMENTED_ACCOUNTS,
+  documented,
+  headPermissionsOf,
+  permissionsOf,
+  withAdmin,
+} from "../support/operating-docs.ts";
 import { peerIdOfSeed } from "../support/peer-ids.ts";
 import { Publisher } from "../support/publisher.ts";
 import { expectFailure, runCommand } from "../support/run-command.ts";
@@ -157,5 +165,35 @@ describe("if a permission of the daemon is missing", () => {
         return (await daemon.health("/readyz")).status === 200 && rows() === sequence;
       });
     }
+  });
+});
+
+describe("if a permission for published heads is missing", () => {
+  const startWithout = (user: "setup" | "partnerd", subject: string) =>
+    NatsServer.start({ jetStream: true, config: withAdmin(accountsWithout(user, subject)) });
+
+  test.each(headPermissionsOf("setup"))("setup does the rest without %s, and says so", async (subject) => {
+    await using nats = await startWithout("setup", subject);
+    await using admin = await Admin.connect(nats);
+    if (subject.includes("UPDATE")) await admin.manager.streams.add({ name: "OC_PARTNERD_HEADS", subjects: ["x"] });
+    const { code, stdout } = await setup(nats, "setup");
+    expect(code).toBe(0);
+    expect(stdout).toContain("stream OC_RESOURCES was created");
+    expect(stdout).toMatch(/stream OC_PARTNERD_HEADS is not set up/);
+    expect(stdout).toContain(`denies the publish "${subject}"`);
+  });
+
+  test("the daemon warns once, and stays ready", async () => {
+    await using nats = await startWithout("partnerd", "oc-partnerd.heads.*");
+    await setup(nats, "setup");
+    await using daemon = await startDaemon(nats);
+    const warnings = () => daemon.logLines().filter(({ msg }) => /heads of the event log are not published/.test(String(msg)));
+    await daemon.until("the daemon warns", () => warnings().length === 1);
+    expect(warnings()).toMatchObject([{ code: "nats_denied", error: expect.stringContaining("oc-partnerd.heads.") as string }]);
+    const { status, body } = await daemon.health("/readyz");
+    expect(status).toBe(200);
+    expect(body.checks.find(({ name }) => name === "event_log")?.message).toMatch(
+      /; cannot publish the head of the log: .*denies/,
+    );
   });
 });

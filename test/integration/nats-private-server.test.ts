@@ -4,7 +4,7 @@ import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { systemClock } from "../../src/base/clock.ts";
-import { natsAnswers } from "../../src/nats/connection/discover.ts";
+import { natsAnswers } from "../../src/nats/connection/tls-first.ts";
 import { startPrivateServer } from "../../src/nats/server/private-server.ts";
 import { temporaryDirectory } from "../store/support/temporary-store.ts";
 import { errorWith } from "../support/matchers.ts";

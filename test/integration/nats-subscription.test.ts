@@ -99,7 +99,7 @@ describe.concurrent("a core subscription", () => {
     await using listening = subscribe({ url: server.url, maxMessages: 3 });
     const { subscription, texts, buffer, state } = listening;
     await until("subscribed", () => subscription.subscribed);
-    state.outcome = "retry";
+    state.outcome = { retryMs: 1_000 };
     for (const number of [1, 2, 3, 4, 5]) await publish(server.url, "CREATE_RESOURCE", String(number));
     await until("all have arrived", () => buffer.counts().dropped === 2);
     expect(buffer.counts()).toMatchObject({ dropped: 2, buffered: 3 });

@@ -1,15 +1,19 @@
 import { execFileSync, spawnSync } from "node:child_process";
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { systemClock, systemRandom } from "../../src/base/clock.ts";
 import type { NatsTlsConfig } from "../../src/nats/connection/config.ts";
 import { PersistentConnection } from "../../src/nats/connection/connection.ts";
+import { natsAnswers } from "../../src/nats/connection/tls-first.ts";
+import { publishOnce } from "../../src/nats/publish.ts";
 import { temporaryDirectory } from "../store/support/temporary-store.ts";
-import { errorWith } from "../support/matchers.ts";
+import { errorWith, matching } from "../support/matchers.ts";
 import { NatsServer } from "../support/nats-server.ts";
 import { serversAt } from "../support/nats-servers.ts";
+import { paceMs } from "../support/pace/pace.ts";
 import { RecordingLogger } from "../support/recording-logger.ts";
+import { startTlsFirstProxy } from "../support/tls-first-proxy.ts";
 import { until } from "../support/until.ts";
 
 const directory = temporaryDirectory();
@@ -89,6 +93,53 @@ describe.skipIf(spawnSync("openssl", ["version"]).status !== 0)("TLS (needs the 
     expect(
       (await open(server.url, { caFile, certFile: file("stranger.pem"), keyFile: file("stranger.key") }).refused()).state,
     ).toBe("connecting");
+  });
+
+  describe("with a server that wants the handshake before its greeting", () => {
+    const tlsFirst = async (owner: AsyncDisposableStack, name: string) => {
+      const server = owner.use(await NatsServer.start());
+      const [key, cert] = [readFileSync(file(`${name}.key`)), readFileSync(file(`${name}.pem`))];
+      return owner.use(await startTlsFirstProxy(server.port, { key, cert })).port;
+    };
+
+    it.each([
+      ["nats", undefined],
+      ["tls", undefined],
+      ["nats", "auto"],
+      ["nats", "yes"],
+    ] as const)("connects to %s:// if nats.tls.handshakeFirst is %s", async (scheme, handshakeFirst) => {
+      await using owner = new AsyncDisposableStack();
+      const port = await tlsFirst(owner, "server");
+      await open(`${scheme}://127.0.0.1:${port}`, { caFile: file("ca.pem"), handshakeFirst }).connected();
+    });
+
+    it("does not connect if its certificate is for another name or not trusted, and says so", async () => {
+      await using owner = new AsyncDisposableStack();
+      const elsewhere = await tlsFirst(owner, "elsewhere");
+      const server = await tlsFirst(owner, "server");
+      const caFile = file("ca.pem");
+      expect((await open(`nats://127.0.0.1:${elsewhere}`, { caFile }).refused()).lastError).toMatch(
+        /127\.0\.0\.1.*is not in the cert/,
+      );
+      expect((await open(`nats://127.0.0.1:${server}`).refused()).lastError).toMatch(/certificate/);
+    });
+
+    it("is found, also if its certificate is not trusted: connecting then says so", async () => {
+      await using owner = new AsyncDisposableStack();
+      const port = await tlsFirst(owner, "server");
+      const limitMs = paceMs(1_000);
+      expect(await natsAnswers("127.0.0.1", port, limitMs, systemClock, { caFile: file("ca.pem") })).toBe(true);
+      expect(await natsAnswers("127.0.0.1", port, limitMs, systemClock)).toBe(true);
+    });
+
+    it("is not one that greets first, for which handshakeFirst must not be yes", async () => {
+      await using server = await NatsServer.start({ config: serverTls("server") });
+      const tls = { caFile: file("ca.pem"), handshakeFirst: "yes" } as const;
+      const clock = systemClock;
+      await expect(
+        publishOnce({ servers: serversAt(server.url), name: "test", tls }, "s", Buffer.of(), { clock }),
+      ).rejects.toMatchObject({ code: "nats_unavailable", nextStep: matching(/handshakeFirst to auto/) });
+    });
   });
 
   it("is required by tls://, so a server without TLS is not used", async () => {

@@ -4,10 +4,12 @@ import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { systemClock } from "../../src/base/clock.ts";
-import { natsAnswers } from "../../src/nats/connection/discover.ts";
+import { natsAnswers } from "../../src/nats/connection/tls-first.ts";
 import { openStore } from "../../src/store/store.ts";
+import { append, desired } from "../store/support/events.ts";
 import { rawConnection, temporaryDirectory } from "../store/support/temporary-store.ts";
 import { DaemonProcess } from "../support/daemon-process.ts";
+import { PEER_A } from "../support/peers.ts";
 import { type CommandResult, expectFailure, runCommand } from "../support/run-command.ts";
 
 /** Nothing listens there. The daemon waits patiently for NATS, so that only the fault under test makes it fail. */
@@ -83,6 +85,20 @@ describe.concurrent("the data directory", () => {
     const versions = [`schema version ${known + 1}`, `schema version ${known}`];
     expectFailure(await run(directory.path), 78, ["oc-partnerd.db", ...versions, "--data"]);
     expect(versionOf()).toBe(known + 1);
+  });
+
+  test("holds a log in which a revoked peer was made a partner without an event; nothing is written", async () => {
+    using directory = temporaryDirectory();
+    const data = dataDirectory(directory.path);
+    const store = openStore({ directory: data, clock: systemClock });
+    append(store, desired({ peerId: PEER_A, relation: "NONE", standing: "revoked" }));
+    store[Symbol.dispose]();
+    using raw = rawConnection(join(data, "oc-partnerd.db"));
+    raw.database.exec("update desired_peer set standing = 'partner'");
+    const refused = [`desired_peer ${PEER_A}`, 'standing is "partner", the replay gives "revoked"', "restore --from-jetstream"];
+    expectFailure(await run(directory.path), 74, refused);
+    expectFailure(await runCommand(["reinterpret", "--data", data]), 74, refused);
+    expect(raw.database.prepare("select count(*) from event_log").pluck().get()).toBe(1);
   });
 
   test("holds a file that is not a database", async () => {

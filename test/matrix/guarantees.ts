@@ -2,6 +2,10 @@
 import { strict as assert } from "node:assert";
 import { cpSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import type { RunId } from "../../src/events/types.ts";
+import { setUpHeads } from "../../src/nats/heads/heads-setup.ts";
+import { HeadsStream } from "../../src/nats/heads/heads-stream.ts";
+import { HEADS_STREAM } from "../../src/nats/heads/published-head.ts";
 import { CREATE } from "../support/messages.ts";
 import { ADMIN, DOCUMENTED_ACCOUNTS, documented, withAdmin } from "../support/operating-docs.ts";
 import { until } from "../support/until.ts";
@@ -244,6 +248,33 @@ export const GUARANTEES: readonly Guarantee[] = [
       await daemon.until("they are logged", () => logged(daemon).length === published.length, PATIENCE_MS);
       assert.deepEqual(logged(daemon), published);
       assert.equal(await delivery(daemon), "at_most_once");
+    },
+  },
+  {
+    name: "Published heads are kept apart by log, cannot be deleted, and are read without a consumer",
+    attempt: async (binary) => {
+      await using scene = await Scene.start(binary);
+      const client = await scene.client();
+      assert.deepEqual(await setUpHeads(client, { replicas: 1 }), { name: HEADS_STREAM, action: "create", problem: null });
+      assert.equal((await setUpHeads(client, { replicas: 1 })).action, "keep");
+      const [one, other] = [new HeadsStream(client, "one"), new HeadsStream(client, "other")];
+      const head = (seq: number) => ({ run: "r" as RunId, seq, chainHash: "0".repeat(64), at: "2026-01-01T12:00:00.000Z" });
+      for (let seq = 1; seq <= 100; seq++) await (seq % 3 === 0 ? other : one).publish(head(seq), PATIENCE_MS);
+      const seqs = async (stream: HeadsStream) => (await stream.all()).map((stored) => stored.head?.seq);
+      const all = Array.from({ length: 100 }, (_, index) => index + 1);
+      assert.deepEqual(
+        await seqs(one),
+        all.filter((seq) => seq % 3 !== 0),
+      );
+      assert.deepEqual(
+        await seqs(other),
+        all.filter((seq) => seq % 3 === 0),
+      );
+      assert.deepEqual(await seqs(new HeadsStream(client, "none")), []);
+      const { streams } = await scene.manager();
+      await assert.rejects(streams.deleteMessage(HEADS_STREAM, 1));
+      await assert.rejects(streams.purge(HEADS_STREAM));
+      assert.equal((await streams.info(HEADS_STREAM)).state.messages, 100);
     },
   },
 ];

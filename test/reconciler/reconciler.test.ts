@@ -151,7 +151,7 @@ describe("a peer that cannot be reached", () => {
     expect(a.opens() - early).toBeGreaterThan(60);
     expect(a.opens() - early).toBeLessThan(240);
     expect(new Set(a.events.map((event) => event.type))).toEqual(new Set(["OpenFailed"]));
-    expect(a.reconciler.progress(PEER_B)).toMatchObject({ opening: false, lastFailure: { code: "dial_failed" } });
+    expect(a.reconciler.progress(PEER_B)).toMatchObject({ opening: false, lastFailure: { code: "connection_refused" } });
   });
 
   test("is not retried more often when events arrive", async () => {

@@ -31,6 +31,13 @@ describe.each(names)("%s", (name) => {
   });
 });
 
+test("a fixture of an older version, which expects dial_failed for each failure without an answer, still matches", async () => {
+  const text = readFileSync(join(FOLDER, "partner-that-is-down.jsonl"), "utf8");
+  const older = (reason: string) => simulate(parseFixture(text.replace("connection_refused", reason), "older"));
+  expect((await older("dial_failed")).violations).toEqual([]);
+  expect((await older("timeout")).violations).toMatchObject([{ invariant: "expected-log" }]);
+});
+
 /** Every branch of the CREATE_RESOURCE sequence, and every outcome of its steps, as text of a trace. */
 const BRANCHES = [
   "DaemonStarted first_start",
@@ -60,7 +67,7 @@ const BRANCHES = [
   "StreamClosed outbound connection_lost",
   "StreamClosed outbound shutdown",
   "StreamClosed outbound daemon_restart",
-  "OpenFailed dial_failed",
+  "OpenFailed connection_refused",
   "OpenFailed timeout",
   "OpenFailed refused",
   "OpenFailed identity_mismatch",

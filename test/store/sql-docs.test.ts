@@ -67,6 +67,7 @@ describe("docs/SQL.md", () => {
         "peer_status",
         "rejected_events",
         "relation_changes",
+        "rollbacks",
         "runs",
         "session_periods",
         "standing_periods",

@@ -1,8 +1,10 @@
 /** A clock that was wrong for a while spoils only what was written then. */
 import { describe, expect, it } from "vitest";
+import { systemClock } from "../../src/base/clock.ts";
+import { type ArchiveOptions, archive } from "../../src/store/archive/archive.ts";
 import { openLogReader } from "../../src/store/log-reader.ts";
 import { PEER_A, PEER_B } from "../support/peers.ts";
-import { archiveBefore } from "./support/archiving.ts";
+import { archiveBefore, findingsIn } from "./support/archiving.ts";
 import { append, closed, desired, observe, opened } from "./support/events.ts";
 import { TemporaryStore } from "./support/temporary-store.ts";
 
@@ -98,6 +100,66 @@ describe("an outage after a close", () => {
     expect(outage?.["seconds"]).toBe(60);
     using reader = openLogReader(path);
     expect(reader.asOf({ seq: 3 })).toMatchObject({ peers: [{ downSince: outage?.["valid_from_at"] }] });
+  });
+});
+
+describe("archiving what is older than 30 days", () => {
+  const before30Days = ({ directory, clock }: TemporaryStore, options: Partial<ArchiveOptions> = {}) =>
+    archive({
+      data: directory,
+      before: { atMs: clock.wallMs() - 30 * DAY_MS },
+      clock: { ...systemClock, wallMs: () => clock.wallMs() },
+      ...options,
+    });
+
+  /** `days` rows, one a day, written by a clock that is wrong by `wrongByMs`. */
+  function write({ store, clock }: TemporaryStore, days: number, wrongByMs = 0): void {
+    for (let day = 0; day < days; day++) {
+      clock.stall(DAY_MS + wrongByMs);
+      append(store, desired({ peerId: PEER_A, name: `day ${clock.wallMs()}` }));
+      clock.stall(-wrongByMs);
+    }
+  }
+
+  it.each([
+    ["at the beginning of the log", 0, 60],
+    ["in the middle", 20, 40],
+    ["just before the 30 days", 50, 10],
+  ])("takes a few rows from the future with it, %s", async (_, daysBefore, daysAfter) => {
+    using temporary = new TemporaryStore();
+    write(temporary, daysBefore);
+    write(temporary, 3, 365 * DAY_MS);
+    write(temporary, daysAfter);
+    write(temporary, 30);
+    const last = 3 + daysBefore + daysAfter - 1;
+    const planned = await before30Days(temporary, { dryRun: true });
+    expect(planned).toMatchObject({ kind: "planned", plan: { firstSeq: 1, lastSeq: last }, misdated: { moved: 3, kept: 0 } });
+    expect(await before30Days(temporary)).toMatchObject({ kind: "archived", anchor: { lastSeq: last } });
+    temporary.reopen();
+    expect(findingsIn(temporary.directory)).toEqual([]);
+  });
+
+  it("does not take the last days because of a few rows from the past", async () => {
+    using temporary = new TemporaryStore();
+    write(temporary, 60);
+    write(temporary, 2, -10_000 * DAY_MS);
+    write(temporary, 10);
+    expect(await before30Days(temporary, { dryRun: true })).toMatchObject({
+      plan: { lastSeq: 41 },
+      misdated: { moved: 0, kept: 2, behind: { seq: 42 }, allBeforeSeq: 63 },
+    });
+  });
+
+  it("says what is in the way if most rows are from the future", async () => {
+    using temporary = new TemporaryStore();
+    const startMs = temporary.clock.wallMs();
+    write(temporary, 40, 365 * DAY_MS);
+    write(temporary, 45);
+    expect(await before30Days(temporary)).toMatchObject({
+      kind: "nothing",
+      misdated: { moved: 0, kept: 14, behind: { seq: 1, atMs: startMs + 366 * DAY_MS }, allBeforeSeq: 55 },
+    });
+    expect(await before30Days(temporary, { before: { seq: 55 } })).toMatchObject({ kind: "archived", misdated: { kept: 0 } });
   });
 });
 

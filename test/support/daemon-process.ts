@@ -54,6 +54,8 @@ interface DaemonOptions {
   readonly until?: Milestone;
   /** The limit of open files of its process (default: this process's). */
   readonly openFiles?: number;
+  /** A descriptor for its standard output (default: a pipe to this process). The caller closes it. */
+  readonly stdout?: number;
 }
 
 /** This process's environment without oc-partnerd settings, which the user may have set for another daemon. */
@@ -85,6 +87,7 @@ export class DaemonProcess implements AsyncDisposable {
   readonly #directory: string;
   readonly #env: Env;
   readonly #openFiles: number | undefined;
+  readonly #outputTo: number | "pipe";
   #child: ChildProcess | undefined;
   #exit: Promise<Exit> = Promise.resolve({ code: null, signal: null });
   #stdout = "";
@@ -94,6 +97,7 @@ export class DaemonProcess implements AsyncDisposable {
     this.#directory = mkdtempSync(join(tmpdir(), "oc-partnerd-run-"));
     this.#env = options.env ?? {};
     this.#openFiles = options.openFiles;
+    this.#outputTo = options.stdout ?? "pipe";
     this.name = options.config?.name ?? "daemon";
     this.dataDir = options.config?.data ?? join(this.#directory, "data");
     this.p2pPort = p2pPort;
@@ -145,18 +149,18 @@ export class DaemonProcess implements AsyncDisposable {
     const child = spawn(...command, {
       cwd: this.#directory,
       env: { ...cleanEnv(), ...this.#env },
-      stdio: ["pipe", "pipe", "pipe"],
+      stdio: ["pipe", this.#outputTo, "pipe"],
     });
     this.#child = child;
-    child.stdin.on("error", () => {});
-    child.stdout.setEncoding("utf8").on("data", (chunk: string) => {
+    child.stdin?.on("error", () => {});
+    child.stdout?.setEncoding("utf8").on("data", (chunk: string) => {
       this.#stdout += chunk;
     });
-    child.stderr.setEncoding("utf8").on("data", (chunk: string) => {
+    child.stderr?.setEncoding("utf8").on("data", (chunk: string) => {
       this.#stderr += chunk;
     });
     this.#exit = new Promise((resolve) => {
-      child.once("exit", () => child.stdin.destroy());
+      child.once("exit", () => child.stdin?.destroy());
       // "close" comes after all output has arrived.
       child.once("close", (code, signal) => resolve({ code, signal }));
     });

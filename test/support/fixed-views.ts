@@ -18,6 +18,7 @@ export const FIXED_DELIVERY: DeliveryView = {
   headSeq: 0,
   proven: "completeness cannot be proven",
   missing: [],
+  rollbacks: [],
   spans: [],
 };
 

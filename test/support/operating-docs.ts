@@ -24,8 +24,19 @@ export function documented(user: "setup" | "partnerd" | "publisher"): Credential
   return { user, password };
 }
 
-/** The subjects that the documented `user` may publish to. */
+/** The subjects that the documented `user` may publish to, without those for published heads. */
 export function permissionsOf(user: "setup" | "partnerd"): readonly string[] {
+  return allPermissionsOf(user).filter((subject) => !isForHeads(subject));
+}
+
+/** Those for published heads, without which the daemon works. */
+export function headPermissionsOf(user: "setup" | "partnerd"): readonly string[] {
+  return allPermissionsOf(user).filter(isForHeads);
+}
+
+const isForHeads = (subject: string) => /HEADS|\.heads\./.test(subject);
+
+function allPermissionsOf(user: "setup" | "partnerd"): readonly string[] {
   const ofUser = DOCUMENTED_ACCOUNTS.slice(DOCUMENTED_ACCOUNTS.indexOf(`user: ${user},`));
   const list = /publish: \[([^\]]+)\]/.exec(ofUser)?.[1] ?? "";
   return [...list.matchAll(/"([^"]+)"/g)].map(([, subject = ""]) => subject);

@@ -1,9 +1,14 @@
-/** Databases of every released schema open, upgrade and keep what they hold. */
+/** Databases, archives and fixtures of every released format are still read, and keep what they hold. */
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
+import { parseFixture } from "../../src/fixture/format/parse.ts";
+import { FIXTURE_VERSION } from "../../src/fixture/format/schema.ts";
+import { simulate } from "../../src/sim/simulate.ts";
 import { VirtualClock } from "../../src/sim/time/virtual-clock.ts";
+import { ARCHIVE_VERSION } from "../../src/store/archive/file/archive-format.ts";
+import { unarchive } from "../../src/store/archive/unarchive.ts";
 import { DATABASE_NAME } from "../../src/store/sql/data-directory.ts";
 import { appliedMigrations, knownMigrations } from "../../src/store/sql/migrations.ts";
 import { openStore } from "../../src/store/store.ts";
@@ -12,7 +17,10 @@ import { append, desired, observe, opened, start } from "../store/support/events
 import { rawConnection, temporaryDirectory } from "../store/support/temporary-store.ts";
 import { PEER_A } from "../support/peers.ts";
 
-const FILES = readdirSync(import.meta.dirname).filter((name) => name.endsWith(".db.gz"));
+const KEPT = readdirSync(import.meta.dirname);
+const DATABASES = KEPT.filter((name) => name.endsWith(".db.gz"));
+const ARCHIVES = KEPT.filter((name) => name.startsWith("archive-"));
+const FIXTURES = KEPT.filter((name) => name.startsWith("fixture-"));
 
 const LOG = "select seq, type, peer_id, at_ms, cause_seq, opened_seq, reason, chain_hash from event_log order by seq";
 
@@ -22,7 +30,7 @@ function rowsOf(path: string, query: string): readonly unknown[] {
   return raw.database.prepare(query).all();
 }
 
-describe.each(FILES)("%s", (name) => {
+describe.each(DATABASES)("%s", (name) => {
   it("opens, upgrades, and keeps its log, its projections and its chain", () => {
     using directory = temporaryDirectory();
     const path = join(directory.path, DATABASE_NAME);
@@ -45,6 +53,27 @@ describe.each(FILES)("%s", (name) => {
   });
 });
 
-it("has a database of the current schema: after a schema change, run `node test/upgrades/make.ts`", () => {
-  expect(FILES).toContain(`schema-${knownMigrations().size}.db.gz`);
+it.each(ARCHIVES)("%s becomes a database again, with all of its rows", async (name) => {
+  using directory = temporaryDirectory();
+  const to = join(directory.path, DATABASE_NAME);
+  const { events } = await unarchive({ files: [join(import.meta.dirname, name)], to });
+  expect(events).toBe(99);
+  expect(rowsOf(to, LOG)).toHaveLength(99);
+  expect(findingsIn(directory.path)).toEqual([]);
+});
+
+it.each(FIXTURES)("%s replays without a violation", async (name) => {
+  const fixture = parseFixture(readFileSync(join(import.meta.dirname, name), "utf8"), name);
+  expect(fixture.lines.length).toBeGreaterThan(100);
+  expect((await simulate(fixture)).violations).toEqual([]);
+});
+
+it("has a file of each current format: after a change of one, run `node test/upgrades/make.ts`", () => {
+  expect(KEPT).toEqual(
+    expect.arrayContaining([
+      `schema-${knownMigrations().size}.db.gz`,
+      `archive-${ARCHIVE_VERSION}.jsonl.gz`,
+      `fixture-${FIXTURE_VERSION}.jsonl`,
+    ]),
+  );
 });

@@ -77,7 +77,7 @@ describe("whether a peer accepts our streams", () => {
   /** The events are given oldest first. */
   const accepts = (events: readonly ObservedEvent[], change: Partial<PeerFacts> = {}) =>
     acceptsStreams({ ...facts, ...change }, events.map((event) => ({ event })).reverse());
-  const offline = openFailed(PEER_B, { reason: "dial_failed" });
+  const offline = openFailed(PEER_B, { reason: "connection_refused" });
   const accepted = [opened(PEER_B), closed(PEER_B, { durationMs: 60_000, reason: "remote_closed" })];
 
   test("is its last choice, which being offline does not change", () => {
@@ -85,7 +85,7 @@ describe("whether a peer accepts our streams", () => {
     expect(accepts([...accepted, refused, offline])).toBe(false);
     expect(accepts([...accepted, openFailed(PEER_B, { reason: "protocol_unsupported" }), offline])).toBe(false);
     expect(accepts([refused, ...accepted, offline])).toBe(true);
-    const lastFailure = { code: "dial_failed", message: "refused", ...NO_FACTS, failedAtMs: 1 } as const;
+    const lastFailure = { code: "connection_refused", message: "refused", ...NO_FACTS, failedAtMs: 1 } as const;
     expect(accepts([...accepted, refused, offline], { progress: { ...idle, lastFailure } })).toBe(false);
   });
 

@@ -1,11 +1,16 @@
-/** `oc-partnerd identity`: shows, imports or exports the private key that the daemon's PeerID follows from. */
+/** `oc-partnerd identity`: shows, imports, exports or changes the private key that the daemon's PeerID follows from. */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { Command } from "commander";
-import { PartnerdError } from "../../base/errors.ts";
+import { systemClock } from "../../base/clock.ts";
+import { isFault, PartnerdError, toPartnerdError } from "../../base/errors.ts";
 import { readConfigured } from "../../base/setting-file.ts";
 import type { Config } from "../../config/schema.ts";
 import type { ExportFormat, RawKeyType } from "../../identity/key-formats.ts";
+import { nextStepFor } from "../terminal/command-line.ts";
 import { CONFIG_FLAG, configOf, DATA_FLAG, type DaemonFlags, type Env, example, JSON_FLAG } from "../terminal/flags.ts";
 import { jsonText, print } from "../terminal/output.ts";
+import { type IdentityOutput, identityJson, identityText, type LogIdentity, output } from "./identity-text.ts";
 
 interface IdentityFlags extends Pick<DaemonFlags, "config" | "data" | "identityFile"> {
   readonly type?: string | undefined;
@@ -14,18 +19,27 @@ interface IdentityFlags extends Pick<DaemonFlags, "config" | "data" | "identityF
   readonly json: boolean;
 }
 
+const ACTIONS = `
+Actions:
+  show    print PeerID, type and file
+  import  use the key in a file, if the data directory has none
+  export  write the key to a file
+  rotate  make a new key, keep the old one beside it, and record the change in the log (daemon stopped)
+  accept  let the log belong to the key that is in place, for example after an import (daemon stopped)`;
+
 export function identityCommand(env: Env): Command {
   return new Command("identity")
-    .description("show the daemon's identity, import a private key as it, or export it")
-    .argument("<action>", "show: print PeerID, type and file; import: use the key in a file; export: write the key to a file")
+    .description("show the daemon's identity, import, export or change its private key")
+    .argument("<action>", "show, import, export, rotate or accept; see below")
     .argument("[file]", "with import: key to use, as PEM (PKCS#8), libp2p protobuf (binary or base64), or raw bytes with --type")
     .option("--type <type>", "with import: type of a raw key, ed25519 or secp256k1")
     .option("--out <file>", "with export: write to this new file, readable only by its owner")
     .option("--format <format>", "with export: protobuf, base64 (of the protobuf) or pem (PKCS#8)", "protobuf")
     .option(...DATA_FLAG)
-    .option("--identity-file <file>", "with show and export: the daemon's key, if it is not in the data directory")
+    .option("--identity-file <file>", "with show, export and accept: the daemon's key, if it is not in the data directory")
     .option(...CONFIG_FLAG)
     .option(...JSON_FLAG)
+    .addHelpText("after", ACTIONS)
     .addHelpText(
       "after",
       example(
@@ -33,12 +47,13 @@ export function identityCommand(env: Env): Command {
         "oc-partnerd identity import private.pem --data /var/lib/oc-partnerd",
         "oc-partnerd identity import seed.bin --type ed25519",
         "oc-partnerd identity export --format pem --out identity.pem",
+        "oc-partnerd identity rotate --data /var/lib/oc-partnerd",
       ),
     )
     .action(async (action: string, file: string | undefined, { type, format, out, json, ...flags }: IdentityFlags) => {
       const config = configOf(flags, env);
       const done = await runIdentity({ action, file, type, format, out }, config);
-      print(json ? jsonText(done) : identityText(done));
+      print(json ? jsonText(identityJson(done)) : nextStepFor(identityText(done), process.argv.slice(2)));
     });
 }
 
@@ -47,36 +62,15 @@ interface IdentityRequest extends Pick<IdentityFlags, "type" | "format" | "out">
   readonly file: string | undefined;
 }
 
-interface IdentityOutput {
-  readonly outcome: "shown" | "imported" | "unchanged" | "exported";
-  readonly peerId: string;
-  readonly type: string;
-  readonly file: string;
-}
-
-/** Throws usage, and as the functions of src/identity/identity.ts do. */
+/** Throws usage, and as the functions of src/identity/identity.ts and src/daemon/log/change-identity.ts do. */
 async function runIdentity(request: IdentityRequest, config: Config): Promise<IdentityOutput> {
-  const { exportIdentity, importIdentity, loadIdentity, peerIdOfKey } = await import("../../identity/identity.ts");
+  const { exportIdentity, loadIdentity } = await import("../../identity/identity.ts");
   const { action, file, type, format, out } = request;
-  const output = (outcome: IdentityOutput["outcome"], { key, path }: ReturnType<typeof loadIdentity>) => ({
-    outcome,
-    peerId: peerIdOfKey(key),
-    type: key.type,
-    file: path,
-  });
   switch (action) {
     case "show":
-      return output("shown", loadIdentity(config));
-    case "import": {
-      const { ensureDirectory } = await import("../../store/sql/data-directory.ts");
-      if (file === undefined) throw usage("import needs the file with the key", "oc-partnerd identity import private.pem");
-      if (config.identityFile !== undefined)
-        throw usage("identityFile is set, so an imported key would not be used", "oc-partnerd identity show");
-      const source = { contents: readConfigured("the key to import", file), source: file, type: await rawTypeOf(type) };
-      ensureDirectory(config.data);
-      const imported = importIdentity(source, config.data);
-      return output(imported.created ? "imported" : "unchanged", imported);
-    }
+      return output("shown", loadIdentity(config), { log: await logOf(config.data) });
+    case "import":
+      return imported(file, type, config);
     case "export": {
       if (out === undefined)
         throw usage("export needs --out, the file to write", "oc-partnerd identity export --out identity.key");
@@ -84,8 +78,45 @@ async function runIdentity(request: IdentityRequest, config: Config): Promise<Id
       exportIdentity(identity.key, out, await formatOf(format));
       return output("exported", { ...identity, path: out });
     }
+    case "rotate":
+    case "accept": {
+      const { acceptIdentity, rotateIdentity } = await import("../../daemon/log/change-identity.ts");
+      const change = action === "rotate" ? rotateIdentity : acceptIdentity;
+      const { outcome, from, kept, ...identity } = await change(config, systemClock);
+      return output(outcome, identity, { from, kept });
+    }
     default:
-      throw usage(`"${action}" is not an action of identity; expected show, import or export`, "oc-partnerd identity show");
+      throw usage(
+        `"${action}" is not an action of identity; expected show, import, export, rotate or accept`,
+        "oc-partnerd identity show",
+      );
+  }
+}
+
+async function imported(file: string | undefined, type: string | undefined, config: Config): Promise<IdentityOutput> {
+  const { importIdentity } = await import("../../identity/identity.ts");
+  const { ensureDirectory, giveToOwnerOf } = await import("../../store/sql/data-directory.ts");
+  if (file === undefined) throw usage("import needs the file with the key", "oc-partnerd identity import private.pem");
+  if (config.identityFile !== undefined)
+    throw usage("identityFile is set, so an imported key would not be used", "oc-partnerd identity show");
+  const source = { contents: readConfigured("the key to import", file), source: file, type: await rawTypeOf(type) };
+  ensureDirectory(config.data);
+  const { created, ...identity } = importIdentity(source, config.data);
+  giveToOwnerOf(config.data, identity.path);
+  return output(created ? "imported" : "unchanged", identity, { log: await logOf(config.data) });
+}
+
+/** The identity of the log in a data directory. A log that cannot be read does not keep a key from being shown or imported. */
+async function logOf(data: string): Promise<LogIdentity> {
+  const { openLogReader } = await import("../../store/log-reader.ts");
+  const { DATABASE_NAME } = await import("../../store/sql/data-directory.ts");
+  if (!existsSync(join(data, DATABASE_NAME))) return { peerId: null };
+  try {
+    using reader = openLogReader(data);
+    return { peerId: reader.identity() ?? null };
+  } catch (thrown) {
+    if (isFault(thrown)) throw thrown;
+    return { problem: toPartnerdError(thrown).message };
   }
 }
 
@@ -109,15 +140,4 @@ async function formatOf(text: string): Promise<ExportFormat> {
     `--format is "${text}", expected ${EXPORT_FORMATS.join(", ")}`,
     "oc-partnerd identity export --format pem --out FILE",
   );
-}
-
-const WORDS: Readonly<Record<IdentityOutput["outcome"], string>> = {
-  shown: "identity of",
-  imported: "imported to",
-  unchanged: "already the identity of",
-  exported: "exported to",
-};
-
-function identityText({ outcome, peerId, type, file }: IdentityOutput): string {
-  return `${peerId} (${type}), ${WORDS[outcome]} ${file}`;
 }

@@ -3,8 +3,10 @@ import { Command } from "commander";
 import { systemClock } from "../../base/clock.ts";
 import { PartnerdError, toPartnerdError } from "../../base/errors.ts";
 import { type Address, addressListOf, type PeerId, parseAddress, parsePeerId, withPeerId } from "../../base/ids.ts";
-import { shownValue } from "../../base/secrets/shown.ts";
-import type { RawMessage } from "../../events/decode.ts";
+import { nearest } from "../../base/nearest.ts";
+import { shownValue, shownWord } from "../../base/secrets/shown.ts";
+import { decodeMessage, type RawMessage } from "../../events/decode.ts";
+import type { EventSettings } from "../../events/vocabulary.ts";
 import { recordMessage } from "../../fixture/format/message.ts";
 import { CONFIG_FLAG, collect, configOf, type DaemonFlags, type Env, example, NATS_FLAG, natsOf } from "../terminal/flags.ts";
 import { print } from "../terminal/output.ts";
@@ -15,6 +17,7 @@ interface PublishFlags extends DaemonFlags {
   readonly address?: readonly string[];
   readonly fromApp: string;
   readonly id?: string;
+  readonly force: boolean;
 }
 
 export function publishCommand(env: Env): Command {
@@ -28,6 +31,7 @@ export function publishCommand(env: Env): Command {
     .option("--from-app <app>", "name of the app to publish as", "oc-api")
     .option("--id <id>", "resource id of the peer record (default: derived from the PeerID)")
     .option("--name <name>", "name of the peer")
+    .option("--force", "publish it although the configured daemon would ignore, reject or not know it", false)
     .option(...CONFIG_FLAG)
     .addHelpText(
       "after",
@@ -39,7 +43,7 @@ export function publishCommand(env: Env): Command {
     )
     .action(async (peer: string, { config: file, nats, ...flags }: PublishFlags) => {
       const config = configOf({ config: file, nats }, env);
-      const { subject, bytes } = messageFor({ peer, ...flags, subjects: config.events });
+      const { subject, bytes } = messageFor({ peer, ...flags, settings: config.events });
       const { publishOnce } = await import("../../nats/publish.ts");
       const server = await publishOnce(await natsOf(config), subject, bytes, { clock: systemClock }).catch(rethrown);
       print(`published to ${subject} at ${server}: ${Buffer.from(bytes).toString()}`);
@@ -56,24 +60,20 @@ function rethrown(thrown: unknown): never {
   });
 }
 
-export interface PublishOptions extends Pick<PublishFlags, "relation" | "remove" | "fromApp" | "id" | "name" | "address"> {
+export interface PublishOptions
+  extends Pick<PublishFlags, "relation" | "remove" | "fromApp" | "id" | "name" | "address" | "force"> {
   /** A multiaddr that ends in /p2p/PEERID, or just a PeerID, which is enough to revoke a peer. */
   readonly peer: string;
-  /** The subjects that the daemon reads, from its configuration. */
-  readonly subjects: NonNullable<Parameters<typeof recordMessage>[2]>;
+  /** How the daemon understands messages, from its configuration. */
+  readonly settings: EventSettings;
 }
 
-/** Throws `usage` if `peer` or an address is invalid, or if a partner has no address. */
-export function messageFor({
-  peer,
-  address: others = [],
-  remove,
-  relation,
-  fromApp,
-  id,
-  name,
-  subjects,
-}: PublishOptions): RawMessage {
+/**
+ * Throws `usage` if `peer` or an address is invalid, or if a partner has no address. Without `force`, also if the daemon would ignore
+ * or reject the message, or if its relation is none that the configuration names: it would revoke the peer.
+ */
+export function messageFor(options: PublishOptions): RawMessage {
+  const { peer, address: others = [], remove, relation, fromApp, id, name, force, settings } = options;
   const first = parseAddress(peer);
   const peerId = first?.peerId ?? parsePeerId(peer);
   if (peerId === undefined) {
@@ -82,13 +82,51 @@ export function messageFor({
     });
   }
   const addresses = [...(first === undefined ? [] : [first.address]), ...others.map((text) => addressOf(text, peerId))];
-  if (!remove && relation.toUpperCase() === "PARTNER" && addresses.length === 0) {
-    throw new PartnerdError("usage", `a PARTNER needs an address to dial, not just the PeerID ${peerId}`, {
-      nextStep: `give a multiaddr, for example /ip4/192.0.2.1/tcp/4011/p2p/${peerId}`,
-    });
+  if (!remove && !force) refuseUnknownRelation(relation, settings);
+  if (!remove && isPartner(relation, settings) && addresses.length === 0) {
+    throw new PartnerdError(
+      "usage",
+      `a peer with the relation ${relation.toUpperCase()} needs an address to dial, not just the PeerID ${peerId}`,
+      {
+        nextStep: `give a multiaddr, for example /ip4/192.0.2.1/tcp/4011/p2p/${peerId}`,
+      },
+    );
   }
   const address = addresses.length === 0 ? null : addressListOf(addresses);
-  return recordMessage({ peerId, address, relation, fromApp, id, name }, remove, subjects);
+  const message = recordMessage({ peerId, address, relation, fromApp, id, name }, remove, settings);
+  if (!force) refuseUnlessUnderstood(message, settings);
+  return message;
+}
+
+const isPartner = (relation: string, { partnerRelations, blacklistRelations }: EventSettings) =>
+  isIn(partnerRelations, relation) && !isIn(blacklistRelations, relation);
+
+const isIn = (relations: readonly string[], relation: string) =>
+  relations.some((known) => known.toUpperCase() === relation.toUpperCase());
+
+const ANYWAY = "to publish it all the same, add --force";
+
+/** A relation that no setting names means revoked, so a typing error would close the streams of a partner. */
+function refuseUnknownRelation(relation: string, settings: EventSettings): void {
+  const known = [...new Set([...settings.partnerRelations, ...settings.blacklistRelations, ...settings.relationNames])];
+  if (isIn(known, relation)) return;
+  const meant = nearest(relation, known);
+  throw new PartnerdError("usage", `--relation ${shownValue(relation)} is unknown; it would revoke the peer`, {
+    nextStep: `${meant === undefined ? `use one of ${known.join(", ")}` : `did you mean ${meant}?`} (${ANYWAY})`,
+  });
+}
+
+function refuseUnlessUnderstood(message: RawMessage, settings: EventSettings): void {
+  const decoded = decodeMessage(message, settings, settings);
+  if (decoded.kind === "rejected") {
+    throw new PartnerdError("usage", `the daemon would reject the message: ${decoded.message}`, { nextStep: ANYWAY });
+  }
+  if (decoded.kind !== "ignored") return;
+  const [why, setting] =
+    decoded.reason === "echo"
+      ? [`the app ${shownWord(decoded.source)} is in events.ignoreApps`, "choose another --from-app"]
+      : [`the datatype ${decoded.datatype} is not in events.peerDatatypes`, `add ${decoded.datatype} to events.peerDatatypes`];
+  throw new PartnerdError("usage", `the daemon would ignore the message: ${why}`, { nextStep: `${setting} (${ANYWAY})` });
 }
 
 function addressOf(text: string, peerId: PeerId): Address {

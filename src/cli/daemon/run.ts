@@ -1,8 +1,13 @@
 /** `oc-partnerd run`: runs the daemon in the foreground until a signal stops it. */
 import { Command } from "commander";
 import { systemClock, systemRandom } from "../../base/clock.ts";
+import { toPartnerdError } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
 import type { Config } from "../../config/schema.ts";
+import { configWarnings } from "../../config/warnings.ts";
+import type { Daemon } from "../../daemon/daemon.ts";
+import { catchSignals } from "../service/process-signals.ts";
+import { startServiceLog } from "../service/service-log.ts";
 import { CONFIG_FLAG, collect, configOf, type DaemonFlags, type Env, example } from "../terminal/flags.ts";
 
 /** Kubernetes may kill a native sidecar two seconds after SIGTERM. */
@@ -32,19 +37,22 @@ export function runCommand(env: Env): Command {
     .action((flags: DaemonFlags) => runDaemon(configOf(flags, env, { serves: true }), env));
 }
 
-/** Resolves when the daemon has stopped after SIGTERM or SIGINT. A second signal, or a drain longer than DRAIN_MS, exits at once. */
+/**
+ * Resolves when the daemon has stopped after a signal. A second signal, or a drain longer than DRAIN_MS, exits at once. Rejects with a
+ * failed start.
+ */
 async function runDaemon(config: Config, env: Env): Promise<void> {
-  const { countingFaults, createLogger, showsColours } = await import("../../base/log.ts");
+  const signals = catchSignals();
+  const { countingFaults } = await import("../../base/log.ts");
   const { startDaemon } = await import("../../daemon/daemon.ts");
   const { Metrics } = await import("../../http/metrics.ts");
-  const logger = createLogger({ ...config.log, coloured: showsColours(process.stdout, env) });
   const metrics = new Metrics();
+  await using log = await startServiceLog(config, env, (reason, lines) => metrics.serviceLogDropped.inc({ reason }, lines));
+  const { logger } = log;
+  for (const { facts, message } of configWarnings(config, env)) logger.warn(facts, message);
   const counting = countingFaults(logger, (part) => metrics.internalErrors.inc({ part }));
   using _rejections = reportStrayRejections(process, counting);
-  const ended = Promise.withResolvers<NodeJS.Signals>();
-  const first = (signal: NodeJS.Signals) => ended.resolve(signal);
-  process.once("SIGTERM", first).once("SIGINT", first);
-  const exitNow = (code: number) => process.exit(code);
+  signals.hold();
   const stopping = new AbortController();
   const starting = startDaemon(config, {
     clock: systemClock,
@@ -54,14 +62,20 @@ async function runDaemon(config: Config, env: Env): Promise<void> {
     env,
     signal: stopping.signal,
   });
+  signals.onReload(() => {
+    log.reopen();
+    void starting.then(
+      (daemon) => rereadTokens(daemon, logger),
+      () => {},
+    );
+  });
   // A failed start is reported at once.
-  await Promise.race([starting, ended.promise]);
-  const signal = await ended.promise;
+  await Promise.race([starting, signals.stopping]);
+  const signal = await signals.stopping;
   logger.info({ signal, drainMs: DRAIN_MS }, "stopping; send a second signal to exit immediately");
-  process.once("SIGTERM", () => exitNow(0)).once("SIGINT", () => exitNow(0));
   using _deadline = systemClock.schedule(DRAIN_MS, () => {
     logger.warn({ drainMs: DRAIN_MS }, "drain timed out");
-    exitNow(0);
+    process.exit(0);
   });
   stopping.abort();
   // While it starts, streams from others may be open, and the log may hold the start of the run: it stops like any other.
@@ -70,8 +84,19 @@ async function runDaemon(config: Config, env: Env): Promise<void> {
   });
   await daemon?.[Symbol.asyncDispose]();
   logger.info({}, "stopped");
+  await log.drain();
   // Everything of ours is closed, but a library may still hold a handle that would keep the process alive.
-  exitNow(0);
+  process.exit(0);
+}
+
+function rereadTokens(daemon: Pick<Daemon, "rereadTokens">, logger: Logger): void {
+  try {
+    daemon.rereadTokens();
+    logger.info({}, "token files read again");
+  } catch (thrown) {
+    const { code, text } = toPartnerdError(thrown);
+    logger.warn({ code, error: text }, "cannot read the token files; still using the old tokens");
+  }
 }
 
 type Rejections = Pick<NodeJS.EventEmitter, "on" | "off">;

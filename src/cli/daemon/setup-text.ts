@@ -1,5 +1,6 @@
 /** The report of `setup`: what it found and did. Pure. */
 
+import { HEADS_KEPT, type HeadsSetup } from "../../nats/heads/heads-setup.ts";
 import type { Difference } from "../../nats/setup/consumer-config.ts";
 import { isDone, type SetupPlan } from "../../nats/setup/plan.ts";
 import { limitsText } from "../../nats/setup/stream-config.ts";
@@ -28,16 +29,28 @@ const LAST_LINES: Readonly<Record<SetupOutcome, readonly string[]>> = {
   refused: ["nothing was changed, because some settings cannot be changed in place"],
 };
 
-/** Names the server, the stream and the consumer, and every setting that differs. */
-export function setupText(plan: SetupPlan, server: string, outcome: SetupOutcome): string {
+/** Names the server, the stream and the consumer, and every setting that differs; then `heads`. */
+export function setupText(plan: SetupPlan, server: string, outcome: SetupOutcome, heads: readonly string[]): string {
   const { stream, consumer } = plan;
   return [
     `NATS server ${server}`,
     ...linesOf("stream", stream, outcome),
     ...(outcome === "refused" ? [] : [`  captures ${stream.subjects.join(", ")}; keeps ${limitsText(stream.limits)}`]),
     ...linesOf("consumer", consumer, outcome),
-    ...(isDone(plan) ? [] : LAST_LINES[outcome]),
+    ...heads,
+    ...(isDone(plan) && outcome !== "planned" ? [] : LAST_LINES[outcome]),
   ].join("\n");
+}
+
+/** The lines about the stream of published heads. */
+export function headsText({ name, action, problem }: HeadsSetup, outcome: SetupOutcome): readonly string[] {
+  if (problem === null)
+    return [`stream ${name} ${WORDS[action][outcome]}`, `  keeps the newest ${HEADS_KEPT} heads of the log of each daemon`];
+  return [
+    `stream ${name} is not set up, so the heads of the log are not kept in NATS`,
+    `  ${problem.message}`,
+    ...(problem.nextStep === null ? [] : [`    next step: ${problem.nextStep}`]),
+  ];
 }
 
 function linesOf(what: string, part: SetupPlan["stream" | "consumer"], outcome: SetupOutcome): readonly string[] {

@@ -6,6 +6,7 @@ import { shownValue } from "../../base/secrets/shown.ts";
 import { DAY_MS, parseBytes } from "../../base/units.ts";
 import type { Config } from "../../config/schema.ts";
 import { subjectsOf } from "../../events/vocabulary.ts";
+import type { HeadsSetup } from "../../nats/heads/heads-setup.ts";
 import type { LimitChanges } from "../../nats/setup/stream-config.ts";
 import { nextStepFor } from "../terminal/command-line.ts";
 import {
@@ -29,7 +30,7 @@ interface SetupFlags extends LimitFlags, Pick<DaemonFlags, "nats" | "config"> {
 
 export function setupCommand(env: Env): Command {
   return new Command("setup")
-    .description("create or verify the JetStream stream and consumer; exits 1 if a setting cannot be changed in place")
+    .description("create or verify the JetStream streams and the consumer; exits 1 if a setting cannot be changed in place")
     .option(...NATS_FLAG)
     .option(...CONFIG_FLAG)
     .option("--dry-run", "show what would change, without changing it", false)
@@ -68,7 +69,8 @@ async function runSetup(config: Config, { dryRun, json }: SetupFlags, limits: Li
   const { withOneClient } = await import("../../nats/connection/one-client.ts");
   const { planFor, setUp } = await import("../../nats/setup/setup.ts");
   const { isFeasible } = await import("../../nats/setup/plan.ts");
-  const { setupText } = await import("./setup-text.ts");
+  const { setUpHeads } = await import("../../nats/heads/heads-setup.ts");
+  const { headsText, setupText } = await import("./setup-text.ts");
   const { stream, consumer } = config.nats;
   const wanted = { stream, consumer, subjects: subjectsOf(config.events), limits };
   return withOneClient(await natsOf(config), "answer", { clock, timeoutMs: TIMEOUT_MS }, async (client, server) => {
@@ -76,8 +78,16 @@ async function runSetup(config: Config, { dryRun, json }: SetupFlags, limits: Li
     const feasible = isFeasible(plan);
     const outcome = !feasible ? "refused" : dryRun ? "planned" : "done";
     if (outcome === "done") await setUp(client, wanted);
-    return { feasible, text: json ? jsonText({ server, outcome, ...plan }) : setupText(plan, server, outcome) };
+    const { replicas } = plan.stream.limits;
+    const heads =
+      feasible && config.nats.heads === "publish" ? await setUpHeads(client, { replicas, isDryRun: dryRun }) : undefined;
+    if (json) return { feasible, text: jsonText({ server, outcome, ...plan, heads: heads && headsJson(heads) }) };
+    return { feasible, text: setupText(plan, server, outcome, heads === undefined ? [] : headsText(heads, outcome)) };
   });
+}
+
+function headsJson({ problem, ...heads }: HeadsSetup): object {
+  return { ...heads, problem: problem && { code: problem.code, message: problem.message, nextStep: problem.nextStep } };
 }
 
 const UNLIMITED = "unlimited";

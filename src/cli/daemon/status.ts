@@ -129,13 +129,14 @@ function footer(self: SelfView, peers: readonly PeerView[], health: HealthView, 
 }
 
 /** How complete the log is: what it can prove, and where messages are or may be missing. */
-function deliveryLines({ delivery, proven, missing, spans }: DeliveryView): string[] {
+function deliveryLines({ delivery, proven, missing, rollbacks, spans }: DeliveryView): string[] {
   return [
     `delivery: ${delivery ?? "none yet"}, ${proven}`,
     ...missing.map(({ at, reason, message }) => `  ${at} ${reason}: ${message}`),
+    ...rollbacks.map(({ at, message }) => `  ${at} rolled back: ${message}`),
     ...spans
-      .filter((span) => span.delivery === "at_most_once")
-      .map(({ since, until, message }) => `  ${since} to ${until ?? "now"} at_most_once: ${message}`),
+      .filter((span) => span.delivery !== "at_least_once")
+      .map((span) => `  ${span.since} to ${span.until ?? "now"} ${span.delivery}: ${span.message}`),
   ];
 }
 

@@ -3,7 +3,7 @@ import { Command } from "commander";
 import { systemClock as clock } from "../../base/clock.ts";
 import { bytesText, counted, isoTime } from "../../base/units.ts";
 import type { ArchiveReport, ArchiveStep } from "../../store/archive/archive.ts";
-import type { ArchivePlan } from "../../store/archive/archive-plan.ts";
+import type { ArchivePlan, Misdated } from "../../store/archive/archive-plan.ts";
 import {
   CONFIG_FLAG,
   configOf,
@@ -38,8 +38,13 @@ export function archiveCommand(env: Env): Command {
         "oc-partnerd archive --data /var/lib/oc-partnerd --before 2026-01-01 --to /mnt/archive",
       ),
     )
-    .action(async ({ before, to, dryRun, json, ...flags }: Omit<ArchiveRequest, "data"> & DaemonFlags) =>
-      print(await runArchive({ data: configOf(flags, env).data, before, to, dryRun, json })),
+    .action(
+      async ({ before, to, dryRun, json, ...flags }: Omit<ArchiveRequest, "data"> & DaemonFlags & { readonly json: boolean }) => {
+        const report = await runArchive({ data: configOf(flags, env).data, before, to, dryRun });
+        print(json ? jsonText(archiveJson(report)) : archiveText(report));
+        // A cron job that never archives anything again should be noticed.
+        if (report.kind === "nothing" && report.misdated.kept > 0) process.exitCode = 1;
+      },
     );
 }
 
@@ -50,7 +55,6 @@ interface ArchiveRequest {
   readonly before: string;
   readonly to?: string | undefined;
   readonly dryRun: boolean;
-  readonly json: boolean;
 }
 
 const LABELS: Readonly<Record<ArchiveStep, string>> = {
@@ -61,13 +65,13 @@ const LABELS: Readonly<Record<ArchiveStep, string>> = {
   removing: "deleting rows",
 };
 
-/** Returns the report as text or JSON. Throws usage, and the errors of store/archive/archive.ts. */
-async function runArchive({ data, before: text, to, dryRun, json }: ArchiveRequest): Promise<string> {
+/** Throws usage, and the errors of store/archive/archive.ts. */
+async function runArchive({ data, before: text, to, dryRun }: ArchiveRequest): Promise<ArchiveReport> {
   const before = agedPlaceOf("--before", text, clock.wallMs());
   const { archive } = await import("../../store/archive/archive.ts");
   using _held = holdEventLoop();
   using shown = stepProgress(process.stderr);
-  const report = await archive({
+  return await archive({
     data,
     before,
     to,
@@ -75,7 +79,6 @@ async function runArchive({ data, before: text, to, dryRun, json }: ArchiveReque
     dryRun,
     onProgress: (step, rows, total) => shown.update(LABELS[step], rows, total),
   });
-  return json ? jsonText(archiveJson(report)) : archiveText(report);
 }
 
 type Described = Pick<ArchivePlan, "firstSeq" | "lastSeq" | "events" | "firstAtMs" | "lastAtMs">;
@@ -87,21 +90,33 @@ function eventsText({ firstSeq, lastSeq, events, firstAtMs, lastAtMs }: Describe
 function archiveText(report: ArchiveReport): string {
   switch (report.kind) {
     case "nothing":
-      return ["nothing to archive before that point", ...freedLines(report)].join("\n");
+      return ["nothing to archive before that point", ...misdatedLines(report.misdated), ...freedLines(report)].join("\n");
     case "planned":
       return [
         `would archive ${eventsText(report.plan)} to ${report.path}`,
         `this would free about ${bytesText(report.bytes)} in the database, less if the log is small: pages are freed whole; dry run: nothing was changed`,
+        ...misdatedLines(report.misdated),
       ].join("\n");
     case "archived": {
       const { fileBytes, fileSha256 } = report.anchor;
       return [
         `archived ${eventsText(report.anchor)} to ${report.path}`,
         `size ${bytesText(fileBytes)}, SHA-256 ${fileSha256}`,
+        ...misdatedLines(report.misdated),
         ...freedLines(report),
       ].join("\n");
     }
   }
+}
+
+function misdatedLines({ moved, kept, behind, allBeforeSeq }: Misdated): readonly string[] {
+  const lines: string[] = [];
+  if (moved > 0) lines.push(`including ${counted(moved, "event")} dated later, among earlier ones: the clock was ahead`);
+  if (behind !== undefined)
+    lines.push(
+      `not moved: ${counted(kept, "event")} dated earlier, behind events dated later (seq ${behind.seq}, ${isoTime(behind.atMs)}): the clock was wrong; to move them too, use --before ${allBeforeSeq}`,
+    );
+  return lines;
 }
 
 function freedLines({ removed, freedBytes }: ArchiveReport): readonly string[] {
@@ -113,11 +128,12 @@ function freedLines({ removed, freedBytes }: ArchiveReport): readonly string[] {
 
 function archiveJson(report: ArchiveReport): object {
   const { removed, freedBytes } = report;
+  const misdated = { moved: report.misdated.moved, kept: report.misdated.kept };
   switch (report.kind) {
     case "nothing":
-      return { outcome: "nothing", removed, freedBytes };
+      return { outcome: "nothing", misdated, removed, freedBytes };
     case "planned":
-      return { outcome: "planned", ...describedJson(report.plan), path: report.path, freedBytes: report.bytes };
+      return { outcome: "planned", ...describedJson(report.plan), path: report.path, misdated, freedBytes: report.bytes };
     case "archived": {
       const { fileBytes: bytes, fileSha256: sha256, loggedSeq } = report.anchor;
       return {
@@ -127,6 +143,7 @@ function archiveJson(report: ArchiveReport): object {
         bytes,
         sha256,
         loggedSeq,
+        misdated,
         removed,
         freedBytes,
       };

@@ -5,15 +5,19 @@ import { counted, printable } from "../../base/units.ts";
 import type { CheckedArchive } from "../../store/archive/archive-check.ts";
 import type { CheckReport } from "../../store/check/check.ts";
 import type { KnownHead } from "../../store/check/head-check.ts";
-import { sentenceOf } from "../../store/model/finding.ts";
+import { claimSentenceOf, type Finding, sentenceOf, type UnprovenClaim } from "../../store/model/finding.ts";
 import { CONFIG_FLAG, configOf, type DaemonFlags, type Env, example, JSON_FLAG } from "../terminal/flags.ts";
 import { jsonText, print } from "../terminal/output.ts";
 import { type ProgressStream, stepProgress } from "../terminal/progress.ts";
 import { headText, newestText } from "./log-place.ts";
+import { type PublishedHeads, readPublishedHeads } from "./published-heads.ts";
 
-interface CheckFlags extends DaemonFlags {
+interface CheckFlags extends Omit<DaemonFlags, "nats"> {
   readonly head?: string;
+  readonly nats?: string | true;
   readonly archives?: string;
+  readonly requireHead: boolean;
+  readonly requireArchives: boolean;
   readonly json: boolean;
 }
 
@@ -23,19 +27,27 @@ export function checkCommand(env: Env): Command {
     .option("--data <dir|file>", "data directory of the daemon, or a database file (default: ./oc-partnerd-data)")
     .option(...CONFIG_FLAG)
     .option("--head <seq:hash>", "check that the log still contains this published head")
+    .option("--nats [url]", "compare the log with the heads that its daemon published (default server: the configured one)")
     .option("--archives <dir>", "look for archive files here first (default: where they were written)")
+    .option("--require-head", "treat a missing head file as a finding (default: only report it)", false)
+    .option("--require-archives", "treat a missing archive file as a finding (default: only report it)", false)
     .option(...JSON_FLAG)
     .addHelpText(
       "after",
       example(
         "oc-partnerd check --data /var/lib/oc-partnerd",
         "oc-partnerd check --head 812:3f2a9c0d",
+        "oc-partnerd check --nats --require-head --require-archives",
+        "oc-partnerd check --require-head --require-archives --archives /var/backups",
         "oc-partnerd check --data /var/backups/oc-partnerd.db --json | jq '.findings[]'",
       ),
     )
-    .action(async ({ head, archives, json, ...flags }: CheckFlags) => {
-      const { data } = configOf(flags, env);
-      process.exitCode = await runCheck({ data, head, archives, json, print, terminal: process.stderr });
+    .action(async ({ head, nats, archives, requireHead, requireArchives, json, ...flags }: CheckFlags) => {
+      const config = configOf({ ...flags, nats: nats === true ? undefined : nats }, env);
+      const { data } = config;
+      const published = nats === undefined ? undefined : await readPublishedHeads(data, config);
+      const required = { requireHead, requireArchives };
+      process.exitCode = await runCheck({ data, head, published, archives, ...required, json, print, terminal: process.stderr });
     });
 }
 
@@ -44,26 +56,66 @@ interface CheckRequest {
   readonly data: string;
   /** A published head, `SEQ:HASH`. */
   readonly head: string | undefined;
+  /** Heads that the daemon published to NATS. */
+  readonly published: PublishedHeads | undefined;
   /** A directory to search for archive files, besides the one that they were written to. */
   readonly archives: string | undefined;
+  /** Makes a missing head file, or archive file, a finding. */
+  readonly requireHead: boolean;
+  readonly requireArchives: boolean;
   readonly json: boolean;
   readonly print: (text: string) => void;
   readonly terminal: ProgressStream;
 }
 
 /** Returns the exit code: 1 if there are findings. Throws usage, and the errors of checkDatabase. */
-export async function runCheck({ data, head, archives, json, print, terminal }: CheckRequest): Promise<0 | 1> {
+export async function runCheck(request: CheckRequest): Promise<0 | 1> {
+  const { data, head, published, archives, json, print, terminal, ...required } = request;
   const { checkDatabase } = await import("../../store/check/check.ts");
   const { checkArchives } = await import("../../store/archive/archive-check.ts");
   const heads = head === undefined ? [] : [knownHeadOf(head)];
   using shown = stepProgress(terminal);
   const showing = (label: string) => (rows: number, total: number) => shown.update(label, rows, total);
-  const checked = checkDatabase({ path: data, heads, onProgress: showing("checking the log") });
-  const files = await checkArchives({ path: data, archives, onProgress: showing("checking the archives") });
+  const checked = checkDatabase({
+    path: data,
+    heads,
+    ...(published && { series: published }),
+    requireHead: required.requireHead,
+    onProgress: showing("checking the log"),
+  });
+  const files = await checkArchives({
+    path: data,
+    archives,
+    heads: [...heads, ...(published?.heads ?? [])],
+    onProgress: showing("checking the archives"),
+  });
   shown.clear();
-  const report = { ...checked, findings: [...checked.findings, ...files.flatMap(({ findings }) => findings)] };
-  print(json ? jsonText(checkJson(report, files)) : [checkText(report), ...archiveLines(files)].join("\n"));
+  const missing = files.filter(({ path }) => path === undefined);
+  const found = [...files.flatMap(({ findings }) => findings), ...(required.requireArchives ? missing.map(missingFinding) : [])];
+  const witnesses = [...checked.witnesses, ...missing.map(missingWitness)];
+  const report = { ...checked, findings: [...checked.findings, ...(published?.findings ?? []), ...found], witnesses };
+  print(
+    json
+      ? jsonText({ ...checkJson(report, files), publishedHeads: published && publishedJson(published) })
+      : [checkText(report), ...publishedLines(published), ...archiveLines(files), ...witnessLines(witnesses)].join("\n"),
+  );
   return report.findings.length === 0 ? 0 : 1;
+}
+
+const missingFinding = ({ anchor: { file, directory } }: CheckedArchive): Finding => ({
+  place: file,
+  problem: `missing: it is neither in ${directory}, nor in the data directory, nor in --archives DIR`,
+});
+
+const missingWitness = ({ anchor: { firstSeq, lastSeq, file } }: CheckedArchive): UnprovenClaim => ({
+  place: `event_log rows ${firstSeq} to ${lastSeq}`,
+  claim: `are in ${file}, which was not found`,
+  witness: "give its directory with --archives DIR; `check --require-archives` makes this a finding",
+});
+
+function witnessLines(witnesses: readonly UnprovenClaim[]): readonly string[] {
+  if (witnesses.length === 0) return [];
+  return ["needs a witness:", ...witnesses.map((witness) => `  ${printable(claimSentenceOf(witness))}`)];
 }
 
 const LEAST_HASH_CHARS = 8;
@@ -83,6 +135,16 @@ function checkText({ file, events, head, findings }: CheckReport): string {
   return `${file}: ${counted(findings.length, "finding")}${lines.join("")}`;
 }
 
+function publishedLines(published: PublishedHeads | undefined): readonly string[] {
+  if (published === undefined || published.server === null) return [];
+  const { heads, from, server } = published;
+  return [`compared with ${counted(heads.length, "published head")} in stream ${from} at ${server}`];
+}
+
+function publishedJson({ from, server, heads }: PublishedHeads): object {
+  return { stream: from, server, heads: heads.length, newestSeq: Math.max(0, ...heads.map(({ seq }) => seq)) };
+}
+
 function archiveLines(archives: readonly CheckedArchive[]): readonly string[] {
   return archives.map(({ anchor, path, findings }) => {
     const { firstSeq, lastSeq, file, directory } = anchor;
@@ -92,7 +154,7 @@ function archiveLines(archives: readonly CheckedArchive[]): readonly string[] {
   });
 }
 
-function checkJson({ file, events, head, findings }: CheckReport, archives: readonly CheckedArchive[]): object {
+function checkJson({ file, events, head, findings, witnesses }: CheckReport, archives: readonly CheckedArchive[]): object {
   return {
     file,
     sound: findings.length === 0,
@@ -107,5 +169,6 @@ function checkJson({ file, events, head, findings }: CheckReport, archives: read
       sound: path === undefined ? null : found.length === 0,
     })),
     findings,
+    needsWitness: witnesses,
   };
 }

@@ -58,9 +58,11 @@ async function plan({ data, events }: Config): Promise<Omit<Report, "closedStrea
 async function append(config: Config): Promise<Report> {
   const { lockDirectory } = await import("../../store/sql/lock.ts");
   const { openStore } = await import("../../store/store.ts");
+  const { verifyLog } = await import("../../store/check/at-start/verify-log.ts");
   const { lastAliveMsOf } = await import("../../daemon/watch/sign-of-life.ts");
   using _lock = lockDirectory(config.data);
   using store = openStore({ directory: config.data, clock });
+  await verifyLog({ directory: config.data, signal: new AbortController().signal });
   // Streams that a crash left open ended before these events, so they must not name them as their cause.
   const closedStreams = store.closeOrphans(lastAliveMsOf(config.data));
   const planned = await plan(config);

@@ -6,6 +6,7 @@ import { counted } from "../../base/units.ts";
 import type { Cursor } from "../../store/model/cursor.ts";
 import type { Restored, RestoredBackup } from "../../store/recovery/restore.ts";
 import type { LostRows, Salvaged } from "../../store/recovery/salvage.ts";
+import { nextStepFor } from "../terminal/command-line.ts";
 import { CONFIG_FLAG, configOf, DATA_FLAG, type DaemonFlags, type Env, example } from "../terminal/flags.ts";
 import { holdEventLoop } from "../terminal/hold-event-loop.ts";
 import { print } from "../terminal/output.ts";
@@ -22,7 +23,8 @@ export function restoreCommand(env: Env): Command {
     .description("replace a damaged log with a sound one and keep the damaged files (the daemon must not run)")
     .option(...DATA_FLAG)
     .option(...CONFIG_FLAG)
-    .option("--from <file>", "restore this backup")
+    .option("--from <file>", "restore this backup, and the key that `backup --with-identity` wrote beside it")
+    .option("--identity-file <file>", "the daemon's key, if it is not in the data directory")
     .option(
       "--from-jetstream",
       "keep the rows that the hash chain proves; the daemon reads the rest from the stream again",
@@ -36,14 +38,17 @@ export function restoreCommand(env: Env): Command {
       ),
     )
     .action(async ({ from, fromJetstream: fromJetStream, ...flags }: RestoreFlags) => {
-      const { data } = configOf(flags, env);
-      print(await runRestore({ data, from, fromJetStream, clock: systemClock, terminal: process.stderr }));
+      const { data, identityFile } = configOf(flags, env);
+      const terminal = process.stderr;
+      const restored = await runRestore({ data, identityFile, from, fromJetStream, clock: systemClock, terminal });
+      print(nextStepFor(restored, process.argv.slice(2)));
     });
 }
 
 interface RestoreRequest {
   /** The data directory. */
   readonly data: string;
+  readonly identityFile?: string | undefined;
   /** A backup file. */
   readonly from: string | undefined;
   readonly fromJetStream: boolean;
@@ -52,7 +57,8 @@ interface RestoreRequest {
 }
 
 /** Returns what was done and what is lost, as text. Throws usage, and the errors of restoreBackup and salvage. */
-export async function runRestore({ data, from, fromJetStream, clock, terminal }: RestoreRequest): Promise<string> {
+export async function runRestore(request: RestoreRequest): Promise<string> {
+  const { data, from, fromJetStream, clock, terminal } = request;
   if ((from === undefined) !== fromJetStream)
     throw new PartnerdError("usage", "restore needs either --from FILE or --from-jetstream", {
       nextStep: "name a backup with --from, or keep the provable part of the log with --from-jetstream",
@@ -63,7 +69,8 @@ export async function runRestore({ data, from, fromJetStream, clock, terminal }:
   if (from === undefined) {
     const { salvage } = await import("../../store/recovery/salvage.ts");
     const onProgress = (rows: number, total: number) => shown.update("verifying the log", rows, total);
-    return salvagedText(salvage({ directory, nowMs, onProgress }));
+    const salvaged = salvage({ directory, nowMs, onProgress });
+    return salvagedText(salvaged, await identityLines(request));
   }
   const { restoreBackup } = await import("../../store/recovery/restore.ts");
   const restored = await restoreBackup({
@@ -73,30 +80,53 @@ export async function runRestore({ data, from, fromJetStream, clock, terminal }:
     onCopied: (pages, total) => shown.update("copying pages", pages, total),
     onChecked: (rows, total) => shown.update("checking the copy", rows, total),
   });
-  return restoredText(from, restored);
+  return restoredText(from, restored, await identityLines(request));
 }
 
-function restoredText(from: string, restored: RestoredBackup): string {
-  const { events, head, lastSeqBefore } = restored;
+/** Puts the log's key back if the backup has it, and says what the next start would say about the key. */
+async function identityLines({ data, identityFile, from }: RestoreRequest): Promise<readonly string[]> {
+  const { keySources, restoreKey } = await import("../../identity/key-backup.ts");
+  const { openLogReader } = await import("../../store/log-reader.ts");
+  const { databaseFileOf, giveToOwnerOf } = await import("../../store/sql/data-directory.ts");
+  using reader = openLogReader(data);
+  const logged = reader.identity();
+  if (logged === undefined) return [];
+  const restored = restoreKey({ data, identityFile }, logged, from === undefined ? [] : keySources(from, databaseFileOf(from)));
+  switch (restored.kind) {
+    case "in_place":
+      return [`identity: ${logged}, its key is ${restored.path}`];
+    case "put_back":
+      giveToOwnerOf(data, restored.path);
+      return [`identity: ${logged}, its key was put back as ${restored.path}, from ${restored.source}`];
+    case "refused":
+      return [
+        `warning: the daemon will not start yet: ${restored.error.message}`,
+        ...(restored.error.nextStep === null ? [] : [`first: ${restored.error.nextStep}`]),
+      ];
+  }
+}
+
+function restoredText(from: string, restored: RestoredBackup, identity: readonly string[]): string {
+  const { events, lastSeq, head, lastSeqBefore } = restored;
   const gone =
-    lastSeqBefore === null || lastSeqBefore <= head.seq
+    lastSeqBefore === null || lastSeqBefore <= lastSeq
       ? []
-      : [`removed from the log: seq ${head.seq + 1} to ${lastSeqBefore}, which are not in the backup`];
+      : [`removed from the log: seq ${lastSeq + 1} to ${lastSeqBefore}, which are not in the backup`];
   return [
     `restored ${from}: ${counted(events, "event")}, ${headText(head)}`,
     ...gone,
     ...(gone.length > 0 ? ["of these, the daemon's own observations and messages from core NATS are lost for good"] : []),
-    ...commonLines(restored),
+    ...commonLines(restored, identity),
   ].join("\n");
 }
 
-function salvagedText(salvaged: Salvaged): string {
+function salvagedText(salvaged: Salvaged, identity: readonly string[]): string {
   const { events, head, lost } = salvaged;
   const kept =
     events === 0
       ? "nothing could be proven: the log starts again, empty"
       : `kept ${counted(events, "event")} that the hash chain proves`;
-  return [`${kept}, ${headText(head)}`, ...(lost === null ? [] : lostLines(lost)), ...commonLines(salvaged)].join("\n");
+  return [`${kept}, ${headText(head)}`, ...(lost === null ? [] : lostLines(lost)), ...commonLines(salvaged, identity)].join("\n");
 }
 
 function lostLines({ firstSeq, lastSeq, fromStream, byCore, observed, unreadable }: LostRows): string[] {
@@ -107,9 +137,10 @@ function lostLines({ firstSeq, lastSeq, fromStream, byCore, observed, unreadable
   ];
 }
 
-function commonLines({ setAside, cursor }: Restored): string[] {
+function commonLines({ setAside, cursor }: Restored, identity: readonly string[]): string[] {
   return [
     ...(setAside === null ? [] : [`damaged log kept as ${setAside}, with its other files`]),
+    ...identity,
     `next: start the daemon; ${cursor === null ? "the log follows no stream yet, so the daemon reads the stream that it finds from the beginning" : readAgain(cursor)}`,
   ];
 }

@@ -13,6 +13,7 @@ export const PLACE_FLAGS: Readonly<Record<string, readonly string[]>> = {
     "run status peers probe resync publish setup identity record export reinterpret check backup restore archive",
   ),
   "--data": wordsOf("run status peers probe identity export reinterpret check backup restore archive unarchive"),
+  "--identity-file": wordsOf("run probe identity backup restore"),
   "--http": wordsOf("run status peers resync"),
   "--nats": wordsOf("run publish setup record"),
   "--token-file": wordsOf("status peers resync"),

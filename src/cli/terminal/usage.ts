@@ -4,6 +4,7 @@ import { PartnerdError } from "../../base/errors.ts";
 import { nearest } from "../../base/nearest.ts";
 import { shownWord } from "../../base/secrets/shown.ts";
 import { printableLines } from "../../base/units.ts";
+import { writeOutput } from "./output.ts";
 
 /** A valid value for every option and argument that takes one. The placeholder tells options of the same name apart. */
 export const EXAMPLE_VALUES: Readonly<Record<string, string>> = {
@@ -34,6 +35,7 @@ export const EXAMPLE_VALUES: Readonly<Record<string, string>> = {
   "--max-runs <n>": "500",
   "--name <name>": "lyon-1",
   "--nats <url>": "nats://127.0.0.1:4222",
+  "--nats [url]": "nats://127.0.0.1:4222",
   "--out <file>": "night.jsonl",
   "--peer <peerid>": "12D3KooWLrYpZzrwDmMMgvG3qFvMi4yxqxZcGBUd1pUTVTsKoXxh",
   "--relation <relation>": "BLACKLIST",
@@ -56,6 +58,7 @@ export const EXAMPLE_VALUES: Readonly<Record<string, string>> = {
 export function reportUsageErrors(command: Command, path: string): void {
   command
     .configureOutput({
+      writeOut: (text) => void writeOutput(text),
       outputError: (text, write) => write(`oc-partnerd: ${printableLines(shownWords(reworded(command, text)))}\n`),
     })
     .showHelpAfterError(`  next step: ${helpOf(path)}`);

@@ -33,7 +33,7 @@ export interface LearnedRowsInit {
   readonly store: Pick<Store, "get" | "status">;
   readonly write: (observation: Observation) => void;
   /** True while rows wait outside the log, so that its facts may be out of date. */
-  readonly isFailing: () => boolean;
+  readonly isBehind: () => boolean;
 }
 
 interface Settling {
@@ -135,11 +135,11 @@ export class LearnedRows implements Disposable {
 
   /** False if it must be tried again, because the budget is spent or the log cannot be read or written. */
   #write(peerId: PeerId, facts: Partial<LearnedFacts>): boolean {
-    const { clock, store, write, isFailing } = this.#init;
+    const { clock, store, write, isBehind } = this.#init;
     const peer = store.get(peerId);
     if (peer?.standing !== "partner") return true;
     // A row that waits may have facts that the log lacks. This one would erase them.
-    if (isFailing()) return false;
+    if (isBehind()) return false;
     let event: PeerLearned;
     try {
       const logged = store.status(peerId);

@@ -7,25 +7,37 @@ const MAX_DISTINCT_PEERS = 16_384;
 
 export class SuppressedEvents {
   readonly #peerId: PeerId | null;
-  readonly #fromMs: number;
+  readonly #reason: EventsSuppressed["reason"];
+  #fromMs: number;
   readonly #peers = new Set<PeerId>();
+  /** A lower bound, from summaries that do not name their peers. */
+  #leastPeers = 0;
   /** By type and reason, so at most one for each pair of them. */
   readonly #counts = new Map<string, SuppressedCount>();
   #events = 0;
 
   /** `peerId`: the peer whose events are counted; null for those of all strangers. `fromMs`: monotonic. */
-  constructor(peerId: PeerId | null, fromMs: number) {
+  constructor(peerId: PeerId | null, fromMs: number, reason: EventsSuppressed["reason"] = null) {
     this.#peerId = peerId;
     this.#fromMs = fromMs;
+    this.#reason = reason;
   }
 
   count(event: ObservedEvent): void {
     const { type, peerId } = event;
-    const reason = "reason" in event ? event.reason : null;
-    const key = `${type} ${reason}`;
-    this.#counts.set(key, { type, reason, events: (this.#counts.get(key)?.events ?? 0) + 1 });
-    this.#events += 1;
+    this.#add({ type, reason: "reason" in event ? event.reason : null, events: 1 });
     if (this.#peers.size < MAX_DISTINCT_PEERS) this.#peers.add(peerId);
+  }
+
+  /** Counts the events of a summary that gets no row either. */
+  include({ details }: EventsSuppressed): void {
+    for (const count of details.counts) this.#add(count);
+    this.#leastPeers = Math.max(this.#leastPeers, details.peers);
+  }
+
+  /** Extends the time that is covered back to `fromMs` (monotonic). */
+  coverFrom(fromMs: number): void {
+    this.#fromMs = Math.min(this.#fromMs, fromMs);
   }
 
   /** The event for everything counted up to `nowMs` (monotonic). */
@@ -34,8 +46,15 @@ export class SuppressedEvents {
     return {
       type: "EventsSuppressed",
       peerId: this.#peerId,
+      reason: this.#reason,
       durationMs: Math.round(nowMs - this.#fromMs),
-      details: { events: this.#events, peers: this.#peers.size, counts },
+      details: { events: this.#events, peers: Math.max(this.#peers.size, this.#leastPeers), counts },
     };
+  }
+
+  #add({ type, reason, events }: SuppressedCount): void {
+    const key = `${type} ${reason}`;
+    this.#counts.set(key, { type, reason, events: (this.#counts.get(key)?.events ?? 0) + events });
+    this.#events += events;
   }
 }

@@ -60,9 +60,14 @@ function row(state: DemoState, at: Name, of: Name, label: string): Line {
     span(outboundText(view, state.nowMs).padEnd(outbound), PHASE_STYLES[view.phase]),
     span(leaseText(view.inbound, state.nowMs).padEnd(inbound), view.inbound === null ? "dim" : "green"),
     span(String(view.attempts).padEnd(tries), view.attempts === 0 ? "dim" : "plain"),
-    span(view.lastError?.code ?? "-", view.lastError === null ? "dim" : "yellow"),
+    span(fitting(view.lastError?.code ?? "-"), view.lastError === null ? "dim" : "yellow"),
   ];
 }
+
+/** The columns that are left of 80 for the last error. */
+const ERROR_WIDTH = 79 - Object.values(WIDTHS).reduce((sum, width) => sum + width, 0);
+
+const fitting = (code: string) => (code.length <= ERROR_WIDTH ? code : `${code.slice(0, ERROR_WIDTH - 1)}…`);
 
 const PROCESS_NOTES: Readonly<Record<NodeState["process"], string>> = {
   starting: "",

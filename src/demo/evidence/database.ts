@@ -1,10 +1,10 @@
 /** Reads a node's database like any SQL client: read-only, through the documented views (docs/SQL.md), while the daemon runs. */
 import { join } from "node:path";
-import Database from "better-sqlite3";
 import { PartnerdError } from "../../base/errors.ts";
 import { printable } from "../../base/units.ts";
 import { DATABASE_NAME } from "../../store/sql/data-directory.ts";
 import { closeAtEnd } from "../../store/sql/open.ts";
+import { openToRead } from "../../store/sql/open-to-read.ts";
 import type { Name } from "../stage/state.ts";
 
 type Cell = string | number | null;
@@ -12,7 +12,7 @@ type Row = Readonly<Record<string, Cell>>;
 
 /** Runs `sql` on the database in `directory`. The caller states the row type. The views contain no blobs. */
 export function query<Result = Row>(directory: string, sql: string, ...parameters: readonly Cell[]): readonly Result[] {
-  const database = new Database(join(directory, DATABASE_NAME), { readonly: true, fileMustExist: true });
+  const database = openToRead(join(directory, DATABASE_NAME));
   using _closing = closeAtEnd(database);
   return database.prepare<Cell[], Result>(sql).all(...parameters);
 }

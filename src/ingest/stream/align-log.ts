@@ -1,32 +1,131 @@
 /** Brings the log in line with the broker stream before reading resumes: appends gaps and changes, and moves the cursor. */
-import { type Cursor, isSameStream } from "../../store/model/cursor.ts";
+import type { DeliveryEvent } from "../../events/delivery/delivery-events.ts";
+import { type BrokerStream, type Cursor, isSameStream } from "../../store/model/cursor.ts";
 import type { Store } from "../../store/store.ts";
-import { type AtCursor, align } from "./align.ts";
-import type { BrokerLink, BrokerStreamState } from "./broker-port.ts";
+import type { BrokerLink, BrokerStreamState, ConsumerOwner, ConsumerState } from "../broker/broker-port.ts";
+import { align, type Evidence } from "./align.ts";
 
-/** Compares the message at the log's cursor with the one that the stream holds there now. */
-export async function lookAtCursor(
+/** How many messages other than the one at the cursor are compared. */
+const COMPARED = 4;
+
+/** The parts of the store that alignment needs. */
+export type AlignedLog = Pick<Store, "cursor" | "delivery" | "deliveries" | "contestedRuns" | "knownMessages" | "appendDelivery">;
+
+/** Compares messages that the log knows with those that the stream holds now. */
+export async function compareKnown(
   link: Pick<BrokerLink, "hashAt">,
   stream: BrokerStreamState,
-  cursor: Cursor | undefined,
-): Promise<AtCursor> {
+  log: Pick<AlignedLog, "cursor" | "knownMessages">,
+): Promise<Evidence["known"]> {
+  const cursor = log.cursor();
   if (cursor === undefined || !isSameStream(stream, cursor)) return "unknown";
-  const isHeld = cursor.sequence >= stream.firstSequence && cursor.sequence <= stream.lastSequence;
-  const found = isHeld ? await link.hashAt(cursor.sequence) : undefined;
-  if (found === undefined) return "unknown";
+  const isHeld = (sequence: number) => sequence >= stream.firstSequence && sequence <= stream.lastSequence;
+  const found = isHeld(cursor.sequence) ? await link.hashAt(cursor.sequence) : undefined;
   // The stream held nothing at the cursor when the log began to follow it, so a message there now was stored after a rewind.
-  if (cursor.messageHash === null) return cursor.sequence < cursor.firstSequence ? "other" : "unknown";
-  return found === cursor.messageHash ? "same" : "other";
+  if (found !== undefined && cursor.messageHash === null && cursor.sequence < cursor.firstSequence) return "other";
+  if (found !== undefined && cursor.messageHash !== null) return found === cursor.messageHash ? "same" : "other";
+  const older = log.knownMessages(cursor, cursor.sequence - 1, COMPARED).filter(({ sequence }) => isHeld(sequence));
+  const compared = await Promise.all(
+    older.map(async ({ sequence, messageHash }) => {
+      const held = await link.hashAt(sequence);
+      return held === undefined ? "unknown" : held === messageHash ? "same" : "other";
+    }),
+  );
+  if (compared.includes("other")) return "other";
+  return compared.includes("same") ? "same" : "unknown";
 }
 
-interface AlignmentDependencies {
-  readonly log: Pick<Store, "cursor" | "delivery" | "appendDelivery">;
+/** Where reading continues. */
+export interface Aligned {
+  readonly cursor: Cursor;
+  /** The newest sequence that the log had before it was rolled back; 0 if it never was. */
+  readonly hadUpTo: number;
 }
 
-/** Returns the cursor after which reading continues. */
-export function alignLog(stream: BrokerStreamState, atCursor: AtCursor, deps: AlignmentDependencies): Cursor {
-  const { log } = deps;
-  const { events, cursor } = align(stream, log.cursor(), atCursor, log.delivery()?.reason);
-  if (events.length > 0) log.appendDelivery(events, cursor, stream.lastSequence);
-  return cursor;
+/** The consumer as it was found, if there is one. */
+export interface FoundConsumer {
+  readonly consumer: Pick<ConsumerState, "owner" | "acknowledged" | "startSequence" | "delivered"> | undefined;
+  /** Whether another daemon has taken it from us. */
+  readonly isTaken: boolean;
+}
+
+export function alignLog(
+  stream: BrokerStreamState,
+  known: Evidence["known"],
+  found: FoundConsumer,
+  { log, owner }: { readonly log: AlignedLog; readonly owner: ConsumerOwner },
+): Aligned {
+  const recorded = log.deliveries().map(({ event }) => event);
+  const before = log.cursor();
+  const acknowledged = isJustRewound(before, recorded) ? NOT_ACKNOWLEDGED : acknowledgedBy(found, owner, log);
+  const evidence = { known, ...acknowledged, hadUpTo: hadUpTo(stream, recorded) };
+  const { events, cursor } = align(stream, before, evidence, log.delivery()?.reason);
+  // A daemon that crashed before it recreated the consumer finds the same evidence again.
+  const news = events.filter((event) => before === undefined || !isRecorded(event, before, recorded));
+  if (news.length > 0) log.appendDelivery(news, cursor, stream.lastSequence);
+  return { cursor, hadUpTo: hadUpTo(stream, [...recorded, ...news]) };
+}
+
+const NOT_ACKNOWLEDGED = { acknowledged: null, byClone: false } as const;
+
+/** Whether the log recorded a rewind and nothing since: after a crash, the consumer may still be the one from before. */
+function isJustRewound(cursor: Cursor | undefined, recorded: readonly DeliveryEvent[]): boolean {
+  if (cursor === undefined || cursor.sequence >= cursor.firstSequence) return false;
+  const last = recorded.findLast(
+    (event) => event.type !== "DeliveryChanged" && isOf(event, { ...cursor, streamCreated: cursor.created }),
+  );
+  return last?.type === "DeliveryGap" && last.reason === "reused";
+}
+
+/** The sequence up to which our own consumer has acknowledged; null if there is none, or it is another daemon's. */
+function acknowledgedBy(
+  { consumer, isTaken }: FoundConsumer,
+  { peerId, run }: ConsumerOwner,
+  log: AlignedLog,
+): Pick<Evidence, "acknowledged" | "byClone"> {
+  if (consumer?.owner?.peerId !== peerId) return NOT_ACKNOWLEDGED;
+  const { owner, acknowledged, startSequence, delivered } = consumer;
+  // An acknowledgement names the consumer but not its creation: a clone's may arrive after we have recreated the consumer. This run
+  // acknowledges only what is in the log, and none acknowledges what the consumer has not delivered.
+  const isAnothers = owner.run === run || acknowledged > Math.max(delivered.streamSequence, startSequence - 1);
+  return { acknowledged, byClone: isTaken || isAnothers || log.contestedRuns().includes(owner.run) };
+}
+
+/** Whether an earlier start recorded this evidence, and crashed before it could read on: the cursor is still where it left it. */
+function isRecorded(event: DeliveryEvent, { sequence }: Cursor, recorded: readonly DeliveryEvent[]): boolean {
+  return recorded.some((other, index) => {
+    const before = reachedBefore(event, other);
+    return before !== null && isOf(other, event) && sequence === reachedBy(before, recorded.slice(index + 1));
+  });
+}
+
+/** The cursor with which `other` was recorded, if it is the same evidence; otherwise null. Gaps recorded with it are not. */
+function reachedBefore(event: DeliveryEvent, other: DeliveryEvent): number | null {
+  if (event.type === "LogRolledBack" && other.type === "LogRolledBack")
+    return other.lastStreamSequence === event.lastStreamSequence ? other.streamSequence - 1 : null;
+  const isUnproven = [event, other].every(({ type, reason }) => type === "DeliveryGap" && reason === "unproven");
+  return isUnproven && other.type === "DeliveryGap" && other.streamSequence === event.streamSequence
+    ? other.lastStreamSequence
+    : null;
+}
+
+/** The cursor after these events, if no message was read: gaps move it. */
+function reachedBy(sequence: number, events: readonly DeliveryEvent[]): number {
+  return events.reduce(
+    (reached, event) =>
+      event.type === "DeliveryGap" && event.streamSequence === reached + 1 ? (event.lastStreamSequence ?? reached) : reached,
+    sequence,
+  );
+}
+
+/** A stream that was rewound since has other messages at those sequences. */
+function hadUpTo({ stream, created: streamCreated }: BrokerStream, events: readonly DeliveryEvent[]): number {
+  const ofStream = events.filter((event) => isOf(event, { stream, streamCreated }));
+  const rewound = ofStream.findLastIndex(({ type, reason }) => type === "DeliveryGap" && reason === "reused");
+  const rollbacks = ofStream.slice(rewound + 1).filter((event) => event.type === "LogRolledBack");
+  return Math.max(0, ...rollbacks.map(({ lastStreamSequence }) => lastStreamSequence));
+}
+
+function isOf(event: DeliveryEvent, { stream, streamCreated }: Pick<DeliveryEvent, "stream" | "streamCreated">): boolean {
+  return event.stream === stream && event.streamCreated === streamCreated;
 }

@@ -1,13 +1,30 @@
 /**
- * Compares a broker stream with the log's cursor: is it the same stream, does it still hold the next message, was it rewound? Returns
- * what to log before reading continues. Pure.
+ * Compares a broker stream with the log's cursor: is it the same stream, does it still hold the next message, was it rewound, was the
+ * log rolled back? Returns what to log before reading continues. Pure.
  */
-import type { DeliveryChanged, DeliveryEvent, DeliveryGap, DeliveryGuarantee, GapReason } from "../../events/types.ts";
+import type {
+  DeliveryChanged,
+  DeliveryEvent,
+  DeliveryGap,
+  DeliveryGuarantee,
+  GapReason,
+} from "../../events/delivery/delivery-events.ts";
 import { type BrokerStream, type Cursor, isSameStream } from "../../store/model/cursor.ts";
-import type { BrokerStreamState, ConsumerState } from "./broker-port.ts";
+import type { BrokerStreamState, ConsumerOwner, ConsumerState } from "../broker/broker-port.ts";
 
-/** The message at the cursor: the one that the log knows, another one, or nothing to compare. */
-export type AtCursor = "same" | "other" | "unknown";
+/** Facts about earlier readings that the broker remembers. */
+export interface Evidence {
+  /** The newest messages that the log knows: all that the stream holds are the same, one is another, or it holds none of them. */
+  readonly known: "same" | "other" | "unknown";
+  /** The sequence up to which our consumer has acknowledged; null if there is no consumer of ours. */
+  readonly acknowledged: number | null;
+  /** Whether a clone did that, or may have: then it does not prove that this log had those messages. */
+  readonly byClone: boolean;
+  /** The newest sequence that the log had before it was rolled back, as recorded; 0 if it never was. */
+  readonly hadUpTo: number;
+}
+
+export const NO_EVIDENCE: Evidence = { known: "unknown", acknowledged: null, byClone: false, hadUpTo: 0 };
 
 /** To be written in one transaction; reading continues after `cursor`. */
 export interface Alignment {
@@ -19,41 +36,82 @@ export interface Alignment {
 export function align(
   stream: BrokerStreamState,
   cursor: Cursor | undefined,
-  atCursor: AtCursor,
+  evidence: Evidence,
   before: DeliveryGuarantee | undefined,
 ): Alignment {
   if (cursor === undefined) return { events: [followed(stream)], cursor: startOf(stream) };
   if (!isSameStream(stream, cursor)) {
     const lostWithIt = gap("recreated", cursor, cursor.sequence + 1, null);
-    const gone = stream.firstSequence > 1 ? [purged(stream, 1)] : [];
+    const gone = stream.firstSequence > 1 ? [gapBetween(stream, 0, stream.firstSequence)] : [];
     return { events: [lostWithIt, ...gone, followed(stream)], cursor: startOf(stream) };
   }
-  if (stream.lastSequence < cursor.sequence || atCursor === "other") {
+  if (isBehind(stream, cursor) || evidence.known === "other") {
     const unknown = gap("reused", stream, cursor.sequence + 1, null);
     return { events: [unknown, followed(stream)], cursor: startOf(stream) };
   }
-  const next = cursor.sequence + 1;
-  const gone = stream.firstSequence > next ? [purged(stream, next)] : [];
-  const reached = gone.length > 0 ? { ...cursor, sequence: stream.firstSequence - 1, messageHash: null } : cursor;
-  const changed = before === "at_least_once" ? [] : [followed(stream, reached.sequence + 1)];
-  return { events: [...gone, ...changed], cursor: reached };
+  return resumed(stream, cursor, evidence, before);
 }
 
-/** True if the consumer's next delivery is the one the log needs next. */
-export function isAtCursor(consumer: ConsumerState, { sequence }: Cursor): boolean {
+/** The stream's newest sequence is below the cursor: it was rewound, unless the broker's answer is out of date. */
+export function isBehind(stream: BrokerStreamState, cursor: Cursor): boolean {
+  return isSameStream(stream, cursor) && stream.lastSequence < cursor.sequence;
+}
+
+/** Continues with the next message, or with the first one that is left. */
+function resumed(
+  stream: BrokerStreamState,
+  cursor: Cursor,
+  evidence: Evidence,
+  before: DeliveryGuarantee | undefined,
+): Alignment {
+  const next = cursor.sequence + 1;
+  const acknowledged = provenBy(evidence, stream);
+  const hadUpTo = Math.max(acknowledged, evidence.hadUpTo);
+  const gone = stream.firstSequence > next ? gapsBetween(stream, cursor.sequence, stream.firstSequence, hadUpTo) : [];
+  const reached = gone.length > 0 ? { ...cursor, sequence: stream.firstSequence - 1, messageHash: null } : cursor;
+  const rolledBack = acknowledged > cursor.sequence ? [rollback(stream, next, acknowledged)] : [];
+  const changed = before === guaranteeOf(stream) ? [] : [followed(stream, reached.sequence + 1)];
+  return { events: [...rolledBack, ...unproven(cursor, evidence), ...gone, ...changed], cursor: reached };
+}
+
+/** The newest sequence that this log must once have had. A purge moves nats-server's consumer too, as if it had acknowledged. */
+function provenBy({ acknowledged, byClone }: Evidence, { firstSequence }: BrokerStreamState): number {
+  return acknowledged === null || byClone || acknowledged < firstSequence ? 0 : acknowledged;
+}
+
+/**
+ * A stream that was rewound, and has grown past the cursor since, has reused sequences that the log takes for logged. Its consumer
+ * was rewound with it, so one that has acknowledged everything up to the cursor proves that this has not happened.
+ */
+function unproven(cursor: Cursor, { known, acknowledged }: Evidence): readonly DeliveryGap[] {
+  const first = Math.max(acknowledged ?? 0, cursor.firstSequence - 1) + 1;
+  return known === "unknown" && first <= cursor.sequence ? [gap("unproven", cursor, first, cursor.sequence)] : [];
+}
+
+/** True if the consumer is `owner`'s, and its next delivery is the one that the log needs next. */
+export function isAtCursor(consumer: ConsumerState, { sequence }: Cursor, owner: ConsumerOwner): boolean {
   const { startSequence, delivered, unacknowledged, waitingRequests, isAsRequired } = consumer;
   const next = delivered.consumerSequence === 0 ? startSequence : delivered.streamSequence + 1;
+  const isOurs = consumer.owner?.peerId === owner.peerId && consumer.owner.run === owner.run;
   // A waiting request belongs to a dead connection that the broker has not noticed; it would swallow the next delivery.
-  return next === sequence + 1 && unacknowledged === 0 && waitingRequests === 0 && isAsRequired;
+  return isOurs && next === sequence + 1 && unacknowledged === 0 && waitingRequests === 0 && isAsRequired;
 }
 
-/** The messages between two consecutive deliveries: the stream no longer holds them. */
-export function gapBetween(stream: BrokerStream, lastSequence: number, nextSequence: number): DeliveryGap {
+/** The messages between two sequences, which the stream no longer holds. The log had those up to `hadUpTo` before its rollback. */
+export function gapsBetween(
+  stream: BrokerStream,
+  lastSequence: number,
+  nextSequence: number,
+  hadUpTo: number,
+): readonly DeliveryGap[] {
+  const lastLogged = Math.min(hadUpTo, nextSequence - 1);
+  if (lastLogged <= lastSequence) return [gapBetween(stream, lastSequence, nextSequence)];
+  const had = gap("rolled_back", stream, lastSequence + 1, lastLogged);
+  return lastLogged === nextSequence - 1 ? [had] : [had, gapBetween(stream, lastLogged, nextSequence)];
+}
+
+function gapBetween(stream: BrokerStream, lastSequence: number, nextSequence: number): DeliveryGap {
   return gap("purged", stream, lastSequence + 1, nextSequence - 1);
-}
-
-function purged(stream: BrokerStreamState, first: number): DeliveryGap {
-  return gapBetween(stream, first - 1, stream.firstSequence);
 }
 
 function gap(reason: GapReason, of: BrokerStream, streamSequence: number, lastStreamSequence: number | null): DeliveryGap {
@@ -61,9 +119,18 @@ function gap(reason: GapReason, of: BrokerStream, streamSequence: number, lastSt
   return { type: "DeliveryGap", reason, stream, streamCreated, streamSequence, lastStreamSequence };
 }
 
-function followed({ stream, created, firstSequence }: BrokerStreamState, from = firstSequence): DeliveryChanged {
-  const followedStream = { stream, streamCreated: created, streamSequence: from };
-  return { type: "DeliveryChanged", reason: "at_least_once", ...followedStream, message: null };
+function rollback({ stream, created }: BrokerStream, streamSequence: number, lastStreamSequence: number): DeliveryEvent {
+  return { type: "LogRolledBack", reason: "acknowledged", stream, streamCreated: created, streamSequence, lastStreamSequence };
+}
+
+function followed(found: BrokerStreamState, from = found.firstSequence): DeliveryChanged {
+  const followedStream = { stream: found.stream, streamCreated: found.created, streamSequence: from };
+  const message = found.uncaptured.length === 0 ? null : `${found.uncaptured.join(", ")} not captured`;
+  return { type: "DeliveryChanged", reason: guaranteeOf(found), ...followedStream, message };
+}
+
+function guaranteeOf({ uncaptured }: BrokerStreamState): DeliveryGuarantee {
+  return uncaptured.length === 0 ? "at_least_once" : "not_captured";
 }
 
 function startOf({ stream, created, firstSequence }: BrokerStreamState): Cursor {

@@ -4,7 +4,7 @@
  */
 import type { Clock } from "../../base/clock.ts";
 import { PartnerdError } from "../../base/errors.ts";
-import type { BrokerLink, BrokerMessage, PullChannel, PullStatus } from "./broker-port.ts";
+import type { BrokerLink, BrokerMessage, PullChannel, PullStatus } from "../broker/broker-port.ts";
 import type { ReadingEnd } from "./reading-end.ts";
 
 /** Lifetime of a request; an expired one is repeated. */

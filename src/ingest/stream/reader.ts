@@ -6,27 +6,26 @@ import type { Clock } from "../../base/clock.ts";
 import { isFault, isSameFailure, PartnerdError, toPartnerdError } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
 import { pause } from "../../base/pause.ts";
-import { type BrokerStream, type Cursor, isSameStream } from "../../store/model/cursor.ts";
-import type { Store } from "../../store/store.ts";
+import { type Cursor, isSameStream } from "../../store/model/cursor.ts";
+import type { BrokerLink, BrokerStreamState, ConsumerOwner, ConsumerState } from "../broker/broker-port.ts";
 import type { IngestBuffer } from "../ingest-buffer.ts";
-import { isAtCursor } from "./align.ts";
-import { alignLog, lookAtCursor } from "./align-log.ts";
-import type { BrokerLink, BrokerStreamState } from "./broker-port.ts";
+import { isAtCursor, isBehind } from "./align.ts";
+import { type Aligned, type AlignedLog, alignLog, compareKnown } from "./align-log.ts";
+import { Contest } from "./contest.ts";
+import { GuaranteeWatch, uncaptured } from "./guarantee-watch.ts";
 import { PullWindow } from "./pull-window.ts";
 import type { ReadingEnd, Restart } from "./reading-end.ts";
 import { type Loop, RestartLoop } from "./restart-loop.ts";
+import { type Rereading, Resync } from "./resync.ts";
+import { StaleAnswer } from "./stale-answer.ts";
 import { StreamReading } from "./stream-reading.ts";
-
-/** Progress of a resync: the log has all up to `sequence`, and it is over at `untilSequence`. */
-export interface Rereading {
-  readonly sequence: number;
-  readonly untilSequence: number;
-}
 
 export interface BrokerStreamReaderDependencies {
   readonly stream: string;
   readonly consumer: string;
-  readonly log: Pick<Store, "cursor" | "delivery" | "appendDelivery">;
+  readonly log: AlignedLog;
+  /** This daemon, as it signs its consumer. */
+  readonly owner: ConsumerOwner;
   readonly buffer: Pick<IngestBuffer, "offer" | "discard" | "counts">;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -39,7 +38,14 @@ const RETRY_MS = 1_000;
 /** A connection without an answer to a ping in this time is closed. */
 const PING_TIMEOUT_MS = 1_500;
 
-const ONE_CONSUMER_EACH = "if this repeats, another daemon uses the same nats.consumer: give each daemon its own";
+const ONE_CONSUMER_EACH = "if this repeats, another program deletes the consumer";
+
+/** A consumer at the cursor, ready to be read. */
+interface Placed extends Aligned {
+  readonly found: BrokerStreamState;
+  /** The number of its next delivery. */
+  readonly consumerSequence: number;
+}
 
 const STOPPED: Restart = { reason: "stopped" };
 
@@ -51,16 +57,16 @@ export class BrokerStreamReader {
   #restarts = 0;
   readonly #loop = new RestartLoop();
   readonly #window = new PullWindow();
+  readonly #stale = new StaleAnswer();
+  readonly #contest: Contest;
+  #impairment: PartnerdError | null = null;
   /** Ends the current reading. */
   #interrupt: ((end: ReadingEnd) => void) | undefined;
-  /** A resync is running, and the current reading, if any, is not part of it. */
-  #rereads = false;
-  #rereading: Rereading | null = null;
-  /** The stream that `#rereading` is about; null before its first reading. */
-  #reread: BrokerStream | null = null;
+  readonly #resync = new Resync();
 
   constructor(deps: BrokerStreamReaderDependencies) {
     this.#deps = deps;
+    this.#contest = new Contest(deps.owner);
   }
 
   /** Whether messages published now will reach the log. */
@@ -83,6 +89,11 @@ export class BrokerStreamReader {
     return this.#problem;
   }
 
+  /** Why messages may not arrive although the stream is read: its subjects, a pause, or another daemon; null if they do. */
+  get impairment(): PartnerdError | null {
+    return this.#impairment ?? this.#contest.current(this.#deps.clock.monotonicMs());
+  }
+
   /** How many messages of the stream are not yet logged; null if unknown. */
   get behind(): number | null {
     return this.#pending === null ? null : this.#pending + this.#deps.buffer.counts().buffered;
@@ -95,17 +106,12 @@ export class BrokerStreamReader {
 
   /** Null unless a resync is running. */
   get rereading(): Rereading | null {
-    return this.#rereading;
+    return this.#resync.progress;
   }
 
   /** Reads the whole stream again, unless that is under way. Messages already logged are not appended again. */
   resync(): void {
-    // Starting over each time would let a caller keep new messages waiting for ever.
-    if (this.#rereading !== null) return;
-    this.#rereads = true;
-    this.#rereading = { sequence: 0, untilSequence: this.#deps.log.cursor()?.sequence ?? 0 };
-    this.#reread = null;
-    this.#interrupt?.({ reason: "resync" });
+    if (this.#resync.request(this.#deps.log.cursor())) this.#interrupt?.({ reason: "resync" });
   }
 
   /** Reads until the connection closes or `signal` aborts. Never rejects. */
@@ -115,7 +121,7 @@ export class BrokerStreamReader {
     this.#loop.connected();
     void link.closed().then(() => this.#interrupt?.({ reason: "connection_closed" }));
     link.onDenied((denied) => this.#interrupt?.(denied));
-    const interrupt = () => this.#interrupt?.({ reason: "stopped" });
+    const interrupt = () => this.#interrupt?.(STOPPED);
     signal.addEventListener("abort", interrupt, { once: true });
     while (!isOver()) {
       let waitMs = RESTART_MS;
@@ -137,34 +143,19 @@ export class BrokerStreamReader {
 
   /** Resolves when reading has to start again; the reason is `stopped` once `isOver`. */
   async #read(link: BrokerLink, isOver: () => boolean): Promise<Restart> {
-    const { log, buffer, stream, consumer, clock, logger } = this.#deps;
-    const found = await link.state();
-    const atCursor = await lookAtCursor(link, found, log.cursor());
-    const consumerState = await link.consumer();
-    if (isOver()) return STOPPED;
-    // Buffered messages lie beyond the cursor and are redelivered. From here on nothing else moves the cursor.
-    buffer.discard();
-    const cursor = alignLog(found, atCursor, this.#deps);
-    const reread = this.#rereads ? this.#rereading : null;
-    const rereads = reread !== null;
-    const start = rereads ? this.#rereadFrom(found, cursor, reread) : cursor.sequence + 1;
-    const isInPlace = !rereads && consumerState !== undefined && isAtCursor(consumerState, cursor);
-    if (!isInPlace) await link.recreateConsumerAt(start);
-    // If the stream was recreated since we looked, we would read it from the middle and take its messages for those of the old one.
-    if (!isInPlace && !isSameStream(await link.state(), found)) return { reason: "stream_recreated" };
-    if (isOver()) return STOPPED;
-    if (this.#rereads && this.#rereading !== reread) return { reason: "resync" };
-    this.#rereads = false;
-    if (rereads) this.#reread = found;
-    this.#rereading = rereads && found.lastSequence >= start ? { ...reread, sequence: start - 1 } : null;
-    logger.info({ stream, consumer, sequence: start, pending: found.lastSequence - start + 1, rereads }, "reading stream");
-    this.#pending = Math.max(0, found.lastSequence - start + 1);
+    const placed = await this.#place(link, isOver);
+    if ("reason" in placed) return placed;
+    const { buffer, clock } = this.#deps;
+    const { found, cursor, hadUpTo, consumerSequence } = placed;
     const ended = Promise.withResolvers<ReadingEnd>();
+    this.#impairment = uncaptured(found);
     using _reading = new StreamReading({
       link,
       cursor,
+      hadUpTo,
       window: this.#window.messages,
-      consumerSequence: isInPlace ? consumerState.delivered.consumerSequence + 1 : 1,
+      consumerSequence,
+      isContested: this.#contest.current(clock.monotonicMs()) !== null,
       buffer,
       clock,
       onProgress: (pending) => {
@@ -174,6 +165,7 @@ export class BrokerStreamReader {
       onLogged: (sequence, pending) => this.#hasReread(pending === 0 ? Number.POSITIVE_INFINITY : sequence),
       onEnded: ended.resolve,
     });
+    using _watch = this.#watch(link, found, ended.resolve);
     this.#interrupt = ended.resolve;
     let end: ReadingEnd = STOPPED;
     try {
@@ -187,14 +179,82 @@ export class BrokerStreamReader {
       if (end instanceof PartnerdError) throw end;
       return end;
     } finally {
-      if (this.#pending > 0) this.#window.failed();
-      // A resync that is interrupted resumes after the newest message that it logged.
-      if (this.#rereading !== null) this.#rereads = true;
-      if (this.#reading) this.#loop.ended(clock.monotonicMs(), end);
-      this.#reading = false;
-      this.#pending = null;
-      this.#interrupt = undefined;
+      this.#ended(end);
     }
+  }
+
+  /** Compares the stream with the log, brings the log in line, and creates the consumer at its cursor. */
+  async #place(link: BrokerLink, isOver: () => boolean): Promise<Placed | Restart> {
+    const { log, buffer, stream, consumer: name, owner, logger, clock } = this.#deps;
+    const found = await link.state();
+    const known = await compareKnown(link, found, log);
+    if (known === "other" && !isSameStream(await link.state(), found)) return { reason: "stream_recreated" };
+    const consumer = await link.consumer();
+    if (isOver()) return STOPPED;
+    this.#meetOther(consumer);
+    const before = log.cursor();
+    const isBehindLog = before !== undefined && isBehind(found, before);
+    if (!this.#stale.isBelieved(isBehindLog, clock.monotonicMs()) && isBehindLog) throw behind(found, before);
+    // Buffered messages lie beyond the cursor and are redelivered. From here on nothing else moves the cursor.
+    buffer.discard();
+    const { cursor, hadUpTo } = alignLog(found, known, { consumer, isTaken: this.#contest.isTaken(consumer) }, this.#deps);
+    const reread = this.#resync.due;
+    const start = reread !== null ? this.#resync.startIn(found, cursor, reread) : cursor.sequence + 1;
+    const isInPlace = reread === null && consumer !== undefined && isAtCursor(consumer, cursor, owner);
+    if (!isInPlace) await link.recreateConsumerAt(start, owner);
+    this.#contest.placed();
+    // If the stream was recreated since we looked, we would read it from the middle and take its messages for those of the old one.
+    if (!isInPlace && !isSameStream(await link.state(), found)) return { reason: "stream_recreated" };
+    if (isOver()) return STOPPED;
+    if (this.#resync.isNewerThan(reread)) return { reason: "resync" };
+    this.#resync.began(found, start, reread);
+    const pending = found.lastSequence - start + 1;
+    logger.info({ stream, consumer: name, sequence: start, pending, rereads: reread !== null }, "reading stream");
+    this.#pending = Math.max(0, pending);
+    return { found, cursor, hadUpTo, consumerSequence: isInPlace ? consumer.delivered.consumerSequence + 1 : 1 };
+  }
+
+  /** Throws while another daemon, which has taken our consumer, may keep it. */
+  #meetOther(consumer: ConsumerState | undefined): void {
+    const nowMs = this.#deps.clock.monotonicMs();
+    this.#contest.looked(consumer, nowMs);
+    const { unrecorded } = this.#contest;
+    if (unrecorded !== null) {
+      this.#deps.log.appendDelivery([unrecorded]);
+      this.#contest.recorded(unrecorded);
+    }
+    const contest = this.#contest.yields(consumer, nowMs) ? this.#contest.current(nowMs) : null;
+    if (contest !== null) throw contest;
+  }
+
+  #watch(link: BrokerLink, found: BrokerStreamState, onEnded: (end: ReadingEnd) => void): GuaranteeWatch {
+    const { clock, owner, logger, stream } = this.#deps;
+    return new GuaranteeWatch({
+      link,
+      clock,
+      found,
+      owner,
+      onLooked: (problem) => {
+        if (problem !== null && problem.code !== this.#impairment?.code)
+          logger.error(
+            { code: problem.code, error: problem.message, nextStep: problem.nextStep, stream },
+            "stream delivers nothing",
+          );
+        this.#impairment = problem;
+      },
+      onLimits: (before, after) => logger.warn({ stream, before, after }, "limits of stream changed"),
+      onEnded,
+    });
+  }
+
+  #ended(end: ReadingEnd): void {
+    if ((this.#pending ?? 0) > 0) this.#window.failed();
+    this.#resync.interrupted();
+    if (this.#reading) this.#loop.ended(this.#deps.clock.monotonicMs(), end);
+    this.#reading = false;
+    this.#pending = null;
+    this.#impairment = null;
+    this.#interrupt = undefined;
   }
 
   /** Resolves once the server has processed everything sent before. A denial of any of it would have arrived first. */
@@ -204,20 +264,9 @@ export class BrokerStreamReader {
     await new Promise<void>((resolve) => this.#deps.clock.schedule(0, resolve));
   }
 
-  /** Where a resync starts or resumes. A recreated or rewound stream is read from its start. */
-  #rereadFrom(found: BrokerStreamState, cursor: Cursor, { sequence }: Rereading): number {
-    const isResumed = this.#reread !== null && isSameStream(found, this.#reread);
-    return isResumed ? Math.max(found.firstSequence, Math.min(sequence, cursor.sequence) + 1) : found.firstSequence;
-  }
-
-  /** A resync is over at the old cursor or at the end of the stream: limits may have dropped its newest messages. */
   #hasReread(sequence: number): void {
-    // The buffer may hold messages of an earlier reading, which are not part of a resync that was requested since.
-    if (this.#rereading === null || this.#rereads) return;
-    const { untilSequence } = this.#rereading;
-    this.#rereading = sequence < untilSequence ? { sequence, untilSequence } : null;
-    if (this.#rereading === null)
-      this.#deps.logger.info({ stream: this.#deps.stream, sequence: untilSequence }, "resync finished");
+    const untilSequence = this.#resync.logged(sequence);
+    if (untilSequence !== null) this.#deps.logger.info({ stream: this.#deps.stream, sequence: untilSequence }, "resync finished");
   }
 
   async #failed(error: PartnerdError, link: BrokerLink): Promise<void> {
@@ -234,7 +283,17 @@ export class BrokerStreamReader {
   async #closeIfDead(link: BrokerLink): Promise<void> {
     const late = Promise.withResolvers<"late">();
     using _limit = this.#deps.clock.schedule(PING_TIMEOUT_MS, () => late.resolve("late"));
-    const answer = await Promise.race([link.ping().catch(() => "late" as const), late.promise]);
-    if (answer === "late") await link.close();
+    if ((await Promise.race([link.ping().catch(() => "late" as const), late.promise])) === "late") await link.close();
   }
+}
+
+function behind({ stream, lastSequence }: BrokerStreamState, cursor: Cursor): PartnerdError {
+  return new PartnerdError(
+    "stream_behind",
+    `stream ${stream} ends at sequence ${lastSequence}, but the log has up to ${cursor.sequence}`,
+    {
+      nextStep:
+        "the answer may be out of date; if it stays so, the daemon records that the stream was rewound, and reads it from its start",
+    },
+  );
 }

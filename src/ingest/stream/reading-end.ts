@@ -11,11 +11,19 @@ type RestartReason =
   | "buffer_full"
   /** A delivery is missing, or came a second time. */
   | "delivery_out_of_order"
+  /** The consumer skips messages that the stream holds: another daemon has acknowledged them. */
+  | "consumer_moved"
   /** A message without its position in the stream. */
   | "position_missing"
   | "consumer_deleted"
   /** Nothing takes pull requests: the stream or the consumer is gone. */
   | "consumer_missing"
+  /** Another daemon recreated it. */
+  | "consumer_taken"
+  /** Its settings were changed. */
+  | "consumer_changed"
+  /** The stream captures other subjects than before. */
+  | "capture_changed"
   | "pull_refused"
   | "subscription_failed";
 

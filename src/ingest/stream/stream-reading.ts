@@ -1,21 +1,26 @@
 /** One stretch of reading: from a consumer at the log's cursor until the first unexpected event. */
 import { hash } from "node:crypto";
 import type { Clock } from "../../base/clock.ts";
+import { PartnerdError, toPartnerdError } from "../../base/errors.ts";
 import type { Cursor } from "../../store/model/cursor.ts";
 import { dedupeKeyOf, messageHash } from "../../store/model/dedupe-key.ts";
+import type { BrokerLink, BrokerMessage } from "../broker/broker-port.ts";
+import { type DeliveryPosition, deliveryPositionOf } from "../broker/delivery-position.ts";
 import type { IngestBuffer } from "../ingest-buffer.ts";
-import { gapBetween } from "./align.ts";
-import type { BrokerLink, BrokerMessage } from "./broker-port.ts";
-import { type DeliveryPosition, deliveryPositionOf } from "./delivery-position.ts";
+import { gapsBetween } from "./align.ts";
 import { Pull } from "./pull.ts";
 import type { ReadingEnd, Restart } from "./reading-end.ts";
 
 interface StreamReadingInit {
-  readonly link: Pick<BrokerLink, "openPull" | "acknowledge" | "isClosed">;
+  readonly link: Pick<BrokerLink, "openPull" | "acknowledge" | "isClosed" | "hashAt">;
   /** The log's cursor. */
   readonly cursor: Cursor;
+  /** The newest sequence that the log had before it was rolled back; 0 if it never was. */
+  readonly hadUpTo: number;
   /** The number of the consumer's next delivery. */
   readonly consumerSequence: number;
+  /** Whether another daemon has had the consumer lately. Its late acknowledgements move ours past messages that it never delivers. */
+  readonly isContested: boolean;
   /** Most messages requested and buffered together. */
   readonly window: number;
   readonly buffer: Pick<IngestBuffer, "offer" | "counts">;
@@ -36,6 +41,8 @@ export class StreamReading implements Disposable {
   #sequence: number;
   /** The newest logged message that is not acknowledged yet. */
   #taken: BrokerMessage | undefined;
+  /** Messages that wait until the broker has said whether those before them exist. No more than were requested. */
+  #held: BrokerMessage[] | undefined;
   #ended = false;
 
   constructor(init: StreamReadingInit) {
@@ -60,8 +67,49 @@ export class StreamReading implements Disposable {
   #received(message: BrokerMessage): void {
     // The client delivers everything it has read from the socket, even after we have unsubscribed.
     if (this.#ended) return;
+    if (this.#held !== undefined) {
+      this.#held.push(message);
+      return;
+    }
+    const skipped = this.#init.isContested ? this.#skippedBefore(message) : undefined;
+    if (skipped !== undefined) {
+      this.#held = [message];
+      void this.#askFor(skipped);
+      return;
+    }
+    this.#takeOrEnd(message);
+  }
+
+  #takeOrEnd(message: BrokerMessage): void {
     const unexpected = this.#take(message);
     if (unexpected !== undefined) this.#end(unexpected);
+  }
+
+  /** The first and the last sequence that the consumer skipped, if any. */
+  #skippedBefore({ reply }: BrokerMessage): readonly [number, number] | undefined {
+    const next = deliveryPositionOf(reply)?.streamSequence ?? 0;
+    return next > this.#sequence + 1 ? [this.#sequence + 1, next - 1] : undefined;
+  }
+
+  /** A consumer that was moved skips messages that the stream holds; a gap in the stream has none. */
+  async #askFor(skipped: readonly [number, number]): Promise<void> {
+    const hashes = await Promise.all(skipped.map((sequence) => this.#init.link.hashAt(sequence))).catch(toPartnerdError);
+    if (hashes instanceof PartnerdError) {
+      this.#end(hashes);
+    } else if (hashes.some((found) => found !== undefined)) {
+      this.#end({ reason: "consumer_moved", facts: { first: skipped[0], last: skipped[1] } });
+    } else {
+      this.#release();
+    }
+  }
+
+  /** Takes the first held message, whose gap is proven, and receives the others. */
+  #release(): void {
+    const [first, ...others] = this.#held ?? [];
+    this.#held = undefined;
+    if (this.#ended || first === undefined) return;
+    this.#takeOrEnd(first);
+    for (const other of others) this.#received(other);
   }
 
   /** Why reading has to start again, if anything is not as expected. */
@@ -79,20 +127,20 @@ export class StreamReading implements Disposable {
 
   /** Deliveries are gapless, so a gap between their sequences is a gap in the stream. */
   #offer(message: BrokerMessage, position: DeliveryPosition): boolean {
-    const { cursor, buffer } = this.#init;
+    const { cursor, buffer, hadUpTo } = this.#init;
     const { streamSequence: sequence, storedAtNs } = position;
     // A copy: the client's bytes are a view that keeps a whole socket read in memory.
     const bytes = new Uint8Array(message.data);
     const sha256 = hash("sha256", bytes, "hex");
     const ofMessage = messageHash(storedAtNs, sha256);
-    const gap = sequence > this.#sequence + 1 ? gapBetween(cursor, this.#sequence, sequence) : undefined;
+    const gaps = sequence > this.#sequence + 1 ? gapsBetween(cursor, this.#sequence, sequence, hadUpTo) : undefined;
     return buffer.offer({
       subject: message.subject,
       bytes,
       sha256,
       dedupeKey: dedupeKeyOf(cursor, sequence, ofMessage),
       position: { stream: cursor.stream, created: cursor.created, sequence, messageHash: ofMessage },
-      ...(gap && { gap }),
+      ...(gaps && { gaps }),
       acknowledge: () => this.#isTaken(message, position),
     });
   }

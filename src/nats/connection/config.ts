@@ -8,6 +8,8 @@ export interface NatsTlsConfig {
   /** PEM files with our certificate and its key, for servers that verify clients. */
   readonly certFile?: string | undefined;
   readonly keyFile?: string | undefined;
+  /** Whether the TLS handshake precedes the server's greeting; default `auto`: finds out, at the cost of half a second. */
+  readonly handshakeFirst?: "auto" | "yes" | "no" | undefined;
 }
 
 /** At most one way to authenticate; if none is set, the user info of the server's URL is used. */

@@ -11,9 +11,10 @@ import { pause } from "../../base/pause.ts";
 import { DebugEvents, Events, type NatsConnection } from "./client.ts";
 import type { NatsConfig } from "./config.ts";
 import { checkCredentials, checkTls } from "./credentials.ts";
-import { closeQuietly, describe, dial, eventError } from "./dial.ts";
+import { closeQuietly, describe, dial, eventError, isExpiry } from "./dial.ts";
 import { KnownServers } from "./known-servers.ts";
 import { hostAndPort, type ServerAddress } from "./server-address.ts";
+import { eachAddress, type ResolveName, systemResolver } from "./server-names.ts";
 
 /** `connecting`: never connected so far. `reconnecting`: was connected. `closed`: disposed; final. */
 type NatsState = "connecting" | "connected" | "reconnecting" | "closed";
@@ -34,6 +35,8 @@ interface ConnectionDependencies {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
+  /** Resolves the names of servers; default: as the system does. */
+  readonly resolve?: ResolveName;
   readonly onStatusChange?: (status: NatsStatus) => void;
 }
 
@@ -108,7 +111,7 @@ export class PersistentConnection implements AsyncDisposable {
     this.#change({ state: "closed", server: null });
   }
 
-  /** One round: each known server once, in random order, until one accepts us. */
+  /** One round: each address of each known server once, the servers in random order, until one accepts us. */
   async #dialAny(signal: AbortSignal): Promise<NatsConnection | undefined> {
     try {
       this.#servers.reread();
@@ -116,10 +119,21 @@ export class PersistentConnection implements AsyncDisposable {
       this.#failed(toPartnerdError(error));
     }
     for (const server of this.#servers.shuffled(this.#dependencies.random)) {
+      const client = await this.#dialEach(server, signal);
+      if (client !== undefined) return client;
+    }
+    return undefined;
+  }
+
+  /** The first of the server's addresses that accepts us. */
+  async #dialEach(server: ServerAddress, signal: AbortSignal): Promise<NatsConnection | undefined> {
+    const { clock, resolve = systemResolver } = this.#dependencies;
+    const each = await eachAddress(server, resolve, signal).catch(() => []);
+    for (const one of each) {
       if (signal.aborted) return undefined;
       try {
-        const client = await dial(this.#config, server, this.#dependencies.clock, signal);
-        this.#connected(client, server);
+        const client = await dial(this.#config, one, clock, signal);
+        this.#connected(client, one);
         return client;
       } catch (error) {
         if (!signal.aborted) this.#failed(toPartnerdError(error));
@@ -149,9 +163,12 @@ export class PersistentConnection implements AsyncDisposable {
   /** Handles the server's events until the client closes. */
   async #watch(client: NatsConnection): Promise<void> {
     this.#servers.learn(client.info?.connect_urls);
+    let hasExpired = false;
     for await (const event of client.status()) {
+      hasExpired ||= isExpiry(event);
       if (event.type === Events.Error) this.#failed(eventError(event));
-      else if (event.type === DebugEvents.StaleConnection) this.#failed(STALE);
+      // The client says so of a connection with expired credentials too.
+      else if (event.type === DebugEvents.StaleConnection && !hasExpired) this.#failed(STALE);
       else if (event.type === Events.Update) this.#servers.learn(client.info?.connect_urls);
     }
   }
@@ -178,7 +195,8 @@ export class PersistentConnection implements AsyncDisposable {
     this.#failure = failure;
     const { logger } = this.#dependencies;
     if (isFault(failure)) logger.fault("nats", failure);
-    else logger.warn({ reason: failure.message, state: this.#status.state }, "NATS connection problem");
+    else
+      logger.warn({ reason: failure.message, state: this.#status.state, nextStep: failure.nextStep }, "NATS connection problem");
     this.#change({ lastError: failure.message });
   }
 

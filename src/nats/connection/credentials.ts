@@ -5,8 +5,10 @@
 
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { createSecureContext } from "node:tls";
+import { z } from "zod";
 import { messageOf, PartnerdError } from "../../base/errors.ts";
 import { readConfigured, readSecret } from "../../base/setting-file.ts";
+import { isoTime } from "../../base/units.ts";
 import {
   type Authenticator,
   credsAuthenticator,
@@ -20,6 +22,10 @@ import type { ServerAddress } from "./server-address.ts";
 /** The settings that choose how to authenticate. At most one may be set. */
 const METHODS = ["user", "userFile", "token", "tokenFile", "credsFile", "nkeyFile"] as const;
 type Method = (typeof METHODS)[number];
+
+const SECOND_MS = 1_000;
+/** The last second that a Date can hold. */
+const MAX_EXPIRY_S = 8_640_000_000_000;
 
 /** Any text, to test whether a key can sign. */
 const TRIAL_NONCE = "nonce";
@@ -43,6 +49,27 @@ export function authenticatorFor(config: NatsConfig, server: ServerAddress): Aut
     case "token":
       return tokenAuthenticator(credentials.token.reveal());
   }
+}
+
+/** How and when the JWT in `nats.credsFile` expired, or undefined if it has not, or cannot be read. */
+export function expiredCredentials({ credsFile }: NatsConfig, nowMs: number): string | undefined {
+  if (credsFile === undefined) return undefined;
+  try {
+    const { exp } = claims.parse(claimsIn(String(readConfigured("nats.credsFile", credsFile))));
+    if (exp === undefined || exp === 0 || exp * SECOND_MS > nowMs) return undefined;
+    return `the credentials in nats.credsFile "${credsFile}" expired at ${isoTime(exp * SECOND_MS)}`;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Zero means never. */
+const claims = z.object({ exp: z.int().nonnegative().max(MAX_EXPIRY_S).optional() });
+
+/** The JWT's second part. Its first line and its signature are for the server to check. */
+function claimsIn(creds: string): unknown {
+  const [, body = ""] = /^[\w-]+\.([\w-]+)\.[\w-]+\s*$/m.exec(creds) ?? [];
+  return JSON.parse(Buffer.from(body, "base64url").toString());
 }
 
 function configuredMethod(config: NatsConfig): Method | undefined {

@@ -5,9 +5,9 @@ import { messageOf, PartnerdError } from "../../base/errors.ts";
 import { abortable } from "../../base/pause.ts";
 import { connect, type NatsConnection, NatsError, NatsErrorCode, type Status, type TlsOptions } from "./client.ts";
 import type { NatsConfig } from "./config.ts";
-import { authenticatorFor } from "./credentials.ts";
-import { expectGreeting } from "./discover.ts";
+import { authenticatorFor, expiredCredentials } from "./credentials.ts";
 import { hostAndPort, type ServerAddress } from "./server-address.ts";
+import { greetsInsideTls } from "./tls-first.ts";
 
 /** Limit for the greeting, and again for the handshake. */
 const DIAL_TIMEOUT_MS = 5_000;
@@ -27,10 +27,10 @@ export async function dial(
   signal: AbortSignal,
 ): Promise<NatsConnection> {
   const authenticator = authenticatorFor(config, server);
-  const tls = tlsOptions(config, server);
-  await expectGreeting(server, DIAL_TIMEOUT_MS, clock, signal);
+  const isTlsFirst = await greetsInsideTls(server, { tls: config.tls, timeoutMs: DIAL_TIMEOUT_MS, clock, signal });
+  const tls = tlsOptions(config, server, isTlsFirst);
   const connecting = connect({
-    servers: [hostAndPort(server)],
+    servers: [hostAndPort({ ...server, host: server.address ?? server.host })],
     name: config.name,
     timeout: DIAL_TIMEOUT_MS,
     pingInterval: PING_INTERVAL_MS,
@@ -47,12 +47,32 @@ export async function dial(
     return await abortable(connecting, signal, (late) => void closeQuietly(late));
   } catch (error) {
     if (signal.aborted) throw signal.reason;
+    const expired = isRefusal(error) ? expiredCredentials(config, clock.wallMs()) : undefined;
+    if (expired !== undefined) throw expiredAt(server, expired, error);
     throw new PartnerdError("nats_unavailable", `NATS at ${hostAndPort(server)}: ${describe(error)}`, {
       nextStep: "check nats.url, the credentials and TLS against the server's configuration",
       cause: error,
       details: { server: hostAndPort(server) },
     });
   }
+}
+
+/** A server refuses expired credentials with the same words as wrong ones. */
+function isRefusal(error: unknown): boolean {
+  return (
+    error instanceof NatsError &&
+    (error.code === NatsErrorCode.AuthorizationViolation ||
+      error.code === NatsErrorCode.BadAuthentication ||
+      error.code === NatsErrorCode.AuthenticationExpired)
+  );
+}
+
+function expiredAt(server: ServerAddress, expired: string, cause: unknown): PartnerdError {
+  return new PartnerdError("nats_unavailable", `NATS at ${hostAndPort(server)}: ${expired}`, {
+    nextStep: "replace the file; it is read again at every attempt to connect",
+    cause,
+    details: { server: hostAndPort(server), reason: "credentials_expired" },
+  });
 }
 
 /** Closes a client and ignores any error. */
@@ -94,10 +114,16 @@ export function describe(error: unknown): string {
   }
 }
 
+/** True if the server ends the session because our credentials have expired. */
+export function isExpiry({ data }: Status): boolean {
+  return data === NatsErrorCode.AuthenticationExpired || data === NatsErrorCode.AccountExpired;
+}
+
 /** A server's error on an open connection, in words. */
 export function describeEvent(event: Status): string {
   const denied = event.permissionContext;
   if (denied) return `the server denies the ${denied.operation} "${denied.subject}"`;
+  if (isExpiry(event)) return "the credentials have expired";
   return `the server reports ${typeof event.data === "string" ? event.data : "an error"}`;
 }
 
@@ -113,8 +139,12 @@ export function eventError(event: Status): PartnerdError {
 }
 
 /** `host` is the name that the certificate must match; without it, the client checks against "localhost" when given an IP address. */
-function tlsOptions(config: NatsConfig, server: ServerAddress): (TlsOptions & { host: string }) | undefined {
-  if (config.tls === undefined && !server.tls) return undefined;
-  const { caFile, certFile, keyFile } = config.tls ?? {};
-  return { host: server.host, ...(caFile && { caFile }), ...(certFile && { certFile }), ...(keyFile && { keyFile }) };
+function tlsOptions(
+  { tls }: NatsConfig,
+  { host, tls: isRequired }: ServerAddress,
+  handshakeFirst: boolean,
+): (TlsOptions & { host: string }) | undefined {
+  const { caFile, certFile, keyFile } = tls ?? {};
+  if (!isRequired && !handshakeFirst && (caFile ?? certFile ?? keyFile) === undefined) return undefined;
+  return { host, handshakeFirst, ...(caFile && { caFile }), ...(certFile && { certFile }), ...(keyFile && { keyFile }) };
 }

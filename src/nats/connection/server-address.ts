@@ -13,6 +13,8 @@ type UrlCredentials =
 export interface ServerAddress {
   readonly host: string;
   readonly port: number;
+  /** The one to dial of several IP addresses of `host`; default: any. */
+  readonly address?: string;
   /** Whether the URL requires TLS (`tls://`). */
   readonly tls: boolean;
   readonly credentials: UrlCredentials;

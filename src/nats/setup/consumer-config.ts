@@ -1,5 +1,5 @@
 /** The required consumer, in JetStream's terms. Pure. `setup` creates and checks it; the daemon recreates it at its cursor. */
-import { REQUIRED_CONSUMER } from "../../ingest/stream/broker-port.ts";
+import { type ConsumerOwner, REQUIRED_CONSUMER } from "../../ingest/broker/broker-port.ts";
 import { AckPolicy, type ConsumerConfig, DeliverPolicy, millis, nanos, ReplayPolicy } from "../connection/client.ts";
 
 /** A setting with the wrong value. */
@@ -12,11 +12,14 @@ export interface Difference {
 
 const { ackWaitMs: ACK_WAIT_MS, maxUnacknowledged: MAX_ACK_PENDING } = REQUIRED_CONSUMER;
 
-/** A pull consumer that starts at `startSequence`, with the settings of REQUIRED_CONSUMER. */
-export function consumerConfig(name: string, startSequence: number): Partial<ConsumerConfig> {
+const DESCRIPTION = "oc-partnerd reads the stream into its log";
+
+/** A pull consumer that starts at `startSequence`, with the settings of REQUIRED_CONSUMER. `setup` knows no owner. */
+export function consumerConfig(name: string, startSequence: number, owner?: ConsumerOwner): Partial<ConsumerConfig> {
   return {
     durable_name: name,
-    description: "oc-partnerd reads the stream into its log",
+    // Servers before 2.10 have no metadata, so the owner is in the description.
+    description: owner === undefined ? DESCRIPTION : `${DESCRIPTION}; owner ${owner.peerId}, run ${owner.run}`,
     ack_policy: AckPolicy.All,
     ack_wait: nanos(ACK_WAIT_MS),
     max_ack_pending: MAX_ACK_PENDING,
@@ -24,6 +27,12 @@ export function consumerConfig(name: string, startSequence: number): Partial<Con
     opt_start_seq: startSequence,
     replay_policy: ReplayPolicy.Instant,
   };
+}
+
+/** The daemon that created the consumer; undefined if `setup` or another program did. */
+export function consumerOwner({ description = "" }: Partial<ConsumerConfig>): ConsumerOwner | undefined {
+  const { peerId, run } = /; owner (?<peerId>[^,\s]+), run (?<run>\S+)$/.exec(description)?.groups ?? {};
+  return peerId === undefined || run === undefined ? undefined : { peerId, run };
 }
 
 /** How an existing consumer differs from the required one. Its start is not compared: the daemon moves it. */

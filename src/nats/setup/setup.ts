@@ -11,7 +11,7 @@ const REQUEST_TIMEOUT_MS = 5_000;
 /**
  * Sets up what `wanted` asks for and resolves to the plan that was carried out; changes nothing if all is correct already. Rejects
  * with `stream_unsuitable` if something cannot be changed in place (then nothing was changed), `jetstream_unavailable`,
- * `jetstream_refused`, `nats_denied` (naming the subject) or `nats_unavailable`.
+ * `jetstream_leaderless`, `jetstream_refused`, `nats_denied` (naming the subject) or `nats_unavailable`.
  */
 export async function setUp(client: NatsConnection, wanted: Wanted): Promise<SetupPlan> {
   const plan = await planFor(client, wanted);

@@ -21,11 +21,21 @@ export interface Obstacle extends Difference {
 
 export function subjectSteps(found: StreamConfig, subjects: readonly string[]): readonly SetupStep[] {
   const captured = found.subjects ?? [];
-  const missing = subjects.filter((subject) => !captured.some((pattern) => matches(pattern, subject)));
+  const missing = missingFrom(captured, subjects);
   if (missing.length === 0) return [];
   const all = [...captured, ...missing];
   const difference = { field: "subjects", found: captured.join(", "), required: all.join(", ") };
   return [{ difference, config: { subjects: all }, otherwise: `${missing.join(", ")} is not captured` }];
+}
+
+/** Those of `subjects` that a stream does not capture, sorted. A mirror is configured without subjects, so none is known. */
+export function uncapturedBy(found: Partial<StreamConfig>, subjects: readonly string[]): readonly string[] {
+  if (found.mirror !== undefined || (found.sources ?? []).length > 0) return [];
+  return missingFrom(found.subjects ?? [], subjects).toSorted();
+}
+
+function missingFrom(patterns: readonly string[], subjects: readonly string[]): string[] {
+  return subjects.filter((subject) => !patterns.some((pattern) => matches(pattern, subject)));
 }
 
 export function limitSteps(found: StreamConfig, limits: LimitChanges): readonly SetupStep[] {
@@ -97,6 +107,11 @@ export function overlapObstacles(
         ? `set nats.stream to ${stream} and run setup again, or remove the subjects from that stream`
         : `remove the subjects from stream ${stream}`,
   }));
+}
+
+/** The changes that give `found` the settings of `required`. */
+export function changesTo(required: Partial<StreamConfig>, found: StreamConfig): readonly Pick<SetupStep, "config">[] {
+  return stepsTo(required, found, () => "");
 }
 
 function stepsTo(

@@ -14,7 +14,7 @@ import type { NameResolver } from "./name-resolver.ts";
 export interface DialPlanner {
   /**
    * The multiaddrs to dial, in order; at least one. Rejects with PartnerdError `address_unsupported`, `address_denied` if the policy
-   * denies all of them, `dial_failed` if a name does not resolve, or with the signal's reason.
+   * denies all of them, `name_unresolved` if a name does not resolve, or with the signal's reason.
    */
   plan(peerId: PeerId, address: Address | null, signal: AbortSignal): Promise<readonly Multiaddr[]>;
 }
@@ -78,7 +78,7 @@ export class PolicyDialPlanner implements DialPlanner {
   async #ipsOf({ kind, host }: TcpEndpoint, signal: AbortSignal): Promise<readonly Ip[]> {
     if (kind === "ip4" || kind === "ip6") return ipsIn([host]);
     const { clock, resolver } = this.#components;
-    const late = () => new PartnerdError("dial_failed", `the name ${host} was not resolved within ${RESOLVE_TIMEOUT_MS} ms`);
+    const late = () => new PartnerdError("name_unresolved", `the name ${host} was not resolved within ${RESOLVE_TIMEOUT_MS} ms`);
     using limit = deadline(clock, RESOLVE_TIMEOUT_MS, late, signal);
     try {
       return ipsIn(await abortable(resolver.resolve(host, FAMILIES[kind]), limit.signal));
@@ -101,5 +101,5 @@ const literal = (ip: Ip, { zone, port }: TcpEndpoint): Omit<TcpEndpoint, "peerId
   ip.family === "ipv4" ? { kind: "ip4", host: ip.text, zone: null, port } : { kind: "ip6", host: ip.text, zone, port };
 
 function unresolved(name: string, cause?: unknown): PartnerdError {
-  return new PartnerdError("dial_failed", `the name ${name} does not resolve`, { cause });
+  return new PartnerdError("name_unresolved", `the name ${name} does not resolve`, { cause });
 }

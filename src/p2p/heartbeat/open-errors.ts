@@ -5,7 +5,7 @@
  * of the service log shows.
  */
 import { constants } from "node:os";
-import { type ErrorCode, isFault, PartnerdError, type RemoteEnd, toPartnerdError } from "../../base/errors.ts";
+import { type ErrorCode, isFault, isUnanswered, PartnerdError, type RemoteEnd, toPartnerdError } from "../../base/errors.ts";
 import { type ConnectionCut, cutError } from "../budgets/cuts.ts";
 import type { HostConnection } from "../host/host.ts";
 import { isUnexpectedPeer } from "../host/unexpected-peer.ts";
@@ -21,7 +21,7 @@ export function dialError(error: unknown): PartnerdError {
 
 /** One error for the failures of all addresses of a peer, at least one. Its code is that of the failure that is retried soonest. */
 export function dialErrors(failures: readonly PartnerdError[]): PartnerdError {
-  const soonest = failures.find(({ code }) => code === "dial_failed" || code === "timeout") ?? failures[0];
+  const soonest = failures.find(({ code }) => isUnanswered(code)) ?? failures[0];
   if (soonest === undefined) throw new RangeError("no address was dialled");
   if (failures.length === 1) return soonest;
   const each = [...new Set(failures.map(({ text }) => text))].join("; ");
@@ -89,8 +89,21 @@ function dialFailure(error: unknown): DialFailure {
       return { code: "address_unsupported", why: "libp2p cannot dial the address" };
     default:
       if (timeoutCode(error) !== undefined) return { code: "timeout", why: "no answer in time" };
-      return { code: "dial_failed", why: [...new Set(errors.map(dialProblem))].join("; ") };
+      return { code: dialCode(errors[0]), why: [...new Set(errors.map(dialProblem))].join("; ") };
   }
+}
+
+/** The kinds of failure that the system tells apart. */
+const DIAL_CODES: Readonly<Record<string, ErrorCode>> = {
+  ECONNREFUSED: "connection_refused",
+  EHOSTUNREACH: "unreachable",
+  ENETDOWN: "unreachable",
+  ENETUNREACH: "unreachable",
+  ETIMEDOUT: "timeout",
+};
+
+function dialCode(error: unknown): ErrorCode {
+  return DIAL_CODES[systemCodeOf(error) ?? ""] ?? "dial_failed";
 }
 
 /** The usual errors of the system, in words. */
@@ -99,6 +112,7 @@ const SYSTEM_ERRORS: Readonly<Record<string, string>> = {
   ECONNRESET: "connection reset",
   EPIPE: "connection reset",
   EHOSTUNREACH: "no route to the host",
+  ENETDOWN: "the network is down",
   ENETUNREACH: "no route to the network",
   EADDRNOTAVAIL: "no local address or port is free",
   ETIMEDOUT: "no answer in time",

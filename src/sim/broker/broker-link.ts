@@ -5,14 +5,15 @@ import {
   type BrokerLink,
   type BrokerMessage,
   type BrokerStreamState,
+  type ConsumerOwner,
   type ConsumerState,
   type PullChannel,
   type PullListener,
   type PullRequest,
   type PullStatus,
   REQUIRED_CONSUMER,
-} from "../../ingest/stream/broker-port.ts";
-import { deliveryPositionOf } from "../../ingest/stream/delivery-position.ts";
+} from "../../ingest/broker/broker-port.ts";
+import { deliveryPositionOf } from "../../ingest/broker/delivery-position.ts";
 import type { ClockView } from "../time/virtual-clock.ts";
 import type { StoredMessage } from "./stored-message.ts";
 import type { SimBrokerStream } from "./stream.ts";
@@ -65,10 +66,10 @@ export class SimBrokerLink implements BrokerLink {
   }
 
   /** Two requests, as over NATS: between them there is no consumer. */
-  async recreateConsumerAt(startSequence: number): Promise<void> {
+  async recreateConsumerAt(startSequence: number, owner: ConsumerOwner): Promise<void> {
     const { stream } = this.#init;
     await this.#ask("delete the consumer", () => stream.deleteConsumer());
-    await this.#ask("create the consumer", () => stream.recreateConsumerAt({ startSequence, ...REQUIRED_CONSUMER }));
+    await this.#ask("create the consumer", () => stream.recreateConsumerAt({ startSequence, owner, ...REQUIRED_CONSUMER }));
   }
 
   openPull(listener: PullListener): PullChannel {

@@ -6,7 +6,7 @@ import {
   type PullRequest,
   type PullStatus,
   REQUIRED_CONSUMER,
-} from "../../ingest/stream/broker-port.ts";
+} from "../../ingest/broker/broker-port.ts";
 import type { StoredMessage, StoredMessages } from "./stored-message.ts";
 
 /** Where the replies to a pull request go. */
@@ -66,6 +66,9 @@ export class SimConsumer {
       delivered: { consumerSequence: this.#consumerSequence, streamSequence: this.#next - 1 },
       unacknowledged: this.#pending.size,
       waitingRequests: this.#waiting.length,
+      acknowledged: this.#ackFloor,
+      owner: this.#settings.owner,
+      isPaused: false,
       isAsRequired: ackWaitMs >= REQUIRED_CONSUMER.ackWaitMs && maxUnacknowledged >= REQUIRED_CONSUMER.maxUnacknowledged,
     };
   }

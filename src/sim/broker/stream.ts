@@ -1,13 +1,22 @@
 /** A stream of the simulated broker: the messages it holds, those it lost, and its single consumer. */
 import { hash } from "node:crypto";
 import type { Clock } from "../../base/clock.ts";
-import type { BrokerStreamState, ConsumerSettings } from "../../ingest/stream/broker-port.ts";
+import { type BrokerStreamState, type ConsumerSettings, REQUIRED_CONSUMER } from "../../ingest/broker/broker-port.ts";
 import { dedupeKeyOf, messageHash } from "../../store/model/dedupe-key.ts";
 import { SimConsumer } from "./consumer.ts";
 import type { StoredMessage, StoredMessages } from "./stored-message.ts";
 
 /** Why the stream no longer holds a message. `set_back`: the stream was rewound to an earlier state. */
 export type Loss = "removed" | "recreated" | "set_back";
+
+/** Part of the run of every clone. */
+export const CLONE = "-clone-";
+
+interface Taken {
+  readonly from: string;
+  readonly by: string;
+  readonly times: number;
+}
 
 const NS_PER_MS = 1_000_000;
 
@@ -22,6 +31,7 @@ export class SimBrokerStream implements StoredMessages {
   #created: string;
   #lastSequence = 0;
   #consumer: SimConsumer | undefined;
+  #taken: Taken | undefined;
   #times = 0;
   #setBacks = 0;
 
@@ -36,7 +46,8 @@ export class SimBrokerStream implements StoredMessages {
   get state(): BrokerStreamState {
     const held = [...this.#held.keys()];
     const firstSequence = held[0] ?? this.#lastSequence + 1;
-    return { stream: this.name, created: this.#created, firstSequence, lastSequence: this.#lastSequence };
+    const always = { stream: this.name, uncaptured: [], limits: "unlimited" };
+    return { ...always, created: this.#created, firstSequence, lastSequence: this.#lastSequence };
   }
 
   get consumer(): SimConsumer | undefined {
@@ -135,6 +146,20 @@ export class SimBrokerStream implements StoredMessages {
   recreateConsumerAt(settings: ConsumerSettings): void {
     this.deleteConsumer();
     this.#consumer = new SimConsumer(this, settings, this.#clock, this.#onAcknowledged);
+  }
+
+  /** A clone of the daemon replaces its consumer with one at the same place, and stops. Nothing happens if no daemon has one. */
+  takeConsumer(): void {
+    const { owner, acknowledged = 0 } = this.#consumer?.state ?? {};
+    if (owner === undefined) return;
+    const clone = { peerId: owner.peerId, run: `${owner.run}${CLONE}${(this.#taken?.times ?? 0) + 1}` };
+    this.recreateConsumerAt({ startSequence: acknowledged + 1, ...REQUIRED_CONSUMER, owner: clone });
+    this.#taken = { from: owner.run, by: clone.run, times: (this.#taken?.times ?? 0) + 1 };
+  }
+
+  /** The newest time that a clone took the consumer: the two runs, and how many times there were. */
+  get taken(): Taken | undefined {
+    return this.#taken;
   }
 
   deleteConsumer(): boolean {

@@ -10,7 +10,7 @@ import type { SimBrokerLink } from "./broker-link.ts";
 const RECONNECT_WAIT_MS = 1_000;
 const RECONNECT_JITTER = 0.5;
 
-export interface SimSubscriberInit extends Pick<BrokerStreamReaderDependencies, "log" | "buffer" | "logger"> {
+export interface SimSubscriberInit extends Pick<BrokerStreamReaderDependencies, "log" | "buffer" | "logger" | "owner"> {
   readonly broker: SimBroker;
   readonly machine: ClockView;
   readonly random: Random;

@@ -48,6 +48,11 @@ export class DaemonLifecycle {
     return this.#daemon;
   }
 
+  /** Whether no process is there, not even one that starts or stops. */
+  get isDown(): boolean {
+    return this.#state === "down";
+  }
+
   /** How long the daemon has been running and awake in total. */
   awakeMs(): number {
     return (this.#asleepSinceMs ?? this.#nowMs()) - this.#sleptMs;

@@ -39,6 +39,7 @@ export class SimDisk implements Disposable {
   #reader: Database.Database | undefined;
   #blocker: Database.Database | undefined;
   #state: DiskState = "healthy";
+  #saved: string | undefined;
 
   /** If a hook throws, the process ends at that point. */
   constructor(hooks: CommitHooks) {
@@ -109,6 +110,20 @@ export class SimDisk implements Disposable {
     });
   }
 
+  /** Copies the files, as a backup of the disk does. */
+  save(): void {
+    const copy = this.#nextDirectory();
+    copyFiles(this.#directory, copy);
+    this.#saved = copy;
+  }
+
+  /** Puts the newest copy in the place of the files; false if there is none. Only while the daemon is down. */
+  rollBack(): boolean {
+    if (this.#saved === undefined) return false;
+    this.#move(() => {}, this.#saved);
+    return true;
+  }
+
   /** Called after the daemon has closed its database in an orderly way. */
   closed(): void {
     this.#closeOthers();
@@ -121,12 +136,9 @@ export class SimDisk implements Disposable {
   }
 
   /** Continues on a copy of the files that no handle refers to, because SQLite would tidy up the originals as it closes. */
-  #move(change: (directory: string) => void): void {
-    const before = this.#directory;
+  #move(change: (directory: string) => void, from = this.#directory): void {
     const after = this.#nextDirectory();
-    for (const name of [DATABASE, WAL]) {
-      if (existsSync(join(before, name))) copyFileSync(join(before, name), join(after, name));
-    }
+    copyFiles(from, after);
     change(after);
     this.#letGo();
     this.#directory = after;
@@ -157,22 +169,38 @@ export class SimDisk implements Disposable {
   }
 }
 
+function copyFiles(from: string, to: string): void {
+  for (const name of [DATABASE, WAL]) if (existsSync(join(from, name))) copyFileSync(join(from, name), join(to, name));
+}
+
 /** SQLite's own maximum, which amounts to no limit. */
 const MOST_PAGES = 4_294_967_294;
 
 let template: Buffer | undefined;
 
-/** A freshly migrated database, cached because migrations are slow. */
+/**
+ * A freshly migrated database, cached because migrations are slow. Without the views: only people read them, and SQLite would parse
+ * them each time that a connection is opened, which takes longer than all the rest of it.
+ */
 function emptyDatabase(): Buffer {
   if (template !== undefined) return template;
   const directory = mkdtempSync(join(fastDirectory(), "oc-partnerd-sim-"));
   try {
     openStore({ directory, clock: new VirtualClock() })[Symbol.dispose]();
+    dropViews(join(directory, DATABASE));
     template = readFileSync(join(directory, DATABASE));
     return template;
   } finally {
     rmSync(directory, { recursive: true });
   }
+}
+
+function dropViews(path: string): void {
+  const database = new Database(path);
+  const views = database.prepare<[], string>("select name from sqlite_schema where type = 'view'").pluck().all();
+  for (const view of views) database.exec(`drop view ${view}`);
+  database.exec("vacuum");
+  database.close();
 }
 
 function fastDirectory(): string {

@@ -44,6 +44,9 @@ export interface SimDaemonInit {
   readonly watcher: DaemonWatcher;
 }
 
+/** Few, so that a short disk fault exceeds it. */
+const MAX_UNWRITTEN = 4;
+
 interface Parts {
   readonly store: Store;
   readonly recorder: Recorder;
@@ -109,6 +112,7 @@ export class SimDaemon {
     await core[Symbol.asyncDispose]();
     await streams.dispose();
     node.crash();
+    await recorder.drain();
     recorder[Symbol.dispose]();
     try {
       store[Symbol.dispose]();
@@ -119,7 +123,7 @@ export class SimDaemon {
   }
 
   #subscribe(): void {
-    const { settings, broker, clock, brokerRandom } = this.#init;
+    const { settings, broker, clock, brokerRandom, peerId, run } = this.#init;
     const { buffer } = this.#parts.core;
     if (settings.delivery === "at_most_once") {
       broker.subscribe((message) => clock.schedule(0, () => buffer.offer(message)));
@@ -129,6 +133,7 @@ export class SimDaemon {
       broker,
       machine: clock,
       random: brokerRandom,
+      owner: { peerId, run },
       log: this.store,
       buffer,
       logger: loggerOf(this.#watcher),
@@ -143,10 +148,10 @@ async function compose(init: SimDaemonInit, watcher: DaemonWatcher): Promise<Par
   const store = init.disk.open(clock);
   store.onAppended((entry) => watcher.logged(entry));
   const onObserved = (event: ObservedEvent) => watcher.observed(event);
-  const recorder = new Recorder({ store, ...common, metrics: NO_METRICS, onObserved });
+  const recorder = new Recorder({ store, ...common, metrics: NO_METRICS, onObserved, maxUnwritten: MAX_UNWRITTEN });
   const admission = admissionPolicyOf(store, admissionRule);
   const node = new WatchedNode(network, { peerId, clock, gater: createGater(admission, recorder) }, watcher);
-  recorder.started({ run, version: "0.0.0", config: { events: DEFAULT_VOCABULARY }, lastAliveMs: null });
+  recorder.started({ run, peerId, version: "0.0.0", config: { events: DEFAULT_VOCABULARY }, lastAliveMs: null });
   recorder.running();
   const wake = (woken: PeerId) => {
     if (watcher.mayWake()) core.reconciler.wake(woken);

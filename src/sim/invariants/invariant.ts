@@ -68,6 +68,8 @@ export interface Invariant {
   published?(message: StoredMessage): void;
   /** A fault strikes the broker, its stream, its consumer or the disk. */
   disturbed?(): void;
+  /** An older copy has taken the place of the daemon's data. */
+  rolledBack?(): void;
   /** A step of the simulation is over. */
   stepped?(): void;
   /** All faults have ended and no more will follow. */

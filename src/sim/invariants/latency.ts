@@ -1,5 +1,6 @@
 /** Decided work starts and ends in time: the diff must not mask a lost wake, no key may starve, every operation must settle. */
 import type { PeerId } from "../../base/ids.ts";
+import { REFUSAL_GRACE_MS } from "../../reconciler/backoff.ts";
 import { WAKES_RECOVER_MS } from "../daemon/daemon-lifecycle.ts";
 import type { Invariant, Scene } from "./invariant.ts";
 
@@ -111,8 +112,8 @@ function wants(scene: Scene, peerId: PeerId): boolean {
   return daemon?.store.get(peerId)?.standing === "partner" && peerId !== scene.self && !stopped;
 }
 
-/** Allowance for operations that are still queued; an aborted one must settle at once. */
-const SLACK_MS = 1_000;
+/** Time beyond the timeout of an open: after a refusal it must stay open for a while, and an aborted one must settle at once. */
+const SLACK_MS = REFUSAL_GRACE_MS + 1_000;
 
 /** At most one operation is in flight per key, and at most `concurrency` opens in total. */
 export function operations(scene: Scene): Invariant {

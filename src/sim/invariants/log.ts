@@ -3,6 +3,8 @@ import { isDeepStrictEqual } from "node:util";
 import type { Invariant, ObservedDaemon, Scene } from "./invariant.ts";
 
 const LOOK_EVERY_MS = 500;
+/** After a disk has recovered, what waited for it is written within this time: appends are retried every second. */
+const WRITTEN_MS = 2_000;
 
 export function seqIsGapless(scene: Scene): Invariant {
   let lastSeq = 0;
@@ -19,6 +21,9 @@ export function seqIsGapless(scene: Scene): Invariant {
     ended() {
       isStarted = false;
     },
+    rolledBack() {
+      lastSeq = 0;
+    },
     logged({ seq }) {
       // The last row before a crash may not have been reported.
       const follows = isStarted ? seq === lastSeq + 1 : seq > lastSeq;
@@ -31,6 +36,7 @@ export function seqIsGapless(scene: Scene): Invariant {
 export function logIsTrue(scene: Scene): Invariant {
   let nextLookMs = 0;
   let hasStart = false;
+  let unhealthyMs = Number.NEGATIVE_INFINITY;
   return {
     started(daemon) {
       rowsHoldTogether(scene);
@@ -49,6 +55,7 @@ export function logIsTrue(scene: Scene): Invariant {
       if (event.type === "DaemonStarted" && scene.daemon !== undefined) sessionsAreClosed(scene, scene.daemon);
     },
     stepped() {
+      if (scene.disk.state !== "healthy") unhealthyMs = scene.nowMs();
       // A failed transaction must leave nothing behind, on disk or in memory.
       if (scene.daemon === undefined || scene.disk.state === "healthy" || scene.nowMs() < nextLookMs) return;
       nextLookMs = scene.nowMs() + LOOK_EVERY_MS;
@@ -60,7 +67,7 @@ export function logIsTrue(scene: Scene): Invariant {
       rowsHoldTogether(scene);
       replayIsExact(scene, daemon);
       memoryIsTheTable(scene, daemon);
-      openStreamsAreTheLogs(scene, daemon);
+      if (scene.nowMs() - unhealthyMs > WRITTEN_MS) openStreamsAreTheLogs(scene, daemon);
     },
   };
 }
@@ -100,7 +107,6 @@ function memoryIsTheTable(scene: Scene, daemon: ObservedDaemon): void {
 }
 
 function openStreamsAreTheLogs(scene: Scene, daemon: ObservedDaemon): void {
-  if (scene.disk.state !== "healthy") return;
   for (const { peerId, openStreams } of daemon.store.statuses()) {
     // The row budget of strangers may have left out an opening, and then its close.
     if (daemon.store.get(peerId) === undefined && openStreams.length === 0) continue;

@@ -1,8 +1,8 @@
 /** Checks the archive files of a log against their anchors, as far as the files can be found. */
 
 import { basename, dirname } from "node:path";
-import Database from "better-sqlite3";
 import { toPartnerdError } from "../../base/errors.ts";
+import type { KnownHead } from "../check/head-check.ts";
 import { attempt } from "../check/rows/row-reader.ts";
 import { stateSha256Of } from "../fold/archived-state.ts";
 import { type Anchor, records } from "../model/anchor.ts";
@@ -10,6 +10,7 @@ import { type Finding, rowPlace } from "../model/finding.ts";
 import { eventOf } from "../model/log-entry.ts";
 import { databaseFileOf } from "../sql/data-directory.ts";
 import { closeAtEnd } from "../sql/open.ts";
+import { openToRead } from "../sql/open-to-read.ts";
 import { type Tables, tables } from "../sql/statements/tables.ts";
 import { pathOf } from "./file/archive-files.ts";
 import { readVerified } from "./file/verify-archive.ts";
@@ -24,6 +25,8 @@ export interface CheckedArchive {
 export interface ArchiveCheckOptions {
   /** A data directory, or a readable database file. */
   readonly path: string;
+  /** Heads that the archived rows must contain; those of other rows are ignored. */
+  readonly heads?: readonly KnownHead[];
   /** A directory to which archive files were moved. */
   readonly archives?: string | undefined;
   /** Called with the number of rows read so far and in all. */
@@ -34,10 +37,11 @@ export interface ArchiveCheckOptions {
 export async function checkArchives({
   path,
   archives,
+  heads = [],
   onProgress = () => {},
 }: ArchiveCheckOptions): Promise<readonly CheckedArchive[]> {
   const file = databaseFileOf(path);
-  const database = new Database(file, { readonly: true, fileMustExist: true });
+  const database = openToRead(file);
   using _closing = closeAtEnd(database);
   // A log whose anchors cannot be read is damaged; checking the log itself reports it.
   const read = attempt(() => {
@@ -47,23 +51,30 @@ export async function checkArchives({
   if (!read.ok) return [];
   const { rows, anchors } = read.value;
   const total = anchors.reduce((sum, { events }) => sum + events, 0);
+  const headsOfRow = Map.groupBy(heads, ({ seq }) => seq);
   const checked: CheckedArchive[] = [];
   let before = 0;
   for (const [index, anchor] of anchors.entries()) {
     const progress = (done: number) => onProgress(before + done, total);
-    checked.push(await checkArchive(rows, anchors, index, pathOf(anchor, dirname(file), archives), progress));
+    const found = pathOf(anchor, dirname(file), archives);
+    checked.push(await checkArchive({ rows, anchors, index, path: found, headsOfRow, progress }));
     before += anchor.events;
   }
   return checked;
 }
 
-async function checkArchive(
-  rows: Tables,
-  anchors: readonly Anchor[],
-  index: number,
-  path: string | undefined,
-  progress: (rows: number) => void,
-): Promise<CheckedArchive> {
+interface ArchiveCheck {
+  readonly rows: Tables;
+  readonly anchors: readonly Anchor[];
+  /** Of the anchor to check. */
+  readonly index: number;
+  /** The archive file, if it was found. */
+  readonly path: string | undefined;
+  readonly headsOfRow: ReadonlyMap<number, readonly KnownHead[]>;
+  readonly progress: (rows: number) => void;
+}
+
+async function checkArchive({ rows, anchors, index, path, headsOfRow, progress }: ArchiveCheck): Promise<CheckedArchive> {
   const anchor = anchors[index] as Anchor;
   if (path === undefined) return { anchor, path, findings: [] };
   const findings: Finding[] = [];
@@ -78,6 +89,9 @@ async function checkArchive(
         const said = anchorOfRow.get(row.seq);
         if (said !== undefined && !records(eventOf(row), row.atMs, said))
           find(`${rowPlace(row.seq)} differs from archive_anchor ${said.lastSeq}`);
+        for (const { from, hashPrefix } of headsOfRow.get(row.seq) ?? [])
+          if (row.chainHash?.startsWith(hashPrefix) !== true)
+            find(`the chain_hash of ${rowPlace(row.seq)} is ${row.chainHash ?? "missing"}, ${from} names ${hashPrefix}`);
       },
       progress,
     });

@@ -18,12 +18,39 @@ export interface ArchivePlan {
   readonly file: string;
 }
 
-/** Plans to archive the rows before `before`; undefined if there are none. The newest row always stays. */
-export function planArchive(database: Database, rows: Tables, before: LogPlace): ArchivePlan | undefined {
+/** Rows whose time says that they belong on the other side of the point: the clock was wrong when they were written. */
+export interface Misdated {
+  /** Number of rows that are moved although they are dated later. */
+  readonly moved: number;
+  /** Number of rows that stay although they are dated earlier, and the first of the rows before them that are dated later. */
+  readonly kept: number;
+  readonly behind: { readonly seq: number; readonly atMs: number } | undefined;
+  /** The seq before which everything dated earlier is; undefined if none stays. */
+  readonly allBeforeSeq: number | undefined;
+}
+
+const NONE_MISDATED: Misdated = { moved: 0, kept: 0, behind: undefined, allBeforeSeq: undefined };
+
+interface Planned {
+  /** Undefined if there is nothing to move. */
+  readonly plan: ArchivePlan | undefined;
+  readonly misdated: Misdated;
+}
+
+/**
+ * Plans to archive the rows before `before`. The newest row always stays. A time is between two rows: where the fewest rows are on the
+ * wrong side of it, and of several such places, the earliest. So neither a few rows from the future nor a few from the past decide.
+ */
+export function planArchive(database: Database, rows: Tables, before: LogPlace): Planned {
   const afterSeq = rows.newestAnchor()?.lastSeq ?? 0;
   const newestSeq = rows.head()?.seq ?? 0;
-  const limit = "seq" in before ? before.seq : (firstSince(database, afterSeq, before.atMs) ?? newestSeq);
-  const [firstSeq, lastSeq] = [afterSeq + 1, Math.min(limit, newestSeq) - 1];
+  const { limit, misdated } =
+    "seq" in before ? { limit: before.seq, misdated: NONE_MISDATED } : limitAt(database, afterSeq, before.atMs, newestSeq);
+  return { plan: planBefore(database, afterSeq, Math.min(limit, newestSeq)), misdated };
+}
+
+function planBefore(database: Database, afterSeq: number, limit: number): ArchivePlan | undefined {
+  const [firstSeq, lastSeq] = [afterSeq + 1, limit - 1];
   const [first, last] = [rowAt(database, firstSeq), rowAt(database, lastSeq)];
   if (first === undefined || last === undefined || lastSeq < firstSeq) return undefined;
   return {
@@ -46,9 +73,37 @@ export function plannedBytes(database: Database, rows: Tables, { events, firstSe
   return Math.round((bytes * events) / Math.max(all, 1));
 }
 
-function firstSince(database: Database, afterSeq: number, atMs: number): number | undefined {
-  const query = "select min(seq) from event_log where seq > ? and at_ms >= ?";
-  return database.prepare<[number, number], number | null>(query).pluck().get(afterSeq, atMs) ?? undefined;
+/** The first seq that stays. */
+function limitAt(
+  database: Database,
+  afterSeq: number,
+  atMs: number,
+  newestSeq: number,
+): { readonly limit: number; readonly misdated: Misdated } {
+  const range = { afterSeq, newestSeq, atMs };
+  const seqOf = (which: string) =>
+    database
+      .prepare<[typeof range], number | null>(`select ${which} and seq > :afterSeq and seq < :newestSeq`)
+      .pluck()
+      .get(range) ?? undefined;
+  const firstLate = seqOf("min(seq) from event_log where at_ms >= :atMs") ?? newestSeq;
+  const lastEarly = seqOf("max(seq) from event_log where at_ms < :atMs") ?? 0;
+  if (lastEarly < firstLate) return { limit: firstLate, misdated: NONE_MISDATED };
+  let [limit, moved] = [firstLate, 0];
+  // The rows since `limit`.
+  let [late, early] = [0, 0];
+  const between = "select seq, at_ms >= ? as isLate from event_log where seq between ? and ? order by seq";
+  type Row = { readonly seq: number; readonly isLate: 0 | 1 };
+  for (const { seq, isLate } of database.prepare<[number, number, number], Row>(between).iterate(atMs, firstLate, lastEarly)) {
+    if (isLate === 1) late += 1;
+    else early += 1;
+    if (early <= late) continue;
+    moved += late;
+    [limit, late, early] = [seq + 1, 0, 0];
+  }
+  if (early === 0) return { limit, misdated: { ...NONE_MISDATED, moved } };
+  const behind = { seq: limit, atMs: rowAt(database, limit)?.atMs ?? atMs };
+  return { limit, misdated: { moved, kept: early, behind, allBeforeSeq: lastEarly + 1 } };
 }
 
 function rowAt(database: Database, seq: number): { readonly atMs: number; readonly chainHash: string } | undefined {

@@ -15,7 +15,7 @@ import { ARCHIVE_LOCK, lockDirectory } from "../sql/lock.ts";
 import { openExistingDatabase } from "../sql/open.ts";
 import { type Tables, tables } from "../sql/statements/tables.ts";
 import { appendAnchor } from "./anchor.ts";
-import { type ArchivePlan, type LogPlace, planArchive, plannedBytes } from "./archive-plan.ts";
+import { type ArchivePlan, type LogPlace, type Misdated, planArchive, plannedBytes } from "./archive-plan.ts";
 import { carriedRepetitions, writeVerified } from "./file/write-verified.ts";
 import { removeArchived } from "./remove-archived.ts";
 
@@ -45,6 +45,8 @@ export type ArchiveReport = ArchiveFreed &
   );
 
 interface ArchiveFreed {
+  /** The rows that the clock misdated, if a time decides what is moved. */
+  readonly misdated: Misdated;
   /** Number of rows deleted, and of bytes by which the free pages of the database grew. */
   readonly removed: number;
   readonly freedBytes: number;
@@ -91,9 +93,13 @@ class Archiving {
   async run(): Promise<ArchiveReport> {
     const { before, dryRun = false } = this.#options;
     const freeBytes = this.#freeBytes();
-    const freed = (removed: number): ArchiveFreed => ({ removed, freedBytes: Math.max(0, this.#freeBytes() - freeBytes) });
     const left = dryRun ? 0 : await this.#remove();
-    const plan = planArchive(this.#database, this.#rows, before);
+    const { plan, misdated } = planArchive(this.#database, this.#rows, before);
+    const freed = (removed: number): ArchiveFreed => ({
+      misdated,
+      removed,
+      freedBytes: Math.max(0, this.#freeBytes() - freeBytes),
+    });
     if (plan === undefined) return { kind: "nothing", ...freed(left) };
     const path = join(this.#to, plan.file);
     if (dryRun) return { kind: "planned", plan, path, bytes: plannedBytes(this.#database, this.#rows, plan), ...freed(0) };

@@ -4,6 +4,7 @@ import { existsSync, mkdtempSync, renameSync, rmSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { messageOf, PartnerdError } from "../../base/errors.ts";
 import type { LogHead } from "../model/log-head.ts";
+import { removedIfKilled } from "../recovery/removed-if-killed.ts";
 import { DATABASE_NAME, databaseFileOf, syncToDisk } from "../sql/data-directory.ts";
 import { storeFailure } from "../sql/failure.ts";
 import { openDatabase, openReadOnly } from "../sql/open.ts";
@@ -39,6 +40,7 @@ export async function unarchive({ files, data, to, onProgress = () => {} }: Unar
   using source = data === undefined ? undefined : openSource(data);
   const parts = source === undefined ? await orderedParts(files) : partsOf(source.anchors, source.directory, files);
   const workplace = makeWorkplace(file);
+  using _killed = removedIfKilled([workplace]);
   try {
     const database = openDatabase(workplace);
     let head: LogHead;

@@ -2,8 +2,9 @@
 
 import type { Database } from "better-sqlite3";
 import type { SQLiteTable } from "drizzle-orm/sqlite-core";
-import { type ArchivedState, projectionsOf } from "../fold/archived-state.ts";
+import type { ArchivedState } from "../fold/archived-state.ts";
 import { FROM_ZERO, type Projections } from "../fold/replay.ts";
+import type { RunRecord } from "../fold/run-record.ts";
 import { type Anchor, records } from "../model/anchor.ts";
 import type { Finding } from "../model/finding.ts";
 import { eventOf } from "../model/log-entry.ts";
@@ -18,17 +19,21 @@ import { attempt, readRows, rowsOf } from "./rows/row-reader.ts";
 export interface LogOrigin {
   readonly start: LogStart;
   readonly projections: Projections | undefined;
+  /** The run in which the first row behind the archives was appended. */
+  readonly lastRun: RunRecord | null;
 }
 
 export function logOrigin(database: Database): LogOrigin {
   const rows = archiveRows(database);
   const newest = attempt(() => rows.newestAnchor());
-  if (!newest.ok) return { start: LOG_BEGINNING, projections: undefined };
+  if (!newest.ok) return { start: LOG_BEGINNING, projections: undefined, lastRun: null };
   const anchor = newest.value;
-  if (anchor === undefined) return { start: LOG_BEGINNING, projections: FROM_ZERO.projections };
-  const state = attempt(() => rows.archivedState(anchor));
+  if (anchor === undefined) return { start: LOG_BEGINNING, projections: FROM_ZERO.projections, lastRun: null };
+  const behind = attempt(() => rows.startBehind(anchor));
   const start = { seq: anchor.lastSeq, chainHash: anchor.lastChainHash };
-  return { start, projections: state.ok ? projectionsOf(state.value) : undefined };
+  return behind.ok
+    ? { start, projections: behind.value.projections, lastRun: behind.value.lastRun }
+    : { start, projections: undefined, lastRun: null };
 }
 
 /** To be called in one read transaction. */

@@ -4,29 +4,45 @@
  */
 
 import { basename } from "node:path";
-import Database from "better-sqlite3";
+import type Database from "better-sqlite3";
 import { startReplay } from "../fold/replay.ts";
+import type { UnprovenClaim } from "../model/finding.ts";
 import { type Finding, Findings } from "../model/finding.ts";
 import { LOG_BEGINNING, type LogHead, NO_ROWS } from "../model/log-head.ts";
-import { databaseFileOf } from "../sql/data-directory.ts";
+import { DATABASE_NAME, databaseFileOf } from "../sql/data-directory.ts";
 import { isEmpty } from "../sql/open.ts";
+import { openToRead } from "../sql/open-to-read.ts";
 import { anchorFindings, logOrigin } from "./anchor-check.ts";
+import { headerFindings } from "./file/header-check.ts";
 import { integrityFindings } from "./file/integrity.ts";
 import { applicationIdFindings, migrationFindings, refuseOtherVersion, schemaFindings } from "./file/schema-check.ts";
-import { headBeside, headFindings, type KnownHead } from "./head-check.ts";
+import { type HeadSeries, headBeside, headFindings, type KnownHead, seriesFindings } from "./head-check.ts";
+import { leftoverFindings, leftoverWitnesses } from "./leftovers-check.ts";
 import { columnTypesCheck } from "./rows/column-types.ts";
 import { cursorCheck } from "./rows/cursor-check.ts";
 import { highestSeq, LogPass } from "./rows/log-pass.ts";
+import { meaningCheck } from "./rows/meaning-check.ts";
 import { repetitionFindings } from "./rows/repetitions-check.ts";
 import { replayCheck } from "./rows/replay-check.ts";
 import { attempt } from "./rows/row-reader.ts";
 import { chainCheck, payloadCheck } from "./rows/sound-rows.ts";
+import { streamsCheck } from "./rows/streams-check.ts";
+import { countWitnesses, headWitnesses } from "./witnesses.ts";
 
 export interface CheckOptions {
   /** A data directory, or a database file. */
   readonly path: string;
   /** Heads that the log must still contain, besides the one in the head file. */
   readonly heads?: readonly KnownHead[];
+  /** Heads that the daemon published to one place; a copy of a database may end before the newest of them. */
+  readonly series?: HeadSeries;
+  /**
+   * False leaves out whether openings and closes of streams match; default true. For copies: a log that lost a close cannot be
+   * repaired, and is still worth a backup.
+   */
+  readonly withStreams?: boolean;
+  /** Makes a missing head file a finding; default false. */
+  readonly requireHead?: boolean;
   /** Called with the number of rows read so far and in all. */
   readonly onProgress?: (rows: number, total: number) => void;
 }
@@ -39,6 +55,8 @@ export interface CheckReport {
   readonly events: number;
   /** Empty if the database is sound. */
   readonly findings: readonly Finding[];
+  /** The claims that the file alone cannot prove. */
+  readonly witnesses: readonly UnprovenClaim[];
 }
 
 /**
@@ -46,28 +64,37 @@ export interface CheckReport {
  * has a newer schema, and `database_retired` if it is from before the first release. Any other problem is a finding.
  */
 export function checkDatabase(options: CheckOptions): CheckReport {
-  const { path, heads = [], onProgress = () => {} } = options;
+  const { path, heads = [], requireHead = false, withStreams = true, onProgress = () => {} } = options;
   const file = databaseFileOf(path);
+  const isData = basename(file) === DATABASE_NAME;
   const findings = new Findings();
   // Read before the database, so that everything the file names has been committed.
   const beside = headBeside(file);
   findings.take("head", () => beside.findings);
+  if (requireHead && beside.isMissing) findings.take("head", () => [{ place: beside.from, problem: "missing" }]);
   const known = [...heads, ...(beside.head === null ? [] : [beside.head])];
-  const database = new Database(file, { readonly: true, fileMustExist: true });
+  const database = openToRead(file);
   try {
     const read = attempt(() => database.prepare("select count(*) from sqlite_schema").get());
     if (!read.ok) {
       findings.take("pages", () => [{ place: basename(file), problem: `cannot be read: ${read.why}` }]);
-      return { file, head: NO_ROWS, events: 0, findings: findings.all() };
+      return { file, head: NO_ROWS, events: 0, findings: findings.all(), witnesses: [] };
     }
-    const gone = isEmpty(database) ? known.flatMap((head) => [...headFindings(database, head, 0, LOG_BEGINNING)]) : [];
+    const all = [...known, ...(isData ? (options.series?.heads.slice(-1) ?? []) : [])];
+    const gone = isEmpty(database) ? all.flatMap((head) => [...headFindings(database, head, 0, LOG_BEGINNING)]) : [];
     if (gone.length > 0) {
       findings.take("head", () => gone);
-      return { file, head: NO_ROWS, events: 0, findings: findings.all() };
+      return { file, head: NO_ROWS, events: 0, findings: findings.all(), witnesses: [] };
     }
     refuseOtherVersion(database, file);
-    const contents = checkContents(database, findings, known, onProgress);
-    if (contents !== "archived concurrently") return { file, ...contents, findings: findings.all() };
+    findings.take("file header", () => headerFindings(file));
+    const series = options.series && (isData ? options.series : within(options.series, highestSeq(database) ?? 0));
+    const contents = checkContents(database, findings, { known, series }, withStreams, onProgress);
+    if (contents !== "archived concurrently") {
+      const published = [...heads, ...(options.series?.heads ?? [])];
+      const ofHead = headWitnesses(contents.head, { published, beside: beside.head }, isData);
+      return { file, ...contents, findings: findings.all(), witnesses: [...ofHead, ...contents.witnesses] };
+    }
   } finally {
     database.close();
   }
@@ -77,9 +104,10 @@ export function checkDatabase(options: CheckOptions): CheckReport {
 function checkContents(
   database: Database.Database,
   findings: Findings,
-  known: readonly KnownHead[],
+  { known, series }: { readonly known: readonly KnownHead[]; readonly series: HeadSeries | undefined },
+  withStreams: boolean,
   onProgress: (rows: number, total: number) => void,
-): Pick<CheckReport, "head" | "events"> | "archived concurrently" {
+): Pick<CheckReport, "head" | "events" | "witnesses"> | "archived concurrently" {
   findings.take("file header", () => applicationIdFindings(database));
   findings.take("pages", () => integrityFindings(database));
   findings.take("schema", () => [...schemaFindings(database), ...migrationFindings(database)]);
@@ -88,10 +116,10 @@ function checkContents(
   if (!origin.ok) {
     // Its tables are not those of this program; the findings above say more.
     findings.take("schema", () => [{ place: "schema", problem: `the log cannot be read with it: ${origin.why}` }]);
-    return { events: 0, head: NO_ROWS };
+    return { events: 0, head: NO_ROWS, witnesses: [] };
   }
-  const { start, projections } = origin.value;
-  const [replay, derived] = [replayCheck(startReplay(projections)), cursorCheck()];
+  const { start, projections, lastRun } = origin.value;
+  const [replay, derived, meaning] = [replayCheck(startReplay(projections)), cursorCheck(), meaningCheck(lastRun)];
   if (projections === undefined) replay.unreadable?.();
   const lastSeq = () => highestSeq(database) ?? Math.max(0, ...known.map(({ seq }) => seq));
   let total = lastSeq();
@@ -103,8 +131,10 @@ function checkContents(
         ["chain", chainCheck(start)],
         ["column types", columnTypesCheck()],
         ["payloads", payloadCheck()],
+        ["messages", meaning],
         // Without the archived state, every other row would be a finding.
         ...(projections === undefined ? [] : [["replay", replay] as const]),
+        ...(projections === undefined || !withStreams ? [] : [["streams", streamsCheck(projections)] as const]),
         ["ingest_cursor", derived],
       ]),
       onRow: (seq) => onProgress(seq - start.seq, total - start.seq),
@@ -113,6 +143,7 @@ function checkContents(
   );
   pass.readTo(total);
   let isSame = true;
+  let witnesses: readonly UnprovenClaim[] = [];
   // One transaction, so that nothing is appended between reading the end of the log and reading the tables.
   inOneRead(database, () => {
     isSame = logOrigin(database).start.seq === start.seq;
@@ -121,13 +152,26 @@ function checkContents(
     pass.readTo(total);
     findings.take("projections", () => replay.tables(database));
     findings.take("archives", () => anchorFindings(database));
+    findings.take("archived rows", () => leftoverFindings(database));
     findings.take("ingest_cursor", () => derived.cursor(database));
     findings.take("repeated_failures", () => repetitionFindings(database, start));
     findings.take("head", () => known.flatMap((head) => [...headFindings(database, head, total, start)]));
+    if (series !== undefined) findings.take("published heads", () => seriesFindings(database, series, total, start));
+    const listed = attempt(() => [
+      ...meaning.witnesses(),
+      ...derived.witnesses(database),
+      ...countWitnesses(database),
+      ...leftoverWitnesses(database),
+    ]);
+    if (listed.ok) witnesses = listed.value;
   });
   if (!isSame) return "archived concurrently";
   const { seq, atMs, chainHash } = pass.last;
-  return { events: pass.rows, head: pass.rows === 0 ? NO_ROWS : { seq, atMs, chainHash } };
+  return { events: pass.rows, head: pass.rows === 0 ? NO_ROWS : { seq, atMs, chainHash }, witnesses };
+}
+
+function within({ from, heads }: HeadSeries, lastSeq: number): HeadSeries {
+  return { from, heads: heads.filter(({ seq }) => seq <= lastSeq) };
 }
 
 /** In a damaged file even ending the transaction may fail. */

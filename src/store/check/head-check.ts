@@ -1,7 +1,8 @@
-/** Checks the end of the log against heads recorded elsewhere: in the head file, or published. */
+/** Checks the log against heads recorded elsewhere: in the head file, or published. */
 
 import { basename, dirname } from "node:path";
 import type { Database } from "better-sqlite3";
+import { counted } from "../../base/units.ts";
 import { type HeadRecord, headFileIn, readHeadFile } from "../head/head-file.ts";
 import { type Finding, rowPlace } from "../model/finding.ts";
 import type { LogStart } from "../model/log-head.ts";
@@ -16,21 +17,29 @@ export interface KnownHead {
   readonly hashPrefix: string;
 }
 
+interface HeadBeside {
+  /** The name of the head file. */
+  readonly from: string;
+  readonly head: KnownHead | null;
+  readonly isMissing: boolean;
+  readonly findings: readonly Finding[];
+}
+
 /**
  * The head in the head file beside a daemon's database; a copy of a database has none. Throws `database_failed` if it cannot be
  * read.
  */
-export function headBeside(file: string): { readonly head: KnownHead | null; readonly findings: readonly Finding[] } {
+export function headBeside(file: string): HeadBeside {
   const path = headFileIn(dirname(file));
   const from = basename(path);
   const record: HeadRecord = basename(file) === DATABASE_NAME ? readHeadFile(path) : { kind: "none" };
   switch (record.kind) {
     case "none":
-      return { head: null, findings: [] };
+      return { from, head: null, isMissing: true, findings: [] };
     case "damaged":
-      return { head: null, findings: [{ place: from, problem: `is damaged: ${record.why}` }] };
+      return { from, head: null, isMissing: false, findings: [{ place: from, problem: `is damaged: ${record.why}` }] };
     case "head":
-      return { head: { from, seq: record.head.seq, hashPrefix: record.head.chainHash }, findings: [] };
+      return { from, head: { from, seq: record.head.seq, hashPrefix: record.head.chainHash }, isMissing: false, findings: [] };
   }
 }
 
@@ -44,14 +53,51 @@ export function* headFindings(
     yield { place: rowPlace(lastSeq + 1, seq), problem: `gone: ${from} names seq ${seq}, the log ends at seq ${lastSeq}` };
     return;
   }
-  // Archived rows are checked against their archive.
-  if (seq < start.seq) return;
-  const found = seq === start.seq ? start.chainHash : chainHashAt(database, seq);
-  if (found?.startsWith(hashPrefix) === true) return;
+  const found = hashAt(database, seq, start);
+  if (found === "archived" || found?.startsWith(hashPrefix) === true) return;
   const problem = `chain_hash is ${found ?? "missing"}, ${from} names ${hashPrefix}: this row, or one before it, was changed`;
   yield { place: rowPlace(seq), problem };
 }
 
-function chainHashAt(database: Database, seq: number): string | null | undefined {
-  return database.prepare<[number], string | null>("select chain_hash from event_log where seq = ?").pluck().get(seq);
+/** `archived`: only the archive file has it (archive-check.ts). */
+function hashAt(database: Database, seq: number, start: LogStart): string | null | undefined {
+  if (seq === start.seq) return start.chainHash;
+  const read = (sql: string) => database.prepare<[number], string | null>(sql).pluck().get(seq);
+  if (seq > start.seq) return read("select chain_hash from event_log where seq = ?");
+  return read("select last_chain_hash from archive_anchor where last_seq = ?") ?? "archived";
+}
+
+const MOST_SHOWN = 3;
+
+/** Heads that the daemon published to one place in the course of time. */
+export interface HeadSeries {
+  /** The place, for findings about all of them. */
+  readonly from: string;
+  readonly heads: readonly KnownHead[];
+}
+
+/** The first that contradict the log, and how many of all do. */
+export function* seriesFindings(
+  database: Database,
+  { from, heads }: HeadSeries,
+  lastSeq: number,
+  start: LogStart,
+): Generator<Finding> {
+  const sorted = heads.toSorted((one, other) => one.seq - other.seq);
+  const found = sorted.map((head) => ({ head, findings: [...headFindings(database, head, lastSeq, start)] }));
+  const contradicting = found.filter(({ findings }) => findings.length > 0);
+  const [first] = contradicting;
+  if (first === undefined) return;
+  yield* contradicting.slice(0, MOST_SHOWN).flatMap(({ findings }) => findings);
+  const agreeing = found.filter(({ findings }) => findings.length === 0);
+  const before = agreeing.findLast(({ head }) => head.seq < first.head.seq);
+  const after = agreeing.find(({ head }) => head.seq > first.head.seq);
+  yield {
+    place: from,
+    problem: [
+      `${contradicting.length} of ${counted(heads.length, "published head")} contradict the log`,
+      before === undefined ? "none before them agrees" : `the last one before them that agrees has seq ${before.head.seq}`,
+      ...(after === undefined ? [] : [`the next one that agrees has seq ${after.head.seq}`]),
+    ].join("; "),
+  };
 }

@@ -7,7 +7,8 @@ import { gunzipSync, gzipSync } from "node:zlib";
 import { z } from "zod";
 import type { ErrorCode } from "../../base/errors.ts";
 import type { Address, Did, PeerId, ResourceId } from "../../base/ids.ts";
-import type { AttemptId, CloseReason, DeliveryGuarantee, GapReason } from "../../events/types.ts";
+import type { DeliveryGuarantee, GapReason, RollbackEvidence } from "../../events/delivery/delivery-events.ts";
+import type { AttemptId, CloseReason } from "../../events/types.ts";
 import { dedupeKeyParts } from "../model/dedupe-key.ts";
 import type { LogEntryRow } from "../model/log-entry.ts";
 import type { LogStart } from "../model/log-head.ts";
@@ -68,6 +69,7 @@ const inStream = {
 /** A start, its configuration, the vocabulary of the log up to here (RunRecord), and the DaemonStopped; null if there is none. */
 const lastRun = z.strictObject({
   startedSeq: z.int(),
+  peerId: peerId.optional(),
   configSha256: z.string(),
   config: z.record(z.string(), z.unknown()).nullable(),
   vocabulary: z.unknown(),
@@ -107,9 +109,9 @@ const schema = z.strictObject({
   deliveries: z.array(
     z.strictObject({
       seq: z.int(),
-      type: z.enum(["DeliveryChanged", "DeliveryGap"]),
+      type: z.enum(["DeliveryChanged", "DeliveryGap", "LogRolledBack"]),
       atMs: z.int(),
-      reason: text<DeliveryGuarantee | GapReason>(),
+      reason: text<DeliveryGuarantee | GapReason | RollbackEvidence>(),
       stream: z.string().nullable(),
       streamCreated: z.string().nullable(),
       streamSequence: z.int().nullable(),
@@ -177,7 +179,7 @@ export function stateBehind(state: ArchivedState): Omit<ReplayStart, keyof LogSt
   return { projections: projectionsOf(state), lastRun: state.lastRun };
 }
 
-export function projectionsOf(state: Pick<ArchivedState, "desired" | "status">): Projections {
+function projectionsOf(state: Pick<ArchivedState, "desired" | "status">): Projections {
   return {
     desired: new Map(state.desired.map((peer) => [peer.peerId, peer])),
     status: new Map(state.status.map((peer) => [peer.peerId, peer])),

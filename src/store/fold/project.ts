@@ -37,8 +37,12 @@ export function project(
     case "EventsSuppressed":
     case "DeliveryChanged":
     case "DeliveryGap":
+    case "LogRolledBack":
+    case "CloneSeen":
     case "LogArchived":
     case "LogReinterpreted":
+    case "IdentityChanged":
+    case "LogRestored":
     case "DaemonStarted":
     case "DaemonStopped":
       return NOTHING;

@@ -2,12 +2,13 @@
  * The head of the chain, kept outside the database: the newest committed row, written after each commit. An attacker who truncates the
  * log or recomputes the chain must also change this file; copies on other machines (docs/adr/0012) are out of its reach.
  */
-import { closeSync, constants, fstatSync, fsyncSync, openSync, writeSync } from "node:fs";
-import { join } from "node:path";
+import { closeSync, constants, fstatSync, fsyncSync, openSync, statSync, writeSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { z } from "zod";
 import { messageOf, PartnerdError } from "../../base/errors.ts";
 import { readRegularFile } from "../../base/setting-file.ts";
 import { contradictionOf, type LogHead } from "../model/log-head.ts";
+import { giveToOwnerOf } from "../sql/data-directory.ts";
 
 const HEAD_NAME = "oc-partnerd.head";
 
@@ -105,8 +106,7 @@ export class HeadFile implements Disposable {
   /** Never throws. Only a new file is fsynced: after a power cut an old one may be behind, which is harmless. */
   write({ seq, chainHash, atMs }: LogHead): void {
     try {
-      const descriptor = this.#open();
-      const isNew = fstatSync(descriptor).size === 0;
+      const { descriptor, isNew } = this.#open();
       const line = lineOf({ seq, chainHash, atMs });
       const bytes = writeSync(descriptor, line, 0, "latin1");
       if (bytes !== line.length) throw new Error(`${bytes} of ${line.length} bytes were written`);
@@ -122,9 +122,14 @@ export class HeadFile implements Disposable {
     this.#close();
   }
 
-  #open(): number {
+  /** Opens it again if it was moved, deleted or replaced: the head must be where the next start looks for it. */
+  #open(): { readonly descriptor: number; readonly isNew: boolean } {
+    const found = this.#descriptor === undefined ? undefined : fstatSync(this.#descriptor);
+    const there = statSync(this.#path, { throwIfNoEntry: false });
+    if (found?.ino !== there?.ino || found?.dev !== there?.dev) this.#close();
     this.#descriptor ??= openSync(this.#path, constants.O_RDWR | constants.O_CREAT, 0o600);
-    return this.#descriptor;
+    if (there === undefined) giveToOwnerOf(dirname(this.#path), this.#path);
+    return { descriptor: this.#descriptor, isNew: (there?.size ?? 0) === 0 };
   }
 
   #close(): void {

@@ -1,6 +1,7 @@
 /** The anchor that replaces archived rows, and the row of the log that records the same facts. Pure. */
 import { isDeepStrictEqual } from "node:util";
-import type { ArchiveFacts, LogEvent } from "../../events/types.ts";
+import type { LogEvent } from "../../events/types.ts";
+import type { ArchiveFacts } from "../../events/upkeep/upkeep-facts.ts";
 import type { archiveAnchor } from "../schema/archive.ts";
 
 /** The anchor that replaces the rows up to `lastSeq`, which are in an archive file. */

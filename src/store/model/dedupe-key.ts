@@ -16,6 +16,12 @@ export function dedupeKeyOf({ created }: BrokerStream, sequence: number, hash: s
   return `${created}/${sequence}/${hash}`;
 }
 
+/** A message of a stream that the log has received. */
+export interface KnownMessage {
+  readonly sequence: number;
+  readonly messageHash: string;
+}
+
 /** Undefined if `key` does not have the form of a stream message's key. */
 export function parseDedupeKey(
   key: string,

@@ -26,8 +26,9 @@ export type CursorColumns = Pick<
 export function cursorAfter(cursor: DerivedCursor | undefined, row: CursorColumns): DerivedCursor | undefined {
   const { seq, type, reason, dedupeKey, streamSequence, lastStreamSequence } = row;
   if (streamSequence === null) return cursor;
+  if (type === "LogRolledBack" || reason === "unproven") return cursor;
   // A recreated or rewound stream invalidates everything known about sequences.
-  if (type === "DeliveryGap" && reason !== "purged") return undefined;
+  if (type === "DeliveryGap" && (reason === "recreated" || reason === "reused")) return undefined;
   if (type === "DeliveryGap") return cursor && furthest(cursor, { sequence: lastStreamSequence ?? 0, messageHash: null, seq });
   if (type === "DeliveryChanged") return followed(cursor, row, streamSequence);
   const key = dedupeKey === null ? undefined : parseDedupeKey(dedupeKey);

@@ -1,18 +1,20 @@
 /** The facts that a row stores as JSON in its `details` column. Pure. */
 import { z } from "zod";
 import { type ErrorCode, messageOf, PartnerdError } from "../../base/errors.ts";
+import type { PeerId } from "../../base/ids.ts";
+import type { CloneFacts } from "../../events/delivery/delivery-events.ts";
 import { CHALLENGE_ANSWERS, FIELD_SPELLINGS, type LearnedFacts, TIMESTAMP_KINDS } from "../../events/learned/learned-facts.ts";
 import {
-  type ArchiveFacts,
   CLOSE_REASONS,
   type CloseReason,
   type FailureFacts,
-  type ReinterpretFacts,
   type RunId,
   type StartFacts,
   type SuppressedFacts,
 } from "../../events/types.ts";
+import type { ArchiveFacts, IdentityFacts, ReinterpretFacts, RestoreFacts } from "../../events/upkeep/upkeep-facts.ts";
 
+const peerId = z.string().transform((text) => text as PeerId);
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 
 /** Fields are written in this order, so that equal facts give equal text. */
@@ -32,6 +34,7 @@ const archiveFacts = z.strictObject({
 
 const startFacts = z.strictObject({
   run: z.string().transform((text) => text as RunId),
+  peerId: peerId.optional(),
   version: z.string(),
   schema: z.int().positive(),
   configSha256: sha256,
@@ -41,6 +44,14 @@ const startFacts = z.strictObject({
 const reinterpretFacts = z.strictObject({
   vocabulary: z.record(z.string(), z.unknown()),
   changes: z.int().nonnegative(),
+});
+
+const identityFacts = z.strictObject({ from: peerId, to: peerId });
+
+const restoreFacts = z.strictObject({
+  backup: z.string().nullable(),
+  lastSeq: z.int().nonnegative(),
+  lastSeqBefore: z.int().nonnegative().nullable(),
 });
 
 const failureFacts = z.strictObject({
@@ -73,13 +84,27 @@ const learnedFacts = z.strictObject({
   challenge: z.enum(CHALLENGE_ANSWERS).nullable(),
 });
 
-type AnyFacts = ArchiveFacts | StartFacts | ReinterpretFacts | FailureFacts | SuppressedFacts | LearnedFacts;
+const cloneFacts = z.strictObject({ otherRun: z.string() });
+
+type AnyFacts =
+  | CloneFacts
+  | ArchiveFacts
+  | StartFacts
+  | ReinterpretFacts
+  | IdentityFacts
+  | RestoreFacts
+  | FailureFacts
+  | SuppressedFacts
+  | LearnedFacts;
 
 /** The text for the `details` column. */
 export function detailsJson(facts: AnyFacts): string {
+  if ("otherRun" in facts) return JSON.stringify(cloneFacts.parse(facts));
   if ("agent" in facts) return JSON.stringify(learnedFacts.parse(facts));
   if ("file" in facts) return JSON.stringify(archiveFacts.parse(facts));
   if ("counts" in facts) return JSON.stringify(suppressedFacts.parse(facts));
+  if ("backup" in facts) return JSON.stringify(restoreFacts.parse(facts));
+  if ("to" in facts) return JSON.stringify(identityFacts.parse(facts));
   if ("changes" in facts) return JSON.stringify(reinterpretFacts.parse(facts));
   return JSON.stringify("run" in facts ? startFacts.parse(facts) : failureFacts.parse(facts));
 }
@@ -99,6 +124,16 @@ export function reinterpretFactsIn(details: string, seq: number): ReinterpretFac
   return parsed(reinterpretFacts, details, seq);
 }
 
+/** Parses the details of the row `seq`, an IdentityChanged. Throws as archiveFactsIn does. */
+export function identityFactsIn(details: string, seq: number): IdentityFacts {
+  return parsed(identityFacts, details, seq);
+}
+
+/** Parses the details of the row `seq`, a LogRestored. Throws as archiveFactsIn does. */
+export function restoreFactsIn(details: string, seq: number): RestoreFacts {
+  return parsed(restoreFacts, details, seq);
+}
+
 /** Parses the details of the row `seq`, an OpenFailed. Throws as archiveFactsIn does. */
 export function failureFactsIn(details: string, seq: number): FailureFacts {
   return parsed(failureFacts, details, seq);
@@ -107,6 +142,11 @@ export function failureFactsIn(details: string, seq: number): FailureFacts {
 /** Parses the details of the row `seq`, an EventsSuppressed. Throws as archiveFactsIn does. */
 export function suppressedFactsIn(details: string, seq: number): SuppressedFacts {
   return parsed(suppressedFacts, details, seq);
+}
+
+/** Parses the details of the row `seq`, a CloneSeen. Throws as archiveFactsIn does. */
+export function cloneFactsIn(details: string, seq: number): CloneFacts {
+  return parsed(cloneFacts, details, seq);
 }
 
 /** Parses the details of the row `seq`, a PeerLearned. Throws as archiveFactsIn does. */

@@ -11,6 +11,20 @@ export function sentenceOf({ place, problem }: Finding): string {
   return `${place}: ${problem}`;
 }
 
+/** A claim of a log that only a record outside its file can confirm or refute. */
+export interface UnprovenClaim {
+  /** As in a Finding. */
+  readonly place: string;
+  /** The claim, and what could be wrong with it. */
+  readonly claim: string;
+  /** The record that can tell, and how to ask it. */
+  readonly witness: string;
+}
+
+export function claimSentenceOf({ place, claim, witness }: UnprovenClaim): string {
+  return `${place}: ${claim}; ${witness}`;
+}
+
 /** Names a row of the log, or several. */
 export function rowPlace(seq: number, lastSeq = seq): string {
   return seq === lastSeq ? `event_log row ${seq}` : `event_log rows ${seq} to ${lastSeq}`;

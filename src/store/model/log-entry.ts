@@ -2,22 +2,33 @@
 import type { ErrorCode } from "../../base/errors.ts";
 import type { PeerId } from "../../base/ids.ts";
 import type {
-  CloseReason,
+  CloneEvidence,
+  CloneSeen,
+  DeliveryEvent,
   DeliveryGuarantee,
-  Effect,
   GapReason,
-  LastRun,
-  LogEvent,
-  RejectionReason,
-} from "../../events/types.ts";
+  RollbackEvidence,
+} from "../../events/delivery/delivery-events.ts";
+import type { CloseReason, Effect, LastRun, LogEvent, RejectionReason, SuppressionReason } from "../../events/types.ts";
+import type {
+  IdentityChange,
+  IdentityChanged,
+  LogArchived,
+  LogReinterpreted,
+  LogRestored,
+  RestoreSource,
+} from "../../events/upkeep/upkeep-facts.ts";
 import type { eventLog } from "../schema/log.ts";
 import {
   archiveFactsIn,
+  cloneFactsIn,
   detailsJson,
   failureFactsIn,
+  identityFactsIn,
   invalidRow,
   learnedFactsIn,
   reinterpretFactsIn,
+  restoreFactsIn,
   startFactsIn,
   suppressedFactsIn,
 } from "./details.ts";
@@ -115,6 +126,9 @@ export function columnsOf(event: LogEvent): EventColumns {
   switch (event.type) {
     case "LogArchived":
     case "LogReinterpreted":
+    case "IdentityChanged":
+    case "LogRestored":
+    case "CloneSeen":
     case "DaemonStarted":
     case "PeerLearned":
       return { peerId: null, ...NO_DETAILS, ...event, details: detailsJson(event.details) };
@@ -132,6 +146,7 @@ export function columnsOf(event: LogEvent): EventColumns {
     case "InboundRefused":
     case "DeliveryChanged":
     case "DeliveryGap":
+    case "LogRolledBack":
       return { peerId: null, ...NO_DETAILS, ...event };
   }
 }
@@ -144,9 +159,12 @@ export function logEntryOf(row: LogEntryRow): LogEntry {
   return { ...place, event: eventOf(row), payloadBytes, payloadSha256, streamSequence, chainHash };
 }
 
+/** Returns a column that the event needs; throws `database_failed` if it is null. */
+type Given = <Column extends keyof EventColumns | "streamSequence">(column: Column) => NonNullable<ReplayedRow[Column]>;
+
 /** Throws `database_failed` for a row that this program could not have written. */
 export function eventOf(row: ReplayedRow): LogEvent {
-  const given = <Column extends keyof EventColumns | "streamSequence">(column: Column): NonNullable<ReplayedRow[Column]> => {
+  const given: Given = (column) => {
     const value = row[column];
     if (value === null) throw invalidRow(row.seq, `is a ${row.type} without ${column}`);
     return value;
@@ -157,7 +175,7 @@ export function eventOf(row: ReplayedRow): LogEvent {
     reason: given("reason") as ErrorCode,
     message: given("message"),
   });
-  const { type, seq, resourceId, did, name, address, stream, streamCreated, streamSequence, lastStreamSequence, message } = row;
+  const { type, seq, resourceId, did, name, address } = row;
   switch (type) {
     case "PeerDesired": {
       const [peerId, relation, standing] = [given("peerId"), given("relation"), given("standing")];
@@ -187,25 +205,70 @@ export function eventOf(row: ReplayedRow): LogEvent {
     case "InboundRefused":
       return { type, ...failed() };
     case "EventsSuppressed":
-      return { type, peerId: row.peerId, durationMs: given("durationMs"), details: suppressedFactsIn(given("details"), seq) };
+      return {
+        type,
+        peerId: row.peerId,
+        reason: row.reason as SuppressionReason | null,
+        durationMs: given("durationMs"),
+        details: suppressedFactsIn(given("details"), seq),
+      };
     case "PeerLearned":
       return { type, peerId: given("peerId"), details: learnedFactsIn(given("details"), seq) };
     case "DeliveryChanged":
-      return { type, reason: given("reason") as DeliveryGuarantee, stream, streamCreated, streamSequence, message };
-    case "DeliveryGap": {
-      const reason = given("reason") as GapReason;
-      const where = { stream: given("stream"), streamCreated: given("streamCreated"), streamSequence: given("streamSequence") };
-      return { type, reason, ...where, lastStreamSequence };
-    }
+    case "DeliveryGap":
+    case "LogRolledBack":
+    case "CloneSeen":
+      return deliveryEventOf(type, row, given);
     case "LogArchived":
-      return { type, details: archiveFactsIn(given("details"), seq) };
     case "LogReinterpreted":
-      return { type, details: reinterpretFactsIn(given("details"), seq) };
+    case "IdentityChanged":
+    case "LogRestored":
+      return upkeepEventOf(type, seq, given);
     case "DaemonStarted":
       return { type, reason: given("reason") as LastRun, details: startFactsIn(given("details"), seq) };
     case "DaemonStopped":
       return { type, durationMs: given("durationMs") };
     default:
       throw invalidRow(seq, `has the unknown type ${type satisfies never}`);
+  }
+}
+
+function upkeepEventOf(
+  type: "LogArchived" | "LogReinterpreted" | "IdentityChanged" | "LogRestored",
+  seq: number,
+  given: Given,
+): LogArchived | LogReinterpreted | IdentityChanged | LogRestored {
+  const details = given("details");
+  switch (type) {
+    case "LogArchived":
+      return { type, details: archiveFactsIn(details, seq) };
+    case "LogReinterpreted":
+      return { type, details: reinterpretFactsIn(details, seq) };
+    case "IdentityChanged":
+      return { type, reason: given("reason") as IdentityChange, details: identityFactsIn(details, seq) };
+    case "LogRestored":
+      return { type, reason: given("reason") as RestoreSource, details: restoreFactsIn(details, seq) };
+  }
+}
+
+function deliveryEventOf(
+  type: DeliveryEvent["type"] | "CloneSeen",
+  { seq, stream, streamCreated, streamSequence, lastStreamSequence, message }: ReplayedRow,
+  given: Given,
+): DeliveryEvent | CloneSeen {
+  const where = () => ({
+    stream: given("stream"),
+    streamCreated: given("streamCreated"),
+    streamSequence: given("streamSequence"),
+  });
+  switch (type) {
+    case "DeliveryChanged":
+      return { type, reason: given("reason") as DeliveryGuarantee, stream, streamCreated, streamSequence, message };
+    case "DeliveryGap":
+      return { type, reason: given("reason") as GapReason, ...where(), lastStreamSequence };
+    case "LogRolledBack":
+      return { type, reason: given("reason") as RollbackEvidence, ...where(), lastStreamSequence: given("lastStreamSequence") };
+    case "CloneSeen":
+      return { type, reason: given("reason") as CloneEvidence, details: cloneFactsIn(given("details"), seq) };
   }
 }

@@ -1,14 +1,16 @@
 /** Backs up a daemon's database, which may be in use: consistent, checked, fsynced, and in place whole or not at all. */
 
 import { existsSync, linkSync, realpathSync, renameSync, rmSync, statSync } from "node:fs";
-import { basename, dirname, join } from "node:path";
+import { dirname, resolve } from "node:path";
 import { messageOf, PartnerdError } from "../../base/errors.ts";
 import { checkDatabase } from "../check/check.ts";
 import { headBeside } from "../check/head-check.ts";
 import { refuseUnsound } from "../model/finding.ts";
 import type { LogHead } from "../model/log-head.ts";
 import { databaseFileOf, syncToDisk } from "../sql/data-directory.ts";
-import { type CopyProgress, copyDatabase, removeDatabase } from "./copy.ts";
+import { type CopyProgress, copyDatabase, databaseFiles, removeDatabase } from "./copy.ts";
+import { partialOf, removeAbandoned } from "./partial-backups.ts";
+import { removedIfKilled } from "./removed-if-killed.ts";
 
 export interface BackupOptions {
   /** A data directory, or a database file. */
@@ -17,6 +19,9 @@ export interface BackupOptions {
   readonly to: string;
   /** Whether to replace `to` if it exists. */
   readonly force: boolean;
+  readonly nowMs: number;
+  /** Runs the copying with a signal that stops it; default: nothing does. */
+  readonly stoppable?: <Result>(copying: (signal: AbortSignal) => Promise<Result>) => Promise<Result>;
   readonly onCopied?: CopyProgress;
   readonly onChecked?: (rows: number, total: number) => void;
 }
@@ -33,15 +38,29 @@ export interface BackupReport {
  * throws. If it throws, it leaves no backup, and an existing `to` untouched.
  */
 export async function backUp(options: BackupOptions): Promise<BackupReport> {
-  const { to, force, onCopied = () => {}, onChecked = () => {} } = options;
+  const { to, force, nowMs, stoppable = unstoppable, onCopied = () => {}, onChecked = () => {} } = options;
   const file = databaseFileOf(options.from);
   if (existsSync(to)) refuseTarget(file, to, force);
-  const partial = join(dirname(to), `.${basename(to)}.partial-${process.pid}`);
+  removeAbandoned(to, nowMs);
+  const partial = partialOf(to);
+  using _killed = removedIfKilled(databaseFiles(resolve(partial)));
   try {
     // Read before the database, so that everything it names has been committed.
     const { head } = headBeside(file);
-    await copyDatabase(file, partial, onCopied);
-    const report = checkDatabase({ path: partial, heads: head === null ? [] : [head], onProgress: onChecked });
+    await stoppable(async (signal) => {
+      try {
+        await copyDatabase(file, partial, onCopied, signal);
+      } catch (thrown) {
+        removeDatabase(partial);
+        throw thrown;
+      }
+    });
+    const report = checkDatabase({
+      path: partial,
+      withStreams: false,
+      heads: head === null ? [] : [head],
+      onProgress: onChecked,
+    });
     refuseUnsound(
       { ...report, file },
       "run `oc-partnerd check` to see all findings; `oc-partnerd restore` replaces the log with a sound one",
@@ -51,6 +70,10 @@ export async function backUp(options: BackupOptions): Promise<BackupReport> {
   } finally {
     removeDatabase(partial);
   }
+}
+
+function unstoppable<Result>(copying: (signal: AbortSignal) => Promise<Result>): Promise<Result> {
+  return copying(new AbortController().signal);
 }
 
 function refuseTarget(file: string, to: string, force: boolean): void {

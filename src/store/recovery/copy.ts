@@ -4,6 +4,7 @@ import Database from "better-sqlite3";
 import { messageOf, PartnerdError } from "../../base/errors.ts";
 import { storeFailure } from "../sql/failure.ts";
 import { closeAtEnd } from "../sql/open.ts";
+import { openToRead } from "../sql/open-to-read.ts";
 
 /** Between two steps of 4 MiB the caller can report progress. */
 const PAGES_A_STEP = 1_024;
@@ -13,22 +14,24 @@ export type CopyProgress = (pages: number, total: number) => void;
 
 /**
  * Copies the database `file`, including its write-ahead log, to the new file `to` (0600). Throws `file_failed` if `to` cannot be
- * created, and `database_failed`.
+ * created, `database_failed`, and the reason of `signal` once that aborts.
  */
-export async function copyDatabase(file: string, to: string, onProgress: CopyProgress): Promise<void> {
+export async function copyDatabase(file: string, to: string, onProgress: CopyProgress, signal?: AbortSignal): Promise<void> {
   createPrivate(to);
   let source: Database.Database | undefined;
   try {
-    source = new Database(file, { readonly: true, fileMustExist: true });
+    source = openToRead(file);
     // The select starts a read transaction for the whole copy; without it, every commit of the daemon would restart the copy.
     source.exec("begin; select 1 from sqlite_schema");
     await source.backup(to, {
       progress: ({ totalPages, remainingPages }) => {
+        signal?.throwIfAborted();
         onProgress(totalPages - remainingPages, totalPages);
         return PAGES_A_STEP;
       },
     });
     finish(to);
+    signal?.throwIfAborted();
   } catch (thrown) {
     throw storeFailure(`cannot copy ${file} to ${to}`, thrown);
   } finally {
@@ -57,5 +60,10 @@ function finish(file: string): void {
 
 /** Deletes a database and the files that SQLite keeps beside it. */
 export function removeDatabase(file: string): void {
-  for (const name of [file, `${file}-wal`, `${file}-shm`, `${file}-journal`]) rmSync(name, { force: true });
+  for (const name of databaseFiles(file)) rmSync(name, { force: true });
+}
+
+/** A database and the files that SQLite keeps beside it. */
+export function databaseFiles(file: string): readonly string[] {
+  return [file, `${file}-wal`, `${file}-shm`, `${file}-journal`];
 }

@@ -1,7 +1,7 @@
 /** Facts about a database that may be damaged or missing. Nothing here throws because of the content of the file. */
 
 import { existsSync } from "node:fs";
-import Database from "better-sqlite3";
+import type Database from "better-sqlite3";
 import { headBeside } from "../check/head-check.ts";
 import { highestSeq } from "../check/rows/log-pass.ts";
 import { attempt, rowsOf } from "../check/rows/row-reader.ts";
@@ -9,6 +9,7 @@ import { type Cursor, cursorChecksum, cursorOf } from "../model/cursor.ts";
 import { type Repetition, repetitionChecksum } from "../model/repetition.ts";
 import { ingestCursor, repeatedFailures } from "../schema/log.ts";
 import { closeAtEnd } from "../sql/open.ts";
+import { openToRead } from "../sql/open-to-read.ts";
 
 /** The newest row that the log is known to have had, by the database or the head file beside it; null if unknown. */
 export function lastSeqOf(file: string): number | null {
@@ -34,7 +35,7 @@ export function repetitionsIn(database: Database.Database): readonly Repetition[
 function reading<Result>(file: string, read: (database: Database.Database) => Result): Result | undefined {
   if (!existsSync(file)) return undefined;
   const result = attempt(() => {
-    const database = new Database(file, { readonly: true, fileMustExist: true });
+    const database = openToRead(file);
     using _closing = closeAtEnd(database);
     return read(database);
   });

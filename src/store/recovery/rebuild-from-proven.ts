@@ -1,6 +1,6 @@
 /** Builds a new database from the rows of a damaged one that can be proved. */
 
-import Database from "better-sqlite3";
+import type Database from "better-sqlite3";
 import { PartnerdError } from "../../base/errors.ts";
 import { refuseOtherVersion } from "../check/file/schema-check.ts";
 import { headBeside } from "../check/head-check.ts";
@@ -11,6 +11,7 @@ import { completeCursor } from "../model/derived-cursor.ts";
 import { eventOf } from "../model/log-entry.ts";
 import { contradictionOf } from "../model/log-head.ts";
 import { isEmpty, openDatabase } from "../sql/open.ts";
+import { openToRead } from "../sql/open-to-read.ts";
 import { archiveRows } from "../sql/statements/archive-rows.ts";
 import { copyArchiveTables, copyLog, withoutGuards, writeDerived } from "./copy-rows.ts";
 import { cursorIn, repetitionsIn } from "./damaged.ts";
@@ -26,7 +27,7 @@ const BACKUP_INSTEAD = "restore a backup with --from FILE";
 
 /** Undefined if SQLite cannot read the database or it is missing. Throws if it is of another schema or program. */
 export function openDamaged(file: string): Database.Database | undefined {
-  const opened = attempt(() => new Database(file, { readonly: true, fileMustExist: true }));
+  const opened = attempt(() => openToRead(file));
   if (!opened.ok) return undefined;
   try {
     if (isEmpty(opened.value)) throw new Error("there is nothing to read");

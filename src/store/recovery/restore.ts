@@ -1,8 +1,9 @@
 /** Replaces a damaged or missing database with a backup, while no daemon holds the data directory. */
 
 import { existsSync, realpathSync } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { PartnerdError } from "../../base/errors.ts";
+import type { RestoreFacts } from "../../events/upkeep/upkeep-facts.ts";
 import { checkDatabase } from "../check/check.ts";
 import { headBeside } from "../check/head-check.ts";
 import type { Cursor } from "../model/cursor.ts";
@@ -10,6 +11,8 @@ import { refuseUnsound } from "../model/finding.ts";
 import type { LogHead } from "../model/log-head.ts";
 import { DATABASE_NAME, databaseFileOf } from "../sql/data-directory.ts";
 import { ARCHIVE_LOCK, lockDirectory } from "../sql/lock.ts";
+import { closeAtEnd, openExistingDatabase } from "../sql/open.ts";
+import { appendRestored } from "./append-restored.ts";
 import { type CopyProgress, copyDatabase, removeDatabase } from "./copy.ts";
 import { cursorIn, lastSeqOf } from "./damaged.ts";
 import { swapDatabase } from "./swap-database.ts";
@@ -24,9 +27,9 @@ export interface RestoreOptions {
 }
 
 export interface Restored {
-  /** Number of rows in the restored log. */
+  /** Number of rows that were restored. */
   readonly events: number;
-  /** The newest row. */
+  /** The newest row of the log now, the LogRestored. */
   readonly head: LogHead;
   /** The daemon resumes reading the stream after it; null if the log follows none. */
   readonly cursor: Cursor | null;
@@ -35,6 +38,8 @@ export interface Restored {
 }
 
 export interface RestoredBackup extends Restored {
+  /** The newest row of the backup. */
+  readonly lastSeq: number;
   /** The newest row that the previous database is known to have had; null if unknown. */
   readonly lastSeqBefore: number | null;
 }
@@ -63,19 +68,30 @@ export async function restoreBackup(options: RestoreOptions): Promise<RestoredBa
   const copy = join(directory, COPY_NAME);
   removeDatabase(copy);
   try {
-    const { head } = headBeside(backup);
+    const { head: named } = headBeside(backup);
     await copyDatabase(backup, copy, onCopied);
-    const report = checkDatabase({ path: copy, heads: head === null ? [] : [head], onProgress: onChecked });
+    const heads = named === null ? [] : [named];
+    const report = checkDatabase({ path: copy, withStreams: false, heads, onProgress: onChecked });
     refuseUnsound(
       { ...report, file: backup },
       "restore another backup with --from FILE, or the provable rows with --from-jetstream",
     );
-    const [lastSeqBefore, cursor] = [lastSeqOf(database), cursorIn(copy)];
-    const setAside = swapDatabase(copy, directory, report.head, nowMs);
-    return { events: report.events, head: report.head, lastSeqBefore, cursor, setAside };
+    const [lastSeqBefore, cursor, lastSeq] = [lastSeqOf(database), cursorIn(copy), report.head.seq];
+    const head = withRestored(copy, { backup: resolve(backup), lastSeq, lastSeqBefore }, nowMs);
+    const setAside = swapDatabase(copy, directory, head, nowMs);
+    return { events: report.events, lastSeq, head, lastSeqBefore, cursor, setAside };
   } finally {
     removeDatabase(copy);
   }
+}
+
+/** Returns the new head. The copy stays a single file. */
+function withRestored(copy: string, details: RestoreFacts, nowMs: number): LogHead {
+  const database = openExistingDatabase(copy);
+  using _closing = closeAtEnd(database);
+  const head = appendRestored(database, { reason: "backup", details }, nowMs);
+  database.pragma("journal_mode = delete");
+  return head;
 }
 
 function refuseItself(backup: string, database: string): void {

@@ -5,11 +5,15 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import type { Database } from "better-sqlite3";
+import type { RestoreFacts } from "../../events/upkeep/upkeep-facts.ts";
 import { checkDatabase } from "../check/check.ts";
 import { readRows } from "../check/rows/row-reader.ts";
 import { refuseUnsound } from "../model/finding.ts";
 import type { LogRow } from "../model/log-entry.ts";
+import type { LogHead } from "../model/log-head.ts";
 import { DATABASE_NAME } from "../sql/data-directory.ts";
+import { closeAtEnd, openDatabase } from "../sql/open.ts";
+import { appendRestored } from "./append-restored.ts";
 import { lastSeqOf } from "./damaged.ts";
 import { openDamaged, rebuildFromProven } from "./rebuild-from-proven.ts";
 import { lockOutWriters, type Restored } from "./restore.ts";
@@ -48,14 +52,25 @@ export function salvage({ directory, nowMs, onProgress = () => {} }: SalvageOpti
     // Close it before its files are moved.
     source?.close();
     const made = join(work, DATABASE_NAME);
-    const report = checkDatabase({ path: made });
+    const report = checkDatabase({ path: made, withStreams: false });
     refuseUnsound(report, "restore a backup with --from FILE");
-    const setAside = swapDatabase(made, directory, report.head, nowMs);
-    return { events: report.events, head: report.head, cursor, lost, setAside };
+    const details = { backup: null, lastSeq: seq, lastSeqBefore: lastSeq > 0 ? lastSeq : null };
+    const head = withRestored(work, details, nowMs);
+    const setAside = swapDatabase(made, directory, head, nowMs);
+    return { events: report.events, head, cursor, lost, setAside };
   } finally {
     source?.close();
     rmSync(work, { recursive: true, force: true });
   }
+}
+
+/** Returns the new head. */
+function withRestored(directory: string, details: RestoreFacts, nowMs: number): LogHead {
+  const database = openDatabase(directory);
+  using _closing = closeAtEnd(database);
+  const head = appendRestored(database, { reason: "proven_rows", details }, nowMs);
+  database.pragma("wal_checkpoint(TRUNCATE)");
+  return head;
 }
 
 /** The rows of a damaged log after its proven ones, counted by origin as far as they can be read. */

@@ -1,12 +1,12 @@
 /** Replaces the database of a data directory, and keeps the old one under another name. */
 
-import { chownSync, existsSync, renameSync, statSync } from "node:fs";
+import { existsSync, renameSync } from "node:fs";
 import { join } from "node:path";
 import { messageOf, PartnerdError } from "../../base/errors.ts";
 import { isoTime } from "../../base/units.ts";
 import { HeadFile, headFileIn } from "../head/head-file.ts";
 import type { LogHead } from "../model/log-head.ts";
-import { DATABASE_NAME, syncToDisk } from "../sql/data-directory.ts";
+import { DATABASE_NAME, giveToOwnerOf, syncToDisk } from "../sql/data-directory.ts";
 
 /**
  * Replaces the database of the directory with `file`, which is not open anywhere and ends at `head`. If interrupted, it leaves a
@@ -18,7 +18,7 @@ export function swapDatabase(file: string, directory: string, head: LogHead, atM
   const isThere = [database, `${database}-wal`, headFileIn(directory)].some((file) => existsSync(file));
   const setAside = isThere ? freeName(`${database}.damaged-${utc(atMs)}`) : null;
   try {
-    ownAs(existsSync(database) ? database : directory, file);
+    giveToOwnerOf(existsSync(database) ? database : directory, file);
     syncToDisk(file);
     // The write-ahead log first: SQLite would apply it to whatever database is beside it.
     if (setAside !== null) for (const suffix of ["-wal", "-shm", ""]) move(`${database}${suffix}`, `${setAside}${suffix}`);
@@ -50,17 +50,10 @@ function move(from: string, to: string): void {
   if (existsSync(from)) renameSync(from, to);
 }
 
-/** A restore by root must leave a database that the daemon's user can write. */
-function ownAs(owner: string, file: string): void {
-  if (process.getuid?.() !== 0) return;
-  const { uid, gid } = statSync(owner);
-  chownSync(file, uid, gid);
-}
-
 function writeHead(directory: string, head: LogHead, database: string): void {
   const path = headFileIn(directory);
   using file = new HeadFile(path);
   file.write(head);
   if (file.failing !== null) throw file.failing;
-  ownAs(database, path);
+  giveToOwnerOf(database, path);
 }

@@ -4,15 +4,8 @@
  */
 import { blob, integer, primaryKey, sqliteTable, text, uniqueIndex } from "drizzle-orm/sqlite-core";
 import type { Address, PeerId, ResourceId } from "../../base/ids.ts";
-import type {
-  AttemptId,
-  CloseReason,
-  DeliveryEvent,
-  DeliveryGuarantee,
-  Direction,
-  GapReason,
-  Standing,
-} from "../../events/types.ts";
+import type { DeliveryEvent, DeliveryGuarantee, GapReason, RollbackEvidence } from "../../events/delivery/delivery-events.ts";
+import type { AttemptId, CloseReason, Direction, Standing } from "../../events/types.ts";
 
 /**
  * One row for each archive file. The files hold the log up to `last_seq` of the newest: rows of `event_log` up to there are leftovers
@@ -108,7 +101,7 @@ export const archivedDelivery = sqliteTable("archived_delivery", {
   seq: integer("seq").primaryKey(),
   type: text("type").$type<DeliveryEvent["type"]>().notNull(),
   atMs: integer("at_ms").notNull(),
-  reason: text("reason").$type<DeliveryGuarantee | GapReason>().notNull(),
+  reason: text("reason").$type<DeliveryGuarantee | GapReason | RollbackEvidence>().notNull(),
   stream: text("stream"),
   streamCreated: text("stream_created"),
   streamSequence: integer("stream_sequence"),

@@ -7,19 +7,20 @@ import { sql } from "drizzle-orm";
 import { blob, index, integer, sqliteTable, text, uniqueIndex } from "drizzle-orm/sqlite-core";
 import type { ErrorCode } from "../../base/errors.ts";
 import type { Address, Did, PeerId, ResourceId } from "../../base/ids.ts";
+import type { CloneEvidence, DeliveryGuarantee, GapReason, RollbackEvidence } from "../../events/delivery/delivery-events.ts";
 import type {
   AttemptId,
   CloseReason,
-  DeliveryGuarantee,
   Direction,
   DurationClock,
   Effect,
-  GapReason,
   LastRun,
   LogEvent,
   RejectionReason,
   Standing,
+  SuppressionReason,
 } from "../../events/types.ts";
+import type { IdentityChange, RestoreSource } from "../../events/upkeep/upkeep-facts.ts";
 
 export const eventLog = sqliteTable(
   "event_log",
@@ -58,14 +59,26 @@ export const eventLog = sqliteTable(
     address: text("address").$type<Address>(),
     protocol: text("protocol"),
     direction: text("direction").$type<Direction>(),
-    reason: text("reason").$type<CloseReason | RejectionReason | ErrorCode | DeliveryGuarantee | GapReason | LastRun>(),
+    reason: text("reason").$type<
+      | CloseReason
+      | RejectionReason
+      | ErrorCode
+      | DeliveryGuarantee
+      | GapReason
+      | RollbackEvidence
+      | CloneEvidence
+      | LastRun
+      | SuppressionReason
+      | IdentityChange
+      | RestoreSource
+    >(),
     /** An error's text, for people. Programs never read it: every fact has a column of its own. */
     message: text("message"),
     attempt: text("attempt").$type<AttemptId>(),
     durationMs: integer("duration_ms"),
     /** The clock that measured `duration_ms`. */
     durationClock: text("duration_clock").$type<DurationClock>(),
-    /** Facts of a LogArchived, a LogReinterpreted, a DaemonStarted, an OpenFailed, an EventsSuppressed or a PeerLearned, as JSON. */
+    /** Facts, as JSON, of the types that have some which no other column holds. */
     details: text("details"),
     /** The message as received, up to its first 64 KiB. */
     payload: blob("payload", { mode: "buffer" }),
@@ -75,15 +88,15 @@ export const eventLog = sqliteTable(
     payloadSha256: text("payload_sha256"),
     /** `utf8` if `payload` can be shown as text: valid UTF-8 without NUL. */
     payloadEncoding: text("payload_encoding").$type<"utf8" | "binary">(),
-    /** For a DeliveryGap or DeliveryChanged: the broker stream, and its creation time as the broker spells it. */
+    /** For a DeliveryGap, DeliveryChanged or LogRolledBack: the broker stream, and its creation time as the broker spells it. */
     stream: text("stream"),
     streamCreated: text("stream_created"),
     /**
      * The message's sequence in the broker stream. For a DeliveryGap: the first one missing. For a DeliveryChanged: the first one
-     * followed.
+     * followed. For a LogRolledBack: the first one acknowledged that the log lacks.
      */
     streamSequence: integer("stream_sequence"),
-    /** For a DeliveryGap: the last sequence missing, if known. */
+    /** For a DeliveryGap: the last sequence missing, if known. For a LogRolledBack: the last one that the log lacks. */
     lastStreamSequence: integer("last_stream_sequence"),
     /** Ties the row to all rows before it (chain.ts). */
     chainHash: text("chain_hash").notNull(),

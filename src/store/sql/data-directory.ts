@@ -1,5 +1,16 @@
 /** Creates the data directory and the files in it, accessible only to the daemon's user. */
-import { accessSync, closeSync, constants, existsSync, fsyncSync, mkdirSync, openSync, statSync } from "node:fs";
+import {
+  accessSync,
+  closeSync,
+  constants,
+  existsSync,
+  fsyncSync,
+  lchownSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  statSync,
+} from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { type ErrorCode, messageOf, PartnerdError } from "../../base/errors.ts";
 import { shownValue } from "../../base/secrets/shown.ts";
@@ -24,9 +35,20 @@ function makeDirectory(directory: string): void {
 export function ensureFile(path: string, directory: string): void {
   writing(directory, () => {
     // SQLite gives its -wal and -shm files the mode of the database.
-    if (!existsSync(path)) closeSync(openSync(path, "wx", 0o600));
+    if (!existsSync(path)) {
+      closeSync(openSync(path, "wx", 0o600));
+      giveToOwnerOf(directory, path);
+    }
     accessSync(path, constants.R_OK | constants.W_OK);
   });
+}
+
+/** A command that root runs must leave files that the daemon's user can use: `path`, which it created, gets the owner of `model`. */
+export function giveToOwnerOf(model: string, path: string): void {
+  if (process.geteuid?.() !== 0) return;
+  const { uid, gid } = statSync(model);
+  const own = lstatSync(path);
+  if (own.uid !== uid || own.gid !== gid) lchownSync(path, uid, gid);
 }
 
 function writing(directory: string, work: () => void): void {

@@ -25,6 +25,7 @@ export function storeFailure(doing: string, thrown: unknown): PartnerdError {
   return new PartnerdError("database_failed", `${doing}: ${failure.message} (${failure.code})`, {
     cause: thrown,
     ...(nextStep === undefined ? {} : { nextStep }),
+    ...(primaryCode === "SQLITE_BUSY" && { details: { isPassing: true } }),
   });
 }
 

@@ -6,11 +6,12 @@ import { PartnerdError } from "../../base/errors.ts";
 import { DATABASE_NAME, ensureDirectory, ensureFile, NAME_A_DATABASE, syncToDisk } from "./data-directory.ts";
 import { storeFailure } from "./failure.ts";
 import { applyMigrations, refuseOtherSchema, refuseUnknownSchema } from "./migrations.ts";
+import { openToRead, TEMPORARY_IN_MEMORY } from "./open-to-read.ts";
 
 /** "ocpd" in the header of the file, which identifies our databases. */
 export const APPLICATION_ID = 0x6f637064;
 
-const DEFAULT_BUSY_TIMEOUT_MS = 5_000;
+export const DEFAULT_BUSY_TIMEOUT_MS = 5_000;
 
 /** SQLite's own default: the log is checkpointed once it holds 4 MiB. */
 const CHECKPOINT_PAGES = 1_000;
@@ -28,6 +29,7 @@ const SETTINGS = [
   { pragma: "synchronous", value: "FULL", readBack: 2 },
   // Without it, INSERT OR REPLACE deletes a row without firing the delete trigger.
   { pragma: "recursive_triggers", value: "ON", readBack: 1 },
+  TEMPORARY_IN_MEMORY,
   { pragma: "foreign_keys", value: "ON", readBack: 1 },
   { pragma: "trusted_schema", value: "OFF", readBack: 0 },
   { pragma: "wal_autocheckpoint", value: CHECKPOINT_PAGES, readBack: CHECKPOINT_PAGES },
@@ -36,7 +38,7 @@ const SETTINGS = [
 ] as const;
 
 export interface OpenOptions {
-  /** How long a write waits for another process's lock, blocking the event loop; default 5 s. */
+  /** How long writes wait for another process's lock, blocking the event loop: each write, and all within a second; default 5 s. */
   readonly busyTimeoutMs?: number;
   /** Called with the database before its first use, to inject faults. */
   readonly onOpen?: (database: Database.Database) => void;
@@ -50,7 +52,7 @@ export function openDatabase(directory: string, options: OpenOptions = {}): Data
   const path = join(directory, DATABASE_NAME);
   ensureDirectory(directory);
   ensureFile(path, directory);
-  return opened(path, "open", options, (database) => {
+  return opened(path, options, (database) => {
     const isNew = refuseForeign(database, path);
     refuseUnknownSchema(database, path);
     configure(database, path);
@@ -68,7 +70,7 @@ export function openDatabase(directory: string, options: OpenOptions = {}): Data
  * `database_failed`.
  */
 export function openExistingDatabase(path: string): Database.Database {
-  return opened(path, "open", { fileMustExist: true }, (database) => {
+  return opened(path, { fileMustExist: true }, (database) => {
     refuseEmpty(database, path);
     refuseOtherSchema(database, path);
     configure(database, path);
@@ -81,17 +83,21 @@ export function openExistingDatabase(path: string): Database.Database {
  * openExistingDatabase does.
  */
 export function openReadOnly<Result>(path: string, use: (database: Database.Database) => Result): Result {
-  return opened(path, "read", { readonly: true, fileMustExist: true }, (database) => {
+  let database: Database.Database | undefined;
+  try {
+    database = openToRead(path);
     refuseEmpty(database, path);
     refuseOtherSchema(database, path);
     return use(database);
-  });
+  } catch (thrown) {
+    database?.close();
+    throw storeFailure(`cannot read ${path}`, thrown);
+  }
 }
 
 /** The result of `use`. Closes the database if it throws. */
 function opened<Result>(
   path: string,
-  doing: string,
   { busyTimeoutMs = DEFAULT_BUSY_TIMEOUT_MS, onOpen, ...options }: OpenOptions & Database.Options,
   use: (database: Database.Database) => Result,
 ): Result {
@@ -102,7 +108,7 @@ function opened<Result>(
     return use(database);
   } catch (thrown) {
     database?.close();
-    throw storeFailure(`cannot ${doing} ${path}`, thrown);
+    throw storeFailure(`cannot open ${path}`, thrown);
   }
 }
 

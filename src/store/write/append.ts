@@ -29,7 +29,12 @@ export const OBSERVED: Origin = {
 export type Append = <Event extends LogEvent>(event: Event, origin: Origin, atMs?: number) => LogEntry<Event>;
 
 /** Appends one event and projects it. Call only within a write transaction, which keeps `seq` gapless. */
-export function appender(rows: Tables, committed: CommittedState, repetitions: Repetitions, clock: Clock): Append {
+export function appender(
+  rows: Tables,
+  committed: CommittedState,
+  repetitions: Repetitions,
+  clock: Pick<Clock, "wallMs">,
+): Append {
   return (event, { payload, ...origin }, happenedAtMs = clock.wallMs()) => {
     repetitions.take().forEach(rows.addRepetition);
     const head = committed.head;

@@ -1,5 +1,5 @@
 /** Appends received messages and delivery changes. Call only within a write transaction. */
-import type { DeliveryEvent } from "../../events/types.ts";
+import type { CloneSeen, DeliveryEvent } from "../../events/delivery/delivery-events.ts";
 import { type BrokerPosition, type Cursor, isSameStream } from "../model/cursor.ts";
 import type { LogEntry } from "../model/log-entry.ts";
 import type { Tables } from "../sql/statements/tables.ts";
@@ -42,7 +42,7 @@ export class DeliveryAppender {
   }
 
   /** As Store.appendDelivery. */
-  delivery(events: readonly DeliveryEvent[], cursor: Cursor | undefined, lastSequence: number): LogEntry<DeliveryEvent>[] {
+  delivery(events: readonly (DeliveryEvent | CloneSeen)[], cursor: Cursor | undefined, lastSequence: number): LogEntry[] {
     const delivery = this.#rows.delivery();
     // Messages from an earlier core-NATS period were already deduplicated.
     if (cursor !== undefined && delivery?.event.reason === "at_most_once")
@@ -59,9 +59,13 @@ export class DeliveryAppender {
   }
 }
 
-function newestReused(events: readonly DeliveryEvent[]): number {
-  const reused = events.filter((event) => event.type === "DeliveryGap" && event.reason === "reused");
-  return Math.max(0, ...reused.map(({ streamSequence }) => (streamSequence ?? 1) - 1));
+function newestReused(events: readonly (DeliveryEvent | CloneSeen)[]): number {
+  return Math.max(
+    0,
+    ...events.map((event) => (event.type === "DeliveryGap" && event.reason === "reused" ? event.streamSequence - 1 : 0)),
+  );
 }
 
-const deliveryOrigin = ({ streamSequence }: DeliveryEvent) => ({ ...OBSERVED, streamSequence });
+function deliveryOrigin(event: DeliveryEvent | CloneSeen) {
+  return { ...OBSERVED, streamSequence: event.type === "CloneSeen" ? null : event.streamSequence };
+}

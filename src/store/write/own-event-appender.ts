@@ -4,6 +4,7 @@
  */
 import { hash } from "node:crypto";
 import type { Clock } from "../../base/clock.ts";
+import type { PeerId } from "../../base/ids.ts";
 import type { PeerLearned } from "../../events/learned/learned-facts.ts";
 import type {
   DaemonStarted,
@@ -14,6 +15,7 @@ import type {
   StartFacts,
   StreamClosed,
 } from "../../events/types.ts";
+import type { IdentityChanged } from "../../events/upkeep/upkeep-facts.ts";
 import type { EventSettings } from "../../events/vocabulary.ts";
 import { withWellFormedText } from "../../events/well-formed.ts";
 import type { Reinterpreted } from "../fold/reinterpret.ts";
@@ -46,6 +48,8 @@ export interface Observation {
 /** A run: the program and its effective configuration, without secrets. */
 export interface StartInit {
   readonly run: RunId;
+  /** Ours. */
+  readonly peerId: PeerId;
   readonly version: string;
   readonly config: Readonly<Record<string, unknown>> & { readonly events: object };
   /** The last sign of life of the previous run, wall ms; null if unknown. */
@@ -87,14 +91,14 @@ export class OwnEventAppender {
   }
 
   /** As Store.appendStart. */
-  started({ run, version, config, lastAliveMs }: StartInit): Start {
+  started({ run, peerId, version, config, lastAliveMs }: StartInit): Start {
     const { rows, append } = this.#init;
     const lastRun = rows.lastRun();
     const orphans = this.closeOrphans(lastAliveMs);
     const plain = JSON.parse(JSON.stringify(config)) as NonNullable<StartFacts["config"]>;
     const configSha256 = hash("sha256", JSON.stringify(plain), "hex");
     const isSame = configSha256 === lastRun?.configSha256 && lastRun.config !== null;
-    const details = { run, version, schema: knownMigrations().size, configSha256, config: isSame ? null : plain };
+    const details = { run, peerId, version, schema: knownMigrations().size, configSha256, config: isSame ? null : plain };
     const isOther = vocabularyChanged(lastRun, plain["events"]);
     const entry = append({ type: "DaemonStarted", reason: lastRunOf(lastRun), details }, OBSERVED);
     return { entry, orphans, lastRun, vocabularyChanged: isOther };
@@ -106,6 +110,11 @@ export class OwnEventAppender {
     const entries = changes.map(({ event, causeSeq }) => append(event, { ...OBSERVED, causeSeq }));
     append({ type: "LogReinterpreted", details: { vocabulary: { ...settings }, changes: entries.length } }, OBSERVED);
     return entries;
+  }
+
+  /** As Store.appendIdentityChanged. */
+  identityChanged(event: IdentityChanged): LogEntry<IdentityChanged> {
+    return this.#init.append(event, OBSERVED);
   }
 
   /** As Store.appendStopped. */

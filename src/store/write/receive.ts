@@ -1,7 +1,8 @@
 /** Turns a received message into a row of the log. */
 import type { Desired, Rejected, Removed } from "../../events/decoded.ts";
+import type { DeliveryGap } from "../../events/delivery/delivery-events.ts";
 import { resolve } from "../../events/resolve.ts";
-import type { DeliveryGap, EventRejected } from "../../events/types.ts";
+import type { EventRejected } from "../../events/types.ts";
 import { withWellFormedText } from "../../events/well-formed.ts";
 import type { Cursor } from "../model/cursor.ts";
 import type { LogEntry } from "../model/log-entry.ts";

@@ -9,7 +9,7 @@ type Counts = Map<number, Repetition>;
 
 /** Like the rest of a transaction, its counts are undone if it fails: `commit` or `rollback` ends each. */
 export class Repetitions {
-  readonly #clock: Clock;
+  readonly #clock: Pick<Clock, "monotonicMs">;
   /** Counted by earlier transactions, and not on the disk. */
   readonly #unwritten: Counts = new Map();
   /** Counted by the current transaction, and not yet taken. */
@@ -17,7 +17,7 @@ export class Repetitions {
   #isTaken = false;
   #writtenAtMs = Number.NEGATIVE_INFINITY;
 
-  constructor(clock: Clock) {
+  constructor(clock: Pick<Clock, "monotonicMs">) {
     this.#clock = clock;
   }
 
@@ -28,6 +28,10 @@ export class Repetitions {
   /** True if the counts should be written although nothing else is. */
   get due(): boolean {
     return this.#clock.monotonicMs() - this.#writtenAtMs >= WRITE_EVERY_MS;
+  }
+
+  get isPending(): boolean {
+    return this.#counted.size + this.#unwritten.size > 0;
   }
 
   /** Returns everything not yet taken, for the caller to write in its transaction. */

@@ -3,6 +3,8 @@ import type { Database } from "better-sqlite3";
 import { PartnerdError } from "../../base/errors.ts";
 import type { LogEntry } from "../model/log-entry.ts";
 import { storeFailure } from "../sql/failure.ts";
+import type { LockWait } from "../sql/lock-wait.ts";
+import type { OpenFiles } from "../sql/open-files.ts";
 import type { CommittedState } from "./committed-state.ts";
 import type { Repetitions } from "./repetitions.ts";
 
@@ -14,60 +16,64 @@ export interface CommitHooks {
   afterCommit(): void;
 }
 
+interface TransactionRunnerInit {
+  readonly database: Database;
+  readonly lockWait: LockWait;
+  /** Checked before each commit. */
+  readonly files: OpenFiles;
+  readonly committed: CommittedState;
+  readonly repetitions: Repetitions;
+  /** Called with the rows of each transaction that appended any, once they are on the disk. Must not throw. */
+  readonly onAppended: (entries: readonly LogEntry[]) => void;
+  readonly hooks?: CommitHooks | undefined;
+}
+
 /** Every method throws a PartnerdError that says what failed. A failed transaction leaves no changes. */
 export class TransactionRunner {
-  readonly #database: Database;
-  readonly #committed: CommittedState;
-  readonly #repetitions: Repetitions;
-  readonly #onAppended: (entries: readonly LogEntry[]) => void;
-  readonly #hooks: CommitHooks | undefined;
+  readonly #init: TransactionRunnerInit;
   readonly #transaction;
 
-  /** `onAppended` is called with the rows of each transaction that appended any, once they are on the disk. Must not throw. */
-  constructor(
-    database: Database,
-    committed: CommittedState,
-    repetitions: Repetitions,
-    onAppended: (entries: readonly LogEntry[]) => void,
-    hooks?: CommitHooks,
-  ) {
-    this.#database = database;
-    this.#committed = committed;
-    this.#repetitions = repetitions;
-    this.#onAppended = onAppended;
-    this.#hooks = hooks;
-    this.#transaction = database.transaction(<Result>(work: () => Result): Result => work());
+  constructor(init: TransactionRunnerInit) {
+    this.#init = init;
+    this.#transaction = init.database.transaction(<Result>(work: () => Result): Result => work());
   }
 
   /** `doing` completes "cannot …". */
   run<Result>(doing: string, work: () => Result): Result {
-    if (!this.#database.open) throw new PartnerdError("database_failed", `cannot ${doing}: the store is closed`);
+    const { database, onAppended } = this.#init;
+    if (!database.open) throw new PartnerdError("database_failed", `cannot ${doing}: the store is closed`);
     const { result, appended } = this.#attempt(doing, work);
-    if (appended.length > 0) this.#onAppended(appended);
+    if (appended.length > 0) onAppended(appended);
     return result;
   }
 
   #attempt<Result>(doing: string, work: () => Result) {
+    const { lockWait, committed, repetitions } = this.#init;
     try {
+      lockWait.begin();
       const result = work();
-      this.#repetitions.commit();
-      return { result, appended: this.#committed.commit() };
+      repetitions.commit();
+      return { result, appended: committed.commit() };
     } catch (thrown) {
-      this.#repetitions.rollback();
-      this.#committed.rollback();
+      lockWait.end();
+      repetitions.rollback();
+      committed.rollback();
       throw storeFailure(`cannot ${doing}`, thrown);
     }
   }
 
   /** All or nothing. Takes the write lock at once: a read transaction cannot become a write if another process has written since. */
   write<Result>(doing: string, work: () => Result): Result {
+    const { lockWait, files, hooks } = this.#init;
     return this.run(doing, () => {
       const result = this.#transaction.immediate(() => {
+        lockWait.end();
         const written = work();
-        this.#hooks?.beforeCommit();
+        files.check();
+        hooks?.beforeCommit();
         return written;
       }) as Result;
-      this.#hooks?.afterCommit();
+      hooks?.afterCommit();
       return result;
     });
   }

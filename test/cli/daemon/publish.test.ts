@@ -10,7 +10,8 @@ const options: PublishOptions = {
   relation: "PARTNER",
   fromApp: "oc-api",
   remove: false,
-  subjects: DEFAULT_VOCABULARY,
+  force: false,
+  settings: { ...DEFAULT_VOCABULARY, ...DEFAULT_LIMITS },
 };
 
 function decoded(change: Partial<PublishOptions>) {
@@ -55,5 +56,40 @@ describe("publish rejects", () => {
     [{ address: [`/ip4/10.0.0.1/tcp/4001/p2p/${PEER_A}`] }, /is not a multiaddr of the peer/],
   ])("%o", (change, expected) => {
     expect(() => messageFor({ ...options, ...change })).toThrow(expected);
+  });
+});
+
+describe("a message that the daemon would take for something else is refused unless forced:", () => {
+  const settings = (change: Partial<PublishOptions["settings"]>) => ({ settings: { ...options.settings, ...change } });
+
+  test.each([
+    [{ relation: "PARTNR" }, /"PARTNR" is unknown; it would revoke the peer/, /^did you mean PARTNER\? .*--force/],
+    [{ relation: "partners" }, /unknown/, /^did you mean PARTNER\?/],
+    [{ relation: "BLACKLISTED" }, /unknown/, /^did you mean BLACKLIST\?/],
+    [{ relation: "friend" }, /unknown/, /^use one of PARTNER, BLACKLIST, NONE, SELF, PENDING_PARTNER .*--force/],
+    [{ relation: "PARTNER", ...settings({ partnerRelations: ["ALLY"], relationNames: [] }) }, /unknown/, /ALLY, BLACKLIST/],
+    [{ relation: "" }, /unknown/, /--force/],
+    [{ fromApp: "oc-discovery" }, /would ignore the message: .*events\.ignoreApps/, /--from-app/],
+    [{ remove: true, fromApp: "oc-discovery" }, /would ignore the message/, /--force/],
+    [settings({ peerDatatypes: [9] }), /would ignore the message: the datatype PEER/, /events\.peerDatatypes/],
+    [{ name: "x".repeat(513) }, /would reject the message: name/, /--force/],
+  ])("%j", (change, message, nextStep) => {
+    expect(() => messageFor({ ...options, ...change })).toThrow(
+      expect.objectContaining({
+        code: "usage",
+        message: expect.stringMatching(message) as string,
+        nextStep: expect.stringMatching(nextStep) as string,
+      }) as Error,
+    );
+    expect(messageFor({ ...options, ...change, force: true }).bytes.byteLength).toBeGreaterThan(0);
+  });
+
+  test.each(["partner", "NONE", "pending_partner", "Blacklist"])("the relation %s is known", (relation) => {
+    expect(decoded({ relation })).toMatchObject({ kind: "desired", relation: relation.toUpperCase() });
+  });
+
+  test("a relation that the configuration calls partner needs an address, as PARTNER does", () => {
+    const ally = { relation: "ally", ...settings({ partnerRelations: ["ALLY"] }) };
+    expect(() => messageFor({ ...options, ...ally, peer: PEER_B })).toThrow(/relation ALLY needs an address/);
   });
 });

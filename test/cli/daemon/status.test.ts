@@ -66,9 +66,10 @@ const delivery: DeliveryView = {
       firstSequence: 3,
       lastSequence: 4,
       at: at(-60_000),
-      message: "stream S no longer holds sequences 3 to 4, which the log never got",
+      message: "stream S no longer holds sequences 3 to 4, which the log lacks",
     },
   ],
+  rollbacks: [],
   spans: [
     { delivery: "at_most_once", since: at(-90_000), until: at(-80_000), message: "events come by core NATS" },
     { delivery: "at_least_once", since: at(-80_000), until: null, message: "stream S is followed from sequence 1" },
@@ -104,7 +105,7 @@ test("status shows one line per peer, then the daemon's health", async () => {
     "NOT READY",
     "  FAIL nats: connecting",
     "delivery: at_least_once, sequences 1 to 9 of stream S are in the log, 1 gap, no reuse",
-    `  ${at(-60_000)} purged: stream S no longer holds sequences 3 to 4, which the log never got`,
+    `  ${at(-60_000)} purged: stream S no longer holds sequences 3 to 4, which the log lacks`,
     `  ${at(-90_000)} to ${at(-80_000)} at_most_once: events come by core NATS`,
   ]);
 });

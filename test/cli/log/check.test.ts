@@ -23,7 +23,9 @@ afterEach(() => story[Symbol.dispose]());
 async function checked(change: Partial<Parameters<typeof runCheck>[0]> = {}) {
   const out = output(true);
   const { print, terminal } = out;
-  const options = { data: story.directory, head: undefined, archives: undefined, json: false, print, terminal };
+  const required = { requireHead: false, requireArchives: false };
+  const given = { head: undefined, published: undefined, archives: undefined, ...required };
+  const options = { data: story.directory, ...given, json: false, print, terminal };
   const code = await runCheck({ ...options, ...change });
   return { code, text: out.printed.join("\n"), drawn: out.drawn };
 }
@@ -31,7 +33,12 @@ async function checked(change: Partial<Parameters<typeof runCheck>[0]> = {}) {
 describe("check", () => {
   it("reports the size of a sound database, and its head in the form that --head accepts", async () => {
     const { code, text, drawn } = await checked();
-    expect([code, text]).toEqual([0, `${story.path} is sound: 16 events, newest at 2026-01-01T12:01:53.604Z\nhead 16:${hash}`]);
+    const [sound, head, ...needs] = text.split("\n");
+    expect([code, sound]).toEqual([0, `${story.path} is sound: 16 events, newest at 2026-01-01T12:01:53.604Z`]);
+    expect([head, needs[0]]).toEqual([`head 16:${hash}`, "needs a witness:"]);
+    expect(needs.join("\n")).toContain(
+      "compare it with the heads that the daemon published, with --nats, or give one with --head",
+    );
     expect(drawn.join("")).toContain("checking the log");
     expect((await checked({ head: `16:${hash.slice(0, 8).toUpperCase()}` })).code).toBe(0);
     expect(JSON.parse((await checked({ json: true })).text)).toMatchObject({
@@ -104,7 +111,7 @@ describe("backup and restore", () => {
     observe(story.store, closed(PEER_A, { direction: "inbound" }));
     story.store[Symbol.dispose]();
     expect(lines(await runRestore({ data, from: to, fromJetStream: false, clock, terminal }))).toEqual([
-      `restored ${to}: 16 events, head 16:${hash}`,
+      expect.stringMatching(/^restored .*backup\.db: 16 events, head 17:[0-9a-f]{64}$/),
       "removed from the log: seq 17 to 17, which are not in the backup",
       "of these, the daemon's own observations and messages from core NATS are lost for good",
       expect.stringMatching(/^damaged log kept as .*oc-partnerd\.db\.damaged-\d{8}T\d{6}Z, with its other files$/),
@@ -112,15 +119,15 @@ describe("backup and restore", () => {
     ]);
     story.write("drop trigger event_log_no_update; update event_log set message = 'x' where seq = 16");
     expect(lines(await runRestore({ data, from: undefined, fromJetStream: true, clock, terminal }))).toEqual([
-      expect.stringMatching(/^kept 15 events that the hash chain proves, head 15:[0-9a-f]{64}$/),
-      "removed from the log: seq 16 to 16: 0 messages from the stream, 0 from core NATS, 1 observed",
+      expect.stringMatching(/^kept 15 events that the hash chain proves, head 16:[0-9a-f]{64}$/),
+      "removed from the log: seq 16 to 17: 0 messages from the stream, 0 from core NATS, 2 observed",
       "observations and core NATS messages are lost for good; stream messages will be read again if the stream still holds them",
       expect.stringMatching(/^damaged log kept as /),
       expect.stringMatching(/^next: /),
     ]);
     rmSync(story.path);
-    expect(lines(await runRestore({ data, from: undefined, fromJetStream: true, clock, terminal }))[0]).toBe(
-      `nothing could be proven: the log starts again, empty, head 0:${"0".repeat(64)}`,
+    expect(lines(await runRestore({ data, from: undefined, fromJetStream: true, clock, terminal }))[0]).toMatch(
+      /^nothing could be proven: the log starts again, empty, head 1:[0-9a-f]{64}$/,
     );
   });
 

@@ -34,7 +34,9 @@ describe("a next step gets the place flags of the command line", () => {
 test("the place flags are those of the commands", () => {
   const { commands } = programOf({});
   for (const [flag, named] of Object.entries(PLACE_FLAGS)) {
-    const having = commands.filter(({ options }) => options.some(({ long }) => long === flag)).map((command) => command.name());
+    const having = commands
+      .filter(({ options }) => options.some(({ long, required }) => long === flag && required))
+      .map((command) => command.name());
     expect(having.toSorted(), flag).toEqual(named.toSorted());
   }
 });

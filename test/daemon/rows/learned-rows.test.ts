@@ -248,7 +248,7 @@ it("what waits of many partners is tried a few at a time, each in its turn", () 
   const timers = clock.pendingTimers;
   const partners = Array.from({ length: 100 }, (_, index) => `partner-${index}` as PeerId);
   let tried: PeerId[] = [];
-  let isFailing = true;
+  let isBehind = true;
   const store: LearnedRowsInit["store"] = {
     get: (peerId) => {
       tried.push(peerId);
@@ -261,7 +261,7 @@ it("what waits of many partners is tried a few at a time, each in its turn", () 
     clock,
     store,
     write: ({ event }) => void (event.type === "PeerLearned" && written.push(event.peerId)),
-    isFailing: () => isFailing,
+    isBehind: () => isBehind,
   });
   for (const peerId of partners) rowsOfMany.learned(peerId, SPOKEN);
   clock.advanceSync(SETTLE_MS);
@@ -272,7 +272,7 @@ it("what waits of many partners is tried a few at a time, each in its turn", () 
     expect(tried.length - before).toBe(32);
   }
   expect(tried.slice(0, 100)).toEqual(partners);
-  isFailing = false;
+  isBehind = false;
   clock.advanceSync(4_000);
   expect(written.toSorted()).toEqual(partners.toSorted());
   expect(clock.pendingTimers).toBe(timers);

@@ -99,7 +99,7 @@ describe("the changes between two states are", () => {
   test("phases with their reason, streams and relations, each with its old value", () => {
     const views = { "lyon paris": BACKOFF, "paris lyon": { relation: "BLACKLIST" } };
     expect(changes(state(), state({ nodes: nodes({ views }) }))).toEqual([
-      " 12.3 s      lyon -> paris: established, now backoff (dial_failed)",
+      " 12.3 s      lyon -> paris: established, now backoff (connection_refused)",
       " 12.3 s      lyon <- paris: established, now closed",
       " 12.3 s      paris desires lyon as: PARTNER, now BLACKLIST",
     ]);

@@ -49,7 +49,7 @@ describe("the table", () => {
     } as const;
     expect(table(state({ nodes: nodes({ views }) })).slice(0, 4)).toEqual([
       " NODE    PEER    DESIRED    OUTBOUND         INBOUND          TRIES  LAST ERROR",
-      " lyon    paris   PARTNER    backoff 3s       -                3      dial_failed",
+      " lyon    paris   PARTNER    backoff 3s       -                3      connection…",
       "         nantes  BLACKLIST  closed           -                0      -",
       " paris   lyon    PARTNER    established 8s   established 8s   0      -",
     ]);

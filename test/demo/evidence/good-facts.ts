@@ -39,13 +39,13 @@ export const GOOD: Facts = {
       { peer: "paris", relation: "BLACKLIST", seq: 15 },
     ],
     rejected: [{ reason: "not_json", payload: MALFORMED }],
-    failures: [{ peer: "nantes", reason: "dial_failed", times: 4 }],
+    failures: [{ peer: "nantes", reason: "connection_refused", times: 4 }],
     refusals: [{ peer: "paris", reason: "blacklisted", times: 2 }],
   }),
   paris: nodeFacts({
     sessions: [...sessionsWith("lyon", 1, "reset", "reset"), ...sessionsWith("nantes", 2, "reset", "reset", null)],
     failures: [
-      { peer: "nantes", reason: "dial_failed", times: 5 },
+      { peer: "nantes", reason: "connection_refused", times: 5 },
       { peer: "lyon", reason: "refused", times: 2 },
     ],
   }),

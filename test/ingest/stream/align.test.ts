@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { type AtCursor, align, gapBetween } from "../../../src/ingest/stream/align.ts";
-import type { BrokerStreamState } from "../../../src/ingest/stream/broker-port.ts";
+import type { BrokerStreamState } from "../../../src/ingest/broker/broker-port.ts";
+import { align, type Evidence, gapsBetween, NO_EVIDENCE } from "../../../src/ingest/stream/align.ts";
 import type { Cursor } from "../../../src/store/model/cursor.ts";
 
 const identity = { stream: "S", created: "2026-01-01T00:00:00Z" };
@@ -10,7 +10,13 @@ const state = (firstSequence: number, lastSequence: number, created = identity.c
   created,
   firstSequence,
   lastSequence,
+  uncaptured: [],
+  limits: "",
 });
+/** Our consumer has acknowledged everything up to the cursor, and the stream holds the message there. */
+const SAME: Evidence = { ...NO_EVIDENCE, known: "same", acknowledged: 9 };
+/** The stream holds nothing that the log knows. */
+const emptied = (acknowledged: number | null): Evidence => ({ ...NO_EVIDENCE, acknowledged });
 const cursorAt = (sequence: number, messageHash: string | null = "hash"): Cursor => ({
   ...identity,
   firstSequence: 1,
@@ -19,14 +25,14 @@ const cursorAt = (sequence: number, messageHash: string | null = "hash"): Cursor
 });
 const said = (alignment: ReturnType<typeof align>) =>
   alignment.events.map((event) =>
-    event.type === "DeliveryGap"
-      ? [event.reason, event.streamSequence, event.lastStreamSequence]
-      : [event.reason, event.streamSequence],
+    event.type === "DeliveryChanged"
+      ? [event.reason, event.streamSequence]
+      : [event.reason, event.streamSequence, event.lastStreamSequence],
   );
 
 describe("a log that follows no stream yet", () => {
   test("starts at the first message that the stream still holds", () => {
-    const begun = align(state(4, 9), undefined, "unknown", undefined);
+    const begun = align(state(4, 9), undefined, NO_EVIDENCE, undefined);
     expect(said(begun)).toEqual([["at_least_once", 4]]);
     expect(begun.cursor).toEqual({ ...identity, firstSequence: 4, sequence: 3, messageHash: null });
   });
@@ -34,31 +40,31 @@ describe("a log that follows no stream yet", () => {
 
 describe("the stream that the log follows", () => {
   test("is resumed at the cursor, with nothing to record", () => {
-    expect(align(state(1, 12), cursorAt(9), "same", "at_least_once")).toEqual({ events: [], cursor: cursorAt(9) });
-    expect(align(state(10, 9), cursorAt(9), "unknown", "at_least_once")).toEqual({ events: [], cursor: cursorAt(9) });
+    expect(align(state(1, 12), cursorAt(9), SAME, "at_least_once")).toEqual({ events: [], cursor: cursorAt(9) });
+    expect(align(state(10, 9), cursorAt(9), emptied(9), "at_least_once")).toEqual({ events: [], cursor: cursorAt(9) });
   });
 
   test("has dropped messages that were never logged", () => {
-    const aligned = align(state(13, 20), cursorAt(9), "unknown", "at_least_once");
+    const aligned = align(state(13, 20), cursorAt(9), emptied(9), "at_least_once");
     expect(said(aligned)).toEqual([["purged", 10, 12]]);
     expect(aligned.cursor).toEqual(cursorAt(12, null));
   });
 
   test("was emptied", () => {
-    const aligned = align(state(13, 12), cursorAt(9), "unknown", "at_least_once");
+    const aligned = align(state(13, 12), cursorAt(9), emptied(9), "at_least_once");
     expect(said(aligned)).toEqual([["purged", 10, 12]]);
     expect(aligned.cursor.sequence).toBe(12);
   });
 
   test("is followed again after a period of core NATS", () => {
-    expect(said(align(state(1, 12), cursorAt(9), "same", "at_most_once"))).toEqual([["at_least_once", 10]]);
+    expect(said(align(state(1, 12), cursorAt(9), SAME, "at_most_once"))).toEqual([["at_least_once", 10]]);
   });
 
-  test.each<[string, BrokerStreamState, AtCursor]>([
+  test.each<[string, BrokerStreamState, Evidence["known"]]>([
     ["its newest sequence is older", state(1, 5), "unknown"],
-    ["another message is at the cursor", state(1, 20), "other"],
-  ])("was rewound: %s", (_, found, atCursor) => {
-    const aligned = align(found, cursorAt(9), atCursor, "at_least_once");
+    ["it holds another message than the log knows", state(1, 20), "other"],
+  ])("was rewound: %s", (_, found, known) => {
+    const aligned = align(found, cursorAt(9), { ...NO_EVIDENCE, known, acknowledged: 9 }, "at_least_once");
     expect(said(aligned)).toEqual([
       ["reused", 10, null],
       ["at_least_once", 1],
@@ -69,7 +75,7 @@ describe("the stream that the log follows", () => {
 
 describe("another stream of the same name", () => {
   test("is read from its start, and a gap is recorded for the rest of the old one", () => {
-    const aligned = align(state(1, 3, "later"), cursorAt(9), "unknown", "at_least_once");
+    const aligned = align(state(1, 3, "later"), cursorAt(9), NO_EVIDENCE, "at_least_once");
     expect(said(aligned)).toEqual([
       ["recreated", 10, null],
       ["at_least_once", 1],
@@ -78,7 +84,7 @@ describe("another stream of the same name", () => {
   });
 
   test("may already have dropped messages", () => {
-    expect(said(align(state(3, 5, "later"), cursorAt(9), "unknown", "at_least_once"))).toEqual([
+    expect(said(align(state(3, 5, "later"), cursorAt(9), NO_EVIDENCE, "at_least_once"))).toEqual([
       ["recreated", 10, null],
       ["purged", 1, 2],
       ["at_least_once", 3],
@@ -100,21 +106,73 @@ test("afterwards the cursor is just before the stream's first message, or where 
     fc.property(
       found,
       cursor,
-      fc.constantFrom<AtCursor>("same", "other", "unknown"),
-      ({ first, length, created }, from, atCursor) => {
+      fc.constantFrom<Evidence["known"]>("same", "other", "unknown"),
+      fc.option(fc.integer({ min: 0, max: 40 })),
+      ({ first, length, created }, from, known, acknowledged) => {
         const stream = state(first, first + length - 1, created);
-        const aligned = align(stream, from, atCursor, "at_least_once");
+        const aligned = align(stream, from, { ...NO_EVIDENCE, known, acknowledged }, "at_least_once");
         expect(aligned.cursor.sequence).toBeGreaterThanOrEqual(stream.firstSequence - 1);
         expect(aligned.cursor.sequence).toBeLessThanOrEqual(stream.lastSequence);
-        expect(align(stream, aligned.cursor, "unknown", "at_least_once")).toEqual({ events: [], cursor: aligned.cursor });
+        const placed = emptied(aligned.cursor.sequence);
+        expect(align(stream, aligned.cursor, placed, "at_least_once")).toEqual({ events: [], cursor: aligned.cursor });
       },
     ),
   );
 });
 
-test("a gap between two messages names what is missing", () => {
+describe("a log that is an older copy", () => {
+  test("says what a later state of it had acknowledged, and reads again what is left", () => {
+    const aligned = align(state(1, 30), cursorAt(9), { ...SAME, acknowledged: 20 }, "at_least_once");
+    expect(said(aligned)).toEqual([["acknowledged", 10, 20]]);
+    expect(aligned.cursor).toEqual(cursorAt(9));
+  });
+
+  test("does not call messages missing that it had", () => {
+    const aligned = align(state(14, 30), cursorAt(9), emptied(20), "at_least_once");
+    expect(said(aligned)).toEqual([
+      ["acknowledged", 10, 20],
+      ["rolled_back", 10, 13],
+    ]);
+    expect(aligned.cursor.sequence).toBe(13);
+  });
+
+  test.each([13, 12])("is not claimed because of a purge, which moves the consumer too: to %i", (acknowledged) => {
+    const aligned = align(state(14, 30), cursorAt(9), emptied(acknowledged), "at_least_once");
+    expect(said(aligned)).toEqual([["purged", 10, 13]]);
+  });
+});
+
+describe("a stream that holds nothing the log knows", () => {
+  test.each<[string, number | null, [string, number, number][]]>([
+    ["a consumer at the cursor proves that it was not rewound", 9, []],
+    ["a consumer that is behind proves nothing above it", 4, [["unproven", 5, 9]]],
+    ["without a consumer nothing is proven", null, [["unproven", 1, 9]]],
+  ])("%s", (_, acknowledged, unproven) => {
+    const aligned = align(state(13, 20), cursorAt(9), emptied(acknowledged), "at_least_once");
+    expect(said(aligned)).toEqual([...unproven, ["purged", 10, 12]]);
+  });
+});
+
+describe("a stream that does not capture all subjects", () => {
+  const uncaptured = { ...state(1, 12), uncaptured: ["a.b"] };
+
+  test("is recorded once, with the subjects, and when it captures them again", () => {
+    const [begun] = align(uncaptured, cursorAt(9), SAME, "at_least_once").events;
+    expect(begun).toMatchObject({ reason: "not_captured", streamSequence: 10, message: "a.b not captured" });
+    expect(align(uncaptured, cursorAt(9), SAME, "not_captured").events).toEqual([]);
+    expect(said(align(state(1, 12), cursorAt(9), SAME, "not_captured"))).toEqual([["at_least_once", 10]]);
+  });
+});
+
+test("a gap between two messages names what is missing, and what the log had", () => {
   const stream = { stream: "S", created: "2026-01-01T00:00:00Z" };
-  const gap = { reason: "purged", stream: "S", streamCreated: stream.created };
-  expect(gapBetween(stream, 4, 6)).toMatchObject({ ...gap, streamSequence: 5, lastStreamSequence: 5 });
-  expect(gapBetween(stream, 4, 9)).toMatchObject({ ...gap, streamSequence: 5, lastStreamSequence: 8 });
+  const said = (...gap: Parameters<typeof gapsBetween>) =>
+    gapsBetween(...gap).map(({ reason, streamSequence, lastStreamSequence }) => [reason, streamSequence, lastStreamSequence]);
+  expect(said(stream, 4, 6, 0)).toEqual([["purged", 5, 5]]);
+  expect(said(stream, 4, 9, 4)).toEqual([["purged", 5, 8]]);
+  expect(said(stream, 4, 9, 6)).toEqual([
+    ["rolled_back", 5, 6],
+    ["purged", 7, 8],
+  ]);
+  expect(said(stream, 4, 9, 20)).toEqual([["rolled_back", 5, 8]]);
 });

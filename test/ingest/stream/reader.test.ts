@@ -3,14 +3,15 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { type Clock, systemClock } from "../../../src/base/clock.ts";
 import { PartnerdError } from "../../../src/base/errors.ts";
 import { type Logger, silentLogger } from "../../../src/base/log.ts";
-import type { ReceivedMessage } from "../../../src/ingest/ingest-buffer.ts";
 import type {
   BrokerLink,
   BrokerStreamState,
+  ConsumerState,
   PullListener,
   PullRequest,
   PullStatus,
-} from "../../../src/ingest/stream/broker-port.ts";
+} from "../../../src/ingest/broker/broker-port.ts";
+import type { ReceivedMessage } from "../../../src/ingest/ingest-buffer.ts";
 import { BrokerStreamReader } from "../../../src/ingest/stream/reader.ts";
 import { VirtualClock } from "../../../src/sim/time/virtual-clock.ts";
 import { RecordingLogger } from "../../support/recording-logger.ts";
@@ -19,7 +20,21 @@ const STREAM = { stream: "OC_RESOURCES", created: "2026-01-01T00:00:00Z" };
 
 const CURSOR = { ...STREAM, sequence: 5, firstSequence: 1, messageHash: "hash" };
 
-const HELD: BrokerStreamState = { ...STREAM, firstSequence: 1, lastSequence: 5 };
+const HELD: BrokerStreamState = { ...STREAM, firstSequence: 1, lastSequence: 5, uncaptured: [], limits: "" };
+
+const OWNER = { peerId: "us", run: "1" };
+
+/** Ours, and never at the cursor. */
+const ELSEWHERE: ConsumerState = {
+  startSequence: 99,
+  delivered: { consumerSequence: 0, streamSequence: 0 },
+  unacknowledged: 0,
+  waitingRequests: 0,
+  acknowledged: 0,
+  owner: OWNER,
+  isPaused: false,
+  isAsRequired: true,
+};
 
 /** The reply subject of the consumer's delivery number `sequence`, which is also its sequence in the stream. */
 const replyOf = (sequence: number, pending: number) => `$JS.ACK.S.C.1.${sequence}.${sequence}.1000.${pending}`;
@@ -27,7 +42,7 @@ const replyOf = (sequence: number, pending: number) => `$JS.ACK.S.C.1.${sequence
 const LINK: BrokerLink = {
   state: async () => HELD,
   hashAt: async () => "hash",
-  consumer: async () => undefined,
+  consumer: async () => ELSEWHERE,
   recreateConsumerAt: async () => {},
   openPull: () => ({ request: () => {}, [Symbol.dispose]: () => {} }),
   acknowledge: () => {},
@@ -38,7 +53,12 @@ const LINK: BrokerLink = {
   close: async () => {},
 };
 
-const readerWith = (logger: Logger, clock: Clock = systemClock, offer: (message: ReceivedMessage) => boolean = () => true) =>
+const readerWith = (
+  logger: Logger,
+  clock: Clock = systemClock,
+  offer: (message: ReceivedMessage) => boolean = () => true,
+  onAppended: (events: readonly { readonly reason: string }[]) => void = () => {},
+) =>
   new BrokerStreamReader({
     stream: STREAM.stream,
     consumer: "oc-partnerd",
@@ -52,8 +72,15 @@ const readerWith = (logger: Logger, clock: Clock = systemClock, offer: (message:
         streamSequence: 1,
         message: null,
       }),
-      appendDelivery: () => [],
+      deliveries: () => [],
+      contestedRuns: () => [],
+      knownMessages: () => [],
+      appendDelivery: (events) => {
+        onAppended(events);
+        return [];
+      },
     },
+    owner: OWNER,
     buffer: { offer, discard: () => {}, counts: () => ({ dropped: 0, buffered: 0 }) },
     clock,
     logger,
@@ -72,7 +99,7 @@ test("a resync requested while a reading starts is not forgotten", async () => {
   expect(starts).toEqual([6, 1]);
 });
 
-const HINT = "if this repeats, another daemon uses the same nats.consumer: give each daemon its own";
+const HINT = "if this repeats, another program deletes the consumer";
 
 test.each<[PullStatus, object]>([
   [{ kind: "consumer_deleted" }, { reason: "consumer_deleted", nextStep: HINT }],
@@ -221,7 +248,8 @@ test.each<[string, BrokerStreamState, resyncAgain: boolean, starts: readonly num
   const connect = async () => {
     const lost = new AbortController();
     const running = reader.run(link, lost.signal);
-    await clock.advance(1_000);
+    // It takes 5 s to believe that a stream was rewound.
+    await clock.advance(broker.state.lastSequence < CURSOR.sequence ? 6_000 : 1_000);
     return () => {
       lost.abort();
       return running;
@@ -262,6 +290,25 @@ test("a resync is over once the last message is logged", async () => {
   expect(reader.rereading, "buffered").toEqual({ sequence: 0, untilSequence: 5 });
   for (const acknowledge of logged) acknowledge();
   expect(reader.rereading, "logged").toBeNull();
+  stop.abort();
+  await running;
+});
+
+test.each([
+  [2_000, 5, []],
+  [60_000, 3, ["reused", "at_least_once"]],
+])("a stream that ends before the cursor for %i ms is then at %i", async (oldAnswersMs, _, recorded) => {
+  const clock = new VirtualClock();
+  const stop = new AbortController();
+  const appended: string[] = [];
+  const reader = readerWith(silentLogger, clock, undefined, (events) => appended.push(...events.map(({ reason }) => reason)));
+  const state = async () => ({ ...HELD, lastSequence: clock.monotonicMs() < oldAnswersMs ? 3 : 5 });
+  const running = reader.run({ ...LINK, state }, stop.signal);
+  await clock.advance(1_500);
+  expect([reader.reading, reader.problem?.code]).toEqual([false, "stream_behind"]);
+  await clock.advance(6_000);
+  expect(reader.reading).toBe(true);
+  expect(appended).toEqual(recorded);
   stop.abort();
   await running;
 });

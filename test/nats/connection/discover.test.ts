@@ -1,7 +1,8 @@
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
 import { describe, expect, it } from "vitest";
 import { systemClock } from "../../../src/base/clock.ts";
-import { expectGreeting, natsAnswers } from "../../../src/nats/connection/discover.ts";
+import { expectGreeting } from "../../../src/nats/connection/discover.ts";
+import { natsAnswers } from "../../../src/nats/connection/tls-first.ts";
 import { matching } from "../../support/matchers.ts";
 import { until } from "../../support/until.ts";
 

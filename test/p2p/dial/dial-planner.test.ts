@@ -100,11 +100,11 @@ describe("a name", () => {
     const { names, plan } = planning();
     names.answers = Promise.reject(Object.assign(new Error("getaddrinfo ENOTFOUND"), { code: "ENOTFOUND" }));
     expect(await failureOf(plan("/dns/partner.example/tcp/80"))).toMatchObject({
-      code: "dial_failed",
+      code: "name_unresolved",
       message: "the name partner.example does not resolve",
     });
     names.answers = [];
-    expect(await failureOf(plan("/dns/partner.example/tcp/80"))).toMatchObject({ code: "dial_failed" });
+    expect(await failureOf(plan("/dns/partner.example/tcp/80"))).toMatchObject({ code: "name_unresolved" });
   });
 
   test("that is not resolved in time is a failed dial; later dials join the same lookup", async () => {
@@ -113,7 +113,7 @@ describe("a name", () => {
     names.answers = promise;
     const late = failureOf(plan("/dns/partner.example/tcp/80"));
     await clock.advance(3_000);
-    expect(await late).toMatchObject({ code: "dial_failed" });
+    expect(await late).toMatchObject({ code: "name_unresolved" });
     const second = plan("/dns/partner.example/tcp/80");
     resolve(["198.51.100.1"]);
     expect(await second).toHaveLength(1);
@@ -152,7 +152,7 @@ describe("several addresses", () => {
 
   test("fail with the failure that may pass soonest", async () => {
     const name = "/dns/partner.example/tcp/80";
-    expect(await failureOf(plan([], DENIED, name))).toMatchObject({ code: "dial_failed" });
+    expect(await failureOf(plan([], DENIED, name))).toMatchObject({ code: "name_unresolved" });
     expect(await failureOf(plan(["127.0.0.1"], DENIED, name))).toMatchObject({
       code: "address_denied",
       details: { mayChange: true },

@@ -43,7 +43,7 @@ it("continues with the next address after one that refuses, and after one that i
 it("says what happened at each, with the code that is retried soonest", async () => {
   const carol = owner.use(await startTestNode(3));
   expect(await failureOf(dial([carol.port, await closedPort()]))).toMatchObject({
-    code: "dial_failed",
+    code: "connection_refused",
     message: "none of 2 addresses answered: cannot connect: the far end has another PeerID; cannot connect: connection refused",
   });
   await eventually(() => alice.node.getConnections().length === 0);

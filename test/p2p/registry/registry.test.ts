@@ -4,7 +4,7 @@ import { didOf } from "../../../src/base/ids.ts";
 import type { Direction, ObservedEvent } from "../../../src/events/types.ts";
 import type { AbortableStream, StreamKey } from "../../../src/p2p/registry/registry.ts";
 import { StreamRegistry } from "../../../src/p2p/registry/registry.ts";
-import { LEASE_MS } from "../../../src/p2p/wire/constants.ts";
+import { HEARTBEAT_JITTER, HEARTBEAT_PERIOD_MS, LEASE_MS } from "../../../src/p2p/wire/constants.ts";
 import { type ClockView, VirtualClock } from "../../../src/sim/time/virtual-clock.ts";
 import { ATTEMPT } from "../../support/attempts.ts";
 
@@ -47,6 +47,21 @@ describe("StreamRegistry", () => {
     world.advanceSync(durationMs);
     leaseMs += durationMs - stalledMs;
   };
+
+  it.each([
+    [0, HEARTBEAT_PERIOD_MS * (1 - HEARTBEAT_JITTER)],
+    [1, HEARTBEAT_PERIOD_MS * (1 + HEARTBEAT_JITTER)],
+  ])("spreads the heartbeats of many streams (random number %i)", (drawn, dueMs) => {
+    registry = new StreamRegistry({
+      clock,
+      random: { next: () => drawn, bytes: () => new Uint8Array() },
+      leaseTime: { nowMs: () => leaseMs },
+      observer: { observed: () => {}, wake: () => {} },
+    });
+    registry.register(key("outbound"), new RecordingStream(), didOf("did:a"), ATTEMPT);
+    expect(registry.actual(PROTOCOL, ALICE).outbound?.renewAtMs).toBeCloseTo(dueMs);
+    expect(dueMs).not.toBe(HEARTBEAT_PERIOD_MS);
+  });
 
   it("closed -> established: reports, wakes, and grants a lease", () => {
     pass(380);

@@ -1,10 +1,16 @@
 /** Runs many seeds on a few lanes, then shrinks the first failure of each kind to its smallest fixture. */
+import type { Reach } from "../reach/reached.ts";
+import type { Steering } from "../reach/steering.ts";
+import type { Drawing } from "../worlds/generate.ts";
 import { type Lane, type LaneOptions, Lane as NewLane, type Outcome } from "./lane.ts";
 import { type Ran, RUNNER_INVARIANTS, type Shrunk } from "./messages.ts";
 
 export interface CampaignOptions extends LaneOptions {
   readonly seeds: number;
   readonly from: number;
+  readonly drawing: Drawing;
+  /** Draws the worlds instead of `drawing`, and learns from what they reach. */
+  readonly steering?: Steering;
   readonly plant: string | null;
   readonly workers: number;
   /** Every n-th seed is run twice; 0 for none. */
@@ -17,6 +23,7 @@ export interface CampaignOptions extends LaneOptions {
 /** A seed whose run violated something. */
 export interface Failure {
   readonly seed: number;
+  readonly drawing: Drawing;
   readonly invariant: string;
   readonly atMs: number;
   readonly message: string;
@@ -65,23 +72,11 @@ export async function campaign(options: CampaignOptions, watch: CampaignWatch, s
   await using lanes = new AsyncDisposableStack();
   const all = Array.from({ length: options.workers }, () => lanes.use(new NewLane(options)));
   const tally = new Tally();
-  let next = options.from;
   const end = options.from + options.seeds;
-  await Promise.all(
-    all.map(async (lane) => {
-      while (next < end && !signal.aborted && tally.kinds < options.mostInvariants) {
-        const seed = next++;
-        const twice = options.twiceEvery > 0 && (seed - options.from) % options.twiceEvery === 0;
-        const outcome = await lane.do({ kind: "run", seed, plant: options.plant, twice }, signal);
-        if (outcome.kind === "stopped" || signal.aborted) break;
-        const ran = ranOf(seed, outcome, options.hangMs);
-        tally.add(ran, twice);
-        watch.onRan?.(ran, tally.done);
-        const failure = failureOf(ran);
-        if (failure !== undefined && tally.addFailure(failure)) watch.onFailure?.(failure);
-      }
-    }),
-  );
+  const isOver = () => signal.aborted || tally.kinds >= options.mostInvariants;
+  const epoch = options.steering === undefined ? options.seeds : EPOCH_SEEDS;
+  for (let from = options.from; from < end && !isOver(); from += epoch)
+    await runEpoch(all, { from, end: Math.min(end, from + epoch), isOver }, options, tally, watch, signal);
   const totals = tally.totals();
   const findings = tally.findings();
   if (findings.length > 0 && !signal.aborted) watch.onShrinking?.();
@@ -89,11 +84,45 @@ export async function campaign(options: CampaignOptions, watch: CampaignWatch, s
   return { totals, findings: shrunk, interrupted: signal.aborted };
 }
 
+/** Seeds between two adjustments of the steering. */
+const EPOCH_SEEDS = 100;
+
+async function runEpoch(
+  lanes: readonly Lane[],
+  { from, end, isOver }: { readonly from: number; readonly end: number; readonly isOver: () => boolean },
+  options: CampaignOptions,
+  tally: Tally,
+  watch: CampaignWatch,
+  signal: AbortSignal,
+): Promise<void> {
+  const { steering, plant, twiceEvery, hangMs } = options;
+  const rans: { seed: number; drawing: Drawing; reach: Reach }[] = [];
+  let next = from;
+  await Promise.all(
+    lanes.map(async (lane) => {
+      while (next < end && !isOver()) {
+        const seed = next++;
+        const drawing = steering?.drawingOf(seed) ?? options.drawing;
+        const twice = twiceEvery > 0 && (seed - options.from) % twiceEvery === 0;
+        const outcome = await lane.do({ kind: "run", seed, drawing, plant, twice }, signal);
+        if (outcome.kind === "stopped" || signal.aborted) break;
+        const ran = ranOf(seed, outcome, hangMs);
+        rans.push({ seed, drawing, reach: ran.reach ?? [] });
+        tally.add(ran, twice);
+        watch.onRan?.(ran, tally.done);
+        const failure = failureOf(ran, drawing);
+        if (failure !== undefined && tally.addFailure(failure)) watch.onFailure?.(failure);
+      }
+    }),
+  );
+  steering?.learn(rans);
+}
+
 /** Turns an outcome into a run: a hung or dead thread becomes a violation. */
 export function ranOf(seed: number, outcome: Outcome, hangMs: number): Ran {
   if (outcome.kind === "ran") return outcome;
   const violation = { atMs: 0, ...threadless(outcome, hangMs) };
-  return { kind: "ran", seed, facts: null, violation, invariants: [violation.invariant], fixture: null };
+  return { kind: "ran", seed, facts: null, violation, invariants: [violation.invariant], fixture: null, reach: null };
 }
 
 function threadless(outcome: Exclude<Outcome, Ran>, hangMs: number): { readonly invariant: string; readonly message: string } {
@@ -114,8 +143,8 @@ function threadless(outcome: Exclude<Outcome, Ran>, hangMs: number): { readonly 
   }
 }
 
-export function failureOf({ seed, violation, fixture }: Ran): Failure | undefined {
-  return violation === null ? undefined : { seed, ...violation, fixture };
+export function failureOf({ seed, violation, fixture }: Ran, drawing: Drawing): Failure | undefined {
+  return violation === null ? undefined : { seed, drawing, ...violation, fixture };
 }
 
 /** Shrinks the finding's fixture. A failure that kills its thread cannot be shrunk. */
@@ -125,9 +154,9 @@ export async function shrinkWith(
   { plant, shrinkRuns: maxRuns }: Pick<CampaignOptions, "plant" | "shrinkRuns">,
   signal: AbortSignal,
 ): Promise<Finding> {
-  const { seed, invariant, fixture } = finding.first;
+  const { seed, drawing, invariant, fixture } = finding.first;
   if (fixture === null) return { ...finding, notShrunk: "the run kills its thread" };
-  const outcome = await lane.do({ kind: "shrink", seed, plant, invariant, maxRuns }, signal);
+  const outcome = await lane.do({ kind: "shrink", seed, drawing, plant, invariant, maxRuns }, signal);
   switch (outcome.kind) {
     case "shrunk":
       return { ...finding, shrunk: outcome };

@@ -13,6 +13,7 @@ describe("the command line of the simulator", () => {
       kind: "seeds",
       seeds: 2_000,
       from: 1,
+      drawing: { size: "mixed" },
       plant: undefined,
       workers: availableParallelism(),
       twiceEvery: 20,
@@ -39,6 +40,16 @@ describe("the command line of the simulator", () => {
       out: "/tmp/x",
       hangMs: 5_000,
     });
+  });
+
+  it("draws worlds of a size, or small ones with the given faults", () => {
+    expect(parseCommandLine(["--size", "large"])).toMatchObject({ drawing: { size: "large" } });
+    expect(parseCommandLine(["--mix", "crash,purge"])).toMatchObject({ drawing: { size: "small", mix: ["crash", "purge"] } });
+    expect(parseCommandLine(["--mix", "none", "--size", "small"])).toMatchObject({ drawing: { size: "small", mix: [] } });
+  });
+
+  it("measures coverage, and writes it", () => {
+    expect(parseCommandLine(["--coverage", "--write"])).toMatchObject({ kind: "seeds", coverage: true, write: true });
   });
 
   it("hunts every planted bug, or only the named ones", () => {
@@ -68,6 +79,7 @@ describe("the command line of the simulator", () => {
     ["--nonsense"],
     ["nonsense"],
     ["--replay"],
+    ["--size", "tiny"],
   ])("refuses %s %s", (...argv) => {
     expect(() => parseCommandLine(argv)).toThrow(expect.objectContaining({ name: "CommanderError" }) as Error);
   });
@@ -77,8 +89,12 @@ describe("the command line of the simulator", () => {
     ["--plants --twice-every 3", "--plants cannot be combined with --twice-every"],
     ["--replay x --seeds 3", "--replay cannot be combined with --seeds"],
     ["--replay x --plants", "--replay cannot be combined with --plants"],
-    ["--write", "--write requires --plants"],
-    ["--plants --write --plant fin-ignored", "with --plant the table would be incomplete"],
+    ["--mix crash --size large", "--mix cannot be combined with --size large"],
+    ["--mix crash,rain", "unknown faults in --mix: rain"],
+    ["--replay x --size small", "--replay cannot be combined with --size"],
+    ["--write", "--write requires --plants or --coverage"],
+    ["--coverage --size large", "--coverage cannot be combined with --size"],
+    ["--coverage --plant fin-ignored", "--coverage cannot be combined with --plant"],
     ["--hashes --json", "both print to standard output"],
     ["--plant fin-ignored --plant dials-itself", "--plant is given more than once"],
     ["--plant wake-forgoten", 'unknown planted bug "wake-forgoten"; did you mean wake-forgotten?'],

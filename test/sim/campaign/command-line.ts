@@ -10,6 +10,8 @@ import { PLANTS, plantOf } from "../plants/all.ts";
 import { directoryUrl } from "../plants/load.ts";
 import type { Plant } from "../plants/plant.ts";
 import { SIMULATOR } from "../simulator.ts";
+import { FAULT_KINDS, parseMix } from "../worlds/faults.ts";
+import { DEFAULT_SIZE, type Drawing, SIZES, type Size } from "../worlds/generate.ts";
 
 interface Common {
   readonly json: boolean;
@@ -24,16 +26,22 @@ export type SimCommand =
       readonly kind: "seeds";
       readonly seeds: number;
       readonly from: number;
+      readonly drawing: Drawing;
       readonly plant: Plant | undefined;
       readonly twiceEvery: number;
       readonly keepGoing: boolean;
       readonly hashes: boolean;
+      /** Measure which code the worlds reach, and steer them by it. */
+      readonly coverage: boolean;
+      /** With `coverage`: write the document. */
+      readonly write: boolean;
     })
   /** `plants`: the bugs to hunt. */
   | (Common & {
       readonly kind: "plants";
       readonly seeds: number;
       readonly from: number;
+      readonly drawing: Drawing;
       readonly plants: readonly Plant[];
       readonly write: boolean;
     })
@@ -46,6 +54,8 @@ const DEFAULT_SEEDS_OF_A_HUNT = 8_000;
 interface Flags {
   seeds?: number;
   from?: number;
+  size?: Size;
+  mix?: string;
   plant?: string[];
   plants: boolean;
   replay?: string;
@@ -53,6 +63,7 @@ interface Flags {
   twiceEvery?: number;
   keepGoing: boolean;
   hashes: boolean;
+  coverage: boolean;
   json: boolean;
   write: boolean;
   out: string;
@@ -70,14 +81,30 @@ export function parseCommandLine(argv: readonly string[]): SimCommand {
       positive,
     )
     .option("--from <seed>", "first seed (default: 1)", whole)
+    .addOption(
+      new Option(
+        "--size <size>",
+        "small: 3 to 5 peers, 90 s and a few kinds of faults; large: some 20 peers and ten minutes; mixed: every tenth is large (default: mixed)",
+      ).choices(SIZES),
+    )
+    .option("--mix <kinds>", `draw small worlds with these faults, comma-separated, or none: ${FAULT_KINDS.join(", ")}`)
     .option("--plant <name>", "plant this bug in the code; with --plants: hunt only this bug (repeatable)", collect)
     .option("--plants", "check that every planted bug is caught, and print the table", false)
-    .option("--write", "with --plants: write the table to docs/PLANTED-BUGS.md", false)
+    .option(
+      "--write",
+      "with --plants: write the rows of the hunted bugs to docs/PLANTED-BUGS.md, and their fixtures; with --coverage: write docs/SIM-COVERAGE.md",
+      false,
+    )
     .option("--replay <file>", "run this fixture and print its violations")
     .option("--workers <n>", "threads", positive, availableParallelism())
     .option("--twice-every <n>", "run every n-th seed twice and compare the traces, 0 for none (default: 20)", whole)
     .option("--keep-going", "do not stop after violations of three different invariants", false)
     .option("--hashes", "print seed and trace hash, one per line, to compare two processes", false)
+    .option(
+      "--coverage",
+      "list the code of reconciler, ingest, p2p and store that no world reaches; draw faults whose worlds reach new code more often",
+      false,
+    )
     .option("--json", "print the result as JSON", false)
     .option("--out <dir>", "directory for fixtures of failures", ".")
     .option("--hang-after <seconds>", "abandon a run whose simulated time does not advance for this long", positive, 60)
@@ -89,7 +116,9 @@ export function parseCommandLine(argv: readonly string[]): SimCommand {
         "npm run sim -- --seeds 20000",
         "npm run sim -- --seeds 1 --from 4711             # rerun one failed world",
         "npm run sim -- --seeds 200 --hashes > a.txt      # repeat for b.txt, then diff",
+        "npm run sim -- --coverage --seeds 3000 --write",
         "npm run sim -- --plants --write",
+        "npm run sim -- --plants --write --plant dials-itself   # one row",
         "npm run sim -- --seeds 500 --plant wake-forgotten",
         "npm run sim -- --replay sim-failure-4711.jsonl --plant wake-forgotten",
       ),
@@ -105,36 +134,61 @@ function commandOf(flags: Flags): SimCommand {
   const simulator = flags.simulator === undefined ? SIMULATOR : directoryUrl(resolve(flags.simulator)).href;
   const common: Common = { json, out: resolve(out), workers, hangMs: hangAfter * 1_000, simulator };
   const plants = (flags.plant ?? []).map(named);
+  const drawing = drawingOf(flags);
   const { seeds, from = 1, twiceEvery = 20, keepGoing, hashes, write } = flags;
   if (flags.replay !== undefined) {
-    refuse(flags, "--replay", ["plants", "seeds", "from", "hashes", "keepGoing", "twiceEvery", "write"]);
+    refuse(flags, "--replay", [
+      "plants",
+      "seeds",
+      "from",
+      "size",
+      "mix",
+      "coverage",
+      "hashes",
+      "keepGoing",
+      "twiceEvery",
+      "write",
+    ]);
     return { ...common, kind: "replay", file: flags.replay, plant: atMostOne(plants) };
   }
   if (flags.plants) {
-    refuse(flags, "--plants", ["hashes", "keepGoing", "twiceEvery"]);
-    if (write && plants.length > 0)
-      throw usage("--write needs all bugs; with --plant the table would be incomplete", "remove --write or --plant");
+    refuse(flags, "--plants", ["coverage", "hashes", "keepGoing", "twiceEvery"]);
     return {
       ...common,
       kind: "plants",
       seeds: seeds ?? DEFAULT_SEEDS_OF_A_HUNT,
       from,
+      drawing,
       plants: plants.length > 0 ? plants : PLANTS,
       write,
     };
   }
-  if (write) throw usage("--write requires --plants", "add --plants, or remove --write");
+  if (write && !flags.coverage) throw usage("--write requires --plants or --coverage", "add one of them, or remove --write");
+  if (flags.coverage) refuse(flags, "--coverage", ["plant", "size", "mix"]);
   if (hashes && json) throw usage("--hashes and --json both print to standard output", "remove one of them");
   return {
     ...common,
     kind: "seeds",
     seeds: seeds ?? DEFAULT_SEEDS,
     from,
+    drawing,
     plant: atMostOne(plants),
     twiceEvery,
     keepGoing,
     hashes,
+    coverage: flags.coverage,
+    write,
   };
+}
+
+/** A mix applies to small worlds only. */
+function drawingOf({ size, mix }: Flags): Drawing {
+  if (mix === undefined) return { size: size ?? DEFAULT_SIZE };
+  if (size !== undefined && size !== "small")
+    throw usage(`--mix cannot be combined with --size ${size}: it draws small worlds`, "remove one of them");
+  const parsed = parseMix(mix);
+  if ("mix" in parsed) return { size: "small", mix: parsed.mix };
+  throw usage(`unknown faults in --mix: ${parsed.unknown.join(", ")}`, `choose from none, ${FAULT_KINDS.join(", ")}`);
 }
 
 function refuse(flags: Flags, mode: string, others: readonly (keyof Flags)[]): void {

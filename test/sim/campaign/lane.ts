@@ -7,6 +7,8 @@ export interface LaneOptions {
   readonly simulator: string;
   /** A run without progress for this long is abandoned. */
   readonly hangMs: number;
+  /** Whether to measure which code each run reaches; default no. */
+  readonly measures?: boolean;
 }
 
 /** `hung` and `died`: the thread is gone, and the next job gets a new one. `interim`: its result up to then. */
@@ -61,7 +63,8 @@ export class Lane implements AsyncDisposable {
 
   #start(): Thread {
     const progress = new SharedArrayBuffer(Float64Array.BYTES_PER_ELEMENT);
-    const setup: WorkerSetup = { simulator: this.#options.simulator, progress };
+    const { simulator, measures = false } = this.#options;
+    const setup: WorkerSetup = { simulator, progress, measures };
     const worker = new Worker(new URL("worker.ts", import.meta.url), {
       workerData: setup,
       resourceLimits: { maxOldGenerationSizeMb: MOST_HEAP_MB },

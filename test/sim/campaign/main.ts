@@ -5,6 +5,9 @@ import { CommanderError } from "commander";
 import { messageOf, PartnerdError, toPartnerdError } from "../../../src/base/errors.ts";
 import { readFixtureText } from "../../../src/cli/fixture/files.ts";
 import { parseFixture } from "../../../src/fixture/format/parse.ts";
+import { PLANTS } from "../plants/all.ts";
+import { coverageDocument, coverageText, explainedOf } from "../reach/report.ts";
+import { Steering } from "../reach/steering.ts";
 import { loadSimulate } from "../simulator.ts";
 import { campaign, type Finding } from "./campaign.ts";
 import { parseCommandLine, type SimCommand } from "./command-line.ts";
@@ -25,6 +28,7 @@ import { ticker } from "./ticker.ts";
 /** The smallest fixture of each planted bug, for the tests. */
 const FIXTURES = join(import.meta.dirname, "../plants/fixtures");
 const DOCUMENT = join(import.meta.dirname, "../../../docs/PLANTED-BUGS.md");
+const COVERAGE = join(import.meta.dirname, "../../../docs/SIM-COVERAGE.md");
 /** Stop after violations of this many invariants: further ones are often consequences. */
 const MOST_INVARIANTS = 3;
 const SHRINK_RUNS = 2_000;
@@ -52,9 +56,12 @@ async function runSeeds(command: SimCommand & { kind: "seeds" }): Promise<number
   const { seeds, from, workers, hashes, json, keepGoing, out } = command;
   makeDirectory(out);
   const plant = command.plant?.name ?? null;
+  const steering = command.coverage ? new Steering() : undefined;
   const options = {
     ...command,
     plant,
+    measures: command.coverage,
+    ...(steering && { steering }),
     mostInvariants: keepGoing ? Number.POSITIVE_INFINITY : MOST_INVARIANTS,
     shrinkRuns: SHRINK_RUNS,
   };
@@ -77,7 +84,14 @@ async function runSeeds(command: SimCommand & { kind: "seeds" }): Promise<number
   const files = new Map(findings.flatMap((finding) => fileOf(finding, out)));
   if (json) print(JSON.stringify(campaignJson(result, files, plant), null, 2));
   else (hashes ? complain : print)(`${totalsText(totals, workers, interrupted)}\n\n${findingsText(findings, files, plant)}`);
+  if (steering !== undefined) sayCoverage(steering, { ...command, write: command.write && !interrupted });
   return findings.length > 0 ? 1 : interrupted ? INTERRUPTED : 0;
+}
+
+function sayCoverage({ reached }: Steering, { write, seeds, json, hashes }: SimCommand & { kind: "seeds" }): void {
+  const explained = explainedOf(reached);
+  (json || hashes ? complain : print)(`\n${coverageText(explained)}`);
+  if (write) writing(COVERAGE, () => writeFileSync(COVERAGE, coverageDocument(explained, seeds)));
 }
 
 /** Writes the smallest known fixture of a finding. */
@@ -119,9 +133,13 @@ async function runPlants(command: SimCommand & { kind: "plants" }): Promise<numb
   return allCaught ? 0 : 1;
 }
 
-/** Writes the table into the document, and each bug's fixture for the tests. */
+/** Writes the rows of these bugs into the document, and each bug's fixture for the tests. */
 function writeTable(results: readonly Hunted[]): void {
-  const document = withTable(existsSync(DOCUMENT) ? readFileSync(DOCUMENT, "utf8") : EMPTY_DOCUMENT, results);
+  const document = withTable(
+    existsSync(DOCUMENT) ? readFileSync(DOCUMENT, "utf8") : EMPTY_DOCUMENT,
+    results,
+    PLANTS.map(({ name }) => name),
+  );
   if (document === undefined) {
     throw new PartnerdError("file_failed", `${DOCUMENT} lacks the markers for the table`, {
       nextStep: "delete the file, and --write will create it",

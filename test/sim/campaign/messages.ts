@@ -1,5 +1,7 @@
 /** Messages between the command and its workers. */
 import type { Violation } from "../../../src/sim/simulate.ts";
+import type { Reach } from "../reach/reached.ts";
+import type { Drawing } from "../worlds/generate.ts";
 
 /** Invariants that the command checks, in addition to those of the simulator. */
 export const RUNNER_INVARIANTS = {
@@ -17,14 +19,23 @@ export interface WorkerSetup {
   readonly simulator: string;
   /** One float64 that grows while a run makes progress. Shared, so that the command can read it while the worker is stuck. */
   readonly progress: SharedArrayBuffer;
+  /** Whether to measure which code each run reaches. */
+  readonly measures: boolean;
 }
 
 /** `plant`: the name of the planted bug; null for none. */
 export type Job =
-  | { readonly kind: "run"; readonly seed: number; readonly plant: string | null; readonly twice: boolean }
+  | {
+      readonly kind: "run";
+      readonly seed: number;
+      readonly drawing: Drawing;
+      readonly plant: string | null;
+      readonly twice: boolean;
+    }
   | {
       readonly kind: "shrink";
       readonly seed: number;
+      readonly drawing: Drawing;
       readonly plant: string | null;
       readonly invariant: string;
       readonly maxRuns: number;
@@ -53,6 +64,8 @@ export interface Ran {
   readonly invariants: readonly string[];
   /** The world as fixture text; null if nothing was violated. */
   readonly fixture: string | null;
+  /** Code that no earlier run of its thread reached; null if that is not measured. */
+  readonly reach: Reach | null;
 }
 
 export interface Shrunk {

@@ -15,7 +15,7 @@ export interface Hunted {
   readonly problem: string | null;
 }
 
-export type HuntOptions = Pick<CampaignOptions, "simulator" | "hangMs" | "seeds" | "from" | "workers" | "shrinkRuns">;
+export type HuntOptions = Pick<CampaignOptions, "simulator" | "hangMs" | "seeds" | "from" | "drawing" | "workers" | "shrinkRuns">;
 
 /** A fixture that shows a bug must fit on a screen. */
 const MOST_LINES = 10;
@@ -49,15 +49,15 @@ export async function hunt(
 }
 
 async function huntOne(lane: Lane, plant: Plant, options: HuntOptions, watch: HuntWatch, signal: AbortSignal): Promise<Hunted> {
-  const { seeds, from, hangMs } = options;
+  const { seeds, from, drawing, hangMs } = options;
   let large: Hunted | undefined;
   let larger = 0;
   for (let seed = from; seed < from + seeds; seed++) {
-    const outcome = await lane.do({ kind: "run", seed, plant: plant.name, twice: false }, signal);
+    const outcome = await lane.do({ kind: "run", seed, drawing, plant: plant.name, twice: false }, signal);
     if (outcome.kind === "stopped" || signal.aborted) return missed(plant, seed - from, "interrupted");
     const ran = ranOf(seed, outcome, hangMs);
     watch.onRan?.(plant, seed);
-    const first = failureOf(ran);
+    const first = failureOf(ran, drawing);
     if (first === undefined) continue;
     const seedsTried = seed - from + 1;
     if (NOT_CAUGHT.includes(first.invariant))

@@ -6,7 +6,14 @@ import { RUNNER_INVARIANTS } from "./messages.ts";
 import type { Hunted } from "./plant-hunt.ts";
 import { EMPTY_DOCUMENT, findingsText, huntedLine, huntText, replayCommand, withTable } from "./report.ts";
 
-const failure: Failure = { seed: 17, invariant: "streams-close", atMs: 1_500, message: "one is open", fixture: "text" };
+const failure: Failure = {
+  seed: 17,
+  drawing: { size: "mixed" },
+  invariant: "streams-close",
+  atMs: 1_500,
+  message: "one is open",
+  fixture: "text",
+};
 const finding: Finding = {
   first: failure,
   seeds: [17],
@@ -36,6 +43,9 @@ describe("a finding", () => {
     expect(replayCommand({ ...failure, invariant: RUNNER_INVARIANTS.determinism }, "x.jsonl", "fin-ignored")).toBe(
       "npm run sim -- --seeds 1 --from 17 --twice-every 1 --plant fin-ignored",
     );
+    const steered: Failure = { ...failure, drawing: { size: "small", mix: ["crash", "purge"] } };
+    expect(replayCommand(steered, undefined, null)).toBe("npm run sim -- --seeds 1 --from 17 --size small --mix crash,purge");
+    expect(replayCommand({ ...failure, drawing: { size: "small", mix: [] } }, undefined, null)).toContain("--mix none");
   });
 });
 
@@ -49,15 +59,17 @@ describe("the table of planted bugs", () => {
 
   it("replaces the old table in the document and leaves the rest unchanged", () => {
     const document = EMPTY_DOCUMENT.replace("# Planted bugs", "# Planted bugs\n\nBy hand.").concat("\nAnd after.\n");
-    const once = withTable(document, [caught, missed]) ?? "";
+    const names = [plant.name, "no-such-bug"];
+    const once = withTable(document, [caught], names) ?? "";
     expect(once).toContain(`| \`wake-forgotten\` | ${plant.what} | \`src/ingest/ingest.ts\` | \`streams-close\` | 17 | 17 | 1 |`);
-    expect(withTable(once, [caught, missed])).toBe(once);
-    expect(withTable(once, [])).toBe(withTable(document, []));
+    expect(withTable(once, [caught], names)).toBe(once);
+    expect(withTable(once, [], names)).toBe(once);
+    expect(withTable(once, [], [])).toBe(withTable(document, [], []));
     expect(once.startsWith("# Planted bugs\n\nBy hand.")).toBe(true);
     expect(once.endsWith("\nAnd after.\n")).toBe(true);
   });
 
   it("is not written to a document without its markers", () => {
-    expect(withTable("# Something else", [caught])).toBeUndefined();
+    expect(withTable("# Something else", [caught], [])).toBeUndefined();
   });
 });

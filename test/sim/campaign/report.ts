@@ -1,5 +1,7 @@
 /** Formats the command's output. Pure. */
 import { table } from "../../../src/cli/terminal/table.ts";
+import { mixText } from "../worlds/faults.ts";
+import { DEFAULT_SIZE, type Drawing } from "../worlds/generate.ts";
 import type { CampaignResult, Failure, Finding, Totals } from "./campaign.ts";
 import { RUNNER_INVARIANTS } from "./messages.ts";
 import type { Hunted } from "./plant-hunt.ts";
@@ -43,14 +45,19 @@ function findingText({ first, seeds, shrunk, notShrunk }: Finding, file: string 
 }
 
 /** The command that reproduces the failure. */
-export function replayCommand({ seed, invariant }: Failure, file: string | undefined, plant: string | null): string {
+export function replayCommand({ seed, drawing, invariant }: Failure, file: string | undefined, plant: string | null): string {
   const planted = plant === null ? "" : ` --plant ${plant}`;
   const ofTheCommand: readonly string[] = Object.values(RUNNER_INVARIANTS);
   if (file === undefined || ofTheCommand.includes(invariant)) {
     const twice = invariant === RUNNER_INVARIANTS.determinism ? " --twice-every 1" : "";
-    return `npm run sim -- --seeds 1 --from ${seed}${twice}${planted}`;
+    return `npm run sim -- --seeds 1 --from ${seed}${flagsOf(drawing)}${twice}${planted}`;
   }
   return plant === null ? `bin/oc-partnerd replay ${file}` : `npm run sim -- --replay ${file}${planted}`;
+}
+
+/** The options that draw the same world from the same seed. */
+function flagsOf({ size, mix }: Drawing): string {
+  return `${size === DEFAULT_SIZE ? "" : ` --size ${size}`}${mix === undefined ? "" : ` --mix ${mixText(mix)}`}`;
 }
 
 export function campaignJson(
@@ -87,15 +94,10 @@ export function campaignJson(
 const COLUMNS = ["bug", "caught by", "at seed", "seeds tried", "lines"] as const;
 
 function cellsOf({ plant, caught, seedsTried, problem }: Hunted): string[] {
-  const { invariant = "nothing", seed = "" } = caught?.first ?? {};
+  const { invariant = "nothing" } = caught?.first ?? {};
+  const seed = caught === null ? "" : `${caught.first.seed}${flagsOf(caught.first.drawing)}`;
   const lines = caught?.shrunk?.lines ?? "";
-  return [
-    plant.name,
-    problem === null ? invariant : `${invariant} (${problem})`,
-    String(seed),
-    counted(seedsTried),
-    String(lines),
-  ];
+  return [plant.name, problem === null ? invariant : `${invariant} (${problem})`, seed, counted(seedsTried), String(lines)];
 }
 
 export function huntedLine(hunted: Hunted, done: number, total: number): string {
@@ -129,11 +131,19 @@ export function huntJson(hunted: readonly Hunted[]): object[] {
 const BEGIN = "<!-- The table is written by `npm run sim -- --plants --write`. -->";
 const END = "<!-- End of the table. -->";
 
-/** `document` with its table replaced; undefined if it lacks the markers. */
-export function withTable(document: string, hunted: readonly Hunted[]): string | undefined {
+/**
+ * `document` with the rows of the bugs `hunted` replaced, and those of the other bugs in `names` kept, in the order of `names`; undefined if
+ * it lacks the markers.
+ */
+export function withTable(document: string, hunted: readonly Hunted[], names: readonly string[]): string | undefined {
   const [begin, end] = [document.indexOf(BEGIN), document.indexOf(END)];
   if (begin === -1 || end < begin) return undefined;
-  return `${document.slice(0, begin + BEGIN.length)}\n${markdown(hunted)}\n${document.slice(end)}`;
+  const before = document.slice(begin, end).split("\n");
+  const rows = names.flatMap((name) => {
+    const one = hunted.find(({ plant }) => plant.name === name);
+    return one === undefined ? before.filter((row) => row.startsWith(`| \`${name}\` |`)) : [rowOf(one)];
+  });
+  return `${document.slice(0, begin + BEGIN.length)}\n${[...HEADER, ...rows].join("\n")}\n${document.slice(end)}`;
 }
 
 /** Used if the document does not exist yet. */
@@ -146,17 +156,16 @@ ${BEGIN}
 ${END}
 `;
 
-function markdown(hunted: readonly Hunted[]): string {
-  const row = (cells: readonly string[]) => `| ${cells.join(" | ")} |`;
-  const rows = hunted.map((one) => {
-    const [name = "", invariant = "", seed = "", seedsTried = "", lines = ""] = cellsOf(one);
-    return row([`\`${name}\``, one.plant.what, `\`${one.plant.file}\``, `\`${invariant}\``, seed, seedsTried, lines]);
-  });
-  return [
-    row(["Bug", "What is wrong", "Where", "Caught by", "At seed", "Seeds tried", "Lines"]),
-    row(["---", "---", "---", "---", "---:", "---:", "---:"]),
-    ...rows,
-  ].join("\n");
+const markdownRow = (cells: readonly string[]): string => `| ${cells.join(" | ")} |`;
+
+const HEADER = [
+  markdownRow(["Bug", "What is wrong", "Where", "Caught by", "At seed", "Seeds tried", "Lines"]),
+  markdownRow(["---", "---", "---", "---", "---:", "---:", "---:"]),
+];
+
+function rowOf(one: Hunted): string {
+  const [name = "", invariant = "", seed = "", seedsTried = "", lines = ""] = cellsOf(one);
+  return markdownRow([`\`${name}\``, one.plant.what, `\`${one.plant.file}\``, `\`${invariant}\``, seed, seedsTried, lines]);
 }
 
 const some = (count: number, what: string): string => `${counted(count)} ${what}${count === 1 ? "" : "s"}`;

@@ -7,14 +7,17 @@ import type { ShrinkProgress } from "../../../src/fixture/shrink/search.ts";
 import { shrink } from "../../../src/fixture/shrink/shrink.ts";
 import type { SimResult, Violation } from "../../../src/sim/simulate.ts";
 import { plantOf } from "../plants/all.ts";
+import { Meter } from "../reach/meter.ts";
 import { loadGenerate, loadSimulate, type Simulate } from "../simulator.ts";
 import { type Answer, type Interim, type Job, type Order, type Ran, RUNNER_INVARIANTS, type WorkerSetup } from "./messages.ts";
 
 /** A simulated network creates many errors, and capturing their stacks would dominate the run time. `replay` captures them. */
 Error.stackTraceLimit = 0;
 
-const { simulator, progress } = workerData as WorkerSetup;
+const { simulator, progress, measures } = workerData as WorkerSetup;
 const progressed = new Float64Array(progress);
+/** Started before the simulator is loaded. */
+const meter = measures ? Meter.start() : undefined;
 const simulators = new Map<string | null, Promise<Simulate>>();
 let underWay: AbortController | undefined;
 
@@ -57,9 +60,10 @@ function simulateWith(plant: string | null): Promise<Simulate> {
   return loaded;
 }
 
-async function run({ seed, plant, twice }: Job & { kind: "run" }, signal: AbortSignal): Promise<Ran> {
+async function run({ seed, drawing, plant, twice }: Job & { kind: "run" }, signal: AbortSignal): Promise<Ran> {
+  await meter;
   const simulate = await simulateWith(plant);
-  const fixture = (await loadGenerate(simulator))(seed);
+  const fixture = (await loadGenerate(simulator))(seed, drawing);
   const first = await observed(simulate, fixture, signal);
   const violations = [...first.violations];
   if (twice && first.result !== undefined) {
@@ -75,6 +79,7 @@ async function run({ seed, plant, twice }: Job & { kind: "run" }, signal: AbortS
     violation: violations[0] ?? null,
     invariants: [...new Set(violations.map(({ invariant }) => invariant))],
     fixture: violations.length === 0 ? null : formatFixture(fixture),
+    reach: (await (await meter)?.take()) ?? null,
   };
 }
 
@@ -84,7 +89,7 @@ async function replayed({ fixture, plant }: Job & { kind: "replay" }, signal: Ab
 }
 
 async function shrunk(job: Job & { kind: "shrink" }, signal: AbortSignal): Promise<Answer> {
-  const { seed, plant, invariant, maxRuns } = job;
+  const { seed, drawing, plant, invariant, maxRuns } = job;
   const broken = await simulateWith(plant);
   const sound = await simulateWith(null);
   const fails = async (simulate: Simulate, fixture: Fixture): Promise<boolean> => {
@@ -106,7 +111,8 @@ async function shrunk(job: Job & { kind: "shrink" }, signal: AbortSignal): Promi
     smallest = step.smallest;
     say({ ...shrunkTo(smallest, runs), interim: true });
   };
-  const fixture = await shrink((await loadGenerate(simulator))(seed), stillFails, { signal, maxRuns, onProgress });
+  const whole = (await loadGenerate(simulator))(seed, drawing);
+  const fixture = await shrink(whole, stillFails, { signal, maxRuns, onProgress });
   return shrunkTo(fixture, runs);
 }
 

@@ -92,7 +92,7 @@ describe("a dial", () => {
 
   test.each<[DialAnswer, string | undefined]>([
     ["yes", "open"],
-    ["refused", "dial_failed"],
+    ["refused", "connection_refused"],
     ["never", undefined],
     ["denied", "open"],
     ["other_key", "identity_mismatch"],
@@ -325,7 +325,7 @@ describe("a connection", () => {
     expect([stream.status, told, b.getConnections().length]).toEqual(["closed", 0, 0]);
     const dial = watch(dialling());
     await clock.advance(5 * LATENCY_MS);
-    expect(dial.outcome).toBe("dial_failed");
+    expect(dial.outcome).toBe("connection_refused");
     startB();
     expect((await connected()).status).toBe("open");
   });

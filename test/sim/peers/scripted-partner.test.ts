@@ -147,5 +147,5 @@ test("a far end that crashes loses its state, and a new one can take its place",
   expect([partner.incoming, partner.outgoing.stream, node.getConnections().length]).toEqual([undefined, undefined, 0]);
   await clock.advance(30_000);
   expect(daemon.slots(PEER_B)).toBe("");
-  expect([...failures()]).toEqual(["dial_failed"]);
+  expect([...failures()]).toEqual(["connection_refused"]);
 });

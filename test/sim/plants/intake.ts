@@ -27,7 +27,7 @@ export const INTAKE_PLANTS: readonly Plant[] = [
     name: "refused-batch-dropped",
     what: "A batch that the disk refused counts as done: messages that arrive while the disk is full are lost.",
     file: "src/ingest/ingest-buffer.ts",
-    find: 'if (outcome === "retry") return outcome;',
+    find: 'if (outcome !== "done") return outcome;',
     replace: "",
   },
   {
@@ -67,6 +67,14 @@ export const INTAKE_PLANTS: readonly Plant[] = [
     file: "src/store/write/own-event-appender.ts",
     find: "const orphans = rows.openStreams();",
     replace: "const orphans = rows.openStreams().slice(0, 0);",
+  },
+  {
+    name: "refusals-displace-stream-ends",
+    what: "On a full disk, waiting refusals displace the ends of streams: the log shows them as open, and later closes end other streams.",
+    file: "src/daemon/rows/unwritten-rows.ts",
+    find: "    const row = this.#add(observation, nowMs, stream ?? null);\n",
+    replace: `    if (this.#rows.size >= this.#most) return;
+    const row = this.#add(observation, nowMs, stream ?? null);\n`,
   },
   {
     name: "unchanged-event-outdates-work",

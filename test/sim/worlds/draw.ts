@@ -7,6 +7,8 @@ export function drawer(random: Random) {
   const between = (least: number, most: number) => least + Math.floor(random.next() * (most - least + 1));
   return {
     between,
+    /** A number in [0, 1). */
+    fraction: () => random.next(),
     chance: (probability: number) => random.next() < probability,
     one: <Value>(values: readonly [Value, ...Value[]]): Value => values[between(0, values.length - 1)] ?? values[0],
     /** Times of a Poisson process up to `untilMs`, in whole ms. */

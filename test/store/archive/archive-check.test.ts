@@ -137,22 +137,22 @@ describe("a changed anchor is found", () => {
     [
       "the name of the file",
       "update archive_anchor set file = 'x.gz' where last_seq = 149",
-      /^archive_anchor 149: differs from the LogArchived at seq 207/,
+      /^archive_anchor 149: differs from the LogArchived at seq \d+/,
     ],
     [
       "the time when it was made",
       "update archive_anchor set archived_at_ms = 0 where last_seq = 149",
-      /^archive_anchor 149: differs from the LogArchived at seq 207/,
+      /^archive_anchor 149: differs from the LogArchived at seq \d+/,
     ],
     [
       "the times of its events",
       "update archive_anchor set last_at_ms = 0 where last_seq = 149",
-      /^archive_anchor 149: differs from the LogArchived at seq 207/,
+      /^archive_anchor 149: differs from the LogArchived at seq \d+/,
     ],
     [
       "the directory of its file",
       "update archive_anchor set directory = '/' where last_seq = 149",
-      /^archive_anchor 149: differs from the LogArchived at seq 207/,
+      /^archive_anchor 149: differs from the LogArchived at seq \d+/,
     ],
     [
       "its chain hash",
@@ -167,7 +167,7 @@ describe("a changed anchor is found", () => {
     [
       "its state together with the hash of it",
       "update archive_anchor set (state, state_sha256) = (select state, state_sha256 from archive_anchor where last_seq = 60) where last_seq = 149",
-      /^archive_anchor 149: differs from the LogArchived at seq 207/,
+      /^archive_anchor 149: differs from the LogArchived at seq \d+/,
     ],
     [
       "its end",

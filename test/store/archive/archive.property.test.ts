@@ -5,7 +5,7 @@ import { liveRandomStory } from "../../../bench/random-story.ts";
 import { seededRandom } from "../../../src/sim/time/random.ts";
 import { propertyRuns } from "../../support/campaign.ts";
 import { archiveBefore, findingsIn, Twin } from "../support/archiving.ts";
-import { append, received, rejected } from "../support/events.ts";
+import { append, received, rejected, start } from "../support/events.ts";
 import { appendLongLog, STREAM } from "../support/long-log.ts";
 import { TemporaryStore } from "../support/temporary-store.ts";
 import { anyStep, appendFiller, historyBehind, stateOf, streamMessages } from "../support/twins.ts";
@@ -76,6 +76,8 @@ describe("an archived log and a whole one", () => {
     expect(lastSeq).toBeGreaterThan(700);
     expectAlike(archived, whole, lastSeq);
     for (const twin of [archived, whole]) {
+      // Closes the streams of the first story.
+      start(twin.store);
       liveRandomStory({ store: twin.store, clock: twin.clock, reopen() {} }, seededRandom(6), { partners: 20, events: 1_300 });
     }
     expectAlike(archived, whole, lastSeq);

@@ -32,6 +32,7 @@ describe("a sound database", () => {
       events: 0,
       head: { seq: 0, chainHash: "0".repeat(64), atMs: null },
       findings: [],
+      witnesses: [],
     });
   });
 
@@ -112,7 +113,7 @@ describe("check finds", () => {
     [
       "a status",
       "update peer_status_row set outbound_sessions = 9",
-      [`peer_status_row ${PEER_A}: outboundSessions is 9, the replay gives 1`],
+      [`peer_status_row ${PEER_A}: outbound_sessions is 9, the replay gives 1`],
     ],
     ["a stream", "delete from open_stream", ["open_stream row 2: the row is missing"]],
     [

@@ -9,7 +9,7 @@ import { isAboutRow } from "../../support/corruptions.ts";
 import { behindTheGuards } from "../../support/forger.ts";
 import { PEER_A } from "../../support/peers.ts";
 import { archiveBefore } from "../support/archiving.ts";
-import { append, closed, desired, observe, opened, start } from "../support/events.ts";
+import { append, desired, observe, observeClosed, opened, start } from "../support/events.ts";
 import { appendLongLog } from "../support/long-log.ts";
 import { rawConnection, TemporaryStore, temporaryDirectory } from "../support/temporary-store.ts";
 
@@ -39,9 +39,10 @@ beforeAll(async () => {
     start(store);
     append(store, desired({ claimedUser: "anna" }));
     observe(store, opened(PEER_A));
+    observe(store, opened(PEER_A, "outbound", "/other/1.0"));
     clock.stall(-2_000);
     appendLongLog(store, clock, 20);
-    observe(store, closed(PEER_A));
+    observeClosed(store, PEER_A);
     store.appendStopped(60_000);
     temporary.reopen();
   };

@@ -19,7 +19,7 @@ import {
 } from "../../support/corruptions.ts";
 import { behindTheGuards, makeFit } from "../../support/forger.ts";
 import { PEER_A } from "../../support/peers.ts";
-import { observe, opened } from "../support/events.ts";
+import { observeOpened } from "../support/events.ts";
 import { appendLongLog } from "../support/long-log.ts";
 import { TemporaryStore, temporaryDirectory } from "../support/temporary-store.ts";
 
@@ -38,7 +38,7 @@ beforeAll(() => {
   copyFiles(temporary.directory, closed);
   const store = temporary.reopen();
   appendLongLog(store, temporary.clock, 8);
-  observe(store, opened(PEER_A));
+  observeOpened(store, PEER_A);
   copyFiles(temporary.directory, killed);
   lastSeq = { closed: closedSeq, killed: store.head().seq };
 });

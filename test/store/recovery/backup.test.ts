@@ -1,5 +1,6 @@
 /** Backups: consistent beside writers, sound, and written completely or not at all. */
-import { mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { checkDatabase } from "../../../src/store/check/check.ts";
@@ -19,7 +20,11 @@ beforeEach(() => {
 afterEach(() => temporary[Symbol.dispose]());
 
 const backup = (change: Partial<Parameters<typeof backUp>[0]> = {}) =>
-  backUp({ from: temporary.directory, to, force: false, ...change });
+  backUp({ from: temporary.directory, to, force: false, nowMs: 0, ...change });
+const partials = () =>
+  readdirSync(temporary.directory)
+    .filter((name) => name.includes(".partial-"))
+    .toSorted();
 const dump = (path: string) => {
   using raw = rawConnection(path, { readonly: true });
   const tables = raw.database
@@ -103,5 +108,43 @@ describe("a backup", () => {
     );
     expect(readFileSync(to)).toEqual(before);
     expect(readdirSync(temporary.directory).filter((name) => name.startsWith("."))).toEqual([]);
+  });
+
+  it("that is stopped while it copies leaves nothing behind, and an existing backup as it is", async () => {
+    writeFileSync(to, "the last backup");
+    const stopping = new AbortController();
+    const onCopied = () => stopping.abort(new Error("stopped"));
+    const stoppable = <Result>(copying: (signal: AbortSignal) => Promise<Result>) => copying(stopping.signal);
+    for (let round = 0; round < 6; round++) appendLongLog(temporary.store, temporary.clock, 40);
+    let stillThere: readonly string[] = [];
+    await expect(
+      backup({
+        force: true,
+        onCopied,
+        // The process ends right after it.
+        stoppable: (copying) => stoppable(copying).finally(() => (stillThere = partials())),
+      }),
+    ).rejects.toThrow("stopped");
+    expect([stillThere, partials(), readFileSync(to, "utf8")]).toEqual([[], [], "the last backup"]);
+  });
+
+  it("removes what a killed backup left, but not what another one is writing", async () => {
+    const { pid: dead } = spawnSync("true");
+    const nowMs = 1_800_000_000_000;
+    const leave = (name: string, ageMs: number) => {
+      const path = join(temporary.directory, name);
+      for (const suffix of ["", "-journal"]) writeFileSync(`${path}${suffix}`, "x");
+      utimesSync(path, (nowMs - ageMs) / 1_000, (nowMs - ageMs) / 1_000);
+    };
+    leave(`.backup.db.partial-${dead}`, 3_700_000);
+    leave(`.other.db.partial-${dead}`, 3_700_000);
+    leave(`.backup.db.partial-${process.ppid}`, 3_700_000);
+    await backup({ nowMs });
+    expect(partials().filter((name) => !name.endsWith("-journal"))).toEqual(
+      [`.backup.db.partial-${process.ppid}`, `.other.db.partial-${dead}`].toSorted(),
+    );
+    leave(`.backup.db.partial-${dead}`, 60_000);
+    await backup({ nowMs, force: true });
+    expect(partials()).toContain(`.backup.db.partial-${dead}`);
   });
 });

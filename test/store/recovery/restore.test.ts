@@ -25,7 +25,7 @@ beforeEach(async () => {
   elsewhere = temporaryDirectory();
   backup = join(elsewhere.path, "backup.db");
   appendLongLog(temporary.store, temporary.clock, 10);
-  ({ seq: backupSeq } = (await backUp({ from: temporary.directory, to: backup, force: false })).head);
+  ({ seq: backupSeq } = (await backUp({ from: temporary.directory, to: backup, force: false, nowMs: 0 })).head);
 });
 afterEach(() => {
   temporary[Symbol.dispose]();
@@ -52,11 +52,20 @@ describe("restore --from", () => {
     expect(restored).toEqual({
       events: backupSeq,
       head: restored.head,
+      lastSeq: backupSeq,
       lastSeqBefore: backupSeq + 3,
       cursor: { ...restored.cursor, stream: "OC_RESOURCES" },
       setAside,
     });
-    expect(restored.head.seq).toBe(backupSeq);
+    expect(restored.head.seq).toBe(backupSeq + 1);
+    const [row] = temporary.read("select seq, type, reason, at_ms, details from event_log order by seq desc limit 1");
+    const details = JSON.stringify({ backup, lastSeq: backupSeq, lastSeqBefore: backupSeq + 3 });
+    expect(row).toEqual({ seq: backupSeq + 1, type: "LogRestored", reason: "backup", at_ms: NOW_MS, details });
+    expect(temporary.read("select summary from peer_history where type = 'LogRestored'")).toEqual([
+      {
+        summary: `log restored up to event ${backupSeq} from the backup ${JSON.stringify(backup)}; it went up to event ${backupSeq + 3} before`,
+      },
+    ]);
     expect(readFileSync(setAside)).toEqual(database);
     expect(readFileSync(`${setAside}-wal`)).toEqual(wal);
     expect(readFileSync(`${setAside}.head`)).toEqual(head);
@@ -70,7 +79,7 @@ describe("restore --from", () => {
     temporary.store[Symbol.dispose]();
     await restore();
     const store = temporary.reopen();
-    expect(append(store, desired({ name: "after" }))).toMatchObject({ seq: backupSeq + 1 });
+    expect(append(store, desired({ name: "after" }))).toMatchObject({ seq: backupSeq + 2 });
     expect(store.verifyProjections()).toEqual([]);
     expect(checkDatabase({ path: temporary.directory }).findings).toEqual([]);
   });
@@ -97,7 +106,7 @@ describe("restore --from", () => {
     writeFileSync(`${temporary.path}-wal`, wal);
     await restore();
     expect(readFileSync(`${temporary.path}.damaged-${STAMP}-wal`)).toEqual(wal);
-    expect(checkDatabase({ path: temporary.directory })).toMatchObject({ findings: [], events: backupSeq });
+    expect(checkDatabase({ path: temporary.directory })).toMatchObject({ findings: [], events: backupSeq + 1 });
   });
 
   it("gives the files that it keeps unique names", async () => {

@@ -56,10 +56,14 @@ function rows(file: string, until: number): unknown[] {
   }
 }
 
-/** Checks that the log is sound, has its rows unchanged, and can be continued by a daemon. */
-function expectKept(seq: number): void {
+/** Checks that the log is sound, has its rows unchanged, says that it was restored, and can be continued by a daemon. */
+function expectKept(keptSeq: number): void {
+  const seq = keptSeq + 1;
   expect(checkDatabase({ path: directory.path })).toMatchObject({ findings: [], events: seq, head: { seq } });
-  expect(rows(path, seq)).toEqual(rows(sound.path, seq));
+  const found = rows(path, seq) as readonly { readonly type: string; readonly reason: string; readonly details: string }[];
+  expect(found.slice(0, -1)).toEqual(rows(sound.path, keptSeq));
+  expect(found.at(-1)).toMatchObject({ type: "LogRestored", reason: "proven_rows" });
+  expect(JSON.parse(found.at(-1)?.details ?? "")).toMatchObject({ backup: null, lastSeq: keptSeq });
   expect(readHeadFile(join(directory.path, "oc-partnerd.head"))).toMatchObject({ head: { seq } });
   using store = openStore({ directory: directory.path, clock: sound.clock });
   expect(store.verifyProjections()).toEqual([]);
@@ -222,13 +226,13 @@ describe("a partly archived log", () => {
     const key = String(archived.read("select stream_sequence from archived_message order by 1 limit 1")[0]?.["stream_sequence"]);
     using raw = rawConnection(archived.path);
     behindTheGuards(raw.database, () =>
-      raw.database.exec("update event_log set at_ms = 1 where seq = 180; delete from ingest_cursor"),
+      raw.database.exec("update event_log set at_ms = 1 where seq = 190; delete from ingest_cursor"),
     );
     raw.database.close();
     const { events, head, cursor, lost } = rescue();
-    expect([events, head.seq, lost?.firstSeq]).toEqual([80, 179, 180]);
+    expect([events, head.seq, lost?.firstSeq]).toEqual([90, 190, 190]);
     expect(tables.map((table) => archived.read(`select * from ${table}`))).toEqual(before);
-    expect(count("select min(seq) as first, max(seq) as last from event_log")).toEqual({ first: 100, last: 179 });
+    expect(count("select min(seq) as first, max(seq) as last from event_log")).toEqual({ first: 100, last: 190 });
     expect(cursor).toMatchObject({ stream: "OC_RESOURCES", firstSequence: 11 });
     expect(cursor?.sequence).toBe(
       count("select max(stream_sequence) as newest from event_log where dedupe_key is not null")?.["newest"],

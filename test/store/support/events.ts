@@ -66,11 +66,32 @@ export function observe(store: Store, event: ObservedEvent | PeerLearned, atMs?:
   return store.appendObserved({ event, causeSeq, ...(atMs !== undefined && { atMs }) });
 }
 
+/** Appends what happens when a stream opens: it replaces the one in its slot. */
+export function observeOpened(
+  store: Store,
+  peerId: PeerId,
+  direction: Direction = "outbound",
+): ReturnType<Store["appendObserved"]> {
+  observeClosed(store, peerId, { direction, reason: "replaced" });
+  return observe(store, opened(peerId, direction));
+}
+
+/** Appends the end of the stream in a slot, if there is one. */
+export function observeClosed(
+  store: Store,
+  peerId: PeerId,
+  change: Partial<StreamClosed> = {},
+): LogEntry | "repeated" | undefined {
+  const { protocol, direction } = closed(peerId, change);
+  const isOpen = store.status(peerId)?.openStreams.some((open) => open.protocol === protocol && open.direction === direction);
+  return isOpen ? observe(store, closed(peerId, change)) : undefined;
+}
+
 /** Starts a run with a configuration that never changes. */
 export function start(store: Pick<Store, "registerStart" | "appendStart">, init: Partial<StartInit> = {}): Start {
   const started: Start[] = [];
   store.registerStart(
-    { run: RUN, version: "0.0.0", config: { events: {} }, lastAliveMs: null, ...init },
+    { run: RUN, peerId: PEER_A, version: "0.0.0", config: { events: {} }, lastAliveMs: null, ...init },
     (done) => void started.push(done),
   );
   store.appendStart();

@@ -17,7 +17,7 @@ import {
   inboundRefused,
   learned,
   observe,
-  opened,
+  observeOpened,
   openFailed,
   received,
   rejected,
@@ -107,7 +107,7 @@ function anyDesired(random: Random, peerId: PeerId, round: number): Received["de
 function observeSomething(store: Store, clock: VirtualClock, random: Random): void {
   const peerId = pick(random, PEERS);
   const direction = pick(random, ["outbound", "inbound"] as const);
-  observe(store, opened(peerId, direction));
+  observeOpened(store, peerId, direction);
   clock.stall(100);
   for (let repeat = 0; repeat < 3; repeat++) observe(store, openFailed(pick(random, PEERS)));
   observe(store, inboundRefused(pick(random, PEERS)));

@@ -42,10 +42,17 @@ export async function storyFor(heading: string): Promise<TemporaryStore> {
     const event = {
       type: "EventsSuppressed",
       peerId: null,
+      reason: null,
       durationMs: 60_000,
       details: { events: 974, peers: 640, counts },
     } as const;
     story.store.appendObserved({ event, causeSeq: null });
+    const dropped = {
+      events: 5_230,
+      peers: 4,
+      counts: [{ type: "InboundRefused", reason: "not_partner", events: 5_230 }],
+    } as const;
+    story.store.appendObserved({ event: { ...event, reason: "log_unwritable", details: dropped }, causeSeq: null });
   }
   if (heading === "Is anything missing?") {
     start(story.store);

@@ -27,7 +27,7 @@ function message(user: string, relation: string): Buffer {
 /** As the reconciler and the dialler word them. */
 const TIMED_OUT = { message: "the peer did not answer within 5000 ms", durationMs: 5_000 };
 const CONNECTION_REFUSED = {
-  reason: "dial_failed",
+  reason: "connection_refused",
   message: "cannot connect: connection refused",
   durationMs: 50,
 } as const;

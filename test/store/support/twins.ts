@@ -8,7 +8,18 @@ import type { LogEntry } from "../../../src/store/model/log-entry.ts";
 import type { Store } from "../../../src/store/store.ts";
 import type { Received } from "../../../src/store/write/receive.ts";
 import type { Twin } from "./archiving.ts";
-import { addressOf, closed, desired, learned, observe, opened, openFailed, received, rejected, removed } from "./events.ts";
+import {
+  addressOf,
+  desired,
+  learned,
+  observe,
+  observeClosed,
+  observeOpened,
+  openFailed,
+  received,
+  rejected,
+  removed,
+} from "./events.ts";
 import { PEERS, STREAM } from "./long-log.ts";
 
 const FILLER = "in the place of a LogArchived";
@@ -113,7 +124,7 @@ export const anyStep: fc.Arbitrary<Step> = fc.oneof(
     arbitrary: fc.tuple(peer, fc.constantFrom("outbound", "inbound")).map(
       ([peerId, direction]): Step =>
         ({ store }) =>
-          said(observe(store, closed(peerId, { direction }))),
+          said(observeClosed(store, peerId, { direction }) ?? "not open"),
     ),
   },
   {
@@ -121,7 +132,7 @@ export const anyStep: fc.Arbitrary<Step> = fc.oneof(
     arbitrary: peer.map(
       (peerId): Step =>
         ({ store }) =>
-          said(observe(store, opened(peerId))),
+          said(observeOpened(store, peerId)),
     ),
   },
   {

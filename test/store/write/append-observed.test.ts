@@ -179,6 +179,7 @@ describe("an EventsSuppressed", () => {
     const event = {
       type: "EventsSuppressed",
       peerId: null,
+      reason: null,
       durationMs: 60_000,
       details: { events: 42, peers: 41, counts },
     } as const;
@@ -199,7 +200,7 @@ describe("an EventsSuppressed", () => {
     append(store, desired());
     const [refused] = counts;
     const details = { events: 1, peers: 1, counts: [{ ...refused, events: 1 }] };
-    const event = { type: "EventsSuppressed", peerId: PEER_A, durationMs: 1_500, details } as const;
+    const event = { type: "EventsSuppressed", peerId: PEER_A, reason: null, durationMs: 1_500, details } as const;
     store.appendObserved({ event, causeSeq: 1 });
     expect(store.history(PEER_A, { limit: 1 })).toMatchObject([{ causeSeq: 1, event }]);
     expect(temporary.read("select summary from peer_history where seq = 2")).toEqual([

@@ -1,6 +1,8 @@
 /** The daemon's runs in the log: how each began, with which configuration, and how the one before ended. */
 import Database from "better-sqlite3";
 import { beforeEach, describe, expect, it } from "vitest";
+import type { PeerId } from "../../../src/base/ids.ts";
+import type { IdentityChange } from "../../../src/events/upkeep/upkeep-facts.ts";
 import { DEFAULT_LIMITS, DEFAULT_VOCABULARY } from "../../../src/events/vocabulary.ts";
 import { VirtualClock } from "../../../src/sim/time/virtual-clock.ts";
 import { knownMigrations } from "../../../src/store/sql/migrations.ts";
@@ -48,6 +50,7 @@ describe("DaemonStarted", () => {
     const first = startWith();
     expect(first.entry.event.details).toEqual({
       run: RUN,
+      peerId: PEER_A,
       version: "1.2.3",
       schema: knownMigrations().size,
       configSha256: expect.stringMatching(/^[0-9a-f]{64}$/) as string,
@@ -110,6 +113,7 @@ describe("DaemonStarted", () => {
       null,
       {
         startedSeq: 1,
+        peerId: PEER_A,
         stoppedSeq: 2,
         configSha256: start.entry.event.details.configSha256,
         config: CONFIG,
@@ -118,8 +122,44 @@ describe("DaemonStarted", () => {
     ]);
     append(temporary.store, rejected());
     await archiveBefore(temporary.directory, temporary.store.head().seq);
+    expect(temporary.store.identity()).toBe(PEER_A);
     expect(reasonOf(startWith({ ...CONFIG, name: "paris" }))).toBe("unclean");
     expect(findingsIn(temporary.directory)).toEqual([]);
+  });
+});
+
+describe("the log's identity", () => {
+  const change = (from: PeerId, to: PeerId, reason: IdentityChange = "rotated") =>
+    temporary.store.appendIdentityChanged({ type: "IdentityChanged", reason, details: { from, to } });
+
+  it("is that of the newest start or change, also if they are archived", async () => {
+    expect(temporary.store.identity()).toBeUndefined();
+    startWith();
+    expect(temporary.store.identity()).toBe(PEER_A);
+    expect(change(PEER_A, PEER_B)).toMatchObject({ seq: 2, source: "oc-partnerd" });
+    expect(temporary.store.identity()).toBe(PEER_B);
+    append(temporary.store, rejected());
+    await archiveBefore(temporary.directory, 3);
+    expect(temporary.reopen().identity()).toBe(PEER_B);
+    // A start of a version that does not record the PeerID changes nothing.
+    start(temporary.store, { peerId: undefined as unknown as PeerId });
+    expect(temporary.store.identity()).toBe(PEER_B);
+    change(PEER_B, PEER_A, "accepted");
+    expect(temporary.store.identity()).toBe(PEER_A);
+    start(temporary.store, { peerId: PEER_B });
+    expect(temporary.store.identity()).toBe(PEER_B);
+    expect(findingsIn(temporary.directory)).toEqual([]);
+    expect(temporary.store.verifyProjections()).toEqual([]);
+  });
+
+  it("is a sentence in the history, without a peer", () => {
+    startWith();
+    change(PEER_A, PEER_B);
+    change(PEER_B, PEER_A, "accepted");
+    expect(temporary.read("select peer_id, app, summary from peer_history where type = 'IdentityChanged' order by seq")).toEqual([
+      { peer_id: null, app: "oc-partnerd", summary: `our PeerID changed from ${PEER_A} to ${PEER_B} (rotated)` },
+      { peer_id: null, app: "oc-partnerd", summary: `our PeerID changed from ${PEER_B} to ${PEER_A} (accepted)` },
+    ]);
   });
 });
 
@@ -138,7 +178,10 @@ describe("a start that cannot be written", () => {
     store.onAppended(({ event }) => void types.push(event.type));
     const starts: Start[] = [];
     isFull = true;
-    store.registerStart({ run: RUN, version: "1.2.3", config: CONFIG, lastAliveMs: null }, (start) => void starts.push(start));
+    store.registerStart(
+      { run: RUN, peerId: PEER_A, version: "1.2.3", config: CONFIG, lastAliveMs: null },
+      (start) => void starts.push(start),
+    );
     const appends = {
       appendReceived: () => store.appendReceived([received(rejected())]),
       appendDelivery: () => store.appendDelivery([]),

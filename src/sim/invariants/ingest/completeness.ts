@@ -27,7 +27,7 @@ export function everyMessageIsLogged(scene: Scene, breaks: StreamBreaks): Invari
   function everyBreak(): void {
     for (const message of stream.everStored) {
       const loss = stream.lossOf(message);
-      if (loss === undefined || loss === "removed" || breaks.hasHiddenSetBack) continue;
+      if (loss === undefined || loss === "removed") continue;
       if (onDisk.count(message.dedupeKey) === 0 || onDisk.hasBreakAfter(message.dedupeKey)) continue;
       const what = loss === "recreated" ? "recreated" : "rewound";
       scene.violated(
@@ -47,14 +47,18 @@ export function acknowledgedIsLogged(scene: Scene, breaks: StreamBreaks): Invari
   /** How many of the messages ever stored are acknowledged or lost. */
   let settled = 0;
   /** The newest acknowledged sequence. */
+  let isRolledBack = false;
   let floor: { readonly created: string; readonly sequence: number; readonly setBacks: number } | undefined;
 
   return {
     started() {
+      isRolledBack = false;
       floorIsOnDisk();
       allAreLogged();
     },
     acknowledged(upTo) {
+      // Sent before the log was rolled back.
+      if (isRolledBack) return;
       floor = { created: stream.state.created, sequence: upTo, setBacks: stream.setBacks };
       floorIsOnDisk();
       for (let next = stream.everStored[settled]; next !== undefined; next = stream.everStored[++settled]) {
@@ -65,6 +69,13 @@ export function acknowledgedIsLogged(scene: Scene, breaks: StreamBreaks): Invari
         acknowledged.add(next.dedupeKey);
         isLoggedOnce(next.dedupeKey);
       }
+    },
+    // The log must fetch them again, or name them in a gap, before the next acknowledgement.
+    rolledBack() {
+      isRolledBack = true;
+      acknowledged.clear();
+      settled = 0;
+      floor = undefined;
     },
     finished() {
       if (scene.daemon !== undefined) allAreLogged();

@@ -4,14 +4,14 @@ import type { SimDisk } from "../../daemon/disk.ts";
 
 const COUNT = "select count(*) from event_log where dedupe_key = ? and seq > ?";
 const CURSOR = "select created, sequence, first_sequence as firstSequence from ingest_cursor";
-const GAPS = `select count(*) from event_log where type = 'DeliveryGap' and reason = 'purged'
+const GAPS = `select count(*) from event_log where type = 'DeliveryGap' and reason in ('purged', 'rolled_back', 'unproven')
   and stream_sequence <= ? and last_stream_sequence >= ?
   and seq > (select coalesce(max(seq), 0) from event_log where reason = 'recreated')`;
 const LAST_BREAK = `select coalesce(max(seq), 0) from event_log
   where type = 'DeliveryGap' and reason in ('recreated', 'reused')`;
 const RECREATIONS = `select count(*) from event_log
   where type = 'DeliveryGap' and reason = 'recreated' and stream_created = ? and seq < ?`;
-const BREAK_AFTER = `select count(*) from event_log where type = 'DeliveryGap' and reason != 'purged'
+const BREAK_AFTER = `select count(*) from event_log where type = 'DeliveryGap' and reason in ('recreated', 'reused', 'unproven')
   and seq > (select seq from event_log where dedupe_key = ?)`;
 
 export class IngestQueries {
@@ -47,7 +47,7 @@ export class IngestQueries {
     return this.#number(RECREATIONS, streamCreated, beforeSeq) > 0;
   }
 
-  /** Whether a row after the message's own records a recreated or rewound stream. */
+  /** Whether a row after the message's own records a recreated or rewound stream, or one that may have been rewound. */
   hasBreakAfter(dedupeKey: string): boolean {
     return this.#number(BREAK_AFTER, dedupeKey) > 0;
   }

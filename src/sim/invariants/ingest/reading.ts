@@ -1,5 +1,5 @@
 /** Messages are logged in stream order, every recorded gap is real, and reading resumes soon after the broker has recovered. */
-import type { DeliveryGap } from "../../../events/types.ts";
+import type { DeliveryGap } from "../../../events/delivery/delivery-events.ts";
 import type { LogEntry } from "../../../store/model/log-entry.ts";
 import type { StoredMessage } from "../../broker/stored-message.ts";
 import type { Invariant, Scene } from "../invariant.ts";
@@ -8,13 +8,15 @@ import type { StreamBreaks } from "./stream-breaks.ts";
 export function streamOrder(scene: Scene, breaks: StreamBreaks): Invariant {
   let last: { readonly created: string; readonly sequence: number; readonly toldSeq: number } | undefined;
   return {
+    rolledBack() {
+      last = undefined;
+    },
     logged({ seq, dedupeKey, streamSequence }) {
       if (dedupeKey === null || streamSequence === null) return;
       const [created = ""] = dedupeKey.split("/");
       const { toldSeq } = breaks;
       const before = last?.created === created && last.toldSeq === toldSeq ? last.sequence : 0;
-      // After an undetectable rewind, a resync finds the earlier messages late.
-      if (!breaks.hasHiddenSetBack && streamSequence <= before)
+      if (streamSequence <= before)
         scene.violated("stream-order", `#${seq} is stream sequence ${streamSequence}, logged after ${before}`);
       last = { created, sequence: streamSequence, toldSeq };
     },
@@ -31,11 +33,30 @@ export function gapIsOne(scene: Scene, breaks: StreamBreaks): Invariant {
         isPurged(row, event);
         return;
       }
+      if (event.reason === "rolled_back") {
+        if (!breaks.wasRolledBack)
+          scene.violated("gap-is-one", `#${seq} says that messages were lost in a rollback, but there was none`);
+        return;
+      }
+      if (event.reason === "unproven") {
+        isUnproven(row, event);
+        return;
+      }
       if (!breaks.isFirstRecord({ seq, event }))
         scene.violated("gap-is-one", `#${seq} says that the stream was ${event.reason}, but it was not`);
       breaks.tell(seq);
     },
   };
+
+  /** The stream holds no copy of the newest message that the log knows. */
+  function isUnproven({ seq }: LogEntry, { lastStreamSequence, streamCreated }: DeliveryGap): void {
+    const newest = stream.at(lastStreamSequence ?? 0);
+    if (newest?.created === streamCreated && breaks.onDisk.count(newest.dedupeKey) > 0)
+      scene.violated(
+        "gap-is-one",
+        `#${seq} says that nothing is left to compare, but the log and the stream have ${newest.sequence}`,
+      );
+  }
 
   /** Ignores messages from before the last break: the log may or may not have the copy that was lost. */
   function isPurged({ seq, streamSequence }: LogEntry, { lastStreamSequence }: DeliveryGap): void {

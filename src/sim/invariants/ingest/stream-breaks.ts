@@ -1,6 +1,6 @@
 /** Breaks of the broker stream (recreated or rewound): which of them the log records, and which messages it may therefore lack. */
 import { decodeMessage } from "../../../events/decode.ts";
-import type { DeliveryGap } from "../../../events/types.ts";
+import type { DeliveryGap } from "../../../events/delivery/delivery-events.ts";
 import { DEFAULT_LIMITS, DEFAULT_VOCABULARY } from "../../../events/vocabulary.ts";
 import type { Cursor } from "../../../store/model/cursor.ts";
 import type { StoredMessage } from "../../broker/stored-message.ts";
@@ -16,10 +16,9 @@ export class StreamBreaks {
   /** The rewinds that the log records, and the seq of the newest row that records a break. */
   #told = { setBacks: 0, seq: 0 };
   #cursor: Cursor | undefined;
+  #wasRolledBack = false;
   /** The rewinds at the daemon's last exit: its last row may record them without the witness having seen that row. */
   #setBacksAtEnd: number;
-  /** How often the stream had been rewound when the last evidence of it disappeared. */
-  #hiddenSetBacks = 0;
 
   constructor(scene: Scene) {
     this.#scene = scene;
@@ -34,13 +33,14 @@ export class StreamBreaks {
       started: () => {
         const seq = this.onDisk.lastBreakSeq();
         if (seq !== this.#told.seq) this.#told = { setBacks: this.#setBacksAtEnd, seq };
-        this.#lookForHiddenSetBack();
+      },
+      rolledBack: () => {
+        this.#wasRolledBack = true;
+        this.#told = { setBacks: 0, seq: this.onDisk.lastBreakSeq() };
       },
       ended: () => {
         this.#setBacksAtEnd = this.#stream.setBacks;
       },
-      disturbed: () => this.#lookForHiddenSetBack(),
-      published: () => this.#lookForHiddenSetBack(),
       stepped: () => {
         this.#cursor = this.#scene.daemon?.store.cursor() ?? this.#cursor;
       },
@@ -50,6 +50,11 @@ export class StreamBreaks {
   /** The last known cursor, also while the daemon is down. */
   get cursor(): Cursor | undefined {
     return this.#cursor;
+  }
+
+  /** Whether an older copy of the log has ever taken its place. */
+  get wasRolledBack(): boolean {
+    return this.#wasRolledBack;
   }
 
   /** The seq of the newest row that records a break. */
@@ -70,27 +75,19 @@ export class StreamBreaks {
     this.#told = { setBacks: this.#stream.setBacks, seq };
   }
 
-  /** Whether the stream was rewound in a way that the daemon cannot detect. */
-  get hasHiddenSetBack(): boolean {
-    return this.#hiddenSetBacks > this.#told.setBacks;
-  }
-
   /** Whether the log may lack the message: it is ignored, was lost before the log first read the stream, or lies in a recorded gap. */
   mayBeMissing(message: StoredMessage): boolean {
-    if (isIgnored(message) || this.hasHiddenSetBack) return true;
+    if (isIgnored(message)) return true;
     if (this.#stream.lossOf(message) === undefined) return false;
     const { sequence } = message;
+    if (this.#isReused(message)) return true;
     return sequence < (this.onDisk.cursor()?.firstSequence ?? 0) || this.onDisk.hasGapAt(sequence);
   }
 
-  /** A rewind is undetectable once the stream has grown past the cursor again and there is no message to compare with. */
-  #lookForHiddenSetBack(): void {
-    const cursor = this.#cursor;
-    const { state, setBacks } = this.#stream;
-    if (setBacks === this.#told.setBacks || cursor?.created !== state.created) return;
-    if (cursor.sequence === 0 || state.lastSequence < cursor.sequence) return;
-    const isUnknown = cursor.messageHash === null && cursor.sequence >= cursor.firstSequence;
-    if (isUnknown || this.#stream.at(cursor.sequence) === undefined) this.#hiddenSetBacks = setBacks;
+  /** A message that took the sequence of a logged one in a rewound stream, and was removed before the daemon looked, is lost. */
+  #isReused({ created, sequence }: StoredMessage): boolean {
+    const stored = this.#stream.everStored.filter((other) => other.created === created && other.sequence === sequence);
+    return stored.some((other) => this.#stream.lossOf(other) === "set_back" && this.onDisk.count(other.dedupeKey) > 0);
   }
 }
 

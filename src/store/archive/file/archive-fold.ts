@@ -1,6 +1,7 @@
 /** Checks archived rows, in the log or in a file, and folds them into the state at their end. */
 
 import type { PeerId, ResourceId } from "../../../base/ids.ts";
+import { DELIVERY_GUARANTEES, GAP_REASONS, ROLLBACK_EVIDENCE } from "../../../events/delivery/delivery-events.ts";
 import type { DesiredPeer } from "../../../events/types.ts";
 import type { RowCheck } from "../../check/rows/row-reader.ts";
 import { soundRowChecks } from "../../check/rows/sound-rows.ts";
@@ -16,7 +17,7 @@ import { eventOf, type LogRow } from "../../model/log-entry.ts";
 /** The newest message about a peer or resource in a broker stream. */
 type InStream = Pick<ArchivedState["peers"][number], "streamCreated" | "streamSequence" | "streamSeq">;
 
-const RUN_TYPES: ReadonlySet<LogRow["type"]> = new Set(["DaemonStarted", "DaemonStopped", "LogReinterpreted"]);
+const RUN_TYPES: ReadonlySet<LogRow["type"]> = new Set(["DaemonStarted", "DaemonStopped", "LogReinterpreted", "IdentityChanged"]);
 
 const NOT_IN_STREAM: InStream = { streamCreated: null, streamSequence: null, streamSeq: null };
 
@@ -85,7 +86,7 @@ export class ArchiveFold {
     const [fromStream, byCore] = [messageItem(row), coreMessageItem(row)];
     if (fromStream !== undefined) this.#messages.add(fromStream);
     if (byCore !== undefined) this.#coreMessages.add(byCore);
-    const isDelivery = type === "DeliveryChanged" || type === "DeliveryGap";
+    const isDelivery = type === "DeliveryChanged" || type === "DeliveryGap" || type === "LogRolledBack";
     if (!isDelivery || reason === null || !isDeliveryReason(reason)) return;
     const where = { stream, streamCreated, streamSequence, lastStreamSequence };
     this.#deliveries.push({ seq, type, atMs, reason, ...where, message, chainHash });
@@ -116,7 +117,7 @@ function endState(desired: DesiredPeer | undefined, status: PeerStatus | undefin
   };
 }
 
-const DELIVERY_REASONS = ["at_most_once", "at_least_once", "purged", "recreated", "reused"] as const;
+const DELIVERY_REASONS = [...DELIVERY_GUARANTEES, ...GAP_REASONS, ...ROLLBACK_EVIDENCE] as const;
 
 function isDeliveryReason(reason: string): reason is (typeof DELIVERY_REASONS)[number] {
   return DELIVERY_REASONS.some((known) => known === reason);

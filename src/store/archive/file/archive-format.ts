@@ -14,7 +14,8 @@ import type { Repetition } from "../../model/repetition.ts";
 import { eventLog } from "../../schema/log.ts";
 
 const ARCHIVE_FORMAT = "oc-partnerd-events";
-const ARCHIVE_VERSION = 1;
+/** Increased with each change after which an older version could not read the file. */
+export const ARCHIVE_VERSION = 1;
 
 const chainHash = z.string().regex(/^[0-9a-f]{64}$/, "expected 64 hexadecimal digits");
 

@@ -10,7 +10,7 @@ import { stateSha256Of } from "../../fold/archived-state.ts";
 import type { ReplayStart } from "../../fold/replay.ts";
 import { type Finding, sentenceOf } from "../../model/finding.ts";
 import type { Repetition } from "../../model/repetition.ts";
-import { ensureDirectory, syncToDisk } from "../../sql/data-directory.ts";
+import { ensureDirectory, giveToOwnerOf, syncToDisk } from "../../sql/data-directory.ts";
 import { readArchiveFile, writeArchiveFile } from "./archive-file.ts";
 import { ArchiveFold } from "./archive-fold.ts";
 import { type ArchiveHeader, formatArchiveHeader, formatArchiveLine } from "./archive-format.ts";
@@ -40,12 +40,13 @@ export async function writeVerified({
   const { firstSeq, lastSeq, lastChainHash } = plan;
   const header = { firstSeq, lastSeq, lastChainHash, followsChainHash: start.chainHash, writtenAtMs: clock.wallMs() };
   const [directory, partial] = [dirname(path), `${path}.partial`];
-  makeDirectory(directory);
+  makeDirectory(directory, database.name);
   await refuseOther(path, header);
   try {
     const fold = new ArchiveFold(start);
     const lines = archiveLines({ database, header, carried, fold, onRow: (rows) => onRow("writing", rows) });
     await writeArchiveFile(partial, lines);
+    giveToOwnerOf(database.name, partial);
     const verified = await readVerified(partial, start, { progress: (rows) => onRow("reading back", rows) });
     const [inLog, inFile] = [stateSha256Of(fold.state()), stateSha256Of(verified.state)];
     if (inLog !== inFile)
@@ -78,9 +79,11 @@ async function refuseOther(path: string, wanted: ArchiveHeader): Promise<void> {
   throw other;
 }
 
-function makeDirectory(directory: string): void {
+function makeDirectory(directory: string, database: string): void {
   try {
+    const isNew = !existsSync(directory);
     ensureDirectory(directory);
+    if (isNew) giveToOwnerOf(database, directory);
   } catch (thrown) {
     const why = thrown instanceof PartnerdError ? (thrown.details.problem ?? "") : messageOf(thrown);
     throw new PartnerdError("file_failed", `cannot write to the directory ${directory}: ${why}`, {

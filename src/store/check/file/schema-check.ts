@@ -12,22 +12,39 @@ export interface SchemaEntry {
   readonly sql: string | null;
 }
 
-export function* schemaFindings(database: Database.Database): Generator<Finding> {
+/** `includes` limits the comparison to some entries. */
+export function* schemaFindings(
+  database: Database.Database,
+  includes: (entry: SchemaEntry) => boolean = () => true,
+): Generator<Finding> {
   const found = attempt(() => schemaEntries(database));
   if (!found.ok) {
     yield { place: "sqlite_schema", problem: `cannot be read: ${found.why}` };
     return;
   }
-  const byName = new Map(found.value.map((entry) => [entry.name, entry]));
-  for (const [name, entry] of migratedSchema()) {
-    const other = byName.get(name);
-    const place = `${entry.type} ${name}`;
+  const byKey = Map.groupBy(found.value, keyOf);
+  for (const [key, entry] of migratedSchema()) {
+    if (!includes(entry)) continue;
+    const [other, ...more] = byKey.get(key) ?? [];
+    const place = `${entry.type} ${entry.name}`;
+    if (more.length > 0) yield { place, problem: `there are ${more.length + 1} of this name` };
     if (other === undefined) yield { place, problem: "missing" };
-    else if (other.sql !== entry.sql || other.type !== entry.type || other.table !== entry.table)
+    else if (other.sql !== entry.sql || other.table !== entry.table)
       yield { place, problem: "differs from what the migrations create" };
   }
-  for (const { type, name } of found.value)
-    if (!migratedSchema().has(name)) yield { place: `${type} ${name}`, problem: "was not created by oc-partnerd" };
+  for (const entry of found.value.filter(includes))
+    if (!migratedSchema().has(keyOf(entry)) && !isOfLitestream(entry.type, entry.name))
+      yield { place: `${entry.type} ${entry.name}`, problem: "was not created by oc-partnerd" };
+}
+
+/** Litestream keeps two tables of its own in a database that it replicates. A trigger on them is still a finding. */
+function isOfLitestream(type: string, name: string): boolean {
+  return type === "table" && (name === "_litestream_seq" || name === "_litestream_lock");
+}
+
+/** The findings about triggers alone: one that was changed or added can write what no event says. */
+export function triggerFindings(database: Database.Database): Iterable<Finding> {
+  return schemaFindings(database, ({ type }) => type === "trigger");
 }
 
 export function* migrationFindings(database: Database.Database): Generator<Finding> {
@@ -68,13 +85,16 @@ export function refuseOtherVersion(database: Database.Database, file: string): v
 
 let migrated: ReadonlyMap<string, SchemaEntry> | undefined;
 
-/** The expected schema, by name. Computed once, by applying the migrations in memory. */
+/** A trigger may have the name of a table. */
+const keyOf = ({ type, name }: SchemaEntry): string => `${type} ${name}`;
+
+/** The expected schema, by keyOf. Computed once, by applying the migrations in memory. */
 function migratedSchema(): ReadonlyMap<string, SchemaEntry> {
   if (migrated !== undefined) return migrated;
   const database = new Database(":memory:");
   using _closing = closeAtEnd(database);
   applyMigrations(database);
-  migrated = new Map(schemaEntries(database).map((entry) => [entry.name, entry]));
+  migrated = new Map(schemaEntries(database).map((entry) => [keyOf(entry), entry]));
   return migrated;
 }
 

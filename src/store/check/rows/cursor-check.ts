@@ -3,6 +3,7 @@ import type { Database } from "better-sqlite3";
 import { type CursorRow, cursorChecksum } from "../../model/cursor.ts";
 import { parseDedupeKey } from "../../model/dedupe-key.ts";
 import { cursorAfter, type DerivedCursor } from "../../model/derived-cursor.ts";
+import type { UnprovenClaim } from "../../model/finding.ts";
 import { type Finding, rowPlace } from "../../model/finding.ts";
 import { ingestCursor } from "../../schema/log.ts";
 import { typeProblems } from "./column-types.ts";
@@ -12,6 +13,8 @@ import { rowsOf } from "./row-reader.ts";
 export interface CursorCheck extends RowCheck {
   /** Checks the cursor against the rows so far. Call in the transaction that read the last of them. */
   cursor(database: Database): Iterable<Finding>;
+  /** The sequences that the cursor claims and no row proves. */
+  witnesses(database: Database): Iterable<UnprovenClaim>;
 }
 
 /** `start`: the cursor before the first row. */
@@ -34,6 +37,17 @@ export function cursorCheck(start?: DerivedCursor): CursorCheck {
       for (const row of rows) {
         const found = [...problemsOf(row), ...cursorProblems(row, derived)];
         for (const problem of found) yield { place: `ingest_cursor row ${row.id}`, problem };
+      }
+    },
+    *witnesses(database) {
+      for (const { id, stream, sequence, firstSequence } of rowsOf<CursorRow>(database, "ingest_cursor", ingestCursor)) {
+        const proven = derived?.sequence ?? firstSequence - 1;
+        if (sequence > proven)
+          yield {
+            place: `ingest_cursor row ${id}`,
+            claim: `sequences ${proven + 1} to ${sequence} left no row, because they were irrelevant or the cursor was moved`,
+            witness: `stream ${stream} shows which, if it still holds them: run oc-partnerd resync, which logs what is missing`,
+          };
       }
     },
   };

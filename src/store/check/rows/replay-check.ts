@@ -1,5 +1,6 @@
 /** Checks the projection tables against a replay of the log. */
 import type { Database } from "better-sqlite3";
+import { getTableColumns } from "drizzle-orm";
 import type { SQLiteTable } from "drizzle-orm/sqlite-core";
 import { type Replay, rowDifferences, startReplay } from "../../fold/replay.ts";
 import { statusRowOf } from "../../fold/status.ts";
@@ -54,5 +55,12 @@ function tableFindings<Key extends string, Row extends Readonly<Record<Key, stri
   const byKey = (rows: readonly Row[]) => new Map(rows.map((row) => [row[key], row]));
   const twice =
     found.value.length === byKey(found.value).size ? [] : [{ place: name, problem: `has two rows with the same ${key}` }];
-  return [...twice, ...rowDifferences(place, byKey(found.value), byKey(expected))];
+  const byColumn = (rows: readonly Row[]) => new Map(rows.map((row) => [row[key], columnsOf(table, row)]));
+  return [...twice, ...rowDifferences(place, byColumn(found.value), byColumn(expected))];
+}
+
+/** The row under the names that its columns have in the database. */
+function columnsOf(table: SQLiteTable, row: object): object {
+  const names = new Map(Object.entries(getTableColumns(table)).map(([property, { name }]) => [property, name]));
+  return Object.fromEntries(Object.entries(row).map(([property, value]) => [names.get(property) ?? property, value]));
 }

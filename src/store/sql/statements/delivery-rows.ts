@@ -2,8 +2,10 @@
 import type { Database } from "better-sqlite3";
 import { and, asc, desc, getTableColumns, gt, sql } from "drizzle-orm";
 import type { PeerId, ResourceId } from "../../../base/ids.ts";
-import type { DeliveryChanged, DeliveryEvent, DesiredEvent } from "../../../events/types.ts";
+import type { DeliveryChanged, DeliveryEvent } from "../../../events/delivery/delivery-events.ts";
+import type { DesiredEvent } from "../../../events/types.ts";
 import { type BrokerStream, type Cursor, cursorOf, cursorRowOf } from "../../model/cursor.ts";
+import { type KnownMessage, parseDedupeKey } from "../../model/dedupe-key.ts";
 import { type LogEntry, logEntryOf } from "../../model/log-entry.ts";
 import { eventLog, ingestCursor } from "../../schema/log.ts";
 import type { ArchiveRows } from "./archive-rows.ts";
@@ -30,6 +32,17 @@ interface NewerInStream {
   readonly streamSequence: number;
 }
 
+/** The key next below `before`, in the order of text, not of sequences. A dedupe key begins with the creation time of its stream. */
+const KEY_BEFORE = `
+  select dedupe_key as dedupeKey from event_log
+  where dedupe_key >= :created || '/' and dedupe_key < :before
+  order by dedupe_key desc limit 1`;
+
+const ARCHIVED_BEFORE = `
+  select stream_sequence as sequence, message_hash as messageHash from archived_message
+  where stream_id = (select id from archived_stream where created = :created) and stream_sequence between 1 and :sequence
+  order by stream_sequence desc limit 1`;
+
 /** How many rows hold a message with these bytes. */
 export interface CoreMessageCount {
   readonly subject: string;
@@ -45,6 +58,16 @@ const RECEIVED_BY_CORE = `
     select subject, payload_sha256 from archived_core_message where at_ms >= :sinceMs and seq > :afterSeq
   ) group by subject, payload_sha256`;
 
+/** The run that each of the newest clones had, and the run that saw it. */
+const CONTESTED_RUNS = `
+  select json_extract(seen.details, '$.otherRun'), (
+    select json_extract(started.details, '$.run') from event_log as started
+    where started.type = 'DaemonStarted' and started.effect is null and started.seq < seen.seq
+    order by started.seq desc limit 1
+  )
+  from event_log as seen where seen.type = 'CloneSeen' and seen.effect is null
+  order by seen.seq desc limit 16`;
+
 const statements = {
   delivery: reader(
     orm.select(loggedColumns).from(eventLog).where(isOfType("DeliveryChanged")).orderBy(desc(eventLog.seq)),
@@ -54,7 +77,7 @@ const statements = {
     orm
       .select(loggedColumns)
       .from(eventLog)
-      .where(and(gt(eventLog.seq, sql.placeholder("afterSeq")), isOfType("DeliveryChanged", "DeliveryGap")))
+      .where(and(gt(eventLog.seq, sql.placeholder("afterSeq")), isOfType("DeliveryChanged", "DeliveryGap", "LogRolledBack")))
       .orderBy(asc(eventLog.seq)),
     loggedColumns,
   ),
@@ -65,6 +88,9 @@ const statements = {
 export function deliveryRows(database: Database, archived: ArchiveRows) {
   const { delivery, deliveries, cursor, upsertCursor } = prepareAll(statements, database);
   const newerInStream = database.prepare<NewerInStream, { seq: number; streamSequence: number }>(NEWER_IN_STREAM);
+  const keyBefore = database.prepare<{ created: string; before: string }, { dedupeKey: string }>(KEY_BEFORE);
+  const archivedBefore = database.prepare<{ created: string; sequence: number }, KnownMessage>(ARCHIVED_BEFORE);
+  const contestedRuns = database.prepare<[], readonly string[]>(CONTESTED_RUNS).raw();
   const receivedByCore = database.prepare<{ afterSeq: number; sinceMs: number }, CoreMessageCount>(RECEIVED_BY_CORE);
 
   return {
@@ -81,6 +107,23 @@ export function deliveryRows(database: Database, archived: ArchiveRows) {
     deliveries: () => {
       const afterSeq = archived.newestAnchor()?.lastSeq ?? 0;
       return [...archived.archivedDeliveries(), ...deliveries.all({ afterSeq })].map(logEntryOf) as LogEntry<DeliveryEvent>[];
+    },
+    /** As Store.contestedRuns. */
+    contestedRuns: (): readonly string[] => contestedRuns.all().flat(),
+    /** As Store.knownMessages. */
+    knownMessages: ({ created }: BrokerStream, sequence: number, limit: number): readonly KnownMessage[] => {
+      const found = new Map<number, KnownMessage>();
+      for (let distance = 0; distance <= sequence && found.size < limit; distance = distance * 2 + 1) {
+        const upTo = sequence - distance;
+        // "0" follows "/", so this is above every key of `upTo`.
+        const { dedupeKey = "" } = keyBefore.get({ created, before: `${created}/${upTo}0` }) ?? {};
+        const key = parseDedupeKey(dedupeKey);
+        const archivedMessage = archivedBefore.get({ created, sequence: upTo });
+        if (key !== undefined && key.sequence <= sequence)
+          found.set(key.sequence, { sequence: key.sequence, messageHash: key.hash });
+        if (archivedMessage !== undefined) found.set(archivedMessage.sequence, archivedMessage);
+      }
+      return [...found.values()].sort((one, other) => other.sequence - one.sequence).slice(0, limit);
     },
     /** Messages received by core NATS after that row and that time, archived or not, with the number of messages of the same bytes. */
     receivedByCore: (afterSeq: number, sinceMs: number) => receivedByCore.all({ afterSeq, sinceMs }),

@@ -1,6 +1,6 @@
 /** Prepared statements over the log itself. */
 import type { Database } from "better-sqlite3";
-import { and, asc, desc, getTableColumns, gt, inArray, isNotNull, isNull, lt, ne, or, sql } from "drizzle-orm";
+import { and, asc, desc, getTableColumns, gt, inArray, isNotNull, isNull, lt, notInArray, or, sql } from "drizzle-orm";
 import { unionAll } from "drizzle-orm/sqlite-core";
 import type { PeerId, ResourceId } from "../../../base/ids.ts";
 import type { DesiredEvent, LogEvent } from "../../../events/types.ts";
@@ -49,6 +49,10 @@ const statements = {
     orm.select(loggedColumns).from(eventLog).where(isOfType("DaemonStarted")).orderBy(desc(eventLog.seq)),
     loggedColumns,
   ),
+  newestIdentityChange: reader(
+    orm.select(loggedColumns).from(eventLog).where(isOfType("IdentityChanged")).orderBy(desc(eventLog.seq)),
+    loggedColumns,
+  ),
   /** Few rows: most starts leave their configuration out. */
   settings: reader(
     orm
@@ -73,7 +77,11 @@ const statements = {
   ),
   newestStop: reader(orm.select(seq).from(eventLog).where(isOfType("DaemonStopped")).orderBy(desc(eventLog.seq)), seq),
   newestOfDaemon: reader(
-    orm.select(head).from(eventLog).where(ne(eventLog.type, "LogArchived")).orderBy(desc(eventLog.seq)),
+    orm
+      .select(head)
+      .from(eventLog)
+      .where(notInArray(eventLog.type, ["LogArchived", "LogRestored"]))
+      .orderBy(desc(eventLog.seq)),
     head,
   ),
   newest: reader(orm.select(head).from(eventLog).orderBy(desc(eventLog.seq)), head),
@@ -107,7 +115,7 @@ export function eventRows(database: Database, archived: ArchiveRows) {
   return {
     insertEvent,
     head: (): LogHead | undefined => newest.get(),
-    /** The newest row that no archiving appended, which may be done while the daemon is stopped. */
+    /** The newest row that no archiving or restoring appended, which may be done while the daemon is stopped. */
     newestOfDaemon: (): LogHead | undefined => newestOfDaemon.get(),
     /** The newest run of the daemon; null if the log records none. */
     lastRun: (): RunRecord | null => {
@@ -116,7 +124,9 @@ export function eventRows(database: Database, archived: ArchiveRows) {
       // A start that leaves its configuration out changes the record only if it is the newest, or the first after a reinterpretation.
       const reinterpreted = settings.filter(({ type }) => type === "LogReinterpreted");
       const firstStarts = reinterpreted.map(({ seq }) => runs.firstStartAfter.get({ seq }));
-      const rows = [...settings, ...firstStarts, runs.newestStart.get()].filter((row) => row !== undefined);
+      const rows = [...settings, ...firstStarts, runs.newestStart.get(), runs.newestIdentityChange.get()].filter(
+        (row) => row !== undefined,
+      );
       const entries = rows.sort((one, other) => one.seq - other.seq).map(logEntryOf);
       const started = entries.reduce((record, entry) => foldRun(record, entry), before);
       const stopped = runs.newestStop.get();

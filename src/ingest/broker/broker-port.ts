@@ -10,6 +10,16 @@ export interface BrokerStreamState extends BrokerStream {
   readonly firstSequence: number;
   /** The newest sequence that it has assigned; 0 if none. */
   readonly lastSequence: number;
+  /** Those of our subjects that it does not capture, sorted. */
+  readonly uncaptured: readonly string[];
+  /** How much it keeps, for people: any change shows. */
+  readonly limits: string;
+}
+
+/** The daemon that created a consumer: its identity, and its run. */
+export interface ConsumerOwner {
+  readonly peerId: string;
+  readonly run: string;
 }
 
 /** A pull consumer. An acknowledgement covers all earlier messages too, since the log takes them in order. */
@@ -20,6 +30,7 @@ export interface ConsumerSettings {
   readonly ackWaitMs: number;
   /** Deliveries pause while this many messages are unacknowledged. */
   readonly maxUnacknowledged: number;
+  readonly owner?: ConsumerOwner;
 }
 
 /** Required settings of the consumer, except where it starts. */
@@ -28,7 +39,7 @@ export const REQUIRED_CONSUMER = {
   ackWaitMs: 30_000,
   /** Several batches of the log, so the broker never waits for the disk. */
   maxUnacknowledged: 4_096,
-} as const satisfies Omit<ConsumerSettings, "startSequence">;
+} as const satisfies Omit<ConsumerSettings, "startSequence" | "owner">;
 
 export interface ConsumerState {
   readonly startSequence: number;
@@ -38,6 +49,12 @@ export interface ConsumerState {
   readonly unacknowledged: number;
   /** Pull requests waiting for messages, including those of dead connections that the broker has not noticed. */
   readonly waitingRequests: number;
+  /** The newest acknowledged sequence; one less than the first one that it delivers if there is none. */
+  readonly acknowledged: number;
+  /** Undefined if no daemon created it. */
+  readonly owner: ConsumerOwner | undefined;
+  /** An administrator has paused it: it delivers nothing. */
+  readonly isPaused: boolean;
   /** Whether its settings meet REQUIRED_CONSUMER. */
   readonly isAsRequired: boolean;
 }
@@ -83,7 +100,8 @@ export interface PullChannel extends Disposable {
 
 /**
  * One connection, and one consumer of one stream. `state`, `hashAt`, `consumer` and `recreateConsumerAt` reject with `stream_missing`,
- * `jetstream_unavailable`, `nats_denied`, `jetstream_refused` or `nats_unavailable` (no answer in time, or the connection closed).
+ * `jetstream_unavailable`, `jetstream_leaderless`, `nats_denied`, `jetstream_refused` or `nats_unavailable` (no answer in time, or the
+ * connection closed).
  */
 export interface BrokerLink {
   state(): Promise<BrokerStreamState>;
@@ -92,7 +110,7 @@ export interface BrokerLink {
   /** Undefined if there is none. */
   consumer(): Promise<ConsumerState | undefined>;
   /** Deletes the consumer, if any, and creates it at `startSequence`. */
-  recreateConsumerAt(startSequence: number): Promise<void>;
+  recreateConsumerAt(startSequence: number, owner: ConsumerOwner): Promise<void>;
   openPull(listener: PullListener): PullChannel;
   /** Acknowledges the message and all before it. Does not report whether the broker has received it. */
   acknowledge(message: BrokerMessage): void;

@@ -2,13 +2,13 @@
 
 import type { NatsConnection } from "nats";
 import { beforeEach, describe, expect, it } from "vitest";
-import { PartnerdError } from "../../src/base/errors.ts";
-import { HeadPublisher } from "../../src/daemon/head-publisher.ts";
-import { seededRandom } from "../../src/sim/time/random.ts";
-import { VirtualClock } from "../../src/sim/time/virtual-clock.ts";
-import type { LogHead } from "../../src/store/model/log-head.ts";
-import { PEER_A } from "../support/peers.ts";
-import { RecordingLogger } from "../support/recording-logger.ts";
+import { PartnerdError } from "../../../src/base/errors.ts";
+import { HeadPublisher } from "../../../src/daemon/heads/head-publisher.ts";
+import { seededRandom } from "../../../src/sim/time/random.ts";
+import { VirtualClock } from "../../../src/sim/time/virtual-clock.ts";
+import type { LogHead } from "../../../src/store/model/log-head.ts";
+import { PEER_A } from "../../support/peers.ts";
+import { RecordingLogger } from "../../support/recording-logger.ts";
 
 const headAt = (seq: number): LogHead => ({ seq, chainHash: String(seq).padStart(64, "0"), atMs: seq });
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { deliveryPositionOf, nanosecondsOf } from "../../../src/ingest/stream/delivery-position.ts";
+import { deliveryPositionOf, nanosecondsOf } from "../../../src/ingest/broker/delivery-position.ts";
 
 const place = { deliveries: 2, streamSequence: 17, consumerSequence: 9, storedAtNs: "1795401627842191861", pending: 4 };
 

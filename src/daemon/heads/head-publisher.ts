@@ -1,19 +1,19 @@
 /**
- * Publishes the head of the chain to places that keep it: the service log and a NATS subject. A head published yesterday can
- * prove today that nothing before it was changed or cut off (docs/adr/0012-hash-chain.md).
+ * Publishes the head of the chain to the service log and to subscribers of a NATS subject. A head published yesterday can prove today
+ * that nothing before it was changed or cut off (docs/adr/0012-hash-chain.md).
  */
 
-import { type Clock, deadline, type Random, repeat } from "../base/clock.ts";
-import { isFault, isSameFailure, messageOf, type PartnerdError } from "../base/errors.ts";
-import type { PeerId } from "../base/ids.ts";
-import type { Logger } from "../base/log.ts";
-import { abortable } from "../base/pause.ts";
-import { isoTime } from "../base/units.ts";
-import type { NatsConnection } from "../nats/connection/client.ts";
-import type { PersistentConnection } from "../nats/connection/connection.ts";
-import { flush } from "../nats/connection/dial.ts";
-import type { LogHead } from "../store/model/log-head.ts";
-import type { Store } from "../store/store.ts";
+import { type Clock, deadline, type Random, repeat } from "../../base/clock.ts";
+import { isFault, isSameFailure, messageOf, type PartnerdError } from "../../base/errors.ts";
+import type { PeerId } from "../../base/ids.ts";
+import type { Logger } from "../../base/log.ts";
+import { abortable } from "../../base/pause.ts";
+import { isoTime } from "../../base/units.ts";
+import type { NatsConnection } from "../../nats/connection/client.ts";
+import type { PersistentConnection } from "../../nats/connection/connection.ts";
+import { flush } from "../../nats/connection/dial.ts";
+import type { LogHead } from "../../store/model/log-head.ts";
+import type { Store } from "../../store/store.ts";
 
 const PUBLISH_EVERY_MS = 60_000;
 const SEND_WITHIN_MS = 500;

@@ -1,0 +1,53 @@
+/** Lists what a file cannot prove about itself, so that a clean check does not claim more than it knows. */
+import type { Database } from "better-sqlite3";
+import type { UnprovenClaim } from "../model/finding.ts";
+import { type LogHead, NO_ROWS } from "../model/log-head.ts";
+import type { KnownHead } from "./head-check.ts";
+
+interface KnownHeads {
+  /** Published heads that the caller gave. */
+  readonly published: readonly KnownHead[];
+  /** The head in the head file; null if there is none. */
+  readonly beside: KnownHead | null;
+}
+
+/** `head`: the newest row. `isData`: the database is in a data directory, so a head file belongs beside it. */
+export function* headWitnesses(head: LogHead, { published, beside }: KnownHeads, isData: boolean): Generator<UnprovenClaim> {
+  if (head.seq === NO_ROWS.seq && beside !== null) return;
+  const newest = Math.max(0, ...published.map(({ seq }) => seq));
+  if (beside === null && isData)
+    yield {
+      place: "oc-partnerd.head",
+      claim: "is missing, so rows may be gone from the end of the log",
+      witness: "the next start writes a new one; `check --require-head` makes this a finding",
+    };
+  if (newest === 0)
+    yield {
+      place: "event_log",
+      claim: "a program that can write the file could have recomputed all of it, with the head file",
+      witness: "compare it with the heads that the daemon published, with --nats, or give one with --head SEQ:HASH",
+    };
+  else if (newest > head.seq && !isData)
+    yield {
+      place: `event_log rows ${head.seq + 1} to ${newest}`,
+      claim: "are in a published head, and not in this copy",
+      witness: "check the data directory of the daemon, or a newer copy",
+    };
+  else if (newest < head.seq)
+    yield {
+      place: `event_log rows ${newest + 1} to ${head.seq}`,
+      claim: "are newer than the newest published head",
+      witness: "give a newer one with --nats or --head SEQ:HASH",
+    };
+}
+
+const FAILURES = "select 1 from event_log where type in ('OpenFailed', 'InboundRefused') and effect is null limit 1";
+
+export function* countWitnesses(database: Database): Generator<UnprovenClaim> {
+  if (database.prepare(FAILURES).get() === undefined) return;
+  yield {
+    place: "repeated_failures",
+    claim: "how often a failure was repeated is not in the hash chain",
+    witness: "a backup or an archive file that was made before has the counts of its time",
+  };
+}

@@ -1,0 +1,144 @@
+/** Alignment after alignment on one log: nothing is recorded twice, and nothing is called lost that the log had. */
+import { afterEach, beforeEach, expect, test } from "vitest";
+import type { RunId } from "../../../src/events/types.ts";
+import type { BrokerStreamState } from "../../../src/ingest/broker/broker-port.ts";
+import { alignLog, type FoundConsumer } from "../../../src/ingest/stream/align-log.ts";
+import { dedupeKeyOf } from "../../../src/store/model/dedupe-key.ts";
+import { desired, received, start as startRun } from "../../store/support/events.ts";
+import { TemporaryStore } from "../../store/support/temporary-store.ts";
+
+const identity = { stream: "S", created: "2026-01-01T00:00:00Z" };
+const state = (firstSequence: number, lastSequence: number): BrokerStreamState => ({
+  ...identity,
+  firstSequence,
+  lastSequence,
+  uncaptured: [],
+  limits: "",
+});
+const owner = { peerId: "us", run: "new" };
+const acknowledgedBy = (run: string, acknowledged: number, delivered = acknowledged): FoundConsumer => ({
+  consumer: {
+    owner: { peerId: "us", run },
+    acknowledged,
+    startSequence: 1,
+    delivered: { consumerSequence: delivered, streamSequence: delivered },
+  },
+  isTaken: false,
+});
+const NO_CONSUMER: FoundConsumer = { consumer: undefined, isTaken: false };
+
+let temporary: TemporaryStore;
+beforeEach(() => {
+  temporary = new TemporaryStore();
+  alignLog(state(1, 0), "unknown", NO_CONSUMER, { log: temporary.store, owner });
+});
+afterEach(() => temporary[Symbol.dispose]());
+
+function receive(first: number, last: number): void {
+  for (let sequence = first; sequence <= last; sequence++) {
+    const key = dedupeKeyOf(identity, sequence, `hash-${sequence}`);
+    temporary.store.appendReceived([received(desired(), { dedupeKey: key, streamSequence: sequence })], {
+      ...identity,
+      sequence,
+      messageHash: `hash-${sequence}`,
+    });
+  }
+}
+
+const start = (stream: BrokerStreamState, consumer: FoundConsumer) =>
+  alignLog(stream, stream.firstSequence > (temporary.store.cursor()?.sequence ?? 0) ? "unknown" : "same", consumer, {
+    log: temporary.store,
+    owner,
+  });
+
+const said = () =>
+  temporary.store
+    .deliveries()
+    .filter(({ event }) => event.type !== "DeliveryChanged")
+    .map(({ event }) => [event.reason, event.streamSequence, event.type === "DeliveryChanged" || event.lastStreamSequence]);
+
+test("a daemon that crashes before it has placed the consumer records a rollback once", () => {
+  receive(1, 9);
+  for (let times = 0; times < 3; times++) start(state(14, 30), acknowledgedBy("later", 20));
+  expect(said()).toEqual([
+    ["acknowledged", 10, 20],
+    ["rolled_back", 10, 13],
+  ]);
+});
+
+test("a daemon that crashes between recording a rewind and recreating the consumer is not taken for an older copy", () => {
+  receive(1, 9);
+  start(state(1, 4), NO_CONSUMER);
+  expect(said()).toEqual([["reused", 10, null]]);
+  for (const last of [4, 30]) start(state(1, last), acknowledgedBy("before", 9));
+  expect(said()).toEqual([["reused", 10, null]]);
+});
+
+test("one that crashes again and again while the stream shrinks records it once", () => {
+  receive(1, 9);
+  for (const first of [12, 14]) start(state(first, 30), acknowledgedBy("later", 20));
+  expect(said()).toEqual([
+    ["acknowledged", 10, 20],
+    ["rolled_back", 10, 11],
+    ["rolled_back", 12, 13],
+  ]);
+});
+
+test("a second rollback is recorded, even if it is like the first", () => {
+  receive(1, 9);
+  start(state(1, 30), acknowledgedBy("later", 20));
+  receive(10, 15);
+  start(state(1, 30), acknowledgedBy("later still", 20));
+  expect(said()).toEqual([
+    ["acknowledged", 10, 20],
+    ["acknowledged", 16, 20],
+  ]);
+});
+
+test("messages that the log had before its rollback are called that at the next start, too", () => {
+  receive(1, 9);
+  start(state(1, 30), acknowledgedBy("later", 20));
+  start(state(14, 30), acknowledgedBy("new", 9));
+  expect(said()).toEqual([
+    ["acknowledged", 10, 20],
+    ["rolled_back", 10, 13],
+  ]);
+});
+
+test("a rollback says nothing about messages that a rewound stream stored since", () => {
+  receive(1, 9);
+  expect(start(state(1, 30), acknowledgedBy("later", 20)).hadUpTo).toBe(20);
+  expect(start(state(1, 5), acknowledgedBy("new", 9)).hadUpTo).toBe(0);
+});
+
+test("nothing left to compare is recorded once", () => {
+  receive(1, 9);
+  for (let times = 0; times < 3; times++) start(state(14, 30), NO_CONSUMER);
+  expect(said()).toEqual([
+    ["unproven", 1, 9],
+    ["purged", 10, 13],
+  ]);
+});
+
+const sawClone = { type: "CloneSeen", reason: "consumer", details: { otherRun: "clone" } } as const;
+
+test.each<[string, FoundConsumer]>([
+  ["it has just taken the consumer", { ...acknowledgedBy("just seen", 20), isTaken: true }],
+  ["the log has seen that run before", acknowledgedBy("clone", 20)],
+  ["its acknowledgement reached the consumer of the run that saw it", acknowledgedBy("seer", 20)],
+  ["its acknowledgement reached our own consumer", acknowledgedBy("new", 20)],
+  ["it acknowledged what the consumer has not delivered", acknowledgedBy("earlier", 20, 12)],
+])("a clone that read on does not make this log an older copy: %s", (_, consumer) => {
+  startRun(temporary.store, { run: "seer" as RunId });
+  receive(1, 9);
+  temporary.store.appendDelivery([sawClone]);
+  start(state(14, 30), consumer);
+  expect(said()).toEqual([["purged", 10, 13]]);
+});
+
+test("a log that has seen a clone, and was then rolled back, says so", () => {
+  receive(1, 9);
+  temporary.store.appendDelivery([sawClone]);
+  start(state(1, 30), acknowledgedBy("later", 20));
+  expect(said()).toEqual([["acknowledged", 10, 20]]);
+});

@@ -1,0 +1,59 @@
+import { expect, test } from "vitest";
+import type { ConsumerOwner } from "../../../src/ingest/broker/broker-port.ts";
+import { Contest } from "../../../src/ingest/stream/contest.ts";
+
+const US: ConsumerOwner = { peerId: "us", run: "1" };
+const CLONE: ConsumerOwner = { peerId: "us", run: "2" };
+const STRANGER: ConsumerOwner = { peerId: "them", run: "3" };
+
+const held = (owner: ConsumerOwner | undefined, waitingRequests = 1) => ({ owner, waitingRequests });
+
+function taken(by: ConsumerOwner): Contest {
+  const contest = new Contest(US);
+  contest.placed();
+  contest.looked(held(by), 0);
+  return contest;
+}
+
+test("a consumer of an earlier run, or of setup, is not reported", () => {
+  const contest = new Contest(US);
+  contest.looked(held(CLONE), 0);
+  contest.placed();
+  for (const owner of [US, undefined]) contest.looked(held(owner), 0);
+  contest.looked(undefined, 0);
+  expect(contest.current(0)).toBeNull();
+  expect(contest.unrecorded).toBeNull();
+});
+
+test.each([
+  [CLONE, "identity_cloned"],
+  [STRANGER, "consumer_shared"],
+])("a daemon that takes our consumer is reported for a minute: %j", (other, code) => {
+  const contest = taken(other);
+  expect([contest.current(59_999)?.code, contest.current(60_000)]).toEqual([code, null]);
+});
+
+test("it may keep the consumer for ten seconds, unless it has stopped", () => {
+  const contest = taken(CLONE);
+  expect(contest.yields(held(CLONE), 9_999)).toBe(true);
+  expect(contest.yields(held(CLONE), 10_000)).toBe(false);
+  expect(contest.yields(held(CLONE, 0), 1)).toBe(false);
+  expect(contest.yields(undefined, 1)).toBe(false);
+});
+
+test("each run of a clone is recorded once, and no more than sixteen", () => {
+  const contest = new Contest(US);
+  let records = 0;
+  for (let run = 2; run < 100; run++) {
+    for (let times = 0; times < 2; times++) {
+      contest.placed();
+      contest.looked(held({ peerId: "us", run: `${run}` }), 0);
+      const { unrecorded } = contest;
+      if (unrecorded === null) continue;
+      records += 1;
+      contest.recorded(unrecorded);
+    }
+  }
+  expect(records).toBe(16);
+  expect(taken(STRANGER).unrecorded).toBeNull();
+});

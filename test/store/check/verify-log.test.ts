@@ -1,0 +1,186 @@
+/** Verifying the log when the daemon starts: whatever it trusts must follow from the rows. */
+import { cpSync } from "node:fs";
+import { join } from "node:path";
+import { beforeAll, describe, expect, it } from "vitest";
+import { systemClock } from "../../../src/base/clock.ts";
+import type { PartnerdError } from "../../../src/base/errors.ts";
+import { verifyLog } from "../../../src/store/check/at-start/verify-log.ts";
+import { cursorOf, cursorRowOf } from "../../../src/store/model/cursor.ts";
+import { salvage } from "../../../src/store/recovery/salvage.ts";
+import { openStore } from "../../../src/store/store.ts";
+import { behindTheGuards } from "../../support/forger.ts";
+import { PEER_A, PEER_B } from "../../support/peers.ts";
+import { archiveBefore } from "../support/archiving.ts";
+import { append, desired, observe, opened, openFailed, removed } from "../support/events.ts";
+import { appendLongLog } from "../support/long-log.ts";
+import { rawConnection, TemporaryStore, temporaryDirectory } from "../support/temporary-store.ts";
+
+const never = new AbortController().signal;
+
+async function refusal(directory: string): Promise<PartnerdError> {
+  return verifyLog({ directory, signal: never }).then(
+    () => expect.unreachable("the log was accepted"),
+    (error: PartnerdError) => error,
+  );
+}
+
+/** A log of which some rows are archived, and in which PEER_A is revoked. */
+async function log(rounds: number): Promise<TemporaryStore> {
+  const temporary = new TemporaryStore();
+  const { store, clock } = temporary;
+  appendLongLog(store, clock, rounds);
+  append(store, desired({ peerId: PEER_A }));
+  append(store, removed({ peerId: PEER_A }));
+  append(store, desired({ peerId: PEER_B }));
+  await archiveBefore(temporary.directory, 10);
+  observe(store, openFailed(PEER_B));
+  observe(store, openFailed(PEER_B));
+  observe(store, opened(PEER_B));
+  temporary.store[Symbol.dispose]();
+  return temporary;
+}
+
+let sound: TemporaryStore;
+beforeAll(async () => {
+  sound = await log(20);
+  return () => sound[Symbol.dispose]();
+});
+
+/** A copy of the sound log, to be tampered with. */
+function copy(): { readonly directory: string; readonly path: string } & Disposable {
+  const directory = temporaryDirectory();
+  cpSync(sound.directory, directory.path, { recursive: true });
+  return { directory: directory.path, path: join(directory.path, "oc-partnerd.db"), [Symbol.dispose]: directory[Symbol.dispose] };
+}
+
+/** Tampering with one table that the daemon trusts, and the place that the refusal names. */
+const TAMPERINGS: readonly (readonly [about: string, sql: string, named: RegExp])[] = [
+  [
+    "a revoked peer made a partner",
+    `update desired_peer set standing = 'partner' where peer_id = '${PEER_A}'`,
+    new RegExp(`desired_peer ${PEER_A}: standing is "partner", the replay gives "revoked"`),
+  ],
+  [
+    "another address",
+    `update desired_peer set address = '/ip4/10.9.9.9/tcp/1' where peer_id = '${PEER_B}'`,
+    new RegExp(`desired_peer ${PEER_B}: address is "/ip4/10\\.9\\.9\\.9/tcp/1", the replay gives`),
+  ],
+  [
+    "a peer taken away",
+    `delete from desired_peer where peer_id = '${PEER_B}'`,
+    new RegExp(`desired_peer ${PEER_B}: the row is missing`),
+  ],
+  [
+    "a resource id given to another peer",
+    `update desired_peer set resource_id = 'stolen' where peer_id = '${PEER_B}'`,
+    new RegExp(`desired_peer ${PEER_B}: resource_id is "stolen"`),
+  ],
+  ["a status", "update peer_status_row set outbound_sessions = 99", /peer_status_row \S+: outbound_sessions is 99/],
+  [
+    "an open stream",
+    "update open_stream set direction = 'inbound' where direction = 'outbound'",
+    /open_stream row \d+: direction is/,
+  ],
+  ["a dedupe key", "update event_log set dedupe_key = null where seq = 30", /event_log row 30: chain_hash does not follow/],
+  ["an event", "update event_log set at_ms = at_ms + 1 where seq = 30", /event_log row 30: chain_hash does not follow/],
+  [
+    "an archived message",
+    "delete from archived_message where message_hash = (select min(message_hash) from archived_message)",
+    /archived_message: has \d+ messages, the archives have/,
+  ],
+  [
+    "an archived resource id",
+    `update archived_resource set peer_id = '${PEER_A}'`,
+    /archived_resource \S+ of archive 9: differs/,
+  ],
+  ["an anchor", "update archive_anchor set events = events - 1", /archive_anchor 9: differs from the LogArchived/],
+  ["a count of repeated failures", "update repeated_failures set count = 7", /repeated_failures row \d+: checksum/],
+];
+
+describe("verifyLog", () => {
+  it("accepts a log as the store left it, and counts the rows behind the anchor", async () => {
+    const rows = sound.read("select seq from event_log where seq > 9").length;
+    expect(await verifyLog({ directory: sound.directory, signal: never })).toBe(rows);
+  });
+
+  it.each(TAMPERINGS)("refuses %s and names the place", async (_about, sql, named) => {
+    using temporary = copy();
+    tamper(temporary.path, sql);
+    const error = await refusal(temporary.directory);
+    expect(error).toMatchObject({ code: "log_inconsistent", exitCode: 74 });
+    expect(error.message).toMatch(named);
+    expect(error.nextStep).toContain("restore --from-jetstream");
+  });
+
+  it("refuses a cursor moved back, with a correct checksum", async () => {
+    using temporary = copy();
+    using raw = rawConnection(temporary.path);
+    const row = raw.database
+      .prepare<[], Parameters<typeof cursorOf>[0]>(
+        "select *, first_sequence as firstSequence, message_hash as messageHash from ingest_cursor",
+      )
+      .get();
+    if (row === undefined) expect.unreachable("there is no cursor");
+    const { sequence, checksum } = cursorRowOf({ ...cursorOf(row), sequence: row.sequence - 9 });
+    raw.database.prepare("update ingest_cursor set sequence = ?, checksum = ?").run(sequence, checksum);
+    expect((await refusal(temporary.directory)).message).toMatch(/ingest_cursor row 1: sequence \d+ is behind/);
+  });
+
+  it("refuses a trigger that was exchanged", async () => {
+    using temporary = copy();
+    using raw = rawConnection(temporary.path);
+    raw.database.exec("create trigger helpful after insert on event_log begin delete from desired_peer; end");
+    expect((await refusal(temporary.directory)).message).toMatch(/trigger helpful: was not created by oc-partnerd/);
+  });
+
+  it("is repaired by restore --from-jetstream, which keeps every row", async () => {
+    using temporary = copy();
+    tamper(temporary.path, `update desired_peer set standing = 'partner' where peer_id = '${PEER_A}'`);
+    expect((await refusal(temporary.directory)).code).toBe("log_inconsistent");
+    const { lost } = salvage({ directory: temporary.directory, nowMs: 0 });
+    expect(lost).toBeNull();
+    await verifyLog({ directory: temporary.directory, signal: never });
+    using store = openStore({ directory: temporary.directory, clock: sound.clock });
+    expect(store.get(PEER_A)?.standing).toBe("revoked");
+  });
+});
+
+describe("verifying a long log", () => {
+  let temporary: TemporaryStore;
+  beforeAll(async () => {
+    temporary = await log(600);
+    return () => temporary[Symbol.dispose]();
+  });
+
+  it("uses a thread, so the event loop stays free, and finds the same", async () => {
+    let turns = 0;
+    const turn = () => {
+      turns += 1;
+      timer = setImmediate(turn);
+    };
+    let timer = setImmediate(turn);
+    const startedMs = systemClock.monotonicMs();
+    const rows = await verifyLog({ directory: temporary.directory, signal: never });
+    clearImmediate(timer);
+    expect(rows).toBeGreaterThan(3_000);
+    expect(turns, `in ${systemClock.monotonicMs() - startedMs} ms`).toBeGreaterThan(20);
+    tamper(temporary.path, `update desired_peer set standing = 'partner' where peer_id = '${PEER_A}'`);
+    expect((await refusal(temporary.directory)).message).toContain(`desired_peer ${PEER_A}: standing is "partner"`);
+  });
+
+  it("ends when its signal aborts", async () => {
+    const stopping = new AbortController();
+    const verified = verifyLog({ directory: temporary.directory, signal: stopping.signal });
+    const reason = new Error("stopping");
+    stopping.abort(reason);
+    await expect(verified).rejects.toBe(reason);
+  });
+});
+
+function tamper(path: string, sql: string): void {
+  using raw = rawConnection(path);
+  behindTheGuards(raw.database, () => {
+    const { changes } = raw.database.prepare(sql).run();
+    expect(changes, sql).toBeGreaterThan(0);
+  });
+}
