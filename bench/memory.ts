@@ -44,7 +44,7 @@ export async function measureMemory({ natsUrl, directory, events }: MemoryOption
     listen: ["/ip4/127.0.0.1/tcp/0"],
     http: "127.0.0.1:0",
     nats: { url: natsUrl, mode: "jetstream", stream: STREAM, consumer: CONSUMER },
-    events: { partnerRelations: ["NOBODY"], blacklistRelations: ["NOBODY"] },
+    events: { partnerRelations: ["NONE_IS"], blacklistRelations: [] },
     log: { level: "warn" },
   };
   writeFileSync(configFile, JSON.stringify(config));
