@@ -25,6 +25,8 @@ export interface LaneOptions {
   /** Null, or why no file system can be mounted. */
   readonly noPowerLoss: string | null;
   readonly nodeOptions: string;
+  /** Whether most rounds roll back, restore or clone. */
+  readonly often: boolean;
   readonly signal: AbortSignal;
   /** The directory to which the files of a violation are copied. */
   readonly out: string;
@@ -68,7 +70,7 @@ export async function runLane(options: LaneOptions): Promise<LaneResult> {
   const plans: RoundPlan[] = [];
   let violation: string | null = null;
   for (let round = 1; round <= options.rounds && violation === null && !options.signal.aborted; round++) {
-    const plan = planRound(random, disk.noPowerLoss === null, older);
+    const plan = planRound(random, disk.noPowerLoss === null, older, options.often);
     plans.push(plan);
     violation = await violationIn(`lane ${number}, round ${round} (${planText(plan)})`, () => lane.play(plan));
     options.onRound(plan);
