@@ -148,7 +148,14 @@ class Lane {
     if (purge !== null && acknowledged > sequence) await this.#purge(sequence + Math.ceil(purge * (acknowledged - sequence)));
     // A purge moves the consumer too, and a consumer that a clone shared proves nothing.
     const isProof = acknowledged > this.#stream.purgedUpTo && !contestedRunsIn(this.#main).includes(consumer?.run ?? "");
-    const rollback = { afterSeq: headOf(this.#main), sequence, acknowledged: isProof ? acknowledged : 0, isExact: true, had };
+    const rollback = {
+      afterSeq: headOf(this.#main),
+      sequence,
+      acknowledged: isProof ? acknowledged : 0,
+      isExact: true,
+      // The log that was replaced may itself be an older copy of one that had all that was acknowledged.
+      had: Math.max(had, acknowledged),
+    };
     // An earlier rollback, which no daemon has recorded yet, if the copy was made in between.
     const unseen = known.foreignRun === null ? [] : unrecordedIn(this.#main, known.rollbacks);
     if (consumer?.run === undefined || consumer.run !== known.foreignRun || unseen.length > 0)
