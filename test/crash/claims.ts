@@ -21,7 +21,7 @@ export interface Rollback {
   /** The sequence up to which the log's consumer had acknowledged; an upper bound of it if a daemon was reading. 0 without proof. */
   readonly acknowledged: number;
   readonly isExact: boolean;
-  /** The cursor of the log that was replaced. */
+  /** The newest sequence that the log ever had, as far as its cursor and its consumer show. */
   readonly had: number;
 }
 

@@ -1,6 +1,7 @@
 /** A round with two daemons of one identity: the original, and one on a copy of its data directory. One of them survives. */
 import { setTimeout as delay } from "node:timers/promises";
 import type { DaemonProcess } from "../support/daemon-process.ts";
+import { type Bound, bound } from "../support/pace/pace.ts";
 import { LogFile } from "./log-file.ts";
 import type { RoundPlan } from "./plan.ts";
 import {
@@ -9,15 +10,16 @@ import {
   type Identity,
   launch,
   logOf,
-  MILESTONE_TIMEOUT_MS,
   RECOVERY_TIMEOUT_MS,
   type Scene,
   sequenceIn,
   untilAnswers,
 } from "./round.ts";
 
-/** A daemon keeps the consumer that it has taken for ten seconds. */
-const CONTEST_TIMEOUT_MS = 45_000;
+/** The original notices when its consumer is recreated, and every four seconds. */
+const NOTICED_WITHIN = bound(15_000);
+/** It leaves the consumer to the clone for ten seconds, and then takes it back. */
+const BOTH_NOTICED_WITHIN = bound(30_000);
 
 /**
  * Plays the round. `clone`: has a copy of the original's data directory. Throws if a daemon misbehaves before it is killed, or does not
@@ -34,8 +36,8 @@ export async function playCloneRound(scene: Scene, plan: RoundPlan, original: Id
     await using second = await launch(scene, clone, " clone");
     try {
       await untilAnswers(second, "/startupz");
-      await noticed(first, original, clone, MILESTONE_TIMEOUT_MS);
-      if (plan.bothNotice) await noticed(second, clone, original, CONTEST_TIMEOUT_MS);
+      await noticed(first, original, clone, NOTICED_WITHIN);
+      if (plan.bothNotice) await noticed(second, clone, original, BOTH_NOTICED_WITHIN);
       await delay(plan.downMs);
       const [ended, survivor, survives] = plan.survivor === "original" ? [second, first, original] : [first, second, clone];
       await ended.kill();
@@ -51,13 +53,13 @@ export async function playCloneRound(scene: Scene, plan: RoundPlan, original: Id
 }
 
 /** Waits until the daemon has recorded a run of the other. */
-async function noticed(daemon: DaemonProcess, own: Identity, other: Identity, deadlineMs: number): Promise<void> {
+async function noticed(daemon: DaemonProcess, own: Identity, other: Identity, limit: Bound): Promise<void> {
   const look = () => {
     const runs = runsIn(other);
     using file = LogFile.open(own.dataDir);
     return file?.claims.some(({ otherRun }) => otherRun !== null && runs.includes(otherRun)) === true;
   };
-  await daemon.until(`it records that ${other.dataDir} is in use too`, look, deadlineMs);
+  await daemon.until(`it records that ${other.dataDir} is in use too`, look, limit);
 }
 
 /** Waits until the log grows. The daemon is not ready for another minute, because it was contested. */

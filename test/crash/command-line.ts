@@ -9,6 +9,8 @@ export interface CrashCommand {
   readonly seed: number;
   readonly lanes: number;
   readonly out: string;
+  /** Whether most rounds roll back, restore or clone. */
+  readonly often: boolean;
   /** The name of a planted bug; undefined for none. */
   readonly plant: string | undefined;
   /** The campaign's directory; set once it runs in its own mount namespace. */
@@ -24,6 +26,7 @@ export function parseCommandLine(argv: readonly string[]): CrashCommand {
     .option("--rounds <n>", "total number of rounds, over all lanes", positive, 50)
     .option("--seed <n>", "random seed for the times of the kills", whole, 1)
     .option("--lanes <n>", "number of lanes, each with its own server, stream and database", positive, 2)
+    .option("--often", "roll back, restore or clone the log in most rounds", false)
     .option("--plant <name>", "plant this bug in the daemon, to check that the campaign fails (see docs/PLANTED-BUGS.md)")
     .option("--out <dir>", "directory for the files of a violation", ".")
     .addOption(new Option("--inside <dir>").hideHelp())
@@ -35,6 +38,6 @@ export function parseCommandLine(argv: readonly string[]): CrashCommand {
     .exitOverride()
     .showHelpAfterError("(see npm run crash -- --help)");
   command.parse(argv, { from: "user" });
-  const { out, plant, inside, ...numbers } = command.opts<CrashCommand>();
-  return { ...numbers, plant, inside, out: resolve(out), lanes: Math.min(numbers.lanes, numbers.rounds) };
+  const { out, plant, inside, often, ...numbers } = command.opts<CrashCommand>();
+  return { ...numbers, often, plant, inside, out: resolve(out), lanes: Math.min(numbers.lanes, numbers.rounds) };
 }

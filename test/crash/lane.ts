@@ -25,6 +25,8 @@ export interface LaneOptions {
   /** Null, or why no file system can be mounted. */
   readonly noPowerLoss: string | null;
   readonly nodeOptions: string;
+  /** Whether most rounds roll back, restore or clone. */
+  readonly often: boolean;
   readonly signal: AbortSignal;
   /** The directory to which the files of a violation are copied. */
   readonly out: string;
@@ -68,7 +70,7 @@ export async function runLane(options: LaneOptions): Promise<LaneResult> {
   const plans: RoundPlan[] = [];
   let violation: string | null = null;
   for (let round = 1; round <= options.rounds && violation === null && !options.signal.aborted; round++) {
-    const plan = planRound(random, disk.noPowerLoss === null, older);
+    const plan = planRound(random, disk.noPowerLoss === null, older, options.often);
     plans.push(plan);
     violation = await violationIn(`lane ${number}, round ${round} (${planText(plan)})`, () => lane.play(plan));
     options.onRound(plan);
@@ -146,7 +148,14 @@ class Lane {
     if (purge !== null && acknowledged > sequence) await this.#purge(sequence + Math.ceil(purge * (acknowledged - sequence)));
     // A purge moves the consumer too, and a consumer that a clone shared proves nothing.
     const isProof = acknowledged > this.#stream.purgedUpTo && !contestedRunsIn(this.#main).includes(consumer?.run ?? "");
-    const rollback = { afterSeq: headOf(this.#main), sequence, acknowledged: isProof ? acknowledged : 0, isExact: true, had };
+    const rollback = {
+      afterSeq: headOf(this.#main),
+      sequence,
+      acknowledged: isProof ? acknowledged : 0,
+      isExact: true,
+      // The log that was replaced may itself be an older copy of one that had all that was acknowledged.
+      had: Math.max(had, acknowledged),
+    };
     // An earlier rollback, which no daemon has recorded yet, if the copy was made in between.
     const unseen = known.foreignRun === null ? [] : unrecordedIn(this.#main, known.rollbacks);
     if (consumer?.run === undefined || consumer.run !== known.foreignRun || unseen.length > 0)

@@ -7,9 +7,9 @@ import { CommanderError } from "commander";
 import { endsWithParent } from "../../src/base/ends-with-parent.ts";
 import { messageOf } from "../../src/base/errors.ts";
 import { ticker } from "../sim/campaign/ticker.ts";
-import { plantOf } from "../sim/plants/all.ts";
 import { type CrashCommand, parseCommandLine } from "./command-line.ts";
 import { type LaneResult, makeDisk, runLane } from "./lane.ts";
+import { crashPlantOf } from "./plants.ts";
 import { reportText } from "./report.ts";
 
 const USAGE = 64;
@@ -24,8 +24,8 @@ try {
 
 async function main(argv: readonly string[]): Promise<number> {
   const command = parseCommandLine(argv);
-  if (command.plant !== undefined && plantOf(command.plant) === undefined)
-    throw new Error(`unknown planted bug ${JSON.stringify(command.plant)}; see docs/PLANTED-BUGS.md`);
+  if (command.plant !== undefined && crashPlantOf(command.plant) === undefined)
+    throw new Error(`unknown planted bug ${JSON.stringify(command.plant)}; see docs/PLANTED-BUGS.md and docs/CRASHES.md`);
   if (command.inside !== undefined) return campaign(command, command.inside);
   const directory = mkdtempSync(join(tmpdir(), "oc-partnerd-crash-"));
   try {
@@ -50,7 +50,7 @@ async function inNamespace(argv: readonly string[], directory: string): Promise<
 }
 
 async function campaign(command: CrashCommand, directory: string): Promise<number> {
-  const { rounds, lanes, seed, out, plant } = command;
+  const { rounds, lanes, seed, out, plant, often } = command;
   // For the temporary files of servers, daemons and everything else.
   process.env["TMPDIR"] = directory;
   const noPowerLoss = whyNoPowerLoss(join(directory, "try"));
@@ -78,6 +78,7 @@ async function campaign(command: CrashCommand, directory: string): Promise<numbe
       directory: laneDirectory,
       noPowerLoss,
       nodeOptions,
+      often,
       signal: stop.signal,
       out,
       onRound: () => tick.update(++done),

@@ -84,8 +84,17 @@ const LONGEST_DOWN_MS = 300;
 const LONGEST_AFTER_MS = 1_500;
 const LARGEST_PURGE = 1.3;
 
-export function planRound(random: Random, canLosePower: boolean, { hasCopy, hasBackup }: Saves): RoundPlan {
-  const phase = pick(random, { "first start": 1, start: 3, "catching up": 3, steady: 4, shutdown: 2, cloned: hasCopy ? 1 : 0 });
+/** `often`: most rounds roll back, restore or clone, for planted bugs that only those show. */
+export function planRound(random: Random, canLosePower: boolean, { hasCopy, hasBackup }: Saves, often = false): RoundPlan {
+  const kept = often ? 1 : 10;
+  const phase = pick(random, {
+    "first start": 1,
+    start: 3,
+    "catching up": 3,
+    steady: 4,
+    shutdown: 2,
+    cloned: hasCopy ? 10 / kept : 0,
+  });
   const isAlone = phase === "first start" || phase === "cloned";
   const victim = isAlone ? "daemon" : pick(random, { daemon: 6, server: 2, both: 2 });
   const end = pick(random, { kill: 4, "power loss": canLosePower ? 5 : 0, stop: victim === "server" ? 3 : 0 });
@@ -99,7 +108,7 @@ export function planRound(random: Random, canLosePower: boolean, { hasCopy, hasB
     resync: random.next() < 0.2 && phase === "steady",
     messagesPerSecond: Math.round(LEAST_PER_SECOND * (MOST_PER_SECOND / LEAST_PER_SECOND) ** random.next()),
     burst: random.next() < 0.8 ? 0 : Math.floor(random.next() * MOST_AT_ONCE),
-    past: pick(random, { kept: 10, "rolled back": hasCopy && !isAlone ? 2 : 0, restored: hasBackup && !isAlone ? 1 : 0 }),
+    past: pick(random, { kept, "rolled back": hasCopy && !isAlone ? 2 : 0, restored: hasBackup && !isAlone ? 1 : 0 }),
     purge: random.next() < 0.5 ? null : random.next() * LARGEST_PURGE,
     save:
       phase === "first start"
@@ -107,7 +116,7 @@ export function planRound(random: Random, canLosePower: boolean, { hasCopy, hasB
         : pick(random, {
             nothing: 8,
             copy: hasCopy ? 2 : 40,
-            backup: phase !== "steady" ? 0 : hasBackup ? 2 : 8,
+            backup: phase !== "steady" ? 0 : hasBackup ? 2 : 80 / kept,
           }),
     survivor: pick(random, { original: 1, clone: 1 }),
     bothNotice: random.next() < 0.15,

@@ -1,11 +1,11 @@
 /** Preloaded into a daemon (`--import` with `?plant=NAME`): plants the named bug in the daemon's source as it is loaded. */
 import { registerHooks } from "node:module";
-import { plantOf } from "../sim/plants/all.ts";
 import { directoryUrl } from "../sim/plants/load.ts";
 import { patched } from "../sim/plants/plant.ts";
+import { crashPlantOf } from "./plants.ts";
 
 const name = new URL(import.meta.url).searchParams.get("plant") ?? "";
-const plant = plantOf(name);
+const plant = crashPlantOf(name);
 if (plant === undefined) throw new Error(`unknown planted bug ${JSON.stringify(name)}`);
 const target = new URL(plant.file, directoryUrl(`${import.meta.dirname}/../..`)).href;
 

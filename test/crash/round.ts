@@ -30,7 +30,7 @@ export interface Identity {
 const NAME = "crash-campaign";
 export const CLIENT_NAME = `oc-partnerd ${NAME}`;
 
-export const MILESTONE_TIMEOUT_MS = 30_000;
+const MILESTONE_TIMEOUT_MS = 30_000;
 /** Once the broker is healthy, the daemon must reconnect and catch up within this time. */
 export const RECOVERY_TIMEOUT_MS = 10_000;
 
