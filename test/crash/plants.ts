@@ -1,15 +1,8 @@
-/** Bugs that only the crash campaign can show: the simulator does not roll back, restore or clone a log. */
+/** Bugs that the crash campaign plants besides those of the simulator. */
 import { plantOf } from "../sim/plants/all.ts";
 import type { Plant } from "../sim/plants/plant.ts";
 
 export const CRASH_PLANTS: readonly Plant[] = [
-  {
-    name: "rollback-not-noticed",
-    what: "A log that is an older copy of itself does not say so.",
-    file: "src/ingest/stream/align.ts",
-    find: "const rolledBack = acknowledged > cursor.sequence ?",
-    replace: "const rolledBack = Number.isNaN(acknowledged) ?",
-  },
   {
     name: "had-called-never-received",
     what: "Messages that the log had before its rollback are recorded like those that it never had.",
@@ -23,13 +16,6 @@ export const CRASH_PLANTS: readonly Plant[] = [
     file: "src/ingest/stream/align.ts",
     find: "|| acknowledged < firstSequence ?",
     replace: "?",
-  },
-  {
-    name: "clone-not-noticed",
-    what: "Another daemon with our identity takes our consumer, and the log does not say so.",
-    file: "src/ingest/stream/contest.ts",
-    find: "if (other === undefined || !this.#isOurs || isSame(other, this.#us)) return;",
-    replace: "if (other === undefined || !this.#isOurs || other.peerId === this.#us.peerId) return;",
   },
   {
     name: "earlier-run-taken-for-clone",

@@ -5,7 +5,7 @@ import { counted, printable } from "../../base/units.ts";
 import type { CheckedArchive } from "../../store/archive/archive-check.ts";
 import type { CheckReport } from "../../store/check/check.ts";
 import type { KnownHead } from "../../store/check/head-check.ts";
-import { claimSentenceOf, type Finding, sentenceOf, type UnprovenClaim } from "../../store/model/finding.ts";
+import { claimSentenceOf, type Finding, rowPlace, sentenceOf, type UnprovenClaim } from "../../store/model/finding.ts";
 import { CONFIG_FLAG, configOf, type DaemonFlags, type Env, example, JSON_FLAG } from "../terminal/flags.ts";
 import { jsonText, print } from "../terminal/output.ts";
 import { type ProgressStream, stepProgress } from "../terminal/progress.ts";
@@ -108,8 +108,8 @@ const missingFinding = ({ anchor: { file, directory } }: CheckedArchive): Findin
 });
 
 const missingWitness = ({ anchor: { firstSeq, lastSeq, file } }: CheckedArchive): UnprovenClaim => ({
-  place: `event_log rows ${firstSeq} to ${lastSeq}`,
-  claim: `are in ${file}, which was not found`,
+  place: rowPlace(firstSeq, lastSeq),
+  claim: `only in ${file}, which was not found`,
   witness: "give its directory with --archives DIR; `check --require-archives` makes this a finding",
 });
 

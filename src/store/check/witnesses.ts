@@ -1,6 +1,6 @@
 /** Lists what a file cannot prove about itself, so that a clean check does not claim more than it knows. */
 import type { Database } from "better-sqlite3";
-import type { UnprovenClaim } from "../model/finding.ts";
+import { rowPlace, type UnprovenClaim } from "../model/finding.ts";
 import { type LogHead, NO_ROWS } from "../model/log-head.ts";
 import type { KnownHead } from "./head-check.ts";
 
@@ -29,14 +29,14 @@ export function* headWitnesses(head: LogHead, { published, beside }: KnownHeads,
     };
   else if (newest > head.seq && !isData)
     yield {
-      place: `event_log rows ${head.seq + 1} to ${newest}`,
-      claim: "are in a published head, and not in this copy",
+      place: rowPlace(head.seq + 1, newest),
+      claim: "in a published head, but not in this copy",
       witness: "check the data directory of the daemon, or a newer copy",
     };
   else if (newest < head.seq)
     yield {
-      place: `event_log rows ${newest + 1} to ${head.seq}`,
-      claim: "are newer than the newest published head",
+      place: rowPlace(newest + 1, head.seq),
+      claim: "newer than the newest published head",
       witness: "give a newer one with --nats or --head SEQ:HASH",
     };
 }

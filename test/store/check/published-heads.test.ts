@@ -45,7 +45,7 @@ it("that agree are no finding, and the newest proves all rows up to it", () => {
   appendMany(log.store, 1);
   const { findings, claims } = check();
   expect(findings).toEqual([]);
-  expect(claims).toEqual([expect.stringMatching(new RegExp(`^event_log rows? ${seqOf(-1) + 1}.* are newer than the newest`))]);
+  expect(claims).toEqual([expect.stringMatching(new RegExp(`^event_log rows? ${seqOf(-1) + 1}.* newer than the newest`))]);
 });
 
 it("that do not are named: the first ones, how many, and which agree around them", () => {
@@ -74,9 +74,7 @@ it("that are beyond its end say that rows are gone, but not from a copy", () => 
   );
   const ofCopy = check(join(copy.path, "backup.db"));
   expect(ofCopy.findings).toEqual([]);
-  expect(ofCopy.claims.join("\n")).toContain(
-    `event_log rows ${before + 1} to ${now}: are in a published head, and not in this copy`,
-  );
+  expect(ofCopy.claims.join("\n")).toContain(`event_log rows ${before + 1} to ${now}: in a published head, but not in this copy`);
 });
 
 it("of archived rows are compared with the archive file, and with the anchors", async () => {
