@@ -48,6 +48,6 @@ export function* countWitnesses(database: Database): Generator<UnprovenClaim> {
   yield {
     place: "repeated_failures",
     claim: "how often a failure was repeated is not in the hash chain",
-    witness: "a backup or an archive file that was made before has the counts of its time",
+    witness: "an older backup or archive file has the counts of its time",
   };
 }
