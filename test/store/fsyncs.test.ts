@@ -57,6 +57,12 @@ describe.skipIf(!isLinux())("is on the disk before anything depends on it", () =
     expect(happened).toEqual(["fsync oc-partnerd.db-wal", `fsync ${nameOf(elsewhere.path)}`, "fsync oc-partnerd.head"]);
   });
 
+  it("the directories that a first start creates, before the files in them", () => {
+    using store = openStore({ directory: join(elsewhere.path, "new", "data"), clock: temporary.clock });
+    expect(store.head().seq).toBe(0);
+    expect(happened.slice(0, 2)).toEqual([`fsync ${nameOf(elsewhere.path)}`, "fsync new"]);
+  });
+
   it("an archive file, its name, and the name of its directory", async () => {
     let anchored: readonly string[] = [];
     await archiveBefore(temporary.directory, 10, {

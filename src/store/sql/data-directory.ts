@@ -27,8 +27,11 @@ export function ensureDirectory(directory: string): void {
 /** Level by level: Node's recursive mode loops forever below a directory that cannot hold directories, for example /proc. */
 function makeDirectory(directory: string): void {
   if (existsSync(directory)) return;
-  makeDirectory(dirname(directory));
+  const parent = dirname(directory);
+  makeDirectory(parent);
   mkdirSync(directory, { mode: 0o700 });
+  // Otherwise a power cut could remove the directory, and everything that was fsynced in it.
+  syncToDisk(parent);
 }
 
 /** Creates a file (0600) in the data directory if it does not exist. Throws `data_dir_unwritable`. */
