@@ -19,6 +19,12 @@ export function catchersOf(root: string, all: boolean): readonly string[] {
   return [...files.filter((path) => NEAR.test(path) || (all && !UNFIT.test(path))), WORLDS];
 }
 
+/** Those of `tests` in the folders that mirror those of `mutated`: test/store/write and test/store for src/store/write/append.ts. */
+export function nearTo(tests: readonly string[], mutated: Iterable<string>): readonly string[] {
+  const folders = new Set([...mutated].map((path) => `${dirname(path).replace(/^src/, "test")}/`));
+  return tests.filter((test) => [...folders].some((folder) => folder.startsWith(`${dirname(test)}/`)));
+}
+
 /** Those of `tests` that import one of `mutated`. Tests that start daemons import little of them, so all of those are related. */
 export function relatedTo(root: string, tests: readonly string[], mutated: ReadonlySet<string>): readonly string[] {
   const imports = new Map<string, readonly string[]>();

@@ -15,6 +15,8 @@ export interface MutateCommand {
   /** Test files and folders that may catch; empty for all that fit. */
   readonly tests: readonly string[];
   readonly allTests: boolean;
+  /** Only tests in the folder that mirrors the mutated file's. */
+  readonly near: boolean;
   readonly results: string | undefined;
   /** The lowest score, in percent, that exits with 0; undefined if no survivor may be unexplained. */
   readonly leastScore: number | undefined;
@@ -40,6 +42,7 @@ export function parseCommandLine(argv: readonly string[]): MutateCommand {
     .option("--lanes <n>", "test files that run at a time", positive, availableParallelism())
     .option("--tests <path>", "let only this test file or folder catch mutants (repeatable)", collect)
     .option("--all-tests", "also run the tests of other areas and those that start daemons, which takes hours", false)
+    .option("--near", "let only tests in the folders that mirror those of the mutated files catch mutants, which is quick", false)
     .option("--results <file>", "keep the outcomes in this file, and run only mutants that it does not list as caught")
     .option("--least-score <percent>", "exit with 0 from this score on (default: only if every survivor is explained)", positive)
     .option("--list", "print the mutants and run none", false)
@@ -51,7 +54,7 @@ export function parseCommandLine(argv: readonly string[]): MutateCommand {
       example(
         "npm run mutate -- --sample 300",
         "npm run mutate -- --only src/reconciler --tests test/reconciler",
-        "npm run mutate -- --changed HEAD~1 --sample 20 --minutes 5 --least-score 75",
+        "npm run mutate -- --changed HEAD~1 --near --sample 20 --least-score 75",
         "npm run mutate -- --results mutations.json --write",
       ),
     )

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { CommanderError } from "commander";
 import { messageOf } from "../../src/base/errors.ts";
 import { ticker } from "../sim/campaign/ticker.ts";
-import { catchersOf, relatedTo } from "./catchers.ts";
+import { catchersOf, nearTo, relatedTo } from "./catchers.ts";
 import { choose, isBelow } from "./choose.ts";
 import { type MutateCommand, parseCommandLine } from "./command-line.ts";
 import { EXPLAINED } from "./explained.ts";
@@ -86,7 +86,8 @@ async function run(
     const catchers = catchersOf(ROOT, command.allTests || command.tests.length > 0).filter((path) =>
       isBelow(path, command.tests),
     );
-    const testFiles = relatedTo(ROOT, catchers, new Set(pending.map(({ path }) => path)));
+    const paths = new Set(pending.map(({ path }) => path));
+    const testFiles = relatedTo(ROOT, command.near ? nearTo(catchers, paths) : catchers, paths);
     const work = join(directory, "work");
     mkdirSync(work);
     const result = await campaign(

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { temporaryDirectory } from "../store/support/temporary-store.ts";
+import { nearTo } from "./catchers.ts";
 import { choose } from "./choose.ts";
 import { parseCommandLine } from "./command-line.ts";
 import { EXPLAINED } from "./explained.ts";
@@ -36,6 +37,12 @@ test("mutants of quick files are caught, and the copy of the sources is removed"
 
 test("each explanation still fits a mutant", () => {
   expect(staleOf(mutants, EXPLAINED)).toEqual([]);
+});
+
+test("tests near a file are in the folder that mirrors its folder, and in those above", () => {
+  const tests = ["test/store/write/a.test.ts", "test/store/sql/b.test.ts", "test/store/c.test.ts", "test/ingest/d.test.ts"];
+  expect(nearTo(tests, ["src/store/write/append.ts"])).toEqual(["test/store/write/a.test.ts", "test/store/c.test.ts"]);
+  expect(nearTo(tests, ["src/ingest/stream/x.ts"])).toEqual(["test/ingest/d.test.ts"]);
 });
 
 describe("the choice of mutants", () => {
@@ -98,7 +105,7 @@ describe("the command line", () => {
 
   test("accepts every option", () => {
     const flags =
-      "--only src/p2p/ --only src/store --changed HEAD~1 --sample 3 --seed 7 --minutes 0.5 --lanes 3 --tests test/p2p --all-tests --results r.json --least-score 90 --list --write --keep";
+      "--only src/p2p/ --only src/store --changed HEAD~1 --sample 3 --seed 7 --minutes 0.5 --lanes 3 --tests test/p2p --all-tests --near --results r.json --least-score 90 --list --write --keep";
     expect(parseCommandLine(flags.split(" "))).toEqual({
       only: ["src/p2p", "src/store"],
       changed: "HEAD~1",
@@ -108,6 +115,7 @@ describe("the command line", () => {
       lanes: 3,
       tests: ["test/p2p"],
       allTests: true,
+      near: true,
       results: "r.json",
       leastScore: 90,
       list: true,
