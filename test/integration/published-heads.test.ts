@@ -109,6 +109,12 @@ test("heads show that a log was replaced by an older copy, and that there should
   await daemon.start();
   await hasPublished(daemon, nats, later);
   expect(rollbacks(), "it is recorded once").toHaveLength(1);
+  await daemon.stop();
+  const explained = await check(nats, daemon);
+  expect(explained.stdout).toMatch(
+    /event_log row \d+: an older copy of the log continued here, says LogRolledBack at seq \d+, so \d/,
+  );
+  expect(explained.code).toBe(0);
 
   await using other = await startServer();
   expect((await check(other, daemon)).stdout).toMatch(/OC_PARTNERD_HEADS: has no head of 12D3Koo/);

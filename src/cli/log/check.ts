@@ -92,7 +92,7 @@ export async function runCheck(request: CheckRequest): Promise<0 | 1> {
   shown.clear();
   const missing = files.filter(({ path }) => path === undefined);
   const found = [...files.flatMap(({ findings }) => findings), ...(required.requireArchives ? missing.map(missingFinding) : [])];
-  const witnesses = [...checked.witnesses, ...missing.map(missingWitness)];
+  const witnesses = [...checked.witnesses, ...(published?.claims ?? []), ...missing.map(missingWitness)];
   const report = { ...checked, findings: [...checked.findings, ...(published?.findings ?? []), ...found], witnesses };
   print(
     json

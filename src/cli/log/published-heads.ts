@@ -2,8 +2,9 @@
 import { systemClock as clock } from "../../base/clock.ts";
 import { messageOf } from "../../base/errors.ts";
 import type { Config } from "../../config/schema.ts";
-import type { HeadSeries, KnownHead } from "../../store/check/head-check.ts";
-import type { Finding } from "../../store/model/finding.ts";
+import type { HeadSeries } from "../../store/check/head-check.ts";
+import type { SortedHeads, TimedHead } from "../../store/check/replaced-heads.ts";
+import type { Finding, UnprovenClaim } from "../../store/model/finding.ts";
 import { natsOf } from "../terminal/flags.ts";
 
 /** For 10,000 heads, over a slow connection. */
@@ -13,6 +14,8 @@ export interface PublishedHeads extends HeadSeries {
   /** The server that was asked, `host:port`; null if none was. */
   readonly server: string | null;
   readonly findings: readonly Finding[];
+  /** About heads of rows that an older copy of the log replaced; `heads` is without them. */
+  readonly claims: readonly UnprovenClaim[];
 }
 
 /**
@@ -20,25 +23,47 @@ export interface PublishedHeads extends HeadSeries {
  */
 export async function readPublishedHeads(path: string, config: Config): Promise<PublishedHeads> {
   const { HEADS_STREAM: from } = await import("../../nats/heads/published-head.ts");
-  const nothing = (problem: string) => ({ from, heads: [], server: null, findings: [{ place: from, problem }] });
+  const nothing = (problem: string) => ({ from, heads: [], server: null, findings: [{ place: from, problem }], claims: [] });
   const owners = await identitiesIn(path);
   if ("problem" in owners) return nothing(`cannot be asked, because the PeerID of the log is unknown: ${owners.problem}`);
   const { withOneClient } = await import("../../nats/connection/one-client.ts");
   const { HeadsStream } = await import("../../nats/heads/heads-stream.ts");
   const limits = { clock, timeoutMs: TIMEOUT_MS };
   return withOneClient(await natsOf(config), "give the published heads", limits, async (client, server) => {
-    const heads: KnownHead[] = [];
+    const all: TimedHead[] = [];
     const findings: Finding[] = [];
     for (const peerId of owners.peerIds) {
       const stored = await new HeadsStream(client, peerId).all();
       if (stored.length === 0 && peerId === owners.current) findings.push({ place: from, problem: `has no head of ${peerId}` });
       for (const { sequence, head } of stored) {
         if (head === null) findings.push({ place: `${from} message ${sequence}`, problem: "is not a head" });
-        else heads.push({ from: `${from} (run ${head.run}, ${head.at})`, seq: head.seq, hashPrefix: head.chainHash });
+        else
+          all.push({
+            from: `${from} (run ${head.run}, ${head.at})`,
+            seq: head.seq,
+            hashPrefix: head.chainHash,
+            atMs: Date.parse(head.at),
+          });
       }
     }
-    return { from, heads, server, findings };
+    const { heads, claims } = await sorted(path, all);
+    return { from, heads, claims, server, findings };
   });
+}
+
+async function sorted(path: string, heads: readonly TimedHead[]): Promise<SortedHeads> {
+  const { openToRead } = await import("../../store/sql/open-to-read.ts");
+  const { closeAtEnd } = await import("../../store/sql/open.ts");
+  const { databaseFileOf } = await import("../../store/sql/data-directory.ts");
+  const { withoutReplaced } = await import("../../store/check/replaced-heads.ts");
+  const database = openToRead(databaseFileOf(path));
+  using _closing = closeAtEnd(database);
+  try {
+    return withoutReplaced(database, heads);
+  } catch {
+    // The check of the log says why it cannot be read.
+    return { heads, claims: [] };
+  }
 }
 
 /** The PeerIDs under which the log may have been published; it has another one after a rotation. */
