@@ -49,7 +49,7 @@ export function withoutReplaced(database: Database, heads: readonly TimedHead[])
       {
         place: rowPlace(by.firstSeq),
         claim: `an older copy of the log continued here, says ${by.type} at seq ${by.seq}, so ${counted(replaced.length, "published head")} up to seq ${Math.max(...seqs)} no longer apply`,
-        witness: "ask whoever restored it; a copy of the database from before has the rows",
+        witness: "ask the operator who put it in place; a copy of the database from before has the rows",
       },
     ];
   });
