@@ -3,10 +3,12 @@ import { describe, expect, test } from "vitest";
 import { DaemonProcess } from "../support/daemon-process.ts";
 import { matching } from "../support/matchers.ts";
 import { NatsServer } from "../support/nats-server.ts";
+import { bound, paceMs, startStopwatch } from "../support/pace/pace.ts";
 import { peerIdOfSeed } from "../support/peer-ids.ts";
 import { whenPeer } from "../support/peer-watch.ts";
 import { Publisher } from "../support/publisher.ts";
 import { runCommand } from "../support/run-command.ts";
+import { listenSilently } from "../support/tcp-listener.ts";
 
 const peerId = await peerIdOfSeed(1);
 const peer = { peerId, address: `/ip4/127.0.0.1/tcp/9/p2p/${peerId}` };
@@ -18,6 +20,29 @@ async function failingChecks(daemon: DaemonProcess): Promise<readonly { name: st
 }
 
 const statusOf = (daemon: DaemonProcess) => runCommand(["status", "--http", new URL(daemon.httpUrl).host]);
+
+/** The first line that nats-server sends to each client. */
+const GREETING = 'INFO {"server_id":"x","version":"2.11.0","max_payload":1048576,"proto":1}\r\n';
+/** Kubernetes may kill a native sidecar two seconds after SIGTERM. */
+const STOP_WITHIN_MS = paceMs(bound(2_000));
+
+/** Servers whose port accepts connections at once, and that never answer. */
+const SILENT_SERVERS: readonly (readonly [string, (owner: AsyncDisposableStack) => Promise<number>, string])[] = [
+  [
+    "is frozen",
+    async (owner) => {
+      const nats = owner.use(await NatsServer.start());
+      await nats.freeze();
+      return nats.port;
+    },
+    "no greeting within 5000 ms",
+  ],
+  [
+    "greets, and is silent from then on",
+    (owner) => listenSilently(owner, GREETING),
+    "the server did not complete the connection in time",
+  ],
+];
 
 const becomesReady = (daemon: DaemonProcess) =>
   daemon.until("it is ready", async () => (await daemon.health("/readyz")).status === 200);
@@ -120,5 +145,36 @@ describe.concurrent("NATS", () => {
     await using publisher = await Publisher.connect(nats, { user: "admin", pass: "a" });
     await publisher.remove(peer);
     await whenPeer(daemon, peerId, "the removal is heard", (seen) => seen?.relation === "REMOVED", 2_000);
+  });
+
+  test.each(SILENT_SERVERS)("%s at the start: the daemon says so in time, and stops", async (_, listen, why) => {
+    await using owner = new AsyncDisposableStack();
+    const port = await listen(owner);
+    await using daemon = await DaemonProcess.start({ config: { nats: { url: `nats://127.0.0.1:${port}` } }, until: "started" });
+    const report = `NATS at 127.0.0.1:${port}: ${why}`;
+    await daemon.until(
+      "it says so",
+      async () => (await failingChecks(daemon)).some(({ message }) => message.includes(report)),
+      bound(12_000),
+    );
+    expect(await failingChecks(daemon)).toMatchObject([{ name: "nats" }]);
+    expect((await daemon.health("/livez")).status).toBe(200);
+    const told = daemon.logLines().filter(({ msg }) => msg === "NATS connection problem");
+    expect(told).toMatchObject([{ reason: report, state: "connecting", nextStep: matching(/\w/) }]);
+
+    const stopwatch = startStopwatch();
+    expect(await daemon.stop()).toEqual({ code: 0, signal: null });
+    expect(stopwatch.elapsedMs(), `${stopwatch}`).toBeLessThan(STOP_WITHIN_MS);
+    expect(daemon.stderr).toBe("");
+  });
+
+  test.each(SILENT_SERVERS)("%s: the daemon stops while it waits for the first answer", async (_, listen) => {
+    await using owner = new AsyncDisposableStack();
+    const port = await listen(owner);
+    await using daemon = await DaemonProcess.start({ config: { nats: { url: `nats://127.0.0.1:${port}` } }, until: "started" });
+    const stopwatch = startStopwatch();
+    expect(await daemon.stop()).toEqual({ code: 0, signal: null });
+    expect(stopwatch.elapsedMs(), `${stopwatch}`).toBeLessThan(STOP_WITHIN_MS);
+    expect(daemon.count("select count(*) from event_log where type = 'DaemonStopped'")).toBe(1);
   });
 });

@@ -7,8 +7,11 @@ import { describe, expect, test } from "vitest";
 import { temporaryDirectory } from "../store/support/temporary-store.ts";
 import { type ConfigFile, cleanEnv, DaemonProcess, LAUNCHER } from "../support/daemon-process.ts";
 import { databaseFaults } from "../support/database-check.ts";
+import { CREATE } from "../support/messages.ts";
+import { NatsServer } from "../support/nats-server.ts";
 import { bound, paceMs, startStopwatch } from "../support/pace/pace.ts";
 import { testPipe } from "../support/pipes.ts";
+import { Publisher } from "../support/publisher.ts";
 
 /** Kubernetes may kill a native sidecar two seconds after SIGTERM. */
 const STOP_WITHIN_MS = paceMs(bound(2_000));
@@ -81,6 +84,36 @@ describe.each(FORMATS)("in the format %s", (format) => {
     text += pipe.read();
     expect(text.trimEnd().split("\n").at(-1)).toContain("stopped");
   });
+});
+
+test("lines that a stuck reader leaves no room for are counted, and reported where they are missing once it reads again", async () => {
+  /** Each is a line of about 500 bytes: together twice as many as the buffer holds. */
+  const messages = 4_000;
+  const unusable = JSON.stringify({ FromApp: "x".repeat(250), Datatype: "PEER", Payload: 1 });
+  await using nats = await NatsServer.start();
+  await using publisher = await Publisher.connect(nats);
+  using pipe = testPipe();
+  pipe.fill();
+  const config = { nats: { url: nats.url, mode: "core" }, log: { format: "json" } } as const;
+  await using daemon = await DaemonProcess.start({ config, stdout: pipe.writer });
+  await Promise.all(Array.from({ length: messages }, () => publisher.publish(CREATE, unusable)));
+  const rejected = 'oc_partnerd_events_received_total{result="rejected"}';
+  await daemon.until("all are in the event log", async () => (await daemon.metric(rejected)) === messages, 10_000);
+  const dropped = await daemon.metric(`${DROPPED}{reason="buffer_full"}`);
+  expect(dropped).toBeGreaterThan(0);
+  expect((await daemon.health("/readyz")).status).toBe(200);
+
+  let text = "";
+  const complete = (part: string) => part.split("\n").filter((line) => line.startsWith("{") && line.endsWith("}"));
+  await daemon.until("a line says how many", () => {
+    text += pipe.read();
+    return complete(text).some((line) => line.includes("service log lines were dropped"));
+  });
+  const lines = complete(text).map((line) => JSON.parse(line) as { readonly msg: string; readonly lines?: number });
+  expect(lines.filter(({ msg }) => msg.includes("dropped"))).toMatchObject([{ level: "error", lines: dropped }]);
+  expect(lines.filter(({ msg }) => msg.startsWith("rejected an unusable event"))).toHaveLength(messages - (dropped ?? 0));
+  expect(await daemon.metric(`${DROPPED}{reason="buffer_full"}`)).toBe(dropped);
+  await expectQuickStop(daemon);
 });
 
 test("SIGHUP opens a log file again by its name, and appends to it", async () => {

@@ -20,6 +20,7 @@ import { type HeadSeries, headBeside, headFindings, type KnownHead, seriesFindin
 import { leftoverFindings, leftoverWitnesses } from "./leftovers-check.ts";
 import { columnTypesCheck } from "./rows/column-types.ts";
 import { cursorCheck } from "./rows/cursor-check.ts";
+import { identityCheck } from "./rows/identity-check.ts";
 import { highestSeq, LogPass } from "./rows/log-pass.ts";
 import { meaningCheck } from "./rows/meaning-check.ts";
 import { repetitionFindings } from "./rows/repetitions-check.ts";
@@ -37,10 +38,10 @@ export interface CheckOptions {
   /** Heads that the daemon published to one place; a copy of a database may end before the newest of them. */
   readonly series?: HeadSeries;
   /**
-   * False leaves out whether openings and closes of streams match; default true. For copies: a log that lost a close cannot be
-   * repaired, and is still worth a backup.
+   * False leaves out whether rows agree with earlier ones: closes of streams with their openings, starts with the log's identity.
+   * Default true. For copies: a log that lost a close cannot be repaired, and is still worth a backup.
    */
-  readonly withStreams?: boolean;
+  readonly withHistory?: boolean;
   /** Makes a missing head file a finding; default false. */
   readonly requireHead?: boolean;
   /** Called with the number of rows read so far and in all. */
@@ -64,7 +65,7 @@ export interface CheckReport {
  * has a newer schema, and `database_retired` if it is from before the first release. Any other problem is a finding.
  */
 export function checkDatabase(options: CheckOptions): CheckReport {
-  const { path, heads = [], requireHead = false, withStreams = true, onProgress = () => {} } = options;
+  const { path, heads = [], requireHead = false, withHistory = true, onProgress = () => {} } = options;
   const file = databaseFileOf(path);
   const isData = basename(file) === DATABASE_NAME;
   const findings = new Findings();
@@ -89,7 +90,7 @@ export function checkDatabase(options: CheckOptions): CheckReport {
     refuseOtherVersion(database, file);
     findings.take("file header", () => headerFindings(file));
     const series = options.series && (isData ? options.series : within(options.series, highestSeq(database) ?? 0));
-    const contents = checkContents(database, findings, { known, series }, withStreams, onProgress);
+    const contents = checkContents(database, findings, { known, series }, withHistory, onProgress);
     if (contents !== "archived concurrently") {
       const published = [...heads, ...(options.series?.heads ?? [])];
       const ofHead = headWitnesses(contents.head, { published, beside: beside.head }, isData);
@@ -105,7 +106,7 @@ function checkContents(
   database: Database.Database,
   findings: Findings,
   { known, series }: { readonly known: readonly KnownHead[]; readonly series: HeadSeries | undefined },
-  withStreams: boolean,
+  withHistory: boolean,
   onProgress: (rows: number, total: number) => void,
 ): Pick<CheckReport, "head" | "events" | "witnesses"> | "archived concurrently" {
   findings.take("file header", () => applicationIdFindings(database));
@@ -132,9 +133,10 @@ function checkContents(
         ["column types", columnTypesCheck()],
         ["payloads", payloadCheck()],
         ["messages", meaning],
+        ...(withHistory ? [["identity", identityCheck(lastRun)] as const] : []),
         // Without the archived state, every other row would be a finding.
         ...(projections === undefined ? [] : [["replay", replay] as const]),
-        ...(projections === undefined || !withStreams ? [] : [["streams", streamsCheck(projections)] as const]),
+        ...(projections === undefined || !withHistory ? [] : [["streams", streamsCheck(projections)] as const]),
         ["ingest_cursor", derived],
       ]),
       onRow: (seq) => onProgress(seq - start.seq, total - start.seq),

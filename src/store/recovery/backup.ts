@@ -57,7 +57,7 @@ export async function backUp(options: BackupOptions): Promise<BackupReport> {
     });
     const report = checkDatabase({
       path: partial,
-      withStreams: false,
+      withHistory: false,
       heads: head === null ? [] : [head],
       onProgress: onChecked,
     });

@@ -71,7 +71,7 @@ export async function restoreBackup(options: RestoreOptions): Promise<RestoredBa
     const { head: named } = headBeside(backup);
     await copyDatabase(backup, copy, onCopied);
     const heads = named === null ? [] : [named];
-    const report = checkDatabase({ path: copy, withStreams: false, heads, onProgress: onChecked });
+    const report = checkDatabase({ path: copy, withHistory: false, heads, onProgress: onChecked });
     refuseUnsound(
       { ...report, file: backup },
       "restore another backup with --from FILE, or the provable rows with --from-jetstream",

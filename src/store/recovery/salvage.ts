@@ -52,7 +52,7 @@ export function salvage({ directory, nowMs, onProgress = () => {} }: SalvageOpti
     // Close it before its files are moved.
     source?.close();
     const made = join(work, DATABASE_NAME);
-    const report = checkDatabase({ path: made, withStreams: false });
+    const report = checkDatabase({ path: made, withHistory: false });
     refuseUnsound(report, "restore a backup with --from FILE");
     const details = { backup: null, lastSeq: seq, lastSeqBefore: lastSeq > 0 ? lastSeq : null };
     const head = withRestored(work, details, nowMs);
