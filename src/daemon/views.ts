@@ -41,7 +41,7 @@ export interface ViewSources {
   readonly logger: Pick<Logger, "fault">;
   readonly store: Store;
   readonly streams: { snapshot(): Iterable<PeerSnapshot>; connectionCount(): number };
-  readonly reconciler: Reconciler;
+  readonly reconciler: Pick<Reconciler, "progress" | "inFlightCount" | "stuckForMs">;
   readonly self: SelfView;
   readonly dialect: OwnDialect;
   readonly health: () => HealthFacts;
@@ -146,16 +146,17 @@ export function viewsOf(sources: ViewSources, metrics: Views["metrics"]): Views 
 
 /** The union of desired and actual, by PeerID. */
 export function peerViews(sources: PeerSources): readonly PeerView[] {
-  return [...allFacts(sources)].map(peerView).sort((a, b) => (a.peerId < b.peerId ? -1 : 1));
+  return [...allFacts(sources)].map(peerView);
 }
 
 type PeerSources = Pick<ViewSources, "clock" | "store" | "streams" | "reconciler">;
 
+/** By PeerID. */
 function* allFacts({ clock, store, streams, reconciler }: PeerSources): Generator<PeerFacts> {
   const wallOffsetMs = clock.wallMs() - clock.monotonicMs();
   const actual = new Map([...streams.snapshot()].map((peer) => [peer.peerId, peer]));
   const desired = new Map(store.list().map((peer) => [peer.peerId, peer]));
-  for (const peerId of new Set([...desired.keys(), ...actual.keys()])) {
+  for (const peerId of [...new Set([...desired.keys(), ...actual.keys()])].toSorted()) {
     const { outbound = null, inbound = null } = actual.get(peerId) ?? {};
     yield { peerId, desired: desired.get(peerId), outbound, inbound, progress: reconciler.progress(peerId), wallOffsetMs };
   }

@@ -6,9 +6,19 @@ import { type ConnectionLimits, connectionLimits } from "../../p2p/budgets/conne
 /** Shown where the limit of open files is the problem. */
 export const RAISE_LIMIT = "raise the limit of open files (LimitNOFILE= in a systemd unit, ulimit -n in a shell)";
 
-/** The limits for `p2p.maxConnections`, or less if the process may not open as many files. Warns in that case. */
-export function connectionLimitsFor(maxConnections: number, logger: Pick<Logger, "warn">): ConnectionLimits {
-  const descriptors = descriptorLimit();
+/** The limits of this process, on Linux. */
+const LIMITS_FILE = "/proc/self/limits";
+
+/**
+ * The limits for `p2p.maxConnections`, or less if the process may not open as many files, by `limitsFile`. Warns in that case. Other
+ * systems than Linux do not tell.
+ */
+export function connectionLimitsFor(
+  maxConnections: number,
+  logger: Pick<Logger, "warn">,
+  limitsFile = LIMITS_FILE,
+): ConnectionLimits {
+  const descriptors = descriptorLimitIn(limitsFile);
   const limits = connectionLimits(maxConnections, descriptors);
   if (limits.total < maxConnections)
     logger.warn(
@@ -18,18 +28,15 @@ export function connectionLimitsFor(maxConnections: number, logger: Pick<Logger,
   return limits;
 }
 
-/** How many files, sockets included, this process may have open; undefined if the system does not tell or has no limit. */
-function descriptorLimit(): number | undefined {
+/**
+ * How many files, sockets included, this process may have open; undefined if the system does not tell or has no limit. The soft limit,
+ * which Node raises to the hard limit when it starts.
+ */
+function descriptorLimitIn(limitsFile: string): number | undefined {
   try {
-    return parseDescriptorLimit(readFileSync("/proc/self/limits", "latin1"));
+    const [, soft] = /^Max open files\s+(\d+)/m.exec(readFileSync(limitsFile, "latin1")) ?? [];
+    return soft === undefined ? undefined : Number(soft);
   } catch {
-    // Only Linux has the file.
     return undefined;
   }
-}
-
-/** The soft limit in a Linux `limits` file. Node raises it to the hard limit when it starts. */
-function parseDescriptorLimit(limits: string): number | undefined {
-  const soft = /^Max open files\s+(\d+)/m.exec(limits)?.[1];
-  return soft === undefined ? undefined : Number(soft);
 }

@@ -8,21 +8,35 @@ const CHECK_MS = 1_000;
 /** Enough for a kubelet, a Prometheus and an operator at the same time. */
 const SPARE_DESCRIPTORS = 16;
 
+/** Opens and closes files of any kind: all count against the same limit. */
+interface Files {
+  /** A descriptor. Throws if no more can be opened. */
+  open(): number;
+  close(descriptor: number): void;
+}
+
+/** EMFILE or ENFILE is thrown; a system without /dev/null would report to be exhausted. */
+const SYSTEM_FILES: Files = { open: () => openSync("/dev/null", "r"), close: closeSync };
+
 interface WatchInit {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
+  /** Default: those of this process. */
+  readonly files?: Files;
 }
 
 /** Dispose it to stop watching. */
 export class DescriptorWatch implements Disposable {
   readonly #logger: Logger;
+  readonly #files: Files;
   readonly #spare: number[] = [];
   readonly #timer: Disposable;
   #exhausted = false;
 
-  constructor({ clock, random, logger }: WatchInit) {
+  constructor({ clock, random, logger, files = SYSTEM_FILES }: WatchInit) {
     this.#logger = logger;
+    this.#files = files;
     this.#keepBack();
     this.#timer = repeat(clock, random, CHECK_MS, 0, () => this.#check());
   }
@@ -39,7 +53,7 @@ export class DescriptorWatch implements Disposable {
 
   #check(): void {
     // Others may have taken the released ones, so first take all of them back.
-    const exhausted = !this.#keepBack() || !canOpen();
+    const exhausted = !this.#keepBack() || !this.#canOpen();
     if (exhausted) this.#release();
     if (exhausted === this.#exhausted) return;
     this.#exhausted = exhausted;
@@ -49,7 +63,7 @@ export class DescriptorWatch implements Disposable {
 
   #keepBack(): boolean {
     while (this.#spare.length < SPARE_DESCRIPTORS) {
-      const descriptor = tryOpen();
+      const descriptor = this.#tryOpen();
       if (descriptor === undefined) return false;
       this.#spare.push(descriptor);
     }
@@ -57,21 +71,20 @@ export class DescriptorWatch implements Disposable {
   }
 
   #release(): void {
-    for (const descriptor of this.#spare.splice(0)) closeSync(descriptor);
+    for (const descriptor of this.#spare.splice(0)) this.#files.close(descriptor);
   }
-}
 
-function canOpen(): boolean {
-  const descriptor = tryOpen();
-  if (descriptor !== undefined) closeSync(descriptor);
-  return descriptor !== undefined;
-}
+  #canOpen(): boolean {
+    const descriptor = this.#tryOpen();
+    if (descriptor !== undefined) this.#files.close(descriptor);
+    return descriptor !== undefined;
+  }
 
-function tryOpen(): number | undefined {
-  try {
-    return openSync("/dev/null", "r");
-  } catch {
-    // EMFILE or ENFILE; a system without /dev/null would report to be exhausted.
-    return undefined;
+  #tryOpen(): number | undefined {
+    try {
+      return this.#files.open();
+    } catch {
+      return undefined;
+    }
   }
 }

@@ -22,10 +22,9 @@ export interface MemoryLimits {
   readonly heapLimitBytes: number;
 }
 
-export function memoryLimits(): MemoryLimits {
-  const limitBytes = process.constrainedMemory();
-  // Without a limit it is 0, or more than any machine has.
-  const isLimited = limitBytes > 0 && limitBytes < totalmem();
+/** `limitBytes`: without a limit it is 0, or more than the machine has. */
+export function memoryLimits(limitBytes = process.constrainedMemory(), machineBytes = totalmem()): MemoryLimits {
+  const isLimited = limitBytes > 0 && limitBytes < machineBytes;
   return { limitBytes: isLimited ? limitBytes : null, heapLimitBytes: getHeapStatistics().heap_size_limit };
 }
 

@@ -32,9 +32,24 @@ describe("the memory limit", () => {
     expect(logged(256, 280).warn).toMatchObject([{ fields: { nextStep: "raise the memory limit to 472 MiB" } }]);
   });
 
+  it("is not advised to have a heap of less than 64 MiB", () => {
+    const heap = "raise the memory limit to 472 MiB, or set NODE_OPTIONS=--max-old-space-size=64";
+    expect(logged(280, 280).warn).toMatchObject([{ fields: { nextStep: heap } }]);
+    expect(logged(279, 280).warn).toMatchObject([{ fields: { nextStep: "raise the memory limit to 472 MiB" } }]);
+  });
+
   it("is read from the process", () => {
     const { limitBytes, heapLimitBytes } = memoryLimits();
     expect(heapLimitBytes).toBeGreaterThan(MIB);
     if (limitBytes !== null) expect(limitBytes).toBeGreaterThan(MIB);
+  });
+
+  it.each([
+    ["is 0", 0, null],
+    ["is less than the machine has", 1, 1],
+    ["is as large as the machine", 1_024, null],
+    ["is larger", 1_025, null],
+  ])("is one only if it binds: that of the cgroup %s", (_, cgroupBytes, limitBytes) => {
+    expect(memoryLimits(cgroupBytes, 1_024).limitBytes).toBe(limitBytes);
   });
 });

@@ -1,7 +1,7 @@
 /** The file that tells the next start until when this run was alive. */
 import { join } from "node:path";
 import { expect, it } from "vitest";
-import { SignOfLife } from "../../../src/daemon/watch/sign-of-life.ts";
+import { lastAliveMsOf, SignOfLife } from "../../../src/daemon/watch/sign-of-life.ts";
 import { seededRandom } from "../../../src/sim/time/random.ts";
 import { VirtualClock } from "../../../src/sim/time/virtual-clock.ts";
 import { temporaryDirectory } from "../../store/support/temporary-store.ts";
@@ -15,8 +15,10 @@ it("is renewed every 10 s, and the next run reads the last renewal", () => {
   {
     using first = new SignOfLife(common);
     expect(first.previousMs).toBeNull();
+    expect(lastAliveMsOf(directory.path)).toBeCloseTo(startedMs, 0);
     clock.advanceSync(29_000);
   }
+  expect(clock.pendingTimers).toBe(0);
   clock.advanceSync(3_600_000);
   using second = new SignOfLife(common);
   expect(second.previousMs).toBeCloseTo(startedMs + 20_000, 0);
