@@ -12,6 +12,7 @@ import { loadOrCreateIdentity } from "../identity/identity.ts";
 import { settleRotation } from "../identity/rotation.ts";
 import { peerIdOf } from "../p2p/host/connection-index.ts";
 import { verifyLog } from "../store/check/at-start/verify-log.ts";
+import type { Cursor } from "../store/model/cursor.ts";
 import type { LogEntry } from "../store/model/log-entry.ts";
 import { safetyWarnings } from "../store/sql/file-safety.ts";
 import { lockDirectory } from "../store/sql/lock.ts";
@@ -57,7 +58,8 @@ export async function openLog(config: Config, around: Surroundings): Promise<Log
   reportMemoryLimits(memoryLimits(), logger);
   const store = await openOwnStore({ directory: config.data, clock, logger, signal, owner });
   const verifyingMs = clock.monotonicMs();
-  const rows = await verifyLog({ directory: config.data, signal });
+  const { rows, cursorProven } = await verifyLog({ directory: config.data, signal });
+  if (cursorProven !== null) correctCursor(store, cursorProven, logger);
   logger.info({ rows, durationMs: Math.round(clock.monotonicMs() - verifyingMs) }, "event log verified");
   const settled = settleRotation(config, store.identity());
   if (settled !== undefined) logger.warn(settled, "interrupted rotation of the identity settled");
@@ -73,4 +75,12 @@ export async function openLog(config: Config, around: Surroundings): Promise<Log
   const run = Buffer.from(random.bytes(4)).toString("hex") as RunId;
   recorder.started({ run, peerId, version, config: withoutSecrets(config), lastAliveMs });
   return { store, recorder, head, files, run, privateKey, peerId };
+}
+
+/** The log has everything up to `proven`. From a cursor behind it, reading would stop at the first message that the log has. */
+function correctCursor(store: Store, proven: Cursor, logger: Logger): void {
+  const { stream, sequence } = proven;
+  const before = store.cursor()?.sequence ?? null;
+  store.appendDelivery([], proven);
+  logger.warn({ stream, before, sequence }, "cursor was behind the rows of the log; moved it forward");
 }

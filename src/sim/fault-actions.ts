@@ -106,6 +106,8 @@ function brokerOrDiskAction(world: World, line: BrokerOrDiskLine): FaultAction {
 function actOnDisk(world: World, what: Extract<ActionLine, { disk: unknown }>["disk"]): void {
   if (what === "save") world.disk.save();
   else if (what === "roll_back") world.rollBack();
+  else if (what === "replace") world.disk.replace();
+  else if (what === "forge") world.forge();
   else world.disk.set(what);
 }
 

@@ -31,7 +31,8 @@ export interface WorldInit {
   readonly onViolation: (invariant: string, message: string, unmet?: Unmet) => void;
 }
 
-const ROLLED_BACK_DOWN_MS = 1_000;
+/** How long the daemon is down while its files are changed. */
+const CHANGED_DOWN_MS = 1_000;
 
 export class World implements Scene, Disposable {
   readonly settings: Fixture["header"]["settings"];
@@ -138,13 +139,20 @@ export class World implements Scene, Disposable {
 
   /** Crashes the daemon, and puts the saved copy of its data in place before it starts again. */
   rollBack(): void {
-    this.lifecycle.end("crash", "now", ROLLED_BACK_DOWN_MS);
+    this.lifecycle.end("crash", "now", CHANGED_DOWN_MS);
     if (!this.lifecycle.isDown || !this.disk.rollBack()) return;
     for (const invariant of this.#invariants) invariant.rolledBack?.();
   }
 
+  /** Crashes the daemon, and changes a row of its tables before it starts again. */
+  forge(): void {
+    this.lifecycle.end("crash", "now", CHANGED_DOWN_MS);
+    if (this.lifecycle.isDown) this.disk.forge();
+  }
+
   /** Clears all faults. */
   heal(): void {
+    if (this.disk.state === "replaced") this.lifecycle.end("restart", "now", 0);
     this.disk.set("healthy");
     this.broker.set("up");
     for (const peer of this.#peers.values()) peer.heal(null);

@@ -17,12 +17,17 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import Database from "better-sqlite3";
 import type { Clock, Random } from "../../base/clock.ts";
+import { checkAtStart } from "../../store/check/at-start/start-check.ts";
 import { openStore, type Store } from "../../store/store.ts";
 import type { CommitHooks } from "../../store/write/transaction-runner.ts";
 import { VirtualClock } from "../time/virtual-clock.ts";
 
 const DATABASE = "oc-partnerd.db";
 const WAL = `${DATABASE}-wal`;
+const SHARED = `${DATABASE}-shm`;
+
+const FORGERY = `update desired_peer set standing = 'partner', relation = 'PARTNER' where peer_id = (
+  select peer_id from desired_peer where standing <> 'partner' and address is not null order by peer_id limit 1)`;
 
 /** Used if available: a run makes thousands of commits, and each is fsynced. */
 const SHARED_MEMORY = "/dev/shm";
@@ -40,6 +45,10 @@ export class SimDisk implements Disposable {
   #blocker: Database.Database | undefined;
   #state: DiskState = "healthy";
   #saved: string | undefined;
+  /** Whether the files at the daemon's paths are no longer those that it has open. */
+  #isReplaced = false;
+  /** The files as they were before they were forged; undefined once the daemon has seen the forged ones. */
+  #sound: string | undefined;
 
   /** If a hook throws, the process ends at that point. */
   constructor(hooks: CommitHooks) {
@@ -57,6 +66,7 @@ export class SimDisk implements Disposable {
 
   /** Opens the daemon's store on the files of this disk. */
   open(clock: Clock): Store {
+    if (this.#sound !== undefined) this.#refuseForged(this.#sound);
     const store = openStore({
       directory: this.#directory,
       clock,
@@ -78,8 +88,8 @@ export class SimDisk implements Disposable {
     return this.#reader;
   }
 
-  get state(): DiskState {
-    return this.#state;
+  get state(): DiskState | "replaced" {
+    return this.#isReplaced ? "replaced" : this.#state;
   }
 
   set(state: DiskState): void {
@@ -124,8 +134,37 @@ export class SimDisk implements Disposable {
     return true;
   }
 
+  /** Puts copies in the place of the files. The daemon keeps the originals open, which have no name any more. */
+  replace(): void {
+    if (this.#database?.open !== true || this.#isReplaced) return;
+    this.#reader?.close();
+    this.#reader = undefined;
+    const copy = this.#nextDirectory();
+    copyFiles(this.#directory, copy);
+    for (const name of [DATABASE, WAL, SHARED]) rmSync(join(this.#directory, name), { force: true });
+    copyFiles(copy, this.#directory);
+    this.#isReplaced = true;
+  }
+
+  /** Makes a revoked peer a partner in the tables, without an event. Only while the daemon is down. */
+  forge(): void {
+    if (this.#sound !== undefined) return;
+    this.#sound = this.#nextDirectory();
+    copyFiles(this.#directory, this.#sound);
+    const database = new Database(join(this.#directory, DATABASE));
+    database.exec(FORGERY);
+    database.close();
+  }
+
+  /** The daemon verifies its log before it trusts it. An operator puts the sound files back if it refuses them. */
+  #refuseForged(sound: string): void {
+    this.#sound = undefined;
+    if (checkAtStart(join(this.#directory, DATABASE)).findings.length > 0) this.#move(() => {}, sound);
+  }
+
   /** Called after the daemon has closed its database in an orderly way. */
   closed(): void {
+    this.#isReplaced = false;
     this.#closeOthers();
     this.#database = undefined;
   }
@@ -142,6 +181,7 @@ export class SimDisk implements Disposable {
     change(after);
     this.#letGo();
     this.#directory = after;
+    this.#isReplaced = false;
   }
 
   /** Closes the reader last: the last connection to close checkpoints, and a read-only one cannot. */

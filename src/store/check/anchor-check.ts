@@ -6,11 +6,13 @@ import type { ArchivedState } from "../fold/archived-state.ts";
 import { FROM_ZERO, type Projections } from "../fold/replay.ts";
 import type { RunRecord } from "../fold/run-record.ts";
 import { type Anchor, records } from "../model/anchor.ts";
+import type { DerivedCursor } from "../model/derived-cursor.ts";
 import type { Finding } from "../model/finding.ts";
 import { eventOf } from "../model/log-entry.ts";
 import { LOG_BEGINNING, type LogStart } from "../model/log-head.ts";
 import { archiveAnchor, archivedDelivery, archivedOpenStream, archivedPeer, archivedResource } from "../schema/archive.ts";
 import { archiveRows } from "../sql/statements/archive-rows.ts";
+import { archivedCursor } from "./archived-cursor.ts";
 import { archivedMessageFindings } from "./archived-messages-check.ts";
 import { typeProblems } from "./rows/column-types.ts";
 import { attempt, readRows, rowsOf } from "./rows/row-reader.ts";
@@ -21,19 +23,23 @@ export interface LogOrigin {
   readonly projections: Projections | undefined;
   /** The run in which the first row behind the archives was appended. */
   readonly lastRun: RunRecord | null;
+  /** The position in the broker stream at the end of the archives; undefined if no archived row proves one. */
+  readonly cursor: DerivedCursor | undefined;
 }
 
 export function logOrigin(database: Database): LogOrigin {
   const rows = archiveRows(database);
   const newest = attempt(() => rows.newestAnchor());
-  if (!newest.ok) return { start: LOG_BEGINNING, projections: undefined, lastRun: null };
+  if (!newest.ok) return { start: LOG_BEGINNING, projections: undefined, lastRun: null, cursor: undefined };
   const anchor = newest.value;
-  if (anchor === undefined) return { start: LOG_BEGINNING, projections: FROM_ZERO.projections, lastRun: null };
+  if (anchor === undefined) return { start: LOG_BEGINNING, projections: FROM_ZERO.projections, lastRun: null, cursor: undefined };
   const behind = attempt(() => rows.startBehind(anchor));
   const start = { seq: anchor.lastSeq, chainHash: anchor.lastChainHash };
+  const archived = attempt(() => archivedCursor(database, anchor));
+  const cursor = archived.ok ? archived.value : undefined;
   return behind.ok
-    ? { start, projections: behind.value.projections, lastRun: behind.value.lastRun }
-    : { start, projections: undefined, lastRun: null };
+    ? { start, projections: behind.value.projections, lastRun: behind.value.lastRun, cursor }
+    : { start, projections: undefined, lastRun: null, cursor };
 }
 
 /** To be called in one read transaction. */

@@ -119,8 +119,8 @@ function checkContents(
     findings.take("schema", () => [{ place: "schema", problem: `the log cannot be read with it: ${origin.why}` }]);
     return { events: 0, head: NO_ROWS, witnesses: [] };
   }
-  const { start, projections, lastRun } = origin.value;
-  const [replay, derived, meaning] = [replayCheck(startReplay(projections)), cursorCheck(), meaningCheck(lastRun)];
+  const { start, projections, lastRun, cursor } = origin.value;
+  const [replay, derived, meaning] = [replayCheck(startReplay(projections)), cursorCheck(cursor), meaningCheck(lastRun)];
   if (projections === undefined) replay.unreadable?.();
   const lastSeq = () => highestSeq(database) ?? Math.max(0, ...known.map(({ seq }) => seq));
   let total = lastSeq();

@@ -1,6 +1,7 @@
 /** The rows of a damaged log that can be proved: from its beginning, each one is sound and follows from the one before. */
 
 import type { Database } from "better-sqlite3";
+import { archivedCursor } from "../check/archived-cursor.ts";
 import type { RowCheck } from "../check/rows/row-reader.ts";
 import { attempt, readRows } from "../check/rows/row-reader.ts";
 import { soundRowChecks } from "../check/rows/sound-rows.ts";
@@ -23,20 +24,7 @@ export function provenStart(database: Database): ProvenStart {
   const archived = archiveRows(database);
   const anchor = archived.newestAnchor();
   if (anchor === undefined) return EMPTY_LOG;
-  const cursor = archived
-    .archivedDeliveries()
-    .reduce<DerivedCursor | undefined>((before, row) => cursorAfter(before, row), undefined);
-  return { ...archived.startBehind(anchor), cursor: cursor && furthestArchived(database, cursor, anchor.lastSeq) };
-}
-
-/** Archived messages may be further along the stream than the rows about the stream itself. */
-function furthestArchived(database: Database, cursor: DerivedCursor, lastSeq: number): DerivedCursor {
-  const newest = `
-    select max(stream_sequence) from (
-      select stream_sequence, stream_created from archived_peer union all select stream_sequence, stream_created from archived_resource
-    ) where stream_created = ?`;
-  const sequence = database.prepare<[string], number | null>(newest).pluck().get(cursor.created) ?? 0;
-  return sequence > cursor.sequence ? { ...cursor, sequence, messageHash: null, seq: lastSeq } : cursor;
+  return { ...archived.startBehind(anchor), cursor: archivedCursor(database, anchor) };
 }
 
 /** Takes rows while they can be proved, and folds them. */

@@ -62,6 +62,20 @@ export const INTAKE_PLANTS: readonly Plant[] = [
     replace: '{ pragma: "synchronous", value: "NORMAL", readBack: 1 }',
   },
   {
+    name: "replaced-database-not-noticed",
+    what: "The database file is moved away or replaced under the daemon, and rows are acknowledged that its next start does not find.",
+    file: "src/store/write/transaction-runner.ts",
+    find: "        files.check();\n",
+    replace: "",
+  },
+  {
+    name: "projections-trusted-at-start",
+    what: "The tables are not compared with the rows at the start: one changed row makes a revoked peer a partner, without an event.",
+    file: "src/store/check/at-start/start-check.ts",
+    find: 'findings.take("projections", () => replay.tables(database));',
+    replace: "projections.desired.size;",
+  },
+  {
     name: "orphaned-streams-left-open",
     what: "Streams that a crash closed stay open in the log for ever.",
     file: "src/store/write/own-event-appender.ts",

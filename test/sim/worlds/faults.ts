@@ -37,7 +37,7 @@ function spell(
 
 const does = (peer: string, what: Does) => (atMs: number) => ({ atMs, peer, does: what });
 const broker = (what: "up" | "down" | "silent" | "cut" | "forget" | "redeliver") => (atMs: number) => ({ atMs, broker: what });
-const disk = (what: "full" | "busy" | "failing" | "healthy") => (atMs: number) => ({ atMs, disk: what });
+const disk = (what: "full" | "busy" | "failing" | "healthy" | "replace" | "forge") => (atMs: number) => ({ atMs, disk: what });
 
 /** Kinds that need a broker stream. */
 const OF_A_STREAM = {
@@ -179,6 +179,14 @@ const OF_ANY_WORLD = {
   disk_full: (around, atMs) => spell(around, atMs, disk("full"), disk("healthy")),
   disk_busy: (around, atMs) => spell(around, atMs, disk("busy"), disk("healthy")),
   disk_failing: (around, atMs) => spell(around, atMs, disk("failing"), disk("healthy")),
+  /** The daemon must be restarted to find the files at its paths. */
+  disk_replaced: (around, atMs) => {
+    const endMs = endOf(around, atMs);
+    const restart = around.draw.one(["crash", "restart"] as const);
+    return [disk("replace")(atMs), { atMs: endMs, daemon: restart, at: "now", downMs: around.draw.one([0, 500, 5_000]) }];
+  },
+  /** A revoked peer becomes a partner in the tables. */
+  forged: (_, atMs, peer) => [published(Math.max(0, atMs - 2_000), peer, { relation: "NONE" }), disk("forge")(atMs)],
   broker_down: (around, atMs) => spell(around, atMs, broker("down"), broker("up")),
 } as const satisfies Record<string, Kind>;
 

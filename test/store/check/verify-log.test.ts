@@ -4,15 +4,18 @@ import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import { systemClock } from "../../../src/base/clock.ts";
 import type { PartnerdError } from "../../../src/base/errors.ts";
+import type { PeerId } from "../../../src/base/ids.ts";
 import { verifyLog } from "../../../src/store/check/at-start/verify-log.ts";
-import { cursorOf, cursorRowOf } from "../../../src/store/model/cursor.ts";
+import { checkDatabase } from "../../../src/store/check/check.ts";
+import { type Cursor, type CursorRow, cursorOf, cursorRowOf } from "../../../src/store/model/cursor.ts";
+import { dedupeKeyOf } from "../../../src/store/model/dedupe-key.ts";
 import { salvage } from "../../../src/store/recovery/salvage.ts";
 import { openStore } from "../../../src/store/store.ts";
 import { behindTheGuards } from "../../support/forger.ts";
 import { PEER_A, PEER_B } from "../../support/peers.ts";
 import { archiveBefore } from "../support/archiving.ts";
-import { append, desired, observe, opened, openFailed, removed } from "../support/events.ts";
-import { appendLongLog } from "../support/long-log.ts";
+import { append, desired, observe, opened, openFailed, received, removed } from "../support/events.ts";
+import { appendLongLog, STREAM } from "../support/long-log.ts";
 import { rawConnection, TemporaryStore, temporaryDirectory } from "../support/temporary-store.ts";
 
 const never = new AbortController().signal;
@@ -100,7 +103,7 @@ const TAMPERINGS: readonly (readonly [about: string, sql: string, named: RegExp]
 describe("verifyLog", () => {
   it("accepts a log as the store left it, and counts the rows behind the anchor", async () => {
     const rows = sound.read("select seq from event_log where seq > 9").length;
-    expect(await verifyLog({ directory: sound.directory, signal: never })).toBe(rows);
+    expect(await verifyLog({ directory: sound.directory, signal: never })).toEqual({ rows, cursorProven: null });
   });
 
   it.each(TAMPERINGS)("refuses %s and names the place", async (_about, sql, named) => {
@@ -112,18 +115,52 @@ describe("verifyLog", () => {
     expect(error.nextStep).toContain("restore --from-jetstream");
   });
 
-  it("refuses a cursor moved back, with a correct checksum", async () => {
+  it("accepts a cursor that a faulty version moved back, and says where the rows prove it to be", async () => {
     using temporary = copy();
-    using raw = rawConnection(temporary.path);
-    const row = raw.database
-      .prepare<[], Parameters<typeof cursorOf>[0]>(
-        "select *, first_sequence as firstSequence, message_hash as messageHash from ingest_cursor",
-      )
-      .get();
-    if (row === undefined) expect.unreachable("there is no cursor");
-    const { sequence, checksum } = cursorRowOf({ ...cursorOf(row), sequence: row.sequence - 9 });
-    raw.database.prepare("update ingest_cursor set sequence = ?, checksum = ?").run(sequence, checksum);
-    expect((await refusal(temporary.directory)).message).toMatch(/ingest_cursor row 1: sequence \d+ is behind/);
+    const { sequence } = moveCursorBack(temporary.path, 9);
+    const { cursorProven } = await verifyLog({ directory: temporary.directory, signal: never });
+    // The newest message of this log is an echo, which leaves no row.
+    expect(cursorProven).toMatchObject({ sequence: sequence - 1 });
+  });
+
+  it("finds a cursor moved back even if the messages after it are archived", async () => {
+    using temporary = await log(20);
+    await archiveBefore(temporary.directory, 10_000);
+    expect(temporary.read("select seq from event_log where stream_sequence is not null")).toEqual([]);
+    const { sequence } = moveCursorBack(temporary.path, 9);
+    const { cursorProven } = await verifyLog({ directory: temporary.directory, signal: never });
+    expect(cursorProven).toMatchObject({ sequence: sequence - 1 });
+    expect(checkDatabase({ path: temporary.directory }).findings.map(({ problem }) => problem)).toEqual([
+      `sequence ${sequence - 9} is behind ${sequence - 1}, which event_log row 129 has reached; the daemon corrects it at its next start`,
+    ]);
+  });
+
+  it("does not take archived messages of before a rewind for the position after it", async () => {
+    using temporary = new TemporaryStore();
+    const { store } = temporary;
+    const follows = { ...STREAM, firstSequence: 1, sequence: 0, messageHash: null };
+    const at = (sequence: number) => ({ stream: STREAM.stream, streamCreated: STREAM.created, streamSequence: sequence });
+    const followed = { type: "DeliveryChanged", reason: "at_least_once", ...at(1), message: null } as const;
+    const take = (peerId: PeerId, sequence: number, key: string) =>
+      store.appendReceived(
+        [received(desired({ peerId }), { streamSequence: sequence, dedupeKey: dedupeKeyOf(STREAM, sequence, key) })],
+        { ...STREAM, sequence, messageHash: key },
+      );
+    store.appendDelivery([followed], follows);
+    for (const sequence of [1, 2, 3, 4, 5]) take(PEER_A, sequence, "before");
+    store.appendDelivery([{ type: "DeliveryGap", reason: "reused", ...at(6), lastStreamSequence: null }, followed], follows);
+    take(PEER_B, 1, "after");
+    take(PEER_B, 2, "after");
+    await archiveBefore(temporary.directory, 11);
+    expect(await verifyLog({ directory: temporary.directory, signal: never })).toMatchObject({ cursorProven: null });
+    store[Symbol.dispose]();
+    expect(salvage({ directory: temporary.directory, nowMs: 0 }).cursor?.sequence).toBe(2);
+  });
+
+  it("refuses a cursor moved back whose checksum does not match", async () => {
+    using temporary = copy();
+    tamper(temporary.path, "update ingest_cursor set sequence = sequence - 9");
+    expect((await refusal(temporary.directory)).message).toMatch(/ingest_cursor row 1: checksum does not match/);
   });
 
   it("refuses a trigger that was exchanged", async () => {
@@ -160,7 +197,7 @@ describe("verifying a long log", () => {
     };
     let timer = setImmediate(turn);
     const startedMs = systemClock.monotonicMs();
-    const rows = await verifyLog({ directory: temporary.directory, signal: never });
+    const { rows } = await verifyLog({ directory: temporary.directory, signal: never });
     clearImmediate(timer);
     expect(rows).toBeGreaterThan(3_000);
     expect(turns, `in ${systemClock.monotonicMs() - startedMs} ms`).toBeGreaterThan(20);
@@ -176,6 +213,17 @@ describe("verifying a long log", () => {
     await expect(verified).rejects.toBe(reason);
   });
 });
+
+/** Returns the cursor before. */
+function moveCursorBack(path: string, by: number): Cursor {
+  using raw = rawConnection(path);
+  const columns = "*, first_sequence as firstSequence, message_hash as messageHash";
+  const row = raw.database.prepare<[], CursorRow>(`select ${columns} from ingest_cursor`).get();
+  if (row === undefined) expect.unreachable("there is no cursor");
+  const { sequence, checksum } = cursorRowOf({ ...cursorOf(row), sequence: row.sequence - by });
+  raw.database.prepare("update ingest_cursor set sequence = ?, checksum = ?").run(sequence, checksum);
+  return cursorOf(row);
+}
 
 function tamper(path: string, sql: string): void {
   using raw = rawConnection(path);

@@ -4,6 +4,7 @@
  */
 import type Database from "better-sqlite3";
 import { startReplay } from "../../fold/replay.ts";
+import type { Cursor } from "../../model/cursor.ts";
 import { type Finding, Findings } from "../../model/finding.ts";
 import { closeAtEnd } from "../../sql/open.ts";
 import { openToRead } from "../../sql/open-to-read.ts";
@@ -18,6 +19,8 @@ import { chainCheck } from "../rows/sound-rows.ts";
 export interface StartReport {
   /** Number of rows replayed: those behind the newest anchor. */
   readonly rows: number;
+  /** The position in the broker stream that the rows prove, if a sound cursor is behind it; otherwise null. */
+  readonly cursorProven: Cursor | null;
   /** Empty if everything that the daemon trusts follows from the log. */
   readonly findings: readonly Finding[];
 }
@@ -35,8 +38,8 @@ export function checkAtStart(file: string): StartReport {
 function findingsIn(database: Database.Database): StartReport {
   const findings = new Findings();
   findings.take("triggers", () => triggerFindings(database));
-  const { start, projections } = logOrigin(database);
-  const [replay, cursor] = [replayCheck(startReplay(projections)), cursorCheck()];
+  const { start, projections, cursor: archived } = logOrigin(database);
+  const [replay, cursor] = [replayCheck(startReplay(projections)), cursorCheck(archived)];
   const checks = new Map([
     ["chain", chainCheck(start)],
     // If the archived state is unreadable, anchorFindings says why.
@@ -47,7 +50,11 @@ function findingsIn(database: Database.Database): StartReport {
   pass.readTo(highestSeq(database) ?? 0);
   if (projections !== undefined) findings.take("projections", () => replay.tables(database));
   findings.take("archives", () => anchorFindings(database));
-  findings.take("ingest_cursor", () => cursor.cursor(database));
+  let cursorProven: Cursor | null = null;
+  findings.take("ingest_cursor", () => {
+    cursorProven = cursor.ahead(database);
+    return cursorProven === null ? cursor.cursor(database) : [];
+  });
   findings.take("repeated_failures", () => repetitionFindings(database, start));
-  return { rows: pass.rows, findings: findings.all() };
+  return { rows: pass.rows, cursorProven, findings: findings.all() };
 }

@@ -15,6 +15,9 @@ interface VerifyOptions {
   readonly signal: AbortSignal;
 }
 
+/** Number of rows replayed, and where the cursor should be, if it is elsewhere. */
+type Verified = Omit<StartReport, "findings">;
+
 /** A log with at most as many rows in each table is verified on the calling thread, in less time than a thread needs to start. */
 const MOST_INLINE_ROWS = 500;
 
@@ -31,15 +34,14 @@ const READ_TABLES = [
 ] as const;
 
 /**
- * Verifies the log, in a thread of its own if it is long, so that the event loop stays free. Resolves to the number of rows
- * replayed. Rejects with `log_inconsistent` if something that the daemon trusts does not follow from the log, and with
- * `database_failed` if the log cannot be read.
+ * Verifies the log, in a thread of its own if it is long, so that the event loop stays free. Rejects with `log_inconsistent` if
+ * something that the daemon trusts does not follow from the log, and with `database_failed` if the log cannot be read.
  */
-export async function verifyLog({ directory, signal }: VerifyOptions): Promise<number> {
+export async function verifyLog({ directory, signal }: VerifyOptions): Promise<Verified> {
   const file = databaseFileOf(directory);
-  const { rows, findings } = await report(file, signal);
+  const { findings, ...verified } = await report(file, signal);
   refuse(file, findings);
-  return rows;
+  return verified;
 }
 
 async function report(file: string, signal: AbortSignal): Promise<StartReport> {

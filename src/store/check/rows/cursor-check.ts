@@ -1,8 +1,8 @@
 /** Checks the cursor, which must not be behind the position in the broker stream that the rows prove. */
 import type { Database } from "better-sqlite3";
-import { type CursorRow, cursorChecksum } from "../../model/cursor.ts";
+import { type Cursor, type CursorRow, cursorChecksum, cursorOf } from "../../model/cursor.ts";
 import { parseDedupeKey } from "../../model/dedupe-key.ts";
-import { cursorAfter, type DerivedCursor } from "../../model/derived-cursor.ts";
+import { completeCursor, cursorAfter, type DerivedCursor } from "../../model/derived-cursor.ts";
 import type { UnprovenClaim } from "../../model/finding.ts";
 import { type Finding, rowPlace } from "../../model/finding.ts";
 import { ingestCursor } from "../../schema/log.ts";
@@ -13,6 +13,8 @@ import { rowsOf } from "./row-reader.ts";
 export interface CursorCheck extends RowCheck {
   /** Checks the cursor against the rows so far. Call in the transaction that read the last of them. */
   cursor(database: Database): Iterable<Finding>;
+  /** The position that the rows so far prove, if the cursor is sound but behind it; otherwise null. */
+  ahead(database: Database): Cursor | null;
   /** The sequences that the cursor claims and no row proves. */
   witnesses(database: Database): Iterable<UnprovenClaim>;
 }
@@ -39,6 +41,12 @@ export function cursorCheck(start?: DerivedCursor): CursorCheck {
         for (const problem of found) yield { place: `ingest_cursor row ${row.id}`, problem };
       }
     },
+    ahead(database) {
+      const [row, ...others] = rowsOf<CursorRow>(database, "ingest_cursor", ingestCursor);
+      if (row === undefined || others.length > 0 || behindProblem(row, derived) === null) return null;
+      const isSound = [...typeProblems(ingestCursor)(row), ...otherProblems(row, derived)].length === 0;
+      return isSound ? completeCursor(derived, cursorOf(row)) : null;
+    },
     *witnesses(database) {
       for (const { id, stream, sequence, firstSequence } of rowsOf<CursorRow>(database, "ingest_cursor", ingestCursor)) {
         const proven = derived?.sequence ?? firstSequence - 1;
@@ -53,15 +61,24 @@ export function cursorCheck(start?: DerivedCursor): CursorCheck {
   };
 }
 
-function* cursorProblems(row: CursorRow, derived: DerivedCursor | undefined): Generator<string> {
+function cursorProblems(row: CursorRow, derived: DerivedCursor | undefined): string[] {
+  const behind = behindProblem(row, derived);
+  return [...otherProblems(row, derived), ...(behind === null ? [] : [behind])];
+}
+
+/** No harm by itself: the daemon moves the cursor forward when it starts. A version with a fault moved it back. */
+function behindProblem({ created, sequence }: CursorRow, derived: DerivedCursor | undefined): string | null {
+  if (derived?.created !== created || sequence >= derived.sequence) return null;
+  return `sequence ${sequence} is behind ${derived.sequence}, which ${rowPlace(derived.seq)} has reached; the daemon corrects it at its next start`;
+}
+
+function* otherProblems(row: CursorRow, derived: DerivedCursor | undefined): Generator<string> {
   if (row.checksum !== cursorChecksum(row)) yield "checksum does not match its columns";
   if (row.sequence < row.firstSequence - 1) yield `sequence ${row.sequence} is before first_sequence ${row.firstSequence}`;
   if (derived === undefined) return;
   const said = rowPlace(derived.seq);
   if (row.created !== derived.created)
     yield `is for a stream created at ${row.created}, ${said} for one created at ${derived.created}`;
-  else if (row.sequence < derived.sequence)
-    yield `sequence ${row.sequence} is behind ${derived.sequence}, which ${said} has reached`;
   if (derived.stream !== null && row.stream !== derived.stream)
     yield `stream is ${row.stream}, the log follows ${derived.stream}`;
   if (derived.firstSequence !== null && row.firstSequence !== derived.firstSequence)
