@@ -14,6 +14,8 @@ export interface DaemonLifecycleInit {
   /** Decides how much a power loss destroys. */
   readonly random: Random;
   readonly onStarted: (daemon: SimDaemon) => void;
+  /** It exited because it could not start. */
+  readonly onStartFailed: (thrown: unknown) => void;
   readonly onEnded: () => void;
   readonly tell: (what: string) => void;
 }
@@ -85,6 +87,7 @@ export class DaemonLifecycle {
       if (thrown instanceof ProcessEnded) return;
       // A full or locked disk prevents the daemon from starting; its supervisor tries again.
       this.#init.tell(`cannot start: ${String(thrown)}`);
+      this.#init.onStartFailed(thrown);
       this.#state = "down";
       this.#init.clock.schedule(START_AGAIN_MS, () => this.start());
     });

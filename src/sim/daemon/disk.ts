@@ -14,9 +14,10 @@ import {
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import Database from "better-sqlite3";
 import type { Clock, Random } from "../../base/clock.ts";
+import { type HeadRecord, headFileIn, readHeadFile } from "../../store/head/head-file.ts";
 import { openStore, type Store } from "../../store/store.ts";
 import type { CommitHooks } from "../../store/write/transaction-runner.ts";
 import { VirtualClock } from "../time/virtual-clock.ts";
@@ -30,19 +31,29 @@ const SHARED_MEMORY = "/dev/shm";
 /** `full`: SQLite gets no more pages. `busy`: another program holds the write lock. `failing`: fsync fails. */
 export type DiskState = "healthy" | "full" | "busy" | "failing";
 
+interface OpenedLog {
+  readonly database: Database.Database;
+  /** Undefined until the store is open. */
+  readonly store: Store | undefined;
+}
+
 export class SimDisk implements Disposable {
   readonly #root: string;
   readonly #hooks: CommitHooks;
+  readonly #headFile: boolean;
+  readonly #abandoned: OpenedLog[] = [];
   #generation = 0;
   #directory: string;
   #database: Database.Database | undefined;
+  #store: Store | undefined;
   #reader: Database.Database | undefined;
   #blocker: Database.Database | undefined;
   #state: DiskState = "healthy";
   #saved: string | undefined;
 
-  /** If a hook throws, the process ends at that point. */
-  constructor(hooks: CommitHooks) {
+  /** If a hook throws, the process ends at that point. `headFile`: whether the daemon keeps one. */
+  constructor(hooks: CommitHooks, headFile: boolean) {
+    this.#headFile = headFile;
     this.#root = mkdtempSync(join(fastDirectory(), "oc-partnerd-sim-"));
     this.#hooks = {
       beforeCommit: () => {
@@ -61,15 +72,20 @@ export class SimDisk implements Disposable {
       directory: this.#directory,
       clock,
       busyTimeoutMs: 0,
-      // A simulated crash does not close the store, so a head file would stay open.
-      headFile: false,
+      headFile: this.#headFile,
       commitHooks: this.#hooks,
       onOpen: (database) => {
         this.#database = database;
       },
     });
+    this.#store = store;
     this.set(this.#state);
     return store;
+  }
+
+  /** What the head file says. */
+  get head(): HeadRecord {
+    return readHeadFile(headFileIn(this.#directory));
   }
 
   /** A connection that sees only committed rows, as another program would. Valid until the daemon ends. */
@@ -128,6 +144,7 @@ export class SimDisk implements Disposable {
   closed(): void {
     this.#closeOthers();
     this.#database = undefined;
+    this.#store = undefined;
   }
 
   [Symbol.dispose](): void {
@@ -146,21 +163,30 @@ export class SimDisk implements Disposable {
 
   /** Closes the reader last: the last connection to close checkpoints, and a read-only one cannot. */
   #letGo(): void {
-    // In mid-transaction the handle is still in use by code that is about to find out that its process has ended.
-    if (this.#database?.inTransaction === true) this.#abandoned.push(this.#database);
-    else this.#database?.close();
+    if (this.#database !== undefined) this.#abandoned.push({ database: this.#database, store: this.#store });
     this.#database = undefined;
+    this.#store = undefined;
+    this.#closeAbandoned();
     this.#closeOthers();
   }
 
-  readonly #abandoned: Database.Database[] = [];
+  /** In mid-transaction a handle is still in use by code that is about to find out that its process has ended. */
+  #closeAbandoned(): void {
+    const abandoned = this.#abandoned.splice(0);
+    this.#abandoned.push(...abandoned.filter(({ database }) => database.inTransaction));
+    for (const { database, store } of abandoned) {
+      if (database.inTransaction) continue;
+      database.close();
+      // Now it only closes its head file.
+      store?.[Symbol.dispose]();
+    }
+  }
 
   #closeOthers(): void {
     this.#reader?.close();
     this.#reader = undefined;
     this.#blocker?.close();
     this.#blocker = undefined;
-    for (const database of this.#abandoned.splice(0)) if (!database.inTransaction) database.close();
   }
 
   #nextDirectory(): string {
@@ -170,7 +196,8 @@ export class SimDisk implements Disposable {
 }
 
 function copyFiles(from: string, to: string): void {
-  for (const name of [DATABASE, WAL]) if (existsSync(join(from, name))) copyFileSync(join(from, name), join(to, name));
+  const files = [DATABASE, WAL, basename(headFileIn(from))].filter((name) => existsSync(join(from, name)));
+  for (const name of files) copyFileSync(join(from, name), join(to, name));
 }
 
 /** SQLite's own maximum, which amounts to no limit. */

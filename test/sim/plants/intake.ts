@@ -69,6 +69,13 @@ export const INTAKE_PLANTS: readonly Plant[] = [
     replace: "const orphans = rows.openStreams().slice(0, 0);",
   },
   {
+    name: "head-file-left-behind",
+    what: "The head file is written only at a start: a log that is cut off behind that row passes for whole.",
+    file: "src/store/store.ts",
+    find: "if (newest !== undefined) headFile?.write(newest);",
+    replace: "void newest;",
+  },
+  {
     name: "refusals-displace-stream-ends",
     what: "On a full disk, waiting refusals displace the ends of streams: the log shows them as open, and later closes end other streams.",
     file: "src/daemon/rows/unwritten-rows.ts",
