@@ -61,6 +61,8 @@ export class World implements Scene, Disposable {
     this.disk = new SimDisk(
       {
         beforeCommit: () => this.lifecycle.reached("before_commit"),
+        endsUnsynced: () => this.lifecycle.endsAt("committing"),
+        written: () => this.lifecycle.reached("committing"),
         afterCommit: () => {
           for (const invariant of this.#invariants) invariant.committed?.();
           this.lifecycle.reached("after_commit");

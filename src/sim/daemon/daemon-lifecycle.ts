@@ -112,6 +112,11 @@ export class DaemonLifecycle {
     return false;
   }
 
+  /** Whether the daemon is to end at `point`. */
+  endsAt(point: CrashPoint): boolean {
+    return this.#armed?.point === point && this.#daemon !== undefined;
+  }
+
   stall(forMs: number): void {
     const machine = this.#machine;
     if (machine.paused || this.#daemon === undefined) return;

@@ -21,6 +21,8 @@ import { type HeadRecord, headFileIn, readHeadFile } from "../../store/head/head
 import { openStore, type Store } from "../../store/store.ts";
 import type { CommitHooks } from "../../store/write/transaction-runner.ts";
 import { VirtualClock } from "../time/virtual-clock.ts";
+import { LostHead } from "./lost-head.ts";
+import { type DatabasePaths, UnsyncedCommit } from "./unsynced-commit.ts";
 
 const DATABASE = "oc-partnerd.db";
 const WAL = `${DATABASE}-wal`;
@@ -30,6 +32,14 @@ const SHARED_MEMORY = "/dev/shm";
 
 /** `full`: SQLite gets no more pages. `busy`: another program holds the write lock. `failing`: fsync fails. */
 export type DiskState = "healthy" | "full" | "busy" | "failing";
+
+/** What the world hears from the disk, in this order; each may end the process. */
+export interface DiskHooks extends CommitHooks {
+  /** Whether the process is to end when the commit is written, before it is fsynced. */
+  readonly endsUnsynced: () => boolean;
+  /** The commit is written, and is not fsynced. */
+  readonly written: () => void;
+}
 
 interface OpenedLog {
   readonly database: Database.Database;
@@ -50,17 +60,27 @@ export class SimDisk implements Disposable {
   #blocker: Database.Database | undefined;
   #state: DiskState = "healthy";
   #saved: string | undefined;
+  /** The newest commit, while a power loss may undo it. */
+  #unsynced: UnsyncedCommit | undefined;
+  readonly #lostHead = new LostHead();
 
   /** If a hook throws, the process ends at that point. `headFile`: whether the daemon keeps one. */
-  constructor(hooks: CommitHooks, headFile: boolean) {
+  constructor(hooks: DiskHooks, headFile: boolean) {
     this.#headFile = headFile;
     this.#root = mkdtempSync(join(fastDirectory(), "oc-partnerd-sim-"));
     this.#hooks = {
       beforeCommit: () => {
         if (this.#state === "failing") throw new Database.SqliteError("disk I/O error", "SQLITE_IOERR_FSYNC");
         hooks.beforeCommit();
+        if (hooks.endsUnsynced()) this.#unsynced = new UnsyncedCommit(this.#paths);
       },
-      afterCommit: () => hooks.afterCommit(),
+      afterCommit: () => {
+        if (this.#unsynced?.isCheckpointed(this.#paths) === false) hooks.written();
+        // SQLite fsyncs each commit, and with it all earlier ones.
+        this.#unsynced = undefined;
+        this.#noteHead();
+        hooks.afterCommit();
+      },
     };
     this.#directory = this.#nextDirectory();
     writeFileSync(join(this.#directory, DATABASE), emptyDatabase());
@@ -68,17 +88,22 @@ export class SimDisk implements Disposable {
 
   /** Opens the daemon's store on the files of this disk. */
   open(clock: Clock): Store {
+    this.#lostHead.starts(!existsSync(headFileIn(this.#directory)));
     const store = openStore({
       directory: this.#directory,
       clock,
       busyTimeoutMs: 0,
       headFile: this.#headFile,
       commitHooks: this.#hooks,
+      onSynced: (path) => {
+        if (path === this.#paths.wal) this.#unsynced = undefined;
+      },
       onOpen: (database) => {
         this.#database = database;
       },
     });
     this.#store = store;
+    this.#noteHead();
     this.set(this.#state);
     return store;
   }
@@ -118,8 +143,12 @@ export class SimDisk implements Disposable {
   /** Like `crash`, and a random part of the unsynced data is lost. */
   losePower(random: Random): void {
     const synchronous = this.#database?.open === true ? this.#database.pragma("synchronous", { simple: true }) : 2;
+    this.#noteHead();
     this.#move((directory) => {
       const wal = join(directory, WAL);
+      if (this.#headFile) this.#lostHead.lose(headFileIn(directory), random);
+      this.#unsynced?.tear({ wal }, random);
+      this.#unsynced = undefined;
       // FULL fsyncs the write-ahead log at every commit; below FULL, everything since the last checkpoint may be lost.
       if (synchronous === 2 || !existsSync(wal)) return;
       truncateSync(wal, Math.floor(readFileSync(wal).length * random.next()));
@@ -137,6 +166,8 @@ export class SimDisk implements Disposable {
   rollBack(): boolean {
     if (this.#saved === undefined) return false;
     this.#move(() => {}, this.#saved);
+    this.#unsynced = undefined;
+    this.#lostHead.forget();
     return true;
   }
 
@@ -145,6 +176,7 @@ export class SimDisk implements Disposable {
     this.#closeOthers();
     this.#database = undefined;
     this.#store = undefined;
+    this.#unsynced = undefined;
   }
 
   [Symbol.dispose](): void {
@@ -187,6 +219,16 @@ export class SimDisk implements Disposable {
     this.#reader = undefined;
     this.#blocker?.close();
     this.#blocker = undefined;
+  }
+
+  get #paths(): DatabasePaths {
+    return { database: join(this.#directory, DATABASE), wal: join(this.#directory, WAL) };
+  }
+
+  /** Called before the head file is written again. */
+  #noteHead(): void {
+    const path = headFileIn(this.#directory);
+    if (this.#headFile && existsSync(path)) this.#lostHead.wrote(readFileSync(path, "latin1"));
   }
 
   #nextDirectory(): string {

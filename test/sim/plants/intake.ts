@@ -62,6 +62,13 @@ export const INTAKE_PLANTS: readonly Plant[] = [
     replace: '{ pragma: "synchronous", value: "NORMAL", readBack: 1 }',
   },
   {
+    name: "found-commits-not-fsynced",
+    what: "Commits that a killed process never fsynced are read at the start and left as they are: a power loss undoes what the broker was told.",
+    file: "src/store/sql/open.ts",
+    find: "].filter((there) => existsSync(there))) {",
+    replace: "].filter((there) => there === path)) {",
+  },
+  {
     name: "orphaned-streams-left-open",
     what: "Streams that a crash closed stay open in the log for ever.",
     file: "src/store/write/own-event-appender.ts",
