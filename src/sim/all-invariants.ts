@@ -4,6 +4,7 @@ import { causesLead } from "./invariants/causes.ts";
 import { convergence } from "./invariants/convergence.ts";
 import { noFaults } from "./invariants/faults.ts";
 import { generations } from "./invariants/generations.ts";
+import { daemonStarts, headIsTheLogs } from "./invariants/head.ts";
 import { ingest } from "./invariants/ingest/ingest.ts";
 import type { Invariant, Scene } from "./invariants/invariant.ts";
 import { everyOpenHasItsTurn, operations, partnersAreOpened, periodicDiff } from "./invariants/latency.ts";
@@ -32,6 +33,8 @@ const INVARIANTS = [
   causesLead,
   closesNameTheirOpening,
   rowsAreBounded,
+  daemonStarts,
+  headIsTheLogs,
   noFaults,
 ] as const;
 

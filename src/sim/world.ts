@@ -59,13 +59,18 @@ export class World implements Scene, Disposable {
     this.trace = init.traceOf((peerId) => this.#nameOf(peerId));
     this.network = new SimNetwork({ clock, random: derivedRandom(seed, "network"), latencyMs });
     this.network.onUnknownAddress = (address, expected) => this.#discover(address, expected);
-    this.disk = new SimDisk({
-      beforeCommit: () => this.lifecycle.reached("before_commit"),
-      afterCommit: () => {
-        for (const invariant of this.#invariants) invariant.committed?.();
-        this.lifecycle.reached("after_commit");
+    this.disk = new SimDisk(
+      {
+        beforeCommit: () => this.lifecycle.reached("before_commit"),
+        endsUnsynced: () => this.lifecycle.endsAt("committing"),
+        written: () => this.lifecycle.reached("committing"),
+        afterCommit: () => {
+          for (const invariant of this.#invariants) invariant.committed?.();
+          this.lifecycle.reached("after_commit");
+        },
       },
-    });
+      header.settings.headFile,
+    );
     this.broker = new SimBroker({
       clock,
       delivery: header.settings.delivery,
@@ -201,6 +206,9 @@ export class World implements Scene, Disposable {
       onStarted: (daemon) => {
         if (this.#isHealed) this.#peersAreWhereTheLogSays();
         for (const invariant of this.#invariants) invariant.started?.(daemon);
+      },
+      onStartFailed: (thrown) => {
+        for (const invariant of this.#invariants) invariant.startFailed?.(thrown);
       },
       onEnded: () => {
         this.#obligations.clear();

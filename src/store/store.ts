@@ -220,6 +220,7 @@ function storeOf({ database, rows, clock, lockWait, files, headFile, hooks }: St
     replayProjections: () => runner.read("replay the log", () => replayTables(rows)),
     verifyProjections: () => runner.read("verify the projections", () => projectionDifferences(rows)),
     [Symbol.dispose]() {
+      using _head = headFile;
       if (!database.open) return;
       runner.run("close the database", () => {
         try {
@@ -229,7 +230,6 @@ function storeOf({ database, rows, clock, lockWait, files, headFile, hooks }: St
           database.pragma("wal_checkpoint(PASSIVE)");
         } finally {
           database.close();
-          headFile?.[Symbol.dispose]();
         }
       });
     },

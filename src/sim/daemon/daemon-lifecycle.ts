@@ -14,6 +14,8 @@ export interface DaemonLifecycleInit {
   /** Decides how much a power loss destroys. */
   readonly random: Random;
   readonly onStarted: (daemon: SimDaemon) => void;
+  /** It exited because it could not start. */
+  readonly onStartFailed: (thrown: unknown) => void;
   readonly onEnded: () => void;
   readonly tell: (what: string) => void;
 }
@@ -85,6 +87,7 @@ export class DaemonLifecycle {
       if (thrown instanceof ProcessEnded) return;
       // A full or locked disk prevents the daemon from starting; its supervisor tries again.
       this.#init.tell(`cannot start: ${String(thrown)}`);
+      this.#init.onStartFailed(thrown);
       this.#state = "down";
       this.#init.clock.schedule(START_AGAIN_MS, () => this.start());
     });
@@ -107,6 +110,11 @@ export class DaemonLifecycle {
     if (armed?.point !== point || this.#daemon === undefined) return true;
     this.#end(armed.how, armed.downMs);
     return false;
+  }
+
+  /** Whether the daemon is to end at `point`. */
+  endsAt(point: CrashPoint): boolean {
+    return this.#armed?.point === point && this.#daemon !== undefined;
   }
 
   stall(forMs: number): void {

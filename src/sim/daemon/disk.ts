@@ -2,25 +2,17 @@
  * The disk of the simulated daemon: a real SQLite database on a real file system. The disk can fill up or lose power, another program
  * can lock the database, and the daemon's process can end between any two calls.
  */
-import {
-  accessSync,
-  constants,
-  copyFileSync,
-  existsSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  truncateSync,
-  writeFileSync,
-} from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { basename, join } from "node:path";
 import Database from "better-sqlite3";
 import type { Clock, Random } from "../../base/clock.ts";
 import { checkAtStart } from "../../store/check/at-start/start-check.ts";
+import { type HeadRecord, headFileIn, readHeadFile } from "../../store/head/head-file.ts";
 import { openStore, type Store } from "../../store/store.ts";
 import type { CommitHooks } from "../../store/write/transaction-runner.ts";
-import { VirtualClock } from "../time/virtual-clock.ts";
+import { emptyDatabase, fastDirectory } from "./empty-database.ts";
+import { LostHead } from "./lost-head.ts";
+import { type DatabasePaths, UnsyncedCommit } from "./unsynced-commit.ts";
 
 const DATABASE = "oc-partnerd.db";
 const WAL = `${DATABASE}-wal`;
@@ -29,18 +21,32 @@ const SHARED = `${DATABASE}-shm`;
 const FORGERY = `update desired_peer set standing = 'partner', relation = 'PARTNER' where peer_id = (
   select peer_id from desired_peer where standing <> 'partner' and address is not null order by peer_id limit 1)`;
 
-/** Used if available: a run makes thousands of commits, and each is fsynced. */
-const SHARED_MEMORY = "/dev/shm";
-
 /** `full`: SQLite gets no more pages. `busy`: another program holds the write lock. `failing`: fsync fails. */
 export type DiskState = "healthy" | "full" | "busy" | "failing";
+
+/** What the world hears from the disk, in this order; each may end the process. */
+export interface DiskHooks extends CommitHooks {
+  /** Whether the process is to end when the commit is written, before it is fsynced. */
+  readonly endsUnsynced: () => boolean;
+  /** The commit is written, and is not fsynced. */
+  readonly written: () => void;
+}
+
+interface OpenedLog {
+  readonly database: Database.Database;
+  /** Undefined until the store is open. */
+  readonly store: Store | undefined;
+}
 
 export class SimDisk implements Disposable {
   readonly #root: string;
   readonly #hooks: CommitHooks;
+  readonly #headFile: boolean;
+  readonly #abandoned: OpenedLog[] = [];
   #generation = 0;
   #directory: string;
   #database: Database.Database | undefined;
+  #store: Store | undefined;
   #reader: Database.Database | undefined;
   #blocker: Database.Database | undefined;
   #state: DiskState = "healthy";
@@ -49,16 +55,27 @@ export class SimDisk implements Disposable {
   #isReplaced = false;
   /** The files as they were before they were forged; undefined once the daemon has seen the forged ones. */
   #sound: string | undefined;
+  /** The newest commit, while a power loss may undo it. */
+  #unsynced: UnsyncedCommit | undefined;
+  readonly #lostHead = new LostHead();
 
-  /** If a hook throws, the process ends at that point. */
-  constructor(hooks: CommitHooks) {
+  /** If a hook throws, the process ends at that point. `headFile`: whether the daemon keeps one. */
+  constructor(hooks: DiskHooks, headFile: boolean) {
+    this.#headFile = headFile;
     this.#root = mkdtempSync(join(fastDirectory(), "oc-partnerd-sim-"));
     this.#hooks = {
       beforeCommit: () => {
         if (this.#state === "failing") throw new Database.SqliteError("disk I/O error", "SQLITE_IOERR_FSYNC");
         hooks.beforeCommit();
+        if (hooks.endsUnsynced()) this.#unsynced = new UnsyncedCommit(this.#paths);
       },
-      afterCommit: () => hooks.afterCommit(),
+      afterCommit: () => {
+        if (this.#unsynced?.isCheckpointed(this.#paths) === false) hooks.written();
+        // SQLite fsyncs each commit, and with it all earlier ones.
+        this.#unsynced = undefined;
+        this.#noteHead();
+        hooks.afterCommit();
+      },
     };
     this.#directory = this.#nextDirectory();
     writeFileSync(join(this.#directory, DATABASE), emptyDatabase());
@@ -67,19 +84,29 @@ export class SimDisk implements Disposable {
   /** Opens the daemon's store on the files of this disk. */
   open(clock: Clock): Store {
     if (this.#sound !== undefined) this.#refuseForged(this.#sound);
+    this.#lostHead.starts(!existsSync(headFileIn(this.#directory)));
     const store = openStore({
       directory: this.#directory,
       clock,
       busyTimeoutMs: 0,
-      // A simulated crash does not close the store, so a head file would stay open.
-      headFile: false,
+      headFile: this.#headFile,
       commitHooks: this.#hooks,
+      onSynced: (path) => {
+        if (path === this.#paths.wal) this.#unsynced = undefined;
+      },
       onOpen: (database) => {
         this.#database = database;
       },
     });
+    this.#store = store;
+    this.#noteHead();
     this.set(this.#state);
     return store;
+  }
+
+  /** What the head file says. */
+  get head(): HeadRecord {
+    return readHeadFile(headFileIn(this.#directory));
   }
 
   /** A connection that sees only committed rows, as another program would. Valid until the daemon ends. */
@@ -112,8 +139,12 @@ export class SimDisk implements Disposable {
   /** Like `crash`, and a random part of the unsynced data is lost. */
   losePower(random: Random): void {
     const synchronous = this.#database?.open === true ? this.#database.pragma("synchronous", { simple: true }) : 2;
+    this.#noteHead();
     this.#move((directory) => {
       const wal = join(directory, WAL);
+      if (this.#headFile) this.#lostHead.lose(headFileIn(directory), random);
+      this.#unsynced?.tear({ wal }, random);
+      this.#unsynced = undefined;
       // FULL fsyncs the write-ahead log at every commit; below FULL, everything since the last checkpoint may be lost.
       if (synchronous === 2 || !existsSync(wal)) return;
       truncateSync(wal, Math.floor(readFileSync(wal).length * random.next()));
@@ -131,6 +162,8 @@ export class SimDisk implements Disposable {
   rollBack(): boolean {
     if (this.#saved === undefined) return false;
     this.#move(() => {}, this.#saved);
+    this.#unsynced = undefined;
+    this.#lostHead.forget();
     return true;
   }
 
@@ -167,6 +200,8 @@ export class SimDisk implements Disposable {
     this.#isReplaced = false;
     this.#closeOthers();
     this.#database = undefined;
+    this.#store = undefined;
+    this.#unsynced = undefined;
   }
 
   [Symbol.dispose](): void {
@@ -186,21 +221,40 @@ export class SimDisk implements Disposable {
 
   /** Closes the reader last: the last connection to close checkpoints, and a read-only one cannot. */
   #letGo(): void {
-    // In mid-transaction the handle is still in use by code that is about to find out that its process has ended.
-    if (this.#database?.inTransaction === true) this.#abandoned.push(this.#database);
-    else this.#database?.close();
+    if (this.#database !== undefined) this.#abandoned.push({ database: this.#database, store: this.#store });
     this.#database = undefined;
+    this.#store = undefined;
+    this.#closeAbandoned();
     this.#closeOthers();
   }
 
-  readonly #abandoned: Database.Database[] = [];
+  /** In mid-transaction a handle is still in use by code that is about to find out that its process has ended. */
+  #closeAbandoned(): void {
+    const abandoned = this.#abandoned.splice(0);
+    this.#abandoned.push(...abandoned.filter(({ database }) => database.inTransaction));
+    for (const { database, store } of abandoned) {
+      if (database.inTransaction) continue;
+      database.close();
+      // Now it only closes its head file.
+      store?.[Symbol.dispose]();
+    }
+  }
 
   #closeOthers(): void {
     this.#reader?.close();
     this.#reader = undefined;
     this.#blocker?.close();
     this.#blocker = undefined;
-    for (const database of this.#abandoned.splice(0)) if (!database.inTransaction) database.close();
+  }
+
+  get #paths(): DatabasePaths {
+    return { database: join(this.#directory, DATABASE), wal: join(this.#directory, WAL) };
+  }
+
+  /** Called before the head file is written again. */
+  #noteHead(): void {
+    const path = headFileIn(this.#directory);
+    if (this.#headFile && existsSync(path)) this.#lostHead.wrote(readFileSync(path, "latin1"));
   }
 
   #nextDirectory(): string {
@@ -210,44 +264,9 @@ export class SimDisk implements Disposable {
 }
 
 function copyFiles(from: string, to: string): void {
-  for (const name of [DATABASE, WAL]) if (existsSync(join(from, name))) copyFileSync(join(from, name), join(to, name));
+  const files = [DATABASE, WAL, basename(headFileIn(from))].filter((name) => existsSync(join(from, name)));
+  for (const name of files) copyFileSync(join(from, name), join(to, name));
 }
 
 /** SQLite's own maximum, which amounts to no limit. */
 const MOST_PAGES = 4_294_967_294;
-
-let template: Buffer | undefined;
-
-/**
- * A freshly migrated database, cached because migrations are slow. Without the views: only people read them, and SQLite would parse
- * them each time that a connection is opened, which takes longer than all the rest of it.
- */
-function emptyDatabase(): Buffer {
-  if (template !== undefined) return template;
-  const directory = mkdtempSync(join(fastDirectory(), "oc-partnerd-sim-"));
-  try {
-    openStore({ directory, clock: new VirtualClock() })[Symbol.dispose]();
-    dropViews(join(directory, DATABASE));
-    template = readFileSync(join(directory, DATABASE));
-    return template;
-  } finally {
-    rmSync(directory, { recursive: true });
-  }
-}
-
-function dropViews(path: string): void {
-  const database = new Database(path);
-  const views = database.prepare<[], string>("select name from sqlite_schema where type = 'view'").pluck().all();
-  for (const view of views) database.exec(`drop view ${view}`);
-  database.exec("vacuum");
-  database.close();
-}
-
-function fastDirectory(): string {
-  try {
-    accessSync(SHARED_MEMORY, constants.W_OK);
-    return SHARED_MEMORY;
-  } catch {
-    return tmpdir();
-  }
-}

@@ -47,6 +47,8 @@ export interface Scene {
 
 export interface Invariant {
   started?(daemon: ObservedDaemon): void;
+  /** The daemon exited because it could not start. */
+  startFailed?(thrown: unknown): void;
   /** The daemon has stopped or crashed. */
   ended?(): void;
   /** Something happened on the wire, or failed to; its row is written next. */

@@ -15,11 +15,14 @@ const HEAD_NAME = "oc-partnerd.head";
 /** One line, longer than the longest head: overwritten in place, and never torn within one disk sector. */
 const LINE_BYTES = 160;
 
-/** `none`: the file is missing or empty. `damaged`: this program cannot have written it. */
+/** `none`: the file is missing, or was never completely written. `damaged`: this program cannot have written it. */
 export type HeadRecord =
   | { readonly kind: "none" }
   | { readonly kind: "damaged"; readonly why: string }
   | { readonly kind: "head"; readonly head: LogHead };
+
+/** Each line begins with it. */
+const FIRST_BYTES = '{"seq":';
 
 const schema = z.strictObject({
   seq: z.int().nonnegative(),
@@ -34,7 +37,7 @@ export function headFileIn(directory: string): string {
 /** Throws `database_failed` if the file exists but cannot be read. */
 export function readHeadFile(path: string): HeadRecord {
   const text = readText(path);
-  if (text === "") return { kind: "none" };
+  if (isUnwritten(text)) return { kind: "none" };
   try {
     const head = schema.parse(JSON.parse(text));
     return text === lineOf(head) ? { kind: "head", head } : { kind: "damaged", why: "oc-partnerd would not write it like this" };
@@ -70,6 +73,14 @@ export function refuseTruncated(
       });
     }
   }
+}
+
+/** A power loss while the file is created leaves nothing, zeros, or a part of its line. */
+function isUnwritten(text: string): boolean {
+  return (
+    /^\0*$/.test(text) ||
+    (text.length < LINE_BYTES && FIRST_BYTES.startsWith(text.slice(0, FIRST_BYTES.length)) && !text.endsWith("\n"))
+  );
 }
 
 function readText(path: string): string {

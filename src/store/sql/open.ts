@@ -42,6 +42,8 @@ export interface OpenOptions {
   readonly busyTimeoutMs?: number;
   /** Called with the database before its first use, to inject faults. */
   readonly onOpen?: (database: Database.Database) => void;
+  /** Called with each path that opening has fsynced. For the simulator, whose disk forgets the rest. */
+  readonly onSynced?: (path: string) => void;
 }
 
 /**
@@ -58,7 +60,10 @@ export function openDatabase(directory: string, options: OpenOptions = {}): Data
     configure(database, path);
     // A killed process may have left commits that it never fsynced. From here on they are read, and acknowledged to the broker, so a
     // power cut must not undo them.
-    for (const found of [`${path}-wal`, dirname(path)]) if (existsSync(found)) syncToDisk(found, "database_failed");
+    for (const found of [`${path}-wal`, dirname(path)].filter((there) => existsSync(there))) {
+      syncToDisk(found, "database_failed");
+      options.onSynced?.(found);
+    }
     if (isNew) database.pragma(`application_id = ${APPLICATION_ID}`);
     applyMigrations(database);
     return database;
@@ -98,7 +103,7 @@ export function openReadOnly<Result>(path: string, use: (database: Database.Data
 /** The result of `use`. Closes the database if it throws. */
 function opened<Result>(
   path: string,
-  { busyTimeoutMs = DEFAULT_BUSY_TIMEOUT_MS, onOpen, ...options }: OpenOptions & Database.Options,
+  { busyTimeoutMs = DEFAULT_BUSY_TIMEOUT_MS, onOpen, onSynced: _, ...options }: OpenOptions & Database.Options,
   use: (database: Database.Database) => Result,
 ): Result {
   let database: Database.Database | undefined;

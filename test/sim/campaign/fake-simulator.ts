@@ -5,7 +5,7 @@ import { join } from "node:path";
 const GENERATE = `
 export const generate = (seed) => ({
   header: { fixture: "oc-partnerd", version: 1, seed, self: "self", latencyMs: 5, settings: {
-    inbound: "unless-revoked", concurrency: 64, openTimeoutMs: 5000, renewTimeoutMs: 3000, resyncMs: 5000, delivery: "at_most_once" } },
+    inbound: "unless-revoked", concurrency: 64, openTimeoutMs: 5000, renewTimeoutMs: 3000, resyncMs: 5000, delivery: "at_most_once", headFile: false } },
   lines: Array.from({ length: 12 }, (_, index) => ({ atMs: index * 1000, peer: "p" + index, does: "fin" })),
 });`;
 

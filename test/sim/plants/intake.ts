@@ -76,11 +76,25 @@ export const INTAKE_PLANTS: readonly Plant[] = [
     replace: "projections.desired.size;",
   },
   {
+    name: "found-commits-not-fsynced",
+    what: "Commits that a killed process never fsynced are read at the start and left as they are: a power loss undoes what the broker was told.",
+    file: "src/store/sql/open.ts",
+    find: "].filter((there) => existsSync(there))) {",
+    replace: "].filter((there) => there === path)) {",
+  },
+  {
     name: "orphaned-streams-left-open",
     what: "Streams that a crash closed stay open in the log for ever.",
     file: "src/store/write/own-event-appender.ts",
     find: "const orphans = rows.openStreams();",
     replace: "const orphans = rows.openStreams().slice(0, 0);",
+  },
+  {
+    name: "head-file-left-behind",
+    what: "The head file is written only at a start: a log that is cut off behind that row passes for whole.",
+    file: "src/store/store.ts",
+    find: "if (newest !== undefined) headFile?.write(newest);",
+    replace: "void newest;",
   },
   {
     name: "refusals-displace-stream-ends",

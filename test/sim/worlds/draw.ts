@@ -1,5 +1,6 @@
 /** Random draws for generating worlds. Deterministic for a given random source. */
 import type { Random } from "../../../src/base/clock.ts";
+import { derivedRandom } from "../../../src/sim/time/random.ts";
 
 export type Draw = ReturnType<typeof drawer>;
 
@@ -20,4 +21,9 @@ export function drawer(random: Random) {
       }
     },
   };
+}
+
+/** Whether the daemon of this world keeps a head file. Its own random source: the rest of the world is the same with and without it. */
+export function keepsHead(seed: number): boolean {
+  return drawer(derivedRandom(seed, "head file")).chance(0.5);
 }

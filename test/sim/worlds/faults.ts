@@ -3,6 +3,7 @@ import { peerIdOfName } from "../../../src/fixture/format/names.ts";
 import { CRASH_POINTS, type FixtureLine } from "../../../src/fixture/format/schema.ts";
 import type { Draw } from "./draw.ts";
 import { movedAddress, NOISE, UNUSABLE } from "./large.ts";
+import { OF_THE_STORE } from "./store-faults.ts";
 
 /** The world that an occurrence is drawn for. */
 export interface Around {
@@ -65,6 +66,7 @@ const OF_A_STREAM = {
 } as const satisfies Record<string, Kind>;
 
 const OF_ANY_WORLD = {
+  ...OF_THE_STORE,
   revoked: ({ draw }, atMs, peer) => [published(atMs, peer, { relation: draw.one(["NONE", "NONE", "BLACKLIST"]) })],
   removed: (_, atMs, peer) => [published(atMs, peer, { remove: true })],
   /** Desired and revoked again before the dial completes, or just as it does. */

@@ -4,7 +4,7 @@ import { CRASH_POINTS, type Fixture, type FixtureLine } from "../../../src/fixtu
 import { SILENT_FOR_MS } from "../../../src/sim/invariants/convergence.ts";
 import { CONVERGED_WITHIN_MS } from "../../../src/sim/invariants/invariant.ts";
 import { derivedRandom } from "../../../src/sim/time/random.ts";
-import { type Draw, drawer } from "./draw.ts";
+import { type Draw, drawer, keepsHead } from "./draw.ts";
 import { streamFaults } from "./stream-faults.ts";
 
 /** Faults last this long; then the world heals and must converge and fall silent. A run takes just over ten simulated minutes. */
@@ -37,6 +37,7 @@ export function generateLarge(seed: number): Fixture {
     renewTimeoutMs: 3_000,
     resyncMs: 5_000,
     delivery: draw.chance(0.6) ? "at_least_once" : "at_most_once",
+    headFile: keepsHead(seed),
   } as const;
   // Uses its own random source, so that the rest of the world is the same with and without it.
   if (!quiet && settings.delivery === "at_least_once")

@@ -2,7 +2,7 @@
 import type { Fixture, FixtureLine } from "../../../src/fixture/format/schema.ts";
 import { CONVERGED_WITHIN_MS } from "../../../src/sim/invariants/invariant.ts";
 import { derivedRandom } from "../../../src/sim/time/random.ts";
-import { type Draw, drawer } from "./draw.ts";
+import { type Draw, drawer, keepsHead } from "./draw.ts";
 import { FAULT_KINDS, type FaultKind, type Mix, needsStream, occurrence, published } from "./faults.ts";
 
 /** Faults start and end within this time. */
@@ -28,6 +28,7 @@ export function generateSmall(seed: number, mix: Mix = drawMix(seed)): Fixture {
     renewTimeoutMs: 3_000,
     resyncMs: 5_000,
     delivery: needsStream(mix) || draw.chance(0.5) ? "at_least_once" : "at_most_once",
+    headFile: keepsHead(seed),
   } as const;
   const latencyMs = draw.one([1, 5, 20, 80]);
   // Without it, what is still wrong at the end need not be put right, and the run is shorter.

@@ -115,7 +115,7 @@ describe("a log that does not match its head file", () => {
     ["no JSON", "nonsense\n"],
     ["another JSON", '{"seq":1}\n'],
     ["a head in another form", `${JSON.stringify({ seq: 0, chainHash: "0".repeat(64), atMs: null })}\n`],
-    ["zeros", "\0".repeat(160)],
+    ["another beginning", "nonsense"],
   ])("is rejected if the head file is damaged: %s", (_, text) => {
     temporary.store[Symbol.dispose]();
     writeFileSync(path, text);
@@ -123,9 +123,14 @@ describe("a log that does not match its head file", () => {
     expect(readFileSync(path, "utf8")).toBe(text);
   });
 
-  it("is accepted if the head file was never written", () => {
+  it.each([
+    ["is empty", ""],
+    ["is zeros", "\0".repeat(160)],
+    ["has the first bytes of a line", '{"se'],
+    ["has a part of a line", '{"seq":0,"chainHash":"0000'],
+  ])("is accepted if the head file %s: a power loss may leave that of a new file", (_, text) => {
     temporary.store[Symbol.dispose]();
-    writeFileSync(path, "");
+    writeFileSync(path, text);
     temporary.reopen();
     expect(head()).toMatchObject({ kind: "head" });
   });

@@ -18,7 +18,10 @@ export function clonesAreTold(scene: Scene): Invariant {
       before = stream.consumer?.state.owner?.run;
     },
     logged({ event }) {
-      if (event.type === "CloneSeen") told.add(event.details.otherRun);
+      if (event.type !== "CloneSeen") return;
+      told.add(event.details.otherRun);
+      if (!event.details.otherRun.includes(CLONE))
+        scene.violated("clone-is-told", `the log says that run ${event.details.otherRun} is a clone, but it is this daemon`);
     },
     disturbed() {
       disturbances += 1;
