@@ -44,8 +44,7 @@ export class SimBrokerStream implements StoredMessages {
   }
 
   get state(): BrokerStreamState {
-    const held = [...this.#held.keys()];
-    const firstSequence = held[0] ?? this.#lastSequence + 1;
+    const [firstSequence = this.#lastSequence + 1] = this.#held.keys();
     const always = { stream: this.name, uncaptured: [], limits: "unlimited" };
     return { ...always, created: this.#created, firstSequence, lastSequence: this.#lastSequence };
   }
@@ -96,7 +95,9 @@ export class SimBrokerStream implements StoredMessages {
   }
 
   pendingFrom(sequence: number): number {
-    return this.heldFrom(sequence).length;
+    let pending = 0;
+    for (const held of this.#held.keys()) if (held >= sequence) pending += 1;
+    return pending;
   }
 
   publish(subject: string, bytes: Uint8Array, deliveries: readonly number[] = [0]): StoredMessage {
