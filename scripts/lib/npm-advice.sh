@@ -35,7 +35,7 @@ explain_npm_code() {
     ENOSPC)
       fail "the disk is full ($(free_space "$root"))" "free about 1 GB there and where npm caches ($(npm_config cache)), then run this again." ;;
     EACCES | EPERM | EROFS)
-      fail "npm has no permission to write ($1)" "see the path above. If it belongs to root, an earlier sudo is the usual cause: change the owner (sudo chown -R \"\$(id -un)\" $root $(npm_config cache)), then run this again without sudo." ;;
+      fail "npm has no permission to write ($1)" "see the path above. If it belongs to root, an earlier sudo is the usual cause: change the owner (sudo chown -R \"\$(id -u)\" $root $(npm_config cache)), then run this again without sudo." ;;
     CERTIFICATE | SELF_SIGNED_CERT_IN_CHAIN | DEPTH_ZERO_SELF_SIGNED_CERT | UNABLE_TO_GET_ISSUER_CERT* | UNABLE_TO_VERIFY_LEAF_SIGNATURE | ERR_TLS_CERT_ALTNAME_INVALID)
       fail "the certificate of $(npm_config registry) is not trusted ($1)" "if a proxy of your network signs it, name that proxy's CA: npm config set cafile /path/to/ca.pem. Then run this again." ;;
     CERT_HAS_EXPIRED | CERT_NOT_YET_VALID)

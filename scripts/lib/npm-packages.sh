@@ -42,8 +42,7 @@ provide_packages() {
     install_packages
     packages_work || explain_broken_packages
   fi
-  { checksum; cat "$scratch/packages"; } >"$scratch/stamp"
-  mv "$scratch/stamp" "$stamp"
+  problem=$({ { checksum; cat "$scratch/packages"; } | write "$scratch/stamp" && mv "$scratch/stamp" "$stamp"; } 2>&1) || explain_unwritable "$problem"
 }
 packages_were_installed_by_hand() {
   [ -f node_modules/.package-lock.json ] && packages_work && list_packages "$node" 2>/dev/null && "$node" -e "$COMPARE_PACKAGES" "$scratch/packages" 2>/dev/null && are_installed <"$scratch/packages"
@@ -94,11 +93,15 @@ process.exitCode = paths.every((path) => installed[path]?.version === locked[pat
 list_packages() { PATH=$own_path "$1" -e "$LIST_PACKAGES" >"$scratch/packages"; }
 
 install_packages() {
+  for lock in package.json package-lock.json; do
+    [ -f "$lock" ] || fail "$root has no $lock" "restore it (git checkout $lock), then run this again."
+  done
   code=0
   mismatch=$(list_packages node 2>&1) || code=$?
-  case $code in
-    0) ;;
-    3) fail_for_mismatch "$(echo "$mismatch" | head -n 1)" ;;
+  case $code:$mismatch in
+    0:*) ;;
+    *ENOSPC* | *"No space"*) explain_npm_code ENOSPC 0 ;;
+    3:*) fail_for_mismatch "$(echo "$mismatch" | head -n 1)" ;;
     *) fail "package.json or package-lock.json cannot be read: $(echo "$mismatch" | grep -m 1 Error)" "restore both (git checkout package.json package-lock.json), then run this again." ;;
   esac
   total=$(wc -l <"$scratch/packages" | tr -d ' ')
@@ -119,11 +122,12 @@ install_packages() {
 
 # Records the installed packages. npm also succeeds if it could not fetch a platform-specific package.
 keep_installed() {
+  kept=
   skipped=
   while read -r package; do
-    if [ -f "$package/package.json" ]; then echo "$package"; else skipped="$skipped ${package#node_modules/}"; fi
-  done <"$scratch/packages" >"$scratch/installed"
-  mv "$scratch/installed" "$scratch/packages"
+    if [ -f "$package/package.json" ]; then kept="$kept $package"; else skipped="$skipped ${package#node_modules/}"; fi
+  done <"$scratch/packages"
+  problem=$({ printf '%s\n' $kept | write "$scratch/packages"; } 2>&1) || explain_unwritable "$problem"
   [ -z "$skipped" ] || say "npm skipped$skipped: if something misses them, remove node_modules and run this again"
 }
 
@@ -140,7 +144,7 @@ describe_packages() {
   line="$((arrived * 100 / total)) % ($arrived of $total packages, ${megabytes:-0} MB), $seconds s"
   before=$(cat "$scratch/progress" 2>/dev/null || echo "0 0")
   if [ "${before#* }" != "$arrived-${megabytes:-0}" ]; then
-    echo "$seconds $arrived-${megabytes:-0}" >"$scratch/progress"
+    { echo "$seconds $arrived-${megabytes:-0}" >"$scratch/progress"; } 2>/dev/null || true
   elif [ $((seconds - ${before%% *})) -ge 5 ]; then
     line="$line, none for $((seconds - ${before%% *})) s: $(why_npm_waits)"
   fi

@@ -36,7 +36,7 @@ watch_command() {
   said_at=0
   "$@" >"$log" 2>&1 &
   watched=$!
-  echo "$$ $watched" >"$holder"
+  problem=$(echo "$$ $watched" | write "$holder" 2>&1) || explain_unwritable "$problem"
   while sleep 0.2 && kill -0 "$watched" 2>/dev/null; do
     shown=$seconds
     seconds=$(($(date +%s) - started))

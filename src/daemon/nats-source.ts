@@ -30,7 +30,7 @@ export interface NatsSource {
 export async function natsSource(config: Config, deps: SourceDependencies): Promise<NatsSource> {
   if (config.nats.url !== undefined || config.nats.urlFile !== undefined) return { config: natsConfig(config), isPrivate: false };
   if (await natsAnswers(LOCAL.host, LOCAL.port, GREETING_TIMEOUT_MS, deps.clock, config.nats.tls)) {
-    deps.logger.info({ url: LOCAL_URL }, "no NATS server was configured: using the one on this machine");
+    deps.logger.info({ url: LOCAL_URL }, "nats.url is not set: connecting to the usual address on this machine");
     return { config: natsConfig(config), isPrivate: false };
   }
   const { clock, logger, env, signal } = deps;

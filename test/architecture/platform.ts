@@ -6,7 +6,10 @@ import type { BindingPattern, EcmaScriptModule, Node } from "oxc-parser";
 import { literalText, type Syntax } from "./syntax.ts";
 
 export interface Use {
-  /** Such as `process.env`, `Date()` where that is called, `new Date()` where that has no arguments. */
+  /**
+   * Such as `process.env`, `Date()` where that is called, `new Date()` where that may have no arguments, `Date as a value` where it is
+   * extended or passed on.
+   */
   readonly name: string;
   /** Where in the text. */
   readonly start: number;
@@ -18,35 +21,65 @@ interface Binding {
 }
 
 /** A variable that holds one of these is followed to where it is used. */
-const OBJECTS = ["globalThis", "global", "process", "performance", "Date", "Math", "crypto", "console", "AbortSignal"];
+const OBJECTS = [
+  "globalThis",
+  "global",
+  "process",
+  "performance",
+  "Date",
+  "Math",
+  "crypto",
+  "console",
+  "AbortSignal",
+  "Intl",
+  "Temporal",
+];
 /** Their members have the names of globals. */
 const SCOPES = ["globalThis", "global", "perf_hooks", "timers", "timers/promises"];
 
 type Origins = ReadonlyMap<string, string>;
 
-export function usesOf({ nodes, module }: Syntax): readonly Use[] {
-  const origins = new Map(OBJECTS.map((name) => [name, name]));
-  const learn = (bindings: readonly Binding[]) => {
-    for (const { local, origin } of bindings) if (!origins.has(local)) origins.set(local, origin);
-  };
-  const imported = importsOf(module);
-  learn(imported);
-  for (const node of nodes) learn(variablesOf(node, origins));
+export function usesOf(syntax: Syntax): readonly Use[] {
+  const { nodes, module } = syntax;
+  const origins = originsOf(syntax);
   return [
-    ...imported.map(({ origin, start }) => ({ name: origin, start })),
+    ...importsOf(module).map(({ origin, start }) => ({ name: origin, start })),
     ...nodes.flatMap((node) => usedBy(node, origins).map((name) => ({ name, start: node.start }))),
   ];
 }
 
+/** The names of the platform behind the local names of a file. */
+export function originsOf({ nodes, module }: Syntax): Origins {
+  const origins = new Map(OBJECTS.map((name) => [name, name]));
+  const learn = (bindings: readonly Binding[]) => {
+    for (const { local, origin } of bindings) if (!origins.has(local)) origins.set(local, origin);
+  };
+  learn(importsOf(module));
+  for (const node of nodes) learn(variablesOf(node, origins));
+  return origins;
+}
+
 function usedBy(node: Node, origins: Origins): readonly string[] {
   if (node.type === "CallExpression") return [`${nameOf(node.callee, origins)}()`];
-  if (node.type === "NewExpression") return node.arguments.length === 0 ? [`new ${nameOf(node.callee, origins)}()`] : [];
+  // A spread may be empty.
+  if (node.type === "NewExpression")
+    return node.arguments.every(({ type }) => type === "SpreadElement") ? [`new ${nameOf(node.callee, origins)}()`] : [];
   const name = isOnlyName(node) ? undefined : nameOf(node, origins);
-  return name === undefined ? variablesOf(node, origins).map(({ origin }) => origin) : [name];
+  if (name === undefined) return variablesOf(node, origins).map(({ origin }) => origin);
+  return isPassedOn(node) ? [name, `${name} as a value`] : [name];
+}
+
+/** Whether an expression is more than called, constructed, looked into, compared or given a name that is followed. */
+function isPassedOn(node: Node): boolean {
+  const { parent } = node;
+  if (parent == null || parent.type.startsWith("TS") || parent.type === "VariableDeclarator") return false;
+  if ("callee" in parent && parent.callee === node) return false;
+  if ("object" in parent && parent.object === node) return false;
+  return !(parent.type === "BinaryExpression" && parent.operator === "instanceof");
 }
 
 /** The dotted name of what an expression is, with the global name of what it starts with; undefined where it is computed. */
-function nameOf(node: Node, origins: Origins): string | undefined {
+export function nameOf(node: Node, origins: Origins): string | undefined {
   if (node.type === "Identifier") return origins.get(node.name) ?? node.name;
   if (node.type === "MetaProperty") return "import.meta";
   if (node.type === "MemberExpression") return member(nameOf(node.object, origins), keyText(node.property, node.computed));

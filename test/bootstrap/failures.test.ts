@@ -1,4 +1,5 @@
 /** The advice must match the failure. The messages are those of npm 9, 10 and 11 and apt 2.6 and 3.0. */
+import { mkdirSync, rmSync, symlinkSync } from "node:fs";
 import { userInfo } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
@@ -163,8 +164,8 @@ describe.concurrent("when the machine lacks something", () => {
     [
       "an earlier sudo",
       "Permission denied",
-      userInfo().username,
-      /in your clone but belongs to another user.*\n.*sudo chown -R "\$\(id -un\)"/,
+      String(userInfo().uid),
+      /in your clone but belongs to another user.*\n.*sudo chown -R "\$\(id -u\)"/,
     ],
     ["another user's clone", "Permission denied", "other", /which belongs to another user.*\n.*make your own clone/],
     ["a read-only file system", "Read-only file system", "other", /read-only file system\n.*clone to a writable directory/],
@@ -175,6 +176,55 @@ describe.concurrent("when the machine lacks something", () => {
     clone.program("ls", `echo "drwxr-xr-x 2 ${owner} group 4096 Jan 1 00:00 x"`);
     const { code, stderr } = await clone.run();
     expect(stderr).toMatch(message);
+    expect(code).toBe(69);
+  });
+
+  it("bootstrap recognises a user without a name", async () => {
+    using clone = makeClone();
+    clone.program("mkdir", `echo "mkdir: cannot create directory 'x': Permission denied" >&2; exit 1`);
+    clone.program(
+      "ls",
+      `case $1 in *n*) owner=12345 ;; *) owner=12345.of.a.host ;; esac; echo "drwxr-xr-x 2 $owner 0 4096 Jan 1 00:00 x"`,
+    );
+    clone.program("id", `[ "$1" = -u ] && echo 12345 && exit; echo "id: cannot find name for user ID 12345" >&2; exit 1`);
+    const { code, stderr } = await clone.run();
+    expect(stderr).toMatch(/^bootstrap: cannot write to .* in your clone but belongs to another user/);
+    expect(code).toBe(69);
+  });
+
+  // dash only says "I/O error" of what its own echo cannot write.
+  it.each(["the list of processes", "the list of packages", "the stamp"])(
+    "bootstrap recognises a disk that is full at %s",
+    async (what) => {
+      using clone = makeClone();
+      if (what === "the list of processes") {
+        mkdirSync(join(clone.path, ".tools"));
+        symlinkSync("/dev/full", join(clone.path, ".tools/bootstrap.pids"));
+      }
+      if (what === "the list of packages")
+        clone.program(
+          "node",
+          `[ "$1" = --version ] && echo v24.0.0 && exit; echo "Error: ENOSPC: no space left on device, write" >&2; exit 1`,
+        );
+      if (what === "the stamp")
+        clone.program("npm", `${INSTALL}\nfor scratch in .tools/scratch.*; do ln -sf /dev/full "$scratch/stamp"; done`);
+      const { code, stderr } = await clone.run();
+      expect(stderr.trim().split("\n").slice(-2)).toEqual([
+        expect.stringMatching(/^bootstrap: the disk is full \(.* free on \/.*\)$/),
+        expect.stringMatching(/^bootstrap: next step: free about 1 GB there.*, then run this again\.$/),
+      ]);
+      expect(stderr).not.toContain("I/O error");
+      expect(code).toBe(69);
+    },
+  );
+
+  it.each(["package.json", "package-lock.json"])("bootstrap names a missing %s", async (name) => {
+    using clone = makeClone();
+    rmSync(join(clone.path, name));
+    const { code, stderr } = await clone.run();
+    expect(stderr).toBe(
+      `bootstrap: ${clone.path} has no ${name}\nbootstrap: next step: restore it (git checkout ${name}), then run this again.\n`,
+    );
     expect(code).toBe(69);
   });
 

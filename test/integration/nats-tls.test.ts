@@ -1,8 +1,11 @@
 import { execFileSync, spawnSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
+import { createServer } from "node:https";
+import type { AddressInfo, Socket } from "node:net";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { systemClock, systemRandom } from "../../src/base/clock.ts";
+import { Secret } from "../../src/base/setting-file.ts";
 import type { NatsTlsConfig } from "../../src/nats/connection/config.ts";
 import { PersistentConnection } from "../../src/nats/connection/connection.ts";
 import { natsAnswers } from "../../src/nats/connection/tls-first.ts";
@@ -139,6 +142,62 @@ describe.skipIf(spawnSync("openssl", ["version"]).status !== 0)("TLS (needs the 
       await expect(
         publishOnce({ servers: serversAt(server.url), name: "test", tls }, "s", Buffer.of(), { clock }),
       ).rejects.toMatchObject({ code: "nats_unavailable", nextStep: matching(/handshakeFirst to auto/) });
+    });
+  });
+
+  describe("with an HTTPS server where NATS should be", () => {
+    /** `greeting`: sent inside TLS, as some servers answer a silent client. `received` has everything that clients send inside it. */
+    const startHttps = async (greeting = "") => {
+      const sockets = new Set<Socket>();
+      let received = "";
+      const server = createServer({ key: readFileSync(file("server.key")), cert: readFileSync(file("server.pem")) });
+      server.on("connection", (socket: Socket) => sockets.add(socket.on("error", () => {}))).on("tlsClientError", () => {});
+      server.on("secureConnection", (socket) => {
+        socket.prependListener("data", (chunk: Buffer) => {
+          received += chunk.toString("latin1");
+        });
+        socket.write(greeting);
+      });
+      await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+      const { port } = server.address() as AddressInfo;
+      onTestFinished(() => {
+        for (const socket of sockets) socket.destroy();
+        server.close();
+      });
+      return { port, received: () => received };
+    };
+    const publishTo = (url: string, tls: NatsTlsConfig = {}) => {
+      const config = { servers: serversAt(url), name: "test", tls, user: "anna", password: new Secret("a-secret") };
+      return publishOnce(config, "s", Buffer.of(), { clock: systemClock, timeoutMs: paceMs(2_000) });
+    };
+
+    it.each(["nats", "tls"])("%s:// names both causes of its untrusted certificate, and sends it nothing", async (scheme) => {
+      const { port, received } = await startHttps();
+      await expect(publishTo(`${scheme}://127.0.0.1:${port}`)).rejects.toMatchObject({
+        code: "nats_unavailable",
+        message: matching(
+          new RegExp(`^NATS at 127.0.0.1:${port}: TLS failed, and nothing there has greeted as NATS does: .*certificate`),
+        ),
+        nextStep: matching(/^if another program listens there, set nats\.url to a NATS server; otherwise check nats\.tls/),
+      });
+      expect(received()).toBe("");
+    });
+
+    it("says that it is not NATS if it answers inside TLS, and sends it nothing", async () => {
+      const { port, received } = await startHttps("HTTP/1.1 408 Request Timeout\r\n\r\n");
+      await expect(publishTo(`nats://127.0.0.1:${port}`, { caFile: file("ca.pem") })).rejects.toMatchObject({
+        message: `NATS at 127.0.0.1:${port}: the server there is not NATS`,
+        nextStep: matching(/another program listens there/),
+      });
+      expect(received()).toBe("");
+    });
+
+    it("says that it does not greet if it waits for a request, and sends it nothing", async () => {
+      const { port, received } = await startHttps();
+      await expect(publishTo(`nats://127.0.0.1:${port}`, { caFile: file("ca.pem") })).rejects.toMatchObject({
+        message: matching(new RegExp(`^NATS at 127.0.0.1:${port}: no (greeting|connection) within `)),
+      });
+      expect(received()).toBe("");
     });
   });
 

@@ -15,6 +15,8 @@ import { Publisher } from "../support/publisher.ts";
 
 /** Kubernetes may kill a native sidecar two seconds after SIGTERM. */
 const STOP_WITHIN_MS = paceMs(bound(2_000));
+/** How long a reader that is stuck may take for the last lines, less the precision of a clock. */
+const LAST_LINES_MS = 490;
 const DROPPED = "oc_partnerd_service_log_dropped_total";
 const FORMATS = ["json", "human"] as const;
 
@@ -50,7 +52,11 @@ describe.each(FORMATS)("in the format %s", (format) => {
     pipe.read();
     await daemon.until("the lines arrive", () => pipe.read().includes("oc-partnerd is running"));
     pipe.fill();
+    const exitedMs = daemon.exited.then(() => Date.now());
     await expectQuickStop(daemon);
+    // It gave the reader time for the last lines.
+    const stoppedMs = daemon.count("select at_ms from event_log where type = 'DaemonStopped'");
+    expect((await exitedMs) - stoppedMs).toBeGreaterThanOrEqual(LAST_LINES_MS);
   });
 
   test("without a reader, the daemon keeps running and counts the lines; a new reader is told how many it missed", async () => {

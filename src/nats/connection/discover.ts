@@ -49,7 +49,13 @@ export async function expectGreeting(
     });
     socket.on("end", () => finish(() => reject(unavailable("closed", "the connection was closed before a greeting"))));
     socket.on("error", (error) =>
-      finish(() => reject(unavailable(failureOf(error, tls !== undefined), socketErrorOf(error), error))),
+      finish(() => {
+        const reason = failureOf(error, tls !== undefined);
+        const why = socketErrorOf(error);
+        reject(
+          unavailable(reason, reason === "tls" ? `TLS failed, and nothing there has greeted as NATS does: ${why}` : why, error),
+        );
+      }),
     );
   });
 }
@@ -61,7 +67,7 @@ const NEXT_STEPS: Readonly<Record<GreetingFailure, string>> = {
   unresolved: "correct the host name in nats.url, or make the resolver know it",
   refused: "start the NATS server, or correct nats.url",
   unreachable: "check the network and the firewall between here and the NATS server, or correct nats.url",
-  tls: "check nats.tls and the server's certificate; the server's log names certificates that it refuses",
+  tls: "if another program listens there, set nats.url to a NATS server; otherwise check nats.tls and the server's certificate (the server's log names certificates that it refuses)",
   not_tls: "set nats.tls.handshakeFirst to auto: this server greets before the TLS handshake",
 };
 

@@ -76,7 +76,7 @@ export async function natsAnswers(
     await greetsInsideTls(server, { tls, timeoutMs, clock, signal: new AbortController().signal });
     return true;
   } catch (error) {
-    return isTelling(error);
+    return wantsTls(error);
   }
 }
 
@@ -85,14 +85,19 @@ function mayWantTls(error: unknown): boolean {
   return error instanceof PartnerdError && (error.details.reason === "silent" || error.details.reason === "closed");
 }
 
-/** The failure of the handshake if the far end speaks TLS; else that of the greeting. */
+/** The failure inside TLS if the far end speaks it; else that of the greeting. */
 function moreTelling(thrown: unknown): unknown {
   if (!(thrown instanceof AggregateError)) return thrown;
   const [plain, secure] = thrown.errors as readonly unknown[];
   return isTelling(secure) ? secure : plain;
 }
 
+/** The far end speaks TLS, whether it is NATS or not. */
 function isTelling(error: unknown): boolean {
+  return wantsTls(error) || (error instanceof PartnerdError && error.details.reason === "not_nats");
+}
+
+function wantsTls(error: unknown): boolean {
   return (
     isFault(error) || (error instanceof PartnerdError && (error.details.reason === "tls" || error.code === "config_invalid"))
   );
