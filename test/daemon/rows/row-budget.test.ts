@@ -79,6 +79,30 @@ describe("strangers", () => {
     expect(logger.at("warn")).toHaveLength(25);
   });
 
+  it("that come on get a row every ten seconds", () => {
+    for (const peerId of strangers(24)) recorder.observed(inboundRefused(peerId));
+    let number = 24;
+    const refusedRows = () => {
+      number += 2;
+      for (const peerId of strangers(2, number)) recorder.observed(inboundRefused(peerId));
+      return rows("type = 'InboundRefused'");
+    };
+    expect(refusedRows()).toBe(24);
+    temporary.clock.advanceSync(9_999);
+    expect(refusedRows()).toBe(24);
+    temporary.clock.advanceSync(1);
+    expect(refusedRows()).toBe(25);
+    temporary.clock.advanceSync(10_000);
+    expect(refusedRows()).toBe(26);
+  });
+
+  it("leave the places of their open streams to others once they are named", () => {
+    for (const peerId of strangers(16)) recorder.observed(inbound(peerId));
+    append(temporary.store, desired({ peerId: "stranger-0" as PeerId }));
+    for (const peerId of strangers(3, 16)) recorder.observed(inbound(peerId));
+    expect(rows("type = 'StreamOpened'")).toBe(17);
+  });
+
   it("that flap, sixteen of them for ten minutes, never hide a partner, and lose no count", () => {
     append(temporary.store, desired());
     let events = 0;
@@ -201,6 +225,35 @@ describe("a known peer", () => {
       recorder.observed(closed(PEER_A));
     }
     expect(rows("cause_seq = 1")).toBe(400);
+  });
+
+  it("gets a row for six failures, and then for one in 15 s", () => {
+    const reasons = ["timeout", "dial_failed"] as const;
+    let number = 0;
+    const failedRows = (count: number) => {
+      for (const last = number + count; number < last; number += 1)
+        recorder.observed(openFailed(PEER_A, { reason: reasons[number % 2] ?? "timeout" }));
+      return rows("type = 'OpenFailed'");
+    };
+    expect(failedRows(7)).toBe(6);
+    temporary.clock.advanceSync(14_999);
+    expect(failedRows(1)).toBe(6);
+    temporary.clock.advanceSync(1);
+    expect(failedRows(2)).toBe(7);
+    temporary.clock.advanceSync(15_000);
+    expect(failedRows(2)).toBe(8);
+  });
+
+  it("gets no more rows for its failures by opening streams in between", () => {
+    for (let count = 0; count < 20; count++) {
+      recorder.observed(openFailed(PEER_A));
+      recorder.observed(inboundRefused(PEER_A));
+      for (const direction of ["outbound", "inbound"] as const) {
+        recorder.observed(opened(PEER_A, direction));
+        recorder.observed(closed(PEER_A, { direction }));
+      }
+    }
+    expect(rows("type in ('OpenFailed', 'InboundRefused')")).toBe(6);
   });
 
   it("whose failures alternate gets some of them as rows, and one a minute for the rest, in its own name", () => {
