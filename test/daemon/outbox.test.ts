@@ -295,16 +295,25 @@ describe("the outbox", () => {
   it("waits a moment for a locked database when it is drained", async () => {
     failure = LOCKED;
     outbox.put(event(1));
-    const drained = outbox.drain();
+    let isOver = false;
+    const drained = outbox.drain().then(() => {
+      isOver = true;
+    });
     await clock.advance(200);
+    expect(isOver).toBe(false);
     failure = null;
     await clock.advance(50);
     await drained;
     expect(taken).toHaveLength(1);
     failure = LOCKED;
     outbox.put(event(2));
-    const inVain = outbox.drain();
-    await clock.advance(400);
+    isOver = false;
+    const inVain = outbox.drain().then(() => {
+      isOver = true;
+    });
+    await clock.advance(299);
+    expect(isOver).toBe(false);
+    await clock.advance(1);
     await inVain;
     failure = new Error("disk full");
     // A full disk is not waited for.
@@ -326,6 +335,24 @@ describe("the outbox", () => {
       message: "could not write the last events to the log; they are lost",
       fields: { events: 2, error: "disk full" },
     });
+  });
+
+  it("reports a fault of the program in writing the start, once", () => {
+    startFailure = new TypeError("a bug");
+    outbox.write();
+    clock.advanceSync(3_000);
+    expect(logger.lines).toMatchObject([{ level: "error", message: "internal error", fields: { part: "log", error: "a bug" } }]);
+  });
+
+  it("is not waited for when it is drained while the disk is full, or with nothing to write", async () => {
+    failure = new PartnerdError("database_failed", "disk full");
+    outbox.put(event(1));
+    await outbox.drain();
+    failure = null;
+    outbox.flush();
+    failure = LOCKED;
+    await outbox.drain();
+    expect(clock.monotonicMs()).toBe(0);
   });
 
   it("writes what it can when disposed, and then stops retrying", () => {

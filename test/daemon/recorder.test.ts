@@ -6,16 +6,16 @@ import { Recorder } from "../../src/daemon/recorder.ts";
 import { DEFAULT_LIMITS, DEFAULT_VOCABULARY } from "../../src/events/vocabulary.ts";
 import { Metrics } from "../../src/http/metrics.ts";
 import { openLogReader } from "../../src/store/log-reader.ts";
-import { append, closed, desired, inboundRefused, opened, openFailed } from "../store/support/events.ts";
+import { append, closed, desired, inboundRefused, opened, openFailed, received } from "../store/support/events.ts";
 import { TemporaryStore } from "../store/support/temporary-store.ts";
 import { ATTEMPT, RUN } from "../support/attempts.ts";
-import { PEER_A } from "../support/peers.ts";
+import { desiredPeer, PEER_A } from "../support/peers.ts";
 import { RecordingLogger } from "../support/recording-logger.ts";
 
 let logger: RecordingLogger;
 let metrics: Metrics;
 
-function recorderOn({ store, clock }: TemporaryStore): Recorder {
+function recorderOn({ store, clock }: Pick<TemporaryStore, "store" | "clock">): Recorder {
   const counting = countingFaults(logger, (part) => metrics.internalErrors.inc({ part }));
   return new Recorder({ store, clock, logger: counting, metrics, onObserved: () => {} });
 }
@@ -183,5 +183,100 @@ describe("the recorder", () => {
     append(temporary.store, record);
     append(temporary.store, record);
     expect(logger.at("warn").map(({ fields }) => fields)).toMatchObject([{ seq: 1, skipped: [`${quic}/p2p/${PEER_A}`] }]);
+  });
+
+  it("counts each action, and tells all but the renewals", async () => {
+    using temporary = new TemporaryStore();
+    using recorder = recorderOn(temporary);
+    recorder.acted(PEER_A, { kind: "open", peer: desiredPeer(PEER_A), why: "it is a partner" }, null);
+    recorder.acted(PEER_A, { kind: "renew", why: "it is time" }, ATTEMPT.id);
+    const close = { kind: "close", direction: "both", reason: "revoked", dropConnections: false, why: "it is revoked" } as const;
+    recorder.acted(PEER_A, close, ATTEMPT.id);
+    expect(logger.lines).toEqual([
+      { level: "debug", message: "reconciler acts", fields: { peerId: PEER_A, action: "open", why: "it is a partner" } },
+      {
+        level: "debug",
+        message: "reconciler acts",
+        fields: { peerId: PEER_A, action: "close", why: "it is revoked", attempt: ATTEMPT.id },
+      },
+    ]);
+    const { text } = await metrics.text();
+    for (const kind of ["open", "renew", "close"]) expect(text).toContain(`oc_partnerd_actions_total{kind="${kind}"} 1\n`);
+  });
+
+  it("reports work that the periodic diff found", async () => {
+    using temporary = new TemporaryStore();
+    using recorder = recorderOn(temporary);
+    recorder.resyncFound(PEER_A);
+    expect(logger.lines).toEqual([{ level: "warn", message: "periodic diff found missed work", fields: { peerId: PEER_A } }]);
+    expect((await metrics.text()).text).toContain('oc_partnerd_resync_found_total{kind="key"} 1\n');
+  });
+
+  it("counts streams, failures and refusals, and failed appends", async () => {
+    using temporary = new TemporaryStore();
+    const store = { ...temporary.store };
+    using recorder = recorderOn({ clock: temporary.clock, store });
+    recorder.observed(opened(PEER_A));
+    recorder.observed(closed(PEER_A));
+    recorder.observed(openFailed(PEER_A));
+    recorder.observed(inboundRefused(PEER_A));
+    const appendObserved = store.appendObserved.bind(store);
+    store.appendObserved = () => {
+      throw new PartnerdError("database_failed", "database is locked", { details: { isPassing: true } });
+    };
+    recorder.observed(opened(PEER_A, "inbound"));
+    store.appendObserved = appendObserved;
+    const { text } = await metrics.text();
+    for (const series of [
+      'streams_opened_total{direction="outbound"}',
+      'streams_opened_total{direction="inbound"}',
+      'streams_closed_total{reason="expired"}',
+      'open_failures_total{reason="timeout"}',
+      'inbound_refused_total{reason="not_partner"}',
+      'event_log_failures_total{kind="locked"}',
+    ])
+      expect(text).toContain(`oc_partnerd_${series} 1\n`);
+    expect(text).toContain('oc_partnerd_event_log_failures_total{kind="append"} 0\n');
+  });
+
+  it("has earlier observations in the log before a received message", () => {
+    using temporary = new TemporaryStore();
+    const store = { ...temporary.store };
+    using recorder = recorderOn({ clock: temporary.clock, store });
+    const appendObserved = store.appendObserved.bind(store);
+    store.appendObserved = () => {
+      throw new PartnerdError("database_failed", "disk full");
+    };
+    recorder.observed(opened(PEER_A, "inbound"));
+    const message = received(desired());
+    expect(() => recorder.received.appendReceived([message])).toThrow("disk full");
+    expect(recorder.failing?.message).toBe("disk full");
+    store.appendObserved = appendObserved;
+    expect(recorder.received.appendReceived([message])).toMatchObject([{ seq: 2 }]);
+    expect(temporary.read("select type from event_log order by seq").map(({ type }) => type)).toEqual([
+      "StreamOpened",
+      "PeerDesired",
+    ]);
+  });
+
+  it("says that its stop has no row, and whether that is a mistake of ours", () => {
+    using temporary = new TemporaryStore();
+    for (const error of [new PartnerdError("database_failed", "disk full"), new TypeError("a bug")]) {
+      const before = logger.lines.length;
+      const appendStopped = () => {
+        throw error;
+      };
+      const recorder = recorderOn({ clock: temporary.clock, store: { ...temporary.store, appendStopped } });
+      recorder.started({ run: RUN, peerId: PEER_A, version: "1.0.0", config: config(["PARTNER"]), lastAliveMs: null });
+      recorder.running();
+      recorder[Symbol.dispose]();
+      const message = "could not record the shutdown; the next start will report an unclean one";
+      const [fault, said] = [
+        { message: "internal error", fields: { part: "log", error: "a bug" } },
+        { level: "warn", message, fields: { error: error.message } },
+      ];
+      const lines = logger.lines.slice(before).filter((line) => line.message === message || line.message === "internal error");
+      expect(lines).toMatchObject(error instanceof TypeError ? [fault, said] : [said]);
+    }
   });
 });
