@@ -1,4 +1,4 @@
-/** What lies between a received message and a stream, and how it ends. */
+/** The core: the end of its buffer and of its streams, and failed appends. */
 import { beforeEach, describe, expect, it } from "vitest";
 import { PartnerdError } from "../../src/base/errors.ts";
 import type { PeerId } from "../../src/base/ids.ts";

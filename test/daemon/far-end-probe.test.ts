@@ -1,4 +1,4 @@
-/** As whom a probe asks, what it holds meanwhile, and what its steps say together. */
+/** The identity with which a probe asks, the lock that it holds, and the verdict on all steps. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { beforeEach, describe, expect, it } from "vitest";
@@ -131,7 +131,7 @@ describe("a probe", () => {
     expect((await probe({ asSelf: true })).self).toBe(peerId);
   });
 
-  it("is refused for what is no address", async () => {
+  it("is refused for text that is not a multiaddr", async () => {
     await expect(probe({ address: "partner.example" })).rejects.toThrow(
       errorWith("usage", /"partner\.example" is not a multiaddr/),
     );

@@ -4,6 +4,7 @@ import { beforeEach, expect, it, vi } from "vitest";
 import { loadConfig } from "../../src/config/load.ts";
 import { type Log, openLog } from "../../src/daemon/open-log.ts";
 import { Metrics } from "../../src/http/metrics.ts";
+import { writeNextKey } from "../../src/identity/rotation.ts";
 import { seededRandom } from "../../src/sim/time/random.ts";
 import { VirtualClock } from "../../src/sim/time/virtual-clock.ts";
 import type { LogEntry } from "../../src/store/model/log-entry.ts";
@@ -71,6 +72,17 @@ it("has a start that names run, PeerID and settings, tells each row, and has a s
   ]);
   expect(JSON.parse(String(rows()[0]?.["details"]))).toMatchObject({ run, peerId, config: { data: temporary.directory } });
   expect(clock.pendingTimers).toBe(0);
+});
+
+it("settles a rotation that was interrupted, and says so", async () => {
+  await writeNextKey(temporary.directory);
+  await open();
+  const settled = () => logger.at("warn").filter(({ message }) => message === "interrupted rotation of the identity settled");
+  expect(settled().map(({ fields }) => fields)).toEqual([{ outcome: "withdrawn" }]);
+  await stop();
+  owner = new AsyncDisposableStack();
+  await open();
+  expect(settled()).toHaveLength(1);
 });
 
 it("waits at its end for another process to release the lock, and then has every row", async () => {

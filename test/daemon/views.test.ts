@@ -1,4 +1,4 @@
-/** What the API and the metrics show of the daemon's parts. */
+/** The views of the API and the gauges of the metrics, built from the daemon's parts. */
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { PartnerdError } from "../../src/base/errors.ts";
 import { didOf, type PeerId } from "../../src/base/ids.ts";

@@ -3,7 +3,7 @@ import { createServer, type Socket } from "node:net";
 
 export interface FakeNats extends AsyncDisposable {
   readonly url: string;
-  /** What was published, oldest first. */
+  /** The messages that were published, oldest first. */
   readonly published: readonly { readonly subject: string; readonly text: string }[];
   /** Sends a message to each subscription of this very subject. Returns how many there are. */
   send(subject: string, text: string): number;

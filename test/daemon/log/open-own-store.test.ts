@@ -27,7 +27,7 @@ beforeEach(() => {
 
 const open = () => openOwnStore({ directory: data, clock, logger, signal: ending.signal, owner });
 
-/** What became of an attempt to open the store; "waiting" until then. */
+/** The outcome of an attempt to open the store; "waiting" until then. */
 function opening(): { state: "waiting" | "open" | "failed" } {
   const now: ReturnType<typeof opening> = { state: "waiting" };
   open().then(
