@@ -6,7 +6,19 @@ import { Recorder } from "../../src/daemon/recorder.ts";
 import { DEFAULT_LIMITS, DEFAULT_VOCABULARY } from "../../src/events/vocabulary.ts";
 import { Metrics } from "../../src/http/metrics.ts";
 import { openLogReader } from "../../src/store/log-reader.ts";
-import { append, closed, desired, inboundRefused, opened, openFailed, received } from "../store/support/events.ts";
+import {
+  addressOf,
+  append,
+  closed,
+  desired,
+  inboundRefused,
+  observe,
+  opened,
+  openFailed,
+  received,
+  rejected,
+  start,
+} from "../store/support/events.ts";
 import { TemporaryStore } from "../store/support/temporary-store.ts";
 import { ATTEMPT, RUN } from "../support/attempts.ts";
 import { desiredPeer, PEER_A } from "../support/peers.ts";
@@ -59,7 +71,11 @@ describe("the recorder", () => {
     using temporary = new TemporaryStore();
     using recorder = recorderOn(temporary);
     append(temporary.store, desired());
-    temporary.clock.stall(3_000);
+    temporary.clock.stall(1_000);
+    // Neither their stream nor a repeated event counts.
+    recorder.observed(opened(PEER_A, "inbound"));
+    append(temporary.store, desired());
+    temporary.clock.stall(2_000);
     const wallMs = temporary.clock.wallMs.bind(temporary.clock);
     temporary.clock.wallMs = () => wallMs() - 3_600_000;
     recorder.observed(opened(PEER_A));
@@ -72,6 +88,7 @@ describe("the recorder", () => {
     using recorder = recorderOn(temporary);
     append(temporary.store, desired());
     recorder.observed(opened(PEER_A));
+    recorder.observed(closed(PEER_A, { direction: "inbound" }));
     append(temporary.store, desired({ address: "/ip4/10.0.0.9/tcp/4001" as never }));
     temporary.clock.stall(6 * 3_600_000);
     recorder.observed(closed(PEER_A));
@@ -278,5 +295,79 @@ describe("the recorder", () => {
       const lines = logger.lines.slice(before).filter((line) => line.message === message || line.message === "internal error");
       expect(lines).toMatchObject(error instanceof TypeError ? [fault, said] : [said]);
     }
+  });
+
+  it("measures each event once, also one that comes after a loss, and none that is outdated", async () => {
+    using temporary = new TemporaryStore();
+    using recorder = recorderOn(temporary);
+    const measured = async () => Number(/establish_seconds_count (\d+)/.exec((await metrics.text()).text)?.[1]);
+    append(temporary.store, desired());
+    for (let count = 0; count < 2; count++) {
+      recorder.observed(opened(PEER_A));
+      recorder.observed(closed(PEER_A));
+    }
+    expect(await measured()).toBe(1);
+    append(temporary.store, desired({ address: addressOf(PEER_A, "10.0.0.9") }));
+    recorder.observed(opened(PEER_A));
+    recorder.observed(closed(PEER_A));
+    expect(await measured()).toBe(2);
+    append(temporary.store, desired({ address: addressOf(PEER_A, "10.0.0.8") }));
+    append(temporary.store, desired({ relation: "NONE", standing: "revoked" }));
+    recorder.observed(opened(PEER_A));
+    expect(await measured()).toBe(2);
+  });
+
+  it("passes on what it observes, and is silent after its end", () => {
+    using temporary = new TemporaryStore();
+    const { store, clock } = temporary;
+    const seen: unknown[] = [];
+    const recorder = new Recorder({ store, clock, logger, metrics, onObserved: (event) => void seen.push(event) });
+    const refused = inboundRefused(PEER_A);
+    recorder.observed(refused);
+    expect(seen).toEqual([refused]);
+    const { reason, message: error } = refused;
+    const line = { level: "warn", message: "refused inbound stream", fields: { seq: 1, peerId: PEER_A, reason, error } };
+    expect(logger.lines).toEqual([line]);
+    recorder[Symbol.dispose]();
+    append(store, rejected());
+    observe(store, opened(PEER_A));
+    expect(logger.lines).toEqual([line]);
+  });
+
+  it("says how many streams a crash has left open, and nothing of none", () => {
+    using temporary = new TemporaryStore();
+    start(temporary.store);
+    observe(temporary.store, opened(PEER_A));
+    const orphans = () => logger.lines.filter(({ message }) => message.startsWith("previous run did not shut down cleanly"));
+    for (const _run of ["after the crash", "after a clean stop"]) {
+      using recorder = recorderOn({ clock: temporary.clock, store: temporary.reopen() });
+      recorder.started({ run: RUN, peerId: PEER_A, version: "1.0.0", config: config(["PARTNER"]), lastAliveMs: null });
+      recorder.running();
+      expect(orphans().map(({ fields }) => fields)).toEqual([{ streams: 1 }]);
+    }
+  });
+
+  it("names no attempt in a fault that belongs to none", () => {
+    using temporary = new TemporaryStore();
+    using recorder = recorderOn(temporary);
+    recorder.faulted(PEER_A, { part: "streams", error: new PartnerdError("internal_error", "a bug"), attempt: null });
+    const fields = {
+      part: "streams",
+      peerId: PEER_A,
+      code: "internal_error",
+      error: "a bug",
+      stack: expect.any(String) as string,
+    };
+    expect(logger.lines.map((line) => line.fields)).toEqual([fields]);
+  });
+
+  it("warns of no address that TCP can dial, or that is not dialled anyway", () => {
+    using temporary = new TemporaryStore();
+    using _recorder = recorderOn(temporary);
+    append(temporary.store, desired());
+    append(temporary.store, desired({ address: null }));
+    const address = "/ip4/10.0.0.9/udp/4001/quic-v1" as never;
+    append(temporary.store, desired({ address, relation: "NONE", standing: "revoked" }));
+    expect(logger.lines).toEqual([]);
   });
 });

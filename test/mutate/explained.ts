@@ -36,4 +36,11 @@ export const EXPLAINED: readonly Explanation[] = [
     kind: "equivalent",
     why: NEVER_ABORTED,
   },
+  {
+    path: "src/daemon/rows/suppressed-events.ts",
+    operator: "off-by-one",
+    line: "#leastPeers = 0;",
+    kind: "equivalent",
+    why: "A summary has at least one event, and so at least one peer.",
+  },
 ];

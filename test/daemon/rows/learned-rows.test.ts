@@ -311,6 +311,21 @@ it("what waits is written at the end, if it can be by then", () => {
   expect(clock.pendingTimers).toBe(timers);
 });
 
+it("a program that could not be written leaves nothing that waits", () => {
+  const { clock } = temporary;
+  const timers = clock.pendingTimers;
+  let again = 0;
+  using rowsBehind = new LearnedRows({
+    clock,
+    store: { get: () => ({ standing: "partner", generation: 3 }) as DesiredPeer, status: () => undefined },
+    write: () => {},
+    isBehind: () => true,
+  });
+  rowsBehind.learned(PEER_A, PROGRAM, () => (again += 1));
+  clock.advanceSync(SETTLE_MS);
+  expect([again, clock.pendingTimers]).toEqual([1, timers]);
+});
+
 it("a row that repeats what the log knows is not appended", () => {
   const { store } = temporary;
   const { generation: causeSeq } = append(store, desired());
