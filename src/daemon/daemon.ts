@@ -217,7 +217,7 @@ async function createStreams(
   const { clock, random, logger, metrics, owner } = around;
   const { store, recorder, run } = log;
   const wake = (peerId: PeerId) => core.reconciler.wake(peerId);
-  const identify: Identify = (peerId, signal) => streams.identify(peerId, signal);
+  const identify: Identify = (...request) => streams.identify(...request);
   const identifier = owner.use(new PartnerIdentifier({ clock, logger, desired: store, recorder, identify }));
   const streams = await createPartnerStreams({
     ...host,

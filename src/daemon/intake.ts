@@ -34,6 +34,8 @@ interface IntakeDependencies {
   readonly reader: ConsumerOwner;
   /** Disposes parts together with the daemon. */
   readonly owner: AsyncDisposableStack;
+  /** As in natsSource. */
+  readonly localUrl?: string;
 }
 
 export interface Intake {

@@ -7,8 +7,7 @@ import { type NatsUrl, parseNatsUrl } from "../nats/connection/server-address.ts
 import { natsAnswers } from "../nats/connection/tls-first.ts";
 import { startPrivateServer } from "../nats/server/private-server.ts";
 
-const LOCAL = { host: "127.0.0.1", port: 4222 } as const;
-const LOCAL_URL = `nats://${LOCAL.host}:${LOCAL.port}`;
+const LOCAL_URL = "nats://127.0.0.1:4222";
 const GREETING_TIMEOUT_MS = 1_000;
 
 interface SourceDependencies {
@@ -19,6 +18,8 @@ interface SourceDependencies {
   readonly signal: AbortSignal;
   /** Disposes parts together with the daemon. */
   readonly owner: AsyncDisposableStack;
+  /** Where to look for a server on this machine. Default: the usual port on loopback. */
+  readonly localUrl?: string;
 }
 
 export interface NatsSource {
@@ -29,12 +30,13 @@ export interface NatsSource {
 
 export async function natsSource(config: Config, deps: SourceDependencies): Promise<NatsSource> {
   if (config.nats.url !== undefined || config.nats.urlFile !== undefined) return { config: natsConfig(config), isPrivate: false };
-  if (await natsAnswers(LOCAL.host, LOCAL.port, GREETING_TIMEOUT_MS, deps.clock, config.nats.tls)) {
-    deps.logger.info({ url: LOCAL_URL }, "nats.url is not set: connecting to the usual address on this machine");
-    return { config: natsConfig(config), isPrivate: false };
+  const { clock, logger, env, signal, owner, localUrl = LOCAL_URL } = deps;
+  const { hostname, port } = new URL(localUrl);
+  if (await natsAnswers(hostname, Number(port), GREETING_TIMEOUT_MS, clock, config.nats.tls)) {
+    logger.info({ url: localUrl }, "nats.url is not set: connecting to the usual address on this machine");
+    return { config: natsConfig(config, parseNatsUrl(localUrl)), isPrivate: false };
   }
-  const { clock, logger, env, signal } = deps;
-  const server = deps.owner.use(await startPrivateServer({ dataDir: config.data, env, clock, logger, signal }));
+  const server = owner.use(await startPrivateServer({ dataDir: config.data, env, clock, logger, signal }));
   return { config: natsConfig(config, parseNatsUrl(server.url)), isPrivate: true };
 }
 

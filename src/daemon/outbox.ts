@@ -27,7 +27,7 @@ interface OutboxInit {
   /** Called for each failed attempt. `locked`: another process holds the lock of the database. */
   readonly onFailed: (kind: "append" | "locked") => void;
   /** Default 4,096. */
-  readonly maxUnwritten?: number;
+  readonly maxUnwritten?: number | undefined;
 }
 
 /** Disposing it tries once more to write what is left, and reports what it cannot write; nothing, if it was never told to write. */

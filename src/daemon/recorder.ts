@@ -65,7 +65,7 @@ export class Recorder implements ReconcilerObserver, Disposable {
     const { store, clock, logger, metrics, maxUnwritten } = deps;
     this.#deps = deps;
     const onFailed = (kind: "append" | "locked") => metrics.logFailures.inc({ kind });
-    this.#outbox = new Outbox({ store, clock, logger, onFailed, ...(maxUnwritten !== undefined && { maxUnwritten }) });
+    this.#outbox = new Outbox({ store, clock, logger, onFailed, maxUnwritten });
     const write = (observation: Observation) => this.#outbox.put(observation);
     this.#rows = new RowBudget({ clock, write });
     this.#learned = new LearnedRows({ clock, store, write, isBehind: () => this.#outbox.isBehind });
@@ -168,24 +168,14 @@ export class Recorder implements ReconcilerObserver, Disposable {
   }
 
   settled(peerId: PeerId, outcome: Outcome): void {
-    switch (outcome.kind) {
-      case "terminal": {
-        const { error, attempt } = outcome;
-        this.explained(peerId, error, attempt.id);
-        this.#deps.logger.warn(
-          { peerId, code: error.code, error: error.message, attempt: attempt.id },
-          "will not dial until the peer's record changes",
-        );
-        break;
-      }
-      case "retry":
-        this.explained(peerId, outcome.error, outcome.attempt.id);
-        break;
-      case "fault":
-      case "done":
-      case "after":
-        break;
-    }
+    if (outcome.kind !== "terminal" && outcome.kind !== "retry") return;
+    const { error, attempt } = outcome;
+    this.explained(peerId, error, attempt.id);
+    if (outcome.kind === "terminal")
+      this.#deps.logger.warn(
+        { peerId, code: error.code, error: error.message, attempt: attempt.id },
+        "will not dial until the peer's record changes",
+      );
   }
 
   resyncFound(peerId: PeerId): void {

@@ -216,6 +216,7 @@ function deliveryView(proof: DeliveryProof, { health, consumer, store, ignoredDa
 
 function historyView(entry: LogEntry): HistoryView {
   const { seq, atMs, event, source, claimedUser, effect, causeSeq, openedSeq } = entry;
+  const desired = event.type === "PeerDesired" ? event : null;
   return {
     seq,
     at: isoTime(atMs),
@@ -223,8 +224,8 @@ function historyView(entry: LogEntry): HistoryView {
     app: source,
     claimedUser,
     effect,
-    relation: "relation" in event ? event.relation : null,
-    standing: "standing" in event ? event.standing : null,
+    relation: desired?.relation ?? null,
+    standing: desired?.standing ?? null,
     direction: "direction" in event ? event.direction : null,
     reason: "reason" in event ? event.reason : null,
     message: historyMessage(event),

@@ -5,6 +5,9 @@ import { Outbox } from "../../src/daemon/outbox.ts";
 import { VirtualClock } from "../../src/sim/time/virtual-clock.ts";
 import type { LogEntry } from "../../src/store/model/log-entry.ts";
 import type { Observation } from "../../src/store/write/own-event-appender.ts";
+import { openFailed } from "../store/support/events.ts";
+import { ATTEMPT } from "../support/attempts.ts";
+import { errorWith } from "../support/matchers.ts";
 import { PEER_A, PEER_B } from "../support/peers.ts";
 import { RecordingLogger } from "../support/recording-logger.ts";
 
@@ -113,7 +116,7 @@ describe("the outbox", () => {
     outbox.put(event(1));
     clock.advanceSync(300);
     outbox.put(event(2));
-    expect(outbox.failing?.message).toBe("disk full");
+    expect(outbox.failing).toMatchObject({ message: "disk full", code: "database_failed" });
     clock.advanceSync(5_000);
     expect(taken).toEqual([]);
     failure = null;
@@ -160,13 +163,25 @@ describe("the outbox", () => {
     outbox.put(event(1));
     outbox.put(event(2));
     const stack = expect.stringContaining("outbox.test.ts") as string;
-    const about = { part: "log", error: "a bug", peerId: PEER_A, event: "InboundRefused", stack };
-    expect(logger.at("error")).toMatchObject([{ message: "internal error", fields: about }]);
+    const about = { part: "log", code: "internal_error", error: "a bug", peerId: PEER_A, event: "InboundRefused", stack };
+    expect(logger.at("error")).toEqual([{ level: "error", message: "internal error", fields: about }]);
     expect(attemptsFailed).toBe(1);
     expect(taken.map(([number]) => number)).toEqual([2]);
     expect(others).toMatchObject([{ type: "EventsSuppressed", reason: "log_unwritable", details: { events: 1 } }]);
     expect(outbox.failing).toBeNull();
     expect(clock.pendingTimers).toBe(0);
+  });
+
+  it("names the attempt of such an event, and no peer for those of strangers together", () => {
+    failure = new TypeError("a bug");
+    outbox.put({ event: openFailed(PEER_A), atMs: clock.wallMs(), causeSeq: 1 });
+    const details = { events: 2, peers: 1, counts: [] };
+    const summary = { type: "EventsSuppressed", peerId: null, reason: null, durationMs: 1, details } as const;
+    outbox.put({ event: summary, atMs: clock.wallMs(), causeSeq: null });
+    const fault = { part: "log", code: "internal_error", error: "a bug", stack: expect.any(String) as string };
+    const fields = logger.at("error").map((line) => line.fields);
+    expect(fields).toContainEqual({ ...fault, event: "OpenFailed", peerId: PEER_A, attempt: ATTEMPT.id });
+    expect(fields).toContainEqual({ ...fault, event: "EventsSuppressed" });
   });
 
   it("drops such an event although it was kept while the disk was full", () => {
@@ -182,7 +197,7 @@ describe("the outbox", () => {
   it("writes the start before everything else, and tries that again as well", () => {
     startFailure = new Error("disk full");
     outbox.write();
-    expect(outbox.failing?.message).toBe("disk full");
+    expect(outbox.failing).toMatchObject({ message: "disk full", code: "database_failed" });
     outbox.put(event(1));
     clock.advanceSync(2_500);
     expect(taken).toEqual([]);
@@ -267,7 +282,7 @@ describe("the outbox", () => {
     for (let number = 1; number <= 25; number++) outbox.put(event(number));
     failure = null;
     costMs = 10;
-    expect(() => outbox.flush()).toThrow("earlier events are written first");
+    expect(() => outbox.flush()).toThrow(errorWith("database_failed", /^earlier events are written first$/));
     expect(taken).toHaveLength(5);
     expect(outbox.failing).toBeNull();
     clock.advanceSync(0);
@@ -295,16 +310,25 @@ describe("the outbox", () => {
   it("waits a moment for a locked database when it is drained", async () => {
     failure = LOCKED;
     outbox.put(event(1));
-    const drained = outbox.drain();
+    let isOver = false;
+    const drained = outbox.drain().then(() => {
+      isOver = true;
+    });
     await clock.advance(200);
+    expect(isOver).toBe(false);
     failure = null;
     await clock.advance(50);
     await drained;
     expect(taken).toHaveLength(1);
     failure = LOCKED;
     outbox.put(event(2));
-    const inVain = outbox.drain();
-    await clock.advance(400);
+    isOver = false;
+    const inVain = outbox.drain().then(() => {
+      isOver = true;
+    });
+    await clock.advance(299);
+    expect(isOver).toBe(false);
+    await clock.advance(1);
     await inVain;
     failure = new Error("disk full");
     // A full disk is not waited for.
@@ -326,6 +350,24 @@ describe("the outbox", () => {
       message: "could not write the last events to the log; they are lost",
       fields: { events: 2, error: "disk full" },
     });
+  });
+
+  it("reports a fault of the program in writing the start, once", () => {
+    startFailure = new TypeError("a bug");
+    outbox.write();
+    clock.advanceSync(3_000);
+    expect(logger.lines).toMatchObject([{ level: "error", message: "internal error", fields: { part: "log", error: "a bug" } }]);
+  });
+
+  it("is not waited for when it is drained while the disk is full, or with nothing to write", async () => {
+    failure = new PartnerdError("database_failed", "disk full");
+    outbox.put(event(1));
+    await outbox.drain();
+    failure = null;
+    outbox.flush();
+    failure = LOCKED;
+    await outbox.drain();
+    expect(clock.monotonicMs()).toBe(0);
   });
 
   it("writes what it can when disposed, and then stops retrying", () => {

@@ -1,4 +1,4 @@
-/** What the API and the metrics show of the daemon's parts. */
+/** The views of the API and the gauges of the metrics, built from the daemon's parts. */
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { PartnerdError } from "../../src/base/errors.ts";
 import { didOf, type PeerId } from "../../src/base/ids.ts";
@@ -124,6 +124,8 @@ describe("the gauges", () => {
 
   it("count peers by phase, partners, inbound streams, and what is missing", () => {
     populate();
+    append(temporary.store, desired({ peerId: PEER_C, resourceId: null, standing: "revoked", relation: "NONE" }));
+    snapshot.push({ peerId: PEER_B, outbound: null, inbound: openStream });
     progress.set(PEER_B, { ...IDLE, opening: true });
     const message = null;
     temporary.store.appendDelivery(
@@ -139,7 +141,7 @@ describe("the gauges", () => {
     const { seq, chainHash } = temporary.store.head();
     expect(gauges()).toMatchObject({
       desired_partners: 1,
-      inbound_streams: 1,
+      inbound_streams: 2,
       nats_connected: 1,
       event_log_head_seq: seq,
       // Twelve hexadecimal digits: a double holds them exactly.

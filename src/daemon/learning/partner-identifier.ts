@@ -63,7 +63,6 @@ export class PartnerIdentifier implements Disposable {
     this.#ended.abort();
     this.#timer?.[Symbol.dispose]();
     this.#retry?.[Symbol.dispose]();
-    this.#waiting.clear();
   }
 
   #forget(peerId: PeerId): void {

@@ -97,8 +97,6 @@ export class LearnedRows implements Disposable {
     for (const { timer } of this.#settling.values()) timer[Symbol.dispose]();
     for (const [peerId, { facts }] of this.#settling) this.#write(peerId, facts);
     for (const [peerId, short] of this.#waiting) this.#write(peerId, short);
-    this.#settling.clear();
-    this.#waiting.clear();
   }
 
   #isPartner(peerId: PeerId): boolean {

@@ -27,12 +27,15 @@ let denied: NatsError | undefined;
 /** Appended to the log. */
 let rows: (DeliveryEvent | CloneSeen)[];
 let keeper: HeadKeeper;
+let newKeeper: () => HeadKeeper;
+/** If set, what all random numbers are. */
+let jitter: number | undefined;
 
 beforeEach(() => {
   clock = new VirtualClock();
   logger = new RecordingLogger();
   [head, isReading, isClosed, sent, rows] = [headAt(1), true, false, [], []];
-  [newest, denied] = [undefined, undefined];
+  [newest, denied, jitter] = [undefined, undefined, undefined];
   answer = async () => ({});
   const publish = (subject: string, text: string, { expect: { streamName } }: { expect: { streamName?: string } }) => {
     sent.push({ subject, seq: (JSON.parse(text) as { seq: number }).seq, stream: streamName });
@@ -47,29 +50,32 @@ beforeEach(() => {
   };
   const streams = { getMessage, info: async () => ({ created: "c" }) };
   const client = { isClosed: () => isClosed, jetstream: () => ({ publish }), jetstreamManager: async () => ({ streams }) };
-  keeper = new HeadKeeper({
-    store: {
-      head: () => head,
-      contradictionOf: ({ seq }) => (seq > head.seq ? "the log ends before it" : null),
-      deliveries: () => rows.map((event) => ({ event }) as LogEntry<DeliveryEvent>),
-      appendDelivery: (events) => {
-        rows.push(...events);
-        return [];
+  const random = seededRandom(1);
+  newKeeper = () =>
+    new HeadKeeper({
+      store: {
+        head: () => head,
+        contradictionOf: ({ seq }) => (seq > head.seq ? "the log ends before it" : null),
+        deliveries: () => rows.map((event) => ({ event }) as LogEntry<DeliveryEvent>),
+        appendDelivery: (events) => {
+          rows.push(...events);
+          return [];
+        },
       },
-    },
-    connection: {
-      onClient: (listener) => {
-        listener(client as unknown as NatsConnection);
-        return { [Symbol.dispose]: () => {} };
+      connection: {
+        onClient: (listener) => {
+          listener(client as unknown as NatsConnection);
+          return { [Symbol.dispose]: () => {} };
+        },
       },
-    },
-    isReading: () => isReading,
-    peerId: PEER_A,
-    run: "r1" as RunId,
-    clock,
-    random: seededRandom(1),
-    logger,
-  });
+      isReading: () => isReading,
+      peerId: PEER_A,
+      run: "r1" as RunId,
+      clock,
+      random: { next: () => jitter ?? random.next(), bytes: (length) => random.bytes(length) },
+      logger,
+    });
+  keeper = newKeeper();
 });
 
 function notFound(): NatsError {
@@ -117,6 +123,27 @@ it("that is refused is one warning, tried again once a minute, and not when stop
   const before = sent.length;
   await keeper[Symbol.asyncDispose]();
   expect(sent).toHaveLength(before);
+});
+
+it("that a mistake of ours keeps back is a fault, once", async () => {
+  answer = async () => {
+    throw new TypeError("a bug");
+  };
+  await clock.advance(300_000);
+  expect(logger.lines).toMatchObject([{ level: "error", message: "internal error", fields: { part: "log", error: "a bug" } }]);
+});
+
+it("is published again as soon as a minute has passed", async () => {
+  jitter = 0.5;
+  await keeper[Symbol.asyncDispose]();
+  sent = [];
+  keeper = newKeeper();
+  await clock.advance(2_000);
+  head = headAt(2);
+  await clock.advance(59_999);
+  expect(seqs()).toEqual([1]);
+  await clock.advance(1);
+  expect(seqs()).toEqual([1, 2]);
 });
 
 it("that the server never confirms delays nothing, and the stop by 300 ms", async () => {

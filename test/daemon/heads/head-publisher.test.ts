@@ -75,10 +75,17 @@ describe("the head of the log", () => {
     ]);
   });
 
+  it("that a mistake of ours keeps back is a fault", () => {
+    head = new TypeError("a bug");
+    clock.advanceSync(60_000);
+    expect(logger.lines.slice(1)).toMatchObject([{ message: "internal error", fields: { part: "log", error: "a bug" } }]);
+  });
+
   it("that is not kept beside the database is an error, said once, and so is its end", () => {
     headFailing = new PartnerdError("file_failed", "cannot write head: EIO");
     clock.advanceSync(180_000);
     expect(logger.at("error")).toMatchObject([{ fields: { error: "cannot write head: EIO" } }]);
+    expect(logged()).toHaveLength(1);
     headFailing = null;
     clock.advanceSync(60_000);
     expect(logged().at(-1)?.[0]).toBe("head file is writable again");
@@ -86,26 +93,65 @@ describe("the head of the log", () => {
 });
 
 describe("on a NATS subject", () => {
-  /** The part of a client that publishing needs; its server never answers. */
-  function client() {
+  /** The part of a client that publishing needs; its server never answers unless `flushed` says so. */
+  function client(flushed = new Promise<void>(() => {})) {
     const sent: unknown[] = [];
     const state = { isClosed: false };
     const connection = {
       publish: (subject: string, text: string) => void sent.push([subject, JSON.parse(text)]),
       isClosed: () => state.isClosed,
       closed: () => new Promise<void>(() => {}),
-      flush: () => new Promise<void>(() => {}),
+      flush: () => flushed,
     };
     return { sent, state, connection: connection as unknown as NatsConnection };
   }
 
+  /** Takes the listener for new clients, until it is disposed. */
+  function connections() {
+    const listeners = new Set<(client: NatsConnection) => void>();
+    const onClient = (listener: (client: NatsConnection) => void) => {
+      listeners.add(listener);
+      return { [Symbol.dispose]: () => void listeners.delete(listener) };
+    };
+    return { listeners, connection: { onClient } };
+  }
+
+  it("the end waits until it is sent, at most half a second, and takes no more clients", async () => {
+    for (const [answersAfterMs, endsAfterMs] of [
+      [200, 200],
+      [9_000, 500],
+    ] as const) {
+      const { listeners, connection } = connections();
+      const subject = publisher.publishTo({ connection, subject: "oc.head", peerId: PEER_A });
+      const flushed = Promise.withResolvers<void>();
+      for (const connect of listeners) connect(client(flushed.promise).connection);
+      const timers = clock.pendingTimers;
+      let isOver = false;
+      const ended = subject[Symbol.asyncDispose]().then(() => {
+        isOver = true;
+      });
+      expect(listeners.size).toBe(0);
+      using answer = clock.schedule(answersAfterMs, () => flushed.resolve());
+      await clock.advance(endsAfterMs - 1);
+      expect(isOver).toBe(false);
+      await clock.advance(1);
+      expect(isOver).toBe(true);
+      await ended;
+      answer[Symbol.dispose]();
+      expect(clock.pendingTimers).toBe(timers);
+    }
+  });
+
+  it("the end does not wait if there never was a connection", async () => {
+    const { connection } = connections();
+    await publisher.publishTo({ connection, subject: "oc.head", peerId: PEER_A })[Symbol.asyncDispose]();
+    expect(clock.monotonicMs()).toBe(0);
+  });
+
   it("it is published on each connection, on each change, and when stopping, whether or not the server answers", async () => {
-    let connect: (client: NatsConnection) => void = () => {};
-    const connection = {
-      onClient: (listener: (client: NatsConnection) => void) => {
-        connect = listener;
-        return { [Symbol.dispose]: () => {} };
-      },
+    const { listeners, connection } = connections();
+    const connect = (fresh: NatsConnection) => {
+      for (const listener of listeners) listener(fresh);
     };
     const subject = publisher.publishTo({ connection, subject: "oc.head", peerId: PEER_A });
     const first = client();

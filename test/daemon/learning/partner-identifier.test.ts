@@ -149,6 +149,78 @@ it("does not ask again after a failure if the stream is gone", async () => {
   expect(asked).toHaveLength(1);
 });
 
+it("does not ask later, after a failure, if the stream is gone by then", async () => {
+  session();
+  await clock.advance(1);
+  asked[0]?.answer.reject(new PartnerdError("timeout", "no answer"));
+  await clock.advance(1);
+  loss();
+  await clock.advance(3_600_000);
+  expect(asked).toHaveLength(1);
+  // Nothing is left to be asked later, either.
+  identifier.observed(opened("partner-2" as PeerId));
+  await clock.advance(1);
+  asked[1]?.answer.reject(new PartnerdError("timeout", "no answer"));
+  await clock.advance(1);
+  expect(clock.pendingTimers).toBe(1);
+  identifier[Symbol.dispose]();
+  expect(clock.pendingTimers).toBe(0);
+});
+
+it("does not ask again one that has answered, although it had waited for that", async () => {
+  for (let count = 0; count < 3; count++) {
+    session();
+    await clock.advance(1_000);
+    asked.at(-1)?.answer.resolve({});
+    await clock.advance(1);
+    loss();
+  }
+  await clock.advance(500_000);
+  // Beyond the rate: to be asked later.
+  identifier.observed(opened(PARTNER));
+  await clock.advance(200_000);
+  expect(asked).toHaveLength(3);
+  identifier.observed(opened(PARTNER, "inbound"));
+  await clock.advance(1);
+  expect(asked).toHaveLength(4);
+  asked[3]?.answer.resolve({ agent: "one/1" });
+  await clock.advance(7_200_000);
+  expect(asked).toHaveLength(4);
+});
+
+it("does not ask twice at once, however long the answer takes", async () => {
+  session();
+  await clock.advance(1);
+  asked[0]?.answer.reject(new PartnerdError("timeout", "no answer"));
+  await clock.advance(300_000);
+  expect(asked).toHaveLength(2);
+  identifier.observed(opened("stranger" as PeerId, "inbound"));
+  await clock.advance(1_200_000);
+  expect(names()).toEqual([PARTNER, PARTNER]);
+});
+
+it("asks the next one 50 ms later, whether or not the one before has answered, and also the last", async () => {
+  const many = Array.from({ length: 9 }, (_, index) => `partner-${index}` as PeerId);
+  for (const peerId of many) identifier.observed(opened(peerId));
+  await clock.advance(0);
+  expect(asked).toHaveLength(1);
+  await clock.advance(49);
+  expect(asked).toHaveLength(1);
+  await clock.advance(1);
+  expect(asked).toHaveLength(2);
+  await clock.advance(1_000);
+  expect(asked).toHaveLength(8);
+  asked[0]?.answer.resolve({});
+  await clock.advance(50);
+  expect(names()).toEqual(many);
+});
+
+it("asks the second of two although the first does not answer", async () => {
+  for (const peerId of ["partner-1", "partner-2"]) identifier.observed(opened(peerId as PeerId));
+  await clock.advance(50);
+  expect(names()).toEqual(["partner-1", "partner-2"]);
+});
+
 it("asks no one else, and no one whose stream is lost in the meantime", async () => {
   session("stranger" as PeerId);
   session();
@@ -191,7 +263,8 @@ it("a failed answer is a debug line with its code, and a mistake of ours a fault
   await clock.advance(1);
   asked[1]?.answer.reject(new TypeError("undefined is not a function"));
   await clock.advance(1);
-  expect(logger.at("error")).toMatchObject([{ fields: { peerId: PARTNER }, message: "internal error" }]);
+  const fields = { peerId: PARTNER, part: "streams" };
+  expect(logger.at("error")).toMatchObject([{ fields, message: "internal error" }]);
 });
 
 it("ends with the daemon: what is asked is aborted, and nothing more is asked or told", async () => {
@@ -204,4 +277,5 @@ it("ends with the daemon: what is asked is aborted, and nothing more is asked or
   session("partner-3" as PeerId);
   await clock.advance(60_000);
   expect([asked.length, learned, logger.lines]).toEqual([1, [], []]);
+  expect(clock.pendingTimers).toBe(0);
 });

@@ -216,6 +216,19 @@ describe("a partner's program", () => {
     startRecorder();
   });
 
+  it("keeps a single fact beyond its budget, until it has a row", () => {
+    append(temporary.store, desired());
+    for (const agent of ["one/1", "one/2"]) {
+      recorder.learned(PEER_A, { agent });
+      temporary.clock.advanceSync(SETTLE_MS);
+    }
+    recorder.learned(PEER_A, { challenge: "passed" });
+    temporary.clock.advanceSync(SETTLE_MS);
+    expect(facts()?.challenge).toBeNull();
+    temporary.clock.advanceSync(600_000);
+    expect(facts()?.challenge).toBe("passed");
+  });
+
   it("says in the history how many protocols it named", () => {
     append(temporary.store, desired());
     recorder.learned(PEER_A, { ...PROGRAM, protocols: ["/a", "/b"], protocolsOmitted: 7 });
@@ -276,6 +289,41 @@ it("what waits of many partners is tried a few at a time, each in its turn", () 
   clock.advanceSync(4_000);
   expect(written.toSorted()).toEqual(partners.toSorted());
   expect(clock.pendingTimers).toBe(timers);
+});
+
+it("what waits is written at the end, if it can be by then", () => {
+  const { clock } = temporary;
+  const timers = clock.pendingTimers;
+  const written: unknown[] = [];
+  let isBehind = true;
+  const rowsAtEnd = new LearnedRows({
+    clock,
+    store: { get: () => ({ standing: "partner", generation: 3 }) as DesiredPeer, status: () => undefined },
+    write: (observation) => void written.push(observation),
+    isBehind: () => isBehind,
+  });
+  rowsAtEnd.learned(PEER_A, SPOKEN);
+  clock.advanceSync(SETTLE_MS);
+  isBehind = false;
+  rowsAtEnd[Symbol.dispose]();
+  const event = { type: "PeerLearned", peerId: PEER_A, details: { ...NOTHING_LEARNED, ...SPOKEN } };
+  expect(written).toEqual([{ event, atMs: clock.wallMs(), causeSeq: 3 }]);
+  expect(clock.pendingTimers).toBe(timers);
+});
+
+it("a program that could not be written leaves nothing that waits", () => {
+  const { clock } = temporary;
+  const timers = clock.pendingTimers;
+  let again = 0;
+  using rowsBehind = new LearnedRows({
+    clock,
+    store: { get: () => ({ standing: "partner", generation: 3 }) as DesiredPeer, status: () => undefined },
+    write: () => {},
+    isBehind: () => true,
+  });
+  rowsBehind.learned(PEER_A, PROGRAM, () => (again += 1));
+  clock.advanceSync(SETTLE_MS);
+  expect([again, clock.pendingTimers]).toEqual([1, timers]);
 });
 
 it("a row that repeats what the log knows is not appended", () => {

@@ -5,7 +5,7 @@ import type { PeerId } from "../../../src/base/ids.ts";
 import { Recorder } from "../../../src/daemon/recorder.ts";
 import { Metrics } from "../../../src/http/metrics.ts";
 import type { Store } from "../../../src/store/store.ts";
-import { append, closed, desired, inboundRefused, opened, openFailed } from "../../store/support/events.ts";
+import { append, closed, desired, inboundRefused, opened, openFailed, removed } from "../../store/support/events.ts";
 import { TemporaryStore } from "../../store/support/temporary-store.ts";
 import { PEER_A } from "../../support/peers.ts";
 import { RecordingLogger } from "../../support/recording-logger.ts";
@@ -77,6 +77,64 @@ describe("strangers", () => {
     expect(rows()).toBe(25);
     expect(mostPerMinute()).toBeLessThanOrEqual(MOST_ROWS_PER_MINUTE);
     expect(logger.at("warn")).toHaveLength(25);
+  });
+
+  it("that come on get a row every ten seconds", () => {
+    for (const peerId of strangers(24)) recorder.observed(inboundRefused(peerId));
+    let number = 24;
+    const refusedRows = () => {
+      number += 2;
+      for (const peerId of strangers(2, number)) recorder.observed(inboundRefused(peerId));
+      return rows("type = 'InboundRefused'");
+    };
+    expect(refusedRows()).toBe(24);
+    temporary.clock.advanceSync(9_999);
+    expect(refusedRows()).toBe(24);
+    temporary.clock.advanceSync(1);
+    expect(refusedRows()).toBe(25);
+    temporary.clock.advanceSync(10_000);
+    expect(refusedRows()).toBe(26);
+  });
+
+  it("leave the places of their open streams to others once they are named", () => {
+    for (const peerId of strangers(16)) recorder.observed(inbound(peerId));
+    append(temporary.store, desired({ peerId: "stranger-0" as PeerId }));
+    for (const peerId of strangers(3, 16)) recorder.observed(inbound(peerId));
+    expect(rows("type = 'StreamOpened'")).toBe(17);
+  });
+
+  it("pay for a refusal before each stream, too", () => {
+    const peerId = "stranger-0" as PeerId;
+    for (let count = 0; count < 20; count++)
+      for (const event of [inboundRefused(peerId), inbound(peerId), reset(peerId)]) recorder.observed(event);
+    // Three rows in each round, of 24.
+    expect(rows("type = 'InboundRefused'")).toBe(8);
+  });
+
+  it("have a row for the end of just the stream whose opening has one", () => {
+    const peerId = "stranger-0" as PeerId;
+    recorder.observed(inbound(peerId));
+    recorder.observed(reset(peerId));
+    recorder.observed(inbound(peerId));
+    for (const other of strangers(30, 1)) recorder.observed(inboundRefused(other));
+    const closedRows = () => rows("type = 'StreamClosed'");
+    recorder.observed(opened(peerId, "inbound", "/other/1.0"));
+    recorder.observed(opened(peerId, "outbound"));
+    recorder.observed(closed(peerId, { direction: "inbound", protocol: "/other/1.0" }));
+    recorder.observed(closed(peerId));
+    expect(closedRows()).toBe(1);
+    recorder.observed(reset(peerId));
+    expect(closedRows()).toBe(2);
+    recorder.observed(inbound(peerId));
+    recorder.observed(reset(peerId));
+    expect(closedRows()).toBe(2);
+  });
+
+  it("that are removed by an event get their open stream into the log", () => {
+    for (const peerId of strangers(16)) recorder.observed(inbound(peerId));
+    recorder.observed(inbound(PEER_A));
+    append(temporary.store, removed());
+    expect(rows(`type = 'StreamOpened' and peer_id = '${PEER_A}'`)).toBe(1);
   });
 
   it("that flap, sixteen of them for ten minutes, never hide a partner, and lose no count", () => {
@@ -168,6 +226,7 @@ describe("strangers", () => {
     for (const peerId of strangers(30)) recorder.observed(inboundRefused(peerId));
     temporary.clock.advanceSync(2_000);
     restart();
+    expect(temporary.clock.pendingTimers).toBe(0);
     expect(suppressed()).toMatchObject([{ events: 6, peers: 6, durationMs: 2_000 }]);
     recorder.observed(inboundRefused("stranger-99" as PeerId));
     expect(rows("peer_id = 'stranger-99'")).toBe(1);
@@ -201,6 +260,35 @@ describe("a known peer", () => {
       recorder.observed(closed(PEER_A));
     }
     expect(rows("cause_seq = 1")).toBe(400);
+  });
+
+  it("gets a row for six failures, and then for one in 15 s", () => {
+    const reasons = ["timeout", "dial_failed"] as const;
+    let number = 0;
+    const failedRows = (count: number) => {
+      for (const last = number + count; number < last; number += 1)
+        recorder.observed(openFailed(PEER_A, { reason: reasons[number % 2] ?? "timeout" }));
+      return rows("type = 'OpenFailed'");
+    };
+    expect(failedRows(7)).toBe(6);
+    temporary.clock.advanceSync(14_999);
+    expect(failedRows(1)).toBe(6);
+    temporary.clock.advanceSync(1);
+    expect(failedRows(2)).toBe(7);
+    temporary.clock.advanceSync(15_000);
+    expect(failedRows(2)).toBe(8);
+  });
+
+  it.each([
+    ["OpenFailed", "outbound"],
+    ["InboundRefused", "inbound"],
+  ] as const)("gets no more rows for an %s by opening %s streams in between", (type, direction) => {
+    for (let count = 0; count < 20; count++) {
+      recorder.observed(type === "OpenFailed" ? openFailed(PEER_A) : inboundRefused(PEER_A));
+      recorder.observed(opened(PEER_A, direction));
+      recorder.observed(closed(PEER_A, { direction }));
+    }
+    expect(rows(`type = '${type}'`)).toBe(6);
   });
 
   it("whose failures alternate gets some of them as rows, and one a minute for the rest, in its own name", () => {

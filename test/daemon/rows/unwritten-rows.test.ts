@@ -107,6 +107,16 @@ describe("rows that wait for the log", () => {
     expect(write(rows).map(({ type }) => type)).toEqual(["StreamOpened", "InboundRefused", "EventsSuppressed"]);
   });
 
+  it("lose a summary that can never be written", () => {
+    const rows = new UnwrittenRows(1);
+    put(rows, inboundRefused(PEER_A), inboundRefused(PEER_A));
+    write(rows, 1);
+    const summary = rows.next(0, 0);
+    expect(summary?.observation.event).toMatchObject({ type: "EventsSuppressed", details: { events: 1 } });
+    if (summary !== undefined) rows.drop(summary);
+    expect([rows.next(0, 0), rows.dropped]).toEqual([undefined, 0]);
+  });
+
   it("cover the time from the first event that was dropped", () => {
     const rows = new UnwrittenRows(1);
     rows.put(of(inboundRefused(PEER_A)), 0);

@@ -1,4 +1,4 @@
-/** What is told about connections that were refused, cut or closed to make room. */
+/** Connections that were refused, cut or closed to make room: rows, counts, log lines and facts. */
 import { beforeEach, expect, it } from "vitest";
 import { PartnerdError } from "../../../src/base/errors.ts";
 import { ConnectionWatch } from "../../../src/daemon/watch/connection-watch.ts";

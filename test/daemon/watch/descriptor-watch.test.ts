@@ -1,4 +1,4 @@
-/** What the daemon does when it runs out of file descriptors, and how many connections it allows so that it does not. */
+/** A daemon that runs out of file descriptors, and the number of connections that keeps it from that. */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeEach, describe, expect, it } from "vitest";

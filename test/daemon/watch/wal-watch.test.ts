@@ -34,7 +34,7 @@ describe("the write-ahead log", () => {
   const LONG = 64 * MIB;
   let logger: RecordingLogger;
   let clock: VirtualClock;
-  /** What it has, and what emptying it leaves. */
+  /** Its size, and the size that emptying leaves. */
   let bytes: number;
   let least: number;
   let emptied: number;
