@@ -2,13 +2,18 @@
 import { copyFileSync, mkdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { version } from "../../../src/base/version.ts";
+import { decodeMessage } from "../../../src/events/decode.ts";
+import { DEFAULT_LIMITS, DEFAULT_VOCABULARY } from "../../../src/events/vocabulary.ts";
 import { checkDatabase } from "../../../src/store/check/check.ts";
 import { integrityFinding } from "../../../src/store/check/file/integrity-messages.ts";
+import { dedupeKeyOf } from "../../../src/store/model/dedupe-key.ts";
 import { sentenceOf } from "../../../src/store/model/finding.ts";
 import { behindTheGuards, makeFit } from "../../support/forger.ts";
 import { errorWith } from "../../support/matchers.ts";
+import { CREATE, envelope, REMOVE } from "../../support/messages.ts";
 import { PEER_A } from "../../support/peers.ts";
-import { append, desired, observe, opened, openFailed } from "../support/events.ts";
+import { append, desired, observe, opened, openFailed, start } from "../support/events.ts";
 import { appendLongLog } from "../support/long-log.ts";
 import { rawConnection, TemporaryStore, temporaryDirectory } from "../support/temporary-store.ts";
 
@@ -48,6 +53,39 @@ describe("a sound database", () => {
       expect(file()).toEqual(before);
     }
     expect(temporary.store.emptyWal()).toBe(true);
+  });
+
+  it("may hold messages that were rejected because of the rows before them", () => {
+    const settings = { ...DEFAULT_VOCABULARY, ...DEFAULT_LIMITS };
+    const { store } = temporary;
+    start(store, { version, config: { events: settings } });
+    const stream = { stream: "S", created: "2026-01-01T00:00:00Z" };
+    const followed = { type: "DeliveryChanged", reason: "at_least_once", streamSequence: 1, message: null } as const;
+    store.appendDelivery([{ ...followed, stream: stream.stream, streamCreated: stream.created }], {
+      ...stream,
+      firstSequence: 1,
+      sequence: 0,
+      messageHash: null,
+    });
+    const receive = (sequence: number, subject: string, record: object) => {
+      const bytes = Buffer.from(JSON.stringify(envelope(record)));
+      const decoded = decodeMessage({ subject, bytes }, settings, settings);
+      if (decoded.kind === "ignored") throw new Error("the message is ignored");
+      const dedupeKey = dedupeKeyOf(stream, sequence, `hash-${sequence}`);
+      const position = { ...stream, sequence, messageHash: `hash-${sequence}` };
+      store.appendReceived([{ decoded, subject, payload: bytes, dedupeKey, streamSequence: sequence }], position);
+    };
+    const partner = { id: "1", peer_id: PEER_A, relation: "PARTNER", stream_address: `/ip4/192.0.2.1/tcp/1/p2p/${PEER_A}` };
+    receive(5, CREATE, partner);
+    receive(3, CREATE, { ...partner, relation: "NONE" });
+    receive(6, REMOVE, { id: "unknown" });
+    expect(temporary.read("select reason from event_log where type = 'EventRejected' order by seq")).toEqual([
+      { reason: "outdated" },
+      { reason: "peer_unknown" },
+    ]);
+    expect(found()).toEqual([]);
+    forge("update event_log set reason = 'peer_unknown' where reason = 'outdated'");
+    expect(found().join()).toContain("its payload says");
   });
 
   it("reports the progress of the check", () => {
