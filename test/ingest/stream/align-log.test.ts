@@ -105,6 +105,21 @@ test("messages that the log had before its rollback are called that at the next 
   ]);
 });
 
+test("a rollback is remembered beyond gaps of its stream, but not for a recreated one", () => {
+  receive(1, 9);
+  start(state(1, 30), acknowledgedBy("later", 20));
+  start(state(14, 30), acknowledgedBy("new", 9));
+  expect(start(state(16, 30), acknowledgedBy("new", 13)).hadUpTo).toBe(20);
+  expect(start({ ...state(1, 5), created: "2026-02-02T00:00:00Z" }, NO_CONSUMER).hadUpTo).toBe(0);
+});
+
+test("a consumer that was created at the end of a later log, and has delivered nothing, proves that log", () => {
+  receive(1, 9);
+  const { consumer } = acknowledgedBy("later", 20, 0);
+  start(state(1, 30), { consumer: consumer && { ...consumer, startSequence: 21 }, isTaken: false });
+  expect(said()).toEqual([["acknowledged", 10, 20]]);
+});
+
 test("a rollback says nothing about messages that a rewound stream stored since", () => {
   receive(1, 9);
   expect(start(state(1, 30), acknowledgedBy("later", 20)).hadUpTo).toBe(20);

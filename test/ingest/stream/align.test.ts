@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { BrokerStreamState, ConsumerState } from "../../../src/ingest/broker/broker-port.ts";
-import { align, type Evidence, gapsBetween, isAtCursor, NO_EVIDENCE } from "../../../src/ingest/stream/align.ts";
+import { align, type Evidence, gapsBetween, isAtCursor } from "../../../src/ingest/stream/align.ts";
 import type { Cursor } from "../../../src/store/model/cursor.ts";
 
 const identity = { stream: "S", created: "2026-01-01T00:00:00Z" };
@@ -13,6 +13,7 @@ const state = (firstSequence: number, lastSequence: number, created = identity.c
   uncaptured: [],
   limits: "",
 });
+const NO_EVIDENCE: Evidence = { known: "unknown", acknowledged: null, byClone: false, hadUpTo: 0 };
 /** Our consumer has acknowledged everything up to the cursor, and the stream holds the message there. */
 const SAME: Evidence = { ...NO_EVIDENCE, known: "same", acknowledged: 9 };
 /** The stream holds nothing that the log knows. */

@@ -22,6 +22,8 @@ let clock: VirtualClock;
 let stop: AbortController;
 let logger: RecordingLogger;
 let appended: string[];
+/** How often the buffer was emptied. */
+let discards: number;
 let reader: BrokerStreamReader;
 let running: Promise<void> | undefined;
 /** The starts of the consumers that were created. */
@@ -39,7 +41,14 @@ beforeEach(() => {
   requests = [];
   openChannels = new Set();
   running = undefined;
-  reader = readerWith(logger, clock, undefined, (events) => appended.push(...events.map(({ reason }) => reason)), 3);
+  discards = 0;
+  const onAppended = (events: readonly { readonly reason: string }[]) => appended.push(...events.map(({ reason }) => reason));
+  reader = readerWith(logger, clock, undefined, onAppended, {
+    counts: () => ({ dropped: 0, buffered: 3 }),
+    discard: () => {
+      discards += 1;
+    },
+  });
 });
 afterEach(async () => {
   stop.abort();
@@ -135,6 +144,31 @@ describe("a consumer", () => {
   });
 });
 
+test("each reading begins with an empty buffer; a resync that is requested while it begins restarts it", async () => {
+  const recreateConsumerAt = async (start: number) => {
+    starts.push(start);
+    if (starts.length === 1) reader.resync();
+  };
+  await read({ recreateConsumerAt });
+  expect([discards, restarts()]).toEqual([1, ["resync"]]);
+  await clock.advance(250);
+  expect([discards, starts]).toEqual([2, [6, 1]]);
+});
+
+test("a new connection on which nothing was read yet does not count as restarting", async () => {
+  let isClosed = false;
+  await read({ isClosed: () => isClosed });
+  broker.status(1, { kind: "consumer_deleted" });
+  await clock.advance(0);
+  expect(reader.restarting).toBe(true);
+  isClosed = true;
+  await clock.advance(250);
+  await running;
+  await read({ state: () => new Promise(() => {}) });
+  expect(reader.restarting).toBe(false);
+  running = undefined;
+});
+
 describe("a stream that is recreated", () => {
   const later: BrokerStreamState = { ...HELD, created: "2026-02-02T00:00:00Z" };
 
@@ -179,6 +213,19 @@ describe("the end of a reading", () => {
     expect([reader.reading, reader.problem?.code]).toEqual([false, "nats_denied"]);
     await clock.advance(1_000);
     expect([reader.reading, reader.problem]).toEqual([true, null]);
+  });
+
+  test("by denials that come a moment after the answer to its ping is no reading, so that they are no loop", async () => {
+    const denials: ((denied: PartnerdError) => void)[] = [];
+    const ping = async () => {
+      void Promise.resolve()
+        .then(() => {})
+        .then(() => {})
+        .then(() => denials.at(-1)?.(new PartnerdError("nats_denied", "denied")));
+    };
+    await read({ ping, onDenied: (listener) => denials.push(listener) });
+    await clock.advance(4_500);
+    expect([reader.reading, reader.problem?.code, reader.loop]).toEqual([false, "nats_denied", null]);
   });
 
   test.each([

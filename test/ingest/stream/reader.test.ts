@@ -207,7 +207,9 @@ test("a resync is over once the last message is logged", async () => {
   const stop = new AbortController();
   const logged: (() => void)[] = [];
   const broker: { listener?: PullListener } = {};
-  const reader = readerWith(silentLogger, clock, ({ acknowledge }) => logged.push(acknowledge ?? (() => {})) > 0);
+  const logger = new RecordingLogger();
+  const reader = readerWith(logger, clock, ({ acknowledge }) => logged.push(acknowledge ?? (() => {})) > 0);
+  const finished = () => logger.lines.filter(({ message }) => message === "resync finished").map(({ fields }) => fields);
   const openPull: BrokerLink["openPull"] = (listener) => {
     broker.listener = listener;
     return LINK.openPull(listener);
@@ -215,10 +217,16 @@ test("a resync is over once the last message is logged", async () => {
   reader.resync();
   const running = reader.run({ ...LINK, openPull }, stop.signal);
   await clock.advance(10);
-  broker.listener?.message({ subject: "s", data: new Uint8Array(), reply: replyOf(1, 0) });
+  for (const [sequence, pending] of [
+    [1, 1],
+    [2, 0],
+  ] as const)
+    broker.listener?.message({ subject: "s", data: new Uint8Array(), reply: replyOf(sequence, pending) });
   expect(reader.rereading, "buffered").toEqual({ sequence: 0, untilSequence: 5 });
-  for (const acknowledge of logged) acknowledge();
-  expect(reader.rereading, "logged").toBeNull();
+  logged[0]?.();
+  expect([reader.rereading, finished()], "logged in part").toEqual([{ sequence: 1, untilSequence: 5 }, []]);
+  logged[1]?.();
+  expect([reader.rereading, finished()], "logged").toEqual([null, [{ stream: STREAM.stream, sequence: 5 }]]);
   stop.abort();
   await running;
 });

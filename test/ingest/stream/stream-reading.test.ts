@@ -87,6 +87,13 @@ test("only the last message of a batch is acknowledged, and only while the conne
   expect(acknowledged).toHaveLength(1);
 });
 
+test("a batch of one message is acknowledged, too", async () => {
+  start();
+  listener?.message(messageOf(1));
+  await commit(1);
+  expect(acknowledged).toEqual([messageOf(1).reply]);
+});
+
 test("nothing is acknowledged after the end: the next consumer starts after the cursor", async () => {
   start();
   listener?.message(messageOf(1));

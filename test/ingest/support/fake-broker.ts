@@ -2,7 +2,7 @@
 import { type Clock, systemClock } from "../../../src/base/clock.ts";
 import type { Logger } from "../../../src/base/log.ts";
 import type { BrokerLink, BrokerStreamState, ConsumerState } from "../../../src/ingest/broker/broker-port.ts";
-import type { ReceivedMessage } from "../../../src/ingest/ingest-buffer.ts";
+import type { IngestBuffer, ReceivedMessage } from "../../../src/ingest/ingest-buffer.ts";
 import { BrokerStreamReader } from "../../../src/ingest/stream/reader.ts";
 
 export const STREAM = { stream: "OC_RESOURCES", created: "2026-01-01T00:00:00Z" };
@@ -47,7 +47,7 @@ export const readerWith = (
   clock: Clock = systemClock,
   offer: (message: ReceivedMessage) => boolean = () => true,
   onAppended: (events: readonly { readonly reason: string }[]) => void = () => {},
-  buffered = 0,
+  buffer: Partial<Pick<IngestBuffer, "counts" | "discard">> = {},
 ) =>
   new BrokerStreamReader({
     stream: STREAM.stream,
@@ -71,7 +71,7 @@ export const readerWith = (
       },
     },
     owner: OWNER,
-    buffer: { offer, discard: () => {}, counts: () => ({ dropped: 0, buffered }) },
+    buffer: { offer, discard: () => {}, counts: () => ({ dropped: 0, buffered: 0 }), ...buffer },
     clock,
     logger,
   });

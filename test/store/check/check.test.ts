@@ -30,6 +30,15 @@ function forge(statement: string): void {
   behindTheGuards(raw.database, () => raw.database.exec(statement));
 }
 
+it("names the schema as the owner of a damaged first page", () => {
+  temporary.store[Symbol.dispose]();
+  const bytes = readFileSync(temporary.path);
+  // The number of fragmented free bytes, in the header of the page behind that of the file.
+  bytes[107] = 50;
+  writeFileSync(temporary.path, bytes);
+  expect(found()).toContain("page 1: free space corruption (sqlite_schema)");
+});
+
 describe("a sound database", () => {
   it("has no findings while it is empty, and reports its contents", () => {
     expect(checkDatabase({ path: temporary.directory })).toEqual({
