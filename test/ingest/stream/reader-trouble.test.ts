@@ -215,7 +215,7 @@ describe("the end of a reading", () => {
     expect([reader.reading, reader.problem]).toEqual([true, null]);
   });
 
-  test("by denials that come a moment after the answer to its ping is no reading, so that they are no loop", async () => {
+  test("by denials that follow the answer to its ping by a moment comes before it reads, and so never makes a loop", async () => {
     const denials: ((denied: PartnerdError) => void)[] = [];
     const ping = async () => {
       void Promise.resolve()
