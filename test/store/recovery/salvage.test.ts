@@ -295,6 +295,19 @@ describe("a partly archived log", () => {
   });
 });
 
+it("a stream of which the archives hold no message is read from its start", async () => {
+  using temporary = new TemporaryStore();
+  const stream = { stream: "S", created: "2026-01-01T00:00:00Z" };
+  const followed = { type: "DeliveryChanged", reason: "at_least_once", streamSequence: 1, message: null } as const;
+  const start = { ...stream, firstSequence: 1, sequence: 0, messageHash: null };
+  temporary.store.appendDelivery([{ ...followed, stream: stream.stream, streamCreated: stream.created }], start);
+  for (let times = 0; times < 2; times++) append(temporary.store, desired());
+  await archiveBefore(temporary.directory, 3);
+  temporary.store[Symbol.dispose]();
+  expect(salvage({ directory: temporary.directory, nowMs: NOW_MS }).cursor).toEqual(start);
+  temporary.reopen();
+});
+
 it("a log of several transactions is kept whole", () => {
   using temporary = new TemporaryStore();
   appendMany(temporary.store, 2_100);

@@ -39,6 +39,19 @@ it("names the file system if that is read-only", () => {
   );
 });
 
+it.runIf(fs.existsSync("/proc/self/fd"))("closes what it refuses", () => {
+  const isHeld = (descriptor: string) => {
+    try {
+      return fs.readlinkSync(`/proc/self/fd/${descriptor}`) === path;
+    } catch {
+      return false;
+    }
+  };
+  accessFailsWith("EROFS");
+  expect(() => openToRead(path)).toThrow(/read-only file system/);
+  expect(fs.readdirSync("/proc/self/fd").filter(isHeld)).toEqual([]);
+});
+
 it.each(["EACCES", "writable"])("leaves it to the first read to fail otherwise: %s", (code) => {
   if (code !== "writable") accessFailsWith(code);
   const database = openToRead(path);
