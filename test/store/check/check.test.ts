@@ -13,6 +13,7 @@ import { behindTheGuards, makeFit } from "../../support/forger.ts";
 import { errorWith } from "../../support/matchers.ts";
 import { CREATE, envelope, REMOVE } from "../../support/messages.ts";
 import { PEER_A } from "../../support/peers.ts";
+import { appendMany, archiveBefore } from "../support/archiving.ts";
 import { append, desired, observe, opened, openFailed, start } from "../support/events.ts";
 import { appendLongLog } from "../support/long-log.ts";
 import { rawConnection, TemporaryStore, temporaryDirectory } from "../support/temporary-store.ts";
@@ -37,6 +38,23 @@ it("names the schema as the owner of a damaged first page", () => {
   bytes[107] = 50;
   writeFileSync(temporary.path, bytes);
   expect(found()).toContain("page 1: free space corruption (sqlite_schema)");
+});
+
+it("continues after unreadable rows that an interrupted archive left", async () => {
+  appendMany(temporary.store, 1_300);
+  const stopped = archiveBefore(temporary.directory, 1_250, {
+    onProgress(step) {
+      if (step === "removing") throw new Error("stopped");
+    },
+  });
+  await expect(stopped).rejects.toThrow("stopped");
+  const leaf = "select pageno from dbstat where name = 'event_log' and pagetype = 'leaf' order by path limit 1 offset 5";
+  const page = Number(temporary.read(leaf)[0]?.["pageno"]);
+  temporary.store[Symbol.dispose]();
+  const bytes = readFileSync(temporary.path);
+  writeFileSync(temporary.path, bytes.fill(0xff, (page - 1) * 4_096, page * 4_096));
+  const ofRows = found().filter((finding) => finding.startsWith("event_log"));
+  expect(ofRows).toEqual([expect.stringMatching(/^event_log rows \d+ to \d+: .*malformed/)]);
 });
 
 describe("a sound database", () => {
