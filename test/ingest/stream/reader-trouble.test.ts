@@ -271,6 +271,21 @@ describe("a broker that does not answer", () => {
     expect(closes).toEqual([0]);
   });
 
+  test("is asked nothing more until its connection has closed", async () => {
+    const closed = Promise.withResolvers<void>();
+    let questions = 0;
+    const state = () => {
+      questions += 1;
+      return Promise.reject(UNAVAILABLE);
+    };
+    await read({ state, ping: () => Promise.reject(UNAVAILABLE), close: () => closed.promise });
+    await clock.advance(5_000);
+    expect(questions).toBe(1);
+    closed.resolve();
+    await clock.advance(1_000);
+    expect(questions).toBe(2);
+  });
+
   test("the question, but a ping, keeps its connection, and is asked again after a second", async () => {
     let questions = 0;
     await read({
