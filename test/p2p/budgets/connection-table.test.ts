@@ -134,13 +134,15 @@ describe("ConnectionTable", () => {
       partners.add(name);
       connect(name);
     }
-    for (const name of names(2, "busy")) connect(name, undefined, { busy: true });
-    connect("idle");
+    connect("busy", undefined, { busy: true });
+    for (const name of names(2, "idle")) connect(name);
     arrive("stranger", "198.51.100.1");
-    expect(evicted).toEqual(["idle"]);
+    expect(evicted).toEqual(["idle0"]);
+    using _first = table.dialling();
+    expect(evicted).toEqual(["idle0", "idle1"]);
     expect(() => arrive("another stranger", "198.51.100.1")).toThrow(/no place for the connection/);
-    using _dial = table.dialling();
-    expect(evicted).toEqual(["idle", "busy0"]);
+    using _second = table.dialling();
+    expect(evicted).toEqual(["idle0", "idle1", "busy"]);
   });
 
   it("takes no place from strangers that have become partners", () => {

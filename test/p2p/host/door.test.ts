@@ -2,7 +2,7 @@
 import type { Connection, MultiaddrConnection, Transport } from "@libp2p/interface";
 import { type Multiaddr, multiaddr } from "@multiformats/multiaddr";
 import { beforeEach, describe, expect, test } from "vitest";
-import type { PartnerdError } from "../../../src/base/errors.ts";
+import { PartnerdError } from "../../../src/base/errors.ts";
 import { connectionLimits } from "../../../src/p2p/budgets/connection-limits.ts";
 import { Door, type DoorInit } from "../../../src/p2p/host/door.ts";
 import { PARTNER_PROTOCOL } from "../../../src/p2p/wire/constants.ts";
@@ -101,14 +101,16 @@ describe("a connection", () => {
     const door = doorWith({ limits: connectionLimits(1, undefined) });
     expect(door.dialled(new FakeBytes().asConnection())).toBe(true);
     expect(door.arrived(new FakeBytes().asConnection())).toBe(false);
-    const faulty = doorWith({
-      isPartner: () => {
-        throw new TypeError("a bug");
-      },
-    });
-    const bytes = new FakeBytes();
-    faulty.arrived(bytes.asConnection());
-    expect(() => faulty.identified({ toString: () => PEER_B } as never, bytes.asConnection())).toThrow("a bug");
+    for (const fault of [new TypeError("a bug"), new PartnerdError("internal_error", "a bug")]) {
+      const faulty = doorWith({
+        isPartner: () => {
+          throw fault;
+        },
+      });
+      const bytes = new FakeBytes();
+      faulty.arrived(bytes.asConnection());
+      expect(() => faulty.identified({ toString: () => PEER_B } as never, bytes.asConnection())).toThrow("a bug");
+    }
   });
 
   test("yields to a newer one of the same stranger, unless it carries a partner stream", () => {
