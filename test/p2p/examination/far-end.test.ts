@@ -7,7 +7,7 @@ import { NO_CUTS } from "../../../src/p2p/budgets/cuts.ts";
 import { FarEndDialler } from "../../../src/p2p/examination/dial-far-end.ts";
 import { FarEndConnection } from "../../../src/p2p/examination/far-end-connection.ts";
 import { tryHeartbeat } from "../../../src/p2p/examination/try-heartbeat.ts";
-import type { Host, HostConnection } from "../../../src/p2p/host/host.ts";
+import type { Host, HostConnection, HostEvents } from "../../../src/p2p/host/host.ts";
 import { VirtualClock } from "../../../src/sim/time/virtual-clock.ts";
 import { FakeStream, fakeConnection } from "../../support/fake-stream.ts";
 import { loopbackAddress } from "../../support/partner-host.ts";
@@ -98,6 +98,89 @@ describe("a question that fails says why", () => {
       throw named("StreamResetError");
     });
     expect((await asked).failure).toEqual({ code: "refused", message: "the far end closed the connection" });
+  });
+});
+
+describe("the connection to the far end", () => {
+  const CLOSED = { code: "refused", message: "the far end closed the connection" };
+  let listeners: ((event: HostEvents["connection:close"]) => void)[];
+  let redials: (HostConnection | null)[];
+  beforeEach(() => {
+    [listeners, redials] = [[], []];
+  });
+  const farEnd = (first: HostConnection) =>
+    new FarEndConnection(first, {
+      host: {
+        addEventListener: (_type, listener) => void listeners.push(listener),
+        removeEventListener: (_type, listener) => {
+          listeners = listeners.filter((other) => other !== listener);
+        },
+      },
+      clock,
+      cuts: NO_CUTS,
+      timeoutMs: TIMEOUT_MS,
+      redial: async () => redials.shift() ?? null,
+    });
+  const closes = (connection: HostConnection) => {
+    for (const listener of listeners) listener({ detail: connection });
+  };
+
+  test("is dialled again once it has closed, and remains the new one, but no more than 16 times", async () => {
+    const closed = fakeConnection({ status: "closed" });
+    const open = fakeConnection();
+    const connection = farEnd(closed);
+    redials = [null, open];
+    expect([await connection.open(), connection.isOpen]).toEqual([null, false]);
+    expect([await connection.open(), await connection.open(), connection.redials]).toEqual([open, open, 2]);
+
+    const often = farEnd(closed);
+    redials = Array.from({ length: 20 }, () => closed);
+    for (let times = 0; times < 16; times++) expect(await often.open()).toBe(closed);
+    expect(await often.open()).toBeNull();
+    expect(redials).toHaveLength(4);
+    expect((await often.ask("/p", async () => 1)).failure).toEqual(CLOSED);
+  });
+
+  test("ends a question when it closes, not when another one does", async () => {
+    const current = fakeConnection();
+    const asked = farEnd(current).ask("/p", () => new Promise(() => {}));
+    await clock.advance(100);
+    closes(fakeConnection());
+    await clock.advance(100);
+    closes(current);
+    await clock.advance(0);
+    expect(await asked).toEqual({ answer: null, failure: CLOSED, durationMs: 200 });
+    expect([listeners, clock.pendingTimers]).toEqual([[], 0]);
+  });
+
+  test("ends a question without an answer in time; an answer tells how long it took", async () => {
+    const connection = farEnd(fakeConnection());
+    const late = connection.ask("/p", () => new Promise(() => {}));
+    await clock.advance(TIMEOUT_MS);
+    expect((await late).failure?.code).toBe("timeout");
+    const answered = connection.ask("/p", () => new Promise((resolve) => clock.schedule(300, () => resolve("yes"))));
+    await clock.advance(300);
+    expect(await answered).toEqual({ answer: "yes", failure: null, durationMs: 300 });
+    expect([listeners, clock.pendingTimers]).toEqual([[], 0]);
+  });
+
+  test("is given a quarter of a second to close", async () => {
+    const current = fakeConnection();
+    const settled: string[] = [];
+    const settling = farEnd(current)
+      .settle()
+      .then(() => settled.push("in time"));
+    await clock.advance(249);
+    expect(settled).toEqual([]);
+    await clock.advance(1);
+    await settling;
+    const closing = farEnd(current)
+      .settle()
+      .then(() => settled.push("closed"));
+    closes(current);
+    await clock.advance(0);
+    await closing;
+    expect([settled, listeners, clock.pendingTimers]).toEqual([["in time", "closed"], [], 0]);
   });
 });
 
