@@ -212,10 +212,8 @@ export class Reconciler {
     } catch (thrown) {
       const { attempt } = inFlight;
       // The streams reject with a specific code; anything else is an internal error.
-      if (!(thrown instanceof PartnerdError) || isFault(thrown)) {
-        const part = attempt === null ? "reconciler" : "streams";
-        return { kind: "fault", error: toPartnerdError(thrown), part, attempt: wanted.id };
-      }
+      if (!(thrown instanceof PartnerdError) || isFault(thrown))
+        return { kind: "fault", error: toPartnerdError(thrown), part: "streams", attempt: wanted.id };
       // Aborted while it waited for a slot.
       if (attempt === null) return this.#lookAgain(peer.peerId, 0);
       const isTerminal = TERMINAL.has(thrown.code) && thrown.details.mayChange !== true;

@@ -121,8 +121,24 @@ describe("IngestBuffer", () => {
     state.outcome = "done";
     await clock.advance(50);
     await drained;
-    expect(batches.slice(-2).map((batch) => batch.length)).toEqual([64, 36]);
+    expect(batches.map((batch) => batch.length)).toEqual([64, 64, 64, 64, 64, 64, 36]);
     expect(clock.pendingTimers).toBe(0);
+  });
+
+  it("drained: needs no time if every batch is taken, and no second attempt fits beyond 300 ms", async () => {
+    const { batches, buffer, offer } = setUp();
+    offer(1, 100);
+    await buffer.drain();
+    expect(batches.map((batch) => batch.length)).toEqual([64, 36]);
+
+    const failing = setUp();
+    failing.state.outcome = { retryMs: 300 };
+    failing.offer(1, 1);
+    const drained = failing.buffer.drain();
+    await failing.clock.advance(300);
+    await drained;
+    // Also once when it is disposed.
+    expect(failing.batches).toHaveLength(3);
   });
 
   it("drained in vain: says how many messages the broker does not redeliver", async () => {
@@ -134,7 +150,63 @@ describe("IngestBuffer", () => {
     await buffer.drain();
     expect(lost).toEqual([3]);
     expect(batches.length).toBe(2);
+    expect(buffer.counts().buffered).toBe(0);
     expect(clock.pendingTimers).toBe(0);
+  });
+
+  it("disposed: reports a loss only if there is one, be it a single message", () => {
+    const lost: number[] = [];
+    const onLost = (messages: number) => void lost.push(messages);
+    const taking = setUp({ onLost });
+    taking.offer(1, 1);
+    taking.buffer[Symbol.dispose]();
+    expect([lost, taking.batches]).toEqual([[], [["S.1"]]]);
+    const failing = setUp({ onLost });
+    failing.state.outcome = { retryMs: 1_000 };
+    failing.offer(1, 1);
+    failing.buffer[Symbol.dispose]();
+    expect(lost).toEqual([1]);
+  });
+
+  it("discarded: is idle, and has all of its room again", async () => {
+    const { batches, buffer, offer } = setUp({ maxBytes: 100 });
+    offer(1, 2, 50);
+    const idle = buffer.idle();
+    buffer.discard();
+    await idle;
+    offer(3, 4, 50);
+    expect(buffer.counts()).toEqual({ buffered: 2, dropped: 0 });
+    expect(batches).toEqual([]);
+  });
+
+  it.each([
+    ["at most half full by messages", { maxMessages: 128 }, 2],
+    ["more than half full by messages", { maxMessages: 130 }, 1],
+    ["at most half full by bytes", { maxBytes: 128 }, 2],
+    ["more than half full by bytes", { maxBytes: 130 }, 1],
+  ])("a burst is over once the buffer is %s", async (_, options, overflows) => {
+    let taken = false;
+    const { clock, buffer, offer, state } = setUp({
+      ...options,
+      onBatch() {
+        if (taken) return { retryMs: 1_000 };
+        taken = true;
+        return "done";
+      },
+    });
+    offer(1, 131);
+    expect(state.overflows).toBe(1);
+    await clock.advance(0);
+    expect(buffer.counts().buffered).toBe(Object.values(options).reduce((sum, most) => sum + most, 0) - 64);
+    offer(132, 262);
+    expect(state.overflows).toBe(overflows);
+  });
+
+  it("holds 64 MiB, if not told otherwise", () => {
+    const { buffer } = setUp();
+    const bytes = new Uint8Array(16 * 1_048_576);
+    const offers = [1, 2, 3, 4].map((number) => buffer.offer({ ...message(number), bytes }));
+    expect([...offers, buffer.offer(message(5))]).toEqual([true, true, true, true, false]);
   });
 
   it("delivers the rest when disposed, until a batch is not taken", async () => {

@@ -61,6 +61,37 @@ describe("Ingest", () => {
     ]);
   });
 
+  it("counts no more than 64 such datatypes, and those it knows for ever", () => {
+    using temporary = new TemporaryStore();
+    const { ingest, logger } = setUp(temporary.store);
+    const of = (datatype: number) => message(envelope({}, { Datatype: datatype }));
+    const all = Array.from({ length: 66 }, (_, index) => of(100 + index));
+    ingest.take([...all, ...all]);
+    expect(ingest.ignoredDatatypes()).toHaveLength(64);
+    expect(new Set(ingest.ignoredDatatypes().map(({ messages }) => messages))).toEqual(new Set([2]));
+    expect(logger.at("warn")).toHaveLength(64);
+  });
+
+  it("appends the gap before a message first", () => {
+    using temporary = new TemporaryStore();
+    const { ingest } = setUp(temporary.store);
+    const stream = { stream: "OC", streamCreated: "2026-01-01T00:00:00Z" };
+    const gap = { type: "DeliveryGap", reason: "purged", ...stream, streamSequence: 1, lastStreamSequence: 2 } as const;
+    ingest.take([{ ...message(partner(PEER_A, "1")), gaps: [gap] }]);
+    expect(temporary.read("select type from event_log order by seq").map(({ type }) => type)).toEqual([
+      "DeliveryGap",
+      "PeerDesired",
+    ]);
+  });
+
+  it("moves the cursor to the first message of a stream", () => {
+    using temporary = new TemporaryStore();
+    const { ingest } = setUp(temporary.store);
+    const position = { stream: "OC", created: "2026-01-01T00:00:00Z", sequence: 1, messageHash: null };
+    ingest.take([{ ...message(partner(PEER_A, "1"), CREATE, "created/1"), position }]);
+    expect(temporary.store.cursor()?.sequence).toBe(1);
+  });
+
   it("appends desired, removed and rejected messages, counts ignored ones, and wakes the peers concerned", () => {
     using temporary = new TemporaryStore();
     const { ingest, logger, woken, observed } = setUp(temporary.store);
@@ -103,9 +134,20 @@ describe("Ingest", () => {
       throw new TypeError("a bug");
     };
     const { ingest, logger } = setUp({ appendReceived });
-    expect([ingest.take([message("{")]), ingest.take([message("{")])]).toEqual([RETRY, RETRY]);
+    expect(ingest.take([message("{")])).toEqual(RETRY);
+    expect(logger.lines).toHaveLength(1);
+    expect(ingest.take([message("{")])).toEqual(RETRY);
     const stack = expect.stringContaining("ingest.test.ts") as string;
     expect(logger.lines).toMatchObject([{ message: "internal error", fields: { part: "ingest", error: "a bug", stack } }]);
+  });
+
+  it("takes any error of the database for a failure of the log", () => {
+    const appendReceived = () => {
+      throw Object.assign(new Error("disk I/O error"), { code: "SQLITE_IOERR" });
+    };
+    const { ingest } = setUp({ appendReceived });
+    expect(ingest.take([message("{")])).toEqual(RETRY);
+    expect(ingest.failing?.code).toBe("database_failed");
   });
 
   it("also wakes the peer that lost its resource to another", () => {
@@ -134,7 +176,9 @@ describe("Ingest", () => {
       },
     });
     const batch = [message(partner(PEER_A, "1")), message("nonsense"), message(envelope({}, { FromApp: "oc-discovery" }))];
-    expect([ingest.take(batch), ingest.take(batch)]).toEqual([RETRY, RETRY]);
+    expect(ingest.take(batch)).toEqual(RETRY);
+    expect(logger.lines).toHaveLength(1);
+    expect(ingest.take(batch)).toEqual(RETRY);
     expect(ingest.failing).toMatchObject({ message: "database or disk is full" });
     const failures: readonly unknown[] = [expect.any(PartnerdError), expect.any(PartnerdError)];
     expect(observed).toEqual(failures);

@@ -3,7 +3,7 @@ import { beforeEach, describe, expect, it } from "vitest";
 import type { DesiredPeer } from "../../src/events/types.ts";
 import { DEFAULT_RECONCILER_OPTIONS } from "../../src/reconciler/options.ts";
 import type { FaultOutcome } from "../../src/reconciler/outcome.ts";
-import type { PartnerStreams } from "../../src/reconciler/ports.ts";
+import type { ActualPeer, PartnerStreams } from "../../src/reconciler/ports.ts";
 import { Reconciler } from "../../src/reconciler/reconciler.ts";
 import { seededRandom } from "../../src/sim/time/random.ts";
 import { VirtualClock } from "../../src/sim/time/virtual-clock.ts";
@@ -16,13 +16,12 @@ let clock: VirtualClock;
 let faults: FaultOutcome[];
 let peer: DesiredPeer;
 
-/** Wakes the peer of a reconciler with these streams. */
-function wake(streams: Partial<PartnerStreams>): Reconciler {
-  const reconciler = new Reconciler(
+function reconcilerOf(streams: Partial<PartnerStreams>, desired: readonly DesiredPeer[]): Reconciler {
+  return new Reconciler(
     {
       clock,
       random: seededRandom(1),
-      desired: { get: () => peer, list: () => [peer] },
+      desired: { get: (peerId) => (desired.some((one) => one.peerId === peerId) ? peer : undefined), list: () => desired },
       streams: {
         actual: () => NOTHING_OPEN,
         peers: () => [],
@@ -41,8 +40,11 @@ function wake(streams: Partial<PartnerStreams>): Reconciler {
     },
     { ...DEFAULT_RECONCILER_OPTIONS, run: RUN, self: PEER_A, admissionRule: "unless-revoked", protocol: "test" },
   );
-  reconciler.wake(PEER_B);
-  return reconciler;
+}
+
+/** Wakes the peer of a reconciler with these streams. */
+function wake(streams: Partial<PartnerStreams>): void {
+  reconcilerOf(streams, [peer]).wake(PEER_B);
 }
 
 beforeEach(() => {
@@ -80,6 +82,22 @@ describe("a fault", () => {
     wake({ actual: () => ({ ...NOTHING_OPEN, outbound }), renew: () => Promise.reject(BUG) });
     await clock.advance(2_100);
     expect(faults).toHaveLength(5);
+  });
+
+  it("of a stranger is forgotten once the stranger is gone, so that the memory is bounded", async () => {
+    const inbound = { openedAtMs: 0, expiresAtMs: 0 };
+    let actual: ActualPeer = { ...NOTHING_OPEN, inbound };
+    const close = () => {
+      throw BUG;
+    };
+    const reconciler = reconcilerOf({ actual: () => actual, peers: () => (actual.inbound === null ? [] : [PEER_B]), close }, []);
+    reconciler.start();
+    await clock.advance(10);
+    expect(reconciler.progress(PEER_B)).toMatchObject({ attempts: 1, lastFailure: { message: "a bug" } });
+    actual = NOTHING_OPEN;
+    await clock.advance(2 * DEFAULT_RECONCILER_OPTIONS.resyncMs);
+    expect(reconciler.progress(PEER_B)).toMatchObject({ attempts: 0, lastFailure: null });
+    await reconciler.stop();
   });
 
   it("is reported, too, if the desired state has changed by then", async () => {

@@ -2,10 +2,12 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { resourceIdOf } from "../../src/base/ids.ts";
 import { deliveryProof, proven } from "../../src/store/fold/delivery-proof.ts";
+import { openLogReader } from "../../src/store/log-reader.ts";
 import type { BrokerPosition } from "../../src/store/model/cursor.ts";
 import { dedupeKeyOf } from "../../src/store/model/dedupe-key.ts";
 import type { Received } from "../../src/store/write/receive.ts";
 import { PEER_A, PEER_B } from "../support/peers.ts";
+import { archiveBefore } from "./support/archiving.ts";
 import { addressOf, desired, received, rejected } from "./support/events.ts";
 import { TemporaryStore } from "./support/temporary-store.ts";
 
@@ -212,4 +214,32 @@ describe("the proof of delivery", () => {
       ["at_least_once", true],
     ]);
   });
+});
+
+it("a rollback and a clone are read as they were recorded, and a rollback is part of the proof", () => {
+  const rolledBack = {
+    type: "LogRolledBack",
+    reason: "acknowledged",
+    stream: identity.stream,
+    streamCreated: identity.created,
+    streamSequence: 1,
+    lastStreamSequence: 9,
+  } as const;
+  const clone = { type: "CloneSeen", reason: "published_head", details: { otherRun: "other" } } as const;
+  temporary.store.appendDelivery([followed, rolledBack], cursor);
+  temporary.store.appendDelivery([clone]);
+  using reader = openLogReader(temporary.directory);
+  const all = { fromSeq: 1, toSeq: 9, peerIds: [] };
+  expect([...reader.rows(all)].map(({ event }) => event)).toEqual([followed, rolledBack, clone]);
+  const proof = deliveryProof(temporary.store.cursor(), temporary.store.deliveries());
+  expect(proof.rollbacks).toMatchObject([{ reason: "acknowledged", stream: "S", firstSequence: 1, lastSequence: 9 }]);
+});
+
+it("the newest messages of a stream are known, archived or not", async () => {
+  temporary.store.appendDelivery([followed], cursor);
+  temporary.store.appendReceived([message(1), message(2), message(3), message(4)], at(4));
+  const newest = [4, 3].map((sequence) => ({ sequence, messageHash: `hash-${sequence}` }));
+  expect(temporary.store.knownMessages(identity, 4, 2)).toEqual(newest);
+  await archiveBefore(temporary.directory, 5);
+  expect(temporary.store.knownMessages(identity, 4, 2)).toEqual(newest);
 });

@@ -3,8 +3,10 @@ import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFi
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { PartnerdError } from "../../src/base/errors.ts";
+import type { LogPlace } from "../../src/store/archive/archive-plan.ts";
 import { type LogWindow, openLogReader } from "../../src/store/log-reader.ts";
 import { PEER_A, PEER_B } from "../support/peers.ts";
+import { archiveBefore } from "./support/archiving.ts";
 import { append, closed, desired, observe, opened, openFailed, rejected } from "./support/events.ts";
 import { toldStory } from "./support/story.ts";
 import { rawConnection, TemporaryStore, temporaryDirectory } from "./support/temporary-store.ts";
@@ -82,6 +84,55 @@ describe("the rows", () => {
     expect(peers.get(PEER_A)).toEqual(temporary.store.get(PEER_A));
     expect(status.get(PEER_A)?.openStreams).toMatchObject([{ seq: 2 }]);
     expect(reader.stateBefore(1).desired.size).toBe(0);
+  });
+});
+
+describe("a moment that is not in the log is refused, with those that are", () => {
+  const momentOf = (directory: string, place: LogPlace) => {
+    using reader = openLogReader(directory);
+    return reader.asOf(place);
+  };
+  const refused = (directory: string, place: LogPlace, message: RegExp, nextStep: string) =>
+    expect(() => momentOf(directory, place)).toThrow(
+      expect.objectContaining({
+        message: expect.stringMatching(message) as string,
+        nextStep: expect.stringContaining(nextStep) as string,
+      }) as Error,
+    );
+
+  it("of an empty log", () => {
+    using temporary = new TemporaryStore();
+    refused(temporary.directory, { seq: 1 }, /^the log is empty$/, "within the log, once it has rows");
+    refused(temporary.directory, { atMs: 0 }, /^the log begins after 1970/, "once it has rows");
+  });
+
+  it("beyond either end", () => {
+    using story = toldStory();
+    const [first] = story.read("select at_ms from event_log where seq = 1");
+    refused(story.directory, { seq: 17 }, /^the log ends at seq 16, before seq 17$/, "within the log, seq 1 to 16");
+    refused(story.directory, { atMs: Number(first?.["at_ms"]) - 1 }, /^the log begins after/, "seq 1 to 16");
+    expect(momentOf(story.directory, { seq: 16 }).seq).toBe(16);
+  });
+
+  it("in an archive, by its file; of its last row the log has the state", async () => {
+    using story = toldStory();
+    const { path, anchor } = await archiveBefore(story.directory, 6);
+    expect(momentOf(story.directory, { seq: 5 })).toMatchObject({ seq: 5, atMs: anchor.lastAtMs });
+    for (const place of [{ seq: 4 }, { atMs: anchor.firstAtMs }, { atMs: anchor.lastAtMs - 1 }])
+      refused(story.directory, place, new RegExp(`^seq 1 to 5 are in the archive ${path}$`), "begin with seq 5 or later");
+    refused(
+      story.directory,
+      { atMs: anchor.firstAtMs - 1 },
+      /^the log begins after/,
+      "seq 5 to 17; earlier rows are in archives",
+    );
+  });
+
+  it("after an archive of the first row alone, which is named like a whole log", async () => {
+    using story = toldStory();
+    await archiveBefore(story.directory, 2);
+    refused(story.directory, { seq: 99 }, /^the log ends at seq 17, before seq 99$/, "seq 1 to 17");
+    expect(story.store.history(PEER_A, { limit: 100 }).at(-1)?.seq).toBe(1);
   });
 });
 

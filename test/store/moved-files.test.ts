@@ -1,9 +1,11 @@
 /** The files of an open store are moved, deleted or replaced: nothing is appended until they are back. */
-import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { checkDatabase } from "../../src/store/check/check.ts";
 import { readHeadFile } from "../../src/store/head/head-file.ts";
+import { OpenFiles } from "../../src/store/sql/open-files.ts";
+import { walBytes } from "../../src/store/sql/wal.ts";
 import { openStore, type Store } from "../../src/store/store.ts";
 import { errorWith } from "../support/matchers.ts";
 import { PEER_A, PEER_B } from "../support/peers.ts";
@@ -122,4 +124,19 @@ describe("the head file", () => {
     expect(readFileSync(away())).toEqual(before);
     expect([statSync(path).mode & 0o777, existsSync(path), store.headFailing]).toEqual([0o600, true, null]);
   });
+});
+
+it("a file that is created later counts from then on", () => {
+  const path = join(elsewhere.path, "later");
+  const files = new OpenFiles([{ path, ifLost: "create it again" }]);
+  files.check();
+  writeFileSync(path, "");
+  files.check();
+  rmSync(path);
+  expect(() => files.check()).toThrow(errorWith("database_moved", /was moved or deleted/));
+});
+
+it("a database without a write-ahead log has none of it", () => {
+  expect(walBytes(join(elsewhere.path, "none.db"))).toBe(0);
+  expect(walBytes(temporary.path)).toBeGreaterThan(0);
 });

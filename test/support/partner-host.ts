@@ -5,6 +5,7 @@ import { systemClock, systemRandom } from "../../src/base/clock.ts";
 import { PartnerdError } from "../../src/base/errors.ts";
 import type { Address, PeerId } from "../../src/base/ids.ts";
 import { didOf } from "../../src/base/ids.ts";
+import type { LearnedFacts } from "../../src/events/learned/learned-facts.ts";
 import type { ObservedEvent } from "../../src/events/types.ts";
 import { connectionLimits } from "../../src/p2p/budgets/connection-limits.ts";
 import { dialAsGiven } from "../../src/p2p/dial/dial-planner.ts";
@@ -33,6 +34,8 @@ export interface TestPartnerHost extends TestNode {
   readonly streams: Libp2pPartnerStreams;
   readonly events: ObservedEvent[];
   readonly woken: PeerId[];
+  /** The facts learned of each far end. */
+  readonly learned: (readonly [PeerId, Partial<LearnedFacts>])[];
 }
 
 /** A door with room for everyone, and partners only. */
@@ -99,7 +102,13 @@ export async function startPartnerHost(
 ): Promise<TestPartnerHost> {
   const events: ObservedEvent[] = [];
   const woken: PeerId[] = [];
-  const observer: StreamObserver = { observed: (event) => events.push(event), faulted, wake: (woke) => woken.push(woke) };
+  const learned: (readonly [PeerId, Partial<LearnedFacts>])[] = [];
+  const observer: StreamObserver = {
+    observed: (event) => events.push(event),
+    faulted,
+    wake: (woke) => woken.push(woke),
+    learned: (peerId, facts) => learned.push([peerId, facts]),
+  };
   let streams: Libp2pPartnerStreams | undefined;
   const testNode = await startTestNode(
     seed,
@@ -128,7 +137,7 @@ export async function startPartnerHost(
     await created.dispose();
     await stopNodeOnly();
   };
-  return Object.assign(testNode, { streams: created, events, woken, [Symbol.asyncDispose]: dispose });
+  return Object.assign(testNode, { streams: created, events, woken, learned, [Symbol.asyncDispose]: dispose });
 }
 
 export const loopbackAddress = (port: number, peerId: PeerId): Address => `/ip4/127.0.0.1/tcp/${port}/p2p/${peerId}` as Address;

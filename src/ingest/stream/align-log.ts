@@ -74,7 +74,7 @@ function isJustRewound(cursor: Cursor | undefined, recorded: readonly DeliveryEv
   const last = recorded.findLast(
     (event) => event.type !== "DeliveryChanged" && isOf(event, { ...cursor, streamCreated: cursor.created }),
   );
-  return last?.type === "DeliveryGap" && last.reason === "reused";
+  return last?.reason === "reused";
 }
 
 /** The sequence up to which our own consumer has acknowledged; null if there is none, or it is another daemon's. */
@@ -103,7 +103,7 @@ function isRecorded(event: DeliveryEvent, { sequence }: Cursor, recorded: readon
 function reachedBefore(event: DeliveryEvent, other: DeliveryEvent): number | null {
   if (event.type === "LogRolledBack" && other.type === "LogRolledBack")
     return other.lastStreamSequence === event.lastStreamSequence ? other.streamSequence - 1 : null;
-  const isUnproven = [event, other].every(({ type, reason }) => type === "DeliveryGap" && reason === "unproven");
+  const isUnproven = [event, other].every(({ reason }) => reason === "unproven");
   return isUnproven && other.type === "DeliveryGap" && other.streamSequence === event.streamSequence
     ? other.lastStreamSequence
     : null;
@@ -121,7 +121,7 @@ function reachedBy(sequence: number, events: readonly DeliveryEvent[]): number {
 /** A stream that was rewound since has other messages at those sequences. */
 function hadUpTo({ stream, created: streamCreated }: BrokerStream, events: readonly DeliveryEvent[]): number {
   const ofStream = events.filter((event) => isOf(event, { stream, streamCreated }));
-  const rewound = ofStream.findLastIndex(({ type, reason }) => type === "DeliveryGap" && reason === "reused");
+  const rewound = ofStream.findLastIndex(({ reason }) => reason === "reused");
   const rollbacks = ofStream.slice(rewound + 1).filter((event) => event.type === "LogRolledBack");
   return Math.max(0, ...rollbacks.map(({ lastStreamSequence }) => lastStreamSequence));
 }

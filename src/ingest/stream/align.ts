@@ -24,8 +24,6 @@ export interface Evidence {
   readonly hadUpTo: number;
 }
 
-export const NO_EVIDENCE: Evidence = { known: "unknown", acknowledged: null, byClone: false, hadUpTo: 0 };
-
 /** To be written in one transaction; reading continues after `cursor`. */
 export interface Alignment {
   readonly events: readonly DeliveryEvent[];

@@ -144,8 +144,8 @@ class Archiving {
   }
 
   #freeBytes(): number {
-    const [pages, bytes] = ["freelist_count", "page_size"].map((name) => Number(this.#database.pragma(name, { simple: true })));
-    return (pages ?? 0) * (bytes ?? 0);
+    const pragma = (name: string) => Number(this.#database.pragma(name, { simple: true }));
+    return pragma("freelist_count") * pragma("page_size");
   }
 
   #step(step: ArchiveStep, rows: number, total: number): void {

@@ -1,8 +1,8 @@
 /** Alignment after alignment on one log: nothing is recorded twice, and nothing is called lost that the log had. */
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { RunId } from "../../../src/events/types.ts";
 import type { BrokerStreamState } from "../../../src/ingest/broker/broker-port.ts";
-import { alignLog, type FoundConsumer } from "../../../src/ingest/stream/align-log.ts";
+import { alignLog, compareKnown, type FoundConsumer } from "../../../src/ingest/stream/align-log.ts";
 import { dedupeKeyOf } from "../../../src/store/model/dedupe-key.ts";
 import { desired, received, start as startRun } from "../../store/support/events.ts";
 import { TemporaryStore } from "../../store/support/temporary-store.ts";
@@ -105,6 +105,21 @@ test("messages that the log had before its rollback are called that at the next 
   ]);
 });
 
+test("a rollback is remembered beyond gaps of its stream, but not for a recreated one", () => {
+  receive(1, 9);
+  start(state(1, 30), acknowledgedBy("later", 20));
+  start(state(14, 30), acknowledgedBy("new", 9));
+  expect(start(state(16, 30), acknowledgedBy("new", 13)).hadUpTo).toBe(20);
+  expect(start({ ...state(1, 5), created: "2026-02-02T00:00:00Z" }, NO_CONSUMER).hadUpTo).toBe(0);
+});
+
+test("a consumer that was created at the end of a later log, and has delivered nothing, proves that log", () => {
+  receive(1, 9);
+  const { consumer } = acknowledgedBy("later", 20, 0);
+  start(state(1, 30), { consumer: consumer && { ...consumer, startSequence: 21 }, isTaken: false });
+  expect(said()).toEqual([["acknowledged", 10, 20]]);
+});
+
 test("a rollback says nothing about messages that a rewound stream stored since", () => {
   receive(1, 9);
   expect(start(state(1, 30), acknowledgedBy("later", 20)).hadUpTo).toBe(20);
@@ -141,4 +156,58 @@ test("a log that has seen a clone, and was then rolled back, says so", () => {
   temporary.store.appendDelivery([sawClone]);
   start(state(1, 30), acknowledgedBy("later", 20));
   expect(said()).toEqual([["acknowledged", 10, 20]]);
+});
+
+describe("the newest messages that the log knows", () => {
+  const CURSOR = { ...identity, sequence: 9, firstSequence: 1, messageHash: "hash-9" as string | null };
+
+  /** Compares them with a stream from 5 to 12 that holds these hashes; the log knows five older ones. */
+  async function compared(cursor: typeof CURSOR | undefined, held: Readonly<Record<number, string>>, stream = state(5, 12)) {
+    const asked: number[] = [];
+    const known = await compareKnown(
+      {
+        hashAt: async (sequence) => {
+          asked.push(sequence);
+          return held[sequence];
+        },
+      },
+      stream,
+      {
+        cursor: () => cursor,
+        knownMessages: (_, upTo, most) =>
+          Array.from({ length: most }, (_none, index) => ({ sequence: upTo - index, messageHash: `hash-${upTo - index}` })),
+      },
+    );
+    return { known, asked };
+  }
+
+  test("are unknown without a cursor, and in another stream, which is not asked", async () => {
+    expect(await compared(undefined, {})).toEqual({ known: "unknown", asked: [] });
+    expect(await compared({ ...CURSOR, created: "earlier" }, { 9: "hash-9" })).toEqual({ known: "unknown", asked: [] });
+  });
+
+  test.each<[string, string | null, Readonly<Record<number, string>>, string, readonly number[]]>([
+    ["the one at the cursor is the same, which is enough", "hash-9", { 9: "hash-9", 8: "other" }, "same", [9]],
+    ["the one at the cursor is another", "hash-9", { 9: "other", 8: "hash-8" }, "other", [9]],
+    ["it is gone, and an older one is the same", "hash-9", { 6: "hash-6" }, "same", [9, 8, 7, 6, 5]],
+    ["it is gone, and an older one is another", "hash-9", { 8: "hash-8", 6: "other" }, "other", [9, 8, 7, 6, 5]],
+    ["all are gone", "hash-9", {}, "unknown", [9, 8, 7, 6, 5]],
+    ["the log does not know the one at the cursor, but an older one", null, { 9: "any", 7: "hash-7" }, "same", [9, 8, 7, 6, 5]],
+  ])("%s", async (_, messageHash, held, known, asked) => {
+    expect(await compared({ ...CURSOR, messageHash }, held)).toEqual({ known, asked });
+  });
+
+  test("are compared only if the stream may hold them: its first and its last, too", async () => {
+    expect((await compared(CURSOR, {}, state(7, 9))).asked).toEqual([9, 8, 7]);
+    expect((await compared(CURSOR, {}, state(8, 12))).asked).toEqual([9, 8]);
+    expect((await compared(CURSOR, {}, state(1, 6))).asked).toEqual([6, 5]);
+  });
+
+  test("a message at a cursor before the first one that the log followed was stored after a rewind", async () => {
+    const before = { ...CURSOR, messageHash: null, firstSequence: 10 };
+    expect((await compared(before, { 9: "any" })).known).toBe("other");
+    expect((await compared({ ...before, firstSequence: 9 }, { 9: "any" })).known).toBe("unknown");
+    expect((await compared(before, {})).known).toBe("unknown");
+    expect((await compared({ ...before, messageHash: "hash-9" }, { 9: "hash-9" })).known).toBe("same");
+  });
 });

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { BrokerStreamState } from "../../../src/ingest/broker/broker-port.ts";
-import { align, type Evidence, gapsBetween, NO_EVIDENCE } from "../../../src/ingest/stream/align.ts";
+import type { BrokerStreamState, ConsumerState } from "../../../src/ingest/broker/broker-port.ts";
+import { align, type Evidence, gapsBetween, isAtCursor } from "../../../src/ingest/stream/align.ts";
 import type { Cursor } from "../../../src/store/model/cursor.ts";
 
 const identity = { stream: "S", created: "2026-01-01T00:00:00Z" };
@@ -13,6 +13,7 @@ const state = (firstSequence: number, lastSequence: number, created = identity.c
   uncaptured: [],
   limits: "",
 });
+const NO_EVIDENCE: Evidence = { known: "unknown", acknowledged: null, byClone: false, hadUpTo: 0 };
 /** Our consumer has acknowledged everything up to the cursor, and the stream holds the message there. */
 const SAME: Evidence = { ...NO_EVIDENCE, known: "same", acknowledged: 9 };
 /** The stream holds nothing that the log knows. */
@@ -83,7 +84,8 @@ describe("another stream of the same name", () => {
     expect(aligned.cursor).toEqual({ stream: "S", created: "later", firstSequence: 1, sequence: 0, messageHash: null });
   });
 
-  test("may already have dropped messages", () => {
+  test("may already have dropped messages, or only its first", () => {
+    expect(said(align(state(2, 5, "later"), cursorAt(9), NO_EVIDENCE, "at_least_once"))[1]).toEqual(["purged", 1, 1]);
     expect(said(align(state(3, 5, "later"), cursorAt(9), NO_EVIDENCE, "at_least_once"))).toEqual([
       ["recreated", 10, null],
       ["purged", 1, 2],
@@ -136,6 +138,14 @@ describe("a log that is an older copy", () => {
     expect(aligned.cursor.sequence).toBe(13);
   });
 
+  test("had the first message that the stream holds", () => {
+    const aligned = align(state(14, 30), cursorAt(9), emptied(14), "at_least_once");
+    expect(said(aligned)).toEqual([
+      ["acknowledged", 10, 14],
+      ["rolled_back", 10, 13],
+    ]);
+  });
+
   test.each([13, 12])("is not claimed because of a purge, which moves the consumer too: to %i", (acknowledged) => {
     const aligned = align(state(14, 30), cursorAt(9), emptied(acknowledged), "at_least_once");
     expect(said(aligned)).toEqual([["purged", 10, 13]]);
@@ -146,10 +156,51 @@ describe("a stream that holds nothing the log knows", () => {
   test.each<[string, number | null, [string, number, number][]]>([
     ["a consumer at the cursor proves that it was not rewound", 9, []],
     ["a consumer that is behind proves nothing above it", 4, [["unproven", 5, 9]]],
+    ["a consumer that is one behind proves all but the last", 8, [["unproven", 9, 9]]],
     ["without a consumer nothing is proven", null, [["unproven", 1, 9]]],
   ])("%s", (_, acknowledged, unproven) => {
     const aligned = align(state(13, 20), cursorAt(9), emptied(acknowledged), "at_least_once");
     expect(said(aligned)).toEqual([...unproven, ["purged", 10, 12]]);
+  });
+});
+
+test("without a consumer, what came before the log began to follow the stream needs no proof", () => {
+  const aligned = align(state(13, 20), { ...cursorAt(9), firstSequence: 5 }, emptied(null), "at_least_once");
+  expect(said(aligned)[0]).toEqual(["unproven", 5, 9]);
+});
+
+describe("a consumer is at the cursor", () => {
+  const OWNER = { peerId: "us", run: "1" };
+  const ready: ConsumerState = {
+    startSequence: 1,
+    delivered: { consumerSequence: 4, streamSequence: 9 },
+    unacknowledged: 0,
+    waitingRequests: 0,
+    acknowledged: 9,
+    owner: OWNER,
+    isPaused: false,
+    isAsRequired: true,
+  };
+  const fresh = { startSequence: 10, delivered: { consumerSequence: 0, streamSequence: 0 } };
+
+  test.each<[string, Partial<ConsumerState>, boolean]>([
+    ["if it has delivered up to it", {}, true],
+    ["if it was created there", fresh, true],
+    ["but not if it was created after it", { ...fresh, startSequence: 11 }, false],
+    ["but not if it has delivered more", { delivered: { consumerSequence: 5, streamSequence: 10 } }, false],
+    [
+      "but not if its first delivery lies before it",
+      { startSequence: 10, delivered: { consumerSequence: 1, streamSequence: 8 } },
+      false,
+    ],
+    ["but not with deliveries that are not acknowledged", { unacknowledged: 1 }, false],
+    ["but not with a request that would swallow the next delivery", { waitingRequests: 1 }, false],
+    ["but not with other settings", { isAsRequired: false }, false],
+    ["but not if an earlier run created it", { owner: { ...OWNER, run: "0" } }, false],
+    ["but not if another daemon created it", { owner: { ...OWNER, peerId: "them" } }, false],
+    ["but not if it is not known who did", { owner: undefined }, false],
+  ])("%s", (_, change, expected) => {
+    expect(isAtCursor({ ...ready, ...change }, cursorAt(9), OWNER)).toBe(expected);
   });
 });
 

@@ -33,6 +33,14 @@ test.each([
   expect([contest.current(59_999)?.code, contest.current(60_000)]).toEqual([code, null]);
 });
 
+test("a clone is recorded as one that took the consumer, unless it is noticed otherwise", () => {
+  expect(taken(CLONE).unrecorded).toEqual({ type: "CloneSeen", reason: "consumer", details: { otherRun: "2" } });
+  const contest = new Contest(US, { evidence: "published_head" });
+  contest.placed();
+  contest.looked(held(CLONE), 0);
+  expect(contest.unrecorded?.reason).toBe("published_head");
+});
+
 test("it may keep the consumer for ten seconds, unless it has stopped", () => {
   const contest = taken(CLONE);
   expect(contest.yields(held(CLONE), 9_999)).toBe(true);

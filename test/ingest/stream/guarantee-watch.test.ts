@@ -81,3 +81,20 @@ test("a broker that does not answer is asked again, and nothing is asked after t
   await clock.advance(20_000);
   expect(looks).toBe(5);
 });
+
+test("a stream that no longer is the one it was is reported once, and not looked at any more", async () => {
+  const clock = new VirtualClock();
+  const ends: unknown[] = [];
+  using _watch = new GuaranteeWatch({
+    link: { state: async () => ({ ...FOUND, created: "later" }), consumer: async () => PLACED },
+    clock,
+    found: FOUND,
+    owner: OWNER,
+    onLooked: () => {},
+    onLimits: () => {},
+    onEnded: (end) => ends.push(end),
+  });
+  await clock.advance(60_000);
+  expect(ends).toEqual([{ reason: "stream_recreated" }]);
+  expect(clock.pendingTimers).toBe(0);
+});

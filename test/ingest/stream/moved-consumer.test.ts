@@ -77,6 +77,14 @@ describe("while another daemon has had the consumer lately", () => {
     expect(ends).toEqual([{ reason: "consumer_moved", facts: { first: 2, last: 4 } }]);
   });
 
+  test("reading restarts if the stream holds the only message that was skipped", async () => {
+    const listener = await start({ isContested: true, holds: [2] });
+    listener.message(message(1, 1));
+    listener.message(message(2, 3));
+    await answered();
+    expect(ends).toEqual([{ reason: "consumer_moved", facts: { first: 2, last: 2 } }]);
+  });
+
   test("a gap in the stream is recorded, and the messages after it keep their order, also over a second gap", async () => {
     const listener = await start({ isContested: true, holds: [] });
     for (const [delivery, sequence] of [1, 5, 6, 9].entries()) listener.message(message(delivery + 1, sequence));

@@ -1,90 +1,19 @@
 /** Cases that test/contract/ and the simulator do not cover: when a resync is requested, and what is logged. */
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { type Clock, systemClock } from "../../../src/base/clock.ts";
 import { PartnerdError } from "../../../src/base/errors.ts";
-import { type Logger, silentLogger } from "../../../src/base/log.ts";
+import { silentLogger } from "../../../src/base/log.ts";
 import type {
   BrokerLink,
   BrokerStreamState,
-  ConsumerState,
   PullListener,
   PullRequest,
   PullStatus,
 } from "../../../src/ingest/broker/broker-port.ts";
 import type { ReceivedMessage } from "../../../src/ingest/ingest-buffer.ts";
-import { BrokerStreamReader } from "../../../src/ingest/stream/reader.ts";
+import type { BrokerStreamReader } from "../../../src/ingest/stream/reader.ts";
 import { VirtualClock } from "../../../src/sim/time/virtual-clock.ts";
 import { RecordingLogger } from "../../support/recording-logger.ts";
-
-const STREAM = { stream: "OC_RESOURCES", created: "2026-01-01T00:00:00Z" };
-
-const CURSOR = { ...STREAM, sequence: 5, firstSequence: 1, messageHash: "hash" };
-
-const HELD: BrokerStreamState = { ...STREAM, firstSequence: 1, lastSequence: 5, uncaptured: [], limits: "" };
-
-const OWNER = { peerId: "us", run: "1" };
-
-/** Ours, and never at the cursor. */
-const ELSEWHERE: ConsumerState = {
-  startSequence: 99,
-  delivered: { consumerSequence: 0, streamSequence: 0 },
-  unacknowledged: 0,
-  waitingRequests: 0,
-  acknowledged: 0,
-  owner: OWNER,
-  isPaused: false,
-  isAsRequired: true,
-};
-
-/** The reply subject of the consumer's delivery number `sequence`, which is also its sequence in the stream. */
-const replyOf = (sequence: number, pending: number) => `$JS.ACK.S.C.1.${sequence}.${sequence}.1000.${pending}`;
-
-const LINK: BrokerLink = {
-  state: async () => HELD,
-  hashAt: async () => "hash",
-  consumer: async () => ELSEWHERE,
-  recreateConsumerAt: async () => {},
-  openPull: () => ({ request: () => {}, [Symbol.dispose]: () => {} }),
-  acknowledge: () => {},
-  ping: async () => {},
-  onDenied: () => {},
-  isClosed: () => false,
-  closed: () => new Promise(() => {}),
-  close: async () => {},
-};
-
-const readerWith = (
-  logger: Logger,
-  clock: Clock = systemClock,
-  offer: (message: ReceivedMessage) => boolean = () => true,
-  onAppended: (events: readonly { readonly reason: string }[]) => void = () => {},
-) =>
-  new BrokerStreamReader({
-    stream: STREAM.stream,
-    consumer: "oc-partnerd",
-    log: {
-      cursor: () => CURSOR,
-      delivery: () => ({
-        type: "DeliveryChanged",
-        reason: "at_least_once",
-        stream: STREAM.stream,
-        streamCreated: STREAM.created,
-        streamSequence: 1,
-        message: null,
-      }),
-      deliveries: () => [],
-      contestedRuns: () => [],
-      knownMessages: () => [],
-      appendDelivery: (events) => {
-        onAppended(events);
-        return [];
-      },
-    },
-    owner: OWNER,
-    buffer: { offer, discard: () => {}, counts: () => ({ dropped: 0, buffered: 0 }) },
-    clock,
-    logger,
-  });
+import { CURSOR, HELD, LINK, readerWith, replyOf, STREAM } from "../support/fake-broker.ts";
 
 test("a resync requested while a reading starts is not forgotten", async () => {
   const stop = new AbortController();
@@ -278,7 +207,9 @@ test("a resync is over once the last message is logged", async () => {
   const stop = new AbortController();
   const logged: (() => void)[] = [];
   const broker: { listener?: PullListener } = {};
-  const reader = readerWith(silentLogger, clock, ({ acknowledge }) => logged.push(acknowledge ?? (() => {})) > 0);
+  const logger = new RecordingLogger();
+  const reader = readerWith(logger, clock, ({ acknowledge }) => logged.push(acknowledge ?? (() => {})) > 0);
+  const finished = () => logger.lines.filter(({ message }) => message === "resync finished").map(({ fields }) => fields);
   const openPull: BrokerLink["openPull"] = (listener) => {
     broker.listener = listener;
     return LINK.openPull(listener);
@@ -286,10 +217,16 @@ test("a resync is over once the last message is logged", async () => {
   reader.resync();
   const running = reader.run({ ...LINK, openPull }, stop.signal);
   await clock.advance(10);
-  broker.listener?.message({ subject: "s", data: new Uint8Array(), reply: replyOf(1, 0) });
+  for (const [sequence, pending] of [
+    [1, 1],
+    [2, 0],
+  ] as const)
+    broker.listener?.message({ subject: "s", data: new Uint8Array(), reply: replyOf(sequence, pending) });
   expect(reader.rereading, "buffered").toEqual({ sequence: 0, untilSequence: 5 });
-  for (const acknowledge of logged) acknowledge();
-  expect(reader.rereading, "logged").toBeNull();
+  logged[0]?.();
+  expect([reader.rereading, finished()], "logged in part").toEqual([{ sequence: 1, untilSequence: 5 }, []]);
+  logged[1]?.();
+  expect([reader.rereading, finished()], "logged").toEqual([null, [{ stream: STREAM.stream, sequence: 5 }]]);
   stop.abort();
   await running;
 });

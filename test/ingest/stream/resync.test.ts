@@ -40,3 +40,20 @@ test("without a cursor, a resync ends at the beginning", () => {
   resync.request(undefined);
   expect(resync.progress).toEqual({ sequence: 0, untilSequence: 0 });
 });
+
+test("a resync with nothing left to read is over as soon as it begins", () => {
+  const resync = new Resync();
+  resync.request(CURSOR);
+  resync.began({ ...HELD, lastSequence: 3 }, 4, resync.due);
+  expect(resync.progress).toBeNull();
+  resync.request(CURSOR);
+  resync.began({ ...HELD, lastSequence: 4 }, 4, resync.due);
+  expect(resync.progress).toEqual({ sequence: 3, untilSequence: 5 });
+  expect([resync.logged(4), resync.logged(5), resync.logged(6)]).toEqual([null, 5, null]);
+});
+
+test("an ordinary reading makes no progress in a resync", () => {
+  const resync = new Resync();
+  resync.began(HELD, 6, resync.due);
+  expect([resync.progress, resync.logged(6)]).toEqual([null, null]);
+});

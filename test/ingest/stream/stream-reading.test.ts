@@ -1,6 +1,7 @@
 import { afterEach, expect, test } from "vitest";
 import type { BrokerMessage, PullListener, PullRequest } from "../../../src/ingest/broker/broker-port.ts";
 import type { ReceivedMessage } from "../../../src/ingest/ingest-buffer.ts";
+import type { ReadingEnd } from "../../../src/ingest/stream/reading-end.ts";
 import { StreamReading } from "../../../src/ingest/stream/stream-reading.ts";
 import { VirtualClock } from "../../../src/sim/time/virtual-clock.ts";
 
@@ -9,12 +10,18 @@ const CURSOR = { stream: "S", created: "2026-01-01T00:00:00Z", sequence: 0, firs
 
 const requests: PullRequest[] = [];
 const buffered: ReceivedMessage[] = [];
+const acknowledged: string[] = [];
+const progress: number[] = [];
+const ends: ReadingEnd[] = [];
+let isClosed = false;
+let isFull = false;
 let listener: PullListener | undefined;
 let reading: StreamReading | undefined;
 afterEach(() => {
   reading?.[Symbol.dispose]();
-  requests.length = 0;
-  buffered.length = 0;
+  for (const each of [requests, buffered, acknowledged, progress, ends]) each.length = 0;
+  isClosed = false;
+  isFull = false;
 });
 
 const messageOf = (sequence: number): BrokerMessage =>
@@ -27,8 +34,8 @@ function start(): void {
         listener = opened;
         return { request: (request: PullRequest) => void requests.push(request), [Symbol.dispose]: () => {} };
       },
-      acknowledge: () => {},
-      isClosed: () => false,
+      acknowledge: ({ reply }: BrokerMessage) => void acknowledged.push(reply ?? ""),
+      isClosed: () => isClosed,
     },
     clock: new VirtualClock(),
     cursor: CURSOR,
@@ -36,12 +43,12 @@ function start(): void {
     window: WINDOW,
     hadUpTo: 0,
     buffer: {
-      offer: (message: ReceivedMessage) => buffered.push(message) > 0,
+      offer: (message: ReceivedMessage) => !isFull && buffered.push(message) > 0,
       counts: () => ({ dropped: 0, buffered: buffered.length }),
     },
-    onProgress: () => {},
+    onProgress: (pending: number) => void progress.push(pending),
     onLogged: () => {},
-    onEnded: () => {},
+    onEnded: (end: ReadingEnd) => void ends.push(end),
   } as unknown as ConstructorParameters<typeof StreamReading>[0]);
 }
 
@@ -68,4 +75,60 @@ test("the next messages are requested as soon as a request is over, if the buffe
   expect(requests).toHaveLength(1);
   listener?.message(messageOf(4));
   expect(requests.map(({ messages }) => messages)).toEqual([WINDOW, WINDOW - 1]);
+});
+
+test("only the last message of a batch is acknowledged, and only while the connection is open", async () => {
+  start();
+  for (const sequence of [1, 2, 3]) listener?.message(messageOf(sequence));
+  await commit(2);
+  expect(acknowledged).toEqual([messageOf(2).reply]);
+  isClosed = true;
+  await commit(1);
+  expect(acknowledged).toHaveLength(1);
+});
+
+test("a batch of one message is acknowledged, too", async () => {
+  start();
+  listener?.message(messageOf(1));
+  await commit(1);
+  expect(acknowledged).toEqual([messageOf(1).reply]);
+});
+
+test("nothing is acknowledged after the end: the next consumer starts after the cursor", async () => {
+  start();
+  listener?.message(messageOf(1));
+  reading?.[Symbol.dispose]();
+  await commit(1);
+  expect(acknowledged).toEqual([]);
+});
+
+test("each message says how many are left, until the buffer is full, which ends the reading", () => {
+  start();
+  listener?.message({ ...messageOf(1), reply: "$JS.ACK.S.C.1.1.1.1000.7" });
+  expect([progress, ends]).toEqual([[7], []]);
+  isFull = true;
+  listener?.message(messageOf(2));
+  expect(ends).toEqual([{ reason: "buffer_full" }]);
+  listener?.message(messageOf(2));
+  expect([progress, ends.length]).toEqual([[7], 1]);
+});
+
+test.each<[string, Partial<BrokerMessage>, ReadingEnd]>([
+  ["without its position", { reply: "elsewhere" }, { reason: "position_missing", facts: { subject: "s" } }],
+  [
+    "that is not the next delivery",
+    { reply: "$JS.ACK.S.C.1.2.2.1000.0" },
+    { reason: "delivery_out_of_order", facts: { delivery: 2, expected: 1 } },
+  ],
+])("a message %s ends the reading", (_, change, end) => {
+  start();
+  listener?.message({ ...messageOf(1), ...change });
+  expect([buffered, ends]).toEqual([[], [end]]);
+});
+
+test("a message that follows the one before it has no gap", () => {
+  start();
+  for (const sequence of [1, 2]) listener?.message(messageOf(sequence));
+  listener?.message({ ...messageOf(4), reply: "$JS.ACK.S.C.1.4.3.1000.0" });
+  expect(buffered.map(({ gaps }) => gaps?.map(({ streamSequence }) => streamSequence))).toEqual([undefined, undefined, [3]]);
 });

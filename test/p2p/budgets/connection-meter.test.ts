@@ -4,6 +4,9 @@ import { VirtualClock } from "../../../src/sim/time/virtual-clock.ts";
 
 const KIBIBYTE = 1024;
 
+const full = (why: string) =>
+  expect.objectContaining({ code: "buffer_full", message: expect.stringContaining(why) as string }) as Error;
+
 describe("Meter", () => {
   let clock: VirtualClock;
   let strangers: StrangersBudget;
@@ -28,7 +31,7 @@ describe("Meter", () => {
     expect(one.isSilent).toBe(true);
     one.received(256 * KIBIBYTE);
     expect(one.isSilent).toBe(false);
-    expect(() => one.received(1)).toThrow("before the handshake was complete");
+    expect(() => one.received(1)).toThrow(full("before the handshake was complete"));
     const other = meter();
     other.received(200 * KIBIBYTE);
     other.decrypted();
@@ -38,7 +41,7 @@ describe("Meter", () => {
   it("allows 512 pieces per message", () => {
     const one = meter();
     for (let piece = 0; piece < 512; piece++) one.received(1);
-    expect(() => one.received(1)).toThrow("pieces");
+    expect(() => one.received(1)).toThrow(full("pieces"));
   });
 
   it("pauses reading until the work is paid for", async () => {
@@ -65,11 +68,11 @@ describe("Meter", () => {
   });
 
   it("bounds what waits on one connection, and on all of strangers", () => {
-    expect(() => meter(false).hold(1024 * KIBIBYTE + 1)).toThrow("wait on one connection");
+    expect(() => meter(false).hold(1024 * KIBIBYTE + 1)).toThrow(full("wait on one connection"));
     const many = Array.from({ length: 16 }, () => meter());
     for (const one of many) one.hold(1024 * KIBIBYTE);
     meter().hold(128 * KIBIBYTE);
-    expect(() => meter().hold(129 * KIBIBYTE)).toThrow("connections of strangers");
+    expect(() => meter().hold(129 * KIBIBYTE)).toThrow(full("connections of strangers"));
     meter(false).hold(1024 * KIBIBYTE);
     for (const one of many) one[Symbol.dispose]();
     meter().hold(1024 * KIBIBYTE);

@@ -50,16 +50,26 @@ describe("ConnectionTable", () => {
   it("lets a newer handshake take the place of a silent one, the oldest first", async () => {
     for (const name of names(3, "silent")) {
       arrive(name, "192.0.2.1", { silent: true });
-      await clock.advance(1);
+      await clock.advance(0.5);
     }
     connect("newcomer");
     expect(evicted).toEqual(["silent0"]);
   });
 
+  it("lets a silent handshake yield before one that is slow, although that is older", async () => {
+    for (const name of names(2, "slow")) arrive(name);
+    await clock.advance(3_000);
+    arrive("silent", undefined, { silent: true });
+    arrive("newcomer");
+    expect(evicted).toEqual(["silent"]);
+  });
+
   it("gives a handshake that makes progress two seconds before it yields", async () => {
     for (const name of names(3, "slow")) arrive(name);
     expect(() => arrive("early")).toThrow(/no place for the connection/);
-    await clock.advance(2_001);
+    await clock.advance(2_000);
+    expect(() => arrive("still early")).toThrow(/no place for the connection/);
+    await clock.advance(1);
     arrive("late");
     expect(evicted).toEqual(["slow0"]);
   });
@@ -117,6 +127,30 @@ describe("ConnectionTable", () => {
     using _dial = table.dialling();
     expect(evicted).toEqual(["busy0", "busy1"]);
     expect(table.counts()).toMatchObject({ total: 12, refused: 0 });
+  });
+
+  it("takes the place of an idle stranger before that of one with a stream, which it leaves to other strangers", () => {
+    for (const name of names(9, "partner")) {
+      partners.add(name);
+      connect(name);
+    }
+    connect("busy", undefined, { busy: true });
+    for (const name of names(2, "idle")) connect(name);
+    arrive("stranger", "198.51.100.1");
+    expect(evicted).toEqual(["idle0"]);
+    using _first = table.dialling();
+    expect(evicted).toEqual(["idle0", "idle1"]);
+    expect(() => arrive("another stranger", "198.51.100.1")).toThrow(/no place for the connection/);
+    using _second = table.dialling();
+    expect(evicted).toEqual(["idle0", "idle1", "busy"]);
+  });
+
+  it("takes no place from strangers that have become partners", () => {
+    for (const name of names(9, "partner")) partners.add(name);
+    for (const name of [...names(9, "partner"), ...names(3, "known")]) connect(name);
+    for (const name of names(3, "known")) partners.add(name);
+    expect(() => table.dialling()).toThrow(/no place for the connection/);
+    expect(evicted).toEqual([]);
   });
 
   it("refuses dials and counts them when partners have all places", () => {

@@ -1,7 +1,12 @@
 import { describe, expect, test } from "vitest";
 import { PartnerdError } from "../../../src/base/errors.ts";
 import type { Address } from "../../../src/base/ids.ts";
+import { parseIp } from "../../../src/base/net/ip.ts";
+import { tcpEndpointOf } from "../../../src/base/net/tcp-endpoint.ts";
+import { addressDenied } from "../../../src/p2p/dial/address-denied.ts";
+import { createDialPlanner } from "../../../src/p2p/dial/create-dial-planner.ts";
 import { PolicyDialPlanner } from "../../../src/p2p/dial/dial-planner.ts";
+import type { Denial } from "../../../src/p2p/dial/dial-policy.ts";
 import { type Lookup, NameResolver } from "../../../src/p2p/dial/name-resolver.ts";
 import { ownListeners } from "../../../src/p2p/dial/own-listeners.ts";
 import { VirtualClock } from "../../../src/sim/time/virtual-clock.ts";
@@ -183,4 +188,42 @@ test.each([
   expect(failure).toMatchObject({ code: "address_denied", details: { reason, mayChange: false } });
   expect(failure.text).toContain(message);
   expect(failure.message).not.toContain("p2p.dial.allow");
+});
+
+test.each<[Denial, RegExp]>([
+  ["deny_rule", /change p2p.dial.deny/],
+  ["own_listener", /publish the peer's own address/],
+  ["unspecified", /add 192.0.2.1:80 to p2p.dial.allow/],
+  ["loopback", /add 192.0.2.1:80 to p2p.dial.allow/],
+  ["link_local", /add 192.0.2.1:80 to p2p.dial.allow/],
+  ["multicast", /add 192.0.2.1:80 to p2p.dial.allow/],
+  ["broadcast", /add 192.0.2.1:80 to p2p.dial.allow/],
+  ["metadata", /add 192.0.2.1:80 to p2p.dial.allow/],
+  ["private", /add 192.0.2.1:80 to p2p.dial.allow/],
+])("a denial says what would permit the address: %s", (denial, nextStep) => {
+  const ip = parseIp("192.0.2.1");
+  const endpoint = tcpEndpointOf("/ip4/192.0.2.1/tcp/80" as Address);
+  if (ip === undefined || endpoint === undefined) throw new Error("invalid");
+  expect(addressDenied(endpoint, ip, { allowed: false, denial, ip }).nextStep).toMatch(nextStep);
+});
+
+describe("the planner of this machine", () => {
+  const planner = (allow: readonly string[]) =>
+    createDialPlanner({
+      clock: new VirtualClock(),
+      settings: { allow, deny: [], private: "allow" },
+      listen: [],
+      bound: () => [],
+      others: () => [],
+    });
+
+  test("refuses an invalid range by name", () => {
+    const message = expect.stringContaining('"nonsense"') as string;
+    expect(() => planner(["nonsense"])).toThrow(expect.objectContaining({ code: "config_invalid", message }) as Error);
+  });
+
+  test("dials what the ranges allow", async () => {
+    const dialled = planner(["169.254.0.0/16"]).plan(PEER_A, "/ip4/169.254.1.1/tcp/80" as Address, NEVER);
+    expect(await dialled).toHaveLength(1);
+  });
 });

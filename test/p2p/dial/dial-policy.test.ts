@@ -88,8 +88,9 @@ describe("by default", () => {
   });
 });
 
+const EVERYTHING: Rules = { allow: ["0.0.0.0/0", "::/0"] };
+
 describe("our own listeners are never dialled", () => {
-  const everything: Rules = { allow: ["0.0.0.0/0", "::/0"] };
   test.each([
     ["192.0.2.7", 4011, "own_listener"],
     ["127.0.0.1", 4011, "own_listener"],
@@ -101,7 +102,7 @@ describe("our own listeners are never dialled", () => {
     ["192.0.2.7", 4013, "allowed"],
     ["192.0.2.8", 4011, "allowed"],
   ])("%s port %i is %s, although everything is allowed", (address, port, expected) => {
-    expect(verdict(address, port, everything)).toBe(expected);
+    expect(verdict(address, port, EVERYTHING)).toBe(expected);
   });
 
   test.each([
@@ -113,6 +114,17 @@ describe("our own listeners are never dialled", () => {
   ])("%s port %i is %s when listening on loopback, on any free port", (address, port, expected) => {
     expect(verdict(address, port, {}, ON_LOOPBACK)).toBe(expected);
   });
+});
+
+test("on every address, on a free port: the port that was bound is our own on each of them", () => {
+  const listeners: ListenerFacts = {
+    configured: ["/ip4/0.0.0.0/tcp/0"],
+    bound: ["/ip4/192.0.2.7/tcp/5001"],
+    others: [],
+    machine: ["192.0.2.7"],
+  };
+  expect(verdict("127.8.8.8", 5001, EVERYTHING, listeners)).toBe("own_listener");
+  expect(verdict("127.8.8.8", 5002, EVERYTHING, listeners)).toBe("allowed");
 });
 
 describe("rules", () => {

@@ -1,13 +1,17 @@
 /** Examinations of real hosts, willing and unwilling. */
 import { generateKeyPairFromSeed, publicKeyToProtobuf } from "@libp2p/crypto/keys";
 import type { Connection, Stream } from "@libp2p/interface";
+import { peerIdFromPrivateKey } from "@libp2p/peer-id";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Clock } from "../../../src/base/clock.ts";
+import { PartnerdError } from "../../../src/base/errors.ts";
 import type { Address, PeerId } from "../../../src/base/ids.ts";
+import { abortable } from "../../../src/base/pause.ts";
 import { type DialPlanner, dialAsGiven } from "../../../src/p2p/dial/dial-planner.ts";
 import { answerChallenge } from "../../../src/p2p/heartbeat/echo.ts";
 import { IDENTIFY_PROTOCOL, INBOUND_STREAM_EVERY_MS, PARTNER_PROTOCOL, PROBE_PROTOCOL } from "../../../src/p2p/wire/constants.ts";
 import { REFUSAL_GRACE_MS } from "../../../src/reconciler/backoff.ts";
+import { VirtualClock } from "../../../src/sim/time/virtual-clock.ts";
 import { examine } from "../../support/examining.ts";
 import { paceClock } from "../../support/pace/pace.ts";
 import { loopbackAddress, startPartnerHost, startTestNode, type TestNode } from "../../support/partner-host.ts";
@@ -274,6 +278,50 @@ describe("a hostile description", () => {
     const examined = await examine(addressOf(peer));
     expect(examined.of("identify")).toMatchObject({ facts: null, failure: { code: "identify_malformed" } });
     expect(examined.of("heartbeat").trials).toHaveLength(1);
+  });
+});
+
+describe("an address", () => {
+  it("without TCP, and our own, are not dialled", async () => {
+    const privateKey = await keyOfSeed(7);
+    const own = peerIdFromPrivateKey(privateKey).toString() as PeerId;
+    const without = await examine(`/ip4/192.0.2.1/udp/1/quic-v1/p2p/${peer.peerId}` as Address);
+    expect([without.steps, without.of("address").defect]).toEqual([["address"], "not_tcp"]);
+    const ours = await examine(loopbackAddress(1, own), { privateKey });
+    expect([ours.steps, ours.of("address").defect]).toEqual([["address"], "own_identity"]);
+  });
+
+  const planning = (plan: DialPlanner["plan"], clock: Clock = paceClock) =>
+    examine(addressOf(peer), { dialPlanner: { plan }, clock });
+
+  it("that is denied says how to permit it; another failure of its plan does not", async () => {
+    const denied = new PartnerdError("address_denied", "denied", { nextStep: "permit it" });
+    const examined = await planning(() => Promise.reject(denied));
+    expect(examined.steps).toEqual(["address", "dial_policy"]);
+    expect(examined.of("dial_policy")).toMatchObject({ failure: { code: "address_denied" }, permit: "permit it" });
+    const unresolved = new PartnerdError("name_unresolved", "unknown", { nextStep: "check the name" });
+    expect((await planning(() => Promise.reject(unresolved))).of("dial_policy")).toMatchObject({
+      failure: { code: "name_unresolved" },
+      permit: null,
+    });
+    const foreign = Object.assign(new Error("in any words"), { code: "EAI_AGAIN" });
+    expect((await planning(() => Promise.reject(foreign))).of("dial_policy").failure?.code).toBe("dial_failed");
+  });
+
+  it("whose plan fails for a fault of our own ends the examination with it", async () => {
+    await expect(planning(() => Promise.reject(new TypeError("a bug")))).rejects.toThrow("a bug");
+  });
+
+  it("that is not resolved in time is a timeout", async () => {
+    const clock = new VirtualClock();
+    const waiting = Promise.withResolvers<void>();
+    const examined = planning((_, __, signal) => {
+      waiting.resolve();
+      return abortable(new Promise(() => {}), signal);
+    }, clock);
+    await waiting.promise;
+    await clock.advance(5_000);
+    expect((await examined).of("dial_policy").failure?.code).toBe("timeout");
   });
 });
 

@@ -6,6 +6,7 @@ import {
   type HandshakeRecord,
   handshakeResults,
   NO_HANDSHAKE,
+  progressOf,
 } from "../../../src/p2p/examination/handshake-record.ts";
 
 const THEM = "12D3KooWthem" as PeerId;
@@ -36,4 +37,13 @@ test("a far end that completes noise without a readable key, and then no muxer: 
 test("another peer with which noise completed: the dial compared the PeerIDs", () => {
   const failure = { code: "identity_mismatch", message: "another PeerID" } as const;
   expect(noiseOf({ record: { ...ENCRYPTED, claimed: OTHER }, failure })).toMatchObject({ found: OTHER, failure });
+});
+
+test("a dial has come further with each step of its handshake", () => {
+  const connected = { ...NO_HANDSHAKE, connectedMs: 0 };
+  const answered: HandshakeRecord = { ...connected, firstBytes: "other" };
+  const encrypting = { ...answered, isEncrypting: true };
+  expect([NO_HANDSHAKE, connected, answered, encrypting, { ...encrypting, isEncrypted: true }].map(progressOf)).toEqual([
+    0, 1, 2, 3, 4,
+  ]);
 });

@@ -241,6 +241,20 @@ const CASES: readonly Case[] = [
     /^go\/1, protocol version p\/1, lists 1 protocol \(and 3 more\)$/,
     null,
   ],
+  [
+    "a far end that lists as many protocols as fit",
+    { step: "identify", facts: { agent: "go/1", protocolVersion: null, protocols: ["/a"], protocolsOmitted: 0 }, failure: null },
+    "ok",
+    /^go\/1, lists 1 protocol$/,
+    null,
+  ],
+  [
+    "a far end that lists one more",
+    { step: "identify", facts: { agent: "go/1", protocolVersion: null, protocols: ["/a"], protocolsOmitted: 1 }, failure: null },
+    "ok",
+    /^go\/1, lists 1 protocol \(and 1 more\)$/,
+    null,
+  ],
   ["no identify", { step: "identify", facts: null, failure: failure() }, "note", /do not need: it failed/, null],
   ["both protocols", { step: "protocols", heartbeat: true, challenge: true }, "ok", /heartbeat.*probe/, null],
   [

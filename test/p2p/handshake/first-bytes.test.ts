@@ -26,3 +26,20 @@ it.each([0, 1, 2, 3, 4])("recognizes a record of TLS with the minor version %i",
 it("takes a minor version that TLS does not have for random bytes", () => {
   expect(beginningOf([0x15, 3, 5, 0, 2, ...nonce({}).slice(5)])).toBe("nonce");
 });
+
+/** The first packet of a MySQL server: its length, the upper two bytes of which are 0, its number, and what kind it is. */
+const mysql = (high: number, highest: number, packet: number, kind: number) =>
+  beginningOf([0x5b, high, highest, packet, kind, ...nonce({}).slice(5)]);
+
+it.each([0x0a, 0xff])("recognizes the greeting and the error of a MySQL server: %i", (kind) => {
+  expect(mysql(0, 0, 0, kind)).toBe("foreign");
+});
+
+it.each([
+  [1, 0, 0, 0x0a],
+  [0, 1, 0, 0x0a],
+  [0, 0, 1, 0x0a],
+  [0, 0, 0, 0x0b],
+])("takes bytes that are like it but for one for random ones: %j", (...packet) => {
+  expect(mysql(...packet)).toBe("nonce");
+});

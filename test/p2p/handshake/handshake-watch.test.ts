@@ -173,16 +173,44 @@ describe("a pre-shared key", () => {
   });
 });
 
-/** The payload that a Go host with an ECDSA identity sends: field 1 is its key, whose field 1 is the key's type. */
+/** The payload of a host with a key of this type and length: field 1 is the key, whose field 1 is the type. */
+function payloadOf(type: number, length: number): Uint8Array {
+  const varint = (value: number) => (value < 0x80 ? [value] : [(value & 0x7f) | 0x80, value >> 7]);
+  const key = [0x08, type, 0x12, ...varint(length), ...new Uint8Array(length)];
+  return Uint8Array.from([0x0a, ...varint(key.length), ...key, 0x12, 0]);
+}
+
 it.each([
   ["ECDSA", 3, 91, true],
   ["ECDSA, P-521", 3, 158, true],
   ["Ed25519", 1, 32, false],
   ["RSA", 0, 294, false],
 ] as const)("the type of an identity key is recognized: %s", (_, type, length, expected) => {
-  const varint = (value: number) => (value < 0x80 ? [value] : [(value & 0x7f) | 0x80, value >> 7]);
-  const key = [0x08, type, 0x12, ...varint(length), ...new Uint8Array(length)];
-  expect(hasEcdsaKey(Uint8Array.from([0x0a, ...varint(key.length), ...key, 0x12, 0]))).toBe(expected);
+  expect(hasEcdsaKey(payloadOf(type, length))).toBe(expected);
+});
+
+it.each([
+  ["an ECDSA key, which the library cannot read,", 3, "/ip4/192.0.2.1/tcp/1", "identity_unsupported", ["192.0.2.1"]],
+  ["an ECDSA key from an unknown address", 3, "/", "identity_unsupported", ["unknown"]],
+  ["another reason", 1, "/ip4/192.0.2.1/tcp/1", "any", []],
+])("a handshake that fails for %s is reported as such", async (_, keyType, address, code, reported) => {
+  const addresses: string[] = [];
+  const watch = new HandshakeWatch({ isPrivate: false, onInboundFailure: (_error, from) => addresses.push(from) });
+  const bytes = { direction: "inbound", remoteAddr: multiaddr(address), readBuffer: new Uint8Array(), onData: () => {} };
+  const connection = Object.assign(new EventTarget(), bytes) as never;
+  watch.connected(connection);
+  const encrypter = {
+    crypto: { decrypt: () => payloadOf(keyType, 32) },
+    secureInbound: async (_stream: unknown, _options: unknown) => {
+      encrypter.crypto.decrypt();
+      throw new PartnerdError("refused", "any", { cause: "any" });
+    },
+    secureOutbound: async () => {},
+  };
+  watch.watchEncrypter(encrypter as never);
+  const failure = await encrypter.secureInbound(connection, {}).catch((error: unknown) => error);
+  expect(failure).toMatchObject({ code: code === "any" ? "refused" : code });
+  expect(addresses).toEqual(reported);
 });
 
 const NONCE = "\x01\x80\x9aq\xe2\x07Zb\xf0\xc3\x14k\x88\xd9\x02s\x91\xfe3\xa7\x1d\xbc^\xe8";

@@ -7,6 +7,8 @@ import { encodeHeartbeat } from "../../../src/p2p/wire/codec.ts";
 import { PARTNER_PROTOCOL, PROBE_PROTOCOL } from "../../../src/p2p/wire/constants.ts";
 import { eventually, loopbackAddress, startPartnerHost, startTestNode, type TestNode } from "../../support/partner-host.ts";
 
+const DIALECT = { heartbeatFields: "both", heartbeatTimestamp: "unix" };
+
 let owner: AsyncDisposableStack;
 let peer: TestNode;
 
@@ -35,6 +37,7 @@ it("require: a peer without the protocol is refused, with the reason", async () 
     reason: "challenge_failed",
     message: `bandwidth challenge failed: the peer does not speak ${PROBE_PROTOCOL}`,
   });
+  expect(host.learned).toEqual([[peer.peerId, { ...DIALECT, challenge: "unsupported" }]]);
 });
 
 it("prefer: a peer without the protocol is admitted as unproven", async () => {
@@ -42,6 +45,7 @@ it("prefer: a peer without the protocol is admitted as unproven", async () => {
   await eventually(() => host.events.length === 1);
   expect(host.events[0]).toMatchObject({ type: "StreamOpened", direction: "inbound" });
   expect(inboundOf(host)).toMatchObject({ proven: false });
+  expect(host.learned).toEqual([[peer.peerId, { ...DIALECT, challenge: "unsupported" }]]);
 });
 
 it("prefer: a peer that passes the challenge is proven, and one that fails it is refused", async () => {
@@ -58,4 +62,5 @@ it("prefer: a peer that passes the challenge is proven, and one that fails it is
   const stream = await connection.newStream(PARTNER_PROTOCOL);
   stream.send(encodeHeartbeat({ name: "peer", did: didOf("did:peer"), peerId: peer.peerId }, 0, "unix"));
   await eventually(() => inboundOf(refusing)?.proven === true);
+  expect(refusing.learned).toEqual([[peer.peerId, { ...DIALECT, challenge: "passed" }]]);
 });

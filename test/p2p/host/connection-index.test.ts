@@ -1,6 +1,9 @@
 import { describe, expect, it } from "vitest";
-import { ConnectionIndex } from "../../../src/p2p/host/connection-index.ts";
+import { ConnectionIndex, closeBounded } from "../../../src/p2p/host/connection-index.ts";
 import type { Host, HostConnection } from "../../../src/p2p/host/host.ts";
+import { CONNECTION_CLOSE_TIMEOUT_MS } from "../../../src/p2p/wire/constants.ts";
+import { VirtualClock } from "../../../src/sim/time/virtual-clock.ts";
+import { fakeConnection } from "../../support/fake-stream.ts";
 import { PEER_A, PEER_B } from "../../support/peers.ts";
 
 class FakeNode extends EventTarget {
@@ -46,5 +49,32 @@ describe("ConnectionIndex", () => {
     book[Symbol.dispose]();
     node.announce("connection:open", connectionTo(PEER_A));
     expect(book.count).toBe(0);
+  });
+});
+
+describe("closing a connection", () => {
+  const aborts: Error[] = [];
+  const closing = (close: HostConnection["close"], clock = new VirtualClock()) => {
+    aborts.length = 0;
+    return closeBounded(fakeConnection({ close, abort: (error) => aborts.push(error) }), clock);
+  };
+
+  it("is graceful if the far end closes, too", async () => {
+    await closing(async () => {});
+    expect(aborts).toEqual([]);
+  });
+
+  it("aborts it if that takes too long, or fails", async () => {
+    const clock = new VirtualClock();
+    const closed = closing(() => new Promise(() => {}), clock);
+    await clock.advance(CONNECTION_CLOSE_TIMEOUT_MS - 1);
+    expect(aborts).toEqual([]);
+    await clock.advance(1);
+    await closed;
+    expect(aborts).toMatchObject([{ code: "timeout" }]);
+    expect(clock.pendingTimers).toBe(0);
+
+    await closing(() => Promise.reject(new Error("it is gone")));
+    expect(aborts).toMatchObject([{ message: "it is gone" }]);
   });
 });

@@ -88,17 +88,20 @@ describe("a node", () => {
     await expect.poll(remembered).not.toContain(visitor.peerId.toString());
   });
 
-  it("stops within a second", async () => {
+  it("stops within a second, and then aborts the connections that are left", async () => {
     const clock = new VirtualClock();
     let stopped = false;
-    const stuck = { stop: () => new Promise(() => {}), getConnections: () => [] } as unknown as Node;
+    const aborts: unknown[] = [];
+    const left = { abort: (error: unknown) => aborts.push(error) };
+    const stuck = { stop: () => new Promise(() => {}), getConnections: () => [left] } as unknown as Node;
     const stopping = stopNode(stuck, clock).then(() => {
       stopped = true;
     });
     await clock.advance(999);
-    expect(stopped).toBe(false);
+    expect([stopped, aborts]).toEqual([false, []]);
     await clock.advance(1);
     await stopping;
+    expect(aborts).toMatchObject([{ code: "aborted" }]);
     expect(clock.pendingTimers).toBe(0);
   });
 

@@ -2,7 +2,11 @@
 import { multiaddr } from "@multiformats/multiaddr";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { MAX_LEARNED_PROTOCOLS, MAX_LEARNED_TEXT } from "../../../src/events/learned/learned-facts.ts";
+import type { HostStream } from "../../../src/p2p/host/host.ts";
+import { identify } from "../../../src/p2p/identify/identify.ts";
 import { IDENTIFY_PROTOCOL, MAX_IDENTIFY_BYTES, PARTNER_PROTOCOL, PROBE_PROTOCOL } from "../../../src/p2p/wire/constants.ts";
+import { VirtualClock } from "../../../src/sim/time/virtual-clock.ts";
+import { FakeStream, fakeConnection } from "../../support/fake-stream.ts";
 import { identifyMessage } from "../../support/identify-message.ts";
 import {
   eventually,
@@ -101,4 +105,16 @@ it("an abort ends the wait, with its reason", async () => {
   const controller = new AbortController();
   const asking = asked(() => controller.abort(new Error("enough")), controller.signal);
   await expect(asking).rejects.toThrow("enough");
+});
+
+it("a stream that opens after the abort is reset", async () => {
+  const opening = Promise.withResolvers<HostStream>();
+  const controller = new AbortController();
+  const asking = identify(fakeConnection({ newStream: () => opening.promise }), new VirtualClock(), controller.signal);
+  controller.abort(new Error("enough"));
+  await expect(asking).rejects.toThrow("enough");
+  const late = new FakeStream();
+  opening.resolve(late.asStream());
+  await new Promise(setImmediate);
+  expect(late.aborts).toMatchObject([{ code: "aborted" }]);
 });

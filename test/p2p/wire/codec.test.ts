@@ -89,6 +89,10 @@ describe("HeartbeatDecoder", () => {
     expect(decodeAll(bytesOf(JSON.stringify({ [field]: ALICE })))).toEqual([{ name: null, did: null, peerId: ALICE }]);
   });
 
+  it("reads a heartbeat without a peer id, which the handler refuses", () => {
+    expect(decodeAll(bytesOf('{"name":"a","did":"d","relation":"r"}'))).toEqual([{ name: "a", did: "d", peerId: null }]);
+  });
+
   it("treats empty text and null as absent", () => {
     expect(decodeAll(bytesOf(`{"peer_id":"","PeerID":"${ALICE}","name":null,"did":""}`))).toEqual([
       { name: null, did: null, peerId: ALICE },

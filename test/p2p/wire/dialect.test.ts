@@ -21,6 +21,7 @@ describe("the dialect of a heartbeat", () => {
     [{ PEER_ID: PEER_A, TimeStamp: 1_767_225_600 }, "other", "unix"],
     [{ PeerID: PEER_A, Timestamp: "2026-01-01T00:00:00.123456789+01:00" }, "go", "rfc3339"],
     [{ peer_id: PEER_A, timestamp: 1_767_225_600_000 }, "snake", "other"],
+    [{ peer_id: PEER_A, timestamp: 1e17 }, "snake", "unixnano"],
     [{ peer_id: PEER_A, timestamp: 1_767_225_600.5 }, "snake", "other"],
     [{ peer_id: PEER_A, timestamp: -1 }, "snake", "other"],
     [{ peer_id: PEER_A, timestamp: "yesterday" }, "snake", "other"],

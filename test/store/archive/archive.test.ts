@@ -203,6 +203,7 @@ describe("archiving is rejected", () => {
     writeFileSync(join(story.directory, "file"), "");
     const failure = await failureOf(archiveBefore(story.directory, 9, { to: join(story.directory, "file/archive") }));
     expect(failure).toMatchObject({ code: "file_failed", nextStep: "choose another directory with --to DIR" });
+    expect(failure.message).toMatch(/^cannot write to the directory [^:]*\/file\/archive: E[A-Z]+: /);
     expect(seqs(story)).toHaveLength(16);
   });
 

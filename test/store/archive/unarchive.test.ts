@@ -75,6 +75,20 @@ describe("the rebuilt database", () => {
     expect(observe(store, closed(PEER_A))).toMatchObject({ seq: head.seq + 1 });
   });
 
+  it("with the log has the rows that a daemon appends in the meantime", async () => {
+    appendLongLog(temporary.store, temporary.clock, 10);
+    const { loggedSeq: head } = (await archiveBefore(temporary.directory, 30)).anchor;
+    let appended = false;
+    const onProgress = (row: number) => {
+      if (row !== head || appended) return;
+      appended = true;
+      temporary.store.appendReceived([received(rejected())]);
+    };
+    const { path, report } = await made({ files: [], data: temporary.directory, onProgress });
+    expect([report.events, report.head]).toEqual([head + 1, temporary.store.head()]);
+    expect(rowsOf(path, LOG).slice(-1)).toEqual(temporary.read(LOG).slice(-1));
+  });
+
   it("without the log ends with the archives, in every view", async () => {
     appendLongLog(temporary.store, temporary.clock, 25);
     temporary.store[Symbol.dispose]();

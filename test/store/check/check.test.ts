@@ -2,13 +2,19 @@
 import { copyFileSync, mkdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { version } from "../../../src/base/version.ts";
+import { decodeMessage } from "../../../src/events/decode.ts";
+import { DEFAULT_LIMITS, DEFAULT_VOCABULARY } from "../../../src/events/vocabulary.ts";
 import { checkDatabase } from "../../../src/store/check/check.ts";
 import { integrityFinding } from "../../../src/store/check/file/integrity-messages.ts";
+import { dedupeKeyOf } from "../../../src/store/model/dedupe-key.ts";
 import { sentenceOf } from "../../../src/store/model/finding.ts";
 import { behindTheGuards, makeFit } from "../../support/forger.ts";
 import { errorWith } from "../../support/matchers.ts";
+import { CREATE, envelope, REMOVE } from "../../support/messages.ts";
 import { PEER_A } from "../../support/peers.ts";
-import { append, desired, observe, opened, openFailed } from "../support/events.ts";
+import { appendMany, archiveBefore } from "../support/archiving.ts";
+import { append, desired, observe, opened, openFailed, start } from "../support/events.ts";
 import { appendLongLog } from "../support/long-log.ts";
 import { rawConnection, TemporaryStore, temporaryDirectory } from "../support/temporary-store.ts";
 
@@ -24,6 +30,32 @@ function forge(statement: string): void {
   using raw = rawConnection(temporary.path);
   behindTheGuards(raw.database, () => raw.database.exec(statement));
 }
+
+it("names the schema as the owner of a damaged first page", () => {
+  temporary.store[Symbol.dispose]();
+  const bytes = readFileSync(temporary.path);
+  // The number of fragmented free bytes, in the header of the page behind that of the file.
+  bytes[107] = 50;
+  writeFileSync(temporary.path, bytes);
+  expect(found()).toContain("page 1: free space corruption (sqlite_schema)");
+});
+
+it("continues after unreadable rows that an interrupted archive left", async () => {
+  appendMany(temporary.store, 1_300);
+  const stopped = archiveBefore(temporary.directory, 1_250, {
+    onProgress(step) {
+      if (step === "removing") throw new Error("stopped");
+    },
+  });
+  await expect(stopped).rejects.toThrow("stopped");
+  const leaf = "select pageno from dbstat where name = 'event_log' and pagetype = 'leaf' order by path limit 1 offset 5";
+  const page = Number(temporary.read(leaf)[0]?.["pageno"]);
+  temporary.store[Symbol.dispose]();
+  const bytes = readFileSync(temporary.path);
+  writeFileSync(temporary.path, bytes.fill(0xff, (page - 1) * 4_096, page * 4_096));
+  const ofRows = found().filter((finding) => finding.startsWith("event_log"));
+  expect(ofRows).toEqual([expect.stringMatching(/^event_log rows \d+ to \d+: .*malformed/)]);
+});
 
 describe("a sound database", () => {
   it("has no findings while it is empty, and reports its contents", () => {
@@ -48,6 +80,39 @@ describe("a sound database", () => {
       expect(file()).toEqual(before);
     }
     expect(temporary.store.emptyWal()).toBe(true);
+  });
+
+  it("may hold messages that were rejected because of the rows before them", () => {
+    const settings = { ...DEFAULT_VOCABULARY, ...DEFAULT_LIMITS };
+    const { store } = temporary;
+    start(store, { version, config: { events: settings } });
+    const stream = { stream: "S", created: "2026-01-01T00:00:00Z" };
+    const followed = { type: "DeliveryChanged", reason: "at_least_once", streamSequence: 1, message: null } as const;
+    store.appendDelivery([{ ...followed, stream: stream.stream, streamCreated: stream.created }], {
+      ...stream,
+      firstSequence: 1,
+      sequence: 0,
+      messageHash: null,
+    });
+    const receive = (sequence: number, subject: string, record: object) => {
+      const bytes = Buffer.from(JSON.stringify(envelope(record)));
+      const decoded = decodeMessage({ subject, bytes }, settings, settings);
+      if (decoded.kind === "ignored") throw new Error("the message is ignored");
+      const dedupeKey = dedupeKeyOf(stream, sequence, `hash-${sequence}`);
+      const position = { ...stream, sequence, messageHash: `hash-${sequence}` };
+      store.appendReceived([{ decoded, subject, payload: bytes, dedupeKey, streamSequence: sequence }], position);
+    };
+    const partner = { id: "1", peer_id: PEER_A, relation: "PARTNER", stream_address: `/ip4/192.0.2.1/tcp/1/p2p/${PEER_A}` };
+    receive(5, CREATE, partner);
+    receive(3, CREATE, { ...partner, relation: "NONE" });
+    receive(6, REMOVE, { id: "unknown" });
+    expect(temporary.read("select reason from event_log where type = 'EventRejected' order by seq")).toEqual([
+      { reason: "outdated" },
+      { reason: "peer_unknown" },
+    ]);
+    expect(found()).toEqual([]);
+    forge("update event_log set reason = 'peer_unknown' where reason = 'outdated'");
+    expect(found().join()).toContain("its payload says");
   });
 
   it("reports the progress of the check", () => {

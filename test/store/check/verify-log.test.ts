@@ -1,5 +1,5 @@
 /** Verifying the log when the daemon starts: whatever it trusts must follow from the rows. */
-import { cpSync } from "node:fs";
+import { cpSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import { systemClock } from "../../../src/base/clock.ts";
@@ -232,3 +232,10 @@ function tamper(path: string, sql: string): void {
     expect(changes, sql).toBeGreaterThan(0);
   });
 }
+
+it("a log that cannot be read is a failure of the database, not tampering", async () => {
+  using directory = temporaryDirectory();
+  writeFileSync(join(directory.path, "oc-partnerd.db"), "no database, but some text that is long enough for one".repeat(9));
+  const refused = await refusal(directory.path);
+  expect(refused).toMatchObject({ code: "database_failed", message: expect.stringContaining("cannot verify") as string });
+});

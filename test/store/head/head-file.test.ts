@@ -1,8 +1,9 @@
 /** The head file beside the database: its contents, when it is written, and how a start uses it. */
-import { copyFileSync, mkdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import fs, { copyFileSync, mkdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { syncBuiltinESMExports } from "node:module";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { readHeadFile } from "../../../src/store/head/head-file.ts";
+import { HeadFile, readHeadFile } from "../../../src/store/head/head-file.ts";
 import { openStore } from "../../../src/store/store.ts";
 import { errorWith } from "../../support/matchers.ts";
 import { PEER_A } from "../../support/peers.ts";
@@ -29,6 +30,33 @@ describe("the head file", () => {
     observe(temporary.store, opened(PEER_A));
     expect(head()).toMatchObject({ head: { seq: 2 } });
     expect(head()).toEqual({ kind: "head", head: temporary.store.head() });
+  });
+
+  it("is closed after a failed write, and opened again for the next", () => {
+    const opened: number[] = [];
+    const real = { openSync: fs.openSync, writeSync: fs.writeSync };
+    const at = { seq: 1, chainHash: "0".repeat(64), atMs: null };
+    using headFile = new HeadFile(join(temporary.directory, "other.head"));
+    try {
+      fs.openSync = (...options) => {
+        const descriptor = real.openSync(...options);
+        opened.push(descriptor);
+        return descriptor;
+      };
+      fs.writeSync = () => {
+        throw new Error("no space left");
+      };
+      syncBuiltinESMExports();
+      headFile.write(at);
+    } finally {
+      Object.assign(fs, real);
+      syncBuiltinESMExports();
+    }
+    expect(headFile.failing?.message).toContain("no space left");
+    expect(opened).toHaveLength(1);
+    for (const descriptor of opened) expect(() => fs.fstatSync(descriptor)).toThrow("EBADF");
+    headFile.write(at);
+    expect(headFile.failing).toBeNull();
   });
 
   it("has a fixed size, so that it can be overwritten in place", () => {

@@ -13,7 +13,7 @@ import { repetitions, seedsFrom } from "../../support/campaign.ts";
 import { flipByte } from "../../support/corruptions.ts";
 import { behindTheGuards, makeFit } from "../../support/forger.ts";
 import { errorWith } from "../../support/matchers.ts";
-import { archiveBefore } from "../support/archiving.ts";
+import { appendMany, archiveBefore } from "../support/archiving.ts";
 import { append, desired } from "../support/events.ts";
 import { appendLongLog } from "../support/long-log.ts";
 import { rawConnection, TemporaryStore, temporaryDirectory } from "../support/temporary-store.ts";
@@ -162,6 +162,24 @@ describe("restore --from-jetstream", () => {
     expectKept(0);
   });
 
+  it("starts an empty log, and knows of no loss, if there is neither file nor head", () => {
+    for (const [name] of files) rmSync(join(directory.path, name));
+    expect(run()).toMatchObject({ events: 0, lost: null });
+    expectKept(0);
+  });
+
+  it("counts lost messages of core NATS, which no stream redelivers", () => {
+    using temporary = new TemporaryStore();
+    for (let times = 0; times < 3; times++) append(temporary.store, desired());
+    temporary.store[Symbol.dispose]();
+    using raw = rawConnection(temporary.path);
+    behindTheGuards(raw.database, () => raw.database.exec("update event_log set at_ms = 1 where seq = 2"));
+    raw[Symbol.dispose]();
+    const { lost } = salvage({ directory: temporary.directory, nowMs: NOW_MS });
+    expect(lost).toEqual({ firstSeq: 2, lastSeq: 3, fromStream: 0, byCore: 2, observed: 0, unreadable: 0 });
+    temporary.reopen();
+  });
+
   it("keeps the remaining rows if the end is missing", () => {
     forge((database) => {
       database.exec("delete from event_log where seq > 150");
@@ -275,4 +293,27 @@ describe("a partly archived log", () => {
     raw.database.close();
     expect(rescue).toThrow(errorWith("check_failed", /the archive's anchor is damaged: the state of archive_anchor 99/));
   });
+});
+
+it("a stream of which the archives hold no message is read from its start", async () => {
+  using temporary = new TemporaryStore();
+  const stream = { stream: "S", created: "2026-01-01T00:00:00Z" };
+  const followed = { type: "DeliveryChanged", reason: "at_least_once", streamSequence: 1, message: null } as const;
+  const start = { ...stream, firstSequence: 1, sequence: 0, messageHash: null };
+  temporary.store.appendDelivery([{ ...followed, stream: stream.stream, streamCreated: stream.created }], start);
+  for (let times = 0; times < 2; times++) append(temporary.store, desired());
+  await archiveBefore(temporary.directory, 3);
+  temporary.store[Symbol.dispose]();
+  expect(salvage({ directory: temporary.directory, nowMs: NOW_MS }).cursor).toEqual(start);
+  temporary.reopen();
+});
+
+it("a log of several transactions is kept whole", () => {
+  using temporary = new TemporaryStore();
+  appendMany(temporary.store, 2_100);
+  temporary.store[Symbol.dispose]();
+  const { events, lost } = salvage({ directory: temporary.directory, nowMs: NOW_MS });
+  expect([events, lost]).toEqual([2_100, null]);
+  temporary.reopen();
+  expect(temporary.read("select count(*) as rows from event_log")).toEqual([{ rows: 2_101 }]);
 });

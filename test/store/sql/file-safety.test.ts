@@ -71,6 +71,7 @@ describe("a warning", () => {
   test.each([
     [0o700, ourGroups, false],
     [0o755, ourGroups, false],
+    [0o755, new Set([12_345]), false],
     [0o777, ourGroups, true],
     [0o1777, ourGroups, false],
     [0o770, ourGroups, false],
@@ -83,6 +84,24 @@ describe("a warning", () => {
       : [];
     expect(reasons(ourUid, groups).filter((reason) => !reason.includes("root"))).toEqual(expected);
   });
+
+  test.runIf(ourUid === 0)(
+    "is given to another user if neither they nor root own the directory and the database",
+    NEEDS_ROOT,
+    () => {
+      const foreign = () => reasons(1_000).join();
+      expect(foreign(), "root's, without a database").not.toContain("belongs to user");
+      writeFileSync(file(), "");
+      chownSync(directory, 1_000, 0);
+      expect(foreign(), "a database of root").not.toContain("belongs to user");
+      chownSync(file(), 1_000, 0);
+      expect(foreign(), "theirs").not.toContain("belongs to user");
+      chownSync(file(), 1_001, 0);
+      expect(foreign()).toContain("belongs to user 1001");
+      chownSync(directory, 1_002, 0);
+      expect(foreign()).toContain("belongs to user 1002");
+    },
+  );
 
   test.runIf(ourUid === 0)("is given to root if another user owns the directory or the database", NEEDS_ROOT, () => {
     expect(reasons(0).join()).not.toContain("belongs to user");

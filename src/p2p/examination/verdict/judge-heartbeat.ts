@@ -34,7 +34,7 @@ function nothingAccepted(trials: readonly HeartbeatTrial[], settings: Examinatio
     if (code === "refused") return fault(`${message}, before the first heartbeat: it refuses this PeerID`, becomeKnown(settings));
     return fault(message, "check that the far end is not overloaded");
   }
-  const longestMs = Math.max(0, ...trials.map(({ outcome }) => (outcome.kind === "ended" ? outcome.afterMs : 0)));
+  const longestMs = Math.max(...trials.flatMap(({ outcome }) => (outcome.kind === "ended" ? [outcome.afterMs] : [])));
   return fault(
     `ends every stream after its first heartbeat, within ${msText(longestMs)}, in all ${counted(trials.length, "format")}: ` +
       "it probably does not know this PeerID",

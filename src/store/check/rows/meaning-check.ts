@@ -76,8 +76,8 @@ function columnsIn(row: LogRow, bytes: Buffer, subject: string, settings: EventS
   if (decoded.kind === "ignored") return { type: `nothing, because it is ${decoded.reason}` };
   const publisher = { source: decoded.source, claimedUser: decoded.claimedUser };
   if (decoded.kind === "rejected") return { type: "EventRejected", reason: decoded.reason, ...publisher };
-  // These depend on the rows before it.
-  if (row.type === "EventRejected" && (row.reason === "outdated" || row.reason === "peer_unknown")) return publisher;
+  // That depends on the rows before it.
+  if (row.type === "EventRejected" && row.reason === "outdated") return publisher;
   const event = resolve(decoded, () => row.peerId ?? undefined);
   return "kind" in event ? publisher : { ...event, ...publisher };
 }
