@@ -100,8 +100,9 @@ export function deliveryRows(database: Database, archived: ArchiveRows) {
     /** The current delivery guarantee, and the row that set it. */
     delivery: (): { readonly seq: number; readonly event: DeliveryChanged } | undefined => {
       const row = delivery.get() ?? archived.archivedDeliveries().findLast(({ type }) => type === "DeliveryChanged");
-      const event = row && logEntryOf(row).event;
-      return event?.type === "DeliveryChanged" ? { seq: row?.seq ?? 0, event } : undefined;
+      if (row === undefined) return undefined;
+      const { seq, event } = logEntryOf(row);
+      return event.type === "DeliveryChanged" ? { seq, event } : undefined;
     },
     /** All of them, including archived ones. */
     deliveries: () => {
