@@ -30,6 +30,8 @@ export function rollbacksAreTold(scene: Scene, breaks: StreamBreaks): Invariant 
         if (
           had === undefined ||
           told.has(had) ||
+          // The daemon may have crashed just after it wrote the row.
+          breaks.onDisk.isRollbackRecorded(had) ||
           since !== disturbances ||
           broker.state !== "up" ||
           scene.disk.state !== "healthy"
