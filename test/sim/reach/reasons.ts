@@ -58,6 +58,9 @@ export const REASONS: readonly Reason[] = [
     "ignoredDatatypes(): readonly IgnoredDatatype[] {": STATUS,
   }),
   ...inFile("src/ingest/stream/align-log.ts", {
+    'event.type === "DeliveryGap" && event.streamSequence === reached + 1': ROLLED_BACK_GAP,
+    'return held === undefined ? "unknown" : held === messageHash ? "same" : "other";':
+      "Rare: the stream must be rewound, grow past the cursor, and lose the message there.",
     "(reached, event) =>": ROLLED_BACK_GAP,
     'if (found !== undefined && cursor.messageHash === null && cursor.sequence < cursor.firstSequence) return "other";':
       "A stream would have to be rewound before the daemon has read its first message, and to store another one in its place.",
@@ -88,6 +91,8 @@ export const REASONS: readonly Reason[] = [
     "if (this.#ended) return;": LATE,
   }),
   ...inFile("src/ingest/stream/reader.ts", {
+    "if (!isInPlace && !isSameStream(await link.state(), found)) return":
+      "Rare: the stream must be recreated while the consumer is placed. The fixture of `recreation-while-placing-not-noticed` does that.",
     'if (known === "other" && !isSameStream(await link.state(), found)) return { reason: "stream_recreated" };':
       "Rare: the stream must be recreated between two requests. The fixture of `recreation-while-comparing-not-noticed` does that.",
     "const contest = this.#contest.yields(consumer, nowMs) ? this.#contest.current(nowMs) : null;": CLONE,
@@ -158,7 +163,7 @@ export const REASONS: readonly Reason[] = [
     "this.#attempts.get(peerId)?.cancel(reason);":
       "The reconciler aborts an open by its signal before it closes the peer. test/p2p/heartbeat/aborted-opens.test.ts closes at once.",
     'if (!request.isCurrent()) throw new PartnerdError("aborted", "the desired state of the peer changed");':
-      "The wake of the change aborts the open first, unless it is lost in that very turn.",
+      "Rare: the wake of the change, which aborts the open, must be lost in the turn in which the open completes.",
     "if (cut !== undefined) return cutError(cut);": CUTS,
     "if (stream.ended.aborted) throw ended(stream.remoteEnd);": ENDED_BEFORE,
   }),
@@ -247,6 +252,8 @@ export const REASONS: readonly Reason[] = [
     "this.#coreDedupe.expect(this.#rows.receivedByCore(delivery.seq, Date.parse(cursor.created)), lastSequence);": SETUP,
   }),
   ...inFile("src/store/write/own-event-appender.ts", {
+    "append(closed, { ...OBSERVED, causeSeq: committed.peer(peerId)?.generation ?? null, openedSeq: seq }, atMs);":
+      "Rare: a peer without any event must have an open stream at a crash. The fixture of `orphaned-streams-left-open` has one.",
     'return isLearned(status, event) ? "repeated" : append(event, { ...OBSERVED, causeSeq }, atMs);': LEARNED,
     'const openedSeq = event.type === "StreamClosed" ? (endedBy(status, event)?.seq ?? null) : null;':
       "Every stream that closes is open in the log; the invariant `closes-name-their-opening` says so.",
