@@ -114,8 +114,8 @@ export interface Store extends Disposable {
   /** The log's position in the broker stream; undefined until a message has come from one. Never throws. */
   cursor(): Cursor | undefined;
   /**
-   * Up to `limit` messages of the stream that the log has received, at or below `sequence`, newest first: the newest ones, then some
-   * at growing distances.
+   * Up to `limit` messages of the stream that the log has received since the stream was last rewound, at or below `sequence`, newest
+   * first: the newest ones, then some at growing distances.
    */
   knownMessages(stream: BrokerStream, sequence: number, limit: number): readonly KnownMessage[];
   /** The current delivery guarantee; undefined if no message ever arrived. */

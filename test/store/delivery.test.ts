@@ -149,6 +149,24 @@ describe("a gap", () => {
   });
 });
 
+describe("messages that are compared with the stream", () => {
+  const known = (sequence: number) => temporary.store.knownMessages(identity, sequence, 4).map((each) => each.sequence);
+  const rewound = { ...gap, reason: "reused", streamSequence: 4, lastStreamSequence: null } as const;
+
+  it("are the newest, but none of before the stream was rewound: it reuses their sequences", () => {
+    temporary.store.appendDelivery([followed], cursor);
+    temporary.store.appendReceived([message(1), message(2), message(3)], at(3));
+    expect(known(3)).toEqual([3, 2]);
+    temporary.store.appendDelivery([rewound, followed], cursor);
+    expect(known(3)).toEqual([]);
+    const again = received(desired(), { dedupeKey: dedupeKeyOf(identity, 2, "hash-of-another"), streamSequence: 2 });
+    // The first message of the rewound stream is ignored, and leaves no row.
+    temporary.store.appendReceived([again], at(2));
+    expect(known(1)).toEqual([]);
+    expect(known(2)).toEqual([2]);
+  });
+});
+
 describe("messages from core NATS before the stream was followed", () => {
   const bytes = (text: string) => Buffer.from(text);
   const byCoreNats = (text: string) => received(rejected(), { payload: bytes(text) });

@@ -248,7 +248,7 @@ export class BrokerStreamReader {
   }
 
   #ended(end: ReadingEnd): void {
-    if ((this.#pending ?? 0) > 0) this.#window.failed();
+    if (this.#pending !== null && this.#pending > 0) this.#window.failed();
     this.#resync.interrupted();
     if (this.#reading) this.#loop.ended(this.#deps.clock.monotonicMs(), end);
     this.#reading = false;

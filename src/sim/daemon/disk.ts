@@ -154,7 +154,8 @@ export class SimDisk implements Disposable {
   /** Copies the files, as a backup of the disk does. */
   save(): void {
     const copy = this.#nextDirectory();
-    copyFiles(this.#directory, copy);
+    // A backup that is forged, too, would be another fault.
+    copyFiles(this.#sound ?? this.#directory, copy);
     this.#saved = copy;
   }
 
@@ -191,8 +192,8 @@ export class SimDisk implements Disposable {
 
   /** The daemon verifies its log before it trusts it. An operator puts the sound files back if it refuses them. */
   #refuseForged(sound: string): void {
-    this.#sound = undefined;
     if (checkAtStart(join(this.#directory, DATABASE)).findings.length > 0) this.#move(() => {}, sound);
+    this.#sound = undefined;
   }
 
   /** Called after the daemon has closed its database in an orderly way. */

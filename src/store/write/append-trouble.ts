@@ -34,10 +34,10 @@ export class AppendTrouble {
   failed(error: PartnerdError, nowMs: number): AppendFailed {
     this.#newest = error;
     const isPassing = error.details.isPassing === true;
-    this.#passingSinceMs = isPassing ? (this.#passingSinceMs ?? nowMs) : undefined;
+    const sinceMs = isPassing ? (this.#passingSinceMs ?? nowMs) : null;
+    this.#passingSinceMs = sinceMs ?? undefined;
     const retryMs = isPassing ? RETRY_SOON_MS : RETRY_MS;
-    if (isPassing && this.#reported === null && nowMs - (this.#passingSinceMs ?? nowMs) < REPORT_AFTER_MS)
-      return { retryMs, reported: undefined };
+    if (sinceMs !== null && this.#reported === null && nowMs - sinceMs < REPORT_AFTER_MS) return { retryMs, reported: undefined };
     const isNew = !isSameFailure(this.#reported, error);
     this.#reported = error;
     return { retryMs, reported: { isNew } };

@@ -17,7 +17,7 @@ import type { Tables } from "../sql/statements/tables.ts";
 const MAX_STATUSES = 4_096;
 
 /** The tables it reads from. */
-type Source = Pick<Tables, "head" | "cursor" | "desiredPeers" | "lookup">;
+type Source = Pick<Tables, "head" | "cursor" | "desiredPeers" | "status">;
 
 export class CommittedState implements ProjectionLookup {
   readonly #source: Source;
@@ -59,7 +59,7 @@ export class CommittedState implements ProjectionLookup {
   status(peerId: PeerId): PeerStatus | undefined {
     const known = this.#statuses.get(peerId);
     if (known !== undefined) return known ?? undefined;
-    const status = this.#source.lookup.status(peerId);
+    const status = this.#source.status(peerId);
     this.#statuses.set(peerId, status ?? null);
     return status;
   }

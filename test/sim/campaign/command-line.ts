@@ -102,7 +102,7 @@ export function parseCommandLine(argv: readonly string[]): SimCommand {
     .option("--hashes", "print seed and trace hash, one per line, to compare two processes", false)
     .option(
       "--coverage",
-      "list the code of reconciler, ingest, p2p and store that no world reaches; draw faults whose worlds reach new code more often",
+      "list the code of reconciler, ingest, p2p and store that no world reaches, and fail if some of it has no reason; draw faults whose worlds reach new code more often",
       false,
     )
     .option("--json", "print the result as JSON", false)

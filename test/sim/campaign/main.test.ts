@@ -56,6 +56,13 @@ describe("npm run sim", () => {
     expect(fixtures()).toEqual([]);
   });
 
+  it("fails with --coverage if code is not reached and has no reason", async () => {
+    const { code, stdout } = await sim("return ok;", ["--seeds", "2", "--workers", "1", "--coverage"]);
+    expect(stdout).toMatch(/not reached: .*, [1-9]\d* lines in \d+ places without/);
+    expect(stdout).toContain("no violations");
+    expect(code).toBe(1);
+  });
+
   it("shrinks a failure, writes it to a file, and says how to reproduce it", async () => {
     const body = 'return seed >= 7 && fixture.lines.some(({ peer }) => peer === "p4") ? broken("streams-close") : ok;';
     const { code, stdout, stderr } = await sim(body, ["--seeds", "20", "--workers", "1"]);

@@ -84,14 +84,17 @@ async function runSeeds(command: SimCommand & { kind: "seeds" }): Promise<number
   const files = new Map(findings.flatMap((finding) => fileOf(finding, out)));
   if (json) print(JSON.stringify(campaignJson(result, files, plant), null, 2));
   else (hashes ? complain : print)(`${totalsText(totals, workers, interrupted)}\n\n${findingsText(findings, files, plant)}`);
-  if (steering !== undefined) sayCoverage(steering, { ...command, write: command.write && !interrupted });
-  return findings.length > 0 ? 1 : interrupted ? INTERRUPTED : 0;
+  const isExplained = steering === undefined || sayCoverage(steering, { ...command, write: command.write && !interrupted });
+  if (findings.length > 0) return 1;
+  return interrupted ? INTERRUPTED : isExplained ? 0 : 1;
 }
 
-function sayCoverage({ reached }: Steering, { write, seeds, json, hashes }: SimCommand & { kind: "seeds" }): void {
+/** Returns whether all code was reached, or has a reason not to be. */
+function sayCoverage({ reached }: Steering, { write, seeds, json, hashes }: SimCommand & { kind: "seeds" }): boolean {
   const explained = explainedOf(reached);
   (json || hashes ? complain : print)(`\n${coverageText(explained)}`);
   if (write) writing(COVERAGE, () => writeFileSync(COVERAGE, coverageDocument(explained, seeds)));
+  return explained.unexplained.length === 0;
 }
 
 /** Writes the smallest known fixture of a finding. */

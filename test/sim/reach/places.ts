@@ -21,7 +21,7 @@ export interface Place {
 export interface Reason {
   /** A file, or a directory with a slash at its end. */
   readonly file: string;
-  /** The first line of the place, without indentation; undefined for every place in the file. */
+  /** The first line of the place, without indentation, or its beginning; undefined for every place in the file. */
   readonly text?: string;
   readonly why: string;
 }
@@ -56,6 +56,9 @@ function isOnlyTypes(source: string): boolean {
   return !/^(export )?(async )?(const|let|class|function|abstract class)\b/m.test(source);
 }
 
+/** The beginning of a reason for code that some runs reach. */
+export const RARE = "Rare: ";
+
 export interface Explained {
   readonly explained: readonly { readonly place: Place; readonly reason: Reason }[];
   readonly unexplained: readonly Place[];
@@ -75,10 +78,10 @@ export function explain(places: readonly Place[], reasons: readonly Reason[]): E
       explained.push({ place, reason });
     }
   }
-  return { explained, unexplained, stale: reasons.filter((reason) => !used.has(reason)) };
+  return { explained, unexplained, stale: reasons.filter((reason) => !used.has(reason) && !reason.why.startsWith(RARE)) };
 }
 
 function fits({ file, text }: Reason, place: Place): boolean {
   const isIn = file.endsWith("/") ? place.file.startsWith(file) : place.file === file;
-  return isIn && (text === undefined || text === place.text);
+  return isIn && (text === undefined || place.text.startsWith(text));
 }

@@ -58,6 +58,22 @@ const OF_A_STREAM = {
       { atMs: endMs, disk: "roll_back" },
     ];
   },
+  /** And crashes again, at best after it has recorded the rollback and before it has recreated its consumer. */
+  roll_back_crash: (around, atMs) => {
+    const { draw, peers } = around;
+    const endMs = Math.min(around.untilMs, atMs + draw.between(500, 3_000));
+    const crashes = { daemon: "crash", at: "after_commit", downMs: 500 } as const;
+    return [
+      { atMs, disk: "save" },
+      ...[1, 2].map(() => published(draw.between(atMs, endMs), draw.one(peers), { relation: draw.one(["PARTNER", "NONE"]) })),
+      { atMs: endMs + 400, disk: "roll_back" },
+      // The stream loses what the log had, and more.
+      ...(draw.chance(0.3)
+        ? [published(endMs + 600, draw.one(peers)), { atMs: endMs + 700, stream: "purge", messages: 0 } as const]
+        : []),
+      { atMs: endMs + 1_400 + draw.between(1, draw.one([20, 200, 600])), ...crashes },
+    ];
+  },
   clone: (_, atMs) => [{ atMs, consumer: "take" }],
   purge: ({ draw }, atMs) => [{ atMs, stream: "purge", messages: draw.one([0, 0, 1, 3]) }],
   remove: ({ draw }, atMs) => [{ atMs, stream: "remove", messages: draw.one([0, 1, 2]) }],
@@ -156,6 +172,21 @@ const OF_ANY_WORLD = {
     // Revoked while it is being challenged.
     ...(draw.chance(0.5) ? [published(atMs + draw.between(0, 300), peer, { relation: "NONE" })] : []),
   ],
+  /** Revoked, or the daemon stopped, while the peer is being challenged. */
+  challenged: ({ draw }, atMs, peer) => {
+    const duringMs = atMs + draw.between(0, draw.one([15, 100, 700]));
+    return [
+      does(peer, "open")(atMs),
+      draw.chance(0.6)
+        ? published(duringMs, peer, { relation: "NONE" })
+        : { atMs: duringMs, daemon: "restart", at: "now", downMs: 500 },
+    ];
+  },
+  /** Opens a new stream while we still hold the one before. */
+  reopens: ({ draw }, atMs, peer) => {
+    const forgottenMs = atMs + draw.between(200, 4_000);
+    return [does(peer, "open")(atMs), does(peer, "forget")(forgottenMs), does(peer, "open")(forgottenMs + draw.between(0, 500))];
+  },
   crash: ({ draw }, atMs) => [
     {
       atMs,
@@ -186,6 +217,27 @@ const OF_ANY_WORLD = {
     const endMs = endOf(around, atMs);
     const restart = around.draw.one(["crash", "restart"] as const);
     return [disk("replace")(atMs), { atMs: endMs, daemon: restart, at: "now", downMs: around.draw.one([0, 500, 5_000]) }];
+  },
+  /** The daemon stops while the disk refuses what it has received. */
+  unwritten: (around, atMs) => {
+    const { draw, peers } = around;
+    const endMs = endOf(around, atMs);
+    const times = Array.from({ length: draw.between(1, 4) }, () => draw.between(atMs, endMs));
+    return [
+      disk(draw.one(["full", "busy", "failing"]))(atMs),
+      ...times.map((ms) => published(ms, draw.one(peers), { relation: draw.one(["PARTNER", "NONE"]) })),
+      { atMs: draw.between(atMs, endMs), daemon: "restart", at: "now", downMs: draw.one([0, 500]) },
+      disk("healthy")(endMs),
+    ];
+  },
+  /** A record is removed by its id alone: only the log knows whose it was. Unknown ids are rejected. */
+  removed_by_id: ({ draw }, atMs, peer) => {
+    const id = `record-of-${peer}`;
+    const removal = JSON.stringify({ FromApp: "oc-api", Datatype: "PEER", Payload: { id } });
+    return [
+      ...(draw.chance(0.8) ? [published(atMs, peer, { id })] : []),
+      { atMs: atMs + draw.between(0, 3_000), message: "REMOVE_RESOURCE", text: removal, deliveries: [0] },
+    ];
   },
   /** A revoked peer becomes a partner in the tables. */
   forged: (_, atMs, peer) => [published(Math.max(0, atMs - 2_000), peer, { relation: "NONE" }), disk("forge")(atMs)],

@@ -161,6 +161,7 @@ export const NOISE: readonly [string, ...string[]] = [
   '{"FromApp":"oc-api","Datatype":"PEER"}',
   '{"FromApp":"oc-api","Datatype":"WORKFLOW","Payload":{}}',
   '{"FromApp":"oc-api","Datatype":"PEER","Payload":"bm90IEpTT04="}',
+  '{"FromApp":"oc-api","Datatype":9,"Payload":{}}',
 ];
 
 export const UNUSABLE: readonly [string, ...string[]] = ["/ip4/192.0.2.1/udp/4011/quic-v1", "/unix/run/partner.sock"];

@@ -7,6 +7,7 @@ const CURSOR = "select created, sequence, first_sequence as firstSequence from i
 const GAPS = `select count(*) from event_log where type = 'DeliveryGap' and reason in ('purged', 'rolled_back', 'unproven')
   and stream_sequence <= ? and last_stream_sequence >= ?
   and seq > (select coalesce(max(seq), 0) from event_log where reason = 'recreated')`;
+const ROLLBACKS = "select count(*) from event_log where type = 'LogRolledBack' and last_stream_sequence = ?";
 const LAST_BREAK = `select coalesce(max(seq), 0) from event_log
   where type = 'DeliveryGap' and reason in ('recreated', 'reused')`;
 const RECREATIONS = `select count(*) from event_log
@@ -35,6 +36,11 @@ export class IngestQueries {
   /** Whether the log records a gap that covers `sequence` of the current stream. */
   hasGapAt(sequence: number): boolean {
     return this.#number(GAPS, sequence, sequence) > 0;
+  }
+
+  /** Whether the log records that it once had everything up to `sequence`. */
+  isRollbackRecorded(sequence: number): boolean {
+    return this.#number(ROLLBACKS, sequence) > 0;
   }
 
   /** The seq of the last row that records a recreated or rewound stream; 0 if there is none. */

@@ -12,6 +12,7 @@ export function rollbacksAreTold(scene: Scene, breaks: StreamBreaks): Invariant 
   /** The sequence that the log must say it had; undefined if there is no proof. */
   let had: number | undefined;
   let isNews = false;
+  let breakSeq = 0;
   /** A clone's acknowledgements reach the daemon's consumer, too, so they prove nothing. */
   let wasCloned = false;
   /** A second rollback from the same sequence is not told apart from the first, found again after a crash. */
@@ -22,7 +23,10 @@ export function rollbacksAreTold(scene: Scene, breaks: StreamBreaks): Invariant 
     },
     started() {
       // By now the broker has got the last acknowledgements of the run before.
-      if (isNews) had = proof();
+      if (isNews) {
+        had = proof();
+        breakSeq = breaks.onDisk.lastBreakSeq();
+      }
       isNews = false;
       const since = disturbances;
       if (had === undefined) return;
@@ -30,6 +34,7 @@ export function rollbacksAreTold(scene: Scene, breaks: StreamBreaks): Invariant 
         if (
           had === undefined ||
           told.has(had) ||
+          isOnDisk(had) ||
           since !== disturbances ||
           broker.state !== "up" ||
           scene.disk.state !== "healthy"
@@ -54,6 +59,12 @@ export function rollbacksAreTold(scene: Scene, breaks: StreamBreaks): Invariant 
         );
     },
   };
+
+  /** As `logged`, for a row that the daemon wrote just before it crashed. */
+  function isOnDisk(sequence: number): boolean {
+    const { onDisk } = breaks;
+    return onDisk.isRollbackRecorded(sequence) || onDisk.hasGapAt(sequence) || onDisk.lastBreakSeq() !== breakSeq;
+  }
 
   function proof(): number | undefined {
     if (wasCloned) return undefined;

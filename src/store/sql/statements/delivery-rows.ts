@@ -34,7 +34,7 @@ interface NewerInStream {
 
 /** The key next below `before`, in the order of text, not of sequences. A dedupe key begins with the creation time of its stream. */
 const KEY_BEFORE = `
-  select dedupe_key as dedupeKey from event_log
+  select dedupe_key as dedupeKey, seq from event_log
   where dedupe_key >= :created || '/' and dedupe_key < :before
   order by dedupe_key desc limit 1`;
 
@@ -88,10 +88,19 @@ const statements = {
 export function deliveryRows(database: Database, archived: ArchiveRows) {
   const { delivery, deliveries, cursor, upsertCursor } = prepareAll(statements, database);
   const newerInStream = database.prepare<NewerInStream, { seq: number; streamSequence: number }>(NEWER_IN_STREAM);
-  const keyBefore = database.prepare<{ created: string; before: string }, { dedupeKey: string }>(KEY_BEFORE);
+  const keyBefore = database.prepare<{ created: string; before: string }, { dedupeKey: string; seq: number }>(KEY_BEFORE);
   const archivedBefore = database.prepare<{ created: string; sequence: number }, KnownMessage>(ARCHIVED_BEFORE);
   const contestedRuns = database.prepare<[], readonly string[]>(CONTESTED_RUNS).raw();
   const receivedByCore = database.prepare<{ afterSeq: number; sinceMs: number }, CoreMessageCount>(RECEIVED_BY_CORE);
+
+  /** All of them, including archived ones. */
+  const allDeliveries = () => {
+    const afterSeq = archived.newestAnchor()?.lastSeq ?? 0;
+    return [...archived.archivedDeliveries(), ...deliveries.all({ afterSeq })].map(logEntryOf) as LogEntry<DeliveryEvent>[];
+  };
+  /** The newest row that records a rewind of the stream; 0 if there is none. */
+  const rewoundSeq = (created: string): number =>
+    allDeliveries().findLast(({ event }) => event.reason === "reused" && event.streamCreated === created)?.seq ?? 0;
 
   return {
     /** The newest row about the same peer or resource in this stream, in the log or archived, if it is after `streamSequence`. */
@@ -104,22 +113,20 @@ export function deliveryRows(database: Database, archived: ArchiveRows) {
       const { seq, event } = logEntryOf(row);
       return event.type === "DeliveryChanged" ? { seq, event } : undefined;
     },
-    /** All of them, including archived ones. */
-    deliveries: () => {
-      const afterSeq = archived.newestAnchor()?.lastSeq ?? 0;
-      return [...archived.archivedDeliveries(), ...deliveries.all({ afterSeq })].map(logEntryOf) as LogEntry<DeliveryEvent>[];
-    },
+    deliveries: allDeliveries,
     /** As Store.contestedRuns. */
     contestedRuns: (): readonly string[] => contestedRuns.all().flat(),
     /** As Store.knownMessages. */
     knownMessages: ({ created }: BrokerStream, sequence: number, limit: number): readonly KnownMessage[] => {
       const found = new Map<number, KnownMessage>();
+      // A rewound stream reuses the sequences of the messages before; when an archived one came is unknown.
+      const afterSeq = rewoundSeq(created);
       for (let distance = 0; distance <= sequence && found.size < limit; distance = distance * 2 + 1) {
         const upTo = sequence - distance;
         // "0" follows "/", so this is above every key of `upTo`.
-        const { dedupeKey = "" } = keyBefore.get({ created, before: `${created}/${upTo}0` }) ?? {};
-        const key = parseDedupeKey(dedupeKey);
-        const archivedMessage = archivedBefore.get({ created, sequence: upTo });
+        const { dedupeKey = "", seq = 0 } = keyBefore.get({ created, before: `${created}/${upTo}0` }) ?? {};
+        const key = seq > afterSeq ? parseDedupeKey(dedupeKey) : undefined;
+        const archivedMessage = afterSeq === 0 ? archivedBefore.get({ created, sequence: upTo }) : undefined;
         if (key !== undefined && key.sequence <= sequence)
           found.set(key.sequence, { sequence: key.sequence, messageHash: key.hash });
         if (archivedMessage !== undefined) found.set(archivedMessage.sequence, archivedMessage);

@@ -1,23 +1,16 @@
 /** Prepared statements over the projections and the counts of repeated failures. */
 import type { Database } from "better-sqlite3";
 import { asc, getTableColumns } from "drizzle-orm";
-import type { PeerId, ResourceId } from "../../../base/ids.ts";
+import type { PeerId } from "../../../base/ids.ts";
 import type { DesiredPeer } from "../../../events/types.ts";
-import type { ProjectionLookup, StatusChange } from "../../fold/project.ts";
+import type { StatusChange } from "../../fold/project.ts";
 import type { PeerStatus } from "../../fold/status.ts";
 import { statusOf, statusRowOf } from "../../fold/status.ts";
 import { type Repetition, repetitionChecksum } from "../../model/repetition.ts";
 import { desiredPeer, openStream, peerStatusRow, repeatedFailures } from "../../schema/log.ts";
 import { equals, inserter, orm, prepareAll, reader, upserter } from "./statement.ts";
 
-const desiredPeerId = { peerId: desiredPeer.peerId };
-
 const statements = {
-  desiredByPeer: reader(orm.select().from(desiredPeer).where(equals(desiredPeer.peerId, "peerId")), getTableColumns(desiredPeer)),
-  peerByResource: reader(
-    orm.select(desiredPeerId).from(desiredPeer).where(equals(desiredPeer.resourceId, "resourceId")),
-    desiredPeerId,
-  ),
   desiredPeers: reader(orm.select().from(desiredPeer).orderBy(asc(desiredPeer.peerId)), getTableColumns(desiredPeer)),
   upsertDesired: upserter(desiredPeer, desiredPeer.peerId),
 
@@ -66,13 +59,9 @@ export function projectionRows(database: Database) {
       const row = { firstSeq, count: count + (prepared.repetition.get({ firstSeq })?.count ?? 0), lastAtMs };
       upsertRepetition({ ...row, checksum: repetitionChecksum(row) });
     },
-    lookup: {
-      peer: (peerId) => prepared.desiredByPeer.get({ peerId }),
-      peerOfResource: (resourceId: ResourceId) => prepared.peerByResource.get({ resourceId })?.peerId,
-      status: (peerId) => {
-        const row = prepared.statusByPeer.get({ peerId });
-        return row && statusOf(row, prepared.streamsByPeer.all({ peerId }));
-      },
-    } satisfies ProjectionLookup,
+    status: (peerId: PeerId): PeerStatus | undefined => {
+      const row = prepared.statusByPeer.get({ peerId });
+      return row && statusOf(row, prepared.streamsByPeer.all({ peerId }));
+    },
   };
 }
