@@ -117,9 +117,11 @@ describe("asked to stop while something hangs", () => {
     await freezePrivateServer(daemon);
     const lines = daemon.logLines().length;
     daemon.send("SIGINT");
-    await daemon.until("the first signal is received", () => daemon.logLines().at(lines)?.msg.startsWith("stopping;") === true);
     daemon.send("SIGTERM");
     expect((await ending(daemon)).machineMs).toBeLessThan(PATIENCE_MS / 2);
+    // On a busy machine, a graceful stop takes little machine time, too.
+    const messages = daemon.logLines().slice(lines);
+    expect(messages.map(({ msg }) => msg)).not.toContain("stopped");
     expect(databaseFaults(daemon)).toEqual([]);
   });
 });
