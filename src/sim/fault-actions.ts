@@ -88,6 +88,11 @@ function brokerOrDiskAction(world: World, line: BrokerOrDiskLine): FaultAction {
   const { broker } = world;
   if ("disk" in line) return { who: "daemon", what: `disk ${line.disk}`, act: () => actOnDisk(world, line.disk) };
   const who = "broker";
+  if ("broker" in line && line.broker === "new_leader") {
+    const { messages, forMs } = line;
+    const what = `new leader, ${messages} messages behind for ${forMs} ms`;
+    return { who, what, act: () => broker.changeLeader(messages, forMs) };
+  }
   if ("broker" in line) return { who, what: line.broker, act: () => actOnBroker(world, line.broker) };
   if ("consumer" in line) return { who, what: `consumer ${line.consumer}`, act: () => actOnConsumer(world, line.consumer) };
   const what = line.messages === 0 ? `stream ${line.stream}` : `stream ${line.stream} ${line.messages}`;
@@ -109,7 +114,10 @@ function actOnDisk(world: World, what: Extract<ActionLine, { disk: unknown }>["d
   else world.disk.set(what);
 }
 
-function actOnBroker({ broker, lifecycle }: World, what: Extract<ActionLine, { broker: unknown }>["broker"]): void {
+function actOnBroker(
+  { broker, lifecycle }: World,
+  what: Exclude<Extract<ActionLine, { broker: unknown }>["broker"], "new_leader">,
+): void {
   if (what === "redeliver") lifecycle.daemon?.resync();
   else if (what === "cut") broker.cut();
   else if (what === "forget") broker.forget();

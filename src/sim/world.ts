@@ -152,6 +152,7 @@ export class World implements Scene, Disposable {
   heal(): void {
     this.disk.set("healthy");
     this.broker.set("up");
+    this.broker.answers.end();
     for (const peer of this.#peers.values()) peer.heal(null);
     this.#isHealed = true;
     this.disturbed();

@@ -24,7 +24,7 @@ export const OF_THE_STORE = {
    */
   unsynced: (around, atMs) => {
     const { draw } = around;
-    const how = draw.one(["crash", "power_loss"]);
+    const how = draw.one(["crash", "power_loss"] as const);
     const ends = { atMs, daemon: how, at: "committing", downMs: draw.one([0, 500, 500]) } as const;
     const lines: FixtureLine[] = [ends, message(around, atMs), message(around, atMs + draw.between(0, 2_000))];
     if (draw.chance(0.4)) return lines;

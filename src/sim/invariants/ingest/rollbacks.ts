@@ -56,7 +56,8 @@ export function rollbacksAreTold(scene: Scene, breaks: StreamBreaks): Invariant 
   };
 
   function proof(): number | undefined {
-    if (wasCloned) return undefined;
+    // A leader that lags does not know yet what was acknowledged.
+    if (wasCloned || broker.answers.isLagging) return undefined;
     const { acknowledged = 0, owner } = stream.consumer?.state ?? {};
     const cursor = breaks.onDisk.cursor();
     // At the start of a stream, the consumer may be the one from before a rewind.
