@@ -60,7 +60,8 @@ function peerAction(world: World, line: Extract<ActionLine, { peer: unknown }>):
   return { who, what: `listens ${line.listens}`, act: () => peer().moveTo(line.listens) };
 }
 
-function daemonAction({ lifecycle }: World, line: Extract<ActionLine, { daemon: unknown }>): FaultAction {
+function daemonAction(world: World, line: Extract<ActionLine, { daemon: unknown }>): FaultAction {
+  const { lifecycle } = world;
   const who = "daemon";
   const what: string = line.daemon;
   switch (line.daemon) {
@@ -69,6 +70,10 @@ function daemonAction({ lifecycle }: World, line: Extract<ActionLine, { daemon: 
     case "restart": {
       const point = line.at === "now" ? "" : ` ${line.at}`;
       return { who, what: what + point, act: () => lifecycle.end(line.daemon, line.at, line.downMs) };
+    }
+    case "vocabulary": {
+      const words = `partner is ${line.partnerRelations}, blacklisted is ${line.blacklistRelations}`;
+      return { who, what: `${what}: ${words}`, act: () => world.changeVocabulary(line, line.downMs) };
     }
     case "stall":
       return { who, what: `${what} for ${line.forMs} ms`, act: () => lifecycle.stall(line.forMs) };

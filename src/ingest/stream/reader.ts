@@ -57,7 +57,7 @@ export class BrokerStreamReader {
   #restarts = 0;
   readonly #loop = new RestartLoop();
   readonly #window = new PullWindow();
-  readonly #stale: StaleAnswer;
+  readonly #stale = new StaleAnswer(() => this.#deps.clock.monotonicMs());
   readonly #contest: Contest;
   #impairment: PartnerdError | null = null;
   /** Ends the current reading. */
@@ -66,7 +66,6 @@ export class BrokerStreamReader {
 
   constructor(deps: BrokerStreamReaderDependencies) {
     this.#deps = deps;
-    this.#stale = new StaleAnswer(deps.clock);
     this.#contest = new Contest(deps.owner);
   }
 

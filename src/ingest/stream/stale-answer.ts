@@ -1,5 +1,4 @@
 /** Whether to believe a broker whose stream ends before the log's cursor. */
-import type { Clock } from "../../base/clock.ts";
 
 /** A new leader of a cluster answers from an older state until it has caught up, which takes a moment; a rewound stream stays so. */
 const BELIEVED_AFTER_MS = 5_000;
@@ -14,22 +13,22 @@ interface Look {
 }
 
 export class StaleAnswer {
-  readonly #clock: Pick<Clock, "monotonicMs">;
+  readonly #nowMs: () => number;
   #look: Look = { askedMs: 0, answeredMs: 0 };
   /** The first and the newest of the looks that found the stream behind, one after another. */
   #first: Look | undefined;
   #newest: Look | undefined;
   #looks = 0;
 
-  constructor(clock: Pick<Clock, "monotonicMs">) {
-    this.#clock = clock;
+  constructor(nowMs: () => number) {
+    this.#nowMs = nowMs;
   }
 
   /** Passes the answer on. */
   async look<State>(ask: () => Promise<State>): Promise<State> {
-    const askedMs = this.#clock.monotonicMs();
+    const askedMs = this.#nowMs();
     const state = await ask();
-    this.#look = { askedMs, answeredMs: this.#clock.monotonicMs() };
+    this.#look = { askedMs, answeredMs: this.#nowMs() };
     return state;
   }
 

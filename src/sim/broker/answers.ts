@@ -24,7 +24,7 @@ export class BrokerAnswers {
     this.#clock = clock;
   }
 
-  /** For `forMs`, answers lack the newest `messages` sequences, and what is stored from now on. Nothing happens soon after another lag. */
+  /** For `forMs`, answers lack the newest `messages` sequences and all that is stored from now on. Ignored soon after another lag. */
   lag(messages: number, forMs: number): void {
     const nowMs = this.#clock.monotonicMs();
     if (this.#lag !== undefined && nowMs < this.#lag.untilMs + APART_MS) return;

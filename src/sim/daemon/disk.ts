@@ -33,7 +33,7 @@ const SHARED_MEMORY = "/dev/shm";
 /** `full`: SQLite gets no more pages. `busy`: another program holds the write lock. `failing`: fsync fails. */
 export type DiskState = "healthy" | "full" | "busy" | "failing";
 
-/** What the world hears from the disk, in this order; each may end the process. */
+/** Calls of the disk to its world, in this order; each may end the process. */
 export interface DiskHooks extends CommitHooks {
   /** Whether the process is to end when the commit is written, before it is fsynced. */
   readonly endsUnsynced: () => boolean;
@@ -83,7 +83,7 @@ export class SimDisk implements Disposable {
       },
     };
     this.#directory = this.#nextDirectory();
-    writeFileSync(join(this.#directory, DATABASE), emptyDatabase());
+    this.putEmptyDatabase(this.#directory);
   }
 
   /** Opens the daemon's store on the files of this disk. */
@@ -108,9 +108,23 @@ export class SimDisk implements Disposable {
     return store;
   }
 
-  /** What the head file says. */
+  /** The content of the head file. */
   get head(): HeadRecord {
     return readHeadFile(headFileIn(this.#directory));
+  }
+
+  /** Where its files are; another one after each crash. */
+  get directory(): string {
+    return this.#directory;
+  }
+
+  /** For other directories on this disk. */
+  get root(): string {
+    return this.#root;
+  }
+
+  putEmptyDatabase(directory: string): void {
+    writeFileSync(join(directory, DATABASE), emptyDatabase());
   }
 
   /** A connection that sees only committed rows, as another program would. Valid until the daemon ends. */
