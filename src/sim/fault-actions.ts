@@ -75,6 +75,8 @@ function daemonAction(world: World, line: Extract<ActionLine, { daemon: unknown 
       const words = `partner is ${line.partnerRelations}, blacklisted is ${line.blacklistRelations}`;
       return { who, what: `${what}: ${words}`, act: () => world.changeVocabulary(line, line.downMs) };
     }
+    case "upgrade":
+      return { who, what, act: () => world.upgrade(line.downMs) };
     case "stall":
       return { who, what: `${what} for ${line.forMs} ms`, act: () => lifecycle.stall(line.forMs) };
     case "lose_wakes":

@@ -50,6 +50,7 @@ export class World implements Scene, Disposable {
   readonly #invariants: readonly Invariant[];
   readonly #obligations: Obligations;
   readonly #vocabulary = new SimVocabulary();
+  #isOutdated = false;
   #isHealed = false;
 
   constructor(init: WorldInit) {
@@ -157,6 +158,12 @@ export class World implements Scene, Disposable {
     this.lifecycle.end("restart", "now", downMs);
   }
 
+  /** Restarts the daemon on the database of an earlier release, which it upgrades. */
+  upgrade(downMs: number): void {
+    this.#isOutdated = true;
+    this.lifecycle.end("restart", "now", downMs);
+  }
+
   /** Clears all faults. */
   heal(): void {
     this.disk.set("healthy");
@@ -191,6 +198,8 @@ export class World implements Scene, Disposable {
       random: derivedRandom(header.seed, "world faults"),
       start: (machine, life, onStarted) => {
         this.#reinterpret(machine);
+        if (this.#isOutdated) this.disk.downgrade();
+        this.#isOutdated = false;
         const init = {
           vocabulary: this.#vocabulary.current,
           peerId: this.self,

@@ -2,33 +2,19 @@
  * The disk of the simulated daemon: a real SQLite database on a real file system. The disk can fill up or lose power, another program
  * can lock the database, and the daemon's process can end between any two calls.
  */
-import {
-  accessSync,
-  constants,
-  copyFileSync,
-  existsSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  truncateSync,
-  writeFileSync,
-} from "node:fs";
-import { tmpdir } from "node:os";
+import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import Database from "better-sqlite3";
 import type { Clock, Random } from "../../base/clock.ts";
 import { type HeadRecord, headFileIn, readHeadFile } from "../../store/head/head-file.ts";
 import { openStore, type Store } from "../../store/store.ts";
 import type { CommitHooks } from "../../store/write/transaction-runner.ts";
-import { VirtualClock } from "../time/virtual-clock.ts";
+import { emptyDatabase, fastDirectory, undoMigrations } from "./databases.ts";
 import { LostHead } from "./lost-head.ts";
 import { type DatabasePaths, UnsyncedCommit } from "./unsynced-commit.ts";
 
 const DATABASE = "oc-partnerd.db";
 const WAL = `${DATABASE}-wal`;
-
-/** Used if available: a run makes thousands of commits, and each is fsynced. */
-const SHARED_MEMORY = "/dev/shm";
 
 /** `full`: SQLite gets no more pages. `busy`: another program holds the write lock. `failing`: fsync fails. */
 export type DiskState = "healthy" | "full" | "busy" | "failing";
@@ -169,6 +155,11 @@ export class SimDisk implements Disposable {
     });
   }
 
+  /** Leaves the database as the first release would. Only while the daemon is down. */
+  downgrade(): void {
+    undoMigrations(this.#paths.database);
+  }
+
   /** Copies the files, as a backup of the disk does. */
   save(): void {
     const copy = this.#nextDirectory();
@@ -258,39 +249,3 @@ function copyFiles(from: string, to: string): void {
 
 /** SQLite's own maximum, which amounts to no limit. */
 const MOST_PAGES = 4_294_967_294;
-
-let template: Buffer | undefined;
-
-/**
- * A freshly migrated database, cached because migrations are slow. Without the views: only people read them, and SQLite would parse
- * them each time that a connection is opened, which takes longer than all the rest of it.
- */
-function emptyDatabase(): Buffer {
-  if (template !== undefined) return template;
-  const directory = mkdtempSync(join(fastDirectory(), "oc-partnerd-sim-"));
-  try {
-    openStore({ directory, clock: new VirtualClock() })[Symbol.dispose]();
-    dropViews(join(directory, DATABASE));
-    template = readFileSync(join(directory, DATABASE));
-    return template;
-  } finally {
-    rmSync(directory, { recursive: true });
-  }
-}
-
-function dropViews(path: string): void {
-  const database = new Database(path);
-  const views = database.prepare<[], string>("select name from sqlite_schema where type = 'view'").pluck().all();
-  for (const view of views) database.exec(`drop view ${view}`);
-  database.exec("vacuum");
-  database.close();
-}
-
-function fastDirectory(): string {
-  try {
-    accessSync(SHARED_MEMORY, constants.W_OK);
-    return SHARED_MEMORY;
-  } catch {
-    return tmpdir();
-  }
-}

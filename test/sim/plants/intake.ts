@@ -90,6 +90,13 @@ export const INTAKE_PLANTS: readonly Plant[] = [
     replace: "const entries = changes.slice(1).map(",
   },
   {
+    name: "upgrade-forgotten",
+    what: "The database of an earlier release is used as it is: nothing guards its rows, and its views are missing.",
+    file: "src/store/sql/migrations.ts",
+    find: "if (appliedMigrations(database).length === knownMigrations().size) return;",
+    replace: "if (appliedMigrations(database).length > 0) return;",
+  },
+  {
     name: "refusals-displace-stream-ends",
     what: "On a full disk, waiting refusals displace the ends of streams: the log shows them as open, and later closes end other streams.",
     file: "src/daemon/rows/unwritten-rows.ts",

@@ -48,6 +48,7 @@ export const OF_THE_STORE = {
       { atMs: lostMs + draw.between(0, 2_000), disk: "healthy" },
     ];
   },
+  upgrade: ({ draw }, atMs) => [{ atMs, daemon: "upgrade", downMs: draw.one([0, 500, 5_000]) }],
   /** Messages in words of one vocabulary and the other, before and after the change. */
   vocabulary: (around, atMs) => {
     const { draw } = around;
