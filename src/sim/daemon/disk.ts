@@ -19,6 +19,9 @@ const WAL = `${DATABASE}-wal`;
 /** `full`: SQLite gets no more pages. `busy`: another program holds the write lock. `failing`: fsync fails. */
 export type DiskState = "healthy" | "full" | "busy" | "failing";
 
+/** A power loss may bring back any earlier line of the head file, so not each has to be read. */
+const NOTED_EVERY = 4;
+
 /** Calls of the disk to its world, in this order; each may end the process. */
 export interface DiskHooks extends CommitHooks {
   /** Whether the process is to end when the commit is written, before it is fsynced. */
@@ -49,6 +52,7 @@ export class SimDisk implements Disposable {
   /** The newest commit, while a power loss may undo it. */
   #unsynced: UnsyncedCommit | undefined;
   readonly #lostHead = new LostHead();
+  #commits = 0;
 
   /** If a hook throws, the process ends at that point. `headFile`: whether the daemon keeps one. */
   constructor(hooks: DiskHooks, headFile: boolean) {
@@ -64,7 +68,8 @@ export class SimDisk implements Disposable {
         if (this.#unsynced?.isCheckpointed(this.#paths) === false) hooks.written();
         // SQLite fsyncs each commit, and with it all earlier ones.
         this.#unsynced = undefined;
-        this.#noteHead();
+        this.#commits += 1;
+        if (this.#commits % NOTED_EVERY === 0) this.#noteHead();
         hooks.afterCommit();
       },
     };
