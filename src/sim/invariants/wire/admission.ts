@@ -48,7 +48,7 @@ export function revokedStayClosed(scene: Scene): Invariant {
   function outbound(peerId: PeerId): void {
     const { daemon } = scene;
     const desired = daemon?.store.get(peerId);
-    // If the wake for its revocation was lost, an open completes and the diff closes the stream. One that drains still completes opens.
+    // If the wake for its revocation was lost, an open completes, and the diff closes it. A draining daemon still completes opens.
     if (daemon !== undefined && desired?.standing !== "partner" && scene.wakesAreSafe)
       scene.violated("revoked-stay-closed", `an outbound stream to ${peerId} was opened, but is ${desired?.relation}`);
     if (scene.peer(peerId)?.partner.wasGreeted === false)
