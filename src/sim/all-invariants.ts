@@ -8,7 +8,7 @@ import { daemonStarts, headIsTheLogs } from "./invariants/head.ts";
 import { ingest } from "./invariants/ingest/ingest.ts";
 import type { Invariant, Scene } from "./invariants/invariant.ts";
 import { everyOpenHasItsTurn, operations, partnersAreOpened, periodicDiff } from "./invariants/latency.ts";
-import { logIsTrue, seqIsGapless } from "./invariants/log.ts";
+import { logIsTrue, schemaIsCurrent, seqIsGapless } from "./invariants/log.ts";
 import { closesNameTheirOpening } from "./invariants/openings.ts";
 import { rowsAreBounded } from "./invariants/rows.ts";
 import { revokedStayClosed, undesiredStreamsClose } from "./invariants/wire/admission.ts";
@@ -30,6 +30,7 @@ const INVARIANTS = [
   generations,
   seqIsGapless,
   logIsTrue,
+  schemaIsCurrent,
   causesLead,
   closesNameTheirOpening,
   rowsAreBounded,

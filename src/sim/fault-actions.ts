@@ -60,7 +60,8 @@ function peerAction(world: World, line: Extract<ActionLine, { peer: unknown }>):
   return { who, what: `listens ${line.listens}`, act: () => peer().moveTo(line.listens) };
 }
 
-function daemonAction({ lifecycle }: World, line: Extract<ActionLine, { daemon: unknown }>): FaultAction {
+function daemonAction(world: World, line: Extract<ActionLine, { daemon: unknown }>): FaultAction {
+  const { lifecycle } = world;
   const who = "daemon";
   const what: string = line.daemon;
   switch (line.daemon) {
@@ -70,6 +71,12 @@ function daemonAction({ lifecycle }: World, line: Extract<ActionLine, { daemon: 
       const point = line.at === "now" ? "" : ` ${line.at}`;
       return { who, what: what + point, act: () => lifecycle.end(line.daemon, line.at, line.downMs) };
     }
+    case "vocabulary": {
+      const words = `partner is ${line.partnerRelations}, blacklisted is ${line.blacklistRelations}`;
+      return { who, what: `${what}: ${words}`, act: () => world.changeVocabulary(line, line.downMs) };
+    }
+    case "upgrade":
+      return { who, what, act: () => world.upgrade(line.downMs) };
     case "stall":
       return { who, what: `${what} for ${line.forMs} ms`, act: () => lifecycle.stall(line.forMs) };
     case "lose_wakes":
@@ -88,6 +95,11 @@ function brokerOrDiskAction(world: World, line: BrokerOrDiskLine): FaultAction {
   const { broker } = world;
   if ("disk" in line) return { who: "daemon", what: `disk ${line.disk}`, act: () => actOnDisk(world, line.disk) };
   const who = "broker";
+  if ("broker" in line && line.broker === "new_leader") {
+    const { messages, forMs } = line;
+    const what = `new leader, ${messages} messages behind for ${forMs} ms`;
+    return { who, what, act: () => broker.changeLeader(messages, forMs) };
+  }
   if ("broker" in line) return { who, what: line.broker, act: () => actOnBroker(world, line.broker) };
   if ("consumer" in line) return { who, what: `consumer ${line.consumer}`, act: () => actOnConsumer(world, line.consumer) };
   const what = line.messages === 0 ? `stream ${line.stream}` : `stream ${line.stream} ${line.messages}`;
@@ -111,7 +123,10 @@ function actOnDisk(world: World, what: Extract<ActionLine, { disk: unknown }>["d
   else world.disk.set(what);
 }
 
-function actOnBroker({ broker, lifecycle }: World, what: Extract<ActionLine, { broker: unknown }>["broker"]): void {
+function actOnBroker(
+  { broker, lifecycle }: World,
+  what: Exclude<Extract<ActionLine, { broker: unknown }>["broker"], "new_leader">,
+): void {
   if (what === "redeliver") lifecycle.daemon?.resync();
   else if (what === "cut") broker.cut();
   else if (what === "forget") broker.forget();

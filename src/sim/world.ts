@@ -1,4 +1,5 @@
 /** The simulated world: one daemon, its disk, its broker, its peers, and the invariants that observe them. */
+import type { Clock } from "../base/clock.ts";
 import type { PeerId } from "../base/ids.ts";
 import type { RunId } from "../events/types.ts";
 import { addressOfName, peerIdOfName } from "../fixture/format/names.ts";
@@ -7,6 +8,7 @@ import { SimBroker } from "./broker/broker.ts";
 import { DaemonLifecycle } from "./daemon/daemon-lifecycle.ts";
 import { SimDisk } from "./daemon/disk.ts";
 import { SimDaemon } from "./daemon/sim-daemon.ts";
+import { type Relations, SimVocabulary } from "./daemon/sim-vocabulary.ts";
 import type { Invariant, Scene } from "./invariants/invariant.ts";
 import { Obligations } from "./invariants/invariant.ts";
 import { SimNetwork } from "./network/network.ts";
@@ -48,6 +50,8 @@ export class World implements Scene, Disposable {
   readonly #peersByName = new Map<string, SimPeer>();
   readonly #invariants: readonly Invariant[];
   readonly #obligations: Obligations;
+  readonly #vocabulary = new SimVocabulary();
+  #isOutdated = false;
   #isHealed = false;
 
   constructor(init: WorldInit) {
@@ -155,11 +159,24 @@ export class World implements Scene, Disposable {
     if (this.lifecycle.isDown) this.disk.forge();
   }
 
+  /** Restarts the daemon with other words, after `reinterpret` has decoded its log again. */
+  changeVocabulary(relations: Relations, downMs: number): void {
+    this.#vocabulary.change(relations);
+    this.lifecycle.end("restart", "now", downMs);
+  }
+
+  /** Restarts the daemon on the database of an earlier release, which it upgrades. */
+  upgrade(downMs: number): void {
+    this.#isOutdated = true;
+    this.lifecycle.end("restart", "now", downMs);
+  }
+
   /** Clears all faults. */
   heal(): void {
     if (this.disk.state === "replaced") this.lifecycle.end("restart", "now", 0);
     this.disk.set("healthy");
     this.broker.set("up");
+    this.broker.answers.end();
     for (const peer of this.#peers.values()) peer.heal(null);
     this.#isHealed = true;
     this.disturbed();
@@ -188,7 +205,11 @@ export class World implements Scene, Disposable {
       clock,
       random: derivedRandom(header.seed, "world faults"),
       start: (machine, life, onStarted) => {
+        this.#reinterpret(machine);
+        if (this.#isOutdated) this.disk.downgrade();
+        this.#isOutdated = false;
         const init = {
+          vocabulary: this.#vocabulary.current,
           peerId: this.self,
           run: String(life) as RunId,
           settings: header.settings,
@@ -216,6 +237,17 @@ export class World implements Scene, Disposable {
       },
       tell: (what) => this.trace.noted(this.nowMs(), "daemon", what),
     });
+  }
+
+  #reinterpret(clock: Clock): void {
+    const outcome = this.#vocabulary.reinterpret(this.disk, clock);
+    if (outcome === undefined) return;
+    this.trace.noted(
+      this.nowMs(),
+      "daemon",
+      outcome.kind === "done" ? "log reinterpreted" : `cannot reinterpret: ${outcome.why}`,
+    );
+    if (outcome.kind === "done" && outcome.differs !== null) this.violated("reinterpreted-is-replayed", outcome.differs);
   }
 
   #makePeer(name: string): SimPeer {

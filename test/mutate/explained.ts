@@ -87,13 +87,6 @@ export const EXPLAINED: readonly Explanation[] = [
     why: "A reading that ends has begun, so the default is never used; the other constant is covered by tests.",
   },
   {
-    path: "src/ingest/stream/stale-answer.ts",
-    operator: "off-by-one",
-    line: "#sinceMs = 0;",
-    kind: "equivalent",
-    why: "It is set at the first look that is behind, before it is read.",
-  },
-  {
     path: "src/ingest/stream/stream-reading.ts",
     operator: "off-by-one",
     line: "const next = deliveryPositionOf(reply)?.streamSequence ?? 0;",

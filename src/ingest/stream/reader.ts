@@ -57,7 +57,7 @@ export class BrokerStreamReader {
   #restarts = 0;
   readonly #loop = new RestartLoop();
   readonly #window = new PullWindow();
-  readonly #stale = new StaleAnswer();
+  readonly #stale = new StaleAnswer(() => this.#deps.clock.monotonicMs());
   readonly #contest: Contest;
   #impairment: PartnerdError | null = null;
   /** Ends the current reading. */
@@ -185,8 +185,8 @@ export class BrokerStreamReader {
 
   /** Compares the stream with the log, brings the log in line, and creates the consumer at its cursor. */
   async #place(link: BrokerLink, isOver: () => boolean): Promise<Placed | Restart> {
-    const { log, buffer, stream, consumer: name, owner, logger, clock } = this.#deps;
-    const found = await link.state();
+    const { log, buffer, stream, consumer: name, owner, logger } = this.#deps;
+    const found = await this.#stale.look(() => link.state());
     const known = await compareKnown(link, found, log);
     if (known === "other" && !isSameStream(await link.state(), found)) return { reason: "stream_recreated" };
     const consumer = await link.consumer();
@@ -194,13 +194,13 @@ export class BrokerStreamReader {
     this.#meetOther(consumer);
     const before = log.cursor();
     const isBehindLog = before !== undefined && isBehind(found, before);
-    if (!this.#stale.isBelieved(isBehindLog, clock.monotonicMs()) && isBehindLog) throw behind(found, before);
+    if (!this.#stale.isBelieved(isBehindLog) && isBehindLog) throw behind(found, before);
     // Buffered messages lie beyond the cursor and are redelivered. From here on nothing else moves the cursor.
     buffer.discard();
     const { cursor, hadUpTo } = alignLog(found, known, { consumer, isTaken: this.#contest.isTaken(consumer) }, this.#deps);
     const reread = this.#resync.due;
     const start = reread !== null ? this.#resync.startIn(found, cursor, reread) : cursor.sequence + 1;
-    const isInPlace = reread === null && consumer !== undefined && isAtCursor(consumer, cursor, owner);
+    const isInPlace = reread === null && !isBehindLog && consumer !== undefined && isAtCursor(consumer, cursor, owner);
     if (!isInPlace) await link.recreateConsumerAt(start, owner);
     this.#contest.placed();
     // If the stream was recreated since we looked, we would read it from the middle and take its messages for those of the old one.

@@ -15,6 +15,7 @@ import {
 } from "../../ingest/broker/broker-port.ts";
 import { deliveryPositionOf } from "../../ingest/broker/delivery-position.ts";
 import type { ClockView } from "../time/virtual-clock.ts";
+import type { BrokerAnswers } from "./answers.ts";
 import type { StoredMessage } from "./stored-message.ts";
 import type { SimBrokerStream } from "./stream.ts";
 
@@ -32,6 +33,7 @@ export interface BrokerMachine {
 
 export interface SimBrokerLinkInit extends BrokerMachine {
   readonly stream: SimBrokerStream;
+  readonly answers: BrokerAnswers;
   readonly machine: ClockView;
   /** Called when the broker learns that the connection is closed. */
   readonly onGone: () => void;
@@ -53,16 +55,16 @@ export class SimBrokerLink implements BrokerLink {
   }
 
   state(): Promise<BrokerStreamState> {
-    const { stream } = this.#init;
-    return this.#ask(`get the state of stream ${stream.name}`, () => stream.state);
+    const { stream, answers } = this.#init;
+    return this.#ask(`get the state of stream ${stream.name}`, () => answers.state);
   }
 
   hashAt(sequence: number): Promise<string | undefined> {
-    return this.#ask(`read message ${sequence}`, () => this.#init.stream.at(sequence)?.messageHash);
+    return this.#ask(`read message ${sequence}`, () => this.#init.answers.hashAt(sequence));
   }
 
   consumer(): Promise<ConsumerState | undefined> {
-    return this.#ask("get the state of the consumer", () => this.#init.stream.consumer?.state);
+    return this.#ask("get the state of the consumer", () => this.#init.answers.consumer);
   }
 
   /** Two requests, as over NATS: between them there is no consumer. */

@@ -5,6 +5,7 @@
 import { PartnerdError } from "../../base/errors.ts";
 import type { ReceivedMessage } from "../../ingest/ingest-buffer.ts";
 import type { ClockView } from "../time/virtual-clock.ts";
+import { BrokerAnswers } from "./answers.ts";
 import { type BrokerMachine, SimBrokerLink } from "./broker-link.ts";
 import type { StoredMessage } from "./stored-message.ts";
 import { SimBrokerStream } from "./stream.ts";
@@ -32,12 +33,14 @@ export class SimBroker {
   readonly #dials = new Set<() => void>();
   /** Stays empty if delivery is `at_most_once`. */
   readonly stream: SimBrokerStream;
+  readonly answers: BrokerAnswers;
   #subscriber: Subscriber | undefined;
   #state: BrokerState = "up";
 
   constructor(init: BrokerInit) {
     this.#init = init;
     this.stream = new SimBrokerStream(STREAM, init.clock, init.onAcknowledged);
+    this.answers = new BrokerAnswers(this.stream, init.clock);
   }
 
   get state(): BrokerState {
@@ -109,10 +112,16 @@ export class SimBroker {
     this.stream.setBack(messages);
   }
 
+  /** The server that leads the stream dies, and another that lags `messages` behind answers for it. */
+  changeLeader(messages: number, forMs: number): void {
+    this.cut();
+    this.answers.lag(messages, forMs);
+  }
+
   #connect(machine: ClockView): SimBrokerLink {
     const { delivery: _, onAcknowledged: __, ...init } = this.#init;
     const onGone = () => this.#links.delete(link);
-    const link = new SimBrokerLink({ stream: this.stream, machine, onGone, ...init });
+    const link = new SimBrokerLink({ stream: this.stream, answers: this.answers, machine, onGone, ...init });
     this.#links.add(link);
     if (this.#state === "silent") link.hold();
     if (this.#state === "down") link.cut();

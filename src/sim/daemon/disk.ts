@@ -10,7 +10,7 @@ import { checkAtStart } from "../../store/check/at-start/start-check.ts";
 import { type HeadRecord, headFileIn, readHeadFile } from "../../store/head/head-file.ts";
 import { openStore, type Store } from "../../store/store.ts";
 import type { CommitHooks } from "../../store/write/transaction-runner.ts";
-import { emptyDatabase, fastDirectory } from "./empty-database.ts";
+import { emptyDatabase, fastDirectory, undoMigrations } from "./databases.ts";
 import { LostHead } from "./lost-head.ts";
 import { type DatabasePaths, UnsyncedCommit } from "./unsynced-commit.ts";
 
@@ -24,7 +24,10 @@ const FORGERY = `update desired_peer set standing = 'partner', relation = 'PARTN
 /** `full`: SQLite gets no more pages. `busy`: another program holds the write lock. `failing`: fsync fails. */
 export type DiskState = "healthy" | "full" | "busy" | "failing";
 
-/** What the world hears from the disk, in this order; each may end the process. */
+/** A power loss may bring back any earlier line of the head file, so not each has to be read. */
+const NOTED_EVERY = 4;
+
+/** Calls of the disk to its world, in this order; each may end the process. */
 export interface DiskHooks extends CommitHooks {
   /** Whether the process is to end when the commit is written, before it is fsynced. */
   readonly endsUnsynced: () => boolean;
@@ -58,6 +61,7 @@ export class SimDisk implements Disposable {
   /** The newest commit, while a power loss may undo it. */
   #unsynced: UnsyncedCommit | undefined;
   readonly #lostHead = new LostHead();
+  #commits = 0;
 
   /** If a hook throws, the process ends at that point. `headFile`: whether the daemon keeps one. */
   constructor(hooks: DiskHooks, headFile: boolean) {
@@ -73,12 +77,13 @@ export class SimDisk implements Disposable {
         if (this.#unsynced?.isCheckpointed(this.#paths) === false) hooks.written();
         // SQLite fsyncs each commit, and with it all earlier ones.
         this.#unsynced = undefined;
-        this.#noteHead();
+        this.#commits += 1;
+        if (this.#commits % NOTED_EVERY === 0) this.#noteHead();
         hooks.afterCommit();
       },
     };
     this.#directory = this.#nextDirectory();
-    writeFileSync(join(this.#directory, DATABASE), emptyDatabase());
+    this.putEmptyDatabase(this.#directory);
   }
 
   /** Opens the daemon's store on the files of this disk. */
@@ -104,9 +109,23 @@ export class SimDisk implements Disposable {
     return store;
   }
 
-  /** What the head file says. */
+  /** The content of the head file. */
   get head(): HeadRecord {
     return readHeadFile(headFileIn(this.#directory));
+  }
+
+  /** Where its files are; another one after each crash. */
+  get directory(): string {
+    return this.#directory;
+  }
+
+  /** For other directories on this disk. */
+  get root(): string {
+    return this.#root;
+  }
+
+  putEmptyDatabase(directory: string): void {
+    writeFileSync(join(directory, DATABASE), emptyDatabase());
   }
 
   /** A connection that sees only committed rows, as another program would. Valid until the daemon ends. */
@@ -149,6 +168,11 @@ export class SimDisk implements Disposable {
       if (synchronous === 2 || !existsSync(wal)) return;
       truncateSync(wal, Math.floor(readFileSync(wal).length * random.next()));
     });
+  }
+
+  /** Leaves the database as the first release would. Only while the daemon is down. */
+  downgrade(): void {
+    undoMigrations(this.#paths.database);
   }
 
   /** Copies the files, as a backup of the disk does. */

@@ -5,7 +5,7 @@ import type { Random } from "../../base/clock.ts";
 const MOST_LINES = 8;
 
 export class LostHead {
-  /** What the file said, oldest first. */
+  /** Lines that were in the file, oldest first. */
   readonly #lines: string[] = [];
   #isNew = false;
 

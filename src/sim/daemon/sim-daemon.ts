@@ -6,7 +6,7 @@ import { type Logger, silentLogger } from "../../base/log.ts";
 import { admissionPolicyOf, type Core, createCore } from "../../daemon/core.ts";
 import { Recorder, type RecorderMetrics } from "../../daemon/recorder.ts";
 import type { ObservedEvent, RunId } from "../../events/types.ts";
-import { DEFAULT_LIMITS, DEFAULT_VOCABULARY } from "../../events/vocabulary.ts";
+import { DEFAULT_LIMITS, type Vocabulary } from "../../events/vocabulary.ts";
 import type { Fixture } from "../../fixture/format/schema.ts";
 import { NO_CUTS } from "../../p2p/budgets/cuts.ts";
 import { dialAsGiven } from "../../p2p/dial/dial-planner.ts";
@@ -33,6 +33,7 @@ export interface SimDaemonInit {
   readonly peerId: PeerId;
   readonly run: RunId;
   readonly settings: Fixture["header"]["settings"];
+  readonly vocabulary: Vocabulary;
   readonly clock: ClockView;
   readonly random: Random;
   /** Used by its connection to the broker. */
@@ -142,7 +143,7 @@ export class SimDaemon {
 }
 
 async function compose(init: SimDaemonInit, watcher: DaemonWatcher): Promise<Parts> {
-  const { peerId, run, settings, clock, random, network } = init;
+  const { peerId, run, settings, vocabulary, clock, random, network } = init;
   const { delivery: _, inbound: admissionRule, ...reconcile } = settings;
   const common = { clock, random, logger: loggerOf(watcher) };
   const store = init.disk.open(clock);
@@ -151,7 +152,7 @@ async function compose(init: SimDaemonInit, watcher: DaemonWatcher): Promise<Par
   const recorder = new Recorder({ store, ...common, metrics: NO_METRICS, onObserved, maxUnwritten: MAX_UNWRITTEN });
   const admission = admissionPolicyOf(store, admissionRule);
   const node = new WatchedNode(network, { peerId, clock, gater: createGater(admission, recorder) }, watcher);
-  recorder.started({ run, peerId, version: "0.0.0", config: { events: DEFAULT_VOCABULARY }, lastAliveMs: null });
+  recorder.started({ run, peerId, version: "0.0.0", config: { events: vocabulary }, lastAliveMs: null });
   recorder.running();
   const wake = (woken: PeerId) => {
     if (watcher.mayWake()) core.reconciler.wake(woken);
@@ -180,7 +181,7 @@ async function compose(init: SimDaemonInit, watcher: DaemonWatcher): Promise<Par
       onReceived: () => {},
       onAppendFailed: () => {},
     },
-    { self: peerId, run, reconcile, admissionRule, vocabulary: DEFAULT_VOCABULARY, limits: DEFAULT_LIMITS },
+    { self: peerId, run, reconcile, admissionRule, vocabulary, limits: DEFAULT_LIMITS },
   );
   return { store, recorder, node, streams, core };
 }

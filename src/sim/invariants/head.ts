@@ -13,7 +13,9 @@ export function daemonStarts(scene: Scene): Invariant {
 
 export function headIsTheLogs(scene: Scene): Invariant {
   if (!scene.settings.headFile) return {};
+  let isNew = false;
   const compare = (daemon: ObservedDaemon) => {
+    isNew = false;
     const { head } = scene.disk;
     const found = daemon.store.head();
     if (head.kind === "head" && isDeepStrictEqual(head.head, found)) return;
@@ -22,7 +24,12 @@ export function headIsTheLogs(scene: Scene): Invariant {
   };
   return {
     started: compare,
-    stepped: atTimes(scene, compare),
+    logged() {
+      isNew = true;
+    },
+    stepped: atTimes(scene, (daemon) => {
+      if (isNew) compare(daemon);
+    }),
     finished() {
       if (scene.daemon !== undefined) compare(scene.daemon);
     },

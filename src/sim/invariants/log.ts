@@ -1,5 +1,6 @@
 /** The log stays correct through crashes, power cuts, full disks and redeliveries. */
 import { isDeepStrictEqual } from "node:util";
+import { appliedMigrations, knownMigrations } from "../../store/sql/migrations.ts";
 import type { Invariant, ObservedDaemon, Scene } from "./invariant.ts";
 
 const LOOK_EVERY_MS = 500;
@@ -29,6 +30,16 @@ export function seqIsGapless(scene: Scene): Invariant {
       const follows = isStarted ? seq === lastSeq + 1 : seq > lastSeq;
       if (!follows) scene.violated("seq-is-gapless", `seq ${seq} follows ${lastSeq}`);
       lastSeq = seq;
+    },
+  };
+}
+
+export function schemaIsCurrent(scene: Scene): Invariant {
+  return {
+    started() {
+      const applied = appliedMigrations(scene.disk.reader).length;
+      const known = knownMigrations().size;
+      if (applied !== known) scene.violated("schema-is-current", `the daemon runs on schema ${applied}, its own is ${known}`);
     },
   };
 }

@@ -50,7 +50,7 @@ export interface OpenOptions {
  * Opens the database in `directory`, migrated to this program's schema. Creates both if missing (directory 0700, file 0600).
  * Throws `data_dir_unwritable`, `database_newer` or `database_retired` (then nothing was changed), or `database_failed`.
  */
-export function openDatabase(directory: string, options: OpenOptions = {}): Database.Database {
+export function openDatabase(directory: string, { onSynced, ...options }: OpenOptions = {}): Database.Database {
   const path = join(directory, DATABASE_NAME);
   ensureDirectory(directory);
   ensureFile(path, directory);
@@ -62,7 +62,7 @@ export function openDatabase(directory: string, options: OpenOptions = {}): Data
     // power cut must not undo them.
     for (const found of [`${path}-wal`, dirname(path)].filter((there) => existsSync(there))) {
       syncToDisk(found, "database_failed");
-      options.onSynced?.(found);
+      onSynced?.(found);
     }
     if (isNew) database.pragma(`application_id = ${APPLICATION_ID}`);
     applyMigrations(database);
@@ -103,7 +103,7 @@ export function openReadOnly<Result>(path: string, use: (database: Database.Data
 /** The result of `use`. Closes the database if it throws. */
 function opened<Result>(
   path: string,
-  { busyTimeoutMs = DEFAULT_BUSY_TIMEOUT_MS, onOpen, onSynced: _, ...options }: OpenOptions & Database.Options,
+  { busyTimeoutMs = DEFAULT_BUSY_TIMEOUT_MS, onOpen, ...options }: OpenOptions & Database.Options,
   use: (database: Database.Database) => Result,
 ): Result {
   let database: Database.Database | undefined;

@@ -1,5 +1,6 @@
 /** Cases that test/contract/ and the simulator do not cover: when a resync is requested, and what is logged. */
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import type { Clock } from "../../../src/base/clock.ts";
 import { PartnerdError } from "../../../src/base/errors.ts";
 import { silentLogger } from "../../../src/base/log.ts";
 import type {
@@ -13,7 +14,7 @@ import type { ReceivedMessage } from "../../../src/ingest/ingest-buffer.ts";
 import type { BrokerStreamReader } from "../../../src/ingest/stream/reader.ts";
 import { VirtualClock } from "../../../src/sim/time/virtual-clock.ts";
 import { RecordingLogger } from "../../support/recording-logger.ts";
-import { CURSOR, HELD, LINK, readerWith, replyOf, STREAM } from "../support/fake-broker.ts";
+import { CURSOR, ELSEWHERE, HELD, LINK, readerWith, replyOf, STREAM } from "../support/fake-broker.ts";
 
 test("a resync requested while a reading starts is not forgotten", async () => {
   const stop = new AbortController();
@@ -246,6 +247,69 @@ test.each([
   await clock.advance(6_000);
   expect(reader.reading).toBe(true);
   expect(appended).toEqual(recorded);
+  stop.abort();
+  await running;
+});
+
+/** Answers of two leaders that lag, with none for 10 s in between; and one that arrives 8 s after it was asked for. */
+const OLD_ANSWERS: readonly (readonly [string, (nowMs: number, clock: Clock) => Promise<number>])[] = [
+  [
+    "of two leaders",
+    async (nowMs) => {
+      if (nowMs >= 4_000 && nowMs < 14_000) throw new PartnerdError("nats_unavailable", "no answer");
+      return nowMs < 17_000 ? 3 : 5;
+    },
+  ],
+  [
+    "that arrives late",
+    async (nowMs, clock) => {
+      if (nowMs >= 4_000 && nowMs < 12_000) await new Promise<void>((resolve) => clock.schedule(12_000 - nowMs, resolve));
+      return nowMs < 5_000 ? 3 : 5;
+    },
+  ],
+];
+
+test.each(OLD_ANSWERS)("an old answer %s does not say that the stream was rewound", async (_, lastSequenceAt) => {
+  const clock = new VirtualClock();
+  const stop = new AbortController();
+  const appended: string[] = [];
+  const reader = readerWith(silentLogger, clock, undefined, (events) => appended.push(...events.map(({ reason }) => reason)));
+  const state = async () => ({ ...HELD, lastSequence: await lastSequenceAt(clock.monotonicMs(), clock) });
+  const running = reader.run({ ...LINK, state }, stop.signal);
+  await clock.advance(30_000);
+  expect([reader.reading, appended]).toEqual([true, []]);
+  stop.abort();
+  await running;
+});
+
+test("a stream that was rewound once must be behind for as long again to be rewound twice", async () => {
+  const clock = new VirtualClock();
+  const stop = new AbortController();
+  const appended: string[] = [];
+  const reader = readerWith(silentLogger, clock, undefined, (events) => appended.push(...events.map(({ reason }) => reason)));
+  const running = reader.run({ ...LINK, state: async () => ({ ...HELD, lastSequence: 3 }) }, stop.signal);
+  await clock.advance(7_000);
+  expect([reader.reading, appended]).toEqual([true, ["reused", "at_least_once"]]);
+  reader.resync();
+  await clock.advance(3_000);
+  expect([reader.problem?.code, appended.length]).toEqual(["stream_behind", 2]);
+  stop.abort();
+  await running;
+});
+
+test("the consumer of a rewound stream is recreated, even if it seems to be in place: that, too, may be an old answer", async () => {
+  const clock = new VirtualClock();
+  const stop = new AbortController();
+  const starts: number[] = [];
+  const link: BrokerLink = {
+    ...LINK,
+    state: async () => ({ ...HELD, lastSequence: 3 }),
+    consumer: async () => ({ ...ELSEWHERE, startSequence: 1 }),
+    recreateConsumerAt: async (start) => void starts.push(start),
+  };
+  const running = readerWith(silentLogger, clock).run(link, stop.signal);
+  await clock.advance(7_000);
+  expect(starts).toEqual([1]);
   stop.abort();
   await running;
 });

@@ -2,21 +2,30 @@ import { expect, test } from "vitest";
 import { RestartLoop } from "../../../src/ingest/stream/restart-loop.ts";
 import { StaleAnswer } from "../../../src/ingest/stream/stale-answer.ts";
 
-test("a broker that is behind is believed at the third look, after five seconds", () => {
-  const answers = (...looks: readonly (readonly [boolean, number])[]) => {
-    const stale = new StaleAnswer();
-    return looks.map(([isBehind, atMs]) => stale.isBelieved(isBehind, atMs));
+test("a broker that is behind is believed at the third look, after five seconds", async () => {
+  const answers = async (...looks: readonly (readonly [isBehind: boolean, atMs: number])[]) => {
+    let nowMs = 0;
+    const stale = new StaleAnswer(() => nowMs);
+    const believed: boolean[] = [];
+    for (const [isBehind, atMs] of looks) {
+      nowMs = atMs;
+      believed.push(stale.isBelieved(await stale.look(async () => isBehind)));
+    }
+    return believed;
   };
-  expect(answers([true, 1_000], [true, 6_000], [true, 6_000])).toEqual([false, false, true]);
-  expect(answers([true, 1_000], [true, 5_998], [true, 5_999], [true, 6_000])).toEqual([false, false, false, true]);
-  expect(answers([true, 1_000], [true, 2_000], [false, 3_000], [true, 10_000], [true, 15_000], [true, 15_000])).toEqual([
-    false,
-    false,
-    false,
-    false,
-    false,
-    true,
-  ]);
+  expect(await answers([true, 1_000], [true, 6_000], [true, 6_000])).toEqual([false, false, true]);
+  expect(await answers([true, 1_000], [true, 5_998], [true, 5_999], [true, 6_000])).toEqual([false, false, false, true]);
+  const afterASoundOne = await answers(
+    [true, 1_000],
+    [true, 2_000],
+    [false, 3_000],
+    [true, 10_000],
+    [true, 15_000],
+    [true, 15_000],
+  );
+  expect(afterASoundOne).toEqual([false, false, false, false, false, true]);
+  expect(await answers([true, 0], [true, 9_000], [true, 18_000]), "looks that are close enough").toEqual([false, false, true]);
+  expect(await answers([true, 0], [true, 9_001], [true, 9_002]), "two leaders may have answered").toEqual([false, false, false]);
 });
 
 const GONE = { reason: "consumer_missing" } as const;

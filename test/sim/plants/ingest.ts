@@ -51,6 +51,13 @@ export const INGEST_PLANTS: readonly Plant[] = [
     replace: "const gaps = Number.isNaN(sequence) ?",
   },
   {
+    name: "stale-answer-believed",
+    what: "A new leader that lags is believed at once: its stream is recorded as rewound, and read again from its start.",
+    file: "src/ingest/stream/stale-answer.ts",
+    find: "const isBelieved = this.#looks >= BELIEVED_LOOKS",
+    replace: "const isBelieved = this.#looks >= 1 || this.#looks >= BELIEVED_LOOKS",
+  },
+  {
     name: "delivery-number-not-checked",
     what: "A delivery lost on the way is mistaken for a message that the stream lost.",
     file: "src/ingest/stream/stream-reading.ts",

@@ -97,6 +97,20 @@ export const INTAKE_PLANTS: readonly Plant[] = [
     replace: "void newest;",
   },
   {
+    name: "reinterpretation-incomplete",
+    what: "All changes but the first are appended by `reinterpret`: a peer keeps the standing that it had under the words before.",
+    file: "src/store/write/own-event-appender.ts",
+    find: "const entries = changes.map(",
+    replace: "const entries = changes.slice(1).map(",
+  },
+  {
+    name: "upgrade-forgotten",
+    what: "The database of an earlier release is used as it is: nothing guards its rows, and its views are missing.",
+    file: "src/store/sql/migrations.ts",
+    find: "if (appliedMigrations(database).length === knownMigrations().size) return;",
+    replace: "if (appliedMigrations(database).length > 0) return;",
+  },
+  {
     name: "refusals-displace-stream-ends",
     what: "On a full disk, waiting refusals displace the ends of streams: the log shows them as open, and later closes end other streams.",
     file: "src/daemon/rows/unwritten-rows.ts",

@@ -79,6 +79,10 @@ const OF_A_STREAM = {
   remove: ({ draw }, atMs) => [{ atMs, stream: "remove", messages: draw.one([0, 1, 2]) }],
   recreate: (_, atMs) => [{ atMs, stream: "recreate", messages: 0 }],
   set_back: ({ draw }, atMs) => [{ atMs, stream: "set_back", messages: draw.one([1, 2, 5, 30]) }],
+  /** The promise is that a lag of less than five seconds is seen through. */
+  new_leader: ({ draw }, atMs) => [
+    { atMs, broker: "new_leader", messages: draw.one([1, 2, 5, 30]), forMs: draw.one([300, 2_000, 4_500]) },
+  ],
 } as const satisfies Record<string, Kind>;
 
 const OF_ANY_WORLD = {

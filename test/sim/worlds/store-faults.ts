@@ -12,8 +12,19 @@ type Kind = (around: Around, atMs: number) => readonly FixtureLine[];
 /** In time for the commit that it causes, which takes three times the longest latency. */
 const COMMITTED_MS = 300;
 
-function message({ draw, peers }: Around, atMs: number): FixtureLine {
-  const relation = draw.one(["PARTNER", "NONE"]);
+interface Words {
+  readonly partner: readonly string[];
+  readonly blacklist: readonly string[];
+}
+
+const VOCABULARIES: readonly [Words, ...Words[]] = [
+  { partner: ["PARTNER", "ALLY"], blacklist: ["BLACKLIST"] },
+  { partner: ["ALLY"], blacklist: ["FOE"] },
+  { partner: ["NONE"], blacklist: ["PARTNER", "BLACKLIST"] },
+  { partner: ["PARTNER"], blacklist: ["BLACKLIST"] },
+];
+
+function message({ draw, peers }: Around, atMs: number, relation: string = draw.one(["PARTNER", "NONE"])): FixtureLine {
   return { atMs, publish: draw.one(peers), relation, remove: false, fromApp: "oc-api", deliveries: [0] };
 }
 
@@ -35,6 +46,24 @@ export const OF_THE_STORE = {
       { atMs: lockedMs, disk: "busy" },
       { atMs: lostMs, daemon: "power_loss", at: "now", downMs: 500 },
       { atMs: lostMs + draw.between(0, 2_000), disk: "healthy" },
+    ];
+  },
+  upgrade: ({ draw }, atMs) => [{ atMs, daemon: "upgrade", downMs: draw.one([0, 500, 5_000]) }],
+  /** Messages in words of one vocabulary and the other, before and after the change. */
+  vocabulary: (around, atMs) => {
+    const { draw } = around;
+    const { partner, blacklist } = draw.one(VOCABULARIES);
+    const says = () =>
+      message(around, atMs + draw.between(-4_000, 4_000), draw.one(["ALLY", "FOE", "PARTNER", "NONE", "BLACKLIST"]));
+    return [
+      ...Array.from({ length: draw.between(1, 6) }, says).filter((line) => line.atMs >= 0),
+      {
+        atMs,
+        daemon: "vocabulary",
+        partnerRelations: [...partner],
+        blacklistRelations: [...blacklist],
+        downMs: draw.one([0, 500, 5_000]),
+      },
     ];
   },
 } as const satisfies Record<string, Kind>;

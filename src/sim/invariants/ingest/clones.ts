@@ -29,7 +29,7 @@ export function clonesAreTold(scene: Scene): Invariant {
       if (taken === undefined || taken.times === known) return;
       known = taken.times;
       // A clone that another clone follows at once may be gone before the daemon looks.
-      if (taken.from === before || taken.from.includes(CLONE) || scene.daemon === undefined) return;
+      if (taken.from === before || taken.from.includes(CLONE) || scene.daemon === undefined || broker.answers.isLagging) return;
       const since = disturbances;
       scene.within(TOLD_MS, "clone-is-told", () => {
         if (since !== disturbances || told.has(taken.by) || broker.state !== "up" || scene.disk.state !== "healthy")

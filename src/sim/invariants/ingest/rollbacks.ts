@@ -67,8 +67,11 @@ export function rollbacksAreTold(scene: Scene, breaks: StreamBreaks): Invariant 
   }
 
   function proof(): number | undefined {
-    if (wasCloned) return undefined;
-    const { acknowledged = 0, owner } = stream.consumer?.state ?? {};
+    // A leader that lags does not know yet what was acknowledged.
+    if (wasCloned || broker.answers.isLagging) return undefined;
+    const { acknowledged = 0, owner, delivered, startSequence = 1 } = stream.consumer?.state ?? {};
+    // Sent to the consumer that a clone has replaced since.
+    if (acknowledged > Math.max(delivered?.streamSequence ?? 0, startSequence - 1)) return undefined;
     const cursor = breaks.onDisk.cursor();
     // At the start of a stream, the consumer may be the one from before a rewind.
     if (cursor === undefined || cursor.sequence < cursor.firstSequence) return undefined;

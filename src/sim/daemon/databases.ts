@@ -1,4 +1,4 @@
-/** The database that each world begins with. */
+/** Databases for the simulated disk: a new one, and one as an earlier release left it. */
 import { accessSync, constants, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -7,6 +7,7 @@ import { DATABASE_NAME } from "../../store/sql/data-directory.ts";
 import { openStore } from "../../store/store.ts";
 import { VirtualClock } from "../time/virtual-clock.ts";
 
+/** Used if available: a run makes thousands of commits, and each is fsynced. */
 const SHARED_MEMORY = "/dev/shm";
 
 let template: Buffer | undefined;
@@ -30,13 +31,25 @@ export function emptyDatabase(): Buffer {
 
 function dropViews(path: string): void {
   const database = new Database(path);
-  const views = database.prepare<[], string>("select name from sqlite_schema where type = 'view'").pluck().all();
-  for (const view of views) database.exec(`drop view ${view}`);
+  dropAll(database, "view");
   database.exec("vacuum");
   database.close();
 }
 
-/** A directory for files that are fsynced thousands of times. */
+/** Undoes all migrations but the first, which made the tables. The others made triggers and views, which hold no data. */
+export function undoMigrations(path: string): void {
+  const database = new Database(path);
+  dropAll(database, "view");
+  dropAll(database, "trigger");
+  database.exec("delete from __drizzle_migrations where rowid > (select min(rowid) from __drizzle_migrations)");
+  database.close();
+}
+
+function dropAll(database: Database.Database, type: "view" | "trigger"): void {
+  const names = database.prepare<[string], string>("select name from sqlite_schema where type = ?").pluck().all(type);
+  for (const name of names) database.exec(`drop ${type} ${name}`);
+}
+
 export function fastDirectory(): string {
   try {
     accessSync(SHARED_MEMORY, constants.W_OK);
