@@ -42,6 +42,20 @@ describe("Meter", () => {
     const one = meter();
     for (let piece = 0; piece < 512; piece++) one.received(1);
     expect(() => one.received(1)).toThrow(full("pieces"));
+    const other = meter();
+    for (let messages = 0; messages < 2; messages++) {
+      for (let piece = 0; piece < 512; piece++) other.received(1);
+      other.decrypted();
+    }
+  });
+
+  it("charges the bytes that arrive", () => {
+    const one = meter(false);
+    one.decrypted();
+    one.received(2 * KIBIBYTE * KIBIBYTE);
+    expect(calls).toEqual([]);
+    one.received(64 * KIBIBYTE);
+    expect(calls).toEqual(["pause"]);
   });
 
   it("pauses reading until the work is paid for", async () => {

@@ -116,8 +116,8 @@ describe("addresses that do not answer", () => {
     await clock.advance(100);
     controller.abort(new PartnerdError("aborted", "enough"));
     await clock.advance(0);
-    expect(await failing).toMatchObject({ code: "aborted", message: "enough" });
     expect(dialled).toEqual(["1 at 0", "1 aborted"]);
+    expect(await failing).toMatchObject({ code: "aborted", message: "enough" });
     expect(clock.pendingTimers).toBe(0);
   });
 });

@@ -8,6 +8,7 @@ describe("a run that was killed was alive", () => {
   it.each([
     ["until its last sign of life", { lastRowAtMs: 1_000, lastAliveMs: 51_000, nowMs: HOUR_MS }, 51_000],
     ["until its last row, if that came after it", { lastRowAtMs: 56_000, lastAliveMs: 51_000, nowMs: HOUR_MS }, 56_000],
+    ["until its last row, at most two signs later", { lastRowAtMs: 71_000, lastAliveMs: 51_000, nowMs: HOUR_MS }, 71_000],
     ["not until a row that another command wrote later", { lastRowAtMs: 900_000, lastAliveMs: 51_000, nowMs: HOUR_MS }, 51_000],
     ["until its last row, if nothing else is known", { lastRowAtMs: 1_000, lastAliveMs: null, nowMs: HOUR_MS }, 1_000],
     ["until now, if the log is empty", { lastRowAtMs: null, lastAliveMs: null, nowMs: HOUR_MS }, HOUR_MS],
