@@ -71,7 +71,7 @@ export const REASONS: readonly Reason[] = [
     'const had = gap("rolled_back", stream, lastSequence + 1, lastLogged);': ROLLED_BACK_GAP,
     "return lastLogged === nextSequence - 1 ? [had] : [had, gapBetween(stream, lastLogged, nextSequence)];": ROLLED_BACK_GAP,
     "const changed = before === guaranteeOf(stream) ? [] : [followed(stream, reached.sequence + 1)];": CAPTURE,
-    "const message = found.uncaptured.length === 0 ? null : `": CAPTURE,
+    "const message = found.uncaptured.length === 0 ? null : ": CAPTURE,
     'return uncaptured.length === 0 ? "at_least_once" : "not_captured";': CAPTURE,
   }),
   ...inFile("src/ingest/stream/contest.ts", {
@@ -134,7 +134,7 @@ export const REASONS: readonly Reason[] = [
   }),
   ...inFile("src/p2p/heartbeat/handler.ts", {
     "} catch (error) {": FAULT,
-    'return new PartnerdError("too_many_streams", `': HOSTILE,
+    'return new PartnerdError("too_many_streams", ': HOSTILE,
     '() => new PartnerdError("heartbeat_missing", `no heartbeat within ': HOSTILE,
     'reader.onViolation = () => registry.close(key, "protocol_violation", stream);': HOSTILE,
     "this.onViolation = (error) => stream.abort(error);": HOSTILE,
@@ -271,7 +271,7 @@ export const REASONS: readonly Reason[] = [
     "function outdated(": LOST_ROWS,
     "expect(rows: readonly CoreMessageCount[], untilSequence: number): void {": SETUP,
     "const key = keyOf(subject, sha256);": SETUP,
-    "const keyOf = (subject: string, sha256: string): string => `": SETUP,
+    "const keyOf = (subject: string, sha256: string): string => ": SETUP,
   }),
   { file: "src/p2p/examination/", why: "The command `probe` examines peers; the daemon's own work does not." },
   { file: "src/p2p/budgets/", why: REAL_NETWORK },

@@ -34,7 +34,7 @@ export function rollbacksAreTold(scene: Scene, breaks: StreamBreaks): Invariant 
         if (
           had === undefined ||
           told.has(had) ||
-          isOnDisk(had) ||
+          isOnDisk(breaks, had, breakSeq) ||
           since !== disturbances ||
           broker.state !== "up" ||
           scene.disk.state !== "healthy"
@@ -60,12 +60,6 @@ export function rollbacksAreTold(scene: Scene, breaks: StreamBreaks): Invariant 
     },
   };
 
-  /** As `logged`, for a row that the daemon wrote just before it crashed. */
-  function isOnDisk(sequence: number): boolean {
-    const { onDisk } = breaks;
-    return onDisk.isRollbackRecorded(sequence) || onDisk.hasGapAt(sequence) || onDisk.lastBreakSeq() !== breakSeq;
-  }
-
   function proof(): number | undefined {
     // A leader that lags does not know yet what was acknowledged.
     if (wasCloned || broker.answers.isLagging) return undefined;
@@ -78,4 +72,9 @@ export function rollbacksAreTold(scene: Scene, breaks: StreamBreaks): Invariant 
     const isProof = owner?.peerId === scene.self && cursor.created === stream.state.created && acknowledged > cursor.sequence;
     return isProof ? acknowledged : undefined;
   }
+}
+
+/** Whether the daemon wrote the rollback, or the gap that takes its place, even if it crashed before a witness saw the row. */
+function isOnDisk({ onDisk }: StreamBreaks, sequence: number, breakSeq: number): boolean {
+  return onDisk.isRollbackRecorded(sequence) || onDisk.hasGapAt(sequence) || onDisk.lastBreakSeq() !== breakSeq;
 }
