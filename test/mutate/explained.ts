@@ -80,13 +80,6 @@ export const EXPLAINED: readonly Explanation[] = [
     why: "The first window is the largest, and a failure counts from 0 again.",
   },
   {
-    path: "src/ingest/stream/reader.ts",
-    operator: "off-by-one",
-    line: "if ((this.#pending ?? 0) > 0) this.#window.failed();",
-    kind: "equivalent",
-    why: "A reading that ends has begun, so the default is never used; the other constant is covered by tests.",
-  },
-  {
     path: "src/ingest/stream/stream-reading.ts",
     operator: "off-by-one",
     line: "const next = deliveryPositionOf(reply)?.streamSequence ?? 0;",
