@@ -11,6 +11,7 @@ import { logIsTrue, seqIsGapless } from "./invariants/log.ts";
 import { closesNameTheirOpening } from "./invariants/openings.ts";
 import { rowsAreBounded } from "./invariants/rows.ts";
 import { revokedStayClosed, undesiredStreamsClose } from "./invariants/wire/admission.ts";
+import { inboundIsBounded, liarsStayOut, partnersAreNotDelayed } from "./invariants/wire/hostile.ts";
 import { connectionsHaveAPurpose, healthyStreamsLive, silentStreamsEnd, streamsHaveOwners } from "./invariants/wire/streams.ts";
 
 const INVARIANTS = [
@@ -32,6 +33,9 @@ const INVARIANTS = [
   causesLead,
   closesNameTheirOpening,
   rowsAreBounded,
+  inboundIsBounded,
+  liarsStayOut,
+  partnersAreNotDelayed,
   noFaults,
 ] as const;
 

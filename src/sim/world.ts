@@ -1,5 +1,5 @@
 /** The simulated world: one daemon, its disk, its broker, its peers, and the invariants that observe them. */
-import type { PeerId } from "../base/ids.ts";
+import type { Address, PeerId } from "../base/ids.ts";
 import type { RunId } from "../events/types.ts";
 import { addressOfName, peerIdOfName } from "../fixture/format/names.ts";
 import type { Fixture } from "../fixture/format/schema.ts";
@@ -10,6 +10,7 @@ import { SimDaemon } from "./daemon/sim-daemon.ts";
 import type { Invariant, Scene } from "./invariants/invariant.ts";
 import { Obligations } from "./invariants/invariant.ts";
 import { SimNetwork } from "./network/network.ts";
+import type { FarEnd } from "./peers/far-end.ts";
 import { SimPeer } from "./peers/peer.ts";
 import { derivedRandom } from "./time/random.ts";
 import type { VirtualClock } from "./time/virtual-clock.ts";
@@ -29,6 +30,10 @@ export interface WorldInit {
   readonly traceOf: (nameOf: (peerId: PeerId) => string) => Trace;
   readonly invariants: (scene: Scene) => readonly Invariant[];
   readonly onViolation: (invariant: string, message: string, unmet?: Unmet) => void;
+  /** Shared with other daemons. Default: a network of its own. */
+  readonly network?: SimNetwork;
+  /** The other daemon with this PeerID, if there is one. */
+  readonly neighbour?: (peerId: PeerId, world: World) => FarEnd | undefined;
 }
 
 const ROLLED_BACK_DOWN_MS = 1_000;
@@ -43,21 +48,20 @@ export class World implements Scene, Disposable {
   readonly witness: Witness;
   readonly trace: Trace;
   readonly #init: WorldInit;
-  readonly #peers = new Map<PeerId, SimPeer>();
-  readonly #peersByName = new Map<string, SimPeer>();
+  readonly #peers = new Map<PeerId, FarEnd>();
+  readonly #peersByName = new Map<string, FarEnd>();
   readonly #invariants: readonly Invariant[];
   readonly #obligations: Obligations;
   #isHealed = false;
 
   constructor(init: WorldInit) {
     const { header, clock } = init;
-    const { seed, latencyMs } = header;
+    const { latencyMs } = header;
     this.#init = init;
     this.settings = header.settings;
     this.self = peerIdOfName(header.self);
     this.trace = init.traceOf((peerId) => this.#nameOf(peerId));
-    this.network = new SimNetwork({ clock, random: derivedRandom(seed, "network"), latencyMs });
-    this.network.onUnknownAddress = (address, expected) => this.#discover(address, expected);
+    this.network = init.network ?? this.#ownNetwork();
     this.disk = new SimDisk({
       beforeCommit: () => this.lifecycle.reached("before_commit"),
       afterCommit: () => {
@@ -87,6 +91,10 @@ export class World implements Scene, Disposable {
     this.#invariants = init.invariants(this);
   }
 
+  get name(): string {
+    return this.#init.header.self;
+  }
+
   nowMs(): number {
     return this.#init.clock.monotonicMs();
   }
@@ -113,11 +121,11 @@ export class World implements Scene, Disposable {
     for (const invariant of this.#invariants) invariant.disturbed?.();
   }
 
-  peer(peerId: PeerId): SimPeer | undefined {
+  peer(peerId: PeerId): FarEnd | undefined {
     return this.#peers.get(peerId);
   }
 
-  peers(): readonly SimPeer[] {
+  peers(): readonly FarEnd[] {
     return [...this.#peers.values()];
   }
 
@@ -130,10 +138,15 @@ export class World implements Scene, Disposable {
   }
 
   /** The peer of this name, created on first use. */
-  peerNamed(name: string): SimPeer {
+  peerNamed(name: string): FarEnd {
     const known = this.#peersByName.get(name) ?? this.#makePeer(name);
     this.#peersByName.set(name, known);
     return known;
+  }
+
+  /** Where the peer of this name listens. Our own name needs no peer, which would listen in the daemon's place. */
+  addressOf(name: string): Address {
+    return peerIdOfName(name) === this.self ? addressOfName(this.self) : this.peerNamed(name).address;
   }
 
   /** Crashes the daemon, and puts the saved copy of its data in place before it starts again. */
@@ -169,6 +182,13 @@ export class World implements Scene, Disposable {
     this.disk[Symbol.dispose]();
   }
 
+  #ownNetwork(): SimNetwork {
+    const { header, clock } = this.#init;
+    const network = new SimNetwork({ clock, random: derivedRandom(header.seed, "network"), latencyMs: header.latencyMs });
+    network.onUnknownAddress = (address, expected) => this.#discover(address, expected);
+    return network;
+  }
+
   #makeLifecycle(): DaemonLifecycle {
     const { header, clock } = this.#init;
     return new DaemonLifecycle({
@@ -202,11 +222,17 @@ export class World implements Scene, Disposable {
     });
   }
 
-  #makePeer(name: string): SimPeer {
+  #makePeer(name: string): FarEnd {
     const peerId = peerIdOfName(name);
     const known = this.#peers.get(peerId);
     if (known !== undefined) return known;
-    const peer = new SimPeer({
+    const peer = this.#init.neighbour?.(peerId, this) ?? this.#scripted(name, peerId);
+    this.#peers.set(peerId, peer);
+    return peer;
+  }
+
+  #scripted(name: string, peerId: PeerId): SimPeer {
+    return new SimPeer({
       name,
       network: this.network,
       clock: this.#init.clock,
@@ -214,8 +240,6 @@ export class World implements Scene, Disposable {
       daemon: { peerId: this.self, address: addressOfName(this.self) },
       awakeMs: () => this.awakeMs(),
     });
-    this.#peers.set(peerId, peer);
-    return peer;
   }
 
   #peersAreWhereTheLogSays(): void {
