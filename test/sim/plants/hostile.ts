@@ -3,6 +3,13 @@ import type { Plant } from "./plant.ts";
 
 export const HOSTILE_PLANTS: readonly Plant[] = [
   {
+    name: "any-echo-passes",
+    what: "Any bytes that come back pass the challenge: a peer that fails it gets its stream.",
+    file: "src/p2p/heartbeat/probe.ts",
+    find: 'throw challengeFailed("other bytes came back than were sent");',
+    replace: ";",
+  },
+  {
     name: "oversized-heartbeat-kept",
     what: "A heartbeat may have 64 MiB: a peer that never ends one fills the memory.",
     file: "src/p2p/wire/constants.ts",

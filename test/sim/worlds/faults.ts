@@ -1,6 +1,7 @@
 /** Kinds of faults and events for small worlds: each draws the lines of one occurrence. Pure. */
 import { peerIdOfName } from "../../../src/fixture/format/names.ts";
-import { ATTACKS, CRASH_POINTS, type FixtureLine } from "../../../src/fixture/format/schema.ts";
+import { CRASH_POINTS, type FixtureLine } from "../../../src/fixture/format/schema.ts";
+import { attack, strangersAttack } from "./attacks.ts";
 import type { Draw } from "./draw.ts";
 import { movedAddress, NOISE, UNUSABLE } from "./large.ts";
 
@@ -33,11 +34,6 @@ function spell(
   end: (atMs: number) => FixtureLine,
 ): FixtureLine[] {
   return [begin(atMs), end(endOf(around, atMs))];
-}
-
-function attack(draw: Draw, atMs: number, peer: string): FixtureLine {
-  const [first, ...others] = ATTACKS;
-  return { atMs, peer, attacks: draw.one([first, ...others]), forMs: draw.between(100, draw.one([1_000, 5_000, 15_000])) };
 }
 
 const does = (peer: string, what: Does) => (atMs: number) => ({ atMs, peer, does: what });
@@ -160,9 +156,7 @@ const OF_ANY_WORLD = {
     ...(draw.chance(0.5) ? [published(atMs + draw.between(0, 300), peer, { relation: "NONE" })] : []),
   ],
   attack: ({ draw }, atMs, peer) => [attack(draw, atMs, peer)],
-  /** Of peers that no event names. */
-  strangers_attack: ({ draw }, atMs) =>
-    Array.from({ length: draw.between(1, 4) }, (_, index) => attack(draw, atMs, `attacker-${index + 1}`)),
+  strangers_attack: ({ draw }, atMs) => strangersAttack(draw, atMs),
   crash: ({ draw }, atMs) => [
     {
       atMs,
