@@ -32,9 +32,9 @@ export class Neighbour implements FarEnd {
     viewer.onDisturbed(disturbed);
   }
 
-  /** Follows what no action announces: starts, ends and stalls of the other daemon. */
+  /** Follows what no action announces: starts, ends, stalls and events of the other daemon. */
   stepped(): void {
-    if (!this.#machine.isUp) this.#disturbed();
+    if (!this.#machine.isUp || this.isAtOdds) this.#disturbed();
     else if (this.#silentSinceMs !== undefined && !this.#isSilent) this.#silentSinceMs = undefined;
   }
 

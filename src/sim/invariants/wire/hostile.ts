@@ -90,7 +90,11 @@ const SECOND_TRY_MS = 7_000;
 /** A partner that is well gets its stream in time, whatever others do: after all that may queue before it, and a second try. */
 export function partnersAreNotDelayed(scene: Scene): Invariant {
   const { concurrency, openTimeoutMs } = scene.settings;
+  const openedAtMs = new Map<PeerId, number>();
   return {
+    observed(event) {
+      if (event.type === "StreamOpened" && event.direction === "outbound") openedAtMs.set(event.peerId, scene.awakeMs());
+    },
     logged({ event, effect }) {
       if (event.type !== "PeerDesired" || effect !== "changed" || event.standing !== "partner") return;
       const { peerId } = event;
@@ -98,6 +102,7 @@ export function partnersAreNotDelayed(scene: Scene): Invariant {
       const wellSinceMs = scene.peer(peerId)?.wellSinceMs ?? Number.POSITIVE_INFINITY;
       const isWell = wellSinceMs === 0 || scene.awakeMs() - wellSinceMs >= WELL_FOR_MS;
       if (!isWell || peerId === scene.self) return;
+      const sinceMs = scene.awakeMs();
       const turns = Math.ceil((scene.peers().length + 1) / concurrency) + 1;
       const withinMs = turns * openTimeoutMs + SECOND_TRY_MS + (scene.wakesAreSafe ? 0 : WAKES_RECOVER_MS);
       scene.within(withinMs, "partners-are-not-delayed", () => {
@@ -106,8 +111,10 @@ export function partnersAreNotDelayed(scene: Scene): Invariant {
         if (desired?.generation !== generation || desired?.standing !== "partner" || peer?.wellSinceMs !== wellSinceMs)
           return undefined;
         if (peer.isAtOdds || !peer.listensAt(desired.address)) return undefined;
-        if (scene.daemon?.streams.actual(peerId).outbound !== null) return undefined;
-        return `${peerId} has been a partner and well for ${withinMs} ms, but has no stream`;
+        // A stream that was lost again is for other invariants.
+        const wasOpened = (openedAtMs.get(peerId) ?? Number.NEGATIVE_INFINITY) >= sinceMs;
+        if (wasOpened || scene.daemon?.streams.actual(peerId).outbound !== null) return undefined;
+        return `${peerId} has been a partner and well for ${withinMs} ms, but has had no stream`;
       });
     },
   };
