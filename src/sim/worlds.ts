@@ -167,9 +167,20 @@ export class Worlds implements Disposable {
     );
   }
 
+  #refuseScripted(line: Extract<FixtureLine, { peer: unknown }>): void {
+    // A world of one daemon may have a script of the same name.
+    if (this.#machines.length === 1 || "lagMs" in line) return;
+    if ("does" in line && OF_ANY_MACHINE.includes(line.does)) return;
+    if ("answers" in line && OF_ANY_LISTENER.includes(line.answers)) return;
+    throw new PartnerdError("fixture_invalid", `the line at ${line.atMs} ms is for a script, but ${line.peer} is a daemon`, {
+      nextStep: `remove the line, or use a daemon line with "on":"${line.peer}"`,
+    });
+  }
+
   #refuseUnknown(lines: readonly FixtureLine[]): void {
     const known = new Set(this.#machines.map(({ peerId }) => peerId));
     for (const line of lines) {
+      if (!isExpectation(line) && "peer" in line && known.has(peerIdOfName(line.peer))) this.#refuseScripted(line);
       if (!("on" in line) || line.on === undefined || known.has(peerIdOfName(line.on))) continue;
       const names = this.#machines.map(({ name }) => name).join(", ");
       throw new PartnerdError("fixture_invalid", `the line at ${line.atMs} ms is on ${line.on}, which is not a daemon`, {
@@ -178,6 +189,10 @@ export class Worlds implements Disposable {
     }
   }
 }
+
+/** Faults of the network, which daemons have as scripted peers do. */
+const OF_ANY_MACHINE: readonly string[] = ["cut", "cut_in", "cut_out", "heal", "disconnect", "forget", "blackhole"];
+const OF_ANY_LISTENER: readonly string[] = ["yes", "refused", "never", "denied", "other_key"];
 
 /** Each daemon draws numbers of its own. */
 function headerFor(self: string, header: FixtureHeader): FixtureHeader {

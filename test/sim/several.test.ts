@@ -51,6 +51,9 @@ test("expectations are those of the daemon that the line names", async () => {
 test.each([
   [{ atMs: 0, disk: "full", on: "bob" }, "which is not a daemon"],
   [{ atMs: 0, publish: "paris", on: "bob" }, "which is not a daemon"],
+  [{ atMs: 0, peer: "amy", does: "crash" }, "is for a script, but amy is a daemon"],
+  [{ atMs: 0, peer: "amy", answers: "not_partner" }, "is for a script, but amy is a daemon"],
+  [{ atMs: 0, peer: "self", attacks: "opens", forMs: 10 }, "is for a script, but self is a daemon"],
 ])("refuses %j", async (line, message) => {
   await expect(simulate(fixtureOf(line))).rejects.toThrow(message);
 });
