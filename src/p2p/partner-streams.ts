@@ -185,7 +185,9 @@ export class Libp2pPartnerStreams implements PartnerStreams {
 
   /** Closes the connections that we dialled and no longer need; the peer closes its own. With `drop`, aborts all. */
   #closeConnections(peerId: PeerId, drop: boolean): void {
-    for (const connection of this.#connections.of(peerId)) {
+    // A connection that closes gracefully may still take a second.
+    const connections = drop ? this.#connections.all(peerId) : this.#connections.of(peerId);
+    for (const connection of connections) {
       if (drop || this.#liveness.isSuspect(connection))
         connection.abort(new PartnerdError("aborted", "the connection is no longer needed"));
       // Streams still open on a connection that we dialled have no user left.

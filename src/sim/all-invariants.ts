@@ -12,6 +12,7 @@ import { logIsTrue, schemaIsCurrent, seqIsGapless } from "./invariants/log.ts";
 import { closesNameTheirOpening } from "./invariants/openings.ts";
 import { rowsAreBounded } from "./invariants/rows.ts";
 import { revokedStayClosed, undesiredStreamsClose } from "./invariants/wire/admission.ts";
+import { inboundIsBounded, liarsStayOut, partnersAreNotDelayed } from "./invariants/wire/hostile.ts";
 import { connectionsHaveAPurpose, healthyStreamsLive, silentStreamsEnd, streamsHaveOwners } from "./invariants/wire/streams.ts";
 
 const INVARIANTS = [
@@ -36,6 +37,9 @@ const INVARIANTS = [
   rowsAreBounded,
   daemonStarts,
   headIsTheLogs,
+  inboundIsBounded,
+  liarsStayOut,
+  partnersAreNotDelayed,
   noFaults,
 ] as const;
 

@@ -27,7 +27,7 @@ export function apply(world: World, line: ActionLine): void {
 
 function actionOf(world: World, line: ActionLine): FaultAction {
   if ("publish" in line) {
-    const act = () => publish(world, line, messageOfLine(line, world.peerNamed(line.publish).address));
+    const act = () => publish(world, line, messageOfLine(line, world.addressOf(line.publish)));
     return { who: line.publish, what: line.remove ? "publish REMOVE_RESOURCE" : `publish ${line.relation}`, act };
   }
   if ("message" in line) {
@@ -56,6 +56,10 @@ function peerAction(world: World, line: Extract<ActionLine, { peer: unknown }>):
   const peer = () => world.peerNamed(who);
   if ("does" in line) return { who, what: line.does, act: () => peer().does(line.does) };
   if ("answers" in line) return { who, what: `answers ${line.answers}`, act: () => peer().setAnswer(line.answers) };
+  if ("attacks" in line) {
+    const { attacks, forMs } = line;
+    return { who, what: `attacks ${attacks} for ${forMs} ms`, act: () => peer().begins(attacks, forMs) };
+  }
   if ("lagMs" in line) return { who, what: `lags ${line.lagMs} ms`, act: () => peer().setLagMs(line.lagMs) };
   return { who, what: `listens ${line.listens}`, act: () => peer().moveTo(line.listens) };
 }

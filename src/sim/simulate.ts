@@ -2,13 +2,10 @@
 import { turns } from "../base/clock.ts";
 import { messageOf } from "../base/errors.ts";
 import { type Fixture, REST_MS } from "../fixture/format/schema.ts";
-import { allInvariants } from "./all-invariants.ts";
 import { ProcessEnded } from "./daemon/daemon-lifecycle.ts";
-import { Expectations } from "./expectations.ts";
-import { apply, isExpectation } from "./fault-actions.ts";
 import { settled, VirtualClock } from "./time/virtual-clock.ts";
-import { Trace } from "./trace.ts";
-import { type Unmet, World } from "./world.ts";
+import type { Unmet } from "./world.ts";
+import { Worlds } from "./worlds.ts";
 
 /** A broken invariant, or an expectation of the fixture that was not met. */
 export interface Violation {
@@ -54,46 +51,33 @@ export async function simulate(fixture: Fixture, options: SimulateOptions = {}):
     if (violations.length === MOST_VIOLATIONS) return;
     violations.push({ invariant, atMs: clock.monotonicMs(), message, ...(unmet && { unmet }) });
   };
-  using world = new World({
-    header,
-    clock,
-    traceOf: (nameOf) => new Trace({ nameOf, ...(options.onTrace === undefined ? {} : { onLine: options.onTrace }) }),
-    invariants: allInvariants,
-    onViolation: violated,
-  });
-  const expectations = new Expectations(world, lines.filter(isExpectation));
-  for (const line of lines) {
-    if ("peer" in line) world.peerNamed(line.peer);
-    if (isExpectation(line)) clock.schedule(line.atMs, () => expectations.due(line));
-    else clock.schedule(line.atMs, () => apply(world, line));
-  }
+  using worlds = new Worlds({ fixture, clock, onViolation: violated, onTrace: options.onTrace });
   const untilMs = options.untilMs ?? header.durationMs ?? (lines.at(-1)?.atMs ?? 0) + REST_MS;
   using _rejections = unhandledRejections((thrown) => violated("no-stray-rejection", messageOf(thrown)));
-  world.lifecycle.start();
-  const steps = await run(clock, world, untilMs, violated, options);
-  world.finished();
-  expectations.finished(options.untilMs === undefined);
+  worlds.start();
+  const steps = await run(clock, worlds, untilMs, violated, options);
+  worlds.finished(options.untilMs === undefined);
   return {
     violations,
-    trace: world.trace.lines,
-    traceHash: world.trace.hash(),
+    trace: worlds.trace,
+    traceHash: worlds.hash(),
     simulatedMs: clock.monotonicMs(),
     steps,
-    peers: world.peers().length,
+    peers: worlds.peers,
   };
 }
 
 /** Each step runs one timer, then one turn of the real event loop, which settles every promise that can settle. */
 async function run(
   clock: VirtualClock,
-  world: World,
+  worlds: Worlds,
   untilMs: number,
   violated: (invariant: string, message: string) => void,
   { signal, onProgress, pace }: SimulateOptions,
 ): Promise<number> {
   let steps = 0;
   const step = (): boolean => {
-    world.stepped();
+    worlds.stepped();
     try {
       if (!clock.step(untilMs)) return false;
     } catch (thrown) {

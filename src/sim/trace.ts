@@ -11,6 +11,8 @@ import type { LogEntry } from "../store/model/log-entry.ts";
 export interface TraceInit {
   /** The peer's name in the fixture. */
   readonly nameOf: (peerId: PeerId) => string;
+  /** The daemon's name, if there are several. */
+  readonly label?: string | undefined;
   readonly onLine?: (line: string, atMs: number) => void;
 }
 
@@ -64,7 +66,9 @@ export class Trace {
   }
 
   #line(atMs: number, who: string, what: string): void {
-    const line = `${secondsText(atMs, 3).padStart(12)}  ${who.padEnd(12)} ${what}`;
+    const { label } = this.#init;
+    const subject = label === undefined ? who : `${label}: ${who}`;
+    const line = `${secondsText(atMs, 3).padStart(12)}  ${subject.padEnd(12)} ${what}`;
     this.lines.push(line);
     this.#update(`${line}\n`);
     this.#init.onLine?.(line, atMs);

@@ -1,6 +1,6 @@
 /** The simulated world: one daemon, its disk, its broker, its peers, and the invariants that observe them. */
 import type { Clock } from "../base/clock.ts";
-import type { PeerId } from "../base/ids.ts";
+import type { Address, PeerId } from "../base/ids.ts";
 import type { RunId } from "../events/types.ts";
 import { addressOfName, peerIdOfName } from "../fixture/format/names.ts";
 import type { Fixture } from "../fixture/format/schema.ts";
@@ -12,6 +12,7 @@ import { type Relations, SimVocabulary } from "./daemon/sim-vocabulary.ts";
 import type { Invariant, Scene } from "./invariants/invariant.ts";
 import { Obligations } from "./invariants/invariant.ts";
 import { SimNetwork } from "./network/network.ts";
+import type { FarEnd } from "./peers/far-end.ts";
 import { SimPeer } from "./peers/peer.ts";
 import { derivedRandom } from "./time/random.ts";
 import type { VirtualClock } from "./time/virtual-clock.ts";
@@ -31,6 +32,10 @@ export interface WorldInit {
   readonly traceOf: (nameOf: (peerId: PeerId) => string) => Trace;
   readonly invariants: (scene: Scene) => readonly Invariant[];
   readonly onViolation: (invariant: string, message: string, unmet?: Unmet) => void;
+  /** Shared with other daemons. Default: a network of its own. */
+  readonly network?: SimNetwork;
+  /** The other daemon with this PeerID, if there is one. */
+  readonly neighbour?: (peerId: PeerId, world: World) => FarEnd | undefined;
 }
 
 /** How long the daemon is down while its files are changed. */
@@ -46,8 +51,8 @@ export class World implements Scene, Disposable {
   readonly witness: Witness;
   readonly trace: Trace;
   readonly #init: WorldInit;
-  readonly #peers = new Map<PeerId, SimPeer>();
-  readonly #peersByName = new Map<string, SimPeer>();
+  readonly #peers = new Map<PeerId, FarEnd>();
+  readonly #peersByName = new Map<string, FarEnd>();
   readonly #invariants: readonly Invariant[];
   readonly #obligations: Obligations;
   readonly #vocabulary = new SimVocabulary();
@@ -56,13 +61,11 @@ export class World implements Scene, Disposable {
 
   constructor(init: WorldInit) {
     const { header, clock } = init;
-    const { seed, latencyMs } = header;
     this.#init = init;
     this.settings = header.settings;
     this.self = peerIdOfName(header.self);
     this.trace = init.traceOf((peerId) => this.#nameOf(peerId));
-    this.network = new SimNetwork({ clock, random: derivedRandom(seed, "network"), latencyMs });
-    this.network.onUnknownAddress = (address, expected) => this.#discover(address, expected);
+    this.network = init.network ?? this.#ownNetwork();
     this.disk = new SimDisk(
       {
         beforeCommit: () => this.lifecycle.reached("before_commit"),
@@ -78,7 +81,7 @@ export class World implements Scene, Disposable {
     this.broker = new SimBroker({
       clock,
       delivery: header.settings.delivery,
-      latencyMs,
+      latencyMs: header.latencyMs,
       beforeAcknowledge: () => this.lifecycle.survives("before_acknowledge"),
       afterAcknowledge: () => void this.lifecycle.survives("after_acknowledge"),
       onAcknowledged: (upTo) => {
@@ -95,6 +98,10 @@ export class World implements Scene, Disposable {
     });
     this.#obligations = new Obligations((invariant, message) => this.violated(invariant, message));
     this.#invariants = init.invariants(this);
+  }
+
+  get name(): string {
+    return this.#init.header.self;
   }
 
   nowMs(): number {
@@ -123,11 +130,11 @@ export class World implements Scene, Disposable {
     for (const invariant of this.#invariants) invariant.disturbed?.();
   }
 
-  peer(peerId: PeerId): SimPeer | undefined {
+  peer(peerId: PeerId): FarEnd | undefined {
     return this.#peers.get(peerId);
   }
 
-  peers(): readonly SimPeer[] {
+  peers(): readonly FarEnd[] {
     return [...this.#peers.values()];
   }
 
@@ -140,10 +147,15 @@ export class World implements Scene, Disposable {
   }
 
   /** The peer of this name, created on first use. */
-  peerNamed(name: string): SimPeer {
+  peerNamed(name: string): FarEnd {
     const known = this.#peersByName.get(name) ?? this.#makePeer(name);
     this.#peersByName.set(name, known);
     return known;
+  }
+
+  /** Where the peer of this name listens. Our own name needs no peer, which would listen in the daemon's place. */
+  addressOf(name: string): Address {
+    return peerIdOfName(name) === this.self ? addressOfName(this.self) : this.peerNamed(name).address;
   }
 
   /** Crashes the daemon, and puts the saved copy of its data in place before it starts again. */
@@ -159,13 +171,11 @@ export class World implements Scene, Disposable {
     if (this.lifecycle.isDown) this.disk.forge();
   }
 
-  /** Restarts the daemon with other words, after `reinterpret` has decoded its log again. */
   changeVocabulary(relations: Relations, downMs: number): void {
     this.#vocabulary.change(relations);
     this.lifecycle.end("restart", "now", downMs);
   }
 
-  /** Restarts the daemon on the database of an earlier release, which it upgrades. */
   upgrade(downMs: number): void {
     this.#isOutdated = true;
     this.lifecycle.end("restart", "now", downMs);
@@ -197,6 +207,13 @@ export class World implements Scene, Disposable {
 
   [Symbol.dispose](): void {
     this.disk[Symbol.dispose]();
+  }
+
+  #ownNetwork(): SimNetwork {
+    const { header, clock } = this.#init;
+    const network = new SimNetwork({ clock, random: derivedRandom(header.seed, "network"), latencyMs: header.latencyMs });
+    network.onUnknownAddress = (address, expected) => this.#discover(address, expected);
+    return network;
   }
 
   #makeLifecycle(): DaemonLifecycle {
@@ -242,19 +259,22 @@ export class World implements Scene, Disposable {
   #reinterpret(clock: Clock): void {
     const outcome = this.#vocabulary.reinterpret(this.disk, clock);
     if (outcome === undefined) return;
-    this.trace.noted(
-      this.nowMs(),
-      "daemon",
-      outcome.kind === "done" ? "log reinterpreted" : `cannot reinterpret: ${outcome.why}`,
-    );
+    const said = outcome.kind === "done" ? "log reinterpreted" : `cannot reinterpret: ${outcome.why}`;
+    this.trace.noted(this.nowMs(), "daemon", said);
     if (outcome.kind === "done" && outcome.differs !== null) this.violated("reinterpreted-is-replayed", outcome.differs);
   }
 
-  #makePeer(name: string): SimPeer {
+  #makePeer(name: string): FarEnd {
     const peerId = peerIdOfName(name);
     const known = this.#peers.get(peerId);
     if (known !== undefined) return known;
-    const peer = new SimPeer({
+    const peer = this.#init.neighbour?.(peerId, this) ?? this.#scripted(name, peerId);
+    this.#peers.set(peerId, peer);
+    return peer;
+  }
+
+  #scripted(name: string, peerId: PeerId): SimPeer {
+    return new SimPeer({
       name,
       network: this.network,
       clock: this.#init.clock,
@@ -262,8 +282,6 @@ export class World implements Scene, Disposable {
       daemon: { peerId: this.self, address: addressOfName(this.self) },
       awakeMs: () => this.awakeMs(),
     });
-    this.#peers.set(peerId, peer);
-    return peer;
   }
 
   #peersAreWhereTheLogSays(): void {

@@ -46,6 +46,11 @@ export class ConnectionIndex implements Disposable {
     return [...(this.#byPeer.get(peerId) ?? [])].filter((connection) => connection.status === "open").reverse();
   }
 
+  /** All connections to this peer, also those that are closing. */
+  all(peerId: PeerId): readonly HostConnection[] {
+    return [...(this.#byPeer.get(peerId) ?? [])];
+  }
+
   [Symbol.dispose](): void {
     this.#host.removeEventListener("connection:open", this.#opened);
     this.#host.removeEventListener("connection:close", this.#closed);

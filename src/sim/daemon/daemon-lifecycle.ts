@@ -55,6 +55,11 @@ export class DaemonLifecycle {
     return this.#state === "down";
   }
 
+  /** Whether its event loop is blocked. */
+  get isStalled(): boolean {
+    return this.#machine.paused;
+  }
+
   /** How long the daemon has been running and awake in total. */
   awakeMs(): number {
     return (this.#asleepSinceMs ?? this.#nowMs()) - this.#sleptMs;

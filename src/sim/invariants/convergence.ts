@@ -11,7 +11,8 @@ export function convergence(scene: Scene): Invariant {
   return {
     ...onceConverged(scene, () => {
       actualIsDesired();
-      hasConverged = true;
+      // A stream that one end refuses is tried again for ever.
+      hasConverged = scene.peers().every(({ isAtOdds }) => !isAtOdds);
     }),
     acted(peerId, action) {
       if (hasConverged && action.kind !== "renew") moved(`${action.kind} of ${peerId} (${action.why})`);
@@ -43,7 +44,7 @@ export function convergence(scene: Scene): Invariant {
       if (desired.standing === "partner") {
         const peer = scene.peer(peerId);
         const cannot = daemon.reconciler.progress(peerId).lastFailure?.code === "address_unsupported";
-        if (cannot || peer === undefined || peerId === scene.self || !peer.listensAt(desired.address)) continue;
+        if (cannot || peer === undefined || peer.isAtOdds || peerId === scene.self || !peer.listensAt(desired.address)) continue;
         if (outbound === null) scene.violated("convergence", `${peerId} is ${relation} but has no outbound stream`);
         else if (!isOpenAtBothEnds(daemon, peerId))
           scene.violated("convergence", `the stream to ${peerId} is open here but not at the far end`);

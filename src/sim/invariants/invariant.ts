@@ -14,7 +14,7 @@ import type { StoredMessage } from "../broker/stored-message.ts";
 import type { SimDisk } from "../daemon/disk.ts";
 import type { SimDaemon } from "../daemon/sim-daemon.ts";
 import type { SimPartnerStream } from "../network/stream.ts";
-import type { SimPeer } from "../peers/peer.ts";
+import type { FarEnd } from "../peers/far-end.ts";
 
 /** The parts of the running daemon that invariants read, narrowed so that none can stop it or write to its log. */
 export interface ObservedDaemon {
@@ -35,8 +35,8 @@ export interface Scene {
   readonly daemon: ObservedDaemon | undefined;
   readonly disk: SimDisk;
   readonly broker: SimBroker;
-  peer(peerId: PeerId): SimPeer | undefined;
-  peers(): readonly SimPeer[];
+  peer(peerId: PeerId): FarEnd | undefined;
+  peers(): readonly FarEnd[];
   /** False while wakes may be lost and only the periodic diff finds work. */
   readonly wakesAreSafe: boolean;
   /** Reports a violation of `invariant`. */

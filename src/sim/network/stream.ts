@@ -27,6 +27,7 @@ export class SimPartnerStream implements HostStream {
   #needsDrain = false;
   /** Data that arrived before a listener was added. */
   #unread: Uint8Array[] = [];
+  #receivedBytes = 0;
 
   constructor(
     init: { readonly id: number; readonly direction: "inbound" | "outbound"; readonly protocol: string },
@@ -36,6 +37,16 @@ export class SimPartnerStream implements HostStream {
     this.direction = init.direction;
     this.protocol = init.protocol;
     this.#carrier = carrier;
+  }
+
+  /** All bytes of data that have arrived. */
+  get receivedBytes(): number {
+    return this.#receivedBytes;
+  }
+
+  /** Bytes that wait for a reader. */
+  get unreadBytes(): number {
+    return this.#unread.reduce((sum, { length }) => sum + length, 0);
   }
 
   /** The same stream at the far end; undefined while it does not exist there. */
@@ -106,6 +117,7 @@ export class SimPartnerStream implements HostStream {
 
   #receivedData(bytes: Uint8Array): void {
     if (this.remoteWriteStatus !== "writable") return;
+    this.#receivedBytes += bytes.length;
     if (this.#unread.length === 0 && this.#listeners.has("message")) this.#listeners.tell("message", { data: bytes });
     else this.#unread.push(bytes);
   }

@@ -3,14 +3,11 @@ import type { Random } from "../../base/clock.ts";
 import { PartnerdError } from "../../base/errors.ts";
 import { type Address, didOf, type PeerId } from "../../base/ids.ts";
 import { addressOfName, peerIdOfName } from "../../fixture/format/names.ts";
-import type { FixtureLine } from "../../fixture/format/schema.ts";
 import type { Cut, SimNetwork } from "../network/network.ts";
 import { SimNode } from "../network/node.ts";
 import type { ClockView, VirtualClock } from "../time/virtual-clock.ts";
+import type { FarEnd, PeerAnswer, PeerAttack, PeerDoes } from "./far-end.ts";
 import { ScriptedPartner } from "./scripted-partner.ts";
-
-export type PeerDoes = Extract<FixtureLine, { does: unknown }>["does"];
-export type PeerAnswer = Extract<FixtureLine, { answers: unknown }>["answers"];
 
 export interface SimPeerInit {
   readonly name: string;
@@ -32,7 +29,7 @@ interface Process {
   readonly partner: ScriptedPartner;
 }
 
-export class SimPeer {
+export class SimPeer implements FarEnd {
   readonly name: string;
   readonly peerId: PeerId;
   readonly #init: SimPeerInit;
@@ -44,6 +41,7 @@ export class SimPeer {
   #lagMs = 0;
   #wellSinceMs = 0;
   #silentSinceMs: number | undefined;
+  #lyingSinceMs: number | undefined;
   #address: Address;
 
   constructor(init: SimPeerInit) {
@@ -55,37 +53,43 @@ export class SimPeer {
     this.#listen(this.#address);
   }
 
-  get partner(): ScriptedPartner {
-    return this.#process.partner;
+  readonly isAtOdds = false;
+
+  get lyingSinceMs(): number | undefined {
+    return this.#process.partner.isLying ? this.#lyingSinceMs : undefined;
   }
 
-  /** When the peer and its network last became free of faults, as a value of `awakeMs`; Infinity while there is a fault. */
+  get wasGreeted(): boolean {
+    return this.#process.partner.wasGreeted;
+  }
+
+  get isStreaming(): boolean {
+    return this.#process.partner.outgoing.stream !== undefined;
+  }
+
   get wellSinceMs(): number {
     const well =
       this.#answers === "yes" &&
       this.#running &&
       this.#cut === "none" &&
       !this.#process.machine.paused &&
+      this.#process.partner.attacker.attack === undefined &&
       this.#lagMs <= HARMLESS_LAG_MS;
     return well ? this.#wellSinceMs : Number.POSITIVE_INFINITY;
   }
 
-  /** Since when nothing from this peer gets through, as a value of `awakeMs`; undefined while frames do. */
   get silentSinceMs(): number | undefined {
     return this.#silentSinceMs;
   }
 
-  /** Extra latency of everything it sends. */
   get lagMs(): number {
     return this.#lagMs;
   }
 
-  /** Where it listens now, without the PeerID. */
   get address(): Address {
     return this.#address;
   }
 
-  /** Whether a dial to `address`, as given in a record, reaches this peer. */
   listensAt(address: string | null): boolean {
     return address !== null && this.#addresses.has(transportOf(address));
   }
@@ -119,13 +123,21 @@ export class SimPeer {
     this.#disturbed();
   }
 
+  begins(attack: PeerAttack, forMs: number): void {
+    const { machine, partner } = this.#process;
+    this.#lyingSinceMs = undefined;
+    partner.attacker.begin(attack, forMs);
+    if (partner.isLying) this.#lyingSinceMs = this.#init.awakeMs();
+    this.#disturbed();
+    machine.schedule(forMs, () => this.#disturbed());
+  }
+
   setLagMs(lagMs: number): void {
     this.#lagMs = lagMs;
     this.#apply(this.#process);
     this.#disturbed();
   }
 
-  /** Makes the peer listen on `address` only. Open connections are unaffected. */
   moveTo(address: string): void {
     for (const before of this.#addresses) this.#init.network.unlisten(before);
     this.#addresses.clear();
@@ -134,13 +146,13 @@ export class SimPeer {
     this.#disturbed();
   }
 
-  /** Clears all faults and makes the peer reachable at `address`. */
   heal(address: Address | null): void {
     if (!this.#running) this.#start();
     if (this.#process.machine.paused) this.does("thaw");
     if (this.#cut !== "none") this.does("heal");
     if (this.#answers !== "yes") this.setAnswer("yes");
     if (this.#lagMs > 0) this.setLagMs(0);
+    this.#process.partner.attacker.stop();
     if (address !== null && !this.listensAt(address)) this.#listen(transportOf(address));
   }
 

@@ -6,6 +6,7 @@ import { encodeHeartbeat } from "../../p2p/wire/codec.ts";
 import { MIN_CHALLENGE_BYTES, PARTNER_PROTOCOL, PROBE_PROTOCOL } from "../../p2p/wire/constants.ts";
 import type { SimNode } from "../network/node.ts";
 import type { SimPartnerStream } from "../network/stream.ts";
+import { Attacker } from "./attacker.ts";
 import { IncomingStream } from "./incoming-stream.ts";
 import { OutgoingStream, type OutgoingStreamInit } from "./outgoing-stream.ts";
 
@@ -21,6 +22,7 @@ export class ScriptedPartner {
   readonly #challenge: Uint8Array;
   /** Its own partner stream to the daemon. */
   readonly outgoing: OutgoingStream;
+  readonly attacker: Attacker;
   #protocol: PartnerAnswer = "yes";
   #incoming: IncomingStream | undefined;
 
@@ -30,7 +32,8 @@ export class ScriptedPartner {
     const heartbeat = encodeHeartbeat({ name: "far end", did, peerId: node.peerId }, clock.wallMs(), "unix");
     this.outgoing = new OutgoingStream({ ...init, heartbeat });
     this.#challenge = random.bytes(MIN_CHALLENGE_BYTES);
-    void node.handle(PROBE_PROTOCOL, echo);
+    this.attacker = new Attacker({ ...init, incoming: () => this.incoming });
+    void node.handle(PROBE_PROTOCOL, (stream) => this.#echo(stream));
     this.protocol = "yes";
   }
 
@@ -46,6 +49,12 @@ export class ScriptedPartner {
     this.#protocol = protocol;
     if (protocol === "no_protocol") void this.node.unhandle([PARTNER_PROTOCOL]);
     else void this.node.handle(PARTNER_PROTOCOL, (stream, connection) => this.#accept(stream as SimPartnerStream, connection));
+  }
+
+  /** Whether its attack fails every challenge. */
+  get isLying(): boolean {
+    const { attack } = this.attacker;
+    return attack === "lies" || attack === "mute";
   }
 
   /** The partner stream from the daemon: at most one, as in a Go partner. */
@@ -64,6 +73,16 @@ export class ScriptedPartner {
     this.#incoming?.forget();
     this.#incoming = undefined;
     this.outgoing.forget();
+    this.attacker.crash();
+  }
+
+  /** Echoes everything until the end of input, unless it attacks: then it echoes other bytes, or nothing. */
+  #echo(stream: HostStream): void {
+    const { attack } = this.attacker;
+    if (attack === "mute") return;
+    const flip = attack === "lies" ? 1 : 0;
+    stream.addEventListener("message", ({ data }) => void stream.send(data.subarray().map((byte) => byte ^ flip)));
+    stream.addEventListener("remoteCloseWrite", () => (stream as SimPartnerStream).finish());
   }
 
   #accept(stream: SimPartnerStream, connection: HostConnection): void {
@@ -81,10 +100,4 @@ export class ScriptedPartner {
     this.#incoming = incoming;
     older?.stream.abort(new PartnerdError("aborted", "a newer stream replaces this one"));
   }
-}
-
-/** Echoes everything until the end of input. */
-function echo(stream: HostStream): void {
-  stream.addEventListener("message", ({ data }) => void stream.send(data.subarray()));
-  stream.addEventListener("remoteCloseWrite", () => (stream as SimPartnerStream).finish());
 }

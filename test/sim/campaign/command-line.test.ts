@@ -46,6 +46,9 @@ describe("the command line of the simulator", () => {
     expect(parseCommandLine(["--size", "large"])).toMatchObject({ drawing: { size: "large" } });
     expect(parseCommandLine(["--mix", "crash,purge"])).toMatchObject({ drawing: { size: "small", mix: ["crash", "purge"] } });
     expect(parseCommandLine(["--mix", "none", "--size", "small"])).toMatchObject({ drawing: { size: "small", mix: [] } });
+    expect(parseCommandLine(["--mix", "crash", "--size", "several"])).toMatchObject({
+      drawing: { size: "several", mix: ["crash"] },
+    });
   });
 
   it("measures coverage, and writes it", () => {

@@ -84,10 +84,13 @@ export function parseCommandLine(argv: readonly string[]): SimCommand {
     .addOption(
       new Option(
         "--size <size>",
-        "small: 3 to 5 peers, 90 s and a few kinds of faults; large: some 20 peers and ten minutes; mixed: every tenth is large (default: mixed)",
+        "small: 3 to 5 peers, 90 s and a few kinds of faults; large: some 20 peers and ten minutes; several: 2 or 3 daemons of ours and no scripted peers; mixed: of ten, one is large and one has several daemons (default: mixed)",
       ).choices(SIZES),
     )
-    .option("--mix <kinds>", `draw small worlds with these faults, comma-separated, or none: ${FAULT_KINDS.join(", ")}`)
+    .option(
+      "--mix <kinds>",
+      `draw worlds with these faults (small ones, or --size several), comma-separated, or none: ${FAULT_KINDS.join(", ")}`,
+    )
     .option("--plant <name>", "plant this bug in the code; with --plants: hunt only this bug (repeatable)", collect)
     .option("--plants", "check that every planted bug is caught, and print the table", false)
     .option(
@@ -181,13 +184,13 @@ function commandOf(flags: Flags): SimCommand {
   };
 }
 
-/** A mix applies to small worlds only. */
+/** A mix applies to small worlds and to those with several daemons. */
 function drawingOf({ size, mix }: Flags): Drawing {
   if (mix === undefined) return { size: size ?? DEFAULT_SIZE };
-  if (size !== undefined && size !== "small")
-    throw usage(`--mix cannot be combined with --size ${size}: it draws small worlds`, "remove one of them");
+  if (size === "large" || size === "mixed")
+    throw usage(`--mix cannot be combined with --size ${size}: it draws small worlds, or several daemons`, "remove one of them");
   const parsed = parseMix(mix);
-  if ("mix" in parsed) return { size: "small", mix: parsed.mix };
+  if ("mix" in parsed) return { size: size ?? "small", mix: parsed.mix };
   throw usage(`unknown faults in --mix: ${parsed.unknown.join(", ")}`, `choose from none, ${FAULT_KINDS.join(", ")}`);
 }
 

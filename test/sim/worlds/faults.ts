@@ -1,6 +1,7 @@
 /** Kinds of faults and events for small worlds: each draws the lines of one occurrence. Pure. */
 import { peerIdOfName } from "../../../src/fixture/format/names.ts";
 import { CRASH_POINTS, type FixtureLine } from "../../../src/fixture/format/schema.ts";
+import { attack, strangersAttack } from "./attacks.ts";
 import type { Draw } from "./draw.ts";
 import { movedAddress, NOISE, UNUSABLE } from "./large.ts";
 import { OF_THE_STORE } from "./store-faults.ts";
@@ -191,6 +192,8 @@ const OF_ANY_WORLD = {
     const forgottenMs = atMs + draw.between(200, 4_000);
     return [does(peer, "open")(atMs), does(peer, "forget")(forgottenMs), does(peer, "open")(forgottenMs + draw.between(0, 500))];
   },
+  attack: ({ draw }, atMs, peer) => [attack(draw, atMs, peer)],
+  strangers_attack: ({ draw }, atMs) => strangersAttack(draw, atMs),
   crash: ({ draw }, atMs) => [
     {
       atMs,

@@ -4,6 +4,7 @@ import { CRASH_POINTS, type Fixture, type FixtureLine } from "../../../src/fixtu
 import { SILENT_FOR_MS } from "../../../src/sim/invariants/convergence.ts";
 import { CONVERGED_WITHIN_MS } from "../../../src/sim/invariants/invariant.ts";
 import { derivedRandom } from "../../../src/sim/time/random.ts";
+import { someAttacks } from "./attacks.ts";
 import { type Draw, drawer, keepsHead } from "./draw.ts";
 import { streamFaults } from "./stream-faults.ts";
 
@@ -42,6 +43,7 @@ export function generateLarge(seed: number): Fixture {
   // Uses its own random source, so that the rest of the world is the same with and without it.
   if (!quiet && settings.delivery === "at_least_once")
     lines.push(...streamFaults(drawer(derivedRandom(seed, "stream faults")), peers, LAST_FAULT_MS));
+  if (!quiet) lines.push(...someAttacks(drawer(derivedRandom(seed, "attacks")), peers, LAST_FAULT_MS));
   // The order of equal times is the order of creation; the sort is stable.
   lines.sort((one, other) => one.atMs - other.atMs);
   lines.push({ atMs: FAULTS_MS, world: "heal" });

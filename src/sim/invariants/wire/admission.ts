@@ -51,7 +51,7 @@ export function revokedStayClosed(scene: Scene): Invariant {
     // If the wake for its revocation was lost, an open completes, and the diff closes it. A draining daemon still completes opens.
     if (daemon !== undefined && desired?.standing !== "partner" && scene.wakesAreSafe)
       scene.violated("revoked-stay-closed", `an outbound stream to ${peerId} was opened, but is ${desired?.relation}`);
-    if (scene.peer(peerId)?.partner.wasGreeted === false)
+    if (scene.peer(peerId)?.wasGreeted === false)
       scene.violated(
         "established-means-alive",
         `the stream to ${peerId} was established before the far end received a heartbeat`,

@@ -75,7 +75,7 @@ export function healthyStreamsLive(scene: Scene): Invariant {
       const { peerId, direction } = event;
       const peer = scene.peer(peerId);
       if (peer === undefined || scene.awakeMs() - peer.wellSinceMs < HEALTHY_FOR_MS) return;
-      if (direction === "inbound" && peer.partner.outgoing.stream === undefined) return;
+      if (direction === "inbound" && !peer.isStreaming) return;
       scene.violated(
         "healthy-streams-live",
         `the ${direction} stream of ${peerId} expired although the peer and the network were healthy`,
