@@ -77,6 +77,7 @@ describe("readiness", () => {
 
   test("fails while the host does not listen", () => {
     expect(check("p2p", { addresses: [] })).toEqual({ name: "p2p", ok: false, message: "listening on nothing" });
+    expect(check("p2p", {})).toEqual({ name: "p2p", ok: true, message: "listening on /ip4/127.0.0.1/tcp/4011" });
     const message = "listening on /ip4/127.0.0.1/tcp/1, /ip4/127.0.0.1/tcp/2";
     const addresses = ["/ip4/127.0.0.1/tcp/1", "/ip4/127.0.0.1/tcp/2"];
     expect(check("p2p", { addresses })).toEqual({ name: "p2p", ok: true, message });

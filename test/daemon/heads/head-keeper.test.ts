@@ -26,6 +26,8 @@ let newest: { readonly run: string; readonly seq: number } | undefined;
 let denied: NatsError | undefined;
 /** Appended to the log. */
 let rows: (DeliveryEvent | CloneSeen)[];
+/** Whether requests for the newest head are never answered. */
+let isSilent: boolean;
 let keeper: HeadKeeper;
 let newKeeper: () => HeadKeeper;
 /** If set, what all random numbers are. */
@@ -35,6 +37,7 @@ beforeEach(() => {
   clock = new VirtualClock();
   logger = new RecordingLogger();
   [head, isReading, isClosed, sent, rows] = [headAt(1), true, false, [], []];
+  isSilent = false;
   [newest, denied, jitter] = [undefined, undefined, undefined];
   answer = async () => ({});
   const publish = (subject: string, text: string, { expect: { streamName } }: { expect: { streamName?: string } }) => {
@@ -43,6 +46,7 @@ beforeEach(() => {
   };
   const getMessage = async () => {
     if (denied !== undefined) throw denied;
+    if (isSilent) return new Promise<never>(() => {});
     if (newest === undefined) throw notFound();
     const { run, seq } = newest;
     const at = "2026-01-01T12:00:00.000Z";
@@ -196,6 +200,15 @@ it("of a run that publishes while we do is a clone, recorded once, and over afte
   newest = { run: "r1", seq: 4 };
   await clock.advance(200_000);
   expect(keeper.facts().cloned).toBeNull();
+});
+
+it("that is not shown in time fails the attempt after two seconds", async () => {
+  isSilent = true;
+  await clock.advance(3_000);
+  expect(keeper.facts().failing).toBeNull();
+  await clock.advance(2_000);
+  expect(keeper.facts().failing).toMatchObject({ code: "nats_unavailable" });
+  expect(sent).toEqual([]);
 });
 
 it("that may not be read is one warning, and ours are published", async () => {
