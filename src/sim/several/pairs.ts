@@ -12,8 +12,11 @@ import { admits, isOpen, wants } from "./neighbour.ts";
 export const PAIRS_AGREE_WITHIN_MS = 10_000 + 60_000 + 5_000 + 2_000;
 /** At the end that accepts: the registered stream, one that is challenged, and one that replaces it. */
 const MOST_INBOUND = 3;
-/** At both ends, once a pair agrees: one connection that each has dialled. */
-const MOST_CONNECTIONS = 2;
+/**
+ * At both ends, once a pair agrees: one connection that each has dialled, and one that each has replaced just as it came back to life,
+ * which the host closes after minutes without traffic.
+ */
+const MOST_CONNECTIONS = 4;
 /** Looking at every step would take longer than the step. */
 const LOOK_EVERY_MS = 250;
 

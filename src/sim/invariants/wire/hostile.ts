@@ -111,6 +111,7 @@ export function partnersAreNotDelayed(scene: Scene): Invariant {
         if (desired?.generation !== generation || desired?.standing !== "partner" || peer?.wellSinceMs !== wellSinceMs)
           return undefined;
         if (peer.isAtOdds || !peer.listensAt(desired.address)) return undefined;
+        if (scene.daemon?.reconciler.progress(peerId).lastFailure?.code === "address_unsupported") return undefined;
         // A stream that was lost again is for other invariants.
         const wasOpened = (openedAtMs.get(peerId) ?? Number.NEGATIVE_INFINITY) >= sinceMs;
         if (wasOpened || scene.daemon?.streams.actual(peerId).outbound !== null) return undefined;
