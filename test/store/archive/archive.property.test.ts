@@ -59,7 +59,9 @@ describe("an archived log and a whole one", () => {
           expectAlike(archived, whole, lastSeq);
           lastSeq = await archiveAt(archived, whole, second);
           expectAlike(archived, whole, lastSeq);
-          expect(findingsIn(archived.directory)).toEqual([]);
+          // The steps move the cursor as no broker does: backwards, and to another stream without a DeliveryChanged.
+          const findings = findingsIn(archived.directory).filter((finding) => !finding.startsWith("ingest_cursor"));
+          expect(findings).toEqual([]);
         },
       ),
       propertyRuns(4, 60),
