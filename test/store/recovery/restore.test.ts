@@ -3,7 +3,6 @@ import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync,
 import { basename, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { checkDatabase } from "../../../src/store/check/check.ts";
-import { withoutReplaced } from "../../../src/store/check/replaced-heads.ts";
 import { readHeadFile } from "../../../src/store/head/head-file.ts";
 import { backUp } from "../../../src/store/recovery/backup.ts";
 import { restoreBackup } from "../../../src/store/recovery/restore.ts";
@@ -12,7 +11,7 @@ import { openStore } from "../../../src/store/store.ts";
 import { errorWith } from "../../support/matchers.ts";
 import { append, desired } from "../support/events.ts";
 import { appendLongLog } from "../support/long-log.ts";
-import { rawConnection, TemporaryStore, temporaryDirectory } from "../support/temporary-store.ts";
+import { TemporaryStore, temporaryDirectory } from "../support/temporary-store.ts";
 
 const NOW_MS = Date.UTC(2026, 0, 2, 3, 4, 5);
 const STAMP = "20260102T030405Z";
@@ -37,27 +36,6 @@ const restore = (directory = temporary.directory) => restoreBackup({ directory, 
 const names = () => readdirSync(temporary.directory).filter((name) => !name.endsWith(".lock"));
 
 describe("restore --from", () => {
-  it("explains the published heads of rows that the backup lacked, and no others", async () => {
-    append(temporary.store, desired({ name: "lost" }));
-    temporary.store[Symbol.dispose]();
-    const { head } = await restore();
-    using database = rawConnection(temporary.path, { readonly: true });
-    const published = (seq: number, atMs: number) => ({ from: "heads", seq, hashPrefix: "0", atMs });
-    const [before, after] = [NOW_MS - 1, NOW_MS + 1];
-    const lost = [published(backupSeq + 1, before), published(backupSeq + 9, before)];
-    const others = [published(backupSeq, before), published(backupSeq + 1, after)];
-    const { heads, claims } = withoutReplaced(database.database, [...lost, ...others]);
-    expect(heads).toEqual(others);
-    expect(claims).toEqual([
-      expect.objectContaining({
-        place: `event_log row ${head.seq}`,
-        claim: expect.stringContaining(
-          `LogRestored at seq ${head.seq}, so 2 published heads up to seq ${backupSeq + 9}`,
-        ) as string,
-      }),
-    ]);
-  });
-
   it("replaces a damaged database with the backup, and keeps the damaged files", async () => {
     temporary.store.emptyWal();
     for (const name of ["a", "b", "c"]) append(temporary.store, desired({ name }));
