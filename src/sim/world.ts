@@ -259,9 +259,8 @@ export class World implements Scene, Disposable {
   #reinterpret(clock: Clock): void {
     const outcome = this.#vocabulary.reinterpret(this.disk, clock);
     if (outcome === undefined) return;
-    const said = outcome.kind === "done" ? "log reinterpreted" : `cannot reinterpret: ${outcome.why}`;
-    this.trace.noted(this.nowMs(), "daemon", said);
-    if (outcome.kind === "done" && outcome.differs !== null) this.violated("reinterpreted-is-replayed", outcome.differs);
+    this.trace.noted(this.nowMs(), "daemon", outcome.said);
+    if (outcome.differs !== null) this.violated("reinterpreted-is-replayed", outcome.differs);
   }
 
   #makePeer(name: string): FarEnd {

@@ -15,7 +15,7 @@ import { openStore } from "../../src/store/store.ts";
 import { findingsIn } from "../store/support/archiving.ts";
 import { append, desired, observe, opened, start } from "../store/support/events.ts";
 import { rawConnection, temporaryDirectory } from "../store/support/temporary-store.ts";
-import { PEER_A } from "../support/peers.ts";
+import { PEER_A, PEER_B } from "../support/peers.ts";
 
 const KEPT = readdirSync(import.meta.dirname);
 const DATABASES = KEPT.filter((name) => name.endsWith(".db.gz"));
@@ -40,7 +40,7 @@ describe.each(DATABASES)("%s", (name) => {
     {
       using store = openStore({ directory: directory.path, clock: new VirtualClock() });
       expect(store.verifyProjections()).toEqual([]);
-      expect(start(store).entry.event.reason).toBe("unclean");
+      expect(start(store, { peerId: PEER_B }).entry.event.reason).toBe("unclean");
       append(store, desired({ peerId: PEER_A }));
       observe(store, opened(PEER_A));
     }

@@ -86,13 +86,13 @@ export async function runCheck(request: CheckRequest): Promise<0 | 1> {
   const files = await checkArchives({
     path: data,
     archives,
-    heads: [...heads, ...(published?.heads ?? [])],
+    heads: [...heads, ...(published?.heads ?? []).filter(({ replacedBy }) => replacedBy === undefined)],
     onProgress: showing("checking the archives"),
   });
   shown.clear();
   const missing = files.filter(({ path }) => path === undefined);
   const found = [...files.flatMap(({ findings }) => findings), ...(required.requireArchives ? missing.map(missingFinding) : [])];
-  const witnesses = [...checked.witnesses, ...(published?.claims ?? []), ...missing.map(missingWitness)];
+  const witnesses = [...checked.witnesses, ...missing.map(missingWitness)];
   const report = { ...checked, findings: [...checked.findings, ...(published?.findings ?? []), ...found], witnesses };
   print(
     json

@@ -3,8 +3,8 @@ import { systemClock as clock } from "../../base/clock.ts";
 import { messageOf } from "../../base/errors.ts";
 import type { Config } from "../../config/schema.ts";
 import type { HeadSeries } from "../../store/check/head-check.ts";
-import type { SortedHeads, TimedHead } from "../../store/check/replaced-heads.ts";
-import type { Finding, UnprovenClaim } from "../../store/model/finding.ts";
+import type { HeadOfRun } from "../../store/check/replaced-heads.ts";
+import type { Finding } from "../../store/model/finding.ts";
 import { natsOf } from "../terminal/flags.ts";
 
 /** For 10,000 heads, over a slow connection. */
@@ -14,8 +14,6 @@ export interface PublishedHeads extends HeadSeries {
   /** The server that was asked, `host:port`; null if none was. */
   readonly server: string | null;
   readonly findings: readonly Finding[];
-  /** About heads of rows that an older copy of the log replaced; `heads` is without them. */
-  readonly claims: readonly UnprovenClaim[];
 }
 
 /**
@@ -23,14 +21,14 @@ export interface PublishedHeads extends HeadSeries {
  */
 export async function readPublishedHeads(path: string, config: Config): Promise<PublishedHeads> {
   const { HEADS_STREAM: from } = await import("../../nats/heads/published-head.ts");
-  const nothing = (problem: string) => ({ from, heads: [], server: null, findings: [{ place: from, problem }], claims: [] });
+  const nothing = (problem: string) => ({ from, heads: [], server: null, findings: [{ place: from, problem }] });
   const owners = await identitiesIn(path);
   if ("problem" in owners) return nothing(`cannot be asked, because the PeerID of the log is unknown: ${owners.problem}`);
   const { withOneClient } = await import("../../nats/connection/one-client.ts");
   const { HeadsStream } = await import("../../nats/heads/heads-stream.ts");
   const limits = { clock, timeoutMs: TIMEOUT_MS };
   return withOneClient(await natsOf(config), "give the published heads", limits, async (client, server) => {
-    const all: TimedHead[] = [];
+    const heads: HeadOfRun[] = [];
     const findings: Finding[] = [];
     for (const peerId of owners.peerIds) {
       const stored = await new HeadsStream(client, peerId).all();
@@ -38,31 +36,30 @@ export async function readPublishedHeads(path: string, config: Config): Promise<
       for (const { sequence, head } of stored) {
         if (head === null) findings.push({ place: `${from} message ${sequence}`, problem: "is not a head" });
         else
-          all.push({
+          heads.push({
             from: `${from} (run ${head.run}, ${head.at})`,
             seq: head.seq,
             hashPrefix: head.chainHash,
-            atMs: Date.parse(head.at),
+            run: head.run,
           });
       }
     }
-    const { heads, claims } = await sorted(path, all);
-    return { from, heads, claims, server, findings };
+    return { from, heads: await explained(path, heads), server, findings };
   });
 }
 
-async function sorted(path: string, heads: readonly TimedHead[]): Promise<SortedHeads> {
+async function explained(path: string, heads: readonly HeadOfRun[]): Promise<HeadSeries["heads"]> {
   const { openToRead } = await import("../../store/sql/open-to-read.ts");
   const { closeAtEnd } = await import("../../store/sql/open.ts");
   const { databaseFileOf } = await import("../../store/sql/data-directory.ts");
-  const { withoutReplaced } = await import("../../store/check/replaced-heads.ts");
+  const { withReplacements } = await import("../../store/check/replaced-heads.ts");
   const database = openToRead(databaseFileOf(path));
   using _closing = closeAtEnd(database);
   try {
-    return withoutReplaced(database, heads);
+    return withReplacements(database, heads);
   } catch {
     // The check of the log says why it cannot be read.
-    return { heads, claims: [] };
+    return heads;
   }
 }
 

@@ -12,10 +12,12 @@ import type { SimDisk } from "./disk.ts";
 
 export type Relations = Pick<Vocabulary, "partnerRelations" | "blacklistRelations">;
 
-/** `differs`: a sentence about a desired state that is not that of a daemon which always had these words; null if it is. */
-type Reinterpreting =
-  | { readonly kind: "failed"; readonly why: string }
-  | { readonly kind: "done"; readonly differs: string | null };
+interface Reinterpreting {
+  /** For the trace. */
+  readonly said: string;
+  /** A sentence about a desired state that is not that of a daemon which always had these words; null if it is. */
+  readonly differs: string | null;
+}
 
 interface Message {
   readonly subject: string;
@@ -53,10 +55,10 @@ export class SimVocabulary {
       const differs = isDeepStrictEqual(found, expected)
         ? null
         : `${JSON.stringify(found)}, expected ${JSON.stringify(expected)}`;
-      return { kind: "done", differs };
+      return { said: "log reinterpreted", differs };
     } catch (thrown) {
       // A later run of the command would do it; until then, the log keeps what the messages meant.
-      return { kind: "failed", why: messageOf(thrown) };
+      return { said: `cannot reinterpret: ${messageOf(thrown)}`, differs: null };
     } finally {
       disk.closed();
     }

@@ -16,7 +16,7 @@ import { anchorFindings, logOrigin } from "./anchor-check.ts";
 import { headerFindings } from "./file/header-check.ts";
 import { integrityFindings } from "./file/integrity.ts";
 import { applicationIdFindings, migrationFindings, refuseOtherVersion, schemaFindings } from "./file/schema-check.ts";
-import { type HeadSeries, headBeside, headFindings, type KnownHead, seriesFindings } from "./head-check.ts";
+import { type HeadSeries, headBeside, headFindings, type KnownHead, replacedClaims, seriesFindings } from "./head-check.ts";
 import { leftoverFindings, leftoverWitnesses } from "./leftovers-check.ts";
 import { columnTypesCheck } from "./rows/column-types.ts";
 import { cursorCheck } from "./rows/cursor-check.ts";
@@ -163,6 +163,7 @@ function checkContents(
       ...meaning.witnesses(),
       ...derived.witnesses(database),
       ...countWitnesses(database),
+      ...(series === undefined ? [] : replacedClaims(database, series, total, start)),
       ...leftoverWitnesses(database),
     ]);
     if (listed.ok) witnesses = listed.value;

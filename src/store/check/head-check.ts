@@ -3,8 +3,9 @@
 import { basename, dirname } from "node:path";
 import type { Database } from "better-sqlite3";
 import { counted } from "../../base/units.ts";
+import type { Replacement } from "../fold/archived-state.ts";
 import { type HeadRecord, headFileIn, readHeadFile } from "../head/head-file.ts";
-import { type Finding, rowPlace } from "../model/finding.ts";
+import { type Finding, rowPlace, type UnprovenClaim } from "../model/finding.ts";
 import type { LogStart } from "../model/log-head.ts";
 import { DATABASE_NAME } from "../sql/data-directory.ts";
 
@@ -15,6 +16,8 @@ export interface KnownHead {
   readonly seq: number;
   /** The chain hash, or its first characters. */
   readonly hashPrefix: string;
+  /** If rows of an older copy of the log may have taken the place of its row. */
+  readonly replacedBy?: Replacement;
 }
 
 interface HeadBeside {
@@ -76,6 +79,36 @@ export interface HeadSeries {
   readonly heads: readonly KnownHead[];
 }
 
+/** By seq, each with its findings. */
+function comparedWith(database: Database, heads: readonly KnownHead[], lastSeq: number, start: LogStart) {
+  const sorted = heads.toSorted((one, other) => one.seq - other.seq);
+  return sorted.map((head) => ({ head, findings: [...headFindings(database, head, lastSeq, start)] }));
+}
+
+/** The heads that contradict the log because an older copy took its place, as the log itself says. */
+export function replacedClaims(
+  database: Database,
+  { heads }: HeadSeries,
+  lastSeq: number,
+  start: LogStart,
+): readonly UnprovenClaim[] {
+  const replaced = comparedWith(database, heads, lastSeq, start).flatMap(({ head: { seq, replacedBy }, findings }) =>
+    replacedBy === undefined || findings.length === 0 ? [] : [{ seq, by: replacedBy }],
+  );
+  return [...Map.groupBy(replaced, ({ by }) => by.seq).values()].flatMap((group) => {
+    const [first, last] = [group[0], group.at(-1)];
+    if (first === undefined || last === undefined) return [];
+    const { type, seq, firstSeq } = first.by;
+    return [
+      {
+        place: rowPlace(firstSeq),
+        claim: `an older copy of the log continued here, says ${type} at seq ${seq}, so ${counted(group.length, "published head")} up to seq ${last.seq} no longer apply`,
+        witness: "ask the operator who put it in place; a copy of the database from before has the rows",
+      },
+    ];
+  });
+}
+
 /** The first that contradict the log, and how many of all do. */
 export function* seriesFindings(
   database: Database,
@@ -83,8 +116,9 @@ export function* seriesFindings(
   lastSeq: number,
   start: LogStart,
 ): Generator<Finding> {
-  const sorted = heads.toSorted((one, other) => one.seq - other.seq);
-  const found = sorted.map((head) => ({ head, findings: [...headFindings(database, head, lastSeq, start)] }));
+  const found = comparedWith(database, heads, lastSeq, start).filter(
+    ({ head, findings }) => findings.length === 0 || !head.replacedBy,
+  );
   const contradicting = found.filter(({ findings }) => findings.length > 0);
   const [first] = contradicting;
   if (first === undefined) return;

@@ -1,57 +1,55 @@
-/** Heads of rows that the log says it no longer has, because an older copy of it took its place. */
+/** Which published heads name rows that the log says it no longer has, because an older copy of it took its place. */
 import type { Database } from "better-sqlite3";
-import { counted } from "../../base/units.ts";
-import { rowPlace, type UnprovenClaim } from "../model/finding.ts";
+import type { Replacement } from "../fold/archived-state.ts";
+import { archiveRows } from "../sql/statements/archive-rows.ts";
 import type { KnownHead } from "./head-check.ts";
 
-/** A head whose time is known. */
-export interface TimedHead extends KnownHead {
-  readonly atMs: number;
+/** A head, and the run that published it. */
+export interface HeadOfRun extends KnownHead {
+  readonly run: string;
 }
 
-/** A row that records the replacement, and the first row after it. */
-interface Replacement {
-  readonly type: "LogRestored" | "LogRolledBack";
+interface StartOfRun {
   readonly seq: number;
-  readonly atMs: number;
-  readonly firstSeq: number;
+  readonly run: string | null;
 }
 
-/** A start on an older copy appends its DaemonStarted first; `restore` appends its own row at once. */
 const REPLACEMENTS = `
-  select type, seq, at_ms as atMs,
-    iif(type = 'LogRestored', seq, coalesce((
-      select max(started.seq) from event_log as started
-      where started.type = 'DaemonStarted' and started.effect is null and started.seq < replaced.seq
-    ), seq)) as firstSeq
-  from event_log as replaced
-  where type in ('LogRestored', 'LogRolledBack') and effect is null
-  order by seq`;
+  select type, seq from event_log
+  where type in ('LogRestored', 'LogRolledBack') and effect is null and seq > ? order by seq`;
 
-export interface SortedHeads {
-  /** Those that the log must have. */
-  readonly heads: readonly TimedHead[];
-  readonly claims: readonly UnprovenClaim[];
-}
+const STARTS = `
+  select seq, json_extract(details, '$.run') as run from event_log
+  where type = 'DaemonStarted' and effect is null order by seq`;
 
 /**
- * Sets apart the heads that a recorded replacement explains: they were published before it, and name rows that it took away. A program
- * that rewrites the log could write such a row, too, so they become a claim.
+ * Adds to each head the replacement that may explain it: it names a row behind the copy, and none of the runs since then has published
+ * it. A program that rewrites the log could write such a row, too.
  */
-export function withoutReplaced(database: Database, heads: readonly TimedHead[]): SortedHeads {
-  const replacements = database.prepare<[], Replacement>(REPLACEMENTS).all();
-  const replacementOf = ({ seq, atMs }: TimedHead) => replacements.find((by) => by.firstSeq <= seq && atMs < by.atMs);
-  const claims = replacements.flatMap((by) => {
-    const replaced = heads.filter((head) => replacementOf(head) === by);
-    if (replaced.length === 0) return [];
-    const seqs = replaced.map(({ seq }) => seq);
-    return [
-      {
-        place: rowPlace(by.firstSeq),
-        claim: `an older copy of the log continued here, says ${by.type} at seq ${by.seq}, so ${counted(replaced.length, "published head")} up to seq ${Math.max(...seqs)} no longer apply`,
-        witness: "ask the operator who put it in place; a copy of the database from before has the rows",
-      },
-    ];
+export function withReplacements(database: Database, heads: readonly HeadOfRun[]): readonly KnownHead[] {
+  const rows = archiveRows(database);
+  const inLog = database
+    .prepare<[number], Pick<Replacement, "type" | "seq">>(REPLACEMENTS)
+    .all(rows.newestAnchor()?.lastSeq ?? 0);
+  const starts = database.prepare<[], StartOfRun>(STARTS).all();
+  const startedSeq = new Map(starts.map(({ seq, run }) => [run, seq]));
+  const publishers = new Set(heads.map(({ run }) => run));
+  const replacements = [
+    ...rows.archivedReplacements(),
+    ...inLog.map((by) => ({ ...by, firstSeq: by.type === "LogRestored" ? by.seq : firstBehindCopy(by.seq, starts, publishers) })),
+  ];
+  return heads.map((head) => {
+    const by = replacements.find(({ firstSeq }) => firstSeq <= head.seq && (startedSeq.get(head.run) ?? 0) < firstSeq);
+    return by === undefined ? head : { ...head, replacedBy: by };
   });
-  return { heads: heads.filter((head) => replacementOf(head) === undefined), claims };
+}
+
+/** `restore` appends its row at once; a copy that was put in place otherwise begins with the DaemonStarted of a run. */
+function firstBehindCopy(seq: number, starts: readonly StartOfRun[], publishers: ReadonlySet<string>): number {
+  let index = starts.findLastIndex((start) => start.seq < seq);
+  const first = starts[index];
+  if (first === undefined) return seq;
+  // A run that could not reach the broker, and so not notice it, could not publish a head either.
+  while (index > 0 && !publishers.has(starts[index - 1]?.run ?? "")) index -= 1;
+  return starts[index]?.seq ?? seq;
 }

@@ -76,6 +76,11 @@ const lastRun = z.strictObject({
   stoppedSeq: z.int().nullable(),
 });
 
+/** A row that says that an older copy of the log took its place, and the first row after the copy. */
+const replacement = z.strictObject({ type: z.enum(["LogRestored", "LogRolledBack"]), seq: z.int(), firstSeq: z.int() });
+
+export type Replacement = z.infer<typeof replacement>;
+
 const setDigest = z.strictObject({ count: z.int().nonnegative(), sum: z.string().regex(/^[0-9a-f]{64}$/) });
 
 const schema = z.strictObject({
@@ -125,6 +130,8 @@ const schema = z.strictObject({
   /** Digests of this archive's rows in `archived_message` and `archived_core_message` (messageItem, coreMessageItem). */
   messages: setDigest,
   coreMessages: setDigest,
+  /** By seq; absent if there are none, and from versions that did not keep them. */
+  replacements: z.array(replacement).optional(),
 });
 
 export type ArchivedState = z.infer<typeof schema>;

@@ -1,50 +1,100 @@
 /** Published heads of rows that an older copy of the log took away. */
 import { join } from "node:path";
-import { expect, it } from "vitest";
-import { withoutReplaced } from "../../../src/store/check/replaced-heads.ts";
+import { afterEach, beforeEach, expect, it } from "vitest";
+import type { RunId } from "../../../src/events/types.ts";
+import { checkArchives } from "../../../src/store/archive/archive-check.ts";
+import { checkDatabase } from "../../../src/store/check/check.ts";
+import { type HeadOfRun, withReplacements } from "../../../src/store/check/replaced-heads.ts";
 import { backUp } from "../../../src/store/recovery/backup.ts";
 import { restoreBackup } from "../../../src/store/recovery/restore.ts";
+import { archiveBefore } from "../support/archiving.ts";
 import { append, desired, start } from "../support/events.ts";
 import { rawConnection, TemporaryStore, temporaryDirectory } from "../support/temporary-store.ts";
 
-const published = (seq: number, atMs: number) => ({ from: "heads", seq, hashPrefix: "0", atMs });
-
-function sorted(temporary: TemporaryStore, heads: readonly ReturnType<typeof published>[]) {
-  using database = rawConnection(temporary.path, { readonly: true });
-  return withoutReplaced(database.database, heads);
-}
-
-it("are explained by the restore of a backup that lacked the rows, if they are from before it", async () => {
-  using temporary = new TemporaryStore();
-  using elsewhere = temporaryDirectory();
-  const backup = join(elsewhere.path, "backup.db");
-  append(temporary.store, desired({ name: "kept" }));
-  const { seq } = (await backUp({ from: temporary.directory, to: backup, force: false, nowMs: 0 })).head;
-  append(temporary.store, desired({ name: "lost" }));
-  temporary.store[Symbol.dispose]();
-  const restoredMs = temporary.clock.wallMs() + 1_000;
-  await restoreBackup({ directory: temporary.directory, from: backup, nowMs: restoredMs });
-  const lost = [published(seq + 1, restoredMs - 1), published(seq + 9, restoredMs - 1)];
-  const others = [published(seq, restoredMs - 1), published(seq + 1, restoredMs)];
-  const { heads, claims } = sorted(temporary, [...lost, ...others]);
-  expect(heads).toEqual(others);
-  const says = `LogRestored at seq ${seq + 1}, so 2 published heads up to seq ${seq + 9} no longer apply`;
-  expect(claims).toEqual([
-    expect.objectContaining({ place: `event_log row ${seq + 1}`, claim: expect.stringContaining(says) as string }),
-  ]);
+let temporary: TemporaryStore;
+beforeEach(() => {
+  temporary = new TemporaryStore();
 });
+afterEach(() => temporary[Symbol.dispose]());
 
-it("are explained by a recorded rollback, from the start on that preceded it", () => {
-  using temporary = new TemporaryStore();
-  append(temporary.store, desired({ name: "kept" }));
-  start(temporary.store);
-  const { seq: started } = temporary.store.head();
+const begin = (run: string) => void start(temporary.store, { run: run as RunId });
+const grow = (...names: readonly string[]) => {
+  for (const name of names) append(temporary.store, desired({ name }));
+};
+const rollBack = () => {
   const evidence = { reason: "published_head", stream: "HEADS", streamCreated: "2026-01-01T00:00:00Z" } as const;
   temporary.store.appendDelivery([{ type: "LogRolledBack", ...evidence, streamSequence: 3, lastStreamSequence: 3 }]);
-  const { seq, atMs } = temporary.store.head();
-  const others = [published(started - 1, 0), published(started, atMs ?? 0)];
-  const { heads, claims } = sorted(temporary, [published(started, (atMs ?? 0) - 1), ...others]);
-  expect(heads).toEqual(others);
-  expect(claims.map(({ place }) => place)).toEqual([`event_log row ${started}`]);
-  expect(claims[0]?.claim).toContain(`LogRolledBack at seq ${seq}, so 1 published head up to seq ${started} no longer`);
+};
+const seqNow = () => temporary.store.head().seq;
+
+/** As the log names it now, and as the log that was lost named it. */
+const sound = (run: string): HeadOfRun => {
+  const { seq, chainHash } = temporary.store.head();
+  return { from: "heads", seq, hashPrefix: chainHash ?? "", run };
+};
+const lost = (seq: number, run: string): HeadOfRun => ({ from: "heads", seq, hashPrefix: "0000", run });
+
+async function check(published: readonly HeadOfRun[]) {
+  using raw = rawConnection(temporary.path, { readonly: true });
+  const heads = withReplacements(raw.database, published);
+  const { findings, witnesses } = checkDatabase({ path: temporary.directory, series: { from: "heads", heads } });
+  const ofArchives = heads.filter(({ replacedBy }) => replacedBy === undefined);
+  const archives = await checkArchives({ path: temporary.directory, heads: ofArchives });
+  return {
+    contradicting: [...findings, ...archives.flatMap((archive) => archive.findings)].map(({ place }) => place),
+    claims: witnesses.filter(({ claim }) => claim.includes("older copy")),
+  };
+}
+
+async function restoreWithout(...names: readonly string[]): Promise<void> {
+  using elsewhere = temporaryDirectory();
+  const backup = join(elsewhere.path, "backup.db");
+  await backUp({ from: temporary.directory, to: backup, force: false, nowMs: 0 });
+  grow(...names);
+  temporary.store[Symbol.dispose]();
+  await restoreBackup({ directory: temporary.directory, from: backup, nowMs: 0 });
+  temporary.reopen();
+}
+
+it("are explained by the restore of a backup, also once its row is archived", async () => {
+  begin("old");
+  grow("kept");
+  const before = sound("old");
+  await restoreWithout("lost", "lost, too");
+  const restored = seqNow();
+  begin("new");
+  grow("a", "b", "c");
+  const published = [before, lost(restored, "old"), lost(restored + 2, "old"), sound("new")];
+  const { contradicting, claims } = await check(published);
+  expect(contradicting).toEqual([]);
+  expect(claims.map(({ place }) => place)).toEqual([`event_log row ${restored}`]);
+  expect(claims[0]?.claim).toContain(`LogRestored at seq ${restored}, so 2 published heads up to seq ${restored + 2} no longer`);
+  await archiveBefore(temporary.directory, restored + 2);
+  expect(await check(published)).toMatchObject({ contradicting: [], claims: [{ place: `event_log row ${restored}` }] });
+});
+
+it("are explained by a recorded rollback, from the first start on that could not notice it", async () => {
+  begin("old");
+  grow("kept");
+  const before = sound("old");
+  const first = seqNow() + 1;
+  begin("without a broker");
+  grow("written on the copy");
+  begin("noticed it");
+  rollBack();
+  const published = [before, lost(first, "lost"), lost(first + 1, "old"), sound("noticed it")];
+  expect(await check(published)).toMatchObject({ contradicting: [], claims: [{ place: `event_log row ${first}` }] });
+});
+
+it("are a finding if they name rows before the copy, or if a run since then has published them", async () => {
+  begin("old");
+  grow("kept");
+  const kept = lost(seqNow(), "old");
+  await restoreWithout("lost");
+  begin("new");
+  grow("a");
+  const changed = lost(seqNow(), "new");
+  const { contradicting, claims } = await check([kept, changed]);
+  expect(contradicting).toEqual([`event_log row ${kept.seq}`, `event_log row ${changed.seq}`, "heads"]);
+  expect(claims).toEqual([]);
 });

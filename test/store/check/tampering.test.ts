@@ -197,5 +197,5 @@ function headsOf(directory: string): PublishedHeads {
   const heads = raw.database
     .prepare<[], { seq: number; hashPrefix: string }>("select seq, chain_hash as hashPrefix from event_log order by seq")
     .all();
-  return { from: "heads", heads: heads.map((head) => ({ from: "heads", ...head })), server: null, findings: [], claims: [] };
+  return { from: "heads", heads: heads.map((head) => ({ from: "heads", ...head })), server: null, findings: [] };
 }

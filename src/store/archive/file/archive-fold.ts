@@ -5,7 +5,7 @@ import { DELIVERY_GUARANTEES, GAP_REASONS, ROLLBACK_EVIDENCE } from "../../../ev
 import type { DesiredPeer } from "../../../events/types.ts";
 import type { RowCheck } from "../../check/rows/row-reader.ts";
 import { soundRowChecks } from "../../check/rows/sound-rows.ts";
-import { type ArchivedState, coreMessageItem, messageItem } from "../../fold/archived-state.ts";
+import { type ArchivedState, coreMessageItem, messageItem, type Replacement } from "../../fold/archived-state.ts";
 import { type Replay, type ReplayStart, startReplay } from "../../fold/replay.ts";
 import { foldRun, type RunRecord } from "../../fold/run-record.ts";
 import { SetDigester } from "../../fold/set-digest.ts";
@@ -27,6 +27,7 @@ export class ArchiveFold {
   readonly #peers = new Map<PeerId, { events: number; inStream: InStream }>();
   readonly #resources = new Map<ResourceId, { peerId: PeerId; inStream: InStream }>();
   readonly #deliveries: ArchivedState["deliveries"] = [];
+  readonly #replacements: Replacement[] = [];
   #lastRun: RunRecord | null;
   readonly #messages = new SetDigester();
   readonly #coreMessages = new SetDigester();
@@ -66,6 +67,7 @@ export class ArchiveFold {
       lastRun: this.#lastRun,
       messages: this.#messages.digest(),
       coreMessages: this.#coreMessages.digest(),
+      ...(this.#replacements.length > 0 && { replacements: this.#replacements }),
     };
   }
 
@@ -73,6 +75,8 @@ export class ArchiveFold {
     const { seq, type, atMs, peerId, supersededPeerId, resourceId, reason, message, chainHash } = row;
     const { stream, streamCreated, streamSequence, lastStreamSequence } = row;
     if (RUN_TYPES.has(type)) this.#lastRun = foldRun(this.#lastRun, { seq, event: eventOf(row) });
+    if (type === "LogRestored") this.#replacements.push({ type, seq, firstSeq: seq });
+    if (type === "LogRolledBack") this.#replacements.push({ type, seq, firstSeq: this.#lastRun?.startedSeq ?? seq });
     for (const about of [peerId, supersededPeerId]) {
       if (about === null) continue;
       const { events, inStream } = this.#peers.get(about) ?? { events: 0, inStream: NOT_IN_STREAM };
