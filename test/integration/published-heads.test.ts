@@ -110,11 +110,16 @@ test("heads show that a log was replaced by an older copy, and that there should
   await hasPublished(daemon, nats, later);
   expect(rollbacks(), "it is recorded once").toHaveLength(1);
   await daemon.stop();
-  const explained = await check(nats, daemon);
-  expect(explained.stdout).toMatch(
-    /event_log row \d+: an older copy of the log continued here, says LogRolledBack at seq \d+, so \d/,
-  );
-  expect(explained.code).toBe(0);
+  const unconfirmed = await check(nats, daemon);
+  const [, seq = ""] = /continued here, says LogRolledBack at seq (\d+), so \d/.exec(unconfirmed.stdout) ?? [];
+  expect(unconfirmed).toMatchObject({
+    code: 1,
+    stdout: expect.stringContaining(`confirm that with --restored ${seq}`) as string,
+  });
+  const confirmed = await check(nats, daemon, "--restored", seq);
+  expect(confirmed.stdout).toMatch(/event_log row \d+: an older copy of the log continued here, says LogRolledBack/);
+  expect(confirmed.code, confirmed.stdout).toBe(0);
+  expectFailure(await check(nats, daemon, "--restored", "zero"), 64, ["--restored", "zero", "LogRestored"]);
 
   await using other = await startServer();
   expect((await check(other, daemon)).stdout).toMatch(/OC_PARTNERD_HEADS: has no head of 12D3Koo/);

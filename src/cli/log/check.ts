@@ -15,6 +15,7 @@ import { type PublishedHeads, readPublishedHeads } from "./published-heads.ts";
 interface CheckFlags extends Omit<DaemonFlags, "nats"> {
   readonly head?: string;
   readonly nats?: string | true;
+  readonly restored?: readonly number[];
   readonly archives?: string;
   readonly requireHead: boolean;
   readonly requireArchives: boolean;
@@ -28,6 +29,11 @@ export function checkCommand(env: Env): Command {
     .option(...CONFIG_FLAG)
     .option("--head <seq:hash>", "check that the log still contains this published head")
     .option("--nats [url]", "compare the log with the heads that its daemon published (default server: the configured one)")
+    .option(
+      "--restored <seq>",
+      "with --nats: you put an older copy in place, as this row of the log says (repeatable)",
+      restoredSeqs,
+    )
     .option("--archives <dir>", "look for archive files here first (default: where they were written)")
     .option("--require-head", "treat a missing head file as a finding (default: only report it)", false)
     .option("--require-archives", "treat a missing archive file as a finding (default: only report it)", false)
@@ -38,14 +44,15 @@ export function checkCommand(env: Env): Command {
         "oc-partnerd check --data /var/lib/oc-partnerd",
         "oc-partnerd check --head 812:3f2a9c0d",
         "oc-partnerd check --nats --require-head --require-archives",
+        "oc-partnerd check --nats --restored 812",
         "oc-partnerd check --require-head --require-archives --archives /var/backups",
         "oc-partnerd check --data /var/backups/oc-partnerd.db --json | jq '.findings[]'",
       ),
     )
-    .action(async ({ head, nats, archives, requireHead, requireArchives, json, ...flags }: CheckFlags) => {
+    .action(async ({ head, nats, restored = [], archives, requireHead, requireArchives, json, ...flags }: CheckFlags) => {
       const config = configOf({ ...flags, nats: nats === true ? undefined : nats }, env);
       const { data } = config;
-      const published = nats === undefined ? undefined : await readPublishedHeads(data, config);
+      const published = nats === undefined ? undefined : { ...(await readPublishedHeads(data, config)), confirmed: restored };
       const required = { requireHead, requireArchives };
       process.exitCode = await runCheck({ data, head, published, archives, ...required, json, print, terminal: process.stderr });
     });
@@ -116,6 +123,13 @@ const missingWitness = ({ anchor: { firstSeq, lastSeq, file } }: CheckedArchive)
 function witnessLines(witnesses: readonly UnprovenClaim[]): readonly string[] {
   if (witnesses.length === 0) return [];
   return ["needs a witness:", ...witnesses.map((witness) => `  ${printable(claimSentenceOf(witness))}`)];
+}
+
+function restoredSeqs(text: string, before: readonly number[] | undefined): readonly number[] {
+  if (/^[1-9]\d{0,14}$/.test(text)) return [...(before ?? []), Number(text)];
+  throw new PartnerdError("usage", `--restored is "${text}", expected the seq of a LogRestored or LogRolledBack`, {
+    nextStep: "take it from the finding that names it, for example --restored 812",
+  });
 }
 
 const LEAST_HASH_CHARS = 8;

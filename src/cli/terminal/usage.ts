@@ -10,6 +10,7 @@ import { writeOutput } from "./output.ts";
 export const EXAMPLE_VALUES: Readonly<Record<string, string>> = {
   "--address <multiaddr>": "/ip4/192.0.2.7/tcp/4011",
   "--archives <dir>": "/mnt/archive",
+  "--restored <seq>": "812",
   "--as-of <seq|time>": "2h",
   "--before <time|seq>": "90d",
   "--config <file>": "/etc/oc/partnerd.json",

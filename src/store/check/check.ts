@@ -8,7 +8,7 @@ import type Database from "better-sqlite3";
 import { startReplay } from "../fold/replay.ts";
 import type { UnprovenClaim } from "../model/finding.ts";
 import { type Finding, Findings } from "../model/finding.ts";
-import { LOG_BEGINNING, type LogHead, NO_ROWS } from "../model/log-head.ts";
+import { LOG_BEGINNING, type LogHead, type LogStart, NO_ROWS } from "../model/log-head.ts";
 import { DATABASE_NAME, databaseFileOf } from "../sql/data-directory.ts";
 import { isEmpty } from "../sql/open.ts";
 import { openToRead } from "../sql/open-to-read.ts";
@@ -16,7 +16,7 @@ import { anchorFindings, logOrigin } from "./anchor-check.ts";
 import { headerFindings } from "./file/header-check.ts";
 import { integrityFindings } from "./file/integrity.ts";
 import { applicationIdFindings, migrationFindings, refuseOtherVersion, schemaFindings } from "./file/schema-check.ts";
-import { type HeadSeries, headBeside, headFindings, type KnownHead, replacedClaims, seriesFindings } from "./head-check.ts";
+import { type HeadSeries, headBeside, headFindings, type KnownHead, replacementReport, seriesFindings } from "./head-check.ts";
 import { leftoverFindings, leftoverWitnesses } from "./leftovers-check.ts";
 import { columnTypesCheck } from "./rows/column-types.ts";
 import { cursorCheck } from "./rows/cursor-check.ts";
@@ -93,7 +93,7 @@ export function checkDatabase(options: CheckOptions): CheckReport {
     const contents = checkContents(database, findings, { known, series }, withHistory, onProgress);
     if (contents !== "archived concurrently") {
       const published = [...heads, ...(options.series?.heads ?? [])];
-      const ofHead = headWitnesses(contents.head, { published, beside: beside.head }, isData);
+      const ofHead = headWitnesses(contents.head, { isHeadMissing: beside.isMissing, published, beside: beside.head }, isData);
       return { file, ...contents, findings: findings.all(), witnesses: [...ofHead, ...contents.witnesses] };
     }
   } finally {
@@ -144,8 +144,7 @@ function checkContents(
     start,
   );
   pass.readTo(total);
-  let isSame = true;
-  let witnesses: readonly UnprovenClaim[] = [];
+  let [isSame, witnesses]: [boolean, readonly UnprovenClaim[]] = [true, []];
   // One transaction, so that nothing is appended between reading the end of the log and reading the tables.
   inOneRead(database, () => {
     isSame = logOrigin(database).start.seq === start.seq;
@@ -158,23 +157,31 @@ function checkContents(
     findings.take("ingest_cursor", () => derived.cursor(database));
     findings.take("repeated_failures", () => repetitionFindings(database, start));
     findings.take("head", () => known.flatMap((head) => [...headFindings(database, head, total, start)]));
-    if (series !== undefined) findings.take("published heads", () => seriesFindings(database, series, total, start));
+    const published = series && publishedReport(database, series, total, start);
+    findings.take("published heads", () => published?.findings ?? []);
     const listed = attempt(() => [
       ...meaning.witnesses(),
       ...derived.witnesses(database),
       ...countWitnesses(database),
-      ...(series === undefined ? [] : replacedClaims(database, series, total, start)),
       ...leftoverWitnesses(database),
     ]);
-    if (listed.ok) witnesses = listed.value;
+    witnesses = [...(listed.ok ? listed.value : []), ...(published?.claims ?? [])];
   });
   if (!isSame) return "archived concurrently";
   const { seq, atMs, chainHash } = pass.last;
   return { events: pass.rows, head: pass.rows === 0 ? NO_ROWS : { seq, atMs, chainHash }, witnesses };
 }
 
-function within({ from, heads }: HeadSeries, lastSeq: number): HeadSeries {
-  return { from, heads: heads.filter(({ seq }) => seq <= lastSeq) };
+function publishedReport(database: Database.Database, series: HeadSeries, lastSeq: number, start: LogStart) {
+  const read = attempt(() => {
+    const { findings, claims } = replacementReport(database, series, lastSeq, start);
+    return { findings: [...seriesFindings(database, series, lastSeq, start), ...findings], claims };
+  });
+  return read.ok ? read.value : { findings: [{ place: series.from, problem: `cannot be compared: ${read.why}` }], claims: [] };
+}
+
+function within({ heads, ...series }: HeadSeries, lastSeq: number): HeadSeries {
+  return { ...series, heads: heads.filter(({ seq }) => seq <= lastSeq) };
 }
 
 /** In a damaged file even ending the transaction may fail. */

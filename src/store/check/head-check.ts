@@ -77,6 +77,8 @@ export interface HeadSeries {
   /** The place, for findings about all of them. */
   readonly from: string;
   readonly heads: readonly KnownHead[];
+  /** Rows that record a replacement of the log which the operator knows of. */
+  readonly confirmed?: readonly number[];
 }
 
 /** By seq, each with its findings. */
@@ -85,28 +87,56 @@ function comparedWith(database: Database, heads: readonly KnownHead[], lastSeq: 
   return sorted.map((head) => ({ head, findings: [...headFindings(database, head, lastSeq, start)] }));
 }
 
-/** The heads that contradict the log because an older copy took its place, as the log itself says. */
-export function replacedClaims(
-  database: Database,
-  { heads }: HeadSeries,
-  lastSeq: number,
-  start: LogStart,
-): readonly UnprovenClaim[] {
-  const replaced = comparedWith(database, heads, lastSeq, start).flatMap(({ head: { seq, replacedBy }, findings }) =>
-    replacedBy === undefined || findings.length === 0 ? [] : [{ seq, by: replacedBy }],
-  );
-  return [...Map.groupBy(replaced, ({ by }) => by.seq).values()].flatMap((group) => {
-    const [first, last] = [group[0], group.at(-1)];
-    if (first === undefined || last === undefined) return [];
-    const { type, seq, firstSeq } = first.by;
-    return [
-      {
-        place: rowPlace(firstSeq),
-        claim: `an older copy of the log continued here, says ${type} at seq ${seq}, so ${counted(group.length, "published head")} up to seq ${last.seq} no longer apply`,
-        witness: "ask the operator who put it in place; a copy of the database from before has the rows",
-      },
-    ];
-  });
+/** Heads that contradict the log because an older copy took its place, as the log itself says. */
+interface ReplacedHeads {
+  readonly by: Replacement;
+  readonly heads: number;
+  readonly lastSeq: number;
+}
+
+/** In the order of their rows. */
+function replacedHeads(database: Database, { heads }: HeadSeries, lastSeq: number, start: LogStart): readonly ReplacedHeads[] {
+  const replaced = new Map<number, ReplacedHeads>();
+  for (const { head, findings } of comparedWith(database, heads, lastSeq, start)) {
+    const { seq, replacedBy: by } = head;
+    if (by !== undefined && findings.length > 0)
+      replaced.set(by.seq, { by, heads: (replaced.get(by.seq)?.heads ?? 0) + 1, lastSeq: seq });
+  }
+  return [...replaced.values()].toSorted((one, other) => one.by.seq - other.by.seq);
+}
+
+function replacedText({ by, heads, lastSeq }: ReplacedHeads): string {
+  return `an older copy of the log continued here, says ${by.type} at seq ${by.seq}, so ${counted(heads, "published head")} up to seq ${lastSeq} no longer apply`;
+}
+
+interface ReplacementReport {
+  /** Replacements that are not confirmed: a program that rewrites the log could write such a row. */
+  readonly findings: readonly Finding[];
+  readonly claims: readonly UnprovenClaim[];
+}
+
+export function replacementReport(database: Database, series: HeadSeries, lastSeq: number, start: LogStart): ReplacementReport {
+  const replaced = replacedHeads(database, series, lastSeq, start).map((each) => ({
+    isConfirmed: series.confirmed?.includes(each.by.seq) === true,
+    place: rowPlace(each.by.firstSeq),
+    text: replacedText(each),
+    seq: each.by.seq,
+  }));
+  return {
+    findings: replaced
+      .filter(({ isConfirmed }) => !isConfirmed)
+      .map(({ place, text, seq }) => ({
+        place,
+        problem: `${text}; if an operator put it in place, confirm that with --restored ${seq}`,
+      })),
+    claims: replaced
+      .filter(({ isConfirmed }) => isConfirmed)
+      .map(({ place, text }) => ({
+        place,
+        claim: text,
+        witness: "a copy of the database from before has the rows that it lost",
+      })),
+  };
 }
 
 /** The first that contradict the log, and how many of all do. */

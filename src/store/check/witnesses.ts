@@ -5,6 +5,8 @@ import { type LogHead, NO_ROWS } from "../model/log-head.ts";
 import type { KnownHead } from "./head-check.ts";
 
 interface KnownHeads {
+  /** Whether the head file has no head and is not damaged. */
+  readonly isHeadMissing: boolean;
   /** Published heads that the caller gave. */
   readonly published: readonly KnownHead[];
   /** The head in the head file; null if there is none. */
@@ -12,13 +14,17 @@ interface KnownHeads {
 }
 
 /** `head`: the newest row. `isData`: the database is in a data directory, so a head file belongs beside it. */
-export function* headWitnesses(head: LogHead, { published, beside }: KnownHeads, isData: boolean): Generator<UnprovenClaim> {
+export function* headWitnesses(
+  head: LogHead,
+  { isHeadMissing, published, beside }: KnownHeads,
+  isData: boolean,
+): Generator<UnprovenClaim> {
   if (head.seq === NO_ROWS.seq && beside !== null) return;
   const newest = Math.max(0, ...published.map(({ seq }) => seq));
-  if (beside === null && isData)
+  if (isHeadMissing && isData)
     yield {
       place: "oc-partnerd.head",
-      claim: "is missing, so rows may be gone from the end of the log",
+      claim: "is missing or was never completely written, so rows may be gone from the end of the log",
       witness: "the next start writes a new one; `check --require-head` makes this a finding",
     };
   if (newest === 0)

@@ -37,11 +37,13 @@ export function headFileIn(directory: string): string {
 /** Throws `database_failed` if the file exists but cannot be read. */
 export function readHeadFile(path: string): HeadRecord {
   const text = readText(path);
-  if (isUnwritten(text)) return { kind: "none" };
   try {
     const head = schema.parse(JSON.parse(text));
-    return text === lineOf(head) ? { kind: "head", head } : { kind: "damaged", why: "oc-partnerd would not write it like this" };
+    // Without its padding it is still a head.
+    if (lineOf(head).startsWith(text)) return { kind: "head", head };
+    return { kind: "damaged", why: "oc-partnerd would not write it like this" };
   } catch (thrown) {
+    if (isUnwritten(text)) return { kind: "none" };
     return { kind: "damaged", why: thrown instanceof SyntaxError ? messageOf(thrown) : "it is not a seq with its chain hash" };
   }
 }

@@ -34,10 +34,10 @@ const sound = (run: string): HeadOfRun => {
 };
 const lost = (seq: number, run: string): HeadOfRun => ({ from: "heads", seq, hashPrefix: "0000", run });
 
-async function check(published: readonly HeadOfRun[]) {
+async function check(published: readonly HeadOfRun[], confirmed: readonly number[] = []) {
   using raw = rawConnection(temporary.path, { readonly: true });
   const heads = withReplacements(raw.database, published);
-  const { findings, witnesses } = checkDatabase({ path: temporary.directory, series: { from: "heads", heads } });
+  const { findings, witnesses } = checkDatabase({ path: temporary.directory, series: { from: "heads", heads, confirmed } });
   const ofArchives = heads.filter(({ replacedBy }) => replacedBy === undefined);
   const archives = await checkArchives({ path: temporary.directory, heads: ofArchives });
   return {
@@ -56,7 +56,7 @@ async function restoreWithout(...names: readonly string[]): Promise<void> {
   temporary.reopen();
 }
 
-it("are explained by the restore of a backup, also once its row is archived", async () => {
+it("are explained by a restore that the operator confirms, also once its row is archived", async () => {
   begin("old");
   grow("kept");
   const before = sound("old");
@@ -65,15 +65,19 @@ it("are explained by the restore of a backup, also once its row is archived", as
   begin("new");
   grow("a", "b", "c");
   const published = [before, lost(restored, "old"), lost(restored + 2, "old"), sound("new")];
-  const { contradicting, claims } = await check(published);
+  expect(await check(published)).toEqual({ contradicting: [`event_log row ${restored}`], claims: [] });
+  const { contradicting, claims } = await check(published, [restored]);
   expect(contradicting).toEqual([]);
   expect(claims.map(({ place }) => place)).toEqual([`event_log row ${restored}`]);
   expect(claims[0]?.claim).toContain(`LogRestored at seq ${restored}, so 2 published heads up to seq ${restored + 2} no longer`);
   await archiveBefore(temporary.directory, restored + 2);
-  expect(await check(published)).toMatchObject({ contradicting: [], claims: [{ place: `event_log row ${restored}` }] });
+  expect(await check(published, [restored])).toMatchObject({
+    contradicting: [],
+    claims: [{ place: `event_log row ${restored}` }],
+  });
 });
 
-it("are explained by a recorded rollback, from the first start on that could not notice it", async () => {
+it("are explained by a rollback that the operator confirms, from the first start on that could not notice it", async () => {
   begin("old");
   grow("kept");
   const before = sound("old");
@@ -82,8 +86,13 @@ it("are explained by a recorded rollback, from the first start on that could not
   grow("written on the copy");
   begin("noticed it");
   rollBack();
+  const rolledBack = seqNow();
   const published = [before, lost(first, "lost"), lost(first + 1, "old"), sound("noticed it")];
-  expect(await check(published)).toMatchObject({ contradicting: [], claims: [{ place: `event_log row ${first}` }] });
+  expect(await check(published)).toEqual({ contradicting: [`event_log row ${first}`], claims: [] });
+  expect(await check(published, [rolledBack])).toMatchObject({
+    contradicting: [],
+    claims: [{ place: `event_log row ${first}` }],
+  });
 });
 
 it("are a finding if they name rows before the copy, or if a run since then has published them", async () => {
