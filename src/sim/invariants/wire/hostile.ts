@@ -6,7 +6,7 @@ import type { SimPartnerStream } from "../../network/stream.ts";
 import type { Invariant, ObservedDaemon, Scene } from "../invariant.ts";
 
 const LOOK_EVERY_MS = 500;
-/** The registered stream, one that is challenged, and one that replaces it. */
+/** The registered stream, and two that are challenged. */
 const MOST_PER_PEER = 3;
 /** 10 s for the first heartbeat, 5 s for the challenge, and the time until the next look. */
 const UNPROVEN_MS = 16_000;
