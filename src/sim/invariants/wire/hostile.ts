@@ -48,11 +48,11 @@ export function inboundIsBounded(scene: Scene): Invariant {
   ): void {
     if (inbound.length > MOST_PER_PEER)
       scene.violated("inbound-is-bounded", `${peerId} has ${inbound.length} open streams to us, at most ${MOST_PER_PEER}`);
-    const proven = daemon.streams.actual(peerId).inbound === null ? 0 : 1;
-    const old = inbound.filter((stream) => ageMs(stream) > UNPROVEN_MS).length;
-    if (old > proven) scene.violated("inbound-is-bounded", `${peerId} has had an unproven stream for ${UNPROVEN_MS} ms`);
-    const large = inbound.filter(({ receivedBytes }) => receivedBytes > MOST_UNPROVEN_BYTES).length;
-    if (large > proven)
+    const proven = daemon.streams.registered(peerId, "inbound");
+    const unproven = inbound.filter((stream) => stream !== proven);
+    if (unproven.some((stream) => ageMs(stream) > UNPROVEN_MS))
+      scene.violated("inbound-is-bounded", `${peerId} has had an unproven stream for ${UNPROVEN_MS} ms`);
+    if (unproven.some(({ receivedBytes }) => receivedBytes > MOST_UNPROVEN_BYTES))
       scene.violated("memory-is-bounded", `${peerId} has sent more than ${MOST_UNPROVEN_BYTES} bytes on an unproven stream`);
   }
 }
