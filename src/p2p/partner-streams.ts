@@ -3,7 +3,7 @@ import type { Clock, Random } from "../base/clock.ts";
 import { PartnerdError } from "../base/errors.ts";
 import type { PeerId } from "../base/ids.ts";
 import { RecentMap } from "../base/recent-map.ts";
-import type { DesiredPeer } from "../events/types.ts";
+import type { DesiredPeer, Direction } from "../events/types.ts";
 import { DEFAULT_RECONCILER_OPTIONS } from "../reconciler/options.ts";
 import type { ActualPeer, Attempt, CloseRequest, PartnerStreams } from "../reconciler/ports.ts";
 import type { Cuts } from "./budgets/cuts.ts";
@@ -15,7 +15,7 @@ import { Liveness } from "./heartbeat/liveness.ts";
 import { HeartbeatOpener } from "./heartbeat/opener.ts";
 import { keyOf, type PartnerStream } from "./heartbeat/partner-stream.ts";
 import { ConnectionIndex, closeBounded, peerIdOf } from "./host/connection-index.ts";
-import type { Host, HostConnection, HostStreamHandler } from "./host/host.ts";
+import type { Host, HostConnection, HostStream, HostStreamHandler } from "./host/host.ts";
 import { identify } from "./identify/identify.ts";
 import type { IdentifiedProgram } from "./identify/identify-message.ts";
 import type { AdmissionPolicy } from "./registry/admission-policy.ts";
@@ -129,6 +129,11 @@ export class Libp2pPartnerStreams implements PartnerStreams {
 
   peers(): readonly PeerId[] {
     return this.#registry.peers(PARTNER_PROTOCOL);
+  }
+
+  /** The registered stream, as the host gave it: by it, an observer tells it from those that are not. */
+  registered(peerId: PeerId, direction: Direction): HostStream | undefined {
+    return this.#registry.get(keyOf(direction, peerId))?.hostStream;
   }
 
   /** Every peer with a stream, for status. Wall-clock ms. */

@@ -9,8 +9,7 @@ import { DaemonLifecycle } from "./daemon/daemon-lifecycle.ts";
 import { SimDisk } from "./daemon/disk.ts";
 import { SimDaemon } from "./daemon/sim-daemon.ts";
 import { type Relations, SimVocabulary } from "./daemon/sim-vocabulary.ts";
-import type { Invariant, Scene } from "./invariants/invariant.ts";
-import { Obligations } from "./invariants/invariant.ts";
+import { type Invariant, Obligations, type Scene } from "./invariants/invariant.ts";
 import { SimNetwork } from "./network/network.ts";
 import type { FarEnd } from "./peers/far-end.ts";
 import { SimPeer } from "./peers/peer.ts";
@@ -221,8 +220,8 @@ export class World implements Scene, Disposable {
     return new DaemonLifecycle({
       clock,
       random: derivedRandom(header.seed, "world faults"),
-      start: (machine, life, onStarted) => {
-        this.#reinterpret(machine);
+      start: (view, life, onStarted) => {
+        this.#reinterpret(view);
         if (this.#isOutdated) this.disk.downgrade();
         this.#isOutdated = false;
         const init = {
@@ -230,7 +229,7 @@ export class World implements Scene, Disposable {
           peerId: this.self,
           run: String(life) as RunId,
           settings: header.settings,
-          clock: machine,
+          clock: view,
           random: derivedRandom(header.seed, `daemon ${life}`),
           brokerRandom: derivedRandom(header.seed, `connection ${life}`),
           disk: this.disk,

@@ -16,7 +16,7 @@ async function startStream(): Promise<BrokerHarness> {
     onAcknowledged: () => {},
   });
   const { stream } = broker;
-  const machine = clock.view();
+  const view = clock.view();
 
   /** Advances virtual time between checks, as real time would pass. */
   async function eventually(condition: () => boolean | Promise<boolean>): Promise<void> {
@@ -29,7 +29,7 @@ async function startStream(): Promise<BrokerHarness> {
 
   return {
     connect: async () => {
-      const dialled = broker.dial(machine);
+      const dialled = broker.dial(view);
       let isOver = false;
       void dialled.then(() => {
         isOver = true;

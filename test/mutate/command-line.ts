@@ -15,7 +15,7 @@ export interface MutateCommand {
   /** Test files and folders that may catch; empty for all that fit. */
   readonly tests: readonly string[];
   readonly allTests: boolean;
-  /** Only tests in the folder that mirrors the mutated file's. */
+  /** Only tests in the folder that mirrors the mutated file's, and in those above it. */
   readonly near: boolean;
   readonly results: string | undefined;
   /** The lowest score, in percent, that exits with 0; undefined if no survivor may be unexplained. */
@@ -42,7 +42,7 @@ export function parseCommandLine(argv: readonly string[]): MutateCommand {
     .option("--lanes <n>", "test files that run at a time", positive, availableParallelism())
     .option("--tests <path>", "let only this test file or folder catch mutants (repeatable)", collect)
     .option("--all-tests", "also run the tests of other areas and those that start daemons, which takes hours", false)
-    .option("--near", "let only tests in the folders that mirror those of the mutated files catch mutants, which is quick", false)
+    .option("--near", "let only tests in the folders that mirror the mutated files, and above, catch mutants", false)
     .option("--results <file>", "keep the outcomes in this file, and run only mutants that it does not list as caught")
     .option("--least-score <percent>", "exit with 0 from this score on (default: only if every survivor is explained)", positive)
     .option("--list", "print the mutants and run none", false)

@@ -199,7 +199,7 @@ export const EXPLAINED: readonly Explanation[] = [
     operator: "off-by-one",
     line: "const headSeq = () => rows.head()?.seq ?? 0;",
     kind: "equivalent",
-    why: "Reading an empty log up to its first row finds nothing, either.",
+    why: "Reading an empty log up to its first row finds nothing either.",
   },
   {
     path: "src/store/archive/rebuilt-database.ts",
@@ -220,6 +220,6 @@ export const EXPLAINED: readonly Explanation[] = [
     operator: "off-by-one",
     line: "pass.readTo(highestSeq(database) ?? 0);",
     kind: "equivalent",
-    why: "Reading an empty log up to its first row finds nothing, either.",
+    why: "Reading an empty log up to its first row finds nothing either.",
   },
 ];

@@ -50,6 +50,7 @@ async function main(command: MutateCommand): Promise<number> {
   const all = found.flatMap(({ placed }) => placed.map(({ mutant }) => mutant));
   const changed = command.changed === undefined ? undefined : changedLines(ROOT, command.changed);
   const chosen = choose(all, { ...command, changed });
+  if (chosen.length === 0) return reportNone(command, all);
   if (command.list) return list(chosen);
   const outcomes = command.results === undefined ? new Map<number, Outcome>() : readOutcomes(command.results, all);
   const pending = chosen.filter(({ id }) => outcomes.get(id)?.kind !== "caught");
@@ -108,6 +109,14 @@ async function run(
     if (command.keep) print(`kept ${directory}`);
     else removeTree(directory);
   }
+}
+
+/** A change may touch nothing that can be mutated; a path without any mutant is a mistake. */
+function reportNone({ changed, only }: MutateCommand, all: readonly Mutant[]): number {
+  const unchanged = `no line of src/ that can be mutated has changed since ${changed}`;
+  print(changed === undefined ? `no line that can be mutated is in ${only.join(", ")}` : unchanged);
+  complain(all, new Map());
+  return changed !== undefined && staleOf(all, EXPLAINED).length === 0 ? 0 : 1;
 }
 
 function list(mutants: readonly Mutant[]): number {

@@ -1,5 +1,5 @@
 /** The command: a few mutants of files without input and output, whose tests are quick. `npm run mutate` runs all. */
-import { execFile } from "node:child_process";
+import { execFile, execFileSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -33,6 +33,29 @@ test("mutants of quick files are caught, and the copy of the sources is removed"
   expect(caught).toBeGreaterThanOrEqual(9);
   expect(stdout).toMatch(/^src\/reconciler +12 +\d+ /m);
   expect(readdirSync(own.path)).toEqual(["results.json"]);
+});
+
+test("a change of nothing that can be mutated is said, and passes; a wrong path fails", async () => {
+  const run = (...flags: readonly string[]) =>
+    promisify(execFile)(process.execPath, [MAIN, "--only", "src/none.ts", ...flags]).catch((thrown: unknown) => thrown as object);
+  expect(await run("--changed", "HEAD", "--least-score", "65")).toMatchObject({
+    stdout: "no line of src/ that can be mutated has changed since HEAD\n",
+  });
+  expect(await run()).toMatchObject({ code: 1, stdout: "no line that can be mutated is in src/none.ts\n" });
+});
+
+test("CI compares with the twentieth commit along first parents, or the oldest in a shallow clone", () => {
+  using own = temporaryDirectory();
+  const [line = ""] = /^base=.*$/m.exec(readFileSync(join(ROOT, ".ci/run"), "utf8")) ?? [];
+  const sh = (script: string) => execFileSync("bash", ["-c", script], { cwd: own.path, encoding: "utf8" }).trim();
+  const git = "git -c user.name=x -c user.email=x -c commit.gpgSign=false";
+  sh(`git init -q -b main whole && cd whole
+    commits() { for at in $(seq "$1" "$2"); do ${git} commit -q --allow-empty -m "$3 $at"; done; }
+    commits 1 10 main; git checkout -q -b side; commits 1 15 side; git checkout -q main; commits 11 25 main
+    ${git} merge -q --no-ff -m merge side && git clone -q --depth 3 "file://$PWD" ../shallow`);
+  const subject = (clone: string) => sh(`cd ${clone} && ${line} && git log -1 --format=%s "$base"`);
+  expect(subject("whole")).toBe("main 6");
+  expect(subject("shallow")).toBe("main 24");
 });
 
 test("each explanation still fits a mutant", () => {

@@ -47,6 +47,11 @@ export class PartnerStream implements AbortableStream {
     return this.#remoteEnd;
   }
 
+  /** The same stream, as the host gave it. */
+  get hostStream(): HostStream {
+    return this.#stream;
+  }
+
   /** Calls `read` synchronously with each chunk that arrives. */
   read(read: (chunk: Uint8Array) => void): void {
     this.#stream.addEventListener("message", (event) => {

@@ -34,7 +34,7 @@ export interface BrokerMachine {
 export interface SimBrokerLinkInit extends BrokerMachine {
   readonly stream: SimBrokerStream;
   readonly answers: BrokerAnswers;
-  readonly machine: ClockView;
+  readonly view: ClockView;
   /** Called when the broker learns that the connection is closed. */
   readonly onGone: () => void;
 }
@@ -139,7 +139,7 @@ export class SimBrokerLink implements BrokerLink {
   /** Breaks the connection. Both ends notice; messages in flight are lost. */
   cut(): void {
     // After `forget`, the daemon is not told.
-    if (!this.#isBroken) this.#init.machine.schedule(0, () => this.#end());
+    if (!this.#isBroken) this.#init.view.schedule(0, () => this.#end());
     this.#isBroken = true;
     this.#ended();
   }
@@ -170,7 +170,7 @@ export class SimBrokerLink implements BrokerLink {
   #ask<Answer>(what: string, answer: () => Answer): Promise<Answer> {
     if (this.#isClosed) return Promise.reject(ENDED());
     const { promise, resolve, reject } = Promise.withResolvers<Answer>();
-    const limit = this.#init.machine.schedule(REQUEST_TIMEOUT_MS, () =>
+    const limit = this.#init.view.schedule(REQUEST_TIMEOUT_MS, () =>
       settle(() => reject(new PartnerdError("nats_unavailable", `cannot ${what}: JetStream did not answer in time`))),
     );
     const fail = (error: PartnerdError) => settle(() => reject(error));
@@ -202,7 +202,7 @@ export class SimBrokerLink implements BrokerLink {
       this.#held.push(() => this.#toDaemon(task, delayMs));
       return;
     }
-    this.#init.machine.schedule(this.#init.latencyMs + delayMs, () => {
+    this.#init.view.schedule(this.#init.latencyMs + delayMs, () => {
       if (!this.#isBroken && !this.#isClosed) task();
     });
   }

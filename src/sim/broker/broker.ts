@@ -64,19 +64,19 @@ export class SimBroker {
     this.#subscriber = undefined;
   }
 
-  /** Connects this machine. Rejects if the connection is refused or the broker does not answer within 5 s. */
-  dial(machine: ClockView): Promise<SimBrokerLink> {
+  /** Connects a process, with its view of the clock. Rejects if the connection is refused or the broker does not answer within 5 s. */
+  dial(view: ClockView): Promise<SimBrokerLink> {
     const { clock, latencyMs } = this.#init;
     const { promise, resolve, reject } = Promise.withResolvers<SimBrokerLink>();
     const fail = (why: string) => reject(new PartnerdError("nats_unavailable", `NATS: ${why}`));
-    const limit = machine.schedule(DIAL_TIMEOUT_MS, () => fail("no greeting in time"));
+    const limit = view.schedule(DIAL_TIMEOUT_MS, () => fail("no greeting in time"));
     const accept = () => {
       if (this.#state === "silent") this.#dials.add(accept);
-      else if (this.#state === "down") machine.schedule(latencyMs, () => fail("connection refused"));
+      else if (this.#state === "down") view.schedule(latencyMs, () => fail("connection refused"));
       else
-        machine.schedule(latencyMs, () => {
+        view.schedule(latencyMs, () => {
           limit[Symbol.dispose]();
-          resolve(this.#connect(machine));
+          resolve(this.#connect(view));
         });
     };
     clock.schedule(latencyMs, accept);
@@ -118,10 +118,10 @@ export class SimBroker {
     this.answers.lag(messages, forMs);
   }
 
-  #connect(machine: ClockView): SimBrokerLink {
+  #connect(view: ClockView): SimBrokerLink {
     const { delivery: _, onAcknowledged: __, ...init } = this.#init;
     const onGone = () => this.#links.delete(link);
-    const link = new SimBrokerLink({ stream: this.stream, answers: this.answers, machine, onGone, ...init });
+    const link = new SimBrokerLink({ stream: this.stream, answers: this.answers, view, onGone, ...init });
     this.#links.add(link);
     if (this.#state === "silent") link.hold();
     if (this.#state === "down") link.cut();

@@ -12,7 +12,7 @@ const RECONNECT_JITTER = 0.5;
 
 export interface SimSubscriberInit extends Pick<BrokerStreamReaderDependencies, "log" | "buffer" | "logger" | "owner"> {
   readonly broker: SimBroker;
-  readonly machine: ClockView;
+  readonly view: ClockView;
   readonly random: Random;
 }
 
@@ -25,7 +25,7 @@ export class SimSubscriber implements Disposable {
 
   constructor(init: SimSubscriberInit) {
     this.#init = init;
-    this.#reader = new BrokerStreamReader({ ...init, stream: STREAM, consumer: CONSUMER, clock: init.machine });
+    this.#reader = new BrokerStreamReader({ ...init, stream: STREAM, consumer: CONSUMER, clock: init.view });
     void this.#run(this.#ending.signal);
   }
 
@@ -45,13 +45,13 @@ export class SimSubscriber implements Disposable {
   }
 
   async #run(signal: AbortSignal): Promise<void> {
-    const { broker, machine, random } = this.#init;
+    const { broker, view, random } = this.#init;
     while (!signal.aborted) {
       // Refused or timed out: try again.
-      const link = await broker.dial(machine).catch(() => undefined);
+      const link = await broker.dial(view).catch(() => undefined);
       if (signal.aborted) void link?.close();
       else if (link !== undefined) await this.#serve(link);
-      await pause(machine, jittered(random, RECONNECT_WAIT_MS, RECONNECT_JITTER), signal);
+      await pause(view, jittered(random, RECONNECT_WAIT_MS, RECONNECT_JITTER), signal);
     }
   }
 

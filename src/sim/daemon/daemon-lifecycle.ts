@@ -9,8 +9,8 @@ export class ProcessEnded extends Error {}
 
 export interface DaemonLifecycleInit {
   readonly clock: VirtualClock;
-  /** Starts the daemon on this machine; calls `onStarted` once it can be observed, before it does anything. */
-  readonly start: (machine: ClockView, life: number, onStarted: (daemon: SimDaemon) => void) => Promise<unknown>;
+  /** Starts the daemon with this view of the clock; calls `onStarted` once it can be observed, before it does anything. */
+  readonly start: (view: ClockView, life: number, onStarted: (daemon: SimDaemon) => void) => Promise<unknown>;
   /** Decides how much a power loss destroys. */
   readonly random: Random;
   readonly onStarted: (daemon: SimDaemon) => void;
@@ -32,7 +32,7 @@ export class DaemonLifecycle {
   readonly #init: DaemonLifecycleInit;
   #state: "down" | "starting" | "running" | "ending" = "down";
   #daemon: SimDaemon | undefined;
-  #machine: ClockView;
+  #view: ClockView;
   #count = 0;
   #armed: { readonly point: CrashPoint; readonly how: DaemonEnd; readonly downMs: number } | undefined;
   #wakesLostUntilMs = Number.NEGATIVE_INFINITY;
@@ -42,7 +42,7 @@ export class DaemonLifecycle {
 
   constructor(init: DaemonLifecycleInit) {
     this.#init = init;
-    this.#machine = init.clock.view();
+    this.#view = init.clock.view();
   }
 
   /** Undefined while the daemon is down. */
@@ -57,7 +57,7 @@ export class DaemonLifecycle {
 
   /** Whether its event loop is blocked. */
   get isStalled(): boolean {
-    return this.#machine.paused;
+    return this.#view.paused;
   }
 
   /** How long the daemon has been running and awake in total. */
@@ -80,9 +80,9 @@ export class DaemonLifecycle {
     if (this.#state !== "down") return;
     this.#state = "starting";
     this.#count += 1;
-    this.#machine = this.#init.clock.view();
+    this.#view = this.#init.clock.view();
     this.#init.tell("starts");
-    const starting = this.#init.start(this.#machine, this.#count, (daemon) => {
+    const starting = this.#init.start(this.#view, this.#count, (daemon) => {
       this.#state = "running";
       this.#daemon = daemon;
       this.#wakeUp();
@@ -123,11 +123,11 @@ export class DaemonLifecycle {
   }
 
   stall(forMs: number): void {
-    const machine = this.#machine;
-    if (machine.paused || this.#daemon === undefined) return;
-    machine.pause();
+    const view = this.#view;
+    if (view.paused || this.#daemon === undefined) return;
+    view.pause();
     this.#fallAsleep();
-    this.#init.clock.schedule(forMs, () => this.#resume(machine));
+    this.#init.clock.schedule(forMs, () => this.#resume(view));
   }
 
   loseWakes(forMs: number): void {
@@ -135,14 +135,14 @@ export class DaemonLifecycle {
   }
 
   jumpWallClock(byMs: number): void {
-    this.#machine.wallOffsetMs += byMs;
+    this.#view.wallOffsetMs += byMs;
   }
 
   /** Clears all faults: starts the daemon if it is down, and resumes it if it is stalled. */
   heal(): void {
     this.#armed = undefined;
     this.#wakesLostUntilMs = Math.min(this.#wakesLostUntilMs, this.#nowMs());
-    this.#resume(this.#machine);
+    this.#resume(this.#view);
     this.start();
   }
 
@@ -171,9 +171,9 @@ export class DaemonLifecycle {
     }
   }
 
-  #resume(machine: ClockView): void {
-    if (!machine.paused || machine !== this.#machine) return;
-    machine.resume();
+  #resume(view: ClockView): void {
+    if (!view.paused || view !== this.#view) return;
+    view.resume();
     this.#wakeUp();
   }
 

@@ -95,10 +95,10 @@ export interface DaemonWatcher extends Omit<ReconcilerObserver, "observed" | "fa
 }
 
 /** `watcher`, ignoring a process that is dead: its promises still settle. */
-export function whileRunning(watcher: DaemonWatcher, machine: ClockView): DaemonWatcher {
+export function whileRunning(watcher: DaemonWatcher, view: ClockView): DaemonWatcher {
   const ifRunning = <Parameters extends unknown[]>(tell: (...parameters: Parameters) => void) => {
     return (...parameters: Parameters) => {
-      if (!machine.stopped) tell(...parameters);
+      if (!view.stopped) tell(...parameters);
     };
   };
   return {
@@ -111,6 +111,6 @@ export function whileRunning(watcher: DaemonWatcher, machine: ClockView): Daemon
     operation: ifRunning((peerId, kind, state) => watcher.operation(peerId, kind, state)),
     diffed: ifRunning(() => watcher.diffed()),
     reached: ifRunning((point) => watcher.reached(point)),
-    mayWake: () => !machine.stopped && watcher.mayWake(),
+    mayWake: () => !view.stopped && watcher.mayWake(),
   };
 }

@@ -132,7 +132,7 @@ export class SimDaemon {
     }
     this.#subscriber = new SimSubscriber({
       broker,
-      machine: clock,
+      view: clock,
       random: brokerRandom,
       owner: { peerId, run },
       log: this.store,

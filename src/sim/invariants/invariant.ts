@@ -19,7 +19,7 @@ import type { FarEnd } from "../peers/far-end.ts";
 /** The parts of the running daemon that invariants read, narrowed so that none can stop it or write to its log. */
 export interface ObservedDaemon {
   readonly store: Pick<SimDaemon["store"], "cursor" | "get" | "head" | "list" | "statuses" | "verifyProjections">;
-  readonly streams: Pick<SimDaemon["streams"], "actual" | "peers">;
+  readonly streams: Pick<SimDaemon["streams"], "actual" | "peers" | "registered">;
   readonly reconciler: Pick<SimDaemon["reconciler"], "progress" | "stuckForMs">;
   readonly node: Pick<SimDaemon["node"], "getConnections">;
 }

@@ -9,7 +9,7 @@ import type { SimPartnerStream } from "../network/stream.ts";
 
 export interface OutgoingStreamInit {
   readonly node: SimNode;
-  /** The clock of its machine. */
+  /** Its process's view of the clock. */
   readonly clock: Clock;
   readonly random: Random;
   /** The address that it dials. */

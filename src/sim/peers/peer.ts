@@ -24,7 +24,7 @@ const HARMLESS_LAG_MS = 500;
 
 /** One run of the process on the peer's machine. */
 interface Process {
-  readonly machine: ClockView;
+  readonly view: ClockView;
   readonly node: SimNode;
   readonly partner: ScriptedPartner;
 }
@@ -72,7 +72,7 @@ export class SimPeer implements FarEnd {
       this.#answers === "yes" &&
       this.#running &&
       this.#cut === "none" &&
-      !this.#process.machine.paused &&
+      !this.#process.view.paused &&
       this.#process.partner.attacker.attack === undefined &&
       this.#lagMs <= HARMLESS_LAG_MS;
     return well ? this.#wellSinceMs : Number.POSITIVE_INFINITY;
@@ -95,12 +95,12 @@ export class SimPeer implements FarEnd {
   }
 
   does(what: PeerDoes): void {
-    const { machine, node, partner } = this.#process;
+    const { view, node, partner } = this.#process;
     const actions: Record<PeerDoes, () => void> = {
       crash: () => this.#crash(),
       start: () => this.#start(),
-      freeze: () => machine.pause(),
-      thaw: () => machine.resume(),
+      freeze: () => view.pause(),
+      thaw: () => view.resume(),
       cut: () => this.#setCut("both"),
       cut_in: () => this.#setCut("in"),
       cut_out: () => this.#setCut("out"),
@@ -124,12 +124,12 @@ export class SimPeer implements FarEnd {
   }
 
   begins(attack: PeerAttack, forMs: number): void {
-    const { machine, partner } = this.#process;
+    const { view, partner } = this.#process;
     this.#lyingSinceMs = undefined;
     partner.attacker.begin(attack, forMs);
     if (partner.isLying) this.#lyingSinceMs = this.#init.awakeMs();
     this.#disturbed();
-    machine.schedule(forMs, () => this.#disturbed());
+    view.schedule(forMs, () => this.#disturbed());
   }
 
   setLagMs(lagMs: number): void {
@@ -148,7 +148,7 @@ export class SimPeer implements FarEnd {
 
   heal(address: Address | null): void {
     if (!this.#running) this.#start();
-    if (this.#process.machine.paused) this.does("thaw");
+    if (this.#process.view.paused) this.does("thaw");
     if (this.#cut !== "none") this.does("heal");
     if (this.#answers !== "yes") this.setAnswer("yes");
     if (this.#lagMs > 0) this.setLagMs(0);
@@ -163,7 +163,7 @@ export class SimPeer implements FarEnd {
 
   #crash(): void {
     this.#running = false;
-    this.#process.machine.stop();
+    this.#process.view.stop();
     this.#process.partner.crash();
   }
 
@@ -181,17 +181,17 @@ export class SimPeer implements FarEnd {
 
   #boot(): Process {
     const { network, clock, random, daemon, name } = this.#init;
-    const machine = clock.view();
-    const node = new SimNode(network, { peerId: this.peerId, clock: machine });
+    const view = clock.view();
+    const node = new SimNode(network, { peerId: this.peerId, clock: view });
     const partner = new ScriptedPartner({
       node,
-      clock: machine,
+      clock: view,
       random,
       daemonAddress: daemon.address,
       daemonPeerId: daemon.peerId,
       did: didOf(`did:example:${name}`),
     });
-    const process = { machine, node, partner };
+    const process = { view, node, partner };
     this.#apply(process);
     return process;
   }
@@ -208,7 +208,7 @@ export class SimPeer implements FarEnd {
 
   #disturbed(): void {
     this.#wellSinceMs = this.#init.awakeMs();
-    const silent = this.#process.machine.paused || this.#cut === "both" || this.#cut === "out";
+    const silent = this.#process.view.paused || this.#cut === "both" || this.#cut === "out";
     this.#silentSinceMs = silent ? (this.#silentSinceMs ?? this.#init.awakeMs()) : undefined;
   }
 }

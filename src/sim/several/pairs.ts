@@ -10,7 +10,7 @@ import { admits, isOpen, wants } from "./neighbour.ts";
  * backoff. That open takes at most 5 s, and 2 s more on probation. A stream that is dead at first ends before, with its lease.
  */
 export const PAIRS_AGREE_WITHIN_MS = 10_000 + 60_000 + 5_000 + 2_000;
-/** At the end that accepts: the registered stream, one that is challenged, and one that replaces it. */
+/** At the end that accepts: the registered stream, and two that are challenged. */
 const MOST_INBOUND = 3;
 /**
  * At both ends, once a pair agrees: one connection that each has dialled, and one that each has replaced just as it came back to life,

@@ -6,6 +6,7 @@ import { messageOf, PartnerdError, toPartnerdError } from "../../../src/base/err
 import { readFixtureText } from "../../../src/cli/fixture/files.ts";
 import { parseFixture } from "../../../src/fixture/format/parse.ts";
 import { PLANTS } from "../plants/all.ts";
+import { isComplete } from "../reach/places.ts";
 import { coverageDocument, coverageText, explainedOf } from "../reach/report.ts";
 import { Steering } from "../reach/steering.ts";
 import { loadSimulate } from "../simulator.ts";
@@ -89,12 +90,12 @@ async function runSeeds(command: SimCommand & { kind: "seeds" }): Promise<number
   return interrupted ? INTERRUPTED : isExplained ? 0 : 1;
 }
 
-/** Returns whether all code was reached, or has a reason not to be. */
+/** Returns whether all code was reached, or has a reason not to be that still fits. */
 function sayCoverage({ reached }: Steering, { write, seeds, json, hashes }: SimCommand & { kind: "seeds" }): boolean {
   const explained = explainedOf(reached);
   (json || hashes ? complain : print)(`\n${coverageText(explained)}`);
   if (write) writing(COVERAGE, () => writeFileSync(COVERAGE, coverageDocument(explained, seeds)));
-  return explained.unexplained.length === 0;
+  return isComplete(explained);
 }
 
 /** Writes the smallest known fixture of a finding. */

@@ -19,7 +19,7 @@ let clock: VirtualClock;
 let network: SimNetwork;
 let a: SimNode;
 let b: SimNode;
-let bsMachine: ClockView;
+let bsView: ClockView;
 /** Sizes of the messages that reached B's streams. */
 let received: number[];
 let accepted: SimPartnerStream[];
@@ -28,21 +28,21 @@ beforeEach(() => {
   clock = new VirtualClock();
   network = new SimNetwork({ clock, random: seededRandom(1), latencyMs: LATENCY_MS });
   a = new SimNode(network, { peerId: PEER_A, clock: clock.view() });
-  ({ node: b, machine: bsMachine } = startB());
+  ({ node: b, view: bsView } = startB());
 });
 
 /** Starts a listening node for B. */
-function startB(): { readonly node: SimNode; readonly machine: ClockView } {
+function startB(): { readonly node: SimNode; readonly view: ClockView } {
   received = [];
   accepted = [];
-  const machine = clock.view();
-  const node = new SimNode(network, { peerId: PEER_B, clock: machine });
+  const view = clock.view();
+  const node = new SimNode(network, { peerId: PEER_B, clock: view });
   void node.handle(PROTOCOL, (stream) => {
     accepted.push(stream as SimPartnerStream);
     stream.addEventListener("message", ({ data }) => received.push(...data.subarray()));
   });
   network.listen(ADDRESS, node);
-  return { node, machine };
+  return { node, view };
 }
 
 const dialling = (signal = new AbortController().signal) => a.dial(multiaddr(`${ADDRESS}/p2p/${PEER_B}`), { signal });
@@ -160,11 +160,11 @@ describe("a dial", () => {
   });
 
   test("to a frozen process is accepted by its machine, and continues when the process thaws", async () => {
-    bsMachine.pause();
+    bsView.pause();
     const dial = watch(dialling());
     await clock.advance(60_000);
     expect([dial.outcome, a.sockets.size, b.sockets.size]).toEqual([undefined, 1, 1]);
-    bsMachine.resume();
+    bsView.resume();
     await clock.advance(5 * LATENCY_MS);
     expect(dial.outcome).toBe("open");
   });
@@ -266,13 +266,13 @@ describe("data", () => {
 
   test("sent to a paused machine arrives when it resumes, in order", async () => {
     const stream = await opened();
-    bsMachine.pause();
+    bsView.pause();
     for (const byte of [1, 2, 3]) {
       stream.send(Uint8Array.of(byte));
       await clock.advance(1_000);
     }
     expect(received).toEqual([]);
-    bsMachine.resume();
+    bsView.resume();
     await clock.advance(1);
     expect(received).toEqual([1, 2, 3]);
   });
@@ -320,7 +320,7 @@ describe("a connection", () => {
     b.addEventListener("connection:close", () => told++);
     accepted[0]?.addEventListener("close", () => told++);
     b.crash();
-    bsMachine.stop();
+    bsView.stop();
     await clock.advance(5 * LATENCY_MS);
     expect([stream.status, told, b.getConnections().length]).toEqual(["closed", 0, 0]);
     const dial = watch(dialling());
@@ -334,7 +334,7 @@ describe("a connection", () => {
     const stream = await opened();
     b.cut = "out";
     b.crash();
-    bsMachine.stop();
+    bsView.stop();
     await clock.advance(60_000);
     expect(stream.status).toBe("open");
     b.cut = "none";

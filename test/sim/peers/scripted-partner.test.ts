@@ -18,18 +18,18 @@ let clock: VirtualClock;
 let daemon: SimulatedDaemon;
 let partner: ScriptedPartner;
 let node: SimNode;
-let machine: ClockView;
+let view: ClockView;
 
 beforeEach(async () => {
   const world = simulatedWorld();
   ({ clock } = world);
   daemon = await startSimulatedDaemon(world, PEER_A, DAEMONS_ADDRESS);
-  machine = clock.view();
-  node = new SimNode(world.network, { peerId: PEER_B, clock: machine });
+  view = clock.view();
+  node = new SimNode(world.network, { peerId: PEER_B, clock: view });
   world.network.listen(PARTNERS_ADDRESS, node);
   partner = new ScriptedPartner({
     node,
-    clock: machine,
+    clock: view,
     random: derivedRandom(1, "partner"),
     daemonAddress: DAEMONS_ADDRESS,
     daemonPeerId: PEER_A,
@@ -143,7 +143,7 @@ test("a far end that crashes loses its state, and a new one can take its place",
   partner.outgoing.open();
   await clock.advance(1_000);
   partner.crash();
-  machine.stop();
+  view.stop();
   expect([partner.incoming, partner.outgoing.stream, node.getConnections().length]).toEqual([undefined, undefined, 0]);
   await clock.advance(30_000);
   expect(daemon.slots(PEER_B)).toBe("");

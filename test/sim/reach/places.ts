@@ -56,17 +56,28 @@ function isOnlyTypes(source: string): boolean {
   return !/^(export )?(async )?(const|let|class|function|abstract class)\b/m.test(source);
 }
 
-/** The beginning of a reason for code that some runs reach. */
+/** The beginning of a reason for code that some runs reach. It is not stale if these did, but must fit a line. */
 export const RARE = "Rare: ";
 
 export interface Explained {
   readonly explained: readonly { readonly place: Place; readonly reason: Reason }[];
   readonly unexplained: readonly Place[];
-  /** Reasons that fit no place: the code has changed, or is reached now. */
+  /** Reasons that fit no place: the code has changed, or is reached now. Rare ones only if the code has changed. */
   readonly stale: readonly Reason[];
 }
 
-export function explain(places: readonly Place[], reasons: readonly Reason[]): Explained {
+/** Those whose line or file is not there any more. `sources`: by path. */
+export function goneFrom(reasons: readonly Reason[], sources: ReadonlyMap<string, string>): readonly Reason[] {
+  const files = [...sources.keys()];
+  const lines = new Map([...sources].map(([file, source]) => [file, source.split("\n").map((line) => line.trim())]));
+  return reasons.filter(({ file, text }) => {
+    if (text === undefined) return !files.some((path) => isWithin(file, path));
+    return !(lines.get(file)?.some((line) => line.startsWith(text)) ?? false);
+  });
+}
+
+/** `sources`: those of the places, and of the reasons. */
+export function explain(places: readonly Place[], reasons: readonly Reason[], sources: ReadonlyMap<string, string>): Explained {
   const used = new Set<Reason>();
   const explained: { place: Place; reason: Reason }[] = [];
   const unexplained: Place[] = [];
@@ -78,10 +89,21 @@ export function explain(places: readonly Place[], reasons: readonly Reason[]): E
       explained.push({ place, reason });
     }
   }
-  return { explained, unexplained, stale: reasons.filter((reason) => !used.has(reason) && !reason.why.startsWith(RARE)) };
+  const gone = new Set(goneFrom(reasons, sources));
+  const stale = reasons.filter((reason) => gone.has(reason) || (!used.has(reason) && !reason.why.startsWith(RARE)));
+  return { explained, unexplained, stale };
+}
+
+/** Whether every place has a reason, and every reason still fits. */
+export function isComplete({ unexplained, stale }: Explained): boolean {
+  return unexplained.length === 0 && stale.length === 0;
 }
 
 function fits({ file, text }: Reason, place: Place): boolean {
-  const isIn = file.endsWith("/") ? place.file.startsWith(file) : place.file === file;
-  return isIn && (text === undefined || place.text.startsWith(text));
+  return isWithin(file, place.file) && (text === undefined || place.text.startsWith(text));
+}
+
+/** `file`: of a reason. */
+function isWithin(file: string, path: string): boolean {
+  return file.endsWith("/") ? path.startsWith(file) : path === file;
 }

@@ -1,6 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { explain, placesOf, RARE } from "./places.ts";
+import { explain, goneFrom, isComplete, placesOf, RARE } from "./places.ts";
 import { executed, Reached } from "./reached.ts";
+import { REASONS } from "./reasons.ts";
+import { sourcesInScope } from "./report.ts";
 import { Steering } from "./steering.ts";
 
 const SOURCE = `/** A comment that is not code. */
@@ -54,10 +56,27 @@ describe("places that no run reached", () => {
     const one = { file: "a/b.ts", text: "return 2", why: "never called" };
     const old = { file: "a/b.ts", text: "return 3;", why: "was here once" };
     const all = { file: "a/", why: "of this directory" };
-    expect(explain(places, [one, old])).toMatchObject({ unexplained: [{ line: 3 }, { line: 6 }], stale: [old] });
-    expect(explain(places, [one, all])).toMatchObject({ unexplained: [], stale: [] });
-    // Some runs reach rare code, and others do not.
-    expect(explain(places, [{ ...old, why: `${RARE}seldom here` }])).toMatchObject({ stale: [] });
+    const sources = new Map([["a/b.ts", SOURCE]]);
+    expect(explain(places, [one, old], sources)).toMatchObject({ unexplained: [{ line: 3 }, { line: 6 }], stale: [old] });
+    expect(explain(places, [one, all], sources)).toMatchObject({ unexplained: [], stale: [] });
+    expect([[one, all], [one, all, old], [one]].map((reasons) => isComplete(explain(places, reasons, sources)))).toEqual([
+      true,
+      false,
+      false,
+    ]);
+    // Some runs reach rare code, and others do not; but the code must be there.
+    const rare = { ...old, text: "return 1;", why: `${RARE}seldom here` };
+    expect(explain(places, [rare], sources)).toMatchObject({ stale: [] });
+    expect(explain(places, [{ ...rare, text: "return 3;" }], sources)).toMatchObject({ stale: [{ text: "return 3;" }] });
+  });
+
+  it("have reasons that fit lines and files which exist", () => {
+    expect(goneFrom(REASONS, sourcesInScope())).toEqual([]);
+    const gone = [
+      { file: "src/p2p/none/", why: "" },
+      { file: "src/reconciler/decide.ts", text: "none", why: RARE },
+    ];
+    expect(goneFrom(gone, sourcesInScope())).toEqual(gone);
   });
 });
 

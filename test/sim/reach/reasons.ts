@@ -6,7 +6,8 @@ const REAL_NETWORK =
 const STATUS = "Read by status, health and metrics, which worlds do not ask.";
 const FAULT = "Handles a fault of the program itself, of which there must be none: the invariant `no-faults` reports any.";
 const LATE = "A guard against calls that come after the end. The simulated parts make none.";
-const DIALECTS = "Scripted partners send one dialect, whole and well formed; fuzzing and interoperability tests send the others.";
+const DIALECTS =
+  "Partners send one dialect, whole and well formed, and attackers garbage and a heartbeat without an end. Fuzzing and interoperability tests send the others.";
 const FULL_BUFFER = "A world publishes fewer messages than the buffer holds. test/ingest/ingest-buffer.test.ts fills it.";
 const SETUP =
   "A world has one way of delivery from its start. test/store/delivery.test.ts and test/integration/event-source.test.ts change from core NATS to a stream.";
@@ -20,19 +21,24 @@ const WELL_FORMED = "The simulated broker's replies are well formed; fuzzing cov
 const DENIED = "The simulated broker denies nothing. test/integration/nats-permissions.test.ts.";
 const OVER =
   "A connection that closes fails the call that waits for it, so it would have to close in the very turn of an answer.";
-const HOSTILE = "Scripted partners keep to the protocol. test/p2p/heartbeat/misbehaving-peers.test.ts breaks it.";
+const PROVEN_FIRST =
+  "Attackers break the protocol in a first heartbeat; a stream that passed the challenge keeps to it. test/p2p/heartbeat/misbehaving-peers.test.ts.";
 const LEARNED = "The simulated daemon does not collect what partners are like. test/integration/learned.test.ts.";
 const PINGS = "A simulated ping fails only with its connection or its deadline, which are noticed first.";
 const RENEWS = "The reconciler renews a stream that it has just found open.";
 const UNREAD = "Scripted partners read what they get, so no window is ever full. test/p2p/heartbeat/unread.test.ts fills it.";
 const CUTS = "No simulated connection exceeds a limit and is cut. test/p2p/heartbeat/own-cuts.test.ts.";
 const ENDED_BEFORE = "A simulated stream never ends before it is handed over.";
-const ECHO = "Scripted partners echo what they get, or nothing at all.";
+const ECHOES =
+  "Scripted partners echo what they get, as many other bytes, or nothing. test/p2p/heartbeat/misbehaving-peers.test.ts has other answers.";
+const SPEAKS =
+  "Every scripted partner speaks the challenge's protocol. test/p2p/heartbeat/challenge-rule.test.ts has one that does not.";
+const MUXER_PINGS = "All simulated muxers answer pings, as yamux does.";
 const POLICY = "The dial policy is not simulated. test/reconciler/backoff.test.ts.";
 const UNKNOWN =
   "No stream of a peer without any event is outbound, or inbound under the rule `partners`. test/reconciler/decide.test.ts.";
 const ARCHIVED = "Nothing is archived in a world.";
-const COMMANDS = "Rows of `reinterpret` and `identity`, which run while the daemon is stopped. test/store/write/runs.test.ts.";
+const COMMANDS = "Rows of `identity`, which runs while the daemon is stopped. test/store/write/runs.test.ts.";
 const ROLLED_BACK_GAP =
   "Rare: the stream must lose messages that a rolled-back log had, and the daemon crash. test/ingest/stream/align-log.test.ts.";
 
@@ -48,6 +54,8 @@ export const REASONS: readonly Reason[] = [
     "return false;": FULL_BUFFER,
     "idle(): Promise<void> {": SETUP,
     "for (const resolve of this.#idle.splice(0)) resolve();": SETUP,
+    'if (outcome === "done") continue;':
+      "Rare: the daemon must stop in the turn in which a message arrives. test/ingest/ingest-buffer.test.ts.",
   }),
   ...inFile("src/ingest/ingest.ts", {
     "if (before === undefined && ignored.size >= MAX_NAMED_DATATYPES) return reason;":
@@ -134,13 +142,15 @@ export const REASONS: readonly Reason[] = [
   }),
   ...inFile("src/p2p/heartbeat/handler.ts", {
     "} catch (error) {": FAULT,
-    'return new PartnerdError("too_many_streams", ': HOSTILE,
-    '() => new PartnerdError("heartbeat_missing", `no heartbeat within ': HOSTILE,
-    'reader.onViolation = () => registry.close(key, "protocol_violation", stream);': HOSTILE,
-    "this.onViolation = (error) => stream.abort(error);": HOSTILE,
-    "if (!isReading) return;": HOSTILE,
-    "} catch (thrown) {": HOSTILE,
-    'if (heartbeat.peerId === null) throw new PartnerdError("peer_id_mismatch", "the heartbeat has no peer id");': HOSTILE,
+    'return new PartnerdError("too_many_streams", `${MAX_UNPROVEN_TOTAL} ':
+      "A world has too few peers: each has at most two streams that are challenged.",
+    'reader.onViolation = () => registry.close(key, "protocol_violation", stream);': PROVEN_FIRST,
+    "this.onFault = (error) => stream.abort(error);": FAULT,
+    "if (isFault(error)) this.onFault(error);": FAULT,
+    "if (!isReading) return;":
+      "A violation ends the stream, so only a fault comes before further bytes. test/p2p/heartbeat/faults.test.ts.",
+    'if (heartbeat.peerId === null) throw new PartnerdError("peer_id_mismatch", "the heartbeat has no peer id");':
+      "Attackers claim another PeerID, but always one. test/p2p/heartbeat/misbehaving-peers.test.ts",
     'this.#components.observer.learned?.(peerId, { ...reader.dialect, challenge: proven ? "passed" : "unsupported" });': LEARNED,
     "observer.explained?.(peerId, error);": "The simulated daemon logs no causes of failures.",
     "get dialect(): Dialect | undefined {": LEARNED,
@@ -148,7 +158,7 @@ export const REASONS: readonly Reason[] = [
   }),
   ...inFile("src/p2p/heartbeat/liveness.ts", {
     "} catch (error) {": PINGS,
-    "else await pingOverStream(connection);": "All simulated muxers answer pings, as yamux does.",
+    "else await pingOverStream(connection);": MUXER_PINGS,
   }),
   ...inFile("src/p2p/heartbeat/open-attempt.ts", {
     "if (signal.aborted) onAbort();": LATE,
@@ -175,9 +185,20 @@ export const REASONS: readonly Reason[] = [
     'this.#end(cut?.reason ?? (this.#stream.status === "reset" ? "reset" : "connection_lost"));': CUTS,
     "if (this.ended.aborted) return;": LATE,
   }),
+  ...inFile("src/p2p/heartbeat/probe.ts", {
+    "if (isFault(error)) throw error;": FAULT,
+    "export async function pingOverStream(": MUXER_PINGS,
+    "const stream = await abortable(opening, signal, (late) =>":
+      "The simulated network ends an opening with its signal, so no stream comes late. test/p2p/heartbeat/aborted-opens.test.ts.",
+    'if (end > expected.length) throw challengeFailed("more bytes': ECHOES,
+    'return completion === "until_complete" && end': MUXER_PINGS,
+    "if (receivedBytes < expected.length) throw challengeFailed(": ECHOES,
+    "export function challengeUnsupported(): PartnerdError {": SPEAKS,
+    'const isUnsupported = error instanceof Error && error.name === "UnsupportedProtocolError";': SPEAKS,
+  }),
   ...inFile("src/p2p/heartbeat/read-until-end.ts", {
-    "if (onChunk(event.data.subarray())) resolve();": ECHO,
-    'if (stream.remoteWriteStatus === "closed") onEnd();': ECHO,
+    "if (onChunk(event.data.subarray())) resolve();": MUXER_PINGS,
+    'if (stream.remoteWriteStatus === "closed") onEnd();': ENDED_BEFORE,
   }),
   ...inFile("src/p2p/partner-streams.ts", {
     "answer(stream, clock, (error) => observer.faulted(peerIdOf(remotePeer), error));": FAULT,
@@ -216,9 +237,9 @@ export const REASONS: readonly Reason[] = [
   ...inFile("src/reconciler/reconciler.ts", {
     "if (this.#inFlight.size === 0) return 0;": STATUS,
     'if (outcome.kind === "fault") this.#deps.observer.faulted(peerId, outcome);': FAULT,
-    'const part = attempt === null ? "reconciler" : "streams";': FAULT,
     "const leastMs = isFault(error) ? this.#deps.clock.monotonicMs() + RENEW_AGAIN_MS : 0;": FAULT,
     "get inFlightCount(): number {": STATUS,
+    'return { kind: "fault", error: toPartnerdError(thrown), part: "streams",': FAULT,
     'case "fault":': FAULT,
     "} catch (thrown) {": FAULT,
     "if (this.#stopping) return;": LATE,
@@ -237,7 +258,6 @@ export const REASONS: readonly Reason[] = [
       "The statement selects rows of this type only; the type of the row does not say so.",
   }),
   ...inFile("src/store/sql/statements/event-rows.ts", {
-    "const firstStarts = reinterpreted.map(({ seq }) => runs.firstStartAfter.get({ seq }));": COMMANDS,
     "history: (peerId: PeerId, limit: number, beforeSeq: number): LogEntry[] => {": STATUS,
   }),
   ...inFile("src/store/write/append-feed.ts", {
@@ -257,7 +277,6 @@ export const REASONS: readonly Reason[] = [
     'return isLearned(status, event) ? "repeated" : append(event, { ...OBSERVED, causeSeq }, atMs);': LEARNED,
     'const openedSeq = event.type === "StreamClosed" ? (endedBy(status, event)?.seq ?? null) : null;':
       "Every stream that closes is open in the log; the invariant `closes-name-their-opening` says so.",
-    "reinterpreted(changes: readonly Reinterpreted[], settings: EventSettings): LogEntry<DesiredEvent>[] {": COMMANDS,
     "identityChanged(event: IdentityChanged): LogEntry<IdentityChanged> {": COMMANDS,
     "const lastRowAtMs = rows.newestOfDaemon()?.atMs ?? null;": "A log with open streams has rows of the daemon.",
   }),
@@ -286,9 +305,10 @@ export const REASONS: readonly Reason[] = [
     why: "Names errors of libp2p and sockets; the simulator's network has few of them.",
   },
   { file: "src/p2p/heartbeat/dialler.ts", why: "Several addresses of one record, and handshakes on TCP, are not simulated." },
-  { file: "src/p2p/heartbeat/echo.ts", why: "Scripted partners ping at the size and pace that the wire protocol requires." },
-  { file: "src/p2p/heartbeat/probe.ts", why: "Scripted partners echo what they get, or nothing at all." },
-  { file: "src/p2p/heartbeat/inbound-pace.ts", why: "No scripted partner opens streams as fast as that; abuse tests do." },
+  {
+    file: "src/p2p/heartbeat/echo.ts",
+    why: "Scripted partners challenge with as many bytes as the wire protocol requires, and open no stream of pings. test/p2p/heartbeat/echo.test.ts.",
+  },
   { file: "src/store/sql/statements/archive-rows.ts", why: "Nothing is archived in a world." },
   {
     file: "src/ingest/broker/delivery-position.ts",

@@ -8,12 +8,20 @@ import { REASONS } from "./reasons.ts";
 const ROOT = join(import.meta.dirname, "../../..");
 
 export function explainedOf(reached: Reached): Explained {
+  const sources = sourcesInScope();
+  const places = [...sources].flatMap(([file, source]) => placesOf(file, source, reached.of(file)));
+  return explain(places, REASONS, sources);
+}
+
+/** By path, in its order. */
+export function sourcesInScope(): ReadonlyMap<string, string> {
   const files = readdirSync(join(ROOT, "src"), { recursive: true, encoding: "utf8" }).map((name) => `src/${name}`);
-  const places = files
-    .filter(isInScope)
-    .sort()
-    .flatMap((file) => placesOf(file, readFileSync(join(ROOT, file), "utf8"), reached.of(file)));
-  return explain(places, REASONS);
+  return new Map(
+    files
+      .filter(isInScope)
+      .sort()
+      .map((file) => [file, readFileSync(join(ROOT, file), "utf8")]),
+  );
 }
 
 export function coverageText({ explained, unexplained, stale }: Explained): string {
@@ -36,7 +44,7 @@ export function coverageDocument({ explained, unexplained }: Explained, seeds: n
   return `# Code that no simulated world reaches
 
 Written by \`npm run sim -- --coverage --seeds ${seeds} --write\`, which measures reconciler, ingest, p2p and the store's write path. The reasons
-are in \`test/sim/reach/reasons.ts\`, by file and text of the first line; the command reports those that fit no line any more.
+are in \`test/sim/reach/reasons.ts\`, by file and text of the first line; the command reports those that fit no line any more, and fails.
 
 ## With a reason
 

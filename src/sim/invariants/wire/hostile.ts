@@ -6,7 +6,7 @@ import type { SimPartnerStream } from "../../network/stream.ts";
 import type { Invariant, ObservedDaemon, Scene } from "../invariant.ts";
 
 const LOOK_EVERY_MS = 500;
-/** The registered stream, one that is challenged, and one that replaces it. */
+/** The registered stream, and two that are challenged. */
 const MOST_PER_PEER = 3;
 /** 10 s for the first heartbeat, 5 s for the challenge, and the time until the next look. */
 const UNPROVEN_MS = 16_000;
@@ -48,11 +48,11 @@ export function inboundIsBounded(scene: Scene): Invariant {
   ): void {
     if (inbound.length > MOST_PER_PEER)
       scene.violated("inbound-is-bounded", `${peerId} has ${inbound.length} open streams to us, at most ${MOST_PER_PEER}`);
-    const proven = daemon.streams.actual(peerId).inbound === null ? 0 : 1;
-    const old = inbound.filter((stream) => ageMs(stream) > UNPROVEN_MS).length;
-    if (old > proven) scene.violated("inbound-is-bounded", `${peerId} has had an unproven stream for ${UNPROVEN_MS} ms`);
-    const large = inbound.filter(({ receivedBytes }) => receivedBytes > MOST_UNPROVEN_BYTES).length;
-    if (large > proven)
+    const proven = daemon.streams.registered(peerId, "inbound");
+    const unproven = inbound.filter((stream) => stream !== proven);
+    if (unproven.some((stream) => ageMs(stream) > UNPROVEN_MS))
+      scene.violated("inbound-is-bounded", `${peerId} has had an unproven stream for ${UNPROVEN_MS} ms`);
+    if (unproven.some(({ receivedBytes }) => receivedBytes > MOST_UNPROVEN_BYTES))
       scene.violated("memory-is-bounded", `${peerId} has sent more than ${MOST_UNPROVEN_BYTES} bytes on an unproven stream`);
   }
 }

@@ -66,7 +66,7 @@ function cursorProblems(row: CursorRow, derived: DerivedCursor | undefined): str
   return [...otherProblems(row, derived), ...(behind === null ? [] : [behind])];
 }
 
-/** No harm by itself: the daemon moves the cursor forward when it starts. A version with a fault moved it back. */
+/** No harm by itself: the daemon moves the cursor forward when it starts. A faulty version moved it back. */
 function behindProblem({ created, sequence }: CursorRow, derived: DerivedCursor | undefined): string | null {
   if (derived?.created !== created || sequence >= derived.sequence) return null;
   return `sequence ${sequence} is behind ${derived.sequence}, which ${rowPlace(derived.seq)} has reached; the daemon corrects it at its next start`;
