@@ -124,7 +124,7 @@ function checkContents(
     return { events: 0, head: NO_ROWS, witnesses: [], cursorProven: null };
   }
   const { start } = origin.value;
-  const { replay, derived, meaning, checks } = rowChecks(origin.value, withHistory);
+  const { replay, derived, meaning, identity, checks } = rowChecks(origin.value, withHistory);
   const lastSeq = () => highestSeq(database) ?? Math.max(0, ...known.map(({ seq }) => seq));
   let total = lastSeq();
   const onRow = (seq: number) => onProgress(seq - start.seq, total - start.seq);
@@ -151,6 +151,7 @@ function checkContents(
     if (series !== undefined) findings.take("published heads", () => seriesFindings(database, series, total, start));
     const listed = attempt(() => [
       ...meaning.witnesses(),
+      ...identity.witnesses(),
       ...derived.witnesses(database),
       ...countWitnesses(database),
       ...leftoverWitnesses(database),
@@ -164,20 +165,21 @@ function checkContents(
 
 /** The checks of each row, by aspect, and those of them that also check tables or list claims. */
 function rowChecks({ start, projections, lastRun, cursor }: ReturnType<typeof logOrigin>, withHistory: boolean) {
-  const [replay, derived, meaning] = [replayCheck(startReplay(projections)), cursorCheck(cursor), meaningCheck(lastRun)];
+  const [replay, derived] = [replayCheck(startReplay(projections)), cursorCheck(cursor)];
+  const [meaning, identity] = [meaningCheck(lastRun), identityCheck(lastRun)];
   if (projections === undefined) replay.unreadable?.();
   const checks = new Map<string, RowCheck>([
     ["chain", chainCheck(start)],
     ["column types", columnTypesCheck()],
     ["payloads", payloadCheck()],
     ["messages", meaning],
-    ...(withHistory ? [["identity", identityCheck(lastRun)] as const] : []),
+    ...(withHistory ? [["identity", identity] as const] : []),
     // Without the archived state, every other row would be a finding.
     ...(projections === undefined ? [] : [["replay", replay] as const]),
     ...(projections === undefined || !withHistory ? [] : [["streams", streamsCheck(projections)] as const]),
     ["ingest_cursor", derived],
   ]);
-  return { replay, derived, meaning, checks };
+  return { replay, derived, meaning, identity, checks };
 }
 
 function within({ from, heads }: HeadSeries, lastSeq: number): HeadSeries {
