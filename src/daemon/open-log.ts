@@ -19,6 +19,7 @@ import { lockDirectory } from "../store/sql/lock.ts";
 import type { Store } from "../store/store.ts";
 import { HeadPublisher } from "./heads/head-publisher.ts";
 import { openOwnStore } from "./log/open-own-store.ts";
+import { retriedWhileLocked } from "./log/while-locked.ts";
 import { Recorder } from "./recorder.ts";
 import { FileWatch } from "./watch/file-watch.ts";
 import { memoryLimits, reportMemoryLimits } from "./watch/memory-limit.ts";
@@ -59,12 +60,13 @@ export async function openLog(config: Config, around: Surroundings): Promise<Log
   const store = await openOwnStore({ directory: config.data, clock, logger, signal, owner });
   const verifyingMs = clock.monotonicMs();
   const { rows, cursorProven } = await verifyLog({ directory: config.data, signal });
-  if (cursorProven !== null) correctCursor(store, cursorProven, logger);
   logger.info({ rows, durationMs: Math.round(clock.monotonicMs() - verifyingMs) }, "event log verified");
   const settled = settleRotation(config, store.identity());
   if (settled !== undefined) logger.warn(settled, "interrupted rotation of the identity settled");
   const privateKey = await loadOrCreateIdentity(config, store.identity());
   const peerId = peerIdOf(peerIdFromPrivateKey(privateKey));
+  // Only now: a start that is refused leaves the log as it was.
+  if (cursorProven !== null) await correctCursor(store, cursorProven, around);
   owner.use(store.onAppended(onLogged));
   const head = owner.use(new HeadPublisher({ store, clock, random, logger }));
   const files = owner.use(new FileWatch({ store, clock, random, logger }));
@@ -78,9 +80,9 @@ export async function openLog(config: Config, around: Surroundings): Promise<Log
 }
 
 /** The log has everything up to `proven`. From a cursor behind it, reading would stop at the first message that the log has. */
-function correctCursor(store: Store, proven: Cursor, logger: Logger): void {
+async function correctCursor(store: Store, proven: Cursor, { clock, signal, logger }: Surroundings): Promise<void> {
   const { stream, sequence } = proven;
   const before = store.cursor()?.sequence ?? null;
-  store.appendDelivery([], proven);
+  await retriedWhileLocked(() => store.appendDelivery([], proven), { clock, signal });
   logger.warn({ stream, before, sequence }, "cursor was behind the rows of the log; moved it forward");
 }

@@ -1,14 +1,15 @@
 /** Opens a log that a faulty version left: its cursor had moved back to a redelivered message, and reading never resumed. */
 import { hash } from "node:crypto";
-import { expect, test } from "vitest";
-import { systemClock, systemRandom } from "../../src/base/clock.ts";
+import { beforeEach, expect, test } from "vitest";
+import { type Clock, systemClock, systemRandom } from "../../src/base/clock.ts";
 import { loadConfig } from "../../src/config/load.ts";
 import { openLog } from "../../src/daemon/open-log.ts";
 import { Metrics } from "../../src/http/metrics.ts";
+import { VirtualClock } from "../../src/sim/time/virtual-clock.ts";
 import { cursorRowOf } from "../../src/store/model/cursor.ts";
 import { dedupeKeyOf, messageHash } from "../../src/store/model/dedupe-key.ts";
 import type { Store } from "../../src/store/store.ts";
-import { desired, received } from "../store/support/events.ts";
+import { desired, received, start } from "../store/support/events.ts";
 import { rawConnection, TemporaryStore } from "../store/support/temporary-store.ts";
 import { RecordingLogger } from "../support/recording-logger.ts";
 
@@ -22,19 +23,25 @@ function take(store: Store, sequence: number) {
   return store.appendReceived([{ ...message, dedupeKey }], { ...STREAM, sequence, messageHash: ofMessage });
 }
 
-test("a cursor that had moved back is put where the rows prove it to be, and reading resumes there", async () => {
-  using temporary = new TemporaryStore();
+let temporary: TemporaryStore;
+let logger: RecordingLogger;
+beforeEach(() => {
+  [temporary, logger] = [new TemporaryStore(), new RecordingLogger()];
+  return () => temporary[Symbol.dispose]();
+});
+
+/** Three messages, with the cursor at the first, as such a version left them. */
+function moveBack(): void {
   for (const sequence of [1, 2, 3]) take(temporary.store, sequence);
   temporary.store[Symbol.dispose]();
-  {
-    using raw = rawConnection(temporary.path);
-    const { checksum } = cursorRowOf({ ...STREAM, firstSequence: 1, sequence: 1, messageHash: null });
-    raw.database.prepare("update ingest_cursor set sequence = 1, message_hash = null, checksum = ?").run(checksum);
-  }
-  const logger = new RecordingLogger();
-  await using owner = new AsyncDisposableStack();
-  const { store } = await openLog(loadConfig({ flags: { data: temporary.directory }, env: {}, file: undefined, serves: true }), {
-    clock: systemClock,
+  using raw = rawConnection(temporary.path);
+  const { checksum } = cursorRowOf({ ...STREAM, firstSequence: 1, sequence: 1, messageHash: null });
+  raw.database.prepare("update ingest_cursor set sequence = 1, message_hash = null, checksum = ?").run(checksum);
+}
+
+function open(owner: AsyncDisposableStack, clock: Clock = systemClock) {
+  return openLog(loadConfig({ flags: { data: temporary.directory }, env: {}, file: undefined, serves: true }), {
+    clock,
     random: systemRandom,
     logger,
     metrics: new Metrics(),
@@ -43,12 +50,48 @@ test("a cursor that had moved back is put where the rows prove it to be, and rea
     onObserved: () => {},
     onLogged: () => {},
   });
+}
+
+const moved = () =>
+  logger.at("warn").filter(({ message }) => message === "cursor was behind the rows of the log; moved it forward");
+const contents = () => [temporary.read("select * from event_log"), temporary.read("select * from ingest_cursor")];
+
+test("a cursor that had moved back is put where the rows prove it to be, and reading resumes there", async () => {
+  moveBack();
+  await using owner = new AsyncDisposableStack();
+  const { store } = await open(owner);
   expect(store.cursor()?.sequence).toBe(3);
-  expect(logger.at("warn")).toContainEqual({
-    level: "warn",
-    fields: { stream: "OC", before: 1, sequence: 3 },
-    message: "cursor was behind the rows of the log; moved it forward",
-  });
+  expect(moved().map(({ fields }) => fields)).toEqual([{ stream: "OC", before: 1, sequence: 3 }]);
   expect(take(store, 3)).toEqual(["duplicate"]);
   expect(take(store, 4)).toMatchObject([{ streamSequence: 4 }]);
+});
+
+test("a start that is refused, because the key is not the log's, leaves the cursor as it was", async () => {
+  start(temporary.store);
+  moveBack();
+  const before = contents();
+  await using owner = new AsyncDisposableStack();
+  await expect(open(owner)).rejects.toMatchObject({ code: "identity_changed" });
+  expect([contents(), moved()]).toEqual([before, []]);
+});
+
+test("the cursor is corrected once another process releases the lock", async () => {
+  moveBack();
+  const clock = new VirtualClock();
+  using raw = rawConnection(temporary.path);
+  raw.database.exec("begin immediate");
+  const refused = Promise.withResolvers<void>();
+  const schedule = clock.schedule.bind(clock);
+  clock.schedule = (delayMs, run) => {
+    refused.resolve();
+    return schedule(delayMs, run);
+  };
+  await using owner = new AsyncDisposableStack();
+  const opening = open(owner, clock);
+  await Promise.race([refused.promise, opening]);
+  await clock.advance(1_000);
+  raw.database.exec("rollback");
+  await clock.advance(50);
+  const { store } = await opening;
+  expect([store.cursor()?.sequence, moved().length]).toEqual([3, 1]);
 });

@@ -165,6 +165,19 @@ describe("messages that are compared with the stream", () => {
     expect(known(1)).toEqual([]);
     expect(known(2)).toEqual([2]);
   });
+
+  it.each([
+    ["above", "ibid-1"],
+    ["below", "early-1"],
+  ])("are found if a message of before the rewind has the same sequence, and the new key is %s the old one", (_, messageHash) => {
+    temporary.store.appendDelivery([followed], cursor);
+    temporary.store.appendReceived([message(1), message(2), message(3)], at(3));
+    temporary.store.appendDelivery([rewound, followed], cursor);
+    const again = received(desired(), { dedupeKey: dedupeKeyOf(identity, 1, messageHash), streamSequence: 1 });
+    temporary.store.appendReceived([again], { ...identity, sequence: 1, messageHash });
+    for (const upTo of [1, 2, 3])
+      expect(temporary.store.knownMessages(identity, upTo, 4), `up to ${upTo}`).toEqual([{ sequence: 1, messageHash }]);
+  });
 });
 
 describe("messages from core NATS before the stream was followed", () => {

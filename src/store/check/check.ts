@@ -6,6 +6,7 @@
 import { basename } from "node:path";
 import type Database from "better-sqlite3";
 import { startReplay } from "../fold/replay.ts";
+import type { Cursor } from "../model/cursor.ts";
 import type { UnprovenClaim } from "../model/finding.ts";
 import { type Finding, Findings } from "../model/finding.ts";
 import { LOG_BEGINNING, type LogHead, type LogStart, NO_ROWS } from "../model/log-head.ts";
@@ -25,7 +26,7 @@ import { highestSeq, LogPass } from "./rows/log-pass.ts";
 import { meaningCheck } from "./rows/meaning-check.ts";
 import { repetitionFindings } from "./rows/repetitions-check.ts";
 import { replayCheck } from "./rows/replay-check.ts";
-import { attempt } from "./rows/row-reader.ts";
+import { attempt, type RowCheck } from "./rows/row-reader.ts";
 import { chainCheck, payloadCheck } from "./rows/sound-rows.ts";
 import { streamsCheck } from "./rows/streams-check.ts";
 import { countWitnesses, headWitnesses } from "./witnesses.ts";
@@ -38,8 +39,9 @@ export interface CheckOptions {
   /** Heads that the daemon published to one place; a copy of a database may end before the newest of them. */
   readonly series?: HeadSeries;
   /**
-   * False leaves out whether rows agree with earlier ones: closes of streams with their openings, starts with the log's identity.
-   * Default true. For copies: a log that lost a close cannot be repaired, and is still worth a backup.
+   * False leaves out whether rows agree with earlier ones: closes of streams with their openings, starts with the log's identity; and
+   * whether the cursor is behind the rows. Default true. For copies: a log that lost a close cannot be repaired, and is still worth a
+   * backup, and the daemon corrects such a cursor.
    */
   readonly withHistory?: boolean;
   /** Makes a missing head file a finding; default false. */
@@ -58,6 +60,8 @@ export interface CheckReport {
   readonly findings: readonly Finding[];
   /** The claims that the file alone cannot prove. */
   readonly witnesses: readonly UnprovenClaim[];
+  /** The position in the broker stream that the rows prove, if a sound cursor is behind it; otherwise null. */
+  readonly cursorProven: Cursor | null;
 }
 
 /**
@@ -79,13 +83,13 @@ export function checkDatabase(options: CheckOptions): CheckReport {
     const read = attempt(() => database.prepare("select count(*) from sqlite_schema").get());
     if (!read.ok) {
       findings.take("pages", () => [{ place: basename(file), problem: `cannot be read: ${read.why}` }]);
-      return { file, head: NO_ROWS, events: 0, findings: findings.all(), witnesses: [] };
+      return { file, head: NO_ROWS, events: 0, findings: findings.all(), witnesses: [], cursorProven: null };
     }
     const all = [...known, ...(isData ? (options.series?.heads.slice(-1) ?? []) : [])];
     const gone = isEmpty(database) ? all.flatMap((head) => [...headFindings(database, head, 0, LOG_BEGINNING)]) : [];
     if (gone.length > 0) {
       findings.take("head", () => gone);
-      return { file, head: NO_ROWS, events: 0, findings: findings.all(), witnesses: [] };
+      return { file, head: NO_ROWS, events: 0, findings: findings.all(), witnesses: [], cursorProven: null };
     }
     refuseOtherVersion(database, file);
     findings.take("file header", () => headerFindings(file));
@@ -108,7 +112,7 @@ function checkContents(
   { known, series }: { readonly known: readonly KnownHead[]; readonly series: HeadSeries | undefined },
   withHistory: boolean,
   onProgress: (rows: number, total: number) => void,
-): Pick<CheckReport, "head" | "events" | "witnesses"> | "archived concurrently" {
+): Pick<CheckReport, "head" | "events" | "witnesses" | "cursorProven"> | "archived concurrently" {
   findings.take("file header", () => applicationIdFindings(database));
   findings.take("pages", () => integrityFindings(database));
   findings.take("schema", () => [...schemaFindings(database), ...migrationFindings(database)]);
@@ -117,34 +121,18 @@ function checkContents(
   if (!origin.ok) {
     // Its tables are not those of this program; the findings above say more.
     findings.take("schema", () => [{ place: "schema", problem: `the log cannot be read with it: ${origin.why}` }]);
-    return { events: 0, head: NO_ROWS, witnesses: [] };
+    return { events: 0, head: NO_ROWS, witnesses: [], cursorProven: null };
   }
-  const { start, projections, lastRun, cursor } = origin.value;
-  const [replay, derived, meaning] = [replayCheck(startReplay(projections)), cursorCheck(cursor), meaningCheck(lastRun)];
-  if (projections === undefined) replay.unreadable?.();
+  const { start } = origin.value;
+  const { replay, derived, meaning, identity, checks } = rowChecks(origin.value, withHistory);
   const lastSeq = () => highestSeq(database) ?? Math.max(0, ...known.map(({ seq }) => seq));
   let total = lastSeq();
-  const pass = new LogPass(
-    {
-      database,
-      findings,
-      checks: new Map([
-        ["chain", chainCheck(start)],
-        ["column types", columnTypesCheck()],
-        ["payloads", payloadCheck()],
-        ["messages", meaning],
-        ...(withHistory ? [["identity", identityCheck(lastRun)] as const] : []),
-        // Without the archived state, every other row would be a finding.
-        ...(projections === undefined ? [] : [["replay", replay] as const]),
-        ...(projections === undefined || !withHistory ? [] : [["streams", streamsCheck(projections)] as const]),
-        ["ingest_cursor", derived],
-      ]),
-      onRow: (seq) => onProgress(seq - start.seq, total - start.seq),
-    },
-    start,
-  );
+  const onRow = (seq: number) => onProgress(seq - start.seq, total - start.seq);
+  const pass = new LogPass({ database, findings, checks, onRow }, start);
   pass.readTo(total);
-  let [isSame, witnesses]: [boolean, readonly UnprovenClaim[]] = [true, []];
+  let isSame = true;
+  let witnesses: readonly UnprovenClaim[] = [];
+  let cursorProven: Cursor | null = null;
   // One transaction, so that nothing is appended between reading the end of the log and reading the tables.
   inOneRead(database, () => {
     isSame = logOrigin(database).start.seq === start.seq;
@@ -154,13 +142,17 @@ function checkContents(
     findings.take("projections", () => replay.tables(database));
     findings.take("archives", () => anchorFindings(database));
     findings.take("archived rows", () => leftoverFindings(database));
-    findings.take("ingest_cursor", () => derived.cursor(database));
+    findings.take("ingest_cursor", () => {
+      cursorProven = derived.ahead(database);
+      return cursorProven === null || withHistory ? derived.cursor(database) : [];
+    });
     findings.take("repeated_failures", () => repetitionFindings(database, start));
     findings.take("head", () => known.flatMap((head) => [...headFindings(database, head, total, start)]));
     const published = series && publishedReport(database, series, total, start);
     findings.take("published heads", () => published?.findings ?? []);
     const listed = attempt(() => [
       ...meaning.witnesses(),
+      ...identity.witnesses(),
       ...derived.witnesses(database),
       ...countWitnesses(database),
       ...leftoverWitnesses(database),
@@ -169,7 +161,26 @@ function checkContents(
   });
   if (!isSame) return "archived concurrently";
   const { seq, atMs, chainHash } = pass.last;
-  return { events: pass.rows, head: pass.rows === 0 ? NO_ROWS : { seq, atMs, chainHash }, witnesses };
+  return { events: pass.rows, head: pass.rows === 0 ? NO_ROWS : { seq, atMs, chainHash }, witnesses, cursorProven };
+}
+
+/** The checks of each row, by aspect, and those of them that also check tables or list claims. */
+function rowChecks({ start, projections, lastRun, cursor }: ReturnType<typeof logOrigin>, withHistory: boolean) {
+  const [replay, derived] = [replayCheck(startReplay(projections)), cursorCheck(cursor)];
+  const [meaning, identity] = [meaningCheck(lastRun), identityCheck(lastRun)];
+  if (projections === undefined) replay.unreadable?.();
+  const checks = new Map<string, RowCheck>([
+    ["chain", chainCheck(start)],
+    ["column types", columnTypesCheck()],
+    ["payloads", payloadCheck()],
+    ["messages", meaning],
+    ...(withHistory ? [["identity", identity] as const] : []),
+    // Without the archived state, every other row would be a finding.
+    ...(projections === undefined ? [] : [["replay", replay] as const]),
+    ...(projections === undefined || !withHistory ? [] : [["streams", streamsCheck(projections)] as const]),
+    ["ingest_cursor", derived],
+  ]);
+  return { replay, derived, meaning, identity, checks };
 }
 
 function publishedReport(database: Database.Database, series: HeadSeries, lastSeq: number, start: LogStart) {

@@ -12,6 +12,7 @@ import type { LogHead } from "../model/log-head.ts";
 import { DATABASE_NAME, databaseFileOf } from "../sql/data-directory.ts";
 import { ARCHIVE_LOCK, lockDirectory } from "../sql/lock.ts";
 import { closeAtEnd, openExistingDatabase } from "../sql/open.ts";
+import { tables } from "../sql/statements/tables.ts";
 import { appendRestored } from "./append-restored.ts";
 import { type CopyProgress, copyDatabase, removeDatabase } from "./copy.ts";
 import { cursorIn, lastSeqOf } from "./damaged.ts";
@@ -76,8 +77,9 @@ export async function restoreBackup(options: RestoreOptions): Promise<RestoredBa
       { ...report, file: backup },
       "restore another backup with --from FILE, or the provable rows with --from-jetstream",
     );
-    const [lastSeqBefore, cursor, lastSeq] = [lastSeqOf(database), cursorIn(copy), report.head.seq];
-    const head = withRestored(copy, { backup: resolve(backup), lastSeq, lastSeqBefore }, nowMs);
+    const [lastSeqBefore, lastSeq] = [lastSeqOf(database), report.head.seq];
+    const head = withRestored(copy, { backup: resolve(backup), lastSeq, lastSeqBefore }, report.cursorProven, nowMs);
+    const cursor = cursorIn(copy);
     const setAside = swapDatabase(copy, directory, head, nowMs);
     return { events: report.events, lastSeq, head, lastSeqBefore, cursor, setAside };
   } finally {
@@ -85,10 +87,11 @@ export async function restoreBackup(options: RestoreOptions): Promise<RestoredBa
   }
 }
 
-/** Returns the new head. The copy stays a single file. */
-function withRestored(copy: string, details: RestoreFacts, nowMs: number): LogHead {
+/** Returns the new head. A cursor behind the rows is moved to `proven`, as the daemon would do. The copy stays a single file. */
+function withRestored(copy: string, details: RestoreFacts, proven: Cursor | null, nowMs: number): LogHead {
   const database = openExistingDatabase(copy);
   using _closing = closeAtEnd(database);
+  if (proven !== null) tables(database).setCursor(proven);
   const head = appendRestored(database, { reason: "backup", details }, nowMs);
   database.pragma("journal_mode = delete");
   return head;

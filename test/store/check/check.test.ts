@@ -65,6 +65,7 @@ describe("a sound database", () => {
       head: { seq: 0, chainHash: "0".repeat(64), atMs: null },
       findings: [],
       witnesses: [],
+      cursorProven: null,
     });
   });
 

@@ -1,8 +1,11 @@
 /** check finds starts of the daemon under another identity than that of the log. */
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { PeerId } from "../../../src/base/ids.ts";
+import { checkDatabase } from "../../../src/store/check/check.ts";
+import { claimSentenceOf } from "../../../src/store/model/finding.ts";
 import { backUp } from "../../../src/store/recovery/backup.ts";
+import type { StartInit } from "../../../src/store/write/own-event-appender.ts";
 import { PEER_A, PEER_B, PEER_C } from "../../support/peers.ts";
 import { archiveBefore, findingsIn } from "../support/archiving.ts";
 import { append, desired, start } from "../support/events.ts";
@@ -69,4 +72,45 @@ it("does not keep such a log from being backed up", async () => {
   startAs(PEER_B);
   const copy = { from: temporary.directory, to: join(temporary.directory, "copy.db"), force: false, nowMs: 0 };
   expect(await backUp(copy)).toMatchObject({ events: 2 });
+});
+
+it("no longer reports a start under another identity once it is archived", async () => {
+  startAs(PEER_B);
+  append(temporary.store, desired());
+  await archiveBefore(temporary.directory, 3);
+  expect(found()).toEqual([]);
+});
+
+describe("a start of a version that recorded no PeerID", () => {
+  /** Such a version accepted any key. */
+  const startUnnamed = () => temporary.store.registerStart(unnamed, () => {});
+  const unnamed = { run: "00000000", version: "0.0.0", config: { events: {} }, lastAliveMs: null } as unknown as StartInit;
+  const ofIdentity = () =>
+    checkDatabase({ path: temporary.directory })
+      .witnesses.map(claimSentenceOf)
+      .filter((claim) => claim.includes("PeerID"));
+
+  it("needs a witness, and is not a finding", () => {
+    for (let starts = 0; starts < 2; starts++) {
+      startUnnamed();
+      temporary.store.appendStart();
+    }
+    startAs(PEER_A);
+    expect(found()).toEqual([]);
+    expect(ofIdentity()).toEqual([
+      "event_log: 2 starts up to event_log row 3 may have had another key than the log's, because an earlier version recorded no PeerID; the operator who put another key in place, or the logs of partners from that time",
+    ]);
+  });
+
+  it("does not excuse a later start under another identity", () => {
+    startUnnamed();
+    temporary.store.appendStart();
+    startAs(PEER_B);
+    expect(found()).toEqual([expect.stringMatching(`^event_log row 3: a start as ${PEER_B}, but .* since event_log row 1, `)]);
+  });
+
+  it("is not listed if there is none", () => {
+    startAs(PEER_A);
+    expect(ofIdentity()).toEqual([]);
+  });
 });

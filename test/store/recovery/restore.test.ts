@@ -4,6 +4,8 @@ import { basename, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { checkDatabase } from "../../../src/store/check/check.ts";
 import { readHeadFile } from "../../../src/store/head/head-file.ts";
+import { cursorRowOf } from "../../../src/store/model/cursor.ts";
+import { sentenceOf } from "../../../src/store/model/finding.ts";
 import { backUp } from "../../../src/store/recovery/backup.ts";
 import { restoreBackup } from "../../../src/store/recovery/restore.ts";
 import { lockDirectory } from "../../../src/store/sql/lock.ts";
@@ -11,7 +13,7 @@ import { openStore } from "../../../src/store/store.ts";
 import { errorWith } from "../../support/matchers.ts";
 import { append, desired } from "../support/events.ts";
 import { appendLongLog } from "../support/long-log.ts";
-import { TemporaryStore, temporaryDirectory } from "../support/temporary-store.ts";
+import { rawConnection, TemporaryStore, temporaryDirectory } from "../support/temporary-store.ts";
 
 const NOW_MS = Date.UTC(2026, 0, 2, 3, 4, 5);
 const STAMP = "20260102T030405Z";
@@ -163,5 +165,32 @@ describe("restore --from", () => {
     await restoreBackup({ directory: temporary.directory, from: copy, nowMs: NOW_MS });
     temporary.reopen();
     expect(checkDatabase({ path: temporary.directory }).findings).toEqual([]);
+  });
+
+  it("accepts a log whose cursor a faulty version moved back, as backup does, and moves it to where the rows prove it to be", async () => {
+    const stored = temporary.store.cursor();
+    if (stored === undefined) throw new Error("expected a cursor");
+    // The newest message left no row.
+    const proven = { ...stored, sequence: stored.sequence - 1 };
+    temporary.store[Symbol.dispose]();
+    const { sequence, checksum } = cursorRowOf({ ...proven, sequence: proven.sequence - 2 });
+    temporary.write(`update ingest_cursor set sequence = ${sequence}, checksum = '${checksum}'`);
+    const rows = temporary.read("select * from event_log");
+    const { findings, cursorProven } = checkDatabase({ path: temporary.directory });
+    expect(findings.map(sentenceOf)).toEqual([expect.stringContaining(`: sequence ${sequence} is behind ${proven.sequence}, `)]);
+    expect(cursorProven?.sequence).toBe(proven.sequence);
+    const report = await backUp({ from: temporary.directory, to: backup, force: true, nowMs: 0 });
+    expect(report.events).toBe(rows.length);
+    expect((await restore()).cursor?.sequence).toBe(proven.sequence);
+    expect(checkDatabase({ path: temporary.directory }).findings).toEqual([]);
+    expect(temporary.read("select * from event_log").slice(0, -1)).toEqual(rows);
+    expect(temporary.reopen().cursor()?.sequence).toBe(proven.sequence);
+  });
+
+  it("rejects a backup whose cursor is behind and was forged", async () => {
+    temporary.store[Symbol.dispose]();
+    using raw = rawConnection(backup);
+    raw.database.exec("update ingest_cursor set sequence = sequence - 3");
+    await expect(restore()).rejects.toThrow(errorWith("check_failed", /checksum does not match/));
   });
 });

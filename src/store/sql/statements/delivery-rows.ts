@@ -32,11 +32,19 @@ interface NewerInStream {
   readonly streamSequence: number;
 }
 
-/** The key next below `before`, in the order of text, not of sequences. A dedupe key begins with the creation time of its stream. */
+/** The most keys that KEY_BEFORE passes over, each in less than 1 µs. */
+const MOST_PASSED = 10_000;
+
+/**
+ * The key next below `before` of a row after `afterSeq`, in the order of text, not of sequences: a dedupe key begins with the creation
+ * time of its stream. Bounded: a rewound stream can have left any number of keys from before.
+ */
 const KEY_BEFORE = `
-  select dedupe_key as dedupeKey, seq from event_log
-  where dedupe_key >= :created || '/' and dedupe_key < :before
-  order by dedupe_key desc limit 1`;
+  select dedupeKey from (
+    select dedupe_key as dedupeKey, seq from event_log
+    where dedupe_key >= :created || '/' and dedupe_key < :before
+    order by dedupe_key desc limit ${MOST_PASSED}
+  ) where seq > :afterSeq order by dedupeKey desc limit 1`;
 
 const ARCHIVED_BEFORE = `
   select stream_sequence as sequence, message_hash as messageHash from archived_message
@@ -88,7 +96,7 @@ const statements = {
 export function deliveryRows(database: Database, archived: ArchiveRows) {
   const { delivery, deliveries, cursor, upsertCursor } = prepareAll(statements, database);
   const newerInStream = database.prepare<NewerInStream, { seq: number; streamSequence: number }>(NEWER_IN_STREAM);
-  const keyBefore = database.prepare<{ created: string; before: string }, { dedupeKey: string; seq: number }>(KEY_BEFORE);
+  const keyBefore = database.prepare<{ created: string; before: string; afterSeq: number }, string>(KEY_BEFORE).pluck();
   const archivedBefore = database.prepare<{ created: string; sequence: number }, KnownMessage>(ARCHIVED_BEFORE);
   const contestedRuns = database.prepare<[], readonly string[]>(CONTESTED_RUNS).raw();
   const receivedByCore = database.prepare<{ afterSeq: number; sinceMs: number }, CoreMessageCount>(RECEIVED_BY_CORE);
@@ -124,8 +132,7 @@ export function deliveryRows(database: Database, archived: ArchiveRows) {
       for (let distance = 0; distance <= sequence && found.size < limit; distance = distance * 2 + 1) {
         const upTo = sequence - distance;
         // "0" follows "/", so this is above every key of `upTo`.
-        const { dedupeKey = "", seq = 0 } = keyBefore.get({ created, before: `${created}/${upTo}0` }) ?? {};
-        const key = seq > afterSeq ? parseDedupeKey(dedupeKey) : undefined;
+        const key = parseDedupeKey(keyBefore.get({ created, before: `${created}/${upTo}0`, afterSeq }) ?? "");
         const archivedMessage = afterSeq === 0 ? archivedBefore.get({ created, sequence: upTo }) : undefined;
         if (key !== undefined && key.sequence <= sequence)
           found.set(key.sequence, { sequence: key.sequence, messageHash: key.hash });
