@@ -4,7 +4,7 @@ import { PartnerdError } from "../base/errors.ts";
 import type { BrokerStreamState, ConsumerOwner, ConsumerState } from "../ingest/broker/broker-port.ts";
 import { nanosecondsOf } from "../ingest/broker/delivery-position.ts";
 import { messageHash } from "../store/model/dedupe-key.ts";
-import type { ConsumerInfo, JetStreamManager, NatsConnection } from "./connection/client.ts";
+import type { ClusterInfo, ConsumerInfo, JetStreamManager, NatsConnection } from "./connection/client.ts";
 import { askJetStream, isMissing, unlessMissing } from "./connection/jetstream-error.ts";
 import { consumerConfig, consumerDifferences, consumerOwner } from "./setup/consumer-config.ts";
 import { uncapturedBy } from "./setup/steps.ts";
@@ -39,7 +39,7 @@ export class BrokerStreamApi {
   }
 
   async state(): Promise<BrokerStreamState> {
-    const { created, state, config } = await this.#ask(`look at stream ${this.#stream}`, ({ streams }) =>
+    const { created, state, config, cluster } = await this.#ask(`look at stream ${this.#stream}`, ({ streams }) =>
       streams.info(this.#stream),
     );
     const firstSequence = state.messages === 0 ? state.last_seq + 1 : state.first_seq;
@@ -50,6 +50,7 @@ export class BrokerStreamApi {
       lastSequence: state.last_seq,
       uncaptured: uncapturedBy(config, this.#subjects),
       limits: limitsText(limitsOf(config)),
+      leader: leaderOf(cluster),
     };
   }
 
@@ -117,4 +118,11 @@ export class BrokerStreamApi {
 /** The client library does not know the field, which nats-server has since 2.11. */
 function isPaused(found: ConsumerInfo & { readonly paused?: boolean }): boolean {
   return found.paused === true;
+}
+
+/** The client library does not know `leader_since`, which tells apart two times that a server leads. nats-server 2.15 has it. */
+function leaderOf(cluster: (ClusterInfo & { readonly leader_since?: string }) | undefined): string | null {
+  const { leader, leader_since: since } = cluster ?? {};
+  if (leader === undefined) return null;
+  return since === undefined ? leader : `${leader} since ${since}`;
 }

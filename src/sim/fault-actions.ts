@@ -100,9 +100,9 @@ function brokerOrDiskAction(world: World, line: BrokerOrDiskLine): FaultAction {
   if ("disk" in line) return { who: "daemon", what: `disk ${line.disk}`, act: () => actOnDisk(world, line.disk) };
   const who = "broker";
   if ("broker" in line && line.broker === "new_leader") {
-    const { messages, forMs } = line;
-    const what = `new leader, ${messages} messages behind for ${forMs} ms`;
-    return { who, what, act: () => broker.changeLeader(messages, forMs) };
+    const { messages, forMs, cut } = line;
+    const what = `new leader, ${messages} messages behind for ${forMs} ms${cut ? "" : ", connections stay"}`;
+    return { who, what, act: () => broker.changeLeader(messages, forMs, cut) };
   }
   if ("broker" in line) return { who, what: line.broker, act: () => actOnBroker(world, line.broker) };
   if ("consumer" in line) return { who, what: `consumer ${line.consumer}`, act: () => actOnConsumer(world, line.consumer) };

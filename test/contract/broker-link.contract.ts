@@ -139,8 +139,8 @@ export function brokerLinkContract(name: string, start: () => Promise<BrokerHarn
 
     it("tells a recreated stream apart by its creation time", async () => {
       await harness.publish("a");
-      const { created } = await settle(link.state());
-      expect(await settle(link.state())).toMatchObject({ created });
+      const { created, leader } = await settle(link.state());
+      expect(await settle(link.state())).toMatchObject({ created, leader });
       await harness.recreate();
       expect((await settle(link.state())).created).not.toBe(created);
       expect(await state()).toEqual([1, 0]);

@@ -9,6 +9,7 @@ import { expect, test } from "vitest";
 import { systemRandom } from "../../src/base/clock.ts";
 import { PartnerdError } from "../../src/base/errors.ts";
 import { freePorts } from "../../src/demo/stage/stage.ts";
+import { BrokerStreamApi } from "../../src/nats/broker-stream-api.ts";
 import { setUp } from "../../src/nats/setup/setup.ts";
 import type { DeliveryView } from "../../src/views/api.ts";
 import { type ConfigFile, DaemonProcess } from "../support/daemon-process.ts";
@@ -237,9 +238,10 @@ test("a cluster whose leader is killed under load, three times, is not taken for
   });
   await using daemon = await DaemonProcess.start({ config: { nats: { url: urlsOf(servers).join() } } });
   const { streams } = await client.jetstreamManager();
+  const api = new BrokerStreamApi(client, { stream: STREAM, consumer: CONSUMER, subjects: SUBJECTS });
   const leaderOf = async () => {
-    const { cluster } = await streams.info(STREAM).catch(() => ({ cluster: undefined }));
-    return servers.find((_, index) => cluster?.leader === `n${index}`);
+    const { leader } = await api.state().catch(() => ({ leader: null }));
+    return servers.find((_, index) => leader?.split(" ")[0] === `n${index}`);
   };
   let published = 0;
   const load = setInterval(() => client.publish(CREATE, `message ${++published}`), 2);

@@ -14,6 +14,8 @@ export interface BrokerStreamState extends BrokerStream {
   readonly uncaptured: readonly string[];
   /** How much it keeps, for people: any change shows. */
   readonly limits: string;
+  /** The server of a cluster that answered as its leader, and since when it leads if the broker says so; null if none is named. */
+  readonly leader: string | null;
 }
 
 /** The daemon that created a consumer: its identity, and its run. */

@@ -6,10 +6,10 @@ import type { Clock } from "../../base/clock.ts";
 import { isFault, isSameFailure, PartnerdError, toPartnerdError } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
 import { pause } from "../../base/pause.ts";
-import { type Cursor, isSameStream } from "../../store/model/cursor.ts";
+import { isSameStream } from "../../store/model/cursor.ts";
 import type { BrokerLink, BrokerStreamState, ConsumerOwner, ConsumerState } from "../broker/broker-port.ts";
 import type { IngestBuffer } from "../ingest-buffer.ts";
-import { isAtCursor, isBehind } from "./align.ts";
+import { isAtCursor } from "./align.ts";
 import { type Aligned, type AlignedLog, alignLog, compareKnown } from "./align-log.ts";
 import { Contest } from "./contest.ts";
 import { GuaranteeWatch, uncaptured } from "./guarantee-watch.ts";
@@ -186,21 +186,20 @@ export class BrokerStreamReader {
   /** Compares the stream with the log, brings the log in line, and creates the consumer at its cursor. */
   async #place(link: BrokerLink, isOver: () => boolean): Promise<Placed | Restart> {
     const { log, buffer, stream, consumer: name, owner, logger } = this.#deps;
-    const found = await this.#stale.look(() => link.state());
+    const look = await this.#stale.look(link);
+    const { found } = look;
     const known = await compareKnown(link, found, log);
     if (known === "other" && !isSameStream(await link.state(), found)) return { reason: "stream_recreated" };
     const consumer = await link.consumer();
     if (isOver()) return STOPPED;
     this.#meetOther(consumer);
-    const before = log.cursor();
-    const isBehindLog = before !== undefined && isBehind(found, before);
-    if (!this.#stale.isBelieved(isBehindLog) && isBehindLog) throw behind(found, before);
+    const isRewound = this.#stale.isRewound(look, log.cursor());
     // Buffered messages lie beyond the cursor and are redelivered. From here on nothing else moves the cursor.
     buffer.discard();
     const { cursor, hadUpTo } = alignLog(found, known, { consumer, isTaken: this.#contest.isTaken(consumer) }, this.#deps);
     const reread = this.#resync.due;
     const start = reread !== null ? this.#resync.startIn(found, cursor, reread) : cursor.sequence + 1;
-    const isInPlace = reread === null && !isBehindLog && consumer !== undefined && isAtCursor(consumer, cursor, owner);
+    const isInPlace = reread === null && !isRewound && consumer !== undefined && isAtCursor(consumer, cursor, owner);
     if (!isInPlace) await link.recreateConsumerAt(start, owner);
     this.#contest.placed();
     // If the stream was recreated since we looked, we would read it from the middle and take its messages for those of the old one.
@@ -285,15 +284,4 @@ export class BrokerStreamReader {
     using _limit = this.#deps.clock.schedule(PING_TIMEOUT_MS, () => late.resolve("late"));
     if ((await Promise.race([link.ping().catch(() => "late" as const), late.promise])) === "late") await link.close();
   }
-}
-
-function behind({ stream, lastSequence }: BrokerStreamState, cursor: Cursor): PartnerdError {
-  return new PartnerdError(
-    "stream_behind",
-    `stream ${stream} ends at sequence ${lastSequence}, but the log has up to ${cursor.sequence}`,
-    {
-      nextStep:
-        "the answer may be out of date; if it stays so, the daemon records that the stream was rewound, and reads it from its start",
-    },
-  );
 }

@@ -1,49 +1,67 @@
 /** Whether to believe a broker whose stream ends before the log's cursor. */
+import { PartnerdError } from "../../base/errors.ts";
+import type { Cursor } from "../../store/model/cursor.ts";
+import type { BrokerLink, BrokerStreamState } from "../broker/broker-port.ts";
+import { isBehind } from "./align.ts";
 
 /** A new leader of a cluster answers from an older state until it has caught up, which takes a moment; a rewound stream stays so. */
 const BELIEVED_AFTER_MS = 5_000;
 const BELIEVED_LOOKS = 3;
-/** As long as a slow look and the wait for the next one take. Looks further apart may have met two leaders that lag. */
-const APART_MS = 9_000;
 
-/** When the broker was asked, and when it had answered: its answer was true in between. Monotonic time. */
+type Connection = Pick<BrokerLink, "state">;
+
+/** An answer was true at some time between `askedMs` and `answeredMs`. Monotonic time. */
 interface Look {
+  readonly link: Connection;
+  readonly found: BrokerStreamState;
   readonly askedMs: number;
   readonly answeredMs: number;
 }
 
 export class StaleAnswer {
   readonly #nowMs: () => number;
-  #look: Look = { askedMs: 0, answeredMs: 0 };
-  /** The first and the newest of the looks that found the stream behind, one after another. */
-  #first: Look | undefined;
-  #newest: Look | undefined;
-  #looks = 0;
+  /** Looks that found the stream behind, by one leader and over one connection, with no other in between. */
+  #run: { readonly first: Look; readonly looks: number } | undefined;
 
   constructor(nowMs: () => number) {
     this.#nowMs = nowMs;
   }
 
-  /** Passes the answer on. */
-  async look<State>(ask: () => Promise<State>): Promise<State> {
+  async look(link: Connection): Promise<Look> {
     const askedMs = this.#nowMs();
-    const state = await ask();
-    this.#look = { askedMs, answeredMs: this.#nowMs() };
-    return state;
+    const found = await link.state();
+    const look = { link, found, askedMs, answeredMs: this.#nowMs() };
+    // Each leader may lag for a moment of its own, so the next lag is judged from scratch, also if the rest of this look fails.
+    if (this.#run !== undefined && !isByOneLeader(this.#run.first, look)) this.#run = undefined;
+    return look;
   }
 
-  /** Call after each look at the stream. True once it has been behind, look after look, for long enough; then it starts over. */
-  isBelieved(isBehind: boolean): boolean {
-    const look = this.#look;
-    if (!isBehind || look.answeredMs - (this.#newest ?? look).askedMs > APART_MS) this.#first = undefined;
-    this.#looks = this.#first === undefined ? 0 : this.#looks;
-    if (!isBehind) return false;
-    this.#first ??= look;
-    this.#newest = look;
-    this.#looks += 1;
-    const isBelieved = this.#looks >= BELIEVED_LOOKS && look.askedMs - this.#first.answeredMs >= BELIEVED_AFTER_MS;
-    // The log follows the stream from here on, so what comes next is another matter.
-    if (isBelieved) this.#first = undefined;
-    return isBelieved;
+  /**
+   * Whether the stream has ended before the cursor, look after look, for long enough to be taken for rewound. Call once for each
+   * look that succeeds as a whole. Throws `stream_behind` while it may be a lag.
+   */
+  isRewound(look: Look, cursor: Cursor | undefined): boolean {
+    const { first, looks } = this.#run ?? { first: look, looks: 0 };
+    // After a sound answer, and after a rewind, which the log then follows, the next lag is judged from scratch.
+    this.#run = undefined;
+    if (cursor === undefined || !isBehind(look.found, cursor)) return false;
+    if (looks + 1 >= BELIEVED_LOOKS && look.askedMs - first.answeredMs >= BELIEVED_AFTER_MS) return true;
+    this.#run = { first, looks: looks + 1 };
+    throw behind(look.found, cursor);
   }
+}
+
+function isByOneLeader(one: Look, other: Look): boolean {
+  return one.link === other.link && one.found.leader === other.found.leader;
+}
+
+function behind({ stream, lastSequence }: BrokerStreamState, cursor: Cursor): PartnerdError {
+  return new PartnerdError(
+    "stream_behind",
+    `stream ${stream} ends at sequence ${lastSequence}, but the log has up to ${cursor.sequence}`,
+    {
+      nextStep:
+        "the answer may be out of date; if it stays so, the daemon records that the stream was rewound, and reads it from its start",
+    },
+  );
 }

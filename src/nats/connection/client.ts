@@ -2,6 +2,7 @@
 export {
   AckPolicy,
   type Authenticator,
+  type ClusterInfo,
   type ConsumerConfig,
   type ConsumerInfo,
   connect,

@@ -3,8 +3,8 @@ import type { Clock } from "../../base/clock.ts";
 import type { BrokerStreamState, ConsumerState } from "../../ingest/broker/broker-port.ts";
 import type { SimBrokerStream } from "./stream.ts";
 
-/** Closer lags would look like a single one that is longer than the daemon tolerates. */
-const APART_MS = 10_000;
+/** They lead the stream in turn. */
+const SERVERS = 3;
 
 interface Lag {
   readonly untilMs: number;
@@ -18,16 +18,17 @@ export class BrokerAnswers {
   readonly #stream: SimBrokerStream;
   readonly #clock: Clock;
   #lag: Lag | undefined;
+  #changes = 0;
 
   constructor(stream: SimBrokerStream, clock: Clock) {
     this.#stream = stream;
     this.#clock = clock;
   }
 
-  /** For `forMs`, answers lack the newest `messages` sequences and all that is stored from now on. Ignored soon after another lag. */
-  lag(messages: number, forMs: number): void {
+  /** Another server leads. For `forMs`, its answers lack the newest `messages` sequences and all that is stored from now on. */
+  changeLeader(messages: number, forMs: number): void {
+    this.#changes += 1;
     const nowMs = this.#clock.monotonicMs();
-    if (this.#lag !== undefined && nowMs < this.#lag.untilMs + APART_MS) return;
     const { setBacks, state } = this.#stream;
     const lastSequence = Math.max(0, state.lastSequence - messages);
     this.#lag = { untilMs: nowMs + forMs, lastSequence, created: state.created, setBacks };
@@ -42,7 +43,7 @@ export class BrokerAnswers {
   }
 
   get state(): BrokerStreamState {
-    const { state } = this.#stream;
+    const state = { ...this.#stream.state, leader: `n${this.#changes % SERVERS}` };
     const lastSequence = this.#lastSequence;
     if (lastSequence === undefined) return state;
     return { ...state, lastSequence, firstSequence: Math.min(state.firstSequence, lastSequence + 1) };

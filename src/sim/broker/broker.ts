@@ -112,10 +112,10 @@ export class SimBroker {
     this.stream.setBack(messages);
   }
 
-  /** The server that leads the stream dies, and another that lags `messages` behind answers for it. */
-  changeLeader(messages: number, forMs: number): void {
-    this.cut();
-    this.answers.lag(messages, forMs);
+  /** Another server, which lags `messages` behind, answers for the stream. `isCut`: connections were to the one before, which dies. */
+  changeLeader(messages: number, forMs: number, isCut: boolean): void {
+    if (isCut) this.cut();
+    this.answers.changeLeader(messages, forMs);
   }
 
   #connect(view: ClockView): SimBrokerLink {

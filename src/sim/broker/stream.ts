@@ -43,7 +43,7 @@ export class SimBrokerStream implements StoredMessages {
     this.#created = this.#timeOfCreation();
   }
 
-  get state(): BrokerStreamState {
+  get state(): Omit<BrokerStreamState, "leader"> {
     const [firstSequence = this.#lastSequence + 1] = this.#held.keys();
     const always = { stream: this.name, uncaptured: [], limits: "unlimited" };
     return { ...always, created: this.#created, firstSequence, lastSequence: this.#lastSequence };

@@ -14,6 +14,7 @@ const state = (firstSequence: number, lastSequence: number): BrokerStreamState =
   lastSequence,
   uncaptured: [],
   limits: "",
+  leader: null,
 });
 const owner = { peerId: "us", run: "new" };
 const acknowledgedBy = (run: string, acknowledged: number, delivered = acknowledged): FoundConsumer => ({

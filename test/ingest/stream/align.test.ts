@@ -12,6 +12,7 @@ const state = (firstSequence: number, lastSequence: number, created = identity.c
   lastSequence,
   uncaptured: [],
   limits: "",
+  leader: null,
 });
 const NO_EVIDENCE: Evidence = { known: "unknown", acknowledged: null, byClone: false, hadUpTo: 0 };
 /** Our consumer has acknowledged everything up to the cursor, and the stream holds the message there. */

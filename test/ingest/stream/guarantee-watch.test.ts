@@ -11,6 +11,7 @@ const FOUND: BrokerStreamState = {
   lastSequence: 5,
   uncaptured: [],
   limits: "1 GiB",
+  leader: null,
 };
 const PLACED: ConsumerState = {
   startSequence: 6,

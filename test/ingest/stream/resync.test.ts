@@ -3,7 +3,7 @@ import { Resync } from "../../../src/ingest/stream/resync.ts";
 
 const STREAM = { stream: "OC_RESOURCES", created: "2026-01-01T00:00:00Z" };
 const CURSOR = { ...STREAM, sequence: 5, firstSequence: 1, messageHash: "hash" };
-const HELD = { ...STREAM, firstSequence: 1, lastSequence: 9, uncaptured: [], limits: "" };
+const HELD = { ...STREAM, firstSequence: 1, lastSequence: 9, uncaptured: [], limits: "", leader: null };
 
 /** A resync whose first reading has begun, and has logged up to `logged`. */
 function under(logged: number): Resync {

@@ -1,31 +1,70 @@
 import { expect, test } from "vitest";
 import { RestartLoop } from "../../../src/ingest/stream/restart-loop.ts";
 import { StaleAnswer } from "../../../src/ingest/stream/stale-answer.ts";
+import { CURSOR, HELD } from "../support/fake-broker.ts";
 
-test("a broker that is behind is believed at the third look, after five seconds", async () => {
-  const answers = async (...looks: readonly (readonly [isBehind: boolean, atMs: number])[]) => {
-    let nowMs = 0;
-    const stale = new StaleAnswer(() => nowMs);
-    const believed: boolean[] = [];
-    for (const [isBehind, atMs] of looks) {
-      nowMs = atMs;
-      believed.push(stale.isBelieved(await stale.look(async () => isBehind)));
-    }
-    return believed;
+/** `took` ms pass before the broker answers. `fails`: the rest of the look does. */
+interface Answer {
+  readonly at: number;
+  readonly took?: number;
+  readonly leader?: string;
+  readonly link?: "first" | "second";
+  readonly is?: "sound" | "fails";
+}
+
+/** After how many answers of a stream that ends at 3, while the cursor is at 5, it is taken for rewound; undefined if never. */
+async function believedAfter(...answers: readonly Answer[]): Promise<number | undefined> {
+  let nowMs = 0;
+  const stale = new StaleAnswer(() => nowMs);
+  let current: Answer = { at: 0 };
+  const state = async () => {
+    nowMs = current.at + (current.took ?? 0);
+    return { ...HELD, lastSequence: current.is === "sound" ? 5 : 3, leader: current.leader ?? null };
   };
-  expect(await answers([true, 1_000], [true, 6_000], [true, 6_000])).toEqual([false, false, true]);
-  expect(await answers([true, 1_000], [true, 5_998], [true, 5_999], [true, 6_000])).toEqual([false, false, false, true]);
-  const afterASoundOne = await answers(
-    [true, 1_000],
-    [true, 2_000],
-    [false, 3_000],
-    [true, 10_000],
-    [true, 15_000],
-    [true, 15_000],
-  );
-  expect(afterASoundOne).toEqual([false, false, false, false, false, true]);
-  expect(await answers([true, 0], [true, 9_000], [true, 18_000]), "looks that are close enough").toEqual([false, false, true]);
-  expect(await answers([true, 0], [true, 9_001], [true, 9_002]), "two leaders may have answered").toEqual([false, false, false]);
+  const links = { first: { state }, second: { state } };
+  for (const [index, answer] of answers.entries()) {
+    current = answer;
+    nowMs = answer.at;
+    const look = await stale.look(links[answer.link ?? "first"]);
+    if (answer.is === "fails") continue;
+    try {
+      if (stale.isRewound(look, CURSOR)) return index + 1;
+      expect(answer.is).toBe("sound");
+    } catch (thrown) {
+      expect(thrown).toMatchObject({ code: "stream_behind" });
+    }
+  }
+  return undefined;
+}
+
+const at = (...times: readonly number[]): Answer[] => times.map((ms) => ({ at: ms }));
+const by = (leader: string, ...times: readonly number[]): Answer[] => times.map((ms) => ({ at: ms, leader }));
+
+test.each<[string, number | undefined, readonly Answer[]]>([
+  ["at the third look after five seconds", 3, at(1_000, 6_000, 6_000)],
+  ["not before", 4, at(1_000, 5_998, 5_999, 6_000)],
+  ["however far apart the looks are", 3, at(0, 11_000, 22_000)],
+  ["from scratch after a sound answer", 6, [...at(1_000, 2_000), { at: 3_000, is: "sound" }, ...at(10_000, 15_000, 15_000)]],
+  ["from scratch if another leader answers", 6, [...by("a", 0, 1_000), ...by("b", 6_000, 7_000, 10_999, 11_000)]],
+  ["never by leaders that take turns", undefined, [...by("a", 0, 4_000), ...by("b", 8_000), ...by("a", 12_000, 16_000)]],
+  [
+    "from scratch if another leader answered a look that then failed",
+    undefined,
+    [...by("a", 0, 1_000), { at: 3_000, leader: "b", is: "fails" }, ...by("a", 6_000, 7_000)],
+  ],
+  [
+    "although a look fails, if the leader stays",
+    4,
+    [...by("a", 0), { at: 3_000, leader: "a", is: "fails" }, ...by("a", 4_000, 9_000)],
+  ],
+  [
+    "from scratch over another connection",
+    5,
+    [...at(0, 4_000), ...[8_000, 9_000, 13_000].map((ms) => ({ at: ms, link: "second" as const }))],
+  ],
+  ["from when an answer arrived to when the last one was asked for", 4, [{ at: 0, took: 3_000 }, ...at(4_000, 7_000, 8_000)]],
+])("a stream that is behind is believed %s", async (_, expected, answers) => {
+  expect(await believedAfter(...answers)).toBe(expected);
 });
 
 const GONE = { reason: "consumer_missing" } as const;

@@ -9,7 +9,14 @@ export const STREAM = { stream: "OC_RESOURCES", created: "2026-01-01T00:00:00Z" 
 
 export const CURSOR = { ...STREAM, sequence: 5, firstSequence: 1, messageHash: "hash" };
 
-export const HELD: BrokerStreamState = { ...STREAM, firstSequence: 1, lastSequence: 5, uncaptured: [], limits: "" };
+export const HELD: BrokerStreamState = {
+  ...STREAM,
+  firstSequence: 1,
+  lastSequence: 5,
+  uncaptured: [],
+  limits: "",
+  leader: null,
+};
 
 export const OWNER = { peerId: "us", run: "1" };
 

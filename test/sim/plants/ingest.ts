@@ -54,8 +54,8 @@ export const INGEST_PLANTS: readonly Plant[] = [
     name: "stale-answer-believed",
     what: "A new leader that lags is believed at once: its stream is recorded as rewound, and read again from its start.",
     file: "src/ingest/stream/stale-answer.ts",
-    find: "const isBelieved = this.#looks >= BELIEVED_LOOKS",
-    replace: "const isBelieved = this.#looks >= 1 || this.#looks >= BELIEVED_LOOKS",
+    find: "if (looks + 1 >= BELIEVED_LOOKS && look.askedMs",
+    replace: "if (looks >= 0 || look.askedMs",
   },
   {
     name: "delivery-number-not-checked",

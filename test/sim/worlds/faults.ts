@@ -80,10 +80,14 @@ const OF_A_STREAM = {
   remove: ({ draw }, atMs) => [{ atMs, stream: "remove", messages: draw.one([0, 1, 2]) }],
   recreate: (_, atMs) => [{ atMs, stream: "recreate", messages: 0 }],
   set_back: ({ draw }, atMs) => [{ atMs, stream: "set_back", messages: draw.one([1, 2, 5, 30]) }],
-  /** The promise is that a lag of less than five seconds is seen through. */
-  new_leader: ({ draw }, atMs) => [
-    { atMs, broker: "new_leader", messages: draw.one([1, 2, 5, 30]), forMs: draw.one([300, 2_000, 4_500]) },
-  ],
+  /** The promise is that lags of less than five seconds are seen through, also if another leader lags as soon as one has caught up. */
+  new_leader: ({ draw, untilMs }, atMs) => {
+    const drawn = () => ({ messages: draw.one([1, 2, 5, 30]), forMs: draw.one([300, 2_000, 4_500]) });
+    const first = { atMs, broker: "new_leader", ...drawn(), cut: true } as const;
+    if (!draw.chance(0.5)) return [first];
+    const nextMs = Math.min(untilMs, atMs + first.forMs + draw.one([-200, 0, 1_000, 4_000]));
+    return [first, { ...first, atMs: nextMs, ...drawn(), cut: draw.chance(0.5) }];
+  },
 } as const satisfies Record<string, Kind>;
 
 const OF_ANY_WORLD = {
