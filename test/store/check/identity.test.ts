@@ -82,6 +82,11 @@ it("no longer reports a start under another identity once it is archived", async
 });
 
 describe("a start of a version that recorded no PeerID", () => {
+  beforeEach(() => {
+    temporary[Symbol.dispose]();
+    temporary = new TemporaryStore();
+  });
+
   /** Such a version accepted any key. */
   const startUnnamed = () => temporary.store.registerStart(unnamed, () => {});
   const unnamed = { run: "00000000", version: "0.0.0", config: { events: {} }, lastAliveMs: null } as unknown as StartInit;
@@ -98,15 +103,23 @@ describe("a start of a version that recorded no PeerID", () => {
     startAs(PEER_A);
     expect(found()).toEqual([]);
     expect(ofIdentity()).toEqual([
-      "event_log: 2 starts up to event_log row 3 may have had another key than the log's, because an earlier version recorded no PeerID; the operator who put another key in place, or the logs of partners from that time",
+      "event_log: 2 starts up to event_log row 2 may have had another key than the log's, because an earlier version recorded no PeerID; the operator who put another key in place, or the logs of partners from that time",
     ]);
   });
 
   it("does not excuse a later start under another identity", () => {
     startUnnamed();
     temporary.store.appendStart();
+    startAs(PEER_A);
     startAs(PEER_B);
-    expect(found()).toEqual([expect.stringMatching(`^event_log row 3: a start as ${PEER_B}, but .* since event_log row 1, `)]);
+    expect(found()).toEqual([expect.stringMatching(`^event_log row 3: a start as ${PEER_B}, but .* since event_log row 2, `)]);
+  });
+
+  it("is a finding after a start that names one", () => {
+    startAs(PEER_A);
+    startUnnamed();
+    temporary.store.appendStart();
+    expect(found()).toEqual(["event_log row 2: a start without a PeerID, which each one since event_log row 1 must name"]);
   });
 
   it("is not listed if there is none", () => {

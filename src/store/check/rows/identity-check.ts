@@ -35,7 +35,8 @@ export function identityCheck(before: RunRecord | null): IdentityCheck {
         known = { peerId: to, by };
       } else if (event?.type === "DaemonStarted") {
         if (event.details.peerId === undefined) {
-          if (last !== undefined) yield { place: by, problem: `a start without a PeerID, which each one since ${last.by} must name` };
+          if (last !== undefined)
+            yield { place: by, problem: `a start without a PeerID, which each one since ${last.by} must name` };
           unnamed.count += 1;
           unnamed.lastSeq = row.seq;
         }
