@@ -21,7 +21,7 @@ afterEach(() => temporary[Symbol.dispose]());
 
 const copyDatabase = () => copyFileSync(temporary.path, join(copies, "oc-partnerd.db"));
 const copyWal = () => copyFileSync(`${temporary.path}-wal`, join(copies, "oc-partnerd.db-wal"));
-const verified = () => verifyLog({ directory: copies, signal: new AbortController().signal });
+const verified = async () => (await verifyLog({ directory: copies, signal: new AbortController().signal })).rows;
 const headOf = (path: string) => {
   using reader = openLogReader(path);
   return reader.head().seq;

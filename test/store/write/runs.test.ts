@@ -148,7 +148,10 @@ describe("the log's identity", () => {
     expect(temporary.store.identity()).toBe(PEER_A);
     start(temporary.store, { peerId: PEER_B });
     expect(temporary.store.identity()).toBe(PEER_B);
-    expect(findingsIn(temporary.directory)).toEqual([]);
+    expect(findingsIn(temporary.directory), "no daemon starts like these two").toEqual([
+      expect.stringContaining("a start without a PeerID"),
+      expect.stringContaining(`a start as ${PEER_B}, but the log belongs to ${PEER_A}`),
+    ]);
     expect(temporary.store.verifyProjections()).toEqual([]);
   });
 
