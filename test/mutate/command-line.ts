@@ -54,7 +54,7 @@ export function parseCommandLine(argv: readonly string[]): MutateCommand {
       example(
         "npm run mutate -- --sample 300",
         "npm run mutate -- --only src/reconciler --tests test/reconciler",
-        "npm run mutate -- --changed HEAD~1 --near --sample 20 --least-score 75",
+        "npm run mutate -- --changed HEAD~1 --near --sample 20 --least-score 60",
         "npm run mutate -- --results mutations.json --write",
       ),
     )
