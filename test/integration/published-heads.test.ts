@@ -120,6 +120,7 @@ test("heads show that a log was replaced by an older copy, and that there should
   expect(confirmed.stdout).toMatch(/event_log row \d+: an older copy of the log continued here, says LogRolledBack/);
   expect(confirmed.code, confirmed.stdout).toBe(0);
   expectFailure(await check(nats, daemon, "--restored", "zero"), 64, ["--restored", "zero", "LogRestored"]);
+  expectFailure(await runCommand(["check", "--data", daemon.dataDir, "--restored", seq]), 64, ["--restored", "add --nats"]);
 
   await using other = await startServer();
   expect((await check(other, daemon)).stdout).toMatch(/OC_PARTNERD_HEADS: has no head of 12D3Koo/);

@@ -50,6 +50,8 @@ export function checkCommand(env: Env): Command {
       ),
     )
     .action(async ({ head, nats, restored = [], archives, requireHead, requireArchives, json, ...flags }: CheckFlags) => {
+      if (nats === undefined && restored.length > 0)
+        throw new PartnerdError("usage", "--restored without --nats has no effect", { nextStep: "add --nats" });
       const config = configOf({ ...flags, nats: nats === true ? undefined : nats }, env);
       const { data } = config;
       const published = nats === undefined ? undefined : { ...(await readPublishedHeads(data, config)), confirmed: restored };

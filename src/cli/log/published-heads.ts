@@ -2,7 +2,7 @@
 import { systemClock as clock } from "../../base/clock.ts";
 import { messageOf } from "../../base/errors.ts";
 import type { Config } from "../../config/schema.ts";
-import type { HeadSeries } from "../../store/check/head-check.ts";
+import type { HeadSeries } from "../../store/check/head-series.ts";
 import type { HeadOfRun } from "../../store/check/replaced-heads.ts";
 import type { Finding } from "../../store/model/finding.ts";
 import { natsOf } from "../terminal/flags.ts";

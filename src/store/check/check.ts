@@ -17,7 +17,8 @@ import { anchorFindings, logOrigin } from "./anchor-check.ts";
 import { headerFindings } from "./file/header-check.ts";
 import { integrityFindings } from "./file/integrity.ts";
 import { applicationIdFindings, migrationFindings, refuseOtherVersion, schemaFindings } from "./file/schema-check.ts";
-import { type HeadSeries, headBeside, headFindings, type KnownHead, replacementReport, seriesFindings } from "./head-check.ts";
+import { headBeside, headFindings, type KnownHead } from "./head-check.ts";
+import { type HeadSeries, seriesReport } from "./head-series.ts";
 import { leftoverFindings, leftoverWitnesses } from "./leftovers-check.ts";
 import { columnTypesCheck } from "./rows/column-types.ts";
 import { cursorCheck } from "./rows/cursor-check.ts";
@@ -184,10 +185,7 @@ function rowChecks({ start, projections, lastRun, cursor }: ReturnType<typeof lo
 }
 
 function publishedReport(database: Database.Database, series: HeadSeries, lastSeq: number, start: LogStart) {
-  const read = attempt(() => {
-    const { findings, claims } = replacementReport(database, series, lastSeq, start);
-    return { findings: [...seriesFindings(database, series, lastSeq, start), ...findings], claims };
-  });
+  const read = attempt(() => seriesReport(database, series, lastSeq, start));
   return read.ok ? read.value : { findings: [{ place: series.from, problem: `cannot be compared: ${read.why}` }], claims: [] };
 }
 

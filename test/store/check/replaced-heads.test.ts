@@ -95,6 +95,22 @@ it("are explained by a rollback that the operator confirms, from the first start
   });
 });
 
+it("are never passed over because only an archive file could tell", async () => {
+  begin("old");
+  grow("kept");
+  await restoreWithout("lost", "lost, too");
+  const restored = seqNow();
+  begin("new");
+  grow("a", "b", "c");
+  await archiveBefore(temporary.directory, restored + 3);
+  const published = [lost(restored + 1, "old")];
+  expect(await check(published)).toEqual({ contradicting: [`event_log row ${restored}`], claims: [] });
+  expect(await check(published, [restored])).toMatchObject({
+    contradicting: [],
+    claims: [{ place: `event_log row ${restored}` }],
+  });
+});
+
 it("are a finding if they name rows before the copy, or if a run since then has published them", async () => {
   begin("old");
   grow("kept");
