@@ -4,12 +4,12 @@ import { basename, join } from "node:path";
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import type { PeerId } from "../../src/base/ids.ts";
 import { rotateIdentity } from "../../src/daemon/log/change-identity.ts";
-import { loadIdentity, loadOrCreateIdentity, peerIdOfKey } from "../../src/identity/identity.ts";
+import { loadOrCreateIdentity, peerIdOfKey } from "../../src/identity/identity.ts";
 import { settleRotation, waitingKeyVerdict, writeNextKey } from "../../src/identity/rotation.ts";
 import { VirtualClock } from "../../src/sim/time/virtual-clock.ts";
 import { findingsIn } from "../store/support/archiving.ts";
-import { start } from "../store/support/events.ts";
-import { TemporaryStore } from "../store/support/temporary-store.ts";
+import type { TemporaryStore } from "../store/support/temporary-store.ts";
+import { identityIn, LogWithKey } from "../support/log-with-key.ts";
 import { errorWith } from "../support/matchers.ts";
 import { PEER_A, PEER_B, PEER_C } from "../support/peers.ts";
 
@@ -38,16 +38,15 @@ vi.mock("node:fs", async (original) => {
 });
 
 const clock = new VirtualClock();
+let log: LogWithKey;
 let temporary: TemporaryStore;
 let data: string;
 let first: PeerId;
 
 beforeEach(async () => {
-  temporary = new TemporaryStore();
+  log = await LogWithKey.create();
+  ({ temporary, first } = log);
   data = temporary.directory;
-  first = peerIdOfKey(await loadOrCreateIdentity({ data }));
-  start(temporary.store, { peerId: first });
-  temporary.store[Symbol.dispose]();
   disk.calls.length = 0;
   disk.failFrom = Number.POSITIVE_INFINITY;
   return () => {
@@ -56,13 +55,7 @@ beforeEach(async () => {
   };
 });
 
-const logged = (): PeerId | undefined => {
-  const peerId = temporary.reopen().identity();
-  temporary.store[Symbol.dispose]();
-  return peerId;
-};
 const path = (name: string) => join(data, name);
-const identityIn = (place: { data: string; identityFile?: string } = { data }) => peerIdOfKey(loadIdentity(place).key);
 
 describe("the verdict about a waiting key", () => {
   it.each([
@@ -119,9 +112,9 @@ describe("a crash in a rotation", () => {
   it("at any call leaves a key in place, and the next start has the key that the log names", async () => {
     const seen = new Set<string>();
     for (let calls = 0; ; calls += 1) {
-      const before = logged();
+      const before = log.logged();
       const isWhole = await rotatesWithin(calls);
-      const [place, peerId] = [{ data }, logged()];
+      const [place, peerId] = [{ data }, log.logged()];
       expect(existsSync(path("identity.key")), `${calls} calls`).toBe(true);
       const settled = settleRotation(place, peerId);
       seen.add(settled?.outcome ?? "nothing to do");

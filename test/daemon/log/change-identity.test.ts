@@ -4,42 +4,36 @@ import { join } from "node:path";
 import { beforeEach, describe, expect, it, onTestFinished } from "vitest";
 import type { PeerId } from "../../../src/base/ids.ts";
 import { acceptIdentity, rotateIdentity } from "../../../src/daemon/log/change-identity.ts";
-import { importIdentity, loadIdentity, loadOrCreateIdentity, peerIdOfKey } from "../../../src/identity/identity.ts";
+import { importIdentity, loadOrCreateIdentity, peerIdOfKey } from "../../../src/identity/identity.ts";
 import { writeNextKey } from "../../../src/identity/rotation.ts";
 import { VirtualClock } from "../../../src/sim/time/virtual-clock.ts";
 import { lockDirectory } from "../../../src/store/sql/lock.ts";
 import { findingsIn } from "../../store/support/archiving.ts";
-import { append, desired, observe, opened, start } from "../../store/support/events.ts";
+import { append, desired, observe, opened } from "../../store/support/events.ts";
 import { TemporaryStore, temporaryDirectory } from "../../store/support/temporary-store.ts";
+import { identityIn, LogWithKey } from "../../support/log-with-key.ts";
 import { errorWith } from "../../support/matchers.ts";
 import { NEEDS_ROOT } from "../../support/needs-root.ts";
 import { PEER_A } from "../../support/peers.ts";
 
 const clock = new VirtualClock();
+let log: LogWithKey;
 let temporary: TemporaryStore;
 let data: string;
 let first: PeerId;
 
 beforeEach(async () => {
-  temporary = new TemporaryStore();
+  log = await LogWithKey.create();
+  ({ temporary, first } = log);
   data = temporary.directory;
-  first = peerIdOfKey(await loadOrCreateIdentity({ data }));
-  start(temporary.store, { peerId: first });
-  temporary.store[Symbol.dispose]();
   return () => temporary[Symbol.dispose]();
 });
 
-const logged = (): PeerId | undefined => {
-  const peerId = temporary.reopen().identity();
-  temporary.store[Symbol.dispose]();
-  return peerId;
-};
 const path = (name: string) => join(data, name);
 const keyFiles = () =>
   readdirSync(data)
     .filter((name) => name.startsWith("identity"))
     .toSorted();
-const identityIn = (place: { data: string; identityFile?: string } = { data }) => peerIdOfKey(loadIdentity(place).key);
 const changes = () => temporary.read("select reason, details from event_log where type = 'IdentityChanged' order by seq");
 
 /** A new key in a directory of its own. */
@@ -60,7 +54,7 @@ describe("a rotation", () => {
     expect(keyFiles()).toEqual(["identity.key", `identity.key.${first}`]);
     expect(readFileSync(path(`identity.key.${first}`))).toEqual(old);
     for (const name of keyFiles()) expect(statSync(path(name)).mode & 0o777).toBe(0o600);
-    expect([identityIn(), logged()]).toEqual([peerId, peerId]);
+    expect([identityIn({ data }), log.logged()]).toEqual([peerId, peerId]);
     expect(changes()).toEqual([{ reason: "rotated", details: JSON.stringify({ from: first, to: peerId }) }]);
     expect(findingsIn(data)).toEqual([]);
   });
@@ -79,7 +73,7 @@ describe("a rotation", () => {
     const third = await rotateIdentity({ data }, clock);
     expect(third).toMatchObject({ from: second.peerId, kept: null });
     expect(keyFiles()).toEqual(["identity.key", `identity.key.${first}`]);
-    expect([identityIn(), logged()]).toEqual([third.peerId, third.peerId]);
+    expect([identityIn({ data }), log.logged()]).toEqual([third.peerId, third.peerId]);
   });
 
   it("closes the streams that a crash left open before it, under the old identity", async () => {
@@ -115,10 +109,10 @@ describe("a rotation", () => {
     const kept = path(`identity.key.${first}`);
     writeFileSync(kept, "something else", { mode: 0o600 });
     await expect(rotateIdentity({ data }, clock)).rejects.toMatchObject({ code: "identity_invalid" });
-    expect(identityIn()).toBe(first);
+    expect(identityIn({ data })).toBe(first);
     rmSync(kept);
     const finished = await rotateIdentity({ data }, clock);
-    expect([finished.peerId, identityIn()]).toEqual([logged(), logged()]);
+    expect([finished.peerId, identityIn({ data })]).toEqual([log.logged(), log.logged()]);
     expect(changes()).toHaveLength(1);
   });
 
@@ -154,7 +148,7 @@ describe("accepting an identity", () => {
     rmSync(path("identity.key"));
     importIdentity({ contents: readFileSync(other.file), source: other.file }, data);
     expect(await acceptIdentity({ data }, clock)).toMatchObject({ outcome: "accepted", peerId: other.peerId, from: first });
-    expect(logged()).toBe(other.peerId);
+    expect(log.logged()).toBe(other.peerId);
     expect(await acceptIdentity({ data }, clock)).toMatchObject({ outcome: "unchanged", peerId: other.peerId });
     expect(changes()).toEqual([{ reason: "accepted", details: JSON.stringify({ from: first, to: other.peerId }) }]);
     expect(findingsIn(data)).toEqual([]);
@@ -175,7 +169,7 @@ describe("accepting an identity", () => {
       outcome: "accepted",
       path: other.file,
     });
-    expect(logged()).toBe(other.peerId);
+    expect(log.logged()).toBe(other.peerId);
   });
 
   it("finishes an interrupted rotation first", async () => {
