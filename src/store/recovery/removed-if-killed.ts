@@ -5,17 +5,14 @@
  */
 import { spawn } from "node:child_process";
 
-/** `read` returns only at end of file, because nothing is ever written. The signals of a terminal reach the shell too. */
-const WATCHED = `trap "" INT TERM HUP QUIT; read -r _; exec rm -rf -- "$@"`;
+/** A line says that nothing is to be removed; `read` fails at the end of the file. The signals of a terminal reach the shell too. */
+const WATCHED = `trap "" INT TERM HUP QUIT; read -r _ && exit; exec rm -rf -- "$@"`;
 
-/**
- * Until disposed, `paths` are removed when this process ends. Disposing removes them too, if they still exist, a little later, so no
- * other process may use these names.
- */
+/** Until disposed, `paths` are removed when this process ends. Then their names can be used again: nothing is removed any more. */
 export function removedIfKilled(paths: readonly string[]): Disposable {
   const watcher = spawn("/bin/sh", ["-c", WATCHED, "sh", ...paths], { stdio: ["pipe", "ignore", "ignore"], detached: true });
   // Without a shell, only the removal is lost.
   watcher.on("error", () => {}).unref();
   watcher.stdin.on("error", () => {});
-  return { [Symbol.dispose]: () => void watcher.stdin.destroy() };
+  return { [Symbol.dispose]: () => void watcher.stdin.end("done\n") };
 }

@@ -1,9 +1,10 @@
 /** Commands that are killed leave no unfinished files behind. */
 import { spawnSync } from "node:child_process";
-import { readdirSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
+import { removedIfKilled } from "../../../src/store/recovery/removed-if-killed.ts";
 import { until } from "../../support/until.ts";
 import { appendLongLog } from "../support/long-log.ts";
 import { TemporaryStore, temporaryDirectory } from "../support/temporary-store.ts";
@@ -24,3 +25,21 @@ test.each([
   expect([ended.signal, ended.stderr]).toEqual([signal, ""]);
   await until(`nothing is left beside ${basename(to)}`, () => readdirSync(directory.path).length === 0);
 });
+
+test.skipIf(process.platform !== "linux")("a name can be used again at once, once the work is done", async () => {
+  using directory = temporaryDirectory();
+  const path = join(directory.path, "again");
+  removedIfKilled([path])[Symbol.dispose]();
+  writeFileSync(path, "");
+  await until("the watcher has ended", () => !readdirSync("/proc").some((pid) => watches(pid, path)));
+  expect(existsSync(path)).toBe(true);
+});
+
+function watches(pid: string, path: string): boolean {
+  try {
+    return /^\d+$/.test(pid) && readFileSync(`/proc/${pid}/cmdline`, "utf8").includes(path);
+  } catch {
+    // It has ended.
+    return false;
+  }
+}
