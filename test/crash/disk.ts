@@ -1,6 +1,6 @@
 /** The disk of a lane's data directory, which can lose power at any time. */
 import { execFile, spawnSync } from "node:child_process";
-import { mkdirSync, truncateSync, writeFileSync } from "node:fs";
+import { mkdirSync, truncateSync, unlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 
@@ -14,7 +14,10 @@ export interface Disk extends Disposable {
    * done.
    */
   cutPower(pids: readonly number[]): void;
-  /** Remounts the disk and replays its journal. No file may be open there. */
+  /**
+   * Mounts a copy of the disk and replays its journal. No file may be open there. A mount namespace that was created meanwhile, by an
+   * unrelated process, keeps the old file system as it is, and mounting the same image would find that one.
+   */
   restorePower(): void;
   /** Resolves once all that was written to it until now survives a power loss. */
   flush(): Promise<void>;
@@ -52,7 +55,8 @@ export function plainDisk(path: string, noPowerLoss: string): Disk {
 
 /** An ext4 image in `directory`, mounted through a loop device. Throws if this process may not mount. */
 export function loopDisk(directory: string): Disk {
-  const image = join(directory, "disk.img");
+  let image = join(directory, "disk.img");
+  let restored = 0;
   const path = join(directory, "disk");
   writeFileSync(image, "");
   truncateSync(image, SIZE_BYTES);
@@ -67,6 +71,10 @@ export function loopDisk(directory: string): Disk {
     cutPower: (pids) => run("perl", ["-e", CUT, path, ...pids.map(String)]),
     restorePower: () => {
       unmount();
+      const before = image;
+      image = join(directory, `disk-${++restored}.img`);
+      run("cp", ["--sparse=always", before, image]);
+      unlinkSync(before);
       mount();
     },
     flush: async () => void (await promisify(execFile)("sync", ["--file-system", path])),

@@ -1,5 +1,5 @@
 /** The command: a few mutants of files without input and output, whose tests are quick. `npm run mutate` runs all. */
-import { execFile, execFileSync } from "node:child_process";
+import { execFile, execFileSync, spawnSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -16,6 +16,8 @@ import { sourcesOf } from "./tree.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
 const MAIN = join(import.meta.dirname, "main.ts");
+/** Minimal systems lack it. */
+const NO_GIT = spawnSync("git", ["--version"]).status !== 0;
 const sources = sourcesOf(ROOT);
 const mutants = findMutants(sources, sources).flatMap(({ placed }) => placed.map(({ mutant }) => mutant));
 
@@ -35,7 +37,7 @@ test("mutants of quick files are caught, and the copy of the sources is removed"
   expect(readdirSync(own.path)).toEqual(["results.json"]);
 });
 
-test("a change of nothing that can be mutated is said, and passes; a wrong path fails", async () => {
+test.skipIf(NO_GIT)("a change of nothing that can be mutated is said, and passes; a wrong path fails", async () => {
   const run = (...flags: readonly string[]) =>
     promisify(execFile)(process.execPath, [MAIN, "--only", "src/none.ts", ...flags]).catch((thrown: unknown) => thrown as object);
   expect(await run("--changed", "HEAD", "--least-score", "65")).toMatchObject({
@@ -44,7 +46,7 @@ test("a change of nothing that can be mutated is said, and passes; a wrong path 
   expect(await run()).toMatchObject({ code: 1, stdout: "no line that can be mutated is in src/none.ts\n" });
 });
 
-test("CI compares with the twentieth commit along first parents, or the oldest in a shallow clone", () => {
+test.skipIf(NO_GIT)("CI compares with the twentieth commit along first parents, or the oldest in a shallow clone", () => {
   using own = temporaryDirectory();
   const [line = ""] = /^base=.*$/m.exec(readFileSync(join(ROOT, ".ci/run"), "utf8")) ?? [];
   const sh = (script: string) => execFileSync("bash", ["-c", script], { cwd: own.path, encoding: "utf8" }).trim();

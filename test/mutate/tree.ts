@@ -49,5 +49,10 @@ export function writeTree(root: string, copy: string, mutated: readonly Source[]
 }
 
 function git(root: string, ...args: readonly string[]): string {
-  return execFileSync("git", ["-C", root, ...args], { encoding: "utf8", maxBuffer: 2 ** 28 });
+  try {
+    return execFileSync("git", ["-C", root, ...args], { encoding: "utf8", maxBuffer: 2 ** 28 });
+  } catch (thrown) {
+    if ((thrown as NodeJS.ErrnoException).code !== "ENOENT") throw thrown;
+    throw new Error("--changed asks git, which is not installed", { cause: thrown });
+  }
 }
