@@ -15,8 +15,8 @@ export interface Disk extends Disposable {
    */
   cutPower(pids: readonly number[]): void;
   /**
-   * Mounts a copy of the disk and replays its journal. No file may be open there. A mount namespace that was created meanwhile, by an
-   * unrelated process, keeps the old file system as it is, and mounting the same image would find that one.
+   * Mounts a copy of the disk and replays its journal. No file may be open there. A mount namespace that an unrelated process has
+   * created since keeps the old file system as it is, and mounting the same image would find that one.
    */
   restorePower(): void;
   /** Resolves once all that was written to it until now survives a power loss. */

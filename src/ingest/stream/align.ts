@@ -86,6 +86,20 @@ function unproven(cursor: Cursor, { known, acknowledged }: Evidence): readonly D
   return known === "unknown" && first <= cursor.sequence ? [gap("unproven", cursor, first, cursor.sequence)] : [];
 }
 
+/**
+ * The first sequence to read. A consumer of ours that has acknowledged less than the cursor says is believed: a crash before the last
+ * acknowledgements is the usual reason, and a cursor that was moved forward is the other. The log drops those that it has.
+ */
+export function firstToRead(
+  stream: BrokerStreamState,
+  cursor: Cursor,
+  consumer: Pick<ConsumerState, "owner" | "acknowledged"> | undefined,
+  { peerId }: ConsumerOwner,
+): number {
+  const reached = consumer?.owner?.peerId === peerId ? consumer.acknowledged : cursor.sequence;
+  return Math.max(stream.firstSequence, Math.min(cursor.sequence, reached) + 1);
+}
+
 /** True if the consumer is `owner`'s, and its next delivery is the one that the log needs next. */
 export function isAtCursor(consumer: ConsumerState, { sequence }: Cursor, owner: ConsumerOwner): boolean {
   const { startSequence, delivered, unacknowledged, waitingRequests, isAsRequired } = consumer;

@@ -9,7 +9,7 @@ import { pause } from "../../base/pause.ts";
 import { isSameStream } from "../../store/model/cursor.ts";
 import type { BrokerLink, BrokerStreamState, ConsumerOwner, ConsumerState } from "../broker/broker-port.ts";
 import type { IngestBuffer } from "../ingest-buffer.ts";
-import { isAtCursor } from "./align.ts";
+import { firstToRead, isAtCursor } from "./align.ts";
 import { type Aligned, type AlignedLog, alignLog, compareKnown } from "./align-log.ts";
 import { Contest } from "./contest.ts";
 import { GuaranteeWatch, uncaptured } from "./guarantee-watch.ts";
@@ -198,8 +198,9 @@ export class BrokerStreamReader {
     buffer.discard();
     const { cursor, hadUpTo } = alignLog(found, known, { consumer, isTaken: this.#contest.isTaken(consumer) }, this.#deps);
     const reread = this.#resync.due;
-    const start = reread !== null ? this.#resync.startIn(found, cursor, reread) : cursor.sequence + 1;
-    const isInPlace = reread === null && !isRewound && consumer !== undefined && isAtCursor(consumer, cursor, owner);
+    const start = reread !== null ? this.#resync.startIn(found, cursor, reread) : firstToRead(found, cursor, consumer, owner);
+    const isReread = start <= cursor.sequence;
+    const isInPlace = !isReread && !isRewound && reread === null && consumer !== undefined && isAtCursor(consumer, cursor, owner);
     if (!isInPlace) await link.recreateConsumerAt(start, owner);
     this.#contest.placed();
     // If the stream was recreated since we looked, we would read it from the middle and take its messages for those of the old one.
@@ -208,7 +209,7 @@ export class BrokerStreamReader {
     if (this.#resync.isNewerThan(reread)) return { reason: "resync" };
     this.#resync.began(found, start, reread);
     const pending = found.lastSequence - start + 1;
-    logger.info({ stream, consumer: name, sequence: start, pending, rereads: reread !== null }, "reading stream");
+    logger.info({ stream, consumer: name, sequence: start, pending, rereads: isReread }, "reading stream");
     this.#pending = Math.max(0, pending);
     return { found, cursor, hadUpTo, consumerSequence: isInPlace ? consumer.delivered.consumerSequence + 1 : 1 };
   }

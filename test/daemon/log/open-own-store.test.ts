@@ -1,5 +1,5 @@
 /** Opening the store while another process holds its lock, and closing it when it cannot be written. */
-import { existsSync } from "node:fs";
+import { existsSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Database } from "better-sqlite3";
 import { beforeEach, describe, expect, it } from "vitest";
@@ -7,6 +7,7 @@ import { PartnerdError } from "../../../src/base/errors.ts";
 import { openOwnStore } from "../../../src/daemon/log/open-own-store.ts";
 import { VirtualClock } from "../../../src/sim/time/virtual-clock.ts";
 import type { Store } from "../../../src/store/store.ts";
+import { start } from "../../store/support/events.ts";
 import { rawConnection, temporaryDirectory } from "../../store/support/temporary-store.ts";
 import { errorWith } from "../../support/matchers.ts";
 import { RecordingLogger } from "../../support/recording-logger.ts";
@@ -46,6 +47,26 @@ function locked(): { readonly database: Database } & Disposable {
   raw.database.exec("begin exclusive");
   return raw;
 }
+
+it.each([
+  ["missing", (file: string) => rmSync(file), 1],
+  ["empty", (file: string) => writeFileSync(file, ""), 1],
+  ["as the last run left it", () => {}, 0],
+])(
+  "says that it cannot tell whether the log was truncated if the head file is not there: it is %s",
+  async (_, change, warnings) => {
+    const first = await open();
+    expect(logger.lines).toEqual([]);
+    start(first);
+    await owner.disposeAsync();
+    change(join(data, "oc-partnerd.head"));
+    owner = new AsyncDisposableStack();
+    await open();
+    await owner.disposeAsync();
+    const message = "head file of the event log was missing: this start cannot tell whether the log was truncated";
+    expect(logger.at("warn").map((line) => line.message)).toEqual(Array.from({ length: warnings }, () => message));
+  },
+);
 
 describe("a store whose database is locked", () => {
   it("is opened within 50 ms after the lock is released, and closed with the daemon", async () => {

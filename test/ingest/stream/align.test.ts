@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { BrokerStreamState, ConsumerState } from "../../../src/ingest/broker/broker-port.ts";
-import { align, type Evidence, gapsBetween, isAtCursor } from "../../../src/ingest/stream/align.ts";
+import { align, type Evidence, firstToRead, gapsBetween, isAtCursor } from "../../../src/ingest/stream/align.ts";
 import type { Cursor } from "../../../src/store/model/cursor.ts";
 
 const identity = { stream: "S", created: "2026-01-01T00:00:00Z" };
@@ -227,4 +227,20 @@ test("a gap between two messages names what is missing, and what the log had", (
     ["purged", 7, 8],
   ]);
   expect(said(stream, 4, 9, 20)).toEqual([["rolled_back", 5, 8]]);
+});
+
+describe("the first message to read", () => {
+  const stream = state(3, 20);
+  const cursor = cursorAt(10);
+  const first = (acknowledged: number, peerId = "us") =>
+    firstToRead(stream, cursor, { acknowledged, owner: { peerId, run: "0" } }, { peerId: "us", run: "1" });
+
+  test("is the one after the cursor, unless our consumer has acknowledged less", () => {
+    expect([first(10), first(12), first(9), first(4)]).toEqual([11, 11, 10, 5]);
+  });
+
+  test("is never one that the stream no longer holds, nor is another daemon's consumer believed", () => {
+    expect([first(2), first(0), first(4, "them")]).toEqual([3, 3, 11]);
+    expect(firstToRead(stream, cursor, undefined, { peerId: "us", run: "1" })).toBe(11);
+  });
 });

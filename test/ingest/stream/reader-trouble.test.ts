@@ -124,6 +124,17 @@ describe("a consumer", () => {
     expect([starts, reader.reading, reader.restarts]).toEqual([[], true, 0]);
   });
 
+  test("of ours that has acknowledged less than the cursor says is believed, and read again from there", async () => {
+    await read({ consumer: async () => ({ ...IN_PLACE, acknowledged: 2 }) });
+    expect([starts, reader.reading, appended]).toEqual([[3], true, []]);
+    expect(logger.at("info")).toContainEqual(
+      expect.objectContaining({
+        message: "reading stream",
+        fields: expect.objectContaining({ sequence: 3, rereads: true }) as object,
+      }),
+    );
+  });
+
   test("that is elsewhere, or that a resync needs elsewhere, is created again, before anything is requested", async () => {
     const created = Promise.withResolvers<void>();
     await read({

@@ -26,7 +26,7 @@ export const ELSEWHERE: ConsumerState = {
   delivered: { consumerSequence: 0, streamSequence: 0 },
   unacknowledged: 0,
   waitingRequests: 0,
-  acknowledged: 0,
+  acknowledged: 5,
   owner: OWNER,
   isPaused: false,
   isAsRequired: true,
