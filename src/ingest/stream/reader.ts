@@ -155,7 +155,6 @@ export class BrokerStreamReader {
       hadUpTo,
       window: this.#window.messages,
       consumerSequence,
-      isContested: this.#contest.current(clock.monotonicMs()) !== null,
       buffer,
       clock,
       onProgress: (pending) => {
@@ -196,9 +195,13 @@ export class BrokerStreamReader {
     const isRewound = this.#stale.isRewound(look, log.cursor());
     // Buffered messages lie beyond the cursor and are redelivered. From here on nothing else moves the cursor.
     buffer.discard();
-    const { cursor, hadUpTo } = alignLog(found, known, { consumer, isTaken: this.#contest.isTaken(consumer) }, this.#deps);
+    const isTaken = this.#contest.isTaken(consumer);
+    const { cursor, hadUpTo } = alignLog(found, known, { consumer, isTaken }, this.#deps);
     const reread = this.#resync.due;
-    const start = reread !== null ? this.#resync.startIn(found, cursor, reread) : firstToRead(found, cursor, consumer, owner);
+    const start =
+      reread !== null
+        ? this.#resync.startIn(found, cursor, reread)
+        : firstToRead(found, cursor, isTaken ? undefined : consumer, owner);
     const isReread = start <= cursor.sequence;
     const isInPlace = !isReread && !isRewound && reread === null && consumer !== undefined && isAtCursor(consumer, cursor, owner);
     if (!isInPlace) await link.recreateConsumerAt(start, owner);

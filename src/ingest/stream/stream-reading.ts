@@ -19,8 +19,6 @@ interface StreamReadingInit {
   readonly hadUpTo: number;
   /** The number of the consumer's next delivery. */
   readonly consumerSequence: number;
-  /** Whether another daemon has had the consumer lately. Its late acknowledgements move ours past messages that it never delivers. */
-  readonly isContested: boolean;
   /** Most messages requested and buffered together. */
   readonly window: number;
   readonly buffer: Pick<IngestBuffer, "offer" | "counts">;
@@ -71,7 +69,7 @@ export class StreamReading implements Disposable {
       this.#held.push(message);
       return;
     }
-    const skipped = this.#init.isContested ? this.#skippedBefore(message) : undefined;
+    const skipped = this.#skippedBefore(message);
     if (skipped !== undefined) {
       this.#held = [message];
       void this.#askFor(skipped);
@@ -85,13 +83,17 @@ export class StreamReading implements Disposable {
     if (unexpected !== undefined) this.#end(unexpected);
   }
 
-  /** The first and the last sequence that the consumer skipped, if any. */
+  /** The first and the last sequence that the consumer skipped, if any, before the delivery that is expected next. */
   #skippedBefore({ reply }: BrokerMessage): readonly [number, number] | undefined {
-    const next = deliveryPositionOf(reply)?.streamSequence ?? 0;
-    return next > this.#sequence + 1 ? [this.#sequence + 1, next - 1] : undefined;
+    const { consumerSequence, streamSequence } = deliveryPositionOf(reply) ?? { consumerSequence: 0, streamSequence: 0 };
+    const isSkipping = consumerSequence === this.#consumerSequence && streamSequence > this.#sequence + 1;
+    return isSkipping ? [this.#sequence + 1, streamSequence - 1] : undefined;
   }
 
-  /** A consumer that was moved skips messages that the stream holds; a gap in the stream has none. */
+  /**
+   * A consumer that was moved skips messages that the stream holds; a gap in the stream has none. The late acknowledgement of another
+   * daemon with our consumer moves it, perhaps before we know of that daemon, and the numbers of the deliveries stay gapless.
+   */
   async #askFor(skipped: readonly [number, number]): Promise<void> {
     const hashes = await Promise.all(skipped.map((sequence) => this.#init.link.hashAt(sequence))).catch(toPartnerdError);
     if (hashes instanceof PartnerdError) {
@@ -125,7 +127,7 @@ export class StreamReading implements Disposable {
     return undefined;
   }
 
-  /** Deliveries are gapless, so a gap between their sequences is a gap in the stream. */
+  /** A gap between the sequences of two deliveries is a gap in the stream: we have asked. */
   #offer(message: BrokerMessage, position: DeliveryPosition): boolean {
     const { cursor, buffer, hadUpTo } = this.#init;
     const { streamSequence: sequence, storedAtNs } = position;

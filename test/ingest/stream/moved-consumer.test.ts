@@ -26,7 +26,7 @@ const message = (delivery: number, sequence: number): BrokerMessage => ({
 });
 
 /** A reading of a stream that holds these sequences. */
-function start({ isContested, holds }: { readonly isContested: boolean; readonly holds: readonly number[] | PartnerdError }) {
+function start({ holds }: { readonly holds: readonly number[] | PartnerdError }) {
   const opened = Promise.withResolvers<PullListener>();
   const link = {
     openPull: (listener: PullListener) => {
@@ -45,7 +45,6 @@ function start({ isContested, holds }: { readonly isContested: boolean; readonly
     clock: new VirtualClock(),
     cursor: CURSOR,
     consumerSequence: 1,
-    isContested,
     window: 10,
     hadUpTo: 0,
     buffer: {
@@ -63,12 +62,12 @@ const sequences = () => buffered.map(({ position }) => position?.sequence);
 const gaps = () => buffered.flatMap(({ gaps: found = [] }) => found);
 const answered = () => new Promise<void>((resolve) => setImmediate(resolve));
 
-describe("while another daemon has had the consumer lately", () => {
+describe("if a message comes out of sequence", () => {
   test.each([
     ["the first", [2]],
     ["the last", [4]],
   ])("reading restarts if the stream holds %s of the skipped messages", async (_, holds) => {
-    const listener = await start({ isContested: true, holds });
+    const listener = await start({ holds });
     listener.message(message(1, 1));
     listener.message(message(2, 5));
     listener.message(message(3, 6));
@@ -78,7 +77,7 @@ describe("while another daemon has had the consumer lately", () => {
   });
 
   test("reading restarts if the stream holds the only message that was skipped", async () => {
-    const listener = await start({ isContested: true, holds: [2] });
+    const listener = await start({ holds: [2] });
     listener.message(message(1, 1));
     listener.message(message(2, 3));
     await answered();
@@ -86,7 +85,7 @@ describe("while another daemon has had the consumer lately", () => {
   });
 
   test("a gap in the stream is recorded, and the messages after it keep their order, also over a second gap", async () => {
-    const listener = await start({ isContested: true, holds: [] });
+    const listener = await start({ holds: [] });
     for (const [delivery, sequence] of [1, 5, 6, 9].entries()) listener.message(message(delivery + 1, sequence));
     await answered();
     listener.message(message(5, 10));
@@ -97,7 +96,7 @@ describe("while another daemon has had the consumer lately", () => {
 
   test("an answer that fails ends the reading", async () => {
     const failure = new PartnerdError("nats_unavailable", "no answer");
-    const listener = await start({ isContested: true, holds: failure });
+    const listener = await start({ holds: failure });
     listener.message(message(1, 5));
     await answered();
     expect(sequences()).toEqual([]);
@@ -105,7 +104,7 @@ describe("while another daemon has had the consumer lately", () => {
   });
 
   test("nothing is taken after the reading was disposed", async () => {
-    const listener = await start({ isContested: true, holds: [] });
+    const listener = await start({ holds: [] });
     listener.message(message(1, 5));
     reading?.[Symbol.dispose]();
     await answered();
@@ -113,9 +112,11 @@ describe("while another daemon has had the consumer lately", () => {
   });
 });
 
-test("otherwise a gap costs no request", async () => {
-  const listener = await start({ isContested: false, holds: new PartnerdError("nats_unavailable", "not asked") });
-  listener.message(message(1, 5));
-  expect(sequences()).toEqual([5]);
+test("messages in sequence cost no request", async () => {
+  const listener = await start({ holds: new PartnerdError("nats_unavailable", "not asked") });
+  listener.message(message(1, 1));
+  listener.message(message(2, 2));
+  expect(sequences()).toEqual([1, 2]);
+  await answered();
   expect(ends).toEqual([]);
 });

@@ -36,6 +36,7 @@ function start(): void {
       },
       acknowledge: ({ reply }: BrokerMessage) => void acknowledged.push(reply ?? ""),
       isClosed: () => isClosed,
+      hashAt: async () => undefined,
     },
     clock: new VirtualClock(),
     cursor: CURSOR,
@@ -126,9 +127,10 @@ test.each<[string, Partial<BrokerMessage>, ReadingEnd]>([
   expect([buffered, ends]).toEqual([[], [end]]);
 });
 
-test("a message that follows the one before it has no gap", () => {
+test("a message that follows the one before it has no gap", async () => {
   start();
   for (const sequence of [1, 2]) listener?.message(messageOf(sequence));
   listener?.message({ ...messageOf(4), reply: "$JS.ACK.S.C.1.4.3.1000.0" });
+  await new Promise<void>((resolve) => setImmediate(resolve));
   expect(buffered.map(({ gaps }) => gaps?.map(({ streamSequence }) => streamSequence))).toEqual([undefined, undefined, [3]]);
 });
