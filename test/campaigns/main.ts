@@ -6,7 +6,7 @@ import { Argument, Command, CommanderError } from "commander";
 import { endsWithParent } from "../../src/base/ends-with-parent.ts";
 import { example } from "../../src/cli/terminal/flags.ts";
 import { SEED_VARIABLE, TIMES_VARIABLE } from "../support/campaign.ts";
-import { positive, whole } from "../support/numbers.ts";
+import { multiplier, whole } from "../support/numbers.ts";
 import { CAMPAIGNS, type Campaign } from "./all.ts";
 
 const USAGE = 64;
@@ -28,18 +28,18 @@ try {
 async function main(argv: readonly string[]): Promise<number> {
   const command = new Command("npm run campaign --")
     .description("Repeats the randomized tests far more often than npm test does.")
-    .addArgument(new Argument("<name>", "the campaign to run").choices([...CAMPAIGNS.map(({ name }) => name), "all"]))
-    .option("--times <n>", "multiply the number of rounds by this", positive, 1)
+    .addArgument(new Argument("<names...>", "the campaigns to run").choices([...CAMPAIGNS.map(({ name }) => name), "all"]))
+    .option("--times <n>", "multiply the number of rounds by this", multiplier, 1)
     .option("--seed <n>", "random seed, for other cases than usual", whole, 0)
     .addHelpText("after", `\nCampaigns:\n${CAMPAIGNS.map(({ name, about }) => `  ${name.padEnd(12)} ${about}`).join("\n")}`)
-    .addHelpText("after", example("npm run campaign -- all", "npm run campaign -- corruption --times 5 --seed 7"))
+    .addHelpText("after", example("npm run campaign -- all", "npm run campaign -- corruption kills --times 5 --seed 7"))
     .exitOverride()
     .showHelpAfterError("(see npm run campaign -- --help)");
   command.parse(argv, { from: "user" });
-  const [chosen] = command.processedArgs as [string];
+  const [chosen] = command.processedArgs as [readonly string[]];
   const options = command.opts<Options>();
   const failed: string[] = [];
-  for (const campaign of CAMPAIGNS.filter(({ name }) => name === chosen || chosen === "all"))
+  for (const campaign of CAMPAIGNS.filter(({ name }) => chosen.includes(name) || chosen.includes("all")))
     if ((await run(campaign, options)) !== 0) failed.push(campaign.name);
   for (const name of failed) say(`FAILED: npm run campaign -- ${name} --times ${options.times} --seed ${options.seed}`);
   return failed.length > 0 ? 1 : 0;

@@ -10,7 +10,7 @@ const seed = Number(process.env[SEED_VARIABLE] ?? 0);
 export const isCampaign = times > 0;
 
 /** `few` in `npm test`; in a campaign, `many` times its multiplier. */
-export const repetitions = (few: number, many: number): number => (isCampaign ? many * times : few);
+export const repetitions = (few: number, many: number): number => (isCampaign ? Math.ceil(many * times) : few);
 
 /** `count` consecutive seeds, starting at `first` unless the campaign has another seed. */
 export const seedsFrom = (first: number, count: number): readonly number[] =>

@@ -12,3 +12,10 @@ export function positive(text: string): number {
   if (number === 0) throw new InvalidArgumentError("expected a whole number, 1 or more");
   return number;
 }
+
+/** A positive number with or without decimals. */
+export function multiplier(text: string): number {
+  const number = Number(text);
+  if (!/^\d+(\.\d+)?$/.test(text) || number === 0) throw new InvalidArgumentError("expected a number greater than 0");
+  return number;
+}
