@@ -14,10 +14,7 @@ export interface Disk extends Disposable {
    * done.
    */
   cutPower(pids: readonly number[]): void;
-  /**
-   * Mounts a copy of the disk and replays its journal. No file may be open there. A mount namespace that an unrelated process has
-   * created since keeps the old file system as it is, and mounting the same image would find that one.
-   */
+  /** Mounts the disk again and replays its journal. No file may be open there. */
   restorePower(): void;
   /** Resolves once all that was written to it until now survives a power loss. */
   flush(): Promise<void>;
@@ -56,25 +53,27 @@ export function plainDisk(path: string, noPowerLoss: string): Disk {
 /** An ext4 image in `directory`, mounted through a loop device. Throws if this process may not mount. */
 export function loopDisk(directory: string): Disk {
   let image = join(directory, "disk.img");
-  let restored = 0;
+  let copies = 0;
   const path = join(directory, "disk");
   writeFileSync(image, "");
   truncateSync(image, SIZE_BYTES);
   mkdirSync(path);
   run("mkfs.ext4", ["-q", "-F", "-m", "0", "-J", "size=64", "-N", "4096", image]);
-  const mount = () => run("mount", ["-o", MOUNT_OPTIONS, image, path]);
-  const unmount = () => run("umount", [path]);
+  const mount = () => void run("mount", ["-o", MOUNT_OPTIONS, image, path]);
+  const unmount = () => void run("umount", [path]);
   mount();
   return {
     path,
     noPowerLoss: null,
-    cutPower: (pids) => run("perl", ["-e", CUT, path, ...pids.map(String)]),
+    cutPower: (pids) => void run("perl", ["-e", CUT, path, ...pids.map(String)]),
     restorePower: () => {
       unmount();
-      const before = image;
-      image = join(directory, `disk-${++restored}.img`);
-      run("cp", ["--sparse=always", before, image]);
-      unlinkSync(before);
+      if (isAttached(image)) {
+        const kept = image;
+        image = join(directory, `disk-${++copies}.img`);
+        run("cp", ["--sparse=always", kept, image]);
+        unlinkSync(kept);
+      }
       mount();
     },
     flush: async () => void (await promisify(execFile)("sync", ["--file-system", path])),
@@ -82,10 +81,22 @@ export function loopDisk(directory: string): Disk {
   };
 }
 
-function run(command: string, args: readonly string[]): void {
-  const { error, status, stderr } = spawnSync(command, args, { encoding: "utf8" });
+/**
+ * Whether the image still has its loop device, a moment after it was unmounted. Then an unrelated process has created a mount namespace,
+ * which keeps the old file system, shut down as it is, and mounting the image again would find that one.
+ */
+function isAttached(image: string): boolean {
+  const isListed = () => run("losetup", ["--associated", image]) !== "";
+  for (let looks = 1; looks < 10 && isListed(); looks++) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 50);
+  return isListed();
+}
+
+/** Its standard output. */
+function run(command: string, args: readonly string[]): string {
+  const { error, status, stdout, stderr } = spawnSync(command, args, { encoding: "utf8" });
   if (error !== undefined) throw new Error(`cannot run ${command}: ${error.message}`, { cause: error });
   const [reason = ""] = stderr.trim().split("\n", 1);
   // Most programs begin with their name.
   if (status !== 0) throw new Error(reason.startsWith(`${command}: `) ? reason : `${command}: ${reason}`);
+  return stdout;
 }
