@@ -124,6 +124,8 @@ export interface Store extends Disposable {
   deliveries(): readonly LogEntry<DeliveryEvent>[];
   /** The runs that have shared our consumer lately: those of clones, and those of this log that saw them. */
   contestedRuns(): readonly string[];
+  /** The runs of clones that were seen lately. */
+  clonesSeen(): readonly string[];
 
   /** Replays the whole log in memory, without touching the tables. */
   replayProjections(): Projections;
@@ -214,6 +216,7 @@ function storeOf({ database, rows, clock, lockWait, files, headFile, hooks }: St
     delivery: () => runner.run("read the delivery guarantee", () => rows.delivery()?.event),
     deliveries: () => runner.run("read the delivery history", () => rows.deliveries()),
     contestedRuns: () => runner.run("read the clones", () => rows.contestedRuns()),
+    clonesSeen: () => runner.run("read the clones", () => rows.clonesSeen()),
     checkFiles: () => files.check(),
     walBytes: () => walBytes(database.name),
     emptyWal: () => runner.run("empty the write-ahead log", () => emptyWal(database)),

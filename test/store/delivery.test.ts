@@ -1,6 +1,7 @@
 /** Delivery from a broker stream: cursor, duplicates, late messages, gaps, and what can be proven. */
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { resourceIdOf } from "../../src/base/ids.ts";
+import type { RunId } from "../../src/events/types.ts";
 import { deliveryProof, proven } from "../../src/store/fold/delivery-proof.ts";
 import { openLogReader } from "../../src/store/log-reader.ts";
 import type { BrokerPosition } from "../../src/store/model/cursor.ts";
@@ -8,7 +9,7 @@ import { dedupeKeyOf } from "../../src/store/model/dedupe-key.ts";
 import type { Received } from "../../src/store/write/receive.ts";
 import { PEER_A, PEER_B } from "../support/peers.ts";
 import { archiveBefore } from "./support/archiving.ts";
-import { addressOf, desired, received, rejected } from "./support/events.ts";
+import { addressOf, desired, received, rejected, start } from "./support/events.ts";
 import { TemporaryStore } from "./support/temporary-store.ts";
 
 const identity = { stream: "S", created: "2026-01-01T00:00:00Z" };
@@ -264,6 +265,12 @@ it("a rollback and a clone are read as they were recorded, and a rollback is par
   expect([...reader.rows(all)].map(({ event }) => event)).toEqual([followed, rolledBack, clone]);
   const proof = deliveryProof(temporary.store.cursor(), temporary.store.deliveries());
   expect(proof.rollbacks).toMatchObject([{ reason: "acknowledged", stream: "S", firstSequence: 1, lastSequence: 9 }]);
+});
+
+it("the run of a clone is known, and the run that has seen it", () => {
+  start(temporary.store, { run: "ours" as RunId });
+  temporary.store.appendDelivery([{ type: "CloneSeen", reason: "published_head", details: { otherRun: "other" } }]);
+  expect([temporary.store.clonesSeen(), temporary.store.contestedRuns()]).toEqual([["other"], ["other", "ours"]]);
 });
 
 it("the newest messages of a stream are known, archived or not", async () => {

@@ -31,7 +31,7 @@ export function checkCommand(env: Env): Command {
     .option("--nats [url]", "compare the log with the heads that its daemon published (default server: the configured one)")
     .option(
       "--restored <seq>",
-      "with --nats: you put an older copy in place, as this row of the log says (repeatable)",
+      "with --nats: you know of the older copy, or the clone, that this row of the log names (repeatable)",
       restoredSeqs,
     )
     .option("--archives <dir>", "look for archive files here first (default: where they were written)")
@@ -95,7 +95,7 @@ export async function runCheck(request: CheckRequest): Promise<0 | 1> {
   const files = await checkArchives({
     path: data,
     archives,
-    heads: [...heads, ...(published?.heads ?? []).filter(({ replacedBy }) => replacedBy === undefined)],
+    heads: [...heads, ...(published?.heads ?? []).filter(({ explainedBy }) => explainedBy === undefined)],
     onProgress: showing("checking the archives"),
   });
   shown.clear();
@@ -129,7 +129,7 @@ function witnessLines(witnesses: readonly UnprovenClaim[]): readonly string[] {
 
 function restoredSeqs(text: string, before: readonly number[] | undefined): readonly number[] {
   if (/^[1-9]\d{0,14}$/.test(text)) return [...(before ?? []), Number(text)];
-  throw new PartnerdError("usage", `--restored is "${text}", expected the seq of a LogRestored or LogRolledBack`, {
+  throw new PartnerdError("usage", `--restored is "${text}", expected the seq of a LogRestored, LogRolledBack or CloneSeen`, {
     nextStep: "take it from the finding that names it, for example --restored 812",
   });
 }

@@ -41,6 +41,7 @@ export async function readPublishedHeads(path: string, config: Config): Promise<
             seq: head.seq,
             hashPrefix: head.chainHash,
             run: head.run,
+            sequence,
           });
       }
     }
@@ -52,11 +53,11 @@ async function explained(path: string, heads: readonly HeadOfRun[]): Promise<Hea
   const { openToRead } = await import("../../store/sql/open-to-read.ts");
   const { closeAtEnd } = await import("../../store/sql/open.ts");
   const { databaseFileOf } = await import("../../store/sql/data-directory.ts");
-  const { withReplacements } = await import("../../store/check/replaced-heads.ts");
+  const { withExplanations } = await import("../../store/check/replaced-heads.ts");
   const database = openToRead(databaseFileOf(path));
   using _closing = closeAtEnd(database);
   try {
-    return withReplacements(database, heads);
+    return withExplanations(database, heads);
   } catch {
     // The check of the log says why it cannot be read.
     return heads;

@@ -27,7 +27,7 @@ const PUBLISH_WITHIN_MS = 2_000;
 const LAST_WITHIN_MS = 300;
 
 interface HeadKeeperInit {
-  readonly store: Pick<Store, "head" | "contradictionOf" | "deliveries" | "appendDelivery">;
+  readonly store: Pick<Store, "head" | "contradictionOf" | "deliveries" | "clonesSeen" | "appendDelivery">;
   readonly connection: Pick<PersistentConnection, "onClient">;
   /** Whether events come from a broker stream. */
   readonly isReading: () => boolean;
@@ -139,7 +139,8 @@ export class HeadKeeper implements AsyncDisposable {
       store.appendDelivery([unrecorded]);
       this.#contest.recorded(unrecorded);
     }
-    if (this.#isCompared || store.contradictionOf(head) === null) return;
+    // The log of a clone says nothing about ours.
+    if (this.#isCompared || store.clonesSeen().includes(head.run) || store.contradictionOf(head) === null) return;
     const place = { stream: HEADS_STREAM, streamCreated: await heads.created() };
     const range = { streamSequence: sequence, lastStreamSequence: sequence };
     // A run that ended before it had published finds the same evidence.

@@ -15,8 +15,18 @@ export interface KnownHead {
   readonly seq: number;
   /** The chain hash, or its first characters. */
   readonly hashPrefix: string;
-  /** If rows of an older copy of the log may have taken the place of its row. */
-  readonly replacedBy?: Replacement;
+  /** Why the log may rightly contradict it. */
+  readonly explainedBy?: HeadExplanation;
+}
+
+/** Rows of an older copy of the log may have taken the place of its row, or a clone may have published it. */
+export type HeadExplanation = Replacement | CloneExplanation;
+
+interface CloneExplanation {
+  readonly type: "CloneSeen";
+  readonly seq: number;
+  /** The row that the finding is about: its own. */
+  readonly firstSeq: number;
 }
 
 interface HeadBeside {

@@ -1,22 +1,21 @@
 /** Checks the log against all heads that its daemon has published to one place. */
 import type { Database } from "better-sqlite3";
 import { counted } from "../../base/units.ts";
-import type { Replacement } from "../fold/archived-state.ts";
 import { type Finding, rowPlace, type UnprovenClaim } from "../model/finding.ts";
 import type { LogStart } from "../model/log-head.ts";
-import { hashAt, headFindings, type KnownHead } from "./head-check.ts";
+import { type HeadExplanation, hashAt, headFindings, type KnownHead } from "./head-check.ts";
 
 export interface HeadSeries {
   /** The place, for findings about all of them. */
   readonly from: string;
   readonly heads: readonly KnownHead[];
-  /** Rows that record a replacement of the log which the operator knows of. */
+  /** Rows that record a replacement of the log, or a clone, which the operator knows of. */
   readonly confirmed?: readonly number[];
 }
 
 interface SeriesReport {
   readonly findings: readonly Finding[];
-  /** About replacements that the operator has confirmed. */
+  /** About replacements and clones that the operator has confirmed. */
   readonly claims: readonly UnprovenClaim[];
 }
 
@@ -32,47 +31,59 @@ export function seriesReport(
   lastSeq: number,
   start: LogStart,
 ): SeriesReport {
-  const [held, replaced]: [Compared[], KnownHead[]] = [[], []];
+  const [held, explained]: [Compared[], KnownHead[]] = [[], []];
   for (const head of heads.toSorted((one, other) => one.seq - other.seq)) {
     const findings = [...headFindings(database, head, lastSeq, start)];
-    // A head that may be replaced is not compared with archive files, so that of an archived row counts as replaced.
+    // A head with an explanation is not compared with archive files, so that of an archived row counts as contradicted.
     const isOpen = findings.length > 0 || hashAt(database, head.seq, start) === "archived";
-    if (head.replacedBy !== undefined && isOpen) replaced.push(head);
+    if (head.explainedBy !== undefined && isOpen) explained.push(head);
     else held.push({ head, findings });
   }
-  const replacements = [...Map.groupBy(replaced, ({ replacedBy }) => replacedBy?.seq).values()].flatMap(replacementOf);
-  const isConfirmed = ({ by }: ReplacedHeads) => confirmed.includes(by.seq);
+  const groups = [...Map.groupBy(explained, ({ explainedBy }) => explainedBy?.seq).values()].flatMap(explanationOf);
+  const isConfirmed = ({ by }: ExplainedHeads) => confirmed.includes(by.seq);
   return {
     findings: [
       ...contradictions(from, held),
-      ...replacements
+      ...groups
         .filter((each) => !isConfirmed(each))
         .map(({ by, place, text }) => ({
           place,
-          problem: `${text}; if an operator put it in place, confirm that with --restored ${by.seq}`,
+          problem: `${text}; ${CONFIRMED_IF[by.type]}, confirm that with --restored ${by.seq}`,
         })),
     ],
-    claims: replacements.filter(isConfirmed).map(({ place, text }) => ({
-      place,
-      claim: text,
-      witness: "a copy of the database from before has the rows that it lost",
-    })),
+    claims: groups.filter(isConfirmed).map(({ by, place, text }) => ({ place, claim: text, witness: WITNESS[by.type] })),
   };
 }
 
-/** Heads of rows that an older copy of the log replaced, as the log itself says. A program that rewrites it could say so, too. */
-interface ReplacedHeads {
-  readonly by: Replacement;
+const CONFIRMED_IF: Readonly<Record<HeadExplanation["type"], string>> = {
+  LogRestored: "if an operator put it in place",
+  LogRolledBack: "if an operator put it in place",
+  CloneSeen: "if you have stopped that clone",
+};
+
+const OLD_ROWS = "a copy of the database from before has the rows that it lost";
+const WITNESS: Readonly<Record<HeadExplanation["type"], string>> = {
+  LogRestored: OLD_ROWS,
+  LogRolledBack: OLD_ROWS,
+  CloneSeen: "the clone's database has the rows that they name",
+};
+
+/** Heads that the log contradicts, and says why. A program that rewrites it could say so, too. */
+interface ExplainedHeads {
+  readonly by: HeadExplanation;
   readonly place: string;
   readonly text: string;
 }
 
-/** Of heads with the same replacement, by seq; none if there are none. */
-function replacementOf(heads: readonly KnownHead[]): readonly ReplacedHeads[] {
-  const [by, last] = [heads[0]?.replacedBy, heads.at(-1)];
+/** Of heads with the same explanation, by seq; none if there are none. */
+function explanationOf(heads: readonly KnownHead[]): readonly ExplainedHeads[] {
+  const [by, last] = [heads[0]?.explainedBy, heads.at(-1)];
   if (by === undefined || last === undefined) return [];
-  const upTo = `${counted(heads.length, "published head")} up to seq ${last.seq}`;
-  const text = `an older copy of the log continued here, says ${by.type} at seq ${by.seq}, so ${upTo} no longer apply`;
+  const which = `${counted(heads.length, "published head")} up to seq ${last.seq}`;
+  const text =
+    by.type === "CloneSeen"
+      ? `${which} are those of the clone that CloneSeen at seq ${by.seq} names`
+      : `an older copy of the log continued here, says ${by.type} at seq ${by.seq}, so ${which} no longer apply`;
   return [{ by, place: rowPlace(by.firstSeq), text }];
 }
 

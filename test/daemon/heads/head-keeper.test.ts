@@ -30,6 +30,7 @@ let rows: (DeliveryEvent | CloneSeen)[];
 let isSilent: boolean;
 let keeper: HeadKeeper;
 let newKeeper: () => HeadKeeper;
+let clones: readonly string[];
 /** If set, what all random numbers are. */
 let jitter: number | undefined;
 
@@ -37,7 +38,7 @@ beforeEach(() => {
   clock = new VirtualClock();
   logger = new RecordingLogger();
   [head, isReading, isClosed, sent, rows] = [headAt(1), true, false, [], []];
-  isSilent = false;
+  [isSilent, clones] = [false, []];
   [newest, denied, jitter] = [undefined, undefined, undefined];
   answer = async () => ({});
   const publish = (subject: string, text: string, { expect: { streamName } }: { expect: { streamName?: string } }) => {
@@ -60,6 +61,7 @@ beforeEach(() => {
       store: {
         head: () => head,
         contradictionOf: ({ seq }) => (seq > head.seq ? "the log ends before it" : null),
+        clonesSeen: () => clones,
         deliveries: () => rows.map((event) => ({ event }) as LogEntry<DeliveryEvent>),
         appendDelivery: (events) => {
           rows.push(...events);
@@ -184,6 +186,13 @@ it("of an earlier run whose rollback the log records is not recorded again", asy
   rows = [{ type: "LogRolledBack", reason: "published_head", ...evidence }];
   await clock.advance(3_000);
   expect(rows).toHaveLength(1);
+});
+
+it("of a clone that an earlier run has seen is not a rollback: its log is another one", async () => {
+  newest = { run: "r0", seq: 9 };
+  clones = ["r0"];
+  await clock.advance(3_000);
+  expect([rows, seqs()]).toEqual([[], [1]]);
 });
 
 it("of a run that publishes while we do is a clone, recorded once, and over after three minutes", async () => {

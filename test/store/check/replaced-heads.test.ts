@@ -4,7 +4,7 @@ import { afterEach, beforeEach, expect, it } from "vitest";
 import type { RunId } from "../../../src/events/types.ts";
 import { checkArchives } from "../../../src/store/archive/archive-check.ts";
 import { checkDatabase } from "../../../src/store/check/check.ts";
-import { type HeadOfRun, withReplacements } from "../../../src/store/check/replaced-heads.ts";
+import { type HeadOfRun, withExplanations } from "../../../src/store/check/replaced-heads.ts";
 import { backUp } from "../../../src/store/recovery/backup.ts";
 import { restoreBackup } from "../../../src/store/recovery/restore.ts";
 import { archiveBefore } from "../support/archiving.ts";
@@ -27,22 +27,28 @@ const rollBack = () => {
 };
 const seqNow = () => temporary.store.head().seq;
 
-/** As the log names it now, and as the log that was lost named it. */
-const sound = (run: string): HeadOfRun => {
+type Published = Omit<HeadOfRun, "sequence">;
+
+/** As the log names it now, and as another log named it. */
+const sound = (run: string): Published => {
   const { seq, chainHash } = temporary.store.head();
   return { from: "heads", seq, hashPrefix: chainHash ?? "", run };
 };
-const lost = (seq: number, run: string): HeadOfRun => ({ from: "heads", seq, hashPrefix: "0000", run });
+const lost = (seq: number, run: string): Published => ({ from: "heads", seq, hashPrefix: "0000", run });
 
-async function check(published: readonly HeadOfRun[], confirmed: readonly number[] = []) {
+/** Of heads in the order of their publication. */
+async function check(published: readonly Published[], confirmed: readonly number[] = []) {
   using raw = rawConnection(temporary.path, { readonly: true });
-  const heads = withReplacements(raw.database, published);
+  const heads = withExplanations(
+    raw.database,
+    published.map((head, index) => ({ ...head, sequence: index + 1 })),
+  );
   const { findings, witnesses } = checkDatabase({ path: temporary.directory, series: { from: "heads", heads, confirmed } });
-  const ofArchives = heads.filter(({ replacedBy }) => replacedBy === undefined);
+  const ofArchives = heads.filter(({ explainedBy }) => explainedBy === undefined);
   const archives = await checkArchives({ path: temporary.directory, heads: ofArchives });
   return {
     contradicting: [...findings, ...archives.flatMap((archive) => archive.findings)].map(({ place }) => place),
-    claims: witnesses.filter(({ claim }) => claim.includes("older copy")),
+    claims: witnesses.filter(({ claim }) => /older copy|clone/.test(claim)),
   };
 }
 
@@ -122,4 +128,33 @@ it("are a finding if they name rows before the copy, or if a run since then has 
   const { contradicting, claims } = await check([kept, changed]);
   expect(contradicting).toEqual([`event_log row ${kept.seq}`, `event_log row ${changed.seq}`, "heads"]);
   expect(claims).toEqual([]);
+});
+
+it("are not explained by a restore if the log had continued since: a second loss needs a reason of its own", async () => {
+  begin("old");
+  grow("kept");
+  await restoreWithout("lost", "lost, too");
+  const restored = seqNow();
+  begin("new");
+  grow("a");
+  const published = [lost(restored, "old"), sound("new"), lost(restored + 3, "new"), lost(restored + 4, "of a copy")];
+  grow("b", "c", "d");
+  const again = await check(published, [restored]);
+  expect(again.contradicting).toEqual([`event_log row ${restored + 3}`, `event_log row ${restored + 4}`, "heads"]);
+  expect(again.claims.map(({ place }) => place)).toEqual([`event_log row ${restored}`]);
+});
+
+it("are explained by the CloneSeen that names their run, which the operator confirms", async () => {
+  begin("ours");
+  grow("a", "b");
+  const published = [lost(seqNow(), "clone"), lost(seqNow() + 100, "clone"), lost(seqNow(), "another")];
+  temporary.store.appendDelivery([{ type: "CloneSeen", reason: "published_head", details: { otherRun: "clone" } }]);
+  const seen = seqNow();
+  const contradicted = [`event_log row ${seen - 1}`, "heads"];
+  expect(await check(published)).toEqual({ contradicting: [...contradicted, `event_log row ${seen}`], claims: [] });
+  const { contradicting, claims } = await check(published, [seen]);
+  expect(contradicting).toEqual(contradicted);
+  expect(claims[0]?.claim).toBe(
+    `2 published heads up to seq ${seen + 99} are those of the clone that CloneSeen at seq ${seen} names`,
+  );
 });

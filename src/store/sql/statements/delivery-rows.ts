@@ -124,6 +124,8 @@ export function deliveryRows(database: Database, archived: ArchiveRows) {
     deliveries: allDeliveries,
     /** As Store.contestedRuns. */
     contestedRuns: (): readonly string[] => contestedRuns.all().flat(),
+    /** As Store.clonesSeen. */
+    clonesSeen: (): readonly string[] => contestedRuns.all().flatMap(([otherRun]) => otherRun ?? []),
     /** As Store.knownMessages. */
     knownMessages: ({ created }: BrokerStream, sequence: number, limit: number): readonly KnownMessage[] => {
       const found = new Map<number, KnownMessage>();
