@@ -11,7 +11,9 @@ import { PartnerdError } from "../../src/base/errors.ts";
 import { freePorts } from "../../src/demo/stage/stage.ts";
 import { BrokerStreamApi } from "../../src/nats/broker-stream-api.ts";
 import { setUp } from "../../src/nats/setup/setup.ts";
+import { cursorRowOf } from "../../src/store/model/cursor.ts";
 import type { DeliveryView } from "../../src/views/api.ts";
+import { rawConnection } from "../store/support/temporary-store.ts";
 import { type ConfigFile, DaemonProcess } from "../support/daemon-process.ts";
 import { CREATE, REMOVE } from "../support/messages.ts";
 import { NatsServer } from "../support/nats-server.ts";
@@ -59,6 +61,18 @@ const hasLogged = (daemon: DaemonProcess, text: string) => daemon.until(`${text}
 const count = (daemon: DaemonProcess, text: string) =>
   daemon.count("select count(*) from event_log where cast(payload as text) = ?", text);
 
+/** As a program does that can write the database of a daemon that has stopped. */
+function moveCursor({ dataDir }: DaemonProcess, sequence: number): void {
+  using raw = rawConnection(join(dataDir, "oc-partnerd.db"));
+  const read = raw.database.prepare<[], { stream: string; created: string; firstSequence: number }>(
+    "select stream, created, first_sequence as firstSequence from ingest_cursor",
+  );
+  const before = read.get();
+  if (before === undefined) throw new Error("there is no cursor");
+  const { checksum } = cursorRowOf({ ...before, sequence, messageHash: null });
+  raw.database.prepare("update ingest_cursor set sequence = ?, message_hash = null, checksum = ?").run(sequence, checksum);
+}
+
 /** Waits until `/readyz` fails because of this. */
 const isUnready = (daemon: DaemonProcess, code: string) =>
   daemon.until(
@@ -105,6 +119,20 @@ test("a log that was restored from an older copy says so, and never calls messag
   await daemon.stop();
   await daemon.start();
   expect(daemon.count("select count(*) from rollbacks"), "it is recorded once").toBe(1);
+});
+
+test("a cursor that was moved forward, with its checksum, loses nothing that the stream still holds", async () => {
+  await using nats = await serverWithStream();
+  await using daemon = await daemonOf(nats);
+  await publish(nats, 1, 3);
+  await hasLogged(daemon, "message 3");
+  await daemon.stop();
+  await publish(nats, 4, 8);
+  moveCursor(daemon, 7);
+  await daemon.start();
+  await hasLogged(daemon, "message 8");
+  for (let sequence = 1; sequence <= 8; sequence++) expect(count(daemon, `message ${sequence}`), `message ${sequence}`).toBe(1);
+  expect(daemon.count("select count(*) from delivery_gaps")).toBe(0);
 });
 
 test("a purge while the daemon is away, which moves its consumer too, is not taken for a rollback", async () => {
